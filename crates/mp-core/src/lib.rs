@@ -1,0 +1,26 @@
+//! The vocabulary and the contract of mp, Godot's high-level multiplayer in Rust.
+//!
+//! Read [`MultiplayerPeer`] first, then [`PeerEvent`]: a transport reports events and takes [`Outgoing`] packets; a
+//! branch (crate `mp-scene`) does the opposite. Nothing here reads a clock, opens a socket or draws a random number:
+//! time and randomness are arguments, so that the same code runs in actors, in a game loop and under a simulator.
+
+#[cfg(feature = "host")]
+pub mod host;
+mod id;
+pub mod limits;
+mod packet;
+mod peer;
+mod rng;
+mod stats;
+mod time;
+mod transfer;
+
+pub use id::{BranchId, ConnectionId, EndpointId, PeerId, Target};
+pub use packet::{
+    Connections, DisconnectReason, Farewell, Origin, Outgoing, Packet, PeerEvent, Prefix,
+};
+pub use peer::{ConnectionStatus, MultiplayerPeer, Readiness, SendError};
+pub use rng::Rng;
+pub use stats::ConnectionStats;
+pub use time::Instant;
+pub use transfer::{Channel, TransferMode};

@@ -1,0 +1,47 @@
+//! Every bound of this crate, with its reason. A number without one is unfinished.
+
+use std::time::Duration;
+
+/// Largest packet a transport takes unless it says otherwise: Godot's `get_max_packet_size()` of ENet.
+pub const PACKET_BYTES_MAX: usize = 1 << 24;
+
+/// Events in one batch to a branch: a batch costs one mailbox message, about what 256 packets cost to handle.
+pub const BATCH_EVENTS_MAX: usize = 256;
+
+/// Payload bytes after which a batch is full: what one batch keeps alive stays below an L2 cache.
+pub const BATCH_BYTES_MAX: usize = 64 * 1024;
+
+/// Batches that an endpoint keeps for one branch whose mailbox is full before it holds that branch's links: 4 MiB at
+/// [`BATCH_BYTES_MAX`], the budget of finished packets.
+pub const PENDING_BATCHES_MAX: usize = 64;
+
+/// Batches in the mailbox of a branch or an endpoint; as many again as the sender may keep.
+pub const MAILBOX_BATCHES: usize = 64;
+
+/// Packets that a branch keeps for one endpoint whose mailbox is full: beyond it the oldest unreliable one is dropped;
+/// when there is none the endpoint is stuck and is closed.
+pub const OUTBOX_PACKETS_MAX: usize = 8_192;
+
+/// Unreliable bytes queued for one link: about 190 full datagrams, far more than one turn of a game sends.
+pub const UNRELIABLE_QUEUE_BYTES_MAX: usize = 256 * 1024;
+
+/// Reliable bytes queued for one link; two of ENet's largest packets, so that a big packet alone is never punished.
+pub const RELIABLE_QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// How long a link's reliable queue may make no progress. Longer than any pause of a game that loads a level, and
+/// equal to ENet's longest timeout.
+pub const RELIABLE_PROGRESS_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Finished packets and bytes that a transport keeps for one link whose receiver does not take them.
+pub const RECEIVE_QUEUE_PACKETS_MAX: usize = 4_096;
+
+/// See [`RECEIVE_QUEUE_PACKETS_MAX`].
+pub const RECEIVE_QUEUE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// How long a closing endpoint waits for accepted reliable packets to be acknowledged.
+pub const LINGER: Duration = Duration::from_secs(3);
+
+// One batch always fits what an endpoint may keep, and the largest packet fits a reliable queue.
+const _: () = assert!(BATCH_BYTES_MAX * PENDING_BATCHES_MAX == RECEIVE_QUEUE_BYTES_MAX);
+const _: () = assert!(PACKET_BYTES_MAX * 2 <= RELIABLE_QUEUE_BYTES_MAX);
+const _: () = assert!(BATCH_EVENTS_MAX * PENDING_BATCHES_MAX >= RECEIVE_QUEUE_PACKETS_MAX);

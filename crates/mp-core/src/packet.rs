@@ -1,0 +1,224 @@
+//! What travels between a transport and a branch: packets, and one ordered stream of events.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use crate::{Channel, ConnectionId, PeerId, TransferMode};
+
+/// A packet that arrived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Packet {
+    /// The link that brought it.
+    pub from: ConnectionId,
+    /// How it travelled, as far as the transport can tell (WebSocket: always reliable).
+    pub mode: TransferMode,
+    /// The channel it travelled on (WebSocket: always 0).
+    pub channel: Channel,
+    /// Its bytes.
+    pub payload: Bytes,
+}
+
+/// A packet to send. What Godot keeps as state (`set_target_peer`, `transfer_mode`, `transfer_channel`) are fields.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    /// The links it goes to.
+    pub to: Connections,
+    /// How it travels.
+    pub mode: TransferMode,
+    /// The channel it travels on.
+    pub channel: Channel,
+    /// Bytes in front of the payload, so that a relayed packet shares the payload it came with.
+    pub prefix: Prefix,
+    /// The rest of its bytes, shared by all links.
+    pub payload: Bytes,
+}
+
+impl Outgoing {
+    /// Length of prefix and payload in bytes.
+    pub fn len(&self) -> usize {
+        self.prefix.as_slice().len() + self.payload.len()
+    }
+
+    /// Whether there is no byte at all.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Prefix and payload as one buffer; free of copying when there is no prefix.
+    pub fn joined(&self) -> Bytes {
+        if self.prefix.as_slice().is_empty() {
+            return self.payload.clone();
+        }
+        let mut joined = BytesMut::with_capacity(self.len());
+        joined.put_slice(self.prefix.as_slice());
+        joined.put_slice(&self.payload);
+        joined.freeze()
+    }
+}
+
+/// The links that a packet goes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Connections {
+    /// One link.
+    One(ConnectionId),
+    /// Several links of one endpoint.
+    Many(Arc<[ConnectionId]>),
+}
+
+impl Connections {
+    /// The links, in order.
+    pub fn as_slice(&self) -> &[ConnectionId] {
+        match self {
+            Self::One(connection) => std::slice::from_ref(connection),
+            Self::Many(connections) => connections,
+        }
+    }
+}
+
+impl From<ConnectionId> for Connections {
+    fn from(connection: ConnectionId) -> Self {
+        Self::One(connection)
+    }
+}
+
+/// Up to [`Prefix::CAPACITY`] bytes kept inline.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Prefix {
+    bytes: [u8; Self::CAPACITY],
+    len: u8,
+}
+
+impl Prefix {
+    /// Longest prefix in bytes. Godot's relay header is 6.
+    pub const CAPACITY: usize = 8;
+
+    /// No bytes.
+    pub const EMPTY: Self = Self { bytes: [0; Self::CAPACITY], len: 0 };
+
+    /// The bytes `from`.
+    ///
+    /// # Panics
+    ///
+    /// When there are more than [`Prefix::CAPACITY`]: a prefix is made by a codec from a fixed layout, never from input.
+    pub fn new(from: &[u8]) -> Self {
+        let mut prefix = Self::EMPTY;
+        prefix.bytes[..from.len()].copy_from_slice(from);
+        prefix.len = from.len() as u8;
+        prefix
+    }
+
+    /// The bytes.
+    pub fn as_slice(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+}
+
+impl fmt::Debug for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_slice().fmt(f)
+    }
+}
+
+/// Everything a transport reports, in one ordered stream: a connection's packets lie between its `Connected` and its
+/// `Disconnected`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PeerEvent {
+    /// A link is ready for packets.
+    Connected {
+        /// The link.
+        connection: ConnectionId,
+        /// The peer it says it is: on a client the server's 1, on a server what the client chose (ENet) or was given
+        /// (WebSocket). The branch decides.
+        claimed_id: Option<PeerId>,
+        /// Where it comes from.
+        origin: Origin,
+    },
+    /// A packet arrived.
+    Packet(Packet),
+    /// A link has ended; it is not mentioned again.
+    Disconnected {
+        /// The link.
+        connection: ConnectionId,
+        /// Why.
+        reason: DisconnectReason,
+    },
+}
+
+/// Where a link comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Origin {
+    /// This process.
+    Process,
+    /// A socket address of the other side.
+    Address(SocketAddr),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Process => f.write_str("this process"),
+            Self::Address(address) => address.fmt(f),
+        }
+    }
+}
+
+/// Why a link ended or was refused. Godot's wire carries no reason: the other side only learns that it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DisconnectReason {
+    /// This side closed it.
+    Closed,
+    /// The branch it belonged to panicked.
+    BranchPanicked,
+    /// Another peer of the branch has this id.
+    DuplicateId,
+    /// The id is not in 2..2³¹.
+    InvalidId,
+    /// This side asked this peer to leave (Godot: `disconnect_peer`).
+    Kicked,
+    /// It sent more nonsense than its budget allows.
+    Misbehaved,
+    /// Its reliable queue passed its bound, or made no progress for too long.
+    QueueFull,
+    /// New connections are refused, or there is no room.
+    Refused,
+    /// The other side closed it; the number is ENet's `data` (Godot sends 0).
+    Remote(u32),
+    /// The other side stopped answering.
+    Timeout,
+}
+
+impl fmt::Display for DisconnectReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Closed => "closed by this side",
+            Self::BranchPanicked => "its branch panicked",
+            Self::DuplicateId => "peer id already in use",
+            Self::InvalidId => "invalid peer id",
+            Self::Kicked => "kicked",
+            Self::Misbehaved => "sent too much that could not be understood",
+            Self::QueueFull => "could not keep up with what was sent to it",
+            Self::Refused => "refused",
+            Self::Remote(_) => "closed by the other side",
+            Self::Timeout => "timed out",
+        })
+    }
+}
+
+/// How a link is ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Farewell {
+    /// What was accepted is delivered first, then as `Polite` (ENet: `disconnect_later`).
+    Drain,
+    /// Queues are dropped, the goodbye is acknowledged, then [`PeerEvent::Disconnected`] follows
+    /// (Godot: `disconnect_peer(id)`).
+    Polite,
+    /// The link is forgotten at once, without an event; the other side is told as far as one goodbye can
+    /// (Godot: `disconnect_peer(id, true)`).
+    Abrupt,
+}
