@@ -4,6 +4,7 @@
 //! branch (crate `mp-scene`) does the opposite. Nothing here reads a clock, opens a socket or draws a random number:
 //! time and randomness are arguments, so that the same code runs in actors, in a game loop and under a simulator.
 
+mod endpoint;
 #[cfg(feature = "host")]
 pub mod host;
 mod id;
@@ -11,16 +12,19 @@ pub mod limits;
 mod packet;
 mod peer;
 mod rng;
+mod state_machine;
 mod stats;
 mod time;
 mod transfer;
 
+pub use endpoint::{Arrival, Door, Endpoint, EndpointInfo, EndpointStats, ToBranch, ToEndpoint};
 pub use id::{BranchId, ConnectionId, EndpointId, PeerId, Target};
 pub use packet::{
     Connections, DisconnectReason, Farewell, Origin, Outgoing, Packet, PeerEvent, Prefix,
 };
 pub use peer::{ConnectionStatus, MultiplayerPeer, Readiness, SendError};
 pub use rng::Rng;
+pub use state_machine::StateMachine;
 pub use stats::ConnectionStats;
 pub use time::Instant;
 pub use transfer::{Channel, TransferMode};
