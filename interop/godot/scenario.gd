@@ -1,0 +1,317 @@
+extends Node
+## What every scenario shares: connecting, keeping in step through the desk, waiting, checking.
+## A scenario overrides `serve` and `play`; both may `await`, and return when they have nothing left to do.
+
+const Tap := preload("res://tap.gd")
+const MODES := {
+	"u": MultiplayerPeer.TRANSFER_MODE_UNRELIABLE,
+	"o": MultiplayerPeer.TRANSFER_MODE_UNRELIABLE_ORDERED,
+	"r": MultiplayerPeer.TRANSFER_MODE_RELIABLE,
+}
+const STEP_SECONDS := 12.0
+const JOIN_SECONDS := 30.0
+
+signal _never
+
+var main: Node
+var desk: Node
+var tap: MultiplayerPeer  ## set when `wants_tap()`
+var ids: Array = []  ## peer ids by index, as told by `begin`
+var seen: Array = []  ## signals of the multiplayer API, in order
+var may_leave: Array = []  ## server: peers that may disconnect now
+var may_lose_server := false  ## client
+var waiting_for := "the start"
+var _leaving := false
+
+
+## The server's part, after `begin`.
+func serve() -> void:
+	pass
+
+
+## A client's part, after `begin`.
+func play() -> void:
+	pass
+
+
+func wants_tap() -> bool:
+	return false
+
+
+func run() -> void:
+	multiplayer.connected_to_server.connect(_note.bind("connected_to_server"))
+	multiplayer.connection_failed.connect(_note.bind("connection_failed"))
+	multiplayer.peer_connected.connect(func(id: int) -> void: _note("peer_connected(%d)" % id))
+	multiplayer.peer_disconnected.connect(_on_peer_disconnected)
+	multiplayer.server_disconnected.connect(_on_server_disconnected)
+	if is_server():
+		run_server()
+	else:
+		run_client()
+
+
+func run_server() -> void:
+	if not listen():
+		return
+	await gather()
+	await serve()
+	await everyone("all")
+	may_leave = ids
+	desk.end.rpc()
+	await until(no_peers, "the clients to leave")
+	main.finish()
+
+
+func run_client() -> void:
+	await enter()
+	await play()
+	desk.done.rpc_id(1, "all")
+	await until(func() -> bool: return desk.ended, "end")
+	main.finish()
+
+
+# --- connecting
+
+
+func listen() -> bool:
+	var port: int = main.options["port"]
+	var peer: MultiplayerPeer
+	var error: Error
+	if main.options["transport"] == "ws":
+		peer = _web_socket()
+		error = peer.create_server(port)
+	else:
+		peer = ENetMultiplayerPeer.new()
+		error = peer.create_server(port)
+	if error != OK:
+		main.say({"event": "listen_failed", "port": port, "error": error_string(error)})
+		main.finish("cannot listen on port %d: %s" % [port, error_string(error)])
+		return false
+	_use(peer)
+	main.say({
+		"event": "listening",
+		"transport": main.options["transport"],
+		"port": port,
+		"scenario": main.options["scenario"],
+	})
+	return true
+
+
+## Server: waits for the `join` of every client, then calls `begin` on all.
+func gather() -> void:
+	var count: int = main.options["peers"]
+	await until(func() -> bool: return desk.joined.size() == count, "join of all", JOIN_SECONDS)
+	ids = range(count).map(func(index: int) -> int: return desk.joined[index])
+	check("the peers", sorted(multiplayer.get_peers()), sorted(ids))
+	desk.begin.rpc(ids)
+
+
+## Client: connects, calls `join` and waits for `begin`.
+func enter() -> void:
+	await connect_to_server()
+	desk.join.rpc_id(1, main.options["index"])
+	await until(func() -> bool: return not desk.begun.is_empty(), "begin", JOIN_SECONDS)
+	ids = desk.begun
+	check("my id in begin", ids[main.options["index"]], me())
+
+
+## Client: a failed attempt is repeated for JOIN_SECONDS.
+func connect_to_server() -> void:
+	var limit := now() + JOIN_SECONDS
+	while true:
+		seen = []
+		_leaving = false
+		var peer: MultiplayerPeer
+		if main.options["transport"] == "ws":
+			peer = _web_socket()
+			peer.create_client("ws://%s:%d" % [main.options["host"], main.options["port"]])
+		else:
+			peer = ENetMultiplayerPeer.new()
+			peer.create_client(main.options["host"], main.options["port"])
+		_use(peer)
+		await until(func() -> bool: return not seen.is_empty(), "a connection", JOIN_SECONDS)
+		if seen[0] == "connected_to_server":
+			return
+		if now() > limit:
+			main.finish("cannot connect")
+			await _never
+
+
+## Closes the connection, if there is one.
+func leave() -> void:
+	_leaving = true
+	var peer := multiplayer.multiplayer_peer
+	multiplayer.multiplayer_peer = OfflineMultiplayerPeer.new()
+	peer.close()
+	tap = null
+
+
+# --- keeping in step
+
+
+## Client: `done(step)`, then waits for the server's `next(step)`.
+func step(name_of_step: String) -> void:
+	desk.done.rpc_id(1, name_of_step)
+	await told(name_of_step)
+
+
+## Client: waits for the server's `next(step)`.
+func told(name_of_step: String) -> void:
+	await until(func() -> bool: return name_of_step in desk.told, "next " + name_of_step)
+
+
+## Server: waits for `done(step)` of every client.
+func everyone(name_of_step: String) -> void:
+	await until(func() -> bool: return desk.all_done(name_of_step, ids), "done " + name_of_step)
+
+
+## Waits until `condition` holds; when it does not within `seconds`, the scenario has failed.
+func until(condition: Callable, what: String, seconds := STEP_SECONDS) -> void:
+	waiting_for = what
+	var limit := now() + seconds
+	while not condition.call():
+		if now() > limit:
+			fail("waited in vain for %s; signals so far: %s" % [what, seen])
+		if main.over:
+			await _never
+		await get_tree().process_frame
+	waiting_for = "nothing"
+
+
+## Calls `action` every 50 ms until `condition` holds.
+func repeat_until(condition: Callable, what: String, action: Callable) -> void:
+	var next_time := [0.0]
+	await until(func() -> bool:
+		if now() >= next_time[0]:
+			next_time[0] = now() + 0.05
+			action.call()
+		return condition.call(), what)
+
+
+func pause(seconds: float) -> void:
+	await get_tree().create_timer(seconds).timeout
+
+
+# --- checking
+
+
+## `got` must be the same as `want`, types included. The scenario fails at once when it is not.
+func check(what: String, got: Variant, want: Variant) -> void:
+	if not same(got, want):
+		fail("%s: got %s, expected %s" % [what, text(got), text(want)])
+
+
+func fail(why: String) -> void:
+	main.say({"event": "check_failed", "why": why})
+	main.finish(why)
+
+
+## Equality with types: 1 is not 1.0, an Array[int] is not an Array. Any object id stands for any object.
+static func same(got: Variant, want: Variant) -> bool:
+	if typeof(got) != typeof(want):
+		return false
+	match typeof(got):
+		TYPE_FLOAT:
+			return got == want or (is_nan(got) and is_nan(want))
+		TYPE_OBJECT:
+			return got is EncodedObjectAsID and got.object_id != 0
+		TYPE_ARRAY:
+			if got.get_typed_builtin() != want.get_typed_builtin() or got.size() != want.size():
+				return false
+			return range(got.size()).all(func(i: int) -> bool: return same(got[i], want[i]))
+		TYPE_DICTIONARY:
+			if got.get_typed_key_builtin() != want.get_typed_key_builtin():
+				return false
+			if got.get_typed_value_builtin() != want.get_typed_value_builtin():
+				return false
+			return same(got.keys(), want.keys()) and same(got.values(), want.values())
+	return got == want
+
+
+static func text(value: Variant) -> String:
+	var whole := "%s %s" % [type_string(typeof(value)), var_to_str(value)]
+	return whole if whole.length() < 500 else whole.left(500) + " ..."
+
+
+## Byte i of a pattern is 7 i + i / 256 + seed, modulo 256.
+static func pattern(size: int, seed_byte: int) -> PackedByteArray:
+	var bytes := PackedByteArray()
+	bytes.resize(size)
+	for i in size:
+		bytes[i] = (7 * i + (i >> 8) + seed_byte) & 255
+	return bytes
+
+
+static func sorted(list: Array) -> Array:
+	var copy := list.duplicate()
+	copy.sort()
+	return copy
+
+
+# --- small helpers
+
+
+func is_server() -> bool:
+	return main.options["role"] == "server"
+
+
+func me() -> int:
+	return multiplayer.get_unique_id()
+
+
+func sender() -> int:
+	return multiplayer.get_remote_sender_id()
+
+
+## Client: the id of the other client in a scenario of two.
+func other() -> int:
+	return ids[1 - main.options["index"]]
+
+
+func no_peers() -> bool:
+	return multiplayer.get_peers().is_empty()
+
+
+func now() -> float:
+	return Time.get_ticks_msec() / 1000.0
+
+
+## With the tap, over ENet: how the packet that is being handled has arrived. A WebSocket knows one way only.
+func check_arrival(what: String, mode: int, channel: int) -> void:
+	if tap and main.options["transport"] == "enet":
+		check("mode and channel of " + what, [tap.mode, tap.channel], [mode, channel])
+
+
+func _use(peer: MultiplayerPeer) -> void:
+	if peer is ENetMultiplayerPeer:
+		peer.host.compress(["none", "range", "fastlz", "zlib", "zstd"].find(main.options["compression"]))
+	if wants_tap():
+		tap = Tap.new(peer)
+		peer = tap
+	multiplayer.multiplayer_peer = peer
+
+
+func _web_socket() -> WebSocketMultiplayerPeer:
+	var peer := WebSocketMultiplayerPeer.new()
+	peer.inbound_buffer_size = 1 << 22
+	peer.outbound_buffer_size = 1 << 22
+	peer.max_queued_packets = 16384
+	return peer
+
+
+func _note(what: String) -> void:
+	if not _leaving:
+		seen.append(what)
+		main.say({"event": "signal", "signal": what, "peers": Array(multiplayer.get_peers())})
+
+
+func _on_peer_disconnected(id: int) -> void:
+	_note("peer_disconnected(%d)" % id)
+	if is_server() and not _leaving and not id in may_leave:
+		fail("peer %d has left too early" % id)
+
+
+func _on_server_disconnected() -> void:
+	_note("server_disconnected")
+	if not _leaving and not may_lose_server:
+		fail("the server has gone too early")

@@ -1,0 +1,30 @@
+extends Node
+## A node below `calls`. Methods by id: order 0, touch 1; by `rpc_config` of the node itself, where a node has
+## them: budge 0x8000, nudge 0x8001. What is executed goes to the scenario's list.
+
+const CONFIG := {
+	"rpc_mode": MultiplayerAPI.RPC_MODE_ANY_PEER,
+	"transfer_mode": MultiplayerPeer.TRANSFER_MODE_RELIABLE,
+	"call_local": false,
+	"channel": 0,
+}
+
+var hear: Callable
+
+
+@rpc("authority", "call_remote", "reliable", 0)
+func order(tag: String) -> void:
+	hear.call(self, "order", [tag])
+
+
+@rpc("any_peer", "call_remote", "reliable", 0)
+func touch(n: int) -> void:
+	hear.call(self, "touch", [n])
+
+
+func budge(n: int) -> void:
+	hear.call(self, "budge", [n])
+
+
+func nudge(n: int) -> void:
+	hear.call(self, "nudge", [n])

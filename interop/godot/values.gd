@@ -1,0 +1,88 @@
+extends RefCounted
+## The values that `calls` sends through an RPC and back: every kind of Variant, and the borders of those that
+## are packed by size. The place in the list, from 0, is the number `k`.
+
+
+static func list() -> Array:
+	return [
+		null,
+		false,
+		true,
+		0,
+		-1,
+		127,
+		-128,
+		128,
+		-32768,
+		32768,
+		-2147483648,
+		2147483648,
+		9223372036854775807,
+		-9223372036854775807 - 1,
+		0.0,
+		0.5,
+		0.1,
+		-1e300,
+		INF,
+		NAN,
+		"",
+		"plain",
+		"Grüße, 世界 🌍",
+		Vector2(1.5, -2.25),
+		Vector2i(-3, 2147483647),
+		Rect2(1, 2, 3.5, 4),
+		Rect2i(-1, -2, 3, 4),
+		Vector3(1, 2, -0.5),
+		Vector3i(1, -2, 3),
+		Transform2D(Vector2(1, 2), Vector2(3, 4), Vector2(5, 6)),
+		Vector4(1, 2, 3, 4.5),
+		Vector4i(1, 2, 3, -4),
+		Plane(0, 1, 0, 7.5),
+		Quaternion(0.5, -0.5, 0.5, 0.5),
+		AABB(Vector3(1, 2, 3), Vector3(4, 5, 6)),
+		Basis(Vector3(1, 2, 3), Vector3(4, 5, 6), Vector3(7, 8, 9)),
+		Transform3D(Vector3(1, 2, 3), Vector3(4, 5, 6), Vector3(7, 8, 9), Vector3(10, 11, 12)),
+		Projection(Vector4(1, 2, 3, 4), Vector4(5, 6, 7, 8), Vector4(9, 10, 11, 12), Vector4(13, 14, 15, 16)),
+		Color(0.25, 0.5, 0.75, 1),
+		&"a string name",
+		^"Some/Node:position:x",
+		^"/root/Main",
+		RID(),
+		RefCounted.new(),
+		Callable(),
+		Signal(),
+		{},
+		{"one": 1, 2: "two", Vector2i(3, 3): [null, {"deep": true}]},
+		[],
+		[1, "two", 3.5, [4, []], null],
+		Array([1, 2, 3], TYPE_INT, &"", null),
+		Array(["a", "b"], TYPE_STRING, &"", null),
+		Array([Vector2(1, 2)], TYPE_VECTOR2, &"", null),
+		Array([], TYPE_FLOAT, &"", null),
+		Dictionary({"a": 1, "b": 2}, TYPE_STRING, &"", null, TYPE_INT, &"", null),
+		Dictionary({1: "x", 2: [3]}, TYPE_INT, &"", null, TYPE_NIL, &"", null),
+		Dictionary({}, TYPE_NIL, &"", null, TYPE_COLOR, &"", null),
+		PackedByteArray([0, 1, 255]),
+		PackedByteArray(),
+		PackedInt32Array([1, -2, 2147483647]),
+		PackedInt64Array([1, -2, 9223372036854775807]),
+		PackedFloat32Array([0.5, -1.25]),
+		PackedFloat64Array([0.1, -1e300]),
+		PackedStringArray(["", "a", "bcde", "é"]),
+		PackedVector2Array([Vector2(1, 2), Vector2(3, 4)]),
+		PackedVector3Array([Vector3(1, 2, 3)]),
+		PackedColorArray([Color(1, 0.5, 0.25, 0)]),
+		PackedVector4Array([Vector4(1, 2, 3, 4)]),
+	]
+
+
+## One JSON line each: `hex` is `var_to_bytes`, which an RPC packs tighter for null, bool and int.
+static func print_all() -> void:
+	var values := list()
+	for k in values.size():
+		print(JSON.stringify({
+			"k": k,
+			"type": type_string(typeof(values[k])),
+			"text": str(values[k]),
+			"hex": var_to_bytes(values[k]).hex_encode(),
+		}, "", false))
