@@ -8,14 +8,17 @@
 pub mod host;
 mod id;
 pub mod limits;
+mod node_path;
 mod packet;
 mod peer;
 mod rng;
 mod stats;
 mod time;
 mod transfer;
+pub mod variant;
 
 pub use id::{BranchId, ConnectionId, EndpointId, PeerId, Target};
+pub use node_path::NodePath;
 pub use packet::{
     Connections, DisconnectReason, Farewell, Origin, Outgoing, Packet, PeerEvent, Prefix,
 };
@@ -24,3 +27,4 @@ pub use rng::Rng;
 pub use stats::ConnectionStats;
 pub use time::Instant;
 pub use transfer::{Channel, TransferMode};
+pub use variant::{FromVariant, StringName, Variant, VariantType};
