@@ -9,6 +9,7 @@ mod endpoint;
 pub mod host;
 mod id;
 pub mod limits;
+mod node_path;
 mod packet;
 mod peer;
 mod rng;
@@ -16,9 +17,11 @@ mod state_machine;
 mod stats;
 mod time;
 mod transfer;
+pub mod variant;
 
 pub use endpoint::{Arrival, Door, Endpoint, EndpointInfo, EndpointStats, ToBranch, ToEndpoint};
 pub use id::{BranchId, ConnectionId, EndpointId, PeerId, Target};
+pub use node_path::NodePath;
 pub use packet::{
     Connections, DisconnectReason, Farewell, Origin, Outgoing, Packet, PeerEvent, Prefix,
 };
@@ -28,3 +31,4 @@ pub use state_machine::StateMachine;
 pub use stats::ConnectionStats;
 pub use time::Instant;
 pub use transfer::{Channel, TransferMode};
+pub use variant::{FromVariant, StringName, Variant, VariantType};

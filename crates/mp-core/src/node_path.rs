@@ -1,0 +1,188 @@
+//! Godot's `NodePath`.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use crate::variant::StringName;
+
+/// The way to a node, and optionally to a property of it: `../Player`, `/root/Main`, `Sprite:position:x`. Cheap to copy.
+#[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodePath(Option<Arc<Parts>>);
+
+#[derive(PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Parts {
+    absolute: bool,
+    names: Vec<StringName>,
+    subnames: Vec<StringName>,
+}
+
+impl NodePath {
+    /// The path that leads nowhere.
+    pub const EMPTY: Self = Self(None);
+
+    /// The path with these parts; nothing is checked, as when Godot reads one from the wire.
+    pub fn new(names: Vec<StringName>, subnames: Vec<StringName>, absolute: bool) -> Self {
+        let empty = names.is_empty() && subnames.is_empty() && !absolute;
+        Self((!empty).then(|| Arc::new(Parts { absolute, names, subnames })))
+    }
+
+    /// Whether it starts at the root of the tree: `/root/Main`.
+    pub fn is_absolute(&self) -> bool {
+        self.0.as_ref().is_some_and(|parts| parts.absolute)
+    }
+
+    /// Whether it is `""`.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// The nodes on the way, `..` and `.` included: `a/b:c` has `a` and `b`.
+    #[doc(alias = "get_name")]
+    #[doc(alias = "get_name_count")]
+    pub fn names(&self) -> &[StringName] {
+        self.0.as_ref().map_or(&[], |parts| &parts.names)
+    }
+
+    /// The property and what is inside it: `a:position:x` has `position` and `x`.
+    #[doc(alias = "get_subname")]
+    #[doc(alias = "get_subname_count")]
+    pub fn subnames(&self) -> &[StringName] {
+        self.0.as_ref().map_or(&[], |parts| &parts.subnames)
+    }
+
+    /// The path without the property.
+    pub fn without_subnames(&self) -> Self {
+        if self.subnames().is_empty() {
+            return self.clone();
+        }
+        Self::new(self.names().to_vec(), Vec::new(), self.is_absolute())
+    }
+
+    /// The names, separated by `/`.
+    #[doc(alias = "get_concatenated_names")]
+    pub fn concatenated_names(&self) -> String {
+        let absolute = if self.is_absolute() { "/" } else { "" };
+        absolute.to_owned() + &self.names().join("/")
+    }
+
+    /// The subnames, separated by `:`.
+    #[doc(alias = "get_concatenated_subnames")]
+    pub fn concatenated_subnames(&self) -> String {
+        self.subnames().join(":")
+    }
+}
+
+/// Reads a path as Godot does: slashes that follow one another count as one, those at the end are left out, and so is a
+/// colon at the end. A path with an empty property name in between, such as `a::b`, is empty.
+impl From<&str> for NodePath {
+    fn from(text: &str) -> Self {
+        let (path, properties) = text.split_once(':').unwrap_or((text, ""));
+        let mut subnames: Vec<StringName> = properties.split(':').map(StringName::from).collect();
+        if subnames.last().is_some_and(|name| name.is_empty()) {
+            subnames.pop();
+        }
+        if subnames.iter().any(|name| name.is_empty()) {
+            return Self::EMPTY;
+        }
+        let names = path.split('/').filter(|name| !name.is_empty()).map(StringName::from).collect();
+        Self::new(names, subnames, path.starts_with('/'))
+    }
+}
+
+impl From<String> for NodePath {
+    fn from(text: String) -> Self {
+        text.as_str().into()
+    }
+}
+
+impl From<&Self> for NodePath {
+    fn from(path: &Self) -> Self {
+        path.clone()
+    }
+}
+
+impl FromStr for NodePath {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(text.into())
+    }
+}
+
+impl fmt::Display for NodePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_absolute() {
+            f.write_str("/")?;
+        }
+        for (i, name) in self.names().iter().enumerate() {
+            let separator = if i == 0 { "" } else { "/" };
+            write!(f, "{separator}{name}")?;
+        }
+        self.subnames().iter().try_for_each(|name| write!(f, ":{name}"))
+    }
+}
+
+impl fmt::Debug for NodePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "^{:?}", self.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(text: &str) -> (bool, Vec<String>, Vec<String>) {
+        let path = NodePath::from(text);
+        let strings = |names: &[StringName]| names.iter().map(ToString::to_string).collect();
+        (path.is_absolute(), strings(path.names()), strings(path.subnames()))
+    }
+
+    fn strings(of: &[&str]) -> Vec<String> {
+        of.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_path_is_split_at_slashes_and_colons() {
+        for (text, absolute, names, subnames) in [
+            ("", false, &[][..], &[][..]),
+            ("/", true, &[], &[]),
+            (".", false, &["."], &[]),
+            ("../x", false, &["..", "x"], &[]),
+            ("/root/Main", true, &["root", "Main"], &[]),
+            ("a/b:position", false, &["a", "b"], &["position"]),
+            ("a/b:position:x", false, &["a", "b"], &["position", "x"]),
+            (":position", false, &[], &["position"]),
+            ("%Unique/x", false, &["%Unique", "x"], &[]),
+            ("日/本:語", false, &["日", "本"], &["語"]),
+        ] {
+            assert_eq!(parts(text), (absolute, strings(names), strings(subnames)), "{text:?}");
+            assert_eq!(NodePath::from(text).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn surplus_separators_are_left_out() {
+        for (text, clean) in
+            [("a//b/", "a/b"), ("//a", "/a"), ("a:b:", "a:b"), ("a:", "a"), ("///", "/")]
+        {
+            assert_eq!(NodePath::from(text).to_string(), clean, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_empty_property_name_makes_the_path_empty() {
+        for text in ["a::b", "a::", "::"] {
+            assert!(NodePath::from(text).is_empty(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_property_can_be_taken_off() {
+        let path = NodePath::from("/a/b:c:d");
+        assert_eq!(path.without_subnames(), "/a/b".into());
+        assert_eq!(path.concatenated_names(), "/a/b");
+        assert_eq!(path.concatenated_subnames(), "c:d");
+    }
+}

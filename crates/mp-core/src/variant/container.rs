@@ -1,0 +1,455 @@
+//! Arrays and dictionaries, typed or not.
+
+use std::fmt;
+
+use indexmap::IndexMap;
+
+use super::compare::{KeyRef, TextKey};
+use super::{Key, StringName, Variant, VariantType};
+
+/// What a typed array or dictionary takes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ElementType {
+    /// Anything: the container is not typed.
+    #[default]
+    Any,
+    /// Values of one type: `Array[int]`.
+    Builtin(VariantType),
+    /// Objects of a class: `Array[Node]`. The class is not checked, as objects are only ids here.
+    Class(StringName),
+    /// Objects with a script, given by its `res://` path.
+    Script(StringName),
+}
+
+impl ElementType {
+    /// The class that every object has when it travels as an id. Godot 4.6.3 sends and reads this one in place of any
+    /// class or script, unless full objects are allowed.
+    pub const ENCODED_OBJECT_AS_ID: &'static str = "EncodedObjectAsID";
+
+    /// The type that values must have, if any.
+    pub const fn variant_type(&self) -> Option<VariantType> {
+        match self {
+            Self::Any => None,
+            Self::Builtin(of) => Some(*of),
+            Self::Class(_) | Self::Script(_) => Some(VariantType::Object),
+        }
+    }
+
+    /// The value as a container of this type stores it: whole and broken numbers become one another, and so do
+    /// `String` and `StringName`; nil is an object. Everything else must have the type.
+    ///
+    /// # Errors
+    ///
+    /// When the value has another type.
+    pub fn coerce(&self, value: Variant) -> Result<Variant, ElementTypeError> {
+        let Some(expected) = self.variant_type() else { return Ok(value) };
+        if value.variant_type() == expected {
+            return Ok(value);
+        }
+        Ok(match (expected, value) {
+            (VariantType::Object, Variant::Nil) => Variant::Nil,
+            (VariantType::Int, Variant::Float(number)) => Variant::Int(number as i64),
+            (VariantType::Float, Variant::Int(number)) => Variant::Float(number as f64),
+            (VariantType::String, Variant::StringName(name)) => Variant::String(name.into()),
+            (VariantType::StringName, Variant::String(text)) => Variant::StringName(text.into()),
+            (_, value) => {
+                return Err(ElementTypeError { expected: self.clone(), got: value.variant_type() });
+            }
+        })
+    }
+}
+
+impl From<VariantType> for ElementType {
+    /// `Nil` stands for anything, as in Godot.
+    fn from(of: VariantType) -> Self {
+        if of == VariantType::Nil { Self::Any } else { Self::Builtin(of) }
+    }
+}
+
+impl fmt::Display for ElementType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => f.write_str("Variant"),
+            Self::Builtin(of) => of.fmt(f),
+            Self::Class(class) => class.fmt(f),
+            Self::Script(path) => write!(f, "Resource({:?})", path.as_str()),
+        }
+    }
+}
+
+/// A value does not fit a typed container.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the container takes {expected}, got {got}; convert the value first or use an untyped container"
+)]
+pub struct ElementTypeError {
+    /// What the container takes.
+    pub expected: ElementType,
+    /// The type of the value.
+    pub got: VariantType,
+}
+
+/// Values in order; all of one type if the array is typed.
+#[derive(Clone, Default)]
+pub struct Array {
+    elements: Vec<Variant>,
+    // Boxed, as most arrays have none and every Variant has the size of the largest.
+    element_type: Option<Box<ElementType>>,
+}
+
+impl Array {
+    /// An array that takes anything.
+    pub const fn new() -> Self {
+        Self { elements: Vec::new(), element_type: None }
+    }
+
+    /// An empty array that takes one type.
+    pub fn typed(element_type: impl Into<ElementType>) -> Self {
+        Self { elements: Vec::new(), element_type: boxed(element_type.into()) }
+    }
+
+    /// Adds a value at the end.
+    ///
+    /// # Errors
+    ///
+    /// When the array is typed and the value has another type; never for an untyped array.
+    #[doc(alias = "append")]
+    #[doc(alias = "push_back")]
+    pub fn push(&mut self, value: impl Into<Variant>) -> Result<(), ElementTypeError> {
+        let value = self.element_type().coerce(value.into())?;
+        self.elements.push(value);
+        Ok(())
+    }
+
+    /// Makes room for `additional` more values.
+    pub fn reserve(&mut self, additional: usize) {
+        self.elements.reserve_exact(additional);
+    }
+
+    /// What it takes.
+    #[doc(alias = "get_typed_builtin")]
+    pub fn element_type(&self) -> &ElementType {
+        self.element_type.as_deref().unwrap_or(&ElementType::Any)
+    }
+
+    /// How many values it holds.
+    #[doc(alias = "size")]
+    pub fn len(&self) -> usize {
+        self.elements.len()
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.elements.is_empty()
+    }
+
+    /// The value at `index`.
+    pub fn get(&self, index: usize) -> Option<&Variant> {
+        self.elements.get(index)
+    }
+
+    /// The values, in order.
+    pub fn iter(&self) -> std::slice::Iter<'_, Variant> {
+        self.elements.iter()
+    }
+
+    /// The values, in order.
+    pub fn as_slice(&self) -> &[Variant] {
+        &self.elements
+    }
+
+    /// The values, in order, without their type.
+    pub fn into_vec(self) -> Vec<Variant> {
+        self.elements
+    }
+}
+
+/// Element by element, whatever the element types, as in Godot.
+impl PartialEq for Array {
+    fn eq(&self, other: &Self) -> bool {
+        self.elements == other.elements
+    }
+}
+
+impl Eq for Array {}
+
+impl From<Vec<Variant>> for Array {
+    fn from(elements: Vec<Variant>) -> Self {
+        Self { elements, element_type: None }
+    }
+}
+
+impl<T: Into<Variant>, const N: usize> From<[T; N]> for Array {
+    fn from(elements: [T; N]) -> Self {
+        elements.into_iter().collect()
+    }
+}
+
+impl<T: Into<Variant>> FromIterator<T> for Array {
+    fn from_iter<I: IntoIterator<Item = T>>(values: I) -> Self {
+        Self::from(values.into_iter().map(Into::into).collect::<Vec<_>>())
+    }
+}
+
+impl IntoIterator for Array {
+    type Item = Variant;
+    type IntoIter = std::vec::IntoIter<Variant>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.elements.into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Array {
+    type Item = &'a Variant;
+    type IntoIter = std::slice::Iter<'a, Variant>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+/// Keys and values in the order of insertion; of one type each if the dictionary is typed. How keys compare is told at
+/// [`Key`]. Hashing has a secret of the process, so that strangers cannot choose keys that collide.
+#[derive(Clone, Default)]
+pub struct Dictionary(Box<Content>);
+
+#[derive(Clone, Default)]
+struct Content {
+    entries: IndexMap<Key, Variant>,
+    key_type: ElementType,
+    value_type: ElementType,
+}
+
+impl Dictionary {
+    /// A dictionary that takes anything.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An empty dictionary that takes keys and values of certain types.
+    pub fn typed(key_type: impl Into<ElementType>, value_type: impl Into<ElementType>) -> Self {
+        let (key_type, value_type) = (key_type.into(), value_type.into());
+        Self(Box::new(Content { entries: IndexMap::new(), key_type, value_type }))
+    }
+
+    /// Sets the value of a key. A key that is there keeps its place (and its form).
+    ///
+    /// # Errors
+    ///
+    /// When the dictionary is typed and key or value have another type; never for an untyped dictionary.
+    #[doc(alias = "set")]
+    pub fn insert(
+        &mut self,
+        key: impl Into<Variant>,
+        value: impl Into<Variant>,
+    ) -> Result<Option<Variant>, ElementTypeError> {
+        let key = self.0.key_type.coerce(key.into())?;
+        let value = self.0.value_type.coerce(value.into())?;
+        Ok(self.0.entries.insert(Key(key), value))
+    }
+
+    /// Removes a key; the order of the others stays.
+    #[doc(alias = "erase")]
+    pub fn remove(&mut self, key: &Variant) -> Option<Variant> {
+        self.0.entries.shift_remove(&KeyRef(key))
+    }
+
+    /// The value of a key.
+    pub fn get(&self, key: &Variant) -> Option<&Variant> {
+        self.0.entries.get(&KeyRef(key))
+    }
+
+    /// The value of a key that is a `String` or a `StringName`.
+    pub fn get_text(&self, key: &str) -> Option<&Variant> {
+        self.0.entries.get(&TextKey(key))
+    }
+
+    /// Whether there is such a key.
+    #[doc(alias = "has")]
+    pub fn contains_key(&self, key: &Variant) -> bool {
+        self.0.entries.contains_key(&KeyRef(key))
+    }
+
+    /// How many keys it holds.
+    #[doc(alias = "size")]
+    pub fn len(&self) -> usize {
+        self.0.entries.len()
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.0.entries.is_empty()
+    }
+
+    /// What it takes as keys.
+    #[doc(alias = "get_typed_key_builtin")]
+    pub fn key_type(&self) -> &ElementType {
+        &self.0.key_type
+    }
+
+    /// What it takes as values.
+    #[doc(alias = "get_typed_value_builtin")]
+    pub fn value_type(&self) -> &ElementType {
+        &self.0.value_type
+    }
+
+    /// Keys and values, in the order of insertion.
+    pub fn iter(&self) -> DictionaryIter<'_> {
+        DictionaryIter(self.0.entries.iter())
+    }
+}
+
+/// The same keys with equal values, in any order and whatever the types, as in Godot.
+impl PartialEq for Dictionary {
+    fn eq(&self, other: &Self) -> bool {
+        self.len() == other.len() && self.iter().all(|(key, value)| other.get(key) == Some(value))
+    }
+}
+
+impl Eq for Dictionary {}
+
+impl<K: Into<Variant>, V: Into<Variant>> FromIterator<(K, V)> for Dictionary {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Self {
+        let mut dictionary = Self::new();
+        let entries = entries.into_iter().map(|(key, value)| (Key(key.into()), value.into()));
+        dictionary.0.entries.extend(entries);
+        dictionary
+    }
+}
+
+impl<K: Into<Variant>, V: Into<Variant>, const N: usize> From<[(K, V); N]> for Dictionary {
+    fn from(entries: [(K, V); N]) -> Self {
+        entries.into_iter().collect()
+    }
+}
+
+/// See [`Dictionary::iter`].
+#[derive(Clone, Debug)]
+pub struct DictionaryIter<'a>(indexmap::map::Iter<'a, Key, Variant>);
+
+impl<'a> Iterator for DictionaryIter<'a> {
+    type Item = (&'a Variant, &'a Variant);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next().map(|(key, value)| (key.value(), value))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
+}
+
+impl ExactSizeIterator for DictionaryIter<'_> {}
+
+impl<'a> IntoIterator for &'a Dictionary {
+    type Item = (&'a Variant, &'a Variant);
+    type IntoIter = DictionaryIter<'a>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl IntoIterator for Dictionary {
+    type Item = (Variant, Variant);
+    type IntoIter = DictionaryIntoIter;
+
+    fn into_iter(self) -> Self::IntoIter {
+        DictionaryIntoIter(self.0.entries.into_iter())
+    }
+}
+
+/// Keys and values of a dictionary that is used up.
+#[derive(Debug)]
+pub struct DictionaryIntoIter(indexmap::map::IntoIter<Key, Variant>);
+
+impl Iterator for DictionaryIntoIter {
+    type Item = (Variant, Variant);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next().map(|(Key(key), value)| (key, value))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
+}
+
+fn boxed(of: ElementType) -> Option<Box<ElementType>> {
+    (of != ElementType::Any).then(|| Box::new(of))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_typed_array_converts_what_godot_converts_and_refuses_the_rest() {
+        let mut whole = Array::typed(VariantType::Int);
+        whole.push(2.0).unwrap();
+        assert_eq!(whole.as_slice(), [Variant::Int(2)]);
+        let refused = whole.push("2").unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "the container takes int, got String; convert the value first or use an untyped container"
+        );
+        let mut names = Array::typed(VariantType::StringName);
+        names.push("a").unwrap();
+        assert_eq!(names.as_slice(), [Variant::StringName("a".into())]);
+        let mut nodes = Array::typed(ElementType::Class("Node".into()));
+        nodes.push(()).unwrap();
+        assert!(nodes.push(1).is_err());
+    }
+
+    #[test]
+    fn a_dictionary_keeps_the_first_place_and_the_last_value_of_a_key() {
+        let mut dictionary = Dictionary::from([("a", 1), ("b", 2)]);
+        assert_eq!(dictionary.insert("a", 3), Ok(Some(Variant::Int(1))));
+        assert_eq!(dictionary.to_string(), r#"{"a": 3, "b": 2}"#);
+        assert_eq!(dictionary.remove(&"a".into()), Some(Variant::Int(3)));
+        assert_eq!(dictionary.len(), 1);
+    }
+
+    #[test]
+    fn a_text_and_a_name_are_the_same_key_but_a_whole_and_a_broken_number_are_not() {
+        let mut dictionary = Dictionary::new();
+        dictionary.insert(StringName::from("a"), 1).unwrap();
+        dictionary.insert(1, "int").unwrap();
+        dictionary.insert(1.0, "float").unwrap();
+        assert_eq!(dictionary.get(&"a".into()), Some(&Variant::Int(1)));
+        assert_eq!(dictionary.get_text("a"), Some(&Variant::Int(1)));
+        assert_eq!(dictionary.get(&1.into()), Some(&Variant::from("int")));
+        assert_eq!(dictionary.get(&1.0.into()), Some(&Variant::from("float")));
+    }
+
+    #[test]
+    fn numbers_that_are_the_same_are_one_key() {
+        let mut dictionary = Dictionary::new();
+        dictionary.insert(f64::NAN, 1).unwrap();
+        dictionary.insert(0.0, 2).unwrap();
+        assert_eq!(dictionary.get(&(-f64::NAN).into()), Some(&Variant::Int(1)));
+        assert_eq!(dictionary.get(&(-0.0).into()), Some(&Variant::Int(2)));
+    }
+
+    #[test]
+    fn containers_are_keys_by_their_content() {
+        let mut dictionary = Dictionary::new();
+        dictionary.insert(Array::from([1, 2]), "array").unwrap();
+        dictionary.insert(Dictionary::from([(1, 2), (3, 4)]), "dictionary").unwrap();
+        assert!(dictionary.contains_key(&Array::from([1, 2]).into()));
+        assert!(!dictionary.contains_key(&Array::from([2, 1]).into()));
+        assert!(dictionary.contains_key(&Dictionary::from([(1, 2), (3, 4)]).into()));
+        assert!(!dictionary.contains_key(&Dictionary::from([(3, 4), (1, 2)]).into()));
+    }
+
+    #[test]
+    fn equality_ignores_the_order_of_dictionaries_and_the_types_of_containers() {
+        assert_eq!(Dictionary::from([(1, 2), (3, 4)]), Dictionary::from([(3, 4), (1, 2)]));
+        assert_ne!(Dictionary::from([(1, 2)]), Dictionary::from([(1, 3)]));
+        assert_eq!(Array::typed(VariantType::Int), Array::new());
+        assert_ne!(Variant::from("a"), Variant::from(StringName::from("a")));
+        assert_ne!(Variant::from(1), Variant::from(1.0));
+        assert_eq!(Variant::from(vec![f32::NAN, 0.0]), Variant::from(vec![f32::NAN, -0.0]));
+    }
+}

@@ -1,0 +1,370 @@
+//! Rust values to Godot's and back.
+
+use super::{
+    Aabb, Array, Basis, Color, Dictionary, Object, Plane, Projection, Quaternion, Rect2, Rect2i,
+    StringName, Transform2D, Transform3D, Variant, VariantType, Vector2, Vector2i, Vector3,
+    Vector3i, Vector4, Vector4i,
+};
+use crate::NodePath;
+
+/// A Rust type that a Godot value can become, by the rules for an argument of a typed GDScript parameter: booleans,
+/// whole numbers and numbers become one another, so do `String`, `StringName` and `NodePath`, and vectors with whole and
+/// broken components; everything else must have the type. Numbers must also fit the Rust type.
+pub trait FromVariant: Sized {
+    /// Converts `value`.
+    ///
+    /// # Errors
+    ///
+    /// When the value has another type or does not fit.
+    fn from_variant(value: Variant) -> Result<Self, FromVariantError>;
+}
+
+/// A value has not the type that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FromVariantError {
+    /// The type is another, and Godot would not convert it.
+    #[error("expected {expected}, got {got}")]
+    Type {
+        /// What was asked for.
+        expected: VariantType,
+        /// The type of the value.
+        got: VariantType,
+    },
+    /// The number does not fit.
+    #[error("expected {expected}, which the int {got} does not fit")]
+    Range {
+        /// The Rust type that was asked for.
+        expected: &'static str,
+        /// The number.
+        got: i64,
+    },
+    /// A typed array or dictionary was asked for, and these must have exactly the type.
+    #[error("expected {expected}, got {got}")]
+    Typed {
+        /// What was asked for, such as `Array[int]`.
+        expected: String,
+        /// What came.
+        got: String,
+    },
+}
+
+impl Variant {
+    /// The value as another type, by the rules of [`FromVariant`].
+    ///
+    /// # Errors
+    ///
+    /// When Godot would not pass it to a parameter of that type.
+    pub fn convert(self, to: VariantType) -> Result<Self, FromVariantError> {
+        use VariantType as T;
+        let got = self.variant_type();
+        if got == to {
+            return Ok(self);
+        }
+        Ok(match (self, to) {
+            (Self::Int(v), T::Bool) => Self::Bool(v != 0),
+            (Self::Float(v), T::Bool) => Self::Bool(v != 0.0),
+            (Self::Bool(v), T::Int) => Self::Int(v.into()),
+            // Cut off; what does not fit becomes the nearest that does, and NaN 0.
+            (Self::Float(v), T::Int) => Self::Int(v as i64),
+            (Self::Bool(v), T::Float) => Self::Float(u8::from(v).into()),
+            (Self::Int(v), T::Float) => Self::Float(v as f64),
+            (Self::StringName(v), T::String) => Self::String(v.into()),
+            (Self::NodePath(v), T::String) => Self::String(v.to_string()),
+            (Self::String(v), T::StringName) => Self::StringName(v.into()),
+            (Self::String(v), T::NodePath) => Self::NodePath(v.into()),
+            (Self::Vector2(v), T::Vector2i) => Self::Vector2i(v.into()),
+            (Self::Vector2i(v), T::Vector2) => Self::Vector2(v.into()),
+            (Self::Vector3(v), T::Vector3i) => Self::Vector3i(v.into()),
+            (Self::Vector3i(v), T::Vector3) => Self::Vector3(v.into()),
+            (Self::Vector4(v), T::Vector4i) => Self::Vector4i(v.into()),
+            (Self::Vector4i(v), T::Vector4) => Self::Vector4(v.into()),
+            (Self::Rect2i(v), T::Rect2) => {
+                Self::Rect2(Rect2::new(v.position.into(), v.size.into()))
+            }
+            (Self::Rect2(v), T::Rect2i) => {
+                Self::Rect2i(Rect2i::new(v.position.into(), v.size.into()))
+            }
+            (Self::Nil, T::Object) => Self::Object(Object::NULL),
+            _ => return Err(FromVariantError::Type { expected: to, got }),
+        })
+    }
+}
+
+impl FromVariant for Variant {
+    fn from_variant(value: Variant) -> Result<Self, FromVariantError> {
+        Ok(value)
+    }
+}
+
+/// Nil is `None`.
+impl<T: FromVariant> FromVariant for Option<T> {
+    fn from_variant(value: Variant) -> Result<Self, FromVariantError> {
+        if value.is_nil() { Ok(None) } else { T::from_variant(value).map(Some) }
+    }
+}
+
+macro_rules! value {
+    ($($type:ty: $variant:ident $($boxed:ident)?),+ $(,)?) => {
+        $(
+            impl From<$type> for Variant {
+                fn from(value: $type) -> Self {
+                    value!(@wrap $variant value $($boxed)?)
+                }
+            }
+
+            impl FromVariant for $type {
+                fn from_variant(value: Variant) -> Result<Self, FromVariantError> {
+                    match value.convert(VariantType::$variant)? {
+                        Variant::$variant(value) => Ok(value!(@open value $($boxed)?)),
+                        other => Err(FromVariantError::Type {
+                            expected: VariantType::$variant,
+                            got: other.variant_type(),
+                        }),
+                    }
+                }
+            }
+        )+
+    };
+    (@wrap $variant:ident $value:ident boxed) => { Self::$variant(Box::new($value)) };
+    (@wrap $variant:ident $value:ident) => { Self::$variant($value) };
+    (@open $value:ident boxed) => { *$value };
+    (@open $value:ident) => { $value };
+}
+
+value!(
+    bool: Bool,
+    i64: Int,
+    f64: Float,
+    String: String,
+    Vector2: Vector2,
+    Vector2i: Vector2i,
+    Rect2: Rect2,
+    Rect2i: Rect2i,
+    Vector3: Vector3,
+    Vector3i: Vector3i,
+    Transform2D: Transform2D,
+    Vector4: Vector4,
+    Vector4i: Vector4i,
+    Plane: Plane,
+    Quaternion: Quaternion,
+    Aabb: Aabb,
+    Basis: Basis boxed,
+    Transform3D: Transform3D boxed,
+    Projection: Projection boxed,
+    Color: Color,
+    StringName: StringName,
+    NodePath: NodePath,
+    Object: Object,
+    Dictionary: Dictionary,
+    Array: Array,
+    Vec<u8>: PackedByteArray,
+    Vec<i32>: PackedInt32Array,
+    Vec<i64>: PackedInt64Array,
+    Vec<f32>: PackedFloat32Array,
+    Vec<f64>: PackedFloat64Array,
+    Vec<String>: PackedStringArray,
+    Vec<Vector2>: PackedVector2Array,
+    Vec<Vector3>: PackedVector3Array,
+    Vec<Color>: PackedColorArray,
+    Vec<Vector4>: PackedVector4Array,
+);
+
+macro_rules! integer {
+    ($($type:ident),+) => {
+        $(
+            impl From<$type> for Variant {
+                fn from(value: $type) -> Self {
+                    Self::Int(value.into())
+                }
+            }
+
+            impl FromVariant for $type {
+                fn from_variant(value: Variant) -> Result<Self, FromVariantError> {
+                    integer(value, stringify!($type))
+                }
+            }
+        )+
+    };
+}
+
+integer!(i8, i16, i32, u8, u16, u32);
+
+// No `From`: Godot's int would not hold all of them.
+impl FromVariant for u64 {
+    fn from_variant(value: Variant) -> Result<Self, FromVariantError> {
+        integer(value, "u64")
+    }
+}
+
+impl FromVariant for usize {
+    fn from_variant(value: Variant) -> Result<Self, FromVariantError> {
+        integer(value, "usize")
+    }
+}
+
+fn integer<T: TryFrom<i64>>(value: Variant, expected: &'static str) -> Result<T, FromVariantError> {
+    let got = i64::from_variant(value)?;
+    T::try_from(got).map_err(|_| FromVariantError::Range { expected, got })
+}
+
+impl From<f32> for Variant {
+    fn from(value: f32) -> Self {
+        Self::Float(value.into())
+    }
+}
+
+/// The nearest `f32`, infinity included.
+impl FromVariant for f32 {
+    fn from_variant(value: Variant) -> Result<Self, FromVariantError> {
+        f64::from_variant(value).map(|value| value as Self)
+    }
+}
+
+impl From<&str> for Variant {
+    fn from(text: &str) -> Self {
+        Self::String(text.into())
+    }
+}
+
+impl From<&[u8]> for Variant {
+    fn from(bytes: &[u8]) -> Self {
+        Self::PackedByteArray(bytes.into())
+    }
+}
+
+impl From<&Self> for Variant {
+    fn from(value: &Self) -> Self {
+        value.clone()
+    }
+}
+
+impl From<()> for Variant {
+    fn from((): ()) -> Self {
+        Self::Nil
+    }
+}
+
+impl<T: Into<Self>> From<Option<T>> for Variant {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Nil, Into::into)
+    }
+}
+
+/// An untyped array.
+impl From<Vec<Self>> for Variant {
+    fn from(values: Vec<Self>) -> Self {
+        Self::Array(values.into())
+    }
+}
+
+/// An array of any element type, as Godot's parameter `Array` takes.
+impl FromVariant for Vec<Variant> {
+    fn from_variant(value: Variant) -> Result<Self, FromVariantError> {
+        Array::from_variant(value).map(Array::into_vec)
+    }
+}
+
+impl Array {
+    /// The array, if it has exactly this element type: how Godot checks a parameter such as `Array[int]`.
+    ///
+    /// # Errors
+    ///
+    /// When it has another one, even if all elements would fit.
+    pub fn expect_type(self, of: &super::ElementType) -> Result<Self, FromVariantError> {
+        if self.element_type() == of {
+            return Ok(self);
+        }
+        Err(FromVariantError::Typed {
+            expected: format!("Array[{of}]"),
+            got: format!("Array[{}]", self.element_type()),
+        })
+    }
+}
+
+impl Dictionary {
+    /// The dictionary, if it has exactly these types: how Godot checks a parameter such as `Dictionary[String, int]`.
+    ///
+    /// # Errors
+    ///
+    /// When it has others, even if all keys and values would fit.
+    pub fn expect_type(
+        self,
+        key: &super::ElementType,
+        value: &super::ElementType,
+    ) -> Result<Self, FromVariantError> {
+        if self.key_type() == key && self.value_type() == value {
+            return Ok(self);
+        }
+        Err(FromVariantError::Typed {
+            expected: format!("Dictionary[{key}, {value}]"),
+            got: format!("Dictionary[{}, {}]", self.key_type(), self.value_type()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::variant::ElementType;
+
+    #[test]
+    fn natural_types_go_there_and_back() {
+        assert_eq!(Variant::from(7u8).to::<i64>(), Ok(7));
+        assert_eq!(Variant::from(-7i16).to::<i8>(), Ok(-7));
+        assert_eq!(Variant::from(0.5f32).to::<f64>(), Ok(0.5));
+        assert_eq!(Variant::from("text").to::<String>(), Ok("text".into()));
+        assert_eq!(Variant::from(vec![1u8, 2]).to::<Vec<u8>>(), Ok(vec![1, 2]));
+        assert_eq!(Variant::from(Transform3D::IDENTITY).to(), Ok(Transform3D::IDENTITY));
+        assert_eq!(Variant::from(vec![Variant::Nil]).to::<Vec<Variant>>(), Ok(vec![Variant::Nil]));
+        assert_eq!(Variant::from(None::<i64>).to::<Option<i64>>(), Ok(None));
+        assert_eq!(Variant::from(Some(1)).to::<Option<i64>>(), Ok(Some(1)));
+    }
+
+    #[test]
+    fn a_number_becomes_a_whole_one_without_its_fraction() {
+        assert_eq!(Variant::from(2.9).to::<i32>(), Ok(2));
+        assert_eq!(Variant::from(-2.9).to::<i32>(), Ok(-2));
+        assert_eq!(Variant::from(f64::NAN).to::<i32>(), Ok(0));
+        assert_eq!(Variant::from(3).to::<f32>(), Ok(3.0));
+        assert_eq!(Variant::from(true).to::<i64>(), Ok(1));
+        assert_eq!(Variant::from(0.0).to::<bool>(), Ok(false));
+    }
+
+    #[test]
+    fn texts_names_and_paths_become_one_another() {
+        let name = StringName::from("a/b");
+        assert_eq!(Variant::from("a/b").to::<StringName>(), Ok(name.clone()));
+        assert_eq!(Variant::from(name.clone()).to::<String>(), Ok("a/b".into()));
+        assert_eq!(Variant::from("a/b").to::<NodePath>(), Ok("a/b".into()));
+        assert_eq!(Variant::from(NodePath::from("a/b")).to::<String>(), Ok("a/b".into()));
+        let refused = Variant::from(name).to::<NodePath>().unwrap_err();
+        assert_eq!(refused.to_string(), "expected NodePath, got StringName");
+    }
+
+    #[test]
+    fn another_type_is_refused_with_both_names() {
+        let refused = Variant::from("5").to::<i64>().unwrap_err();
+        assert_eq!(refused.to_string(), "expected int, got String");
+        let refused = Variant::Nil.to::<Vec<u8>>().unwrap_err();
+        assert_eq!(refused.to_string(), "expected PackedByteArray, got Nil");
+    }
+
+    #[test]
+    fn a_number_that_does_not_fit_is_refused() {
+        let refused = Variant::from(300).to::<u8>().unwrap_err();
+        assert_eq!(refused.to_string(), "expected u8, which the int 300 does not fit");
+        assert!(Variant::from(-1).to::<u64>().is_err());
+    }
+
+    #[test]
+    fn typed_containers_are_strict() {
+        let int = ElementType::from(VariantType::Int);
+        let refused = Array::from([1, 2]).expect_type(&int).unwrap_err();
+        assert_eq!(refused.to_string(), "expected Array[int], got Array[Variant]");
+        assert!(Array::typed(VariantType::Int).expect_type(&int).is_ok());
+        let dictionary = Dictionary::typed(VariantType::String, VariantType::Int);
+        assert!(dictionary.clone().expect_type(&VariantType::String.into(), &int).is_ok());
+        assert!(dictionary.expect_type(&ElementType::Any, &ElementType::Any).is_err());
+    }
+}

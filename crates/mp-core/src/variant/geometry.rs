@@ -1,0 +1,329 @@
+//! Rectangles, planes, rotations, transforms and colours: what is made of vectors.
+
+use std::fmt;
+
+use super::math::components;
+use super::{Vector2, Vector2i, Vector3, Vector4};
+
+/// A rectangle of the plane.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Rect2 {
+    /// The corner from which the size counts.
+    pub position: Vector2,
+    /// Width and height.
+    pub size: Vector2,
+}
+
+impl Rect2 {
+    /// The rectangle with this corner and size.
+    pub const fn new(position: Vector2, size: Vector2) -> Self {
+        Self { position, size }
+    }
+
+    /// The corner opposite to the position.
+    pub fn end(self) -> Vector2 {
+        self.position + self.size
+    }
+
+    /// Whether the point lies inside; the right and bottom edges are outside, as in Godot.
+    pub fn has_point(self, point: Vector2) -> bool {
+        let end = self.end();
+        point.x >= self.position.x
+            && point.y >= self.position.y
+            && point.x < end.x
+            && point.y < end.y
+    }
+}
+
+/// A rectangle of cells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Rect2i {
+    /// The corner from which the size counts.
+    pub position: Vector2i,
+    /// Width and height.
+    pub size: Vector2i,
+}
+
+impl Rect2i {
+    /// The rectangle with this corner and size.
+    pub const fn new(position: Vector2i, size: Vector2i) -> Self {
+        Self { position, size }
+    }
+
+    /// The first cell beyond the rectangle on both axes.
+    pub fn end(self) -> Vector2i {
+        self.position + self.size
+    }
+}
+
+impl fmt::Display for Rect2i {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { position, size } = self;
+        write!(f, "({}, {}, {}, {})", position.x, position.y, size.x, size.y)
+    }
+}
+
+/// A position, rotation, scale and skew in the plane.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Transform2D {
+    /// Where the X axis goes.
+    pub x: Vector2,
+    /// Where the Y axis goes.
+    pub y: Vector2,
+    /// Where the origin goes.
+    pub origin: Vector2,
+}
+
+impl Transform2D {
+    /// Changes nothing.
+    pub const IDENTITY: Self =
+        Self { x: Vector2::new(1.0, 0.0), y: Vector2::new(0.0, 1.0), origin: Vector2::ZERO };
+
+    /// The transform with these columns.
+    pub const fn new(x: Vector2, y: Vector2, origin: Vector2) -> Self {
+        Self { x, y, origin }
+    }
+
+    /// The point after the transform (Godot: `transform * point`).
+    pub fn apply(self, point: Vector2) -> Vector2 {
+        self.x * point.x + self.y * point.y + self.origin
+    }
+}
+
+/// A plane in space: the points `p` with `normal · p = d`.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Plane {
+    /// The direction it faces.
+    pub normal: Vector3,
+    /// Its distance from the origin along the normal.
+    pub d: f32,
+}
+
+impl Plane {
+    /// The plane with this normal and distance.
+    pub const fn new(normal: Vector3, d: f32) -> Self {
+        Self { normal, d }
+    }
+
+    /// How far a point is above the plane; negative below it.
+    pub fn distance_to(self, point: Vector3) -> f32 {
+        self.normal.dot(point) - self.d
+    }
+}
+
+/// A rotation in space.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Quaternion {
+    /// The first imaginary part.
+    pub x: f32,
+    /// The second imaginary part.
+    pub y: f32,
+    /// The third imaginary part.
+    pub z: f32,
+    /// The real part.
+    pub w: f32,
+}
+
+impl Quaternion {
+    /// No rotation.
+    pub const IDENTITY: Self = Self::new(0.0, 0.0, 0.0, 1.0);
+
+    /// The quaternion with these parts.
+    pub const fn new(x: f32, y: f32, z: f32, w: f32) -> Self {
+        Self { x, y, z, w }
+    }
+}
+
+/// A box in space, aligned with the axes.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Aabb {
+    /// The corner from which the size counts.
+    pub position: Vector3,
+    /// Its extent on each axis.
+    pub size: Vector3,
+}
+
+impl Aabb {
+    /// The box with this corner and size.
+    pub const fn new(position: Vector3, size: Vector3) -> Self {
+        Self { position, size }
+    }
+
+    /// The corner opposite to the position.
+    pub fn end(self) -> Vector3 {
+        self.position + self.size
+    }
+}
+
+/// A rotation, scale and shear in space, as the axes it makes of X, Y and Z.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Basis {
+    /// Where the X axis goes.
+    pub x: Vector3,
+    /// Where the Y axis goes.
+    pub y: Vector3,
+    /// Where the Z axis goes.
+    pub z: Vector3,
+}
+
+impl Basis {
+    /// Changes nothing.
+    pub const IDENTITY: Self = Self {
+        x: Vector3::new(1.0, 0.0, 0.0),
+        y: Vector3::new(0.0, 1.0, 0.0),
+        z: Vector3::new(0.0, 0.0, 1.0),
+    };
+
+    /// The basis with these axes (columns).
+    pub const fn new(x: Vector3, y: Vector3, z: Vector3) -> Self {
+        Self { x, y, z }
+    }
+
+    /// Rows and columns exchanged.
+    pub const fn transposed(self) -> Self {
+        let Self { x, y, z } = self;
+        Self {
+            x: Vector3::new(x.x, y.x, z.x),
+            y: Vector3::new(x.y, y.y, z.y),
+            z: Vector3::new(x.z, y.z, z.z),
+        }
+    }
+
+    /// The vector after the transform (Godot: `basis * vector`).
+    pub fn apply(self, vector: Vector3) -> Vector3 {
+        self.x * vector.x + self.y * vector.y + self.z * vector.z
+    }
+}
+
+/// A position, rotation, scale and shear in space.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Transform3D {
+    /// Rotation, scale and shear.
+    pub basis: Basis,
+    /// Where the origin goes.
+    pub origin: Vector3,
+}
+
+impl Transform3D {
+    /// Changes nothing.
+    pub const IDENTITY: Self = Self { basis: Basis::IDENTITY, origin: Vector3::ZERO };
+
+    /// The transform with this basis and origin.
+    pub const fn new(basis: Basis, origin: Vector3) -> Self {
+        Self { basis, origin }
+    }
+
+    /// The point after the transform (Godot: `transform * point`).
+    pub fn apply(self, point: Vector3) -> Vector3 {
+        self.basis.apply(point) + self.origin
+    }
+}
+
+/// A 4×4 matrix, for cameras.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Projection {
+    /// The first column.
+    pub x: Vector4,
+    /// The second column.
+    pub y: Vector4,
+    /// The third column.
+    pub z: Vector4,
+    /// The fourth column.
+    pub w: Vector4,
+}
+
+impl Projection {
+    /// Changes nothing.
+    pub const IDENTITY: Self = Self {
+        x: Vector4::new(1.0, 0.0, 0.0, 0.0),
+        y: Vector4::new(0.0, 1.0, 0.0, 0.0),
+        z: Vector4::new(0.0, 0.0, 1.0, 0.0),
+        w: Vector4::new(0.0, 0.0, 0.0, 1.0),
+    };
+
+    /// The matrix with these columns.
+    pub const fn new(x: Vector4, y: Vector4, z: Vector4, w: Vector4) -> Self {
+        Self { x, y, z, w }
+    }
+}
+
+/// A colour; components are usually 0 to 1, but may lie outside.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Color {
+    /// Red.
+    pub r: f32,
+    /// Green.
+    pub g: f32,
+    /// Blue.
+    pub b: f32,
+    /// Opacity: 1 is opaque.
+    pub a: f32,
+}
+
+impl Color {
+    /// Opaque black.
+    pub const BLACK: Self = Self::new(0.0, 0.0, 0.0, 1.0);
+
+    /// Opaque white.
+    pub const WHITE: Self = Self::new(1.0, 1.0, 1.0, 1.0);
+
+    /// The colour with these components.
+    pub const fn new(r: f32, g: f32, b: f32, a: f32) -> Self {
+        Self { r, g, b, a }
+    }
+
+    /// An opaque colour.
+    pub const fn rgb(r: f32, g: f32, b: f32) -> Self {
+        Self::new(r, g, b, 1.0)
+    }
+}
+
+components!(Rect2 { position: Vector2, size: Vector2 });
+components!(Transform2D { x: Vector2, y: Vector2, origin: Vector2 });
+components!(Plane { normal: Vector3, d: f32 });
+components!(Quaternion { x: f32, y: f32, z: f32, w: f32 });
+components!(Aabb { position: Vector3, size: Vector3 });
+components!(Basis { x: Vector3, y: Vector3, z: Vector3 });
+components!(Transform3D { basis: Basis, origin: Vector3 });
+components!(Projection { x: Vector4, y: Vector4, z: Vector4, w: Vector4 });
+components!(Color { r: f32, g: f32, b: f32, a: f32 });
+
+/// Defaults that are not all zero, as Godot's constructors without arguments have them.
+macro_rules! default {
+    ($($name:ident: $value:ident),+) => {
+        $(impl Default for $name {
+            fn default() -> Self {
+                Self::$value
+            }
+        })+
+    };
+}
+default!(Transform2D: IDENTITY, Quaternion: IDENTITY, Basis: IDENTITY, Projection: IDENTITY, Color: BLACK);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rectangle_excludes_its_far_edges() {
+        let rect = Rect2::new(Vector2::ONE, Vector2::new(2.0, 3.0));
+        assert_eq!(rect.end(), Vector2::new(3.0, 4.0));
+        assert!(rect.has_point(Vector2::ONE));
+        assert!(!rect.has_point(rect.end()));
+    }
+
+    #[test]
+    fn transforms_move_points() {
+        let turn = Transform2D::new((0.0, 1.0).into(), (-1.0, 0.0).into(), (10.0, 0.0).into());
+        assert_eq!(turn.apply(Vector2::new(1.0, 2.0)), Vector2::new(8.0, 1.0));
+        assert_eq!(Transform3D::IDENTITY.apply(Vector3::ONE), Vector3::ONE);
+    }
+
+    #[test]
+    fn transposing_twice_changes_nothing() {
+        let basis =
+            Basis::new((1.0, 2.0, 3.0).into(), (4.0, 5.0, 6.0).into(), (7.0, 8.0, 9.0).into());
+        assert_eq!(basis.transposed().x, Vector3::new(1.0, 4.0, 7.0));
+        assert_eq!(basis.transposed().transposed(), basis);
+    }
+}

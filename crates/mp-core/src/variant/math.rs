@@ -1,0 +1,453 @@
+//! Vectors, with the arithmetic a game server expects. Components are `f32`, as in Godot's official builds.
+
+use std::fmt;
+use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub, SubAssign};
+
+/// A value made of `f32` components in a fixed order: how a codec reads and writes all of them alike.
+pub trait Components: Copy {
+    /// How many there are.
+    const COUNT: usize;
+
+    /// Visits them in the order of the fields.
+    fn each(&self, visit: &mut impl FnMut(f32));
+
+    /// Builds the value from `COUNT` calls of `next`, in the order of the fields.
+    fn build(next: &mut impl FnMut() -> f32) -> Self;
+
+    /// Whether all are [the same number](same).
+    fn same(&self, other: &Self) -> bool;
+}
+
+impl Components for f32 {
+    const COUNT: usize = 1;
+
+    fn each(&self, visit: &mut impl FnMut(Self)) {
+        visit(*self);
+    }
+
+    fn build(next: &mut impl FnMut() -> Self) -> Self {
+        next()
+    }
+
+    fn same(&self, other: &Self) -> bool {
+        same(f64::from(*self), f64::from(*other))
+    }
+}
+
+/// Equality of numbers within a [`Variant`](crate::Variant): `0.0` is `-0.0`, and a NaN is equal to any other NaN, so
+/// that a value always equals itself and can be found as a key (Godot: `hash_compare`).
+pub fn same(a: f64, b: f64) -> bool {
+    a == b || (a.is_nan() && b.is_nan())
+}
+
+/// Implements [`Components`] and `Display` for a struct of things that have components.
+macro_rules! components {
+    ($name:ident { $($field:ident: $type:ty),+ }) => {
+        impl $crate::variant::Components for $name {
+            const COUNT: usize = 0 $(+ <$type as $crate::variant::Components>::COUNT)+;
+
+            fn each(&self, visit: &mut impl FnMut(f32)) {
+                $($crate::variant::Components::each(&self.$field, visit);)+
+            }
+
+            fn build(next: &mut impl FnMut() -> f32) -> Self {
+                Self { $($field: $crate::variant::Components::build(next)),+ }
+            }
+
+            fn same(&self, other: &Self) -> bool {
+                $($crate::variant::Components::same(&self.$field, &other.$field))&&+
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                let mut separator = "(";
+                let mut result = Ok(());
+                $crate::variant::Components::each(self, &mut |component| {
+                    result = result.and_then(|()| write!(f, "{separator}{component}"));
+                    separator = ", ";
+                });
+                result.and_then(|()| f.write_str(")"))
+            }
+        }
+    };
+}
+pub(super) use components;
+
+macro_rules! vector {
+    ($(#[$doc:meta])* $name:ident, $scalar:ty, $zero:literal, $one:literal, [$($field:ident),+], $tuple:ty) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq)]
+        pub struct $name {
+            $(#[doc = concat!("The ", stringify!($field), " component.")] pub $field: $scalar,)+
+        }
+
+        impl $name {
+            /// All components 0.
+            pub const ZERO: Self = Self::splat($zero);
+
+            /// All components 1.
+            pub const ONE: Self = Self::splat($one);
+
+            /// The vector with these components.
+            pub const fn new($($field: $scalar),+) -> Self {
+                Self { $($field),+ }
+            }
+
+            /// The vector whose components are all `value`.
+            pub const fn splat(value: $scalar) -> Self {
+                Self { $($field: value),+ }
+            }
+
+            /// The smaller of each pair of components.
+            pub fn min(self, other: Self) -> Self {
+                Self { $($field: self.$field.min(other.$field)),+ }
+            }
+
+            /// The larger of each pair of components.
+            pub fn max(self, other: Self) -> Self {
+                Self { $($field: self.$field.max(other.$field)),+ }
+            }
+
+            /// Every component without its sign.
+            pub fn abs(self) -> Self {
+                Self { $($field: scalar::Scalar::magnitude(self.$field)),+ }
+            }
+        }
+
+        impl From<$tuple> for $name {
+            fn from(($($field),+): $tuple) -> Self {
+                Self { $($field),+ }
+            }
+        }
+
+        impl Add for $name {
+            type Output = Self;
+
+            fn add(self, other: Self) -> Self {
+                Self { $($field: scalar::Scalar::plus(self.$field, other.$field)),+ }
+            }
+        }
+
+        impl AddAssign for $name {
+            fn add_assign(&mut self, other: Self) {
+                *self = *self + other;
+            }
+        }
+
+        impl Sub for $name {
+            type Output = Self;
+
+            fn sub(self, other: Self) -> Self {
+                Self { $($field: scalar::Scalar::minus(self.$field, other.$field)),+ }
+            }
+        }
+
+        impl SubAssign for $name {
+            fn sub_assign(&mut self, other: Self) {
+                *self = *self - other;
+            }
+        }
+
+        impl Neg for $name {
+            type Output = Self;
+
+            fn neg(self) -> Self {
+                Self { $($field: scalar::Scalar::negated(self.$field)),+ }
+            }
+        }
+
+        /// Multiplies every component.
+        impl Mul<$scalar> for $name {
+            type Output = Self;
+
+            fn mul(self, factor: $scalar) -> Self {
+                Self { $($field: scalar::Scalar::times(self.$field, factor)),+ }
+            }
+        }
+
+        /// Multiplies component by component.
+        impl Mul for $name {
+            type Output = Self;
+
+            fn mul(self, other: Self) -> Self {
+                Self { $($field: scalar::Scalar::times(self.$field, other.$field)),+ }
+            }
+        }
+    };
+}
+
+macro_rules! float_vector {
+    ($(#[$doc:meta])* $name:ident, $integer:ident, [$($field:ident),+], $tuple:ty) => {
+        vector!($(#[$doc])* $name, f32, 0.0, 1.0, [$($field),+], $tuple);
+        components!($name { $($field: f32),+ });
+
+        impl $name {
+            /// The sum of the products of the components.
+            pub fn dot(self, other: Self) -> f32 {
+                0.0 $(+ self.$field * other.$field)+
+            }
+
+            /// How long the vector is.
+            pub fn length(self) -> f32 {
+                self.length_squared().sqrt()
+            }
+
+            /// The square of the length, which is cheaper to compare.
+            pub fn length_squared(self) -> f32 {
+                self.dot(self)
+            }
+
+            /// The vector of length 1 in this direction; the zero vector stays zero, as in Godot.
+            pub fn normalized(self) -> Self {
+                let length = self.length();
+                if length == 0.0 { Self::ZERO } else { self / length }
+            }
+
+            /// The vector, shortened to `max` if it is longer.
+            pub fn limit_length(self, max: f32) -> Self {
+                let length = self.length();
+                if length > 0.0 && length > max { self / length * max } else { self }
+            }
+
+            /// The distance between two points.
+            pub fn distance_to(self, to: Self) -> f32 {
+                (to - self).length()
+            }
+
+            /// The square of the distance, which is cheaper to compare.
+            pub fn distance_squared_to(self, to: Self) -> f32 {
+                (to - self).length_squared()
+            }
+
+            /// The vector of length 1 from one point towards another.
+            pub fn direction_to(self, to: Self) -> Self {
+                (to - self).normalized()
+            }
+
+            /// The point between `self` (`weight` 0) and `to` (`weight` 1).
+            pub fn lerp(self, to: Self, weight: f32) -> Self {
+                self + (to - self) * weight
+            }
+
+            /// Whether no component is infinite or NaN. Check what a stranger sent before computing with it.
+            pub fn is_finite(self) -> bool {
+                $(self.$field.is_finite())&&+
+            }
+        }
+
+        /// Divides every component.
+        impl Div<f32> for $name {
+            type Output = Self;
+
+            fn div(self, divisor: f32) -> Self {
+                Self { $($field: self.$field / divisor),+ }
+            }
+        }
+
+        impl From<$integer> for $name {
+            fn from(from: $integer) -> Self {
+                Self { $($field: from.$field as f32),+ }
+            }
+        }
+
+        /// Cuts off the fractions; what does not fit becomes the nearest that does, and NaN 0.
+        impl From<$name> for $integer {
+            fn from(from: $name) -> Self {
+                Self { $($field: from.$field as i32),+ }
+            }
+        }
+    };
+}
+
+macro_rules! integer_vector {
+    ($(#[$doc:meta])* $name:ident, [$($field:ident),+], $tuple:ty) => {
+        vector!(
+            $(#[$doc])*
+            ///
+            /// Arithmetic wraps around, as in Godot: numbers from a stranger cannot make it panic.
+            #[derive(Eq, Hash)]
+            $name, i32, 0, 1, [$($field),+], $tuple
+        );
+
+        impl $name {
+            /// The square of the length.
+            pub fn length_squared(self) -> i64 {
+                0i64 $(.wrapping_add(i64::from(self.$field) * i64::from(self.$field)))+
+            }
+
+            /// How long the vector is.
+            pub fn length(self) -> f64 {
+                (0.0 $(+ f64::from(self.$field) * f64::from(self.$field))+).sqrt()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let mut separator = "(";
+                for component in [$(self.$field),+] {
+                    write!(f, "{separator}{component}")?;
+                    separator = ", ";
+                }
+                f.write_str(")")
+            }
+        }
+    };
+}
+
+float_vector!(
+    /// A point or a direction in the plane.
+    Vector2, Vector2i, [x, y], (f32, f32)
+);
+float_vector!(
+    /// A point or a direction in space.
+    Vector3, Vector3i, [x, y, z], (f32, f32, f32)
+);
+float_vector!(
+    /// Four numbers.
+    Vector4, Vector4i, [x, y, z, w], (f32, f32, f32, f32)
+);
+integer_vector!(
+    /// A cell of a grid.
+    Vector2i, [x, y], (i32, i32)
+);
+integer_vector!(
+    /// A cell of a grid in space.
+    Vector3i, [x, y, z], (i32, i32, i32)
+);
+integer_vector!(
+    /// Four whole numbers.
+    Vector4i, [x, y, z, w], (i32, i32, i32, i32)
+);
+
+impl Vector2 {
+    /// The sine of the angle between two vectors, times their lengths.
+    pub fn cross(self, other: Self) -> f32 {
+        self.x * other.y - self.y * other.x
+    }
+
+    /// The angle to the X axis in radians.
+    pub fn angle(self) -> f32 {
+        self.y.atan2(self.x)
+    }
+
+    /// The vector turned by `angle` radians.
+    pub fn rotated(self, angle: f32) -> Self {
+        let (sin, cos) = angle.sin_cos();
+        Self::new(self.x * cos - self.y * sin, self.x * sin + self.y * cos)
+    }
+}
+
+impl Vector3 {
+    /// The vector at right angles to both.
+    pub fn cross(self, other: Self) -> Self {
+        Self::new(
+            self.y * other.z - self.z * other.y,
+            self.z * other.x - self.x * other.z,
+            self.x * other.y - self.y * other.x,
+        )
+    }
+}
+
+/// What `f32` and `i32` need for the arithmetic above.
+mod scalar {
+    pub(super) trait Scalar: Copy {
+        fn plus(self, other: Self) -> Self;
+        fn minus(self, other: Self) -> Self;
+        fn times(self, other: Self) -> Self;
+        fn negated(self) -> Self;
+        fn magnitude(self) -> Self;
+    }
+
+    impl Scalar for f32 {
+        fn plus(self, other: Self) -> Self {
+            self + other
+        }
+
+        fn minus(self, other: Self) -> Self {
+            self - other
+        }
+
+        fn times(self, other: Self) -> Self {
+            self * other
+        }
+
+        fn negated(self) -> Self {
+            -self
+        }
+
+        fn magnitude(self) -> Self {
+            self.abs()
+        }
+    }
+
+    impl Scalar for i32 {
+        fn plus(self, other: Self) -> Self {
+            self.wrapping_add(other)
+        }
+
+        fn minus(self, other: Self) -> Self {
+            self.wrapping_sub(other)
+        }
+
+        fn times(self, other: Self) -> Self {
+            self.wrapping_mul(other)
+        }
+
+        fn negated(self) -> Self {
+            self.wrapping_neg()
+        }
+
+        fn magnitude(self) -> Self {
+            self.wrapping_abs()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn vectors_add_scale_and_measure() {
+        let v = Vector2::new(3.0, 4.0);
+        assert_eq!(v.length(), 5.0);
+        assert_eq!((v + Vector2::ONE) * 2.0 - Vector2::ONE, Vector2::new(7.0, 9.0));
+        assert_eq!(v.normalized().length(), 1.0);
+        assert_eq!(v.limit_length(2.5), Vector2::new(1.5, 2.0));
+        assert_eq!(v.limit_length(9.0), v);
+        assert_eq!(Vector2::ZERO.lerp(v, 0.5), Vector2::new(1.5, 2.0));
+        assert_eq!(v.distance_to(Vector2::ZERO), 5.0);
+        assert_eq!(
+            Vector3::new(1.0, 0.0, 0.0).cross((0.0, 1.0, 0.0).into()),
+            (0.0, 0.0, 1.0).into()
+        );
+    }
+
+    #[test]
+    fn the_zero_vector_has_no_direction() {
+        assert_eq!(Vector3::ZERO.normalized(), Vector3::ZERO);
+        assert_eq!(Vector3::ZERO.limit_length(0.0), Vector3::ZERO);
+    }
+
+    #[test]
+    fn whole_numbers_wrap_around() {
+        let far = Vector2i::new(i32::MAX, i32::MIN);
+        assert_eq!(far + Vector2i::ONE, Vector2i::new(i32::MIN, i32::MIN + 1));
+        assert_eq!((-far).y, i32::MIN);
+        assert_eq!(far.abs().y, i32::MIN);
+        assert!(far.length() > 3.0e9);
+    }
+
+    #[test]
+    fn fractions_are_cut_off() {
+        assert_eq!(Vector2i::from(Vector2::new(-1.9, f32::INFINITY)), Vector2i::new(-1, i32::MAX));
+        assert_eq!(Vector2::from(Vector2i::new(1, -2)), Vector2::new(1.0, -2.0));
+    }
+
+    #[test]
+    fn vectors_show_their_components() {
+        assert_eq!(Vector3::new(1.0, -0.5, 2.0).to_string(), "(1, -0.5, 2)");
+        assert_eq!(Vector4i::new(1, 2, 3, -4).to_string(), "(1, 2, 3, -4)");
+    }
+}
