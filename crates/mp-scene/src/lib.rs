@@ -1,1 +1,53 @@
-//! Under construction.
+//! Godot's `SceneMultiplayer` without the engine: nodes with methods that peers call, the server's relay, raw packets, and
+//! the wire that real Godot 4 games speak.
+//!
+//! Read [`Branch`] first, then [`Scene`], which everything of a program's own is given.
+//!
+//! ```
+//! use mp_scene::prelude::*;
+//!
+//! #[derive(Default)]
+//! struct Score {
+//!     points: i64,
+//! }
+//!
+//! impl Node for Score {
+//!     fn rpc_table() -> RpcTable<Self> {
+//!         RpcTable::new()
+//!             // @rpc("any_peer") func add(points: int)
+//!             .method("add", RpcConfig::any_peer(), |score: &mut Self, cx, (points,): (i64,)| {
+//!                 score.points += points;
+//!                 println!("{} scored", cx.remote_sender());
+//!             })
+//!     }
+//! }
+//!
+//! let branch = Branch::builder("/root/Game").setup(|scene| scene.add("Score", Score::default()).map(drop));
+//! # branch.build().unwrap();
+//! ```
+//!
+//! Nothing here reads a clock or opens a socket: a host does (crate `mp-actor`), or the game's own loop calls
+//! [`Branch::poll`] with a transport.
+
+mod branch;
+mod builder;
+pub mod codec;
+pub mod limits;
+mod message;
+mod outbox;
+mod path_cache;
+pub mod prelude;
+pub mod rpc;
+mod scene;
+mod scene_multiplayer;
+mod signal;
+pub mod tree;
+
+pub use branch::Branch;
+pub use builder::BranchBuilder;
+pub use codec::Codec;
+pub use message::{CallNode, RemoteCall, SceneMessage};
+pub use scene::{RpcContext, Scene};
+pub use scene_multiplayer::{RpcError, SceneMultiplayer, SceneStats, SendBytesError};
+pub use signal::Signal;
+pub use tree::{Tree, TreeError};

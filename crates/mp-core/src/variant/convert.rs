@@ -17,6 +17,12 @@ pub trait FromVariant: Sized {
     ///
     /// When the value has another type or does not fit.
     fn from_variant(value: Variant) -> Result<Self, FromVariantError>;
+
+    /// The value of an argument that a call leaves out; only `Option` has one, which is how a parameter with a default is
+    /// written.
+    fn absent() -> Option<Self> {
+        None
+    }
 }
 
 /// A value has not the type that was asked for.
@@ -101,6 +107,10 @@ impl FromVariant for Variant {
 impl<T: FromVariant> FromVariant for Option<T> {
     fn from_variant(value: Variant) -> Result<Self, FromVariantError> {
         if value.is_nil() { Ok(None) } else { T::from_variant(value).map(Some) }
+    }
+
+    fn absent() -> Option<Self> {
+        Some(None)
     }
 }
 

@@ -1,0 +1,213 @@
+//! A branch: a scene with its program, run by an actor, a simulator or a game's own loop.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use mp_core::{
+    BranchId, ConnectionStatus, DisconnectReason, EndpointId, EndpointInfo, Farewell, Instant,
+    MultiplayerPeer, PeerEvent, StateMachine, ToBranch, ToEndpoint,
+};
+
+use crate::builder::{BranchBuilder, Hooks};
+use crate::limits::SIGNALS_MAX;
+use crate::scene_multiplayer::SceneEvent;
+use crate::{Scene, Signal};
+
+/// Everything under one root path: nodes, peers and the program's hooks.
+///
+/// It is a [`StateMachine`] for hosts with mailboxes, and has [`poll`](Self::poll) for a game's own loop. It may hold nodes
+/// that are not `Send`, so that it stays on the thread on which it was built.
+#[derive(Debug)]
+pub struct Branch {
+    id: BranchId,
+    scene: Scene,
+    hooks: Hooks,
+    signals: VecDeque<Signal>,
+    dropped_signals: u64,
+    next_tick: Option<Instant>,
+    last_tick: Option<Instant>,
+    /// The transport of [`poll`](Self::poll), as last seen.
+    polled: Option<EndpointInfo>,
+}
+
+impl Branch {
+    /// How to make a branch whose multiplayer root stands at `root_path` (`"/root"`, `"/root/Game"`).
+    pub fn builder(root_path: &str) -> BranchBuilder {
+        BranchBuilder::new(root_path)
+    }
+
+    pub(crate) fn new(scene: Scene, hooks: Hooks) -> Self {
+        Self {
+            id: BranchId(0),
+            scene,
+            hooks,
+            signals: VecDeque::new(),
+            dropped_signals: 0,
+            next_tick: None,
+            last_tick: None,
+            polled: None,
+        }
+    }
+
+    /// The number by which endpoints know it (default: 0); a host that runs several branches gives each its own.
+    pub fn set_id(&mut self, id: BranchId) {
+        self.id = id;
+    }
+
+    /// Runs one turn with `peer` as its only transport: takes in what the network brought, runs calls, signals and the tick
+    /// that is due, and sends what came of it. Everything of the program's runs inside, as in Godot.
+    pub fn poll(&mut self, peer: &mut dyn MultiplayerPeer, now: Instant) {
+        peer.poll(now);
+        let mut info = EndpointInfo::of(peer);
+        if self.polled.is_none() && info.status != ConnectionStatus::Disconnected {
+            self.handle_input(now, ToBranch::Opened(POLLED, info));
+        }
+        while let Some(event) = peer.next_event() {
+            self.handle_input(now, ToBranch::Events(POLLED, vec![event]));
+        }
+        self.end_turn(now);
+        self.deliver(&mut |_, message| {
+            apply(peer, message);
+            Ok(())
+        });
+        peer.flush(now);
+
+        info.status = peer.connection_status();
+        self.polled = Some(info);
+        if info.status == ConnectionStatus::Disconnected {
+            self.polled = None;
+            self.handle_input(now, ToBranch::Closed(POLLED, DisconnectReason::Closed));
+        }
+    }
+
+    /// Ends the branch: its links drain and close. What it still has to say must be [delivered](StateMachine::deliver), or
+    /// [`poll`](Self::poll)ed.
+    pub fn close(&mut self, reason: DisconnectReason, farewell: Farewell) {
+        let leave = ToEndpoint::Leave { branch: self.id, reason, farewell };
+        self.scene.multiplayer_mut().leave(&leave);
+    }
+
+    /// The oldest signal not yet taken. At most [`SIGNALS_MAX`] are kept; the oldest make way, and are counted.
+    pub fn next_signal(&mut self) -> Option<Signal> {
+        self.signals.pop_front()
+    }
+
+    /// The scene.
+    pub fn scene(&mut self) -> &mut Scene {
+        &mut self.scene
+    }
+
+    /// Signals that nobody took in time.
+    pub fn dropped_signals(&self) -> u64 {
+        self.dropped_signals
+    }
+
+    /// Whether an endpoint could not take what it was offered last.
+    pub fn is_blocked(&self) -> bool {
+        self.scene.multiplayer().is_blocked()
+    }
+
+    /// Lets the program see signals and calls in order, those that it causes itself too.
+    fn run_events(&mut self) {
+        loop {
+            let (_, multiplayer) = self.scene.parts();
+            let Some(event) = multiplayer.next_event() else { return };
+            match event {
+                SceneEvent::Call(call) => self.scene.call_remote(call),
+                SceneEvent::Signal(signal) => {
+                    self.hooks.run_signal(&mut self.scene, &signal);
+                    if self.signals.len() >= SIGNALS_MAX {
+                        self.signals.pop_front();
+                        self.dropped_signals += 1;
+                    }
+                    self.signals.push_back(signal);
+                }
+            }
+        }
+    }
+
+    fn handle_event(&mut self, endpoint: EndpointId, event: PeerEvent) {
+        let (tree, multiplayer) = self.scene.parts();
+        multiplayer.handle_event(tree, endpoint, event);
+        self.run_events();
+    }
+
+    /// Runs the tick that is due. Ticks that were missed are not made up for: the next one gets the whole time.
+    fn tick(&mut self, now: Instant) {
+        let Some(period) = self.hooks.tick_period() else { return };
+        if self.next_tick.is_some_and(|due| now < due) {
+            return;
+        }
+        let delta = self.last_tick.map_or(Duration::ZERO, |last| now - last);
+        let due = self.next_tick.map_or(now, |due| due + period);
+        self.next_tick = Some(if due > now { due } else { now + period });
+        self.last_tick = Some(now);
+        self.hooks.run_process(&mut self.scene, delta);
+    }
+}
+
+impl StateMachine for Branch {
+    type Input = ToBranch;
+    type Output = ToEndpoint;
+    type Destination = EndpointId;
+
+    fn handle_input(&mut self, now: Instant, input: ToBranch) {
+        self.scene.set_now(now);
+        match input {
+            ToBranch::Opened(endpoint, info) => {
+                self.scene.multiplayer_mut().handle_opened(endpoint, info);
+            }
+            ToBranch::Events(endpoint, events) => {
+                for event in events {
+                    self.handle_event(endpoint, event);
+                }
+            }
+            ToBranch::Closed(endpoint, reason) => {
+                self.scene.multiplayer_mut().handle_closed(endpoint, reason);
+            }
+            other => tracing::debug!(?other, "a message that this version does not know"),
+        }
+        self.run_events();
+    }
+
+    fn end_turn(&mut self, now: Instant) {
+        self.scene.set_now(now);
+        self.run_events();
+        self.tick(now);
+        self.run_events();
+    }
+
+    fn deliver(
+        &mut self,
+        accept: &mut dyn FnMut(EndpointId, ToEndpoint) -> Result<(), ToEndpoint>,
+    ) {
+        self.scene.multiplayer_mut().deliver(accept);
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.hooks.tick_period()?;
+        Some(self.next_tick.unwrap_or(Instant::ZERO))
+    }
+}
+
+/// The endpoint of [`Branch::poll`].
+const POLLED: EndpointId = EndpointId(0);
+
+/// Does what a branch says to the transport itself, where there is no endpoint between them.
+fn apply(peer: &mut dyn MultiplayerPeer, message: ToEndpoint) {
+    match message {
+        ToEndpoint::Send(packets) => {
+            for packet in packets {
+                if let Err(error) = peer.send(packet) {
+                    tracing::debug!(%error, "the transport did not accept a packet");
+                }
+            }
+        }
+        ToEndpoint::Disconnect { connection, reason, farewell } => {
+            peer.disconnect(connection, reason, farewell);
+        }
+        ToEndpoint::RefuseNewConnections(refuse) => peer.set_refuse_new_connections(refuse),
+        ToEndpoint::Leave { .. } => peer.close(),
+        other => tracing::debug!(?other, "a message that this version does not know"),
+    }
+}

@@ -1,0 +1,182 @@
+//! How a branch is made: its nodes, its hooks, its settings.
+
+use std::fmt;
+use std::time::Duration;
+
+use mp_core::PeerId;
+
+use crate::codec::Codec;
+use crate::scene_multiplayer::SceneMultiplayer;
+use crate::tree::{Tree, TreeError};
+use crate::{Branch, Scene, Signal};
+
+/// Makes a [`Branch`].
+///
+/// ```
+/// use mp_scene::prelude::*;
+///
+/// let mut branch = Branch::builder("/root/Game")
+///     .setup(|scene| {
+///         scene.add("Players", Group)?;
+///         Ok(())
+///     })
+///     .on_peer_connected(|_scene, peer| println!("{peer} joined"))
+///     .tick_rate(30)
+///     .on_process(|_scene, _delta| { /* the game */ })
+///     .build()?;
+/// assert_eq!(branch.scene().unique_id(), PeerId::SERVER); // offline, as in Godot
+/// # Ok::<(), mp_scene::TreeError>(())
+/// ```
+#[must_use = "a builder does nothing until `build`"]
+#[derive(Debug)]
+pub struct BranchBuilder {
+    root_path: String,
+    codec: Codec,
+    server_relay: bool,
+    setups: Setups,
+    hooks: Hooks,
+}
+
+/// The program's own code.
+#[derive(Default)]
+pub(crate) struct Hooks {
+    signal: Vec<SignalHook>,
+    process: Vec<ProcessHook>,
+    tick_period: Option<Duration>,
+}
+
+type Setup = Box<dyn FnOnce(&mut Scene) -> Result<(), TreeError>>;
+type SignalHook = Box<dyn FnMut(&mut Scene, &Signal)>;
+type ProcessHook = Box<dyn FnMut(&mut Scene, Duration)>;
+
+#[derive(Default)]
+struct Setups(Vec<Setup>);
+
+impl BranchBuilder {
+    pub(crate) fn new(root_path: &str) -> Self {
+        Self {
+            root_path: root_path.to_owned(),
+            codec: Codec::default(),
+            server_relay: true,
+            setups: Setups::default(),
+            hooks: Hooks::default(),
+        }
+    }
+
+    /// Adds nodes. Several setups run in order.
+    pub fn setup(
+        mut self,
+        setup: impl FnOnce(&mut Scene) -> Result<(), TreeError> + 'static,
+    ) -> Self {
+        self.setups.0.push(Box::new(setup));
+        self
+    }
+
+    /// Is told every signal. Several hooks run in order.
+    pub fn on_signal(mut self, hook: impl FnMut(&mut Scene, &Signal) + 'static) -> Self {
+        self.hooks.signal.push(Box::new(hook));
+        self
+    }
+
+    /// Is told when a peer takes part.
+    pub fn on_peer_connected(self, mut hook: impl FnMut(&mut Scene, PeerId) + 'static) -> Self {
+        self.on_signal(move |scene, signal| {
+            if let Signal::PeerConnected(peer) = signal {
+                hook(scene, *peer);
+            }
+        })
+    }
+
+    /// Is told when a peer has left.
+    pub fn on_peer_disconnected(self, mut hook: impl FnMut(&mut Scene, PeerId) + 'static) -> Self {
+        self.on_signal(move |scene, signal| {
+            if let Signal::PeerDisconnected(peer) = signal {
+                hook(scene, *peer);
+            }
+        })
+    }
+
+    /// Is told what peers send with `send_bytes`.
+    pub fn on_peer_packet(self, mut hook: impl FnMut(&mut Scene, PeerId, &[u8]) + 'static) -> Self {
+        self.on_signal(move |scene, signal| {
+            if let Signal::PeerPacket { from, data } = signal {
+                hook(scene, *from, data);
+            }
+        })
+    }
+
+    /// Runs at every tick, with the time since the last one (zero at the first). Ticks come at the
+    /// [`tick_rate`](Self::tick_rate), 60 per second unless set.
+    #[doc(alias = "_process")]
+    pub fn on_process(mut self, hook: impl FnMut(&mut Scene, Duration) + 'static) -> Self {
+        self.hooks.process.push(Box::new(hook));
+        self
+    }
+
+    /// Ticks per second, at least 1 (default: 60, Godot's physics rate). Without [`on_process`](Self::on_process) there are none.
+    pub fn tick_rate(mut self, per_second: u32) -> Self {
+        self.hooks.tick_period = Some(Duration::from_secs(1) / per_second.max(1));
+        self
+    }
+
+    /// How messages become bytes (default: [`Codec::Godot4`]).
+    pub fn codec(mut self, codec: Codec) -> Self {
+        self.codec = codec;
+        self
+    }
+
+    /// Whether clients see and reach each other (default: yes).
+    pub fn server_relay(mut self, relay: bool) -> Self {
+        self.server_relay = relay;
+        self
+    }
+
+    /// The branch, with its nodes.
+    ///
+    /// # Errors
+    ///
+    /// When the root path is not one, or a setup fails.
+    pub fn build(self) -> Result<Branch, TreeError> {
+        let tree = Tree::new(&self.root_path)?;
+        let mut multiplayer = SceneMultiplayer::new(self.codec);
+        multiplayer.set_server_relay(self.server_relay);
+        let mut scene = Scene::new(tree, multiplayer);
+        for setup in self.setups.0 {
+            setup(&mut scene)?;
+        }
+        Ok(Branch::new(scene, self.hooks))
+    }
+}
+
+impl Hooks {
+    const DEFAULT_TICK_PERIOD: Duration = Duration::from_nanos(1_000_000_000 / 60);
+
+    pub(crate) fn run_signal(&mut self, scene: &mut Scene, signal: &Signal) {
+        for hook in &mut self.signal {
+            hook(scene, signal);
+        }
+    }
+
+    pub(crate) fn run_process(&mut self, scene: &mut Scene, delta: Duration) {
+        for hook in &mut self.process {
+            hook(scene, delta);
+        }
+    }
+
+    /// Time between ticks; `None` when nothing runs in them.
+    pub(crate) fn tick_period(&self) -> Option<Duration> {
+        (!self.process.is_empty()).then(|| self.tick_period.unwrap_or(Self::DEFAULT_TICK_PERIOD))
+    }
+}
+
+impl fmt::Debug for Hooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} for signals, {} for ticks", self.signal.len(), self.process.len())
+    }
+}
+
+impl fmt::Debug for Setups {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} setups", self.0.len())
+    }
+}

@@ -1,0 +1,70 @@
+//! Godot 4's wire, as spoken by 4.6.3 (and, as far as its history tells, since 4.3). Numbers are little-endian.
+//!
+//! The first byte of a packet is a command in bits 0 to 2, with flags of that command in bits 4 to 7.
+
+mod path;
+mod rpc;
+mod sys;
+pub mod variant;
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+pub use sys::relay_prefix;
+pub use variant::VariantError;
+
+use super::{DecodeError, EncodeError};
+use crate::SceneMessage;
+
+/// Bits 0 to 2 of the first byte; bit 3 is ignored.
+pub(crate) const COMMAND_MASK: u8 = 7;
+
+const REMOTE_CALL: u8 = 0;
+const SIMPLIFY_PATH: u8 = 1;
+const CONFIRM_PATH: u8 = 2;
+const RAW: u8 = 3;
+/// SPAWN, DESPAWN and SYNC are 4 to 6.
+pub(crate) const SYS: u8 = 7;
+
+pub(super) fn encode(message: &SceneMessage, out: &mut BytesMut) -> Result<(), EncodeError> {
+    match message {
+        SceneMessage::RemoteCall(call) => rpc::encode(call, out)?,
+        SceneMessage::SimplifyPath { id, checksum, path } => {
+            path::encode_simplify(*id, checksum, path, out);
+        }
+        SceneMessage::ConfirmPath { id, checksum_ok } => {
+            path::encode_confirm(*id, *checksum_ok, out)
+        }
+        SceneMessage::Raw(bytes) => {
+            out.put_u8(RAW);
+            out.put_slice(bytes);
+        }
+        SceneMessage::Auth(bytes) => sys::encode_auth(bytes, out),
+        SceneMessage::AddPeer(peer) => sys::encode_peer(sys::ADD_PEER, peer.get(), out),
+        SceneMessage::DelPeer(peer) => sys::encode_peer(sys::DEL_PEER, peer.get(), out),
+        SceneMessage::Relay { peer, inner } => {
+            out.put_slice(relay_prefix(*peer).as_slice());
+            out.put_slice(inner);
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn decode(packet: &Bytes) -> Result<SceneMessage, DecodeError> {
+    let first = *packet.first().ok_or(DecodeError::Empty)?;
+    match first & COMMAND_MASK {
+        REMOTE_CALL => rpc::decode(packet).map(SceneMessage::RemoteCall),
+        SIMPLIFY_PATH => path::decode_simplify(packet),
+        CONFIRM_PATH => path::decode_confirm(packet),
+        RAW if packet.len() == 1 => Err(DecodeError::Truncated("the bytes of a raw packet")),
+        RAW => Ok(SceneMessage::Raw(packet.slice(1..))),
+        SYS => sys::decode(packet),
+        unknown => Err(DecodeError::UnknownCommand(unknown)),
+    }
+}
+
+/// Text up to its first NUL, or to the end when there is none. Godot replaces what is not UTF-8, so that such a path names
+/// no node; so do we.
+fn cstring(bytes: &[u8]) -> String {
+    let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
+    String::from_utf8_lossy(&bytes[..end]).into_owned()
+}

@@ -1,0 +1,129 @@
+//! REMOTE_CALL.
+//!
+//! Byte 0: bits 0 to 2 are 0; bits 4 and 5 the size of the node id (1, 2 or 4 bytes); bit 6 the size of the method number
+//! (1 or 2 bytes); bit 7 "no arguments, or bytes alone". Then node id, method number, without bit 7 an argument count and
+//! the arguments in compressed form, else the bytes. A 4-byte node id with bit 31 set is the offset, from byte 0, of the
+//! node's path, which then ends the packet.
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use mp_core::Variant;
+
+use super::{REMOTE_CALL, cstring, variant};
+use crate::codec::{DecodeError, EncodeError};
+use crate::message::{CallNode, RemoteCall};
+
+const NODE_SIZE_SHIFT: u8 = 4;
+const NODE_SIZE_MASK: u8 = 0b11;
+const WIDE_METHOD: u8 = 1 << 6;
+const BYTES_ONLY: u8 = 1 << 7;
+const BY_PATH: u32 = 1 << 31;
+/// Where the node id stands.
+const NODE_AT: usize = 1;
+
+pub(super) fn encode(call: &RemoteCall, out: &mut BytesMut) -> Result<(), EncodeError> {
+    let start = out.len();
+    let count = u8::try_from(call.args.len())
+        .map_err(|_| EncodeError::TooManyArguments(call.args.len()))?;
+    let mut meta = REMOTE_CALL;
+    out.put_u8(meta);
+
+    match call.node {
+        CallNode::Id { id, wide: false } if id <= 0xFF => out.put_u8(id as u8),
+        CallNode::Id { id, wide: false } if id <= 0xFFFF => {
+            meta |= 1 << NODE_SIZE_SHIFT;
+            out.put_u16_le(id as u16);
+        }
+        CallNode::Id { id, .. } => {
+            meta |= 2 << NODE_SIZE_SHIFT;
+            out.put_u32_le(id);
+        }
+        // The offset is filled in when it is known.
+        CallNode::Path(_) => {
+            meta |= 2 << NODE_SIZE_SHIFT;
+            out.put_u32_le(BY_PATH);
+        }
+    }
+    match u8::try_from(call.method) {
+        Ok(method) => out.put_u8(method),
+        Err(_) => {
+            meta |= WIDE_METHOD;
+            out.put_u16_le(call.method);
+        }
+    }
+    match call.args.as_slice() {
+        [] => meta |= BYTES_ONLY,
+        [Variant::PackedByteArray(bytes)] => {
+            meta |= BYTES_ONLY;
+            out.put_slice(bytes);
+        }
+        args => {
+            out.put_u8(count);
+            for arg in args {
+                variant::encode_compressed(arg, out)?;
+            }
+        }
+    }
+    if let CallNode::Path(path) = &call.node {
+        let offset = (out.len() - start) as u32;
+        out[start + NODE_AT..][..4].copy_from_slice(&(BY_PATH | offset).to_le_bytes());
+        out.put_slice(path.as_bytes());
+        out.put_u8(0);
+    }
+    out[start] = meta;
+    Ok(())
+}
+
+pub(super) fn decode(packet: &Bytes) -> Result<RemoteCall, DecodeError> {
+    let mut rest = &packet[..];
+    let meta = rest.get_u8();
+    let short = |_| DecodeError::Truncated("the head of a call");
+    let id = match (meta >> NODE_SIZE_SHIFT) & NODE_SIZE_MASK {
+        0 => u32::from(rest.try_get_u8().map_err(short)?),
+        1 => u32::from(rest.try_get_u16_le().map_err(short)?),
+        2 => rest.try_get_u32_le().map_err(short)?,
+        _ => return Err(DecodeError::Invalid("node id size of a call")),
+    };
+    let method = match meta & WIDE_METHOD {
+        0 => u16::from(rest.try_get_u8().map_err(short)?),
+        _ => rest.try_get_u16_le().map_err(short)?,
+    };
+
+    let node = if id & BY_PATH == 0 {
+        CallNode::Id { id, wide: false }
+    } else {
+        let offset = (id & !BY_PATH) as usize;
+        // An offset into the head would make the argument area negative.
+        let head = packet.len() - rest.len();
+        if offset < head || offset >= packet.len() {
+            return Err(DecodeError::Invalid("path offset of a call"));
+        }
+        rest = &packet[head..offset];
+        CallNode::Path(cstring(&packet[offset..]))
+    };
+
+    let (args, complete) = if meta & BYTES_ONLY != 0 {
+        let bytes = rest.to_vec();
+        (if bytes.is_empty() { vec![] } else { vec![Variant::PackedByteArray(bytes)] }, true)
+    } else {
+        let count = rest.try_get_u8().map_err(|_| DecodeError::Truncated("the argument count"))?;
+        arguments(rest, usize::from(count))
+    };
+    Ok(RemoteCall { node, method, args, complete })
+}
+
+/// Godot 4.6.3 makes a call whose arguments cannot all be decoded, with null for those from the first bad one on; bytes
+/// left over are ignored.
+fn arguments(mut rest: &[u8], count: usize) -> (Vec<Variant>, bool) {
+    let mut args = Vec::with_capacity(count);
+    while args.len() < count {
+        match variant::decode_compressed(&mut rest) {
+            Ok(arg) => args.push(arg),
+            Err(error) => {
+                tracing::debug!(%error, index = args.len(), "an argument could not be decoded");
+                args.resize(count, Variant::Nil);
+                return (args, false);
+            }
+        }
+    }
+    (args, true)
+}

@@ -1,0 +1,18 @@
+//! Every bound of this crate, with its reason.
+
+/// What the nodes that one peer has numbered may take. A game of 10,000 nodes with paths of 60 bytes needs 1.2 MB; Godot has
+/// no bound.
+pub const PATH_CACHE_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// What one numbered node takes besides its path: the entry and its share of the map.
+pub const PATH_ENTRY_BYTES: usize = 64;
+
+/// Packets of one peer that could not be understood before it is disconnected as misbehaving. Godot's own errors (a call to a
+/// node that is not there) are understood and do not count.
+pub const MALFORMED_PACKETS_MAX: u64 = 1_000;
+
+/// Signals kept for a program that takes them with `next_signal`. A program that never does must not grow.
+pub const SIGNALS_MAX: usize = 4_096;
+
+/// Calls to a node that wait while one of its methods runs.
+pub const DEFERRED_CALLS_MAX: usize = 4_096;

@@ -1,0 +1,149 @@
+//! What a branch has to say to one endpoint, until the endpoint takes it.
+
+use std::collections::VecDeque;
+
+use mp_core::limits::{BATCH_EVENTS_MAX, OUTBOX_PACKETS_MAX};
+use mp_core::{Outgoing, ToEndpoint};
+
+/// Packets and commands in order, packets in batches.
+///
+/// Bound: [`OUTBOX_PACKETS_MAX`] packets. Beyond it the oldest unreliable packet is dropped and counted; when there is none
+/// the endpoint is [`Stuck`]: it takes nothing, and reliable packets must not be lost silently.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    waiting: VecDeque<ToEndpoint>,
+    packets: usize,
+    blocked: bool,
+    dropped: u64,
+}
+
+/// The endpoint has not taken [`OUTBOX_PACKETS_MAX`] reliable packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stuck;
+
+impl Outbox {
+    pub(crate) fn send(&mut self, packet: Outgoing) -> Result<(), Stuck> {
+        if self.packets >= OUTBOX_PACKETS_MAX {
+            if !packet.mode.is_reliable() {
+                self.dropped += 1;
+                return Ok(());
+            }
+            self.drop_oldest_unreliable()?;
+        }
+        self.packets += 1;
+        match self.waiting.back_mut() {
+            Some(ToEndpoint::Send(batch)) if batch.len() < BATCH_EVENTS_MAX => batch.push(packet),
+            _ => self.waiting.push_back(ToEndpoint::Send(vec![packet])),
+        }
+        Ok(())
+    }
+
+    pub(crate) fn command(&mut self, command: ToEndpoint) {
+        self.waiting.push_back(command);
+    }
+
+    /// Offers what waits, in order, until it is given back.
+    pub(crate) fn deliver(&mut self, mut accept: impl FnMut(ToEndpoint) -> Result<(), ToEndpoint>) {
+        self.blocked = false;
+        while let Some(message) = self.waiting.pop_front() {
+            let packets = match &message {
+                ToEndpoint::Send(batch) => batch.len(),
+                _ => 0,
+            };
+            if let Err(message) = accept(message) {
+                self.waiting.push_front(message);
+                self.blocked = true;
+                return;
+            }
+            self.packets -= packets;
+        }
+    }
+
+    /// Whether the endpoint gave something back at the last delivery.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.blocked
+    }
+
+    /// Unreliable packets dropped because the endpoint took nothing.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    fn drop_oldest_unreliable(&mut self) -> Result<(), Stuck> {
+        for message in &mut self.waiting {
+            if let ToEndpoint::Send(batch) = message
+                && let Some(oldest) = batch.iter().position(|packet| !packet.mode.is_reliable())
+            {
+                batch.remove(oldest);
+                self.packets -= 1;
+                self.dropped += 1;
+                return Ok(());
+            }
+        }
+        Err(Stuck)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use mp_core::{Channel, ConnectionId, Prefix, TransferMode};
+
+    use super::*;
+
+    fn packet(mode: TransferMode, number: u64) -> Outgoing {
+        Outgoing {
+            to: ConnectionId { slot: 0, generation: 0 }.into(),
+            mode,
+            channel: Channel(0),
+            prefix: Prefix::EMPTY,
+            payload: Bytes::copy_from_slice(&number.to_le_bytes()),
+        }
+    }
+
+    fn taken(outbox: &mut Outbox) -> Vec<u64> {
+        let mut numbers = Vec::new();
+        outbox.deliver(|message| {
+            if let ToEndpoint::Send(batch) = message {
+                numbers.extend(
+                    batch
+                        .iter()
+                        .map(|packet| u64::from_le_bytes(packet.payload[..].try_into().unwrap())),
+                );
+            }
+            Ok(())
+        });
+        numbers
+    }
+
+    #[test]
+    fn what_is_given_back_keeps_its_place() {
+        let mut outbox = Outbox::default();
+        for number in 0..600 {
+            outbox.send(packet(TransferMode::Reliable, number)).unwrap();
+        }
+        let mut offers = 0;
+        outbox.deliver(|message| {
+            offers += 1;
+            if offers == 2 { Err(message) } else { Ok(()) }
+        });
+        assert!(outbox.is_blocked());
+        outbox.send(packet(TransferMode::Reliable, 600)).unwrap();
+        assert_eq!(taken(&mut outbox), (256..=600).collect::<Vec<_>>());
+        assert!(!outbox.is_blocked());
+    }
+
+    #[test]
+    fn a_full_outbox_drops_unreliable_packets_and_says_when_it_is_stuck() {
+        let mut outbox = Outbox::default();
+        outbox.send(packet(TransferMode::Unreliable, 0)).unwrap();
+        for number in 1..OUTBOX_PACKETS_MAX as u64 {
+            outbox.send(packet(TransferMode::Reliable, number)).unwrap();
+        }
+        outbox.send(packet(TransferMode::UnreliableOrdered, 1)).unwrap();
+        outbox.send(packet(TransferMode::Reliable, OUTBOX_PACKETS_MAX as u64)).unwrap();
+        assert_eq!(outbox.send(packet(TransferMode::Reliable, 0)), Err(Stuck));
+        assert_eq!(outbox.dropped(), 2);
+        assert_eq!(taken(&mut outbox), (1..=OUTBOX_PACKETS_MAX as u64).collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,136 @@
+//! Which number stands for which node, in both directions and separately for each peer (Godot: `SceneCacheInterface`).
+
+use std::collections::{BTreeMap, HashMap};
+
+use mp_core::PeerId;
+
+use crate::limits::{PATH_CACHE_BYTES_MAX, PATH_ENTRY_BYTES};
+use crate::tree::{NodeId, NodeTree};
+
+/// The numbers that we give and those that we were given.
+///
+/// Ours count up from 1 over all nodes and peers. A node keeps its number until it leaves the tree; a number is not used
+/// again before [`clear`](Self::clear).
+#[derive(Debug, Default)]
+pub(crate) struct PathCache {
+    last_id: u32,
+    ids: HashMap<NodeId, u32>,
+    peers: BTreeMap<PeerId, PeerPaths>,
+}
+
+#[derive(Debug, Default)]
+struct PeerPaths {
+    /// Our numbers that the peer was told, and whether it confirmed them.
+    told: BTreeMap<u32, bool>,
+    /// The peer's numbers.
+    given: BTreeMap<u32, Given>,
+    /// What `given` takes, so that a peer cannot fill our memory.
+    given_bytes: usize,
+}
+
+/// A node that a peer has numbered.
+#[derive(Debug)]
+struct Given {
+    node: NodeId,
+    /// Looked up again when the node has left the tree.
+    path: Box<str>,
+}
+
+/// Why a peer's number was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// It is in use.
+    Taken,
+    /// The peer has numbered too much.
+    Full,
+}
+
+impl PathCache {
+    pub(crate) fn add_peer(&mut self, peer: PeerId) {
+        self.peers.insert(peer, PeerPaths::default());
+    }
+
+    pub(crate) fn remove_peer(&mut self, peer: PeerId) {
+        self.peers.remove(&peer);
+    }
+
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The number of `node`, given now if it has none.
+    pub(crate) fn id_of(&mut self, node: NodeId) -> u32 {
+        *self.ids.entry(node).or_insert_with(|| {
+            self.last_id += 1;
+            self.last_id
+        })
+    }
+
+    /// Forgets the number of a node that has left the tree.
+    pub(crate) fn remove_node(&mut self, node: NodeId) {
+        if let Some(id) = self.ids.remove(&node) {
+            for paths in self.peers.values_mut() {
+                paths.told.remove(&id);
+            }
+        }
+    }
+
+    /// Notes that `peer` is told `id` now; false when it was told before, or is unknown.
+    pub(crate) fn tell(&mut self, peer: PeerId, id: u32) -> bool {
+        let Some(paths) = self.peers.get_mut(&peer) else { return false };
+        let std::collections::btree_map::Entry::Vacant(entry) = paths.told.entry(id) else {
+            return false;
+        };
+        entry.insert(false);
+        true
+    }
+
+    /// Notes that `peer` knows `id`; false when it was never told.
+    pub(crate) fn confirm(&mut self, peer: PeerId, id: u32) -> bool {
+        let told = self.peers.get_mut(&peer).and_then(|paths| paths.told.get_mut(&id));
+        told.is_some_and(|confirmed| {
+            *confirmed = true;
+            true
+        })
+    }
+
+    pub(crate) fn is_confirmed(&self, peer: PeerId, id: u32) -> bool {
+        self.peers.get(&peer).and_then(|paths| paths.told.get(&id)).copied().unwrap_or(false)
+    }
+
+    /// Whether `peer` uses `id` already.
+    pub(crate) fn is_given(&self, peer: PeerId, id: u32) -> bool {
+        self.peers.get(&peer).is_some_and(|paths| paths.given.contains_key(&id))
+    }
+
+    /// Notes that `peer` calls `node` by `id`. Bound: [`PATH_CACHE_BYTES_MAX`] per peer.
+    pub(crate) fn give(
+        &mut self,
+        peer: PeerId,
+        id: u32,
+        node: NodeId,
+        path: &str,
+    ) -> Result<(), Refused> {
+        let paths = self.peers.get_mut(&peer).ok_or(Refused::Full)?;
+        let bytes = PATH_ENTRY_BYTES + path.len();
+        if paths.given.contains_key(&id) {
+            return Err(Refused::Taken);
+        }
+        if paths.given_bytes + bytes > PATH_CACHE_BYTES_MAX {
+            return Err(Refused::Full);
+        }
+        paths.given_bytes += bytes;
+        paths.given.insert(id, Given { node, path: path.into() });
+        Ok(())
+    }
+
+    /// The node that `peer` calls `id`. When it has left the tree the path is looked up again, so that a node that took
+    /// its place is found.
+    pub(crate) fn resolve(&mut self, tree: &dyn NodeTree, peer: PeerId, id: u32) -> Option<NodeId> {
+        let given = self.peers.get_mut(&peer)?.given.get_mut(&id)?;
+        if tree.multiplayer_authority(given.node).is_none() {
+            given.node = tree.find(&given.path)?;
+        }
+        Some(given.node)
+    }
+}

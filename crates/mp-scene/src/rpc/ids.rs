@@ -1,0 +1,117 @@
+//! The numbers of a node's RPC methods.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use md5::{Digest, Md5};
+
+use super::RpcConfig;
+
+/// A node's RPC methods by number, as every peer must number them.
+///
+/// There are two tables, each sorted by code point: the script's (in Rust: the [`RpcTable`](super::RpcTable)), numbered
+/// from 0, and the node's own (`rpc_config`), numbered from 0x8000. Seen in Godot 4.6.3: a name in both has both numbers for
+/// receiving, and calls use the script's; an entry without a mode keeps its number free.
+#[derive(Debug, Default)]
+pub struct RpcIds {
+    node: Vec<RpcEntry>,
+    script: Vec<RpcEntry>,
+    checksum: [u8; 32],
+}
+
+/// One method.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RpcEntry {
+    /// Its name.
+    pub name: Rc<str>,
+    /// How it is called; `None` reserves the number.
+    pub config: Option<RpcConfig>,
+}
+
+impl RpcIds {
+    /// Bit 15: the method is one of the node's own.
+    const NODE_LEVEL: u16 = 0x8000;
+
+    pub(crate) fn new<'a>(
+        node: &BTreeMap<String, Option<RpcConfig>>,
+        script: impl Iterator<Item = (&'a str, Option<RpcConfig>)>,
+    ) -> Self {
+        let entry = |name: &str, config| RpcEntry { name: name.into(), config };
+        let node: Vec<_> = node.iter().map(|(name, &config)| entry(name, config)).collect();
+        let script: Vec<_> = script.map(|(name, config)| entry(name, config)).collect();
+
+        let mut md5 = Md5::new();
+        for entry in node.iter().chain(&script) {
+            md5.update(entry.name.as_bytes());
+        }
+        let mut checksum = [0; 32];
+        for (pair, byte) in checksum.chunks_exact_mut(2).zip(md5.finalize()) {
+            pair[0] = HEX[usize::from(byte >> 4)];
+            pair[1] = HEX[usize::from(byte & 15)];
+        }
+        Self { node, script, checksum }
+    }
+
+    /// The method with number `id`, if there is one and it can be called.
+    pub fn by_id(&self, id: u16) -> Option<(&Rc<str>, RpcConfig)> {
+        let (table, index) = match id & Self::NODE_LEVEL {
+            0 => (&self.script, id),
+            _ => (&self.node, id & !Self::NODE_LEVEL),
+        };
+        let entry = table.get(usize::from(index))?;
+        Some((&entry.name, entry.config?))
+    }
+
+    /// The number and the config for calling `name`.
+    pub fn by_name(&self, name: &str) -> Option<(u16, RpcConfig)> {
+        let in_table = |table: &[RpcEntry]| {
+            let index = table.binary_search_by(|entry| (*entry.name).cmp(name)).ok()?;
+            Some((u16::try_from(index).ok()?, table[index].config?))
+        };
+        in_table(&self.script)
+            .or_else(|| in_table(&self.node).map(|(id, config)| (id | Self::NODE_LEVEL, config)))
+    }
+
+    /// MD5 of all names in order of their numbers, the node's own first, as 32 lower-case hex digits: what SIMPLIFY_PATH
+    /// carries to tell whether both sides number alike.
+    pub fn checksum(&self) -> &[u8; 32] {
+        &self.checksum
+    }
+
+    /// The script's methods, by number.
+    pub fn script(&self) -> &[RpcEntry] {
+        &self.script
+    }
+
+    /// The node's own methods, by number less 0x8000.
+    pub fn node(&self) -> &[RpcEntry] {
+        &self.node
+    }
+}
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_without_methods_has_the_checksum_of_nothing() {
+        let ids = RpcIds::new(&BTreeMap::new(), std::iter::empty());
+        assert_eq!(ids.checksum(), b"d41d8cd98f00b204e9800998ecf8427e");
+    }
+
+    #[test]
+    fn methods_are_numbered_by_code_point() {
+        let any = Some(RpcConfig::any_peer());
+        let script: BTreeMap<_, _> = ["b", "m2", "B", "m10", "_a"].map(|name| (name, any)).into();
+        let node = BTreeMap::from([("b".to_owned(), any), ("own".to_owned(), any)]);
+        let ids = RpcIds::new(&node, script.into_iter());
+        let number = |name| ids.by_name(name).unwrap().0;
+        assert_eq!(["B", "_a", "b", "m10", "m2"].map(number), [0, 1, 2, 3, 4]);
+        assert_eq!(number("own"), 0x8001);
+        assert_eq!(ids.by_id(0x8000).unwrap().0.as_ref(), "b");
+        assert_eq!(ids.by_id(5), None);
+        assert_eq!(ids.by_id(0x8002), None);
+    }
+}

@@ -1,0 +1,290 @@
+//! What a program holds: the tree and the SceneMultiplayer of a branch.
+
+use std::any::Any;
+use std::collections::VecDeque;
+use std::ops::{Deref, DerefMut};
+
+use mp_core::{Channel, Instant, PeerId, Target, TransferMode};
+
+use crate::limits::DEFERRED_CALLS_MAX;
+use crate::rpc::{CallError, IntoArgs};
+use crate::scene_multiplayer::{Call, Called, SceneStats};
+use crate::tree::{Node, NodeId, NodeRef, NodeTree, Tree, TreeError};
+use crate::{RpcError, SceneMultiplayer, SendBytesError};
+
+/// A tree and its SceneMultiplayer: what hooks and methods of a [`Branch`](crate::Branch) are given.
+#[derive(Debug)]
+pub struct Scene {
+    tree: Tree,
+    multiplayer: SceneMultiplayer,
+    now: Instant,
+    remote_sender: Option<PeerId>,
+    /// Calls to nodes that run a method right now, in order.
+    deferred: VecDeque<Call>,
+    failed_calls: u64,
+}
+
+impl Scene {
+    pub(crate) fn new(tree: Tree, multiplayer: SceneMultiplayer) -> Self {
+        Self {
+            tree,
+            multiplayer,
+            now: Instant::ZERO,
+            remote_sender: None,
+            deferred: VecDeque::new(),
+            failed_calls: 0,
+        }
+    }
+
+    /// Adds a node at `path`, relative to the multiplayer root: all but the last name must exist.
+    ///
+    /// # Errors
+    ///
+    /// See [`Tree::add`].
+    pub fn add<N: Node>(&mut self, path: &str, object: N) -> Result<NodeRef<N>, TreeError> {
+        let (parent, name) = path.rsplit_once('/').unwrap_or((".", path));
+        let parent = self.find(parent)?;
+        self.tree.add(parent, name, object)
+    }
+
+    /// Removes a node and all below it; returns its own object, unless one of its methods runs right now.
+    ///
+    /// # Errors
+    ///
+    /// See [`Tree::remove`].
+    #[doc(alias = "queue_free")]
+    pub fn remove(&mut self, node: impl Into<NodeId>) -> Result<Option<Box<dyn Any>>, TreeError> {
+        let object = self.tree.remove(node)?;
+        for node in self.tree.take_removed() {
+            self.multiplayer.handle_removed_node(node);
+        }
+        Ok(object)
+    }
+
+    /// The node at `path`, relative to the multiplayer root or absolute.
+    ///
+    /// # Errors
+    ///
+    /// [`TreeError::NotFound`].
+    #[doc(alias = "get_node")]
+    pub fn find(&self, path: &str) -> Result<NodeId, TreeError> {
+        self.tree.find(path).ok_or_else(|| TreeError::NotFound(path.to_owned()))
+    }
+
+    /// The object of a node.
+    ///
+    /// # Errors
+    ///
+    /// See [`Tree::get`].
+    pub fn get<N: Node>(&self, node: NodeRef<N>) -> Result<&N, TreeError> {
+        self.tree.get(node)
+    }
+
+    /// The object of a node, to change it.
+    ///
+    /// # Errors
+    ///
+    /// See [`Tree::get_mut`].
+    pub fn get_mut<N: Node>(&mut self, node: NodeRef<N>) -> Result<&mut N, TreeError> {
+        self.tree.get_mut(node)
+    }
+
+    /// Calls `method` of `node` on every other peer (and at home when it is `call_local`).
+    ///
+    /// # Errors
+    ///
+    /// See [`RpcError`].
+    pub fn rpc(
+        &mut self,
+        node: impl Into<NodeId>,
+        method: &str,
+        args: impl IntoArgs,
+    ) -> Result<(), RpcError> {
+        self.rpc_id(Target::All, node, method, args)
+    }
+
+    /// Calls `method` of `node` on `target`: a [`PeerId`] or a [`Target`].
+    ///
+    /// The call leaves when the turn ends. At home it runs at once, after sending; while the node runs a method of its own
+    /// it runs when that returns.
+    ///
+    /// # Errors
+    ///
+    /// See [`RpcError`].
+    pub fn rpc_id(
+        &mut self,
+        target: impl Into<Target>,
+        node: impl Into<NodeId>,
+        method: &str,
+        args: impl IntoArgs,
+    ) -> Result<(), RpcError> {
+        let (target, node, args) = (target.into(), node.into(), args.into_args());
+        let Called { sent, local } =
+            self.multiplayer.rpc(&self.tree, target, node, method, args)?;
+        match local {
+            Some(call) => sent.and(self.call(call).map_err(RpcError::LocalCall)),
+            None => sent,
+        }
+    }
+
+    /// Sends bytes of the program's own: see [`SceneMultiplayer::send_bytes`].
+    ///
+    /// # Errors
+    ///
+    /// See [`SendBytesError`].
+    pub fn send_bytes(
+        &mut self,
+        data: &[u8],
+        target: impl Into<Target>,
+        mode: TransferMode,
+        channel: Channel,
+    ) -> Result<(), SendBytesError> {
+        self.multiplayer.send_bytes(data, target, mode, channel)
+    }
+
+    /// Who called the method that runs now: this side's own id in a call at home, `None` outside of calls.
+    #[doc(alias = "get_remote_sender_id")]
+    pub fn remote_sender_id(&self) -> Option<PeerId> {
+        self.remote_sender
+    }
+
+    /// This side's own id.
+    #[doc(alias = "get_unique_id")]
+    pub fn unique_id(&self) -> PeerId {
+        self.multiplayer.unique_id()
+    }
+
+    /// The peers that take part.
+    #[doc(alias = "get_peers")]
+    pub fn peers(&self) -> Vec<PeerId> {
+        self.multiplayer.peers().collect()
+    }
+
+    /// The time of this turn.
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// The tree.
+    pub fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    /// The tree, to change it.
+    pub fn tree_mut(&mut self) -> &mut Tree {
+        &mut self.tree
+    }
+
+    /// The SceneMultiplayer.
+    pub fn multiplayer(&self) -> &SceneMultiplayer {
+        &self.multiplayer
+    }
+
+    /// The SceneMultiplayer, to change its settings.
+    pub fn multiplayer_mut(&mut self) -> &mut SceneMultiplayer {
+        &mut self.multiplayer
+    }
+
+    /// Counters; calls that failed at the method's own door are among the refused.
+    pub fn stats(&self) -> SceneStats {
+        let mut stats = self.multiplayer.stats();
+        stats.refused_calls += self.failed_calls;
+        stats
+    }
+
+    pub(crate) fn set_now(&mut self, now: Instant) {
+        self.now = now;
+    }
+
+    /// The tree for looking, the SceneMultiplayer for changing.
+    pub(crate) fn parts(&mut self) -> (&Tree, &mut SceneMultiplayer) {
+        (&self.tree, &mut self.multiplayer)
+    }
+
+    /// Makes a call that arrived. One that does not fit the method is dropped and counted, as in Godot.
+    pub(crate) fn call_remote(&mut self, call: Call) {
+        let (sender, method) = (call.sender, call.method.clone());
+        if let Err(error) = self.call(call) {
+            tracing::debug!(%sender, %method, %error, "call not made");
+            self.failed_calls += 1;
+        }
+    }
+
+    fn call(&mut self, call: Call) -> Result<(), CallError> {
+        let node = call.node;
+        let result = self.run(call);
+        while let Some(index) = self.deferred.iter().position(|waiting| waiting.node == node)
+            && self.tree.is_at_home(node)
+            && let Some(waiting) = self.deferred.remove(index)
+        {
+            let method = waiting.method.clone();
+            if let Err(error) = self.run(waiting) {
+                tracing::debug!(%method, %error, "deferred call not made");
+                self.failed_calls += 1;
+            }
+        }
+        result
+    }
+
+    fn run(&mut self, call: Call) -> Result<(), CallError> {
+        let mut out = match self.tree.check_out(call.node) {
+            Ok(out) => out,
+            Err(TreeError::Busy) if self.deferred.len() < DEFERRED_CALLS_MAX => {
+                self.deferred.push_back(call);
+                return Ok(());
+            }
+            Err(_) => return Err(CallError::NodeUnavailable),
+        };
+        let result = match out.method(&call.method) {
+            None => Err(CallError::NoBody),
+            Some(method) => {
+                let caller = self.remote_sender.replace(call.sender);
+                let mut cx = RpcContext { scene: self, node: call.node, sender: call.sender };
+                let result = method(&mut *out.object, &mut cx, call.args);
+                self.remote_sender = caller;
+                result
+            }
+        };
+        self.tree.check_in(out);
+        result
+    }
+}
+
+/// What a method that is called by a peer can reach: the [`Scene`] it belongs to, and who called.
+///
+/// While the method runs its node is checked out of the tree: the rest of the scene can be changed at will, but the node
+/// itself cannot be borrowed ([`TreeError::Busy`]), and calls to it, `call_local` ones too, run when the method returns, in
+/// order.
+#[derive(Debug)]
+pub struct RpcContext<'a> {
+    scene: &'a mut Scene,
+    node: NodeId,
+    sender: PeerId,
+}
+
+impl RpcContext<'_> {
+    /// The node whose method runs.
+    pub fn node(&self) -> NodeId {
+        self.node
+    }
+
+    /// Who called: this side's own id in a call at home.
+    #[doc(alias = "get_remote_sender_id")]
+    pub fn remote_sender(&self) -> PeerId {
+        self.sender
+    }
+}
+
+impl Deref for RpcContext<'_> {
+    type Target = Scene;
+
+    fn deref(&self) -> &Scene {
+        self.scene
+    }
+}
+
+impl DerefMut for RpcContext<'_> {
+    fn deref_mut(&mut self) -> &mut Scene {
+        self.scene
+    }
+}

@@ -1,0 +1,372 @@
+//! `SceneMultiplayer`: who takes part, and what their packets mean.
+//!
+//! It is told what transports report ([`ToBranch`](mp_core::ToBranch)) and queues what it has to say to them and to its program; it runs
+//! nothing of the program's itself. Who runs it takes its [`SceneEvent`]s after each input, so that a program sees signals
+//! and calls in the order of Godot.
+
+mod error;
+mod peers;
+mod receive;
+mod send;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+use indexmap::IndexMap;
+use mp_core::{
+    ConnectionId, ConnectionStatus, DisconnectReason, EndpointId, EndpointInfo, Farewell,
+    PeerEvent, PeerId, ToEndpoint, Variant,
+};
+
+pub use error::{RpcError, SendBytesError};
+use peers::{Peer, Peers, Route};
+pub(crate) use send::Called;
+
+use crate::SceneMessage;
+use crate::codec::Codec;
+use crate::outbox::Outbox;
+use crate::path_cache::PathCache;
+use crate::signal::Signal;
+use crate::tree::{NodeId, NodeTree};
+
+/// Godot's `SceneMultiplayer`, without the engine. A [`Scene`](crate::Scene) holds one beside its tree; most programs
+/// use it through that.
+///
+/// Without an endpoint it behaves as with Godot's `OfflineMultiplayerPeer`: id 1, connected, nobody there.
+#[derive(Debug)]
+pub struct SceneMultiplayer {
+    codec: Codec,
+    server_relay: bool,
+    allow_paths_outside_root: bool,
+    refuse_new_connections: bool,
+
+    unique_id: PeerId,
+    status: ConnectionStatus,
+    endpoints: IndexMap<EndpointId, EndpointInfo>,
+    peers: Peers,
+    paths: PathCache,
+
+    outboxes: BTreeMap<EndpointId, Outbox>,
+    events: VecDeque<SceneEvent>,
+    stats: SceneStats,
+}
+
+/// What the program is to be told or to run.
+#[derive(Clone, Debug)]
+pub(crate) enum SceneEvent {
+    Signal(Signal),
+    Call(Call),
+}
+
+/// A call of a method on this side.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    pub(crate) node: NodeId,
+    pub(crate) method: Rc<str>,
+    pub(crate) args: Vec<Variant>,
+    pub(crate) sender: PeerId,
+}
+
+/// Counters since the SceneMultiplayer was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SceneStats {
+    /// Packets that arrived from admitted peers.
+    pub packets_received: u64,
+    /// Packets that could not be understood, or that their sender may not send.
+    pub malformed_packets: u64,
+    /// Calls that were understood and not made: no such node or method, or not allowed.
+    pub refused_calls: u64,
+    /// Packets passed on between clients.
+    pub relayed_packets: u64,
+    /// Packets of, or for, peers that are not there.
+    pub stray_packets: u64,
+    /// Peers turned away because their id was in use.
+    pub duplicate_ids: u64,
+    /// Unreliable packets dropped because an endpoint took nothing.
+    pub outbox_drops: u64,
+}
+
+impl SceneMultiplayer {
+    pub(crate) fn new(codec: Codec) -> Self {
+        Self {
+            codec,
+            server_relay: true,
+            allow_paths_outside_root: false,
+            refuse_new_connections: false,
+            unique_id: PeerId::SERVER,
+            status: ConnectionStatus::Connected,
+            endpoints: IndexMap::new(),
+            peers: Peers::default(),
+            paths: PathCache::default(),
+            outboxes: BTreeMap::new(),
+            events: VecDeque::new(),
+            stats: SceneStats::default(),
+        }
+    }
+
+    /// Whether clients see each other and reach each other through the server (default: yes). Consulted on the server
+    /// and on clients.
+    pub fn set_server_relay(&mut self, relay: bool) {
+        self.server_relay = relay;
+    }
+
+    /// Whether calls may name nodes outside the multiplayer root, as Godot lets them (default: no).
+    pub fn set_allow_paths_outside_root(&mut self, allow: bool) {
+        self.allow_paths_outside_root = allow;
+    }
+
+    /// Refuses new connections on every endpoint, or stops refusing them (default: no).
+    pub fn set_refuse_new_connections(&mut self, refuse: bool) {
+        self.refuse_new_connections = refuse;
+        for outbox in self.outboxes.values_mut() {
+            outbox.command(ToEndpoint::RefuseNewConnections(refuse));
+        }
+    }
+
+    /// Makes a peer leave. It is gone at once on this side, without [`Signal::PeerDisconnected`]; the others are told.
+    pub fn disconnect_peer(&mut self, peer: PeerId) {
+        let route = self.peers.route(peer);
+        self.remove_peer(peer, false);
+        if let Some(Route::Link(endpoint, connection)) = route {
+            self.disconnect(endpoint, connection, DisconnectReason::Kicked);
+        }
+    }
+
+    /// Whether clients see each other.
+    #[doc(alias = "is_server_relay_enabled")]
+    pub fn server_relay(&self) -> bool {
+        self.server_relay
+    }
+
+    /// Whether new connections are refused.
+    pub fn is_refusing_new_connections(&self) -> bool {
+        self.refuse_new_connections
+    }
+
+    /// This side's own id; 1 when there is no endpoint.
+    #[doc(alias = "get_unique_id")]
+    pub fn unique_id(&self) -> PeerId {
+        self.unique_id
+    }
+
+    /// Whether this side is peer 1.
+    pub fn is_server(&self) -> bool {
+        self.unique_id.is_server()
+    }
+
+    /// Whether this side takes part in a session.
+    #[doc(alias = "get_connection_status")]
+    pub fn connection_status(&self) -> ConnectionStatus {
+        self.status
+    }
+
+    /// The admitted peers, relayed ones too, in Godot's order: as they came, but the last takes the place of one that
+    /// leaves.
+    #[doc(alias = "get_peers")]
+    pub fn peers(&self) -> impl ExactSizeIterator<Item = PeerId> {
+        self.peers.ids()
+    }
+
+    /// Whether `peer` is admitted.
+    pub fn has_peer(&self, peer: PeerId) -> bool {
+        self.peers.contains(peer)
+    }
+
+    /// The link that leads to `peer`; `None` when it is unknown, or another client behind the server.
+    pub fn link(&self, peer: PeerId) -> Option<(EndpointId, ConnectionId)> {
+        match self.peers.route(peer)? {
+            Route::Link(endpoint, connection) => Some((endpoint, connection)),
+            Route::Relayed => None,
+        }
+    }
+
+    /// The endpoints that serve this branch.
+    pub fn endpoints(&self) -> impl ExactSizeIterator<Item = (EndpointId, EndpointInfo)> {
+        self.endpoints.iter().map(|(&id, &info)| (id, info))
+    }
+
+    /// Counters.
+    pub fn stats(&self) -> SceneStats {
+        let outbox_drops = self.outboxes.values().map(Outbox::dropped).sum();
+        SceneStats { outbox_drops, ..self.stats }
+    }
+
+    /// Takes one event of an endpoint; its [`SceneEvent`]s are to be taken before the next, so that the program's answer to
+    /// one precedes the next.
+    pub(crate) fn handle_event(
+        &mut self,
+        tree: &dyn NodeTree,
+        endpoint: EndpointId,
+        event: PeerEvent,
+    ) {
+        match event {
+            PeerEvent::Connected { connection, claimed_id, origin } => {
+                tracing::debug!(%connection, ?claimed_id, %origin, "connected");
+                self.handle_connected(endpoint, connection, claimed_id);
+            }
+            PeerEvent::Packet(packet) => {
+                let Some(sender) = self.peers.at(endpoint, packet.from) else {
+                    self.stats.stray_packets += 1;
+                    return;
+                };
+                self.stats.packets_received += 1;
+                self.receive(tree, sender, &packet);
+            }
+            PeerEvent::Disconnected { connection, reason } => {
+                if let Some(peer) = self.peers.at(endpoint, connection) {
+                    tracing::debug!(%peer, %reason, "disconnected");
+                    self.remove_peer(peer, true);
+                }
+            }
+            other => tracing::debug!(?other, "an event that this version does not know"),
+        }
+    }
+
+    pub(crate) fn handle_opened(&mut self, endpoint: EndpointId, info: EndpointInfo) {
+        if self.endpoints.is_empty() {
+            // A peer takes the place of the offline one.
+            self.clear();
+            self.unique_id = info.unique_id;
+            self.status = info.status;
+        }
+        self.endpoints.insert(endpoint, info);
+        let outbox = self.outboxes.entry(endpoint).or_default();
+        if self.refuse_new_connections {
+            outbox.command(ToEndpoint::RefuseNewConnections(true));
+        }
+    }
+
+    pub(crate) fn handle_closed(&mut self, endpoint: EndpointId, reason: DisconnectReason) {
+        if self.endpoints.shift_remove(&endpoint).is_none() {
+            return;
+        }
+        tracing::debug!(?endpoint, %reason, "endpoint closed");
+        self.outboxes.remove(&endpoint);
+        if !self.endpoints.is_empty() {
+            for peer in self.peers.of_endpoint(endpoint) {
+                self.remove_peer(peer, true);
+            }
+            return;
+        }
+        let was = std::mem::replace(&mut self.status, ConnectionStatus::Disconnected);
+        match was {
+            ConnectionStatus::Connecting => self.emit(Signal::ConnectionFailed),
+            ConnectionStatus::Connected => self.emit(Signal::ServerDisconnected),
+            ConnectionStatus::Disconnected => {}
+        }
+        self.clear();
+    }
+
+    pub(crate) fn handle_removed_node(&mut self, node: NodeId) {
+        self.paths.remove_node(node);
+    }
+
+    pub(crate) fn next_event(&mut self) -> Option<SceneEvent> {
+        self.events.pop_front()
+    }
+
+    /// Says to every endpoint that the branch `branch` ends.
+    pub(crate) fn leave(&mut self, leave: &ToEndpoint) {
+        for outbox in self.outboxes.values_mut() {
+            outbox.command(leave.clone());
+        }
+    }
+
+    pub(crate) fn deliver(
+        &mut self,
+        accept: &mut dyn FnMut(EndpointId, ToEndpoint) -> Result<(), ToEndpoint>,
+    ) {
+        for (&endpoint, outbox) in &mut self.outboxes {
+            outbox.deliver(|message| accept(endpoint, message));
+        }
+    }
+
+    /// Whether an endpoint gave something back at the last delivery.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.outboxes.values().any(Outbox::is_blocked)
+    }
+
+    fn handle_connected(
+        &mut self,
+        endpoint: EndpointId,
+        connection: ConnectionId,
+        claimed_id: Option<PeerId>,
+    ) {
+        let Some(peer) = claimed_id else {
+            return self.disconnect(endpoint, connection, DisconnectReason::InvalidId);
+        };
+        if peer == self.unique_id || self.peers.contains(peer) {
+            self.stats.duplicate_ids += 1;
+            return self.disconnect(endpoint, connection, DisconnectReason::DuplicateId);
+        }
+        self.admit(peer, Route::Link(endpoint, connection));
+    }
+
+    /// Lets `peer` take part; on a relaying server the others learn of it and it of them, in Godot's order.
+    fn admit(&mut self, peer: PeerId, route: Route) {
+        if self.is_server() && self.relays() {
+            let others: Vec<_> = self.peers.ids().collect();
+            self.peers.insert(peer, Peer::new(route));
+            for other in others {
+                self.send_message(&SceneMessage::AddPeer(peer), other);
+                self.send_message(&SceneMessage::AddPeer(other), peer);
+            }
+        } else {
+            self.peers.insert(peer, Peer::new(route));
+        }
+        self.paths.add_peer(peer);
+        if peer.is_server() {
+            self.status = ConnectionStatus::Connected;
+            self.emit(Signal::ConnectedToServer);
+        }
+        self.emit(Signal::PeerConnected(peer));
+    }
+
+    fn remove_peer(&mut self, peer: PeerId, signal: bool) {
+        if !self.peers.contains(peer) {
+            return;
+        }
+        if self.is_server() && self.relays() {
+            let others: Vec<_> = self.peers.ids().filter(|&other| other != peer).collect();
+            for other in others {
+                self.send_message(&SceneMessage::DelPeer(peer), other);
+            }
+        }
+        self.peers.remove(peer);
+        self.paths.remove_peer(peer);
+        if signal {
+            self.emit(Signal::PeerDisconnected(peer));
+        }
+    }
+
+    /// Forgets peers and numbers, without signals.
+    fn clear(&mut self) {
+        self.peers = Peers::default();
+        self.paths.clear();
+    }
+
+    /// Whether the relay is on here and every transport supports it.
+    fn relays(&self) -> bool {
+        self.server_relay
+            && !self.endpoints.is_empty()
+            && self.endpoints.values().all(|info| info.relay_supported)
+    }
+
+    fn emit(&mut self, signal: Signal) {
+        self.events.push_back(SceneEvent::Signal(signal));
+    }
+
+    fn disconnect(
+        &mut self,
+        endpoint: EndpointId,
+        connection: ConnectionId,
+        reason: DisconnectReason,
+    ) {
+        tracing::debug!(?endpoint, %connection, %reason, "disconnecting");
+        if let Some(outbox) = self.outboxes.get_mut(&endpoint) {
+            let farewell = Farewell::Polite;
+            outbox.command(ToEndpoint::Disconnect { connection, reason, farewell });
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! What peers say to this side.
+//!
+//! Everything here is a stranger's input: it is checked in the order in which Godot 4.6.3 checks it, refused without an answer,
+//! counted, and never logged above debug.
+
+use bytes::Bytes;
+use mp_core::{DisconnectReason, Packet, PeerId, Target};
+
+use super::send::Travel;
+use super::{Call, Route, SceneEvent, SceneMultiplayer};
+use crate::SceneMessage;
+use crate::codec::godot;
+use crate::limits::MALFORMED_PACKETS_MAX;
+use crate::message::{CallNode, RemoteCall};
+use crate::rpc::RpcMode;
+use crate::signal::Signal;
+use crate::tree::{NodeId, NodeTree};
+
+impl SceneMultiplayer {
+    /// A packet from `sender`, on its own link.
+    pub(super) fn receive(&mut self, tree: &dyn NodeTree, sender: PeerId, packet: &Packet) {
+        match self.codec.decode(&packet.payload) {
+            Ok(SceneMessage::Auth(bytes)) if bytes.is_empty() => {
+                // A completion that comes late.
+            }
+            Ok(SceneMessage::Auth(_)) => self.malformed(sender, "authentication is over"),
+            Ok(SceneMessage::AddPeer(peer)) if self.accepts_peers_from(sender) => {
+                if peer == self.unique_id {
+                    return self.malformed(sender, "it announced this peer to itself");
+                }
+                self.admit(peer, Route::Relayed);
+            }
+            Ok(SceneMessage::DelPeer(peer)) if self.accepts_peers_from(sender) => {
+                self.remove_peer(peer, true);
+            }
+            Ok(SceneMessage::AddPeer(_) | SceneMessage::DelPeer(_)) => {
+                self.malformed(sender, "only a relaying server announces peers");
+            }
+            Ok(SceneMessage::Relay { peer, inner }) => {
+                let travel = Travel { mode: packet.mode, channel: packet.channel };
+                self.receive_relay(tree, sender, peer, inner, travel);
+            }
+            Ok(message) => self.handle_message(tree, sender, message),
+            Err(error) => {
+                tracing::debug!(%sender, %error, "malformed packet");
+                self.malformed(sender, "malformed");
+            }
+        }
+    }
+
+    /// Only a client believes what it is told of others, and only its server.
+    fn accepts_peers_from(&self, sender: PeerId) -> bool {
+        self.is_relayed_client() && sender.is_server()
+    }
+
+    fn receive_relay(
+        &mut self,
+        tree: &dyn NodeTree,
+        sender: PeerId,
+        peer: i32,
+        inner: Bytes,
+        travel: Travel,
+    ) {
+        if !self.relays() {
+            return self.malformed(sender, "the relay is off");
+        }
+        if self.is_server() {
+            return self.pass_on(tree, sender, Target::from_raw(peer), inner, travel);
+        }
+        match PeerId::new(peer) {
+            Some(from) if sender.is_server() => self.receive_inner(tree, from, &inner),
+            _ => self.malformed(sender, "only the server relays, and only for peers"),
+        }
+    }
+
+    /// Passes a packet on without looking into it: the same bytes behind another prefix.
+    fn pass_on(
+        &mut self,
+        tree: &dyn NodeTree,
+        sender: PeerId,
+        target: Target,
+        inner: Bytes,
+        travel: Travel,
+    ) {
+        let mut peers = self.peers_of(target);
+        match target {
+            // To itself it does come back; the server is not among its own peers.
+            Target::Peer(peer) if !self.peers.contains(peer) => {
+                self.stats.stray_packets += 1;
+                return;
+            }
+            Target::Peer(_) => {}
+            Target::All | Target::AllExcept(_) => peers.retain(|&peer| peer != sender),
+        }
+        self.stats.relayed_packets += peers.len() as u64;
+        let prefix = godot::relay_prefix(sender.get());
+        self.send_prefixed(&peers, travel, prefix, inner.clone());
+        if !matches!(target, Target::Peer(_)) && target.includes(PeerId::SERVER) {
+            self.receive_inner(tree, sender, &inner);
+        }
+    }
+
+    /// A packet from within a RELAY. SYS is between neighbours only.
+    fn receive_inner(&mut self, tree: &dyn NodeTree, sender: PeerId, inner: &Bytes) {
+        match self.codec.decode(inner) {
+            Ok(
+                SceneMessage::Auth(_)
+                | SceneMessage::AddPeer(_)
+                | SceneMessage::DelPeer(_)
+                | SceneMessage::Relay { .. },
+            ) => self.malformed(sender, "SYS within a relayed packet"),
+            Ok(message) => self.handle_message(tree, sender, message),
+            Err(error) => {
+                tracing::debug!(%sender, %error, "malformed relayed packet");
+                self.malformed(sender, "malformed");
+            }
+        }
+    }
+
+    fn handle_message(&mut self, tree: &dyn NodeTree, sender: PeerId, message: SceneMessage) {
+        match message {
+            SceneMessage::RemoteCall(call) => {
+                if let Err(why) = self.handle_call(tree, sender, call) {
+                    tracing::debug!(%sender, why, "call refused");
+                    self.stats.refused_calls += 1;
+                }
+            }
+            SceneMessage::SimplifyPath { id, checksum, path } => {
+                if let Err(why) = self.handle_simplify(tree, sender, id, &checksum, &path) {
+                    tracing::debug!(%sender, id, path, why, "path refused");
+                    self.stats.refused_calls += 1;
+                }
+            }
+            SceneMessage::ConfirmPath { id, checksum_ok } => {
+                if !self.paths.confirm(sender, id) {
+                    tracing::debug!(%sender, id, "confirmed a path that it was not told");
+                } else if !checksum_ok {
+                    tracing::debug!(%sender, id, "numbers the node's RPC methods in another way");
+                }
+            }
+            SceneMessage::Raw(data) => {
+                self.emit(Signal::PeerPacket { from: sender, data });
+            }
+            SceneMessage::Auth(_)
+            | SceneMessage::AddPeer(_)
+            | SceneMessage::DelPeer(_)
+            | SceneMessage::Relay { .. } => {}
+        }
+    }
+
+    fn handle_simplify(
+        &mut self,
+        tree: &dyn NodeTree,
+        sender: PeerId,
+        id: u32,
+        checksum: &[u8; 32],
+        path: &str,
+    ) -> Result<(), &'static str> {
+        if self.paths.is_given(sender, id) {
+            return Err("the number is taken");
+        }
+        let node = self.find(tree, path)?;
+        let ids = tree.rpc_ids(node).ok_or("no such node")?;
+        let checksum_ok = ids.checksum() == checksum;
+        if !checksum_ok {
+            tracing::debug!(%sender, path, "numbers the node's RPC methods in another way");
+        }
+        self.paths.give(sender, id, node, path).map_err(|_| "it has numbered too many nodes")?;
+        self.send_message(&SceneMessage::ConfirmPath { id, checksum_ok }, sender);
+        Ok(())
+    }
+
+    fn handle_call(
+        &mut self,
+        tree: &dyn NodeTree,
+        sender: PeerId,
+        call: RemoteCall,
+    ) -> Result<(), &'static str> {
+        let node = match &call.node {
+            CallNode::Id { id, .. } => {
+                self.paths.resolve(tree, sender, *id).ok_or("unknown node number")?
+            }
+            CallNode::Path(path) => self.find(tree, path)?,
+        };
+        let ids = tree.rpc_ids(node).ok_or("no such node")?;
+        let (method, config) = ids.by_id(call.method).ok_or("no such method")?;
+        let allowed = match config.mode {
+            RpcMode::AnyPeer => true,
+            RpcMode::Authority => tree.multiplayer_authority(node) == Some(sender),
+            RpcMode::Disabled => false,
+        };
+        if !allowed {
+            return Err("not allowed");
+        }
+        let method = method.clone();
+        self.events.push_back(SceneEvent::Call(Call { node, method, args: call.args, sender }));
+        Ok(())
+    }
+
+    fn find(&self, tree: &dyn NodeTree, path: &str) -> Result<NodeId, &'static str> {
+        let node = tree.find(path).ok_or("no such node")?;
+        if self.allow_paths_outside_root || tree.is_below_root(node) {
+            Ok(node)
+        } else {
+            Err("the path leaves the multiplayer root")
+        }
+    }
+
+    /// Counts nonsense, and sends its author away when there is too much of it.
+    fn malformed(&mut self, sender: PeerId, why: &'static str) {
+        tracing::debug!(%sender, why, "packet refused");
+        self.stats.malformed_packets += 1;
+        let Some(peer) = self.peers.get_mut(sender) else { return };
+        peer.malformed += 1;
+        if peer.malformed == MALFORMED_PACKETS_MAX
+            && let Some((endpoint, connection)) = self.link(sender)
+        {
+            self.disconnect(endpoint, connection, DisconnectReason::Misbehaved);
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! What a branch reports to its program: the signals of Godot's `MultiplayerAPI` and `SceneMultiplayer`.
+
+use bytes::Bytes;
+use mp_core::PeerId;
+
+/// A signal, in the order in which Godot emits them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Signal {
+    /// The session with the server stands; followed by `PeerConnected(1)`.
+    ConnectedToServer,
+    /// No session with a server came about.
+    ConnectionFailed,
+    /// The session has ended. Other clients are not mentioned one by one.
+    ServerDisconnected,
+    /// A peer takes part.
+    PeerConnected(PeerId),
+    /// A peer has left.
+    PeerDisconnected(PeerId),
+    /// Bytes of the program's own (`send_bytes`).
+    PeerPacket {
+        /// Who sent them.
+        from: PeerId,
+        /// The bytes.
+        data: Bytes,
+    },
+}
