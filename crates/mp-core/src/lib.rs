@@ -9,10 +9,13 @@ mod endpoint;
 pub mod host;
 mod id;
 pub mod limits;
+pub mod memory;
 mod node_path;
+mod offline;
 mod packet;
 mod peer;
 mod rng;
+mod send_queue;
 mod state_machine;
 mod stats;
 mod time;
@@ -21,12 +24,15 @@ pub mod variant;
 
 pub use endpoint::{Arrival, Door, Endpoint, EndpointInfo, EndpointStats, ToBranch, ToEndpoint};
 pub use id::{BranchId, ConnectionId, EndpointId, PeerId, Target};
+pub use memory::{MemoryAddress, MemoryMultiplayerPeer};
 pub use node_path::NodePath;
+pub use offline::OfflineMultiplayerPeer;
 pub use packet::{
     Connections, DisconnectReason, Farewell, Origin, Outgoing, Packet, PeerEvent, Prefix,
 };
 pub use peer::{ConnectionStatus, MultiplayerPeer, Readiness, SendError};
 pub use rng::Rng;
+pub use send_queue::{QueueFull, SendQueue};
 pub use state_machine::StateMachine;
 pub use stats::ConnectionStats;
 pub use time::Instant;

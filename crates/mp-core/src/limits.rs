@@ -28,6 +28,9 @@ pub const UNRELIABLE_QUEUE_BYTES_MAX: usize = 256 * 1024;
 /// Reliable bytes queued for one link; two of ENet's largest packets, so that a big packet alone is never punished.
 pub const RELIABLE_QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
+/// What a queued packet costs beside its bytes, so that many empty packets reach a bound as well.
+pub const QUEUED_PACKET_OVERHEAD: usize = 64;
+
 /// How long a link's reliable queue may make no progress. Longer than any pause of a game that loads a level, and
 /// equal to ENet's longest timeout.
 pub const RELIABLE_PROGRESS_TIMEOUT: Duration = Duration::from_secs(30);

@@ -1,0 +1,53 @@
+//! The peer of a game that is played alone.
+
+use crate::{
+    ConnectionId, ConnectionStatus, DisconnectReason, Farewell, Instant, MultiplayerPeer, Outgoing,
+    PeerEvent, PeerId, Readiness, SendError,
+};
+
+/// Godot's default peer: id 1 and a server, so that a game played alone runs the same code.
+///
+/// As in Godot 4.6.3 it is always [`Connected`](ConnectionStatus::Connected), also after [`close`](Self::close), takes
+/// every packet and delivers none, reports nothing and cannot relay.
+///
+/// ```
+/// use mp_core::{ConnectionStatus, MultiplayerPeer, OfflineMultiplayerPeer, PeerId};
+///
+/// let mut peer = OfflineMultiplayerPeer;
+/// peer.close();
+/// assert_eq!(peer.unique_id(), PeerId::SERVER);
+/// assert_eq!(peer.connection_status(), ConnectionStatus::Connected);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OfflineMultiplayerPeer;
+
+impl MultiplayerPeer for OfflineMultiplayerPeer {
+    fn poll(&mut self, _now: Instant) {}
+
+    fn next_event(&mut self) -> Option<PeerEvent> {
+        None
+    }
+
+    fn send(&mut self, _outgoing: Outgoing) -> Result<(), SendError> {
+        Ok(())
+    }
+
+    fn flush(&mut self, _now: Instant) {}
+
+    fn disconnect(&mut self, _: ConnectionId, _: DisconnectReason, _: Farewell) {}
+
+    fn close(&mut self) {}
+
+    fn unique_id(&self) -> PeerId {
+        PeerId::SERVER
+    }
+
+    fn connection_status(&self) -> ConnectionStatus {
+        ConnectionStatus::Connected
+    }
+
+    /// It has nothing to take in, ever.
+    fn readiness(&self) -> Readiness {
+        Readiness::Wakes
+    }
+}

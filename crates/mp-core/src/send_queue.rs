@@ -1,0 +1,232 @@
+//! What waits for one link, within bounds.
+
+use std::collections::VecDeque;
+
+use crate::TransferMode;
+use crate::limits::{QUEUED_PACKET_OVERHEAD, RELIABLE_QUEUE_BYTES_MAX, UNRELIABLE_QUEUE_BYTES_MAX};
+
+/// The packets that wait for one link, in the order they were accepted.
+///
+/// * Unreliable ones: [`UNRELIABLE_QUEUE_BYTES_MAX`]. Beyond it the oldest are dropped and [counted](Self::drops); the
+///   newest stays, however large.
+/// * Reliable ones: [`RELIABLE_QUEUE_BYTES_MAX`]. Beyond it [`push`](Self::push) says [`QueueFull`], and the link has to
+///   end, since a reliable packet is never dropped.
+///
+/// Each packet counts [`QUEUED_PACKET_OVERHEAD`] more than its bytes, so that empty packets are bounded too.
+#[derive(Debug)]
+pub struct SendQueue<T> {
+    reliable: Budgeted<T>,
+    unreliable: Budgeted<T>,
+    next: u64,
+    drops: u64,
+}
+
+/// A link's reliable packets passed [`RELIABLE_QUEUE_BYTES_MAX`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("more than {RELIABLE_QUEUE_BYTES_MAX} reliable bytes wait for one link; end it")]
+pub struct QueueFull;
+
+impl<T> SendQueue<T> {
+    /// An empty queue.
+    pub const fn new() -> Self {
+        Self { reliable: Budgeted::new(), unreliable: Budgeted::new(), next: 0, drops: 0 }
+    }
+
+    /// Appends `item`, a packet of `len` bytes.
+    ///
+    /// # Errors
+    ///
+    /// When it is reliable and does not fit; it is then not in the queue.
+    pub fn push(&mut self, mode: TransferMode, len: usize, item: T) -> Result<(), QueueFull> {
+        let bytes = len + QUEUED_PACKET_OVERHEAD;
+        if mode.is_reliable() {
+            if self.reliable.bytes + bytes > RELIABLE_QUEUE_BYTES_MAX {
+                return Err(QueueFull);
+            }
+            self.reliable.push(self.next, bytes, item);
+        } else {
+            self.unreliable.push(self.next, bytes, item);
+            while self.unreliable.bytes > UNRELIABLE_QUEUE_BYTES_MAX
+                && self.unreliable.entries.len() > 1
+            {
+                self.unreliable.pop();
+                self.drops += 1;
+            }
+        }
+        self.next += 1;
+        Ok(())
+    }
+
+    /// Takes the oldest packet.
+    pub fn pop(&mut self) -> Option<T> {
+        self.pop_before(self.next)
+    }
+
+    /// Takes the oldest packet, when it was accepted before `mark`.
+    pub fn pop_before(&mut self, mark: u64) -> Option<T> {
+        let (reliable, unreliable) = (self.reliable.oldest(), self.unreliable.oldest());
+        if reliable.min(unreliable) >= mark {
+            None
+        } else if reliable < unreliable {
+            self.reliable.pop()
+        } else {
+            self.unreliable.pop()
+        }
+    }
+
+    /// Drops the unreliable packets accepted before `mark` and says how many they were; [`drops`](Self::drops) does not
+    /// count them.
+    pub fn discard_unreliable_before(&mut self, mark: u64) -> u64 {
+        let mut discarded = 0;
+        while self.unreliable.oldest() < mark {
+            self.unreliable.pop();
+            discarded += 1;
+        }
+        discarded
+    }
+
+    /// Drops everything, uncounted: for a link that ends.
+    pub fn clear(&mut self) {
+        self.reliable = Budgeted::new();
+        self.unreliable = Budgeted::new();
+    }
+
+    /// The end of the queue as it is now, for [`pop_before`](Self::pop_before).
+    pub const fn mark(&self) -> u64 {
+        self.next
+    }
+
+    /// Whether a packet accepted before `mark` waits.
+    pub fn has_before(&self, mark: u64) -> bool {
+        self.reliable.oldest().min(self.unreliable.oldest()) < mark
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.reliable.entries.is_empty() && self.unreliable.entries.is_empty()
+    }
+
+    /// Bytes that wait, without the overhead.
+    pub fn bytes(&self) -> usize {
+        self.reliable.payload_bytes() + self.unreliable.payload_bytes()
+    }
+
+    /// Unreliable packets dropped for want of room since the queue was made.
+    pub const fn drops(&self) -> u64 {
+        self.drops
+    }
+}
+
+impl<T> Default for SendQueue<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Packets of one kind, each with its place in the common order.
+#[derive(Debug)]
+struct Budgeted<T> {
+    entries: VecDeque<(u64, usize, T)>,
+    bytes: usize,
+}
+
+impl<T> Budgeted<T> {
+    const fn new() -> Self {
+        Self { entries: VecDeque::new(), bytes: 0 }
+    }
+
+    fn push(&mut self, order: u64, bytes: usize, item: T) {
+        self.bytes += bytes;
+        self.entries.push_back((order, bytes, item));
+    }
+
+    fn pop(&mut self) -> Option<T> {
+        let (_, bytes, item) = self.entries.pop_front()?;
+        self.bytes -= bytes;
+        Some(item)
+    }
+
+    /// Place of the oldest; beyond every mark when there is none.
+    fn oldest(&self) -> u64 {
+        self.entries.front().map_or(u64::MAX, |&(order, ..)| order)
+    }
+
+    fn payload_bytes(&self) -> usize {
+        self.bytes - self.entries.len() * QUEUED_PACKET_OVERHEAD
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use TransferMode::{Reliable, Unreliable};
+
+    #[test]
+    fn packets_leave_in_the_order_they_were_accepted_whatever_their_mode() {
+        let mut queue = SendQueue::new();
+        for (number, mode) in [Reliable, Unreliable, Unreliable, Reliable].into_iter().enumerate() {
+            queue.push(mode, 10, number).unwrap();
+        }
+        assert_eq!(queue.bytes(), 40);
+        assert_eq!(std::iter::from_fn(|| queue.pop()).collect::<Vec<_>>(), [0, 1, 2, 3]);
+        assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn a_mark_separates_what_came_before_it() {
+        let mut queue = SendQueue::new();
+        queue.push(Reliable, 1, "before").unwrap();
+        let mark = queue.mark();
+        queue.push(Unreliable, 1, "after").unwrap();
+        assert_eq!(queue.pop_before(mark), Some("before"));
+        assert_eq!(queue.pop_before(mark), None);
+        assert!(!queue.has_before(mark));
+        assert_eq!(queue.pop(), Some("after"));
+    }
+
+    #[test]
+    fn the_oldest_unreliable_packets_make_room_and_are_counted() {
+        let mut queue = SendQueue::new();
+        queue.push(Reliable, 1, 1_000).unwrap();
+        let fit = UNRELIABLE_QUEUE_BYTES_MAX / (1_024 + QUEUED_PACKET_OVERHEAD);
+        for number in 0..fit + 3 {
+            queue.push(Unreliable, 1_024, number).unwrap();
+        }
+        assert_eq!(queue.drops(), 3);
+        assert_eq!(queue.pop(), Some(1_000), "a reliable packet is never dropped");
+        assert_eq!(queue.pop(), Some(3));
+    }
+
+    #[test]
+    fn a_large_unreliable_packet_is_not_dropped_for_itself() {
+        let mut queue = SendQueue::new();
+        queue.push(Unreliable, 10, "small").unwrap();
+        queue.push(Unreliable, UNRELIABLE_QUEUE_BYTES_MAX * 2, "large").unwrap();
+        assert_eq!(queue.drops(), 1);
+        assert_eq!(queue.pop(), Some("large"));
+    }
+
+    #[test]
+    fn empty_packets_are_bounded_too() {
+        let mut queue = SendQueue::new();
+        let fit = RELIABLE_QUEUE_BYTES_MAX / QUEUED_PACKET_OVERHEAD;
+        for _ in 0..fit {
+            queue.push(Reliable, 0, ()).unwrap();
+        }
+        assert_eq!(queue.push(Reliable, 0, ()), Err(QueueFull));
+        queue.pop();
+        assert_eq!(queue.push(Reliable, 0, ()), Ok(()));
+    }
+
+    #[test]
+    fn discarding_leaves_reliable_packets_and_later_ones() {
+        let mut queue = SendQueue::new();
+        queue.push(Unreliable, 1, 0).unwrap();
+        queue.push(Reliable, 1, 1).unwrap();
+        let mark = queue.mark();
+        queue.push(Unreliable, 1, 2).unwrap();
+        assert_eq!(queue.discard_unreliable_before(mark), 1);
+        assert_eq!(queue.drops(), 0);
+        assert_eq!(std::iter::from_fn(|| queue.pop()).collect::<Vec<_>>(), [1, 2]);
+    }
+}
