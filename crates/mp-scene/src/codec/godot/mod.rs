@@ -2,6 +2,7 @@
 //!
 //! The first byte of a packet is a command in bits 0 to 2, with flags of that command in bits 4 to 7.
 
+pub mod compressed;
 mod path;
 mod rpc;
 mod sys;

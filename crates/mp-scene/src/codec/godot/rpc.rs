@@ -8,7 +8,9 @@
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use mp_core::Variant;
 
-use super::{REMOTE_CALL, cstring, variant};
+use super::compressed::encode_compressed_list;
+use super::variant::{Decoder, Limits, Objects};
+use super::{REMOTE_CALL, cstring};
 use crate::codec::{DecodeError, EncodeError};
 use crate::message::{CallNode, RemoteCall};
 
@@ -58,9 +60,7 @@ pub(super) fn encode(call: &RemoteCall, out: &mut BytesMut) -> Result<(), Encode
         }
         args => {
             out.put_u8(count);
-            for arg in args {
-                variant::encode_compressed(arg, out)?;
-            }
+            encode_compressed_list(args, Objects::Ids, out)?;
         }
     }
     if let CallNode::Path(path) = &call.node {
@@ -113,17 +113,11 @@ pub(super) fn decode(packet: &Bytes) -> Result<RemoteCall, DecodeError> {
 
 /// Godot 4.6.3 makes a call whose arguments cannot all be decoded, with null for those from the first bad one on; bytes
 /// left over are ignored.
-fn arguments(mut rest: &[u8], count: usize) -> (Vec<Variant>, bool) {
-    let mut args = Vec::with_capacity(count);
-    while args.len() < count {
-        match variant::decode_compressed(&mut rest) {
-            Ok(arg) => args.push(arg),
-            Err(error) => {
-                tracing::debug!(%error, index = args.len(), "an argument could not be decoded");
-                args.resize(count, Variant::Nil);
-                return (args, false);
-            }
-        }
+fn arguments(rest: &[u8], count: usize) -> (Vec<Variant>, bool) {
+    let (mut args, error) = Decoder::new(rest, &Limits::default()).compressed_list(count);
+    if let Some(error) = &error {
+        tracing::debug!(%error, index = args.len(), "an argument could not be decoded");
+        args.resize(count, Variant::Nil);
     }
-    (args, true)
+    (args, error.is_none())
 }
