@@ -225,7 +225,7 @@ impl Tree {
     pub fn get_mut<N: Node>(&mut self, node: NodeRef<N>) -> Result<&mut N, TreeError> {
         let entry = self.entry_mut(node.id())?;
         let object: &mut dyn Any = entry.object.as_deref_mut().ok_or(TreeError::Busy)?;
-        object.downcast_mut().ok_or(TreeError::WrongType(type_name::<N>()))
+        object.downcast_mut().ok_or_else(|| TreeError::WrongType(type_name::<N>()))
     }
 
     /// The object of a node.
@@ -235,7 +235,7 @@ impl Tree {
     /// As [`get_mut`](Self::get_mut).
     pub fn get<N: Node>(&self, node: NodeRef<N>) -> Result<&N, TreeError> {
         let object: &dyn Any = self.entry(node.id())?.object.as_deref().ok_or(TreeError::Busy)?;
-        object.downcast_ref().ok_or(TreeError::WrongType(type_name::<N>()))
+        object.downcast_ref().ok_or_else(|| TreeError::WrongType(type_name::<N>()))
     }
 
     /// The multiplayer root.

@@ -22,7 +22,11 @@ const BY_PATH: u32 = 1 << 31;
 /// Where the node id stands.
 const NODE_AT: usize = 1;
 
-pub(super) fn encode(call: &RemoteCall, out: &mut BytesMut) -> Result<(), EncodeError> {
+pub(super) fn encode(
+    call: &RemoteCall,
+    objects: Objects,
+    out: &mut BytesMut,
+) -> Result<(), EncodeError> {
     let start = out.len();
     let count = u8::try_from(call.args.len())
         .map_err(|_| EncodeError::TooManyArguments(call.args.len()))?;
@@ -60,7 +64,7 @@ pub(super) fn encode(call: &RemoteCall, out: &mut BytesMut) -> Result<(), Encode
         }
         args => {
             out.put_u8(count);
-            encode_compressed_list(args, Objects::Ids, out)?;
+            encode_compressed_list(args, objects, out)?;
         }
     }
     if let CallNode::Path(path) = &call.node {
@@ -73,7 +77,7 @@ pub(super) fn encode(call: &RemoteCall, out: &mut BytesMut) -> Result<(), Encode
     Ok(())
 }
 
-pub(super) fn decode(packet: &Bytes) -> Result<RemoteCall, DecodeError> {
+pub(super) fn decode(packet: &Bytes, limits: &Limits) -> Result<RemoteCall, DecodeError> {
     let mut rest = &packet[..];
     let meta = rest.get_u8();
     let short = |_| DecodeError::Truncated("the head of a call");
@@ -89,7 +93,8 @@ pub(super) fn decode(packet: &Bytes) -> Result<RemoteCall, DecodeError> {
     };
 
     let node = if id & BY_PATH == 0 {
-        CallNode::Id { id, wide: false }
+        let wide = meta >> NODE_SIZE_SHIFT & NODE_SIZE_MASK == 2 && id <= 0xFFFF;
+        CallNode::Id { id, wide }
     } else {
         let offset = (id & !BY_PATH) as usize;
         // An offset into the head would make the argument area negative.
@@ -106,15 +111,15 @@ pub(super) fn decode(packet: &Bytes) -> Result<RemoteCall, DecodeError> {
         (if bytes.is_empty() { vec![] } else { vec![Variant::PackedByteArray(bytes)] }, true)
     } else {
         let count = rest.try_get_u8().map_err(|_| DecodeError::Truncated("the argument count"))?;
-        arguments(rest, usize::from(count))
+        arguments(rest, usize::from(count), limits)
     };
     Ok(RemoteCall { node, method, args, complete })
 }
 
 /// Godot 4.6.3 makes a call whose arguments cannot all be decoded, with null for those from the first bad one on; bytes
 /// left over are ignored.
-fn arguments(rest: &[u8], count: usize) -> (Vec<Variant>, bool) {
-    let (mut args, error) = Decoder::new(rest, &Limits::default()).compressed_list(count);
+fn arguments(rest: &[u8], count: usize, limits: &Limits) -> (Vec<Variant>, bool) {
+    let (mut args, error) = Decoder::new(rest, limits).compressed_list(count);
     if let Some(error) = &error {
         tracing::debug!(%error, index = args.len(), "an argument could not be decoded");
         args.resize(count, Variant::Nil);
