@@ -123,7 +123,8 @@ impl Scene {
             self.multiplayer.rpc(&self.tree, target, node, method, args)?;
         // The call at home is made even when there was nobody to send it to.
         let at_home = local.map_or(Ok(()), |call| self.call(call));
-        sent.and(at_home.map_err(RpcError::LocalCall))
+        sent?;
+        at_home.map_err(RpcError::LocalCall)
     }
 
     /// Sends bytes of the program's own: see [`SceneMultiplayer::send_bytes`].
