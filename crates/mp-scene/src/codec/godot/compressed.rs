@@ -108,11 +108,13 @@ impl Decoder<'_> {
 
     /// Reads up to `count` values in the compressed form: those before the first that cannot be read, and why that one
     /// cannot. Godot 4.6.3 calls an RPC with these and null for the rest; [`decode_compressed_list`] wants all.
+    ///
+    /// A value may be a byte, so that besides the values themselves 64 bytes of memory for each of `count` are taken, as
+    /// long as the budget lasts.
     pub fn compressed_list(&mut self, count: usize) -> (Vec<Variant>, Option<VariantError>) {
-        // Each value takes a byte at least.
-        let mut values = Vec::with_capacity(count.min(self.rest().len()));
+        let mut values = Vec::new();
         for _ in 0..count {
-            match self.compressed() {
+            match self.charge_element().and_then(|()| self.compressed()) {
                 Ok(value) => values.push(value),
                 Err(error) => return (values, Some(error)),
             }

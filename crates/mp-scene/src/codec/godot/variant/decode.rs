@@ -48,20 +48,17 @@ pub struct Decoder<'a> {
     allocated: usize,
 }
 
-/// Memory of an element of an array: a vector has room for up to twice what it holds.
+/// Memory of an element of an array or a list: a vector has room for up to twice what it holds.
 const ELEMENT_COST: usize = 2 * size_of::<Variant>();
 
 /// Memory of an entry of a dictionary, for the same reason twice its size, and of its place in the table.
 const ENTRY_COST: usize = 256;
 
-/// Memory of an array or dictionary besides what is in it.
+/// Memory of an array, dictionary or NodePath besides what is in it.
 const CONTAINER_COST: usize = 160;
 
 /// Memory of a text besides its bytes.
 const TEXT_COST: usize = 32;
-
-/// Memory of a name within a NodePath besides its bytes.
-const NAME_COST: usize = 64;
 
 /// Room for elements that is made before any of them is read. What is open at the same time is at most `depth` times
 /// this, as long as a count has not been proved by elements.
@@ -296,7 +293,7 @@ impl<'a> Decoder<'a> {
     }
 
     fn node_path(&mut self) -> Result<NodePath, VariantError> {
-        self.charge(NAME_COST)?;
+        self.charge(CONTAINER_COST)?;
         let at = self.at;
         let names = self.u32("a NodePath's counts")?;
         if names & PATH_NEW_FORM == 0 {
@@ -312,9 +309,9 @@ impl<'a> Decoder<'a> {
 
     fn names(&mut self, count: u64) -> Result<Vec<StringName>, VariantError> {
         let count = self.fits("the names of a NodePath", count, 4)?;
+        self.charge(count.saturating_mul(size_of::<StringName>()))?;
         let mut names = Vec::with_capacity(count);
         for _ in 0..count {
-            self.charge(NAME_COST)?;
             names.push(self.name()?);
         }
         Ok(names)
@@ -353,7 +350,11 @@ impl<'a> Decoder<'a> {
         let size = T::COUNT * width(wide);
         let count = self.packed_count("a packed array", size)?;
         self.charge(count.saturating_mul(size_of::<T>()))?;
-        (0..count).map(|_| self.components(wide)).collect()
+        let mut values = Vec::with_capacity(count);
+        for _ in 0..count {
+            values.push(self.components(wide)?);
+        }
+        Ok(values)
     }
 
     fn components<T: Components>(&mut self, wide: bool) -> Result<T, VariantError> {
@@ -446,6 +447,11 @@ impl<'a> Decoder<'a> {
             return Err(VariantError::Short { at: self.at, expected, needed, left });
         }
         Ok(count as usize)
+    }
+
+    /// Counts the memory of one more element of a list.
+    pub(in super::super) fn charge_element(&mut self) -> Result<(), VariantError> {
+        self.charge(ELEMENT_COST)
     }
 
     fn charge(&mut self, bytes: usize) -> Result<(), VariantError> {
