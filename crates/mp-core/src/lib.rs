@@ -4,6 +4,8 @@
 //! branch (crate `mp-scene`) does the opposite. Nothing here reads a clock, opens a socket or draws a random number:
 //! time and randomness are arguments, so that the same code runs in actors, in a game loop and under a simulator.
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod endpoint;
 #[cfg(feature = "host")]
 pub mod host;
