@@ -1,1 +1,52 @@
-//! Under construction.
+//! ENet 1.3 in safe Rust, wire-compatible with Godot 4's `ENetMultiplayerPeer` (checked against 4.6.3) and with other
+//! ENet 1.3 hosts.
+//!
+//! Read [`EnetMultiplayerPeer`] first, then [`proto::Host`]: the first is the second with a socket and Godot's channel
+//! mapping. Everything under [`proto`] is without I/O.
+//!
+//! ```no_run
+//! use mp_core::{MultiplayerPeer, host::SystemClock};
+//! use mp_transport_enet::{EnetMultiplayerPeer, ServerOptions};
+//!
+//! let mut server = EnetMultiplayerPeer::create_server("0.0.0.0:7777".parse()?, ServerOptions::default())?;
+//! let clock = SystemClock::new();
+//! loop {
+//!     server.poll(clock.now());
+//!     while let Some(event) = server.next_event() {
+//!         println!("{event:?}");
+//!     }
+//!     server.flush(clock.now());
+//!     std::thread::sleep(std::time::Duration::from_millis(5));
+//! }
+//! # #[allow(unreachable_code)]
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What differs from Godot
+//!
+//! * All of a turn's packets to one peer share datagrams; Godot flushes after each packet.
+//! * Clients that are refused are told at once instead of being left to time out; ids below 2 as signed numbers and
+//!   ids in use are refused.
+//! * The packet throttle, which drops unreliable packets when round trips grow, is off unless
+//!   [`HostSettings::packet_throttle`](proto::HostSettings::packet_throttle) turns it on.
+//! * Bandwidth limits are those that were given (Godot 4.6.3 passes its arguments one position off).
+//!
+//! # Features
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `tokio` | [`io::TokioUdpSocket`], which wakes its task |
+//! | `testing` | [`testing::Network`], a seeded network in virtual time |
+
+pub mod io;
+pub mod limits;
+mod mapping;
+mod options;
+mod peer;
+pub mod proto;
+#[cfg(feature = "testing")]
+pub mod testing;
+
+pub use mapping::LAST_CHANNEL;
+pub use options::{ClientOptions, CreateError, ServerOptions};
+pub use peer::{EnetMultiplayerPeer, SocketStats};

@@ -1,0 +1,126 @@
+//! A non-blocking socket of the standard library.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::DatagramSocket;
+use crate::limits::SOCKET_BUFFER_BYTES;
+
+/// A non-blocking UDP socket for game loops.
+#[derive(Debug)]
+pub struct UdpSocket(std::net::UdpSocket);
+
+/// A socket could not be bound.
+#[derive(Debug, thiserror::Error)]
+#[error("UDP address {address} cannot be bound: {}", explain(source))]
+pub struct BindError {
+    /// The address asked for.
+    pub address: SocketAddr,
+    /// What the operating system said.
+    #[source]
+    pub source: io::Error,
+}
+
+impl UdpSocket {
+    /// A socket bound to `address`. Port 0 lets the operating system choose; `[::]` takes IPv4 as well. Its buffers are
+    /// 1 MiB each way, or what the operating system allows.
+    ///
+    /// # Errors
+    ///
+    /// When the address is in use, is not this machine's, or needs rights that the process lacks.
+    pub fn bind(address: SocketAddr) -> Result<Self, BindError> {
+        let bind = || -> io::Result<Self> {
+            let socket =
+                Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+            if address.is_ipv6() {
+                // Not every system can; then it is IPv6 alone.
+                let _ = socket.set_only_v6(false);
+            }
+            // A smaller buffer than asked for only drops more under load.
+            let _ = socket.set_recv_buffer_size(SOCKET_BUFFER_BYTES);
+            let _ = socket.set_send_buffer_size(SOCKET_BUFFER_BYTES);
+            socket.set_nonblocking(true)?;
+            socket.bind(&address.into())?;
+            Ok(Self(socket.into()))
+        };
+        bind().map_err(|source| BindError { address, source })
+    }
+
+    /// A socket that can reach `server`, at a port of the operating system's choosing when `local_port` is 0.
+    ///
+    /// # Errors
+    ///
+    /// When the local port is in use or no socket can be had.
+    pub fn bind_for(server: SocketAddr, local_port: u16) -> Result<Self, BindError> {
+        Self::bind(any_address_for(server, local_port))
+    }
+
+    /// The socket of the standard library.
+    #[cfg(feature = "tokio")]
+    pub(super) fn into_inner(self) -> std::net::UdpSocket {
+        self.0
+    }
+}
+
+impl DatagramSocket for UdpSocket {
+    fn try_send_to(&mut self, datagram: &[u8], to: SocketAddr) -> io::Result<()> {
+        self.0.send_to(datagram, to).map(drop)
+    }
+
+    fn try_recv_from(&mut self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.0.recv_from(buf)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+}
+
+/// The unspecified address of the family of `server`.
+fn any_address_for(server: SocketAddr, port: u16) -> SocketAddr {
+    match server {
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, port).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, port).into(),
+    }
+}
+
+fn explain(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "it is in use; end the other program or choose another port".to_owned()
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            "it is not an address of this machine; use 0.0.0.0 or [::] for all".to_owned()
+        }
+        io::ErrorKind::PermissionDenied => {
+            "the process may not; ports below 1024 need rights".to_owned()
+        }
+        _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_in_use_is_named_with_a_way_out() {
+        let first = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let address = first.local_addr().unwrap();
+        let error = UdpSocket::bind(address).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "UDP address {address} cannot be bound: it is in use; end the other program or choose another port"
+            ),
+        );
+    }
+
+    #[test]
+    fn a_foreign_address_is_named_with_a_way_out() {
+        let error = UdpSocket::bind("203.0.113.7:0".parse().unwrap()).unwrap_err();
+        assert!(error.to_string().ends_with("use 0.0.0.0 or [::] for all"), "{error}");
+    }
+}

@@ -1,0 +1,63 @@
+//! A socket of tokio, which wakes its task.
+
+use std::io;
+use std::net::SocketAddr;
+use std::task::{Context, Poll};
+
+use mp_core::Readiness;
+
+use super::{BindError, DatagramSocket, UdpSocket};
+
+/// A UDP socket that wakes its task.
+#[derive(Debug)]
+pub struct TokioUdpSocket(tokio::net::UdpSocket);
+
+impl TokioUdpSocket {
+    /// A socket bound to `address`, as [`UdpSocket::bind`]. To be called within a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// As [`UdpSocket::bind`].
+    pub fn bind(address: SocketAddr) -> Result<Self, BindError> {
+        let socket = UdpSocket::bind(address)?.into_inner();
+        let socket = tokio::net::UdpSocket::from_std(socket);
+        socket.map(Self).map_err(|source| BindError { address, source })
+    }
+
+    /// A socket that can reach `server`, as [`UdpSocket::bind_for`].
+    ///
+    /// # Errors
+    ///
+    /// As [`UdpSocket::bind_for`].
+    pub fn bind_for(server: SocketAddr, local_port: u16) -> Result<Self, BindError> {
+        let socket = UdpSocket::bind_for(server, local_port)?.into_inner();
+        let socket = tokio::net::UdpSocket::from_std(socket);
+        socket.map(Self).map_err(|source| BindError { address: server, source })
+    }
+}
+
+impl DatagramSocket for TokioUdpSocket {
+    fn try_send_to(&mut self, datagram: &[u8], to: SocketAddr) -> io::Result<()> {
+        self.0.try_send_to(datagram, to).map(drop)
+    }
+
+    fn try_recv_from(&mut self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.0.try_recv_from(buf)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+
+    fn readiness(&self) -> Readiness {
+        Readiness::Wakes
+    }
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>, wants_to_send: bool) -> Poll<()> {
+        // An error is ready, too: receiving or sending will meet it.
+        if self.0.poll_recv_ready(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        if wants_to_send { self.0.poll_send_ready(cx).map(drop) } else { Poll::Pending }
+    }
+}

@@ -1,0 +1,57 @@
+//! Every bound of this crate, with its reason. ENet's own numbers are in [`proto`](crate::proto).
+
+use std::time::Duration;
+
+pub use mp_core::limits::{
+    RECEIVE_QUEUE_BYTES_MAX, RECEIVE_QUEUE_PACKETS_MAX, RELIABLE_PROGRESS_TIMEOUT,
+    RELIABLE_QUEUE_BYTES_MAX, UNRELIABLE_QUEUE_BYTES_MAX,
+};
+
+/// Largest packet in bytes, either way: ENet's own limit.
+pub const PACKET_BYTES_MAX: usize = 32 << 20;
+
+/// Most pieces of a reliable packet. A receiver acknowledges what lies less than seven windows of 4,096 ahead of the
+/// last packet it delivered, so a packet of more pieces could get stuck: 6 · 4,096 always fit. At the default mtu these
+/// are 33,521,664 bytes.
+pub const RELIABLE_FRAGMENTS_MAX: usize = 6 * 4_096;
+
+/// Bytes of reliable data that a peer keeps while something before it is missing; the packet that is next in its
+/// channel may take [`PACKET_BYTES_MAX`] more. An honest sender has at most 64 KiB on its way.
+pub const REORDER_BYTES_MAX: usize = 4 << 20;
+
+/// Bytes of unreliable packets that a peer keeps because pieces, or reliable packets before them, are missing. Beyond it
+/// the oldest are dropped. So no unreliable packet can be larger.
+pub const UNRELIABLE_REORDER_BYTES_MAX: usize = 4 << 20;
+
+/// What a waiting packet or piece costs besides its bytes, so that empty packets cannot be kept in any number.
+pub(crate) const ENTRY_OVERHEAD: usize = 64;
+
+/// Acknowledgements that wait for the next datagrams to one peer: more than one turn's input can ask for from an honest
+/// peer (160 datagrams of 32 commands). What goes beyond is not acknowledged and comes again.
+pub(crate) const ACKNOWLEDGEMENTS_MAX: usize = 160 * 32;
+
+/// Refusals that wait for the end of the turn: one per datagram of a turn.
+pub(crate) const REFUSALS_MAX: usize = 160;
+
+/// Connections that have not shown yet that they receive what is sent to their address. A new one replaces the oldest,
+/// so a flood must bring this many within one round trip of an honest client to keep it out.
+pub const HALF_OPEN_MAX: usize = 256;
+
+/// How long such a connection is kept: an honest client answers within a round trip, or its CONNECT comes again.
+pub const HALF_OPEN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How many times the bytes of an unproven address may be sent back to it (RFC 9000 allows QUIC the same).
+pub(crate) const AMPLIFICATION_MAX: u64 = 3;
+
+/// Datagrams taken from the socket in one `poll`.
+pub const DATAGRAMS_PER_POLL: usize = 160;
+
+/// Bytes of the socket's buffers, each way. ENet asks for 256 KiB; a server of hundreds of peers needs more.
+pub const SOCKET_BUFFER_BYTES: usize = 1 << 20;
+
+// The largest reliable packet of the default mtu is almost the largest packet, and fits its queue.
+const _: () = assert!(RELIABLE_FRAGMENTS_MAX * 1_364 + 65_536 > PACKET_BYTES_MAX);
+const _: () =
+    assert!(PACKET_BYTES_MAX + RELIABLE_FRAGMENTS_MAX * ENTRY_OVERHEAD < RELIABLE_QUEUE_BYTES_MAX);
+// A finished packet of any size that may wait is below the budget of those that do.
+const _: () = assert!(REORDER_BYTES_MAX >= 65_536 * 2);

@@ -1,0 +1,124 @@
+//! What a peer can be told when it is made.
+
+use mp_core::Rng;
+
+use crate::io::BindError;
+use crate::limits;
+use crate::proto::{Admission, HostSettings, MTU_MAX, MTU_MIN, PEERS_MAX};
+
+/// Options of a server (Godot: the arguments of `create_server`).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ServerOptions {
+    /// The host: clients (32), channels (255), bandwidth (no limit), timeouts, budgets.
+    pub host: HostSettings,
+    /// Most datagrams taken from the socket in one `poll` (160). The next one is then due at once.
+    pub datagrams_per_poll: usize,
+    /// What randomness comes from; `None` asks the operating system.
+    pub seed: Option<[u8; 32]>,
+}
+
+/// Options of a client (Godot: the arguments of `create_client`).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ClientOptions {
+    /// The host: bandwidth (no limit), timeouts, budgets. Its clients and its admission do not matter.
+    pub host: HostSettings,
+    /// Transfer channels besides 0 (default 253: all there are). Godot's `channel_count`, of which 0 means all.
+    pub channels: u8,
+    /// The port to send from (0: any).
+    pub local_port: u16,
+    /// As [`ServerOptions::datagrams_per_poll`].
+    pub datagrams_per_poll: usize,
+    /// As [`ServerOptions::seed`].
+    pub seed: Option<[u8; 32]>,
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        Self {
+            host: HostSettings::default(),
+            datagrams_per_poll: limits::DATAGRAMS_PER_POLL,
+            seed: None,
+        }
+    }
+}
+
+impl Default for ClientOptions {
+    fn default() -> Self {
+        Self {
+            host: HostSettings::default(),
+            channels: crate::mapping::LAST_CHANNEL.0,
+            local_port: 0,
+            datagrams_per_poll: limits::DATAGRAMS_PER_POLL,
+            seed: None,
+        }
+    }
+}
+
+impl ServerOptions {
+    /// The defaults with room for `clients`, 1 to 4,095.
+    pub fn with_max_clients(clients: u16) -> Self {
+        let mut options = Self::default();
+        options.host.max_peers = clients;
+        options
+    }
+
+    pub(crate) fn into_settings(self) -> Result<HostSettings, CreateError> {
+        let settings = self.host;
+        if !(1..=PEERS_MAX).contains(&settings.max_peers) {
+            return Err(CreateError::MaxClients(settings.max_peers));
+        }
+        check(&settings)?;
+        Ok(settings)
+    }
+}
+
+impl ClientOptions {
+    pub(crate) fn into_settings(self) -> Result<HostSettings, CreateError> {
+        let mut settings = self.host;
+        settings.max_peers = 1;
+        settings.admission = Admission::Nobody;
+        check(&settings)?;
+        Ok(settings)
+    }
+}
+
+fn check(settings: &HostSettings) -> Result<(), CreateError> {
+    if settings.channel_limit == 0 {
+        return Err(CreateError::ChannelLimit);
+    }
+    if !(MTU_MIN..=MTU_MAX).contains(&settings.mtu) {
+        return Err(CreateError::Mtu(settings.mtu));
+    }
+    Ok(())
+}
+
+pub(crate) fn rng(seed: Option<[u8; 32]>) -> Result<Rng, CreateError> {
+    let seed = match seed {
+        Some(seed) => seed,
+        None => mp_core::host::os_seed().map_err(CreateError::Randomness)?,
+    };
+    Ok(Rng::from_seed(seed))
+}
+
+/// Why a server or a client could not be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CreateError {
+    /// The socket could not be bound.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// There must be a channel.
+    #[error("a channel limit of 0 leaves no channel; use 1 to 255")]
+    ChannelLimit,
+    /// A number of clients that ENet cannot have.
+    #[error("a server cannot have {0} clients; use 1 to 4095")]
+    MaxClients(u16),
+    /// An mtu that ENet does not allow.
+    #[error("an mtu of {0} bytes is not allowed; use 576 to 4096")]
+    Mtu(u16),
+    /// The operating system has no randomness to give.
+    #[error("the operating system gave no randomness; set a seed: {0}")]
+    Randomness(std::io::Error),
+}

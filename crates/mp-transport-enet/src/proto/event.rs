@@ -1,0 +1,124 @@
+//! What a host reports and what it hands to the network.
+
+use std::net::SocketAddr;
+use std::ops::BitOr;
+
+use bytes::Bytes;
+use mp_core::{ConnectionId, DisconnectReason};
+
+/// What a host reports, oldest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HostEvent {
+    /// A link is ready for packets.
+    Connected {
+        /// The link.
+        connection: ConnectionId,
+        /// Where the other side is.
+        address: SocketAddr,
+        /// On the side that was connected to: the `data` of the CONNECT. On the other side 0.
+        data: u32,
+    },
+    /// A [`Host::connect`](super::Host::connect) came to nothing.
+    ConnectFailed {
+        /// The link that did not come about.
+        connection: ConnectionId,
+        /// Why.
+        reason: DisconnectReason,
+    },
+    /// A packet arrived.
+    Packet {
+        /// The link that brought it.
+        connection: ConnectionId,
+        /// Its ENet channel.
+        channel: u8,
+        /// How it travelled.
+        flags: PacketFlags,
+        /// Its bytes.
+        payload: Bytes,
+    },
+    /// A link has ended.
+    Disconnected {
+        /// The link.
+        connection: ConnectionId,
+        /// Why.
+        reason: DisconnectReason,
+    },
+}
+
+impl HostEvent {
+    /// The link that the event is about.
+    pub const fn connection(&self) -> ConnectionId {
+        match self {
+            Self::Connected { connection, .. }
+            | Self::ConnectFailed { connection, .. }
+            | Self::Packet { connection, .. }
+            | Self::Disconnected { connection, .. } => *connection,
+        }
+    }
+}
+
+/// ENet's packet flags.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct PacketFlags(pub u8);
+
+impl PacketFlags {
+    /// May be lost; what arrives late is dropped.
+    pub const UNRELIABLE: Self = Self(0);
+    /// Arrives, in order with the other reliable packets of its channel.
+    pub const RELIABLE: Self = Self(1);
+    /// May be lost and may arrive in any order; ignored when the packet must be fragmented.
+    pub const UNSEQUENCED: Self = Self(2);
+    /// Fragments are unreliable too; without it a large unreliable packet becomes reliable.
+    pub const UNRELIABLE_FRAGMENT: Self = Self(8);
+
+    /// Whether all flags of `other` are set.
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+impl BitOr for PacketFlags {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// Datagrams in the buffer of [`Host::poll_transmit`](super::Host::poll_transmit).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transmit {
+    /// Where they go.
+    pub to: SocketAddr,
+    /// How many bytes of the buffer they are.
+    pub len: usize,
+    /// When there are several: the length of each but the last, which may be shorter.
+    pub segment_size: Option<usize>,
+}
+
+/// Figures of a host since it was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HostStats {
+    /// Datagrams that arrived.
+    pub datagrams_received: u64,
+    /// Bytes of those datagrams.
+    pub bytes_received: u64,
+    /// Datagrams handed out.
+    pub datagrams_sent: u64,
+    /// Bytes of those datagrams.
+    pub bytes_sent: u64,
+    /// Datagrams ignored because they named no peer, or not from its address, or an earlier session.
+    pub datagrams_stray: u64,
+    /// Datagrams ignored because they are compressed and there is no compressor.
+    pub datagrams_compressed: u64,
+    /// Datagrams of which something was ignored because it made no sense.
+    pub datagrams_malformed: u64,
+    /// Clients turned away.
+    pub connections_refused: u64,
+    /// Clients that never answered, or made room for others before they did.
+    pub half_open_dropped: u64,
+    /// Refusals not sent because too many were waiting.
+    pub refusals_dropped: u64,
+}

@@ -1,0 +1,511 @@
+//! A host: one socket's worth of peers.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+
+use mp_core::{ConnectionId, ConnectionStats, DisconnectReason, Farewell, Instant, Rng};
+
+use super::command::{Body, CONTROL_CHANNEL, Command, Connect, FLAG_UNSEQUENCED, Terms};
+use super::header::Header;
+use super::peer::{Flow, Peer, Proof, State};
+use super::receive::{Context, clamp_mtu};
+use super::sender::QueueError;
+use super::settings::{Admission, HostSettings};
+use super::slots::Slots;
+use super::{
+    HostEvent, HostStats, Millis, NO_PEER, PEERS_MAX, PacketFlags, Payload, WINDOW_MAX, WINDOW_MIN,
+};
+use crate::limits::REFUSALS_MAX;
+
+/// One socket's worth of peers, without the socket. See [the module](super) for its turn.
+#[derive(Debug)]
+pub struct Host {
+    pub(super) settings: HostSettings,
+    rng: Rng,
+    pub(super) slots: Slots,
+    pub(super) events: VecDeque<HostEvent>,
+    /// Peers with something to do at the end of the turn.
+    pub(super) dirty: Vec<u16>,
+    /// Peers whose datagrams are being packed.
+    pub(super) packing: VecDeque<u16>,
+    /// When peers are due. An entry may be too early, never too late.
+    pub(super) timers: BTreeSet<(Millis, u16)>,
+    /// Half-open connections, oldest first.
+    half_open: BTreeMap<u64, u16>,
+    next_age: u64,
+    /// Which `data` is taken, when it must be unique.
+    ids: BTreeMap<u32, u16>,
+    connected: u16,
+    is_refusing: bool,
+    /// Goodbyes to addresses without a peer.
+    pub(super) goodbyes: VecDeque<(SocketAddr, Goodbye)>,
+    /// Peers that have not been told this side's bandwidth since they connected.
+    pub(super) unannounced: Vec<ConnectionId>,
+    /// When they will be: at a whole second after the first turn.
+    pub(super) announce_at: Option<Millis>,
+    /// When the first turn was.
+    epoch: Option<Millis>,
+    pub(super) now: Instant,
+    pub(super) stats: HostStats,
+}
+
+/// A datagram of a lone DISCONNECT.
+pub(super) type Goodbye = [u8; 10];
+
+/// Why a packet was not queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HostSendError {
+    /// The two sides agreed on fewer channels.
+    #[error("channel {channel} is beyond the {count} channels agreed on")]
+    NoChannel {
+        /// The channel asked for.
+        channel: u8,
+        /// How many there are.
+        count: u8,
+    },
+    /// The packet is too large.
+    #[error("packet of {len} bytes is larger than {max}")]
+    TooLarge {
+        /// Bytes of the packet.
+        len: usize,
+        /// Most bytes of a packet.
+        max: usize,
+    },
+}
+
+impl Host {
+    /// A host that draws its connect ids from `rng`.
+    pub fn new(settings: HostSettings, rng: Rng) -> Self {
+        let half_open = match settings.admission {
+            Admission::Nobody => 0,
+            _ => u16::try_from(settings.half_open_max.max(1)).unwrap_or(PEERS_MAX),
+        };
+        let slots_max = settings.max_peers.saturating_add(half_open).min(PEERS_MAX);
+        Self {
+            settings,
+            rng,
+            slots: Slots::new(slots_max),
+            events: VecDeque::new(),
+            dirty: Vec::new(),
+            packing: VecDeque::new(),
+            timers: BTreeSet::new(),
+            half_open: BTreeMap::new(),
+            next_age: 0,
+            ids: BTreeMap::new(),
+            connected: 0,
+            is_refusing: false,
+            goodbyes: VecDeque::new(),
+            unannounced: Vec::new(),
+            announce_at: None,
+            epoch: None,
+            now: Instant::ZERO,
+            stats: HostStats::default(),
+        }
+    }
+
+    /// Begins a connection to `to`; `data` is for its application (Godot: this side's peer id). The outcome is
+    /// [`HostEvent::Connected`] or [`HostEvent::ConnectFailed`]; `None` when there is no slot left.
+    pub fn connect(&mut self, to: SocketAddr, channels: u8, data: u32) -> Option<ConnectionId> {
+        let connect_id = self.rng.next_u32().to_be_bytes();
+        let (connection, sessions) = self.slots.vacant()?;
+        let settings = &self.settings;
+        let terms = Terms {
+            peer_id: connection.slot as u16,
+            incoming_session: sessions.incoming,
+            outgoing_session: sessions.outgoing,
+            mtu: settings.mtu.into(),
+            window_size: HostSettings::window(settings.outgoing_bandwidth),
+            channel_count: channels.max(1).into(),
+            incoming_bandwidth: settings.incoming_bandwidth,
+            outgoing_bandwidth: settings.outgoing_bandwidth,
+            throttle: settings.throttle,
+            connect_id,
+        };
+        let connect = Connect { terms, data };
+        self.slots.insert(Peer::connecting(connection, to, sessions, connect, settings));
+        self.touch(connection.slot as u16);
+        Some(connection)
+    }
+
+    /// Takes in a datagram. Sends nothing; whatever it contains, the worst that happens is that it is counted.
+    pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
+        self.advance(now);
+        self.stats.datagrams_received += 1;
+        self.stats.bytes_received += datagram.len() as u64;
+        let Some((header, commands)) = Header::parse(datagram) else {
+            self.stats.datagrams_malformed += 1;
+            return;
+        };
+        if header.compressed {
+            self.stats.datagrams_compressed += 1;
+            return;
+        }
+        if header.peer_id == NO_PEER {
+            self.handle_connect(from, datagram.len(), commands);
+            return;
+        }
+        let slot = header.peer_id;
+        let is_full = self.connected >= self.settings.max_peers;
+        let is_refusing = self.is_refusing || is_full;
+        let Some(peer) = self.slots.get_mut(slot).filter(|peer| {
+            let is_expected =
+                peer.outgoing_id == NO_PEER || header.session == peer.sessions.incoming & 3;
+            peer.address == from && is_expected
+        }) else {
+            self.stats.datagrams_stray += 1;
+            return;
+        };
+        let is_new = !peer.is_counted;
+        if is_new {
+            peer.proof.received(datagram.len());
+        }
+        let mut context = Context {
+            settings: &self.settings,
+            events: &mut self.events,
+            is_admitted: !is_new || !is_refusing && !self.ids.contains_key(&peer.data),
+            is_malformed: false,
+        };
+        let flow = peer.handle_commands(now.as_millis(), header.sent_time, commands, &mut context);
+        if context.is_malformed {
+            self.stats.datagrams_malformed += 1;
+        }
+        if is_new {
+            self.settle(slot);
+        }
+        match flow {
+            Flow::Going => self.touch(slot),
+            Flow::Ended => self.remove(slot),
+        }
+    }
+
+    /// Queues a packet for a link. One that has gone, or is going, is skipped: its end was reported or will be.
+    ///
+    /// # Errors
+    ///
+    /// When this link cannot take such a packet at all.
+    pub fn send(
+        &mut self,
+        connection: ConnectionId,
+        channel: u8,
+        flags: PacketFlags,
+        payload: Payload,
+    ) -> Result<(), HostSendError> {
+        let (len, max) = (payload.len(), self.settings.max_packet_size);
+        if len > max {
+            return Err(HostSendError::TooLarge { len, max });
+        }
+        let Some(peer) = self.slots.connection_mut(connection) else { return Ok(()) };
+        match peer.send(channel, flags, payload, &self.settings, &mut self.events) {
+            Ok(()) => {}
+            Err(QueueError::NoChannel) => {
+                return Err(HostSendError::NoChannel { channel, count: peer.channels.count });
+            }
+            Err(QueueError::TooManyPieces) => {
+                let piece_len = super::sender::piece_len(peer.mtu);
+                let max = crate::limits::RELIABLE_FRAGMENTS_MAX * piece_len;
+                return Err(HostSendError::TooLarge { len, max });
+            }
+        }
+        self.touch(connection.slot as u16);
+        Ok(())
+    }
+
+    /// Ends a link; `data` is for the other side's application. `reason` is what this side reports when the end is
+    /// acknowledged or has timed out; [`Farewell::Abrupt`] reports nothing and forgets events not yet taken, though the
+    /// other side is still told until it acknowledges.
+    pub fn disconnect(
+        &mut self,
+        connection: ConnectionId,
+        data: u32,
+        reason: DisconnectReason,
+        farewell: Farewell,
+    ) {
+        let Some(peer) = self.slots.connection_mut(connection) else { return };
+        if farewell == Farewell::Abrupt {
+            self.events.retain(|event| event.connection() != connection);
+        }
+        match (peer.state, farewell) {
+            (State::Connected, Farewell::Drain) => peer.disconnect_later(data, reason),
+            (State::Connected | State::DisconnectLater, Farewell::Polite) => {
+                peer.disconnect(data, Some(reason));
+            }
+            (
+                State::Connected | State::DisconnectLater | State::Disconnecting,
+                Farewell::Abrupt,
+            ) => {
+                peer.disconnect(data, None);
+            }
+            (State::Connecting | State::HalfOpen, _) => {
+                self.remove(connection.slot as u16);
+                return;
+            }
+            _ => return,
+        }
+        self.touch(connection.slot as u16);
+    }
+
+    /// Ends a link because something is wrong with it: reported at once, and the other side is told.
+    pub fn fail(&mut self, connection: ConnectionId, reason: DisconnectReason) {
+        let Some(peer) = self.slots.connection_mut(connection) else { return };
+        if matches!(peer.state, State::Connected | State::DisconnectLater) {
+            peer.fail(reason, &mut self.events);
+            self.touch(connection.slot as u16);
+        }
+    }
+
+    /// Counts an unreliable packet that a link cannot be sent.
+    pub(crate) fn count_send_drop(&mut self, connection: ConnectionId) {
+        if let Some(peer) = self.slots.connection_mut(connection) {
+            peer.stats.send_drops += 1;
+        }
+    }
+
+    /// Ends everything at once: each connected peer is told once, with `data`, at the end of the turn. No events follow,
+    /// and those not yet taken are forgotten.
+    pub fn close(&mut self, data: u32) {
+        let slots: Vec<u16> = self.slots.occupied().collect();
+        for slot in slots {
+            if let Some(peer) = self.slots.get_mut(slot)
+                && matches!(
+                    peer.state,
+                    State::Connected | State::DisconnectLater | State::Disconnecting
+                )
+            {
+                let sequence = peer.sender.next_control_sequence();
+                let goodbye = goodbye(peer.outgoing_id, peer.sessions.outgoing & 3, sequence, data);
+                self.goodbyes.push_back((peer.address, goodbye));
+            }
+            self.remove(slot);
+        }
+        self.events.clear();
+        self.unannounced.clear();
+        self.announce_at = None;
+    }
+
+    /// Back-pressure: while a link is held, what arrives on it is dropped if it is unreliable, and not acknowledged if
+    /// it is reliable, so that it comes again. (A Godot peer gives a link up on which nothing was acknowledged for up to
+    /// 31.5 s.)
+    pub fn hold(&mut self, connection: ConnectionId, is_held: bool) {
+        if let Some(peer) = self.slots.connection_mut(connection) {
+            peer.inbound.is_held = is_held;
+        }
+    }
+
+    /// Refuses clients that connect from now on, or stops refusing them.
+    pub const fn set_refuse_new_connections(&mut self, is_refusing: bool) {
+        self.is_refusing = is_refusing;
+    }
+
+    /// The oldest event not yet taken.
+    pub fn poll_event(&mut self) -> Option<HostEvent> {
+        let event = self.events.pop_front()?;
+        if let HostEvent::Packet { connection, payload, .. } = &event
+            && let Some(peer) = self.slots.connection_mut(*connection)
+        {
+            peer.inbound.taken(payload.len());
+        }
+        Some(event)
+    }
+
+    /// Whether clients are refused.
+    pub const fn is_refusing_new_connections(&self) -> bool {
+        self.is_refusing
+    }
+
+    /// Connected peers, including those that are leaving.
+    pub const fn connected_peers(&self) -> u16 {
+        self.connected
+    }
+
+    /// How many channels a link has; `None` when it is unknown.
+    pub fn channel_count(&self, connection: ConnectionId) -> Option<u8> {
+        self.slots.connection(connection).map(|peer| peer.channels.count)
+    }
+
+    /// Figures of a link; `None` when it is unknown.
+    pub fn connection_stats(&self, connection: ConnectionId) -> Option<ConnectionStats> {
+        self.slots.connection(connection).map(Peer::stats)
+    }
+
+    /// Figures of the host.
+    pub const fn stats(&self) -> HostStats {
+        self.stats
+    }
+
+    /// What it was made with.
+    pub const fn settings(&self) -> &HostSettings {
+        &self.settings
+    }
+
+    /// Notes the time; the first one starts the clock of bandwidth announcements.
+    pub(super) fn advance(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+        self.epoch.get_or_insert(now.as_millis());
+    }
+
+    /// Has a peer packed at the end of the turn.
+    pub(super) fn touch(&mut self, slot: u16) {
+        if let Some(peer) = self.slots.get_mut(slot)
+            && !peer.is_queued
+        {
+            peer.is_queued = true;
+            self.dirty.push(slot);
+        }
+    }
+
+    /// Empties a slot.
+    pub(super) fn remove(&mut self, slot: u16) {
+        let Some(peer) = self.slots.remove(slot) else { return };
+        if let Some(at) = peer.timer {
+            self.timers.remove(&(at, slot));
+        }
+        if let Some(age) = peer.proof.age {
+            self.half_open.remove(&age);
+        }
+        if peer.is_counted {
+            self.connected -= 1;
+            if self.ids.get(&peer.data) == Some(&slot) {
+                self.ids.remove(&peer.data);
+            }
+        }
+    }
+
+    /// A client wants in.
+    fn handle_connect(&mut self, from: SocketAddr, len: usize, bytes: &[u8]) {
+        if self.settings.admission == Admission::Nobody {
+            self.stats.datagrams_stray += 1;
+            return;
+        }
+        let Ok((Command { body: Body::Connect(connect), .. }, _)) = Command::parse(bytes) else {
+            self.stats.datagrams_malformed += 1;
+            return;
+        };
+        if !(1..=255).contains(&connect.terms.channel_count) || connect.terms.peer_id >= NO_PEER {
+            self.stats.datagrams_malformed += 1;
+            return;
+        }
+        if let Some(slot) = self.slots.find(from, connect.terms.connect_id) {
+            // The same CONNECT again: its answer is sent again by a timer, as far as the address has earned it.
+            if let Some(peer) = self.slots.get_mut(slot)
+                && peer.state == State::HalfOpen
+            {
+                peer.proof.received(len);
+                self.touch(slot);
+            }
+            return;
+        }
+        if !self.would_admit(from, connect.data) {
+            self.refuse(from, connect.terms.peer_id);
+            return;
+        }
+        if self.half_open.len() >= self.settings.half_open_max.max(1) {
+            self.drop_oldest_half_open();
+        }
+        let vacant = match self.slots.vacant() {
+            Some(vacant) => Some(vacant),
+            None => {
+                self.drop_oldest_half_open();
+                self.slots.vacant()
+            }
+        };
+        let Some((connection, sessions)) = vacant else {
+            self.refuse(from, connect.terms.peer_id);
+            return;
+        };
+        let theirs = connect.terms;
+        let settings = &self.settings;
+        let sessions = sessions.next(theirs.incoming_session, theirs.outgoing_session);
+        let window = HostSettings::window(settings.incoming_bandwidth).min(theirs.window_size);
+        let terms = Terms {
+            peer_id: connection.slot as u16,
+            incoming_session: sessions.outgoing,
+            outgoing_session: sessions.incoming,
+            mtu: settings.mtu.min(clamp_mtu(theirs.mtu)).into(),
+            window_size: window.clamp(WINDOW_MIN, WINDOW_MAX),
+            channel_count: theirs.channel_count.min(settings.channel_limit.into()),
+            incoming_bandwidth: settings.incoming_bandwidth,
+            outgoing_bandwidth: settings.outgoing_bandwidth,
+            throttle: theirs.throttle,
+            connect_id: theirs.connect_id,
+        };
+        let mut proof = Proof::new(self.now.as_millis(), self.next_age);
+        proof.received(len);
+        self.half_open.insert(self.next_age, connection.slot as u16);
+        self.next_age += 1;
+        self.slots
+            .insert(Peer::half_open(connection, from, sessions, &connect, terms, settings, proof));
+        self.touch(connection.slot as u16);
+    }
+
+    /// Whether a client with this address and `data` may begin its handshake.
+    fn would_admit(&self, from: SocketAddr, data: u32) -> bool {
+        let is_id_good = match self.settings.admission {
+            Admission::Nobody => false,
+            Admission::Anybody => true,
+            Admission::PeerIds { .. } => data.cast_signed() >= 2 && !self.ids.contains_key(&data),
+        };
+        is_id_good
+            && !self.is_refusing
+            && self.connected < self.settings.max_peers
+            && self.slots.count_at(from.ip()) < self.settings.max_peers_per_address
+    }
+
+    /// Turns a client away. Godot 4.6.3 says nothing to it, so that it tries for half a minute; this it understands at
+    /// once.
+    fn refuse(&mut self, from: SocketAddr, peer_id: u16) {
+        self.stats.connections_refused += 1;
+        if self.goodbyes.len() < REFUSALS_MAX {
+            self.goodbyes.push_back((from, goodbye(peer_id, 0, 1, 0)));
+        } else {
+            self.stats.refusals_dropped += 1;
+        }
+    }
+
+    fn drop_oldest_half_open(&mut self) {
+        if let Some((_, slot)) = self.half_open.pop_first() {
+            self.stats.half_open_dropped += 1;
+            self.remove(slot);
+        }
+    }
+
+    /// Takes note of how a handshake came out.
+    fn settle(&mut self, slot: u16) {
+        let Some(peer) = self.slots.get_mut(slot) else { return };
+        if matches!(peer.state, State::Connecting | State::HalfOpen) {
+            return;
+        }
+        let age = peer.proof.age.take();
+        if let Some(age) = age {
+            self.half_open.remove(&age);
+            if peer.state == State::Disconnecting {
+                // It was not admitted after all; it is being told.
+                self.stats.connections_refused += 1;
+                return;
+            }
+        }
+        if peer.is_counted {
+            return;
+        }
+        peer.is_counted = true;
+        self.connected += 1;
+        self.unannounced.push(peer.connection);
+        let (now, epoch) = (self.now.as_millis(), self.epoch.unwrap_or_default());
+        let seconds = now.saturating_sub(epoch).div_ceil(1_000);
+        self.announce_at.get_or_insert(epoch + seconds * 1_000);
+        if self.settings.admission == (Admission::PeerIds { unique: true }) {
+            self.ids.insert(peer.data, slot);
+        }
+    }
+}
+
+/// The datagram of a DISCONNECT that wants no acknowledgement.
+fn goodbye(peer_id: u16, session: u8, sequence: u16, data: u32) -> Goodbye {
+    let mut bytes = [0; 10];
+    let header = Header { peer_id, session, compressed: false, sent_time: None };
+    let len = header.emit(&mut bytes);
+    let body = Body::Disconnect { data };
+    let command = Command { flags: FLAG_UNSEQUENCED, channel: CONTROL_CHANNEL, sequence, body };
+    command.emit(&mut bytes[len..]);
+    bytes
+}

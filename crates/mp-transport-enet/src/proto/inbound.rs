@@ -1,0 +1,137 @@
+//! What a peer holds of data that arrived: packets delivered but not yet taken, packets that wait for others, and
+//! pieces. Each has a budget, so that a peer costs a bounded amount of memory whatever it sends.
+//!
+//! | what | bound | beyond it |
+//! |---|---|---|
+//! | delivered, not taken | settings: 4,096 packets, 4 MiB | unreliable dropped and counted, reliable not acknowledged |
+//! | reliable, out of order | 4 MiB, and one packet that is next in its channel | not acknowledged |
+//! | unreliable, incomplete or early | 4 MiB | oldest dropped and counted |
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use mp_core::{ConnectionId, ConnectionStats};
+
+use super::HostEvent;
+use super::PacketFlags;
+use super::settings::HostSettings;
+use crate::limits::{REORDER_BYTES_MAX, UNRELIABLE_REORDER_BYTES_MAX};
+
+/// The budgets of one peer.
+#[derive(Debug)]
+pub(crate) struct Inbound {
+    /// Whether the receiver asked to stop.
+    pub(crate) is_held: bool,
+    /// Largest packet.
+    pub(crate) packet_bytes_max: usize,
+    packets: usize,
+    packets_max: usize,
+    bytes: usize,
+    bytes_max: usize,
+    reorder_bytes: usize,
+    unreliable_bytes: usize,
+    /// Channel and sequence of the one packet that may go beyond the budget of reliable data.
+    privileged: Option<(u8, u64)>,
+}
+
+impl Inbound {
+    pub(crate) const fn new(settings: &HostSettings) -> Self {
+        Self {
+            is_held: false,
+            packet_bytes_max: settings.max_packet_size,
+            packets: 0,
+            packets_max: settings.receive_queue_packets,
+            bytes: 0,
+            bytes_max: settings.receive_queue_bytes,
+            reorder_bytes: 0,
+            unreliable_bytes: 0,
+            privileged: None,
+        }
+    }
+
+    /// Whether a packet may be delivered.
+    pub(crate) const fn has_room(&self) -> bool {
+        !self.is_held && self.packets < self.packets_max && self.bytes < self.bytes_max
+    }
+
+    /// A delivered packet was taken.
+    pub(crate) const fn taken(&mut self, len: usize) {
+        self.packets = self.packets.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(len);
+    }
+
+    /// Charges `cost` for reliable data of the packet `sequence` of `channel`, if the budget allows it.
+    pub(crate) fn reserve(
+        &mut self,
+        cost: usize,
+        channel: u8,
+        sequence: u64,
+        is_next: bool,
+    ) -> bool {
+        let packet = (channel, sequence);
+        let fits = self.reorder_bytes + cost <= REORDER_BYTES_MAX;
+        if !fits {
+            // Only the packet that waits for nothing else can be sure to finish, and give way to the next.
+            if !is_next || *self.privileged.get_or_insert(packet) != packet {
+                return false;
+            }
+        }
+        self.reorder_bytes += cost;
+        true
+    }
+
+    /// Gives back what was charged for a packet.
+    pub(crate) fn release(&mut self, cost: usize, channel: u8, sequence: u64) {
+        self.reorder_bytes = self.reorder_bytes.saturating_sub(cost);
+        if self.privileged == Some((channel, sequence)) {
+            self.privileged = None;
+        }
+    }
+
+    /// Whether `cost` more for unreliable data is within its budget.
+    pub(crate) const fn has_unreliable_room(&self, cost: usize) -> bool {
+        self.unreliable_bytes + cost <= UNRELIABLE_REORDER_BYTES_MAX
+    }
+
+    /// Charges `cost` for unreliable data.
+    pub(crate) const fn reserve_unreliable(&mut self, cost: usize) {
+        self.unreliable_bytes += cost;
+    }
+
+    /// Gives back what was charged for unreliable data.
+    pub(crate) const fn release_unreliable(&mut self, cost: usize) {
+        self.unreliable_bytes = self.unreliable_bytes.saturating_sub(cost);
+    }
+
+    /// Bytes that wait for others, reliable and unreliable.
+    #[cfg(test)]
+    pub(crate) const fn waiting(&self) -> usize {
+        self.reorder_bytes + self.unreliable_bytes
+    }
+}
+
+/// Where a channel delivers to.
+pub(crate) struct Sink<'a> {
+    pub(crate) connection: ConnectionId,
+    pub(crate) channel: u8,
+    pub(crate) events: &'a mut VecDeque<HostEvent>,
+    pub(crate) inbound: &'a mut Inbound,
+    pub(crate) stats: &'a mut ConnectionStats,
+}
+
+impl Sink<'_> {
+    /// Delivers a packet.
+    pub(crate) fn deliver(&mut self, flags: PacketFlags, payload: Bytes) {
+        self.inbound.packets += 1;
+        self.inbound.bytes += payload.len();
+        self.stats.packets_received += 1;
+        self.stats.bytes_received += payload.len() as u64;
+        let (connection, channel) = (self.connection, self.channel);
+        self.events.push_back(HostEvent::Packet { connection, channel, flags, payload });
+    }
+
+    /// Counts an unreliable packet that is not delivered.
+    pub(crate) const fn dropped(&mut self) {
+        self.stats.receive_drops += 1;
+    }
+}

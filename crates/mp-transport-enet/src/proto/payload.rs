@@ -1,0 +1,63 @@
+//! The bytes of a packet to send: a short prefix of its own and bytes that many packets share.
+
+use bytes::Bytes;
+use mp_core::Prefix;
+
+/// The bytes of a packet to send.
+#[derive(Clone, Debug, Default)]
+pub struct Payload {
+    prefix: Prefix,
+    bytes: Bytes,
+}
+
+impl Payload {
+    /// `prefix` followed by `bytes`.
+    pub const fn new(prefix: Prefix, bytes: Bytes) -> Self {
+        Self { prefix, bytes }
+    }
+
+    /// Bytes of both.
+    pub fn len(&self) -> usize {
+        self.prefix.as_slice().len() + self.bytes.len()
+    }
+
+    /// Whether there is no byte at all.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Fills `out` with what begins at `offset`.
+    pub(crate) fn copy_to(&self, offset: usize, out: &mut [u8]) {
+        let prefix = self.prefix.as_slice();
+        let from_prefix = prefix.get(offset..).unwrap_or_default();
+        let first = from_prefix.len().min(out.len());
+        out[..first].copy_from_slice(&from_prefix[..first]);
+        let start = (offset + first) - prefix.len().min(offset + first);
+        let rest = out.len() - first;
+        out[first..].copy_from_slice(&self.bytes[start..start + rest]);
+    }
+}
+
+impl From<Bytes> for Payload {
+    fn from(bytes: Bytes) -> Self {
+        Self { prefix: Prefix::EMPTY, bytes }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_part_can_be_copied() {
+        let payload = Payload::new(Prefix::new(b"head"), Bytes::from_static(b"and tail"));
+        let whole = b"headand tail";
+        for start in 0..=whole.len() {
+            for end in start..=whole.len() {
+                let mut out = vec![0; end - start];
+                payload.copy_to(start, &mut out);
+                assert_eq!(out, whole[start..end], "{start}..{end}");
+            }
+        }
+    }
+}

@@ -1,0 +1,360 @@
+//! One peer of a host: its state, and what it sends. What it receives is in `receive.rs`.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use mp_core::{ConnectionId, ConnectionStats, DisconnectReason};
+
+use super::ack::Acknowledgements;
+use super::command::{Body, Connect, Terms};
+use super::datagram::Datagram;
+use super::inbound::Inbound;
+use super::payload::Payload;
+use super::rtt::RoundTrip;
+use super::sender::{Channels, QueueError, Route, Sender};
+use super::settings::HostSettings;
+use super::slots::Sessions;
+use super::throttle::Throttle;
+use super::unsequenced::Unsequenced;
+use super::{HostEvent, Millis, NO_PEER, PacketFlags};
+use crate::limits::AMPLIFICATION_MAX;
+
+/// One peer.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    pub(crate) connection: ConnectionId,
+    pub(crate) address: SocketAddr,
+    pub(crate) state: State,
+    pub(crate) connect_id: [u8; 4],
+    /// The `data` of the CONNECT.
+    pub(crate) data: u32,
+    /// What the other side calls this one; [`NO_PEER`] until it has told.
+    pub(crate) outgoing_id: u16,
+    pub(crate) sessions: Sessions,
+    pub(crate) mtu: u16,
+    /// Reliable bytes that may be on their way.
+    pub(crate) window: u32,
+    /// What the other side takes and sends, in bytes per second.
+    pub(crate) bandwidth: (u32, u32),
+    pub(crate) channels: Channels,
+    pub(crate) sender: Sender,
+    pub(crate) acknowledgements: Acknowledgements,
+    pub(crate) unsequenced: Unsequenced,
+    pub(crate) inbound: Inbound,
+    pub(crate) round_trip: RoundTrip,
+    pub(crate) throttle: Throttle,
+    /// When the last acknowledgement came.
+    pub(crate) last_acknowledged: Option<Millis>,
+    pub(crate) proof: Proof,
+    pub(crate) stats: ConnectionStats,
+    /// What this side says about the end it asked for; `None` within when it says nothing.
+    parting: Option<Option<DisconnectReason>>,
+    parting_data: u32,
+    /// Whether the host has it in its list of peers to pack.
+    pub(crate) is_queued: bool,
+    /// Where it stands among the host's timers.
+    pub(crate) timer: Option<Millis>,
+    /// Whether the host counts it among its connected peers.
+    pub(crate) is_counted: bool,
+}
+
+/// Where a connection stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// CONNECT is on its way.
+    Connecting,
+    /// VERIFY_CONNECT is on its way.
+    HalfOpen,
+    Connected,
+    /// What was accepted is being delivered before the end.
+    DisconnectLater,
+    /// DISCONNECT is on its way.
+    Disconnecting,
+    /// The other side's DISCONNECT is to be acknowledged; then there is nothing left.
+    AcknowledgingDisconnect,
+}
+
+/// How much was exchanged with an address that has not shown that it receives: a forged one must not be sent more than
+/// three times what it cost.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Proof {
+    pub(crate) since: Millis,
+    /// Where it stands among the host's half-open connections.
+    pub(crate) age: Option<u64>,
+    received: u64,
+    sent: u64,
+}
+
+impl Proof {
+    pub(crate) const fn new(since: Millis, age: u64) -> Self {
+        Self { since, age: Some(age), received: 0, sent: 0 }
+    }
+
+    pub(crate) const fn received(&mut self, len: usize) {
+        self.received += len as u64 + IP_AND_UDP_LEN;
+    }
+
+    const fn allows(&self, len: usize) -> bool {
+        self.sent + len as u64 + IP_AND_UDP_LEN <= self.received * AMPLIFICATION_MAX
+    }
+}
+
+/// What a timer found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flow {
+    /// It goes on.
+    Going,
+    /// It is over; what was to be said about it has been said.
+    Ended,
+}
+
+impl Peer {
+    /// A client's view of a server.
+    pub(crate) fn connecting(
+        connection: ConnectionId,
+        address: SocketAddr,
+        sessions: Sessions,
+        connect: Connect,
+        settings: &HostSettings,
+    ) -> Self {
+        let Connect { terms, data } = connect;
+        let mut peer = Self::new(connection, address, sessions, &terms, data, settings);
+        peer.sender.queue_control(Body::Connect(connect));
+        peer
+    }
+
+    /// A server's view of a client, whose CONNECT was answered with `terms`.
+    pub(crate) fn half_open(
+        connection: ConnectionId,
+        address: SocketAddr,
+        sessions: Sessions,
+        connect: &Connect,
+        terms: Terms,
+        settings: &HostSettings,
+        proof: Proof,
+    ) -> Self {
+        let mut peer = Self::new(connection, address, sessions, &terms, connect.data, settings);
+        peer.state = State::HalfOpen;
+        peer.outgoing_id = connect.terms.peer_id;
+        peer.proof = proof;
+        peer.set_bandwidth(
+            connect.terms.incoming_bandwidth,
+            connect.terms.outgoing_bandwidth,
+            settings,
+        );
+        peer.sender.queue_control(Body::VerifyConnect(terms));
+        peer
+    }
+
+    fn new(
+        connection: ConnectionId,
+        address: SocketAddr,
+        sessions: Sessions,
+        terms: &Terms,
+        data: u32,
+        settings: &HostSettings,
+    ) -> Self {
+        let mtu = terms.mtu as u16;
+        Self {
+            connection,
+            address,
+            state: State::Connecting,
+            connect_id: terms.connect_id,
+            data,
+            outgoing_id: NO_PEER,
+            sessions,
+            mtu,
+            window: terms.window_size,
+            bandwidth: (0, 0),
+            channels: Channels::new(terms.channel_count as u8),
+            sender: Sender::new(mtu),
+            acknowledgements: Acknowledgements::default(),
+            unsequenced: Unsequenced::default(),
+            inbound: Inbound::new(settings),
+            round_trip: RoundTrip::new(),
+            throttle: Throttle::new(terms.throttle, settings.packet_throttle),
+            last_acknowledged: None,
+            proof: Proof::default(),
+            stats: ConnectionStats::default(),
+            parting: None,
+            parting_data: 0,
+            is_queued: false,
+            timer: None,
+            is_counted: false,
+        }
+    }
+
+    /// Stores the other side's limits, which narrow the window.
+    pub(crate) fn set_bandwidth(&mut self, incoming: u32, outgoing: u32, settings: &HostSettings) {
+        self.bandwidth = (incoming, outgoing);
+        self.window = HostSettings::send_window(settings.outgoing_bandwidth, incoming);
+    }
+
+    /// Queues a packet, if the peer is connected. Drops older unreliable ones, or ends the connection, when a queue is
+    /// full.
+    pub(crate) fn send(
+        &mut self,
+        channel: u8,
+        flags: PacketFlags,
+        payload: Payload,
+        settings: &HostSettings,
+        events: &mut VecDeque<HostEvent>,
+    ) -> Result<(), QueueError> {
+        if self.state != State::Connected {
+            return Ok(());
+        }
+        self.sender.queue_packet(&mut self.channels, channel, flags, payload)?;
+        self.stats.send_drops += self.sender.shed_unreliable(settings.unreliable_queue_bytes);
+        if self.sender.is_over(settings.reliable_queue_bytes) {
+            self.fail(DisconnectReason::QueueFull, events);
+        }
+        Ok(())
+    }
+
+    /// Ends the connection at once; the other side is told until it acknowledges, `reason` is reported now.
+    pub(crate) fn fail(&mut self, reason: DisconnectReason, events: &mut VecDeque<HostEvent>) {
+        events.push_back(HostEvent::Disconnected { connection: self.connection, reason });
+        self.disconnect(0, None);
+    }
+
+    /// Drops everything queued and sends DISCONNECT until it is acknowledged; then `reason` is reported, if there is one.
+    pub(crate) fn disconnect(&mut self, data: u32, reason: Option<DisconnectReason>) {
+        self.drop_queues();
+        self.parting = Some(reason);
+        self.state = State::Disconnecting;
+        self.sender.queue_control(Body::Disconnect { data });
+    }
+
+    /// Delivers what was accepted, then disconnects.
+    pub(crate) fn disconnect_later(&mut self, data: u32, reason: DisconnectReason) {
+        self.parting = Some(Some(reason));
+        self.parting_data = data;
+        self.state = State::DisconnectLater;
+        self.disconnect_when_drained();
+    }
+
+    /// In [`State::DisconnectLater`]: disconnects once everything accepted has been sent and acknowledged.
+    pub(crate) fn disconnect_when_drained(&mut self) {
+        if self.state == State::DisconnectLater && self.sender.is_idle() {
+            self.disconnect(self.parting_data, self.parting.flatten());
+        }
+    }
+
+    /// Forgets what is queued either way and what arrived incomplete.
+    pub(crate) fn drop_queues(&mut self) {
+        self.sender.clear();
+        self.acknowledgements.clear();
+        self.channels = Channels::new(self.channels.count);
+    }
+
+    /// Reports the end of the connection, whatever it was in the middle of.
+    pub(crate) fn report_end(&self, reason: DisconnectReason, events: &mut VecDeque<HostEvent>) {
+        let connection = self.connection;
+        let said = self.parting.unwrap_or(Some(reason));
+        match (self.state, said) {
+            (State::Connecting, _) => {
+                events.push_back(HostEvent::ConnectFailed { connection, reason });
+            }
+            (State::HalfOpen | State::AcknowledgingDisconnect, _) | (_, None) => {}
+            (_, Some(reason)) => events.push_back(HostEvent::Disconnected { connection, reason }),
+        }
+    }
+
+    /// Runs the timers that are due.
+    pub(crate) fn handle_timeout(
+        &mut self,
+        now: Millis,
+        settings: &HostSettings,
+        events: &mut VecDeque<HostEvent>,
+    ) -> Flow {
+        if self.state == State::HalfOpen
+            && now >= self.proof.since + millis(settings.half_open_timeout)
+        {
+            return Flow::Ended;
+        }
+        if self.sender.check_timeouts(now, &settings.patience, &mut self.stats) {
+            self.report_end(DisconnectReason::Timeout, events);
+            return Flow::Ended;
+        }
+        let limit = millis(settings.reliable_progress_timeout);
+        if self.sender.progress().is_some_and(|since| now >= since + limit) {
+            match self.state {
+                State::Connected => self.fail(DisconnectReason::QueueFull, events),
+                _ => self.disconnect(self.parting_data, self.parting.flatten()),
+            }
+        }
+        Flow::Going
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) or a ping is due.
+    pub(crate) fn deadline(&self, now: Millis, settings: &HostSettings) -> Option<Millis> {
+        let state = match self.state {
+            State::HalfOpen => Some(self.proof.since + millis(settings.half_open_timeout)),
+            State::Connected if self.sender.is_reliably_idle() => {
+                Some(self.ping_at(settings).max(now + 1))
+            }
+            _ => None,
+        };
+        let progress = self.sender.progress();
+        let progress = progress.map(|since| since + millis(settings.reliable_progress_timeout));
+        [state, progress, self.sender.next_timeout()].into_iter().flatten().min()
+    }
+
+    /// Packs one datagram into `out`. Its length, 0 when there is nothing to send.
+    pub(crate) fn pack(&mut self, now: Millis, out: &mut [u8], settings: &HostSettings) -> usize {
+        let limit = out.len().min(usize::from(self.mtu));
+        if self.state == State::HalfOpen && !self.proof.allows(VERIFY_CONNECT_LEN) {
+            return 0;
+        }
+        let mut datagram = Datagram::new(&mut out[..limit]);
+        self.acknowledgements.pack(&mut datagram);
+        if self.state != State::AcknowledgingDisconnect {
+            let wants_ping = self.state == State::Connected
+                && self.sender.is_reliably_idle()
+                && now >= self.ping_at(settings);
+            let ping_len = Body::Ping.fixed_len();
+            let mut route = Route {
+                channels: &mut self.channels,
+                round_trip: &self.round_trip,
+                throttle: &mut self.throttle,
+                stats: &mut self.stats,
+                window: self.window,
+                mtu: self.mtu,
+            };
+            self.sender.pack(now, &mut datagram, &mut route);
+            if wants_ping && datagram.has_room(ping_len) {
+                self.sender.queue_control(Body::Ping);
+                self.sender.pack(now, &mut datagram, &mut route);
+            }
+        }
+        let session = if self.outgoing_id == NO_PEER { 0 } else { self.sessions.outgoing & 3 };
+        let len = datagram.finish(now, self.outgoing_id, session);
+        if self.state == State::HalfOpen && len > 0 {
+            self.proof.sent += len as u64 + IP_AND_UDP_LEN;
+        }
+        len
+    }
+
+    /// Figures for the application.
+    pub(crate) fn stats(&self) -> ConnectionStats {
+        let mut stats = self.stats;
+        let round_trip = self.round_trip.measured();
+        stats.round_trip_time = round_trip.map(|mean| Duration::from_millis(mean.into()));
+        stats.queued_bytes = self.sender.queued_bytes();
+        stats
+    }
+
+    fn ping_at(&self, settings: &HostSettings) -> Millis {
+        self.last_acknowledged.map_or(0, |last| last + millis(settings.ping_interval))
+    }
+}
+
+/// A duration of the settings in milliseconds.
+fn millis(duration: Duration) -> Millis {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX / 2).min(u64::MAX / 2)
+}
+
+const VERIFY_CONNECT_LEN: usize = 4 + 44;
+/// Bytes around a datagram on the wire, IPv4.
+const IP_AND_UDP_LEN: u64 = 28;

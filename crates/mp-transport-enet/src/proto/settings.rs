@@ -1,0 +1,136 @@
+//! What a host can be told when it is made.
+
+use std::time::Duration;
+
+use super::command::ThrottleParameters;
+use super::{MTU_DEFAULT, PEERS_MAX, Patience};
+use crate::limits;
+
+/// Settings of a [`Host`](super::Host). The defaults are Godot's where Godot has them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HostSettings {
+    /// Most connected peers, 1 to 4,095 (default 32).
+    pub max_peers: u16,
+    /// Most channels, 1 to 255 (default 255).
+    pub channel_limit: u8,
+    /// Bytes per second this side takes, 0 for no limit (default). It narrows the peers' windows.
+    pub incoming_bandwidth: u32,
+    /// Bytes per second this side sends, 0 for no limit (default). It narrows the windows to the peers.
+    pub outgoing_bandwidth: u32,
+    /// Bytes of the largest datagram, 576 to 4,096 (default 1,392); peers agree on the smaller one.
+    pub mtu: u16,
+    /// When peers are given up.
+    pub patience: Patience,
+    /// How long after the last acknowledgement an idle peer is asked whether it is there (default 500 ms).
+    pub ping_interval: Duration,
+    /// Whether unreliable packets are dropped when round trips grow, as ENet does (default: no).
+    pub packet_throttle: bool,
+    /// What a client proposes for its peer's packet throttle.
+    pub throttle: ThrottleParameters,
+    /// Largest packet in bytes, either way (default 32 MiB).
+    pub max_packet_size: usize,
+    /// Who may connect.
+    pub admission: Admission,
+    /// Most connections from one IP address (default 4,095).
+    pub max_peers_per_address: u16,
+    /// Most clients that have not answered yet (default 256).
+    pub half_open_max: usize,
+    /// How long they have (default 10 s).
+    pub half_open_timeout: Duration,
+    /// Reliable bytes queued for one peer, past which it is closed (default 64 MiB).
+    pub reliable_queue_bytes: usize,
+    /// How long reliable data may go without acknowledgement before its peer is closed (default 30 s). A peer that
+    /// acknowledges nothing at all is given up by [`patience`](Self::patience) first; a Godot peer likewise leaves after
+    /// at most 31.5 s when *we* acknowledge nothing.
+    pub reliable_progress_timeout: Duration,
+    /// Unreliable bytes queued for one peer, past which the oldest packets are dropped (default 256 KiB). A packet that
+    /// is alone is never dropped.
+    pub unreliable_queue_bytes: usize,
+    /// Packets delivered but not yet taken from one peer (default 4,096). Past it, or past the bytes, arriving
+    /// unreliable packets are dropped and reliable ones are not acknowledged, so they come again.
+    pub receive_queue_packets: usize,
+    /// See [`receive_queue_packets`](Self::receive_queue_packets) (default 4 MiB).
+    pub receive_queue_bytes: usize,
+}
+
+/// Who may connect to a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// Nobody: the host is a client.
+    Nobody,
+    /// Everybody.
+    Anybody,
+    /// Godot's clients, whose `data` is their peer id: signed and at least 2.
+    PeerIds {
+        /// Whether two connected peers of this host must not have the same id. (A host whose links belong to several
+        /// sessions leaves that to them.)
+        unique: bool,
+    },
+}
+
+impl Default for HostSettings {
+    fn default() -> Self {
+        Self {
+            max_peers: 32,
+            channel_limit: 255,
+            incoming_bandwidth: 0,
+            outgoing_bandwidth: 0,
+            mtu: MTU_DEFAULT,
+            patience: Patience::default(),
+            ping_interval: Duration::from_millis(500),
+            packet_throttle: false,
+            throttle: ThrottleParameters::default(),
+            max_packet_size: limits::PACKET_BYTES_MAX,
+            admission: Admission::PeerIds { unique: true },
+            max_peers_per_address: PEERS_MAX,
+            half_open_max: limits::HALF_OPEN_MAX,
+            half_open_timeout: limits::HALF_OPEN_TIMEOUT,
+            reliable_queue_bytes: limits::RELIABLE_QUEUE_BYTES_MAX,
+            reliable_progress_timeout: limits::RELIABLE_PROGRESS_TIMEOUT,
+            unreliable_queue_bytes: limits::UNRELIABLE_QUEUE_BYTES_MAX,
+            receive_queue_packets: limits::RECEIVE_QUEUE_PACKETS_MAX,
+            receive_queue_bytes: limits::RECEIVE_QUEUE_BYTES_MAX,
+        }
+    }
+}
+
+impl HostSettings {
+    /// The window a host with its own `bandwidth` in bytes per second grants: 4 KiB per 64 KiB/s.
+    pub(crate) fn window(bandwidth: u32) -> u32 {
+        if bandwidth == 0 {
+            return super::WINDOW_MAX;
+        }
+        (bandwidth / BANDWIDTH_SCALE)
+            .saturating_mul(super::WINDOW_MIN)
+            .clamp(super::WINDOW_MIN, super::WINDOW_MAX)
+    }
+
+    /// The window towards a peer that takes `incoming` when this side sends `outgoing` bytes per second.
+    pub(crate) fn send_window(outgoing: u32, incoming: u32) -> u32 {
+        match (outgoing, incoming) {
+            (0, other) | (other, 0) => Self::window(other),
+            _ => Self::window(outgoing.min(incoming)),
+        }
+    }
+}
+
+const BANDWIDTH_SCALE: u32 = 65_536;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_follow_the_bandwidth() {
+        assert_eq!(HostSettings::window(0), 65_536);
+        // Godot 4.6.3 with 600,000 B/s.
+        assert_eq!(HostSettings::window(600_000), 36_864);
+        assert_eq!(HostSettings::window(1), 4_096);
+        assert_eq!(HostSettings::window(u32::MAX), 65_536);
+        assert_eq!(HostSettings::send_window(0, 0), 65_536);
+        assert_eq!(HostSettings::send_window(0, 600_000), 36_864);
+        assert_eq!(HostSettings::send_window(600_000, 0), 36_864);
+        assert_eq!(HostSettings::send_window(600_000, 200_000), 12_288);
+    }
+}

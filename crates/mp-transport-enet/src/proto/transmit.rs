@@ -1,0 +1,135 @@
+//! The end of a host's turn, and its timers.
+
+use mp_core::Instant;
+
+use super::command::Body;
+use super::peer::{Flow, State};
+use super::{Host, MTU_MAX, Transmit};
+
+impl Host {
+    /// Runs the timers that are due. Sends nothing.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.advance(now);
+        let millis = now.as_millis();
+        while let Some(&(at, slot)) = self.timers.first() {
+            if at > millis {
+                break;
+            }
+            self.timers.pop_first();
+            let Some(peer) = self.slots.get_mut(slot) else { continue };
+            peer.timer = None;
+            match peer.handle_timeout(millis, &self.settings, &mut self.events) {
+                Flow::Going => self.touch(slot),
+                Flow::Ended => self.remove(slot),
+            }
+        }
+        self.announce_bandwidth(now);
+    }
+
+    /// Ends the turn: what was queued in it is packed by [`poll_transmit`](Self::poll_transmit) from now on.
+    pub fn end_turn(&mut self, now: Instant) {
+        self.advance(now);
+        self.packing.extend(self.dirty.drain(..));
+    }
+
+    /// Packs the next datagrams for one peer into `buf`, which must hold at least [`MTU_MAX`] bytes, or the mtu of the
+    /// settings: several of equal length when the buffer is larger. `None` when nothing is left to send.
+    pub fn poll_transmit(&mut self, now: Instant, buf: &mut [u8]) -> Option<Transmit> {
+        if let Some((to, goodbye)) = self.goodbyes.pop_front() {
+            buf[..goodbye.len()].copy_from_slice(&goodbye);
+            return Some(self.count(Transmit { to, len: goodbye.len(), segment_size: None }, 1));
+        }
+        let millis = now.as_millis();
+        while let Some(&slot) = self.packing.front() {
+            if let Some(peer) = self.slots.get_mut(slot) {
+                let (to, mut datagrams) = (peer.address, 1);
+                let first = peer.pack(millis, buf, &self.settings);
+                let mut len = first;
+                // Further datagrams must not be longer than the first, and the last is the one that is shorter.
+                while first > 0 && len == first * datagrams && buf.len() - len >= first {
+                    let next = peer.pack(millis, &mut buf[len..len + first], &self.settings);
+                    if next == 0 {
+                        break;
+                    }
+                    len += next;
+                    datagrams += 1;
+                }
+                if first > 0 {
+                    let segment_size = (datagrams > 1).then_some(first);
+                    return Some(self.count(Transmit { to, len, segment_size }, datagrams as u64));
+                }
+            }
+            self.packing.pop_front();
+            self.packed(slot, now);
+        }
+        None
+    }
+
+    /// When the next turn is due, input or not.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if !self.dirty.is_empty() || !self.packing.is_empty() || !self.goodbyes.is_empty() {
+            return Some(self.now);
+        }
+        let timer = self.timers.first().map(|&(at, _)| Instant::from_millis(at));
+        let announcement = self.announce_at.map(Instant::from_millis);
+        [timer, announcement].into_iter().flatten().min()
+    }
+
+    /// Nothing more is to be sent to a peer now.
+    fn packed(&mut self, slot: u16, now: Instant) {
+        let Some(peer) = self.slots.get_mut(slot) else { return };
+        peer.is_queued = false;
+        match peer.state {
+            State::AcknowledgingDisconnect => {
+                self.remove(slot);
+                return;
+            }
+            State::DisconnectLater => {
+                peer.disconnect_when_drained();
+                if peer.state == State::Disconnecting {
+                    self.touch(slot);
+                    self.packing.extend(self.dirty.drain(..));
+                    return;
+                }
+            }
+            _ => {}
+        }
+        // An entry that is too early only costs a look; moving it each time would cost more.
+        let deadline = peer.deadline(now.as_millis(), &self.settings);
+        if let Some(at) = deadline
+            && peer.timer.is_none_or(|current| at < current)
+        {
+            if let Some(current) = peer.timer.replace(at) {
+                self.timers.remove(&(current, slot));
+            }
+            self.timers.insert((at, slot));
+        }
+    }
+
+    /// Tells peers that have connected what this side's limits are, at whole seconds since the first turn. (ENet tells
+    /// every peer whenever one comes or goes; as long as its limits do not change that says nothing new.)
+    fn announce_bandwidth(&mut self, now: Instant) {
+        if self.announce_at.is_none_or(|at| now.as_millis() < at) {
+            return;
+        }
+        self.announce_at = None;
+        let outgoing = self.settings.outgoing_bandwidth;
+        for connection in std::mem::take(&mut self.unannounced) {
+            let Some(peer) = self.slots.connection_mut(connection) else { continue };
+            if peer.state == State::Connected {
+                // ENet gives peers without a limit of their own none either.
+                let incoming = self.settings.incoming_bandwidth.min(peer.bandwidth.1);
+                peer.sender.queue_control(Body::BandwidthLimit { incoming, outgoing });
+                self.touch(connection.slot as u16);
+            }
+        }
+    }
+
+    const fn count(&mut self, transmit: Transmit, datagrams: u64) -> Transmit {
+        self.stats.datagrams_sent += datagrams;
+        self.stats.bytes_sent += transmit.len as u64;
+        transmit
+    }
+}
+
+const _: () = assert!(MTU_MAX as usize >= 10);

@@ -1,0 +1,64 @@
+//! Which unsequenced packets have arrived: a map of 1,024 bits over the current block of 1,024 groups. A packet of a
+//! later block forgets the earlier ones, whose stragglers are then dropped.
+
+/// The groups of one peer that arrived.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Unsequenced {
+    base: u16,
+    /// Made by the first unsequenced packet.
+    seen: Option<Box<[u64; WORDS]>>,
+}
+
+impl Unsequenced {
+    /// Whether the packet of `group` is to be delivered; it then counts as arrived.
+    pub(crate) fn accept(&mut self, group: u16) -> bool {
+        let block = group - group % BITS;
+        let ahead = u32::from(group) + if group < self.base { 65_536 } else { 0 };
+        if ahead >= u32::from(self.base) + AHEAD {
+            return false;
+        }
+        let seen = self.seen.get_or_insert_default();
+        if block != self.base {
+            self.base = block;
+            **seen = [0; WORDS];
+        }
+        let (word, bit) = (usize::from(group % BITS / 64), 1 << (group % 64));
+        let new = seen[word] & bit == 0;
+        seen[word] |= bit;
+        new
+    }
+}
+
+const BITS: u16 = 1_024;
+const WORDS: usize = BITS as usize / 64;
+/// How far ahead a group may lie: 32 blocks.
+const AHEAD: u32 = 32 * BITS as u32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn accepted(groups: &[u16]) -> Vec<u16> {
+        let mut unsequenced = Unsequenced::default();
+        groups.iter().copied().filter(|&group| unsequenced.accept(group)).collect()
+    }
+
+    #[test]
+    fn each_group_of_the_current_block_arrives_once() {
+        // As a real Godot did.
+        assert_eq!(accepted(&[3, 1, 3, 2, 1025, 1, 1026]), [3, 1, 2, 1025, 1026]);
+    }
+
+    #[test]
+    fn groups_wrap_around() {
+        assert_eq!(
+            accepted(&[31_000, 62_000, 65_535, 0, 65_535, 1]),
+            [31_000, 62_000, 65_535, 0, 1]
+        );
+    }
+
+    #[test]
+    fn groups_far_ahead_are_taken_for_old_ones() {
+        assert_eq!(accepted(&[32_768, 40_000, 32_767]), [32_767]);
+    }
+}

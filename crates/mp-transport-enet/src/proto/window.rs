@@ -1,0 +1,132 @@
+//! Reliable windows: the 65,536 sequence numbers of a channel lie in 16 windows of 4,096. A sender keeps the windows
+//! ahead of it free so that the same number never means two packets; a receiver takes what lies up to seven windows
+//! ahead and holds the rest for old.
+
+/// What a receiver does with a reliable sequence number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// This far ahead of the last one delivered; 0 is that one itself.
+    Ahead(u16),
+    /// Seen long ago: acknowledged again, not delivered.
+    Old,
+    /// Further ahead than any honest sender goes: neither delivered nor acknowledged.
+    Beyond,
+}
+
+/// Where `sequence` lies when `current` is the last one delivered.
+pub(crate) const fn place(sequence: u16, current: u16) -> Place {
+    let own = sequence / SIZE + if sequence < current { COUNT } else { 0 };
+    let window = current / SIZE;
+    if own >= window && own < window + FREE - 1 {
+        Place::Ahead(sequence.wrapping_sub(current))
+    } else if own == window + FREE - 1 || own == window + FREE {
+        Place::Beyond
+    } else {
+        Place::Old
+    }
+}
+
+/// How many of a channel's reliable commands are on their way, per window.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SendWindows {
+    counts: [u16; COUNT as usize],
+    used: u16,
+}
+
+impl SendWindows {
+    /// Whether `sequence` may be sent for the first time. Only the first number of a window can be held up: until the
+    /// window before it is not full and ten windows from it on are free.
+    pub(crate) fn admits(&self, sequence: u16) -> bool {
+        if !sequence.is_multiple_of(SIZE) {
+            return true;
+        }
+        let window = sequence / SIZE;
+        let before = (window + COUNT - 1) % COUNT;
+        let ahead = AHEAD.rotate_left(u32::from(window));
+        self.counts[usize::from(before)] < SIZE && self.used & ahead == 0
+    }
+
+    /// `sequence` was sent for the first time.
+    pub(crate) fn sent(&mut self, sequence: u16) {
+        let window = sequence / SIZE;
+        self.counts[usize::from(window)] += 1;
+        self.used |= 1 << window;
+    }
+
+    /// `sequence`, sent before, was acknowledged.
+    pub(crate) fn acknowledged(&mut self, sequence: u16) {
+        let window = sequence / SIZE;
+        let count = &mut self.counts[usize::from(window)];
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            self.used &= !(1 << window);
+        }
+    }
+}
+
+const SIZE: u16 = 4_096;
+const COUNT: u16 = 16;
+const FREE: u16 = 8;
+/// The windows that must be free, as bits from window 0: FREE + 2 of them.
+const AHEAD: u16 = (1 << (FREE + 2)) - 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seven_windows_ahead_are_future_the_rest_is_old() {
+        assert_eq!(place(0, 0), Place::Ahead(0));
+        assert_eq!(place(1, 0), Place::Ahead(1));
+        // A real Godot acknowledges windows 6 and 9..15 and leaves 7 and 8.
+        assert_eq!(place(6 * SIZE, 0), Place::Ahead(6 * SIZE));
+        assert_eq!(place(7 * SIZE - 1, 0), Place::Ahead(7 * SIZE - 1));
+        assert_eq!(place(7 * SIZE, 0), Place::Beyond);
+        assert_eq!(place(8 * SIZE, 0), Place::Beyond);
+        for window in 9..16 {
+            assert_eq!(place(window * SIZE, 0), Place::Old, "window {window}");
+        }
+    }
+
+    #[test]
+    fn places_wrap_around() {
+        let current = 15 * SIZE + 100;
+        assert_eq!(place(5, current), Place::Ahead(SIZE - 100 + 5));
+        assert_eq!(place(current - 1, current), Place::Old);
+        assert_eq!(place(6 * SIZE, current), Place::Beyond);
+        assert_eq!(place(9 * SIZE, current), Place::Old);
+    }
+
+    #[test]
+    fn a_window_opens_when_the_one_before_has_room_and_ten_are_free() {
+        let mut windows = SendWindows::default();
+        assert!(windows.admits(SIZE));
+        for sequence in 0..SIZE {
+            windows.sent(sequence);
+        }
+        assert!(!windows.admits(SIZE), "the window before is full");
+        assert!(windows.admits(SIZE + 1), "only the first number of a window is held up");
+        windows.acknowledged(17);
+        assert!(windows.admits(SIZE));
+        for window in [7, 8, 15] {
+            assert!(
+                !windows.admits(window * SIZE),
+                "window 0 lies less than ten ahead of {window}"
+            );
+        }
+        assert!(windows.admits(6 * SIZE), "window 0 lies ten ahead");
+    }
+
+    #[test]
+    fn a_window_is_free_once_all_of_it_is_acknowledged() {
+        let mut windows = SendWindows::default();
+        windows.sent(1);
+        windows.sent(2);
+        windows.acknowledged(1);
+        assert!(!windows.admits(15 * SIZE));
+        windows.acknowledged(2);
+        assert!(windows.admits(15 * SIZE));
+        windows.acknowledged(2);
+        assert!(windows.admits(SIZE), "an acknowledgement too many changes nothing");
+    }
+}
