@@ -1,6 +1,8 @@
 //! Runs the recorded scenarios of `testdata/godot4`: every packet that Godot 4.6.3 sent must be sent, byte for byte and in
 //! order, and everything that it did on receiving must be done.
 
+#![allow(dead_code, reason = "it serves several tests")]
+
 pub mod nodes;
 pub mod world;
 

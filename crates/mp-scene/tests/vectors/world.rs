@@ -26,6 +26,8 @@ pub struct World {
     pub log: Log,
     sides: BTreeMap<i32, Side>,
     sent: Vec<Sent>,
+    /// Who asked to end the link to whom.
+    disconnected: Vec<(i32, i32)>,
 }
 
 struct Side {
@@ -42,7 +44,7 @@ impl World {
         let sides = peers
             .map(|id| (id, Side { branch: branch(id, &log), inbox: VecDeque::new() }))
             .collect();
-        let mut world = Self { log, sides, sent: Vec::new() };
+        let mut world = Self { log, sides, sent: Vec::new(), disconnected: Vec::new() };
         let ids: Vec<_> = world.sides.keys().copied().collect();
         for id in ids {
             let status =
@@ -154,7 +156,14 @@ impl World {
             Ok(())
         });
         for batch in batches {
-            let ToEndpoint::Send(packets) = batch else { continue };
+            let packets = match batch {
+                ToEndpoint::Send(packets) => packets,
+                ToEndpoint::Disconnect { connection, .. } => {
+                    self.disconnected.push((id, connection.slot as i32));
+                    continue;
+                }
+                _ => continue,
+            };
             for packet in packets {
                 let payload = packet.joined();
                 for connection in packet.to.as_slice() {
@@ -173,6 +182,11 @@ impl World {
     /// What was sent since the last call.
     pub fn take_sent(&mut self) -> Vec<Sent> {
         std::mem::take(&mut self.sent)
+    }
+
+    /// Who asked to end the link to whom since the last call.
+    pub fn take_disconnected(&mut self) -> Vec<(i32, i32)> {
+        std::mem::take(&mut self.disconnected)
     }
 
     /// Puts back what was taken.
@@ -208,6 +222,7 @@ fn branch(id: i32, log: &Log) -> Branch {
             Signal::ServerDisconnected => ("server_disconnected", vec![]),
             Signal::PeerConnected(peer) => ("peer_connected", vec![peer.get()]),
             Signal::PeerDisconnected(peer) => ("peer_disconnected", vec![peer.get()]),
+            Signal::PeerPacket { .. } => return,
             other => panic!("unexpected {other:?}"),
         };
         log.borrow_mut().push(Event::Signal { peer: id, name: name.to_owned(), args });
