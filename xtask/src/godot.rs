@@ -10,6 +10,7 @@ use crate::{debian, workspace};
 #[derive(Clone, Debug)]
 pub(crate) struct Godot {
     pub(crate) path: PathBuf,
+    pub(crate) version: String,
 }
 
 /// `$GODOT`, else `godot` or `godot4` on PATH when it is a 4.x, else Debian's, unpacked under target/godot. Prints
@@ -21,7 +22,7 @@ pub(crate) struct Godot {
 pub(crate) fn find() -> Result<Godot, String> {
     let (path, version) = search()?;
     eprintln!("Godot {version}: {}", path.display());
-    Ok(Godot { path })
+    Ok(Godot { path, version })
 }
 
 impl Godot {
@@ -72,7 +73,8 @@ fn version(path: &Path) -> Result<String, String> {
         .map_err(|e| format!("cannot run {}: {e}", path.display()))?;
     let text = String::from_utf8_lossy(&output.stdout);
     godot_4(&text).map(str::to_owned).ok_or_else(|| {
-        format!("{} --version says {:?}, which is no 4.x", path.display(), text.trim())
+        let first = text.lines().next().unwrap_or_default();
+        format!("{} --version says {first:?}, which is no 4.x", path.display())
     })
 }
 

@@ -46,14 +46,14 @@ fn tests(steps: &mut Steps) {
     let mut godot = None;
     steps.run("Godot", || {
         let found = godot::find()?;
-        let path = found.path.display().to_string();
+        let version = found.version.clone();
         godot = Some(found);
-        Ok(path)
+        Ok(version)
     });
     steps.run("cargo test", || {
         let mut command = cargo();
         command.args(["test", "--workspace"]);
-        if let Some(Godot { path }) = &godot {
+        if let Some(Godot { path, .. }) = &godot {
             command.env("GODOT", path);
         }
         run(&mut command)?;
