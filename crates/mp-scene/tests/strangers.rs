@@ -130,7 +130,7 @@ proptest! {
             Codec::Godot4.encode(&message, Objects::Full, &mut bytes).unwrap();
             let again = Codec::Godot4.decode(&bytes.freeze(), &limits);
             // Text, since NaN is not itself.
-            let again = again.map(|again| complete(again));
+            let again = again.map(complete);
             prop_assert_eq!(format!("{again:?}"), format!("{:?}", Ok::<_, ()>(complete(message))));
         }
     }
