@@ -21,8 +21,8 @@ impl PartialEq for Variant {
 // NaN equals NaN: see `same`.
 impl Eq for Variant {}
 
-/// A value as a key of a [`Dictionary`]: as `==`, but a `String` and a `StringName` with the same text are the same key,
-/// and a dictionary in a key is another one when its order is another. All of it as in Godot.
+/// A value as a key of a [`Dictionary`]: as `==`, but a `String` and a `StringName` with the same text are the same key
+/// (not so within an array), and a dictionary in a key is another one when its order is another. All of it as in Godot.
 #[derive(Clone, Debug)]
 pub struct Key(pub(super) Variant);
 
@@ -118,36 +118,36 @@ impl PartialEq for Dictionary {
 impl Eq for Dictionary {}
 
 fn equal_keys(a: &Variant, b: &Variant) -> bool {
+    equal_texts(a, b) || equal_in_order(a, b)
+}
+
+fn equal_in_order(a: &Variant, b: &Variant) -> bool {
     match (a, b) {
-        (Variant::Array(a), Variant::Array(b)) => equal_arrays(a, b),
-        (Variant::Dictionary(a), Variant::Dictionary(b)) => equal_in_order(a, b),
+        (Variant::Array(a), Variant::Array(b)) => {
+            if a.len() != b.len() {
+                return false;
+            }
+            for (a, b) in a.iter().zip(b) {
+                if !equal_in_order(a, b) {
+                    return false;
+                }
+            }
+            true
+        }
+        (Variant::Dictionary(a), Variant::Dictionary(b)) => {
+            if a.len() != b.len() {
+                return false;
+            }
+            for (a, b) in a.iter().zip(b) {
+                if !(equal_in_order(a.0, b.0) && equal_in_order(a.1, b.1)) {
+                    return false;
+                }
+            }
+            true
+        }
         (Variant::Object(a), Variant::Object(b)) => a == b,
-        _ => equal_texts(a, b) || equal_flat(a, b),
+        _ => equal_flat(a, b),
     }
-}
-
-fn equal_arrays(a: &Array, b: &Array) -> bool {
-    if a.len() != b.len() {
-        return false;
-    }
-    for (a, b) in a.iter().zip(b) {
-        if !equal_keys(a, b) {
-            return false;
-        }
-    }
-    true
-}
-
-fn equal_in_order(a: &Dictionary, b: &Dictionary) -> bool {
-    if a.len() != b.len() {
-        return false;
-    }
-    for (a, b) in a.iter().zip(b) {
-        if !(equal_keys(a.0, b.0) && equal_keys(a.1, b.1)) {
-            return false;
-        }
-    }
-    true
 }
 
 fn equal_texts(a: &Variant, b: &Variant) -> bool {

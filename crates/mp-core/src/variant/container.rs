@@ -36,27 +36,18 @@ impl ElementType {
         }
     }
 
-    /// The value as a container of this type stores it: whole and broken numbers become one another, and so do
-    /// `String` and `StringName`; nil is an object. Everything else must have the type.
+    /// The value as a container of this type stores it: [converted](Variant::convert) if need be. Nil is an object.
     ///
     /// # Errors
     ///
-    /// When the value has another type.
+    /// When the value cannot become one of this type.
     pub fn coerce(&self, value: Variant) -> Result<Variant, ElementTypeError> {
         let Some(expected) = self.variant_type() else { return Ok(value) };
-        if value.variant_type() == expected {
+        if expected == VariantType::Object && value.is_nil() {
             return Ok(value);
         }
-        Ok(match (expected, value) {
-            (VariantType::Object, Variant::Nil) => Variant::Nil,
-            (VariantType::Int, Variant::Float(number)) => Variant::Int(number as i64),
-            (VariantType::Float, Variant::Int(number)) => Variant::Float(number as f64),
-            (VariantType::String, Variant::StringName(name)) => Variant::String(name.into()),
-            (VariantType::StringName, Variant::String(text)) => Variant::StringName(text.into()),
-            (_, value) => {
-                return Err(ElementTypeError { expected: self.clone(), got: value.variant_type() });
-            }
-        })
+        let got = value.variant_type();
+        value.convert(expected).map_err(|_| ElementTypeError { expected: self.clone(), got })
     }
 }
 
@@ -456,6 +447,8 @@ mod tests {
         dictionary.insert(Dictionary::from([(1, 2), (3, 4)]), "dictionary").unwrap();
         assert!(dictionary.contains_key(&Array::from([1, 2]).into()));
         assert!(!dictionary.contains_key(&Array::from([2, 1]).into()));
+        dictionary.insert(Array::from(["a"]), "texts").unwrap();
+        assert!(!dictionary.contains_key(&Array::from([StringName::from("a")]).into()));
         assert!(dictionary.contains_key(&Dictionary::from([(1, 2), (3, 4)]).into()));
         assert!(!dictionary.contains_key(&Dictionary::from([(3, 4), (1, 2)]).into()));
     }

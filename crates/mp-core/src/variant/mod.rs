@@ -31,9 +31,9 @@ use crate::NodePath;
 /// arrays and texts. Nothing is shared with a packet, not even by a `PackedByteArray`: values are kept by the game for as
 /// long as it likes, and a few bytes must not keep a receive buffer of 48 KiB.
 ///
-/// `==` is what Godot calls `hash_compare`: types must be equal (`Int(1)` is not `Float(1.0)`, a `String` is no
-/// `StringName`), a NaN equals any NaN and `0.0` equals `-0.0`, arrays compare element by element whatever their element
-/// type, and dictionaries whatever their order.
+/// `==` follows Godot's `hash_compare`: types must be equal (`Int(1)` is not `Float(1.0)`, a `String` is no `StringName`),
+/// `0.0` equals `-0.0`, arrays compare element by element whatever their element type, and dictionaries whatever their
+/// order. A NaN equals any NaN, so that every value equals itself; in Godot that is so everywhere but within containers.
 ///
 /// Make one `from` a Rust value, take one apart by `match` or with [`to`](Self::to).
 #[derive(Clone, Default)]

@@ -153,6 +153,11 @@ fn the_worst_packets_take_at_most_32_times_their_size() {
         }
         bytes
     };
+    let typed_text = |of: &str, part: &str| {
+        let mut bytes = unhex(&format!("1c000100{of}01000000"));
+        bytes.extend(encode(&part.repeat(250_000).into(), Objects::Ids));
+        bytes
+    };
     let objects = Limits { full_objects: Some(|_| true), ..Limits::default() };
     for (what, bytes) in [
         ("nils", array("00000000", 100_000)),
@@ -171,6 +176,9 @@ fn the_worst_packets_take_at_most_32_times_their_size() {
         ("roots", array("16000000000000800000000001000000", 50_000)),
         ("objects without properties", array("18000000010000004300000000000000", 50_000)),
         ("objects", array("180000000100000043000000010000000000000000000000", 50_000)),
+        ("paths from texts", typed_text("16000000", "a/")),
+        ("properties from texts", typed_text("16000000", ":a")),
+        ("names from texts", typed_text("15000000", "a/")),
         ("packed strings", array("22000000020000000000000000000000", 50_000)),
     ] {
         let info = allocation_counter::measure(|| {
@@ -229,6 +237,14 @@ fn a_small_budget_is_kept_whatever_comes() {
         });
         assert!(info.bytes_max < 2 * BUDGET as u64, "{info:?}");
     }
+}
+
+#[test]
+fn what_texts_become_in_an_array_of_paths_is_charged() {
+    let mut bytes = unhex("1c0001001600000001000000");
+    bytes.extend(encode(&"a/".repeat(2 << 20).into(), Objects::Ids));
+    let error = read(&bytes).unwrap_err();
+    assert!(matches!(error, VariantError::TooLarge { .. }), "{error}");
 }
 
 #[test]

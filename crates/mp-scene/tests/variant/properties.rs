@@ -36,7 +36,7 @@ const FULL: Limits = Limits {
 
 #[test]
 fn any_value_comes_back_from_the_wire() {
-    check(2_000, any_variant(), |value| {
+    check(500, any_variant(), |value| {
         let bytes = encode(&value, Objects::Full);
         prop_assert_eq!(bytes.len() % 4, 0);
         let (read, consumed) = decode_with(&bytes, &FULL).map_err(TestCaseError::fail)?;
@@ -49,7 +49,7 @@ fn any_value_comes_back_from_the_wire() {
 
 #[test]
 fn any_value_comes_back_from_the_compressed_form() {
-    check(2_000, vec(any_variant(), 0..4), |values| {
+    check(200, vec(any_variant(), 0..4), |values| {
         let bytes: Vec<u8> =
             values.iter().flat_map(|value| encode_small(value, Objects::Full)).collect();
         let mut decoder = Decoder::new(&bytes, &FULL);
@@ -63,7 +63,7 @@ fn any_value_comes_back_from_the_compressed_form() {
 
 #[test]
 fn any_bytes_are_survived() {
-    check(20_000, vec(any::<u8>(), 0..256), |bytes| survive(&bytes));
+    check(5_000, vec(any::<u8>(), 0..256), |bytes| survive(&bytes));
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn any_bytes_that_begin_like_a_value_are_survived() {
         vec(any::<u8>(), 4),
         Just(vec![0; 4]),
     ];
-    check(20_000, vec(part, 0..32), |parts| survive(&parts.concat()));
+    check(5_000, vec(part, 0..32), |parts| survive(&parts.concat()));
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn broken_golden_rows_are_survived() {
     let rows = corpus::bytes();
     let row = || proptest::sample::select(rows.clone());
     let edits = vec((any::<proptest::sample::Index>(), any::<Edit>()), 1..6);
-    check(20_000, (row(), row(), edits), |(mut bytes, other, edits)| {
+    check(5_000, (row(), row(), edits), |(mut bytes, other, edits)| {
         for (at, edit) in edits {
             let at = at.index(bytes.len() + 1);
             match edit {
@@ -185,10 +185,11 @@ fn any_element_type() -> impl Strategy<Value = ElementType> {
     ]
 }
 
-/// Any text; a NUL would end it.
+/// Any text; a NUL would end it, and a byte order mark at its beginning would be left out.
 fn any_text() -> impl Strategy<Value = String> {
     vec(any::<char>().prop_filter("no NUL", |c| *c != '\0'), 0..12)
         .prop_map(|chars| chars.into_iter().collect())
+        .prop_filter("no byte order mark", |text: &String| !text.starts_with('\u{feff}'))
 }
 
 fn any_name() -> impl Strategy<Value = StringName> {

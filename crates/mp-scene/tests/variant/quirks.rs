@@ -1,7 +1,7 @@
 //! What the golden rows do not tell: errors, positions, and what a Rust program can hold but Godot cannot send.
 
 use bytes::BytesMut;
-use mp_core::variant::{Array, Dictionary, ElementType, FullObject, Object};
+use mp_core::variant::{Array, Dictionary, ElementType, FullObject, Object, Vector2};
 use mp_core::{StringName, Variant, VariantType};
 use mp_scene::codec::godot::compressed::{
     decode_compressed, decode_compressed_list, encode_compressed_list,
@@ -10,7 +10,7 @@ use mp_scene::codec::godot::variant::{
     Decoder, Limits, Objects, VariantError, decode_variant, encode_variant,
 };
 
-use crate::corpus::{decode, encode, unhex};
+use crate::corpus::{decode, encode, hex_of, list, unhex};
 
 fn refused(hex: &str) -> VariantError {
     decode_variant(&mut &unhex(hex)[..], &Limits::default()).unwrap_err()
@@ -158,4 +158,117 @@ fn bytes_may_lack_their_padding_only_at_the_end() {
     assert!(decode(&followed).is_err());
     let (values, error) = Decoder::new(&unpadded, &Limits::default()).compressed_list(2);
     assert_eq!((values.len(), error.is_some()), (1, true));
+}
+
+#[test]
+fn a_byte_order_mark_is_written_but_left_out_when_read() {
+    let marked = unhex("0400000004000000efbbbf61");
+    assert_eq!(encode(&"\u{feff}a".into(), Objects::Ids), marked);
+    assert_eq!(decode(&marked).unwrap().0, "a".into());
+    assert_eq!(decode(&unhex("0400000003000000efbbbf00")).unwrap().0, "".into());
+    let twice = unhex("0400000006000000efbbbfefbbbf0000");
+    assert_eq!(decode(&twice).unwrap().0, "\u{feff}".into());
+}
+
+#[test]
+fn what_follows_a_nul_in_a_text_need_not_be_utf_8() {
+    assert_eq!(decode(&unhex("04000000030000006100ff00")).unwrap().0, "a".into());
+}
+
+#[test]
+fn a_negative_count_of_strings_or_properties_is_none() {
+    assert_eq!(decode(&unhex("22000000ffffffff")).unwrap().0, Vec::<String>::new().into());
+    assert!(decode(&unhex("1d00000000000080")).is_err());
+    let limits = Limits { full_objects: Some(|_| true), ..Limits::default() };
+    let object = unhex("180000000100000043000000ffffffff");
+    let value = decode_variant(&mut &object[..], &limits).unwrap();
+    assert_eq!(
+        value,
+        Object::Full(FullObject { class: "C".into(), properties: vec![] }.into()).into()
+    );
+}
+
+#[test]
+fn keys_are_the_same_where_they_are_in_godot() {
+    // As Godot 4.6.3 wrote {"a": 1, &"a": 2, NAN: 3, -NAN: 4, 0.0: 5, -0.0: 6, 1: 7, 1.0: 8, [1, "a"]: 9, [1, &"a"]: 10,
+    // {1: 2, 3: 4}: 11, {3: 4, 1: 2}: 12, [1]: 13, [1.0]: 14, Vector2(NAN, 0): 15, Vector2(NAN, -0.0): 16}.
+    let name = |text: &str| Variant::StringName(text.into());
+    let mut dictionary = Dictionary::new();
+    let keys = [
+        "a".into(),
+        name("a"),
+        f64::NAN.into(),
+        (-f64::NAN).into(),
+        0.0.into(),
+        (-0.0).into(),
+        1.into(),
+        1.0.into(),
+        Array::from([1.into(), Variant::from("a")]).into(),
+        Array::from([1.into(), name("a")]).into(),
+        Dictionary::from([(1, 2), (3, 4)]).into(),
+        Dictionary::from([(3, 4), (1, 2)]).into(),
+        Array::from([1]).into(),
+        Array::from([1.0]).into(),
+        Vector2::new(f32::NAN, 0.0).into(),
+        Variant::from(Vector2::new(f32::NAN, -0.0)),
+    ];
+    for (value, key) in (1..).zip(keys) {
+        dictionary.insert(key, value).unwrap();
+    }
+    let written = unhex(KEYS);
+    assert_eq!(encode(&dictionary.into(), Objects::Ids), written);
+    let (read, _) = decode(&written).unwrap();
+    assert_eq!(encode(&read, Objects::Ids), written);
+}
+
+const KEYS: &str = concat!(
+    "1b0000000c000000040000000100000061000000020000000200000003000100000000000000f87f0200000004000000",
+    "0300000000000000020000000600000002000000010000000200000007000000030000000000803f0200000008000000",
+    "1c00000002000000020000000100000004000000010000006100000002000000090000001c0000000200000002000000",
+    "01000000150000000100000061000000020000000a0000001b0000000200000002000000010000000200000002000000",
+    "02000000030000000200000004000000020000000b0000001b0000000200000002000000030000000200000004000000",
+    "02000000010000000200000002000000020000000c0000001c000000010000000200000001000000020000000d000000",
+    "1c00000001000000030000000000803f020000000e000000050000000000c07f000000000200000010000000",
+);
+
+#[test]
+fn values_are_converted_where_godot_converts_them() {
+    // What is refused here, with the reason at `Variant::convert`.
+    let refused = |from: VariantType, to: VariantType| match (from, to) {
+        (VariantType::String | VariantType::Int, VariantType::Color)
+        | (VariantType::Basis, VariantType::Quaternion)
+        | (VariantType::Object, VariantType::Rid) => true,
+        (from, VariantType::Array) => from >= VariantType::PackedByteArray,
+        _ => false,
+    };
+    let golden = include_str!("../../../../testdata/godot4/conversions.json");
+    let golden: serde_json::Value = serde_json::from_str(golden).unwrap();
+    let rows = list(&golden["rows"]);
+    assert_eq!(rows.len(), 52, "the file has changed");
+    let (mut failures, mut refusals) = (Vec::new(), 0);
+    for row in rows {
+        let (value, _) = decode(&hex_of(row, "from")).unwrap();
+        for to in VariantType::ALL.into_iter().skip(1) {
+            let expected = row["to"][to.name()].as_str().map(unhex);
+            let got = value.clone().convert(to).ok().map(|value| encode(&value, Objects::Ids));
+            let known = got.is_none() && (refused(value.variant_type(), to) || misfits(&value, to));
+            if got == expected {
+                continue;
+            }
+            if known {
+                refusals += 1;
+            } else {
+                failures.push(format!("{value} to {to}: expected {expected:x?}, got {got:x?}"));
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    // 9 colours, quaternions and RIDs, 10 packed arrays to arrays, 33 arrays with elements that fit no packed array.
+    assert_eq!(refusals, 52, "refused here and not by Godot");
+}
+
+/// Whether Godot made zeros or texts of elements that have no place in a packed array.
+fn misfits(value: &Variant, to: VariantType) -> bool {
+    let Variant::Array(array) = value else { return false };
+    to >= VariantType::PackedByteArray && !array.is_empty()
 }

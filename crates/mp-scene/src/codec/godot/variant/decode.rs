@@ -17,7 +17,7 @@ use super::{
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// How deep values may be nested; [`DEPTH_MAX`] as in Godot. More than that is not advisable: values are dropped and
-    /// compared by recursion, for which half a MiB of stack is enough at this depth.
+    /// compared by recursion, for which 1 MiB of stack is enough at this depth, in debug builds too.
     pub depth: usize,
     /// How often a container may lie in a key of a dictionary that lies in a key of a dictionary and so on. Each time its
     /// content is hashed once more, so that a packet could cost its length times the depth. Godot has no such limit; 8 is
@@ -59,6 +59,12 @@ const CONTAINER_COST: usize = 160;
 
 /// Memory of a text besides its bytes.
 const TEXT_COST: usize = 32;
+
+/// Memory of a NodePath for each byte of the text it is made of, in an array of paths that came as texts.
+const PATH_COST: usize = 32;
+
+/// U+FEFF in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Room for elements that is made before any of them is read. What is open at the same time is at most `depth` times
 /// this, as long as a count has not been proved by elements.
@@ -142,7 +148,7 @@ impl<'a> Decoder<'a> {
             };
             loop {
                 let Some(mut innermost) = open.pop() else { return Ok(value) };
-                self.charge(innermost.cost())?;
+                self.charge(innermost.cost(&value))?;
                 innermost.take(value);
                 if innermost.left > 0 {
                     open.push(innermost);
@@ -202,7 +208,7 @@ impl<'a> Decoder<'a> {
         if !is_known(&class) {
             return Err(VariantError::UnknownClass { at });
         }
-        let count = self.u32("a count")?;
+        let count = not_negative(self.u32("a count")?);
         Ok(Started::Container(count, Content::Object(FullObject { class, properties: Vec::new() })))
     }
 
@@ -318,7 +324,8 @@ impl<'a> Decoder<'a> {
     }
 
     fn strings(&mut self) -> Result<Vec<String>, VariantError> {
-        let count = self.packed_count("a PackedStringArray", 4)?;
+        let count = not_negative(self.u32("a count")?);
+        let count = self.fits("a PackedStringArray", count.into(), 4)?;
         self.charge(count.saturating_mul(size_of::<String>()))?;
         let mut strings = Vec::with_capacity(count);
         for _ in 0..count {
@@ -397,7 +404,12 @@ impl<'a> Decoder<'a> {
         let len = len as usize;
         self.charge(TEXT_COST + len)?;
         let bytes = &self.take("a text", len + padding(len))?[..len];
-        let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(len);
+        // Godot writes a byte order mark but leaves it out when it reads.
+        let (bytes, at) = match bytes.strip_prefix(BYTE_ORDER_MARK) {
+            Some(bytes) => (bytes, at + BYTE_ORDER_MARK.len()),
+            None => (bytes, at),
+        };
+        let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
         let text = std::str::from_utf8(&bytes[..end]);
         text.map_err(|error| VariantError::Utf8 { at: at + error.valid_up_to() })
     }
@@ -470,12 +482,19 @@ impl Open {
         self.keys + usize::from(in_key)
     }
 
-    /// Memory for the next value.
-    const fn cost(&self) -> usize {
-        match self.content {
-            Content::Array { .. } => ELEMENT_COST,
-            Content::Dictionary { .. } => ENTRY_COST / 2,
-            Content::Object(_) => 2 * size_of::<(StringName, Variant)>(),
+    /// Memory for the next value besides its own.
+    fn cost(&self, value: &Variant) -> usize {
+        let (place, of) = match &self.content {
+            Content::Array { element_type, .. } => (ELEMENT_COST, element_type),
+            Content::Dictionary { entries, key: None } => (ENTRY_COST / 2, entries.key_type()),
+            Content::Dictionary { entries, .. } => (ENTRY_COST / 2, entries.value_type()),
+            Content::Object(_) => (2 * size_of::<(StringName, Variant)>(), &ElementType::Any),
+        };
+        match (of, value) {
+            (ElementType::Builtin(VariantType::NodePath), Variant::String(text)) => {
+                place + PATH_COST * text.len()
+            }
+            _ => place,
         }
     }
 
@@ -505,6 +524,11 @@ impl Open {
             Content::Object(object) => Object::Full(Arc::new(object)).into(),
         }
     }
+}
+
+/// Some counts are loops to a signed number in Godot 4.6.3, which a negative one ends at once.
+const fn not_negative(count: u32) -> u32 {
+    if count.cast_signed() < 0 { 0 } else { count }
 }
 
 const fn width(wide: bool) -> usize {
