@@ -1,13 +1,13 @@
 //! What the memory network promises beyond the contract.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread::Thread;
+use std::time::Duration;
 
 use bytes::Bytes;
 use mp_core::limits::{
-    PACKET_BYTES_MAX, RECEIVE_QUEUE_PACKETS_MAX, RELIABLE_QUEUE_BYTES_MAX,
+    PACKET_BYTES_MAX, RECEIVE_QUEUE_BYTES_MAX, RECEIVE_QUEUE_PACKETS_MAX, RELIABLE_QUEUE_BYTES_MAX,
     UNRELIABLE_QUEUE_BYTES_MAX,
 };
 use mp_core::{
@@ -224,6 +224,56 @@ fn a_poll_takes_in_no_more_than_its_bound_and_asks_for_another() {
 }
 
 #[test]
+fn a_poll_takes_in_no_more_bytes_than_its_bound_and_one_packet() {
+    let mut c = connected();
+    let payload = Bytes::from(vec![0; RECEIVE_QUEUE_BYTES_MAX - 1]);
+    for _ in 0..4 {
+        send(&mut c.client, c.at_client, TransferMode::Reliable, payload.clone());
+    }
+    turn(&mut c.client);
+    assert_eq!(turn(&mut c.server).len(), 2);
+    assert_eq!(turn(&mut c.server).len(), 2);
+}
+
+#[test]
+fn an_abrupt_end_takes_back_what_was_not_yet_taken_from_next_event() {
+    let mut c = connected();
+    let mut other = c.server.address().connect(id(3));
+    turn(&mut c.server);
+    let [PeerEvent::Connected { connection, .. }] = turn(&mut other)[..] else {
+        panic!("not connected")
+    };
+    send(&mut c.client, c.at_client, TransferMode::Reliable, "forgotten");
+    send(&mut other, connection, TransferMode::Reliable, "kept");
+    turn(&mut c.client);
+    turn(&mut other);
+    c.server.poll(Instant::ZERO);
+    c.server.disconnect(c.at_server, DisconnectReason::Kicked, Farewell::Abrupt);
+    assert_eq!(payloads(&events(&mut c.server)), ["kept"]);
+}
+
+#[test]
+fn a_polite_goodbye_wakes_its_own_side_which_has_the_end_to_report() {
+    let mut c = connected();
+    let calls = Arc::default();
+    c.server.disconnect(c.at_server, DisconnectReason::Kicked, Farewell::Polite);
+    assert!(!is_ready(&mut c.server, &calls));
+    c.server.flush(Instant::ZERO);
+    assert_eq!(calls.count(), 1);
+    assert_eq!(disconnected(&turn(&mut c.server)), DisconnectReason::Kicked);
+}
+
+#[test]
+fn what_is_sent_to_a_side_that_leaves_is_not_queued() {
+    let mut c = connected();
+    c.server.disconnect(c.at_server, DisconnectReason::Kicked, Farewell::Polite);
+    turn(&mut c.server);
+    send(&mut c.client, c.at_client, TransferMode::Reliable, "too late");
+    assert_eq!(c.client.connection_stats(c.at_client).expect("a link").queued_bytes, 0);
+    assert_eq!(disconnected(&turn(&mut c.client)), DisconnectReason::Remote(0));
+}
+
+#[test]
 fn dropping_an_end_is_a_goodbye() {
     let c = connected();
     let (mut server, client) = (c.server, c.client);
@@ -361,7 +411,7 @@ fn stats_count_what_the_other_side_took_in() {
     assert_eq!((received.packets_received, received.bytes_received), (1, 300));
 }
 
-/// Both ends sleep until they are woken: a missed wake-up would leave this test hanging.
+/// Both ends sleep until they are woken.
 #[test]
 fn two_threads_talk_and_wake_each_other() {
     const PACKETS: usize = 2_000;
@@ -375,7 +425,8 @@ fn two_threads_talk_and_wake_each_other() {
 
 /// Sends `count` numbered packets, one per turn, and returns the numbers that arrived.
 fn echo_until(mut peer: MemoryMultiplayerPeer, count: usize) -> Vec<u32> {
-    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let alarm = Arc::new(Alarm::default());
+    let waker = Waker::from(Arc::clone(&alarm));
     let mut cx = Context::from_waker(&waker);
     let (mut link, mut sent, mut numbers) = (None, 0, Vec::new());
     loop {
@@ -407,15 +458,32 @@ fn echo_until(mut peer: MemoryMultiplayerPeer, count: usize) -> Vec<u32> {
         }
         peer.flush(Instant::ZERO);
         while peer.poll_ready(&mut cx) == Poll::Pending {
-            std::thread::park();
+            alarm.wait();
         }
     }
 }
 
-struct Unpark(Thread);
+/// Wakes a thread.
+#[derive(Default)]
+struct Alarm {
+    rung: Mutex<bool>,
+    changed: Condvar,
+}
 
-impl Wake for Unpark {
+impl Alarm {
+    fn wait(&self) {
+        let rung = self.rung.lock().expect("no panic");
+        let patience = Duration::from_secs(20);
+        let woken = self.changed.wait_timeout_while(rung, patience, |rung| !*rung);
+        let (mut rung, timeout) = woken.expect("no panic");
+        assert!(!timeout.timed_out(), "a wake-up was missed");
+        *rung = false;
+    }
+}
+
+impl Wake for Alarm {
     fn wake(self: Arc<Self>) {
-        self.0.unpark();
+        *self.rung.lock().expect("no panic") = true;
+        self.changed.notify_one();
     }
 }

@@ -77,12 +77,11 @@ impl Link {
 
     pub(super) fn publish(&mut self, side: Side) {
         let mut pipes = self.wire.lock();
-        let (mine, theirs) = split(&mut pipes, side);
+        let (mine, _) = split(&mut pipes, side);
         mine.published = mine.queue.mark();
         let opened = !std::mem::replace(&mut mine.open, true);
         if let Some(leaving) = self.leaving {
             mine.goodbye = Some(leaving.told);
-            theirs.queue.clear();
         }
         let ring_other = opened || mine.goodbye.is_some() || mine.can_be_taken();
         // The end is this side's news, too, and reported by its next poll.
