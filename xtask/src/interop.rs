@@ -307,7 +307,7 @@ impl Players {
         }
         if selected.iter().any(|scenario| !is_room(&scenario)) {
             let program = workspace::program("mp-interop", "MP_INTEROP_BIN")?;
-            let played = played_by(&program)?;
+            let played = played_by(&program, &table.suite)?;
             players.interop = Some((program, played));
         }
         Ok(players)

@@ -137,7 +137,11 @@ impl Round<'_> {
                 command.arg("--enet").arg(format!("127.0.0.1:{port}"));
                 return command;
             }
-            Server::Interop(path) => Command::new(path),
+            Server::Interop(path) => {
+                let mut command = Command::new(path);
+                command.arg(self.suite.option());
+                command
+            }
             Server::Godot => self.godot.command(&self.suite.folder),
         };
         command.args(self.scenario_args("server", port));

@@ -66,6 +66,11 @@ impl Suite {
         self.folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
+    /// The option that tells mp-interop whose scenarios it plays.
+    pub(crate) fn option(&self) -> &'static str {
+        if self.own { "--suite=own" } else { "--suite=conformance" }
+    }
+
     /// The scenario `name`.
     ///
     /// # Errors
@@ -80,14 +85,14 @@ impl Suite {
     }
 }
 
-/// Asks `program --list`: one scenario per line, after its name the compression modes it is limited to, if it is.
+/// Asks `program --list` about `suite`: one scenario per line, after its name the compression modes it is limited to, if it is.
 ///
 /// # Errors
 ///
 /// When the program does not run.
-pub(crate) fn played_by(program: &Path) -> Result<Played, String> {
+pub(crate) fn played_by(program: &Path, suite: &Suite) -> Result<Played, String> {
     let output = Command::new(program)
-        .arg("--list")
+        .args(["--list", suite.option()])
         .output()
         .map_err(|e| format!("cannot run {}: {e}", program.display()))?;
     if !output.status.success() {
