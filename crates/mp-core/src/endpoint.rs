@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use crate::limits::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX, LINGER, PENDING_BATCHES_MAX};
 use crate::{
     BranchId, ConnectionId, ConnectionStats, ConnectionStatus, DisconnectReason, EndpointId,
-    Farewell, Instant, MultiplayerPeer, Origin, Outgoing, PeerEvent, PeerId, StateMachine,
+    Farewell, Instant, MultiplayerPeer, Origin, Outgoing, Packet, PeerEvent, PeerId, StateMachine,
 };
 
 /// What an endpoint says to a branch. With [`ToEndpoint`] this is the whole protocol of the data path.
@@ -116,6 +116,8 @@ pub struct EndpointStats {
     pub batches: u64,
     /// Times that a full branch made the endpoint hold its links.
     pub holds: u64,
+    /// Packets dropped because a transport does not hold its links.
+    pub overflowed_packets: u64,
     /// Packets that the transport did not accept.
     pub rejected_packets: u64,
 }
@@ -124,7 +126,8 @@ pub struct EndpointStats {
 ///
 /// Bounds: per branch [`PENDING_BATCHES_MAX`] batches of [`BATCH_EVENTS_MAX`] events or [`BATCH_BYTES_MAX`] bytes. Beyond
 /// them the branch's links are [held](MultiplayerPeer::hold), so that at most what the transport had already received
-/// is added; nothing is dropped here.
+/// is added. Beyond twice that the transport does not hold: unreliable packets are dropped, and a link that brings a reliable
+/// one ends with [`QueueFull`](DisconnectReason::QueueFull).
 #[derive(Debug)]
 pub struct Endpoint<P, D = BranchId> {
     id: EndpointId,
@@ -232,10 +235,13 @@ impl<P: MultiplayerPeer, D: Door> Endpoint<P, D> {
                     }
                 }
                 PeerEvent::Packet(ref packet) => {
-                    if let Some(&branch) = self.routes.get(&packet.from) {
-                        let bytes = packet.payload.len();
-                        self.queue(branch, event, bytes);
+                    let Some(&branch) = self.routes.get(&packet.from) else { continue };
+                    if self.is_overflowing(branch) {
+                        self.overflow(branch, packet);
+                        continue;
                     }
+                    let bytes = packet.payload.len();
+                    self.queue(branch, event, bytes);
                 }
                 PeerEvent::Disconnected { connection, reason } => {
                     self.last_reason = Some(reason);
@@ -274,6 +280,23 @@ impl<P: MultiplayerPeer, D: Door> Endpoint<P, D> {
             lane.held = true;
             self.stats.holds += 1;
             self.hold_links(branch, true);
+        }
+    }
+
+    /// Whether the branch's links have brought as much again since they were held: a transport that does not hold.
+    fn is_overflowing(&self, branch: BranchId) -> bool {
+        let waiting = self.branches.get(&branch).map_or(0, |lane| lane.waiting.len());
+        waiting >= 2 * PENDING_BATCHES_MAX
+    }
+
+    /// Drops what a branch cannot take; a link that loses a reliable packet ends and says so.
+    fn overflow(&mut self, branch: BranchId, packet: &Packet) {
+        self.stats.overflowed_packets += 1;
+        if packet.mode.is_reliable() {
+            let (connection, reason) = (packet.from, DisconnectReason::QueueFull);
+            self.routes.swap_remove(&connection);
+            self.peer.disconnect(connection, reason, Farewell::Abrupt);
+            self.queue(branch, PeerEvent::Disconnected { connection, reason }, 0);
         }
     }
 
