@@ -1,6 +1,7 @@
 //! The project's own commands: `cargo xtask test`, `ci`, `interop`, `godot`.
 
 mod debian;
+mod example;
 mod godot;
 mod interop;
 mod process;

@@ -204,7 +204,7 @@ fn complaints(processes: &mut [Process]) -> Result<(), String> {
 }
 
 /// A port that is free now, for UDP and TCP.
-fn free_port() -> Result<u16, String> {
+pub(crate) fn free_port() -> Result<u16, String> {
     for _ in 0..PORT_ATTEMPTS {
         let address =
             UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|socket| socket.local_addr());

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::example;
 use crate::godot::{self, Godot};
 use crate::interop::{self, InteropArgs};
 use crate::process::now;
@@ -31,11 +32,13 @@ pub(crate) fn ci() -> Result<(), String> {
         Ok("no difference".to_owned())
     });
     steps.run("lints", || {
-        run(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+        let everything = ["--workspace", "--all-targets", "--all-features"];
+        run(cargo().arg("clippy").args(everything).args(["--", "-D", "warnings"]))?;
         Ok("no warning".to_owned())
     });
     steps.run("documentation", || {
-        run(cargo().args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))?;
+        let everything = ["--workspace", "--no-deps", "--all-features"];
+        run(cargo().arg("doc").args(everything).env("RUSTDOCFLAGS", "-D warnings"))?;
         Ok("no warning".to_owned())
     });
     tests(&mut steps);
@@ -65,6 +68,8 @@ fn tests(steps: &mut Steps) {
         &godot,
         InteropArgs { planted_fault: true, ..InteropArgs::new() },
     );
+    steps.with_godot("README", &godot, example::readme);
+    steps.with_godot("example arena", &godot, example::arena);
     if let Some(folder) = Suite::additional_folder() {
         let name = format!("interop, {}", folder.file_name().unwrap_or_default().display());
         steps.interop(&name, &godot, InteropArgs { suite: Some(folder), ..InteropArgs::new() });
@@ -95,8 +100,19 @@ impl Steps {
     }
 
     fn interop(&mut self, name: &str, godot: &Option<Godot>, args: InteropArgs) {
+        self.with_godot(name, godot, |godot| {
+            interop::run_with(godot, &args).map(|tally| tally.to_string())
+        });
+    }
+
+    fn with_godot(
+        &mut self,
+        name: &str,
+        godot: &Option<Godot>,
+        step: impl FnOnce(&Godot) -> Result<String, String>,
+    ) {
         self.run(name, || match godot {
-            Some(godot) => interop::run_with(godot, &args).map(|tally| tally.to_string()),
+            Some(godot) => step(godot),
             None => Err("needs Godot".to_owned()),
         });
     }
