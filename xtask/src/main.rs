@@ -1,2 +1,77 @@
-//! Under construction.
-fn main() {}
+//! The project's own commands: `cargo xtask test`, `ci`, `interop`, `godot`.
+
+mod debian;
+mod example;
+mod godot;
+mod interop;
+mod process;
+mod round;
+mod steps;
+mod suite;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use interop::InteropArgs;
+
+/// The project's own commands.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask", after_help = AFTER_HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Everything that must pass: the workspace's tests, then scenarios with real Godot.
+    ///
+    /// Finds or fetches Godot, then runs `cargo test --workspace`, all scenarios of interop/godot, the planted fault, and an
+    /// additional suite folder, when there is one ($MP_INTEROP_SUITE, or the folder beside the project). All steps
+    /// run even when one fails; the summary at the end says which.
+    Test,
+    /// Formatting, lints and documentation without a warning, then everything `test` does.
+    Ci,
+    /// Plays scenarios with real Godot processes on one side and mp on the other.
+    ///
+    /// Builds mp's side (the binary mp-interop; for the scenario `room` it is mp-server), starts it on a free port, starts the
+    /// scenario's number of Godot clients, and prints a table. A scenario passes when every process exits with 0 and
+    /// prints a result line with "pass". One that mp-interop does not list is shown as "not yet". Logs are in
+    /// target/interop/SUITE/SCENARIO.WHO.log, what is written to standard error in .err beside it.
+    Interop(InteropArgs),
+    /// Prints the path and version of the Godot that the tests use, and fetches it where there is none.
+    Godot,
+}
+
+const AFTER_HELP: &str = "\
+Environment:
+  GODOT             a Godot 4 binary; else godot or godot4 on PATH when it is a 4.x, else Debian's
+                    package, unpacked under target/godot (160 MB to fetch, nothing is installed)
+  MP_INTEROP_SUITE  an additional suite folder for `test`
+  MP_INTEROP_BIN    play mp's side with this program instead of building mp-interop
+  MP_SERVER_BIN     likewise instead of mp-server
+
+Examples:
+  cargo xtask test
+  cargo xtask interop --scenario hello --scenario calls
+  cargo xtask interop --suite ../my-suite --compression range
+  cargo xtask interop --planted-fault
+  cargo xtask interop --self-check --transport ws";
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Test => steps::test(),
+        Command::Ci => steps::ci(),
+        Command::Interop(args) => interop::run(&args).map(drop),
+        Command::Godot => godot::find().map(|godot| println!("{}", godot.path.display())),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("error: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use crate::limits::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX, LINGER, PENDING_BATCHES_MAX};
 use crate::{
     BranchId, ConnectionId, ConnectionStats, ConnectionStatus, DisconnectReason, EndpointId,
-    Farewell, Instant, MultiplayerPeer, Origin, Outgoing, PeerEvent, PeerId, StateMachine,
+    Farewell, Instant, MultiplayerPeer, Origin, Outgoing, Packet, PeerEvent, PeerId, StateMachine,
 };
 
 /// What an endpoint says to a branch. With [`ToEndpoint`] this is the whole protocol of the data path.
@@ -19,7 +19,8 @@ pub enum ToBranch {
     Opened(EndpointId, EndpointInfo),
     /// What happened on the branch's links, in order.
     Events(EndpointId, Vec<PeerEvent>),
-    /// The endpoint has ended; a client's session with it. Nothing follows.
+    /// The endpoint serves the branch no more: the branch [left](ToEndpoint::Leave) and its links have ended, or the
+    /// endpoint has ended (a client's session with it). Nothing follows.
     Closed(EndpointId, DisconnectReason),
 }
 
@@ -40,7 +41,7 @@ pub enum ToEndpoint {
     },
     /// Refuse new connections, or stop refusing them.
     RefuseNewConnections(bool),
-    /// The branch ends: so do its links, and the endpoint when no branch is left.
+    /// The branch ends: so do its links, and the endpoint when no branch is left. [`ToBranch::Closed`] answers.
     Leave {
         /// The branch.
         branch: BranchId,
@@ -115,6 +116,8 @@ pub struct EndpointStats {
     pub batches: u64,
     /// Times that a full branch made the endpoint hold its links.
     pub holds: u64,
+    /// Packets dropped because a transport does not hold its links.
+    pub overflowed_packets: u64,
     /// Packets that the transport did not accept.
     pub rejected_packets: u64,
 }
@@ -123,7 +126,8 @@ pub struct EndpointStats {
 ///
 /// Bounds: per branch [`PENDING_BATCHES_MAX`] batches of [`BATCH_EVENTS_MAX`] events or [`BATCH_BYTES_MAX`] bytes. Beyond
 /// them the branch's links are [held](MultiplayerPeer::hold), so that at most what the transport had already received
-/// is added; nothing is dropped here.
+/// is added. Beyond twice that the transport does not hold: unreliable packets are dropped, and a link that brings a reliable
+/// one ends with [`QueueFull`](DisconnectReason::QueueFull).
 #[derive(Debug)]
 pub struct Endpoint<P, D = BranchId> {
     id: EndpointId,
@@ -131,9 +135,7 @@ pub struct Endpoint<P, D = BranchId> {
     door: D,
     routes: IndexMap<ConnectionId, BranchId>,
     branches: BTreeMap<BranchId, Lane>,
-    status: ConnectionStatus,
     last_reason: Option<DisconnectReason>,
-    closing: Option<Closing>,
     finished: bool,
     stats: EndpointStats,
 }
@@ -146,12 +148,14 @@ struct Lane {
     open_bytes: usize,
     /// Whether the branch's links are held.
     held: bool,
-    /// Whether the branch has ended, so that its lane goes with what waits in it.
-    left: bool,
+    /// Once the branch has said that it leaves.
+    leaving: Option<Leaving>,
+    /// Whether `Closed` is the last message: the lane goes when the branch has taken it.
+    closed: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Closing {
+struct Leaving {
     deadline: Instant,
     reason: DisconnectReason,
 }
@@ -161,22 +165,23 @@ impl<P: MultiplayerPeer, D: Door> Endpoint<P, D> {
     pub fn new(id: EndpointId, peer: P, door: D) -> Self {
         Self {
             id,
-            status: peer.connection_status(),
             peer,
             door,
             routes: IndexMap::new(),
             branches: BTreeMap::new(),
             last_reason: None,
-            closing: None,
             finished: false,
             stats: EndpointStats::default(),
         }
     }
 
-    /// Serves `branch` from now on: it is told with [`ToBranch::Opened`], and the door may lead to it.
+    /// Serves `branch` from now on: it is told with [`ToBranch::Opened`], and the door may lead to it. A branch that is
+    /// served already is not told again; after [`ToBranch::Closed`] it may be served anew.
     pub fn serve(&mut self, branch: BranchId) {
-        let lane = self.branches.entry(branch).or_default();
-        lane.waiting.push_back(ToBranch::Opened(self.id, EndpointInfo::of(&self.peer)));
+        self.branches.entry(branch).or_insert_with(|| {
+            let opened = ToBranch::Opened(self.id, EndpointInfo::of(&self.peer));
+            Lane { waiting: VecDeque::from([opened]), ..Lane::default() }
+        });
     }
 
     /// Whether it has ended: nothing is left to do but to deliver what waits.
@@ -230,10 +235,13 @@ impl<P: MultiplayerPeer, D: Door> Endpoint<P, D> {
                     }
                 }
                 PeerEvent::Packet(ref packet) => {
-                    if let Some(&branch) = self.routes.get(&packet.from) {
-                        let bytes = packet.payload.len();
-                        self.queue(branch, event, bytes);
+                    let Some(&branch) = self.routes.get(&packet.from) else { continue };
+                    if self.is_overflowing(branch) {
+                        self.overflow(branch, packet);
+                        continue;
                     }
+                    let bytes = packet.payload.len();
+                    self.queue(branch, event, bytes);
                 }
                 PeerEvent::Disconnected { connection, reason } => {
                     self.last_reason = Some(reason);
@@ -246,12 +254,9 @@ impl<P: MultiplayerPeer, D: Door> Endpoint<P, D> {
     }
 
     fn admit(&mut self, arrival: &Arrival<'_>) -> Result<BranchId, DisconnectReason> {
-        if self.closing.is_some() {
-            return Err(DisconnectReason::Refused);
-        }
         let branch = self.door.route(arrival)?;
         match self.branches.get(&branch) {
-            Some(lane) if !lane.left => Ok(branch),
+            Some(lane) if lane.leaving.is_none() => Ok(branch),
             _ => Err(DisconnectReason::Refused),
         }
     }
@@ -278,6 +283,23 @@ impl<P: MultiplayerPeer, D: Door> Endpoint<P, D> {
         }
     }
 
+    /// Whether the branch's links have brought as much again since they were held: a transport that does not hold.
+    fn is_overflowing(&self, branch: BranchId) -> bool {
+        let waiting = self.branches.get(&branch).map_or(0, |lane| lane.waiting.len());
+        waiting >= 2 * PENDING_BATCHES_MAX
+    }
+
+    /// Drops what a branch cannot take; a link that loses a reliable packet ends and says so.
+    fn overflow(&mut self, branch: BranchId, packet: &Packet) {
+        self.stats.overflowed_packets += 1;
+        if packet.mode.is_reliable() {
+            let (connection, reason) = (packet.from, DisconnectReason::QueueFull);
+            self.routes.swap_remove(&connection);
+            self.peer.disconnect(connection, reason, Farewell::Abrupt);
+            self.queue(branch, PeerEvent::Disconnected { connection, reason }, 0);
+        }
+    }
+
     fn hold_links(&mut self, branch: BranchId, held: bool) {
         for (&connection, _) in self.routes.iter().filter(|&(_, &routed)| routed == branch) {
             self.peer.hold(connection, held);
@@ -292,41 +314,69 @@ impl<P: MultiplayerPeer, D: Door> Endpoint<P, D> {
         farewell: Farewell,
     ) {
         let Some(lane) = self.branches.get_mut(&branch) else { return };
-        lane.left = true;
+        if lane.closed {
+            return;
+        }
+        lane.leaving.get_or_insert(Leaving { deadline: now + LINGER, reason });
         for (&connection, _) in self.routes.iter().filter(|&(_, &routed)| routed == branch) {
             self.peer.disconnect(connection, reason, farewell);
         }
         if farewell == Farewell::Abrupt {
             self.routes.retain(|_, routed| *routed != branch);
         }
-        if self.branches.values().all(|lane| lane.left) && self.closing.is_none() {
+        if self.branches.values().all(|lane| lane.leaving.is_some()) {
             self.peer.set_refuse_new_connections(true);
-            self.closing = Some(Closing { deadline: now + LINGER, reason });
         }
     }
 
-    /// Ends when its last links have drained, when it took too long, or when the transport's session ended by itself.
-    fn finish_if_done(&mut self, now: Instant) {
-        let status = self.peer.connection_status();
-        let lost = self.status != ConnectionStatus::Disconnected
-            && status == ConnectionStatus::Disconnected;
-        self.status = status;
-        let reason = match self.closing {
-            Some(closing) if lost || self.routes.is_empty() || now >= closing.deadline => {
-                closing.reason
+    /// Closes the lanes of branches whose last links have drained or took too long, and all of them when the transport's
+    /// session ended by itself. Without an open lane the endpoint ends.
+    fn close_what_is_over(&mut self, now: Instant) {
+        let lost = self.peer.connection_status() == ConnectionStatus::Disconnected;
+        let mut over = Vec::new();
+        for (&branch, lane) in self.branches.iter().filter(|(_, lane)| !lane.closed) {
+            match lane.leaving {
+                Some(Leaving { deadline, reason })
+                    if lost || now >= deadline || !self.has_links(branch) =>
+                {
+                    over.push((branch, reason));
+                }
+                // A client that never got through was given no reason by anybody: nobody answered it.
+                None if lost => {
+                    let reason = self.last_reason.unwrap_or(DisconnectReason::Timeout);
+                    over.push((branch, reason));
+                }
+                _ => {}
             }
-            // A client that never got through was given no reason by anybody: nobody answered it.
-            None if lost => self.last_reason.unwrap_or(DisconnectReason::Timeout),
-            _ => return,
-        };
-        self.peer.close();
-        self.finished = true;
-        for (connection, branch) in std::mem::take(&mut self.routes) {
+        }
+        let closes = !over.is_empty();
+        for (branch, reason) in over {
+            self.close_lane(branch, reason);
+        }
+        if lost || (closes && self.branches.values().all(|lane| lane.closed)) {
+            self.peer.close();
+            self.finished = true;
+        }
+    }
+
+    /// Says the last words to a branch, after the end of each link it still had.
+    fn close_lane(&mut self, branch: BranchId, reason: DisconnectReason) {
+        let routes = std::mem::take(&mut self.routes);
+        let (ended, kept): (IndexMap<_, _>, IndexMap<_, _>) =
+            routes.into_iter().partition(|&(_, routed)| routed == branch);
+        self.routes = kept;
+        for (connection, _) in ended {
+            self.peer.disconnect(connection, reason, Farewell::Abrupt);
             self.queue(branch, PeerEvent::Disconnected { connection, reason }, 0);
         }
-        for lane in self.branches.values_mut() {
+        if let Some(lane) = self.branches.get_mut(&branch) {
             lane.waiting.push_back(ToBranch::Closed(self.id, reason));
+            lane.closed = true;
         }
+    }
+
+    fn has_links(&self, branch: BranchId) -> bool {
+        self.routes.values().any(|&routed| routed == branch)
     }
 }
 
@@ -347,8 +397,9 @@ impl<P: MultiplayerPeer, D: Door> StateMachine for Endpoint<P, D> {
             }
             ToEndpoint::Disconnect { connection, reason, farewell } => {
                 self.peer.disconnect(connection, reason, farewell);
-                if farewell == Farewell::Abrupt {
-                    self.routes.swap_remove(&connection);
+                if farewell == Farewell::Abrupt && self.routes.swap_remove(&connection).is_some() {
+                    // No event will say it, should this end a client's session.
+                    self.last_reason = Some(reason);
                 }
             }
             ToEndpoint::RefuseNewConnections(refuse) => {
@@ -366,7 +417,7 @@ impl<P: MultiplayerPeer, D: Door> StateMachine for Endpoint<P, D> {
         }
         self.peer.poll(now);
         self.take_events();
-        self.finish_if_done(now);
+        self.close_what_is_over(now);
         self.peer.flush(now);
     }
 
@@ -374,17 +425,19 @@ impl<P: MultiplayerPeer, D: Door> StateMachine for Endpoint<P, D> {
         let mut released = Vec::new();
         for (&branch, lane) in &mut self.branches {
             while let Some(message) = lane.waiting.pop_front() {
+                let is_batch = matches!(message, ToBranch::Events(..));
                 if let Err(message) = accept(branch, message) {
                     lane.waiting.push_front(message);
                     break;
                 }
-                self.stats.batches += 1;
+                self.stats.batches += u64::from(is_batch);
             }
             if lane.held && lane.waiting.len() <= PENDING_BATCHES_MAX / 2 {
                 lane.held = false;
                 released.push(branch);
             }
         }
+        self.branches.retain(|_, lane| !lane.closed || !lane.waiting.is_empty());
         for branch in released {
             self.hold_links(branch, false);
         }
@@ -394,7 +447,8 @@ impl<P: MultiplayerPeer, D: Door> StateMachine for Endpoint<P, D> {
         if self.finished {
             return None;
         }
-        let closing = self.closing.map(|closing| closing.deadline);
-        [self.peer.poll_timeout(), closing].into_iter().flatten().min()
+        let open = self.branches.values().filter(|lane| !lane.closed);
+        let deadlines = open.filter_map(|lane| lane.leaving.map(|leaving| leaving.deadline));
+        deadlines.chain(self.peer.poll_timeout()).min()
     }
 }

@@ -30,18 +30,21 @@
 //! # Ok::<(), mp_core::SendError>(())
 //! ```
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+mod link;
+mod wire;
 
-use bytes::Bytes;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+
 use slab::Slab;
 
-use crate::limits::{PACKET_BYTES_MAX, RECEIVE_QUEUE_BYTES_MAX, RECEIVE_QUEUE_PACKETS_MAX};
+use self::link::{Leaving, Link};
+use self::wire::{Desk, Message, Side, Wire};
+use crate::limits::PACKET_BYTES_MAX;
 use crate::{
-    Channel, ConnectionId, ConnectionStats, ConnectionStatus, DisconnectReason, Farewell, Instant,
-    MultiplayerPeer, Origin, Outgoing, Packet, PeerEvent, PeerId, Readiness, SendError, SendQueue,
-    TransferMode,
+    ConnectionId, ConnectionStats, ConnectionStatus, DisconnectReason, Farewell, Instant,
+    MultiplayerPeer, Origin, Outgoing, PeerEvent, PeerId, Readiness, SendError,
 };
 
 /// Clients that may wait for a server's next turn: as many as the largest ENet host takes. Later ones are refused.
@@ -87,9 +90,10 @@ impl MemoryAddress {
 
 /// One end of a network within the process: a server, or a client of one.
 ///
-/// * Bounds, per link and direction: those of [`SendQueue`]. What passes the reliable one ends the link with
-///   [`QueueFull`](DisconnectReason::QueueFull) on both sides. [`poll`](MultiplayerPeer::poll) takes in no more than
-///   [`RECEIVE_QUEUE_PACKETS_MAX`] and [`RECEIVE_QUEUE_BYTES_MAX`] ahead of `next_event`; the rest stays with its
+/// * Bounds, per link and direction: those of [`SendQueue`](crate::SendQueue). What passes the reliable one ends the
+///   link with [`QueueFull`](DisconnectReason::QueueFull) on both sides. [`poll`](MultiplayerPeer::poll) takes in about
+///   [`RECEIVE_QUEUE_PACKETS_MAX`](crate::limits::RECEIVE_QUEUE_PACKETS_MAX) and
+///   [`RECEIVE_QUEUE_BYTES_MAX`](crate::limits::RECEIVE_QUEUE_BYTES_MAX) ahead of `next_event`; the rest stays with its
 ///   sender, as does what is reliable while a link is [held](MultiplayerPeer::hold).
 /// * A goodbye cannot get lost here: `Polite` and `Abrupt` drop what the other side has not taken in, and `Drain` waits
 ///   until it has. A side that is leaving takes nothing more in. There are no timeouts.
@@ -124,10 +128,7 @@ impl MemoryMultiplayerPeer {
         Self {
             id,
             side,
-            desk: Arc::new(Desk(Mutex::new(DeskState {
-                open: side == Side::Server,
-                ..DeskState::default()
-            }))),
+            desk: Arc::new(Desk::new(side == Side::Server)),
             links: Slab::new(),
             generations: Vec::new(),
             events: VecDeque::new(),
@@ -144,16 +145,7 @@ impl MemoryMultiplayerPeer {
             self.generations.push(0);
         }
         let connection = ConnectionId { slot: slot as u32, generation: self.generations[slot] };
-        entry.insert(Link {
-            connection,
-            wire,
-            connected,
-            leaving: None,
-            dirty: connected,
-            ready_packets: 0,
-            ready_bytes: 0,
-            receive_drops: 0,
-        });
+        entry.insert(Link::new(connection, wire, connected));
         connection
     }
 
@@ -213,7 +205,9 @@ impl MultiplayerPeer for MemoryMultiplayerPeer {
             }
         }
         for (connection, end) in over {
-            self.detach(connection);
+            // The other side may be draining, and waits to hear that this one is done.
+            let link = self.detach(connection);
+            self.parting.push(link.wire);
             if let Some(reason) = end {
                 self.events.push_back(PeerEvent::Disconnected { connection, reason });
             }
@@ -345,288 +339,6 @@ impl Drop for MemoryMultiplayerPeer {
     fn drop(&mut self) {
         self.close();
         self.publish();
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Side {
-    Server,
-    Client,
-}
-
-impl Side {
-    const fn index(self) -> usize {
-        self as usize
-    }
-
-    const fn other(self) -> Self {
-        match self {
-            Self::Server => Self::Client,
-            Self::Client => Self::Server,
-        }
-    }
-}
-
-/// One side's view of a link.
-#[derive(Debug)]
-struct Link {
-    connection: ConnectionId,
-    wire: Arc<Wire>,
-    /// Whether its `Connected` has been reported.
-    connected: bool,
-    leaving: Option<Leaving>,
-    /// Whether the next flush has something for the other side.
-    dirty: bool,
-    /// Packets taken in and not yet taken from `next_event`.
-    ready_packets: usize,
-    /// Bytes of those.
-    ready_bytes: usize,
-    receive_drops: u64,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Leaving {
-    /// What this side's `Disconnected` says.
-    reason: DisconnectReason,
-    /// What the other side's says.
-    told: DisconnectReason,
-    /// Whether the other side takes in first what was accepted.
-    drain: bool,
-}
-
-impl Link {
-    fn send(&mut self, side: Side, message: Message) {
-        if self.leaving.is_some() || !self.connected {
-            return;
-        }
-        let mut pipes = self.wire.lock();
-        let (mine, theirs) = split(&mut pipes, side);
-        if theirs.goodbye.is_some() {
-            return;
-        }
-        let pushed = mine.queue.push(message.mode, message.payload.len(), message);
-        if pushed.is_err() {
-            mine.queue.clear();
-        }
-        drop(pipes);
-        self.dirty = true;
-        if pushed.is_err() {
-            let full = DisconnectReason::QueueFull;
-            self.leave(Leaving { reason: full, told: full, drain: false });
-        }
-    }
-
-    fn leave(&mut self, leaving: Leaving) {
-        self.leaving = Some(leaving);
-        self.dirty = true;
-    }
-
-    fn publish(&mut self, side: Side) {
-        let mut pipes = self.wire.lock();
-        let (mine, theirs) = split(&mut pipes, side);
-        mine.published = mine.queue.mark();
-        let opened = !std::mem::replace(&mut mine.open, true);
-        if let Some(leaving) = self.leaving {
-            mine.goodbye = Some(leaving.told);
-            theirs.queue.clear();
-        }
-        let ring_other = opened || mine.goodbye.is_some() || mine.can_be_taken();
-        // The end is this side's news, too, and reported by its next poll.
-        let ring_own = mine.goodbye.is_some() && mine.queue.is_empty();
-        drop(pipes);
-        if ring_other {
-            self.wire.ring(side.other());
-        }
-        if ring_own {
-            self.wire.ring(side);
-        }
-    }
-
-    /// Takes in what the other side published. Says when the link is over, and with what `Disconnected` if any.
-    fn take_in(
-        &mut self,
-        side: Side,
-        events: &mut VecDeque<PeerEvent>,
-    ) -> Option<Option<DisconnectReason>> {
-        let mut pipes = self.wire.lock();
-        let (mine, theirs) = split(&mut pipes, side);
-        if !self.connected {
-            if !theirs.open {
-                return theirs.goodbye.map(|_| None);
-            }
-            self.connected = true;
-            events.push_back(connected(self.connection, PeerId::SERVER));
-        }
-        if let Some(leaving) = self.leaving {
-            let told = mine.goodbye.is_some() && mine.queue.is_empty();
-            return (told || theirs.goodbye.is_some()).then_some(Some(leaving.reason));
-        }
-        if theirs.held {
-            self.receive_drops += theirs.queue.discard_unreliable_before(theirs.published);
-        } else {
-            while self.ready_packets < RECEIVE_QUEUE_PACKETS_MAX
-                && self.ready_bytes < RECEIVE_QUEUE_BYTES_MAX
-                && let Some(Message { mode, channel, payload }) = theirs.take()
-            {
-                self.ready_packets += 1;
-                self.ready_bytes += payload.len();
-                let from = self.connection;
-                events.push_back(PeerEvent::Packet(Packet { from, mode, channel, payload }));
-            }
-        }
-        let more = theirs.can_be_taken();
-        let ended = theirs.goodbye.filter(|_| theirs.queue.is_empty());
-        drop(pipes);
-        if more {
-            self.wire.ring(side);
-        }
-        if ended.is_some() {
-            // The other side may be draining and wait for this.
-            self.wire.ring(side.other());
-        }
-        ended.map(Some)
-    }
-
-    fn hold(&mut self, side: Side, held: bool) {
-        let mut pipes = self.wire.lock();
-        let (_, theirs) = split(&mut pipes, side);
-        if theirs.held {
-            self.receive_drops += theirs.queue.discard_unreliable_before(theirs.published);
-        }
-        theirs.held = held;
-        let ready = theirs.can_be_taken();
-        drop(pipes);
-        if ready {
-            self.wire.ring(side);
-        }
-    }
-
-    fn stats(&self, side: Side) -> ConnectionStats {
-        let mut pipes = self.wire.lock();
-        let (mine, theirs) = split(&mut pipes, side);
-        ConnectionStats {
-            packets_sent: mine.taken_packets,
-            bytes_sent: mine.taken_bytes,
-            packets_received: theirs.taken_packets,
-            bytes_received: theirs.taken_bytes,
-            send_drops: mine.queue.drops(),
-            receive_drops: self.receive_drops,
-            queued_bytes: mine.queue.bytes() as u64,
-            ..ConnectionStats::default()
-        }
-    }
-}
-
-/// What both sides of a link share. Its lock is never held while a desk's is taken.
-#[derive(Debug)]
-struct Wire {
-    /// What the server and the client sent.
-    pipes: Mutex<[Pipe; 2]>,
-    /// Where the server and the client are called.
-    desks: [Arc<Desk>; 2],
-}
-
-impl Wire {
-    fn lock(&self) -> MutexGuard<'_, [Pipe; 2]> {
-        self.pipes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn ring(&self, side: Side) {
-        self.desks[side.index()].ring();
-    }
-
-    /// Ends the link for `side`, which has forgotten it.
-    fn hang_up(&self, side: Side, told: DisconnectReason) {
-        let mut pipes = self.lock();
-        for pipe in pipes.iter_mut() {
-            pipe.queue.clear();
-        }
-        pipes[side.index()].goodbye = Some(told);
-        drop(pipes);
-        self.ring(side.other());
-    }
-}
-
-fn split(pipes: &mut [Pipe; 2], side: Side) -> (&mut Pipe, &mut Pipe) {
-    let [server, client] = pipes;
-    match side {
-        Side::Server => (server, client),
-        Side::Client => (client, server),
-    }
-}
-
-/// What one side sent.
-#[derive(Debug, Default)]
-struct Pipe {
-    queue: SendQueue<Message>,
-    /// Where the last flush stood in the queue: the receiver sees nothing beyond.
-    published: u64,
-    /// Whether this side said that the link stands.
-    open: bool,
-    /// Whether the receiver takes nothing for now.
-    held: bool,
-    /// What the receiver's `Disconnected` says when it has taken in the queue.
-    goodbye: Option<DisconnectReason>,
-    taken_packets: u64,
-    taken_bytes: u64,
-}
-
-impl Pipe {
-    fn take(&mut self) -> Option<Message> {
-        let message = self.queue.pop_before(self.published)?;
-        self.taken_packets += 1;
-        self.taken_bytes += message.payload.len() as u64;
-        Some(message)
-    }
-
-    fn can_be_taken(&self) -> bool {
-        !self.held && self.queue.has_before(self.published)
-    }
-}
-
-#[derive(Clone, Debug)]
-struct Message {
-    mode: TransferMode,
-    channel: Channel,
-    payload: Bytes,
-}
-
-/// Where a peer is called from other threads.
-#[derive(Debug)]
-struct Desk(Mutex<DeskState>);
-
-#[derive(Debug, Default)]
-struct DeskState {
-    /// Whether clients may knock.
-    open: bool,
-    /// Those that did since the last poll.
-    knocks: VecDeque<(PeerId, Arc<Wire>)>,
-    /// Whether there is something to take in.
-    rung: bool,
-    waker: Option<Waker>,
-}
-
-impl Desk {
-    fn lock(&self) -> MutexGuard<'_, DeskState> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Wakes the peer's host, after the lock is released: a waker may do anything.
-    fn ring(&self) {
-        let waker = {
-            let mut desk = self.lock();
-            desk.rung = true;
-            desk.waker.take()
-        };
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-
-    fn answer(&self) -> VecDeque<(PeerId, Arc<Wire>)> {
-        let mut desk = self.lock();
-        desk.rung = false;
-        std::mem::take(&mut desk.knocks)
     }
 }
 

@@ -25,7 +25,7 @@ use crate::{
 ///   event that says why. Unreliable packets may be dropped, and are counted.
 /// * No memory is taken without a bound, whatever the other side sends.
 ///
-/// [`conformance::suite`](crate::conformance) checks these.
+/// The suite in `mp_core::conformance` (feature `conformance`) checks these.
 pub trait MultiplayerPeer {
     /// Takes in what the network brought and runs the timers up to `now`, within a bounded amount of work.
     fn poll(&mut self, now: Instant);
@@ -43,7 +43,11 @@ pub trait MultiplayerPeer {
     /// Packs what is queued and hands it to the network: the end of a turn.
     fn flush(&mut self, now: Instant);
 
-    /// Ends a link. `reason` is what this side's `Disconnected` will say. An unknown link is ignored.
+    /// Ends a link. An unknown one is ignored.
+    ///
+    /// `reason` is what this side's `Disconnected` will say, also when the other side ends the link first. From here on the link takes
+    /// nothing in, and what is sent to it is skipped; [`Farewell::Abrupt`] withdraws events not yet taken, too. The other side sees
+    /// [`DisconnectReason::Remote`], or a timeout when the one goodbye of an abrupt end is lost.
     fn disconnect(
         &mut self,
         connection: ConnectionId,
@@ -52,14 +56,15 @@ pub trait MultiplayerPeer {
     );
 
     /// Ends everything at once, as far as one goodbye per link can; no events follow. The next
-    /// [`flush`](Self::flush) sends the goodbyes.
+    /// [`flush`](Self::flush) sends the goodbyes; [`send`](Self::send) says [`SendError::NotConnected`] from here on.
     fn close(&mut self);
 
     /// This side's own id: 1 on a server.
     #[doc(alias = "get_unique_id")]
     fn unique_id(&self) -> PeerId;
 
-    /// Whether this side takes part in a session.
+    /// Whether this side takes part in a session. A client that is refused or not answered goes from `Connecting` to
+    /// `Disconnected` without an event.
     #[doc(alias = "get_connection_status")]
     fn connection_status(&self) -> ConnectionStatus;
 

@@ -26,8 +26,8 @@ pub struct Branch {
     dropped_signals: u64,
     next_tick: Option<Instant>,
     last_tick: Option<Instant>,
-    /// The transport of [`poll`](Self::poll), as last seen.
-    polled: Option<EndpointInfo>,
+    /// Whether [`poll`](Self::poll) was last given a transport that takes part in a session.
+    polled: bool,
 }
 
 impl Branch {
@@ -45,7 +45,7 @@ impl Branch {
             dropped_signals: 0,
             next_tick: None,
             last_tick: None,
-            polled: None,
+            polled: false,
         }
     }
 
@@ -57,11 +57,12 @@ impl Branch {
     /// Runs one turn with `peer` as its only transport: takes in what the network brought, runs calls, signals and the tick
     /// that is due, and sends what came of it. Everything of the program's runs inside, as in Godot.
     pub fn poll(&mut self, peer: &mut dyn MultiplayerPeer, now: Instant) {
-        peer.poll(now);
-        let mut info = EndpointInfo::of(peer);
-        if self.polled.is_none() && info.status != ConnectionStatus::Disconnected {
-            self.handle_input(now, ToBranch::Opened(POLLED, info));
+        let connected = peer.connection_status() != ConnectionStatus::Disconnected;
+        if connected && !self.polled {
+            self.polled = true;
+            self.handle_input(now, ToBranch::Opened(POLLED, EndpointInfo::of(peer)));
         }
+        peer.poll(now);
         while let Some(event) = peer.next_event() {
             self.handle_input(now, ToBranch::Events(POLLED, vec![event]));
         }
@@ -72,10 +73,8 @@ impl Branch {
         });
         peer.flush(now);
 
-        info.status = peer.connection_status();
-        self.polled = Some(info);
-        if info.status == ConnectionStatus::Disconnected {
-            self.polled = None;
+        if self.polled && peer.connection_status() == ConnectionStatus::Disconnected {
+            self.polled = false;
             self.handle_input(now, ToBranch::Closed(POLLED, DisconnectReason::Closed));
         }
     }

@@ -41,6 +41,7 @@ pub mod rpc;
 mod scene;
 mod scene_multiplayer;
 mod signal;
+pub mod testing;
 pub mod tree;
 
 pub use branch::Branch;

@@ -62,7 +62,7 @@ pub enum CallNode {
     Id {
         /// The number.
         id: u32,
-        /// Whether it takes 4 bytes however small it is: in a call that goes to other peers by path.
+        /// Whether it takes 4 bytes although fewer would do: in a call that goes to other peers by path.
         wide: bool,
     },
     /// By its path relative to the multiplayer root.

@@ -121,10 +121,10 @@ impl Scene {
         let (target, node, args) = (target.into(), node.into(), args.into_args());
         let Called { sent, local } =
             self.multiplayer.rpc(&self.tree, target, node, method, args)?;
-        match local {
-            Some(call) => sent.and(self.call(call).map_err(RpcError::LocalCall)),
-            None => sent,
-        }
+        // The call at home is made even when there was nobody to send it to.
+        let at_home = local.map_or(Ok(()), |call| self.call(call));
+        sent?;
+        at_home.map_err(RpcError::LocalCall)
     }
 
     /// Sends bytes of the program's own: see [`SceneMultiplayer::send_bytes`].

@@ -4,7 +4,7 @@ use std::hash::{Hash, Hasher};
 
 use indexmap::Equivalent;
 
-use super::{Components, Dictionary, Object, Variant, same};
+use super::{Array, Components, Dictionary, Object, Variant, same};
 
 impl PartialEq for Variant {
     fn eq(&self, other: &Self) -> bool {
@@ -21,8 +21,8 @@ impl PartialEq for Variant {
 // NaN equals NaN: see `same`.
 impl Eq for Variant {}
 
-/// A value as a key of a [`Dictionary`]: as `==`, but a `String` and a `StringName` with the same text are the same key,
-/// and a dictionary in a key is another one when its order is another. All of it as in Godot.
+/// A value as a key of a [`Dictionary`]: as `==`, but a `String` and a `StringName` with the same text are the same key
+/// (not so within an array), and a dictionary in a key is another one when its order is another. All of it as in Godot.
 #[derive(Clone, Debug)]
 pub struct Key(pub(super) Variant);
 
@@ -77,20 +77,77 @@ impl Equivalent<Key> for TextKey<'_> {
     }
 }
 
-fn equal_keys(a: &Variant, b: &Variant) -> bool {
-    match (a, b) {
-        (Variant::Array(a), Variant::Array(b)) => {
-            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equal_keys(a, b))
+/// Element by element, whatever the element types, as in Godot.
+impl PartialEq for Array {
+    fn eq(&self, other: &Self) -> bool {
+        if self.shares(other) {
+            return true;
         }
-        (Variant::Dictionary(a), Variant::Dictionary(b)) => equal_in_order(a, b),
-        (Variant::Object(a), Variant::Object(b)) => a == b,
-        _ => equal_texts(a, b) || equal_flat(a, b),
+        if self.len() != other.len() {
+            return false;
+        }
+        for (i, value) in self.iter().enumerate() {
+            if other.get(i) != Some(value) {
+                return false;
+            }
+        }
+        true
     }
 }
 
-fn equal_in_order(a: &Dictionary, b: &Dictionary) -> bool {
-    let mut pairs = a.iter().zip(b);
-    a.len() == b.len() && pairs.all(|(a, b)| equal_keys(a.0, b.0) && equal_keys(a.1, b.1))
+impl Eq for Array {}
+
+/// The same keys with equal values, in any order and whatever the types, as in Godot.
+impl PartialEq for Dictionary {
+    fn eq(&self, other: &Self) -> bool {
+        if self.shares(other) {
+            return true;
+        }
+        if self.len() != other.len() {
+            return false;
+        }
+        for (key, value) in self {
+            if other.get(key) != Some(value) {
+                return false;
+            }
+        }
+        true
+    }
+}
+
+impl Eq for Dictionary {}
+
+fn equal_keys(a: &Variant, b: &Variant) -> bool {
+    equal_texts(a, b) || equal_in_order(a, b)
+}
+
+fn equal_in_order(a: &Variant, b: &Variant) -> bool {
+    match (a, b) {
+        (Variant::Array(a), Variant::Array(b)) => {
+            if a.len() != b.len() {
+                return false;
+            }
+            for (a, b) in a.iter().zip(b) {
+                if !equal_in_order(a, b) {
+                    return false;
+                }
+            }
+            true
+        }
+        (Variant::Dictionary(a), Variant::Dictionary(b)) => {
+            if a.len() != b.len() {
+                return false;
+            }
+            for (a, b) in a.iter().zip(b) {
+                if !(equal_in_order(a.0, b.0) && equal_in_order(a.1, b.1)) {
+                    return false;
+                }
+            }
+            true
+        }
+        (Variant::Object(a), Variant::Object(b)) => a == b,
+        _ => equal_flat(a, b),
+    }
 }
 
 fn equal_texts(a: &Variant, b: &Variant) -> bool {
@@ -152,7 +209,9 @@ fn hash<H: Hasher>(value: &Variant, state: &mut H) {
     match value {
         Variant::Array(array) => {
             hash_head(value, array.len(), state);
-            array.iter().for_each(|element| hash(element, state));
+            for element in array {
+                hash(element, state);
+            }
         }
         Variant::Dictionary(dictionary) => {
             hash_head(value, dictionary.len(), state);

@@ -1,6 +1,7 @@
 //! Arrays and dictionaries, typed or not.
 
 use std::fmt;
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 
@@ -35,27 +36,18 @@ impl ElementType {
         }
     }
 
-    /// The value as a container of this type stores it: whole and broken numbers become one another, and so do
-    /// `String` and `StringName`; nil is an object. Everything else must have the type.
+    /// The value as a container of this type stores it: [converted](Variant::convert) if need be. Nil is an object.
     ///
     /// # Errors
     ///
-    /// When the value has another type.
+    /// When the value cannot become one of this type.
     pub fn coerce(&self, value: Variant) -> Result<Variant, ElementTypeError> {
         let Some(expected) = self.variant_type() else { return Ok(value) };
-        if value.variant_type() == expected {
+        if expected == VariantType::Object && value.is_nil() {
             return Ok(value);
         }
-        Ok(match (expected, value) {
-            (VariantType::Object, Variant::Nil) => Variant::Nil,
-            (VariantType::Int, Variant::Float(number)) => Variant::Int(number as i64),
-            (VariantType::Float, Variant::Int(number)) => Variant::Float(number as f64),
-            (VariantType::String, Variant::StringName(name)) => Variant::String(name.into()),
-            (VariantType::StringName, Variant::String(text)) => Variant::StringName(text.into()),
-            (_, value) => {
-                return Err(ElementTypeError { expected: self.clone(), got: value.variant_type() });
-            }
-        })
+        let got = value.variant_type();
+        value.convert(expected).map_err(|_| ElementTypeError { expected: self.clone(), got })
     }
 }
 
@@ -90,22 +82,38 @@ pub struct ElementTypeError {
 }
 
 /// Values in order; all of one type if the array is typed.
+///
+/// A copy shares the values until one of both is changed: cheap, and unlike Godot's arrays without surprises.
 #[derive(Clone, Default)]
-pub struct Array {
-    elements: Vec<Variant>,
-    // Boxed, as most arrays have none and every Variant has the size of the largest.
-    element_type: Option<Box<ElementType>>,
+pub struct Array(Option<Arc<Elements>>);
+
+#[derive(Clone, Default)]
+struct Elements {
+    values: Vec<Variant>,
+    element_type: ElementType,
 }
 
 impl Array {
     /// An array that takes anything.
     pub const fn new() -> Self {
-        Self { elements: Vec::new(), element_type: None }
+        Self(None)
     }
 
     /// An empty array that takes one type.
     pub fn typed(element_type: impl Into<ElementType>) -> Self {
-        Self { elements: Vec::new(), element_type: boxed(element_type.into()) }
+        Self::typed_lossy(element_type, Vec::new())
+    }
+
+    /// An array of one type with those `values` that fit, [converted](ElementType::coerce) where needed; the others are
+    /// left out, as Godot does when it reads a typed array.
+    pub fn typed_lossy(element_type: impl Into<ElementType>, values: Vec<Variant>) -> Self {
+        let element_type = element_type.into();
+        if element_type == ElementType::Any {
+            return values.into();
+        }
+        let values =
+            values.into_iter().filter_map(|value| element_type.coerce(value).ok()).collect();
+        Self(Some(Arc::new(Elements { values, element_type })))
     }
 
     /// Adds a value at the end.
@@ -117,65 +125,58 @@ impl Array {
     #[doc(alias = "push_back")]
     pub fn push(&mut self, value: impl Into<Variant>) -> Result<(), ElementTypeError> {
         let value = self.element_type().coerce(value.into())?;
-        self.elements.push(value);
+        Arc::make_mut(self.0.get_or_insert_default()).values.push(value);
         Ok(())
-    }
-
-    /// Makes room for `additional` more values.
-    pub fn reserve(&mut self, additional: usize) {
-        self.elements.reserve_exact(additional);
     }
 
     /// What it takes.
     #[doc(alias = "get_typed_builtin")]
     pub fn element_type(&self) -> &ElementType {
-        self.element_type.as_deref().unwrap_or(&ElementType::Any)
+        self.0.as_ref().map_or(&ElementType::Any, |content| &content.element_type)
     }
 
     /// How many values it holds.
     #[doc(alias = "size")]
     pub fn len(&self) -> usize {
-        self.elements.len()
+        self.as_slice().len()
     }
 
     /// Whether it holds none.
     pub fn is_empty(&self) -> bool {
-        self.elements.is_empty()
+        self.as_slice().is_empty()
     }
 
     /// The value at `index`.
     pub fn get(&self, index: usize) -> Option<&Variant> {
-        self.elements.get(index)
+        self.as_slice().get(index)
     }
 
     /// The values, in order.
     pub fn iter(&self) -> std::slice::Iter<'_, Variant> {
-        self.elements.iter()
+        self.as_slice().iter()
     }
 
     /// The values, in order.
     pub fn as_slice(&self) -> &[Variant] {
-        &self.elements
+        self.0.as_ref().map_or(&[], |content| &content.values)
     }
 
     /// The values, in order, without their type.
     pub fn into_vec(self) -> Vec<Variant> {
-        self.elements
+        self.0.map_or_else(Vec::new, |content| Arc::unwrap_or_clone(content).values)
+    }
+
+    pub(super) fn shares(&self, other: &Self) -> bool {
+        shared(self.0.as_ref(), other.0.as_ref())
     }
 }
-
-/// Element by element, whatever the element types, as in Godot.
-impl PartialEq for Array {
-    fn eq(&self, other: &Self) -> bool {
-        self.elements == other.elements
-    }
-}
-
-impl Eq for Array {}
 
 impl From<Vec<Variant>> for Array {
-    fn from(elements: Vec<Variant>) -> Self {
-        Self { elements, element_type: None }
+    fn from(values: Vec<Variant>) -> Self {
+        if values.is_empty() {
+            return Self::new();
+        }
+        Self(Some(Arc::new(Elements { values, element_type: ElementType::Any })))
     }
 }
 
@@ -196,7 +197,7 @@ impl IntoIterator for Array {
     type IntoIter = std::vec::IntoIter<Variant>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.elements.into_iter()
+        self.into_vec().into_iter()
     }
 }
 
@@ -211,8 +212,10 @@ impl<'a> IntoIterator for &'a Array {
 
 /// Keys and values in the order of insertion; of one type each if the dictionary is typed. How keys compare is told at
 /// [`Key`]. Hashing has a secret of the process, so that strangers cannot choose keys that collide.
+///
+/// A copy shares the content until one of both is changed.
 #[derive(Clone, Default)]
-pub struct Dictionary(Box<Content>);
+pub struct Dictionary(Option<Arc<Content>>);
 
 #[derive(Clone, Default)]
 struct Content {
@@ -223,14 +226,17 @@ struct Content {
 
 impl Dictionary {
     /// A dictionary that takes anything.
-    pub fn new() -> Self {
-        Self::default()
+    pub const fn new() -> Self {
+        Self(None)
     }
 
     /// An empty dictionary that takes keys and values of certain types.
     pub fn typed(key_type: impl Into<ElementType>, value_type: impl Into<ElementType>) -> Self {
         let (key_type, value_type) = (key_type.into(), value_type.into());
-        Self(Box::new(Content { entries: IndexMap::new(), key_type, value_type }))
+        if key_type == ElementType::Any && value_type == ElementType::Any {
+            return Self::new();
+        }
+        Self(Some(Arc::new(Content { entries: IndexMap::new(), key_type, value_type })))
     }
 
     /// Sets the value of a key. A key that is there keeps its place (and its form).
@@ -244,77 +250,78 @@ impl Dictionary {
         key: impl Into<Variant>,
         value: impl Into<Variant>,
     ) -> Result<Option<Variant>, ElementTypeError> {
-        let key = self.0.key_type.coerce(key.into())?;
-        let value = self.0.value_type.coerce(value.into())?;
-        Ok(self.0.entries.insert(Key(key), value))
+        let key = self.key_type().coerce(key.into())?;
+        let value = self.value_type().coerce(value.into())?;
+        let content = Arc::make_mut(self.0.get_or_insert_default());
+        Ok(content.entries.insert(Key(key), value))
     }
 
     /// Removes a key; the order of the others stays.
     #[doc(alias = "erase")]
     pub fn remove(&mut self, key: &Variant) -> Option<Variant> {
-        self.0.entries.shift_remove(&KeyRef(key))
+        Arc::make_mut(self.0.as_mut()?).entries.shift_remove(&KeyRef(key))
     }
 
     /// The value of a key.
     pub fn get(&self, key: &Variant) -> Option<&Variant> {
-        self.0.entries.get(&KeyRef(key))
+        self.0.as_ref()?.entries.get(&KeyRef(key))
     }
 
     /// The value of a key that is a `String` or a `StringName`.
     pub fn get_text(&self, key: &str) -> Option<&Variant> {
-        self.0.entries.get(&TextKey(key))
+        self.0.as_ref()?.entries.get(&TextKey(key))
     }
 
     /// Whether there is such a key.
     #[doc(alias = "has")]
     pub fn contains_key(&self, key: &Variant) -> bool {
-        self.0.entries.contains_key(&KeyRef(key))
+        self.get(key).is_some()
     }
 
     /// How many keys it holds.
     #[doc(alias = "size")]
     pub fn len(&self) -> usize {
-        self.0.entries.len()
+        self.0.as_ref().map_or(0, |content| content.entries.len())
     }
 
     /// Whether it holds none.
     pub fn is_empty(&self) -> bool {
-        self.0.entries.is_empty()
+        self.len() == 0
     }
 
     /// What it takes as keys.
     #[doc(alias = "get_typed_key_builtin")]
     pub fn key_type(&self) -> &ElementType {
-        &self.0.key_type
+        self.0.as_ref().map_or(&ElementType::Any, |content| &content.key_type)
     }
 
     /// What it takes as values.
     #[doc(alias = "get_typed_value_builtin")]
     pub fn value_type(&self) -> &ElementType {
-        &self.0.value_type
+        self.0.as_ref().map_or(&ElementType::Any, |content| &content.value_type)
     }
 
     /// Keys and values, in the order of insertion.
     pub fn iter(&self) -> DictionaryIter<'_> {
-        DictionaryIter(self.0.entries.iter())
+        DictionaryIter(match &self.0 {
+            Some(content) => content.entries.iter(),
+            None => Default::default(),
+        })
+    }
+
+    pub(super) fn shares(&self, other: &Self) -> bool {
+        shared(self.0.as_ref(), other.0.as_ref())
     }
 }
-
-/// The same keys with equal values, in any order and whatever the types, as in Godot.
-impl PartialEq for Dictionary {
-    fn eq(&self, other: &Self) -> bool {
-        self.len() == other.len() && self.iter().all(|(key, value)| other.get(key) == Some(value))
-    }
-}
-
-impl Eq for Dictionary {}
 
 impl<K: Into<Variant>, V: Into<Variant>> FromIterator<(K, V)> for Dictionary {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Self {
-        let mut dictionary = Self::new();
         let entries = entries.into_iter().map(|(key, value)| (Key(key.into()), value.into()));
-        dictionary.0.entries.extend(entries);
-        dictionary
+        let entries: IndexMap<_, _> = entries.collect();
+        if entries.is_empty() {
+            return Self::new();
+        }
+        Self(Some(Arc::new(Content { entries, ..Content::default() })))
     }
 }
 
@@ -356,7 +363,8 @@ impl IntoIterator for Dictionary {
     type IntoIter = DictionaryIntoIter;
 
     fn into_iter(self) -> Self::IntoIter {
-        DictionaryIntoIter(self.0.entries.into_iter())
+        let content = self.0.map(Arc::unwrap_or_clone).unwrap_or_default();
+        DictionaryIntoIter(content.entries.into_iter())
     }
 }
 
@@ -376,8 +384,8 @@ impl Iterator for DictionaryIntoIter {
     }
 }
 
-fn boxed(of: ElementType) -> Option<Box<ElementType>> {
-    (of != ElementType::Any).then(|| Box::new(of))
+fn shared<T>(a: Option<&Arc<T>>, b: Option<&Arc<T>>) -> bool {
+    matches!((a, b), (Some(a), Some(b)) if Arc::ptr_eq(a, b))
 }
 
 #[cfg(test)]
@@ -439,6 +447,8 @@ mod tests {
         dictionary.insert(Dictionary::from([(1, 2), (3, 4)]), "dictionary").unwrap();
         assert!(dictionary.contains_key(&Array::from([1, 2]).into()));
         assert!(!dictionary.contains_key(&Array::from([2, 1]).into()));
+        dictionary.insert(Array::from(["a"]), "texts").unwrap();
+        assert!(!dictionary.contains_key(&Array::from([StringName::from("a")]).into()));
         assert!(dictionary.contains_key(&Dictionary::from([(1, 2), (3, 4)]).into()));
         assert!(!dictionary.contains_key(&Dictionary::from([(3, 4), (1, 2)]).into()));
     }

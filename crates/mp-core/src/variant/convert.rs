@@ -7,9 +7,8 @@ use super::{
 };
 use crate::NodePath;
 
-/// A Rust type that a Godot value can become, by the rules for an argument of a typed GDScript parameter: booleans,
-/// whole numbers and numbers become one another, so do `String`, `StringName` and `NodePath`, and vectors with whole and
-/// broken components; everything else must have the type. Numbers must also fit the Rust type.
+/// A Rust type that a Godot value can become, by the rules for an argument of a typed GDScript parameter, see
+/// [`Variant::convert`]. Numbers must also fit the Rust type.
 pub trait FromVariant: Sized {
     /// Converts `value`.
     ///
@@ -56,11 +55,17 @@ pub enum FromVariantError {
 }
 
 impl Variant {
-    /// The value as another type, by the rules of [`FromVariant`].
+    /// The value as another type, as Godot 4.6.3 converts an argument for a typed parameter and an element for a typed
+    /// array: booleans, whole numbers and numbers become one another; so do `String` and `StringName`, `String` and
+    /// `NodePath`, vectors and rectangles with whole and broken components, and transforms where one contains the other; an
+    /// array becomes a packed array. Everything else must have the type.
+    ///
+    /// Godot also makes a `Color` of a text or an int, a `Quaternion` of a `Basis`, an array of a packed array and an `RID`
+    /// of an object, and where an element has no place in a packed array it puts a zero. These are refused here.
     ///
     /// # Errors
     ///
-    /// When Godot would not pass it to a parameter of that type.
+    /// When the value cannot become one of that type.
     pub fn convert(self, to: VariantType) -> Result<Self, FromVariantError> {
         use VariantType as T;
         let got = self.variant_type();
@@ -71,7 +76,7 @@ impl Variant {
             (Self::Int(v), T::Bool) => Self::Bool(v != 0),
             (Self::Float(v), T::Bool) => Self::Bool(v != 0.0),
             (Self::Bool(v), T::Int) => Self::Int(v.into()),
-            // Cut off; what does not fit becomes the nearest that does, and NaN 0.
+            // Cut off; what does not fit becomes the nearest that does, and NaN 0. In Godot that depends on the processor.
             (Self::Float(v), T::Int) => Self::Int(v as i64),
             (Self::Bool(v), T::Float) => Self::Float(u8::from(v).into()),
             (Self::Int(v), T::Float) => Self::Float(v as f64),
@@ -85,16 +90,42 @@ impl Variant {
             (Self::Vector3i(v), T::Vector3) => Self::Vector3(v.into()),
             (Self::Vector4(v), T::Vector4i) => Self::Vector4i(v.into()),
             (Self::Vector4i(v), T::Vector4) => Self::Vector4(v.into()),
-            (Self::Rect2i(v), T::Rect2) => {
-                Self::Rect2(Rect2::new(v.position.into(), v.size.into()))
-            }
-            (Self::Rect2(v), T::Rect2i) => {
-                Self::Rect2i(Rect2i::new(v.position.into(), v.size.into()))
-            }
+            (Self::Rect2(v), T::Rect2i) => Self::Rect2i(v.into()),
+            (Self::Rect2i(v), T::Rect2) => Self::Rect2(v.into()),
+            (Self::Transform2D(v), T::Transform3D) => Transform3D::from(v).into(),
+            (Self::Transform3D(v), T::Transform2D) => Transform2D::from(*v).into(),
+            (Self::Quaternion(v), T::Basis) => Basis::from(v).into(),
+            (Self::Quaternion(v), T::Transform3D) => Transform3D::from(Basis::from(v)).into(),
+            (Self::Basis(v), T::Transform3D) => Transform3D::from(*v).into(),
+            (Self::Projection(v), T::Transform3D) => Transform3D::from(*v).into(),
+            (Self::Transform3D(v), T::Projection) => Projection::from(*v).into(),
             (Self::Nil, T::Object) => Self::Object(Object::NULL),
+            (Self::Array(v), T::PackedByteArray) => Self::PackedByteArray(bytes(v)?),
+            (Self::Array(v), T::PackedInt32Array) => Self::PackedInt32Array(ints(v)?),
+            (Self::Array(v), T::PackedInt64Array) => Self::PackedInt64Array(pack(v)?),
+            (Self::Array(v), T::PackedFloat32Array) => Self::PackedFloat32Array(pack(v)?),
+            (Self::Array(v), T::PackedFloat64Array) => Self::PackedFloat64Array(pack(v)?),
+            (Self::Array(v), T::PackedStringArray) => Self::PackedStringArray(pack(v)?),
+            (Self::Array(v), T::PackedVector2Array) => Self::PackedVector2Array(pack(v)?),
+            (Self::Array(v), T::PackedVector3Array) => Self::PackedVector3Array(pack(v)?),
+            (Self::Array(v), T::PackedColorArray) => Self::PackedColorArray(pack(v)?),
+            (Self::Array(v), T::PackedVector4Array) => Self::PackedVector4Array(pack(v)?),
             _ => return Err(FromVariantError::Type { expected: to, got }),
         })
     }
+}
+
+fn pack<T: FromVariant>(array: Array) -> Result<Vec<T>, FromVariantError> {
+    array.into_iter().map(T::from_variant).collect()
+}
+
+/// Numbers of 32 bits of an array: the lower half of each.
+fn ints(array: Array) -> Result<Vec<i32>, FromVariantError> {
+    array.into_iter().map(|value| i64::from_variant(value).map(|int| int as i32)).collect()
+}
+
+fn bytes(array: Array) -> Result<Vec<u8>, FromVariantError> {
+    array.into_iter().map(|value| i64::from_variant(value).map(|int| int as u8)).collect()
 }
 
 impl FromVariant for Variant {
@@ -350,6 +381,14 @@ mod tests {
         assert_eq!(Variant::from(NodePath::from("a/b")).to::<String>(), Ok("a/b".into()));
         let refused = Variant::from(name).to::<NodePath>().unwrap_err();
         assert_eq!(refused.to_string(), "expected NodePath, got StringName");
+    }
+
+    #[test]
+    fn an_array_becomes_a_packed_array_if_all_elements_fit() {
+        let array = Variant::from(vec![Variant::from(1), 2.5.into(), true.into()]);
+        assert_eq!(array.clone().to(), Ok(vec![1u8, 2, 1]));
+        assert_eq!(array.clone().to(), Ok(vec![1.0f64, 2.5, 1.0]));
+        assert!(array.to::<Vec<String>>().is_err());
     }
 
     #[test]

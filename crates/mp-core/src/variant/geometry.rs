@@ -278,6 +278,75 @@ impl Color {
     }
 }
 
+/// Cuts off the fractions.
+impl From<Rect2> for Rect2i {
+    fn from(from: Rect2) -> Self {
+        Self::new(from.position.into(), from.size.into())
+    }
+}
+
+impl From<Rect2i> for Rect2 {
+    fn from(from: Rect2i) -> Self {
+        Self::new(from.position.into(), from.size.into())
+    }
+}
+
+impl From<Quaternion> for Basis {
+    fn from(from: Quaternion) -> Self {
+        let Quaternion { x, y, z, w } = from;
+        let scale = 2.0 / (x * x + y * y + z * z + w * w);
+        let (xs, ys, zs) = (x * scale, y * scale, z * scale);
+        let (wx, wy, wz) = (w * xs, w * ys, w * zs);
+        let (xx, xy, xz) = (x * xs, x * ys, x * zs);
+        let (yy, yz, zz) = (y * ys, y * zs, z * zs);
+        Self {
+            x: Vector3::new(1.0 - (yy + zz), xy + wz, xz - wy),
+            y: Vector3::new(xy - wz, 1.0 - (xx + zz), yz + wx),
+            z: Vector3::new(xz + wy, yz - wx, 1.0 - (xx + yy)),
+        }
+    }
+}
+
+impl From<Basis> for Transform3D {
+    fn from(basis: Basis) -> Self {
+        Self { basis, origin: Vector3::ZERO }
+    }
+}
+
+/// In the plane of X and Y.
+impl From<Transform2D> for Transform3D {
+    fn from(from: Transform2D) -> Self {
+        let [x, y, origin] = [from.x, from.y, from.origin].map(|v| Vector3::new(v.x, v.y, 0.0));
+        Self { basis: Basis { x, y, z: Basis::IDENTITY.z }, origin }
+    }
+}
+
+/// Without Z.
+impl From<Transform3D> for Transform2D {
+    fn from(from: Transform3D) -> Self {
+        let columns = [from.basis.x, from.basis.y, from.origin];
+        let [x, y, origin] = columns.map(|v| Vector2::new(v.x, v.y));
+        Self { x, y, origin }
+    }
+}
+
+/// Without the perspective.
+impl From<Projection> for Transform3D {
+    fn from(from: Projection) -> Self {
+        let columns = [from.x, from.y, from.z, from.w];
+        let [x, y, z, origin] = columns.map(|v| Vector3::new(v.x, v.y, v.z));
+        Self { basis: Basis { x, y, z }, origin }
+    }
+}
+
+impl From<Transform3D> for Projection {
+    fn from(from: Transform3D) -> Self {
+        let column = |v: Vector3, w| Vector4::new(v.x, v.y, v.z, w);
+        let Transform3D { basis: Basis { x, y, z }, origin } = from;
+        Self { x: column(x, 0.0), y: column(y, 0.0), z: column(z, 0.0), w: column(origin, 1.0) }
+    }
+}
+
 components!(Rect2 { position: Vector2, size: Vector2 });
 components!(Transform2D { x: Vector2, y: Vector2, origin: Vector2 });
 components!(Plane { normal: Vector3, d: f32 });

@@ -1,5 +1,7 @@
 //! Objects, as far as they can travel.
 
+use std::sync::Arc;
+
 use super::{StringName, Variant};
 
 /// An object of the engine.
@@ -9,7 +11,7 @@ pub enum Object {
     /// objects travel by default.
     Id(u64),
     /// Its class and stored properties, as data. Only travels when both sides allow it.
-    Full(Box<FullObject>),
+    Full(Arc<FullObject>),
 }
 
 /// An object by its content: what Godot sends with `allow_object_decoding`. Nothing is created from it, it is data.

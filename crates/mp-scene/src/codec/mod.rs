@@ -4,6 +4,8 @@ pub mod godot;
 
 use bytes::{Bytes, BytesMut};
 
+pub use godot::variant::{Limits, Objects};
+
 use crate::SceneMessage;
 
 /// How [`SceneMessage`]s become bytes.
@@ -16,14 +18,19 @@ pub enum Codec {
 }
 
 impl Codec {
-    /// Appends `message` to `out`.
+    /// Appends `message` to `out`, with the objects in its values by their ids or in full.
     ///
     /// # Errors
     ///
     /// When it has no form on the wire: too many arguments, or values nested too deeply.
-    pub fn encode(self, message: &SceneMessage, out: &mut BytesMut) -> Result<(), EncodeError> {
+    pub fn encode(
+        self,
+        message: &SceneMessage,
+        objects: Objects,
+        out: &mut BytesMut,
+    ) -> Result<(), EncodeError> {
         match self {
-            Self::Godot4 => godot::encode(message, out),
+            Self::Godot4 => godot::encode(message, objects, out),
         }
     }
 
@@ -31,10 +38,10 @@ impl Codec {
     ///
     /// # Errors
     ///
-    /// When it is not one. Nothing is allocated beyond a small multiple of the packet's length.
-    pub fn decode(self, packet: &Bytes) -> Result<SceneMessage, DecodeError> {
+    /// When it is not one. `limits` bound what its values may take.
+    pub fn decode(self, packet: &Bytes, limits: &Limits) -> Result<SceneMessage, DecodeError> {
         match self {
-            Self::Godot4 => godot::decode(packet),
+            Self::Godot4 => godot::decode(packet, limits),
         }
     }
 }

@@ -23,7 +23,7 @@ use peers::{Peer, Peers, Route};
 pub(crate) use send::Called;
 
 use crate::SceneMessage;
-use crate::codec::Codec;
+use crate::codec::{Codec, Limits, Objects};
 use crate::outbox::Outbox;
 use crate::path_cache::PathCache;
 use crate::signal::Signal;
@@ -36,6 +36,8 @@ use crate::tree::{NodeId, NodeTree};
 #[derive(Debug)]
 pub struct SceneMultiplayer {
     codec: Codec,
+    objects: Objects,
+    limits: Limits,
     server_relay: bool,
     allow_paths_outside_root: bool,
     refuse_new_connections: bool,
@@ -91,6 +93,8 @@ impl SceneMultiplayer {
     pub(crate) fn new(codec: Codec) -> Self {
         Self {
             codec,
+            objects: Objects::Ids,
+            limits: Limits::default(),
             server_relay: true,
             allow_paths_outside_root: false,
             refuse_new_connections: false,
@@ -116,6 +120,13 @@ impl SceneMultiplayer {
         self.allow_paths_outside_root = allow;
     }
 
+    /// Whether objects travel by their content (default: no). What arrives is data, of whatever class it says; nothing is
+    /// created or run.
+    pub fn set_allow_object_decoding(&mut self, allow: bool) {
+        self.objects = if allow { Objects::Full } else { Objects::Ids };
+        self.limits.full_objects = allow.then_some(|_| true);
+    }
+
     /// Refuses new connections on every endpoint, or stops refusing them (default: no).
     pub fn set_refuse_new_connections(&mut self, refuse: bool) {
         self.refuse_new_connections = refuse;
@@ -137,6 +148,11 @@ impl SceneMultiplayer {
     #[doc(alias = "is_server_relay_enabled")]
     pub fn server_relay(&self) -> bool {
         self.server_relay
+    }
+
+    /// Whether objects travel by their content.
+    pub fn is_object_decoding_allowed(&self) -> bool {
+        self.objects == Objects::Full
     }
 
     /// Whether new connections are refused.

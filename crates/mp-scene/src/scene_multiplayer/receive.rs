@@ -19,7 +19,7 @@ use crate::tree::{NodeId, NodeTree};
 impl SceneMultiplayer {
     /// A packet from `sender`, on its own link.
     pub(super) fn receive(&mut self, tree: &dyn NodeTree, sender: PeerId, packet: &Packet) {
-        match self.codec.decode(&packet.payload) {
+        match self.codec.decode(&packet.payload, &self.limits) {
             Ok(SceneMessage::Auth(bytes)) if bytes.is_empty() => {
                 // A completion that comes late.
             }
@@ -102,7 +102,7 @@ impl SceneMultiplayer {
 
     /// A packet from within a RELAY. SYS is between neighbours only.
     fn receive_inner(&mut self, tree: &dyn NodeTree, sender: PeerId, inner: &Bytes) {
-        match self.codec.decode(inner) {
+        match self.codec.decode(inner, &self.limits) {
             Ok(
                 SceneMessage::Auth(_)
                 | SceneMessage::AddPeer(_)

@@ -252,7 +252,7 @@ impl SceneMultiplayer {
 
     fn try_encode(&self, message: &SceneMessage) -> Result<Bytes, EncodeError> {
         let mut packet = BytesMut::new();
-        self.codec.encode(message, &mut packet)?;
+        self.codec.encode(message, self.objects, &mut packet)?;
         Ok(packet.freeze())
     }
 

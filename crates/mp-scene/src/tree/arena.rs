@@ -69,8 +69,7 @@ impl Tree {
         name: &str,
         object: N,
     ) -> Result<NodeRef<N>, TreeError> {
-        let methods = self.tables.entry(TypeId::of::<N>());
-        let methods = Rc::clone(methods.or_insert_with(|| Rc::new(N::rpc_table().erase())));
+        let methods = self.methods_of::<N>();
         self.insert(parent, name, Box::new(object), methods).map(NodeRef::new)
     }
 
@@ -87,6 +86,20 @@ impl Tree {
         table: RpcTable<N>,
     ) -> Result<NodeRef<N>, TreeError> {
         self.insert(parent, name, Box::new(object), Rc::new(table.erase())).map(NodeRef::new)
+    }
+
+    /// Gives the multiplayer root an object, in place of the [`Group`] that it begins with: a game whose topmost script has
+    /// RPC methods.
+    pub fn set_root<N: Node>(&mut self, object: N) -> NodeRef<N> {
+        let methods = self.methods_of::<N>();
+        self.put_root(Box::new(object), methods);
+        NodeRef::new(self.root)
+    }
+
+    /// As [`set_root`](Self::set_root), with a table of its own instead of that of its type.
+    pub fn set_root_with_table<N: Node>(&mut self, object: N, table: RpcTable<N>) -> NodeRef<N> {
+        self.put_root(Box::new(object), Rc::new(table.erase()));
+        NodeRef::new(self.root)
     }
 
     /// Takes a node and all below it out of the tree. The object of the node itself is returned, unless one of its
@@ -212,7 +225,7 @@ impl Tree {
     pub fn get_mut<N: Node>(&mut self, node: NodeRef<N>) -> Result<&mut N, TreeError> {
         let entry = self.entry_mut(node.id())?;
         let object: &mut dyn Any = entry.object.as_deref_mut().ok_or(TreeError::Busy)?;
-        object.downcast_mut().ok_or(TreeError::WrongType(type_name::<N>()))
+        object.downcast_mut().ok_or_else(|| TreeError::WrongType(type_name::<N>()))
     }
 
     /// The object of a node.
@@ -222,7 +235,7 @@ impl Tree {
     /// As [`get_mut`](Self::get_mut).
     pub fn get<N: Node>(&self, node: NodeRef<N>) -> Result<&N, TreeError> {
         let object: &dyn Any = self.entry(node.id())?.object.as_deref().ok_or(TreeError::Busy)?;
-        object.downcast_ref().ok_or(TreeError::WrongType(type_name::<N>()))
+        object.downcast_ref().ok_or_else(|| TreeError::WrongType(type_name::<N>()))
     }
 
     /// The multiplayer root.
@@ -281,6 +294,12 @@ impl Tree {
         }
     }
 
+    /// The methods of a type, made once.
+    fn methods_of<N: Node>(&mut self) -> Rc<MethodTable> {
+        let methods = self.tables.entry(TypeId::of::<N>());
+        Rc::clone(methods.or_insert_with(|| Rc::new(N::rpc_table().erase())))
+    }
+
     fn insert(
         &mut self,
         parent: NodeId,
@@ -295,6 +314,13 @@ impl Tree {
         let id = NodeId(self.nodes.insert(Entry::new(name, Some(parent), object, methods)));
         self.nodes[parent.0].children.insert(name.to_owned(), id);
         Ok(id)
+    }
+
+    fn put_root(&mut self, object: Box<dyn Node>, methods: Rc<MethodTable>) {
+        let entry = &mut self.nodes[self.root.0];
+        entry.object = Some(object);
+        entry.methods = methods;
+        entry.rpc_ids = OnceCell::new();
     }
 
     fn entry(&self, node: NodeId) -> Result<&Entry, TreeError> {

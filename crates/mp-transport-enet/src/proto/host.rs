@@ -328,6 +328,11 @@ impl Host {
         self.slots.connection(connection).map(Peer::stats)
     }
 
+    /// Bytes that a link holds of packets that wait for others, or for their missing pieces; `None` when it is unknown.
+    pub fn waiting_bytes(&self, connection: ConnectionId) -> Option<usize> {
+        self.slots.connection(connection).map(|peer| peer.inbound.waiting())
+    }
+
     /// Figures of the host.
     pub const fn stats(&self) -> HostStats {
         self.stats

@@ -103,8 +103,7 @@ impl Inbound {
         self.unreliable_bytes = self.unreliable_bytes.saturating_sub(cost);
     }
 
-    /// Bytes that wait for others, reliable and unreliable.
-    #[cfg(test)]
+    /// Cost of what waits for others, reliable and unreliable.
     pub(crate) const fn waiting(&self) -> usize {
         self.reorder_bytes + self.unreliable_bytes
     }

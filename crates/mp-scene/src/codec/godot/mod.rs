@@ -2,6 +2,7 @@
 //!
 //! The first byte of a packet is a command in bits 0 to 2, with flags of that command in bits 4 to 7.
 
+pub mod compressed;
 mod path;
 mod rpc;
 mod sys;
@@ -11,6 +12,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 pub use sys::relay_prefix;
 pub use variant::VariantError;
+use variant::{Limits, Objects};
 
 use super::{DecodeError, EncodeError};
 use crate::SceneMessage;
@@ -25,9 +27,13 @@ const RAW: u8 = 3;
 /// SPAWN, DESPAWN and SYNC are 4 to 6.
 pub(crate) const SYS: u8 = 7;
 
-pub(super) fn encode(message: &SceneMessage, out: &mut BytesMut) -> Result<(), EncodeError> {
+pub(super) fn encode(
+    message: &SceneMessage,
+    objects: Objects,
+    out: &mut BytesMut,
+) -> Result<(), EncodeError> {
     match message {
-        SceneMessage::RemoteCall(call) => rpc::encode(call, out)?,
+        SceneMessage::RemoteCall(call) => rpc::encode(call, objects, out)?,
         SceneMessage::SimplifyPath { id, checksum, path } => {
             path::encode_simplify(*id, checksum, path, out);
         }
@@ -49,10 +55,10 @@ pub(super) fn encode(message: &SceneMessage, out: &mut BytesMut) -> Result<(), E
     Ok(())
 }
 
-pub(super) fn decode(packet: &Bytes) -> Result<SceneMessage, DecodeError> {
+pub(super) fn decode(packet: &Bytes, limits: &Limits) -> Result<SceneMessage, DecodeError> {
     let first = *packet.first().ok_or(DecodeError::Empty)?;
     match first & COMMAND_MASK {
-        REMOTE_CALL => rpc::decode(packet).map(SceneMessage::RemoteCall),
+        REMOTE_CALL => rpc::decode(packet, limits).map(SceneMessage::RemoteCall),
         SIMPLIFY_PATH => path::decode_simplify(packet),
         CONFIRM_PATH => path::decode_confirm(packet),
         RAW if packet.len() == 1 => Err(DecodeError::Truncated("the bytes of a raw packet")),

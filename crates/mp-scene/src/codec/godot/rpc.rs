@@ -8,7 +8,9 @@
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use mp_core::Variant;
 
-use super::{REMOTE_CALL, cstring, variant};
+use super::compressed::encode_compressed_list;
+use super::variant::{Decoder, Limits, Objects};
+use super::{REMOTE_CALL, cstring};
 use crate::codec::{DecodeError, EncodeError};
 use crate::message::{CallNode, RemoteCall};
 
@@ -20,7 +22,11 @@ const BY_PATH: u32 = 1 << 31;
 /// Where the node id stands.
 const NODE_AT: usize = 1;
 
-pub(super) fn encode(call: &RemoteCall, out: &mut BytesMut) -> Result<(), EncodeError> {
+pub(super) fn encode(
+    call: &RemoteCall,
+    objects: Objects,
+    out: &mut BytesMut,
+) -> Result<(), EncodeError> {
     let start = out.len();
     let count = u8::try_from(call.args.len())
         .map_err(|_| EncodeError::TooManyArguments(call.args.len()))?;
@@ -58,9 +64,7 @@ pub(super) fn encode(call: &RemoteCall, out: &mut BytesMut) -> Result<(), Encode
         }
         args => {
             out.put_u8(count);
-            for arg in args {
-                variant::encode_compressed(arg, out)?;
-            }
+            encode_compressed_list(args, objects, out)?;
         }
     }
     if let CallNode::Path(path) = &call.node {
@@ -73,7 +77,7 @@ pub(super) fn encode(call: &RemoteCall, out: &mut BytesMut) -> Result<(), Encode
     Ok(())
 }
 
-pub(super) fn decode(packet: &Bytes) -> Result<RemoteCall, DecodeError> {
+pub(super) fn decode(packet: &Bytes, limits: &Limits) -> Result<RemoteCall, DecodeError> {
     let mut rest = &packet[..];
     let meta = rest.get_u8();
     let short = |_| DecodeError::Truncated("the head of a call");
@@ -89,7 +93,8 @@ pub(super) fn decode(packet: &Bytes) -> Result<RemoteCall, DecodeError> {
     };
 
     let node = if id & BY_PATH == 0 {
-        CallNode::Id { id, wide: false }
+        let wide = meta >> NODE_SIZE_SHIFT & NODE_SIZE_MASK == 2 && id <= 0xFFFF;
+        CallNode::Id { id, wide }
     } else {
         let offset = (id & !BY_PATH) as usize;
         // An offset into the head would make the argument area negative.
@@ -106,24 +111,18 @@ pub(super) fn decode(packet: &Bytes) -> Result<RemoteCall, DecodeError> {
         (if bytes.is_empty() { vec![] } else { vec![Variant::PackedByteArray(bytes)] }, true)
     } else {
         let count = rest.try_get_u8().map_err(|_| DecodeError::Truncated("the argument count"))?;
-        arguments(rest, usize::from(count))
+        arguments(rest, usize::from(count), limits)
     };
     Ok(RemoteCall { node, method, args, complete })
 }
 
 /// Godot 4.6.3 makes a call whose arguments cannot all be decoded, with null for those from the first bad one on; bytes
 /// left over are ignored.
-fn arguments(mut rest: &[u8], count: usize) -> (Vec<Variant>, bool) {
-    let mut args = Vec::with_capacity(count);
-    while args.len() < count {
-        match variant::decode_compressed(&mut rest) {
-            Ok(arg) => args.push(arg),
-            Err(error) => {
-                tracing::debug!(%error, index = args.len(), "an argument could not be decoded");
-                args.resize(count, Variant::Nil);
-                return (args, false);
-            }
-        }
+fn arguments(rest: &[u8], count: usize, limits: &Limits) -> (Vec<Variant>, bool) {
+    let (mut args, error) = Decoder::new(rest, limits).compressed_list(count);
+    if let Some(error) = &error {
+        tracing::debug!(%error, index = args.len(), "an argument could not be decoded");
+        args.resize(count, Variant::Nil);
     }
-    (args, true)
+    (args, error.is_none())
 }

@@ -1,0 +1,167 @@
+//! One side's view of a link.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::connected;
+use super::wire::{Message, Side, Wire, split};
+use crate::limits::{RECEIVE_QUEUE_BYTES_MAX, RECEIVE_QUEUE_PACKETS_MAX};
+use crate::{ConnectionId, ConnectionStats, DisconnectReason, Packet, PeerEvent, PeerId};
+
+/// One side's view of a link.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) connection: ConnectionId,
+    pub(super) wire: Arc<Wire>,
+    /// Whether its `Connected` has been reported.
+    pub(super) connected: bool,
+    pub(super) leaving: Option<Leaving>,
+    /// Whether the next flush has something for the other side.
+    pub(super) dirty: bool,
+    /// Packets taken in and not yet taken from `next_event`.
+    pub(super) ready_packets: usize,
+    /// Bytes of those.
+    pub(super) ready_bytes: usize,
+    pub(super) receive_drops: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Leaving {
+    /// What this side's `Disconnected` says.
+    pub(super) reason: DisconnectReason,
+    /// What the other side's says.
+    pub(super) told: DisconnectReason,
+    /// Whether the other side takes in first what was accepted.
+    pub(super) drain: bool,
+}
+
+impl Link {
+    pub(super) fn new(connection: ConnectionId, wire: Arc<Wire>, connected: bool) -> Self {
+        Self {
+            connection,
+            wire,
+            connected,
+            leaving: None,
+            dirty: connected,
+            ready_packets: 0,
+            ready_bytes: 0,
+            receive_drops: 0,
+        }
+    }
+
+    pub(super) fn send(&mut self, side: Side, message: Message) {
+        if self.leaving.is_some() || !self.connected {
+            return;
+        }
+        let mut pipes = self.wire.lock();
+        let (mine, theirs) = split(&mut pipes, side);
+        if theirs.goodbye.is_some() {
+            return;
+        }
+        let pushed = mine.queue.push(message.mode, message.payload.len(), message);
+        if pushed.is_err() {
+            mine.queue.clear();
+        }
+        drop(pipes);
+        self.dirty = true;
+        if pushed.is_err() {
+            let full = DisconnectReason::QueueFull;
+            self.leave(Leaving { reason: full, told: full, drain: false });
+        }
+    }
+
+    pub(super) fn leave(&mut self, leaving: Leaving) {
+        self.leaving = Some(leaving);
+        self.dirty = true;
+    }
+
+    pub(super) fn publish(&mut self, side: Side) {
+        let mut pipes = self.wire.lock();
+        let (mine, _) = split(&mut pipes, side);
+        mine.published = mine.queue.mark();
+        let opened = !std::mem::replace(&mut mine.open, true);
+        if let Some(leaving) = self.leaving {
+            mine.goodbye = Some(leaving.told);
+        }
+        let ring_other = opened || mine.goodbye.is_some() || mine.can_be_taken();
+        // The end is this side's news, too, and reported by its next poll.
+        let ring_own = mine.goodbye.is_some() && mine.queue.is_empty();
+        drop(pipes);
+        if ring_other {
+            self.wire.ring(side.other());
+        }
+        if ring_own {
+            self.wire.ring(side);
+        }
+    }
+
+    /// Takes in what the other side published. Says when the link is over, and with what `Disconnected` if any.
+    pub(super) fn take_in(
+        &mut self,
+        side: Side,
+        events: &mut VecDeque<PeerEvent>,
+    ) -> Option<Option<DisconnectReason>> {
+        let mut pipes = self.wire.lock();
+        let (mine, theirs) = split(&mut pipes, side);
+        if !self.connected {
+            if !theirs.open {
+                return theirs.goodbye.map(|_| None);
+            }
+            self.connected = true;
+            events.push_back(connected(self.connection, PeerId::SERVER));
+        }
+        if let Some(leaving) = self.leaving {
+            let told = !self.dirty && mine.queue.is_empty();
+            return (told || theirs.goodbye.is_some()).then_some(Some(leaving.reason));
+        }
+        if theirs.held {
+            self.receive_drops += theirs.queue.discard_unreliable_before(theirs.published);
+        } else {
+            while self.ready_packets < RECEIVE_QUEUE_PACKETS_MAX
+                && self.ready_bytes < RECEIVE_QUEUE_BYTES_MAX
+                && let Some(Message { mode, channel, payload }) = theirs.take()
+            {
+                self.ready_packets += 1;
+                self.ready_bytes += payload.len();
+                let from = self.connection;
+                events.push_back(PeerEvent::Packet(Packet { from, mode, channel, payload }));
+            }
+        }
+        let more = theirs.can_be_taken();
+        let ended = theirs.goodbye.filter(|_| theirs.queue.is_empty());
+        drop(pipes);
+        if more {
+            self.wire.ring(side);
+        }
+        ended.map(Some)
+    }
+
+    pub(super) fn hold(&mut self, side: Side, held: bool) {
+        let mut pipes = self.wire.lock();
+        let (_, theirs) = split(&mut pipes, side);
+        if theirs.held {
+            self.receive_drops += theirs.queue.discard_unreliable_before(theirs.published);
+        }
+        theirs.held = held;
+        let ready = theirs.can_be_taken();
+        drop(pipes);
+        if ready {
+            self.wire.ring(side);
+        }
+    }
+
+    pub(super) fn stats(&self, side: Side) -> ConnectionStats {
+        let mut pipes = self.wire.lock();
+        let (mine, theirs) = split(&mut pipes, side);
+        ConnectionStats {
+            packets_sent: mine.taken_packets,
+            bytes_sent: mine.taken_bytes,
+            packets_received: theirs.taken_packets,
+            bytes_received: theirs.taken_bytes,
+            send_drops: mine.queue.drops(),
+            receive_drops: self.receive_drops,
+            queued_bytes: mine.queue.bytes() as u64,
+            ..ConnectionStats::default()
+        }
+    }
+}

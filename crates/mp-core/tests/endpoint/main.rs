@@ -1,0 +1,510 @@
+//! The endpoint: doors, batches, back-pressure and endings, over the memory network.
+
+mod overflow;
+mod world;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use mp_core::limits::{
+    BATCH_BYTES_MAX, BATCH_EVENTS_MAX, LINGER, PENDING_BATCHES_MAX, RECEIVE_QUEUE_PACKETS_MAX,
+};
+use mp_core::{
+    ConnectionId, ConnectionStatus, DisconnectReason, Farewell, MemoryMultiplayerPeer,
+    MultiplayerPeer, PeerEvent, PeerId, Rng, StateMachine, ToBranch, ToEndpoint, TransferMode,
+};
+
+use world::*;
+
+#[test]
+fn opened_comes_first_and_says_what_the_transport_is() {
+    let mut world = World::new(LOBBY, [LOBBY]);
+    let _client = world.join(2);
+    world.turn();
+    let [ToBranch::Opened(ENDPOINT, info), ToBranch::Events(ENDPOINT, events)] = world.said(LOBBY)
+    else {
+        panic!("said {:?}", world.said(LOBBY))
+    };
+    assert_eq!(info.unique_id, PeerId::SERVER);
+    assert_eq!(info.status, ConnectionStatus::Connected);
+    assert!(info.relay_supported);
+    assert!(matches!(events[..], [PeerEvent::Connected { .. }]));
+}
+
+#[test]
+fn a_branch_is_told_of_its_opening_once() {
+    let mut world = World::new(LOBBY, [LOBBY]);
+    world.endpoint.serve(LOBBY);
+    world.turn();
+    assert_eq!(world.said(LOBBY).len(), 1);
+}
+
+#[test]
+fn a_door_leads_each_link_to_its_branch() {
+    let mut world = World::new(EvenToLobby, [LOBBY, ARENA]);
+    let mut clients = [world.join(2), world.join(3), world.join(4)];
+    world.turn();
+    for client in &mut clients {
+        client.turn();
+        client.say(format!("from {}", client.peer.unique_id()));
+    }
+    world.turn();
+    assert_eq!(world.payloads(LOBBY), ["from 2", "from 4"]);
+    assert_eq!(world.payloads(ARENA), ["from 3"]);
+}
+
+#[test]
+fn whoever_the_door_turns_away_is_disconnected_and_no_branch_hears_of_it() {
+    let mut world = World::new(Closed, [LOBBY]);
+    let mut client = world.join(2);
+    world.turn();
+    client.turn();
+    assert_eq!(client.end(), Some(DisconnectReason::Remote(0)));
+    world.turn();
+    assert_eq!(world.said(LOBBY).len(), 1, "only Opened");
+    assert_eq!(world.endpoint.stats().turned_away, 1);
+    assert_eq!(world.endpoint.stats().connections, 0);
+}
+
+#[test]
+fn a_door_to_a_branch_that_is_not_served_is_closed() {
+    let mut world = World::new(ARENA, [LOBBY]);
+    let mut client = world.join(2);
+    world.turn();
+    client.turn();
+    assert_eq!(client.end(), Some(DisconnectReason::Remote(0)));
+    assert_eq!(world.endpoint.stats().turned_away, 1);
+}
+
+#[test]
+fn batches_are_bounded_in_events_and_bytes() {
+    let mut world = World::new(LOBBY, [LOBBY]);
+    let mut client = world.join(2);
+    world.turn();
+    client.turn();
+    for _ in 0..1_000 {
+        client.queue("small");
+    }
+    for _ in 0..100 {
+        client.queue(vec![0; 10_000]);
+    }
+    client.flush();
+    world.turn();
+    let batches = world.batches(LOBBY);
+    let sizes: Vec<_> = batches.iter().map(|batch| batch.len()).collect();
+    assert_eq!(sizes.iter().sum::<usize>(), 1_101);
+    assert!(sizes.iter().all(|&events| events <= BATCH_EVENTS_MAX));
+    assert!(sizes.contains(&BATCH_EVENTS_MAX), "{sizes:?}");
+    for batch in &batches {
+        let bytes = batch.iter().map(payload_len).collect::<Vec<_>>();
+        let but_last = bytes[..bytes.len() - 1].iter().sum::<usize>();
+        assert!(but_last < BATCH_BYTES_MAX, "{but_last} bytes before the last event");
+    }
+    assert_eq!(world.endpoint.stats().batches, batches.len() as u64);
+}
+
+#[test]
+fn a_full_branch_holds_its_links_and_loses_no_reliable_packet() {
+    const PACKETS: u32 = (BATCH_EVENTS_MAX * PENDING_BATCHES_MAX * 3) as u32;
+    let mut world = World::new(EvenToLobby, [LOBBY, ARENA]);
+    let (mut lobby, mut arena) = (world.join(2), world.join(3));
+    world.turn();
+    lobby.turn();
+    arena.turn();
+    world.full.insert(LOBBY);
+    for number in 0..PACKETS {
+        lobby.queue(number.to_le_bytes().to_vec());
+        if number % 1_000 == 0 {
+            lobby.flush();
+            world.turn();
+        }
+    }
+    lobby.flush();
+    for _ in 0..10 {
+        world.turn();
+    }
+    assert_eq!(world.endpoint.stats().holds, 1);
+    arena.say("not affected");
+    world.turn();
+    assert_eq!(world.payloads(ARENA), ["not affected"]);
+
+    // What waits in the endpoint is bounded: the rest has stayed with the client.
+    world.full.clear();
+    world.deliver();
+    let kept = world.payloads(LOBBY).len();
+    let bound = BATCH_EVENTS_MAX * PENDING_BATCHES_MAX + RECEIVE_QUEUE_PACKETS_MAX;
+    assert!(kept <= bound, "{kept} packets were kept, bound {bound}");
+
+    for _ in 0..20 {
+        world.turn();
+    }
+    let numbers = world
+        .payloads(LOBBY)
+        .into_iter()
+        .map(|payload| u32::from_le_bytes(payload[..].try_into().expect("four bytes")));
+    assert!(numbers.eq(0..PACKETS), "every packet, once and in order");
+}
+
+#[test]
+fn a_full_branch_costs_unreliable_packets_which_are_counted() {
+    let mut world = World::new(LOBBY, [LOBBY]);
+    let mut client = world.join(2);
+    world.turn();
+    client.turn();
+    world.full.insert(LOBBY);
+    world.fill(&mut client);
+    assert_eq!(world.endpoint.stats().holds, 1);
+    for _ in 0..10 {
+        client.queue_as(TransferMode::Unreliable, "gone");
+    }
+    client.queue("kept");
+    client.flush();
+    world.turn();
+    let link = world.links()[0];
+    let drops = world.endpoint.connection_stats(link).expect("a link").receive_drops;
+    assert_eq!(drops, 10);
+    world.full.clear();
+    world.turn();
+    world.turn();
+    let payloads = world.payloads(LOBBY);
+    assert!(payloads.iter().all(|payload| payload != "gone"));
+    assert_eq!(payloads.last().expect("packets"), "kept");
+}
+
+#[test]
+fn a_link_that_joins_a_full_branch_is_held_too() {
+    let mut world = World::new(LOBBY, [LOBBY]);
+    let mut first = world.join(2);
+    world.turn();
+    first.turn();
+    world.full.insert(LOBBY);
+    world.fill(&mut first);
+    let mut second = world.join(3);
+    world.turn();
+    second.turn();
+    second.queue("from the second");
+    second.flush();
+    world.turn();
+    let before = world.endpoint.stats().batches;
+    let link = ConnectionId { slot: 1, generation: 0 };
+    let stats = world.endpoint.connection_stats(link).expect("a link");
+    assert_eq!(stats.packets_received, 0, "held");
+    world.full.clear();
+    world.turn();
+    world.turn();
+    assert!(world.endpoint.stats().batches > before);
+    assert_eq!(world.payloads(LOBBY).last().expect("packets"), "from the second");
+}
+
+#[test]
+fn a_branch_sends_to_its_links_and_ends_them() {
+    let mut world = World::new(LOBBY, [LOBBY]);
+    let mut client = world.join(2);
+    world.turn();
+    client.turn();
+    let connection = world.links()[0];
+    world.tell(ToEndpoint::Send(vec![packet(connection, "one"), packet(connection, "two")]));
+    world.turn();
+    client.turn();
+    assert_eq!(client.payloads(), ["one", "two"]);
+    world.tell(ToEndpoint::Disconnect {
+        connection,
+        reason: DisconnectReason::Kicked,
+        farewell: Farewell::Polite,
+    });
+    world.turn();
+    world.turn();
+    client.turn();
+    assert_eq!(world.ends(LOBBY), [(connection, DisconnectReason::Kicked)]);
+    assert_eq!(client.end(), Some(DisconnectReason::Remote(0)));
+}
+
+#[test]
+fn an_abrupt_end_is_not_reported_to_the_branch() {
+    let mut world = World::new(LOBBY, [LOBBY]);
+    let mut client = world.join(2);
+    world.turn();
+    client.turn();
+    client.say("too late");
+    let (connection, reason) = (world.links()[0], DisconnectReason::Kicked);
+    world.tell(ToEndpoint::Disconnect { connection, reason, farewell: Farewell::Abrupt });
+    world.turn();
+    world.turn();
+    assert!(world.ends(LOBBY).is_empty() && world.payloads(LOBBY).is_empty());
+    assert_eq!(world.endpoint.stats().connections, 0);
+    client.turn();
+    assert_eq!(client.end(), Some(DisconnectReason::Remote(0)));
+}
+
+#[test]
+fn a_packet_that_the_transport_does_not_accept_is_counted() {
+    let mut world = World::new(LOBBY, [LOBBY]);
+    let _client = world.join(2);
+    world.turn();
+    let max = world.endpoint.peer().max_packet_size();
+    let too_large = packet(world.links()[0], vec![0; max + 1]);
+    world.tell(ToEndpoint::Send(vec![too_large]));
+    assert_eq!(world.endpoint.stats().rejected_packets, 1);
+}
+
+#[test]
+fn new_connections_are_refused_when_a_branch_says_so() {
+    let mut world = World::new(LOBBY, [LOBBY]);
+    world.tell(ToEndpoint::RefuseNewConnections(true));
+    let mut client = world.join(2);
+    world.turn();
+    client.turn();
+    assert_eq!(client.peer.connection_status(), ConnectionStatus::Disconnected);
+    assert!(world.links().is_empty());
+}
+
+#[test]
+fn leaving_with_drain_waits_for_what_was_accepted_and_then_closes() {
+    let mut world = World::new(LOBBY, [LOBBY]);
+    let mut client = world.join(2);
+    world.turn();
+    client.turn();
+    let connection = world.links()[0];
+    world.tell(ToEndpoint::Send((0..100).map(|n| packet(connection, vec![n; 1_000])).collect()));
+    world.leave(LOBBY, Farewell::Drain);
+    world.turn();
+    world.turn();
+    assert!(!world.endpoint.is_finished(), "the client has not taken it in");
+    client.turn();
+    assert_eq!(client.payloads().len(), 100);
+    assert_eq!(client.end(), Some(DisconnectReason::Remote(0)));
+    world.turn();
+    assert!(world.endpoint.is_finished());
+    assert_eq!(world.ends(LOBBY), [(connection, DisconnectReason::Closed)]);
+    assert_eq!(world.closed(LOBBY), Some(DisconnectReason::Closed));
+    assert_eq!(world.endpoint.poll_timeout(), None);
+    assert!(!world.endpoint.has_output());
+}
+
+#[test]
+fn a_drain_that_takes_too_long_is_cut_at_the_deadline() {
+    let mut world = World::new(LOBBY, [LOBBY]);
+    let mut client = world.join(2);
+    world.turn();
+    client.turn();
+    let connection = world.links()[0];
+    world.tell(ToEndpoint::Send(vec![packet(connection, "never read")]));
+    world.leave(LOBBY, Farewell::Drain);
+    world.turn();
+    let deadline = world.endpoint.poll_timeout().expect("a deadline");
+    assert_eq!(deadline, world.now + LINGER);
+    world.now = deadline;
+    world.turn();
+    assert!(world.endpoint.is_finished());
+    assert_eq!(world.ends(LOBBY), [(connection, DisconnectReason::Closed)]);
+    assert_eq!(world.closed(LOBBY), Some(DisconnectReason::Closed));
+    client.turn();
+    assert!(client.payloads().is_empty());
+    assert_eq!(client.end(), Some(DisconnectReason::Remote(0)));
+}
+
+#[test]
+fn saying_it_twice_does_not_put_the_deadline_off() {
+    let mut world = World::new(LOBBY, [LOBBY]);
+    let mut client = world.join(2);
+    world.turn();
+    client.turn();
+    let connection = world.links()[0];
+    world.tell(ToEndpoint::Send(vec![packet(connection, "never read")]));
+    world.leave(LOBBY, Farewell::Drain);
+    let deadline = world.now + LINGER;
+    world.now += Duration::from_secs(1);
+    world.leave(LOBBY, Farewell::Drain);
+    assert_eq!(world.endpoint.poll_timeout(), Some(deadline));
+}
+
+#[test]
+fn leaving_abruptly_closes_at_once() {
+    let mut world = World::new(LOBBY, [LOBBY]);
+    let mut client = world.join(2);
+    world.turn();
+    client.turn();
+    world.leave(LOBBY, Farewell::Abrupt);
+    world.turn();
+    assert!(world.endpoint.is_finished());
+    assert_eq!(world.closed(LOBBY), Some(DisconnectReason::Closed));
+    assert!(world.ends(LOBBY).is_empty());
+    client.turn();
+    assert_eq!(client.end(), Some(DisconnectReason::Remote(0)));
+}
+
+#[test]
+fn leaving_without_links_closes_at_once() {
+    let mut world = World::new(LOBBY, [LOBBY]);
+    world.leave(LOBBY, Farewell::Drain);
+    world.turn();
+    assert!(world.endpoint.is_finished());
+    assert_eq!(world.closed(LOBBY), Some(DisconnectReason::Closed));
+}
+
+#[test]
+fn one_branch_leaves_and_the_others_go_on() {
+    let mut world = World::new(EvenToLobby, [LOBBY, ARENA]);
+    let (mut lobby, mut arena) = (world.join(2), world.join(3));
+    world.turn();
+    lobby.turn();
+    arena.turn();
+    world.leave(LOBBY, Farewell::Polite);
+    for _ in 0..3 {
+        world.turn();
+        lobby.turn();
+    }
+    assert_eq!(world.closed(LOBBY), Some(DisconnectReason::Closed));
+    assert_eq!(world.ends(LOBBY).len(), 1);
+    assert_eq!(lobby.end(), Some(DisconnectReason::Remote(0)));
+    assert!(!world.endpoint.is_finished());
+    assert_eq!(world.closed(ARENA), None);
+    assert_eq!(world.endpoint.poll_timeout(), None, "nothing lingers");
+
+    arena.say("still here");
+    let mut late = world.join(4);
+    world.turn();
+    late.turn();
+    assert_eq!(world.payloads(ARENA), ["still here"]);
+    assert_eq!(late.end(), Some(DisconnectReason::Remote(0)), "the lobby is gone");
+
+    world.endpoint.serve(LOBBY);
+    let mut back = world.join(6);
+    world.turn();
+    back.turn();
+    assert_eq!(back.end(), None, "the lobby is served again");
+
+    world.leave(ARENA, Farewell::Abrupt);
+    world.leave(LOBBY, Farewell::Abrupt);
+    world.turn();
+    assert!(world.endpoint.is_finished());
+    assert_eq!(world.closed(ARENA), Some(DisconnectReason::Closed));
+}
+
+#[test]
+fn a_client_whose_session_is_lost_is_closed_with_the_reason_of_its_link() {
+    let mut server = MemoryMultiplayerPeer::server();
+    let client = server.address().connect(peer_id(2));
+    let mut world = World::around(client, LOBBY, [LOBBY]);
+    drain(&mut server);
+    world.turn();
+    let connection = world.links()[0];
+    server.close();
+    drain(&mut server);
+    world.turn();
+    assert!(world.endpoint.is_finished());
+    assert_eq!(world.ends(LOBBY), [(connection, DisconnectReason::Remote(0))]);
+    assert_eq!(world.closed(LOBBY), Some(DisconnectReason::Remote(0)));
+}
+
+#[test]
+fn a_client_that_never_gets_through_is_closed_without_a_link() {
+    let server = MemoryMultiplayerPeer::server();
+    let client = server.address().connect(peer_id(2));
+    drop(server);
+    let mut world = World::around(client, LOBBY, [LOBBY]);
+    world.turn();
+    let [ToBranch::Opened(_, info), ToBranch::Closed(_, reason)] = world.said(LOBBY) else {
+        panic!("said {:?}", world.said(LOBBY))
+    };
+    assert_eq!(info.status, ConnectionStatus::Connecting);
+    assert_eq!(*reason, DisconnectReason::Timeout);
+}
+
+#[test]
+fn a_client_that_failed_before_it_was_served_is_closed_too() {
+    let server = MemoryMultiplayerPeer::server();
+    let mut client = server.address().connect(peer_id(2));
+    client.close();
+    let mut world = World::around(client, LOBBY, [LOBBY]);
+    world.turn();
+    assert_eq!(world.closed(LOBBY), Some(DisconnectReason::Timeout));
+}
+
+#[test]
+fn a_client_that_ends_its_session_abruptly_is_closed_with_its_own_reason() {
+    let mut server = MemoryMultiplayerPeer::server();
+    let client = server.address().connect(peer_id(2));
+    let mut world = World::around(client, LOBBY, [LOBBY]);
+    drain(&mut server);
+    world.turn();
+    let (connection, reason) = (world.links()[0], DisconnectReason::Closed);
+    world.tell(ToEndpoint::Disconnect { connection, reason, farewell: Farewell::Abrupt });
+    world.turn();
+    assert!(world.ends(LOBBY).is_empty());
+    assert_eq!(world.closed(LOBBY), Some(DisconnectReason::Closed));
+}
+
+/// Clients come, talk and go in every way; branches are full now and then and leave at the end.
+#[test]
+fn each_branch_hears_one_connected_then_packets_then_one_disconnected() {
+    for seed in 0..20 {
+        let mut rng = Rng::from_number(seed);
+        let mut world = World::new(EvenToLobby, [LOBBY, ARENA]);
+        let mut clients = Vec::new();
+        for turn in 0..200 {
+            match rng.below(6) {
+                0 | 1 => clients.push(world.join(2 + turn)),
+                2 if !clients.is_empty() => {
+                    let index = rng.below(clients.len() as u64) as usize;
+                    drop(clients.swap_remove(index));
+                }
+                3 => {
+                    let links = world.links();
+                    if let Some(&connection) = links.get(rng.below(8) as usize) {
+                        let farewell = [Farewell::Polite, Farewell::Drain][rng.below(2) as usize];
+                        let reason = DisconnectReason::Kicked;
+                        world.tell(ToEndpoint::Disconnect { connection, reason, farewell });
+                    }
+                }
+                4 => drop(world.full.insert([LOBBY, ARENA][rng.below(2) as usize])),
+                _ => world.full.clear(),
+            }
+            world.turn();
+            for client in &mut clients {
+                client.turn();
+                if client.link().is_some() {
+                    client.say("chatter");
+                }
+            }
+        }
+        world.full.clear();
+        world.leave(LOBBY, Farewell::Drain);
+        world.leave(ARENA, Farewell::Polite);
+        for _ in 0..5 {
+            world.turn();
+            clients.iter_mut().for_each(Client::turn);
+        }
+        assert!(world.endpoint.is_finished(), "seed {seed}");
+        for branch in [LOBBY, ARENA] {
+            let links = check_order(world.said(branch), seed);
+            assert!(links > 5, "seed {seed}: only {links} links came to {branch:?}");
+        }
+    }
+}
+
+/// Checks what a branch was told and returns how many links it had.
+fn check_order(said: &[ToBranch], seed: u64) -> usize {
+    assert!(matches!(said.first(), Some(ToBranch::Opened(..))), "seed {seed}: {:?}", said.first());
+    assert!(matches!(said.last(), Some(ToBranch::Closed(..))), "seed {seed}: {:?}", said.last());
+    let mut phases = BTreeMap::new();
+    for message in &said[1..said.len() - 1] {
+        let ToBranch::Events(_, events) = message else { panic!("seed {seed}: {message:?}") };
+        for event in events {
+            match event {
+                PeerEvent::Connected { connection, .. } => {
+                    assert_eq!(phases.insert(*connection, true), None, "seed {seed}");
+                }
+                PeerEvent::Packet(packet) => {
+                    assert_eq!(phases.get(&packet.from), Some(&true), "seed {seed}");
+                }
+                PeerEvent::Disconnected { connection, .. } => {
+                    assert_eq!(phases.insert(*connection, false), Some(true), "seed {seed}");
+                }
+                other => panic!("unknown event {other:?}"),
+            }
+        }
+    }
+    assert!(phases.values().all(|&connected| !connected), "seed {seed}: a link without an end");
+    phases.len()
+}

@@ -1,0 +1,82 @@
+//! A transport that does not hold its links cannot fill the memory of a process whose branch takes nothing.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use mp_core::limits::{BATCH_EVENTS_MAX, PENDING_BATCHES_MAX};
+use mp_core::{
+    Channel, ConnectionId, ConnectionStatus, DisconnectReason, Endpoint, Farewell, Instant,
+    MultiplayerPeer, Origin, Outgoing, Packet, PeerEvent, PeerId, SendError, StateMachine,
+    ToBranch, TransferMode,
+};
+
+use crate::world::{ENDPOINT, LOBBY};
+
+const LINK: ConnectionId = ConnectionId { slot: 0, generation: 0 };
+
+/// Reports what it is told to, whatever the endpoint asks of it.
+struct Stubborn {
+    events: VecDeque<PeerEvent>,
+    disconnected: Vec<(ConnectionId, DisconnectReason, Farewell)>,
+}
+
+impl MultiplayerPeer for Stubborn {
+    fn poll(&mut self, _now: Instant) {}
+    fn next_event(&mut self) -> Option<PeerEvent> {
+        self.events.pop_front()
+    }
+    fn send(&mut self, _outgoing: Outgoing) -> Result<(), SendError> {
+        Ok(())
+    }
+    fn flush(&mut self, _now: Instant) {}
+    fn disconnect(&mut self, link: ConnectionId, reason: DisconnectReason, farewell: Farewell) {
+        self.disconnected.push((link, reason, farewell));
+    }
+    fn close(&mut self) {}
+    fn unique_id(&self) -> PeerId {
+        PeerId::SERVER
+    }
+    fn connection_status(&self) -> ConnectionStatus {
+        ConnectionStatus::Connected
+    }
+}
+
+/// What a branch that took nothing so far is told after `packets` packets, and the endpoint.
+fn flooded(packets: usize, mode: TransferMode) -> (Vec<ToBranch>, Endpoint<Stubborn>) {
+    let packet = Packet { from: LINK, mode, channel: Channel(0), payload: Bytes::new() };
+    let claimed_id = PeerId::new(2);
+    let joined = PeerEvent::Connected { connection: LINK, claimed_id, origin: Origin::Process };
+    let mut events = VecDeque::from([joined]);
+    events.extend(std::iter::repeat_n(PeerEvent::Packet(packet), packets));
+    let peer = Stubborn { events, disconnected: Vec::new() };
+
+    let mut endpoint = Endpoint::new(ENDPOINT, peer, LOBBY);
+    endpoint.serve(LOBBY);
+    endpoint.end_turn(Instant::from_millis(1));
+    let mut said = Vec::new();
+    endpoint.deliver(&mut |_, message| {
+        said.push(message);
+        Ok(())
+    });
+    (said, endpoint)
+}
+
+const BOUND: usize = 2 * PENDING_BATCHES_MAX * BATCH_EVENTS_MAX;
+
+#[test]
+fn unreliable_packets_beyond_the_bound_are_dropped_and_counted() {
+    let (said, endpoint) = flooded(BOUND + 1_000, TransferMode::Unreliable);
+    assert!(said.len() <= 2 * PENDING_BATCHES_MAX, "{} messages", said.len());
+    assert!(endpoint.stats().overflowed_packets >= 1_000);
+    assert_eq!(endpoint.peer().disconnected, []);
+}
+
+#[test]
+fn a_link_that_loses_a_reliable_packet_ends_and_the_branch_is_told() {
+    let (said, endpoint) = flooded(BOUND + 1_000, TransferMode::Reliable);
+    assert_eq!(endpoint.stats().overflowed_packets, 1, "what follows comes from no link");
+    let reason = DisconnectReason::QueueFull;
+    assert_eq!(endpoint.peer().disconnected, [(LINK, reason, Farewell::Abrupt)]);
+    let Some(ToBranch::Events(_, events)) = said.last() else { panic!("{:?}", said.last()) };
+    assert_eq!(events.last(), Some(&PeerEvent::Disconnected { connection: LINK, reason }));
+}

@@ -1,0 +1,232 @@
+//! An endpoint over the memory network, its branches and its clients.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use mp_core::limits::{BATCH_EVENTS_MAX, PENDING_BATCHES_MAX};
+use mp_core::{
+    Arrival, BranchId, Channel, ConnectionId, DisconnectReason, Door, Endpoint, EndpointId,
+    Farewell, Instant, MemoryAddress, MemoryMultiplayerPeer, MultiplayerPeer, Outgoing, PeerEvent,
+    PeerId, Prefix, StateMachine, ToBranch, ToEndpoint, TransferMode,
+};
+
+pub(crate) const ENDPOINT: EndpointId = EndpointId(7);
+pub(crate) const LOBBY: BranchId = BranchId(0);
+pub(crate) const ARENA: BranchId = BranchId(1);
+
+pub(crate) struct EvenToLobby;
+
+impl Door for EvenToLobby {
+    fn route(&mut self, arrival: &Arrival<'_>) -> Result<BranchId, DisconnectReason> {
+        let id = arrival.claimed_id.ok_or(DisconnectReason::InvalidId)?;
+        Ok(if id.get() % 2 == 0 { LOBBY } else { ARENA })
+    }
+}
+
+pub(crate) struct Closed;
+
+impl Door for Closed {
+    fn route(&mut self, _arrival: &Arrival<'_>) -> Result<BranchId, DisconnectReason> {
+        Err(DisconnectReason::Refused)
+    }
+}
+
+/// An endpoint, and branches that note what they are told.
+pub(crate) struct World<D> {
+    pub(crate) endpoint: Endpoint<MemoryMultiplayerPeer, D>,
+    pub(crate) address: MemoryAddress,
+    pub(crate) told: BTreeMap<BranchId, Vec<ToBranch>>,
+    /// Branches that take nothing.
+    pub(crate) full: BTreeSet<BranchId>,
+    pub(crate) now: Instant,
+}
+
+impl<D: Door> World<D> {
+    pub(crate) fn new(door: D, branches: impl IntoIterator<Item = BranchId>) -> Self {
+        Self::around(MemoryMultiplayerPeer::server(), door, branches)
+    }
+
+    pub(crate) fn around(
+        peer: MemoryMultiplayerPeer,
+        door: D,
+        branches: impl IntoIterator<Item = BranchId>,
+    ) -> Self {
+        let address = peer.address();
+        let mut endpoint = Endpoint::new(ENDPOINT, peer, door);
+        branches.into_iter().for_each(|branch| endpoint.serve(branch));
+        let now = Instant::from_millis(1_000);
+        Self { endpoint, address, told: BTreeMap::new(), full: BTreeSet::new(), now }
+    }
+
+    pub(crate) fn join(&self, id: i32) -> Client {
+        Client { peer: self.address.connect(peer_id(id)), log: Vec::new() }
+    }
+
+    pub(crate) fn turn(&mut self) {
+        self.endpoint.end_turn(self.now);
+        self.deliver();
+    }
+
+    pub(crate) fn deliver(&mut self) {
+        let (told, full) = (&mut self.told, &self.full);
+        self.endpoint.deliver(&mut |branch, message| {
+            if full.contains(&branch) {
+                return Err(message);
+            }
+            told.entry(branch).or_default().push(message);
+            Ok(())
+        });
+    }
+
+    pub(crate) fn tell(&mut self, input: ToEndpoint) {
+        self.endpoint.handle_input(self.now, input);
+    }
+
+    pub(crate) fn leave(&mut self, branch: BranchId, farewell: Farewell) {
+        self.tell(ToEndpoint::Leave { branch, reason: DisconnectReason::Closed, farewell });
+    }
+
+    /// Lets `client` send until the endpoint holds a link.
+    pub(crate) fn fill(&mut self, client: &mut Client) {
+        for _ in 0..2 * PENDING_BATCHES_MAX {
+            for _ in 0..BATCH_EVENTS_MAX {
+                client.queue("filler");
+            }
+            client.flush();
+            self.turn();
+            if self.endpoint.stats().holds > 0 {
+                return;
+            }
+        }
+        panic!("no hold");
+    }
+
+    pub(crate) fn said(&self, branch: BranchId) -> &[ToBranch] {
+        self.told.get(&branch).map_or(&[], Vec::as_slice)
+    }
+
+    pub(crate) fn batches(&self, branch: BranchId) -> Vec<&[PeerEvent]> {
+        let batch = |message| match message {
+            &ToBranch::Events(ENDPOINT, ref events) => Some(events.as_slice()),
+            _ => None,
+        };
+        self.said(branch).iter().filter_map(batch).collect()
+    }
+
+    pub(crate) fn events(&self, branch: BranchId) -> impl Iterator<Item = &PeerEvent> {
+        self.batches(branch).into_iter().flatten()
+    }
+
+    pub(crate) fn payloads(&self, branch: BranchId) -> Vec<Bytes> {
+        payloads(self.events(branch))
+    }
+
+    pub(crate) fn ends(&self, branch: BranchId) -> Vec<(ConnectionId, DisconnectReason)> {
+        let ends = self.events(branch).filter_map(|event| match event {
+            PeerEvent::Disconnected { connection, reason } => Some((*connection, *reason)),
+            _ => None,
+        });
+        ends.collect()
+    }
+
+    pub(crate) fn closed(&self, branch: BranchId) -> Option<DisconnectReason> {
+        match self.said(branch).last() {
+            Some(ToBranch::Closed(ENDPOINT, reason)) => Some(*reason),
+            _ => None,
+        }
+    }
+
+    /// The links that branches know and that have not ended.
+    pub(crate) fn links(&self) -> Vec<ConnectionId> {
+        let mut links = Vec::new();
+        for event in self.told.keys().flat_map(|&branch| self.events(branch)) {
+            match event {
+                PeerEvent::Connected { connection, .. } => links.push(*connection),
+                PeerEvent::Disconnected { connection, .. } => links.retain(|l| l != connection),
+                _ => {}
+            }
+        }
+        links
+    }
+}
+
+/// A client and what it saw.
+pub(crate) struct Client {
+    pub(crate) peer: MemoryMultiplayerPeer,
+    pub(crate) log: Vec<PeerEvent>,
+}
+
+impl Client {
+    pub(crate) fn turn(&mut self) {
+        self.log.extend(drain(&mut self.peer));
+    }
+
+    pub(crate) fn link(&self) -> Option<ConnectionId> {
+        match (self.log.first(), self.end()) {
+            (Some(PeerEvent::Connected { connection, .. }), None) => Some(*connection),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn say(&mut self, payload: impl Into<Bytes>) {
+        self.queue(payload);
+        self.flush();
+    }
+
+    pub(crate) fn queue(&mut self, payload: impl Into<Bytes>) {
+        self.queue_as(TransferMode::Reliable, payload);
+    }
+
+    pub(crate) fn queue_as(&mut self, mode: TransferMode, payload: impl Into<Bytes>) {
+        let link = self.link().expect("connected");
+        let outgoing = Outgoing { mode, ..packet(link, payload) };
+        self.peer.send(outgoing).expect("a packet is accepted");
+    }
+
+    pub(crate) fn flush(&mut self) {
+        self.peer.flush(Instant::ZERO);
+    }
+
+    pub(crate) fn payloads(&self) -> Vec<Bytes> {
+        payloads(self.log.iter())
+    }
+
+    pub(crate) fn end(&self) -> Option<DisconnectReason> {
+        match self.log.last() {
+            Some(PeerEvent::Disconnected { reason, .. }) => Some(*reason),
+            _ => None,
+        }
+    }
+}
+
+/// A turn of a peer that no endpoint drives.
+pub(crate) fn drain(peer: &mut MemoryMultiplayerPeer) -> Vec<PeerEvent> {
+    peer.poll(Instant::ZERO);
+    let events = std::iter::from_fn(|| peer.next_event()).collect();
+    peer.flush(Instant::ZERO);
+    events
+}
+
+pub(crate) fn peer_id(raw: i32) -> PeerId {
+    PeerId::new(raw).expect("positive")
+}
+
+pub(crate) fn packet(to: ConnectionId, payload: impl Into<Bytes>) -> Outgoing {
+    let (mode, channel, prefix) = (TransferMode::Reliable, Channel(0), Prefix::EMPTY);
+    Outgoing { to: to.into(), mode, channel, prefix, payload: payload.into() }
+}
+
+pub(crate) fn payloads<'a>(events: impl Iterator<Item = &'a PeerEvent>) -> Vec<Bytes> {
+    let payload = |event: &PeerEvent| match event {
+        PeerEvent::Packet(packet) => Some(packet.payload.clone()),
+        _ => None,
+    };
+    events.filter_map(payload).collect()
+}
+
+pub(crate) fn payload_len(event: &PeerEvent) -> usize {
+    match event {
+        PeerEvent::Packet(packet) => packet.payload.len(),
+        _ => 0,
+    }
+}

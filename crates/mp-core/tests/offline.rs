@@ -1,0 +1,47 @@
+//! The peer of a game that is played alone.
+
+use mp_core::{
+    Channel, ConnectionId, ConnectionStatus, DisconnectReason, Farewell, Instant, MultiplayerPeer,
+    OfflineMultiplayerPeer, Outgoing, PeerId, Prefix, TransferMode,
+};
+
+const NOBODY: ConnectionId = ConnectionId { slot: 0, generation: 0 };
+
+fn packet(payload: &'static str) -> Outgoing {
+    Outgoing {
+        to: NOBODY.into(),
+        mode: TransferMode::Reliable,
+        channel: Channel(0),
+        prefix: Prefix::EMPTY,
+        payload: payload.into(),
+    }
+}
+
+#[test]
+fn it_is_a_server_that_is_always_connected() {
+    let mut peer = OfflineMultiplayerPeer;
+    assert_eq!(peer.unique_id(), PeerId::SERVER);
+    assert_eq!(peer.connection_status(), ConnectionStatus::Connected);
+    peer.close();
+    peer.disconnect(NOBODY, DisconnectReason::Closed, Farewell::Abrupt);
+    assert_eq!(peer.connection_status(), ConnectionStatus::Connected);
+}
+
+#[test]
+fn it_swallows_every_packet_and_reports_nothing() {
+    let mut peer = OfflineMultiplayerPeer;
+    assert_eq!(peer.send(packet("hello")), Ok(()));
+    peer.flush(Instant::ZERO);
+    peer.poll(Instant::ZERO);
+    assert_eq!(peer.next_event(), None);
+    peer.close();
+    assert_eq!(peer.send(packet("hello")), Ok(()), "also after close");
+    assert_eq!(peer.next_event(), None);
+}
+
+#[test]
+fn it_neither_relays_nor_asks_for_a_turn() {
+    let peer = OfflineMultiplayerPeer;
+    assert!(!peer.is_server_relay_supported());
+    assert_eq!(peer.poll_timeout(), None);
+}

@@ -1,0 +1,542 @@
+//! Reading values.
+
+use std::sync::{Arc, LazyLock};
+
+use mp_core::variant::{
+    Array, Basis, Components, Dictionary, ElementType, FullObject, Object, Rect2i, Transform3D,
+    Vector2i, Vector3i, Vector4i,
+};
+use mp_core::{NodePath, StringName, Variant, VariantType};
+
+use super::{
+    COUNT_MASK, DEPTH_MAX, FLAG_WIDE, KIND_ANY, KIND_BITS, KIND_BUILTIN, KIND_CLASS, KIND_SHIFT,
+    PATH_ABSOLUTE, PATH_NEW_FORM, PATH_OBSOLETE, SCRIPT_PATH_PREFIX, VariantError, padding,
+};
+
+/// What a reader puts up with.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How deep values may be nested; [`DEPTH_MAX`] as in Godot. More than that is not advisable: values are dropped and
+    /// compared by recursion, for which 1 MiB of stack is enough at this depth, in debug builds too.
+    pub depth: usize,
+    /// How often a container may lie in a key of a dictionary that lies in a key of a dictionary and so on. Each time its
+    /// content is hashed once more, so that a packet could cost its length times the depth. Godot has no such limit; 8 is
+    /// more than anyone uses.
+    pub key_depth: usize,
+    /// Bytes of memory that the values of one [`Decoder`], that is one packet, may take, roughly counted and from above.
+    /// Ignored bytes cost nothing, so that this bounds the size, too. The default of 64 MiB is four times the largest
+    /// packet: packed arrays, texts and the like always pass, while arrays of nils, which take 16 times their size, pass
+    /// up to a million elements. Whatever this is set to, no more is taken than 32 times the bytes read and 1 MiB.
+    pub allocation: usize,
+    /// Whether objects may come with their content, and then which classes exist and can be instantiated. `None` refuses
+    /// them all, as Godot does by default (`allow_object_decoding = false`). Ids are always read.
+    pub full_objects: Option<fn(class: &str) -> bool>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { depth: DEPTH_MAX, key_depth: 8, allocation: 64 << 20, full_objects: None }
+    }
+}
+
+/// Reads values one after the other, within one budget.
+#[derive(Debug)]
+pub struct Decoder<'a> {
+    data: &'a [u8],
+    at: usize,
+    limits: Limits,
+    allocated: usize,
+}
+
+/// Memory of an element of an array or a list: a vector has room for up to twice what it holds.
+const ELEMENT_COST: usize = 2 * size_of::<Variant>();
+
+/// Memory of an entry of a dictionary, for the same reason twice its size, and of its place in the table.
+const ENTRY_COST: usize = 256;
+
+/// Memory of an array, dictionary or NodePath besides what is in it.
+const CONTAINER_COST: usize = 160;
+
+/// Memory of a text besides its bytes.
+const TEXT_COST: usize = 32;
+
+/// Memory of a NodePath for each byte of the text it is made of, in an array of paths that came as texts.
+const PATH_COST: usize = 32;
+
+/// U+FEFF in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Room for elements that is made before any of them is read. What is open at the same time is at most `depth` times
+/// this, as long as a count has not been proved by elements.
+const ELEMENTS_AHEAD: usize = 8;
+
+/// A container whose values are being read. They wait here and not on the stack, which a nested value could overflow.
+struct Open {
+    left: u32,
+    /// How many keys of dictionaries it lies within.
+    keys: usize,
+    content: Content,
+}
+
+enum Content {
+    Array { element_type: ElementType, values: Vec<Variant> },
+    Dictionary { entries: Dictionary, key: Option<Variant> },
+    Object(FullObject),
+}
+
+enum Started {
+    Value(Variant),
+    Container(u32, Content),
+}
+
+impl<'a> Decoder<'a> {
+    /// A reader at the beginning of `data`.
+    pub const fn new(data: &'a [u8], limits: &Limits) -> Self {
+        Self { data, at: 0, limits: *limits, allocated: 0 }
+    }
+
+    /// Reads one value.
+    ///
+    /// # Errors
+    ///
+    /// When there is none or the limits are passed; the reader then stays where it was.
+    pub fn variant(&mut self) -> Result<Variant, VariantError> {
+        let start = self.at;
+        self.value().inspect_err(|_| self.at = start)
+    }
+
+    /// How many bytes have been read. One to three more than there are if the last value is a PackedByteArray that came
+    /// without its padding, which Godot accepts.
+    pub const fn position(&self) -> usize {
+        self.at
+    }
+
+    /// The bytes that are left.
+    pub fn rest(&self) -> &'a [u8] {
+        self.data.get(self.at..).unwrap_or_default()
+    }
+
+    /// The memory that was charged to the budget so far, in bytes.
+    pub const fn allocated(&self) -> usize {
+        self.allocated
+    }
+
+    fn value(&mut self) -> Result<Variant, VariantError> {
+        let mut open: Vec<Open> = Vec::new();
+        loop {
+            if open.len() > self.limits.depth {
+                return Err(VariantError::TooDeep { limit: self.limits.depth });
+            }
+            if let Some(Open { content: Content::Object(object), .. }) = open.last_mut() {
+                object.properties.push((self.name()?, Variant::Nil));
+            }
+            let mut value = match self.start()? {
+                Started::Value(value) => value,
+                Started::Container(left, content) => {
+                    let keys = open.last().map_or(0, Open::keys_within);
+                    if keys > self.limits.key_depth {
+                        let limit = self.limits.key_depth;
+                        return Err(VariantError::KeysTooDeep { at: self.at, limit });
+                    }
+                    let container = Open { left, keys, content };
+                    if left > 0 {
+                        open.push(container);
+                        continue;
+                    }
+                    container.finish()
+                }
+            };
+            loop {
+                let Some(mut innermost) = open.pop() else { return Ok(value) };
+                self.charge(innermost.cost(&value))?;
+                innermost.take(value);
+                if innermost.left > 0 {
+                    open.push(innermost);
+                    break;
+                }
+                value = innermost.finish();
+            }
+        }
+    }
+
+    /// Reads a value, of a container only what comes before its values.
+    fn start(&mut self) -> Result<Started, VariantError> {
+        let at = self.at;
+        let header = self.u32("a header")?;
+        let unknown = VariantError::UnknownType { at, got: header & 0xff };
+        let of = VariantType::from_number(header & 0xff).ok_or(unknown)?;
+        match of {
+            VariantType::Array => self.array(header),
+            VariantType::Dictionary => self.dictionary(header),
+            VariantType::Object => self.object(header),
+            _ => self.flat(of, header & FLAG_WIDE != 0).map(Started::Value),
+        }
+    }
+
+    fn array(&mut self, header: u32) -> Result<Started, VariantError> {
+        self.charge(CONTAINER_COST)?;
+        let element_type = self.element_type(header >> KIND_SHIFT)?;
+        let count = self.u32("a count")? & COUNT_MASK;
+        let ahead = ELEMENTS_AHEAD.min(count as usize);
+        let values = Vec::with_capacity(ahead);
+        Ok(Started::Container(count, Content::Array { element_type, values }))
+    }
+
+    fn dictionary(&mut self, header: u32) -> Result<Started, VariantError> {
+        self.charge(CONTAINER_COST)?;
+        let key_type = self.element_type(header >> KIND_SHIFT)?;
+        let value_type = self.element_type(header >> (KIND_SHIFT + KIND_BITS))?;
+        let count = (self.u32("a count")? & COUNT_MASK).saturating_mul(2);
+        let entries = Dictionary::typed(key_type, value_type);
+        Ok(Started::Container(count, Content::Dictionary { entries, key: None }))
+    }
+
+    fn object(&mut self, header: u32) -> Result<Started, VariantError> {
+        if header & FLAG_WIDE != 0 {
+            let id = self.u64("an object's id")?;
+            return Ok(Started::Value(Object::Id(id).into()));
+        }
+        let Some(is_known) = self.limits.full_objects else {
+            return Err(VariantError::ObjectsRefused);
+        };
+        self.charge(CONTAINER_COST)?;
+        let at = self.at;
+        let class = self.name()?;
+        if class.is_empty() {
+            return Ok(Started::Value(Object::NULL.into()));
+        }
+        if !is_known(&class) {
+            return Err(VariantError::UnknownClass { at });
+        }
+        let count = not_negative(self.u32("a count")?);
+        Ok(Started::Container(count, Content::Object(FullObject { class, properties: Vec::new() })))
+    }
+
+    fn element_type(&mut self, kind: u32) -> Result<ElementType, VariantError> {
+        let full = self.limits.full_objects.is_some();
+        let at = self.at;
+        Ok(match kind & ((1 << KIND_BITS) - 1) {
+            KIND_ANY => ElementType::Any,
+            KIND_BUILTIN => {
+                let got = self.u32("an element type")?;
+                let of = VariantType::from_number(got);
+                match of.ok_or(VariantError::UnknownType { at, got })? {
+                    VariantType::Object if !full => encoded_object_as_id(),
+                    of => of.into(),
+                }
+            }
+            _ if !full => {
+                self.text()?;
+                encoded_object_as_id()
+            }
+            KIND_CLASS => ElementType::Class(self.name()?),
+            _script => {
+                let path = self.name()?;
+                if !path.starts_with(SCRIPT_PATH_PREFIX) {
+                    return Err(VariantError::ScriptPath);
+                }
+                ElementType::Script(path)
+            }
+        })
+    }
+
+    fn flat(&mut self, of: VariantType, wide: bool) -> Result<Variant, VariantError> {
+        use Variant as V;
+        use VariantType as T;
+        Ok(match of {
+            T::Nil | T::Array | T::Dictionary | T::Object => V::Nil,
+            T::Callable => V::Callable,
+            T::Bool => V::Bool(self.u32("a bool")? != 0),
+            T::Int if wide => V::Int(self.u64("an int")?.cast_signed()),
+            T::Int => V::Int(self.u32("an int")?.cast_signed().into()),
+            T::Float if wide => V::Float(f64::from_bits(self.u64("a float")?)),
+            T::Float => V::Float(f32::from_bits(self.u32("a float")?).into()),
+            T::String => V::String(self.string()?),
+            T::StringName => V::StringName(self.name()?),
+            T::Vector2 => V::Vector2(self.components(wide)?),
+            T::Vector2i => V::Vector2i(self.ints().map(|[x, y]| Vector2i { x, y })?),
+            T::Rect2 => V::Rect2(self.components(wide)?),
+            T::Rect2i => {
+                let [x, y, width, height] = self.ints()?;
+                V::Rect2i(Rect2i::new((x, y).into(), (width, height).into()))
+            }
+            T::Vector3 => V::Vector3(self.components(wide)?),
+            T::Vector3i => V::Vector3i(self.ints().map(|[x, y, z]| Vector3i { x, y, z })?),
+            T::Transform2D => V::Transform2D(self.components(wide)?),
+            T::Vector4 => V::Vector4(self.components(wide)?),
+            T::Vector4i => V::Vector4i(self.ints().map(|[x, y, z, w]| Vector4i { x, y, z, w })?),
+            T::Plane => V::Plane(self.components(wide)?),
+            T::Quaternion => V::Quaternion(self.components(wide)?),
+            T::Aabb => V::Aabb(self.components(wide)?),
+            // The only one that travels by rows.
+            T::Basis => self.components(wide).map(|rows: Basis| rows.transposed())?.into(),
+            T::Transform3D => {
+                let Transform3D { basis: rows, origin } = self.components(wide)?;
+                Transform3D::new(rows.transposed(), origin).into()
+            }
+            T::Projection => V::Projection(Box::new(self.components(wide)?)),
+            // Always `f32`.
+            T::Color => V::Color(self.components(false)?),
+            T::NodePath => V::NodePath(self.node_path()?),
+            T::Rid => V::Rid(self.u64("an RID")?),
+            T::Signal => {
+                let name = self.name()?;
+                V::Signal { name, object: self.u64("an object's id")? }
+            }
+            T::PackedByteArray => V::PackedByteArray(self.bytes()?),
+            T::PackedInt32Array => {
+                V::PackedInt32Array(self.packed(|[a, b, c, d]| i32::from_le_bytes([a, b, c, d]))?)
+            }
+            T::PackedInt64Array => V::PackedInt64Array(self.packed(i64::from_le_bytes)?),
+            T::PackedFloat32Array => V::PackedFloat32Array(self.packed(f32::from_le_bytes)?),
+            T::PackedFloat64Array => V::PackedFloat64Array(self.packed(f64::from_le_bytes)?),
+            T::PackedStringArray => V::PackedStringArray(self.strings()?),
+            T::PackedVector2Array => V::PackedVector2Array(self.packed_components(wide)?),
+            T::PackedVector3Array => V::PackedVector3Array(self.packed_components(wide)?),
+            T::PackedColorArray => V::PackedColorArray(self.packed_components(false)?),
+            T::PackedVector4Array => V::PackedVector4Array(self.packed_components(wide)?),
+        })
+    }
+
+    fn node_path(&mut self) -> Result<NodePath, VariantError> {
+        self.charge(CONTAINER_COST)?;
+        let at = self.at;
+        let names = self.u32("a NodePath's counts")?;
+        if names & PATH_NEW_FORM == 0 {
+            return Err(VariantError::OldNodePath { at });
+        }
+        let subnames = self.u32("a NodePath's counts")?;
+        let flags = self.u32("a NodePath's flags")?;
+        let subnames = u64::from(subnames) + u64::from(flags & PATH_OBSOLETE != 0);
+        let names = self.names(u64::from(names & !PATH_NEW_FORM))?;
+        let subnames = self.names(subnames)?;
+        Ok(NodePath::new(names, subnames, flags & PATH_ABSOLUTE != 0))
+    }
+
+    fn names(&mut self, count: u64) -> Result<Vec<StringName>, VariantError> {
+        let count = self.fits("the names of a NodePath", count, 4)?;
+        self.charge(count.saturating_mul(size_of::<StringName>()))?;
+        let mut names = Vec::with_capacity(count);
+        for _ in 0..count {
+            names.push(self.name()?);
+        }
+        Ok(names)
+    }
+
+    fn strings(&mut self) -> Result<Vec<String>, VariantError> {
+        let count = not_negative(self.u32("a count")?);
+        let count = self.fits("a PackedStringArray", count.into(), 4)?;
+        self.charge(count.saturating_mul(size_of::<String>()))?;
+        let mut strings = Vec::with_capacity(count);
+        for _ in 0..count {
+            strings.push(self.string()?);
+        }
+        Ok(strings)
+    }
+
+    fn bytes(&mut self) -> Result<Vec<u8>, VariantError> {
+        let count = self.packed_count("a PackedByteArray", 1)?;
+        self.charge(count)?;
+        let bytes = self.take("a PackedByteArray", count)?.to_vec();
+        // May be missing at the end of the data.
+        self.at += padding(count);
+        Ok(bytes)
+    }
+
+    fn packed<T, const N: usize>(
+        &mut self,
+        from: impl Fn([u8; N]) -> T,
+    ) -> Result<Vec<T>, VariantError> {
+        let count = self.packed_count("a packed array", N)?;
+        self.charge(count.saturating_mul(size_of::<T>()))?;
+        let (values, _) = self.take("a packed array", count * N)?.as_chunks();
+        Ok(values.iter().copied().map(from).collect())
+    }
+
+    fn packed_components<T: Components>(&mut self, wide: bool) -> Result<Vec<T>, VariantError> {
+        let size = T::COUNT * width(wide);
+        let count = self.packed_count("a packed array", size)?;
+        self.charge(count.saturating_mul(size_of::<T>()))?;
+        let mut values = Vec::with_capacity(count);
+        for _ in 0..count {
+            values.push(self.components(wide)?);
+        }
+        Ok(values)
+    }
+
+    fn components<T: Components>(&mut self, wide: bool) -> Result<T, VariantError> {
+        let bytes = self.take("components", T::COUNT * width(wide))?;
+        let (floats, doubles) = (bytes.as_chunks().0, bytes.as_chunks().0);
+        let (mut floats, mut doubles) = (floats.iter(), doubles.iter());
+        Ok(T::build(&mut || {
+            if wide {
+                doubles.next().copied().map_or(0.0, f64::from_le_bytes) as f32
+            } else {
+                floats.next().copied().map_or(0.0, f32::from_le_bytes)
+            }
+        }))
+    }
+
+    fn ints<const N: usize>(&mut self) -> Result<[i32; N], VariantError> {
+        let bytes = self.take("components", 4 * N)?;
+        let (ints, _) = bytes.as_chunks();
+        Ok(std::array::from_fn(|i| i32::from_le_bytes(ints[i])))
+    }
+
+    fn name(&mut self) -> Result<StringName, VariantError> {
+        self.text().map(StringName::from)
+    }
+
+    fn string(&mut self) -> Result<String, VariantError> {
+        self.text().map(str::to_owned)
+    }
+
+    /// A text: its length, UTF-8 that a NUL may end early, padding.
+    fn text(&mut self) -> Result<&'a str, VariantError> {
+        let len = self.u32("the length of a text")?;
+        let at = self.at;
+        let left = self.rest().len();
+        let needed = u64::from(len).next_multiple_of(4);
+        // A negative length is beyond any packet, too.
+        if needed > left as u64 {
+            return Err(VariantError::ShortText { at, needed, left });
+        }
+        let len = len as usize;
+        self.charge(TEXT_COST + len)?;
+        let bytes = &self.take("a text", len + padding(len))?[..len];
+        // Godot writes a byte order mark but leaves it out when it reads.
+        let (bytes, at) = match bytes.strip_prefix(BYTE_ORDER_MARK) {
+            Some(bytes) => (bytes, at + BYTE_ORDER_MARK.len()),
+            None => (bytes, at),
+        };
+        let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+        let text = std::str::from_utf8(&bytes[..end]);
+        text.map_err(|error| VariantError::Utf8 { at: at + error.valid_up_to() })
+    }
+
+    pub(in super::super) fn u8(&mut self, expected: &'static str) -> Result<u8, VariantError> {
+        self.number(expected).map(|[byte]| byte)
+    }
+
+    fn u32(&mut self, expected: &'static str) -> Result<u32, VariantError> {
+        self.number(expected).map(u32::from_le_bytes)
+    }
+
+    fn u64(&mut self, expected: &'static str) -> Result<u64, VariantError> {
+        self.number(expected).map(u64::from_le_bytes)
+    }
+
+    /// The bytes of a number.
+    pub(in super::super) fn number<const N: usize>(
+        &mut self,
+        expected: &'static str,
+    ) -> Result<[u8; N], VariantError> {
+        let left = self.rest().len();
+        let short = VariantError::Short { at: self.at, expected, needed: N as u64, left };
+        let bytes = self.rest().first_chunk().copied().ok_or(short)?;
+        self.at += N;
+        Ok(bytes)
+    }
+
+    fn take(&mut self, expected: &'static str, len: usize) -> Result<&'a [u8], VariantError> {
+        self.fits(expected, len as u64, 1)?;
+        let bytes = &self.rest()[..len];
+        self.at += len;
+        Ok(bytes)
+    }
+
+    fn packed_count(&mut self, expected: &'static str, size: usize) -> Result<usize, VariantError> {
+        let count = self.u32("a count")?;
+        // Godot computes with 31 bits here; more does not fit a packet anyway.
+        self.fits(expected, count.into(), size)
+    }
+
+    /// Checks that `count` things of at least `size` bytes can follow.
+    fn fits(&self, expected: &'static str, count: u64, size: usize) -> Result<usize, VariantError> {
+        let left = self.rest().len();
+        let needed = count.saturating_mul(size as u64);
+        if needed > left as u64 {
+            return Err(VariantError::Short { at: self.at, expected, needed, left });
+        }
+        Ok(count as usize)
+    }
+
+    /// Counts the memory of one more element of a list.
+    pub(in super::super) fn charge_element(&mut self) -> Result<(), VariantError> {
+        self.charge(ELEMENT_COST)
+    }
+
+    fn charge(&mut self, bytes: usize) -> Result<(), VariantError> {
+        self.allocated = self.allocated.saturating_add(bytes);
+        if self.allocated > self.limits.allocation {
+            return Err(VariantError::TooLarge { at: self.at, limit: self.limits.allocation });
+        }
+        Ok(())
+    }
+}
+
+impl Open {
+    /// How many keys the next value lies within.
+    fn keys_within(&self) -> usize {
+        let in_key = matches!(self.content, Content::Dictionary { key: None, .. });
+        self.keys + usize::from(in_key)
+    }
+
+    /// Memory for the next value besides its own.
+    fn cost(&self, value: &Variant) -> usize {
+        let (place, of) = match &self.content {
+            Content::Array { element_type, .. } => (ELEMENT_COST, element_type),
+            Content::Dictionary { entries, key: None } => (ENTRY_COST / 2, entries.key_type()),
+            Content::Dictionary { entries, .. } => (ENTRY_COST / 2, entries.value_type()),
+            Content::Object(_) => (2 * size_of::<(StringName, Variant)>(), &ElementType::Any),
+        };
+        match (of, value) {
+            (ElementType::Builtin(VariantType::NodePath), Variant::String(text)) => {
+                place + PATH_COST * text.len()
+            }
+            _ => place,
+        }
+    }
+
+    fn take(&mut self, value: Variant) {
+        self.left -= 1;
+        match &mut self.content {
+            Content::Array { values, .. } => values.push(value),
+            Content::Dictionary { entries, key } => match key.take() {
+                None => *key = Some(value),
+                // As in Godot, what does not fit the types is dropped.
+                Some(key) => drop(entries.insert(key, value)),
+            },
+            Content::Object(object) => {
+                if let Some((_, property)) = object.properties.last_mut() {
+                    *property = value;
+                }
+            }
+        }
+    }
+
+    fn finish(self) -> Variant {
+        match self.content {
+            Content::Array { element_type, values } => {
+                Array::typed_lossy(element_type, values).into()
+            }
+            Content::Dictionary { entries, .. } => entries.into(),
+            Content::Object(object) => Object::Full(Arc::new(object)).into(),
+        }
+    }
+}
+
+/// Some counts are loops to a signed number in Godot 4.6.3, which a negative one ends at once.
+const fn not_negative(count: u32) -> u32 {
+    if count.cast_signed() < 0 { 0 } else { count }
+}
+
+const fn width(wide: bool) -> usize {
+    if wide { size_of::<f64>() } else { size_of::<f32>() }
+}
+
+/// What objects are elements of while they travel as ids. Made once, as strangers choose how often it is needed.
+fn encoded_object_as_id() -> ElementType {
+    static CLASS: LazyLock<StringName> = LazyLock::new(|| ElementType::ENCODED_OBJECT_AS_ID.into());
+    ElementType::Class(CLASS.clone())
+}

@@ -1,0 +1,378 @@
+//! Branches in a plain loop: no actors, no runtime, no socket.
+#![allow(missing_docs, reason = "a test")]
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use mp_core::{DisconnectReason, Farewell, MultiplayerPeer};
+use mp_scene::RpcError;
+use mp_scene::prelude::*;
+use mp_scene::testing::Lan;
+
+/// What was called on whom by whom, in order.
+type Log = Rc<RefCell<Vec<String>>>;
+
+struct Talk {
+    log: Log,
+}
+
+impl Node for Talk {
+    fn rpc_table() -> RpcTable<Self> {
+        RpcTable::new()
+            .method("say", RpcConfig::any_peer(), |talk: &mut Self, cx, (text,): (String,)| {
+                talk.write(cx, &text);
+            })
+            .method("cheer", RpcConfig::authority().call_local(), |talk: &mut Self, cx, ()| {
+                talk.write(cx, "cheer");
+            })
+            .method("ask", RpcConfig::any_peer(), |talk: &mut Self, cx, (number,): (i64,)| {
+                talk.write(cx, &format!("ask {number}"));
+                let (asker, node) = (cx.remote_sender(), cx.node());
+                cx.rpc_id(asker, node, "say", (format!("it is {}", number * number),)).unwrap();
+            })
+            .method(
+                "again",
+                RpcConfig::any_peer().call_local(),
+                |talk: &mut Self, cx, (n,): (i64,)| {
+                    talk.write(cx, &format!("again {n}"));
+                    if n > 0 {
+                        let (own, node) = (cx.unique_id(), cx.node());
+                        cx.rpc_id(own, node, "again", (n - 1,)).unwrap();
+                        talk.write(cx, &format!("end of {n}"));
+                    }
+                },
+            )
+            .method("vanish", RpcConfig::any_peer(), |talk: &mut Self, cx, ()| {
+                talk.write(cx, "vanish");
+                let node = cx.node();
+                cx.remove(node).unwrap();
+            })
+    }
+}
+
+impl Talk {
+    fn write(&self, cx: &RpcContext<'_>, what: &str) {
+        let line = format!("{} at {}: {what}", cx.remote_sender(), cx.unique_id());
+        self.log.borrow_mut().push(line);
+    }
+}
+
+fn game(log: &Log) -> BranchBuilder {
+    let log = log.clone();
+    Branch::builder("/root/Game").setup(move |scene| {
+        scene.add("Talk", Talk { log })?;
+        Ok(())
+    })
+}
+
+/// A server and two clients that know each other.
+fn lan_of_three(log: &Log) -> (Lan, PeerId, PeerId) {
+    let mut lan = Lan::new(game(log)).unwrap();
+    let (two, three) = (lan.join(game(log)).unwrap(), lan.join(game(log)).unwrap());
+    lan.settle();
+    (lan, two, three)
+}
+
+fn say(lan: &mut Lan, from: PeerId, to: impl Into<Target>, text: &str) -> Result<(), RpcError> {
+    let scene = lan.scene(from);
+    let talk = scene.find("Talk").unwrap();
+    scene.rpc_id(to, talk, "say", (text,))
+}
+
+fn lines(log: &Log) -> Vec<String> {
+    std::mem::take(&mut *log.borrow_mut())
+}
+
+fn signals(branch: &mut Branch) -> Vec<Signal> {
+    std::iter::from_fn(|| branch.next_signal()).collect()
+}
+
+#[test]
+fn clients_learn_of_each_other_in_godots_order() {
+    let log = Log::default();
+    let (mut lan, two, three) = lan_of_three(&log);
+    assert_eq!(
+        signals(lan.branch(PeerId::SERVER)),
+        [Signal::PeerConnected(two), Signal::PeerConnected(three)]
+    );
+    for (own, other) in [(two, three), (three, two)] {
+        assert_eq!(
+            signals(lan.branch(own)),
+            [
+                Signal::ConnectedToServer,
+                Signal::PeerConnected(PeerId::SERVER),
+                Signal::PeerConnected(other)
+            ]
+        );
+        assert_eq!(lan.scene(own).peers(), [PeerId::SERVER, other]);
+    }
+}
+
+#[test]
+fn a_call_reaches_exactly_those_it_is_for() {
+    let log = Log::default();
+    let (mut lan, two, three) = lan_of_three(&log);
+    let cases: [(PeerId, Target, &[i32]); 7] = [
+        (PeerId::SERVER, Target::All, &[2, 3]),
+        (PeerId::SERVER, Target::AllExcept(two), &[3]),
+        (PeerId::SERVER, three.into(), &[3]),
+        (two, Target::All, &[1, 3]),
+        (two, Target::AllExcept(PeerId::SERVER), &[3]),
+        (two, Target::AllExcept(three), &[1]),
+        (two, three.into(), &[3]),
+    ];
+    for (from, to, expected) in cases {
+        say(&mut lan, from, to, "hello").unwrap();
+        lan.settle();
+        let mut heard = lines(&log);
+        heard.sort();
+        let expected: Vec<_> = expected.iter().map(|at| format!("{from} at {at}: hello")).collect();
+        assert_eq!(heard, expected, "{from} to {to:?}");
+    }
+}
+
+#[test]
+fn calls_of_one_channel_keep_their_order_through_the_relay() {
+    let log = Log::default();
+    let (mut lan, two, three) = lan_of_three(&log);
+    for number in 0..500 {
+        say(&mut lan, two, three, &number.to_string()).unwrap();
+    }
+    lan.settle();
+    let expected: Vec<_> = (0..500).map(|number| format!("2 at 3: {number}")).collect();
+    assert_eq!(lines(&log), expected);
+}
+
+#[test]
+fn a_method_answers_its_caller() {
+    let log = Log::default();
+    let (mut lan, two, _) = lan_of_three(&log);
+    let scene = lan.scene(two);
+    let talk = scene.find("Talk").unwrap();
+    scene.rpc_id(PeerId::SERVER, talk, "ask", (12,)).unwrap();
+    lan.settle();
+    assert_eq!(lines(&log), ["2 at 1: ask 12", "1 at 2: it is 144"]);
+}
+
+#[test]
+fn a_call_local_method_runs_at_home_with_its_own_id_as_sender() {
+    let log = Log::default();
+    let (mut lan, ..) = lan_of_three(&log);
+    let scene = lan.scene(PeerId::SERVER);
+    let talk = scene.find("Talk").unwrap();
+    scene.rpc(talk, "cheer", ()).unwrap();
+    assert_eq!(lines(&log), ["1 at 1: cheer"]);
+    assert_eq!(lan.scene(PeerId::SERVER).remote_sender_id(), None);
+    lan.settle();
+    assert_eq!(lines(&log), ["1 at 2: cheer", "1 at 3: cheer"]);
+}
+
+#[test]
+fn a_call_to_the_node_that_runs_waits_until_it_returns() {
+    let log = Log::default();
+    let (mut lan, ..) = lan_of_three(&log);
+    let scene = lan.scene(PeerId::SERVER);
+    let talk = scene.find("Talk").unwrap();
+    scene.rpc_id(PeerId::SERVER, talk, "again", (2,)).unwrap();
+    assert_eq!(
+        lines(&log),
+        [
+            "1 at 1: again 2",
+            "1 at 1: end of 2",
+            "1 at 1: again 1",
+            "1 at 1: end of 1",
+            "1 at 1: again 0"
+        ]
+    );
+}
+
+#[test]
+fn a_node_may_remove_itself_while_its_method_runs() {
+    let log = Log::default();
+    let (mut lan, two, _) = lan_of_three(&log);
+    let scene = lan.scene(two);
+    let talk = scene.find("Talk").unwrap();
+    scene.rpc_id(PeerId::SERVER, talk, "vanish", ()).unwrap();
+    scene.rpc_id(PeerId::SERVER, talk, "vanish", ()).unwrap();
+    lan.settle();
+    assert_eq!(lines(&log), ["2 at 1: vanish"]);
+    assert!(lan.scene(PeerId::SERVER).find("Talk").is_err());
+    assert_eq!(lan.scene(PeerId::SERVER).stats().refused_calls, 1);
+}
+
+#[test]
+fn only_the_authority_may_call_what_is_for_the_authority() {
+    let log = Log::default();
+    let (mut lan, two, three) = lan_of_three(&log);
+    let scene = lan.scene(two);
+    let talk = scene.find("Talk").unwrap();
+    // The caller is not asked; it runs at home, and nowhere else.
+    scene.rpc(talk, "cheer", ()).unwrap();
+    lan.settle();
+    assert_eq!(lines(&log), ["2 at 2: cheer"]);
+
+    for id in [PeerId::SERVER, two, three] {
+        let scene = lan.scene(id);
+        let talk = scene.find("Talk").unwrap();
+        scene.tree_mut().set_multiplayer_authority(talk, two, true).unwrap();
+    }
+    lan.scene(two).rpc(talk, "cheer", ()).unwrap();
+    lan.settle();
+    assert_eq!(lines(&log), ["2 at 2: cheer", "2 at 1: cheer", "2 at 3: cheer"]);
+}
+
+#[test]
+fn raw_bytes_reach_exactly_those_they_are_for() {
+    let log = Log::default();
+    let (mut lan, two, three) = lan_of_three(&log);
+    for (number, target) in
+        [Target::SERVER, Target::All, Target::AllExcept(three), Target::AllExcept(PeerId::SERVER)]
+            .into_iter()
+            .enumerate()
+    {
+        let data = [number as u8];
+        lan.scene(two).send_bytes(&data, target, TransferMode::Reliable, Channel(3)).unwrap();
+    }
+    lan.settle();
+    let mut received = |id| -> Vec<u8> {
+        signals(lan.branch(id))
+            .into_iter()
+            .filter_map(|signal| match signal {
+                Signal::PeerPacket { from, data } => {
+                    assert_eq!(from, two);
+                    Some(data[0])
+                }
+                _ => None,
+            })
+            .collect()
+    };
+    assert_eq!(received(PeerId::SERVER), [0, 1, 2]);
+    assert_eq!(received(three), [1, 3]);
+}
+
+#[test]
+fn without_the_relay_clients_do_not_know_each_other() {
+    let log = Log::default();
+    let mut lan = Lan::new(game(&log).server_relay(false)).unwrap();
+    let two = lan.join(game(&log).server_relay(false)).unwrap();
+    let three = lan.join(game(&log).server_relay(false)).unwrap();
+    lan.settle();
+    assert_eq!(lan.scene(two).peers(), [PeerId::SERVER]);
+    assert_eq!(say(&mut lan, two, three, "hello"), Err(RpcError::UnknownPeer(three)));
+    say(&mut lan, two, Target::All, "hello").unwrap();
+    lan.settle();
+    assert_eq!(lines(&log), ["2 at 1: hello"]);
+}
+
+#[test]
+fn a_client_does_not_relay_for_a_server_that_has_the_relay_off() {
+    let log = Log::default();
+    let mut lan = Lan::new(game(&log).server_relay(false)).unwrap();
+    let two = lan.join(game(&log)).unwrap();
+    lan.settle();
+    lan.scene(two).send_bytes(b"x", Target::All, TransferMode::Reliable, Channel(0)).unwrap();
+    lan.settle();
+    assert_eq!(lan.scene(PeerId::SERVER).stats().malformed_packets, 1);
+    assert_eq!(signals(lan.branch(PeerId::SERVER)), [Signal::PeerConnected(two)]);
+}
+
+#[test]
+fn a_peer_that_is_disconnected_is_gone_at_once_and_learns_of_it() {
+    let log = Log::default();
+    let (mut lan, two, three) = lan_of_three(&log);
+    for id in [PeerId::SERVER, two, three] {
+        signals(lan.branch(id));
+    }
+    lan.scene(PeerId::SERVER).multiplayer_mut().disconnect_peer(two);
+    assert_eq!(lan.scene(PeerId::SERVER).peers(), [three]);
+    lan.settle();
+    assert_eq!(signals(lan.branch(PeerId::SERVER)), []);
+    assert_eq!(signals(lan.branch(three)), [Signal::PeerDisconnected(two)]);
+    assert_eq!(
+        signals(lan.branch(two)),
+        [Signal::PeerDisconnected(PeerId::SERVER), Signal::ServerDisconnected]
+    );
+    assert_eq!(lan.scene(two).peers(), []);
+}
+
+#[test]
+fn clients_of_a_server_that_closes_are_told() {
+    let log = Log::default();
+    let (mut lan, two, _) = lan_of_three(&log);
+    signals(lan.branch(two));
+    say(&mut lan, PeerId::SERVER, Target::All, "last words").unwrap();
+    lan.step();
+    lan.branch(PeerId::SERVER).close(DisconnectReason::Closed, Farewell::Polite);
+    lan.settle();
+    assert_eq!(lines(&log), ["1 at 2: last words", "1 at 3: last words"]);
+    assert_eq!(
+        signals(lan.branch(two)),
+        [Signal::PeerDisconnected(PeerId::SERVER), Signal::ServerDisconnected]
+    );
+    assert_eq!(say(&mut lan, two, PeerId::SERVER, "?"), Err(RpcError::NotConnected));
+}
+
+#[test]
+fn a_second_peer_with_the_same_id_is_turned_away() {
+    let log = Log::default();
+    let (mut lan, two, _) = lan_of_three(&log);
+    let mut intruder = lan.peer(PeerId::SERVER).address().connect(two);
+    let mut branch = game(&log).build().unwrap();
+    for _ in 0..8 {
+        lan.step();
+        branch.poll(&mut intruder, mp_core::Instant::from_millis(1));
+    }
+    assert_eq!(lan.scene(PeerId::SERVER).stats().duplicate_ids, 1);
+    assert_eq!(lan.scene(PeerId::SERVER).peers().len(), 2);
+    assert_eq!(signals(&mut branch).last(), Some(&Signal::ServerDisconnected));
+    say(&mut lan, PeerId::SERVER, two, "still here").unwrap();
+    lan.settle();
+    assert_eq!(lines(&log), ["1 at 2: still here"]);
+}
+
+#[test]
+fn a_client_that_is_refused_fails_to_connect() {
+    let log = Log::default();
+    let mut lan = Lan::new(game(&log)).unwrap();
+    lan.scene(PeerId::SERVER).multiplayer_mut().set_refuse_new_connections(true);
+    lan.settle();
+    assert!(lan.peer(PeerId::SERVER).is_refusing_new_connections());
+    let two = lan.join(game(&log)).unwrap();
+    lan.settle();
+    assert_eq!(signals(lan.branch(two)), [Signal::ConnectionFailed]);
+
+    lan.scene(PeerId::SERVER).multiplayer_mut().set_refuse_new_connections(false);
+    lan.settle();
+    let three = lan.join(game(&log)).unwrap();
+    lan.settle();
+    assert_eq!(lan.scene(three).peers(), [PeerId::SERVER]);
+}
+
+#[test]
+fn ticks_come_at_their_rate_and_carry_the_time_between_them() {
+    let deltas = Rc::new(RefCell::new(Vec::new()));
+    let seen = deltas.clone();
+    let builder = Branch::builder("/root")
+        .tick_rate(50)
+        .on_process(move |_, delta| seen.borrow_mut().push(delta));
+    let mut lan = Lan::new(builder).unwrap();
+    for _ in 0..40 {
+        lan.step();
+    }
+    let deltas = deltas.borrow();
+    assert_eq!(deltas.len(), 10, "40 steps of 5 ms at 50 Hz");
+    assert_eq!(deltas[0], Duration::ZERO);
+    assert!(deltas[1..].iter().all(|&delta| delta == Duration::from_millis(20)));
+}
+
+#[test]
+fn without_a_transport_a_branch_is_a_server_alone() {
+    let log = Log::default();
+    let mut branch = game(&log).build().unwrap();
+    let scene = branch.scene();
+    assert!(scene.multiplayer().is_server() && scene.peers().is_empty());
+    let talk = scene.find("Talk").unwrap();
+    scene.rpc(talk, "cheer", ()).unwrap();
+    assert_eq!(lines(&log), ["1 at 1: cheer"]);
+}

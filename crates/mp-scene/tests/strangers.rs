@@ -1,0 +1,235 @@
+//! Bytes of strangers: whatever they send, nothing panics, nothing grows without a bound, and the others play on.
+#![allow(missing_docs, unreachable_pub, reason = "a test")]
+
+mod vectors;
+
+use std::sync::LazyLock;
+
+use bytes::{Bytes, BytesMut};
+use mp_core::TransferMode;
+use mp_scene::codec::{Limits, Objects};
+use mp_scene::limits::{MALFORMED_PACKETS_MAX, PATH_CACHE_BYTES_MAX, PATH_ENTRY_BYTES};
+use mp_scene::prelude::*;
+use mp_scene::{SceneMessage, SceneStats};
+use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
+use vectors::nodes::{Event, script};
+use vectors::scenarios;
+use vectors::world::{World, hex, peer_id, unhex};
+
+/// Packets that Godot sent, and one of each SYS command.
+static RECORDED: LazyLock<Vec<Bytes>> = LazyLock::new(|| {
+    let mut packets: Vec<Bytes> = scenarios("rpc.json")
+        .iter()
+        .flat_map(|scenario| scenario["steps"].as_array().unwrap().clone())
+        .flat_map(|step| step["packets"].as_array().unwrap().clone())
+        .map(|packet| unhex(packet["hex"].as_str().unwrap()))
+        .collect();
+    packets.extend(
+        [
+            "0700",
+            "070001",
+            "070103000000",
+            "070203000000",
+            "07030000000003a2",
+            "070302000000800100",
+        ]
+        .map(unhex),
+    );
+    packets.sort();
+    packets.dedup();
+    packets
+});
+
+/// A recorded packet with some bytes changed, cut off or added; or bytes of no meaning.
+fn packet() -> impl Strategy<Value = Bytes> {
+    let change = (any::<prop::sample::Index>(), any::<u8>());
+    let mutated = (
+        any::<prop::sample::Index>(),
+        prop::collection::vec(change, 0..4),
+        0..8_usize,
+        prop::collection::vec(any::<u8>(), 0..4),
+    );
+    let mutated = mutated.prop_map(|(which, changes, cut, tail)| {
+        let mut bytes = which.get(&RECORDED).to_vec();
+        for (at, byte) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        bytes.truncate(bytes.len().saturating_sub(cut).max(1));
+        bytes.extend(tail);
+        Bytes::from(bytes)
+    });
+    let arbitrary = prop::collection::vec(any::<u8>(), 0..80).prop_map(Bytes::from);
+    prop_oneof![4 => mutated, 1 => arbitrary]
+}
+
+/// A server that everybody knows as 1, and clients 2 and 3.
+fn world() -> World {
+    let mut world = World::new(1..=3, true);
+    for peer in 1..=3 {
+        world.add(peer, "A", script("rpc_node"));
+    }
+    world.link(1, 2);
+    world.link(1, 3);
+    settle(&mut world);
+    world.take_events();
+    world
+}
+
+fn settle(world: &mut World) {
+    for _ in 0..3 {
+        for peer in 1..=3 {
+            world.poll(peer);
+        }
+    }
+    world.take_sent();
+}
+
+fn send(world: &mut World, from: i32, packet: Bytes) {
+    world.receive(1, from, TransferMode::Reliable, Channel(0), packet);
+}
+
+/// Whether client 3 can call the server, and the server it.
+fn plays(world: &mut World, client: i32) -> bool {
+    settle(world);
+    world.take_events();
+    for (from, to) in [(client, 1), (1, client)] {
+        let scene = world.scene(from);
+        let node = scene.find("A").unwrap();
+        if scene.rpc_id(peer_id(to), node, "B_upper", (from,)).is_err() {
+            return false;
+        }
+        world.collect(from);
+    }
+    settle(world);
+    let calls = world.take_events();
+    let made_by = |sender: i32| {
+        calls.iter().any(|event| {
+            matches!(event, Event::Call { args, sender: by, .. }
+                if *by == sender && *args == [Variant::from(sender)])
+        })
+    };
+    made_by(client) && made_by(1)
+}
+
+/// Always the same cases.
+fn runs(cases: u32) -> ProptestConfig {
+    let rng_seed = RngSeed::Fixed(0x6d70);
+    ProptestConfig { cases, rng_seed, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(runs(4_000))]
+
+    #[test]
+    fn a_packet_that_is_understood_can_be_written_again(packet in packet()) {
+        let limits = Limits { full_objects: Some(|_| true), ..Limits::default() };
+        if let Ok(message) = Codec::Godot4.decode(&packet, &limits) {
+            let mut bytes = BytesMut::new();
+            Codec::Godot4.encode(&message, Objects::Full, &mut bytes).unwrap();
+            let again = Codec::Godot4.decode(&bytes.freeze(), &limits);
+            // Text, since NaN is not itself.
+            let again = again.map(complete);
+            prop_assert_eq!(format!("{again:?}"), format!("{:?}", Ok::<_, ()>(complete(message))));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(runs(400))]
+
+    #[test]
+    fn whatever_a_peer_sends_the_others_play_on(packets in prop::collection::vec(packet(), 1..60)) {
+        let mut world = world();
+        for packet in packets {
+            send(&mut world, 2, packet);
+            world.poll(2);
+            world.poll(3);
+        }
+        prop_assert!(plays(&mut world, 3));
+    }
+}
+
+/// A call as it is after a round trip, in which arguments that could not be read have become nulls.
+fn complete(message: SceneMessage) -> SceneMessage {
+    match message {
+        SceneMessage::RemoteCall(call) => {
+            SceneMessage::RemoteCall(mp_scene::RemoteCall { complete: true, ..call })
+        }
+        other => other,
+    }
+}
+
+#[test]
+fn a_peer_that_sends_only_nonsense_is_disconnected_and_counted() {
+    let mut world = world();
+    for _ in 0..MALFORMED_PACKETS_MAX - 1 {
+        send(&mut world, 2, Bytes::from_static(&[0xB0]));
+    }
+    assert_eq!(world.take_disconnected(), []);
+    send(&mut world, 2, Bytes::from_static(&[0xB0]));
+    assert_eq!(world.take_disconnected(), [(1, 2)]);
+    assert_eq!(world.scene(1).stats().malformed_packets, MALFORMED_PACKETS_MAX);
+    assert!(plays(&mut world, 3));
+}
+
+#[test]
+fn calls_that_are_refused_do_not_count_as_nonsense() {
+    let mut world = world();
+    // A node number that was never given, a node that is not there, a method that is not there.
+    for packet in ["808000", "a00600008000425a00", "a0060000802a4100"] {
+        send(&mut world, 2, unhex(packet));
+    }
+    let SceneStats { malformed_packets, refused_calls, .. } = world.scene(1).stats();
+    assert_eq!((malformed_packets, refused_calls), (0, 3));
+}
+
+#[test]
+fn a_peer_cannot_number_nodes_without_end() {
+    let mut world = world();
+    let entry = PATH_ENTRY_BYTES + "./././A".len();
+    let fit = PATH_CACHE_BYTES_MAX / entry;
+    let checksum = "30".repeat(32);
+    for id in 0..fit as u32 + 10 {
+        let id = hex(&(id + 1).to_le_bytes());
+        let path = hex(b"./././A");
+        send(&mut world, 2, unhex(&format!("01{checksum}00{id}{path}00")));
+    }
+    let confirmed = world.take_sent().iter().filter(|packet| packet.to == 2).count();
+    assert_eq!(confirmed, fit);
+    assert_eq!(world.scene(1).stats().refused_calls, 10);
+    assert!(plays(&mut world, 3));
+}
+
+#[test]
+fn a_client_is_not_told_of_peers_by_other_clients() {
+    let mut world = world();
+    // Client 2 announces 9 to the server, and through the relay to client 3.
+    send(&mut world, 2, unhex("070109000000"));
+    send(&mut world, 2, unhex("070303000000070109000000"));
+    settle(&mut world);
+    assert_eq!(world.scene(1).peers(), [peer_id(2), peer_id(3)]);
+    assert_eq!(world.scene(3).peers(), [peer_id(1), peer_id(2)]);
+    assert_eq!(world.scene(1).stats().malformed_packets, 1);
+    assert_eq!(world.scene(3).stats().malformed_packets, 1);
+}
+
+#[test]
+fn a_path_cannot_leave_the_multiplayer_root() {
+    let mut world = world();
+    world.scene(1).add("../Outside", Group).unwrap();
+    world.add_foreign(1, "../Outside", "A", script("rpc_node"));
+    for path in ["../Outside/A", "/root/Outside/A", "A/../../Outside/A"] {
+        send(&mut world, 2, unhex(&format!("a00600008000{}00", hex(path.as_bytes()))));
+    }
+    assert_eq!(world.scene(1).stats().refused_calls, 3);
+
+    world.scene(1).multiplayer_mut().set_allow_paths_outside_root(true);
+    send(
+        &mut world,
+        2,
+        unhex(&format!("a006000080 00{}00", hex(b"../Outside/A")).replace(' ', "")),
+    );
+    assert_eq!(world.scene(1).stats().refused_calls, 3, "with the switch it is as in Godot");
+}

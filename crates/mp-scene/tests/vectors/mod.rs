@@ -1,0 +1,67 @@
+//! Runs the recorded scenarios of `testdata/godot4`: every packet that Godot 4.6.3 sent must be sent, byte for byte and in
+//! order, and everything that it did on receiving must be done.
+
+#![allow(dead_code, reason = "it serves several tests")]
+
+pub mod nodes;
+pub mod world;
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+/// A recorded file.
+pub fn scenarios(file: &str) -> Vec<Value> {
+    let path = format!("{}/../../testdata/godot4/{file}", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let file: Value = serde_json::from_str(&text).expect("the recorded file is JSON");
+    file["scenarios"].as_array().expect("it has scenarios").clone()
+}
+
+/// What a step is known to do otherwise, by scenario and beginning of the step: one row of `docs/DEVIATIONS.md` each.
+pub type Deviations<'a> = &'a [(&'a str, &'a str)];
+
+/// Compares what was done with what Godot did, step by step; panics with all differences.
+pub struct Report<'a> {
+    deviations: Deviations<'a>,
+    met: BTreeSet<usize>,
+    differences: String,
+    pub steps: usize,
+    pub packets: usize,
+}
+
+impl<'a> Report<'a> {
+    pub fn new(deviations: Deviations<'a>) -> Self {
+        let (met, differences) = (BTreeSet::new(), String::new());
+        Self { deviations, met, differences, steps: 0, packets: 0 }
+    }
+
+    /// Whether this step deviates on purpose; its outcome is then not compared.
+    pub fn deviates(&mut self, scenario: &str, step: &str) -> bool {
+        let row = self
+            .deviations
+            .iter()
+            .position(|(name, begin)| *name == scenario && step.starts_with(begin));
+        self.met.extend(row);
+        row.is_some()
+    }
+
+    pub fn compare<T: PartialEq + std::fmt::Debug>(
+        &mut self,
+        at: &str,
+        what: &str,
+        got: &T,
+        godot: &T,
+    ) {
+        if got != godot {
+            let _ = writeln!(self.differences, "{at}\n   {what}: {got:#?}\n   Godot: {godot:#?}");
+        }
+    }
+
+    /// Panics when something differs, or a deviation did not come up.
+    pub fn finish(self) {
+        assert!(self.differences.is_empty(), "\n{}", self.differences);
+        assert_eq!(self.met.len(), self.deviations.len(), "a deviation did not come up");
+    }
+}

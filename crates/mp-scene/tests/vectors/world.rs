@@ -1,0 +1,253 @@
+//! Several branches whose transport only writes down what it is asked to send, and hands it over when told to.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use mp_core::{
+    ConnectionId, ConnectionStatus, EndpointId, EndpointInfo, Instant, Origin, Packet, PeerEvent,
+    StateMachine, ToBranch, ToEndpoint, TransferMode,
+};
+use mp_scene::prelude::*;
+
+use super::nodes::{Event, Log, Recorder};
+
+/// A packet as the recordings write it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    pub from: i32,
+    pub to: i32,
+    pub mode: TransferMode,
+    pub channel: u8,
+    pub hex: String,
+}
+
+/// The peers of a scenario.
+pub struct World {
+    pub log: Log,
+    sides: BTreeMap<i32, Side>,
+    sent: Vec<Sent>,
+    /// Who asked to end the link to whom.
+    disconnected: Vec<(i32, i32)>,
+}
+
+struct Side {
+    branch: Branch,
+    inbox: VecDeque<(i32, TransferMode, Channel, Bytes)>,
+}
+
+const NOW: Instant = Instant::from_millis(1);
+const ENDPOINT: EndpointId = EndpointId(0);
+
+impl World {
+    pub fn new(peers: impl Iterator<Item = i32>, relay_supported: bool) -> Self {
+        let log = Log::default();
+        let sides = peers
+            .map(|id| (id, Side { branch: branch(id, &log), inbox: VecDeque::new() }))
+            .collect();
+        let mut world = Self { log, sides, sent: Vec::new(), disconnected: Vec::new() };
+        let ids: Vec<_> = world.sides.keys().copied().collect();
+        for id in ids {
+            let status =
+                if id == 1 { ConnectionStatus::Connected } else { ConnectionStatus::Connecting };
+            world.open(id, status, relay_supported);
+        }
+        world
+    }
+
+    /// Gives a side a transport with this status.
+    pub fn open(&mut self, id: i32, status: ConnectionStatus, relay_supported: bool) {
+        let unique_id = peer_id(id);
+        let info = EndpointInfo { unique_id, status, relay_supported, max_packet_size: 1 << 24 };
+        self.side(id).branch.handle_input(NOW, ToBranch::Opened(ENDPOINT, info));
+    }
+
+    /// Takes a side's transport away.
+    pub fn close(&mut self, id: i32) {
+        let closed = ToBranch::Closed(ENDPOINT, mp_core::DisconnectReason::Closed);
+        self.side(id).branch.handle_input(NOW, closed);
+        self.log.borrow_mut().retain(|event| {
+            // Assigning another peer is silent in Godot; here the old one is closed first.
+            !matches!(event, Event::Signal { peer, name, .. } if *peer == id && name == "server_disconnected")
+        });
+    }
+
+    pub fn ids(&self) -> Vec<i32> {
+        self.sides.keys().copied().collect()
+    }
+
+    pub fn scene(&mut self, id: i32) -> &mut Scene {
+        self.side(id).branch.scene()
+    }
+
+    pub fn add(&mut self, id: i32, path: &str, table: RpcTable<Recorder>) -> NodeId {
+        let label = if path == "." { "" } else { path.split('/').next().unwrap() };
+        let log = self.log.clone();
+        let node = Recorder { log, peer: id, label: label.to_owned(), foreign: false };
+        let tree = self.scene(id).tree_mut();
+        if path == "." {
+            return tree.set_root_with_table(node, table).id();
+        }
+        let (parent, name) = path.rsplit_once('/').unwrap_or((".", path));
+        let parent = mp_scene::tree::NodeTree::find(tree, parent).expect("the parent exists");
+        tree.add_with_table(parent, name, node, table).expect("the name is free").id()
+    }
+
+    /// Adds to `id`'s tree a node of another branch. The recordings note a call of `/root/P1/A` as peer 1's, without a
+    /// sender, and of nodes that belong to no peer nothing.
+    pub fn add_foreign(&mut self, id: i32, parent: &str, name: &str, table: RpcTable<Recorder>) {
+        let (peer, log) = match parent.strip_prefix("../P") {
+            Some(peer) => (peer.parse().expect("the branch of a peer"), self.log.clone()),
+            None => (0, Log::default()),
+        };
+        let node = Recorder { log, peer, label: name.to_owned(), foreign: true };
+        let scene = self.scene(id);
+        let parent = scene.find(parent).expect("the parent exists");
+        scene.tree_mut().add_with_table(parent, name, node, table).expect("the name is free");
+    }
+
+    /// A side as it is without a transport.
+    pub fn go_offline(&mut self, id: i32) {
+        let branch = branch(id, &self.log);
+        self.side(id).branch = branch;
+    }
+
+    /// Both transports report each other, and each side takes it in.
+    pub fn link(&mut self, a: i32, b: i32) {
+        for (side, other) in [(a, b), (b, a)] {
+            let connection = self.connection(other);
+            let claimed_id = Some(peer_id(other));
+            let origin = Origin::Process;
+            self.tell(side, PeerEvent::Connected { connection, claimed_id, origin });
+        }
+    }
+
+    /// `side`'s transport reports the loss of `other`.
+    pub fn unlink(&mut self, side: i32, other: i32) {
+        let connection = self.connection(other);
+        let reason = mp_core::DisconnectReason::Timeout;
+        self.tell(side, PeerEvent::Disconnected { connection, reason });
+    }
+
+    /// A side takes in what waits for it.
+    pub fn poll(&mut self, id: i32) {
+        while let Some((from, mode, channel, payload)) = self.side(id).inbox.pop_front() {
+            self.receive(id, from, mode, channel, payload);
+        }
+    }
+
+    /// `to` receives a packet as if sent by `from`.
+    pub fn receive(
+        &mut self,
+        to: i32,
+        from: i32,
+        mode: TransferMode,
+        channel: Channel,
+        payload: Bytes,
+    ) {
+        let from = self.connection(from);
+        self.tell(to, PeerEvent::Packet(Packet { from, mode, channel, payload }));
+    }
+
+    /// Writes down what a side has to send and puts it where its target will find it.
+    pub fn collect(&mut self, id: i32) {
+        let mut batches = Vec::new();
+        self.side(id).branch.deliver(&mut |_, message| {
+            batches.push(message);
+            Ok(())
+        });
+        for batch in batches {
+            let packets = match batch {
+                ToEndpoint::Send(packets) => packets,
+                ToEndpoint::Disconnect { connection, .. } => {
+                    self.disconnected.push((id, connection.slot as i32));
+                    continue;
+                }
+                _ => continue,
+            };
+            for packet in packets {
+                let payload = packet.joined();
+                for connection in packet.to.as_slice() {
+                    let to = connection.slot as i32;
+                    let (mode, channel) = (packet.mode, packet.channel);
+                    let hex = hex(&payload);
+                    self.sent.push(Sent { from: id, to, mode, channel: channel.0, hex });
+                    if let Some(target) = self.sides.get_mut(&to) {
+                        target.inbox.push_back((id, mode, channel, payload.clone()));
+                    }
+                }
+            }
+        }
+    }
+
+    /// What was sent since the last call.
+    pub fn take_sent(&mut self) -> Vec<Sent> {
+        std::mem::take(&mut self.sent)
+    }
+
+    /// Who asked to end the link to whom since the last call.
+    pub fn take_disconnected(&mut self) -> Vec<(i32, i32)> {
+        std::mem::take(&mut self.disconnected)
+    }
+
+    /// Puts back what was taken.
+    pub fn put_sent(&mut self, sent: Vec<Sent>) {
+        self.sent.splice(0..0, sent);
+    }
+
+    /// What was done since the last call.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut *self.log.borrow_mut())
+    }
+
+    fn tell(&mut self, id: i32, event: PeerEvent) {
+        self.side(id).branch.handle_input(NOW, ToBranch::Events(ENDPOINT, vec![event]));
+        self.collect(id);
+    }
+
+    fn side(&mut self, id: i32) -> &mut Side {
+        self.sides.get_mut(&id).expect("a peer of the scenario")
+    }
+
+    fn connection(&self, other: i32) -> ConnectionId {
+        ConnectionId { slot: other as u32, generation: 0 }
+    }
+}
+
+fn branch(id: i32, log: &Log) -> Branch {
+    let log = log.clone();
+    let hook = move |_: &mut Scene, signal: &Signal| {
+        let (name, args) = match signal {
+            Signal::ConnectedToServer => ("connected_to_server", vec![]),
+            Signal::ConnectionFailed => ("connection_failed", vec![]),
+            Signal::ServerDisconnected => ("server_disconnected", vec![]),
+            Signal::PeerConnected(peer) => ("peer_connected", vec![peer.get()]),
+            Signal::PeerDisconnected(peer) => ("peer_disconnected", vec![peer.get()]),
+            Signal::PeerPacket { .. } => return,
+            other => panic!("unexpected {other:?}"),
+        };
+        log.borrow_mut().push(Event::Signal { peer: id, name: name.to_owned(), args });
+    };
+    Branch::builder(&format!("/root/P{id}")).on_signal(hook).build().expect("a good root path")
+}
+
+pub fn peer_id(id: i32) -> PeerId {
+    PeerId::new(id).expect("a positive id")
+}
+
+pub fn mode(name: &str) -> TransferMode {
+    match name {
+        "unreliable" => TransferMode::Unreliable,
+        "unreliable_ordered" => TransferMode::UnreliableOrdered,
+        "reliable" => TransferMode::Reliable,
+        unknown => panic!("unknown transfer mode {unknown:?}"),
+    }
+}
+
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+pub fn unhex(text: &str) -> Bytes {
+    let digit = |at: usize| u8::from_str_radix(&text[at..at + 2], 16).expect("hex digits");
+    (0..text.len()).step_by(2).map(digit).collect()
+}

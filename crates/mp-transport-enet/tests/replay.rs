@@ -1,0 +1,386 @@
+//! A host in the place of one side of a captured session sends what that side sent, byte for byte, at the same times.
+
+mod common;
+
+use std::net::SocketAddr;
+
+use common::{SERVER, address, at, capture, hex, pattern, transmits};
+use mp_core::{ConnectionId, DisconnectReason, Farewell, Rng};
+use mp_transport_enet::proto::{Admission, Host, HostEvent, HostSettings, PacketFlags};
+
+const CLIENT: &str = "10.0.0.2:5000";
+const RELIABLE: PacketFlags = PacketFlags(1);
+const ORDERED: PacketFlags = PacketFlags(8);
+const UNRELIABLE: PacketFlags = PacketFlags(10);
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Client,
+    Server,
+}
+
+/// What an application does just before the datagram of this index is sent.
+type Action<'a> = (usize, &'a dyn Fn(&mut Host, ConnectionId));
+
+struct Replayed {
+    events: Vec<HostEvent>,
+    sent: usize,
+}
+
+/// Plays `side` of a capture. Its clock of bandwidth announcements began `epoch` milliseconds before the first datagram.
+fn replay(
+    name: &str,
+    side: Side,
+    settings: HostSettings,
+    epoch: u64,
+    channels: u8,
+    actions: &[Action<'_>],
+) -> Replayed {
+    let captured = capture(name);
+    let first_time = captured[0].decoded["sent_time"].as_u64().unwrap();
+    // Any epoch does whose low 16 bits agree.
+    let begin = (7 << 16) + first_time;
+    let mut host = Host::new(settings, Rng::from_number(7));
+    host.handle_timeout(at(begin - epoch));
+    let (ours, theirs): (SocketAddr, SocketAddr) = match side {
+        Side::Client => (address(CLIENT), address(SERVER)),
+        Side::Server => (address(SERVER), address(CLIENT)),
+    };
+    assert_ne!(ours, theirs);
+    let mut connect_id = None;
+    let mut connection = ConnectionId { slot: 0, generation: 0 };
+    if side == Side::Client {
+        let data = &captured[0].decoded["commands"][0]["data"];
+        connection = host.connect(theirs, channels, data.as_u64().unwrap() as u32).unwrap();
+    }
+    let mut produced = Vec::new();
+    let mut replayed = Replayed { events: Vec::new(), sent: 0 };
+    for datagram in &captured {
+        let place = format!("{name} datagram {}", datagram.index);
+        let mut now = begin + datagram.millis as u64;
+        let is_ours = datagram.is_from_client == (side == Side::Client);
+        let mut bytes = datagram.bytes.clone();
+        if let Some(ours) = connect_id
+            && let Some(offset) = connect_id_offset(&bytes)
+        {
+            let _: [u8; 4] = ours;
+            bytes[offset..offset + 4].copy_from_slice(&ours);
+        }
+        if !is_ours {
+            assert!(produced.is_empty(), "{place}: {produced:?} was sent too much");
+            if !datagram.is_whole() {
+                bytes = datagram.rebuilt();
+            }
+            host.handle_datagram(at(now), theirs, &bytes);
+            while let Some(event) = host.poll_event() {
+                if let HostEvent::Connected { connection: new, .. } = event {
+                    connection = new;
+                }
+                replayed.events.push(event);
+            }
+            continue;
+        }
+        if let Some(time) = datagram.decoded.get("sent_time") {
+            let time = time.as_u64().unwrap();
+            // The captures' clock is finer than the header's and may be a millisecond off.
+            now = now - (now & 0xffff)
+                + time
+                + if (now & 0xffff) > time + 0x8000 { 1 << 16 } else { 0 };
+        }
+        if produced.is_empty() {
+            for (_, act) in actions.iter().filter(|(index, _)| *index == datagram.index) {
+                act(&mut host, connection);
+            }
+            host.handle_timeout(at(now));
+            produced = transmits(&mut host, at(now));
+            assert!(!produced.is_empty(), "{place}: nothing was sent");
+        }
+        let (to, sent) = produced.remove(0);
+        assert_eq!(to, theirs, "{place}");
+        if datagram.index == 0 {
+            let offset = connect_id_offset(&sent).unwrap();
+            let ours: [u8; 4] = sent[offset..offset + 4].try_into().unwrap();
+            bytes[offset..offset + 4].copy_from_slice(&ours);
+            connect_id = Some(ours);
+        }
+        assert_eq!(sent.len(), datagram.len, "{place}");
+        assert_eq!(hex(&sent[..bytes.len()]), hex(&bytes), "{place}");
+        replayed.sent += 1;
+    }
+    assert!(produced.is_empty(), "{name}: {produced:?} was sent too much");
+    replayed.events.extend(common::events(&mut host));
+    replayed
+}
+
+/// Where the connect id lies in a datagram of CONNECT or VERIFY_CONNECT.
+fn connect_id_offset(bytes: &[u8]) -> Option<usize> {
+    matches!(bytes.get(4), Some(0x82 | 0x83)).then_some(44)
+}
+
+fn server_settings() -> HostSettings {
+    HostSettings::default()
+}
+
+fn client_settings() -> HostSettings {
+    let mut settings = HostSettings::default();
+    settings.max_peers = 1;
+    settings.admission = Admission::Nobody;
+    settings
+}
+
+fn send(channel: u8, flags: PacketFlags, len: usize) -> impl Fn(&mut Host, ConnectionId) {
+    move |host, connection| {
+        let payload = bytes::Bytes::from(pattern(0, len));
+        host.send(connection, channel, flags, payload.into()).unwrap();
+    }
+}
+
+fn is_remote_end(event: &HostEvent, data: u32) -> bool {
+    matches!(event, HostEvent::Disconnected { reason: DisconnectReason::Remote(found), .. } if *found == data)
+}
+
+#[test]
+fn a_server_shakes_hands_and_pings() {
+    let replayed = replay("enet_connect.json", Side::Server, server_settings(), 603, 255, &[]);
+    assert_eq!(replayed.sent, 10);
+    assert!(is_remote_end(replayed.events.last().unwrap(), 0), "{:?}", replayed.events);
+}
+
+#[test]
+fn a_client_shakes_hands_and_pings() {
+    let close = |host: &mut Host, _| host.close(0);
+    let actions: [Action<'_>; 1] = [(20, &close)];
+    let replayed = replay("enet_connect.json", Side::Client, client_settings(), 0, 255, &actions);
+    assert_eq!(replayed.sent, 11);
+    assert!(matches!(replayed.events[..], [HostEvent::Connected { .. }]));
+}
+
+#[test]
+fn a_client_nobody_answers_tries_six_times() {
+    let replayed = replay("enet_no_server.json", Side::Client, client_settings(), 0, 255, &[]);
+    assert_eq!(replayed.sent, 6);
+}
+
+#[test]
+fn limits_and_channels_are_negotiated() {
+    // Godot passes its arguments one position off: these are what its ENet host got.
+    let mut settings = server_settings();
+    settings.incoming_bandwidth = 0;
+    settings.outgoing_bandwidth = 2_000_000;
+    replay("enet_args_bandwidth.json", Side::Server, settings, 833, 255, &[]);
+
+    let mut settings = client_settings();
+    settings.incoming_bandwidth = 500_000;
+    settings.outgoing_bandwidth = 600_000;
+    let close = |host: &mut Host, _| host.close(0);
+    let actions: [Action<'_>; 1] = [(18, &close)];
+    replay("enet_args_bandwidth.json", Side::Client, settings, 0, 255, &actions);
+}
+
+#[test]
+fn a_server_echoes_every_mode() {
+    let (reliable, ordered, unreliable) =
+        (send(0, RELIABLE, 5), send(1, ORDERED, 5), send(1, UNRELIABLE, 5));
+    let (reliable_4, ordered_4, unreliable_4) =
+        (send(4, RELIABLE, 5), send(4, ORDERED, 5), send(4, UNRELIABLE, 5));
+    let actions: [Action<'_>; 6] = [
+        (8, &reliable),
+        (11, &ordered),
+        (13, &unreliable),
+        (16, &reliable_4),
+        (19, &ordered_4),
+        (21, &unreliable_4),
+    ];
+    let replayed = replay("enet_modes.json", Side::Server, server_settings(), 959, 255, &actions);
+    let packets: Vec<(u8, u8)> = replayed
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            HostEvent::Packet { channel, flags, .. } => Some((*channel, flags.0)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(packets, [(0, 1), (1, 0), (1, 2), (4, 1), (4, 0), (4, 2)]);
+}
+
+#[test]
+fn a_client_sends_every_mode() {
+    let (reliable, ordered, unreliable) =
+        (send(0, RELIABLE, 5), send(1, ORDERED, 5), send(1, UNRELIABLE, 5));
+    let (reliable_4, ordered_4, unreliable_4) =
+        (send(4, RELIABLE, 5), send(4, ORDERED, 5), send(4, UNRELIABLE, 5));
+    let close = |host: &mut Host, _| host.close(0);
+    let actions: [Action<'_>; 7] = [
+        (6, &reliable),
+        (10, &ordered),
+        (12, &unreliable),
+        (14, &reliable_4),
+        (18, &ordered_4),
+        (20, &unreliable_4),
+        (22, &close),
+    ];
+    replay("enet_modes.json", Side::Client, client_settings(), 0, 255, &actions);
+}
+
+#[test]
+fn flags_choose_the_command() {
+    let small = |host: &mut Host, connection: ConnectionId| {
+        for flags in [0, 1, 2, 8] {
+            send(2, PacketFlags(flags), 5)(host, connection);
+        }
+    };
+    let (plain, unsequenced, fragment) =
+        (send(2, PacketFlags(0), 3_000), send(2, PacketFlags(2), 3_000), send(2, ORDERED, 3_000));
+    let close = |host: &mut Host, _| host.close(0);
+    let actions: [Action<'_>; 5] =
+        [(6, &small), (8, &plain), (12, &unsequenced), (16, &fragment), (21, &close)];
+    replay("enet_raw_flags.json", Side::Client, client_settings(), 0, 255, &actions);
+}
+
+#[test]
+fn large_packets_are_cut_and_acknowledged() {
+    let large = send(0, RELIABLE, 102_400);
+    let actions: [Action<'_>; 1] = [(4, &large)];
+    // The capture shows the first twenty of 76 pieces; the rest is in the same flush.
+    let captured = capture("enet_frag_reliable_100k.json");
+    let mut host = Host::new(client_settings(), Rng::from_number(7));
+    let begin = (7 << 16) + captured[0].decoded["sent_time"].as_u64().unwrap();
+    let connection = host.connect(address(SERVER), 255, 1).unwrap();
+    let connect = transmits(&mut host, at(begin));
+    let mut verify = captured[1].bytes.clone();
+    verify[44..48].copy_from_slice(&connect[0].1[44..48]);
+    host.handle_datagram(at(begin + 4), address(SERVER), &verify);
+    transmits(&mut host, at(begin + 17));
+    host.handle_datagram(at(begin + 28), address(SERVER), &captured[3].bytes);
+    (actions[0].1)(&mut host, connection);
+    let now = at((7 << 16) + captured[4].decoded["sent_time"].as_u64().unwrap());
+    let sent = transmits(&mut host, now);
+    assert_eq!(sent.len(), 48, "48 pieces of 1,364 bytes fit a window of 65,536");
+    let shown: Vec<_> = captured[4..].iter().filter(|datagram| datagram.is_from_client).collect();
+    assert_eq!(shown.len(), 20);
+    for (datagram, (_, bytes)) in shown.iter().zip(&sent) {
+        assert_eq!(bytes.len(), 1_392);
+        assert_eq!(hex(&bytes[..datagram.bytes.len()]), hex(&datagram.bytes));
+    }
+}
+
+#[test]
+fn a_server_that_waits_sends_everything_first() {
+    let later = |host: &mut Host, connection: ConnectionId| {
+        send(0, RELIABLE, 20_000)(host, connection);
+        host.disconnect(connection, 77, DisconnectReason::Kicked, Farewell::Drain);
+    };
+    let actions: [Action<'_>; 1] = [(6, &later)];
+    let replayed = replay(
+        "enet_disc_packet_peer_later.json",
+        Side::Server,
+        server_settings(),
+        906,
+        255,
+        &actions,
+    );
+    assert_eq!(replayed.sent, 19);
+    let end = replayed.events.last().unwrap();
+    assert!(
+        matches!(end, HostEvent::Disconnected { reason: DisconnectReason::Kicked, .. }),
+        "{end:?}"
+    );
+}
+
+#[test]
+fn a_server_says_goodbye_in_every_way() {
+    let polite = |host: &mut Host, connection| {
+        host.disconnect(connection, 0, DisconnectReason::Kicked, Farewell::Polite);
+    };
+    let abrupt = |host: &mut Host, connection| {
+        host.disconnect(connection, 0, DisconnectReason::Kicked, Farewell::Abrupt);
+    };
+    let now = |host: &mut Host, _| host.close(1234);
+    let close = |host: &mut Host, _| host.close(0);
+    let run = |name: &str, epoch, index, act: &dyn Fn(&mut Host, ConnectionId)| {
+        replay(name, Side::Server, server_settings(), epoch, 255, &[(index, act)]).events
+    };
+
+    let events = run("enet_disc_server_disconnect_peer.json", 0, 4, &polite);
+    let end = events.last().unwrap();
+    assert!(
+        matches!(end, HostEvent::Disconnected { reason: DisconnectReason::Kicked, .. }),
+        "{end:?}"
+    );
+
+    let events = run("enet_disc_server_disconnect_peer_force.json", 871, 6, &abrupt);
+    assert_eq!(events.len(), 1, "an abrupt end is not reported: {events:?}");
+
+    let events = run("enet_disc_packet_peer_now.json", 772, 6, &now);
+    assert_eq!(events.len(), 1, "{events:?}");
+
+    let events = run("enet_disc_server_close.json", 809, 6, &close);
+    assert_eq!(events.len(), 1, "{events:?}");
+}
+
+#[test]
+fn a_server_acknowledges_goodbyes() {
+    let events = replay(
+        "enet_disc_client_disconnect_peer.json",
+        Side::Server,
+        server_settings(),
+        858,
+        255,
+        &[],
+    );
+    assert!(is_remote_end(events.events.last().unwrap(), 0));
+    let events =
+        replay("enet_disc_client_packet_peer.json", Side::Server, server_settings(), 772, 255, &[]);
+    assert!(is_remote_end(events.events.last().unwrap(), 42));
+}
+
+#[test]
+fn a_client_says_goodbye() {
+    let polite = |host: &mut Host, connection| {
+        host.disconnect(connection, 42, DisconnectReason::Closed, Farewell::Polite);
+    };
+    let actions: [Action<'_>; 1] = [(6, &polite)];
+    let replayed = replay(
+        "enet_disc_client_packet_peer.json",
+        Side::Client,
+        client_settings(),
+        0,
+        255,
+        &actions,
+    );
+    let end = replayed.events.last().unwrap();
+    assert!(
+        matches!(end, HostEvent::Disconnected { reason: DisconnectReason::Closed, .. }),
+        "{end:?}"
+    );
+}
+
+#[test]
+fn the_second_user_of_a_slot_has_another_session() {
+    let mut settings = server_settings();
+    settings.max_peers = 1;
+    let replayed = replay("enet_reconnect.json", Side::Server, settings, 300, 255, &[]);
+    let connections: Vec<ConnectionId> = replayed
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            HostEvent::Connected { connection, .. } => Some(*connection),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        connections,
+        [ConnectionId { slot: 0, generation: 0 }, ConnectionId { slot: 0, generation: 1 }]
+    );
+}
+
+#[test]
+fn data_queued_at_once_shares_the_datagram_of_the_handshake() {
+    let data = send(0, RELIABLE, 5);
+    let close = |host: &mut Host, _| host.close(0);
+    let mut settings = server_settings();
+    // The mesh's hosts take any data.
+    settings.admission = Admission::Anybody;
+    let actions: [Action<'_>; 2] = [(3, &data), (5, &close)];
+    replay("enet_mesh.json", Side::Server, settings, 0, 255, &actions);
+}

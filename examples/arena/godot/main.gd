@@ -1,0 +1,56 @@
+extends Node
+## A player of the example `arena`, without a window.
+##
+##     godot --headless --path examples/arena/godot -- --port=7780
+##
+## prints
+##
+##     connected
+##     refused: a name has 1 to 16 characters
+##     welcome, Ann
+##     steering as if the speed limit were not for me
+##     the server kept me to it
+##
+## and exits with 0; with 1 when the server is not there or does not keep it to the limit.
+
+const SPEED_MAX := 120.0
+
+@onready var arena := $Arena
+
+func _ready() -> void:
+	var port := 7780
+	for arg in OS.get_cmdline_user_args():
+		if arg.begins_with("--port="):
+			port = arg.trim_prefix("--port=").to_int()
+	multiplayer.connected_to_server.connect(play)
+	multiplayer.connection_failed.connect(func() -> void: leave("no server", 1))
+	multiplayer.server_disconnected.connect(func() -> void: leave("the server left", 1))
+
+	var peer := ENetMultiplayerPeer.new()
+	peer.create_client("127.0.0.1", port)
+	multiplayer.multiplayer_peer = peer
+
+func play() -> void:
+	print("connected")
+	arena.enter.rpc_id(1, "")
+	print(await arena.answered)
+	arena.enter.rpc_id(1, "Ann")
+	print(await arena.answered)
+
+	print("steering as if the speed limit were not for me")
+	var started := Time.get_ticks_msec()
+	while arena.position.x < SPEED_MAX and Time.get_ticks_msec() - started < 5000:
+		arena.steer.rpc_id(1, Vector2(1000, 0))
+		await get_tree().create_timer(0.05).timeout
+	var seconds := (Time.get_ticks_msec() - started) / 1000.0
+	# A tenth of a second for the server's tick and the way here.
+	var farthest := SPEED_MAX * (seconds + 0.1)
+	if arena.position.x >= SPEED_MAX and arena.position.x <= farthest:
+		leave("the server kept me to it", 0)
+	else:
+		leave("came %.0f pixels in %.1f s" % [arena.position.x, seconds], 1)
+
+func leave(text: String, code: int) -> void:
+	print(text)
+	multiplayer.multiplayer_peer.close()
+	get_tree().quit(code)

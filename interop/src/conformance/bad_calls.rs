@@ -1,0 +1,73 @@
+//! Calls that the receiver cannot execute are dropped; the connection goes on.
+
+use mp_core::variant::Array;
+use mp_scene::prelude::*;
+
+use super::ctl::Ctl;
+use crate::world::{Played, World};
+
+pub(super) fn serve(world: &mut World) -> Played {
+    let report = world.report.clone();
+    let to_server = world.add("ToServer", Strict::default())?;
+    let to_client = world.add("ToClient", Strict::default())?;
+    let ghost = world.add("Ghost_server", Ghost)?;
+    let ctl = Ctl::open(world)?;
+    let client = ctl.ids[0];
+
+    world.until("3 pings", |world| world.get(to_server).executed.len() == 3)?;
+    check_pings(world, to_server, client);
+    // What the server refused: boo twice, few, and typed twice; the path of the ghost is not counted for certain.
+    let refused = world.scene().stats().refused_calls;
+    report.check_that(&format!("{refused} refused calls are at least 5"), refused >= 5);
+
+    world.rpc_id(client, to_client, "ping", (1,))?;
+    world.rpc_id(client, ghost, "boo", ())?;
+    world.rpc_id(client, to_client, "few", (7,))?;
+    world.rpc_id(client, to_client, "ping", (2,))?;
+    world.rpc_id(client, to_client, "typed", ("not a number",))?;
+    world.rpc_id(client, to_client, "typed", (Array::from([1, 2, 3]),))?;
+    world.rpc_id(client, ghost, "boo", ())?;
+    world.rpc_id(client, to_client, "ping", (3,))?;
+    ctl.close(world)?;
+
+    check_pings(world, to_server, client);
+    report.check("calls of ToClient here", world.get(to_client).executed.len(), 0);
+    Ok(())
+}
+
+fn check_pings(world: &mut World, node: NodeRef<Strict>, client: PeerId) {
+    let report = world.report.clone();
+    let executed = world.get(node).executed.clone();
+    let expected = [1, 2, 3].map(|n| ("ping", n, client));
+    report.check("what was executed", executed, expected.into());
+}
+
+#[derive(Default)]
+pub(super) struct Strict {
+    executed: Vec<(&'static str, i64, PeerId)>,
+}
+
+impl Node for Strict {
+    fn rpc_table() -> RpcTable<Self> {
+        let any_peer = RpcConfig::any_peer();
+        let one = |method: &'static str| {
+            move |strict: &mut Self, cx: &mut RpcContext<'_>, (n,): (i64,)| {
+                strict.executed.push((method, n, cx.remote_sender()));
+            }
+        };
+        RpcTable::new()
+            .method("few", any_peer, |strict: &mut Self, cx, (a, _b): (i64, i64)| {
+                strict.executed.push(("few", a, cx.remote_sender()));
+            })
+            .method("ping", any_peer, one("ping"))
+            .method("typed", any_peer, one("typed"))
+    }
+}
+
+pub(super) struct Ghost;
+
+impl Node for Ghost {
+    fn rpc_table() -> RpcTable<Self> {
+        RpcTable::new().remote("boo", RpcConfig::any_peer())
+    }
+}

@@ -1,0 +1,94 @@
+//! Large reliable packets in both directions, alone and mixed with small ones.
+
+use std::time::Duration;
+
+use mp_scene::prelude::*;
+
+use super::ctl::Ctl;
+use crate::world::{Played, World};
+
+const SIZE: usize = 200 * 1024;
+const TEXT: usize = 100_000;
+/// Bytes and seeds of the `raw` ones.
+const RAWS: [(usize, u64); 4] = [(SIZE, 1), (1, 2), (1400, 3), (65535, 4)];
+const BOXED_SEED: u64 = 5;
+
+pub(super) fn serve(world: &mut World) -> Played {
+    let pipe = world.add("Pipe", Pipe::default())?;
+    let ctl = Ctl::open(world)?;
+    let client = ctl.ids[0];
+    world.until_within(Duration::from_secs(30), "8 packets", |world| {
+        let pipe = world.get(pipe);
+        pipe.in_order.len() + pipe.boxed.len() >= 8
+    })?;
+    check(world, pipe, client);
+
+    let [first, one, middle, large] = RAWS.map(|(size, seed)| pattern(size, seed));
+    world.rpc_id(client, pipe, "small", (1,))?;
+    world.rpc_id(client, pipe, "raw", (first,))?;
+    world.rpc_id(client, pipe, "small", (2,))?;
+    world.rpc_id(client, pipe, "raw", (one,))?;
+    world.rpc_id(client, pipe, "raw", (middle,))?;
+    world.rpc_id(client, pipe, "raw", (large,))?;
+    world.rpc_id(client, pipe, "small", (3,))?;
+    let boxed = ("box", pattern(SIZE, BOXED_SEED), "s".repeat(TEXT));
+    world.rpc_id(client, pipe, "boxed", boxed)?;
+    ctl.close(world)?;
+    check(world, pipe, client);
+    Ok(())
+}
+
+fn check(world: &mut World, pipe: NodeRef<Pipe>, client: PeerId) {
+    let report = world.report.clone();
+    let Pipe { in_order, boxed } = world.get(pipe).clone();
+    let [first, one, middle, large] = RAWS.map(|(size, seed)| Heard::Raw(pattern(size, seed)));
+    let small = Heard::Small;
+    let expected = [small(1), first, small(2), one, middle, large, small(3)];
+    let expected: Vec<_> = expected.into_iter().map(|heard| (client, heard)).collect();
+    report.check("channel 0", in_order, expected);
+    let expected = ("box".to_owned(), pattern(SIZE, BOXED_SEED), "s".repeat(TEXT));
+    report.check("channel 2", boxed, vec![(client, expected)]);
+}
+
+/// x = (x * 1103515245 + 12345) mod 2^31, byte = (x >> 16) & 255.
+fn pattern(size: usize, seed: u64) -> Vec<u8> {
+    let mut x = seed;
+    std::iter::repeat_with(|| {
+        x = (x * 1_103_515_245 + 12_345) % (1 << 31);
+        (x >> 16) as u8
+    })
+    .take(size)
+    .collect()
+}
+
+#[derive(Clone, Default)]
+pub(super) struct Pipe {
+    in_order: Vec<(PeerId, Heard)>,
+    boxed: Vec<(PeerId, Boxed)>,
+}
+
+/// The arguments of the call on channel 2.
+type Boxed = (String, Vec<u8>, String);
+
+/// A call on channel 0.
+#[derive(Clone, Debug, PartialEq)]
+enum Heard {
+    Small(i64),
+    Raw(Vec<u8>),
+}
+
+impl Node for Pipe {
+    fn rpc_table() -> RpcTable<Self> {
+        let any_peer = RpcConfig::any_peer();
+        RpcTable::new()
+            .method("boxed", any_peer.channel(2), |pipe: &mut Self, cx, boxed| {
+                pipe.boxed.push((cx.remote_sender(), boxed));
+            })
+            .method("raw", any_peer, |pipe: &mut Self, cx, (bytes,)| {
+                pipe.in_order.push((cx.remote_sender(), Heard::Raw(bytes)));
+            })
+            .method("small", any_peer, |pipe: &mut Self, cx, (n,)| {
+                pipe.in_order.push((cx.remote_sender(), Heard::Small(n)));
+            })
+    }
+}

@@ -1,0 +1,70 @@
+//! The scenarios of the conformance project: a larger set of the same kind, with a Godot project of its own.
+
+mod bad_calls;
+mod big;
+mod burst;
+mod bytes;
+mod connect;
+mod ctl;
+mod reconnect;
+mod relay;
+mod relay_off;
+mod rpc_basic;
+mod rpc_modes;
+mod server_quit;
+mod unreliable;
+mod values;
+
+use crate::scenario::Scenario;
+
+/// Those that mp plays so far.
+pub(crate) const SCENARIOS: &[Scenario] = &[
+    Scenario::new("connect", 3, connect::serve),
+    Scenario::new("rpc_basic", 1, rpc_basic::serve).with_fault(),
+    Scenario::new("rpc_modes", 3, rpc_modes::serve),
+    Scenario::new("bad_calls", 1, bad_calls::serve),
+    Scenario::new("relay", 3, relay::serve),
+    Scenario::new("relay_off", 2, relay_off::serve),
+    Scenario::new("bytes", 3, bytes::serve),
+    Scenario::new("big", 1, big::serve),
+    Scenario::new("burst", 1, burst::serve),
+    Scenario::new("unreliable", 1, unreliable::serve),
+    Scenario::new("reconnect", 1, reconnect::serve),
+    Scenario::new("server_quit", 2, server_quit::serve),
+];
+
+#[cfg(test)]
+mod tests {
+    use mp_scene::Branch;
+    use mp_scene::prelude::*;
+    use mp_scene::tree::NodeTree;
+
+    use super::*;
+
+    fn checksum<N: Node>(node: N) -> String {
+        let mut branch = Branch::builder("/root").build().unwrap();
+        let node = branch.scene().add("Node", node).unwrap();
+        let ids = branch.scene().tree().rpc_ids(node.id()).unwrap();
+        String::from_utf8(ids.checksum().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn the_nodes_number_their_methods_as_godot_does() {
+        for (checksum, godot) in [
+            (checksum(ctl::CtlNode::default()), "01685298aa266eb8ea736b807074912b"),
+            (checksum(bad_calls::Strict::default()), "1a9f21615f5b2ad00b670ce7839f60ef"),
+            (checksum(bad_calls::Ghost), "ae3e83e2fab3a7d8683d8eefabd1e74d"),
+            (checksum(big::Pipe::default()), "e8357e58b0966a893a79d99c07e92bbb"),
+            (checksum(burst::Pipe::default()), "7ecdf7cbe34768de4d0038db0552f928"),
+            (checksum(reconnect::Echo::default()), "1c5422e1144434b095911b5480ba77d2"),
+            (checksum(relay::Talk::default()), "b329dacad71e27c6edfa78a9c688a938"),
+            (checksum(relay_off::Talk::default()), "a53ff64efd169c1b4d085d6e7075c8d7"),
+            (checksum(rpc_basic::Echo::default()), "6976d3acf9458874309ddfc2f469d71a"),
+            (checksum(rpc_modes::Modes::default()), "63a155110c5fd2d2f22ab0a90899c28f"),
+            (checksum(rpc_modes::Owned::default()), "b515e18aa3fbe7d264d7ca5a95ef73e1"),
+            (checksum(unreliable::Pipe::default()), "583eb722b77d6c7791d1811f6a42450c"),
+        ] {
+            assert_eq!(checksum, godot);
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! The same client joins three times; each time everything starts afresh.
+
+use std::collections::BTreeSet;
+
+use mp_scene::prelude::*;
+
+use super::ctl::Ctl;
+use crate::report::Report;
+use crate::world::{Played, World};
+
+const ROUNDS: usize = 3;
+
+pub(super) fn serve(world: &mut World) -> Played {
+    let report = world.report.clone();
+    let echo = world.add("Echo", Echo { report: world.report.clone(), ..Echo::default() })?;
+    let mut ctl = Ctl::new(world)?;
+    let mut used = BTreeSet::new();
+    for round in 1..=ROUNDS {
+        ctl.forget_hello(world);
+        ctl.gather(world)?;
+        let id = ctl.ids[0];
+        report.check_that(&format!("the id {id} is new"), used.insert(id));
+        if round < ROUNDS {
+            world.may_leave(&[id]);
+            let left = format!("peer_disconnected({id})");
+            world.until("the client to leave", |world| world.has_seen(&left))?;
+            check_asked(world, echo, id);
+        }
+    }
+    let id = ctl.ids[0];
+    ctl.close(world)?;
+    check_asked(world, echo, id);
+    report.check("signals in all", world.signals().len(), 2 * ROUNDS);
+    Ok(())
+}
+
+/// The round's questions came from its id, in order, and nobody is left.
+fn check_asked(world: &mut World, echo: NodeRef<Echo>, id: PeerId) {
+    let report = world.report.clone();
+    let asked = std::mem::take(&mut world.get(echo).asked);
+    report.check("the questions", asked, (0..10).map(|n| (id, n)).collect());
+    report.check("peers after leaving", world.peers(), vec![]);
+}
+
+#[derive(Default)]
+pub(super) struct Echo {
+    report: Report,
+    asked: Vec<(PeerId, i64)>,
+}
+
+impl Node for Echo {
+    fn rpc_table() -> RpcTable<Self> {
+        RpcTable::new().remote("answer", RpcConfig::authority()).method(
+            "ask",
+            RpcConfig::any_peer(),
+            |echo: &mut Self, cx, (n,): (i64,)| {
+                let (sender, node) = (cx.remote_sender(), cx.node());
+                echo.asked.push((sender, n));
+                if let Err(error) = cx.rpc_id(sender, node, "answer", (n * n,)) {
+                    echo.report.fail(format!("answer to {n}: {error}"));
+                }
+            },
+        )
+    }
+}

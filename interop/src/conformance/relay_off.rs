@@ -1,0 +1,45 @@
+//! Without the relay clients know the server only.
+
+use mp_scene::prelude::*;
+
+use super::ctl::Ctl;
+use crate::world::{Played, World};
+
+pub(super) fn serve(world: &mut World) -> Played {
+    let report = world.report.clone();
+    world.scene().multiplayer_mut().set_server_relay(false);
+    let talk = world.add("Talk", Talk::default())?;
+    let ctl = Ctl::open(world)?;
+    ctl.notes(world, "talked")?;
+    check_heard(world, talk, &ctl.ids);
+    world.rpc(talk, "say", ("from server",))?;
+    ctl.go(world, "said")?;
+
+    let ids = ctl.ids.clone();
+    ctl.close(world)?;
+    check_heard(world, talk, &ids);
+    report.check("relayed packets", world.scene().stats().relayed_packets, 0);
+    Ok(())
+}
+
+fn check_heard(world: &mut World, talk: NodeRef<Talk>, ids: &[PeerId]) {
+    let report = world.report.clone();
+    let mut heard = world.get(talk).heard.clone();
+    heard.sort();
+    let mut expected: Vec<_> = ids.iter().map(|&id| (id, "everybody".to_owned())).collect();
+    expected.sort();
+    report.check("what the server heard", heard, expected);
+}
+
+#[derive(Default)]
+pub(super) struct Talk {
+    heard: Vec<(PeerId, String)>,
+}
+
+impl Node for Talk {
+    fn rpc_table() -> RpcTable<Self> {
+        RpcTable::new().method("say", RpcConfig::any_peer(), |talk: &mut Self, cx, (label,)| {
+            talk.heard.push((cx.remote_sender(), label));
+        })
+    }
+}

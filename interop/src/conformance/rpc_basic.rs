@@ -1,0 +1,127 @@
+//! Every kind of value through an RPC and back; the forms that arguments take.
+
+use mp_core::variant::{Array, Dictionary, Vector2};
+use mp_scene::prelude::*;
+
+use super::ctl::Ctl;
+use super::values;
+use crate::exact::Exact;
+use crate::report::Report;
+use crate::world::{Played, World};
+
+pub(super) fn serve(world: &mut World) -> Played {
+    let report = world.report.clone();
+    let mut expected = Exact::list(values::list());
+    if world.options.plant_fault {
+        expected[3] = "a planted fault".into();
+    }
+    let count = expected.len();
+    let echo = Echo { report: world.report.clone(), expected, ..Echo::default() };
+    let echo = world.add("Echo", echo)?;
+    let ctl = Ctl::open(world)?;
+    let client = ctl.ids[0];
+    ctl.close(world)?;
+
+    let echo = world.get(echo);
+    let (values, others, senders) = (echo.values, echo.others.clone(), echo.senders.clone());
+    report.check("values", values, count);
+    let expected = [
+        ("echo_many", many()),
+        ("echo_raw", vec![vec![1u8, 2, 3].into()]),
+        ("echo_opt", vec![vec![4u8, 5].into()]),
+        // An empty PackedByteArray alone is no argument: the default takes its place.
+        ("echo_opt", vec![vec![9u8].into()]),
+        ("echo_opt", vec![vec![9u8].into()]),
+        ("ping", vec![]),
+    ]
+    .map(|(method, args)| (method, Exact::list(args)));
+    report.check("calls but `echo`", others, expected.into());
+    report.check_that("all senders are the client", senders.iter().all(|id| *id == client));
+    Ok(())
+}
+
+fn many() -> Vec<Variant> {
+    vec![
+        1.into(),
+        "two".into(),
+        3.5.into(),
+        Vector2::new(4.0, 4.0).into(),
+        Array::from([5]).into(),
+        Dictionary::from([("six", 6)]).into(),
+        Variant::Nil,
+        vec![8u8].into(),
+    ]
+}
+
+#[derive(Default)]
+pub(super) struct Echo {
+    report: Report,
+    expected: Vec<Exact>,
+    /// Calls of `echo` so far.
+    values: usize,
+    others: Vec<(&'static str, Vec<Exact>)>,
+    senders: Vec<PeerId>,
+}
+
+impl Node for Echo {
+    fn rpc_table() -> RpcTable<Self> {
+        let any_peer = RpcConfig::any_peer();
+        RpcTable::new()
+            .remote("back", RpcConfig::authority())
+            .remote("back_many", RpcConfig::authority())
+            .remote("back_raw", RpcConfig::authority())
+            .method("echo", any_peer, |echo: &mut Self, cx, (k, value): (usize, Variant)| {
+                echo.echo(cx, k, value);
+            })
+            .method("echo_many", any_peer, |echo: &mut Self, cx, args: Eight| {
+                let (a, b, c, d, e, f, g, h) = args;
+                let mut args = vec![a, b, c, d, e, f, g, h];
+                echo.hear(cx, "echo_many", args.clone());
+                args.reverse();
+                echo.answer(cx, "back_many", args);
+            })
+            .method("echo_opt", any_peer, |echo: &mut Self, cx, (bytes,): (Option<Vec<u8>>,)| {
+                let bytes = Variant::from(bytes.unwrap_or_else(|| vec![9]));
+                echo.hear(cx, "echo_opt", vec![bytes.clone()]);
+                echo.answer(cx, "back_raw", vec![bytes]);
+            })
+            .method("echo_raw", any_peer, |echo: &mut Self, cx, (bytes,): (Vec<u8>,)| {
+                let bytes = Variant::from(bytes);
+                echo.hear(cx, "echo_raw", vec![bytes.clone()]);
+                echo.answer(cx, "back_raw", vec![bytes]);
+            })
+            .method("ping", any_peer, |echo: &mut Self, cx, (): ()| {
+                echo.hear(cx, "ping", vec![]);
+                echo.answer(cx, "pong", vec![]);
+            })
+            .remote("pong", RpcConfig::authority())
+    }
+}
+
+type Eight = (Variant, Variant, Variant, Variant, Variant, Variant, Variant, Variant);
+
+impl Echo {
+    fn echo(&mut self, cx: &mut RpcContext<'_>, k: usize, value: Variant) {
+        self.report.check("the number of a value", k, self.values);
+        self.values += 1;
+        let heard = Exact(value.clone());
+        match self.expected.get(k) {
+            Some(expected) => self.report.check(&format!("value {k}"), &heard, expected),
+            None => self.report.fail(format!("there is no value {k}: got {heard:?}")),
+        }
+        self.senders.push(cx.remote_sender());
+        self.answer(cx, "back", vec![Variant::Int(k as i64), value]);
+    }
+
+    fn hear(&mut self, cx: &RpcContext<'_>, method: &'static str, args: Vec<Variant>) {
+        self.others.push((method, Exact::list(args)));
+        self.senders.push(cx.remote_sender());
+    }
+
+    fn answer(&self, cx: &mut RpcContext<'_>, method: &str, args: Vec<Variant>) {
+        let (to, node) = (cx.remote_sender(), cx.node());
+        if let Err(error) = cx.rpc_id(to, node, method, args) {
+            self.report.fail(format!("{method}: {error}"));
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Who may call what: every mode and channel, authority, `call_local`, targets.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mp_core::Target;
+use mp_scene::prelude::*;
+
+use super::ctl::Ctl;
+use crate::report::Report;
+use crate::tap::TapLog;
+use crate::world::{Played, World};
+
+pub(super) fn serve(world: &mut World) -> Played {
+    let report = world.report.clone();
+    let modes = Modes { report: report.clone(), tap: world.tap(), ..Modes::default() };
+    let modes = world.add("Modes", modes)?;
+    let owned = world.add("Owned", Owned::default())?;
+    report.check("the sender outside of calls", world.scene().remote_sender_id(), None);
+    let ctl = Ctl::open(world)?;
+    let ids = &ctl.ids[..];
+    let &[id0, id1, id2] = ids else { unreachable!("made for 3 clients") };
+    world.scene().tree_mut().set_multiplayer_authority(owned, id0, true)?;
+
+    // 1. The authority's methods.
+    world.repeat_until(
+        "note got_a",
+        |world| ctl.has_notes(world, "got_a", ids),
+        |world| {
+            VARIETIES
+                .iter()
+                .try_for_each(|(suffix, ..)| world.rpc(modes, &format!("a_{suffix}"), (1,)))
+        },
+    )?;
+
+    // 2. Everybody's methods.
+    ctl.go(world, "p")?;
+    world.until("p_* of every client", |world| {
+        let heard = &world.get(modes).p_heard;
+        ids.iter().all(|id| heard.get(id).is_some_and(|heard| heard.len() == VARIETIES.len()))
+    })?;
+    ctl.go(world, "p_done")?;
+    ctl.notes(world, "p_end")?;
+    let indexes = world.get(modes).indexes.clone();
+    let expected: BTreeSet<_> = ids.iter().copied().zip(0..).collect();
+    report.check("the arguments of p_*", indexes, expected);
+
+    // 3. Calls that are not allowed.
+    ctl.go(world, "forbidden")?;
+    ctl.notes(world, "forbidden")?;
+    check_heard(world, modes, "secret", &[]);
+    world.rpc(modes, "secret", ("from_server",))?;
+    ctl.go(world, "secret_sent")?;
+    ctl.notes(world, "secret_seen")?;
+
+    // 4. call_local.
+    world.rpc(modes, "both", ("S",))?;
+    check_heard(world, modes, "both", &[("S", PeerId::SERVER)]);
+    ctl.go(world, "both")?;
+    world.until("both of everybody", |world| world.get(modes).heard("both").len() >= 4)?;
+    ctl.notes(world, "both_seen")?;
+    let mut both = world.get(modes).heard("both");
+    both.sort();
+    let expected = [("C0", id0), ("C1", id1), ("C2", id2), ("S", PeerId::SERVER)];
+    report.check("both", both, expected.map(|(tag, id)| (tag.to_owned(), id)).into());
+
+    // 5. Targets of the server.
+    world.rpc_id(id0, modes, "mark", ("one",))?;
+    world.rpc(modes, "mark", ("all",))?;
+    world.rpc_id(Target::AllExcept(id0), modes, "mark", ("not0",))?;
+    ctl.go(world, "marked")?;
+    ctl.notes(world, "marked")?;
+
+    // 6. Targets of a client.
+    ctl.go_for(world, id1, "ptp")?;
+    ctl.notes_of(world, "ptp", &[id1])?;
+    check_heard(world, modes, "ptp", &[("not0", id1), ("all", id1)]);
+    ctl.go_for(world, id0, "ptp_check")?;
+    ctl.go_for(world, id2, "ptp_check")?;
+    ctl.notes_of(world, "ptp_seen", &[id0, id2])?;
+
+    // 7. A client's authority.
+    world.rpc(owned, "own", ("bad_server",))?;
+    ctl.go_for(world, id1, "own_bad")?;
+    ctl.notes_of(world, "own_bad", &[id1])?;
+    ctl.go_for(world, id0, "own")?;
+    ctl.notes_of(world, "own", &[id0])?;
+    report.check("own", world.get(owned).heard.clone(), vec![("ok".to_owned(), id0)]);
+    ctl.go(world, "own_check")?;
+    ctl.close(world)?;
+
+    check_heard(world, modes, "secret", &[]);
+    check_heard(world, modes, "mark", &[]);
+    check_heard(world, modes, "ptp", &[("not0", id1), ("all", id1)]);
+    report.check("calls of own in the end", world.get(owned).heard.len(), 1);
+    Ok(())
+}
+
+/// Suffix, mode and channel.
+const VARIETIES: [(&str, TransferMode, u8); 9] = [
+    ("o0", TransferMode::UnreliableOrdered, 0),
+    ("o1", TransferMode::UnreliableOrdered, 1),
+    ("o3", TransferMode::UnreliableOrdered, 3),
+    ("r0", TransferMode::Reliable, 0),
+    ("r1", TransferMode::Reliable, 1),
+    ("r3", TransferMode::Reliable, 3),
+    ("u0", TransferMode::Unreliable, 0),
+    ("u1", TransferMode::Unreliable, 1),
+    ("u3", TransferMode::Unreliable, 3),
+];
+
+fn check_heard(
+    world: &mut World,
+    modes: NodeRef<Modes>,
+    method: &str,
+    expected: &[(&str, PeerId)],
+) {
+    let report = world.report.clone();
+    let heard = world.get(modes).heard(method);
+    let expected = expected.iter().map(|&(tag, id)| (tag.to_owned(), id)).collect();
+    report.check(method, heard, expected);
+}
+
+#[derive(Default)]
+pub(super) struct Modes {
+    report: Report,
+    tap: TapLog,
+    /// Which `p_` methods each peer has called.
+    p_heard: BTreeMap<PeerId, BTreeSet<&'static str>>,
+    /// With which argument.
+    indexes: BTreeSet<(PeerId, i64)>,
+    /// Method, tag and sender of the others, in order.
+    tags: Vec<(&'static str, String, PeerId)>,
+}
+
+impl Node for Modes {
+    fn rpc_table() -> RpcTable<Self> {
+        let (authority, any_peer) = (RpcConfig::authority(), RpcConfig::any_peer());
+        let tag = |method: &'static str| {
+            move |modes: &mut Self, cx: &mut RpcContext<'_>, (tag,): (String,)| {
+                modes.tags.push((method, tag, cx.remote_sender()));
+            }
+        };
+        let mut table = RpcTable::new()
+            .method("both", any_peer.call_local(), tag("both"))
+            .method("mark", authority, tag("mark"))
+            .method("ptp", any_peer, tag("ptp"))
+            .method("secret", authority, tag("secret"));
+        for (suffix, transfer_mode, channel) in VARIETIES {
+            let a = RpcConfig { transfer_mode, ..authority.channel(channel) };
+            let p = RpcConfig { transfer_mode, ..any_peer.channel(channel) };
+            table = table.remote(&format!("a_{suffix}"), a).method(
+                &format!("p_{suffix}"),
+                p,
+                move |modes: &mut Self, cx, (index,): (i64,)| {
+                    let (arrival, sender) = (modes.tap.arrival(), cx.remote_sender());
+                    let what = format!("mode and channel of p_{suffix}");
+                    modes.report.check(&what, arrival, (transfer_mode, channel));
+                    modes.p_heard.entry(sender).or_default().insert(suffix);
+                    modes.indexes.insert((sender, index));
+                },
+            );
+        }
+        table
+    }
+}
+
+impl Modes {
+    /// Tag and sender of the calls of `method`, in order.
+    fn heard(&self, method: &str) -> Vec<(String, PeerId)> {
+        let of_method = self.tags.iter().filter(|(name, ..)| *name == method);
+        of_method.map(|(_, tag, sender)| (tag.clone(), *sender)).collect()
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Owned {
+    heard: Vec<(String, PeerId)>,
+}
+
+impl Node for Owned {
+    fn rpc_table() -> RpcTable<Self> {
+        RpcTable::new().method(
+            "own",
+            RpcConfig::authority(),
+            |owned: &mut Self, cx, (tag,): (String,)| owned.heard.push((tag, cx.remote_sender())),
+        )
+    }
+}

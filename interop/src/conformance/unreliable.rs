@@ -1,0 +1,75 @@
+//! Unreliable traffic: no duplicates, ordered stays ordered, enough arrives.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use mp_scene::prelude::*;
+use serde_json::json;
+
+use super::ctl::Ctl;
+use crate::report::Report;
+use crate::world::{FRAME, Played, World};
+
+const COUNT: usize = 200;
+const PER_FRAME: usize = 10;
+const PAD: usize = 300;
+
+pub(super) fn serve(world: &mut World) -> Played {
+    let report = world.report.clone();
+    let pipe = world.add("Pipe", Pipe { report: world.report.clone(), ..Pipe::default() })?;
+    let ctl = Ctl::open(world)?;
+    let client = ctl.ids[0];
+
+    ctl.notes(world, "sent")?;
+    world.pause(Duration::from_millis(300))?;
+    let Pipe { plain, ordered, .. } = world.get(pipe);
+    let came = [plain.len(), ordered.len()];
+    let line = json!({ "event": "arrived", "unreliable": came[0], "unreliable_ordered": came[1] });
+    report.say(&line);
+    for count in came {
+        report.check_that(&format!("{count} of {COUNT} are enough"), count * 10 >= COUNT);
+    }
+
+    for n in 0..COUNT {
+        for method in ["u", "o"] {
+            world.rpc_id(client, pipe, method, (n as i64, vec![0u8; PAD]))?;
+        }
+        if n % PER_FRAME == PER_FRAME - 1 {
+            world.pause(FRAME)?;
+        }
+    }
+    ctl.go(world, "sent")?;
+    ctl.close(world)
+}
+
+#[derive(Default)]
+pub(super) struct Pipe {
+    report: Report,
+    plain: BTreeSet<usize>,
+    ordered: Vec<usize>,
+}
+
+impl Node for Pipe {
+    fn rpc_table() -> RpcTable<Self> {
+        let any_peer = RpcConfig::any_peer();
+        RpcTable::new()
+            .method("o", any_peer.unreliable_ordered(), |pipe: &mut Self, _cx, (n, pad)| {
+                pipe.check(n, pad);
+                let grows = pipe.ordered.last().is_none_or(|&last| n > last);
+                pipe.report.check_that(&format!("o({n}) is newer than those before"), grows);
+                pipe.ordered.push(n);
+            })
+            .method("u", any_peer.unreliable(), |pipe: &mut Self, _cx, (n, pad)| {
+                pipe.check(n, pad);
+                let is_new = pipe.plain.insert(n);
+                pipe.report.check_that(&format!("u({n}) came once"), is_new);
+            })
+    }
+}
+
+impl Pipe {
+    fn check(&self, n: usize, pad: Vec<u8>) {
+        self.report.check_that(&format!("{n} is less than {COUNT}"), n < COUNT);
+        self.report.check("the padding", pad, vec![0; PAD]);
+    }
+}

@@ -1,0 +1,94 @@
+//! mp's side of the scenarios that prove it against real Godot: a server on `mp-scene` and a transport, whose clients are
+//! Godot processes.
+//!
+//!     mp-interop --scenario=hello --port=20000
+//!
+//! prints JSON lines: `listening` when it can be joined, then events and failed checks, and a `result` last. It exits with 0 when
+//! it has passed, 1 when it has not, 2 when the command line is wrong.
+
+mod conformance;
+mod exact;
+mod options;
+mod own;
+mod report;
+mod scenario;
+mod tap;
+mod transport;
+mod world;
+
+use std::panic::AssertUnwindSafe;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::options::Options;
+use crate::report::Report;
+use crate::scenario::Scenario;
+use crate::tap::Tap;
+use crate::world::{Failed, Played, World};
+
+fn main() -> ExitCode {
+    let options = match Options::read() {
+        Ok(options) => options,
+        Err(why) => {
+            eprintln!("mp-interop: {why}");
+            return ExitCode::from(2);
+        }
+    };
+    if options.list {
+        for scenario in options.suite.scenarios() {
+            println!("{} none", scenario.name);
+        }
+        return ExitCode::SUCCESS;
+    }
+    let Some(scenario) = options.chosen() else { return ExitCode::from(2) };
+    watch_over(&options);
+
+    let report = Report::default();
+    let played = std::panic::catch_unwind(AssertUnwindSafe(|| play(&options, &report, scenario)))
+        .unwrap_or_else(|_| Err(Failed("it panicked; see standard error".into())));
+    let mut problems = report.failures();
+    if let Err(Failed(why)) = played {
+        problems.push(why);
+    }
+    report.say(&result(&options, &problems.join("; ")));
+    if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn play(options: &Options, report: &Report, scenario: &Scenario) -> Played {
+    let peer = Tap::new(transport::open(options)?);
+    report.say(&json!({
+        "event": "listening",
+        "transport": options.transport.name(),
+        "port": options.port,
+        "scenario": scenario.name,
+    }));
+    let mut world = World::new(options.clone(), report.clone(), peer)?;
+    let played = (scenario.serve)(&mut world);
+    world.close();
+    played
+}
+
+/// The last line of a run.
+fn result(options: &Options, why: &str) -> Value {
+    json!({
+        "result": if why.is_empty() { "pass" } else { "fail" },
+        "why": why,
+        "scenario": options.scenario,
+        "role": options.role.name(),
+        "index": options.index,
+        "transport": options.transport.name(),
+    })
+}
+
+/// Ends the process when the loop no longer turns and cannot end it itself.
+fn watch_over(options: &Options) {
+    const GRACE: Duration = Duration::from_secs(3);
+    let options = options.clone();
+    std::thread::spawn(move || {
+        std::thread::sleep(options.timeout().saturating_add(GRACE));
+        Report::default().say(&result(&options, "the loop did not turn any more"));
+        std::process::exit(1);
+    });
+}

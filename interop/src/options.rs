@@ -1,0 +1,216 @@
+//! The command line.
+
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+
+use crate::scenario::Scenario;
+use crate::{conformance, own};
+
+/// mp's side of a scenario whose other side is real Godot.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "mp-interop", version)]
+pub(crate) struct Options {
+    /// Whose scenarios
+    #[arg(long, value_enum, default_value = "own")]
+    pub(crate) suite: Suite,
+    /// Print the scenarios of the suite and the compression modes they can have, one on each line, and exit
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Which scenario
+    #[arg(long, default_value = "")]
+    pub(crate) scenario: String,
+    /// Which side of it
+    #[arg(long, value_enum, default_value = "server")]
+    pub(crate) role: Role,
+    #[arg(long, value_enum, default_value = "enet")]
+    pub(crate) transport: Transport,
+    /// The UDP port to listen on
+    #[arg(long, default_value_t = 0)]
+    pub(crate) port: u16,
+    /// How many clients there are [default: as many as the scenario is made for]
+    #[arg(long)]
+    pub(crate) peers: Option<usize>,
+    /// Which of the clients this is, from 0
+    #[arg(long, default_value_t = 0)]
+    pub(crate) index: usize,
+    /// Seconds after which the process ends in any case
+    #[arg(long, default_value_t = 40.0)]
+    timeout: f64,
+    #[arg(long, value_enum, default_value = "none")]
+    compression: Compression,
+    /// Expect one wrong value, so that the run must fail
+    #[arg(long)]
+    pub(crate) plant_fault: bool,
+}
+
+/// A set of scenarios with a Godot project that plays the other side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Suite {
+    /// Those of `interop/godot`
+    Own,
+    /// Those of the conformance project
+    Conformance,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Role {
+    Server,
+    Client,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Transport {
+    Enet,
+    Ws,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Compression {
+    None,
+    Range,
+    Fastlz,
+    Zlib,
+    Zstd,
+}
+
+impl Options {
+    /// Reads the command line; the error is one line.
+    pub(crate) fn read() -> Result<Self, String> {
+        let options = Self::try_parse().map_err(|error| {
+            if !error.use_stderr() {
+                error.exit(); // --help and --version
+            }
+            one_line(&error.to_string())
+        })?;
+        if !options.list {
+            options.check()?;
+        }
+        Ok(options)
+    }
+
+    /// The scenario.
+    pub(crate) fn chosen(&self) -> Option<&'static Scenario> {
+        self.suite.scenarios().iter().find(|scenario| scenario.name == self.scenario)
+    }
+
+    /// How many clients there are.
+    pub(crate) fn peers(&self) -> usize {
+        self.peers.or_else(|| Some(self.chosen()?.peers)).unwrap_or(0)
+    }
+
+    /// How long the process may take.
+    pub(crate) fn timeout(&self) -> Duration {
+        Duration::try_from_secs_f64(self.timeout).unwrap_or(Duration::MAX)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let Some(scenario) = self.chosen() else {
+            let known: Vec<_> = self.suite.scenarios().iter().map(|known| known.name).collect();
+            let (name, known) = (&self.scenario, known.join(" "));
+            return Err(format!("there is no --scenario={name}; there are {known}"));
+        };
+        if self.role == Role::Client {
+            return Err("--role=client is not supported yet; mp plays the server".into());
+        }
+        if self.transport == Transport::Ws {
+            return Err("--transport=ws is not supported yet; use --transport=enet".into());
+        }
+        if self.compression != Compression::None {
+            return Err("--compression is not supported yet; leave it at none".into());
+        }
+        if self.port == 0 {
+            return Err("--port=P is missing: the UDP port to listen on, not 0".into());
+        }
+        if self.peers() != scenario.peers {
+            let (name, peers) = (scenario.name, scenario.peers);
+            return Err(format!("--peers={}: {name} is made for {peers}", self.peers()));
+        }
+        if self.timeout.is_nan() || self.timeout <= 0.0 {
+            return Err(format!("--timeout={}: it must be more than 0 seconds", self.timeout));
+        }
+        if self.plant_fault && !scenario.has_fault {
+            let known = self.suite.scenarios().iter().filter(|known| known.has_fault);
+            let known: Vec<_> = known.map(|known| known.name).collect();
+            let (name, known) = (scenario.name, known.join(" "));
+            return Err(format!("--plant-fault: {name} has no fault to plant, but {known} has"));
+        }
+        Ok(())
+    }
+}
+
+impl Suite {
+    /// Its scenarios.
+    pub(crate) fn scenarios(self) -> &'static [Scenario] {
+        match self {
+            Self::Own => own::SCENARIOS,
+            Self::Conformance => conformance::SCENARIOS,
+        }
+    }
+
+    /// Whether a failed check ends the scenario; otherwise the verdict is part of its ending.
+    pub(crate) fn fails_at_once(self) -> bool {
+        self == Self::Own
+    }
+}
+
+impl Role {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Client => "client",
+        }
+    }
+}
+
+impl Transport {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Enet => "enet",
+            Self::Ws => "ws",
+        }
+    }
+}
+
+/// What clap says, without its paragraphs on usage.
+fn one_line(error: &str) -> String {
+    let lines = error.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
+    let lines: Vec<_> = lines
+        .filter(|line| !line.is_empty() && !line.starts_with("For more information"))
+        .collect();
+    lines.join(" ").trim_start_matches("error: ").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(args: &[&str]) -> Result<(), String> {
+        let args = std::iter::once("mp-interop").chain(args.iter().copied());
+        Options::try_parse_from(args).map_err(|error| one_line(&error.to_string()))?.check()
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_command_line_is_said_in_one_line() {
+        for (args, part) in [
+            (&["--scenario=hello"][..], "--port=P is missing"),
+            (&["--scenario=hullo", "--port=1"], "there are hello calls"),
+            (&["--scenario=hello", "--port=1", "--role=client"], "not supported yet"),
+            (&["--scenario=hello", "--port=1", "--transport=ws"], "not supported yet"),
+            (&["--scenario=hello", "--port=1", "--compression=zstd"], "not supported yet"),
+            (&["--scenario=hello", "--port=1", "--peers=3"], "made for 2"),
+            (&["--scenario=hello", "--port=1", "--timeout=0"], "more than 0"),
+            (&["--scenario=hello", "--port=1", "--plant-fault"], "calls has"),
+            (
+                &["--scenario=hello", "--port=1", "--role=judge"],
+                "[possible values: server, client]",
+            ),
+            (&["--scenario=hello", "--port=x"], "invalid digit"),
+            (&["--senario=hello"], "--senario"),
+        ] {
+            let why = check(args).unwrap_err();
+            assert!(why.contains(part) && !why.contains('\n'), "{args:?}: {why}");
+        }
+        assert_eq!(check(&["--scenario=calls", "--port=1", "--peers=1", "--plant-fault"]), Ok(()));
+    }
+}

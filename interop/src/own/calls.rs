@@ -1,0 +1,118 @@
+//! RPCs with every kind of argument, shape, mode and channel; who may call what; calls that nobody can execute.
+
+use mp_core::VariantType;
+use mp_core::variant::{Array, Dictionary, Vector2};
+use mp_scene::prelude::*;
+
+use super::calls_nodes::{Calls, Heard, MODE_METHODS, Part, SharedLog};
+use super::desk::Desk;
+use super::{pattern, values};
+use crate::exact::Exact;
+use crate::world::{Played, World};
+
+pub(super) fn serve(world: &mut World) -> Played {
+    let report = world.report.clone();
+    let mut values = Exact::list(values::list());
+    if world.options.plant_fault {
+        values[3] = "a planted fault".into();
+    }
+    let log = SharedLog::new(world.report.clone(), world.tap());
+    let calls = world.add("Calls", Calls::new(log.clone(), values.clone()))?;
+    let mut part = |place| world.add(&format!("Calls/{place}"), Part::new(place, log.clone()));
+    part("Deep")?;
+    part("Deep/Deeper")?;
+    part("Odd")?;
+    let (plain, mine, server_only) = (part("Plain")?, part("Mine")?, part("ServerOnly")?);
+    for method in ["budge", "nudge"] {
+        world.scene().tree_mut().rpc_config(plain, method, Some(RpcConfig::any_peer()))?;
+    }
+    let desk = Desk::open(world)?;
+    let client = desk.ids[0];
+    world.scene().tree_mut().set_multiplayer_authority(mine, client, true)?;
+
+    // Values.
+    desk.everyone(world, "values")?;
+    report.check("the values", world.get(calls).values_heard.clone(), values);
+    desk.next(world, "values")?;
+
+    // Shapes.
+    desk.everyone(world, "shapes")?;
+    report.check("the shapes", log.take(), shapes(client));
+    desk.next(world, "shapes")?;
+
+    // Modes.
+    desk.everyone(world, "modes")?;
+    report.check(
+        "the modes",
+        world.get(calls).modes_heard.clone(),
+        MODE_METHODS.map(|(method, ..)| method).into(),
+    );
+    log.stop_answering();
+    desk.next(world, "modes")?;
+
+    // call_local.
+    world.until("both by the client", |_| !log.is_empty())?;
+    let by_client = Heard::new("", "both", client, ["C"]);
+    report.check("both by the client", log.take(), vec![by_client]);
+    world.rpc(calls, "both", ("S",))?;
+    desk.everyone(world, "both")?;
+    let by_server = Heard::new("", "both", PeerId::SERVER, ["S"]);
+    report.check("both by the server", log.take(), vec![by_server]);
+    desk.next(world, "both")?;
+
+    // Authority.
+    desk.everyone(world, "orders")?;
+    let orders = vec![Heard::new("Mine", "order", client, ["mine"])];
+    report.check("the orders", log.take(), orders);
+    world.rpc_id(client, calls, "order", ("yours",))?;
+    world.rpc_id(client, mine, "order", ("not yours",))?;
+    desk.next(world, "orders")?;
+
+    // Nobody can execute.
+    desk.everyone(world, "refused")?;
+    let left = vec![Heard::new("Odd", "touch", client, [2]), Heard::none(client)];
+    report.check("what was left of the bad calls", log.take(), left);
+    world.rpc_id(client, server_only, "touch", (1,))?;
+    world.rpc_id(client, calls, "many", (1, 2))?;
+    world.rpc_id(client, calls, "typed", ("no array", Dictionary::new()))?;
+    world.rpc_id(client, server_only, "touch", (2,))?;
+    world.rpc_id(client, calls, "none", ())?;
+    desk.next(world, "refused")?;
+
+    desk.close(world)?;
+    report.check("what was heard afterwards", log.take(), vec![]);
+    Ok(())
+}
+
+fn shapes(client: PeerId) -> Vec<Heard> {
+    let mut names = Array::typed(VariantType::String);
+    let mut ages = Dictionary::typed(VariantType::String, VariantType::Int);
+    for (name, age) in [("Ann", 30), ("Bob", 40)] {
+        names.push(name).expect("a String");
+        ages.insert(name, age).expect("a String and an int");
+    }
+    let many: [Variant; 8] = [
+        1.into(),
+        "two".into(),
+        3.5.into(),
+        Vector2::new(4.0, 4.0).into(),
+        Array::from([5]).into(),
+        Dictionary::from([("six", 6)]).into(),
+        Variant::Nil,
+        vec![8u8].into(),
+    ];
+    vec![
+        Heard::none(client),
+        Heard::new("", "raw", client, [vec![1u8, 2, 3]]),
+        Heard::new("", "raw", client, [pattern(3000, 5)]),
+        Heard::new("", "many", client, many),
+        Heard::new("", "typed", client, [Variant::from(names), ages.into()]),
+        Heard::new("Deep/Deeper", "touch", client, [1]),
+        Heard::new("Deep/Deeper", "touch", client, [2]),
+        Heard::new("Plain", "budge", client, [3]),
+        Heard::new("Plain", "nudge", client, [4]),
+        Heard::new("Plain", "touch", client, [5]),
+        // A lone PackedByteArray travels bare: an empty one is no argument, and the default takes its place.
+        Heard::new("", "raw", client, [vec![9u8]]),
+    ]
+}

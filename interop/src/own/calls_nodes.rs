@@ -1,0 +1,231 @@
+//! The nodes of `calls`, and what they hear.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use mp_core::variant::{Array, Dictionary, FromVariantError};
+use mp_core::{FromVariant, VariantType};
+use mp_scene::prelude::*;
+
+use crate::exact::Exact;
+use crate::report::Report;
+use crate::tap::TapLog;
+
+/// Method, mode, channel.
+pub(super) const MODE_METHODS: [(&str, TransferMode, u8); 6] = [
+    ("mode_o0", TransferMode::UnreliableOrdered, 0),
+    ("mode_o2", TransferMode::UnreliableOrdered, 2),
+    ("mode_r0", TransferMode::Reliable, 0),
+    ("mode_r2", TransferMode::Reliable, 2),
+    ("mode_u0", TransferMode::Unreliable, 0),
+    ("mode_u2", TransferMode::Unreliable, 2),
+];
+
+/// The node `Main/Calls`.
+pub(super) struct Calls {
+    log: SharedLog,
+    /// What `value` must bring.
+    values: Vec<Exact>,
+    pub(super) values_heard: Vec<Exact>,
+    pub(super) modes_heard: BTreeSet<&'static str>,
+}
+
+/// A node below it.
+pub(super) struct Part {
+    place: &'static str,
+    log: SharedLog,
+}
+
+/// An executed call.
+#[derive(Debug, PartialEq)]
+pub(super) struct Heard {
+    /// Node relative to `Main/Calls`.
+    place: &'static str,
+    method: &'static str,
+    sender: PeerId,
+    args: Vec<Exact>,
+}
+
+/// What the nodes have executed, in order. Clones are the same log.
+#[derive(Clone)]
+pub(super) struct SharedLog(Rc<RefCell<Log>>);
+
+struct Log {
+    report: Report,
+    tap: TapLog,
+    heard: Vec<Heard>,
+    /// Whether each call is answered with the same call.
+    answering: bool,
+}
+
+impl Node for Calls {
+    fn rpc_table() -> RpcTable<Self> {
+        let any_peer = RpcConfig::any_peer();
+        let mut table = RpcTable::new()
+            .method("both", any_peer.call_local(), |calls: &mut Self, cx, (tag,): (String,)| {
+                calls.log.hear(Heard::new("", "both", cx.remote_sender(), [tag]));
+            })
+            .method("many", any_peer, |calls: &mut Self, cx, args: Eight| {
+                let (a, b, c, d, e, f, g, h) = args;
+                calls.log.hear_and_answer(cx, "", "many", vec![a, b, c, d, e, f, g, h]);
+            })
+            .method("none", any_peer, |calls: &mut Self, cx, (): ()| {
+                calls.log.hear_and_answer(cx, "", "none", vec![]);
+            })
+            .method("order", RpcConfig::authority(), |calls: &mut Self, cx, (tag,): (String,)| {
+                calls.log.hear_and_answer(cx, "", "order", vec![tag.into()]);
+            })
+            .method("raw", any_peer, |calls: &mut Self, cx, (bytes,): (Option<Vec<u8>>,)| {
+                let bytes = bytes.unwrap_or_else(|| vec![9]);
+                calls.log.hear_and_answer(cx, "", "raw", vec![bytes.into()]);
+            })
+            .method("typed", any_peer, |calls: &mut Self, cx, (names, ages): (Names, Ages)| {
+                calls.log.hear_and_answer(cx, "", "typed", vec![names.0.into(), ages.0.into()]);
+            })
+            .method("value", any_peer, |calls: &mut Self, cx, (k, value): (usize, Variant)| {
+                calls.value(cx, k, value);
+            });
+        for (method, transfer_mode, channel) in MODE_METHODS {
+            let config = RpcConfig { transfer_mode, ..any_peer.channel(channel) };
+            table = table.method(method, config, move |calls: &mut Self, cx, (n,): (i64,)| {
+                calls.log.check_arrival(method, transfer_mode, channel);
+                calls.log.report().check(&format!("the argument of {method}"), n, 7);
+                calls.modes_heard.insert(method);
+                calls.log.answer(cx, method, vec![n.into()]);
+            });
+        }
+        table
+    }
+}
+
+type Eight = (Variant, Variant, Variant, Variant, Variant, Variant, Variant, Variant);
+
+impl Calls {
+    pub(super) fn new(log: SharedLog, values: Vec<Exact>) -> Self {
+        Self { log, values, values_heard: Vec::new(), modes_heard: BTreeSet::new() }
+    }
+
+    fn value(&mut self, cx: &mut RpcContext<'_>, k: usize, value: Variant) {
+        let report = self.log.report();
+        report.check("the number of a value", k, self.values_heard.len());
+        let heard = Exact(value.clone());
+        match self.values.get(k) {
+            Some(expected) => report.check(&format!("value {k}"), &heard, expected),
+            None => report.fail(format!("there is no value {k}: got {heard:?}")),
+        }
+        self.values_heard.push(heard);
+        self.log.answer(cx, "value", vec![Variant::Int(k as i64), value]);
+    }
+}
+
+impl Node for Part {
+    fn rpc_table() -> RpcTable<Self> {
+        let int = |method: &'static str| {
+            move |part: &mut Self, cx: &mut RpcContext<'_>, (n,): (i64,)| {
+                part.log.hear_and_answer(cx, part.place, method, vec![n.into()]);
+            }
+        };
+        RpcTable::new()
+            .method("order", RpcConfig::authority(), |part: &mut Self, cx, (tag,): (String,)| {
+                part.log.hear_and_answer(cx, part.place, "order", vec![tag.into()]);
+            })
+            .method("touch", RpcConfig::any_peer(), int("touch"))
+            .callable("budge", int("budge"))
+            .callable("nudge", int("nudge"))
+    }
+}
+
+impl Part {
+    pub(super) fn new(place: &'static str, log: SharedLog) -> Self {
+        Self { place, log }
+    }
+}
+
+impl Heard {
+    pub(super) fn new(
+        place: &'static str,
+        method: &'static str,
+        sender: PeerId,
+        args: impl IntoIterator<Item = impl Into<Variant>>,
+    ) -> Self {
+        Self { place, method, sender, args: args.into_iter().map(Exact::from).collect() }
+    }
+
+    /// `none()`.
+    pub(super) fn none(sender: PeerId) -> Self {
+        Self { place: "", method: "none", sender, args: vec![] }
+    }
+}
+
+impl SharedLog {
+    pub(super) fn new(report: Report, tap: TapLog) -> Self {
+        Self(Rc::new(RefCell::new(Log { report, tap, heard: Vec::new(), answering: true })))
+    }
+
+    /// What was heard since the last time.
+    pub(super) fn take(&self) -> Vec<Heard> {
+        std::mem::take(&mut self.0.borrow_mut().heard)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.borrow().heard.is_empty()
+    }
+
+    pub(super) fn stop_answering(&self) {
+        self.0.borrow_mut().answering = false;
+    }
+
+    fn report(&self) -> Report {
+        self.0.borrow().report.clone()
+    }
+
+    fn hear(&self, heard: Heard) {
+        self.0.borrow_mut().heard.push(heard);
+    }
+
+    fn hear_and_answer(
+        &self,
+        cx: &mut RpcContext<'_>,
+        place: &'static str,
+        method: &'static str,
+        args: Vec<Variant>,
+    ) {
+        self.check_arrival(method, TransferMode::Reliable, 0);
+        self.hear(Heard::new(place, method, cx.remote_sender(), args.iter().cloned()));
+        self.answer(cx, method, args);
+    }
+
+    fn answer(&self, cx: &mut RpcContext<'_>, method: &str, args: Vec<Variant>) {
+        let (to, node) = (cx.remote_sender(), cx.node());
+        if self.0.borrow().answering
+            && let Err(error) = cx.rpc_id(to, node, method, args)
+        {
+            self.report().fail(format!("the answer to {method}: {error}"));
+        }
+    }
+
+    fn check_arrival(&self, method: &str, mode: TransferMode, channel: u8) {
+        let arrival = self.0.borrow().tap.arrival();
+        self.report().check(&format!("mode and channel of {method}"), arrival, (mode, channel));
+    }
+}
+
+/// A parameter `Array[String]`, which takes nothing else.
+struct Names(Array);
+
+/// A parameter `Dictionary[String, int]`, which takes nothing else.
+struct Ages(Dictionary);
+
+impl FromVariant for Names {
+    fn from_variant(value: Variant) -> Result<Self, FromVariantError> {
+        value.to::<Array>()?.expect_type(&VariantType::String.into()).map(Self)
+    }
+}
+
+impl FromVariant for Ages {
+    fn from_variant(value: Variant) -> Result<Self, FromVariantError> {
+        let (key, value_type) = (VariantType::String.into(), VariantType::Int.into());
+        value.to::<Dictionary>()?.expect_type(&key, &value_type).map(Self)
+    }
+}

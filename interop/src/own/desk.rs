@@ -1,0 +1,117 @@
+//! The node `Main/Desk`: how the sides of a scenario keep in step.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use mp_core::variant::Array;
+use mp_scene::prelude::*;
+use serde_json::json;
+
+use crate::report::Report;
+use crate::world::{Played, World};
+
+/// The server's desk.
+pub(super) struct Desk {
+    node: NodeRef<DeskNode>,
+    /// Peer ids by index.
+    pub(super) ids: Vec<PeerId>,
+}
+
+const JOIN: Duration = Duration::from_secs(30);
+
+impl Desk {
+    /// *Opening*: waits for the `join` of every client and calls `begin`.
+    pub(super) fn open(world: &mut World) -> Played<Self> {
+        let report = world.report.clone();
+        let node = world.add("Desk", DeskNode { report, ..DeskNode::default() })?;
+        let mut desk = Self { node, ids: Vec::new() };
+        desk.gather(world)?;
+        Ok(desk)
+    }
+
+    /// Clients join again: all steps are forgotten, and the `join` of all but `staying`.
+    pub(super) fn reset(&mut self, world: &mut World, staying: usize) {
+        let desk = world.get(self.node);
+        desk.joined.retain(|&index, _| index == staying);
+        desk.done.clear();
+    }
+
+    /// Waits for the `join` of every client and calls `begin`.
+    pub(super) fn gather(&mut self, world: &mut World) -> Played {
+        let report = world.report.clone();
+        let (node, count) = (self.node, world.options.peers());
+        world.until_within(JOIN, "join of all", |world| world.get(node).joined.len() == count)?;
+        self.ids =
+            (0..count).filter_map(|index| world.get(node).joined.get(&index).copied()).collect();
+        let mut ids = self.ids.clone();
+        ids.sort_unstable();
+        report.check("the peers", world.peers(), ids);
+        let ids: Array = self.ids.iter().map(|id| id.get()).collect();
+        world.rpc(node, "begin", (ids,))
+    }
+
+    /// Waits for `done(step)` of every client.
+    pub(super) fn everyone(&self, world: &mut World, step: &str) -> Played {
+        let ids: BTreeSet<PeerId> = self.ids.iter().copied().collect();
+        let node = self.node;
+        world.until(&format!("done {step}"), |world| {
+            world.get(node).done.get(step).is_some_and(|done| done.is_superset(&ids))
+        })
+    }
+
+    /// Calls `next(step)` on all.
+    pub(super) fn next(&self, world: &mut World, step: &str) -> Played {
+        world.rpc(self.node, "next", (step,))
+    }
+
+    /// Calls `next(step)` on one.
+    pub(super) fn next_for(&self, world: &mut World, id: PeerId, step: &str) -> Played {
+        world.rpc_id(id, self.node, "next", (step,))
+    }
+
+    /// *Ending*: waits for `done("all")`, calls `end`, and sees everybody leave.
+    pub(super) fn close(self, world: &mut World) -> Played {
+        let report = world.report.clone();
+        self.everyone(world, "all")?;
+        world.may_leave(&self.ids);
+        world.rpc(self.node, "end", ())?;
+        world.until("the clients to leave", |world| world.peers().is_empty())?;
+        for id in self.ids {
+            let signal = format!("peer_disconnected({id})");
+            report.check(
+                &signal,
+                world.signals().iter().filter(|seen| **seen == signal).count(),
+                1,
+            );
+        }
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct DeskNode {
+    report: Report,
+    joined: BTreeMap<usize, PeerId>,
+    done: BTreeMap<String, BTreeSet<PeerId>>,
+}
+
+impl Node for DeskNode {
+    fn rpc_table() -> RpcTable<Self> {
+        RpcTable::new()
+            .remote("begin", RpcConfig::authority())
+            .method("done", RpcConfig::any_peer(), |desk: &mut Self, cx, (step,): (String,)| {
+                let id = cx.remote_sender();
+                desk.report.say(&json!({ "event": "done", "step": step, "id": id.get() }));
+                let is_new = desk.done.entry(step.clone()).or_default().insert(id);
+                desk.report.check_that(&format!("done({step}) of {id} came once"), is_new);
+            })
+            .remote("end", RpcConfig::authority())
+            .method("join", RpcConfig::any_peer(), |desk: &mut Self, cx, (index,): (usize,)| {
+                let id = cx.remote_sender();
+                desk.report.say(&json!({ "event": "join", "index": index, "id": id.get() }));
+                let before = desk.joined.insert(index, id);
+                desk.report.check(&format!("who was client {index} before {id}"), before, None);
+            })
+            .remote("next", RpcConfig::authority())
+    }
+}

@@ -1,0 +1,35 @@
+//! Joining and leaving: which signals the server sees, and who is left.
+
+use mp_scene::prelude::*;
+
+use super::desk::Desk;
+use crate::world::{Played, World};
+
+pub(super) fn serve(world: &mut World) -> Played {
+    let report = world.report.clone();
+    report.check("my id", world.scene().unique_id(), PeerId::SERVER);
+    let mut desk = Desk::open(world)?;
+    let (leaving, staying) = (desk.ids[0], desk.ids[1]);
+    report.check_that("both ids are greater than 1", desk.ids.iter().all(|id| id.get() > 1));
+    report.check_that("the ids differ", leaving != staying);
+    let mut connected =
+        desk.ids.iter().map(|id| format!("peer_connected({id})")).collect::<Vec<_>>();
+    connected.sort();
+    let mut signals = world.signals();
+    signals.sort();
+    report.check("the signals", signals, connected);
+
+    desk.everyone(world, "met")?;
+    world.may_leave(&[leaving]);
+    desk.next_for(world, leaving, "leave")?;
+    world.until("the leaving of client 0", |world| world.signals().len() == 3)?;
+    report.check(
+        "who has left",
+        world.signals().pop(),
+        Some(format!("peer_disconnected({leaving})")),
+    );
+    report.check("the peers left", world.peers(), vec![staying]);
+
+    desk.ids = vec![staying];
+    desk.close(world)
+}

@@ -1,0 +1,26 @@
+//! The scenarios of `interop/godot`; its README says what each side does.
+
+mod calls;
+mod calls_nodes;
+mod desk;
+mod goodbye;
+mod hello;
+mod relay;
+mod traffic;
+mod values;
+
+use crate::scenario::Scenario;
+
+/// All but `room`, whose server is a relay without nodes.
+pub(crate) const SCENARIOS: &[Scenario] = &[
+    Scenario::new("hello", 2, hello::serve),
+    Scenario::new("calls", 1, calls::serve).with_fault(),
+    Scenario::new("relay", 2, relay::serve),
+    Scenario::new("traffic", 1, traffic::serve),
+    Scenario::new("goodbye", 2, goodbye::serve),
+];
+
+/// Byte i is (7 i + i / 256 + seed) mod 256.
+fn pattern(size: usize, seed: usize) -> Vec<u8> {
+    (0..size).map(|i| (7 * i + i / 256 + seed) as u8).collect()
+}

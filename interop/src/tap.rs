@@ -1,0 +1,208 @@
+//! A transport that remembers how its packets travel, which SceneMultiplayer does not tell to methods.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use mp_core::{
+    Channel, ConnectionId, ConnectionStats, ConnectionStatus, DisconnectReason, Farewell, Instant,
+    MultiplayerPeer, Outgoing, Packet, PeerEvent, PeerId, Readiness, SendError, Target,
+    TransferMode,
+};
+
+/// Stands between a branch and its transport.
+pub(crate) struct Tap {
+    inner: Box<dyn MultiplayerPeer>,
+    log: TapLog,
+}
+
+/// What a [`Tap`] has seen. Clones are the same log.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TapLog(Rc<RefCell<Seen>>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    arrival: (TransferMode, Channel),
+    asked: Vec<Asked>,
+    passed_on: BTreeMap<ConnectionId, Vec<Relayed>>,
+}
+
+/// A packet of a client for others.
+#[derive(Debug)]
+struct Asked {
+    from: ConnectionId,
+    target: Target,
+    mode: TransferMode,
+    channel: Channel,
+    inner: Bytes,
+}
+
+/// What one client gets of another through the relay.
+#[derive(Clone, PartialEq)]
+pub(crate) struct Relayed {
+    source: i32,
+    mode: TransferMode,
+    channel: Channel,
+    inner: Bytes,
+}
+
+/// A packet between a client and the server for, or of, another client: this, and an i32 peer.
+const RELAY: [u8; 2] = [7, 3];
+const RELAY_HEADER: usize = 6;
+
+impl Tap {
+    pub(crate) fn new(inner: Box<dyn MultiplayerPeer>) -> Self {
+        Self { inner, log: TapLog::default() }
+    }
+
+    pub(crate) fn log(&self) -> TapLog {
+        self.log.clone()
+    }
+}
+
+impl TapLog {
+    /// How the packet that is being handled has arrived.
+    pub(crate) fn arrival(&self) -> (TransferMode, u8) {
+        let (mode, Channel(channel)) = self.0.borrow().arrival;
+        (mode, channel)
+    }
+
+    /// What each link had to get of the relay by the packets that clients sent to it, and what it got. `peers` are
+    /// those who took part when the clients sent.
+    pub(crate) fn relayed(
+        &self,
+        peers: &[(PeerId, ConnectionId)],
+    ) -> Vec<(PeerId, Vec<Relayed>, Vec<Relayed>)> {
+        let seen = self.0.borrow();
+        let relayed_to = |&(peer, link): &(PeerId, ConnectionId)| {
+            let due = seen.asked.iter().filter_map(|asked| {
+                let (source, _) = peers.iter().find(|(_, link)| *link == asked.from)?;
+                let is_meant = peer != *source && asked.target.includes(peer);
+                is_meant.then(|| Relayed {
+                    source: source.get(),
+                    mode: asked.mode,
+                    channel: asked.channel,
+                    inner: asked.inner.clone(),
+                })
+            });
+            (peer, due.collect(), seen.passed_on.get(&link).cloned().unwrap_or_default())
+        };
+        peers.iter().map(relayed_to).collect()
+    }
+
+    fn note_packet(&self, packet: &Packet) {
+        let mut seen = self.0.borrow_mut();
+        seen.arrival = (packet.mode, packet.channel);
+        if let Some((target, inner)) = relay_parts(&packet.payload) {
+            let target = Target::from_raw(target);
+            let &Packet { from, mode, channel, .. } = packet;
+            seen.asked.push(Asked { from, target, mode, channel, inner });
+        }
+    }
+
+    fn note_outgoing(&self, outgoing: &Outgoing) {
+        let Some((source, inner)) = relay_parts(&outgoing.joined()) else { return };
+        let &Outgoing { mode, channel, .. } = outgoing;
+        for &link in outgoing.to.as_slice() {
+            let relayed = Relayed { source, mode, channel, inner: inner.clone() };
+            self.0.borrow_mut().passed_on.entry(link).or_default().push(relayed);
+        }
+    }
+}
+
+impl MultiplayerPeer for Tap {
+    fn poll(&mut self, now: Instant) {
+        self.inner.poll(now);
+    }
+
+    fn next_event(&mut self) -> Option<PeerEvent> {
+        let event = self.inner.next_event()?;
+        if let PeerEvent::Packet(packet) = &event {
+            self.log.note_packet(packet);
+        }
+        Some(event)
+    }
+
+    fn send(&mut self, outgoing: Outgoing) -> Result<(), SendError> {
+        self.log.note_outgoing(&outgoing);
+        self.inner.send(outgoing)
+    }
+
+    fn flush(&mut self, now: Instant) {
+        self.inner.flush(now);
+    }
+
+    fn disconnect(
+        &mut self,
+        connection: ConnectionId,
+        reason: DisconnectReason,
+        farewell: Farewell,
+    ) {
+        self.inner.disconnect(connection, reason, farewell);
+    }
+
+    fn close(&mut self) {
+        self.inner.close();
+    }
+
+    fn unique_id(&self) -> PeerId {
+        self.inner.unique_id()
+    }
+
+    fn connection_status(&self) -> ConnectionStatus {
+        self.inner.connection_status()
+    }
+
+    fn is_server_relay_supported(&self) -> bool {
+        self.inner.is_server_relay_supported()
+    }
+
+    fn is_refusing_new_connections(&self) -> bool {
+        self.inner.is_refusing_new_connections()
+    }
+
+    fn set_refuse_new_connections(&mut self, refuse: bool) {
+        self.inner.set_refuse_new_connections(refuse);
+    }
+
+    fn max_packet_size(&self) -> usize {
+        self.inner.max_packet_size()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.inner.poll_timeout()
+    }
+
+    fn readiness(&self) -> Readiness {
+        self.inner.readiness()
+    }
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn hold(&mut self, connection: ConnectionId, held: bool) {
+        self.inner.hold(connection, held);
+    }
+
+    fn connection_stats(&self, connection: ConnectionId) -> Option<ConnectionStats> {
+        self.inner.connection_stats(connection)
+    }
+}
+
+impl fmt::Debug for Relayed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { source, mode, channel, inner } = self;
+        write!(f, "{} bytes of {source}, {mode:?} {channel}", inner.len())
+    }
+}
+
+/// The peer and the inner packet of a RELAY.
+fn relay_parts(packet: &Bytes) -> Option<(i32, Bytes)> {
+    let header = packet.first_chunk::<RELAY_HEADER>()?;
+    let &[a, b, peer @ ..] = header;
+    ([a, b] == RELAY).then(|| (i32::from_le_bytes(peer), packet.slice(RELAY_HEADER..)))
+}

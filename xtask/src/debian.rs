@@ -1,0 +1,191 @@
+//! Debian's Godot 4, unpacked into a folder with all its libraries. apt resolves and verifies the packages with a
+//! configuration of its own, so nothing on the system changes.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::workspace::shown;
+
+/// The program `folder/godot`; unpacks it first where it is not there yet.
+///
+/// # Errors
+///
+/// Where this is no machine with apt and a Debian mirror, or fetching fails.
+pub(crate) fn godot(folder: &Path) -> Result<PathBuf, String> {
+    let program = folder.join("godot");
+    if program.is_file() {
+        return Ok(program);
+    }
+    let mirror =
+        mirror(&apt_sources()).ok_or("this machine's apt sources name no Debian mirror")?;
+    eprintln!("fetching Debian's Godot 4 and its libraries from {mirror} (about 160 MB) ...");
+    // Everything happens beside the folder, which appears only when it is complete.
+    let partial = folder.with_extension("partial");
+    let io = |e: std::io::Error| format!("{}: {e}", partial.display());
+    if partial.exists() {
+        fs::remove_dir_all(&partial).map_err(io)?;
+    }
+    let apt = Apt::new(&partial.join("apt"), &mirror).map_err(io)?;
+    for package in apt.download("godot")? {
+        quiet(Command::new("dpkg").arg("-x").arg(package).arg(partial.join("root")))?;
+    }
+    fs::remove_dir_all(partial.join("apt")).map_err(io)?;
+    write_wrapper(&partial)?;
+    if folder.exists() {
+        fs::remove_dir_all(folder).map_err(io)?;
+    }
+    fs::rename(&partial, folder).map_err(io)?;
+    Ok(program)
+}
+
+/// An apt that knows one mirror, has nothing installed and keeps all its files in one folder.
+struct Apt {
+    folder: PathBuf,
+}
+
+impl Apt {
+    fn new(folder: &Path, mirror: &str) -> std::io::Result<Self> {
+        fs::create_dir_all(folder.join("lists/partial"))?;
+        fs::create_dir_all(folder.join("cache/archives/partial"))?;
+        fs::write(folder.join("status"), "")?;
+        let keyring = KEYRINGS.iter().find(|keyring| Path::new(keyring).is_file());
+        let signed_by =
+            keyring.map(|keyring| format!("[signed-by={keyring}] ")).unwrap_or_default();
+        fs::write(folder.join("sources.list"), format!("deb {signed_by}{mirror} {SUITE} main\n"))?;
+        Ok(Self { folder: folder.to_path_buf() })
+    }
+
+    /// The files of `package` and all it depends on.
+    fn download(&self, package: &str) -> Result<Vec<PathBuf>, String> {
+        quiet(self.get().arg("update"))?;
+        quiet(self.get().args(["install", "--yes", "--download-only", package]))?;
+        let archives = self.folder.join("cache/archives");
+        let files = fs::read_dir(&archives).map_err(|e| format!("{}: {e}", archives.display()))?;
+        let is_package =
+            |path: &PathBuf| path.extension().is_some_and(|extension| extension == "deb");
+        Ok(files.flatten().map(|entry| entry.path()).filter(is_package).collect())
+    }
+
+    fn get(&self) -> Command {
+        let mut command = Command::new("apt-get");
+        let mut set = |option: &str, value: &str| {
+            command.args(["-o", &format!("{option}={value}")]);
+        };
+        let path = |name: &str| self.folder.join(name).to_string_lossy().into_owned();
+        set("Dir::Etc::sourcelist", &path("sources.list"));
+        set("Dir::Etc::sourceparts", "/dev/null");
+        set("Dir::State::Lists", &path("lists"));
+        set("Dir::State::status", &path("status"));
+        set("Dir::Cache", &path("cache"));
+        set("APT::Install-Recommends", "false");
+        set("APT::Sandbox::User", "root");
+        set("Acquire::Languages", "none");
+        set("Debug::NoLocking", "true");
+        command.env("LC_ALL", "C");
+        command
+    }
+}
+
+/// The text of this machine's apt sources, in both of apt's formats.
+fn apt_sources() -> String {
+    let parts = fs::read_dir("/etc/apt/sources.list.d").into_iter().flatten().flatten();
+    let files = parts.map(|entry| entry.path()).chain([PathBuf::from("/etc/apt/sources.list")]);
+    files.filter_map(|file| fs::read_to_string(file).ok()).collect::<Vec<_>>().join("\n")
+}
+
+/// The first Debian mirror of `sources`: lines `deb [options] URI suite ...`, or fields `URIs: URI ...`.
+fn mirror(sources: &str) -> Option<String> {
+    sources.lines().flat_map(uris).find(|uri| is_debian(uri)).map(str::to_owned)
+}
+
+fn uris(line: &str) -> Vec<&str> {
+    if let Some(list) = line.strip_prefix("URIs:") {
+        return list.split_whitespace().collect();
+    }
+    let Some(entry) = line.strip_prefix("deb ") else { return Vec::new() };
+    let entry = entry.trim_start();
+    let entry =
+        entry.strip_prefix('[').and_then(|e| e.split_once(']')).map_or(entry, |(_, rest)| rest);
+    entry.split_whitespace().take(1).collect()
+}
+
+fn is_debian(uri: &str) -> bool {
+    uri.contains("://") && uri.trim_end_matches('/').ends_with("/debian")
+}
+
+/// Writes `folder/godot`, which runs the unpacked Godot with the libraries and the loader unpacked with it, as the
+/// system's own may be older.
+fn write_wrapper(folder: &Path) -> Result<(), String> {
+    let lib = folder.join("root/usr/lib");
+    let folders = fs::read_dir(&lib).map_err(|e| format!("{}: {e}", lib.display()))?;
+    let libraries = folders
+        .flatten()
+        .map(|entry| entry.path())
+        .find(|path| path.join("libc.so.6").is_file())
+        .ok_or_else(|| format!("no C library below {}", lib.display()))?;
+    let loader = fs::read_dir(&libraries)
+        .map_err(|e| format!("{}: {e}", libraries.display()))?
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .find(|name| name.starts_with("ld-linux"))
+        .ok_or_else(|| format!("no loader in {}", libraries.display()))?;
+    let triple = libraries.file_name().unwrap_or_default().to_string_lossy();
+    let program = folder.join("godot");
+    let script = format!(
+        "#!/bin/sh\n\
+         # Godot as unpacked from its package, with its own loader and libraries.\n\
+         usr=$(dirname \"$(readlink -f \"$0\")\")/root/usr\n\
+         lib=$usr/lib/{triple}\n\
+         exec \"$lib/{loader}\" --library-path \"$lib:$lib/pulseaudio\" \"$usr/bin/godot\" \"$@\"\n"
+    );
+    let io = |e: std::io::Error| format!("{}: {e}", program.display());
+    fs::write(&program, script).map_err(io)?;
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).map_err(io)
+}
+
+/// Runs `command` without output; what it printed is in the error.
+fn quiet(command: &mut Command) -> Result<(), String> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let output = command.output().map_err(|e| format!("cannot run {name}: {e}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let text = String::from_utf8_lossy(&output.stderr);
+    let last: Vec<&str> = text.lines().rev().take(5).collect();
+    let last = last.into_iter().rev().collect::<Vec<_>>().join("\n");
+    Err(format!("{}: {}\n{last}", shown(command), output.status))
+}
+
+/// Debian unstable: the suite that has a current Godot 4.
+const SUITE: &str = "sid";
+
+/// Debian's keys, where the machine has them as a file; otherwise apt uses those it trusts in general.
+const KEYRINGS: [&str; 2] = [
+    "/usr/share/keyrings/debian-archive-keyring.pgp",
+    "/usr/share/keyrings/debian-archive-keyring.gpg",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mirror_is_the_first_debian_one_of_either_format() {
+        let fields = "Types: deb\n# URIs: http://old/debian\nURIs: http://one.example/debian-security http://two.example/debian/\n";
+        assert_eq!(mirror(fields).as_deref(), Some("http://two.example/debian/"));
+        let line = "deb-src http://src.example/debian sid main\ndeb [arch=amd64 signed-by=/k] https://three.example/debian bookworm main\n";
+        assert_eq!(mirror(line).as_deref(), Some("https://three.example/debian"));
+    }
+
+    #[test]
+    fn sources_of_other_distributions_have_no_debian_mirror() {
+        assert_eq!(
+            mirror(
+                "deb http://archive.example/ubuntu noble main\n# deb http://x/debian sid main\n"
+            ),
+            None
+        );
+    }
+}

@@ -1,0 +1,159 @@
+//! What the README and the examples promise, with a real Godot on the other side: they run, and print what they say.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use crate::godot::Godot;
+use crate::process::{Process, now};
+use crate::round::free_port;
+use crate::workspace::{binary, cargo, program, root, run, target};
+
+/// The example `arena`: the Rust server and its Godot player, as their first comments say.
+///
+/// # Errors
+///
+/// When one of them does not print what its comment says, or does not exit with 0.
+pub(crate) fn arena(godot: &Godot) -> Result<String, String> {
+    run(cargo().args(["build", "--quiet", "--package", "mp-examples"]))?;
+    let port = free_port()?;
+    let mut command = Command::new(binary("arena-server"));
+    command.arg(port.to_string());
+    let mut server = Process::start("server", &mut command, &log("arena-server"))?;
+    let address = port.to_string();
+    if !server.wait_until(now() + LIMIT, |server| server.output().contains(&address)) {
+        return Err(format!("the server does not listen: {}", server.errors()));
+    }
+    let mut command = godot.command(&root().join("examples/arena/godot"));
+    command.arg(format!("--port={port}"));
+    let mut player = Process::start("player", &mut command, &log("arena-player"))?;
+    player.wait_until(now() + LIMIT, |_| false);
+    expect(&mut player, &root().join("examples/arena/godot/main.gd"), port)?;
+    server.wait_until(now() + LIMIT, |server| server.output().contains("leaves"));
+    server.terminate();
+    server.wait_until(now() + LIMIT, |_| false);
+    expect(&mut server, &root().join("examples/arena/server.rs"), port)?;
+    Ok("server and player print what they say".to_owned())
+}
+
+/// The GDScript of the README: two players who greet each other through mp-server.
+///
+/// # Errors
+///
+/// When they do not.
+pub(crate) fn readme(godot: &Godot) -> Result<String, String> {
+    let readme = read(&root().join("README.md"))?;
+    let script = block(&readme, "gdscript").ok_or("the README has no GDScript")?;
+    let server = program("mp-server", "MP_SERVER_BIN")?;
+    let port = free_port()?;
+    let project = target().join("readme");
+    write(&project.join("project.godot"), PROJECT)?;
+    write(&project.join("main.tscn"), SCENE)?;
+    if !script.contains("7777") {
+        return Err("the README's GDScript does not connect to port 7777".to_owned());
+    }
+    write(&project.join("main.gd"), &script.replace("7777", &port.to_string()))?;
+
+    let mut command = Command::new(server);
+    command.arg("--enet").arg(format!("127.0.0.1:{port}"));
+    let mut server = Process::start("server", &mut command, &log("readme-server"))?;
+    let address = format!(":{port}");
+    if !server.wait_until(now() + LIMIT, |server| server.output().contains(&address)) {
+        return Err(format!("mp-server does not listen: {}", server.errors()));
+    }
+    let mut players = Vec::new();
+    for index in 0..2 {
+        let who = format!("player{index}");
+        let mut command = godot.command(&project);
+        players.push(Process::start(&who, &mut command, &log(&format!("readme-{who}")))?);
+    }
+    for player in &mut players {
+        if !player.wait_until(now() + LIMIT, |player| player.output().contains(" says hello")) {
+            return Err(format!("{} hears nobody: {}", player.who, player.output()));
+        }
+    }
+    Ok("its players greet each other through mp-server".to_owned())
+}
+
+/// Whether a process that has ended printed the lines that `source` says, and exited with 0.
+fn expect(process: &mut Process, source: &Path, port: u16) -> Result<(), String> {
+    let text = read(source)?;
+    let promised = promised(&text).replace("7780", &port.to_string());
+    let printed = process.output();
+    if promised.trim().is_empty() || printed.trim() != promised.trim() {
+        return Err(format!(
+            "{} says that it prints\n{promised}\nand prints\n{printed}{}",
+            source.display(),
+            process.errors()
+        ));
+    }
+    match process.ended() {
+        Some(status) if status.success() => Ok(()),
+        Some(status) => Err(format!("{}: {status}", process.who)),
+        None => Err(format!("{} does not end", process.who)),
+    }
+}
+
+/// The indented lines after `prints` in the first comment of a source.
+fn promised(source: &str) -> String {
+    let comment = |line: &str| {
+        let text = line.strip_prefix("//!").or_else(|| line.strip_prefix("##"))?;
+        Some(text.strip_prefix(' ').unwrap_or(text).to_owned())
+    };
+    source
+        .lines()
+        .filter_map(comment)
+        .skip_while(|line| line.trim_end() != "prints")
+        .skip(1)
+        .skip_while(|line| line.is_empty())
+        .take_while(|line| line.starts_with("    "))
+        .map(|line| format!("{}\n", line.trim()))
+        .collect()
+}
+
+/// The first fenced block of this language.
+fn block(text: &str, language: &str) -> Option<String> {
+    let (_, rest) = text.split_once(&format!("```{language}\n"))?;
+    rest.split_once("```").map(|(code, _)| code.to_owned())
+}
+
+fn log(name: &str) -> PathBuf {
+    target().join("examples-log").join(format!("{name}.log"))
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
+}
+
+fn write(path: &Path, text: &str) -> Result<(), String> {
+    let folder = path.parent().unwrap_or(path);
+    fs::create_dir_all(folder)
+        .and_then(|()| fs::write(path, text))
+        .map_err(|error| format!("cannot write {}: {error}", path.display()))
+}
+
+/// What one of these processes may take.
+const LIMIT: Duration = Duration::from_secs(30);
+
+const PROJECT: &str = "config_version=5\n\n[application]\n\nconfig/name=\"readme\"\nrun/main_scene=\"res://main.tscn\"\n";
+
+const SCENE: &str = "[gd_scene load_steps=2 format=3]\n\n[ext_resource type=\"Script\" path=\"res://main.gd\" id=\"1\"]\n\n[node name=\"Main\" type=\"Node\"]\nscript = ExtResource(\"1\")\n";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lines_after_prints_are_promised() {
+        let source = "//! An example.\n//!\n//!     run it\n//!\n//! prints\n//!\n//!     one\n//!     two 7780\n//!\n//! and ends.\nfn main() {}\n";
+        assert_eq!(promised(source), "one\ntwo 7780\n");
+        assert_eq!(promised("//! nothing\n"), "");
+    }
+
+    #[test]
+    fn the_first_block_of_a_language_is_taken() {
+        assert_eq!(block("a\n```sh\nx\n```\n```gdscript\ny\n```\n", "gdscript").unwrap(), "y\n");
+        assert_eq!(block("nothing", "gdscript"), None);
+    }
+}

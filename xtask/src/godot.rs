@@ -1,0 +1,97 @@
+//! Finding a real Godot 4.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::{debian, workspace};
+
+/// A Godot that runs.
+#[derive(Clone, Debug)]
+pub(crate) struct Godot {
+    pub(crate) path: PathBuf,
+    pub(crate) version: String,
+}
+
+/// `$GODOT`, else `godot` or `godot4` on PATH when it is a 4.x, else Debian's, unpacked under target/godot. Prints
+/// which one it is.
+///
+/// # Errors
+///
+/// When `$GODOT` is not a Godot 4, or there is none and none can be fetched; the message says what to do.
+pub(crate) fn find() -> Result<Godot, String> {
+    let (path, version) = search()?;
+    eprintln!("Godot {version}: {}", path.display());
+    Ok(Godot { path, version })
+}
+
+impl Godot {
+    /// Godot without a window playing `project`, its own files (settings, caches) kept below the target folder.
+    pub(crate) fn command(&self, project: &Path) -> Command {
+        let home = workspace::target().join("interop/home");
+        let mut command = Command::new(&self.path);
+        command.args(["--headless", "--no-header", "--path"]).arg(project).arg("--");
+        for variable in ["XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"] {
+            command.env(variable, &home);
+        }
+        command
+    }
+}
+
+fn search() -> Result<(PathBuf, String), String> {
+    if let Some(given) = env::var_os("GODOT").filter(|given| !given.is_empty()) {
+        let path = PathBuf::from(given);
+        let version = version(&path).map_err(|why| {
+            format!("$GODOT is no Godot 4 ({why}); set it to the path of one, or unset it")
+        })?;
+        return Ok((path, version));
+    }
+    for name in ["godot", "godot4"] {
+        if let Some(path) = on_path(name)
+            && let Ok(version) = version(&path)
+        {
+            return Ok((path, version));
+        }
+    }
+    let path = debian::godot(&workspace::target().join("godot")).map_err(|why| {
+        format!("there is no Godot 4 on PATH, and Debian's cannot be fetched: {why}\nSet GODOT to the path of a Godot 4 binary (https://godotengine.org/download)")
+    })?;
+    let version = version(&path)?;
+    Ok((path, version))
+}
+
+fn on_path(name: &str) -> Option<PathBuf> {
+    env::split_paths(&env::var_os("PATH")?)
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file())
+}
+
+fn version(path: &Path) -> Result<String, String> {
+    let output = Command::new(path)
+        .arg("--version")
+        .output()
+        .map_err(|e| format!("cannot run {}: {e}", path.display()))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    godot_4(&text).map(str::to_owned).ok_or_else(|| {
+        let first = text.lines().next().unwrap_or_default();
+        format!("{} --version says {first:?}, which is no 4.x", path.display())
+    })
+}
+
+/// The version in the output of `--version`, when it is a 4.x. Other lines (a wrapper's, a driver's) may surround it.
+fn godot_4(output: &str) -> Option<&str> {
+    output.lines().map(str::trim).find(|line| line.starts_with("4."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_version_4_is_accepted() {
+        assert_eq!(godot_4("4.6.3.stable.official.abc\n"), Some("4.6.3.stable.official.abc"));
+        assert_eq!(godot_4("libdecor: no\n4.4.stable\n"), Some("4.4.stable"));
+        assert_eq!(godot_4("3.5.2.stable\n"), None);
+        assert_eq!(godot_4(""), None);
+    }
+}

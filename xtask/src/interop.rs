@@ -1,0 +1,363 @@
+//! `cargo xtask interop`: plays the scenarios of a suite one after another and prints a table.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use crate::godot::{self, Godot};
+use crate::process::now;
+use crate::round::{ROOM, Round, Server};
+use crate::suite::{Played, Scenario, Suite, played_by};
+use crate::workspace;
+
+/// Options of `cargo xtask interop`.
+#[derive(Args, Clone, Default)]
+pub(crate) struct InteropArgs {
+    /// The folder of the Godot project and its scenarios.txt [default: interop/godot]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) suite: Option<PathBuf>,
+    /// What the packets travel over
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) transport: Transport,
+    /// The side that mp plays; Godot plays the other
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) role: Role,
+    /// Play only this scenario; may be given several times [default: all that mp-interop lists]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) scenario: Vec<String>,
+    /// ENet's compression, on both sides [default: none; the scenario `compression` is played with each]
+    #[arg(long, value_name = "MODE", value_parser = COMPRESSION)]
+    pub(crate) compression: Option<String>,
+    /// Seconds that one process may take
+    #[arg(long, value_name = "S", default_value_t = TIMEOUT)]
+    pub(crate) timeout: u32,
+    /// How often a scenario that fails is played again; the table shows it
+    #[arg(long, value_name = "N", default_value_t = RETRIES)]
+    pub(crate) retries: u32,
+    /// Show that mp's checks are real: mp's side expects a wrong value in `calls` (or the given scenario) and must notice
+    #[arg(long, conflicts_with = "self_check")]
+    pub(crate) planted_fault: bool,
+    /// Godot plays mp's side too: proves the suite right, and says nothing about mp
+    #[arg(long)]
+    pub(crate) self_check: bool,
+}
+
+/// What the packets travel over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Transport {
+    #[default]
+    Enet,
+    Ws,
+}
+
+/// mp's side.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Role {
+    #[default]
+    Server,
+    Client,
+}
+
+/// How the scenarios went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) passed: u32,
+    pub(crate) failed: u32,
+    pub(crate) not_yet: u32,
+    pub(crate) retries: u32,
+}
+
+impl InteropArgs {
+    /// The options of `cargo xtask interop` without any.
+    pub(crate) fn new() -> Self {
+        Self { timeout: TIMEOUT, retries: RETRIES, ..Self::default() }
+    }
+}
+
+/// Plays what `args` select.
+///
+/// # Errors
+///
+/// When one fails, none was played, or something that is needed is missing.
+pub(crate) fn run(args: &InteropArgs) -> Result<Tally, String> {
+    supported(args)?;
+    run_with(&godot::find()?, args)
+}
+
+/// The same with a Godot that was found before.
+///
+/// # Errors
+///
+/// As [`run`].
+pub(crate) fn run_with(godot: &Godot, args: &InteropArgs) -> Result<Tally, String> {
+    supported(args)?;
+    let folder = args.suite.clone().unwrap_or_else(Suite::own_folder);
+    let table = Table { godot, suite: Suite::read(&folder)?, args };
+    if args.planted_fault { table.planted_fault() } else { table.play() }
+}
+
+fn supported(args: &InteropArgs) -> Result<(), String> {
+    if !args.self_check {
+        if args.transport == Transport::Ws {
+            return Err(
+                "--transport ws is not supported yet: mp has no WebSocket transport".to_owned()
+            );
+        }
+        if args.role == Role::Client {
+            return Err("--role client is not supported yet: mp plays the server".to_owned());
+        }
+    }
+    Ok(())
+}
+
+struct Table<'a> {
+    godot: &'a Godot,
+    suite: Suite,
+    args: &'a InteropArgs,
+}
+
+/// A line of the table.
+struct Row<'a> {
+    scenario: &'a Scenario,
+    compression: Option<&'a str>,
+    /// Nobody plays mp's side yet where there is none.
+    server: Option<Server>,
+}
+
+impl Table<'_> {
+    fn play(&self) -> Result<Tally, String> {
+        let rows = self.rows()?;
+        let mut tally = Tally::default();
+        println!(
+            "{:<24}{:<11}{:<9}{:<9}{:>7}  retries",
+            "scenario", "transport", "mp", "result", "seconds"
+        );
+        for row in &rows {
+            self.print_start(row);
+            let Some(server) = &row.server else {
+                println!("not yet");
+                tally.not_yet += 1;
+                continue;
+            };
+            let started = now();
+            let mut tries = Vec::new();
+            let passed = loop {
+                match self.round(row, server, tries.len()).play() {
+                    Ok(()) => break true,
+                    Err(why) => tries.push(why),
+                }
+                if tries.len() > self.args.retries as usize {
+                    break false;
+                }
+            };
+            let retries = if passed { tries.len() } else { tries.len() - 1 };
+            let result = if passed { "pass" } else { "FAIL" };
+            println!("{result:<9}{:>7.1}  {retries}", (now() - started).as_secs_f64());
+            for (number, why) in tries.iter().enumerate() {
+                self.print_why(row, number, why);
+            }
+            tally.retries += u32::try_from(retries).unwrap_or(u32::MAX);
+            *(if passed { &mut tally.passed } else { &mut tally.failed }) += 1;
+        }
+        println!("{tally}");
+        match tally {
+            Tally { failed: 0, passed: 0, .. } => Err("no scenario was played".to_owned()),
+            Tally { failed: 0, .. } => Ok(tally),
+            _ => Err(format!("{tally}")),
+        }
+    }
+
+    fn planted_fault(&self) -> Result<Tally, String> {
+        let names = &self.args.scenario;
+        let name = names.first().map_or(FAULT_SCENARIO, String::as_str);
+        let scenario = self.suite.scenario(name)?;
+        let program = workspace::program("mp-interop", "MP_INTEROP_BIN")?;
+        let server = Server::Interop(program);
+        let row = Row {
+            scenario,
+            compression: self.args.compression.as_deref(),
+            server: Some(server.clone()),
+        };
+        print!("planted fault in {name} ... ");
+        flush();
+        let mut round = self.round(&row, &server, 0);
+        round.logs = self.logs("planted-fault");
+        match round.play_with_planted_fault() {
+            Ok(()) => {
+                println!("noticed");
+                Ok(Tally { passed: 1, ..Tally::default() })
+            }
+            Err(why) => {
+                println!("FAIL");
+                println!("    {why}\n    logs: {}.*", round.logs.display());
+                Err(why)
+            }
+        }
+    }
+
+    /// What to play: the suite's scenarios for this transport, or those named.
+    fn rows(&self) -> Result<Vec<Row<'_>>, String> {
+        let named = &self.args.scenario;
+        let transport = self.transport();
+        let mut selected = Vec::new();
+        if named.is_empty() {
+            selected
+                .extend(self.suite.scenarios.iter().filter(|s| s.transports.contains(&transport)));
+        } else {
+            for name in named {
+                let scenario = self.suite.scenario(name)?;
+                if !scenario.transports.contains(&transport) {
+                    return Err(format!("{name} is not for the transport {transport}"));
+                }
+                selected.push(scenario);
+            }
+        }
+        let players = Players::new(self, &selected)?;
+        let mut rows = Vec::new();
+        for scenario in selected {
+            for compression in self.modes(scenario) {
+                let server = players.server(scenario, compression);
+                if server.is_none() && !named.is_empty() {
+                    let mode = compression
+                        .map(|mode| format!(" with --compression={mode}"))
+                        .unwrap_or_default();
+                    return Err(format!("mp-interop does not play {}{mode} yet", scenario.name));
+                }
+                rows.push(Row { scenario, compression, server });
+            }
+        }
+        Ok(rows)
+    }
+
+    /// The compression modes to play it with.
+    fn modes(&self, scenario: &Scenario) -> Vec<Option<&str>> {
+        match self.args.compression.as_deref() {
+            None if scenario.name == "compression" => COMPRESSION.map(Some).to_vec(),
+            given => vec![given],
+        }
+    }
+
+    fn round<'a>(&'a self, row: &Row<'a>, server: &Server, tries: usize) -> Round<'a> {
+        let name = row.label("-");
+        let name = if tries == 0 { name } else { format!("{name}.retry{tries}") };
+        Round {
+            godot: self.godot,
+            suite: &self.suite,
+            scenario: row.scenario,
+            server: server.clone(),
+            transport: self.args.transport.name(),
+            compression: row.compression,
+            timeout: self.args.timeout,
+            logs: self.logs(&name),
+        }
+    }
+
+    fn print_start(&self, row: &Row<'_>) {
+        let mp = match (&row.server, self.args.role) {
+            (Some(Server::Godot), _) => "none",
+            (Some(Server::Relay(_)), _) | (_, Role::Server) => "server",
+            (_, Role::Client) => "client",
+        };
+        print!("{:<24}{:<11}{mp:<9}", row.label(" "), self.args.transport.name());
+        flush();
+    }
+
+    fn print_why(&self, row: &Row<'_>, number: usize, why: &str) {
+        let name = row.label("-");
+        let name = if number == 0 { name } else { format!("{name}.retry{number}") };
+        for line in why.lines() {
+            println!("    {line}");
+        }
+        println!("    logs: {}.*", self.logs(&name).display());
+    }
+
+    fn transport(&self) -> String {
+        self.args.transport.name().to_owned()
+    }
+
+    fn logs(&self, name: &str) -> PathBuf {
+        workspace::target().join("interop").join(self.suite.name()).join(name)
+    }
+}
+
+impl Row<'_> {
+    fn label(&self, separator: &str) -> String {
+        let mode = self.compression.map(|mode| format!("{separator}{mode}")).unwrap_or_default();
+        format!("{}{mode}", self.scenario.name)
+    }
+}
+
+/// The programs that play mp's side.
+struct Players {
+    interop: Option<(PathBuf, Played)>,
+    relay: Option<PathBuf>,
+}
+
+impl Players {
+    /// Builds what `selected` needs.
+    fn new(table: &Table<'_>, selected: &[&Scenario]) -> Result<Self, String> {
+        let mut players = Self { interop: None, relay: None };
+        if table.args.self_check {
+            return Ok(players);
+        }
+        let is_room = |scenario: &&&Scenario| table.suite.own && scenario.name == ROOM;
+        if selected.iter().any(|scenario| is_room(&scenario)) {
+            players.relay = Some(workspace::program("mp-server", "MP_SERVER_BIN")?);
+        }
+        if selected.iter().any(|scenario| !is_room(&scenario)) {
+            let program = workspace::program("mp-interop", "MP_INTEROP_BIN")?;
+            let played = played_by(&program, &table.suite)?;
+            players.interop = Some((program, played));
+        }
+        Ok(players)
+    }
+
+    fn server(&self, scenario: &Scenario, compression: Option<&str>) -> Option<Server> {
+        if let (Some(relay), ROOM) = (&self.relay, scenario.name.as_str()) {
+            return Some(Server::Relay(relay.clone()));
+        }
+        let Some((program, played)) = &self.interop else {
+            return Some(Server::Godot);
+        };
+        let modes = played.get(&scenario.name)?;
+        let plays = |mode: &str| modes.is_empty() || modes.iter().any(|m| m == mode);
+        compression.is_none_or(plays).then(|| Server::Interop(program.clone()))
+    }
+}
+
+impl Transport {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Enet => "enet",
+            Self::Ws => "ws",
+        }
+    }
+}
+
+impl std::fmt::Display for Tally {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} passed, {} failed", self.passed, self.failed)?;
+        if self.not_yet > 0 {
+            write!(f, ", {} not yet", self.not_yet)?;
+        }
+        if self.retries > 0 {
+            write!(f, ", {} retried", self.retries)?;
+        }
+        Ok(())
+    }
+}
+
+fn flush() {
+    drop(io::stdout().flush()); // the table is only shown later without it
+}
+
+/// ENet's compression modes, by Godot's names.
+const COMPRESSION: [&str; 5] = ["none", "range", "fastlz", "zlib", "zstd"];
+
+/// The scenario in which a fault is planted.
+const FAULT_SCENARIO: &str = "calls";
+
+/// Seconds: ENet's slowest timeout and a margin.
+const TIMEOUT: u32 = 60;
+const RETRIES: u32 = 1;

@@ -1,0 +1,231 @@
+//! One scenario played once: a server on a free port, its clients, and what all of them say.
+
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::godot::Godot;
+use crate::process::{Process, has_event, now, result_line, wait_for_all};
+use crate::suite::{Scenario, Suite};
+
+/// What a round needs to know.
+pub(crate) struct Round<'a> {
+    pub(crate) godot: &'a Godot,
+    pub(crate) suite: &'a Suite,
+    pub(crate) scenario: &'a Scenario,
+    pub(crate) server: Server,
+    pub(crate) transport: &'a str,
+    pub(crate) compression: Option<&'a str>,
+    /// What one process may take, seconds.
+    pub(crate) timeout: u32,
+    /// The logs are `{logs}.{who}.log`.
+    pub(crate) logs: PathBuf,
+}
+
+/// Who plays the server.
+#[derive(Clone)]
+pub(crate) enum Server {
+    /// mp-interop at this path.
+    Interop(PathBuf),
+    /// mp-server at this path, which knows nothing of scenarios: it is ready when it prints its address, must outlive
+    /// its clients' talk, and is then asked to end.
+    Relay(PathBuf),
+    /// Godot, to prove the suite itself.
+    Godot,
+}
+
+impl Round<'_> {
+    /// Plays it.
+    ///
+    /// # Errors
+    ///
+    /// Who has not passed, and why.
+    pub(crate) fn play(&self) -> Result<(), String> {
+        let limit = now() + Duration::from_secs(u64::from(self.timeout)) + SPARE;
+        let (server, port) = self.start_server(false)?;
+        let mut all = vec![server];
+        for index in 0..self.scenario.clients {
+            all.push(self.start_client(index, port)?);
+        }
+        if matches!(self.server, Server::Relay(_)) {
+            return self.end_relay(all, limit);
+        }
+        wait_for_all(&mut all, limit);
+        complaints(&mut all)
+    }
+
+    /// Plays it with a server that expects a wrong value, which it must notice.
+    ///
+    /// # Errors
+    ///
+    /// When the server has not noticed.
+    pub(crate) fn play_with_planted_fault(&self) -> Result<(), String> {
+        let limit = now() + Duration::from_secs(u64::from(self.timeout)) + SPARE;
+        let (mut server, port) = self.start_server(true)?;
+        let mut clients = Vec::new();
+        for index in 0..self.scenario.clients {
+            clients.push(self.start_client(index, port)?);
+        }
+        server.wait_until(limit, |_| false);
+        let Some(status) = server.ended() else {
+            return Err("the server is still running at the time limit".to_owned());
+        };
+        let output = server.output();
+        if status.success() {
+            return Err("the server has passed with a wrong expectation: its checks check nothing"
+                .to_owned());
+        }
+        if !has_event(&output, "check_failed") {
+            return Err(format!(
+                "the server has failed ({status}), but not by a check: no check_failed line"
+            ));
+        }
+        match result_line(&output) {
+            Some((false, _)) => Ok(()),
+            _ => Err("the server has no result line that says fail".to_owned()),
+        }
+    }
+
+    /// Starts the server and waits until it listens. Another program may have taken the free port in between, so an early
+    /// end is tried again with another port.
+    fn start_server(&self, plant_fault: bool) -> Result<(Process, u16), String> {
+        let mut last = String::new();
+        for _ in 0..PORT_ATTEMPTS {
+            let port = free_port()?;
+            let mut command = self.server_command(port);
+            if plant_fault {
+                command.arg("--plant-fault");
+            }
+            let mut server = Process::start("server", &mut command, &self.log("server"))?;
+            let relay = matches!(self.server, Server::Relay(_));
+            let address = format!(":{port}");
+            let listens = server.wait_until(now() + START, |server| {
+                let output = server.output();
+                if relay {
+                    output.contains(&address) || server.errors().contains(&address)
+                } else {
+                    has_event(&output, "listening")
+                }
+            });
+            if listens {
+                return Ok((server, port));
+            }
+            if server.ended().is_none() {
+                return Err(format!("the server does not listen after {} s", START.as_secs()));
+            }
+            last = server.verdict().err().unwrap_or_else(|| "it passed at once".to_owned());
+        }
+        Err(format!("the server ends before it listens: {last}"))
+    }
+
+    fn start_client(&self, index: u32, port: u16) -> Result<Process, String> {
+        let who = format!("client{index}");
+        let mut command = self.godot.command(&self.suite.folder);
+        command.args(self.scenario_args("client", port)).arg(format!("--index={index}"));
+        if matches!(self.server, Server::Relay(_)) || (self.suite.own && self.scenario.name == ROOM)
+        {
+            command.arg("--expect-goodbye");
+        }
+        Process::start(&who, &mut command, &self.log(&who))
+    }
+
+    fn server_command(&self, port: u16) -> Command {
+        let mut command = match &self.server {
+            Server::Relay(path) => {
+                let mut command = Command::new(path);
+                command.arg("--enet").arg(format!("127.0.0.1:{port}"));
+                return command;
+            }
+            Server::Interop(path) => {
+                let mut command = Command::new(path);
+                command.arg(self.suite.option());
+                command
+            }
+            Server::Godot => self.godot.command(&self.suite.folder),
+        };
+        command.args(self.scenario_args("server", port));
+        command
+    }
+
+    fn scenario_args(&self, role: &str, port: u16) -> Vec<String> {
+        let mut args = vec![
+            format!("--role={role}"),
+            format!("--transport={}", self.transport),
+            format!("--port={port}"),
+            format!("--scenario={}", self.scenario.name),
+            format!("--peers={}", self.scenario.clients),
+            format!("--timeout={}", self.timeout),
+        ];
+        args.extend(self.compression.map(|mode| format!("--compression={mode}")));
+        args
+    }
+
+    /// The clients say when they have talked; then the relay server is asked to end, with a goodbye to them.
+    fn end_relay(&self, mut all: Vec<Process>, limit: Instant) -> Result<(), String> {
+        let ready = all[1..].iter_mut().all(|client| {
+            client.wait_until(limit, |client| has_event(&client.output(), "ready_for_goodbye"))
+        });
+        if !ready {
+            wait_for_all(&mut all[1..], limit.min(now() + SPARE));
+            complaints(&mut all[1..])?;
+            return Err("a client has ended too early".to_owned());
+        }
+        let mut server = all.remove(0);
+        if let Some(status) = server.ended() {
+            return Err(format!("server: ended before it was asked to, {status}"));
+        }
+        server.terminate();
+        server.wait_until(now() + GOODBYE, |_| false);
+        let status = server.ended();
+        wait_for_all(&mut all, limit);
+        match status {
+            None => Err(format!("server: still running {} s after SIGTERM", GOODBYE.as_secs())),
+            Some(status) if !status.success() => Err(format!("server: {status} after SIGTERM")),
+            Some(_) => complaints(&mut all),
+        }
+    }
+
+    fn log(&self, who: &str) -> PathBuf {
+        let mut name = self.logs.file_name().unwrap_or_default().to_owned();
+        name.push(format!(".{who}.log"));
+        self.logs.with_file_name(name)
+    }
+}
+
+/// All that have not passed, one line each.
+fn complaints(processes: &mut [Process]) -> Result<(), String> {
+    let not_passed = |process: &mut Process| {
+        let why = process.verdict().err()?;
+        Some(format!("{}: {why}", process.who))
+    };
+    let lines: Vec<String> = processes.iter_mut().filter_map(not_passed).collect();
+    if lines.is_empty() { Ok(()) } else { Err(lines.join("\n")) }
+}
+
+/// A port that is free now, for UDP and TCP.
+pub(crate) fn free_port() -> Result<u16, String> {
+    for _ in 0..PORT_ATTEMPTS {
+        let address =
+            UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|socket| socket.local_addr());
+        let port = address.map_err(|e| format!("no free UDP port: {e}"))?.port();
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    Err("no port that is free for UDP and TCP".to_owned())
+}
+
+/// The scenario of the project's own suite that is played with mp-server.
+pub(crate) const ROOM: &str = "room";
+
+const PORT_ATTEMPTS: u32 = 3;
+
+/// What a server may take until it listens.
+const START: Duration = Duration::from_secs(30);
+
+/// After the processes' own time limit, before they are killed.
+const SPARE: Duration = Duration::from_secs(10);
+
+/// What mp-server may take to say goodbye.
+const GOODBYE: Duration = Duration::from_secs(5);

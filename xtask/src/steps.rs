@@ -1,0 +1,142 @@
+//! `cargo xtask test` and `ci`: everything in order, and a summary.
+
+use std::time::Duration;
+
+use crate::example;
+use crate::godot::{self, Godot};
+use crate::interop::{self, InteropArgs};
+use crate::process::now;
+use crate::suite::Suite;
+use crate::workspace::{cargo, run};
+
+/// All tests.
+///
+/// # Errors
+///
+/// When a step has failed.
+pub(crate) fn test() -> Result<(), String> {
+    let mut steps = Steps::default();
+    tests(&mut steps);
+    steps.summary()
+}
+
+/// Formatting, lints, documentation, all tests.
+///
+/// # Errors
+///
+/// When a step has failed.
+pub(crate) fn ci() -> Result<(), String> {
+    let mut steps = Steps::default();
+    steps.run("formatting", || {
+        run(cargo().args(["fmt", "--all", "--check"]))?;
+        Ok("no difference".to_owned())
+    });
+    steps.run("lints", || {
+        let everything = ["--workspace", "--all-targets", "--all-features"];
+        run(cargo().arg("clippy").args(everything).args(["--", "-D", "warnings"]))?;
+        Ok("no warning".to_owned())
+    });
+    steps.run("documentation", || {
+        let everything = ["--workspace", "--no-deps", "--all-features"];
+        run(cargo().arg("doc").args(everything).env("RUSTDOCFLAGS", "-D warnings"))?;
+        Ok("no warning".to_owned())
+    });
+    tests(&mut steps);
+    steps.summary()
+}
+
+fn tests(steps: &mut Steps) {
+    let mut godot = None;
+    steps.run("Godot", || {
+        let found = godot::find()?;
+        let version = found.version.clone();
+        godot = Some(found);
+        Ok(version)
+    });
+    steps.run("cargo test", || {
+        let mut command = cargo();
+        command.args(["test", "--workspace"]);
+        if let Some(Godot { path, .. }) = &godot {
+            command.env("GODOT", path);
+        }
+        run(&mut command)?;
+        Ok("passed".to_owned())
+    });
+    steps.interop("interop", &godot, InteropArgs::new());
+    steps.interop(
+        "planted fault",
+        &godot,
+        InteropArgs { planted_fault: true, ..InteropArgs::new() },
+    );
+    steps.with_godot("README", &godot, example::readme);
+    steps.with_godot("example arena", &godot, example::arena);
+    if let Some(folder) = Suite::additional_folder() {
+        let name = format!("interop, {}", folder.file_name().unwrap_or_default().display());
+        steps.interop(&name, &godot, InteropArgs { suite: Some(folder), ..InteropArgs::new() });
+    }
+}
+
+/// What ran, and how it went.
+#[derive(Default)]
+struct Steps {
+    done: Vec<Step>,
+}
+
+struct Step {
+    name: String,
+    took: Duration,
+    result: Result<String, String>,
+}
+
+impl Steps {
+    fn run(&mut self, name: &str, step: impl FnOnce() -> Result<String, String>) {
+        println!("== {name}");
+        let started = now();
+        let result = step();
+        if let Err(why) = &result {
+            println!("error: {why}");
+        }
+        self.done.push(Step { name: name.to_owned(), took: now() - started, result });
+    }
+
+    fn interop(&mut self, name: &str, godot: &Option<Godot>, args: InteropArgs) {
+        self.with_godot(name, godot, |godot| {
+            interop::run_with(godot, &args).map(|tally| tally.to_string())
+        });
+    }
+
+    fn with_godot(
+        &mut self,
+        name: &str,
+        godot: &Option<Godot>,
+        step: impl FnOnce(&Godot) -> Result<String, String>,
+    ) {
+        self.run(name, || match godot {
+            Some(godot) => step(godot),
+            None => Err("needs Godot".to_owned()),
+        });
+    }
+
+    fn summary(self) -> Result<(), String> {
+        println!("== summary");
+        for step in &self.done {
+            let (word, text) = match &step.result {
+                Ok(text) => ("ok", text),
+                Err(why) => ("FAILED", why),
+            };
+            let text = text.lines().next().unwrap_or_default();
+            println!("{word:<8}{:<24}{:>7.1} s  {text}", step.name, step.took.as_secs_f64());
+        }
+        let failed: Vec<&str> = self
+            .done
+            .iter()
+            .filter(|step| step.result.is_err())
+            .map(|step| step.name.as_str())
+            .collect();
+        if failed.is_empty() {
+            println!("all {} steps passed", self.done.len());
+            return Ok(());
+        }
+        Err(format!("{} of {} steps failed: {}", failed.len(), self.done.len(), failed.join(", ")))
+    }
+}

@@ -1,0 +1,162 @@
+//! A suite: a folder with a Godot project and its `scenarios.txt`.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::workspace;
+
+/// A folder with a Godot project that plays scenarios.
+#[derive(Debug)]
+pub(crate) struct Suite {
+    pub(crate) folder: PathBuf,
+    pub(crate) scenarios: Vec<Scenario>,
+    /// The project's own one, in which `room` is played with mp-server.
+    pub(crate) own: bool,
+}
+
+/// One line of `scenarios.txt`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Scenario {
+    pub(crate) name: String,
+    pub(crate) clients: u32,
+    pub(crate) transports: Vec<String>,
+}
+
+/// What mp-interop says it can play: scenario names, each with the compression modes it is limited to (none: all).
+pub(crate) type Played = BTreeMap<String, Vec<String>>;
+
+impl Suite {
+    /// The project's own suite.
+    pub(crate) fn own_folder() -> PathBuf {
+        workspace::root().join("interop/godot")
+    }
+
+    /// An additional suite folder, when there is one: `$MP_INTEROP_SUITE`, else a folder beside the project.
+    pub(crate) fn additional_folder() -> Option<PathBuf> {
+        match env::var_os("MP_INTEROP_SUITE").filter(|given| !given.is_empty()) {
+            Some(given) => Some(given.into()),
+            None => Some(workspace::root().join(BESIDE)).filter(|folder| folder.is_dir()),
+        }
+    }
+
+    /// Reads `folder/scenarios.txt`.
+    ///
+    /// # Errors
+    ///
+    /// When the folder has none, or it cannot be understood.
+    pub(crate) fn read(folder: &Path) -> Result<Self, String> {
+        let list = folder.join("scenarios.txt");
+        let text = fs::read_to_string(&list).map_err(|e| {
+            format!(
+                "{}: {e}; a suite is a folder with a Godot project and a scenarios.txt",
+                list.display()
+            )
+        })?;
+        let scenarios = parse(&text).map_err(|why| format!("{}: {why}", list.display()))?;
+        let folder = folder.canonicalize().map_err(|e| format!("{}: {e}", folder.display()))?;
+        let own = Self::own_folder().canonicalize().is_ok_and(|own| own == folder);
+        Ok(Self { folder, scenarios, own })
+    }
+
+    /// The name for the table and the logs.
+    pub(crate) fn name(&self) -> String {
+        self.folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// The option that tells mp-interop whose scenarios it plays.
+    pub(crate) fn option(&self) -> &'static str {
+        if self.own { "--suite=own" } else { "--suite=conformance" }
+    }
+
+    /// The scenario `name`.
+    ///
+    /// # Errors
+    ///
+    /// When there is none; the message lists those there are.
+    pub(crate) fn scenario(&self, name: &str) -> Result<&Scenario, String> {
+        self.scenarios.iter().find(|scenario| scenario.name == name).ok_or_else(|| {
+            let all: Vec<&str> =
+                self.scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
+            format!("{} has no scenario {name:?}; it has {}", self.folder.display(), all.join(", "))
+        })
+    }
+}
+
+/// Asks `program --list` about `suite`: one scenario per line, after its name the compression modes it is limited to, if it is.
+///
+/// # Errors
+///
+/// When the program does not run.
+pub(crate) fn played_by(program: &Path, suite: &Suite) -> Result<Played, String> {
+    let output = Command::new(program)
+        .args(["--list", suite.option()])
+        .output()
+        .map_err(|e| format!("cannot run {}: {e}", program.display()))?;
+    if !output.status.success() {
+        return Err(format!("{} --list: {}", program.display(), output.status));
+    }
+    let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let lines = String::from_utf8_lossy(&output.stdout);
+    Ok(lines.lines().map(words).filter(|w| !w.is_empty()).map(|mut w| (w.remove(0), w)).collect())
+}
+
+fn parse(text: &str) -> Result<Vec<Scenario>, String> {
+    let lines = text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
+    lines
+        .map(|(number, line)| {
+            let wrong =
+                || format!("line {}: {line:?} is not `name clients transports`", number + 1);
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let [name, clients, transports] = words[..] else { return Err(wrong()) };
+            let clients = clients.parse().map_err(|_| wrong())?;
+            let transports = transports.split(',').map(str::to_owned).collect();
+            Ok(Scenario { name: name.to_owned(), clients, transports })
+        })
+        .collect()
+}
+
+/// Relative to the workspace's folder.
+const BESIDE: &str = "../shared/godot4/conformance";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_has_names_clients_and_transports() {
+        let scenarios =
+            parse("# scenario clients transports\nhello  2 enet,ws\n\npack 1 enet\n").unwrap();
+        let scenario = |name: &str, clients, transports: &[&str]| Scenario {
+            name: name.to_owned(),
+            clients,
+            transports: transports.iter().map(|t| (*t).to_owned()).collect(),
+        };
+        assert_eq!(
+            scenarios,
+            [scenario("hello", 2, &["enet", "ws"]), scenario("pack", 1, &["enet"])]
+        );
+    }
+
+    #[test]
+    fn a_line_that_is_wrong_is_named() {
+        assert!(parse("hello two enet").unwrap_err().starts_with("line 1:"));
+        assert!(parse("# fine\nhello 2").unwrap_err().starts_with("line 2:"));
+    }
+
+    #[test]
+    fn the_own_suite_can_be_read_and_has_a_script_for_each_scenario() {
+        let suite = Suite::read(&Suite::own_folder()).unwrap();
+        assert!(suite.own);
+        assert!(!suite.scenarios.is_empty());
+        for scenario in &suite.scenarios {
+            let script = suite.folder.join(format!("scenarios/{}.gd", scenario.name));
+            assert!(script.is_file(), "{} is missing", script.display());
+        }
+    }
+}

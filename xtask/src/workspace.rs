@@ -1,0 +1,64 @@
+//! Where things are, and how cargo is called.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The folder of the workspace's Cargo.toml.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is a folder of the workspace")
+}
+
+/// Cargo's target folder: this program was built into it.
+pub(crate) fn target() -> PathBuf {
+    let own = binary("xtask");
+    own.ancestors().nth(2).map_or_else(|| root().join("target"), Path::to_path_buf)
+}
+
+/// Where cargo puts the binary `name`: beside this program.
+pub(crate) fn binary(name: &str) -> PathBuf {
+    let own = env::current_exe().unwrap_or_else(|_| root().join("target/debug/xtask"));
+    own.with_file_name(name)
+}
+
+/// The program of mp that `variable` names, else the binary of the package `name`, built now.
+///
+/// # Errors
+///
+/// When it cannot be built.
+pub(crate) fn program(name: &str, variable: &str) -> Result<PathBuf, String> {
+    if let Some(path) = env::var_os(variable) {
+        return Ok(path.into());
+    }
+    run(cargo().args(["build", "--quiet", "--package", name]))?;
+    Ok(binary(name))
+}
+
+/// `cargo`, in the workspace's folder.
+pub(crate) fn cargo() -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root());
+    command
+}
+
+/// Runs `command` with its output on the terminal.
+///
+/// # Errors
+///
+/// When it cannot be started or does not exit with 0.
+pub(crate) fn run(command: &mut Command) -> Result<(), String> {
+    let shown = shown(command);
+    let status = command.status().map_err(|e| format!("cannot run {shown}: {e}"))?;
+    if status.success() { Ok(()) } else { Err(format!("{shown}: {status}")) }
+}
+
+/// The command line, for messages.
+pub(crate) fn shown(command: &Command) -> String {
+    let program = Path::new(command.get_program()).file_name().unwrap_or_default();
+    let mut line = program.to_string_lossy().into_owned();
+    for argument in command.get_args() {
+        line.push(' ');
+        line.push_str(&argument.to_string_lossy());
+    }
+    line
+}

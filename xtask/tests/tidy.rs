@@ -1,0 +1,105 @@
+//! The project's own lint: what the compiler cannot see.
+#![allow(missing_docs, reason = "a test")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What protocol code must not mention, and what to use instead. Tests and comments are not looked at.
+const SANS_IO: &[(&str, &str)] = &[
+    ("actix", "only mp-actor and mp-server know actix"),
+    ("Instant::now", "time is an argument"),
+    ("SystemTime", "time is an argument"),
+    ("std::thread", "whoever runs the code chooses the thread"),
+    ("TcpStream", "sockets live in the transports' io modules"),
+    ("thread_rng", "randomness is an argument: mp_core::Rng"),
+    ("tokio", "only the transports' io modules and mp-actor know tokio"),
+    ("UdpSocket", "sockets live in the transports' io modules"),
+];
+
+/// Code that takes bytes and time and gives bytes and events.
+const PROTOCOL: &[&str] =
+    &["crates/mp-core/src", "crates/mp-scene/src", "crates/mp-transport-enet/src/proto"];
+
+/// What lies among it but is for programs and for test rigs over real sockets.
+const FOR_PROGRAMS: &[&str] = &["mp-core/src/host.rs", "mp-core/src/conformance.rs"];
+
+/// Lines of a source file; more than this usually hides two nouns.
+const LINES_MAX: usize = 700;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace").to_owned()
+}
+
+/// The Rust files below `folder`, but for build output.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap_or_else(|error| panic!("{folder:?}: {error}")) {
+            let path = entry.expect("a readable folder").path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if path.is_dir() && name != "target" && !name.starts_with('.') {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{path:?}: {error}"))
+}
+
+#[test]
+fn protocol_code_knows_no_clock_socket_thread_or_runtime() {
+    let mut complaints = Vec::new();
+    for folder in PROTOCOL {
+        for path in sources(&root().join(folder)) {
+            if FOR_PROGRAMS.iter().any(|exempt| path.ends_with(exempt)) {
+                continue;
+            }
+            let text = read(&path);
+            let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+            for (number, line) in code.lines().enumerate() {
+                let line = line.split("//").next().unwrap_or_default();
+                for (banned, instead) in SANS_IO {
+                    if line.contains(banned) {
+                        complaints.push(format!(
+                            "{}:{}: {banned}: {instead}",
+                            path.display(),
+                            number + 1
+                        ));
+                    }
+                }
+            }
+        }
+    }
+    assert!(complaints.is_empty(), "\n{}", complaints.join("\n"));
+}
+
+#[test]
+fn no_source_file_hides_two_nouns() {
+    let long: Vec<_> = sources(&root())
+        .into_iter()
+        .map(|path| (read(&path).lines().count(), path))
+        .filter(|(lines, _)| *lines > LINES_MAX)
+        .collect();
+    assert!(long.is_empty(), "longer than {LINES_MAX} lines: {long:#?}");
+}
+
+#[test]
+fn every_deviation_names_a_test_that_exists() {
+    let table = read(&root().join("docs/DEVIATIONS.md"));
+    let sources: String = sources(&root()).iter().map(|path| read(path)).collect();
+    let mut rows = 0;
+    for row in table.lines().filter(|line| line.starts_with("| ") && line.contains('`')) {
+        let cell = row.trim_end_matches('|').rsplit('|').next().unwrap_or_default();
+        let test = cell.trim().trim_matches('`');
+        assert!(sources.contains(&format!("fn {test}(")), "no test {test:?}, of the row {row}");
+        rows += 1;
+    }
+    assert!(rows > 0, "docs/DEVIATIONS.md has rows");
+}
