@@ -4,9 +4,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use mp_actor::limits::{CALLS_WAITING_MAX, SIGNALS_WAITING_MAX};
-use mp_actor::prelude::*;
 use mp_actor::CallError;
+use mp_actor::limits::{CALLS_WAITING_MAX, SIGNALS_RESERVED, SIGNALS_WAITING_MAX};
+use mp_actor::prelude::*;
 
 use crate::common::*;
 
@@ -78,7 +78,8 @@ fn subscribers_see_signals_in_order() {
                 break;
             }
         }
-        let packet = Signal::PeerPacket { from: peer(2), data: 5_u32.to_le_bytes().to_vec().into() };
+        let packet =
+            Signal::PeerPacket { from: peer(2), data: 5_u32.to_le_bytes().to_vec().into() };
         let (came, left) = (Signal::PeerConnected(peer(2)), Signal::PeerDisconnected(peer(2)));
         assert_eq!(seen, [came, packet, left]);
         assert_eq!(signals.missed(), 0);
@@ -86,7 +87,7 @@ fn subscribers_see_signals_in_order() {
 }
 
 #[test]
-fn a_slow_subscriber_misses_the_newest_signals_and_knows_how_many() {
+fn a_slow_subscriber_misses_the_newest_packets_and_knows_how_many() {
     run(async {
         let notes = Notes::new();
         let (server, address) = serve(counting_branch(&notes)).await;
@@ -97,11 +98,20 @@ fn a_slow_subscriber_misses_the_newest_signals_and_knows_how_many() {
         send_numbers(&client, PeerId::SERVER, 0..3_000).await;
         until(|| notes.read().len() == 3_000).await;
 
-        assert_eq!(signals.missed(), 3_000 - SIGNALS_WAITING_MAX as u64);
+        let kept = SIGNALS_WAITING_MAX - SIGNALS_RESERVED;
+        assert_eq!(signals.missed(), 3_000 - kept as u64);
+
+        // However many packets there were, who leaves is not among what was missed.
+        client.close().await;
+        until(|| server.peer(peer(2)).is_none()).await;
         let mut seen = Vec::new();
-        while let Some(Signal::PeerPacket { data, .. }) = signals.try_next() {
-            seen.push(number(&data));
-        }
-        assert!(seen.into_iter().eq(0..SIGNALS_WAITING_MAX as u32));
+        let last = loop {
+            match signals.try_next() {
+                Some(Signal::PeerPacket { data, .. }) => seen.push(number(&data)),
+                other => break other,
+            }
+        };
+        assert!(seen.into_iter().eq(0..kept as u32));
+        assert_eq!(last, Some(Signal::PeerDisconnected(peer(2))));
     });
 }

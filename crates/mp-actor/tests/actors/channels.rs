@@ -53,12 +53,16 @@ fn wrong_payloads_are_counted_and_other_packets_stay_signals() {
 
         // Cut off, with a byte too many, of a channel that is not open, and of no channel at all; then a right one.
         let right = b"mp\x01\x04chat\x01\x05hello";
-        let packets: [&[u8]; 5] =
-            [b"mp\x01\x04chat\x01\x05hel", b"mp\x01\x04chat\x01\x05hello!", b"mp\x01\x04news", b"raw", right];
+        let packets: [&[u8]; 5] = [
+            b"mp\x01\x04chat\x01\x05hel",
+            b"mp\x01\x04chat\x01\x05hello!",
+            b"mp\x01\x04news",
+            b"raw",
+            right,
+        ];
         for packet in packets {
-            let send = |scene: &mut Scene| {
-                scene.send_bytes(packet, PeerId::SERVER, RELIABLE, Channel(0))
-            };
+            let send =
+                |scene: &mut Scene| scene.send_bytes(packet, PeerId::SERVER, RELIABLE, Channel(0));
             client.with(send).await.unwrap().unwrap();
         }
 

@@ -19,12 +19,12 @@ fn close_delivers_what_was_sent_first() {
     run(async {
         let notes = Notes::new();
         let (server, address) = serve(counting_branch(&notes)).await;
-        let mut signals = server.signals().await.unwrap();
         let client = join(empty_branch("/root"), &address, 2).await;
+        until(|| server.peer(peer(2)).is_some()).await;
 
         send_numbers(&client, PeerId::SERVER, 0..7_000).await;
         assert_eq!(client.close().await, Ended::Closed);
-        wait_for(&mut signals, |signal| *signal == Signal::PeerDisconnected(peer(2))).await;
+        until(|| server.peer(peer(2)).is_none()).await;
 
         assert!(notes.read().iter().copied().eq(0..7_000), "{} came", notes.read().len());
         assert_eq!(server.ended(), None);

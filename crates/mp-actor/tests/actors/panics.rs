@@ -3,8 +3,8 @@
 use std::task::{Context, Poll};
 
 use actix::{Arbiter, System};
-use mp_actor::prelude::*;
 use mp_actor::CallError;
+use mp_actor::prelude::*;
 use mp_core::{
     ConnectionId, ConnectionStatus, DisconnectReason, Farewell, Instant, MultiplayerPeer, Outgoing,
     PeerEvent, Readiness, SendError,
