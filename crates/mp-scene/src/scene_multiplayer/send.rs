@@ -257,7 +257,7 @@ impl SceneMultiplayer {
     }
 
     /// For messages without values, which always have a form on the wire.
-    fn encode(&self, message: &SceneMessage) -> Bytes {
+    pub(super) fn encode(&self, message: &SceneMessage) -> Bytes {
         self.try_encode(message).unwrap_or_default()
     }
 }
