@@ -165,6 +165,12 @@ impl Scene {
         self.now
     }
 
+    /// Sets the time of this turn. Inputs and ticks do it by themselves; a host that reaches into the scene between them has
+    /// to say.
+    pub fn set_now(&mut self, now: Instant) {
+        self.now = now;
+    }
+
     /// The tree.
     pub fn tree(&self) -> &Tree {
         &self.tree
@@ -192,9 +198,6 @@ impl Scene {
         stats
     }
 
-    pub(crate) fn set_now(&mut self, now: Instant) {
-        self.now = now;
-    }
 
     /// The tree for looking, the SceneMultiplayer for changing.
     pub(crate) fn parts(&mut self) -> (&Tree, &mut SceneMultiplayer) {

@@ -1,0 +1,375 @@
+//! [`BranchRef`]: what a program holds of a branch that runs.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use actix::prelude::*;
+use dashmap::DashMap;
+use mp_core::{BranchId, Channel, EndpointId, MultiplayerPeer, PeerId, TransferMode};
+use mp_scene::Scene;
+use tokio::sync::{oneshot, watch};
+
+use crate::branch::{BranchActor, Call};
+use crate::channel::{ChannelMessage, ChannelRef, open_channel};
+use crate::endpoint::{EndpointActor, EndpointRef};
+use crate::error::{CallError, ChannelError, Ended, StartError};
+use crate::home::WeakHome;
+use crate::limits::CALLS_WAITING_MAX;
+use crate::mail::{Attach, Close, control};
+use crate::peer::PeerRef;
+use crate::scene_tree::Directory;
+use crate::signals::Signals;
+use crate::start::TransportError;
+
+/// A branch that runs, wherever its thread is. Clones address the same branch; when the last one is dropped the branch
+/// [closes](Self::close) by itself.
+///
+/// A branch ends when it is closed, when its last endpoint ends, or when code of the program's own panics in it;
+/// [`closed`](Self::closed) says which.
+#[derive(Clone)]
+pub struct BranchRef(Arc<Handle>);
+
+/// Counters of a branch's host since it began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BranchHostStats {
+    /// Turns in which an endpoint's mailbox was full, so that what was for it had to wait.
+    pub blocked_turns: u64,
+    /// Calls refused because too many waited.
+    pub busy_calls: u64,
+}
+
+impl BranchRef {
+    /// Runs `call` on the branch's scene, on its thread, and returns what it returns.
+    ///
+    /// What it sends leaves when the branch's turn ends, after it has returned. It runs also when nobody waits for its answer
+    /// any more. If it panics the branch ends, as with everything of the program's own.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Busy`] when [`CALLS_WAITING_MAX`] calls wait for the branch; [`CallError::Ended`].
+    pub async fn with<R: Send + 'static>(
+        &self,
+        call: impl FnOnce(&mut Scene) -> R + Send + 'static,
+    ) -> Result<R, CallError> {
+        self.0.caller.with(call).await
+    }
+
+    /// Subscribes to the branch's signals from now on. See [`Signals`] for what happens to a slow subscriber.
+    ///
+    /// # Errors
+    ///
+    /// As [`with`](Self::with).
+    pub async fn signals(&self) -> Result<Signals, CallError> {
+        self.0.caller.call(|actor, _| Some(actor.subscribers.add())).await
+    }
+
+    /// The peers that take part.
+    ///
+    /// # Errors
+    ///
+    /// As [`with`](Self::with).
+    #[doc(alias = "get_peers")]
+    pub async fn peers(&self) -> Result<Vec<PeerId>, CallError> {
+        self.with(|scene| scene.peers()).await
+    }
+
+    /// The actor of a remote peer; `None` when it does not take part.
+    pub fn peer(&self, id: PeerId) -> Option<PeerRef> {
+        self.shared().peers.get(&id).map(|peer| peer.clone())
+    }
+
+    /// Opens a typed channel between this branch and those of its peers that open one of the same name.
+    ///
+    /// `mode` and `channel` are how its messages travel. `name` has 1 to
+    /// [`CHANNEL_NAME_BYTES_MAX`](crate::limits::CHANNEL_NAME_BYTES_MAX) bytes and travels with every message. The channel is open for as long as the branch
+    /// lives.
+    ///
+    /// # Errors
+    ///
+    /// [`ChannelError`].
+    pub async fn channel<M: ChannelMessage>(
+        &self,
+        name: &str,
+        mode: TransferMode,
+        channel: Channel,
+    ) -> Result<ChannelRef<M>, ChannelError> {
+        open_channel(&self.0.caller, name, mode, channel).await
+    }
+
+    /// Serves the branch on one more transport, which `make` makes on the branch's own thread. ENet and WebSocket players
+    /// can share one branch.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]. The branch goes on as before.
+    pub async fn add_endpoint<P, E>(
+        &self,
+        make: impl FnOnce() -> Result<P, E> + Send + 'static,
+    ) -> Result<EndpointRef, StartError>
+    where
+        P: MultiplayerPeer + Unpin + 'static,
+        E: Into<TransportError>,
+    {
+        let ended = || StartError::Ended(self.shared().ended().unwrap_or(Ended::Stopped));
+        let home = self.shared().home.upgrade().ok_or_else(ended)?;
+        let BranchCaller { shared, address } = self.0.caller.clone();
+        let (reply, answer) = oneshot::channel();
+        let arbiter = home.arbiter().clone();
+        arbiter.spawn_fn(move || {
+            let started = make().map_err(|error| StartError::Transport(error.into())).map(|peer| {
+                let id = EndpointId(next_number());
+                let mail = address.clone().recipient();
+                let endpoint =
+                    EndpointActor::start(id, peer, shared.id(), mail, shared.mailbox(), home);
+                let (mail, links) = (endpoint.clone().recipient(), endpoint.clone().recipient());
+                // It lies in the mailbox before the endpoint's first word.
+                control(&address, Attach { endpoint: id, mail, links });
+                EndpointRef { id, ask: endpoint.recipient() }
+            });
+            let _ = reply.send(started);
+        });
+        answer.await.map_err(|_| StartError::Panicked)?
+    }
+
+    /// Ends the branch in an orderly way, and waits for it: its links deliver what was accepted (for up to
+    /// [`LINGER`](mp_core::limits::LINGER)) and say goodbye, its endpoints end, then the branch. Takes no longer than
+    /// [`CLOSE_TIMEOUT`](crate::limits::CLOSE_TIMEOUT).
+    pub async fn close(&self) -> Ended {
+        self.0.close();
+        self.closed().await
+    }
+
+    /// Waits until the branch has ended, for whatever reason.
+    pub async fn closed(&self) -> Ended {
+        self.shared().wait_for_end().await
+    }
+
+    /// Its number, unique in the process.
+    pub fn id(&self) -> BranchId {
+        self.shared().id()
+    }
+
+    /// The path of its multiplayer root.
+    pub fn root_path(&self) -> &str {
+        self.shared().root_path()
+    }
+
+    /// Whether it has ended, and how.
+    pub fn ended(&self) -> Option<Ended> {
+        self.shared().ended()
+    }
+
+    /// Counters of its host.
+    pub fn host_stats(&self) -> BranchHostStats {
+        BranchHostStats {
+            blocked_turns: self.shared().blocked_turns.load(Ordering::Relaxed),
+            busy_calls: self.shared().busy_calls.load(Ordering::Relaxed),
+        }
+    }
+
+    pub(crate) fn new(address: Addr<BranchActor>, shared: Arc<Shared>) -> Self {
+        Self(Arc::new(Handle { caller: BranchCaller { shared, address } }))
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakBranchRef {
+        WeakBranchRef(Arc::downgrade(&self.0))
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.0.caller.shared
+    }
+}
+
+/// The same branch.
+impl PartialEq for BranchRef {
+    fn eq(&self, other: &Self) -> bool {
+        self.id() == other.id()
+    }
+}
+
+impl Eq for BranchRef {}
+
+impl fmt::Debug for BranchRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BranchRef")
+            .field("id", &self.id().0)
+            .field("root_path", &self.root_path())
+            .field("ended", &self.ended())
+            .finish()
+    }
+}
+
+/// A [`BranchRef`] that does not keep the branch open.
+#[derive(Clone)]
+pub(crate) struct WeakBranchRef(Weak<Handle>);
+
+impl WeakBranchRef {
+    /// The branch, unless it has ended or nobody holds it.
+    pub(crate) fn upgrade(&self) -> Option<BranchRef> {
+        let branch = BranchRef(self.0.upgrade()?);
+        branch.ended().is_none().then_some(branch)
+    }
+}
+
+struct Handle {
+    caller: BranchCaller,
+}
+
+impl Handle {
+    fn close(&self) {
+        control(&self.caller.address, Close);
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// Calls a branch without keeping it open: what its own peers and channels hold.
+#[derive(Clone)]
+pub(crate) struct BranchCaller {
+    shared: Arc<Shared>,
+    address: Addr<BranchActor>,
+}
+
+impl BranchCaller {
+    pub(crate) fn new(address: Addr<BranchActor>, shared: Arc<Shared>) -> Self {
+        Self { shared, address }
+    }
+
+    pub(crate) async fn with<R: Send + 'static>(
+        &self,
+        call: impl FnOnce(&mut Scene) -> R + Send + 'static,
+    ) -> Result<R, CallError> {
+        self.call(|actor, ctx| actor.guarded(ctx, |branch| call(branch.scene()))).await
+    }
+
+    /// Runs `call` in the branch's turn; `None` is an end without an answer.
+    pub(crate) async fn call<R: Send + 'static>(
+        &self,
+        call: impl FnOnce(&mut BranchActor, &mut Context<BranchActor>) -> Option<R> + Send + 'static,
+    ) -> Result<R, CallError> {
+        let permit = Permit::take(&self.shared)?;
+        let (reply, answer) = oneshot::channel();
+        let call: Box<crate::branch::CallBody> = Box::new(move |actor, ctx| {
+            drop(permit);
+            if let Some(result) = call(actor, ctx) {
+                let _ = reply.send(result);
+            }
+        });
+        control(&self.address, Call(call));
+        answer.await.map_err(|_| CallError::Ended)
+    }
+}
+
+/// One of the calls that may wait.
+struct Permit(Arc<Shared>);
+
+impl Permit {
+    fn take(shared: &Arc<Shared>) -> Result<Self, CallError> {
+        let more = |waiting| (waiting < CALLS_WAITING_MAX).then_some(waiting + 1);
+        match shared.calls.fetch_update(Ordering::AcqRel, Ordering::Acquire, more) {
+            Ok(_) => Ok(Self(Arc::clone(shared))),
+            Err(_) => {
+                shared.busy_calls.fetch_add(1, Ordering::Relaxed);
+                Err(CallError::Busy)
+            }
+        }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.0.calls.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// What a branch's actor and its handles both know.
+pub(crate) struct Shared {
+    id: BranchId,
+    root_path: String,
+    mailbox: usize,
+    home: WeakHome,
+    /// Calls that wait for the branch.
+    calls: AtomicUsize,
+    ended: watch::Sender<Option<Ended>>,
+    /// The actors of the peers that take part.
+    pub(crate) peers: DashMap<PeerId, PeerRef>,
+    /// Where the branch is listed.
+    listings: Mutex<BTreeMap<String, Vec<Weak<Directory>>>>,
+    pub(crate) blocked_turns: AtomicU64,
+    busy_calls: AtomicU64,
+}
+
+impl Shared {
+    pub(crate) fn new(id: BranchId, root_path: String, mailbox: usize, home: WeakHome) -> Self {
+        Self {
+            id,
+            root_path,
+            mailbox,
+            home,
+            calls: AtomicUsize::new(0),
+            ended: watch::Sender::new(None),
+            peers: DashMap::new(),
+            listings: Mutex::default(),
+            blocked_turns: AtomicU64::new(0),
+            busy_calls: AtomicU64::new(0),
+        }
+    }
+
+    /// The branch has ended: nobody finds it any more, and who waits is told.
+    pub(crate) fn end(&self, ended: Ended) {
+        self.peers.clear();
+        let listings = std::mem::take(&mut *self.listings());
+        for (root, directories) in listings {
+            for directory in directories.iter().filter_map(Weak::upgrade) {
+                directory.forget(&root, self.id);
+            }
+        }
+        self.ended.send_replace(Some(ended));
+    }
+
+    /// Remembers where it is to be forgotten.
+    pub(crate) fn listed(&self, root: &str, directory: &Arc<Directory>) {
+        let mut listings = self.listings();
+        listings.entry(root.to_owned()).or_default().push(Arc::downgrade(directory));
+    }
+
+    pub(crate) fn id(&self) -> BranchId {
+        self.id
+    }
+
+    pub(crate) fn root_path(&self) -> &str {
+        &self.root_path
+    }
+
+    pub(crate) fn mailbox(&self) -> usize {
+        self.mailbox
+    }
+
+    pub(crate) fn ended(&self) -> Option<Ended> {
+        self.ended.borrow().clone()
+    }
+
+    async fn wait_for_end(&self) -> Ended {
+        let mut watch = self.ended.subscribe();
+        // The sender is at hand, so that the wait cannot fail.
+        let ended = watch.wait_for(Option::is_some).await.ok().and_then(|ended| ended.clone());
+        ended.unwrap_or(Ended::Stopped)
+    }
+
+    fn listings(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Vec<Weak<Directory>>>> {
+        self.listings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Numbers of branches and endpoints, unique in the process.
+pub(crate) fn next_number() -> u32 {
+    static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}

@@ -1,0 +1,390 @@
+//! [`ChannelActor`]: a typed stream of messages between the branches of peers.
+//!
+//! Messages travel as packets of the program's own (`send_bytes`, `peer_packet`). As `peer_packet` has no channel, and
+//! WebSocket has only one, a message says itself which channel it belongs to:
+//!
+//! | bytes | what |
+//! |---|---|
+//! | 0 to 1 | `6D 70`: "mp" |
+//! | 2 | `01`: the version of this layout |
+//! | 3 | length of the name in bytes, 1 to 32 |
+//! | 4… | the name, UTF-8 |
+//! | rest | the message in postcard |
+//!
+//! A GDScript peer makes the bytes of a `String` message with
+//! `PackedByteArray([0x6d, 0x70, 1, name.length()]) + name.to_utf8_buffer() + PackedByteArray([text.length()]) + text.to_utf8_buffer()`
+//! (ASCII, fewer than 128 characters: postcard writes lengths as varints) and sends them with `multiplayer.send_bytes`.
+
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
+
+use actix::dev::SendError;
+use actix::prelude::*;
+use bytes::Bytes;
+use mp_core::limits::MAILBOX_BATCHES;
+use mp_core::{Channel, PeerId, Target, TransferMode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+
+use crate::branch_ref::BranchCaller;
+use crate::error::{CallError, ChannelError, PublishError};
+use crate::limits::{CHANNEL_MESSAGES_WAITING_MAX, CHANNEL_NAME_BYTES_MAX};
+
+/// What a channel can carry: anything that serde knows.
+pub trait ChannelMessage: Serialize + DeserializeOwned + Clone + Send + Unpin + 'static {}
+
+impl<M: Serialize + DeserializeOwned + Clone + Send + Unpin + 'static> ChannelMessage for M {}
+
+/// A channel of a branch. Opened with [`BranchRef::channel`](crate::BranchRef::channel).
+///
+/// Bounds: [`CHANNEL_MESSAGES_WAITING_MAX`] messages wait for each subscriber. Nobody waits for a slow one: it misses the
+/// newest, and [`ChannelStats::missed`] counts them.
+pub struct ChannelActor<M: ChannelMessage> {
+    header: Vec<u8>,
+    mode: TransferMode,
+    channel: Channel,
+    branch: BranchCaller,
+    subscribers: Vec<mpsc::Sender<Received<M>>>,
+    stats: ChannelStats,
+}
+
+/// A message that a peer published.
+#[derive(Clone, Debug, PartialEq, Eq, Message)]
+#[rtype(result = "()")]
+pub struct Received<M> {
+    /// The peer.
+    pub from: PeerId,
+    /// What it said.
+    pub message: M,
+}
+
+/// Sends a message to peers.
+#[derive(Clone, Debug, PartialEq, Eq, Message)]
+#[rtype(result = "Result<(), PublishError>")]
+pub struct Publish<M> {
+    /// Whom it is for.
+    pub target: Target,
+    /// What it says.
+    pub message: M,
+}
+
+/// Hands what peers publish to an actor, one message after the other: the next when it has handled the last.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Subscribe<M: Send>(pub Recipient<Received<M>>);
+
+/// Counters of a channel since it was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ChannelStats {
+    /// Messages of peers.
+    pub received: u64,
+    /// Messages of peers that were no `M`.
+    pub malformed: u64,
+    /// Messages that a slow subscriber did not get.
+    pub missed: u64,
+}
+
+/// Asks for the counters.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "ChannelStats")]
+struct AskStats;
+
+/// Asks for a subscription.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "mpsc::Receiver<Received<M>>")]
+struct Listen<M: Send + 'static>(PhantomData<M>);
+
+/// What a branch's turn brought for one channel.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Arrivals(Vec<(PeerId, Bytes)>);
+
+impl<M: ChannelMessage> ChannelActor<M> {
+    fn listen(&mut self) -> mpsc::Receiver<Received<M>> {
+        let (sender, receiver) = mpsc::channel(CHANNEL_MESSAGES_WAITING_MAX);
+        self.subscribers.push(sender);
+        receiver
+    }
+
+    fn arrive(&mut self, from: PeerId, payload: &[u8]) {
+        let message = match postcard::take_from_bytes::<M>(payload) {
+            Ok((message, [])) => message,
+            Ok((_, rest)) => {
+                tracing::debug!(%from, rest = rest.len(), "bytes behind a channel's message");
+                self.stats.malformed += 1;
+                return;
+            }
+            Err(error) => {
+                tracing::debug!(%from, %error, "not a message of this channel");
+                self.stats.malformed += 1;
+                return;
+            }
+        };
+        self.stats.received += 1;
+        let missed = &mut self.stats.missed;
+        self.subscribers.retain(|subscriber| {
+            match subscriber.try_send(Received { from, message: message.clone() }) {
+                Ok(()) => true,
+                Err(TrySendError::Full(_)) => {
+                    *missed += 1;
+                    true
+                }
+                Err(TrySendError::Closed(_)) => false,
+            }
+        });
+    }
+}
+
+impl<M: ChannelMessage> Actor for ChannelActor<M> {
+    type Context = Context<Self>;
+}
+
+impl<M: ChannelMessage> Handler<Arrivals> for ChannelActor<M> {
+    type Result = ();
+
+    fn handle(&mut self, Arrivals(packets): Arrivals, _: &mut Context<Self>) {
+        for (from, payload) in packets {
+            self.arrive(from, &payload);
+        }
+    }
+}
+
+impl<M: ChannelMessage> Handler<Publish<M>> for ChannelActor<M> {
+    type Result = ResponseFuture<Result<(), PublishError>>;
+
+    fn handle(&mut self, publish: Publish<M>, _: &mut Context<Self>) -> Self::Result {
+        let Publish { target, message } = publish;
+        let packet = postcard::to_extend(&message, self.header.clone());
+        let (branch, mode, channel) = (self.branch.clone(), self.mode, self.channel);
+        Box::pin(async move {
+            let packet = packet.map_err(|error| PublishError::Encode(error.to_string()))?;
+            branch
+                .with(move |scene| {
+                    let endpoints = scene.multiplayer().endpoints();
+                    let len = packet.len() + ENVELOPE_BYTES_MAX;
+                    match endpoints.map(|(_, info)| info.max_packet_size).min() {
+                        Some(max) if len > max => Err(PublishError::TooLarge { len, max }),
+                        _ => Ok(scene.send_bytes(&packet, target, mode, channel)?),
+                    }
+                })
+                .await?
+        })
+    }
+}
+
+impl<M: ChannelMessage> Handler<Subscribe<M>> for ChannelActor<M> {
+    type Result = ();
+
+    fn handle(&mut self, Subscribe(recipient): Subscribe<M>, ctx: &mut Context<Self>) {
+        let mut messages = self.listen();
+        let forward = async move {
+            while let Some(received) = messages.recv().await {
+                if recipient.send(received).await.is_err() {
+                    return;
+                }
+            }
+        };
+        ctx.spawn(fut::wrap_future(forward));
+    }
+}
+
+impl<M: ChannelMessage> Handler<Listen<M>> for ChannelActor<M> {
+    type Result = MessageResult<Listen<M>>;
+
+    fn handle(&mut self, _: Listen<M>, _: &mut Context<Self>) -> Self::Result {
+        MessageResult(self.listen())
+    }
+}
+
+impl<M: ChannelMessage> Handler<AskStats> for ChannelActor<M> {
+    type Result = MessageResult<AskStats>;
+
+    fn handle(&mut self, _: AskStats, _: &mut Context<Self>) -> Self::Result {
+        MessageResult(self.stats)
+    }
+}
+
+/// Addresses a channel. It does not keep the branch open; the channel ends with it.
+pub struct ChannelRef<M: ChannelMessage> {
+    address: Addr<ChannelActor<M>>,
+}
+
+impl<M: ChannelMessage> ChannelRef<M> {
+    /// Sends a message to `target`: a [`PeerId`] or a [`Target`].
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`].
+    pub async fn publish(&self, target: impl Into<Target>, message: M) -> Result<(), PublishError> {
+        let publish = Publish { target: target.into(), message };
+        self.address.send(publish).await.unwrap_or(Err(PublishError::Call(CallError::Ended)))
+    }
+
+    /// Subscribes to what peers publish from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Ended`].
+    pub async fn messages(&self) -> Result<Messages<M>, CallError> {
+        let messages = self.address.send(Listen(PhantomData)).await;
+        messages.map(Messages).map_err(|_| CallError::Ended)
+    }
+
+    /// Subscribes an actor to what peers publish from now on: see [`Subscribe`].
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Ended`].
+    pub async fn subscribe(&self, actor: Recipient<Received<M>>) -> Result<(), CallError> {
+        self.address.send(Subscribe(actor)).await.map_err(|_| CallError::Ended)
+    }
+
+    /// The counters.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Ended`].
+    pub async fn stats(&self) -> Result<ChannelStats, CallError> {
+        self.address.send(AskStats).await.map_err(|_| CallError::Ended)
+    }
+
+    /// The actor itself, for actors that send it [`Publish`].
+    pub fn address(&self) -> &Addr<ChannelActor<M>> {
+        &self.address
+    }
+}
+
+impl<M: ChannelMessage> Clone for ChannelRef<M> {
+    fn clone(&self) -> Self {
+        Self { address: self.address.clone() }
+    }
+}
+
+impl<M: ChannelMessage> std::fmt::Debug for ChannelRef<M> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("ChannelRef").field(&std::any::type_name::<M>()).finish()
+    }
+}
+
+/// A subscription to a channel, in order. It ends with the branch.
+#[derive(Debug)]
+pub struct Messages<M>(mpsc::Receiver<Received<M>>);
+
+impl<M> Messages<M> {
+    /// The next message; `None` when the branch has ended. Dropping the future loses none.
+    pub async fn next(&mut self) -> Option<Received<M>> {
+        self.0.recv().await
+    }
+}
+
+/// Opens a channel on the branch's thread.
+pub(crate) async fn open_channel<M: ChannelMessage>(
+    branch: &BranchCaller,
+    name: &str,
+    mode: TransferMode,
+    channel: Channel,
+) -> Result<ChannelRef<M>, ChannelError> {
+    if !(1..=CHANNEL_NAME_BYTES_MAX).contains(&name.len()) {
+        return Err(ChannelError::Name(name.to_owned()));
+    }
+    let name = name.to_owned();
+    branch
+        .call(move |actor, ctx| {
+            if actor.channels.0.contains_key(&name) {
+                return Some(Err(ChannelError::Taken(name)));
+            }
+            let branch = actor.caller(ctx);
+            let address = ChannelActor::create(|ctx| {
+                ctx.set_mailbox_capacity(MAILBOX_BATCHES);
+                ChannelActor {
+                    header: header(&name),
+                    mode,
+                    channel,
+                    branch,
+                    subscribers: Vec::new(),
+                    stats: ChannelStats::default(),
+                }
+            });
+            let route = ChannelRoute { mail: address.clone().recipient(), waiting: Vec::new() };
+            actor.channels.0.insert(name, route);
+            Some(Ok(ChannelRef { address }))
+        })
+        .await?
+}
+
+/// The open channels of a branch by name.
+#[derive(Default)]
+pub(crate) struct ChannelRoutes(BTreeMap<String, ChannelRoute>);
+
+struct ChannelRoute {
+    mail: Recipient<Arrivals>,
+    /// What came since the last flush: at most one batch of an endpoint.
+    waiting: Vec<(PeerId, Bytes)>,
+}
+
+impl ChannelRoutes {
+    /// Takes a message for an open channel. Whether there is one.
+    pub(crate) fn take(&mut self, name: &str, from: PeerId, message: Bytes) -> bool {
+        let Some(route) = self.0.get_mut(name) else { return false };
+        route.waiting.push((from, message));
+        true
+    }
+
+    pub(crate) fn flush(&mut self) {
+        for route in self.0.values_mut().filter(|route| !route.waiting.is_empty()) {
+            match route.mail.try_send(Arrivals(std::mem::take(&mut route.waiting))) {
+                Ok(()) | Err(SendError::Closed(_)) => {}
+                // Its actor runs between two turns of the branch, and they take no more than its mailbox.
+                Err(SendError::Full(Arrivals(packets))) => route.waiting = packets,
+            }
+        }
+    }
+}
+
+/// Name and message of a packet that has a channel's header.
+pub(crate) fn split_header(packet: &Bytes) -> Option<(&str, Bytes)> {
+    let rest = packet.strip_prefix(&MAGIC)?;
+    let (&len, rest) = rest.split_first()?;
+    let name = rest.get(..usize::from(len)).filter(|name| name.len() <= CHANNEL_NAME_BYTES_MAX)?;
+    let name = std::str::from_utf8(name).ok().filter(|name| !name.is_empty())?;
+    Some((name, packet.slice(MAGIC.len() + 1 + name.len()..)))
+}
+
+fn header(name: &str) -> Vec<u8> {
+    let mut header = MAGIC.to_vec();
+    header.push(name.len() as u8);
+    header.extend_from_slice(name.as_bytes());
+    header
+}
+
+/// "mp" and the version.
+const MAGIC: [u8; 3] = [0x6D, 0x70, 0x01];
+/// What SceneMultiplayer puts in front of a program's bytes: a command, and the relay's 6.
+const ENVELOPE_BYTES_MAX: usize = 7;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_layout_is_the_documented_one() {
+        let packet = postcard::to_extend("hi", header("chat")).unwrap();
+        assert_eq!(packet, b"mp\x01\x04chat\x02hi");
+        let packet = Bytes::from(packet);
+        assert_eq!(split_header(&packet), Some(("chat", Bytes::from_static(b"\x02hi"))));
+    }
+
+    #[test]
+    fn other_packets_have_no_header() {
+        let long = [b"mp\x01\x21".as_slice(), &[b'x'; 40]].concat();
+        let others: [&[u8]; 8] =
+            [b"", b"m", b"mp", b"mp\x01", b"mp\x01\x00", b"mp\x02\x01a", b"mp\x01\x02a", &long];
+        for other in others {
+            assert_eq!(split_header(&Bytes::copy_from_slice(other)), None, "{other:?}");
+        }
+        assert_eq!(split_header(&Bytes::from_static(b"mp\x01\x01\xFF")), None);
+    }
+}

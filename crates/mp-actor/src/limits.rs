@@ -1,0 +1,30 @@
+//! Every bound of this crate, with its reason. The mailboxes' own is [`mp_core::limits::MAILBOX_BATCHES`].
+
+use std::time::Duration;
+
+use mp_core::limits::{LINGER, MAILBOX_BATCHES};
+
+/// Calls into one branch that may wait for it. Those of one more caller fail with [`Busy`](crate::CallError::Busy):
+/// callers who do not wait for their answers must not fill the memory.
+pub const CALLS_WAITING_MAX: usize = 64;
+
+/// Signals that wait for one subscriber: some seconds of a lively room.
+pub const SIGNALS_WAITING_MAX: usize = 1_024;
+
+/// Messages of a channel that wait for one subscriber: as many as a transport delivers of one link in one turn.
+pub const CHANNEL_MESSAGES_WAITING_MAX: usize = 4_096;
+
+/// Longest name of a channel in bytes. It travels with every message.
+pub const CHANNEL_NAME_BYTES_MAX: usize = 32;
+
+/// Messages that an actor takes before it runs a turn and lets others have the thread: one full mailbox. Without it a
+/// fast sender on another thread could keep a turn from ever coming.
+pub const INPUTS_PER_TURN: usize = MAILBOX_BATCHES;
+
+/// When a full mailbox is tried again. It wakes nobody when it has room; tokio's timers round up to 1 ms.
+pub const DELIVERY_RETRY: Duration = Duration::from_micros(500);
+
+/// How long a closing branch waits for its endpoints: they end within [`LINGER`], and have a second to say so.
+pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(LINGER.as_secs() + 1);
+
+const _: () = assert!(CLOSE_TIMEOUT.as_millis() > LINGER.as_millis());

@@ -1,0 +1,161 @@
+//! How branches are started, served and connected.
+
+use actix::prelude::*;
+use mp_core::limits::MAILBOX_BATCHES;
+use mp_core::{BranchId, MultiplayerPeer};
+use mp_scene::{Branch, Signal, TreeError};
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+use crate::branch::BranchActor;
+use crate::branch_ref::{BranchRef, Shared, next_number};
+use crate::error::{Ended, StartError};
+use crate::home::Home;
+use crate::scene_tree::SceneTree;
+
+/// Whatever a transport's own error is.
+pub type TransportError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Prepares a branch. `build` makes it on the thread on which it will live, so that its nodes and hooks need not be
+/// `Send`.
+///
+/// ```
+/// use mp_actor::prelude::*;
+///
+/// fn game() -> Result<Branch, TreeError> {
+///     Branch::builder("/root/Game").setup(|scene| scene.add("Players", Group).map(drop)).build()
+/// }
+///
+/// # actix::System::new().block_on(async {
+/// let (room, seat) = mp_core::memory::pair(PeerId::new(2).unwrap());
+/// let server = mp_actor::branch(game).serve(move || Ok::<_, StartError>(room)).await?;
+/// let client = mp_actor::branch(game).connect(move || Ok::<_, StartError>(seat)).await?;
+///
+/// assert_eq!(client.peers().await?, [PeerId::SERVER]);
+/// client.close().await;
+/// server.close().await;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+pub fn branch<F>(build: F) -> Launch<F>
+where
+    F: FnOnce() -> Result<Branch, TreeError> + Send + 'static,
+{
+    Launch { build, arbiter: None, tree: None, mailbox: MAILBOX_BATCHES }
+}
+
+/// A branch that is about to start. See [`branch`].
+#[must_use = "nothing starts before `start`, `serve` or `connect`"]
+pub struct Launch<F> {
+    build: F,
+    arbiter: Option<ArbiterHandle>,
+    tree: Option<SceneTree>,
+    mailbox: usize,
+}
+
+impl<F> Launch<F>
+where
+    F: FnOnce() -> Result<Branch, TreeError> + Send + 'static,
+{
+    /// Lets the branch and its endpoints live on the thread of `arbiter` (default: a thread of their own, which ends with
+    /// them). `Arbiter::current()` is this thread's.
+    pub fn on(mut self, arbiter: ArbiterHandle) -> Self {
+        self.arbiter = Some(arbiter);
+        self
+    }
+
+    /// Lists the branch in `tree` under its own root path.
+    pub fn in_tree(mut self, tree: &SceneTree) -> Self {
+        self.tree = Some(tree.clone());
+        self
+    }
+
+    /// How many batches the mailboxes of the branch and of each of its endpoints take (default:
+    /// [`MAILBOX_BATCHES`], at least 1).
+    pub fn mailbox_batches(mut self, batches: usize) -> Self {
+        self.mailbox = batches.max(1);
+        self
+    }
+
+    /// Starts the branch alone: offline, as Godot's with an `OfflineMultiplayerPeer`, until
+    /// [`add_endpoint`](BranchRef::add_endpoint).
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`].
+    pub async fn start(self) -> Result<BranchRef, StartError> {
+        let home = match self.arbiter {
+            Some(arbiter) => Home::shared(arbiter),
+            None => Home::new()?,
+        };
+        let (build, mailbox) = (self.build, self.mailbox);
+        let (reply, answer) = oneshot::channel();
+        let arbiter = home.arbiter().clone();
+        arbiter.spawn_fn(move || {
+            let started = build().map_err(StartError::Tree).map(|mut branch| {
+                let id = BranchId(next_number());
+                branch.set_id(id);
+                let root_path = branch.scene().tree().root_path();
+                let shared = Arc::new(Shared::new(id, root_path, mailbox, home.downgrade()));
+                let address = BranchActor::start(branch, Arc::clone(&shared), home);
+                BranchRef::new(address, shared)
+            });
+            let _ = reply.send(started);
+        });
+        let branch = answer.await.map_err(|_| StartError::Panicked)??;
+        if let Some(tree) = self.tree {
+            let listed = tree.set_multiplayer(branch.root_path(), &branch);
+            listed.map_err(|_| StartError::Ended(branch.ended().unwrap_or(Ended::Stopped)))?;
+        }
+        Ok(branch)
+    }
+
+    /// Starts the branch as a server on the transport that `make` makes on the branch's thread. For more transports see
+    /// [`add_endpoint`](BranchRef::add_endpoint).
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`].
+    pub async fn serve<P, E>(
+        self,
+        make: impl FnOnce() -> Result<P, E> + Send + 'static,
+    ) -> Result<BranchRef, StartError>
+    where
+        P: MultiplayerPeer + Unpin + 'static,
+        E: Into<TransportError>,
+    {
+        let branch = self.start().await?;
+        branch.add_endpoint(make).await?;
+        Ok(branch)
+    }
+
+    /// Starts the branch as a client on the transport that `make` makes on the branch's thread, and waits until the session
+    /// with its server stands (`connected_to_server`).
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::ConnectionFailed`] when the transport gives up, and the others.
+    pub async fn connect<P, E>(
+        self,
+        make: impl FnOnce() -> Result<P, E> + Send + 'static,
+    ) -> Result<BranchRef, StartError>
+    where
+        P: MultiplayerPeer + Unpin + 'static,
+        E: Into<TransportError>,
+    {
+        let branch = self.start().await?;
+        let Ok(mut signals) = branch.signals().await else {
+            return Err(StartError::Ended(branch.closed().await));
+        };
+        branch.add_endpoint(make).await?;
+        while let Some(signal) = signals.next().await {
+            if signal == Signal::ConnectedToServer {
+                return Ok(branch);
+            }
+        }
+        Err(match branch.closed().await {
+            Ended::Disconnected(reason) => StartError::ConnectionFailed(reason),
+            ended => StartError::Ended(ended),
+        })
+    }
+}
