@@ -198,7 +198,6 @@ impl Scene {
         stats
     }
 
-
     /// The tree for looking, the SceneMultiplayer for changing.
     pub(crate) fn parts(&mut self) -> (&Tree, &mut SceneMultiplayer) {
         (&self.tree, &mut self.multiplayer)
