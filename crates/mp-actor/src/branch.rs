@@ -225,6 +225,7 @@ impl BranchActor {
         for peer in std::mem::take(&mut self.peers).into_values() {
             control(&peer, Gone);
         }
+        self.channels.end();
         self.shared.end(ended);
     }
 }

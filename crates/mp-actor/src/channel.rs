@@ -31,6 +31,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use crate::branch_ref::BranchCaller;
 use crate::error::{CallError, ChannelError, PublishError};
 use crate::limits::{CHANNEL_MESSAGES_WAITING_MAX, CHANNEL_NAME_BYTES_MAX};
+use crate::mail::control_to;
 
 /// What a channel can carry: anything that serde knows.
 pub trait ChannelMessage: Serialize + DeserializeOwned + Clone + Send + Unpin + 'static {}
@@ -97,6 +98,11 @@ struct AskStats;
 #[rtype(result = "mpsc::Receiver<Received<M>>")]
 struct Listen<M: Send + 'static>(PhantomData<M>);
 
+/// The branch has ended.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+struct Ended;
+
 /// What a branch's turn brought for one channel.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
@@ -149,6 +155,14 @@ impl<M: ChannelMessage> Handler<Arrivals> for ChannelActor<M> {
         for (from, payload) in packets {
             self.arrive(from, &payload);
         }
+    }
+}
+
+impl<M: ChannelMessage> Handler<Ended> for ChannelActor<M> {
+    type Result = ();
+
+    fn handle(&mut self, _: Ended, ctx: &mut Context<Self>) {
+        ctx.stop();
     }
 }
 
@@ -308,7 +322,8 @@ pub(crate) async fn open_channel<M: ChannelMessage>(
                     stats: ChannelStats::default(),
                 }
             });
-            let route = ChannelRoute { mail: address.clone().recipient(), waiting: Vec::new() };
+            let (mail, end) = (address.clone().recipient(), address.clone().recipient());
+            let route = ChannelRoute { mail, end, waiting: Vec::new() };
             actor.channels.0.insert(name, route);
             Some(Ok(ChannelRef { address }))
         })
@@ -321,6 +336,7 @@ pub(crate) struct ChannelRoutes(BTreeMap<String, ChannelRoute>);
 
 struct ChannelRoute {
     mail: Recipient<Arrivals>,
+    end: Recipient<Ended>,
     /// What came since the last flush: at most one batch of an endpoint.
     waiting: Vec<(PeerId, Bytes)>,
 }
@@ -331,6 +347,14 @@ impl ChannelRoutes {
         let Some(route) = self.0.get_mut(name) else { return false };
         route.waiting.push((from, message));
         true
+    }
+
+    /// Ends the channels, after what they were given.
+    pub(crate) fn end(&mut self) {
+        self.flush();
+        for route in std::mem::take(&mut self.0).into_values() {
+            control_to(&route.end, Ended);
+        }
     }
 
     pub(crate) fn flush(&mut self) {

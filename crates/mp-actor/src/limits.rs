@@ -11,6 +11,10 @@ pub const CALLS_WAITING_MAX: usize = 64;
 /// Signals that wait for one subscriber: some seconds of a lively room.
 pub const SIGNALS_WAITING_MAX: usize = 1_024;
 
+/// Of [`SIGNALS_WAITING_MAX`], those that are not for packets: who floods a slow subscriber with packets must not hide
+/// from it who comes and goes.
+pub const SIGNALS_RESERVED: usize = 256;
+
 /// Messages of a channel that wait for one subscriber: as many as a transport delivers of one link in one turn.
 pub const CHANNEL_MESSAGES_WAITING_MAX: usize = 4_096;
 
@@ -27,4 +31,5 @@ pub const DELIVERY_RETRY: Duration = Duration::from_micros(500);
 /// How long a closing branch waits for its endpoints: they end within [`LINGER`], and have a second to say so.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(LINGER.as_secs() + 1);
 
+const _: () = assert!(SIGNALS_RESERVED < SIGNALS_WAITING_MAX);
 const _: () = assert!(CLOSE_TIMEOUT.as_millis() > LINGER.as_millis());

@@ -5,15 +5,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use mp_scene::Signal;
 use tokio::sync::mpsc;
-use tokio::sync::mpsc::error::TrySendError;
 
-use crate::limits::SIGNALS_WAITING_MAX;
+use crate::limits::{SIGNALS_RESERVED, SIGNALS_WAITING_MAX};
 
 /// A subscription to a branch's signals, in order. It ends when the branch does.
 ///
-/// A branch waits for nobody: of what comes while [`SIGNALS_WAITING_MAX`] signals wait here, this subscriber misses the
-/// newest, and [`missed`](Self::missed) counts them. Who may not miss any uses the builder's hooks, which run in the branch's
-/// turn. Packets of open [channels](crate::BranchRef::channel) are not among the signals.
+/// A branch waits for nobody: of what comes while [`SIGNALS_WAITING_MAX`] signals wait here (packets: [`SIGNALS_RESERVED`]
+/// fewer), this subscriber misses the newest, and [`missed`](Self::missed) counts them. Who may not miss any uses the
+/// builder's hooks, which run in the branch's turn. Packets of open [channels](crate::BranchRef::channel) are not among the signals.
 #[derive(Debug)]
 pub struct Signals {
     waiting: mpsc::Receiver<Signal>,
@@ -50,13 +49,15 @@ impl Subscribers {
     }
 
     pub(crate) fn tell(&mut self, signal: &Signal) {
-        self.0.retain(|(sender, missed)| match sender.try_send(signal.clone()) {
-            Ok(()) => true,
-            Err(TrySendError::Full(_)) => {
+        let reserved =
+            if matches!(signal, Signal::PeerPacket { .. }) { SIGNALS_RESERVED } else { 0 };
+        self.0.retain(|(sender, missed)| {
+            // Nobody else sends: what fits now is taken.
+            let fits = sender.capacity() > reserved && sender.try_send(signal.clone()).is_ok();
+            if !fits {
                 missed.fetch_add(1, Ordering::Relaxed);
-                true
             }
-            Err(TrySendError::Closed(_)) => false,
+            !sender.is_closed()
         });
     }
 }

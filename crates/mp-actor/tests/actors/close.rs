@@ -1,0 +1,159 @@
+//! Orderly ends.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use mp_actor::limits::CLOSE_TIMEOUT;
+use mp_actor::prelude::*;
+use mp_actor::{CallError, ChannelError};
+use mp_core::limits::LINGER;
+use mp_core::{
+    ConnectionId, ConnectionStatus, DisconnectReason, Farewell, Instant, MultiplayerPeer, Origin,
+    Outgoing, PeerEvent, SendError,
+};
+
+use crate::common::*;
+
+#[test]
+fn close_delivers_what_was_sent_first() {
+    run(async {
+        let notes = Notes::new();
+        let (server, address) = serve(counting_branch(&notes)).await;
+        let client = join(empty_branch("/root"), &address, 2).await;
+        until(|| server.peer(peer(2)).is_some()).await;
+
+        send_numbers(&client, PeerId::SERVER, 0..7_000).await;
+        assert_eq!(client.close().await, Ended::Closed);
+        until(|| server.peer(peer(2)).is_none()).await;
+
+        assert!(notes.read().iter().copied().eq(0..7_000), "{} came", notes.read().len());
+        assert_eq!(server.ended(), None);
+    });
+}
+
+#[test]
+fn clients_of_a_server_that_closes_end_as_disconnected() {
+    run(async {
+        let (server, address) = serve(empty_branch("/root")).await;
+        let client = join(empty_branch("/root"), &address, 2).await;
+        let mut signals = client.signals().await.unwrap();
+
+        assert_eq!(server.close().await, Ended::Closed);
+
+        wait_for(&mut signals, |signal| *signal == Signal::ServerDisconnected).await;
+        assert_eq!(client.closed().await, Ended::Disconnected(DisconnectReason::Remote(0)));
+        assert_eq!(signals.next().await, None);
+    });
+}
+
+#[test]
+fn a_link_that_never_ends_holds_a_close_up_no_longer_than_the_linger() {
+    run(async {
+        let branch = empty_branch("/root").serve(|| made(Stubborn::new())).await.unwrap();
+        let mut signals = branch.signals().await.unwrap();
+        if branch.peers().await.unwrap().is_empty() {
+            wait_for(&mut signals, |signal| matches!(signal, Signal::PeerConnected(_))).await;
+        }
+
+        let start = tokio::time::Instant::now();
+        assert_eq!(branch.close().await, Ended::Closed);
+
+        let took = start.elapsed();
+        assert!(took >= LINGER && took < CLOSE_TIMEOUT, "{took:?}");
+    });
+}
+
+#[test]
+fn dropping_the_last_handle_closes_the_branch() {
+    run(async {
+        let (server, address) = serve(empty_branch("/root")).await;
+        let client = join(empty_branch("/root"), &address, 2).await;
+
+        let other = server.clone();
+        drop(server);
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        assert_eq!(other.ended(), None);
+        drop(other);
+
+        assert_eq!(client.closed().await, Ended::Disconnected(DisconnectReason::Remote(0)));
+    });
+}
+
+#[test]
+fn an_offline_branch_closes_at_once_and_twice() {
+    run(async {
+        let branch = empty_branch("/root").start().await.unwrap();
+        let start = tokio::time::Instant::now();
+        assert_eq!(branch.close().await, Ended::Closed);
+        assert_eq!(branch.close().await, Ended::Closed);
+        assert_eq!(start.elapsed(), Duration::ZERO);
+    });
+}
+
+#[test]
+fn what_is_asked_of_an_ended_branch_fails() {
+    run(async {
+        let (room, _seat) = mp_core::memory::pair(peer(2));
+        let branch = empty_branch("/root").start().await.unwrap();
+        let channel = branch.channel::<i32>("n", TransferMode::Reliable, Channel(0)).await.unwrap();
+        branch.close().await;
+
+        assert_eq!(branch.with(|_| ()).await, Err(CallError::Ended));
+        assert_eq!(branch.signals().await.err(), Some(CallError::Ended));
+        assert_eq!(channel.stats().await, Err(CallError::Ended));
+        let again = branch.channel::<i32>("n", TransferMode::Reliable, Channel(0)).await;
+        assert_eq!(again.err(), Some(ChannelError::Call(CallError::Ended)));
+        assert!(branch.add_endpoint(|| made(room)).await.is_ok(), "its thread is this one");
+    });
+}
+
+/// An endpoint that comes when its branch has gone ends by itself, and says goodbye to whom it met.
+#[test]
+fn an_endpoint_that_comes_too_late_ends() {
+    run(async {
+        let (room, seat) = mp_core::memory::pair(peer(2));
+        let client = empty_branch("/root").start().await.unwrap();
+        client.add_endpoint(|| made(seat)).await.unwrap();
+        let branch = empty_branch("/root").start().await.unwrap();
+        branch.close().await;
+
+        let endpoint = branch.add_endpoint(|| made(room)).await.unwrap();
+
+        assert!(matches!(client.closed().await, Ended::Disconnected(_)));
+        assert_eq!(endpoint.stats().await, Err(CallError::Ended));
+    });
+}
+
+/// A server with one client that never confirms a goodbye.
+struct Stubborn {
+    events: VecDeque<PeerEvent>,
+}
+
+impl Stubborn {
+    fn new() -> Self {
+        let connection = ConnectionId { slot: 0, generation: 0 };
+        let (claimed_id, origin) = (PeerId::new(9), Origin::Process);
+        let arrival = PeerEvent::Connected { connection, claimed_id, origin };
+        Self { events: VecDeque::from([arrival]) }
+    }
+}
+
+/// It keeps the default readiness, an interval.
+impl MultiplayerPeer for Stubborn {
+    fn poll(&mut self, _now: Instant) {}
+    fn next_event(&mut self) -> Option<PeerEvent> {
+        self.events.pop_front()
+    }
+    fn send(&mut self, _outgoing: Outgoing) -> Result<(), SendError> {
+        Ok(())
+    }
+    fn flush(&mut self, _now: Instant) {}
+    fn disconnect(&mut self, _: ConnectionId, _: DisconnectReason, _: Farewell) {}
+    fn close(&mut self) {}
+    fn unique_id(&self) -> PeerId {
+        PeerId::SERVER
+    }
+    fn connection_status(&self) -> ConnectionStatus {
+        ConnectionStatus::Connected
+    }
+}

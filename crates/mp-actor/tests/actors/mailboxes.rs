@@ -1,0 +1,74 @@
+//! Back-pressure between mailboxes.
+
+use crate::common::*;
+use mp_actor::prelude::*;
+
+/// Mailboxes of one batch, and both sides send sixty times that per turn: branch and endpoint of each side find each
+/// other full.
+#[test]
+fn full_mailboxes_that_face_each_other_lose_nothing_and_do_not_lock() {
+    run(async {
+        let (at_server, at_client) = (Notes::new(), Notes::new());
+        let (server, address) = serve(counting_branch(&at_server).mailbox_batches(1)).await;
+        let client = join(counting_branch(&at_client).mailbox_batches(1), &address, 2).await;
+
+        for start in (0..50_000).step_by(5_000) {
+            send_numbers(&server, peer(2), start..start + 5_000).await;
+            send_numbers(&client, PeerId::SERVER, start..start + 5_000).await;
+        }
+        until(|| at_server.read().len() == 50_000 && at_client.read().len() == 50_000).await;
+
+        assert!(at_server.read().iter().copied().eq(0..50_000));
+        assert!(at_client.read().iter().copied().eq(0..50_000));
+        assert!(server.host_stats().blocked_turns > 0, "{:?}", server.host_stats());
+        assert!(client.host_stats().blocked_turns > 0, "{:?}", client.host_stats());
+    });
+}
+
+/// In real time, on two threads: the server's branch stands still in a hook until the client has said everything.
+#[test]
+fn a_branch_that_stands_still_gets_everything_later() {
+    actix::System::new().block_on(async {
+        let notes = Notes::new();
+        let (open, gate) = std::sync::mpsc::sync_channel::<()>(1);
+        let (room, seat) = mp_core::memory::pair(peer(2));
+        let noted = notes.clone();
+        let server = mp_actor::branch(move || {
+            let note = move |_: &mut Scene, _, data: &[u8]| {
+                if noted.read().is_empty() {
+                    gate.recv().expect("the test opens it");
+                }
+                noted.push(number(data));
+            };
+            Branch::builder("/root").on_peer_packet(note).build()
+        });
+        let server = server.mailbox_batches(1).serve(|| made(room)).await.unwrap();
+        let client = mp_actor::branch(|| Branch::builder("/root").build());
+        let client = client.connect(|| made(seat)).await.unwrap();
+
+        send_numbers(&client, PeerId::SERVER, 0..30_000).await;
+        open.send(()).unwrap();
+        assert_eq!(client.close().await, Ended::Closed);
+        assert_eq!(server.close().await, Ended::Closed);
+
+        assert!(notes.read().iter().copied().eq(0..30_000), "{} came", notes.read().len());
+    });
+}
+
+#[test]
+fn an_endpoint_counts_what_it_delivers() {
+    run(async {
+        let notes = Notes::new();
+        let (room, seat) = mp_core::memory::pair(peer(2));
+        let server = counting_branch(&notes).start().await.unwrap();
+        let endpoint = server.add_endpoint(|| made(room)).await.unwrap();
+        let client = empty_branch("/root").connect(|| made(seat)).await.unwrap();
+        send_numbers(&client, PeerId::SERVER, 0..600).await;
+        until(|| notes.read().len() == 600).await;
+
+        let stats = endpoint.stats().await.unwrap();
+        assert_eq!(stats.connections, 1);
+        // The arrival and 600 packets, at most 256 in a batch; many more batches would mean one per packet.
+        assert!((3..=8).contains(&stats.batches), "{stats:?}");
+    });
+}

@@ -1,0 +1,13 @@
+//! The actors over the memory network, in paused time unless a test says otherwise: time passes only when everybody
+//! waits, so a lock-up shows as a timeout at once.
+
+mod calls;
+mod channels;
+mod close;
+mod common;
+mod enet;
+mod mailboxes;
+mod panics;
+mod peers;
+mod scene_tree;
+mod session;

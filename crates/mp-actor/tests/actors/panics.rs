@@ -1,0 +1,143 @@
+//! What a panic ends, and what it does not.
+
+use std::task::{Context, Poll};
+
+use actix::{Arbiter, System};
+use mp_actor::CallError;
+use mp_actor::prelude::*;
+use mp_core::{
+    ConnectionId, ConnectionStatus, DisconnectReason, Farewell, Instant, MultiplayerPeer, Outgoing,
+    PeerEvent, Readiness, SendError,
+};
+
+use crate::common::*;
+
+#[test]
+fn a_panic_in_a_nodes_method_ends_its_branch_and_no_other() {
+    run(async {
+        let (good_notes, notes) = (Notes::new(), Notes::new());
+        let (good, good_address) = serve(log_branch("/root", &good_notes)).await;
+        let (bad, bad_address) = serve(log_branch("/root", &notes)).await;
+        let guest = join(log_branch("/root", &notes), &good_address, 2).await;
+        let victim = join(log_branch("/root", &notes), &bad_address, 3).await;
+        let mut signals = victim.signals().await.unwrap();
+
+        let call = |scene: &mut Scene| {
+            let log = scene.find("Log").unwrap();
+            scene.rpc_id(PeerId::SERVER, log, "boom", ())
+        };
+        victim.with(call).await.unwrap().unwrap();
+
+        assert_eq!(bad.closed().await, Ended::Panicked("boom".to_owned()));
+        wait_for(&mut signals, |signal| *signal == Signal::ServerDisconnected).await;
+        assert!(matches!(victim.closed().await, Ended::Disconnected(_)));
+        assert_eq!(bad.peers().await, Err(CallError::Ended));
+
+        note(&guest, PeerId::SERVER, 5).await;
+        until(|| !good_notes.read().is_empty()).await;
+        assert_eq!(good.ended(), None);
+    });
+}
+
+#[test]
+fn what_a_branch_had_sent_before_it_panicked_arrives() {
+    run(async {
+        let notes = Notes::new();
+        let (server, address) = serve(empty_branch("/root")).await;
+        let _client = join(counting_branch(&notes), &address, 2).await;
+        send_numbers(&server, peer(2), 0..3_000).await;
+
+        assert_eq!(server.with(|_| panic!("later")).await, Err::<(), _>(CallError::Ended));
+        until(|| notes.read().len() == 3_000).await;
+
+        assert_eq!(server.closed().await, Ended::Panicked("later".to_owned()));
+    });
+}
+
+#[test]
+fn panics_in_ticks_and_in_drops_are_met_as_well() {
+    struct Grenade;
+    impl Node for Grenade {}
+    impl Drop for Grenade {
+        fn drop(&mut self) {
+            panic!("it went off");
+        }
+    }
+    run(async {
+        let launch = here(|| {
+            Branch::builder("/root")
+                .setup(|scene| scene.add("Grenade", Grenade).map(drop))
+                .on_process(|_, _| panic!("tick {}", 1))
+                .build()
+        });
+        let branch = launch.start().await.unwrap();
+        assert_eq!(branch.closed().await, Ended::Panicked("tick 1".to_owned()));
+    });
+}
+
+#[test]
+fn a_panic_while_building_is_an_error_of_the_start() {
+    run(async {
+        let started = here(|| panic!("no branch")).start().await;
+        assert!(matches!(started, Err(StartError::Panicked)));
+
+        let branch = empty_branch("/root").start().await.unwrap();
+        let served = branch.add_endpoint(|| -> Result<Broken, StartError> { panic!("no peer") });
+        assert!(matches!(served.await, Err(StartError::Panicked)));
+        assert_eq!(branch.peers().await, Ok(vec![]));
+    });
+}
+
+#[test]
+fn a_transport_that_panics_ends_its_endpoint_and_the_branch_learns_it() {
+    run(async {
+        let branch = empty_branch("/root").serve(|| made(Broken)).await.unwrap();
+        assert_eq!(branch.closed().await, Ended::Disconnected(DisconnectReason::Closed));
+    });
+}
+
+/// In real time: another thread has no paused clock.
+#[test]
+fn a_branch_whose_thread_is_stopped_says_so() {
+    System::new().block_on(async {
+        let arbiter = Arbiter::new();
+        let branch = mp_actor::branch(|| Branch::builder("/root").build()).on(arbiter.handle());
+        let branch = branch.start().await.unwrap();
+        assert_eq!(branch.peers().await, Ok(vec![]));
+
+        arbiter.stop();
+
+        assert_eq!(branch.closed().await, Ended::Stopped);
+    });
+}
+
+/// A transport whose `poll` panics.
+#[derive(Debug)]
+struct Broken;
+
+impl MultiplayerPeer for Broken {
+    fn poll(&mut self, _now: Instant) {
+        panic!("broken transport");
+    }
+    fn next_event(&mut self) -> Option<PeerEvent> {
+        None
+    }
+    fn send(&mut self, _outgoing: Outgoing) -> Result<(), SendError> {
+        Ok(())
+    }
+    fn flush(&mut self, _now: Instant) {}
+    fn disconnect(&mut self, _: ConnectionId, _: DisconnectReason, _: Farewell) {}
+    fn close(&mut self) {}
+    fn unique_id(&self) -> PeerId {
+        PeerId::SERVER
+    }
+    fn connection_status(&self) -> ConnectionStatus {
+        ConnectionStatus::Connected
+    }
+    fn readiness(&self) -> Readiness {
+        Readiness::Wakes
+    }
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<()> {
+        Poll::Pending
+    }
+}

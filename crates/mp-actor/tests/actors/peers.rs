@@ -1,0 +1,77 @@
+//! The actors of peers.
+
+use std::time::Duration;
+
+use mp_actor::CallError;
+use mp_actor::prelude::*;
+
+use crate::common::*;
+
+#[test]
+fn a_peer_is_reached_by_its_id_for_as_long_as_it_takes_part() {
+    run(async {
+        let (server, address) = serve(empty_branch("/root")).await;
+        let mut signals = server.signals().await.unwrap();
+        assert!(server.peer(peer(2)).is_none());
+        let client = join(empty_branch("/root"), &address, 2).await;
+        wait_for(&mut signals, |signal| *signal == Signal::PeerConnected(peer(2))).await;
+        let actor = server.peer(peer(2)).unwrap();
+        assert_eq!(actor.id(), peer(2));
+
+        client.close().await;
+        wait_for(&mut signals, |signal| *signal == Signal::PeerDisconnected(peer(2))).await;
+
+        assert!(server.peer(peer(2)).is_none());
+        assert_eq!(actor.stats().await.err(), Some(CallError::Ended));
+    });
+}
+
+#[test]
+fn disconnecting_a_peer_ends_its_session() {
+    run(async {
+        let (server, address) = serve(empty_branch("/root")).await;
+        let client = join(empty_branch("/root"), &address, 2).await;
+        until(|| server.peer(peer(2)).is_some()).await;
+
+        server.peer(peer(2)).unwrap().disconnect().await.unwrap();
+
+        assert!(matches!(client.closed().await, Ended::Disconnected(_)));
+        assert!(server.peer(peer(2)).is_none());
+        assert_eq!(server.peers().await, Ok(vec![]));
+        assert_eq!(server.ended(), None);
+    });
+}
+
+#[test]
+fn a_peer_that_the_program_disconnects_has_no_actor_either() {
+    run(async {
+        let (server, address) = serve(empty_branch("/root")).await;
+        let _client = join(empty_branch("/root"), &address, 2).await;
+        until(|| server.peer(peer(2)).is_some()).await;
+
+        server.with(|scene| scene.multiplayer_mut().disconnect_peer(peer(2))).await.unwrap();
+
+        until(|| server.peer(peer(2)).is_none()).await;
+    });
+}
+
+#[test]
+fn stats_tell_of_the_link_and_of_those_behind_the_server() {
+    run(async {
+        let (server, address) = serve(empty_branch("/root")).await;
+        let a = join(empty_branch("/root"), &address, 2).await;
+        let _b = join(empty_branch("/root"), &address, 3).await;
+        until(|| a.peer(peer(3)).is_some()).await;
+        send_numbers(&a, PeerId::SERVER, 0..10).await;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+
+        let direct = server.peer(peer(2)).unwrap().stats().await.unwrap();
+        assert_eq!(direct.id, peer(2));
+        assert_eq!(direct.connected_for.as_secs(), 60);
+        assert!(direct.endpoint.is_some());
+        assert_eq!(direct.link.unwrap().packets_received, 10);
+
+        let relayed = a.peer(peer(3)).unwrap().stats().await.unwrap();
+        assert_eq!((relayed.endpoint, relayed.link), (None, None));
+    });
+}
