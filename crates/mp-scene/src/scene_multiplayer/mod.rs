@@ -150,6 +150,13 @@ impl SceneMultiplayer {
         }
     }
 
+    /// Forgets peers, pending ones too, and the numbers of nodes, without signals. The transports stay, but who is on them is not
+    /// admitted again.
+    pub fn clear(&mut self) {
+        self.peers = Peers::default();
+        self.paths.clear();
+    }
+
     /// Whether clients see each other.
     #[doc(alias = "is_server_relay_enabled")]
     pub fn server_relay(&self) -> bool {
@@ -375,12 +382,6 @@ impl SceneMultiplayer {
         if signal {
             self.emit(Signal::PeerDisconnected(peer));
         }
-    }
-
-    /// Forgets peers and numbers, without signals.
-    fn clear(&mut self) {
-        self.peers = Peers::default();
-        self.paths.clear();
     }
 
     /// Whether the relay is on here and every transport supports it.
