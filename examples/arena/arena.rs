@@ -7,11 +7,11 @@ use mp_core::variant::Vector2;
 use mp_scene::prelude::*;
 
 /// Pixels per second that a player can make.
-pub const SPEED_MAX: f32 = 120.0;
+pub(crate) const SPEED_MAX: f32 = 120.0;
 
 /// The node `Main/Arena`, whose Godot side is `godot/arena.gd`.
 #[derive(Default)]
-pub struct Arena {
+pub(crate) struct Arena {
     players: BTreeMap<PeerId, Player>,
 }
 
@@ -81,7 +81,7 @@ impl Arena {
 }
 
 /// The branch of the server: the same nodes as in `godot/main.tscn`.
-pub fn branch() -> BranchBuilder {
+pub(crate) fn branch() -> BranchBuilder {
     let arena = |scene: &Scene| Some(NodeRef::<Arena>::new(scene.find("Main/Arena").ok()?));
     Branch::builder("/root")
         .setup(|scene| {

@@ -31,7 +31,7 @@ pub(crate) fn arena(godot: &Godot) -> Result<String, String> {
     player.wait_until(now() + LIMIT, |_| false);
     expect(&mut player, &root().join("examples/arena/godot/main.gd"), port)?;
     server.wait_until(now() + LIMIT, |server| server.output().contains("leaves"));
-    server.terminate();
+    server.interrupt();
     server.wait_until(now() + LIMIT, |_| false);
     expect(&mut server, &root().join("examples/arena/server.rs"), port)?;
     Ok("server and player print what they say".to_owned())
@@ -104,7 +104,7 @@ fn promised(source: &str) -> String {
     source
         .lines()
         .filter_map(comment)
-        .skip_while(|line| line.trim_end() != "prints")
+        .skip_while(|line| !line.trim_end().ends_with("prints"))
         .skip(1)
         .skip_while(|line| line.is_empty())
         .take_while(|line| line.starts_with("    "))

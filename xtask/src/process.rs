@@ -77,6 +77,11 @@ impl Process {
         self.signal("TERM");
     }
 
+    /// Presses Ctrl-C (SIGINT).
+    pub(crate) fn interrupt(&self) {
+        self.signal("INT");
+    }
+
     /// Why it has not passed: it must have exited with 0 after printing a result line that says "pass".
     pub(crate) fn verdict(&mut self) -> Result<(), String> {
         let Some(status) = self.ended() else {

@@ -43,3 +43,7 @@ pub use peer::{Disconnect, PeerActor, PeerRef, PeerStats, Stats};
 pub use scene_tree::{SceneTree, SceneTreeError};
 pub use signals::Signals;
 pub use start::{Launch, TransportError, branch};
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -132,8 +132,9 @@ impl Branch {
     }
 
     fn handle_event(&mut self, endpoint: EndpointId, event: PeerEvent) {
+        let now = self.scene.now();
         let (tree, multiplayer) = self.scene.parts();
-        multiplayer.handle_event(tree, endpoint, event);
+        multiplayer.handle_event(now, tree, endpoint, event);
         self.run_events();
     }
 
@@ -177,6 +178,7 @@ impl StateMachine for Branch {
 
     fn end_turn(&mut self, now: Instant) {
         self.scene.set_now(now);
+        self.scene.multiplayer_mut().check_auth_timeouts(now);
         self.run_events();
         self.tick(now);
         self.run_events();
@@ -190,8 +192,9 @@ impl StateMachine for Branch {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.hooks.tick_period()?;
-        Some(self.next_tick.unwrap_or(Instant::ZERO))
+        let tick = self.hooks.tick_period().map(|_| self.next_tick.unwrap_or(Instant::ZERO));
+        let auth = self.scene.multiplayer().next_auth_timeout();
+        [tick, auth].into_iter().flatten().min()
     }
 }
 

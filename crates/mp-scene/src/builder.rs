@@ -33,6 +33,7 @@ pub struct BranchBuilder {
     root_path: String,
     codec: Codec,
     server_relay: bool,
+    authentication: bool,
     setups: Setups,
     hooks: Hooks,
 }
@@ -58,6 +59,7 @@ impl BranchBuilder {
             root_path: root_path.to_owned(),
             codec: Codec::default(),
             server_relay: true,
+            authentication: false,
             setups: Setups::default(),
             hooks: Hooks::default(),
         }
@@ -105,6 +107,22 @@ impl BranchBuilder {
         })
     }
 
+    /// Requires peers to authenticate themselves, and is told what they send meanwhile (Godot: `auth_callback`). It answers, now or
+    /// later, with [`send_auth`](SceneMultiplayer::send_auth), [`complete_auth`](SceneMultiplayer::complete_auth) or
+    /// [`disconnect_peer`](SceneMultiplayer::disconnect_peer).
+    #[doc(alias = "auth_callback")]
+    pub fn on_peer_auth(
+        mut self,
+        mut hook: impl FnMut(&mut Scene, PeerId, &[u8]) + 'static,
+    ) -> Self {
+        self.authentication = true;
+        self.on_signal(move |scene, signal| {
+            if let Signal::PeerAuth { from, data } = signal {
+                hook(scene, *from, data);
+            }
+        })
+    }
+
     /// Runs at every tick, with the time since the last one (zero at the first). Ticks come at the
     /// [`tick_rate`](Self::tick_rate), 60 per second unless set.
     #[doc(alias = "_process")]
@@ -140,6 +158,7 @@ impl BranchBuilder {
         let tree = Tree::new(&self.root_path)?;
         let mut multiplayer = SceneMultiplayer::new(self.codec);
         multiplayer.set_server_relay(self.server_relay);
+        multiplayer.set_authentication(self.authentication);
         let mut scene = Scene::new(tree, multiplayer);
         for setup in self.setups.0 {
             setup(&mut scene)?;

@@ -49,6 +49,6 @@ pub use builder::BranchBuilder;
 pub use codec::Codec;
 pub use message::{CallNode, RemoteCall, SceneMessage};
 pub use scene::{RpcContext, Scene};
-pub use scene_multiplayer::{RpcError, SceneMultiplayer, SceneStats, SendBytesError};
+pub use scene_multiplayer::{AuthError, RpcError, SceneMultiplayer, SceneStats, SendBytesError};
 pub use signal::Signal;
 pub use tree::{Tree, TreeError};

@@ -17,6 +17,17 @@ pub enum Signal {
     PeerConnected(PeerId),
     /// A peer has left.
     PeerDisconnected(PeerId),
+    /// What a peer that authenticates itself has sent (`send_auth`); Godot calls its `auth_callback` with it.
+    PeerAuth {
+        /// Who sent it.
+        from: PeerId,
+        /// The bytes.
+        data: Bytes,
+    },
+    /// A peer has to authenticate itself before it takes part.
+    PeerAuthenticating(PeerId),
+    /// A peer has left, or took too long, before it was admitted.
+    PeerAuthenticationFailed(PeerId),
     /// Bytes of the program's own (`send_bytes`).
     PeerPacket {
         /// Who sent them.

@@ -11,8 +11,8 @@ use mp_scene::prelude::*;
 use mp_scene::tree::NodeTree;
 use serde_json::Value;
 use vectors::nodes::{Event, config, script};
-use vectors::world::{Sent, World, hex, mode, peer_id, unhex};
-use vectors::{Deviations, Report, scenarios};
+use vectors::world::{World, hex, mode, peer_id, unhex};
+use vectors::{Deviations, Report, recorded_packets, scenarios};
 
 #[path = "variant/corpus.rs"]
 #[allow(dead_code, reason = "it serves several tests")]
@@ -343,20 +343,6 @@ fn from_json(json: &Value) -> Variant {
     let Some(class) = json["value"]["class"].as_str() else { return corpus::value_of(json) };
     let properties = vec![("script".into(), Variant::Nil)];
     Variant::Object(Object::Full(FullObject { class: class.into(), properties }.into()))
-}
-
-fn recorded_packets(step: &Value) -> Vec<Sent> {
-    let packets = step["packets"].as_array().unwrap().iter();
-    let id = |packet: &Value, key: &str| packet[key].as_i64().unwrap() as i32;
-    packets
-        .map(|packet| Sent {
-            from: id(packet, "from"),
-            to: id(packet, "to"),
-            mode: mode(packet["mode"].as_str().unwrap()),
-            channel: packet["channel"].as_u64().unwrap() as u8,
-            hex: packet["hex"].as_str().unwrap().to_owned(),
-        })
-        .collect()
 }
 
 /// What was done; what Godot logged is its own matter.

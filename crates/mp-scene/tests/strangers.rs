@@ -233,3 +233,47 @@ fn a_path_cannot_leave_the_multiplayer_root() {
     );
     assert_eq!(world.scene(1).stats().refused_calls, 3, "with the switch it is as in Godot");
 }
+
+#[test]
+fn a_peer_is_not_announced_to_itself() {
+    let mut world = world();
+    world.receive(2, 1, TransferMode::Reliable, Channel(0), unhex("070102000000"));
+    assert_eq!(world.scene(2).peers(), [peer_id(1), peer_id(3)]);
+    assert_eq!(world.scene(2).stats().malformed_packets, 1);
+}
+
+#[test]
+fn ids_that_are_not_positive_are_refused() {
+    let mut world = world();
+    // A raw packet relayed for −1, and ADD_PEER of 0.
+    for packet in ["0703ffffffff03aa", "070100000000"] {
+        world.receive(2, 1, TransferMode::Reliable, Channel(0), unhex(packet));
+    }
+    assert_eq!(world.take_events(), []);
+    assert_eq!(world.scene(2).stats().malformed_packets, 2);
+}
+
+#[test]
+fn an_unknown_peer_is_not_disconnected() {
+    let mut world = world();
+    world.scene(1).multiplayer_mut().disconnect_peer(peer_id(77));
+    world.flush(1);
+    assert_eq!(world.take_disconnected(), []);
+    assert_eq!(world.take_sent(), []);
+}
+
+#[test]
+fn a_peer_that_does_not_authenticate_itself_can_do_nothing() {
+    let mut world = World::new(1..=2, true);
+    world.add(1, "A", script("rpc_node"));
+    world.scene(1).multiplayer_mut().set_authentication(true);
+    world.link(1, 2);
+    world.take_events();
+    for packet in RECORDED.iter().filter(|packet| !packet.starts_with(&[0x07, 0x00])) {
+        send(&mut world, 2, packet.clone());
+    }
+    assert_eq!(world.take_events(), []);
+    assert_eq!(world.take_sent(), []);
+    assert_eq!(world.scene(1).peers(), []);
+    assert!(world.scene(1).stats().malformed_packets > 100);
+}

@@ -24,7 +24,7 @@ pub const REORDER_BYTES_MAX: usize = 4 << 20;
 pub const UNRELIABLE_REORDER_BYTES_MAX: usize = 4 << 20;
 
 /// What a waiting packet or piece costs besides its bytes, so that empty packets cannot be kept in any number.
-pub(crate) const ENTRY_OVERHEAD: usize = 64;
+pub(crate) use mp_core::limits::QUEUED_PACKET_OVERHEAD as ENTRY_OVERHEAD;
 
 /// Acknowledgements that wait for the next datagrams to one peer: more than one turn's input can ask for from an honest
 /// peer (160 datagrams of 32 commands). What goes beyond is not acknowledged and comes again.

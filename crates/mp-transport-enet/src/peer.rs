@@ -11,6 +11,8 @@ use mp_core::{
     MultiplayerPeer, Origin, Outgoing, Packet, PeerEvent, PeerId, Readiness, SendError,
 };
 
+#[cfg(feature = "tokio")]
+use crate::io::TokioUdpSocket;
 use crate::io::{DatagramSocket, UdpSocket};
 use crate::limits::RELIABLE_FRAGMENTS_MAX;
 use crate::mapping::{LAST_CHANNEL, from_enet_channel, from_flags, to_enet_channel, to_flags};
@@ -82,6 +84,33 @@ impl EnetMultiplayerPeer<UdpSocket> {
     /// When no socket can be bound or an option is out of range.
     pub fn create_client(address: SocketAddr, options: ClientOptions) -> Result<Self, CreateError> {
         Self::client(UdpSocket::bind_for(address, options.local_port)?, address, options)
+    }
+}
+
+#[cfg(feature = "tokio")]
+impl EnetMultiplayerPeer<TokioUdpSocket> {
+    /// As [`create_server`](EnetMultiplayerPeer::create_server), on a socket that wakes its task. Needs a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn create_async_server(
+        address: SocketAddr,
+        options: ServerOptions,
+    ) -> Result<Self, CreateError> {
+        Self::server(TokioUdpSocket::bind(address)?, options)
+    }
+
+    /// As [`create_client`](EnetMultiplayerPeer::create_client), on a socket that wakes its task. Needs a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn create_async_client(
+        address: SocketAddr,
+        options: ClientOptions,
+    ) -> Result<Self, CreateError> {
+        Self::client(TokioUdpSocket::bind_for(address, options.local_port)?, address, options)
     }
 }
 

@@ -12,7 +12,7 @@ var position := Vector2.ZERO
 func enter(_player: String) -> void:
 	pass
 
-@rpc("any_peer", "unreliable_ordered", 1)
+@rpc("any_peer", "call_remote", "unreliable_ordered", 1)
 func steer(_direction: Vector2) -> void:
 	pass
 
@@ -26,7 +26,7 @@ func welcome(text: String) -> void:
 func refuse(why: String) -> void:
 	answered.emit("refused: " + why)
 
-@rpc("authority", "unreliable_ordered", 1)
+@rpc("authority", "call_remote", "unreliable_ordered", 1)
 func moved(peer: int, where: Vector2) -> void:
 	if peer == multiplayer.get_unique_id():
 		position = where

@@ -52,11 +52,13 @@ impl Desk {
 
     /// Waits for `done(step)` of every client.
     pub(super) fn everyone(&self, world: &mut World, step: &str) -> Played {
-        let ids: BTreeSet<PeerId> = self.ids.iter().copied().collect();
-        let node = self.node;
-        world.until(&format!("done {step}"), |world| {
-            world.get(node).done.get(step).is_some_and(|done| done.is_superset(&ids))
-        })
+        world.until(&format!("done {step}"), |world| self.is_done(world, step))
+    }
+
+    /// Whether every client has called `done(step)`.
+    pub(super) fn is_done(&self, world: &mut World, step: &str) -> bool {
+        let done = world.get(self.node).done.get(step);
+        done.is_some_and(|done| self.ids.iter().all(|id| done.contains(id)))
     }
 
     /// Calls `next(step)` on all.

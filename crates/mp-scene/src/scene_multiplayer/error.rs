@@ -80,3 +80,32 @@ impl SendBytesError {
         }
     }
 }
+
+/// Why an authentication could not go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AuthError {
+    /// This side, or the other, has completed already.
+    #[error("the authentication of peer {0} is complete on one side already")]
+    Completed(PeerId),
+    /// There is nothing to send.
+    #[error("there is nothing to send: the bytes are empty; complete_auth says that you are done")]
+    Empty,
+    /// No session.
+    #[error("not connected")]
+    NotConnected,
+    /// Not authenticating.
+    #[error("peer {0} is not authenticating itself")]
+    UnknownPeer(PeerId),
+}
+
+impl AuthError {
+    /// What Godot's `send_auth` and `complete_auth` return.
+    pub fn godot_code(&self) -> i32 {
+        match self {
+            Self::Completed(_) => 13,
+            Self::Empty | Self::UnknownPeer(_) => 31,
+            Self::NotConnected => 3,
+        }
+    }
+}

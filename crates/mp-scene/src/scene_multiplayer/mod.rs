@@ -4,6 +4,7 @@
 //! nothing of the program's itself. Who runs it takes its [`SceneEvent`]s after each input, so that a program sees signals
 //! and calls in the order of Godot.
 
+mod auth;
 mod error;
 mod peers;
 mod receive;
@@ -11,14 +12,15 @@ mod send;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
+use std::time::Duration;
 
 use indexmap::IndexMap;
 use mp_core::{
-    ConnectionId, ConnectionStatus, DisconnectReason, EndpointId, EndpointInfo, Farewell,
+    ConnectionId, ConnectionStatus, DisconnectReason, EndpointId, EndpointInfo, Farewell, Instant,
     PeerEvent, PeerId, ToEndpoint, Variant,
 };
 
-pub use error::{RpcError, SendBytesError};
+pub use error::{AuthError, RpcError, SendBytesError};
 use peers::{Peer, Peers, Route};
 pub(crate) use send::Called;
 
@@ -41,6 +43,8 @@ pub struct SceneMultiplayer {
     server_relay: bool,
     allow_paths_outside_root: bool,
     refuse_new_connections: bool,
+    authentication: bool,
+    auth_timeout: Duration,
 
     unique_id: PeerId,
     status: ConnectionStatus,
@@ -98,6 +102,8 @@ impl SceneMultiplayer {
             server_relay: true,
             allow_paths_outside_root: false,
             refuse_new_connections: false,
+            authentication: false,
+            auth_timeout: auth::TIMEOUT,
             unique_id: PeerId::SERVER,
             status: ConnectionStatus::Connected,
             endpoints: IndexMap::new(),
@@ -142,6 +148,13 @@ impl SceneMultiplayer {
         if let Some(Route::Link(endpoint, connection)) = route {
             self.disconnect(endpoint, connection, DisconnectReason::Kicked);
         }
+    }
+
+    /// Forgets peers, pending ones too, and the numbers of nodes, without signals. The transports stay, but who is on them is not
+    /// admitted again.
+    pub fn clear(&mut self) {
+        self.peers = Peers::default();
+        self.paths.clear();
     }
 
     /// Whether clients see each other.
@@ -212,6 +225,7 @@ impl SceneMultiplayer {
     /// one precedes the next.
     pub(crate) fn handle_event(
         &mut self,
+        now: Instant,
         tree: &dyn NodeTree,
         endpoint: EndpointId,
         event: PeerEvent,
@@ -219,7 +233,7 @@ impl SceneMultiplayer {
         match event {
             PeerEvent::Connected { connection, claimed_id, origin } => {
                 tracing::debug!(%connection, ?claimed_id, %origin, "connected");
-                self.handle_connected(endpoint, connection, claimed_id);
+                self.handle_connected(now, endpoint, connection, claimed_id);
             }
             PeerEvent::Packet(packet) => {
                 let Some(sender) = self.peers.at(endpoint, packet.from) else {
@@ -310,6 +324,7 @@ impl SceneMultiplayer {
 
     fn handle_connected(
         &mut self,
+        now: Instant,
         endpoint: EndpointId,
         connection: ConnectionId,
         claimed_id: Option<PeerId>,
@@ -317,11 +332,19 @@ impl SceneMultiplayer {
         let Some(peer) = claimed_id else {
             return self.disconnect(endpoint, connection, DisconnectReason::InvalidId);
         };
-        if peer == self.unique_id || self.peers.contains(peer) {
+        if peer == self.unique_id || self.peers.route(peer).is_some() {
             self.stats.duplicate_ids += 1;
             return self.disconnect(endpoint, connection, DisconnectReason::DuplicateId);
         }
-        self.admit(peer, Route::Link(endpoint, connection));
+        if peer.is_server() {
+            self.status = ConnectionStatus::Connected;
+        }
+        if self.authentication {
+            self.peers.insert_pending(peer, endpoint, connection, now);
+            self.emit(Signal::PeerAuthenticating(peer));
+        } else {
+            self.admit(peer, Route::Link(endpoint, connection));
+        }
     }
 
     /// Lets `peer` take part; on a relaying server the others learn of it and it of them, in Godot's order.
@@ -338,13 +361,18 @@ impl SceneMultiplayer {
         }
         self.paths.add_peer(peer);
         if peer.is_server() {
-            self.status = ConnectionStatus::Connected;
             self.emit(Signal::ConnectedToServer);
         }
         self.emit(Signal::PeerConnected(peer));
     }
 
     fn remove_peer(&mut self, peer: PeerId, signal: bool) {
+        if self.peers.remove_pending(peer).is_some() {
+            if signal {
+                self.emit(Signal::PeerAuthenticationFailed(peer));
+            }
+            return;
+        }
         if !self.peers.contains(peer) {
             return;
         }
@@ -359,12 +387,6 @@ impl SceneMultiplayer {
         if signal {
             self.emit(Signal::PeerDisconnected(peer));
         }
-    }
-
-    /// Forgets peers and numbers, without signals.
-    fn clear(&mut self) {
-        self.peers = Peers::default();
-        self.paths.clear();
     }
 
     /// Whether the relay is on here and every transport supports it.

@@ -1,22 +1,38 @@
-//! The admitted peers, in Godot's order, and the links that lead to them.
+//! The peers, admitted and authenticating, in Godot's order, and the links that lead to them.
 
 use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
-use mp_core::{ConnectionId, EndpointId, PeerId};
+use mp_core::{ConnectionId, EndpointId, Instant, PeerId};
 
 /// Removing a peer moves the last one into its place: seen in Godot 4.6.3, and on the wire in the order of ADD_PEER and of
 /// broadcasts.
 #[derive(Debug, Default)]
 pub(super) struct Peers {
     entries: IndexMap<PeerId, Peer>,
+    /// Those that the transport has reported and that are not admitted yet.
+    pending: IndexMap<PeerId, Pending>,
     links: BTreeMap<(EndpointId, ConnectionId), PeerId>,
 }
 
 #[derive(Debug)]
 pub(super) struct Peer {
     route: Route,
-    pub(super) malformed: u64,
+    malformed: u64,
+}
+
+/// A peer that authenticates itself.
+#[derive(Debug)]
+pub(super) struct Pending {
+    endpoint: EndpointId,
+    connection: ConnectionId,
+    /// Since when.
+    pub(super) since: Instant,
+    /// Whether this side has completed.
+    pub(super) local: bool,
+    /// Whether the other side has.
+    pub(super) remote: bool,
+    malformed: u64,
 }
 
 /// How a peer is reached.
@@ -42,6 +58,27 @@ impl Peers {
         self.entries.insert(id, peer);
     }
 
+    /// Notes a peer that has to authenticate itself first.
+    pub(super) fn insert_pending(
+        &mut self,
+        id: PeerId,
+        endpoint: EndpointId,
+        connection: ConnectionId,
+        since: Instant,
+    ) {
+        self.links.insert((endpoint, connection), id);
+        let pending =
+            Pending { endpoint, connection, since, local: false, remote: false, malformed: 0 };
+        self.pending.insert(id, pending);
+    }
+
+    /// Forgets that a peer authenticates itself; its link, if it did.
+    pub(super) fn remove_pending(&mut self, id: PeerId) -> Option<Route> {
+        let Pending { endpoint, connection, .. } = self.pending.swap_remove(&id)?;
+        self.links.remove(&(endpoint, connection));
+        Some(Route::Link(endpoint, connection))
+    }
+
     pub(super) fn remove(&mut self, id: PeerId) {
         if let Some(Peer { route: Route::Link(endpoint, connection), .. }) =
             self.entries.swap_remove(&id)
@@ -50,16 +87,33 @@ impl Peers {
         }
     }
 
-    pub(super) fn get_mut(&mut self, id: PeerId) -> Option<&mut Peer> {
-        self.entries.get_mut(&id)
+    /// How many packets of a peer, admitted or not, could not be understood.
+    pub(super) fn malformed_mut(&mut self, id: PeerId) -> Option<&mut u64> {
+        let admitted = self.entries.get_mut(&id).map(|peer| &mut peer.malformed);
+        admitted.or_else(|| self.pending.get_mut(&id).map(|pending| &mut pending.malformed))
+    }
+
+    pub(super) fn pending_mut(&mut self, id: PeerId) -> Option<&mut Pending> {
+        self.pending.get_mut(&id)
+    }
+
+    pub(super) fn pending(&self) -> impl ExactSizeIterator<Item = (PeerId, &Pending)> {
+        self.pending.iter().map(|(&id, pending)| (id, pending))
+    }
+
+    pub(super) fn is_pending(&self, id: PeerId) -> bool {
+        self.pending.contains_key(&id)
     }
 
     pub(super) fn contains(&self, id: PeerId) -> bool {
         self.entries.contains_key(&id)
     }
 
+    /// How a peer is reached, admitted or not.
     pub(super) fn route(&self, id: PeerId) -> Option<Route> {
-        self.entries.get(&id).map(|peer| peer.route)
+        let admitted = self.entries.get(&id).map(|peer| peer.route);
+        let pending = || self.pending.get(&id);
+        admitted.or_else(|| pending().map(|it| Route::Link(it.endpoint, it.connection)))
     }
 
     /// The peer on a link.
@@ -71,8 +125,8 @@ impl Peers {
         self.entries.keys().copied()
     }
 
+    /// The peers on links of an endpoint, admitted or not.
     pub(super) fn of_endpoint(&self, endpoint: EndpointId) -> Vec<PeerId> {
-        let on_it = |peer: &Peer| matches!(peer.route, Route::Link(on, _) if on == endpoint);
-        self.entries.iter().filter(|(_, peer)| on_it(peer)).map(|(&id, _)| id).collect()
+        self.links.iter().filter(|((on, _), _)| *on == endpoint).map(|(_, &id)| id).collect()
     }
 }

@@ -19,6 +19,12 @@ use crate::tree::{NodeId, NodeTree};
 impl SceneMultiplayer {
     /// A packet from `sender`, on its own link.
     pub(super) fn receive(&mut self, tree: &dyn NodeTree, sender: PeerId, packet: &Packet) {
+        if self.peers.is_pending(sender) {
+            return match self.codec.decode(&packet.payload, &self.limits) {
+                Ok(SceneMessage::Auth(data)) => self.receive_auth(sender, data),
+                _ => self.malformed(sender, "it has not authenticated itself"),
+            };
+        }
         match self.codec.decode(&packet.payload, &self.limits) {
             Ok(SceneMessage::Auth(bytes)) if bytes.is_empty() => {
                 // A completion that comes late.
@@ -210,10 +216,10 @@ impl SceneMultiplayer {
     fn malformed(&mut self, sender: PeerId, why: &'static str) {
         tracing::debug!(%sender, why, "packet refused");
         self.stats.malformed_packets += 1;
-        let Some(peer) = self.peers.get_mut(sender) else { return };
-        peer.malformed += 1;
-        if peer.malformed == MALFORMED_PACKETS_MAX
-            && let Some((endpoint, connection)) = self.link(sender)
+        let Some(malformed) = self.peers.malformed_mut(sender) else { return };
+        *malformed += 1;
+        if *malformed == MALFORMED_PACKETS_MAX
+            && let Some(Route::Link(endpoint, connection)) = self.peers.route(sender)
         {
             self.disconnect(endpoint, connection, DisconnectReason::Misbehaved);
         }

@@ -128,23 +128,34 @@ impl SceneMultiplayer {
         prefix: Prefix,
         payload: Bytes,
     ) {
-        let mut by_endpoint: Vec<(EndpointId, Vec<ConnectionId>)> = Vec::new();
+        let mut links: Vec<(EndpointId, Vec<ConnectionId>)> = Vec::new();
         for &peer in peers {
             match self.peers.route(peer) {
                 Some(Route::Link(endpoint, connection)) => {
-                    match by_endpoint.iter_mut().find(|(id, _)| *id == endpoint) {
+                    match links.iter_mut().find(|(id, _)| *id == endpoint) {
                         Some((_, connections)) => connections.push(connection),
-                        None => by_endpoint.push((endpoint, vec![connection])),
+                        None => links.push((endpoint, vec![connection])),
                     }
                 }
                 Some(Route::Relayed) => {
                     debug_assert!(prefix == Prefix::EMPTY, "a client does not relay");
+                    self.queue_to_links(&mut links, travel, prefix, &payload);
                     self.send_through_server(peer.get(), travel, payload.clone());
                 }
                 None => self.stats.stray_packets += 1,
             }
         }
-        for (endpoint, connections) in by_endpoint {
+        self.queue_to_links(&mut links, travel, prefix, &payload);
+    }
+
+    fn queue_to_links(
+        &mut self,
+        links: &mut Vec<(EndpointId, Vec<ConnectionId>)>,
+        travel: Travel,
+        prefix: Prefix,
+        payload: &Bytes,
+    ) {
+        for (endpoint, connections) in links.drain(..) {
             let to = match connections[..] {
                 [one] => Connections::One(one),
                 _ => Connections::Many(Arc::from(connections)),
@@ -257,7 +268,7 @@ impl SceneMultiplayer {
     }
 
     /// For messages without values, which always have a form on the wire.
-    fn encode(&self, message: &SceneMessage) -> Bytes {
+    pub(super) fn encode(&self, message: &SceneMessage) -> Bytes {
         self.try_encode(message).unwrap_or_default()
     }
 }

@@ -11,12 +11,29 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use world::{Sent, mode};
+
 /// A recorded file.
 pub fn scenarios(file: &str) -> Vec<Value> {
     let path = format!("{}/../../testdata/godot4/{file}", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
     let file: Value = serde_json::from_str(&text).expect("the recorded file is JSON");
     file["scenarios"].as_array().expect("it has scenarios").clone()
+}
+
+/// What Godot sent in a step.
+pub fn recorded_packets(step: &Value) -> Vec<Sent> {
+    let packets = step["packets"].as_array().unwrap().iter();
+    let id = |packet: &Value, key: &str| packet[key].as_i64().unwrap() as i32;
+    packets
+        .map(|packet| Sent {
+            from: id(packet, "from"),
+            to: id(packet, "to"),
+            mode: mode(packet["mode"].as_str().unwrap()),
+            channel: packet["channel"].as_u64().unwrap() as u8,
+            hex: packet["hex"].as_str().unwrap().to_owned(),
+        })
+        .collect()
 }
 
 /// What a step is known to do otherwise, by scenario and beginning of the step: one row of `docs/DEVIATIONS.md` each.

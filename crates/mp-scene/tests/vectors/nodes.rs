@@ -11,6 +11,7 @@ use serde_json::Value;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     Signal { peer: i32, name: String, args: Vec<i32> },
+    Bytes { peer: i32, what: &'static str, from: i32, hex: String },
     Call { peer: i32, node: String, method: String, args: Vec<Variant>, sender: i32 },
 }
 

@@ -1,6 +1,7 @@
 //! Several branches whose transport only writes down what it is asked to send, and hands it over when told to.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use bytes::Bytes;
 use mp_core::{
@@ -26,8 +27,11 @@ pub struct World {
     pub log: Log,
     sides: BTreeMap<i32, Side>,
     sent: Vec<Sent>,
+    now: Instant,
     /// Who asked to end the link to whom.
     disconnected: Vec<(i32, i32)>,
+    refusing: bool,
+    closing: Vec<i32>,
 }
 
 struct Side {
@@ -35,7 +39,7 @@ struct Side {
     inbox: VecDeque<(i32, TransferMode, Channel, Bytes)>,
 }
 
-const NOW: Instant = Instant::from_millis(1);
+const START: Instant = Instant::from_millis(1);
 const ENDPOINT: EndpointId = EndpointId(0);
 
 impl World {
@@ -44,7 +48,15 @@ impl World {
         let sides = peers
             .map(|id| (id, Side { branch: branch(id, &log), inbox: VecDeque::new() }))
             .collect();
-        let mut world = Self { log, sides, sent: Vec::new(), disconnected: Vec::new() };
+        let mut world = Self {
+            log,
+            sides,
+            sent: Vec::new(),
+            now: START,
+            disconnected: Vec::new(),
+            refusing: false,
+            closing: Vec::new(),
+        };
         let ids: Vec<_> = world.sides.keys().copied().collect();
         for id in ids {
             let status =
@@ -58,13 +70,13 @@ impl World {
     pub fn open(&mut self, id: i32, status: ConnectionStatus, relay_supported: bool) {
         let unique_id = peer_id(id);
         let info = EndpointInfo { unique_id, status, relay_supported, max_packet_size: 1 << 24 };
-        self.side(id).branch.handle_input(NOW, ToBranch::Opened(ENDPOINT, info));
+        let now = self.now;
+        self.side(id).branch.handle_input(now, ToBranch::Opened(ENDPOINT, info));
     }
 
     /// Takes a side's transport away.
     pub fn close(&mut self, id: i32) {
-        let closed = ToBranch::Closed(ENDPOINT, mp_core::DisconnectReason::Closed);
-        self.side(id).branch.handle_input(NOW, closed);
+        self.tell_closed(id);
         self.log.borrow_mut().retain(|event| {
             // Assigning another peer is silent in Godot; here the old one is closed first.
             !matches!(event, Event::Signal { peer, name, .. } if *peer == id && name == "server_disconnected")
@@ -113,12 +125,15 @@ impl World {
 
     /// Both transports report each other, and each side takes it in.
     pub fn link(&mut self, a: i32, b: i32) {
-        for (side, other) in [(a, b), (b, a)] {
-            let connection = self.connection(other);
-            let claimed_id = Some(peer_id(other));
-            let origin = Origin::Process;
-            self.tell(side, PeerEvent::Connected { connection, claimed_id, origin });
-        }
+        self.link_at(a, b);
+        self.link_at(b, a);
+    }
+
+    /// `side`'s transport reports `other`.
+    pub fn link_at(&mut self, side: i32, other: i32) {
+        let connection = self.connection(other);
+        let (claimed_id, origin) = (Some(peer_id(other)), Origin::Process);
+        self.tell(side, PeerEvent::Connected { connection, claimed_id, origin });
     }
 
     /// `side`'s transport reports the loss of `other`.
@@ -133,6 +148,39 @@ impl World {
         while let Some((from, mode, channel, payload)) = self.side(id).inbox.pop_front() {
             self.receive(id, from, mode, channel, payload);
         }
+        if self.closing.contains(&id) {
+            self.closing.retain(|&closing| closing != id);
+            self.tell_closed(id);
+        }
+        self.flush(id);
+    }
+
+    /// A side ends its turn: its program is told what is left, and what it has to say is written down.
+    pub fn flush(&mut self, id: i32) {
+        let now = self.now;
+        self.side(id).branch.end_turn(now);
+        self.collect(id);
+    }
+
+    /// A side's transport has ended, which shows when it is polled.
+    pub fn close_at_next_poll(&mut self, id: i32) {
+        self.closing.push(id);
+    }
+
+    /// Whether a transport was told to refuse new connections since the last call.
+    pub fn take_refusing(&mut self) -> bool {
+        std::mem::take(&mut self.refusing)
+    }
+
+    fn tell_closed(&mut self, id: i32) {
+        let closed = ToBranch::Closed(ENDPOINT, mp_core::DisconnectReason::Closed);
+        let now = self.now;
+        self.side(id).branch.handle_input(now, closed);
+    }
+
+    /// Time passes.
+    pub fn pass(&mut self, time: Duration) {
+        self.now += time;
     }
 
     /// `to` receives a packet as if sent by `from`.
@@ -160,6 +208,10 @@ impl World {
                 ToEndpoint::Send(packets) => packets,
                 ToEndpoint::Disconnect { connection, .. } => {
                     self.disconnected.push((id, connection.slot as i32));
+                    continue;
+                }
+                ToEndpoint::RefuseNewConnections(refuse) => {
+                    self.refusing = refuse;
                     continue;
                 }
                 _ => continue,
@@ -200,7 +252,8 @@ impl World {
     }
 
     fn tell(&mut self, id: i32, event: PeerEvent) {
-        self.side(id).branch.handle_input(NOW, ToBranch::Events(ENDPOINT, vec![event]));
+        let now = self.now;
+        self.side(id).branch.handle_input(now, ToBranch::Events(ENDPOINT, vec![event]));
         self.collect(id);
     }
 
@@ -222,7 +275,20 @@ fn branch(id: i32, log: &Log) -> Branch {
             Signal::ServerDisconnected => ("server_disconnected", vec![]),
             Signal::PeerConnected(peer) => ("peer_connected", vec![peer.get()]),
             Signal::PeerDisconnected(peer) => ("peer_disconnected", vec![peer.get()]),
-            Signal::PeerPacket { .. } => return,
+            Signal::PeerPacket { from, data } => {
+                let (from, hex) = (from.get(), hex(data));
+                log.borrow_mut().push(Event::Bytes { peer: id, what: "peer_packet", from, hex });
+                return;
+            }
+            Signal::PeerAuth { from, data } => {
+                let (from, hex) = (from.get(), hex(data));
+                log.borrow_mut().push(Event::Bytes { peer: id, what: "auth_callback", from, hex });
+                return;
+            }
+            Signal::PeerAuthenticating(peer) => ("peer_authenticating", vec![peer.get()]),
+            Signal::PeerAuthenticationFailed(peer) => {
+                ("peer_authentication_failed", vec![peer.get()])
+            }
             other => panic!("unexpected {other:?}"),
         };
         log.borrow_mut().push(Event::Signal { peer: id, name: name.to_owned(), args });

@@ -30,10 +30,11 @@ impl Acknowledgements {
     pub(crate) fn pack(&mut self, datagram: &mut Datagram<'_>) {
         while let Some(&Acknowledgement { channel, sequence, sent_time }) = self.0.front() {
             let body = Body::Acknowledge { sequence, sent_time };
-            if !datagram.has_room(body.fixed_len()) {
+            let command = Command { flags: 0, channel, sequence, body };
+            if !datagram.has_room(&command, command.fixed_len()) {
                 return;
             }
-            datagram.push(&Command { flags: 0, channel, sequence, body });
+            datagram.push(&command);
             self.0.pop_front();
         }
         if self.0.capacity() > KEPT {

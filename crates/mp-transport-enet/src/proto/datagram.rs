@@ -1,27 +1,37 @@
 //! A datagram being packed into a caller's buffer.
+//!
+//! Two limits hold: with a header of four bytes, as ENet counts, it fits the mtu; with the header it really gets, it is no
+//! longer than the datagrams before it in the same buffer.
 
 use super::command::Command;
 use super::header::Header;
 use super::payload::Payload;
 use super::{COMMANDS_MAX, Millis};
 
-/// A datagram being packed. The header counts as four bytes until it is known that two are enough.
+/// A datagram being packed.
 pub(crate) struct Datagram<'a> {
     out: &'a mut [u8],
+    /// Bytes in `out`, behind the room for a header of four.
     len: usize,
+    mtu: usize,
+    len_max: usize,
     commands: usize,
     is_timed: bool,
 }
 
 impl<'a> Datagram<'a> {
-    /// An empty datagram that may fill `out`.
-    pub(crate) const fn new(out: &'a mut [u8]) -> Self {
-        Self { out, len: Header::LEN_MAX, commands: 0, is_timed: false }
+    /// An empty datagram of at most `len_max` bytes. It needs [`SPARE`] more while it is being packed.
+    pub(crate) fn new(out: &'a mut [u8], mtu: u16, len_max: usize) -> Self {
+        let mtu = usize::from(mtu).min(out.len());
+        Self { out, len: Header::LEN_MAX, mtu, len_max, commands: 0, is_timed: false }
     }
 
-    /// Whether a command of `len` bytes has room.
-    pub(crate) const fn has_room(&self, len: usize) -> bool {
-        self.commands < COMMANDS_MAX && self.len + len <= self.out.len()
+    /// Whether a command of `len` bytes in all has room.
+    pub(crate) const fn has_room(&self, command: &Command<'_>, len: usize) -> bool {
+        let is_timed = self.is_timed || command.wants_acknowledgement();
+        let unused = if is_timed { 0 } else { SPARE };
+        let total = self.len + len;
+        self.commands < COMMANDS_MAX && total <= self.mtu && total - unused <= self.len_max
     }
 
     /// Adds a command that [has room](Self::has_room).
@@ -65,3 +75,6 @@ impl<'a> Datagram<'a> {
         self.is_timed |= command.wants_acknowledgement();
     }
 }
+
+/// How much longer a datagram may be while it is being packed than when it is finished: the bytes of the time.
+pub(crate) const SPARE: usize = 2;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use mp_core::{ConnectionId, ConnectionStats, DisconnectReason};
 
 use super::ack::Acknowledgements;
-use super::command::{Body, Connect, Terms};
+use super::command::{Body, Command, Connect, Terms};
 use super::datagram::Datagram;
 use super::inbound::Inbound;
 use super::payload::Payload;
@@ -301,19 +301,23 @@ impl Peer {
         [state, progress, self.sender.next_timeout()].into_iter().flatten().min()
     }
 
-    /// Packs one datagram into `out`. Its length, 0 when there is nothing to send.
-    pub(crate) fn pack(&mut self, now: Millis, out: &mut [u8], settings: &HostSettings) -> usize {
-        let limit = out.len().min(usize::from(self.mtu));
+    /// Packs one datagram of at most `len_max` bytes into `out`. Its length, 0 when there is nothing to send.
+    pub(crate) fn pack(
+        &mut self,
+        now: Millis,
+        out: &mut [u8],
+        len_max: usize,
+        settings: &HostSettings,
+    ) -> usize {
         if self.state == State::HalfOpen && !self.proof.allows(VERIFY_CONNECT_LEN) {
             return 0;
         }
-        let mut datagram = Datagram::new(&mut out[..limit]);
+        let mut datagram = Datagram::new(out, self.mtu, len_max);
         self.acknowledgements.pack(&mut datagram);
         if self.state != State::AcknowledgingDisconnect {
             let wants_ping = self.state == State::Connected
                 && self.sender.is_reliably_idle()
                 && now >= self.ping_at(settings);
-            let ping_len = Body::Ping.fixed_len();
             let mut route = Route {
                 channels: &mut self.channels,
                 round_trip: &self.round_trip,
@@ -323,7 +327,8 @@ impl Peer {
                 mtu: self.mtu,
             };
             self.sender.pack(now, &mut datagram, &mut route);
-            if wants_ping && datagram.has_room(ping_len) {
+            let ping = Command::control(0, Body::Ping);
+            if wants_ping && datagram.has_room(&ping, ping.fixed_len()) {
                 self.sender.queue_control(Body::Ping);
                 self.sender.pack(now, &mut datagram, &mut route);
             }

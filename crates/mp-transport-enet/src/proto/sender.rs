@@ -440,7 +440,7 @@ impl Sender {
     fn pack_control_again(&mut self, now: Millis, datagram: &mut Datagram<'_>) -> bool {
         while let Some(&(order, key)) = self.control_again.front() {
             if let Some(sent) = self.in_flight.get_mut(&key).filter(|sent| sent.waits(order)) {
-                if !datagram.has_room(sent.command.fixed_len()) {
+                if !datagram.has_room(&sent.command, sent.command.fixed_len()) {
                     return false;
                 }
                 let at = sent.send_again(now, datagram);
@@ -464,7 +464,7 @@ impl Sender {
                     *is_blocked = true;
                     return true;
                 }
-                if !datagram.has_room(sent.command.fixed_len() + sent.len) {
+                if !datagram.has_room(&sent.command, sent.command.fixed_len() + sent.len) {
                     return false;
                 }
                 self.in_transit += sent.len;
@@ -483,7 +483,7 @@ impl Sender {
         route: &Route<'_>,
     ) -> bool {
         let Some(&(order, command)) = self.control.front() else { return true };
-        if !datagram.has_room(command.fixed_len()) {
+        if !datagram.has_room(&command, command.fixed_len()) {
             return false;
         }
         datagram.push(&command);
@@ -514,7 +514,7 @@ impl Sender {
             *is_blocked = true;
             return true;
         }
-        if !datagram.has_room(command.fixed_len() + len) {
+        if !datagram.has_room(&command, command.fixed_len() + len) {
             return false;
         }
         windows.sent(command.sequence);
@@ -537,7 +537,7 @@ impl Sender {
     fn pack_unreliable(&mut self, datagram: &mut Datagram<'_>, route: &mut Route<'_>) -> bool {
         let Some(queued) = self.unreliable.front_mut() else { return true };
         let (command, offset, len) = queued.piece(self.piece_len);
-        if !datagram.has_room(command.fixed_len() + len) {
+        if !datagram.has_room(&command, command.fixed_len() + len) {
             return false;
         }
         if queued.next_piece == 0 && !route.throttle.admits() {

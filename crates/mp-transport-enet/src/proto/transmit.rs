@@ -3,6 +3,7 @@
 use mp_core::Instant;
 
 use super::command::Body;
+use super::datagram::SPARE;
 use super::peer::{Flow, State};
 use super::{Host, MTU_MAX, Transmit};
 
@@ -43,11 +44,12 @@ impl Host {
         while let Some(&slot) = self.packing.front() {
             if let Some(peer) = self.slots.get_mut(slot) {
                 let (to, mut datagrams) = (peer.address, 1);
-                let first = peer.pack(millis, buf, &self.settings);
+                let len_max = buf.len();
+                let first = peer.pack(millis, buf, len_max, &self.settings);
                 let mut len = first;
                 // Further datagrams must not be longer than the first, and the last is the one that is shorter.
-                while first > 0 && len == first * datagrams && buf.len() - len >= first {
-                    let next = peer.pack(millis, &mut buf[len..len + first], &self.settings);
+                while first > 0 && len == first * datagrams && buf.len() - len >= first + SPARE {
+                    let next = peer.pack(millis, &mut buf[len..], first, &self.settings);
                     if next == 0 {
                         break;
                     }

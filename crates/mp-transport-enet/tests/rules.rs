@@ -1,0 +1,454 @@
+//! The rules of the protocol, each with the example that a real Godot 4.6.3 was asked where there is one: what is
+//! delivered, what is acknowledged, what is sent again and when.
+
+mod common;
+
+use common::{
+    RawClient, at, datagram, events, packets, parse, pattern, reliable, server, transmits,
+    unreliable,
+};
+use mp_core::{ConnectionId, DisconnectReason};
+use mp_transport_enet::proto::command::{
+    Body, Command, FLAG_ACKNOWLEDGE, FLAG_UNSEQUENCED, Fragment, ThrottleParameters,
+};
+use mp_transport_enet::proto::{Host, HostEvent, HostSettings, PacketFlags};
+
+const FROM: &str = "10.0.0.2:5000";
+
+fn connected() -> (Host, RawClient) {
+    let mut host = server(HostSettings::default());
+    let client = RawClient::connect(&mut host, at(10_000), FROM, 77);
+    (host, client)
+}
+
+fn first_bytes(host: &mut Host) -> Vec<u8> {
+    packets(host).iter().map(|(.., payload)| payload[0]).collect()
+}
+
+fn fragment<'a>(start: u16, number: u32, count: u32, whole: &'a [u8]) -> Fragment<'a> {
+    let piece_len = whole.len().div_ceil(count as usize);
+    let offset = number as usize * piece_len;
+    let payload = &whole[offset..whole.len().min(offset + piece_len)];
+    Fragment { start, count, number, total: whole.len() as u32, offset: offset as u32, payload }
+}
+
+fn reliable_fragment<'a>(start: u16, number: u32, count: u32, whole: &'a [u8]) -> Command<'a> {
+    let body = Body::SendFragment(fragment(start, number, count, whole));
+    Command {
+        flags: FLAG_ACKNOWLEDGE,
+        channel: 0,
+        sequence: start.wrapping_add(number as u16),
+        body,
+    }
+}
+
+fn unreliable_fragment<'a>(start: u16, number: u32, count: u32, whole: &'a [u8]) -> Command<'a> {
+    let body = Body::SendUnreliableFragment(fragment(start, number, count, whole));
+    Command { flags: 0, channel: 0, sequence: 0, body }
+}
+
+fn unsequenced(group: u16, payload: &[u8]) -> Command<'_> {
+    let body = Body::SendUnsequenced { group, payload };
+    Command { flags: FLAG_UNSEQUENCED, channel: 1, sequence: 0, body }
+}
+
+// Delivery.
+
+#[test]
+fn reliable_packets_wait_for_those_before_them() {
+    let (mut host, client) = connected();
+    let now = at(10_100);
+    client.send(&mut host, now, &[reliable(0, 2, &[2])]);
+    assert!(packets(&mut host).is_empty());
+    assert_eq!(client.acknowledged(&mut host, now, 0), [2], "what waits is acknowledged");
+    client.send(&mut host, now, &[reliable(0, 1, &[1])]);
+    assert_eq!(first_bytes(&mut host), [1, 2]);
+    client.send(&mut host, now, &[reliable(0, 1, &[1]), reliable(0, 2, &[2])]);
+    assert!(packets(&mut host).is_empty(), "duplicates");
+    assert_eq!(client.acknowledged(&mut host, now, 0), [1, 1, 2], "duplicates are acknowledged");
+}
+
+#[test]
+fn channels_do_not_wait_for_each_other() {
+    let (mut host, client) = connected();
+    client.send(&mut host, at(10_100), &[reliable(3, 2, &[1]), reliable(254, 1, &[2])]);
+    assert_eq!(first_bytes(&mut host), [2]);
+}
+
+#[test]
+fn unreliable_packets_never_go_backwards() {
+    let (mut host, client) = connected();
+    for sequence in [5, 3, 5, 6] {
+        client.send(&mut host, at(10_100), &[unreliable(0, 0, sequence, &[sequence as u8])]);
+    }
+    assert_eq!(first_bytes(&mut host), [5, 6]);
+    let stats = host.connection_stats(client.connection).unwrap();
+    assert_eq!((stats.packets_received, stats.receive_drops), (2, 2));
+}
+
+#[test]
+fn unreliable_packets_wait_for_the_reliable_ones_before_them() {
+    let (mut host, client) = connected();
+    let now = at(10_100);
+    client.send(&mut host, now, &[unreliable(0, 1, 2, &[12]), unreliable(0, 1, 1, &[11])]);
+    client.send(&mut host, now, &[unreliable(0, 2, 1, &[21]), unreliable(0, 0, 9, &[9])]);
+    assert_eq!(first_bytes(&mut host), [9]);
+    client.send(&mut host, now, &[reliable(0, 1, &[1])]);
+    assert_eq!(first_bytes(&mut host), [1, 11, 12], "their numbers start anew");
+    client.send(&mut host, now, &[reliable(0, 2, &[2]), unreliable(0, 1, 3, &[13])]);
+    assert_eq!(first_bytes(&mut host), [2, 21], "13 is behind reliable packet 2");
+    assert_eq!(host.waiting_bytes(client.connection), Some(0));
+}
+
+#[test]
+fn unsequenced_packets_arrive_once_in_any_order() {
+    let (mut host, client) = connected();
+    for group in [3_u16, 1, 3, 2, 1_025, 1, 1_026] {
+        client.send(&mut host, at(10_100), &[unsequenced(group, &group.to_be_bytes())]);
+    }
+    let groups: Vec<u16> = packets(&mut host)
+        .into_iter()
+        .map(|(channel, flags, payload)| {
+            assert_eq!((channel, flags), (1, PacketFlags::UNSEQUENCED));
+            u16::from_be_bytes(payload.try_into().unwrap())
+        })
+        .collect();
+    assert_eq!(groups, [3, 1, 2, 1_025, 1_026]);
+}
+
+#[test]
+fn fragments_make_a_packet_with_the_flag_of_their_kind() {
+    let (mut host, client) = connected();
+    let whole = pattern(0, 3_000);
+    for number in [2, 0, 1] {
+        client.send(&mut host, at(10_100), &[reliable_fragment(1, number, 3, &whole)]);
+    }
+    client.send(&mut host, at(10_100), &[reliable(0, 4, b"after the three numbers")]);
+    let arrived = packets(&mut host);
+    assert_eq!(arrived.len(), 2);
+    assert_eq!(arrived[0], (0, PacketFlags::RELIABLE, whole.clone()));
+    for number in [1, 2, 0] {
+        let mut command = unreliable_fragment(1, number, 3, &whole);
+        command.sequence = 4;
+        client.send(&mut host, at(10_100), &[command]);
+    }
+    assert_eq!(packets(&mut host), [(0, PacketFlags::UNRELIABLE_FRAGMENT, whole)]);
+}
+
+#[test]
+fn an_incomplete_unreliable_packet_is_dropped_when_a_later_one_arrives() {
+    let (mut host, client) = connected();
+    let whole = pattern(0, 3_000);
+    client.send(&mut host, at(10_100), &[unreliable_fragment(1, 0, 3, &whole)]);
+    assert_ne!(host.waiting_bytes(client.connection), Some(0));
+    client.send(&mut host, at(10_100), &[unreliable(0, 0, 2, &[2])]);
+    assert_eq!(host.waiting_bytes(client.connection), Some(0), "its bytes are given back");
+    for number in [1, 2] {
+        client.send(&mut host, at(10_100), &[unreliable_fragment(1, number, 3, &whole)]);
+    }
+    assert_eq!(first_bytes(&mut host), [2]);
+    assert_eq!(host.waiting_bytes(client.connection), Some(0));
+}
+
+#[test]
+fn overlapping_fragments_are_refused() {
+    // Godot 4.6.3 delivers two pieces at offset 0 with heap contents behind them.
+    let (mut host, client) = connected();
+    let whole = pattern(0, 1_024);
+    let first = reliable_fragment(1, 0, 2, &whole);
+    let mut second = reliable_fragment(1, 1, 2, &whole);
+    if let Body::SendFragment(fragment) = &mut second.body {
+        fragment.offset = 0;
+    }
+    client.send(&mut host, at(10_100), &[first, second]);
+    assert!(packets(&mut host).is_empty());
+    assert_eq!(client.acknowledged(&mut host, at(10_100), 0), [1]);
+    assert_eq!(host.stats().datagrams_malformed, 1);
+}
+
+#[test]
+fn a_fragment_under_a_number_that_is_not_its_own_is_refused() {
+    let (mut host, client) = connected();
+    let whole = pattern(0, 1_024);
+    let mut command = reliable_fragment(1, 1, 2, &whole);
+    command.sequence = 7;
+    client.send(&mut host, at(10_100), &[command]);
+    assert!(client.acknowledged(&mut host, at(10_100), 0).is_empty());
+    assert_eq!(host.waiting_bytes(client.connection), Some(0));
+}
+
+// Acknowledgements.
+
+#[test]
+fn windows_seven_and_eight_ahead_are_not_acknowledged() {
+    let (mut host, client) = connected();
+    for window in 6..16 {
+        client.send(&mut host, at(10_100), &[reliable(0, window * 4_096, &[1])]);
+    }
+    let windows: Vec<u16> = client
+        .acknowledged(&mut host, at(10_100), 0)
+        .into_iter()
+        .map(|sequence| sequence / 4_096)
+        .collect();
+    assert_eq!(windows, [6, 9, 10, 11, 12, 13, 14, 15]);
+    assert!(packets(&mut host).is_empty());
+}
+
+#[test]
+fn what_comes_before_nonsense_is_acknowledged_and_what_comes_after_is_not() {
+    let (mut host, mut client) = connected();
+    let now = at(10_100);
+    let (good, later) = (client.ping(), client.ping());
+    let header = client.header(Some(5));
+    let mut bytes = datagram(header, &[good]);
+    bytes.extend([0x8e, 0xff, 0, 9]);
+    bytes.extend(&datagram(header, &[later])[4..]);
+    host.handle_datagram(now, client.address, &bytes);
+    assert_eq!(
+        client.acknowledged(&mut host, now, 0xff),
+        [2],
+        "an unknown command 14 between pings"
+    );
+
+    let third = client.ping();
+    let mut bytes = datagram(header, &[third]);
+    bytes.extend([1, 2, 3]);
+    host.handle_datagram(now, client.address, &bytes);
+    assert_eq!(client.acknowledged(&mut host, now, 0xff), [4], "three stray bytes");
+
+    let fourth = client.ping();
+    let mut bytes = datagram(header, &[reliable(0, 1, b"five!"), fourth]);
+    bytes[9] = 200;
+    host.handle_datagram(now, client.address, &bytes);
+    assert!(transmits(&mut host, now).is_empty(), "a length that runs past the end");
+    assert!(packets(&mut host).is_empty());
+
+    let bytes = datagram(client.header(None), &[fourth]);
+    host.handle_datagram(now, client.address, &bytes);
+    assert!(transmits(&mut host, now).is_empty(), "a datagram without a time");
+}
+
+#[test]
+fn zeros_behind_the_last_command_are_harmless() {
+    let (mut host, mut client) = connected();
+    let mut bytes = datagram(client.header(Some(5)), &[client.ping()]);
+    bytes.extend([0; 8]);
+    host.handle_datagram(at(10_100), client.address, &bytes);
+    assert_eq!(client.acknowledged(&mut host, at(10_100), 0xff), [2]);
+    assert_eq!(host.stats().datagrams_malformed, 0);
+}
+
+#[test]
+fn strangers_and_earlier_sessions_are_not_answered() {
+    let (mut host, mut client) = connected();
+    let ping = client.ping();
+    let mut wrong_session = client.header(Some(5));
+    wrong_session.session = 2;
+    let mut wrong_slot = client.header(Some(5));
+    wrong_slot.peer_id = 9;
+    let from = client.address;
+    host.handle_datagram(at(10_100), from, &datagram(wrong_session, &[ping]));
+    host.handle_datagram(at(10_100), from, &datagram(wrong_slot, &[ping]));
+    host.handle_datagram(
+        at(10_100),
+        common::address("10.0.0.2:5001"),
+        &datagram(client.header(Some(5)), &[ping]),
+    );
+    assert!(transmits(&mut host, at(10_100)).is_empty());
+    assert_eq!(host.stats().datagrams_stray, 3);
+}
+
+#[test]
+fn compressed_datagrams_are_counted_and_ignored() {
+    let (mut host, mut client) = connected();
+    let mut header = client.header(Some(5));
+    header.compressed = true;
+    let bytes = datagram(header, &[client.ping()]);
+    host.handle_datagram(at(10_100), client.address, &bytes);
+    assert!(transmits(&mut host, at(10_100)).is_empty());
+    assert_eq!(host.stats().datagrams_compressed, 1);
+}
+
+#[test]
+fn limits_and_throttle_parameters_are_acknowledged() {
+    let (mut host, client) = connected();
+    let throttle = ThrottleParameters { interval: 1, acceleration: 900, deceleration: 900 };
+    let commands = [
+        Command::control(2, Body::ThrottleConfigure(throttle)),
+        Command::control(3, Body::BandwidthLimit { incoming: 1, outgoing: 1 }),
+    ];
+    client.send(&mut host, at(10_100), &commands);
+    assert_eq!(client.acknowledged(&mut host, at(10_100), 0xff), [2, 3]);
+    // A peer that takes one byte a second still gets the smallest window: three full pieces of 1,364 bytes.
+    send(&mut host, client.connection, PacketFlags::RELIABLE, 10_000);
+    let sent = transmits(&mut host, at(10_100));
+    assert_eq!(sent.len(), 3);
+}
+
+// Sending.
+
+fn send(host: &mut Host, to: ConnectionId, flags: PacketFlags, len: usize) {
+    host.send(to, 0, flags, bytes::Bytes::from(pattern(0, len)).into()).unwrap();
+}
+
+#[test]
+fn a_turn_shares_datagrams_up_to_32_commands() {
+    let (mut host, client) = connected();
+    for _ in 0..70 {
+        send(&mut host, client.connection, PacketFlags::UNSEQUENCED, 4);
+    }
+    let sent = transmits(&mut host, at(10_100));
+    let commands: Vec<usize> = sent.iter().map(|(_, bytes)| parse(bytes).1.len()).collect();
+    assert_eq!(commands, [32, 32, 6]);
+    let times: Vec<_> = sent.iter().map(|(_, bytes)| parse(bytes).0.sent_time).collect();
+    assert_eq!(times, [None; 3], "nothing in them asks for an acknowledgement");
+}
+
+#[test]
+fn acknowledgements_ride_on_data() {
+    let (mut host, client) = connected();
+    client.send(&mut host, at(10_100), &[reliable(0, 1, &[1])]);
+    send(&mut host, client.connection, PacketFlags::RELIABLE, 5);
+    let sent = transmits(&mut host, at(10_100));
+    assert_eq!(sent.len(), 1);
+    let (header, commands) = parse(&sent[0].1);
+    assert_eq!(header.sent_time, Some(10_100));
+    assert!(matches!(commands[0].body, Body::Acknowledge { sequence: 1, .. }));
+    assert!(matches!(commands[1].body, Body::SendReliable { .. }));
+}
+
+#[test]
+fn no_datagram_is_longer_than_the_mtu() {
+    let (mut host, client) = connected();
+    for len in [1_364, 1_300, 60, 1_365, 20, 700, 700] {
+        for flags in [PacketFlags::RELIABLE, PacketFlags::UNRELIABLE_FRAGMENT] {
+            send(&mut host, client.connection, flags, len);
+        }
+    }
+    let sent = transmits(&mut host, at(10_100));
+    assert!(sent.iter().all(|(_, bytes)| bytes.len() <= 1_392));
+    assert!(sent.iter().any(|(_, bytes)| bytes.len() == 1_392));
+}
+
+#[test]
+fn a_lost_packet_is_sent_again_twice_as_late_each_time() {
+    let (mut host, client) = connected();
+    // The first sample of the round trip is 0, counted as 1 ms: mean 1, variance 1, so 5 ms.
+    send(&mut host, client.connection, PacketFlags::RELIABLE, 5);
+    let mut times = Vec::new();
+    let mut now = 10_100;
+    let mut end = None;
+    while end.is_none() {
+        host.handle_timeout(at(now));
+        end = events(&mut host).pop().map(|event| (now, event));
+        for (_, bytes) in transmits(&mut host, at(now)) {
+            let is_data = |command: &Command<'_>| matches!(command.body, Body::SendReliable { .. });
+            if parse(&bytes).1.iter().any(is_data) {
+                times.push(now - 10_100);
+            }
+        }
+        now += 1;
+        assert!(now < 60_000);
+    }
+    assert_eq!(times, [0, 5, 15, 35, 75, 155, 315, 635, 1_275, 2_555]);
+    let (at, event) = end.unwrap();
+    assert_eq!(at - 10_100, 5_115, "five seconds of silence and more than five attempts");
+    let connection = client.connection;
+    assert_eq!(event, HostEvent::Disconnected { connection, reason: DisconnectReason::Timeout });
+}
+
+#[test]
+fn the_timer_asks_for_a_turn_when_something_is_due() {
+    let (mut host, client) = connected();
+    let announced = host.poll_timeout().unwrap();
+    assert_eq!(
+        announced,
+        at(10_000),
+        "a bandwidth announcement is due at once after the first turn"
+    );
+    host.handle_timeout(announced);
+    transmits(&mut host, announced);
+    client.acknowledge(&mut host, at(10_010), 0xff, 2, announced);
+    host.handle_timeout(at(10_010));
+    transmits(&mut host, at(10_010));
+    let mut woken = Vec::new();
+    let mut now = at(10_010);
+    while woken.len() < 3 {
+        let next = host.poll_timeout().unwrap();
+        assert!(next > now, "{next:?}");
+        now = next;
+        host.handle_timeout(now);
+        if !transmits(&mut host, now).is_empty() {
+            woken.push(now.as_millis());
+        }
+    }
+    // A ping 500 ms after the last acknowledgement, and again when it is not acknowledged (mean 2, variance 3: 14 ms).
+    assert_eq!(woken, [10_510, 10_524, 10_552]);
+}
+
+#[test]
+fn an_acknowledgement_with_a_made_up_time_does_not_move_the_round_trip() {
+    let (mut host, client) = connected();
+    let before = host.connection_stats(client.connection).unwrap().round_trip_time;
+    send(&mut host, client.connection, PacketFlags::RELIABLE, 5);
+    transmits(&mut host, at(10_100));
+    let body = Body::Acknowledge { sequence: 1, sent_time: 1_000 };
+    client.send(&mut host, at(10_101), &[Command { flags: 0, channel: 0, sequence: 1, body }]);
+    let stats = host.connection_stats(client.connection).unwrap();
+    assert_eq!(stats.round_trip_time, before);
+    assert_eq!(stats.queued_bytes, 0, "but it is an acknowledgement");
+}
+
+#[test]
+fn the_echo_tells_which_transmission_arrived() {
+    let (mut host, client) = connected();
+    send(&mut host, client.connection, PacketFlags::RELIABLE, 5);
+    transmits(&mut host, at(10_100));
+    host.handle_timeout(at(10_105));
+    assert_eq!(transmits(&mut host, at(10_105)).len(), 1, "sent again");
+    client.acknowledge(&mut host, at(10_180), 0, 1, at(10_100));
+    let round_trip = host.connection_stats(client.connection).unwrap().round_trip_time.unwrap();
+    assert_eq!(round_trip.as_millis(), 1 + (80 - 1) / 8);
+}
+
+#[test]
+fn an_acknowledgement_of_nothing_changes_nothing() {
+    let (mut host, client) = connected();
+    let before = host.connection_stats(client.connection);
+    client.acknowledge(&mut host, at(20_000), 3, 999, at(12_345));
+    assert_eq!(host.connection_stats(client.connection), before);
+}
+
+#[test]
+fn the_window_holds_reliable_data_back_and_nothing_else() {
+    let (mut host, client) = connected();
+    send(&mut host, client.connection, PacketFlags::RELIABLE, 200_000);
+    send(&mut host, client.connection, PacketFlags::UNSEQUENCED, 9);
+    let sent = transmits(&mut host, at(10_100));
+    let pieces = sent
+        .iter()
+        .flat_map(|(_, bytes)| parse(bytes).1)
+        .filter(|command| matches!(command.body, Body::SendFragment(_)));
+    assert_eq!(pieces.count(), 48);
+    let last = &sent.last().unwrap().1;
+    assert!(matches!(parse(last).1[0].body, Body::SendUnsequenced { .. }));
+    client.acknowledge(&mut host, at(10_110), 0, 1, at(10_100));
+    assert_eq!(transmits(&mut host, at(10_110)).len(), 1, "one acknowledged, one more sent");
+}
+
+#[test]
+fn after_65535_unreliable_packets_one_is_reliable() {
+    let (mut host, client) = connected();
+    for _ in 0..65_535 {
+        send(&mut host, client.connection, PacketFlags::UNRELIABLE, 0);
+        transmits(&mut host, at(10_100));
+    }
+    send(&mut host, client.connection, PacketFlags::UNRELIABLE, 1);
+    let sent = transmits(&mut host, at(10_100));
+    assert!(matches!(parse(&sent[0].1).1[0].body, Body::SendReliable { .. }));
+    send(&mut host, client.connection, PacketFlags::UNRELIABLE, 1);
+    let sent = transmits(&mut host, at(10_100));
+    let command = parse(&sent[0].1).1[0];
+    assert!(matches!(command.body, Body::SendUnreliable { sequence: 1, .. }), "{command}");
+    assert_eq!(command.sequence, 1);
+}
