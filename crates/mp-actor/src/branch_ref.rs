@@ -84,8 +84,8 @@ impl BranchRef {
     /// Opens a typed channel between this branch and those of its peers that open one of the same name.
     ///
     /// `mode` and `channel` are how its messages travel. `name` has 1 to
-    /// [`CHANNEL_NAME_BYTES_MAX`](crate::limits::CHANNEL_NAME_BYTES_MAX) bytes and travels with every message. The channel is open for as long as the branch
-    /// lives.
+    /// [`CHANNEL_NAME_BYTES_MAX`](crate::limits::CHANNEL_NAME_BYTES_MAX) bytes and travels with every message. The channel is
+    /// open for as long as the branch lives.
     ///
     /// # Errors
     ///

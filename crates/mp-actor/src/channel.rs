@@ -1,24 +1,7 @@
 //! [`ChannelActor`]: a typed stream of messages between the branches of peers.
-//!
-//! Messages travel as packets of the program's own (`send_bytes`, `peer_packet`). As `peer_packet` has no channel, and
-//! WebSocket has only one, a message says itself which channel it belongs to:
-//!
-//! | bytes | what |
-//! |---|---|
-//! | 0 to 1 | `6D 70`: "mp" |
-//! | 2 | `01`: the version of this layout |
-//! | 3 | length of the name in bytes, 1 to 32 |
-//! | 4… | the name, UTF-8 |
-//! | rest | the message in postcard |
-//!
-//! A GDScript peer makes the bytes of a `String` message with
-//! `PackedByteArray([0x6d, 0x70, 1, name.length()]) + name.to_utf8_buffer() + PackedByteArray([text.length()]) + text.to_utf8_buffer()`
-//! (ASCII, fewer than 128 characters: postcard writes lengths as varints) and sends them with `multiplayer.send_bytes`.
 
-use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
-use actix::dev::SendError;
 use actix::prelude::*;
 use bytes::Bytes;
 use mp_core::limits::MAILBOX_BATCHES;
@@ -29,9 +12,9 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
 use crate::branch_ref::BranchCaller;
+use crate::channel_routes::{ChannelRoute, header};
 use crate::error::{CallError, ChannelError, PublishError};
 use crate::limits::{CHANNEL_MESSAGES_WAITING_MAX, CHANNEL_NAME_BYTES_MAX};
-use crate::mail::control_to;
 
 /// What a channel can carry: anything that serde knows.
 pub trait ChannelMessage: Serialize + DeserializeOwned + Clone + Send + Unpin + 'static {}
@@ -42,6 +25,29 @@ impl<M: Serialize + DeserializeOwned + Clone + Send + Unpin + 'static> ChannelMe
 ///
 /// Bounds: [`CHANNEL_MESSAGES_WAITING_MAX`] messages wait for each subscriber. Nobody waits for a slow one: it misses the
 /// newest, and [`ChannelStats::missed`] counts them.
+///
+/// # On the wire
+///
+/// Messages travel as packets of the program's own (`send_bytes`, `peer_packet`). As `peer_packet` has no channel, and
+/// WebSocket has only one, a message says itself which channel it belongs to:
+///
+/// | bytes | what |
+/// |---|---|
+/// | 0 to 1 | `6D 70`: "mp" |
+/// | 2 | `01`: the version of this layout |
+/// | 3 | length of the name in bytes, 1 to 32 |
+/// | 4… | the name, UTF-8 |
+/// | rest | the message in postcard |
+///
+/// What has this form and the name of an open channel goes to the channel and is no [signal](crate::Signals) any more (the
+/// builder's `on_peer_packet` sees it still). A GDScript peer sends a `String` (ASCII, fewer than 128 characters: postcard
+/// writes lengths as varints) so:
+///
+/// ```gdscript
+/// var header := PackedByteArray([0x6d, 0x70, 1, name.length()]) + name.to_utf8_buffer()
+/// var message := PackedByteArray([text.length()]) + text.to_utf8_buffer()
+/// multiplayer.send_bytes(header + message, id)
+/// ```
 pub struct ChannelActor<M: ChannelMessage> {
     header: Vec<u8>,
     mode: TransferMode,
@@ -101,12 +107,12 @@ struct Listen<M: Send + 'static>(PhantomData<M>);
 /// The branch has ended.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
-struct Ended;
+pub(crate) struct Ended;
 
 /// What a branch's turn brought for one channel.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct Arrivals(Vec<(PeerId, Bytes)>);
+pub(crate) struct Arrivals(pub(crate) Vec<(PeerId, Bytes)>);
 
 impl<M: ChannelMessage> ChannelActor<M> {
     fn listen(&mut self) -> mpsc::Receiver<Received<M>> {
@@ -330,85 +336,5 @@ pub(crate) async fn open_channel<M: ChannelMessage>(
         .await?
 }
 
-/// The open channels of a branch by name.
-#[derive(Default)]
-pub(crate) struct ChannelRoutes(BTreeMap<String, ChannelRoute>);
-
-struct ChannelRoute {
-    mail: Recipient<Arrivals>,
-    end: Recipient<Ended>,
-    /// What came since the last flush: at most one batch of an endpoint.
-    waiting: Vec<(PeerId, Bytes)>,
-}
-
-impl ChannelRoutes {
-    /// Takes a message for an open channel. Whether there is one.
-    pub(crate) fn take(&mut self, name: &str, from: PeerId, message: Bytes) -> bool {
-        let Some(route) = self.0.get_mut(name) else { return false };
-        route.waiting.push((from, message));
-        true
-    }
-
-    /// Ends the channels, after what they were given.
-    pub(crate) fn end(&mut self) {
-        self.flush();
-        for route in std::mem::take(&mut self.0).into_values() {
-            control_to(&route.end, Ended);
-        }
-    }
-
-    pub(crate) fn flush(&mut self) {
-        for route in self.0.values_mut().filter(|route| !route.waiting.is_empty()) {
-            match route.mail.try_send(Arrivals(std::mem::take(&mut route.waiting))) {
-                Ok(()) | Err(SendError::Closed(_)) => {}
-                // Its actor runs between two turns of the branch, and they take no more than its mailbox.
-                Err(SendError::Full(Arrivals(packets))) => route.waiting = packets,
-            }
-        }
-    }
-}
-
-/// Name and message of a packet that has a channel's header.
-pub(crate) fn split_header(packet: &Bytes) -> Option<(&str, Bytes)> {
-    let rest = packet.strip_prefix(&MAGIC)?;
-    let (&len, rest) = rest.split_first()?;
-    let name = rest.get(..usize::from(len)).filter(|name| name.len() <= CHANNEL_NAME_BYTES_MAX)?;
-    let name = std::str::from_utf8(name).ok().filter(|name| !name.is_empty())?;
-    Some((name, packet.slice(MAGIC.len() + 1 + name.len()..)))
-}
-
-fn header(name: &str) -> Vec<u8> {
-    let mut header = MAGIC.to_vec();
-    header.push(name.len() as u8);
-    header.extend_from_slice(name.as_bytes());
-    header
-}
-
-/// "mp" and the version.
-const MAGIC: [u8; 3] = [0x6D, 0x70, 0x01];
 /// What SceneMultiplayer puts in front of a program's bytes: a command, and the relay's 6.
 const ENVELOPE_BYTES_MAX: usize = 7;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_layout_is_the_documented_one() {
-        let packet = postcard::to_extend("hi", header("chat")).unwrap();
-        assert_eq!(packet, b"mp\x01\x04chat\x02hi");
-        let packet = Bytes::from(packet);
-        assert_eq!(split_header(&packet), Some(("chat", Bytes::from_static(b"\x02hi"))));
-    }
-
-    #[test]
-    fn other_packets_have_no_header() {
-        let long = [b"mp\x01\x21".as_slice(), &[b'x'; 40]].concat();
-        let others: [&[u8]; 8] =
-            [b"", b"m", b"mp", b"mp\x01", b"mp\x01\x00", b"mp\x02\x01a", b"mp\x01\x02a", &long];
-        for other in others {
-            assert_eq!(split_header(&Bytes::copy_from_slice(other)), None, "{other:?}");
-        }
-        assert_eq!(split_header(&Bytes::from_static(b"mp\x01\x01\xFF")), None);
-    }
-}

@@ -20,6 +20,7 @@
 mod branch;
 mod branch_ref;
 mod channel;
+mod channel_routes;
 mod clock;
 mod endpoint;
 mod error;

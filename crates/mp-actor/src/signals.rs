@@ -12,7 +12,8 @@ use crate::limits::{SIGNALS_RESERVED, SIGNALS_WAITING_MAX};
 ///
 /// A branch waits for nobody: of what comes while [`SIGNALS_WAITING_MAX`] signals wait here (packets: [`SIGNALS_RESERVED`]
 /// fewer), this subscriber misses the newest, and [`missed`](Self::missed) counts them. Who may not miss any uses the
-/// builder's hooks, which run in the branch's turn. Packets of open [channels](crate::BranchRef::channel) are not among the signals.
+/// builder's hooks, which run in the branch's turn. Packets of open [channels](crate::BranchRef::channel) are not among the
+/// signals.
 #[derive(Debug)]
 pub struct Signals {
     waiting: mpsc::Receiver<Signal>,
