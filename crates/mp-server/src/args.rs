@@ -15,9 +15,7 @@ use mp_transport_enet::ServerOptions;
 #[command(version, after_help = AFTER_HELP)]
 pub(crate) struct Args {
     /// Where to listen for ENet players: an IP address and a UDP port
-    ///
-    /// 0.0.0.0 is every IPv4 address of this machine, [::] every IPv6 and IPv4 address. Port 0 lets the system choose; the
-    /// port is printed.
+    #[arg(long_help = ENET_HELP)]
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "0.0.0.0:7777", env = "MP_ENET")]
     enet: String,
 
@@ -100,6 +98,11 @@ impl Args {
         self.max_clients
     }
 }
+
+const ENET_HELP: &str = "Where to listen for ENet players: an IP address and a UDP port
+
+0.0.0.0 is every IPv4 address of this machine, [::] every IPv6 and IPv4 address. Port 0 lets the system choose; the \
+port is printed.";
 
 const AFTER_HELP: &str = r#"Examples:
   mp-server                                  a room on UDP port 7777 of every IPv4 address
