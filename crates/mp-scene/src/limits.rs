@@ -11,6 +11,13 @@ pub const PATH_ENTRY_BYTES: usize = 64;
 /// node that is not there) are understood and do not count.
 pub const MALFORMED_PACKETS_MAX: u64 = 1_000;
 
+/// Raw packets, and bytes of them, that wait for the announcement of their senders: an announcement is under way when they
+/// arrive, so that a few round trips' worth is plenty.
+pub const EARLY_PACKETS_MAX: usize = 64;
+
+/// See [`EARLY_PACKETS_MAX`].
+pub const EARLY_BYTES_MAX: usize = 64 * 1024;
+
 /// Signals kept for a program that takes them with `next_signal`. A program that never does must not grow.
 pub const SIGNALS_MAX: usize = 4_096;
 

@@ -1,6 +1,6 @@
 //! Which number stands for which node, in both directions and separately for each peer (Godot: `SceneCacheInterface`).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use mp_core::PeerId;
 
@@ -26,6 +26,8 @@ struct PeerPaths {
     given: BTreeMap<u32, Given>,
     /// What `given` takes, so that a peer cannot fill our memory.
     given_bytes: usize,
+    /// Nodes whose methods the peer numbers in another way.
+    mismatched: BTreeSet<NodeId>,
 }
 
 /// A node that a peer has numbered.
@@ -68,8 +70,10 @@ impl PathCache {
 
     /// Forgets the number of a node that has left the tree.
     pub(crate) fn remove_node(&mut self, node: NodeId) {
-        if let Some(id) = self.ids.remove(&node) {
-            for paths in self.peers.values_mut() {
+        let id = self.ids.remove(&node);
+        for paths in self.peers.values_mut() {
+            paths.mismatched.remove(&node);
+            if let Some(id) = id {
                 paths.told.remove(&id);
             }
         }
@@ -98,6 +102,11 @@ impl PathCache {
         self.peers.get(&peer).and_then(|paths| paths.told.get(&id)).copied().unwrap_or(false)
     }
 
+    /// Whether `peer` numbers the methods of `node` in another way.
+    pub(crate) fn is_mismatched(&self, peer: PeerId, node: NodeId) -> bool {
+        self.peers.get(&peer).is_some_and(|paths| paths.mismatched.contains(&node))
+    }
+
     /// Whether `peer` uses `id` already.
     pub(crate) fn is_given(&self, peer: PeerId, id: u32) -> bool {
         self.peers.get(&peer).is_some_and(|paths| paths.given.contains_key(&id))
@@ -110,6 +119,7 @@ impl PathCache {
         id: u32,
         node: NodeId,
         path: &str,
+        checksum_ok: bool,
     ) -> Result<(), Refused> {
         let paths = self.peers.get_mut(&peer).ok_or(Refused::Full)?;
         let bytes = PATH_ENTRY_BYTES + path.len();
@@ -120,6 +130,11 @@ impl PathCache {
             return Err(Refused::Full);
         }
         paths.given_bytes += bytes;
+        if checksum_ok {
+            paths.mismatched.remove(&node);
+        } else {
+            paths.mismatched.insert(node);
+        }
         paths.given.insert(id, Given { node, path: path.into() });
         Ok(())
     }

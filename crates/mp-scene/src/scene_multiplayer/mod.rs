@@ -7,6 +7,7 @@
 mod auth;
 mod error;
 mod peers;
+mod quirks;
 mod receive;
 mod send;
 
@@ -14,6 +15,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use indexmap::IndexMap;
 use mp_core::{
     ConnectionId, ConnectionStatus, DisconnectReason, EndpointId, EndpointInfo, Farewell, Instant,
@@ -22,6 +24,7 @@ use mp_core::{
 
 pub use error::{AuthError, RpcError, SendBytesError};
 use peers::{Peer, Peers, Route};
+pub use quirks::GodotQuirks;
 pub(crate) use send::Called;
 
 use crate::SceneMessage;
@@ -41,7 +44,7 @@ pub struct SceneMultiplayer {
     objects: Objects,
     limits: Limits,
     server_relay: bool,
-    allow_paths_outside_root: bool,
+    quirks: GodotQuirks,
     refuse_new_connections: bool,
     authentication: bool,
     auth_timeout: Duration,
@@ -52,6 +55,8 @@ pub struct SceneMultiplayer {
     peers: Peers,
     paths: PathCache,
 
+    /// Raw packets of peers that were not announced yet, oldest first.
+    early: VecDeque<(PeerId, Bytes)>,
     outboxes: BTreeMap<EndpointId, Outbox>,
     events: VecDeque<SceneEvent>,
     stats: SceneStats,
@@ -100,7 +105,7 @@ impl SceneMultiplayer {
             objects: Objects::Ids,
             limits: Limits::default(),
             server_relay: true,
-            allow_paths_outside_root: false,
+            quirks: GodotQuirks::default(),
             refuse_new_connections: false,
             authentication: false,
             auth_timeout: auth::TIMEOUT,
@@ -109,6 +114,7 @@ impl SceneMultiplayer {
             endpoints: IndexMap::new(),
             peers: Peers::default(),
             paths: PathCache::default(),
+            early: VecDeque::new(),
             outboxes: BTreeMap::new(),
             events: VecDeque::new(),
             stats: SceneStats::default(),
@@ -121,9 +127,9 @@ impl SceneMultiplayer {
         self.server_relay = relay;
     }
 
-    /// Whether calls may name nodes outside the multiplayer root, as Godot lets them (default: no).
-    pub fn set_allow_paths_outside_root(&mut self, allow: bool) {
-        self.allow_paths_outside_root = allow;
+    /// What peers may do that Godot lets them do and mp does not (default: nothing).
+    pub fn set_quirks(&mut self, quirks: GodotQuirks) {
+        self.quirks = quirks;
     }
 
     /// Whether objects travel by their content (default: no). What arrives is data, of whatever class it says; nothing is
@@ -155,6 +161,7 @@ impl SceneMultiplayer {
     pub fn clear(&mut self) {
         self.peers = Peers::default();
         self.paths.clear();
+        self.early.clear();
     }
 
     /// Whether clients see each other.
@@ -359,6 +366,7 @@ impl SceneMultiplayer {
             self.emit(Signal::ConnectedToServer);
         }
         self.emit(Signal::PeerConnected(peer));
+        self.deliver_early(peer);
     }
 
     fn remove_peer(&mut self, peer: PeerId, signal: bool) {

@@ -3,6 +3,8 @@
 //! Everything here is a stranger's input: it is checked in the order in which Godot 4.6.3 checks it, refused without an answer,
 //! counted, and never logged above debug.
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 use mp_core::{DisconnectReason, Packet, PeerId, Target};
 
@@ -10,9 +12,9 @@ use super::send::Travel;
 use super::{Call, Route, SceneEvent, SceneMultiplayer};
 use crate::SceneMessage;
 use crate::codec::godot;
-use crate::limits::MALFORMED_PACKETS_MAX;
+use crate::limits::{EARLY_BYTES_MAX, EARLY_PACKETS_MAX, MALFORMED_PACKETS_MAX};
 use crate::message::{CallNode, RemoteCall};
-use crate::rpc::RpcMode;
+use crate::rpc::{RpcIds, RpcMode};
 use crate::signal::Signal;
 use crate::tree::{NodeId, NodeTree};
 
@@ -144,13 +146,40 @@ impl SceneMultiplayer {
                     tracing::debug!(%sender, id, "numbers the node's RPC methods in another way");
                 }
             }
-            SceneMessage::Raw(data) => {
-                self.emit(Signal::PeerPacket { from: sender, data });
-            }
+            SceneMessage::Raw(data) => self.handle_raw(sender, data),
             SceneMessage::Auth(_)
             | SceneMessage::AddPeer(_)
             | SceneMessage::DelPeer(_)
             | SceneMessage::Relay { .. } => {}
+        }
+    }
+
+    /// Bytes of the program's own. Those of a peer whose announcement another channel has overtaken wait for it: at most
+    /// [`EARLY_PACKETS_MAX`] of them and [`EARLY_BYTES_MAX`], then the oldest make way.
+    fn handle_raw(&mut self, from: PeerId, data: Bytes) {
+        if self.peers.contains(from) || self.quirks.unannounced_senders {
+            return self.emit(Signal::PeerPacket { from, data });
+        }
+        self.early.push_back((from, data));
+        let bytes = |early: &VecDeque<(PeerId, Bytes)>| -> usize {
+            early.iter().map(|(_, data)| data.len()).sum()
+        };
+        while self.early.len() > EARLY_PACKETS_MAX || bytes(&self.early) > EARLY_BYTES_MAX {
+            self.early.pop_front();
+            self.stats.stray_packets += 1;
+        }
+    }
+
+    /// Delivers what a peer sent before it was announced.
+    pub(super) fn deliver_early(&mut self, peer: PeerId) {
+        if self.early.is_empty() {
+            return;
+        }
+        let (now, still): (VecDeque<_>, VecDeque<_>) =
+            std::mem::take(&mut self.early).into_iter().partition(|(from, _)| *from == peer);
+        self.early = still;
+        for (from, data) in now {
+            self.emit(Signal::PeerPacket { from, data });
         }
     }
 
@@ -168,10 +197,12 @@ impl SceneMultiplayer {
         let node = self.find(tree, path)?;
         let ids = tree.rpc_ids(node).ok_or("no such node")?;
         let checksum_ok = ids.checksum() == checksum;
+        self.paths
+            .give(sender, id, node, path, checksum_ok)
+            .map_err(|_| "it has numbered too many nodes")?;
         if !checksum_ok {
-            tracing::debug!(%sender, path, "numbers the node's RPC methods in another way");
+            report_mismatch(sender, path, &ids, checksum);
         }
-        self.paths.give(sender, id, node, path).map_err(|_| "it has numbered too many nodes")?;
         self.send_message(&SceneMessage::ConfirmPath { id, checksum_ok }, sender);
         Ok(())
     }
@@ -198,6 +229,12 @@ impl SceneMultiplayer {
         if !allowed {
             return Err("not allowed");
         }
+        if !call.complete && !self.quirks.incomplete_calls {
+            return Err("its arguments cannot all be decoded");
+        }
+        if self.paths.is_mismatched(sender, node) && !self.quirks.mismatched_methods {
+            return Err("it numbers the node's RPC methods in another way");
+        }
         let method = method.clone();
         self.events.push_back(SceneEvent::Call(Call { node, method, args: call.args, sender }));
         Ok(())
@@ -205,7 +242,7 @@ impl SceneMultiplayer {
 
     fn find(&self, tree: &dyn NodeTree, path: &str) -> Result<NodeId, &'static str> {
         let node = tree.find(path).ok_or("no such node")?;
-        if self.allow_paths_outside_root || tree.is_below_root(node) {
+        if self.quirks.paths_outside_root || tree.is_below_root(node) {
             Ok(node)
         } else {
             Err("the path leaves the multiplayer root")
@@ -223,5 +260,21 @@ impl SceneMultiplayer {
         {
             self.disconnect(endpoint, connection, DisconnectReason::Misbehaved);
         }
+    }
+}
+
+/// A client may take its server for no stranger; a server logs nothing above debug that a peer can cause, and does not even look
+/// for the difference unless somebody wants to read it.
+fn report_mismatch(sender: PeerId, path: &str, ids: &RpcIds, checksum: &[u8; 32]) {
+    if sender.is_server() {
+        let difference = ids.difference(checksum);
+        tracing::warn!(
+            path,
+            difference,
+            "the server numbers the node's RPC methods in another way"
+        );
+    } else if tracing::enabled!(tracing::Level::DEBUG) {
+        let difference = ids.difference(checksum);
+        tracing::debug!(%sender, path, difference, "numbers the node's RPC methods in another way");
     }
 }
