@@ -18,7 +18,7 @@ use crate::branch_ref::{BranchCaller, Shared};
 use crate::channel::{ChannelRoutes, split_header};
 use crate::error::Ended;
 use crate::home::Home;
-use crate::limits::{CLOSE_TIMEOUT, DELIVERY_RETRY};
+use crate::limits::{CLOSE_TIMEOUT, DELIVERY_RETRY, QUEUED_PACKETS_HIGH, STALL_TIMEOUT};
 use crate::mail::{AskLink, Attach, BranchMail, Close, EndpointMail, control, control_to};
 use crate::peer::{Gone, PeerActor, PeerRef};
 use crate::signals::Subscribers;
@@ -37,6 +37,8 @@ pub(crate) struct BranchActor {
     pace: Pace,
     /// Once it closes: how long it waits for its endpoints.
     closing: Option<Instant>,
+    /// Since when every turn has left it with [`QUEUED_PACKETS_HIGH`].
+    full_since: Option<Instant>,
     /// Whether signals suggest that the peers may not be those of `peers` any more.
     peers_changed: bool,
     /// Dropped last: it may end the thread.
@@ -73,6 +75,7 @@ impl BranchActor {
                 channels: ChannelRoutes::default(),
                 pace: Pace::new(),
                 closing: None,
+                full_since: None,
                 peers_changed: false,
                 _home: home,
             }
@@ -164,7 +167,7 @@ impl BranchActor {
     }
 
     /// Step 3 of the turn. Whether a mailbox was full.
-    fn deliver(&mut self) -> bool {
+    fn deliver(&mut self, now: Instant) -> bool {
         let Some(branch) = &mut self.branch else { return false };
         let endpoints = &self.endpoints;
         branch.deliver(&mut |endpoint, message| {
@@ -175,7 +178,14 @@ impl BranchActor {
                 Ok(()) | Err(SendError::Closed(_)) => Ok(()),
             }
         });
-        branch.is_blocked()
+        let is_blocked = branch.is_blocked();
+        self.full_since = self.has_much_queued().then(|| self.full_since.unwrap_or(now));
+        is_blocked
+    }
+
+    fn has_much_queued(&self) -> bool {
+        let queued = self.branch.as_ref().map_or(0, Branch::queued_packets);
+        queued >= QUEUED_PACKETS_HIGH
     }
 
     /// Leaves the endpoints that the branch gave up because they took nothing.
@@ -248,7 +258,7 @@ impl Turns for BranchActor {
         self.guarded(ctx, |branch| branch.end_turn(now))?;
         self.report(ctx);
         self.reconcile_peers();
-        let is_blocked = self.deliver();
+        let is_blocked = self.deliver(now);
         self.leave_given_up();
         if is_blocked {
             self.shared.blocked_turns.fetch_add(1, Ordering::Relaxed);
@@ -263,6 +273,11 @@ impl Turns for BranchActor {
         let retry = is_blocked.then(|| now + DELIVERY_RETRY);
         let tick = self.branch.as_ref().and_then(Branch::poll_timeout);
         [tick, retry, self.closing].into_iter().flatten().min()
+    }
+
+    fn is_full(&self) -> bool {
+        self.full_since.is_some_and(|since| self.pace.now() - since < STALL_TIMEOUT)
+            || (self.full_since.is_none() && self.has_much_queued())
     }
 }
 
@@ -366,5 +381,102 @@ fn panic_message(panic: &(dyn Any + Send)) -> String {
         message.clone()
     } else {
         "a panic without a message".to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    use mp_core::{Channel, ConnectionStatus, EndpointInfo, Origin, PeerEvent, TransferMode};
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    /// An endpoint that reads no mail until it is told to.
+    struct Deaf {
+        until: Option<oneshot::Receiver<()>>,
+        mail: Rc<RefCell<Vec<ToEndpoint>>>,
+    }
+
+    impl Actor for Deaf {
+        type Context = Context<Self>;
+
+        fn started(&mut self, ctx: &mut Context<Self>) {
+            let until = self.until.take().expect("it starts once");
+            ctx.wait(fut::wrap_future(async move { until.await.expect("it is told") }));
+        }
+    }
+
+    impl Handler<EndpointMail> for Deaf {
+        type Result = ();
+
+        fn handle(&mut self, EndpointMail(message): EndpointMail, _: &mut Context<Self>) {
+            self.mail.borrow_mut().push(message);
+        }
+    }
+
+    impl Handler<AskLink> for Deaf {
+        type Result = MessageResult<AskLink>;
+
+        fn handle(&mut self, _: AskLink, _: &mut Context<Self>) -> Self::Result {
+            MessageResult(None)
+        }
+    }
+
+    #[test]
+    fn an_endpoint_that_hangs_is_given_up_and_the_branch_lives() {
+        let runtime = || {
+            let mut builder = tokio::runtime::Builder::new_current_thread();
+            builder.enable_all().start_paused(true).build().unwrap()
+        };
+        System::with_tokio_rt(runtime).block_on(async {
+            let launch = crate::branch(|| Branch::builder("/root").build());
+            let branch = launch.on(Arbiter::current()).start().await.unwrap();
+            let (listen, until) = oneshot::channel();
+            let mail = Rc::new(RefCell::new(Vec::new()));
+            let deaf = Deaf::create(|ctx| {
+                ctx.set_mailbox_capacity(1);
+                Deaf { until: Some(until), mail: Rc::clone(&mail) }
+            });
+            let id = EndpointId(9);
+            let (own_mail, links) = (deaf.clone().recipient(), deaf.recipient());
+            control(branch.address(), Attach { endpoint: id, mail: own_mail, links });
+            let info = EndpointInfo {
+                unique_id: PeerId::SERVER,
+                status: ConnectionStatus::Connected,
+                relay_supported: true,
+                max_packet_size: 1_000,
+            };
+            let arrival = PeerEvent::Connected {
+                connection: ConnectionId { slot: 0, generation: 0 },
+                claimed_id: PeerId::new(2),
+                origin: Origin::Process,
+            };
+            control(branch.address(), BranchMail(ToBranch::Opened(id, info)));
+            control(branch.address(), BranchMail(ToBranch::Events(id, vec![arrival])));
+
+            let start = tokio::time::Instant::now();
+            for _ in 0..10 {
+                let send = |scene: &mut mp_scene::Scene| {
+                    (0..1_000).try_for_each(|_| {
+                        let all = mp_core::Target::All;
+                        scene.send_bytes(b"x", all, TransferMode::Reliable, Channel(0))
+                    })
+                };
+                // Once the endpoint is given up there is no session to send in.
+                let _ = branch.with(send).await.unwrap();
+            }
+            assert!(start.elapsed() < 2 * STALL_TIMEOUT, "{:?}", start.elapsed());
+            assert_eq!(branch.peers().await, Ok(vec![]));
+
+            listen.send(()).unwrap();
+            tokio::time::sleep(STALL_TIMEOUT).await;
+            let reason = DisconnectReason::QueueFull;
+            let farewell = Farewell::Abrupt;
+            let left = ToEndpoint::Leave { branch: branch.id(), reason, farewell };
+            assert_eq!(mail.borrow().last(), Some(&left));
+        });
     }
 }

@@ -178,6 +178,11 @@ impl BranchRef {
         WeakBranchRef(Arc::downgrade(&self.0))
     }
 
+    #[cfg(test)]
+    pub(crate) fn address(&self) -> &Addr<BranchActor> {
+        &self.0.caller.address
+    }
+
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.0.caller.shared
     }

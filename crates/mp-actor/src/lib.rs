@@ -1,7 +1,7 @@
 //! The actix host of mp.
 //!
 //! A [`Branch`](mp_scene::Branch) and an [`Endpoint`](mp_core::Endpoint) are state machines; here each gets a mailbox,
-//! a clock and a thread. Read [`branch`] first, then [`BranchRef`].
+//! a clock and a thread. Read [`branch()`] first, then [`BranchRef`].
 //!
 //! ```text
 //!                 ToBranch, in batches                 PeerActor      one per remote peer: kick, figures

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mp_core::limits::{LINGER, MAILBOX_BATCHES};
+use mp_core::limits::{LINGER, MAILBOX_BATCHES, OUTBOX_PACKETS_MAX};
 
 /// Calls into one branch that may wait for it. Those of one more caller fail with [`Busy`](crate::CallError::Busy):
 /// callers who do not wait for their answers must not fill the memory.
@@ -24,6 +24,15 @@ pub const CHANNEL_NAME_BYTES_MAX: usize = 32;
 /// Messages that an actor takes before it runs a turn and lets others have the thread: one full mailbox. Without it a
 /// fast sender on another thread could keep a turn from ever coming.
 pub const INPUTS_PER_TURN: usize = MAILBOX_BATCHES;
+
+/// Packets for one endpoint after which a branch takes nothing more in before it has delivered: a drain of its mailbox
+/// must not fill an outbox. One message more may still make seven times as many.
+pub const QUEUED_PACKETS_HIGH: usize = OUTBOX_PACKETS_MAX / 8;
+
+/// How long a branch may be [full](QUEUED_PACKETS_HIGH) and take nothing in. Meanwhile nothing is added and an endpoint empties
+/// its mailbox every turn, so one that leaves it full for so long hangs. It must not take the branch with it: the outbox's own
+/// bound then decides.
+pub const STALL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// When a full mailbox is tried again. It wakes nobody when it has room; tokio's timers round up to 1 ms.
 pub const DELIVERY_RETRY: Duration = Duration::from_micros(500);

@@ -10,7 +10,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{self, Poll};
+use std::task::{self, Poll, ready};
 
 use actix::fut::ActorFuture;
 use actix::{Actor, ActorContext, AsyncContext, Context};
@@ -18,7 +18,7 @@ use mp_core::Instant;
 use tokio::time::Sleep;
 
 use crate::clock::Clock;
-use crate::limits::INPUTS_PER_TURN;
+use crate::limits::{DELIVERY_RETRY, INPUTS_PER_TURN};
 
 /// An actor that hosts a state machine.
 pub(crate) trait Turns: Actor<Context = Context<Self>> {
@@ -26,6 +26,12 @@ pub(crate) trait Turns: Actor<Context = Context<Self>> {
 
     /// Steps 2 and 3; returns when the next turn is due without input.
     fn turn(&mut self, now: Instant, ctx: &mut Context<Self>) -> Option<Instant>;
+
+    /// Whether it has so much to say that it takes nothing more in before a turn has delivered it. Only one of two that
+    /// face each other may ever be full, or they would wait for each other.
+    fn is_full(&self) -> bool {
+        false
+    }
 
     /// Whether the outside has something to take in; else the task is woken when it has.
     fn poll_ready(&mut self, _cx: &mut task::Context<'_>) -> Poll<()> {
@@ -63,11 +69,12 @@ pub(crate) fn drive<A: Turns>(ctx: &mut Context<A>) {
 pub(crate) fn took_input<A: Turns>(actor: &mut A, ctx: &mut Context<A>) {
     let pace = actor.pace();
     pace.inputs += 1;
-    if pace.inputs >= INPUTS_PER_TURN && !ctx.state().stopping() {
-        run_turn(actor, ctx);
-        // While it waits, actix leaves the mailbox alone.
-        ctx.wait(Yield { done: false });
+    if ctx.state().stopping() || (pace.inputs < INPUTS_PER_TURN && !actor.is_full()) {
+        return;
     }
+    run_turn(actor, ctx);
+    // While it waits, actix leaves the mailbox alone.
+    ctx.wait(Pause { sleep: None });
 }
 
 fn run_turn<A: Turns>(actor: &mut A, ctx: &mut Context<A>) {
@@ -129,23 +136,37 @@ impl<A: Turns> ActorFuture<A> for Driver {
     }
 }
 
-struct Yield {
-    done: bool,
+/// Lets others have the thread once, and then for as long as the actor is full.
+struct Pause {
+    sleep: Option<Pin<Box<Sleep>>>,
 }
 
-impl<A: Actor> ActorFuture<A> for Yield {
+impl<A: Turns> ActorFuture<A> for Pause {
     type Output = ();
 
     fn poll(
         mut self: Pin<&mut Self>,
-        _actor: &mut A,
-        _ctx: &mut A::Context,
+        actor: &mut A,
+        ctx: &mut Context<A>,
         cx: &mut task::Context<'_>,
     ) -> Poll<()> {
-        if std::mem::replace(&mut self.done, true) {
-            return Poll::Ready(());
+        match &mut self.sleep {
+            None => {
+                self.sleep = Some(Box::pin(tokio::time::sleep(DELIVERY_RETRY)));
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Some(sleep) => {
+                if actor.is_full() {
+                    ready!(sleep.as_mut().poll(cx));
+                    run_turn(actor, ctx);
+                }
+                if actor.is_full() && !ctx.state().stopping() {
+                    sleep.as_mut().reset(tokio::time::Instant::now() + DELIVERY_RETRY);
+                    return sleep.as_mut().poll(cx);
+                }
+                Poll::Ready(())
+            }
         }
-        cx.waker().wake_by_ref();
-        Poll::Pending
     }
 }

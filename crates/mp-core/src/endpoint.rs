@@ -354,6 +354,8 @@ impl<P: MultiplayerPeer, D: Door> Endpoint<P, D> {
             self.close_lane(branch, reason);
         }
         if lost || (closes && self.branches.values().all(|lane| lane.closed)) {
+            // What it owes the other side for its goodbye goes first: closing forgets it.
+            self.peer.flush(now);
             self.peer.close();
             self.finished = true;
         }

@@ -106,6 +106,12 @@ impl Branch {
         self.scene.multiplayer().is_blocked()
     }
 
+    /// Packets that wait for the endpoint for which most do. A host delivers before they reach
+    /// [`OUTBOX_PACKETS_MAX`](mp_core::limits::OUTBOX_PACKETS_MAX), and takes in less when it cannot.
+    pub fn queued_packets(&self) -> usize {
+        self.scene.multiplayer().queued_packets()
+    }
+
     /// Lets the program see signals and calls in order, those that it causes itself too.
     fn run_events(&mut self) {
         loop {

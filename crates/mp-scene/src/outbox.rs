@@ -64,6 +64,11 @@ impl Outbox {
         self.blocked
     }
 
+    /// Packets that wait.
+    pub(crate) fn packets(&self) -> usize {
+        self.packets
+    }
+
     /// Unreliable packets dropped because the endpoint took nothing.
     pub(crate) fn dropped(&self) -> u64 {
         self.dropped

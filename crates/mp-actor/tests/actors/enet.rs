@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::mpsc::sync_channel;
 
 use mp_actor::prelude::*;
+use mp_core::limits::LINGER;
 use mp_transport_enet::io::TokioUdpSocket;
 use mp_transport_enet::{ClientOptions, CreateError, EnetMultiplayerPeer, ServerOptions};
 
@@ -51,7 +52,9 @@ fn a_server_and_two_clients_meet_over_enet() {
 
         let stats = b.peer(PeerId::SERVER).unwrap().stats().await.unwrap();
         assert!(stats.link.unwrap().packets_received >= 3_000, "{stats:?}");
+        let start = tokio::time::Instant::now();
         assert_eq!(server.close().await, Ended::Closed);
+        assert!(start.elapsed() < LINGER, "the client has confirmed the goodbye");
         assert!(matches!(b.closed().await, Ended::Disconnected(_)));
     });
 }

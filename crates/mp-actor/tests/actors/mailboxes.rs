@@ -44,7 +44,7 @@ fn a_branch_that_stands_still_gets_everything_later() {
         });
         let server = server.mailbox_batches(1).serve(|| made(room)).await.unwrap();
         let client = mp_actor::branch(|| Branch::builder("/root").build());
-        let client = client.connect(|| made(seat)).await.unwrap();
+        let client = client.mailbox_batches(1).connect(|| made(seat)).await.unwrap();
 
         send_numbers(&client, PeerId::SERVER, 0..30_000).await;
         open.send(()).unwrap();

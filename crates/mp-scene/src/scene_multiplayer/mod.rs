@@ -319,6 +319,11 @@ impl SceneMultiplayer {
         }
     }
 
+    /// Packets that wait for the endpoint for which most do.
+    pub(crate) fn queued_packets(&self) -> usize {
+        self.outboxes.values().map(Outbox::packets).max().unwrap_or(0)
+    }
+
     /// Whether an endpoint gave something back at the last delivery.
     pub(crate) fn is_blocked(&self) -> bool {
         self.outboxes.values().any(Outbox::is_blocked)
