@@ -105,11 +105,13 @@ fn outgoing(to: ConnectionId, mode: TransferMode, channel: u8, payload: &[u8]) -
 }
 
 fn packets(events: &[PeerEvent]) -> Vec<&Packet> {
-    let packet = |event| match event {
-        &PeerEvent::Packet(ref packet) => Some(packet),
-        _ => None,
-    };
-    events.iter().filter_map(packet).collect()
+    let mut packets = Vec::new();
+    for event in events {
+        if let PeerEvent::Packet(packet) = event {
+            packets.push(packet);
+        }
+    }
+    packets
 }
 
 #[test]
