@@ -7,12 +7,14 @@ use std::time::Duration;
 use mp_core::{ConnectionId, ConnectionStats, DisconnectReason};
 
 use super::ack::Acknowledgements;
+use super::channels::Channels;
 use super::command::{Body, Command, Connect, Terms};
 use super::datagram::Datagram;
 use super::inbound::Inbound;
+use super::pack::Route;
 use super::payload::Payload;
 use super::rtt::RoundTrip;
-use super::sender::{Channels, QueueError, Route, Sender};
+use super::sender::{QueueError, Sender};
 use super::settings::HostSettings;
 use super::slots::Sessions;
 use super::throttle::Throttle;
