@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use mp_core::PeerId;
 
 use crate::limits::{PATH_CACHE_BYTES_MAX, PATH_ENTRY_BYTES};
+use crate::scene_multiplayer::Refusal;
 use crate::tree::{NodeId, NodeTree};
 
 /// The numbers that we give and those that we were given.
@@ -141,11 +142,18 @@ impl PathCache {
 
     /// The node that `peer` calls `id`. When it has left the tree the path is looked up again, so that a node that took
     /// its place is found.
-    pub(crate) fn resolve(&mut self, tree: &dyn NodeTree, peer: PeerId, id: u32) -> Option<NodeId> {
-        let given = self.peers.get_mut(&peer)?.given.get_mut(&id)?;
+    pub(crate) fn resolve(
+        &mut self,
+        tree: &dyn NodeTree,
+        peer: PeerId,
+        id: u32,
+    ) -> Result<NodeId, Refusal> {
+        let given = self.peers.get_mut(&peer).and_then(|paths| paths.given.get_mut(&id));
+        let given = given.ok_or(Refusal::Because("unknown node number"))?;
         if tree.multiplayer_authority(given.node).is_none() {
-            given.node = tree.find(&given.path)?;
+            let absent = || Refusal::Absent(given.path.to_string());
+            given.node = tree.find(&given.path).ok_or_else(absent)?;
         }
-        Some(given.node)
+        Ok(given.node)
     }
 }

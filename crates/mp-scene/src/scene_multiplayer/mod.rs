@@ -5,6 +5,7 @@
 //! and calls in the order of Godot.
 
 mod auth;
+mod early;
 mod error;
 mod peers;
 mod quirks;
@@ -15,16 +16,17 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use indexmap::IndexMap;
 use mp_core::{
     ConnectionId, ConnectionStatus, DisconnectReason, EndpointId, EndpointInfo, Farewell, Instant,
     PeerEvent, PeerId, ToEndpoint, Variant,
 };
 
+use early::Early;
 pub use error::{AuthError, RpcError, SendBytesError};
 use peers::{Peer, Peers, Route};
 pub use quirks::GodotQuirks;
+pub(crate) use receive::Refusal;
 pub(crate) use send::Called;
 
 use crate::SceneMessage;
@@ -55,8 +57,7 @@ pub struct SceneMultiplayer {
     peers: Peers,
     paths: PathCache,
 
-    /// Raw packets of peers that were not announced yet, oldest first.
-    early: VecDeque<(PeerId, Bytes)>,
+    early: Early,
     outboxes: BTreeMap<EndpointId, Outbox>,
     events: VecDeque<SceneEvent>,
     stats: SceneStats,
@@ -114,7 +115,7 @@ impl SceneMultiplayer {
             endpoints: IndexMap::new(),
             peers: Peers::default(),
             paths: PathCache::default(),
-            early: VecDeque::new(),
+            early: Early::default(),
             outboxes: BTreeMap::new(),
             events: VecDeque::new(),
             stats: SceneStats::default(),
@@ -161,7 +162,7 @@ impl SceneMultiplayer {
     pub fn clear(&mut self) {
         self.peers = Peers::default();
         self.paths.clear();
-        self.early.clear();
+        self.early = Early::default();
     }
 
     /// Whether clients see each other.
@@ -248,7 +249,7 @@ impl SceneMultiplayer {
                     return;
                 };
                 self.stats.packets_received += 1;
-                self.receive(tree, sender, &packet);
+                self.receive(now, tree, sender, &packet);
             }
             PeerEvent::Disconnected { connection, reason } => {
                 if let Some(peer) = self.peers.at(endpoint, connection) {
@@ -297,6 +298,35 @@ impl SceneMultiplayer {
 
     pub(crate) fn handle_removed_node(&mut self, node: NodeId) {
         self.paths.remove_node(node);
+    }
+
+    /// Nodes have come, or have other names: looks whether something waits for them.
+    pub(crate) fn handle_added_nodes(
+        &mut self,
+        now: Instant,
+        tree: &dyn NodeTree,
+        nodes: &[NodeId],
+    ) {
+        for &node in nodes {
+            if !self.early.awaits_nodes() {
+                return;
+            }
+            let Some(path) = tree.path_of(node) else { continue };
+            for waiting in self.early.take(&path) {
+                self.receive_inner(now, tree, waiting.sender, &waiting.packet);
+            }
+        }
+    }
+
+    /// Runs the timers that are due.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        self.check_auth_timeouts(now);
+        self.stats.refused_calls += self.early.sweep(now);
+    }
+
+    /// When the next timer is due.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        [self.next_auth_timeout(), self.early.next_sweep()].into_iter().flatten().min()
     }
 
     pub(crate) fn next_event(&mut self) -> Option<SceneEvent> {
@@ -371,7 +401,9 @@ impl SceneMultiplayer {
             self.emit(Signal::ConnectedToServer);
         }
         self.emit(Signal::PeerConnected(peer));
-        self.deliver_early(peer);
+        for data in self.early.take_raw(peer) {
+            self.emit(Signal::PeerPacket { from: peer, data });
+        }
     }
 
     fn remove_peer(&mut self, peer: PeerId, signal: bool) {
@@ -392,6 +424,7 @@ impl SceneMultiplayer {
         }
         self.peers.remove(peer);
         self.paths.remove_peer(peer);
+        self.early.remove_peer(peer);
         if signal {
             self.emit(Signal::PeerDisconnected(peer));
         }

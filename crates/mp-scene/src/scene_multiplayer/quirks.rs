@@ -3,6 +3,8 @@
 /// What Godot 4.6.3 lets peers do; all off by default. See `docs/DEVIATIONS.md`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GodotQuirks {
+    /// Calls of nodes that are not there, and announcements of their paths, are lost. Otherwise they wait briefly for the node.
+    pub absent_nodes: bool,
     /// A call whose arguments cannot all be decoded is made, with null for those that cannot.
     pub incomplete_calls: bool,
     /// A call of a node whose methods the caller numbers in another way is made, of whatever method has the number here.
@@ -17,6 +19,7 @@ pub struct GodotQuirks {
 impl GodotQuirks {
     /// Everything as in Godot.
     pub const ALL: Self = Self {
+        absent_nodes: true,
         incomplete_calls: true,
         mismatched_methods: true,
         paths_outside_root: true,
