@@ -137,7 +137,7 @@ impl Host {
         let (now, epoch) = (self.now.as_millis(), self.epoch.unwrap_or_default());
         let seconds = now.saturating_sub(epoch).div_ceil(1_000);
         self.announce_at.get_or_insert(epoch + seconds * 1_000);
-        if self.settings.admission == (Admission::PeerIds { unique: true }) {
+        if age.is_some() && self.settings.admission == (Admission::PeerIds { unique: true }) {
             self.ids.insert(peer.data, slot);
         }
     }

@@ -365,3 +365,5 @@ fn millis(duration: Duration) -> Millis {
 const VERIFY_CONNECT_LEN: usize = 4 + 44;
 /// Bytes around a datagram on the wire, IPv4.
 const IP_AND_UDP_LEN: u64 = 28;
+// An idle peer costs this, its slot and little more: a server may have 4,095 of them.
+const _: () = assert!(size_of::<Peer>() <= 1_024);
