@@ -1,0 +1,298 @@
+//! The program as a process: what it prints, what it exits with, and what its players see.
+
+#![cfg(unix)]
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::{SocketAddr, UdpSocket};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
+use std::time::Duration;
+
+use mp_actor::BranchRef;
+use mp_actor::prelude::*;
+use mp_core::host::SystemClock;
+use mp_core::{ConnectionStatus, MultiplayerPeer};
+use mp_transport_enet::{ClientOptions, EnetMultiplayerPeer};
+
+/// Longer than any of this takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[test]
+fn an_address_that_is_none_is_told_in_one_line() {
+    let output = run(&["--enet", "localhost"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(lines(&output.stderr).len(), 1, "{:?}", lines(&output.stderr));
+    assert!(lines(&output.stderr)[0].contains("\"localhost\""));
+    assert!(lines(&output.stderr)[0].contains("0.0.0.0:7777"), "it says how to do better");
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn a_port_in_use_is_told_in_one_line() {
+    let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = run(&["--enet", &address]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(lines(&output.stderr).len(), 1, "{:?}", lines(&output.stderr));
+    assert!(lines(&output.stderr)[0].contains(&address));
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn an_address_of_another_machine_is_refused() {
+    // 192.0.2.0/24 is for documentation: no machine has it.
+    let output = run(&["--enet", "192.0.2.1:7777"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(lines(&output.stderr).len(), 1, "{:?}", lines(&output.stderr));
+}
+
+#[test]
+fn a_log_filter_that_is_none_is_told_in_one_line() {
+    let output = run(&["--log", "mp=loudly"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(lines(&output.stderr).len(), 1, "{:?}", lines(&output.stderr));
+}
+
+#[test]
+fn numbers_beyond_enets_are_refused() {
+    for clients in ["0", "4096"] {
+        let output = run(&["--max-clients", clients]);
+        assert_eq!(output.status.code(), Some(2));
+    }
+}
+
+#[test]
+fn limits_that_contradict_each_other_are_told_in_one_line() {
+    let output = run(&["--max-packet-size", "1000000", "--max-reliable-queue", "65536"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(lines(&output.stderr).len(), 1, "{:?}", lines(&output.stderr));
+}
+
+#[test]
+fn the_help_teaches() {
+    let output = run(&["--help"]);
+    assert!(output.status.success());
+    let help = String::from_utf8(output.stdout).unwrap();
+    for taught in ["relay room", "--max-clients", "Examples:", "create_client(", "Exit codes"] {
+        assert!(help.contains(taught), "{taught} is not in {help}");
+    }
+}
+
+#[test]
+fn it_says_where_it_listens_and_ends_when_it_is_asked_to() {
+    for signal in ["TERM", "INT"] {
+        let mut server = Server::start(&[]);
+        let line = format!(
+            r#"var peer = ENetMultiplayerPeer.new(); peer.create_client("127.0.0.1", {}); multiplayer.multiplayer_peer = peer"#,
+            server.address.port()
+        );
+        assert!(server.banner.contains(&line), "{}", server.banner);
+        server.signal(signal);
+        assert_eq!(server.wait().code(), Some(0));
+    }
+}
+
+#[test]
+fn logs_are_json_lines_on_request() {
+    let mut server = Server::start(&["--log-format", "json"]);
+    server.signal("TERM");
+    server.wait();
+    let mut logs = String::new();
+    server.child.stderr.take().unwrap().read_to_string(&mut logs).unwrap();
+    let is_object = |line: &str| line.starts_with('{') && line.ends_with('}');
+    assert!(logs.lines().count() >= 2 && logs.lines().all(is_object), "{logs}");
+    assert!(logs.contains(r#""signal":"SIGTERM""#), "{logs}");
+}
+
+#[test]
+fn players_meet_and_are_told_when_the_room_closes() {
+    let mut server = Server::start(&[]);
+    let address = server.address;
+    actix::System::new().block_on(async {
+        let (tell, mut told) = tokio::sync::mpsc::channel(8);
+        let a = join(address, || {
+            Branch::builder("/root").setup(|scene| scene.add("Chat", Chat(None)).map(drop)).build()
+        })
+        .await;
+        let b = join(address, move || {
+            Branch::builder("/root")
+                .setup(|scene| scene.add("Chat", Chat(Some(tell))).map(drop))
+                .build()
+        });
+        let b = b.await;
+        let a_id = a.with(|scene| scene.unique_id()).await.unwrap();
+        let b_id = b.with(|scene| scene.unique_id()).await.unwrap();
+        until(|| a.peer(b_id).is_some() && b.peer(a_id).is_some()).await;
+
+        // A call and bytes, both relayed.
+        let mut signals = b.signals().await.unwrap();
+        let say = move |scene: &mut Scene| {
+            let chat = scene.find("Chat").unwrap();
+            scene.rpc_id(b_id, chat, "say", ("hello",)).unwrap();
+            scene.send_bytes(b"raw", b_id, TransferMode::Reliable, Channel(2)).unwrap();
+        };
+        a.with(say).await.unwrap();
+        assert_eq!(told.recv().await, Some((a_id, "hello".to_owned())));
+        let packet = Signal::PeerPacket { from: a_id, data: b"raw"[..].into() };
+        assert_eq!(signals.next().await, Some(packet));
+
+        server.signal("TERM");
+        assert!(matches!(a.closed().await, Ended::Disconnected(_)));
+        while signals.next().await.expect("it is told") != Signal::ServerDisconnected {}
+    });
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
+fn a_full_room_refuses_the_next_player() {
+    let server = Server::start(&["--max-clients", "1"]);
+    actix::System::new().block_on(async {
+        let build = || Branch::builder("/root").build();
+        let _first = join(server.address, build).await;
+        let address = server.address;
+        let second = mp_actor::branch(build).connect(move || {
+            EnetMultiplayerPeer::create_async_client(address, ClientOptions::default())
+        });
+        assert!(matches!(second.await, Err(StartError::ConnectionFailed(_))));
+    });
+}
+
+#[test]
+fn a_player_who_has_gone_silent_does_not_keep_the_room_open() {
+    let mut server = Server::start(&[]);
+    let _silent = silent_player(server.address);
+    server.signal("TERM");
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let mut server = Server::start(&[]);
+    // It would be waited for.
+    let _silent = silent_player(server.address);
+    server.signal("TERM");
+    let mut logs = BufReader::new(server.child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("closing") {
+        line.clear();
+        assert!(logs.read_line(&mut line).unwrap() > 0, "it did not say that it closes");
+    }
+    server.signal("TERM");
+    assert_eq!(server.wait().code(), Some(130));
+}
+
+/// One who is in the room and then does nothing more.
+fn silent_player(address: SocketAddr) -> EnetMultiplayerPeer {
+    let mut player = EnetMultiplayerPeer::create_client(address, ClientOptions::default()).unwrap();
+    let clock = SystemClock::new();
+    let limit = clock.now() + PATIENCE;
+    while player.connection_status() != ConnectionStatus::Connected {
+        assert!(clock.now() < limit, "it does not connect");
+        player.poll(clock.now());
+        player.flush(clock.now());
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    player
+}
+
+/// A node whose method hands on what it is told.
+struct Chat(Option<tokio::sync::mpsc::Sender<(PeerId, String)>>);
+
+impl Node for Chat {
+    fn rpc_table() -> RpcTable<Self> {
+        RpcTable::new().method(
+            "say",
+            RpcConfig::any_peer(),
+            |chat: &mut Self, cx, (text,): (String,)| {
+                if let Some(tell) = &chat.0 {
+                    tell.try_send((cx.remote_sender(), text)).expect("the test listens");
+                }
+            },
+        )
+    }
+}
+
+async fn join(
+    address: SocketAddr,
+    build: impl FnOnce() -> Result<Branch, TreeError> + Send + 'static,
+) -> BranchRef {
+    let make = move || EnetMultiplayerPeer::create_async_client(address, ClientOptions::default());
+    mp_actor::branch(build).connect(make).await.expect("it connects")
+}
+
+async fn until(mut condition: impl FnMut() -> bool) {
+    let clock = SystemClock::new();
+    let limit = clock.now() + PATIENCE;
+    while !condition() {
+        assert!(clock.now() < limit, "it does not come");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// A running server; killed when dropped.
+struct Server {
+    child: Child,
+    address: SocketAddr,
+    banner: String,
+    _stdout: BufReader<ChildStdout>,
+}
+
+impl Server {
+    fn start(args: &[&str]) -> Self {
+        let mut child = command(&["--enet", "127.0.0.1:0"])
+            .args(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut banner = String::new();
+        while !banner.contains("--help") {
+            assert!(stdout.read_line(&mut banner).unwrap() > 0, "it ended: {banner}");
+        }
+        let address = banner.split("UDP ").nth(1).and_then(|rest| rest.split(',').next());
+        let address = address.unwrap_or_else(|| panic!("{banner}")).parse().unwrap();
+        Self { child, address, banner, _stdout: stdout }
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &id]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    fn wait(&mut self) -> ExitStatus {
+        let clock = SystemClock::new();
+        let limit = clock.now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(clock.now() < limit, "it does not end");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn run(args: &[&str]) -> Output {
+    command(args).output().expect("it runs")
+}
+
+fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mp-server"));
+    for name in ["MP_ENET", "MP_MAX_CLIENTS", "MP_LOG", "MP_LOG_FORMAT"] {
+        command.env_remove(name);
+    }
+    command.args(args);
+    command
+}
+
+fn lines(output: &[u8]) -> Vec<String> {
+    String::from_utf8_lossy(output).lines().map(str::to_owned).collect()
+}
