@@ -1,6 +1,7 @@
 //! The game of the example `arena`: what the server decides.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use mp_core::variant::Vector2;
@@ -15,6 +16,7 @@ pub(crate) struct Arena {
     players: BTreeMap<PeerId, Player>,
 }
 
+#[derive(Default)]
 struct Player {
     name: String,
     position: Vector2,
@@ -39,16 +41,17 @@ impl Arena {
     fn enter(&mut self, cx: &mut RpcContext<'_>, (name,): (String,)) {
         let (peer, arena) = (cx.remote_sender(), cx.node());
         let letters = name.chars().count();
-        let answer = if !(1..=16).contains(&letters) {
-            cx.rpc_id(peer, arena, "refuse", ("a name has 1 to 16 characters",))
-        } else if self.players.contains_key(&peer) {
-            cx.rpc_id(peer, arena, "refuse", ("you have a name",))
-        } else {
-            println!("{name} enters");
-            let welcome = cx.rpc_id(peer, arena, "welcome", (format!("welcome, {name}"),));
-            let (position, direction) = (Vector2::ZERO, Vector2::ZERO);
-            self.players.insert(peer, Player { name, position, direction });
-            welcome
+        let answer = match self.players.entry(peer) {
+            _ if !(1..=16).contains(&letters) => {
+                cx.rpc_id(peer, arena, "refuse", ("a name has 1 to 16 characters",))
+            }
+            Entry::Occupied(_) => cx.rpc_id(peer, arena, "refuse", ("you have a name",)),
+            Entry::Vacant(place) => {
+                println!("{name} enters");
+                let text = format!("welcome, {name}");
+                place.insert(Player { name, ..Player::default() });
+                cx.rpc_id(peer, arena, "welcome", (text,))
+            }
         };
         // A peer that has left meanwhile needs no answer.
         answer.ok();

@@ -48,12 +48,11 @@ fn main() -> ExitCode {
     let report = Report::default();
     let played = std::panic::catch_unwind(AssertUnwindSafe(|| play(&options, &report, scenario)))
         .unwrap_or_else(|_| Err(Failed("it panicked; see standard error".into())));
-    let mut problems = report.failures();
-    if let Err(Failed(why)) = played {
-        problems.push(why);
-    }
-    report.say(&result(&options, &problems.join("; ")));
-    if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let stopped = played.err().map(|Failed(why)| why);
+    let failed = Some(report.summary()).filter(|why| !why.is_empty());
+    let why = failed.into_iter().chain(stopped).collect::<Vec<_>>().join("; ");
+    report.say(&result(&options, &why));
+    if why.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn play(options: &Options, report: &Report, scenario: &Scenario) -> Played {

@@ -37,9 +37,15 @@ impl Report {
         self.0.borrow_mut().push(why);
     }
 
-    /// The checks that have failed so far.
-    pub(crate) fn failures(&self) -> Vec<String> {
-        self.0.borrow().clone()
+    /// The first of the checks that have failed so far; empty when none has.
+    pub(crate) fn summary(&self) -> String {
+        const SHOWN: usize = 5;
+        let failures = self.0.borrow();
+        let mut summary = failures.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("; ");
+        if failures.len() > SHOWN {
+            summary.push_str(&format!("; and {} more", failures.len() - SHOWN));
+        }
+        summary
     }
 
     /// Whether any check has failed.

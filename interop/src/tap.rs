@@ -26,6 +26,8 @@ pub(crate) struct TapLog(Rc<RefCell<Seen>>);
 #[derive(Debug, Default)]
 struct Seen {
     arrival: (TransferMode, Channel),
+    /// Packets in which this side told clients of each other.
+    announcements: usize,
     asked: Vec<Asked>,
     passed_on: BTreeMap<ConnectionId, Vec<Relayed>>,
 }
@@ -49,7 +51,10 @@ pub(crate) struct Relayed {
     inner: Bytes,
 }
 
-/// A packet between a client and the server for, or of, another client: this, and an i32 peer.
+/// How packets between SceneMultiplayers begin that are about other clients: ADD_PEER and DEL_PEER with an i32 peer, and
+/// RELAY with an i32 peer and the packet that is for, or of, that one.
+const ADD_PEER: [u8; 2] = [7, 1];
+const DEL_PEER: [u8; 2] = [7, 2];
 const RELAY: [u8; 2] = [7, 3];
 const RELAY_HEADER: usize = 6;
 
@@ -68,6 +73,11 @@ impl TapLog {
     pub(crate) fn arrival(&self) -> (TransferMode, u8) {
         let (mode, Channel(channel)) = self.0.borrow().arrival;
         (mode, channel)
+    }
+
+    /// How often this side told a client of another that it is there, or gone.
+    pub(crate) fn announcements(&self) -> usize {
+        self.0.borrow().announcements
     }
 
     /// What each link had to get of the relay by the packets that clients sent to it, and what it got. `peers` are
@@ -104,7 +114,11 @@ impl TapLog {
     }
 
     fn note_outgoing(&self, outgoing: &Outgoing) {
-        let Some((source, inner)) = relay_parts(&outgoing.joined()) else { return };
+        let packet = outgoing.joined();
+        if packet.starts_with(&ADD_PEER) || packet.starts_with(&DEL_PEER) {
+            self.0.borrow_mut().announcements += outgoing.to.as_slice().len();
+        }
+        let Some((source, inner)) = relay_parts(&packet) else { return };
         let &Outgoing { mode, channel, .. } = outgoing;
         for &link in outgoing.to.as_slice() {
             let relayed = Relayed { source, mode, channel, inner: inner.clone() };

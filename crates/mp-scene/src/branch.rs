@@ -115,8 +115,8 @@ impl Branch {
     /// Lets the program see signals and calls in order, those that it causes itself too.
     fn run_events(&mut self) {
         loop {
-            let (_, multiplayer) = self.scene.parts();
-            let Some(event) = multiplayer.next_event() else { return };
+            self.scene.look_for_added_nodes();
+            let Some(event) = self.scene.multiplayer_mut().next_event() else { return };
             match event {
                 SceneEvent::Call(call) => self.scene.call_remote(call),
                 SceneEvent::Signal(signal) => {
@@ -178,7 +178,7 @@ impl StateMachine for Branch {
 
     fn end_turn(&mut self, now: Instant) {
         self.scene.set_now(now);
-        self.scene.multiplayer_mut().check_auth_timeouts(now);
+        self.scene.multiplayer_mut().handle_timeout(now);
         self.run_events();
         self.tick(now);
         self.run_events();
@@ -193,8 +193,8 @@ impl StateMachine for Branch {
 
     fn poll_timeout(&self) -> Option<Instant> {
         let tick = self.hooks.tick_period().map(|_| self.next_tick.unwrap_or(Instant::ZERO));
-        let auth = self.scene.multiplayer().next_auth_timeout();
-        [tick, auth].into_iter().flatten().min()
+        let timeout = self.scene.multiplayer().poll_timeout();
+        [tick, timeout].into_iter().flatten().min()
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use mp_core::PeerId;
 
 use crate::codec::Codec;
-use crate::scene_multiplayer::SceneMultiplayer;
+use crate::scene_multiplayer::{GodotQuirks, SceneMultiplayer};
 use crate::tree::{Tree, TreeError};
 use crate::{Branch, Scene, Signal};
 
@@ -34,6 +34,7 @@ pub struct BranchBuilder {
     codec: Codec,
     server_relay: bool,
     authentication: bool,
+    quirks: GodotQuirks,
     setups: Setups,
     hooks: Hooks,
 }
@@ -60,6 +61,7 @@ impl BranchBuilder {
             codec: Codec::default(),
             server_relay: true,
             authentication: false,
+            quirks: GodotQuirks::default(),
             setups: Setups::default(),
             hooks: Hooks::default(),
         }
@@ -149,6 +151,12 @@ impl BranchBuilder {
         self
     }
 
+    /// What peers may do that Godot lets them do and mp does not (default: nothing).
+    pub fn quirks(mut self, quirks: GodotQuirks) -> Self {
+        self.quirks = quirks;
+        self
+    }
+
     /// The branch, with its nodes.
     ///
     /// # Errors
@@ -159,6 +167,7 @@ impl BranchBuilder {
         let mut multiplayer = SceneMultiplayer::new(self.codec);
         multiplayer.set_server_relay(self.server_relay);
         multiplayer.set_authentication(self.authentication);
+        multiplayer.set_quirks(self.quirks);
         let mut scene = Scene::new(tree, multiplayer);
         for setup in self.setups.0 {
             setup(&mut scene)?;

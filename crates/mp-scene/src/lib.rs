@@ -49,6 +49,8 @@ pub use builder::BranchBuilder;
 pub use codec::Codec;
 pub use message::{CallNode, RemoteCall, SceneMessage};
 pub use scene::{RpcContext, Scene};
-pub use scene_multiplayer::{AuthError, RpcError, SceneMultiplayer, SceneStats, SendBytesError};
+pub use scene_multiplayer::{
+    AuthError, GodotQuirks, RpcError, SceneMultiplayer, SceneStats, SendBytesError,
+};
 pub use signal::Signal;
 pub use tree::{Tree, TreeError};

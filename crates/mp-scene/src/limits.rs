@@ -1,5 +1,7 @@
 //! Every bound of this crate, with its reason.
 
+use std::time::Duration;
+
 /// What the nodes that one peer has numbered may take. A game of 10,000 nodes with paths of 60 bytes needs 1.2 MB; Godot has
 /// no bound.
 pub const PATH_CACHE_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -10,6 +12,16 @@ pub const PATH_ENTRY_BYTES: usize = 64;
 /// Packets of one peer that could not be understood before it is disconnected as misbehaving. Godot's own errors (a call to a
 /// node that is not there) are understood and do not count.
 pub const MALFORMED_PACKETS_MAX: u64 = 1_000;
+
+/// Packets that wait because they came too early: raw ones of all peers that are not announced yet, and for each peer those for
+/// nodes that are not there yet. What they wait for is under way when they arrive, so that a few round trips' worth is plenty.
+pub const EARLY_PACKETS_MAX: usize = 64;
+
+/// Bytes of them; see [`EARLY_PACKETS_MAX`].
+pub const EARLY_BYTES_MAX: usize = 64 * 1024;
+
+/// How long a packet waits for a node, at least; at most twice that. Longer than a lost packet takes to be sent again a few times.
+pub const EARLY_TIME: Duration = Duration::from_secs(2);
 
 /// Signals kept for a program that takes them with `next_signal`. A program that never does must not grow.
 pub const SIGNALS_MAX: usize = 4_096;

@@ -1,10 +1,11 @@
 //! Which number stands for which node, in both directions and separately for each peer (Godot: `SceneCacheInterface`).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use mp_core::PeerId;
 
 use crate::limits::{PATH_CACHE_BYTES_MAX, PATH_ENTRY_BYTES};
+use crate::scene_multiplayer::Refusal;
 use crate::tree::{NodeId, NodeTree};
 
 /// The numbers that we give and those that we were given.
@@ -26,6 +27,8 @@ struct PeerPaths {
     given: BTreeMap<u32, Given>,
     /// What `given` takes, so that a peer cannot fill our memory.
     given_bytes: usize,
+    /// Nodes whose methods the peer numbers in another way.
+    mismatched: BTreeSet<NodeId>,
 }
 
 /// A node that a peer has numbered.
@@ -68,8 +71,10 @@ impl PathCache {
 
     /// Forgets the number of a node that has left the tree.
     pub(crate) fn remove_node(&mut self, node: NodeId) {
-        if let Some(id) = self.ids.remove(&node) {
-            for paths in self.peers.values_mut() {
+        let id = self.ids.remove(&node);
+        for paths in self.peers.values_mut() {
+            paths.mismatched.remove(&node);
+            if let Some(id) = id {
                 paths.told.remove(&id);
             }
         }
@@ -98,6 +103,11 @@ impl PathCache {
         self.peers.get(&peer).and_then(|paths| paths.told.get(&id)).copied().unwrap_or(false)
     }
 
+    /// Whether `peer` numbers the methods of `node` in another way.
+    pub(crate) fn is_mismatched(&self, peer: PeerId, node: NodeId) -> bool {
+        self.peers.get(&peer).is_some_and(|paths| paths.mismatched.contains(&node))
+    }
+
     /// Whether `peer` uses `id` already.
     pub(crate) fn is_given(&self, peer: PeerId, id: u32) -> bool {
         self.peers.get(&peer).is_some_and(|paths| paths.given.contains_key(&id))
@@ -110,6 +120,7 @@ impl PathCache {
         id: u32,
         node: NodeId,
         path: &str,
+        checksum_ok: bool,
     ) -> Result<(), Refused> {
         let paths = self.peers.get_mut(&peer).ok_or(Refused::Full)?;
         let bytes = PATH_ENTRY_BYTES + path.len();
@@ -120,17 +131,29 @@ impl PathCache {
             return Err(Refused::Full);
         }
         paths.given_bytes += bytes;
+        if checksum_ok {
+            paths.mismatched.remove(&node);
+        } else {
+            paths.mismatched.insert(node);
+        }
         paths.given.insert(id, Given { node, path: path.into() });
         Ok(())
     }
 
     /// The node that `peer` calls `id`. When it has left the tree the path is looked up again, so that a node that took
     /// its place is found.
-    pub(crate) fn resolve(&mut self, tree: &dyn NodeTree, peer: PeerId, id: u32) -> Option<NodeId> {
-        let given = self.peers.get_mut(&peer)?.given.get_mut(&id)?;
+    pub(crate) fn resolve(
+        &mut self,
+        tree: &dyn NodeTree,
+        peer: PeerId,
+        id: u32,
+    ) -> Result<NodeId, Refusal> {
+        let given = self.peers.get_mut(&peer).and_then(|paths| paths.given.get_mut(&id));
+        let given = given.ok_or(Refusal::Because("unknown node number"))?;
         if tree.multiplayer_authority(given.node).is_none() {
-            given.node = tree.find(&given.path)?;
+            let absent = || Refusal::Absent(given.path.to_string());
+            given.node = tree.find(&given.path).ok_or_else(absent)?;
         }
-        Some(given.node)
+        Ok(given.node)
     }
 }

@@ -198,6 +198,14 @@ impl Scene {
         stats
     }
 
+    /// Lets what waited for nodes go on that have come.
+    pub(crate) fn look_for_added_nodes(&mut self) {
+        let added = self.tree.take_added();
+        if !added.is_empty() {
+            self.multiplayer.handle_added_nodes(self.now, &self.tree, &added);
+        }
+    }
+
     /// The tree for looking, the SceneMultiplayer for changing.
     pub(crate) fn parts(&mut self) -> (&Tree, &mut SceneMultiplayer) {
         (&self.tree, &mut self.multiplayer)

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use mp_core::{DisconnectReason, Farewell, MultiplayerPeer};
 use mp_scene::RpcError;
+use mp_scene::limits::{EARLY_PACKETS_MAX, EARLY_TIME};
 use mp_scene::prelude::*;
 use mp_scene::testing::Lan;
 
@@ -198,7 +199,50 @@ fn a_node_may_remove_itself_while_its_method_runs() {
     lan.settle();
     assert_eq!(lines(&log), ["2 at 1: vanish"]);
     assert!(lan.scene(PeerId::SERVER).find("Talk").is_err());
+    assert_eq!(lan.scene(PeerId::SERVER).stats().refused_calls, 0, "the node may yet come back");
+    for _ in 0..2 * EARLY_TIME.as_millis() / Lan::STEP.as_millis() {
+        lan.step();
+    }
     assert_eq!(lan.scene(PeerId::SERVER).stats().refused_calls, 1);
+}
+
+#[test]
+fn a_call_that_comes_before_its_node_waits_for_it() {
+    let log = Log::default();
+    let mut lan = Lan::new(Branch::builder("/root/Game")).unwrap();
+    let two = lan.join(game(&log)).unwrap();
+    lan.settle();
+    for text in ["first", "second"] {
+        say(&mut lan, two, PeerId::SERVER, text).unwrap();
+    }
+    lan.settle();
+    assert_eq!(lines(&log), [""; 0]);
+
+    let talk = Talk { log: log.clone() };
+    lan.scene(PeerId::SERVER).add("Talk", talk).unwrap();
+    say(&mut lan, two, PeerId::SERVER, "third").unwrap();
+    lan.settle();
+    assert_eq!(lines(&log), ["2 at 1: first", "2 at 1: second", "2 at 1: third"]);
+    // The announcement of the path waited, too, so that calls go by number now.
+    let received = lan.scene(two).stats().packets_received;
+    assert_eq!(received, 1, "the confirmation");
+}
+
+#[test]
+fn calls_that_wait_for_a_node_are_bounded() {
+    let log = Log::default();
+    let mut lan = Lan::new(Branch::builder("/root/Game")).unwrap();
+    let two = lan.join(game(&log)).unwrap();
+    lan.settle();
+    for number in 0..EARLY_PACKETS_MAX + 10 {
+        say(&mut lan, two, PeerId::SERVER, &number.to_string()).unwrap();
+    }
+    lan.settle();
+    // The announcement of the path takes one place.
+    assert_eq!(lan.scene(PeerId::SERVER).stats().refused_calls, 11);
+    lan.scene(PeerId::SERVER).add("Talk", Talk { log: log.clone() }).unwrap();
+    lan.settle();
+    assert_eq!(lines(&log).len(), EARLY_PACKETS_MAX - 1);
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod vectors;
 use bytes::BytesMut;
 use mp_core::variant::{FullObject, Object};
 use mp_core::{ConnectionStatus, Target};
+use mp_scene::GodotQuirks;
 use mp_scene::codec::{Limits, Objects};
 use mp_scene::prelude::*;
 use mp_scene::tree::NodeTree;
@@ -81,8 +82,7 @@ fn set_up(name: &str, setup: &Value) -> World {
         setup["peers"].as_array().unwrap().iter().map(|id| id.as_i64().unwrap() as i32).collect();
     let mut world = World::new(peers.iter().copied(), true);
     for &peer in &peers {
-        // Godot allows paths that leave the root; mp only when told to.
-        world.scene(peer).multiplayer_mut().set_allow_paths_outside_root(true);
+        world.scene(peer).multiplayer_mut().set_quirks(GodotQuirks::ALL);
         if name == "two_and_four_byte_node_ids" {
             add_many_nodes(&mut world, peer);
             continue;

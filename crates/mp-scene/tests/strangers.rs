@@ -8,9 +8,11 @@ use std::sync::LazyLock;
 use bytes::{Bytes, BytesMut};
 use mp_core::TransferMode;
 use mp_scene::codec::{Limits, Objects};
-use mp_scene::limits::{MALFORMED_PACKETS_MAX, PATH_CACHE_BYTES_MAX, PATH_ENTRY_BYTES};
+use mp_scene::limits::{
+    EARLY_PACKETS_MAX, MALFORMED_PACKETS_MAX, PATH_CACHE_BYTES_MAX, PATH_ENTRY_BYTES,
+};
 use mp_scene::prelude::*;
-use mp_scene::{SceneMessage, SceneStats};
+use mp_scene::{GodotQuirks, SceneMessage, SceneStats};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use vectors::nodes::{Event, script};
@@ -177,12 +179,12 @@ fn a_peer_that_sends_only_nonsense_is_disconnected_and_counted() {
 #[test]
 fn calls_that_are_refused_do_not_count_as_nonsense() {
     let mut world = world();
-    // A node number that was never given, a node that is not there, a method that is not there.
-    for packet in ["808000", "a00600008000425a00", "a0060000802a4100"] {
+    // A node number that was never given, a method that is not there.
+    for packet in ["808000", "a0060000802a4100"] {
         send(&mut world, 2, unhex(packet));
     }
     let SceneStats { malformed_packets, refused_calls, .. } = world.scene(1).stats();
-    assert_eq!((malformed_packets, refused_calls), (0, 3));
+    assert_eq!((malformed_packets, refused_calls), (0, 2));
 }
 
 #[test]
@@ -225,7 +227,7 @@ fn a_path_cannot_leave_the_multiplayer_root() {
     }
     assert_eq!(world.scene(1).stats().refused_calls, 3);
 
-    world.scene(1).multiplayer_mut().set_allow_paths_outside_root(true);
+    world.scene(1).multiplayer_mut().set_quirks(GodotQuirks::ALL);
     send(
         &mut world,
         2,
@@ -276,4 +278,64 @@ fn a_peer_that_does_not_authenticate_itself_can_do_nothing() {
     assert_eq!(world.take_sent(), []);
     assert_eq!(world.scene(1).peers(), []);
     assert!(world.scene(1).stats().malformed_packets > 100);
+}
+
+#[test]
+fn a_call_with_arguments_that_cannot_be_read_is_not_made() {
+    let mut world = world();
+    // Two arguments announced, one present.
+    send(&mut world, 2, unhex("2009000080 00 02 0205 4100".replace(' ', "").as_str()));
+    assert_eq!(world.take_events(), []);
+    assert_eq!(world.scene(1).stats().refused_calls, 1);
+}
+
+#[test]
+fn a_call_of_a_node_with_other_methods_is_not_made() {
+    let mut world = world();
+    let checksum = "30".repeat(32);
+    send(&mut world, 2, unhex(&format!("01{checksum}00010000004100")));
+    assert_eq!(world.take_sent().pop().unwrap().hex, "020001000000", "confirmed as different");
+    // By number, and by path.
+    for call in ["800100", "a006000080004100"] {
+        send(&mut world, 2, unhex(call));
+    }
+    assert_eq!(world.take_events(), []);
+    assert_eq!(world.scene(1).stats().refused_calls, 2);
+    assert!(plays(&mut world, 3), "it is the caller that is refused, not the node");
+}
+
+#[test]
+fn raw_packets_wait_for_the_announcement_of_their_sender() {
+    let mut world = world();
+    let relayed =
+        |from: &str, byte: u8| unhex(&format!("0703{from}000000 03{byte:02x}").replace(' ', ""));
+    let mut receive = |packet| world.receive(2, 1, TransferMode::Reliable, Channel(3), packet);
+    receive(relayed("09", 1));
+    receive(relayed("08", 2));
+    receive(relayed("09", 3));
+    receive(unhex("070109000000"));
+    let events = world.take_events();
+    let heard: Vec<_> = events
+        .iter()
+        .map(|event| match event {
+            Event::Bytes { from, hex, .. } => format!("{from}: {hex}"),
+            Event::Signal { name, args, .. } => format!("{name} {args:?}"),
+            Event::Call { .. } => panic!("{event:?}"),
+        })
+        .collect();
+    assert_eq!(heard, ["peer_connected [9]", "9: 01", "9: 03"]);
+}
+
+#[test]
+fn raw_packets_that_wait_are_bounded() {
+    let mut world = world();
+    for number in 0..EARLY_PACKETS_MAX as u8 + 10 {
+        let packet = unhex(&format!("07030900000003{number:02x}"));
+        world.receive(2, 1, TransferMode::Reliable, Channel(3), packet);
+    }
+    assert_eq!(world.scene(2).stats().stray_packets, 10);
+    world.receive(2, 1, TransferMode::Reliable, Channel(0), unhex("070109000000"));
+    let events = world.take_events();
+    assert_eq!(events.len(), 1 + EARLY_PACKETS_MAX);
+    assert!(matches!(&events[1], Event::Bytes { hex, .. } if hex == "0a"), "the oldest made way");
 }

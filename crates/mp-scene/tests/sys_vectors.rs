@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use mp_core::{ConnectionStatus, Target};
+use mp_scene::GodotQuirks;
 use mp_scene::codec::{Limits, Objects};
 use mp_scene::prelude::*;
 use serde_json::Value;
@@ -98,6 +99,7 @@ fn set_up(name: &str, setup: &Value) -> World {
         let server_relay = setup["server_relay"].as_bool().unwrap();
         let multiplayer = world.scene(peer).multiplayer_mut();
         multiplayer.set_server_relay(server_relay);
+        multiplayer.set_quirks(GodotQuirks::ALL);
         let all = authenticates == "on all";
         multiplayer.set_authentication(all || authenticates == "on 1 only" && peer == 1);
         if name == "auth_timeout" {

@@ -55,8 +55,7 @@ fn over_a_perfect_network() {
 
 #[test]
 fn over_a_good_network() {
-    let mut link = Link::default();
-    link.latency = Duration::from_millis(20);
+    let link = Link { latency: Duration::from_millis(20), ..Link::default() };
     suite(|| Virtual::new(2, link));
 }
 

@@ -69,6 +69,17 @@ fn reliable_packets_wait_for_those_before_them() {
 }
 
 #[test]
+fn a_duplicate_of_what_waits_is_acknowledged_and_costs_nothing() {
+    let (mut host, client) = connected();
+    let now = at(10_100);
+    client.send(&mut host, now, &[reliable(0, 2, &[2])]);
+    let waiting = host.waiting_bytes(client.connection);
+    client.send(&mut host, now, &[reliable(0, 2, &[2])]);
+    assert_eq!(host.waiting_bytes(client.connection), waiting);
+    assert_eq!(client.acknowledged(&mut host, now, 0), [2, 2]);
+}
+
+#[test]
 fn channels_do_not_wait_for_each_other() {
     let (mut host, client) = connected();
     client.send(&mut host, at(10_100), &[reliable(3, 2, &[1]), reliable(254, 1, &[2])]);
@@ -434,6 +445,28 @@ fn the_window_holds_reliable_data_back_and_nothing_else() {
     assert!(matches!(parse(last).1[0].body, Body::SendUnsequenced { .. }));
     client.acknowledge(&mut host, at(10_110), 0, 1, at(10_100));
     assert_eq!(transmits(&mut host, at(10_110)).len(), 1, "one acknowledged, one more sent");
+}
+
+#[test]
+fn a_channel_stops_at_the_end_of_a_window_that_is_full() {
+    let (mut host, client) = connected();
+    // Empty packets, which the window of bytes does not hold back. The first window begins with number 1.
+    for _ in 0..20_000 {
+        send(&mut host, client.connection, PacketFlags::RELIABLE, 0);
+    }
+    let numbers = |host: &mut Host, now| {
+        let sent = transmits(host, now);
+        let commands = sent.iter().flat_map(|(_, bytes)| parse(bytes).1);
+        let numbers: Vec<u16> = commands.map(|command| command.sequence).collect();
+        (numbers.first().copied(), numbers.last().copied())
+    };
+    assert_eq!(numbers(&mut host, at(10_100)), (Some(1), Some(8_191)));
+    client.acknowledge(&mut host, at(10_101), 0, 5_000, at(10_100));
+    assert_eq!(
+        numbers(&mut host, at(10_101)),
+        (Some(8_192), Some(12_287)),
+        "one place in it is enough"
+    );
 }
 
 #[test]

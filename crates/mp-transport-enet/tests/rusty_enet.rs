@@ -108,7 +108,7 @@ fn bad_network(seed: u64, packets: usize, size_max: usize) {
     };
     let (ours, theirs) = (plan(packets), plan(packets));
     println!("seed {seed}: {link:?}");
-    World::new(seed, link, seed % 2 == 0).run(&ours, &theirs, 3);
+    World::new(seed, link, seed.is_multiple_of(2)).run(&ours, &theirs, 3);
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

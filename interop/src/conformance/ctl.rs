@@ -101,10 +101,10 @@ impl Ctl {
                 report.fail(format!("client {id}: {why}"));
             }
         }
-        let failures = report.failures();
+        let why = report.summary();
         world.may_leave(&ids);
         for &id in &ids {
-            world.rpc_id(id, node, "finish", (failures.is_empty(), failures.join("; ")))?;
+            world.rpc_id(id, node, "finish", (why.is_empty(), why.clone()))?;
         }
         world.until("the clients to leave", |world| world.peers().is_empty())?;
         for id in ids {

@@ -19,6 +19,7 @@ pub(super) fn serve(world: &mut World) -> Played {
     ctl.close(world)?;
     check_heard(world, talk, &ids);
     report.check("relayed packets", world.scene().stats().relayed_packets, 0);
+    report.check("clients told of each other", world.tap().announcements(), 0);
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use mp_core::VariantType;
 use mp_core::variant::{Array, Dictionary, Vector2};
+use mp_scene::GodotQuirks;
 use mp_scene::prelude::*;
 
 use super::calls_nodes::{Calls, Heard, MODE_METHODS, Part, SharedLog};
@@ -26,6 +27,9 @@ pub(super) fn serve(world: &mut World) -> Played {
     for method in ["budge", "nudge"] {
         world.scene().tree_mut().rpc_config(plain, method, Some(RpcConfig::any_peer()))?;
     }
+    // Godot calls `Odd` although the two sides do not agree on its methods.
+    let quirks = GodotQuirks { mismatched_methods: true, ..GodotQuirks::default() };
+    world.scene().multiplayer_mut().set_quirks(quirks);
     let desk = Desk::open(world)?;
     let client = desk.ids[0];
     world.scene().tree_mut().set_multiplayer_authority(mine, client, true)?;

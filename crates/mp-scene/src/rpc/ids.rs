@@ -40,15 +40,7 @@ impl RpcIds {
         let node: Vec<_> = node.iter().map(|(name, &config)| entry(name, config)).collect();
         let script: Vec<_> = script.map(|(name, config)| entry(name, config)).collect();
 
-        let mut md5 = Md5::new();
-        for entry in node.iter().chain(&script) {
-            md5.update(entry.name.as_bytes());
-        }
-        let mut checksum = [0; 32];
-        for (pair, byte) in checksum.chunks_exact_mut(2).zip(md5.finalize()) {
-            pair[0] = HEX[usize::from(byte >> 4)];
-            pair[1] = HEX[usize::from(byte & 15)];
-        }
+        let checksum = checksum(node.iter().chain(&script));
         Self { node, script, checksum }
     }
 
@@ -78,6 +70,20 @@ impl RpcIds {
         &self.checksum
     }
 
+    /// What is known of the methods of a side whose checksum is `other`: which one of ours it lacks, when that is all; else
+    /// what ours are. The checksum tells no more.
+    pub fn difference(&self, other: &[u8; 32]) -> String {
+        let ours = || self.node.iter().chain(&self.script);
+        let lacks = |lacking: &&RpcEntry| {
+            checksum(ours().filter(|entry| !std::ptr::eq(*entry, *lacking))) == *other
+        };
+        if let Some(lacking) = ours().take(SEARCHED_MAX).find(lacks) {
+            return format!("the other side lacks {:?}", lacking.name);
+        }
+        let names: Vec<_> = ours().map(|entry| &*entry.name).collect();
+        format!("compare the other side's methods with {names:?}")
+    }
+
     /// The script's methods, by number.
     pub fn script(&self) -> &[RpcEntry] {
         &self.script
@@ -89,6 +95,22 @@ impl RpcIds {
     }
 }
 
+fn checksum<'a>(entries: impl Iterator<Item = &'a RpcEntry>) -> [u8; 32] {
+    let mut md5 = Md5::new();
+    for entry in entries {
+        md5.update(entry.name.as_bytes());
+    }
+    let mut checksum = [0; 32];
+    for (pair, byte) in checksum.chunks_exact_mut(2).zip(md5.finalize()) {
+        pair[0] = HEX[usize::from(byte >> 4)];
+        pair[1] = HEX[usize::from(byte & 15)];
+    }
+    checksum
+}
+
+/// Methods that are tried as the one that the other side lacks: each costs a checksum, and a stranger can ask for them.
+const SEARCHED_MAX: usize = 64;
+
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
 #[cfg(test)]
@@ -99,6 +121,20 @@ mod tests {
     fn a_node_without_methods_has_the_checksum_of_nothing() {
         let ids = RpcIds::new(&BTreeMap::new(), std::iter::empty());
         assert_eq!(ids.checksum(), b"d41d8cd98f00b204e9800998ecf8427e");
+    }
+
+    #[test]
+    fn the_one_method_that_the_other_side_lacks_is_found() {
+        let table = |names: &[&'static str]| {
+            let any = Some(RpcConfig::any_peer());
+            let script: BTreeMap<_, _> = names.iter().map(|&name| (name, any)).collect();
+            RpcIds::new(&BTreeMap::new(), script.into_iter())
+        };
+        let ours = table(&["duck", "jump", "run"]);
+        let difference = |names| ours.difference(table(names).checksum());
+        assert_eq!(difference(&["duck", "run"]), "the other side lacks \"jump\"");
+        let unknown = "compare the other side's methods with [\"duck\", \"jump\", \"run\"]";
+        assert_eq!(difference(&["duck", "fly", "jump", "run"]), unknown);
     }
 
     #[test]

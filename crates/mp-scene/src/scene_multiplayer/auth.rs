@@ -94,7 +94,7 @@ impl SceneMultiplayer {
     }
 
     /// When the first of them has taken too long.
-    pub(crate) fn next_auth_timeout(&self) -> Option<Instant> {
+    pub(super) fn next_auth_timeout(&self) -> Option<Instant> {
         if self.auth_timeout.is_zero() {
             return None;
         }
@@ -102,7 +102,7 @@ impl SceneMultiplayer {
     }
 
     /// Disconnects those that have taken too long: all of them first, then the signals, as in Godot 4.6.3.
-    pub(crate) fn check_auth_timeouts(&mut self, now: Instant) {
+    pub(super) fn check_auth_timeouts(&mut self, now: Instant) {
         if self.next_auth_timeout().is_none_or(|due| now < due) {
             return;
         }

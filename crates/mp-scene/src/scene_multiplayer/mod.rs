@@ -5,8 +5,10 @@
 //! and calls in the order of Godot.
 
 mod auth;
+mod early;
 mod error;
 mod peers;
+mod quirks;
 mod receive;
 mod send;
 
@@ -20,8 +22,11 @@ use mp_core::{
     PeerEvent, PeerId, ToEndpoint, Variant,
 };
 
+use early::Early;
 pub use error::{AuthError, RpcError, SendBytesError};
 use peers::{Peer, Peers, Route};
+pub use quirks::GodotQuirks;
+pub(crate) use receive::Refusal;
 pub(crate) use send::Called;
 
 use crate::SceneMessage;
@@ -41,7 +46,7 @@ pub struct SceneMultiplayer {
     objects: Objects,
     limits: Limits,
     server_relay: bool,
-    allow_paths_outside_root: bool,
+    quirks: GodotQuirks,
     refuse_new_connections: bool,
     authentication: bool,
     auth_timeout: Duration,
@@ -52,6 +57,7 @@ pub struct SceneMultiplayer {
     peers: Peers,
     paths: PathCache,
 
+    early: Early,
     outboxes: BTreeMap<EndpointId, Outbox>,
     events: VecDeque<SceneEvent>,
     stats: SceneStats,
@@ -100,7 +106,7 @@ impl SceneMultiplayer {
             objects: Objects::Ids,
             limits: Limits::default(),
             server_relay: true,
-            allow_paths_outside_root: false,
+            quirks: GodotQuirks::default(),
             refuse_new_connections: false,
             authentication: false,
             auth_timeout: auth::TIMEOUT,
@@ -109,6 +115,7 @@ impl SceneMultiplayer {
             endpoints: IndexMap::new(),
             peers: Peers::default(),
             paths: PathCache::default(),
+            early: Early::default(),
             outboxes: BTreeMap::new(),
             events: VecDeque::new(),
             stats: SceneStats::default(),
@@ -121,9 +128,9 @@ impl SceneMultiplayer {
         self.server_relay = relay;
     }
 
-    /// Whether calls may name nodes outside the multiplayer root, as Godot lets them (default: no).
-    pub fn set_allow_paths_outside_root(&mut self, allow: bool) {
-        self.allow_paths_outside_root = allow;
+    /// What peers may do that Godot lets them do and mp does not (default: nothing).
+    pub fn set_quirks(&mut self, quirks: GodotQuirks) {
+        self.quirks = quirks;
     }
 
     /// Whether objects travel by their content (default: no). What arrives is data, of whatever class it says; nothing is
@@ -155,6 +162,7 @@ impl SceneMultiplayer {
     pub fn clear(&mut self) {
         self.peers = Peers::default();
         self.paths.clear();
+        self.early = Early::default();
     }
 
     /// Whether clients see each other.
@@ -241,7 +249,7 @@ impl SceneMultiplayer {
                     return;
                 };
                 self.stats.packets_received += 1;
-                self.receive(tree, sender, &packet);
+                self.receive(now, tree, sender, &packet);
             }
             PeerEvent::Disconnected { connection, reason } => {
                 if let Some(peer) = self.peers.at(endpoint, connection) {
@@ -290,6 +298,35 @@ impl SceneMultiplayer {
 
     pub(crate) fn handle_removed_node(&mut self, node: NodeId) {
         self.paths.remove_node(node);
+    }
+
+    /// Nodes have come, or have other names: looks whether something waits for them.
+    pub(crate) fn handle_added_nodes(
+        &mut self,
+        now: Instant,
+        tree: &dyn NodeTree,
+        nodes: &[NodeId],
+    ) {
+        for &node in nodes {
+            if !self.early.awaits_nodes() {
+                return;
+            }
+            let Some(path) = tree.path_of(node) else { continue };
+            for waiting in self.early.take(&path) {
+                self.receive_inner(now, tree, waiting.sender, &waiting.packet);
+            }
+        }
+    }
+
+    /// Runs the timers that are due.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        self.check_auth_timeouts(now);
+        self.stats.refused_calls += self.early.sweep(now);
+    }
+
+    /// When the next timer is due.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        [self.next_auth_timeout(), self.early.next_sweep()].into_iter().flatten().min()
     }
 
     pub(crate) fn next_event(&mut self) -> Option<SceneEvent> {
@@ -364,6 +401,9 @@ impl SceneMultiplayer {
             self.emit(Signal::ConnectedToServer);
         }
         self.emit(Signal::PeerConnected(peer));
+        for data in self.early.take_raw(peer) {
+            self.emit(Signal::PeerPacket { from: peer, data });
+        }
     }
 
     fn remove_peer(&mut self, peer: PeerId, signal: bool) {
@@ -384,6 +424,7 @@ impl SceneMultiplayer {
         }
         self.peers.remove(peer);
         self.paths.remove_peer(peer);
+        self.early.remove_peer(peer);
         if signal {
             self.emit(Signal::PeerDisconnected(peer));
         }

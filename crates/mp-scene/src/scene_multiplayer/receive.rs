@@ -4,7 +4,7 @@
 //! counted, and never logged above debug.
 
 use bytes::Bytes;
-use mp_core::{DisconnectReason, Packet, PeerId, Target};
+use mp_core::{DisconnectReason, Instant, Packet, PeerId, Target};
 
 use super::send::Travel;
 use super::{Call, Route, SceneEvent, SceneMultiplayer};
@@ -12,13 +12,19 @@ use crate::SceneMessage;
 use crate::codec::godot;
 use crate::limits::MALFORMED_PACKETS_MAX;
 use crate::message::{CallNode, RemoteCall};
-use crate::rpc::RpcMode;
+use crate::rpc::{RpcIds, RpcMode};
 use crate::signal::Signal;
 use crate::tree::{NodeId, NodeTree};
 
 impl SceneMultiplayer {
     /// A packet from `sender`, on its own link.
-    pub(super) fn receive(&mut self, tree: &dyn NodeTree, sender: PeerId, packet: &Packet) {
+    pub(super) fn receive(
+        &mut self,
+        now: Instant,
+        tree: &dyn NodeTree,
+        sender: PeerId,
+        packet: &Packet,
+    ) {
         if self.peers.is_pending(sender) {
             return match self.codec.decode(&packet.payload, &self.limits) {
                 Ok(SceneMessage::Auth(data)) => self.receive_auth(sender, data),
@@ -44,9 +50,9 @@ impl SceneMultiplayer {
             }
             Ok(SceneMessage::Relay { peer, inner }) => {
                 let travel = Travel { mode: packet.mode, channel: packet.channel };
-                self.receive_relay(tree, sender, peer, inner, travel);
+                self.receive_relay(now, tree, sender, peer, inner, travel);
             }
-            Ok(message) => self.handle_message(tree, sender, message),
+            Ok(message) => self.handle_message(now, tree, sender, message, &packet.payload),
             Err(error) => {
                 tracing::debug!(%sender, %error, "malformed packet");
                 self.malformed(sender, "malformed");
@@ -61,6 +67,7 @@ impl SceneMultiplayer {
 
     fn receive_relay(
         &mut self,
+        now: Instant,
         tree: &dyn NodeTree,
         sender: PeerId,
         peer: i32,
@@ -71,10 +78,10 @@ impl SceneMultiplayer {
             return self.malformed(sender, "the relay is off");
         }
         if self.is_server() {
-            return self.pass_on(tree, sender, Target::from_raw(peer), inner, travel);
+            return self.pass_on(now, tree, sender, Target::from_raw(peer), inner, travel);
         }
         match PeerId::new(peer) {
-            Some(from) if sender.is_server() => self.receive_inner(tree, from, &inner),
+            Some(from) if sender.is_server() => self.receive_inner(now, tree, from, &inner),
             _ => self.malformed(sender, "only the server relays, and only for peers"),
         }
     }
@@ -82,6 +89,7 @@ impl SceneMultiplayer {
     /// Passes a packet on without looking into it: the same bytes behind another prefix.
     fn pass_on(
         &mut self,
+        now: Instant,
         tree: &dyn NodeTree,
         sender: PeerId,
         target: Target,
@@ -102,12 +110,18 @@ impl SceneMultiplayer {
         let prefix = godot::relay_prefix(sender.get());
         self.send_prefixed(&peers, travel, prefix, inner.clone());
         if !matches!(target, Target::Peer(_)) && target.includes(PeerId::SERVER) {
-            self.receive_inner(tree, sender, &inner);
+            self.receive_inner(now, tree, sender, &inner);
         }
     }
 
     /// A packet from within a RELAY. SYS is between neighbours only.
-    fn receive_inner(&mut self, tree: &dyn NodeTree, sender: PeerId, inner: &Bytes) {
+    pub(super) fn receive_inner(
+        &mut self,
+        now: Instant,
+        tree: &dyn NodeTree,
+        sender: PeerId,
+        inner: &Bytes,
+    ) {
         match self.codec.decode(inner, &self.limits) {
             Ok(
                 SceneMessage::Auth(_)
@@ -115,7 +129,7 @@ impl SceneMultiplayer {
                 | SceneMessage::DelPeer(_)
                 | SceneMessage::Relay { .. },
             ) => self.malformed(sender, "SYS within a relayed packet"),
-            Ok(message) => self.handle_message(tree, sender, message),
+            Ok(message) => self.handle_message(now, tree, sender, message, inner),
             Err(error) => {
                 tracing::debug!(%sender, %error, "malformed relayed packet");
                 self.malformed(sender, "malformed");
@@ -123,19 +137,22 @@ impl SceneMultiplayer {
         }
     }
 
-    fn handle_message(&mut self, tree: &dyn NodeTree, sender: PeerId, message: SceneMessage) {
+    fn handle_message(
+        &mut self,
+        now: Instant,
+        tree: &dyn NodeTree,
+        sender: PeerId,
+        message: SceneMessage,
+        packet: &Bytes,
+    ) {
         match message {
             SceneMessage::RemoteCall(call) => {
-                if let Err(why) = self.handle_call(tree, sender, call) {
-                    tracing::debug!(%sender, why, "call refused");
-                    self.stats.refused_calls += 1;
-                }
+                let outcome = self.handle_call(tree, sender, call);
+                self.settle(now, sender, packet, outcome);
             }
             SceneMessage::SimplifyPath { id, checksum, path } => {
-                if let Err(why) = self.handle_simplify(tree, sender, id, &checksum, &path) {
-                    tracing::debug!(%sender, id, path, why, "path refused");
-                    self.stats.refused_calls += 1;
-                }
+                let outcome = self.handle_simplify(tree, sender, id, &checksum, &path);
+                self.settle(now, sender, packet, outcome);
             }
             SceneMessage::ConfirmPath { id, checksum_ok } => {
                 if !self.paths.confirm(sender, id) {
@@ -144,14 +161,41 @@ impl SceneMultiplayer {
                     tracing::debug!(%sender, id, "numbers the node's RPC methods in another way");
                 }
             }
+            // Those of a peer whose announcement another channel has overtaken wait for it.
             SceneMessage::Raw(data) => {
-                self.emit(Signal::PeerPacket { from: sender, data });
+                if self.peers.contains(sender) || self.quirks.unannounced_senders {
+                    self.emit(Signal::PeerPacket { from: sender, data });
+                } else {
+                    self.stats.stray_packets += self.early.hold_raw(sender, &data);
+                }
             }
             SceneMessage::Auth(_)
             | SceneMessage::AddPeer(_)
             | SceneMessage::DelPeer(_)
             | SceneMessage::Relay { .. } => {}
         }
+    }
+
+    /// Keeps a message whose node is not there yet; counts what is refused.
+    fn settle(
+        &mut self,
+        now: Instant,
+        sender: PeerId,
+        packet: &Bytes,
+        outcome: Result<(), Refusal>,
+    ) {
+        let why = match outcome {
+            Ok(()) => return,
+            Err(Refusal::Because(why)) => why,
+            Err(Refusal::Absent(path)) => {
+                if !self.quirks.absent_nodes && self.early.hold(now, sender, &path, packet) {
+                    return;
+                }
+                "no such node"
+            }
+        };
+        tracing::debug!(%sender, why, "refused");
+        self.stats.refused_calls += 1;
     }
 
     fn handle_simplify(
@@ -161,17 +205,19 @@ impl SceneMultiplayer {
         id: u32,
         checksum: &[u8; 32],
         path: &str,
-    ) -> Result<(), &'static str> {
+    ) -> Result<(), Refusal> {
         if self.paths.is_given(sender, id) {
-            return Err("the number is taken");
+            return Err(Refusal::Because("the number is taken"));
         }
         let node = self.find(tree, path)?;
-        let ids = tree.rpc_ids(node).ok_or("no such node")?;
+        let ids = tree.rpc_ids(node).ok_or(Refusal::Because("no such node"))?;
         let checksum_ok = ids.checksum() == checksum;
+        self.paths
+            .give(sender, id, node, path, checksum_ok)
+            .map_err(|_| Refusal::Because("it has numbered too many nodes"))?;
         if !checksum_ok {
-            tracing::debug!(%sender, path, "numbers the node's RPC methods in another way");
+            report_mismatch(sender, path, &ids, checksum);
         }
-        self.paths.give(sender, id, node, path).map_err(|_| "it has numbered too many nodes")?;
         self.send_message(&SceneMessage::ConfirmPath { id, checksum_ok }, sender);
         Ok(())
     }
@@ -181,34 +227,38 @@ impl SceneMultiplayer {
         tree: &dyn NodeTree,
         sender: PeerId,
         call: RemoteCall,
-    ) -> Result<(), &'static str> {
+    ) -> Result<(), Refusal> {
         let node = match &call.node {
-            CallNode::Id { id, .. } => {
-                self.paths.resolve(tree, sender, *id).ok_or("unknown node number")?
-            }
+            CallNode::Id { id, .. } => self.paths.resolve(tree, sender, *id)?,
             CallNode::Path(path) => self.find(tree, path)?,
         };
-        let ids = tree.rpc_ids(node).ok_or("no such node")?;
-        let (method, config) = ids.by_id(call.method).ok_or("no such method")?;
+        let ids = tree.rpc_ids(node).ok_or(Refusal::Because("no such node"))?;
+        let (method, config) = ids.by_id(call.method).ok_or(Refusal::Because("no such method"))?;
         let allowed = match config.mode {
             RpcMode::AnyPeer => true,
             RpcMode::Authority => tree.multiplayer_authority(node) == Some(sender),
             RpcMode::Disabled => false,
         };
         if !allowed {
-            return Err("not allowed");
+            return Err(Refusal::Because("not allowed"));
+        }
+        if !call.complete && !self.quirks.incomplete_calls {
+            return Err(Refusal::Because("its arguments cannot all be decoded"));
+        }
+        if self.paths.is_mismatched(sender, node) && !self.quirks.mismatched_methods {
+            return Err(Refusal::Because("it numbers the node's RPC methods in another way"));
         }
         let method = method.clone();
         self.events.push_back(SceneEvent::Call(Call { node, method, args: call.args, sender }));
         Ok(())
     }
 
-    fn find(&self, tree: &dyn NodeTree, path: &str) -> Result<NodeId, &'static str> {
-        let node = tree.find(path).ok_or("no such node")?;
-        if self.allow_paths_outside_root || tree.is_below_root(node) {
+    fn find(&self, tree: &dyn NodeTree, path: &str) -> Result<NodeId, Refusal> {
+        let node = tree.find(path).ok_or_else(|| Refusal::Absent(path.to_owned()))?;
+        if self.quirks.paths_outside_root || tree.is_below_root(node) {
             Ok(node)
         } else {
-            Err("the path leaves the multiplayer root")
+            Err(Refusal::Because("the path leaves the multiplayer root"))
         }
     }
 
@@ -224,4 +274,28 @@ impl SceneMultiplayer {
             self.disconnect(endpoint, connection, DisconnectReason::Misbehaved);
         }
     }
+}
+
+/// A client may take its server for no stranger; a server logs nothing above debug that a peer can cause, and does not even look
+/// for the difference unless somebody wants to read it.
+fn report_mismatch(sender: PeerId, path: &str, ids: &RpcIds, checksum: &[u8; 32]) {
+    if sender.is_server() {
+        let difference = ids.difference(checksum);
+        tracing::warn!(
+            path,
+            difference,
+            "the server numbers the node's RPC methods in another way"
+        );
+    } else if tracing::enabled!(tracing::Level::DEBUG) {
+        let difference = ids.difference(checksum);
+        tracing::debug!(%sender, path, difference, "numbers the node's RPC methods in another way");
+    }
+}
+
+/// Why a message is not acted on.
+pub(crate) enum Refusal {
+    /// There is no node at this path, which may yet come.
+    Absent(String),
+    /// It never will be.
+    Because(&'static str),
 }

@@ -22,6 +22,7 @@ pub struct Tree {
     root: NodeId,
     tables: HashMap<TypeId, Rc<MethodTable>>,
     removed: Vec<NodeId>,
+    added: Vec<NodeId>,
 }
 
 struct Entry {
@@ -50,7 +51,14 @@ impl Tree {
 
         let mut nodes = SlotMap::new();
         let top = NodeId(nodes.insert(Entry::new(top_name, None, Box::new(Group), Rc::default())));
-        let mut tree = Self { nodes, top, root: top, tables: HashMap::new(), removed: Vec::new() };
+        let mut tree = Self {
+            nodes,
+            top,
+            root: top,
+            tables: HashMap::new(),
+            removed: Vec::new(),
+            added: Vec::new(),
+        };
         for name in names {
             tree.root = tree.add(tree.root, name, Group).map_err(|_| bad())?.id();
         }
@@ -159,6 +167,7 @@ impl Tree {
             siblings.shift_insert(index, name.to_owned(), node);
         }
         name.clone_into(&mut self.nodes[node.0].name);
+        self.added.push(node);
         Ok(())
     }
 
@@ -275,6 +284,11 @@ impl Tree {
         std::mem::take(&mut self.removed)
     }
 
+    /// The nodes that have come, or have other names, since the last call.
+    pub(crate) fn take_added(&mut self) -> Vec<NodeId> {
+        std::mem::take(&mut self.added)
+    }
+
     /// Whether the node is there and none of its methods runs.
     pub(crate) fn is_at_home(&self, node: NodeId) -> bool {
         self.nodes.get(node.0).is_some_and(|entry| entry.object.is_some())
@@ -313,6 +327,7 @@ impl Tree {
         }
         let id = NodeId(self.nodes.insert(Entry::new(name, Some(parent), object, methods)));
         self.nodes[parent.0].children.insert(name.to_owned(), id);
+        self.added.push(id);
         Ok(id)
     }
 

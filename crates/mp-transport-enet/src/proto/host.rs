@@ -7,15 +7,12 @@ use mp_core::{ConnectionId, ConnectionStats, DisconnectReason, Farewell, Instant
 
 use super::command::{Body, CONTROL_CHANNEL, Command, Connect, FLAG_UNSEQUENCED, Terms};
 use super::header::Header;
-use super::peer::{Flow, Peer, Proof, State};
-use super::receive::{Context, clamp_mtu};
+use super::peer::{Flow, Peer, State};
+use super::receive::Context;
 use super::sender::QueueError;
 use super::settings::{Admission, HostSettings};
 use super::slots::Slots;
-use super::{
-    HostEvent, HostStats, Millis, NO_PEER, PEERS_MAX, PacketFlags, Payload, WINDOW_MAX, WINDOW_MIN,
-};
-use crate::limits::REFUSALS_MAX;
+use super::{HostEvent, HostStats, Millis, NO_PEER, PEERS_MAX, PacketFlags, Payload};
 
 /// One socket's worth of peers, without the socket. See [the module](super) for its turn.
 #[derive(Debug)]
@@ -31,12 +28,12 @@ pub struct Host {
     /// When peers are due. An entry may be too early, never too late.
     pub(super) timers: BTreeSet<(Millis, u16)>,
     /// Half-open connections, oldest first.
-    half_open: BTreeMap<u64, u16>,
-    next_age: u64,
+    pub(super) half_open: BTreeMap<u64, u16>,
+    pub(super) next_age: u64,
     /// Which `data` is taken, when it must be unique.
-    ids: BTreeMap<u32, u16>,
-    connected: u16,
-    is_refusing: bool,
+    pub(super) ids: BTreeMap<u32, u16>,
+    pub(super) connected: u16,
+    pub(super) is_refusing: bool,
     /// Goodbyes to addresses without a peer.
     pub(super) goodbyes: VecDeque<(SocketAddr, Goodbye)>,
     /// Peers that have not been told this side's bandwidth since they connected.
@@ -44,7 +41,7 @@ pub struct Host {
     /// When they will be: at a whole second after the first turn.
     pub(super) announce_at: Option<Millis>,
     /// When the first turn was.
-    epoch: Option<Millis>,
+    pub(super) epoch: Option<Millis>,
     pub(super) now: Instant,
     pub(super) stats: HostStats,
 }
@@ -202,7 +199,7 @@ impl Host {
                 return Err(HostSendError::NoChannel { channel, count: peer.channels.count });
             }
             Err(QueueError::TooManyPieces) => {
-                let piece_len = super::sender::piece_len(peer.mtu);
+                let piece_len = super::outgoing::piece_len(peer.mtu);
                 let max = crate::limits::RELIABLE_FRAGMENTS_MAX * piece_len;
                 return Err(HostSendError::TooLarge { len, max });
             }
@@ -375,137 +372,10 @@ impl Host {
             }
         }
     }
-
-    /// A client wants in.
-    fn handle_connect(&mut self, from: SocketAddr, len: usize, bytes: &[u8]) {
-        if self.settings.admission == Admission::Nobody {
-            self.stats.datagrams_stray += 1;
-            return;
-        }
-        let Ok((Command { body: Body::Connect(connect), .. }, _)) = Command::parse(bytes) else {
-            self.stats.datagrams_malformed += 1;
-            return;
-        };
-        if !(1..=255).contains(&connect.terms.channel_count) || connect.terms.peer_id >= NO_PEER {
-            self.stats.datagrams_malformed += 1;
-            return;
-        }
-        if let Some(slot) = self.slots.find(from, connect.terms.connect_id) {
-            // The same CONNECT again: its answer is sent again by a timer, as far as the address has earned it.
-            if let Some(peer) = self.slots.get_mut(slot)
-                && peer.state == State::HalfOpen
-            {
-                peer.proof.received(len);
-                self.touch(slot);
-            }
-            return;
-        }
-        if !self.would_admit(from, connect.data) {
-            self.refuse(from, connect.terms.peer_id);
-            return;
-        }
-        if self.half_open.len() >= self.settings.half_open_max.max(1) {
-            self.drop_oldest_half_open();
-        }
-        let vacant = match self.slots.vacant() {
-            Some(vacant) => Some(vacant),
-            None => {
-                self.drop_oldest_half_open();
-                self.slots.vacant()
-            }
-        };
-        let Some((connection, sessions)) = vacant else {
-            self.refuse(from, connect.terms.peer_id);
-            return;
-        };
-        let theirs = connect.terms;
-        let settings = &self.settings;
-        let sessions = sessions.next(theirs.incoming_session, theirs.outgoing_session);
-        let window = HostSettings::window(settings.incoming_bandwidth).min(theirs.window_size);
-        let terms = Terms {
-            peer_id: connection.slot as u16,
-            incoming_session: sessions.outgoing,
-            outgoing_session: sessions.incoming,
-            mtu: settings.mtu.min(clamp_mtu(theirs.mtu)).into(),
-            window_size: window.clamp(WINDOW_MIN, WINDOW_MAX),
-            channel_count: theirs.channel_count.min(settings.channel_limit.into()),
-            incoming_bandwidth: settings.incoming_bandwidth,
-            outgoing_bandwidth: settings.outgoing_bandwidth,
-            throttle: theirs.throttle,
-            connect_id: theirs.connect_id,
-        };
-        let mut proof = Proof::new(self.now.as_millis(), self.next_age);
-        proof.received(len);
-        self.half_open.insert(self.next_age, connection.slot as u16);
-        self.next_age += 1;
-        self.slots
-            .insert(Peer::half_open(connection, from, sessions, &connect, terms, settings, proof));
-        self.touch(connection.slot as u16);
-    }
-
-    /// Whether a client with this address and `data` may begin its handshake.
-    fn would_admit(&self, from: SocketAddr, data: u32) -> bool {
-        let is_id_good = match self.settings.admission {
-            Admission::Nobody => false,
-            Admission::Anybody => true,
-            Admission::PeerIds { .. } => data.cast_signed() >= 2 && !self.ids.contains_key(&data),
-        };
-        is_id_good
-            && !self.is_refusing
-            && self.connected < self.settings.max_peers
-            && self.slots.count_at(from.ip()) < self.settings.max_peers_per_address
-    }
-
-    /// Turns a client away. Godot 4.6.3 says nothing to it, so that it tries for half a minute; this it understands at
-    /// once.
-    fn refuse(&mut self, from: SocketAddr, peer_id: u16) {
-        self.stats.connections_refused += 1;
-        if self.goodbyes.len() < REFUSALS_MAX {
-            self.goodbyes.push_back((from, goodbye(peer_id, 0, 1, 0)));
-        } else {
-            self.stats.refusals_dropped += 1;
-        }
-    }
-
-    fn drop_oldest_half_open(&mut self) {
-        if let Some((_, slot)) = self.half_open.pop_first() {
-            self.stats.half_open_dropped += 1;
-            self.remove(slot);
-        }
-    }
-
-    /// Takes note of how a handshake came out.
-    fn settle(&mut self, slot: u16) {
-        let Some(peer) = self.slots.get_mut(slot) else { return };
-        if matches!(peer.state, State::Connecting | State::HalfOpen) {
-            return;
-        }
-        let age = peer.proof.age.take();
-        if let Some(age) = age {
-            self.half_open.remove(&age);
-            if peer.state == State::Disconnecting {
-                // It was not admitted after all; it is being told.
-                self.stats.connections_refused += 1;
-                return;
-            }
-        }
-        if peer.is_counted {
-            return;
-        }
-        peer.is_counted = true;
-        self.connected += 1;
-        self.unannounced.push(peer.connection);
-        let (now, epoch) = (self.now.as_millis(), self.epoch.unwrap_or_default());
-        let seconds = now.saturating_sub(epoch).div_ceil(1_000);
-        self.announce_at.get_or_insert(epoch + seconds * 1_000);
-        if self.settings.admission == (Admission::PeerIds { unique: true }) {
-            self.ids.insert(peer.data, slot);
-        }
-    }
 }
 
 /// The datagram of a DISCONNECT that wants no acknowledgement.
-fn goodbye(peer_id: u16, session: u8, sequence: u16, data: u32) -> Goodbye {
+pub(super) fn goodbye(peer_id: u16, session: u8, sequence: u16, data: u32) -> Goodbye {
     let mut bytes = [0; 10];
     let header = Header { peer_id, session, compressed: false, sent_time: None };
     let len = header.emit(&mut bytes);

@@ -14,7 +14,9 @@
 //! host's bandwidth among its peers (limits are announced, stored and used for windows).
 
 mod ack;
+mod admission;
 mod channel;
+mod channels;
 pub mod command;
 mod datagram;
 mod event;
@@ -22,6 +24,8 @@ mod fragment;
 pub mod header;
 mod host;
 mod inbound;
+mod outgoing;
+mod pack;
 mod payload;
 mod peer;
 mod receive;
@@ -34,6 +38,7 @@ mod timeout;
 mod transmit;
 mod unsequenced;
 mod window;
+mod wire;
 
 pub use event::{HostEvent, HostStats, PacketFlags, Transmit};
 pub use host::{Host, HostSendError};

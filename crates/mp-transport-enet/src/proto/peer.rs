@@ -7,12 +7,14 @@ use std::time::Duration;
 use mp_core::{ConnectionId, ConnectionStats, DisconnectReason};
 
 use super::ack::Acknowledgements;
+use super::channels::Channels;
 use super::command::{Body, Command, Connect, Terms};
 use super::datagram::Datagram;
 use super::inbound::Inbound;
+use super::pack::Route;
 use super::payload::Payload;
 use super::rtt::RoundTrip;
-use super::sender::{Channels, QueueError, Route, Sender};
+use super::sender::{QueueError, Sender};
 use super::settings::HostSettings;
 use super::slots::Sessions;
 use super::throttle::Throttle;
@@ -363,3 +365,5 @@ fn millis(duration: Duration) -> Millis {
 const VERIFY_CONNECT_LEN: usize = 4 + 44;
 /// Bytes around a datagram on the wire, IPv4.
 const IP_AND_UDP_LEN: u64 = 28;
+// An idle peer costs this, its slot and little more: a server may have 4,095 of them.
+const _: () = assert!(size_of::<Peer>() <= 1_024);

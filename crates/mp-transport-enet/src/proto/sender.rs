@@ -12,135 +12,40 @@ use std::collections::{BTreeMap, VecDeque};
 
 use mp_core::ConnectionStats;
 
-use super::channel::Channel;
-use super::command::{
-    Body, CONTROL_CHANNEL, Command, FLAG_ACKNOWLEDGE, FLAG_UNSEQUENCED, Fragment,
-};
-use super::datagram::Datagram;
+use super::channels::Channels;
+use super::command::{Body, CONTROL_CHANNEL, Command};
+use super::outgoing::{Key, Kind, Queued, Sent, piece_len};
 use super::payload::Payload;
-use super::rtt::RoundTrip;
-use super::throttle::Throttle;
 use super::timeout::{Patience, Silence};
 use super::{Millis, PacketFlags};
 use crate::limits::{ENTRY_OVERHEAD, RELIABLE_FRAGMENTS_MAX};
-
-/// The channels of a peer, made when they are first used.
-#[derive(Debug)]
-pub(crate) struct Channels {
-    list: Vec<Option<Box<Channel>>>,
-    /// How many were agreed on.
-    pub(crate) count: u8,
-}
-
-impl Channels {
-    pub(crate) const fn new(count: u8) -> Self {
-        Self { list: Vec::new(), count }
-    }
-
-    /// The channel, made if need be; `None` beyond the count.
-    pub(crate) fn channel(&mut self, number: u8) -> Option<&mut Channel> {
-        if number >= self.count {
-            return None;
-        }
-        let index = usize::from(number);
-        if self.list.len() <= index {
-            self.list.resize_with(index + 1, || None);
-        }
-        Some(self.list[index].get_or_insert_default())
-    }
-
-    /// The channel, if it was used.
-    pub(crate) fn existing(&mut self, number: u8) -> Option<&mut Channel> {
-        self.list.get_mut(usize::from(number))?.as_deref_mut()
-    }
-
-    /// The numbers of the channels that were used.
-    pub(crate) fn used(&self) -> impl Iterator<Item = u8> + use<> {
-        let used: Vec<u8> = (0..self.list.len())
-            .filter(|&index| self.list[index].is_some())
-            .map(|index| index as u8)
-            .collect();
-        used.into_iter()
-    }
-}
 
 /// What is on its way to one peer.
 #[derive(Debug)]
 pub(crate) struct Sender {
     /// Bytes of each piece of a fragmented packet.
-    piece_len: usize,
-    control: VecDeque<(u64, Command<'static>)>,
-    reliable: VecDeque<Queued>,
-    unreliable: VecDeque<Queued>,
+    pub(super) piece_len: usize,
+    pub(super) control: VecDeque<(u64, Command<'static>)>,
+    pub(super) reliable: VecDeque<Queued>,
+    pub(super) unreliable: VecDeque<Queued>,
     /// Commands that timed out, oldest first. An entry whose command was acknowledged meanwhile is skipped.
-    control_again: VecDeque<(u64, Key)>,
-    reliable_again: VecDeque<(u64, Key)>,
-    in_flight: BTreeMap<Key, Sent>,
+    pub(super) control_again: VecDeque<(u64, Key)>,
+    pub(super) reliable_again: VecDeque<(u64, Key)>,
+    pub(super) in_flight: BTreeMap<Key, Sent>,
     /// Numbers what is queued, across the queues.
-    next_order: u64,
-    control_sequence: u16,
-    unsequenced_group: u16,
+    pub(super) next_order: u64,
+    pub(super) control_sequence: u16,
+    pub(super) unsequenced_group: u16,
     /// Reliable payload bytes sent, not acknowledged and not timed out.
-    in_transit: usize,
+    pub(super) in_transit: usize,
     /// Cost of all reliable packets queued or not acknowledged.
-    reliable_cost: usize,
-    unreliable_bytes: usize,
+    pub(super) reliable_cost: usize,
+    pub(super) unreliable_bytes: usize,
     /// No command times out before this.
-    next_timeout: Option<Millis>,
-    silence: Silence,
+    pub(super) next_timeout: Option<Millis>,
+    pub(super) silence: Silence,
     /// When reliable data was last acknowledged, or first sent since there was none.
-    progress: Option<Millis>,
-}
-
-/// Channel and sequence number of a reliable command.
-type Key = (u8, u16);
-
-/// A packet that was not sent yet, or only some of its pieces.
-#[derive(Debug)]
-struct Queued {
-    order: u64,
-    channel: u8,
-    kind: Kind,
-    /// Reliable: its own, or that of its first piece. Unreliable: the channel's.
-    sequence: u16,
-    /// The unreliable sequence number or the unsequenced group.
-    number: u16,
-    payload: Payload,
-    pieces: u32,
-    next_piece: u32,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Reliable,
-    Unreliable,
-    Unsequenced,
-}
-
-/// A reliable command that was sent.
-#[derive(Debug)]
-struct Sent {
-    order: u64,
-    command: Command<'static>,
-    payload: Payload,
-    offset: usize,
-    len: usize,
-    first_sent_at: Millis,
-    sent_at: Millis,
-    timeout: Millis,
-    attempts: u32,
-    /// Whether it timed out and waits to be sent again.
-    is_again: bool,
-}
-
-/// What the rules of sending depend on.
-pub(crate) struct Route<'a> {
-    pub(crate) channels: &'a mut Channels,
-    pub(crate) round_trip: &'a RoundTrip,
-    pub(crate) throttle: &'a mut Throttle,
-    pub(crate) stats: &'a mut ConnectionStats,
-    pub(crate) window: u32,
-    pub(crate) mtu: u16,
+    pub(super) progress: Option<Millis>,
 }
 
 /// A command that was acknowledged.
@@ -401,167 +306,13 @@ impl Sender {
         self.progress
     }
 
-    /// Puts as much as may leave now into `datagram`.
-    pub(crate) fn pack(&mut self, now: Millis, datagram: &mut Datagram<'_>, route: &mut Route<'_>) {
-        if self.reliable_cost > 0 && self.progress.is_none() {
-            self.progress = Some(now);
-        }
-        if !self.pack_control_again(now, datagram) {
-            return;
-        }
-        let mut is_reliable_blocked = false;
-        if !self.pack_reliable_again(now, datagram, route, &mut is_reliable_blocked) {
-            return;
-        }
-        // Three queues, merged in the order in which they were filled.
-        loop {
-            let control = self.control.front().map(|&(order, _)| order);
-            let unreliable = self.unreliable.front().map(|queued| queued.order);
-            let reliable = self.reliable.front().filter(|_| !is_reliable_blocked);
-            let reliable = reliable.map(|queued| queued.order);
-            let Some(first) = [control, reliable, unreliable].into_iter().flatten().min() else {
-                return;
-            };
-            let has_room = if Some(first) == control {
-                self.pack_control(now, datagram, route)
-            } else if Some(first) == reliable {
-                self.pack_reliable(now, datagram, route, &mut is_reliable_blocked)
-            } else {
-                self.pack_unreliable(datagram, route)
-            };
-            if !has_room {
-                return;
-            }
-        }
-    }
-
-    // Each of these returns whether there was room for what it tried to add.
-
-    fn pack_control_again(&mut self, now: Millis, datagram: &mut Datagram<'_>) -> bool {
-        while let Some(&(order, key)) = self.control_again.front() {
-            if let Some(sent) = self.in_flight.get_mut(&key).filter(|sent| sent.waits(order)) {
-                if !datagram.has_room(&sent.command, sent.command.fixed_len()) {
-                    return false;
-                }
-                let at = sent.send_again(now, datagram);
-                self.note_timeout(at);
-            }
-            self.control_again.pop_front();
-        }
-        true
-    }
-
-    fn pack_reliable_again(
-        &mut self,
-        now: Millis,
-        datagram: &mut Datagram<'_>,
-        route: &Route<'_>,
-        is_blocked: &mut bool,
-    ) -> bool {
-        while let Some(&(order, key)) = self.reliable_again.front() {
-            if let Some(sent) = self.in_flight.get_mut(&key).filter(|sent| sent.waits(order)) {
-                if !route.may_send(self.in_transit, sent.len) {
-                    *is_blocked = true;
-                    return true;
-                }
-                if !datagram.has_room(&sent.command, sent.command.fixed_len() + sent.len) {
-                    return false;
-                }
-                self.in_transit += sent.len;
-                let at = sent.send_again(now, datagram);
-                self.note_timeout(at);
-            }
-            self.reliable_again.pop_front();
-        }
-        true
-    }
-
-    fn pack_control(
-        &mut self,
-        now: Millis,
-        datagram: &mut Datagram<'_>,
-        route: &Route<'_>,
-    ) -> bool {
-        let Some(&(order, command)) = self.control.front() else { return true };
-        if !datagram.has_room(&command, command.fixed_len()) {
-            return false;
-        }
-        datagram.push(&command);
-        self.control.pop_front();
-        let timeout = Millis::from(route.round_trip.timeout());
-        let sent = Sent::new(order, command, Payload::default(), 0, 0, now, timeout);
-        self.in_flight.insert((command.channel, command.sequence), sent);
-        self.note_timeout(now + timeout);
-        true
-    }
-
-    fn pack_reliable(
-        &mut self,
-        now: Millis,
-        datagram: &mut Datagram<'_>,
-        route: &mut Route<'_>,
-        is_blocked: &mut bool,
-    ) -> bool {
-        let Some(queued) = self.reliable.front_mut() else { return true };
-        let (command, offset, len) = queued.piece(self.piece_len);
-        let may_send = route.may_send(self.in_transit, len);
-        let Some(channel) = route.channels.existing(queued.channel) else {
-            self.reliable.pop_front();
-            return true;
-        };
-        let windows = &mut channel.windows;
-        if !may_send || !windows.admits(command.sequence) {
-            *is_blocked = true;
-            return true;
-        }
-        if !datagram.has_room(&command, command.fixed_len() + len) {
-            return false;
-        }
-        windows.sent(command.sequence);
-        datagram.push_data(&command, &queued.payload, offset, len);
-        self.in_transit += len;
-        let timeout = Millis::from(route.round_trip.timeout());
-        let payload = queued.payload.clone();
-        let sent = Sent::new(queued.order, command, payload, offset, len, now, timeout);
-        self.in_flight.insert((command.channel, command.sequence), sent);
-        queued.next_piece += 1;
-        if queued.next_piece == queued.pieces {
-            route.stats.packets_sent += 1;
-            route.stats.bytes_sent += queued.payload.len() as u64;
-            self.reliable.pop_front();
-        }
-        self.note_timeout(now + timeout);
-        true
-    }
-
-    fn pack_unreliable(&mut self, datagram: &mut Datagram<'_>, route: &mut Route<'_>) -> bool {
-        let Some(queued) = self.unreliable.front_mut() else { return true };
-        let (command, offset, len) = queued.piece(self.piece_len);
-        if !datagram.has_room(&command, command.fixed_len() + len) {
-            return false;
-        }
-        if queued.next_piece == 0 && !route.throttle.admits() {
-            route.stats.send_drops += 1;
-            self.pop_unreliable();
-            return true;
-        }
-        datagram.push_data(&command, &queued.payload, offset, len);
-        queued.next_piece += 1;
-        if queued.next_piece == queued.pieces {
-            route.stats.packets_sent += 1;
-            route.stats.bytes_sent += queued.payload.len() as u64;
-            self.pop_unreliable();
-        }
-        true
-    }
-
-    fn pop_unreliable(&mut self) {
+    pub(super) fn pop_unreliable(&mut self) {
         if let Some(queued) = self.unreliable.pop_front() {
             self.unreliable_bytes -= queued.payload.len() + ENTRY_OVERHEAD;
         }
     }
 
-    fn note_timeout(&mut self, at: Millis) {
+    pub(super) fn note_timeout(&mut self, at: Millis) {
         self.next_timeout = Some(self.next_timeout.map_or(at, |next| next.min(at)));
     }
 
@@ -569,94 +320,4 @@ impl Sender {
         self.next_order += 1;
         self.next_order
     }
-}
-
-impl Route<'_> {
-    /// Whether `len` more reliable bytes may be on their way.
-    fn may_send(&self, in_transit: usize, len: usize) -> bool {
-        let window = self.throttle.scale(self.window).max(u32::from(self.mtu));
-        in_transit + len <= window as usize
-    }
-}
-
-impl Queued {
-    /// The command of the next piece, where the piece begins and how long it is.
-    fn piece(&self, piece_len: usize) -> (Command<'static>, usize, usize) {
-        let payload: &[u8] = &[];
-        let offset = self.next_piece as usize * piece_len;
-        let len = (self.payload.len() - offset).min(piece_len);
-        let fragment = |start| Fragment {
-            start,
-            count: self.pieces,
-            number: self.next_piece,
-            total: self.payload.len() as u32,
-            offset: offset as u32,
-            payload,
-        };
-        let is_whole = self.pieces == 1;
-        let (flags, sequence, body) = match self.kind {
-            Kind::Reliable if is_whole => {
-                (FLAG_ACKNOWLEDGE, self.sequence, Body::SendReliable { payload })
-            }
-            Kind::Reliable => (
-                FLAG_ACKNOWLEDGE,
-                self.sequence.wrapping_add(self.next_piece as u16),
-                Body::SendFragment(fragment(self.sequence)),
-            ),
-            Kind::Unreliable if is_whole => {
-                (0, self.sequence, Body::SendUnreliable { sequence: self.number, payload })
-            }
-            Kind::Unreliable => {
-                (0, self.sequence, Body::SendUnreliableFragment(fragment(self.number)))
-            }
-            Kind::Unsequenced => {
-                (FLAG_UNSEQUENCED, 0, Body::SendUnsequenced { group: self.number, payload })
-            }
-        };
-        (Command { flags, channel: self.channel, sequence, body }, offset, len)
-    }
-}
-
-impl Sent {
-    const fn new(
-        order: u64,
-        command: Command<'static>,
-        payload: Payload,
-        offset: usize,
-        len: usize,
-        now: Millis,
-        timeout: Millis,
-    ) -> Self {
-        Self {
-            order,
-            command,
-            payload,
-            offset,
-            len,
-            first_sent_at: now,
-            sent_at: now,
-            timeout,
-            attempts: 1,
-            is_again: false,
-        }
-    }
-
-    /// Whether this is the command that was queued again under `order`.
-    const fn waits(&self, order: u64) -> bool {
-        self.is_again && self.order == order
-    }
-
-    /// Adds the command to `datagram` once more. When it times out next.
-    fn send_again(&mut self, now: Millis, datagram: &mut Datagram<'_>) -> Millis {
-        datagram.push_data(&self.command, &self.payload, self.offset, self.len);
-        self.sent_at = now;
-        self.attempts += 1;
-        self.is_again = false;
-        now + self.timeout
-    }
-}
-
-/// Bytes of a piece: what a datagram holds besides its header and the fixed part of a fragment.
-pub(crate) const fn piece_len(mtu: u16) -> usize {
-    (mtu as usize).saturating_sub(4 + 24)
 }

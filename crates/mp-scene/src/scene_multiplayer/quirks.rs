@@ -1,0 +1,28 @@
+//! Where Godot trusts its peers, and mp does not unless it is told to.
+
+/// What Godot 4.6.3 lets peers do; all off by default. See `docs/DEVIATIONS.md`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GodotQuirks {
+    /// Calls of nodes that are not there, and announcements of their paths, are lost. Otherwise they wait briefly for the node.
+    pub absent_nodes: bool,
+    /// A call whose arguments cannot all be decoded is made, with null for those that cannot.
+    pub incomplete_calls: bool,
+    /// A call of a node whose methods the caller numbers in another way is made, of whatever method has the number here.
+    pub mismatched_methods: bool,
+    /// Calls may name nodes outside the multiplayer root.
+    pub paths_outside_root: bool,
+    /// Raw packets that are relayed for a peer that was not announced are delivered. Otherwise they wait for the announcement,
+    /// which another channel may have overtaken.
+    pub unannounced_senders: bool,
+}
+
+impl GodotQuirks {
+    /// Everything as in Godot.
+    pub const ALL: Self = Self {
+        absent_nodes: true,
+        incomplete_calls: true,
+        mismatched_methods: true,
+        paths_outside_root: true,
+        unannounced_senders: true,
+    };
+}

@@ -1,0 +1,144 @@
+//! Who becomes a peer of a host: CONNECT, its answer, refusals, and connections that are half open.
+
+use std::net::SocketAddr;
+
+use tracing::debug;
+
+use super::command::{Body, Command, Terms};
+use super::host::{Host, goodbye};
+use super::peer::{Peer, Proof, State};
+use super::receive::clamp_mtu;
+use super::settings::{Admission, HostSettings};
+use super::{NO_PEER, WINDOW_MAX, WINDOW_MIN};
+use crate::limits::REFUSALS_MAX;
+
+impl Host {
+    /// A client wants in.
+    pub(super) fn handle_connect(&mut self, from: SocketAddr, len: usize, bytes: &[u8]) {
+        if self.settings.admission == Admission::Nobody {
+            self.stats.datagrams_stray += 1;
+            return;
+        }
+        let Ok((Command { body: Body::Connect(connect), .. }, _)) = Command::parse(bytes) else {
+            self.stats.datagrams_malformed += 1;
+            return;
+        };
+        if !(1..=255).contains(&connect.terms.channel_count) || connect.terms.peer_id >= NO_PEER {
+            self.stats.datagrams_malformed += 1;
+            return;
+        }
+        if let Some(slot) = self.slots.find(from, connect.terms.connect_id) {
+            // The same CONNECT again: its answer is sent again by a timer, as far as the address has earned it.
+            if let Some(peer) = self.slots.get_mut(slot)
+                && peer.state == State::HalfOpen
+            {
+                peer.proof.received(len);
+                self.touch(slot);
+            }
+            return;
+        }
+        if !self.would_admit(from, connect.data) {
+            self.refuse(from, connect.terms.peer_id);
+            return;
+        }
+        if self.half_open.len() >= self.settings.half_open_max.max(1) {
+            self.drop_oldest_half_open();
+        }
+        let vacant = match self.slots.vacant() {
+            Some(vacant) => Some(vacant),
+            None => {
+                self.drop_oldest_half_open();
+                self.slots.vacant()
+            }
+        };
+        let Some((connection, sessions)) = vacant else {
+            self.refuse(from, connect.terms.peer_id);
+            return;
+        };
+        let theirs = connect.terms;
+        let settings = &self.settings;
+        let sessions = sessions.next(theirs.incoming_session, theirs.outgoing_session);
+        let window = HostSettings::window(settings.incoming_bandwidth).min(theirs.window_size);
+        let terms = Terms {
+            peer_id: connection.slot as u16,
+            incoming_session: sessions.outgoing,
+            outgoing_session: sessions.incoming,
+            mtu: settings.mtu.min(clamp_mtu(theirs.mtu)).into(),
+            window_size: window.clamp(WINDOW_MIN, WINDOW_MAX),
+            channel_count: theirs.channel_count.min(settings.channel_limit.into()),
+            incoming_bandwidth: settings.incoming_bandwidth,
+            outgoing_bandwidth: settings.outgoing_bandwidth,
+            throttle: theirs.throttle,
+            connect_id: theirs.connect_id,
+        };
+        let mut proof = Proof::new(self.now.as_millis(), self.next_age);
+        proof.received(len);
+        self.half_open.insert(self.next_age, connection.slot as u16);
+        self.next_age += 1;
+        self.slots
+            .insert(Peer::half_open(connection, from, sessions, &connect, terms, settings, proof));
+        self.touch(connection.slot as u16);
+    }
+
+    /// Whether a client with this address and `data` may begin its handshake.
+    fn would_admit(&self, from: SocketAddr, data: u32) -> bool {
+        let is_id_good = match self.settings.admission {
+            Admission::Nobody => false,
+            Admission::Anybody => true,
+            Admission::PeerIds { .. } => data.cast_signed() >= 2 && !self.ids.contains_key(&data),
+        };
+        is_id_good
+            && !self.is_refusing
+            && self.connected < self.settings.max_peers
+            && self.slots.count_at(from.ip()) < self.settings.max_peers_per_address
+    }
+
+    /// Turns a client away. Godot 4.6.3 says nothing to it, so that it tries for half a minute; this it understands at
+    /// once.
+    fn refuse(&mut self, from: SocketAddr, peer_id: u16) {
+        debug!(%from, "refused");
+        self.stats.connections_refused += 1;
+        if self.goodbyes.len() < REFUSALS_MAX {
+            self.goodbyes.push_back((from, goodbye(peer_id, 0, 1, 0)));
+        } else {
+            self.stats.refusals_dropped += 1;
+        }
+    }
+
+    fn drop_oldest_half_open(&mut self) {
+        if let Some((_, slot)) = self.half_open.pop_first() {
+            self.stats.half_open_dropped += 1;
+            self.remove(slot);
+        }
+    }
+
+    /// Takes note of how a handshake came out.
+    pub(super) fn settle(&mut self, slot: u16) {
+        let Some(peer) = self.slots.get_mut(slot) else { return };
+        if matches!(peer.state, State::Connecting | State::HalfOpen) {
+            return;
+        }
+        let age = peer.proof.age.take();
+        if let Some(age) = age {
+            self.half_open.remove(&age);
+            if peer.state == State::Disconnecting {
+                // It was not admitted after all; it is being told.
+                self.stats.connections_refused += 1;
+                return;
+            }
+        }
+        if peer.is_counted {
+            return;
+        }
+        debug!(connection = %peer.connection, address = %peer.address, data = peer.data, "connected");
+        peer.is_counted = true;
+        self.connected += 1;
+        self.unannounced.push(peer.connection);
+        let (now, epoch) = (self.now.as_millis(), self.epoch.unwrap_or_default());
+        let seconds = now.saturating_sub(epoch).div_ceil(1_000);
+        self.announce_at.get_or_insert(epoch + seconds * 1_000);
+        if age.is_some() && self.settings.admission == (Admission::PeerIds { unique: true }) {
+            self.ids.insert(peer.data, slot);
+        }
+    }
+}
