@@ -15,6 +15,7 @@ pub mod memory;
 mod node_path;
 mod offline;
 mod packet;
+mod packet_peer;
 mod peer;
 mod rng;
 mod send_queue;
@@ -32,6 +33,7 @@ pub use offline::OfflineMultiplayerPeer;
 pub use packet::{
     Connections, DisconnectReason, Farewell, Origin, Outgoing, Packet, PeerEvent, Prefix,
 };
+pub use packet_peer::{PacketPeer, PacketPeerError, PacketPeerStats, PeerSignal};
 pub use peer::{ConnectionStatus, MultiplayerPeer, Readiness, SendError};
 pub use rng::Rng;
 pub use send_queue::{QueueFull, SendQueue};

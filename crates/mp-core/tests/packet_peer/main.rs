@@ -1,0 +1,8 @@
+//! Godot's stateful surface, over the memory network and over transports that do what a test says.
+#![allow(missing_docs, reason = "a test")]
+
+mod bounds;
+mod net;
+mod peers;
+mod put;
+mod read;
