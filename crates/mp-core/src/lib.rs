@@ -7,6 +7,7 @@
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod endpoint;
+pub mod godot3;
 #[cfg(feature = "host")]
 pub mod host;
 mod id;

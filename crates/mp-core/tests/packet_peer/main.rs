@@ -2,6 +2,7 @@
 #![allow(missing_docs, reason = "a test")]
 
 mod bounds;
+mod godot3;
 mod net;
 mod peers;
 mod put;
