@@ -7,3 +7,4 @@ mod net;
 mod peers;
 mod put;
 mod read;
+mod surface;
