@@ -7,6 +7,7 @@
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod endpoint;
+pub mod godot3;
 #[cfg(feature = "host")]
 pub mod host;
 mod id;
@@ -15,6 +16,7 @@ pub mod memory;
 mod node_path;
 mod offline;
 mod packet;
+mod packet_peer;
 mod peer;
 mod rng;
 mod send_queue;
@@ -32,6 +34,7 @@ pub use offline::OfflineMultiplayerPeer;
 pub use packet::{
     Connections, DisconnectReason, Farewell, Origin, Outgoing, Packet, PeerEvent, Prefix,
 };
+pub use packet_peer::{PacketPeer, PacketPeerError, PacketPeerStats, PeerSignal};
 pub use peer::{ConnectionStatus, MultiplayerPeer, Readiness, SendError};
 pub use rng::Rng;
 pub use send_queue::{QueueFull, SendQueue};

@@ -35,6 +35,7 @@ pub mod codec;
 pub mod limits;
 mod message;
 mod outbox;
+mod packet_var;
 mod path_cache;
 pub mod prelude;
 pub mod rpc;
@@ -48,6 +49,7 @@ pub use branch::Branch;
 pub use builder::BranchBuilder;
 pub use codec::Codec;
 pub use message::{CallNode, RemoteCall, SceneMessage};
+pub use packet_var::{PacketVar, PacketVarError};
 pub use scene::{RpcContext, Scene};
 pub use scene_multiplayer::{
     AuthError, GodotQuirks, RpcError, SceneMultiplayer, SceneStats, SendBytesError,

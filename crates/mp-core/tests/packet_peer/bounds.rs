@@ -1,0 +1,128 @@
+//! A program that reads nothing is not filled.
+
+use bytes::Bytes;
+use mp_core::PeerSignal::{PeerConnected, PeerDisconnected};
+use mp_core::{DisconnectReason, Farewell, PacketPeer, TransferMode};
+
+use crate::net::{NOW, Net, Scripted, id, link, packets, signals};
+
+/// Small packets that wait before the links are held: 4 MiB at 256 bytes each.
+const HELD_AT: usize = 16_384;
+
+#[test]
+fn links_are_held_while_too_much_waits_and_nothing_is_lost() {
+    let sent = 40_000_u32;
+    let mut net = Net::with_clients(1);
+    for number in 0..sent {
+        net.clients[0].put_packet(number.to_le_bytes().to_vec()).unwrap();
+    }
+    for _ in 0..10 {
+        net.settle();
+    }
+    assert_eq!(net.server.available_packet_count(), HELD_AT);
+    assert_eq!(net.server.stats().holds, 1);
+
+    let mut read = Vec::new();
+    for _ in 0..10 {
+        read.extend(packets(&mut net.server).into_iter().map(|(_, payload)| payload));
+        net.settle();
+    }
+    let expected = (0..sent).map(|number| Bytes::from(number.to_le_bytes().to_vec()));
+    assert!(expected.eq(read.iter().cloned()), "{} of {sent} packets, or out of order", read.len());
+    let stats = net.server.stats();
+    assert_eq!((stats.packets_received, stats.packets_overflowed), (u64::from(sent), 0));
+}
+
+#[test]
+fn links_are_released_when_half_has_been_read() {
+    let mut peer = Scripted::new(1);
+    peer.connect(0, Some(id(2)));
+    peer.packets(0, HELD_AT, TransferMode::Reliable, Bytes::new());
+    peer.connect(1, Some(id(3)));
+    let mut server = PacketPeer::new(peer);
+    server.poll(NOW);
+    let held = [(link(0), true), (link(1), true)];
+    assert_eq!(server.peer().held, held, "one that comes later, too");
+
+    for _ in 1..HELD_AT / 2 {
+        server.next_packet().unwrap();
+    }
+    assert_eq!(server.peer().held, held);
+    server.next_packet().unwrap();
+    assert_eq!(server.peer().held[2..], [(link(0), false), (link(1), false)]);
+}
+
+#[test]
+fn a_large_packet_alone_holds_nobody() {
+    let mut peer = Scripted::new(1);
+    peer.connect(0, Some(id(2)));
+    peer.packets(0, 1, TransferMode::Reliable, vec![0; 16 << 20].into());
+    let mut server = PacketPeer::new(peer);
+    server.poll(NOW);
+    assert_eq!(server.stats().holds, 0);
+    assert_eq!(server.next_packet().map(|packet| packet.len()), Ok(16 << 20));
+}
+
+#[test]
+fn a_transport_that_does_not_hold_loses_unreliable_packets() {
+    let mut peer = Scripted::new(1);
+    peer.connect(0, Some(id(2)));
+    peer.packets(0, 2 * HELD_AT + 5, TransferMode::Unreliable, Bytes::new());
+    let mut server = PacketPeer::new(peer);
+    server.poll(NOW);
+    assert_eq!(server.available_packet_count(), 2 * HELD_AT);
+    assert_eq!(server.stats().packets_overflowed, 5);
+    assert!(server.has_peer(id(2)));
+}
+
+#[test]
+fn a_transport_that_does_not_hold_loses_a_link_that_brings_reliable_packets() {
+    let mut peer = Scripted::new(1);
+    peer.connect(0, Some(id(2)));
+    peer.packets(0, 2 * HELD_AT + 5, TransferMode::Reliable, Bytes::new());
+    let mut server = PacketPeer::new(peer);
+    server.poll(NOW);
+    let ended = [(link(0), DisconnectReason::QueueFull, Farewell::Abrupt)];
+    assert_eq!(server.peer().disconnected, ended);
+    assert_eq!(signals(&mut server), [PeerConnected(id(2)), PeerDisconnected(id(2))]);
+    assert_eq!(server.available_packet_count(), 2 * HELD_AT, "what was taken can be read");
+}
+
+#[test]
+fn coming_and_going_does_not_get_around_the_bound() {
+    let mut peer = Scripted::new(1);
+    for slot in 0..100 {
+        peer.connect(slot, Some(id(2)));
+        peer.packets(slot, 1_000, TransferMode::Reliable, Bytes::new());
+        peer.drop_link(slot);
+    }
+    let mut server = PacketPeer::new(peer);
+    server.poll(NOW);
+    assert_eq!(server.available_packet_count(), 2 * HELD_AT);
+}
+
+#[test]
+fn withdrawn_packets_make_room() {
+    let mut peer = Scripted::new(1);
+    peer.connect(0, Some(id(2)));
+    peer.packets(0, HELD_AT, TransferMode::Reliable, Bytes::new());
+    peer.connect(1, Some(id(3)));
+    let mut server = PacketPeer::new(peer);
+    server.poll(NOW);
+    server.disconnect_peer(id(2), true).unwrap();
+    assert_eq!(server.peer().held.last(), Some(&(link(1), false)));
+}
+
+#[test]
+fn signals_that_nobody_takes_make_way() {
+    let mut peer = Scripted::new(1);
+    for slot in 0..3_000 {
+        peer.connect(slot, Some(id(2)));
+        peer.drop_link(slot);
+    }
+    let mut server = PacketPeer::new(peer);
+    server.poll(NOW);
+    assert_eq!(server.stats().signals_dropped, 6_000 - 4_096);
+    assert_eq!(signals(&mut server).len(), 4_096);
+    assert_eq!(server.peers().len(), 0);
+}

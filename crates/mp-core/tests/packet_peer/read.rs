@@ -1,0 +1,63 @@
+//! Reading: the next packet, and what is said of it.
+
+use bytes::Bytes;
+use mp_core::{Channel, PacketPeerError, TransferMode};
+
+use crate::net::{Net, id, packets};
+
+#[test]
+fn what_is_said_is_said_of_the_next_packet() {
+    let mut net = Net::with_clients(2);
+    net.clients[0].set_transfer_mode(TransferMode::Unreliable);
+    net.clients[0].put_packet("first").unwrap();
+    net.settle();
+    net.clients[1].set_transfer_channel(Channel(3));
+    net.clients[1].put_packet("second").unwrap();
+    net.settle();
+
+    let server = &mut net.server;
+    let next = |server: &mp_core::PacketPeer<_>| {
+        (server.packet_peer(), server.packet_mode(), server.packet_channel())
+    };
+    assert_eq!(server.available_packet_count(), 2);
+    assert_eq!(next(server), (Some(id(2)), Some(TransferMode::Unreliable), Some(Channel(0))));
+    assert_eq!(server.next_packet().unwrap(), "first");
+    assert_eq!(next(server), (Some(id(3)), Some(TransferMode::Reliable), Some(Channel(3))));
+    assert_eq!(server.next_packet().unwrap(), "second");
+    assert_eq!(next(server), (None, None, None));
+}
+
+#[test]
+fn without_a_packet_there_is_an_error_until_the_next_success() {
+    let mut net = Net::with_clients(1);
+    assert_eq!(net.server.packet_error(), None);
+    let error = net.server.next_packet().unwrap_err();
+    assert_eq!((error, error.godot_code()), (PacketPeerError::NoPacket, 2));
+    assert_eq!(net.server.packet_error(), Some(PacketPeerError::NoPacket));
+    net.clients[0].put_packet("x").unwrap();
+    net.settle();
+    net.server.next_packet().unwrap();
+    assert_eq!(net.server.packet_error(), None);
+}
+
+#[test]
+fn what_a_peer_sent_before_it_left_can_be_read() {
+    let mut net = Net::with_clients(1);
+    net.server.put_packet("last words").unwrap();
+    net.server.disconnect_peer_with(id(2), mp_core::Farewell::Drain).unwrap();
+    net.clients[0].put_packet("crossing").unwrap();
+    net.settle();
+    assert!(!net.clients[0].has_peer(mp_core::PeerId::SERVER));
+    assert_eq!(packets(&mut net.clients[0]), [(1, Bytes::from("last words"))]);
+}
+
+#[test]
+fn closing_drops_what_waits() {
+    let mut net = Net::with_clients(1);
+    net.clients[0].put_packet("x").unwrap();
+    net.settle();
+    assert_eq!(net.server.available_packet_count(), 1);
+    net.server.close();
+    assert_eq!(net.server.available_packet_count(), 0);
+    assert_eq!(net.server.stats().packets_withdrawn, 1);
+}

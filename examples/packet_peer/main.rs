@@ -1,0 +1,151 @@
+//! Godot's stateful packets over ENet, without nodes and RPCs: a server and two clients on the loopback of one process.
+//!
+//!     cargo run -p mp-examples --bin packet-peer
+//!
+//! prints
+//!
+//!     server: Ann and Ben are here
+//!     server: Ann says "hello", reliable on channel 0
+//!     server: Ben says "position 7", unreliable_ordered on channel 3
+//!     Ann hears "welcome, everybody"
+//!     Ben hears "welcome, everybody"
+//!     Ben hears "not for Ann"
+//!     Ann hears "goodbye"
+//!     Ann: the server has disconnected me
+//!     Ben: the server has closed
+//!
+//! and exits with 0; with 1 when one of these does not happen within ten seconds.
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use mp_core::host::SystemClock;
+use mp_core::{Channel, Farewell, PacketPeer, PeerId, PeerSignal, Target, TransferMode};
+use mp_transport_enet::{ClientOptions, EnetMultiplayerPeer, ServerOptions};
+
+type Peer = PacketPeer<EnetMultiplayerPeer>;
+
+/// How long anything may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn main() -> Result<(), Box<dyn Error>> {
+    run(&mut io::stdout().lock())
+}
+
+/// The program; its lines go to `out`.
+pub(crate) fn run(out: &mut impl Write) -> Result<(), Box<dyn Error>> {
+    let local = "127.0.0.1:0".parse()?;
+    let server = EnetMultiplayerPeer::create_server(local, ServerOptions::default())?;
+    let address = server.local_addr()?;
+    let client = || EnetMultiplayerPeer::create_client(address, ClientOptions::default());
+    let mut server = PacketPeer::new(server);
+    let mut clients = [PacketPeer::new(client()?), PacketPeer::new(client()?)];
+    let ann = clients[0].unique_id();
+    let name = |id: PeerId| if id == ann { "Ann" } else { "Ben" };
+    let clock = SystemClock::new();
+
+    // 1. Both connect: a signal each, on the server and on the client.
+    let mut here = 0;
+    wait(&clock, &mut server, &mut clients, |server, _| {
+        while let Some(signal) = server.next_signal() {
+            here += usize::from(matches!(signal, PeerSignal::PeerConnected(_)));
+        }
+        here == 2
+    })?;
+    writeln!(out, "server: Ann and Ben are here")?;
+    wait(&clock, &mut server, &mut clients, |_, clients| {
+        clients.iter().all(|client| client.has_peer(PeerId::SERVER))
+    })?;
+
+    // 2. What is set stays set: target, mode, channel. A client's packets go to the server in any case.
+    clients[0].put_packet("hello")?;
+    wait(&clock, &mut server, &mut clients, |server, _| server.available_packet_count() > 0)?;
+    read(out, &mut server, name)?;
+    clients[1].set_transfer_mode(TransferMode::UnreliableOrdered);
+    clients[1].set_transfer_channel(Channel(3));
+    clients[1].put_packet("position 7")?;
+    wait(&clock, &mut server, &mut clients, |server, _| server.available_packet_count() > 0)?;
+    read(out, &mut server, name)?;
+
+    // 3. To everybody, and to everybody but one.
+    server.put_packet("welcome, everybody")?;
+    server.set_target_peer(Target::AllExcept(ann));
+    server.put_packet("not for Ann")?;
+    wait(&clock, &mut server, &mut clients, |_, clients| {
+        clients[0].available_packet_count() == 1 && clients[1].available_packet_count() == 2
+    })?;
+    for client in &mut clients {
+        hear(out, client, name)?;
+    }
+
+    // 4. One is disconnected, after it has what was put; then the server closes.
+    server.set_target_peer(ann);
+    server.put_packet("goodbye")?;
+    server.disconnect_peer_with(ann, Farewell::Drain)?;
+    wait(&clock, &mut server, &mut clients, |_, clients| has_lost_server(&mut clients[0]))?;
+    hear(out, &mut clients[0], name)?;
+    writeln!(out, "Ann: the server has disconnected me")?;
+    server.close();
+    wait(&clock, &mut server, &mut clients, |_, clients| has_lost_server(&mut clients[1]))?;
+    writeln!(out, "Ben: the server has closed")?;
+    Ok(())
+}
+
+/// Runs turns until `done`.
+fn wait(
+    clock: &SystemClock,
+    server: &mut Peer,
+    clients: &mut [Peer; 2],
+    mut done: impl FnMut(&mut Peer, &mut [Peer; 2]) -> bool,
+) -> Result<(), Box<dyn Error>> {
+    let deadline = clock.now() + PATIENCE;
+    while clock.now() < deadline {
+        let now = clock.now();
+        server.poll(now);
+        clients.iter_mut().for_each(|client| client.poll(now));
+        if done(server, clients) {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Err("nothing came within ten seconds".into())
+}
+
+/// Prints what the server can read; it asks about a packet before it takes it.
+fn read(
+    out: &mut impl Write,
+    server: &mut Peer,
+    name: impl Fn(PeerId) -> &'static str,
+) -> Result<(), Box<dyn Error>> {
+    while let (Some(from), Some(mode), Some(channel)) =
+        (server.packet_peer(), server.packet_mode(), server.packet_channel())
+    {
+        let mode = match mode {
+            TransferMode::Unreliable => "unreliable",
+            TransferMode::UnreliableOrdered => "unreliable_ordered",
+            TransferMode::Reliable => "reliable",
+        };
+        let text = String::from_utf8_lossy(&server.next_packet()?).into_owned();
+        writeln!(out, "server: {} says {text:?}, {mode} on channel {channel}", name(from))?;
+    }
+    Ok(())
+}
+
+/// Prints what a client can read.
+fn hear(
+    out: &mut impl Write,
+    client: &mut Peer,
+    name: impl Fn(PeerId) -> &'static str,
+) -> Result<(), Box<dyn Error>> {
+    while client.available_packet_count() > 0 {
+        let text = String::from_utf8_lossy(&client.next_packet()?).into_owned();
+        writeln!(out, "{} hears {text:?}", name(client.unique_id()))?;
+    }
+    Ok(())
+}
+
+fn has_lost_server(client: &mut Peer) -> bool {
+    std::iter::from_fn(|| client.next_signal())
+        .any(|signal| signal == PeerSignal::PeerDisconnected(PeerId::SERVER))
+}
