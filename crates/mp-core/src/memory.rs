@@ -39,7 +39,7 @@ use std::task::{Context, Poll};
 
 use slab::Slab;
 
-use self::link::{Leaving, Link};
+use self::link::{Leaving, Link, Room};
 use self::wire::{Desk, Message, Side, Wire};
 use crate::limits::PACKET_BYTES_MAX;
 use crate::{
@@ -93,8 +93,8 @@ impl MemoryAddress {
 /// * Bounds, per link and direction: those of [`SendQueue`](crate::SendQueue). What passes the reliable one ends the
 ///   link with [`QueueFull`](DisconnectReason::QueueFull) on both sides. [`poll`](MultiplayerPeer::poll) takes in about
 ///   [`RECEIVE_QUEUE_PACKETS_MAX`](crate::limits::RECEIVE_QUEUE_PACKETS_MAX) and
-///   [`RECEIVE_QUEUE_BYTES_MAX`](crate::limits::RECEIVE_QUEUE_BYTES_MAX) ahead of `next_event`; the rest stays with its
-///   sender, as does what is reliable while a link is [held](MultiplayerPeer::hold).
+///   [`RECEIVE_QUEUE_BYTES_MAX`](crate::limits::RECEIVE_QUEUE_BYTES_MAX), of all links together and ahead of `next_event`;
+///   the rest stays with its sender, as does what is reliable while a link is [held](MultiplayerPeer::hold).
 /// * A goodbye cannot get lost here: `Polite` and `Abrupt` drop what the other side has not taken in, and `Drain` waits
 ///   until it has. A side that is leaving takes nothing more in. There are no timeouts.
 /// * Dropping an end is [`close`](MultiplayerPeer::close): the others see `Disconnected` with `Remote(0)`.
@@ -109,6 +109,8 @@ pub struct MemoryMultiplayerPeer {
     events: VecDeque<PeerEvent>,
     /// Links that ended and whose other side is told at the next flush.
     parting: Vec<Arc<Wire>>,
+    /// The slot whose link is the first to be taken in from: the one after that at which the last poll had taken in enough.
+    first_slot: usize,
     status: ConnectionStatus,
     refusing: bool,
 }
@@ -133,6 +135,7 @@ impl MemoryMultiplayerPeer {
             generations: Vec::new(),
             events: VecDeque::new(),
             parting: Vec::new(),
+            first_slot: 0,
             status,
             refusing: false,
         }
@@ -196,12 +199,19 @@ impl MultiplayerPeer for MemoryMultiplayerPeer {
         let knocks = self.desk.answer();
         self.admit(knocks);
         let mut over = Vec::new();
-        for (_, link) in &mut self.links {
+        let mut room = Room::default();
+        let slots = self.generations.len();
+        let first = std::mem::take(&mut self.first_slot).min(slots);
+        for slot in (first..slots).chain(0..first) {
+            let Some(link) = self.links.get_mut(slot) else { continue };
             let was_connected = link.connected;
-            if let Some(end) = link.take_in(self.side, &mut self.events) {
+            if let Some(end) = link.take_in(self.side, &mut room, &mut self.events) {
                 over.push((link.connection, end));
             } else if link.connected && !was_connected {
                 self.status = ConnectionStatus::Connected;
+            }
+            if !room.is_left() && self.first_slot == 0 {
+                self.first_slot = slot + 1;
             }
         }
         for (connection, end) in over {

@@ -8,6 +8,19 @@ use super::wire::{Message, Side, Wire, split};
 use crate::limits::{RECEIVE_QUEUE_BYTES_MAX, RECEIVE_QUEUE_PACKETS_MAX};
 use crate::{ConnectionId, ConnectionStats, DisconnectReason, Packet, PeerEvent, PeerId};
 
+/// What one poll has taken in of all links.
+#[derive(Debug, Default)]
+pub(super) struct Room {
+    packets: usize,
+    bytes: usize,
+}
+
+impl Room {
+    pub(super) fn is_left(&self) -> bool {
+        self.packets < RECEIVE_QUEUE_PACKETS_MAX && self.bytes < RECEIVE_QUEUE_BYTES_MAX
+    }
+}
+
 /// One side's view of a link.
 #[derive(Debug)]
 pub(super) struct Link {
@@ -99,6 +112,7 @@ impl Link {
     pub(super) fn take_in(
         &mut self,
         side: Side,
+        room: &mut Room,
         events: &mut VecDeque<PeerEvent>,
     ) -> Option<Option<DisconnectReason>> {
         let mut pipes = self.wire.lock();
@@ -119,10 +133,13 @@ impl Link {
         } else {
             while self.ready_packets < RECEIVE_QUEUE_PACKETS_MAX
                 && self.ready_bytes < RECEIVE_QUEUE_BYTES_MAX
+                && room.is_left()
                 && let Some(Message { mode, channel, payload }) = theirs.take()
             {
                 self.ready_packets += 1;
                 self.ready_bytes += payload.len();
+                room.packets += 1;
+                room.bytes += payload.len();
                 let from = self.connection;
                 events.push_back(PeerEvent::Packet(Packet { from, mode, channel, payload }));
             }

@@ -10,7 +10,7 @@ use mp_core::{
     ToBranch, TransferMode,
 };
 
-use crate::world::{ENDPOINT, LOBBY};
+use crate::world::{ENDPOINT, LOBBY, World};
 
 const LINK: ConnectionId = ConnectionId { slot: 0, generation: 0 };
 
@@ -79,4 +79,29 @@ fn a_link_that_loses_a_reliable_packet_ends_and_the_branch_is_told() {
     assert_eq!(endpoint.peer().disconnected, [(LINK, reason, Farewell::Abrupt)]);
     let Some(ToBranch::Events(_, events)) = said.last() else { panic!("{:?}", said.last()) };
     assert_eq!(events.last(), Some(&PeerEvent::Disconnected { connection: LINK, reason }));
+}
+
+#[test]
+fn many_clients_in_this_process_that_burst_at_once_lose_nothing() {
+    let mut world = World::new(LOBBY, [LOBBY]);
+    let mut clients: Vec<_> = (2..18).map(|id| world.join(id)).collect();
+    world.turn();
+    world.full.insert(LOBBY);
+    for client in &mut clients {
+        client.turn();
+        for _ in 0..4_000 {
+            client.queue("burst");
+        }
+        client.flush();
+    }
+    for _ in 0..100 {
+        world.turn();
+    }
+    world.full.clear();
+    for _ in 0..100 {
+        world.turn();
+    }
+    assert_eq!(world.payloads(LOBBY).len(), 16 * 4_000);
+    assert_eq!(world.endpoint.stats().overflowed_packets, 0);
+    assert_eq!(world.endpoint.stats().connections, 16);
 }
