@@ -8,9 +8,9 @@ use mp_core::{
     MultiplayerPeer, PeerEvent, StateMachine, ToBranch, ToEndpoint,
 };
 
+use crate::api::ApiEvent;
 use crate::builder::{BranchBuilder, Hooks};
 use crate::limits::SIGNALS_MAX;
-use crate::scene_multiplayer::SceneEvent;
 use crate::{Scene, Signal};
 
 /// Everything under one root path: nodes, peers and the program's hooks.
@@ -83,7 +83,7 @@ impl Branch {
     /// [`poll`](Self::poll)ed.
     pub fn close(&mut self, reason: DisconnectReason, farewell: Farewell) {
         let leave = ToEndpoint::Leave { branch: self.id, reason, farewell };
-        self.scene.multiplayer_mut().leave(&leave);
+        self.scene.api_mut().handle_leave(&leave);
     }
 
     /// The oldest signal not yet taken. At most [`SIGNALS_MAX`] are kept; the oldest make way, and are counted.
@@ -103,23 +103,23 @@ impl Branch {
 
     /// Whether an endpoint could not take what it was offered last.
     pub fn is_blocked(&self) -> bool {
-        self.scene.multiplayer().is_blocked()
+        self.scene.api().is_blocked()
     }
 
     /// Packets that wait for the endpoint for which most do. A host delivers before they reach
     /// [`OUTBOX_PACKETS_MAX`](mp_core::limits::OUTBOX_PACKETS_MAX), and takes in less when it cannot.
     pub fn queued_packets(&self) -> usize {
-        self.scene.multiplayer().queued_packets()
+        self.scene.api().queued_packets()
     }
 
     /// Lets the program see signals and calls in order, those that it causes itself too.
     fn run_events(&mut self) {
         loop {
-            self.scene.look_for_added_nodes();
-            let Some(event) = self.scene.multiplayer_mut().next_event() else { return };
+            self.scene.tell_of_nodes();
+            let Some(event) = self.scene.api_mut().next_event() else { return };
             match event {
-                SceneEvent::Call(call) => self.scene.call_remote(call),
-                SceneEvent::Signal(signal) => {
+                ApiEvent::Call(call) => self.scene.call_remote(call),
+                ApiEvent::Signal(signal) => {
                     self.hooks.run_signal(&mut self.scene, &signal);
                     if self.signals.len() >= SIGNALS_MAX {
                         self.signals.pop_front();
@@ -133,8 +133,8 @@ impl Branch {
 
     fn handle_event(&mut self, endpoint: EndpointId, event: PeerEvent) {
         let now = self.scene.now();
-        let (tree, multiplayer) = self.scene.parts();
-        multiplayer.handle_event(now, tree, endpoint, event);
+        let (tree, api) = self.scene.parts();
+        api.handle_event(now, tree, endpoint, event);
         self.run_events();
     }
 
@@ -161,7 +161,7 @@ impl StateMachine for Branch {
         self.scene.set_now(now);
         match input {
             ToBranch::Opened(endpoint, info) => {
-                self.scene.multiplayer_mut().handle_opened(endpoint, info);
+                self.scene.api_mut().handle_opened(endpoint, info);
             }
             ToBranch::Events(endpoint, events) => {
                 for event in events {
@@ -169,7 +169,7 @@ impl StateMachine for Branch {
                 }
             }
             ToBranch::Closed(endpoint, reason) => {
-                self.scene.multiplayer_mut().handle_closed(endpoint, reason);
+                self.scene.api_mut().handle_closed(endpoint, reason);
             }
             other => tracing::debug!(?other, "a message that this version does not know"),
         }
@@ -178,7 +178,8 @@ impl StateMachine for Branch {
 
     fn end_turn(&mut self, now: Instant) {
         self.scene.set_now(now);
-        self.scene.multiplayer_mut().handle_timeout(now);
+        let (tree, api) = self.scene.parts();
+        api.process(now, tree);
         self.run_events();
         self.tick(now);
         self.run_events();
@@ -188,12 +189,12 @@ impl StateMachine for Branch {
         &mut self,
         accept: &mut dyn FnMut(EndpointId, ToEndpoint) -> Result<(), ToEndpoint>,
     ) {
-        self.scene.multiplayer_mut().deliver(accept);
+        self.scene.api_mut().deliver(accept);
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
         let tick = self.hooks.tick_period().map(|_| self.next_tick.unwrap_or(Instant::ZERO));
-        let timeout = self.scene.multiplayer().poll_timeout();
+        let timeout = self.scene.api().poll_timeout();
         [tick, timeout].into_iter().flatten().min()
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use mp_core::PeerId;
 
+use crate::api::{Interface, create_default_interface};
 use crate::codec::Codec;
 use crate::scene_multiplayer::{GodotQuirks, SceneMultiplayer};
 use crate::tree::{Tree, TreeError};
@@ -35,6 +36,7 @@ pub struct BranchBuilder {
     server_relay: bool,
     authentication: bool,
     quirks: GodotQuirks,
+    interface: Option<Interface>,
     setups: Setups,
     hooks: Hooks,
 }
@@ -62,6 +64,7 @@ impl BranchBuilder {
             server_relay: true,
             authentication: false,
             quirks: GodotQuirks::default(),
+            interface: None,
             setups: Setups::default(),
             hooks: Hooks::default(),
         }
@@ -151,6 +154,12 @@ impl BranchBuilder {
         self
     }
 
+    /// Runs another protocol, or one that wraps SceneMultiplayer (default: [`create_default_interface`]).
+    pub fn interface(mut self, interface: Interface) -> Self {
+        self.interface = Some(interface);
+        self
+    }
+
     /// What peers may do that Godot lets them do and mp does not (default: nothing).
     pub fn quirks(mut self, quirks: GodotQuirks) -> Self {
         self.quirks = quirks;
@@ -168,7 +177,11 @@ impl BranchBuilder {
         multiplayer.set_server_relay(self.server_relay);
         multiplayer.set_authentication(self.authentication);
         multiplayer.set_quirks(self.quirks);
-        let mut scene = Scene::new(tree, multiplayer);
+        let api = match self.interface {
+            Some(interface) => interface(multiplayer),
+            None => create_default_interface(multiplayer),
+        };
+        let mut scene = Scene::new(tree, api);
         for setup in self.setups.0 {
             setup(&mut scene)?;
         }

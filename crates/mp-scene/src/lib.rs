@@ -29,6 +29,7 @@
 //! Nothing here reads a clock or opens a socket: a host does (crate `mp-actor`), or the game's own loop calls
 //! [`Branch::poll`] with a transport.
 
+pub mod api;
 mod branch;
 mod builder;
 pub mod codec;

@@ -6,9 +6,10 @@ use std::ops::{Deref, DerefMut};
 
 use mp_core::{Channel, Instant, PeerId, Target, TransferMode};
 
+use crate::api::{Call, Called, MultiplayerApi};
 use crate::limits::DEFERRED_CALLS_MAX;
 use crate::rpc::{CallError, IntoArgs};
-use crate::scene_multiplayer::{Call, Called, SceneStats};
+use crate::scene_multiplayer::SceneStats;
 use crate::tree::{Node, NodeId, NodeRef, NodeTree, Tree, TreeError};
 use crate::{RpcError, SceneMultiplayer, SendBytesError};
 
@@ -16,7 +17,7 @@ use crate::{RpcError, SceneMultiplayer, SendBytesError};
 #[derive(Debug)]
 pub struct Scene {
     tree: Tree,
-    multiplayer: SceneMultiplayer,
+    api: Box<dyn MultiplayerApi>,
     now: Instant,
     remote_sender: Option<PeerId>,
     /// Calls to nodes that run a method right now, in order.
@@ -25,10 +26,10 @@ pub struct Scene {
 }
 
 impl Scene {
-    pub(crate) fn new(tree: Tree, multiplayer: SceneMultiplayer) -> Self {
+    pub(crate) fn new(tree: Tree, api: Box<dyn MultiplayerApi>) -> Self {
         Self {
             tree,
-            multiplayer,
+            api,
             now: Instant::ZERO,
             remote_sender: None,
             deferred: VecDeque::new(),
@@ -54,11 +55,7 @@ impl Scene {
     /// See [`Tree::remove`].
     #[doc(alias = "queue_free")]
     pub fn remove(&mut self, node: impl Into<NodeId>) -> Result<Option<Box<dyn Any>>, TreeError> {
-        let object = self.tree.remove(node)?;
-        for node in self.tree.take_removed() {
-            self.multiplayer.handle_removed_node(node);
-        }
-        Ok(object)
+        self.tree.remove(node)
     }
 
     /// The node at `path`, relative to the multiplayer root or absolute.
@@ -119,8 +116,7 @@ impl Scene {
         args: impl IntoArgs,
     ) -> Result<(), RpcError> {
         let (target, node, args) = (target.into(), node.into(), args.into_args());
-        let Called { sent, local } =
-            self.multiplayer.rpc(&self.tree, target, node, method, args)?;
+        let Called { sent, local } = self.api.rpc(&self.tree, target, node, method, args)?;
         // The call at home is made even when there was nobody to send it to.
         let at_home = local.map_or(Ok(()), |call| self.call(call));
         sent?;
@@ -139,7 +135,7 @@ impl Scene {
         mode: TransferMode,
         channel: Channel,
     ) -> Result<(), SendBytesError> {
-        self.multiplayer.send_bytes(data, target, mode, channel)
+        self.multiplayer_mut().send_bytes(data, target, mode, channel)
     }
 
     /// Who called the method that runs now: this side's own id in a call at home, `None` outside of calls.
@@ -151,13 +147,13 @@ impl Scene {
     /// This side's own id.
     #[doc(alias = "get_unique_id")]
     pub fn unique_id(&self) -> PeerId {
-        self.multiplayer.unique_id()
+        self.api.unique_id()
     }
 
     /// The peers that take part.
     #[doc(alias = "get_peers")]
     pub fn peers(&self) -> Vec<PeerId> {
-        self.multiplayer.peers().collect()
+        self.api.peer_ids()
     }
 
     /// The time of this turn.
@@ -182,33 +178,52 @@ impl Scene {
     }
 
     /// The SceneMultiplayer.
+    ///
+    /// # Panics
+    ///
+    /// When the branch was built with another [`MultiplayerApi`] that has none: see [`api`](Self::api).
     pub fn multiplayer(&self) -> &SceneMultiplayer {
-        &self.multiplayer
+        self.api.scene_multiplayer().expect(NO_SCENE_MULTIPLAYER)
     }
 
     /// The SceneMultiplayer, to change its settings.
+    ///
+    /// # Panics
+    ///
+    /// As [`multiplayer`](Self::multiplayer).
     pub fn multiplayer_mut(&mut self) -> &mut SceneMultiplayer {
-        &mut self.multiplayer
+        self.api.scene_multiplayer_mut().expect(NO_SCENE_MULTIPLAYER)
+    }
+
+    /// The protocol of the branch: the SceneMultiplayer, unless it was built with another.
+    pub fn api(&self) -> &dyn MultiplayerApi {
+        &*self.api
+    }
+
+    /// The protocol of the branch, to change its settings.
+    pub fn api_mut(&mut self) -> &mut dyn MultiplayerApi {
+        &mut *self.api
     }
 
     /// Counters; calls that failed at the method's own door are among the refused.
     pub fn stats(&self) -> SceneStats {
-        let mut stats = self.multiplayer.stats();
+        let stats = self.api.scene_multiplayer().map(SceneMultiplayer::stats);
+        let mut stats = stats.unwrap_or_default();
         stats.refused_calls += self.failed_calls;
         stats
     }
 
-    /// Lets what waited for nodes go on that have come.
-    pub(crate) fn look_for_added_nodes(&mut self) {
-        let added = self.tree.take_added();
-        if !added.is_empty() {
-            self.multiplayer.handle_added_nodes(self.now, &self.tree, &added);
+    /// Tells the protocol what has become of the tree.
+    pub(crate) fn tell_of_nodes(&mut self) {
+        let (removed, added) = self.tree.take_changes();
+        if !removed.is_empty() || !added.is_empty() {
+            self.api.handle_nodes(self.now, &self.tree, &removed, &added);
         }
     }
 
-    /// The tree for looking, the SceneMultiplayer for changing.
-    pub(crate) fn parts(&mut self) -> (&Tree, &mut SceneMultiplayer) {
-        (&self.tree, &mut self.multiplayer)
+    /// The tree for looking, the protocol for changing.
+    pub(crate) fn parts(&mut self) -> (&Tree, &mut dyn MultiplayerApi) {
+        (&self.tree, &mut *self.api)
     }
 
     /// Makes a call that arrived. One that does not fit the method is dropped and counted, as in Godot.
@@ -298,3 +313,6 @@ impl DerefMut for RpcContext<'_> {
         self.scene
     }
 }
+
+const NO_SCENE_MULTIPLAYER: &str =
+    "this branch was built with a MultiplayerApi that has no SceneMultiplayer; use Scene::api";

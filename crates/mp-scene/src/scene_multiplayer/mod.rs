@@ -5,6 +5,7 @@
 //! and calls in the order of Godot.
 
 mod auth;
+mod drive;
 mod early;
 mod error;
 mod peers;
@@ -13,13 +14,12 @@ mod receive;
 mod send;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::rc::Rc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
 use mp_core::{
     ConnectionId, ConnectionStatus, DisconnectReason, EndpointId, EndpointInfo, Farewell, Instant,
-    PeerEvent, PeerId, ToEndpoint, Variant,
+    PeerId, ToEndpoint,
 };
 
 use early::Early;
@@ -27,14 +27,13 @@ pub use error::{AuthError, RpcError, SendBytesError};
 use peers::{Peer, Peers, Route};
 pub use quirks::GodotQuirks;
 pub(crate) use receive::Refusal;
-pub(crate) use send::Called;
 
 use crate::SceneMessage;
+use crate::api::ApiEvent;
 use crate::codec::{Codec, Limits, Objects};
 use crate::outbox::Outbox;
 use crate::path_cache::PathCache;
 use crate::signal::Signal;
-use crate::tree::{NodeId, NodeTree};
 
 /// Godot's `SceneMultiplayer`, without the engine. A [`Scene`](crate::Scene) holds one beside its tree; most programs
 /// use it through that.
@@ -59,24 +58,8 @@ pub struct SceneMultiplayer {
 
     early: Early,
     outboxes: BTreeMap<EndpointId, Outbox>,
-    events: VecDeque<SceneEvent>,
+    events: VecDeque<ApiEvent>,
     stats: SceneStats,
-}
-
-/// What the program is to be told or to run.
-#[derive(Clone, Debug)]
-pub(crate) enum SceneEvent {
-    Signal(Signal),
-    Call(Call),
-}
-
-/// A call of a method on this side.
-#[derive(Clone, Debug)]
-pub(crate) struct Call {
-    pub(crate) node: NodeId,
-    pub(crate) method: Rc<str>,
-    pub(crate) args: Vec<Variant>,
-    pub(crate) sender: PeerId,
 }
 
 /// Counters since the SceneMultiplayer was made.
@@ -229,53 +212,8 @@ impl SceneMultiplayer {
         SceneStats { outbox_drops, ..self.stats }
     }
 
-    /// Takes one event of an endpoint; its [`SceneEvent`]s are to be taken before the next, so that the program's answer to
-    /// one precedes the next.
-    pub(crate) fn handle_event(
-        &mut self,
-        now: Instant,
-        tree: &dyn NodeTree,
-        endpoint: EndpointId,
-        event: PeerEvent,
-    ) {
-        match event {
-            PeerEvent::Connected { connection, claimed_id, origin } => {
-                tracing::debug!(%connection, ?claimed_id, %origin, "connected");
-                self.handle_connected(now, endpoint, connection, claimed_id);
-            }
-            PeerEvent::Packet(packet) => {
-                let Some(sender) = self.peers.at(endpoint, packet.from) else {
-                    self.stats.stray_packets += 1;
-                    return;
-                };
-                self.stats.packets_received += 1;
-                self.receive(now, tree, sender, &packet);
-            }
-            PeerEvent::Disconnected { connection, reason } => {
-                if let Some(peer) = self.peers.at(endpoint, connection) {
-                    tracing::debug!(%peer, %reason, "disconnected");
-                    self.remove_peer(peer, true);
-                }
-            }
-            other => tracing::debug!(?other, "an event that this version does not know"),
-        }
-    }
-
-    pub(crate) fn handle_opened(&mut self, endpoint: EndpointId, info: EndpointInfo) {
-        if self.endpoints.is_empty() {
-            // A peer takes the place of the offline one.
-            self.clear();
-            self.unique_id = info.unique_id;
-            self.status = info.status;
-        }
-        self.endpoints.insert(endpoint, info);
-        let outbox = self.outboxes.entry(endpoint).or_default();
-        if self.refuse_new_connections {
-            outbox.command(ToEndpoint::RefuseNewConnections(true));
-        }
-    }
-
-    pub(crate) fn handle_closed(&mut self, endpoint: EndpointId, reason: DisconnectReason) {
+    /// Forgets an endpoint and its peers; with the last one the session.
+    fn close_endpoint(&mut self, endpoint: EndpointId, reason: DisconnectReason) {
         if self.endpoints.shift_remove(&endpoint).is_none() {
             return;
         }
@@ -294,69 +232,6 @@ impl SceneMultiplayer {
             ConnectionStatus::Disconnected => {}
         }
         self.clear();
-    }
-
-    pub(crate) fn handle_removed_node(&mut self, node: NodeId) {
-        self.paths.remove_node(node);
-    }
-
-    /// Nodes have come, or have other names: looks whether something waits for them.
-    pub(crate) fn handle_added_nodes(
-        &mut self,
-        now: Instant,
-        tree: &dyn NodeTree,
-        nodes: &[NodeId],
-    ) {
-        for &node in nodes {
-            if !self.early.awaits_nodes() {
-                return;
-            }
-            let Some(path) = tree.path_of(node) else { continue };
-            for waiting in self.early.take(&path) {
-                self.receive_inner(now, tree, waiting.sender, &waiting.packet);
-            }
-        }
-    }
-
-    /// Runs the timers that are due.
-    pub(crate) fn handle_timeout(&mut self, now: Instant) {
-        self.check_auth_timeouts(now);
-        self.stats.refused_calls += self.early.sweep(now);
-    }
-
-    /// When the next timer is due.
-    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        [self.next_auth_timeout(), self.early.next_sweep()].into_iter().flatten().min()
-    }
-
-    pub(crate) fn next_event(&mut self) -> Option<SceneEvent> {
-        self.events.pop_front()
-    }
-
-    /// Says to every endpoint that the branch `branch` ends.
-    pub(crate) fn leave(&mut self, leave: &ToEndpoint) {
-        for outbox in self.outboxes.values_mut() {
-            outbox.command(leave.clone());
-        }
-    }
-
-    pub(crate) fn deliver(
-        &mut self,
-        accept: &mut dyn FnMut(EndpointId, ToEndpoint) -> Result<(), ToEndpoint>,
-    ) {
-        for (&endpoint, outbox) in &mut self.outboxes {
-            outbox.deliver(|message| accept(endpoint, message));
-        }
-    }
-
-    /// Packets that wait for the endpoint for which most do.
-    pub(crate) fn queued_packets(&self) -> usize {
-        self.outboxes.values().map(Outbox::packets).max().unwrap_or(0)
-    }
-
-    /// Whether an endpoint gave something back at the last delivery.
-    pub(crate) fn is_blocked(&self) -> bool {
-        self.outboxes.values().any(Outbox::is_blocked)
     }
 
     fn handle_connected(
@@ -438,7 +313,7 @@ impl SceneMultiplayer {
     }
 
     fn emit(&mut self, signal: Signal) {
-        self.events.push_back(SceneEvent::Signal(signal));
+        self.events.push_back(ApiEvent::Signal(signal));
     }
 
     fn disconnect(

@@ -7,8 +7,9 @@ use bytes::Bytes;
 use mp_core::{DisconnectReason, Instant, Packet, PeerId, Target};
 
 use super::send::Travel;
-use super::{Call, Route, SceneEvent, SceneMultiplayer};
+use super::{Route, SceneMultiplayer};
 use crate::SceneMessage;
+use crate::api::{ApiEvent, Call};
 use crate::codec::godot;
 use crate::limits::MALFORMED_PACKETS_MAX;
 use crate::message::{CallNode, RemoteCall};
@@ -249,7 +250,7 @@ impl SceneMultiplayer {
             return Err(Refusal::Because("it numbers the node's RPC methods in another way"));
         }
         let method = method.clone();
-        self.events.push_back(SceneEvent::Call(Call { node, method, args: call.args, sender }));
+        self.events.push_back(ApiEvent::Call(Call { node, method, args: call.args, sender }));
         Ok(())
     }
 

@@ -8,8 +8,9 @@ use mp_core::{
     PeerId, Prefix, Target, TransferMode, Variant,
 };
 
-use super::{Call, Route, RpcError, SceneMultiplayer, SendBytesError};
+use super::{Route, RpcError, SceneMultiplayer, SendBytesError};
 use crate::SceneMessage;
+use crate::api::{Call, Called};
 use crate::codec::{EncodeError, godot};
 use crate::message::{CallNode, RemoteCall};
 use crate::rpc::RpcConfig;
@@ -25,15 +26,6 @@ pub(super) struct Travel {
 impl Travel {
     /// What SceneMultiplayer itself says.
     pub(super) const INTERNAL: Self = Self { mode: TransferMode::Reliable, channel: Channel(0) };
-}
-
-/// What became of a call.
-#[derive(Debug)]
-pub(crate) struct Called {
-    /// Whether it was sent.
-    pub(crate) sent: Result<(), RpcError>,
-    /// The call to make at home, after sending.
-    pub(crate) local: Option<Call>,
 }
 
 impl SceneMultiplayer {
@@ -75,7 +67,7 @@ impl SceneMultiplayer {
     }
 
     /// Calls `method` of `node` on `target`.
-    pub(crate) fn rpc(
+    pub(super) fn call(
         &mut self,
         tree: &dyn NodeTree,
         target: Target,
@@ -194,7 +186,7 @@ impl SceneMultiplayer {
         if outbox.send(packet).is_err() {
             // The endpoint takes nothing: its peers could only lose reliable packets from here on.
             tracing::error!(?endpoint, "the endpoint is stuck; its peers are dropped");
-            self.handle_closed(endpoint, DisconnectReason::QueueFull);
+            self.close_endpoint(endpoint, DisconnectReason::QueueFull);
         }
     }
 

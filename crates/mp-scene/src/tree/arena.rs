@@ -279,14 +279,9 @@ impl Tree {
         self.nodes.get(node.into().0).into_iter().flat_map(|entry| entry.children.values().copied())
     }
 
-    /// The nodes that have left the tree since the last call.
-    pub(crate) fn take_removed(&mut self) -> Vec<NodeId> {
-        std::mem::take(&mut self.removed)
-    }
-
-    /// The nodes that have come, or have other names, since the last call.
-    pub(crate) fn take_added(&mut self) -> Vec<NodeId> {
-        std::mem::take(&mut self.added)
+    /// The nodes that have left the tree, and those that have come or have other names, since the last call.
+    pub(crate) fn take_changes(&mut self) -> (Vec<NodeId>, Vec<NodeId>) {
+        (std::mem::take(&mut self.removed), std::mem::take(&mut self.added))
     }
 
     /// Whether the node is there and none of its methods runs.
@@ -531,7 +526,7 @@ mod tests {
         let door = tree.find("Level/Door").unwrap();
         assert!(tree.remove(level).unwrap().is_some());
         assert!(!tree.contains(door) && tree.path_of(door).is_none());
-        assert_eq!(tree.take_removed(), vec![level, door]);
+        assert_eq!(tree.take_changes(), (vec![level, door], vec![tree.root(), level, door]));
         assert_eq!(tree.remove(tree.root()).unwrap_err(), TreeError::IsRoot);
     }
 

@@ -1,0 +1,146 @@
+//! How SceneMultiplayer is driven: its side of [`MultiplayerApi`].
+
+use mp_core::{
+    DisconnectReason, EndpointId, EndpointInfo, Instant, PeerEvent, PeerId, Target, ToEndpoint,
+    Variant,
+};
+
+use super::SceneMultiplayer;
+use crate::RpcError;
+use crate::api::{ApiEvent, Called, MultiplayerApi};
+use crate::outbox::Outbox;
+use crate::tree::{NodeId, NodeTree};
+
+impl MultiplayerApi for SceneMultiplayer {
+    fn handle_opened(&mut self, endpoint: EndpointId, info: EndpointInfo) {
+        if self.endpoints.is_empty() {
+            // A peer takes the place of the offline one.
+            self.clear();
+            self.unique_id = info.unique_id;
+            self.status = info.status;
+        }
+        self.endpoints.insert(endpoint, info);
+        let outbox = self.outboxes.entry(endpoint).or_default();
+        if self.refuse_new_connections {
+            outbox.command(ToEndpoint::RefuseNewConnections(true));
+        }
+    }
+
+    fn handle_event(
+        &mut self,
+        now: Instant,
+        tree: &dyn NodeTree,
+        endpoint: EndpointId,
+        event: PeerEvent,
+    ) {
+        match event {
+            PeerEvent::Connected { connection, claimed_id, origin } => {
+                tracing::debug!(%connection, ?claimed_id, %origin, "connected");
+                self.handle_connected(now, endpoint, connection, claimed_id);
+            }
+            PeerEvent::Packet(packet) => {
+                let Some(sender) = self.peers.at(endpoint, packet.from) else {
+                    self.stats.stray_packets += 1;
+                    return;
+                };
+                self.stats.packets_received += 1;
+                self.receive(now, tree, sender, &packet);
+            }
+            PeerEvent::Disconnected { connection, reason } => {
+                if let Some(peer) = self.peers.at(endpoint, connection) {
+                    tracing::debug!(%peer, %reason, "disconnected");
+                    self.remove_peer(peer, true);
+                }
+            }
+            other => tracing::debug!(?other, "an event that this version does not know"),
+        }
+    }
+
+    fn handle_closed(&mut self, endpoint: EndpointId, reason: DisconnectReason) {
+        self.close_endpoint(endpoint, reason);
+    }
+
+    fn handle_nodes(
+        &mut self,
+        now: Instant,
+        tree: &dyn NodeTree,
+        removed: &[NodeId],
+        added: &[NodeId],
+    ) {
+        for &node in removed {
+            self.paths.remove_node(node);
+        }
+        for &node in added {
+            if !self.early.awaits_nodes() {
+                return;
+            }
+            let Some(path) = tree.path_of(node) else { continue };
+            for waiting in self.early.take(&path) {
+                self.receive_inner(now, tree, waiting.sender, &waiting.packet);
+            }
+        }
+    }
+
+    fn handle_leave(&mut self, leave: &ToEndpoint) {
+        for outbox in self.outboxes.values_mut() {
+            outbox.command(leave.clone());
+        }
+    }
+
+    fn process(&mut self, now: Instant, _tree: &dyn NodeTree) {
+        self.check_auth_timeouts(now);
+        self.stats.refused_calls += self.early.sweep(now);
+    }
+
+    fn rpc(
+        &mut self,
+        tree: &dyn NodeTree,
+        target: Target,
+        node: NodeId,
+        method: &str,
+        args: Vec<Variant>,
+    ) -> Result<Called, RpcError> {
+        self.call(tree, target, node, method, args)
+    }
+
+    fn next_event(&mut self) -> Option<ApiEvent> {
+        self.events.pop_front()
+    }
+
+    fn deliver(
+        &mut self,
+        accept: &mut dyn FnMut(EndpointId, ToEndpoint) -> Result<(), ToEndpoint>,
+    ) {
+        for (&endpoint, outbox) in &mut self.outboxes {
+            outbox.deliver(|message| accept(endpoint, message));
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        [self.next_auth_timeout(), self.early.next_sweep()].into_iter().flatten().min()
+    }
+
+    fn queued_packets(&self) -> usize {
+        self.outboxes.values().map(Outbox::packets).max().unwrap_or(0)
+    }
+
+    fn is_blocked(&self) -> bool {
+        self.outboxes.values().any(Outbox::is_blocked)
+    }
+
+    fn unique_id(&self) -> PeerId {
+        Self::unique_id(self)
+    }
+
+    fn peer_ids(&self) -> Vec<PeerId> {
+        self.peers().collect()
+    }
+
+    fn scene_multiplayer(&self) -> Option<&SceneMultiplayer> {
+        Some(self)
+    }
+
+    fn scene_multiplayer_mut(&mut self) -> Option<&mut SceneMultiplayer> {
+        Some(self)
+    }
+}
