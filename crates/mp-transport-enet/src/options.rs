@@ -4,13 +4,15 @@ use mp_core::Rng;
 
 use crate::io::BindError;
 use crate::limits;
+use crate::proto::command::ThrottleParameters;
 use crate::proto::{Admission, HostSettings, MTU_MAX, MTU_MIN, PEERS_MAX};
 
 /// Options of a server (Godot: the arguments of `create_server`).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ServerOptions {
-    /// The host: clients (32), channels (255), bandwidth (no limit), timeouts, budgets.
+    /// The host: clients (32), channels (255), bandwidth (no limit), timeouts, budgets. Unlike a bare host it asks its clients
+    /// not to drop unreliable packets themselves ([`peer_throttle`](HostSettings::peer_throttle)).
     pub host: HostSettings,
     /// Most datagrams taken from the socket in one `poll` (160). The next one is then due at once.
     pub datagrams_per_poll: usize,
@@ -36,8 +38,9 @@ pub struct ClientOptions {
 
 impl Default for ServerOptions {
     fn default() -> Self {
+        let never_drop = ThrottleParameters { deceleration: 0, ..ThrottleParameters::default() };
         Self {
-            host: HostSettings::default(),
+            host: HostSettings { peer_throttle: Some(never_drop), ..HostSettings::default() },
             datagrams_per_poll: limits::DATAGRAMS_PER_POLL,
             seed: None,
         }

@@ -8,6 +8,7 @@ use common::{
     unreliable,
 };
 use mp_core::{ConnectionId, DisconnectReason};
+use mp_transport_enet::ServerOptions;
 use mp_transport_enet::proto::command::{
     Body, Command, FLAG_ACKNOWLEDGE, FLAG_UNSEQUENCED, Fragment, ThrottleParameters,
 };
@@ -294,6 +295,20 @@ fn limits_and_throttle_parameters_are_acknowledged() {
     send(&mut host, client.connection, PacketFlags::RELIABLE, 10_000);
     let sent = transmits(&mut host, at(10_100));
     assert_eq!(sent.len(), 3);
+}
+
+#[test]
+fn a_server_asks_its_clients_not_to_drop_what_they_send() {
+    let mut host = server(ServerOptions::default().host);
+    let mut client = RawClient::half_open(&mut host, at(10_000), FROM, 77);
+    client.acknowledge(&mut host, at(10_000), 0xff, 1, at(10_000));
+    let told: Vec<_> = transmits(&mut host, at(10_000))
+        .iter()
+        .flat_map(|(_, bytes)| parse(bytes).1.iter().map(ToString::to_string).collect::<Vec<_>>())
+        .filter(|command| command.contains("THROTTLE_CONFIGURE"))
+        .collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains(" 5000 ms +2 -0 "), "{told:?}");
 }
 
 // Sending.

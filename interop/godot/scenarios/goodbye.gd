@@ -1,6 +1,8 @@
 extends "res://scenario.gd"
 ## A client leaves and comes back in the same process with a new id; then the server closes.
 
+const GOODBYE_SECONDS := 3.0
+
 
 func serve() -> void:
 	await everyone("settled")
@@ -51,7 +53,9 @@ func play() -> void:
 	desk.done.rpc_id(1, "settled again")
 	await told("closing")
 	may_lose_server = true
-	await until(func() -> bool: return "server_disconnected" in seen, "server_disconnected")
+	# Well before ENet gives a server up that says nothing: it is the goodbye that must arrive.
+	await until(
+		func() -> bool: return "server_disconnected" in seen, "server_disconnected", GOODBYE_SECONDS)
 	# Godot may tell of the other client's going as well.
 	var last := seen.slice(signals).filter(
 		func(what: String) -> bool: return what != "peer_disconnected(%d)" % other())

@@ -28,6 +28,10 @@ pub struct HostSettings {
     pub packet_throttle: bool,
     /// What a client proposes for its peer's packet throttle.
     pub throttle: ThrottleParameters,
+    /// What peers that have connected are told of their own packet throttle, with THROTTLE_CONFIGURE (default: nothing).
+    /// With a `deceleration` of 0 they stop dropping what they send: a Godot client that is polled by frames otherwise
+    /// drops nearly all its unreliable packets when round trips grow after a quiet beginning.
+    pub peer_throttle: Option<ThrottleParameters>,
     /// Largest packet in bytes, either way (default 32 MiB).
     pub max_packet_size: usize,
     /// Who may connect.
@@ -81,6 +85,7 @@ impl Default for HostSettings {
             ping_interval: Duration::from_millis(500),
             packet_throttle: false,
             throttle: ThrottleParameters::default(),
+            peer_throttle: None,
             max_packet_size: limits::PACKET_BYTES_MAX,
             admission: Admission::PeerIds { unique: true },
             max_peers_per_address: PEERS_MAX,
