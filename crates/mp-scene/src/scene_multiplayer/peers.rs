@@ -10,7 +10,7 @@ use mp_core::{ConnectionId, EndpointId, Instant, PeerId};
 #[derive(Debug, Default)]
 pub(super) struct Peers {
     entries: IndexMap<PeerId, Peer>,
-    /// Those that the transport has reported and that are not admitted yet.
+    /// Those that the transport has reported and that are not admitted yet. They keep their order when one leaves.
     pending: IndexMap<PeerId, Pending>,
     links: BTreeMap<(EndpointId, ConnectionId), PeerId>,
 }
@@ -74,7 +74,7 @@ impl Peers {
 
     /// Forgets that a peer authenticates itself; its link, if it did.
     pub(super) fn remove_pending(&mut self, id: PeerId) -> Option<Route> {
-        let Pending { endpoint, connection, .. } = self.pending.swap_remove(&id)?;
+        let Pending { endpoint, connection, .. } = self.pending.shift_remove(&id)?;
         self.links.remove(&(endpoint, connection));
         Some(Route::Link(endpoint, connection))
     }
