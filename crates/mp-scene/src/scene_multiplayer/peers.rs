@@ -51,7 +51,11 @@ impl Peer {
 }
 
 impl Peers {
+    /// A peer with a link keeps it when it is announced as well.
     pub(super) fn insert(&mut self, id: PeerId, peer: Peer) {
+        if peer.route == Route::Relayed && self.entries.contains_key(&id) {
+            return;
+        }
         if let Route::Link(endpoint, connection) = peer.route {
             self.links.insert((endpoint, connection), id);
         }
