@@ -247,7 +247,6 @@ impl SceneMultiplayer {
                     self.stats.stray_packets += 1;
                     return;
                 };
-                self.stats.packets_received += 1;
                 self.receive(tree, sender, &packet);
             }
             PeerEvent::Disconnected { connection, reason } => {
