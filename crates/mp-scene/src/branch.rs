@@ -10,7 +10,7 @@ use mp_core::{
 
 use crate::api::ApiEvent;
 use crate::builder::{BranchBuilder, Hooks};
-use crate::limits::SIGNALS_MAX;
+use crate::limits::{SIGNAL_BYTES_MAX, SIGNALS_MAX};
 use crate::{Scene, Signal};
 
 /// Everything under one root path: nodes, peers and the program's hooks.
@@ -23,6 +23,8 @@ pub struct Branch {
     scene: Scene,
     hooks: Hooks,
     signals: VecDeque<Signal>,
+    /// What peers have said in them.
+    signal_bytes: usize,
     dropped_signals: u64,
     next_tick: Option<Instant>,
     last_tick: Option<Instant>,
@@ -42,6 +44,7 @@ impl Branch {
             scene,
             hooks,
             signals: VecDeque::new(),
+            signal_bytes: 0,
             dropped_signals: 0,
             next_tick: None,
             last_tick: None,
@@ -86,9 +89,12 @@ impl Branch {
         self.scene.api_mut().handle_leave(&leave);
     }
 
-    /// The oldest signal not yet taken. At most [`SIGNALS_MAX`] are kept; the oldest make way, and are counted.
+    /// The oldest signal not yet taken. At most [`SIGNALS_MAX`] are kept, and [`SIGNAL_BYTES_MAX`]; the oldest make way, and are
+    /// counted.
     pub fn next_signal(&mut self) -> Option<Signal> {
-        self.signals.pop_front()
+        let signal = self.signals.pop_front()?;
+        self.signal_bytes -= signal.data_len();
+        Some(signal)
     }
 
     /// The scene.
@@ -121,13 +127,20 @@ impl Branch {
                 ApiEvent::Call(call) => self.scene.call_remote(call),
                 ApiEvent::Signal(signal) => {
                     self.hooks.run_signal(&mut self.scene, &signal);
-                    if self.signals.len() >= SIGNALS_MAX {
-                        self.signals.pop_front();
-                        self.dropped_signals += 1;
-                    }
-                    self.signals.push_back(signal);
+                    self.keep_signal(signal);
                 }
             }
+        }
+    }
+
+    fn keep_signal(&mut self, signal: Signal) {
+        self.signal_bytes += signal.data_len();
+        self.signals.push_back(signal);
+        while self.signals.len() > SIGNALS_MAX
+            || (self.signal_bytes > SIGNAL_BYTES_MAX && self.signals.len() > 1)
+        {
+            self.next_signal();
+            self.dropped_signals += 1;
         }
     }
 

@@ -26,5 +26,9 @@ pub const EARLY_TIME: Duration = Duration::from_secs(2);
 /// Signals kept for a program that takes them with `next_signal`. A program that never does must not grow.
 pub const SIGNALS_MAX: usize = 4_096;
 
+/// Bytes of peers in the signals that are kept; the newest signal is kept whatever it takes. As much as the largest packet, so that
+/// a peer cannot make a program hold more than it could with one.
+pub const SIGNAL_BYTES_MAX: usize = mp_core::limits::PACKET_BYTES_MAX;
+
 /// Calls to a node that wait while one of its methods runs.
 pub const DEFERRED_CALLS_MAX: usize = 4_096;

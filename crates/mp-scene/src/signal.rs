@@ -36,3 +36,13 @@ pub enum Signal {
         data: Bytes,
     },
 }
+
+impl Signal {
+    /// Bytes of a peer's that it holds.
+    pub(crate) fn data_len(&self) -> usize {
+        match self {
+            Self::PeerAuth { data, .. } | Self::PeerPacket { data, .. } => data.len(),
+            _ => 0,
+        }
+    }
+}

@@ -77,6 +77,7 @@ impl SceneMultiplayer {
     }
 
     /// Whether peers have to authenticate themselves.
+    #[doc(alias = "get_auth_callback")]
     pub fn authentication(&self) -> bool {
         self.authentication
     }

@@ -43,7 +43,6 @@ impl MultiplayerApi for SceneMultiplayer {
                     self.stats.stray_packets += 1;
                     return;
                 };
-                self.stats.packets_received += 1;
                 self.receive(now, tree, sender, &packet);
             }
             PeerEvent::Disconnected { connection, reason } => {

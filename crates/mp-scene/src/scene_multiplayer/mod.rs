@@ -268,6 +268,10 @@ impl SceneMultiplayer {
                 self.send_message(&SceneMessage::AddPeer(peer), other);
                 self.send_message(&SceneMessage::AddPeer(other), peer);
             }
+            if !self.peers.contains(peer) {
+                // The endpoint turned out to be stuck, and all its peers are gone.
+                return;
+            }
         } else {
             self.peers.insert(peer, Peer::new(route));
         }
@@ -295,6 +299,10 @@ impl SceneMultiplayer {
             let others: Vec<_> = self.peers.ids().filter(|&other| other != peer).collect();
             for other in others {
                 self.send_message(&SceneMessage::DelPeer(peer), other);
+            }
+            if !self.peers.contains(peer) {
+                // As in `admit`.
+                return;
             }
         }
         self.peers.remove(peer);

@@ -10,7 +10,7 @@ use mp_core::{ConnectionId, EndpointId, Instant, PeerId};
 #[derive(Debug, Default)]
 pub(super) struct Peers {
     entries: IndexMap<PeerId, Peer>,
-    /// Those that the transport has reported and that are not admitted yet.
+    /// Those that the transport has reported and that are not admitted yet. They keep their order when one leaves.
     pending: IndexMap<PeerId, Pending>,
     links: BTreeMap<(EndpointId, ConnectionId), PeerId>,
 }
@@ -51,7 +51,11 @@ impl Peer {
 }
 
 impl Peers {
+    /// A peer with a link keeps it when it is announced as well.
     pub(super) fn insert(&mut self, id: PeerId, peer: Peer) {
+        if peer.route == Route::Relayed && self.entries.contains_key(&id) {
+            return;
+        }
         if let Route::Link(endpoint, connection) = peer.route {
             self.links.insert((endpoint, connection), id);
         }
@@ -74,7 +78,7 @@ impl Peers {
 
     /// Forgets that a peer authenticates itself; its link, if it did.
     pub(super) fn remove_pending(&mut self, id: PeerId) -> Option<Route> {
-        let Pending { endpoint, connection, .. } = self.pending.swap_remove(&id)?;
+        let Pending { endpoint, connection, .. } = self.pending.shift_remove(&id)?;
         self.links.remove(&(endpoint, connection));
         Some(Route::Link(endpoint, connection))
     }

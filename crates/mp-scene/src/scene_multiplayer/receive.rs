@@ -32,6 +32,7 @@ impl SceneMultiplayer {
                 _ => self.malformed(sender, "it has not authenticated itself"),
             };
         }
+        self.stats.packets_received += 1;
         match self.codec.decode(&packet.payload, &self.limits) {
             Ok(SceneMessage::Auth(bytes)) if bytes.is_empty() => {
                 // A completion that comes late.

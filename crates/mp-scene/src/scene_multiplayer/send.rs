@@ -31,7 +31,8 @@ impl Travel {
 impl SceneMultiplayer {
     /// Sends bytes of the program's own; the others' signal is [`PeerPacket`](crate::Signal::PeerPacket).
     ///
-    /// On a client with the relay on, anything but the server goes through the server, which need not know the target.
+    /// On a client with the relay on, anything but the server goes through the server, which must have admitted this side and need
+    /// not know the target.
     ///
     /// # Errors
     ///
@@ -53,6 +54,9 @@ impl SceneMultiplayer {
         let travel = Travel { mode, channel };
         let packet = self.encode(&SceneMessage::Raw(Bytes::copy_from_slice(data)));
         if self.is_relayed_client() && target != Target::SERVER {
+            if !self.peers.contains(PeerId::SERVER) {
+                return Err(SendBytesError::NotConnected);
+            }
             self.send_through_server(target.to_raw(), travel, packet);
             return Ok(());
         }

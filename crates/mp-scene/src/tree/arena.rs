@@ -253,6 +253,7 @@ impl Tree {
     }
 
     /// The absolute path of the multiplayer root.
+    #[doc(alias = "get_root_path")]
     pub fn root_path(&self) -> String {
         self.absolute_path(self.root)
     }

@@ -1,0 +1,270 @@
+//! How an authentication ends, one way at a time.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use mp_core::limits::OUTBOX_PACKETS_MAX;
+use mp_core::{Instant, StateMachine};
+use mp_scene::prelude::*;
+use mp_scene::testing::Lan;
+
+use super::model::{Input, State, TIMEOUT_MS, peer};
+use super::sides::{Side, at};
+
+/// A side that authenticates, open, and `others` that its transport has reported, on links of their own number.
+fn side(id: i32, others: &[i32]) -> Side {
+    let mut side = Side::new(id, true);
+    side.take(at(0), &Input::Opened);
+    for &other in others {
+        side.take(at(0), &Input::Connected(other, other as u32));
+    }
+    side
+}
+
+fn packet(from: i32, packet: &[u8]) -> Input {
+    Input::Packet(from, from as u32, packet.to_vec())
+}
+
+fn authenticating(side: &mut Side) -> Vec<i32> {
+    side.state(at(0)).authenticating
+}
+
+#[test]
+fn nobody_stays_in_the_list_however_it_ends() {
+    type Ending = (&'static str, fn(i32) -> Vec<Input>);
+    let endings: [Ending; 7] = [
+        ("both completed, this side last", |other| {
+            vec![packet(other, &[7, 0]), Input::Complete(other)]
+        }),
+        ("both completed, the other last", |other| {
+            vec![Input::Complete(other), packet(other, &[7, 0])]
+        }),
+        ("the link is lost", |other| vec![Input::Disconnected(other, other as u32)]),
+        ("the link is lost halfway", |other| {
+            vec![Input::Complete(other), Input::Disconnected(other, other as u32)]
+        }),
+        ("disconnect_peer", |other| vec![Input::Kick(other)]),
+        ("clear", |_| vec![Input::Clear]),
+        ("the transport ends", |_| vec![Input::Closed]),
+    ];
+    for (own, other) in [(1, 2), (2, 1)] {
+        for (ending, inputs) in endings {
+            let mut side = side(own, &[other]);
+            assert_eq!(authenticating(&mut side), [other]);
+            for input in inputs(other) {
+                side.take(at(1), &input);
+            }
+            let State { authenticating, timeout_ms, .. } = side.state(at(1));
+            assert_eq!((authenticating, timeout_ms), (vec![], None), "{ending} at {own}");
+            // What a late timeout would find.
+            assert_eq!(side.take(at(2 * TIMEOUT_MS), &Input::Turn).ended, [], "{ending} at {own}");
+        }
+        let mut side = side(own, &[other]);
+        side.take(at(TIMEOUT_MS), &Input::Turn);
+        assert_eq!(authenticating(&mut side), [] as [i32; 0], "timeout at {own}");
+    }
+}
+
+/// In Godot a program that looks at the list and completes meets peers that it has completed (godotengine/godot#122284): they
+/// are on it until the other side's completion has come. From `peer_connected` on they are not.
+#[test]
+fn an_admitted_peer_is_off_the_list_when_peer_connected_says_so() {
+    let lists = Rc::new(RefCell::new(Vec::new()));
+    let game = || {
+        let lists = lists.clone();
+        Branch::builder("/root").on_peer_auth(|_, _, _| {}).on_signal(move |scene, signal| {
+            let multiplayer = scene.multiplayer_mut();
+            match *signal {
+                Signal::PeerAuthenticating(peer) => multiplayer.complete_auth(peer).unwrap(),
+                Signal::PeerConnected(_) => {
+                    lists.borrow_mut().push(multiplayer.authenticating_peers().count());
+                }
+                _ => {}
+            }
+        })
+    };
+    let mut lan = Lan::new(game()).unwrap();
+    lan.join(game()).unwrap();
+    lan.settle();
+    assert_eq!(*lists.borrow(), [0, 0]);
+}
+
+#[test]
+fn a_password_lets_in_who_knows_it_and_nobody_else() {
+    let server = Branch::builder("/root").on_peer_auth(|scene, peer, password| {
+        let multiplayer = scene.multiplayer_mut();
+        if password == b"swordfish" {
+            multiplayer.send_auth(peer, b"welcome").unwrap();
+            multiplayer.complete_auth(peer).unwrap();
+        } else {
+            multiplayer.disconnect_peer(peer);
+        }
+    });
+    let client = |password: &'static [u8]| {
+        let answered = |scene: &mut Scene, server, answer: &[u8]| {
+            assert_eq!(answer, b"welcome");
+            scene.multiplayer_mut().complete_auth(server).unwrap();
+        };
+        Branch::builder("/root").on_peer_auth(answered).on_signal(move |scene, signal| {
+            if let Signal::PeerAuthenticating(server) = signal {
+                scene.multiplayer_mut().send_auth(*server, password).unwrap();
+            }
+        })
+    };
+    let mut lan = Lan::new(server).unwrap();
+    let friend = lan.join(client(b"swordfish")).unwrap();
+    let stranger = lan.join(client(b"sesame")).unwrap();
+    let another = lan.join(client(b"swordfish")).unwrap();
+    lan.settle();
+    assert_eq!(lan.scene(PeerId::SERVER).peers(), [friend, another]);
+    assert_eq!(lan.scene(friend).peers(), [PeerId::SERVER, another]);
+    let signals: Vec<_> = std::iter::from_fn(|| lan.branch(stranger).next_signal()).collect();
+    assert_eq!(
+        signals,
+        [
+            Signal::PeerAuthenticating(PeerId::SERVER),
+            Signal::PeerAuthenticationFailed(PeerId::SERVER),
+            // As in Godot, although it never was connected (godotengine/godot#95183).
+            Signal::ServerDisconnected,
+        ]
+    );
+}
+
+#[test]
+fn those_who_authenticate_are_listed_as_they_came() {
+    let mut side = side(1, &[2, 3, 4, 5]);
+    side.take(at(0), &Input::Kick(2));
+    assert_eq!(authenticating(&mut side), [3, 4, 5]);
+    side.take(at(0), &Input::Disconnected(4, 4));
+    side.take(at(0), &Input::Connected(2, 6));
+    assert_eq!(authenticating(&mut side), [3, 5, 2]);
+}
+
+#[test]
+fn all_who_are_late_are_disconnected_and_then_reported() {
+    let mut side = side(1, &[2, 3]);
+    side.take(at(1), &Input::Connected(4, 4));
+    assert_eq!(side.take(at(TIMEOUT_MS - 1), &Input::Turn), Default::default());
+    let did = side.take(at(TIMEOUT_MS), &Input::Turn);
+    assert_eq!(did.ended, [(2, 2), (3, 3)]);
+    let failed = [2, 3].map(|id| Signal::PeerAuthenticationFailed(peer(id)));
+    assert_eq!(did.signals, failed);
+    // What their links still bring or report is of no interest.
+    for input in [packet(2, &[7, 0]), packet(3, &[7, 0, 1]), Input::Disconnected(2, 2)] {
+        assert_eq!(side.take(at(TIMEOUT_MS), &input), Default::default(), "{input:?}");
+    }
+    let State { authenticating, stray, .. } = side.state(at(TIMEOUT_MS));
+    assert_eq!((authenticating, stray), (vec![4], 2));
+}
+
+/// Godot takes in packets first, then looks for who is late.
+#[test]
+fn a_completion_in_the_turn_of_the_timeout_is_in_time() {
+    let mut side = side(1, &[2]);
+    side.take(at(0), &Input::Complete(2));
+    let did = side.take(at(2 * TIMEOUT_MS), &packet(2, &[7, 0]));
+    assert_eq!(did.signals, [Signal::PeerConnected(peer(2))]);
+    assert_eq!(side.take(at(2 * TIMEOUT_MS), &Input::Turn), Default::default());
+}
+
+#[test]
+fn the_timeout_is_in_whole_milliseconds_and_zero_is_for_ever() {
+    let mut side = side(1, &[2]);
+    let timeouts = [
+        (Duration::from_micros(1_999), Some(1)),
+        (Duration::from_micros(999), None),
+        (Duration::ZERO, None),
+        (Duration::from_secs(60), Some(60_000)),
+    ];
+    for (timeout, due) in timeouts {
+        side.branch.scene().multiplayer_mut().set_auth_timeout(timeout);
+        assert_eq!(side.state(at(0)).timeout_ms, due, "{timeout:?}");
+    }
+    // A timeout that is longer than time.
+    side.branch.scene().multiplayer_mut().set_auth_timeout(Duration::MAX);
+    side.branch.end_turn(Instant::from_micros(u64::MAX - 1));
+    assert_eq!(authenticating(&mut side), [2]);
+}
+
+#[test]
+fn who_has_begun_to_authenticate_has_to_go_on_when_it_is_no_longer_required() {
+    let mut side = side(1, &[2]);
+    side.branch.scene().multiplayer_mut().set_authentication(false);
+    side.take(at(0), &Input::Connected(3, 3));
+    let State { authenticating, peers, .. } = side.state(at(0));
+    assert_eq!((authenticating, peers), (vec![2], vec![3]));
+    assert_eq!(side.take(at(0), &packet(2, &[3, 1])).signals, []);
+    side.take(at(0), &packet(2, &[7, 0]));
+    assert_eq!(side.take(at(0), &Input::Complete(2)).code, 0);
+    assert_eq!(side.state(at(0)).peers, [3, 2]);
+}
+
+#[test]
+fn a_peer_that_returns_starts_anew() {
+    let mut side = side(1, &[2]);
+    side.take(at(0), &packet(2, &[7, 0]));
+    side.take(at(0), &Input::Kick(2));
+    side.take(at(5), &Input::Connected(2, 9));
+    // The end of its first link is reported late.
+    assert_eq!(side.take(at(5), &Input::Disconnected(2, 2)), Default::default());
+    assert_eq!(side.state(at(5)).timeout_ms, Some(TIMEOUT_MS));
+    side.take(at(5), &Input::Complete(2));
+    assert_eq!(side.state(at(5)).peers, [] as [i32; 0], "it has not completed on this link");
+}
+
+#[test]
+fn a_second_peer_with_the_id_of_one_who_authenticates_is_turned_away() {
+    let mut side = side(1, &[2]);
+    let did = side.take(at(0), &Input::Connected(2, 7));
+    assert_eq!((did.signals, did.ended), (vec![], vec![(2, 7)]));
+    assert_eq!(authenticating(&mut side), [2]);
+    assert_eq!(side.branch.scene().stats().duplicate_ids, 1);
+}
+
+#[test]
+fn a_client_says_nothing_through_a_server_that_has_not_admitted_it() {
+    let mut side = side(2, &[1]);
+    for target in [Target::All, Target::AllExcept(peer(3)), Target::Peer(peer(3))] {
+        let (mode, channel) = (TransferMode::Reliable, Channel(0));
+        let said = side.branch.scene().send_bytes(b"secret", target, mode, channel);
+        assert_eq!(said, Err(mp_scene::SendBytesError::NotConnected), "{target:?}");
+    }
+    assert_eq!(side.take(at(0), &Input::Clear).sent, []);
+}
+
+#[test]
+fn only_packets_of_admitted_peers_count_as_received() {
+    let mut side = side(1, &[2]);
+    for bytes in [&[7, 0, 1][..], &[3, 1], &[7, 0]] {
+        side.take(at(0), &packet(2, bytes));
+    }
+    assert_eq!(side.branch.scene().stats().packets_received, 0);
+    side.take(at(0), &Input::Complete(2));
+    side.take(at(0), &packet(2, &[3, 1]));
+    assert_eq!(side.branch.scene().stats().packets_received, 1);
+}
+
+/// The announcement of a newcomer, or of a loss, can be the packet that is too many.
+#[test]
+fn nothing_is_reported_of_peers_after_a_stuck_transport_has_taken_them_all() {
+    for last in [Input::Complete(3), Input::Disconnected(4, 4), Input::Kick(4)] {
+        let mut side = side(1, &[2, 4]);
+        for id in [2, 4] {
+            side.take(at(0), &packet(id, &[7, 0]));
+            side.take(at(0), &Input::Complete(id));
+        }
+        side.take(at(0), &Input::Connected(3, 3));
+        side.take(at(0), &packet(3, &[7, 0]));
+        // The completion has room, the announcement has not.
+        let room = usize::from(last == Input::Complete(3));
+        for _ in 0..OUTBOX_PACKETS_MAX - room {
+            let (mode, channel) = (TransferMode::Reliable, Channel(0));
+            side.branch.scene().send_bytes(&[1], peer(2), mode, channel).unwrap();
+        }
+        let did = side.take(at(0), &last);
+        assert_eq!(did.signals, [Signal::ServerDisconnected], "{last:?}");
+        let State { authenticating, peers, connected, .. } = side.state(at(0));
+        assert_eq!((authenticating, peers, connected), (vec![], vec![], false), "{last:?}");
+    }
+}

@@ -1,0 +1,104 @@
+//! What everything is before anybody sets it.
+
+use mp_core::ConnectionStatus;
+use mp_scene::prelude::*;
+use mp_scene::{GodotQuirks, SceneMultiplayer, SceneStats};
+use serde_json::Value;
+
+/// A property's default here, in Godot's words; or why there is none.
+type Ours = Result<fn(&SceneMultiplayer) -> String, &'static str>;
+
+const ROWS: [(&str, Ours); 9] = [
+    ("multiplayer_peer", Err("SceneMultiplayer starts with an OfflineMultiplayerPeer: see below")),
+    ("root_path", Err("a branch is not made without one")),
+    (
+        "auth_callback",
+        Ok(|it| String::from(if it.authentication() { "set" } else { "Callable()" })),
+    ),
+    ("auth_timeout", Ok(|it| format!("{:?}", it.auth_timeout().as_secs_f64()))),
+    ("allow_object_decoding", Ok(|it| it.is_object_decoding_allowed().to_string())),
+    ("refuse_new_connections", Ok(|it| it.is_refusing_new_connections().to_string())),
+    ("server_relay", Ok(|it| it.server_relay().to_string())),
+    ("max_sync_packet_size", Err("not yet: replication")),
+    ("max_delta_packet_size", Err("not yet: replication")),
+];
+
+#[test]
+fn every_property_starts_as_in_godot() {
+    let api = super::api();
+    let properties: Vec<&Value> = ["MultiplayerAPI", "SceneMultiplayer"]
+        .iter()
+        .flat_map(|class| api["classes"][class]["properties"].as_array().unwrap())
+        .collect();
+    let names: Vec<_> = properties.iter().map(|it| it["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ROWS.map(|(name, _)| name), "one row for each property, in order");
+
+    let mut branch = Branch::builder("/root").build().unwrap();
+    let multiplayer = branch.scene().multiplayer();
+    for (property, (name, ours)) in properties.iter().zip(ROWS) {
+        match ours {
+            Ok(ours) => assert_eq!(property["default"], ours(multiplayer), "{name}"),
+            Err(why) => assert!(!why.is_empty()),
+        }
+    }
+}
+
+#[test]
+fn without_a_transport_it_is_a_connected_server_that_nobody_joins() {
+    let mut branch = Branch::builder("/root").build().unwrap();
+    let multiplayer = branch.scene().multiplayer();
+    assert_eq!(multiplayer.unique_id(), PeerId::SERVER);
+    assert!(multiplayer.is_server());
+    assert_eq!(multiplayer.connection_status(), ConnectionStatus::Connected);
+    assert_eq!(multiplayer.peers().len(), 0);
+    assert_eq!(multiplayer.authenticating_peers().len(), 0);
+    assert_eq!(multiplayer.endpoints().len(), 0);
+    assert!(!multiplayer.has_peer(PeerId::SERVER));
+    assert_eq!(multiplayer.link(PeerId::SERVER), None);
+    assert_eq!(multiplayer.stats(), SceneStats::default());
+    assert_eq!(branch.scene().remote_sender_id(), None);
+    assert_eq!(branch.next_signal(), None);
+}
+
+#[test]
+fn arguments_that_are_left_out_in_godot_are_the_defaults_of_our_types() {
+    let api = super::api();
+    let methods = api["classes"]["SceneMultiplayer"]["methods"].as_array().unwrap();
+    let send_bytes = methods.iter().find(|it| it["name"] == "send_bytes").unwrap();
+    let args = send_bytes["args"].as_array().unwrap().iter();
+    let godots: Vec<_> = args.filter_map(|arg| arg["default"].as_str()).collect();
+    let ours = [
+        Target::All.to_raw().to_string(),
+        TransferMode::default().to_raw().to_string(),
+        Channel::default().0.to_string(),
+    ];
+    assert_eq!(godots, ours);
+}
+
+/// `@rpc` without arguments.
+#[test]
+fn a_bare_rpc_is_the_authoritys_reliable_on_channel_0_and_not_at_home() {
+    let RpcConfig { mode, call_local, transfer_mode, channel } = RpcConfig::default();
+    assert_eq!((mode, call_local), (RpcMode::Authority, false));
+    assert_eq!((transfer_mode, channel), (TransferMode::Reliable, Channel(0)));
+}
+
+#[test]
+fn nothing_that_godot_lets_peers_do_and_mp_does_not_is_on() {
+    let GodotQuirks {
+        absent_nodes,
+        incomplete_calls,
+        mismatched_methods,
+        paths_outside_root,
+        unannounced_senders,
+    } = GodotQuirks::default();
+    let on = [
+        absent_nodes,
+        incomplete_calls,
+        mismatched_methods,
+        paths_outside_root,
+        unannounced_senders,
+    ];
+    assert_eq!(on, [false; 5]);
+    assert_eq!(Codec::default(), Codec::Godot4);
+}

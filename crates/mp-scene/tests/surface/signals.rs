@@ -1,0 +1,261 @@
+//! The order in which a program is told things, and in which the others are told of them.
+
+use mp_core::ConnectionStatus;
+use mp_scene::prelude::*;
+
+use super::vectors::nodes::Event;
+use super::vectors::world::{World, peer_id};
+
+/// A server and clients that have not met.
+fn strangers() -> World {
+    World::new(1..=4, true)
+}
+
+/// A server and two clients that know each other.
+fn friends() -> World {
+    let mut world = strangers();
+    world.link(1, 2);
+    world.link(1, 3);
+    settle(&mut world);
+    world.take_events();
+    world.take_sent();
+    world
+}
+
+/// A server and a client that authenticate each other.
+fn applicants() -> World {
+    let mut world = strangers();
+    for side in [1, 2] {
+        world.scene(side).multiplayer_mut().set_authentication(true);
+    }
+    world.link(1, 2);
+    world.take_events();
+    world
+}
+
+fn settle(world: &mut World) {
+    for side in world.ids().repeat(2) {
+        world.poll(side);
+    }
+}
+
+/// What side `at` was told: `peer_connected 3`.
+fn told(events: &[Event], at: i32) -> Vec<String> {
+    let told = events.iter().filter_map(|event| match event {
+        Event::Signal { peer, name, args } if *peer == at => Some((name.clone(), args.clone())),
+        Event::Bytes { peer, what, from, .. } if *peer == at => {
+            Some(((*what).to_owned(), vec![*from]))
+        }
+        _ => None,
+    });
+    told.map(|(name, args)| args.iter().fold(name, |text, arg| format!("{text} {arg}"))).collect()
+}
+
+/// From a world, something that happens, and what each side is told of it.
+type Row = (&'static str, fn() -> World, fn(&mut World), &'static [(i32, &'static [&'static str])]);
+
+const ROWS: &[Row] = &[
+    (
+        "a client's server answers",
+        strangers,
+        |world| world.link(1, 2),
+        &[(1, &["peer_connected 2"]), (2, &["connected_to_server", "peer_connected 1"])],
+    ),
+    (
+        "a third joins",
+        friends,
+        |world| world.link(1, 4),
+        &[
+            (1, &["peer_connected 4"]),
+            (2, &["peer_connected 4"]),
+            (3, &["peer_connected 4"]),
+            (
+                4,
+                &[
+                    "connected_to_server",
+                    "peer_connected 1",
+                    "peer_connected 2",
+                    "peer_connected 3",
+                ],
+            ),
+        ],
+    ),
+    (
+        "a client is lost",
+        friends,
+        |world| world.unlink(1, 2),
+        &[(1, &["peer_disconnected 2"]), (2, &[]), (3, &["peer_disconnected 2"])],
+    ),
+    (
+        "a client is made to leave",
+        friends,
+        |world| {
+            world.scene(1).multiplayer_mut().disconnect_peer(peer_id(2));
+            world.unlink(1, 2);
+            world.unlink(2, 1);
+        },
+        &[(1, &[]), (2, &["peer_disconnected 1"]), (3, &["peer_disconnected 2"])],
+    ),
+    (
+        "the server is lost, then the transport ends: other clients are not mentioned",
+        friends,
+        |world| {
+            world.unlink(2, 1);
+            world.close_at_next_poll(2);
+        },
+        &[(1, &[]), (2, &["peer_disconnected 1", "server_disconnected"]), (3, &[])],
+    ),
+    (
+        "the transport ends at once",
+        friends,
+        |world| world.close_at_next_poll(2),
+        &[(1, &[]), (2, &["server_disconnected"]), (3, &[])],
+    ),
+    (
+        "no server answers",
+        strangers,
+        |world| world.close_at_next_poll(2),
+        &[(2, &["connection_failed"])],
+    ),
+    (
+        "a client tries again",
+        friends,
+        |world| {
+            world.close_at_next_poll(2);
+            world.poll(2);
+            world.unlink(1, 2);
+            world.open(2, ConnectionStatus::Connecting, true);
+            world.link(1, 2);
+        },
+        &[
+            (1, &["peer_disconnected 2", "peer_connected 2"]),
+            (
+                2,
+                &[
+                    "server_disconnected",
+                    "connected_to_server",
+                    "peer_connected 1",
+                    "peer_connected 3",
+                ],
+            ),
+            (3, &["peer_disconnected 2", "peer_connected 2"]),
+        ],
+    ),
+    (
+        "everything is cleared",
+        friends,
+        |world| world.scene(1).multiplayer_mut().clear(),
+        &[(1, &[]), (2, &[]), (3, &[])],
+    ),
+    (
+        "two sides meet that authenticate",
+        || {
+            let mut world = strangers();
+            for side in [1, 2] {
+                world.scene(side).multiplayer_mut().set_authentication(true);
+            }
+            world
+        },
+        |world| world.link(1, 2),
+        &[(1, &["peer_authenticating 2"]), (2, &["peer_authenticating 1"])],
+    ),
+    (
+        "both complete",
+        applicants,
+        |world| {
+            for (side, other) in [(2, 1), (1, 2)] {
+                world.scene(side).multiplayer_mut().send_auth(peer_id(other), b"x").unwrap();
+                world.scene(side).multiplayer_mut().complete_auth(peer_id(other)).unwrap();
+                world.collect(side);
+            }
+        },
+        &[
+            (1, &["auth_callback 2", "peer_connected 2"]),
+            (2, &["auth_callback 1", "connected_to_server", "peer_connected 1"]),
+        ],
+    ),
+    (
+        "one who authenticates is lost, then the transport ends",
+        applicants,
+        |world| {
+            world.unlink(1, 2);
+            world.unlink(2, 1);
+            world.close_at_next_poll(2);
+        },
+        &[
+            (1, &["peer_authentication_failed 2"]),
+            (2, &["peer_authentication_failed 1", "server_disconnected"]),
+        ],
+    ),
+    (
+        "one who authenticates is too slow for both",
+        applicants,
+        |world| world.pass(std::time::Duration::from_secs(3)),
+        &[(1, &["peer_authentication_failed 2"]), (2, &["peer_authentication_failed 1"])],
+    ),
+    (
+        "one who authenticates is made to leave",
+        applicants,
+        |world| world.scene(1).multiplayer_mut().disconnect_peer(peer_id(2)),
+        &[(1, &[]), (2, &[])],
+    ),
+];
+
+#[test]
+fn signals_come_in_godots_order() {
+    for (what, world, happens, expected) in ROWS {
+        let mut world = world();
+        happens(&mut world);
+        settle(&mut world);
+        let events = world.take_events();
+        for (side, signals) in *expected {
+            assert_eq!(told(&events, *side), *signals, "{what}: at {side}");
+        }
+        let told_sides = expected.iter().map(|(side, _)| *side);
+        let others =
+            world.ids().into_iter().filter(|side| !told_sides.clone().any(|it| it == *side));
+        for other in others {
+            assert_eq!(told(&events, other), [] as [&str; 0], "{what}: at {other}");
+        }
+    }
+}
+
+#[test]
+fn a_newcomer_and_the_others_are_announced_in_turn() {
+    let mut world = friends();
+    world.link_at(1, 4);
+    let announced: Vec<_> = world.take_sent().into_iter().map(|it| (it.to, it.hex)).collect();
+    let expected =
+        [(2, "070104000000"), (4, "070102000000"), (3, "070104000000"), (4, "070103000000")];
+    assert_eq!(announced, expected.map(|(to, hex)| (to, hex.to_owned())));
+}
+
+#[test]
+fn the_last_peer_takes_the_place_of_one_who_leaves() {
+    let mut world = friends();
+    world.link(1, 4);
+    settle(&mut world);
+    world.take_sent();
+    world.unlink(1, 2);
+    let told: Vec<_> = world.take_sent().into_iter().map(|it| (it.to, it.hex)).collect();
+    assert_eq!(told, [3, 4].map(|to| (to, "070202000000".to_owned())));
+    assert_eq!(world.scene(1).peers(), [peer_id(4), peer_id(3)]);
+}
+
+#[test]
+fn what_a_program_does_when_a_peer_connects_follows_the_announcements() {
+    let greet = |scene: &mut Scene, peer| {
+        scene.send_bytes(b"hello", peer, TransferMode::Reliable, Channel(0)).unwrap();
+    };
+    let mut lan =
+        mp_scene::testing::Lan::new(Branch::builder("/root").on_peer_connected(greet)).unwrap();
+    let two = lan.join(Branch::builder("/root")).unwrap();
+    lan.settle();
+    let three = lan.join(Branch::builder("/root")).unwrap();
+    lan.settle();
+    let signals: Vec<_> = std::iter::from_fn(|| lan.branch(three).next_signal()).collect();
+    let hello = Signal::PeerPacket { from: PeerId::SERVER, data: "hello".into() };
+    let connected = Signal::PeerConnected;
+    let expected = [Signal::ConnectedToServer, connected(PeerId::SERVER), connected(two), hello];
+    assert_eq!(signals, expected);
+}
