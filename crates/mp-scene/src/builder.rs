@@ -142,7 +142,7 @@ impl BranchBuilder {
         self
     }
 
-    /// How messages become bytes (default: [`Codec::Godot4`]).
+    /// How messages become bytes (default: [`Codec::Godot4`] of Godot 4.3 and later).
     pub fn codec(mut self, codec: Codec) -> Self {
         self.codec = codec;
         self

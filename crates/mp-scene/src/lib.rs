@@ -48,8 +48,8 @@ pub mod tree;
 
 pub use branch::Branch;
 pub use builder::BranchBuilder;
-pub use codec::Codec;
-pub use message::{CallNode, RemoteCall, SceneMessage};
+pub use codec::{Codec, GodotVersion};
+pub use message::{CallNode, Confirmed, RemoteCall, SceneMessage};
 pub use packet_var::{PacketVar, PacketVarError};
 pub use scene::{RpcContext, Scene};
 pub use scene_multiplayer::{

@@ -20,8 +20,8 @@ pub enum SceneMessage {
     },
     /// The receiver of a `SimplifyPath` knows the node.
     ConfirmPath {
-        /// The number from the `SimplifyPath`.
-        id: u32,
+        /// Which node.
+        of: Confirmed,
         /// Whether both number the node's methods alike.
         checksum_ok: bool,
     },
@@ -40,6 +40,15 @@ pub enum SceneMessage {
         /// The message's bytes; not looked into when it is passed on.
         inner: Bytes,
     },
+}
+
+/// What a confirmation names the node by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Confirmed {
+    /// The number from the `SimplifyPath`: Godot 4.3 and later.
+    Id(u32),
+    /// Its path: Godot 4.0 to 4.2.
+    Path(String),
 }
 
 /// A call.

@@ -5,11 +5,13 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use bytes::BytesMut;
 use mp_core::{DisconnectReason, Farewell, MultiplayerPeer};
-use mp_scene::RpcError;
+use mp_scene::codec::{Limits, Objects};
 use mp_scene::limits::{EARLY_PACKETS_MAX, EARLY_TIME};
 use mp_scene::prelude::*;
 use mp_scene::testing::Lan;
+use mp_scene::{Confirmed, RpcError, SceneMessage};
 
 /// What was called on whom by whom, in order.
 type Log = Rc<RefCell<Vec<String>>>;
@@ -226,6 +228,32 @@ fn a_call_that_comes_before_its_node_waits_for_it() {
     // The announcement of the path waited, too, so that calls go by number now.
     let received = lan.scene(two).stats().packets_received;
     assert_eq!(received, 1, "the confirmation");
+}
+
+#[test]
+fn before_godot_4_3_paths_are_confirmed_by_path() {
+    let log = Log::default();
+    let old = |log: &Log| game(log).codec(Codec::Godot4(GodotVersion::V4_0));
+    let mut lan = Lan::new(old(&log)).unwrap();
+    let two = lan.join(old(&log)).unwrap();
+    lan.settle();
+    let (_, link) = lan.scene(two).multiplayer().link(PeerId::SERVER).unwrap();
+    let mut sent = Vec::new();
+    for text in ["one", "two"] {
+        say(&mut lan, two, PeerId::SERVER, text).unwrap();
+        lan.settle();
+        sent.push(lan.peer(two).connection_stats(link).unwrap().bytes_sent);
+    }
+    assert_eq!(lines(&log), ["2 at 1: one", "2 at 1: two"]);
+    // The second call goes by number: meta, node, method, count, and "two" with its type and length.
+    assert_eq!(sent[1] - sent[0], 4 + 12);
+    let message =
+        SceneMessage::ConfirmPath { of: Confirmed::Path("Talk".into()), checksum_ok: true };
+    let mut bytes = BytesMut::new();
+    Codec::Godot4(GodotVersion::V4_0).encode(&message, Objects::Ids, &mut bytes).unwrap();
+    assert_eq!(bytes[..], *b"\x02\x01Talk\0");
+    let read = Codec::Godot4(GodotVersion::V4_0).decode(&bytes.freeze(), &Limits::default());
+    assert_eq!(read, Ok(message));
 }
 
 #[test]

@@ -46,9 +46,9 @@ fn every_recorded_packet_is_read_and_written_again_as_it_was() {
     for scenario in scenarios("rpc.json") {
         for step in scenario["steps"].as_array().unwrap() {
             for packet in recorded_packets(step) {
-                let message = Codec::Godot4.decode(&unhex(&packet.hex), &limits).unwrap();
+                let message = Codec::default().decode(&unhex(&packet.hex), &limits).unwrap();
                 let mut again = BytesMut::new();
-                Codec::Godot4.encode(&message, Objects::Full, &mut again).unwrap();
+                Codec::default().encode(&message, Objects::Full, &mut again).unwrap();
                 assert_eq!(hex(&again), packet.hex, "{message:?}");
                 packets += 1;
             }

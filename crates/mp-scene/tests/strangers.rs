@@ -127,10 +127,10 @@ proptest! {
     #[test]
     fn a_packet_that_is_understood_can_be_written_again(packet in packet()) {
         let limits = Limits { full_objects: Some(|_| true), ..Limits::default() };
-        if let Ok(message) = Codec::Godot4.decode(&packet, &limits) {
+        if let Ok(message) = Codec::default().decode(&packet, &limits) {
             let mut bytes = BytesMut::new();
-            Codec::Godot4.encode(&message, Objects::Full, &mut bytes).unwrap();
-            let again = Codec::Godot4.decode(&bytes.freeze(), &limits);
+            Codec::default().encode(&message, Objects::Full, &mut bytes).unwrap();
+            let again = Codec::default().decode(&bytes.freeze(), &limits);
             // Text, since NaN is not itself.
             let again = again.map(complete);
             prop_assert_eq!(format!("{again:?}"), format!("{:?}", Ok::<_, ()>(complete(message))));

@@ -9,15 +9,36 @@ pub use godot::variant::{Limits, Objects};
 use crate::SceneMessage;
 
 /// How [`SceneMessage`]s become bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Codec {
-    /// Byte for byte what Godot 4.6.3 sends.
+    /// Byte for byte what Godot sends.
+    Godot4(GodotVersion),
+}
+
+/// Godot's versions, as far as their wires differ here. Both sides must speak the same: the wire says nothing of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum GodotVersion {
+    /// 4.0 to 4.2: CONFIRM_PATH carries the path instead of the number. From reading Godot's history; not run against such a Godot.
+    V4_0,
+    /// 4.3 and later, as captured from 4.6.3.
     #[default]
-    Godot4,
+    V4_3,
+}
+
+impl Default for Codec {
+    fn default() -> Self {
+        Self::Godot4(GodotVersion::default())
+    }
 }
 
 impl Codec {
+    /// Whether CONFIRM_PATH names the path instead of the number.
+    pub(crate) fn confirms_by_path(self) -> bool {
+        matches!(self, Self::Godot4(GodotVersion::V4_0))
+    }
+
     /// Appends `message` to `out`, with the objects in its values by their ids or in full.
     ///
     /// # Errors
@@ -30,7 +51,7 @@ impl Codec {
         out: &mut BytesMut,
     ) -> Result<(), EncodeError> {
         match self {
-            Self::Godot4 => godot::encode(message, objects, out),
+            Self::Godot4(_) => godot::encode(message, objects, out),
         }
     }
 
@@ -41,7 +62,7 @@ impl Codec {
     /// When it is not one. `limits` bound what its values may take.
     pub fn decode(self, packet: &Bytes, limits: &Limits) -> Result<SceneMessage, DecodeError> {
         match self {
-            Self::Godot4 => godot::decode(packet, limits),
+            Self::Godot4(version) => godot::decode(packet, version, limits),
         }
     }
 }

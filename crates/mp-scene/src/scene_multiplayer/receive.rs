@@ -12,7 +12,7 @@ use crate::SceneMessage;
 use crate::api::{ApiEvent, Call};
 use crate::codec::godot;
 use crate::limits::MALFORMED_PACKETS_MAX;
-use crate::message::{CallNode, RemoteCall};
+use crate::message::{CallNode, Confirmed, RemoteCall};
 use crate::rpc::{RpcIds, RpcMode};
 use crate::signal::Signal;
 use crate::tree::{NodeId, NodeTree};
@@ -156,11 +156,15 @@ impl SceneMultiplayer {
                 let outcome = self.handle_simplify(tree, sender, id, &checksum, &path);
                 self.settle(now, sender, packet, outcome);
             }
-            SceneMessage::ConfirmPath { id, checksum_ok } => {
-                if !self.paths.confirm(sender, id) {
-                    tracing::debug!(%sender, id, "confirmed a path that it was not told");
+            SceneMessage::ConfirmPath { of, checksum_ok } => {
+                let id = match &of {
+                    Confirmed::Id(id) => Some(*id),
+                    Confirmed::Path(path) => tree.find(path).map(|node| self.paths.id_of(node)),
+                };
+                if !id.is_some_and(|id| self.paths.confirm(sender, id)) {
+                    tracing::debug!(%sender, ?of, "confirmed a path that it was not told");
                 } else if !checksum_ok {
-                    tracing::debug!(%sender, id, "numbers the node's RPC methods in another way");
+                    tracing::debug!(%sender, ?of, "numbers the node's RPC methods in another way");
                 }
             }
             // Those of a peer whose announcement another channel has overtaken wait for it.
@@ -220,7 +224,12 @@ impl SceneMultiplayer {
         if !checksum_ok {
             report_mismatch(sender, path, &ids, checksum);
         }
-        self.send_message(&SceneMessage::ConfirmPath { id, checksum_ok }, sender);
+        let of = if self.codec.confirms_by_path() {
+            Confirmed::Path(path.to_owned())
+        } else {
+            Confirmed::Id(id)
+        };
+        self.send_message(&SceneMessage::ConfirmPath { of, checksum_ok }, sender);
         Ok(())
     }
 

@@ -100,5 +100,5 @@ fn nothing_that_godot_lets_peers_do_and_mp_does_not_is_on() {
         unannounced_senders,
     ];
     assert_eq!(on, [false; 5]);
-    assert_eq!(Codec::default(), Codec::Godot4);
+    assert_eq!(Codec::default(), Codec::Godot4(GodotVersion::V4_3));
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use mp_scene::api;
 use mp_scene::prelude::*;
 use mp_scene::{SceneMultiplayer, Tree};
 
@@ -42,37 +43,36 @@ fn some<T>() -> T {
 }
 
 const REPLICATION: Here = NotYet("replication");
-const ONE_API: Here = Never("there is one implementation, and no scripts that choose another");
 
 /// The rows: class, kind, name, where.
 #[rustfmt::skip]
 fn table() -> Vec<(&'static str, &'static str, &'static str, Here)> {
-    let (api, scene) = ("MultiplayerAPI", "SceneMultiplayer");
+    let (base, scene) = ("MultiplayerAPI", "SceneMultiplayer");
     vec![
         // A transport is lent to the branch turn by turn, or runs beside it as an endpoint.
-        (api, "property", "multiplayer_peer", is!(Branch::poll)),
-        (api, "method", "set_multiplayer_peer", is!(Branch::poll)),
-        (api, "method", "has_multiplayer_peer", is!(SceneMultiplayer::endpoints)),
-        (api, "method", "get_multiplayer_peer", Never("a transport belongs to whoever polls it; SceneMultiplayer::endpoints says what it is")),
-        (api, "method", "get_unique_id", is!(SceneMultiplayer::unique_id)),
-        (api, "method", "is_server", is!(SceneMultiplayer::is_server)),
-        (api, "method", "get_remote_sender_id", is!(Scene::remote_sender_id)),
-        (api, "method", "poll", is!(Branch::poll)),
-        (api, "method", "rpc", is!(Scene::rpc_id(some::<Target>(), some::<NodeId>(), "", ()))),
-        (api, "method", "object_configuration_add", REPLICATION),
-        (api, "method", "object_configuration_remove", REPLICATION),
-        (api, "method", "get_peers", is!(SceneMultiplayer::peers)),
-        (api, "method", "set_default_interface", ONE_API),
-        (api, "method", "get_default_interface", ONE_API),
-        (api, "method", "create_default_interface", ONE_API),
-        (api, "signal", "peer_connected", is!(Signal::PeerConnected)),
-        (api, "signal", "peer_disconnected", is!(Signal::PeerDisconnected)),
-        (api, "signal", "connected_to_server", is!(Signal::ConnectedToServer)),
-        (api, "signal", "connection_failed", is!(Signal::ConnectionFailed)),
-        (api, "signal", "server_disconnected", is!(Signal::ServerDisconnected)),
-        (api, "constant", "RPC_MODE_DISABLED", is!(RpcMode::Disabled)),
-        (api, "constant", "RPC_MODE_ANY_PEER", is!(RpcMode::AnyPeer)),
-        (api, "constant", "RPC_MODE_AUTHORITY", is!(RpcMode::Authority)),
+        (base, "property", "multiplayer_peer", is!(Branch::poll)),
+        (base, "method", "set_multiplayer_peer", is!(Branch::poll)),
+        (base, "method", "has_multiplayer_peer", is!(SceneMultiplayer::endpoints)),
+        (base, "method", "get_multiplayer_peer", Never("a transport belongs to whoever polls it; SceneMultiplayer::endpoints says what it is")),
+        (base, "method", "get_unique_id", is!(SceneMultiplayer::unique_id)),
+        (base, "method", "is_server", is!(SceneMultiplayer::is_server)),
+        (base, "method", "get_remote_sender_id", is!(Scene::remote_sender_id)),
+        (base, "method", "poll", is!(Branch::poll)),
+        (base, "method", "rpc", is!(Scene::rpc_id(some::<Target>(), some::<NodeId>(), "", ()))),
+        (base, "method", "object_configuration_add", REPLICATION),
+        (base, "method", "object_configuration_remove", REPLICATION),
+        (base, "method", "get_peers", is!(SceneMultiplayer::peers)),
+        (base, "method", "set_default_interface", is!(api::set_default_interface)),
+        (base, "method", "get_default_interface", is!(api::default_interface)),
+        (base, "method", "create_default_interface", is!(api::create_default_interface)),
+        (base, "signal", "peer_connected", is!(Signal::PeerConnected)),
+        (base, "signal", "peer_disconnected", is!(Signal::PeerDisconnected)),
+        (base, "signal", "connected_to_server", is!(Signal::ConnectedToServer)),
+        (base, "signal", "connection_failed", is!(Signal::ConnectionFailed)),
+        (base, "signal", "server_disconnected", is!(Signal::ServerDisconnected)),
+        (base, "constant", "RPC_MODE_DISABLED", is!(RpcMode::Disabled)),
+        (base, "constant", "RPC_MODE_ANY_PEER", is!(RpcMode::AnyPeer)),
+        (base, "constant", "RPC_MODE_AUTHORITY", is!(RpcMode::Authority)),
 
         // Given once, when the branch is made: no packet could be read without.
         (scene, "property", "root_path", is!(Branch::builder)),

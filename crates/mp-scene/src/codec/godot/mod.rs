@@ -14,7 +14,7 @@ pub use sys::relay_prefix;
 pub use variant::VariantError;
 use variant::{Limits, Objects};
 
-use super::{DecodeError, EncodeError};
+use super::{DecodeError, EncodeError, GodotVersion};
 use crate::SceneMessage;
 
 /// Bits 0 to 2 of the first byte; bit 3 is ignored.
@@ -37,8 +37,8 @@ pub(super) fn encode(
         SceneMessage::SimplifyPath { id, checksum, path } => {
             path::encode_simplify(*id, checksum, path, out);
         }
-        SceneMessage::ConfirmPath { id, checksum_ok } => {
-            path::encode_confirm(*id, *checksum_ok, out)
+        SceneMessage::ConfirmPath { of, checksum_ok } => {
+            path::encode_confirm(of, *checksum_ok, out)
         }
         SceneMessage::Raw(bytes) => {
             out.put_u8(RAW);
@@ -55,12 +55,16 @@ pub(super) fn encode(
     Ok(())
 }
 
-pub(super) fn decode(packet: &Bytes, limits: &Limits) -> Result<SceneMessage, DecodeError> {
+pub(super) fn decode(
+    packet: &Bytes,
+    version: GodotVersion,
+    limits: &Limits,
+) -> Result<SceneMessage, DecodeError> {
     let first = *packet.first().ok_or(DecodeError::Empty)?;
     match first & COMMAND_MASK {
         REMOTE_CALL => rpc::decode(packet, limits).map(SceneMessage::RemoteCall),
         SIMPLIFY_PATH => path::decode_simplify(packet),
-        CONFIRM_PATH => path::decode_confirm(packet),
+        CONFIRM_PATH => path::decode_confirm(packet, version),
         RAW if packet.len() == 1 => Err(DecodeError::Truncated("the bytes of a raw packet")),
         RAW => Ok(SceneMessage::Raw(packet.slice(1..))),
         SYS => sys::decode(packet),

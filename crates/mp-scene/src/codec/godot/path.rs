@@ -1,13 +1,14 @@
 //! SIMPLIFY_PATH and CONFIRM_PATH: the numbers of nodes.
 //!
-//! SIMPLIFY_PATH: `01`, 32 hex digits and a NUL, u32 id, path and a NUL. CONFIRM_PATH (since Godot 4.3): `02`, u8 whether the
-//! checksum is equal, u32 id.
+//! SIMPLIFY_PATH: `01`, 32 hex digits and a NUL, u32 id, path and a NUL. CONFIRM_PATH: `02`, u8 whether the
+//! checksum is equal, u32 id; before Godot 4.3 the path and a NUL instead of the id.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::{CONFIRM_PATH, SIMPLIFY_PATH, cstring};
 use crate::SceneMessage;
-use crate::codec::DecodeError;
+use crate::codec::{DecodeError, GodotVersion};
+use crate::message::Confirmed;
 
 /// Bytes before the path.
 const SIMPLIFY_HEADER: usize = 1 + 32 + 1 + 4;
@@ -33,17 +34,32 @@ pub(super) fn decode_simplify(packet: &Bytes) -> Result<SceneMessage, DecodeErro
     Ok(SceneMessage::SimplifyPath { id, checksum, path: cstring(&packet[SIMPLIFY_HEADER..]) })
 }
 
-pub(super) fn encode_confirm(id: u32, checksum_ok: bool, out: &mut BytesMut) {
+pub(super) fn encode_confirm(of: &Confirmed, checksum_ok: bool, out: &mut BytesMut) {
     out.put_u8(CONFIRM_PATH);
     out.put_u8(u8::from(checksum_ok));
-    out.put_u32_le(id);
+    match of {
+        Confirmed::Id(id) => out.put_u32_le(*id),
+        Confirmed::Path(path) => {
+            out.put_slice(path.as_bytes());
+            out.put_u8(0);
+        }
+    }
 }
 
-/// Exactly six bytes.
-pub(super) fn decode_confirm(packet: &Bytes) -> Result<SceneMessage, DecodeError> {
-    let [_, checksum_ok, id @ ..] = &packet[..] else {
+/// Since Godot 4.3 exactly six bytes; before, the path.
+pub(super) fn decode_confirm(
+    packet: &Bytes,
+    version: GodotVersion,
+) -> Result<SceneMessage, DecodeError> {
+    let [_, checksum_ok, of @ ..] = &packet[..] else {
         return Err(DecodeError::Truncated("CONFIRM_PATH"));
     };
-    let id: [u8; 4] = id.try_into().map_err(|_| DecodeError::Invalid("length of CONFIRM_PATH"))?;
-    Ok(SceneMessage::ConfirmPath { id: u32::from_le_bytes(id), checksum_ok: *checksum_ok != 0 })
+    let of = if version < GodotVersion::V4_3 {
+        Confirmed::Path(cstring(of))
+    } else {
+        let id: [u8; 4] =
+            of.try_into().map_err(|_| DecodeError::Invalid("length of CONFIRM_PATH"))?;
+        Confirmed::Id(u32::from_le_bytes(id))
+    };
+    Ok(SceneMessage::ConfirmPath { of, checksum_ok: *checksum_ok != 0 })
 }
