@@ -86,6 +86,11 @@ impl Scene {
         self.tree.get_mut(node)
     }
 
+    /// Whether this side has authority over `node`; false when it has left the tree.
+    pub fn is_multiplayer_authority(&self, node: impl Into<NodeId>) -> bool {
+        self.tree.multiplayer_authority(node.into()) == Some(self.unique_id())
+    }
+
     /// Calls `method` of `node` on every other peer (and at home when it is `call_local`).
     ///
     /// # Errors

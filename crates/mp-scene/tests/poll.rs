@@ -289,6 +289,7 @@ fn only_the_authority_may_call_what_is_for_the_authority() {
         let talk = scene.find("Talk").unwrap();
         scene.tree_mut().set_multiplayer_authority(talk, two, true).unwrap();
     }
+    assert!(lan.scene(two).is_multiplayer_authority(talk));
     lan.scene(two).rpc(talk, "cheer", ()).unwrap();
     lan.settle();
     assert_eq!(lines(&log), ["2 at 2: cheer", "2 at 1: cheer", "2 at 3: cheer"]);
