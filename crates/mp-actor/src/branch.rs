@@ -12,15 +12,16 @@ use mp_core::{
     ConnectionId, DisconnectReason, EndpointId, Farewell, Instant, PeerId, StateMachine, ToBranch,
     ToEndpoint,
 };
-use mp_scene::{Branch, Signal};
+use mp_scene::{Branch, SceneMultiplayer, Signal};
 
+use crate::auth::Authenticators;
 use crate::branch_ref::{BranchCaller, Shared};
 use crate::channel_routes::{ChannelRoutes, split_header};
 use crate::error::Ended;
 use crate::home::Home;
 use crate::limits::{CLOSE_TIMEOUT, DELIVERY_RETRY, QUEUED_PACKETS_HIGH, STALL_TIMEOUT};
-use crate::mail::{AskLink, Attach, BranchMail, Close, EndpointMail, control, control_to};
-use crate::peer::{Gone, PeerActor, PeerRef};
+use crate::mail::{AskLink, Attach, BranchMail, Close, EndpointMail, control_to};
+use crate::roster::Roster;
 use crate::signals::Subscribers;
 use crate::turn::{Pace, Turns, drive, took_input};
 
@@ -31,7 +32,7 @@ pub(crate) struct BranchActor {
     branch: Option<Branch>,
     shared: Arc<Shared>,
     endpoints: BTreeMap<EndpointId, Line>,
-    peers: BTreeMap<PeerId, Addr<PeerActor>>,
+    peers: Roster,
     pub(crate) subscribers: Subscribers,
     pub(crate) channels: ChannelRoutes,
     pace: Pace,
@@ -39,8 +40,6 @@ pub(crate) struct BranchActor {
     closing: Option<Instant>,
     /// Since when every turn has left it with [`QUEUED_PACKETS_HIGH`].
     full_since: Option<Instant>,
-    /// Whether signals suggest that the peers may not be those of `peers` any more.
-    peers_changed: bool,
     /// Dropped last: it may end the thread.
     _home: Home,
 }
@@ -63,20 +62,24 @@ pub(crate) struct Call(pub(crate) Box<CallBody>);
 pub(crate) type CallBody = dyn FnOnce(&mut BranchActor, &mut Context<BranchActor>) + Send;
 
 impl BranchActor {
-    pub(crate) fn start(branch: Branch, shared: Arc<Shared>, home: Home) -> Addr<Self> {
+    pub(crate) fn start(
+        branch: Branch,
+        authenticators: Authenticators,
+        shared: Arc<Shared>,
+        home: Home,
+    ) -> Addr<Self> {
         Self::create(|ctx| {
             ctx.set_mailbox_capacity(shared.mailbox());
             Self {
                 branch: Some(branch),
+                peers: Roster::new(Arc::clone(&shared), authenticators),
                 shared,
                 endpoints: BTreeMap::new(),
-                peers: BTreeMap::new(),
                 subscribers: Subscribers::default(),
                 channels: ChannelRoutes::default(),
                 pace: Pace::new(),
                 closing: None,
                 full_since: None,
-                peers_changed: false,
                 _home: home,
             }
         })
@@ -111,6 +114,13 @@ impl BranchActor {
         Some((endpoint, line.links.clone(), connection))
     }
 
+    /// What can be done to a peer, unless this presence of it has ended.
+    pub(crate) fn present(&mut self, peer: PeerId, presence: u64) -> Option<&mut SceneMultiplayer> {
+        let branch = self.branch.as_mut()?;
+        let is_present = self.peers.is_present(peer, presence);
+        is_present.then(|| branch.scene().multiplayer_mut())
+    }
+
     pub(crate) fn caller(&self, ctx: &Context<Self>) -> BranchCaller {
         BranchCaller::new(ctx.address(), Arc::clone(&self.shared))
     }
@@ -119,9 +129,18 @@ impl BranchActor {
     fn report(&mut self, ctx: &mut Context<Self>) {
         while let Some(signal) = self.branch.as_mut().and_then(Branch::next_signal) {
             match &signal {
-                Signal::PeerConnected(peer) => self.add_peer(*peer, ctx),
-                Signal::PeerDisconnected(peer) => self.remove_peer(*peer),
-                Signal::ConnectionFailed | Signal::ServerDisconnected => self.peers_changed = true,
+                Signal::PeerAuthenticating(peer) => self.peers.begin(*peer, self.caller(ctx)),
+                Signal::PeerConnected(peer) => self.peers.admit(*peer, self.caller(ctx)),
+                Signal::PeerDisconnected(peer) | Signal::PeerAuthenticationFailed(peer) => {
+                    self.peers.remove(*peer);
+                }
+                Signal::ConnectionFailed | Signal::ServerDisconnected => {
+                    self.peers.session_ended();
+                }
+                Signal::PeerAuth { from, data } if self.peers.has_authenticator() => {
+                    self.peers.authenticate(*from, data);
+                    continue;
+                }
                 Signal::PeerPacket { from, data } => {
                     if let Some((name, message)) = split_header(data)
                         && self.channels.take(name, *from, message)
@@ -134,35 +153,17 @@ impl BranchActor {
             self.subscribers.tell(&signal);
         }
         self.channels.flush();
-    }
-
-    fn add_peer(&mut self, peer: PeerId, ctx: &Context<Self>) {
-        self.remove_peer(peer);
-        let address = PeerActor::new(peer, self.caller(ctx)).start();
-        self.shared.peers.insert(peer, PeerRef::new(peer, address.clone()));
-        self.peers.insert(peer, address);
-        self.peers_changed = true;
-    }
-
-    fn remove_peer(&mut self, peer: PeerId) {
-        self.shared.peers.remove(&peer);
-        if let Some(address) = self.peers.remove(&peer) {
-            control(&address, Gone);
+        for peer in self.peers.take_flooding() {
+            if let Some(branch) = &mut self.branch {
+                branch.scene().multiplayer_mut().disconnect_peer(peer);
+            }
+            self.peers.remove(peer);
         }
     }
 
-    /// Lets the actors of peers go that left without a signal: kicked, or with the session.
     fn reconcile_peers(&mut self) {
-        let Some(branch) = &mut self.branch else { return };
-        let multiplayer = branch.scene().multiplayer();
-        let changed = std::mem::take(&mut self.peers_changed);
-        if !changed && multiplayer.peers().len() == self.peers.len() {
-            return;
-        }
-        let has_left = |peer: &PeerId| !multiplayer.has_peer(*peer);
-        let left: Vec<_> = self.peers.keys().copied().filter(has_left).collect();
-        for peer in left {
-            self.remove_peer(peer);
+        if let Some(branch) = &mut self.branch {
+            self.peers.reconcile(branch.scene().multiplayer());
         }
     }
 
@@ -232,9 +233,7 @@ impl BranchActor {
         for line in self.endpoints.values() {
             control_to(&line.mail, leave(&self.shared, reason, Farewell::Drain));
         }
-        for peer in std::mem::take(&mut self.peers).into_values() {
-            control(&peer, Gone);
-        }
+        self.peers.end();
         self.channels.end();
         self.shared.end(ended);
     }
@@ -374,7 +373,8 @@ fn leave(shared: &Shared, reason: DisconnectReason, farewell: Farewell) -> Endpo
     EndpointMail(ToEndpoint::Leave { branch: shared.id(), reason, farewell })
 }
 
-fn panic_message(panic: &(dyn Any + Send)) -> String {
+/// What a panic says.
+pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
     if let Some(message) = panic.downcast_ref::<&str>() {
         (*message).to_owned()
     } else if let Some(message) = panic.downcast_ref::<String>() {

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use actix::prelude::*;
 use dashmap::DashMap;
 use mp_core::{BranchId, Channel, EndpointId, MultiplayerPeer, PeerId, TransferMode};
 use mp_scene::Scene;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot, watch};
 
 use crate::branch::{BranchActor, Call};
 use crate::channel::{ChannelMessage, ChannelRef, open_channel};
@@ -39,6 +39,11 @@ pub struct BranchHostStats {
     pub blocked_turns: u64,
     /// Calls refused because too many waited.
     pub busy_calls: u64,
+    /// AUTH packets that no [authenticator](crate::Launch::authenticate) saw: more came of one peer than can wait, and it
+    /// was refused, or it was admitted or left before their turn.
+    pub dropped_auth_packets: u64,
+    /// Peers refused because their authenticator failed or panicked.
+    pub failed_authentications: u64,
 }
 
 impl BranchRef {
@@ -76,7 +81,7 @@ impl BranchRef {
         self.with(|scene| scene.peers()).await
     }
 
-    /// The actor of a remote peer; `None` when it does not take part.
+    /// The actor of a remote peer that takes part or authenticates itself; `None` when there is no such peer.
     pub fn peer(&self, id: PeerId) -> Option<PeerRef> {
         self.shared().peers.get(&id).map(|peer| peer.clone())
     }
@@ -167,6 +172,8 @@ impl BranchRef {
         BranchHostStats {
             blocked_turns: self.shared().blocked_turns.load(Ordering::Relaxed),
             busy_calls: self.shared().busy_calls.load(Ordering::Relaxed),
+            dropped_auth_packets: self.shared().dropped_auth_packets.load(Ordering::Relaxed),
+            failed_authentications: self.shared().failed_authentications.load(Ordering::Relaxed),
         }
     }
 
@@ -255,11 +262,36 @@ impl BranchCaller {
     }
 
     /// Runs `call` in the branch's turn; `None` is an end without an answer.
-    pub(crate) async fn call<R: Send + 'static>(
+    pub(crate) async fn call<R: Send + 'static>(&self, call: impl Body<R>) -> Result<R, CallError> {
+        let permit = match Arc::clone(&self.shared.calls).try_acquire_owned() {
+            Ok(permit) => permit,
+            Err(TryAcquireError::Closed) => return Err(CallError::Ended),
+            Err(TryAcquireError::NoPermits) => {
+                self.shared.busy_calls.fetch_add(1, Ordering::Relaxed);
+                return Err(CallError::Busy);
+            }
+        };
+        self.run(permit, call).await
+    }
+
+    /// As [`call`](Self::call), but waits while too many others do. For who asks one thing at a time.
+    pub(crate) async fn call_in_line<R: Send + 'static>(
         &self,
-        call: impl FnOnce(&mut BranchActor, &mut Context<BranchActor>) -> Option<R> + Send + 'static,
+        call: impl Body<R>,
     ) -> Result<R, CallError> {
-        let permit = Permit::take(&self.shared)?;
+        let permit = Arc::clone(&self.shared.calls).acquire_owned().await;
+        self.run(permit.map_err(|_| CallError::Ended)?, call).await
+    }
+
+    pub(crate) fn count_failed_authentication(&self) {
+        self.shared.failed_authentications.fetch_add(1, Ordering::Relaxed);
+    }
+
+    async fn run<R: Send + 'static>(
+        &self,
+        permit: OwnedSemaphorePermit,
+        call: impl Body<R>,
+    ) -> Result<R, CallError> {
         let (reply, answer) = oneshot::channel();
         let call: Box<crate::branch::CallBody> = Box::new(move |actor, ctx| {
             drop(permit);
@@ -272,26 +304,15 @@ impl BranchCaller {
     }
 }
 
-/// One of the calls that may wait.
-struct Permit(Arc<Shared>);
-
-impl Permit {
-    fn take(shared: &Arc<Shared>) -> Result<Self, CallError> {
-        let more = |waiting| (waiting < CALLS_WAITING_MAX).then_some(waiting + 1);
-        match shared.calls.fetch_update(Ordering::AcqRel, Ordering::Acquire, more) {
-            Ok(_) => Ok(Self(Arc::clone(shared))),
-            Err(_) => {
-                shared.busy_calls.fetch_add(1, Ordering::Relaxed);
-                Err(CallError::Busy)
-            }
-        }
-    }
+/// What runs in a branch's turn; `None` is an end without an answer.
+pub(crate) trait Body<R>:
+    FnOnce(&mut BranchActor, &mut Context<BranchActor>) -> Option<R> + Send + 'static
+{
 }
 
-impl Drop for Permit {
-    fn drop(&mut self) {
-        self.0.calls.fetch_sub(1, Ordering::AcqRel);
-    }
+impl<R, F> Body<R> for F where
+    F: FnOnce(&mut BranchActor, &mut Context<BranchActor>) -> Option<R> + Send + 'static
+{
 }
 
 /// What a branch's actor and its handles both know.
@@ -300,15 +321,17 @@ pub(crate) struct Shared {
     root_path: String,
     mailbox: usize,
     home: WeakHome,
-    /// Calls that wait for the branch.
-    calls: AtomicUsize,
+    /// Calls that may wait for the branch.
+    calls: Arc<Semaphore>,
     ended: watch::Sender<Option<Ended>>,
-    /// The actors of the peers that take part.
+    /// The actors of the peers that take part or authenticate themselves.
     pub(crate) peers: DashMap<PeerId, PeerRef>,
     /// Where the branch is listed.
     listings: Mutex<BTreeMap<String, Vec<Weak<Directory>>>>,
     pub(crate) blocked_turns: AtomicU64,
     busy_calls: AtomicU64,
+    pub(crate) dropped_auth_packets: AtomicU64,
+    failed_authentications: AtomicU64,
 }
 
 impl Shared {
@@ -318,18 +341,21 @@ impl Shared {
             root_path,
             mailbox,
             home,
-            calls: AtomicUsize::new(0),
+            calls: Arc::new(Semaphore::new(CALLS_WAITING_MAX)),
             ended: watch::Sender::new(None),
             peers: DashMap::new(),
             listings: Mutex::default(),
             blocked_turns: AtomicU64::new(0),
             busy_calls: AtomicU64::new(0),
+            dropped_auth_packets: AtomicU64::new(0),
+            failed_authentications: AtomicU64::new(0),
         }
     }
 
     /// The branch has ended: nobody finds it any more, and who waits is told.
     pub(crate) fn end(&self, ended: Ended) {
         self.peers.clear();
+        self.calls.close();
         let listings = std::mem::take(&mut *self.listings());
         for (root, directories) in listings {
             for directory in directories.iter().filter_map(Weak::upgrade) {

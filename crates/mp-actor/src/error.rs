@@ -3,7 +3,7 @@
 use std::fmt;
 
 use mp_core::DisconnectReason;
-use mp_scene::{SendBytesError, TreeError};
+use mp_scene::{AuthError, SendBytesError, TreeError};
 
 /// How a branch ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +43,18 @@ pub enum CallError {
     /// The branch, the peer or the endpoint has ended; see [`BranchRef::closed`](crate::BranchRef::closed).
     #[error("it has ended")]
     Ended,
+}
+
+/// Why an answer was not given to a peer that authenticates itself. It changed nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AnswerError {
+    /// It does not fit what was said before.
+    #[error(transparent)]
+    Auth(#[from] AuthError),
+    /// The branch took no call; [`CallError::Ended`] also when the peer has left.
+    #[error(transparent)]
+    Call(#[from] CallError),
 }
 
 /// Why a branch was not started, served or connected.

@@ -4,7 +4,7 @@
 //! a clock and a thread. Read [`branch()`] first, then [`BranchRef`].
 //!
 //! ```text
-//!                 ToBranch, in batches                 PeerActor      one per remote peer: kick, figures
+//!                 ToBranch, in batches                 PeerActor      one per remote peer: authentication, kick, figures
 //!  socket ─ EndpointActor ──────────► BranchActor ──── ChannelActor   one per typed channel
 //!                         ◄────────── hooks, nodes ─── BranchRef      with, signals, close
 //!                ToEndpoint, in batches
@@ -17,6 +17,7 @@
 //!   goodbye, and [`BranchRef::closed`] says what happened.
 //! * A transport is made on the thread where it is run, and so is a branch; neither needs to be `Send`.
 
+mod auth;
 mod branch;
 mod branch_ref;
 mod channel;
@@ -29,18 +30,20 @@ pub mod limits;
 mod mail;
 mod peer;
 pub mod prelude;
+mod roster;
 mod scene_tree;
 mod signals;
 mod start;
 mod turn;
 
+pub use auth::AuthRequest;
 pub use branch_ref::{BranchHostStats, BranchRef};
 pub use channel::{
     ChannelActor, ChannelMessage, ChannelRef, ChannelStats, Messages, Publish, Received, Subscribe,
 };
 pub use endpoint::EndpointRef;
-pub use error::{CallError, ChannelError, Ended, PublishError, StartError};
-pub use peer::{Disconnect, PeerActor, PeerRef, PeerStats, Stats};
+pub use error::{AnswerError, CallError, ChannelError, Ended, PublishError, StartError};
+pub use peer::{CompleteAuth, Disconnect, PeerActor, PeerRef, PeerStats, SendAuth, Stats};
 pub use scene_tree::{SceneTree, SceneTreeError};
 pub use signals::Signals;
 pub use start::{Launch, TransportError, branch};

@@ -8,6 +8,14 @@ use mp_core::limits::{LINGER, MAILBOX_BATCHES, OUTBOX_PACKETS_MAX};
 /// callers who do not wait for their answers must not fill the memory.
 pub const CALLS_WAITING_MAX: usize = 64;
 
+/// AUTH packets of one peer that may wait while its [authenticator](crate::Launch::authenticate) is busy with an earlier
+/// one. Exchanges take turns, so that a few suffice; a peer that sends more is refused.
+pub const AUTH_PACKETS_WAITING_MAX: usize = 16;
+
+/// Bytes in them, as nobody knows yet who sends them: names, tokens, signatures, a certificate. One packet of any size that its
+/// transport takes may wait.
+pub const AUTH_BYTES_WAITING_MAX: usize = 64 * 1024;
+
 /// Signals that wait for one subscriber: some seconds of a lively room.
 pub const SIGNALS_WAITING_MAX: usize = 1_024;
 

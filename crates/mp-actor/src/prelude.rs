@@ -3,4 +3,4 @@
 pub use mp_scene::TreeError;
 pub use mp_scene::prelude::*;
 
-pub use crate::{BranchRef, ChannelRef, Ended, SceneTree, StartError};
+pub use crate::{AuthRequest, BranchRef, ChannelRef, Ended, SceneTree, StartError};

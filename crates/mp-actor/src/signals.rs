@@ -12,8 +12,8 @@ use crate::limits::{SIGNALS_RESERVED, SIGNALS_WAITING_MAX};
 ///
 /// A branch waits for nobody: of what comes while [`SIGNALS_WAITING_MAX`] signals wait here (packets: [`SIGNALS_RESERVED`]
 /// fewer), this subscriber misses the newest, and [`missed`](Self::missed) counts them. Who may not miss any uses the
-/// builder's hooks, which run in the branch's turn. Packets of open [channels](crate::BranchRef::channel) are not among the
-/// signals.
+/// builder's hooks, which run in the branch's turn. Packets of open [channels](crate::BranchRef::channel), and
+/// those that an [authenticator](crate::Launch::authenticate) takes, are not among the signals.
 #[derive(Debug)]
 pub struct Signals {
     waiting: mpsc::Receiver<Signal>,
@@ -50,8 +50,8 @@ impl Subscribers {
     }
 
     pub(crate) fn tell(&mut self, signal: &Signal) {
-        let reserved =
-            if matches!(signal, Signal::PeerPacket { .. }) { SIGNALS_RESERVED } else { 0 };
+        let is_packet = matches!(signal, Signal::PeerPacket { .. } | Signal::PeerAuth { .. });
+        let reserved = if is_packet { SIGNALS_RESERVED } else { 0 };
         self.0.retain(|(sender, missed)| {
             // Nobody else sends: what fits now is taken.
             let fits = sender.capacity() > reserved && sender.try_send(signal.clone()).is_ok();

@@ -4,9 +4,11 @@ use actix::prelude::*;
 use mp_core::limits::MAILBOX_BATCHES;
 use mp_core::{BranchId, MultiplayerPeer};
 use mp_scene::{Branch, Signal, TreeError};
+use std::future::Future;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
+use crate::auth::{AuthRequest, AuthSetup, Authenticators, boxed};
 use crate::branch::BranchActor;
 use crate::branch_ref::{BranchRef, Shared, next_number};
 use crate::error::{Ended, StartError};
@@ -41,7 +43,13 @@ pub fn branch<F>(build: F) -> Launch<F>
 where
     F: FnOnce() -> Result<Branch, TreeError> + Send + 'static,
 {
-    Launch { build, arbiter: None, tree: None, mailbox: MAILBOX_BATCHES }
+    Launch {
+        build,
+        arbiter: None,
+        tree: None,
+        auth: AuthSetup::default(),
+        mailbox: MAILBOX_BATCHES,
+    }
 }
 
 /// A branch that is about to start. See [`branch`].
@@ -50,6 +58,7 @@ pub struct Launch<F> {
     build: F,
     arbiter: Option<ArbiterHandle>,
     tree: Option<SceneTree>,
+    auth: AuthSetup,
     mailbox: usize,
 }
 
@@ -67,6 +76,74 @@ where
     /// Lists the branch in `tree` under its own root path.
     pub fn in_tree(mut self, tree: &SceneTree) -> Self {
         self.tree = Some(tree.clone());
+        self
+    }
+
+    /// Requires peers to authenticate themselves, and runs `authenticate` for each packet that one of them sends meanwhile
+    /// (Godot: `auth_callback`). Its future may ask whom it likes: the branch goes on, and so do the futures of other peers. It
+    /// answers with the request: [`send`](AuthRequest::send), [`complete`](AuthRequest::complete),
+    /// [`refuse`](AuthRequest::refuse), or not at all when more has to come.
+    ///
+    /// ```
+    /// use mp_actor::prelude::*;
+    ///
+    /// # async fn may_play(name: &[u8]) -> std::io::Result<bool> { Ok(name == b"Ann") }
+    /// # fn game() -> Result<Branch, TreeError> { Branch::builder("/root").build() }
+    /// let server = mp_actor::branch(game).authenticate(|request: AuthRequest| async move {
+    ///     let known = may_play(request.data()).await?; // a failure refuses the peer
+    ///     if known { request.complete().await? } else { request.refuse().await? }
+    ///     Ok::<_, Box<dyn std::error::Error + Send + Sync>>(())
+    /// });
+    /// let client = mp_actor::branch(game).on_peer_authenticating(|request| async move {
+    ///     request.send(b"Ann").await?;
+    ///     request.complete().await
+    /// });
+    /// # actix::System::new().block_on(async {
+    /// # let (room, seat) = mp_core::memory::pair(PeerId::new(2).unwrap());
+    /// # let server = server.serve(move || Ok::<_, StartError>(room)).await?;
+    /// # let client = client.connect(move || Ok::<_, StartError>(seat)).await?;
+    /// # assert_eq!(client.peers().await?, [PeerId::SERVER]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// * Futures run on the branch's thread, so that they must not block it. The packets of one peer are taken one after the
+    ///   other, in order: the next when the future of the last has ended.
+    /// * [`AUTH_PACKETS_WAITING_MAX`](crate::limits::AUTH_PACKETS_WAITING_MAX) packets of a peer wait meanwhile
+    ///   ([`AUTH_BYTES_WAITING_MAX`](crate::limits::AUTH_BYTES_WAITING_MAX)). One more is dropped and its sender refused;
+    ///   what still waits when a peer is admitted or leaves is dropped, too.
+    ///   [`BranchHostStats::dropped_auth_packets`](crate::BranchHostStats::dropped_auth_packets) counts all of them.
+    /// * When the peer leaves, or has taken longer than
+    ///   [`set_auth_timeout`](mp_scene::SceneMultiplayer::set_auth_timeout) allows (default: 3 s), its future is dropped where it
+    ///   stands. After [`complete`](AuthRequest::complete) it may go on for as long as the peer is there.
+    /// * A future that fails or panics refuses its peer, and nothing else ends:
+    ///   [`BranchHostStats::failed_authentications`](crate::BranchHostStats::failed_authentications).
+    #[doc(alias = "auth_callback")]
+    pub fn authenticate<R, E>(
+        mut self,
+        authenticate: impl Fn(AuthRequest) -> R + Send + 'static,
+    ) -> Self
+    where
+        R: Future<Output = Result<(), E>> + 'static,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        self.auth.packets = Some(boxed(authenticate));
+        self
+    }
+
+    /// Requires peers to authenticate themselves, and runs `open` once for each that is about to (Godot: `peer_authenticating`),
+    /// before [`authenticate`](Self::authenticate) is run with what it sends. The side that speaks first does it here, a
+    /// client most often. Otherwise as there.
+    #[doc(alias = "peer_authenticating")]
+    pub fn on_peer_authenticating<R, E>(
+        mut self,
+        open: impl Fn(AuthRequest) -> R + Send + 'static,
+    ) -> Self
+    where
+        R: Future<Output = Result<(), E>> + 'static,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        self.auth.opening = Some(boxed(open));
         self
     }
 
@@ -88,16 +165,24 @@ where
             Some(arbiter) => Home::shared(arbiter),
             None => Home::new()?,
         };
-        let (build, mailbox) = (self.build, self.mailbox);
+        let (build, auth, mailbox) = (self.build, self.auth, self.mailbox);
         let (reply, answer) = oneshot::channel();
         let arbiter = home.arbiter().clone();
         arbiter.spawn_fn(move || {
             let started = build().map_err(StartError::Tree).map(|mut branch| {
                 let id = BranchId(next_number());
                 branch.set_id(id);
+                if !auth.is_empty() {
+                    branch.scene().multiplayer_mut().set_authentication(true);
+                }
                 let root_path = branch.scene().tree().root_path();
                 let shared = Arc::new(Shared::new(id, root_path, mailbox, home.downgrade()));
-                let address = BranchActor::start(branch, Arc::clone(&shared), home);
+                let address = BranchActor::start(
+                    branch,
+                    Authenticators::from(auth),
+                    Arc::clone(&shared),
+                    home,
+                );
                 BranchRef::new(address, shared)
             });
             let _ = reply.send(started);

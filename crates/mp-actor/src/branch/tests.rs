@@ -7,6 +7,7 @@ use mp_core::{Channel, ConnectionStatus, EndpointInfo, Origin, PeerEvent, Transf
 use tokio::sync::oneshot;
 
 use super::*;
+use crate::mail::control;
 
 /// An endpoint that reads no mail until it is told to.
 struct Deaf {

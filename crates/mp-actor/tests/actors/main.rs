@@ -1,6 +1,7 @@
 //! The actors over the memory network, in paused time unless a test says otherwise: time passes only when everybody
 //! waits, so a lock-up shows as a timeout at once.
 
+mod auth;
 mod calls;
 mod channels;
 mod close;
