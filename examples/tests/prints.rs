@@ -25,6 +25,11 @@ fn check(binary: &str, source: &str) {
 }
 
 #[test]
+fn game_loop_prints_what_it_says() {
+    check(env!("CARGO_BIN_EXE_game-loop"), include_str!("../game_loop/main.rs"));
+}
+
+#[test]
 fn logging_api_prints_what_it_says() {
     check(env!("CARGO_BIN_EXE_logging-api"), include_str!("../logging_api/main.rs"));
 }
@@ -32,4 +37,9 @@ fn logging_api_prints_what_it_says() {
 #[test]
 fn packet_peer_prints_what_it_says() {
     check(env!("CARGO_BIN_EXE_packet-peer"), include_str!("../packet_peer/main.rs"));
+}
+
+#[test]
+fn two_roots_prints_what_it_says() {
+    check(env!("CARGO_BIN_EXE_two-roots"), include_str!("../two_roots/main.rs"));
 }
