@@ -32,7 +32,7 @@ pub(crate) struct BranchActor {
     branch: Option<Branch>,
     shared: Arc<Shared>,
     endpoints: BTreeMap<EndpointId, Line>,
-    peers: Roster,
+    pub(crate) peers: Roster,
     pub(crate) subscribers: Subscribers,
     pub(crate) channels: ChannelRoutes,
     pace: Pace,
@@ -109,16 +109,15 @@ impl BranchActor {
         &mut self,
         peer: PeerId,
     ) -> Option<(EndpointId, Recipient<AskLink>, ConnectionId)> {
-        let (endpoint, connection) = self.branch.as_mut()?.scene().multiplayer().link(peer)?;
+        let (endpoint, connection) = self.multiplayer()?.link(peer)?;
         let line = self.endpoints.get(&endpoint)?;
         Some((endpoint, line.links.clone(), connection))
     }
 
     /// What can be done to a peer, unless this presence of it has ended.
     pub(crate) fn present(&mut self, peer: PeerId, presence: u64) -> Option<&mut SceneMultiplayer> {
-        let branch = self.branch.as_mut()?;
         let is_present = self.peers.is_present(peer, presence);
-        is_present.then(|| branch.scene().multiplayer_mut())
+        self.multiplayer().filter(|_| is_present)
     }
 
     pub(crate) fn caller(&self, ctx: &Context<Self>) -> BranchCaller {
@@ -154,16 +153,22 @@ impl BranchActor {
         }
         self.channels.flush();
         for peer in self.peers.take_flooding() {
-            if let Some(branch) = &mut self.branch {
-                branch.scene().multiplayer_mut().disconnect_peer(peer);
+            if let Some(multiplayer) = self.multiplayer() {
+                multiplayer.disconnect_peer(peer);
             }
             self.peers.remove(peer);
         }
     }
 
+    /// A branch with a protocol of its own may have none.
+    fn multiplayer(&mut self) -> Option<&mut SceneMultiplayer> {
+        self.branch.as_mut()?.scene().api_mut().scene_multiplayer_mut()
+    }
+
     fn reconcile_peers(&mut self) {
-        if let Some(branch) = &mut self.branch {
-            self.peers.reconcile(branch.scene().multiplayer());
+        let branch = self.branch.as_mut();
+        if let Some(multiplayer) = branch.and_then(|it| it.scene().api().scene_multiplayer()) {
+            self.peers.reconcile(multiplayer);
         }
     }
 
@@ -191,8 +196,10 @@ impl BranchActor {
 
     /// Leaves the endpoints that the branch gave up because they took nothing.
     fn leave_given_up(&mut self) {
-        let Some(branch) = &mut self.branch else { return };
-        let multiplayer = branch.scene().multiplayer();
+        let branch = self.branch.as_mut();
+        let Some(multiplayer) = branch.and_then(|it| it.scene().api().scene_multiplayer()) else {
+            return;
+        };
         let known = multiplayer.endpoints().len();
         if self.endpoints.values().filter(|line| line.opened && !line.given_up).count() == known {
             return;

@@ -142,8 +142,8 @@ impl Handler<Stats> for PeerActor {
         let connected_for = self.since.map_or(Duration::ZERO, |since| since.elapsed());
         Box::pin(async move {
             let link = branch.call(move |actor, _| {
-                actor.present(id, number)?;
-                Some(actor.link(id))
+                let is_present = actor.peers.is_present(id, number);
+                is_present.then(|| actor.link(id))
             });
             let link = link.await?;
             let mut stats =

@@ -116,6 +116,8 @@ where
     /// * When the peer leaves, or has taken longer than
     ///   [`set_auth_timeout`](mp_scene::SceneMultiplayer::set_auth_timeout) allows (default: 3 s), its future is dropped where it
     ///   stands. After [`complete`](AuthRequest::complete) it may go on for as long as the peer is there.
+    /// * It is [`SceneMultiplayer`](mp_scene::SceneMultiplayer) that keeps such peers apart: the start of a branch with a protocol of
+    ///   its own that is not built on one fails with [`StartError::Panicked`].
     /// * A future that fails or panics refuses its peer, and nothing else ends:
     ///   [`BranchHostStats::failed_authentications`](crate::BranchHostStats::failed_authentications).
     #[doc(alias = "auth_callback")]

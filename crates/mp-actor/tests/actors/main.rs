@@ -7,6 +7,7 @@ mod channels;
 mod close;
 mod common;
 mod enet;
+mod interface;
 mod mailboxes;
 mod panics;
 mod peers;
