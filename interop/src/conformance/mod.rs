@@ -19,18 +19,18 @@ use crate::scenario::Scenario;
 
 /// Those that mp plays so far.
 pub(crate) const SCENARIOS: &[Scenario] = &[
-    Scenario::new("connect", 3, connect::serve),
-    Scenario::new("rpc_basic", 1, rpc_basic::serve).with_fault(),
-    Scenario::new("rpc_modes", 3, rpc_modes::serve),
-    Scenario::new("bad_calls", 1, bad_calls::serve),
-    Scenario::new("relay", 3, relay::serve),
-    Scenario::new("relay_off", 2, relay_off::serve),
-    Scenario::new("bytes", 3, bytes::serve),
-    Scenario::new("big", 1, big::serve),
-    Scenario::new("burst", 1, burst::serve),
-    Scenario::new("unreliable", 1, unreliable::serve),
-    Scenario::new("reconnect", 1, reconnect::serve),
-    Scenario::new("server_quit", 2, server_quit::serve),
+    Scenario::new("connect", 3, connect::serve, connect::play),
+    Scenario::new("rpc_basic", 1, rpc_basic::serve, rpc_basic::play).with_fault(),
+    Scenario::new("rpc_modes", 3, rpc_modes::serve, rpc_modes::play),
+    Scenario::new("bad_calls", 1, bad_calls::serve, bad_calls::play),
+    Scenario::new("relay", 3, relay::serve, relay::play),
+    Scenario::new("relay_off", 2, relay_off::serve, relay_off::play),
+    Scenario::new("bytes", 3, bytes::serve, bytes::play),
+    Scenario::new("big", 1, big::serve, big::play),
+    Scenario::new("burst", 1, burst::serve, burst::play),
+    Scenario::new("unreliable", 1, unreliable::serve, unreliable::play),
+    Scenario::new("reconnect", 1, reconnect::serve, reconnect::play),
+    Scenario::new("server_quit", 2, server_quit::serve, server_quit::play),
 ];
 
 #[cfg(test)]
