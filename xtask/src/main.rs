@@ -39,7 +39,7 @@ enum Command {
     /// Builds mp's side (the binary mp-interop; for the scenario `room` it is mp-server), starts it on a free port, starts the
     /// scenario's number of Godot clients, and prints a table. A scenario passes when every process exits with 0 and
     /// prints a result line with "pass". One that mp-interop does not list is shown as "not yet". Logs are in
-    /// target/interop/SUITE/SCENARIO.WHO.log, what is written to standard error in .err beside it.
+    /// target/interop/SUITE-ROLE/SCENARIO.WHO.log, what is written to standard error in .err beside it.
     Interop(InteropArgs),
     /// Prints the path and version of the Godot that the tests use, and fetches it where there is none.
     Godot,
