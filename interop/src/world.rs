@@ -218,6 +218,11 @@ impl World {
         self.scene().unique_id()
     }
 
+    /// The time.
+    pub(crate) fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
     /// Whether this side takes part in a session.
     pub(crate) fn status(&mut self) -> ConnectionStatus {
         self.scene().multiplayer().connection_status()
