@@ -63,7 +63,7 @@ fn check(world: &mut World, pipe: NodeRef<Pipe>, sender: PeerId) {
 }
 
 /// x = (x * 1103515245 + 12345) mod 2^31, byte = (x >> 16) & 255.
-fn pattern(size: usize, seed: u64) -> Vec<u8> {
+pub(super) fn pattern(size: usize, seed: u64) -> Vec<u8> {
     let mut x = seed;
     std::iter::repeat_with(|| {
         x = (x * 1_103_515_245 + 12_345) % (1 << 31);

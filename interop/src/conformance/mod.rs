@@ -6,6 +6,7 @@ mod big;
 mod branches;
 mod burst;
 mod bytes;
+mod compression;
 mod connect;
 mod ctl;
 mod drop;
@@ -41,6 +42,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario::new("refuse", 2, refuse::serve, refuse::play),
     Scenario::new("kick", 2, kick::serve, kick::play),
     Scenario::new("server_quit", 2, server_quit::serve, server_quit::play),
+    Scenario::new("compression", 1, compression::serve, compression::play),
 ];
 
 #[cfg(test)]
@@ -67,6 +69,7 @@ mod tests {
             (checksum(big::Pipe::default()), "e8357e58b0966a893a79d99c07e92bbb"),
             (checksum(branches::Chat::default()), "9432f91f9d0bcef6f6394bb4497ac6d5"),
             (checksum(burst::Pipe::default()), "7ecdf7cbe34768de4d0038db0552f928"),
+            (checksum(compression::Pipe::default()), "6969f7e834a51cc74693e9d78632e86b"),
             (checksum(reconnect::Echo::default()), "1c5422e1144434b095911b5480ba77d2"),
             (checksum(relay::Talk::default()), "b329dacad71e27c6edfa78a9c688a938"),
             (checksum(relay_off::Talk::default()), "a53ff64efd169c1b4d085d6e7075c8d7"),
