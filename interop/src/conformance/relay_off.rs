@@ -47,6 +47,8 @@ pub(super) fn play(world: &mut World) -> Played {
     report.check("peers", world.peers(), vec![PeerId::SERVER]);
     let expected = ["connected_to_server", "peer_connected(1)"].map(str::to_owned);
     report.check("the signals", world.signals(), expected.into());
+    let malformed = world.scene().stats().malformed_packets;
+    report.check("what a server without the relay may not say", malformed, 0);
     ctl.close(world)?;
     report.check("calls in the end", world.get(talk).heard.len(), 1);
     Ok(())
