@@ -1,9 +1,10 @@
-//! mp's side of the scenarios that prove it against real Godot: a server on `mp-scene` and a transport, whose clients are
-//! Godot processes.
+//! mp's side of the scenarios that prove it against real Godot: a server whose clients are Godot processes, or a client
+//! of a Godot server, on `mp-scene` and a transport.
 //!
-//!     mp-interop --scenario=hello --port=20000
+//!     mp-interop --role=server --port=20000 --scenario=hello
+//!     mp-interop --role=client --port=20000 --scenario=hello --index=0
 //!
-//! prints JSON lines: `listening` when it can be joined, then events and failed checks, and a `result` last. It exits with 0 when
+//! prints JSON lines: `listening` when a server can be joined, then events and failed checks, and a `result` last. It exits with 0 when
 //! it has passed, 1 when it has not, 2 when the command line is wrong.
 
 mod conformance;
@@ -14,6 +15,7 @@ mod report;
 mod scenario;
 mod tap;
 mod transport;
+mod watch;
 mod world;
 
 use std::panic::AssertUnwindSafe;
@@ -22,10 +24,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::options::Options;
+use crate::options::{Options, Role};
 use crate::report::Report;
 use crate::scenario::Scenario;
-use crate::tap::Tap;
 use crate::world::{Failed, Played, World};
 
 fn main() -> ExitCode {
@@ -56,16 +57,13 @@ fn main() -> ExitCode {
 }
 
 fn play(options: &Options, report: &Report, scenario: &Scenario) -> Played {
-    let peer = Tap::new(transport::open(options)?);
-    report.say(&json!({
-        "event": "listening",
-        "transport": options.transport.name(),
-        "port": options.port,
-        "scenario": scenario.name,
-    }));
-    let mut world = World::new(options.clone(), report.clone(), peer)?;
-    let played = (scenario.serve)(&mut world);
-    world.close();
+    let mut world = World::new(options.clone(), report.clone())?;
+    let side = match options.role {
+        Role::Server => scenario.serve,
+        Role::Client => scenario.play,
+    };
+    let played = side(&mut world);
+    world.leave();
     played
 }
 

@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
@@ -25,7 +26,10 @@ pub(crate) struct Options {
     pub(crate) role: Role,
     #[arg(long, value_enum, default_value = "enet")]
     pub(crate) transport: Transport,
-    /// The UDP port to listen on
+    /// The server's address, for a client
+    #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    pub(crate) host: IpAddr,
+    /// The server's UDP port
     #[arg(long, default_value_t = 0)]
     pub(crate) port: u16,
     /// How many clients there are [default: as many as the scenario is made for]
@@ -110,9 +114,6 @@ impl Options {
             let (name, known) = (&self.scenario, known.join(" "));
             return Err(format!("there is no --scenario={name}; there are {known}"));
         };
-        if self.role == Role::Client {
-            return Err("--role=client is not supported yet; mp plays the server".into());
-        }
         if self.transport == Transport::Ws {
             return Err("--transport=ws is not supported yet; use --transport=enet".into());
         }
@@ -120,11 +121,15 @@ impl Options {
             return Err("--compression is not supported yet; leave it at none".into());
         }
         if self.port == 0 {
-            return Err("--port=P is missing: the UDP port to listen on, not 0".into());
+            return Err("--port=P is missing: the server's UDP port, not 0".into());
         }
         if self.peers() != scenario.peers {
             let (name, peers) = (scenario.name, scenario.peers);
             return Err(format!("--peers={}: {name} is made for {peers}", self.peers()));
+        }
+        if self.index >= scenario.peers {
+            let (index, last) = (self.index, scenario.peers - 1);
+            return Err(format!("--index={index}: the clients are numbered from 0 to {last}"));
         }
         if self.timeout.is_nan() || self.timeout <= 0.0 {
             return Err(format!("--timeout={}: it must be more than 0 seconds", self.timeout));
@@ -195,7 +200,8 @@ mod tests {
         for (args, part) in [
             (&["--scenario=hello"][..], "--port=P is missing"),
             (&["--scenario=hullo", "--port=1"], "there are hello calls"),
-            (&["--scenario=hello", "--port=1", "--role=client"], "not supported yet"),
+            (&["--scenario=hello", "--port=1", "--role=client", "--index=2"], "from 0 to 1"),
+            (&["--scenario=hello", "--port=1", "--host=nowhere"], "invalid IP address"),
             (&["--scenario=hello", "--port=1", "--transport=ws"], "not supported yet"),
             (&["--scenario=hello", "--port=1", "--compression=zstd"], "not supported yet"),
             (&["--scenario=hello", "--port=1", "--peers=3"], "made for 2"),
@@ -212,5 +218,6 @@ mod tests {
             assert!(why.contains(part) && !why.contains('\n'), "{args:?}: {why}");
         }
         assert_eq!(check(&["--scenario=calls", "--port=1", "--peers=1", "--plant-fault"]), Ok(()));
+        assert_eq!(check(&["--scenario=hello", "--port=1", "--role=client", "--index=1"]), Ok(()));
     }
 }

@@ -10,6 +10,8 @@ pub(crate) struct Scenario {
     pub(crate) peers: usize,
     /// The server's part.
     pub(crate) serve: fn(&mut World) -> Played,
+    /// A client's part.
+    pub(crate) play: fn(&mut World) -> Played,
     /// Whether it knows `--plant-fault`.
     pub(crate) has_fault: bool,
 }
@@ -19,8 +21,9 @@ impl Scenario {
         name: &'static str,
         peers: usize,
         serve: fn(&mut World) -> Played,
+        play: fn(&mut World) -> Played,
     ) -> Self {
-        Self { name, peers, serve, has_fault: false }
+        Self { name, peers, serve, play, has_fault: false }
     }
 
     /// It knows `--plant-fault`.

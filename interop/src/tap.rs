@@ -17,6 +17,7 @@ use mp_core::{
 pub(crate) struct Tap {
     inner: Box<dyn MultiplayerPeer>,
     log: TapLog,
+    is_cut: bool,
 }
 
 /// What a [`Tap`] has seen. Clones are the same log.
@@ -28,6 +29,8 @@ struct Seen {
     arrival: (TransferMode, Channel),
     /// Packets in which this side told clients of each other.
     announcements: usize,
+    /// Packets that this side sent.
+    sent: usize,
     asked: Vec<Asked>,
     passed_on: BTreeMap<ConnectionId, Vec<Relayed>>,
 }
@@ -59,12 +62,13 @@ const RELAY: [u8; 2] = [7, 3];
 const RELAY_HEADER: usize = 6;
 
 impl Tap {
-    pub(crate) fn new(inner: Box<dyn MultiplayerPeer>) -> Self {
-        Self { inner, log: TapLog::default() }
+    pub(crate) fn new(inner: Box<dyn MultiplayerPeer>, log: TapLog) -> Self {
+        Self { inner, log, is_cut: false }
     }
 
-    pub(crate) fn log(&self) -> TapLog {
-        self.log.clone()
+    /// Ends its connections without a packet, as if the cable were cut.
+    pub(crate) fn cut(&mut self) {
+        self.is_cut = true;
     }
 }
 
@@ -78,6 +82,11 @@ impl TapLog {
     /// How often this side told a client of another that it is there, or gone.
     pub(crate) fn announcements(&self) -> usize {
         self.0.borrow().announcements
+    }
+
+    /// How many packets this side has sent.
+    pub(crate) fn sent(&self) -> usize {
+        self.0.borrow().sent
     }
 
     /// What each link had to get of the relay by the packets that clients sent to it, and what it got. `peers` are
@@ -114,6 +123,7 @@ impl TapLog {
     }
 
     fn note_outgoing(&self, outgoing: &Outgoing) {
+        self.0.borrow_mut().sent += 1;
         let packet = outgoing.joined();
         if packet.starts_with(&ADD_PEER) || packet.starts_with(&DEL_PEER) {
             self.0.borrow_mut().announcements += outgoing.to.as_slice().len();
@@ -129,10 +139,15 @@ impl TapLog {
 
 impl MultiplayerPeer for Tap {
     fn poll(&mut self, now: Instant) {
-        self.inner.poll(now);
+        if !self.is_cut {
+            self.inner.poll(now);
+        }
     }
 
     fn next_event(&mut self) -> Option<PeerEvent> {
+        if self.is_cut {
+            return None;
+        }
         let event = self.inner.next_event()?;
         if let PeerEvent::Packet(packet) = &event {
             self.log.note_packet(packet);
@@ -141,12 +156,17 @@ impl MultiplayerPeer for Tap {
     }
 
     fn send(&mut self, outgoing: Outgoing) -> Result<(), SendError> {
+        if self.is_cut {
+            return Err(SendError::NotConnected);
+        }
         self.log.note_outgoing(&outgoing);
         self.inner.send(outgoing)
     }
 
     fn flush(&mut self, now: Instant) {
-        self.inner.flush(now);
+        if !self.is_cut {
+            self.inner.flush(now);
+        }
     }
 
     fn disconnect(
@@ -167,7 +187,7 @@ impl MultiplayerPeer for Tap {
     }
 
     fn connection_status(&self) -> ConnectionStatus {
-        self.inner.connection_status()
+        if self.is_cut { ConnectionStatus::Disconnected } else { self.inner.connection_status() }
     }
 
     fn is_server_relay_supported(&self) -> bool {

@@ -1,30 +1,35 @@
 //! One side of a scenario while it runs: a branch, its transport, and a game's own loop.
 
-use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::fmt;
-use std::rc::Rc;
 use std::time::Duration;
 
 use mp_core::host::SystemClock;
 use mp_core::{
-    Channel, ConnectionId, DisconnectReason, Farewell, Instant, PeerId, Target, TransferMode,
+    Channel, ConnectionId, ConnectionStatus, DisconnectReason, Farewell, Instant, MultiplayerPeer,
+    PeerId, Target, TransferMode,
 };
 use mp_scene::prelude::*;
 use mp_scene::rpc::IntoArgs;
+use mp_transport_enet::proto::Patience;
 use serde_json::json;
 
 use crate::options::Options;
 use crate::report::Report;
 use crate::tap::{Tap, TapLog};
+use crate::transport;
+use crate::watch::Watch;
 
 /// What a scenario works with. Nothing happens behind its back: the network moves while it waits.
 pub(crate) struct World {
     pub(crate) options: Options,
     pub(crate) report: Report,
+    /// When silent peers are given up, from the next [`listen`](Self::listen) or [`connect`](Self::connect) on.
+    pub(crate) patience: Patience,
     branch: Branch,
-    peer: Tap,
-    watch: Rc<RefCell<Watch>>,
+    /// None before it listens or connects, and after it has left.
+    peer: Option<Tap>,
+    tap: TapLog,
+    watch: Watch,
     clock: SystemClock,
     end: Instant,
 }
@@ -39,6 +44,11 @@ pub(crate) type Played<T = ()> = Result<T, Failed>;
 /// How long a side waits for what it expects next, unless a scenario says otherwise.
 pub(crate) const STEP: Duration = Duration::from_secs(12);
 
+/// How long a client tries to join, how long one attempt may take, and the time between attempts.
+const JOIN: Duration = Duration::from_secs(15);
+const ATTEMPT: Duration = Duration::from_secs(10);
+pub(crate) const REJOIN: Duration = Duration::from_millis(100);
+
 /// How often calls that may be lost are repeated.
 pub(crate) const REPEAT: Duration = Duration::from_millis(50);
 
@@ -48,30 +58,86 @@ pub(crate) const FRAME: Duration = Duration::from_micros(16_667);
 /// Between two turns of the loop.
 const TURN: Duration = Duration::from_millis(2);
 
-/// What the branch's hooks see and do.
-#[derive(Default)]
-struct Watch {
-    signals: Vec<String>,
-    may_leave: BTreeSet<PeerId>,
-    on_peer_packet: Option<OnPeerPacket>,
-}
-
-type OnPeerPacket = Box<dyn FnMut(&mut Scene, PeerId, &[u8])>;
-
 impl World {
-    /// A branch with the node `Main` in a world of its own, on `peer`.
-    pub(crate) fn new(options: Options, report: Report, peer: Tap) -> Played<Self> {
-        let watch = Rc::new(RefCell::new(Watch::default()));
-        let branch = Branch::builder("/root")
-            .setup(|scene| scene.add("Main", Group).map(drop))
-            .on_signal({
-                let (watch, report) = (Rc::clone(&watch), report.clone());
-                move |scene, signal| on_signal(&watch, &report, scene, signal)
-            })
+    /// A branch of its own with the node `Main`, which is not on the network yet.
+    pub(crate) fn new(options: Options, report: Report) -> Played<Self> {
+        let mut world = Self::rooted("/root", options, report)?;
+        world.scene().add("Main", Group)?;
+        Ok(world)
+    }
+
+    /// An empty branch whose multiplayer root is at `root`, which is not on the network yet.
+    pub(crate) fn rooted(root: &str, options: Options, report: Report) -> Played<Self> {
+        let watch = Watch::new(report.clone());
+        let hook = watch.clone();
+        let branch = Branch::builder(root)
+            .on_signal(move |scene, signal| hook.note(scene, signal))
             .build()?;
         let clock = SystemClock::new();
         let end = clock.now() + options.timeout();
-        Ok(Self { options, report, branch, peer, watch, clock, end })
+        let (patience, tap) = (Patience::default(), TapLog::default());
+        Ok(Self { options, report, patience, branch, peer: None, tap, watch, clock, end })
+    }
+
+    /// Lets clients join, and says so.
+    pub(crate) fn listen(&mut self) -> Played {
+        let peer = transport::server(&self.options, self.patience)?;
+        self.open(peer);
+        self.report.say(&json!({
+            "event": "listening",
+            "transport": self.options.transport.name(),
+            "port": self.options.port,
+            "scenario": self.options.scenario,
+        }));
+        Ok(())
+    }
+
+    /// Joins the server; tries again for a while when it cannot be reached.
+    pub(crate) fn join(&mut self) -> Played {
+        let limit = self.clock.now() + JOIN;
+        while !self.try_join()? {
+            if self.clock.now() >= limit {
+                return Err(Failed("could not connect".into()));
+            }
+            self.leave();
+            self.pause(REJOIN)?;
+        }
+        Ok(())
+    }
+
+    /// Tries to join once; whether that worked.
+    pub(crate) fn try_join(&mut self) -> Played<bool> {
+        self.connect()?;
+        let limit = self.clock.now() + ATTEMPT;
+        self.until("the end of an attempt to connect", |world| {
+            world.status() != ConnectionStatus::Connecting || world.clock.now() >= limit
+        })?;
+        Ok(self.has_seen("connected_to_server"))
+    }
+
+    /// Begins to join, with no signals so far.
+    pub(crate) fn connect(&mut self) -> Played {
+        self.leave();
+        let peer = transport::client(&self.options, self.patience)?;
+        self.watch.join();
+        self.open(peer);
+        Ok(())
+    }
+
+    /// Ends all connections at once, and says goodbye. Signals of this are not noted.
+    pub(crate) fn leave(&mut self) {
+        let Some(mut peer) = self.peer.take() else { return };
+        self.watch.leave();
+        self.branch.close(DisconnectReason::Closed, Farewell::Polite);
+        self.branch.poll(&mut peer, self.clock.now());
+    }
+
+    /// As [`leave`](Self::leave) without a goodbye: not a single packet goes out any more.
+    pub(crate) fn vanish(&mut self) {
+        let Some(mut peer) = self.peer.take() else { return };
+        self.watch.leave();
+        peer.cut();
+        self.branch.poll(&mut peer, self.clock.now());
     }
 
     /// Adds a node below `Main`.
@@ -115,24 +181,56 @@ impl World {
         Ok(self.scene().send_bytes(data, target, TransferMode::Reliable, Channel(0))?)
     }
 
+    /// What to do on every signal, at once.
+    pub(crate) fn on_signal(&mut self, hook: impl FnMut(&mut Scene, &Signal) + 'static) {
+        self.watch.set_hook(hook);
+    }
+
     /// What to do with bytes of peers, while their packet is being handled.
-    pub(crate) fn on_peer_packet(&mut self, hook: impl FnMut(&mut Scene, PeerId, &[u8]) + 'static) {
-        self.watch.borrow_mut().on_peer_packet = Some(Box::new(hook));
+    pub(crate) fn on_peer_packet(
+        &mut self,
+        mut hook: impl FnMut(&mut Scene, PeerId, &[u8]) + 'static,
+    ) {
+        self.on_signal(move |scene, signal| {
+            if let Signal::PeerPacket { from, data } = signal {
+                hook(scene, *from, data);
+            }
+        });
     }
 
-    /// From now on `peers` may leave; a leaving of others is a failure.
+    /// From now on `peers` may leave; a leaving of others is a failure. For a client the server is one of them.
     pub(crate) fn may_leave(&mut self, peers: &[PeerId]) {
-        self.watch.borrow_mut().may_leave.extend(peers);
+        self.watch.may_leave(peers);
     }
 
-    /// The signals so far, but for bytes of peers.
+    /// The signals so far, but for bytes of peers. A client's start afresh when it joins.
     pub(crate) fn signals(&self) -> Vec<String> {
-        self.watch.borrow().signals.clone()
+        self.watch.signals()
     }
 
     /// Whether this signal has come.
     pub(crate) fn has_seen(&self, signal: &str) -> bool {
-        self.watch.borrow().signals.iter().any(|seen| seen == signal)
+        self.signals().iter().any(|seen| seen == signal)
+    }
+
+    /// This side's own id.
+    pub(crate) fn me(&mut self) -> PeerId {
+        self.scene().unique_id()
+    }
+
+    /// The time.
+    pub(crate) fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    /// Whether this side takes part in a session.
+    pub(crate) fn status(&mut self) -> ConnectionStatus {
+        self.scene().multiplayer().connection_status()
+    }
+
+    /// Whether the transport turns new connections away.
+    pub(crate) fn is_refusing_new_connections(&self) -> bool {
+        self.peer.as_ref().is_some_and(Tap::is_refusing_new_connections)
     }
 
     /// The peers, sorted.
@@ -144,7 +242,7 @@ impl World {
 
     /// How packets travel.
     pub(crate) fn tap(&self) -> TapLog {
-        self.peer.log()
+        self.tap.clone()
     }
 
     /// The relay has passed on exactly what clients sent for others, in order, as it came: mode, channel and bytes.
@@ -192,6 +290,17 @@ impl World {
     pub(crate) fn repeat_until(
         &mut self,
         what: &str,
+        done: impl FnMut(&mut Self) -> bool,
+        action: impl FnMut(&mut Self) -> Played,
+    ) -> Played {
+        self.repeat_every(REPEAT, what, done, action)
+    }
+
+    /// Does `action` now and after every `interval` until `done`.
+    pub(crate) fn repeat_every(
+        &mut self,
+        interval: Duration,
+        what: &str,
         mut done: impl FnMut(&mut Self) -> bool,
         mut action: impl FnMut(&mut Self) -> Played,
     ) -> Played {
@@ -201,7 +310,7 @@ impl World {
                 return Err(Failed(format!("waited in vain for {what}")));
             }
             action(self)?;
-            let next = self.clock.now() + REPEAT;
+            let next = self.clock.now() + interval;
             self.until(what, |world| world.clock.now() >= next || done(world))?;
         }
         Ok(())
@@ -213,17 +322,12 @@ impl World {
         self.until_within(time + STEP, "time to pass", |world| world.clock.now() >= end)
     }
 
-    /// Ends all connections at once.
-    pub(crate) fn close(&mut self) {
-        self.watch.borrow_mut().may_leave = self.scene().peers().into_iter().collect();
-        self.branch.close(DisconnectReason::Closed, Farewell::Polite);
-        self.branch.poll(&mut self.peer, self.clock.now());
-    }
-
     /// One turn of the loop.
-    fn turn(&mut self, what: &str) -> Played {
+    pub(crate) fn turn(&mut self, what: &str) -> Played {
         let now = self.clock.now();
-        self.branch.poll(&mut self.peer, now);
+        if let Some(peer) = &mut self.peer {
+            self.branch.poll(peer, now);
+        }
         if self.options.suite.fails_at_once() && self.report.has_failed() {
             return Err(Failed(format!("a check failed before {what}")));
         }
@@ -233,6 +337,13 @@ impl World {
         }
         std::thread::sleep(TURN);
         Ok(())
+    }
+
+    /// Takes part through `peer`, from now on rather than from the next turn.
+    fn open(&mut self, peer: Box<dyn MultiplayerPeer>) {
+        let mut peer = Tap::new(peer, self.tap());
+        self.branch.poll(&mut peer, self.clock.now());
+        self.peer = Some(peer);
     }
 }
 
@@ -245,35 +356,5 @@ impl<E: std::error::Error> From<E> for Failed {
 impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
-    }
-}
-
-fn on_signal(watch: &RefCell<Watch>, report: &Report, scene: &mut Scene, signal: &Signal) {
-    let name = match signal {
-        Signal::PeerPacket { from, data } => {
-            // Taken out while it runs, as it may do anything with the scene.
-            let hook = watch.borrow_mut().on_peer_packet.take();
-            match hook {
-                Some(mut hook) => {
-                    hook(scene, *from, data);
-                    watch.borrow_mut().on_peer_packet = Some(hook);
-                }
-                None => report.fail(format!("{} bytes of {from} came unasked", data.len())),
-            }
-            return;
-        }
-        Signal::PeerConnected(peer) => format!("peer_connected({peer})"),
-        Signal::PeerDisconnected(peer) => format!("peer_disconnected({peer})"),
-        Signal::ServerDisconnected => "server_disconnected".to_owned(),
-        other => format!("{other:?}"),
-    };
-    let peers: Vec<i32> = scene.peers().into_iter().map(PeerId::get).collect();
-    report.say(&json!({ "event": "signal", "signal": name, "peers": peers }));
-    let mut watch = watch.borrow_mut();
-    watch.signals.push(name);
-    if let Signal::PeerDisconnected(peer) = signal
-        && !watch.may_leave.contains(peer)
-    {
-        report.fail(format!("peer {peer} has left too early"));
     }
 }

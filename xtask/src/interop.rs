@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use crate::godot::{self, Godot};
 use crate::process::now;
-use crate::round::{ROOM, Round, Server};
+use crate::round::{Cast, Player, ROOM, Round};
 use crate::suite::{Played, Scenario, Suite, played_by};
 use crate::workspace;
 
@@ -20,7 +20,7 @@ pub(crate) struct InteropArgs {
     /// What the packets travel over
     #[arg(long, value_enum, default_value_t)]
     pub(crate) transport: Transport,
-    /// The side that mp plays; Godot plays the other
+    /// What mp plays; Godot plays the rest
     #[arg(long, value_enum, default_value_t)]
     pub(crate) role: Role,
     /// Play only this scenario; may be given several times [default: all that mp-interop lists]
@@ -56,7 +56,10 @@ pub(crate) enum Transport {
 pub(crate) enum Role {
     #[default]
     Server,
+    /// All clients of a Godot server
     Client,
+    /// Client 0 of a Godot server; the others are Godot too. Scenarios of one client are left out
+    Mixed,
 }
 
 /// How the scenarios went.
@@ -98,15 +101,8 @@ pub(crate) fn run_with(godot: &Godot, args: &InteropArgs) -> Result<Tally, Strin
 }
 
 fn supported(args: &InteropArgs) -> Result<(), String> {
-    if !args.self_check {
-        if args.transport == Transport::Ws {
-            return Err(
-                "--transport ws is not supported yet: mp has no WebSocket transport".to_owned()
-            );
-        }
-        if args.role == Role::Client {
-            return Err("--role client is not supported yet: mp plays the server".to_owned());
-        }
+    if !args.self_check && args.transport == Transport::Ws {
+        return Err("--transport ws is not supported yet: mp has no WebSocket transport".to_owned());
     }
     Ok(())
 }
@@ -122,7 +118,7 @@ struct Row<'a> {
     scenario: &'a Scenario,
     compression: Option<&'a str>,
     /// Nobody plays mp's side yet where there is none.
-    server: Option<Server>,
+    cast: Option<Cast>,
 }
 
 impl Table<'_> {
@@ -135,7 +131,7 @@ impl Table<'_> {
         );
         for row in &rows {
             self.print_start(row);
-            let Some(server) = &row.server else {
+            let Some(cast) = &row.cast else {
                 println!("not yet");
                 tally.not_yet += 1;
                 continue;
@@ -143,7 +139,7 @@ impl Table<'_> {
             let started = now();
             let mut tries = Vec::new();
             let passed = loop {
-                match self.round(row, server, tries.len()).play() {
+                match self.round(row, cast, tries.len()).play() {
                     Ok(()) => break true,
                     Err(why) => tries.push(why),
                 }
@@ -173,15 +169,13 @@ impl Table<'_> {
         let name = names.first().map_or(FAULT_SCENARIO, String::as_str);
         let scenario = self.suite.scenario(name)?;
         let program = workspace::program("mp-interop", "MP_INTEROP_BIN")?;
-        let server = Server::Interop(program);
-        let row = Row {
-            scenario,
-            compression: self.args.compression.as_deref(),
-            server: Some(server.clone()),
-        };
-        print!("planted fault in {name} ... ");
+        let cast = self.cast(Player::Interop(program));
+        let compression = self.args.compression.as_deref();
+        let row = Row { scenario, compression, cast: Some(cast.clone()) };
+        let role = self.args.role.name();
+        print!("planted fault in {name}, {role} ... ");
         flush();
-        let mut round = self.round(&row, &server, 0);
+        let mut round = self.round(&row, &cast, 0);
         round.logs = self.logs("planted-fault");
         match round.play_with_planted_fault() {
             Ok(()) => {
@@ -202,8 +196,8 @@ impl Table<'_> {
         let transport = self.transport();
         let mut selected = Vec::new();
         if named.is_empty() {
-            selected
-                .extend(self.suite.scenarios.iter().filter(|s| s.transports.contains(&transport)));
+            let fits = |s: &&Scenario| s.transports.contains(&transport) && self.fits_role(s);
+            selected.extend(self.suite.scenarios.iter().filter(fits));
         } else {
             for name in named {
                 let scenario = self.suite.scenario(name)?;
@@ -217,14 +211,14 @@ impl Table<'_> {
         let mut rows = Vec::new();
         for scenario in selected {
             for compression in self.modes(scenario) {
-                let server = players.server(scenario, compression);
-                if server.is_none() && !named.is_empty() {
+                let cast = players.cast(self, scenario, compression);
+                if cast.is_none() && !named.is_empty() {
                     let mode = compression
                         .map(|mode| format!(" with --compression={mode}"))
                         .unwrap_or_default();
                     return Err(format!("mp-interop does not play {}{mode} yet", scenario.name));
                 }
-                rows.push(Row { scenario, compression, server });
+                rows.push(Row { scenario, compression, cast });
             }
         }
         Ok(rows)
@@ -238,14 +232,14 @@ impl Table<'_> {
         }
     }
 
-    fn round<'a>(&'a self, row: &Row<'a>, server: &Server, tries: usize) -> Round<'a> {
+    fn round<'a>(&'a self, row: &Row<'a>, cast: &Cast, tries: usize) -> Round<'a> {
         let name = row.label("-");
         let name = if tries == 0 { name } else { format!("{name}.retry{tries}") };
         Round {
             godot: self.godot,
             suite: &self.suite,
             scenario: row.scenario,
-            server: server.clone(),
+            cast: cast.clone(),
             transport: self.args.transport.name(),
             compression: row.compression,
             timeout: self.args.timeout,
@@ -254,13 +248,24 @@ impl Table<'_> {
     }
 
     fn print_start(&self, row: &Row<'_>) {
-        let mp = match (&row.server, self.args.role) {
-            (Some(Server::Godot), _) => "none",
-            (Some(Server::Relay(_)), _) | (_, Role::Server) => "server",
-            (_, Role::Client) => "client",
-        };
+        let mp = if self.args.self_check { "none" } else { self.args.role.name() };
         print!("{:<24}{:<11}{mp:<9}", row.label(" "), self.args.transport.name());
         flush();
+    }
+
+    /// mp's `player` in its role, and Godot.
+    fn cast(&self, player: Player) -> Cast {
+        match self.args.role {
+            Role::Server => Cast { server: player, ..Cast::GODOT },
+            Role::Client => {
+                Cast { first_client: player.clone(), other_clients: player, ..Cast::GODOT }
+            }
+            Role::Mixed => Cast { first_client: player, ..Cast::GODOT },
+        }
+    }
+
+    fn fits_role(&self, scenario: &Scenario) -> bool {
+        self.args.role != Role::Mixed || scenario.clients > 1
     }
 
     fn print_why(&self, row: &Row<'_>, number: usize, why: &str) {
@@ -277,7 +282,8 @@ impl Table<'_> {
     }
 
     fn logs(&self, name: &str) -> PathBuf {
-        workspace::target().join("interop").join(self.suite.name()).join(name)
+        let folder = format!("{}-{}", self.suite.name(), self.args.role.name());
+        workspace::target().join("interop").join(folder).join(name)
     }
 }
 
@@ -301,11 +307,13 @@ impl Players {
         if table.args.self_check {
             return Ok(players);
         }
-        let is_room = |scenario: &&&Scenario| table.suite.own && scenario.name == ROOM;
-        if selected.iter().any(|scenario| is_room(&scenario)) {
+        let by_relay = |scenario: &Scenario| {
+            table.suite.own && scenario.name == ROOM && table.args.role == Role::Server
+        };
+        if selected.iter().any(|scenario| by_relay(scenario)) {
             players.relay = Some(workspace::program("mp-server", "MP_SERVER_BIN")?);
         }
-        if selected.iter().any(|scenario| !is_room(&scenario)) {
+        if selected.iter().any(|scenario| !by_relay(scenario)) {
             let program = workspace::program("mp-interop", "MP_INTEROP_BIN")?;
             let played = played_by(&program, &table.suite)?;
             players.interop = Some((program, played));
@@ -313,16 +321,32 @@ impl Players {
         Ok(players)
     }
 
-    fn server(&self, scenario: &Scenario, compression: Option<&str>) -> Option<Server> {
-        if let (Some(relay), ROOM) = (&self.relay, scenario.name.as_str()) {
-            return Some(Server::Relay(relay.clone()));
+    fn cast(
+        &self,
+        table: &Table<'_>,
+        scenario: &Scenario,
+        compression: Option<&str>,
+    ) -> Option<Cast> {
+        if table.args.self_check {
+            return Some(Cast::GODOT);
         }
-        let Some((program, played)) = &self.interop else {
-            return Some(Server::Godot);
-        };
+        if let (Some(relay), ROOM) = (&self.relay, scenario.name.as_str()) {
+            return Some(table.cast(Player::Relay(relay.clone())));
+        }
+        let (program, played) = self.interop.as_ref()?;
         let modes = played.get(&scenario.name)?;
         let plays = |mode: &str| modes.is_empty() || modes.iter().any(|m| m == mode);
-        compression.is_none_or(plays).then(|| Server::Interop(program.clone()))
+        compression.is_none_or(plays).then(|| table.cast(Player::Interop(program.clone())))
+    }
+}
+
+impl Role {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Client => "client",
+            Self::Mixed => "mixed",
+        }
     }
 }
 

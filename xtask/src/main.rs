@@ -28,18 +28,18 @@ struct Cli {
 enum Command {
     /// Everything that must pass: the workspace's tests, then scenarios with real Godot.
     ///
-    /// Finds or fetches Godot, then runs `cargo test --workspace`, all scenarios of interop/godot, the planted fault, and an
-    /// additional suite folder, when there is one ($MP_INTEROP_SUITE, or the folder beside the project). All steps
-    /// run even when one fails; the summary at the end says which.
+    /// Finds or fetches Godot, then runs `cargo test --workspace`, all scenarios of interop/godot in each of mp's roles, planted
+    /// faults, the examples, and an additional suite folder, when there is one ($MP_INTEROP_SUITE, or the folder beside
+    /// the project). All steps run even when one fails; the summary at the end says which.
     Test,
     /// Formatting, lints and documentation without a warning, then everything `test` does.
     Ci,
     /// Plays scenarios with real Godot processes on one side and mp on the other.
     ///
-    /// Builds mp's side (the binary mp-interop; for the scenario `room` it is mp-server), starts it on a free port, starts the
-    /// scenario's number of Godot clients, and prints a table. A scenario passes when every process exits with 0 and
+    /// Builds mp's side (the binary mp-interop; where it serves the scenario `room` it is mp-server), starts a server on a free port,
+    /// then the scenario's number of clients, and prints a table. A scenario passes when every process exits with 0 and
     /// prints a result line with "pass". One that mp-interop does not list is shown as "not yet". Logs are in
-    /// target/interop/SUITE/SCENARIO.WHO.log, what is written to standard error in .err beside it.
+    /// target/interop/SUITE-ROLE/SCENARIO.WHO.log, what is written to standard error in .err beside it.
     Interop(InteropArgs),
     /// Prints the path and version of the Godot that the tests use, and fetches it where there is none.
     Godot,
@@ -57,6 +57,7 @@ Examples:
   cargo xtask test
   cargo xtask interop --scenario hello --scenario calls
   cargo xtask interop --suite ../my-suite --compression range
+  cargo xtask interop --role client
   cargo xtask interop --planted-fault
   cargo xtask interop --self-check --transport ws";
 

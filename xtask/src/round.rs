@@ -14,7 +14,7 @@ pub(crate) struct Round<'a> {
     pub(crate) godot: &'a Godot,
     pub(crate) suite: &'a Suite,
     pub(crate) scenario: &'a Scenario,
-    pub(crate) server: Server,
+    pub(crate) cast: Cast,
     pub(crate) transport: &'a str,
     pub(crate) compression: Option<&'a str>,
     /// What one process may take, seconds.
@@ -23,16 +23,30 @@ pub(crate) struct Round<'a> {
     pub(crate) logs: PathBuf,
 }
 
-/// Who plays the server.
-#[derive(Clone)]
-pub(crate) enum Server {
+/// Who plays whom.
+#[derive(Clone, Debug)]
+pub(crate) struct Cast {
+    pub(crate) server: Player,
+    pub(crate) first_client: Player,
+    pub(crate) other_clients: Player,
+}
+
+/// Who plays a side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Player {
+    /// Godot.
+    Godot,
     /// mp-interop at this path.
     Interop(PathBuf),
-    /// mp-server at this path, which knows nothing of scenarios: it is ready when it prints its address, must outlive
-    /// its clients' talk, and is then asked to end.
+    /// mp-server at this path, as a server only. It knows nothing of scenarios: it is ready when it prints its address, must
+    /// outlive its clients' talk, and is then asked to end.
     Relay(PathBuf),
-    /// Godot, to prove the suite itself.
-    Godot,
+}
+
+impl Cast {
+    /// Godot on all sides.
+    pub(crate) const GODOT: Self =
+        Self { server: Player::Godot, first_client: Player::Godot, other_clients: Player::Godot };
 }
 
 impl Round<'_> {
@@ -46,45 +60,48 @@ impl Round<'_> {
         let (server, port) = self.start_server(false)?;
         let mut all = vec![server];
         for index in 0..self.scenario.clients {
-            all.push(self.start_client(index, port)?);
+            all.push(self.start_client(index, port, false)?);
         }
-        if matches!(self.server, Server::Relay(_)) {
+        if matches!(self.cast.server, Player::Relay(_)) {
             return self.end_relay(all, limit);
         }
         wait_for_all(&mut all, limit);
         complaints(&mut all)
     }
 
-    /// Plays it with a server that expects a wrong value, which it must notice.
+    /// Plays it with an mp side that expects a wrong value, which it must notice.
     ///
     /// # Errors
     ///
-    /// When the server has not noticed.
+    /// When it has not noticed.
     pub(crate) fn play_with_planted_fault(&self) -> Result<(), String> {
         let limit = now() + Duration::from_secs(u64::from(self.timeout)) + SPARE;
-        let (mut server, port) = self.start_server(true)?;
-        let mut clients = Vec::new();
+        let (server, port) = self.start_server(true)?;
+        let mut all = vec![server];
         for index in 0..self.scenario.clients {
-            clients.push(self.start_client(index, port)?);
+            all.push(self.start_client(index, port, true)?);
         }
-        server.wait_until(limit, |_| false);
-        let Some(status) = server.ended() else {
-            return Err("the server is still running at the time limit".to_owned());
-        };
-        let output = server.output();
-        if status.success() {
-            return Err("the server has passed with a wrong expectation: its checks check nothing"
-                .to_owned());
+        let is_mp = |index: usize| matches!(self.player(index), Player::Interop(_));
+        for (_, mp) in all.iter_mut().enumerate().filter(|(index, _)| is_mp(*index)) {
+            mp.wait_until(limit, |_| false);
+            let who = mp.who.clone();
+            let Some(status) = mp.ended() else {
+                return Err(format!("{who} is still running at the time limit"));
+            };
+            if status.success() {
+                let why = "has passed with a wrong expectation: its checks check nothing";
+                return Err(format!("{who} {why}"));
+            }
+            let output = mp.output();
+            if !has_event(&output, "check_failed") {
+                let why = "but not by a check: no check_failed line";
+                return Err(format!("{who} has failed ({status}), {why}"));
+            }
+            let Some((false, _)) = result_line(&output) else {
+                return Err(format!("{who} has no result line that says fail"));
+            };
         }
-        if !has_event(&output, "check_failed") {
-            return Err(format!(
-                "the server has failed ({status}), but not by a check: no check_failed line"
-            ));
-        }
-        match result_line(&output) {
-            Some((false, _)) => Ok(()),
-            _ => Err("the server has no result line that says fail".to_owned()),
-        }
+        Ok(())
     }
 
     /// Starts the server and waits until it listens. Another program may have taken the free port in between, so an early
@@ -93,12 +110,9 @@ impl Round<'_> {
         let mut last = String::new();
         for _ in 0..PORT_ATTEMPTS {
             let port = free_port()?;
-            let mut command = self.server_command(port);
-            if plant_fault {
-                command.arg("--plant-fault");
-            }
+            let mut command = self.server_command(port, plant_fault);
             let mut server = Process::start("server", &mut command, &self.log("server"))?;
-            let relay = matches!(self.server, Server::Relay(_));
+            let relay = matches!(self.cast.server, Player::Relay(_));
             let address = format!(":{port}");
             let listens = server.wait_until(now() + START, |server| {
                 let output = server.output();
@@ -119,33 +133,52 @@ impl Round<'_> {
         Err(format!("the server ends before it listens: {last}"))
     }
 
-    fn start_client(&self, index: u32, port: u16) -> Result<Process, String> {
+    fn start_client(&self, index: u32, port: u16, plant_fault: bool) -> Result<Process, String> {
         let who = format!("client{index}");
-        let mut command = self.godot.command(&self.suite.folder);
-        command.args(self.scenario_args("client", port)).arg(format!("--index={index}"));
-        if matches!(self.server, Server::Relay(_)) || (self.suite.own && self.scenario.name == ROOM)
+        let player = self.player(index as usize + 1);
+        let mut command = self.command(player, "client", port, plant_fault);
+        command.arg(format!("--index={index}"));
+        if matches!(self.cast.server, Player::Relay(_))
+            || (self.suite.own && self.scenario.name == ROOM)
         {
             command.arg("--expect-goodbye");
         }
         Process::start(&who, &mut command, &self.log(&who))
     }
 
-    fn server_command(&self, port: u16) -> Command {
-        let mut command = match &self.server {
-            Server::Relay(path) => {
-                let mut command = Command::new(path);
-                command.arg("--enet").arg(format!("127.0.0.1:{port}"));
-                return command;
-            }
-            Server::Interop(path) => {
+    fn server_command(&self, port: u16, plant_fault: bool) -> Command {
+        if let Player::Relay(path) = &self.cast.server {
+            let mut command = Command::new(path);
+            command.arg("--enet").arg(format!("127.0.0.1:{port}"));
+            return command;
+        }
+        self.command(&self.cast.server, "server", port, plant_fault)
+    }
+
+    /// What starts a side of the scenario. A fault is planted in mp's sides only.
+    fn command(&self, player: &Player, role: &str, port: u16, plant_fault: bool) -> Command {
+        let mut command = match player {
+            Player::Interop(path) | Player::Relay(path) => {
                 let mut command = Command::new(path);
                 command.arg(self.suite.option());
+                if plant_fault {
+                    command.arg("--plant-fault");
+                }
                 command
             }
-            Server::Godot => self.godot.command(&self.suite.folder),
+            Player::Godot => self.godot.command(&self.suite.folder),
         };
-        command.args(self.scenario_args("server", port));
+        command.args(self.scenario_args(role, port));
         command
+    }
+
+    /// Who plays the server (0), and the clients (from 1).
+    fn player(&self, process: usize) -> &Player {
+        match process {
+            0 => &self.cast.server,
+            1 => &self.cast.first_client,
+            _ => &self.cast.other_clients,
+        }
     }
 
     fn scenario_args(&self, role: &str, port: u16) -> Vec<String> {

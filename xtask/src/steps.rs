@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::example;
 use crate::godot::{self, Godot};
-use crate::interop::{self, InteropArgs};
+use crate::interop::{self, InteropArgs, Role};
 use crate::process::now;
 use crate::suite::Suite;
 use crate::workspace::{cargo, run};
@@ -62,17 +62,24 @@ fn tests(steps: &mut Steps) {
         run(&mut command)?;
         Ok("passed".to_owned())
     });
-    steps.interop("interop", &godot, InteropArgs::new());
-    steps.interop(
-        "planted fault",
-        &godot,
-        InteropArgs { planted_fault: true, ..InteropArgs::new() },
-    );
+    for role in [Role::Server, Role::Client, Role::Mixed] {
+        let name = format!("interop, {}", role.name());
+        steps.interop(&name, &godot, InteropArgs { role, ..InteropArgs::new() });
+    }
+    for role in [Role::Server, Role::Client] {
+        let name = format!("planted fault, {}", role.name());
+        let args = InteropArgs { role, planted_fault: true, ..InteropArgs::new() };
+        steps.interop(&name, &godot, args);
+    }
     steps.with_godot("README", &godot, example::readme);
     steps.with_godot("example arena", &godot, example::arena);
     if let Some(folder) = Suite::additional_folder() {
-        let name = format!("interop, {}", folder.file_name().unwrap_or_default().display());
-        steps.interop(&name, &godot, InteropArgs { suite: Some(folder), ..InteropArgs::new() });
+        let suite = folder.file_name().unwrap_or_default().display().to_string();
+        for role in [Role::Server, Role::Client] {
+            let name = format!("{suite}, {}", role.name());
+            let suite = Some(folder.clone());
+            steps.interop(&name, &godot, InteropArgs { suite, role, ..InteropArgs::new() });
+        }
     }
 }
 

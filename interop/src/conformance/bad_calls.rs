@@ -3,7 +3,7 @@
 use mp_core::variant::Array;
 use mp_scene::prelude::*;
 
-use super::ctl::Ctl;
+use super::ctl::{ClientCtl, Ctl};
 use crate::world::{Played, World};
 
 pub(super) fn serve(world: &mut World) -> Played {
@@ -14,20 +14,13 @@ pub(super) fn serve(world: &mut World) -> Played {
     let ctl = Ctl::open(world)?;
     let client = ctl.ids[0];
 
-    world.until("3 pings", |world| world.get(to_server).executed.len() == 3)?;
+    world.until("3 pings", |world| world.get(to_server).pings() >= 3)?;
     check_pings(world, to_server, client);
     // What the server refused: few, and typed twice. boo waits for the ghost for a while, and is refused then.
     let refused = world.scene().stats().refused_calls;
     report.check("refused calls", refused, 3);
 
-    world.rpc_id(client, to_client, "ping", (1,))?;
-    world.rpc_id(client, ghost, "boo", ())?;
-    world.rpc_id(client, to_client, "few", (7,))?;
-    world.rpc_id(client, to_client, "ping", (2,))?;
-    world.rpc_id(client, to_client, "typed", ("not a number",))?;
-    world.rpc_id(client, to_client, "typed", (Array::from([1, 2, 3]),))?;
-    world.rpc_id(client, ghost, "boo", ())?;
-    world.rpc_id(client, to_client, "ping", (3,))?;
+    send(world, client, to_client, ghost)?;
     ctl.close(world)?;
 
     check_pings(world, to_server, client);
@@ -35,16 +28,54 @@ pub(super) fn serve(world: &mut World) -> Played {
     Ok(())
 }
 
-fn check_pings(world: &mut World, node: NodeRef<Strict>, client: PeerId) {
+pub(super) fn play(world: &mut World) -> Played {
+    let (report, server) = (world.report.clone(), PeerId::SERVER);
+    let to_server = world.add("ToServer", Strict::default())?;
+    let to_client = world.add("ToClient", Strict::default())?;
+    let ghost = world.add("Ghost_client", Ghost)?;
+    let ctl = ClientCtl::enter(world)?;
+
+    send(world, server, to_server, ghost)?;
+    world.until("3 pings", |world| world.get(to_client).pings() >= 3)?;
+    check_pings(world, to_client, server);
+    // As for the server.
+    let refused = world.scene().stats().refused_calls;
+    report.check("refused calls", refused, 3);
+    ctl.close(world)?;
+
+    check_pings(world, to_client, server);
+    report.check("calls of ToServer here", world.get(to_server).executed.len(), 0);
+    Ok(())
+}
+
+/// Three pings, and what cannot be executed in between.
+fn send(world: &mut World, to: PeerId, node: NodeRef<Strict>, ghost: NodeRef<Ghost>) -> Played {
+    world.rpc_id(to, node, "ping", (1,))?;
+    world.rpc_id(to, ghost, "boo", ())?;
+    world.rpc_id(to, node, "few", (7,))?;
+    world.rpc_id(to, node, "ping", (2,))?;
+    world.rpc_id(to, node, "typed", ("not a number",))?;
+    world.rpc_id(to, node, "typed", (Array::from([1, 2, 3]),))?;
+    world.rpc_id(to, ghost, "boo", ())?;
+    world.rpc_id(to, node, "ping", (3,))
+}
+
+fn check_pings(world: &mut World, node: NodeRef<Strict>, caller: PeerId) {
     let report = world.report.clone();
     let executed = world.get(node).executed.clone();
-    let expected = [1, 2, 3].map(|n| ("ping", n, client));
+    let expected = [1, 2, 3].map(|n| ("ping", n, caller));
     report.check("what was executed", executed, expected.into());
 }
 
 #[derive(Default)]
 pub(super) struct Strict {
     executed: Vec<(&'static str, i64, PeerId)>,
+}
+
+impl Strict {
+    fn pings(&self) -> usize {
+        self.executed.iter().filter(|(method, ..)| *method == "ping").count()
+    }
 }
 
 impl Node for Strict {

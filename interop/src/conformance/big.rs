@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mp_scene::prelude::*;
 
-use super::ctl::Ctl;
+use super::ctl::{ClientCtl, Ctl};
 use crate::world::{Played, World};
 
 const SIZE: usize = 200 * 1024;
@@ -12,46 +12,58 @@ const TEXT: usize = 100_000;
 /// Bytes and seeds of the `raw` ones.
 const RAWS: [(usize, u64); 4] = [(SIZE, 1), (1, 2), (1400, 3), (65535, 4)];
 const BOXED_SEED: u64 = 5;
+/// For all of them.
+const SLOW: Duration = Duration::from_secs(30);
 
 pub(super) fn serve(world: &mut World) -> Played {
     let pipe = world.add("Pipe", Pipe::default())?;
     let ctl = Ctl::open(world)?;
     let client = ctl.ids[0];
-    world.until_within(Duration::from_secs(30), "8 packets", |world| {
-        let pipe = world.get(pipe);
-        pipe.in_order.len() + pipe.boxed.len() >= 8
-    })?;
+    world.until_within(SLOW, "8 packets", |world| world.get(pipe).has_all())?;
     check(world, pipe, client);
-
-    let [first, one, middle, large] = RAWS.map(|(size, seed)| pattern(size, seed));
-    world.rpc_id(client, pipe, "small", (1,))?;
-    world.rpc_id(client, pipe, "raw", (first,))?;
-    world.rpc_id(client, pipe, "small", (2,))?;
-    world.rpc_id(client, pipe, "raw", (one,))?;
-    world.rpc_id(client, pipe, "raw", (middle,))?;
-    world.rpc_id(client, pipe, "raw", (large,))?;
-    world.rpc_id(client, pipe, "small", (3,))?;
-    let boxed = ("box", pattern(SIZE, BOXED_SEED), "s".repeat(TEXT));
-    world.rpc_id(client, pipe, "boxed", boxed)?;
+    send(world, pipe, client)?;
     ctl.close(world)?;
     check(world, pipe, client);
     Ok(())
 }
 
-fn check(world: &mut World, pipe: NodeRef<Pipe>, client: PeerId) {
+pub(super) fn play(world: &mut World) -> Played {
+    let pipe = world.add("Pipe", Pipe::default())?;
+    let ctl = ClientCtl::enter(world)?;
+    send(world, pipe, PeerId::SERVER)?;
+    world.until_within(SLOW, "8 packets", |world| world.get(pipe).has_all())?;
+    check(world, pipe, PeerId::SERVER);
+    ctl.close(world)?;
+    check(world, pipe, PeerId::SERVER);
+    Ok(())
+}
+
+fn send(world: &mut World, pipe: NodeRef<Pipe>, to: PeerId) -> Played {
+    let [first, one, middle, large] = RAWS.map(|(size, seed)| pattern(size, seed));
+    world.rpc_id(to, pipe, "small", (1,))?;
+    world.rpc_id(to, pipe, "raw", (first,))?;
+    world.rpc_id(to, pipe, "small", (2,))?;
+    world.rpc_id(to, pipe, "raw", (one,))?;
+    world.rpc_id(to, pipe, "raw", (middle,))?;
+    world.rpc_id(to, pipe, "raw", (large,))?;
+    world.rpc_id(to, pipe, "small", (3,))?;
+    world.rpc_id(to, pipe, "boxed", ("box", pattern(SIZE, BOXED_SEED), "s".repeat(TEXT)))
+}
+
+fn check(world: &mut World, pipe: NodeRef<Pipe>, sender: PeerId) {
     let report = world.report.clone();
     let Pipe { in_order, boxed } = world.get(pipe).clone();
     let [first, one, middle, large] = RAWS.map(|(size, seed)| Heard::Raw(pattern(size, seed)));
     let small = Heard::Small;
     let expected = [small(1), first, small(2), one, middle, large, small(3)];
-    let expected: Vec<_> = expected.into_iter().map(|heard| (client, heard)).collect();
+    let expected: Vec<_> = expected.into_iter().map(|heard| (sender, heard)).collect();
     report.check("channel 0", in_order, expected);
     let expected = ("box".to_owned(), pattern(SIZE, BOXED_SEED), "s".repeat(TEXT));
-    report.check("channel 2", boxed, vec![(client, expected)]);
+    report.check("channel 2", boxed, vec![(sender, expected)]);
 }
 
 /// x = (x * 1103515245 + 12345) mod 2^31, byte = (x >> 16) & 255.
-fn pattern(size: usize, seed: u64) -> Vec<u8> {
+pub(super) fn pattern(size: usize, seed: u64) -> Vec<u8> {
     let mut x = seed;
     std::iter::repeat_with(|| {
         x = (x * 1_103_515_245 + 12_345) % (1 << 31);
@@ -75,6 +87,12 @@ type Boxed = (String, Vec<u8>, String);
 enum Heard {
     Small(i64),
     Raw(Vec<u8>),
+}
+
+impl Pipe {
+    fn has_all(&self) -> bool {
+        self.in_order.len() + self.boxed.len() >= 8
+    }
 }
 
 impl Node for Pipe {

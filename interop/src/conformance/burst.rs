@@ -4,32 +4,46 @@ use std::time::Duration;
 
 use mp_scene::prelude::*;
 
-use super::ctl::Ctl;
+use super::ctl::{ClientCtl, Ctl};
 use crate::world::{Played, World};
 
 const COUNT: i64 = 2000;
 /// One call on channel 2 for so many on channel 0.
 const PER_COUNT2: i64 = 4;
 const COUNT2: i64 = COUNT / PER_COUNT2;
+/// For all of them.
+const SLOW: Duration = Duration::from_secs(30);
 
 pub(super) fn serve(world: &mut World) -> Played {
     let pipe = world.add("Pipe", Pipe::default())?;
     let ctl = Ctl::open(world)?;
     let client = ctl.ids[0];
-    world.until_within(Duration::from_secs(30), "the calls of the client", |world| {
-        let pipe = world.get(pipe);
-        pipe.zero.len() >= COUNT as usize && pipe.two.len() >= COUNT2 as usize
-    })?;
+    world.until_within(SLOW, "the client's calls", |world| world.get(pipe).has_all())?;
     check(world, pipe);
-
-    for n in 0..COUNT {
-        world.rpc_id(client, pipe, "count", (n, format!("item {n}")))?;
-        if n % PER_COUNT2 == 0 {
-            world.rpc_id(client, pipe, "count2", (n / PER_COUNT2,))?;
-        }
-    }
+    send(world, pipe, client)?;
     ctl.close(world)?;
     check(world, pipe);
+    Ok(())
+}
+
+pub(super) fn play(world: &mut World) -> Played {
+    let pipe = world.add("Pipe", Pipe::default())?;
+    let ctl = ClientCtl::enter(world)?;
+    send(world, pipe, PeerId::SERVER)?;
+    world.until_within(SLOW, "the server's calls", |world| world.get(pipe).has_all())?;
+    check(world, pipe);
+    ctl.close(world)?;
+    check(world, pipe);
+    Ok(())
+}
+
+fn send(world: &mut World, pipe: NodeRef<Pipe>, to: PeerId) -> Played {
+    for n in 0..COUNT {
+        world.rpc_id(to, pipe, "count", (n, format!("item {n}")))?;
+        if n % PER_COUNT2 == 0 {
+            world.rpc_id(to, pipe, "count2", (n / PER_COUNT2,))?;
+        }
+    }
     Ok(())
 }
 
@@ -47,6 +61,12 @@ fn check(world: &mut World, pipe: NodeRef<Pipe>) {
 pub(super) struct Pipe {
     zero: Vec<(i64, String)>,
     two: Vec<i64>,
+}
+
+impl Pipe {
+    fn has_all(&self) -> bool {
+        self.zero.len() >= COUNT as usize && self.two.len() >= COUNT2 as usize
+    }
 }
 
 impl Node for Pipe {

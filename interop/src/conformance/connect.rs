@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 
 use mp_scene::prelude::*;
 
-use super::ctl::Ctl;
+use super::ctl::{ClientCtl, Ctl};
 use crate::world::{Played, World};
 
 pub(super) fn serve(world: &mut World) -> Played {
     let report = world.report.clone();
-    report.check("my id", world.scene().unique_id(), PeerId::SERVER);
-    report.check("peers at the start", world.scene().peers(), vec![]);
-    let ctl = Ctl::open(world)?;
+    let mut ctl = Ctl::new(world)?;
+    report.check("my id", world.me(), PeerId::SERVER);
+    report.check("peers at the start", world.peers(), vec![]);
+    ctl.gather(world)?;
     let leaving = ctl.ids[0];
     report.check_that("ids are greater than 1", ctl.ids.iter().all(|id| id.get() > 1));
     let unique: BTreeSet<_> = ctl.ids.iter().collect();
@@ -35,5 +36,37 @@ pub(super) fn serve(world: &mut World) -> Played {
     staying.sort_unstable();
     report.check("the peers left", world.peers(), staying);
     ctl.go_with(world, "left", &leaving.get().into())?;
+    ctl.close(world)
+}
+
+pub(super) fn play(world: &mut World) -> Played {
+    let report = world.report.clone();
+    let ctl = ClientCtl::enter(world)?;
+    let others = ctl.others(world);
+    report.check("other clients", others.len(), world.options.peers() - 1);
+    report.check_that("ids are greater than 1", ctl.ids.iter().all(|id| id.get() > 1));
+    let unique: BTreeSet<_> = ctl.ids.iter().collect();
+    report.check("different ids", unique.len(), ctl.ids.len());
+    ctl.settle(world)?;
+    let mut signals = world.signals();
+    let mut met = signals.split_off(2);
+    let expected = ["connected_to_server", "peer_connected(1)"].map(str::to_owned);
+    report.check("the first signals", signals, expected.into());
+    met.sort();
+    let mut connected: Vec<_> = others.iter().map(|id| format!("peer_connected({id})")).collect();
+    connected.sort();
+    report.check("the other signals", met, connected);
+
+    let leaving = ctl.ids[0];
+    world.may_leave(&[leaving]);
+    ctl.note(world, "listed")?;
+    if leaving == world.me() {
+        return ctl.go(world, "leave").map(drop);
+    }
+    let left = format!("peer_disconnected({leaving})");
+    world.until(&left, |world| world.has_seen(&left))?;
+    report.check("who has left", ctl.go(world, "left")?.to::<i32>()?, leaving.get());
+    report.check("signals in all", world.signals().len(), 2 + others.len() + 1);
+    report.check_that("client 0 is no peer", !world.peers().contains(&leaving));
     ctl.close(world)
 }

@@ -8,7 +8,7 @@ use mp_scene::prelude::*;
 use serde_json::json;
 
 use crate::report::Report;
-use crate::world::{Played, World};
+use crate::world::{Failed, Played, World};
 
 /// The server's control.
 pub(super) struct Ctl {
@@ -17,18 +17,25 @@ pub(super) struct Ctl {
     pub(super) ids: Vec<PeerId>,
 }
 
+/// A client's control.
+pub(super) struct ClientCtl {
+    node: NodeRef<CtlNode>,
+    /// Peer ids by index.
+    pub(super) ids: Vec<PeerId>,
+}
+
 /// For joining, and for the work of all clients.
 pub(super) const LONG: Duration = Duration::from_secs(20);
 
 impl Ctl {
-    /// Adds the node.
+    /// Adds the node and listens.
     pub(super) fn new(world: &mut World) -> Played<Self> {
-        let report = world.report.clone();
-        let node = world.add("Ctl", CtlNode { report, ..CtlNode::default() })?;
+        let node = CtlNode::add(world)?;
+        world.listen()?;
         Ok(Self { node, ids: Vec::new() })
     }
 
-    /// *Opening*: waits for the `hello` of every client, and lets them start.
+    /// *Opening*: listens, waits for the `hello` of every client, and lets them start.
     pub(super) fn open(world: &mut World) -> Played<Self> {
         let mut ctl = Self::new(world)?;
         ctl.gather(world)?;
@@ -37,8 +44,12 @@ impl Ctl {
 
     /// Waits for the `hello` of every client, and lets them start.
     pub(super) fn gather(&mut self, world: &mut World) -> Played {
-        let report = world.report.clone();
-        let (node, count) = (self.node, world.options.peers());
+        self.gather_some(world, world.options.peers())
+    }
+
+    /// Waits for the `hello` of the first `count` clients, and lets them start.
+    pub(super) fn gather_some(&mut self, world: &mut World, count: usize) -> Played {
+        let (report, node) = (world.report.clone(), self.node);
         world.until_within(LONG, "hello of all", |world| world.get(node).hello.len() == count)?;
         self.ids =
             (0..count).filter_map(|index| world.get(node).hello.get(&index).copied()).collect();
@@ -49,9 +60,14 @@ impl Ctl {
         self.go_with(world, "start", &Dictionary::from([("ids", ids)]).into())
     }
 
-    /// All clients will say hello again.
-    pub(super) fn forget_hello(&mut self, world: &mut World) {
-        world.get(self.node).hello.clear();
+    /// This client will say hello again.
+    pub(super) fn forget_hello(&mut self, world: &mut World, index: usize) {
+        world.get(self.node).hello.remove(&index);
+    }
+
+    /// Who has said hello, by index.
+    pub(super) fn hello(&self, world: &mut World) -> BTreeMap<usize, PeerId> {
+        world.get(self.node).hello.clone()
     }
 
     /// Calls `go(step, null)` on every connected client.
@@ -120,19 +136,129 @@ impl Ctl {
     }
 }
 
+impl ClientCtl {
+    /// Adds the node.
+    pub(super) fn new(world: &mut World) -> Played<Self> {
+        Ok(Self { node: CtlNode::add(world)?, ids: Vec::new() })
+    }
+
+    /// *Opening*: joins, says hello, and waits for the start.
+    pub(super) fn enter(world: &mut World) -> Played<Self> {
+        let mut ctl = Self::new(world)?;
+        ctl.join(world)?;
+        Ok(ctl)
+    }
+
+    /// Joins, also again, says hello, and waits for the start.
+    pub(super) fn join(&mut self, world: &mut World) -> Played {
+        self.forget(world);
+        world.join()?;
+        self.hello(world)?;
+        self.wait_to_start(world)
+    }
+
+    /// Forgets what the server has said: before this side joins again.
+    pub(super) fn forget(&self, world: &mut World) {
+        world.get(self.node).go.clear();
+    }
+
+    /// Calls `hello`.
+    pub(super) fn hello(&self, world: &mut World) -> Played {
+        world.rpc_id(PeerId::SERVER, self.node, "hello", (world.options.index as i64,))
+    }
+
+    /// Waits for go `start`, and takes the ids from it.
+    pub(super) fn wait_to_start(&mut self, world: &mut World) -> Played {
+        let report = world.report.clone();
+        world.until_within(LONG, "go start", |world| self.has_go(world, "start"))?;
+        let data = self.go(world, "start")?.to::<Dictionary>()?;
+        let ids = data.get(&"ids".into()).cloned().unwrap_or_default().to::<Array>()?;
+        self.ids = ids.iter().filter_map(|id| PeerId::new(id.clone().to().ok()?)).collect();
+        let mine = self.ids.get(world.options.index).copied();
+        report.check("my id at the start", mine, Some(world.me()));
+        if mine.is_none() { Err(Failed("the ids are of no use".into())) } else { Ok(()) }
+    }
+
+    /// The other clients, by index.
+    pub(super) fn others(&self, world: &mut World) -> Vec<PeerId> {
+        let me = world.me();
+        self.ids.iter().copied().filter(|&id| id != me).collect()
+    }
+
+    /// Waits until the server and the other clients are the peers.
+    pub(super) fn settle(&self, world: &mut World) -> Played {
+        let mut peers = self.others(world);
+        peers.push(PeerId::SERVER);
+        peers.sort_unstable();
+        world.until("the other clients", |world| world.peers() == peers)
+    }
+
+    /// Waits for go `step`; its data.
+    pub(super) fn go(&self, world: &mut World, step: &str) -> Played<Variant> {
+        world.until(&format!("go {step}"), |world| self.has_go(world, step))?;
+        Ok(world.get(self.node).go.get(step).cloned().unwrap_or_default())
+    }
+
+    /// Whether go `step` has come.
+    pub(super) fn has_go(&self, world: &mut World, step: &str) -> bool {
+        world.get(self.node).go.contains_key(step)
+    }
+
+    /// Calls `note(step, null)`.
+    pub(super) fn note(&self, world: &mut World, step: &str) -> Played {
+        world.rpc_id(PeerId::SERVER, self.node, "note", (step, Variant::Nil))
+    }
+
+    /// *Ending*: tells this side's verdict, waits for the server's, and leaves.
+    pub(super) fn close(self, world: &mut World) -> Played {
+        let (report, others) = (world.report.clone(), self.others(world));
+        world.may_leave(&others);
+        let why = report.summary();
+        world.rpc_id(PeerId::SERVER, self.node, "report", (why.is_empty(), why))?;
+        world.until_within(LONG, "finish", |world| world.get(self.node).finish.is_some())?;
+        if let Some(Err(why)) = world.get(self.node).finish.clone() {
+            report.fail(format!("the server's verdict: {why}"));
+        }
+        world.leave();
+        Ok(())
+    }
+}
+
 #[derive(Default)]
 pub(super) struct CtlNode {
     report: Report,
     hello: BTreeMap<usize, PeerId>,
     notes: BTreeMap<(PeerId, String), Variant>,
     reports: BTreeMap<PeerId, Result<(), String>>,
+    /// A client: the data of `go` by step, and the server's verdict.
+    go: BTreeMap<String, Variant>,
+    finish: Option<Result<(), String>>,
+}
+
+impl CtlNode {
+    fn add(world: &mut World) -> Played<NodeRef<Self>> {
+        let report = world.report.clone();
+        world.add("Ctl", Self { report, ..Self::default() })
+    }
 }
 
 impl Node for CtlNode {
     fn rpc_table() -> RpcTable<Self> {
         RpcTable::new()
-            .remote("finish", RpcConfig::authority())
-            .remote("go", RpcConfig::authority())
+            .method(
+                "finish",
+                RpcConfig::authority(),
+                |ctl: &mut Self, _cx, said: (bool, String)| {
+                    let (ok, why) = said;
+                    ctl.report.say(&json!({ "event": "finish", "ok": ok, "why": why }));
+                    ctl.finish = Some(if ok { Ok(()) } else { Err(why) });
+                },
+            )
+            .method("go", RpcConfig::authority(), |ctl: &mut Self, _cx, go: (String, Variant)| {
+                let (step, data) = go;
+                ctl.report.say(&json!({ "event": "go", "step": step }));
+                ctl.go.insert(step, data);
+            })
             .method("hello", RpcConfig::any_peer(), |ctl: &mut Self, cx, (index,): (usize,)| {
                 let id = cx.remote_sender();
                 ctl.report.say(&json!({ "event": "hello", "id": id.get(), "index": index }));

@@ -1,12 +1,18 @@
 //! The scenarios of the conformance project: a larger set of the same kind, with a Godot project of its own.
 
+mod auth;
 mod bad_calls;
 mod big;
+mod branches;
 mod burst;
 mod bytes;
+mod compression;
 mod connect;
 mod ctl;
+mod drop;
+mod kick;
 mod reconnect;
+mod refuse;
 mod relay;
 mod relay_off;
 mod rpc_basic;
@@ -19,18 +25,24 @@ use crate::scenario::Scenario;
 
 /// Those that mp plays so far.
 pub(crate) const SCENARIOS: &[Scenario] = &[
-    Scenario::new("connect", 3, connect::serve),
-    Scenario::new("rpc_basic", 1, rpc_basic::serve).with_fault(),
-    Scenario::new("rpc_modes", 3, rpc_modes::serve),
-    Scenario::new("bad_calls", 1, bad_calls::serve),
-    Scenario::new("relay", 3, relay::serve),
-    Scenario::new("relay_off", 2, relay_off::serve),
-    Scenario::new("bytes", 3, bytes::serve),
-    Scenario::new("big", 1, big::serve),
-    Scenario::new("burst", 1, burst::serve),
-    Scenario::new("unreliable", 1, unreliable::serve),
-    Scenario::new("reconnect", 1, reconnect::serve),
-    Scenario::new("server_quit", 2, server_quit::serve),
+    Scenario::new("connect", 3, connect::serve, connect::play),
+    Scenario::new("rpc_basic", 1, rpc_basic::serve, rpc_basic::play).with_fault(),
+    Scenario::new("rpc_modes", 3, rpc_modes::serve, rpc_modes::play),
+    Scenario::new("bad_calls", 1, bad_calls::serve, bad_calls::play),
+    Scenario::new("relay", 3, relay::serve, relay::play),
+    Scenario::new("relay_off", 2, relay_off::serve, relay_off::play),
+    Scenario::new("auth", 4, auth::serve, auth::play),
+    Scenario::new("bytes", 3, bytes::serve, bytes::play),
+    Scenario::new("big", 1, big::serve, big::play),
+    Scenario::new("burst", 1, burst::serve, burst::play),
+    Scenario::new("unreliable", 1, unreliable::serve, unreliable::play),
+    Scenario::new("branches", 1, branches::serve, branches::play),
+    Scenario::new("reconnect", 1, reconnect::serve, reconnect::play),
+    Scenario::new("drop", 1, drop::serve, drop::play),
+    Scenario::new("refuse", 2, refuse::serve, refuse::play),
+    Scenario::new("kick", 2, kick::serve, kick::play),
+    Scenario::new("server_quit", 2, server_quit::serve, server_quit::play),
+    Scenario::new("compression", 1, compression::serve, compression::play),
 ];
 
 #[cfg(test)]
@@ -55,7 +67,9 @@ mod tests {
             (checksum(bad_calls::Strict::default()), "1a9f21615f5b2ad00b670ce7839f60ef"),
             (checksum(bad_calls::Ghost), "ae3e83e2fab3a7d8683d8eefabd1e74d"),
             (checksum(big::Pipe::default()), "e8357e58b0966a893a79d99c07e92bbb"),
+            (checksum(branches::Chat::default()), "9432f91f9d0bcef6f6394bb4497ac6d5"),
             (checksum(burst::Pipe::default()), "7ecdf7cbe34768de4d0038db0552f928"),
+            (checksum(compression::Pipe::default()), "6969f7e834a51cc74693e9d78632e86b"),
             (checksum(reconnect::Echo::default()), "1c5422e1144434b095911b5480ba77d2"),
             (checksum(relay::Talk::default()), "b329dacad71e27c6edfa78a9c688a938"),
             (checksum(relay_off::Talk::default()), "a53ff64efd169c1b4d085d6e7075c8d7"),

@@ -1,12 +1,15 @@
 //! Clients talk to each other through the server.
 
+use mp_core::Target;
 use mp_scene::prelude::*;
 
-use super::ctl::{Ctl, LONG};
+use super::ctl::{ClientCtl, Ctl, LONG};
+use crate::report::Report;
+use crate::tap::TapLog;
 use crate::world::{Played, World};
 
 pub(super) fn serve(world: &mut World) -> Played {
-    let talk = world.add("Talk", Talk::default())?;
+    let talk = world.add("Talk", Talk::new(world))?;
     let ctl = Ctl::open(world)?;
     world.until_within(LONG, "note talked", |world| ctl.has_notes(world, "talked", &ctl.ids))?;
     check_heard(world, talk, &ctl.ids);
@@ -19,6 +22,65 @@ pub(super) fn serve(world: &mut World) -> Played {
     Ok(())
 }
 
+pub(super) fn play(world: &mut World) -> Played {
+    let report = world.report.clone();
+    let talk = world.add("Talk", Talk::new(world))?;
+    let ctl = ClientCtl::enter(world)?;
+    let others = ctl.others(world);
+    ctl.settle(world)?;
+    for &other in &others {
+        world.rpc_id(other, talk, "say", ("small", vec![1u8, 2, 3]))?;
+        world.rpc_id(other, talk, "say3", ("medium", vec![7u8; MEDIUM]))?;
+        for n in 0..COUNT as i64 {
+            world.rpc_id(other, talk, "seq", (n,))?;
+        }
+    }
+    world.rpc_id(Target::AllExcept(PeerId::SERVER), talk, "say", ("all but server", vec![7u8]))?;
+    world.rpc(talk, "say", ("everybody", vec![8u8]))?;
+
+    let whisper = |world: &mut World| {
+        others.iter().try_for_each(|&other| {
+            world.rpc_id(other, talk, "whisper", ("w", vec![1u8, 2]))?;
+            world.rpc_id(other, talk, "mumble", ("m", vec![1u8, 2]))
+        })
+    };
+    let has_all = |world: &mut World| {
+        let talk = world.get(talk);
+        others.iter().all(|&other| talk.of(other).len() == said().len())
+    };
+    world.repeat_until("all that the others say", has_all, whisper)?;
+    ctl.note(world, "talked")?;
+    // The others may still be waiting for mine.
+    world.repeat_until("go done", |world| ctl.has_go(world, "done"), whisper)?;
+
+    ctl.close(world)?;
+    for &other in &others {
+        let came = world.get(talk).of(other);
+        report.check(&format!("what {other} says"), came, said());
+    }
+    let strangers = world.get(talk).heard.iter().filter(|heard| !others.contains(&heard.0)).count();
+    report.check("calls of strangers", strangers, 0);
+    Ok(())
+}
+
+/// What a client hears of another: the reliable ones of each channel in order, each of the others once.
+fn said() -> Vec<Said> {
+    let seq = (0..COUNT).map(|n| ("seq", n.to_string(), 0));
+    let channel_3 = ("say3", "medium".to_owned(), MEDIUM);
+    let last = [("all but server", 1), ("everybody", 1)];
+    let last = last.map(|(label, size)| ("say", label.to_owned(), size));
+    let unreliable = [("mumble", "m"), ("whisper", "w")];
+    let unreliable = unreliable.map(|(method, label)| (method, label.to_owned(), 2));
+    let mut said = vec![("say", "small".to_owned(), 3)];
+    said.extend(seq.chain(last).chain([channel_3]).chain(unreliable));
+    said
+}
+
+/// Calls of `seq`.
+const COUNT: usize = 200;
+/// Bytes of `say3`.
+const MEDIUM: usize = 50_000;
+
 fn check_heard(world: &mut World, talk: NodeRef<Talk>, ids: &[PeerId]) {
     let report = world.report.clone();
     let mut heard = world.get(talk).heard.clone();
@@ -28,30 +90,63 @@ fn check_heard(world: &mut World, talk: NodeRef<Talk>, ids: &[PeerId]) {
     report.check("what the server executed", heard, expected);
 }
 
+/// Method, label and size of the payload.
+type Said = (&'static str, String, usize);
+
 /// Sender, method, label and size of the payload.
 type Heard = (PeerId, &'static str, String, usize);
 
 #[derive(Default)]
 pub(super) struct Talk {
+    report: Report,
+    tap: TapLog,
     heard: Vec<Heard>,
+}
+
+impl Talk {
+    fn new(world: &World) -> Self {
+        Self { report: world.report.clone(), tap: world.tap(), heard: Vec::new() }
+    }
+
+    /// What one peer has said: channel 0 in order, then channel 3, then the unreliable ones without repetitions.
+    fn of(&self, peer: PeerId) -> Vec<Said> {
+        let of_peer = self.heard.iter().filter(|(sender, ..)| *sender == peer);
+        let of_peer = of_peer.map(|(_, method, label, size)| (*method, label.clone(), *size));
+        let (mut said, others): (Vec<_>, Vec<_>) =
+            of_peer.partition(|(method, ..)| ["say", "seq"].contains(method));
+        let (say3, mut unreliable): (Vec<_>, Vec<_>) =
+            others.into_iter().partition(|(method, ..)| *method == "say3");
+        unreliable.sort();
+        unreliable.dedup();
+        said.extend(say3.into_iter().chain(unreliable));
+        said
+    }
+
+    fn hear(&mut self, cx: &RpcContext<'_>, heard: Said, arrival: (TransferMode, u8)) {
+        let (method, label, size) = heard;
+        self.report.check(&format!("mode and channel of {method}"), self.tap.arrival(), arrival);
+        self.heard.push((cx.remote_sender(), method, label, size));
+    }
 }
 
 impl Node for Talk {
     fn rpc_table() -> RpcTable<Self> {
         let any_peer = RpcConfig::any_peer();
-        let hear = |method: &'static str| {
+        let hear = |method: &'static str, mode: TransferMode, channel: u8| {
             move |talk: &mut Self, cx: &mut RpcContext<'_>, said: (String, Vec<u8>)| {
                 let (label, payload) = said;
-                talk.heard.push((cx.remote_sender(), method, label, payload.len()));
+                talk.hear(cx, (method, label, payload.len()), (mode, channel));
             }
         };
+        let (mumble, whisper) = (any_peer.unreliable_ordered(), any_peer.unreliable());
+        let reliable = TransferMode::Reliable;
         RpcTable::new()
-            .method("mumble", any_peer.unreliable_ordered(), hear("mumble"))
-            .method("say", any_peer, hear("say"))
-            .method("say3", any_peer.channel(3), hear("say3"))
-            .method("seq", any_peer, |talk: &mut Self, cx, (n,): (usize,)| {
-                talk.heard.push((cx.remote_sender(), "seq", n.to_string(), 0));
+            .method("mumble", mumble, hear("mumble", TransferMode::UnreliableOrdered, 0))
+            .method("say", any_peer, hear("say", reliable, 0))
+            .method("say3", any_peer.channel(3), hear("say3", reliable, 3))
+            .method("seq", any_peer, move |talk: &mut Self, cx, (n,): (usize,)| {
+                talk.hear(cx, ("seq", n.to_string(), 0), (reliable, 0));
             })
-            .method("whisper", any_peer.unreliable().channel(1), hear("whisper"))
+            .method("whisper", whisper.channel(1), hear("whisper", TransferMode::Unreliable, 1))
     }
 }

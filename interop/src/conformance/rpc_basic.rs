@@ -3,7 +3,7 @@
 use mp_core::variant::{Array, Dictionary, Vector2};
 use mp_scene::prelude::*;
 
-use super::ctl::Ctl;
+use super::ctl::{ClientCtl, Ctl};
 use super::values;
 use crate::exact::Exact;
 use crate::report::Report;
@@ -11,13 +11,8 @@ use crate::world::{Played, World};
 
 pub(super) fn serve(world: &mut World) -> Played {
     let report = world.report.clone();
-    let mut expected = Exact::list(values::list());
-    if world.options.plant_fault {
-        expected[3] = "a planted fault".into();
-    }
-    let count = expected.len();
-    let echo = Echo { report: world.report.clone(), expected, ..Echo::default() };
-    let echo = world.add("Echo", echo)?;
+    let echo = world.add("Echo", Echo::new(world))?;
+    let count = values::list().len();
     let ctl = Ctl::open(world)?;
     let client = ctl.ids[0];
     ctl.close(world)?;
@@ -40,6 +35,48 @@ pub(super) fn serve(world: &mut World) -> Played {
     Ok(())
 }
 
+pub(super) fn play(world: &mut World) -> Played {
+    let (report, server) = (world.report.clone(), PeerId::SERVER);
+    let echo = world.add("Echo", Echo::new(world))?;
+    let ctl = ClientCtl::enter(world)?;
+
+    let values = values::list();
+    let count = values.len();
+    for (k, value) in (0i64..).zip(values) {
+        world.rpc_id(server, echo, "echo", (k, value))?;
+    }
+    world.until("the values", |world| world.get(echo).values == count)?;
+
+    world.rpc_id(server, echo, "echo_many", many())?;
+    world.until("back_many", |world| !world.get(echo).others.is_empty())?;
+    world.rpc_id(server, echo, "echo_raw", (vec![1u8, 2, 3],))?;
+    world.rpc_id(server, echo, "echo_opt", (vec![4u8, 5],))?;
+    world.rpc_id(server, echo, "echo_opt", (Vec::<u8>::new(),))?;
+    world.rpc_id(server, echo, "echo_opt", ())?;
+    world.until("back_raw", |world| world.get(echo).others.len() >= 5)?;
+    world.rpc_id(server, echo, "ping", ())?;
+    world.until("pong", |world| world.get(echo).others.len() >= 6)?;
+    ctl.close(world)?;
+
+    let echo = world.get(echo);
+    let (values, others, senders) = (echo.values, echo.others.clone(), echo.senders.clone());
+    report.check("values", values, count);
+    let mut reversed = many();
+    reversed.reverse();
+    let expected = [
+        ("back_many", reversed),
+        ("back_raw", vec![vec![1u8, 2, 3].into()]),
+        ("back_raw", vec![vec![4u8, 5].into()]),
+        ("back_raw", vec![vec![9u8].into()]),
+        ("back_raw", vec![vec![9u8].into()]),
+        ("pong", vec![]),
+    ]
+    .map(|(method, args)| (method, Exact::list(args)));
+    report.check("calls but `back`", others, expected.into());
+    report.check_that("all senders are the server", senders.iter().all(|id| *id == server));
+    Ok(())
+}
+
 fn many() -> Vec<Variant> {
     vec![
         1.into(),
@@ -57,7 +94,7 @@ fn many() -> Vec<Variant> {
 pub(super) struct Echo {
     report: Report,
     expected: Vec<Exact>,
-    /// Calls of `echo` so far.
+    /// Calls of `echo`, or for a client of `back`, so far.
     values: usize,
     others: Vec<(&'static str, Vec<Exact>)>,
     senders: Vec<PeerId>,
@@ -65,13 +102,20 @@ pub(super) struct Echo {
 
 impl Node for Echo {
     fn rpc_table() -> RpcTable<Self> {
-        let any_peer = RpcConfig::any_peer();
+        let (authority, any_peer) = (RpcConfig::authority(), RpcConfig::any_peer());
         RpcTable::new()
-            .remote("back", RpcConfig::authority())
-            .remote("back_many", RpcConfig::authority())
-            .remote("back_raw", RpcConfig::authority())
+            .method("back", authority, |echo: &mut Self, cx, (k, value): (usize, Variant)| {
+                echo.hear_value(cx, k, &value);
+            })
+            .method("back_many", authority, |echo: &mut Self, cx, args: Vec<Variant>| {
+                echo.hear(cx, "back_many", args);
+            })
+            .method("back_raw", authority, |echo: &mut Self, cx, (bytes,): (Vec<u8>,)| {
+                echo.hear(cx, "back_raw", vec![bytes.into()]);
+            })
             .method("echo", any_peer, |echo: &mut Self, cx, (k, value): (usize, Variant)| {
-                echo.echo(cx, k, value);
+                echo.hear_value(cx, k, &value);
+                echo.answer(cx, "back", vec![Variant::Int(k as i64), value]);
             })
             .method("echo_many", any_peer, |echo: &mut Self, cx, args: Eight| {
                 let (a, b, c, d, e, f, g, h) = args;
@@ -94,14 +138,22 @@ impl Node for Echo {
                 echo.hear(cx, "ping", vec![]);
                 echo.answer(cx, "pong", vec![]);
             })
-            .remote("pong", RpcConfig::authority())
+            .method("pong", authority, |echo: &mut Self, cx, (): ()| echo.hear(cx, "pong", vec![]))
     }
 }
 
 type Eight = (Variant, Variant, Variant, Variant, Variant, Variant, Variant, Variant);
 
 impl Echo {
-    fn echo(&mut self, cx: &mut RpcContext<'_>, k: usize, value: Variant) {
+    fn new(world: &World) -> Self {
+        let mut expected = Exact::list(values::list());
+        if world.options.plant_fault {
+            expected[3] = "a planted fault".into();
+        }
+        Self { report: world.report.clone(), expected, ..Self::default() }
+    }
+
+    fn hear_value(&mut self, cx: &RpcContext<'_>, k: usize, value: &Variant) {
         self.report.check("the number of a value", k, self.values);
         self.values += 1;
         let heard = Exact(value.clone());
@@ -110,7 +162,6 @@ impl Echo {
             None => self.report.fail(format!("there is no value {k}: got {heard:?}")),
         }
         self.senders.push(cx.remote_sender());
-        self.answer(cx, "back", vec![Variant::Int(k as i64), value]);
     }
 
     fn hear(&mut self, cx: &RpcContext<'_>, method: &'static str, args: Vec<Variant>) {

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use mp_core::Target;
 use mp_scene::prelude::*;
 
-use super::ctl::Ctl;
+use super::ctl::{ClientCtl, Ctl};
 use crate::report::Report;
 use crate::tap::TapLog;
-use crate::world::{Played, World};
+use crate::world::{Failed, Played, World};
 
 pub(super) fn serve(world: &mut World) -> Played {
     let report = world.report.clone();
@@ -95,6 +95,113 @@ pub(super) fn serve(world: &mut World) -> Played {
     Ok(())
 }
 
+pub(super) fn play(world: &mut World) -> Played {
+    let (report, server) = (world.report.clone(), PeerId::SERVER);
+    let modes = Modes { report: report.clone(), tap: world.tap(), ..Modes::default() };
+    let modes = world.add("Modes", modes)?;
+    let owned = world.add("Owned", Owned::default())?;
+    report.check("the sender outside of calls", world.scene().remote_sender_id(), None);
+    let ctl = ClientCtl::enter(world)?;
+    let (index, me, others) = (world.options.index, world.me(), ctl.others(world));
+    let &[id0, id1, id2] = &ctl.ids[..] else {
+        return Err(Failed(format!("made for 3 clients, not {}", ctl.ids.len())));
+    };
+    world.scene().tree_mut().set_multiplayer_authority(owned, id0, true)?;
+    ctl.settle(world)?;
+
+    // 1. The authority's methods.
+    world.until("a_* of the server", |world| world.get(modes).a_heard.len() == VARIETIES.len())?;
+    ctl.note(world, "got_a")?;
+
+    // 2. Everybody's methods.
+    ctl.go(world, "p")?;
+    world.repeat_until(
+        "go p_done",
+        |world| ctl.has_go(world, "p_done"),
+        |world| {
+            VARIETIES.iter().try_for_each(|(suffix, ..)| {
+                world.rpc_id(server, modes, &format!("p_{suffix}"), (index as i64,))
+            })
+        },
+    )?;
+    ctl.note(world, "p_end")?;
+
+    // 3. Calls that are not allowed.
+    ctl.go(world, "forbidden")?;
+    world.rpc_id(server, modes, "secret", ("from_client",))?;
+    for &other in &others {
+        world.rpc_id(other, modes, "secret", ("from_client",))?;
+    }
+    ctl.note(world, "forbidden")?;
+    ctl.go(world, "secret_sent")?;
+    check_heard(world, modes, "secret", &[("from_server", server)]);
+    ctl.note(world, "secret_seen")?;
+
+    // 4. call_local.
+    ctl.go(world, "both")?;
+    let (heard, tag) = (world.get(modes).heard("both"), format!("C{index}"));
+    report.check_that("both of the server has come", heard.contains(&("S".to_owned(), server)));
+    world.rpc(modes, "both", (tag.clone(),))?;
+    let last = world.get(modes).heard("both").pop();
+    report.check("both at home", last, Some((tag, me)));
+    world.until("both of everybody", |world| world.get(modes).heard("both").len() >= 4)?;
+    let mut both = world.get(modes).heard("both");
+    both.sort();
+    let expected = [("C0", id0), ("C1", id1), ("C2", id2), ("S", server)];
+    report.check("both", both, expected.map(|(tag, id)| (tag.to_owned(), id)).into());
+    ctl.note(world, "both_seen")?;
+
+    // 5. Targets of the server.
+    ctl.go(world, "marked")?;
+    let marked = if index == 0 { ["one", "all"] } else { ["all", "not0"] };
+    check_heard(world, modes, "mark", &marked.map(|tag| (tag, server)));
+    ctl.note(world, "marked")?;
+
+    // 6. Targets of a client.
+    let ptp = match index {
+        0 => &["not_server", "all"][..],
+        1 => &[],
+        _ => &["to2", "not_server", "not0", "all"],
+    };
+    let ptp: Vec<_> = ptp.iter().map(|&tag| (tag, id1)).collect();
+    if index == 1 {
+        ctl.go(world, "ptp")?;
+        world.rpc_id(id2, modes, "ptp", ("to2",))?;
+        world.rpc_id(Target::AllExcept(server), modes, "ptp", ("not_server",))?;
+        world.rpc_id(Target::AllExcept(id0), modes, "ptp", ("not0",))?;
+        world.rpc(modes, "ptp", ("all",))?;
+        ctl.note(world, "ptp")?;
+    } else {
+        ctl.go(world, "ptp_check")?;
+        world.until("ptp", |world| world.get(modes).heard("ptp").len() >= ptp.len())?;
+        check_heard(world, modes, "ptp", &ptp);
+        ctl.note(world, "ptp_seen")?;
+    }
+
+    // 7. A client's authority.
+    if index == 1 {
+        ctl.go(world, "own_bad")?;
+        world.rpc(owned, "own", ("bad_client",))?;
+        ctl.note(world, "own_bad")?;
+    }
+    if index == 0 {
+        ctl.go(world, "own")?;
+        world.rpc(owned, "own", ("ok",))?;
+        ctl.note(world, "own")?;
+    }
+    ctl.go(world, "own_check")?;
+    let expected = if index == 0 { vec![] } else { vec![("ok".to_owned(), id0)] };
+    world.until("own", |world| world.get(owned).heard.len() >= expected.len())?;
+    report.check("own", world.get(owned).heard.clone(), expected.clone());
+    ctl.close(world)?;
+
+    check_heard(world, modes, "secret", &[("from_server", server)]);
+    check_heard(world, modes, "mark", &marked.map(|tag| (tag, server)));
+    check_heard(world, modes, "ptp", &ptp);
+    report.check("own in the end", world.get(owned).heard.clone(), expected);
+    Ok(())
+}
+
 /// Suffix, mode and channel.
 const VARIETIES: [(&str, TransferMode, u8); 9] = [
     ("o0", TransferMode::UnreliableOrdered, 0),
@@ -124,6 +231,8 @@ fn check_heard(
 pub(super) struct Modes {
     report: Report,
     tap: TapLog,
+    /// Which `a_` methods the server has called.
+    a_heard: BTreeSet<&'static str>,
     /// Which `p_` methods each peer has called.
     p_heard: BTreeMap<PeerId, BTreeSet<&'static str>>,
     /// With which argument.
@@ -148,23 +257,38 @@ impl Node for Modes {
         for (suffix, transfer_mode, channel) in VARIETIES {
             let a = RpcConfig { transfer_mode, ..authority.channel(channel) };
             let p = RpcConfig { transfer_mode, ..any_peer.channel(channel) };
-            table = table.remote(&format!("a_{suffix}"), a).method(
-                &format!("p_{suffix}"),
-                p,
-                move |modes: &mut Self, cx, (index,): (i64,)| {
-                    let (arrival, sender) = (modes.tap.arrival(), cx.remote_sender());
-                    let what = format!("mode and channel of p_{suffix}");
-                    modes.report.check(&what, arrival, (transfer_mode, channel));
-                    modes.p_heard.entry(sender).or_default().insert(suffix);
-                    modes.indexes.insert((sender, index));
-                },
-            );
+            table = table
+                .method(&format!("a_{suffix}"), a, move |modes: &mut Self, cx, (n,): (i64,)| {
+                    modes.check_arrival("a", suffix, (transfer_mode, channel));
+                    let told = (n, cx.remote_sender());
+                    modes.report.check(
+                        &format!("a_{suffix} and who calls"),
+                        told,
+                        (1, PeerId::SERVER),
+                    );
+                    modes.a_heard.insert(suffix);
+                })
+                .method(
+                    &format!("p_{suffix}"),
+                    p,
+                    move |modes: &mut Self, cx, (index,): (i64,)| {
+                        modes.check_arrival("p", suffix, (transfer_mode, channel));
+                        let sender = cx.remote_sender();
+                        modes.p_heard.entry(sender).or_default().insert(suffix);
+                        modes.indexes.insert((sender, index));
+                    },
+                );
         }
         table
     }
 }
 
 impl Modes {
+    fn check_arrival(&self, prefix: &str, suffix: &str, expected: (TransferMode, u8)) {
+        let what = format!("mode and channel of {prefix}_{suffix}");
+        self.report.check(&what, self.tap.arrival(), expected);
+    }
+
     /// Tag and sender of the calls of `method`, in order.
     fn heard(&self, method: &str) -> Vec<(String, PeerId)> {
         let of_method = self.tags.iter().filter(|(name, ..)| *name == method);

@@ -6,7 +6,7 @@ use mp_scene::GodotQuirks;
 use mp_scene::prelude::*;
 
 use super::calls_nodes::{Calls, Heard, MODE_METHODS, Part, SharedLog};
-use super::desk::Desk;
+use super::desk::{ClientDesk, Desk};
 use super::{pattern, values};
 use crate::exact::Exact;
 use crate::world::{Played, World};
@@ -55,7 +55,7 @@ pub(super) fn serve(world: &mut World) -> Played {
     desk.next(world, "modes")?;
 
     // call_local.
-    world.until("both by the client", |_| !log.is_empty())?;
+    world.until("both by the client", |_| log.len() > 0)?;
     let by_client = Heard::new("", "both", client, ["C"]);
     report.check("both by the client", log.take(), vec![by_client]);
     world.rpc(calls, "both", ("S",))?;
@@ -88,7 +88,91 @@ pub(super) fn serve(world: &mut World) -> Played {
     Ok(())
 }
 
-fn shapes(client: PeerId) -> Vec<Heard> {
+pub(super) fn play(world: &mut World) -> Played {
+    let (report, server) = (world.report.clone(), PeerId::SERVER);
+    let mut expected = Exact::list(values::list());
+    if world.options.plant_fault {
+        expected[3] = "a planted fault".into();
+    }
+    let log = SharedLog::new(world.report.clone(), world.tap());
+    log.stop_answering();
+    let calls = world.add("Calls", Calls::new(log.clone(), expected.clone()))?;
+    let mut part = |place| world.add(&format!("Calls/{place}"), Part::new(place, log.clone()));
+    let parts = ["Deep", "Deep/Deeper", "Plain", "Mine", "Odd", "Ghost"];
+    let [_, deeper, plain, mine, odd, ghost] = parts.map(&mut part);
+    let (deeper, plain, mine, odd, ghost) = (deeper?, plain?, mine?, odd?, ghost?);
+    for (part, method) in [(plain, "budge"), (plain, "nudge"), (odd, "budge")] {
+        world.scene().tree_mut().rpc_config(part, method, Some(RpcConfig::any_peer()))?;
+    }
+    let desk = ClientDesk::enter(world)?;
+    let me = world.me();
+    world.scene().tree_mut().set_multiplayer_authority(mine, me, true)?;
+
+    // Values.
+    for (k, value) in (0i64..).zip(values::list()) {
+        world.rpc_id(server, calls, "value", (k, value))?;
+    }
+    let count = expected.len();
+    world.until("the values", |world| world.get(calls).values_heard.len() == count)?;
+    report.check("the values", world.get(calls).values_heard.clone(), expected);
+    desk.step(world, "values")?;
+
+    // Shapes.
+    let mut to_send = shapes(server);
+    to_send.pop();
+    for heard in to_send {
+        let node = match heard.place {
+            "" => calls.id(),
+            "Deep/Deeper" => deeper.id(),
+            _ => plain.id(),
+        };
+        world.rpc_id(server, node, heard.method, heard.args())?;
+    }
+    world.rpc_id(server, calls, "raw", (Vec::<u8>::new(),))?; // the last, which comes back as the default
+    let count = shapes(server).len();
+    world.until("the shapes to come back", |_| log.len() >= count)?;
+    desk.step(world, "shapes")?;
+    report.check("the shapes", log.take(), shapes(server));
+
+    // Modes.
+    world.repeat_until(
+        "a call back of every mode and channel",
+        |world| world.get(calls).modes_heard.len() == MODE_METHODS.len(),
+        |world| MODE_METHODS.iter().try_for_each(|m| world.rpc_id(server, calls, m.0, (7,))),
+    )?;
+    desk.step(world, "modes")?;
+
+    // call_local.
+    world.rpc(calls, "both", ("C",))?;
+    report.check("both at home", log.take(), vec![Heard::new("", "both", me, ["C"])]);
+    world.until("both by the server", |_| log.len() > 0)?;
+    desk.step(world, "both")?;
+    report.check("both by the server", log.take(), vec![Heard::new("", "both", server, ["S"])]);
+
+    // Authority.
+    world.rpc_id(server, calls, "order", ("not mine",))?;
+    world.rpc_id(server, mine, "order", ("mine",))?;
+    desk.step(world, "orders")?;
+    report.check("the orders", log.take(), vec![Heard::new("", "order", server, ["yours"])]);
+
+    // Nobody can execute.
+    world.rpc_id(server, ghost, "touch", (1,))?;
+    world.rpc_id(server, odd, "budge", (1,))?;
+    world.rpc_id(server, calls, "many", (1, 2))?;
+    world.rpc_id(server, calls, "typed", ("no array", Dictionary::new()))?;
+    world.rpc_id(server, ghost, "touch", (2,))?;
+    world.rpc_id(server, odd, "touch", (2,))?;
+    world.rpc_id(server, calls, "none", ())?;
+    desk.step(world, "refused")?;
+    report.check("what was left of the bad calls", log.take(), vec![Heard::none(server)]);
+
+    desk.close(world)?;
+    report.check("what was heard afterwards", log.take(), vec![]);
+    Ok(())
+}
+
+/// The calls as the receiver hears them of `sender`, in both directions.
+fn shapes(sender: PeerId) -> Vec<Heard> {
     let mut names = Array::typed(VariantType::String);
     let mut ages = Dictionary::typed(VariantType::String, VariantType::Int);
     for (name, age) in [("Ann", 30), ("Bob", 40)] {
@@ -106,17 +190,17 @@ fn shapes(client: PeerId) -> Vec<Heard> {
         vec![8u8].into(),
     ];
     vec![
-        Heard::none(client),
-        Heard::new("", "raw", client, [vec![1u8, 2, 3]]),
-        Heard::new("", "raw", client, [pattern(3000, 5)]),
-        Heard::new("", "many", client, many),
-        Heard::new("", "typed", client, [Variant::from(names), ages.into()]),
-        Heard::new("Deep/Deeper", "touch", client, [1]),
-        Heard::new("Deep/Deeper", "touch", client, [2]),
-        Heard::new("Plain", "budge", client, [3]),
-        Heard::new("Plain", "nudge", client, [4]),
-        Heard::new("Plain", "touch", client, [5]),
+        Heard::none(sender),
+        Heard::new("", "raw", sender, [vec![1u8, 2, 3]]),
+        Heard::new("", "raw", sender, [pattern(3000, 5)]),
+        Heard::new("", "many", sender, many),
+        Heard::new("", "typed", sender, [Variant::from(names), ages.into()]),
+        Heard::new("Deep/Deeper", "touch", sender, [1]),
+        Heard::new("Deep/Deeper", "touch", sender, [2]),
+        Heard::new("Plain", "budge", sender, [3]),
+        Heard::new("Plain", "nudge", sender, [4]),
+        Heard::new("Plain", "touch", sender, [5]),
         // A lone PackedByteArray travels bare: an empty one is no argument, and the default takes its place.
-        Heard::new("", "raw", client, [vec![9u8]]),
+        Heard::new("", "raw", sender, [vec![9u8]]),
     ]
 }

@@ -41,8 +41,8 @@ pub(super) struct Part {
 #[derive(Debug, PartialEq)]
 pub(super) struct Heard {
     /// Node relative to `Main/Calls`.
-    place: &'static str,
-    method: &'static str,
+    pub(super) place: &'static str,
+    pub(super) method: &'static str,
     sender: PeerId,
     args: Vec<Exact>,
 }
@@ -152,6 +152,11 @@ impl Heard {
         Self { place, method, sender, args: args.into_iter().map(Exact::from).collect() }
     }
 
+    /// The arguments.
+    pub(super) fn args(&self) -> Vec<Variant> {
+        self.args.iter().map(|Exact(arg)| arg.clone()).collect()
+    }
+
     /// `none()`.
     pub(super) fn none(sender: PeerId) -> Self {
         Self { place: "", method: "none", sender, args: vec![] }
@@ -168,8 +173,9 @@ impl SharedLog {
         std::mem::take(&mut self.0.borrow_mut().heard)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.borrow().heard.is_empty()
+    /// How much was heard since the last [`take`](Self::take).
+    pub(super) fn len(&self) -> usize {
+        self.0.borrow().heard.len()
     }
 
     pub(super) fn stop_answering(&self) {

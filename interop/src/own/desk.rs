@@ -8,7 +8,7 @@ use mp_scene::prelude::*;
 use serde_json::json;
 
 use crate::report::Report;
-use crate::world::{Played, World};
+use crate::world::{Failed, Played, World};
 
 /// The server's desk.
 pub(super) struct Desk {
@@ -17,13 +17,21 @@ pub(super) struct Desk {
     pub(super) ids: Vec<PeerId>,
 }
 
+/// A client's desk.
+pub(super) struct ClientDesk {
+    node: NodeRef<DeskNode>,
+    /// Peer ids by index.
+    pub(super) ids: Vec<PeerId>,
+}
+
 const JOIN: Duration = Duration::from_secs(30);
 
 impl Desk {
-    /// *Opening*: waits for the `join` of every client and calls `begin`.
+    /// *Opening*: listens, waits for the `join` of every client and calls `begin`.
     pub(super) fn open(world: &mut World) -> Played<Self> {
         let report = world.report.clone();
         let node = world.add("Desk", DeskNode { report, ..DeskNode::default() })?;
+        world.listen()?;
         let mut desk = Self { node, ids: Vec::new() };
         desk.gather(world)?;
         Ok(desk)
@@ -90,30 +98,123 @@ impl Desk {
     }
 }
 
+impl ClientDesk {
+    /// *Opening*: joins the server, says so, and waits for `begin`.
+    pub(super) fn enter(world: &mut World) -> Played<Self> {
+        let report = world.report.clone();
+        let node = world.add("Desk", DeskNode { report, ..DeskNode::default() })?;
+        let mut desk = Self { node, ids: Vec::new() };
+        desk.join(world)?;
+        Ok(desk)
+    }
+
+    /// Joins the server, also again, and waits for `begin`.
+    pub(super) fn join(&mut self, world: &mut World) -> Played {
+        let desk = world.get(self.node);
+        (desk.begun, desk.told) = (None, BTreeSet::new());
+        world.join()?;
+        world.rpc_id(PeerId::SERVER, self.node, "join", (world.options.index as i64,))?;
+        self.wait_to_begin(world)
+    }
+
+    /// The next `begin` is a new one.
+    pub(super) fn forget_begin(&self, world: &mut World) {
+        world.get(self.node).begun = None;
+    }
+
+    /// Waits for `begin`.
+    pub(super) fn wait_to_begin(&mut self, world: &mut World) -> Played {
+        let (report, node) = (world.report.clone(), self.node);
+        world.until_within(JOIN, "begin", |world| world.get(node).begun.is_some())?;
+        self.ids = world.get(node).begun.clone().unwrap_or_default();
+        report.check("the number of ids", self.ids.len(), world.options.peers());
+        let mine = self.ids.get(world.options.index).copied();
+        report.check("my id in begin", mine, Some(world.me()));
+        if report.has_failed() {
+            return Err(Failed("begin is of no use".into()));
+        }
+        Ok(())
+    }
+
+    /// The other client of two.
+    pub(super) fn other(&self, world: &World) -> PeerId {
+        self.ids[1 - world.options.index]
+    }
+
+    /// Waits until the server and the other client of two are the peers.
+    pub(super) fn settle(&self, world: &mut World) -> Played {
+        let peers = vec![PeerId::SERVER, self.other(world)];
+        world.until("the server and the other client", |world| world.peers() == peers)
+    }
+
+    /// Calls `done(step)` and waits for `next(step)`.
+    pub(super) fn step(&self, world: &mut World, step: &str) -> Played {
+        self.done(world, step)?;
+        self.told(world, step)
+    }
+
+    /// Calls `done(step)`.
+    pub(super) fn done(&self, world: &mut World, step: &str) -> Played {
+        world.rpc_id(PeerId::SERVER, self.node, "done", (step,))
+    }
+
+    /// Waits for `next(step)`.
+    pub(super) fn told(&self, world: &mut World, step: &str) -> Played {
+        world.until(&format!("next {step}"), |world| self.is_told(world, step))
+    }
+
+    /// Whether `next(step)` has come.
+    pub(super) fn is_told(&self, world: &mut World, step: &str) -> bool {
+        world.get(self.node).told.contains(step)
+    }
+
+    /// *Ending*: calls `done("all")`, waits for `end`, and leaves.
+    pub(super) fn close(self, world: &mut World) -> Played {
+        let others: Vec<_> = self.ids.iter().copied().filter(|&id| id != world.me()).collect();
+        world.may_leave(&others);
+        self.done(world, "all")?;
+        world.until("end", |world| world.get(self.node).has_ended)?;
+        world.leave();
+        Ok(())
+    }
+}
+
 #[derive(Default)]
 struct DeskNode {
     report: Report,
     joined: BTreeMap<usize, PeerId>,
     done: BTreeMap<String, BTreeSet<PeerId>>,
+    /// A client: the ids of `begin`, the steps of `next`, whether `end` has come.
+    begun: Option<Vec<PeerId>>,
+    told: BTreeSet<String>,
+    has_ended: bool,
 }
 
 impl Node for DeskNode {
     fn rpc_table() -> RpcTable<Self> {
         RpcTable::new()
-            .remote("begin", RpcConfig::authority())
+            .method("begin", RpcConfig::authority(), |desk: &mut Self, _cx, (ids,): (Array,)| {
+                let ids = ids.iter().filter_map(|id| PeerId::new(id.clone().to().ok()?));
+                desk.begun = Some(ids.collect());
+            })
             .method("done", RpcConfig::any_peer(), |desk: &mut Self, cx, (step,): (String,)| {
                 let id = cx.remote_sender();
                 desk.report.say(&json!({ "event": "done", "step": step, "id": id.get() }));
                 let is_new = desk.done.entry(step.clone()).or_default().insert(id);
                 desk.report.check_that(&format!("done({step}) of {id} came once"), is_new);
             })
-            .remote("end", RpcConfig::authority())
+            .method("end", RpcConfig::authority(), |desk: &mut Self, _cx, (): ()| {
+                desk.has_ended = true;
+            })
             .method("join", RpcConfig::any_peer(), |desk: &mut Self, cx, (index,): (usize,)| {
                 let id = cx.remote_sender();
                 desk.report.say(&json!({ "event": "join", "index": index, "id": id.get() }));
                 let before = desk.joined.insert(index, id);
                 desk.report.check(&format!("who was client {index} before {id}"), before, None);
             })
-            .remote("next", RpcConfig::authority())
+            .method("next", RpcConfig::authority(), |desk: &mut Self, _cx, (step,): (String,)| {
+                desk.report.say(&json!({ "event": "next", "step": step }));
+                desk.told.insert(step);
+            })
     }
 }

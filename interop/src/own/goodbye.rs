@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::desk::Desk;
+use mp_scene::prelude::*;
+
+use super::desk::{ClientDesk, Desk};
 use crate::world::{Played, World};
 
 pub(super) fn serve(world: &mut World) -> Played {
@@ -33,7 +35,48 @@ pub(super) fn serve(world: &mut World) -> Played {
 
     desk.next(world, "closing")?;
     world.pause(Duration::from_millis(300))?;
-    world.close();
+    world.leave();
+    report.check("the peers left", world.peers(), vec![]);
+    Ok(())
+}
+
+pub(super) fn play(world: &mut World) -> Played {
+    let report = world.report.clone();
+    let mut desk = ClientDesk::enter(world)?;
+    desk.settle(world)?;
+    let (me, other) = (world.me(), desk.other(world));
+    if world.options.index == 1 {
+        desk.done(world, "settled")?;
+        desk.told(world, "leave")?;
+        world.leave();
+        desk.join(world)?;
+        report.check_that("my id is a new one", world.me() != me);
+        report.check("the id of client 0", desk.other(world), other);
+    } else {
+        desk.forget_begin(world);
+        world.may_leave(&[other]);
+        desk.done(world, "settled")?;
+        desk.wait_to_begin(world)?;
+        world.until("the return of client 1", |world| world.signals().len() >= 5)?;
+        let expected = [
+            format!("peer_connected({other})"),
+            format!("peer_disconnected({other})"),
+            format!("peer_connected({})", desk.other(world)),
+        ];
+        report.check("the signals", world.signals().split_off(2), expected.into());
+    }
+    desk.settle(world)?;
+
+    let (so_far, other) = (world.signals().len(), desk.other(world));
+    desk.done(world, "settled again")?;
+    desk.told(world, "closing")?;
+    world.may_leave(&[PeerId::SERVER, other]);
+    world.until("the server's end", |world| world.has_seen("server_disconnected"))?;
+    let mut last = world.signals().split_off(so_far);
+    // The server may tell of the other's leaving first.
+    last.retain(|signal| *signal != format!("peer_disconnected({other})"));
+    let expected = ["peer_disconnected(1)", "server_disconnected"].map(str::to_owned);
+    report.check("the last signals", last, expected.into());
     report.check("the peers left", world.peers(), vec![]);
     Ok(())
 }

@@ -1,14 +1,14 @@
-//! Joining and leaving: which signals the server sees, and who is left.
+//! Joining and leaving: which signals each side sees, and who is left.
 
 use mp_scene::prelude::*;
 
-use super::desk::Desk;
+use super::desk::{ClientDesk, Desk};
 use crate::world::{Played, World};
 
 pub(super) fn serve(world: &mut World) -> Played {
     let report = world.report.clone();
-    report.check("my id", world.scene().unique_id(), PeerId::SERVER);
     let mut desk = Desk::open(world)?;
+    report.check("my id", world.me(), PeerId::SERVER);
     let (leaving, staying) = (desk.ids[0], desk.ids[1]);
     report.check_that("both ids are greater than 1", desk.ids.iter().all(|id| id.get() > 1));
     report.check_that("the ids differ", leaving != staying);
@@ -31,5 +31,27 @@ pub(super) fn serve(world: &mut World) -> Played {
     report.check("the peers left", world.peers(), vec![staying]);
 
     desk.ids = vec![staying];
+    desk.close(world)
+}
+
+pub(super) fn play(world: &mut World) -> Played {
+    let report = world.report.clone();
+    let desk = ClientDesk::enter(world)?;
+    desk.settle(world)?;
+    let met = format!("peer_connected({})", desk.other(world));
+    let expected = ["connected_to_server", "peer_connected(1)", &met].map(str::to_owned);
+    report.check("the signals", world.signals(), expected.into());
+
+    let leaving = desk.ids[0];
+    if leaving == world.me() {
+        desk.done(world, "met")?;
+        return desk.told(world, "leave");
+    }
+    world.may_leave(&[leaving]);
+    desk.done(world, "met")?;
+    world.until("the leaving of client 0", |world| world.signals().len() == 4)?;
+    let left = format!("peer_disconnected({leaving})");
+    report.check("who has left", world.signals().pop(), Some(left));
+    report.check("the peers left", world.peers(), vec![PeerId::SERVER]);
     desk.close(world)
 }

@@ -13,11 +13,11 @@ use crate::scenario::Scenario;
 
 /// All but `room`, whose server is a relay without nodes.
 pub(crate) const SCENARIOS: &[Scenario] = &[
-    Scenario::new("hello", 2, hello::serve),
-    Scenario::new("calls", 1, calls::serve).with_fault(),
-    Scenario::new("relay", 2, relay::serve),
-    Scenario::new("traffic", 1, traffic::serve),
-    Scenario::new("goodbye", 2, goodbye::serve),
+    Scenario::new("hello", 2, hello::serve, hello::play),
+    Scenario::new("calls", 1, calls::serve, calls::play).with_fault(),
+    Scenario::new("relay", 2, relay::serve, relay::play),
+    Scenario::new("traffic", 1, traffic::serve, traffic::play),
+    Scenario::new("goodbye", 2, goodbye::serve, goodbye::play),
 ];
 
 /// Byte i is (7 i + i / 256 + seed) mod 256.

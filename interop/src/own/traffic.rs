@@ -1,64 +1,97 @@
 //! Much at once: reliable in order on two channels, a packet of 300 KB, bursts of unreliable ones.
 
 use std::collections::BTreeSet;
+use std::ops::RangeFrom;
 
 use mp_scene::prelude::*;
 
-use super::desk::Desk;
+use super::desk::{ClientDesk, Desk};
 use super::pattern;
 use crate::report::Report;
-use crate::world::{Played, World};
+use crate::world::{FRAME, Played, World};
 
 const COUNT: usize = 1000;
 const LUMP: usize = 300_000;
+/// Seeds of the lumps.
+const FROM_CLIENT: usize = 1;
+const FROM_SERVER: usize = 2;
 const ENOUGH: usize = 100;
 const SPRAY_AT_ONCE: usize = 10;
 const PAD: usize = 300;
 
 pub(super) fn serve(world: &mut World) -> Played {
     let report = world.report.clone();
-    let traffic = world.add("Traffic", Traffic { report: report.clone(), ..Traffic::default() })?;
+    let traffic = world.add("Traffic", Traffic::new(&report, FROM_CLIENT))?;
     let desk = Desk::open(world)?;
     let client = desk.ids[0];
 
     desk.everyone(world, "sent")?;
-    world.until("all of the reliable ones", |world| {
-        let traffic = world.get(traffic);
-        (traffic.next_count, traffic.next_count2, traffic.lumps) == (COUNT, COUNT, 1)
-    })?;
-
-    for n in 0..COUNT as i64 {
-        world.rpc_id(client, traffic, "count", (n,))?;
-        world.rpc_id(client, traffic, "count2", (n,))?;
-    }
-    world.rpc_id(client, traffic, "lump", (pattern(LUMP, 2),))?;
+    world.until("all of the reliable ones", |world| world.get(traffic).is_complete())?;
+    send_reliable(world, traffic, client, FROM_SERVER)?;
     desk.everyone(world, "received")?;
 
     desk.next(world, "spray")?;
-    world.until("enough unreliable ones", |world| {
-        let Traffic { ordered, unordered, .. } = world.get(traffic);
-        ordered.len() >= ENOUGH && unordered.len() >= ENOUGH
-    })?;
+    world.until("enough unreliable ones", |world| world.get(traffic).has_enough())?;
     desk.next(world, "enough")?;
     desk.everyone(world, "spray")?;
 
-    let mut numbers = 0i64..;
+    let mut numbers = 0..;
     world.repeat_until(
         "the client to have enough unreliable ones",
         |world| desk.is_done(world, "enough"),
-        |world| {
-            for n in numbers.by_ref().take(SPRAY_AT_ONCE) {
-                world.rpc_id(client, traffic, "spray_o", (n, vec![0u8; PAD]))?;
-                world.rpc_id(client, traffic, "spray_u", (n, vec![0u8; PAD]))?;
-            }
-            Ok(())
-        },
+        |world| spray(world, traffic, client, &mut numbers),
     )?;
 
     desk.close(world)?;
-    let Traffic { next_count, next_count2, lumps, .. } = world.get(traffic);
-    let counts = (*next_count, *next_count2, *lumps);
-    report.check("the reliable ones in the end", counts, (COUNT, COUNT, 1));
+    report.check_that("no reliable ones came later", world.get(traffic).is_complete());
+    Ok(())
+}
+
+pub(super) fn play(world: &mut World) -> Played {
+    let (report, server) = (world.report.clone(), PeerId::SERVER);
+    let traffic = world.add("Traffic", Traffic::new(&report, FROM_SERVER))?;
+    let desk = ClientDesk::enter(world)?;
+
+    send_reliable(world, traffic, server, FROM_CLIENT)?;
+    desk.done(world, "sent")?;
+    world.until("all of the reliable ones", |world| world.get(traffic).is_complete())?;
+    desk.done(world, "received")?;
+
+    desk.told(world, "spray")?;
+    let mut numbers = 0..;
+    world.repeat_every(
+        FRAME,
+        "the server to have enough unreliable ones",
+        |world| desk.is_told(world, "enough"),
+        |world| spray(world, traffic, server, &mut numbers),
+    )?;
+    desk.done(world, "spray")?;
+    world.until("enough unreliable ones", |world| world.get(traffic).has_enough())?;
+    desk.done(world, "enough")?;
+
+    desk.close(world)?;
+    report.check_that("no reliable ones came later", world.get(traffic).is_complete());
+    Ok(())
+}
+
+fn send_reliable(world: &mut World, traffic: NodeRef<Traffic>, to: PeerId, seed: usize) -> Played {
+    for n in 0..COUNT as i64 {
+        world.rpc_id(to, traffic, "count", (n,))?;
+        world.rpc_id(to, traffic, "count2", (n,))?;
+    }
+    world.rpc_id(to, traffic, "lump", (pattern(LUMP, seed),))
+}
+
+fn spray(
+    world: &mut World,
+    traffic: NodeRef<Traffic>,
+    to: PeerId,
+    numbers: &mut RangeFrom<i64>,
+) -> Played {
+    for n in numbers.take(SPRAY_AT_ONCE) {
+        world.rpc_id(to, traffic, "spray_o", (n, vec![0u8; PAD]))?;
+        world.rpc_id(to, traffic, "spray_u", (n, vec![0u8; PAD]))?;
+    }
     Ok(())
 }
 
@@ -68,8 +101,26 @@ struct Traffic {
     next_count: usize,
     next_count2: usize,
     lumps: usize,
+    /// Of the lump that is to come.
+    seed: usize,
     ordered: Vec<usize>,
     unordered: BTreeSet<usize>,
+}
+
+impl Traffic {
+    fn new(report: &Report, seed: usize) -> Self {
+        Self { report: report.clone(), seed, ..Self::default() }
+    }
+
+    /// Whether each of the reliable ones has come, once.
+    fn is_complete(&self) -> bool {
+        (self.next_count, self.next_count2, self.lumps) == (COUNT, COUNT, 1)
+    }
+
+    /// Whether enough of the unreliable ones have come.
+    fn has_enough(&self) -> bool {
+        self.ordered.len() >= ENOUGH && self.unordered.len() >= ENOUGH
+    }
 }
 
 impl Node for Traffic {
@@ -86,7 +137,9 @@ impl Node for Traffic {
             })
             .method("lump", any_peer, |traffic: &mut Self, _cx, (data,): (Vec<u8>,)| {
                 traffic.report.check("counts before the lump", traffic.next_count, COUNT);
-                traffic.report.check_that("the lump is the pattern", data == pattern(LUMP, 1));
+                traffic
+                    .report
+                    .check_that("the lump is the pattern", data == pattern(LUMP, traffic.seed));
                 traffic.lumps += 1;
             })
             .method(

@@ -1,0 +1,104 @@
+//! The server refuses new connections for 4 seconds, while client 1 tries to come back.
+
+use std::time::Duration;
+
+use mp_scene::prelude::*;
+use mp_transport_enet::proto::Patience;
+
+use super::ctl::{ClientCtl, Ctl, LONG};
+use crate::world::{Failed, Played, REJOIN, World};
+
+/// How long the server refuses.
+const CLOSED: Duration = Duration::from_secs(4);
+/// When client 1 tries, after leaving.
+const AWAY: Duration = Duration::from_millis(700);
+/// How long it waits for an answer to its hello.
+const ANSWER: Duration = Duration::from_millis(1500);
+/// When it gives the silent server up, which Godot's is while it refuses.
+const PATIENCE: Patience =
+    Patience { limit: 8, minimum: Duration::from_secs(1), maximum: Duration::from_secs(2) };
+
+pub(super) fn serve(world: &mut World) -> Played {
+    let report = world.report.clone();
+    let mut ctl = Ctl::open(world)?;
+    let (staying, leaving) = (ctl.ids[0], ctl.ids[1]);
+    world.may_leave(&[leaving]);
+    ctl.go_for(world, leaving, "go away")?;
+    let left = format!("peer_disconnected({leaving})");
+    world.until("client 1 to leave", |world| world.has_seen(&left))?;
+    ctl.forget_hello(world, 1);
+
+    world.scene().multiplayer_mut().set_refuse_new_connections(true);
+    let so_far = world.signals().len();
+    ctl.go_for(world, staying, "refusing")?;
+    world.pause(CLOSED)?;
+    report.check_that("the transport refuses", world.is_refusing_new_connections());
+    report.check("signals while refusing", world.signals().split_off(so_far), vec![]);
+    report.check_that("no hello while refusing", !ctl.hello(world).contains_key(&1));
+    report.check("peers while refusing", world.peers(), vec![staying]);
+
+    world.scene().multiplayer_mut().set_refuse_new_connections(false);
+    ctl.gather(world)?;
+    report.check("the id of client 0", ctl.ids[0], staying);
+    report.check_that("client 1 has a new id", ctl.ids[1] != leaving);
+    ctl.close(world)
+}
+
+pub(super) fn play(world: &mut World) -> Played {
+    let report = world.report.clone();
+    let mut ctl = ClientCtl::enter(world)?;
+    let (me, server) = (world.me(), PeerId::SERVER);
+    let leaving = ctl.ids[1];
+    world.may_leave(&[leaving]);
+    if world.options.index == 0 {
+        ctl.go(world, "refusing")?;
+        return ctl.close(world);
+    }
+    ctl.go(world, "go away")?;
+    world.leave();
+    ctl.forget(world);
+    world.pause(AWAY)?;
+
+    world.patience = PATIENCE;
+    world.may_leave(&[server]);
+    let expected = if world.try_join()? {
+        // Nobody is behind the handshake: this must lead to nothing.
+        ctl.hello(world)?;
+        world.until_within(2 * LONG, "server_disconnected", |world| {
+            world.has_seen("server_disconnected")
+        })?;
+        let last = ["peer_disconnected(1)", "server_disconnected"];
+        ["connected_to_server", "peer_connected(1)"].into_iter().chain(last).collect()
+    } else {
+        vec!["connection_failed"]
+    };
+    let expected: Vec<_> = expected.into_iter().map(str::to_owned).collect();
+    report.check("signals of the refused", world.signals(), expected);
+    report.check_that("no start while refused", !ctl.has_go(world, "start"));
+
+    come_back(world, &ctl)?;
+    ctl.wait_to_start(world)?;
+    report.check_that("my id is a new one", world.me() != me);
+    ctl.close(world)
+}
+
+/// Joins and says hello, again and again, until the server answers.
+fn come_back(world: &mut World, ctl: &ClientCtl) -> Played {
+    let limit = world.now() + LONG;
+    while world.now() < limit {
+        if world.try_join()? {
+            ctl.hello(world)?;
+            let patience = world.now() + ANSWER;
+            world.until("an answer", |world| {
+                let is_over = world.has_seen("server_disconnected") || world.now() >= patience;
+                is_over || ctl.has_go(world, "start")
+            })?;
+            if ctl.has_go(world, "start") {
+                return Ok(());
+            }
+        }
+        world.leave();
+        world.pause(REJOIN)?;
+    }
+    Err(Failed("could not come back".into()))
+}

@@ -1,0 +1,113 @@
+//! What a branch tells its program, written down.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use mp_core::PeerId;
+use mp_scene::prelude::*;
+use serde_json::json;
+
+use crate::report::Report;
+
+/// The signals of a branch, and what a scenario does on them. Clones are the same watch.
+#[derive(Clone, Default)]
+pub(crate) struct Watch(Rc<RefCell<Seen>>);
+
+#[derive(Default)]
+struct Seen {
+    report: Report,
+    signals: Vec<String>,
+    may_leave: BTreeSet<PeerId>,
+    /// This side leaves: what follows is its own doing.
+    is_leaving: bool,
+    hook: Option<Hook>,
+}
+
+type Hook = Box<dyn FnMut(&mut Scene, &Signal)>;
+
+impl Watch {
+    pub(crate) fn new(report: Report) -> Self {
+        Self(Rc::new(RefCell::new(Seen { report, ..Seen::default() })))
+    }
+
+    /// What to do on every signal, at once.
+    pub(crate) fn set_hook(&self, hook: impl FnMut(&mut Scene, &Signal) + 'static) {
+        self.0.borrow_mut().hook = Some(Box::new(hook));
+    }
+
+    /// From now on `peers` may leave; a leaving of others is a failure. For a client the server is one of them.
+    pub(crate) fn may_leave(&self, peers: &[PeerId]) {
+        self.0.borrow_mut().may_leave.extend(peers);
+    }
+
+    /// This side leaves.
+    pub(crate) fn leave(&self) {
+        self.0.borrow_mut().is_leaving = true;
+    }
+
+    /// This side joins: the signals start afresh.
+    pub(crate) fn join(&self) {
+        let mut seen = self.0.borrow_mut();
+        seen.is_leaving = false;
+        seen.signals.clear();
+    }
+
+    /// The signals so far, but for bytes of peers.
+    pub(crate) fn signals(&self) -> Vec<String> {
+        self.0.borrow().signals.clone()
+    }
+
+    /// Takes one down.
+    pub(crate) fn note(&self, scene: &mut Scene, signal: &Signal) {
+        if self.0.borrow().is_leaving {
+            return;
+        }
+        // Taken out while it runs, as it may do anything with the scene.
+        let hook = self.0.borrow_mut().hook.take();
+        let mut seen = match hook {
+            Some(mut hook) => {
+                hook(scene, signal);
+                let mut seen = self.0.borrow_mut();
+                seen.hook = Some(hook);
+                seen
+            }
+            None => self.0.borrow_mut(),
+        };
+        let name = match signal {
+            Signal::PeerPacket { from, data } | Signal::PeerAuth { from, data } => {
+                if seen.hook.is_none() {
+                    seen.report.fail(format!("{} bytes of {from} came unasked", data.len()));
+                }
+                return;
+            }
+            other => name(other),
+        };
+        let peers: Vec<i32> = scene.peers().into_iter().map(PeerId::get).collect();
+        seen.report.say(&json!({ "event": "signal", "signal": name, "peers": peers }));
+        seen.signals.push(name);
+        match signal {
+            Signal::PeerDisconnected(peer) if !seen.may_leave.contains(peer) => {
+                seen.report.fail(format!("peer {peer} has left too early"));
+            }
+            Signal::ServerDisconnected if !seen.may_leave.contains(&PeerId::SERVER) => {
+                seen.report.fail("the session has ended too early".to_owned());
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A signal as Godot names it, with its peer.
+fn name(signal: &Signal) -> String {
+    match signal {
+        Signal::ConnectedToServer => "connected_to_server".to_owned(),
+        Signal::ConnectionFailed => "connection_failed".to_owned(),
+        Signal::ServerDisconnected => "server_disconnected".to_owned(),
+        Signal::PeerConnected(peer) => format!("peer_connected({peer})"),
+        Signal::PeerDisconnected(peer) => format!("peer_disconnected({peer})"),
+        Signal::PeerAuthenticating(peer) => format!("peer_authenticating({peer})"),
+        Signal::PeerAuthenticationFailed(peer) => format!("peer_authentication_failed({peer})"),
+        other => format!("{other:?}"),
+    }
+}
