@@ -11,6 +11,7 @@ use mp_core::{
 use crate::api::ApiEvent;
 use crate::builder::{BranchBuilder, Hooks};
 use crate::limits::{SIGNAL_BYTES_MAX, SIGNALS_MAX};
+use crate::polled::Polled;
 use crate::{Scene, Signal};
 
 /// Everything under one root path: nodes, peers and the program's hooks.
@@ -28,8 +29,8 @@ pub struct Branch {
     dropped_signals: u64,
     next_tick: Option<Instant>,
     last_tick: Option<Instant>,
-    /// Whether [`poll`](Self::poll) was last given a transport that takes part in a session.
-    polled: bool,
+    /// The transport that [`poll`](Self::poll) was last given.
+    polled: Polled,
 }
 
 impl Branch {
@@ -48,7 +49,7 @@ impl Branch {
             dropped_signals: 0,
             next_tick: None,
             last_tick: None,
-            polled: false,
+            polled: Polled::default(),
         }
     }
 
@@ -59,31 +60,38 @@ impl Branch {
 
     /// Runs one turn with `peer` as its only transport: takes in what the network brought, runs calls, signals and the tick
     /// that is due, and sends what came of it. Everything of the program's runs inside, as in Godot.
+    ///
+    /// Another transport can take the place of one that was polled when it was disconnected.
     pub fn poll(&mut self, peer: &mut dyn MultiplayerPeer, now: Instant) {
+        let mut polled = std::mem::take(&mut self.polled);
         let connected = peer.connection_status() != ConnectionStatus::Disconnected;
-        if connected && !self.polled {
-            self.polled = true;
+        if connected && !polled.is_open {
+            polled.is_open = true;
             self.handle_input(now, ToBranch::Opened(POLLED, EndpointInfo::of(peer)));
         }
         peer.poll(now);
         while let Some(event) = peer.next_event() {
+            polled.note(&event);
             self.handle_input(now, ToBranch::Events(POLLED, vec![event]));
         }
         self.end_turn(now);
         self.deliver(&mut |_, message| {
-            apply(peer, message);
+            polled.apply(now, peer, message);
             Ok(())
         });
+        polled.close_what_is_over(now, peer);
         peer.flush(now);
 
-        if self.polled && peer.connection_status() == ConnectionStatus::Disconnected {
-            self.polled = false;
+        if polled.is_open && peer.connection_status() == ConnectionStatus::Disconnected {
+            polled = Polled::default();
             self.handle_input(now, ToBranch::Closed(POLLED, DisconnectReason::Closed));
         }
+        self.polled = polled;
     }
 
-    /// Ends the branch: its links drain and close. What it still has to say must be [delivered](StateMachine::deliver), or
-    /// [`poll`](Self::poll)ed.
+    /// Ends the branch: its links close, with [`Farewell::Drain`] when what they accepted has arrived, or took longer than
+    /// [`LINGER`](mp_core::limits::LINGER). What it still has to say must be [delivered](StateMachine::deliver), or
+    /// [`poll`](Self::poll)ed: once, and with `Drain` until the transport is disconnected.
     pub fn close(&mut self, reason: DisconnectReason, farewell: Farewell) {
         let leave = ToEndpoint::Leave { branch: self.id, reason, farewell };
         self.scene.api_mut().handle_leave(&leave);
@@ -208,28 +216,9 @@ impl StateMachine for Branch {
     fn poll_timeout(&self) -> Option<Instant> {
         let tick = self.hooks.tick_period().map(|_| self.next_tick.unwrap_or(Instant::ZERO));
         let timeout = self.scene.api().poll_timeout();
-        [tick, timeout].into_iter().flatten().min()
+        [tick, timeout, self.polled.poll_timeout()].into_iter().flatten().min()
     }
 }
 
 /// The endpoint of [`Branch::poll`].
 const POLLED: EndpointId = EndpointId(0);
-
-/// Does what a branch says to the transport itself, where there is no endpoint between them.
-fn apply(peer: &mut dyn MultiplayerPeer, message: ToEndpoint) {
-    match message {
-        ToEndpoint::Send(packets) => {
-            for packet in packets {
-                if let Err(error) = peer.send(packet) {
-                    tracing::debug!(%error, "the transport did not accept a packet");
-                }
-            }
-        }
-        ToEndpoint::Disconnect { connection, reason, farewell } => {
-            peer.disconnect(connection, reason, farewell);
-        }
-        ToEndpoint::RefuseNewConnections(refuse) => peer.set_refuse_new_connections(refuse),
-        ToEndpoint::Leave { .. } => peer.close(),
-        other => tracing::debug!(?other, "a message that this version does not know"),
-    }
-}

@@ -38,6 +38,7 @@ mod message;
 mod outbox;
 mod packet_var;
 mod path_cache;
+mod polled;
 pub mod prelude;
 pub mod rpc;
 mod scene;

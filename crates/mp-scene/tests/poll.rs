@@ -6,7 +6,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use mp_core::{DisconnectReason, Farewell, MultiplayerPeer};
+use mp_core::limits::LINGER;
+use mp_core::memory::MemoryMultiplayerPeer;
+use mp_core::{ConnectionStatus, DisconnectReason, Farewell, Instant, MultiplayerPeer};
 use mp_scene::codec::{Limits, Objects};
 use mp_scene::limits::{EARLY_PACKETS_MAX, EARLY_TIME};
 use mp_scene::prelude::*;
@@ -387,6 +389,47 @@ fn clients_of_a_server_that_closes_are_told() {
 }
 
 #[test]
+fn a_branch_that_drains_says_everything_before_it_closes() {
+    let log = Log::default();
+    let (mut lan, two, three) = lan_of_three(&log);
+    say(&mut lan, PeerId::SERVER, Target::All, "last words").unwrap();
+    lan.branch(PeerId::SERVER).close(DisconnectReason::Closed, Farewell::Drain);
+    lan.settle();
+    assert_eq!(lines(&log), ["1 at 2: last words", "1 at 3: last words"]);
+    for id in [two, three] {
+        assert!(signals(lan.branch(id)).ends_with(&[Signal::ServerDisconnected]));
+    }
+    assert_eq!(lan.peer(PeerId::SERVER).connection_status(), ConnectionStatus::Disconnected);
+}
+
+#[test]
+fn a_branch_that_cannot_drain_closes_nevertheless() {
+    let mut server = MemoryMultiplayerPeer::server();
+    let mut client = server.address().connect(PeerId::new(2).unwrap());
+    let mut branches = [(); 2].map(|()| Branch::builder("/root").build().unwrap());
+    let [at_server, at_client] = &mut branches;
+    let start = Instant::from_millis(1_000);
+    for _ in 0..4 {
+        at_server.poll(&mut server, start);
+        at_client.poll(&mut client, start);
+    }
+    let two = client.unique_id();
+    assert_eq!(at_server.scene().peers(), [two]);
+    let (reliable, channel) = (TransferMode::Reliable, Channel(0));
+    at_server.scene().send_bytes(b"who listens?", two, reliable, channel).unwrap();
+    at_server.close(DisconnectReason::Closed, Farewell::Drain);
+    for (time, status) in [
+        (start, ConnectionStatus::Connected),
+        (start + (LINGER - Duration::from_millis(1)), ConnectionStatus::Connected),
+        (start + LINGER, ConnectionStatus::Disconnected),
+    ] {
+        at_server.poll(&mut server, time);
+        assert_eq!(server.connection_status(), status, "at {time:?}");
+    }
+    assert_eq!(at_server.scene().peers(), []);
+}
+
+#[test]
 fn a_second_peer_with_the_same_id_is_turned_away() {
     let log = Log::default();
     let (mut lan, two, _) = lan_of_three(&log);
@@ -394,7 +437,7 @@ fn a_second_peer_with_the_same_id_is_turned_away() {
     let mut branch = game(&log).build().unwrap();
     for _ in 0..8 {
         lan.step();
-        branch.poll(&mut intruder, mp_core::Instant::from_millis(1));
+        branch.poll(&mut intruder, Instant::from_millis(1));
     }
     assert_eq!(lan.scene(PeerId::SERVER).stats().duplicate_ids, 1);
     assert_eq!(lan.scene(PeerId::SERVER).peers().len(), 2);
