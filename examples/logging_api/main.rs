@@ -71,6 +71,9 @@ impl MultiplayerApi for Logging {
     fn handle_closed(&mut self, endpoint: EndpointId, reason: DisconnectReason) {
         self.base.handle_closed(endpoint, reason);
     }
+    fn handle_replaced(&mut self, endpoint: EndpointId) {
+        self.base.handle_replaced(endpoint);
+    }
     fn handle_nodes(&mut self, now: Instant, tree: &dyn NodeTree, gone: &[NodeId], new: &[NodeId]) {
         self.base.handle_nodes(now, tree, gone, new);
     }

@@ -35,6 +35,9 @@ pub trait MultiplayerApi: fmt::Debug {
     /// An endpoint has ended.
     fn handle_closed(&mut self, endpoint: EndpointId, reason: DisconnectReason);
 
+    /// Another transport takes the place of an endpoint: the session with it is forgotten, without signals.
+    fn handle_replaced(&mut self, endpoint: EndpointId);
+
     /// Nodes have left the tree, have come, or have other names.
     fn handle_nodes(
         &mut self,

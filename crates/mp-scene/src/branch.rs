@@ -61,7 +61,7 @@ impl Branch {
     /// Runs one turn with `peer` as its only transport: takes in what the network brought, runs calls, signals and the tick
     /// that is due, and sends what came of it. Everything of the program's runs inside, as in Godot.
     ///
-    /// Another transport can take the place of one that was polled when it was disconnected.
+    /// Another transport can take the place of one that is disconnected, or after [`replace_peer`](Self::replace_peer).
     pub fn poll(&mut self, peer: &mut dyn MultiplayerPeer, now: Instant) {
         let mut polled = std::mem::take(&mut self.polled);
         let connected = peer.connection_status() != ConnectionStatus::Disconnected;
@@ -87,6 +87,15 @@ impl Branch {
             self.handle_input(now, ToBranch::Closed(POLLED, DisconnectReason::Closed));
         }
         self.polled = polled;
+    }
+
+    /// Says that the next [`poll`](Self::poll) is with another transport, as assigning `multiplayer_peer` does in Godot: peers and the
+    /// numbers of nodes are forgotten, without signals. The old transport is the program's to close.
+    #[doc(alias = "set_multiplayer_peer")]
+    pub fn replace_peer(&mut self) {
+        if std::mem::take(&mut self.polled).is_open {
+            self.scene.api_mut().handle_replaced(POLLED);
+        }
     }
 
     /// Ends the branch: its links close, with [`Farewell::Drain`] when what they accepted has arrived, or took longer than

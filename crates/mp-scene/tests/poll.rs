@@ -233,6 +233,36 @@ fn a_call_that_comes_before_its_node_waits_for_it() {
 }
 
 #[test]
+fn another_transport_takes_the_place_of_one_without_a_word() {
+    let log = Log::default();
+    let (mut old, two, _) = lan_of_three(&log);
+    let (mut new, ..) = lan_of_three(&log);
+    let mut branch = game(&log).build().unwrap();
+    let mut session = |branch: &mut Branch, lan: &mut Lan, id: i32| {
+        let id = PeerId::new(id).unwrap();
+        let mut peer = lan.peer(PeerId::SERVER).address().connect(id);
+        for _ in 0..8 {
+            lan.step();
+            branch.poll(&mut peer, mp_core::Instant::from_millis(1));
+        }
+        peer
+    };
+    let first = session(&mut branch, &mut old, 7);
+    assert_eq!(branch.scene().peers().len(), 3);
+    signals(&mut branch);
+
+    branch.replace_peer();
+    assert_eq!((signals(&mut branch), branch.scene().peers()), (vec![], vec![]));
+    let _second = session(&mut branch, &mut new, 8);
+    assert_eq!(signals(&mut branch)[0], Signal::ConnectedToServer);
+    assert_eq!(branch.scene().unique_id(), PeerId::new(8).unwrap());
+
+    drop(first);
+    old.settle();
+    assert_eq!(old.scene(two).peers().len(), 2, "whoever closes the old one tells its server");
+}
+
+#[test]
 fn before_godot_4_3_paths_are_confirmed_by_path() {
     let log = Log::default();
     let old = |log: &Log| game(log).codec(Codec::Godot4(GodotVersion::V4_0));

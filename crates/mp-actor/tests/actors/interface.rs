@@ -41,6 +41,8 @@ fn authenticators_need_a_scene_multiplayer() {
 struct Own(Vec<Signal>);
 
 impl MultiplayerApi for Own {
+    fn handle_replaced(&mut self, _endpoint: EndpointId) {}
+
     fn handle_opened(&mut self, _: EndpointId, _: EndpointInfo) {}
     fn handle_event(&mut self, _: Instant, _: &dyn NodeTree, _: EndpointId, event: PeerEvent) {
         if let PeerEvent::Connected { claimed_id: Some(peer), .. } = event {

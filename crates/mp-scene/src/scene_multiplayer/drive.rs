@@ -59,6 +59,12 @@ impl MultiplayerApi for SceneMultiplayer {
         self.close_endpoint(endpoint, reason);
     }
 
+    fn handle_replaced(&mut self, endpoint: EndpointId) {
+        let told = self.events.len();
+        self.close_endpoint(endpoint, DisconnectReason::Closed);
+        self.events.truncate(told);
+    }
+
     fn handle_nodes(
         &mut self,
         now: Instant,

@@ -51,7 +51,7 @@ fn table() -> Vec<(&'static str, &'static str, &'static str, Here)> {
     vec![
         // A transport is lent to the branch turn by turn, or runs beside it as an endpoint.
         (base, "property", "multiplayer_peer", is!(Branch::poll)),
-        (base, "method", "set_multiplayer_peer", is!(Branch::poll)),
+        (base, "method", "set_multiplayer_peer", is!(Branch::replace_peer)),
         (base, "method", "has_multiplayer_peer", is!(SceneMultiplayer::endpoints)),
         (base, "method", "get_multiplayer_peer", Never("a transport belongs to whoever polls it; SceneMultiplayer::endpoints says what it is")),
         (base, "method", "get_unique_id", is!(SceneMultiplayer::unique_id)),
