@@ -238,12 +238,12 @@ fn another_transport_takes_the_place_of_one_without_a_word() {
     let (mut old, two, _) = lan_of_three(&log);
     let (mut new, ..) = lan_of_three(&log);
     let mut branch = game(&log).build().unwrap();
-    let mut session = |branch: &mut Branch, lan: &mut Lan, id: i32| {
+    let session = |branch: &mut Branch, lan: &mut Lan, id: i32| {
         let id = PeerId::new(id).unwrap();
         let mut peer = lan.peer(PeerId::SERVER).address().connect(id);
         for _ in 0..8 {
             lan.step();
-            branch.poll(&mut peer, mp_core::Instant::from_millis(1));
+            branch.poll(&mut peer, Instant::from_millis(1));
         }
         peer
     };
