@@ -25,6 +25,11 @@ fn check(binary: &str, source: &str) {
 }
 
 #[test]
+fn custom_transport_prints_what_it_says() {
+    check(env!("CARGO_BIN_EXE_custom-transport"), include_str!("../custom_transport/main.rs"));
+}
+
+#[test]
 fn game_loop_prints_what_it_says() {
     check(env!("CARGO_BIN_EXE_game-loop"), include_str!("../game_loop/main.rs"));
 }

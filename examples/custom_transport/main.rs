@@ -1,0 +1,90 @@
+//! A transport of one's own, where Godot has MultiplayerPeerExtension: a server and a client call each other over plain TCP.
+//!
+//!     cargo run -p mp-examples --bin custom-transport
+//!
+//! prints
+//!
+//!     server: peer 2 is here
+//!     client: the server says "welcome, 2"
+//!     server: 2 says "thank you"
+//!     server: peer 2 has left
+//!
+//! and exits with 0; with 1 when one of these does not happen within ten seconds.
+//!
+//! `tcp.rs` and `tcp/` are the transport; `examples/tests/custom_transport.rs` holds it against the contract.
+
+use std::error::Error;
+use std::time::Duration;
+
+use mp_core::MultiplayerPeer;
+use mp_core::host::SystemClock;
+use mp_scene::prelude::*;
+use tcp::TcpMultiplayerPeer;
+
+mod tcp;
+
+/// How long everything may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+#[derive(Default)]
+struct Greeter {
+    /// Whether the client has answered.
+    is_answered: bool,
+}
+
+impl Node for Greeter {
+    fn rpc_table() -> RpcTable<Self> {
+        RpcTable::new()
+            .method("welcome", RpcConfig::authority(), |_, cx, (text,): (String,)| {
+                println!("client: the server says {text:?}");
+                let (server, greeter) = (cx.remote_sender(), cx.node());
+                cx.rpc_id(server, greeter, "answer", ("thank you",)).ok();
+            })
+            .method(
+                "answer",
+                RpcConfig::any_peer(),
+                |greeter: &mut Self, cx, (text,): (String,)| {
+                    println!("server: {} says {text:?}", cx.remote_sender());
+                    greeter.is_answered = true;
+                },
+            )
+    }
+}
+
+fn game() -> BranchBuilder {
+    Branch::builder("/root/Game").setup(|scene| scene.add("Greeter", Greeter::default()).map(drop))
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut server = game()
+        .on_peer_connected(|scene, peer| {
+            println!("server: peer {peer} is here");
+            let Ok(greeter) = scene.find("Greeter") else { return };
+            scene.rpc_id(peer, greeter, "welcome", (format!("welcome, {peer}"),)).ok();
+        })
+        .on_peer_disconnected(|_, peer| println!("server: peer {peer} has left"))
+        .build()?;
+    let mut client = game().build()?;
+
+    let mut server_peer = TcpMultiplayerPeer::create_server(([127, 0, 0, 1], 0).into())?;
+    let address = server_peer.local_addr().ok_or("the server is closed")?;
+    // A program draws its id: `PeerId::generate`.
+    let id = PeerId::new(2).ok_or("2 is an id")?;
+    let mut client_peer = TcpMultiplayerPeer::create_client(address, id)?;
+
+    let clock = SystemClock::new();
+    let deadline = clock.now() + PATIENCE;
+    let greeter = NodeRef::<Greeter>::new(server.scene().find("Greeter")?);
+    while clock.now() < deadline {
+        server.poll(&mut server_peer, clock.now());
+        client.poll(&mut client_peer, clock.now());
+        if server.scene().get(greeter)?.is_answered {
+            client_peer.close();
+        }
+        if std::iter::from_fn(|| server.next_signal()).any(|s| s == Signal::PeerDisconnected(id)) {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Err("nothing came within ten seconds".into())
+}
