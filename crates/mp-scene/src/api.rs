@@ -129,6 +129,15 @@ pub struct Call {
     pub sender: PeerId,
 }
 
+/// What a program can tell a protocol of an object (Godot: the second argument of `object_configuration_add`). Spawners and
+/// synchronizers will be others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Configuration {
+    /// The absolute path of the multiplayer root.
+    RootPath(String),
+}
+
 /// What became of a call that the program made.
 #[derive(Debug)]
 pub struct Called {

@@ -6,7 +6,7 @@ use std::ops::{Deref, DerefMut};
 
 use mp_core::{Channel, Instant, PeerId, Target, TransferMode};
 
-use crate::api::{Call, Called, MultiplayerApi};
+use crate::api::{Call, Called, Configuration, MultiplayerApi};
 use crate::limits::DEFERRED_CALLS_MAX;
 use crate::rpc::{CallError, IntoArgs};
 use crate::scene_multiplayer::SceneStats;
@@ -170,6 +170,35 @@ impl Scene {
     /// to say.
     pub fn set_now(&mut self, now: Instant) {
         self.now = now;
+    }
+
+    /// Sets what `configuration` says: now that is the multiplayer root, see [`Tree::set_root_path`].
+    ///
+    /// # Errors
+    ///
+    /// As there. (Godot says OK to a path that it refuses.)
+    pub fn object_configuration_add(
+        &mut self,
+        configuration: &Configuration,
+    ) -> Result<(), TreeError> {
+        let Configuration::RootPath(path) = configuration;
+        self.tree.set_root_path(path)
+    }
+
+    /// Takes back what `configuration` says. A multiplayer root can be another, but not none.
+    ///
+    /// # Errors
+    ///
+    /// [`TreeError::IsRoot`] for the root path in force, [`TreeError::NotFound`] for any other.
+    pub fn object_configuration_remove(
+        &mut self,
+        configuration: &Configuration,
+    ) -> Result<(), TreeError> {
+        let Configuration::RootPath(path) = configuration;
+        if *path == self.tree.root_path() {
+            return Err(TreeError::IsRoot);
+        }
+        Err(TreeError::NotFound(path.clone()))
     }
 
     /// The tree.

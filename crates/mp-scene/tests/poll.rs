@@ -9,6 +9,8 @@ use bytes::BytesMut;
 use mp_core::limits::LINGER;
 use mp_core::memory::MemoryMultiplayerPeer;
 use mp_core::{ConnectionStatus, DisconnectReason, Farewell, Instant, MultiplayerPeer};
+use mp_scene::TreeError;
+use mp_scene::api::Configuration;
 use mp_scene::codec::{Limits, Objects};
 use mp_scene::limits::{EARLY_PACKETS_MAX, EARLY_TIME};
 use mp_scene::prelude::*;
@@ -230,6 +232,21 @@ fn a_call_that_comes_before_its_node_waits_for_it() {
     // The announcement of the path waited, too, so that calls go by number now.
     let received = lan.scene(two).stats().packets_received;
     assert_eq!(received, 1, "the confirmation");
+}
+
+#[test]
+fn the_multiplayer_root_can_be_configured() {
+    let log = Log::default();
+    let mut branch = game(&log).build().unwrap();
+    let root = |path: &str| Configuration::RootPath(path.to_owned());
+    let scene = branch.scene();
+    let talk = scene.find("Talk").unwrap();
+    assert_eq!(scene.object_configuration_add(&root("/root")), Ok(()));
+    assert_eq!(scene.find("Game/Talk"), Ok(talk));
+    assert!(scene.object_configuration_add(&root("rel")).is_err());
+    assert_eq!(scene.object_configuration_remove(&root("/root")), Err(TreeError::IsRoot));
+    assert!(scene.object_configuration_remove(&root("/root/X")).is_err());
+    assert!(scene.multiplayer().has_multiplayer_peer());
 }
 
 #[test]

@@ -170,6 +170,11 @@ impl SceneMultiplayer {
         self.unique_id
     }
 
+    /// Whether there is a transport, the offline one included: false once a session has ended.
+    pub fn has_multiplayer_peer(&self) -> bool {
+        self.status != ConnectionStatus::Disconnected
+    }
+
     /// Whether this side is peer 1.
     pub fn is_server(&self) -> bool {
         self.unique_id.is_server()

@@ -171,6 +171,19 @@ impl Tree {
         Ok(())
     }
 
+    /// Makes the node at `path`, absolute, the multiplayer root. The nodes stay the same; their paths on the wire change.
+    ///
+    /// # Errors
+    ///
+    /// When the path is not absolute, or there is no such node.
+    pub fn set_root_path(&mut self, path: &str) -> Result<(), TreeError> {
+        if !path.starts_with('/') {
+            return Err(TreeError::BadRootPath(path.to_owned()));
+        }
+        self.root = self.find(path).ok_or_else(|| TreeError::NotFound(path.to_owned()))?;
+        Ok(())
+    }
+
     /// Gives `peer` authority over a node, and over all below it when `recursive`.
     ///
     /// # Errors
@@ -519,6 +532,22 @@ mod tests {
         assert_eq!(tree.find("../.."), None);
         assert_eq!(tree.find("Level/Window"), None);
         assert_eq!(tree.find(""), None);
+    }
+
+    #[test]
+    fn another_node_can_be_the_multiplayer_root() {
+        let (mut tree, level) = tree();
+        let door = tree.find("Level/Door").unwrap();
+        tree.set_root_path("/root/Game/Level").unwrap();
+        assert_eq!((tree.root(), tree.find("Door")), (level, Some(door)));
+        assert_eq!(tree.root_path(), "/root/Game/Level");
+        assert_eq!(tree.path_of(door).as_deref(), Some("Door"));
+
+        let bad = TreeError::BadRootPath("Level".into());
+        assert_eq!(tree.set_root_path("Level").unwrap_err(), bad);
+        let absent = TreeError::NotFound("/root/Nowhere".into());
+        assert_eq!(tree.set_root_path("/root/Nowhere").unwrap_err(), absent);
+        assert_eq!(tree.root(), level, "it stays what it was");
     }
 
     #[test]
