@@ -140,7 +140,9 @@ impl Scene {
         mode: TransferMode,
         channel: Channel,
     ) -> Result<(), SendBytesError> {
-        self.multiplayer_mut().send_bytes(data, target, mode, channel)
+        let multiplayer = self.api.scene_multiplayer_mut();
+        let multiplayer = multiplayer.ok_or(SendBytesError::NoSceneMultiplayer)?;
+        multiplayer.send_bytes(data, target, mode, channel)
     }
 
     /// Who called the method that runs now: this side's own id in a call at home, `None` outside of calls.

@@ -3,9 +3,9 @@
 use mp_actor::CallError;
 use mp_actor::prelude::*;
 use mp_core::{DisconnectReason, EndpointId, EndpointInfo, Instant, PeerEvent, ToEndpoint};
-use mp_scene::RpcError;
 use mp_scene::api::{ApiEvent, Called, MultiplayerApi};
 use mp_scene::tree::NodeTree;
+use mp_scene::{RpcError, SendBytesError};
 
 use crate::common::*;
 
@@ -23,6 +23,10 @@ fn a_protocol_without_a_scene_multiplayer_is_hosted() {
         assert_eq!(actor.stats().await.unwrap().link, None);
         // Only a SceneMultiplayer can.
         assert_eq!(actor.disconnect().await, Err(CallError::Ended));
+        let raw = |scene: &mut Scene| {
+            scene.send_bytes(b"x", Target::All, TransferMode::Reliable, Channel(0))
+        };
+        assert_eq!(server.with(raw).await, Ok(Err(SendBytesError::NoSceneMultiplayer)));
         assert_eq!(server.ended(), None);
     });
 }
