@@ -9,9 +9,12 @@ pub mod world;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use bytes::BytesMut;
+use mp_scene::codec::{Limits, Objects};
+use mp_scene::prelude::*;
 use serde_json::Value;
 
-use world::{Sent, mode};
+use world::{Sent, hex, mode, unhex};
 
 /// A recorded file.
 pub fn scenarios(file: &str) -> Vec<Value> {
@@ -34,6 +37,21 @@ pub fn recorded_packets(step: &Value) -> Vec<Sent> {
             hex: packet["hex"].as_str().unwrap().to_owned(),
         })
         .collect()
+}
+
+/// Reads every packet of a recorded file and writes it again, which must give the same bytes; how many they were.
+pub fn rewrite_packets(file: &str, objects: Objects, limits: &Limits) -> usize {
+    let mut packets = 0;
+    for scenario in scenarios(file) {
+        for packet in scenario["steps"].as_array().unwrap().iter().flat_map(recorded_packets) {
+            let message = Codec::default().decode(&unhex(&packet.hex), limits).unwrap();
+            let mut again = BytesMut::new();
+            Codec::default().encode(&message, objects, &mut again).unwrap();
+            assert_eq!(hex(&again), packet.hex, "{message:?}");
+            packets += 1;
+        }
+    }
+    packets
 }
 
 /// What a step is known to do otherwise, by scenario and beginning of the step: one row of `docs/DEVIATIONS.md` each.
