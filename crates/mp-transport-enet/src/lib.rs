@@ -38,6 +38,7 @@
 //! | `tokio` | [`io::TokioUdpSocket`], which wakes its task |
 //! | `testing` | [`testing::Network`], a seeded network in virtual time |
 
+mod connection;
 pub mod io;
 pub mod limits;
 mod mapping;
@@ -47,6 +48,7 @@ pub mod proto;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use connection::{EnetConnection, SocketStats};
 pub use mapping::LAST_CHANNEL;
 pub use options::{ClientOptions, CreateError, ServerOptions};
-pub use peer::{EnetMultiplayerPeer, SocketStats};
+pub use peer::EnetMultiplayerPeer;

@@ -1,23 +1,23 @@
 //! [`EnetMultiplayerPeer`]: a host, its socket and Godot's way of using ENet.
 
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::net::SocketAddr;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use mp_core::{
     ConnectionId, ConnectionStats, ConnectionStatus, DisconnectReason, Farewell, Instant,
     MultiplayerPeer, Origin, Outgoing, Packet, PeerEvent, PeerId, Readiness, SendError,
 };
 
+use crate::connection::{EnetConnection, SocketStats};
 #[cfg(feature = "tokio")]
 use crate::io::TokioUdpSocket;
 use crate::io::{DatagramSocket, UdpSocket};
 use crate::limits::RELIABLE_FRAGMENTS_MAX;
 use crate::mapping::{LAST_CHANNEL, from_enet_channel, from_flags, to_enet_channel, to_flags};
 use crate::options::{ClientOptions, CreateError, ServerOptions, rng};
-use crate::proto::{Host, HostEvent, HostSendError, HostStats, MTU_MAX, Payload, Transmit};
+use crate::proto::{Host, HostEvent, HostSendError, HostStats, Payload};
 
 /// Godot's `ENetMultiplayerPeer`: a server, or a client of one.
 ///
@@ -27,8 +27,7 @@ use crate::proto::{Host, HostEvent, HostSendError, HostStats, MTU_MAX, Payload, 
 /// `Disconnected` without an event.
 #[derive(Debug)]
 pub struct EnetMultiplayerPeer<S = UdpSocket> {
-    host: Host,
-    socket: S,
+    connection: EnetConnection<S>,
     unique_id: PeerId,
     status: ConnectionStatus,
     /// A client's connection to its server.
@@ -36,35 +35,6 @@ pub struct EnetMultiplayerPeer<S = UdpSocket> {
     /// What came out of the host while a client was connecting.
     ready: VecDeque<PeerEvent>,
     is_closed: bool,
-    datagrams_per_poll: usize,
-    /// Whether the last `poll` left datagrams in the socket.
-    has_more: bool,
-    receive_buffer: Box<[u8]>,
-    send_buffer: Box<[u8]>,
-    /// What of `send_buffer` the socket has not taken yet.
-    unsent: Option<Unsent>,
-    now: Instant,
-    stats: SocketStats,
-}
-
-/// Figures of a peer's socket.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SocketStats {
-    /// Times the socket had no room; the datagram was sent later.
-    pub send_blocked: u64,
-    /// Datagrams that the socket refused; reliable data in them is sent again.
-    pub send_errors: u64,
-    /// Errors while receiving.
-    pub receive_errors: u64,
-    /// Datagrams longer than any of ENet's, ignored.
-    pub oversized: u64,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Unsent {
-    transmit: Transmit,
-    offset: usize,
 }
 
 impl EnetMultiplayerPeer<UdpSocket> {
@@ -155,22 +125,22 @@ impl<S: DatagramSocket> EnetMultiplayerPeer<S> {
     ///
     /// When the operating system does not tell.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.socket.local_addr()
+        self.connection.local_addr()
     }
 
     /// Its socket.
     pub const fn socket_mut(&mut self) -> &mut S {
-        &mut self.socket
+        &mut self.connection.socket
     }
 
     /// Figures of the host.
     pub const fn host_stats(&self) -> HostStats {
-        self.host.stats()
+        self.connection.host.stats()
     }
 
     /// Figures of the socket.
     pub const fn socket_stats(&self) -> SocketStats {
-        self.stats
+        self.connection.socket_stats()
     }
 
     fn new(
@@ -180,64 +150,15 @@ impl<S: DatagramSocket> EnetMultiplayerPeer<S> {
         status: ConnectionStatus,
         datagrams_per_poll: usize,
     ) -> Self {
-        let mtu = usize::from(host.settings().mtu);
+        let connection = EnetConnection::new(host, socket, datagrams_per_poll);
         Self {
-            host,
-            socket,
+            connection,
             unique_id,
             status,
             server: None,
             ready: VecDeque::new(),
             is_closed: false,
-            datagrams_per_poll: datagrams_per_poll.max(1),
-            has_more: false,
-            // One more byte than any datagram has, to recognise longer ones.
-            receive_buffer: vec![0; usize::from(MTU_MAX) + 1].into(),
-            send_buffer: vec![0; mtu].into(),
-            unsent: None,
-            now: Instant::ZERO,
-            stats: SocketStats::default(),
         }
-    }
-
-    fn receive(&mut self, now: Instant) {
-        self.has_more = true;
-        for _ in 0..self.datagrams_per_poll {
-            match self.socket.try_recv_from(&mut self.receive_buffer) {
-                Ok((len, _)) if len > usize::from(MTU_MAX) => self.stats.oversized += 1,
-                Ok((len, from)) => {
-                    self.host.handle_datagram(now, from, &self.receive_buffer[..len]);
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.has_more = false;
-                    return;
-                }
-                // Some systems report here that an earlier datagram did not arrive.
-                Err(_) => self.stats.receive_errors += 1,
-            }
-        }
-    }
-
-    /// Sends what is left of the last transmit. Whether all of it went.
-    fn send_unsent(&mut self) -> bool {
-        while let Some(Unsent { transmit, offset }) = &mut self.unsent {
-            let left = transmit.len - *offset;
-            let len = transmit.segment_size.unwrap_or(left).min(left);
-            let datagram = &self.send_buffer[*offset..*offset + len];
-            match self.socket.try_send_to(datagram, transmit.to) {
-                Ok(()) => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.stats.send_blocked += 1;
-                    return false;
-                }
-                Err(_) => self.stats.send_errors += 1,
-            }
-            *offset += len;
-            if *offset == transmit.len {
-                self.unsent = None;
-            }
-        }
-        true
     }
 
     /// What an event of the host is to Godot's peer.
@@ -276,15 +197,13 @@ impl<S: DatagramSocket> EnetMultiplayerPeer<S> {
 
 impl<S: DatagramSocket> MultiplayerPeer for EnetMultiplayerPeer<S> {
     fn poll(&mut self, now: Instant) {
-        self.now = now;
         if self.is_closed {
             return;
         }
-        self.receive(now);
-        self.host.handle_timeout(now);
+        self.connection.poll(now);
         // A failure to connect shows in the status alone, so it must not wait for somebody to ask for events.
         while self.status == ConnectionStatus::Connecting
-            && let Some(event) = self.host.poll_event()
+            && let Some(event) = self.connection.host.poll_event()
         {
             let event = self.translate(event);
             self.ready.extend(event);
@@ -295,7 +214,7 @@ impl<S: DatagramSocket> MultiplayerPeer for EnetMultiplayerPeer<S> {
         if let Some(event) = self.ready.pop_front() {
             return Some(event);
         }
-        while let Some(event) = self.host.poll_event() {
+        while let Some(event) = self.connection.host.poll_event() {
             let event = self.translate(event);
             if event.is_some() {
                 return event;
@@ -320,7 +239,8 @@ impl<S: DatagramSocket> MultiplayerPeer for EnetMultiplayerPeer<S> {
         let (enet_channel, flags) = (to_enet_channel(channel, mode), to_flags(mode));
         let links = to.as_slice();
         for &link in links {
-            let Err(error) = self.host.send(link, enet_channel, flags, payload.clone()) else {
+            let Err(error) = self.connection.host.send(link, enet_channel, flags, payload.clone())
+            else {
                 continue;
             };
             match (error, links.len()) {
@@ -333,21 +253,17 @@ impl<S: DatagramSocket> MultiplayerPeer for EnetMultiplayerPeer<S> {
                 }
                 // One link among many that agreed on less than the others must not keep a packet from them; it cannot
                 // have what it is owed, so it ends.
-                _ if mode.is_reliable() => self.host.fail(link, DisconnectReason::Misbehaved),
-                _ => self.host.count_send_drop(link),
+                _ if mode.is_reliable() => {
+                    self.connection.host.fail(link, DisconnectReason::Misbehaved)
+                }
+                _ => self.connection.host.count_send_drop(link),
             }
         }
         Ok(())
     }
 
     fn flush(&mut self, now: Instant) {
-        self.host.end_turn(now);
-        while self.send_unsent() {
-            let Some(transmit) = self.host.poll_transmit(now, &mut self.send_buffer) else {
-                return;
-            };
-            self.unsent = Some(Unsent { transmit, offset: 0 });
-        }
+        self.connection.flush(now);
     }
 
     fn disconnect(
@@ -356,7 +272,7 @@ impl<S: DatagramSocket> MultiplayerPeer for EnetMultiplayerPeer<S> {
         reason: DisconnectReason,
         farewell: Farewell,
     ) {
-        self.host.disconnect(connection, 0, reason, farewell);
+        self.connection.host.disconnect(connection, 0, reason, farewell);
         if farewell == Farewell::Abrupt && self.server == Some(connection) {
             self.status = ConnectionStatus::Disconnected;
             self.ready.clear();
@@ -364,7 +280,8 @@ impl<S: DatagramSocket> MultiplayerPeer for EnetMultiplayerPeer<S> {
     }
 
     fn close(&mut self) {
-        self.host.close(0);
+        self.connection.host.close(0);
+        self.connection.stop_receiving();
         self.ready.clear();
         self.status = ConnectionStatus::Disconnected;
         self.is_closed = true;
@@ -379,25 +296,19 @@ impl<S: DatagramSocket> MultiplayerPeer for EnetMultiplayerPeer<S> {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        if self.has_more && !self.is_closed {
-            return Some(self.now);
-        }
-        if self.unsent.is_some() {
-            return Some(self.now + BLOCKED_RETRY);
-        }
-        self.host.poll_timeout()
+        self.connection.poll_timeout()
     }
 
     fn readiness(&self) -> Readiness {
-        self.socket.readiness()
+        self.connection.readiness()
     }
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.socket.poll_ready(cx, self.unsent.is_some())
+        self.connection.poll_ready(cx)
     }
 
     fn hold(&mut self, connection: ConnectionId, held: bool) {
-        self.host.hold(connection, held);
+        self.connection.host.hold(connection, held);
     }
 
     fn is_server_relay_supported(&self) -> bool {
@@ -405,25 +316,23 @@ impl<S: DatagramSocket> MultiplayerPeer for EnetMultiplayerPeer<S> {
     }
 
     fn is_refusing_new_connections(&self) -> bool {
-        self.host.is_refusing_new_connections()
+        self.connection.host.is_refusing_new_connections()
     }
 
     fn set_refuse_new_connections(&mut self, refuse: bool) {
-        self.host.set_refuse_new_connections(refuse);
+        self.connection.host.set_refuse_new_connections(refuse);
     }
 
     fn max_packet_size(&self) -> usize {
-        let settings = self.host.settings();
+        let settings = self.connection.host.settings();
         let reliable = RELIABLE_FRAGMENTS_MAX * (usize::from(settings.mtu) - FRAGMENT_OVERHEAD);
         settings.max_packet_size.min(reliable)
     }
 
     fn connection_stats(&self, connection: ConnectionId) -> Option<ConnectionStats> {
-        self.host.connection_stats(connection)
+        self.connection.host.connection_stats(connection)
     }
 }
 
-/// When a socket that had no room is tried again.
-const BLOCKED_RETRY: Duration = Duration::from_millis(1);
 /// Bytes of a datagram around a piece of a packet.
 const FRAGMENT_OVERHEAD: usize = 28;
