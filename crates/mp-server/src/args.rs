@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 
-use clap::{Parser, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 use mp_transport_enet::ServerOptions;
+
+use crate::cert::CertArgs;
 
 /// A relay room for Godot 4 games.
 ///
@@ -12,8 +14,11 @@ use mp_transport_enet::ServerOptions;
 /// dropped. As it is also the authority of every node at first, let the players' nodes be their own with
 /// set_multiplayer_authority, or use @rpc("any_peer").
 #[derive(Debug, Parser)]
-#[command(version, after_help = AFTER_HELP)]
+#[command(version, after_help = AFTER_HELP, args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
     /// Where to listen for ENet players: an IP address and a UDP port
     #[arg(long_help = ENET_HELP)]
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "0.0.0.0:7777", env = "MP_ENET")]
@@ -54,6 +59,12 @@ pub(crate) struct Args {
     /// How to log
     #[arg(long, value_name = "FORMAT", default_value = "text", env = "MP_LOG_FORMAT")]
     pub(crate) log_format: LogFormat,
+}
+
+/// What else it can do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Cert(CertArgs),
 }
 
 /// How log lines look.
@@ -109,6 +120,7 @@ const AFTER_HELP: &str = r#"Examples:
   mp-server --enet [::]:7777                 of every IPv6 address as well
   mp-server --enet 127.0.0.1:0               for this machine, on a free port
   mp-server --max-clients 16 --log debug     a small one that tells who does what
+  mp-server cert                             a certificate to try TLS with
 
 In the game, on every player's side (GDScript):
   var peer = ENetMultiplayerPeer.new()

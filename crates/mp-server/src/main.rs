@@ -2,6 +2,7 @@
 
 mod args;
 mod banner;
+mod cert;
 mod logs;
 mod room;
 mod shutdown;
@@ -11,7 +12,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::Args;
+use args::{Args, Command};
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -25,6 +26,9 @@ fn main() -> ExitCode {
 }
 
 fn start(args: &Args) -> Result<(), Failure> {
+    if let Some(Command::Cert(args)) = &args.command {
+        return cert::make(args).map_err(Failure::Refused);
+    }
     logs::start(&args.log, args.log_format).map_err(Failure::Refused)?;
     let address = args.enet_address().map_err(Failure::Refused)?;
     actix::System::new().block_on(room::run(address, args))

@@ -78,6 +78,26 @@ fn the_help_teaches() {
 }
 
 #[test]
+fn a_certificate_is_made_once_and_its_use_is_taught() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (certificate, key) = (path("my.crt"), path("my.key"));
+    let arguments = ["cert", "game.example", "--tls-cert", &certificate, "--tls-key", &key];
+    let output = run(&arguments);
+    assert!(output.status.success(), "{:?}", lines(&output.stderr));
+    mp_tls::Identity::from_files(&certificate, &key).unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    for taught in [&certificate, "game.example", "keep it to yourself", "res://my.crt"] {
+        assert!(text.contains(taught), "{taught} is not in {text}");
+    }
+
+    let output = run(&arguments);
+    assert_eq!(output.status.code(), Some(2), "a key is not overwritten");
+    assert_eq!(lines(&output.stderr).len(), 1, "{:?}", lines(&output.stderr));
+    assert!(lines(&output.stderr)[0].contains("my.crt"));
+}
+
+#[test]
 fn it_says_where_it_listens_and_ends_when_it_is_asked_to() {
     for signal in ["TERM", "INT"] {
         let mut server = Server::start(&[]);

@@ -1,0 +1,188 @@
+//! Who a server says it is: a certificate chain and the private key of its first certificate.
+
+use std::fmt;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::{CertifiedKey, SigningKey};
+use rustls::{SignatureAlgorithm, SignatureScheme};
+
+use crate::TlsError;
+
+/// A certificate chain, the server's own certificate first, and its private key. Cheap to clone.
+#[derive(Clone)]
+pub struct Identity {
+    certified: Arc<CertifiedKey>,
+    key: Arc<PrivateKeyDer<'static>>,
+    kind: KeyKind,
+    /// Where the key came from, for messages.
+    from: String,
+}
+
+/// What a private key is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyKind {
+    /// ECDSA on NIST's P-256: everybody can use it.
+    EcdsaP256,
+    /// ECDSA on NIST's P-384.
+    EcdsaP384,
+    /// ECDSA on another curve.
+    Ecdsa,
+    /// Ed25519.
+    Ed25519,
+    /// RSA.
+    Rsa,
+}
+
+impl Identity {
+    /// Reads the chain and the key from PEM files. Both may be the same file.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be read or understood, or the key is not the certificate's.
+    pub fn from_files(
+        certificate: impl AsRef<Path>,
+        key: impl AsRef<Path>,
+    ) -> Result<Self, TlsError> {
+        let (certificate, key) = (certificate.as_ref(), key.as_ref());
+        let (chain, private) = (read(certificate)?, read(key)?);
+        let names = [certificate, key].map(|path| path.display().to_string());
+        Self::named(&chain, &private, names)
+    }
+
+    /// The chain and the key in PEM texts. Both may be the same text.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_files`](Self::from_files).
+    pub fn from_pem(certificate: &str, key: &str) -> Result<Self, TlsError> {
+        let names = ["the given certificate", "the given key"].map(str::to_owned);
+        Self::named(certificate.as_bytes(), key.as_bytes(), names)
+    }
+
+    fn named(certificate: &[u8], key: &[u8], names: [String; 2]) -> Result<Self, TlsError> {
+        let [certificate_name, key_name] = names;
+        let chain = certificates(certificate, &certificate_name)?;
+        let no_key = |why: String| TlsError::NoKey { from: key_name.clone(), why };
+        let der = PrivateKeyDer::from_pem_slice(key).map_err(|error| {
+            let encrypted = String::from_utf8_lossy(key).contains("ENCRYPTED");
+            no_key(if encrypted { "it is encrypted".to_owned() } else { explain(&error) })
+        })?;
+        let signer = crate::provider()
+            .key_provider
+            .load_private_key(der.clone_key())
+            .map_err(|error| no_key(error.to_string()))?;
+        let kind = KeyKind::of(&*signer);
+        let certified = CertifiedKey::new(chain, signer);
+        certified.keys_match().map_err(|error| match error {
+            rustls::Error::InconsistentKeys(_) => {
+                TlsError::Mismatch { certificate: certificate_name.clone(), key: key_name.clone() }
+            }
+            error => {
+                let (from, why) = (certificate_name.clone(), error.to_string());
+                TlsError::Certificate { from, why }
+            }
+        })?;
+        Ok(Self { certified: Arc::new(certified), key: Arc::new(der), kind, from: key_name })
+    }
+
+    /// The certificates in DER, the server's own first.
+    pub fn chain(&self) -> &[CertificateDer<'static>] {
+        &self.certified.cert
+    }
+
+    /// The private key in DER: PKCS #8, SEC 1 or PKCS #1, as it was in its file.
+    pub fn key(&self) -> &PrivateKeyDer<'static> {
+        &self.key
+    }
+
+    /// What the private key is.
+    pub fn key_kind(&self) -> KeyKind {
+        self.kind
+    }
+
+    /// Refuses all but ECDSA keys on P-256 and P-384, on behalf of a `user` who cannot use others.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError::KeyKind`], with the way out.
+    pub fn require_ecdsa(&self, user: &'static str) -> Result<(), TlsError> {
+        match self.kind {
+            KeyKind::EcdsaP256 | KeyKind::EcdsaP384 => Ok(()),
+            kind => Err(TlsError::KeyKind { from: self.from.clone(), kind, user }),
+        }
+    }
+
+    pub(crate) fn certified(&self) -> &Arc<CertifiedKey> {
+        &self.certified
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Never the key.
+        let certificates = self.chain().len();
+        f.debug_struct("Identity")
+            .field("certificates", &certificates)
+            .field("key", &self.kind)
+            .finish()
+    }
+}
+
+impl KeyKind {
+    fn of(key: &dyn SigningKey) -> Self {
+        let can = |scheme| key.choose_scheme(&[scheme]).is_some();
+        match key.algorithm() {
+            SignatureAlgorithm::ED25519 => Self::Ed25519,
+            SignatureAlgorithm::RSA => Self::Rsa,
+            _ if can(SignatureScheme::ECDSA_NISTP256_SHA256) => Self::EcdsaP256,
+            _ if can(SignatureScheme::ECDSA_NISTP384_SHA384) => Self::EcdsaP384,
+            _ => Self::Ecdsa,
+        }
+    }
+}
+
+impl fmt::Display for KeyKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::EcdsaP256 => "ECDSA P-256",
+            Self::EcdsaP384 => "ECDSA P-384",
+            Self::Ecdsa => "ECDSA",
+            Self::Ed25519 => "Ed25519",
+            Self::Rsa => "RSA",
+        })
+    }
+}
+
+/// All certificates of a PEM text, at least one.
+pub(crate) fn certificates(
+    pem: &[u8],
+    from: &str,
+) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let chain = parsed.map_err(|error| {
+        let (from, why) = (from.to_owned(), explain(&error));
+        TlsError::Certificate { from, why }
+    })?;
+    if chain.is_empty() {
+        return Err(TlsError::NoCertificate { from: from.to_owned() });
+    }
+    Ok(chain)
+}
+
+pub(crate) fn read(file: &Path) -> Result<Vec<u8>, TlsError> {
+    fs::read(file).map_err(|source| TlsError::Read { file: file.to_owned(), source })
+}
+
+fn explain(error: &pem::Error) -> String {
+    match error {
+        pem::Error::NoItemsFound => "there is none in it".to_owned(),
+        pem::Error::Base64Decode(_) => "its base64 is broken".to_owned(),
+        pem::Error::MissingSectionEnd { .. } => "it is cut off".to_owned(),
+        error => error.to_string(),
+    }
+}

@@ -1,0 +1,132 @@
+//! A server's certificate, which can be replaced while the server runs.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::SystemTime;
+
+use rustls::ServerConfig;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+
+use crate::{Identity, TlsError};
+
+/// A server's [`Identity`], shared by all who serve with it. When its files have changed, [`reload`](Self::reload) takes the new
+/// ones: connections from then on get the new certificate, those that stand are not touched.
+#[derive(Clone)]
+pub struct CertificateStore(Arc<Shared>);
+
+struct Shared {
+    current: RwLock<Current>,
+    files: Option<[PathBuf; 2]>,
+}
+
+struct Current {
+    identity: Identity,
+    /// When the files were last written, as of the last look at them.
+    written: [Option<SystemTime>; 2],
+}
+
+impl CertificateStore {
+    /// A store with one identity, which does not change.
+    pub fn new(identity: Identity) -> Self {
+        Self::with(identity, None, [None; 2])
+    }
+
+    /// A store of what two PEM files hold; see [`Identity::from_files`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn from_files(
+        certificate: impl Into<PathBuf>,
+        key: impl Into<PathBuf>,
+    ) -> Result<Self, TlsError> {
+        let files = [certificate.into(), key.into()];
+        let written = written(&files);
+        let identity = Identity::from_files(&files[0], &files[1])?;
+        Ok(Self::with(identity, Some(files), written))
+    }
+
+    fn with(
+        identity: Identity,
+        files: Option<[PathBuf; 2]>,
+        written: [Option<SystemTime>; 2],
+    ) -> Self {
+        let current = RwLock::new(Current { identity, written });
+        Self(Arc::new(Shared { current, files }))
+    }
+
+    /// What it holds now.
+    pub fn identity(&self) -> Identity {
+        self.read(|current| current.identity.clone())
+    }
+
+    /// Whether a file has been written since the last look. Two questions to the file system: cheap enough to ask every few
+    /// seconds.
+    pub fn has_changed(&self) -> bool {
+        let Some(files) = &self.0.files else { return false };
+        written(files) != self.read(|current| current.written)
+    }
+
+    /// Reads the files again. A store without files stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be used. It goes on with what it had; the next write to a file makes it
+    /// [`has_changed`](Self::has_changed) again.
+    pub fn reload(&self) -> Result<(), TlsError> {
+        let Some(files) = &self.0.files else { return Ok(()) };
+        let written = written(files);
+        let identity = Identity::from_files(&files[0], &files[1]);
+        let mut current = self.0.current.write().unwrap_or_else(PoisonError::into_inner);
+        current.written = written;
+        current.identity = identity?;
+        Ok(())
+    }
+
+    /// The configuration of a rustls server that asks this store for each connection. TLS 1.2 and 1.3, no client certificates.
+    ///
+    /// # Errors
+    ///
+    /// When the cryptography refuses it, which should not happen.
+    pub fn server_config(&self) -> Result<Arc<ServerConfig>, TlsError> {
+        let config = ServerConfig::builder_with_provider(crate::provider())
+            .with_safe_default_protocol_versions()
+            .map_err(|error| TlsError::Setup(error.to_string()))?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(self.clone()));
+        Ok(Arc::new(config))
+    }
+
+    fn read<T>(&self, look: impl FnOnce(&Current) -> T) -> T {
+        look(&self.0.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl ResolvesServerCert for CertificateStore {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.read(|current| Arc::clone(current.identity.certified())))
+    }
+}
+
+impl From<Identity> for CertificateStore {
+    fn from(identity: Identity) -> Self {
+        Self::new(identity)
+    }
+}
+
+impl fmt::Debug for CertificateStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let identity = self.identity();
+        f.debug_struct("CertificateStore")
+            .field("identity", &identity)
+            .field("files", &self.0.files)
+            .finish()
+    }
+}
+
+fn written(files: &[PathBuf; 2]) -> [Option<SystemTime>; 2] {
+    let of = |file: &Path| file.metadata().and_then(|data| data.modified()).ok();
+    [of(&files[0]), of(&files[1])]
+}

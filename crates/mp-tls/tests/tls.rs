@@ -1,0 +1,239 @@
+//! Certificates from files, whom a client trusts, and certificates that change while a server runs.
+
+use std::fs;
+use std::sync::Arc;
+
+use mp_tls::rustls::pki_types::UnixTime;
+use mp_tls::rustls::{ClientConnection, Connection, ServerConfig, ServerConnection};
+use mp_tls::{
+    CertificateStore, ClientTlsOptions, DevelopmentCertificate, Identity, KeyKind, TlsError,
+};
+use rcgen::{
+    CertificateParams, KeyPair, PKCS_ED25519, PKCS_RSA_SHA256, RsaKeySize, SignatureAlgorithm,
+};
+
+fn made(name: &str) -> DevelopmentCertificate {
+    DevelopmentCertificate::new(&[name]).unwrap()
+}
+
+fn self_signed(key: &KeyPair) -> String {
+    CertificateParams::new(vec!["localhost".to_owned()]).unwrap().self_signed(key).unwrap().pem()
+}
+
+fn key(algorithm: &'static SignatureAlgorithm) -> KeyPair {
+    if algorithm == &PKCS_RSA_SHA256 {
+        KeyPair::generate_rsa_for(algorithm, RsaKeySize::_2048).unwrap()
+    } else {
+        KeyPair::generate_for(algorithm).unwrap()
+    }
+}
+
+/// A whole handshake in memory; the client's verdict on a server at `host`.
+fn meet(server: &CertificateStore, client: &ClientTlsOptions, host: &str) -> Result<(), String> {
+    meet_configured(&server.server_config().unwrap(), client, host)
+}
+
+fn meet_configured(
+    server: &Arc<ServerConfig>,
+    client: &ClientTlsOptions,
+    host: &str,
+) -> Result<(), String> {
+    let name = client.server_name(host).unwrap();
+    let client = ClientConnection::new(client.client_config().unwrap(), name).unwrap();
+    let server = ServerConnection::new(Arc::clone(server)).unwrap();
+    let mut sides: [Connection; 2] = [client.into(), server.into()];
+    for turn in 0..20 {
+        let [client, server] = &mut sides;
+        let (from, to) = if turn % 2 == 0 { (client, server) } else { (server, client) };
+        let mut bytes = Vec::new();
+        while from.wants_write() {
+            from.write_tls(&mut bytes).unwrap();
+        }
+        let mut bytes = bytes.as_slice();
+        while !bytes.is_empty() {
+            to.read_tls(&mut bytes).unwrap();
+            to.process_new_packets().map_err(|error| error.to_string())?;
+        }
+    }
+    assert!(sides.iter().all(|side| !side.is_handshaking()), "the handshake did not end");
+    Ok(())
+}
+
+#[test]
+fn a_client_that_trusts_a_development_certificate_accepts_its_server() {
+    let made = DevelopmentCertificate::new(&["localhost", "127.0.0.1", "::1"]).unwrap();
+    let server = CertificateStore::new(made.identity().unwrap());
+    let client = ClientTlsOptions::new().trusted_chain(made.certificate_pem()).unwrap();
+    for host in ["localhost", "127.0.0.1", "::1"] {
+        assert_eq!(meet(&server, &client, host), Ok(()), "{host}");
+    }
+}
+
+#[test]
+fn a_server_that_nobody_vouches_for_is_refused() {
+    let server = CertificateStore::new(made("localhost").identity().unwrap());
+    let other = ClientTlsOptions::new().trusted_chain(made("localhost").certificate_pem()).unwrap();
+    let why = meet(&server, &other, "localhost").unwrap_err();
+    assert!(why.contains("certificate"), "{why}");
+}
+
+#[test]
+fn a_certificate_for_another_name_is_refused_unless_the_name_is_overridden() {
+    let made = made("game.example");
+    let server = CertificateStore::new(made.identity().unwrap());
+    let client = ClientTlsOptions::new().trusted_chain(made.certificate_pem()).unwrap();
+    let why = meet(&server, &client, "127.0.0.1").unwrap_err();
+    assert!(why.contains("not valid for name"), "{why}");
+    let client = client.common_name_override("game.example").unwrap();
+    assert_eq!(meet(&server, &client, "127.0.0.1"), Ok(()));
+}
+
+#[test]
+fn an_unsafe_client_does_not_look_at_names_and_at_the_chain_only_when_it_was_given_one() {
+    let made_one = made("game.example");
+    let server = CertificateStore::new(made_one.identity().unwrap());
+    let anybody = ClientTlsOptions::new_unsafe();
+    assert_eq!(meet(&server, &anybody, "127.0.0.1"), Ok(()));
+    let right = anybody.clone().trusted_chain(made_one.certificate_pem()).unwrap();
+    assert_eq!(meet(&server, &right, "127.0.0.1"), Ok(()));
+    let wrong = anybody.trusted_chain(made("game.example").certificate_pem()).unwrap();
+    assert!(meet(&server, &wrong, "127.0.0.1").is_err());
+    assert!(right.is_unsafe() && !ClientTlsOptions::new().is_unsafe());
+}
+
+#[test]
+fn a_chain_can_be_verified_without_a_connection() {
+    let made = made("localhost");
+    let identity = made.identity().unwrap();
+    let client = ClientTlsOptions::new().trusted_chain(made.certificate_pem()).unwrap();
+    let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(1_800_000_000));
+    client.verify(identity.chain(), "localhost", now).unwrap();
+    let other = client.verify(identity.chain(), "other.example", now);
+    assert!(matches!(other, Err(TlsError::Untrusted(_))), "{other:?}");
+    let none = client.verify(&[], "localhost", now);
+    assert!(matches!(none, Err(TlsError::Untrusted(_))), "{none:?}");
+}
+
+#[test]
+fn every_usual_kind_of_key_serves_tls_and_says_what_it_is() {
+    for (algorithm, kind) in [
+        (&rcgen::PKCS_ECDSA_P256_SHA256, KeyKind::EcdsaP256),
+        (&rcgen::PKCS_ECDSA_P384_SHA384, KeyKind::EcdsaP384),
+        (&rcgen::PKCS_ECDSA_P521_SHA512, KeyKind::Ecdsa),
+        (&PKCS_ED25519, KeyKind::Ed25519),
+        (&PKCS_RSA_SHA256, KeyKind::Rsa),
+    ] {
+        let key = key(algorithm);
+        let certificate = self_signed(&key);
+        let identity = Identity::from_pem(&certificate, &key.serialize_pem()).unwrap();
+        assert_eq!(identity.key_kind(), kind);
+        let client = ClientTlsOptions::new().trusted_chain(&certificate).unwrap();
+        assert_eq!(meet(&identity.into(), &client, "localhost"), Ok(()), "{kind}");
+    }
+}
+
+#[test]
+fn a_user_who_needs_ecdsa_is_told_what_to_make_instead_of_rsa() {
+    let rsa = key(&PKCS_RSA_SHA256);
+    let identity = Identity::from_pem(&self_signed(&rsa), &rsa.serialize_pem()).unwrap();
+    let why = identity.require_ecdsa("ENet's DTLS").unwrap_err().to_string();
+    for part in ["RSA", "ENet's DTLS", "P-256", "mp-server cert"] {
+        assert!(why.contains(part), "{why}");
+    }
+    made("localhost").identity().unwrap().require_ecdsa("ENet's DTLS").unwrap();
+}
+
+#[test]
+fn the_key_is_never_printed() {
+    let text = format!("{:?}", made("localhost").identity().unwrap());
+    assert_eq!(text, "Identity { certificates: 1, key: EcdsaP256 }");
+}
+
+#[test]
+fn what_is_wrong_with_a_file_is_said_with_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    made("localhost").write(path("a.crt"), path("a.key")).unwrap();
+    made("localhost").write(path("b.crt"), path("b.key")).unwrap();
+    let text = fs::read_to_string(path("a.key")).unwrap();
+    fs::write(path("cut.key"), &text[..text.len() / 2]).unwrap();
+    fs::write(path("encrypted.key"), text.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY")).unwrap();
+    fs::write(path("empty"), "").unwrap();
+    for (certificate, key, parts) in [
+        ("none.crt", "a.key", &["none.crt", "cannot read"][..]),
+        ("a.crt", "none.key", &["none.key", "cannot read"]),
+        ("empty", "a.key", &["empty", "BEGIN CERTIFICATE"]),
+        ("a.key", "a.key", &["a.key", "no certificate"]),
+        ("a.crt", "a.crt", &["a.crt", "no private key"]),
+        ("a.crt", "cut.key", &["cut.key", "cut off"]),
+        ("a.crt", "encrypted.key", &["encrypted.key", "it is encrypted"]),
+        ("a.crt", "b.key", &["a.crt", "b.key", "does not belong"]),
+    ] {
+        let why = Identity::from_files(path(certificate), path(key)).unwrap_err().to_string();
+        for part in parts {
+            assert!(why.contains(part) && !why.contains('\n'), "{certificate} {key}: {why}");
+        }
+    }
+    let why = made("localhost").write(path("a.crt"), path("c.key")).unwrap_err().to_string();
+    assert!(why.contains("a.crt") && why.contains("it exists"), "{why}");
+}
+
+#[test]
+fn names_that_no_host_has_are_refused() {
+    for name in ["", "two words", "http://localhost"] {
+        let why = DevelopmentCertificate::new(&[name]).unwrap_err().to_string();
+        assert!(why.contains("no host name"), "{why}");
+        assert!(ClientTlsOptions::new().common_name_override(name).is_err());
+    }
+    assert!(DevelopmentCertificate::new(&[""; 0]).is_err());
+}
+
+#[cfg(unix)]
+#[test]
+fn only_its_owner_can_read_a_key() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.key");
+    made("localhost").write(folder.path().join("a.crt"), &file).unwrap();
+    assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn a_store_takes_new_files_while_it_serves_and_keeps_the_old_ones_when_they_are_broken() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = ["a.crt", "a.key"].map(|name| folder.path().join(name));
+    let replace = |made: &DevelopmentCertificate| {
+        let _ = (fs::remove_file(&files[0]), fs::remove_file(&files[1]));
+        made.write(&files[0], &files[1]).unwrap();
+    };
+    let trusting = |made: &DevelopmentCertificate| {
+        ClientTlsOptions::new().trusted_chain(made.certificate_pem()).unwrap()
+    };
+    let (first, second) = (made("localhost"), made("localhost"));
+    replace(&first);
+    let store = CertificateStore::from_files(&files[0], &files[1]).unwrap();
+    let config = store.server_config().unwrap();
+    assert!(!store.has_changed());
+    assert_eq!(meet_configured(&config, &trusting(&first), "localhost"), Ok(()));
+
+    fs::write(&files[1], "half a k").unwrap();
+    age(&files[1], 1);
+    assert!(store.has_changed());
+    assert!(store.reload().is_err());
+    assert!(!store.has_changed(), "the same broken file is not tried again and again");
+    assert_eq!(meet_configured(&config, &trusting(&first), "localhost"), Ok(()));
+
+    replace(&second);
+    age(&files[0], 2);
+    assert!(store.has_changed());
+    store.reload().unwrap();
+    assert_eq!(meet_configured(&config, &trusting(&second), "localhost"), Ok(()));
+    assert!(meet_configured(&config, &trusting(&first), "localhost").is_err());
+}
+
+/// Makes a file look as if it had been written `minutes` later, as file systems may not tell two writes apart.
+fn age(file: &std::path::Path, minutes: u64) {
+    let file = fs::File::options().append(true).open(file).unwrap();
+    let written = file.metadata().unwrap().modified().unwrap();
+    file.set_modified(written + std::time::Duration::from_secs(60 * minutes)).unwrap();
+}
