@@ -217,6 +217,11 @@ impl<P: MultiplayerPeer, D: Door> Endpoint<P, D> {
     fn take_events(&mut self) {
         while let Some(event) = self.peer.next_event() {
             match event {
+                PeerEvent::UniqueId(_) => {
+                    for branch in self.branches.keys().copied().collect::<Vec<_>>() {
+                        self.queue(branch, event.clone(), 0);
+                    }
+                }
                 PeerEvent::Connected { connection, claimed_id, ref origin } => {
                     let arrival = Arrival { claimed_id, origin };
                     match self.admit(&arrival) {

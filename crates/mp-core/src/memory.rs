@@ -362,5 +362,6 @@ fn is_about(event: &PeerEvent, link: ConnectionId) -> bool {
             *connection == link
         }
         PeerEvent::Packet(packet) => packet.from == link,
+        PeerEvent::UniqueId(_) => false,
     }
 }

@@ -127,6 +127,9 @@ impl fmt::Debug for Prefix {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PeerEvent {
+    /// This side's own id, on a client of a transport whose servers draw the ids (WebSocket). It comes once, before
+    /// everything else; [`unique_id`](crate::MultiplayerPeer::unique_id) says the same from here on.
+    UniqueId(PeerId),
     /// A link is ready for packets.
     Connected {
         /// The link.
@@ -156,6 +159,39 @@ pub enum Origin {
     Process,
     /// A socket address of the other side.
     Address(SocketAddr),
+    /// A socket address of the other side, and the URL by which a client asks for a server (WebSocket).
+    Url {
+        /// Its address: the client's own when trusted proxies stand in between.
+        address: SocketAddr,
+        /// The whole URL, such as `ws://host:7778/room?seat=3`.
+        url: Arc<str>,
+    },
+}
+
+impl Origin {
+    /// The socket address, where there is one.
+    pub fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Process => None,
+            Self::Address(address) | Self::Url { address, .. } => Some(*address),
+        }
+    }
+
+    /// The URL, where there is one.
+    pub fn url(&self) -> Option<&str> {
+        match self {
+            Self::Url { url, .. } => Some(url),
+            _ => None,
+        }
+    }
+
+    /// The path of the URL, from its first `/` to before a `?`: what a [door](crate::Door) may choose a branch by.
+    pub fn path(&self) -> Option<&str> {
+        let url = self.url()?;
+        let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+        let path = rest.find('/').map_or("/", |start| &rest[start..]);
+        path.split('?').next()
+    }
 }
 
 impl fmt::Display for Origin {
@@ -163,6 +199,7 @@ impl fmt::Display for Origin {
         match self {
             Self::Process => f.write_str("this process"),
             Self::Address(address) => address.fmt(f),
+            Self::Url { address, url } => write!(f, "{address} for {url}"),
         }
     }
 }
@@ -187,7 +224,7 @@ pub enum DisconnectReason {
     QueueFull,
     /// New connections are refused, or there is no room.
     Refused,
-    /// The other side closed it; the number is ENet's `data` (Godot sends 0).
+    /// The other side closed it; the number is ENet's `data` (Godot sends 0), or WebSocket's close code (0 when there was none).
     Remote(u32),
     /// The other side stopped answering.
     Timeout,
@@ -221,4 +258,25 @@ pub enum Farewell {
     /// The link is forgotten at once, without an event; the other side is told as far as one goodbye can
     /// (Godot: `disconnect_peer(id, true)`).
     Abrupt,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_of_an_origin_is_that_of_its_url() {
+        let address = SocketAddr::from(([192, 0, 2, 1], 5));
+        for (url, path) in [
+            ("ws://host:7778/rooms/3?seat=2", "/rooms/3"),
+            ("wss://host/", "/"),
+            ("ws://host", "/"),
+            ("host:1/a", "/a"),
+        ] {
+            let origin = Origin::Url { address, url: url.into() };
+            assert_eq!(origin.path(), Some(path), "{url}");
+            assert_eq!(origin.address(), Some(address));
+        }
+        assert_eq!(Origin::Address(address).path(), None);
+    }
 }

@@ -59,7 +59,8 @@ pub trait MultiplayerPeer {
     /// [`flush`](Self::flush) sends the goodbyes; [`send`](Self::send) says [`SendError::NotConnected`] from here on.
     fn close(&mut self);
 
-    /// This side's own id: 1 on a server.
+    /// This side's own id: 1 on a server. A client of a transport whose servers draw the ids learns its own with
+    /// [`PeerEvent::UniqueId`]; until then this is a number that nobody has (Godot: 0).
     #[doc(alias = "get_unique_id")]
     fn unique_id(&self) -> PeerId;
 

@@ -106,6 +106,11 @@ impl<T> SendQueue<T> {
         self.reliable.entries.is_empty() && self.unreliable.entries.is_empty()
     }
 
+    /// How many packets wait.
+    pub fn len(&self) -> usize {
+        self.reliable.entries.len() + self.unreliable.entries.len()
+    }
+
     /// Bytes that wait, without the overhead.
     pub fn bytes(&self) -> usize {
         self.reliable.payload_bytes() + self.unreliable.payload_bytes()
@@ -167,7 +172,7 @@ mod tests {
         for (number, mode) in [Reliable, Unreliable, Unreliable, Reliable].into_iter().enumerate() {
             queue.push(mode, 10, number).unwrap();
         }
-        assert_eq!(queue.bytes(), 40);
+        assert_eq!((queue.len(), queue.bytes()), (4, 40));
         assert_eq!(std::iter::from_fn(|| queue.pop()).collect::<Vec<_>>(), [0, 1, 2, 3]);
         assert!(queue.is_empty());
     }

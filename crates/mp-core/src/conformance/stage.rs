@@ -282,6 +282,10 @@ impl Side {
     pub(super) fn observe(&mut self, event: PeerEvent) {
         let name = &self.name;
         match &event {
+            PeerEvent::UniqueId(id) => {
+                assert!(self.log.is_empty(), "{name} learned its own id after {:?}", self.log);
+                assert_eq!(*id, self.peer.unique_id(), "the id that {name} learned");
+            }
             PeerEvent::Connected { connection, .. } => {
                 let before = self.links.insert(*connection, Phase::Connected);
                 assert_eq!(before, None, "{name} used connection {connection} twice");

@@ -6,6 +6,7 @@ use crate::{ConnectionId, DisconnectReason, Farewell, MultiplayerPeer, Packet, P
 impl<P: MultiplayerPeer> PacketPeer<P> {
     pub(super) fn take(&mut self, event: PeerEvent) {
         match event {
+            PeerEvent::UniqueId(_) => {} // the transport is asked for it
             PeerEvent::Connected { connection, claimed_id, ref origin } => {
                 match self.admit(connection, claimed_id) {
                     Ok(id) => {

@@ -34,6 +34,7 @@ impl MultiplayerApi for SceneMultiplayer {
         event: PeerEvent,
     ) {
         match event {
+            PeerEvent::UniqueId(id) => self.handle_unique_id(endpoint, id),
             PeerEvent::Connected { connection, claimed_id, origin } => {
                 tracing::debug!(%connection, ?claimed_id, %origin, "connected");
                 self.handle_connected(now, endpoint, connection, claimed_id);

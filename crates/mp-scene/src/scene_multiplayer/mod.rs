@@ -239,6 +239,15 @@ impl SceneMultiplayer {
         self.clear();
     }
 
+    /// A server has drawn this side's id.
+    fn handle_unique_id(&mut self, endpoint: EndpointId, id: PeerId) {
+        let Some(info) = self.endpoints.get_mut(&endpoint) else { return };
+        info.unique_id = id;
+        if !self.is_server() {
+            self.unique_id = id;
+        }
+    }
+
     fn handle_connected(
         &mut self,
         now: Instant,
