@@ -34,7 +34,7 @@ pub const CHANNEL_NAME_BYTES_MAX: usize = 32;
 pub const INPUTS_PER_TURN: usize = MAILBOX_BATCHES;
 
 /// Packets for one endpoint after which a branch takes nothing more in before it has delivered: a drain of its mailbox
-/// must not fill an outbox. One message more may still make seven times as many.
+/// must not fill an outbox.
 pub const QUEUED_PACKETS_HIGH: usize = OUTBOX_PACKETS_MAX / 8;
 
 /// How long a branch may be [full](QUEUED_PACKETS_HIGH) and take nothing in. Meanwhile nothing is added and an endpoint empties

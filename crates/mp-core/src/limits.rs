@@ -18,9 +18,17 @@ pub const PENDING_BATCHES_MAX: usize = 64;
 /// Batches in the mailbox of a branch or an endpoint; as many again as the sender may keep.
 pub const MAILBOX_BATCHES: usize = 64;
 
-/// Packets that a branch keeps for one endpoint whose mailbox is full: beyond it the oldest unreliable one is dropped;
-/// when there is none the endpoint is stuck and is closed.
+/// Packets that a branch keeps for one endpoint that takes nothing: beyond it the oldest unreliable one is dropped; when there
+/// is none the endpoint is stuck and is closed.
 pub const OUTBOX_PACKETS_MAX: usize = 8_192;
+
+/// Deliveries in a row of which an endpoint took nothing, after which [`OUTBOX_PACKETS_MAX`] holds. Until then many packets
+/// that wait say nothing about the endpoint: one turn may make far more.
+pub const OUTBOX_REFUSALS_MAX: u32 = 100;
+
+/// Packets that a branch keeps for one endpoint that takes them. A full batch of peers that join a room of 4,095 makes one
+/// packet for each pair.
+pub const OUTBOX_TURN_PACKETS_MAX: usize = BATCH_EVENTS_MAX * 4_096;
 
 /// Unreliable bytes queued for one link: about 190 full datagrams, far more than one turn of a game sends.
 pub const UNRELIABLE_QUEUE_BYTES_MAX: usize = 256 * 1024;

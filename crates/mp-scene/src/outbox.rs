@@ -2,28 +2,33 @@
 
 use std::collections::VecDeque;
 
-use mp_core::limits::{BATCH_EVENTS_MAX, OUTBOX_PACKETS_MAX};
+use mp_core::limits::{
+    BATCH_EVENTS_MAX, OUTBOX_PACKETS_MAX, OUTBOX_REFUSALS_MAX, OUTBOX_TURN_PACKETS_MAX,
+};
 use mp_core::{Outgoing, ToEndpoint};
 
 /// Packets and commands in order, packets in batches.
 ///
-/// Bound: [`OUTBOX_PACKETS_MAX`] packets. Beyond it the oldest unreliable packet is dropped and counted; when there is none
-/// the endpoint is [`Stuck`]: it takes nothing, and reliable packets must not be lost silently.
+/// Bound: [`OUTBOX_PACKETS_MAX`] packets for an endpoint that has taken nothing for a while, [`OUTBOX_TURN_PACKETS_MAX`] for
+/// others: one turn may make many. Beyond it the oldest unreliable packet is dropped and counted; when there is none the
+/// endpoint is [`Stuck`]: reliable packets must not be lost silently.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     waiting: VecDeque<ToEndpoint>,
     packets: usize,
     blocked: bool,
+    /// Deliveries in a row of which the endpoint took nothing.
+    refusals: u32,
     dropped: u64,
 }
 
-/// The endpoint has not taken [`OUTBOX_PACKETS_MAX`] reliable packets.
+/// The endpoint does not take the reliable packets that wait for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stuck;
 
 impl Outbox {
     pub(crate) fn send(&mut self, packet: Outgoing) -> Result<(), Stuck> {
-        if self.packets >= OUTBOX_PACKETS_MAX {
+        if self.packets >= self.packets_max() {
             if !packet.mode.is_reliable() {
                 self.dropped += 1;
                 return Ok(());
@@ -45,6 +50,7 @@ impl Outbox {
     /// Offers what waits, in order, until it is given back.
     pub(crate) fn deliver(&mut self, mut accept: impl FnMut(ToEndpoint) -> Result<(), ToEndpoint>) {
         self.blocked = false;
+        let mut has_taken = false;
         while let Some(message) = self.waiting.pop_front() {
             let packets = match &message {
                 ToEndpoint::Send(batch) => batch.len(),
@@ -53,10 +59,13 @@ impl Outbox {
             if let Err(message) = accept(message) {
                 self.waiting.push_front(message);
                 self.blocked = true;
+                self.refusals = if has_taken { 0 } else { self.refusals.saturating_add(1) };
                 return;
             }
             self.packets -= packets;
+            has_taken = true;
         }
+        self.refusals = 0;
     }
 
     /// Whether the endpoint gave something back at the last delivery.
@@ -72,6 +81,14 @@ impl Outbox {
     /// Unreliable packets dropped because the endpoint took nothing.
     pub(crate) fn dropped(&self) -> u64 {
         self.dropped
+    }
+
+    fn packets_max(&self) -> usize {
+        if self.refusals < OUTBOX_REFUSALS_MAX {
+            OUTBOX_TURN_PACKETS_MAX
+        } else {
+            OUTBOX_PACKETS_MAX
+        }
     }
 
     fn drop_oldest_unreliable(&mut self) -> Result<(), Stuck> {
@@ -138,6 +155,42 @@ mod tests {
         assert!(!outbox.is_blocked());
     }
 
+    /// An endpoint that gives back all it is offered, for long enough.
+    fn refuse(outbox: &mut Outbox) {
+        for _ in 0..OUTBOX_REFUSALS_MAX {
+            outbox.deliver(Err);
+        }
+    }
+
+    #[test]
+    fn one_turn_may_make_more_than_an_endpoint_that_hangs_is_kept() {
+        let mut outbox = Outbox::default();
+        for number in 0..3 * OUTBOX_PACKETS_MAX as u64 {
+            outbox.send(packet(TransferMode::Reliable, number)).unwrap();
+        }
+        for _ in 1..OUTBOX_REFUSALS_MAX {
+            outbox.deliver(Err);
+        }
+        outbox.send(packet(TransferMode::Reliable, 0)).unwrap();
+        outbox.deliver(Err);
+        assert_eq!(outbox.send(packet(TransferMode::Reliable, 0)), Err(Stuck));
+    }
+
+    #[test]
+    fn an_endpoint_that_takes_something_is_not_stuck() {
+        let mut outbox = Outbox::default();
+        for number in 0..2 * OUTBOX_PACKETS_MAX as u64 {
+            outbox.send(packet(TransferMode::Reliable, number)).unwrap();
+        }
+        refuse(&mut outbox);
+        let mut room = 1;
+        outbox.deliver(|message| {
+            room -= 1;
+            if room < 0 { Err(message) } else { Ok(()) }
+        });
+        outbox.send(packet(TransferMode::Reliable, 0)).unwrap();
+    }
+
     #[test]
     fn a_full_outbox_drops_unreliable_packets_and_says_when_it_is_stuck() {
         let mut outbox = Outbox::default();
@@ -145,6 +198,7 @@ mod tests {
         for number in 1..OUTBOX_PACKETS_MAX as u64 {
             outbox.send(packet(TransferMode::Reliable, number)).unwrap();
         }
+        refuse(&mut outbox);
         outbox.send(packet(TransferMode::UnreliableOrdered, 1)).unwrap();
         outbox.send(packet(TransferMode::Reliable, OUTBOX_PACKETS_MAX as u64)).unwrap();
         assert_eq!(outbox.send(packet(TransferMode::Reliable, 0)), Err(Stuck));

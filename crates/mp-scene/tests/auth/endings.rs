@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use mp_core::limits::OUTBOX_PACKETS_MAX;
+use mp_core::limits::{OUTBOX_PACKETS_MAX, OUTBOX_REFUSALS_MAX};
 use mp_core::{Instant, StateMachine};
 use mp_scene::prelude::*;
 use mp_scene::testing::Lan;
@@ -261,6 +261,9 @@ fn nothing_is_reported_of_peers_after_a_stuck_transport_has_taken_them_all() {
         for _ in 0..OUTBOX_PACKETS_MAX - room {
             let (mode, channel) = (TransferMode::Reliable, Channel(0));
             side.branch.scene().send_bytes(&[1], peer(2), mode, channel).unwrap();
+        }
+        for _ in 0..OUTBOX_REFUSALS_MAX {
+            side.branch.deliver(&mut |_, message| Err(message));
         }
         let did = side.take(at(0), &last);
         assert_eq!(did.signals, [Signal::ServerDisconnected], "{last:?}");
