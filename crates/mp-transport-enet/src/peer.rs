@@ -14,7 +14,6 @@ use crate::connection::{EnetConnection, SocketStats};
 #[cfg(feature = "tokio")]
 use crate::io::TokioUdpSocket;
 use crate::io::{DatagramSocket, UdpSocket};
-use crate::limits::RELIABLE_FRAGMENTS_MAX;
 use crate::mapping::{LAST_CHANNEL, from_enet_channel, from_flags, to_enet_channel, to_flags};
 use crate::options::{ClientOptions, CreateError, ServerOptions, rng};
 use crate::proto::{Host, HostEvent, HostSendError, HostStats, Payload};
@@ -324,15 +323,10 @@ impl<S: DatagramSocket> MultiplayerPeer for EnetMultiplayerPeer<S> {
     }
 
     fn max_packet_size(&self) -> usize {
-        let settings = self.connection.host.settings();
-        let reliable = RELIABLE_FRAGMENTS_MAX * (usize::from(settings.mtu) - FRAGMENT_OVERHEAD);
-        settings.max_packet_size.min(reliable)
+        self.connection.host.max_packet_size()
     }
 
     fn connection_stats(&self, connection: ConnectionId) -> Option<ConnectionStats> {
         self.connection.host.connection_stats(connection)
     }
 }
-
-/// Bytes of a datagram around a piece of a packet.
-const FRAGMENT_OVERHEAD: usize = 28;

@@ -3,10 +3,15 @@
 mod common;
 
 use std::net::SocketAddr;
+use std::ops::Range;
 
-use common::{SERVER, address, at, capture, hex, pattern, transmits};
+use common::{SERVER, address, at, capture, datagram, hex, pattern, transmits};
 use mp_core::{ConnectionId, DisconnectReason, Farewell, Rng};
-use mp_transport_enet::proto::{Admission, Host, HostEvent, HostSettings, PacketFlags};
+use mp_transport_enet::proto::command::Command;
+use mp_transport_enet::proto::header::Header;
+use mp_transport_enet::proto::{
+    Admission, CompressionMode, Compressor, Host, HostEvent, HostSettings, PacketFlags,
+};
 
 const CLIENT: &str = "10.0.0.2:5000";
 const RELIABLE: PacketFlags = PacketFlags(1);
@@ -40,6 +45,7 @@ fn replay(
     let first_time = captured[0].decoded["sent_time"].as_u64().unwrap();
     // Any epoch does whose low 16 bits agree.
     let begin = (7 << 16) + first_time;
+    let mode = settings.compression;
     let mut host = Host::new(settings, Rng::from_number(7));
     host.handle_timeout(at(begin - epoch));
     let (ours, theirs): (SocketAddr, SocketAddr) = match side {
@@ -47,7 +53,7 @@ fn replay(
         Side::Server => (address(SERVER), address(CLIENT)),
     };
     assert_ne!(ours, theirs);
-    let mut connect_id = None;
+    let mut connect_id: Option<[u8; 4]> = None;
     let mut connection = ConnectionId { slot: 0, generation: 0 };
     if side == Side::Client {
         let data = &captured[0].decoded["commands"][0]["data"];
@@ -60,11 +66,8 @@ fn replay(
         let mut now = begin + datagram.millis as u64;
         let is_ours = datagram.is_from_client == (side == Side::Client);
         let mut bytes = datagram.bytes.clone();
-        if let Some(ours) = connect_id
-            && let Some(offset) = connect_id_offset(&bytes)
-        {
-            let _: [u8; 4] = ours;
-            bytes[offset..offset + 4].copy_from_slice(&ours);
+        if let Some(ours) = connect_id {
+            bytes = with_connect_id(bytes, mode, ours);
         }
         if !is_ours {
             assert!(produced.is_empty(), "{place}: {produced:?} was sent too much");
@@ -98,12 +101,13 @@ fn replay(
         let (to, sent) = produced.remove(0);
         assert_eq!(to, theirs, "{place}");
         if datagram.index == 0 {
-            let offset = connect_id_offset(&sent).unwrap();
-            let ours: [u8; 4] = sent[offset..offset + 4].try_into().unwrap();
-            bytes[offset..offset + 4].copy_from_slice(&ours);
+            let (_, commands) = opened(&sent, mode);
+            let ours = commands[CONNECT_ID].try_into().unwrap();
+            bytes = with_connect_id(bytes, mode, ours);
             connect_id = Some(ours);
         }
-        assert_eq!(sent.len(), datagram.len, "{place}");
+        let len = if datagram.is_whole() { bytes.len() } else { datagram.len };
+        assert_eq!(sent.len(), len, "{place}");
         assert_eq!(hex(&sent[..bytes.len()]), hex(&bytes), "{place}");
         replayed.sent += 1;
     }
@@ -112,9 +116,34 @@ fn replay(
     replayed
 }
 
-/// Where the connect id lies in a datagram of CONNECT or VERIFY_CONNECT.
-fn connect_id_offset(bytes: &[u8]) -> Option<usize> {
-    matches!(bytes.get(4), Some(0x82 | 0x83)).then_some(44)
+/// Where the connect id lies in CONNECT and VERIFY_CONNECT.
+const CONNECT_ID: Range<usize> = 40..44;
+
+/// A captured datagram as it is with another connect id: ours is drawn by another generator than Godot's.
+fn with_connect_id(bytes: Vec<u8>, mode: CompressionMode, connect_id: [u8; 4]) -> Vec<u8> {
+    let (mut header, mut commands) = opened(&bytes, mode);
+    if !matches!(commands[0], 0x82 | 0x83) {
+        return bytes;
+    }
+    commands[CONNECT_ID].copy_from_slice(&connect_id);
+    let mut out = [0; 4_096];
+    let packed = Compressor::new(mode).compress(&commands, &mut out);
+    let packed = packed.filter(|&len| len < commands.len());
+    header.compressed = packed.is_some();
+    let mut again = datagram(header, &[]);
+    again.extend(packed.map_or(&commands[..], |len| &out[..len]));
+    again
+}
+
+/// The header of a datagram and its commands, expanded.
+fn opened(bytes: &[u8], mode: CompressionMode) -> (Header, Vec<u8>) {
+    let (header, rest) = Header::parse(bytes).unwrap();
+    if !header.compressed {
+        return (header, rest.to_vec());
+    }
+    let mut out = [0; 4_096];
+    let len = Compressor::new(mode).expand(rest, &mut out).unwrap();
+    (header, out[..len].to_vec())
 }
 
 fn server_settings() -> HostSettings {
@@ -353,6 +382,59 @@ fn a_client_says_goodbye() {
         matches!(end, HostEvent::Disconnected { reason: DisconnectReason::Closed, .. }),
         "{end:?}"
     );
+}
+
+#[test]
+fn compressed_sessions_of_every_mode_are_played_by_either_side() {
+    let texts = [RELIABLE, RELIABLE, RELIABLE, UNRELIABLE];
+    // When the client sends its four texts, when the server echoes them, when the client closes; and how long before the
+    // first datagram the server's clock of announcements began.
+    let sessions = [
+        (CompressionMode::RangeCoder, "range", [4, 10, 14, 18], [6, 12, 16, 19], 20),
+        (CompressionMode::FastLz, "fastlz", [4, 8, 12, 18], [6, 10, 14, 19], 20),
+        (CompressionMode::Zlib, "zlib", [4, 8, 12, 16], [6, 10, 14, 17], 18),
+        (CompressionMode::Zstd, "zstd", [6, 10, 14, 18], [8, 12, 16, 19], 20),
+    ];
+    for (mode, name, sent, echoed, closed) in sessions {
+        let name = format!("enet_compress_{name}.json");
+        let captured = capture(&name);
+        let text = |index: usize, flags: PacketFlags| {
+            let (_, commands) = opened(&captured[index].bytes, mode);
+            let (command, _) = Command::parse(&commands).unwrap();
+            let payload = bytes::Bytes::copy_from_slice(command.body.payload());
+            let channel = command.channel;
+            move |host: &mut Host, connection| {
+                host.send(connection, channel, flags, payload.clone().into()).unwrap();
+            }
+        };
+        let announced = captured.iter().find(|datagram| {
+            !datagram.is_from_client && datagram.decoded["commands"][0]["cmd"] == "BANDWIDTH_LIMIT"
+        });
+        let epoch = announced.map_or(0, |datagram| {
+            let time = |at: usize| captured[at].decoded["sent_time"].as_u64().unwrap();
+            1_000 - (time(datagram.index) - time(0))
+        });
+        let mut settings = server_settings();
+        settings.compression = mode;
+        let echoes: Vec<_> =
+            (0..4).map(|index| (echoed[index], text(sent[index], texts[index]))).collect();
+        let actions: Vec<Action<'_>> =
+            echoes.iter().map(|(at, act)| (*at, act as &dyn Fn(&mut Host, ConnectionId))).collect();
+        let replayed = replay(&name, Side::Server, settings, epoch, 255, &actions);
+        let packets =
+            replayed.events.iter().filter(|event| matches!(event, HostEvent::Packet { .. }));
+        assert_eq!(packets.count(), 4, "{name}");
+
+        let mut settings = client_settings();
+        settings.compression = mode;
+        let close = |host: &mut Host, _| host.close(0);
+        let texts: Vec<_> =
+            (0..4).map(|index| (sent[index], text(sent[index], texts[index]))).collect();
+        let mut actions: Vec<Action<'_>> =
+            texts.iter().map(|(at, act)| (*at, act as &dyn Fn(&mut Host, ConnectionId))).collect();
+        actions.push((closed, &close));
+        replay(&name, Side::Client, settings, 0, 255, &actions);
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use tracing::debug;
 
 use super::command::{Body, Command, Terms};
-use super::host::{Host, goodbye};
+use super::host::{Goodbye, Host, goodbye};
 use super::peer::{Peer, Proof, State};
 use super::receive::clamp_mtu;
 use super::settings::{Admission, HostSettings};
@@ -38,7 +38,7 @@ impl Host {
             return;
         }
         if !self.would_admit(from, connect.data) {
-            self.refuse(from, connect.terms.peer_id);
+            self.refuse(from, connect.terms);
             return;
         }
         if self.half_open.len() >= self.settings.half_open_max.max(1) {
@@ -52,7 +52,7 @@ impl Host {
             }
         };
         let Some((connection, sessions)) = vacant else {
-            self.refuse(from, connect.terms.peer_id);
+            self.refuse(from, connect.terms);
             return;
         };
         let theirs = connect.terms;
@@ -95,11 +95,12 @@ impl Host {
 
     /// Turns a client away. Godot 4.6.3 says nothing to it, so that it tries for half a minute; this it understands at
     /// once.
-    fn refuse(&mut self, from: SocketAddr, peer_id: u16) {
+    fn refuse(&mut self, from: SocketAddr, Terms { peer_id, connect_id, .. }: Terms) {
         debug!(%from, "refused");
         self.stats.connections_refused += 1;
         if self.goodbyes.len() < REFUSALS_MAX {
-            self.goodbyes.push_back((from, goodbye(peer_id, 0, 1, 0)));
+            let bytes = goodbye(peer_id, 0, 1, 0);
+            self.goodbyes.push_back(Goodbye { to: from, connect_id, bytes });
         } else {
             self.stats.refusals_dropped += 1;
         }

@@ -113,6 +113,14 @@ pub struct HostStats {
     pub datagrams_stray: u64,
     /// Datagrams ignored because they are compressed and there is no compressor.
     pub datagrams_compressed: u64,
+    /// Datagrams ignored because they did not expand, or to more than a datagram.
+    pub datagrams_unexpanded: u64,
+    /// Datagrams ignored because their checksum was missing or wrong.
+    pub checksum_failures: u64,
+    /// Datagrams handed out compressed.
+    pub datagrams_sent_compressed: u64,
+    /// Bytes that compression took off them.
+    pub bytes_saved: u64,
     /// Datagrams of which something was ignored because it made no sense.
     pub datagrams_malformed: u64,
     /// Clients turned away.

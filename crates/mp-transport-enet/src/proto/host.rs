@@ -9,6 +9,7 @@ use super::command::{Body, CONTROL_CHANNEL, Command, Connect, FLAG_UNSEQUENCED, 
 use super::header::Header;
 use super::peer::{Flow, Peer, State};
 use super::receive::Context;
+use super::seal::{Seal, Unreadable};
 use super::sender::QueueError;
 use super::settings::{Admission, HostSettings};
 use super::slots::Slots;
@@ -35,7 +36,9 @@ pub struct Host {
     pub(super) connected: u16,
     pub(super) is_refusing: bool,
     /// Goodbyes to addresses without a peer.
-    pub(super) goodbyes: VecDeque<(SocketAddr, Goodbye)>,
+    pub(super) goodbyes: VecDeque<Goodbye>,
+    /// What is done to whole datagrams.
+    pub(super) seal: Seal,
     /// Peers that have not been told this side's bandwidth since they connected.
     pub(super) unannounced: Vec<ConnectionId>,
     /// When they will be: at a whole second after the first turn.
@@ -47,7 +50,12 @@ pub struct Host {
 }
 
 /// A datagram of a lone DISCONNECT.
-pub(super) type Goodbye = [u8; 10];
+#[derive(Debug)]
+pub(super) struct Goodbye {
+    pub(super) to: SocketAddr,
+    pub(super) connect_id: [u8; 4],
+    pub(super) bytes: [u8; 10],
+}
 
 /// Why a packet was not queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -80,6 +88,7 @@ impl Host {
         };
         let slots_max = settings.max_peers.saturating_add(half_open).min(PEERS_MAX);
         Self {
+            seal: Seal::new(settings.compression, settings.checksum),
             settings,
             rng,
             slots: Slots::new(slots_max),
@@ -130,19 +139,32 @@ impl Host {
         self.advance(now);
         self.stats.datagrams_received += 1;
         self.stats.bytes_received += datagram.len() as u64;
-        let Some((header, commands)) = Header::parse(datagram) else {
+        let Some((header, rest)) = Header::parse(datagram) else {
             self.stats.datagrams_malformed += 1;
             return;
         };
-        if header.compressed {
-            self.stats.datagrams_compressed += 1;
-            return;
-        }
+        // Apart from the host, as the commands may lie in it.
+        let mut seal = std::mem::take(&mut self.seal);
+        self.handle_sealed(&mut seal, from, datagram.len(), &header, rest);
+        self.seal = seal;
+    }
+
+    fn handle_sealed(
+        &mut self,
+        seal: &mut Seal,
+        from: SocketAddr,
+        len: usize,
+        header: &Header,
+        rest: &[u8],
+    ) {
         if header.peer_id == NO_PEER {
-            self.handle_connect(from, datagram.len(), commands);
+            match seal.open(header, rest, [0; 4]) {
+                Ok(commands) => self.handle_connect(from, len, commands),
+                Err(why) => self.count_unreadable(why),
+            }
             return;
         }
-        let slot = header.peer_id;
+        let (slot, now) = (header.peer_id, self.now.as_millis());
         let is_full = self.connected >= self.settings.max_peers;
         let is_refusing = self.is_refusing || is_full;
         let Some(peer) = self.slots.get_mut(slot).filter(|peer| {
@@ -153,9 +175,16 @@ impl Host {
             self.stats.datagrams_stray += 1;
             return;
         };
+        let commands = match seal.open(header, rest, peer.connect_id) {
+            Ok(commands) => commands,
+            Err(why) => {
+                self.count_unreadable(why);
+                return;
+            }
+        };
         let is_new = !peer.is_counted;
         if is_new {
-            peer.proof.received(datagram.len());
+            peer.proof.received(len);
         }
         let mut context = Context {
             settings: &self.settings,
@@ -163,7 +192,7 @@ impl Host {
             is_admitted: !is_new || !is_refusing && !self.ids.contains_key(&peer.data),
             is_malformed: false,
         };
-        let flow = peer.handle_commands(now.as_millis(), header.sent_time, commands, &mut context);
+        let flow = peer.handle_commands(now, header.sent_time, commands, &mut context);
         if context.is_malformed {
             self.stats.datagrams_malformed += 1;
         }
@@ -270,8 +299,10 @@ impl Host {
                 )
             {
                 let sequence = peer.sender.next_control_sequence();
-                let goodbye = goodbye(peer.outgoing_id, peer.sessions.outgoing & 3, sequence, data);
-                self.goodbyes.push_back((peer.address, goodbye));
+                let session = peer.sessions.outgoing & 3;
+                let (to, connect_id) = (peer.address, peer.connect_id);
+                let bytes = goodbye(peer.outgoing_id, session, sequence, data);
+                self.goodbyes.push_back(Goodbye { to, connect_id, bytes });
             }
             self.remove(slot);
         }
@@ -330,6 +361,12 @@ impl Host {
         self.slots.connection(connection).map(|peer| peer.inbound.waiting())
     }
 
+    /// The largest packet in bytes that fits every way it may be sent.
+    pub fn max_packet_size(&self) -> usize {
+        let piece_len = super::outgoing::piece_len(self.settings.room(self.settings.mtu));
+        self.settings.max_packet_size.min(crate::limits::RELIABLE_FRAGMENTS_MAX * piece_len)
+    }
+
     /// Figures of the host.
     pub const fn stats(&self) -> HostStats {
         self.stats
@@ -338,6 +375,14 @@ impl Host {
     /// What it was made with.
     pub const fn settings(&self) -> &HostSettings {
         &self.settings
+    }
+
+    const fn count_unreadable(&mut self, why: Unreadable) {
+        match why {
+            Unreadable::Compressed => self.stats.datagrams_compressed += 1,
+            Unreadable::Block => self.stats.datagrams_unexpanded += 1,
+            Unreadable::Checksum => self.stats.checksum_failures += 1,
+        }
     }
 
     /// Notes the time; the first one starts the clock of bandwidth announcements.
@@ -375,7 +420,7 @@ impl Host {
 }
 
 /// The datagram of a DISCONNECT that wants no acknowledgement.
-pub(super) fn goodbye(peer_id: u16, session: u8, sequence: u16, data: u32) -> Goodbye {
+pub(super) fn goodbye(peer_id: u16, session: u8, sequence: u16, data: u32) -> [u8; 10] {
     let mut bytes = [0; 10];
     let header = Header { peer_id, session, compressed: false, sent_time: None };
     let len = header.emit(&mut bytes);

@@ -10,14 +10,14 @@
 //!
 //! All of a turn's commands to one peer share datagrams, up to the mtu and 32 commands each.
 //!
-//! Not built yet, and ignored or counted when met: compressed datagrams (counted, ignored), checksums, the sharing of a
-//! host's bandwidth among its peers (limits are announced, stored and used for windows).
+//! Not built yet: the sharing of a host's bandwidth among its peers (limits are announced, stored and used for windows).
 
 mod ack;
 mod admission;
 mod channel;
 mod channels;
 pub mod command;
+pub mod compress;
 mod datagram;
 mod event;
 mod fragment;
@@ -30,6 +30,7 @@ mod payload;
 mod peer;
 mod receive;
 mod rtt;
+mod seal;
 mod sender;
 mod settings;
 mod slots;
@@ -40,6 +41,7 @@ mod unsequenced;
 mod window;
 mod wire;
 
+pub use compress::{CompressionMode, Compressor};
 pub use event::{HostEvent, HostStats, PacketFlags, Transmit};
 pub use host::{Host, HostSendError};
 pub use payload::Payload;

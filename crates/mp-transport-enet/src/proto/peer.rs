@@ -34,6 +34,7 @@ pub(crate) struct Peer {
     /// What the other side calls this one; [`NO_PEER`] until it has told.
     pub(crate) outgoing_id: u16,
     pub(crate) sessions: Sessions,
+    /// Bytes of a datagram, but for its checksum.
     pub(crate) mtu: u16,
     /// Reliable bytes that may be on their way.
     pub(crate) window: u32,
@@ -157,7 +158,7 @@ impl Peer {
         data: u32,
         settings: &HostSettings,
     ) -> Self {
-        let mtu = terms.mtu as u16;
+        let mtu = settings.room(terms.mtu as u16);
         Self {
             connection,
             address,

@@ -155,7 +155,7 @@ impl Peer {
         self.sessions =
             Sessions { incoming: terms.incoming_session, outgoing: terms.outgoing_session };
         self.channels.count = self.channels.count.min(terms.channel_count as u8);
-        self.mtu = self.mtu.min(clamp_mtu(terms.mtu));
+        self.mtu = self.mtu.min(context.settings.room(clamp_mtu(terms.mtu)));
         self.sender.set_mtu(self.mtu);
         self.window = self.window.min(terms.window_size.clamp(WINDOW_MIN, WINDOW_MAX));
         self.bandwidth = (terms.incoming_bandwidth, terms.outgoing_bandwidth);

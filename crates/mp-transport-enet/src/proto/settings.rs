@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::command::ThrottleParameters;
-use super::{MTU_DEFAULT, PEERS_MAX, Patience};
+use super::seal::CHECKSUM_LEN;
+use super::{CompressionMode, MTU_DEFAULT, PEERS_MAX, Patience};
 use crate::limits;
 
 /// Settings of a [`Host`](super::Host). The defaults are Godot's where Godot has them.
@@ -20,6 +21,10 @@ pub struct HostSettings {
     pub outgoing_bandwidth: u32,
     /// Bytes of the largest datagram, 576 to 4,096 (default 1,392); peers agree on the smaller one.
     pub mtu: u16,
+    /// How the commands of datagrams are compressed (default: not at all). It must be the peers' mode too.
+    pub compression: CompressionMode,
+    /// Whether datagrams have a CRC-32 checksum (default: no; no Godot has). All peers must have it too.
+    pub checksum: bool,
     /// When peers are given up.
     pub patience: Patience,
     /// How long after the last acknowledgement an idle peer is asked whether it is there (default 500 ms).
@@ -81,6 +86,8 @@ impl Default for HostSettings {
             incoming_bandwidth: 0,
             outgoing_bandwidth: 0,
             mtu: MTU_DEFAULT,
+            compression: CompressionMode::None,
+            checksum: false,
             patience: Patience::default(),
             ping_interval: Duration::from_millis(500),
             packet_throttle: false,
@@ -101,6 +108,11 @@ impl Default for HostSettings {
 }
 
 impl HostSettings {
+    /// What of `mtu` is left to header and commands.
+    pub(crate) const fn room(&self, mtu: u16) -> u16 {
+        if self.checksum { mtu - CHECKSUM_LEN as u16 } else { mtu }
+    }
+
     /// The window a host with its own `bandwidth` in bytes per second grants: 4 KiB per 64 KiB/s.
     pub(crate) fn window(bandwidth: u32) -> u32 {
         if bandwidth == 0 {

@@ -4,6 +4,7 @@ use mp_core::Instant;
 
 use super::command::Body;
 use super::datagram::SPARE;
+use super::host::Goodbye;
 use super::peer::{Flow, State};
 use super::{Host, MTU_MAX, Transmit};
 
@@ -36,9 +37,10 @@ impl Host {
     /// Packs the next datagrams for one peer into `buf`, which must hold at least [`MTU_MAX`] bytes, or the mtu of the
     /// settings: several of equal length when the buffer is larger. `None` when nothing is left to send.
     pub fn poll_transmit(&mut self, now: Instant, buf: &mut [u8]) -> Option<Transmit> {
-        if let Some((to, goodbye)) = self.goodbyes.pop_front() {
-            buf[..goodbye.len()].copy_from_slice(&goodbye);
-            return Some(self.count(Transmit { to, len: goodbye.len(), segment_size: None }, 1));
+        if let Some(Goodbye { to, connect_id, bytes }) = self.goodbyes.pop_front() {
+            buf[..bytes.len()].copy_from_slice(&bytes);
+            let len = self.seal(buf, bytes.len(), connect_id);
+            return Some(self.count(Transmit { to, len, segment_size: None }, 1));
         }
         let millis = now.as_millis();
         while let Some(&slot) = self.packing.front() {
@@ -46,6 +48,12 @@ impl Host {
                 let (to, mut datagrams) = (peer.address, 1);
                 let len_max = buf.len();
                 let first = peer.pack(millis, buf, len_max, &self.settings);
+                if first > 0 && self.seal.is_active() {
+                    // Datagrams that were sealed differ in length.
+                    let connect_id = peer.connect_id;
+                    let len = self.seal(buf, first, connect_id);
+                    return Some(self.count(Transmit { to, len, segment_size: None }, 1));
+                }
                 let mut len = first;
                 // Further datagrams must not be longer than the first, and the last is the one that is shorter.
                 while first > 0 && len == first * datagrams && buf.len() - len >= first + SPARE {
@@ -125,6 +133,17 @@ impl Host {
                 self.touch(connection.slot as u16);
             }
         }
+    }
+
+    /// Seals the datagram at the front of `buf`; its length then.
+    fn seal(&mut self, buf: &mut [u8], len: usize, connect_id: [u8; 4]) -> usize {
+        let sealed = self.seal.close(buf, len, connect_id);
+        let plain = len + self.seal.overhead();
+        if let Some(saved) = plain.checked_sub(sealed).filter(|&saved| saved > 0) {
+            self.stats.datagrams_sent_compressed += 1;
+            self.stats.bytes_saved += saved as u64;
+        }
+        sealed
     }
 
     const fn count(&mut self, transmit: Transmit, datagrams: u64) -> Transmit {

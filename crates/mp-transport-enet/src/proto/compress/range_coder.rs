@@ -1,0 +1,505 @@
+//! ENet's own compressor: an adaptive range coder over contexts of up to two bytes. It starts anew with each datagram.
+//!
+//! The model is a set of nodes. A node is a symbol in the tree of its context, and itself the context of the symbols
+//! that follow it. A byte is looked up in the longest context first; where it is unknown an escape leads to the next
+//! shorter one, and in the root every byte has a place. A block has no end mark: behind its last byte all bits are zero,
+//! and zeros escape from every context including the root.
+//!
+//! (Constants and order of updates: ENet 1.3's `compress.c`, checked against recorded datagrams.)
+
+/// Compresses and expands blocks. Its memory is taken once.
+#[derive(Debug)]
+pub(crate) struct RangeCoder {
+    nodes: Box<[Node; NODES_MAX]>,
+    used: u16,
+    /// The context of the next byte.
+    predicted: u16,
+    order: u8,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Node {
+    /// As a symbol: which byte, how often, how often including those left of it, and its place in the tree.
+    value: u8,
+    count: u8,
+    under: u16,
+    left: u16,
+    right: u16,
+    /// As a context: the tree of its symbols, their frequencies, and the next shorter context.
+    symbols: u16,
+    escapes: u16,
+    total: u16,
+    parent: u16,
+}
+
+/// Where a symbol was found.
+#[derive(Clone, Copy)]
+struct Found {
+    node: u16,
+    /// Frequencies of the smaller symbols, before the update.
+    under: u32,
+    /// Its own, before the update.
+    count: u32,
+}
+
+/// What is added to a symbol's frequency, and what a context gives its unseen ones.
+#[derive(Clone, Copy)]
+struct Step {
+    delta: u8,
+    minimum: u32,
+}
+
+/// Which node the next symbol's node becomes the shorter context of.
+#[derive(Clone, Copy)]
+enum Link {
+    Predicted,
+    Parent(u16),
+}
+
+impl Default for RangeCoder {
+    fn default() -> Self {
+        let nodes = Box::new([Node::default(); NODES_MAX]);
+        Self { nodes, used: 0, predicted: ROOT, order: 0 }
+    }
+}
+
+impl RangeCoder {
+    /// Compresses `input` into `out`; its length, or `None` when it does not fit.
+    pub(crate) fn compress(&mut self, input: &[u8], out: &mut [u8]) -> Option<usize> {
+        self.reset();
+        let mut encoder = Encoder { low: 0, range: u32::MAX, out, len: 0 };
+        for &value in input {
+            self.encode(value, &mut encoder)?;
+            self.next();
+        }
+        encoder.finish()
+    }
+
+    /// Expands `input` into `out`; its length, or `None` when it makes no sense or does not fit.
+    pub(crate) fn expand(&mut self, input: &[u8], out: &mut [u8]) -> Option<usize> {
+        self.reset();
+        let mut decoder = Decoder::new(input);
+        let mut len = 0;
+        while let Some(value) = self.decode(&mut decoder)? {
+            *out.get_mut(len)? = value;
+            len += 1;
+            self.next();
+        }
+        Some(len)
+    }
+
+    fn encode(&mut self, value: u8, encoder: &mut Encoder<'_>) -> Option<()> {
+        let (mut context, mut link) = (self.predicted, Link::Predicted);
+        while context != ROOT {
+            let shorter = self.node(context).parent;
+            let found = self.bump(context, value, SUBCONTEXT);
+            link = self.link(link, found.node);
+            let Node { escapes, total, .. } = *self.node(context);
+            if found.count > 0 {
+                encoder.put(u32::from(escapes) + found.under, found.count, total)?;
+            } else if escapes > 0 && escapes < total {
+                encoder.put(0, escapes.into(), total)?;
+            }
+            self.seen(context, found.count, SUBCONTEXT);
+            if found.count > 0 {
+                return Some(());
+            }
+            context = shorter;
+        }
+        let found = self.bump(ROOT, value, ROOT_STEP);
+        self.link(link, found.node);
+        let Node { escapes, total, .. } = *self.node(ROOT);
+        encoder.put(u32::from(escapes) + found.under, found.count, total)?;
+        self.seen(ROOT, found.count, ROOT_STEP);
+        Some(())
+    }
+
+    /// The next byte; within, `None` at the end of the data.
+    fn decode(&mut self, decoder: &mut Decoder<'_>) -> Option<Option<u8>> {
+        let mut context = self.predicted;
+        let (value, bottom) = loop {
+            let Node { escapes, total, parent, .. } = *self.node(context);
+            if context != ROOT && (escapes == 0 || escapes >= total) {
+                context = parent;
+                continue;
+            }
+            let position = decoder.position(total)?;
+            if position < u32::from(escapes) {
+                decoder.consume(0, escapes.into())?;
+                if context == ROOT {
+                    return Some(None);
+                }
+                context = parent;
+                continue;
+            }
+            let step = if context == ROOT { ROOT_STEP } else { SUBCONTEXT };
+            let (value, found) = self.find(context, position - u32::from(escapes), step)?;
+            decoder.consume(u32::from(escapes) + found.under, found.count)?;
+            self.seen(context, found.count, step);
+            break (value, found.node);
+        };
+        // The longer contexts learn what they had to escape from.
+        let (mut longer, mut link) = (self.predicted, Link::Predicted);
+        while longer != context {
+            let shorter = self.node(longer).parent;
+            let found = self.bump(longer, value, SUBCONTEXT);
+            link = self.link(link, found.node);
+            self.seen(longer, found.count, SUBCONTEXT);
+            longer = shorter;
+        }
+        self.link(link, bottom);
+        Some(Some(value))
+    }
+
+    /// Counts one more `value` in a context, which learns it when it is new.
+    fn bump(&mut self, context: u16, value: u8, step: Step) -> Found {
+        let (mut under, mut count) = (u32::from(value) * step.minimum, step.minimum);
+        let mut at = self.node(context).symbols;
+        if at == NONE {
+            let node = self.create(value, step);
+            self.node_mut(context).symbols = node;
+            return Found { node, under, count };
+        }
+        loop {
+            let node = self.node_mut(at);
+            let next = if value < node.value {
+                node.under += u16::from(step.delta);
+                node.left
+            } else if value > node.value {
+                under += u32::from(node.under);
+                node.right
+            } else {
+                under += u32::from(node.under) - u32::from(node.count);
+                count += u32::from(node.count);
+                node.under += u16::from(step.delta);
+                node.count += step.delta;
+                return Found { node: at, under, count };
+            };
+            if next != NONE {
+                at = next;
+                continue;
+            }
+            let is_left = value < node.value;
+            let node = self.create(value, step);
+            let parent = self.node_mut(at);
+            *(if is_left { &mut parent.left } else { &mut parent.right }) = node;
+            return Found { node, under, count };
+        }
+    }
+
+    /// The symbol whose slice of the frequencies holds `code`, counted once more. In the root it may be new.
+    fn find(&mut self, context: u16, code: u32, step: Step) -> Option<(u8, Found)> {
+        let mut under = 0;
+        let mut at = self.node(context).symbols;
+        let is_root = step.minimum > 0;
+        if at == NONE {
+            if !is_root {
+                return None;
+            }
+            let value = code as u8;
+            let node = self.create(value, step);
+            self.node_mut(context).symbols = node;
+            return Some((value, Found { node, under: code, count: step.minimum }));
+        }
+        loop {
+            let node = self.node_mut(at);
+            let after = under + u32::from(node.under) + (u32::from(node.value) + 1) * step.minimum;
+            let before = u32::from(node.count) + step.minimum;
+            let value = u32::from(node.value);
+            let (next, is_left) = if code >= after {
+                under += u32::from(node.under);
+                (node.right, false)
+            } else if code < after - before {
+                node.under += u16::from(step.delta);
+                (node.left, true)
+            } else {
+                node.under += u16::from(step.delta);
+                node.count += step.delta;
+                let found = Found { node: at, under: after - before, count: before };
+                return Some((node.value, found));
+            };
+            if next != NONE {
+                at = next;
+                continue;
+            }
+            if !is_root {
+                return None;
+            }
+            let value = if is_left {
+                value.checked_sub(after - before - code)?
+            } else {
+                value + 1 + (code - after)
+            };
+            let value = u8::try_from(value).ok()?;
+            let node = self.create(value, step);
+            let parent = self.node_mut(at);
+            *(if is_left { &mut parent.left } else { &mut parent.right }) = node;
+            return Some((value, Found { node, under: code, count: step.minimum }));
+        }
+    }
+
+    /// Updates a context's frequencies after one of its symbols was counted, which had `count` before.
+    fn seen(&mut self, context: u16, count: u32, step: Step) {
+        let node = self.node_mut(context);
+        if count == 0 {
+            node.escapes += ESCAPE_DELTA;
+            node.total += ESCAPE_DELTA;
+        }
+        node.total += u16::from(step.delta);
+        if count > 0xff - 2 * u32::from(step.delta) + step.minimum || node.total > TOTAL_MAX {
+            self.rescale(context, step);
+        }
+    }
+
+    /// Halves a context's frequencies.
+    fn rescale(&mut self, context: u16, step: Step) {
+        let Node { symbols, escapes, .. } = *self.node(context);
+        let total = self.halve(symbols);
+        let node = self.node_mut(context);
+        node.escapes = escapes - (escapes >> 1);
+        node.total = total + node.escapes + 256 * step.minimum as u16;
+    }
+
+    /// Halves the counts of a tree; their sum. (A tree is at most 256 deep.)
+    fn halve(&mut self, mut at: u16) -> u16 {
+        let mut total = 0;
+        while at != NONE {
+            let left = self.node(at).left;
+            let smaller = self.halve(left);
+            let node = self.node_mut(at);
+            node.count -= node.count >> 1;
+            node.under = u16::from(node.count) + smaller;
+            total += node.under;
+            at = node.right;
+        }
+        total
+    }
+
+    fn link(&mut self, link: Link, to: u16) -> Link {
+        match link {
+            Link::Predicted => self.predicted = to,
+            Link::Parent(of) => self.nodes[of as usize].parent = to,
+        }
+        Link::Parent(to)
+    }
+
+    /// Moves on behind a byte.
+    fn next(&mut self) {
+        if self.order < ORDER {
+            self.order += 1;
+        } else {
+            self.predicted = self.node(self.predicted).parent;
+        }
+        if usize::from(self.used) >= NODES_MAX - usize::from(ORDER) {
+            self.reset();
+        }
+    }
+
+    fn reset(&mut self) {
+        let total = ROOT_ESCAPES + 256 * ROOT_STEP.minimum as u16;
+        self.nodes[0] = Node { escapes: ROOT_ESCAPES, total, ..Node::default() };
+        (self.used, self.predicted, self.order) = (1, ROOT, 0);
+    }
+
+    fn create(&mut self, value: u8, step: Step) -> u16 {
+        let (index, under) = (self.used, step.delta.into());
+        self.nodes[usize::from(index)] =
+            Node { value, count: step.delta, under, ..Node::default() };
+        self.used += 1;
+        index
+    }
+
+    fn node(&self, index: u16) -> &Node {
+        &self.nodes[index as usize]
+    }
+
+    fn node_mut(&mut self, index: u16) -> &mut Node {
+        &mut self.nodes[index as usize]
+    }
+}
+
+struct Encoder<'a> {
+    low: u32,
+    range: u32,
+    out: &'a mut [u8],
+    len: usize,
+}
+
+impl Encoder<'_> {
+    /// Narrows the range to the slice from `under` of `count` in `total`.
+    fn put(&mut self, under: u32, count: u32, total: u16) -> Option<()> {
+        self.range /= u32::from(total);
+        self.low = self.low.wrapping_add(under.wrapping_mul(self.range));
+        self.range = self.range.wrapping_mul(count);
+        while is_settled(self.low, &mut self.range) {
+            self.shift()?;
+            self.range <<= 8;
+        }
+        Some(())
+    }
+
+    /// Zeros at the end are never written: they are what a decoder reads behind the end.
+    fn finish(mut self) -> Option<usize> {
+        while self.low != 0 {
+            self.shift()?;
+        }
+        Some(self.len)
+    }
+
+    fn shift(&mut self) -> Option<()> {
+        *self.out.get_mut(self.len)? = (self.low >> 24) as u8;
+        self.len += 1;
+        self.low <<= 8;
+        Some(())
+    }
+}
+
+struct Decoder<'a> {
+    low: u32,
+    range: u32,
+    code: u32,
+    rest: &'a [u8],
+}
+
+impl<'a> Decoder<'a> {
+    fn new(input: &'a [u8]) -> Self {
+        let mut decoder = Self { low: 0, range: u32::MAX, code: 0, rest: input };
+        for _ in 0..4 {
+            decoder.shift();
+        }
+        decoder
+    }
+
+    /// Where in `total` the code lies.
+    fn position(&mut self, total: u16) -> Option<u32> {
+        self.range = self.range.checked_div(total.into())?;
+        let position = self.code.wrapping_sub(self.low).checked_div(self.range)?;
+        (position < u32::from(total)).then_some(position)
+    }
+
+    /// Narrows the range, divided by [`position`](Self::position), to the slice from `under` of `count`.
+    fn consume(&mut self, under: u32, count: u32) -> Option<()> {
+        self.low = self.low.wrapping_add(under.wrapping_mul(self.range));
+        self.range = self.range.wrapping_mul(count);
+        while is_settled(self.low, &mut self.range) {
+            self.shift();
+            self.low <<= 8;
+            self.range <<= 8;
+            if self.range == 0 {
+                return None;
+            }
+        }
+        Some(())
+    }
+
+    fn shift(&mut self) {
+        self.code <<= 8;
+        if let Some((&first, rest)) = self.rest.split_first() {
+            self.code |= u32::from(first);
+            self.rest = rest;
+        }
+    }
+}
+
+/// Whether the top byte of the range will not change any more; a range that is too small is cut so that it will not.
+const fn is_settled(low: u32, range: &mut u32) -> bool {
+    if low ^ low.wrapping_add(*range) >= TOP {
+        if *range >= BOTTOM {
+            return false;
+        }
+        *range = low.wrapping_neg() & (BOTTOM - 1);
+    }
+    true
+}
+
+const NODES_MAX: usize = 4_096;
+const ROOT: u16 = 0;
+/// No node: the root is in no tree.
+const NONE: u16 = 0;
+const TOP: u32 = 1 << 24;
+const BOTTOM: u32 = 1 << 16;
+const TOTAL_MAX: u16 = (BOTTOM - 0x100) as u16;
+const ORDER: u8 = 2;
+const ROOT_ESCAPES: u16 = 1;
+const ESCAPE_DELTA: u16 = 5;
+const ROOT_STEP: Step = Step { delta: 3, minimum: 1 };
+const SUBCONTEXT: Step = Step { delta: 2, minimum: 0 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn compress(input: &[u8]) -> Vec<u8> {
+        let mut out = vec![0; input.len() * 2 + 64];
+        let len = RangeCoder::default().compress(input, &mut out).unwrap();
+        out.truncate(len);
+        out
+    }
+
+    fn expand(input: &[u8]) -> Option<Vec<u8>> {
+        let mut out = vec![0; 4_096];
+        let len = RangeCoder::default().expand(input, &mut out)?;
+        out.truncate(len);
+        Some(out)
+    }
+
+    #[test]
+    fn a_command_of_godot_is_compressed_to_godots_bytes() {
+        // BANDWIDTH_LIMIT, from a capture.
+        let command = [0x8a, 0xff, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0];
+        let block = [0x8b, 0x73, 0x90, 0xaa, 0xe9, 0x28, 0x3a, 0x44, 0x54, 0xd3];
+        assert_eq!(compress(&command), block);
+        assert_eq!(expand(&block).unwrap(), command);
+    }
+
+    #[test]
+    fn nothing_is_compressed_to_nothing() {
+        assert_eq!(compress(&[]), [0; 0]);
+        assert_eq!(expand(&[]).unwrap(), [0; 0]);
+    }
+
+    #[test]
+    fn an_expansion_stops_where_its_room_ends() {
+        let block = compress(&[7; 4_000]);
+        assert!(block.len() < 100, "{}", block.len());
+        assert_eq!(RangeCoder::default().expand(&block, &mut [0; 3_999]), None);
+        assert_eq!(RangeCoder::default().expand(&block, &mut [0; 4_000]), Some(4_000));
+    }
+
+    #[test]
+    fn a_block_that_does_not_shrink_is_given_up() {
+        let input: Vec<u8> = (0..200_u32).map(|i| (i * i * 31 + i * 7) as u8).collect();
+        assert_eq!(RangeCoder::default().compress(&input, &mut [0; 20]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_compressed_is_expanded_again(
+            bits in 1..=8_u32,
+            bytes in prop::collection::vec(any::<u8>(), 0..4_096),
+        ) {
+            let input: Vec<u8> = bytes.iter().map(|byte| byte >> (8 - bits)).collect();
+            prop_assert_eq!(expand(&compress(&input)).unwrap(), input);
+        }
+
+        #[test]
+        fn any_bytes_end_within_their_room(bytes in prop::collection::vec(any::<u8>(), 0..1_400)) {
+            if let Some(out) = expand(&bytes) {
+                prop_assert!(out.len() <= 4_096);
+            }
+        }
+
+        #[test]
+        fn a_changed_block_does_no_harm(
+            text in prop::collection::vec(0..20_u8, 1..2_000),
+            at in any::<prop::sample::Index>(),
+            flip in 1..=255_u8,
+        ) {
+            let mut block = compress(&text);
+            let at = at.index(block.len());
+            block[at] ^= flip;
+            expand(&block);
+        }
+    }
+}

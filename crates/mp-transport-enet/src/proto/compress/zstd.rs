@@ -1,0 +1,27 @@
+//! Zstandard frames: one for each datagram, level 3, with the size of the content and without a checksum. Frames are
+//! expanded straight into the caller's buffer, so a frame's own window size takes no memory.
+
+use zstd::bulk::{Compressor, Decompressor};
+
+/// Compresses and expands blocks. Its memory is taken once.
+#[derive(Default)]
+pub(crate) struct Zstd {
+    compress: Compressor<'static>,
+    expand: Decompressor<'static>,
+}
+
+impl std::fmt::Debug for Zstd {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Zstd").finish_non_exhaustive()
+    }
+}
+
+impl Zstd {
+    pub(crate) fn compress(&mut self, input: &[u8], out: &mut [u8]) -> Option<usize> {
+        self.compress.compress_to_buffer(input, out).ok()
+    }
+
+    pub(crate) fn expand(&mut self, input: &[u8], out: &mut [u8]) -> Option<usize> {
+        self.expand.decompress_to_buffer(input, out).ok()
+    }
+}
