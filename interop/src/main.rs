@@ -39,7 +39,7 @@ fn main() -> ExitCode {
     };
     if options.list {
         for scenario in options.suite.scenarios() {
-            println!("{} none", scenario.name);
+            println!("{}", scenario.name);
         }
         return ExitCode::SUCCESS;
     }

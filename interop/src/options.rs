@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
+use mp_transport_enet::proto::CompressionMode;
 
 use crate::scenario::Scenario;
 use crate::{conformance, own};
@@ -15,7 +16,7 @@ pub(crate) struct Options {
     /// Whose scenarios
     #[arg(long, value_enum, default_value = "own")]
     pub(crate) suite: Suite,
-    /// Print the scenarios of the suite and the compression modes they can have, one on each line, and exit
+    /// Print the scenarios of the suite, one on each line, and exit
     #[arg(long)]
     pub(crate) list: bool,
     /// Which scenario
@@ -41,8 +42,9 @@ pub(crate) struct Options {
     /// Seconds after which the process ends in any case
     #[arg(long, default_value_t = 40.0)]
     timeout: f64,
+    /// ENet's compression, which must be the other side's too
     #[arg(long, value_enum, default_value = "none")]
-    compression: Compression,
+    pub(crate) compression: Compression,
     /// Expect one wrong value, so that the run must fail
     #[arg(long)]
     pub(crate) plant_fault: bool,
@@ -70,12 +72,25 @@ pub(crate) enum Transport {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Compression {
+pub(crate) enum Compression {
     None,
     Range,
     Fastlz,
     Zlib,
     Zstd,
+}
+
+impl Compression {
+    /// The mode's name in mp.
+    pub(crate) const fn mode(self) -> CompressionMode {
+        match self {
+            Self::None => CompressionMode::None,
+            Self::Range => CompressionMode::RangeCoder,
+            Self::Fastlz => CompressionMode::FastLz,
+            Self::Zlib => CompressionMode::Zlib,
+            Self::Zstd => CompressionMode::Zstd,
+        }
+    }
 }
 
 impl Options {
@@ -117,8 +132,8 @@ impl Options {
         if self.transport == Transport::Ws {
             return Err("--transport=ws is not supported yet; use --transport=enet".into());
         }
-        if self.compression != Compression::None {
-            return Err("--compression is not supported yet; leave it at none".into());
+        if self.transport != Transport::Enet && self.compression != Compression::None {
+            return Err("--compression is ENet's; leave it at none".into());
         }
         if self.port == 0 {
             return Err("--port=P is missing: the server's UDP port, not 0".into());
@@ -203,7 +218,10 @@ mod tests {
             (&["--scenario=hello", "--port=1", "--role=client", "--index=2"], "from 0 to 1"),
             (&["--scenario=hello", "--port=1", "--host=nowhere"], "invalid IP address"),
             (&["--scenario=hello", "--port=1", "--transport=ws"], "not supported yet"),
-            (&["--scenario=hello", "--port=1", "--compression=zstd"], "not supported yet"),
+            (
+                &["--scenario=hello", "--port=1", "--compression=lzma"],
+                "possible values: none, range",
+            ),
             (&["--scenario=hello", "--port=1", "--peers=3"], "made for 2"),
             (&["--scenario=hello", "--port=1", "--timeout=0"], "more than 0"),
             (&["--scenario=hello", "--port=1", "--plant-fault"], "calls has"),

@@ -16,6 +16,7 @@ pub(crate) fn server(options: &Options, patience: Patience) -> Played<Box<dyn Mu
             let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, options.port));
             let mut settings = ServerOptions::default();
             settings.host.patience = patience;
+            settings.host.compression = options.compression.mode();
             Ok(Box::new(EnetMultiplayerPeer::create_server(address, settings)?))
         }
         Transport::Ws => Err(Failed("ws is not supported yet".into())),
@@ -29,6 +30,7 @@ pub(crate) fn client(options: &Options, patience: Patience) -> Played<Box<dyn Mu
             let address = SocketAddr::from((options.host, options.port));
             let mut settings = ClientOptions::default();
             settings.host.patience = patience;
+            settings.host.compression = options.compression.mode();
             Ok(Box::new(EnetMultiplayerPeer::create_client(address, settings)?))
         }
         Transport::Ws => Err(Failed("ws is not supported yet".into())),

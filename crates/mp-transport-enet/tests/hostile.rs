@@ -14,7 +14,7 @@ use mp_transport_enet::proto::command::{
     Body, CONTROL_CHANNEL, Command, Fragment, ThrottleParameters,
 };
 use mp_transport_enet::proto::header::Header;
-use mp_transport_enet::proto::{Admission, Host, HostEvent, HostSettings};
+use mp_transport_enet::proto::{Admission, CompressionMode, Host, HostEvent, HostSettings};
 use proptest::prelude::*;
 
 const ATTACKER: &str = "10.0.0.9:1";
@@ -235,13 +235,18 @@ proptest! {
     }
 
     #[test]
-    fn a_host_without_peers_takes_any_bytes(inputs in prop::collection::vec(any_datagram(), 1..40)) {
-        let mut host = server(HostSettings::default());
+    fn a_host_without_peers_takes_any_bytes(
+        mode in 0..5_usize,
+        checksum in any::<bool>(),
+        inputs in prop::collection::vec(any_datagram(), 1..40),
+    ) {
+        let mut settings = HostSettings::default();
+        settings.compression = CompressionMode::ALL[mode];
+        settings.checksum = checksum;
+        let mut host = server(settings);
         for bytes in &inputs {
             host.handle_datagram(at(1_000), address(STRANGER), bytes);
-            for (_, bytes) in transmits(&mut host, at(1_000)) {
-                parse(&bytes);
-            }
+            transmits(&mut host, at(1_000));
         }
         // Captured handshakes among them may open connections, which end by themselves.
         let mut turns = 0;
@@ -255,8 +260,12 @@ proptest! {
     }
 
     #[test]
-    fn a_client_takes_any_bytes_from_its_server(inputs in prop::collection::vec(any_datagram(), 1..40)) {
+    fn a_client_takes_any_bytes_from_its_server(
+        mode in 0..5_usize,
+        inputs in prop::collection::vec(any_datagram(), 1..40),
+    ) {
         let mut settings = HostSettings::default();
+        settings.compression = CompressionMode::ALL[mode];
         settings.admission = Admission::Nobody;
         let mut host = Host::new(settings, Rng::from_number(5));
         let connection = host.connect(address(common::SERVER), 255, 4_000).unwrap();

@@ -10,9 +10,10 @@ use common::{
 use mp_core::{ConnectionId, DisconnectReason};
 use mp_transport_enet::ServerOptions;
 use mp_transport_enet::proto::command::{
-    Body, Command, FLAG_ACKNOWLEDGE, FLAG_UNSEQUENCED, Fragment, ThrottleParameters,
+    Body, CONTROL_CHANNEL, Command, FLAG_ACKNOWLEDGE, FLAG_UNSEQUENCED, Fragment,
+    ThrottleParameters,
 };
-use mp_transport_enet::proto::{Host, HostEvent, HostSettings, PacketFlags};
+use mp_transport_enet::proto::{CompressionMode, Host, HostEvent, HostSettings, PacketFlags};
 
 const FROM: &str = "10.0.0.2:5000";
 
@@ -279,6 +280,15 @@ fn compressed_datagrams_are_counted_and_ignored() {
     host.handle_datagram(at(10_100), client.address, &bytes);
     assert!(transmits(&mut host, at(10_100)).is_empty());
     assert_eq!(host.stats().datagrams_compressed, 1);
+}
+
+#[test]
+fn a_host_that_compresses_takes_plain_datagrams() {
+    let (mut host, mut client) = connected();
+    host.compress(CompressionMode::Zstd);
+    let ping = client.ping();
+    client.send(&mut host, at(1_000), &[ping]);
+    assert_eq!(client.acknowledged(&mut host, at(1_000), CONTROL_CHANNEL), [2]);
 }
 
 #[test]

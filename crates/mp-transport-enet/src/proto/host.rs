@@ -13,7 +13,9 @@ use super::seal::{Seal, Unreadable};
 use super::sender::QueueError;
 use super::settings::{Admission, HostSettings};
 use super::slots::Slots;
-use super::{HostEvent, HostStats, Millis, NO_PEER, PEERS_MAX, PacketFlags, Payload};
+use super::{
+    CompressionMode, HostEvent, HostStats, Millis, NO_PEER, PEERS_MAX, PacketFlags, Payload,
+};
 
 /// One socket's worth of peers, without the socket. See [the module](super) for its turn.
 #[derive(Debug)]
@@ -334,6 +336,12 @@ impl Host {
             peer.inbound.taken(payload.len());
         }
         Some(event)
+    }
+
+    /// Compresses datagrams in this mode from now on, and expands those that arrive in it.
+    pub fn compress(&mut self, mode: CompressionMode) {
+        self.settings.compression = mode;
+        self.seal = Seal::new(mode, self.settings.checksum);
     }
 
     /// Whether clients are refused.
