@@ -44,11 +44,13 @@ pub mod limits;
 mod mapping;
 mod options;
 mod peer;
+mod port;
 pub mod proto;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use connection::{EnetConnection, SocketStats};
+pub use connection::EnetConnection;
 pub use mapping::LAST_CHANNEL;
 pub use options::{ClientOptions, CreateError, ServerOptions};
 pub use peer::EnetMultiplayerPeer;
+pub use port::SocketStats;

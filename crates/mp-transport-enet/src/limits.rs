@@ -46,9 +46,14 @@ pub(crate) const AMPLIFICATION_MAX: u64 = 3;
 /// Datagrams taken from the socket in one `poll`.
 pub const DATAGRAMS_PER_POLL: usize = 160;
 
+/// Bytes of datagrams that are handed to the socket together: two system calls of 32 full ones, or the largest that one
+/// call takes to one address.
+pub(crate) const SEND_BATCH_BYTES: usize = 64 * 1_392;
+
 /// Bytes of the socket's buffers, each way. ENet asks for 256 KiB; a server of hundreds of peers needs more.
 pub const SOCKET_BUFFER_BYTES: usize = 1 << 20;
 
+const _: () = assert!(SEND_BATCH_BYTES >= crate::proto::MTU_MAX as usize);
 // The largest reliable packet of the default mtu is almost the largest packet, and fits its queue.
 const _: () = assert!(RELIABLE_FRAGMENTS_MAX * 1_364 + 65_536 > PACKET_BYTES_MAX);
 const _: () =

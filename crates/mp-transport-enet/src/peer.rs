@@ -10,12 +10,13 @@ use mp_core::{
     MultiplayerPeer, Origin, Outgoing, Packet, PeerEvent, PeerId, Readiness, SendError,
 };
 
-use crate::connection::{EnetConnection, SocketStats};
+use crate::connection::EnetConnection;
 #[cfg(feature = "tokio")]
 use crate::io::TokioUdpSocket;
 use crate::io::{DatagramSocket, UdpSocket};
 use crate::mapping::{LAST_CHANNEL, from_enet_channel, from_flags, to_enet_channel, to_flags};
 use crate::options::{ClientOptions, CreateError, ServerOptions, rng};
+use crate::port::SocketStats;
 use crate::proto::{Host, HostEvent, HostSendError, HostStats, Payload};
 
 /// Godot's `ENetMultiplayerPeer`: a server, or a client of one.
@@ -129,7 +130,7 @@ impl<S: DatagramSocket> EnetMultiplayerPeer<S> {
 
     /// Its socket.
     pub const fn socket_mut(&mut self) -> &mut S {
-        &mut self.connection.socket
+        &mut self.connection.port.socket
     }
 
     /// Figures of the host.

@@ -4,7 +4,13 @@
 //! |---|---|
 //! | [`UdpSocket`] | game loops and threads: `std::net`, non-blocking, polled at an interval |
 //! | [`TokioUdpSocket`] (feature `tokio`) | servers in tokio: wakes its task |
+//!
+//! On Linux both receive and send many datagrams in one system call, and datagrams of equal length to one address as one
+//! that the kernel cuts up (GSO). What encrypts datagrams has its place here: a [`DatagramSocket`] around another.
 
+mod batch;
+#[cfg(target_os = "linux")]
+mod linux;
 mod std;
 #[cfg(feature = "tokio")]
 mod tokio;
@@ -16,6 +22,9 @@ use ::std::time::Duration;
 
 use mp_core::Readiness;
 
+use crate::proto::MTU_MAX;
+
+pub use self::batch::SendBatch;
 pub use self::std::{BindError, UdpSocket};
 #[cfg(feature = "tokio")]
 pub use self::tokio::TokioUdpSocket;
@@ -38,6 +47,41 @@ pub trait DatagramSocket {
     /// [`io::ErrorKind::WouldBlock`]: there is none. Anything else concerns one datagram only; there may be more.
     fn try_recv_from(&mut self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)>;
 
+    /// Sends the datagrams of `batch`, oldest first, and forgets those that went.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_send_to`](Self::try_send_to); it concerns the oldest datagram that is left.
+    fn try_send_batch(&mut self, batch: &mut SendBatch) -> io::Result<()> {
+        while let Some((to, datagram)) = batch.front() {
+            self.try_send_to(datagram, to)?;
+            batch.pop_front();
+        }
+        Ok(())
+    }
+
+    /// Receives up to `most` datagrams and gives each to `take`, with the address that it comes from; one of more than
+    /// [`MTU_MAX`] bytes is cut off behind the first byte too many. Whether there are no more for now.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_recv_from`](Self::try_recv_from), but that there is none is no error.
+    fn try_recv_batch(
+        &mut self,
+        most: usize,
+        take: &mut dyn FnMut(SocketAddr, &[u8]),
+    ) -> io::Result<bool> {
+        let mut buf = [0; DATAGRAM_LEN_MAX];
+        for _ in 0..most {
+            match self.try_recv_from(&mut buf) {
+                Ok((len, from)) => take(from, &buf[..len]),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(false)
+    }
+
     /// The address it is bound to.
     ///
     /// # Errors
@@ -56,3 +100,6 @@ pub trait DatagramSocket {
         Poll::Pending
     }
 }
+
+/// Room for a datagram, and one byte to recognise longer ones.
+const DATAGRAM_LEN_MAX: usize = MTU_MAX as usize + 1;

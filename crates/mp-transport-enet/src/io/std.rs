@@ -6,11 +6,19 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::DatagramSocket;
+#[cfg(target_os = "linux")]
+use super::SendBatch;
+#[cfg(target_os = "linux")]
+use super::linux::{self, Traits};
 use crate::limits::SOCKET_BUFFER_BYTES;
 
 /// A non-blocking UDP socket for game loops.
 #[derive(Debug)]
-pub struct UdpSocket(std::net::UdpSocket);
+pub struct UdpSocket {
+    socket: std::net::UdpSocket,
+    #[cfg(target_os = "linux")]
+    traits: Traits,
+}
 
 /// A socket could not be bound.
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +51,11 @@ impl UdpSocket {
             let _ = socket.set_send_buffer_size(SOCKET_BUFFER_BYTES);
             socket.set_nonblocking(true)?;
             socket.bind(&address.into())?;
-            Ok(Self(socket.into()))
+            Ok(Self {
+                socket: socket.into(),
+                #[cfg(target_os = "linux")]
+                traits: Traits::of(address),
+            })
         };
         bind().map_err(|source| BindError { address, source })
     }
@@ -56,25 +68,39 @@ impl UdpSocket {
     pub fn bind_for(server: SocketAddr, local_port: u16) -> Result<Self, BindError> {
         Self::bind(any_address_for(server, local_port))
     }
+}
 
-    /// The socket of the standard library.
-    #[cfg(feature = "tokio")]
-    pub(super) fn into_inner(self) -> std::net::UdpSocket {
-        self.0
+impl From<UdpSocket> for std::net::UdpSocket {
+    fn from(socket: UdpSocket) -> Self {
+        socket.socket
     }
 }
 
 impl DatagramSocket for UdpSocket {
     fn try_send_to(&mut self, datagram: &[u8], to: SocketAddr) -> io::Result<()> {
-        self.0.send_to(datagram, to).map(drop)
+        self.socket.send_to(datagram, to).map(drop)
     }
 
     fn try_recv_from(&mut self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.0.recv_from(buf)
+        self.socket.recv_from(buf)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn try_send_batch(&mut self, batch: &mut SendBatch) -> io::Result<()> {
+        linux::send(&self.socket, batch, &mut self.traits)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn try_recv_batch(
+        &mut self,
+        most: usize,
+        take: &mut dyn FnMut(SocketAddr, &[u8]),
+    ) -> io::Result<bool> {
+        linux::receive(&self.socket, self.traits, most, take)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
+        self.socket.local_addr()
     }
 }
 

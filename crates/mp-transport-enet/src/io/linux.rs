@@ -1,0 +1,310 @@
+//! Many datagrams per system call: `recvmmsg`, `sendmmsg` and segmentation offload (GSO) to one address.
+//!
+//! By `nix`, whose functions for these are safe: `rustix` has no `recvmmsg` and cannot ask for segmentation, `quinn-udp` has no
+//! `sendmmsg`.
+
+use std::array;
+use std::cell::Cell;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
+
+use nix::cmsg_space;
+use nix::errno::Errno;
+use nix::sys::socket::{
+    ControlMessage, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg,
+};
+
+use super::{DATAGRAM_LEN_MAX, SendBatch};
+
+/// What is known about a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Traits {
+    is_ipv6: bool,
+    /// Whether the kernel may be left to cut a buffer into datagrams: until it turns out that the interface cannot.
+    may_segment: bool,
+}
+
+impl Traits {
+    /// Those of a socket bound to `address`.
+    pub(super) const fn of(address: SocketAddr) -> Self {
+        Self { is_ipv6: address.is_ipv6(), may_segment: true }
+    }
+}
+
+/// Receives up to `most` datagrams. Whether there are no more for now.
+pub(super) fn receive(
+    socket: &impl AsRawFd,
+    traits: Traits,
+    most: usize,
+    take: &mut dyn FnMut(SocketAddr, &[u8]),
+) -> io::Result<bool> {
+    let mut scratch = Scratch::take();
+    let mut left = most;
+    let drained = loop {
+        if left == 0 {
+            break Ok(false);
+        }
+        let wanted = left.min(BATCH);
+        match scratch.receive(socket, traits, wanted, take) {
+            Ok(count) if count < wanted => break Ok(true),
+            Ok(count) => left -= count,
+            Err(Errno::EAGAIN) => break Ok(true),
+            Err(errno) => break Err(errno.into()),
+        }
+    };
+    scratch.put_back();
+    drained
+}
+
+/// Sends `batch`; an error concerns its oldest datagram.
+pub(super) fn send(
+    socket: &impl AsRawFd,
+    batch: &mut SendBatch,
+    traits: &mut Traits,
+) -> io::Result<()> {
+    let mut scratch = Scratch::take();
+    let mut sent = Ok(());
+    while !batch.is_empty() && sent.is_ok() {
+        sent = scratch.send(socket, traits, batch);
+    }
+    scratch.put_back();
+    sent.map_err(io::Error::from)
+}
+
+/// What the system calls write to and read from. One per thread, whatever the number of sockets.
+struct Scratch {
+    /// One for each family: a header keeps the length of the last address that was written to it.
+    received: [MultiHeaders<SockaddrStorage>; 2],
+    sent: MultiHeaders<SockaddrStorage>,
+    segmented: MultiHeaders<SockaddrStorage>,
+    slab: Box<[u8]>,
+}
+
+thread_local! {
+    static SCRATCH: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
+}
+
+impl Scratch {
+    fn take() -> Box<Self> {
+        SCRATCH.take().unwrap_or_else(|| {
+            Box::new(Self {
+                received: array::from_fn(|_| MultiHeaders::preallocate(BATCH, None)),
+                sent: MultiHeaders::preallocate(BATCH, None),
+                segmented: MultiHeaders::preallocate(BATCH, Some(cmsg_space!(u16))),
+                slab: vec![0; BATCH * DATAGRAM_LEN_MAX].into(),
+            })
+        })
+    }
+
+    fn put_back(self: Box<Self>) {
+        SCRATCH.set(Some(self));
+    }
+
+    /// Receives up to `most` datagrams, at most [`BATCH`], with one call. How many there were.
+    fn receive(
+        &mut self,
+        socket: &impl AsRawFd,
+        traits: Traits,
+        most: usize,
+        take: &mut dyn FnMut(SocketAddr, &[u8]),
+    ) -> nix::Result<usize> {
+        let mut rooms = self.slab.chunks_exact_mut(DATAGRAM_LEN_MAX);
+        let mut rooms: [_; BATCH] =
+            array::from_fn(|_| [IoSliceMut::new(rooms.next().unwrap_or_default())]);
+        let (rooms, flags) = (rooms.iter_mut().take(most), MsgFlags::MSG_DONTWAIT);
+        let headers = &mut self.received[usize::from(traits.is_ipv6)];
+        let received = recvmmsg(socket.as_raw_fd(), headers, rooms, flags, None)?;
+        let mut count = 0;
+        for message in received {
+            count += 1;
+            // One that is empty has no bytes to iterate over.
+            let datagram = message.iovs().next().unwrap_or_default();
+            if let Some(from) = message.address.as_ref().and_then(to_std) {
+                take(from, datagram);
+            }
+        }
+        Ok(count)
+    }
+
+    /// Sends as much of `batch` as one call takes: transmits that are all cut up alike, or not at all.
+    fn send(
+        &mut self,
+        socket: &impl AsRawFd,
+        traits: &mut Traits,
+        batch: &mut SendBatch,
+    ) -> nix::Result<()> {
+        let mut addresses: [Option<SockaddrStorage>; BATCH] = [None; BATCH];
+        let mut slices: [[IoSlice<'_>; 1]; BATCH] = array::from_fn(|_| [IoSlice::new(&[])]);
+        let mut first = None;
+        let mut count = 0;
+        for (to, bytes, segment) in batch.transmits().take(BATCH) {
+            let segment = (segment < bytes.len()).then_some(segment);
+            if *first.get_or_insert(segment) != segment {
+                break;
+            }
+            addresses[count] = Some(to.into());
+            slices[count] = [IoSlice::new(bytes)];
+            count += 1;
+        }
+        let segment = first.flatten().and_then(|segment| u16::try_from(segment).ok());
+        let (fd, flags) = (socket.as_raw_fd(), MsgFlags::MSG_DONTWAIT);
+        match segment {
+            None => {
+                let slices = &slices[..count];
+                let sent = sendmmsg(fd, &mut self.sent, slices, addresses, [], flags)?.count();
+                batch.pop_transmits(sent);
+            }
+            Some(segment) if traits.may_segment => {
+                let (slices, ask) = (&slices[..count], [ControlMessage::UdpGsoSegments(&segment)]);
+                let headers = &mut self.segmented;
+                match sendmmsg(fd, headers, slices, addresses, ask, flags).map(Iterator::count) {
+                    Ok(sent) => batch.pop_transmits(sent),
+                    Err(Errno::EAGAIN) => return Err(Errno::EAGAIN),
+                    Err(errno) => {
+                        tracing::debug!(%errno, "datagrams are no longer cut up by the interface");
+                        traits.may_segment = false;
+                    }
+                }
+            }
+            Some(segment) => {
+                let bytes = &slices[0][0][..segment.into()];
+                let slices = [[IoSlice::new(bytes)]];
+                sendmmsg(fd, &mut self.sent, &slices, addresses, [], flags)?;
+                batch.pop_front();
+            }
+        }
+        Ok(())
+    }
+}
+
+fn to_std(address: &SockaddrStorage) -> Option<SocketAddr> {
+    let v4 = address.as_sockaddr_in().map(|address| SocketAddr::V4((*address).into()));
+    v4.or_else(|| address.as_sockaddr_in6().map(|address| SocketAddr::V6((*address).into())))
+}
+
+/// Datagrams per system call: beyond it the call itself no longer shows in what a datagram costs.
+const BATCH: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr, UdpSocket};
+
+    use super::*;
+    use crate::proto::Transmit;
+
+    const V4: Traits = Traits { is_ipv6: false, may_segment: true };
+
+    fn socket() -> UdpSocket {
+        UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap()
+    }
+
+    /// What lies at a socket. On loopback a datagram that was sent has arrived.
+    fn received(socket: &UdpSocket) -> Vec<(SocketAddr, Vec<u8>)> {
+        let mut datagrams = Vec::new();
+        let take = &mut |from: SocketAddr, bytes: &[u8]| datagrams.push((from, bytes.to_vec()));
+        let traits = Traits::of(socket.local_addr().unwrap());
+        assert!(receive(socket, traits, 10_000, take).unwrap(), "all of it was taken");
+        datagrams
+    }
+
+    fn push(batch: &mut SendBatch, to: &UdpSocket, bytes: &[u8], segment_size: Option<usize>) {
+        batch.room(bytes.len()).unwrap()[..bytes.len()].copy_from_slice(bytes);
+        let to = to.local_addr().unwrap();
+        batch.push(Transmit { to, len: bytes.len(), segment_size });
+    }
+
+    #[test]
+    fn many_datagrams_come_with_few_calls_and_keep_their_order() {
+        let (from, to) = (socket(), socket());
+        let port = from.local_addr().unwrap().port();
+        for number in 0..100_u8 {
+            from.send_to(&vec![number; usize::from(number)], to.local_addr().unwrap()).unwrap();
+        }
+        let mut lens = Vec::new();
+        let mut take = |from: SocketAddr, bytes: &[u8]| {
+            assert_eq!(from.port(), port);
+            lens.push(bytes.len());
+        };
+        assert!(!receive(&to, V4, 40, &mut take).unwrap(), "there may be more");
+        assert!(receive(&to, V4, 100, &mut take).unwrap(), "there are no more");
+        assert_eq!(lens, (0..100).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_datagram_that_is_too_long_is_cut_off_behind_the_byte_that_tells() {
+        let (from, to) = (socket(), socket());
+        from.send_to(&[7; 9_000], to.local_addr().unwrap()).unwrap();
+        assert_eq!(received(&to)[0].1.len(), usize::from(crate::proto::MTU_MAX) + 1);
+    }
+
+    #[test]
+    fn datagrams_of_equal_length_to_one_address_arrive_as_datagrams() {
+        for may_segment in [true, false] {
+            let (from, first, second) = (socket(), socket(), socket());
+            let mut batch = SendBatch::with_capacity(60_000);
+            let bytes: Vec<u8> = (0..250).collect();
+            push(&mut batch, &first, &bytes, Some(100));
+            push(&mut batch, &second, &bytes, Some(100));
+            push(&mut batch, &first, b"alone", None);
+            push(&mut batch, &second, &bytes, Some(60));
+            send(&from, &mut batch, &mut Traits { may_segment, ..V4 }).unwrap();
+            assert!(batch.is_empty());
+            let lens = |socket| received(socket).iter().map(|(_, it)| it.len()).collect::<Vec<_>>();
+            assert_eq!(lens(&first), [100, 100, 50, 5], "{may_segment}");
+            assert_eq!(lens(&second), [100, 100, 50, 60, 60, 60, 60, 10], "{may_segment}");
+        }
+    }
+
+    #[test]
+    fn what_the_kernel_does_not_cut_up_goes_one_by_one() {
+        let (from, to) = (socket(), socket());
+        let mut batch = SendBatch::with_capacity(60_000);
+        push(&mut batch, &to, &[1; 200], None);
+        // More pieces than Linux takes, 128.
+        batch.cut_first_into(1);
+        let mut traits = V4;
+        send(&from, &mut batch, &mut traits).unwrap();
+        assert!(!traits.may_segment);
+        assert_eq!(received(&to).len(), 200);
+    }
+
+    #[test]
+    fn more_transmits_than_a_call_takes_all_go() {
+        let (from, to) = (socket(), socket());
+        let mut batch = SendBatch::with_capacity(60_000);
+        for number in 0..60_u8 {
+            push(&mut batch, &to, &[number], None);
+        }
+        send(&from, &mut batch, &mut { V4 }).unwrap();
+        let numbers: Vec<u8> = received(&to).iter().map(|(_, bytes)| bytes[0]).collect();
+        assert_eq!(numbers, (0..60).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn an_error_concerns_the_oldest_datagram_that_is_left() {
+        let (from, to) = (socket(), socket());
+        let mut batch = SendBatch::with_capacity(60_000);
+        push(&mut batch, &to, b"first", None);
+        batch.push(Transmit { to: (Ipv6Addr::LOCALHOST, 9).into(), len: 3, segment_size: None });
+        push(&mut batch, &to, b"last", None);
+        let mut traits = V4;
+        let error = send(&from, &mut batch, &mut traits).unwrap_err();
+        assert_ne!(error.kind(), io::ErrorKind::WouldBlock);
+        assert_eq!(batch.front().map(|(to, _)| to.is_ipv6()), Some(true));
+        batch.pop_front();
+        send(&from, &mut batch, &mut traits).unwrap();
+        let texts: Vec<_> = received(&to).into_iter().map(|(_, bytes)| bytes).collect();
+        assert_eq!(texts, [b"first".to_vec(), b"last".to_vec()]);
+    }
+
+    #[test]
+    fn addresses_of_both_families_are_read() {
+        for address in ["127.0.0.1:0", "[::1]:0", "127.0.0.1:0"] {
+            let [from, to] = [(); 2].map(|()| UdpSocket::bind(address).unwrap());
+            from.send_to(b"hello", to.local_addr().unwrap()).unwrap();
+            let from = from.local_addr().unwrap();
+            assert_eq!(received(&to), [(from, b"hello".to_vec())], "{address}");
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The way between a host and its socket: datagrams in and out, many at a time.
+
+use std::io::ErrorKind;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use mp_core::Instant;
+
+use crate::io::{DatagramSocket, SendBatch};
+use crate::limits::SEND_BATCH_BYTES;
+use crate::proto::{Host, MTU_MAX};
+
+/// A socket and what waits to be sent on it.
+#[derive(Debug)]
+pub(crate) struct Port<S> {
+    pub(crate) socket: S,
+    batch: SendBatch,
+    /// Most datagrams taken in at a time.
+    datagrams_max: usize,
+    /// Whether the socket may hold more than was taken in last.
+    has_more: bool,
+    stats: SocketStats,
+}
+
+/// Figures of a peer's socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SocketStats {
+    /// Times the socket had no room; what waited was sent later.
+    pub send_blocked: u64,
+    /// Datagrams that the socket refused; reliable data in them is sent again.
+    pub send_errors: u64,
+    /// Errors while receiving.
+    pub receive_errors: u64,
+    /// Datagrams longer than any of ENet's, ignored.
+    pub oversized: u64,
+}
+
+impl<S: DatagramSocket> Port<S> {
+    pub(crate) fn new(socket: S, datagrams_max: usize) -> Self {
+        Self {
+            socket,
+            batch: SendBatch::with_capacity(SEND_BATCH_BYTES),
+            datagrams_max: datagrams_max.max(1),
+            has_more: false,
+            stats: SocketStats::default(),
+        }
+    }
+
+    /// Takes in what the socket has, within its bound.
+    pub(crate) fn receive(&mut self, now: Instant, host: &mut Host) {
+        let mut left = self.datagrams_max;
+        self.has_more = true;
+        while left > 0 {
+            let stats = &mut self.stats;
+            let drained = self.socket.try_recv_batch(left, &mut |from, datagram| {
+                left -= 1;
+                if datagram.len() > usize::from(MTU_MAX) {
+                    stats.oversized += 1;
+                } else {
+                    host.handle_datagram(now, from, datagram);
+                }
+            });
+            match drained {
+                Ok(true) => {
+                    self.has_more = false;
+                    return;
+                }
+                Ok(false) => {}
+                // Some systems report here that an earlier datagram did not arrive.
+                Err(_) => {
+                    self.stats.receive_errors += 1;
+                    left -= 1;
+                }
+            }
+        }
+    }
+
+    /// Nothing will be taken in any more.
+    pub(crate) const fn stop_receiving(&mut self) {
+        self.has_more = false;
+    }
+
+    /// Sends what the host has packed, as far as the socket has room.
+    pub(crate) fn send(&mut self, now: Instant, host: &mut Host) {
+        let datagram_len_max = host.settings().mtu.into();
+        loop {
+            let mut transmit = None;
+            while let Some(room) = self.batch.room(datagram_len_max) {
+                transmit = host.poll_transmit(now, room);
+                let Some(transmit) = transmit else { break };
+                self.batch.push(transmit);
+            }
+            if !self.send_batch() || transmit.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// When something is to be done without a word from the socket.
+    pub(crate) fn poll_timeout(&self, now: Instant) -> Option<Instant> {
+        if self.has_more { Some(now) } else { self.is_blocked().then(|| now + BLOCKED_RETRY) }
+    }
+
+    /// See [`DatagramSocket::poll_ready`].
+    pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let wants_to_send = self.is_blocked();
+        self.socket.poll_ready(cx, wants_to_send)
+    }
+
+    /// Whether datagrams wait because the socket had no room.
+    pub(crate) fn is_blocked(&self) -> bool {
+        !self.batch.is_empty()
+    }
+
+    pub(crate) const fn stats(&self) -> SocketStats {
+        self.stats
+    }
+
+    /// Whether all that waited went.
+    fn send_batch(&mut self) -> bool {
+        while let Err(error) = self.socket.try_send_batch(&mut self.batch) {
+            if error.kind() == ErrorKind::WouldBlock {
+                self.stats.send_blocked += 1;
+                return false;
+            }
+            self.stats.send_errors += 1;
+            self.batch.pop_front();
+        }
+        true
+    }
+}
+
+/// When a socket that had no room is tried again.
+const BLOCKED_RETRY: Duration = Duration::from_millis(1);
