@@ -13,7 +13,7 @@ pub const PATH_ENTRY_BYTES: usize = 64;
 /// node that is not there) are understood and do not count.
 pub const MALFORMED_PACKETS_MAX: u64 = 1_000;
 
-/// Packets that wait because they came too early: raw ones of all peers that are not announced yet, and for each peer those for
+/// Packets that wait because they came too early: relayed ones of all peers that are not announced yet, and for each peer those for
 /// nodes that are not there yet. What they wait for is under way when they arrive, so that a few round trips' worth is plenty.
 pub const EARLY_PACKETS_MAX: usize = 64;
 

@@ -305,14 +305,14 @@ fn a_call_of_a_node_with_other_methods_is_not_made() {
 }
 
 #[test]
-fn raw_packets_wait_for_the_announcement_of_their_sender() {
+fn relayed_packets_wait_for_the_announcement_of_their_sender() {
     let mut world = world();
-    let relayed =
-        |from: &str, byte: u8| unhex(&format!("0703{from}000000 03{byte:02x}").replace(' ', ""));
+    let relayed = |from: &str, inner: &str| unhex(&format!("0703{from}000000{inner}"));
     let mut receive = |packet| world.receive(2, 1, TransferMode::Reliable, Channel(3), packet);
-    receive(relayed("09", 1));
-    receive(relayed("08", 2));
-    receive(relayed("09", 3));
+    receive(relayed("09", "0301"));
+    receive(relayed("08", "0302"));
+    receive(relayed("09", "a006000080004100"));
+    receive(relayed("09", "0303"));
     receive(unhex("070109000000"));
     let events = world.take_events();
     let heard: Vec<_> = events
@@ -320,14 +320,14 @@ fn raw_packets_wait_for_the_announcement_of_their_sender() {
         .map(|event| match event {
             Event::Bytes { from, hex, .. } => format!("{from}: {hex}"),
             Event::Signal { name, args, .. } => format!("{name} {args:?}"),
-            Event::Call { .. } => panic!("{event:?}"),
+            Event::Call { node, sender, .. } => format!("{sender} calls {node}"),
         })
         .collect();
-    assert_eq!(heard, ["peer_connected [9]", "9: 01", "9: 03"]);
+    assert_eq!(heard, ["peer_connected [9]", "9: 01", "9 calls A", "9: 03"]);
 }
 
 #[test]
-fn raw_packets_that_wait_are_bounded() {
+fn relayed_packets_that_wait_are_bounded() {
     let mut world = world();
     for number in 0..EARLY_PACKETS_MAX as u8 + 10 {
         let packet = unhex(&format!("07030900000003{number:02x}"));

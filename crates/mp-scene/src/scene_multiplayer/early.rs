@@ -1,4 +1,4 @@
-//! What arrives too early: raw packets of peers that are not announced yet, and messages for nodes that are not there yet. It
+//! What arrives too early: relayed packets of peers that are not announced yet, and messages for nodes that are not there yet. It
 //! waits briefly instead of being lost.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -10,12 +10,12 @@ use crate::limits::{EARLY_BYTES_MAX, EARLY_PACKETS_MAX, EARLY_TIME};
 
 /// Packets that wait, each kind in the order in which it came.
 ///
-/// Bounds, for each peer and for all raw packets together: [`EARLY_PACKETS_MAX`] and [`EARLY_BYTES_MAX`]. Of raw packets the
+/// Bounds, for each peer and for all relayed packets together: [`EARLY_PACKETS_MAX`] and [`EARLY_BYTES_MAX`]. Of relayed packets the
 /// oldest make way; a message for a node that finds no room, or has waited for [`EARLY_TIME`], is refused.
 #[derive(Debug, Default)]
 pub(super) struct Early {
-    raw: VecDeque<(PeerId, Bytes)>,
-    raw_bytes: usize,
+    relayed: VecDeque<(PeerId, Bytes)>,
+    relayed_bytes: usize,
     /// By the path of the missing node.
     for_nodes: BTreeMap<String, VecDeque<Waiting>>,
     held: BTreeMap<PeerId, Held>,
@@ -39,26 +39,26 @@ struct Held {
 }
 
 impl Early {
-    /// Keeps a raw packet; returns how many made way for it.
-    pub(super) fn hold_raw(&mut self, from: PeerId, data: &[u8]) -> u64 {
-        self.raw.push_back((from, Bytes::copy_from_slice(data)));
-        self.raw_bytes += data.len();
+    /// Keeps a relayed packet; returns how many made way for it.
+    pub(super) fn hold_relayed(&mut self, from: PeerId, packet: &[u8]) -> u64 {
+        self.relayed.push_back((from, Bytes::copy_from_slice(packet)));
+        self.relayed_bytes += packet.len();
         let mut dropped = 0;
-        while self.raw.len() > EARLY_PACKETS_MAX || self.raw_bytes > EARLY_BYTES_MAX {
-            let Some((_, data)) = self.raw.pop_front() else { break };
-            self.raw_bytes -= data.len();
+        while self.relayed.len() > EARLY_PACKETS_MAX || self.relayed_bytes > EARLY_BYTES_MAX {
+            let Some((_, packet)) = self.relayed.pop_front() else { break };
+            self.relayed_bytes -= packet.len();
             dropped += 1;
         }
         dropped
     }
 
-    /// The raw packets of a peer that is announced now.
-    pub(super) fn take_raw(&mut self, peer: PeerId) -> Vec<Bytes> {
+    /// The relayed packets of a peer that is announced now.
+    pub(super) fn take_relayed(&mut self, peer: PeerId) -> Vec<Bytes> {
         let mut taken = Vec::new();
-        self.raw.retain_mut(|(from, data)| {
+        self.relayed.retain_mut(|(from, packet)| {
             if *from == peer {
-                self.raw_bytes -= data.len();
-                taken.push(std::mem::take(data));
+                self.relayed_bytes -= packet.len();
+                taken.push(std::mem::take(packet));
                 return false;
             }
             true

@@ -294,9 +294,6 @@ impl SceneMultiplayer {
             self.emit(Signal::ConnectedToServer);
         }
         self.emit(Signal::PeerConnected(peer));
-        for data in self.early.take_raw(peer) {
-            self.emit(Signal::PeerPacket { from: peer, data });
-        }
     }
 
     fn remove_peer(&mut self, peer: PeerId, signal: bool) {

@@ -11,8 +11,8 @@ pub struct GodotQuirks {
     pub mismatched_methods: bool,
     /// Calls may name nodes outside the multiplayer root.
     pub paths_outside_root: bool,
-    /// Raw packets that are relayed for a peer that was not announced are delivered. Otherwise they wait for the announcement,
-    /// which another channel may have overtaken.
+    /// Packets that are relayed for a peer that was not announced are delivered, be they bytes or calls. Otherwise they wait for
+    /// the announcement, which another channel may have overtaken.
     pub unannounced_senders: bool,
 }
 

@@ -43,6 +43,9 @@ impl SceneMultiplayer {
                     return self.malformed(sender, "it announced this peer to itself");
                 }
                 self.admit(peer, Route::Relayed);
+                for packet in self.early.take_relayed(peer) {
+                    self.receive_inner(now, tree, peer, &packet);
+                }
             }
             Ok(SceneMessage::DelPeer(peer)) if self.accepts_peers_from(sender) => {
                 self.remove_peer(peer, true);
@@ -83,7 +86,14 @@ impl SceneMultiplayer {
             return self.pass_on(now, tree, sender, Target::from_raw(peer), inner, travel);
         }
         match PeerId::new(peer) {
-            Some(from) if sender.is_server() => self.receive_inner(now, tree, from, &inner),
+            Some(from) if sender.is_server() => {
+                if self.peers.contains(from) || self.quirks.unannounced_senders {
+                    self.receive_inner(now, tree, from, &inner);
+                } else {
+                    // Another channel has overtaken its announcement.
+                    self.stats.stray_packets += self.early.hold_relayed(from, &inner);
+                }
+            }
             _ => self.malformed(sender, "only the server relays, and only for peers"),
         }
     }
@@ -167,14 +177,7 @@ impl SceneMultiplayer {
                     tracing::debug!(%sender, ?of, "numbers the node's RPC methods in another way");
                 }
             }
-            // Those of a peer whose announcement another channel has overtaken wait for it.
-            SceneMessage::Raw(data) => {
-                if self.peers.contains(sender) || self.quirks.unannounced_senders {
-                    self.emit(Signal::PeerPacket { from: sender, data });
-                } else {
-                    self.stats.stray_packets += self.early.hold_raw(sender, &data);
-                }
-            }
+            SceneMessage::Raw(data) => self.emit(Signal::PeerPacket { from: sender, data }),
             SceneMessage::Auth(_)
             | SceneMessage::AddPeer(_)
             | SceneMessage::DelPeer(_)
