@@ -134,15 +134,12 @@ impl Host {
         debug!(connection = %peer.connection, address = %peer.address, data = peer.data, "connected");
         peer.is_counted = true;
         self.connected += 1;
-        self.unannounced.push(peer.connection);
         if let Some(throttle) = self.settings.peer_throttle {
             peer.sender.queue_control(Body::ThrottleConfigure(throttle));
         }
-        let (now, epoch) = (self.now.as_millis(), self.epoch.unwrap_or_default());
-        let seconds = now.saturating_sub(epoch).div_ceil(1_000);
-        self.announce_at.get_or_insert(epoch + seconds * 1_000);
         if age.is_some() && self.settings.admission == (Admission::PeerIds { unique: true }) {
             self.ids.insert(peer.data, slot);
         }
+        self.schedule_pass();
     }
 }

@@ -34,6 +34,11 @@ impl<'a> Datagram<'a> {
         self.commands < COMMANDS_MAX && total <= self.mtu && total - unused <= self.len_max
     }
 
+    /// How many commands there are.
+    pub(crate) const fn commands(&self) -> usize {
+        self.commands
+    }
+
     /// Adds a command that [has room](Self::has_room).
     pub(crate) fn push(&mut self, command: &Command<'_>) {
         self.len += command.emit(&mut self.out[self.len..]);

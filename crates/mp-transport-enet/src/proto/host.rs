@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use mp_core::{ConnectionId, ConnectionStats, DisconnectReason, Farewell, Instant, Rng};
 
+use super::bandwidth::Pass;
 use super::command::{Body, CONTROL_CHANNEL, Command, Connect, FLAG_UNSEQUENCED, Terms};
 use super::header::Header;
 use super::peer::{Flow, Peer, State};
@@ -41,14 +42,14 @@ pub struct Host {
     pub(super) goodbyes: VecDeque<Goodbye>,
     /// What is done to whole datagrams.
     pub(super) seal: Seal,
-    /// Peers that have not been told this side's bandwidth since they connected.
-    pub(super) unannounced: Vec<ConnectionId>,
-    /// When they will be: at a whole second after the first turn.
-    pub(super) announce_at: Option<Millis>,
+    /// The sharing of bandwidth.
+    pub(super) pass: Pass,
     /// When the first turn was.
     pub(super) epoch: Option<Millis>,
     pub(super) now: Instant,
     pub(super) stats: HostStats,
+    /// What of the figures was asked for already, by [`HostStatistic`](super::HostStatistic).
+    pub(super) popped: [u64; 4],
 }
 
 /// A datagram of a lone DISCONNECT.
@@ -104,11 +105,11 @@ impl Host {
             connected: 0,
             is_refusing: false,
             goodbyes: VecDeque::new(),
-            unannounced: Vec::new(),
-            announce_at: None,
+            pass: Pass::default(),
             epoch: None,
             now: Instant::ZERO,
             stats: HostStats::default(),
+            popped: [0; 4],
         }
     }
 
@@ -195,11 +196,15 @@ impl Host {
             is_malformed: false,
         };
         let flow = peer.handle_commands(now, header.sent_time, commands, &mut context);
+        let is_limited = peer.bandwidth.0 > 0;
         if context.is_malformed {
             self.stats.datagrams_malformed += 1;
         }
         if is_new {
             self.settle(slot);
+        }
+        if is_limited && self.pass.due.is_none() {
+            self.schedule_pass();
         }
         match flow {
             Flow::Going => self.touch(slot),
@@ -294,23 +299,13 @@ impl Host {
     pub fn close(&mut self, data: u32) {
         let slots: Vec<u16> = self.slots.occupied().collect();
         for slot in slots {
-            if let Some(peer) = self.slots.get_mut(slot)
-                && matches!(
-                    peer.state,
-                    State::Connected | State::DisconnectLater | State::Disconnecting
-                )
-            {
-                let sequence = peer.sender.next_control_sequence();
-                let session = peer.sessions.outgoing & 3;
-                let (to, connect_id) = (peer.address, peer.connect_id);
-                let bytes = goodbye(peer.outgoing_id, session, sequence, data);
-                self.goodbyes.push_back(Goodbye { to, connect_id, bytes });
+            if let Some(connection) = self.slots.get(slot).map(|peer| peer.connection) {
+                self.say_goodbye(connection, data);
             }
             self.remove(slot);
         }
         self.events.clear();
-        self.unannounced.clear();
-        self.announce_at = None;
+        self.pass = Pass::default();
     }
 
     /// Back-pressure: while a link is held, what arrives on it is dropped if it is unreliable, and not acknowledged if
@@ -422,6 +417,10 @@ impl Host {
             self.connected -= 1;
             if self.ids.get(&peer.data) == Some(&slot) {
                 self.ids.remove(&peer.data);
+            }
+            if self.settings.incoming_bandwidth > 0 {
+                // The others have more.
+                self.schedule_pass();
             }
         }
     }

@@ -9,11 +9,13 @@
 //! 4. The next turn is due at [`Host::poll_timeout`], or when a datagram arrives.
 //!
 //! All of a turn's commands to one peer share datagrams, up to the mtu and 32 commands each.
-//!
-//! Not built yet: the sharing of a host's bandwidth among its peers (limits are announced, stored and used for windows).
 
+use std::time::Duration;
+
+mod access;
 mod ack;
 mod admission;
+mod bandwidth;
 mod channel;
 mod channels;
 pub mod command;
@@ -24,6 +26,7 @@ mod fragment;
 pub mod header;
 mod host;
 mod inbound;
+mod loss;
 mod outgoing;
 mod pack;
 mod payload;
@@ -34,6 +37,7 @@ mod seal;
 mod sender;
 mod settings;
 mod slots;
+mod statistics;
 mod throttle;
 mod timeout;
 mod transmit;
@@ -46,6 +50,7 @@ pub use event::{HostEvent, HostStats, PacketFlags, Transmit};
 pub use host::{Host, HostSendError};
 pub use payload::Payload;
 pub use settings::{Admission, HostSettings};
+pub use statistics::{HostStatistic, PeerState, PeerStatistic};
 pub use timeout::Patience;
 
 /// The peer id of a datagram to a host that has not told its slot yet: only CONNECT travels so.
@@ -64,6 +69,9 @@ pub const COMMANDS_MAX: usize = 32;
 pub const WINDOW_MIN: u32 = 4_096;
 /// See [`WINDOW_MIN`].
 pub const WINDOW_MAX: u32 = 65_536;
+
+/// How long after its last acknowledgement an idle peer is asked whether it is there.
+pub const PING_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Milliseconds since the host's epoch; the wire has their low 16 bits.
 type Millis = u64;

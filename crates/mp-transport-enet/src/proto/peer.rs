@@ -11,6 +11,7 @@ use super::channels::Channels;
 use super::command::{Body, Command, Connect, Terms};
 use super::datagram::Datagram;
 use super::inbound::Inbound;
+use super::loss::Loss;
 use super::pack::Route;
 use super::payload::Payload;
 use super::rtt::RoundTrip;
@@ -19,7 +20,7 @@ use super::settings::HostSettings;
 use super::slots::Sessions;
 use super::throttle::Throttle;
 use super::unsequenced::Unsequenced;
-use super::{HostEvent, Millis, NO_PEER, PacketFlags};
+use super::{HostEvent, Millis, NO_PEER, PacketFlags, Patience};
 use crate::limits::AMPLIFICATION_MAX;
 
 /// One peer.
@@ -40,6 +41,8 @@ pub(crate) struct Peer {
     pub(crate) window: u32,
     /// What the other side takes and sends, in bytes per second.
     pub(crate) bandwidth: (u32, u32),
+    /// What it was told of this side's.
+    pub(crate) told_bandwidth: Option<(u32, u32)>,
     pub(crate) channels: Channels,
     pub(crate) sender: Sender,
     pub(crate) acknowledgements: Acknowledgements,
@@ -47,6 +50,9 @@ pub(crate) struct Peer {
     pub(crate) inbound: Inbound,
     pub(crate) round_trip: RoundTrip,
     pub(crate) throttle: Throttle,
+    pub(crate) loss: Loss,
+    pub(crate) patience: Patience,
+    pub(crate) ping_interval: Duration,
     /// When the last acknowledgement came.
     pub(crate) last_acknowledged: Option<Millis>,
     pub(crate) proof: Proof,
@@ -170,6 +176,7 @@ impl Peer {
             mtu,
             window: terms.window_size,
             bandwidth: (0, 0),
+            told_bandwidth: None,
             channels: Channels::new(terms.channel_count as u8),
             sender: Sender::new(mtu),
             acknowledgements: Acknowledgements::default(),
@@ -177,6 +184,9 @@ impl Peer {
             inbound: Inbound::new(settings),
             round_trip: RoundTrip::new(),
             throttle: Throttle::new(terms.throttle, settings.packet_throttle),
+            loss: Loss::default(),
+            patience: settings.patience,
+            ping_interval: settings.ping_interval,
             last_acknowledged: None,
             proof: Proof::default(),
             stats: ConnectionStats::default(),
@@ -276,7 +286,7 @@ impl Peer {
         {
             return Flow::Ended;
         }
-        if self.sender.check_timeouts(now, &settings.patience, &mut self.stats) {
+        if self.sender.check_timeouts(now, &self.patience, &mut self.stats) {
             self.report_end(DisconnectReason::Timeout, events);
             return Flow::Ended;
         }
@@ -294,9 +304,7 @@ impl Peer {
     pub(crate) fn deadline(&self, now: Millis, settings: &HostSettings) -> Option<Millis> {
         let state = match self.state {
             State::HalfOpen => Some(self.proof.since + millis(settings.half_open_timeout)),
-            State::Connected if self.sender.is_reliably_idle() => {
-                Some(self.ping_at(settings).max(now + 1))
-            }
+            State::Connected if self.sender.is_reliably_idle() => Some(self.ping_at().max(now + 1)),
             _ => None,
         };
         let progress = self.sender.progress();
@@ -305,22 +313,17 @@ impl Peer {
     }
 
     /// Packs one datagram of at most `len_max` bytes into `out`. Its length, 0 when there is nothing to send.
-    pub(crate) fn pack(
-        &mut self,
-        now: Millis,
-        out: &mut [u8],
-        len_max: usize,
-        settings: &HostSettings,
-    ) -> usize {
+    pub(crate) fn pack(&mut self, now: Millis, out: &mut [u8], len_max: usize) -> usize {
         if self.state == State::HalfOpen && !self.proof.allows(VERIFY_CONNECT_LEN) {
             return 0;
         }
         let mut datagram = Datagram::new(out, self.mtu, len_max);
         self.acknowledgements.pack(&mut datagram);
+        let acknowledgements = datagram.commands();
         if self.state != State::AcknowledgingDisconnect {
             let wants_ping = self.state == State::Connected
                 && self.sender.is_reliably_idle()
-                && now >= self.ping_at(settings);
+                && now >= self.ping_at();
             let mut route = Route {
                 channels: &mut self.channels,
                 round_trip: &self.round_trip,
@@ -337,6 +340,10 @@ impl Peer {
             }
         }
         let session = if self.outgoing_id == NO_PEER { 0 } else { self.sessions.outgoing & 3 };
+        if datagram.commands() > 0 {
+            self.loss.measure(now, self.stats.retransmissions);
+            self.loss.sent(datagram.commands() - acknowledgements);
+        }
         let len = datagram.finish(now, self.outgoing_id, session);
         if self.state == State::HalfOpen && len > 0 {
             self.proof.sent += len as u64 + IP_AND_UDP_LEN;
@@ -353,8 +360,8 @@ impl Peer {
         stats
     }
 
-    fn ping_at(&self, settings: &HostSettings) -> Millis {
-        self.last_acknowledged.map_or(0, |last| last + millis(settings.ping_interval))
+    fn ping_at(&self) -> Millis {
+        self.last_acknowledged.map_or(0, |last| last + millis(self.ping_interval))
     }
 }
 

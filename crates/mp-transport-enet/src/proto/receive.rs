@@ -59,6 +59,7 @@ impl Peer {
                 };
                 if outcome == Outcome::Taken && self.acknowledges(&command) {
                     self.acknowledgements.push(command.channel, command.sequence, sent_time);
+                    self.sender.demand += ACKNOWLEDGE_LEN;
                 }
             }
         }
@@ -263,6 +264,8 @@ impl Peer {
         }
     }
 }
+
+const ACKNOWLEDGE_LEN: u64 = 8;
 
 /// The mtu that a stranger's stands for.
 pub(crate) fn clamp_mtu(mtu: u32) -> u16 {

@@ -6,14 +6,14 @@ use super::throttle::Throttle;
 /// What is known about the way to a peer and back.
 #[derive(Clone, Debug)]
 pub(crate) struct RoundTrip {
-    mean: u32,
-    variance: u32,
+    pub(crate) mean: u32,
+    pub(crate) variance: u32,
     lowest: u32,
     highest_variance: u32,
-    last: u32,
-    last_variance: u32,
+    pub(crate) last: u32,
+    pub(crate) last_variance: u32,
     /// When `last` was taken.
-    epoch: Option<Millis>,
+    pub(crate) epoch: Option<Millis>,
     measured: bool,
 }
 

@@ -41,6 +41,8 @@ pub(crate) struct Sender {
     /// Cost of all reliable packets queued or not acknowledged.
     pub(super) reliable_cost: usize,
     pub(super) unreliable_bytes: usize,
+    /// Bytes of commands queued since bandwidth was shared last.
+    pub(super) demand: u64,
     /// No command times out before this.
     pub(super) next_timeout: Option<Millis>,
     pub(super) silence: Silence,
@@ -80,6 +82,7 @@ impl Sender {
             in_transit: 0,
             reliable_cost: 0,
             unreliable_bytes: 0,
+            demand: 0,
             next_timeout: None,
             silence: Silence::default(),
             progress: None,
@@ -101,7 +104,9 @@ impl Sender {
     pub(crate) fn queue_control(&mut self, body: Body<'static>) {
         let sequence = self.next_control_sequence();
         let order = self.order();
-        self.control.push_back((order, Command::control(sequence, body)));
+        let command = Command::control(sequence, body);
+        self.demand += command.fixed_len() as u64;
+        self.control.push_back((order, command));
     }
 
     /// Queues a packet.
@@ -160,6 +165,8 @@ impl Sender {
             pieces: pieces as u32,
             next_piece: 0,
         };
+        let fixed_len = queued.piece(self.piece_len).0.fixed_len();
+        self.demand += (pieces * fixed_len + len) as u64;
         if kind == Kind::Reliable {
             self.reliable_cost += len + pieces * ENTRY_OVERHEAD;
             self.reliable.push_back(queued);

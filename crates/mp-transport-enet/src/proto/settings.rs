@@ -89,7 +89,7 @@ impl Default for HostSettings {
             compression: CompressionMode::None,
             checksum: false,
             patience: Patience::default(),
-            ping_interval: Duration::from_millis(500),
+            ping_interval: super::PING_INTERVAL,
             packet_throttle: false,
             throttle: ThrottleParameters::default(),
             peer_throttle: None,

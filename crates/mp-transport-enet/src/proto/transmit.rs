@@ -2,7 +2,6 @@
 
 use mp_core::Instant;
 
-use super::command::Body;
 use super::datagram::SPARE;
 use super::host::Goodbye;
 use super::peer::{Flow, State};
@@ -25,7 +24,7 @@ impl Host {
                 Flow::Ended => self.remove(slot),
             }
         }
-        self.announce_bandwidth(now);
+        self.share_bandwidth(now);
     }
 
     /// Ends the turn: what was queued in it is packed by [`poll_transmit`](Self::poll_transmit) from now on.
@@ -47,7 +46,7 @@ impl Host {
             if let Some(peer) = self.slots.get_mut(slot) {
                 let (to, mut datagrams) = (peer.address, 1);
                 let len_max = buf.len();
-                let first = peer.pack(millis, buf, len_max, &self.settings);
+                let first = peer.pack(millis, buf, len_max);
                 if first > 0 && self.seal.is_active() {
                     // Datagrams that were sealed differ in length.
                     let connect_id = peer.connect_id;
@@ -57,7 +56,7 @@ impl Host {
                 let mut len = first;
                 // Further datagrams must not be longer than the first, and the last is the one that is shorter.
                 while first > 0 && len == first * datagrams && buf.len() - len >= first + SPARE {
-                    let next = peer.pack(millis, &mut buf[len..], first, &self.settings);
+                    let next = peer.pack(millis, &mut buf[len..], first);
                     if next == 0 {
                         break;
                     }
@@ -81,8 +80,8 @@ impl Host {
             return Some(self.now);
         }
         let timer = self.timers.first().map(|&(at, _)| Instant::from_millis(at));
-        let announcement = self.announce_at.map(Instant::from_millis);
-        [timer, announcement].into_iter().flatten().min()
+        let pass = self.pass.due.map(Instant::from_millis);
+        [timer, pass].into_iter().flatten().min()
     }
 
     /// Nothing more is to be sent to a peer now.
@@ -113,25 +112,6 @@ impl Host {
                 self.timers.remove(&(current, slot));
             }
             self.timers.insert((at, slot));
-        }
-    }
-
-    /// Tells peers that have connected what this side's limits are, at whole seconds since the first turn. (ENet tells
-    /// every peer whenever one comes or goes; as long as its limits do not change that says nothing new.)
-    fn announce_bandwidth(&mut self, now: Instant) {
-        if self.announce_at.is_none_or(|at| now.as_millis() < at) {
-            return;
-        }
-        self.announce_at = None;
-        let outgoing = self.settings.outgoing_bandwidth;
-        for connection in std::mem::take(&mut self.unannounced) {
-            let Some(peer) = self.slots.connection_mut(connection) else { continue };
-            if peer.state == State::Connected {
-                // ENet gives peers without a limit of their own none either.
-                let incoming = self.settings.incoming_bandwidth.min(peer.bandwidth.1);
-                peer.sender.queue_control(Body::BandwidthLimit { incoming, outgoing });
-                self.touch(connection.slot as u16);
-            }
         }
     }
 
