@@ -17,8 +17,12 @@ const SANS_IO: &[(&str, &str)] = &[
 ];
 
 /// Code that takes bytes and time and gives bytes and events.
-const PROTOCOL: &[&str] =
-    &["crates/mp-core/src", "crates/mp-scene/src", "crates/mp-transport-enet/src/proto"];
+const PROTOCOL: &[&str] = &[
+    "crates/mp-core/src",
+    "crates/mp-scene/src",
+    "crates/mp-transport-enet/src/proto",
+    "crates/mp-transport-ws/src/proto",
+];
 
 /// What lies among it but is for programs and for test rigs over real sockets.
 const FOR_PROGRAMS: &[&str] = &["mp-core/src/host.rs", "mp-core/src/conformance.rs"];

@@ -1,0 +1,123 @@
+//! Connections of the standard library, which are polled.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, ToSocketAddrs};
+use std::task::{Context, Poll};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use socket2::SockRef;
+
+use super::bind::{BindError, listen, tune};
+use super::{ByteStream, StreamSource};
+
+/// TCP without a runtime: a listener, or an attempt to connect.
+#[derive(Debug)]
+pub struct Tcp(Source);
+
+#[derive(Debug)]
+enum Source {
+    Listener(TcpListener),
+    /// Names are looked up and connections made in a blocking way only, so that a thread does it.
+    Dialing(Option<JoinHandle<Dialed>>),
+}
+
+type Dialed = io::Result<(std::net::TcpStream, SocketAddr)>;
+
+impl Tcp {
+    /// Listens on `address`; port 0 means any that is free.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be bound.
+    pub fn listen(address: SocketAddr) -> Result<Self, BindError> {
+        listen(address).map(Source::Listener).map(Self)
+    }
+
+    /// Begins to connect to `host`, a name or an IP address; its addresses are tried one after the other, each for at most
+    /// `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// When there is no thread to be had for it.
+    pub fn dial(host: &str, port: u16, timeout: Duration) -> io::Result<Self> {
+        let host = host.to_owned();
+        let dial = move || dial(&host, port, timeout);
+        let thread = std::thread::Builder::new().name("connect".to_owned()).spawn(dial)?;
+        Ok(Self(Source::Dialing(Some(thread))))
+    }
+}
+
+impl StreamSource for Tcp {
+    type Stream = TcpStream;
+
+    fn poll_stream(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
+        let (stream, address) = match &mut self.0 {
+            Source::Listener(listener) => match listener.accept() {
+                Err(error) if is_for_now(&error) => return Poll::Pending,
+                accepted => accepted?,
+            },
+            Source::Dialing(thread) => {
+                let Some(thread) = thread.take_if(|thread| thread.is_finished()) else {
+                    return Poll::Pending;
+                };
+                thread.join().map_err(|_| io::Error::other("the thread has panicked"))??
+            }
+        };
+        stream.set_nonblocking(true)?;
+        tune(&stream);
+        Poll::Ready(Ok((TcpStream(stream), address)))
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        match &self.0 {
+            Source::Listener(listener) => listener.local_addr(),
+            Source::Dialing(_) => Err(ErrorKind::NotConnected.into()),
+        }
+    }
+}
+
+/// A connection of the standard library.
+#[derive(Debug)]
+pub struct TcpStream(std::net::TcpStream);
+
+impl ByteStream for TcpStream {
+    fn poll_read(&mut self, _cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        now_or_later(self.0.read(buf))
+    }
+
+    fn poll_write(&mut self, _cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        now_or_later(self.0.write(bytes))
+    }
+
+    fn shutdown(&mut self) {
+        // It fails when the other side has gone, which reading will say.
+        let _ = self.0.shutdown(Shutdown::Write);
+    }
+
+    fn set_no_delay(&mut self, no_delay: bool) {
+        let _ = SockRef::from(&self.0).set_tcp_nodelay(no_delay);
+    }
+}
+
+fn dial(host: &str, port: u16, timeout: Duration) -> Dialed {
+    let mut last = ErrorKind::NotFound.into();
+    for address in (host, port).to_socket_addrs()? {
+        match std::net::TcpStream::connect_timeout(&address, timeout) {
+            Ok(stream) => return Ok((stream, address)),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn now_or_later(done: io::Result<usize>) -> Poll<io::Result<usize>> {
+    match done {
+        Err(error) if is_for_now(&error) => Poll::Pending,
+        done => Poll::Ready(done),
+    }
+}
+
+fn is_for_now(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
+}

@@ -1,0 +1,127 @@
+//! Connections of tokio, which wake their task.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+
+use mp_core::Readiness;
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::unconstrained;
+
+use super::bind::{BindError, listen, tune};
+use super::{ByteStream, StreamSource};
+
+/// TCP in tokio: a listener, or an attempt to connect.
+pub struct TokioTcp(Source);
+
+enum Source {
+    Listener(TcpListener),
+    Dialing(Option<Dialing>),
+}
+
+type Dialing = Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>;
+
+impl TokioTcp {
+    /// Listens on `address`, as [`Tcp::listen`](super::Tcp::listen). To be called within a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn listen(address: SocketAddr) -> Result<Self, BindError> {
+        let listener = TcpListener::from_std(listen(address)?);
+        let listener = listener.map_err(|source| BindError { address, source })?;
+        Ok(Self(Source::Listener(listener)))
+    }
+
+    /// Begins to connect to `host`, a name or an IP address. To be polled within a tokio runtime.
+    pub fn dial(host: &str, port: u16) -> Self {
+        let host = host.to_owned();
+        let dialing = Box::pin(async move { TcpStream::connect((host.as_str(), port)).await });
+        Self(Source::Dialing(Some(dialing)))
+    }
+}
+
+impl fmt::Debug for TokioTcp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Source::Listener(listener) => listener.fmt(f),
+            Source::Dialing(_) => f.write_str("TokioTcp"),
+        }
+    }
+}
+
+impl StreamSource for TokioTcp {
+    type Stream = TokioTcpStream;
+
+    fn poll_stream(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<(TokioTcpStream, SocketAddr)>> {
+        let (stream, address) = match &mut self.0 {
+            Source::Listener(listener) => match at_once(cx, |cx| listener.poll_accept(cx)) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(accepted) => accepted?,
+            },
+            Source::Dialing(None) => return Poll::Pending,
+            Source::Dialing(Some(dialing)) => match dialing.as_mut().poll(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(dialed) => {
+                    self.0 = Source::Dialing(None);
+                    let stream = dialed?;
+                    let address = stream.peer_addr()?;
+                    (stream, address)
+                }
+            },
+        };
+        tune(&stream);
+        Poll::Ready(Ok((TokioTcpStream(stream), address)))
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        match &self.0 {
+            Source::Listener(listener) => listener.local_addr(),
+            Source::Dialing(_) => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    fn readiness(&self) -> Readiness {
+        Readiness::Wakes
+    }
+}
+
+/// A connection of tokio.
+#[derive(Debug)]
+pub struct TokioTcpStream(TcpStream);
+
+impl ByteStream for TokioTcpStream {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut buf = ReadBuf::new(buf);
+        let stream = &mut self.0;
+        let read = at_once(cx, |cx| Pin::new(&mut *stream).poll_read(cx, &mut buf));
+        read.map(|read| read.map(|()| buf.filled().len()))
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let stream = &mut self.0;
+        at_once(cx, |cx| Pin::new(&mut *stream).poll_write(cx, bytes))
+    }
+
+    fn shutdown(&mut self) {
+        // It fails when the other side has gone, which reading will say.
+        let _ = SockRef::from(&self.0).shutdown(std::net::Shutdown::Write);
+    }
+
+    fn set_no_delay(&mut self, no_delay: bool) {
+        let _ = self.0.set_nodelay(no_delay);
+    }
+}
+
+/// One attempt. tokio would make a task that has done 128 of them wait; a turn has bounds of its own, for all its links together.
+fn at_once<T>(cx: &mut Context<'_>, attempt: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+    pin!(unconstrained(poll_fn(attempt))).poll(cx)
+}

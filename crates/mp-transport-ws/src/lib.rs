@@ -1,0 +1,58 @@
+//! WebSocket, wire-compatible with Godot 4's `WebSocketMultiplayerPeer` (checked against 4.6.3), plain and with TLS.
+//!
+//! Read [`WebSocketMultiplayerPeer`] first. What it does to bytes is without I/O and in one place, `proto`; connections come from a
+//! [`io::StreamSource`].
+//!
+//! ```no_run
+//! use mp_core::{MultiplayerPeer, host::SystemClock};
+//! use mp_transport_ws::{ServerOptions, WebSocketMultiplayerPeer};
+//!
+//! let address = "0.0.0.0:7778".parse()?;
+//! let mut server = WebSocketMultiplayerPeer::create_server(address, ServerOptions::default())?;
+//! let clock = SystemClock::new();
+//! loop {
+//!     server.poll(clock.now());
+//!     while let Some(event) = server.next_event() {
+//!         println!("{event:?}");
+//!     }
+//!     server.flush(clock.now());
+//!     std::thread::sleep(std::time::Duration::from_millis(5));
+//! }
+//! # #[allow(unreachable_code)]
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What a server answers on its port
+//!
+//! | request | answer |
+//! |---|---|
+//! | asks for a WebSocket, on any path | 101; the URL reaches the [door](mp_core::Door) as [`Origin::url`](mp_core::Origin::url) |
+//! | the same while nobody is let in, or the server is full | 503 |
+//! | the same, but not as RFC 6455 has it | 400, 426 (another version) |
+//! | `GET /healthz` | 200 |
+//! | anything else | 404, 405 |
+//! | more than 4,096 bytes of headers; nothing for 3 s | 431; 408 |
+//!
+//! # Features
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `tokio` | [`io::TokioTcp`], whose connections wake their task |
+//! | `testing` | [`testing::Network`], connections in virtual time |
+
+mod info;
+pub mod io;
+pub mod limits;
+mod link;
+mod links;
+mod options;
+mod peer;
+mod proto;
+#[cfg(feature = "testing")]
+pub mod testing;
+
+pub use info::WebSocketPeerInfo;
+pub use options::{ClientOptions, CreateError, ServerOptions, WebSocketSettings};
+pub use peer::{ServerStats, WebSocketMultiplayerPeer};
+pub use proto::session::LastClose;
+pub use proto::url::{Url, UrlError};

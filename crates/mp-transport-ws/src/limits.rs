@@ -1,0 +1,69 @@
+//! Every bound of this crate, with its reason.
+
+use std::time::Duration;
+
+pub use mp_core::limits::{
+    LINGER, RELIABLE_PROGRESS_TIMEOUT, RELIABLE_QUEUE_BYTES_MAX, UNRELIABLE_QUEUE_BYTES_MAX,
+};
+
+/// Largest message, either way, unless an option says otherwise: Godot's `inbound_buffer_size` and `outbound_buffer_size`.
+pub const BUFFER_BYTES: usize = 65_535;
+
+/// Packets that may wait for one link before unreliable ones are dropped: Godot's `max_queued_packets`.
+pub const QUEUED_PACKETS_MAX: usize = 4_096;
+
+/// Time from the TCP connection to the open one: Godot's `handshake_timeout`. TLS and HTTP have to fit.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Bytes of an HTTP request or response with all its headers: Godot's limit.
+pub const HEAD_BYTES_MAX: usize = 4_096;
+
+/// Headers in them. What fits [`HEAD_BYTES_MAX`] and has more is nobody's browser or proxy.
+pub const HEADERS_MAX: usize = 64;
+
+/// Clients of a server at a time, as many as the largest ENet host takes.
+pub const CLIENTS_MAX: usize = 4_095;
+
+/// Connections that have not got through their handshake. A new one replaces the oldest, so a flood must bring this many within the
+/// few round trips of an honest client to keep it out. Without data each holds a socket and less than 1 KiB, with TLS some 20.
+pub const HANDSHAKES_MAX: usize = 1_024;
+
+/// Connections accepted in one `poll`; about what one turn of a busy server takes.
+pub const ACCEPTS_PER_POLL: usize = 128;
+
+/// Bytes taken from one socket in one `poll`, so that no link keeps the others waiting.
+pub const LINK_BYTES_PER_POLL: usize = 64 * 1024;
+
+/// Bytes taken from all sockets in one `poll`; the next one is then due at once. As much as branches take in some batches.
+pub const BYTES_PER_POLL: usize = 1 << 20;
+
+/// Events after which a `poll` takes in no more: tiny messages cost more than their bytes. As many as may wait for a branch.
+pub const EVENTS_PER_POLL: usize = mp_core::limits::RECEIVE_QUEUE_PACKETS_MAX;
+
+/// Bytes packed for one write: about what a socket takes at once. Packed late, so that what waits can still be dropped.
+pub const WRITE_BYTES: usize = 64 * 1024;
+
+/// Bytes of answers (pongs) that may wait for one link before it is not read any more.
+pub const ANSWER_BYTES_MAX: usize = 16 * 1024;
+
+/// What a link's framing reads at a time. It is kept per link, so an idle link should not keep much.
+pub(crate) const FRAME_READ_BYTES: usize = 512;
+
+/// How long the other side may take to answer a goodbye, or to end a connection that was refused.
+pub const GOODBYE_TIMEOUT: Duration = LINGER;
+
+/// When accepting is tried again after the system had nothing left to give (file descriptors, memory).
+pub const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+
+/// TCP's own probes of a silent connection: first after this time, then every [`KEEPALIVE_INTERVAL`], given up after
+/// [`KEEPALIVE_PROBES`]. A peer that lost its power is noticed within 30 s, like ENet's.
+pub const KEEPALIVE_TIME: Duration = Duration::from_secs(15);
+
+/// See [`KEEPALIVE_TIME`].
+pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// See [`KEEPALIVE_TIME`].
+pub const KEEPALIVE_PROBES: u32 = 3;
+
+const _: () = assert!(HEAD_BYTES_MAX < LINK_BYTES_PER_POLL);
+const _: () = assert!(LINK_BYTES_PER_POLL <= BYTES_PER_POLL);

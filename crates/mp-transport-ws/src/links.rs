@@ -1,0 +1,131 @@
+//! The links of a peer: by slot, by what is due and by what waits to be flushed.
+
+use std::collections::BTreeSet;
+
+use mp_core::{ConnectionId, Instant};
+use slab::Slab;
+
+use crate::io::ByteStream;
+use crate::link::Link;
+
+/// Links in slots. A slot is used again, its generation is not.
+#[derive(Debug)]
+pub(crate) struct Links<S> {
+    slots: Slab<Link<S>>,
+    /// For each slot, how many links have used it.
+    generations: Vec<u32>,
+    timers: BTreeSet<(Instant, usize)>,
+    dirty: Vec<usize>,
+    handshaking: usize,
+}
+
+impl<S: ByteStream> Links<S> {
+    pub(crate) fn new() -> Self {
+        Self {
+            slots: Slab::new(),
+            generations: Vec::new(),
+            timers: BTreeSet::new(),
+            dirty: Vec::new(),
+            handshaking: 0,
+        }
+    }
+
+    /// The id of the next link that is inserted.
+    pub(crate) fn next_id(&mut self) -> ConnectionId {
+        let slot = self.slots.vacant_key();
+        if self.generations.len() == slot {
+            self.generations.push(0);
+        }
+        ConnectionId { slot: slot as u32, generation: self.generations[slot] }
+    }
+
+    /// Adds a link, which has the [next id](Self::next_id).
+    pub(crate) fn insert(&mut self, link: Link<S>) {
+        self.handshaking += 1;
+        let slot = self.slots.insert(link);
+        self.note(slot);
+    }
+
+    pub(crate) fn remove(&mut self, slot: usize) -> Option<Link<S>> {
+        let link = self.slots.try_remove(slot)?;
+        self.generations[slot] = self.generations[slot].wrapping_add(1);
+        self.handshaking -= usize::from(link.is_handshaking);
+        if let Some(timer) = link.timer {
+            self.timers.remove(&(timer, slot));
+        }
+        Some(link)
+    }
+
+    pub(crate) fn get(&self, connection: ConnectionId) -> Option<&Link<S>> {
+        let link = self.slots.get(connection.slot as usize)?;
+        Some(link).filter(|link| link.connection.id() == connection)
+    }
+
+    pub(crate) fn get_mut(&mut self, connection: ConnectionId) -> Option<&mut Link<S>> {
+        let link = self.slots.get_mut(connection.slot as usize)?;
+        Some(link).filter(|link| link.connection.id() == connection)
+    }
+
+    pub(crate) fn at(&mut self, slot: usize) -> Option<&mut Link<S>> {
+        self.slots.get_mut(slot)
+    }
+
+    pub(crate) fn slots(&self) -> impl Iterator<Item = usize> {
+        self.slots.iter().map(|(slot, _)| slot)
+    }
+
+    /// Notes what a link wants after something was done with it: to be flushed, to be called at a time.
+    pub(crate) fn note(&mut self, slot: usize) {
+        let Some(link) = self.slots.get_mut(slot) else { return };
+        if link.is_handshaking && link.connection.was_connected() {
+            link.is_handshaking = false;
+            self.handshaking -= 1;
+        }
+        if !link.is_dirty && link.has_output() {
+            link.is_dirty = true;
+            self.dirty.push(slot);
+        }
+        self.note_timer(slot);
+    }
+
+    /// Notes when a link is due.
+    pub(crate) fn note_timer(&mut self, slot: usize) {
+        let Some(link) = self.slots.get_mut(slot) else { return };
+        let due = link.connection.due();
+        if due != link.timer {
+            if let Some(timer) = link.timer {
+                self.timers.remove(&(timer, slot));
+            }
+            if let Some(due) = due {
+                self.timers.insert((due, slot));
+            }
+            link.timer = due;
+        }
+    }
+
+    /// Those that wait to be flushed; they wait no more.
+    pub(crate) fn take_dirty(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.dirty)
+    }
+
+    /// Gives the list back for its memory, with those that still wait.
+    pub(crate) fn put_dirty(&mut self, mut dirty: Vec<usize>) {
+        dirty.append(&mut self.dirty);
+        self.dirty = dirty;
+    }
+
+    /// The first that is due at `now`.
+    pub(crate) fn due(&self, now: Instant) -> Option<usize> {
+        self.timers.first().filter(|&&(due, _)| due <= now).map(|&(_, slot)| slot)
+    }
+
+    /// When the first one is due.
+    pub(crate) fn next_due(&self) -> Option<Instant> {
+        self.timers.first().map(|&(due, _)| due)
+    }
+
+    /// How many have not got through their handshake.
+    pub(crate) fn handshaking(&self) -> usize {
+        self.handshaking
+    }
+}

@@ -1,0 +1,627 @@
+//! [`WebSocketMultiplayerPeer`]: links, where they come from, and Godot's way of using them.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use mp_core::{
+    ConnectionId, ConnectionStats, ConnectionStatus, DisconnectReason, Farewell, Instant,
+    MultiplayerPeer, Origin, Outgoing, PeerEvent, PeerId, Readiness, SendError,
+};
+use mp_tls::rustls::pki_types::ServerName;
+use mp_tls::rustls::{
+    ClientConfig, ClientConnection, Connection as TlsConnection, ServerConfig, ServerConnection,
+};
+
+use crate::info::WebSocketPeerInfo;
+#[cfg(feature = "tokio")]
+use crate::io::TokioTcp;
+use crate::io::{SOURCE, StreamSource, Tcp, Wakes};
+use crate::limits::{
+    ACCEPT_RETRY, ACCEPTS_PER_POLL, BYTES_PER_POLL, EVENTS_PER_POLL, LINK_BYTES_PER_POLL,
+};
+use crate::link::Link;
+use crate::links::Links;
+use crate::options::{ClientOptions, CreateError, ServerOptions, rng};
+use crate::proto::connection::Connection;
+use crate::proto::response::Asked;
+use crate::proto::session::{LastClose, Session};
+use crate::proto::tls::Tls;
+use crate::proto::url::Url;
+
+/// Godot's `WebSocketMultiplayerPeer`: a server, or a client of one.
+///
+/// A server draws the ids of its clients and tells each its own in the first message; a client is `Connecting` until then, and one that
+/// cannot connect becomes `Disconnected` without an event. Packets arrive as `Reliable` on channel 0 whatever they were sent as, each
+/// as one binary message. All that waits for a link leaves in one write per turn.
+///
+/// What makes a link end from this side with a reason of its own:
+///
+/// * `Misbehaved`: the other side broke WebSocket's rules (it gets close code 1002, 1007 or 1009);
+/// * `QueueFull`: it does not read: reliable packets passed their bound, or the socket took nothing for
+///   [`RELIABLE_PROGRESS_TIMEOUT`](crate::limits::RELIABLE_PROGRESS_TIMEOUT). Unreliable packets for a socket that is full are
+///   dropped and counted;
+/// * `Timeout`: it did not answer a ping, TCP's own probes or a goodbye.
+#[derive(Debug)]
+pub struct WebSocketMultiplayerPeer<S: StreamSource = Tcp> {
+    session: Session,
+    /// None once a server is closed, and once a client has its connection.
+    source: Option<S>,
+    role: Role,
+    links: Links<S::Stream>,
+    /// Over, with last words.
+    parting: Vec<Link<S::Stream>>,
+    readiness: Readiness,
+    wakes: Wakes,
+    source_waker: Waker,
+    /// What has to be looked at and was not yet.
+    ready: VecDeque<usize>,
+    woken: Vec<usize>,
+    now: Instant,
+    is_closed: bool,
+    read_buffer: Box<[u8]>,
+    write_buffer: Vec<u8>,
+    stats: ServerStats,
+}
+
+#[derive(Debug)]
+enum Role {
+    Server(Door),
+    Client(Option<Box<Call>>),
+}
+
+/// How a server takes in connections.
+#[derive(Debug)]
+struct Door {
+    tls: Option<Arc<ServerConfig>>,
+    max_handshakes: usize,
+    /// Those that may not have got through their handshake, the oldest first.
+    handshakes: VecDeque<ConnectionId>,
+    /// When accepting is tried again after a failure.
+    retry: Option<Instant>,
+}
+
+/// A client's attempt to connect.
+#[derive(Debug)]
+struct Call {
+    url: Url,
+    asked: (Asked, Vec<u8>),
+    tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+    deadline: Option<Instant>,
+}
+
+/// Counters of a server since it began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ServerStats {
+    /// TCP connections accepted.
+    pub accepted: u64,
+    /// Those that made way for newer ones before they had got through their handshake.
+    pub replaced: u64,
+    /// Times the system had nothing left to accept with.
+    pub accept_errors: u64,
+}
+
+impl WebSocketMultiplayerPeer<Tcp> {
+    /// A server at `address` (`0.0.0.0:port`, or `[::]:port` for both families).
+    ///
+    /// # Errors
+    ///
+    /// When the address cannot be bound or an option cannot be used.
+    pub fn create_server(address: SocketAddr, options: ServerOptions) -> Result<Self, CreateError> {
+        Self::server(Tcp::listen(address)?, options)
+    }
+
+    /// A client of the server at `url`: `ws://host:port/path`, or `wss://` with TLS.
+    ///
+    /// # Errors
+    ///
+    /// When the URL or an option cannot be used.
+    pub fn create_client(url: &str, options: ClientOptions) -> Result<Self, CreateError> {
+        let parsed: Url = url.parse()?;
+        let timeout = options.web_socket.handshake_timeout;
+        let dialing =
+            Tcp::dial(parsed.host(), parsed.port(), timeout.max(Duration::from_millis(1)));
+        Self::client(dialing.map_err(CreateError::Thread)?, url, options)
+    }
+}
+
+#[cfg(feature = "tokio")]
+impl WebSocketMultiplayerPeer<TokioTcp> {
+    /// As [`create_server`](WebSocketMultiplayerPeer::create_server), on connections that wake their task. Needs a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn create_async_server(
+        address: SocketAddr,
+        options: ServerOptions,
+    ) -> Result<Self, CreateError> {
+        Self::server(TokioTcp::listen(address)?, options)
+    }
+
+    /// As [`create_client`](WebSocketMultiplayerPeer::create_client), on a connection that wakes its task. Needs a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn create_async_client(url: &str, options: ClientOptions) -> Result<Self, CreateError> {
+        let parsed: Url = url.parse()?;
+        Self::client(TokioTcp::dial(parsed.host(), parsed.port()), url, options)
+    }
+}
+
+impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
+    /// A server of connections of any kind.
+    ///
+    /// # Errors
+    ///
+    /// When an option cannot be used.
+    pub fn server(source: S, options: ServerOptions) -> Result<Self, CreateError> {
+        let (settings, rules) = options.read()?;
+        let tls = options.tls.map(|store| store.server_config()).transpose()?;
+        let rng = rng(options.seed)?;
+        let session = Session::new(settings, rules, rng, ConnectionStatus::Connected);
+        let role = Role::Server(Door {
+            tls,
+            max_handshakes: options.max_handshakes.max(1),
+            handshakes: VecDeque::new(),
+            retry: None,
+        });
+        Ok(Self::new(session, source, role))
+    }
+
+    /// A client of the server at `url`, to which `source` connects.
+    ///
+    /// # Errors
+    ///
+    /// When the URL or an option cannot be used.
+    pub fn client(source: S, url: &str, options: ClientOptions) -> Result<Self, CreateError> {
+        let url: Url = url.parse()?;
+        let settings = options.read()?;
+        let mut rng = rng(options.seed)?;
+        let tls = match url.is_secure() {
+            true => Some((options.tls.client_config()?, options.tls.server_name(url.host())?)),
+            false => None,
+        };
+        let mut key = [0; 16];
+        key[..8].copy_from_slice(&rng.next_u64().to_le_bytes());
+        key[8..].copy_from_slice(&rng.next_u64().to_le_bytes());
+        let web_socket = &options.web_socket;
+        let (protocols, headers) = (&web_socket.supported_protocols, &web_socket.handshake_headers);
+        let asked = Asked::new(&url, key, protocols, headers);
+        let rules = Default::default();
+        let session = Session::new(settings, rules, rng, ConnectionStatus::Connecting);
+        let role = Role::Client(Some(Box::new(Call { url, asked, tls, deadline: None })));
+        Ok(Self::new(session, source, role))
+    }
+
+    /// Where a server listens.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system does not tell, or nobody listens.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        match &self.source {
+            Some(source) => source.local_addr(),
+            None => Err(ErrorKind::NotConnected.into()),
+        }
+    }
+
+    /// What is known of a link (Godot: `get_peer`, `get_peer_address`, `get_peer_port`).
+    #[doc(alias = "get_peer")]
+    pub fn peer_info(&self, connection: ConnectionId) -> Option<WebSocketPeerInfo> {
+        let link = self.links.get(connection)?;
+        let stats = link.connection.stats();
+        Some(WebSocketPeerInfo {
+            address: link.connection.origin().address()?,
+            requested_url: link.connection.origin().url().unwrap_or_default().to_owned(),
+            selected_protocol: link.connection.protocol().map(str::to_owned),
+            current_outbound_buffered_amount: stats.queued_bytes as usize + link.unsent(),
+        })
+    }
+
+    /// Ends a link with a close code and a reason of one's own (Godot: `WebSocketPeer.close`). A reason longer than 123 bytes is cut
+    /// off. Otherwise as [`disconnect`](MultiplayerPeer::disconnect) with [`Farewell::Polite`], which says 1000.
+    pub fn close_peer(&mut self, connection: ConnectionId, code: u16, reason: &str) {
+        let now = self.now;
+        let Some(link) = self.links.get_mut(connection) else { return };
+        let mut end = reason.len().min(CLOSE_REASON_BYTES_MAX);
+        while !reason.is_char_boundary(end) {
+            end -= 1;
+        }
+        let (why, farewell) = (DisconnectReason::Kicked, Farewell::Polite);
+        link.connection.leave_with(now, why, farewell, code, &reason[..end]);
+        link.resume();
+        self.links.note(connection.slot as usize);
+    }
+
+    /// How the last side that said goodbye did so (Godot: `WebSocketPeer.get_close_code`, `get_close_reason`).
+    #[doc(alias = "get_close_code")]
+    #[doc(alias = "get_close_reason")]
+    pub fn last_close(&self) -> Option<&LastClose> {
+        self.session.last_close.as_ref()
+    }
+
+    /// Sets a link's time between pings, zero for none (Godot: `WebSocketPeer.heartbeat_interval`).
+    pub fn set_heartbeat_interval(&mut self, connection: ConnectionId, interval: Duration) {
+        let now = self.now;
+        let Some(link) = self.links.get_mut(connection) else { return };
+        link.connection.set_heartbeat(now, interval);
+        self.links.note(connection.slot as usize);
+    }
+
+    /// Whether a link's small writes leave at once, as they do by default (Godot: `WebSocketPeer.set_no_delay`).
+    pub fn set_no_delay(&mut self, connection: ConnectionId, no_delay: bool) {
+        if let Some(link) = self.links.get_mut(connection) {
+            link.set_no_delay(no_delay);
+        }
+    }
+
+    /// Counters of a server.
+    pub const fn server_stats(&self) -> ServerStats {
+        self.stats
+    }
+
+    /// Connections that have not got through their handshake.
+    pub fn open_handshakes(&self) -> usize {
+        self.links.handshaking()
+    }
+
+    fn new(session: Session, source: S, role: Role) -> Self {
+        let wakes = Wakes::default();
+        let source_waker = wakes.waker(SOURCE);
+        Self {
+            session,
+            readiness: source.readiness(),
+            source: Some(source),
+            role,
+            links: Links::new(),
+            parting: Vec::new(),
+            wakes,
+            source_waker,
+            ready: VecDeque::from([SOURCE]),
+            woken: Vec::new(),
+            now: Instant::ZERO,
+            is_closed: false,
+            read_buffer: vec![0; LINK_BYTES_PER_POLL].into(),
+            write_buffer: Vec::new(),
+            stats: ServerStats::default(),
+        }
+    }
+
+    fn is_waking(&self) -> bool {
+        self.readiness == Readiness::Wakes
+    }
+
+    /// Lists what has to be looked at.
+    fn gather(&mut self, now: Instant) {
+        if self.is_waking() {
+            self.wakes.take(&mut self.woken);
+            self.ready.extend(self.woken.drain(..));
+            if let Role::Server(door) = &mut self.role
+                && door.retry.take_if(|retry| *retry <= now).is_some()
+            {
+                self.ready.push_back(SOURCE);
+            }
+        } else if self.ready.is_empty() {
+            self.ready.push_back(SOURCE);
+            self.ready.extend(self.links.slots());
+        }
+    }
+
+    /// Takes in what is there, within bounds; the rest stays listed.
+    fn take_in(&mut self, now: Instant) {
+        let mut taken = 0;
+        while taken < BYTES_PER_POLL
+            && self.session.events.len() < EVENTS_PER_POLL
+            && let Some(slot) = self.ready.pop_front()
+        {
+            if slot == SOURCE {
+                match &self.role {
+                    Role::Server(_) => self.accept(now),
+                    Role::Client(_) => self.join(now),
+                }
+                continue;
+            }
+            let Some(link) = self.links.at(slot) else { continue };
+            let (bytes, more) = link.read(now, &mut self.read_buffer, &mut self.session);
+            taken += bytes;
+            if more {
+                link.wake();
+            }
+            self.settle(slot);
+        }
+    }
+
+    fn accept(&mut self, now: Instant) {
+        let mut cx = Context::from_waker(&self.source_waker);
+        for _ in 0..ACCEPTS_PER_POLL {
+            let Some(source) = &mut self.source else { return };
+            match source.poll_stream(&mut cx) {
+                Poll::Pending => return,
+                Poll::Ready(Ok((stream, address))) => {
+                    self.stats.accepted += 1;
+                    let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+                    self.admit(now, stream, address);
+                    cx = Context::from_waker(&self.source_waker);
+                }
+                // That one has gone again.
+                Poll::Ready(Err(error)) if is_of_the_other_side(&error) => {}
+                Poll::Ready(Err(error)) => {
+                    tracing::debug!(%error, "no connection can be accepted");
+                    self.stats.accept_errors += 1;
+                    if let Role::Server(door) = &mut self.role {
+                        door.retry = Some(now + ACCEPT_RETRY);
+                    }
+                    return;
+                }
+            }
+        }
+        self.source_waker.wake_by_ref();
+    }
+
+    fn admit(&mut self, now: Instant, stream: S::Stream, address: SocketAddr) {
+        let Role::Server(door) = &mut self.role else { return };
+        let tls = match door.tls.as_ref().map(|tls| ServerConnection::new(Arc::clone(tls))) {
+            None => None,
+            Some(Ok(tls)) => Some(Tls::new(TlsConnection::from(tls))),
+            Some(Err(error)) => {
+                tracing::debug!(%error, "TLS refuses a connection");
+                return;
+            }
+        };
+        let waits = |id: &ConnectionId| self.links.get(*id).is_some_and(|link| link.is_handshaking);
+        while door.handshakes.front().is_some_and(|first| !waits(first)) {
+            door.handshakes.pop_front();
+        }
+        let is_full = self.links.handshaking() >= door.max_handshakes;
+        let oldest = if is_full { door.handshakes.pop_front() } else { None };
+        let id = self.links.next_id();
+        let connection = Connection::accepted(id, address, tls, now, &self.session);
+        let slot = id.slot as usize;
+        let link = Link::new(connection, stream, self.wakes.waker(slot));
+        door.handshakes.push_back(id);
+        self.links.insert(link);
+        // What it has to say may be here already; if not, whoever asks is woken later.
+        self.ready.push_back(slot);
+        if let Some(oldest) = oldest {
+            self.stats.replaced += 1;
+            self.links.remove(oldest.slot as usize);
+        }
+    }
+
+    /// A client's connection, once it is there.
+    fn join(&mut self, now: Instant) {
+        let Some(source) = &mut self.source else { return };
+        let mut cx = Context::from_waker(&self.source_waker);
+        let Poll::Ready(dialed) = source.poll_stream(&mut cx) else { return };
+        self.source = None;
+        let Role::Client(call) = &mut self.role else { return };
+        let (Some(call), Ok((stream, address))) = (call.take(), dialed) else {
+            self.session.status = ConnectionStatus::Disconnected;
+            return;
+        };
+        let Call { url, asked, tls, deadline } = *call;
+        let tls = match tls.map(|(config, name)| ClientConnection::new(config, name)) {
+            None => None,
+            Some(Ok(tls)) => Some(Tls::new(TlsConnection::from(tls))),
+            Some(Err(error)) => {
+                tracing::debug!(%error, "TLS refuses to connect");
+                self.session.status = ConnectionStatus::Disconnected;
+                return;
+            }
+        };
+        let origin = Origin::Url { address, url: url.to_string().into() };
+        let id = self.links.next_id();
+        let deadline = deadline.unwrap_or(now);
+        let connection = Connection::dialed(id, origin, tls, asked, deadline, &self.session);
+        let slot = id.slot as usize;
+        self.links.insert(Link::new(connection, stream, self.wakes.waker(slot)));
+        self.ready.push_back(slot);
+    }
+
+    /// Ends a client's attempt that takes too long, and does what is due on links.
+    fn handle_timeouts(&mut self, now: Instant) {
+        if let Role::Client(Some(call)) = &mut self.role
+            && call.deadline.is_some_and(|deadline| now >= deadline)
+        {
+            self.source = None;
+            self.role = Role::Client(None);
+            self.session.status = ConnectionStatus::Disconnected;
+        }
+        while let Some(slot) = self.links.due(now) {
+            let Some(link) = self.links.at(slot) else { return };
+            link.connection.handle_timeout(now);
+            self.settle(slot);
+        }
+    }
+
+    /// Notes what has become of a link, and takes leave of it when it is over.
+    fn settle(&mut self, slot: usize) {
+        self.links.note(slot);
+        let Some(end) = self.links.at(slot).and_then(|link| link.connection.end()) else { return };
+        let Some(link) = self.links.remove(slot) else { return };
+        if let Some(client) = link.connection.client() {
+            self.session.free_id(client);
+        }
+        if matches!(self.role, Role::Client(_)) {
+            self.session.status = ConnectionStatus::Disconnected;
+        }
+        if let Some(reason) = end.reason {
+            let connection = link.connection.id();
+            self.session.events.push_back(PeerEvent::Disconnected { connection, reason });
+        }
+        if link.has_output() {
+            self.parting.push(link);
+        }
+    }
+}
+
+impl<S: StreamSource> MultiplayerPeer for WebSocketMultiplayerPeer<S> {
+    fn poll(&mut self, now: Instant) {
+        self.now = now;
+        if self.is_closed {
+            return;
+        }
+        if let Role::Client(Some(call)) = &mut self.role {
+            call.deadline.get_or_insert(now + self.session.settings.handshake_timeout);
+        }
+        // What the host has not taken yet comes first; the rest stays with its senders.
+        if self.session.events.is_empty() {
+            self.gather(now);
+            self.take_in(now);
+        }
+        self.handle_timeouts(now);
+    }
+
+    fn next_event(&mut self) -> Option<PeerEvent> {
+        self.session.events.pop_front()
+    }
+
+    fn send(&mut self, outgoing: Outgoing) -> Result<(), SendError> {
+        if self.session.status != ConnectionStatus::Connected {
+            return Err(SendError::NotConnected);
+        }
+        let (len, max) = (outgoing.len(), self.max_packet_size());
+        if len > max {
+            return Err(SendError::TooLarge { len, max });
+        }
+        let (now, mode, payload) = (self.now, outgoing.mode, outgoing.joined());
+        for &connection in outgoing.to.as_slice() {
+            let Some(link) = self.links.get_mut(connection) else { continue };
+            link.connection.send(now, mode, payload.clone(), &self.session);
+            self.links.note(connection.slot as usize);
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self, now: Instant) {
+        self.now = now;
+        let mut dirty = self.links.take_dirty();
+        let retries = !self.is_waking();
+        dirty.retain(|&slot| {
+            let Some(link) = self.links.at(slot) else { return false };
+            link.is_dirty = false;
+            link.flush(now, &mut self.write_buffer, &mut self.session);
+            // One that wakes says when there is room again.
+            link.is_dirty = retries && link.unsent() > 0;
+            let again = link.is_dirty;
+            self.links.note_timer(slot);
+            again
+        });
+        self.links.put_dirty(dirty);
+        for link in self.parting.drain(..) {
+            link.part(now, &mut self.write_buffer, &mut self.session);
+        }
+    }
+
+    fn disconnect(
+        &mut self,
+        connection: ConnectionId,
+        reason: DisconnectReason,
+        farewell: Farewell,
+    ) {
+        let now = self.now;
+        let Some(link) = self.links.get_mut(connection) else { return };
+        link.connection.leave(now, reason, farewell);
+        link.resume();
+        if farewell == Farewell::Abrupt {
+            self.session.events.retain(|event| !is_about(event, connection));
+        }
+        self.settle(connection.slot as usize);
+    }
+
+    fn close(&mut self) {
+        self.is_closed = true;
+        self.session.status = ConnectionStatus::Disconnected;
+        self.session.events.clear();
+        self.source = None;
+        for slot in self.links.slots().collect::<Vec<_>>() {
+            // As Godot's: the connection ends without a goodbye, but for what was said before.
+            let link = self.links.remove(slot).filter(Link::has_output);
+            self.parting.extend(link);
+        }
+    }
+
+    fn unique_id(&self) -> PeerId {
+        self.session.unique_id
+    }
+
+    fn connection_status(&self) -> ConnectionStatus {
+        self.session.status
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        if self.is_closed {
+            return None;
+        }
+        let more = (!self.ready.is_empty()).then_some(self.now);
+        let attempt = match &self.role {
+            Role::Server(door) => door.retry,
+            Role::Client(Some(call)) => Some(call.deadline.unwrap_or(self.now)),
+            Role::Client(None) => None,
+        };
+        [more, attempt, self.links.next_due()].into_iter().flatten().min()
+    }
+
+    fn readiness(&self) -> Readiness {
+        self.readiness
+    }
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.is_closed { Poll::Pending } else { self.wakes.poll_ready(cx) }
+    }
+
+    fn hold(&mut self, connection: ConnectionId, held: bool) {
+        if let Some(link) = self.links.get_mut(connection) {
+            link.connection.hold(held);
+            link.resume();
+        }
+    }
+
+    fn is_server_relay_supported(&self) -> bool {
+        true
+    }
+
+    fn is_refusing_new_connections(&self) -> bool {
+        self.session.refusing
+    }
+
+    fn set_refuse_new_connections(&mut self, refuse: bool) {
+        self.session.refusing = refuse;
+    }
+
+    fn max_packet_size(&self) -> usize {
+        self.session.settings.max_packet_size
+    }
+
+    fn connection_stats(&self, connection: ConnectionId) -> Option<ConnectionStats> {
+        let link = self.links.get(connection)?;
+        let mut stats = link.connection.stats();
+        stats.queued_bytes += link.unsent() as u64;
+        Some(stats)
+    }
+}
+
+/// An error of accepting that says nothing about the next connection.
+fn is_of_the_other_side(error: &io::Error) -> bool {
+    use ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+fn is_about(event: &PeerEvent, link: ConnectionId) -> bool {
+    match event {
+        PeerEvent::Connected { connection, .. } | PeerEvent::Disconnected { connection, .. } => {
+            *connection == link
+        }
+        PeerEvent::Packet(packet) => packet.from == link,
+        _ => false,
+    }
+}
+
+/// A close frame holds 125 bytes, two of which are the code.
+const CLOSE_REASON_BYTES_MAX: usize = 123;

@@ -1,0 +1,599 @@
+//! One link through all of its life, without its socket.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use mp_core::{
+    ConnectionId, ConnectionStats, ConnectionStatus, DisconnectReason, Farewell, Instant, Origin,
+    Packet, PeerEvent, PeerId, SendQueue, TransferMode,
+};
+use tungstenite::protocol::Role;
+
+use super::messages::{Incoming, Messages};
+use super::request::{self, Judgement};
+use super::response::{Asked, Reply};
+use super::session::{LastClose, Session};
+use super::tls::{Tls, TlsFailed};
+use crate::limits::{ANSWER_BYTES_MAX, GOODBYE_TIMEOUT, RELIABLE_PROGRESS_TIMEOUT, WRITE_BYTES};
+
+/// A link. Bytes of the network go in by [`receive`](Self::receive) and come out by [`transmit`](Self::transmit); when it
+/// [is over](Self::end), what it has left to transmit is worth one try.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    id: ConnectionId,
+    origin: Origin,
+    protocol: Option<Arc<str>>,
+    /// The id of a server's client.
+    client: Option<PeerId>,
+    tls: Option<Box<Tls>>,
+    phase: Phase,
+    /// Once it is open, until the other side breaks the rules.
+    messages: Option<Box<Messages>>,
+    queue: SendQueue<Bytes>,
+    /// For the network, before anything that is queued.
+    wire: Vec<u8>,
+    held: bool,
+    /// Since when the socket takes nothing more.
+    blocked: Option<Instant>,
+    /// When the handshake, or a goodbye, has taken too long.
+    deadline: Option<Instant>,
+    heartbeat: Heartbeat,
+    stats: ConnectionStats,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// A server waits for a request, of which these are the first bytes; a client waits for the answer to its own.
+    Handshake { head: Vec<u8>, asked: Option<Box<Asked>> },
+    /// A client waits for its id.
+    Identifying,
+    /// It has been reported as connected.
+    Open,
+    /// This side has ended it, and waits for the other side to see that.
+    Leaving(Leaving),
+    /// It has ended.
+    Over(End),
+}
+
+/// How it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct End {
+    /// What is to be reported, when it was reported as connected.
+    pub(crate) reason: Option<DisconnectReason>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Leaving {
+    end: End,
+    /// What is queued goes before the goodbye, which has not been said then.
+    drains: bool,
+    /// Nothing is said after the goodbye, and no answer in WebSocket's terms is waited for.
+    shuts: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Heartbeat {
+    /// Zero: none.
+    interval: Duration,
+    next: Option<Instant>,
+    is_unanswered: bool,
+}
+
+impl Connection {
+    /// A server's, on which a request is awaited.
+    pub(crate) fn accepted(
+        id: ConnectionId,
+        address: SocketAddr,
+        tls: Option<Tls>,
+        now: Instant,
+        session: &Session,
+    ) -> Self {
+        let deadline = now + session.settings.handshake_timeout;
+        let phase = Phase::Handshake { head: Vec::new(), asked: None };
+        Self::new(id, Origin::Address(address), tls, phase, deadline, session)
+    }
+
+    /// A client's, which asks for a WebSocket. `deadline` is when it gives up.
+    pub(crate) fn dialed(
+        id: ConnectionId,
+        origin: Origin,
+        tls: Option<Tls>,
+        (asked, request): (Asked, Vec<u8>),
+        deadline: Instant,
+        session: &Session,
+    ) -> Self {
+        let phase = Phase::Handshake { head: Vec::new(), asked: Some(Box::new(asked)) };
+        let mut connection = Self::new(id, origin, tls, phase, deadline, session);
+        connection.say(&request);
+        connection
+    }
+
+    fn new(
+        id: ConnectionId,
+        origin: Origin,
+        tls: Option<Tls>,
+        phase: Phase,
+        deadline: Instant,
+        session: &Session,
+    ) -> Self {
+        let interval = session.settings.heartbeat_interval;
+        Self {
+            id,
+            origin,
+            protocol: None,
+            client: None,
+            tls: tls.map(Box::new),
+            phase,
+            messages: None,
+            queue: SendQueue::new(),
+            wire: Vec::new(),
+            held: false,
+            blocked: None,
+            deadline: Some(deadline),
+            heartbeat: Heartbeat { interval, ..Heartbeat::default() },
+            stats: ConnectionStats::default(),
+        }
+    }
+
+    /// Takes in what came from the network.
+    pub(crate) fn receive(&mut self, now: Instant, bytes: &[u8], session: &mut Session) {
+        let Some(mut tls) = self.tls.take() else {
+            return self.receive_plain(now, bytes, session);
+        };
+        let mut plain = std::mem::take(&mut session.plain);
+        plain.clear();
+        let received = tls.receive(bytes, &mut plain, &mut self.wire);
+        self.tls = Some(tls);
+        if !plain.is_empty() {
+            self.receive_plain(now, &plain, session);
+        }
+        session.plain = plain;
+        if let Err(TlsFailed(why)) = received {
+            tracing::debug!(connection = %self.id, origin = %self.origin, why, "TLS failed");
+            self.break_off(DisconnectReason::Misbehaved);
+        }
+    }
+
+    /// The other side sends no more: it has closed, or `reason` says what else happened.
+    pub(crate) fn break_off(&mut self, reason: DisconnectReason) {
+        let end = match self.phase {
+            Phase::Handshake { .. } | Phase::Identifying => End { reason: None },
+            Phase::Open => End { reason: Some(reason) },
+            Phase::Leaving(Leaving { end, .. }) | Phase::Over(end) => end,
+        };
+        self.phase = Phase::Over(end);
+    }
+
+    /// Does what is due.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        if self.deadline.is_some_and(|deadline| now >= deadline) {
+            if matches!(self.phase, Phase::Handshake { asked: None, .. }) {
+                self.say(&request::too_slow());
+            }
+            return self.break_off(DisconnectReason::Timeout);
+        }
+        if self.stuck().is_some_and(|stuck| now >= stuck) {
+            return self.break_off(DisconnectReason::QueueFull);
+        }
+        if self.heartbeat.next.is_some_and(|next| now >= next) && self.is_open() {
+            // Nobody listens to it while it is held.
+            if self.heartbeat.is_unanswered && !self.held {
+                return self.break_off(DisconnectReason::Timeout);
+            }
+            self.heartbeat.is_unanswered = true;
+            self.heartbeat.next = Some(now + self.heartbeat.interval);
+            self.with_messages(Messages::ping);
+        }
+    }
+
+    /// When something is due, whatever comes.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        let heartbeat = self.heartbeat.next.filter(|_| self.is_open());
+        [self.deadline, self.stuck(), heartbeat].into_iter().flatten().min()
+    }
+
+    /// Queues a packet. One that fits no more ends the link: a reliable packet is never dropped.
+    pub(crate) fn send(
+        &mut self,
+        now: Instant,
+        mode: TransferMode,
+        payload: Bytes,
+        session: &Session,
+    ) {
+        if !self.is_open() {
+            return;
+        }
+        let settings = &session.settings;
+        if mode.is_reliable() {
+            let bytes = self.queue.bytes() + payload.len();
+            if bytes > settings.reliable_queue_bytes
+                || self.queue.push(mode, payload.len(), payload).is_err()
+            {
+                self.leave(now, DisconnectReason::QueueFull, Farewell::Polite);
+            }
+        } else if self.blocked.is_some() || self.queue.len() >= settings.max_queued_packets {
+            self.stats.send_drops += 1;
+        } else {
+            // It makes room for itself.
+            let _ = self.queue.push(mode, payload.len(), payload);
+        }
+    }
+
+    /// Appends what is to be sent to `out`, about [`WRITE_BYTES`] of it.
+    pub(crate) fn transmit(&mut self, now: Instant, out: &mut Vec<u8>, session: &mut Session) {
+        out.append(&mut self.wire);
+        // What was answered once may be much; an idle link keeps nothing.
+        self.wire = Vec::new();
+        if self.queue.is_empty() {
+            return self.finish_draining(now, out);
+        }
+        let Some(messages) = &mut self.messages else { return };
+        let mut pack = |out: &mut Vec<u8>| {
+            while out.len() < WRITE_BYTES
+                && let Some(payload) = self.queue.pop()
+            {
+                self.stats.packets_sent += 1;
+                self.stats.bytes_sent += payload.len() as u64;
+                messages.send(payload, out);
+            }
+        };
+        match &mut self.tls {
+            None => pack(out),
+            Some(tls) => {
+                session.plain.clear();
+                pack(&mut session.plain);
+                tls.send(&session.plain, out);
+            }
+        }
+        if self.queue.is_empty() {
+            self.queue.clear(); // gives its memory back
+            self.finish_draining(now, out);
+        }
+    }
+
+    /// Whether [`transmit`](Self::transmit) has something.
+    pub(crate) fn has_output(&self) -> bool {
+        let drains = matches!(self.phase, Phase::Leaving(Leaving { drains: true, .. }));
+        !self.wire.is_empty() || !self.queue.is_empty() || drains
+    }
+
+    /// Ends it from this side, with the code that goes with `reason`.
+    pub(crate) fn leave(&mut self, now: Instant, reason: DisconnectReason, farewell: Farewell) {
+        let text = reason.to_string();
+        let (code, text) = match reason {
+            DisconnectReason::Closed | DisconnectReason::Kicked => (1000, ""),
+            DisconnectReason::BranchPanicked => (1011, text.as_str()),
+            _ => (1008, text.as_str()),
+        };
+        self.leave_with(now, reason, farewell, code, text);
+    }
+
+    /// Ends it from this side, with a code and a text of one's own.
+    pub(crate) fn leave_with(
+        &mut self,
+        now: Instant,
+        reason: DisconnectReason,
+        farewell: Farewell,
+        code: u16,
+        text: &str,
+    ) {
+        let end = End { reason: Some(reason) };
+        let goes = matches!(self.phase, Phase::Open | Phase::Leaving(Leaving { drains: true, .. }));
+        match farewell {
+            Farewell::Drain if self.is_open() => {
+                self.phase = Phase::Leaving(Leaving { end, drains: true, shuts: false });
+            }
+            Farewell::Polite if goes => {
+                self.queue.clear();
+                self.with_messages(|messages, out| messages.close(code, text, out));
+                self.phase = Phase::Leaving(Leaving { end, drains: false, shuts: false });
+                self.deadline = Some(now + GOODBYE_TIMEOUT);
+            }
+            Farewell::Abrupt => {
+                self.queue.clear();
+                self.with_messages(|messages, out| messages.close(code, text, out));
+                self.phase = Phase::Over(End { reason: None });
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether bytes of the network are wanted now.
+    pub(crate) fn wants_bytes(&self) -> bool {
+        match self.phase {
+            Phase::Over(_) => false,
+            Phase::Leaving(_) => true,
+            _ => !self.held && self.wire.len() < ANSWER_BYTES_MAX,
+        }
+    }
+
+    /// Whether the socket is to be shut for writing once all is written.
+    pub(crate) fn wants_shutdown(&self) -> bool {
+        matches!(self.phase, Phase::Leaving(Leaving { shuts: true, .. }))
+    }
+
+    /// How it has ended, when it has.
+    pub(crate) fn end(&self) -> Option<End> {
+        match self.phase {
+            Phase::Over(end) => Some(end),
+            _ => None,
+        }
+    }
+
+    /// Says the last words of TLS.
+    pub(crate) fn close_tls(&mut self, out: &mut Vec<u8>) {
+        if let Some(tls) = &mut self.tls {
+            tls.close(out);
+        }
+    }
+
+    /// What the socket took of the last transmission: everything, or less.
+    pub(crate) fn note_written(&mut self, now: Instant, some: bool, all: bool) {
+        if all {
+            self.blocked = None;
+        } else if some || self.blocked.is_none() {
+            self.blocked = Some(now);
+        }
+    }
+
+    pub(crate) fn hold(&mut self, held: bool) {
+        self.held = held;
+    }
+
+    pub(crate) fn set_heartbeat(&mut self, now: Instant, interval: Duration) {
+        self.heartbeat.interval = interval;
+        self.start_heartbeat(now);
+    }
+
+    /// Whether it is reported as connected and has not been ended.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Open)
+    }
+
+    /// Whether it has been reported as connected.
+    pub(crate) fn was_connected(&self) -> bool {
+        match self.phase {
+            Phase::Handshake { .. } | Phase::Identifying => false,
+            Phase::Open => true,
+            Phase::Leaving(Leaving { end, .. }) | Phase::Over(end) => {
+                end.reason.is_some() || self.client.is_some()
+            }
+        }
+    }
+
+    pub(crate) fn id(&self) -> ConnectionId {
+        self.id
+    }
+
+    pub(crate) fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    pub(crate) fn protocol(&self) -> Option<&str> {
+        self.protocol.as_deref()
+    }
+
+    /// The id of a server's client.
+    pub(crate) fn client(&self) -> Option<PeerId> {
+        self.client
+    }
+
+    pub(crate) fn stats(&self) -> ConnectionStats {
+        let mut stats = self.stats;
+        stats.send_drops += self.queue.drops();
+        stats.queued_bytes = (self.queue.bytes() + self.wire.len()) as u64;
+        stats
+    }
+
+    fn stuck(&self) -> Option<Instant> {
+        Some(self.blocked? + RELIABLE_PROGRESS_TIMEOUT)
+    }
+
+    fn receive_plain(&mut self, now: Instant, bytes: &[u8], session: &mut Session) {
+        match &mut self.phase {
+            Phase::Handshake { head, asked } => {
+                let (mut head, asked) = (std::mem::take(head), asked.take());
+                head.extend_from_slice(bytes);
+                match asked {
+                    None => self.serve_request(now, head, session),
+                    Some(asked) => self.take_reply(now, head, asked, session),
+                }
+            }
+            Phase::Over(_) => {}
+            _ => self.receive_messages(now, bytes, session),
+        }
+    }
+
+    fn serve_request(&mut self, now: Instant, head: Vec<u8>, session: &mut Session) {
+        let upgrade = match request::judge(&head, &session.rules) {
+            Judgement::Incomplete => {
+                self.phase = Phase::Handshake { head, asked: None };
+                return;
+            }
+            Judgement::Answer(answer) => return self.answer(&answer),
+            Judgement::Upgrade(_) if session.refusing => {
+                return self.answer(&request::unavailable("Nobody is let in at the moment.\n"));
+            }
+            Judgement::Upgrade(_) if !session.has_room() => {
+                return self.answer(&request::unavailable("There is no room left.\n"));
+            }
+            Judgement::Upgrade(upgrade) => upgrade,
+        };
+        let peer = match self.origin.address() {
+            Some(address) => upgrade.forwarded_for.unwrap_or(address),
+            None => return,
+        };
+        self.origin = Origin::Url { address: peer, url: upgrade.url };
+        self.protocol = upgrade.protocol;
+        self.say(&upgrade.response);
+        let id = session.draw_id();
+        self.client = Some(id);
+        let mut messages = Messages::new(Role::Server, session.settings.inbound_max);
+        let mut first = Vec::new();
+        messages.send(Bytes::copy_from_slice(&id.get().to_le_bytes()), &mut first);
+        self.say(&first);
+        self.messages = Some(Box::new(messages));
+        self.open(now, id, session);
+        self.receive_messages(now, &head[upgrade.len..], session);
+    }
+
+    fn take_reply(
+        &mut self,
+        now: Instant,
+        head: Vec<u8>,
+        asked: Box<Asked>,
+        session: &mut Session,
+    ) {
+        match asked.judge(&head) {
+            Reply::Incomplete => self.phase = Phase::Handshake { head, asked: Some(asked) },
+            Reply::Refused(why) => {
+                tracing::debug!(server = %self.origin, why, "refused");
+                self.phase = Phase::Over(End { reason: None });
+            }
+            Reply::Open { len, protocol } => {
+                self.protocol = protocol.map(Into::into);
+                let messages = Messages::new(Role::Client, session.settings.inbound_max);
+                self.messages = Some(Box::new(messages));
+                self.phase = Phase::Identifying;
+                self.receive_messages(now, &head[len..], session);
+            }
+        }
+    }
+
+    fn receive_messages(&mut self, now: Instant, mut bytes: &[u8], session: &mut Session) {
+        let mut out = Vec::new();
+        while self.end().is_none()
+            && let Some(messages) = &mut self.messages
+        {
+            match messages.receive(&mut bytes, &mut out) {
+                Ok(None) => break,
+                Ok(Some(Incoming::Message(payload))) => {
+                    self.take_message(now, payload, &mut out, session);
+                }
+                Ok(Some(Incoming::Pong)) => self.heartbeat.is_unanswered = false,
+                Ok(Some(Incoming::Close { code, reason })) => {
+                    let connection = self.id;
+                    session.last_close = Some(LastClose { connection, code, reason });
+                    self.break_off(DisconnectReason::Remote(code.into()));
+                }
+                Err(code) => {
+                    self.stats.receive_drops += 1;
+                    messages.close(code, "", &mut out);
+                    self.turn_out(now, DisconnectReason::Misbehaved);
+                }
+            }
+        }
+        self.say(&out);
+    }
+
+    fn take_message(
+        &mut self,
+        now: Instant,
+        payload: Bytes,
+        out: &mut Vec<u8>,
+        session: &mut Session,
+    ) {
+        match self.phase {
+            Phase::Open => {
+                self.stats.packets_received += 1;
+                self.stats.bytes_received += payload.len() as u64;
+                session.events.push_back(PeerEvent::Packet(Packet {
+                    from: self.id,
+                    mode: TransferMode::Reliable,
+                    channel: mp_core::Channel(0),
+                    payload,
+                }));
+            }
+            Phase::Identifying => match own_id(&payload) {
+                Some(id) => {
+                    session.unique_id = id;
+                    session.status = ConnectionStatus::Connected;
+                    session.events.push_back(PeerEvent::UniqueId(id));
+                    self.open(now, PeerId::SERVER, session);
+                }
+                None => {
+                    tracing::debug!(server = %self.origin, "it gave no id");
+                    if let Some(messages) = &mut self.messages {
+                        messages.close(1000, "", out);
+                    }
+                    self.turn_out(now, DisconnectReason::Misbehaved);
+                }
+            },
+            _ => {}
+        }
+    }
+
+    /// Reports it as connected.
+    fn open(&mut self, now: Instant, claimed_id: PeerId, session: &mut Session) {
+        self.phase = Phase::Open;
+        self.deadline = None;
+        self.start_heartbeat(now);
+        session.events.push_back(PeerEvent::Connected {
+            connection: self.id,
+            claimed_id: Some(claimed_id),
+            origin: self.origin.clone(),
+        });
+    }
+
+    /// Ends it with a goodbye that has been said, because the other side broke the rules: what else it sends is not looked at.
+    fn turn_out(&mut self, now: Instant, reason: DisconnectReason) {
+        self.messages = None;
+        self.queue.clear();
+        let end = match self.phase {
+            Phase::Leaving(Leaving { end, .. }) | Phase::Over(end) => end,
+            Phase::Open => End { reason: Some(reason) },
+            _ => End { reason: None },
+        };
+        self.phase = Phase::Leaving(Leaving { end, drains: false, shuts: true });
+        // A client gives up when it would have anyway.
+        self.deadline.get_or_insert(now + GOODBYE_TIMEOUT);
+    }
+
+    /// Answers a request that opens nothing. It is over when the other side has closed, at the latest when its handshake would have
+    /// taken too long: closing at once, with bytes unread, could take the answer away from it.
+    fn answer(&mut self, answer: &[u8]) {
+        self.say(answer);
+        let end = End { reason: None };
+        self.phase = Phase::Leaving(Leaving { end, drains: false, shuts: true });
+    }
+
+    /// Says goodbye when all that was queued has been sent.
+    fn finish_draining(&mut self, now: Instant, out: &mut Vec<u8>) {
+        let Phase::Leaving(Leaving { end, drains: true, .. }) = self.phase else { return };
+        if let Some(reason) = end.reason {
+            self.leave(now, reason, Farewell::Polite);
+        }
+        out.append(&mut self.wire);
+    }
+
+    fn start_heartbeat(&mut self, now: Instant) {
+        let interval = self.heartbeat.interval;
+        self.heartbeat.is_unanswered = false;
+        self.heartbeat.next = (!interval.is_zero()).then(|| now + interval);
+    }
+
+    fn with_messages(&mut self, speak: impl FnOnce(&mut Messages, &mut Vec<u8>)) {
+        let Some(messages) = &mut self.messages else { return };
+        let mut out = Vec::new();
+        speak(messages, &mut out);
+        self.say(&out);
+    }
+
+    fn say(&mut self, plain: &[u8]) {
+        if plain.is_empty() {
+            return;
+        }
+        match &mut self.tls {
+            None => self.wire.extend_from_slice(plain),
+            Some(tls) => tls.send(plain, &mut self.wire),
+        }
+    }
+}
+
+/// What a server's first message says: 4 bytes, the least significant first.
+fn own_id(payload: &[u8]) -> Option<PeerId> {
+    let raw = i32::from_le_bytes(payload.try_into().ok()?);
+    PeerId::new(raw).filter(|id| !id.is_server())
+}

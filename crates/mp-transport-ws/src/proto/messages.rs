@@ -1,0 +1,136 @@
+//! Messages on an open connection. tungstenite has the rules of RFC 6455: frames, fragments, masks, UTF-8, control frames, the
+//! closing handshake. It is given bytes and a place for bytes.
+
+use std::io::{self, Read, Write};
+
+use bytes::Bytes;
+use tungstenite::error::CapacityError;
+use tungstenite::protocol::frame::coding::CloseCode;
+use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig, WebSocketContext};
+use tungstenite::{Error, Message};
+
+use crate::limits::FRAME_READ_BYTES;
+
+/// An open connection's messages.
+#[derive(Debug)]
+pub(crate) struct Messages(WebSocketContext);
+
+/// What came.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Incoming {
+    /// A whole message, binary or text.
+    Message(Bytes),
+    /// The answer to a ping.
+    Pong,
+    /// The other side's goodbye, which has been answered. The code is 0 when it gave none.
+    Close { code: u16, reason: String },
+}
+
+impl Messages {
+    /// Messages of at most `inbound_max` bytes. What a client masks its frames with is drawn by tungstenite, from the system's
+    /// randomness: it changes bytes on the wire, not what happens.
+    pub(crate) fn new(role: Role, inbound_max: usize) -> Self {
+        let config = WebSocketConfig::default()
+            .read_buffer_size(FRAME_READ_BYTES)
+            .write_buffer_size(0)
+            .max_message_size(Some(inbound_max))
+            .max_frame_size(Some(inbound_max));
+        Self(WebSocketContext::new(role, Some(config)))
+    }
+
+    /// Takes the next of what `bytes` bring; `None` when all of them are taken. Answers are appended to `output`.
+    ///
+    /// # Errors
+    ///
+    /// The close code of what the other side did wrong. It must be closed with it, and nothing more be taken in.
+    pub(crate) fn receive(
+        &mut self,
+        bytes: &mut &[u8],
+        output: &mut Vec<u8>,
+    ) -> Result<Option<Incoming>, u16> {
+        loop {
+            let incoming = match self.0.read(&mut Wire { bytes, output }) {
+                Ok(Message::Binary(payload)) => Incoming::Message(copied(&payload)),
+                Ok(Message::Text(text)) => Incoming::Message(copied(text.as_bytes())),
+                Ok(Message::Pong(_)) => Incoming::Pong,
+                Ok(Message::Ping(_) | Message::Frame(_)) => continue,
+                Ok(Message::Close(frame)) => {
+                    // The answer waits within until it is asked for. A server is then told that this was the last.
+                    let _ = self.0.flush(&mut Wire { bytes, output });
+                    let (code, reason) = match frame {
+                        Some(frame) => (frame.code.into(), frame.reason.as_str().to_owned()),
+                        None => (0, String::new()),
+                    };
+                    Incoming::Close { code, reason }
+                }
+                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Ok(None);
+                }
+                Err(error) => return Err(code_of(&error)),
+            };
+            return Ok(Some(incoming));
+        }
+    }
+
+    /// Appends a message to `output`.
+    pub(crate) fn send(&mut self, payload: Bytes, output: &mut Vec<u8>) {
+        self.write(Message::Binary(payload), output);
+    }
+
+    /// Appends an empty ping to `output`.
+    pub(crate) fn ping(&mut self, output: &mut Vec<u8>) {
+        self.write(Message::Ping(Bytes::new()), output);
+    }
+
+    /// Appends a goodbye to `output`, unless one has been said.
+    pub(crate) fn close(&mut self, code: u16, reason: &str, output: &mut Vec<u8>) {
+        let frame = CloseFrame { code: CloseCode::from(code), reason: reason.into() };
+        let _ = self.0.close(&mut Wire { bytes: &mut &[][..], output }, Some(frame));
+    }
+
+    fn write(&mut self, message: Message, output: &mut Vec<u8>) {
+        // It fails after a goodbye only: then nothing more is to be said.
+        let _ = self.0.write(&mut Wire { bytes: &mut &[][..], output }, message);
+    }
+}
+
+/// A copy of its own, so that a small packet that is kept does not keep the buffer it came in.
+fn copied(payload: &[u8]) -> Bytes {
+    Bytes::copy_from_slice(payload)
+}
+
+/// What RFC 6455 (7.4.1) and Godot say of an error.
+fn code_of(error: &Error) -> u16 {
+    match error {
+        Error::Utf8(_) => CloseCode::Invalid,
+        Error::Capacity(CapacityError::MessageTooLong { .. }) => CloseCode::Size,
+        _ => CloseCode::Protocol,
+    }
+    .into()
+}
+
+/// What tungstenite takes for its stream: the bytes that are there, and a buffer that takes everything.
+struct Wire<'a, 'b> {
+    bytes: &'a mut &'b [u8],
+    output: &'a mut Vec<u8>,
+}
+
+impl Read for Wire<'_, '_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if self.bytes.is_empty() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        self.bytes.read(buf)
+    }
+}
+
+impl Write for Wire<'_, '_> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.output.extend_from_slice(buf);
+        Ok(buf.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,17 @@
+//! The protocol without I/O: bytes and time in, bytes and events out.
+//!
+//! ```text
+//!  bytes ─► tls ─► http: request or response ─► messages (tungstenite) ─► packets
+//! ```
+//!
+//! [`connection`] is one link through all of its life, [`session`] what the links of one peer share.
+
+pub(crate) mod connection;
+pub(crate) mod http;
+pub(crate) mod messages;
+pub(crate) mod pages;
+pub(crate) mod request;
+pub(crate) mod response;
+pub(crate) mod session;
+pub(crate) mod tls;
+pub(crate) mod url;

@@ -1,0 +1,169 @@
+//! The opening handshake on a server: what a request asks for, and the answer.
+
+use std::fmt::Write;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use httparse::{EMPTY_HEADER, Header, Request, Status};
+use tungstenite::handshake::derive_accept_key;
+
+use super::http::{answer, elements, values};
+use super::pages::page;
+use crate::limits::{HEAD_BYTES_MAX, HEADERS_MAX};
+
+/// What a server's handshakes go by.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RequestRules {
+    pub(crate) supported_protocols: Vec<String>,
+    pub(crate) handshake_headers: Vec<String>,
+    /// Proxies in front whose `X-Forwarded-For` is to be believed.
+    pub(crate) trusted_proxies: usize,
+    /// Whether clients come over TLS.
+    pub(crate) secure: bool,
+}
+
+/// What is to be done about the bytes of a request so far.
+#[derive(Debug)]
+pub(crate) enum Judgement {
+    /// Not all of it is there.
+    Incomplete,
+    /// It asks for a WebSocket and can have one.
+    Upgrade(Upgrade),
+    /// It gets this answer, and that is all.
+    Answer(Vec<u8>),
+}
+
+/// A request for a WebSocket.
+#[derive(Debug)]
+pub(crate) struct Upgrade {
+    /// Bytes of the request; what follows are frames.
+    pub(crate) len: usize,
+    /// The answer that opens the connection.
+    pub(crate) response: Vec<u8>,
+    pub(crate) url: Arc<str>,
+    pub(crate) protocol: Option<Arc<str>>,
+    /// Whom a trusted proxy acts for. The port is 0 where it does not tell.
+    pub(crate) forwarded_for: Option<SocketAddr>,
+}
+
+/// Judges the bytes of a request so far.
+pub(crate) fn judge(head: &[u8], rules: &RequestRules) -> Judgement {
+    let mut headers = [EMPTY_HEADER; HEADERS_MAX];
+    let mut request = Request::new(&mut headers);
+    match request.parse(head) {
+        Ok(Status::Complete(len)) if len <= HEAD_BYTES_MAX => {
+            let method = request.method.unwrap_or_default();
+            let target = request.path.unwrap_or_default();
+            match judge_upgrade(method, target, request.headers, rules) {
+                Ok(upgrade) => Judgement::Upgrade(Upgrade { len, ..upgrade }),
+                Err(answer) => Judgement::Answer(answer),
+            }
+        }
+        Ok(Status::Partial) if head.len() <= HEAD_BYTES_MAX => Judgement::Incomplete,
+        Ok(_) | Err(httparse::Error::TooManyHeaders) => {
+            let body = format!("The headers are longer than {HEAD_BYTES_MAX} bytes or too many.\n");
+            Judgement::Answer(answer("431 Request Header Fields Too Large", &[], &body, true))
+        }
+        Err(error) => Judgement::Answer(bad_request(&format!("This is no HTTP/1.1: {error}."))),
+    }
+}
+
+/// The answer to somebody who has taken too long.
+pub(crate) fn too_slow() -> Vec<u8> {
+    answer("408 Request Timeout", &[], "The handshake took too long.\n", true)
+}
+
+/// The answer to somebody for whom there is no room, or who comes while nobody is let in.
+pub(crate) fn unavailable(why: &str) -> Vec<u8> {
+    answer("503 Service Unavailable", &[], why, true)
+}
+
+fn judge_upgrade(
+    method: &str,
+    target: &str,
+    headers: &[Header<'_>],
+    rules: &RequestRules,
+) -> Result<Upgrade, Vec<u8>> {
+    let path = target.split('?').next().unwrap_or_default();
+    let has = |name, token: &str| elements(headers, name).any(|e| e.eq_ignore_ascii_case(token));
+    if !has("Upgrade", "websocket") {
+        return Err(page(method, path));
+    }
+    let refuse = |why: &str| Err(bad_request(why));
+    if method != "GET" {
+        return refuse("A WebSocket is opened with GET.");
+    }
+    if !has("Connection", "Upgrade") {
+        return refuse("The header \"Connection: Upgrade\" is missing.");
+    }
+    if values(headers, "Sec-WebSocket-Version").next() != Some("13") {
+        let body = "Only version 13 of WebSocket is spoken here.\n";
+        let header = "Sec-WebSocket-Version: 13";
+        return Err(answer("426 Upgrade Required", &[header], body, true));
+    }
+    let Some(key) = values(headers, "Sec-WebSocket-Key").next().filter(|key| !key.is_empty())
+    else {
+        return refuse("The header Sec-WebSocket-Key is missing.");
+    };
+    let Ok(protocol) = choose_protocol(headers, &rules.supported_protocols) else {
+        let why = match rules.supported_protocols.as_slice() {
+            [] => "No subprotocol is spoken here, but some are asked for.".to_owned(),
+            known => format!("A subprotocol is needed, one of: {}.", known.join(", ")),
+        };
+        return refuse(&why);
+    };
+    let scheme = if rules.secure { "wss" } else { "ws" };
+    let host = values(headers, "Host").next().unwrap_or_default();
+    Ok(Upgrade {
+        len: 0,
+        response: response(key, protocol.as_deref(), &rules.handshake_headers),
+        url: format!("{scheme}://{host}{target}").into(),
+        protocol,
+        forwarded_for: forwarded_for(headers, rules.trusted_proxies),
+    })
+}
+
+/// As Godot chooses: the first of the client's that is supported, and none only where neither side has any.
+fn choose_protocol(
+    headers: &[Header<'_>],
+    supported: &[String],
+) -> Result<Option<Arc<str>>, NoProtocol> {
+    let mut offered = elements(headers, "Sec-WebSocket-Protocol").peekable();
+    match (offered.peek(), supported) {
+        (None, []) => Ok(None),
+        _ => match offered.find(|offer| supported.iter().any(|known| known == offer)) {
+            Some(chosen) => Ok(Some(chosen.into())),
+            None => Err(NoProtocol),
+        },
+    }
+}
+
+struct NoProtocol;
+
+/// The lines that Godot sends, in its order.
+fn response(key: &str, protocol: Option<&str>, headers: &[String]) -> Vec<u8> {
+    let accept = derive_accept_key(key.as_bytes());
+    let mut text = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n"
+    );
+    if let Some(protocol) = protocol {
+        let _ = write!(text, "Sec-WebSocket-Protocol: {protocol}\r\n");
+    }
+    for header in headers {
+        let _ = write!(text, "{header}\r\n");
+    }
+    text.push_str("\r\n");
+    text.into_bytes()
+}
+
+/// Each proxy appends whom it acts for, so that the last `proxies` entries are those of the trusted ones. Before them anybody can
+/// write anything.
+fn forwarded_for(headers: &[Header<'_>], proxies: usize) -> Option<SocketAddr> {
+    let entry = elements(headers, "X-Forwarded-For").nth_back(proxies.checked_sub(1)?)?;
+    let address = |ip: IpAddr| SocketAddr::new(ip.to_canonical(), 0);
+    entry.parse().map(address).ok().or_else(|| entry.parse().ok())
+}
+
+fn bad_request(why: &str) -> Vec<u8> {
+    answer("400 Bad Request", &[], &format!("{why}\n"), true)
+}

@@ -1,0 +1,192 @@
+//! The contract of every transport: over virtual connections of all kinds, and over the real ones of the system.
+
+mod common;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use common::{made_certificate, trusting};
+use mp_core::conformance::{Capabilities, Rig, suite};
+use mp_core::host::SystemClock;
+use mp_core::{Instant, MultiplayerPeer, Rng};
+use mp_tls::{CertificateStore, DevelopmentCertificate};
+use mp_transport_ws::testing::{Line, Network};
+use mp_transport_ws::{ClientOptions, ServerOptions, WebSocketMultiplayerPeer};
+
+/// Everything is reliable and on one channel.
+fn capabilities(quiet: Duration) -> Capabilities {
+    Capabilities { channels: 1, modes: false, quiet, ..Capabilities::default() }
+}
+
+struct Virtual {
+    network: Network,
+    now: Instant,
+    clients: u8,
+    certificate: Option<DevelopmentCertificate>,
+}
+
+impl Virtual {
+    fn new(seed: u64, line: Line) -> Self {
+        let network = Network::new(Rng::from_number(seed), line);
+        let now = Instant::from_millis(1_000);
+        network.advance(now);
+        Self { network, now, clients: 0, certificate: None }
+    }
+}
+
+impl Rig for Virtual {
+    fn server(&mut self) -> Box<dyn MultiplayerPeer> {
+        let mut options = ServerOptions::default();
+        options.seed = Some([1; 32]);
+        options.tls = self.certificate.as_ref().map(|made| made.identity().unwrap().into());
+        Box::new(WebSocketMultiplayerPeer::server(self.network.listener(), options).unwrap())
+    }
+
+    fn join(&mut self) -> Box<dyn MultiplayerPeer> {
+        self.clients += 1;
+        let mut options = ClientOptions::default();
+        options.seed = Some([1 + self.clients; 32]);
+        let mut url = "ws://localhost/";
+        if let Some(made) = &self.certificate {
+            options.tls = trusting(made);
+            url = "wss://localhost/";
+        }
+        Box::new(WebSocketMultiplayerPeer::client(self.network.dialer(), url, options).unwrap())
+    }
+
+    fn step(&mut self) -> Instant {
+        self.now += Duration::from_millis(5);
+        self.network.advance(self.now);
+        self.now
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        capabilities(Duration::from_millis(500))
+    }
+}
+
+#[test]
+fn over_a_perfect_network() {
+    suite(|| Virtual::new(1, Line::default()));
+}
+
+#[test]
+fn over_a_slow_network() {
+    let line = Line { latency: Duration::from_millis(40), ..Line::default() };
+    suite(|| Virtual::new(2, line));
+}
+
+#[test]
+fn over_connections_that_give_everything_in_pieces() {
+    let latency = Duration::from_millis(3);
+    for (seed, chunk) in [(3, 1_500), (4, 97)] {
+        suite(|| Virtual::new(seed, Line { latency, capacity: 2_000, chunk }));
+    }
+}
+
+#[test]
+fn over_tls() {
+    let latency = Duration::from_millis(3);
+    for (seed, line) in
+        [(5, Line::default()), (6, Line { latency, capacity: 20_000, chunk: 4_000 })]
+    {
+        suite(|| Virtual {
+            certificate: Some(made_certificate("localhost")),
+            ..Virtual::new(seed, line)
+        });
+    }
+}
+
+/// Real connections and real time.
+struct Polled {
+    clock: SystemClock,
+    address: Option<SocketAddr>,
+}
+
+impl Rig for Polled {
+    fn server(&mut self) -> Box<dyn MultiplayerPeer> {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let server =
+            WebSocketMultiplayerPeer::create_server(any, ServerOptions::default()).unwrap();
+        self.address = Some(server.local_addr().unwrap());
+        Box::new(server)
+    }
+
+    fn join(&mut self) -> Box<dyn MultiplayerPeer> {
+        let url = format!("ws://{}", self.address.unwrap());
+        Box::new(WebSocketMultiplayerPeer::create_client(&url, ClientOptions::default()).unwrap())
+    }
+
+    fn step(&mut self) -> Instant {
+        std::thread::sleep(Duration::from_millis(1));
+        self.clock.now()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        capabilities(Duration::from_millis(50))
+    }
+}
+
+#[test]
+fn over_connections_of_the_system_in_a_plain_loop() {
+    suite(|| Polled { clock: SystemClock::new(), address: None });
+}
+
+/// The same in tokio, which also has to be given time.
+struct InTokio<'r> {
+    polled: Polled,
+    runtime: &'r tokio::runtime::Runtime,
+    certificate: Option<DevelopmentCertificate>,
+}
+
+fn suite_in_tokio(certificate: impl Fn() -> Option<DevelopmentCertificate>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let _entered = runtime.enter();
+    suite(|| {
+        let polled = Polled { clock: SystemClock::new(), address: None };
+        InTokio { polled, runtime: &runtime, certificate: certificate() }
+    });
+}
+
+impl Rig for InTokio<'_> {
+    fn server(&mut self) -> Box<dyn MultiplayerPeer> {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut options = ServerOptions::default();
+        options.tls =
+            self.certificate.as_ref().map(|made| CertificateStore::new(made.identity().unwrap()));
+        let server = WebSocketMultiplayerPeer::create_async_server(any, options).unwrap();
+        self.polled.address = Some(server.local_addr().unwrap());
+        Box::new(server)
+    }
+
+    fn join(&mut self) -> Box<dyn MultiplayerPeer> {
+        let mut options = ClientOptions::default();
+        let mut scheme = "ws";
+        if let Some(made) = &self.certificate {
+            options.tls = trusting(made);
+            scheme = "wss";
+        }
+        let url = format!("{scheme}://localhost:{}", self.polled.address.unwrap().port());
+        let client = WebSocketMultiplayerPeer::create_async_client(&url, options).unwrap();
+        Box::new(client)
+    }
+
+    fn step(&mut self) -> Instant {
+        self.runtime.block_on(tokio::time::sleep(Duration::from_millis(1)));
+        self.polled.clock.now()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.polled.capabilities()
+    }
+}
+
+#[test]
+fn over_connections_of_the_system_in_tokio() {
+    suite_in_tokio(|| None);
+}
+
+#[test]
+fn over_tls_in_tokio() {
+    suite_in_tokio(|| Some(made_certificate("localhost")));
+}
