@@ -31,7 +31,7 @@ struct Logging {
 impl MultiplayerApi for Logging {
     fn rpc(
         &mut self,
-        tree: &dyn NodeTree,
+        tree: &mut dyn NodeTree,
         target: Target,
         node: NodeId,
         method: &str,
@@ -62,7 +62,7 @@ impl MultiplayerApi for Logging {
     fn handle_event(
         &mut self,
         now: Instant,
-        tree: &dyn NodeTree,
+        tree: &mut dyn NodeTree,
         on: EndpointId,
         event: PeerEvent,
     ) {
@@ -74,14 +74,20 @@ impl MultiplayerApi for Logging {
     fn handle_replaced(&mut self, endpoint: EndpointId) {
         self.base.handle_replaced(endpoint);
     }
-    fn handle_nodes(&mut self, now: Instant, tree: &dyn NodeTree, gone: &[NodeId], new: &[NodeId]) {
-        self.base.handle_nodes(now, tree, gone, new);
+    fn handle_changes(&mut self, now: Instant, tree: &mut dyn NodeTree) {
+        self.base.handle_changes(now, tree);
     }
     fn handle_leave(&mut self, leave: &ToEndpoint) {
         self.base.handle_leave(leave);
     }
-    fn process(&mut self, now: Instant, tree: &dyn NodeTree) {
+    fn process(&mut self, now: Instant, tree: &mut dyn NodeTree) {
         self.base.process(now, tree);
+    }
+    fn tick(&mut self, now: Instant, tree: &mut dyn NodeTree) {
+        self.base.tick(now, tree);
+    }
+    fn wants_ticks(&self) -> bool {
+        self.base.wants_ticks()
     }
     fn deliver(
         &mut self,

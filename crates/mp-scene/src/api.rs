@@ -27,7 +27,7 @@ pub trait MultiplayerApi: fmt::Debug {
     fn handle_event(
         &mut self,
         now: Instant,
-        tree: &dyn NodeTree,
+        tree: &mut dyn NodeTree,
         endpoint: EndpointId,
         event: PeerEvent,
     );
@@ -38,20 +38,23 @@ pub trait MultiplayerApi: fmt::Debug {
     /// Another transport takes the place of an endpoint: the session with it is forgotten, without signals.
     fn handle_replaced(&mut self, endpoint: EndpointId);
 
-    /// Nodes have left the tree, have come, or have other names.
-    fn handle_nodes(
-        &mut self,
-        now: Instant,
-        tree: &dyn NodeTree,
-        removed: &[NodeId],
-        added: &[NodeId],
-    );
+    /// Follows what the program has done to the tree ([`NodeTree::take_changes`]), and to nodes that it watches. Called before each
+    /// event is taken, before the program says something, and after each of its hooks.
+    fn handle_changes(&mut self, now: Instant, tree: &mut dyn NodeTree);
 
     /// The branch is about to end; `leave` is what its endpoints are to be told.
     fn handle_leave(&mut self, leave: &ToEndpoint);
 
     /// Does what is due at `now`; once per turn.
-    fn process(&mut self, now: Instant, tree: &dyn NodeTree);
+    fn process(&mut self, now: Instant, tree: &mut dyn NodeTree);
+
+    /// Sends what is sent at every tick; after the program's own tick.
+    fn tick(&mut self, _now: Instant, _tree: &mut dyn NodeTree) {}
+
+    /// Whether it has something to send at ticks: then there are some, also when the program has no use for them.
+    fn wants_ticks(&self) -> bool {
+        false
+    }
 
     /// Calls `method` of `node` on `target`.
     ///
@@ -61,7 +64,7 @@ pub trait MultiplayerApi: fmt::Debug {
     #[doc(alias = "_rpc")]
     fn rpc(
         &mut self,
-        tree: &dyn NodeTree,
+        tree: &mut dyn NodeTree,
         target: Target,
         node: NodeId,
         method: &str,
@@ -129,13 +132,16 @@ pub struct Call {
     pub sender: PeerId,
 }
 
-/// What a program can tell a protocol of an object (Godot: the second argument of `object_configuration_add`). Spawners and
-/// synchronizers will be others.
+/// What a program can tell a protocol of an object (Godot: the second argument of `object_configuration_add`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Configuration {
     /// The absolute path of the multiplayer root.
     RootPath(String),
+    /// A [`MultiplayerSpawner`](crate::MultiplayerSpawner) to follow. Those that enter the tree are followed by themselves.
+    Spawner(NodeId),
+    /// A [`MultiplayerSynchronizer`](crate::MultiplayerSynchronizer) to follow. Those that enter the tree are followed by themselves.
+    Synchronizer(NodeId),
 }
 
 /// What became of a call that the program made.

@@ -138,7 +138,7 @@ impl Branch {
     /// Lets the program see signals and calls in order, those that it causes itself too.
     fn run_events(&mut self) {
         loop {
-            self.scene.tell_of_nodes();
+            self.scene.tell_of_changes();
             let Some(event) = self.scene.api_mut().next_event() else { return };
             match event {
                 ApiEvent::Call(call) => self.scene.call_remote(call),
@@ -168,9 +168,16 @@ impl Branch {
         self.run_events();
     }
 
-    /// Runs the tick that is due. Ticks that were missed are not made up for: the next one gets the whole time.
+    /// Time between ticks; `None` when nobody has a use for them.
+    fn tick_period(&self) -> Option<Duration> {
+        let wanted = self.hooks.has_process() || self.scene.api().wants_ticks();
+        wanted.then(|| self.hooks.tick_period())
+    }
+
+    /// Runs the tick that is due: the program's, and then what is sent at each. Ticks that were missed are not made up for: the next
+    /// one gets the whole time.
     fn tick(&mut self, now: Instant) {
-        let Some(period) = self.hooks.tick_period() else { return };
+        let Some(period) = self.tick_period() else { return };
         if self.next_tick.is_some_and(|due| now < due) {
             return;
         }
@@ -179,6 +186,9 @@ impl Branch {
         self.next_tick = Some(if due > now { due } else { now + period });
         self.last_tick = Some(now);
         self.hooks.run_process(&mut self.scene, delta);
+        self.run_events();
+        let (tree, api) = self.scene.parts();
+        api.tick(now, tree);
     }
 }
 
@@ -223,7 +233,7 @@ impl StateMachine for Branch {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        let tick = self.hooks.tick_period().map(|_| self.next_tick.unwrap_or(Instant::ZERO));
+        let tick = self.tick_period().map(|_| self.next_tick.unwrap_or(Instant::ZERO));
         let timeout = self.scene.api().poll_timeout();
         [tick, timeout, self.polled.poll_timeout()].into_iter().flatten().min()
     }

@@ -136,7 +136,8 @@ impl BranchBuilder {
         self
     }
 
-    /// Ticks per second, at least 1 (default: 60, Godot's physics rate). Without [`on_process`](Self::on_process) there are none.
+    /// Ticks per second, at least 1 (default: 60, Godot's physics rate): how often [`on_process`](Self::on_process) runs, and how often
+    /// synchronizers are looked at. Without either there are none.
     pub fn tick_rate(mut self, per_second: u32) -> Self {
         self.hooks.tick_period = Some(Duration::from_secs(1) / per_second.max(1));
         self
@@ -185,6 +186,7 @@ impl BranchBuilder {
         for setup in self.setups.0 {
             setup(&mut scene)?;
         }
+        scene.tell_of_changes();
         Ok(Branch::new(scene, self.hooks))
     }
 }
@@ -204,9 +206,14 @@ impl Hooks {
         }
     }
 
-    /// Time between ticks; `None` when nothing runs in them.
-    pub(crate) fn tick_period(&self) -> Option<Duration> {
-        (!self.process.is_empty()).then(|| self.tick_period.unwrap_or(Self::DEFAULT_TICK_PERIOD))
+    /// Whether the program has something to run at ticks.
+    pub(crate) fn has_process(&self) -> bool {
+        !self.process.is_empty()
+    }
+
+    /// Time between ticks.
+    pub(crate) fn tick_period(&self) -> Duration {
+        self.tick_period.unwrap_or(Self::DEFAULT_TICK_PERIOD)
     }
 }
 

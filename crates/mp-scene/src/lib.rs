@@ -40,6 +40,8 @@ mod packet_var;
 mod path_cache;
 mod polled;
 pub mod prelude;
+pub mod property;
+pub mod replication;
 pub mod rpc;
 mod scene;
 mod scene_multiplayer;
@@ -50,11 +52,15 @@ pub mod tree;
 pub use branch::Branch;
 pub use builder::BranchBuilder;
 pub use codec::{Codec, GodotVersion};
-pub use message::{CallNode, Confirmed, RemoteCall, SceneMessage};
+pub use message::{CallNode, Confirmed, RemoteCall, SceneMessage, Spawn, SpawnOf};
 pub use packet_var::{PacketVar, PacketVarError};
+pub use property::{Property, PropertyTable, Replicated};
+pub use replication::{
+    InterestGrid, MultiplayerSpawner, MultiplayerSynchronizer, ReplicationConfig, ReplicationMode,
+};
 pub use scene::{RpcContext, Scene};
 pub use scene_multiplayer::{
-    AuthError, GodotQuirks, RpcError, SceneMultiplayer, SceneStats, SendBytesError,
+    AuthError, GodotQuirks, PacketSizeError, RpcError, SceneMultiplayer, SceneStats, SendBytesError,
 };
 pub use signal::Signal;
 pub use tree::{Tree, TreeError};

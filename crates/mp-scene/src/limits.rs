@@ -23,6 +23,15 @@ pub const EARLY_BYTES_MAX: usize = 64 * 1024;
 /// How long a packet waits for a node, at least; at most twice that. Longer than a lost packet takes to be sent again a few times.
 pub const EARLY_TIME: Duration = Duration::from_secs(2);
 
+/// Nodes that one peer may have announced at a time. Godot has no bound; a node takes about 1 KiB here.
+pub const SPAWNED_NODES_MAX: usize = 65_536;
+
+/// Reliable packets that wait for a paused peer. A level's worth of announcements is a few thousand.
+pub const PAUSED_PACKETS_MAX: usize = 16_384;
+
+/// Bytes of them: an eighth of what a link's own queue may hold.
+pub const PAUSED_BYTES_MAX: usize = 8 * 1024 * 1024;
+
 /// Signals kept for a program that takes them with `next_signal`. A program that never does must not grow.
 pub const SIGNALS_MAX: usize = 4_096;
 

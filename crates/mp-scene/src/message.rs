@@ -27,6 +27,19 @@ pub enum SceneMessage {
     },
     /// Bytes of the program's own (`send_bytes`).
     Raw(Bytes),
+    /// A spawner has a node.
+    Spawn(Spawn),
+    /// The node with this net id is gone, or not to be seen any more.
+    Despawn(u32),
+    /// Properties that are always sent.
+    Sync {
+        /// Counts up, and wraps; an older one is not to be taken after a newer one.
+        time: u16,
+        /// In the form of the codec, which takes them apart.
+        elements: Bytes,
+    },
+    /// Properties that have changed, in the form of the codec.
+    Delta(Bytes),
     /// Bytes of the program's own authentication; none complete it.
     Auth(Bytes),
     /// The server announces another client.
@@ -40,6 +53,33 @@ pub enum SceneMessage {
         /// The message's bytes; not looked into when it is passed on.
         inner: Bytes,
     },
+}
+
+/// The announcement of a node.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spawn {
+    /// What it is made of.
+    pub of: SpawnOf,
+    /// The sender's number for the spawner.
+    pub spawner: u32,
+    /// The sender's number for the node, by which it will be despawned.
+    pub net_id: u32,
+    /// The sender's numbers for the synchronizers of the node that the sender has authority over, in the order in which they enter the
+    /// tree.
+    pub synchronizers: Vec<u32>,
+    /// The node's name.
+    pub name: String,
+    /// The spawn properties of those synchronizers, encoded one after the other.
+    pub state: Bytes,
+}
+
+/// What an announced node is made of.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SpawnOf {
+    /// The scene of this number in the spawner's list.
+    Scene(u8),
+    /// Data for the spawner's function.
+    Data(Variant),
 }
 
 /// What a confirmation names the node by.

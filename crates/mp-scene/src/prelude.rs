@@ -3,6 +3,10 @@
 pub use mp_core::{Channel, PeerId, Target, TransferMode, Variant};
 
 pub use crate::codec::{Codec, GodotVersion};
+pub use crate::property::{PropertyTable, Replicated};
+pub use crate::replication::{
+    MultiplayerSpawner, MultiplayerSynchronizer, ReplicationConfig, ReplicationMode,
+};
 pub use crate::rpc::{RpcConfig, RpcMode, RpcTable};
-pub use crate::tree::{Group, Node, NodeId, NodeRef};
+pub use crate::tree::{Group, Instance, Node, NodeId, NodeRef, PackedScene};
 pub use crate::{Branch, BranchBuilder, RpcContext, Scene, Signal};

@@ -4,13 +4,14 @@ use std::any::Any;
 use std::collections::VecDeque;
 use std::ops::{Deref, DerefMut};
 
-use mp_core::{Channel, Instant, PeerId, Target, TransferMode};
+use mp_core::{Channel, Instant, PeerId, Target, TransferMode, Variant};
 
 use crate::api::{Call, Called, Configuration, MultiplayerApi};
 use crate::limits::DEFERRED_CALLS_MAX;
+use crate::replication::SpawnError;
 use crate::rpc::{CallError, IntoArgs};
 use crate::scene_multiplayer::SceneStats;
-use crate::tree::{Node, NodeId, NodeRef, NodeTree, Tree, TreeError};
+use crate::tree::{Instance, Node, NodeId, NodeRef, NodeTree, Tree, TreeError};
 use crate::{RpcError, SceneMultiplayer, SendBytesError};
 
 /// A tree and its SceneMultiplayer: what hooks and methods of a [`Branch`](crate::Branch) are given.
@@ -46,6 +47,33 @@ impl Scene {
         let (parent, name) = path.rsplit_once('/').unwrap_or((".", path));
         let parent = self.find(parent)?;
         self.tree.add(parent, name, object)
+    }
+
+    /// Adds a node with all below it under the node at `parent`, relative to the multiplayer root.
+    ///
+    /// # Errors
+    ///
+    /// See [`Tree::add_instance`].
+    pub fn add_instance(&mut self, parent: &str, instance: Instance) -> Result<NodeId, TreeError> {
+        let parent = self.find(parent)?;
+        self.tree.add_instance(parent, instance)
+    }
+
+    /// Lets a [`MultiplayerSpawner`](crate::MultiplayerSpawner) of this side make a node out of `data`, which the others are told with
+    /// the data. When a sibling has the name that its spawn function gives, a number is put behind it.
+    ///
+    /// # Errors
+    ///
+    /// See [`SpawnError`].
+    pub fn spawn(
+        &mut self,
+        spawner: impl Into<NodeId>,
+        data: impl Into<Variant>,
+    ) -> Result<NodeId, SpawnError> {
+        self.tell_of_changes();
+        let multiplayer = self.api.scene_multiplayer_mut();
+        let multiplayer = multiplayer.ok_or(SpawnError::NoSceneMultiplayer)?;
+        multiplayer.spawn(&mut self.tree, spawner.into(), data.into())
     }
 
     /// Removes a node and all below it; returns its own object, unless one of its methods runs right now.
@@ -121,7 +149,9 @@ impl Scene {
         args: impl IntoArgs,
     ) -> Result<(), RpcError> {
         let (target, node, args) = (target.into(), node.into(), args.into_args());
-        let Called { sent, local } = self.api.rpc(&self.tree, target, node, method, args)?;
+        // What the program did before the call is told before it.
+        self.tell_of_changes();
+        let Called { sent, local } = self.api.rpc(&mut self.tree, target, node, method, args)?;
         // The call at home is made even when there was nobody to send it to.
         let at_home = local.map_or(Ok(()), |call| self.call(call));
         sent?;
@@ -140,6 +170,7 @@ impl Scene {
         mode: TransferMode,
         channel: Channel,
     ) -> Result<(), SendBytesError> {
+        self.tell_of_changes();
         let multiplayer = self.api.scene_multiplayer_mut();
         let multiplayer = multiplayer.ok_or(SendBytesError::NoSceneMultiplayer)?;
         multiplayer.send_bytes(data, target, mode, channel)
@@ -174,33 +205,52 @@ impl Scene {
         self.now = now;
     }
 
-    /// Sets what `configuration` says: now that is the multiplayer root, see [`Tree::set_root_path`].
+    /// Sets what `configuration` says: the multiplayer root, see [`Tree::set_root_path`], or a spawner or synchronizer to follow.
     ///
     /// # Errors
     ///
-    /// As there. (Godot says OK to a path that it refuses.)
+    /// As there (Godot says OK to a path that it refuses), and when the node has left the tree.
     pub fn object_configuration_add(
         &mut self,
         configuration: &Configuration,
     ) -> Result<(), TreeError> {
-        let Configuration::RootPath(path) = configuration;
-        self.tree.set_root_path(path)
+        match configuration {
+            Configuration::RootPath(path) => self.tree.set_root_path(path),
+            Configuration::Spawner(node) | Configuration::Synchronizer(node) => {
+                self.tell_of_changes();
+                if let Some(multiplayer) = self.api.scene_multiplayer_mut() {
+                    multiplayer.unfollow_node(&mut self.tree, *node);
+                    multiplayer.follow_node(&mut self.tree, *node);
+                }
+                self.tree.contains(*node).then_some(()).ok_or(TreeError::NotInTree)
+            }
+        }
     }
 
     /// Takes back what `configuration` says. A multiplayer root can be another, but not none.
     ///
     /// # Errors
     ///
-    /// [`TreeError::IsRoot`] for the root path in force, [`TreeError::NotFound`] for any other.
+    /// [`TreeError::IsRoot`] for the root path in force, [`TreeError::NotFound`] for any other, [`TreeError::NotInTree`] for a spawner or
+    /// synchronizer that is not followed.
     pub fn object_configuration_remove(
         &mut self,
         configuration: &Configuration,
     ) -> Result<(), TreeError> {
-        let Configuration::RootPath(path) = configuration;
-        if *path == self.tree.root_path() {
-            return Err(TreeError::IsRoot);
+        match configuration {
+            Configuration::RootPath(path) if *path == self.tree.root_path() => {
+                Err(TreeError::IsRoot)
+            }
+            Configuration::RootPath(path) => Err(TreeError::NotFound(path.clone())),
+            Configuration::Spawner(node) | Configuration::Synchronizer(node) => {
+                self.tell_of_changes();
+                let known = self
+                    .api
+                    .scene_multiplayer_mut()
+                    .is_some_and(|multiplayer| multiplayer.unfollow_node(&mut self.tree, *node));
+                known.then_some(()).ok_or(TreeError::NotInTree)
+            }
         }
-        Err(TreeError::NotFound(path.clone()))
     }
 
     /// The tree.
@@ -249,17 +299,14 @@ impl Scene {
         stats
     }
 
-    /// Tells the protocol what has become of the tree.
-    pub(crate) fn tell_of_nodes(&mut self) {
-        let (removed, added) = self.tree.take_changes();
-        if !removed.is_empty() || !added.is_empty() {
-            self.api.handle_nodes(self.now, &self.tree, &removed, &added);
-        }
+    /// Lets the protocol follow what the program has done.
+    pub(crate) fn tell_of_changes(&mut self) {
+        self.api.handle_changes(self.now, &mut self.tree);
     }
 
-    /// The tree for looking, the protocol for changing.
-    pub(crate) fn parts(&mut self) -> (&Tree, &mut dyn MultiplayerApi) {
-        (&self.tree, &mut *self.api)
+    /// The tree and the protocol.
+    pub(crate) fn parts(&mut self) -> (&mut Tree, &mut dyn MultiplayerApi) {
+        (&mut self.tree, &mut *self.api)
     }
 
     /// Makes a call that arrived. One that does not fit the method is dropped and counted, as in Godot.
@@ -288,6 +335,8 @@ impl Scene {
     }
 
     fn run(&mut self, call: Call) -> Result<(), CallError> {
+        // While the node is checked out its properties cannot be read.
+        self.tell_of_changes();
         let mut out = match self.tree.check_out(call.node) {
             Ok(out) => out,
             Err(TreeError::Busy) if self.deferred.len() < DEFERRED_CALLS_MAX => {

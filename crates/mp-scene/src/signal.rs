@@ -3,6 +3,9 @@
 use bytes::Bytes;
 use mp_core::PeerId;
 
+use crate::replication::ReplicationError;
+use crate::tree::NodeId;
+
 /// A signal, in the order in which Godot emits them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -35,6 +38,35 @@ pub enum Signal {
         /// The bytes.
         data: Bytes,
     },
+    /// A peer has spawned a node; its spawn properties are set.
+    Spawned {
+        /// The spawner.
+        spawner: NodeId,
+        /// The node.
+        node: NodeId,
+    },
+    /// A peer has despawned a node, which has left the tree.
+    Despawned {
+        /// The spawner.
+        spawner: NodeId,
+        /// What was the node.
+        node: NodeId,
+        /// What was its name.
+        name: String,
+    },
+    /// A [synchronizer](crate::MultiplayerSynchronizer) that signals has been sent its always properties.
+    Synchronized(NodeId),
+    /// A synchronizer that signals has been sent changes.
+    DeltaSynchronized(NodeId),
+    /// Who may see a synchronizer that signals is settled anew: for a peer, or for everyone.
+    VisibilityChanged {
+        /// The synchronizer.
+        synchronizer: NodeId,
+        /// The peer.
+        peer: Option<PeerId>,
+    },
+    /// A synchronizer of the program's own cannot be replicated.
+    ReplicationFailed(Box<ReplicationError>),
 }
 
 impl Signal {

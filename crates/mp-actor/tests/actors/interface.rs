@@ -48,18 +48,18 @@ impl MultiplayerApi for Own {
     fn handle_replaced(&mut self, _endpoint: EndpointId) {}
 
     fn handle_opened(&mut self, _: EndpointId, _: EndpointInfo) {}
-    fn handle_event(&mut self, _: Instant, _: &dyn NodeTree, _: EndpointId, event: PeerEvent) {
+    fn handle_event(&mut self, _: Instant, _: &mut dyn NodeTree, _: EndpointId, event: PeerEvent) {
         if let PeerEvent::Connected { claimed_id: Some(peer), .. } = event {
             self.0.push(Signal::PeerConnected(peer));
         }
     }
     fn handle_closed(&mut self, _: EndpointId, _: DisconnectReason) {}
-    fn handle_nodes(&mut self, _: Instant, _: &dyn NodeTree, _: &[NodeId], _: &[NodeId]) {}
+    fn handle_changes(&mut self, _: Instant, _: &mut dyn NodeTree) {}
     fn handle_leave(&mut self, _: &ToEndpoint) {}
-    fn process(&mut self, _: Instant, _: &dyn NodeTree) {}
+    fn process(&mut self, _: Instant, _: &mut dyn NodeTree) {}
     fn rpc(
         &mut self,
-        _: &dyn NodeTree,
+        _: &mut dyn NodeTree,
         _: Target,
         _: NodeId,
         _: &str,

@@ -9,6 +9,7 @@ use super::SceneMultiplayer;
 use crate::RpcError;
 use crate::api::{ApiEvent, Called, MultiplayerApi};
 use crate::outbox::Outbox;
+use crate::signal::Signal;
 use crate::tree::{NodeId, NodeTree};
 
 impl MultiplayerApi for SceneMultiplayer {
@@ -29,7 +30,7 @@ impl MultiplayerApi for SceneMultiplayer {
     fn handle_event(
         &mut self,
         now: Instant,
-        tree: &dyn NodeTree,
+        tree: &mut dyn NodeTree,
         endpoint: EndpointId,
         event: PeerEvent,
     ) {
@@ -66,25 +67,8 @@ impl MultiplayerApi for SceneMultiplayer {
         self.events.truncate(told);
     }
 
-    fn handle_nodes(
-        &mut self,
-        now: Instant,
-        tree: &dyn NodeTree,
-        removed: &[NodeId],
-        added: &[NodeId],
-    ) {
-        for &node in removed {
-            self.paths.remove_node(node);
-        }
-        for &node in added {
-            if !self.early.awaits_nodes() {
-                return;
-            }
-            let Some(path) = tree.path_of(node) else { continue };
-            for waiting in self.early.take(&path) {
-                self.receive_inner(now, tree, waiting.sender, &waiting.packet);
-            }
-        }
+    fn handle_changes(&mut self, now: Instant, tree: &mut dyn NodeTree) {
+        self.follow(now, tree);
     }
 
     fn handle_leave(&mut self, leave: &ToEndpoint) {
@@ -93,14 +77,25 @@ impl MultiplayerApi for SceneMultiplayer {
         }
     }
 
-    fn process(&mut self, now: Instant, _tree: &dyn NodeTree) {
+    fn process(&mut self, now: Instant, _tree: &mut dyn NodeTree) {
         self.check_auth_timeouts(now);
         self.stats.refused_calls += self.early.sweep(now);
     }
 
+    fn tick(&mut self, now: Instant, tree: &mut dyn NodeTree) {
+        self.replicate(now, tree);
+        for error in self.replication.take_errors() {
+            self.emit(Signal::ReplicationFailed(Box::new(error)));
+        }
+    }
+
+    fn wants_ticks(&self) -> bool {
+        self.replication.wants_steps()
+    }
+
     fn rpc(
         &mut self,
-        tree: &dyn NodeTree,
+        tree: &mut dyn NodeTree,
         target: Target,
         node: NodeId,
         method: &str,

@@ -1,5 +1,5 @@
-//! What arrives too early: relayed packets of peers that are not announced yet, and messages for nodes that are not there yet. It
-//! waits briefly instead of being lost.
+//! What arrives too early: relayed packets of peers that are not announced yet, and messages for nodes and synchronizers that are
+//! not there yet. It waits briefly instead of being lost.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -16,14 +16,35 @@ use crate::limits::{EARLY_BYTES_MAX, EARLY_PACKETS_MAX, EARLY_TIME};
 pub(super) struct Early {
     relayed: VecDeque<(PeerId, Bytes)>,
     relayed_bytes: usize,
-    /// By the path of the missing node.
-    for_nodes: BTreeMap<String, VecDeque<Waiting>>,
+    /// By what is missing.
+    waiting: BTreeMap<Awaited, VecDeque<Waiting>>,
     held: BTreeMap<PeerId, Held>,
     /// When to look for those that have waited too long: no later than `EARLY_TIME` after the first came.
     sweep_at: Option<Instant>,
 }
 
-/// A packet that waits for a node.
+/// What a packet waits for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Awaited {
+    /// A node at this path.
+    Path(String),
+    /// The synchronizer that a peer calls by this net id, to send it all; the newest packet takes the place of an older one.
+    Sync(PeerId, u32),
+    /// The same, to send it changes.
+    Delta(PeerId, u32),
+}
+
+impl Awaited {
+    /// What it takes.
+    fn len(&self) -> usize {
+        match self {
+            Self::Path(path) => path.len(),
+            Self::Sync(..) | Self::Delta(..) => size_of::<u32>(),
+        }
+    }
+}
+
+/// A packet that waits for something.
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) sender: PeerId,
@@ -66,16 +87,19 @@ impl Early {
         taken
     }
 
-    /// Keeps a packet until there is a node at `path`; false when its sender has too many waiting.
+    /// Keeps a packet until there is what it is for; false when its sender has too many waiting.
     pub(super) fn hold(
         &mut self,
         now: Instant,
         sender: PeerId,
-        path: &str,
+        of: Awaited,
         packet: &Bytes,
     ) -> bool {
+        if matches!(of, Awaited::Sync(..)) {
+            self.take(&of);
+        }
         let held = self.held.entry(sender).or_default();
-        let bytes = held.bytes + packet.len() + path.len();
+        let bytes = held.bytes + packet.len() + of.len();
         if held.packets >= EARLY_PACKETS_MAX || bytes > EARLY_BYTES_MAX {
             return false;
         }
@@ -85,21 +109,28 @@ impl Early {
         // A copy: the packet may be a small part of a large buffer.
         let packet = Bytes::copy_from_slice(packet);
         let waiting = Waiting { sender, packet, until };
-        self.for_nodes.entry(path.to_owned()).or_default().push_back(waiting);
+        self.waiting.entry(of).or_default().push_back(waiting);
         true
     }
 
-    /// Whether anything waits for a node.
+    /// Whether anything waits.
     pub(super) fn awaits_nodes(&self) -> bool {
-        !self.for_nodes.is_empty()
+        !self.waiting.is_empty()
     }
 
-    /// What waited for the node that is at `path` now.
-    pub(super) fn take(&mut self, path: &str) -> VecDeque<Waiting> {
-        let taken = self.for_nodes.remove(path).unwrap_or_default();
+    /// What waited for what is there now.
+    pub(super) fn take(&mut self, of: &Awaited) -> VecDeque<Waiting> {
+        let taken = self.waiting.remove(of).unwrap_or_default();
         for waiting in &taken {
-            self.release(waiting, path.len());
+            self.release(waiting, of.len());
         }
+        taken
+    }
+
+    /// What waited for the synchronizer that `sender` calls `id`: first what is sent of it always, then the changes.
+    pub(super) fn take_named(&mut self, sender: PeerId, id: u32) -> VecDeque<Waiting> {
+        let mut taken = self.take(&Awaited::Sync(sender, id));
+        taken.append(&mut self.take(&Awaited::Delta(sender, id)));
         taken
     }
 
@@ -127,27 +158,27 @@ impl Early {
 
     fn keep(&mut self, is_kept: impl Fn(&Waiting) -> bool) -> u64 {
         let mut dropped = Vec::new();
-        self.for_nodes.retain(|path, queue| {
+        self.waiting.retain(|of, queue| {
             queue.retain_mut(|waiting| {
                 let kept = is_kept(waiting);
                 if !kept {
                     let packet = std::mem::take(&mut waiting.packet);
-                    dropped.push((Waiting { packet, ..*waiting }, path.len()));
+                    dropped.push((Waiting { packet, ..*waiting }, of.len()));
                 }
                 kept
             });
             !queue.is_empty()
         });
-        for (waiting, path_len) in &dropped {
-            self.release(waiting, *path_len);
+        for (waiting, len) in &dropped {
+            self.release(waiting, *len);
         }
         dropped.len() as u64
     }
 
-    fn release(&mut self, waiting: &Waiting, path_len: usize) {
+    fn release(&mut self, waiting: &Waiting, len: usize) {
         let Some(held) = self.held.get_mut(&waiting.sender) else { return };
         held.packets -= 1;
-        held.bytes -= waiting.packet.len() + path_len;
+        held.bytes -= waiting.packet.len() + len;
         if held.packets == 0 {
             self.held.remove(&waiting.sender);
         }

@@ -37,6 +37,9 @@ pub enum RpcError {
         /// The method.
         method: String,
     },
+    /// The peer may not see the node.
+    #[error("peer {0} does not see the node: its synchronizers are not visible to it")]
+    NotVisible(PeerId),
     /// No such peer.
     #[error("peer {0} is not connected")]
     UnknownPeer(PeerId),
@@ -46,12 +49,31 @@ impl RpcError {
     /// What Godot's `rpc_id` returns: 0 (OK) where it only logs.
     pub fn godot_code(&self) -> i32 {
         match self {
-            Self::Encode(_) | Self::UnknownPeer(_) => 0,
+            Self::Encode(_) | Self::NotVisible(_) | Self::UnknownPeer(_) => 0,
             Self::LocalCall(_) => 1,
             Self::NotConnected => 27,
             Self::NotInTree => 3,
             Self::NoSuchMethod { .. } | Self::NotCallLocal { .. } => 31,
         }
+    }
+}
+
+/// Why a packet size was not set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{setting} = {size} is less than {min}: a packet would hold next to nothing")]
+pub struct PacketSizeError {
+    /// The setting.
+    pub setting: &'static str,
+    /// What it was to be, in bytes.
+    pub size: usize,
+    /// The least that it may be: Godot's.
+    pub min: usize,
+}
+
+impl PacketSizeError {
+    pub(super) fn check(setting: &'static str, size: usize) -> Result<usize, Self> {
+        let min = 128;
+        if size < min { Err(Self { setting, size, min }) } else { Ok(size) }
     }
 }
 

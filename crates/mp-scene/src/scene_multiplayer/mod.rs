@@ -8,9 +8,11 @@ mod auth;
 mod drive;
 mod early;
 mod error;
+mod pause;
 mod peers;
 mod quirks;
 mod receive;
+mod replication;
 mod send;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -19,11 +21,12 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use mp_core::{
     ConnectionId, ConnectionStatus, DisconnectReason, EndpointId, EndpointInfo, Farewell, Instant,
-    PeerId, ToEndpoint,
+    PeerId, ToEndpoint, Variant,
 };
 
 use early::Early;
-pub use error::{AuthError, RpcError, SendBytesError};
+pub use error::{AuthError, PacketSizeError, RpcError, SendBytesError};
+use pause::Paused;
 use peers::{Peer, Peers, Route};
 pub use quirks::GodotQuirks;
 pub(crate) use receive::Refusal;
@@ -34,6 +37,7 @@ use crate::codec::{Codec, Limits, Objects};
 use crate::outbox::Outbox;
 use crate::path_cache::PathCache;
 use crate::signal::Signal;
+use replication::Replication;
 
 /// Godot's `SceneMultiplayer`, without the engine. A [`Scene`](crate::Scene) holds one beside its tree; most programs
 /// use it through that.
@@ -57,6 +61,10 @@ pub struct SceneMultiplayer {
     paths: PathCache,
 
     early: Early,
+    replication: Replication,
+    paused: BTreeMap<PeerId, Paused>,
+    /// Values of a packet on their way to their properties: kept so that a packet takes no memory.
+    values: Vec<Variant>,
     outboxes: BTreeMap<EndpointId, Outbox>,
     events: VecDeque<ApiEvent>,
     stats: SceneStats,
@@ -80,6 +88,14 @@ pub struct SceneStats {
     pub duplicate_ids: u64,
     /// Unreliable packets dropped because an endpoint took nothing.
     pub outbox_drops: u64,
+    /// Unreliable packets dropped because their peer was paused.
+    pub paused_drops: u64,
+    /// Steps in which a peer was not sent properties, because it was paused or its endpoint took nothing.
+    pub skipped_steps: u64,
+    /// Properties of synchronizers that were not taken: unknown ones, or of somebody else's.
+    pub refused_elements: u64,
+    /// Properties that came after newer ones.
+    pub old_syncs: u64,
 }
 
 impl SceneMultiplayer {
@@ -99,6 +115,9 @@ impl SceneMultiplayer {
             peers: Peers::default(),
             paths: PathCache::default(),
             early: Early::default(),
+            replication: Replication::default(),
+            paused: BTreeMap::new(),
+            values: Vec::new(),
             outboxes: BTreeMap::new(),
             events: VecDeque::new(),
             stats: SceneStats::default(),
@@ -131,6 +150,28 @@ impl SceneMultiplayer {
         }
     }
 
+    /// Sets the largest packet of always properties in bytes, without the transport's own (default: 1350, at least 128). A single
+    /// synchronizer may pass it by its 11 bytes of headers.
+    ///
+    /// # Errors
+    ///
+    /// When it is less than 128.
+    pub fn set_max_sync_packet_size(&mut self, size: usize) -> Result<(), PacketSizeError> {
+        self.replication.sync_packet_max = PacketSizeError::check("max_sync_packet_size", size)?;
+        Ok(())
+    }
+
+    /// Sets the largest packet of changes in bytes, without the transport's own (default: 65535, at least 128). A single synchronizer may
+    /// pass it by its 17 bytes of headers.
+    ///
+    /// # Errors
+    ///
+    /// When it is less than 128.
+    pub fn set_max_delta_packet_size(&mut self, size: usize) -> Result<(), PacketSizeError> {
+        self.replication.delta_packet_max = PacketSizeError::check("max_delta_packet_size", size)?;
+        Ok(())
+    }
+
     /// Makes a peer leave. It is gone at once on this side, without [`Signal::PeerDisconnected`]; the others are told.
     pub fn disconnect_peer(&mut self, peer: PeerId) {
         let route = self.peers.route(peer);
@@ -146,12 +187,26 @@ impl SceneMultiplayer {
         self.peers = Peers::default();
         self.paths.clear();
         self.early = Early::default();
+        self.replication.reset();
+        self.paused.clear();
     }
 
     /// Whether clients see each other.
     #[doc(alias = "is_server_relay_enabled")]
     pub fn server_relay(&self) -> bool {
         self.server_relay
+    }
+
+    /// The largest packet of always properties in bytes.
+    #[doc(alias = "get_max_sync_packet_size")]
+    pub fn max_sync_packet_size(&self) -> usize {
+        self.replication.sync_packet_max
+    }
+
+    /// The largest packet of changes in bytes.
+    #[doc(alias = "get_max_delta_packet_size")]
+    pub fn max_delta_packet_size(&self) -> usize {
+        self.replication.delta_packet_max
     }
 
     /// Whether objects travel by their content.
@@ -290,6 +345,7 @@ impl SceneMultiplayer {
             self.peers.insert(peer, Peer::new(route));
         }
         self.paths.add_peer(peer);
+        self.replication.add_peer(peer);
         if peer.is_server() {
             self.emit(Signal::ConnectedToServer);
         }
@@ -319,6 +375,8 @@ impl SceneMultiplayer {
         self.peers.remove(peer);
         self.paths.remove_peer(peer);
         self.early.remove_peer(peer);
+        self.replication.remove_peer(peer);
+        self.paused.remove(&peer);
         if signal {
             self.emit(Signal::PeerDisconnected(peer));
         }

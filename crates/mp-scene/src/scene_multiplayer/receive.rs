@@ -6,6 +6,7 @@
 use bytes::Bytes;
 use mp_core::{DisconnectReason, Instant, Packet, PeerId, Target};
 
+use super::early::Awaited;
 use super::send::Travel;
 use super::{Route, SceneMultiplayer};
 use crate::SceneMessage;
@@ -22,7 +23,7 @@ impl SceneMultiplayer {
     pub(super) fn receive(
         &mut self,
         now: Instant,
-        tree: &dyn NodeTree,
+        tree: &mut dyn NodeTree,
         sender: PeerId,
         packet: &Packet,
     ) {
@@ -43,6 +44,7 @@ impl SceneMultiplayer {
                     return self.malformed(sender, "it announced this peer to itself");
                 }
                 self.admit(peer, Route::Relayed);
+                self.follow(now, tree);
                 for packet in self.early.take_relayed(peer) {
                     self.receive_inner(now, tree, peer, &packet);
                 }
@@ -73,7 +75,7 @@ impl SceneMultiplayer {
     fn receive_relay(
         &mut self,
         now: Instant,
-        tree: &dyn NodeTree,
+        tree: &mut dyn NodeTree,
         sender: PeerId,
         peer: i32,
         inner: Bytes,
@@ -102,7 +104,7 @@ impl SceneMultiplayer {
     fn pass_on(
         &mut self,
         now: Instant,
-        tree: &dyn NodeTree,
+        tree: &mut dyn NodeTree,
         sender: PeerId,
         target: Target,
         inner: Bytes,
@@ -130,7 +132,7 @@ impl SceneMultiplayer {
     pub(super) fn receive_inner(
         &mut self,
         now: Instant,
-        tree: &dyn NodeTree,
+        tree: &mut dyn NodeTree,
         sender: PeerId,
         inner: &Bytes,
     ) {
@@ -152,7 +154,7 @@ impl SceneMultiplayer {
     fn handle_message(
         &mut self,
         now: Instant,
-        tree: &dyn NodeTree,
+        tree: &mut dyn NodeTree,
         sender: PeerId,
         message: SceneMessage,
         packet: &Bytes,
@@ -171,10 +173,32 @@ impl SceneMultiplayer {
                     Confirmed::Id(id) => Some(*id),
                     Confirmed::Path(path) => tree.find(path).map(|node| self.paths.id_of(node)),
                 };
+                self.replication.confirmed(sender);
                 if !id.is_some_and(|id| self.paths.confirm(sender, id)) {
                     tracing::debug!(%sender, ?of, "confirmed a path that it was not told");
                 } else if !checksum_ok {
                     tracing::debug!(%sender, ?of, "numbers the node's RPC methods in another way");
+                }
+            }
+            SceneMessage::Spawn(spawn) => {
+                let outcome = self.receive_spawn(now, tree, sender, spawn);
+                self.settle(now, sender, packet, outcome);
+            }
+            SceneMessage::Despawn(net_id) => {
+                let outcome = self.receive_despawn(now, tree, sender, net_id);
+                self.settle(now, sender, packet, outcome);
+            }
+            SceneMessage::Sync { time, elements } => {
+                if let Err(Refusal::Because(why)) =
+                    self.receive_sync(now, tree, sender, time, elements)
+                {
+                    self.refuse_element(sender, why);
+                }
+            }
+            SceneMessage::Delta(elements) => {
+                if let Err(Refusal::Because(why)) = self.receive_delta(now, tree, sender, elements)
+                {
+                    self.refuse_element(sender, why);
                 }
             }
             SceneMessage::Raw(data) => self.emit(Signal::PeerPacket { from: sender, data }),
@@ -197,7 +221,9 @@ impl SceneMultiplayer {
             Ok(()) => return,
             Err(Refusal::Because(why)) => why,
             Err(Refusal::Absent(path)) => {
-                if !self.quirks.absent_nodes && self.early.hold(now, sender, &path, packet) {
+                if !self.quirks.absent_nodes
+                    && self.early.hold(now, sender, Awaited::Path(path), packet)
+                {
                     return;
                 }
                 "no such node"
@@ -209,7 +235,7 @@ impl SceneMultiplayer {
 
     fn handle_simplify(
         &mut self,
-        tree: &dyn NodeTree,
+        tree: &mut dyn NodeTree,
         sender: PeerId,
         id: u32,
         checksum: &[u8; 32],
@@ -238,7 +264,7 @@ impl SceneMultiplayer {
 
     fn handle_call(
         &mut self,
-        tree: &dyn NodeTree,
+        tree: &mut dyn NodeTree,
         sender: PeerId,
         call: RemoteCall,
     ) -> Result<(), Refusal> {

@@ -13,6 +13,7 @@ use crate::SceneMessage;
 use crate::api::{Call, Called};
 use crate::codec::{EncodeError, godot};
 use crate::message::{CallNode, RemoteCall};
+use crate::outbox::Outbox;
 use crate::rpc::RpcConfig;
 use crate::tree::{NodeId, NodeTree};
 
@@ -73,7 +74,7 @@ impl SceneMultiplayer {
     /// Calls `method` of `node` on `target`.
     pub(super) fn call(
         &mut self,
-        tree: &dyn NodeTree,
+        tree: &mut dyn NodeTree,
         target: Target,
         node: NodeId,
         method: &str,
@@ -98,7 +99,7 @@ impl SceneMultiplayer {
             Ok(())
         } else {
             let call = OutgoingCall { node, path, checksum: ids.checksum(), number, config };
-            self.send_call(target, call, args)
+            self.send_call(tree, target, call, args)
         };
         let local =
             at_home.then(|| Call { node, method: method.into(), args: args_at_home, sender: own });
@@ -126,6 +127,9 @@ impl SceneMultiplayer {
     ) {
         let mut links: Vec<(EndpointId, Vec<ConnectionId>)> = Vec::new();
         for &peer in peers {
+            if self.hold_for_paused(peer, travel, prefix, &payload) {
+                continue;
+            }
             match self.peers.route(peer) {
                 Some(Route::Link(endpoint, connection)) => {
                     match links.iter_mut().find(|(id, _)| *id == endpoint) {
@@ -142,6 +146,36 @@ impl SceneMultiplayer {
             }
         }
         self.queue_to_links(&mut links, travel, prefix, &payload);
+    }
+
+    /// Sends one packet to one peer.
+    pub(super) fn send_to(&mut self, peer: PeerId, travel: Travel, prefix: Prefix, payload: Bytes) {
+        if self.hold_for_paused(peer, travel, prefix, &payload) {
+            return;
+        }
+        let Travel { mode, channel } = travel;
+        match self.peers.route(peer) {
+            Some(Route::Link(endpoint, connection)) => {
+                let to = connection.into();
+                self.queue(endpoint, Outgoing { to, mode, channel, prefix, payload });
+            }
+            Some(Route::Relayed) => {
+                let inner = join(prefix, payload);
+                self.send_through_server(peer.get(), travel, inner);
+            }
+            None => self.stats.stray_packets += 1,
+        }
+    }
+
+    /// Whether properties may be sent to `peer` now: it is not paused, and its endpoint takes what it is offered.
+    pub(super) fn takes_replication(&self, peer: PeerId) -> bool {
+        let endpoint = match self.peers.route(peer) {
+            Some(Route::Link(endpoint, _)) => Some(endpoint),
+            Some(Route::Relayed) => self.link(PeerId::SERVER).map(|(endpoint, _)| endpoint),
+            None => None,
+        };
+        let outbox = endpoint.and_then(|endpoint| self.outboxes.get(&endpoint));
+        outbox.is_some_and(Outbox::has_room) && !self.is_paused(peer)
     }
 
     fn queue_to_links(
@@ -196,6 +230,7 @@ impl SceneMultiplayer {
 
     fn send_call(
         &mut self,
+        tree: &mut dyn NodeTree,
         target: Target,
         call: OutgoingCall<'_>,
         args: Vec<Variant>,
@@ -209,8 +244,11 @@ impl SceneMultiplayer {
         {
             return Err(RpcError::UnknownPeer(peer));
         }
-        let peers = self.peers_of(target);
+        let peers = self.callees(tree, call.node, target);
         if peers.is_empty() {
+            if let Target::Peer(peer) = target {
+                return Err(RpcError::NotVisible(peer));
+            }
             return Ok(());
         }
         let OutgoingCall { node, path, checksum, number, config } = call;
@@ -267,6 +305,14 @@ impl SceneMultiplayer {
     pub(super) fn encode(&self, message: &SceneMessage) -> Bytes {
         self.try_encode(message).unwrap_or_default()
     }
+}
+
+/// A packet with its prefix, for where there is another.
+fn join(prefix: Prefix, payload: Bytes) -> Bytes {
+    if prefix == Prefix::EMPTY {
+        return payload;
+    }
+    [prefix.as_slice(), &payload].concat().into()
 }
 
 /// A call that is about to be sent.

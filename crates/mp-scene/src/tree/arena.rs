@@ -1,5 +1,7 @@
 //! The tree that comes with mp: nodes in an arena, children in the order in which they were added.
 
+mod seam;
+
 use std::any::{Any, TypeId, type_name};
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
@@ -10,8 +12,9 @@ use indexmap::IndexMap;
 use mp_core::PeerId;
 use slotmap::SlotMap;
 
-use super::{Group, Node, NodeId, NodeRef, NodeTree};
-use crate::rpc::{Method, MethodTable, RpcConfig, RpcIds, RpcTable};
+use super::class::{ClassOf, NodeClass};
+use super::{Group, Instance, Node, NodeId, NodeRef, NodeTree, TreeChange, TreeError};
+use crate::rpc::{Method, RpcConfig, RpcIds, RpcTable};
 
 /// A tree of nodes with their objects, names and authorities.
 ///
@@ -20,9 +23,8 @@ pub struct Tree {
     nodes: SlotMap<slotmap::DefaultKey, Entry>,
     top: NodeId,
     root: NodeId,
-    tables: HashMap<TypeId, Rc<MethodTable>>,
-    removed: Vec<NodeId>,
-    added: Vec<NodeId>,
+    classes: HashMap<TypeId, Rc<NodeClass>>,
+    changes: Vec<TreeChange>,
 }
 
 struct Entry {
@@ -32,7 +34,8 @@ struct Entry {
     authority: PeerId,
     /// `None` while one of its methods runs.
     object: Option<Box<dyn Node>>,
-    methods: Rc<MethodTable>,
+    class: Rc<NodeClass>,
+    scene_file_path: Option<Rc<str>>,
     node_config: BTreeMap<String, Option<RpcConfig>>,
     rpc_ids: OnceCell<Rc<RpcIds>>,
 }
@@ -51,14 +54,8 @@ impl Tree {
 
         let mut nodes = SlotMap::new();
         let top = NodeId(nodes.insert(Entry::new(top_name, None, Box::new(Group), Rc::default())));
-        let mut tree = Self {
-            nodes,
-            top,
-            root: top,
-            tables: HashMap::new(),
-            removed: Vec::new(),
-            added: Vec::new(),
-        };
+        let (classes, changes) = (HashMap::new(), Vec::new());
+        let mut tree = Self { nodes, top, root: top, classes, changes };
         for name in names {
             tree.root = tree.add(tree.root, name, Group).map_err(|_| bad())?.id();
         }
@@ -77,8 +74,7 @@ impl Tree {
         name: &str,
         object: N,
     ) -> Result<NodeRef<N>, TreeError> {
-        let methods = self.methods_of::<N>();
-        self.insert(parent, name, Box::new(object), methods).map(NodeRef::new)
+        self.add_instance(parent, Instance::new(name, object)).map(NodeRef::new)
     }
 
     /// Adds a node under `parent` with a table of its own instead of that of its type.
@@ -93,20 +89,71 @@ impl Tree {
         object: N,
         table: RpcTable<N>,
     ) -> Result<NodeRef<N>, TreeError> {
-        self.insert(parent, name, Box::new(object), Rc::new(table.erase())).map(NodeRef::new)
+        self.add_instance(parent, Instance::with_table(name, object, table)).map(NodeRef::new)
+    }
+
+    /// Adds a node with all below it under `parent`, and then runs [`Node::enter_tree`] of each, parents first.
+    ///
+    /// # Errors
+    ///
+    /// As [`add`](Self::add), for any name in it; nothing is added then.
+    #[doc(alias = "add_child")]
+    pub fn add_instance(
+        &mut self,
+        parent: NodeId,
+        instance: Instance,
+    ) -> Result<NodeId, TreeError> {
+        if self.entry(parent)?.children.contains_key(&instance.name) {
+            return Err(TreeError::NameTaken(instance.name));
+        }
+        check_names(&instance)?;
+        let first = self.changes.len();
+        let node = self.insert(parent, instance);
+        for index in first..self.changes.len() {
+            if let TreeChange::Added(entered) = self.changes[index] {
+                self.enter(entered);
+            }
+        }
+        Ok(node)
+    }
+
+    /// As [`add_instance`](Self::add_instance); when a sibling has the name, a number behind it makes it another (`Ent`, `Ent2`,
+    /// `Ent3`), as `add_child(node, true)` does in Godot.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn add_readable(
+        &mut self,
+        parent: NodeId,
+        instance: Instance,
+    ) -> Result<NodeId, TreeError> {
+        let siblings = &self.entry(parent)?.children;
+        if !siblings.contains_key(&instance.name) {
+            return self.add_instance(parent, instance);
+        }
+        let stem = instance.name.trim_end_matches(|c: char| c.is_ascii_digit());
+        let number: u64 = instance.name[stem.len()..].parse().unwrap_or(1);
+        let name = (number.saturating_add(1)..)
+            .map(|number| format!("{stem}{number}"))
+            .find(|name| !siblings.contains_key(name));
+        let instance = match name {
+            Some(name) => instance.named(&name),
+            None => instance,
+        };
+        self.add_instance(parent, instance)
     }
 
     /// Gives the multiplayer root an object, in place of the [`Group`] that it begins with: a game whose topmost script has
     /// RPC methods.
     pub fn set_root<N: Node>(&mut self, object: N) -> NodeRef<N> {
-        let methods = self.methods_of::<N>();
-        self.put_root(Box::new(object), methods);
+        self.put_root(Box::new(object), &ClassOf::of::<N>());
         NodeRef::new(self.root)
     }
 
     /// As [`set_root`](Self::set_root), with a table of its own instead of that of its type.
     pub fn set_root_with_table<N: Node>(&mut self, object: N, table: RpcTable<N>) -> NodeRef<N> {
-        self.put_root(Box::new(object), Rc::new(table.erase()));
+        self.put_root(Box::new(object), &ClassOf::own(table));
         NodeRef::new(self.root)
     }
 
@@ -130,12 +177,10 @@ impl Tree {
             parent.children.shift_remove(&name);
         }
         let mut object = None;
-        let mut doomed = vec![node];
-        while let Some(next) = doomed.pop() {
-            let Some(entry) = self.nodes.remove(next.0) else { continue };
-            doomed.extend(entry.children.into_values());
-            self.removed.push(next);
-            if next == node {
+        for leaving in self.subtree(node).into_iter().rev() {
+            let Some(entry) = self.nodes.remove(leaving.0) else { continue };
+            self.changes.push(TreeChange::Removed(leaving));
+            if leaving == node {
                 object = entry.object.map(|object| object as Box<dyn Any>);
             }
         }
@@ -167,7 +212,41 @@ impl Tree {
             siblings.shift_insert(index, name.to_owned(), node);
         }
         name.clone_into(&mut self.nodes[node.0].name);
-        self.added.push(node);
+        self.changes.push(TreeChange::Renamed(node));
+        Ok(())
+    }
+
+    /// Takes a node with all below it to another parent. They stay the same nodes; peers that a spawner announced them to are
+    /// told that they are gone, and, when a spawner has the new parent, that they are there.
+    ///
+    /// # Errors
+    ///
+    /// As [`remove`](Self::remove), and when the new parent has left the tree, lies below the node, or has a child of the name.
+    pub fn reparent(
+        &mut self,
+        node: impl Into<NodeId>,
+        parent: impl Into<NodeId>,
+    ) -> Result<(), TreeError> {
+        let (node, parent) = (node.into(), parent.into());
+        let entry = self.entry(node)?;
+        if self.is_ancestor_or_self(node, self.root) {
+            return Err(TreeError::IsRoot);
+        }
+        if self.is_ancestor_or_self(node, parent) {
+            return Err(TreeError::WithinItself);
+        }
+        let (name, old) = (entry.name.clone(), entry.parent);
+        if self.entry(parent)?.children.contains_key(&name) {
+            return Err(TreeError::NameTaken(name));
+        }
+        let moved = self.subtree(node);
+        self.changes.extend(moved.iter().rev().copied().map(TreeChange::Removed));
+        if let Some(old) = old {
+            self.nodes[old.0].children.shift_remove(&name);
+        }
+        self.nodes[node.0].parent = Some(parent);
+        self.nodes[parent.0].children.insert(name, node);
+        self.changes.extend(moved.into_iter().map(TreeChange::Added));
         Ok(())
     }
 
@@ -200,7 +279,9 @@ impl Tree {
         let mut next = vec![node];
         while let Some(node) = next.pop() {
             let entry = &mut self.nodes[node.0];
-            entry.authority = peer;
+            if std::mem::replace(&mut entry.authority, peer) != peer {
+                self.changes.push(TreeChange::Authority(node));
+            }
             if recursive {
                 next.extend(entry.children.values());
             }
@@ -293,11 +374,6 @@ impl Tree {
         self.nodes.get(node.into().0).into_iter().flat_map(|entry| entry.children.values().copied())
     }
 
-    /// The nodes that have left the tree, and those that have come or have other names, since the last call.
-    pub(crate) fn take_changes(&mut self) -> (Vec<NodeId>, Vec<NodeId>) {
-        (std::mem::take(&mut self.removed), std::mem::take(&mut self.added))
-    }
-
     /// Whether the node is there and none of its methods runs.
     pub(crate) fn is_at_home(&self, node: NodeId) -> bool {
         self.nodes.get(node.0).is_some_and(|entry| entry.object.is_some())
@@ -307,7 +383,7 @@ impl Tree {
     pub(crate) fn check_out(&mut self, node: NodeId) -> Result<CheckedOut, TreeError> {
         let entry = self.entry_mut(node)?;
         let object = entry.object.take().ok_or(TreeError::Busy)?;
-        Ok(CheckedOut { node, object, methods: Rc::clone(&entry.methods) })
+        Ok(CheckedOut { node, object, class: Rc::clone(&entry.class) })
     }
 
     /// Puts it back; a node that was removed meanwhile goes with its object.
@@ -317,34 +393,56 @@ impl Tree {
         }
     }
 
-    /// The methods of a type, made once.
-    fn methods_of<N: Node>(&mut self) -> Rc<MethodTable> {
-        let methods = self.tables.entry(TypeId::of::<N>());
-        Rc::clone(methods.or_insert_with(|| Rc::new(N::rpc_table().erase())))
-    }
-
-    fn insert(
-        &mut self,
-        parent: NodeId,
-        name: &str,
-        object: Box<dyn Node>,
-        methods: Rc<MethodTable>,
-    ) -> Result<NodeId, TreeError> {
-        check_name(name)?;
-        if self.entry(parent)?.children.contains_key(name) {
-            return Err(TreeError::NameTaken(name.to_owned()));
+    fn class(&mut self, of: &ClassOf) -> Rc<NodeClass> {
+        match of {
+            ClassOf::Own(class) => Rc::clone(class),
+            ClassOf::Type(id, make) => {
+                Rc::clone(self.classes.entry(*id).or_insert_with(|| Rc::new(make())))
+            }
         }
-        let id = NodeId(self.nodes.insert(Entry::new(name, Some(parent), object, methods)));
-        self.nodes[parent.0].children.insert(name.to_owned(), id);
-        self.added.push(id);
-        Ok(id)
     }
 
-    fn put_root(&mut self, object: Box<dyn Node>, methods: Rc<MethodTable>) {
+    /// Puts in what has been checked.
+    fn insert(&mut self, parent: NodeId, instance: Instance) -> NodeId {
+        let Instance { name, object, class, authority, scene_file_path, children } = instance;
+        let class = self.class(&class);
+        let mut entry = Entry::new(&name, Some(parent), object, class);
+        entry.authority = authority.unwrap_or(PeerId::SERVER);
+        entry.scene_file_path = scene_file_path;
+        let node = NodeId(self.nodes.insert(entry));
+        self.nodes[parent.0].children.insert(name, node);
+        self.changes.push(TreeChange::Added(node));
+        for child in children {
+            self.insert(node, child);
+        }
+        node
+    }
+
+    fn enter(&mut self, node: NodeId) {
+        if let Ok(mut out) = self.check_out(node) {
+            out.object.enter_tree(self, node);
+            self.check_in(out);
+        }
+    }
+
+    fn put_root(&mut self, object: Box<dyn Node>, class: &ClassOf) {
+        let class = self.class(class);
         let entry = &mut self.nodes[self.root.0];
         entry.object = Some(object);
-        entry.methods = methods;
+        entry.class = class;
         entry.rpc_ids = OnceCell::new();
+    }
+
+    /// `node` and all below it, parents first, in the order in which Godot lets them enter. They leave in the opposite one.
+    fn subtree(&self, node: NodeId) -> Vec<NodeId> {
+        let mut found = Vec::new();
+        let mut next = vec![node];
+        while let Some(node) = next.pop() {
+            found.push(node);
+            let children = self.nodes.get(node.0).into_iter().flat_map(|entry| &entry.children);
+            next.extend(children.rev().map(|(_, &child)| child));
+        }
+        found
     }
 
     fn entry(&self, node: NodeId) -> Result<&Entry, TreeError> {
@@ -372,71 +470,12 @@ impl Tree {
     }
 }
 
-impl NodeTree for Tree {
-    fn find(&self, path: &str) -> Option<NodeId> {
-        let mut steps = path.split('/');
-        let mut node = self.root;
-        if path.starts_with('/') {
-            steps.next();
-            if steps.next() != self.name(self.top) {
-                return None;
-            }
-            node = self.top;
-        }
-        for step in steps {
-            node = match step {
-                "." => node,
-                ".." => self.parent(node)?,
-                name => *self.nodes.get(node.0)?.children.get(name)?,
-            };
-        }
-        Some(node)
-    }
-
-    fn path_of(&self, node: NodeId) -> Option<String> {
-        if !self.contains(node) {
-            return None;
-        }
-        if node == self.root {
-            return Some(".".to_owned());
-        }
-        let (ups, meeting) = self
-            .upwards(self.root)
-            .enumerate()
-            .find(|&(_, above)| self.is_ancestor_or_self(above, node))?;
-        let mut steps: Vec<_> = self
-            .upwards(node)
-            .take_while(|&step| step != meeting)
-            .filter_map(|step| self.name(step))
-            .collect();
-        steps.extend(std::iter::repeat_n("..", ups));
-        steps.reverse();
-        Some(steps.join("/"))
-    }
-
-    fn is_below_root(&self, node: NodeId) -> bool {
-        self.is_ancestor_or_self(self.root, node)
-    }
-
-    fn multiplayer_authority(&self, node: NodeId) -> Option<PeerId> {
-        self.nodes.get(node.0).map(|entry| entry.authority)
-    }
-
-    fn rpc_ids(&self, node: NodeId) -> Option<Rc<RpcIds>> {
-        let entry = self.nodes.get(node.0)?;
-        let ids = entry.rpc_ids.get_or_init(|| {
-            Rc::new(RpcIds::new(&entry.node_config, entry.methods.script_config()))
-        });
-        Some(Rc::clone(ids))
-    }
-}
-
 impl Entry {
     fn new(
         name: &str,
         parent: Option<NodeId>,
         object: Box<dyn Node>,
-        methods: Rc<MethodTable>,
+        class: Rc<NodeClass>,
     ) -> Self {
         Self {
             name: name.to_owned(),
@@ -444,7 +483,8 @@ impl Entry {
             children: IndexMap::new(),
             authority: PeerId::SERVER,
             object: Some(object),
-            methods,
+            class,
+            scene_file_path: None,
             node_config: BTreeMap::new(),
             rpc_ids: OnceCell::new(),
         }
@@ -464,135 +504,33 @@ impl fmt::Debug for Tree {
 pub(crate) struct CheckedOut {
     node: NodeId,
     pub(crate) object: Box<dyn Node>,
-    methods: Rc<MethodTable>,
+    class: Rc<NodeClass>,
 }
 
 impl CheckedOut {
     pub(crate) fn method(&self, name: &str) -> Option<Method> {
-        self.methods.method(name)
+        self.class.methods.method(name)
     }
-}
-
-/// Why the tree refused.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum TreeError {
-    /// Not a name.
-    #[error("{0:?} is no node name: it must not be empty nor contain any of . : @ / \" %")]
-    BadName(String),
-    /// Not a root path.
-    #[error("{0:?} is no root path: it must be absolute, such as \"/root\" or \"/root/Game\"")]
-    BadRootPath(String),
-    /// The node's object is in use.
-    #[error("a method of this node is running; its object can be reached again when it returns")]
-    Busy,
-    /// The multiplayer root and what is above it stay.
-    #[error("the multiplayer root and the nodes above it cannot be removed or renamed")]
-    IsRoot,
-    /// A sibling has the name.
-    #[error("the parent already has a child named {0:?}")]
-    NameTaken(String),
-    /// No node there.
-    #[error("there is no node at {0:?}")]
-    NotFound(String),
-    /// The node was removed.
-    #[error("the node has left the tree")]
-    NotInTree,
-    /// The node's object is of another type.
-    #[error("the node's object is not a {0}")]
-    WrongType(&'static str),
 }
 
 fn check_name(name: &str) -> Result<(), TreeError> {
     if is_valid_name(name) { Ok(()) } else { Err(TreeError::BadName(name.to_owned())) }
 }
 
-fn is_valid_name(name: &str) -> bool {
+fn check_names(instance: &Instance) -> Result<(), TreeError> {
+    check_name(&instance.name)?;
+    for (index, child) in instance.children.iter().enumerate() {
+        if instance.children[..index].iter().any(|sibling| sibling.name == child.name) {
+            return Err(TreeError::NameTaken(child.name.clone()));
+        }
+        check_names(child)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn is_valid_name(name: &str) -> bool {
     !name.is_empty() && !name.contains(['.', ':', '@', '/', '"', '%'])
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn tree() -> (Tree, NodeId) {
-        let mut tree = Tree::new("/root/Game").unwrap();
-        let level = tree.add(tree.root(), "Level", Group).unwrap().id();
-        tree.add(level, "Door", Group).unwrap();
-        (tree, level)
-    }
-
-    #[test]
-    fn a_path_leads_to_its_node_and_back() {
-        let (tree, _) = tree();
-        for path in [".", "Level", "Level/Door", ".."] {
-            assert_eq!(tree.path_of(tree.find(path).unwrap()).as_deref(), Some(path));
-        }
-        assert_eq!(tree.find("/root/Game/Level/Door"), tree.find("Level/./../Level/Door"));
-        assert_eq!(tree.find("../.."), None);
-        assert_eq!(tree.find("Level/Window"), None);
-        assert_eq!(tree.find(""), None);
-    }
-
-    #[test]
-    fn another_node_can_be_the_multiplayer_root() {
-        let (mut tree, level) = tree();
-        let door = tree.find("Level/Door").unwrap();
-        tree.set_root_path("/root/Game/Level").unwrap();
-        assert_eq!((tree.root(), tree.find("Door")), (level, Some(door)));
-        assert_eq!(tree.root_path(), "/root/Game/Level");
-        assert_eq!(tree.path_of(door).as_deref(), Some("Door"));
-
-        let bad = TreeError::BadRootPath("Level".into());
-        assert_eq!(tree.set_root_path("Level").unwrap_err(), bad);
-        let absent = TreeError::NotFound("/root/Nowhere".into());
-        assert_eq!(tree.set_root_path("/root/Nowhere").unwrap_err(), absent);
-        assert_eq!(tree.root(), level, "it stays what it was");
-    }
-
-    #[test]
-    fn a_node_leaves_with_everything_below_it() {
-        let (mut tree, level) = tree();
-        let door = tree.find("Level/Door").unwrap();
-        assert!(tree.remove(level).unwrap().is_some());
-        assert!(!tree.contains(door) && tree.path_of(door).is_none());
-        assert_eq!(tree.take_changes(), (vec![level, door], vec![tree.root(), level, door]));
-        assert_eq!(tree.remove(tree.root()).unwrap_err(), TreeError::IsRoot);
-    }
-
-    #[test]
-    fn a_name_is_refused_when_godot_would_change_it_or_it_is_taken() {
-        let (mut tree, _) = tree();
-        for name in ["", "a/b", "a.b", "a:b", "a@b", "a\"b", "%a"] {
-            let error = tree.add(tree.root(), name, Group).unwrap_err();
-            assert_eq!(error, TreeError::BadName(name.to_owned()));
-        }
-        assert_eq!(
-            tree.add(tree.root(), "Level", Group).unwrap_err(),
-            TreeError::NameTaken("Level".into())
-        );
-        assert!(Tree::new("root").is_err() && Tree::new("/").is_err());
-    }
-
-    #[test]
-    fn authority_reaches_the_children_when_asked_to() {
-        let (mut tree, level) = tree();
-        let door = tree.find("Level/Door").unwrap();
-        let seven = PeerId::new(7).unwrap();
-        tree.set_multiplayer_authority(level, seven, false).unwrap();
-        assert_eq!(tree.multiplayer_authority(door), Some(PeerId::SERVER));
-        tree.set_multiplayer_authority(level, seven, true).unwrap();
-        assert_eq!(tree.multiplayer_authority(door), Some(seven));
-    }
-
-    #[test]
-    fn a_renamed_node_keeps_its_place() {
-        let (mut tree, level) = tree();
-        tree.add(tree.root(), "Second", Group).unwrap();
-        tree.rename(level, "First").unwrap();
-        let names: Vec<_> =
-            tree.children(tree.root()).map(|child| tree.name(child).unwrap()).collect();
-        assert_eq!(names, ["First", "Second"]);
-        assert_eq!(tree.find("First"), Some(level));
-    }
-}
+mod tests;

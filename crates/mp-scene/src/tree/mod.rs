@@ -4,15 +4,24 @@
 //! paths on the wire are relative.
 
 mod arena;
+mod change;
+mod class;
+mod error;
+mod instance;
 mod node;
 
-pub use arena::{Tree, TreeError};
+pub use arena::Tree;
+pub(crate) use arena::is_valid_name;
+pub use change::TreeChange;
+pub use error::TreeError;
+pub use instance::{Instance, PackedScene};
 pub use node::{Group, Node, NodeId, NodeRef};
 
 use std::rc::Rc;
 
 use mp_core::PeerId;
 
+use crate::property::Accessor;
 use crate::rpc::RpcIds;
 
 /// What [`SceneMultiplayer`](crate::SceneMultiplayer) needs of a tree: the seam for an engine that keeps its nodes
@@ -20,6 +29,18 @@ use crate::rpc::RpcIds;
 pub trait NodeTree {
     /// The node at `path`, relative to the multiplayer root (`"A/B"`, `"."`, `"../C"`) or absolute (`"/root/Game/A"`).
     fn find(&self, path: &str) -> Option<NodeId>;
+
+    /// The node at `path`, relative to `from` or absolute.
+    fn find_from(&self, from: NodeId, path: &str) -> Option<NodeId>;
+
+    /// The name of a node; `None` when it has left the tree.
+    fn name_of(&self, node: NodeId) -> Option<&str>;
+
+    /// The parent of a node; `None` for the tree's top, and when it has left the tree.
+    fn parent_of(&self, node: NodeId) -> Option<NodeId>;
+
+    /// The file of the scene that the node is the root of, when it was made from one.
+    fn scene_file_path(&self, node: NodeId) -> Option<&str>;
 
     /// The path of `node` relative to the multiplayer root; `None` when the node has left the tree.
     fn path_of(&self, node: NodeId) -> Option<String>;
@@ -32,4 +53,35 @@ pub trait NodeTree {
 
     /// The RPC ids of `node`, made at first use and kept as long as the node; `None` when the node has left the tree.
     fn rpc_ids(&self, node: NodeId) -> Option<Rc<RpcIds>>;
+
+    /// The object of a node; `None` when the node has left the tree or a method of it runs.
+    fn object_mut(&mut self, node: NodeId) -> Option<&mut dyn Node>;
+
+    /// How a property of a node is read and written; `None` when it has none of that name.
+    fn property(&self, node: NodeId, name: &str) -> Option<Rc<dyn Accessor>>;
+
+    /// Adds nodes that a peer has spawned.
+    ///
+    /// # Errors
+    ///
+    /// When a name is none, or is taken, or the parent has left the tree.
+    fn instantiate(&mut self, parent: NodeId, instance: Instance) -> Result<NodeId, TreeError>;
+
+    /// Adds nodes that this side's spawner has made; when a sibling has the name they get another.
+    ///
+    /// # Errors
+    ///
+    /// As [`instantiate`](Self::instantiate), but for the name.
+    fn instantiate_readable(
+        &mut self,
+        parent: NodeId,
+        instance: Instance,
+    ) -> Result<NodeId, TreeError>;
+
+    /// Removes a node that a peer has despawned, with all below it.
+    fn free(&mut self, node: NodeId);
+
+    /// What has happened since the last call, in order. A subtree that enters is told parents first, one that leaves children
+    /// first.
+    fn take_changes(&mut self) -> Vec<TreeChange>;
 }

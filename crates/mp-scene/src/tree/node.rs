@@ -7,6 +7,8 @@ use std::marker::PhantomData;
 
 use slotmap::DefaultKey;
 
+use super::Tree;
+use crate::property::PropertyTable;
 use crate::rpc::RpcTable;
 
 /// The object of a node: the program's own state and methods.
@@ -36,6 +38,19 @@ pub trait Node: Any {
     {
         RpcTable::new()
     }
+
+    /// The properties that a [`MultiplayerSynchronizer`](crate::MultiplayerSynchronizer) can read and write.
+    fn property_table() -> PropertyTable<Self>
+    where
+        Self: Sized,
+    {
+        PropertyTable::new()
+    }
+
+    /// Runs when the node has entered `tree` with all below it, before peers are told of it and before what they told of it is
+    /// set: the place to give others authority, as in Godot. The node itself, which is `node`, cannot be borrowed meanwhile.
+    #[doc(alias = "_enter_tree")]
+    fn enter_tree(&mut self, _tree: &mut Tree, _node: NodeId) {}
 }
 
 /// A node with nothing of its own, to hold other nodes.

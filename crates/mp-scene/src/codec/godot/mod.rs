@@ -5,6 +5,8 @@
 pub mod compressed;
 mod path;
 mod rpc;
+mod spawn;
+pub(crate) mod sync;
 mod sys;
 pub mod variant;
 
@@ -24,7 +26,11 @@ const REMOTE_CALL: u8 = 0;
 const SIMPLIFY_PATH: u8 = 1;
 const CONFIRM_PATH: u8 = 2;
 const RAW: u8 = 3;
-/// SPAWN, DESPAWN and SYNC are 4 to 6.
+const SPAWN: u8 = 4;
+const DESPAWN: u8 = 5;
+const SYNC: u8 = 6;
+/// Bit 4 of a SYNC: it is a DELTA.
+const DELTA_FLAG: u8 = 1 << 4;
 pub(crate) const SYS: u8 = 7;
 
 pub(super) fn encode(
@@ -44,6 +50,10 @@ pub(super) fn encode(
             out.put_u8(RAW);
             out.put_slice(bytes);
         }
+        SceneMessage::Spawn(spawn) => spawn::encode_spawn(spawn, out)?,
+        SceneMessage::Despawn(net_id) => spawn::encode_despawn(*net_id, out),
+        SceneMessage::Sync { time, elements } => sync::encode_sync(*time, elements, out),
+        SceneMessage::Delta(elements) => sync::encode_delta(elements, out),
         SceneMessage::Auth(bytes) => sys::encode_auth(bytes, out),
         SceneMessage::AddPeer(peer) => sys::encode_peer(sys::ADD_PEER, peer.get(), out),
         SceneMessage::DelPeer(peer) => sys::encode_peer(sys::DEL_PEER, peer.get(), out),
@@ -67,6 +77,12 @@ pub(super) fn decode(
         CONFIRM_PATH => path::decode_confirm(packet, version),
         RAW if packet.len() == 1 => Err(DecodeError::Truncated("the bytes of a raw packet")),
         RAW => Ok(SceneMessage::Raw(packet.slice(1..))),
+        SPAWN => spawn::decode_spawn(packet, limits).map(SceneMessage::Spawn),
+        DESPAWN => spawn::decode_despawn(packet).map(SceneMessage::Despawn),
+        SYNC if sync::is_delta(first) => sync::decode_delta(packet).map(SceneMessage::Delta),
+        SYNC => {
+            sync::decode_sync(packet).map(|(time, elements)| SceneMessage::Sync { time, elements })
+        }
         SYS => sys::decode(packet),
         unknown => Err(DecodeError::UnknownCommand(unknown)),
     }

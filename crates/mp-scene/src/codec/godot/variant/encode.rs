@@ -2,7 +2,8 @@
 
 use bytes::{BufMut, BytesMut};
 use mp_core::variant::{
-    Array, Components, Dictionary, DictionaryIter, ElementType, FullObject, Object, StringName,
+    Array, Basis, Components, Dictionary, DictionaryIter, ElementType, FullObject, Object,
+    Projection, StringName, Transform3D,
 };
 use mp_core::{NodePath, Variant, VariantType};
 
@@ -292,6 +293,28 @@ impl Encoder<'_> {
             value.each(&mut |component| out.put_f32_le(component));
         })
     }
+}
+
+/// As [`encode_variant`], of a value that would take a box in a [`Variant`].
+pub(crate) fn encode_basis(value: &Basis, out: &mut BytesMut) {
+    let mut encoder = Encoder { objects: Objects::Ids, out };
+    encoder.header(VariantType::Basis, 0);
+    encoder.components(&value.transposed());
+}
+
+/// As [`encode_basis`].
+pub(crate) fn encode_transform_3d(value: &Transform3D, out: &mut BytesMut) {
+    let mut encoder = Encoder { objects: Objects::Ids, out };
+    encoder.header(VariantType::Transform3D, 0);
+    encoder.components(&value.basis.transposed());
+    encoder.components(&value.origin);
+}
+
+/// As [`encode_basis`].
+pub(crate) fn encode_projection(value: &Projection, out: &mut BytesMut) {
+    let mut encoder = Encoder { objects: Objects::Ids, out };
+    encoder.header(VariantType::Projection, 0);
+    encoder.components(value);
 }
 
 /// What follows a header to tell an element type.

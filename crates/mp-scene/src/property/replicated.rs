@@ -1,0 +1,161 @@
+//! Fields that say by themselves when they change.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::rc::Rc;
+
+use bytes::BytesMut;
+use mp_core::Variant;
+use mp_core::variant::FromVariantError;
+use slotmap::DefaultKey;
+
+use super::Property;
+use crate::codec::Objects;
+use crate::codec::godot::VariantError;
+
+/// A field that is dirty by construction: to borrow it mutably is to change it, so that a synchronizer whose watched properties are
+/// all of this kind costs nothing while they rest. A plain field works as well, and is compared once per tick.
+///
+/// ```
+/// use mp_scene::prelude::*;
+///
+/// let mut health = Replicated::new(100_i64);
+/// *health -= 30;
+/// assert_eq!(*health, 70);
+/// ```
+///
+/// One synchronizer can rely on it; for a second one that watches the same field it is a plain one.
+#[derive(Default)]
+pub struct Replicated<T> {
+    value: T,
+    mark: Option<Mark>,
+}
+
+impl<T> Replicated<T> {
+    /// A field with this value.
+    pub const fn new(value: T) -> Self {
+        Self { value, mark: None }
+    }
+
+    /// Its value.
+    pub fn into_inner(self) -> T {
+        self.value
+    }
+}
+
+impl<T> From<T> for Replicated<T> {
+    fn from(value: T) -> Self {
+        Self::new(value)
+    }
+}
+
+impl<T> Deref for Replicated<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T> DerefMut for Replicated<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        if let Some(mark) = &self.mark {
+            mark.set();
+        }
+        &mut self.value
+    }
+}
+
+/// A copy belongs to no synchronizer yet.
+impl<T: Clone> Clone for Replicated<T> {
+    fn clone(&self) -> Self {
+        Self::new(self.value.clone())
+    }
+}
+
+impl<T: PartialEq> PartialEq for Replicated<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Replicated<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.value.fmt(f)
+    }
+}
+
+impl<T: Property> Property for Replicated<T> {
+    fn to_variant(&self) -> Variant {
+        self.value.to_variant()
+    }
+
+    fn set_variant(&mut self, value: Variant) -> Result<(), FromVariantError> {
+        (**self).set_variant(value)
+    }
+
+    fn encode(&mut self, objects: Objects, out: &mut BytesMut) -> Result<(), VariantError> {
+        self.value.encode(objects, out)
+    }
+
+    fn attach(&mut self, mark: &Mark) -> bool {
+        let free = self.mark.as_ref().is_none_or(|old| old.is_over() || old.is(mark));
+        if free {
+            self.mark = Some(mark.clone());
+        }
+        free
+    }
+}
+
+/// Which synchronizers have changed, each once.
+pub(crate) type DirtyList = Rc<RefCell<Vec<DefaultKey>>>;
+
+/// Says that something of one synchronizer has changed.
+#[derive(Clone)]
+pub struct Mark(Rc<MarkState>);
+
+struct MarkState {
+    key: DefaultKey,
+    dirty: Cell<bool>,
+    over: Cell<bool>,
+    list: DirtyList,
+}
+
+impl Mark {
+    pub(crate) fn new(key: DefaultKey, list: &DirtyList) -> Self {
+        let (dirty, over) = (Cell::new(false), Cell::new(false));
+        Self(Rc::new(MarkState { key, dirty, over, list: Rc::clone(list) }))
+    }
+
+    /// It has changed.
+    pub(crate) fn set(&self) {
+        if !self.0.dirty.replace(true) && !self.0.over.get() {
+            self.0.list.borrow_mut().push(self.0.key);
+        }
+    }
+
+    /// It has been looked at.
+    pub(crate) fn clear(&self) {
+        self.0.dirty.set(false);
+    }
+
+    /// Its synchronizer is gone.
+    pub(crate) fn end(&self) {
+        self.0.over.set(true);
+    }
+
+    fn is_over(&self) -> bool {
+        self.0.over.get()
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl fmt::Debug for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Mark").field(&self.0.dirty.get()).finish()
+    }
+}

@@ -1,0 +1,299 @@
+//! Which properties a synchronizer sends, and when.
+
+use mp_core::NodePath;
+
+/// Godot's `SceneReplicationConfig`: the properties of a synchronizer, in the order in which they travel.
+///
+/// A property is named as in Godot: the path of its node relative to the synchronizer's root, a colon, the name, and if only a
+/// component is meant that as well: `.:health`, `Gun:ammo`, `.:position:x`. Every side must have the same list.
+///
+/// ```
+/// use mp_scene::prelude::*;
+///
+/// let config = ReplicationConfig::new().spawn(".:name_tag").always(".:position").on_change(".:health");
+/// assert_eq!(config.property_replication_mode(&".:health".into()), Some(ReplicationMode::OnChange));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReplicationConfig {
+    properties: Vec<Entry>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Entry {
+    path: NodePath,
+    spawn: bool,
+    mode: ReplicationMode,
+}
+
+/// When a property is sent, besides in announcements of the node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ReplicationMode {
+    /// Not at all (0).
+    Never = 0,
+    /// At every interval, unreliably (1).
+    #[default]
+    Always = 1,
+    /// When it has changed, reliably (2). At most 64 properties of a config.
+    OnChange = 2,
+}
+
+/// Why a config refuses a property.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReplicationConfigError {
+    /// It is in the list.
+    #[error("{0:?} is in the config already")]
+    Duplicate(String),
+    /// Not a path to a property.
+    #[error("{0:?} names no property; write it as \".:health\" or \"Gun:ammo\"")]
+    NoProperty(String),
+    /// It is not in the list.
+    #[error("{0:?} is not in the config")]
+    NotFound(String),
+    /// One mask has 64 bits on the wire.
+    #[error(
+        "{0:?} would be the 65th on_change property, and 64 fit into a packet; give some to another synchronizer"
+    )]
+    TooManyWatched(String),
+}
+
+impl ReplicationConfig {
+    /// On_change properties of one config at most: their mask on the wire has 64 bits.
+    pub const WATCHED_MAX: usize = 64;
+
+    /// No properties.
+    pub const fn new() -> Self {
+        Self { properties: Vec::new() }
+    }
+
+    /// With a property that is part of announcements and is sent at every interval: Godot's default.
+    ///
+    /// # Panics
+    ///
+    /// When [`add_property`](Self::add_property) refuses it: this is for lists that are written down in the program.
+    #[must_use]
+    #[track_caller]
+    pub fn always(self, path: &str) -> Self {
+        self.with(path, true, ReplicationMode::Always)
+    }
+
+    /// With a property that is part of announcements and is sent when it has changed.
+    ///
+    /// # Panics
+    ///
+    /// As [`always`](Self::always).
+    #[must_use]
+    #[track_caller]
+    pub fn on_change(self, path: &str) -> Self {
+        self.with(path, true, ReplicationMode::OnChange)
+    }
+
+    /// With a property that is part of announcements only.
+    ///
+    /// # Panics
+    ///
+    /// As [`always`](Self::always).
+    #[must_use]
+    #[track_caller]
+    pub fn spawn(self, path: &str) -> Self {
+        self.with(path, true, ReplicationMode::Never)
+    }
+
+    /// With a property that is part of announcements if `spawn`, and otherwise sent as `mode` says.
+    ///
+    /// # Panics
+    ///
+    /// As [`always`](Self::always).
+    #[must_use]
+    #[track_caller]
+    pub fn with(mut self, path: &str, spawn: bool, mode: ReplicationMode) -> Self {
+        let at = self.properties.len();
+        if let Err(error) = self.insert(at, path.into(), spawn, mode) {
+            panic!("{error}");
+        }
+        self
+    }
+
+    /// Adds a property at `index`, or at the end: part of announcements, and sent [always](ReplicationMode::Always).
+    ///
+    /// # Errors
+    ///
+    /// When it is no property path, or is in the list already.
+    pub fn add_property(
+        &mut self,
+        path: impl Into<NodePath>,
+        index: Option<usize>,
+    ) -> Result<(), ReplicationConfigError> {
+        let at = index.unwrap_or(usize::MAX).min(self.properties.len());
+        self.insert(at, path.into(), true, ReplicationMode::default())
+    }
+
+    /// Removes a property; whether it was there.
+    pub fn remove_property(&mut self, path: &NodePath) -> bool {
+        let index = self.property_index(path);
+        index.map(|index| self.properties.remove(index)).is_some()
+    }
+
+    /// Whether a property is part of announcements.
+    ///
+    /// # Errors
+    ///
+    /// When it is not in the list.
+    pub fn property_set_spawn(
+        &mut self,
+        path: &NodePath,
+        spawn: bool,
+    ) -> Result<(), ReplicationConfigError> {
+        self.entry(path)?.spawn = spawn;
+        Ok(())
+    }
+
+    /// When a property is sent.
+    ///
+    /// # Errors
+    ///
+    /// When it is not in the list, or would be watched as the 65th.
+    pub fn property_set_replication_mode(
+        &mut self,
+        path: &NodePath,
+        mode: ReplicationMode,
+    ) -> Result<(), ReplicationConfigError> {
+        let watched = self.watched().filter(|watched| *watched != path).count();
+        let entry = self.entry(path)?;
+        if mode == ReplicationMode::OnChange && watched >= Self::WATCHED_MAX {
+            return Err(ReplicationConfigError::TooManyWatched(path.to_string()));
+        }
+        entry.mode = mode;
+        Ok(())
+    }
+
+    /// Whether a property is sent [always](ReplicationMode::Always); false makes it [never](ReplicationMode::Never). An older way to
+    /// say it.
+    ///
+    /// # Errors
+    ///
+    /// As [`property_set_replication_mode`](Self::property_set_replication_mode).
+    pub fn property_set_sync(
+        &mut self,
+        path: &NodePath,
+        sync: bool,
+    ) -> Result<(), ReplicationConfigError> {
+        self.set_mode_if(path, ReplicationMode::Always, sync)
+    }
+
+    /// Whether a property is sent [on change](ReplicationMode::OnChange); false makes it [never](ReplicationMode::Never). An older way
+    /// to say it.
+    ///
+    /// # Errors
+    ///
+    /// As [`property_set_replication_mode`](Self::property_set_replication_mode).
+    pub fn property_set_watch(
+        &mut self,
+        path: &NodePath,
+        watch: bool,
+    ) -> Result<(), ReplicationConfigError> {
+        self.set_mode_if(path, ReplicationMode::OnChange, watch)
+    }
+
+    /// The properties, in order.
+    #[doc(alias = "get_properties")]
+    pub fn properties(&self) -> impl ExactSizeIterator<Item = &NodePath> {
+        self.properties.iter().map(|entry| &entry.path)
+    }
+
+    /// Whether a property is in the list.
+    pub fn has_property(&self, path: &NodePath) -> bool {
+        self.property_index(path).is_some()
+    }
+
+    /// Where in the list a property is.
+    #[doc(alias = "property_get_index")]
+    pub fn property_index(&self, path: &NodePath) -> Option<usize> {
+        self.properties.iter().position(|entry| entry.path == *path)
+    }
+
+    /// Whether a property is part of announcements; `None` when it is not in the list.
+    #[doc(alias = "property_get_spawn")]
+    pub fn property_spawn(&self, path: &NodePath) -> Option<bool> {
+        self.property_index(path).map(|index| self.properties[index].spawn)
+    }
+
+    /// When a property is sent; `None` when it is not in the list.
+    #[doc(alias = "property_get_replication_mode")]
+    pub fn property_replication_mode(&self, path: &NodePath) -> Option<ReplicationMode> {
+        self.property_index(path).map(|index| self.properties[index].mode)
+    }
+
+    /// Whether a property is sent always; `None` when it is not in the list.
+    #[doc(alias = "property_get_sync")]
+    pub fn property_sync(&self, path: &NodePath) -> Option<bool> {
+        self.property_replication_mode(path).map(|mode| mode == ReplicationMode::Always)
+    }
+
+    /// Whether a property is sent on change; `None` when it is not in the list.
+    #[doc(alias = "property_get_watch")]
+    pub fn property_watch(&self, path: &NodePath) -> Option<bool> {
+        self.property_replication_mode(path).map(|mode| mode == ReplicationMode::OnChange)
+    }
+
+    /// The properties of announcements, in order.
+    pub(crate) fn spawned(&self) -> impl Iterator<Item = &NodePath> {
+        self.properties.iter().filter(|entry| entry.spawn).map(|entry| &entry.path)
+    }
+
+    /// Those that are sent always, in order.
+    pub(crate) fn synced(&self) -> impl Iterator<Item = &NodePath> {
+        self.of_mode(ReplicationMode::Always)
+    }
+
+    /// Those that are sent on change, in order: the bits of a mask.
+    pub(crate) fn watched(&self) -> impl Iterator<Item = &NodePath> {
+        self.of_mode(ReplicationMode::OnChange)
+    }
+
+    fn of_mode(&self, mode: ReplicationMode) -> impl Iterator<Item = &NodePath> {
+        self.properties.iter().filter(move |entry| entry.mode == mode).map(|entry| &entry.path)
+    }
+
+    fn set_mode_if(
+        &mut self,
+        path: &NodePath,
+        mode: ReplicationMode,
+        on: bool,
+    ) -> Result<(), ReplicationConfigError> {
+        if on {
+            return self.property_set_replication_mode(path, mode);
+        }
+        let entry = self.entry(path)?;
+        if entry.mode == mode {
+            entry.mode = ReplicationMode::Never;
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, path: &NodePath) -> Result<&mut Entry, ReplicationConfigError> {
+        let index = self.property_index(path);
+        let not_found = || ReplicationConfigError::NotFound(path.to_string());
+        index.map(|index| &mut self.properties[index]).ok_or_else(not_found)
+    }
+
+    fn insert(
+        &mut self,
+        at: usize,
+        path: NodePath,
+        spawn: bool,
+        mode: ReplicationMode,
+    ) -> Result<(), ReplicationConfigError> {
+        if path.subnames().is_empty() {
+            return Err(ReplicationConfigError::NoProperty(path.to_string()));
+        }
+        if self.has_property(&path) {
+            return Err(ReplicationConfigError::Duplicate(path.to_string()));
+        }
+        if mode == ReplicationMode::OnChange && self.watched().count() >= Self::WATCHED_MAX {
+            return Err(ReplicationConfigError::TooManyWatched(path.to_string()));
+        }
+        self.properties.insert(at, Entry { path, spawn, mode });
+        Ok(())
+    }
+}

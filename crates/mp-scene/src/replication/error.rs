@@ -1,0 +1,78 @@
+//! Why something is not replicated.
+
+use crate::property::PropertyError;
+use crate::tree::TreeError;
+
+/// What is wrong with a synchronizer, so that it sends nothing, or not now.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReplicationError {
+    /// A property cannot be read.
+    #[error("{synchronizer}: property {property:?}: {error}")]
+    Property {
+        /// Path of the synchronizer.
+        synchronizer: String,
+        /// Path of the property.
+        property: String,
+        /// Why.
+        error: PropertyError,
+    },
+    /// The state takes more than a packet may.
+    #[error(
+        "{synchronizer}: its {kind} properties take {len} bytes together, and {setting} is {max}; \
+         set that higher, or give some of them to another synchronizer"
+    )]
+    TooLarge {
+        /// Path of the synchronizer.
+        synchronizer: String,
+        /// Which properties: `always` or `on_change`.
+        kind: &'static str,
+        /// Their size now.
+        len: usize,
+        /// The setting.
+        setting: &'static str,
+        /// Its value in bytes.
+        max: usize,
+    },
+    /// `root_path` leads nowhere.
+    #[error("{synchronizer}: there is no node at its root_path {root_path:?}")]
+    NoRoot {
+        /// Path of the synchronizer.
+        synchronizer: String,
+        /// The setting.
+        root_path: String,
+    },
+}
+
+/// Why a spawner did not spawn.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SpawnError {
+    /// There is no spawner.
+    #[error("the node is no MultiplayerSpawner in the tree")]
+    NoSpawner,
+    /// The branch runs another protocol.
+    #[error("this branch was built with a MultiplayerApi that has no SceneMultiplayer")]
+    NoSceneMultiplayer,
+    /// Another peer has authority over the spawner.
+    #[error("peer {0} has authority over the spawner, and only it may spawn")]
+    NotAuthority(mp_core::PeerId),
+    /// `spawn_path` leads nowhere.
+    #[error("there is no node at the spawn_path {0:?}")]
+    NoParent(String),
+    /// `spawn_limit` is reached.
+    #[error("the spawner has {0} nodes, its spawn_limit")]
+    Limit(u32),
+    /// There is no spawn function.
+    #[error("the spawner has no spawn function; give it one with `spawn_function`")]
+    NoFunction,
+    /// The spawn function made nothing of the data.
+    #[error("the spawn function returned nothing")]
+    Declined,
+    /// The data has no form on the wire.
+    #[error("the data cannot be encoded: {0}")]
+    Data(#[from] crate::codec::godot::VariantError),
+    /// The tree refused the node.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+}

@@ -1,0 +1,5 @@
+//! Interest by distance.
+
+/// Placeholder.
+#[derive(Debug, Default)]
+pub struct InterestGrid;

@@ -1,0 +1,147 @@
+//! SPAWN and DESPAWN.
+
+use bytes::Bytes;
+use mp_core::PeerId;
+
+use super::super::SceneMultiplayer;
+use super::super::send::Travel;
+use super::Origin;
+use super::follow::object;
+use crate::SceneMessage;
+use crate::message::{Spawn, SpawnOf};
+use crate::property::PropertyError;
+use crate::replication::{MultiplayerSpawner, ReplicationError};
+use crate::tree::{NodeId, NodeTree};
+
+impl SceneMultiplayer {
+    /// Announces the entities that have entered the tree, as they are now.
+    pub(super) fn announce_ready(&mut self, tree: &mut dyn NodeTree) {
+        for node in std::mem::take(&mut self.replication.ready) {
+            self.update_spawn_visibility(tree, None, node);
+        }
+    }
+
+    /// Announces an entity to peers that lack it.
+    pub(super) fn announce(&mut self, tree: &mut dyn NodeTree, node: NodeId, peers: &[PeerId]) {
+        if peers.is_empty() {
+            return;
+        }
+        let Some(entity) = self.replication.entities.get(&node) else { return };
+        let Origin::Own { spawner } = entity.origin else { return };
+        let spawn = match self.spawn_message(tree, node, spawner) {
+            Some(spawn) => self.encode(&SceneMessage::Spawn(spawn)),
+            None => return,
+        };
+        for &peer in peers {
+            self.tell_path(tree, peer, spawner);
+            self.send_packet(&[peer], Travel::INTERNAL, spawn.clone());
+            if let Some(entity) = self.replication.entities.get_mut(&node) {
+                entity.announced_to.insert(peer);
+            }
+            // Synchronizers with a net id need no confirmation any more.
+            if let Some(info) = self.replication.peers.get_mut(&peer) {
+                info.plan = None;
+            }
+        }
+    }
+
+    /// Takes an entity back from peers that have it.
+    pub(super) fn take_back(&mut self, node: NodeId, peers: &[PeerId]) {
+        let Some(entity) = self.replication.entities.get_mut(&node) else { return };
+        let net_id = entity.net_id;
+        for peer in peers {
+            entity.announced_to.swap_remove(peer);
+        }
+        if !peers.is_empty() {
+            let despawn = self.encode(&SceneMessage::Despawn(net_id));
+            self.send_packet(peers, Travel::INTERNAL, despawn);
+        }
+    }
+
+    /// Takes an entity back from everyone that has it, in the order of the peers.
+    pub(super) fn say_gone(&mut self, node: NodeId) {
+        let replication = &self.replication;
+        let Some(entity) = replication.entities.get(&node) else { return };
+        let knows = |peer: &PeerId| entity.announced_to.contains(peer);
+        let peers: Vec<_> = replication.peers.keys().copied().filter(knows).collect();
+        self.take_back(node, &peers);
+    }
+
+    /// Announces the path of a node to a peer that was not told; whether the peer has confirmed it.
+    pub(super) fn tell_path(&mut self, tree: &dyn NodeTree, peer: PeerId, node: NodeId) -> bool {
+        let id = self.paths.id_of(node);
+        if self.paths.tell(peer, id)
+            && let (Some(path), Some(ids)) = (tree.path_of(node), tree.rpc_ids(node))
+        {
+            let checksum = *ids.checksum();
+            self.send_message(&SceneMessage::SimplifyPath { id, checksum, path }, peer);
+        }
+        self.paths.is_confirmed(peer, id)
+    }
+
+    fn spawn_message(
+        &mut self,
+        tree: &mut dyn NodeTree,
+        node: NodeId,
+        spawner: NodeId,
+    ) -> Option<Spawn> {
+        let of = match self.replication.data.get(&node) {
+            Some((_, data)) => SpawnOf::Data(data.clone()),
+            None => {
+                let path = tree.scene_file_path(node)?.to_owned();
+                SpawnOf::Scene(object::<MultiplayerSpawner>(tree, spawner)?.number_of(&path)?)
+            }
+        };
+        let name = tree.name_of(node)?.to_owned();
+        let (own, objects) = (self.unique_id, self.objects);
+
+        // The state first: without it nothing is announced, and no number is used up.
+        let replication = &mut self.replication;
+        let keys = replication.entities.get(&node)?.synchronizers.clone();
+        let mut state = bytes::BytesMut::new();
+        let mut sent = Vec::new();
+        for key in keys {
+            let Some(synchronizer) = replication.synchronizers.get_mut(key) else { continue };
+            if synchronizer.authority != own {
+                continue;
+            }
+            let entity = synchronizer.entity;
+            for property in &mut synchronizer.spawned {
+                if let Err(error) = property.encode(tree, entity, objects, &mut state) {
+                    let property = property.path().to_string();
+                    let error = cannot_read(tree, synchronizer.node, property, error);
+                    replication.fail(key, error);
+                    return None;
+                }
+            }
+            sent.push(key);
+        }
+
+        let fresh = replication.entities.get(&node)?.net_id == 0;
+        if fresh {
+            let net_id = replication.next_net_id();
+            replication.entities.get_mut(&node)?.net_id = net_id;
+        }
+        let mut synchronizers = Vec::new();
+        for key in sent {
+            if replication.synchronizers.get(key)?.net_id == 0 {
+                let net_id = replication.next_net_id();
+                replication.synchronizers.get_mut(key)?.net_id = net_id;
+            }
+            synchronizers.push(replication.synchronizers.get(key)?.net_id);
+        }
+        let net_id = replication.entities.get(&node)?.net_id;
+        let spawner = self.paths.id_of(spawner);
+        Some(Spawn { of, spawner, net_id, synchronizers, name, state: Bytes::from(state) })
+    }
+}
+
+pub(super) fn cannot_read(
+    tree: &dyn NodeTree,
+    synchronizer: NodeId,
+    property: String,
+    error: PropertyError,
+) -> ReplicationError {
+    let synchronizer = tree.path_of(synchronizer).unwrap_or_default();
+    ReplicationError::Property { synchronizer, property, error }
+}

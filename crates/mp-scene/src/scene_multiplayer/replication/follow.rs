@@ -1,0 +1,421 @@
+//! Keeping up with the tree: spawners, synchronizers and entities that come and go.
+
+use std::any::Any;
+
+use mp_core::{Instant, PeerId};
+use slotmap::DefaultKey as Key;
+
+use super::super::SceneMultiplayer;
+use super::super::early::Awaited;
+use super::state::Synchronizer;
+use super::{Origin, Spawner};
+use crate::property::{Mark, PropertyError};
+use crate::replication::{
+    Change, MultiplayerSpawner, MultiplayerSynchronizer, ReplicationError, SpawnError,
+};
+use crate::signal::Signal;
+use crate::tree::{NodeId, NodeTree, TreeChange};
+
+impl SceneMultiplayer {
+    /// Does what follows from what has become of the tree, of the peers and of the settings of spawners and synchronizers.
+    pub(in crate::scene_multiplayer) fn follow(&mut self, now: Instant, tree: &mut dyn NodeTree) {
+        loop {
+            let doomed = std::mem::take(&mut self.replication.doomed);
+            doomed.into_iter().for_each(|node| tree.free(node));
+            let changes = tree.take_changes();
+            let joiners = std::mem::take(&mut self.replication.joiners);
+            let noted = std::mem::take(&mut *self.replication.inbox.borrow_mut());
+            if changes.is_empty() && joiners.is_empty() && noted.is_empty() {
+                break;
+            }
+            for &change in &changes {
+                self.follow_change(tree, change);
+            }
+            self.announce_ready(tree);
+            for peer in joiners {
+                self.tell_joiner(tree, peer);
+            }
+            for node in noted {
+                self.follow_settings(tree, node);
+            }
+            self.receive_early(now, tree, &changes);
+        }
+        for error in self.replication.take_errors() {
+            self.emit(Signal::ReplicationFailed(Box::new(error)));
+        }
+    }
+
+    /// Follows a spawner or synchronizer that was left alone.
+    pub(crate) fn follow_node(&mut self, tree: &mut dyn NodeTree, node: NodeId) {
+        self.node_added(tree, node);
+    }
+
+    /// Leaves a spawner or synchronizer alone; false when it was not followed.
+    pub(crate) fn unfollow_node(&mut self, tree: &mut dyn NodeTree, node: NodeId) -> bool {
+        let known = self.replication.spawners.contains_key(&node)
+            || self.replication.by_node.contains_key(&node);
+        self.spawner_removed(node);
+        self.synchronizer_removed(node);
+        if let Some(synchronizer) = object::<MultiplayerSynchronizer>(tree, node) {
+            synchronizer.unfollow();
+        }
+        known
+    }
+
+    /// The waiting packets of nodes that are there now.
+    fn receive_early(&mut self, now: Instant, tree: &mut dyn NodeTree, changes: &[TreeChange]) {
+        for change in changes {
+            let (TreeChange::Added(node) | TreeChange::Renamed(node)) = *change else { continue };
+            if !self.early.awaits_nodes() {
+                return;
+            }
+            let Some(path) = tree.path_of(node) else { continue };
+            for waiting in self.early.take(&Awaited::Path(path)) {
+                self.receive_inner(now, tree, waiting.sender, &waiting.packet);
+            }
+        }
+    }
+
+    fn follow_change(&mut self, tree: &mut dyn NodeTree, change: TreeChange) {
+        match change {
+            TreeChange::Added(node) => self.node_added(tree, node),
+            TreeChange::Removed(node) => {
+                // What came before it is announced before it.
+                self.announce_ready(tree);
+                self.paths.remove_node(node);
+                self.spawner_removed(node);
+                self.synchronizer_removed(node);
+                self.entity_removed(node);
+            }
+            TreeChange::Renamed(_) => {}
+            TreeChange::Authority(node) => self.authority_changed(tree, node),
+        }
+    }
+
+    fn node_added(&mut self, tree: &mut dyn NodeTree, node: NodeId) {
+        self.entity_added(tree, node);
+        let inbox = std::rc::Rc::clone(&self.replication.inbox);
+        if let Some(spawner) = object::<MultiplayerSpawner>(tree, node) {
+            spawner.follow(node, &inbox);
+            self.replication.spawners.insert(node, Spawner::default());
+            self.find_spawn_parent(tree, node);
+        } else if object::<MultiplayerSynchronizer>(tree, node).is_some() {
+            self.synchronizer_added(tree, node);
+        }
+        // A spawner may have waited for its spawn parent.
+        let waiting =
+            self.replication.spawners.iter().filter(|(_, spawner)| spawner.parent.is_none());
+        let waiting: Vec<_> = waiting.map(|(&spawner, _)| spawner).collect();
+        for spawner in waiting {
+            self.find_spawn_parent(tree, spawner);
+        }
+    }
+
+    fn find_spawn_parent(&mut self, tree: &mut dyn NodeTree, spawner: NodeId) {
+        let path = object::<MultiplayerSpawner>(tree, spawner).map(|s| s.spawn_path().to_owned());
+        let parent =
+            path.filter(|path| !path.is_empty()).and_then(|path| tree.find_from(spawner, &path));
+        if let Some(state) = self.replication.spawners.get_mut(&spawner) {
+            state.parent = parent;
+        }
+    }
+
+    /// A node that a spawner of this side has to announce.
+    fn entity_added(&mut self, tree: &mut dyn NodeTree, node: NodeId) {
+        let replication = &mut self.replication;
+        if replication.incoming.as_ref().is_some_and(|incoming| incoming.entity == node) {
+            return;
+        }
+        let spawner = if let Some((spawner, _)) = replication.data.get(&node) {
+            Some(*spawner)
+        } else {
+            let (own, parent) = (self.unique_id, tree.parent_of(node));
+            let Some(path) = tree.scene_file_path(node).map(str::to_owned) else { return };
+            let spawners = replication.spawners.iter();
+            let mut candidates =
+                spawners.filter(|(_, state)| state.parent.is_some() && state.parent == parent);
+            candidates.find_map(|(&spawner, _)| {
+                let is_own = tree.multiplayer_authority(spawner) == Some(own);
+                let settings = object::<MultiplayerSpawner>(tree, spawner)?;
+                (is_own && settings.number_of(&path).is_some()).then_some(spawner)
+            })
+        };
+        let Some(spawner) = spawner else { return };
+        replication.last_order += 1;
+        let order = replication.last_order;
+        let entity = replication.entities.entry(node).or_default();
+        (entity.origin, entity.order) = (Origin::Own { spawner }, order);
+        if let Some(state) = replication.spawners.get_mut(&spawner) {
+            state.own.insert(node);
+        }
+        replication.ready.insert(node);
+    }
+
+    pub(super) fn entity_removed(&mut self, node: NodeId) {
+        self.replication.ready.swap_remove(&node);
+        self.replication.data.remove(&node);
+        self.say_gone(node);
+        let Some(entity) = self.replication.entities.swap_remove(&node) else { return };
+        if let Origin::Own { spawner } = entity.origin
+            && let Some(state) = self.replication.spawners.get_mut(&spawner)
+        {
+            state.own.swap_remove(&node);
+        }
+    }
+
+    /// What it announced is gone for the others, and stays here.
+    fn spawner_removed(&mut self, node: NodeId) {
+        for state in self.replication.spawners.values_mut() {
+            if state.parent == Some(node) {
+                state.parent = None;
+            }
+        }
+        let Some(spawner) = self.replication.spawners.swap_remove(&node) else { return };
+        for entity in spawner.own {
+            self.say_gone(entity);
+            if let Some(entity) = self.replication.entities.get_mut(&entity) {
+                entity.origin = Origin::Scene;
+            }
+        }
+    }
+
+    fn synchronizer_added(&mut self, tree: &mut dyn NodeTree, node: NodeId) {
+        let Some(authority) = tree.multiplayer_authority(node) else { return };
+        let replication = &mut self.replication;
+        let inbox = std::rc::Rc::clone(&replication.inbox);
+        let Some(settings) = object::<MultiplayerSynchronizer>(tree, node) else { return };
+        settings.follow(node, &inbox);
+        let asked = settings.is_asked_each_tick();
+        let root_path = settings.root_path().to_owned();
+        let mut synchronizer = Synchronizer::new(node, node, authority, settings);
+        let root = tree.find_from(node, &root_path);
+        synchronizer.entity = root.unwrap_or(node);
+        let resolved = synchronizer.resolve(tree);
+        let key = replication.synchronizers.insert(synchronizer);
+        replication.by_node.insert(node, key);
+        if asked {
+            replication.asked.insert(key);
+        }
+
+        let name = || tree.path_of(node).unwrap_or_default();
+        let error = match (root, resolved) {
+            (None, _) => Some(ReplicationError::NoRoot { synchronizer: name(), root_path }),
+            (_, Err((property, error))) => {
+                Some(ReplicationError::Property { synchronizer: name(), property, error })
+            }
+            _ => None,
+        };
+        if let Some(error) = error {
+            self.refuse(key, error);
+            return;
+        }
+        self.watch_marks(tree, key);
+        let entity = self.replication.synchronizers[key].entity;
+        let entity = self.replication.entities.entry(entity).or_default();
+        entity.synchronizers.push(key);
+        self.check_sizes(tree, key);
+        self.update_sync_visibility(tree, None, key);
+        self.apply_announced(tree, key);
+    }
+
+    /// Lets fields that can say by themselves when they change do so; if all can, the synchronizer need not be looked at.
+    fn watch_marks(&mut self, tree: &mut dyn NodeTree, key: Key) {
+        let replication = &mut self.replication;
+        let mark = Mark::new(key, &replication.dirty);
+        let Some(synchronizer) = replication.synchronizers.get_mut(key) else { return };
+        let entity = synchronizer.entity;
+        let mut tells = true;
+        for watched in &mut synchronizer.watched {
+            tells &= watched.property.attach(tree, entity, &mark);
+        }
+        if !tells {
+            replication.polled.insert(key);
+        }
+        synchronizer.mark = Some(mark);
+    }
+
+    /// Refuses a state that no packet could carry, as soon as it is configured.
+    fn check_sizes(&mut self, tree: &mut dyn NodeTree, key: Key) {
+        let (own, objects) = (self.unique_id, self.objects);
+        let replication = &mut self.replication;
+        let synchronizer = &mut replication.synchronizers[key];
+        if synchronizer.authority != own {
+            return;
+        }
+        let entity = synchronizer.entity;
+        let scratch = &mut replication.scratch.value;
+        scratch.clear();
+        let mut error = None;
+        for property in &mut synchronizer.synced {
+            error = error.or_else(|| property.encode(tree, entity, objects, scratch).err());
+        }
+        let synced = scratch.len();
+        scratch.clear();
+        for watched in &mut synchronizer.watched {
+            let property = &mut watched.property;
+            error = error.or_else(|| property.encode(tree, entity, objects, scratch).err());
+        }
+        let deltas = scratch.len();
+        // What cannot be read now, because a method of the node runs, may be read later.
+        if matches!(error, None | Some(PropertyError::Unreachable)) {
+            let (sync_max, delta_max) = (replication.sync_packet_max, replication.delta_packet_max);
+            let node = synchronizer.node;
+            if synced > sync_max {
+                let error = too_large(tree, node, SYNC, synced, sync_max);
+                self.refuse(key, error);
+            } else if deltas > delta_max {
+                let error = too_large(tree, node, DELTA, deltas, delta_max);
+                self.refuse(key, error);
+            }
+        }
+    }
+
+    fn refuse(&mut self, key: Key, error: ReplicationError) {
+        if let Some(synchronizer) = self.replication.synchronizers.get_mut(key) {
+            synchronizer.refused = true;
+        }
+        self.replication.fail(key, error);
+    }
+
+    pub(super) fn synchronizer_removed(&mut self, node: NodeId) {
+        let replication = &mut self.replication;
+        let Some(key) = replication.by_node.remove(&node) else { return };
+        let Some(synchronizer) = replication.synchronizers.remove(key) else { return };
+        if let Some(mark) = synchronizer.mark {
+            mark.end();
+        }
+        replication.polled.swap_remove(&key);
+        replication.lagging.swap_remove(&key);
+        replication.asked.swap_remove(&key);
+        for peer in synchronizer.seen_by {
+            if let Some(info) = replication.peers.get_mut(&peer) {
+                info.synchronizers.swap_remove(&key);
+                info.last_delta.remove(&key);
+                info.plan = None;
+            }
+        }
+        if let Some(info) = replication.peers.get_mut(&synchronizer.authority)
+            && info.named.get(&synchronizer.net_id) == Some(&key)
+        {
+            info.named.remove(&synchronizer.net_id);
+        }
+        if let Some(entity) = replication.entities.get_mut(&synchronizer.entity) {
+            entity.synchronizers.retain(|&other| other != key);
+            if entity.synchronizers.is_empty() && entity.origin == Origin::Scene {
+                replication.entities.swap_remove(&synchronizer.entity);
+            }
+        }
+    }
+
+    /// A synchronizer under another authority begins anew.
+    fn authority_changed(&mut self, tree: &mut dyn NodeTree, node: NodeId) {
+        let Some(&key) = self.replication.by_node.get(&node) else { return };
+        let before = self.replication.synchronizers.get(key).map(|s| s.authority);
+        if before != tree.multiplayer_authority(node) {
+            self.synchronizer_removed(node);
+            self.synchronizer_added(tree, node);
+        }
+    }
+
+    fn follow_settings(&mut self, tree: &mut dyn NodeTree, node: NodeId) {
+        if let Some(spawner) = object::<MultiplayerSpawner>(tree, node) {
+            if spawner.take_changed() {
+                self.find_spawn_parent(tree, node);
+            }
+            return;
+        }
+        let Some(synchronizer) = object::<MultiplayerSynchronizer>(tree, node) else { return };
+        let changes = synchronizer.take_changes();
+        if changes.contains(&Change::Content) {
+            self.synchronizer_removed(node);
+            self.synchronizer_added(tree, node);
+            return;
+        }
+        for change in changes {
+            match change {
+                Change::Content => {}
+                Change::Timing => self.follow_timing(tree, node),
+                Change::Visibility(peer) => self.visibility_changed(tree, node, peer),
+            }
+        }
+    }
+
+    fn follow_timing(&mut self, tree: &mut dyn NodeTree, node: NodeId) {
+        let Some(&key) = self.replication.by_node.get(&node) else { return };
+        let Some(settings) = object::<MultiplayerSynchronizer>(tree, node) else { return };
+        let Some(synchronizer) = self.replication.synchronizers.get_mut(key) else { return };
+        synchronizer.interval = settings.interval();
+        synchronizer.delta_interval = settings.interval_of_deltas();
+        synchronizer.signals = settings.has_signals();
+        synchronizer.next_delta = None;
+        if settings.is_asked_each_tick() {
+            self.replication.asked.insert(key);
+        } else {
+            self.replication.asked.swap_remove(&key);
+        }
+    }
+
+    /// Makes a node out of data with the spawner's function, and announces it.
+    pub(crate) fn spawn(
+        &mut self,
+        tree: &mut dyn NodeTree,
+        spawner: NodeId,
+        data: mp_core::Variant,
+    ) -> Result<NodeId, SpawnError> {
+        let authority = tree.multiplayer_authority(spawner);
+        let Some(settings) = object::<MultiplayerSpawner>(tree, spawner) else {
+            return Err(SpawnError::NoSpawner);
+        };
+        let (limit, path) = (settings.limit(), settings.spawn_path().to_owned());
+        let function = settings.function();
+        if let Some(other) = authority.filter(|&authority| authority != self.unique_id) {
+            return Err(SpawnError::NotAuthority(other));
+        }
+        let state = self.replication.spawners.get(&spawner).ok_or(SpawnError::NoSpawner)?;
+        let parent = state.parent.ok_or(SpawnError::NoParent(path))?;
+        if limit > 0 && state.own.len() >= limit as usize {
+            return Err(SpawnError::Limit(limit));
+        }
+        check_data(&data)?;
+        let made = function.ok_or(SpawnError::NoFunction)?.make(&data);
+        let node = tree.instantiate_readable(parent, made.ok_or(SpawnError::Declined)?)?;
+        self.replication.data.insert(node, (spawner, data));
+        Ok(node)
+    }
+}
+
+/// The object of `node`, when it is a `T`.
+pub(super) fn object<T: 'static>(tree: &mut dyn NodeTree, node: NodeId) -> Option<&mut T> {
+    let object: &mut dyn Any = tree.object_mut(node)?;
+    object.downcast_mut()
+}
+
+/// What an error says of a packet: its kind of properties, and the setting that bounds it.
+type Packet = (&'static str, &'static str);
+
+pub(super) const SYNC: Packet = ("always", "max_sync_packet_size");
+pub(super) const DELTA: Packet = ("on_change", "max_delta_packet_size");
+
+pub(super) fn too_large(
+    tree: &dyn NodeTree,
+    node: NodeId,
+    (kind, setting): Packet,
+    len: usize,
+    max: usize,
+) -> ReplicationError {
+    let synchronizer = tree.path_of(node).unwrap_or_default();
+    ReplicationError::TooLarge { synchronizer, kind, len, setting, max }
+}
+
+/// Data that could not be announced later is refused now.
+fn check_data(data: &mp_core::Variant) -> Result<(), SpawnError> {
+    let mut encoded = bytes::BytesMut::new();
+    let objects = crate::codec::Objects::Ids;
+    crate::codec::godot::compressed::encode_compressed(data, objects, &mut encoded)?;
+    Ok(())
+}
+
+/// Whether this side's own id makes `peer` the authority. Kept apart so that it reads the same everywhere.
+pub(super) fn is_own(own: PeerId, synchronizer: &Synchronizer) -> bool {
+    synchronizer.authority == own && !synchronizer.refused
+}

@@ -1,0 +1,247 @@
+//! What SceneMultiplayer knows of replication, and how it says and hears it (Godot: `SceneReplicationInterface`).
+//!
+//! * `follow` keeps up with the tree: spawners, synchronizers and entities that come and go;
+//! * `visibility` settles who may see what;
+//! * `announce` says SPAWN and DESPAWN, `step` SYNC and DELTA;
+//! * `receive` hears them;
+//! * `state` is one synchronizer.
+//!
+//! What is settled is kept: for each synchronizer the peers that see it and the other way round, and for each peer a plan of what it
+//! is sent at every step. Peers with the same plan share the packets of a step. So a step costs what is sent and what has changed.
+
+mod announce;
+mod follow;
+mod receive;
+mod state;
+mod step;
+mod visibility;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::rc::Rc;
+
+use bytes::Bytes;
+use indexmap::{IndexMap, IndexSet};
+use mp_core::{Instant, PeerId, Variant};
+use slotmap::{DefaultKey as Key, SlotMap};
+
+use crate::property::DirtyList;
+use crate::replication::{Inbox, ReplicationError};
+use crate::tree::NodeId;
+use state::Synchronizer;
+use step::{Plan, Scratch};
+
+/// Largest SYNC in bytes: Godot's default, which fits a datagram.
+pub(super) const SYNC_PACKET_MAX: usize = 1350;
+
+/// Largest DELTA in bytes: Godot's default.
+pub(super) const DELTA_PACKET_MAX: usize = 65_535;
+
+#[derive(Debug)]
+pub(super) struct Replication {
+    spawners: IndexMap<NodeId, Spawner>,
+    entities: IndexMap<NodeId, Entity>,
+    synchronizers: SlotMap<Key, Synchronizer>,
+    by_node: HashMap<NodeId, Key>,
+    peers: IndexMap<PeerId, PeerInfo>,
+    last_net_id: u32,
+    last_order: u64,
+
+    /// Entities that are about to be announced, in the order in which they entered.
+    ready: IndexSet<NodeId>,
+    /// Peers that were admitted and have yet to be told what there is.
+    joiners: Vec<PeerId>,
+    /// What peers that are gone had spawned.
+    doomed: Vec<NodeId>,
+    /// The data of entities that were made from data.
+    data: HashMap<NodeId, (NodeId, Variant)>,
+    /// The announcement that is being followed.
+    incoming: Option<Incoming>,
+    errors: Vec<ReplicationError>,
+
+    /// Nodes whose settings have changed.
+    inbox: Inbox,
+    /// Synchronizers whose `Replicated` fields have changed.
+    dirty: DirtyList,
+    /// Synchronizers of this side with watched fields that cannot say so.
+    polled: IndexSet<Key>,
+    /// Synchronizers of which some peer lacks a change.
+    lagging: IndexSet<Key>,
+    /// Synchronizers whose filters are asked at each step.
+    asked: IndexSet<Key>,
+    plans: BTreeMap<u64, Rc<Plan>>,
+    scratch: Scratch,
+
+    pub(super) sync_packet_max: usize,
+    pub(super) delta_packet_max: usize,
+}
+
+/// A spawner in the tree.
+#[derive(Debug, Default)]
+struct Spawner {
+    /// `None` while there is no node at its spawn path.
+    parent: Option<NodeId>,
+    /// The entities of it that this side announces.
+    own: IndexSet<NodeId>,
+}
+
+/// A node that a spawner has announced, or that synchronizers send.
+#[derive(Debug, Default)]
+struct Entity {
+    origin: Origin,
+    /// Given with the first announcement; 0 before.
+    net_id: u32,
+    /// In the order in which they entered the tree.
+    synchronizers: Vec<Key>,
+    /// The peers that it is announced to.
+    announced_to: IndexSet<PeerId>,
+    /// When it entered: late joiners are told in this order, so that a parent is always there before its children.
+    order: u64,
+}
+
+/// Where an entity comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Origin {
+    /// It is part of the scene on every side.
+    #[default]
+    Scene,
+    /// This side announces it.
+    Own { spawner: NodeId },
+    /// A peer announced it.
+    Peer { spawner: NodeId, peer: PeerId },
+}
+
+/// A peer, as far as replication knows it.
+#[derive(Debug, Default)]
+struct PeerInfo {
+    /// What it may see of this side's, in Godot's order: the last takes the place of one that goes.
+    synchronizers: IndexSet<Key>,
+    /// When it was last sent changes of a synchronizer; none yet when it is not in here.
+    last_delta: HashMap<Key, Instant>,
+    /// Counts up with each step.
+    time: u16,
+    plan: Option<Rc<Plan>>,
+    /// Whether some of `synchronizers` wait until the peer confirms their paths.
+    unconfirmed: bool,
+    /// Synchronizers with changes for it in this step.
+    candidates: Vec<Key>,
+
+    /// What it has announced, by its net ids.
+    entities: BTreeMap<u32, NodeId>,
+    named: BTreeMap<u32, Key>,
+}
+
+/// An announcement while its nodes enter the tree.
+#[derive(Debug)]
+struct Incoming {
+    sender: PeerId,
+    entity: NodeId,
+    ids: VecDeque<u32>,
+    state: Bytes,
+    /// Whether the state could be read so far.
+    readable: bool,
+}
+
+impl Default for Replication {
+    fn default() -> Self {
+        Self {
+            spawners: IndexMap::new(),
+            entities: IndexMap::new(),
+            synchronizers: SlotMap::new(),
+            by_node: HashMap::new(),
+            peers: IndexMap::new(),
+            last_net_id: 0,
+            last_order: 0,
+            ready: IndexSet::new(),
+            joiners: Vec::new(),
+            doomed: Vec::new(),
+            data: HashMap::new(),
+            incoming: None,
+            errors: Vec::new(),
+            inbox: Inbox::default(),
+            dirty: DirtyList::default(),
+            polled: IndexSet::new(),
+            lagging: IndexSet::new(),
+            asked: IndexSet::new(),
+            plans: BTreeMap::new(),
+            scratch: Scratch::default(),
+            sync_packet_max: SYNC_PACKET_MAX,
+            delta_packet_max: DELTA_PACKET_MAX,
+        }
+    }
+}
+
+impl Replication {
+    /// A peer was admitted. What there is it is told when the tree can be looked at.
+    pub(super) fn add_peer(&mut self, peer: PeerId) {
+        self.joiners.push(peer);
+    }
+
+    /// A peer has left, and what it had announced goes.
+    pub(super) fn remove_peer(&mut self, peer: PeerId) {
+        self.joiners.retain(|&joiner| joiner != peer);
+        let Some(info) = self.peers.swap_remove(&peer) else { return };
+        for key in info.synchronizers {
+            if let Some(synchronizer) = self.synchronizers.get_mut(key) {
+                synchronizer.seen_by.swap_remove(&peer);
+            }
+        }
+        for entity in self.entities.values_mut() {
+            entity.announced_to.swap_remove(&peer);
+        }
+        self.doomed.extend(info.entities.into_values());
+    }
+
+    /// The session is over: peers are forgotten, what they had announced goes, and numbers begin anew.
+    pub(super) fn reset(&mut self) {
+        self.joiners.clear();
+        for (_, info) in std::mem::take(&mut self.peers) {
+            self.doomed.extend(info.entities.into_values());
+        }
+        for entity in self.entities.values_mut() {
+            entity.net_id = 0;
+            entity.announced_to.clear();
+        }
+        for synchronizer in self.synchronizers.values_mut() {
+            synchronizer.restart();
+        }
+        self.plans.clear();
+        self.lagging.clear();
+        self.last_net_id = 0;
+    }
+
+    /// A peer has confirmed a path.
+    pub(super) fn confirmed(&mut self, peer: PeerId) {
+        if let Some(info) = self.peers.get_mut(&peer)
+            && info.unconfirmed
+        {
+            info.plan = None;
+        }
+    }
+
+    /// What could not be replicated since the last call.
+    pub(super) fn take_errors(&mut self) -> Vec<ReplicationError> {
+        std::mem::take(&mut self.errors)
+    }
+
+    /// Whether steps have something to do.
+    pub(super) fn wants_steps(&self) -> bool {
+        !self.peers.is_empty() && self.peers.values().any(|info| !info.synchronizers.is_empty())
+            || !self.asked.is_empty()
+    }
+
+    fn next_net_id(&mut self) -> u32 {
+        // Bit 31 means a path; after 2³¹ announcements the count begins anew.
+        self.last_net_id = if self.last_net_id >= NET_ID_MAX { 1 } else { self.last_net_id + 1 };
+        self.last_net_id
+    }
+
+    fn fail(&mut self, key: Key, error: ReplicationError) {
+        let Some(synchronizer) = self.synchronizers.get_mut(key) else { return };
+        if !std::mem::replace(&mut synchronizer.reported, true) {
+            tracing::error!(%error, "not replicated");
+            self.errors.push(error);
+        }
+    }
+}
+
+const NET_ID_MAX: u32 = (1 << 31) - 1;

@@ -1,0 +1,356 @@
+//! SPAWN, DESPAWN, SYNC and DELTA from peers. All of it is a stranger's input: it is checked in the order in which Godot 4.6.3 checks
+//! it, and refused without an answer.
+
+use bytes::Bytes;
+use mp_core::{Instant, PeerId, Variant};
+use slotmap::DefaultKey as Key;
+
+use super::super::SceneMultiplayer;
+use super::super::early::Awaited;
+use super::super::receive::Refusal;
+use super::follow::object;
+use super::{Entity, Incoming, Origin};
+use crate::SceneMessage;
+use crate::codec::godot::sync::{BY_PATH, next_delta_element, next_sync_element};
+use crate::codec::godot::variant::Decoder;
+use crate::limits::SPAWNED_NODES_MAX;
+use crate::message::{Spawn, SpawnOf};
+use crate::replication::MultiplayerSpawner;
+use crate::signal::Signal;
+use crate::tree::{NodeId, NodeTree, is_valid_name};
+
+impl SceneMultiplayer {
+    pub(in crate::scene_multiplayer) fn receive_spawn(
+        &mut self,
+        now: Instant,
+        tree: &mut dyn NodeTree,
+        sender: PeerId,
+        spawn: Spawn,
+    ) -> Result<(), Refusal> {
+        let spawner = self.paths.resolve(tree, sender, spawn.spawner)?;
+        let Some(settings) = object::<MultiplayerSpawner>(tree, spawner) else {
+            return Err(Refusal::Because("the node is no spawner"));
+        };
+        let path = settings.spawn_path().to_owned();
+        let instance = match &spawn.of {
+            SpawnOf::Scene(number) => {
+                let scene = settings.spawnable_scenes().get(usize::from(*number)).cloned();
+                Ok(scene)
+            }
+            SpawnOf::Data(data) => Err((settings.function(), data)),
+        };
+        if tree.multiplayer_authority(spawner) != Some(sender) {
+            return Err(Refusal::Because("it has no authority over the spawner"));
+        }
+        if !is_valid_name(&spawn.name) {
+            return Err(Refusal::Because("the name is none"));
+        }
+        let parent = tree.find_from(spawner, &path);
+        let parent = parent.ok_or(Refusal::Because("the spawner has no spawn parent"))?;
+        if tree.find_from(parent, &spawn.name).is_some() {
+            return Err(Refusal::Because("there is a node of this name"));
+        }
+        let Some(info) = self.replication.peers.get(&sender) else {
+            return Err(Refusal::Because("it does not take part"));
+        };
+        if info.entities.contains_key(&spawn.net_id) {
+            return Err(Refusal::Because("the net id is in use"));
+        }
+        if info.entities.len() >= SPAWNED_NODES_MAX {
+            return Err(Refusal::Because("it has spawned too many nodes"));
+        }
+        // What the program makes of it comes last: nothing is made in vain.
+        let instance = match instance {
+            Ok(scene) => scene.map(|scene| scene.instantiate()),
+            Err((function, data)) => function.and_then(|function| function.make(data)),
+        };
+        let instance = instance.ok_or(Refusal::Because("nothing can be made of it"))?;
+        let node = tree
+            .instantiate(parent, instance.named(&spawn.name))
+            .map_err(|_| Refusal::Because("the tree refuses the node"))?;
+        self.enter(now, tree, sender, spawner, node, spawn);
+        Ok(())
+    }
+
+    /// Lets a node that a peer has announced be followed, with the numbers and the state that came with it.
+    fn enter(
+        &mut self,
+        now: Instant,
+        tree: &mut dyn NodeTree,
+        sender: PeerId,
+        spawner: NodeId,
+        node: NodeId,
+        spawn: Spawn,
+    ) {
+        let replication = &mut self.replication;
+        let origin = Origin::Peer { spawner, peer: sender };
+        let entity = Entity { origin, net_id: spawn.net_id, ..Entity::default() };
+        replication.entities.insert(node, entity);
+        if let Some(info) = replication.peers.get_mut(&sender) {
+            info.entities.insert(spawn.net_id, node);
+        }
+        let ids: std::collections::VecDeque<_> = spawn.synchronizers.iter().copied().collect();
+        let incoming = Incoming { sender, entity: node, ids, state: spawn.state, readable: true };
+        replication.incoming = Some(incoming);
+        self.follow(now, tree);
+        if let Some(rest) = self.replication.incoming.take().filter(|rest| !rest.ids.is_empty()) {
+            tracing::debug!(%sender, ids = ?rest.ids, "announced synchronizers that the node has not");
+            self.stats.refused_calls += 1;
+        }
+        self.emit(Signal::Spawned { spawner, node });
+        for id in spawn.synchronizers {
+            for waiting in self.early.take_named(sender, id) {
+                self.receive_inner(now, tree, sender, &waiting.packet);
+            }
+        }
+    }
+
+    /// Gives a synchronizer that enters with an announced node its number and its state.
+    pub(super) fn apply_announced(&mut self, tree: &mut dyn NodeTree, key: Key) {
+        let replication = &mut self.replication;
+        let Some(incoming) = &mut replication.incoming else { return };
+        let Some(synchronizer) = replication.synchronizers.get_mut(key) else { return };
+        if synchronizer.authority != incoming.sender {
+            return;
+        }
+        let Some(id) = incoming.ids.pop_front() else {
+            tracing::debug!(sender = %incoming.sender, "a synchronizer was not announced");
+            return;
+        };
+        synchronizer.net_id = id;
+        if let Some(info) = replication.peers.get_mut(&incoming.sender) {
+            info.named.insert(id, key);
+        }
+        if incoming.state.is_empty() || !incoming.readable {
+            return;
+        }
+        let mut decoder = Decoder::new(&incoming.state, &self.limits);
+        let (values, error) = decoder.compressed_list(synchronizer.spawned.len());
+        let read = incoming.state.len() - decoder.rest().len();
+        if let Some(error) = error {
+            tracing::debug!(sender = %incoming.sender, %error, "a spawn state cannot be read");
+            incoming.readable = false;
+            return;
+        }
+        incoming.state = incoming.state.slice(read..);
+        let entity = synchronizer.entity;
+        for (property, value) in synchronizer.spawned.iter_mut().zip(values) {
+            if let Err(error) = property.write(tree, entity, value) {
+                tracing::debug!(path = %property.path(), %error, "a spawn property is not set");
+            }
+        }
+    }
+
+    pub(in crate::scene_multiplayer) fn receive_despawn(
+        &mut self,
+        now: Instant,
+        tree: &mut dyn NodeTree,
+        sender: PeerId,
+        net_id: u32,
+    ) -> Result<(), Refusal> {
+        let info = self.replication.peers.get_mut(&sender);
+        let node = info.and_then(|info| info.entities.get(&net_id)).copied();
+        let node = node.ok_or(Refusal::Because("it has announced no such node"))?;
+        let origin = self.replication.entities.get(&node).map(|entity| entity.origin);
+        let Some(Origin::Peer { spawner, .. }) = origin else {
+            // The program has removed it already.
+            self.forget_announced(sender, net_id);
+            return Ok(());
+        };
+        if tree.multiplayer_authority(spawner).is_some_and(|authority| authority != sender) {
+            return Err(Refusal::Because("it has no authority over the spawner"));
+        }
+        self.forget_announced(sender, net_id);
+        let name = tree.name_of(node).unwrap_or_default().to_owned();
+        tree.free(node);
+        self.follow(now, tree);
+        self.emit(Signal::Despawned { spawner, node, name });
+        Ok(())
+    }
+
+    fn forget_announced(&mut self, sender: PeerId, net_id: u32) {
+        if let Some(info) = self.replication.peers.get_mut(&sender) {
+            info.entities.remove(&net_id);
+        }
+    }
+
+    pub(in crate::scene_multiplayer) fn receive_sync(
+        &mut self,
+        now: Instant,
+        tree: &mut dyn NodeTree,
+        sender: PeerId,
+        time: u16,
+        mut elements: Bytes,
+    ) -> Result<(), Refusal> {
+        while let Some(element) = next_sync_element(&mut elements) {
+            let (id, values) = element.map_err(|_| Refusal::Because("an element is cut off"))?;
+            let key = match self.find_synchronizer(tree, sender, id) {
+                Ok(key) => key,
+                Err(Unknown::NotYet) => {
+                    self.hold_sync(now, sender, time, id, &values);
+                    continue;
+                }
+                Err(Unknown::Never(why)) => {
+                    self.refuse_element(sender, why);
+                    continue;
+                }
+            };
+            let Some(synchronizer) = self.replication.synchronizers.get_mut(key) else { continue };
+            if synchronizer.received_time.is_some_and(|last| is_old(time, last)) {
+                self.stats.old_syncs += 1;
+                continue;
+            }
+            synchronizer.received_time = Some(time);
+            let (entity, node) = (synchronizer.entity, synchronizer.node);
+            let mut decoder = Decoder::new(&values, &self.limits);
+            let mut read = std::mem::take(&mut self.values);
+            read.clear();
+            let result = synchronizer.synced.iter().try_for_each(|_| {
+                read.push(decoder.compressed()?);
+                Ok::<_, crate::codec::godot::VariantError>(())
+            });
+            if result.is_ok() {
+                for (property, value) in synchronizer.synced.iter_mut().zip(read.drain(..)) {
+                    set(tree, entity, property, value);
+                }
+            }
+            let signals = synchronizer.signals;
+            read.clear();
+            self.values = read;
+            result.map_err(|_| Refusal::Because("its values cannot be read"))?;
+            if signals {
+                self.emit(Signal::Synchronized(node));
+            }
+        }
+        Ok(())
+    }
+
+    pub(in crate::scene_multiplayer) fn receive_delta(
+        &mut self,
+        now: Instant,
+        tree: &mut dyn NodeTree,
+        sender: PeerId,
+        mut elements: Bytes,
+    ) -> Result<(), Refusal> {
+        while let Some(element) = next_delta_element(&mut elements) {
+            let (id, mask, values) =
+                element.map_err(|_| Refusal::Because("an element is cut off"))?;
+            let key = match self.find_synchronizer(tree, sender, id) {
+                Ok(key) => key,
+                Err(Unknown::NotYet) => {
+                    self.hold_delta(now, sender, id, mask, &values);
+                    continue;
+                }
+                Err(Unknown::Never(why)) => {
+                    self.refuse_element(sender, why);
+                    continue;
+                }
+            };
+            let Some(synchronizer) = self.replication.synchronizers.get_mut(key) else { continue };
+            let (entity, node, signals) =
+                (synchronizer.entity, synchronizer.node, synchronizer.signals);
+            let watched = synchronizer.watched.iter_mut().enumerate();
+            let changed = watched.filter(|(bit, _)| *bit < 64 && mask & (1 << bit) != 0);
+            let mut changed: Vec<_> = changed.map(|(_, watched)| &mut watched.property).collect();
+            if changed.is_empty() {
+                return Err(Refusal::Because("it has none of the changed properties"));
+            }
+            let mut decoder = Decoder::new(&values, &self.limits);
+            let (read, error) = decoder.compressed_list(changed.len());
+            if error.is_some() || !decoder.rest().is_empty() {
+                return Err(Refusal::Because("its values cannot be read"));
+            }
+            for (property, value) in changed.iter_mut().zip(read) {
+                set(tree, entity, property, value);
+            }
+            if signals {
+                self.emit(Signal::DeltaSynchronized(node));
+            }
+        }
+        Ok(())
+    }
+
+    /// The synchronizer that `sender` calls `id` and has authority over.
+    fn find_synchronizer(
+        &mut self,
+        tree: &dyn NodeTree,
+        sender: PeerId,
+        id: u32,
+    ) -> Result<Key, Unknown> {
+        let key = if id & BY_PATH != 0 {
+            let node = self.paths.resolve(tree, sender, id & !BY_PATH);
+            let node = node.map_err(|_| Unknown::Never("unknown path number"))?;
+            self.replication.by_node.get(&node).copied()
+        } else {
+            let info = self.replication.peers.get(&sender);
+            let named = info.and_then(|info| info.named.get(&id)).copied();
+            Some(named.ok_or(Unknown::NotYet)?)
+        };
+        let synchronizer =
+            key.and_then(|key| self.replication.synchronizers.get(key).map(|s| (key, s)));
+        let (key, synchronizer) = synchronizer.ok_or(Unknown::Never("no synchronizer"))?;
+        if synchronizer.authority != sender || synchronizer.refused {
+            return Err(Unknown::Never("it has no authority over the synchronizer"));
+        }
+        Ok(key)
+    }
+
+    /// Keeps an element whose node was not announced yet: of those that are always sent the newest will do.
+    fn hold_sync(&mut self, now: Instant, sender: PeerId, time: u16, id: u32, values: &Bytes) {
+        let mut elements = bytes::BytesMut::new();
+        let put = crate::codec::godot::sync::put_sync_element(id, &mut elements, |out| {
+            out.extend_from_slice(values);
+            Ok::<_, std::convert::Infallible>(())
+        });
+        let Ok(()) = put;
+        let packet = self.encode(&SceneMessage::Sync { time, elements: elements.freeze() });
+        self.hold_element(now, Awaited::Sync(sender, id), sender, &packet);
+    }
+
+    fn hold_delta(&mut self, now: Instant, sender: PeerId, id: u32, mask: u64, values: &Bytes) {
+        let mut elements = bytes::BytesMut::new();
+        let value = std::iter::once(&values[..]);
+        crate::codec::godot::sync::put_delta_element(id, mask, values.len(), value, &mut elements);
+        let packet = self.encode(&SceneMessage::Delta(elements.freeze()));
+        self.hold_element(now, Awaited::Delta(sender, id), sender, &packet);
+    }
+
+    fn hold_element(&mut self, now: Instant, of: Awaited, sender: PeerId, packet: &Bytes) {
+        if self.quirks.absent_nodes || !self.early.hold(now, sender, of, packet) {
+            self.refuse_element(sender, "no such synchronizer");
+        }
+    }
+
+    pub(in crate::scene_multiplayer) fn refuse_element(
+        &mut self,
+        sender: PeerId,
+        why: &'static str,
+    ) {
+        tracing::debug!(%sender, why, "an element is refused");
+        self.stats.refused_elements += 1;
+    }
+}
+
+/// Why an element is not taken.
+enum Unknown {
+    /// Its synchronizer may yet be announced.
+    NotYet,
+    /// It never will be.
+    Never(&'static str),
+}
+
+fn set(
+    tree: &mut dyn NodeTree,
+    entity: NodeId,
+    property: &mut super::state::Property,
+    value: Variant,
+) {
+    if let Err(error) = property.write(tree, entity, value) {
+        tracing::debug!(path = %property.path(), %error, "a property is not set");
+    }
+}
+
+/// Whether `time` is not after `last`, as far as 16 bits tell.
+fn is_old(time: u16, last: u16) -> bool {
+    time <= last && last - time < 32_767
+}

@@ -1,0 +1,403 @@
+//! The replication step: SYNC and DELTA, as often as the branch ticks.
+//!
+//! 1. Filters are asked again where that is wanted.
+//! 2. What the peers are sent always is encoded, once for all of them, and cut into packets, once for those who are sent the same.
+//! 3. What has changed is found: fields that say so by themselves, and plain ones by comparing what they encode to.
+//! 4. Each peer gets its SYNCs, which differ in their time only, and then its DELTAs.
+
+use std::collections::hash_map::DefaultHasher;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::ops::Range;
+use std::rc::Rc;
+
+use bytes::{Bytes, BytesMut};
+use mp_core::{Channel, Instant, PeerId, Prefix, TransferMode};
+use slotmap::DefaultKey as Key;
+
+use super::super::SceneMultiplayer;
+use super::super::send::Travel;
+use super::announce::cannot_read;
+use super::follow::{DELTA, SYNC, is_own, too_large};
+use super::state::Synchronizer;
+use super::{PeerInfo, Replication};
+use crate::codec::godot::sync::{
+    BY_PATH, DELTA_ELEMENT_HEAD, DELTA_HEAD, SYNC_ELEMENT_HEAD, SYNC_HEAD, put_delta_element,
+    put_delta_head, put_sync_element, sync_prefix,
+};
+use crate::tree::NodeTree;
+
+/// The synchronizers that a peer is sent, in order. Peers that are sent the same share one.
+#[derive(Debug)]
+pub(super) struct Plan {
+    keys: Vec<Key>,
+    hash: u64,
+}
+
+/// What a step works with. It is kept so that a step takes no memory.
+#[derive(Default)]
+pub(super) struct Scratch {
+    /// Counts the steps.
+    step: u64,
+    /// The elements of this step.
+    elements: BytesMut,
+    /// The packets of this step, one after the other, until they are sent.
+    packets: BytesMut,
+    /// One value.
+    pub(super) value: BytesMut,
+    /// The packets of the plans of this step: which plan's, and which of `ready`.
+    plans: Vec<(u64, Range<usize>)>,
+    ready: Vec<Bytes>,
+    /// Synchronizers of which changes are looked for.
+    attention: Vec<Key>,
+    /// Those of which there were some for somebody.
+    changed: Vec<Key>,
+}
+
+impl fmt::Debug for Scratch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scratch").field("step", &self.step).finish_non_exhaustive()
+    }
+}
+
+const UNRELIABLE: Travel = Travel { mode: TransferMode::Unreliable, channel: Channel(0) };
+
+impl SceneMultiplayer {
+    /// Sends what is due.
+    pub(in crate::scene_multiplayer) fn replicate(
+        &mut self,
+        now: Instant,
+        tree: &mut dyn NodeTree,
+    ) {
+        self.ask_filters(tree);
+        if self.replication.peers.is_empty() {
+            return;
+        }
+        self.replication.scratch.step += 1;
+        self.make_plans(now, tree);
+        self.encode_plans(now, tree);
+        self.find_changes(now, tree);
+        for index in 0..self.replication.peers.len() {
+            let Some((&peer, _)) = self.replication.peers.get_index(index) else { break };
+            if self.takes_replication(peer) {
+                self.send_syncs(index, peer);
+                self.send_deltas(now, tree, index, peer);
+            } else if let Some((_, info)) = self.replication.peers.get_index_mut(index) {
+                // It is sent the newest state when it takes something again.
+                info.candidates.clear();
+                self.stats.skipped_steps += 1;
+            }
+        }
+        self.replication.settle_lag();
+    }
+
+    /// Settles what the peers are sent whose plan is void, and announces the paths of synchronizers that have no net id.
+    fn make_plans(&mut self, now: Instant, tree: &dyn NodeTree) {
+        for index in 0..self.replication.peers.len() {
+            let Some((&peer, info)) = self.replication.peers.get_index(index) else { break };
+            if info.plan.is_some() || info.synchronizers.is_empty() || !self.takes_replication(peer)
+            {
+                continue;
+            }
+            let seen: Vec<_> = info.synchronizers.iter().copied().collect();
+            let count = seen.len();
+            let mut keys = Vec::with_capacity(count);
+            for key in seen {
+                let Some(synchronizer) = self.replication.synchronizers.get_mut(key) else {
+                    continue;
+                };
+                let (node, is_named) = (synchronizer.node, synchronizer.net_id != 0);
+                if is_named || self.tell_path(tree, peer, node) {
+                    keys.push(key);
+                } else if let Some(synchronizer) = self.replication.synchronizers.get_mut(key) {
+                    // Its interval begins although nothing is sent, as in Godot.
+                    synchronizer.is_due(now);
+                }
+            }
+            self.replication.set_plan(index, keys, count);
+        }
+    }
+
+    /// Encodes what is always sent, and makes the packets of each plan.
+    fn encode_plans(&mut self, now: Instant, tree: &mut dyn NodeTree) {
+        let objects = self.objects;
+        let (paths, replication) = (&mut self.paths, &mut self.replication);
+        let Replication { synchronizers, plans, scratch, sync_packet_max, .. } = replication;
+        let (sync_packet_max, step) = (*sync_packet_max, scratch.step);
+        plans.retain(|_, plan| Rc::strong_count(plan) > 1);
+        scratch.elements.clear();
+        scratch.plans.clear();
+        let mut failures = Vec::new();
+        for plan in plans.values() {
+            let first = scratch.ready.len();
+            let mut len = SYNC_HEAD;
+            for &key in &plan.keys {
+                let Some(synchronizer) = synchronizers.get_mut(key) else { continue };
+                if synchronizer.element.0 != step {
+                    let elements = &mut scratch.elements;
+                    let id = synchronizer.wire_id(|node| paths.id_of(node));
+                    let element = if synchronizer.synced.is_empty() || !synchronizer.is_due(now) {
+                        None
+                    } else {
+                        synchronizer
+                            .encode_element(id, tree, objects, sync_packet_max, elements)
+                            .unwrap_or_else(|error| {
+                                failures.push((key, error));
+                                None
+                            })
+                    };
+                    synchronizer.element = (step, element);
+                }
+                let Some(range) = synchronizer.element.1.clone() else { continue };
+                if len > SYNC_HEAD && len + range.len() > sync_packet_max {
+                    scratch.ready.push(scratch.packets.split().freeze());
+                    len = SYNC_HEAD;
+                }
+                len += range.len();
+                scratch.packets.extend_from_slice(&scratch.elements[range]);
+            }
+            if len > SYNC_HEAD {
+                scratch.ready.push(scratch.packets.split().freeze());
+            }
+            scratch.plans.push((plan.hash, first..scratch.ready.len()));
+        }
+        for (key, error) in failures {
+            replication.fail(key, error);
+        }
+    }
+
+    fn send_syncs(&mut self, index: usize, peer: PeerId) {
+        let Some((_, info)) = self.replication.peers.get_index_mut(index) else { return };
+        if info.synchronizers.is_empty() {
+            return;
+        }
+        info.time = info.time.wrapping_add(1);
+        let prefix = sync_prefix(info.time);
+        let Some(plan) = &info.plan else { return };
+        let packets = self.replication.scratch.packets_of(plan.hash);
+        for packet in packets {
+            let Some(payload) = self.replication.scratch.ready.get(packet).cloned() else { return };
+            self.send_to(peer, UNRELIABLE, prefix, payload);
+        }
+    }
+
+    /// Finds what has changed, and for whom.
+    fn find_changes(&mut self, now: Instant, tree: &mut dyn NodeTree) {
+        let (own, objects) = (self.unique_id, self.objects);
+        let replication = &mut self.replication;
+        let mut attention = std::mem::take(&mut replication.scratch.attention);
+        let mut value = std::mem::take(&mut replication.scratch.value);
+        attention.clear();
+        replication.scratch.changed.clear();
+        for key in replication.dirty.borrow_mut().drain(..) {
+            let Some(synchronizer) = replication.synchronizers.get(key) else { continue };
+            if let Some(mark) = &synchronizer.mark {
+                mark.clear();
+            }
+            // It stays until everyone was sent what has changed.
+            replication.lagging.insert(key);
+        }
+        attention.extend(replication.lagging.iter().copied());
+        let polled = replication.polled.iter().copied();
+        attention.extend(polled.filter(|key| !replication.lagging.contains(key)));
+
+        for &key in &attention {
+            let Some(synchronizer) = replication.synchronizers.get_mut(key) else {
+                replication.lagging.swap_remove(&key);
+                continue;
+            };
+            if !is_own(own, synchronizer)
+                || synchronizer.watched.is_empty()
+                || synchronizer.seen_by.is_empty()
+            {
+                replication.lagging.swap_remove(&key);
+                continue;
+            }
+            if synchronizer.next_delta.is_some_and(|due| now < due) {
+                continue;
+            }
+            if let Err((property, error)) = synchronizer.watch(now, tree, objects, &mut value) {
+                let error = cannot_read(tree, synchronizer.node, property, error);
+                replication.fail(key, error);
+                continue;
+            }
+            if synchronizer.last_change == Some(now) || replication.lagging.contains(&key) {
+                let interval = synchronizer.delta_interval;
+                note_candidates(synchronizer, key, &mut replication.peers, now, interval);
+                replication.scratch.changed.push(key);
+            }
+        }
+        replication.scratch.attention = attention;
+        replication.scratch.value = value;
+    }
+
+    fn send_deltas(&mut self, now: Instant, tree: &dyn NodeTree, index: usize, peer: PeerId) {
+        let Some((_, info)) = self.replication.peers.get_index_mut(index) else { return };
+        if info.candidates.is_empty() {
+            return;
+        }
+        let mut candidates = std::mem::take(&mut info.candidates);
+        candidates.sort_unstable_by_key(|key| info.synchronizers.get_index_of(key));
+        let max = self.replication.delta_packet_max;
+        let mut packet = std::mem::take(&mut self.replication.scratch.packets);
+        for key in candidates.drain(..) {
+            let (paths, replication) = (&mut self.paths, &mut self.replication);
+            let Some(synchronizer) = replication.synchronizers.get(key) else { continue };
+            let id = synchronizer.wire_id(|node| paths.id_of(node));
+            if id & BY_PATH != 0 && !paths.is_confirmed(peer, id & !BY_PATH) {
+                continue;
+            }
+            let Some((_, info)) = replication.peers.get_index_mut(index) else { break };
+            let (mask, size) = synchronizer.changes(info.last_delta.get(&key).copied());
+            if mask == 0 {
+                continue;
+            }
+            if size > max {
+                let error = too_large(tree, synchronizer.node, DELTA, size, max);
+                replication.fail(key, error);
+                continue;
+            }
+            if packet.len() > DELTA_HEAD && packet.len() + DELTA_ELEMENT_HEAD + size > max {
+                let payload = packet.split().freeze();
+                self.send_to(peer, Travel::INTERNAL, Prefix::EMPTY, payload);
+            }
+            if packet.is_empty() {
+                put_delta_head(&mut packet);
+            }
+            let Some(synchronizer) = self.replication.synchronizers.get(key) else { continue };
+            put_delta_element(id, mask, size, synchronizer.values(mask), &mut packet);
+            if let Some((_, info)) = self.replication.peers.get_index_mut(index) {
+                info.last_delta.insert(key, now);
+            }
+        }
+        if !packet.is_empty() {
+            let payload = packet.split().freeze();
+            self.send_to(peer, Travel::INTERNAL, Prefix::EMPTY, payload);
+        }
+        self.replication.scratch.packets = packet;
+        if let Some((_, info)) = self.replication.peers.get_index_mut(index) {
+            info.candidates = candidates;
+        }
+    }
+}
+
+impl Replication {
+    /// Gives the peer at `index` a plan, that of others when it is the same.
+    fn set_plan(&mut self, index: usize, keys: Vec<Key>, seen: usize) {
+        let Some((_, info)) = self.peers.get_index_mut(index) else { return };
+        info.unconfirmed = keys.len() < seen;
+        let mut hasher = DefaultHasher::new();
+        keys.hash(&mut hasher);
+        let mut hash = hasher.finish();
+        // Another plan of the same hash is not shared.
+        while self.plans.get(&hash).is_some_and(|plan| plan.keys != keys) {
+            hash = hash.wrapping_add(1);
+        }
+        let plan = self.plans.entry(hash).or_insert_with(|| Rc::new(Plan { keys, hash }));
+        info.plan = Some(Rc::clone(plan));
+    }
+
+    /// Settles which synchronizers have changes that somebody lacks, and when the next is due.
+    fn settle_lag(&mut self) {
+        self.scratch.ready.clear();
+        for key in std::mem::take(&mut self.scratch.changed) {
+            let Some(synchronizer) = self.synchronizers.get_mut(key) else { continue };
+            let mut lags = false;
+            let mut next = Some(Instant::from_micros(u64::MAX));
+            for peer in &synchronizer.seen_by {
+                let last = self.peers.get(peer).and_then(|info| info.last_delta.get(&key)).copied();
+                lags |= synchronizer.has_changed(last);
+                next =
+                    next.zip(last).map(|(next, last)| next.min(last + synchronizer.delta_interval));
+            }
+            synchronizer.next_delta =
+                if synchronizer.delta_interval.is_zero() { None } else { next };
+            if lags {
+                self.lagging.insert(key);
+            } else {
+                self.lagging.swap_remove(&key);
+            }
+        }
+    }
+}
+
+impl Scratch {
+    fn packets_of(&self, plan: u64) -> Range<usize> {
+        let found = self.plans.binary_search_by_key(&plan, |(hash, _)| *hash);
+        found.map_or(0..0, |index| self.plans[index].1.clone())
+    }
+}
+
+/// Notes for the peers that lack a change that they are to be sent it. When there is an interval, somebody's is over; whoever comes
+/// before that peer and has to wait waits, and whoever comes after it does not, as in Godot.
+fn note_candidates(
+    synchronizer: &Synchronizer,
+    key: Key,
+    peers: &mut indexmap::IndexMap<PeerId, PeerInfo>,
+    now: Instant,
+    interval: std::time::Duration,
+) {
+    let is_due =
+        |info: &PeerInfo| info.last_delta.get(&key).is_none_or(|&last| now >= last + interval);
+    let mut first_due = 0;
+    if !interval.is_zero() {
+        let indices = synchronizer.seen_by.iter().filter_map(|peer| {
+            peers.get_full(peer).filter(|(_, _, info)| is_due(info)).map(|(index, ..)| index)
+        });
+        first_due = indices.min().unwrap_or(usize::MAX);
+    }
+    for peer in &synchronizer.seen_by {
+        let Some((index, _, info)) = peers.get_full_mut(peer) else { continue };
+        let last = info.last_delta.get(&key).copied();
+        if index >= first_due && synchronizer.has_changed(last) {
+            info.candidates.push(key);
+        }
+    }
+}
+
+impl Synchronizer {
+    /// Whether it is sent in this step, which begins its interval anew.
+    fn is_due(&mut self, now: Instant) -> bool {
+        let is_due = self.last_sync.is_none_or(|last| last == now || now >= last + self.interval);
+        if is_due {
+            self.last_sync = Some(now);
+        }
+        is_due
+    }
+
+    /// The number by which peers know it.
+    fn wire_id(&self, path_id: impl FnOnce(crate::tree::NodeId) -> u32) -> u32 {
+        if self.net_id != 0 { self.net_id } else { BY_PATH | path_id(self.node) }
+    }
+
+    /// Appends its element; where it lies.
+    fn encode_element(
+        &mut self,
+        id: u32,
+        tree: &mut dyn NodeTree,
+        objects: crate::codec::Objects,
+        max: usize,
+        out: &mut BytesMut,
+    ) -> Result<Option<Range<usize>>, crate::replication::ReplicationError> {
+        let start = out.len();
+        let entity = self.entity;
+        let mut failed = None;
+        let result = put_sync_element(id, out, |out| {
+            self.synced.iter_mut().try_for_each(|property| {
+                property.encode(tree, entity, objects, out).inspect_err(|_| {
+                    failed = Some(property.path().to_string());
+                })
+            })
+        });
+        if let Err(error) = result {
+            return Err(cannot_read(tree, self.node, failed.unwrap_or_default(), error));
+        }
+        let size = out.len() - start - SYNC_ELEMENT_HEAD;
+        if size > max {
+            out.truncate(start);
+            return Err(too_large(tree, self.node, SYNC, size, max));
+        }
+        self.reported = false;
+        Ok((size > 0).then_some(start..out.len()))
+    }
+}

@@ -1,0 +1,202 @@
+//! Who may see what.
+//!
+//! As in Godot 4.6.3, an update settles whether the entity is announced first and then who is sent the synchronizer; an update for
+//! everybody asks the filters for everybody, and then for each peer unless that was true.
+
+use mp_core::{PeerId, Target};
+use slotmap::DefaultKey as Key;
+
+use super::super::SceneMultiplayer;
+use super::follow::{is_own, object};
+use super::{Origin, PeerInfo};
+use crate::replication::MultiplayerSynchronizer;
+use crate::signal::Signal;
+use crate::tree::{NodeId, NodeTree};
+
+impl SceneMultiplayer {
+    /// Tells a peer that was admitted of everything it may see.
+    pub(super) fn tell_joiner(&mut self, tree: &mut dyn NodeTree, peer: PeerId) {
+        if !self.peers.contains(peer) {
+            return;
+        }
+        self.replication.peers.insert(peer, PeerInfo::default());
+        let entities = self.replication.entities.iter();
+        let own = entities.filter(|(_, entity)| matches!(entity.origin, Origin::Own { .. }));
+        let mut own: Vec<_> = own.map(|(&node, entity)| (entity.order, node)).collect();
+        own.sort_unstable();
+        for (_, node) in own {
+            self.update_spawn_visibility(tree, Some(peer), node);
+        }
+        let keys: Vec<_> = self.replication.synchronizers.keys().collect();
+        for key in keys {
+            self.update_sync_visibility(tree, Some(peer), key);
+        }
+    }
+
+    /// Settles anew who may see a synchronizer.
+    pub(super) fn visibility_changed(
+        &mut self,
+        tree: &mut dyn NodeTree,
+        node: NodeId,
+        peer: Option<PeerId>,
+    ) {
+        let Some(&key) = self.replication.by_node.get(&node) else { return };
+        let Some(synchronizer) = self.replication.synchronizers.get(key) else { return };
+        let (entity, signals) = (synchronizer.entity, synchronizer.signals);
+        if peer.is_none_or(|peer| self.replication.peers.contains_key(&peer)) {
+            self.update_spawn_visibility(tree, peer, entity);
+            self.update_sync_visibility(tree, peer, key);
+        }
+        if signals {
+            self.emit(Signal::VisibilityChanged { synchronizer: node, peer });
+        }
+    }
+
+    /// Asks the filters that are to be asked at each step.
+    pub(super) fn ask_filters(&mut self, tree: &mut dyn NodeTree) {
+        if self.replication.asked.is_empty() || self.replication.peers.is_empty() {
+            return;
+        }
+        let asked: Vec<_> = self.replication.asked.iter().copied().collect();
+        for key in asked {
+            let Some(synchronizer) = self.replication.synchronizers.get(key) else { continue };
+            let entity = synchronizer.entity;
+            self.update_spawn_visibility(tree, None, entity);
+            self.update_sync_visibility(tree, None, key);
+        }
+    }
+
+    /// Announces an entity to those that may see it now, and takes it back from those that may not.
+    pub(super) fn update_spawn_visibility(
+        &mut self,
+        tree: &mut dyn NodeTree,
+        peer: Option<PeerId>,
+        node: NodeId,
+    ) {
+        let Some(entity) = self.replication.entities.get(&node) else { return };
+        let Origin::Own { spawner } = entity.origin else { return };
+        let own = self.unique_id;
+        if tree.multiplayer_authority(spawner) != Some(own)
+            || self.replication.ready.contains(&node)
+        {
+            return;
+        }
+        let everybody = peer.is_none() && self.sees_entity(tree, node, None);
+        let peers: Vec<_> = match peer {
+            Some(peer) => vec![peer],
+            None => self.replication.peers.keys().copied().collect(),
+        };
+        let (mut come, mut go) = (Vec::new(), Vec::new());
+        for peer in peers {
+            let sees = everybody || self.sees_entity(tree, node, Some(peer));
+            let Some(entity) = self.replication.entities.get(&node) else { return };
+            match (sees, entity.announced_to.contains(&peer)) {
+                (true, false) => come.push(peer),
+                (false, true) => go.push(peer),
+                _ => {}
+            }
+        }
+        self.announce(tree, node, &come);
+        self.take_back(node, &go);
+    }
+
+    /// Whether an entity of this side is there for `peer`, or for everybody.
+    fn sees_entity(&self, tree: &mut dyn NodeTree, node: NodeId, peer: Option<PeerId>) -> bool {
+        let replication = &self.replication;
+        let keys = replication.entities.get(&node).map(|entity| entity.synchronizers.as_slice());
+        let own = keys.unwrap_or_default().iter().filter_map(|&key| {
+            replication.synchronizers.get(key).filter(|s| s.authority == self.unique_id)
+        });
+        let mut any = false;
+        for synchronizer in own {
+            any = true;
+            let settings = object::<MultiplayerSynchronizer>(tree, synchronizer.node);
+            if settings.is_some_and(|settings| settings.is_visible_to(peer)) {
+                return true;
+            }
+        }
+        !any
+    }
+
+    /// Settles who is sent a synchronizer of this side.
+    pub(super) fn update_sync_visibility(
+        &mut self,
+        tree: &mut dyn NodeTree,
+        peer: Option<PeerId>,
+        key: Key,
+    ) {
+        let replication = &mut self.replication;
+        let Some(synchronizer) = replication.synchronizers.get_mut(key) else { return };
+        if !is_own(self.unique_id, synchronizer) {
+            return;
+        }
+        let node = synchronizer.node;
+        let Some(settings) = object::<MultiplayerSynchronizer>(tree, node) else { return };
+        let everybody = peer.is_none() && settings.is_visible_to(None);
+        let mut settle = |peer: PeerId, info: &mut PeerInfo| {
+            let sees = everybody || settings.is_visible_to(Some(peer));
+            if sees == info.synchronizers.contains(&key) {
+                return;
+            }
+            if sees {
+                info.synchronizers.insert(key);
+                synchronizer.seen_by.insert(peer);
+                synchronizer.next_delta = None;
+                if !synchronizer.watched.is_empty() {
+                    replication.lagging.insert(key);
+                }
+            } else {
+                info.synchronizers.swap_remove(&key);
+                info.last_delta.remove(&key);
+                synchronizer.seen_by.swap_remove(&peer);
+            }
+            info.plan = None;
+        };
+        match peer {
+            Some(peer) => {
+                if let Some(info) = replication.peers.get_mut(&peer) {
+                    settle(peer, info);
+                }
+            }
+            None => replication.peers.iter_mut().for_each(|(&peer, info)| settle(peer, info)),
+        }
+    }
+
+    /// Whether calls of `node` are for `peer` to know of.
+    pub(in crate::scene_multiplayer) fn is_rpc_visible(
+        &self,
+        tree: &mut dyn NodeTree,
+        node: NodeId,
+        peer: PeerId,
+    ) -> bool {
+        let Some(entity) = self.replication.entities.get(&node) else { return true };
+        if entity.synchronizers.is_empty() {
+            return true;
+        }
+        match entity.origin {
+            Origin::Peer { peer: other, .. } if other == peer => true,
+            Origin::Own { .. } if !self.replication.ready.contains(&node) => {
+                entity.announced_to.contains(&peer)
+            }
+            _ => entity.synchronizers.iter().any(|&key| {
+                let node = self.replication.synchronizers.get(key).map(|s| s.node);
+                let settings = node.and_then(|node| object::<MultiplayerSynchronizer>(tree, node));
+                settings.is_some_and(|settings| settings.is_visible_to(Some(peer)))
+            }),
+        }
+    }
+
+    /// The peers that a call of `node` on `target` goes to.
+    pub(in crate::scene_multiplayer) fn callees(
+        &self,
+        tree: &mut dyn NodeTree,
+        node: NodeId,
+        target: Target,
+    ) -> Vec<PeerId> {
+        let mut peers = self.peers_of(target);
+        if self.replication.entities.contains_key(&node) {
+            peers.retain(|&peer| self.is_rpc_visible(tree, node, peer));
+        }
+        peers
+    }
+}

@@ -1,0 +1,114 @@
+//! What SceneMultiplayer sees of the tree.
+
+use std::rc::Rc;
+
+use mp_core::PeerId;
+
+use super::Tree;
+use crate::property::Accessor;
+use crate::rpc::RpcIds;
+use crate::tree::{Instance, Node, NodeId, NodeTree, TreeChange, TreeError};
+
+impl NodeTree for Tree {
+    fn find(&self, path: &str) -> Option<NodeId> {
+        self.find_from(self.root, path)
+    }
+
+    fn path_of(&self, node: NodeId) -> Option<String> {
+        if !self.contains(node) {
+            return None;
+        }
+        if node == self.root {
+            return Some(".".to_owned());
+        }
+        let (ups, meeting) = self
+            .upwards(self.root)
+            .enumerate()
+            .find(|&(_, above)| self.is_ancestor_or_self(above, node))?;
+        let mut steps: Vec<_> = self
+            .upwards(node)
+            .take_while(|&step| step != meeting)
+            .filter_map(|step| self.name(step))
+            .collect();
+        steps.extend(std::iter::repeat_n("..", ups));
+        steps.reverse();
+        Some(steps.join("/"))
+    }
+
+    fn is_below_root(&self, node: NodeId) -> bool {
+        self.is_ancestor_or_self(self.root, node)
+    }
+
+    fn find_from(&self, from: NodeId, path: &str) -> Option<NodeId> {
+        let mut steps = path.split('/');
+        let mut node = from;
+        if path.starts_with('/') {
+            steps.next();
+            if steps.next() != self.name(self.top) {
+                return None;
+            }
+            node = self.top;
+        }
+        for step in steps {
+            node = match step {
+                "." => node,
+                ".." => self.parent(node)?,
+                name => *self.nodes.get(node.0)?.children.get(name)?,
+            };
+        }
+        self.contains(node).then_some(node)
+    }
+
+    fn name_of(&self, node: NodeId) -> Option<&str> {
+        self.name(node)
+    }
+
+    fn parent_of(&self, node: NodeId) -> Option<NodeId> {
+        self.parent(node)
+    }
+
+    fn scene_file_path(&self, node: NodeId) -> Option<&str> {
+        self.nodes.get(node.0)?.scene_file_path.as_deref()
+    }
+
+    fn multiplayer_authority(&self, node: NodeId) -> Option<PeerId> {
+        self.nodes.get(node.0).map(|entry| entry.authority)
+    }
+
+    fn object_mut(&mut self, node: NodeId) -> Option<&mut dyn Node> {
+        self.nodes.get_mut(node.0)?.object.as_deref_mut()
+    }
+
+    fn property(&self, node: NodeId, name: &str) -> Option<Rc<dyn Accessor>> {
+        self.nodes.get(node.0)?.class.properties.accessor(name)
+    }
+
+    fn instantiate(&mut self, parent: NodeId, instance: Instance) -> Result<NodeId, TreeError> {
+        self.add_instance(parent, instance)
+    }
+
+    fn instantiate_readable(
+        &mut self,
+        parent: NodeId,
+        instance: Instance,
+    ) -> Result<NodeId, TreeError> {
+        self.add_readable(parent, instance)
+    }
+
+    fn free(&mut self, node: NodeId) {
+        // What has left already, or holds the multiplayer root, is not a peer's to take away.
+        let _ = self.remove(node);
+    }
+
+    fn take_changes(&mut self) -> Vec<TreeChange> {
+        std::mem::take(&mut self.changes)
+    }
+
+    fn rpc_ids(&self, node: NodeId) -> Option<Rc<RpcIds>> {
+        let entry = self.nodes.get(node.0)?;
+        let ids = entry.rpc_ids.get_or_init(|| {
+            Rc::new(RpcIds::new(&entry.node_config, entry.class.methods.script_config()))
+        });
+        Some(Rc::clone(ids))
+    }
+}
