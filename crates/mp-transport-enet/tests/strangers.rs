@@ -191,6 +191,33 @@ fn a_lost_acknowledgement_of_the_handshake_is_made_good_by_the_next_datagram() {
 }
 
 #[test]
+fn a_client_that_begins_anew_at_its_address_is_not_sent_what_was_for_the_old_one() {
+    let mut host = server(HostSettings::default());
+    let old = RawClient::connect(&mut host, at(1_000), FROM, 77);
+    let mut new = RawClient::half_open(&mut host, at(1_000), FROM, 78);
+    let say = |host: &mut Host, to| {
+        host.send(to, 0, PacketFlags::RELIABLE, bytes::Bytes::from(pattern(0, 10)).into()).unwrap();
+        transmits(host, at(1_000)).iter().map(|(_, bytes)| parse(bytes).0.session).collect()
+    };
+    let to_old: Vec<u8> = say(&mut host, old.connection);
+
+    new.acknowledge(&mut host, at(1_000), CONTROL_CHANNEL, 1, at(1_000));
+    let events = events(&mut host);
+    let [HostEvent::Connected { connection, .. }, ended] = &events[..] else {
+        panic!("{events:?}")
+    };
+    new.connection = *connection;
+    let (connection, reason) = (old.connection, DisconnectReason::Timeout);
+    assert_eq!(*ended, HostEvent::Disconnected { connection, reason });
+
+    let to_new: Vec<u8> = say(&mut host, new.connection);
+    assert_ne!(to_old, to_new, "it can tell what is on its way from what is for it");
+    assert_eq!(to_old.len(), 1);
+    assert_eq!(say(&mut host, old.connection), Vec::<u8>::new());
+    assert_eq!(host.connection_stats(old.connection), None);
+}
+
+#[test]
 fn nonsense_in_connect_opens_nothing() {
     let mut host = server(HostSettings::default());
     let header = Header { peer_id: NO_PEER, session: 0, compressed: false, sent_time: Some(5) };

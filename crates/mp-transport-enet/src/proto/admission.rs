@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use mp_core::DisconnectReason;
 use tracing::debug;
 
 use super::command::{Body, Command, Terms};
@@ -9,6 +10,7 @@ use super::host::{Goodbye, Host, goodbye};
 use super::peer::{Peer, Proof, State};
 use super::receive::clamp_mtu;
 use super::settings::{Admission, HostSettings};
+use super::slots::Sessions;
 use super::{NO_PEER, WINDOW_MAX, WINDOW_MIN};
 use crate::limits::REFUSALS_MAX;
 
@@ -56,8 +58,9 @@ impl Host {
             return;
         };
         let theirs = connect.terms;
+        let mut sessions = sessions.next(theirs.incoming_session, theirs.outgoing_session);
+        self.set_apart(&mut sessions, from, theirs.peer_id);
         let settings = &self.settings;
-        let sessions = sessions.next(theirs.incoming_session, theirs.outgoing_session);
         let window = HostSettings::window(settings.incoming_bandwidth).min(theirs.window_size);
         let terms = Terms {
             peer_id: connection.slot as u16,
@@ -137,9 +140,34 @@ impl Host {
         if let Some(throttle) = self.settings.peer_throttle {
             peer.sender.queue_control(Body::ThrottleConfigure(throttle));
         }
+        let (address, outgoing_id) = (peer.address, peer.outgoing_id);
         if age.is_some() && self.settings.admission == (Admission::PeerIds { unique: true }) {
             self.ids.insert(peer.data, slot);
         }
+        if age.is_some() {
+            self.end_earlier(slot, address, outgoing_id);
+        }
         self.schedule_pass();
+    }
+
+    /// Chooses a session in which a client that began anew at its old address does not take what is sent to the old one.
+    fn set_apart(&self, sessions: &mut Sessions, address: SocketAddr, outgoing_id: u16) {
+        let earlier = self.slots.at(address, outgoing_id).filter_map(|slot| self.slots.get(slot));
+        let taken: Vec<u8> = earlier.map(|peer| peer.sessions.outgoing & 3).collect();
+        let apart =
+            (0..4).map(|step| (sessions.outgoing + step) & 3).find(|it| !taken.contains(it));
+        sessions.outgoing = apart.unwrap_or(sessions.outgoing);
+    }
+
+    /// Ends what the client in `slot` was before it began anew: nobody is there to answer any more.
+    fn end_earlier(&mut self, slot: u16, address: SocketAddr, outgoing_id: u16) {
+        let earlier: Vec<u16> =
+            self.slots.at(address, outgoing_id).filter(|&other| other != slot).collect();
+        for slot in earlier {
+            if let Some(peer) = self.slots.get(slot) {
+                peer.report_end(DisconnectReason::Timeout, &mut self.events);
+            }
+            self.remove(slot);
+        }
     }
 }

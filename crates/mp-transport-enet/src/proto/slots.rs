@@ -130,6 +130,16 @@ impl Slots {
             .map(|&(.., slot)| slot)
     }
 
+    /// The slots of those at `address` that have this side in their slot `outgoing_id`. A host has one peer in a slot, so all but the
+    /// newest are what it was before it began anew.
+    pub(crate) fn at(&self, address: SocketAddr, outgoing_id: u16) -> impl Iterator<Item = u16> {
+        let (ip, port) = (address.ip(), address.port());
+        let slots = self.by_address.range((ip, port, 0)..=(ip, port, u16::MAX));
+        let is_same =
+            move |slot: &u16| self.get(*slot).is_some_and(|peer| peer.outgoing_id == outgoing_id);
+        slots.map(|&(.., slot)| slot).filter(is_same)
+    }
+
     /// How many peers share an IP address.
     pub(crate) fn count_at(&self, ip: IpAddr) -> u16 {
         self.per_ip.get(&ip).copied().unwrap_or(0)
