@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
@@ -30,7 +31,7 @@ pub(crate) struct Options {
     /// The server's address, for a client
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     pub(crate) host: IpAddr,
-    /// The server's UDP port
+    /// The server's port
     #[arg(long, default_value_t = 0)]
     pub(crate) port: u16,
     /// How many clients there are [default: as many as the scenario is made for]
@@ -45,6 +46,12 @@ pub(crate) struct Options {
     /// ENet's compression, which must be the other side's too
     #[arg(long, value_enum, default_value = "none")]
     pub(crate) compression: Compression,
+    /// The server's certificate, which clients trust
+    #[arg(long)]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The key that goes with it
+    #[arg(long)]
+    pub(crate) tls_key: Option<PathBuf>,
     /// Expect one wrong value, so that the run must fail
     #[arg(long)]
     pub(crate) plant_fault: bool,
@@ -68,7 +75,10 @@ pub(crate) enum Role {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Transport {
     Enet,
+    /// WebSocket
     Ws,
+    /// WebSocket over TLS, with --tls-cert and --tls-key
+    Wss,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -129,14 +139,11 @@ impl Options {
             let (name, known) = (&self.scenario, known.join(" "));
             return Err(format!("there is no --scenario={name}; there are {known}"));
         };
-        if self.transport == Transport::Ws {
-            return Err("--transport=ws is not supported yet; use --transport=enet".into());
-        }
         if self.transport != Transport::Enet && self.compression != Compression::None {
             return Err("--compression is ENet's; leave it at none".into());
         }
         if self.port == 0 {
-            return Err("--port=P is missing: the server's UDP port, not 0".into());
+            return Err("--port=P is missing: the server's port, not 0".into());
         }
         if self.peers() != scenario.peers {
             let (name, peers) = (scenario.name, scenario.peers);
@@ -188,7 +195,13 @@ impl Transport {
         match self {
             Self::Enet => "enet",
             Self::Ws => "ws",
+            Self::Wss => "wss",
         }
+    }
+
+    /// Whether packets arrive with the mode and on the channel they were sent with.
+    pub(crate) fn has_modes(self) -> bool {
+        self == Self::Enet
     }
 }
 
@@ -217,7 +230,6 @@ mod tests {
             (&["--scenario=hullo", "--port=1"], "there are hello calls"),
             (&["--scenario=hello", "--port=1", "--role=client", "--index=2"], "from 0 to 1"),
             (&["--scenario=hello", "--port=1", "--host=nowhere"], "invalid IP address"),
-            (&["--scenario=hello", "--port=1", "--transport=ws"], "not supported yet"),
             (
                 &["--scenario=hello", "--port=1", "--compression=lzma"],
                 "possible values: none, range",

@@ -21,8 +21,12 @@ pub(crate) struct Tap {
 }
 
 /// What a [`Tap`] has seen. Clones are the same log.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct TapLog(Rc<RefCell<Seen>>);
+#[derive(Clone, Debug)]
+pub(crate) struct TapLog {
+    seen: Rc<RefCell<Seen>>,
+    /// Whether the transport has modes and channels.
+    has_modes: bool,
+}
 
 #[derive(Debug, Default)]
 struct Seen {
@@ -72,21 +76,37 @@ impl Tap {
     }
 }
 
+impl Default for TapLog {
+    fn default() -> Self {
+        Self::new(true)
+    }
+}
+
 impl TapLog {
+    /// The log of a transport that has modes and channels, or one (WebSocket) on which everything is reliable and on channel 0.
+    pub(crate) fn new(has_modes: bool) -> Self {
+        Self { seen: Rc::default(), has_modes }
+    }
+
+    /// How a packet that was sent so arrives.
+    pub(crate) fn as_arriving(&self, mode: TransferMode, channel: u8) -> (TransferMode, u8) {
+        if self.has_modes { (mode, channel) } else { (TransferMode::Reliable, 0) }
+    }
+
     /// How the packet that is being handled has arrived.
     pub(crate) fn arrival(&self) -> (TransferMode, u8) {
-        let (mode, Channel(channel)) = self.0.borrow().arrival;
+        let (mode, Channel(channel)) = self.seen.borrow().arrival;
         (mode, channel)
     }
 
     /// How often this side told a client of another that it is there, or gone.
     pub(crate) fn announcements(&self) -> usize {
-        self.0.borrow().announcements
+        self.seen.borrow().announcements
     }
 
     /// How many packets this side has sent.
     pub(crate) fn sent(&self) -> usize {
-        self.0.borrow().sent
+        self.seen.borrow().sent
     }
 
     /// What each link had to get of the relay by the packets that clients sent to it, and what it got. `peers` are
@@ -95,7 +115,7 @@ impl TapLog {
         &self,
         peers: &[(PeerId, ConnectionId)],
     ) -> Vec<(PeerId, Vec<Relayed>, Vec<Relayed>)> {
-        let seen = self.0.borrow();
+        let seen = self.seen.borrow();
         let relayed_to = |&(peer, link): &(PeerId, ConnectionId)| {
             let due = seen.asked.iter().filter_map(|asked| {
                 let (source, _) = peers.iter().find(|(_, link)| *link == asked.from)?;
@@ -113,7 +133,7 @@ impl TapLog {
     }
 
     fn note_packet(&self, packet: &Packet) {
-        let mut seen = self.0.borrow_mut();
+        let mut seen = self.seen.borrow_mut();
         seen.arrival = (packet.mode, packet.channel);
         if let Some((target, inner)) = relay_parts(&packet.payload) {
             let target = Target::from_raw(target);
@@ -123,16 +143,16 @@ impl TapLog {
     }
 
     fn note_outgoing(&self, outgoing: &Outgoing) {
-        self.0.borrow_mut().sent += 1;
+        self.seen.borrow_mut().sent += 1;
         let packet = outgoing.joined();
         if packet.starts_with(&ADD_PEER) || packet.starts_with(&DEL_PEER) {
-            self.0.borrow_mut().announcements += outgoing.to.as_slice().len();
+            self.seen.borrow_mut().announcements += outgoing.to.as_slice().len();
         }
         let Some((source, inner)) = relay_parts(&packet) else { return };
         let &Outgoing { mode, channel, .. } = outgoing;
         for &link in outgoing.to.as_slice() {
             let relayed = Relayed { source, mode, channel, inner: inner.clone() };
-            self.0.borrow_mut().passed_on.entry(link).or_default().push(relayed);
+            self.seen.borrow_mut().passed_on.entry(link).or_default().push(relayed);
         }
     }
 }

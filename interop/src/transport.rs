@@ -1,25 +1,37 @@
 //! The transports by name.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 use mp_core::MultiplayerPeer;
 use mp_transport_enet::proto::Patience;
 use mp_transport_enet::{ClientOptions, EnetMultiplayerPeer, ServerOptions};
+use mp_transport_ws::tls::{CertificateStore, ClientTlsOptions};
+use mp_transport_ws::{WebSocketMultiplayerPeer, WebSocketSettings};
 
 use crate::options::{Options, Transport};
 use crate::world::{Failed, Played};
 
-/// A server's end of the network, as Godot's `create_server` makes it; it gives silent peers up by `patience`.
+/// A server's end of the network, as Godot's `create_server` makes it; ENet gives silent peers up by `patience`.
 pub(crate) fn server(options: &Options, patience: Patience) -> Played<Box<dyn MultiplayerPeer>> {
+    let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, options.port));
     match options.transport {
         Transport::Enet => {
-            let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, options.port));
             let mut settings = ServerOptions::default();
             settings.host.patience = patience;
             settings.host.compression = options.compression.mode();
             Ok(Box::new(EnetMultiplayerPeer::create_server(address, settings)?))
         }
-        Transport::Ws => Err(Failed("ws is not supported yet".into())),
+        Transport::Ws | Transport::Wss => {
+            let mut settings = mp_transport_ws::ServerOptions::default();
+            settings.web_socket = web_socket();
+            if options.transport == Transport::Wss {
+                let (certificate, key) = (given(&options.tls_cert)?, given(&options.tls_key)?);
+                settings.tls = Some(CertificateStore::from_files(certificate, key)?);
+            }
+            Ok(Box::new(WebSocketMultiplayerPeer::create_server(address, settings)?))
+        }
     }
 }
 
@@ -33,6 +45,29 @@ pub(crate) fn client(options: &Options, patience: Patience) -> Played<Box<dyn Mu
             settings.host.compression = options.compression.mode();
             Ok(Box::new(EnetMultiplayerPeer::create_client(address, settings)?))
         }
-        Transport::Ws => Err(Failed("ws is not supported yet".into())),
+        Transport::Ws | Transport::Wss => {
+            let mut settings = mp_transport_ws::ClientOptions::default();
+            settings.web_socket = web_socket();
+            if options.transport == Transport::Wss {
+                let trusted = fs::read_to_string(given(&options.tls_cert)?)
+                    .map_err(|error| Failed(error.to_string()))?;
+                settings.tls = ClientTlsOptions::new().trusted_chain(&trusted)?;
+            }
+            let host = match options.host {
+                IpAddr::V4(host) => host.to_string(),
+                IpAddr::V6(host) => format!("[{host}]"),
+            };
+            let url = format!("{}://{host}:{}", options.transport.name(), options.port);
+            Ok(Box::new(WebSocketMultiplayerPeer::create_client(&url, settings)?))
+        }
     }
+}
+
+/// Buffers as the suites' own.
+fn web_socket() -> WebSocketSettings {
+    WebSocketSettings::default().with_buffers(1 << 22)
+}
+
+fn given(file: &Option<PathBuf>) -> Played<&PathBuf> {
+    file.as_ref().ok_or_else(|| Failed("wss needs --tls-cert and --tls-key".into()))
 }

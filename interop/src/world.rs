@@ -75,7 +75,7 @@ impl World {
             .build()?;
         let clock = SystemClock::new();
         let end = clock.now() + options.timeout();
-        let (patience, tap) = (Patience::default(), TapLog::default());
+        let (patience, tap) = (Patience::default(), TapLog::new(options.transport.has_modes()));
         Ok(Self { options, report, patience, branch, peer: None, tap, watch, clock, end })
     }
 

@@ -84,7 +84,6 @@ impl InteropArgs {
 ///
 /// When one fails, none was played, or something that is needed is missing.
 pub(crate) fn run(args: &InteropArgs) -> Result<Tally, String> {
-    supported(args)?;
     run_with(&godot::find()?, args)
 }
 
@@ -94,17 +93,9 @@ pub(crate) fn run(args: &InteropArgs) -> Result<Tally, String> {
 ///
 /// As [`run`].
 pub(crate) fn run_with(godot: &Godot, args: &InteropArgs) -> Result<Tally, String> {
-    supported(args)?;
     let folder = args.suite.clone().unwrap_or_else(Suite::own_folder);
     let table = Table { godot, suite: Suite::read(&folder)?, args };
     if args.planted_fault { table.planted_fault() } else { table.play() }
-}
-
-fn supported(args: &InteropArgs) -> Result<(), String> {
-    if !args.self_check && args.transport == Transport::Ws {
-        return Err("--transport ws is not supported yet: mp has no WebSocket transport".to_owned());
-    }
-    Ok(())
 }
 
 struct Table<'a> {

@@ -52,6 +52,8 @@ mod proto;
 pub mod testing;
 
 pub use info::WebSocketPeerInfo;
+/// Certificates of servers, and whom clients trust.
+pub use mp_tls as tls;
 pub use options::{ClientOptions, CreateError, ServerOptions, WebSocketSettings};
 pub use peer::{ServerStats, WebSocketMultiplayerPeer};
 pub use proto::session::LastClose;

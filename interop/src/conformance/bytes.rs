@@ -121,8 +121,9 @@ fn hear_packets(world: &mut World) -> Heard {
             sink.packets.borrow_mut().push((from, data.to_vec()));
             return;
         };
-        let told = (TransferMode::from_raw(told_mode), told_channel);
-        report.check("mode and channel of a request or an echo", (Some(mode), channel), told);
+        let told = TransferMode::from_raw(told_mode).unwrap_or_default();
+        let expected = tap.as_arriving(told, told_channel);
+        report.check("mode and channel of a request or an echo", (mode, channel), expected);
         report.check("the end of a request or an echo", rest, &[0, 255, 1, 254]);
         report.check_that("who asks, and who answers", from.is_server() == (kind == 0x20));
         if kind == 0x20 {
@@ -131,7 +132,7 @@ fn hear_packets(world: &mut World) -> Heard {
             return;
         }
         let echo = [&[0x20, index, told_mode, told_channel], rest].concat();
-        if let Err(error) = scene.send_bytes(&echo, from, mode, Channel(channel)) {
+        if let Err(error) = scene.send_bytes(&echo, from, told, Channel(told_channel)) {
             report.fail(format!("the echo: {error}"));
         }
     });

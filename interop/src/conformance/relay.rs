@@ -124,7 +124,8 @@ impl Talk {
 
     fn hear(&mut self, cx: &RpcContext<'_>, heard: Said, arrival: (TransferMode, u8)) {
         let (method, label, size) = heard;
-        self.report.check(&format!("mode and channel of {method}"), self.tap.arrival(), arrival);
+        let expected = self.tap.as_arriving(arrival.0, arrival.1);
+        self.report.check(&format!("mode and channel of {method}"), self.tap.arrival(), expected);
         self.heard.push((cx.remote_sender(), method, label, size));
     }
 }

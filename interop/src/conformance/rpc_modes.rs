@@ -286,6 +286,8 @@ impl Node for Modes {
 impl Modes {
     fn check_arrival(&self, prefix: &str, suffix: &str, expected: (TransferMode, u8)) {
         let what = format!("mode and channel of {prefix}_{suffix}");
+        let (mode, channel) = expected;
+        let expected = self.tap.as_arriving(mode, channel);
         self.report.check(&what, self.tap.arrival(), expected);
     }
 

@@ -212,8 +212,9 @@ impl SharedLog {
     }
 
     fn check_arrival(&self, method: &str, mode: TransferMode, channel: u8) {
-        let arrival = self.0.borrow().tap.arrival();
-        self.report().check(&format!("mode and channel of {method}"), arrival, (mode, channel));
+        let tap = self.0.borrow().tap.clone();
+        let (arrival, expected) = (tap.arrival(), tap.as_arriving(mode, channel));
+        self.report().check(&format!("mode and channel of {method}"), arrival, expected);
     }
 }
 

@@ -150,7 +150,8 @@ impl Node for Relay {
         let loose = |mode: TransferMode, channel: u8| {
             move |relay: &mut Self, cx: &mut RpcContext<'_>, (tag,): (String,)| {
                 let arrival = relay.tap.arrival();
-                relay.report.check(&format!("mode and channel of {tag}"), arrival, (mode, channel));
+                let expected = relay.tap.as_arriving(mode, channel);
+                relay.report.check(&format!("mode and channel of {tag}"), arrival, expected);
                 relay.loose.borrow_mut().insert((cx.remote_sender(), tag));
             }
         };
@@ -172,16 +173,16 @@ fn hear_packets(world: &mut World, loose: &Loose) -> Rc<RefCell<Heard<Vec<u8>>>>
     let (sink, loose) = (Rc::clone(&heard), Rc::clone(loose));
     let (report, tap) = (world.report.clone(), world.tap());
     world.on_peer_packet(move |_scene, from, data| {
-        let (mode, channel) = tap.arrival();
+        let arrival = tap.arrival();
         if let &[5, told] = data {
-            let expected = (TransferMode::from_raw(told), 3);
-            report.check("mode and channel of unreliable bytes", (Some(mode), channel), expected);
+            let expected = TransferMode::from_raw(told).map(|mode| tap.as_arriving(mode, 3));
+            report.check("mode and channel of unreliable bytes", Some(arrival), expected);
             loose.borrow_mut().insert((from, format!("bytes, mode {told}")));
             return;
         }
-        let expected = if from.is_server() { 0 } else { 2 };
-        let arrival = (mode, channel);
-        report.check("mode and channel of bytes", arrival, (TransferMode::Reliable, expected));
+        let channel = if from.is_server() { 0 } else { 2 };
+        let expected = tap.as_arriving(TransferMode::Reliable, channel);
+        report.check("mode and channel of bytes", arrival, expected);
         sink.borrow_mut().push((from, data.to_vec()));
     });
     heard
