@@ -13,8 +13,8 @@ pub const PATH_ENTRY_BYTES: usize = 64;
 /// node that is not there) are understood and do not count.
 pub const MALFORMED_PACKETS_MAX: u64 = 1_000;
 
-/// Packets that wait because they came too early: relayed ones of all peers that are not announced yet, and for each peer those for
-/// nodes that are not there yet. What they wait for is under way when they arrive, so that a few round trips' worth is plenty.
+/// Packets of one peer that wait for nodes that are not there yet. What they wait for is under way when they arrive, so that a few
+/// round trips' worth is plenty.
 pub const EARLY_PACKETS_MAX: usize = 64;
 
 /// Bytes of them; see [`EARLY_PACKETS_MAX`].
@@ -31,6 +31,16 @@ pub const PAUSED_PACKETS_MAX: usize = 16_384;
 
 /// Bytes of them: an eighth of what a link's own queue may hold.
 pub const PAUSED_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Packets that wait for the announcement of their sender. It comes on a channel of its own and may be lost again and again while
+/// others are not, and reliable ones must not be dropped: as many as a transport keeps for a branch that takes nothing.
+pub const RELAYED_PACKETS_MAX: usize = mp_core::limits::RECEIVE_QUEUE_PACKETS_MAX;
+
+/// Bytes of them; see [`RELAYED_PACKETS_MAX`].
+pub const RELAYED_BYTES_MAX: usize = mp_core::limits::RECEIVE_QUEUE_BYTES_MAX;
+
+/// How long they wait. Twice as long as a link may make no progress: what waits longer is the last of a peer that has left.
+pub const RELAYED_TIME: Duration = Duration::from_secs(60);
 
 /// Signals kept for a program that takes them with `next_signal`. A program that never does must not grow.
 pub const SIGNALS_MAX: usize = 4_096;

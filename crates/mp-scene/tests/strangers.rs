@@ -4,12 +4,14 @@
 mod vectors;
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use mp_core::TransferMode;
 use mp_scene::codec::{Limits, Objects};
 use mp_scene::limits::{
-    EARLY_PACKETS_MAX, MALFORMED_PACKETS_MAX, PATH_CACHE_BYTES_MAX, PATH_ENTRY_BYTES,
+    MALFORMED_PACKETS_MAX, PATH_CACHE_BYTES_MAX, PATH_ENTRY_BYTES, RELAYED_PACKETS_MAX,
+    RELAYED_TIME,
 };
 use mp_scene::prelude::*;
 use mp_scene::{GodotQuirks, SceneMessage, SceneStats};
@@ -327,15 +329,34 @@ fn relayed_packets_wait_for_the_announcement_of_their_sender() {
 }
 
 #[test]
-fn relayed_packets_that_wait_are_bounded() {
+fn relayed_packets_that_wait_are_bounded_and_reliable_ones_are_not_lost_silently() {
     let mut world = world();
-    for number in 0..EARLY_PACKETS_MAX as u8 + 10 {
-        let packet = unhex(&format!("07030900000003{number:02x}"));
-        world.receive(2, 1, TransferMode::Reliable, Channel(3), packet);
+    let waiting = unhex("0703090000000342");
+    let receive = |world: &mut World, mode| {
+        world.receive(2, 1, mode, Channel(3), waiting.clone());
+        world.collect(2);
+        (world.scene(2).stats().stray_packets, world.take_disconnected())
+    };
+    for _ in 0..RELAYED_PACKETS_MAX {
+        assert_eq!(receive(&mut world, TransferMode::Reliable), (0, vec![]));
     }
-    assert_eq!(world.scene(2).stats().stray_packets, 10);
-    world.receive(2, 1, TransferMode::Reliable, Channel(0), unhex("070109000000"));
-    let events = world.take_events();
-    assert_eq!(events.len(), 1 + EARLY_PACKETS_MAX);
-    assert!(matches!(&events[1], Event::Bytes { hex, .. } if hex == "0a"), "the oldest made way");
+    assert_eq!(
+        receive(&mut world, TransferMode::Unreliable),
+        (1, vec![]),
+        "is dropped and counted"
+    );
+    assert_eq!(receive(&mut world, TransferMode::Reliable), (2, vec![(2, 1)]), "ends the session");
+}
+
+#[test]
+fn relayed_packets_of_a_peer_that_is_never_announced_are_dropped_after_a_minute() {
+    let mut world = world();
+    let waiting = unhex("0703090000000342");
+    world.receive(2, 1, TransferMode::Reliable, Channel(3), waiting);
+    world.pass(RELAYED_TIME - Duration::from_millis(1));
+    world.flush(2);
+    assert_eq!(world.scene(2).stats().stray_packets, 0);
+    world.pass(Duration::from_millis(1));
+    world.flush(2);
+    assert_eq!(world.scene(2).stats().stray_packets, 1);
 }

@@ -80,6 +80,7 @@ impl MultiplayerApi for SceneMultiplayer {
     fn process(&mut self, now: Instant, _tree: &mut dyn NodeTree) {
         self.check_auth_timeouts(now);
         self.stats.refused_calls += self.early.sweep(now);
+        self.stats.stray_packets += self.relayed.sweep(now);
     }
 
     fn tick(&mut self, now: Instant, tree: &mut dyn NodeTree) {
@@ -118,7 +119,8 @@ impl MultiplayerApi for SceneMultiplayer {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        [self.next_auth_timeout(), self.early.next_sweep()].into_iter().flatten().min()
+        let sweeps = [self.early.next_sweep(), self.relayed.next_sweep()];
+        sweeps.into_iter().chain([self.next_auth_timeout()]).flatten().min()
     }
 
     fn queued_packets(&self) -> usize {

@@ -1,5 +1,4 @@
-//! What arrives too early: relayed packets of peers that are not announced yet, and messages for nodes and synchronizers that are
-//! not there yet. It waits briefly instead of being lost.
+//! What arrives too early: messages for nodes and synchronizers that are not there yet. They wait briefly instead of being lost.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -10,12 +9,10 @@ use crate::limits::{EARLY_BYTES_MAX, EARLY_PACKETS_MAX, EARLY_TIME};
 
 /// Packets that wait, each kind in the order in which it came.
 ///
-/// Bounds, for each peer and for all relayed packets together: [`EARLY_PACKETS_MAX`] and [`EARLY_BYTES_MAX`]. Of relayed packets the
-/// oldest make way; a message for a node that finds no room, or has waited for [`EARLY_TIME`], is refused.
+/// Bounds, for each peer: [`EARLY_PACKETS_MAX`] and [`EARLY_BYTES_MAX`]. What finds no room, or has waited for [`EARLY_TIME`], is
+/// refused.
 #[derive(Debug, Default)]
 pub(super) struct Early {
-    relayed: VecDeque<(PeerId, Bytes)>,
-    relayed_bytes: usize,
     /// By what is missing.
     waiting: BTreeMap<Awaited, VecDeque<Waiting>>,
     held: BTreeMap<PeerId, Held>,
@@ -60,33 +57,6 @@ struct Held {
 }
 
 impl Early {
-    /// Keeps a relayed packet; returns how many made way for it.
-    pub(super) fn hold_relayed(&mut self, from: PeerId, packet: &[u8]) -> u64 {
-        self.relayed.push_back((from, Bytes::copy_from_slice(packet)));
-        self.relayed_bytes += packet.len();
-        let mut dropped = 0;
-        while self.relayed.len() > EARLY_PACKETS_MAX || self.relayed_bytes > EARLY_BYTES_MAX {
-            let Some((_, packet)) = self.relayed.pop_front() else { break };
-            self.relayed_bytes -= packet.len();
-            dropped += 1;
-        }
-        dropped
-    }
-
-    /// The relayed packets of a peer that is announced now.
-    pub(super) fn take_relayed(&mut self, peer: PeerId) -> Vec<Bytes> {
-        let mut taken = Vec::new();
-        self.relayed.retain_mut(|(from, packet)| {
-            if *from == peer {
-                self.relayed_bytes -= packet.len();
-                taken.push(std::mem::take(packet));
-                return false;
-            }
-            true
-        });
-        taken
-    }
-
     /// Keeps a packet until there is what it is for; false when its sender has too many waiting.
     pub(super) fn hold(
         &mut self,

@@ -12,6 +12,7 @@ mod pause;
 mod peers;
 mod quirks;
 mod receive;
+mod relayed;
 mod replication;
 mod send;
 
@@ -30,6 +31,7 @@ use pause::Paused;
 use peers::{Peer, Peers, Route};
 pub use quirks::GodotQuirks;
 pub(crate) use receive::Refusal;
+use relayed::Relayed;
 
 use crate::SceneMessage;
 use crate::api::ApiEvent;
@@ -61,6 +63,7 @@ pub struct SceneMultiplayer {
     paths: PathCache,
 
     early: Early,
+    relayed: Relayed,
     replication: Replication,
     paused: BTreeMap<PeerId, Paused>,
     /// Values of a packet on their way to their properties: kept so that a packet takes no memory.
@@ -115,6 +118,7 @@ impl SceneMultiplayer {
             peers: Peers::default(),
             paths: PathCache::default(),
             early: Early::default(),
+            relayed: Relayed::default(),
             replication: Replication::default(),
             paused: BTreeMap::new(),
             values: Vec::new(),
@@ -187,6 +191,7 @@ impl SceneMultiplayer {
         self.peers = Peers::default();
         self.paths.clear();
         self.early = Early::default();
+        self.relayed = Relayed::default();
         self.replication.reset();
         self.paused.clear();
     }

@@ -45,7 +45,7 @@ impl SceneMultiplayer {
                 }
                 self.admit(peer, Route::Relayed);
                 self.follow(now, tree);
-                for packet in self.early.take_relayed(peer) {
+                for packet in self.relayed.take(peer) {
                     self.receive_inner(now, tree, peer, &packet);
                 }
             }
@@ -91,12 +91,21 @@ impl SceneMultiplayer {
             Some(from) if sender.is_server() => {
                 if self.peers.contains(from) || self.quirks.unannounced_senders {
                     self.receive_inner(now, tree, from, &inner);
-                } else {
-                    // Another channel has overtaken its announcement.
-                    self.stats.stray_packets += self.early.hold_relayed(from, &inner);
+                } else if !self.relayed.hold(now, from, &inner) {
+                    self.cannot_hold(sender, travel);
                 }
             }
             _ => self.malformed(sender, "only the server relays, and only for peers"),
+        }
+    }
+
+    /// There is no room for a packet of a peer that was not announced. A reliable one must not be lost silently.
+    fn cannot_hold(&mut self, server: PeerId, travel: Travel) {
+        self.stats.stray_packets += 1;
+        if travel.mode.is_reliable()
+            && let Some(Route::Link(endpoint, connection)) = self.peers.route(server)
+        {
+            self.disconnect(endpoint, connection, DisconnectReason::QueueFull);
         }
     }
 
