@@ -4,6 +4,12 @@
 //! Read [`EnetMultiplayerPeer`] first, then [`proto::Host`]: the first is the second with a socket and Godot's channel
 //! mapping. Everything under [`proto`] is without I/O.
 //!
+//! | Godot | here |
+//! |---|---|
+//! | `ENetMultiplayerPeer` | [`EnetMultiplayerPeer`]; as a mesh [`EnetMesh`] |
+//! | `ENetConnection` | [`EnetConnection`], also of a peer: [`EnetMultiplayerPeer::host`] |
+//! | `ENetPacketPeer` | [`EnetPacketPeer`], of a link: [`EnetMultiplayerPeer::peer`] |
+//!
 //! ```no_run
 //! use mp_core::{MultiplayerPeer, host::SystemClock};
 //! use mp_transport_enet::{EnetMultiplayerPeer, ServerOptions};
@@ -42,7 +48,9 @@ mod connection;
 pub mod io;
 pub mod limits;
 mod mapping;
+mod mesh;
 mod options;
+mod packet_peer;
 mod peer;
 mod port;
 pub mod proto;
@@ -51,6 +59,8 @@ pub mod testing;
 
 pub use connection::EnetConnection;
 pub use mapping::LAST_CHANNEL;
+pub use mesh::{AddMeshPeerError, EnetMesh};
 pub use options::{ClientOptions, CreateError, ServerOptions};
+pub use packet_peer::{EnetPacketPeer, PeerSendError, TimeoutError};
 pub use peer::EnetMultiplayerPeer;
 pub use port::SocketStats;

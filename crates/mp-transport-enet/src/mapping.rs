@@ -10,9 +10,10 @@
 //! A receiver tells the mode by the flags alone: an unreliable packet too large for one datagram arrives in order, as
 //! [`TransferMode::UnreliableOrdered`]. (Godot 4.6.3 does the same.)
 
-use mp_core::{Channel, TransferMode};
+use bytes::Bytes;
+use mp_core::{Channel, ConnectionId, DisconnectReason, Packet, SendError, TransferMode};
 
-use crate::proto::PacketFlags;
+use crate::proto::{Host, HostSendError, PacketFlags, Payload};
 
 /// The last transfer channel: ENet has 255 channels, of which transfer channel 0 takes two.
 pub const LAST_CHANNEL: Channel = Channel(253);
@@ -49,6 +50,62 @@ pub(crate) const fn from_flags(flags: PacketFlags) -> TransferMode {
     } else {
         TransferMode::UnreliableOrdered
     }
+}
+
+/// A packet as Godot sees it.
+pub(crate) fn packet(
+    from: ConnectionId,
+    channel: u8,
+    flags: PacketFlags,
+    payload: Bytes,
+) -> Packet {
+    Packet { from, mode: from_flags(flags), channel: from_enet_channel(channel), payload }
+}
+
+/// Queues a packet for a link, which is the only one it goes to or one of many.
+///
+/// # Errors
+///
+/// When the link is the only one and cannot take it.
+pub(crate) fn send(
+    host: &mut Host,
+    link: ConnectionId,
+    is_only: bool,
+    channel: Channel,
+    mode: TransferMode,
+    payload: Payload,
+) -> Result<(), SendError> {
+    let (enet_channel, flags) = (to_enet_channel(channel, mode), to_flags(mode));
+    match host.send(link, enet_channel, flags, payload) {
+        Ok(()) => {}
+        Err(HostSendError::NoChannel { count, .. }) if is_only => {
+            let last = count.saturating_sub(2);
+            return Err(SendError::Channel { channel: channel.0, last });
+        }
+        Err(HostSendError::TooLarge { len, max }) if is_only => {
+            return Err(SendError::TooLarge { len, max });
+        }
+        // One link among many that agreed on less than the others must not keep a packet from them; it cannot have what
+        // it is owed, so it ends.
+        Err(_) if mode.is_reliable() => host.fail(link, DisconnectReason::Misbehaved),
+        Err(_) => host.count_send_drop(link),
+    }
+    Ok(())
+}
+
+/// Whether a packet can be sent at all.
+///
+/// # Errors
+///
+/// When there is no such channel, or the packet is larger than any.
+pub(crate) fn check(channel: Channel, len: usize, max: usize) -> Result<(), SendError> {
+    if channel > LAST_CHANNEL {
+        return Err(SendError::Channel { channel: channel.0, last: LAST_CHANNEL.0 });
+    }
+    if len > max {
+        return Err(SendError::TooLarge { len, max });
+    }
+    Ok(())
 }
 
 #[cfg(test)]

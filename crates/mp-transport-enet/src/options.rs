@@ -1,5 +1,7 @@
 //! What a peer can be told when it is made.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
 use mp_core::Rng;
 
 use crate::io::BindError;
@@ -28,6 +30,8 @@ pub struct ClientOptions {
     pub host: HostSettings,
     /// Transfer channels besides 0 (default 253: all there are). Godot's `channel_count`, of which 0 means all.
     pub channels: u8,
+    /// The address to send from (`None`: any). Godot's `set_bind_ip`.
+    pub bind_ip: Option<IpAddr>,
     /// The port to send from (0: any).
     pub local_port: u16,
     /// As [`ServerOptions::datagrams_per_poll`].
@@ -52,6 +56,7 @@ impl Default for ClientOptions {
         Self {
             host: HostSettings::default(),
             channels: crate::mapping::LAST_CHANNEL.0,
+            bind_ip: None,
             local_port: 0,
             datagrams_per_poll: limits::DATAGRAMS_PER_POLL,
             seed: None,
@@ -68,16 +73,24 @@ impl ServerOptions {
     }
 
     pub(crate) fn into_settings(self) -> Result<HostSettings, CreateError> {
-        let settings = self.host;
-        if !(1..=PEERS_MAX).contains(&settings.max_peers) {
-            return Err(CreateError::MaxClients(settings.max_peers));
-        }
-        check(&settings)?;
-        Ok(settings)
+        checked(self.host)
     }
 }
 
 impl ClientOptions {
+    /// Where to send from to `server`.
+    pub(crate) fn local_address(&self, server: SocketAddr) -> Result<SocketAddr, CreateError> {
+        let any = match server {
+            SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        let ip: IpAddr = self.bind_ip.unwrap_or(any);
+        if ip.is_ipv4() && server.is_ipv6() {
+            return Err(CreateError::Family { ip, server });
+        }
+        Ok((ip, self.local_port).into())
+    }
+
     pub(crate) fn into_settings(self) -> Result<HostSettings, CreateError> {
         let mut settings = self.host;
         settings.max_peers = 1;
@@ -85,6 +98,15 @@ impl ClientOptions {
         check(&settings)?;
         Ok(settings)
     }
+}
+
+/// The settings of a host that others connect to, if they are within range.
+pub(crate) fn checked(settings: HostSettings) -> Result<HostSettings, CreateError> {
+    if !(1..=PEERS_MAX).contains(&settings.max_peers) {
+        return Err(CreateError::MaxClients(settings.max_peers));
+    }
+    check(&settings)?;
+    Ok(settings)
 }
 
 fn check(settings: &HostSettings) -> Result<(), CreateError> {
@@ -115,6 +137,14 @@ pub enum CreateError {
     /// There must be a channel.
     #[error("a channel limit of 0 leaves no channel; use 1 to 255")]
     ChannelLimit,
+    /// The address to send from cannot reach the server.
+    #[error("{server} cannot be reached from {ip}, an IPv4 address; use an IPv6 address, or none")]
+    Family {
+        /// The address to send from.
+        ip: IpAddr,
+        /// The server.
+        server: SocketAddr,
+    },
     /// A number of clients that ENet cannot have.
     #[error("a server cannot have {0} clients; use 1 to 4095")]
     MaxClients(u16),

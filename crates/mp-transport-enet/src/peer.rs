@@ -7,17 +7,19 @@ use std::task::{Context, Poll};
 
 use mp_core::{
     ConnectionId, ConnectionStats, ConnectionStatus, DisconnectReason, Farewell, Instant,
-    MultiplayerPeer, Origin, Outgoing, Packet, PeerEvent, PeerId, Readiness, SendError,
+    MultiplayerPeer, Origin, Outgoing, PeerEvent, PeerId, Readiness, SendError,
 };
 
 use crate::connection::EnetConnection;
 #[cfg(feature = "tokio")]
 use crate::io::TokioUdpSocket;
 use crate::io::{DatagramSocket, UdpSocket};
-use crate::mapping::{LAST_CHANNEL, from_enet_channel, from_flags, to_enet_channel, to_flags};
+use crate::mapping::{self, LAST_CHANNEL};
+use crate::mesh::EnetMesh;
 use crate::options::{ClientOptions, CreateError, ServerOptions, rng};
+use crate::packet_peer::EnetPacketPeer;
 use crate::port::SocketStats;
-use crate::proto::{Host, HostEvent, HostSendError, HostStats, Payload};
+use crate::proto::{Host, HostEvent, HostStats, Payload};
 
 /// Godot's `ENetMultiplayerPeer`: a server, or a client of one.
 ///
@@ -38,6 +40,11 @@ pub struct EnetMultiplayerPeer<S = UdpSocket> {
 }
 
 impl EnetMultiplayerPeer<UdpSocket> {
+    /// A peer among equals; each other peer is added with a connection of its own.
+    pub const fn create_mesh(unique_id: PeerId) -> EnetMesh {
+        EnetMesh::new(unique_id)
+    }
+
     /// A server at `address` (`0.0.0.0:port`, or `[::]:port` for both families).
     ///
     /// # Errors
@@ -53,7 +60,8 @@ impl EnetMultiplayerPeer<UdpSocket> {
     ///
     /// When no socket can be bound or an option is out of range.
     pub fn create_client(address: SocketAddr, options: ClientOptions) -> Result<Self, CreateError> {
-        Self::client(UdpSocket::bind_for(address, options.local_port)?, address, options)
+        let local = options.local_address(address)?;
+        Self::client(UdpSocket::bind(local)?, address, options)
     }
 }
 
@@ -80,7 +88,8 @@ impl EnetMultiplayerPeer<TokioUdpSocket> {
         address: SocketAddr,
         options: ClientOptions,
     ) -> Result<Self, CreateError> {
-        Self::client(TokioUdpSocket::bind_for(address, options.local_port)?, address, options)
+        let local = options.local_address(address)?;
+        Self::client(TokioUdpSocket::bind(local)?, address, options)
     }
 }
 
@@ -117,6 +126,18 @@ impl<S: DatagramSocket> EnetMultiplayerPeer<S> {
         let mut peer = Self::new(host, socket, unique_id, status, datagrams_per_poll);
         peer.server = server;
         Ok(peer)
+    }
+
+    /// Its host and socket (Godot: the property `host`): statistics, compression, bandwidth, a raw datagram.
+    #[doc(alias = "get_host")]
+    pub const fn host(&mut self) -> &mut EnetConnection<S> {
+        &mut self.connection
+    }
+
+    /// A peer, for raw flags, every kind of goodbye, patience and figures.
+    #[doc(alias = "get_peer")]
+    pub fn peer(&mut self, connection: ConnectionId) -> Option<EnetPacketPeer<'_>> {
+        self.connection.peer(connection)
     }
 
     /// The address of its socket.
@@ -178,12 +199,7 @@ impl<S: DatagramSocket> EnetMultiplayerPeer<S> {
                 return None;
             }
             HostEvent::Packet { connection, channel, flags, payload } => {
-                PeerEvent::Packet(Packet {
-                    from: connection,
-                    mode: from_flags(flags),
-                    channel: from_enet_channel(channel),
-                    payload,
-                })
+                PeerEvent::Packet(mapping::packet(connection, channel, flags, payload))
             }
             HostEvent::Disconnected { connection, reason } => {
                 if self.server.is_some() {
@@ -228,36 +244,12 @@ impl<S: DatagramSocket> MultiplayerPeer for EnetMultiplayerPeer<S> {
             return Err(SendError::NotConnected);
         }
         let Outgoing { to, mode, channel, prefix, payload } = outgoing;
-        if channel > LAST_CHANNEL {
-            return Err(SendError::Channel { channel: channel.0, last: LAST_CHANNEL.0 });
-        }
         let payload = Payload::new(prefix, payload);
-        let (len, max) = (payload.len(), self.max_packet_size());
-        if len > max {
-            return Err(SendError::TooLarge { len, max });
-        }
-        let (enet_channel, flags) = (to_enet_channel(channel, mode), to_flags(mode));
+        mapping::check(channel, payload.len(), self.max_packet_size())?;
         let links = to.as_slice();
         for &link in links {
-            let Err(error) = self.connection.host.send(link, enet_channel, flags, payload.clone())
-            else {
-                continue;
-            };
-            match (error, links.len()) {
-                (HostSendError::NoChannel { count, .. }, 1) => {
-                    let last = count.saturating_sub(2);
-                    return Err(SendError::Channel { channel: channel.0, last });
-                }
-                (HostSendError::TooLarge { len, max }, 1) => {
-                    return Err(SendError::TooLarge { len, max });
-                }
-                // One link among many that agreed on less than the others must not keep a packet from them; it cannot
-                // have what it is owed, so it ends.
-                _ if mode.is_reliable() => {
-                    self.connection.host.fail(link, DisconnectReason::Misbehaved)
-                }
-                _ => self.connection.host.count_send_drop(link),
-            }
+            let (host, is_only) = (&mut self.connection.host, links.len() == 1);
+            mapping::send(host, link, is_only, channel, mode, payload.clone())?;
         }
         Ok(())
     }
@@ -280,8 +272,7 @@ impl<S: DatagramSocket> MultiplayerPeer for EnetMultiplayerPeer<S> {
     }
 
     fn close(&mut self) {
-        self.connection.host.close(0);
-        self.connection.stop_receiving();
+        self.connection.close();
         self.ready.clear();
         self.status = ConnectionStatus::Disconnected;
         self.is_closed = true;

@@ -3,7 +3,7 @@
 mod common;
 
 use std::future::poll_fn;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use mp_core::{
     Origin, Outgoing, Packet, PeerEvent, PeerId, Prefix, Readiness, Rng, SendError, TransferMode,
 };
 use mp_transport_enet::io::{DatagramSocket, TokioUdpSocket, UdpSocket};
+use mp_transport_enet::proto::CompressionMode;
 use mp_transport_enet::testing::{Link, Network, Socket};
 use mp_transport_enet::{ClientOptions, CreateError, EnetMultiplayerPeer, ServerOptions};
 
@@ -474,4 +475,48 @@ fn a_socket_for_ipv6_takes_ipv4_as_well() {
     let (len, from) = received.expect("a datagram");
     assert_eq!(&buf[..len], b"hello");
     assert_eq!(from.ip().to_canonical(), Ipv4Addr::LOCALHOST);
+}
+
+#[test]
+fn a_client_reaches_a_server_over_ipv6() {
+    let mut options = ServerOptions::default();
+    options.host.compression = CompressionMode::RangeCoder;
+    let any: SocketAddr = "[::1]:0".parse().unwrap();
+    let mut server = match EnetMultiplayerPeer::create_server(any, options) {
+        Ok(server) => server,
+        // A machine without IPv6 is told so.
+        Err(error) => {
+            assert!(error.to_string().contains("[::1]:0"), "{error}");
+            return;
+        }
+    };
+    let mut options = ClientOptions::default();
+    options.host.compression = CompressionMode::RangeCoder;
+    options.bind_ip = Some(Ipv6Addr::LOCALHOST.into());
+    let mut client =
+        EnetMultiplayerPeer::create_client(server.local_addr().unwrap(), options).unwrap();
+    let clock = mp_core::host::SystemClock::new();
+    let mut events = Vec::new();
+    while events.is_empty() {
+        turn(&mut client, clock.now(), &mut Vec::new());
+        turn(&mut server, clock.now(), &mut events);
+        assert!(clock.now() < Instant::from_millis(30_000), "no connection");
+    }
+    let [PeerEvent::Connected { origin, .. }] = &events[..] else { panic!("{events:?}") };
+    assert_eq!(origin.address(), client.local_addr().ok());
+}
+
+#[test]
+fn a_client_sends_from_the_address_it_is_told_to() {
+    let server = "127.0.0.1:9".parse().unwrap();
+    let mut options = ClientOptions::default();
+    options.bind_ip = Some(Ipv4Addr::LOCALHOST.into());
+    let client = EnetMultiplayerPeer::create_client(server, options.clone()).unwrap();
+    assert_eq!(client.local_addr().unwrap().ip(), Ipv4Addr::LOCALHOST);
+    let server = "[2001:db8::1]:9".parse().unwrap();
+    let error = EnetMultiplayerPeer::create_client(server, options).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "[2001:db8::1]:9 cannot be reached from 127.0.0.1, an IPv4 address; use an IPv6 address, or none"
+    );
 }

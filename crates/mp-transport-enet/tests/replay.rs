@@ -4,10 +4,11 @@ mod common;
 
 use std::net::SocketAddr;
 use std::ops::Range;
+use std::time::Duration;
 
 use common::{SERVER, address, at, capture, datagram, hex, pattern, transmits};
 use mp_core::{ConnectionId, DisconnectReason, Farewell, Rng};
-use mp_transport_enet::proto::command::Command;
+use mp_transport_enet::proto::command::{Command, ThrottleParameters};
 use mp_transport_enet::proto::header::Header;
 use mp_transport_enet::proto::{
     Admission, CompressionMode, Compressor, Host, HostEvent, HostSettings, PacketFlags,
@@ -435,6 +436,24 @@ fn compressed_sessions_of_every_mode_are_played_by_either_side() {
         actions.push((closed, &close));
         replay(&name, Side::Client, settings, 0, 255, &actions);
     }
+}
+
+#[test]
+fn a_client_configures_its_connection() {
+    let parameters = ThrottleParameters { interval: 1_000, acceleration: 3, deceleration: 4 };
+    let configure = |host: &mut Host, connection| {
+        host.configure_throttle(connection, parameters);
+        host.set_ping_interval(connection, Duration::from_millis(100));
+    };
+    let limit = |host: &mut Host, connection| {
+        host.set_ping_interval(connection, Duration::ZERO);
+        host.ping(connection);
+        // Godot was told 70,000 as well, and tells a peer without a limit of its own 0.
+        host.bandwidth_limit(0, 80_000);
+    };
+    let close = |host: &mut Host, _| host.close(0);
+    let actions: [Action<'_>; 3] = [(4, &configure), (14, &limit), (26, &close)];
+    replay("enet_config_commands.json", Side::Client, client_settings(), 0, 255, &actions);
 }
 
 #[test]

@@ -18,6 +18,11 @@ impl Host {
         self.slots.occupied().filter_map(|slot| Some(self.slots.get(slot)?.connection))
     }
 
+    /// Whether there are events that nobody has taken.
+    pub fn has_events(&self) -> bool {
+        !self.events.is_empty()
+    }
+
     /// Where a link stands; [`PeerState::Disconnected`] when it is unknown.
     pub fn peer_state(&self, connection: ConnectionId) -> PeerState {
         let peer = self.slots.connection(connection);

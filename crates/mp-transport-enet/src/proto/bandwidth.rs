@@ -155,8 +155,8 @@ fn limit(demands: &mut [Demand], budget: Option<u64>) {
     }
 }
 
-/// Divides `bandwidth` among peers, of which each sends at most what it said. Who said nothing, or less than its share,
-/// is given just that.
+/// Divides `bandwidth` among peers, of which each sends at most what it said, or without a limit (0). Who sends less than its
+/// share is given just that. (ENet gives peers without a limit of their own none either, so that its limit limits nobody.)
 fn divide(bandwidth: u32, sends: &[u32]) -> Vec<u32> {
     let mut shares = vec![None; sends.len()];
     let (mut rest, mut remaining) = (bandwidth, sends.len() as u32);
@@ -166,7 +166,7 @@ fn divide(bandwidth: u32, sends: &[u32]) -> Vec<u32> {
         is_settled = true;
         share = rest / remaining;
         for (given, &sends) in shares.iter_mut().zip(sends) {
-            if given.is_none() && (sends == 0 || sends < share) {
+            if given.is_none() && sends > 0 && sends < share {
                 *given = Some(sends);
                 rest -= sends;
                 remaining -= 1;
@@ -174,6 +174,8 @@ fn divide(bandwidth: u32, sends: &[u32]) -> Vec<u32> {
             }
         }
     }
+    // On the wire 0 is no limit.
+    let share = if bandwidth == 0 { 0 } else { share.max(1) };
     shares.into_iter().map(|given| given.unwrap_or(share)).collect()
 }
 
@@ -216,10 +218,9 @@ mod tests {
         assert_eq!(divide(0, &[5, 0]), [0, 0]);
         assert_eq!(divide(90_000, &[u32::MAX, u32::MAX, u32::MAX]), [30_000; 3]);
         assert_eq!(divide(90_000, &[10_000, u32::MAX, u32::MAX]), [10_000, 40_000, 40_000]);
-        // As a Godot server that limited itself to 70,000 told a client that had named no limit.
-        assert_eq!(divide(70_000, &[0]), [0]);
+        assert_eq!(divide(90_000, &[10_000, 0, 0]), [10_000, 40_000, 40_000]);
         assert_eq!(divide(600_000, &[500_000]), [500_000]);
         assert_eq!(divide(500_000, &[2_000_000]), [500_000]);
-        assert_eq!(divide(7, &[u32::MAX; 10]), [0; 10]);
+        assert_eq!(divide(7, &[u32::MAX; 10]), [1; 10], "0 would be no limit");
     }
 }

@@ -1,6 +1,8 @@
 //! What Godot lets programs ask about hosts and peers, under its names and numbers.
 
+use super::loss::LOSS_SCALE;
 use super::peer::{Peer, State};
+use super::throttle::SCALE;
 
 /// A figure of a peer (Godot: `ENetPacketPeer.PeerStatistic`). Times are in milliseconds; epochs are on the host's
 /// clock.
@@ -37,6 +39,11 @@ pub enum PeerStatistic {
 }
 
 impl PeerStatistic {
+    /// What is all of the loss.
+    pub const PACKET_LOSS_SCALE: u32 = LOSS_SCALE;
+    /// What is all of the throttle.
+    pub const PACKET_THROTTLE_SCALE: u32 = SCALE;
+
     /// All of them, in the order of their numbers.
     pub const ALL: [Self; 14] = [
         Self::PacketLoss,

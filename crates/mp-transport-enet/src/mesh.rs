@@ -1,0 +1,276 @@
+//! [`EnetMesh`]: a peer among equals, each reached through a connection of its own.
+
+use std::collections::BTreeMap;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use mp_core::{
+    ConnectionId, ConnectionStats, ConnectionStatus, DisconnectReason, Farewell, Instant,
+    MultiplayerPeer, Origin, Outgoing, PeerEvent, PeerId, Readiness, SendError,
+};
+
+use crate::connection::EnetConnection;
+use crate::io::{DatagramSocket, UdpSocket};
+use crate::mapping;
+use crate::packet_peer::EnetPacketPeer;
+use crate::proto::{HostEvent, Payload, PeerState};
+
+/// A peer among equals (Godot: `ENetMultiplayerPeer.create_mesh`). There is no server and no relay; each other peer is added
+/// with a connection that the program made before, by whatever way the two learned of each other.
+///
+/// ```no_run
+/// use mp_core::{MultiplayerPeer, PeerId, host::SystemClock};
+/// use mp_transport_enet::proto::{Admission, HostEvent, HostSettings};
+/// use mp_transport_enet::{EnetConnection, EnetMesh};
+///
+/// let clock = SystemClock::new();
+/// let mut settings = HostSettings::default();
+/// settings.admission = Admission::Anybody;
+/// let mut connection = EnetConnection::create_host(settings)?;
+/// connection.connect_to_host("192.0.2.7:7777".parse()?, 255, 0);
+/// while !matches!(connection.service(clock.now()), Some(HostEvent::Connected { .. })) {
+///     std::thread::sleep(std::time::Duration::from_millis(5));
+/// }
+/// let mut mesh = EnetMesh::new(PeerId::new(3).unwrap());
+/// mesh.add_mesh_peer(PeerId::new(4).unwrap(), connection)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+#[doc(alias = "create_mesh")]
+pub struct EnetMesh<S = UdpSocket> {
+    unique_id: PeerId,
+    members: BTreeMap<ConnectionId, Member<S>>,
+    /// Members so far: the slot of the next one's link.
+    joined: u32,
+    /// Links that have just been added.
+    ready: Vec<PeerEvent>,
+    is_closed: bool,
+    is_refusing: bool,
+}
+
+#[derive(Debug)]
+struct Member<S> {
+    id: PeerId,
+    connection: EnetConnection<S>,
+    /// The link within the connection.
+    inner: ConnectionId,
+}
+
+/// Why a peer was not added to a mesh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AddMeshPeerError {
+    /// The mesh was closed.
+    #[error("the mesh is closed; make another one")]
+    Closed,
+    /// The id is taken, perhaps by this side.
+    #[error("the id {0} is taken; each peer of a mesh has its own")]
+    IdTaken(PeerId),
+    /// The connection has none or several peers.
+    #[error("the connection has {0} peers; it must have exactly one, which is connected")]
+    Peers(usize),
+    /// Its peer is not connected.
+    #[error("the connection's peer is {0:?}; service the connection until it is connected")]
+    NotConnected(PeerState),
+}
+
+impl<S: DatagramSocket> EnetMesh<S> {
+    /// A mesh of one: this side, with an id that the program chose.
+    pub const fn new(unique_id: PeerId) -> Self {
+        Self {
+            unique_id,
+            members: BTreeMap::new(),
+            joined: 0,
+            ready: Vec::new(),
+            is_closed: false,
+            is_refusing: false,
+        }
+    }
+
+    /// Adds a peer that is connected already, under the id that the program says it has: nothing is exchanged with it. It is
+    /// reported as connected at once.
+    ///
+    /// # Errors
+    ///
+    /// When the id is taken, or the connection does not have exactly one peer, connected.
+    pub fn add_mesh_peer(
+        &mut self,
+        id: PeerId,
+        connection: EnetConnection<S>,
+    ) -> Result<ConnectionId, AddMeshPeerError> {
+        if self.is_closed {
+            return Err(AddMeshPeerError::Closed);
+        }
+        if id == self.unique_id || self.members.values().any(|member| member.id == id) {
+            return Err(AddMeshPeerError::IdTaken(id));
+        }
+        let peers: Vec<ConnectionId> = connection.peers().collect();
+        let [inner] = peers[..] else { return Err(AddMeshPeerError::Peers(peers.len())) };
+        let state = connection.host.peer_state(inner);
+        let address = connection.host.address(inner).filter(|_| state == PeerState::Connected);
+        let Some(address) = address else { return Err(AddMeshPeerError::NotConnected(state)) };
+        let link = ConnectionId { slot: self.joined, generation: 0 };
+        self.joined += 1;
+        self.members.insert(link, Member { id, connection, inner });
+        let origin = Origin::Address(address);
+        self.ready.push(PeerEvent::Connected { connection: link, claimed_id: Some(id), origin });
+        Ok(link)
+    }
+
+    /// The connection of a peer.
+    #[doc(alias = "get_host")]
+    pub fn host(&mut self, link: ConnectionId) -> Option<&mut EnetConnection<S>> {
+        self.members.get_mut(&link).map(|member| &mut member.connection)
+    }
+
+    /// A peer.
+    #[doc(alias = "get_peer")]
+    pub fn peer(&mut self, link: ConnectionId) -> Option<EnetPacketPeer<'_>> {
+        let member = self.members.get_mut(&link)?;
+        member.connection.peer(member.inner)
+    }
+
+    /// The next event of a member, in terms of the mesh.
+    fn member_event(&mut self) -> Option<PeerEvent> {
+        for (&link, member) in &mut self.members {
+            while let Some(event) = member.connection.host.poll_event() {
+                match event {
+                    HostEvent::Packet { connection, channel, flags, payload }
+                        if connection == member.inner =>
+                    {
+                        let packet = mapping::packet(link, channel, flags, payload);
+                        return Some(PeerEvent::Packet(packet));
+                    }
+                    HostEvent::Disconnected { connection, reason }
+                        if connection == member.inner =>
+                    {
+                        return Some(PeerEvent::Disconnected { connection: link, reason });
+                    }
+                    // Of somebody who connected to the socket that was handed over: not a peer of the mesh.
+                    HostEvent::Connected { connection, .. } => {
+                        let (reason, farewell) = (DisconnectReason::Refused, Farewell::Abrupt);
+                        member.connection.host.disconnect(connection, 0, reason, farewell);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        None
+    }
+}
+
+impl<S: DatagramSocket> MultiplayerPeer for EnetMesh<S> {
+    fn poll(&mut self, now: Instant) {
+        if self.is_closed {
+            return;
+        }
+        for member in self.members.values_mut() {
+            member.connection.poll(now);
+        }
+    }
+
+    fn next_event(&mut self) -> Option<PeerEvent> {
+        if !self.ready.is_empty() {
+            return Some(self.ready.remove(0));
+        }
+        self.member_event()
+    }
+
+    fn send(&mut self, outgoing: Outgoing) -> Result<(), SendError> {
+        if self.is_closed {
+            return Err(SendError::NotConnected);
+        }
+        let Outgoing { to, mode, channel, prefix, payload } = outgoing;
+        let payload = Payload::new(prefix, payload);
+        mapping::check(channel, payload.len(), self.max_packet_size())?;
+        let links = to.as_slice();
+        for link in links {
+            let Some(Member { connection, inner, .. }) = self.members.get_mut(link) else {
+                continue;
+            };
+            let is_only = links.len() == 1;
+            mapping::send(&mut connection.host, *inner, is_only, channel, mode, payload.clone())?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self, now: Instant) {
+        for member in self.members.values_mut() {
+            member.connection.flush(now);
+        }
+        // A connection without its peer has said everything.
+        self.members.retain(|_, member| !member.connection.is_finished());
+    }
+
+    fn disconnect(&mut self, link: ConnectionId, reason: DisconnectReason, farewell: Farewell) {
+        let Some(member) = self.members.get_mut(&link) else { return };
+        member.connection.host.disconnect(member.inner, 0, reason, farewell);
+        if farewell == Farewell::Abrupt {
+            self.ready.retain(|event| {
+                !matches!(event, PeerEvent::Connected { connection, .. } if *connection == link)
+            });
+        }
+    }
+
+    fn close(&mut self) {
+        for member in self.members.values_mut() {
+            member.connection.close();
+        }
+        self.ready.clear();
+        self.is_closed = true;
+    }
+
+    fn unique_id(&self) -> PeerId {
+        self.unique_id
+    }
+
+    fn connection_status(&self) -> ConnectionStatus {
+        if self.is_closed { ConnectionStatus::Disconnected } else { ConnectionStatus::Connected }
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.members.values().filter_map(|member| member.connection.poll_timeout()).min()
+    }
+
+    fn readiness(&self) -> Readiness {
+        let first = self.members.values().next();
+        first.map_or(IDLE, |member| member.connection.readiness())
+    }
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut ready = Poll::Pending;
+        for member in self.members.values_mut() {
+            if member.connection.poll_ready(cx).is_ready() {
+                ready = Poll::Ready(());
+            }
+        }
+        ready
+    }
+
+    fn hold(&mut self, link: ConnectionId, held: bool) {
+        if let Some(member) = self.members.get_mut(&link) {
+            member.connection.host.hold(member.inner, held);
+        }
+    }
+
+    fn is_refusing_new_connections(&self) -> bool {
+        self.is_refusing
+    }
+
+    fn set_refuse_new_connections(&mut self, refuse: bool) {
+        self.is_refusing = refuse;
+    }
+
+    fn max_packet_size(&self) -> usize {
+        let sizes = self.members.values().map(|member| member.connection.host.max_packet_size());
+        sizes.min().unwrap_or(mp_core::limits::PACKET_BYTES_MAX)
+    }
+
+    fn connection_stats(&self, link: ConnectionId) -> Option<ConnectionStats> {
+        let member = self.members.get(&link)?;
+        member.connection.host.connection_stats(member.inner)
+    }
+}
+
+/// An empty mesh waits for its program.
+const IDLE: Readiness = Readiness::Interval(Duration::from_millis(5));

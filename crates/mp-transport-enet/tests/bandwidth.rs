@@ -1,0 +1,206 @@
+//! Bandwidth limits: what is sent keeps to them, peers are told their shares, and the limits can be lifted.
+
+mod common;
+
+use std::net::SocketAddr;
+
+use common::{SERVER, address, at};
+use mp_core::{ConnectionId, Rng};
+use mp_transport_enet::proto::{
+    Admission, Host, HostEvent, HostSettings, PacketFlags, PeerStatistic,
+};
+
+/// Hosts that reach each other at once; the first is the server, which the others have connected to.
+struct Net {
+    hosts: Vec<(SocketAddr, Host)>,
+    /// The server's links to the others, and theirs to it.
+    links: Vec<(ConnectionId, ConnectionId)>,
+    millis: u64,
+    /// Payload bytes that arrived at each host since they were last looked at.
+    arrived: Vec<usize>,
+    /// Datagram bytes sent by each.
+    sent: Vec<usize>,
+}
+
+impl Net {
+    fn new(server: (u32, u32), clients: &[(u32, u32)]) -> Self {
+        let host = |index: usize, (incoming, outgoing): (u32, u32)| {
+            let mut settings = HostSettings::default();
+            settings.admission = if index == 0 { Admission::Anybody } else { Admission::Nobody };
+            settings.incoming_bandwidth = incoming;
+            settings.outgoing_bandwidth = outgoing;
+            let at = if index == 0 { SERVER.to_owned() } else { format!("10.0.0.2:{index}") };
+            (address(&at), Host::new(settings, Rng::from_number(index as u64)))
+        };
+        let all = [server].into_iter().chain(clients.iter().copied()).enumerate();
+        let mut hosts: Vec<_> = all.map(|(index, limits)| host(index, limits)).collect();
+        let mut theirs = Vec::new();
+        for (_, client) in &mut hosts[1..] {
+            theirs.push(client.connect(address(SERVER), 2, 0).unwrap());
+        }
+        let count = hosts.len();
+        let mut net = Self {
+            hosts,
+            links: Vec::new(),
+            millis: 1_000,
+            arrived: vec![0; count],
+            sent: vec![0; count],
+        };
+        net.run(10, |_| {});
+        let ours: Vec<ConnectionId> = net.hosts[0].1.connections().collect();
+        assert_eq!(ours.len(), theirs.len());
+        net.links = ours.into_iter().zip(theirs).collect();
+        net
+    }
+
+    /// Runs for so many turns of 10 ms, each of which begins with `act`.
+    fn run(&mut self, turns: usize, mut act: impl FnMut(&mut Self)) {
+        for _ in 0..turns {
+            self.millis += 10;
+            act(self);
+            let (now, mut buf) = (at(self.millis), [0; 4_096]);
+            for from in 0..self.hosts.len() {
+                self.hosts[from].1.handle_timeout(now);
+                self.hosts[from].1.end_turn(now);
+                while let Some(transmit) = self.hosts[from].1.poll_transmit(now, &mut buf) {
+                    self.sent[from] += transmit.len;
+                    let origin = self.hosts[from].0;
+                    let to = self.hosts.iter_mut().find(|(at, _)| *at == transmit.to).unwrap();
+                    let segment = transmit.segment_size.unwrap_or(transmit.len);
+                    for datagram in buf[..transmit.len].chunks(segment) {
+                        to.1.handle_datagram(now, origin, datagram);
+                    }
+                }
+            }
+            for (index, (_, host)) in self.hosts.iter_mut().enumerate() {
+                while let Some(event) = host.poll_event() {
+                    match event {
+                        HostEvent::Packet { payload, .. } => self.arrived[index] += payload.len(),
+                        HostEvent::Connected { .. } => {}
+                        other => panic!("{other:?}"),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Sends `bytes` per second to each client, unsequenced, for some seconds; what arrived at each per second.
+    fn spray(&mut self, bytes: &[usize], seconds: usize) -> Vec<usize> {
+        self.arrived.fill(0);
+        self.run(seconds * 100, |net| {
+            for (index, &bytes) in bytes.iter().enumerate() {
+                let payload = bytes::Bytes::from(vec![7; bytes / 100]);
+                let (link, flags) = (net.links[index].0, PacketFlags::UNSEQUENCED);
+                net.hosts[0].1.send(link, 1, flags, payload.into()).unwrap();
+            }
+        });
+        self.arrived[1..].iter().map(|arrived| arrived / seconds).collect()
+    }
+
+    fn limit(&self, index: usize) -> u32 {
+        let link = self.links[index].0;
+        self.hosts[0].1.peer_statistic(link, PeerStatistic::PacketThrottleLimit).unwrap()
+    }
+}
+
+#[test]
+fn what_is_sent_keeps_to_the_hosts_limit() {
+    let mut net = Net::new((0, 40_000), &[(0, 0), (0, 0)]);
+    net.spray(&[50_000, 30_000], 2); // until it was measured
+    let arrived = net.spray(&[50_000, 30_000], 10);
+    // With the headers each packet costs 8 bytes more: about half of it fits.
+    assert_eq!((net.limit(0), net.limit(1)), (15, 15));
+    let total: usize = arrived.iter().sum();
+    assert!((36_000..=41_000).contains(&total), "{arrived:?}");
+    assert!(arrived[0] > arrived[1], "in proportion to what was to be sent");
+}
+
+#[test]
+fn a_peer_without_a_limit_is_told_ours() {
+    let mut net = Net::new((70_000, 0), &[(0, 0)]);
+    net.run(250, |_| {});
+    let theirs = net.links[0].1;
+    let client = &mut net.hosts[1].1;
+    for _ in 0..200 {
+        let payload = bytes::Bytes::from(vec![7; 1_000]);
+        client.send(theirs, 1, PacketFlags::UNSEQUENCED, payload.into()).unwrap();
+    }
+    net.run(250, |net| {
+        for _ in 0..2 {
+            let (payload, flags) = (bytes::Bytes::from(vec![7; 1_000]), PacketFlags::UNSEQUENCED);
+            net.hosts[1].1.send(theirs, 1, flags, payload.into()).unwrap();
+        }
+    });
+    let limit = net.hosts[1].1.peer_statistic(theirs, PeerStatistic::PacketThrottleLimit);
+    assert_eq!(limit, Some(11), "70,000 of 200,000 bytes per second, in 32nds");
+}
+
+#[test]
+fn what_is_sent_keeps_to_what_a_peer_takes() {
+    let mut net = Net::new((0, 0), &[(10_000, 0), (0, 0)]);
+    net.spray(&[50_000, 50_000], 2);
+    let arrived = net.spray(&[50_000, 50_000], 10);
+    assert!((8_000..=12_000).contains(&arrived[0]), "{arrived:?}");
+    assert_eq!(arrived[1], 50_000);
+}
+
+#[test]
+fn reliable_data_is_held_back_and_not_lost() {
+    let mut net = Net::new((0, 0), &[(8_192, 0)]);
+    net.arrived.fill(0);
+    let payload = bytes::Bytes::from(vec![7; 200_000]);
+    let link = net.links[0].0;
+    net.hosts[0].1.send(link, 0, PacketFlags::RELIABLE, payload.into()).unwrap();
+    net.run(100, |_| {});
+    net.run(20_000, |_| {});
+    assert_eq!(net.arrived[1], 200_000);
+}
+
+#[test]
+fn a_limit_that_is_lifted_holds_no_more() {
+    let mut net = Net::new((0, 0), &[(0, 0)]);
+    assert_eq!(net.spray(&[50_000], 3), [50_000], "no limit at first");
+    net.hosts[0].1.bandwidth_limit(0, 10_000);
+    net.spray(&[50_000], 3);
+    let arrived = net.spray(&[50_000], 5)[0];
+    assert!((8_000..=12_000).contains(&arrived), "{arrived}");
+    net.hosts[0].1.bandwidth_limit(0, 0);
+    net.spray(&[50_000], 2);
+    assert_eq!(net.limit(0), 32);
+    assert_eq!(net.spray(&[50_000], 3), [50_000]);
+}
+
+#[test]
+fn what_a_host_takes_is_divided_among_those_who_are_there() {
+    // Each client says that it sends 100,000 bytes per second, and is told how many of them are welcome.
+    let mut net = Net::new((60_000, 0), &[(0, 100_000), (0, 100_000), (0, 10_000)]);
+    net.run(250, |_| {});
+    let spray = |net: &mut Net| {
+        net.arrived.fill(0);
+        net.run(1_000, |net| {
+            for (index, (_, theirs)) in net.links.clone().into_iter().enumerate() {
+                let payload = bytes::Bytes::from(vec![7; 900]);
+                let client = &mut net.hosts[index + 1].1;
+                if client.peer_statistic(theirs, PeerStatistic::PacketThrottle).is_some() {
+                    client.send(theirs, 1, PacketFlags::UNSEQUENCED, payload.into()).unwrap();
+                }
+            }
+        });
+        net.arrived[0] / 10
+    };
+    spray(&mut net);
+    let arrived = spray(&mut net);
+    assert!((50_000..=62_000).contains(&arrived), "{arrived}");
+}
+
+#[test]
+fn hosts_without_limits_have_nothing_to_do_every_second() {
+    let mut net = Net::new((0, 0), &[(0, 0)]);
+    net.run(250, |_| {});
+    let deadline = net.hosts[0].1.poll_timeout().unwrap();
+    // The next ping, and no pass.
+    assert_ne!(deadline.as_millis() % 1_000, net.millis % 1_000);
+    net.sent.fill(0);
+    net.run(1_000, |_| {});
+    assert!(net.sent[0] < 10 * 3 * 20, "{} bytes in ten seconds", net.sent[0]);
+}
