@@ -13,6 +13,8 @@ var options := {
 	"index": 0,
 	"timeout": 40.0,
 	"compression": "none",
+	"tls-cert": "",
+	"tls-key": "",
 	"expect-goodbye": false,
 	"plant-fault": false,
 	"values": false,

@@ -80,6 +80,11 @@ func listen() -> bool:
 	if main.options["transport"] == "ws":
 		peer = _web_socket()
 		error = peer.create_server(port)
+	elif main.options["transport"] == "wss":
+		var key := CryptoKey.new()
+		key.load(main.options["tls-key"])
+		peer = _web_socket()
+		error = peer.create_server(port, "*", TLSOptions.server(key, _certificate()))
 	else:
 		peer = ENetMultiplayerPeer.new()
 		error = peer.create_server(port)
@@ -125,6 +130,10 @@ func connect_to_server() -> void:
 		if main.options["transport"] == "ws":
 			peer = _web_socket()
 			peer.create_client("ws://%s:%d" % [main.options["host"], main.options["port"]])
+		elif main.options["transport"] == "wss":
+			peer = _web_socket()
+			var url := "wss://%s:%d" % ["localhost", main.options["port"]]
+			peer.create_client(url, TLSOptions.client(_certificate()))
 		else:
 			peer = ENetMultiplayerPeer.new()
 			peer.create_client(main.options["host"], main.options["port"])
@@ -297,6 +306,12 @@ func _web_socket() -> WebSocketMultiplayerPeer:
 	peer.outbound_buffer_size = 1 << 22
 	peer.max_queued_packets = 16384
 	return peer
+
+
+func _certificate() -> X509Certificate:
+	var certificate := X509Certificate.new()
+	certificate.load(main.options["tls-cert"])
+	return certificate
 
 
 func _note(what: String) -> void:

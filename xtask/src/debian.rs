@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::workspace::shown;
+use crate::workspace::quiet;
 
 /// The program `folder/godot`; unpacks it first where it is not there yet.
 ///
@@ -143,19 +143,6 @@ fn write_wrapper(folder: &Path) -> Result<(), String> {
     let io = |e: std::io::Error| format!("{}: {e}", program.display());
     fs::write(&program, script).map_err(io)?;
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).map_err(io)
-}
-
-/// Runs `command` without output; what it printed is in the error.
-fn quiet(command: &mut Command) -> Result<(), String> {
-    let name = command.get_program().to_string_lossy().into_owned();
-    let output = command.output().map_err(|e| format!("cannot run {name}: {e}"))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let text = String::from_utf8_lossy(&output.stderr);
-    let last: Vec<&str> = text.lines().rev().take(5).collect();
-    let last = last.into_iter().rev().collect::<Vec<_>>().join("\n");
-    Err(format!("{}: {}\n{last}", shown(command), output.status))
 }
 
 /// Debian unstable: the suite that has a current Godot 4.

@@ -56,7 +56,7 @@ pub(crate) fn readme(godot: &Godot) -> Result<String, String> {
     write(&project.join("main.gd"), &script.replace("7777", &port.to_string()))?;
 
     let mut command = Command::new(server);
-    command.arg("--enet").arg(format!("127.0.0.1:{port}"));
+    command.arg("--enet").arg(format!("127.0.0.1:{port}")).args(["--ws", "off"]);
     let mut server = Process::start("server", &mut command, &log("readme-server"))?;
     let address = format!(":{port}");
     if !server.wait_until(now() + LIMIT, |server| server.output().contains(&address)) {

@@ -1,7 +1,9 @@
 //! `cargo xtask interop`: plays the scenarios of a suite one after another and prints a table.
 
+use std::fs;
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::process::Command;
 
 use clap::{Args, ValueEnum};
 
@@ -49,6 +51,8 @@ pub(crate) enum Transport {
     #[default]
     Enet,
     Ws,
+    /// WebSocket over TLS, with a certificate made for it; only the project's own suite knows it
+    Wss,
 }
 
 /// mp's side.
@@ -94,7 +98,15 @@ pub(crate) fn run(args: &InteropArgs) -> Result<Tally, String> {
 /// As [`run`].
 pub(crate) fn run_with(godot: &Godot, args: &InteropArgs) -> Result<Tally, String> {
     let folder = args.suite.clone().unwrap_or_else(Suite::own_folder);
-    let table = Table { godot, suite: Suite::read(&folder)?, args };
+    let suite = Suite::read(&folder)?;
+    let tls = match args.transport {
+        Transport::Wss if !suite.own => {
+            return Err(format!("{} does not know the transport wss", folder.display()));
+        }
+        Transport::Wss => Some(make_certificate()?),
+        _ => None,
+    };
+    let table = Table { godot, suite, args, tls };
     if args.planted_fault { table.planted_fault() } else { table.play() }
 }
 
@@ -102,6 +114,8 @@ struct Table<'a> {
     godot: &'a Godot,
     suite: Suite,
     args: &'a InteropArgs,
+    /// The server's certificate and its key, for the transport wss.
+    tls: Option<[PathBuf; 2]>,
 }
 
 /// A line of the table.
@@ -184,7 +198,7 @@ impl Table<'_> {
     /// What to play: the suite's scenarios for this transport, or those named.
     fn rows(&self) -> Result<Vec<Row<'_>>, String> {
         let named = &self.args.scenario;
-        let transport = self.transport();
+        let transport = self.args.transport.listed().to_owned();
         let mut selected = Vec::new();
         if named.is_empty() {
             let fits = |s: &&Scenario| s.transports.contains(&transport) && self.fits_role(s);
@@ -232,6 +246,7 @@ impl Table<'_> {
             scenario: row.scenario,
             cast: cast.clone(),
             transport: self.args.transport.name(),
+            tls: self.tls.as_ref(),
             compression: row.compression,
             timeout: self.args.timeout,
             logs: self.logs(&name),
@@ -266,10 +281,6 @@ impl Table<'_> {
             println!("    {line}");
         }
         println!("    logs: {}.*", self.logs(&name).display());
-    }
-
-    fn transport(&self) -> String {
-        self.args.transport.name().to_owned()
     }
 
     fn logs(&self, name: &str) -> PathBuf {
@@ -346,7 +357,13 @@ impl Transport {
         match self {
             Self::Enet => "enet",
             Self::Ws => "ws",
+            Self::Wss => "wss",
         }
+    }
+
+    /// Its name in a suite's table.
+    fn listed(self) -> &'static str {
+        if self == Self::Wss { Self::Ws.name() } else { self.name() }
     }
 }
 
@@ -361,6 +378,20 @@ impl std::fmt::Display for Tally {
         }
         Ok(())
     }
+}
+
+/// What `mp-server cert` makes.
+fn make_certificate() -> Result<[PathBuf; 2], String> {
+    let folder = workspace::target().join("interop/tls");
+    if folder.exists() {
+        fs::remove_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    }
+    fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    let files = ["server.crt", "server.key"].map(|name| folder.join(name));
+    let mut command = Command::new(workspace::program("mp-server", "MP_SERVER_BIN")?);
+    command.arg("cert").arg("--tls-cert").arg(&files[0]).arg("--tls-key").arg(&files[1]);
+    workspace::quiet(&mut command)?;
+    Ok(files)
 }
 
 fn flush() {

@@ -16,6 +16,8 @@ pub(crate) struct Round<'a> {
     pub(crate) scenario: &'a Scenario,
     pub(crate) cast: Cast,
     pub(crate) transport: &'a str,
+    /// The server's certificate and its key, for the transport wss.
+    pub(crate) tls: Option<&'a [PathBuf; 2]>,
     pub(crate) compression: Option<&'a str>,
     /// What one process may take, seconds.
     pub(crate) timeout: u32,
@@ -149,7 +151,14 @@ impl Round<'_> {
     fn server_command(&self, port: u16, plant_fault: bool) -> Command {
         if let Player::Relay(path) = &self.cast.server {
             let mut command = Command::new(path);
-            command.arg("--enet").arg(format!("127.0.0.1:{port}"));
+            let (on, off) = match self.transport {
+                "enet" => ("--enet", "--ws"),
+                _ => ("--ws", "--enet"),
+            };
+            command.arg(on).arg(format!("127.0.0.1:{port}")).args([off, "off"]);
+            if let Some([certificate, key]) = self.tls {
+                command.arg("--tls-cert").arg(certificate).arg("--tls-key").arg(key);
+            }
             return command;
         }
         self.command(&self.cast.server, "server", port, plant_fault)
@@ -191,6 +200,10 @@ impl Round<'_> {
             format!("--timeout={}", self.timeout),
         ];
         args.extend(self.compression.map(|mode| format!("--compression={mode}")));
+        if let Some([certificate, key]) = self.tls {
+            args.push(format!("--tls-cert={}", certificate.display()));
+            args.push(format!("--tls-key={}", key.display()));
+        }
         args
     }
 

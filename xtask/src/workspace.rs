@@ -52,6 +52,23 @@ pub(crate) fn run(command: &mut Command) -> Result<(), String> {
     if status.success() { Ok(()) } else { Err(format!("{shown}: {status}")) }
 }
 
+/// Runs `command` without output; what it printed is in the error.
+///
+/// # Errors
+///
+/// As [`run`].
+pub(crate) fn quiet(command: &mut Command) -> Result<(), String> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let output = command.output().map_err(|e| format!("cannot run {name}: {e}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let text = String::from_utf8_lossy(&output.stderr);
+    let last: Vec<&str> = text.lines().rev().take(5).collect();
+    let last = last.into_iter().rev().collect::<Vec<_>>().join("\n");
+    Err(format!("{}: {}\n{last}", shown(command), output.status))
+}
+
 /// The command line, for messages.
 pub(crate) fn shown(command: &Command) -> String {
     let program = Path::new(command.get_program()).file_name().unwrap_or_default();

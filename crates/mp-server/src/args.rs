@@ -1,9 +1,12 @@
 //! The command line.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use mp_tls::CertificateStore;
 use mp_transport_enet::ServerOptions;
+use mp_transport_ws::WebSocketSettings;
 
 use crate::cert::CertArgs;
 
@@ -19,10 +22,34 @@ pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 
-    /// Where to listen for ENet players: an IP address and a UDP port
+    /// Where to listen for ENet players: an IP address and a UDP port, or off
     #[arg(long_help = ENET_HELP)]
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "0.0.0.0:7777", env = "MP_ENET")]
     enet: String,
+
+    /// Where to listen for WebSocket players: an IP address and a TCP port, or off
+    #[arg(long_help = WS_HELP)]
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "0.0.0.0:7778", env = "MP_WS")]
+    ws: String,
+
+    /// Certificate chain (PEM) with which WebSocket players come over TLS, by wss:// instead of ws://
+    ///
+    /// Goes with --tls-key. When the files are replaced, new players get the new certificate within seconds; nobody is
+    /// disconnected. `mp-server cert` makes a pair to try it with.
+    #[arg(long, value_name = "FILE", requires = "tls_key", env = "MP_TLS_CERT")]
+    tls_cert: Option<PathBuf>,
+
+    /// Private key (PEM) of the certificate
+    #[arg(long, value_name = "FILE", requires = "tls_cert", env = "MP_TLS_KEY")]
+    tls_key: Option<PathBuf>,
+
+    /// Reverse proxies in front of the WebSocket port, whose X-Forwarded-For is believed
+    ///
+    /// 1 for one nginx, say. Each proxy must append the address that it acts for. With 0 the header means nothing, since players
+    /// could write it themselves.
+    #[arg(long, value_name = "N", default_value_t = 0, env = "MP_TRUSTED_PROXIES")]
+    #[arg(value_parser = clap::value_parser!(u8).range(0..=16))]
+    trusted_proxies: u8,
 
     /// Most players at a time, 1 to 4095
     ///
@@ -32,7 +59,7 @@ pub(crate) struct Args {
     #[arg(value_parser = clap::value_parser!(u16).range(1..=4095))]
     max_clients: u16,
 
-    /// Most players from one IP address, 1 to 4095 [default: as many as there may be]
+    /// Most ENet players from one IP address, 1 to 4095 [default: as many as there may be]
     ///
     /// Players behind one router share an address.
     #[arg(long, value_name = "N", env = "MP_MAX_CLIENTS_PER_ADDRESS")]
@@ -76,15 +103,22 @@ pub(crate) enum LogFormat {
     Json,
 }
 
+/// Where to listen; `None` where it is off.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Addresses {
+    pub(crate) enet: Option<SocketAddr>,
+    pub(crate) ws: Option<SocketAddr>,
+}
+
 impl Args {
     /// Where to listen, or a line that says what is wrong with it.
-    pub(crate) fn enet_address(&self) -> Result<SocketAddr, String> {
-        self.enet.parse().map_err(|_| {
-            format!(
-                "cannot listen on {:?}: --enet takes an IP address and a port, such as 0.0.0.0:7777 or [::]:7777",
-                self.enet
-            )
-        })
+    pub(crate) fn addresses(&self) -> Result<Addresses, String> {
+        let enet = listen("--enet", &self.enet, "0.0.0.0:7777 or [::]:7777")?;
+        let ws = listen("--ws", &self.ws, "0.0.0.0:7778 or [::]:7778")?;
+        if enet.is_none() && ws.is_none() {
+            return Err("--enet off and --ws off leave nobody to listen for".to_owned());
+        }
+        Ok(Addresses { enet, ws })
     }
 
     /// The transport's options, or a line that says what is wrong with them.
@@ -105,26 +139,69 @@ impl Args {
         Ok(options)
     }
 
+    /// The options of the WebSocket transport, whose certificate `tls` is.
+    pub(crate) fn ws_options(
+        &self,
+        tls: Option<CertificateStore>,
+    ) -> mp_transport_ws::ServerOptions {
+        let mut options = mp_transport_ws::ServerOptions::with_max_clients(self.max_clients.into());
+        options.web_socket =
+            WebSocketSettings::default().with_buffers(self.max_packet_size as usize);
+        options.web_socket.reliable_queue_bytes = self.max_reliable_queue as usize;
+        options.tls = tls;
+        options.trusted_proxies = self.trusted_proxies.into();
+        options
+    }
+
+    /// The certificate of the WebSocket transport, or a line that says what is wrong with it.
+    pub(crate) fn tls(&self) -> Result<Option<CertificateStore>, String> {
+        let (Some(certificate), Some(key)) = (&self.tls_cert, &self.tls_key) else {
+            return Ok(None);
+        };
+        let store = CertificateStore::from_files(certificate, key);
+        store.map(Some).map_err(|error| error.to_string())
+    }
+
     pub(crate) fn max_clients(&self) -> u16 {
         self.max_clients
     }
 }
 
-const ENET_HELP: &str = "Where to listen for ENet players: an IP address and a UDP port
+fn listen(option: &str, given: &str, such_as: &str) -> Result<Option<SocketAddr>, String> {
+    if given == "off" {
+        return Ok(None);
+    }
+    given.parse().map(Some).map_err(|_| {
+        format!(
+            "cannot listen on {given:?}: {option} takes an IP address and a port, such as {such_as}, or off"
+        )
+    })
+}
+
+const ENET_HELP: &str = "Where to listen for ENet players: an IP address and a UDP port, or off
 
 0.0.0.0 is every IPv4 address of this machine, [::] every IPv6 and IPv4 address. Port 0 lets the system choose; the \
 port is printed.";
 
+const WS_HELP: &str = "Where to listen for WebSocket players, such as games in browsers: an IP address and a TCP port, or off
+
+They and the ENet players are in the same room. GET /healthz on the port answers 200 while the server runs.";
+
 const AFTER_HELP: &str = r#"Examples:
-  mp-server                                  a room on UDP port 7777 of every IPv4 address
-  mp-server --enet [::]:7777                 of every IPv6 address as well
-  mp-server --enet 127.0.0.1:0               for this machine, on a free port
+  mp-server                                  a room on UDP port 7777 (ENet) and TCP port 7778 (WebSocket)
+  mp-server --enet [::]:7777 --ws off        of every IPv6 address as well, without WebSocket
+  mp-server --enet 127.0.0.1:0 --ws off      for this machine, on a free port
   mp-server --max-clients 16 --log debug     a small one that tells who does what
-  mp-server cert                             a certificate to try TLS with
+  mp-server cert                             a certificate to try TLS with, and then
+  mp-server --tls-cert server.crt --tls-key server.key
 
 In the game, on every player's side (GDScript):
   var peer = ENetMultiplayerPeer.new()
   peer.create_client("127.0.0.1", 7777)
+  multiplayer.multiplayer_peer = peer
+or, over WebSocket, for browsers as well:
+  var peer = WebSocketMultiplayerPeer.new()
+  peer.create_client("ws://127.0.0.1:7778")
   multiplayer.multiplayer_peer = peer
 
 Ctrl-C (SIGINT) and SIGTERM let what was accepted arrive, say goodbye to the players and end; a second one ends at once.
@@ -152,5 +229,12 @@ mod tests {
         let host = args.enet_options().unwrap().host;
         assert_eq!((host.max_peers, host.max_peers_per_address), (3, 2));
         assert_eq!((host.max_packet_size, host.reliable_queue_bytes), (4_096, 65_536));
+        let ws = args.ws_options(None);
+        assert_eq!(ws.max_clients, 3);
+        assert_eq!(
+            (ws.web_socket.inbound_buffer_size, ws.web_socket.outbound_buffer_size),
+            (4_096, 4_096)
+        );
+        assert_eq!(ws.web_socket.reliable_queue_bytes, 65_536);
     }
 }

@@ -3,31 +3,52 @@
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use crate::args::Addresses;
+
 /// Says where the room is and how to join it.
-pub(crate) fn print(address: SocketAddr, max_clients: u16) -> io::Result<()> {
+pub(crate) fn print(addresses: Addresses, is_secure: bool, max_clients: u16) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    out.write_all(text(address, max_clients).as_bytes())?;
+    out.write_all(text(addresses, is_secure, max_clients).as_bytes())?;
     out.flush()
 }
 
-fn text(address: SocketAddr, max_clients: u16) -> String {
-    let (host, port) = (reachable(address.ip()), address.port());
-    let from_elsewhere = if address.ip().is_unspecified() {
+fn text(addresses: Addresses, is_secure: bool, max_clients: u16) -> String {
+    let Addresses { enet, ws } = addresses;
+    let enet_place = enet.map(|address| format!("ENet on UDP {address}"));
+    let (over, scheme) = if is_secure { (" over TLS", "wss") } else { ("", "ws") };
+    let ws_place = ws.map(|address| format!("WebSocket{over} on TCP {address}"));
+    let places = enet_place.into_iter().chain(ws_place).collect::<Vec<_>>().join(", for ");
+    let enet_line = enet.map(|address| {
+        let (host, port) = (reachable(address.ip()), address.port());
+        join("ENetMultiplayerPeer", &format!(r#""{host}", {port}"#))
+    });
+    let ws_line = ws.map(|address| {
+        let tls = if is_secure { r#", TLSOptions.client(load("res://server.crt"))"# } else { "" };
+        let reached = SocketAddr::new(reachable(address.ip()), address.port());
+        join("WebSocketMultiplayerPeer", &format!(r#""{scheme}://{reached}"{tls}"#))
+    });
+    let or = if enet.is_some() && ws.is_some() { "\nor, for browsers as well:\n\n" } else { "" };
+    let lines = [enet_line.as_deref(), Some(or), ws_line.as_deref()];
+    let lines: String = lines.into_iter().flatten().collect();
+    let hosts = [enet, ws].into_iter().flatten().filter(|address| address.ip().is_unspecified());
+    let from_elsewhere = hosts.map(|address| reachable(address.ip())).next().map(|host| {
         format!("On another machine, put this machine's address in place of {host}.\n")
-    } else {
-        String::new()
-    };
+    });
     format!(
-        r#"mp-server {version}: a relay room for Godot 4 games
-listens for ENet on UDP {address}, for up to {max_clients} players
-
-In Godot, on every player's side:
-
-    var peer = ENetMultiplayerPeer.new(); peer.create_client("{host}", {port}); multiplayer.multiplayer_peer = peer
-
-{from_elsewhere}Ctrl-C ends it. More: mp-server --help
-"#,
+        "mp-server {version}: a relay room for Godot 4 games\n\
+         listens for {places}, for up to {max_clients} players\n\n\
+         In Godot, on every player's side:\n\n\
+         {lines}\n\
+         {elsewhere}Ctrl-C ends it. More: mp-server --help\n",
         version = env!("CARGO_PKG_VERSION"),
+        elsewhere = from_elsewhere.unwrap_or_default(),
+    )
+}
+
+/// The line of GDScript that joins.
+fn join(class: &str, arguments: &str) -> String {
+    format!(
+        "    var peer = {class}.new(); peer.create_client({arguments}); multiplayer.multiplayer_peer = peer\n"
     )
 }
 
@@ -47,14 +68,29 @@ mod tests {
     #[test]
     fn the_line_for_godot_connects_to_where_the_room_is() {
         let table = [
-            ("0.0.0.0:7777", r#"create_client("127.0.0.1", 7777)"#),
-            ("[::]:9", r#"create_client("::1", 9)"#),
-            ("192.0.2.7:80", r#"create_client("192.0.2.7", 80)"#),
+            ("0.0.0.0:7777", r#"create_client("127.0.0.1", 7777)"#, r#""ws://127.0.0.1:7777""#),
+            ("[::]:9", r#"create_client("::1", 9)"#, r#""ws://[::1]:9""#),
+            ("192.0.2.7:80", r#"create_client("192.0.2.7", 80)"#, r#""ws://192.0.2.7:80""#),
         ];
-        for (address, line) in table {
-            let text = text(address.parse().unwrap(), 5);
-            assert!(text.contains(line), "{text}");
-            assert!(text.contains(&format!("UDP {address}, for up to 5 players")), "{text}");
+        for (address, enet, ws) in table {
+            let both = Addresses {
+                enet: Some(address.parse().unwrap()),
+                ws: Some(address.parse().unwrap()),
+            };
+            let text = text(both, false, 5);
+            assert!(text.contains(enet) && text.contains(ws), "{text}");
+            let places =
+                format!("ENet on UDP {address}, for WebSocket on TCP {address}, for up to 5");
+            assert!(text.contains(&places), "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_off_is_not_mentioned() {
+        let some = Some("192.0.2.7:80".parse().unwrap());
+        let enet_only = text(Addresses { enet: some, ws: None }, false, 5);
+        assert!(!enet_only.contains("WebSocket"), "{enet_only}");
+        let ws_only = text(Addresses { enet: None, ws: some }, true, 5);
+        assert!(!ws_only.contains("ENet") && ws_only.contains("wss://192.0.2.7:80"), "{ws_only}");
     }
 }

@@ -3,6 +3,7 @@
 mod args;
 mod banner;
 mod cert;
+mod certificates;
 mod logs;
 mod room;
 mod shutdown;
@@ -30,8 +31,7 @@ fn start(args: &Args) -> Result<(), Failure> {
         return cert::make(args).map_err(Failure::Refused);
     }
     logs::start(&args.log, args.log_format).map_err(Failure::Refused)?;
-    let address = args.enet_address().map_err(Failure::Refused)?;
-    actix::System::new().block_on(room::run(address, args))
+    actix::System::new().block_on(room::run(args))
 }
 
 /// Why the program ended with an error. It is told in one line.

@@ -1,7 +1,7 @@
 //! The relay room: a branch without nodes.
 //!
-//! Several rooms, a configuration file, WebSocket players and a dashboard have their place here: rooms as more branches
-//! behind a door, transports as more endpoints of one branch.
+//! Several rooms, a configuration file and a dashboard have their place here: rooms as more branches behind a door, transports as
+//! more endpoints of one branch.
 
 use std::cell::Cell;
 use std::net::SocketAddr;
@@ -9,22 +9,31 @@ use std::process;
 use std::rc::Rc;
 
 use mp_actor::{BranchRef, StartError};
-use mp_scene::{Branch, Signal, TreeError};
+use mp_scene::{Branch, Scene, Signal, TreeError};
+use mp_tls::CertificateStore;
 use mp_transport_enet::{CreateError, EnetMultiplayerPeer};
+use mp_transport_ws::WebSocketMultiplayerPeer;
 use tokio::sync::oneshot;
 
-use crate::args::Args;
+use crate::args::{Addresses, Args};
 use crate::shutdown::Shutdown;
-use crate::{Failure, banner};
+use crate::{Failure, banner, certificates};
 
 /// Runs the room until a signal ends it.
-pub(crate) async fn run(address: SocketAddr, args: &Args) -> Result<(), Failure> {
+pub(crate) async fn run(args: &Args) -> Result<(), Failure> {
     // Before anybody can know that the program runs.
     let mut shutdown = Shutdown::new().map_err(|e| Failure::Refused(format!("no signals: {e}")))?;
-    let (room, address) = open(address, args).await?;
-    tracing::info!(%address, max_clients = args.max_clients(), "the room is open");
-    if let Err(error) = banner::print(address, args.max_clients()) {
+    let addresses = args.addresses().map_err(Failure::Refused)?;
+    let tls = args.tls().map_err(Failure::Refused)?;
+    let (room, addresses) = open(addresses, tls.clone(), args).await?;
+    let Addresses { enet, ws } = addresses;
+    let max_clients = args.max_clients();
+    tracing::info!(enet = %shown(enet), ws = %shown(ws), tls = tls.is_some(), max_clients, "the room is open");
+    if let Err(error) = banner::print(addresses, tls.is_some(), max_clients) {
         tracing::warn!(%error, "standard output takes nothing");
+    }
+    if let Some(tls) = tls {
+        actix::spawn(certificates::watch(tls));
     }
 
     let signal = tokio::select! {
@@ -42,28 +51,57 @@ pub(crate) async fn run(address: SocketAddr, args: &Args) -> Result<(), Failure>
     Ok(())
 }
 
-/// Opens the room; returns where it listens.
-async fn open(address: SocketAddr, args: &Args) -> Result<(BranchRef, SocketAddr), Failure> {
-    let options = args.enet_options().map_err(Failure::Refused)?;
-    let (tell, told) = oneshot::channel();
-    let room = mp_actor::branch(build).serve(move || -> Result<_, CreateError> {
-        let server = EnetMultiplayerPeer::create_async_server(address, options)?;
-        let _ = tell.send(server.local_addr().unwrap_or(address));
-        Ok(server)
-    });
-    let room = room.await.map_err(|error| match error {
-        StartError::Transport(error) => Failure::Refused(format!("cannot listen: {error}")),
-        error => Failure::Ended(error.to_string()),
-    })?;
-    Ok((room, told.await.unwrap_or(address)))
+/// Opens the room on each transport that is not off; returns where it listens.
+async fn open(
+    addresses: Addresses,
+    tls: Option<CertificateStore>,
+    args: &Args,
+) -> Result<(BranchRef, Addresses), Failure> {
+    let enet_options = args.enet_options().map_err(Failure::Refused)?;
+    let ws_options = args.ws_options(tls);
+    let max_clients = usize::from(args.max_clients());
+    let room = mp_actor::branch(move || build(max_clients)).start().await.map_err(failure)?;
+    let (mut enet, mut ws) = (None, None);
+    if let Some(address) = addresses.enet {
+        let (tell, told) = oneshot::channel();
+        let serve = room.add_endpoint(move || -> Result<_, CreateError> {
+            let server = EnetMultiplayerPeer::create_async_server(address, enet_options)?;
+            let _ = tell.send(server.local_addr().unwrap_or(address));
+            Ok(server)
+        });
+        serve.await.map_err(failure)?;
+        enet = told.await.ok();
+    }
+    if let Some(address) = addresses.ws {
+        let (tell, told) = oneshot::channel();
+        let serve = room.add_endpoint(move || -> Result<_, mp_transport_ws::CreateError> {
+            let server = WebSocketMultiplayerPeer::create_async_server(address, ws_options)?;
+            let _ = tell.send(server.local_addr().unwrap_or(address));
+            Ok(server)
+        });
+        serve.await.map_err(failure)?;
+        ws = told.await.ok();
+    }
+    Ok((room, Addresses { enet, ws }))
 }
 
-/// A branch that relays, and says now and then how many came and went.
-fn build() -> Result<Branch, TreeError> {
+fn failure(error: StartError) -> Failure {
+    match error {
+        StartError::Transport(error) => Failure::Refused(format!("cannot listen: {error}")),
+        error => Failure::Ended(error.to_string()),
+    }
+}
+
+fn shown(address: Option<SocketAddr>) -> String {
+    address.map_or_else(|| "off".to_owned(), |address| address.to_string())
+}
+
+/// A branch that relays among `max_clients` players, and says now and then how many came and went.
+fn build(max_clients: usize) -> Result<Branch, TreeError> {
     let traffic = Rc::new(Cell::new(Traffic::default()));
     let counted = Rc::clone(&traffic);
     Branch::builder("/root")
-        .on_signal(move |_, signal| {
+        .on_signal(move |scene, signal| {
             let mut now = counted.get();
             match signal {
                 Signal::PeerConnected(_) => now.joined += 1,
@@ -71,6 +109,7 @@ fn build() -> Result<Branch, TreeError> {
                 _ => return,
             }
             counted.set(now);
+            keep_room(scene, signal, max_clients);
         })
         .tick_rate(REPORTS_PER_SECOND)
         .on_process(move |scene, _| {
@@ -81,6 +120,22 @@ fn build() -> Result<Branch, TreeError> {
             }
         })
         .build()
+}
+
+/// Closes the door of all transports while the room is full. Who comes through several doors in the same moment may find it full
+/// behind them.
+fn keep_room(scene: &mut Scene, signal: &Signal, max_clients: usize) {
+    let multiplayer = scene.multiplayer_mut();
+    let players = multiplayer.peers().len();
+    if let Signal::PeerConnected(id) = signal
+        && players > max_clients
+    {
+        multiplayer.disconnect_peer(*id);
+    }
+    let is_full = players >= max_clients;
+    if multiplayer.is_refusing_new_connections() != is_full {
+        multiplayer.set_refuse_new_connections(is_full);
+    }
 }
 
 /// Since the last report.

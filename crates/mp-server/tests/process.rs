@@ -258,7 +258,7 @@ struct Server {
 
 impl Server {
     fn start(args: &[&str]) -> Self {
-        let mut child = command(&["--enet", "127.0.0.1:0"])
+        let mut child = command(&["--enet", "127.0.0.1:0", "--ws", "127.0.0.1:0"])
             .args(args)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -306,7 +306,15 @@ fn run(args: &[&str]) -> Output {
 
 fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mp-server"));
-    for name in ["MP_ENET", "MP_MAX_CLIENTS", "MP_LOG", "MP_LOG_FORMAT"] {
+    for name in [
+        "MP_ENET",
+        "MP_WS",
+        "MP_TLS_CERT",
+        "MP_TLS_KEY",
+        "MP_MAX_CLIENTS",
+        "MP_LOG",
+        "MP_LOG_FORMAT",
+    ] {
         command.env_remove(name);
     }
     command.args(args);
