@@ -96,6 +96,20 @@ impl Scene {
         self.tree.find(path).ok_or_else(|| TreeError::NotFound(path.to_owned()))
     }
 
+    /// The node at `path`, relative to the multiplayer root or absolute, whose object is an `N`.
+    ///
+    /// # Errors
+    ///
+    /// [`TreeError::NotFound`], and [`TreeError::WrongType`] when its object is of another type.
+    #[doc(alias = "get_node")]
+    pub fn node<N: Node>(&self, path: &str) -> Result<NodeRef<N>, TreeError> {
+        let node = NodeRef::new(self.find(path)?);
+        match self.tree.get(node) {
+            Ok(_) | Err(TreeError::Busy) => Ok(node),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The object of a node.
     ///
     /// # Errors

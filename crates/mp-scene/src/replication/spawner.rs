@@ -149,7 +149,11 @@ impl MultiplayerSpawner {
     }
 }
 
-impl Node for MultiplayerSpawner {}
+impl Node for MultiplayerSpawner {
+    fn as_spawner(&mut self) -> Option<&mut Self> {
+        Some(self)
+    }
+}
 
 impl SpawnFunction {
     pub(crate) fn make(&self, data: &Variant) -> Option<Instance> {

@@ -283,7 +283,11 @@ impl MultiplayerSynchronizer {
     }
 }
 
-impl Node for MultiplayerSynchronizer {}
+impl Node for MultiplayerSynchronizer {
+    fn as_synchronizer(&mut self) -> Option<&mut Self> {
+        Some(self)
+    }
+}
 
 impl Default for MultiplayerSynchronizer {
     fn default() -> Self {

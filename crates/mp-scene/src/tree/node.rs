@@ -9,6 +9,7 @@ use slotmap::DefaultKey;
 
 use super::Tree;
 use crate::property::PropertyTable;
+use crate::replication::{MultiplayerSpawner, MultiplayerSynchronizer};
 use crate::rpc::RpcTable;
 
 /// The object of a node: the program's own state and methods.
@@ -51,6 +52,46 @@ pub trait Node: Any {
     /// set: the place to give others authority, as in Godot. The node itself, which is `node`, cannot be borrowed meanwhile.
     #[doc(alias = "_enter_tree")]
     fn enter_tree(&mut self, _tree: &mut Tree, _node: NodeId) {}
+
+    /// The synchronizer that the node is: for a type that holds one and has state or methods of its own, like a script that
+    /// `extends MultiplayerSynchronizer`. It must be the same one each time.
+    ///
+    /// ```
+    /// use mp_core::variant::Vector2;
+    /// use mp_scene::prelude::*;
+    ///
+    /// /// Its own properties (`root_path` is `"."`), which the player who has authority sends.
+    /// struct PlayerInput {
+    ///     sync: MultiplayerSynchronizer,
+    ///     direction: Vector2,
+    /// }
+    ///
+    /// impl Default for PlayerInput {
+    ///     fn default() -> Self {
+    ///         let config = ReplicationConfig::new().always(".:direction");
+    ///         let sync = MultiplayerSynchronizer::new(config).with_root_path(".");
+    ///         Self { sync, direction: Vector2::default() }
+    ///     }
+    /// }
+    ///
+    /// impl Node for PlayerInput {
+    ///     fn property_table() -> PropertyTable<Self> {
+    ///         PropertyTable::new().property("direction", |input: &mut Self| &mut input.direction)
+    ///     }
+    ///
+    ///     fn as_synchronizer(&mut self) -> Option<&mut MultiplayerSynchronizer> {
+    ///         Some(&mut self.sync)
+    ///     }
+    /// }
+    /// ```
+    fn as_synchronizer(&mut self) -> Option<&mut MultiplayerSynchronizer> {
+        None
+    }
+
+    /// The spawner that the node is, as [`as_synchronizer`](Self::as_synchronizer).
+    fn as_spawner(&mut self) -> Option<&mut MultiplayerSpawner> {
+        None
+    }
 }
 
 /// A node with nothing of its own, to hold other nodes.

@@ -6,11 +6,11 @@ use mp_core::PeerId;
 use super::super::SceneMultiplayer;
 use super::super::send::Travel;
 use super::Origin;
-use super::follow::object;
+use super::follow::spawner_at;
 use crate::SceneMessage;
 use crate::message::{Spawn, SpawnOf};
 use crate::property::PropertyError;
-use crate::replication::{MultiplayerSpawner, ReplicationError};
+use crate::replication::ReplicationError;
 use crate::tree::{NodeId, NodeTree};
 
 impl SceneMultiplayer {
@@ -89,7 +89,7 @@ impl SceneMultiplayer {
             Some((_, data)) => SpawnOf::Data(data.clone()),
             None => {
                 let path = tree.scene_file_path(node)?.to_owned();
-                SpawnOf::Scene(object::<MultiplayerSpawner>(tree, spawner)?.number_of(&path)?)
+                SpawnOf::Scene(spawner_at(tree, spawner)?.number_of(&path)?)
             }
         };
         let name = tree.name_of(node)?.to_owned();

@@ -1,7 +1,5 @@
 //! Keeping up with the tree: spawners, synchronizers and entities that come and go.
 
-use std::any::Any;
-
 use mp_core::{Instant, PeerId};
 use slotmap::DefaultKey as Key;
 
@@ -14,11 +12,20 @@ use crate::replication::{
     Change, MultiplayerSpawner, MultiplayerSynchronizer, ReplicationError, SpawnError,
 };
 use crate::signal::Signal;
-use crate::tree::{NodeId, NodeTree, TreeChange};
+use crate::tree::{NodeId, NodeTree, TreeChange, TreeError};
 
 impl SceneMultiplayer {
     /// Does what follows from what has become of the tree, of the peers and of the settings of spawners and synchronizers.
     pub(in crate::scene_multiplayer) fn follow(&mut self, now: Instant, tree: &mut dyn NodeTree) {
+        for node in std::mem::take(&mut self.replication.busy) {
+            let entity = self.replication.entities.get(&node);
+            if entity.is_none_or(|entity| entity.origin == Origin::Scene) {
+                self.entity_added(tree, node);
+            }
+            self.authority_changed(tree, node);
+            self.follow_settings(tree, node);
+        }
+        self.announce_ready(tree);
         loop {
             let doomed = std::mem::take(&mut self.replication.doomed);
             doomed.into_iter().for_each(|node| tree.free(node));
@@ -56,7 +63,7 @@ impl SceneMultiplayer {
             || self.replication.by_node.contains_key(&node);
         self.spawner_removed(node);
         self.synchronizer_removed(node);
-        if let Some(synchronizer) = object::<MultiplayerSynchronizer>(tree, node) {
+        if let Some(synchronizer) = synchronizer_at(tree, node) {
             synchronizer.unfollow();
         }
         known
@@ -95,11 +102,11 @@ impl SceneMultiplayer {
     fn node_added(&mut self, tree: &mut dyn NodeTree, node: NodeId) {
         self.entity_added(tree, node);
         let inbox = std::rc::Rc::clone(&self.replication.inbox);
-        if let Some(spawner) = object::<MultiplayerSpawner>(tree, node) {
+        if let Some(spawner) = spawner_at(tree, node) {
             spawner.follow(node, &inbox);
             self.replication.spawners.insert(node, Spawner::default());
             self.find_spawn_parent(tree, node);
-        } else if object::<MultiplayerSynchronizer>(tree, node).is_some() {
+        } else if synchronizer_at(tree, node).is_some() {
             self.synchronizer_added(tree, node);
         }
         // A spawner may have waited for its spawn parent.
@@ -112,7 +119,7 @@ impl SceneMultiplayer {
     }
 
     fn find_spawn_parent(&mut self, tree: &mut dyn NodeTree, spawner: NodeId) {
-        let path = object::<MultiplayerSpawner>(tree, spawner).map(|s| s.spawn_path().to_owned());
+        let path = spawner_at(tree, spawner).map(|s| s.spawn_path().to_owned());
         let parent =
             path.filter(|path| !path.is_empty()).and_then(|path| tree.find_from(spawner, &path));
         if let Some(state) = self.replication.spawners.get_mut(&spawner) {
@@ -132,13 +139,26 @@ impl SceneMultiplayer {
             let (own, parent) = (self.unique_id, tree.parent_of(node));
             let Some(path) = tree.scene_file_path(node).map(str::to_owned) else { return };
             let spawners = replication.spawners.iter();
-            let mut candidates =
+            let candidates =
                 spawners.filter(|(_, state)| state.parent.is_some() && state.parent == parent);
-            candidates.find_map(|(&spawner, _)| {
-                let is_own = tree.multiplayer_authority(spawner) == Some(own);
-                let settings = object::<MultiplayerSpawner>(tree, spawner)?;
-                (is_own && settings.number_of(&path).is_some()).then_some(spawner)
-            })
+            let (mut spawner, mut busy) = (None, false);
+            for (&candidate, _) in candidates {
+                if tree.multiplayer_authority(candidate) != Some(own) {
+                    continue;
+                }
+                match spawner_at(tree, candidate) {
+                    Some(settings) if settings.number_of(&path).is_some() => {
+                        spawner = Some(candidate);
+                        break;
+                    }
+                    Some(_) => {}
+                    None => busy = true,
+                }
+            }
+            if spawner.is_none() && busy {
+                replication.busy.push(node);
+            }
+            spawner
         };
         let Some(spawner) = spawner else { return };
         replication.last_order += 1;
@@ -183,7 +203,7 @@ impl SceneMultiplayer {
         let Some(authority) = tree.multiplayer_authority(node) else { return };
         let replication = &mut self.replication;
         let inbox = std::rc::Rc::clone(&replication.inbox);
-        let Some(settings) = object::<MultiplayerSynchronizer>(tree, node) else { return };
+        let Some(settings) = synchronizer_at(tree, node) else { return };
         settings.follow(node, &inbox);
         let asked = settings.is_asked_each_tick();
         let root_path = settings.root_path().to_owned();
@@ -311,20 +331,30 @@ impl SceneMultiplayer {
     fn authority_changed(&mut self, tree: &mut dyn NodeTree, node: NodeId) {
         let Some(&key) = self.replication.by_node.get(&node) else { return };
         let before = self.replication.synchronizers.get(key).map(|s| s.authority);
-        if before != tree.multiplayer_authority(node) {
+        if before == tree.multiplayer_authority(node) {
+            return;
+        }
+        if tree.object_mut(node).is_none() {
+            self.replication.busy.push(node);
+        } else {
             self.synchronizer_removed(node);
             self.synchronizer_added(tree, node);
         }
     }
 
     fn follow_settings(&mut self, tree: &mut dyn NodeTree, node: NodeId) {
-        if let Some(spawner) = object::<MultiplayerSpawner>(tree, node) {
+        if let Some(spawner) = spawner_at(tree, node) {
             if spawner.take_changed() {
                 self.find_spawn_parent(tree, node);
             }
             return;
         }
-        let Some(synchronizer) = object::<MultiplayerSynchronizer>(tree, node) else { return };
+        let Some(synchronizer) = synchronizer_at(tree, node) else {
+            if tree.name_of(node).is_some() && tree.object_mut(node).is_none() {
+                self.replication.busy.push(node);
+            }
+            return;
+        };
         let changes = synchronizer.take_changes();
         if changes.contains(&Change::Content) {
             self.synchronizer_removed(node);
@@ -342,7 +372,7 @@ impl SceneMultiplayer {
 
     fn follow_timing(&mut self, tree: &mut dyn NodeTree, node: NodeId) {
         let Some(&key) = self.replication.by_node.get(&node) else { return };
-        let Some(settings) = object::<MultiplayerSynchronizer>(tree, node) else { return };
+        let Some(settings) = synchronizer_at(tree, node) else { return };
         let Some(synchronizer) = self.replication.synchronizers.get_mut(key) else { return };
         synchronizer.interval = settings.interval();
         synchronizer.delta_interval = settings.interval_of_deltas();
@@ -363,8 +393,9 @@ impl SceneMultiplayer {
         data: mp_core::Variant,
     ) -> Result<NodeId, SpawnError> {
         let authority = tree.multiplayer_authority(spawner);
-        let Some(settings) = object::<MultiplayerSpawner>(tree, spawner) else {
-            return Err(SpawnError::NoSpawner);
+        let Some(settings) = spawner_at(tree, spawner) else {
+            let known = self.replication.spawners.contains_key(&spawner);
+            return Err(if known { TreeError::Busy.into() } else { SpawnError::NoSpawner });
         };
         let (limit, path) = (settings.limit(), settings.spawn_path().to_owned());
         let function = settings.function();
@@ -384,10 +415,17 @@ impl SceneMultiplayer {
     }
 }
 
-/// The object of `node`, when it is a `T`.
-pub(super) fn object<T: 'static>(tree: &mut dyn NodeTree, node: NodeId) -> Option<&mut T> {
-    let object: &mut dyn Any = tree.object_mut(node)?;
-    object.downcast_mut()
+/// The spawner that `node` is; `None` also while a method of it runs.
+pub(super) fn spawner_at(tree: &mut dyn NodeTree, node: NodeId) -> Option<&mut MultiplayerSpawner> {
+    tree.object_mut(node)?.as_spawner()
+}
+
+/// The synchronizer that `node` is; `None` also while a method of it runs.
+pub(super) fn synchronizer_at(
+    tree: &mut dyn NodeTree,
+    node: NodeId,
+) -> Option<&mut MultiplayerSynchronizer> {
+    tree.object_mut(node)?.as_synchronizer()
 }
 
 /// What an error says of a packet: its kind of properties, and the setting that bounds it.

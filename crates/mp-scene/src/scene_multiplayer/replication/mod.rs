@@ -60,6 +60,8 @@ pub(super) struct Replication {
 
     /// Nodes whose settings have changed.
     inbox: Inbox,
+    /// Nodes to be looked at again, as a method of theirs, or of their spawner, ran.
+    busy: Vec<NodeId>,
     /// Synchronizers whose `Replicated` fields have changed.
     dirty: DirtyList,
     /// Synchronizers of this side with watched fields that cannot say so.
@@ -158,6 +160,7 @@ impl Default for Replication {
             incoming: None,
             errors: Vec::new(),
             inbox: Inbox::default(),
+            busy: Vec::new(),
             dirty: DirtyList::default(),
             polled: IndexSet::new(),
             lagging: IndexSet::new(),

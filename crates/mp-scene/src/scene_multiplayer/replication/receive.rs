@@ -8,14 +8,13 @@ use slotmap::DefaultKey as Key;
 use super::super::SceneMultiplayer;
 use super::super::early::Awaited;
 use super::super::receive::Refusal;
-use super::follow::object;
+use super::follow::spawner_at;
 use super::{Entity, Incoming, Origin};
 use crate::SceneMessage;
 use crate::codec::godot::sync::{BY_PATH, next_delta_element, next_sync_element};
 use crate::codec::godot::variant::Decoder;
 use crate::limits::SPAWNED_NODES_MAX;
 use crate::message::{Spawn, SpawnOf};
-use crate::replication::MultiplayerSpawner;
 use crate::signal::Signal;
 use crate::tree::{NodeId, NodeTree, is_valid_name};
 
@@ -28,7 +27,7 @@ impl SceneMultiplayer {
         spawn: Spawn,
     ) -> Result<(), Refusal> {
         let spawner = self.paths.resolve(tree, sender, spawn.spawner)?;
-        let Some(settings) = object::<MultiplayerSpawner>(tree, spawner) else {
+        let Some(settings) = spawner_at(tree, spawner) else {
             return Err(Refusal::Because("the node is no spawner"));
         };
         let path = settings.spawn_path().to_owned();

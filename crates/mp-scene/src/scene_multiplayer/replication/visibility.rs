@@ -7,9 +7,8 @@ use mp_core::{PeerId, Target};
 use slotmap::DefaultKey as Key;
 
 use super::super::SceneMultiplayer;
-use super::follow::{is_own, object};
+use super::follow::{is_own, synchronizer_at};
 use super::{Origin, PeerInfo};
-use crate::replication::MultiplayerSynchronizer;
 use crate::signal::Signal;
 use crate::tree::{NodeId, NodeTree};
 
@@ -110,8 +109,12 @@ impl SceneMultiplayer {
         let mut any = false;
         for synchronizer in own {
             any = true;
-            let settings = object::<MultiplayerSynchronizer>(tree, synchronizer.node);
-            if settings.is_some_and(|settings| settings.is_visible_to(peer)) {
+            let sees = match synchronizer_at(tree, synchronizer.node) {
+                Some(settings) => settings.is_visible_to(peer),
+                // A method of it runs: as before.
+                None => peer.is_some_and(|peer| synchronizer.seen_by.contains(&peer)),
+            };
+            if sees {
                 return true;
             }
         }
@@ -131,7 +134,7 @@ impl SceneMultiplayer {
             return;
         }
         let node = synchronizer.node;
-        let Some(settings) = object::<MultiplayerSynchronizer>(tree, node) else { return };
+        let Some(settings) = synchronizer_at(tree, node) else { return };
         let everybody = peer.is_none() && settings.is_visible_to(None);
         let mut settle = |peer: PeerId, info: &mut PeerInfo| {
             let sees = everybody || settings.is_visible_to(Some(peer));
@@ -179,9 +182,17 @@ impl SceneMultiplayer {
                 entity.announced_to.contains(&peer)
             }
             _ => entity.synchronizers.iter().any(|&key| {
-                let node = self.replication.synchronizers.get(key).map(|s| s.node);
-                let settings = node.and_then(|node| object::<MultiplayerSynchronizer>(tree, node));
-                settings.is_some_and(|settings| settings.is_visible_to(Some(peer)))
+                let Some(synchronizer) = self.replication.synchronizers.get(key) else {
+                    return false;
+                };
+                match synchronizer_at(tree, synchronizer.node) {
+                    Some(settings) => settings.is_visible_to(Some(peer)),
+                    // A method of it runs, and calls its own node.
+                    None => {
+                        synchronizer.authority != self.unique_id
+                            || synchronizer.seen_by.contains(&peer)
+                    }
+                }
             }),
         }
     }
