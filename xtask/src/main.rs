@@ -1,5 +1,6 @@
-//! The project's own commands: `cargo xtask test`, `ci`, `interop`, `godot`.
+//! The project's own commands: `cargo xtask test`, `ci`, `interop`, `bench`, `godot`.
 
+mod bench;
 mod debian;
 mod example;
 mod godot;
@@ -14,6 +15,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use bench::BenchArgs;
 use interop::InteropArgs;
 
 /// The project's own commands.
@@ -32,7 +34,7 @@ enum Command {
     /// faults, the examples, and an additional suite folder, when there is one ($MP_INTEROP_SUITE, or the folder beside
     /// the project). All steps run even when one fails; the summary at the end says which.
     Test,
-    /// Formatting, lints and documentation without a warning, then everything `test` does.
+    /// Formatting, lints and documentation without a warning, then everything `test` does, and a smoke test of the benchmarks.
     Ci,
     /// Plays scenarios with real Godot processes on one side and mp on the other.
     ///
@@ -41,6 +43,12 @@ enum Command {
     /// prints a result line with "pass". One that mp-interop does not list is shown as "not yet". Logs are in
     /// target/interop/SUITE-ROLE/SCENARIO.WHO.log, what is written to standard error in .err beside it.
     Interop(InteropArgs),
+    /// Measures mp beside its peers and writes docs/BENCHMARKS.md.
+    ///
+    /// Builds the workspace bench/ (mp's contenders, and peers from crates.io), mp-server, and a C program where cc and
+    /// libenet-dev are installed; then starts each contender as a process of its own on CPU 0, and the same players for all on
+    /// CPU 1. A full run takes about half an hour, on a machine that does nothing else.
+    Bench(BenchArgs),
     /// Prints the path and version of the Godot that the tests use, and fetches it where there is none.
     Godot,
 }
@@ -59,13 +67,15 @@ Examples:
   cargo xtask interop --suite ../my-suite --compression range
   cargo xtask interop --role client
   cargo xtask interop --planted-fault
-  cargo xtask interop --self-check --transport ws";
+  cargo xtask interop --self-check --transport ws
+  cargo xtask bench --quick --only echo --only relay";
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Test => steps::test(),
         Command::Ci => steps::ci(),
         Command::Interop(args) => interop::run(&args).map(drop),
+        Command::Bench(args) => bench::bench(&args),
         Command::Godot => godot::find().map(|godot| println!("{}", godot.path.display())),
     };
     match done {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::bench::{self, BenchArgs};
 use crate::example;
 use crate::godot::{self, Godot};
 use crate::interop::{self, InteropArgs, Role};
@@ -42,6 +43,10 @@ pub(crate) fn ci() -> Result<(), String> {
         Ok("no warning".to_owned())
     });
     tests(&mut steps);
+    steps.run("benchmarks run", || {
+        bench::bench(&BenchArgs::smoke())?;
+        Ok("mp's own contenders, every delivery checked".to_owned())
+    });
     steps.summary()
 }
 

@@ -1,0 +1,25 @@
+//! Nanoseconds since the process began.
+
+use std::time::Instant;
+
+/// The one clock of a run: it stamps what is sent and reads the stamps of what arrives.
+#[derive(Clone, Copy)]
+pub(crate) struct Clock(Instant);
+
+impl Clock {
+    pub(crate) fn new() -> Self {
+        Self(Instant::now())
+    }
+
+    pub(crate) fn nanos(&self) -> u64 {
+        self.0.elapsed().as_nanos() as u64
+    }
+}
+
+/// The same for mp's hosts. They start at one second, as ENet reserves time 0.
+pub(crate) fn instant(nanos: u64) -> mp_core::Instant {
+    mp_core::Instant::from_micros(nanos / 1_000 + 1_000_000)
+}
+
+pub(crate) const MILLISECOND: u64 = 1_000_000;
+pub(crate) const SECOND: u64 = 1_000_000_000;

@@ -1,0 +1,211 @@
+//! One client: a socket, and mp's ENet host with one peer, or nothing.
+//!
+//! mp's host is used because it never drops what it is given (ENet's packet throttle does, so that one could not tell whether
+//! a message was lost), and because it leaves the server's throttle alone. Acknowledgements leave before the program sees the
+//! packets, as those of the C library and of Godot do, so that no server is spared a datagram that real players send.
+
+use std::collections::VecDeque;
+use std::error::Error;
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::time::Duration;
+
+use bytes::Bytes;
+use mp_core::{ConnectionId, Rng};
+use mp_transport_enet::proto::{
+    Admission, Host, HostEvent, HostSettings, MTU_DEFAULT, MTU_MAX, PacketFlags, Patience,
+};
+
+use super::dialect::{Dialect, Heard, peer_id};
+use super::{Args, Pattern};
+use crate::clock::instant;
+
+pub(crate) struct Client {
+    socket: UdpSocket,
+    server: SocketAddr,
+    line: Line,
+    dialect: Dialect,
+    flags: PacketFlags,
+    channels: u8,
+    place: u16,
+    is_connected: bool,
+    /// Other clients that the server has told of, and how many it is to tell of.
+    known: usize,
+    to_know: usize,
+    packets: VecDeque<Bytes>,
+    buffer: Box<[u8]>,
+}
+
+enum Line {
+    Enet { host: Box<Host>, server: Option<ConnectionId> },
+    Datagram,
+}
+
+impl Client {
+    pub(super) fn new(server: SocketAddr, place: u16, args: &Args) -> Result<Self, Box<dyn Error>> {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+        rustix::net::sockopt::set_socket_recv_buffer_size(&socket, RECEIVE_BUFFER)?;
+        socket.connect(server)?;
+        socket.set_nonblocking(true)?;
+        let line = if args.dialect == Dialect::Datagram {
+            Line::Datagram
+        } else {
+            let mut settings = HostSettings::default();
+            settings.max_peers = 1;
+            settings.admission = Admission::Nobody;
+            // A server that has to tell thousands of each other is slow, not gone.
+            settings.patience = Patience { limit: u32::MAX, minimum: PATIENCE, maximum: PATIENCE };
+            settings.reliable_progress_timeout = PATIENCE;
+            let mut seed = [0; 32];
+            seed[..2].copy_from_slice(&place.to_le_bytes());
+            let host = Host::new(settings, Rng::from_seed(seed));
+            Line::Enet { host: Box::new(host), server: None }
+        };
+        let flags = match args.reliable {
+            true => PacketFlags::RELIABLE,
+            false => PacketFlags::UNSEQUENCED | PacketFlags::UNRELIABLE_FRAGMENT,
+        };
+        let is_told = args.dialect == Dialect::Godot && args.pattern != Pattern::Echo;
+        Ok(Self {
+            socket,
+            server,
+            line,
+            dialect: args.dialect,
+            flags,
+            channels: args.channels,
+            place,
+            is_connected: false,
+            known: 0,
+            to_know: if is_told { usize::from(args.clients) - 1 } else { 0 },
+            packets: VecDeque::new(),
+            buffer: vec![0; usize::from(MTU_MAX) + 1].into(),
+        })
+    }
+
+    pub(super) const fn socket(&self) -> &UdpSocket {
+        &self.socket
+    }
+
+    pub(super) const fn is_connected(&self) -> bool {
+        self.is_connected
+    }
+
+    /// Whether the server has told it of all others.
+    pub(super) const fn knows_all(&self) -> bool {
+        self.known >= self.to_know
+    }
+
+    pub(super) const fn known(&self) -> usize {
+        self.known
+    }
+
+    pub(super) fn connect(&mut self, now: u64) -> Result<(), Box<dyn Error>> {
+        match &mut self.line {
+            Line::Enet { host, server } => {
+                let id = peer_id(self.place).cast_unsigned();
+                *server = host.connect(self.server, self.channels, id);
+            }
+            Line::Datagram => drop(self.socket.send(b"hello")?),
+        }
+        self.flush(now)
+    }
+
+    /// Takes in one datagram; what it brought is in [`next_packet`](Self::next_packet).
+    pub(super) fn receive(&mut self, now: u64) -> Result<(), Box<dyn Error>> {
+        let len = match self.socket.recv(&mut self.buffer) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+            received => received?,
+        };
+        match &mut self.line {
+            Line::Enet { host, .. } => {
+                host.handle_datagram(instant(now), self.server, &self.buffer[..len]);
+                self.flush(now)
+            }
+            Line::Datagram => {
+                if std::mem::replace(&mut self.is_connected, true) {
+                    self.packets.push_back(Bytes::copy_from_slice(&self.buffer[..len]));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The next packet that is not about who is there.
+    pub(super) fn next_packet(&mut self) -> Option<Bytes> {
+        loop {
+            let packet = match &mut self.line {
+                Line::Enet { host, .. } => match host.poll_event()? {
+                    HostEvent::Packet { payload, .. } => payload,
+                    HostEvent::Connected { .. } => {
+                        self.is_connected = true;
+                        continue;
+                    }
+                    lost => panic!("client {} has lost its server: {lost:?}", self.place),
+                },
+                Line::Datagram => self.packets.pop_front()?,
+            };
+            match self.dialect.read(&packet) {
+                Heard::AddPeer => self.known += 1,
+                _ => return Some(packet),
+            }
+        }
+    }
+
+    pub(super) fn send(&mut self, packet: Bytes) {
+        match &mut self.line {
+            Line::Enet { host, server: Some(server) } => {
+                let channel = if self.flags == PacketFlags::RELIABLE { 0 } else { 1 };
+                let sent = host.send(*server, channel, self.flags, packet.into());
+                sent.expect("the packet is small, and the channel is there");
+            }
+            Line::Enet { server: None, .. } => unreachable!("it is connected"),
+            Line::Datagram => self.packets.push_back(packet),
+        }
+    }
+
+    pub(super) fn flush(&mut self, now: u64) -> Result<(), Box<dyn Error>> {
+        let now = instant(now);
+        match &mut self.line {
+            Line::Enet { host, .. } => {
+                host.end_turn(now);
+                let mtu = usize::from(MTU_DEFAULT);
+                while let Some(transmit) = host.poll_transmit(now, &mut self.buffer[..mtu]) {
+                    send_now(&self.socket, &self.buffer[..transmit.len])?;
+                }
+            }
+            Line::Datagram => {
+                for packet in self.packets.drain(..) {
+                    send_now(&self.socket, &packet)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn run_timers(&mut self, now: u64) -> Result<(), Box<dyn Error>> {
+        if let Line::Enet { host, .. } = &mut self.line
+            && host.poll_timeout().is_some_and(|due| due <= instant(now))
+        {
+            host.handle_timeout(instant(now));
+            self.flush(now)?;
+        }
+        Ok(())
+    }
+}
+
+/// Sends; a server that is behind makes a client wait, as its buffer is the server's.
+fn send_now(socket: &UdpSocket, datagram: &[u8]) -> Result<(), Box<dyn Error>> {
+    loop {
+        match socket.send(datagram) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => std::hint::spin_loop(),
+            sent => {
+                return sent
+                    .map(drop)
+                    .map_err(|error| format!("the server is gone: {error}").into());
+            }
+        }
+    }
+}
+
+const RECEIVE_BUFFER: usize = 1 << 20;
+const PATIENCE: Duration = Duration::from_secs(120);

@@ -1,0 +1,108 @@
+//! Runs the benchmarks: for each workload it alternates the contenders, each a process of its own, under the same load, and
+//! compares medians. `cargo xtask bench` builds everything and calls it.
+
+mod document;
+mod goal;
+mod machine;
+mod measure;
+mod process;
+mod results;
+mod sample;
+mod table;
+mod workload;
+mod workloads;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use measure::Timing;
+use process::Programs;
+use results::Results;
+
+/// Runs the benchmarks.
+#[derive(Parser)]
+struct Args {
+    /// One short round each: figures to look at, not to keep
+    #[arg(long)]
+    quick: bool,
+    /// One very short round of mp's own contenders, only to see that everything still runs
+    #[arg(long)]
+    smoke: bool,
+    /// Workloads whose names begin with this (again for more)
+    #[arg(long, value_name = "NAME")]
+    only: Vec<String>,
+    /// Only contenders of this name (again for more)
+    #[arg(long, value_name = "NAME")]
+    contender: Vec<String>,
+    /// Rounds of each workload [default: 5]
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// Prints the workloads and ends
+    #[arg(long)]
+    list: bool,
+    /// Writes the document anew from the results there are, and ends
+    #[arg(long)]
+    document: bool,
+    /// Where the programs are
+    #[arg(long, env = "MP_BENCH_BIN")]
+    programs: PathBuf,
+    /// The document to write
+    #[arg(long, env = "MP_BENCH_DOCUMENT")]
+    write: PathBuf,
+    /// Where results are kept between runs
+    #[arg(long, env = "MP_BENCH_RESULTS")]
+    results: PathBuf,
+}
+
+fn main() -> ExitCode {
+    match run(&Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("error: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<(), String> {
+    let all = workloads::all();
+    let is_asked =
+        |name: &str| args.only.is_empty() || args.only.iter().any(|only| name.starts_with(only));
+    let chosen: Vec<_> = all.iter().filter(|workload| is_asked(workload.name)).collect();
+    if args.list {
+        for workload in &all {
+            println!("{:<28}{}", workload.name, workload.title);
+        }
+        return Ok(());
+    }
+    if chosen.is_empty() {
+        return Err(format!("no workload is named {:?}; --list prints their names", args.only));
+    }
+    let kept = Results::new(&args.results);
+    if args.document {
+        return document::write(&args.write, &all, &kept);
+    }
+    let timing = Timing::choose(args.quick, args.smoke, args.rounds);
+    let programs = Programs::new(&args.programs);
+    let mut failures = Vec::new();
+    for (number, workload) in chosen.iter().enumerate() {
+        println!("[{}/{}] {}: {}", number + 1, chosen.len(), workload.name, workload.title);
+        let is_chosen = |name: &str| {
+            let is_named =
+                args.contender.is_empty() || args.contender.iter().any(|only| only == name);
+            is_named && (!args.smoke || workload::is_own(name))
+        };
+        let result = measure::workload(workload, &programs, &timing, &is_chosen);
+        print!("{}", table::terminal(workload, &result));
+        failures.extend(result.failures.iter().map(|why| format!("{}: {why}", workload.name)));
+        if timing.is_full && args.contender.is_empty() {
+            kept.keep(workload.name, &result)?;
+        }
+    }
+    if timing.is_full {
+        document::write(&args.write, &all, &kept)?;
+    }
+    if failures.is_empty() { Ok(()) } else { Err(failures.join("\n")) }
+}

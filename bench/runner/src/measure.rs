@@ -1,0 +1,230 @@
+//! Runs of a workload.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::process::{Programs, Talk};
+use crate::sample::{Figure, Sample, median};
+use crate::workload::{Contender, Workload};
+
+/// How long, and how often.
+pub(crate) struct Timing {
+    rounds: usize,
+    warm_up: Duration,
+    window: Duration,
+    /// Whether the figures are to be kept.
+    pub(crate) is_full: bool,
+}
+
+impl Timing {
+    pub(crate) fn choose(quick: bool, smoke: bool, rounds: Option<usize>) -> Self {
+        let millis = Duration::from_millis;
+        let (usual, warm_up, window) = match (quick, smoke) {
+            (_, true) => (1, millis(100), millis(200)),
+            (true, _) => (1, millis(300), millis(700)),
+            _ => (5, millis(700), millis(2_000)),
+        };
+        Self { rounds: rounds.unwrap_or(usual), warm_up, window, is_full: !quick && !smoke }
+    }
+}
+
+/// What a workload gave: for each contender one sample of each round, where it came to one.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Measured {
+    /// When, at which commit.
+    pub(crate) when: String,
+    pub(crate) contenders: Vec<(String, Vec<Option<Sample>>)>,
+    /// What went wrong.
+    pub(crate) failures: Vec<String>,
+    /// Contenders that could not take part, and why.
+    pub(crate) absent: Vec<String>,
+}
+
+impl Measured {
+    pub(crate) fn samples(&self, contender: &str) -> Option<&[Option<Sample>]> {
+        let (_, samples) = self.contenders.iter().find(|(name, _)| name == contender)?;
+        Some(samples)
+    }
+
+    pub(crate) fn median(&self, contender: &str, figure: Figure) -> Option<f64> {
+        median(self.values(contender, figure))
+    }
+
+    pub(crate) fn values(&self, contender: &str, figure: Figure) -> Vec<f64> {
+        let samples = self.samples(contender).unwrap_or_default();
+        samples.iter().flatten().filter_map(|sample| sample.figure(figure)).collect()
+    }
+}
+
+/// Runs all rounds of a workload, in each round all contenders, and says how far it is.
+pub(crate) fn workload(
+    workload: &Workload,
+    programs: &Programs,
+    timing: &Timing,
+    is_chosen: &dyn Fn(&str) -> bool,
+) -> Measured {
+    let mut measured = Measured { when: crate::machine::when(), ..Measured::default() };
+    let mut present = Vec::new();
+    for contender in workload.contenders.iter().filter(|contender| is_chosen(contender.name)) {
+        match programs.command(contender) {
+            Ok(_) => {
+                present.push(contender);
+                measured.contenders.push((contender.name.to_owned(), Vec::new()));
+            }
+            Err(why) => measured.absent.push(format!("{}: {why}", contender.name)),
+        }
+    }
+    for round in 1..=timing.rounds {
+        for (place, contender) in present.iter().enumerate() {
+            eprint!("\r  round {round} of {}: {:<30}", timing.rounds, contender.name);
+            let sample = run(workload, contender, programs, timing);
+            if let Err(why) = &sample {
+                eprintln!("\r  {why}{:30}", "");
+                measured.failures.push(format!("{}, round {round}: {why}", contender.name));
+            }
+            measured.contenders[place].1.push(sample.ok());
+        }
+    }
+    eprint!("\r{:60}\r", "");
+    measured
+}
+
+/// One run of one contender.
+fn run(
+    workload: &Workload,
+    contender: &Contender,
+    programs: &Programs,
+    timing: &Timing,
+) -> Result<Sample, String> {
+    let mut server = Talk::start(contender.name, programs.command(contender)?)?;
+    let port = server.hear(Duration::from_secs(20), port)?;
+    // What it does once, at its start, is not what is measured.
+    thread::sleep(timing.warm_up / 2);
+    let resident = server.resident()?;
+
+    let mut load = None;
+    let mut idle_share = 0.0;
+    if !workload.load.is_empty() {
+        let mut arguments = workload.load.clone();
+        arguments.extend(contender.load.iter().cloned());
+        arguments.extend(["--port".to_owned(), port.to_string()]);
+        let mut players = Talk::start("load", programs.load(&arguments))?;
+        players.hear(Duration::from_secs(90), |line| (line == "ready").then_some(()))?;
+        if workload.net_of_idle {
+            // What it has to do after so many have come.
+            thread::sleep(timing.warm_up * 2);
+            let (before, began) = (server.cpu()?, Instant::now());
+            thread::sleep(timing.window / 2);
+            idle_share = (server.cpu()? - before) as f64 / began.elapsed().as_nanos() as f64;
+        }
+        players.say("start")?;
+        load = Some(players);
+    }
+    thread::sleep(timing.warm_up);
+
+    let first = Reading::take(&mut server, load.as_mut(), contender)?;
+    thread::sleep(timing.window);
+    let last = Reading::take(&mut server, load.as_mut(), contender)?;
+    let memory = (server.resident()? - resident) / f64::from(workload.clients.max(1));
+    let report = load.as_mut().map(|players| players.ask("stop")).transpose()?;
+
+    let nanos = (last.at - first.at).as_nanos() as f64;
+    let operations = last.operations - first.operations;
+    let cpu = ((last.cpu - first.cpu) as f64 - idle_share * nanos).max(0.0);
+    let per_operation = |amount: f64| (operations > 0.0).then(|| amount / operations);
+    let mut sample = Sample {
+        cpu: per_operation(cpu),
+        share: (last.cpu - first.cpu) as f64 / nanos,
+        rate: operations * 1e9 / nanos,
+        bytes: per_operation(last.bytes - first.bytes).filter(|_| last.bytes > 0.0),
+        allocations: last
+            .allocations
+            .zip(first.allocations)
+            .and_then(|(last, first)| per_operation(last - first)),
+        memory: (workload.clients > 0).then_some(memory),
+        resident,
+        ..Sample::default()
+    };
+    if let Some(report) = report {
+        check(workload, operations, &report)?;
+        sample.delivered = report["expected"]
+            .as_f64()
+            .filter(|&expected| expected > 0.0)
+            .and_then(|expected| Some(report["delivered"].as_f64()? / expected));
+        sample.p50 = report["p50_us"].as_f64();
+        sample.p99 = report["p99_us"].as_f64();
+        sample.ticks = report["ticks_per_second"].as_f64();
+    }
+    Ok(sample)
+}
+
+/// Counters at one moment.
+struct Reading {
+    at: Instant,
+    cpu: u64,
+    operations: f64,
+    bytes: f64,
+    allocations: Option<f64>,
+}
+
+impl Reading {
+    fn take(
+        server: &mut Talk,
+        load: Option<&mut Talk>,
+        contender: &Contender,
+    ) -> Result<Self, String> {
+        let own = match contender.answers {
+            true => server.ask("mark")?,
+            false => Value::Null,
+        };
+        let players = load.map(|load| load.ask("mark")).transpose()?;
+        let (at, cpu) = (Instant::now(), server.cpu()?);
+        // Contenders that need no load count themselves.
+        let counts = players.as_ref().unwrap_or(&own);
+        Ok(Self {
+            at,
+            cpu,
+            operations: counts["operations"].as_f64().unwrap_or(0.0),
+            bytes: counts["bytes"].as_f64().unwrap_or(0.0),
+            allocations: own["allocations"].as_f64(),
+        })
+    }
+}
+
+/// A run in which something arrived wrong, or nothing at all, is no result.
+fn check(workload: &Workload, operations: f64, report: &Value) -> Result<(), String> {
+    for fault in ["wrong", "duplicated"] {
+        if report[fault].as_u64().is_none_or(|count| count > 0) {
+            return Err(format!("the players have seen {fault} deliveries: {report}"));
+        }
+    }
+    if !workload.is_idle && operations == 0.0 {
+        return Err(format!("nothing was delivered: {report}"));
+    }
+    Ok(())
+}
+
+/// The port in a line of a server that listens: those of the benchmarks, or mp-server.
+fn port(line: &str) -> Option<u16> {
+    if let Some(port) = line.strip_prefix("ready ") {
+        return port.trim().parse().ok();
+    }
+    let rest = line.strip_prefix("listens for ENet on UDP ")?;
+    rest.split([' ', ',']).next()?.rsplit(':').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_port_is_found_in_what_servers_say() {
+        assert_eq!(port("ready 4711"), Some(4711));
+        let line = "listens for ENet on UDP 127.0.0.1:50123, for up to 64 players";
+        assert_eq!(port(line), Some(50_123));
+        assert_eq!(port("mp-server 0.1.0: a relay room for Godot 4 games"), None);
+    }
+}

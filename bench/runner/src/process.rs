@@ -1,0 +1,158 @@
+//! The processes of a run: servers on cpu 0, players on cpu 1.
+
+use std::env;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::workload::{Contender, Program};
+
+/// Where the programs are.
+pub(crate) struct Programs {
+    folder: PathBuf,
+}
+
+impl Programs {
+    pub(crate) fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_path_buf() }
+    }
+
+    /// The command of a contender, or why it cannot take part.
+    pub(crate) fn command(&self, contender: &Contender) -> Result<Command, String> {
+        let (path, mut arguments) = match contender.program {
+            Program::Binary(name) => (self.folder.join(name), Vec::new()),
+            Program::MpServer => (self.folder.join("mp-server"), Vec::new()),
+            Program::EnetC => (self.folder.join("enet-c"), Vec::new()),
+            Program::Godot(script) => {
+                let godot = env::var_os("GODOT").ok_or("there is no Godot ($GODOT)")?;
+                let project =
+                    env::var("MP_BENCH_GODOT").map_err(|_| "$MP_BENCH_GODOT is not set")?;
+                let line =
+                    ["--headless", "--no-header", "--path", &project, "--script", script, "--"];
+                (PathBuf::from(godot), line.map(str::to_owned).to_vec())
+            }
+        };
+        if !path.is_file() {
+            return Err(format!("{} is not there", path.display()));
+        }
+        arguments.extend(contender.arguments.iter().cloned());
+        Ok(pinned(SERVER_CPU, &path, &arguments))
+    }
+
+    pub(crate) fn load(&self, arguments: &[String]) -> Command {
+        pinned(LOAD_CPU, &self.folder.join("load"), arguments)
+    }
+}
+
+/// taskset becomes the program, so that its id is the program's.
+fn pinned(cpu: &str, program: &Path, arguments: &[String]) -> Command {
+    let mut command = Command::new("taskset");
+    command.args(["-c", cpu]).arg(program).args(arguments);
+    command
+}
+
+/// A running process that is spoken to line by line. It is killed when it is dropped.
+pub(crate) struct Talk {
+    who: String,
+    child: Child,
+    input: ChildStdin,
+    lines: Receiver<String>,
+}
+
+impl Talk {
+    pub(crate) fn start(who: &str, mut command: Command) -> Result<Self, String> {
+        let errors =
+            if env::var_os("MP_BENCH_VERBOSE").is_some() { Stdio::inherit } else { Stdio::null };
+        let is_load = who == "load";
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.stderr(if is_load { Stdio::inherit() } else { errors() });
+        let mut child =
+            command.spawn().map_err(|error| format!("{who}: cannot start {command:?}: {error}"))?;
+        let input = child.stdin.take().ok_or("no standard input")?;
+        let output = child.stdout.take().ok_or("no standard output")?;
+        let (tell, lines) = sync_channel(64);
+        thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                if tell.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(Self { who: who.to_owned(), child, input, lines })
+    }
+
+    pub(crate) fn say(&mut self, line: &str) -> Result<(), String> {
+        writeln!(self.input, "{line}").map_err(|error| format!("{} has ended: {error}", self.who))
+    }
+
+    /// What `read` makes of the first line that means something to it.
+    pub(crate) fn hear<T>(
+        &mut self,
+        patience: Duration,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Result<T, String> {
+        loop {
+            match self.lines.recv_timeout(patience) {
+                Ok(line) => {
+                    if let Some(value) = read(&line) {
+                        return Ok(value);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    return Err(format!("{} said nothing for {patience:?}", self.who));
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(format!("{} has ended", self.who));
+                }
+            }
+        }
+    }
+
+    /// A JSON line in answer to `order`.
+    pub(crate) fn ask(&mut self, order: &str) -> Result<Value, String> {
+        self.say(order)?;
+        self.hear(Duration::from_secs(15), |line| {
+            serde_json::from_str(line).ok().filter(Value::is_object)
+        })
+    }
+
+    /// CPU time of all its threads, user and system, in ns.
+    pub(crate) fn cpu(&self) -> Result<u64, String> {
+        let io = |error| format!("{}: its CPU time cannot be read: {error}", self.who);
+        let mut total = 0;
+        for task in fs::read_dir(format!("/proc/{}/task", self.child.id())).map_err(io)? {
+            let path = task.map_err(io)?.path().join("schedstat");
+            // A thread may end between the two.
+            let text = fs::read_to_string(path).unwrap_or_default();
+            let nanos = text.split_whitespace().next().and_then(|word| word.parse::<u64>().ok());
+            total += nanos.unwrap_or(0);
+        }
+        Ok(total)
+    }
+
+    /// Resident memory in bytes.
+    pub(crate) fn resident(&self) -> Result<f64, String> {
+        let path = format!("/proc/{}/status", self.child.id());
+        let text = fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
+        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
+        kib.map(|kib| kib * 1_024.0).ok_or_else(|| format!("{path} has no VmRSS"))
+    }
+}
+
+impl Drop for Talk {
+    fn drop(&mut self) {
+        // What it could still say does not matter, and it may have ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+const SERVER_CPU: &str = "0";
+const LOAD_CPU: &str = "1";

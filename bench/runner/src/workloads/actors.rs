@@ -1,0 +1,44 @@
+//! What the actors cost: the same room with and without them.
+
+use crate::goal::Goal;
+use crate::sample::Figure;
+use crate::workload::{Area, Contender, Program, Workload, words};
+
+pub(super) fn all() -> Vec<Workload> {
+    let workloads = [
+        (
+            "actors-saturated",
+            "64 clients with 8 messages each on their way to themselves through the room",
+            "echo --in-flight 8",
+            Some(1.10),
+        ),
+        (
+            "actors-group",
+            "64 clients, each sends 30 messages per second to all others",
+            "group --rate 30",
+            None,
+        ),
+    ];
+    let workloads = workloads.into_iter().map(|(name, title, pattern, most)| Workload {
+        name,
+        area: Area::Actors,
+        title: title.to_owned(),
+        operation: "a message delivered to one client",
+        load: words(&format!(
+            "enet --dialect godot --size 63 --channels 255 --clients 64 --pattern {pattern}"
+        )),
+        clients: 64,
+        contenders: vec![
+            Contender::new("mp actors", Program::Binary("relay-actors"), &[]),
+            Contender::new("mp loop", Program::Binary("relay-loop"), &[]),
+        ],
+        goals: most
+            .map(|most| Goal::ratio(Figure::Cpu, "mp actors", most, "mp loop"))
+            .into_iter()
+            .collect(),
+        net_of_idle: false,
+        is_idle: false,
+        note: "Both run the same branch and the same ENet; one has two actix actors around them, as mp-server has.",
+    });
+    workloads.collect()
+}
