@@ -38,10 +38,19 @@ pub(crate) struct BranchActor {
     pace: Pace,
     /// Once it closes: how long it waits for its endpoints.
     closing: Option<Instant>,
-    /// Since when every turn has left it with [`QUEUED_PACKETS_HIGH`].
-    full_since: Option<Instant>,
+    /// Since every turn leaves it with [`QUEUED_PACKETS_HIGH`].
+    full: Option<Full>,
     /// Dropped last: it may end the thread.
     _home: Home,
+}
+
+/// A branch whose endpoints do not take what it has to say.
+#[derive(Clone, Copy)]
+struct Full {
+    /// Packets for the endpoint for which most wait, when they were fewest.
+    queued: usize,
+    /// When that was.
+    since: Instant,
 }
 
 /// The way to one endpoint.
@@ -79,7 +88,7 @@ impl BranchActor {
                 channels: ChannelRoutes::default(),
                 pace: Pace::new(),
                 closing: None,
-                full_since: None,
+                full: None,
                 _home: home,
             }
         })
@@ -185,13 +194,17 @@ impl BranchActor {
             }
         });
         let is_blocked = branch.is_blocked();
-        self.full_since = self.has_much_queued().then(|| self.full_since.unwrap_or(now));
+        let queued = self.queued_packets();
+        self.full = match self.full {
+            _ if queued < QUEUED_PACKETS_HIGH => None,
+            Some(full) if queued >= full.queued => Some(full),
+            _ => Some(Full { queued, since: now }),
+        };
         is_blocked
     }
 
-    fn has_much_queued(&self) -> bool {
-        let queued = self.branch.as_ref().map_or(0, Branch::queued_packets);
-        queued >= QUEUED_PACKETS_HIGH
+    fn queued_packets(&self) -> usize {
+        self.branch.as_ref().map_or(0, Branch::queued_packets)
     }
 
     /// Leaves the endpoints that the branch gave up because they took nothing.
@@ -282,8 +295,10 @@ impl Turns for BranchActor {
     }
 
     fn is_full(&self) -> bool {
-        self.full_since.is_some_and(|since| self.pace.now() - since < STALL_TIMEOUT)
-            || (self.full_since.is_none() && self.has_much_queued())
+        match self.full {
+            Some(full) => self.pace.now() - full.since < STALL_TIMEOUT,
+            None => self.queued_packets() >= QUEUED_PACKETS_HIGH,
+        }
     }
 }
 

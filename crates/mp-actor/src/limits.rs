@@ -37,8 +37,8 @@ pub const INPUTS_PER_TURN: usize = MAILBOX_BATCHES;
 /// must not fill an outbox.
 pub const QUEUED_PACKETS_HIGH: usize = OUTBOX_PACKETS_MAX / 8;
 
-/// How long a branch may be [full](QUEUED_PACKETS_HIGH) and take nothing in. Meanwhile nothing is added and an endpoint empties
-/// its mailbox every turn, so one that leaves it full for so long hangs. It must not take the branch with it: the outbox's own
+/// How long a branch may be [full](QUEUED_PACKETS_HIGH) without getting emptier, and take nothing in. Meanwhile nothing is added and
+/// an endpoint empties its mailbox every turn, so one that leaves it full for so long hangs. It must not take the branch with it: the outbox's own
 /// bound then decides.
 pub const STALL_TIMEOUT: Duration = Duration::from_secs(1);
 
