@@ -100,7 +100,7 @@ fn build(args: &BenchArgs) -> Result<PathBuf, String> {
     let programs = folder.join(if args.smoke { "debug" } else { "release" });
     eprintln!("building the contenders (the first time takes some minutes) ...");
     let mut build = cargo();
-    build.current_dir(root().join("bench")).args(["build", "--quiet", "--locked", "--workspace"]);
+    build.current_dir(root().join("bench")).args(["build", "--quiet", "--workspace"]);
     if args.smoke {
         build.args(["--exclude", HEAVY_PEER]);
     }
