@@ -145,12 +145,16 @@ impl Options {
         if self.port == 0 {
             return Err("--port=P is missing: the server's port, not 0".into());
         }
-        if self.peers() != scenario.peers {
+        let fits = match scenario.takes_more {
+            true => self.peers() >= scenario.peers,
+            false => self.peers() == scenario.peers,
+        };
+        if !fits {
             let (name, peers) = (scenario.name, scenario.peers);
             return Err(format!("--peers={}: {name} is made for {peers}", self.peers()));
         }
-        if self.index >= scenario.peers {
-            let (index, last) = (self.index, scenario.peers - 1);
+        if self.index >= self.peers() {
+            let (index, last) = (self.index, self.peers() - 1);
             return Err(format!("--index={index}: the clients are numbered from 0 to {last}"));
         }
         if self.timeout.is_nan() || self.timeout <= 0.0 {

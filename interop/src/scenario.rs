@@ -12,6 +12,8 @@ pub(crate) struct Scenario {
     pub(crate) serve: fn(&mut World) -> Played,
     /// A client's part.
     pub(crate) play: fn(&mut World) -> Played,
+    /// Whether it can be played with more.
+    pub(crate) takes_more: bool,
     /// Whether it knows `--plant-fault`.
     pub(crate) has_fault: bool,
 }
@@ -23,7 +25,12 @@ impl Scenario {
         serve: fn(&mut World) -> Played,
         play: fn(&mut World) -> Played,
     ) -> Self {
-        Self { name, peers, serve, play, has_fault: false }
+        Self { name, peers, serve, play, takes_more: false, has_fault: false }
+    }
+
+    /// It can be played with more clients.
+    pub(crate) const fn for_any_number(self) -> Self {
+        Self { takes_more: true, ..self }
     }
 
     /// It knows `--plant-fault`.

@@ -353,7 +353,7 @@ impl Role {
 }
 
 impl Transport {
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Enet => "enet",
             Self::Ws => "ws",

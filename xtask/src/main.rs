@@ -5,6 +5,7 @@ mod debian;
 mod example;
 mod godot;
 mod interop;
+mod one_room;
 mod process;
 mod round;
 mod steps;
@@ -49,6 +50,8 @@ enum Command {
     /// libenet-dev are installed; then starts each contender as a process of its own on CPU 0, and the same players for all on
     /// CPU 1. A full run takes about half an hour, on a machine that does nothing else.
     Bench(BenchArgs),
+    /// Lets Godot players on ENet and on WebSocket and Rust clients on both meet in one mp-server.
+    OneRoom,
     /// Prints the path and version of the Godot that the tests use, and fetches it where there is none.
     Godot,
 }
@@ -76,6 +79,9 @@ fn main() -> ExitCode {
         Command::Ci => steps::ci(),
         Command::Interop(args) => interop::run(&args).map(drop),
         Command::Bench(args) => bench::bench(&args),
+        Command::OneRoom => godot::find().and_then(|godot| one_room::play(&godot)).map(|done| {
+            println!("one room: {done}");
+        }),
         Command::Godot => godot::find().map(|godot| println!("{}", godot.path.display())),
     };
     match done {

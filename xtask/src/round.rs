@@ -140,9 +140,8 @@ impl Round<'_> {
         let player = self.player(index as usize + 1);
         let mut command = self.command(player, "client", port, plant_fault);
         command.arg(format!("--index={index}"));
-        if matches!(self.cast.server, Player::Relay(_))
-            || (self.suite.own && self.scenario.name == ROOM)
-        {
+        let in_room = self.suite.own && self.scenario.name == ROOM;
+        if *player == Player::Godot && (in_room || matches!(self.cast.server, Player::Relay(_))) {
             command.arg("--expect-goodbye");
         }
         Process::start(&who, &mut command, &self.log(&who))
@@ -240,7 +239,11 @@ impl Round<'_> {
 }
 
 /// All that have not passed, one line each.
-fn complaints(processes: &mut [Process]) -> Result<(), String> {
+///
+/// # Errors
+///
+/// When there are some.
+pub(crate) fn complaints(processes: &mut [Process]) -> Result<(), String> {
     let not_passed = |process: &mut Process| {
         let why = process.verdict().err()?;
         Some(format!("{}: {why}", process.who))

@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::bench::{self, BenchArgs};
 use crate::example;
 use crate::godot::{self, Godot};
-use crate::interop::{self, InteropArgs, Role};
+use crate::interop::{self, InteropArgs, Role, Transport};
+use crate::one_room;
 use crate::process::now;
 use crate::suite::Suite;
 use crate::workspace::{cargo, run};
@@ -72,6 +73,16 @@ fn tests(steps: &mut Steps) {
         steps.interop(&name, &godot, InteropArgs { role, ..InteropArgs::new() });
     }
     for role in [Role::Server, Role::Client] {
+        let name = format!("interop, ws, {}", role.name());
+        let args = InteropArgs { role, transport: Transport::Ws, ..InteropArgs::new() };
+        steps.interop(&name, &godot, args);
+        let name = format!("interop, wss, {}", role.name());
+        let scenario = OVER_TLS.map(str::to_owned).to_vec();
+        let args = InteropArgs { role, scenario, transport: Transport::Wss, ..InteropArgs::new() };
+        steps.interop(&name, &godot, args);
+    }
+    steps.with_godot("one room", &godot, one_room::play);
+    for role in [Role::Server, Role::Client] {
         let name = format!("planted fault, {}", role.name());
         let args = InteropArgs { role, planted_fault: true, ..InteropArgs::new() };
         steps.interop(&name, &godot, args);
@@ -81,12 +92,18 @@ fn tests(steps: &mut Steps) {
     if let Some(folder) = Suite::additional_folder() {
         let suite = folder.file_name().unwrap_or_default().display().to_string();
         for role in [Role::Server, Role::Client] {
-            let name = format!("{suite}, {}", role.name());
-            let suite = Some(folder.clone());
-            steps.interop(&name, &godot, InteropArgs { suite, role, ..InteropArgs::new() });
+            for transport in [Transport::Enet, Transport::Ws] {
+                let name = format!("{suite}, {}, {}", transport.name(), role.name());
+                let suite = Some(folder.clone());
+                let args = InteropArgs { suite, role, transport, ..InteropArgs::new() };
+                steps.interop(&name, &godot, args);
+            }
         }
     }
 }
+
+/// The scenarios that are also played over TLS.
+const OVER_TLS: [&str; 3] = ["hello", "calls", "traffic"];
 
 /// What ran, and how it went.
 #[derive(Default)]
@@ -137,7 +154,7 @@ impl Steps {
                 Err(why) => ("FAILED", why),
             };
             let text = text.lines().next().unwrap_or_default();
-            println!("{word:<8}{:<24}{:>7.1} s  {text}", step.name, step.took.as_secs_f64());
+            println!("{word:<8}{:<32}{:>7.1} s  {text}", step.name, step.took.as_secs_f64());
         }
         let failed: Vec<&str> = self
             .done

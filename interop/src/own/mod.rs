@@ -6,18 +6,20 @@ mod desk;
 mod goodbye;
 mod hello;
 mod relay;
+mod room;
 mod traffic;
 mod values;
 
 use crate::scenario::Scenario;
 
-/// All but `room`, whose server is a relay without nodes.
+/// As server of `room` mp-server is played against Godot's clients instead, unless it is called by name.
 pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario::new("hello", 2, hello::serve, hello::play),
     Scenario::new("calls", 1, calls::serve, calls::play).with_fault(),
     Scenario::new("relay", 2, relay::serve, relay::play),
     Scenario::new("traffic", 1, traffic::serve, traffic::play),
     Scenario::new("goodbye", 2, goodbye::serve, goodbye::play),
+    Scenario::new("room", 2, room::serve, room::play).for_any_number(),
 ];
 
 /// Byte i is (7 i + i / 256 + seed) mod 256.

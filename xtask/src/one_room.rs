@@ -1,0 +1,72 @@
+//! One room for all: a Godot player on ENet, one on WebSocket and a Rust client meet in mp-server.
+
+use std::process::Command;
+use std::time::Duration;
+
+use crate::godot::Godot;
+use crate::process::{Process, has_event, now, wait_for_all};
+use crate::round::{ROOM, complaints, free_port};
+use crate::suite::Suite;
+use crate::workspace::{program, target};
+
+/// The scenario `room` with players on both transports: they see each other, call each other and send each other bytes.
+///
+/// # Errors
+///
+/// Who has not passed, and why.
+pub(crate) fn play(godot: &Godot) -> Result<String, String> {
+    let (server, interop) =
+        (program("mp-server", "MP_SERVER_BIN")?, program("mp-interop", "MP_INTEROP_BIN")?);
+    let [enet, ws] = [free_port()?, free_port()?];
+    let log = |who: &str| target().join("interop/one-room").join(format!("{who}.log"));
+    let mut command = Command::new(server);
+    command.args(["--enet", &format!("127.0.0.1:{enet}"), "--ws", &format!("127.0.0.1:{ws}")]);
+    let mut server = Process::start("server", &mut command, &log("server"))?;
+    let last = format!(":{ws}");
+    if !server.wait_until(now() + LIMIT, |server| server.output().contains(&last)) {
+        return Err(format!("mp-server does not listen: {}", server.errors()));
+    }
+
+    let project = Suite::own_folder();
+    let players = [
+        ("godot-enet", godot.command(&project), "enet", enet),
+        ("godot-ws", godot.command(&project), "ws", ws),
+        ("rust-ws", Command::new(&interop), "ws", ws),
+        ("rust-enet", Command::new(&interop), "enet", enet),
+    ];
+    let peers = players.len();
+    let mut clients = Vec::new();
+    for (index, (who, mut command, transport, port)) in players.into_iter().enumerate() {
+        command.args(["--role=client".to_owned(), format!("--scenario={ROOM}")]);
+        command.args([format!("--transport={transport}"), format!("--port={port}")]);
+        command.args([format!("--peers={peers}"), format!("--index={index}")]);
+        command.arg("--timeout=40");
+        if who.starts_with("godot") {
+            command.arg("--expect-goodbye");
+        }
+        clients.push(Process::start(who, &mut command, &log(who))?);
+    }
+    let limit = now() + LIMIT;
+    let is_ready = |client: &mut Process| {
+        client.wait_until(limit, |client| has_event(&client.output(), "ready_for_goodbye"))
+    };
+    let ready = clients.iter_mut().map(is_ready).filter(|ready| *ready).count();
+    server.terminate();
+    server.wait_until(now() + GOODBYE, |_| false);
+    wait_for_all(&mut clients, now() + GOODBYE);
+    complaints(&mut clients)?;
+    match server.ended() {
+        Some(status) if status.success() && ready == peers => {
+            Ok(format!("{peers} players on two transports"))
+        }
+        Some(status) if !status.success() => Err(format!("server: {status} after SIGTERM")),
+        Some(_) => Err(format!("only {ready} of {peers} players have met")),
+        None => Err("server: still running after SIGTERM".to_owned()),
+    }
+}
+
+/// What a process may take.
+const LIMIT: Duration = Duration::from_secs(45);
+
+/// What mp-server and its players may take to say goodbye.
+const GOODBYE: Duration = Duration::from_secs(10);
