@@ -32,15 +32,16 @@ pub const PAUSED_PACKETS_MAX: usize = 16_384;
 /// Bytes of them: an eighth of what a link's own queue may hold.
 pub const PAUSED_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// Packets that wait for the announcement of their sender. It comes on a channel of its own and may be lost again and again while
-/// others are not, and reliable ones must not be dropped: as many as a transport keeps for a branch that takes nothing.
-pub const RELAYED_PACKETS_MAX: usize = mp_core::limits::RECEIVE_QUEUE_PACKETS_MAX;
+/// Packets that have overtaken the announcement of their sender, or the end of its authentication, and wait for it. That may be lost
+/// again and again while other channels go on, and reliable packets must not be dropped: as many as a transport keeps for a branch
+/// that takes nothing.
+pub const OVERTAKING_PACKETS_MAX: usize = mp_core::limits::RECEIVE_QUEUE_PACKETS_MAX;
 
-/// Bytes of them; see [`RELAYED_PACKETS_MAX`].
-pub const RELAYED_BYTES_MAX: usize = mp_core::limits::RECEIVE_QUEUE_BYTES_MAX;
+/// Bytes of them; see [`OVERTAKING_PACKETS_MAX`].
+pub const OVERTAKING_BYTES_MAX: usize = mp_core::limits::RECEIVE_QUEUE_BYTES_MAX;
 
 /// How long they wait. Twice as long as a link may make no progress: what waits longer is the last of a peer that has left.
-pub const RELAYED_TIME: Duration = Duration::from_secs(60);
+pub const OVERTAKING_TIME: Duration = Duration::from_secs(60);
 
 /// Signals kept for a program that takes them with `next_signal`. A program that never does must not grow.
 pub const SIGNALS_MAX: usize = 4_096;

@@ -8,12 +8,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use mp_core::{ConnectionStatus, DisconnectReason, Instant, PeerId};
+use mp_core::{ConnectionStatus, DisconnectReason, Instant, Packet, PeerId};
 
 use super::send::Travel;
 use super::{AuthError, Route, SceneMultiplayer};
 use crate::SceneMessage;
 use crate::signal::Signal;
+use crate::tree::NodeTree;
 
 /// Godot's default.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(3);
@@ -121,13 +122,42 @@ impl SceneMultiplayer {
             }
         }
         for peer in late {
-            self.peers.remove_pending(peer);
-            self.emit(Signal::PeerAuthenticationFailed(peer));
+            self.remove_peer(peer, true);
         }
     }
 
-    /// What a pending peer says: nothing but AUTH.
-    pub(super) fn receive_auth(&mut self, sender: PeerId, data: Bytes) {
+    /// What a pending peer says: AUTH. When this side has completed, the other may have, too, and what it says then may overtake its
+    /// completion.
+    pub(super) fn receive_pending(
+        &mut self,
+        now: Instant,
+        tree: &mut dyn NodeTree,
+        sender: PeerId,
+        packet: &Packet,
+    ) {
+        match self.codec.decode(&packet.payload, &self.limits) {
+            Ok(SceneMessage::Auth(data)) => self.receive_auth(sender, data),
+            _ if self.may_overtake(sender) => {
+                if !self.unadmitted.hold(now, sender, packet.clone()) {
+                    self.cannot_hold(sender, packet.mode);
+                }
+            }
+            _ => self.malformed(sender, "it has not authenticated itself"),
+        }
+        if self.peers.contains(sender) {
+            for packet in self.unadmitted.take(sender) {
+                self.receive(now, tree, sender, &packet);
+            }
+        }
+    }
+
+    /// Whether a pending peer may have completed without this side having heard of it.
+    fn may_overtake(&mut self, peer: PeerId) -> bool {
+        let has_completed = self.peers.pending_mut(peer).is_some_and(|pending| pending.local);
+        has_completed && !self.quirks.overtaken_completions
+    }
+
+    fn receive_auth(&mut self, sender: PeerId, data: Bytes) {
         if !data.is_empty() {
             return self.emit(Signal::PeerAuth { from: sender, data });
         }

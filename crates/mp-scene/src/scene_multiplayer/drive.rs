@@ -80,7 +80,8 @@ impl MultiplayerApi for SceneMultiplayer {
     fn process(&mut self, now: Instant, _tree: &mut dyn NodeTree) {
         self.check_auth_timeouts(now);
         self.stats.refused_calls += self.early.sweep(now);
-        self.stats.stray_packets += self.relayed.sweep(now);
+        self.stats.stray_packets += self.unannounced.sweep(now);
+        self.stats.stray_packets += self.unadmitted.sweep(now);
     }
 
     fn tick(&mut self, now: Instant, tree: &mut dyn NodeTree) {
@@ -119,8 +120,9 @@ impl MultiplayerApi for SceneMultiplayer {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        let sweeps = [self.early.next_sweep(), self.relayed.next_sweep()];
-        sweeps.into_iter().chain([self.next_auth_timeout()]).flatten().min()
+        let overtaking = [self.unannounced.next_sweep(), self.unadmitted.next_sweep()];
+        let others = [self.early.next_sweep(), self.next_auth_timeout()];
+        overtaking.into_iter().chain(others).flatten().min()
     }
 
     fn queued_packets(&self) -> usize {

@@ -8,11 +8,11 @@ mod auth;
 mod drive;
 mod early;
 mod error;
+mod overtaking;
 mod pause;
 mod peers;
 mod quirks;
 mod receive;
-mod relayed;
 mod replication;
 mod send;
 
@@ -27,11 +27,11 @@ use mp_core::{
 
 use early::Early;
 pub use error::{AuthError, PacketSizeError, RpcError, SendBytesError};
+use overtaking::Overtaking;
 use pause::Paused;
 use peers::{Peer, Peers, Route};
 pub use quirks::GodotQuirks;
 pub(crate) use receive::Refusal;
-use relayed::Relayed;
 
 use crate::SceneMessage;
 use crate::api::ApiEvent;
@@ -63,7 +63,10 @@ pub struct SceneMultiplayer {
     paths: PathCache,
 
     early: Early,
-    relayed: Relayed,
+    /// Of peers that the server has not announced yet.
+    unannounced: Overtaking,
+    /// Of peers that have not said yet that the authentication is complete, when this side has.
+    unadmitted: Overtaking,
     replication: Replication,
     paused: BTreeMap<PeerId, Paused>,
     /// Values of a packet on their way to their properties: kept so that a packet takes no memory.
@@ -118,7 +121,8 @@ impl SceneMultiplayer {
             peers: Peers::default(),
             paths: PathCache::default(),
             early: Early::default(),
-            relayed: Relayed::default(),
+            unannounced: Overtaking::default(),
+            unadmitted: Overtaking::default(),
             replication: Replication::default(),
             paused: BTreeMap::new(),
             values: Vec::new(),
@@ -191,7 +195,8 @@ impl SceneMultiplayer {
         self.peers = Peers::default();
         self.paths.clear();
         self.early = Early::default();
-        self.relayed = Relayed::default();
+        self.unannounced = Overtaking::default();
+        self.unadmitted = Overtaking::default();
         self.replication.reset();
         self.paused.clear();
     }
@@ -359,6 +364,7 @@ impl SceneMultiplayer {
 
     fn remove_peer(&mut self, peer: PeerId, signal: bool) {
         if self.peers.remove_pending(peer).is_some() {
+            self.stats.stray_packets += self.unadmitted.take(peer).len() as u64;
             if signal {
                 self.emit(Signal::PeerAuthenticationFailed(peer));
             }

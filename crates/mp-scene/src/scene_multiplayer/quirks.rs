@@ -11,6 +11,9 @@ pub struct GodotQuirks {
     pub mismatched_methods: bool,
     /// Calls may name nodes outside the multiplayer root.
     pub paths_outside_root: bool,
+    /// Packets that overtake, on another channel, the other side's word that the authentication is complete are lost. Otherwise they
+    /// wait for it, if this side has completed.
+    pub overtaken_completions: bool,
     /// Packets that are relayed for a peer that was not announced are delivered, be they bytes or calls. Otherwise they wait for
     /// the announcement, which another channel may have overtaken.
     pub unannounced_senders: bool,
@@ -22,6 +25,7 @@ impl GodotQuirks {
         absent_nodes: true,
         incomplete_calls: true,
         mismatched_methods: true,
+        overtaken_completions: true,
         paths_outside_root: true,
         unannounced_senders: true,
     };

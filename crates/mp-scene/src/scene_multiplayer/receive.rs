@@ -4,7 +4,7 @@
 //! counted, and never logged above debug.
 
 use bytes::Bytes;
-use mp_core::{DisconnectReason, Instant, Packet, PeerId, Target};
+use mp_core::{DisconnectReason, Instant, Packet, PeerId, Target, TransferMode};
 
 use super::early::Awaited;
 use super::send::Travel;
@@ -28,10 +28,7 @@ impl SceneMultiplayer {
         packet: &Packet,
     ) {
         if self.peers.is_pending(sender) {
-            return match self.codec.decode(&packet.payload, &self.limits) {
-                Ok(SceneMessage::Auth(data)) => self.receive_auth(sender, data),
-                _ => self.malformed(sender, "it has not authenticated itself"),
-            };
+            return self.receive_pending(now, tree, sender, packet);
         }
         self.stats.packets_received += 1;
         match self.codec.decode(&packet.payload, &self.limits) {
@@ -45,8 +42,8 @@ impl SceneMultiplayer {
                 }
                 self.admit(peer, Route::Relayed);
                 self.follow(now, tree);
-                for packet in self.relayed.take(peer) {
-                    self.receive_inner(now, tree, peer, &packet);
+                for packet in self.unannounced.take(peer) {
+                    self.receive_inner(now, tree, peer, &packet.payload);
                 }
             }
             Ok(SceneMessage::DelPeer(peer)) if self.accepts_peers_from(sender) => {
@@ -56,8 +53,7 @@ impl SceneMultiplayer {
                 self.malformed(sender, "only a relaying server announces peers");
             }
             Ok(SceneMessage::Relay { peer, inner }) => {
-                let travel = Travel { mode: packet.mode, channel: packet.channel };
-                self.receive_relay(now, tree, sender, peer, inner, travel);
+                self.receive_relay(now, tree, sender, peer, inner, packet);
             }
             Ok(message) => self.handle_message(now, tree, sender, message, &packet.payload),
             Err(error) => {
@@ -79,31 +75,32 @@ impl SceneMultiplayer {
         sender: PeerId,
         peer: i32,
         inner: Bytes,
-        travel: Travel,
+        packet: &Packet,
     ) {
         if !self.relays() {
             return self.malformed(sender, "the relay is off");
         }
         if self.is_server() {
+            let travel = Travel { mode: packet.mode, channel: packet.channel };
             return self.pass_on(now, tree, sender, Target::from_raw(peer), inner, travel);
         }
         match PeerId::new(peer) {
             Some(from) if sender.is_server() => {
                 if self.peers.contains(from) || self.quirks.unannounced_senders {
                     self.receive_inner(now, tree, from, &inner);
-                } else if !self.relayed.hold(now, from, &inner) {
-                    self.cannot_hold(sender, travel);
+                } else if !self.unannounced.hold(now, from, Packet { payload: inner, ..*packet }) {
+                    self.cannot_hold(sender, packet.mode);
                 }
             }
             _ => self.malformed(sender, "only the server relays, and only for peers"),
         }
     }
 
-    /// There is no room for a packet of a peer that was not announced. A reliable one must not be lost silently.
-    fn cannot_hold(&mut self, server: PeerId, travel: Travel) {
+    /// There is no room for a packet on the link of `sender` that has to wait. A reliable one must not be lost silently.
+    pub(super) fn cannot_hold(&mut self, sender: PeerId, mode: TransferMode) {
         self.stats.stray_packets += 1;
-        if travel.mode.is_reliable()
-            && let Some(Route::Link(endpoint, connection)) = self.peers.route(server)
+        if mode.is_reliable()
+            && let Some(Route::Link(endpoint, connection)) = self.peers.route(sender)
         {
             self.disconnect(endpoint, connection, DisconnectReason::QueueFull);
         }
@@ -312,7 +309,7 @@ impl SceneMultiplayer {
     }
 
     /// Counts nonsense, and sends its author away when there is too much of it.
-    fn malformed(&mut self, sender: PeerId, why: &'static str) {
+    pub(super) fn malformed(&mut self, sender: PeerId, why: &'static str) {
         tracing::debug!(%sender, why, "packet refused");
         self.stats.malformed_packets += 1;
         let Some(malformed) = self.peers.malformed_mut(sender) else { return };

@@ -72,6 +72,8 @@ struct Pending {
     local: bool,
     remote: bool,
     age_ms: u64,
+    /// What it said when this side had completed, and its own completion had not come.
+    overtaking: Vec<Vec<u8>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -133,7 +135,8 @@ impl Model {
                 self.connected |= id == 1;
                 if self.authenticates {
                     let (local, remote) = (false, false);
-                    self.pending.push(Pending { id, link, local, remote, age_ms: 0 });
+                    let overtaking = Vec::new();
+                    self.pending.push(Pending { id, link, local, remote, age_ms: 0, overtaking });
                     did.signals.push(Signal::PeerAuthenticating(peer(id)));
                 } else {
                     self.admit(id, Some(link), &mut did);
@@ -143,7 +146,8 @@ impl Model {
             Input::Packet(id, link, ref packet) => self.receive(id, link, packet, &mut did),
             Input::Turn => {
                 while let Some(late) = self.pending.iter().position(|it| it.age_ms == TIMEOUT_MS) {
-                    let Pending { id, link, .. } = self.pending.remove(late);
+                    let Pending { id, link, overtaking, .. } = self.pending.remove(late);
+                    self.stray += overtaking.len() as u64;
                     did.ended.push((id, link));
                     did.signals.push(Signal::PeerAuthenticationFailed(peer(id)));
                 }
@@ -207,14 +211,18 @@ impl Model {
                 [0x07, 0x00] => {
                     self.pending[at].remote = true;
                     if self.pending[at].local {
-                        self.pending.remove(at);
+                        let pending = self.pending.remove(at);
                         self.admit(from, Some(link), did);
+                        for packet in pending.overtaking {
+                            self.receive(from, link, &packet, did);
+                        }
                     }
                 }
                 [0x07, 0x00, data @ ..] => {
                     let data = Bytes::copy_from_slice(data);
                     did.signals.push(Signal::PeerAuth { from: peer(from), data });
                 }
+                _ if self.pending[at].local => self.pending[at].overtaking.push(packet.to_vec()),
                 _ => self.malformed += 1,
             }
             return;
@@ -258,7 +266,7 @@ impl Model {
     /// The peer on `link` leaves; a link that the side has forgotten leads to nobody.
     fn lose(&mut self, id: i32, link: Option<u32>, signal: bool, did: &mut Did) {
         if let Some(at) = self.pending.iter().position(|it| (it.id, Some(it.link)) == (id, link)) {
-            self.pending.remove(at);
+            self.stray += self.pending.remove(at).overtaking.len() as u64;
             if signal {
                 did.signals.push(Signal::PeerAuthenticationFailed(peer(id)));
             }

@@ -266,3 +266,21 @@ fn a_server_that_announces_itself_keeps_its_link() {
     let State { peers, stray, .. } = side.state(at(0));
     assert_eq!((peers, stray), (vec![], 1));
 }
+
+#[test]
+fn what_overtakes_the_end_of_an_authentication_waits_for_it() {
+    let mut side = Side::new(1, true);
+    side.take(at(0), &Input::Opened);
+    side.take(at(0), &Input::Connected(2, 2));
+    let said = |byte| Input::Packet(2, 2, vec![0x03, byte]);
+    side.take(at(0), &said(1));
+    assert_eq!(side.state(at(0)).malformed, 1, "before this side has completed nobody may speak");
+
+    side.take(at(0), &Input::Complete(2));
+    assert_eq!(side.take(at(0), &said(2)).signals, []);
+    let completed = side.take(at(0), &Input::Packet(2, 2, vec![0x07, 0x00]));
+    let data = Bytes::from_static(&[2]);
+    let heard = [Signal::PeerConnected(peer(2)), Signal::PeerPacket { from: peer(2), data }];
+    assert_eq!(completed.signals, heard);
+    assert_eq!(side.state(at(0)).malformed, 1);
+}

@@ -89,6 +89,7 @@ fn nothing_that_godot_lets_peers_do_and_mp_does_not_is_on() {
         absent_nodes,
         incomplete_calls,
         mismatched_methods,
+        overtaken_completions,
         paths_outside_root,
         unannounced_senders,
     } = GodotQuirks::default();
@@ -96,9 +97,10 @@ fn nothing_that_godot_lets_peers_do_and_mp_does_not_is_on() {
         absent_nodes,
         incomplete_calls,
         mismatched_methods,
+        overtaken_completions,
         paths_outside_root,
         unannounced_senders,
     ];
-    assert_eq!(on, [false; 5]);
+    assert_eq!(on, [false; 6]);
     assert_eq!(Codec::default(), Codec::Godot4(GodotVersion::V4_3));
 }
