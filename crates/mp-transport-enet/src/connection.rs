@@ -60,7 +60,8 @@ impl<S: DatagramSocket> EnetConnection<S> {
         seed: Option<[u8; 32]>,
     ) -> Result<Self, CreateError> {
         let host = Host::new(checked(settings)?, rng(seed)?);
-        Ok(Self::new(host, socket, limits::DATAGRAMS_PER_POLL))
+        let port = Port::new(socket, limits::DATAGRAMS_PER_POLL, limits::FLUSH_INTERVAL);
+        Ok(Self::new(host, port))
     }
 
     /// Begins a connection; `data` is for the other side's program. The outcome is an event, and `None` means that the
@@ -166,8 +167,8 @@ impl<S: DatagramSocket> EnetConnection<S> {
         self.stop_receiving();
     }
 
-    pub(crate) fn new(host: Host, socket: S, datagrams_per_poll: usize) -> Self {
-        Self { host, port: Port::new(socket, datagrams_per_poll), now: Instant::ZERO }
+    pub(crate) fn new(host: Host, port: Port<S>) -> Self {
+        Self { host, port, now: Instant::ZERO }
     }
 
     /// Takes in what the network brought and runs the timers that are due; nothing is sent.
@@ -179,13 +180,12 @@ impl<S: DatagramSocket> EnetConnection<S> {
 
     /// Packs what is queued and hands it to the network: the end of a turn.
     pub fn flush(&mut self, now: Instant) {
-        self.host.end_turn(now);
         self.port.send(now, &mut self.host);
     }
 
     /// When the next turn is due, input or not.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.port.poll_timeout(self.now).or_else(|| self.host.poll_timeout())
+        self.port.poll_timeout(self.now, &self.host)
     }
 
     /// How a host learns that there is something to take in.

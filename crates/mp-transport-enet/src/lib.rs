@@ -50,6 +50,7 @@ pub mod limits;
 mod mapping;
 mod mesh;
 mod options;
+mod pacing;
 mod packet_peer;
 mod peer;
 mod port;

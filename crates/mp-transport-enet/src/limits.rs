@@ -46,6 +46,12 @@ pub(crate) const AMPLIFICATION_MAX: u64 = 3;
 /// Datagrams taken from the socket in one `poll`.
 pub const DATAGRAMS_PER_POLL: usize = 160;
 
+/// How long packets of a busy server wait for others: what a game of 60 frames per second does not notice.
+pub const FLUSH_INTERVAL: Duration = Duration::from_millis(1);
+
+/// The longest such wait: a frame. Within it a socket's buffer holds what comes.
+pub const FLUSH_INTERVAL_MAX: Duration = Duration::from_millis(16);
+
 /// Bytes of datagrams that are handed to the socket together: two system calls of 32 full ones, or the largest that one
 /// call takes to one address.
 pub(crate) const SEND_BATCH_BYTES: usize = 64 * 1_392;

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use mp_core::{
     ConnectionId, ConnectionStats, ConnectionStatus, DisconnectReason, Farewell, Instant,
@@ -18,7 +19,7 @@ use crate::mapping::{self, LAST_CHANNEL};
 use crate::mesh::EnetMesh;
 use crate::options::{ClientOptions, CreateError, ServerOptions, rng};
 use crate::packet_peer::EnetPacketPeer;
-use crate::port::SocketStats;
+use crate::port::{Port, SocketStats};
 use crate::proto::{Host, HostEvent, HostStats, Payload};
 
 /// Godot's `ENetMultiplayerPeer`: a server, or a client of one.
@@ -100,10 +101,10 @@ impl<S: DatagramSocket> EnetMultiplayerPeer<S> {
     ///
     /// When an option is out of range.
     pub fn server(socket: S, options: ServerOptions) -> Result<Self, CreateError> {
-        let (rng, datagrams_per_poll) = (rng(options.seed)?, options.datagrams_per_poll);
+        let rng = rng(options.seed)?;
+        let port = Port::new(socket, options.datagrams_per_poll, options.flush_interval);
         let host = Host::new(options.into_settings()?, rng);
-        let status = ConnectionStatus::Connected;
-        Ok(Self::new(host, socket, PeerId::SERVER, status, datagrams_per_poll))
+        Ok(Self::new(host, port, PeerId::SERVER, ConnectionStatus::Connected))
     }
 
     /// A client of the server at `address`, on a socket of any kind.
@@ -118,12 +119,11 @@ impl<S: DatagramSocket> EnetMultiplayerPeer<S> {
     ) -> Result<Self, CreateError> {
         let mut rng = rng(options.seed)?;
         let unique_id = PeerId::generate(&mut rng);
-        let (channels, datagrams_per_poll) = (options.channels, options.datagrams_per_poll);
+        let channels = options.channels.min(LAST_CHANNEL.0) + 2;
+        let port = Port::new(socket, options.datagrams_per_poll, Duration::ZERO);
         let mut host = Host::new(options.into_settings()?, rng);
-        let channels = channels.min(LAST_CHANNEL.0) + 2;
         let server = host.connect(address, channels, unique_id.get().cast_unsigned());
-        let status = ConnectionStatus::Connecting;
-        let mut peer = Self::new(host, socket, unique_id, status, datagrams_per_poll);
+        let mut peer = Self::new(host, port, unique_id, ConnectionStatus::Connecting);
         peer.server = server;
         Ok(peer)
     }
@@ -164,16 +164,9 @@ impl<S: DatagramSocket> EnetMultiplayerPeer<S> {
         self.connection.socket_stats()
     }
 
-    fn new(
-        host: Host,
-        socket: S,
-        unique_id: PeerId,
-        status: ConnectionStatus,
-        datagrams_per_poll: usize,
-    ) -> Self {
-        let connection = EnetConnection::new(host, socket, datagrams_per_poll);
+    fn new(host: Host, port: Port<S>, unique_id: PeerId, status: ConnectionStatus) -> Self {
         Self {
-            connection,
+            connection: EnetConnection::new(host, port),
             unique_id,
             status,
             server: None,

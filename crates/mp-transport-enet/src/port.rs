@@ -8,6 +8,7 @@ use mp_core::Instant;
 
 use crate::io::{DatagramSocket, SendBatch};
 use crate::limits::SEND_BATCH_BYTES;
+use crate::pacing::Pacing;
 use crate::proto::{Host, MTU_MAX};
 
 /// A socket and what waits to be sent on it.
@@ -19,6 +20,7 @@ pub(crate) struct Port<S> {
     datagrams_max: usize,
     /// Whether the socket may hold more than was taken in last.
     has_more: bool,
+    pacing: Pacing,
     stats: SocketStats,
 }
 
@@ -37,18 +39,33 @@ pub struct SocketStats {
 }
 
 impl<S: DatagramSocket> Port<S> {
-    pub(crate) fn new(socket: S, datagrams_max: usize) -> Self {
+    pub(crate) fn new(socket: S, datagrams_max: usize, flush_interval: Duration) -> Self {
         Self {
             socket,
             batch: SendBatch::with_capacity(SEND_BATCH_BYTES),
             datagrams_max: datagrams_max.max(1),
             has_more: false,
+            pacing: Pacing::new(flush_interval),
             stats: SocketStats::default(),
         }
     }
 
-    /// Takes in what the socket has, within its bound.
+    /// Takes in what the socket has, within its bound, unless the socket rests; lets it rest when it is busy.
     pub(crate) fn receive(&mut self, now: Instant, host: &mut Host) {
+        if self.pacing.is_resting(now) {
+            return;
+        }
+        let received = self.receive_all(now, host);
+        let rest = self.pacing.looked(now, received as u64, host.connected_peers());
+        if let Some(rest) = rest.filter(|_| !self.has_more)
+            && self.socket.pause(rest)
+        {
+            self.pacing.rest(now + rest);
+        }
+    }
+
+    /// Returns how many datagrams there were.
+    fn receive_all(&mut self, now: Instant, host: &mut Host) -> usize {
         let mut left = self.datagrams_max;
         self.has_more = true;
         while left > 0 {
@@ -64,7 +81,7 @@ impl<S: DatagramSocket> Port<S> {
             match drained {
                 Ok(true) => {
                     self.has_more = false;
-                    return;
+                    break;
                 }
                 Ok(false) => {}
                 // Some systems report here that an earlier datagram did not arrive.
@@ -74,15 +91,30 @@ impl<S: DatagramSocket> Port<S> {
                 }
             }
         }
+        self.datagrams_max - left
     }
 
     /// Nothing will be taken in any more.
     pub(crate) const fn stop_receiving(&mut self) {
         self.has_more = false;
+        self.pacing.stop();
     }
 
-    /// Sends what the host has packed, as far as the socket has room.
+    /// Sends what the host has to send, as far as the socket has room; nothing while a rest holds it back.
     pub(crate) fn send(&mut self, now: Instant, host: &mut Host) {
+        if self.pacing.holds_back(now) {
+            return;
+        }
+        host.end_turn(now);
+        let before = host.stats().datagrams_sent;
+        self.send_all(now, host);
+        let sent = host.stats().datagrams_sent - before;
+        if sent > 0 {
+            self.pacing.sent(sent);
+        }
+    }
+
+    fn send_all(&mut self, now: Instant, host: &mut Host) {
         let datagram_len_max = host.settings().mtu.into();
         loop {
             let mut transmit = None;
@@ -97,9 +129,18 @@ impl<S: DatagramSocket> Port<S> {
         }
     }
 
-    /// When something is to be done without a word from the socket.
-    pub(crate) fn poll_timeout(&self, now: Instant) -> Option<Instant> {
-        if self.has_more { Some(now) } else { self.is_blocked().then(|| now + BLOCKED_RETRY) }
+    /// When the next turn is due without a word from the socket, after one at `now`.
+    pub(crate) fn poll_timeout(&self, now: Instant, host: &Host) -> Option<Instant> {
+        if self.has_more {
+            Some(now)
+        } else if self.is_blocked() {
+            Some(now + BLOCKED_RETRY)
+        } else if self.pacing.is_resting(now) {
+            // The socket says when the rest is over, and what is due meanwhile is done then.
+            None
+        } else {
+            host.poll_timeout()
+        }
     }
 
     /// See [`DatagramSocket::poll_ready`].

@@ -12,7 +12,7 @@ mod batch;
 #[cfg(target_os = "linux")]
 mod linux;
 mod std;
-#[cfg(feature = "tokio")]
+#[cfg(all(feature = "tokio", not(target_os = "linux")))]
 mod tokio;
 
 use ::std::io;
@@ -25,8 +25,10 @@ use mp_core::Readiness;
 use crate::proto::MTU_MAX;
 
 pub use self::batch::SendBatch;
+#[cfg(all(feature = "tokio", target_os = "linux"))]
+pub use self::linux::TokioUdpSocket;
 pub use self::std::{BindError, UdpSocket};
-#[cfg(feature = "tokio")]
+#[cfg(all(feature = "tokio", not(target_os = "linux")))]
 pub use self::tokio::TokioUdpSocket;
 
 /// Something that sends and receives datagrams without waiting.
@@ -98,6 +100,12 @@ pub trait DatagramSocket {
     /// task is woken when there is.
     fn poll_ready(&mut self, _cx: &mut Context<'_>, _wants_to_send: bool) -> Poll<()> {
         Poll::Pending
+    }
+
+    /// For [`Readiness::Wakes`]: lets arrivals wait, so that nothing wakes the task before `pause` has passed; then
+    /// [`poll_ready`](Self::poll_ready) is ready once, and arrivals wake it as before. Whether it can; else nothing changes.
+    fn pause(&mut self, _pause: Duration) -> bool {
+        false
     }
 }
 

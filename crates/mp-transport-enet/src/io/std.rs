@@ -70,6 +70,13 @@ impl UdpSocket {
     }
 }
 
+#[cfg(target_os = "linux")]
+impl std::os::fd::AsRawFd for UdpSocket {
+    fn as_raw_fd(&self) -> std::os::fd::RawFd {
+        self.socket.as_raw_fd()
+    }
+}
+
 impl From<UdpSocket> for std::net::UdpSocket {
     fn from(socket: UdpSocket) -> Self {
         socket.socket

@@ -15,11 +15,11 @@ use nix::sys::socket::{
     ControlMessage, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg,
 };
 
-use super::{DATAGRAM_LEN_MAX, SendBatch};
+use crate::io::{DATAGRAM_LEN_MAX, SendBatch};
 
 /// What is known about a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Traits {
+pub(crate) struct Traits {
     is_ipv6: bool,
     /// Whether the kernel may be left to cut a buffer into datagrams: until it turns out that the interface cannot.
     may_segment: bool,
@@ -27,13 +27,13 @@ pub(super) struct Traits {
 
 impl Traits {
     /// Those of a socket bound to `address`.
-    pub(super) const fn of(address: SocketAddr) -> Self {
+    pub(crate) const fn of(address: SocketAddr) -> Self {
         Self { is_ipv6: address.is_ipv6(), may_segment: true }
     }
 }
 
 /// Receives up to `most` datagrams. Whether there are no more for now.
-pub(super) fn receive(
+pub(crate) fn receive(
     socket: &impl AsRawFd,
     traits: Traits,
     most: usize,
@@ -58,7 +58,7 @@ pub(super) fn receive(
 }
 
 /// Sends `batch`; an error concerns its oldest datagram.
-pub(super) fn send(
+pub(crate) fn send(
     socket: &impl AsRawFd,
     batch: &mut SendBatch,
     traits: &mut Traits,

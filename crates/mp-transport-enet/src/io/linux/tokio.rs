@@ -1,0 +1,216 @@
+//! A socket of tokio, which wakes its task, unless it is told to let arrivals wait for a while.
+//!
+//! It asks the runtime for arrivals alone: a datagram that the other side has taken makes room to send, and would wake the
+//! thread for each one sent. A full send buffer is rare, and tried again by a timer.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use mp_core::Readiness;
+use nix::sys::time::TimeSpec;
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+use tokio::io::Interest;
+use tokio::io::unix::{AsyncFd, AsyncFdRegisterError};
+
+use crate::io::{BindError, DatagramSocket, SendBatch, UdpSocket};
+
+/// A UDP socket that wakes its task.
+#[derive(Debug)]
+pub struct TokioUdpSocket {
+    /// `None` only while it passes from one state to the other.
+    socket: Option<Socket>,
+    /// Tells when a pause is over; made by the first one.
+    alarm: Option<AsyncFd<Alarm>>,
+    is_paused: bool,
+}
+
+#[derive(Debug)]
+enum Socket {
+    /// What arrives wakes the thread.
+    Watched(AsyncFd<UdpSocket>),
+    /// What arrives waits.
+    Unwatched(UdpSocket),
+}
+
+#[derive(Debug)]
+struct Alarm(TimerFd);
+
+impl AsRawFd for Alarm {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_fd().as_raw_fd()
+    }
+}
+
+/// Has the runtime watch a descriptor for arrivals.
+#[expect(deprecated, reason = "the descriptors given here are their owner's until it is dropped")]
+fn watch<T: AsRawFd>(owner: T) -> Result<AsyncFd<T>, AsyncFdRegisterError<T>> {
+    AsyncFd::try_with_interest(owner, Interest::READABLE)
+}
+
+impl TokioUdpSocket {
+    /// A socket bound to `address`, as [`UdpSocket::bind`]. To be called within a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// As [`UdpSocket::bind`].
+    pub fn bind(address: SocketAddr) -> Result<Self, BindError> {
+        Self::new(UdpSocket::bind(address)?, address)
+    }
+
+    /// A socket that can reach `server`, as [`UdpSocket::bind_for`].
+    ///
+    /// # Errors
+    ///
+    /// As [`UdpSocket::bind_for`].
+    pub fn bind_for(server: SocketAddr, local_port: u16) -> Result<Self, BindError> {
+        Self::new(UdpSocket::bind_for(server, local_port)?, server)
+    }
+
+    fn new(socket: UdpSocket, address: SocketAddr) -> Result<Self, BindError> {
+        let mut socket =
+            Self { socket: Some(Socket::Unwatched(socket)), alarm: None, is_paused: false };
+        socket.watch().map_err(|source| BindError { address, source })?;
+        Ok(socket)
+    }
+
+    /// Has arrivals wake the task.
+    fn watch(&mut self) -> io::Result<()> {
+        let Some(Socket::Unwatched(socket)) =
+            self.socket.take_if(|socket| matches!(socket, Socket::Unwatched(_)))
+        else {
+            return Ok(());
+        };
+        let (socket, watched) = match watch(socket) {
+            Ok(socket) => (Socket::Watched(socket), Ok(())),
+            Err(error) => {
+                let (socket, error) = error.into_parts();
+                (Socket::Unwatched(socket), Err(error))
+            }
+        };
+        self.socket = Some(socket);
+        watched
+    }
+
+    /// Has arrivals wait.
+    fn unwatch(&mut self) {
+        self.socket = self.socket.take().map(|socket| match socket {
+            Socket::Watched(socket) => Socket::Unwatched(socket.into_inner()),
+            unwatched => unwatched,
+        });
+    }
+
+    /// Has the task woken in `pause`, by nothing else.
+    fn try_pause(&mut self, pause: Duration) -> io::Result<()> {
+        if self.alarm.is_none() {
+            let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
+            let alarm = Alarm(TimerFd::new(ClockId::CLOCK_MONOTONIC, flags)?);
+            self.alarm = Some(watch(alarm)?);
+        }
+        if let Some(alarm) = &self.alarm {
+            let in_pause = Expiration::OneShot(TimeSpec::from_duration(pause));
+            alarm.get_ref().0.set(in_pause, TimerSetTimeFlags::empty())?;
+        }
+        self.unwatch();
+        self.is_paused = true;
+        Ok(())
+    }
+
+    /// The socket itself.
+    fn socket(&mut self) -> io::Result<&mut UdpSocket> {
+        match &mut self.socket {
+            Some(Socket::Watched(socket)) => Ok(socket.get_mut()),
+            Some(Socket::Unwatched(socket)) => Ok(socket),
+            None => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    /// Receives, if the runtime has seen something arrive or does not look.
+    fn receive<R>(&mut self, run: impl FnOnce(&mut UdpSocket) -> io::Result<R>) -> io::Result<R> {
+        match &mut self.socket {
+            Some(Socket::Watched(socket)) => socket.try_io_mut(Interest::READABLE, run),
+            _ => run(self.socket()?),
+        }
+    }
+
+    /// Ready when there is no pause any more.
+    fn poll_pause(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while self.is_paused
+            && let Some(alarm) = &self.alarm
+        {
+            let Ok(mut guard) = ready!(alarm.poll_read_ready(cx)) else { break };
+            // The timer is read, so that it does not ring again; when there was nothing to read it has not rung.
+            let has_rung = guard.try_io(|alarm| Ok(alarm.get_ref().0.wait()?));
+            self.is_paused = !matches!(has_rung, Ok(Ok(())));
+        }
+        self.is_paused = false;
+        Poll::Ready(())
+    }
+}
+
+impl DatagramSocket for TokioUdpSocket {
+    fn try_send_to(&mut self, datagram: &[u8], to: SocketAddr) -> io::Result<()> {
+        self.socket()?.try_send_to(datagram, to)
+    }
+
+    fn try_recv_from(&mut self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.receive(|socket| socket.try_recv_from(buf))
+    }
+
+    fn try_send_batch(&mut self, batch: &mut SendBatch) -> io::Result<()> {
+        self.socket()?.try_send_batch(batch)
+    }
+
+    fn try_recv_batch(
+        &mut self,
+        most: usize,
+        take: &mut dyn FnMut(SocketAddr, &[u8]),
+    ) -> io::Result<bool> {
+        // Tokio learns that the socket is drained by `WouldBlock` alone, which needs no further system call here.
+        let drained = self.receive(|socket| match socket.try_recv_batch(most, take) {
+            Ok(true) => Err(io::ErrorKind::WouldBlock.into()),
+            other => other,
+        });
+        match drained {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(true),
+            other => other,
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        match &self.socket {
+            Some(Socket::Watched(socket)) => socket.get_ref().local_addr(),
+            Some(Socket::Unwatched(socket)) => socket.local_addr(),
+            None => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    fn readiness(&self) -> Readiness {
+        Readiness::Wakes
+    }
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>, _wants_to_send: bool) -> Poll<()> {
+        if self.is_paused {
+            return self.poll_pause(cx);
+        }
+        if self.watch().is_err() {
+            // The runtime has no room to watch it now; it is looked at like a busy one.
+            let is_paused = self.try_pause(RETRY).is_ok();
+            return if is_paused { self.poll_pause(cx) } else { Poll::Ready(()) };
+        }
+        match &self.socket {
+            // An error is ready, too: receiving will meet it.
+            Some(Socket::Watched(socket)) => socket.poll_read_ready(cx).map(drop),
+            _ => Poll::Pending,
+        }
+    }
+
+    fn pause(&mut self, pause: Duration) -> bool {
+        self.try_pause(pause).is_ok()
+    }
+}
+
+/// When a socket that cannot be watched is looked at.
+const RETRY: Duration = Duration::from_millis(1);
