@@ -2,6 +2,7 @@
 //! transport, and turns a full branch into back-pressure on the links that feed it.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use indexmap::IndexMap;
 
@@ -124,6 +125,9 @@ pub struct EndpointStats {
 
 /// A transport with its door and its routes. See [`StateMachine`] for how to run it.
 ///
+/// A turn that brought events may leave the flush to the one in which branches answer: see
+/// [`answer_wait`](MultiplayerPeer::answer_wait).
+///
 /// Bounds: per branch [`PENDING_BATCHES_MAX`] batches of [`BATCH_EVENTS_MAX`] events or [`BATCH_BYTES_MAX`] bytes. Beyond
 /// them the branch's links are [held](MultiplayerPeer::hold), so that at most what the transport had already received
 /// is added. Beyond twice that the transport does not hold: unreliable packets are dropped, and a link that brings a reliable
@@ -136,6 +140,10 @@ pub struct Endpoint<P, D = BranchId> {
     routes: IndexMap<ConnectionId, BranchId>,
     branches: BTreeMap<BranchId, Lane>,
     last_reason: Option<DisconnectReason>,
+    /// Whether branches have said something since the last flush.
+    has_input: bool,
+    /// While an answer of the branches is awaited: until when the flush waits for it.
+    flush_by: Option<Instant>,
     finished: bool,
     stats: EndpointStats,
 }
@@ -170,6 +178,8 @@ impl<P: MultiplayerPeer, D: Door> Endpoint<P, D> {
             routes: IndexMap::new(),
             branches: BTreeMap::new(),
             last_reason: None,
+            has_input: false,
+            flush_by: None,
             finished: false,
             stats: EndpointStats::default(),
         }
@@ -214,8 +224,11 @@ impl<P: MultiplayerPeer, D: Door> Endpoint<P, D> {
         self.peer.connection_stats(connection)
     }
 
-    fn take_events(&mut self) {
+    /// Whether there were any.
+    fn take_events(&mut self) -> bool {
+        let mut were_any = false;
         while let Some(event) = self.peer.next_event() {
+            were_any = true;
             match event {
                 PeerEvent::UniqueId(_) => {
                     for branch in self.branches.keys().copied().collect::<Vec<_>>() {
@@ -256,6 +269,7 @@ impl<P: MultiplayerPeer, D: Door> Endpoint<P, D> {
                 }
             }
         }
+        were_any
     }
 
     fn admit(&mut self, arrival: &Arrival<'_>) -> Result<BranchId, DisconnectReason> {
@@ -382,6 +396,12 @@ impl<P: MultiplayerPeer, D: Door> Endpoint<P, D> {
         }
     }
 
+    fn flush(&mut self, now: Instant) {
+        self.has_input = false;
+        self.flush_by = None;
+        self.peer.flush(now);
+    }
+
     fn has_links(&self, branch: BranchId) -> bool {
         self.routes.values().any(|&routed| routed == branch)
     }
@@ -393,6 +413,7 @@ impl<P: MultiplayerPeer, D: Door> StateMachine for Endpoint<P, D> {
     type Destination = BranchId;
 
     fn handle_input(&mut self, now: Instant, input: ToEndpoint) {
+        self.has_input = true;
         match input {
             ToEndpoint::Send(packets) => {
                 for packet in packets {
@@ -422,10 +443,19 @@ impl<P: MultiplayerPeer, D: Door> StateMachine for Endpoint<P, D> {
         if self.finished {
             return;
         }
+        let answer_wait = self.peer.answer_wait();
+        // What branches have said answers what came before, and takes its acknowledgements along.
+        if self.has_input && answer_wait > Duration::ZERO {
+            self.flush(now);
+        }
         self.peer.poll(now);
-        self.take_events();
+        if self.take_events() {
+            self.flush_by.get_or_insert(now + answer_wait);
+        }
         self.close_what_is_over(now);
-        self.peer.flush(now);
+        if self.flush_by.is_none_or(|at| now >= at) {
+            self.flush(now);
+        }
     }
 
     fn deliver(&mut self, accept: &mut dyn FnMut(BranchId, ToBranch) -> Result<(), ToBranch>) {
@@ -456,6 +486,8 @@ impl<P: MultiplayerPeer, D: Door> StateMachine for Endpoint<P, D> {
         }
         let open = self.branches.values().filter(|lane| !lane.closed);
         let deadlines = open.filter_map(|lane| lane.leaving.map(|leaving| leaving.deadline));
-        deadlines.chain(self.peer.poll_timeout()).min()
+        // While an answer is awaited the transport has things to send, which is why it would be in a hurry.
+        let next = self.flush_by.or_else(|| self.peer.poll_timeout());
+        deadlines.chain(next).min()
     }
 }

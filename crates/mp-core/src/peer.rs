@@ -84,6 +84,12 @@ pub trait MultiplayerPeer {
         Poll::Pending
     }
 
+    /// How long what this side has to say of its own, acknowledgements most of all, may wait for what the program answers to
+    /// what the network brought, so that both leave together (default: it does not wait).
+    fn answer_wait(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// Back-pressure: while a link is held its receiver cannot take more. The transport then drops arriving unreliable
     /// packets and leaves reliable ones with their sender (ENet: not acknowledged, TCP: not read). What it already
     /// received still comes out of `next_event`.
@@ -152,6 +158,9 @@ impl<P: MultiplayerPeer + ?Sized> MultiplayerPeer for Box<P> {
     }
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         (**self).poll_ready(cx)
+    }
+    fn answer_wait(&self) -> Duration {
+        (**self).answer_wait()
     }
     fn hold(&mut self, connection: ConnectionId, held: bool) {
         (**self).hold(connection, held);

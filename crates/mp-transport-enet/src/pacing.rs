@@ -36,6 +36,10 @@ impl Pacing {
         }
     }
 
+    pub(crate) const fn interval(&self) -> Duration {
+        self.interval
+    }
+
     /// Whether the socket is left alone now.
     pub(crate) fn is_resting(&self, now: Instant) -> bool {
         self.until.is_some_and(|until| now < until)

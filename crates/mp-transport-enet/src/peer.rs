@@ -15,6 +15,7 @@ use crate::connection::EnetConnection;
 #[cfg(feature = "tokio")]
 use crate::io::TokioUdpSocket;
 use crate::io::{DatagramSocket, UdpSocket};
+use crate::limits::FLUSH_INTERVAL;
 use crate::mapping::{self, LAST_CHANNEL};
 use crate::mesh::EnetMesh;
 use crate::options::{ClientOptions, CreateError, ServerOptions, rng};
@@ -120,7 +121,7 @@ impl<S: DatagramSocket> EnetMultiplayerPeer<S> {
         let mut rng = rng(options.seed)?;
         let unique_id = PeerId::generate(&mut rng);
         let channels = options.channels.min(LAST_CHANNEL.0) + 2;
-        let port = Port::new(socket, options.datagrams_per_poll, Duration::ZERO);
+        let port = Port::new(socket, options.datagrams_per_poll, FLUSH_INTERVAL);
         let mut host = Host::new(options.into_settings()?, rng);
         let server = host.connect(address, channels, unique_id.get().cast_unsigned());
         let mut peer = Self::new(host, port, unique_id, ConnectionStatus::Connecting);
@@ -289,6 +290,10 @@ impl<S: DatagramSocket> MultiplayerPeer for EnetMultiplayerPeer<S> {
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.connection.poll_ready(cx)
+    }
+
+    fn answer_wait(&self) -> Duration {
+        self.connection.port.flush_interval()
     }
 
     fn hold(&mut self, connection: ConnectionId, held: bool) {

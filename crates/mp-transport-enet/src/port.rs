@@ -94,6 +94,11 @@ impl<S: DatagramSocket> Port<S> {
         self.datagrams_max - left
     }
 
+    /// How long what is queued may wait for company.
+    pub(crate) const fn flush_interval(&self) -> Duration {
+        self.pacing.interval()
+    }
+
     /// Nothing will be taken in any more.
     pub(crate) const fn stop_receiving(&mut self) {
         self.has_more = false;

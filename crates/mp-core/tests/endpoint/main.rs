@@ -1,5 +1,6 @@
 //! The endpoint: doors, batches, back-pressure and endings, over the memory network.
 
+mod answers;
 mod overflow;
 mod world;
 

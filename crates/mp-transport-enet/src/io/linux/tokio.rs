@@ -141,9 +141,12 @@ impl TokioUdpSocket {
             && let Some(alarm) = &self.alarm
         {
             let Ok(mut guard) = ready!(alarm.poll_read_ready(cx)) else { break };
-            // The timer is read, so that it does not ring again; when there was nothing to read it has not rung.
+            // It is read, so that it does not ring again; when there was nothing to read it has not rung.
             let has_rung = guard.try_io(|alarm| Ok(alarm.get_ref().0.wait()?));
-            self.is_paused = !matches!(has_rung, Ok(Ok(())));
+            if matches!(has_rung, Ok(Ok(()))) {
+                guard.clear_ready();
+                break;
+            }
         }
         self.is_paused = false;
         Poll::Ready(())
@@ -214,3 +217,91 @@ impl DatagramSocket for TokioUdpSocket {
 
 /// When a socket that cannot be watched is looked at.
 const RETRY: Duration = Duration::from_millis(1);
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::net::Ipv4Addr;
+
+    use tokio::time::{Instant, timeout};
+
+    use super::*;
+
+    fn run<T>(test: impl Future<Output = T>) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let test = async { timeout(Duration::from_secs(30), test).await.expect("nobody woke it") };
+        runtime.block_on(test)
+    }
+
+    async fn ready(socket: &mut TokioUdpSocket) {
+        poll_fn(|cx| socket.poll_ready(cx, false)).await;
+    }
+
+    fn take(socket: &mut TokioUdpSocket) -> Vec<Vec<u8>> {
+        let mut datagrams = Vec::new();
+        assert!(
+            socket.try_recv_batch(100, &mut |_, bytes| datagrams.push(bytes.to_vec())).unwrap()
+        );
+        datagrams
+    }
+
+    #[test]
+    fn arrivals_wake_it_again_and_again() {
+        run(async {
+            let mut socket = TokioUdpSocket::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+            let other = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+            for number in 0..100_u8 {
+                other.send_to(&[number], socket.local_addr().unwrap()).unwrap();
+                ready(&mut socket).await;
+                assert_eq!(take(&mut socket), [[number]]);
+            }
+        });
+    }
+
+    #[test]
+    fn during_a_pause_arrivals_wait_and_afterwards_they_wake_it_again() {
+        run(async {
+            let mut socket = TokioUdpSocket::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+            let other = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+            for number in 0..10_u8 {
+                let (pause, began) = (Duration::from_millis(5), Instant::now());
+                assert!(socket.pause(pause));
+                other.send_to(&[number], socket.local_addr().unwrap()).unwrap();
+                ready(&mut socket).await;
+                assert!(began.elapsed() >= pause, "woken after {:?}", began.elapsed());
+                assert_eq!(take(&mut socket), [[number]]);
+
+                other.send_to(b"again", socket.local_addr().unwrap()).unwrap();
+                ready(&mut socket).await;
+                assert_eq!(take(&mut socket), [b"again"]);
+            }
+        });
+    }
+
+    #[test]
+    fn what_came_during_a_pause_and_was_not_taken_wakes_it_when_it_is_watched_again() {
+        run(async {
+            let mut socket = TokioUdpSocket::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+            let other = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+            assert!(socket.pause(Duration::from_millis(1)));
+            other.send_to(b"early", socket.local_addr().unwrap()).unwrap();
+            ready(&mut socket).await;
+            ready(&mut socket).await;
+            assert_eq!(take(&mut socket), [b"early"]);
+        });
+    }
+
+    #[test]
+    fn room_to_send_does_not_wake_it() {
+        run(async {
+            let mut socket = TokioUdpSocket::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+            let other = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+            for _ in 0..100 {
+                socket.try_send_to(b"hello", other.local_addr().unwrap()).unwrap();
+                other.recv_from(&mut [0; 10]).unwrap();
+            }
+            let woken = timeout(Duration::from_millis(20), ready(&mut socket)).await;
+            assert!(woken.is_err(), "nothing arrived");
+        });
+    }
+}
