@@ -571,7 +571,8 @@ impl Connection {
     fn start_heartbeat(&mut self, now: Instant) {
         let interval = self.heartbeat.interval;
         self.heartbeat.is_unanswered = false;
-        self.heartbeat.next = (!interval.is_zero()).then(|| now + interval);
+        // The first ping is due at once, as Godot's is.
+        self.heartbeat.next = (!interval.is_zero()).then_some(now);
     }
 
     fn with_messages(&mut self, speak: impl FnOnce(&mut Messages, &mut Vec<u8>)) {

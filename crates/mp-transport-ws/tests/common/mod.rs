@@ -1,7 +1,23 @@
-//! What the tests share.
+//! What the tests share: a virtual network, a peer on it, and somebody who speaks bytes.
 #![allow(dead_code, reason = "each test uses some of it")]
 
+use std::net::SocketAddr;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use mp_core::{
+    Channel, ConnectionId, DisconnectReason, Instant, MultiplayerPeer, Outgoing, PeerEvent, Prefix,
+    Rng, TransferMode,
+};
 use mp_tls::{ClientTlsOptions, DevelopmentCertificate};
+use mp_transport_ws::io::{ByteStream, StreamSource};
+use mp_transport_ws::testing::{Line, Network, Virtual, VirtualStream};
+use mp_transport_ws::{ClientOptions, ServerOptions, WebSocketMultiplayerPeer};
+
+pub(crate) type Peer = WebSocketMultiplayerPeer<Virtual>;
+
+/// A key whose answer everybody knows: that of RFC 6455.
+pub(crate) const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
 pub(crate) fn made_certificate(name: &str) -> DevelopmentCertificate {
     DevelopmentCertificate::new(&[name]).unwrap()
@@ -9,4 +25,246 @@ pub(crate) fn made_certificate(name: &str) -> DevelopmentCertificate {
 
 pub(crate) fn trusting(made: &DevelopmentCertificate) -> ClientTlsOptions {
     ClientTlsOptions::new().trusted_chain(made.certificate_pem()).unwrap()
+}
+
+/// A network in time.
+pub(crate) struct World {
+    pub(crate) network: Network,
+    pub(crate) now: Instant,
+}
+
+impl World {
+    pub(crate) fn new(line: Line) -> Self {
+        let network = Network::new(Rng::from_number(7), line);
+        let now = Instant::from_millis(1_000);
+        network.advance(now);
+        Self { network, now }
+    }
+
+    pub(crate) fn server(&self, options: ServerOptions) -> Peer {
+        let options = seeded(options);
+        WebSocketMultiplayerPeer::server(self.network.listener(), options).unwrap()
+    }
+
+    pub(crate) fn client(&self, options: ClientOptions) -> Peer {
+        let mut options = options;
+        options.seed.get_or_insert([2; 32]);
+        WebSocketMultiplayerPeer::client(self.network.dialer(), "ws://game", options).unwrap()
+    }
+
+    /// Somebody who has connected to the server and says nothing yet.
+    pub(crate) fn stranger(&self) -> Stranger {
+        Stranger { stream: self.network.connect().unwrap(), heard: Vec::new(), end: None }
+    }
+
+    /// A turn of `peer`, 1 ms later.
+    pub(crate) fn turn(&mut self, peer: &mut Peer) -> Vec<PeerEvent> {
+        self.pass(Duration::from_millis(1));
+        turn(peer, self.now)
+    }
+
+    pub(crate) fn pass(&mut self, time: Duration) {
+        self.now += time;
+        self.network.advance(self.now);
+    }
+
+    /// A stranger who has got through the handshake of `server`, and the link.
+    pub(crate) fn joined(&mut self, server: &mut Peer) -> (Stranger, ConnectionId) {
+        let mut stranger = self.stranger();
+        stranger.say(&request("/", ""));
+        let events = self.turn(server);
+        let [PeerEvent::Connected { connection, .. }] = events[..] else { panic!("{events:?}") };
+        stranger.listen();
+        assert!(stranger.heard.starts_with(b"HTTP/1.1 101"), "{}", stranger.text());
+        stranger.heard.clear();
+        (stranger, connection)
+    }
+}
+
+pub(crate) fn seeded(mut options: ServerOptions) -> ServerOptions {
+    options.seed.get_or_insert([1; 32]);
+    options
+}
+
+/// One turn as hosts run it.
+pub(crate) fn turn(peer: &mut Peer, now: Instant) -> Vec<PeerEvent> {
+    peer.poll(now);
+    let events = std::iter::from_fn(|| peer.next_event()).collect();
+    peer.flush(now);
+    events
+}
+
+/// A packet for one link.
+pub(crate) fn packet(
+    to: ConnectionId,
+    mode: TransferMode,
+    payload: impl Into<bytes::Bytes>,
+) -> Outgoing {
+    Outgoing {
+        to: to.into(),
+        mode,
+        channel: Channel(0),
+        prefix: Prefix::EMPTY,
+        payload: payload.into(),
+    }
+}
+
+/// Somebody at the other end who speaks bytes.
+pub(crate) struct Stranger {
+    stream: VirtualStream,
+    pub(crate) heard: Vec<u8>,
+    /// Whether the other end has closed (true), or broken off.
+    pub(crate) end: Option<bool>,
+}
+
+impl Stranger {
+    pub(crate) fn new(stream: VirtualStream) -> Self {
+        Self { stream, heard: Vec::new(), end: None }
+    }
+
+    /// The next client that comes to `listener`.
+    pub(crate) fn accepted(listener: &mut Virtual) -> Self {
+        let mut cx = Context::from_waker(Waker::noop());
+        let Poll::Ready(Ok((stream, _))) = listener.poll_stream(&mut cx) else {
+            panic!("nobody has come")
+        };
+        Self::new(stream)
+    }
+
+    pub(crate) fn say(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let taken = self.try_say(bytes);
+            assert!(taken > 0, "nothing more is taken");
+            bytes = &bytes[taken..];
+        }
+    }
+
+    /// How many of the bytes were taken.
+    pub(crate) fn try_say(&mut self, bytes: &[u8]) -> usize {
+        let mut cx = Context::from_waker(Waker::noop());
+        match self.stream.poll_write(&mut cx, bytes) {
+            Poll::Ready(Ok(taken)) => taken,
+            _ => 0,
+        }
+    }
+
+    /// Takes what has come.
+    pub(crate) fn listen(&mut self) {
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut buffer = [0; 65_536];
+        while let Poll::Ready(read) = self.stream.poll_read(&mut cx, &mut buffer) {
+            match read {
+                Ok(0) => return self.end = Some(true),
+                Ok(len) => self.heard.extend_from_slice(&buffer[..len]),
+                Err(_) => return self.end = Some(false),
+            }
+        }
+    }
+
+    /// What it has heard since it last asked.
+    pub(crate) fn take(&mut self) -> Vec<u8> {
+        self.listen();
+        std::mem::take(&mut self.heard)
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.heard).into_owned()
+    }
+
+    pub(crate) fn shut(&mut self) {
+        self.stream.shutdown();
+    }
+}
+
+/// A request for a WebSocket.
+pub(crate) fn request(path: &str, more: &str) -> Vec<u8> {
+    format!(
+        "GET {path} HTTP/1.1\r\nHost: game:7778\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n{more}\r\n"
+    )
+    .into_bytes()
+}
+
+/// The frame with this first byte; with a mask as clients send it.
+pub(crate) fn frame(first: u8, payload: &[u8], mask: Option<[u8; 4]>) -> Vec<u8> {
+    let bit = if mask.is_some() { 0x80 } else { 0 };
+    let mut frame = vec![first];
+    match payload.len() {
+        len @ 0..=125 => frame.push(bit | len as u8),
+        len @ 126..=0xFFFF => {
+            frame.push(bit | 126);
+            frame.extend((len as u16).to_be_bytes());
+        }
+        len => {
+            frame.push(bit | 127);
+            frame.extend((len as u64).to_be_bytes());
+        }
+    }
+    frame.extend(mask.unwrap_or_default().iter().take(if mask.is_some() { 4 } else { 0 }));
+    let mask = mask.unwrap_or_default();
+    frame.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    frame
+}
+
+/// A client's frame.
+pub(crate) fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
+    frame(first, payload, Some([0x12, 0xAB, 0x34, 0xCD]))
+}
+
+/// A frame that was read: its first byte and what it carries, without the mask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Read {
+    pub(crate) first: u8,
+    pub(crate) is_masked: bool,
+    pub(crate) payload: Vec<u8>,
+}
+
+/// The whole frames at the beginning of `bytes`, which are taken.
+pub(crate) fn frames(bytes: &mut Vec<u8>) -> Vec<Read> {
+    let mut read = Vec::new();
+    let mut rest = bytes.as_slice();
+    while let Some((frame, after)) = first_frame(rest) {
+        read.push(frame);
+        rest = after;
+    }
+    *bytes = rest.to_vec();
+    read
+}
+
+fn first_frame(bytes: &[u8]) -> Option<(Read, &[u8])> {
+    let (&first, rest) = bytes.split_first()?;
+    let (&second, rest) = rest.split_first()?;
+    let (len, rest) = match second & 0x7F {
+        126 => (u16::from_be_bytes(*rest.first_chunk()?) as usize, rest.get(2..)?),
+        127 => (u64::from_be_bytes(*rest.first_chunk()?) as usize, rest.get(8..)?),
+        len => (usize::from(len), rest),
+    };
+    let is_masked = second & 0x80 != 0;
+    let (mask, rest) = match is_masked {
+        true => (*rest.first_chunk::<4>()?, rest.get(4..)?),
+        false => ([0; 4], rest),
+    };
+    let payload = rest.get(..len)?;
+    let payload = payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask).collect();
+    Some((Read { first, is_masked, payload }, &rest[len..]))
+}
+
+/// The end that a list of events says, if it does.
+pub(crate) fn end_of(events: &[PeerEvent]) -> Option<DisconnectReason> {
+    events.iter().find_map(|event| match event {
+        PeerEvent::Disconnected { reason, .. } => Some(*reason),
+        _ => None,
+    })
+}
+
+/// The packets in a list of events.
+pub(crate) fn packets(events: &[PeerEvent]) -> Vec<Vec<u8>> {
+    let payload = |event: &PeerEvent| match event {
+        PeerEvent::Packet(packet) => Some(packet.payload.to_vec()),
+        _ => None,
+    };
+    events.iter().filter_map(payload).collect()
+}
+
+pub(crate) fn address(text: &str) -> SocketAddr {
+    text.parse().unwrap()
 }

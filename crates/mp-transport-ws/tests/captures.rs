@@ -1,0 +1,344 @@
+//! What Godot and its server said to each other, played again with mp in the place of either: the same bytes come out. Only ids, keys
+//! and masks, which are drawn at random, differ.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use common::{Peer, Read, Stranger, World, frames, packet, turn};
+use mp_core::{
+    ConnectionId, DisconnectReason, Farewell, Instant, MultiplayerPeer, PeerEvent, TransferMode,
+};
+use mp_transport_ws::testing::Line;
+use mp_transport_ws::{ClientOptions, ServerOptions, WebSocketMultiplayerPeer};
+use serde_json::Value;
+
+/// What one side said at a time.
+#[derive(Clone, Debug)]
+struct Said {
+    at: Duration,
+    by_client: bool,
+    what: What,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum What {
+    /// A request or a response.
+    Head(String),
+    /// A whole frame, its mask removed; the bytes it had.
+    Frame(Read, Vec<u8>),
+    /// The end of the connection.
+    Fin,
+}
+
+fn read(name: &str) -> Vec<Said> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/ws").join(name);
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+    let capture: Value = serde_json::from_str(&text).unwrap();
+    let mut said = Vec::new();
+    // A frame's header is a segment of its own.
+    let mut pending = [Vec::new(), Vec::new()];
+    for segment in capture["datagrams"].as_array().unwrap() {
+        let by_client = segment["dir"] == "C>S";
+        let at = Duration::from_secs_f64(segment["t_ms"].as_f64().unwrap() / 1_000.0);
+        let mut push = |what| said.push(Said { at, by_client, what });
+        let decoded = &segment["decoded"];
+        if let Some(flags) = decoded["tcp"].as_array() {
+            if flags.iter().any(|flag| flag == "FIN") {
+                push(What::Fin);
+            }
+        } else if let Some(lines) = decoded["http"].as_array() {
+            let lines = lines.iter().map(|line| format!("{}\r\n", line.as_str().unwrap()));
+            let head = lines.collect::<String>() + "\r\n";
+            assert_eq!(segment["len"].as_u64(), Some(head.len() as u64));
+            push(What::Head(head));
+        } else {
+            let len = segment["len"].as_u64().unwrap() as usize;
+            let pending = &mut pending[usize::from(by_client)];
+            let begin = pending.len();
+            pending.extend(hex(segment["hex"].as_str().unwrap().trim_end_matches('…')));
+            fill(pending, begin + len);
+            let mut bytes = pending.clone();
+            for frame in frames(&mut bytes) {
+                let taken = pending.len() - bytes.len();
+                push(What::Frame(frame, pending[..taken].to_vec()));
+            }
+            *pending = bytes;
+        }
+    }
+    said
+}
+
+/// Adds what a capture has cut off: payloads count up, under the mask of the frame that `bytes` begins.
+fn fill(bytes: &mut Vec<u8>, len: usize) {
+    if bytes.len() == len {
+        return;
+    }
+    // Cut-off frames are longer than 125 bytes and shorter than 65,536.
+    let mask: Option<[u8; 4]> = (bytes[1] & 0x80 != 0).then(|| bytes[4..8].try_into().unwrap());
+    let header = if mask.is_some() { 8 } else { 4 };
+    for index in bytes.len()..len {
+        let place = index - header;
+        bytes.push(place as u8 ^ mask.map_or(0, |mask| mask[place % 4]));
+    }
+}
+
+fn hex(text: &str) -> Vec<u8> {
+    let digits = |at: usize| u8::from_str_radix(&text[at..at + 2], 16).unwrap();
+    (0..text.len()).step_by(2).map(digits).collect()
+}
+
+/// What the script of a side did besides answering.
+type Act = fn(&mut Peer, ConnectionId, Instant);
+
+/// mp as the server of the recorded client.
+fn serve(name: &str, options: ServerOptions, echoes: bool, acts: &[(u64, Act)]) {
+    let said = read(name);
+    let mut world = World::new(Line::default());
+    let start = world.now;
+    let mut server = world.server(options);
+    let mut client = world.stranger();
+    let mut link = None;
+    let mut acts = acts.iter().peekable();
+    let end = said.last().unwrap().at + Duration::from_millis(100);
+    let mut script = said.iter().filter(|said| said.by_client).peekable();
+    while world.now < start + end {
+        world.pass(Duration::from_millis(1));
+        let time = world.now - start;
+        while let Some(said) = script.next_if(|said| said.at <= time) {
+            match &said.what {
+                What::Head(head) => client.say(head.as_bytes()),
+                What::Frame(_, bytes) => client.say(bytes),
+                What::Fin => client.shut(),
+            }
+        }
+        server.poll(world.now);
+        while let Some(event) = server.next_event() {
+            match &event {
+                PeerEvent::Connected { connection, .. } => link = Some(*connection),
+                PeerEvent::Packet(received) if echoes => {
+                    let payload = received.payload.clone();
+                    server.send(packet(received.from, TransferMode::Reliable, payload)).unwrap();
+                }
+                _ => {}
+            }
+        }
+        while let Some((_, act)) = acts.next_if(|(at, _)| Duration::from_millis(*at) <= time) {
+            act(&mut server, link.expect("it is connected"), world.now);
+        }
+        server.flush(world.now);
+        client.listen();
+    }
+    compare(name, &said, false, client.heard);
+    assert_eq!(client.end.is_some(), ends(&said, false), "{name}: the end of the connection");
+    assert!(script.next().is_none() && acts.next().is_none());
+}
+
+/// mp as the client of the recorded server.
+fn join(name: &str, url: &str, options: ClientOptions, acts: &[(u64, Act)]) {
+    let said = read(name);
+    let mut world = World::new(Line::default());
+    let start = world.now;
+    let mut listener = world.network.listener();
+    let dialer = world.network.dialer();
+    let mut client = WebSocketMultiplayerPeer::client(dialer, url, options).unwrap();
+    turn(&mut client, world.now);
+    let mut server = Stranger::accepted(&mut listener);
+    let mut link = None;
+    let mut acts = acts.iter().peekable();
+    let end = said.last().unwrap().at + Duration::from_millis(100);
+    let key = |head: &str| {
+        let line = head.lines().find(|line| line.starts_with("Sec-WebSocket-Key")).unwrap();
+        line.to_owned()
+    };
+    let What::Head(request) = &said.iter().find(|said| said.by_client).unwrap().what else {
+        panic!("a request comes first")
+    };
+    let recorded_key = key(request);
+    let mut script = said.iter().filter(|said| !said.by_client).peekable();
+    while world.now < start + end {
+        world.pass(Duration::from_millis(1));
+        let time = world.now - start;
+        server.listen();
+        while let Some(said) = script.next_if(|said| said.at <= time) {
+            match &said.what {
+                // The answer to the recorded key, for the key that mp has drawn.
+                What::Head(head) => {
+                    let accept = tungstenite::handshake::derive_accept_key(
+                        key(&server.text()).split_once(": ").unwrap().1.as_bytes(),
+                    );
+                    let line = head.lines().find(|line| line.contains("Accept")).unwrap();
+                    let new = format!("Sec-WebSocket-Accept: {accept}");
+                    server.say(head.replace(line, &new).as_bytes());
+                }
+                What::Frame(_, bytes) => server.say(bytes),
+                What::Fin => server.shut(),
+            }
+        }
+        client.poll(world.now);
+        while let Some(event) = client.next_event() {
+            if let PeerEvent::Connected { connection, .. } = event {
+                link = Some(connection);
+            }
+        }
+        while let Some((_, act)) = acts.next_if(|(at, _)| Duration::from_millis(*at) <= time) {
+            act(&mut client, link.expect("it is connected"), world.now);
+        }
+        client.flush(world.now);
+    }
+    server.listen();
+    let heard = String::from_utf8_lossy(&server.heard).into_owned();
+    let drawn = key(&heard);
+    let at = heard.find(&drawn).unwrap();
+    server.heard.splice(at..at + drawn.len(), recorded_key.bytes());
+    compare(name, &said, true, server.heard);
+    assert!(script.next().is_none() && acts.next().is_none());
+    assert_eq!(client.connection_status(), mp_core::ConnectionStatus::Disconnected, "{name}");
+}
+
+/// What one side of the record said, and what mp says in its place.
+fn compare(name: &str, said: &[Said], by_client: bool, mut heard: Vec<u8>) {
+    let mut recorded = said.iter().filter(|said| said.by_client == by_client);
+    let Some(Said { what: What::Head(head), .. }) = recorded.next() else {
+        panic!("{name}: no head")
+    };
+    let got = String::from_utf8_lossy(&heard[..head.len().min(heard.len())]).into_owned();
+    assert_eq!(got, *head, "{name}");
+    heard.drain(..head.len());
+    let got = frames(&mut heard);
+    assert!(heard.is_empty(), "{name}: half a frame");
+    let mut recorded: Vec<_> = recorded
+        .filter_map(|said| match &said.what {
+            What::Frame(frame, _) => Some(frame.clone()),
+            _ => None,
+        })
+        .collect();
+    for text in recorded.iter_mut().filter(|frame| by_client && frame.first == 0x81) {
+        // A script asked for it; packets are never text.
+        text.first = 0x82;
+    }
+    if !by_client {
+        assert_eq!((recorded[0].first, recorded[0].payload.len()), (0x82, 4), "{name}: the id");
+        assert_eq!(got[0].payload.len(), 4);
+        recorded[0].payload = got[0].payload.clone();
+    }
+    assert_eq!(got, recorded, "{name}");
+}
+
+fn ends(said: &[Said], by_client: bool) -> bool {
+    said.iter().any(|said| said.by_client == by_client && said.what == What::Fin)
+}
+
+fn say(payload: Vec<u8>) -> impl Fn(&mut Peer, ConnectionId) {
+    move |peer, link| peer.send(packet(link, TransferMode::Reliable, payload.clone())).unwrap()
+}
+
+fn counting(len: usize) -> Vec<u8> {
+    (0..len).map(|index| index as u8).collect()
+}
+
+fn close(peer: &mut Peer, _: ConnectionId, _: Instant) {
+    peer.close();
+}
+
+fn leave(peer: &mut Peer, link: ConnectionId, _: Instant) {
+    peer.disconnect(link, DisconnectReason::Kicked, Farewell::Polite);
+}
+
+fn client(url: &str, name: &str, acts: &[(u64, Act)]) {
+    join(name, url, ClientOptions::default(), acts);
+}
+
+#[test]
+fn packets_both_ways() {
+    serve("ws_basic.json", ServerOptions::default(), true, &[]);
+    let text: Act = |peer, link, _| say(b"hello".to_vec())(peer, link);
+    let acts: [(u64, Act); 4] = [
+        (411, |peer, link, _| say(counting(5))(peer, link)),
+        (494, |peer, link, _| say(counting(300))(peer, link)),
+        (660, text),
+        (860, close),
+    ];
+    client("ws://127.0.0.1:27150/game", "ws_basic.json", &acts);
+}
+
+#[test]
+fn a_large_packet() {
+    serve("ws_large.json", ServerOptions::default(), false, &[]);
+    let acts: [(u64, Act); 4] = [
+        (395, |peer, link, _| say(counting(60_000))(peer, link)),
+        (602, |peer, link, _| {
+            let large = packet(link, TransferMode::Reliable, counting(70_000));
+            peer.send(large).unwrap_err();
+        }),
+        (804, |peer, link, _| say(counting(5))(peer, link)),
+        (1_003, close),
+    ];
+    client("ws://127.0.0.1:27157", "ws_large.json", &acts);
+}
+
+#[test]
+fn subprotocols_and_headers() {
+    let mut options = ServerOptions::default();
+    options.web_socket.supported_protocols = vec!["demo".to_owned()];
+    options.web_socket.handshake_headers = vec!["X-Srv:1".to_owned()];
+    serve("ws_protocols.json", options, false, &[]);
+    let mut options = ClientOptions::default();
+    options.web_socket.supported_protocols = vec!["other".to_owned(), "demo".to_owned()];
+    options.web_socket.handshake_headers = vec!["X-Cli:2".to_owned()];
+    join("ws_protocols.json", "ws://127.0.0.1:27151", options, &[(596, close)]);
+}
+
+#[test]
+fn a_client_is_disconnected() {
+    serve("ws_disc_server.json", ServerOptions::default(), false, &[(653, leave)]);
+    client("ws://127.0.0.1:27152", "ws_disc_server.json", &[]);
+}
+
+#[test]
+fn a_client_is_disconnected_at_once() {
+    let act: Act = |peer, link, _| {
+        peer.disconnect(link, DisconnectReason::Kicked, Farewell::Abrupt);
+    };
+    let said = read("ws_disc_server_force.json");
+    assert!(said.iter().all(|said| !said.by_client || said.what != What::Fin), "it was cut off");
+    serve("ws_disc_server_force.json", ServerOptions::default(), false, &[(595, act)]);
+}
+
+#[test]
+fn a_client_leaves() {
+    serve("ws_disc_client.json", ServerOptions::default(), false, &[]);
+    client("ws://127.0.0.1:27154", "ws_disc_client.json", &[(570, leave)]);
+}
+
+#[test]
+fn a_close_code_and_a_reason() {
+    let act: Act = |peer, link, _| peer.close_peer(link, 4_001, "bye");
+    serve("ws_close_code.json", ServerOptions::default(), false, &[(685, act)]);
+    client("ws://127.0.0.1:27155", "ws_close_code.json", &[]);
+}
+
+#[test]
+fn heartbeats() {
+    let act: Act = |peer, link, _| peer.set_heartbeat_interval(link, Duration::from_millis(309));
+    serve("ws_heartbeat.json", ServerOptions::default(), false, &[(298, act)]);
+    client("ws://127.0.0.1:27156", "ws_heartbeat.json", &[(1_194, close)]);
+}
+
+/// Where Godot leaves its client waiting, mp answers: a row of DEVIATIONS.md.
+#[test]
+fn a_client_of_a_refusing_server_is_told_at_once() {
+    let said = read("ws_refuse.json");
+    let What::Head(request) = &said[0].what else { panic!("{said:?}") };
+    assert!(said.iter().all(|said| said.by_client), "Godot's server said nothing");
+    let mut world = World::new(Line::default());
+    let mut server = world.server(ServerOptions::default());
+    server.set_refuse_new_connections(true);
+    let mut client = world.stranger();
+    client.say(request.as_bytes());
+    assert_eq!(world.turn(&mut server), []);
+    client.listen();
+    assert!(client.text().starts_with("HTTP/1.1 503 "), "{}", client.text());
+}
