@@ -13,6 +13,7 @@ mod options;
 mod own;
 mod report;
 mod scenario;
+mod spawns;
 mod tap;
 mod transport;
 mod watch;

@@ -22,9 +22,11 @@ struct Seen {
     /// This side leaves: what follows is its own doing.
     is_leaving: bool,
     hook: Option<Hook>,
+    frame: Option<Frame>,
 }
 
 type Hook = Box<dyn FnMut(&mut Scene, &Signal)>;
+type Frame = Box<dyn FnMut(&mut Scene)>;
 
 impl Watch {
     pub(crate) fn new(report: Report) -> Self {
@@ -34,6 +36,20 @@ impl Watch {
     /// What to do on every signal, at once.
     pub(crate) fn set_hook(&self, hook: impl FnMut(&mut Scene, &Signal) + 'static) {
         self.0.borrow_mut().hook = Some(Box::new(hook));
+    }
+
+    /// What to do in every frame.
+    pub(crate) fn set_frame(&self, frame: impl FnMut(&mut Scene) + 'static) {
+        self.0.borrow_mut().frame = Some(Box::new(frame));
+    }
+
+    /// Does it.
+    pub(crate) fn frame(&self, scene: &mut Scene) {
+        let frame = self.0.borrow_mut().frame.take();
+        if let Some(mut frame) = frame {
+            frame(scene);
+            self.0.borrow_mut().frame.get_or_insert(frame);
+        }
     }
 
     /// From now on `peers` may leave; a leaving of others is a failure. For a client the server is one of them.
@@ -81,6 +97,16 @@ impl Watch {
                 }
                 return;
             }
+            Signal::ReplicationFailed(error) => {
+                seen.report.fail(error.to_string());
+                return;
+            }
+            // What spawners and synchronizers say is no signal of the multiplayer API.
+            Signal::Spawned { .. }
+            | Signal::Despawned { .. }
+            | Signal::Synchronized(_)
+            | Signal::DeltaSynchronized(_)
+            | Signal::VisibilityChanged { .. } => return,
             other => name(other),
         };
         let peers: Vec<i32> = scene.peers().into_iter().map(PeerId::get).collect();

@@ -69,9 +69,10 @@ impl World {
     /// An empty branch whose multiplayer root is at `root`, which is not on the network yet.
     pub(crate) fn rooted(root: &str, options: Options, report: Report) -> Played<Self> {
         let watch = Watch::new(report.clone());
-        let hook = watch.clone();
+        let (hook, frames) = (watch.clone(), watch.clone());
         let branch = Branch::builder(root)
             .on_signal(move |scene, signal| hook.note(scene, signal))
+            .on_process(move |scene, _delta| frames.frame(scene))
             .build()?;
         let clock = SystemClock::new();
         let end = clock.now() + options.timeout();
@@ -145,6 +146,37 @@ impl World {
         Ok(self.scene().add(&format!("Main/{path}"), node)?)
     }
 
+    /// Adds a node with all below it under the node at `parent`, which is below `Main`.
+    pub(crate) fn add_instance(&mut self, parent: &str, instance: Instance) -> Played<NodeId> {
+        Ok(self.scene().add_instance(&format!("Main/{parent}"), instance)?)
+    }
+
+    /// The object of the node at `path` below `Main`.
+    pub(crate) fn at<N: Node>(&mut self, path: &str) -> Played<&mut N> {
+        let node = self.scene().node(&format!("Main/{path}"))?;
+        Ok(self.scene().get_mut(node)?)
+    }
+
+    /// Whether there is a node at `path` below `Main`.
+    pub(crate) fn has(&mut self, path: &str) -> bool {
+        self.scene().find(&format!("Main/{path}")).is_ok()
+    }
+
+    /// Removes the node at `path` below `Main`.
+    pub(crate) fn remove(&mut self, path: &str) -> Played {
+        let node = self.scene().find(&format!("Main/{path}"))?;
+        self.scene().remove(node)?;
+        Ok(())
+    }
+
+    /// The names of the nodes below `path`, which is below `Main`, in order.
+    pub(crate) fn children(&mut self, path: &str) -> Vec<String> {
+        let scene = self.scene();
+        let Ok(node) = scene.find(&format!("Main/{path}")) else { return Vec::new() };
+        let tree = scene.tree();
+        tree.children(node).filter_map(|child| tree.name(child).map(str::to_owned)).collect()
+    }
+
     /// The object of a node.
     pub(crate) fn get<N: Node>(&mut self, node: NodeRef<N>) -> &mut N {
         self.scene().get_mut(node).expect("scenarios look between turns and remove no nodes")
@@ -184,6 +216,11 @@ impl World {
     /// What to do on every signal, at once.
     pub(crate) fn on_signal(&mut self, hook: impl FnMut(&mut Scene, &Signal) + 'static) {
         self.watch.set_hook(hook);
+    }
+
+    /// What to do in every frame, 60 times per second, before synchronizers are looked at.
+    pub(crate) fn on_frame(&mut self, hook: impl FnMut(&mut Scene) + 'static) {
+        self.watch.set_frame(hook);
     }
 
     /// What to do with bytes of peers, while their packet is being handled.

@@ -56,7 +56,8 @@ pub use message::{CallNode, Confirmed, RemoteCall, SceneMessage, Spawn, SpawnOf}
 pub use packet_var::{PacketVar, PacketVarError};
 pub use property::{Property, PropertyTable, Replicated};
 pub use replication::{
-    InterestGrid, MultiplayerSpawner, MultiplayerSynchronizer, ReplicationConfig, ReplicationMode,
+    InterestGrid, MultiplayerSpawner, MultiplayerSynchronizer, ReplicationConfig, ReplicationError,
+    ReplicationMode, SpawnError, VisibilityUpdateMode,
 };
 pub use scene::{RpcContext, Scene};
 pub use scene_multiplayer::{

@@ -6,7 +6,8 @@ pub use crate::codec::{Codec, GodotVersion};
 pub use crate::property::{PropertyTable, Replicated};
 pub use crate::replication::{
     MultiplayerSpawner, MultiplayerSynchronizer, ReplicationConfig, ReplicationMode,
+    VisibilityUpdateMode,
 };
 pub use crate::rpc::{RpcConfig, RpcMode, RpcTable};
-pub use crate::tree::{Group, Instance, Node, NodeId, NodeRef, PackedScene};
+pub use crate::tree::{Group, Instance, Node, NodeId, NodeRef, PackedScene, Tree};
 pub use crate::{Branch, BranchBuilder, RpcContext, Scene, Signal};

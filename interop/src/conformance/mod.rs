@@ -17,13 +17,19 @@ mod relay;
 mod relay_off;
 mod rpc_basic;
 mod rpc_modes;
+mod scenes;
 mod server_quit;
+mod spawner;
+mod sync_always;
+mod sync_authority;
+mod sync_delta;
+mod sync_visibility;
 mod unreliable;
 mod values;
 
 use crate::scenario::Scenario;
 
-/// Those that mp plays so far.
+/// All of them.
 pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario::new("connect", 3, connect::serve, connect::play),
     Scenario::new("rpc_basic", 1, rpc_basic::serve, rpc_basic::play).with_fault(),
@@ -33,6 +39,11 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario::new("relay_off", 2, relay_off::serve, relay_off::play),
     Scenario::new("auth", 4, auth::serve, auth::play),
     Scenario::new("bytes", 3, bytes::serve, bytes::play),
+    Scenario::new("spawner", 1, spawner::serve, spawner::play),
+    Scenario::new("sync_always", 2, sync_always::serve, sync_always::play),
+    Scenario::new("sync_delta", 2, sync_delta::serve, sync_delta::play),
+    Scenario::new("sync_authority", 2, sync_authority::serve, sync_authority::play),
+    Scenario::new("sync_visibility", 2, sync_visibility::serve, sync_visibility::play),
     Scenario::new("big", 1, big::serve, big::play),
     Scenario::new("burst", 1, burst::serve, burst::play),
     Scenario::new("unreliable", 1, unreliable::serve, unreliable::play),
@@ -76,6 +87,7 @@ mod tests {
             (checksum(rpc_basic::Echo::default()), "6976d3acf9458874309ddfc2f469d71a"),
             (checksum(rpc_modes::Modes::default()), "63a155110c5fd2d2f22ab0a90899c28f"),
             (checksum(rpc_modes::Owned::default()), "b515e18aa3fbe7d264d7ca5a95ef73e1"),
+            (checksum(scenes::Unit::default()), "eedb72cf263463f7ec5bc4b15ce09141"),
             (checksum(unreliable::Pipe::default()), "583eb722b77d6c7791d1811f6a42450c"),
         ] {
             assert_eq!(checksum, godot);

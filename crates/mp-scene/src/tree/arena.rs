@@ -362,6 +362,12 @@ impl Tree {
         self.nodes.get(node.into().0).map(|entry| entry.name.as_str())
     }
 
+    /// The peer that has authority over a node; `None` when it has left the tree.
+    #[doc(alias = "get_multiplayer_authority")]
+    pub fn multiplayer_authority(&self, node: impl Into<NodeId>) -> Option<PeerId> {
+        self.nodes.get(node.into().0).map(|entry| entry.authority)
+    }
+
     /// The parent of a node; `None` for the tree's top.
     #[doc(alias = "get_parent")]
     pub fn parent(&self, node: impl Into<NodeId>) -> Option<NodeId> {

@@ -72,7 +72,7 @@ impl NodeTree for Tree {
     }
 
     fn multiplayer_authority(&self, node: NodeId) -> Option<PeerId> {
-        self.nodes.get(node.0).map(|entry| entry.authority)
+        self.multiplayer_authority(node)
     }
 
     fn object_mut(&mut self, node: NodeId) -> Option<&mut dyn Node> {
