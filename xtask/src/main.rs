@@ -41,7 +41,7 @@ enum Command {
     ///
     /// Builds mp's side (the binary mp-interop; where it serves the scenario `room` it is mp-server), starts a server on a free port,
     /// then the scenario's number of clients, and prints a table. A scenario passes when every process exits with 0 and
-    /// prints a result line with "pass". One that mp-interop does not list is shown as "not yet". Logs are in
+    /// prints a result line with "pass". Logs are in
     /// target/interop/SUITE-ROLE/SCENARIO.WHO.log, what is written to standard error in .err beside it.
     Interop(InteropArgs),
     /// Measures mp beside its peers and writes docs/BENCHMARKS.md.

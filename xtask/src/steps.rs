@@ -68,7 +68,7 @@ fn tests(steps: &mut Steps) {
         run(&mut command)?;
         Ok("passed".to_owned())
     });
-    for role in [Role::Server, Role::Client, Role::Mixed] {
+    for role in [Role::Server, Role::Client, Role::Mixed, Role::Both] {
         let name = format!("interop, {}", role.name());
         steps.interop(&name, &godot, InteropArgs { role, ..InteropArgs::new() });
     }
