@@ -1,0 +1,137 @@
+//! Clients, and options that cannot be used.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use mp_core::{
+    ConnectionId, ConnectionStatus, MultiplayerPeer, PeerEvent, SendError, TransferMode,
+};
+use mp_transport_ws::limits::HANDSHAKE_TIMEOUT;
+use mp_transport_ws::testing::Line;
+use mp_transport_ws::{ClientOptions, CreateError, ServerOptions, WebSocketMultiplayerPeer};
+
+use crate::common::*;
+
+/// What becomes of a client to whom a server says `said`.
+fn client_hears(said: &[u8]) -> (ConnectionStatus, Vec<PeerEvent>) {
+    let mut world = World::new(Line::default());
+    let mut listener = world.network.listener();
+    let mut options = ClientOptions::default();
+    options.seed = Some([9; 32]);
+    let mut client = world.client(options);
+    world.turn(&mut client);
+    let mut server = Stranger::accepted(&mut listener);
+    world.turn(&mut client);
+    server.listen();
+    let request = server.text();
+    let key = request.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).unwrap();
+    let accept = tungstenite::handshake::derive_accept_key(key.as_bytes());
+    let said = replace(said, b"ACCEPT", accept.as_bytes());
+    server.say(&said);
+    let mut events = world.turn(&mut client);
+    world.pass(HANDSHAKE_TIMEOUT);
+    events.extend(world.turn(&mut client));
+    (client.connection_status(), events)
+}
+
+fn replace(text: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    match text.windows(from.len()).position(|part| part == from) {
+        Some(at) => [&text[..at], to, &text[at + from.len()..]].concat(),
+        None => text.to_vec(),
+    }
+}
+
+const OPEN: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ACCEPT\r\n\r\n";
+
+#[test]
+fn a_client_gets_its_id_from_its_server_in_any_form() {
+    let id = 123_456_789i32.to_le_bytes();
+    let whole = frame(0x82, &id, None);
+    let fragments = [frame(0x02, &id[..1], None), frame(0x80, &id[1..], None)].concat();
+    let lower = replace(OPEN, b"Upgrade: websocket", b"UPGRADE: WebSocket");
+    for said in [
+        [OPEN, &whole].concat(),
+        [OPEN, &fragments].concat(),
+        [&lower, &whole[..]].concat(),
+        [OPEN, b"\x89\0", &whole, &frame(0x82, b"and more", None)].concat(),
+    ] {
+        let (status, events) = client_hears(&said);
+        assert_eq!(status, ConnectionStatus::Connected);
+        let [PeerEvent::UniqueId(unique_id), PeerEvent::Connected { claimed_id, .. }, ..] =
+            &events[..]
+        else {
+            panic!("{events:?}")
+        };
+        assert_eq!((unique_id.get(), claimed_id.unwrap().get()), (123_456_789, 1));
+    }
+}
+
+#[test]
+fn a_client_does_not_connect_to_what_is_no_game_server() {
+    let id = |id: i32| frame(0x82, &id.to_le_bytes(), None);
+    let other = |from: &[u8], to: &[u8]| [&replace(OPEN, from, to)[..], &id(5)].concat();
+    for said in [
+        other(b"ACCEPT", b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
+        other(b"101 Switching Protocols", b"200 OK"),
+        other(b"Connection: Upgrade", b"Connection: keep-alive, Upgrade"),
+        other(b"Upgrade: websocket\r\n", b""),
+        other(b"\r\n\r\n", b"\r\nSec-WebSocket-Protocol: chat\r\n\r\n"),
+        other(b"\r\n\r\n", format!("\r\nX: {}\r\n\r\n", "x".repeat(4_096)).as_bytes()),
+        [OPEN, &id(1)].concat(),
+        [OPEN, &id(-5)].concat(),
+        [OPEN, &frame(0x82, b"five!", None)].concat(),
+        [OPEN, &masked(0x82, &5i32.to_le_bytes())].concat(),
+        OPEN.to_vec(),
+        b"SSH-2.0-x\r\n".to_vec(),
+        Vec::new(),
+    ] {
+        let (status, events) = client_hears(&said);
+        let text = String::from_utf8_lossy(&said);
+        assert_eq!((status, &events[..]), (ConnectionStatus::Disconnected, &[][..]), "{text}");
+    }
+}
+
+#[test]
+fn a_client_without_a_server_gives_up() {
+    let mut world = World::new(Line::default());
+    let mut client = world.client(ClientOptions::default());
+    assert_eq!(client.connection_status(), ConnectionStatus::Connecting);
+    assert_eq!(world.turn(&mut client), []);
+    assert_eq!(client.connection_status(), ConnectionStatus::Disconnected);
+    let nobody = ConnectionId { slot: 0, generation: 0 };
+    let sent = client.send(packet(nobody, TransferMode::Reliable, "x"));
+    assert_eq!(sent, Err(SendError::NotConnected));
+}
+
+#[test]
+fn what_cannot_be_used_is_refused_with_the_way_out() {
+    let server = |change: fn(&mut ServerOptions)| {
+        let mut options = ServerOptions::default();
+        change(&mut options);
+        let world = World::new(Line::default());
+        WebSocketMultiplayerPeer::server(world.network.listener(), options).map(drop).unwrap_err()
+    };
+    for (error, parts) in [
+        (server(|o| o.web_socket.handshake_timeout = Duration::ZERO), &["timeout", "3 s"][..]),
+        (server(|o| o.web_socket.inbound_buffer_size = 10), &["10 bytes", "125"]),
+        (server(|o| o.web_socket.handshake_headers = vec!["X".into()]), &["\"X\"", "Name: value"]),
+        (server(|o| o.web_socket.handshake_headers = vec!["X: a\r\nY: b".into()]), &["one line"]),
+        (server(|o| o.web_socket.supported_protocols = vec!["a b".into()]), &["\"a b\""]),
+        (server(|o| o.max_clients = 0), &["0 clients"]),
+    ] {
+        let why = error.to_string();
+        assert!(parts.iter().all(|part| why.contains(part)), "{why}");
+    }
+    let url = WebSocketMultiplayerPeer::create_client("http://game", ClientOptions::default());
+    assert!(matches!(url, Err(CreateError::Url(_))));
+}
+
+#[test]
+fn a_port_in_use_is_named_with_a_way_out() {
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let first = WebSocketMultiplayerPeer::create_server(any, ServerOptions::default()).unwrap();
+    let taken = first.local_addr().unwrap();
+    let second = WebSocketMultiplayerPeer::create_server(taken, ServerOptions::default());
+    let why = second.map(drop).unwrap_err().to_string();
+    assert!(why.contains(&taken.to_string()) && why.contains("choose another port"), "{why}");
+}

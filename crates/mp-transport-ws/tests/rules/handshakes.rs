@@ -1,0 +1,292 @@
+//! Requests, right and wrong, slow and many.
+
+use std::time::Duration;
+
+use mp_core::{
+    ConnectionStatus, DisconnectReason, Farewell, MultiplayerPeer, Origin, PeerEvent, TransferMode,
+};
+use mp_transport_ws::limits::HANDSHAKE_TIMEOUT;
+use mp_transport_ws::testing::Line;
+use mp_transport_ws::{ClientOptions, ServerOptions};
+
+use crate::common::*;
+
+/// What a server answers to `said`, and whether it then waits for the end.
+fn answer(options: ServerOptions, said: &[u8]) -> String {
+    let mut world = World::new(Line::default());
+    let mut server = world.server(options);
+    let mut stranger = world.stranger();
+    stranger.say(said);
+    world.turn(&mut server);
+    stranger.listen();
+    stranger.text()
+}
+
+#[test]
+fn a_supervisor_is_told_that_the_server_runs_and_other_pages_are_not_there() {
+    for (request, status, has_body) in [
+        ("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n", "200 OK", true),
+        ("HEAD /healthz HTTP/1.1\r\n\r\n", "200 OK", false),
+        ("GET /healthz?verbose HTTP/1.1\r\n\r\n", "200 OK", true),
+        ("GET / HTTP/1.1\r\n\r\n", "404 Not Found", true),
+        ("GET /index.html HTTP/1.0\r\n\r\n", "404 Not Found", true),
+        ("POST /healthz HTTP/1.1\r\nContent-Length: 0\r\n\r\n", "405 Method Not Allowed", true),
+    ] {
+        let answer = answer(ServerOptions::default(), request.as_bytes());
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{request}: {answer}");
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains("Connection: close"), "{head}");
+        assert_eq!(!body.is_empty(), has_body, "{request}");
+        let length: usize = head
+            .lines()
+            .find_map(|line| line.strip_prefix("Content-Length: "))
+            .unwrap()
+            .parse()
+            .unwrap();
+        assert!(!has_body || length == body.len(), "{answer}");
+    }
+}
+
+#[test]
+fn a_handshake_that_cannot_be_is_told_why() {
+    let without = |header: &str| {
+        let text = String::from_utf8(request("/", "")).unwrap();
+        let line = text.lines().find(|line| line.starts_with(header)).unwrap().to_owned();
+        text.replace(&format!("{line}\r\n"), "")
+    };
+    let many = (0..70).map(|n| format!("X-{n}: 1\r\n")).collect::<String>();
+    let long = format!("X-Long: {}\r\n", "x".repeat(4_096));
+    let text = |more: &str| String::from_utf8(request("/", more)).unwrap();
+    for (request, status) in [
+        (without("Connection"), "400 "),
+        (without("Sec-WebSocket-Key"), "400 "),
+        (without("Sec-WebSocket-Version"), "426 "),
+        (text("").replace("Version: 13", "Version: 8"), "426 "),
+        (text("").replace("GET", "POST"), "400 "),
+        (text("Sec-WebSocket-Protocol: unknown\r\n"), "400 "),
+        (text(&many), "431 "),
+        (text(&long), "431 "),
+        (format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(5_000)), "431 "),
+        ("\x16\x03\x01\x02\0\x01\0\x01\u{FC}".to_owned(), "400 "),
+        ("GET / HTTP/1.1\r\nno header\r\n\r\n".to_owned(), "400 "),
+        ("hello\r\n\r\n".to_owned(), "400 "),
+    ] {
+        let answer = answer(ServerOptions::default(), request.as_bytes());
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{request:?}: {answer:?}");
+    }
+}
+
+#[test]
+fn what_browsers_and_proxies_add_to_a_handshake_does_no_harm() {
+    let added = "Origin: https://game.example\r\nUser-Agent: x\r\nSec-WebSocket-Extensions: permessage-deflate\r\nCookie:\r\n";
+    let mut request = String::from_utf8(request("/", added)).unwrap();
+    request = request.replace("Connection: Upgrade", "Connection: keep-alive, Upgrade");
+    request = request.replace("Upgrade: websocket", "upgrade: WebSocket");
+    let answer = answer(ServerOptions::default(), request.as_bytes());
+    assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
+    assert!(!answer.contains("Extensions"), "{answer}");
+    // RFC 6455 says what the answer to its key is.
+    assert!(answer.contains("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"), "{answer}");
+}
+
+#[test]
+fn subprotocols_are_agreed_on_as_godot_does() {
+    let options = |supported: &[&str]| {
+        let mut options = ServerOptions::default();
+        options.web_socket.supported_protocols = supported.iter().map(|&s| s.into()).collect();
+        options
+    };
+    let two = "Sec-WebSocket-Protocol: b, a\r\n";
+    for (supported, offered, chosen) in [
+        (&["a", "b"][..], two, Some("b")),
+        (&["a"], "Sec-WebSocket-Protocol: c\r\nSec-WebSocket-Protocol: a\r\n", Some("a")),
+        (&["c"], two, None),
+        (&["a"], "", None),
+        (&[], two, None),
+    ] {
+        let answer = answer(options(supported), &request("/", offered));
+        match chosen {
+            Some(chosen) => {
+                let line = format!("\r\nSec-WebSocket-Protocol: {chosen}\r\n");
+                assert!(answer.contains(&line), "{answer}");
+            }
+            None => assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}"),
+        }
+    }
+}
+
+#[test]
+fn a_handshake_that_dawdles_is_answered_and_closed_by_its_timeout() {
+    for said in [&b""[..], b"GET / HTTP/1.1\r\nHost: "] {
+        let mut world = World::new(Line::default());
+        let mut server = world.server(ServerOptions::default());
+        let mut stranger = world.stranger();
+        stranger.say(said);
+        world.turn(&mut server);
+        let due = server.poll_timeout().unwrap();
+        assert_eq!(due - world.now, HANDSHAKE_TIMEOUT);
+        world.pass(HANDSHAKE_TIMEOUT - Duration::from_millis(2));
+        world.turn(&mut server);
+        stranger.listen();
+        assert_eq!((stranger.heard.len(), stranger.end), (0, None), "before the time");
+        world.pass(Duration::from_millis(2));
+        world.turn(&mut server);
+        stranger.listen();
+        assert!(stranger.text().starts_with("HTTP/1.1 408 "), "{}", stranger.text());
+        assert!(stranger.end.is_some() && server.open_handshakes() == 0);
+    }
+}
+
+#[test]
+fn who_says_nothing_over_tls_is_closed_as_well() {
+    let made = made_certificate("game");
+    let mut options = ServerOptions::default();
+    options.tls = Some(made.identity().unwrap().into());
+    let mut world = World::new(Line::default());
+    let mut server = world.server(options);
+    let mut stranger = world.stranger();
+    world.turn(&mut server);
+    world.pass(HANDSHAKE_TIMEOUT);
+    world.turn(&mut server);
+    stranger.listen();
+    assert!(stranger.end.is_some() && server.open_handshakes() == 0);
+    // And so is who speaks no TLS, at once.
+    let mut stranger = world.stranger();
+    stranger.say(&request("/", ""));
+    world.turn(&mut server);
+    stranger.listen();
+    assert!(stranger.end.is_some() && server.open_handshakes() == 0);
+}
+
+#[test]
+fn an_answered_request_is_waited_for_until_its_sender_has_read_the_answer() {
+    let mut world = World::new(Line::default());
+    let mut server = world.server(ServerOptions::default());
+    let mut stranger = world.stranger();
+    stranger.say(b"GET /healthz HTTP/1.1\r\n\r\n");
+    world.turn(&mut server);
+    stranger.say(b"more that nobody reads");
+    world.turn(&mut server);
+    stranger.listen();
+    assert!(stranger.text().starts_with("HTTP/1.1 200"));
+    assert_eq!(stranger.end, Some(true), "it was told that nothing more comes");
+    stranger.shut();
+    world.turn(&mut server);
+    assert_eq!(server.open_handshakes(), 0);
+}
+
+#[test]
+fn the_url_and_the_address_reach_the_door() {
+    let mut world = World::new(Line::default());
+    let mut server = world.server(ServerOptions::default());
+    let mut stranger = world.stranger();
+    stranger.say(&request("/rooms/7?seat=2", "X-Forwarded-For: 203.0.113.9\r\n"));
+    let events = world.turn(&mut server);
+    let [PeerEvent::Connected { connection, origin, .. }] = &events[..] else {
+        panic!("{events:?}")
+    };
+    assert_eq!(origin.path(), Some("/rooms/7"));
+    assert_eq!(origin.url(), Some("ws://game:7778/rooms/7?seat=2"));
+    let socket = origin.address().unwrap();
+    assert!(socket.to_string().starts_with("10.0.0."), "nobody is believed by default: {socket}");
+    let info = server.peer_info(*connection).unwrap();
+    assert_eq!((info.address, info.requested_url), (socket, origin.url().unwrap().to_owned()));
+    assert_eq!(info.selected_protocol, None);
+}
+
+#[test]
+fn a_trusted_proxy_tells_whom_it_acts_for() {
+    for (proxies, header, expected) in [
+        (1, "X-Forwarded-For: 203.0.113.9\r\n", Some("203.0.113.9:0")),
+        (1, "X-Forwarded-For: 6.6.6.6, 203.0.113.9\r\n", Some("203.0.113.9:0")),
+        (2, "X-Forwarded-For: 6.6.6.6, 203.0.113.9, 10.9.9.9\r\n", Some("203.0.113.9:0")),
+        (2, "X-Forwarded-For: 203.0.113.9\r\nX-Forwarded-For: 10.9.9.9\r\n", Some("203.0.113.9:0")),
+        (1, "X-Forwarded-For: 203.0.113.9:4711\r\n", Some("203.0.113.9:4711")),
+        (1, "X-Forwarded-For: 2001:db8::1\r\n", Some("[2001:db8::1]:0")),
+        (1, "X-Forwarded-For: ::ffff:203.0.113.9\r\n", Some("203.0.113.9:0")),
+        (1, "X-Forwarded-For: unknown\r\n", None),
+        (1, "", None),
+        (3, "X-Forwarded-For: 203.0.113.9\r\n", None),
+    ] {
+        let mut world = World::new(Line::default());
+        let mut options = ServerOptions::default();
+        options.trusted_proxies = proxies;
+        let mut server = world.server(options);
+        let mut stranger = world.stranger();
+        stranger.say(&request("/", header));
+        let events = world.turn(&mut server);
+        let [PeerEvent::Connected { origin: Origin::Url { address: from, .. }, .. }] = &events[..]
+        else {
+            panic!("{events:?}")
+        };
+        match expected {
+            Some(expected) => assert_eq!(*from, address(expected), "{header}"),
+            None => assert!(from.to_string().starts_with("10.0.0."), "{header}: {from}"),
+        }
+    }
+}
+
+#[test]
+fn a_full_server_tells_the_next_client() {
+    let mut world = World::new(Line::default());
+    let mut server = world.server(ServerOptions::with_max_clients(1));
+    let (_first, link) = world.joined(&mut server);
+    let mut second = world.client(ClientOptions::default());
+    for _ in 0..10 {
+        world.turn(&mut second);
+        world.turn(&mut server);
+    }
+    assert_eq!(second.connection_status(), ConnectionStatus::Disconnected);
+    server.disconnect(link, DisconnectReason::Kicked, Farewell::Abrupt);
+    world.joined(&mut server);
+}
+
+#[test]
+fn the_oldest_handshake_makes_way_for_a_new_one() {
+    let mut world = World::new(Line::default());
+    let mut options = ServerOptions::default();
+    options.max_handshakes = 3;
+    let mut server = world.server(options);
+    let (mut friend, link) = world.joined(&mut server);
+    let mut slow: Vec<_> = (0..4).map(|_| world.stranger()).collect();
+    for stranger in &mut slow {
+        stranger.say(b"GET");
+        world.turn(&mut server);
+    }
+    let ended: Vec<_> = slow
+        .iter_mut()
+        .map(|stranger| {
+            stranger.listen();
+            stranger.end.is_some()
+        })
+        .collect();
+    assert_eq!(ended, [true, false, false, false]);
+    assert_eq!((server.open_handshakes(), server.server_stats().replaced), (3, 1));
+    server.send(packet(link, TransferMode::Reliable, "still here")).unwrap();
+    world.turn(&mut server);
+    assert_eq!(frames(&mut friend.take())[0].payload, b"still here");
+}
+
+#[test]
+fn a_thousand_slow_handshakes_do_not_delay_a_good_one() {
+    let mut world = World::new(Line::default());
+    let mut server = world.server(ServerOptions::default());
+    let mut slow: Vec<_> = (0..1_000).map(|_| world.stranger()).collect();
+    for (index, stranger) in slow.iter_mut().enumerate() {
+        stranger.say(&request("/", "")[..index % 60]);
+    }
+    let mut good = world.client(ClientOptions::default());
+    let begin = world.now;
+    while good.connection_status() != ConnectionStatus::Connected {
+        for stranger in slow.iter_mut().step_by(10) {
+            stranger.try_say(b"x");
+        }
+        world.turn(&mut server);
+        world.turn(&mut good);
+        assert!(world.now - begin < Duration::from_millis(50), "it has to wait");
+    }
+    assert!(server.open_handshakes() > 900, "the others are still there");
+    world.pass(HANDSHAKE_TIMEOUT);
+    world.turn(&mut server);
+    assert_eq!(server.open_handshakes(), 0);
+}

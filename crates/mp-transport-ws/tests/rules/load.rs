@@ -1,0 +1,192 @@
+//! Links that cannot keep up, and how little a turn writes.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use mp_core::{DisconnectReason, MultiplayerPeer, PeerEvent, TransferMode};
+use mp_transport_ws::io::{ByteStream, StreamSource};
+use mp_transport_ws::limits::{RELIABLE_PROGRESS_TIMEOUT, WRITE_BYTES};
+use mp_transport_ws::testing::{Line, Virtual, VirtualStream};
+use mp_transport_ws::{ServerOptions, WebSocketMultiplayerPeer};
+
+use crate::common::*;
+
+#[test]
+fn an_unreliable_packet_for_a_full_socket_is_dropped_and_a_reliable_one_waits() {
+    let mut world = World::new(Line { capacity: 10_000, ..Line::default() });
+    let mut server = world.server(ServerOptions::default());
+    let (mut stranger, link) = world.joined(&mut server);
+    server.send(packet(link, TransferMode::Reliable, vec![1; 20_000])).unwrap();
+    world.turn(&mut server);
+    for mode in [TransferMode::Unreliable, TransferMode::UnreliableOrdered, TransferMode::Reliable]
+    {
+        server.send(packet(link, mode, format!("{mode:?}"))).unwrap();
+    }
+    assert_eq!(server.connection_stats(link).unwrap().send_drops, 2);
+    let mut heard = Vec::new();
+    for _ in 0..10 {
+        heard.extend(stranger.take());
+        world.turn(&mut server);
+    }
+    let read = frames(&mut heard);
+    assert_eq!(read.len(), 2);
+    assert_eq!((read[0].payload.len(), read[1].payload.as_slice()), (20_000, &b"Reliable"[..]));
+    assert_eq!(server.connection_stats(link).unwrap().queued_bytes, 0);
+    // Once the socket has room they are sent again.
+    server.send(packet(link, TransferMode::Unreliable, "there is room")).unwrap();
+    world.turn(&mut server);
+    assert_eq!(frames(&mut stranger.take())[0].payload, b"there is room");
+}
+
+#[test]
+fn beyond_the_limit_of_queued_packets_unreliable_ones_are_dropped() {
+    let mut world = World::new(Line::default());
+    let mut options = ServerOptions::default();
+    options.web_socket.max_queued_packets = 10;
+    let mut server = world.server(options);
+    let (mut stranger, link) = world.joined(&mut server);
+    for _ in 0..15 {
+        server.send(packet(link, TransferMode::Unreliable, "x")).unwrap();
+        server.send(packet(link, TransferMode::Reliable, "y")).unwrap();
+    }
+    world.turn(&mut server);
+    let read = frames(&mut stranger.take());
+    assert_eq!(read.iter().filter(|frame| frame.payload == b"y").count(), 15);
+    assert_eq!(read.iter().filter(|frame| frame.payload == b"x").count(), 5);
+    assert_eq!(server.connection_stats(link).unwrap().send_drops, 10);
+}
+
+#[test]
+fn a_slow_reader_holds_its_bound_delays_nobody_and_ends_with_a_reason() {
+    let mut world = World::new(Line { capacity: 10_000, ..Line::default() });
+    let mut options = ServerOptions::default();
+    options.web_socket.reliable_queue_bytes = 1 << 20;
+    let mut server = world.server(options);
+    let (mut slow, slow_link) = world.joined(&mut server);
+    let (mut quick, quick_link) = world.joined(&mut server);
+    let mut end = None;
+    for round in 0..200u32 {
+        for link in [slow_link, quick_link] {
+            let payload = [&round.to_le_bytes()[..], &[0; 8_000]].concat();
+            server.send(packet(link, TransferMode::Reliable, payload)).unwrap();
+        }
+        let events = world.turn(&mut server);
+        end = end.or_else(|| end_of(&events));
+        let read = frames(&mut quick.take());
+        assert_eq!(read[0].payload[..4], round.to_le_bytes(), "the quick one has it at once");
+        if let Some(stats) = server.connection_stats(slow_link) {
+            assert!(stats.queued_bytes <= (1 << 20) + 2 * WRITE_BYTES as u64, "{stats:?}");
+        }
+    }
+    // What it was told last does not arrive before it reads: it is forgotten after a while.
+    world.pass(Duration::from_secs(3));
+    end = end.or_else(|| end_of(&world.turn(&mut server)));
+    assert_eq!(end, Some(DisconnectReason::QueueFull));
+    slow.listen();
+    assert!(slow.end.is_some());
+}
+
+#[test]
+fn a_socket_that_takes_nothing_for_too_long_ends_its_link() {
+    let mut world = World::new(Line { capacity: 1_000, ..Line::default() });
+    let mut server = world.server(ServerOptions::default());
+    let (_slow, link) = world.joined(&mut server);
+    server.send(packet(link, TransferMode::Reliable, vec![0; 5_000])).unwrap();
+    world.turn(&mut server);
+    assert_eq!(server.poll_timeout(), Some(world.now + RELIABLE_PROGRESS_TIMEOUT));
+    world.pass(RELIABLE_PROGRESS_TIMEOUT);
+    assert_eq!(end_of(&world.turn(&mut server)), Some(DisconnectReason::QueueFull));
+}
+
+#[test]
+fn who_sends_pings_and_reads_no_answers_is_not_read_any_more() {
+    let mut world = World::new(Line { capacity: 2_000, ..Line::default() });
+    let mut server = world.server(ServerOptions::default());
+    let (mut stranger, link) = world.joined(&mut server);
+    let ping = masked(0x89, &[0; 125]);
+    let mut taken = 0;
+    for _ in 0..5_000 {
+        taken += stranger.try_say(&ping);
+        world.turn(&mut server);
+    }
+    let waiting = server.peer_info(link).unwrap().current_outbound_buffered_amount;
+    assert!(waiting < 100_000, "{waiting} bytes of pongs wait");
+    assert!(taken < 200_000, "{taken} bytes of pings were taken");
+    // Once it reads, it is heard again.
+    let mut pongs = 0;
+    for _ in 0..300 {
+        pongs += stranger.take().len();
+        world.turn(&mut server);
+    }
+    assert!(pongs > 2_000, "{pongs}");
+    stranger.listen();
+    let mut rest = ping.clone();
+    rest.drain(..taken % ping.len());
+    stranger.say(&rest);
+    stranger.say(&masked(0x82, b"hello"));
+    assert_eq!(packets(&world.turn(&mut server)), [b"hello"]);
+}
+
+/// Counts the writes of its connections.
+struct Counting(Virtual, Arc<AtomicUsize>);
+
+struct Counted(VirtualStream, Arc<AtomicUsize>);
+
+impl StreamSource for Counting {
+    type Stream = Counted;
+
+    fn poll_stream(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(Counted, SocketAddr)>> {
+        let count = Arc::clone(&self.1);
+        self.0.poll_stream(cx).map_ok(|(stream, address)| (Counted(stream, count), address))
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+}
+
+impl ByteStream for Counted {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.0.poll_read(cx, buf)
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.poll_write(cx, bytes)
+    }
+
+    fn shutdown(&mut self) {
+        self.0.shutdown();
+    }
+}
+
+#[test]
+fn all_that_a_turn_has_for_a_link_leaves_in_one_write() {
+    let mut world = World::new(Line { chunk: 1 << 30, ..Line::default() });
+    let writes = Arc::new(AtomicUsize::new(0));
+    let source = Counting(world.network.listener(), Arc::clone(&writes));
+    let options = seeded(ServerOptions::default());
+    let mut server = WebSocketMultiplayerPeer::server(source, options).unwrap();
+    let mut stranger = world.stranger();
+    stranger.say(&request("/", ""));
+    world.pass(Duration::from_millis(1));
+    server.poll(world.now);
+    let Some(PeerEvent::Connected { connection, .. }) = server.next_event() else { panic!() };
+    for number in 0..100u8 {
+        server.send(packet(connection, TransferMode::Reliable, vec![number; 200])).unwrap();
+    }
+    server.flush(world.now);
+    // The answer to the handshake, the id and 100 messages.
+    let heard = stranger.take();
+    let head = heard.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap() + 4;
+    assert_eq!(frames(&mut heard[head..].to_vec()).len(), 1 + 100);
+    assert!(writes.load(Ordering::Relaxed) <= 2, "{} writes", writes.load(Ordering::Relaxed));
+    server.flush(world.now);
+    let before = writes.load(Ordering::Relaxed);
+    server.flush(world.now);
+    assert_eq!(writes.load(Ordering::Relaxed), before, "a turn without anything writes nothing");
+}

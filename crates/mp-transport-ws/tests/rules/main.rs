@@ -1,0 +1,9 @@
+//! What servers and clients do, each rule by itself: handshakes, messages, limits, ends and what happens under load.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod clients;
+mod handshakes;
+mod load;
+mod messages;
