@@ -138,7 +138,7 @@ impl Branch {
     /// Lets the program see signals and calls in order, those that it causes itself too.
     fn run_events(&mut self) {
         loop {
-            self.scene.tell_of_changes();
+            self.scene.flush_changes();
             let Some(event) = self.scene.api_mut().next_event() else { return };
             match event {
                 ApiEvent::Call(call) => self.scene.call_remote(call),

@@ -186,7 +186,7 @@ impl BranchBuilder {
         for setup in self.setups.0 {
             setup(&mut scene)?;
         }
-        scene.tell_of_changes();
+        scene.flush_changes();
         Ok(Branch::new(scene, self.hooks))
     }
 }

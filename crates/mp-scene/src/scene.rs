@@ -70,7 +70,7 @@ impl Scene {
         spawner: impl Into<NodeId>,
         data: impl Into<Variant>,
     ) -> Result<NodeId, SpawnError> {
-        self.tell_of_changes();
+        self.flush_changes();
         let multiplayer = self.api.scene_multiplayer_mut();
         let multiplayer = multiplayer.ok_or(SpawnError::NoSceneMultiplayer)?;
         multiplayer.spawn(&mut self.tree, spawner.into(), data.into())
@@ -164,7 +164,7 @@ impl Scene {
     ) -> Result<(), RpcError> {
         let (target, node, args) = (target.into(), node.into(), args.into_args());
         // What the program did before the call is told before it.
-        self.tell_of_changes();
+        self.flush_changes();
         let Called { sent, local } = self.api.rpc(&mut self.tree, target, node, method, args)?;
         // The call at home is made even when there was nobody to send it to.
         let at_home = local.map_or(Ok(()), |call| self.call(call));
@@ -184,7 +184,7 @@ impl Scene {
         mode: TransferMode,
         channel: Channel,
     ) -> Result<(), SendBytesError> {
-        self.tell_of_changes();
+        self.flush_changes();
         let multiplayer = self.api.scene_multiplayer_mut();
         let multiplayer = multiplayer.ok_or(SendBytesError::NoSceneMultiplayer)?;
         multiplayer.send_bytes(data, target, mode, channel)
@@ -219,6 +219,12 @@ impl Scene {
         self.now = now;
     }
 
+    /// Lets peers be told of what has become of nodes, spawners and synchronizers so far. It happens by itself when a hook or method
+    /// returns and before anything is sent; whoever reaches into the scene between turns can bring it about.
+    pub fn flush_changes(&mut self) {
+        self.api.handle_changes(self.now, &mut self.tree);
+    }
+
     /// Sets what `configuration` says: the multiplayer root, see [`Tree::set_root_path`], or a spawner or synchronizer to follow.
     ///
     /// # Errors
@@ -231,7 +237,7 @@ impl Scene {
         match configuration {
             Configuration::RootPath(path) => self.tree.set_root_path(path),
             Configuration::Spawner(node) | Configuration::Synchronizer(node) => {
-                self.tell_of_changes();
+                self.flush_changes();
                 if let Some(multiplayer) = self.api.scene_multiplayer_mut() {
                     multiplayer.unfollow_node(&mut self.tree, *node);
                     multiplayer.follow_node(&mut self.tree, *node);
@@ -257,7 +263,7 @@ impl Scene {
             }
             Configuration::RootPath(path) => Err(TreeError::NotFound(path.clone())),
             Configuration::Spawner(node) | Configuration::Synchronizer(node) => {
-                self.tell_of_changes();
+                self.flush_changes();
                 let known = self
                     .api
                     .scene_multiplayer_mut()
@@ -313,11 +319,6 @@ impl Scene {
         stats
     }
 
-    /// Lets the protocol follow what the program has done.
-    pub(crate) fn tell_of_changes(&mut self) {
-        self.api.handle_changes(self.now, &mut self.tree);
-    }
-
     /// The tree and the protocol.
     pub(crate) fn parts(&mut self) -> (&mut Tree, &mut dyn MultiplayerApi) {
         (&mut self.tree, &mut *self.api)
@@ -350,7 +351,7 @@ impl Scene {
 
     fn run(&mut self, call: Call) -> Result<(), CallError> {
         // While the node is checked out its properties cannot be read.
-        self.tell_of_changes();
+        self.flush_changes();
         let mut out = match self.tree.check_out(call.node) {
             Ok(out) => out,
             Err(TreeError::Busy) if self.deferred.len() < DEFERRED_CALLS_MAX => {

@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "it serves several tests")]
 
+pub mod entities;
 pub mod nodes;
 pub mod world;
 

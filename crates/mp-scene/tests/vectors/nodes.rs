@@ -10,9 +10,30 @@ use serde_json::Value;
 /// Something that a peer did.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    Signal { peer: i32, name: String, args: Vec<i32> },
-    Bytes { peer: i32, what: &'static str, from: i32, hex: String },
-    Call { peer: i32, node: String, method: String, args: Vec<Variant>, sender: i32 },
+    Signal {
+        peer: i32,
+        name: String,
+        args: Vec<i32>,
+    },
+    Bytes {
+        peer: i32,
+        what: &'static str,
+        from: i32,
+        hex: String,
+    },
+    Call {
+        peer: i32,
+        node: String,
+        method: String,
+        args: Vec<Variant>,
+        sender: i32,
+    },
+    /// A signal of a spawner or synchronizer, or that a spawn function ran: by its name in the recordings, and the node if it says so.
+    Told {
+        peer: i32,
+        what: String,
+        node: String,
+    },
 }
 
 /// What all peers of a scenario did, in order.

@@ -10,6 +10,7 @@ use mp_core::{
 };
 use mp_scene::prelude::*;
 
+use super::entities;
 use super::nodes::{Event, Log, Recorder};
 
 /// A packet as the recordings write it.
@@ -41,6 +42,7 @@ struct Side {
 
 const START: Instant = Instant::from_millis(1);
 const ENDPOINT: EndpointId = EndpointId(0);
+const TICK: Duration = Duration::from_micros(1);
 
 impl World {
     pub fn new(peers: impl Iterator<Item = i32>, relay_supported: bool) -> Self {
@@ -72,6 +74,11 @@ impl World {
         let info = EndpointInfo { unique_id, status, relay_supported, max_packet_size: 1 << 24 };
         let now = self.now;
         self.side(id).branch.handle_input(now, ToBranch::Opened(ENDPOINT, info));
+    }
+
+    /// What waits for a side is lost.
+    pub fn lose_inbox(&mut self, id: i32) {
+        self.side(id).inbox.clear();
     }
 
     /// Takes a side's transport away.
@@ -157,6 +164,8 @@ impl World {
 
     /// A side ends its turn: its program is told what is left, and what it has to say is written down.
     pub fn flush(&mut self, id: i32) {
+        // Each poll of the recordings is a step of replication.
+        self.now += TICK;
         let now = self.now;
         self.side(id).branch.end_turn(now);
         self.collect(id);
@@ -268,7 +277,7 @@ impl World {
 
 fn branch(id: i32, log: &Log) -> Branch {
     let log = log.clone();
-    let hook = move |_: &mut Scene, signal: &Signal| {
+    let hook = move |scene: &mut Scene, signal: &Signal| {
         let (name, args) = match signal {
             Signal::ConnectedToServer => ("connected_to_server", vec![]),
             Signal::ConnectionFailed => ("connection_failed", vec![]),
@@ -289,11 +298,17 @@ fn branch(id: i32, log: &Log) -> Branch {
             Signal::PeerAuthenticationFailed(peer) => {
                 ("peer_authentication_failed", vec![peer.get()])
             }
-            other => panic!("unexpected {other:?}"),
+            other => {
+                if let Some(told) = entities::told(id, scene, other) {
+                    log.borrow_mut().push(told);
+                }
+                return;
+            }
         };
         log.borrow_mut().push(Event::Signal { peer: id, name: name.to_owned(), args });
     };
-    Branch::builder(&format!("/root/P{id}")).on_signal(hook).build().expect("a good root path")
+    let branch = Branch::builder(&format!("/root/P{id}")).tick_rate(1_000_000);
+    branch.on_signal(hook).build().expect("a good root path")
 }
 
 pub fn peer_id(id: i32) -> PeerId {

@@ -225,15 +225,16 @@ impl SceneMultiplayer {
             }
             _ => None,
         };
+        // One that cannot be sent still says who sees its entity, and has its share in announcements.
         if let Some(error) = error {
             self.refuse(key, error);
-            return;
+        } else {
+            self.watch_marks(tree, key);
+            self.check_sizes(tree, key);
         }
-        self.watch_marks(tree, key);
         let entity = self.replication.synchronizers[key].entity;
         let entity = self.replication.entities.entry(entity).or_default();
         entity.synchronizers.push(key);
-        self.check_sizes(tree, key);
         self.update_sync_visibility(tree, None, key);
         self.apply_announced(tree, key);
     }
@@ -299,7 +300,7 @@ impl SceneMultiplayer {
 
     pub(super) fn synchronizer_removed(&mut self, node: NodeId) {
         let replication = &mut self.replication;
-        let Some(key) = replication.by_node.remove(&node) else { return };
+        let Some(key) = replication.by_node.swap_remove(&node) else { return };
         let Some(synchronizer) = replication.synchronizers.remove(key) else { return };
         if let Some(mark) = synchronizer.mark {
             mark.end();

@@ -41,7 +41,8 @@ pub(super) struct Replication {
     spawners: IndexMap<NodeId, Spawner>,
     entities: IndexMap<NodeId, Entity>,
     synchronizers: SlotMap<Key, Synchronizer>,
-    by_node: HashMap<NodeId, Key>,
+    /// In Godot's order, in which late joiners are sent them: the last takes the place of one that goes.
+    by_node: IndexMap<NodeId, Key>,
     peers: IndexMap<PeerId, PeerInfo>,
     last_net_id: u32,
     last_order: u64,
@@ -149,7 +150,7 @@ impl Default for Replication {
             spawners: IndexMap::new(),
             entities: IndexMap::new(),
             synchronizers: SlotMap::new(),
-            by_node: HashMap::new(),
+            by_node: IndexMap::new(),
             peers: IndexMap::new(),
             last_net_id: 0,
             last_order: 0,
@@ -182,7 +183,8 @@ impl Replication {
     /// A peer has left, and what it had announced goes.
     pub(super) fn remove_peer(&mut self, peer: PeerId) {
         self.joiners.retain(|&joiner| joiner != peer);
-        let Some(info) = self.peers.swap_remove(&peer) else { return };
+        // Those that stay keep their order, in which they are sent things.
+        let Some(info) = self.peers.shift_remove(&peer) else { return };
         for key in info.synchronizers {
             if let Some(synchronizer) = self.synchronizers.get_mut(key) {
                 synchronizer.seen_by.swap_remove(&peer);

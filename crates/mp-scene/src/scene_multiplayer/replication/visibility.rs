@@ -26,7 +26,7 @@ impl SceneMultiplayer {
         for (_, node) in own {
             self.update_spawn_visibility(tree, Some(peer), node);
         }
-        let keys: Vec<_> = self.replication.synchronizers.keys().collect();
+        let keys: Vec<_> = self.replication.by_node.values().copied().collect();
         for key in keys {
             self.update_sync_visibility(tree, Some(peer), key);
         }

@@ -1,0 +1,170 @@
+//! The scenes of the recorded replication scenarios, as Rust nodes.
+
+use mp_core::variant::Vector2;
+use mp_scene::prelude::*;
+
+use super::nodes::{Event, Log};
+
+/// `ent.gd`: what all entities are.
+pub struct Entity {
+    pub hp: i64,
+    pub tag: String,
+    pub pos: Vector2,
+    pub once: i64,
+    pub extra: Variant,
+    log: Log,
+    peer: i32,
+}
+
+impl Entity {
+    fn new(peer: i32, log: &Log) -> Self {
+        Self {
+            hp: 100,
+            tag: "t".into(),
+            pos: Vector2::new(1.0, 2.0),
+            once: 5,
+            extra: Variant::Nil,
+            log: log.clone(),
+            peer,
+        }
+    }
+}
+
+/// A child with one property.
+#[derive(Default)]
+pub struct Child {
+    pub process_priority: i64,
+}
+
+impl Node for Entity {
+    fn rpc_table() -> RpcTable<Self> {
+        let any = RpcConfig::any_peer().call_local();
+        RpcTable::new().method("hit", any, |entity: &mut Self, cx, (n,): (Variant,)| {
+            let path = cx.tree().path_of(cx.node()).unwrap();
+            entity.log.borrow_mut().push(Event::Call {
+                peer: entity.peer,
+                node: path,
+                method: "hit".into(),
+                args: vec![n],
+                sender: cx.remote_sender().get(),
+            });
+        })
+    }
+
+    fn property_table() -> PropertyTable<Self> {
+        PropertyTable::new()
+            .property("hp", |entity: &mut Self| &mut entity.hp)
+            .property("tag", |entity: &mut Self| &mut entity.tag)
+            .property("pos", |entity: &mut Self| &mut entity.pos)
+            .property("once", |entity: &mut Self| &mut entity.once)
+            .property("extra", |entity: &mut Self| &mut entity.extra)
+    }
+}
+
+impl Node for Child {
+    fn property_table() -> PropertyTable<Self> {
+        PropertyTable::new().property("process_priority", |c: &mut Self| &mut c.process_priority)
+    }
+}
+
+/// The scene `res://scenes/NAME.tscn` of a peer.
+pub fn scene(name: &str, peer: i32, log: &Log) -> PackedScene {
+    let (file, kind, log) = (format!("res://scenes/{name}.tscn"), name.to_owned(), log.clone());
+    PackedScene::new(&file, move || make(&kind, peer, &log))
+}
+
+/// What the recordings' spawn function makes of data: an `ent` that is tagged with it.
+pub fn made_of(data: &Variant, peer: i32, log: &Log) -> Instance {
+    let entity = Entity { tag: text_of(data), ..Entity::new(peer, log) };
+    Instance::new("Ent", entity).child(sync("Sync", ent_config()))
+}
+
+/// GDScript's `str(value)`, as far as the recordings need it.
+pub fn text_of(value: &Variant) -> String {
+    match value {
+        Variant::Nil => "<null>".into(),
+        Variant::Dictionary(_) => value.to_string().replace('{', "{ ").replace('}', " }"),
+        Variant::PackedByteArray(bytes) => format!("{bytes:?}"),
+        _ => value.to_string(),
+    }
+}
+
+fn sync(name: &str, config: ReplicationConfig) -> Instance {
+    Instance::new(name, MultiplayerSynchronizer::new(config))
+}
+
+fn make(kind: &str, peer: i32, log: &Log) -> Instance {
+    let entity = Entity::new(peer, log);
+    let hp = || ReplicationConfig::new().always(".:hp");
+    match kind {
+        "plain" => Instance::new("Plain", entity),
+        "ent" => Instance::new("Ent", entity).child(sync("Sync", ent_config())),
+        "hidden" => {
+            let hidden = MultiplayerSynchronizer::new(hp()).public_visibility(false);
+            Instance::new("Hidden", entity).child(Instance::new("Sync", hidden))
+        }
+        "two_sync" => {
+            let second = ReplicationConfig::new()
+                .always(".:tag")
+                .on_change("Child:process_priority")
+                .on_change(".:pos:x");
+            Instance::new("Two", entity)
+                .child(Instance::new("Child", Child::default()))
+                .child(sync("S1", hp()))
+                .child(sync("S2", second))
+        }
+        "nest" => {
+            let spawner = MultiplayerSpawner::new("../Inner").scene(&scene("plain", peer, log));
+            Instance::new("Nest", entity)
+                .child(Instance::new("Inner", Group))
+                .child(Instance::new("InnerSpawner", spawner))
+        }
+        "bad_prop" => {
+            Instance::new("Bad", entity).child(sync("Sync", hp().always(".:no_such_property")))
+        }
+        unknown => panic!("unknown scene {unknown:?}"),
+    }
+}
+
+/// The config of `ent.tscn`.
+pub fn ent_config() -> ReplicationConfig {
+    ReplicationConfig::new()
+        .always(".:hp")
+        .on_change(".:tag")
+        .with(".:pos", false, ReplicationMode::Always)
+        .spawn(".:once")
+        .with(".:extra", false, ReplicationMode::OnChange)
+}
+
+/// What a signal of replication is called in the recordings.
+pub fn told(peer: i32, scene: &Scene, signal: &Signal) -> Option<Event> {
+    let path = |node: &NodeId| scene.tree().path_of(*node).unwrap_or_default();
+    // Entities are called by their names there, and what is part of the scene by the name of its synchronizer.
+    let label = |node: &NodeId| match path(node) {
+        path if path.starts_with("Ents/") => path["Ents/".len()..].to_owned(),
+        path => path.rsplit('/').next().unwrap_or_default().to_owned(),
+    };
+    let (what, node) = match signal {
+        Signal::Spawned { spawner, node } => {
+            let name = scene.tree().name(*node).unwrap_or_default().to_owned();
+            (format!("{}.spawned", spawner_label(&path(spawner))?), name)
+        }
+        Signal::Despawned { spawner, name, .. } => {
+            (format!("{}.despawned", spawner_label(&path(spawner))?), name.clone())
+        }
+        Signal::Synchronized(node) => (format!("{}.synchronized", label(node)), String::new()),
+        Signal::DeltaSynchronized(node) => {
+            (format!("{}.delta_synchronized", label(node)), String::new())
+        }
+        Signal::ReplicationFailed(_) | Signal::VisibilityChanged { .. } => return None,
+        unknown => panic!("unexpected {unknown:?}"),
+    };
+    Some(Event::Told { peer, what, node })
+}
+
+/// The recordings do not listen to the spawners within entities.
+fn spawner_label(path: &str) -> Option<&str> {
+    (!path.contains('/')).then_some(path)
+}
+
+use mp_scene::tree::NodeTree;
