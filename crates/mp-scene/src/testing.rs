@@ -65,6 +65,18 @@ impl Lan {
         }
     }
 
+    /// One turn of one side, without any time going by for the others.
+    ///
+    /// # Panics
+    ///
+    /// As [`branch`](Self::branch).
+    pub fn step_side(&mut self, id: PeerId) {
+        self.now += Self::STEP;
+        let now = self.now;
+        let (branch, peer) = self.side(id);
+        branch.poll(peer, now);
+    }
+
     /// As many steps as anything sent now, and a few answers to it, take.
     pub fn settle(&mut self) {
         for _ in 0..16 {

@@ -323,6 +323,7 @@ fn relayed_packets_wait_for_the_announcement_of_their_sender() {
             Event::Bytes { from, hex, .. } => format!("{from}: {hex}"),
             Event::Signal { name, args, .. } => format!("{name} {args:?}"),
             Event::Call { node, sender, .. } => format!("{sender} calls {node}"),
+            Event::Told { what, .. } => what.clone(),
         })
         .collect();
     assert_eq!(heard, ["peer_connected [9]", "9: 01", "9 calls A", "9: 03"]);

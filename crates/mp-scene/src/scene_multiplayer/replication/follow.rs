@@ -6,7 +6,7 @@ use slotmap::DefaultKey as Key;
 use super::super::SceneMultiplayer;
 use super::super::early::Awaited;
 use super::state::Synchronizer;
-use super::{Origin, Spawner};
+use super::{Origin, Replication, Spawner};
 use crate::property::{Mark, PropertyError};
 use crate::replication::{
     Change, MultiplayerSpawner, MultiplayerSynchronizer, ReplicationError, SpawnError,
@@ -109,12 +109,11 @@ impl SceneMultiplayer {
         } else if synchronizer_at(tree, node).is_some() {
             self.synchronizer_added(tree, node);
         }
-        // A spawner may have waited for its spawn parent.
-        let waiting =
-            self.replication.spawners.iter().filter(|(_, spawner)| spawner.parent.is_none());
-        let waiting: Vec<_> = waiting.map(|(&spawner, _)| spawner).collect();
-        for spawner in waiting {
-            self.find_spawn_parent(tree, spawner);
+        // It may be the spawn parent that a spawner waits for.
+        for index in (0..self.replication.orphans.len()).rev() {
+            if let Some(&orphan) = self.replication.orphans.get_index(index) {
+                self.find_spawn_parent(tree, orphan);
+            }
         }
     }
 
@@ -122,8 +121,15 @@ impl SceneMultiplayer {
         let path = spawner_at(tree, spawner).map(|s| s.spawn_path().to_owned());
         let parent =
             path.filter(|path| !path.is_empty()).and_then(|path| tree.find_from(spawner, &path));
-        if let Some(state) = self.replication.spawners.get_mut(&spawner) {
-            state.parent = parent;
+        let replication = &mut self.replication;
+        replication.leave_spawn_parent(spawner);
+        let Some(state) = replication.spawners.get_mut(&spawner) else { return };
+        state.parent = parent;
+        match parent {
+            Some(parent) => replication.spawn_parents.entry(parent).or_default().push(spawner),
+            None => {
+                replication.orphans.insert(spawner);
+            }
         }
     }
 
@@ -138,11 +144,12 @@ impl SceneMultiplayer {
         } else {
             let (own, parent) = (self.unique_id, tree.parent_of(node));
             let Some(path) = tree.scene_file_path(node).map(str::to_owned) else { return };
-            let spawners = replication.spawners.iter();
-            let candidates =
-                spawners.filter(|(_, state)| state.parent.is_some() && state.parent == parent);
+            let candidates = parent
+                .and_then(|parent| replication.spawn_parents.get(&parent))
+                .into_iter()
+                .flatten();
             let (mut spawner, mut busy) = (None, false);
-            for (&candidate, _) in candidates {
+            for &candidate in candidates {
                 if tree.multiplayer_authority(candidate) != Some(own) {
                     continue;
                 }
@@ -185,11 +192,13 @@ impl SceneMultiplayer {
 
     /// What it announced is gone for the others, and stays here.
     fn spawner_removed(&mut self, node: NodeId) {
-        for state in self.replication.spawners.values_mut() {
-            if state.parent == Some(node) {
+        for orphan in self.replication.spawn_parents.remove(&node).unwrap_or_default() {
+            if let Some(state) = self.replication.spawners.get_mut(&orphan) {
                 state.parent = None;
             }
+            self.replication.orphans.insert(orphan);
         }
+        self.replication.leave_spawn_parent(node);
         let Some(spawner) = self.replication.spawners.swap_remove(&node) else { return };
         for entity in spawner.own {
             self.say_gone(entity);
@@ -413,6 +422,22 @@ impl SceneMultiplayer {
         let node = tree.instantiate_readable(parent, made.ok_or(SpawnError::Declined)?)?;
         self.replication.data.insert(node, (spawner, data));
         Ok(node)
+    }
+}
+
+impl Replication {
+    /// A spawner announces nothing under its spawn parent any more.
+    fn leave_spawn_parent(&mut self, spawner: NodeId) {
+        self.orphans.swap_remove(&spawner);
+        let parent = self.spawners.get_mut(&spawner).and_then(|state| state.parent.take());
+        if let Some(parent) = parent
+            && let Some(spawners) = self.spawn_parents.get_mut(&parent)
+        {
+            spawners.retain(|&other| other != spawner);
+            if spawners.is_empty() {
+                self.spawn_parents.remove(&parent);
+            }
+        }
     }
 }
 

@@ -39,6 +39,10 @@ pub(super) const DELTA_PACKET_MAX: usize = 65_535;
 #[derive(Debug)]
 pub(super) struct Replication {
     spawners: IndexMap<NodeId, Spawner>,
+    /// The spawners of each spawn parent.
+    spawn_parents: HashMap<NodeId, Vec<NodeId>>,
+    /// Spawners at whose spawn path there is no node.
+    orphans: IndexSet<NodeId>,
     entities: IndexMap<NodeId, Entity>,
     synchronizers: SlotMap<Key, Synchronizer>,
     /// In Godot's order, in which late joiners are sent them: the last takes the place of one that goes.
@@ -81,7 +85,7 @@ pub(super) struct Replication {
 /// A spawner in the tree.
 #[derive(Debug, Default)]
 struct Spawner {
-    /// `None` while there is no node at its spawn path.
+    /// `None` while there is no node at its spawn path: it is an orphan.
     parent: Option<NodeId>,
     /// The entities of it that this side announces.
     own: IndexSet<NodeId>,
@@ -148,6 +152,8 @@ impl Default for Replication {
     fn default() -> Self {
         Self {
             spawners: IndexMap::new(),
+            spawn_parents: HashMap::new(),
+            orphans: IndexSet::new(),
             entities: IndexMap::new(),
             synchronizers: SlotMap::new(),
             by_node: IndexMap::new(),

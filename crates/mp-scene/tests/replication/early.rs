@@ -1,0 +1,162 @@
+//! What overtakes an announcement waits for it.
+
+use bytes::Bytes;
+use mp_core::{
+    ConnectionId, ConnectionStatus, EndpointId, EndpointInfo, Instant, Origin, Packet, PeerEvent,
+    StateMachine, ToBranch, ToEndpoint,
+};
+use mp_scene::limits::{EARLY_PACKETS_MAX, EARLY_TIME};
+use mp_scene::prelude::*;
+
+use crate::game::*;
+
+const ENDPOINT: EndpointId = EndpointId(0);
+const LINK: ConnectionId = ConnectionId { slot: 1, generation: 0 };
+const START: Instant = Instant::from_millis(1_000);
+/// The next tick is due.
+const LATER: Instant = Instant::from_millis(1_100);
+
+/// A server with one client, whose packets are carried by hand.
+fn pair() -> (Branch, Branch) {
+    let (mut server, mut client) = (game().build().unwrap(), game().build().unwrap());
+    for (branch, id, other) in [(&mut server, 1, 2), (&mut client, 2, 1)] {
+        let unique_id = PeerId::new(id).unwrap();
+        let status =
+            if id == 1 { ConnectionStatus::Connected } else { ConnectionStatus::Connecting };
+        let (relay_supported, max_packet_size) = (true, 1 << 24);
+        let info = EndpointInfo { unique_id, status, relay_supported, max_packet_size };
+        branch.handle_input(START, ToBranch::Opened(ENDPOINT, info));
+        let claimed_id = PeerId::new(other);
+        let origin = Origin::Process;
+        tell(branch, PeerEvent::Connected { connection: LINK, claimed_id, origin });
+    }
+    for _ in 0..4 {
+        carry(&mut server, &mut client, START, |_| true);
+        carry(&mut client, &mut server, START, |_| true);
+    }
+    (server, client)
+}
+
+fn tell(branch: &mut Branch, event: PeerEvent) {
+    branch.handle_input(START, ToBranch::Events(ENDPOINT, vec![event]));
+}
+
+/// Ends a turn of `from`; what it sends and `passes` arrives at `to`. Returns the rest.
+fn carry(
+    from: &mut Branch,
+    to: &mut Branch,
+    now: Instant,
+    passes: impl Fn(&[u8]) -> bool,
+) -> Vec<Bytes> {
+    let held = say(from, now).into_iter().filter(|packet| {
+        let passes = passes(packet);
+        if passes {
+            hear(to, packet);
+        }
+        !passes
+    });
+    held.collect()
+}
+
+fn say(branch: &mut Branch, now: Instant) -> Vec<Bytes> {
+    branch.end_turn(now);
+    let mut packets = Vec::new();
+    branch.deliver(&mut |_, message| {
+        if let ToEndpoint::Send(batch) = message {
+            packets.extend(batch.into_iter().map(|packet| packet.joined()));
+        }
+        Ok(())
+    });
+    packets
+}
+
+fn hear(branch: &mut Branch, payload: &Bytes) {
+    let (mode, channel) = (TransferMode::Reliable, Channel(0));
+    let packet = Packet { from: LINK, mode, channel, payload: payload.clone() };
+    tell(branch, PeerEvent::Packet(packet));
+}
+
+fn is_spawn(packet: &[u8]) -> bool {
+    packet[0] & 7 == 4
+}
+
+fn add(branch: &mut Branch) {
+    let scene = branch.scene();
+    let node = scene.add_instance("Units", unit().instantiate().named("U")).unwrap();
+    let node: NodeRef<Unit> = NodeRef::new(node);
+    scene.get_mut(node).unwrap().position = (1.0, 2.0).into();
+    scene.get_mut(node).unwrap().hp = 7;
+}
+
+#[test]
+fn properties_that_overtake_their_announcement_are_set_when_it_comes() {
+    let (mut server, mut client) = pair();
+    add(&mut server);
+    let held = carry(&mut server, &mut client, LATER, |packet| !is_spawn(packet));
+    assert_eq!(held.len(), 1);
+    assert!(client.scene().find("Units/U").is_err());
+    while client.next_signal().is_some() {}
+
+    hear(&mut client, &held[0]);
+    let node: NodeRef<Unit> = NodeRef::new(client.scene().find("Units/U").unwrap());
+    let unit = client.scene().get(node).unwrap();
+    assert_eq!((unit.hp, unit.position), (7, (1.0, 2.0).into()));
+    let mut told = Vec::new();
+    while let Some(signal) = client.next_signal() {
+        told.push(signal);
+    }
+    let [spawned, synced, changed] = &told[..] else { panic!("{told:?}") };
+    assert!(matches!(spawned, Signal::Spawned { .. }));
+    assert!(matches!(synced, Signal::Synchronized(_)));
+    assert!(matches!(changed, Signal::DeltaSynchronized(_)));
+}
+
+#[test]
+fn of_early_always_properties_only_the_newest_wait() {
+    let (mut server, mut client) = pair();
+    add(&mut server);
+    let held = carry(&mut server, &mut client, LATER, |packet| !is_spawn(packet));
+    let sync = |time: u16| {
+        let mut packet = vec![6];
+        packet.extend_from_slice(&time.to_le_bytes());
+        packet.extend_from_slice(&[2, 0, 0, 0, 12, 0, 0, 0]);
+        packet.extend_from_slice(&[5, 0, 0, 0]);
+        packet.extend_from_slice(&f32::from(time).to_le_bytes());
+        packet.extend_from_slice(&0.0_f32.to_le_bytes());
+        Bytes::from(packet)
+    };
+    for time in 2..(EARLY_PACKETS_MAX as u16 * 4) {
+        hear(&mut client, &sync(time));
+    }
+    assert_eq!(client.scene().stats().refused_elements, 0);
+    hear(&mut client, &held[0]);
+    let node: NodeRef<Unit> = NodeRef::new(client.scene().find("Units/U").unwrap());
+    let newest = f32::from(EARLY_PACKETS_MAX as u16 * 4 - 1);
+    assert_eq!(client.scene().get(node).unwrap().position.x, newest);
+}
+
+#[test]
+fn early_properties_are_dropped_and_counted_when_nothing_comes() {
+    let (mut server, mut client) = pair();
+    add(&mut server);
+    carry(&mut server, &mut client, LATER, |packet| !is_spawn(packet));
+    let before = client.scene().stats();
+    let late = START + EARLY_TIME * 3;
+    client.end_turn(late);
+    client.end_turn(late + EARLY_TIME);
+    let dropped = client.scene().stats().refused_calls - before.refused_calls;
+    assert_eq!(dropped, 2, "a SYNC and a DELTA");
+}
+
+#[test]
+fn early_properties_of_one_peer_are_bounded() {
+    let (_, mut client) = pair();
+    for id in 0..(EARLY_PACKETS_MAX as u32 + 10) {
+        let mut packet = vec![0x16];
+        packet.extend_from_slice(&(1_000 + id).to_le_bytes());
+        packet.extend_from_slice(&1_u64.to_le_bytes());
+        packet.extend_from_slice(&[2, 0, 0, 0, 2, 1]);
+        hear(&mut client, &packet.into());
+    }
+    assert_eq!(client.scene().stats().refused_elements, 10);
+}

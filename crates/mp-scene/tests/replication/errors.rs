@@ -1,0 +1,132 @@
+//! What a program does wrong is said at once, with the way out.
+
+use mp_core::NodePath;
+use mp_scene::prelude::*;
+use mp_scene::replication::{ReplicationConfigError, ReplicationError};
+
+use crate::game::*;
+
+fn failures(lan: &mut mp_scene::testing::Lan) -> Vec<ReplicationError> {
+    let failed = |signal| match signal {
+        Signal::ReplicationFailed(error) => Some(*error),
+        _ => None,
+    };
+    signals(lan, SERVER).into_iter().filter_map(failed).collect()
+}
+
+#[test]
+fn the_65th_watched_property_is_refused() {
+    let mut config = ReplicationConfig::new();
+    for number in 0..64 {
+        let path = NodePath::from(format!(".:p{number}"));
+        config.add_property(path.clone(), None).unwrap();
+        config.property_set_replication_mode(&path, ReplicationMode::OnChange).unwrap();
+    }
+    let one_more = NodePath::from(".:p64");
+    config.add_property(one_more.clone(), None).unwrap();
+    let error = config.property_set_replication_mode(&one_more, ReplicationMode::OnChange);
+    assert_eq!(error, Err(ReplicationConfigError::TooManyWatched(".:p64".into())));
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "\".:p64\" would be the 65th on_change property, and 64 fit into a packet; give some to \
+         another synchronizer"
+    );
+    assert_eq!(config.property_replication_mode(&one_more), Some(ReplicationMode::Always));
+}
+
+#[test]
+fn a_config_says_what_is_no_property() {
+    let mut config = ReplicationConfig::new();
+    let no_property = ReplicationConfigError::NoProperty("Gun".into());
+    assert_eq!(config.add_property("Gun", None), Err(no_property));
+    config.add_property(".:hp", None).unwrap();
+    let twice = ReplicationConfigError::Duplicate(".:hp".into());
+    assert_eq!(config.add_property(".:hp", None), Err(twice));
+    let absent = ReplicationConfigError::NotFound(".:mp".into());
+    assert_eq!(config.property_set_spawn(&".:mp".into(), true), Err(absent));
+    config.add_property(".:first", Some(0)).unwrap();
+    assert_eq!(config.property_index(&".:hp".into()), Some(1));
+    assert!(
+        config.remove_property(&".:first".into()) && !config.remove_property(&".:first".into())
+    );
+}
+
+#[test]
+fn a_state_above_the_packet_size_is_refused_with_both_sizes() {
+    let (mut lan, ids) = lan(1);
+    let scene = lan.scene(SERVER);
+    let node = scene.add_instance("Units", unit().instantiate().named("Big")).unwrap();
+    let node: NodeRef<Unit> = NodeRef::new(node);
+    scene.get_mut(node).unwrap().label = Replicated::new("x".repeat(70_000));
+    scene.flush_changes();
+    lan.settle();
+    let errors = failures(&mut lan);
+    let [ReplicationError::TooLarge { synchronizer, kind, len, setting, max }] = &errors[..] else {
+        panic!("{errors:?}")
+    };
+    assert_eq!((&**synchronizer, *kind), ("Units/Big/Sync", "on_change"));
+    assert_eq!((*setting, *max), ("max_delta_packet_size", 65_535));
+    assert!(*len > 70_000);
+    assert!(unit_at(&mut lan, ids[0], "Big").is_some(), "it is announced all the same");
+}
+
+#[test]
+fn a_state_that_grows_too_large_is_said_once_and_sent_again_when_it_fits() {
+    let (mut lan, ids) = lan(1);
+    let node = add_unit(&mut lan, "U", 1);
+    lan.settle();
+    lan.scene(SERVER).get_mut(node).unwrap().label = Replicated::new("x".repeat(70_000));
+    sync_of(&mut lan, SERVER, "Units/U/Sync").set_replication_config(unit_config());
+    lan.settle();
+    lan.settle();
+    assert_eq!(failures(&mut lan).len(), 1);
+    lan.scene(SERVER).get_mut(node).unwrap().label = Replicated::new("short".into());
+    sync_of(&mut lan, SERVER, "Units/U/Sync").set_replication_config(unit_config());
+    lan.settle();
+    assert_eq!(failures(&mut lan), []);
+    lan.scene(SERVER).get_mut(node).unwrap().hp = 3;
+    lan.settle();
+    assert_eq!(unit_at(&mut lan, SERVER, "U").unwrap().hp, 3);
+    let _ = ids;
+}
+
+#[test]
+fn a_property_that_is_not_there_keeps_the_node_unannounced_and_is_said() {
+    let scene_of = || {
+        PackedScene::new("res://bad.tscn", || {
+            let config = ReplicationConfig::new().always(".:hp").always(".:no_such_property");
+            let sync = MultiplayerSynchronizer::new(config).public_visibility(false);
+            Instance::new("Bad", Unit::default()).child(Instance::new("Sync", sync))
+        })
+    };
+    let (mut lan, ids) = lan(1);
+    for peer in [SERVER, ids[0]] {
+        let scene = lan.scene(peer);
+        scene.add("Bads", Group).unwrap();
+        let spawner = MultiplayerSpawner::new("../Bads").scene(&scene_of());
+        scene.add("BadSpawner", spawner).unwrap();
+    }
+    lan.scene(SERVER).add_instance("Bads", scene_of().instantiate()).unwrap();
+    lan.settle();
+    let errors = failures(&mut lan);
+    assert_eq!(
+        errors.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["Bads/Bad/Sync: property \".:no_such_property\": there is no such property"]
+    );
+    sync_of(&mut lan, SERVER, "Bads/Bad/Sync").set_public_visibility(true);
+    lan.settle();
+    assert!(lan.scene(ids[0]).find("Bads/Bad").is_err());
+}
+
+#[test]
+fn packet_sizes_have_a_least_value() {
+    let (mut lan, _) = lan(0);
+    let multiplayer = lan.scene(SERVER).multiplayer_mut();
+    let error = multiplayer.set_max_sync_packet_size(127).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "max_sync_packet_size = 127 is less than 128: a packet would hold next to nothing"
+    );
+    assert!(multiplayer.set_max_delta_packet_size(128).is_ok());
+    assert_eq!(multiplayer.max_sync_packet_size(), 1350);
+}

@@ -1,0 +1,14 @@
+//! Replication between mp's own sides: what the recordings of Godot do not show.
+#![allow(missing_docs, unreachable_pub, reason = "a test")]
+
+mod cost;
+mod delta;
+mod early;
+mod errors;
+mod game;
+mod interest;
+mod pause;
+mod spawn;
+mod strangers;
+mod sync;
+mod visibility;
