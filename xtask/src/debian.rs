@@ -1,5 +1,5 @@
-//! Debian's Godot 4, unpacked into a folder with all its libraries. apt resolves and verifies the packages with a
-//! configuration of its own, so nothing on the system changes.
+//! Programs of Debian (Godot 4, nginx), each unpacked into a folder with all its libraries. apt resolves and verifies the packages
+//! with a configuration of its own, so nothing on the system changes.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -8,19 +8,34 @@ use std::process::Command;
 
 use crate::workspace::quiet;
 
-/// The program `folder/godot`; unpacks it first where it is not there yet.
+/// A program of a package.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Program {
+    /// The package, and the name of the program.
+    pub(crate) name: &'static str,
+    /// Where it lies in the package.
+    path: &'static str,
+    /// What there is to fetch.
+    size: &'static str,
+}
+
+pub(crate) const GODOT: Program = Program { name: "godot", path: "bin/godot", size: "160 MB" };
+pub(crate) const NGINX: Program = Program { name: "nginx", path: "sbin/nginx", size: "10 MB" };
+
+/// The program `wanted` in `folder`; unpacks it first where it is not there yet.
 ///
 /// # Errors
 ///
 /// Where this is no machine with apt and a Debian mirror, or fetching fails.
-pub(crate) fn godot(folder: &Path) -> Result<PathBuf, String> {
-    let program = folder.join("godot");
+pub(crate) fn unpacked(wanted: Program, folder: &Path) -> Result<PathBuf, String> {
+    let Program { name, size, .. } = wanted;
+    let program = folder.join(name);
     if program.is_file() {
         return Ok(program);
     }
     let mirror =
         mirror(&apt_sources()).ok_or("this machine's apt sources name no Debian mirror")?;
-    eprintln!("fetching Debian's Godot 4 and its libraries from {mirror} (about 160 MB) ...");
+    eprintln!("fetching Debian's {name} and its libraries from {mirror} (about {size}) ...");
     // Everything happens beside the folder, which appears only when it is complete.
     let partial = folder.with_extension("partial");
     let io = |e: std::io::Error| format!("{}: {e}", partial.display());
@@ -28,11 +43,11 @@ pub(crate) fn godot(folder: &Path) -> Result<PathBuf, String> {
         fs::remove_dir_all(&partial).map_err(io)?;
     }
     let apt = Apt::new(&partial.join("apt"), &mirror).map_err(io)?;
-    for package in apt.download("godot")? {
+    for package in apt.download(name)? {
         quiet(Command::new("dpkg").arg("-x").arg(package).arg(partial.join("root")))?;
     }
     fs::remove_dir_all(partial.join("apt")).map_err(io)?;
-    write_wrapper(&partial)?;
+    write_wrapper(wanted, &partial)?;
     if folder.exists() {
         fs::remove_dir_all(folder).map_err(io)?;
     }
@@ -115,9 +130,9 @@ fn is_debian(uri: &str) -> bool {
     uri.contains("://") && uri.trim_end_matches('/').ends_with("/debian")
 }
 
-/// Writes `folder/godot`, which runs the unpacked Godot with the libraries and the loader unpacked with it, as the
-/// system's own may be older.
-fn write_wrapper(folder: &Path) -> Result<(), String> {
+/// Writes the program that runs the unpacked one with the libraries and the loader unpacked with it, as the system's own may be
+/// older.
+fn write_wrapper(wanted: Program, folder: &Path) -> Result<(), String> {
     let lib = folder.join("root/usr/lib");
     let folders = fs::read_dir(&lib).map_err(|e| format!("{}: {e}", lib.display()))?;
     let libraries = folders
@@ -132,13 +147,13 @@ fn write_wrapper(folder: &Path) -> Result<(), String> {
         .find(|name| name.starts_with("ld-linux"))
         .ok_or_else(|| format!("no loader in {}", libraries.display()))?;
     let triple = libraries.file_name().unwrap_or_default().to_string_lossy();
-    let program = folder.join("godot");
+    let (program, path) = (folder.join(wanted.name), wanted.path);
     let script = format!(
         "#!/bin/sh\n\
-         # Godot as unpacked from its package, with its own loader and libraries.\n\
+         # As unpacked from its package, with its own loader and libraries.\n\
          usr=$(dirname \"$(readlink -f \"$0\")\")/root/usr\n\
          lib=$usr/lib/{triple}\n\
-         exec \"$lib/{loader}\" --library-path \"$lib:$lib/pulseaudio\" \"$usr/bin/godot\" \"$@\"\n"
+         exec \"$lib/{loader}\" --library-path \"$lib:$lib/pulseaudio\" \"$usr/{path}\" \"$@\"\n"
     );
     let io = |e: std::io::Error| format!("{}: {e}", program.display());
     fs::write(&program, script).map_err(io)?;

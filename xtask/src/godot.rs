@@ -53,14 +53,15 @@ fn search() -> Result<(PathBuf, String), String> {
             return Ok((path, version));
         }
     }
-    let path = debian::godot(&workspace::target().join("godot")).map_err(|why| {
+    let path = debian::unpacked(debian::GODOT, &workspace::target().join("godot")).map_err(|why| {
         format!("there is no Godot 4 on PATH, and Debian's cannot be fetched: {why}\nSet GODOT to the path of a Godot 4 binary (https://godotengine.org/download)")
     })?;
     let version = version(&path)?;
     Ok((path, version))
 }
 
-fn on_path(name: &str) -> Option<PathBuf> {
+/// A program by this name.
+pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
     env::split_paths(&env::var_os("PATH")?)
         .map(|folder| folder.join(name))
         .find(|path| path.is_file())

@@ -376,8 +376,12 @@ impl std::fmt::Display for Tally {
     }
 }
 
-/// What `mp-server cert` makes.
-fn make_certificate() -> Result<[PathBuf; 2], String> {
+/// What `mp-server cert` makes: a certificate and its key.
+///
+/// # Errors
+///
+/// When it makes none.
+pub(crate) fn make_certificate() -> Result<[PathBuf; 2], String> {
     let folder = workspace::target().join("interop/tls");
     if folder.exists() {
         fs::remove_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;

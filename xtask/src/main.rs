@@ -7,6 +7,7 @@ mod godot;
 mod interop;
 mod one_room;
 mod process;
+mod proxy;
 mod round;
 mod steps;
 mod suite;
@@ -52,6 +53,10 @@ enum Command {
     Bench(BenchArgs),
     /// Lets Godot players on ENet and on WebSocket and Rust clients on both meet in one mp-server.
     OneRoom,
+    /// Lets Godot players come over TLS to an nginx in front of mp-server, which knows them by X-Forwarded-For.
+    ///
+    /// Uses the nginx on PATH, else Debian's, unpacked under target/nginx (10 MB to fetch, nothing is installed).
+    Proxy,
     /// Prints the path and version of the Godot that the tests use, and fetches it where there is none.
     Godot,
 }
@@ -81,6 +86,9 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::bench(&args),
         Command::OneRoom => godot::find().and_then(|godot| one_room::play(&godot)).map(|done| {
             println!("one room: {done}");
+        }),
+        Command::Proxy => godot::find().and_then(|godot| proxy::play(&godot)).map(|done| {
+            println!("proxy: {done}");
         }),
         Command::Godot => godot::find().map(|godot| println!("{}", godot.path.display())),
     };

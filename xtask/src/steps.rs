@@ -8,6 +8,7 @@ use crate::godot::{self, Godot};
 use crate::interop::{self, InteropArgs, Role, Transport};
 use crate::one_room;
 use crate::process::now;
+use crate::proxy;
 use crate::suite::Suite;
 use crate::workspace::{cargo, run};
 
@@ -82,6 +83,7 @@ fn tests(steps: &mut Steps) {
         steps.interop(&name, &godot, args);
     }
     steps.with_godot("one room", &godot, one_room::play);
+    steps.with_godot("nginx in front", &godot, proxy::play);
     for role in [Role::Server, Role::Client] {
         let name = format!("planted fault, {}", role.name());
         let args = InteropArgs { role, planted_fault: true, ..InteropArgs::new() };
