@@ -1,5 +1,5 @@
-//! Programs of Debian (Godot 4, nginx), each unpacked into a folder with all its libraries. apt resolves and verifies the packages
-//! with a configuration of its own, so nothing on the system changes.
+//! Debian's packages, unpacked into folders: programs (Godot 4, nginx) with all their libraries, and the ENet that Debian links.
+//! apt resolves and verifies them with a configuration of its own, so nothing on the system changes.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -36,23 +36,66 @@ pub(crate) fn unpacked(wanted: Program, folder: &Path) -> Result<PathBuf, String
     let mirror =
         mirror(&apt_sources()).ok_or("this machine's apt sources name no Debian mirror")?;
     eprintln!("fetching Debian's {name} and its libraries from {mirror} (about {size}) ...");
-    // Everything happens beside the folder, which appears only when it is complete.
+    let finish = |partial: &Path| write_wrapper(wanted, partial);
+    unpack(folder, &mirror, SUITE, |apt| apt.download(name), finish)?;
+    Ok(program)
+}
+
+/// The folders of ENet's headers and of its library.
+pub(crate) struct Enet {
+    pub(crate) include: PathBuf,
+    pub(crate) library: PathBuf,
+}
+
+/// The ENet of this machine's own suite below `folder`, which links with this machine's C library; unpacks it first where it is
+/// not there yet.
+///
+/// # Errors
+///
+/// Where this is no machine with apt and a Debian mirror, or fetching fails.
+pub(crate) fn enet(folder: &Path) -> Result<Enet, String> {
+    if !folder.join("root").is_dir() {
+        let mirror =
+            mirror(&apt_sources()).ok_or("this machine's apt sources name no Debian mirror")?;
+        let suite = codename(&fs::read_to_string("/etc/os-release").unwrap_or_default());
+        let suite = suite.unwrap_or_else(|| "stable".to_owned());
+        eprintln!("fetching Debian's ENet ({suite}) from {mirror} ...");
+        unpack(folder, &mirror, &suite, |apt| apt.download_alone("libenet"), |_| Ok(()))?;
+    }
+    let lib = folder.join("root/usr/lib");
+    let folders = fs::read_dir(&lib).map_err(|e| format!("{}: {e}", lib.display()))?;
+    let library = folders
+        .flatten()
+        .map(|entry| entry.path())
+        .find(|library| library.join("libenet.so").is_file())
+        .ok_or_else(|| format!("no libenet.so below {}", lib.display()))?;
+    Ok(Enet { include: folder.join("root/usr/include"), library })
+}
+
+/// Unpacks what `download` brings into `folder/root` and lets `finish` add to it. Everything happens beside the folder, which
+/// appears only when it is complete.
+fn unpack(
+    folder: &Path,
+    mirror: &str,
+    suite: &str,
+    download: impl FnOnce(&Apt) -> Result<Vec<PathBuf>, String>,
+    finish: impl FnOnce(&Path) -> Result<(), String>,
+) -> Result<(), String> {
     let partial = folder.with_extension("partial");
     let io = |e: std::io::Error| format!("{}: {e}", partial.display());
     if partial.exists() {
         fs::remove_dir_all(&partial).map_err(io)?;
     }
-    let apt = Apt::new(&partial.join("apt"), &mirror).map_err(io)?;
-    for package in apt.download(name)? {
+    let apt = Apt::new(&partial.join("apt"), mirror, suite).map_err(io)?;
+    for package in download(&apt)? {
         quiet(Command::new("dpkg").arg("-x").arg(package).arg(partial.join("root")))?;
     }
     fs::remove_dir_all(partial.join("apt")).map_err(io)?;
-    write_wrapper(wanted, &partial)?;
+    finish(&partial)?;
     if folder.exists() {
         fs::remove_dir_all(folder).map_err(io)?;
     }
-    fs::rename(&partial, folder).map_err(io)?;
-    Ok(program)
+    fs::rename(&partial, folder).map_err(io)
 }
 
 /// An apt that knows one mirror, has nothing installed and keeps all its files in one folder.
@@ -61,14 +104,14 @@ struct Apt {
 }
 
 impl Apt {
-    fn new(folder: &Path, mirror: &str) -> std::io::Result<Self> {
+    fn new(folder: &Path, mirror: &str, suite: &str) -> std::io::Result<Self> {
         fs::create_dir_all(folder.join("lists/partial"))?;
         fs::create_dir_all(folder.join("cache/archives/partial"))?;
         fs::write(folder.join("status"), "")?;
         let keyring = KEYRINGS.iter().find(|keyring| Path::new(keyring).is_file());
         let signed_by =
             keyring.map(|keyring| format!("[signed-by={keyring}] ")).unwrap_or_default();
-        fs::write(folder.join("sources.list"), format!("deb {signed_by}{mirror} {SUITE} main\n"))?;
+        fs::write(folder.join("sources.list"), format!("deb {signed_by}{mirror} {suite} main\n"))?;
         Ok(Self { folder: folder.to_path_buf() })
     }
 
@@ -76,11 +119,28 @@ impl Apt {
     fn download(&self, package: &str) -> Result<Vec<PathBuf>, String> {
         quiet(self.get().arg("update"))?;
         quiet(self.get().args(["install", "--yes", "--download-only", package]))?;
-        let archives = self.folder.join("cache/archives");
-        let files = fs::read_dir(&archives).map_err(|e| format!("{}: {e}", archives.display()))?;
-        let is_package =
-            |path: &PathBuf| path.extension().is_some_and(|extension| extension == "deb");
-        Ok(files.flatten().map(|entry| entry.path()).filter(is_package).collect())
+        packages(&self.folder.join("cache/archives"))
+    }
+
+    /// The development files of `library` and the library itself, without what else they depend on.
+    fn download_alone(&self, library: &str) -> Result<Vec<PathBuf>, String> {
+        quiet(self.get().arg("update"))?;
+        let download = |package: &str| {
+            quiet(self.get().args(["download", package]).current_dir(&self.folder))?;
+            packages(&self.folder)
+        };
+        for package in download(&format!("{library}-dev"))? {
+            let mut command = Command::new("dpkg-deb");
+            command.arg("-f").arg(package).arg("Depends");
+            let output = command.output().map_err(|e| format!("cannot run dpkg-deb: {e}"))?;
+            let depends = String::from_utf8_lossy(&output.stdout).into_owned();
+            for name in depends.split(',').filter_map(|name| name.split_whitespace().next()) {
+                if name.starts_with(library) {
+                    download(name)?;
+                }
+            }
+        }
+        packages(&self.folder)
     }
 
     fn get(&self) -> Command {
@@ -101,6 +161,19 @@ impl Apt {
         command.env("LC_ALL", "C");
         command
     }
+}
+
+/// The packages in a folder.
+fn packages(folder: &Path) -> Result<Vec<PathBuf>, String> {
+    let files = fs::read_dir(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    let is_package = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "deb");
+    Ok(files.flatten().map(|entry| entry.path()).filter(is_package).collect())
+}
+
+/// The suite in the text of `/etc/os-release`.
+fn codename(os_release: &str) -> Option<String> {
+    let line = os_release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="))?;
+    Some(line.trim_matches('"').to_owned()).filter(|name| !name.is_empty())
 }
 
 /// The text of this machine's apt sources, in both of apt's formats.
@@ -179,6 +252,13 @@ mod tests {
         assert_eq!(mirror(fields).as_deref(), Some("http://two.example/debian/"));
         let line = "deb-src http://src.example/debian sid main\ndeb [arch=amd64 signed-by=/k] https://three.example/debian bookworm main\n";
         assert_eq!(mirror(line).as_deref(), Some("https://three.example/debian"));
+    }
+
+    #[test]
+    fn the_suite_is_the_machines_own() {
+        let text = "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nVERSION_CODENAME=bookworm\nID=debian\n";
+        assert_eq!(codename(text).as_deref(), Some("bookworm"));
+        assert_eq!(codename("VERSION_CODENAME=\nID=debian\n"), None);
     }
 
     #[test]

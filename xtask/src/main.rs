@@ -1,7 +1,8 @@
-//! The project's own commands: `cargo xtask test`, `ci`, `interop`, `bench`, `godot`.
+//! The project's own commands: `cargo xtask test`, `ci`, `interop`, `enet`, `bench`, `godot`.
 
 mod bench;
 mod debian;
+mod enet;
 mod example;
 mod godot;
 mod interop;
@@ -18,6 +19,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use bench::BenchArgs;
+use enet::EnetArgs;
 use interop::InteropArgs;
 
 /// The project's own commands.
@@ -57,6 +59,12 @@ enum Command {
     ///
     /// Uses the nginx on PATH, else Debian's, unpacked under target/nginx (10 MB to fetch, nothing is installed).
     Proxy,
+    /// Plays sessions of mp with C ENet over a network that loses datagrams.
+    ///
+    /// Fetches Debian's ENet (unpacked under target/enet, nothing is installed), compiles interop/enet/peer.c with it (needs
+    /// cc) and plays every combination of role, compression, checksum and loss from 0 to 30 %, bandwidth limits, the packet
+    /// throttle and every kind of goodbye. Fails when something of that did not happen.
+    Enet(EnetArgs),
     /// Prints the path and version of the Godot that the tests use, and fetches it where there is none.
     Godot,
 }
@@ -74,6 +82,7 @@ Examples:
   cargo xtask interop --scenario hello --scenario calls
   cargo xtask interop --suite ../my-suite --compression range
   cargo xtask interop --role client
+  cargo xtask enet --seconds 600
   cargo xtask interop --planted-fault
   cargo xtask interop --self-check --transport ws
   cargo xtask bench --quick --only echo --only relay";
@@ -90,6 +99,7 @@ fn main() -> ExitCode {
         Command::Proxy => godot::find().and_then(|godot| proxy::play(&godot)).map(|done| {
             println!("proxy: {done}");
         }),
+        Command::Enet(args) => enet::run(&args).map(drop),
         Command::Godot => godot::find().map(|godot| println!("{}", godot.path.display())),
     };
     match done {

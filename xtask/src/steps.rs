@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::bench::{self, BenchArgs};
+use crate::enet::{self, EnetArgs};
 use crate::example;
 use crate::godot::{self, Godot};
 use crate::interop::{self, InteropArgs, Role, Transport};
@@ -89,6 +90,7 @@ fn tests(steps: &mut Steps) {
         let args = InteropArgs { role, planted_fault: true, ..InteropArgs::new() };
         steps.interop(&name, &godot, args);
     }
+    steps.run("C ENet", || enet::run(&EnetArgs::default()));
     steps.with_godot("README", &godot, example::readme);
     steps.with_godot("example arena", &godot, example::arena);
     if let Some(folder) = Suite::additional_folder() {

@@ -1,0 +1,66 @@
+//! `cargo xtask enet`: sessions with C ENet, which is fetched, compiled with our C program and led by mp-interop-enet.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use clap::Args;
+
+use crate::{debian, workspace};
+
+/// Options of `cargo xtask enet`.
+#[derive(Args, Clone)]
+pub(crate) struct EnetArgs {
+    /// How long all sessions last together, about
+    #[arg(long, value_name = "S", default_value_t = SECONDS)]
+    pub(crate) seconds: u64,
+    /// What the losses come from
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
+impl Default for EnetArgs {
+    fn default() -> Self {
+        Self { seconds: SECONDS, seed: 1 }
+    }
+}
+
+/// Builds both sides and plays all sessions.
+///
+/// # Errors
+///
+/// When something that is needed is missing, or a session fails.
+pub(crate) fn run(args: &EnetArgs) -> Result<String, String> {
+    let peer = build_peer()?;
+    workspace::run(workspace::cargo().args(["build", "--quiet", "--package", DRIVER]))?;
+    let mut driver = Command::new(workspace::binary(DRIVER));
+    driver.arg("--peer").arg(peer);
+    driver.args(["--seconds", &args.seconds.to_string(), "--seed", &args.seed.to_string()]);
+    workspace::run(&mut driver)?;
+    Ok(format!("{} s", args.seconds))
+}
+
+/// Compiles the C program against Debian's ENet.
+fn build_peer() -> Result<PathBuf, String> {
+    let folder = workspace::target().join("enet");
+    let enet = debian::enet(&folder).map_err(|why| {
+        format!("Debian's ENet cannot be fetched: {why}\nIt needs a machine with apt and a Debian mirror in its sources")
+    })?;
+    let source = workspace::root().join("interop/enet/peer.c");
+    let program = folder.join("peer");
+    let mut compiler = Command::new("cc");
+    compiler.args(["-std=c99", "-D_DEFAULT_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror", "-I"]);
+    compiler.arg(enet.include).arg(&source).arg("-L").arg(&enet.library).arg("-lenet");
+    compiler.arg(format!("-Wl,-rpath,{}", enet.library.display())).arg("-o").arg(&program);
+    if Command::new("cc").arg("--version").output().is_err() {
+        return Err(
+            "there is no C compiler (cc); on Debian: apt-get install gcc libc6-dev".to_owned()
+        );
+    }
+    workspace::run(&mut compiler)?;
+    Ok(program)
+}
+
+const DRIVER: &str = "mp-interop-enet";
+
+/// As long as CI takes for it.
+const SECONDS: u64 = 120;
