@@ -85,10 +85,12 @@ struct Content {
     views: IndexSet<PeerId>,
 }
 
-impl<V: Place> InterestGrid<V> {
+impl InterestGrid<Vector2> {
     /// All layers: a synchronizer and a view that have one in common can meet.
     pub const EVERY_LAYER: u32 = u32::MAX;
+}
 
+impl<V: Place> InterestGrid<V> {
     /// A grid with cells of this size.
     ///
     /// # Panics

@@ -6,7 +6,7 @@ use mp_scene::prelude::*;
 
 use crate::game::*;
 
-const ALL: u32 = InterestGrid::<Vector2>::EVERY_LAYER;
+const ALL: u32 = InterestGrid::EVERY_LAYER;
 
 /// `count` hidden units in a row, 10 apart.
 fn row(lan: &mut mp_scene::testing::Lan, count: usize) -> Vec<NodeId> {

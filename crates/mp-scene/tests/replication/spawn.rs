@@ -1,5 +1,6 @@
 //! Announcing nodes.
 
+use mp_scene::Tree;
 use mp_scene::prelude::*;
 use mp_scene::replication::SpawnError;
 
@@ -175,7 +176,7 @@ fn what_a_peer_had_spawned_goes_with_it_and_leaves_no_error_behind() {
 fn a_node_gives_its_parts_away_when_it_enters() {
     struct Owned;
     impl Node for Owned {
-        fn enter_tree(&mut self, tree: &mut mp_scene::Tree, node: NodeId) {
+        fn enter_tree(&mut self, tree: &mut Tree, node: NodeId) {
             let owner = tree.name(node).and_then(|name| PeerId::new(name.parse().ok()?));
             let input = tree.children(node).next();
             if let (Some(owner), Some(input)) = (owner, input) {

@@ -1,6 +1,6 @@
 //! What SceneMultiplayer knows of replication, and how it says and hears it (Godot: `SceneReplicationInterface`).
 //!
-//! * `follow` keeps up with the tree: spawners, synchronizers and entities that come and go;
+//! * `follow` keeps up with the tree: synchronizers that come and go, and `spawners` with what they announce;
 //! * `visibility` settles who may see what;
 //! * `announce` says SPAWN and DESPAWN, `step` SYNC and DELTA;
 //! * `receive` hears them;
@@ -12,6 +12,7 @@
 mod announce;
 mod follow;
 mod receive;
+mod spawners;
 mod state;
 mod step;
 mod visibility;
