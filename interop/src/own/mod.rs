@@ -2,11 +2,14 @@
 
 mod calls;
 mod calls_nodes;
+mod containers;
 mod desk;
 mod goodbye;
 mod hello;
+mod nested;
 mod relay;
 mod room;
+mod ships;
 mod traffic;
 mod values;
 
@@ -19,6 +22,8 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario::new("relay", 2, relay::serve, relay::play),
     Scenario::new("traffic", 1, traffic::serve, traffic::play),
     Scenario::new("goodbye", 2, goodbye::serve, goodbye::play),
+    Scenario::new("nested", 2, nested::serve, nested::play),
+    Scenario::new("containers", 1, containers::serve, containers::play),
     Scenario::new("room", 2, room::serve, room::play).for_any_number(),
 ];
 
