@@ -1,0 +1,49 @@
+//! Programs that come and go of their own will, and a server that sends some away.
+
+use mp_core::PeerId;
+use mp_scene::{Branch, BranchBuilder};
+
+use super::{Act, Workload};
+use crate::dice::Dice;
+use crate::journal::{Ear, What};
+
+/// See [the module](self).
+#[derive(Debug, Default)]
+pub struct Churn;
+
+impl Workload for Churn {
+    fn equip(&mut self, builder: BranchBuilder, _ear: &Ear) -> BranchBuilder {
+        builder
+    }
+
+    fn act(&mut self, act: &mut Act<'_>) {
+        if !act.ear.is_server() {
+            act.leaves = act.rng.chance(LEAVES_PERMILLE);
+            return;
+        }
+        let multiplayer = act.branch.scene().multiplayer_mut();
+        if act.rng.chance(KICKS_PERMILLE) {
+            let peers: Vec<PeerId> = multiplayer.peers().collect();
+            if let Some(&peer) = act.rng.pick(&peers) {
+                act.ear.note(What::Kicks(peer));
+                multiplayer.disconnect_peer(peer);
+            }
+        }
+        if act.rng.chance(REFUSES_PERMILLE) {
+            let refuses = multiplayer.is_refusing_new_connections();
+            multiplayer.set_refuse_new_connections(!refuses);
+        }
+        act.leaves = act.rng.chance(CLOSES_PERMILLE);
+    }
+
+    fn settle(&mut self, server: Option<&mut Branch>) {
+        if let Some(branch) = server {
+            branch.scene().multiplayer_mut().set_refuse_new_connections(false);
+        }
+    }
+}
+
+const LEAVES_PERMILLE: u32 = 60;
+const KICKS_PERMILLE: u32 = 60;
+const REFUSES_PERMILLE: u32 = 30;
+const CLOSES_PERMILLE: u32 = 10;

@@ -1,0 +1,60 @@
+//! What the programs of a world do.
+//!
+//! A [`Workload`] gives each program nodes and hooks when it starts, and lets it do something now and then. What comes of it the
+//! hooks write into the journal, from which checkers know it.
+
+mod chatter;
+mod churn;
+mod entry;
+mod message;
+
+use mp_core::{PeerId, Rng};
+use mp_scene::{Branch, BranchBuilder};
+
+use crate::journal::{Ear, Run};
+use crate::plan::Plan;
+
+pub use chatter::{Chatter, Style};
+pub use churn::Churn;
+pub use entry::Entry;
+pub use message::{Audience, Lane, Message};
+
+/// One kind of things that programs do. A world has one of each, for all its programs.
+pub trait Workload {
+    /// Gives a program that starts what it needs.
+    fn equip(&mut self, builder: BranchBuilder, ear: &Ear) -> BranchBuilder;
+
+    /// A program starts under an id.
+    fn introduce(&mut self, _id: PeerId, _run: Run) {}
+
+    /// Lets a program do something. Not called any more when the world is to come to rest.
+    fn act(&mut self, act: &mut Act<'_>);
+
+    /// Undoes what would keep the world from coming to rest: called once, with the server's branch if there is one.
+    fn settle(&mut self, _server: Option<&mut Branch>) {}
+}
+
+/// A program that may do something.
+#[derive(Debug)]
+pub struct Act<'a> {
+    /// Its branch.
+    pub branch: &'a mut Branch,
+    /// Who it is.
+    pub ear: &'a Ear,
+    /// What it decides by.
+    pub rng: &'a mut Rng,
+    /// Set it to let the program leave.
+    pub leaves: bool,
+}
+
+/// The workloads of a plan.
+pub(crate) fn all(plan: &Plan) -> Vec<Box<dyn Workload>> {
+    let mut all: Vec<Box<dyn Workload>> = vec![Box::new(Chatter::new(plan.chatter))];
+    if plan.authenticates {
+        all.push(Box::new(Entry::new(plan.answers_late)));
+    }
+    if plan.churns {
+        all.push(Box::new(Churn));
+    }
+    all
+}

@@ -1,0 +1,94 @@
+//! What is to happen, by time.
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
+
+use mp_core::{Instant, Rng};
+
+/// Events by time; the generator decides between those of the same instant.
+#[derive(Debug)]
+pub(crate) struct Heap<E> {
+    entries: BinaryHeap<Reverse<Entry<E>>>,
+    rng: Rng,
+    count: u64,
+}
+
+#[derive(Debug)]
+struct Entry<E> {
+    at: Instant,
+    tie: u32,
+    /// For the one case in 2³² that two ties are equal.
+    number: u64,
+    event: E,
+}
+
+impl<E> Heap<E> {
+    /// Nothing is to happen.
+    pub(crate) fn new(rng: Rng) -> Self {
+        Self { entries: BinaryHeap::new(), rng, count: 0 }
+    }
+
+    /// `event` is to happen `at`.
+    pub(crate) fn push(&mut self, at: Instant, event: E) {
+        let tie = self.rng.next_u32();
+        self.count += 1;
+        self.entries.push(Reverse(Entry { at, tie, number: self.count, event }));
+    }
+
+    /// What happens next, unless that is after `until`.
+    pub(crate) fn pop(&mut self, until: Instant) -> Option<(Instant, E)> {
+        if self.entries.peek()?.0.at > until {
+            return None;
+        }
+        self.entries.pop().map(|Reverse(entry)| (entry.at, entry.event))
+    }
+}
+
+impl<E> Entry<E> {
+    const fn key(&self) -> (Instant, u32, u64) {
+        (self.at, self.tie, self.number)
+    }
+}
+
+impl<E> PartialEq for Entry<E> {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl<E> Eq for Entry<E> {}
+
+impl<E> PartialOrd for Entry<E> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<E> Ord for Entry<E> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.key().cmp(&other.key())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_orders_and_the_seed_breaks_ties() {
+        let order = |seed| {
+            let mut heap = Heap::new(Rng::from_number(seed));
+            for event in 0..20 {
+                heap.push(Instant::from_millis(5), event);
+            }
+            heap.push(Instant::from_millis(4), 99);
+            heap.push(Instant::from_millis(6), 100);
+            let until = Instant::from_millis(5);
+            std::iter::from_fn(|| heap.pop(until)).map(|(_, event)| event).collect::<Vec<_>>()
+        };
+        assert_eq!(order(1)[0], 99);
+        assert_eq!(order(1).len(), 21, "what is later waits");
+        assert_eq!(order(1), order(1));
+        assert_ne!(order(1), order(2));
+    }
+}
