@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask test`, `ci`, `interop`, `enet`, `bench`, `godot`.
+//! The project's own commands: `cargo xtask test`, `ci`, `interop`, `enet`, `bench`, `worlds`, `sim-faults`, `godot`.
 
 mod bench;
 mod debian;
@@ -13,6 +13,7 @@ mod round;
 mod steps;
 mod suite;
 mod workspace;
+mod worlds;
 
 use std::process::ExitCode;
 
@@ -21,6 +22,7 @@ use clap::{Parser, Subcommand};
 use bench::BenchArgs;
 use enet::EnetArgs;
 use interop::InteropArgs;
+use worlds::{FaultsArgs, WorldsArgs};
 
 /// The project's own commands.
 #[derive(Parser)]
@@ -38,7 +40,8 @@ enum Command {
     /// faults, the examples, and an additional suite folder, when there is one ($MP_INTEROP_SUITE, or the folder beside
     /// the project). All steps run even when one fails; the summary at the end says which.
     Test,
-    /// Formatting, lints and documentation without a warning, then everything `test` does, and a smoke test of the benchmarks.
+    /// Formatting, lints and documentation without a warning, then everything `test` does, two minutes of simulated worlds, and a smoke test
+    /// of the benchmarks.
     Ci,
     /// Plays scenarios with real Godot processes on one side and mp on the other.
     ///
@@ -65,6 +68,14 @@ enum Command {
     /// cc) and plays every combination of role, compression, checksum and loss from 0 to 30 %, bandwidth limits, the packet
     /// throttle and every kind of goodbye. Fails when something of that did not happen.
     Enet(EnetArgs),
+    /// Simulates whole worlds with mp-sim for two minutes, or as long as you say.
+    ///
+    /// See docs/SIMULATION.md. `cargo run --release -p mp-sim -- --help` explains the program itself.
+    Worlds(WorldsArgs),
+    /// Plants faults in a copy of the sources, one after the other, and fails when mp-sim does not find each.
+    ///
+    /// The copy and its build are in target/sim-faults; the faults are listed in xtask/src/worlds/faults.rs.
+    SimFaults(FaultsArgs),
     /// Prints the path and version of the Godot that the tests use, and fetches it where there is none.
     Godot,
 }
@@ -100,6 +111,8 @@ fn main() -> ExitCode {
             println!("proxy: {done}");
         }),
         Command::Enet(args) => enet::run(&args).map(drop),
+        Command::Worlds(args) => worlds::worlds(&args).map(drop),
+        Command::SimFaults(args) => worlds::sim_faults(&args),
         Command::Godot => godot::find().map(|godot| println!("{}", godot.path.display())),
     };
     match done {

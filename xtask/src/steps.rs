@@ -12,6 +12,7 @@ use crate::process::now;
 use crate::proxy;
 use crate::suite::Suite;
 use crate::workspace::{cargo, run};
+use crate::worlds::{self, WorldsArgs};
 
 /// All tests.
 ///
@@ -46,6 +47,7 @@ pub(crate) fn ci() -> Result<(), String> {
         Ok("no warning".to_owned())
     });
     tests(&mut steps);
+    steps.run("simulated worlds", || worlds::worlds(&WorldsArgs::ci()));
     steps.run("benchmarks run", || {
         bench::bench(&BenchArgs::smoke())?;
         Ok("mp's own contenders, every delivery checked".to_owned())

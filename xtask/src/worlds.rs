@@ -1,0 +1,175 @@
+//! `cargo xtask worlds` and `sim-faults`: worlds of mp-sim, and whether their checkers find faults that are planted in a copy.
+
+mod faults;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use clap::Args;
+
+use crate::workspace::{binary, cargo, root, run, shown, target};
+use faults::{FAULTS, Fault};
+
+/// How long to simulate worlds.
+#[derive(Args)]
+pub(crate) struct WorldsArgs {
+    /// Seconds of wall time
+    #[arg(long, value_name = "S", default_value_t = 120)]
+    seconds: u64,
+
+    /// The first seed
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    from: u64,
+}
+
+/// Which faults to plant.
+#[derive(Args)]
+pub(crate) struct FaultsArgs {
+    /// Only these, by name
+    #[arg(long, value_name = "NAME")]
+    fault: Vec<String>,
+
+    /// Seeds within which each must be found
+    #[arg(long, value_name = "K", default_value_t = 1_000)]
+    seeds: u64,
+}
+
+impl WorldsArgs {
+    /// What `ci` does.
+    pub(crate) fn ci() -> Self {
+        Self { seconds: 120, from: 0 }
+    }
+}
+
+/// Simulates as many worlds as the time allows.
+///
+/// # Errors
+///
+/// When a checker objects, or mp-sim cannot be built.
+pub(crate) fn worlds(args: &WorldsArgs) -> Result<String, String> {
+    run(cargo().args(["build", "--release", "--quiet", "--package", "mp-sim"]))?;
+    let mut command = Command::new(target().join("release/mp-sim"));
+    command.args(["--seeds", "1000000000"]);
+    command.args(["--from", &args.from.to_string(), "--seconds", &args.seconds.to_string()]);
+    let (is_clean, last) = hunt(&mut command)?;
+    if is_clean { Ok(last) } else { Err(last) }
+}
+
+/// Plants each fault in a copy of the workspace and lets mp-sim look for it.
+///
+/// # Errors
+///
+/// When one is not found, or cannot be planted.
+pub(crate) fn sim_faults(args: &FaultsArgs) -> Result<(), String> {
+    let chosen: Vec<&Fault> = match &args.fault[..] {
+        [] => FAULTS.iter().collect(),
+        names => names.iter().map(|name| faults::named(name)).collect::<Result<_, _>>()?,
+    };
+    let copy = Copy::make()?;
+    println!("== without a fault");
+    let (is_clean, last) = hunt(copy.mp_sim()?.args(["--seeds", "100"]))?;
+    if !is_clean {
+        return Err(format!("mp-sim finds something where nothing is planted: {last}"));
+    }
+    let mut missed = Vec::new();
+    let mut table = Vec::new();
+    for fault in chosen {
+        println!("== {}: {}", fault.name, fault.what);
+        copy.plant(fault)?;
+        let found = hunt(copy.mp_sim()?.args(["--seeds", &args.seeds.to_string()]));
+        copy.restore(fault)?;
+        let (is_clean, last) = found?;
+        table.push(format!(
+            "{:<8}{:<24}{last}",
+            if is_clean { "MISSED" } else { "found" },
+            fault.name
+        ));
+        if is_clean {
+            missed.push(fault.name);
+        }
+    }
+    println!("== summary\n{}", table.join("\n"));
+    if missed.is_empty() {
+        println!("all {} planted faults were found", table.len());
+        return Ok(());
+    }
+    Err(format!("not found within {} seeds: {}", args.seeds, missed.join(", ")))
+}
+
+/// Runs a hunt with its output on the terminal; whether it was clean, and what it says at the end.
+fn hunt(command: &mut Command) -> Result<(bool, String), String> {
+    let shown = shown(command);
+    let output = command.stderr(Stdio::inherit()).output();
+    let output = output.map_err(|error| format!("cannot run {shown}: {error}"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    print!("{text}");
+    let failed = text.lines().find(|line| line.trim_start().starts_with("FAILED"));
+    match output.status.code() {
+        Some(0) => Ok((true, text.lines().last().unwrap_or_default().to_owned())),
+        Some(1) => {
+            let seed = text.lines().next().and_then(|line| line.split(':').next());
+            let why = failed.unwrap_or_default().trim();
+            Ok((false, format!("{}: {why}", seed.unwrap_or_default())))
+        }
+        _ => Err(format!("{shown}: {}", output.status)),
+    }
+}
+
+/// A copy of the workspace's sources under the target folder.
+struct Copy {
+    tree: PathBuf,
+}
+
+impl Copy {
+    /// Copies what has changed since the last time, so that little is built anew.
+    fn make() -> Result<Self, String> {
+        let tree = target().join("sim-faults/tree");
+        let mut list = Command::new("git");
+        list.current_dir(root()).args(["ls-files", "--cached", "--others", "--exclude-standard"]);
+        let listed = list.output().map_err(|error| format!("cannot run git: {error}"))?;
+        let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+        let is_source =
+            |path: &&str| [".rs", ".toml", ".lock"].iter().any(|end| path.ends_with(end));
+        for path in listed.lines().filter(is_source) {
+            let Ok(text) = fs::read_to_string(root().join(path)) else { continue };
+            write_if_changed(&tree.join(path), &text)?;
+        }
+        Ok(Self { tree })
+    }
+
+    fn plant(&self, fault: &Fault) -> Result<(), String> {
+        let text = fault.planted_in(&read(&root().join(fault.file))?)?;
+        write_if_changed(&self.tree.join(fault.file), &text)
+    }
+
+    fn restore(&self, fault: &Fault) -> Result<(), String> {
+        write_if_changed(&self.tree.join(fault.file), &read(&root().join(fault.file))?)
+    }
+
+    /// The program, built from the copy as it is now.
+    fn mp_sim(&self) -> Result<Command, String> {
+        let build = target().join("sim-faults/build");
+        let mut command = cargo();
+        command.current_dir(&self.tree).env("CARGO_TARGET_DIR", &build);
+        // A planted fault may leave something unused.
+        command.env("RUSTFLAGS", "--cap-lints=allow");
+        run(command.args(["build", "--release", "--quiet", "--package", "mp-sim"]))?;
+        let name = binary("mp-sim");
+        Ok(Command::new(build.join("release").join(name.file_name().unwrap_or_default())))
+    }
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn write_if_changed(path: &Path, text: &str) -> Result<(), String> {
+    if fs::read_to_string(path).is_ok_and(|old| old == text) {
+        return Ok(());
+    }
+    let folder = path.parent().unwrap_or(path);
+    fs::create_dir_all(folder)
+        .and_then(|()| fs::write(path, text))
+        .map_err(|error| format!("{}: {error}", path.display()))
+}

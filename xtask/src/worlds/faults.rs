@@ -1,0 +1,116 @@
+//! Faults to plant: each is one place in the code, and what to write there instead.
+
+/// A fault to plant.
+pub(super) struct Fault {
+    pub(super) name: &'static str,
+    /// What it does.
+    pub(super) what: &'static str,
+    /// Where, below the workspace's root.
+    pub(super) file: &'static str,
+    /// The text to replace; it must stand there once.
+    right: &'static str,
+    wrong: &'static str,
+}
+
+/// Every fault that can be planted.
+pub(super) const FAULTS: &[Fault] = &[
+    Fault {
+        name: "lost-place",
+        what: "a batch that a full mailbox gives back to the branch goes to the end of its queue",
+        file: "crates/mp-scene/src/outbox.rs",
+        right: "self.waiting.push_front(message);",
+        wrong: "self.waiting.push_back(message);",
+    },
+    Fault {
+        name: "acknowledged-unread",
+        what: "reliable commands for which there is no room are acknowledged all the same",
+        file: "crates/mp-transport-enet/src/proto/receive.rs",
+        right: "if outcome == Outcome::Taken && self.acknowledges(&command) {",
+        wrong: "if self.acknowledges(&command) {",
+    },
+    Fault {
+        name: "taken-twice",
+        what: "unsequenced packets are not remembered, so that copies are delivered",
+        file: "crates/mp-transport-enet/src/proto/receive.rs",
+        right: "} else if self.unsequenced.accept(*group) {",
+        wrong: "} else if self.unsequenced.accept(*group) || true {",
+    },
+    Fault {
+        name: "unmentioned-leaver",
+        what: "the server does not tell the others that a peer has left",
+        file: "crates/mp-scene/src/scene_multiplayer/mod.rs",
+        right: "self.send_message(&SceneMessage::DelPeer(peer), other);",
+        wrong: "let _ = other;",
+    },
+    Fault {
+        name: "held-for-ever",
+        what: "links that were held because a branch was busy are not released",
+        file: "crates/mp-core/src/endpoint.rs",
+        right: "self.hold_links(branch, false);",
+        wrong: "let _ = branch;",
+    },
+    Fault {
+        name: "hasty-goodbye",
+        what: "who leaves does not wait until what it said has been acknowledged",
+        file: "crates/mp-transport-enet/src/proto/peer.rs",
+        right: "if self.state == State::DisconnectLater && self.sender.is_idle() {",
+        wrong: "if self.state == State::DisconnectLater {",
+    },
+    Fault {
+        name: "unannounced-caller",
+        what: "relayed packets do not wait for the announcement of their sender",
+        file: "crates/mp-scene/src/scene_multiplayer/receive.rs",
+        right: "if self.peers.contains(from) || self.quirks.unannounced_senders {",
+        wrong: "if self.peers.contains(from) || true {",
+    },
+    Fault {
+        name: "anybodys-orders",
+        what: "methods that only the authority may call can be called by everybody",
+        file: "crates/mp-scene/src/scene_multiplayer/receive.rs",
+        right: "RpcMode::Authority => tree.multiplayer_authority(node) == Some(sender),",
+        wrong: "RpcMode::Authority => true,",
+    },
+];
+
+/// The fault called `name`.
+///
+/// # Errors
+///
+/// When there is none.
+pub(super) fn named(name: &str) -> Result<&'static Fault, String> {
+    let names = || FAULTS.iter().map(|fault| fault.name).collect::<Vec<_>>().join(", ");
+    let fault = FAULTS.iter().find(|fault| fault.name == name);
+    fault.ok_or_else(|| format!("there is no fault {name:?}; there are {}", names()))
+}
+
+impl Fault {
+    /// The text of its file with the fault in it.
+    ///
+    /// # Errors
+    ///
+    /// When the code it replaces is not there once.
+    pub(super) fn planted_in(&self, text: &str) -> Result<String, String> {
+        match text.matches(self.right).count() {
+            1 => Ok(text.replacen(self.right, self.wrong, 1)),
+            count => Err(format!(
+                "the fault {:?} cannot be planted: {:?} stands {count} times in {}; adapt xtask/src/worlds/faults.rs",
+                self.name, self.right, self.file
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workspace::root;
+
+    #[test]
+    fn every_fault_fits_the_code() {
+        for fault in FAULTS {
+            let text = std::fs::read_to_string(root().join(fault.file)).unwrap();
+            let planted = fault.planted_in(&text).unwrap_or_else(|error| panic!("{error}"));
+            assert_ne!(planted, text);
+        }
+    }
+}
