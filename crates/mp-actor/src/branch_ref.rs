@@ -15,7 +15,7 @@ use crate::branch::{BranchActor, Call};
 use crate::channel::{ChannelMessage, ChannelRef, open_channel};
 use crate::endpoint::{EndpointActor, EndpointRef};
 use crate::error::{CallError, ChannelError, Ended, StartError};
-use crate::home::WeakHome;
+use crate::home::{Home, WeakHome};
 use crate::limits::CALLS_WAITING_MAX;
 use crate::mail::{Attach, Close, control};
 use crate::peer::PeerRef;
@@ -118,25 +118,48 @@ impl BranchRef {
         P: MultiplayerPeer + Unpin + 'static,
         E: Into<TransportError>,
     {
-        let ended = || StartError::Ended(self.shared().ended().unwrap_or(Ended::Stopped));
-        let home = self.shared().home.upgrade().ok_or_else(ended)?;
-        let BranchCaller { shared, address } = self.0.caller.clone();
-        let (reply, answer) = oneshot::channel();
-        let arbiter = home.arbiter().clone();
-        arbiter.spawn_fn(move || {
-            let started = make().map_err(|error| StartError::Transport(error.into())).map(|peer| {
-                let id = EndpointId(next_number());
-                let mail = address.clone().recipient();
-                let endpoint =
-                    EndpointActor::start(id, peer, shared.id(), mail, shared.mailbox(), home);
-                let (mail, links) = (endpoint.clone().recipient(), endpoint.clone().recipient());
-                // It lies in the mailbox before the endpoint's first word.
-                control(&address, Attach { endpoint: id, mail, links });
-                EndpointRef { id, ask: endpoint.recipient() }
-            });
-            let _ = reply.send(started);
-        });
-        answer.await.map_err(|_| StartError::Panicked)?
+        self.start_endpoint(self.home()?, make).await
+    }
+
+    /// Serves the branch on the parts of one transport, each of which its `make` makes on a thread of its own that ends with
+    /// it (a single part: on the branch's thread). So several cores share the work of the sockets of one branch.
+    ///
+    /// ```
+    /// use mp_actor::prelude::*;
+    /// use mp_transport_enet::{EnetShards, ServerOptions};
+    ///
+    /// # fn game() -> Result<Branch, TreeError> { Branch::builder("/root/Game").build() }
+    /// # actix::System::new().block_on(async {
+    /// let shards = EnetShards::bind("127.0.0.1:0".parse()?, ServerOptions::default(), 2)?;
+    /// let server = mp_actor::branch(game).start().await?;
+    /// server.add_shards(shards.into_servers()).await?;
+    /// # server.close().await;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`], of the first part that does not start. The branch goes on, with those before it.
+    pub async fn add_shards<F, P, E>(
+        &self,
+        makes: impl IntoIterator<Item = F>,
+    ) -> Result<Vec<EndpointRef>, StartError>
+    where
+        F: FnOnce() -> Result<P, E> + Send + 'static,
+        P: MultiplayerPeer + Unpin + 'static,
+        E: Into<TransportError>,
+    {
+        let mut makes = makes.into_iter().peekable();
+        let Some(first) = makes.next() else { return Ok(Vec::new()) };
+        if makes.peek().is_none() {
+            return Ok(vec![self.add_endpoint(first).await?]);
+        }
+        let mut endpoints = Vec::new();
+        for make in std::iter::once(first).chain(makes) {
+            endpoints.push(self.start_endpoint(Home::new()?, make).await?);
+        }
+        Ok(endpoints)
     }
 
     /// Ends the branch in an orderly way, and waits for it: its links deliver what was accepted (for up to
@@ -175,6 +198,40 @@ impl BranchRef {
             dropped_auth_packets: self.shared().dropped_auth_packets.load(Ordering::Relaxed),
             failed_authentications: self.shared().failed_authentications.load(Ordering::Relaxed),
         }
+    }
+
+    /// The thread that the branch lives on.
+    fn home(&self) -> Result<Home, StartError> {
+        let ended = || StartError::Ended(self.shared().ended().unwrap_or(Ended::Stopped));
+        self.shared().home.upgrade().ok_or_else(ended)
+    }
+
+    async fn start_endpoint<P, E>(
+        &self,
+        home: Home,
+        make: impl FnOnce() -> Result<P, E> + Send + 'static,
+    ) -> Result<EndpointRef, StartError>
+    where
+        P: MultiplayerPeer + Unpin + 'static,
+        E: Into<TransportError>,
+    {
+        let BranchCaller { shared, address } = self.0.caller.clone();
+        let (reply, answer) = oneshot::channel();
+        let arbiter = home.arbiter().clone();
+        arbiter.spawn_fn(move || {
+            let started = make().map_err(|error| StartError::Transport(error.into())).map(|peer| {
+                let id = EndpointId(next_number());
+                let mail = address.clone().recipient();
+                let endpoint =
+                    EndpointActor::start(id, peer, shared.id(), mail, shared.mailbox(), home);
+                let (mail, links) = (endpoint.clone().recipient(), endpoint.clone().recipient());
+                // It lies in the mailbox before the endpoint's first word.
+                control(&address, Attach { endpoint: id, mail, links });
+                EndpointRef { id, ask: endpoint.recipient() }
+            });
+            let _ = reply.send(started);
+        });
+        answer.await.map_err(|_| StartError::Panicked)?
     }
 
     pub(crate) fn new(address: Addr<BranchActor>, shared: Arc<Shared>) -> Self {

@@ -216,6 +216,26 @@ where
         Ok(branch)
     }
 
+    /// Starts the branch as a server on the parts of one transport, each on a thread of its own: see
+    /// [`add_shards`](BranchRef::add_shards).
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`].
+    pub async fn serve_shards<M, P, E>(
+        self,
+        makes: impl IntoIterator<Item = M>,
+    ) -> Result<BranchRef, StartError>
+    where
+        M: FnOnce() -> Result<P, E> + Send + 'static,
+        P: MultiplayerPeer + Unpin + 'static,
+        E: Into<TransportError>,
+    {
+        let branch = self.start().await?;
+        branch.add_shards(makes).await?;
+        Ok(branch)
+    }
+
     /// Starts the branch as a client on the transport that `make` makes on the branch's thread, and waits until the session
     /// with its server stands (`connected_to_server`).
     ///

@@ -162,6 +162,10 @@ impl Args {
         store.map(Some).map_err(|error| error.to_string())
     }
 
+    pub(crate) fn shards(&self) -> usize {
+        self.shards.into()
+    }
+
     pub(crate) fn max_clients(&self) -> u16 {
         self.max_clients
     }

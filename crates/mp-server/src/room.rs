@@ -11,7 +11,7 @@ use std::rc::Rc;
 use mp_actor::{BranchRef, StartError};
 use mp_scene::{Branch, Scene, Signal, TreeError};
 use mp_tls::CertificateStore;
-use mp_transport_enet::{CreateError, EnetMultiplayerPeer};
+use mp_transport_enet::EnetShards;
 use mp_transport_ws::WebSocketMultiplayerPeer;
 use tokio::sync::oneshot;
 
@@ -63,14 +63,11 @@ async fn open(
     let room = mp_actor::branch(move || build(max_clients)).start().await.map_err(failure)?;
     let (mut enet, mut ws) = (None, None);
     if let Some(address) = addresses.enet {
-        let (tell, told) = oneshot::channel();
-        let serve = room.add_endpoint(move || -> Result<_, CreateError> {
-            let server = EnetMultiplayerPeer::create_async_server(address, enet_options)?;
-            let _ = tell.send(server.local_addr().unwrap_or(address));
-            Ok(server)
-        });
-        serve.await.map_err(failure)?;
-        enet = told.await.ok();
+        let shards = EnetShards::bind(address, enet_options, args.shards());
+        let shards = shards.map_err(|error| failure(StartError::Transport(error.into())))?;
+        enet = shards.local_addr().ok();
+        tracing::debug!(threads = shards.count(), "serving ENet");
+        room.add_shards(shards.into_servers()).await.map_err(failure)?;
     }
     if let Some(address) = addresses.ws {
         let (tell, told) = oneshot::channel();

@@ -55,6 +55,8 @@ mod packet_peer;
 mod peer;
 mod port;
 pub mod proto;
+#[cfg(feature = "tokio")]
+mod shards;
 #[cfg(feature = "testing")]
 pub mod testing;
 
@@ -65,3 +67,5 @@ pub use options::{ClientOptions, CreateError, ServerOptions};
 pub use packet_peer::{EnetPacketPeer, PeerSendError, TimeoutError};
 pub use peer::EnetMultiplayerPeer;
 pub use port::SocketStats;
+#[cfg(feature = "tokio")]
+pub use shards::EnetShards;

@@ -46,6 +46,9 @@ pub(crate) const AMPLIFICATION_MAX: u64 = 3;
 /// Datagrams taken from the socket in one `poll`.
 pub const DATAGRAMS_PER_POLL: usize = 160;
 
+/// Most parts of a server: threads beyond the cores of a large machine gain nothing.
+pub const SHARDS_MAX: usize = 64;
+
 /// How long packets of a busy server wait for others: what a game of 60 frames per second does not notice.
 pub const FLUSH_INTERVAL: Duration = Duration::from_millis(1);
 

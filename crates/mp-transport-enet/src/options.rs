@@ -156,6 +156,12 @@ pub enum CreateError {
         /// The server.
         server: SocketAddr,
     },
+    /// The operating system does not tell where a socket is.
+    #[error("the address of a socket is not known: {0}")]
+    Address(std::io::Error),
+    /// A number of parts that a server cannot have.
+    #[error("a server cannot have {0} shards; use 1 to 64")]
+    Shards(usize),
     /// Packets would wait too long.
     #[error("a flush interval of {0:?} is too long; use at most 16 ms")]
     FlushInterval(Duration),

@@ -6,7 +6,9 @@ use std::sync::mpsc::sync_channel;
 use mp_actor::prelude::*;
 use mp_core::limits::LINGER;
 use mp_transport_enet::io::TokioUdpSocket;
-use mp_transport_enet::{ClientOptions, CreateError, EnetMultiplayerPeer, ServerOptions};
+use mp_transport_enet::{
+    ClientOptions, CreateError, EnetMultiplayerPeer, EnetShards, ServerOptions,
+};
 
 use crate::common::*;
 
@@ -56,5 +58,103 @@ fn a_server_and_two_clients_meet_over_enet() {
         assert_eq!(server.close().await, Ended::Closed);
         assert!(start.elapsed() < LINGER, "the client has confirmed the goodbye");
         assert!(matches!(b.closed().await, Ended::Disconnected(_)));
+    });
+}
+
+/// Linux alone shares an address out.
+#[test]
+#[cfg(target_os = "linux")]
+fn clients_of_several_shards_are_in_one_room() {
+    actix::System::new().block_on(async {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let shards = EnetShards::bind(any, ServerOptions::default(), 4).unwrap();
+        let address = shards.local_addr().unwrap();
+        let build = || Branch::builder("/root").build();
+        let server = mp_actor::branch(build).start().await.unwrap();
+        let endpoints = server.add_shards(shards.into_servers()).await.unwrap();
+        assert_eq!(endpoints.len(), 4);
+
+        let make_client = move || -> Result<Enet, CreateError> {
+            EnetMultiplayerPeer::create_async_client(address, ClientOptions::default())
+        };
+        let received = Notes::new();
+        let mut clients = Vec::new();
+        for _ in 0..CLIENTS {
+            let noted = received.clone();
+            let client = mp_actor::branch(move || {
+                let note = move |scene: &mut Scene, from: PeerId, data: &[u8]| {
+                    noted.push((from, scene.unique_id(), number(data)));
+                };
+                Branch::builder("/root").on_peer_packet(note).build()
+            });
+            let here = client.on(actix::Arbiter::current());
+            clients.push(here.connect(make_client).await.unwrap());
+        }
+        let mut ids = Vec::new();
+        for client in &clients {
+            ids.push(client.with(|scene| scene.unique_id()).await.unwrap());
+        }
+        for (client, &id) in clients.iter().zip(&ids) {
+            let others = || ids.iter().filter(move |&&other| other != id);
+            until(|| others().all(|&other| client.peer(other).is_some())).await;
+        }
+        let mut used = 0;
+        for endpoint in &endpoints {
+            used += usize::from(endpoint.stats().await.unwrap().connections > 0);
+        }
+        // All on one of four, by chance, is less likely than one in a billion runs.
+        assert!(used > 1, "the clients are on {used} shard");
+
+        for (client, &to) in clients.iter().zip(ids.iter().cycle().skip(1)) {
+            send_numbers(client, to, 0..100).await;
+        }
+        until(|| received.read().len() == 100 * CLIENTS).await;
+        for (&from, &to) in ids.iter().zip(ids.iter().cycle().skip(1)) {
+            let received = received.read();
+            let of_pair = received.iter().filter(|&&(f, t, _)| (f, t) == (from, to));
+            assert!(of_pair.map(|&(.., number)| number).eq(0..100), "from {from} to {to}");
+        }
+
+        assert_eq!(server.close().await, Ended::Closed);
+        for client in &clients {
+            assert!(matches!(client.closed().await, Ended::Disconnected(_)));
+        }
+        // The address is free again: all threads have let their sockets go.
+        until(|| std::net::UdpSocket::bind(address).is_ok()).await;
+    });
+}
+
+const CLIENTS: usize = 16;
+
+/// The id of a client on one shard, said by another on another.
+#[test]
+#[cfg(target_os = "linux")]
+fn two_shards_do_not_give_an_id_twice() {
+    actix::System::new().block_on(async {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let shards = EnetShards::bind(any, ServerOptions::default(), 4).unwrap();
+        let address = shards.local_addr().unwrap();
+        let build = || Branch::builder("/root").build();
+        let server = mp_actor::branch(build).serve_shards(shards.into_servers()).await.unwrap();
+        // The seed decides the id.
+        let client = || {
+            mp_actor::branch(build).on(actix::Arbiter::current()).connect(
+                move || -> Result<Enet, CreateError> {
+                    let mut options = ClientOptions::default();
+                    options.seed = Some([7; 32]);
+                    EnetMultiplayerPeer::create_async_client(address, options)
+                },
+            )
+        };
+        let first = client().await.unwrap();
+        for _ in 0..8 {
+            // One on another shard is connected first and then turned away, one on the same is turned away at once.
+            match client().await {
+                Ok(second) => assert!(matches!(second.closed().await, Ended::Disconnected(_))),
+                Err(error) => assert!(matches!(error, StartError::ConnectionFailed(_)), "{error}"),
+            }
+        }
+        assert_eq!(server.peers().await.unwrap().len(), 1);
+        assert_eq!(first.ended(), None);
     });
 }

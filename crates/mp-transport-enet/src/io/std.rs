@@ -39,25 +39,27 @@ impl UdpSocket {
     ///
     /// When the address is in use, is not this machine's, or needs rights that the process lacks.
     pub fn bind(address: SocketAddr) -> Result<Self, BindError> {
-        let bind = || -> io::Result<Self> {
-            let socket =
-                Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
-            if address.is_ipv6() {
-                // Not every system can; then it is IPv6 alone.
-                let _ = socket.set_only_v6(false);
-            }
-            // A smaller buffer than asked for only drops more under load.
-            let _ = socket.set_recv_buffer_size(SOCKET_BUFFER_BYTES);
-            let _ = socket.set_send_buffer_size(SOCKET_BUFFER_BYTES);
-            socket.set_nonblocking(true)?;
-            socket.bind(&address.into())?;
-            Ok(Self {
-                socket: socket.into(),
-                #[cfg(target_os = "linux")]
-                traits: Traits::of(address),
-            })
+        bind(address, false).map_err(|source| BindError { address, source })
+    }
+
+    /// Sockets that share `address`: the system gives each sender one of them, always the same. As many as `count` where it can
+    /// (Linux), elsewhere one.
+    ///
+    /// # Errors
+    ///
+    /// As [`bind`](Self::bind); sockets of other programs do not share the address.
+    pub(crate) fn bind_shards(address: SocketAddr, count: usize) -> Result<Vec<Self>, BindError> {
+        if count <= 1 || cfg!(not(target_os = "linux")) {
+            return Ok(vec![Self::bind(address)?]);
+        }
+        // One that does not share finds out whether somebody else is there.
+        let alone = Self::bind(address)?;
+        let bound = || -> io::Result<Vec<Self>> {
+            let address = alone.local_addr()?;
+            drop(alone);
+            (0..count).map(|_| bind(address, true)).collect()
         };
-        bind().map_err(|source| BindError { address, source })
+        bound().map_err(|source| BindError { address, source })
     }
 
     /// A socket that can reach `server`, at a port of the operating system's choosing when `local_port` is 0.
@@ -111,6 +113,28 @@ impl DatagramSocket for UdpSocket {
     }
 }
 
+fn bind(address: SocketAddr, is_shared: bool) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    if address.is_ipv6() {
+        // Not every system can; then it is IPv6 alone.
+        let _ = socket.set_only_v6(false);
+    }
+    #[cfg(target_os = "linux")]
+    socket.set_reuse_port(is_shared)?;
+    #[cfg(not(target_os = "linux"))]
+    debug_assert!(!is_shared);
+    // A smaller buffer than asked for only drops more under load.
+    let _ = socket.set_recv_buffer_size(SOCKET_BUFFER_BYTES);
+    let _ = socket.set_send_buffer_size(SOCKET_BUFFER_BYTES);
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    Ok(UdpSocket {
+        socket: socket.into(),
+        #[cfg(target_os = "linux")]
+        traits: Traits::of(address),
+    })
+}
+
 /// The unspecified address of the family of `server`.
 fn any_address_for(server: SocketAddr, port: u16) -> SocketAddr {
     match server {
@@ -149,6 +173,17 @@ mod tests {
                 "UDP address {address} cannot be bound: it is in use; end the other program or choose another port"
             ),
         );
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn shards_share_an_address_and_nobody_else_does() {
+        let shards = UdpSocket::bind_shards((Ipv4Addr::LOCALHOST, 0).into(), 4).unwrap();
+        let address = shards[0].local_addr().unwrap();
+        assert!(shards.iter().all(|shard| shard.local_addr().unwrap() == address));
+        assert_eq!(shards.len(), 4);
+        assert!(UdpSocket::bind(address).is_err());
+        assert!(UdpSocket::bind_shards(address, 2).is_err());
     }
 
     #[test]

@@ -19,9 +19,7 @@ impl TokioUdpSocket {
     ///
     /// As [`UdpSocket::bind`].
     pub fn bind(address: SocketAddr) -> Result<Self, BindError> {
-        let socket = UdpSocket::bind(address)?.into();
-        let socket = tokio::net::UdpSocket::from_std(socket);
-        socket.map(Self).map_err(|source| BindError { address, source })
+        Self::new(UdpSocket::bind(address)?, address)
     }
 
     /// A socket that can reach `server`, as [`UdpSocket::bind_for`].
@@ -30,9 +28,13 @@ impl TokioUdpSocket {
     ///
     /// As [`UdpSocket::bind_for`].
     pub fn bind_for(server: SocketAddr, local_port: u16) -> Result<Self, BindError> {
-        let socket = UdpSocket::bind_for(server, local_port)?.into();
-        let socket = tokio::net::UdpSocket::from_std(socket);
-        socket.map(Self).map_err(|source| BindError { address: server, source })
+        Self::new(UdpSocket::bind_for(server, local_port)?, server)
+    }
+
+    /// `socket`, which was bound to `address`.
+    pub(crate) fn new(socket: UdpSocket, address: SocketAddr) -> Result<Self, BindError> {
+        let socket = tokio::net::UdpSocket::from_std(socket.into());
+        socket.map(Self).map_err(|source| BindError { address, source })
     }
 }
 

@@ -69,7 +69,8 @@ impl TokioUdpSocket {
         Self::new(UdpSocket::bind_for(server, local_port)?, server)
     }
 
-    fn new(socket: UdpSocket, address: SocketAddr) -> Result<Self, BindError> {
+    /// `socket`, which was bound to `address`.
+    pub(crate) fn new(socket: UdpSocket, address: SocketAddr) -> Result<Self, BindError> {
         let mut socket =
             Self { socket: Some(Socket::Unwatched(socket)), alarm: None, is_paused: false };
         socket.watch().map_err(|source| BindError { address, source })?;
