@@ -125,7 +125,15 @@ fn logs_are_json_lines_on_request() {
 
 #[test]
 fn players_meet_and_are_told_when_the_room_closes() {
-    let mut server = Server::start(&[]);
+    players_meet(Server::start(&[]));
+}
+
+#[test]
+fn players_meet_wherever_the_threads_of_the_room_are() {
+    players_meet(Server::start(&["--shards", "4"]));
+}
+
+fn players_meet(mut server: Server) {
     let address = server.address;
     actix::System::new().block_on(async {
         let (tell, mut told) = tokio::sync::mpsc::channel(8);
