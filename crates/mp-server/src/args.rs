@@ -59,6 +59,14 @@ pub(crate) struct Args {
     #[arg(value_parser = clap::value_parser!(u16).range(1..=4095))]
     max_clients: u16,
 
+    /// Threads that serve ENet's socket, 1 to 64
+    ///
+    /// The players are spread over them; the room itself runs on one thread more, and with 1 they are the same. More than one is
+    /// for Linux alone, and for rooms that one core cannot serve.
+    #[arg(long, value_name = "N", default_value_t = 1, env = "MP_SHARDS")]
+    #[arg(value_parser = clap::value_parser!(u8).range(1..=64))]
+    shards: u8,
+
     /// Most ENet players from one IP address, 1 to 4095 [default: as many as there may be]
     ///
     /// Players behind one router share an address.
