@@ -125,7 +125,7 @@ pub struct EndpointStats {
 
 /// A transport with its door and its routes. See [`StateMachine`] for how to run it.
 ///
-/// A turn that brought events may leave the flush to the one in which branches answer: see
+/// A turn that brought packets may leave the flush to the one in which branches answer: see
 /// [`answer_wait`](MultiplayerPeer::answer_wait).
 ///
 /// Bounds: per branch [`PENDING_BATCHES_MAX`] batches of [`BATCH_EVENTS_MAX`] events or [`BATCH_BYTES_MAX`] bytes. Beyond
@@ -224,11 +224,11 @@ impl<P: MultiplayerPeer, D: Door> Endpoint<P, D> {
         self.peer.connection_stats(connection)
     }
 
-    /// Whether there were any.
+    /// Whether packets were among them. (Nobody answers links that come and go, and a handshake shall not wait.)
     fn take_events(&mut self) -> bool {
-        let mut were_any = false;
+        let mut were_packets = false;
         while let Some(event) = self.peer.next_event() {
-            were_any = true;
+            were_packets |= matches!(event, PeerEvent::Packet(_));
             match event {
                 PeerEvent::UniqueId(_) => {
                     for branch in self.branches.keys().copied().collect::<Vec<_>>() {
@@ -269,7 +269,7 @@ impl<P: MultiplayerPeer, D: Door> Endpoint<P, D> {
                 }
             }
         }
-        were_any
+        were_packets
     }
 
     fn admit(&mut self, arrival: &Arrival<'_>) -> Result<BranchId, DisconnectReason> {

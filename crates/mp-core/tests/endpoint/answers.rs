@@ -59,6 +59,8 @@ fn endpoint(wait: Duration) -> Endpoint<Noting> {
     let peer = Noting { wait, events: VecDeque::from([joined]), done: Vec::new() };
     let mut endpoint = Endpoint::new(ENDPOINT, peer, LOBBY);
     endpoint.serve(LOBBY);
+    assert_eq!(turn(&mut endpoint, 4_000), ["poll", "flush"], "a handshake does not wait");
+    bring_a_packet(&mut endpoint);
     endpoint
 }
 
