@@ -6,7 +6,7 @@ use mp_core::variant::{
     Projection, Quaternion, Rect2, Rect2i, Transform2D, Transform3D, Vector2, Vector2i, Vector3,
     Vector3i, Vector4, Vector4i,
 };
-use mp_core::{NodePath, PeerId, StringName, Variant};
+use mp_core::{NodePath, PeerId, StringName, Variant, VariantType};
 
 use super::Mark;
 use crate::codec::godot::VariantError;
@@ -61,35 +61,34 @@ macro_rules! cheap {
 }
 
 cheap!(
-    bool,
-    i8,
-    i16,
-    i32,
-    i64,
-    u8,
-    u16,
-    u32,
-    f32,
-    f64,
-    Vector2,
-    Vector2i,
-    Rect2,
-    Rect2i,
-    Vector3,
-    Vector3i,
-    Transform2D,
-    Vector4,
-    Vector4i,
-    Plane,
-    Quaternion,
-    Aabb,
-    Color,
-    StringName,
-    NodePath,
-    Object,
-    Dictionary,
-    Array,
+    bool, i8, i16, i32, i64, u8, u16, u32, f32, f64, Vector2i, Rect2i, Vector3i, Vector4i,
+    StringName, NodePath, Object, Dictionary, Array,
 );
+
+/// Types that are nothing but numbers.
+macro_rules! components {
+    ($($type:ident),+ $(,)?) => {
+        $(
+            impl Property for $type {
+                fn to_variant(&self) -> Variant {
+                    (*self).into()
+                }
+
+                fn set_variant(&mut self, value: Variant) -> Result<(), FromVariantError> {
+                    *self = Self::from_variant(value)?;
+                    Ok(())
+                }
+
+                fn encode(&mut self, _: Objects, out: &mut BytesMut) -> Result<(), VariantError> {
+                    godot::variant::encode_components(VariantType::$type, self, out);
+                    Ok(())
+                }
+            }
+        )+
+    };
+}
+
+components!(Vector2, Rect2, Vector3, Transform2D, Vector4, Plane, Quaternion, Aabb, Color);
 
 /// Types whose copy takes memory: they are moved into the [`Variant`] that is encoded and back.
 macro_rules! moved {

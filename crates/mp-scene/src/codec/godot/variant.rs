@@ -20,7 +20,7 @@ mod error;
 
 pub use decode::{Decoder, Limits};
 pub use encode::{Objects, encode_variant};
-pub(crate) use encode::{encode_basis, encode_projection, encode_transform_3d};
+pub(crate) use encode::{encode_basis, encode_components, encode_projection, encode_transform_3d};
 pub use error::VariantError;
 
 use mp_core::Variant;

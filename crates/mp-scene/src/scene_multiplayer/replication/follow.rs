@@ -227,7 +227,6 @@ impl SceneMultiplayer {
         for peer in synchronizer.seen_by {
             if let Some(info) = replication.peers.get_mut(&peer) {
                 info.synchronizers.swap_remove(&key);
-                info.last_delta.remove(&key);
                 info.plan = None;
             }
         }

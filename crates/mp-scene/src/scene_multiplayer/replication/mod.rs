@@ -23,6 +23,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use indexmap::{IndexMap, IndexSet};
 use mp_core::{Instant, PeerId, Variant};
+use rustc_hash::FxBuildHasher;
 use slotmap::{DefaultKey as Key, SlotMap};
 
 use crate::property::DirtyList;
@@ -71,17 +72,20 @@ pub(super) struct Replication {
     /// Synchronizers whose `Replicated` fields have changed.
     dirty: DirtyList,
     /// Synchronizers of this side with watched fields that cannot say so.
-    polled: IndexSet<Key>,
+    polled: KeySet,
     /// Synchronizers of which some peer lacks a change.
-    lagging: IndexSet<Key>,
+    lagging: KeySet,
     /// Synchronizers whose filters are asked at each step.
-    asked: IndexSet<Key>,
+    asked: KeySet,
     plans: BTreeMap<u64, Rc<Plan>>,
     scratch: Scratch,
 
     pub(super) sync_packet_max: usize,
     pub(super) delta_packet_max: usize,
 }
+
+/// Synchronizers, each once. Their keys are of this side's making, so that a fast hash will do.
+type KeySet = IndexSet<Key, FxBuildHasher>;
 
 /// A spawner in the tree.
 #[derive(Debug, Default)]
@@ -121,17 +125,16 @@ enum Origin {
 /// A peer, as far as replication knows it.
 #[derive(Debug, Default)]
 struct PeerInfo {
-    /// What it may see of this side's, in Godot's order: the last takes the place of one that goes.
-    synchronizers: IndexSet<Key>,
-    /// When it was last sent changes of a synchronizer; none yet when it is not in here.
-    last_delta: HashMap<Key, Instant>,
+    /// What it may see of this side's, in Godot's order: the last takes the place of one that goes. With each, when it was last sent
+    /// changes of it.
+    synchronizers: IndexMap<Key, Option<Instant>, FxBuildHasher>,
     /// Counts up with each step.
     time: u16,
     plan: Option<Rc<Plan>>,
     /// Whether some of `synchronizers` wait until the peer confirms their paths.
     unconfirmed: bool,
-    /// Synchronizers with changes for it in this step.
-    candidates: Vec<Key>,
+    /// Synchronizers with changes for it in this step, and their places in `synchronizers`.
+    candidates: Vec<(usize, Key)>,
 
     /// What it has announced, by its net ids.
     entities: BTreeMap<u32, NodeId>,
@@ -170,9 +173,9 @@ impl Default for Replication {
             inbox: Inbox::default(),
             busy: Vec::new(),
             dirty: DirtyList::default(),
-            polled: IndexSet::new(),
-            lagging: IndexSet::new(),
-            asked: IndexSet::new(),
+            polled: KeySet::default(),
+            lagging: KeySet::default(),
+            asked: KeySet::default(),
             plans: BTreeMap::new(),
             scratch: Scratch::default(),
             sync_packet_max: SYNC_PACKET_MAX,
@@ -192,7 +195,7 @@ impl Replication {
         self.joiners.retain(|&joiner| joiner != peer);
         // Those that stay keep their order, in which they are sent things.
         let Some(info) = self.peers.shift_remove(&peer) else { return };
-        for key in info.synchronizers {
+        for key in info.synchronizers.into_keys() {
             if let Some(synchronizer) = self.synchronizers.get_mut(key) {
                 synchronizer.seen_by.swap_remove(&peer);
             }

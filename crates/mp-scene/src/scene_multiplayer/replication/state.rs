@@ -39,6 +39,8 @@ pub(super) struct Synchronizer {
     pub(super) seen_by: IndexSet<PeerId>,
     pub(super) last_sync: Option<Instant>,
     pub(super) last_watch: Option<Instant>,
+    /// How many peers lack a change.
+    pub(super) lacking: usize,
     /// No peer is due for changes before; `None` when one may be due at once.
     pub(super) next_delta: Option<Instant>,
     pub(super) last_change: Option<Instant>,
@@ -95,6 +97,7 @@ impl Synchronizer {
             seen_by: IndexSet::new(),
             last_sync: None,
             last_watch: None,
+            lacking: 0,
             next_delta: None,
             last_change: None,
             received_time: None,

@@ -12,6 +12,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use bytes::{Bytes, BytesMut};
+use indexmap::IndexMap;
 use mp_core::{Channel, Instant, PeerId, Prefix, TransferMode};
 use slotmap::DefaultKey as Key;
 
@@ -27,7 +28,7 @@ use crate::codec::godot::sync::{
 };
 use crate::tree::NodeTree;
 
-/// The synchronizers that a peer is sent, in order. Peers that are sent the same share one.
+/// The synchronizers that a peer is always sent, in order. Peers that are sent the same share one.
 #[derive(Debug)]
 pub(super) struct Plan {
     keys: Vec<Key>,
@@ -52,7 +53,28 @@ pub(super) struct Scratch {
     attention: Vec<Key>,
     /// Those of which there were some for somebody.
     changed: Vec<Key>,
+    /// What the last peer was sent of changes.
+    delta: Delta,
+    delta_elements: Vec<DeltaElement>,
 }
+
+/// What a peer is sent of changes, and the packets of it.
+#[derive(Default)]
+struct Delta {
+    elements: Vec<DeltaElement>,
+    packets: Vec<Bytes>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct DeltaElement {
+    key: Key,
+    id: u32,
+    mask: u64,
+    size: usize,
+}
+
+/// Packets are cut from blocks of this size.
+const PACKETS_BLOCK: usize = 64 * 1024;
 
 impl fmt::Debug for Scratch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -99,22 +121,27 @@ impl SceneMultiplayer {
             {
                 continue;
             }
-            let seen: Vec<_> = info.synchronizers.iter().copied().collect();
-            let count = seen.len();
-            let mut keys = Vec::with_capacity(count);
+            let seen: Vec<_> = info.synchronizers.keys().copied().collect();
+            let (mut keys, mut unconfirmed) = (Vec::new(), false);
             for key in seen {
                 let Some(synchronizer) = self.replication.synchronizers.get_mut(key) else {
                     continue;
                 };
                 let (node, is_named) = (synchronizer.node, synchronizer.net_id != 0);
+                let is_synced = !synchronizer.synced.is_empty();
                 if is_named || self.tell_path(tree, peer, node) {
-                    keys.push(key);
-                } else if let Some(synchronizer) = self.replication.synchronizers.get_mut(key) {
+                    if is_synced {
+                        keys.push(key);
+                    }
+                    continue;
+                }
+                unconfirmed = true;
+                if let Some(synchronizer) = self.replication.synchronizers.get_mut(key) {
                     // Its interval begins although nothing is sent, as in Godot.
                     synchronizer.is_due(now);
                 }
             }
-            self.replication.set_plan(index, keys, count);
+            self.replication.set_plan(index, keys, unconfirmed);
         }
     }
 
@@ -131,12 +158,13 @@ impl SceneMultiplayer {
         for plan in plans.values() {
             let first = scratch.ready.len();
             let mut len = SYNC_HEAD;
+            make_room(&mut scratch.packets, sync_packet_max);
             for &key in &plan.keys {
                 let Some(synchronizer) = synchronizers.get_mut(key) else { continue };
                 if synchronizer.element.0 != step {
                     let elements = &mut scratch.elements;
                     let id = synchronizer.wire_id(|node| paths.id_of(node));
-                    let element = if synchronizer.synced.is_empty() || !synchronizer.is_due(now) {
+                    let element = if !synchronizer.is_due(now) {
                         None
                     } else {
                         synchronizer
@@ -152,6 +180,7 @@ impl SceneMultiplayer {
                 if len > SYNC_HEAD && len + range.len() > sync_packet_max {
                     scratch.ready.push(scratch.packets.split().freeze());
                     len = SYNC_HEAD;
+                    make_room(&mut scratch.packets, sync_packet_max);
                 }
                 len += range.len();
                 scratch.packets.extend_from_slice(&scratch.elements[range]);
@@ -222,8 +251,7 @@ impl SceneMultiplayer {
                 continue;
             }
             if synchronizer.last_change == Some(now) || replication.lagging.contains(&key) {
-                let interval = synchronizer.delta_interval;
-                note_candidates(synchronizer, key, &mut replication.peers, now, interval);
+                note_candidates(synchronizer, key, &mut replication.peers, now);
                 replication.scratch.changed.push(key);
             }
         }
@@ -231,61 +259,57 @@ impl SceneMultiplayer {
         replication.scratch.value = value;
     }
 
+    /// Sends a peer what has changed. Peers one after the other that are sent the same share its packets.
     fn send_deltas(&mut self, now: Instant, tree: &dyn NodeTree, index: usize, peer: PeerId) {
         let Some((_, info)) = self.replication.peers.get_index_mut(index) else { return };
         if info.candidates.is_empty() {
             return;
         }
         let mut candidates = std::mem::take(&mut info.candidates);
-        candidates.sort_unstable_by_key(|key| info.synchronizers.get_index_of(key));
-        let max = self.replication.delta_packet_max;
-        let mut packet = std::mem::take(&mut self.replication.scratch.packets);
-        for key in candidates.drain(..) {
+        candidates.sort_unstable_by_key(|(place, _)| *place);
+        let mut delta = std::mem::take(&mut self.replication.scratch.delta);
+        let mut elements = std::mem::take(&mut self.replication.scratch.delta_elements);
+        elements.clear();
+        for &(place, key) in &candidates {
             let (paths, replication) = (&mut self.paths, &mut self.replication);
-            let Some(synchronizer) = replication.synchronizers.get(key) else { continue };
+            let Some(synchronizer) = replication.synchronizers.get_mut(key) else { continue };
             let id = synchronizer.wire_id(|node| paths.id_of(node));
             if id & BY_PATH != 0 && !paths.is_confirmed(peer, id & !BY_PATH) {
                 continue;
             }
             let Some((_, info)) = replication.peers.get_index_mut(index) else { break };
-            let (mask, size) = synchronizer.changes(info.last_delta.get(&key).copied());
-            if mask == 0 {
-                continue;
-            }
-            if size > max {
-                let error = too_large(tree, synchronizer.node, DELTA, size, max);
-                replication.fail(key, error);
-                continue;
-            }
-            if packet.len() > DELTA_HEAD && packet.len() + DELTA_ELEMENT_HEAD + size > max {
-                let payload = packet.split().freeze();
-                self.send_to(peer, Travel::INTERNAL, Prefix::EMPTY, payload);
-            }
-            if packet.is_empty() {
-                put_delta_head(&mut packet);
-            }
-            let Some(synchronizer) = self.replication.synchronizers.get(key) else { continue };
-            put_delta_element(id, mask, size, synchronizer.values(mask), &mut packet);
-            if let Some((_, info)) = self.replication.peers.get_index_mut(index) {
-                info.last_delta.insert(key, now);
+            let Some((_, last)) = info.synchronizers.get_index_mut(place) else { continue };
+            let (mask, size) = synchronizer.changes(*last);
+            if size > replication.delta_packet_max {
+                let (node, max) = (synchronizer.node, replication.delta_packet_max);
+                replication.fail(key, too_large(tree, node, DELTA, size, max));
+            } else if mask != 0 {
+                *last = Some(now);
+                synchronizer.lacking -= 1;
+                elements.push(DeltaElement { key, id, mask, size });
             }
         }
-        if !packet.is_empty() {
-            let payload = packet.split().freeze();
-            self.send_to(peer, Travel::INTERNAL, Prefix::EMPTY, payload);
+        if delta.elements != elements {
+            std::mem::swap(&mut delta.elements, &mut elements);
+            self.replication.pack(&mut delta);
         }
-        self.replication.scratch.packets = packet;
+        for packet in &delta.packets {
+            self.send_to(peer, Travel::INTERNAL, Prefix::EMPTY, packet.clone());
+        }
+        candidates.clear();
         if let Some((_, info)) = self.replication.peers.get_index_mut(index) {
             info.candidates = candidates;
         }
+        self.replication.scratch.delta = delta;
+        self.replication.scratch.delta_elements = elements;
     }
 }
 
 impl Replication {
     /// Gives the peer at `index` a plan, that of others when it is the same.
-    fn set_plan(&mut self, index: usize, keys: Vec<Key>, seen: usize) {
+    fn set_plan(&mut self, index: usize, keys: Vec<Key>, unconfirmed: bool) {
         let Some((_, info)) = self.peers.get_index_mut(index) else { return };
-        info.unconfirmed = keys.len() < seen;
+        info.unconfirmed = unconfirmed;
         let mut hasher = DefaultHasher::new();
         keys.hash(&mut hasher);
         let mut hash = hasher.finish();
@@ -297,27 +321,51 @@ impl Replication {
         info.plan = Some(Rc::clone(plan));
     }
 
+    /// Makes the packets of what a peer is sent of changes.
+    fn pack(&mut self, delta: &mut Delta) {
+        delta.packets.clear();
+        let packet = &mut self.scratch.packets;
+        for &DeltaElement { key, id, mask, size } in &delta.elements {
+            let Some(synchronizer) = self.synchronizers.get(key) else { continue };
+            let len = DELTA_ELEMENT_HEAD + size;
+            if packet.len() > DELTA_HEAD && packet.len() + len > self.delta_packet_max {
+                delta.packets.push(packet.split().freeze());
+            }
+            if packet.is_empty() {
+                make_room(packet, DELTA_HEAD + len);
+                put_delta_head(packet);
+            }
+            put_delta_element(id, mask, size, synchronizer.values(mask), packet);
+        }
+        if !packet.is_empty() {
+            delta.packets.push(packet.split().freeze());
+        }
+    }
+
     /// Settles which synchronizers have changes that somebody lacks, and when the next is due.
     fn settle_lag(&mut self) {
         self.scratch.ready.clear();
-        for key in std::mem::take(&mut self.scratch.changed) {
+        self.scratch.delta.elements.clear();
+        self.scratch.delta.packets.clear();
+        let mut changed = std::mem::take(&mut self.scratch.changed);
+        for key in changed.drain(..) {
             let Some(synchronizer) = self.synchronizers.get_mut(key) else { continue };
-            let mut lags = false;
-            let mut next = Some(Instant::from_micros(u64::MAX));
-            for peer in &synchronizer.seen_by {
-                let last = self.peers.get(peer).and_then(|info| info.last_delta.get(&key)).copied();
-                lags |= synchronizer.has_changed(last);
-                next =
-                    next.zip(last).map(|(next, last)| next.min(last + synchronizer.delta_interval));
-            }
-            synchronizer.next_delta =
-                if synchronizer.delta_interval.is_zero() { None } else { next };
-            if lags {
+            if synchronizer.lacking > 0 {
                 self.lagging.insert(key);
             } else {
                 self.lagging.swap_remove(&key);
             }
+            synchronizer.next_delta = None;
+            if !synchronizer.delta_interval.is_zero() {
+                let seen_by = synchronizer.seen_by.iter();
+                let last =
+                    seen_by.map(|peer| self.peers.get(peer)?.synchronizers.get(&key).copied()?);
+                // No time is before any time: one that was never sent anything is due at once.
+                let first = last.min().flatten();
+                synchronizer.next_delta = first.map(|last| last + synchronizer.delta_interval);
+            }
         }
+        self.scratch.changed = changed;
     }
 }
 
@@ -331,27 +379,38 @@ impl Scratch {
 /// Notes for the peers that lack a change that they are to be sent it. When there is an interval, somebody's is over; whoever comes
 /// before that peer and has to wait waits, and whoever comes after it does not, as in Godot.
 fn note_candidates(
-    synchronizer: &Synchronizer,
+    synchronizer: &mut Synchronizer,
     key: Key,
-    peers: &mut indexmap::IndexMap<PeerId, PeerInfo>,
+    peers: &mut IndexMap<PeerId, PeerInfo>,
     now: Instant,
-    interval: std::time::Duration,
 ) {
-    let is_due =
-        |info: &PeerInfo| info.last_delta.get(&key).is_none_or(|&last| now >= last + interval);
+    let interval = synchronizer.delta_interval;
     let mut first_due = 0;
     if !interval.is_zero() {
         let indices = synchronizer.seen_by.iter().filter_map(|peer| {
-            peers.get_full(peer).filter(|(_, _, info)| is_due(info)).map(|(index, ..)| index)
+            let (index, _, info) = peers.get_full(peer)?;
+            let last = *info.synchronizers.get(&key)?;
+            last.is_none_or(|last| now >= last + interval).then_some(index)
         });
         first_due = indices.min().unwrap_or(usize::MAX);
     }
+    synchronizer.lacking = 0;
     for peer in &synchronizer.seen_by {
         let Some((index, _, info)) = peers.get_full_mut(peer) else { continue };
-        let last = info.last_delta.get(&key).copied();
-        if index >= first_due && synchronizer.has_changed(last) {
-            info.candidates.push(key);
+        let Some((place, _, last)) = info.synchronizers.get_full(&key) else { continue };
+        if synchronizer.has_changed(*last) {
+            synchronizer.lacking += 1;
+            if index >= first_due {
+                info.candidates.push((place, key));
+            }
         }
+    }
+}
+
+/// Lets `len` bytes be appended without moving what others hold. What they hold no more is used again.
+fn make_room(packets: &mut BytesMut, len: usize) {
+    if packets.capacity() - packets.len() < len {
+        packets.reserve(len.max(PACKETS_BLOCK));
     }
 }
 

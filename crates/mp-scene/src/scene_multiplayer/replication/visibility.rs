@@ -138,11 +138,11 @@ impl SceneMultiplayer {
         let everybody = peer.is_none() && settings.is_visible_to(None);
         let mut settle = |peer: PeerId, info: &mut PeerInfo| {
             let sees = everybody || settings.is_visible_to(Some(peer));
-            if sees == info.synchronizers.contains(&key) {
+            if sees == info.synchronizers.contains_key(&key) {
                 return;
             }
             if sees {
-                info.synchronizers.insert(key);
+                info.synchronizers.insert(key, None);
                 synchronizer.seen_by.insert(peer);
                 synchronizer.next_delta = None;
                 if !synchronizer.watched.is_empty() {
@@ -150,7 +150,6 @@ impl SceneMultiplayer {
                 }
             } else {
                 info.synchronizers.swap_remove(&key);
-                info.last_delta.remove(&key);
                 synchronizer.seen_by.swap_remove(&peer);
             }
             info.plan = None;

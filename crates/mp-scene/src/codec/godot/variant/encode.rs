@@ -295,11 +295,25 @@ impl Encoder<'_> {
     }
 }
 
+/// As [`encode_variant`], of a value that is nothing but numbers: in one piece, as it is what most properties are.
+pub(crate) fn encode_components<T: Components>(of: VariantType, value: &T, out: &mut BytesMut) {
+    let mut bytes = [0; 4 + 4 * COMPONENTS_MAX];
+    bytes[..4].copy_from_slice(&of.number().to_le_bytes());
+    let mut at = 4;
+    value.each(&mut |component| {
+        bytes[at..at + 4].copy_from_slice(&component.to_le_bytes());
+        at += 4;
+    });
+    out.put_slice(&bytes[..at]);
+}
+
+/// A Projection has the most.
+const COMPONENTS_MAX: usize = 16;
+
 /// As [`encode_variant`], of a value that would take a box in a [`Variant`].
 pub(crate) fn encode_basis(value: &Basis, out: &mut BytesMut) {
-    let mut encoder = Encoder { objects: Objects::Ids, out };
-    encoder.header(VariantType::Basis, 0);
-    encoder.components(&value.transposed());
+    // The only one that travels by rows.
+    encode_components(VariantType::Basis, &value.transposed(), out);
 }
 
 /// As [`encode_basis`].
@@ -312,9 +326,7 @@ pub(crate) fn encode_transform_3d(value: &Transform3D, out: &mut BytesMut) {
 
 /// As [`encode_basis`].
 pub(crate) fn encode_projection(value: &Projection, out: &mut BytesMut) {
-    let mut encoder = Encoder { objects: Objects::Ids, out };
-    encoder.header(VariantType::Projection, 0);
-    encoder.components(value);
+    encode_components(VariantType::Projection, value, out);
 }
 
 /// What follows a header to tell an element type.
