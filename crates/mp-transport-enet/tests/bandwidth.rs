@@ -4,8 +4,9 @@ mod common;
 
 use std::net::SocketAddr;
 
-use common::{SERVER, address, at};
+use common::{RawClient, SERVER, address, at, parse, server, transmits};
 use mp_core::{ConnectionId, Rng};
+use mp_transport_enet::proto::command::Body;
 use mp_transport_enet::proto::{
     Admission, Host, HostEvent, HostSettings, PacketFlags, PeerStatistic,
 };
@@ -203,4 +204,34 @@ fn hosts_without_limits_have_nothing_to_do_every_second() {
     net.sent.fill(0);
     net.run(1_000, |_| {});
     assert!(net.sent[0] < 10 * 3 * 20, "{} bytes in ten seconds", net.sent[0]);
+}
+
+#[test]
+fn a_peer_is_told_limits_only_when_they_are_news() {
+    let mut settings = HostSettings::default();
+    settings.incoming_bandwidth = 60_000;
+    let mut host = server(settings);
+    // Whom the host tells what it takes, and everybody acknowledges.
+    let told = |host: &mut Host, now: u64, clients: &[RawClient]| {
+        host.handle_timeout(at(now));
+        let mut told = Vec::new();
+        for (to, bytes) in transmits(host, at(now)) {
+            let client = clients.iter().find(|client| client.address == to).unwrap();
+            for command in parse(&bytes).1 {
+                client.acknowledge(host, at(now), command.channel, command.sequence, at(now));
+                if let Body::BandwidthLimit { incoming, .. } = command.body {
+                    told.push((to.port(), incoming));
+                }
+            }
+        }
+        told
+    };
+    let mut clients = vec![RawClient::connect(&mut host, at(1_000), "10.0.0.2:1", 2)];
+    assert_eq!(told(&mut host, 2_000, &clients), [(1, 60_000)]);
+    clients.push(RawClient::connect(&mut host, at(2_100), "10.0.0.2:2", 3));
+    assert_eq!(told(&mut host, 3_000, &clients), [(1, 30_000), (2, 30_000)]);
+    host.bandwidth_limit(0, 0);
+    assert_eq!(told(&mut host, 4_000, &clients), [(1, 0), (2, 0)]);
+    clients.push(RawClient::connect(&mut host, at(4_100), "10.0.0.2:3", 4));
+    assert_eq!(told(&mut host, 5_000, &clients), [(3, 0)], "the others know");
 }

@@ -2,11 +2,13 @@
 
 mod calls;
 mod calls_nodes;
+mod compression;
 mod containers;
 mod desk;
 mod goodbye;
 mod hello;
 mod nested;
+mod packet_peer;
 mod relay;
 mod room;
 mod ships;
@@ -24,6 +26,8 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario::new("goodbye", 2, goodbye::serve, goodbye::play),
     Scenario::new("nested", 2, nested::serve, nested::play),
     Scenario::new("containers", 1, containers::serve, containers::play),
+    Scenario::new("compression", 1, compression::serve, compression::play),
+    Scenario::new("packet_peer", 1, packet_peer::serve, packet_peer::play),
     Scenario::new("room", 2, room::serve, room::play).for_any_number(),
 ];
 
