@@ -13,6 +13,7 @@ use mp_core::NodePath;
 /// let config = ReplicationConfig::new().spawn(".:name_tag").always(".:position").on_change(".:health");
 /// assert_eq!(config.property_replication_mode(&".:health".into()), Some(ReplicationMode::OnChange));
 /// ```
+#[doc(alias = "SceneReplicationConfig")]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReplicationConfig {
     properties: Vec<Entry>,

@@ -165,6 +165,7 @@ impl MultiplayerSynchronizer {
     }
 
     /// Whether everyone may see it that its filters let (default: yes).
+    #[doc(alias = "set_visibility_public")]
     pub fn set_public_visibility(&mut self, public: bool) {
         if std::mem::replace(&mut self.public, public) != public {
             self.update_visibility(None);

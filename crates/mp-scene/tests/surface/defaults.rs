@@ -19,8 +19,8 @@ const ROWS: [(&str, Ours); 9] = [
     ("allow_object_decoding", Ok(|it| it.is_object_decoding_allowed().to_string())),
     ("refuse_new_connections", Ok(|it| it.is_refusing_new_connections().to_string())),
     ("server_relay", Ok(|it| it.server_relay().to_string())),
-    ("max_sync_packet_size", Err("not yet: replication")),
-    ("max_delta_packet_size", Err("not yet: replication")),
+    ("max_sync_packet_size", Ok(|it| it.max_sync_packet_size().to_string())),
+    ("max_delta_packet_size", Ok(|it| it.max_delta_packet_size().to_string())),
 ];
 
 #[test]
@@ -41,6 +41,62 @@ fn every_property_starts_as_in_godot() {
             Err(why) => assert!(!why.is_empty()),
         }
     }
+}
+
+#[test]
+fn a_spawner_and_a_synchronizer_start_as_in_godot() {
+    let (spawner, sync) = (MultiplayerSpawner::default(), MultiplayerSynchronizer::default());
+    let ours: Vec<(&str, &str, String)> = vec![
+        ("MultiplayerSpawner", "_spawnable_scenes", {
+            let scenes: Vec<_> = spawner.spawnable_scenes().iter().map(PackedScene::path).collect();
+            format!("PackedStringArray({})", scenes.join(", "))
+        }),
+        ("MultiplayerSpawner", "spawn_path", format!("NodePath({:?})", spawner.spawn_path())),
+        ("MultiplayerSpawner", "spawn_limit", spawner.limit().to_string()),
+        (
+            "MultiplayerSpawner",
+            "spawn_function",
+            String::from(if spawner.has_spawn_function() { "set" } else { "null" }),
+        ),
+        ("MultiplayerSynchronizer", "root_path", format!("NodePath({:?})", sync.root_path())),
+        (
+            "MultiplayerSynchronizer",
+            "replication_interval",
+            format!("{:?}", sync.interval().as_secs_f64()),
+        ),
+        (
+            "MultiplayerSynchronizer",
+            "delta_interval",
+            format!("{:?}", sync.interval_of_deltas().as_secs_f64()),
+        ),
+        // No config and one without properties are the same here.
+        (
+            "MultiplayerSynchronizer",
+            "replication_config",
+            String::from(if sync.replication_config().properties().len() == 0 {
+                "null"
+            } else {
+                "set"
+            }),
+        ),
+        (
+            "MultiplayerSynchronizer",
+            "visibility_update_mode",
+            (sync.update_mode() as i32).to_string(),
+        ),
+        ("MultiplayerSynchronizer", "public_visibility", sync.is_visibility_public().to_string()),
+    ];
+    let api = super::api();
+    let mut godots = Vec::new();
+    for class in ["MultiplayerSpawner", "MultiplayerSynchronizer"] {
+        for property in api["classes"][class]["properties"].as_array().unwrap() {
+            let text = |key: &str| property[key].as_str().unwrap().to_owned();
+            godots.push((class, text("name"), text("default")));
+        }
+    }
+    let ours: Vec<_> =
+        ours.into_iter().map(|(c, name, value)| (c, name.to_owned(), value)).collect();
+    assert_eq!(ours, godots);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Godot's public surface of `MultiplayerAPI` and `SceneMultiplayer`, row by row: members, defaults, errors, signals.
+//! Godot's public surface of `MultiplayerAPI`, `SceneMultiplayer` and the classes of replication, row by row: members, defaults, errors, signals.
 #![allow(missing_docs, unreachable_pub, reason = "a test")]
 
 mod defaults;
