@@ -1,110 +1,146 @@
-//! The game of the example `arena`: what the server decides.
-
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
-use std::time::Duration;
+//! The game of the example `arena`: what the server decides. Its Godot side is in `godot/`.
 
 use mp_core::variant::Vector2;
+use mp_scene::TreeError;
 use mp_scene::prelude::*;
 
 /// Pixels per second that a player can make.
 pub(crate) const SPEED_MAX: f32 = 120.0;
 
-/// The node `Main/Arena`, whose Godot side is `godot/arena.gd`.
-#[derive(Default)]
-pub(crate) struct Arena {
-    players: BTreeMap<PeerId, Player>,
-}
-
-#[derive(Default)]
-struct Player {
-    name: String,
-    position: Vector2,
-    direction: Vector2,
-}
+/// The node `Main/Arena`: `arena.gd`.
+struct Arena;
 
 impl Node for Arena {
     fn rpc_table() -> RpcTable<Self> {
-        let steering = RpcConfig::any_peer().unreliable_ordered().channel(1);
-        let moving = RpcConfig::authority().unreliable_ordered().channel(1);
         RpcTable::new()
             .method("enter", RpcConfig::any_peer(), Self::enter)
-            .method("steer", steering, Self::steer)
             .remote("welcome", RpcConfig::authority())
             .remote("refuse", RpcConfig::authority())
-            .remote("moved", moving)
     }
 }
 
 impl Arena {
-    /// A player gives its name.
+    /// Somebody gives a name, and gets a player that everybody is told of.
     fn enter(&mut self, cx: &mut RpcContext<'_>, (name,): (String,)) {
         let (peer, arena) = (cx.remote_sender(), cx.node());
         let letters = name.chars().count();
-        let answer = match self.players.entry(peer) {
-            _ if !(1..=16).contains(&letters) => {
-                cx.rpc_id(peer, arena, "refuse", ("a name has 1 to 16 characters",))
-            }
-            Entry::Occupied(_) => cx.rpc_id(peer, arena, "refuse", ("you have a name",)),
-            Entry::Vacant(place) => {
-                println!("{name} enters");
-                let text = format!("welcome, {name}");
-                place.insert(Player { name, ..Player::default() });
-                cx.rpc_id(peer, arena, "welcome", (text,))
-            }
+        let answer = if !(1..=16).contains(&letters) {
+            cx.rpc_id(peer, arena, "refuse", ("a name has 1 to 16 characters",))
+        } else if add_player(cx, peer, &name).is_err() {
+            cx.rpc_id(peer, arena, "refuse", ("you have a name",))
+        } else {
+            println!("{name} enters");
+            cx.rpc_id(peer, arena, "welcome", (format!("welcome, {name}"),))
         };
         // A peer that has left meanwhile needs no answer.
         answer.ok();
     }
+}
 
-    /// A player says where it wants to go. Whatever it says, it goes no faster than others.
-    fn steer(&mut self, cx: &mut RpcContext<'_>, (direction,): (Vector2,)) {
-        if let Some(player) = self.players.get_mut(&cx.remote_sender()) {
-            player.direction = direction.limit_length(1.0);
-        }
+/// `player.gd`. It goes where its player's input points, no faster than others.
+#[derive(Default)]
+struct Player {
+    title: String,
+    position: Vector2,
+}
+
+impl Player {
+    /// `player.tscn`: `Sync` says what the server tells, `Input` what the player does.
+    fn scene() -> PackedScene {
+        PackedScene::new("res://player.tscn", || {
+            let sync = ReplicationConfig::new().spawn(".:title").always(".:position");
+            Instance::new("Player", Self::default())
+                .child(Instance::new("Sync", MultiplayerSynchronizer::new(sync)))
+                .child(Instance::new("Input", Input::default()))
+        })
+    }
+}
+
+impl Node for Player {
+    fn property_table() -> PropertyTable<Self> {
+        PropertyTable::new()
+            .property("title", |player: &mut Self| &mut player.title)
+            .property("position", |player: &mut Self| &mut player.position)
+    }
+}
+
+/// `input.gd`, a synchronizer of its own `direction`, which the player has authority over.
+struct Input {
+    sync: MultiplayerSynchronizer,
+    direction: Vector2,
+}
+
+impl Default for Input {
+    fn default() -> Self {
+        let config = ReplicationConfig::new().with(".:direction", false, ReplicationMode::Always);
+        let sync = MultiplayerSynchronizer::new(config).with_root_path(".");
+        Self { sync, direction: Vector2::ZERO }
+    }
+}
+
+impl Node for Input {
+    fn property_table() -> PropertyTable<Self> {
+        PropertyTable::new().property("direction", |input: &mut Self| &mut input.direction)
     }
 
-    fn leave(&mut self, peer: PeerId) {
-        if let Some(player) = self.players.remove(&peer) {
-            println!("{} leaves", player.name);
-        }
+    fn as_synchronizer(&mut self) -> Option<&mut MultiplayerSynchronizer> {
+        Some(&mut self.sync)
     }
+}
 
-    /// Moves everybody; returns who is where.
-    fn step(&mut self, delta: Duration) -> Vec<(PeerId, Vector2)> {
-        let mut moved = Vec::new();
-        for (&peer, player) in &mut self.players {
-            if player.direction != Vector2::ZERO {
-                player.position += player.direction * SPEED_MAX * delta.as_secs_f32();
-                moved.push((peer, player.position));
-            }
-        }
-        moved
+/// Adds the player of `peer`, a node of its id; the spawner tells everybody when this turn's hook returns.
+fn add_player(scene: &mut Scene, peer: PeerId, name: &str) -> Result<(), TreeError> {
+    let path = format!("{PLAYERS}/{peer}");
+    scene.add_instance(PLAYERS, Player::scene().instantiate().named(&peer.to_string()))?;
+    let player = scene.node::<Player>(&path)?;
+    name.clone_into(&mut scene.get_mut(player)?.title);
+    let input = scene.find(&format!("{path}/Input"))?;
+    scene.tree_mut().set_multiplayer_authority(input, peer, false)
+}
+
+/// The player of a peer that has left goes, for everybody.
+fn remove_player(scene: &mut Scene, peer: PeerId) -> Result<(), TreeError> {
+    let player = scene.node::<Player>(&format!("{PLAYERS}/{peer}"))?;
+    println!("{} leaves", scene.get(player)?.title);
+    scene.remove(player)?;
+    Ok(())
+}
+
+/// Moves everybody.
+fn step(scene: &mut Scene, seconds: f32) -> Result<(), TreeError> {
+    let players: Vec<_> = scene.tree().children(scene.find(PLAYERS)?).collect();
+    for player in players {
+        let name = scene.tree().name(player).unwrap_or_default();
+        let input = scene.node::<Input>(&format!("{PLAYERS}/{name}/Input"))?;
+        let direction = scene.get(input)?.direction.limit_length(1.0);
+        let player = scene.get_mut(NodeRef::<Player>::new(player))?;
+        player.position += direction * SPEED_MAX * seconds;
     }
+    Ok(())
 }
 
 /// The branch of the server: the same nodes as in `godot/main.tscn`.
 pub(crate) fn branch() -> BranchBuilder {
-    let arena = |scene: &Scene| Some(NodeRef::<Arena>::new(scene.find("Main/Arena").ok()?));
     Branch::builder("/root")
         .setup(|scene| {
             scene.add("Main", Group)?;
-            scene.add("Main/Arena", Arena::default())?;
+            scene.add("Main/Arena", Arena)?;
+            scene.add(PLAYERS, Group)?;
+            scene.add(
+                "Main/Spawner",
+                MultiplayerSpawner::new("../Players").scene(&Player::scene()),
+            )?;
             Ok(())
         })
-        .on_peer_disconnected(move |scene, peer| {
-            if let Some(arena) = arena(scene)
-                && let Ok(arena) = scene.get_mut(arena)
-            {
-                arena.leave(peer);
-            }
+        .on_peer_disconnected(|scene, peer| {
+            // Some leave before they have a player.
+            remove_player(scene, peer).ok();
         })
         .tick_rate(20)
-        .on_process(move |scene, delta| {
-            let Some(node) = arena(scene) else { return };
-            let moved = scene.get_mut(node).map(|arena| arena.step(delta)).unwrap_or_default();
-            for (peer, position) in moved {
-                scene.rpc(node, "moved", (i64::from(peer.get()), position)).ok();
-            }
+        .on_process(|scene, delta| {
+            step(scene, delta.as_secs_f32())
+                .expect("these nodes are there, and none runs a method");
         })
 }
+
+const PLAYERS: &str = "Main/Players";

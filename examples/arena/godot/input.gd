@@ -1,0 +1,4 @@
+extends MultiplayerSynchronizer
+## What its player wants, for the server to consider.
+
+var direction := Vector2.ZERO
