@@ -24,7 +24,7 @@ pub(crate) struct BenchArgs {
     /// Only contenders of this name (again for more); nothing is kept
     #[arg(long, value_name = "NAME")]
     contender: Vec<String>,
-    /// Rounds of each workload [default: 5, or 1 when quick]
+    /// Rounds of each workload [default: 3, or 1 when quick]
     #[arg(long, value_name = "N")]
     rounds: Option<u32>,
     /// Print the workloads

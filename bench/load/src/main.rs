@@ -5,6 +5,8 @@ mod clock;
 mod control;
 mod enet;
 mod stamp;
+mod stream;
+mod sync;
 mod tally;
 
 use std::error::Error;
@@ -22,10 +24,16 @@ struct Cli {
 enum Kind {
     /// ENet clients, bare or as Godot's
     Enet(enet::Args),
+    /// Godot's clients that watch replicated nodes
+    Sync(sync::Args),
+    /// TCP clients, bare or WebSocket's
+    Stream(stream::Args),
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
     match Cli::parse().kind {
         Kind::Enet(args) => enet::run(&args),
+        Kind::Sync(args) => sync::run(&args),
+        Kind::Stream(args) => stream::run(&args),
     }
 }

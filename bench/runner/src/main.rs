@@ -36,7 +36,7 @@ struct Args {
     /// Only contenders of this name (again for more)
     #[arg(long, value_name = "NAME")]
     contender: Vec<String>,
-    /// Rounds of each workload [default: 5]
+    /// Rounds of each workload [default: 3]
     #[arg(long)]
     rounds: Option<usize>,
     /// Prints the workloads and ends

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::process::{Programs, Talk};
 use crate::sample::{Figure, Sample, median};
-use crate::workload::{Contender, Workload};
+use crate::workload::{Contender, Idle, Workload};
 
 /// How long, and how often.
 pub(crate) struct Timing {
@@ -25,7 +25,7 @@ impl Timing {
         let (usual, warm_up, window) = match (quick, smoke) {
             (_, true) => (1, millis(100), millis(200)),
             (true, _) => (1, millis(300), millis(700)),
-            _ => (5, millis(700), millis(2_000)),
+            _ => (3, millis(700), millis(2_000)),
         };
         Self { rounds: rounds.unwrap_or(usual), warm_up, window, is_full: !quick && !smoke }
     }
@@ -105,20 +105,21 @@ fn run(
     thread::sleep(timing.warm_up / 2);
     let resident = server.resident()?;
 
-    let mut load = None;
     let mut idle_share = 0.0;
-    if !workload.load.is_empty() {
+    if workload.idle == Idle::Alone && !contender.is_alone {
+        idle_share = server.share(timing.window / 2)?;
+    }
+    let mut load = None;
+    if !contender.is_alone {
         let mut arguments = workload.load.clone();
         arguments.extend(contender.load.iter().cloned());
         arguments.extend(["--port".to_owned(), port.to_string()]);
         let mut players = Talk::start("load", programs.load(&arguments))?;
         players.hear(Duration::from_secs(90), |line| (line == "ready").then_some(()))?;
-        if workload.net_of_idle {
+        if workload.idle == Idle::Quiet {
             // What it has to do after so many have come.
             thread::sleep(timing.warm_up * 2);
-            let (before, began) = (server.cpu()?, Instant::now());
-            thread::sleep(timing.window / 2);
-            idle_share = (server.cpu()? - before) as f64 / began.elapsed().as_nanos() as f64;
+            idle_share = server.share(timing.window / 2)?;
         }
         players.say("start")?;
         load = Some(players);
@@ -139,13 +140,15 @@ fn run(
         cpu: per_operation(cpu),
         share: (last.cpu - first.cpu) as f64 / nanos,
         rate: operations * 1e9 / nanos,
-        bytes: per_operation(last.bytes - first.bytes).filter(|_| last.bytes > 0.0),
+        bytes: (last.bytes > first.bytes)
+            .then(|| (last.bytes - first.bytes) / (last.received - first.received)),
         allocations: last
             .allocations
             .zip(first.allocations)
             .and_then(|(last, first)| per_operation(last - first)),
         memory: (workload.clients > 0).then_some(memory),
         resident,
+        ticks: last.ticks.zip(first.ticks).map(|(last, first)| (last - first) * 1e9 / nanos),
         ..Sample::default()
     };
     if let Some(report) = report {
@@ -156,7 +159,6 @@ fn run(
             .and_then(|expected| Some(report["delivered"].as_f64()? / expected));
         sample.p50 = report["p50_us"].as_f64();
         sample.p99 = report["p99_us"].as_f64();
-        sample.ticks = report["ticks_per_second"].as_f64();
     }
     Ok(sample)
 }
@@ -166,8 +168,11 @@ struct Reading {
     at: Instant,
     cpu: u64,
     operations: f64,
+    /// Those that arrived, where the load makes a difference.
+    received: f64,
     bytes: f64,
     allocations: Option<f64>,
+    ticks: Option<f64>,
 }
 
 impl Reading {
@@ -184,12 +189,15 @@ impl Reading {
         let (at, cpu) = (Instant::now(), server.cpu()?);
         // Contenders that need no load count themselves.
         let counts = players.as_ref().unwrap_or(&own);
+        let operations = counts["operations"].as_f64().unwrap_or(0.0);
         Ok(Self {
             at,
             cpu,
-            operations: counts["operations"].as_f64().unwrap_or(0.0),
+            operations,
+            received: counts["received"].as_f64().unwrap_or(operations),
             bytes: counts["bytes"].as_f64().unwrap_or(0.0),
             allocations: own["allocations"].as_f64(),
+            ticks: counts["ticks"].as_f64(),
         })
     }
 }

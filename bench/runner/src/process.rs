@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -134,6 +134,13 @@ impl Talk {
             total += nanos.unwrap_or(0);
         }
         Ok(total)
+    }
+
+    /// The share of a core that it uses for so long.
+    pub(crate) fn share(&self, time: Duration) -> Result<f64, String> {
+        let (before, began) = (self.cpu()?, Instant::now());
+        thread::sleep(time);
+        Ok((self.cpu()? - before) as f64 / began.elapsed().as_nanos() as f64)
     }
 
     /// Resident memory in bytes.

@@ -10,14 +10,14 @@ pub(crate) struct Workload {
     pub(crate) title: String,
     /// What an operation is.
     pub(crate) operation: &'static str,
-    /// Arguments of the program `load`; none: contenders that run by themselves.
+    /// Arguments of the program `load`.
     pub(crate) load: Vec<String>,
     /// How many clients there are, for what each of them costs.
     pub(crate) clients: u32,
     pub(crate) contenders: Vec<Contender>,
     pub(crate) goals: Vec<Goal>,
-    /// Whether what the server uses before there is traffic is taken off (perf baselines of Godot are given so).
-    pub(crate) net_of_idle: bool,
+    /// What is taken off the CPU time.
+    pub(crate) idle: Idle,
     /// Whether memory and idle CPU are the point.
     pub(crate) is_idle: bool,
     /// What a reader must know.
@@ -35,6 +35,17 @@ pub(crate) enum Area {
     WebSocket,
 }
 
+/// What is taken off the CPU time of a server: what it uses anyway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Idle {
+    /// Nothing
+    Counts,
+    /// What it uses when nobody is there
+    Alone,
+    /// What it uses when the clients are there and say nothing
+    Quiet,
+}
+
 /// A server under test.
 #[derive(Clone)]
 pub(crate) struct Contender {
@@ -45,6 +56,8 @@ pub(crate) struct Contender {
     pub(crate) load: Vec<String>,
     /// Whether it answers `mark` with its counters.
     pub(crate) answers: bool,
+    /// Whether it needs no load, and counts operations itself.
+    pub(crate) is_alone: bool,
 }
 
 /// Which program a contender is.
@@ -64,7 +77,13 @@ impl Contender {
     pub(crate) fn new(name: &'static str, program: Program, arguments: &[&str]) -> Self {
         let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
         let answers = matches!(program, Program::Binary(_));
-        Self { name, program, arguments, load: Vec::new(), answers }
+        Self { name, program, arguments, load: Vec::new(), answers, is_alone: false }
+    }
+
+    /// Without a load.
+    pub(crate) fn alone(mut self) -> Self {
+        self.is_alone = true;
+        self
     }
 
     /// With further arguments for the load.

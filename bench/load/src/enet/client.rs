@@ -17,7 +17,6 @@ use mp_transport_enet::proto::{
 };
 
 use super::dialect::{Dialect, Heard, peer_id};
-use super::{Args, Pattern};
 use crate::clock::instant;
 
 pub(crate) struct Client {
@@ -25,13 +24,11 @@ pub(crate) struct Client {
     server: SocketAddr,
     line: Line,
     dialect: Dialect,
-    flags: PacketFlags,
     channels: u8,
     place: u16,
     is_connected: bool,
-    /// Other clients that the server has told of, and how many it is to tell of.
+    /// Other clients that the server has told of.
     known: usize,
-    to_know: usize,
     packets: VecDeque<Bytes>,
     buffer: Box<[u8]>,
 }
@@ -42,12 +39,18 @@ enum Line {
 }
 
 impl Client {
-    pub(super) fn new(server: SocketAddr, place: u16, args: &Args) -> Result<Self, Box<dyn Error>> {
+    /// The client at a place, not connected yet. ENet `channels`: Godot's clients ask for 255.
+    pub(crate) fn new(
+        server: SocketAddr,
+        place: u16,
+        dialect: Dialect,
+        channels: u8,
+    ) -> Result<Self, Box<dyn Error>> {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
         rustix::net::sockopt::set_socket_recv_buffer_size(&socket, RECEIVE_BUFFER)?;
         socket.connect(server)?;
         socket.set_nonblocking(true)?;
-        let line = if args.dialect == Dialect::Datagram {
+        let line = if dialect == Dialect::Datagram {
             Line::Datagram
         } else {
             let mut settings = HostSettings::default();
@@ -61,45 +64,34 @@ impl Client {
             let host = Host::new(settings, Rng::from_seed(seed));
             Line::Enet { host: Box::new(host), server: None }
         };
-        let flags = match args.reliable {
-            true => PacketFlags::RELIABLE,
-            false => PacketFlags::UNSEQUENCED | PacketFlags::UNRELIABLE_FRAGMENT,
-        };
-        let is_told = args.dialect == Dialect::Godot && args.pattern != Pattern::Echo;
         Ok(Self {
             socket,
             server,
             line,
-            dialect: args.dialect,
-            flags,
-            channels: args.channels,
+            dialect,
+            channels,
             place,
             is_connected: false,
             known: 0,
-            to_know: if is_told { usize::from(args.clients) - 1 } else { 0 },
             packets: VecDeque::new(),
             buffer: vec![0; usize::from(MTU_MAX) + 1].into(),
         })
     }
 
-    pub(super) const fn socket(&self) -> &UdpSocket {
+    pub(crate) const fn socket(&self) -> &UdpSocket {
         &self.socket
     }
 
-    pub(super) const fn is_connected(&self) -> bool {
+    pub(crate) const fn is_connected(&self) -> bool {
         self.is_connected
     }
 
-    /// Whether the server has told it of all others.
-    pub(super) const fn knows_all(&self) -> bool {
-        self.known >= self.to_know
-    }
-
-    pub(super) const fn known(&self) -> usize {
+    /// Other clients that the server has told of.
+    pub(crate) const fn known(&self) -> usize {
         self.known
     }
 
-    pub(super) fn connect(&mut self, now: u64) -> Result<(), Box<dyn Error>> {
+    pub(crate) fn connect(&mut self, now: u64) -> Result<(), Box<dyn Error>> {
         match &mut self.line {
             Line::Enet { host, server } => {
                 let id = peer_id(self.place).cast_unsigned();
@@ -111,7 +103,7 @@ impl Client {
     }
 
     /// Takes in one datagram; what it brought is in [`next_packet`](Self::next_packet).
-    pub(super) fn receive(&mut self, now: u64) -> Result<(), Box<dyn Error>> {
+    pub(crate) fn receive(&mut self, now: u64) -> Result<(), Box<dyn Error>> {
         let len = match self.socket.recv(&mut self.buffer) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
             received => received?,
@@ -131,7 +123,7 @@ impl Client {
     }
 
     /// The next packet that is not about who is there.
-    pub(super) fn next_packet(&mut self) -> Option<Bytes> {
+    pub(crate) fn next_packet(&mut self) -> Option<Bytes> {
         loop {
             let packet = match &mut self.line {
                 Line::Enet { host, .. } => match host.poll_event()? {
@@ -151,11 +143,15 @@ impl Client {
         }
     }
 
-    pub(super) fn send(&mut self, packet: Bytes) {
+    /// Queues a packet, unsequenced unless it is reliable.
+    pub(crate) fn send(&mut self, packet: Bytes, reliable: bool) {
         match &mut self.line {
             Line::Enet { host, server: Some(server) } => {
-                let channel = if self.flags == PacketFlags::RELIABLE { 0 } else { 1 };
-                let sent = host.send(*server, channel, self.flags, packet.into());
+                let (channel, flags) = match reliable {
+                    true => (0, PacketFlags::RELIABLE),
+                    false => (1, PacketFlags::UNSEQUENCED | PacketFlags::UNRELIABLE_FRAGMENT),
+                };
+                let sent = host.send(*server, channel, flags, packet.into());
                 sent.expect("the packet is small, and the channel is there");
             }
             Line::Enet { server: None, .. } => unreachable!("it is connected"),
@@ -163,7 +159,7 @@ impl Client {
         }
     }
 
-    pub(super) fn flush(&mut self, now: u64) -> Result<(), Box<dyn Error>> {
+    pub(crate) fn flush(&mut self, now: u64) -> Result<(), Box<dyn Error>> {
         let now = instant(now);
         match &mut self.line {
             Line::Enet { host, .. } => {
@@ -182,7 +178,7 @@ impl Client {
         Ok(())
     }
 
-    pub(super) fn run_timers(&mut self, now: u64) -> Result<(), Box<dyn Error>> {
+    pub(crate) fn run_timers(&mut self, now: u64) -> Result<(), Box<dyn Error>> {
         if let Line::Enet { host, .. } = &mut self.line
             && host.poll_timeout().is_some_and(|due| due <= instant(now))
         {

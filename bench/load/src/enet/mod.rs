@@ -1,7 +1,7 @@
 //! ENet clients, each on a socket of its own.
 
-mod client;
-mod dialect;
+pub(crate) mod client;
+pub(crate) mod dialect;
 mod traffic;
 
 use std::error::Error;
@@ -109,7 +109,7 @@ impl Players {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let mut clients = Vec::new();
         for place in 0..args.clients {
-            let client = Client::new(server, place, args)?;
+            let client = Client::new(server, place, args.dialect, args.channels)?;
             let data = epoll::EventData::new_u64(place.into());
             epoll::add(&epoll, client.socket(), data, epoll::EventFlags::IN)?;
             clients.push(client);
@@ -123,11 +123,14 @@ impl Players {
     /// them in this order.
     fn connect_all(&mut self, clock: Clock, args: &Args) -> Result<(), Box<dyn Error>> {
         let at_a_time = if args.dialect == Dialect::Godot { 16 } else { 1 };
+        let is_told = args.dialect == Dialect::Godot;
+        let to_know = if is_told { usize::from(args.clients) - 1 } else { 0 };
         let mut nothing = Traffic::new(args);
         let (mut begun, mut last, mut progress) = (0, 0, clock.nanos());
         loop {
             let connected = self.clients.iter().filter(|client| client.is_connected()).count();
-            if connected == self.clients.len() && self.clients.iter().all(Client::knows_all) {
+            let knows_all = |client: &Client| client.known() == to_know;
+            if connected == self.clients.len() && self.clients.iter().all(knows_all) {
                 return Ok(());
             }
             while begun < self.clients.len() && begun < connected + at_a_time {

@@ -18,6 +18,7 @@ pub(super) struct Traffic {
     clients: usize,
     size: usize,
     in_flight: u32,
+    is_reliable: bool,
     is_running: bool,
     /// How many messages each client has sent.
     sequences: Vec<u32>,
@@ -46,6 +47,7 @@ impl Traffic {
             clients,
             size: args.size.max(Stamp::LEN),
             in_flight: args.in_flight,
+            is_reliable: args.reliable,
             is_running: false,
             sequences: vec![0; clients],
             heard: vec![0; clients],
@@ -109,7 +111,7 @@ impl Traffic {
         packet.resize(header + self.size, 0);
         let stamp = Stamp { source, phase: self.tally.phase(), sequence, sent: now };
         stamp.write(&mut packet[header..]);
-        clients[place].send(Bytes::from(packet));
+        clients[place].send(Bytes::from(packet), self.is_reliable);
         self.tally.sent(deliveries);
     }
 

@@ -2,7 +2,7 @@
 
 use crate::goal::Goal;
 use crate::sample::Figure;
-use crate::workload::{Area, Contender, Program, Workload, words};
+use crate::workload::{Area, Contender, Idle, Program, Workload, words};
 
 pub(super) fn all() -> Vec<Workload> {
     let workloads = [
@@ -36,7 +36,7 @@ pub(super) fn all() -> Vec<Workload> {
             .map(|most| Goal::ratio(Figure::Cpu, "mp actors", most, "mp loop"))
             .into_iter()
             .collect(),
-        net_of_idle: false,
+        idle: Idle::Counts,
         is_idle: false,
         note: "Both run the same branch and the same ENet; one has two actix actors around them, as mp-server has.",
     });

@@ -2,7 +2,7 @@
 
 use crate::goal::Goal;
 use crate::sample::Figure;
-use crate::workload::{Area, Contender, Program, Workload, words};
+use crate::workload::{Area, Contender, Idle, Program, Workload, words};
 
 pub(super) fn all() -> Vec<Workload> {
     let echo = [
@@ -87,7 +87,7 @@ fn workload(name: &'static str, clients: u32) -> Workload {
         clients,
         contenders: Vec::new(),
         goals: Vec::new(),
-        net_of_idle: false,
+        idle: Idle::Counts,
         is_idle: false,
         note: "",
     }

@@ -2,7 +2,7 @@
 
 use crate::goal::Goal;
 use crate::sample::Figure;
-use crate::workload::{Area, Contender, Program, Workload, words};
+use crate::workload::{Area, Contender, Idle, Program, Workload, words};
 
 pub(super) fn all() -> Vec<Workload> {
     vec![
@@ -28,7 +28,7 @@ pub(super) fn all() -> Vec<Workload> {
                 Contender::new(
                     "mp-server",
                     Program::MpServer,
-                    &["--enet", "127.0.0.1:0", "--log", "warn"],
+                    &["--enet", "127.0.0.1:0", "--ws", "off", "--log", "warn"],
                 ),
                 Contender::new("Godot", Program::Godot("res://relay.gd"), &["--fps", "60"]),
             ],
@@ -61,7 +61,7 @@ pub(super) fn all() -> Vec<Workload> {
             contenders: vec![Contender::new(
                 "mp-server",
                 Program::MpServer,
-                &["--enet", "127.0.0.1:0", "--log", "warn", "--max-clients", "1000"],
+                &["--enet", "127.0.0.1:0", "--ws", "off", "--log", "warn", "--max-clients", "1000"],
             )],
             goals: vec![Goal::at_least(Figure::Delivered, "mp-server", 1.0)],
             is_idle: false,
@@ -81,7 +81,7 @@ fn workload(name: &'static str, clients: u32) -> Workload {
         clients,
         contenders: Vec::new(),
         goals: Vec::new(),
-        net_of_idle: false,
+        idle: Idle::Counts,
         is_idle: true,
         note: "",
     }

@@ -4,9 +4,19 @@ mod actors;
 mod enet;
 mod idle;
 mod relay;
+mod replication;
+mod websocket;
 
 use crate::workload::Workload;
 
 pub(crate) fn all() -> Vec<Workload> {
-    [enet::all(), relay::all(), actors::all(), idle::all()].into_iter().flatten().collect()
+    let areas = [
+        enet::all(),
+        relay::all(),
+        actors::all(),
+        idle::all(),
+        replication::all(),
+        websocket::all(),
+    ];
+    areas.into_iter().flatten().collect()
 }

@@ -2,7 +2,7 @@
 
 use crate::goal::Goal;
 use crate::sample::Figure;
-use crate::workload::{Area, Contender, Program, Workload, words};
+use crate::workload::{Area, Contender, Idle, Program, Workload, words};
 
 pub(super) fn all() -> Vec<Workload> {
     vec![
@@ -54,12 +54,12 @@ fn workload(name: &'static str, clients: u32) -> Workload {
             Contender::new(
                 "mp-server",
                 Program::MpServer,
-                &["--enet", "127.0.0.1:0", "--log", "warn"],
+                &["--enet", "127.0.0.1:0", "--ws", "off", "--log", "warn"],
             ),
             Contender::new("Godot", Program::Godot("res://relay.gd"), &["--fps", "60"]),
         ],
         goals: Vec::new(),
-        net_of_idle: true,
+        idle: Idle::Quiet,
         is_idle: false,
         note: "",
     }

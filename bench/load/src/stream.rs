@@ -1,0 +1,199 @@
+//! TCP clients that get back what they send: bare bytes, or WebSocket's frames.
+
+use std::error::Error;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+
+use clap::{Parser, ValueEnum};
+use mp_bench_common::say;
+use rustix::buffer::spare_capacity;
+use rustix::event::epoll;
+use rustix::time::Timespec;
+
+use crate::clock::{Clock, MILLISECOND, SECOND};
+use crate::control::{Order, Orders};
+use crate::stamp::Stamp;
+use crate::tally::Tally;
+
+/// TCP clients that get back what they send.
+#[derive(Debug, Parser)]
+pub(crate) struct Args {
+    /// The server's TCP port on this machine
+    #[arg(long)]
+    port: u16,
+    /// How many clients
+    #[arg(long)]
+    clients: u16,
+    /// Messages that each client keeps on their way; with 0 nobody says anything
+    #[arg(long)]
+    in_flight: u32,
+    /// What is around a message
+    #[arg(long)]
+    frames: Frames,
+}
+
+/// What is around a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Frames {
+    /// Nothing
+    Bare,
+    /// A binary frame
+    WebSocket,
+    /// The same, after a first one from the server with the client's id, as in Godot
+    Godot,
+}
+
+/// Connects all, and plays until the runner has heard enough.
+pub(crate) fn run(args: &Args) -> Result<(), Box<dyn Error>> {
+    let clock = Clock::new();
+    let orders = Orders::listen();
+    let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+    let mut clients = Vec::new();
+    for place in 0..args.clients {
+        let client = Client::connect(place, args)?;
+        let data = epoll::EventData::new_u64(place.into());
+        epoll::add(&epoll, &client.stream, data, epoll::EventFlags::IN)?;
+        clients.push(client);
+    }
+    say("ready");
+
+    // TCP keeps order, so what comes out of order is wrong.
+    let mut tally = Tally::new(clients.len(), 1, true);
+    let mut ready = Vec::with_capacity(256);
+    let nap = if args.in_flight == 0 { MILLISECOND } else { 0 };
+    let nap = Timespec { tv_sec: 0, tv_nsec: nap as i64 };
+    let (mut is_running, mut drained) = (false, None);
+    loop {
+        ready.clear();
+        epoll::wait(&epoll, spare_capacity(&mut ready), Some(&nap))?;
+        for event in &ready {
+            let client = &mut clients[event.data.u64() as usize];
+            let heard = client.receive(&mut tally, clock)?;
+            if is_running {
+                client.send(heard, &mut tally, clock)?;
+            }
+        }
+        match orders.next() {
+            Some(Order::Start) => {
+                is_running = true;
+                for client in &mut clients {
+                    client.send(args.in_flight, &mut tally, clock)?;
+                }
+            }
+            Some(Order::Mark) => say(&tally.mark().to_string()),
+            Some(Order::Stop) => {
+                is_running = false;
+                drained = Some(clock.nanos() + DRAIN);
+            }
+            None => {}
+        }
+        if drained.is_some_and(|until| clock.nanos() >= until) {
+            say(&tally.report().to_string());
+            return Ok(());
+        }
+    }
+}
+
+struct Client {
+    place: u16,
+    stream: TcpStream,
+    frames: Frames,
+    sequence: u32,
+    /// What has arrived and is not a whole message yet.
+    arrived: Vec<u8>,
+    out: Vec<u8>,
+}
+
+impl Client {
+    /// Connects, and for WebSocket shakes hands, one after the other.
+    fn connect(place: u16, args: &Args) -> Result<Self, Box<dyn Error>> {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, args.port))?;
+        stream.set_nodelay(true)?;
+        if args.frames != Frames::Bare {
+            stream.write_all(REQUEST)?;
+            let mut answer = Vec::new();
+            while !answer.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte)?;
+                answer.push(byte[0]);
+            }
+            if !answer.starts_with(b"HTTP/1.1 101 ") {
+                return Err(String::from_utf8_lossy(&answer).into_owned().into());
+            }
+        }
+        if args.frames == Frames::Godot {
+            let mut id = [0; 6];
+            stream.read_exact(&mut id)?;
+            if id[..2] != [BINARY, 4] {
+                return Err(format!("no id: {id:02x?}").into());
+            }
+        }
+        stream.set_nonblocking(true)?;
+        let frames = args.frames;
+        Ok(Self { place, stream, frames, sequence: 0, arrived: Vec::new(), out: Vec::new() })
+    }
+
+    /// Sends so many messages with one write.
+    fn send(&mut self, count: u32, tally: &mut Tally, clock: Clock) -> Result<(), Box<dyn Error>> {
+        self.out.clear();
+        for _ in 0..count {
+            let (source, sequence) = (self.place, self.sequence);
+            let stamp = Stamp { source, phase: tally.phase(), sequence, sent: clock.nanos() };
+            self.sequence += 1;
+            let mut message = [0; SIZE];
+            stamp.write(&mut message);
+            if self.frames != Frames::Bare {
+                let key = sequence.wrapping_mul(0x9e37_79b9).to_le_bytes();
+                self.out.extend_from_slice(&[BINARY, MASKED | SIZE as u8]);
+                self.out.extend_from_slice(&key);
+                message.iter_mut().zip(key.iter().cycle()).for_each(|(byte, key)| *byte ^= key);
+            }
+            self.out.extend_from_slice(&message);
+            tally.sent(1);
+        }
+        let mut rest = &self.out[..];
+        while !rest.is_empty() {
+            match self.stream.write(rest) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => std::hint::spin_loop(),
+                written => rest = &rest[written?..],
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in what has arrived; how many messages that was.
+    fn receive(&mut self, tally: &mut Tally, clock: Clock) -> Result<u32, Box<dyn Error>> {
+        let mut bytes = [0; 16_384];
+        let len = match self.stream.read(&mut bytes) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(0),
+            Ok(0) => return Err(format!("client {} has lost its server", self.place).into()),
+            read => read?,
+        };
+        self.arrived.extend_from_slice(&bytes[..len]);
+        let head = if self.frames == Frames::Bare { 0 } else { 2 };
+        let (mut at, mut heard) = (0, 0);
+        while let Some(frame) = self.arrived.get(at..at + head + SIZE) {
+            let (frame, message) = frame.split_at(head);
+            match Stamp::read(message, SIZE) {
+                Some(stamp) if stamp.source == self.place && [&[], WHOLE].contains(&frame) => {
+                    tally.received(self.place.into(), &stamp, SIZE, clock.nanos());
+                }
+                _ => tally.wrong(),
+            }
+            at += head + SIZE;
+            heard += 1;
+        }
+        self.arrived.drain(..at);
+        Ok(heard)
+    }
+}
+
+const SIZE: usize = 64;
+/// The last and only frame of a binary message.
+const BINARY: u8 = 0x82;
+const MASKED: u8 = 0x80;
+const WHOLE: &[u8] = &[BINARY, SIZE as u8];
+const DRAIN: u64 = SECOND / 5;
+const REQUEST: &[u8] =
+    b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";

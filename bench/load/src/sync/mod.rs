@@ -1,0 +1,160 @@
+//! Godot's clients that watch replicated nodes and say nothing but what replication asks of them.
+
+mod watcher;
+
+use std::error::Error;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use clap::Parser;
+use mp_bench_common::say;
+use rustix::buffer::spare_capacity;
+use rustix::event::epoll;
+use rustix::time::Timespec;
+use serde_json::{Value, json};
+
+use crate::clock::{Clock, MILLISECOND, SECOND};
+use crate::control::{Order, Orders};
+use crate::enet::client::Client;
+use crate::enet::dialect::Dialect;
+use watcher::{Bad, Watcher};
+
+/// Clients that watch nodes.
+#[derive(Debug, Parser)]
+pub(crate) struct Args {
+    /// The server's UDP port on this machine
+    #[arg(long)]
+    port: u16,
+    /// How many clients
+    #[arg(long)]
+    clients: u16,
+    /// How many nodes the server has, each with one Vector3
+    #[arg(long)]
+    nodes: usize,
+}
+
+/// Connects all, and watches until the runner has seen enough.
+pub(crate) fn run(args: &Args) -> Result<(), Box<dyn Error>> {
+    let clock = Clock::new();
+    let orders = Orders::listen();
+    let mut audience = Audience::new(args)?;
+    let mut progress = (0, clock.nanos());
+    loop {
+        audience.turn(clock)?;
+        let known = audience.watchers.iter().map(Watcher::nodes).sum::<usize>();
+        if known == args.nodes * usize::from(args.clients) {
+            break;
+        }
+        if known > progress.0 {
+            progress = (known, clock.nanos());
+        }
+        if clock.nanos() > progress.1 + PATIENCE {
+            return Err(format!("only {known} nodes were announced").into());
+        }
+    }
+    say("ready");
+
+    let mut drained = None;
+    loop {
+        audience.turn(clock)?;
+        match orders.next() {
+            Some(Order::Start) | None => {}
+            Some(Order::Mark) => say(&audience.mark().to_string()),
+            Some(Order::Stop) => drained = Some(clock.nanos() + DRAIN),
+        }
+        if drained.is_some_and(|until| clock.nanos() >= until) {
+            say(&audience.report().to_string());
+            return Ok(());
+        }
+    }
+}
+
+struct Audience {
+    clients: Vec<Client>,
+    watchers: Vec<Watcher>,
+    epoll: rustix::fd::OwnedFd,
+    ready: Vec<epoll::Event>,
+    next_timers: u64,
+    begun: usize,
+    wrong: u64,
+}
+
+impl Audience {
+    fn new(args: &Args) -> Result<Self, Box<dyn Error>> {
+        let server: SocketAddr = (Ipv4Addr::LOCALHOST, args.port).into();
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let mut clients = Vec::new();
+        for place in 0..args.clients {
+            let client = Client::new(server, place, Dialect::Godot, 255)?;
+            let data = epoll::EventData::new_u64(place.into());
+            epoll::add(&epoll, client.socket(), data, epoll::EventFlags::IN)?;
+            clients.push(client);
+        }
+        let watchers = clients.iter().map(|_| Watcher::new(args.nodes)).collect();
+        let ready = Vec::with_capacity(256);
+        Ok(Self { clients, watchers, epoll, ready, next_timers: 0, begun: 0, wrong: 0 })
+    }
+
+    fn turn(&mut self, clock: Clock) -> Result<(), Box<dyn Error>> {
+        // One at a time: each is told of all nodes when it comes.
+        if self.begun < self.clients.len()
+            && (self.begun == 0 || self.clients[self.begun - 1].is_connected())
+        {
+            self.clients[self.begun].connect(clock.nanos())?;
+            self.begun += 1;
+        }
+        self.ready.clear();
+        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+        epoll::wait(&self.epoll, spare_capacity(&mut self.ready), Some(&at_once))?;
+        for event in &self.ready {
+            let place = event.data.u64() as usize;
+            let (client, watcher) = (&mut self.clients[place], &mut self.watchers[place]);
+            client.receive(clock.nanos())?;
+            while let Some(packet) = client.next_packet() {
+                match watcher.take(&packet) {
+                    Ok(None) => {}
+                    Ok(Some(answer)) => client.send(answer, true),
+                    Err(Bad(why)) => {
+                        if self.wrong == 0 {
+                            eprintln!("client {place}: {why}: {packet:02x?}");
+                        }
+                        self.wrong += 1;
+                    }
+                }
+            }
+            client.flush(clock.nanos())?;
+        }
+        let now = clock.nanos();
+        if now >= self.next_timers {
+            self.next_timers = now + MILLISECOND;
+            for client in &mut self.clients {
+                client.run_timers(now)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn mark(&mut self) -> Value {
+        self.watchers.iter_mut().for_each(Watcher::mark);
+        let sum = |of: fn(&Watcher) -> u64| self.watchers.iter().map(of).sum::<u64>();
+        json!({
+            "operations": sum(Watcher::due),
+            "received": sum(|watcher| watcher.updates),
+            "bytes": sum(|watcher| watcher.bytes),
+            "ticks": self.watchers[0].ticks(),
+        })
+    }
+
+    fn report(&self) -> Value {
+        let expected = self.watchers.iter().map(Watcher::expected).sum::<u64>();
+        let delivered = self.watchers.iter().map(|watcher| watcher.delivered).sum::<u64>();
+        json!({
+            "expected": expected,
+            "delivered": delivered,
+            "duplicated": 0,
+            "wrong": self.wrong,
+        })
+    }
+}
+
+const DRAIN: u64 = SECOND / 2;
+const PATIENCE: u64 = 20 * SECOND;

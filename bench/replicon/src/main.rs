@@ -1,0 +1,93 @@
+//! bevy_replicon's server alone, in memory: what it says to its clients is counted and dropped. There is no transport, and nothing is
+//! acknowledged, so that its figures hold less than a game pays.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bevy::prelude::*;
+use bevy::state::app::StatesPlugin;
+use bevy_replicon::prelude::*;
+use clap::Parser;
+use mp_bench_common::{answer_marks, ready};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+#[derive(Parser)]
+struct Args {
+    /// How many entities, each with one Vec3 that changes in every tick
+    #[arg(long, default_value_t = 1_000)]
+    nodes: usize,
+    /// How many clients
+    #[arg(long)]
+    clients: usize,
+}
+
+#[derive(Component, Serialize, Deserialize)]
+struct Position(Vec3);
+
+#[derive(Default)]
+struct Counters {
+    updates: AtomicU64,
+    bytes: AtomicU64,
+    ticks: AtomicU64,
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let args = Args::parse();
+    let mut app = App::new();
+    let server = ServerPlugin {
+        mutations_timeout: Duration::from_secs(1),
+        ..ServerPlugin::new(PostUpdate) // a tick in each update
+    };
+    let shared = RepliconSharedPlugin { auth_method: AuthMethod::None };
+    app.add_plugins((MinimalPlugins, StatesPlugin, RepliconPlugins.set(server).set(shared)))
+        .replicate::<Position>()
+        .add_systems(Update, change)
+        .finish();
+    app.world_mut().resource_mut::<NextState<ServerState>>().set(ServerState::Running);
+    app.update();
+    for _ in 0..args.clients {
+        app.world_mut().spawn(ConnectedClient { max_size: 1_200 });
+    }
+    for number in 0..args.nodes {
+        app.world_mut().spawn((Replicated, Position(Vec3::new(number as f32, 0.0, 7.0))));
+    }
+
+    let counters = Arc::new(Counters::default());
+    let shown = Arc::clone(&counters);
+    answer_marks(move || {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        json!({
+            "operations": read(&shown.updates),
+            "bytes": read(&shown.bytes),
+            "ticks": read(&shown.ticks),
+        })
+    });
+    ready(0);
+
+    let mut due = Instant::now();
+    loop {
+        app.update();
+        let mut messages = app.world_mut().resource_mut::<ServerMessages>();
+        let bytes: usize = messages.drain_sent().map(|(_, _, message)| message.len()).sum();
+        if bytes > 0 {
+            counters.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+            let updates = args.nodes * args.clients;
+            counters.updates.fetch_add(updates as u64, Ordering::Relaxed);
+        }
+        counters.ticks.fetch_add(1, Ordering::Relaxed);
+        due += TICK;
+        thread::sleep(due.saturating_duration_since(Instant::now()));
+    }
+}
+
+fn change(mut positions: Query<'_, '_, &mut Position>) {
+    for mut position in &mut positions {
+        position.0.y += 1.0;
+    }
+}
+
+const TICK: Duration = Duration::from_nanos(1_000_000_000 / 60);

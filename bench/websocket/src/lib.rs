@@ -1,0 +1,39 @@
+//! What the servers share: one thread, a task for each connection.
+
+use std::error::Error;
+use std::net::Ipv4Addr;
+
+use mp_bench_common::{answer_marks, ready};
+use serde_json::json;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime;
+
+/// Whatever went wrong with one connection.
+pub type Failure = Box<dyn Error + Send + Sync>;
+
+/// Accepts connections on a port of the system's choosing, and runs `echo` for each.
+///
+/// # Errors
+///
+/// When there is no socket to be had.
+pub fn serve<F>(echo: impl Fn(TcpStream) -> F) -> Result<(), Failure>
+where
+    F: Future<Output = Result<(), Failure>> + Send + 'static,
+{
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        answer_marks(|| json!({}));
+        ready(listener.local_addr()?.port());
+        loop {
+            let (stream, _) = listener.accept().await?;
+            stream.set_nodelay(true)?;
+            let connection = echo(stream);
+            tokio::spawn(async move {
+                if let Err(error) = connection.await {
+                    eprintln!("a connection has ended: {error}");
+                }
+            });
+        }
+    })
+}

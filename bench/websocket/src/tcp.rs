@@ -1,0 +1,16 @@
+//! Bytes as they come: the least that TCP costs.
+
+use mp_bench_websocket::{Failure, serve};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+fn main() -> Result<(), Failure> {
+    serve(|mut stream| async move {
+        let mut bytes = vec![0; 16_384];
+        loop {
+            match stream.read(&mut bytes).await? {
+                0 => return Ok(()),
+                len => stream.write_all(&bytes[..len]).await?,
+            }
+        }
+    })
+}
