@@ -33,9 +33,21 @@ pub(crate) const ACKNOWLEDGEMENTS_MAX: usize = 160 * 32;
 /// Refusals that wait for the end of the turn: one per datagram of a turn.
 pub(crate) const REFUSALS_MAX: usize = 160;
 
+/// Bytes of packets that wait for others, or for their pieces, of all peers of a host: a full server of well-behaved peers
+/// stays far below it.
+pub const WAITING_BYTES_MAX: usize = 256 << 20;
+
+/// Of them, what one peer may hold whatever the others do: what an honest one has on its way, 64 KiB, and what that costs in
+/// small pieces.
+pub(crate) const WAITING_BYTES_OF_EACH: usize = 128 << 10;
+
 /// Connections that have not shown yet that they receive what is sent to their address. A new one replaces the oldest,
 /// so a flood must bring this many within one round trip of an honest client to keep it out.
-pub const HALF_OPEN_MAX: usize = 256;
+pub const HALF_OPEN_MAX: usize = 1_024;
+
+/// Of them, those of one IP address, beyond which its own oldest is replaced: a flood from one address keeps nobody else out,
+/// and the players behind one router need not come one by one.
+pub const HALF_OPEN_PER_ADDRESS_MAX: usize = 64;
 
 /// How long such a connection is kept: an honest client answers within a round trip, or its CONNECT comes again.
 pub const HALF_OPEN_TIMEOUT: Duration = Duration::from_secs(10);

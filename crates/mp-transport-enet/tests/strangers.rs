@@ -119,7 +119,7 @@ fn a_flood_of_half_open_connections_does_not_keep_an_honest_client_out() {
     }
     transmits(&mut host, at(1_000));
     RawClient::connect(&mut host, at(1_000), FROM, 77);
-    assert_eq!(host.stats().half_open_dropped, 5_000 - 256 + 1);
+    assert_eq!(host.stats().half_open_dropped, 5_000 - 1_024 + 1);
 }
 
 #[test]

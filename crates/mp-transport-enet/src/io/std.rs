@@ -48,6 +48,7 @@ impl UdpSocket {
     /// # Errors
     ///
     /// As [`bind`](Self::bind); sockets of other programs do not share the address.
+    #[cfg(feature = "tokio")]
     pub(crate) fn bind_shards(address: SocketAddr, count: usize) -> Result<Vec<Self>, BindError> {
         if count <= 1 || cfg!(not(target_os = "linux")) {
             return Ok(vec![Self::bind(address)?]);

@@ -43,13 +43,14 @@ impl Host {
             self.refuse(from, connect.terms);
             return;
         }
-        if self.half_open.len() >= self.settings.half_open_max.max(1) {
-            self.drop_oldest_half_open();
-        }
+        let HostSettings { half_open_max, half_open_max_per_address, .. } = self.settings;
+        let makes_way =
+            self.half_open.makes_way(from.ip(), half_open_max, half_open_max_per_address);
+        self.drop_half_open(makes_way);
         let vacant = match self.slots.vacant() {
             Some(vacant) => Some(vacant),
             None => {
-                self.drop_oldest_half_open();
+                self.drop_half_open(self.half_open.oldest());
                 self.slots.vacant()
             }
         };
@@ -74,10 +75,9 @@ impl Host {
             throttle: theirs.throttle,
             connect_id: theirs.connect_id,
         };
-        let mut proof = Proof::new(self.now.as_millis(), self.next_age);
+        let age = self.half_open.insert(connection.slot as u16, from.ip());
+        let mut proof = Proof::new(self.now.as_millis(), age);
         proof.received(len);
-        self.half_open.insert(self.next_age, connection.slot as u16);
-        self.next_age += 1;
         self.slots
             .insert(Peer::half_open(connection, from, sessions, &connect, terms, settings, proof));
         self.touch(connection.slot as u16);
@@ -109,8 +109,8 @@ impl Host {
         }
     }
 
-    fn drop_oldest_half_open(&mut self) {
-        if let Some((_, slot)) = self.half_open.pop_first() {
+    fn drop_half_open(&mut self, slot: Option<u16>) {
+        if let Some(slot) = slot {
             self.stats.half_open_dropped += 1;
             self.remove(slot);
         }
@@ -124,7 +124,7 @@ impl Host {
         }
         let age = peer.proof.age.take();
         if let Some(age) = age {
-            self.half_open.remove(&age);
+            self.half_open.remove(age);
             if peer.state == State::Disconnecting {
                 // It was not admitted after all; it is being told.
                 self.stats.connections_refused += 1;

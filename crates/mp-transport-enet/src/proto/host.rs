@@ -7,6 +7,7 @@ use mp_core::{ConnectionId, ConnectionStats, DisconnectReason, Farewell, Instant
 
 use super::bandwidth::Pass;
 use super::command::{Body, CONTROL_CHANNEL, Command, Connect, FLAG_UNSEQUENCED, Terms};
+use super::half_open::HalfOpen;
 use super::header::Header;
 use super::peer::{Flow, Peer, State};
 use super::receive::Context;
@@ -32,8 +33,9 @@ pub struct Host {
     /// When peers are due. An entry may be too early, never too late.
     pub(super) timers: BTreeSet<(Millis, u16)>,
     /// Half-open connections, oldest first.
-    pub(super) half_open: BTreeMap<u64, u16>,
-    pub(super) next_age: u64,
+    pub(super) half_open: HalfOpen,
+    /// What peers hold of packets that wait for others, or for their missing pieces.
+    waiting: usize,
     /// Which `data` is taken, when it must be unique.
     pub(super) ids: BTreeMap<u32, u16>,
     pub(super) connected: u16,
@@ -99,8 +101,8 @@ impl Host {
             dirty: Vec::new(),
             packing: VecDeque::new(),
             timers: BTreeSet::new(),
-            half_open: BTreeMap::new(),
-            next_age: 0,
+            half_open: HalfOpen::default(),
+            waiting: 0,
             ids: BTreeMap::new(),
             connected: 0,
             is_refusing: false,
@@ -195,7 +197,10 @@ impl Host {
             is_admitted: !is_new || !is_refusing && !self.ids.contains_key(&peer.data),
             is_malformed: false,
         };
+        let waited = peer.inbound.waiting();
+        peer.inbound.lend(self.settings.waiting_bytes.saturating_sub(self.waiting));
         let flow = peer.handle_commands(now, header.sent_time, commands, &mut context);
+        self.waiting = self.waiting + peer.inbound.waiting() - waited;
         let is_limited = peer.bandwidth.0 > 0;
         if context.is_malformed {
             self.stats.datagrams_malformed += 1;
@@ -407,11 +412,12 @@ impl Host {
     /// Empties a slot.
     pub(super) fn remove(&mut self, slot: u16) {
         let Some(peer) = self.slots.remove(slot) else { return };
+        self.waiting -= peer.inbound.waiting();
         if let Some(at) = peer.timer {
             self.timers.remove(&(at, slot));
         }
         if let Some(age) = peer.proof.age {
-            self.half_open.remove(&age);
+            self.half_open.remove(age);
         }
         if peer.is_counted {
             self.connected -= 1;

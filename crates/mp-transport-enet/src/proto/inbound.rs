@@ -6,6 +6,7 @@
 //! | delivered, not taken | settings: 4,096 packets, 4 MiB | unreliable dropped and counted, reliable not acknowledged |
 //! | reliable, out of order | 4 MiB, and one packet that is next in its channel | not acknowledged |
 //! | unreliable, incomplete or early | 4 MiB | oldest dropped and counted |
+//! | both, of all peers of a host | settings: 256 MiB | as above, but of each peer 128 KiB may always wait |
 
 use std::collections::VecDeque;
 
@@ -15,7 +16,7 @@ use mp_core::{ConnectionId, ConnectionStats};
 use super::HostEvent;
 use super::PacketFlags;
 use super::settings::HostSettings;
-use crate::limits::{REORDER_BYTES_MAX, UNRELIABLE_REORDER_BYTES_MAX};
+use crate::limits::{REORDER_BYTES_MAX, UNRELIABLE_REORDER_BYTES_MAX, WAITING_BYTES_OF_EACH};
 
 /// The budgets of one peer.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub(crate) struct Inbound {
     bytes_max: usize,
     reorder_bytes: usize,
     unreliable_bytes: usize,
+    /// What the host has left for all its peers.
+    spare: usize,
     /// Channel and sequence of the one packet that may go beyond the budget of reliable data.
     privileged: Option<(u8, u64)>,
 }
@@ -45,6 +48,7 @@ impl Inbound {
             bytes_max: settings.receive_queue_bytes,
             reorder_bytes: 0,
             unreliable_bytes: 0,
+            spare: 0,
             privileged: None,
         }
     }
@@ -68,6 +72,9 @@ impl Inbound {
         sequence: u64,
         is_next: bool,
     ) -> bool {
+        if !self.is_afforded(cost) {
+            return false;
+        }
         let packet = (channel, sequence);
         let fits = self.reorder_bytes + cost <= REORDER_BYTES_MAX;
         if !fits {
@@ -77,12 +84,14 @@ impl Inbound {
             }
         }
         self.reorder_bytes += cost;
+        self.spare = self.spare.saturating_sub(cost);
         true
     }
 
     /// Gives back what was charged for a packet.
     pub(crate) fn release(&mut self, cost: usize, channel: u8, sequence: u64) {
         self.reorder_bytes = self.reorder_bytes.saturating_sub(cost);
+        self.spare += cost;
         if self.privileged == Some((channel, sequence)) {
             self.privileged = None;
         }
@@ -90,17 +99,29 @@ impl Inbound {
 
     /// Whether `cost` more for unreliable data is within its budget.
     pub(crate) const fn has_unreliable_room(&self, cost: usize) -> bool {
-        self.unreliable_bytes + cost <= UNRELIABLE_REORDER_BYTES_MAX
+        self.unreliable_bytes + cost <= UNRELIABLE_REORDER_BYTES_MAX && self.is_afforded(cost)
     }
 
     /// Charges `cost` for unreliable data.
     pub(crate) const fn reserve_unreliable(&mut self, cost: usize) {
         self.unreliable_bytes += cost;
+        self.spare = self.spare.saturating_sub(cost);
     }
 
     /// Gives back what was charged for unreliable data.
     pub(crate) const fn release_unreliable(&mut self, cost: usize) {
         self.unreliable_bytes = self.unreliable_bytes.saturating_sub(cost);
+        self.spare += cost;
+    }
+
+    /// The host can spare so much for all its peers.
+    pub(crate) const fn lend(&mut self, spare: usize) {
+        self.spare = spare;
+    }
+
+    /// Whether the host can spare `cost`, or it is within what every peer may always hold.
+    const fn is_afforded(&self, cost: usize) -> bool {
+        cost <= self.spare || self.waiting() + cost <= WAITING_BYTES_OF_EACH
     }
 
     /// Cost of what waits for others, reliable and unreliable.

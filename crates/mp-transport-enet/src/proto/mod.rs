@@ -23,6 +23,7 @@ pub mod compress;
 mod datagram;
 mod event;
 mod fragment;
+mod half_open;
 pub mod header;
 mod host;
 mod inbound;

@@ -43,8 +43,10 @@ pub struct HostSettings {
     pub admission: Admission,
     /// Most connections from one IP address (default 4,095).
     pub max_peers_per_address: u16,
-    /// Most clients that have not answered yet (default 256).
+    /// Most clients that have not answered yet (default 1,024); a new one takes the place of the oldest.
     pub half_open_max: usize,
+    /// Most of them from one IP address (default 64); a new one takes the place of the oldest from there.
+    pub half_open_max_per_address: usize,
     /// How long they have (default 10 s).
     pub half_open_timeout: Duration,
     /// Reliable bytes queued for one peer, past which it is closed (default 64 MiB).
@@ -56,6 +58,9 @@ pub struct HostSettings {
     /// Unreliable bytes queued for one peer, past which the oldest packets are dropped (default 256 KiB). A packet that
     /// is alone is never dropped.
     pub unreliable_queue_bytes: usize,
+    /// Bytes held of all peers' packets that wait for others, or for missing pieces (default 256 MiB). Past it a peer may hold
+    /// 128 KiB; what goes beyond is dropped if it is unreliable, and not acknowledged if it is reliable.
+    pub waiting_bytes: usize,
     /// Packets delivered but not yet taken from one peer (default 4,096). Past it, or past the bytes, arriving
     /// unreliable packets are dropped and reliable ones are not acknowledged, so they come again.
     pub receive_queue_packets: usize,
@@ -97,10 +102,12 @@ impl Default for HostSettings {
             admission: Admission::PeerIds { unique: true },
             max_peers_per_address: PEERS_MAX,
             half_open_max: limits::HALF_OPEN_MAX,
+            half_open_max_per_address: limits::HALF_OPEN_PER_ADDRESS_MAX,
             half_open_timeout: limits::HALF_OPEN_TIMEOUT,
             reliable_queue_bytes: limits::RELIABLE_QUEUE_BYTES_MAX,
             reliable_progress_timeout: limits::RELIABLE_PROGRESS_TIMEOUT,
             unreliable_queue_bytes: limits::UNRELIABLE_QUEUE_BYTES_MAX,
+            waiting_bytes: limits::WAITING_BYTES_MAX,
             receive_queue_packets: limits::RECEIVE_QUEUE_PACKETS_MAX,
             receive_queue_bytes: limits::RECEIVE_QUEUE_BYTES_MAX,
         }
