@@ -240,12 +240,13 @@ impl<S: DatagramSocket> MultiplayerPeer for EnetMultiplayerPeer<S> {
         let Outgoing { to, mode, channel, prefix, payload } = outgoing;
         let payload = Payload::new(prefix, payload);
         mapping::check(channel, payload.len(), self.max_packet_size())?;
-        let links = to.as_slice();
-        for &link in links {
-            let (host, is_only) = (&mut self.connection.host, links.len() == 1);
+        let Some((&last, others)) = to.as_slice().split_last() else { return Ok(()) };
+        let (host, is_only) = (&mut self.connection.host, others.is_empty());
+        for &link in others {
             mapping::send(host, link, is_only, channel, mode, payload.clone())?;
         }
-        Ok(())
+        // Bytes that nobody else holds cost nothing to share.
+        mapping::send(host, last, is_only, channel, mode, payload)
     }
 
     fn flush(&mut self, now: Instant) {

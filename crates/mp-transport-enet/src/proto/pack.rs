@@ -141,15 +141,17 @@ impl Sender {
         datagram.push_data(&command, &queued.payload, offset, len);
         self.in_transit += len;
         let timeout = Millis::from(route.round_trip.timeout());
-        let payload = queued.payload.clone();
-        let sent = Sent::new(queued.order, command, payload, offset, len, now, timeout);
-        self.in_flight.insert((command.channel, command.sequence), sent);
+        let order = queued.order;
         queued.next_piece += 1;
-        if queued.next_piece == queued.pieces {
+        let payload = if queued.next_piece == queued.pieces {
             route.stats.packets_sent += 1;
             route.stats.bytes_sent += queued.payload.len() as u64;
-            self.reliable.pop_front();
-        }
+            self.reliable.pop_front().map(|queued| queued.payload).unwrap_or_default()
+        } else {
+            queued.payload.clone()
+        };
+        let sent = Sent::new(order, command, payload, offset, len, now, timeout);
+        self.in_flight.insert((command.channel, command.sequence), sent);
         self.note_timeout(now + timeout);
         true
     }
