@@ -88,6 +88,16 @@ impl Early {
         !self.waiting.is_empty()
     }
 
+    /// The path of the node that a packet of `sender` waits for of which `is` holds.
+    pub(super) fn path_awaited(&self, sender: PeerId, is: impl Fn(&Bytes) -> bool) -> Option<&str> {
+        self.held.get(&sender)?;
+        self.waiting.iter().find_map(|(of, queue)| {
+            let Awaited::Path(path) = of else { return None };
+            let mut own = queue.iter().filter(|waiting| waiting.sender == sender);
+            own.any(|waiting| is(&waiting.packet)).then_some(path.as_str())
+        })
+    }
+
     /// What waited for what is there now.
     pub(super) fn take(&mut self, of: &Awaited) -> VecDeque<Waiting> {
         let taken = self.waiting.remove(of).unwrap_or_default();

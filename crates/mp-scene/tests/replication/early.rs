@@ -5,8 +5,10 @@ use mp_core::{
     ConnectionId, ConnectionStatus, EndpointId, EndpointInfo, Instant, Origin, Packet, PeerEvent,
     StateMachine, ToBranch, ToEndpoint,
 };
+use mp_scene::TreeError;
 use mp_scene::limits::{EARLY_PACKETS_MAX, EARLY_TIME};
 use mp_scene::prelude::*;
+use mp_scene::testing::Lan;
 
 use crate::game::*;
 
@@ -159,4 +161,46 @@ fn early_properties_of_one_peer_are_bounded() {
         hear(&mut client, &packet.into());
     }
     assert_eq!(client.scene().stats().refused_elements, 10);
+}
+
+/// What a client that joins is slow to load.
+fn level(scene: &mut Scene) -> Result<(), TreeError> {
+    scene.add("Level", Group)?;
+    scene.add("Level/Spawner", MultiplayerSpawner::new("../Units").scene(&unit()))?;
+    scene.add("Level/Units", Group)?;
+    Ok(())
+}
+
+/// A server with a level and a unit in it, and a client that has joined without the level.
+fn before_the_level() -> (Lan, PeerId) {
+    let mut lan = Lan::new(Branch::builder("/root").setup(level)).unwrap();
+    let scene = lan.scene(SERVER);
+    scene.add_instance("Level/Units", unit().instantiate().named("U")).unwrap();
+    let client = lan.join(Branch::builder("/root")).unwrap();
+    lan.settle();
+    (lan, client)
+}
+
+#[test]
+fn what_a_spawner_announces_waits_until_the_level_is_there() {
+    let (mut lan, client) = before_the_level();
+    level(lan.scene(client)).unwrap();
+    lan.settle();
+    assert!(lan.scene(client).find("Level/Units/U").is_ok());
+    let served = lan.scene(SERVER).node::<Unit>("Level/Units/U").unwrap();
+    lan.scene(SERVER).get_mut(served).unwrap().hp = 3;
+    lan.settle();
+    let unit = lan.scene(client).node::<Unit>("Level/Units/U").unwrap();
+    assert_eq!(lan.scene(client).get(unit).unwrap().hp, 3);
+}
+
+#[test]
+fn what_is_taken_back_before_the_level_is_there_does_not_come() {
+    let (mut lan, client) = before_the_level();
+    let unit = lan.scene(SERVER).find("Level/Units/U").unwrap();
+    lan.scene(SERVER).remove(unit).unwrap();
+    lan.settle();
+    level(lan.scene(client)).unwrap();
+    lan.settle();
+    assert!(lan.scene(client).find("Level/Units/U").is_err());
 }

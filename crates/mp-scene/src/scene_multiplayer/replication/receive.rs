@@ -26,7 +26,13 @@ impl SceneMultiplayer {
         sender: PeerId,
         spawn: Spawn,
     ) -> Result<(), Refusal> {
-        let spawner = self.paths.resolve(tree, sender, spawn.spawner)?;
+        let spawner = self.paths.resolve(tree, sender, spawn.spawner);
+        let spawner = spawner.map_err(|refusal| {
+            let names = |message: &SceneMessage| {
+                matches!(message, SceneMessage::SimplifyPath { id, .. } if *id == spawn.spawner)
+            };
+            self.waits_too(sender, names).unwrap_or(refusal)
+        })?;
         let Some(settings) = spawner_at(tree, spawner) else {
             return Err(Refusal::Because("the node is no spawner"));
         };
@@ -149,7 +155,13 @@ impl SceneMultiplayer {
     ) -> Result<(), Refusal> {
         let info = self.replication.peers.get_mut(&sender);
         let node = info.and_then(|info| info.entities.get(&net_id)).copied();
-        let node = node.ok_or(Refusal::Because("it has announced no such node"))?;
+        let node = node.ok_or_else(|| {
+            let announces = |message: &SceneMessage| {
+                matches!(message, SceneMessage::Spawn(spawn) if spawn.net_id == net_id)
+            };
+            let refusal = Refusal::Because("it has announced no such node");
+            self.waits_too(sender, announces).unwrap_or(refusal)
+        })?;
         let origin = self.replication.entities.get(&node).map(|entity| entity.origin);
         let Some(Origin::Peer { spawner, .. }) = origin else {
             // The program has removed it already.
@@ -165,6 +177,13 @@ impl SceneMultiplayer {
         self.follow(now, tree);
         self.emit(Signal::Despawned { spawner, node, name });
         Ok(())
+    }
+
+    /// Lets a packet wait for the node that the packet before it waits for of which `is` holds.
+    fn waits_too(&self, sender: PeerId, is: impl Fn(&SceneMessage) -> bool) -> Option<Refusal> {
+        let decode = |packet: &Bytes| self.codec.decode(packet, &self.limits);
+        let path = self.early.path_awaited(sender, |packet| decode(packet).is_ok_and(|m| is(&m)));
+        path.map(|path| Refusal::Absent(path.to_owned()))
     }
 
     fn forget_announced(&mut self, sender: PeerId, net_id: u32) {
