@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use bytes::Bytes;
 use mp_core::{
     ConnectionId, ConnectionStats, ConnectionStatus, DisconnectReason, Farewell, Instant,
-    MultiplayerPeer, Origin, Outgoing, PeerEvent, PeerId, Readiness, SendError,
+    MultiplayerPeer, Origin, Outgoing, PeerEvent, PeerId, Readiness, SendError, TransferMode,
 };
 use mp_tls::rustls::pki_types::ServerName;
 use mp_tls::rustls::{
@@ -440,6 +441,13 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
         }
     }
 
+    fn send_to(&mut self, connection: ConnectionId, mode: TransferMode, payload: Bytes) {
+        let now = self.now;
+        let Some(link) = self.links.get_mut(connection) else { return };
+        link.connection.send(now, mode, payload, &self.session);
+        self.links.note(connection.slot as usize);
+    }
+
     /// Notes what has become of a link, and takes leave of it when it is over.
     fn settle(&mut self, slot: usize) {
         self.links.note(slot);
@@ -490,11 +498,16 @@ impl<S: StreamSource> MultiplayerPeer for WebSocketMultiplayerPeer<S> {
         if len > max {
             return Err(SendError::TooLarge { len, max });
         }
-        let (now, mode, payload) = (self.now, outgoing.mode, outgoing.joined());
-        for &connection in outgoing.to.as_slice() {
-            let Some(link) = self.links.get_mut(connection) else { continue };
-            link.connection.send(now, mode, payload.clone(), &self.session);
-            self.links.note(connection.slot as usize);
+        // To share bytes costs an allocation, so that one link gets them as they are.
+        let is_whole = outgoing.prefix.as_slice().is_empty();
+        let whole = if is_whole { None } else { Some(outgoing.joined()) };
+        let Outgoing { to, mode, payload, .. } = outgoing;
+        let payload = whole.unwrap_or(payload);
+        if let Some((&last, others)) = to.as_slice().split_last() {
+            for &connection in others {
+                self.send_to(connection, mode, payload.clone());
+            }
+            self.send_to(last, mode, payload);
         }
         Ok(())
     }
