@@ -11,7 +11,9 @@ use mp_actor::BranchRef;
 use mp_actor::prelude::*;
 use mp_core::host::SystemClock;
 use mp_core::{ConnectionStatus, MultiplayerPeer};
+use mp_tls::{ClientTlsOptions, DevelopmentCertificate};
 use mp_transport_enet::{ClientOptions, EnetMultiplayerPeer};
+use mp_transport_ws::WebSocketMultiplayerPeer;
 
 /// Longer than any of this takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -180,8 +182,109 @@ fn a_full_room_refuses_the_next_player() {
         let second = mp_actor::branch(build).connect(move || {
             EnetMultiplayerPeer::create_async_client(address, ClientOptions::default())
         });
-        assert!(matches!(second.await, Err(StartError::ConnectionFailed(_))));
+        let second = second.await.err();
+        assert!(matches!(second, Some(StartError::ConnectionFailed(_))), "{second:?}");
     });
+}
+
+#[test]
+fn players_on_different_transports_are_in_one_room() {
+    let mut server = Server::start(&[]);
+    let ws = format!("ws://{}", server.ws);
+    let line = format!(r#"WebSocketMultiplayerPeer.new(); peer.create_client("{ws}");"#);
+    assert!(server.banner.contains(&line), "{}", server.banner);
+    actix::System::new().block_on(async {
+        let by_enet = join(server.address, || Branch::builder("/root").build()).await;
+        let by_ws = join_by_url(&ws, ClientTlsOptions::new()).await.unwrap();
+        let [enet_id, ws_id] = [&by_enet, &by_ws].map(|side| {
+            let side = side.clone();
+            async move { side.with(|scene| scene.unique_id()).await.unwrap() }
+        });
+        let (enet_id, ws_id) = (enet_id.await, ws_id.await);
+        until(|| by_enet.peer(ws_id).is_some() && by_ws.peer(enet_id).is_some()).await;
+        let mut signals = by_enet.signals().await.unwrap();
+        let say = move |scene: &mut Scene| {
+            scene.send_bytes(b"hello", enet_id, TransferMode::Unreliable, Channel(1)).unwrap();
+        };
+        by_ws.with(say).await.unwrap();
+        let packet = Signal::PeerPacket { from: ws_id, data: b"hello"[..].into() };
+        assert_eq!(signals.next().await, Some(packet));
+        server.signal("TERM");
+        assert!(matches!(by_ws.closed().await, Ended::Disconnected(_)));
+        assert!(matches!(by_enet.closed().await, Ended::Disconnected(_)));
+    });
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
+fn the_limit_of_players_counts_all_transports() {
+    let server = Server::start(&["--max-clients", "1"]);
+    actix::System::new().block_on(async {
+        let first = join(server.address, || Branch::builder("/root").build()).await;
+        let second = join_by_url(&format!("ws://{}", server.ws), ClientTlsOptions::new()).await;
+        // Who comes in the same moment gets in, and the one whom the room hears of last is shown out.
+        let ended = match second {
+            Err(StartError::ConnectionFailed(_)) => return,
+            Err(error) => panic!("{error}"),
+            Ok(second) => tokio::select! {
+                ended = first.closed() => ended,
+                ended = second.closed() => ended,
+                () = tokio::time::sleep(PATIENCE) => panic!("both are in a room for one"),
+            },
+        };
+        assert!(matches!(ended, Ended::Disconnected(_)), "{ended}");
+    });
+}
+
+#[test]
+fn a_new_certificate_is_taken_while_players_play_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = ["room.crt", "room.key"].map(|name| folder.path().join(name));
+    let [certificate, key] = files.each_ref().map(|file| file.display().to_string());
+    let made = [(); 2].map(|()| DevelopmentCertificate::new(&["localhost"]).unwrap());
+    made[0].write(&files[0], &files[1]).unwrap();
+    let server = Server::start(&["--tls-cert", &certificate, "--tls-key", &key]);
+    let url = format!("wss://localhost:{}", server.ws.port());
+    actix::System::new().block_on(async {
+        let trusting = |made: &DevelopmentCertificate| {
+            ClientTlsOptions::new().trusted_chain(made.certificate_pem()).unwrap()
+        };
+        let first = join_by_url(&url, trusting(&made[0])).await.unwrap();
+        assert!(join_by_url(&url, trusting(&made[1])).await.is_err(), "it is not in use yet");
+        for file in &files {
+            std::fs::remove_file(file).unwrap();
+        }
+        made[1].write(&files[0], &files[1]).unwrap();
+        let (clock, mut second) = (SystemClock::new(), None);
+        let limit = clock.now() + PATIENCE;
+        while second.is_none() {
+            assert!(clock.now() < limit, "the new certificate is not taken");
+            second = join_by_url(&url, trusting(&made[1])).await.ok();
+        }
+        let second = second.expect("it has joined");
+        let id = second.with(|scene| scene.unique_id()).await.unwrap();
+        // The first one is still there, and hears of the second.
+        until(|| first.peer(id).is_some()).await;
+    });
+}
+
+#[test]
+fn what_is_wrong_with_websocket_arguments_is_told_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("missing.crt").display().to_string();
+    for (args, told) in [
+        (&["--ws", "localhost"][..], "0.0.0.0:7778"),
+        (&["--enet", "off", "--ws", "off"], "nobody to listen for"),
+        (&["--tls-cert", &missing, "--tls-key", &missing], "missing.crt"),
+    ] {
+        let output = run(args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        let lines = lines(&output.stderr);
+        assert!(lines.len() == 1 && lines[0].contains(told), "{args:?}: {lines:?}");
+    }
+    let output = run(&["--tls-cert", "a.crt"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--tls-key"), "the key is missing");
 }
 
 #[test]
@@ -247,6 +350,14 @@ async fn join(
     mp_actor::branch(build).connect(make).await.expect("it connects")
 }
 
+async fn join_by_url(url: &str, tls: ClientTlsOptions) -> Result<BranchRef, StartError> {
+    let mut options = mp_transport_ws::ClientOptions::default();
+    options.tls = tls;
+    let url = url.to_owned();
+    let make = move || WebSocketMultiplayerPeer::create_async_client(&url, options);
+    mp_actor::branch(|| Branch::builder("/root").build()).connect(make).await
+}
+
 async fn until(mut condition: impl FnMut() -> bool) {
     let clock = SystemClock::new();
     let limit = clock.now() + PATIENCE;
@@ -260,6 +371,7 @@ async fn until(mut condition: impl FnMut() -> bool) {
 struct Server {
     child: Child,
     address: SocketAddr,
+    ws: SocketAddr,
     banner: String,
     _stdout: BufReader<ChildStdout>,
 }
@@ -277,9 +389,12 @@ impl Server {
         while !banner.contains("--help") {
             assert!(stdout.read_line(&mut banner).unwrap() > 0, "it ended: {banner}");
         }
-        let address = banner.split("UDP ").nth(1).and_then(|rest| rest.split(',').next());
-        let address = address.unwrap_or_else(|| panic!("{banner}")).parse().unwrap();
-        Self { child, address, banner, _stdout: stdout }
+        let after = |place: &str| {
+            let address = banner.split(place).nth(1).and_then(|rest| rest.split(',').next());
+            address.unwrap_or_else(|| panic!("{banner}")).parse().unwrap()
+        };
+        let (address, ws) = (after("UDP "), after("TCP "));
+        Self { child, address, ws, banner, _stdout: stdout }
     }
 
     fn signal(&self, name: &str) {
