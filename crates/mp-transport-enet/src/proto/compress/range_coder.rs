@@ -468,6 +468,11 @@ mod tests {
     }
 
     #[test]
+    fn a_code_beyond_all_frequencies_is_refused() {
+        assert_eq!(expand(&[0xff; 4]), None);
+    }
+
+    #[test]
     fn a_block_that_does_not_shrink_is_given_up() {
         let input: Vec<u8> = (0..200_u32).map(|i| (i * i * 31 + i * 7) as u8).collect();
         assert_eq!(RangeCoder::default().compress(&input, &mut [0; 20]), None);
