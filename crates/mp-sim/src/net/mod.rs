@@ -31,6 +31,8 @@ pub struct Network {
     homes: BTreeMap<SocketAddr, Home>,
     paths: Vec<Path>,
     wire: Wire,
+    /// Datagrams on their way from a socket onto a path: from whom, to whom.
+    handed: Vec<(SocketAddr, SocketAddr, Vec<u8>)>,
     next_port: u16,
     next_outside: u16,
     /// What the network did.
@@ -81,6 +83,7 @@ impl Network {
             homes: BTreeMap::new(),
             paths: weather.iter().map(path).collect(),
             wire,
+            handed: Vec::new(),
             next_port: 20_000,
             next_outside: 1,
             stats: NetworkStats::default(),
@@ -150,49 +153,46 @@ impl Network {
         trace: &mut Trace,
         mut arrives: impl FnMut(Instant, Datagram),
     ) {
-        let homes: Vec<(SocketAddr, SocketHandle)> = self
-            .homes
-            .iter()
-            .filter(|(_, home)| home.place == place)
-            .map(|(&outside, home)| (outside, home.handle.clone()))
-            .collect();
-        for (from, handle) in homes {
-            for (to, mut bytes) in handle.take_outgoing() {
-                self.stats.sent += 1;
-                let len = bytes.len();
-                let fate = self.carry(now, place, to, &mut bytes);
-                trace.mix_bytes(&bytes);
-                match fate {
-                    Fate::Arrives(at, copy) => {
-                        trace.mix(at.as_micros());
-                        trace.line(
-                            Detail::Wire,
-                            format_args!(
-                                "wire   {from} → {to}: {len} B, arrives in {:?}{}: {}",
-                                at - now,
-                                if copy.is_some() { ", twice" } else { "" },
-                                self.wire.show(&bytes)
-                            ),
-                        );
-                        if let Some(at) = copy {
-                            let bytes = bytes.clone();
-                            arrives(at, Datagram { from, to, bytes });
-                        }
+        let mut handed = std::mem::take(&mut self.handed);
+        for (&from, home) in self.homes.iter().filter(|(_, home)| home.place == place) {
+            home.handle.take_outgoing(|to, bytes| handed.push((from, to, bytes)));
+        }
+        for (from, to, mut bytes) in handed.drain(..) {
+            self.stats.sent += 1;
+            let len = bytes.len();
+            let fate = self.carry(now, place, to, &mut bytes);
+            trace.mix_bytes(&bytes);
+            match fate {
+                Fate::Arrives(at, copy) => {
+                    trace.mix(at.as_micros());
+                    trace.line(
+                        Detail::Wire,
+                        format_args!(
+                            "wire   {from} → {to}: {len} B, arrives in {:?}{}: {}",
+                            at - now,
+                            if copy.is_some() { ", twice" } else { "" },
+                            self.wire.show(&bytes)
+                        ),
+                    );
+                    if let Some(at) = copy {
+                        let bytes = bytes.clone();
                         arrives(at, Datagram { from, to, bytes });
                     }
-                    Fate::Lost(why) => {
-                        self.stats.lost += 1;
-                        trace.line(
-                            Detail::Wire,
-                            format_args!(
-                                "wire   {from} → {to}: {len} B, {why}: {}",
-                                self.wire.show(&bytes)
-                            ),
-                        );
-                    }
+                    arrives(at, Datagram { from, to, bytes });
+                }
+                Fate::Lost(why) => {
+                    self.stats.lost += 1;
+                    trace.line(
+                        Detail::Wire,
+                        format_args!(
+                            "wire   {from} → {to}: {len} B, {why}: {}",
+                            self.wire.show(&bytes)
+                        ),
+                    );
                 }
             }
         }
+        self.handed = handed;
     }
 
     /// A datagram is where it was sent; which socket of which place has it, if any.

@@ -48,9 +48,11 @@ impl SocketHandle {
         has_room
     }
 
-    /// What was sent since the last call.
-    pub(crate) fn take_outgoing(&self) -> Vec<(SocketAddr, Vec<u8>)> {
-        std::mem::take(&mut self.0.borrow_mut().outgoing)
+    /// Hands out what was sent since the last call, and to whom.
+    pub(crate) fn take_outgoing(&self, mut take: impl FnMut(SocketAddr, Vec<u8>)) {
+        for (to, bytes) in self.0.borrow_mut().outgoing.drain(..) {
+            take(to, bytes);
+        }
     }
 
     pub(crate) fn set_jammed(&self, is_jammed: bool) {

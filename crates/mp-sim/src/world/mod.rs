@@ -73,7 +73,7 @@ struct DiceBag {
 /// What happens at a time.
 enum Event {
     /// A datagram arrives.
-    Arrival(Datagram),
+    Arrival(Box<Datagram>),
     /// An actor's turn is due, unless another was set since.
     Turn(PlaceId, Run, ActorId),
     /// A program does something.
@@ -258,7 +258,7 @@ impl World {
 
     /// Sends a datagram that no process sent.
     pub(crate) fn send(&mut self, at: Instant, datagram: Datagram) {
-        self.heap.push(at, Event::Arrival(datagram));
+        self.heap.push(at, Event::Arrival(Box::new(datagram)));
     }
 
     /// Keeps an actor of a process, or all of them, from their turns.
@@ -289,7 +289,7 @@ impl World {
 
     fn happen(&mut self, event: Event) {
         match event {
-            Event::Arrival(datagram) => self.arrive(datagram),
+            Event::Arrival(datagram) => self.arrive(*datagram),
             Event::Turn(place, run, actor) => self.turn(place, run, actor),
             Event::Act(place, run) => self.act(place, run),
             Event::Start(place) => self.start(place),
@@ -399,7 +399,7 @@ impl World {
             if self.is_to_be_quiet && noise.is_none() && !quiet::is_idle(&datagram.bytes, wire) {
                 noise = Some(datagram.bytes.len());
             }
-            heap.push(at, Event::Arrival(datagram));
+            heap.push(at, Event::Arrival(Box::new(datagram)));
         });
         if let Some(len) = noise {
             let what = format!("place {place} sent {len} B that are no ping");
