@@ -70,11 +70,7 @@ impl Stage<'_> {
             }
             let turn = tick / pace;
             let (kind, size) = (Kind::ALL[turn % 4], Size::ALL[turn / 4 % 3]);
-            let len = match size {
-                Size::Small => 4 + rng.below(1_000) as usize,
-                Size::Whole => setup.whole_max(),
-                Size::Cut => 1_400 + rng.below(4_000) as usize,
-            };
+            let len = length(setup, size, &mut rng);
             session.send_to_c(kind, kind.channel(), len)?;
             session.send_to_mp(kind, kind.channel(), len)?;
             while session.to_c.outstanding < bulk {
@@ -87,6 +83,25 @@ impl Stage<'_> {
         })?;
         let seconds = (session.now() - started).as_secs_f64();
         let bytes = [session.to_c.reliable_bytes, session.to_mp.reliable_bytes];
+        // What did not arrive by then is sent until it does.
+        let limit = session.now() + Duration::from_secs(30);
+        while session.now() < limit {
+            let cells = setup.cells();
+            let missing: Vec<_> =
+                cells.into_iter().filter(|cell| !session.cells.contains(cell)).collect();
+            if missing.is_empty() {
+                break;
+            }
+            for cell in missing {
+                let Cell::Arrived(_, sender, kind, size) = cell else { continue };
+                let len = length(setup, size, &mut rng);
+                match sender {
+                    Sender::Mp => session.send_to_c(kind, kind.channel(), len)?,
+                    Sender::C => session.send_to_mp(kind, kind.channel(), len)?,
+                }
+            }
+            session.run(Duration::from_millis(50), |_| Ok(()))?;
+        }
         session.drain()?;
         let resent = [session.resent(), session.ask_figures()?.lost];
         let mut datagrams = session.proxy.datagrams;
@@ -215,6 +230,14 @@ impl Stage<'_> {
 
 /// Bytes per second that both sides send when they spray.
 const SPRAYED: u32 = 120_000;
+
+fn length(setup: Setup, size: Size, rng: &mut Rng) -> usize {
+    match size {
+        Size::Small => 4 + rng.below(1_000) as usize,
+        Size::Whole => setup.whole_max(),
+        Size::Cut => 1_400 + rng.below(4_000) as usize,
+    }
+}
 
 /// Both sides send [`SPRAYED`] bytes per second, unsequenced, in small packets.
 fn spray(session: &mut Session<'_>, duration: Duration) -> Done {
