@@ -43,13 +43,6 @@ pub(super) const FAULTS: &[Fault] = &[
         wrong: "let _ = other;",
     },
     Fault {
-        name: "held-for-ever",
-        what: "links that were held because a branch was busy are not released",
-        file: "crates/mp-core/src/endpoint.rs",
-        right: "self.hold_links(branch, false);",
-        wrong: "let _ = branch;",
-    },
-    Fault {
         name: "hasty-goodbye",
         what: "who leaves does not wait until what it said has been acknowledged",
         file: "crates/mp-transport-enet/src/proto/peer.rs",
