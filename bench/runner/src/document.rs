@@ -40,7 +40,13 @@ pub(crate) fn write(path: &Path, all: &[Workload], results: &Results) -> Result<
         if !workload.note.is_empty() {
             text.push_str(&format!("{} ", workload.note));
         }
-        text.push_str(&format!("({})\n\n", measured.when));
+        let rounds =
+            measured.contenders.iter().map(|(_, samples)| samples.len()).max().unwrap_or(0);
+        let rounds = match rounds {
+            1 => "one round: a look rather than a measurement".to_owned(),
+            rounds => format!("{rounds} rounds"),
+        };
+        text.push_str(&format!("({}, {rounds})\n\n", measured.when));
         text.push_str(&table::markdown(workload, measured));
     }
 

@@ -46,12 +46,19 @@ impl Goal {
         Self { figure, of, versus: None, bound: Bound::AtLeast(least), why_not: "" }
     }
 
+    /// With what is known of why it is not met, shown as long as it is not.
+    pub(crate) const fn but(mut self, why_not: &'static str) -> Self {
+        self.why_not = why_not;
+        self
+    }
+
     pub(crate) fn verdict(&self, measured: &Measured) -> Verdict {
         let seen = match self.versus {
             Some(versus) => ratio(measured, self.figure, self.of, versus),
             None => measured.median(self.of, self.figure),
         };
         let show = |value: f64| match self.versus {
+            Some(versus) if value < 0.2 => format!("{value:.3} × {versus}"),
             Some(versus) => format!("{value:.2} × {versus}"),
             None => self.figure.show(value),
         };

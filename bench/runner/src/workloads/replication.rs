@@ -10,7 +10,7 @@ pub(super) fn all() -> Vec<Workload> {
             goals: vec![
                 Goal::at_most(Figure::Cpu, "mp", 60.0),
                 Goal::ratio(Figure::Cpu, "mp", 0.125, "Godot"),
-                Goal::ratio(Figure::Share, "mp 1 %", 0.05, "mp"),
+                Goal::ratio(Figure::Share, "mp 1 %", 0.05, "mp").but(ONE_PERCENT),
             ],
             contenders: contenders(8),
             note: NOTE,
@@ -24,7 +24,7 @@ pub(super) fn all() -> Vec<Workload> {
                 Goal::ratio(Figure::Cpu, "mp", 1.0, "bevy_replicon"),
                 Goal::at_least(Figure::Ticks, "mp", 59.9),
                 Goal::at_most(Figure::Share, "mp", 0.15),
-                Goal::ratio(Figure::Share, "mp 1 %", 0.05, "mp"),
+                Goal::ratio(Figure::Share, "mp 1 %", 0.05, "mp").but(ONE_PERCENT),
             ],
             contenders: contenders(32),
             note: NOTE,
@@ -76,3 +76,6 @@ fn contenders(clients: u32) -> Vec<Contender> {
 const NOTE: &str = "mp and Godot send Godot's SYNC packets over ENet, every node in every tick; \"mp 1 %\" changes 10 nodes in each tick and \
     sends only those, reliably. bevy_replicon runs in memory: no transport, no acknowledgements. What moving the nodes costs without \
     clients is taken off, but for bevy_replicon. bytes/op: the payload of ENet's packets, per update that arrived.";
+
+const ONE_PERCENT: &str = "The full case has become so cheap that what remains of a tick shows: a third of the 1 % case was work per node \
+    (SceneMultiplayer's tick and its candidates), the rest reliable datagrams, their acknowledgements and wake-ups.";
