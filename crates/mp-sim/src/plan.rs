@@ -49,6 +49,8 @@ pub struct Plan {
     pub faults: Vec<FaultKind>,
     /// Mean time between two things that go wrong.
     pub fault_interval: Duration,
+    /// Whether the server has nodes that it replicates.
+    pub replicates: bool,
 }
 
 impl Plan {
@@ -90,6 +92,7 @@ impl Plan {
             weather,
             faults,
             fault_interval: Duration::from_millis(rng.between(800, 8_000)),
+            replicates: rng.chance(400),
         }
     }
 }
@@ -106,6 +109,7 @@ impl fmt::Display for Plan {
             (!self.relays, "no relay"),
             (self.authenticates, "authentication"),
             (self.churns, "churn"),
+            (self.replicates, "replicated nodes"),
             (self.chatter.bursts_permille > 0, "bursts"),
             (self.chatter.large_permille > 0, "large messages"),
         ];

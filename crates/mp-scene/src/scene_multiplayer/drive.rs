@@ -72,6 +72,9 @@ impl MultiplayerApi for SceneMultiplayer {
     }
 
     fn handle_leave(&mut self, leave: &ToEndpoint) {
+        // What waits for paused peers was accepted.
+        let paused: Vec<_> = self.paused.keys().copied().collect();
+        paused.into_iter().for_each(|peer| self.resume_peer(peer));
         for outbox in self.outboxes.values_mut() {
             outbox.command(leave.clone());
         }

@@ -107,3 +107,117 @@ fn a_synchronizer_that_signals_says_that_its_visibility_has_changed() {
     let changed = |signal: &Signal| matches!(signal, Signal::VisibilityChanged { peer: Some(peer), .. } if *peer == ids[0]);
     assert!(told.iter().any(changed), "{told:?}");
 }
+
+#[test]
+fn what_lies_below_a_hidden_node_comes_and_goes_with_it() {
+    let (mut lan, ids) = lan(1);
+    let scene_of = || {
+        PackedScene::new("res://ship.tscn", || {
+            let sync = MultiplayerSynchronizer::new(ReplicationConfig::new());
+            let spawner = MultiplayerSpawner::new("../Deck").scene(&unit());
+            Instance::new("Ship", Group)
+                .child(Instance::new("Sync", sync))
+                .child(Instance::new("Deck", Group))
+                .child(Instance::new("Spawner", spawner))
+        })
+    };
+    for peer in [SERVER, ids[0]] {
+        let scene = lan.scene(peer);
+        scene.add("Sea", Group).unwrap();
+        let spawner = MultiplayerSpawner::new("../Sea").scene(&scene_of());
+        scene.add("SeaSpawner", spawner).unwrap();
+    }
+    lan.scene(SERVER).add_instance("Sea", scene_of().instantiate()).unwrap();
+    lan.scene(SERVER).add_instance("Sea/Ship/Deck", unit().instantiate()).unwrap();
+    for shown in [true, false, true] {
+        sync_of(&mut lan, SERVER, "Sea/Ship/Sync").set_public_visibility(shown);
+        lan.settle();
+        assert_eq!(lan.scene(ids[0]).find("Sea/Ship/Deck/Unit").is_ok(), shown);
+    }
+    sync_of(&mut lan, SERVER, "Sea/Ship/Sync").set_public_visibility(false);
+    lan.settle();
+    lan.scene(SERVER).add_instance("Sea/Ship/Deck", unit().instantiate().named("New")).unwrap();
+    lan.settle();
+    assert_eq!(lan.scene(ids[0]).stats().refused_calls, 0, "it was not even mentioned");
+    sync_of(&mut lan, SERVER, "Sea/Ship/Sync").set_public_visibility(true);
+    lan.settle();
+    assert!(lan.scene(ids[0]).find("Sea/Ship/Deck/New").is_ok());
+}
+
+#[test]
+fn properties_are_sent_only_to_those_who_have_the_node() {
+    let (mut lan, ids) = lan(1);
+    let spawner = lan.scene(SERVER).find("Spawner").unwrap();
+    let node = add_unit(&mut lan, "U", 1);
+    lan.settle();
+    lan.scene(SERVER).remove(spawner).unwrap();
+    lan.scene(SERVER).get_mut(node).unwrap().hp = 2;
+    lan.settle();
+    assert!(unit_at(&mut lan, ids[0], "U").is_none());
+    let late = lan.join(game()).unwrap();
+    lan.settle();
+    for peer in [ids[0], late] {
+        let stats = lan.scene(peer).stats();
+        assert_eq!((stats.refused_elements, stats.refused_calls), (0, 0), "at {peer}");
+        lan.settle();
+    }
+}
+
+#[test]
+fn a_synchronizer_that_was_lent_keeps_its_place() {
+    let scene_of = || {
+        PackedScene::new("res://two.tscn", || {
+            let sync =
+                |path| MultiplayerSynchronizer::new(ReplicationConfig::new().on_change(path));
+            Instance::new("Two", Unit::default())
+                .child(Instance::new("First", sync(".:hp")))
+                .child(Instance::new("Second", sync(".:position")))
+        })
+    };
+    let build = move || {
+        game().setup(move |scene| {
+            scene.add("Twos", Group)?;
+            let spawner = MultiplayerSpawner::new("../Twos").scene(&scene_of());
+            scene.add("TwoSpawner", spawner).map(drop)
+        })
+    };
+    let mut lan = mp_scene::testing::Lan::new(build()).unwrap();
+    let two = scene_of().instantiate();
+    let node: NodeRef<Unit> = NodeRef::new(lan.scene(SERVER).add_instance("Twos", two).unwrap());
+    let scene = lan.scene(SERVER);
+    *scene.get_mut(node).unwrap() = Unit { hp: 7, position: (1.0, 2.0).into(), ..Unit::default() };
+    let first = scene.find("Twos/Two/First").unwrap();
+    for owner in [9, 1] {
+        let owner = PeerId::new(owner).unwrap();
+        scene.tree_mut().set_multiplayer_authority(first, owner, false).unwrap();
+        scene.flush_changes();
+    }
+    let late = lan.join(build()).unwrap();
+    // Before the first DELTA could set right what the announcement had wrong.
+    for _ in 0..3 {
+        lan.step();
+    }
+    let scene = lan.scene(late);
+    let there: NodeRef<Unit> = NodeRef::new(scene.find("Twos/Two").unwrap());
+    let unit = scene.get(there).unwrap();
+    assert_eq!((unit.hp, unit.position), (7, (1.0, 2.0).into()));
+}
+
+#[test]
+fn a_synchronizer_that_comes_back_is_known_by_one_number_to_all() {
+    let (mut lan, ids) = lan(1);
+    let node = add_unit(&mut lan, "U", 1);
+    lan.settle();
+    let sync = lan.scene(SERVER).find("Units/U/Sync").unwrap();
+    for owner in [ids[0], SERVER] {
+        let scene = lan.scene(SERVER);
+        scene.tree_mut().set_multiplayer_authority(sync, owner, false).unwrap();
+        scene.flush_changes();
+    }
+    // The late one is told with a number before the other could be told the path.
+    let late = lan.join(game()).unwrap();
+    lan.scene(SERVER).get_mut(node).unwrap().hp = 5;
+    lan.settle();
+    assert_eq!((hp_at(&mut lan, ids[0], "U"), hp_at(&mut lan, late, "U")), (Some(5), Some(5)));
+    assert_eq!(lan.scene(ids[0]).stats().refused_elements, 0);
+}

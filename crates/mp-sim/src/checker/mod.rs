@@ -9,11 +9,13 @@
 //! | [`trust`] | nobody hears what nobody said, from somebody else, or what was for others; who may not, does not |
 //! | [`farewell`] | who leaves in peace has delivered all it had accepted |
 //! | [`bounds`] | queues stay within their bounds |
+//! | [`mirror`] | at rest everybody has exactly the replicated nodes that they are meant to see, as they are meant to be |
 //! | [`quiet`] | once everything is mended all agree on who is there, and there is no traffic but pings |
 
 pub mod bounds;
 pub mod farewell;
 mod ledger;
+pub mod mirror;
 pub mod ordered;
 pub mod pairing;
 pub mod quiet;
@@ -27,6 +29,7 @@ use mp_core::Instant;
 use crate::census::Census;
 use crate::journal::Fact;
 use crate::plan::Plan;
+use crate::workload::SharedModel;
 use crate::world::World;
 
 /// Something that must be true of every world.
@@ -84,14 +87,18 @@ impl fmt::Display for Violation {
 impl std::error::Error for Violation {}
 
 /// The checkers of a planned world.
-pub(crate) fn all(plan: &Plan) -> Vec<Box<dyn Checker>> {
+pub(crate) fn all(plan: &Plan, model: &SharedModel) -> Vec<Box<dyn Checker>> {
     let ledger = ledger::Shared::default();
-    vec![
+    let mut all: Vec<Box<dyn Checker>> = vec![
         Box::new(reliable::Reliable::new(ledger.clone())),
         Box::new(ordered::Ordered::default()),
         Box::new(pairing::Pairing::default()),
         Box::new(trust::Trust::new(plan.authenticates)),
         Box::new(farewell::Farewells::new(ledger)),
         Box::new(bounds::Bounds::new(plan.mailbox)),
-    ]
+    ];
+    if plan.replicates {
+        all.push(Box::new(mirror::Mirror::new(model.clone())));
+    }
+    all
 }

@@ -7,6 +7,8 @@ mod chatter;
 mod churn;
 mod entry;
 mod message;
+mod model;
+mod replicas;
 
 use mp_core::{PeerId, Rng};
 use mp_scene::{Branch, BranchBuilder};
@@ -18,6 +20,8 @@ pub use chatter::{Chatter, Style};
 pub use churn::Churn;
 pub use entry::Entry;
 pub use message::{Audience, Lane, Message};
+pub use model::{Model, Plant, SharedModel};
+pub use replicas::{BEDS, Board, Growing, Replicas, SEATS, Seat};
 
 /// One kind of things that programs do. A world has one of each, for all its programs.
 pub trait Workload {
@@ -48,13 +52,16 @@ pub struct Act<'a> {
 }
 
 /// The workloads of a plan.
-pub(crate) fn all(plan: &Plan) -> Vec<Box<dyn Workload>> {
+pub(crate) fn all(plan: &Plan, model: &SharedModel) -> Vec<Box<dyn Workload>> {
     let mut all: Vec<Box<dyn Workload>> = vec![Box::new(Chatter::new(plan.chatter))];
     if plan.authenticates {
         all.push(Box::new(Entry::new(plan.answers_late)));
     }
     if plan.churns {
         all.push(Box::new(Churn));
+    }
+    if plan.replicates {
+        all.push(Box::new(Replicas::new(model.clone())));
     }
     all
 }

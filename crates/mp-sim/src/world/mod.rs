@@ -19,7 +19,7 @@ use crate::journal::{End, Fact, Journal, Run, What};
 use crate::net::{Datagram, Network, NetworkStats, PlaceId, SERVER_PLACE};
 use crate::plan::Plan;
 use crate::trace::{Detail, Trace};
-use crate::workload::{self, Act, Workload};
+use crate::workload::{self, Act, SharedModel, Workload};
 
 use heap::Heap;
 pub use process::ActorId;
@@ -134,7 +134,8 @@ impl World {
         let mut rng = Rng::from_number(seed);
         let plan = Plan::draw(clients, storm, &mut rng.fork());
         let network = Network::new(rng.fork(), &plan.weather, plan.wire);
-        let workloads = workload::all(&plan);
+        let model = SharedModel::default();
+        let workloads = workload::all(&plan, &model);
         let mut world = Self {
             now: Instant::ZERO,
             heap: Heap::new(rng.fork()),
@@ -153,7 +154,7 @@ impl World {
             journal: Journal::default(),
             facts: Vec::new(),
             census: Census::default(),
-            checkers: checker::all(&plan),
+            checkers: checker::all(&plan, &model),
             violation: None,
             answered: vec![(Instant::ZERO, Instant::ZERO); clients + 1],
             is_to_be_quiet: false,

@@ -8,6 +8,7 @@ use super::super::send::Travel;
 use super::Origin;
 use super::follow::spawner_at;
 use crate::SceneMessage;
+use crate::codec::godot::sync::BY_PATH;
 use crate::message::{Spawn, SpawnOf};
 use crate::property::PropertyError;
 use crate::replication::ReplicationError;
@@ -38,19 +39,37 @@ impl SceneMultiplayer {
             if let Some(entity) = self.replication.entities.get_mut(&node) {
                 entity.announced_to.insert(peer);
             }
-            // Synchronizers with a net id need no confirmation any more.
-            if let Some(info) = self.replication.peers.get_mut(&peer) {
-                info.plan = None;
+            // A joiner is sent properties in the order of all synchronizers: see `tell_joiner`.
+            if self.replication.peers.get(&peer).is_some_and(|info| !info.is_new) {
+                self.update_sync_visibilities(tree, peer, node);
+            }
+        }
+        let inner = self.replication.entities.get(&node).map(|entity| &entity.inner);
+        for inner in inner.into_iter().flatten().copied().collect::<Vec<_>>() {
+            for &peer in peers {
+                self.update_spawn_visibility(tree, Some(peer), inner);
             }
         }
     }
 
-    /// Takes an entity back from peers that have it.
+    /// Takes an entity back from peers that have it, with those below it first.
     pub(super) fn take_back(&mut self, node: NodeId, peers: &[PeerId]) {
+        let Some(entity) = self.replication.entities.get(&node) else { return };
+        if !peers.is_empty() && !entity.inner.is_empty() {
+            for inner in entity.inner.iter().rev().copied().collect::<Vec<_>>() {
+                let Some(entity) = self.replication.entities.get(&inner) else { continue };
+                let knows = |peer: &PeerId| entity.announced_to.contains(peer);
+                let peers: Vec<_> = peers.iter().copied().filter(knows).collect();
+                self.take_back(inner, &peers);
+            }
+        }
         let Some(entity) = self.replication.entities.get_mut(&node) else { return };
         let net_id = entity.net_id;
         for peer in peers {
             entity.announced_to.swap_remove(peer);
+        }
+        for key in entity.synchronizers.clone() {
+            peers.iter().for_each(|&peer| self.replication.unsee(peer, key));
         }
         if !peers.is_empty() {
             let despawn = self.encode(&SceneMessage::Despawn(net_id));
@@ -117,6 +136,7 @@ impl SceneMultiplayer {
             sent.push(key);
         }
 
+        let is_known = !replication.entities.get(&node)?.announced_to.is_empty();
         let fresh = replication.entities.get(&node)?.net_id == 0;
         if fresh {
             let net_id = replication.next_net_id();
@@ -124,8 +144,14 @@ impl SceneMultiplayer {
         }
         let mut synchronizers = Vec::new();
         for key in sent {
-            if replication.synchronizers.get(key)?.net_id == 0 {
-                let net_id = replication.next_net_id();
+            let synchronizer = replication.synchronizers.get(key)?;
+            if synchronizer.net_id == 0 {
+                // Those who were told of the entity without it know it by its path only.
+                let net_id = if is_known {
+                    BY_PATH | self.paths.id_of(synchronizer.node)
+                } else {
+                    replication.next_net_id()
+                };
                 replication.synchronizers.get_mut(key)?.net_id = net_id;
             }
             synchronizers.push(replication.synchronizers.get(key)?.net_id);

@@ -36,6 +36,7 @@ impl SceneMultiplayer {
             for &change in &changes {
                 self.follow_change(tree, change);
             }
+            self.find_moved(tree);
             self.announce_ready(tree);
             for peer in joiners {
                 self.tell_joiner(tree, peer);
@@ -253,9 +254,33 @@ impl SceneMultiplayer {
         if tree.object_mut(node).is_none() {
             self.replication.busy.push(node);
         } else {
-            self.synchronizer_removed(node);
-            self.synchronizer_added(tree, node);
+            self.restart(tree, node);
         }
+    }
+
+    /// Lets a synchronizer begin anew, at its place among those of its entity, and settles anew who may see that.
+    fn restart(&mut self, tree: &mut dyn NodeTree, node: NodeId) {
+        let replication = &self.replication;
+        let key = replication.by_node.get(&node).copied();
+        let old = key.and_then(|key| replication.synchronizers.get(key));
+        let old =
+            old.and_then(|old| replication.entities.get(&old.entity).map(|e| (old.entity, e)));
+        let place = old.and_then(|(entity, state)| {
+            let place = state.synchronizers.iter().position(|other| Some(*other) == key)?;
+            Some((entity, place))
+        });
+        self.synchronizer_removed(node);
+        self.synchronizer_added(tree, node);
+        let Some((entity, place)) = place else { return };
+        let key = self.replication.by_node.get(&node).copied();
+        if let Some(state) = self.replication.entities.get_mut(&entity)
+            && state.synchronizers.last().copied() == key
+            && let Some(last) = state.synchronizers.pop()
+        {
+            // Announcements list them in the order in which they entered the tree.
+            state.synchronizers.insert(place.min(state.synchronizers.len()), last);
+        }
+        self.update_spawn_visibility(tree, None, entity);
     }
 
     fn follow_settings(&mut self, tree: &mut dyn NodeTree, node: NodeId) {
@@ -273,8 +298,7 @@ impl SceneMultiplayer {
         };
         let changes = synchronizer.take_changes();
         if changes.contains(&Change::Content) {
-            self.synchronizer_removed(node);
-            self.synchronizer_added(tree, node);
+            self.restart(tree, node);
             return;
         }
         for change in changes {

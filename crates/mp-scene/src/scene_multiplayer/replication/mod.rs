@@ -55,6 +55,8 @@ pub(super) struct Replication {
 
     /// Entities that are about to be announced, in the order in which they entered.
     ready: IndexSet<NodeId>,
+    /// Entities of this side that have left the tree; those that were taken to another parent are there again.
+    moved: Vec<NodeId>,
     /// Peers that were admitted and have yet to be told what there is.
     joiners: Vec<PeerId>,
     /// What peers that are gone had spawned.
@@ -104,6 +106,10 @@ struct Entity {
     net_id: u32,
     /// In the order in which they entered the tree.
     synchronizers: Vec<Key>,
+    /// The entity of this side that it lies below: who has not that one cannot have this one.
+    outer: Option<NodeId>,
+    /// The entities of this side below it, in the order in which they entered.
+    inner: IndexSet<NodeId>,
     /// The peers that it is announced to.
     announced_to: IndexSet<PeerId>,
     /// When it entered: late joiners are told in this order, so that a parent is always there before its children.
@@ -125,7 +131,9 @@ enum Origin {
 /// A peer, as far as replication knows it.
 #[derive(Debug, Default)]
 struct PeerInfo {
-    /// What it may see of this side's, in Godot's order: the last takes the place of one that goes. With each, when it was last sent
+    /// It is being told what there is.
+    is_new: bool,
+    /// What it may see of this side's and has been told of, in Godot's order: the last takes the place of one that goes. With each, when it was last sent
     /// changes of it.
     synchronizers: IndexMap<Key, Option<Instant>, FxBuildHasher>,
     /// Counts up with each step.
@@ -165,6 +173,7 @@ impl Default for Replication {
             last_net_id: 0,
             last_order: 0,
             ready: IndexSet::new(),
+            moved: Vec::new(),
             joiners: Vec::new(),
             doomed: Vec::new(),
             data: HashMap::new(),

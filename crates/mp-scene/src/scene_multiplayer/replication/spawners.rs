@@ -64,21 +64,54 @@ impl SceneMultiplayer {
         let order = replication.last_order;
         let entity = replication.entities.entry(node).or_default();
         (entity.origin, entity.order) = (Origin::Own { spawner }, order);
+        let above = std::iter::successors(tree.parent_of(node), |&above| tree.parent_of(above));
+        let outer = above.into_iter().find(|above| replication.is_own_entity(*above));
+        if let Some(outer) = outer {
+            replication.entities.entry(outer).or_default().inner.insert(node);
+            replication.entities.entry(node).or_default().outer = Some(outer);
+        }
         if let Some(state) = replication.spawners.get_mut(&spawner) {
             state.own.insert(node);
         }
         replication.ready.insert(node);
     }
 
+    /// Entities below one that was moved may have entered before their spawner.
+    pub(super) fn find_moved(&mut self, tree: &mut dyn NodeTree) {
+        for node in std::mem::take(&mut self.replication.moved).into_iter().rev() {
+            if tree.name_of(node).is_some() && !self.replication.is_own_entity(node) {
+                self.entity_added(tree, node);
+            }
+        }
+    }
+
     pub(super) fn entity_removed(&mut self, node: NodeId) {
         self.replication.ready.swap_remove(&node);
         self.replication.data.remove(&node);
         self.say_gone(node);
-        let Some(entity) = self.replication.entities.swap_remove(&node) else { return };
-        if let Origin::Own { spawner } = entity.origin
-            && let Some(state) = self.replication.spawners.get_mut(&spawner)
-        {
-            state.own.swap_remove(&node);
+        let replication = &mut self.replication;
+        let Some(entity) = replication.entities.swap_remove(&node) else { return };
+        match entity.origin {
+            Origin::Own { spawner } => {
+                replication.moved.push(node);
+                if let Some(state) = replication.spawners.get_mut(&spawner) {
+                    state.own.swap_remove(&node);
+                }
+            }
+            Origin::Peer { peer, .. } => {
+                if let Some(info) = replication.peers.get_mut(&peer) {
+                    info.entities.remove(&entity.net_id);
+                }
+            }
+            Origin::Scene => {}
+        }
+        if let Some(outer) = entity.outer.and_then(|outer| replication.entities.get_mut(&outer)) {
+            outer.inner.shift_remove(&node);
+        }
+        for inner in entity.inner {
+            if let Some(inner) = replication.entities.get_mut(&inner) {
+                inner.outer = None;
+            }
         }
     }
 
@@ -94,9 +127,6 @@ impl SceneMultiplayer {
         let Some(spawner) = self.replication.spawners.swap_remove(&node) else { return };
         for entity in spawner.own {
             self.say_gone(entity);
-            if let Some(entity) = self.replication.entities.get_mut(&entity) {
-                entity.origin = Origin::Scene;
-            }
         }
     }
 
@@ -131,6 +161,12 @@ impl SceneMultiplayer {
 }
 
 impl Replication {
+    /// Whether this side announces `node`.
+    fn is_own_entity(&self, node: NodeId) -> bool {
+        let origin = self.entities.get(&node).map(|entity| entity.origin);
+        matches!(origin, Some(Origin::Own { .. }))
+    }
+
     /// A spawner announces nothing under its spawn parent any more.
     fn leave_spawn_parent(&mut self, spawner: NodeId) {
         self.orphans.swap_remove(&spawner);

@@ -22,7 +22,8 @@ pub(super) struct Synchronizer {
     /// Its root.
     pub(super) entity: NodeId,
     pub(super) authority: PeerId,
-    /// From an announcement, of this side or of its authority; 0 when peers know it by its path.
+    /// From an announcement, of this side or of its authority, or with bit 31 its number in the path cache; 0 before either. It stays, so
+    /// that one that some know by its path is announced by that to others, as in Godot.
     pub(super) net_id: u32,
     pub(super) spawned: Vec<Property>,
     pub(super) synced: Vec<Property>,

@@ -127,7 +127,7 @@ impl SceneMultiplayer {
                 let Some(synchronizer) = self.replication.synchronizers.get_mut(key) else {
                     continue;
                 };
-                let (node, is_named) = (synchronizer.node, synchronizer.net_id != 0);
+                let (node, is_named) = (synchronizer.node, synchronizer.is_named());
                 let is_synced = !synchronizer.synced.is_empty();
                 if is_named || self.tell_path(tree, peer, node) {
                     if is_synced {
@@ -425,8 +425,16 @@ impl Synchronizer {
     }
 
     /// The number by which peers know it.
-    fn wire_id(&self, path_id: impl FnOnce(crate::tree::NodeId) -> u32) -> u32 {
-        if self.net_id != 0 { self.net_id } else { BY_PATH | path_id(self.node) }
+    fn wire_id(&mut self, path_id: impl FnOnce(crate::tree::NodeId) -> u32) -> u32 {
+        if self.net_id == 0 {
+            self.net_id = BY_PATH | path_id(self.node);
+        }
+        self.net_id
+    }
+
+    /// Whether it has a number from an announcement, which needs no confirmation.
+    fn is_named(&self) -> bool {
+        self.net_id != 0 && self.net_id & BY_PATH == 0
     }
 
     /// Appends its element; where it lies.

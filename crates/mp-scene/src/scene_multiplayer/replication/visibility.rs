@@ -8,7 +8,7 @@ use slotmap::DefaultKey as Key;
 
 use super::super::SceneMultiplayer;
 use super::follow::{is_own, synchronizer_at};
-use super::{Origin, PeerInfo};
+use super::{Origin, PeerInfo, Replication};
 use crate::signal::Signal;
 use crate::tree::{NodeId, NodeTree};
 
@@ -18,13 +18,17 @@ impl SceneMultiplayer {
         if !self.peers.contains(peer) {
             return;
         }
-        self.replication.peers.insert(peer, PeerInfo::default());
+        let info = PeerInfo { is_new: true, ..PeerInfo::default() };
+        self.replication.peers.insert(peer, info);
         let entities = self.replication.entities.iter();
         let own = entities.filter(|(_, entity)| matches!(entity.origin, Origin::Own { .. }));
         let mut own: Vec<_> = own.map(|(&node, entity)| (entity.order, node)).collect();
         own.sort_unstable();
         for (_, node) in own {
             self.update_spawn_visibility(tree, Some(peer), node);
+        }
+        if let Some(info) = self.replication.peers.get_mut(&peer) {
+            info.is_new = false;
         }
         let keys: Vec<_> = self.replication.by_node.values().copied().collect();
         for key in keys {
@@ -89,6 +93,8 @@ impl SceneMultiplayer {
         for peer in peers {
             let sees = everybody || self.sees_entity(tree, node, Some(peer));
             let Some(entity) = self.replication.entities.get(&node) else { return };
+            let outer = entity.outer.and_then(|outer| self.replication.entities.get(&outer));
+            let sees = sees && outer.is_none_or(|outer| outer.announced_to.contains(&peer));
             match (sees, entity.announced_to.contains(&peer)) {
                 (true, false) => come.push(peer),
                 (false, true) => go.push(peer),
@@ -121,6 +127,19 @@ impl SceneMultiplayer {
         !any
     }
 
+    /// Settles whether a peer is sent the synchronizers of an entity.
+    pub(super) fn update_sync_visibilities(
+        &mut self,
+        tree: &mut dyn NodeTree,
+        peer: PeerId,
+        node: NodeId,
+    ) {
+        let entity = self.replication.entities.get(&node);
+        for key in entity.map(|entity| entity.synchronizers.clone()).unwrap_or_default() {
+            self.update_sync_visibility(tree, Some(peer), key);
+        }
+    }
+
     /// Settles who is sent a synchronizer of this side.
     pub(super) fn update_sync_visibility(
         &mut self,
@@ -136,8 +155,12 @@ impl SceneMultiplayer {
         let node = synchronizer.node;
         let Some(settings) = synchronizer_at(tree, node) else { return };
         let everybody = peer.is_none() && settings.is_visible_to(None);
+        // Of a node that is announced, only who has it is sent anything.
+        let entity = replication.entities.get(&synchronizer.entity);
+        let entity = entity.filter(|entity| matches!(entity.origin, Origin::Own { .. }));
+        let has = |peer: &PeerId| entity.is_none_or(|entity| entity.announced_to.contains(peer));
         let mut settle = |peer: PeerId, info: &mut PeerInfo| {
-            let sees = everybody || settings.is_visible_to(Some(peer));
+            let sees = has(&peer) && (everybody || settings.is_visible_to(Some(peer)));
             if sees == info.synchronizers.contains_key(&key) {
                 return;
             }
@@ -208,5 +231,19 @@ impl SceneMultiplayer {
             peers.retain(|&peer| self.is_rpc_visible(tree, node, peer));
         }
         peers
+    }
+}
+
+impl Replication {
+    /// A peer is not sent a synchronizer any more.
+    pub(super) fn unsee(&mut self, peer: PeerId, key: Key) {
+        if let Some(info) = self.peers.get_mut(&peer)
+            && info.synchronizers.swap_remove(&key).is_some()
+        {
+            info.plan = None;
+        }
+        if let Some(synchronizer) = self.synchronizers.get_mut(key) {
+            synchronizer.seen_by.swap_remove(&peer);
+        }
     }
 }

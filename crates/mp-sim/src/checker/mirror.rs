@@ -1,0 +1,126 @@
+//! At rest everybody has exactly the replicated nodes that the server means them to see, with the values that their authorities gave
+//! them.
+
+use std::collections::BTreeMap;
+
+use mp_core::PeerId;
+use mp_scene::Scene;
+
+use super::Checker;
+use crate::workload::{BEDS, Board, Growing, SEATS, Seat, SharedModel};
+use crate::world::World;
+
+/// See [the module](self).
+#[derive(Debug)]
+pub struct Mirror {
+    model: SharedModel,
+}
+
+impl Mirror {
+    /// A checker that compares with `model`.
+    pub fn new(model: SharedModel) -> Self {
+        Self { model }
+    }
+}
+
+impl Checker for Mirror {
+    fn name(&self) -> &'static str {
+        "mirror"
+    }
+
+    fn at_rest(&mut self, world: &mut World) -> Result<(), String> {
+        // What each client has written on its own seat.
+        let mut written = BTreeMap::new();
+        world.each_program(|program| {
+            if let Some(value) = seats(program.branch.scene()).remove(&program.id) {
+                written.insert(program.id, value);
+            }
+            Ok(())
+        })?;
+        let model = self.model.borrow();
+        let relays = world.plan().relays;
+        world.each_program(|program| {
+            let run = program.run;
+            let (id, scene) = (program.id, program.branch.scene());
+            let peer = (!id.is_server()).then_some(id);
+            let (has, means) = (plants(scene), model.seen_by(peer));
+            if has != means {
+                return Err(format!("{run} (peer {id}) has {}", difference(&has, &means)));
+            }
+            let number = board(scene);
+            if number != Some(model.board) {
+                return Err(format!("{run} reads {number:?} on the board, not {}", model.board));
+            }
+            let seats = seats(scene);
+            if !seats.keys().eq(&model.seats) {
+                return Err(format!("{run} has seats {seats:?}, not {:?}", model.seats));
+            }
+            for (owner, value) in &written {
+                let reaches = relays || id.is_server() || owner == &id;
+                if reaches && seats.get(owner).is_some_and(|seat| seat != value) {
+                    return Err(format!(
+                        "{run} has {:?} for the seat of {owner}, who wrote {value}",
+                        seats[owner]
+                    ));
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+/// The plants and sprouts of a program, by their paths.
+fn plants(scene: &mut Scene) -> BTreeMap<String, (i64, String)> {
+    let mut found = BTreeMap::new();
+    for bed in BEDS {
+        for plant in children(scene, bed) {
+            let path = format!("{bed}/{plant}");
+            found.extend(growing(scene, &path).map(|growing| (path.clone(), growing)));
+            let sprouts = format!("{path}/Sprouts");
+            for sprout in children(scene, &sprouts) {
+                let path = format!("{sprouts}/{sprout}");
+                found.extend(growing(scene, &path).map(|growing| (path.clone(), growing)));
+            }
+        }
+    }
+    found
+}
+
+fn growing(scene: &mut Scene, path: &str) -> Option<(i64, String)> {
+    let growing = scene.get(scene.node::<Growing>(path).ok()?).ok()?;
+    Some((*growing.height, growing.label.clone()))
+}
+
+fn seats(scene: &mut Scene) -> BTreeMap<PeerId, i64> {
+    let names = children(scene, SEATS);
+    let owned = names.iter().filter_map(|name| {
+        let owner = PeerId::new(name.parse().ok()?)?;
+        let seat = scene.get(scene.node::<Seat>(&format!("{SEATS}/{name}")).ok()?).ok()?;
+        Some((owner, seat.value))
+    });
+    owned.collect()
+}
+
+fn board(scene: &mut Scene) -> Option<i64> {
+    Some(scene.get(scene.node::<Board>("Board").ok()?).ok()?.number)
+}
+
+fn children(scene: &Scene, path: &str) -> Vec<String> {
+    let Ok(node) = scene.find(path) else { return Vec::new() };
+    let tree = scene.tree();
+    tree.children(node).filter_map(|child| Some(tree.name(child)?.to_owned())).collect()
+}
+
+fn difference(
+    has: &BTreeMap<String, (i64, String)>,
+    means: &BTreeMap<String, (i64, String)>,
+) -> String {
+    let surplus: Vec<_> = has.keys().filter(|path| !means.contains_key(*path)).collect();
+    let missing: Vec<_> = means.keys().filter(|path| !has.contains_key(*path)).collect();
+    let other: Vec<_> = has
+        .iter()
+        .filter(|(path, value)| means.get(*path).is_some_and(|meant| meant != *value))
+        .map(|(path, value)| format!("{path} {value:?} instead of {:?}", means[path]))
+        .collect();
+    format!("{surplus:?} too many, misses {missing:?}, and {other:?}")
+}
