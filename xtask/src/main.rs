@@ -52,7 +52,7 @@ enum Command {
     Interop(InteropArgs),
     /// Measures mp beside its peers and writes docs/BENCHMARKS.md.
     ///
-    /// Builds the workspace bench/ (mp's contenders, and peers from crates.io), mp-server, and a C program where cc and
+    /// Builds the workspace bench/ (mp's contenders, and published peers), mp-server, and a C program where cc and
     /// libenet-dev are installed; then starts each contender as a process of its own on CPU 0, and the same players for all on
     /// CPU 1. A full run takes about half an hour, on a machine that does nothing else.
     Bench(BenchArgs),
