@@ -73,11 +73,6 @@ impl Outbox {
         self.blocked
     }
 
-    /// Whether it takes packets that can as well be sent later: not when it is half full.
-    pub(crate) fn has_room(&self) -> bool {
-        !self.blocked && self.packets < OUTBOX_PACKETS_MAX / 2
-    }
-
     /// Packets that wait.
     pub(crate) fn packets(&self) -> usize {
         self.packets

@@ -13,7 +13,6 @@ use crate::SceneMessage;
 use crate::api::{Call, Called};
 use crate::codec::{EncodeError, godot};
 use crate::message::{CallNode, RemoteCall};
-use crate::outbox::Outbox;
 use crate::rpc::RpcConfig;
 use crate::tree::{NodeId, NodeTree};
 
@@ -175,7 +174,7 @@ impl SceneMultiplayer {
             None => None,
         };
         let outbox = endpoint.and_then(|endpoint| self.outboxes.get(&endpoint));
-        outbox.is_some_and(Outbox::has_room) && !self.is_paused(peer)
+        outbox.is_some_and(|outbox| !outbox.is_blocked()) && !self.is_paused(peer)
     }
 
     fn queue_to_links(

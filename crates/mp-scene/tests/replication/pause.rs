@@ -1,6 +1,9 @@
 //! Clients that are loading.
 
-use mp_core::Target;
+use mp_core::{
+    ConnectionId, ConnectionStatus, EndpointId, EndpointInfo, Instant, Origin, PeerEvent,
+    StateMachine, Target, ToBranch, ToEndpoint,
+};
 use mp_scene::limits::PAUSED_PACKETS_MAX;
 use mp_scene::prelude::*;
 
@@ -56,4 +59,46 @@ fn a_client_for_which_too_much_waits_is_disconnected() {
     lan.settle();
     assert!(lan.scene(SERVER).peers().is_empty());
     assert!(signals(&mut lan, ids[0]).contains(&Signal::ServerDisconnected));
+}
+
+#[test]
+fn while_an_endpoint_takes_nothing_its_peers_are_sent_no_properties_and_then_the_newest() {
+    const ENDPOINT: EndpointId = EndpointId(0);
+    let mut now = Instant::from_millis(1_000);
+    let mut server = game().build().unwrap();
+    let status = ConnectionStatus::Connected;
+    let (relay_supported, max_packet_size) = (true, 1 << 24);
+    let info = EndpointInfo { unique_id: SERVER, status, relay_supported, max_packet_size };
+    server.handle_input(now, ToBranch::Opened(ENDPOINT, info));
+    let connection = ConnectionId { slot: 0, generation: 0 };
+    let (claimed_id, origin) = (PeerId::new(2), Origin::Process);
+    let connected = PeerEvent::Connected { connection, claimed_id, origin };
+    server.handle_input(now, ToBranch::Events(ENDPOINT, vec![connected]));
+    let scene = server.scene();
+    let node = scene.add_instance("Units", unit().instantiate()).unwrap();
+    let node: NodeRef<Unit> = NodeRef::new(node);
+
+    for x in 0..20_u8 {
+        now += std::time::Duration::from_millis(20);
+        server.scene().get_mut(node).unwrap().position.x = f32::from(x);
+        server.end_turn(now);
+        server.deliver(&mut |_, message| Err(message));
+    }
+    let mut syncs = Vec::new();
+    let mut take = |server: &mut Branch| {
+        server.deliver(&mut |_, message| {
+            if let ToEndpoint::Send(batch) = message {
+                let packets = batch.into_iter().map(|packet| packet.joined());
+                syncs.extend(packets.filter(|packet| packet[0] == 6));
+            }
+            Ok(())
+        });
+    };
+    take(&mut server);
+    server.end_turn(now + std::time::Duration::from_millis(20));
+    take(&mut server);
+    let x_of = |packet: &[u8]| f32::from_le_bytes(packet[15..19].try_into().unwrap());
+    let sent: Vec<_> = syncs.iter().map(|packet| x_of(packet)).collect();
+    assert_eq!(sent, [0.0, 19.0], "what the first turn said, and what there is now");
+    assert_eq!(server.scene().stats().skipped_steps, 19);
 }
