@@ -25,7 +25,7 @@ pub struct Weather {
     pub duplication_permille: u32,
     /// How many are overtaken by those behind them, in thousandths.
     pub reordering_permille: u32,
-    /// Bytes per second, 0 for no limit. Beyond [`QUEUE_TIME`] of waiting the link drops.
+    /// Bytes per second, 0 for no limit. Beyond 300 ms of waiting the link drops.
     pub bytes_per_second: u64,
 }
 

@@ -10,7 +10,7 @@ use super::{Act, Audience, Lane, Message, Workload};
 use crate::dice::Dice;
 use crate::journal::{Ear, Run, What};
 
-/// See [the module](self).
+/// See the head of this file.
 #[derive(Debug)]
 pub struct Chatter {
     style: Style,

@@ -7,7 +7,7 @@ use super::{Act, Workload};
 use crate::dice::Dice;
 use crate::journal::{Ear, What};
 
-/// See [the module](self).
+/// See the head of this file.
 #[derive(Debug, Default)]
 pub struct Churn;
 

@@ -9,7 +9,7 @@ use mp_scene::{Branch, BranchBuilder, Scene, Signal};
 use super::{Act, Workload};
 use crate::journal::{Ear, What};
 
-/// See [the module](self).
+/// See the head of this file.
 #[derive(Debug)]
 pub struct Entry {
     answers_late: Rc<Cell<bool>>,

@@ -10,7 +10,7 @@ use mp_core::PeerId;
 /// The model of the server that runs, or ran last.
 pub type SharedModel = Rc<RefCell<Model>>;
 
-/// See [the module](self).
+/// See the head of this file.
 #[derive(Debug, Default)]
 pub struct Model {
     /// The plants, by name.

@@ -10,7 +10,7 @@ use super::{Act, Workload};
 use crate::dice::Dice;
 use crate::journal::{Ear, Run};
 
-/// See [the module](self).
+/// See the head of this file.
 #[derive(Debug)]
 pub struct Replicas {
     model: SharedModel,
