@@ -20,6 +20,7 @@ const SANS_IO: &[(&str, &str)] = &[
 const PROTOCOL: &[&str] = &[
     "crates/mp-core/src",
     "crates/mp-scene/src",
+    "crates/mp-transport-enet/src/dtls",
     "crates/mp-transport-enet/src/proto",
     "crates/mp-transport-ws/src/proto",
 ];

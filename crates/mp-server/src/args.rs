@@ -43,6 +43,13 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", requires = "tls_cert", env = "MP_TLS_KEY")]
     tls_key: Option<PathBuf>,
 
+    /// Encrypt ENet as well (DTLS), with the same certificate: one with an ECDSA key, and without a chain
+    ///
+    /// Needs --tls-cert and --tls-key. All ENet players must then come with dtls_client_setup, after create_client:
+    /// peer.host.dtls_client_setup("HOST", TLSOptions.client(load("res://server.crt"))).
+    #[arg(long, requires = "tls_cert", env = "MP_DTLS")]
+    dtls: bool,
+
     /// Reverse proxies in front of the WebSocket port, whose X-Forwarded-For is believed
     ///
     /// 1 for one nginx, say. Each proxy must append the address that it acts for. With 0 the header means nothing, since players
@@ -130,7 +137,10 @@ impl Args {
     }
 
     /// The transport's options, or a line that says what is wrong with them.
-    pub(crate) fn enet_options(&self) -> Result<ServerOptions, String> {
+    pub(crate) fn enet_options(
+        &self,
+        tls: Option<&CertificateStore>,
+    ) -> Result<ServerOptions, String> {
         let (packet, queue) = (self.max_packet_size, self.max_reliable_queue);
         if packet > queue {
             return Err(format!(
@@ -144,6 +154,7 @@ impl Args {
         }
         options.host.max_packet_size = packet as usize;
         options.host.reliable_queue_bytes = queue as usize;
+        options.dtls = tls.filter(|_| self.dtls).cloned();
         Ok(options)
     }
 
@@ -161,13 +172,17 @@ impl Args {
         options
     }
 
-    /// The certificate of the WebSocket transport, or a line that says what is wrong with it.
+    /// The certificate, or a line that says what is wrong with it.
     pub(crate) fn tls(&self) -> Result<Option<CertificateStore>, String> {
         let (Some(certificate), Some(key)) = (&self.tls_cert, &self.tls_key) else {
             return Ok(None);
         };
         let store = CertificateStore::from_files(certificate, key);
         store.map(Some).map_err(|error| error.to_string())
+    }
+
+    pub(crate) fn is_enet_secure(&self) -> bool {
+        self.dtls
     }
 
     pub(crate) fn shards(&self) -> usize {
@@ -238,7 +253,7 @@ mod tests {
             "--max-packet-size=4096",
             "--max-reliable-queue=65536",
         ]);
-        let host = args.enet_options().unwrap().host;
+        let host = args.enet_options(None).unwrap().host;
         assert_eq!((host.max_peers, host.max_peers_per_address), (3, 2));
         assert_eq!((host.max_packet_size, host.reliable_queue_bytes), (4_096, 65_536));
         let ws = args.ws_options(None);

@@ -5,27 +5,44 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::args::Addresses;
 
+/// Which of the transports are encrypted.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Secured {
+    pub(crate) enet: bool,
+    pub(crate) ws: bool,
+}
+
 /// Says where the room is and how to join it.
-pub(crate) fn print(addresses: Addresses, is_secure: bool, max_clients: u16) -> io::Result<()> {
+pub(crate) fn print(addresses: Addresses, secured: Secured, max_clients: u16) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    out.write_all(text(addresses, is_secure, max_clients).as_bytes())?;
+    out.write_all(text(addresses, secured, max_clients).as_bytes())?;
     out.flush()
 }
 
-fn text(addresses: Addresses, is_secure: bool, max_clients: u16) -> String {
+fn text(addresses: Addresses, secured: Secured, max_clients: u16) -> String {
     let Addresses { enet, ws } = addresses;
-    let enet_place = enet.map(|address| format!("ENet on UDP {address}"));
-    let (over, scheme) = if is_secure { (" over TLS", "wss") } else { ("", "ws") };
+    let enet_place = enet.map(|address| {
+        let over = if secured.enet { " over DTLS" } else { "" };
+        format!("ENet{over} on UDP {address}")
+    });
+    let (over, scheme) = if secured.ws { (" over TLS", "wss") } else { ("", "ws") };
     let ws_place = ws.map(|address| format!("WebSocket{over} on TCP {address}"));
     let places = enet_place.into_iter().chain(ws_place).collect::<Vec<_>>().join(", for ");
     let enet_line = enet.map(|address| {
         let (host, port) = (reachable(address.ip()), address.port());
-        join("ENetMultiplayerPeer", &format!(r#""{host}", {port}"#))
+        let dtls = if secured.enet {
+            format!(
+                r#" peer.host.dtls_client_setup("{host}", TLSOptions.client(load("res://server.crt")));"#
+            )
+        } else {
+            String::new()
+        };
+        join("ENetMultiplayerPeer", &format!(r#""{host}", {port}"#), &dtls)
     });
     let ws_line = ws.map(|address| {
-        let tls = if is_secure { r#", TLSOptions.client(load("res://server.crt"))"# } else { "" };
+        let tls = if secured.ws { r#", TLSOptions.client(load("res://server.crt"))"# } else { "" };
         let reached = SocketAddr::new(reachable(address.ip()), address.port());
-        join("WebSocketMultiplayerPeer", &format!(r#""{scheme}://{reached}"{tls}"#))
+        join("WebSocketMultiplayerPeer", &format!(r#""{scheme}://{reached}"{tls}"#), "")
     });
     let or = if enet.is_some() && ws.is_some() { "\nor, for browsers as well:\n\n" } else { "" };
     let lines = [enet_line.as_deref(), Some(or), ws_line.as_deref()];
@@ -46,9 +63,9 @@ fn text(addresses: Addresses, is_secure: bool, max_clients: u16) -> String {
 }
 
 /// The line of GDScript that joins.
-fn join(class: &str, arguments: &str) -> String {
+fn join(class: &str, arguments: &str, setup: &str) -> String {
     format!(
-        "    var peer = {class}.new(); peer.create_client({arguments}); multiplayer.multiplayer_peer = peer\n"
+        "    var peer = {class}.new(); peer.create_client({arguments});{setup} multiplayer.multiplayer_peer = peer\n"
     )
 }
 
@@ -77,7 +94,7 @@ mod tests {
                 enet: Some(address.parse().unwrap()),
                 ws: Some(address.parse().unwrap()),
             };
-            let text = text(both, false, 5);
+            let text = text(both, Secured::default(), 5);
             assert!(text.contains(enet) && text.contains(ws), "{text}");
             let places =
                 format!("ENet on UDP {address}, for WebSocket on TCP {address}, for up to 5");
@@ -86,11 +103,20 @@ mod tests {
     }
 
     #[test]
+    fn the_lines_of_an_encrypted_room_say_how_to_trust_it() {
+        let some = Some("192.0.2.7:80".parse().unwrap());
+        let text = text(Addresses { enet: some, ws: None }, Secured { enet: true, ws: true }, 5);
+        let setup = r#"80); peer.host.dtls_client_setup("192.0.2.7", TLSOptions.client("#;
+        assert!(text.contains(setup) && text.contains("ENet over DTLS on UDP"), "{text}");
+    }
+
+    #[test]
     fn what_is_off_is_not_mentioned() {
         let some = Some("192.0.2.7:80".parse().unwrap());
-        let enet_only = text(Addresses { enet: some, ws: None }, false, 5);
+        let enet_only = text(Addresses { enet: some, ws: None }, Secured::default(), 5);
         assert!(!enet_only.contains("WebSocket"), "{enet_only}");
-        let ws_only = text(Addresses { enet: None, ws: some }, true, 5);
+        let secured = Secured { enet: true, ws: true };
+        let ws_only = text(Addresses { enet: None, ws: some }, secured, 5);
         assert!(!ws_only.contains("ENet") && ws_only.contains("wss://192.0.2.7:80"), "{ws_only}");
     }
 }

@@ -16,6 +16,7 @@ use mp_transport_ws::WebSocketMultiplayerPeer;
 use tokio::sync::oneshot;
 
 use crate::args::{Addresses, Args};
+use crate::banner::Secured;
 use crate::shutdown::Shutdown;
 use crate::{Failure, banner, certificates};
 
@@ -29,7 +30,8 @@ pub(crate) async fn run(args: &Args) -> Result<(), Failure> {
     let Addresses { enet, ws } = addresses;
     let max_clients = args.max_clients();
     tracing::info!(enet = %shown(enet), ws = %shown(ws), tls = tls.is_some(), max_clients, "the room is open");
-    if let Err(error) = banner::print(addresses, tls.is_some(), max_clients) {
+    let secured = Secured { enet: args.is_enet_secure(), ws: tls.is_some() };
+    if let Err(error) = banner::print(addresses, secured, max_clients) {
         tracing::warn!(%error, "standard output takes nothing");
     }
     if let Some(tls) = tls {
@@ -57,7 +59,7 @@ async fn open(
     tls: Option<CertificateStore>,
     args: &Args,
 ) -> Result<(BranchRef, Addresses), Failure> {
-    let enet_options = args.enet_options().map_err(Failure::Refused)?;
+    let enet_options = args.enet_options(tls.as_ref()).map_err(Failure::Refused)?;
     let ws_options = args.ws_options(tls);
     let max_clients = usize::from(args.max_clients());
     let room = mp_actor::branch(move || build(max_clients)).start().await.map_err(failure)?;

@@ -6,7 +6,11 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use mp_core::{ConnectionId, Instant, Readiness};
+#[cfg(feature = "dtls")]
+use mp_tls::{CertificateStore, ClientTlsOptions};
 
+#[cfg(feature = "dtls")]
+use crate::dtls::{Dtls, DtlsClientOptions, DtlsError, check_mtu};
 use crate::io::{DatagramSocket, UdpSocket};
 use crate::limits;
 use crate::options::{CreateError, checked, rng};
@@ -18,7 +22,7 @@ use crate::proto::{
 
 /// A host and its socket (Godot: `ENetConnection`).
 #[derive(Debug)]
-pub struct EnetConnection<S = UdpSocket> {
+pub struct EnetConnection<S: DatagramSocket = UdpSocket> {
     pub(crate) host: Host,
     pub(crate) port: Port<S>,
     now: Instant,
@@ -90,6 +94,43 @@ impl<S: DatagramSocket> EnetConnection<S> {
         self.host.compress(mode);
     }
 
+    /// Encrypts everything from now on, as a server with this certificate (an [`Identity`](mp_tls::Identity) will do): one
+    /// certificate, with an ECDSA key. Set it before the first turn.
+    ///
+    /// # Errors
+    ///
+    /// When the certificate or its key cannot be used, or the mtu leaves no room for what encryption adds.
+    #[cfg(feature = "dtls")]
+    pub fn dtls_server_setup(
+        &mut self,
+        certificate: impl Into<CertificateStore>,
+    ) -> Result<(), DtlsError> {
+        check_mtu(self.host.settings().mtu)?;
+        self.port.socket.server_setup(certificate.into(), self.host.settings().max_peers)
+    }
+
+    /// Encrypts everything from now on, as a client of a server with a certificate for `hostname`. Set it before the first turn.
+    ///
+    /// # Errors
+    ///
+    /// When the name cannot be one, there is nothing to trust, or the mtu leaves no room for what encryption adds.
+    #[cfg(feature = "dtls")]
+    pub fn dtls_client_setup(
+        &mut self,
+        hostname: impl Into<String>,
+        tls: ClientTlsOptions,
+    ) -> Result<(), DtlsError> {
+        check_mtu(self.host.settings().mtu)?;
+        let options = DtlsClientOptions { hostname: hostname.into(), tls };
+        self.port.socket.client_setup(options, self.host.settings().max_peers)
+    }
+
+    /// What encrypts, if something does: figures, and why a server was not trusted.
+    #[cfg(feature = "dtls")]
+    pub fn dtls(&self) -> Option<&Dtls> {
+        self.port.socket.dtls()
+    }
+
     /// Limits what is taken and sent from now on, in bytes per second; 0 is no limit.
     pub fn bandwidth_limit(&mut self, incoming: u32, outgoing: u32) {
         self.host.bandwidth_limit(incoming, outgoing);
@@ -152,13 +193,13 @@ impl<S: DatagramSocket> EnetConnection<S> {
         self.host.settings().channel_limit
     }
 
-    /// Sends a datagram that is not ENet's from the host's socket, at once: for hole punching.
+    /// Sends a datagram that is not ENet's from the host's socket, at once and as it is: for hole punching.
     ///
     /// # Errors
     ///
     /// When the socket does not take it.
     pub fn socket_send(&mut self, to: SocketAddr, datagram: &[u8]) -> io::Result<()> {
-        self.port.socket.try_send_to(datagram, to)
+        self.port.socket_mut().try_send_to(datagram, to)
     }
 
     /// Ends all links at once: each peer is told once, by the next [`flush`](Self::flush). There are no events.

@@ -41,10 +41,13 @@
 //!
 //! | feature | adds |
 //! |---|---|
+//! | `dtls` | encryption, as Godot's `dtls_server_setup` and `dtls_client_setup`: [`dtls`](crate::dtls) |
 //! | `tokio` | [`io::TokioUdpSocket`], which wakes its task |
 //! | `testing` | [`testing::Network`], a seeded network in virtual time |
 
 mod connection;
+#[cfg(feature = "dtls")]
+pub mod dtls;
 pub mod io;
 pub mod limits;
 mod mapping;
@@ -61,6 +64,8 @@ mod shards;
 pub mod testing;
 
 pub use connection::EnetConnection;
+#[cfg(feature = "dtls")]
+pub use dtls::{DtlsClientOptions, DtlsError};
 pub use mapping::LAST_CHANNEL;
 pub use mesh::{AddMeshPeerError, EnetMesh};
 pub use options::{ClientOptions, CreateError, ServerOptions};

@@ -74,6 +74,34 @@ pub(crate) const SEND_BATCH_BYTES: usize = 64 * 1_392;
 /// Bytes of the socket's buffers, each way. ENet asks for 256 KiB; a server of hundreds of peers needs more.
 pub const SOCKET_BUFFER_BYTES: usize = 1 << 20;
 
+/// Handshakes of DTLS that are not complete: as many as of ENet's own.
+#[cfg(feature = "dtls")]
+pub const DTLS_OPENING_MAX: usize = HALF_OPEN_MAX;
+
+/// Of them, those of one IP address.
+#[cfg(feature = "dtls")]
+pub const DTLS_OPENING_PER_ADDRESS_MAX: usize = HALF_OPEN_PER_ADDRESS_MAX;
+
+/// How long a client may take for its handshake of DTLS; Godot's servers wait as long.
+#[cfg(feature = "dtls")]
+pub const DTLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// How long a client tries: as long as ENet at most tries to connect.
+#[cfg(feature = "dtls")]
+pub const DTLS_CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long an association may be silent: twice ENet's longest patience with a peer.
+#[cfg(feature = "dtls")]
+pub const DTLS_SILENCE_MAX: Duration = Duration::from_secs(60);
+
+/// How long one must have been silent before it makes room for another: ENet's peers say something twice a second.
+#[cfg(feature = "dtls")]
+pub const DTLS_REPLACEABLE_AFTER: Duration = Duration::from_secs(8);
+
+/// How often associations are looked at, at most, however many there are.
+#[cfg(feature = "dtls")]
+pub(crate) const DTLS_TICK: Duration = Duration::from_millis(10);
+
 const _: () = assert!(SEND_BATCH_BYTES >= crate::proto::MTU_MAX as usize);
 // The largest reliable packet of the default mtu is almost the largest packet, and fits its queue.
 const _: () = assert!(RELIABLE_FRAGMENTS_MAX * 1_364 + 65_536 > PACKET_BYTES_MAX);

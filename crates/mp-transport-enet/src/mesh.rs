@@ -37,7 +37,7 @@ use crate::proto::{HostEvent, Payload, PeerState};
 /// ```
 #[derive(Debug)]
 #[doc(alias = "create_mesh")]
-pub struct EnetMesh<S = UdpSocket> {
+pub struct EnetMesh<S: DatagramSocket = UdpSocket> {
     unique_id: PeerId,
     members: BTreeMap<ConnectionId, Member<S>>,
     /// Members so far: the slot of the next one's link.
@@ -49,7 +49,7 @@ pub struct EnetMesh<S = UdpSocket> {
 }
 
 #[derive(Debug)]
-struct Member<S> {
+struct Member<S: DatagramSocket> {
     id: PeerId,
     connection: EnetConnection<S>,
     /// The link within the connection.

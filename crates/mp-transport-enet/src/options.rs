@@ -4,7 +4,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use mp_core::Rng;
+#[cfg(feature = "dtls")]
+use mp_tls::CertificateStore;
 
+#[cfg(feature = "dtls")]
+use crate::dtls::{DtlsClientOptions, DtlsError};
 use crate::io::BindError;
 use crate::limits;
 use crate::proto::command::ThrottleParameters;
@@ -25,8 +29,13 @@ pub struct ServerOptions {
     /// [`Duration::ZERO`], everything leaves at the end of the turn. Only a socket that [can let arrivals
     /// wait](crate::io::DatagramSocket::pause) is paced like this (tokio's, on Linux).
     pub flush_interval: Duration,
-    /// What randomness comes from; `None` asks the operating system.
+    /// What randomness comes from; `None` asks the operating system. Encryption always does.
     pub seed: Option<[u8; 32]>,
+    /// Encrypts everything, with this certificate (`None`: nothing). See
+    /// [`EnetConnection::dtls_server_setup`](crate::EnetConnection::dtls_server_setup).
+    #[cfg(feature = "dtls")]
+    #[doc(alias = "dtls_server_setup")]
+    pub dtls: Option<CertificateStore>,
 }
 
 /// Options of a client (Godot: the arguments of `create_client`).
@@ -45,6 +54,10 @@ pub struct ClientOptions {
     pub datagrams_per_poll: usize,
     /// As [`ServerOptions::seed`].
     pub seed: Option<[u8; 32]>,
+    /// Encrypts everything, for a server that is verified like this (`None`: nothing). When it is not to be trusted, the
+    /// connection fails at once, and [`Dtls::untrusted`](crate::dtls::Dtls::untrusted) says why.
+    #[cfg(feature = "dtls")]
+    pub dtls: Option<DtlsClientOptions>,
 }
 
 impl Default for ServerOptions {
@@ -55,6 +68,8 @@ impl Default for ServerOptions {
             datagrams_per_poll: limits::DATAGRAMS_PER_POLL,
             flush_interval: limits::FLUSH_INTERVAL,
             seed: None,
+            #[cfg(feature = "dtls")]
+            dtls: None,
         }
     }
 }
@@ -68,6 +83,8 @@ impl Default for ClientOptions {
             local_port: 0,
             datagrams_per_poll: limits::DATAGRAMS_PER_POLL,
             seed: None,
+            #[cfg(feature = "dtls")]
+            dtls: None,
         }
     }
 }
@@ -145,6 +162,10 @@ pub enum CreateError {
     /// The socket could not be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// Encryption cannot be had as asked.
+    #[cfg(feature = "dtls")]
+    #[error(transparent)]
+    Dtls(#[from] DtlsError),
     /// There must be a channel.
     #[error("a channel limit of 0 leaves no channel; use 1 to 255")]
     ChannelLimit,

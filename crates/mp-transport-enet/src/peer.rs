@@ -30,7 +30,7 @@ use crate::proto::{Host, HostEvent, HostStats, Payload};
 /// A client that cannot connect changes its [`connection_status`](MultiplayerPeer::connection_status) to
 /// `Disconnected` without an event.
 #[derive(Debug)]
-pub struct EnetMultiplayerPeer<S = UdpSocket> {
+pub struct EnetMultiplayerPeer<S: DatagramSocket = UdpSocket> {
     connection: EnetConnection<S>,
     unique_id: PeerId,
     status: ConnectionStatus,
@@ -104,8 +104,16 @@ impl<S: DatagramSocket> EnetMultiplayerPeer<S> {
     pub fn server(socket: S, options: ServerOptions) -> Result<Self, CreateError> {
         let rng = rng(options.seed)?;
         let port = Port::new(socket, options.datagrams_per_poll, options.flush_interval);
+        #[cfg(feature = "dtls")]
+        let dtls = options.dtls.clone();
         let host = Host::new(options.into_settings()?, rng);
-        Ok(Self::new(host, port, PeerId::SERVER, ConnectionStatus::Connected))
+        #[cfg_attr(not(feature = "dtls"), expect(unused_mut))]
+        let mut peer = Self::new(host, port, PeerId::SERVER, ConnectionStatus::Connected);
+        #[cfg(feature = "dtls")]
+        if let Some(certificate) = dtls {
+            peer.connection.dtls_server_setup(certificate)?;
+        }
+        Ok(peer)
     }
 
     /// A client of the server at `address`, on a socket of any kind.
@@ -122,10 +130,16 @@ impl<S: DatagramSocket> EnetMultiplayerPeer<S> {
         let unique_id = PeerId::generate(&mut rng);
         let channels = options.channels.min(LAST_CHANNEL.0) + 2;
         let port = Port::new(socket, options.datagrams_per_poll, FLUSH_INTERVAL);
+        #[cfg(feature = "dtls")]
+        let dtls = options.dtls.clone();
         let mut host = Host::new(options.into_settings()?, rng);
         let server = host.connect(address, channels, unique_id.get().cast_unsigned());
         let mut peer = Self::new(host, port, unique_id, ConnectionStatus::Connecting);
         peer.server = server;
+        #[cfg(feature = "dtls")]
+        if let Some(options) = dtls {
+            peer.connection.dtls_client_setup(options.hostname, options.tls)?;
+        }
         Ok(peer)
     }
 
@@ -152,7 +166,7 @@ impl<S: DatagramSocket> EnetMultiplayerPeer<S> {
 
     /// Its socket.
     pub const fn socket_mut(&mut self) -> &mut S {
-        &mut self.connection.port.socket
+        self.connection.port.socket_mut()
     }
 
     /// Figures of the host.
@@ -211,6 +225,14 @@ impl<S: DatagramSocket> MultiplayerPeer for EnetMultiplayerPeer<S> {
             return;
         }
         self.connection.poll(now);
+        #[cfg(feature = "dtls")]
+        if self.status == ConnectionStatus::Connecting
+            && let Some(server) = self.server
+            && self.connection.dtls().is_some_and(|dtls| dtls.untrusted().is_some())
+        {
+            // It would only be asked again.
+            self.disconnect(server, DisconnectReason::Refused, Farewell::Abrupt);
+        }
         // A failure to connect shows in the status alone, so it must not wait for somebody to ask for events.
         while self.status == ConnectionStatus::Connecting
             && let Some(event) = self.connection.host.poll_event()

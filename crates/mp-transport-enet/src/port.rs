@@ -6,15 +6,24 @@ use std::time::Duration;
 
 use mp_core::Instant;
 
+#[cfg(feature = "dtls")]
+use crate::io::DtlsSocket;
 use crate::io::{DatagramSocket, SendBatch};
 use crate::limits::SEND_BATCH_BYTES;
 use crate::pacing::Pacing;
 use crate::proto::{Host, MTU_MAX};
 
+/// What a host's datagrams pass on their way to its socket.
+#[cfg(feature = "dtls")]
+pub(crate) type Layers<S> = DtlsSocket<S>;
+/// What a host's datagrams pass on their way to its socket: nothing.
+#[cfg(not(feature = "dtls"))]
+pub(crate) type Layers<S> = S;
+
 /// A socket and what waits to be sent on it.
 #[derive(Debug)]
-pub(crate) struct Port<S> {
-    pub(crate) socket: S,
+pub(crate) struct Port<S: DatagramSocket> {
+    pub(crate) socket: Layers<S>,
     batch: SendBatch,
     /// Most datagrams taken in at a time.
     datagrams_max: usize,
@@ -40,6 +49,8 @@ pub struct SocketStats {
 
 impl<S: DatagramSocket> Port<S> {
     pub(crate) fn new(socket: S, datagrams_max: usize, flush_interval: Duration) -> Self {
+        #[cfg(feature = "dtls")]
+        let socket = DtlsSocket::new(socket);
         Self {
             socket,
             batch: SendBatch::with_capacity(SEND_BATCH_BYTES),
@@ -50,11 +61,24 @@ impl<S: DatagramSocket> Port<S> {
         }
     }
 
+    /// The socket itself, under all layers.
+    #[cfg(feature = "dtls")]
+    pub(crate) const fn socket_mut(&mut self) -> &mut S {
+        self.socket.inner_mut()
+    }
+
+    /// The socket itself.
+    #[cfg(not(feature = "dtls"))]
+    pub(crate) const fn socket_mut(&mut self) -> &mut S {
+        &mut self.socket
+    }
+
     /// Takes in what the socket has, within its bound, unless the socket rests; lets it rest when it is busy.
     pub(crate) fn receive(&mut self, now: Instant, host: &mut Host) {
         if self.pacing.is_resting(now) {
             return;
         }
+        self.socket.handle_timeout(now);
         let received = self.receive_all(now, host);
         let rest = self.pacing.looked(now, received as u64, host.connected_peers());
         if let Some(rest) = rest.filter(|_| !self.has_more)
@@ -69,7 +93,7 @@ impl<S: DatagramSocket> Port<S> {
         let mut left = self.datagrams_max;
         self.has_more = true;
         while left > 0 {
-            let stats = &mut self.stats;
+            let (stats, before) = (&mut self.stats, left);
             let drained = self.socket.try_recv_batch(left, &mut |from, datagram| {
                 left -= 1;
                 if datagram.len() > usize::from(MTU_MAX) {
@@ -83,6 +107,8 @@ impl<S: DatagramSocket> Port<S> {
                     self.has_more = false;
                     break;
                 }
+                // Nothing for the host among as many as there may be: the rest is for the next turn.
+                Ok(false) if left == before => break,
                 Ok(false) => {}
                 // Some systems report here that an earlier datagram did not arrive.
                 Err(_) => {
@@ -110,6 +136,7 @@ impl<S: DatagramSocket> Port<S> {
         if self.pacing.holds_back(now) {
             return;
         }
+        self.socket.handle_timeout(now);
         host.end_turn(now);
         let before = host.stats().datagrams_sent;
         self.send_all(now, host);
@@ -144,7 +171,7 @@ impl<S: DatagramSocket> Port<S> {
             // The socket says when the rest is over, and what is due meanwhile is done then.
             None
         } else {
-            host.poll_timeout()
+            [host.poll_timeout(), self.socket.poll_timeout()].into_iter().flatten().min()
         }
     }
 

@@ -4,11 +4,14 @@
 //! |---|---|
 //! | [`UdpSocket`] | game loops and threads: `std::net`, non-blocking, polled at an interval |
 //! | [`TokioUdpSocket`] (feature `tokio`) | servers in tokio: wakes its task |
+//! | `DtlsSocket` (feature `dtls`) | around one of them: encrypts |
 //!
 //! On Linux both receive and send many datagrams in one system call, and datagrams of equal length to one address as one
-//! that the kernel cuts up (GSO). What encrypts datagrams has its place here: a [`DatagramSocket`] around another.
+//! that the kernel cuts up (GSO).
 
 mod batch;
+#[cfg(feature = "dtls")]
+mod dtls;
 #[cfg(target_os = "linux")]
 mod linux;
 mod std;
@@ -20,11 +23,13 @@ use ::std::net::SocketAddr;
 use ::std::task::{Context, Poll};
 use ::std::time::Duration;
 
-use mp_core::Readiness;
+use mp_core::{Instant, Readiness};
 
 use crate::proto::MTU_MAX;
 
 pub use self::batch::SendBatch;
+#[cfg(feature = "dtls")]
+pub use self::dtls::DtlsSocket;
 #[cfg(all(feature = "tokio", target_os = "linux"))]
 pub use self::linux::TokioUdpSocket;
 pub use self::std::{BindError, UdpSocket};
@@ -106,6 +111,15 @@ pub trait DatagramSocket {
     /// [`poll_ready`](Self::poll_ready) is ready once, and arrivals wake it as before. Whether it can; else nothing changes.
     fn pause(&mut self, _pause: Duration) -> bool {
         false
+    }
+
+    /// Tells the time, before a turn's first datagram is received and before its first is sent: for sockets around others, which
+    /// have something to do in time.
+    fn handle_timeout(&mut self, _now: Instant) {}
+
+    /// When [`handle_timeout`](Self::handle_timeout) is due without a datagram either way.
+    fn poll_timeout(&self) -> Option<Instant> {
+        None
     }
 }
 

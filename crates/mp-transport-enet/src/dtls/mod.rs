@@ -1,0 +1,365 @@
+//! DTLS 1.2 between a host and its socket, as Godot has it: each datagram of ENet's is the payload of one record
+//! (`ENetConnection.dtls_server_setup`, `dtls_client_setup`). The handshake and the records are dimpl's.
+//!
+//! [`Dtls`] takes bytes and time and gives bytes; [`io::DtlsSocket`](crate::io::DtlsSocket) puts it around a socket. There is
+//! one association per address. A server makes one when a client greets it, and answers with a cookie: until the client has
+//! brought that back nothing is sent that is longer than the greeting, and no key is agreed on. Those that are not finished are
+//! bounded, short-lived, and apart from those with keys: whoever greets from the address of a player takes nothing from it
+//! until the new handshake is complete.
+
+mod association;
+mod record;
+mod setup;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time;
+
+use dimpl::Config;
+use mp_core::Instant;
+use mp_tls::rustls::pki_types::UnixTime;
+use mp_tls::{CertificateStore, TlsError};
+
+use self::association::{Association, Clock, End, Phase, Product};
+pub use self::record::RECORD_OVERHEAD;
+use self::setup::Role;
+pub(crate) use self::setup::check_mtu;
+pub use self::setup::{DtlsClientOptions, DtlsError, MTU_WITH_DTLS_MAX};
+use crate::limits::{
+    DTLS_CONNECT_TIMEOUT, DTLS_HANDSHAKE_TIMEOUT, DTLS_OPENING_MAX, DTLS_OPENING_PER_ADDRESS_MAX,
+    DTLS_REPLACEABLE_AFTER, DTLS_SILENCE_MAX, DTLS_TICK,
+};
+
+/// The associations of a host.
+#[derive(Debug)]
+pub struct Dtls {
+    role: Role,
+    config: Arc<Config>,
+    clock: Clock,
+    /// Most associations with keys.
+    secured_max: usize,
+    secured: BTreeMap<SocketAddr, Association>,
+    /// Those whose handshake is not complete.
+    opening: BTreeMap<SocketAddr, Association>,
+    /// When the associations are looked at.
+    due: Instant,
+    untrusted: Option<TlsError>,
+    scratch: Box<[u8]>,
+    stats: DtlsStats,
+}
+
+/// Figures of a host's DTLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DtlsStats {
+    /// Handshakes that were completed.
+    pub secured: u64,
+    /// Handshakes that were wrong or took too long.
+    pub failed: u64,
+    /// Handshakes that made room for others.
+    pub replaced: u64,
+    /// Clients that were turned away because there was no room.
+    pub full: u64,
+    /// Datagrams of those with whom there is no association, and who do not greet.
+    pub strangers: u64,
+    /// Datagrams of an association that brought the host nothing: the handshake's, and forged or repeated ones.
+    pub without_payload: u64,
+    /// Datagrams of the host's to those with whom there are no keys (yet).
+    pub unsent: u64,
+    /// Associations that ended: the other side said so, or was silent.
+    pub ended: u64,
+}
+
+/// Where datagrams go: to the network, or from it to the host.
+pub type Give<'a> = &'a mut dyn FnMut(SocketAddr, &[u8]);
+
+impl Dtls {
+    /// A server's, with room for `clients`. `zero` is what [`Instant::ZERO`] is to the library's clock.
+    ///
+    /// # Errors
+    ///
+    /// When its certificate or key cannot be used: it takes one certificate, with an ECDSA key on P-256 or P-384.
+    pub fn server(
+        certificate: CertificateStore,
+        clients: u16,
+        zero: time::Instant,
+    ) -> Result<Self, DtlsError> {
+        Self::new(Role::server(certificate)?, clients, zero)
+    }
+
+    /// A client's, which judges certificates as of `at`.
+    ///
+    /// # Errors
+    ///
+    /// When the name cannot be one, or there is nothing to trust.
+    pub fn client(
+        options: DtlsClientOptions,
+        peers: u16,
+        zero: time::Instant,
+        at: UnixTime,
+    ) -> Result<Self, DtlsError> {
+        Self::new(Role::client(options, at)?, peers, zero)
+    }
+
+    fn new(role: Role, peers: u16, zero: time::Instant) -> Result<Self, DtlsError> {
+        Ok(Self {
+            config: role.config()?,
+            role,
+            clock: Clock { zero },
+            // Those who leave are known here only when they say so, and those who find no room must be told.
+            secured_max: usize::from(peers) * 2 + SPARE,
+            secured: BTreeMap::new(),
+            opening: BTreeMap::new(),
+            due: Instant::ZERO,
+            untrusted: None,
+            scratch: vec![0; SCRATCH_BYTES].into(),
+            stats: DtlsStats::default(),
+        })
+    }
+
+    /// Figures.
+    pub const fn stats(&self) -> DtlsStats {
+        self.stats
+    }
+
+    /// Associations with keys, and those that are not finished.
+    pub fn associations(&self) -> (usize, usize) {
+        (self.secured.len(), self.opening.len())
+    }
+
+    /// Why the last server whose certificate is not to be trusted was not.
+    pub const fn untrusted(&self) -> Option<&TlsError> {
+        self.untrusted.as_ref()
+    }
+
+    /// Takes a datagram of the network's: `send` gets answers of the handshake, `take` what it carried for the host.
+    pub fn handle_datagram(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        bytes: &[u8],
+        send: Give<'_>,
+        take: Give<'_>,
+    ) {
+        let is_protected = record::is_protected(bytes);
+        let greets = record::is_client_hello(bytes) && self.role.is_server();
+        // What has no keys belongs to the handshake that is going on, if there is one. A greeting that comes late is none.
+        let is_agreeing = |it: &Association| it.phase == Phase::Agreeing;
+        let is_opening =
+            greets || !is_protected && self.opening.get(&from).is_some_and(is_agreeing);
+        let secured = if is_opening { None } else { self.secured.remove(&from) };
+        let known = secured.or_else(|| self.opening.remove(&from));
+        let mut association = match known {
+            Some(association) => association,
+            None if !greets => {
+                self.stats.strangers += 1;
+                return;
+            }
+            None if !self.make_room(now, from) => return,
+            None => self.open(now),
+        };
+        let received = association.receive(self.clock, now, bytes);
+        if !self.go_on(now, from, association, received, send, take) {
+            self.stats.without_payload += 1;
+        }
+    }
+
+    /// Encrypts a datagram of the host's and gives it to `send`. A client that has no keys yet begins to agree on some; its first
+    /// datagram waits for them, others are dropped, and ENet sends again what matters.
+    pub fn seal(&mut self, now: Instant, to: SocketAddr, payload: &[u8], send: Give<'_>) {
+        if let Some(mut association) = self.secured.remove(&to) {
+            let sent = association.send(payload);
+            self.go_on(now, to, association, sent, send, &mut |_, _| ());
+            return;
+        }
+        if let Some(association) = self.opening.get_mut(&to)
+            && association.waiting.is_none()
+            && !self.role.is_server()
+        {
+            association.waiting = Some(payload.into());
+            return;
+        }
+        if self.role.is_server() || self.opening.contains_key(&to) || !self.make_room(now, to) {
+            self.stats.unsent += 1;
+            return;
+        }
+        let mut association = self.open(now);
+        association.waiting = Some(payload.into());
+        let begun = association.handle_timeout(self.clock, now);
+        self.go_on(now, to, association, begun, send, &mut |_, _| ());
+    }
+
+    /// Repeats what was not answered, and forgets who is silent.
+    pub fn handle_timeout(&mut self, now: Instant, send: Give<'_>) {
+        if now < self.due {
+            return;
+        }
+        self.due = now + DTLS_SILENCE_MAX;
+        let due: Vec<_> =
+            self.opening.iter().filter(|(_, it)| it.due <= now).map(|(at, _)| *at).collect();
+        for address in due {
+            let Some(mut association) = self.opening.remove(&address) else { continue };
+            let gone_on = association.handle_timeout(self.clock, now);
+            self.go_on(now, address, association, gone_on, send, &mut |_, _| ());
+        }
+        let patience =
+            if self.role.is_server() { DTLS_HANDSHAKE_TIMEOUT } else { DTLS_CONNECT_TIMEOUT };
+        let before = self.opening.len();
+        self.opening.retain(|_, it| now.saturating_since(it.opened) < patience);
+        self.stats.failed += (before - self.opening.len()) as u64;
+        let before = self.secured.len();
+        self.secured.retain(|_, it| now.saturating_since(it.heard) < DTLS_SILENCE_MAX);
+        self.stats.ended += (before - self.secured.len()) as u64;
+
+        let opening = self.opening.values().map(|it| it.due.min(it.opened + patience));
+        let secured = self.secured.values().map(|it| it.heard + DTLS_SILENCE_MAX);
+        if let Some(next) = opening.chain(secured).min() {
+            // A crowd is looked at together.
+            self.due = next.max(now + DTLS_TICK);
+        }
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is due; `None` while there is nobody.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        (!self.secured.is_empty() || !self.opening.is_empty()).then_some(self.due)
+    }
+
+    /// Says goodbye to all.
+    pub fn close(&mut self, now: Instant, send: Give<'_>) {
+        self.opening.clear();
+        while let Some((address, mut association)) = self.secured.pop_first() {
+            let closed = association.close();
+            // It is not kept, whatever comes of it.
+            let mut give = |product: Product<'_>| {
+                if let Product::Datagram(bytes) = product {
+                    send(address, bytes);
+                }
+            };
+            let _ = closed.and_then(|()| {
+                association.drain(self.clock, now, &mut self.scratch, &|_| Ok(()), &mut give)
+            });
+        }
+    }
+
+    fn open(&mut self, now: Instant) -> Association {
+        let certificate = self.role.certificate();
+        Association::new(&self.config, certificate, self.role.is_server(), self.clock, now)
+    }
+
+    /// Gives away what an association has, and puts it where it belongs now. Whether there was something for the host.
+    fn go_on(
+        &mut self,
+        now: Instant,
+        address: SocketAddr,
+        mut association: Association,
+        mut gone_on: Result<(), End>,
+        send: Give<'_>,
+        take: Give<'_>,
+    ) -> bool {
+        let (was_secured, mut carried) = (association.phase == Phase::Secured, false);
+        let mut give = |product: Product<'_>| match product {
+            Product::Datagram(bytes) => send(address, bytes),
+            Product::Payload(bytes) => {
+                carried = true;
+                take(address, bytes);
+            }
+        };
+        let role = &self.role;
+        let verify = |certificate: &[u8]| role.verify(certificate);
+        let mut drain = |association: &mut Association| {
+            association.drain(self.clock, now, &mut self.scratch, &verify, &mut give)
+        };
+        if gone_on.is_ok() {
+            gone_on = drain(&mut association);
+        }
+        if gone_on.is_ok()
+            && association.phase == Phase::Secured
+            && let Some(waiting) = association.waiting.take()
+        {
+            gone_on = association.send(&waiting).and_then(|()| drain(&mut association));
+        }
+        match gone_on {
+            Err(end) => self.end(address, was_secured, end),
+            Ok(()) if association.phase != Phase::Secured => {
+                self.due = self.due.min(association.due.max(now));
+                self.opening.insert(address, association);
+            }
+            Ok(()) => {
+                if !was_secured {
+                    self.stats.secured += 1;
+                    self.due = self.due.min(now + DTLS_SILENCE_MAX);
+                    tracing::debug!(%address, "DTLS has keys");
+                }
+                self.secured.insert(address, association);
+            }
+        }
+        carried
+    }
+
+    fn end(&mut self, address: SocketAddr, was_secured: bool, end: End) {
+        match end {
+            _ if was_secured => self.stats.ended += 1,
+            End::Untrusted(error) => {
+                tracing::warn!(%address, %error, "DTLS refuses the server");
+                self.stats.failed += 1;
+                self.untrusted = Some(error);
+            }
+            End::Failed(why) => {
+                tracing::debug!(%address, why, "a handshake of DTLS failed");
+                self.stats.failed += 1;
+            }
+            End::Closed => self.stats.failed += 1,
+        }
+    }
+
+    /// Makes room for one more handshake, or counts that there is none.
+    fn make_room(&mut self, now: Instant, address: SocketAddr) -> bool {
+        if self.secured.len() >= self.secured_max && !self.secured.contains_key(&address) {
+            let silent =
+                self.secured.iter().min_by_key(|(_, it)| it.heard).map(|(at, it)| (*at, it.heard));
+            match silent {
+                Some((at, heard)) if now.saturating_since(heard) >= DTLS_REPLACEABLE_AFTER => {
+                    self.secured.remove(&at);
+                    self.stats.ended += 1;
+                }
+                _ => {
+                    self.stats.full += 1;
+                    return false;
+                }
+            }
+        }
+        let of_address = SocketAddr::new(address.ip(), 0)..=SocketAddr::new(address.ip(), u16::MAX);
+        let oldest =
+            if self.opening.range(of_address.clone()).count() >= DTLS_OPENING_PER_ADDRESS_MAX {
+                oldest_unproven(self.opening.range(of_address))
+            } else if self.opening.len() >= DTLS_OPENING_MAX {
+                oldest_unproven(self.opening.iter())
+            } else {
+                return true;
+            };
+        match oldest {
+            Some(oldest) => {
+                self.opening.remove(&oldest);
+                self.stats.replaced += 1;
+                true
+            }
+            None => {
+                self.stats.full += 1;
+                false
+            }
+        }
+    }
+}
+
+fn oldest_unproven<'a>(
+    opening: impl Iterator<Item = (&'a SocketAddr, &'a Association)>,
+) -> Option<SocketAddr> {
+    let unproven = opening.filter(|(_, it)| it.phase == Phase::Unproven);
+    unproven.min_by_key(|(_, it)| it.opened).map(|(address, _)| *address)
+}
+
+/// Associations beyond twice the peers.
+const SPARE: usize = 64;
+/// Room for what comes out of an association in one piece: a datagram, or a certificate.
+const SCRATCH_BYTES: usize = 16_384;

@@ -1,0 +1,244 @@
+//! A socket that encrypts: [`Dtls`] around another one.
+
+use std::io;
+use std::net::SocketAddr;
+use std::task::{Context, Poll};
+use std::time::{self, Duration};
+
+use mp_core::{Instant, Readiness};
+use mp_tls::CertificateStore;
+use mp_tls::rustls::pki_types::UnixTime;
+
+use super::{DATAGRAM_LEN_MAX, DatagramSocket, SendBatch};
+use crate::dtls::{Dtls, DtlsClientOptions, DtlsError};
+use crate::limits::SEND_BATCH_BYTES;
+use crate::proto::Transmit;
+
+/// A socket around another: plain until one of its setups was called, encrypted from then on.
+#[derive(Debug)]
+pub struct DtlsSocket<S: DatagramSocket> {
+    socket: S,
+    layer: Option<Box<Layer>>,
+}
+
+#[derive(Debug)]
+struct Layer {
+    dtls: Dtls,
+    now: Instant,
+    out: Out,
+}
+
+/// Encrypted datagrams on their way out.
+#[derive(Debug)]
+struct Out {
+    batch: SendBatch,
+    /// Datagrams for which there was no room, or that the socket refused.
+    lost: u64,
+}
+
+impl<S: DatagramSocket> DtlsSocket<S> {
+    /// A plain socket.
+    pub const fn new(socket: S) -> Self {
+        Self { socket, layer: None }
+    }
+
+    /// Takes and sends encrypted datagrams from now on, as a server with room for `clients`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Dtls::server`].
+    pub fn server_setup(
+        &mut self,
+        certificate: CertificateStore,
+        clients: u16,
+    ) -> Result<(), DtlsError> {
+        self.set(Dtls::server(certificate, clients, zero())?);
+        Ok(())
+    }
+
+    /// Takes and sends encrypted datagrams from now on, as a client of those it sends to.
+    ///
+    /// # Errors
+    ///
+    /// As [`Dtls::client`].
+    pub fn client_setup(
+        &mut self,
+        options: DtlsClientOptions,
+        peers: u16,
+    ) -> Result<(), DtlsError> {
+        self.set(Dtls::client(options, peers, zero(), UnixTime::now())?);
+        Ok(())
+    }
+
+    /// What encrypts, if something does.
+    pub fn dtls(&self) -> Option<&Dtls> {
+        self.layer.as_ref().map(|layer| &layer.dtls)
+    }
+
+    /// Encrypted datagrams that were lost here: there was no room for them, or the socket refused them.
+    pub fn lost(&self) -> u64 {
+        self.layer.as_ref().map_or(0, |layer| layer.out.lost)
+    }
+
+    /// The socket under it, which knows nothing of encryption.
+    pub const fn inner_mut(&mut self) -> &mut S {
+        &mut self.socket
+    }
+
+    fn set(&mut self, dtls: Dtls) {
+        let out = Out { batch: SendBatch::with_capacity(SEND_BATCH_BYTES), lost: 0 };
+        self.layer = Some(Box::new(Layer { dtls, now: Instant::ZERO, out }));
+    }
+}
+
+impl Out {
+    fn put(&mut self, to: SocketAddr, bytes: &[u8]) {
+        let Some(room) = self.batch.room(bytes.len()) else {
+            self.lost += 1;
+            return;
+        };
+        room[..bytes.len()].copy_from_slice(bytes);
+        self.batch.push(Transmit { to, len: bytes.len(), segment_size: None });
+    }
+
+    /// Sends what it can; an error says that there is no room now.
+    fn flush(&mut self, socket: &mut impl DatagramSocket) -> io::Result<()> {
+        while let Err(error) = socket.try_send_batch(&mut self.batch) {
+            if error.kind() == io::ErrorKind::WouldBlock {
+                return Err(error);
+            }
+            self.lost += 1;
+            self.batch.pop_front();
+        }
+        Ok(())
+    }
+}
+
+impl Layer {
+    fn seal(&mut self, to: SocketAddr, datagram: &[u8]) {
+        let Self { dtls, now, out } = self;
+        dtls.seal(*now, to, datagram, &mut |to, bytes| out.put(to, bytes));
+    }
+}
+
+impl<S: DatagramSocket> DatagramSocket for DtlsSocket<S> {
+    fn try_send_to(&mut self, datagram: &[u8], to: SocketAddr) -> io::Result<()> {
+        let Some(layer) = &mut self.layer else { return self.socket.try_send_to(datagram, to) };
+        layer.out.flush(&mut self.socket)?;
+        layer.seal(to, datagram);
+        // It is accepted; when there is no room, it goes later.
+        let _ = layer.out.flush(&mut self.socket);
+        Ok(())
+    }
+
+    fn try_recv_from(&mut self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        let Some(layer) = &mut self.layer else { return self.socket.try_recv_from(buf) };
+        let Layer { dtls, now, out } = &mut **layer;
+        let mut bytes = [0; DATAGRAM_LEN_MAX];
+        loop {
+            let (len, from) = self.socket.try_recv_from(&mut bytes)?;
+            let mut taken = None;
+            dtls.handle_datagram(
+                *now,
+                from,
+                &bytes[..len],
+                &mut |to, bytes| out.put(to, bytes),
+                &mut |_, payload| {
+                    let len = payload.len().min(buf.len());
+                    buf[..len].copy_from_slice(&payload[..len]);
+                    taken = Some(len);
+                },
+            );
+            let _ = out.flush(&mut self.socket);
+            if let Some(len) = taken {
+                return Ok((len, from));
+            }
+        }
+    }
+
+    fn try_send_batch(&mut self, batch: &mut SendBatch) -> io::Result<()> {
+        let Some(layer) = &mut self.layer else { return self.socket.try_send_batch(batch) };
+        loop {
+            while let Some((to, datagram)) = batch.front()
+                && layer.out.batch.room(DATAGRAM_LEN_MAX).is_some()
+            {
+                layer.seal(to, datagram);
+                batch.pop_front();
+            }
+            layer.out.flush(&mut self.socket)?;
+            if batch.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn try_recv_batch(
+        &mut self,
+        most: usize,
+        take: &mut dyn FnMut(SocketAddr, &[u8]),
+    ) -> io::Result<bool> {
+        let Some(layer) = &mut self.layer else { return self.socket.try_recv_batch(most, take) };
+        let Layer { dtls, now, out } = &mut **layer;
+        let drained = self.socket.try_recv_batch(most, &mut |from, bytes| {
+            dtls.handle_datagram(*now, from, bytes, &mut |to, bytes| out.put(to, bytes), take);
+        });
+        let _ = out.flush(&mut self.socket);
+        drained
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    fn readiness(&self) -> Readiness {
+        self.socket.readiness()
+    }
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>, wants_to_send: bool) -> Poll<()> {
+        let is_blocked = self.layer.as_ref().is_some_and(|layer| !layer.out.batch.is_empty());
+        self.socket.poll_ready(cx, wants_to_send || is_blocked)
+    }
+
+    fn pause(&mut self, pause: Duration) -> bool {
+        self.socket.pause(pause)
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.socket.handle_timeout(now);
+        let Some(layer) = &mut self.layer else { return };
+        layer.now = now;
+        let Layer { dtls, out, .. } = &mut **layer;
+        dtls.handle_timeout(now, &mut |to, bytes| out.put(to, bytes));
+        let _ = out.flush(&mut self.socket);
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        let below = self.socket.poll_timeout();
+        let Some(layer) = &self.layer else { return below };
+        let is_blocked = !layer.out.batch.is_empty();
+        let retry = is_blocked.then(|| layer.now + BLOCKED_RETRY);
+        [below, layer.dtls.poll_timeout(), retry].into_iter().flatten().min()
+    }
+}
+
+impl<S: DatagramSocket> Drop for DtlsSocket<S> {
+    /// The others are told that nothing comes any more.
+    fn drop(&mut self) {
+        let Some(layer) = &mut self.layer else { return };
+        let Layer { dtls, now, out } = &mut **layer;
+        let socket = &mut self.socket;
+        dtls.close(*now, &mut |to, bytes| {
+            out.put(to, bytes);
+            let _ = out.flush(socket);
+        });
+    }
+}
+
+/// A beginning for the library's time: it counts from there, and only what passes after it matters.
+#[expect(clippy::disallowed_methods, reason = "the only way to make one")]
+fn zero() -> time::Instant {
+    time::Instant::now()
+}
+
+/// When a socket that had no room is tried again.
+const BLOCKED_RETRY: Duration = Duration::from_millis(1);

@@ -1,0 +1,442 @@
+//! DTLS between hosts: whole games over bad networks in virtual time, and attacks on what stands before them.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use mp_core::conformance::{Rig, suite};
+use mp_core::{ConnectionStatus, Instant, MultiplayerPeer, Rng};
+use mp_tls::rustls::pki_types::UnixTime;
+use mp_tls::{ClientTlsOptions, DevelopmentCertificate};
+use mp_transport_enet::dtls::{Dtls, MTU_WITH_DTLS_MAX, RECORD_OVERHEAD};
+use mp_transport_enet::limits::{
+    DTLS_HANDSHAKE_TIMEOUT, DTLS_OPENING_MAX, DTLS_OPENING_PER_ADDRESS_MAX, DTLS_SILENCE_MAX,
+};
+use mp_transport_enet::testing::{Link, Network};
+use mp_transport_enet::{ClientOptions, DtlsClientOptions, EnetMultiplayerPeer, ServerOptions};
+use proptest::prelude::*;
+
+const SERVER: &str = "10.0.0.1:7777";
+const HOST: &str = "game.example";
+
+fn at(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}
+
+fn trusting(certificate: &DevelopmentCertificate) -> DtlsClientOptions {
+    let tls = ClientTlsOptions::new().trusted_chain(certificate.certificate_pem()).unwrap();
+    DtlsClientOptions { hostname: HOST.to_owned(), tls }
+}
+
+fn server_options(certificate: &DevelopmentCertificate) -> ServerOptions {
+    let mut options = ServerOptions::default();
+    options.seed = Some([1; 32]);
+    options.dtls = Some(certificate.identity().unwrap().into());
+    options
+}
+
+/// Game peers over a network in virtual time.
+struct Virtual {
+    network: Network,
+    now: Instant,
+    clients: u8,
+    certificate: DevelopmentCertificate,
+}
+
+impl Virtual {
+    fn new(seed: u64, link: Link) -> Self {
+        let network = Network::new(Rng::from_number(seed), link);
+        let now = Instant::from_millis(1_000);
+        network.advance(now);
+        Self {
+            network,
+            now,
+            clients: 0,
+            certificate: DevelopmentCertificate::new(&[HOST]).unwrap(),
+        }
+    }
+
+    fn client(
+        &mut self,
+        dtls: Option<DtlsClientOptions>,
+    ) -> EnetMultiplayerPeer<mp_transport_enet::testing::Socket> {
+        self.clients += 1;
+        let mut options = ClientOptions::default();
+        options.seed = Some([1 + self.clients; 32]);
+        options.dtls = dtls;
+        let socket = self.network.socket(at(&format!("10.0.1.{}:5000", self.clients)));
+        EnetMultiplayerPeer::client(socket, at(SERVER), options).unwrap()
+    }
+}
+
+impl Rig for Virtual {
+    fn server(&mut self) -> Box<dyn MultiplayerPeer> {
+        let socket = self.network.socket(at(SERVER));
+        Box::new(EnetMultiplayerPeer::server(socket, server_options(&self.certificate)).unwrap())
+    }
+
+    fn join(&mut self) -> Box<dyn MultiplayerPeer> {
+        let options = trusting(&self.certificate);
+        Box::new(self.client(Some(options)))
+    }
+
+    fn step(&mut self) -> Instant {
+        self.now += Duration::from_millis(5);
+        self.network.advance(self.now);
+        self.now
+    }
+}
+
+#[test]
+fn the_contract_of_every_transport_holds_over_a_good_network() {
+    suite(|| Virtual::new(2, Link { latency: Duration::from_millis(20), ..Link::default() }));
+}
+
+/// dimpl draws its own randomness, so that a seed is no run here: the network must be one that ENet's patience always
+/// outlasts.
+const BAD: Link = Link {
+    latency: Duration::from_millis(20),
+    jitter: Duration::from_millis(15),
+    loss_permille: 40,
+    duplication_permille: 50,
+    reordering_permille: 50,
+};
+
+#[test]
+fn the_contract_of_every_transport_holds_over_a_bad_network() {
+    for seed in 0..3 {
+        println!("seed {seed}");
+        suite(|| Virtual::new(seed, BAD));
+    }
+}
+
+#[test]
+fn nothing_is_readable_and_no_datagram_is_longer_than_the_mtu_and_a_record() {
+    let mut rig = Virtual::new(1, Link::default());
+    rig.network.take_log();
+    let (mut server, mut client) = (rig.server(), rig.join());
+    let payload = b"a secret that repeats itself, ".repeat(1_000);
+    let mut has_arrived = false;
+    let mut is_sent = false;
+    for _ in 0..400 {
+        let now = rig.step();
+        for peer in [&mut server, &mut client] {
+            peer.poll(now);
+            while let Some(event) = peer.next_event() {
+                if let mp_core::PeerEvent::Packet(packet) = &event {
+                    has_arrived |= packet.payload[..] == payload[..];
+                }
+                if let mp_core::PeerEvent::Connected { connection, .. } = event
+                    && !is_sent
+                {
+                    is_sent = true;
+                    let outgoing = mp_core::Outgoing {
+                        to: connection.into(),
+                        mode: mp_core::TransferMode::Reliable,
+                        channel: mp_core::Channel(0),
+                        prefix: Default::default(),
+                        payload: payload.clone().into(),
+                    };
+                    peer.send(outgoing).unwrap();
+                }
+            }
+            peer.flush(now);
+        }
+    }
+    assert!(has_arrived);
+    let log = rig.network.take_log();
+    let longest = log.iter().map(|sent| sent.bytes.len()).max().unwrap();
+    assert!((1_392..=1_392 + RECORD_OVERHEAD).contains(&longest), "{longest}");
+    assert!(log.iter().all(|sent| !sent.bytes.windows(8).any(|bytes| bytes == b"a secret")));
+}
+
+#[test]
+fn a_client_gives_up_at_once_on_a_server_it_does_not_trust() {
+    let mut rig = Virtual::new(1, Link::default());
+    let mut server = rig.server();
+    let mut elsewhere = trusting(&rig.certificate);
+    elsewhere.hostname = "elsewhere.example".to_owned();
+    let other = DevelopmentCertificate::new(&[HOST]).unwrap();
+    for (options, why) in [(elsewhere, "elsewhere.example"), (trusting(&other), "signature")] {
+        let mut client = rig.client(Some(options));
+        for _ in 0..20 {
+            let now = rig.step();
+            client.poll(now);
+            client.flush(now);
+            server.poll(now);
+            server.flush(now);
+        }
+        assert_eq!(client.connection_status(), ConnectionStatus::Disconnected);
+        let said = client.host().dtls().unwrap().untrusted().unwrap().to_string();
+        assert!(said.to_lowercase().contains(why), "{said}");
+        assert!(server.next_event().is_none());
+    }
+}
+
+#[test]
+fn a_client_without_encryption_reaches_nobody() {
+    let mut rig = Virtual::new(1, Link::default());
+    let (mut server, mut client) = (rig.server(), rig.client(None));
+    for _ in 0..1_000 {
+        let now = rig.step();
+        client.poll(now);
+        client.flush(now);
+        server.poll(now);
+        server.flush(now);
+        assert!(server.next_event().is_none());
+    }
+    assert_eq!(client.connection_status(), ConnectionStatus::Connecting);
+}
+
+#[test]
+fn an_mtu_that_leaves_no_room_is_refused_with_a_way_out() {
+    let certificate = DevelopmentCertificate::new(&[HOST]).unwrap();
+    let mut options = server_options(&certificate);
+    options.host.mtu = MTU_WITH_DTLS_MAX + 1;
+    let rig = Virtual::new(1, Link::default());
+    let error = EnetMultiplayerPeer::server(rig.network.socket(at(SERVER)), options).unwrap_err();
+    assert!(error.to_string().contains("use 576 to 4059"), "{error}");
+}
+
+/// A server and clients without sockets: what is sent arrives at once.
+struct Lab {
+    server: Dtls,
+    now: Instant,
+    certificate: DevelopmentCertificate,
+    zero: std::time::Instant,
+}
+
+type Sent = VecDeque<(SocketAddr, Vec<u8>)>;
+
+impl Lab {
+    fn new(clients: u16) -> Self {
+        let certificate = DevelopmentCertificate::new(&[HOST]).unwrap();
+        #[expect(clippy::disallowed_methods, reason = "the only way to make one")]
+        let zero = std::time::Instant::now();
+        let store = certificate.identity().unwrap().into();
+        let server = Dtls::server(store, clients, zero).unwrap();
+        Self { server, now: Instant::from_millis(1_000), certificate, zero }
+    }
+
+    fn client(&self) -> Dtls {
+        Dtls::client(trusting(&self.certificate), 1, self.zero, UnixTime::now()).unwrap()
+    }
+
+    /// Gives a datagram to the server: what it answers, and what it took.
+    fn give(&mut self, from: SocketAddr, bytes: &[u8]) -> (Sent, Vec<Vec<u8>>) {
+        let (mut sent, mut taken) = (Sent::new(), Vec::new());
+        self.server.handle_datagram(
+            self.now,
+            from,
+            bytes,
+            &mut |to, bytes| sent.push_back((to, bytes.to_vec())),
+            &mut |_, bytes| taken.push(bytes.to_vec()),
+        );
+        (sent, taken)
+    }
+
+    fn sealed(&self, client: &mut Dtls, payload: &[u8]) -> Vec<Vec<u8>> {
+        let mut sent = Vec::new();
+        client.seal(self.now, at(SERVER), payload, &mut |_, bytes| sent.push(bytes.to_vec()));
+        sent
+    }
+
+    /// Has `client` say something from `from` until all is quiet; what the server took.
+    fn say(&mut self, client: &mut Dtls, from: SocketAddr, payload: &[u8]) -> Vec<Vec<u8>> {
+        let mut taken = Vec::new();
+        let mut way: VecDeque<_> = self.sealed(client, payload).into();
+        while let Some(bytes) = way.pop_front() {
+            let (answers, took) = self.give(from, &bytes);
+            taken.extend(took);
+            for (to, bytes) in answers {
+                assert_eq!(to, from);
+                let send = &mut |_, bytes: &[u8]| way.push_back(bytes.to_vec());
+                client.handle_datagram(self.now, at(SERVER), &bytes, send, &mut |_, _| ());
+            }
+        }
+        taken
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now += time;
+        self.server.handle_timeout(self.now, &mut |_, _| ());
+    }
+}
+
+fn spoofed(number: usize) -> SocketAddr {
+    let [_, a, b, c] = u32::try_from(number).unwrap().to_be_bytes();
+    ([77, a, b, c], 9).into()
+}
+
+#[test]
+fn what_the_client_said_first_arrives_when_there_are_keys() {
+    let mut lab = Lab::new(4);
+    let mut client = lab.client();
+    assert_eq!(lab.say(&mut client, at("10.0.0.2:1"), b"first"), [b"first"]);
+    assert_eq!(lab.say(&mut client, at("10.0.0.2:1"), b"second"), [b"second"]);
+    assert_eq!((lab.server.stats().secured, lab.server.associations()), (1, (1, 0)));
+}
+
+#[test]
+fn a_flood_of_greetings_is_answered_briefly_and_keeps_nobody_out() {
+    let mut lab = Lab::new(4);
+    let mut somebody = lab.client();
+    let hello = lab.sealed(&mut somebody, b"x").remove(0);
+    for number in 0..2 * DTLS_OPENING_MAX {
+        let (answers, _) = lab.give(spoofed(number), &hello);
+        let answered: usize = answers.iter().map(|(_, bytes)| bytes.len()).sum();
+        assert!(answered <= hello.len(), "{answered} bytes for {}", hello.len());
+    }
+    assert_eq!(lab.server.associations(), (0, DTLS_OPENING_MAX));
+    assert_eq!(lab.server.stats().replaced, DTLS_OPENING_MAX as u64);
+    let mut client = lab.client();
+    assert_eq!(lab.say(&mut client, at("10.0.0.2:1"), b"hello"), [b"hello"]);
+    lab.pass(DTLS_HANDSHAKE_TIMEOUT);
+    assert_eq!(lab.server.associations(), (1, 0));
+}
+
+#[test]
+fn one_ip_address_has_a_share_of_the_handshakes() {
+    let mut lab = Lab::new(4);
+    let mut somebody = lab.client();
+    let hello = lab.sealed(&mut somebody, b"x").remove(0);
+    for port in 1..1_000 {
+        lab.give(([77, 0, 0, 1], port).into(), &hello);
+    }
+    assert_eq!(lab.server.associations(), (0, DTLS_OPENING_PER_ADDRESS_MAX));
+}
+
+#[test]
+fn greetings_and_forgeries_from_a_players_address_do_not_disturb_it() {
+    let (mut lab, player) = (Lab::new(4), at("10.0.0.2:1"));
+    let mut client = lab.client();
+    lab.say(&mut client, player, b"hello");
+    let mut other = lab.client();
+    let hello = lab.sealed(&mut other, b"x").remove(0);
+    let mut alert = vec![21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, 2, 2, 40];
+    for number in 0..200 {
+        lab.give(player, &hello);
+        alert[10] = number;
+        lab.give(player, &alert);
+        let mut forged = lab.sealed(&mut client, b"real").remove(0);
+        *forged.last_mut().unwrap() ^= 1;
+        assert!(lab.give(player, &forged).1.is_empty());
+        let repeated = lab.sealed(&mut client, b"once").remove(0);
+        assert_eq!(lab.give(player, &repeated).1, [b"once"]);
+        assert!(lab.give(player, &repeated).1.is_empty());
+    }
+    assert_eq!(lab.say(&mut client, player, b"still here"), [b"still here"]);
+}
+
+#[test]
+fn a_client_that_starts_again_from_the_same_address_is_heard() {
+    let (mut lab, player) = (Lab::new(4), at("10.0.0.2:1"));
+    let mut client = lab.client();
+    lab.say(&mut client, player, b"hello");
+    let mut again = lab.client();
+    assert_eq!(lab.say(&mut again, player, b"again"), [b"again"]);
+    assert_eq!(lab.server.associations(), (1, 0));
+}
+
+#[test]
+fn those_who_leave_or_fall_silent_are_forgotten() {
+    let mut lab = Lab::new(4);
+    let (mut leaving, mut silent) = (lab.client(), lab.client());
+    lab.say(&mut leaving, at("10.0.0.2:1"), b"hello");
+    lab.say(&mut silent, at("10.0.0.3:1"), b"hello");
+    let mut goodbye = Vec::new();
+    leaving.close(lab.now, &mut |_, bytes| goodbye.push(bytes.to_vec()));
+    lab.give(at("10.0.0.2:1"), &goodbye[0]);
+    assert_eq!(lab.server.associations(), (1, 0));
+    lab.pass(DTLS_SILENCE_MAX);
+    assert_eq!(lab.server.associations(), (0, 0));
+    assert_eq!(lab.server.stats().ended, 2);
+}
+
+#[test]
+fn a_full_server_turns_new_ones_away_until_somebody_is_silent() {
+    let mut lab = Lab::new(1);
+    let room = 2 + 64;
+    for number in 0..room {
+        let mut client = lab.client();
+        assert_eq!(lab.say(&mut client, spoofed(number), b"hello"), [b"hello"]);
+    }
+    let mut late = lab.client();
+    assert!(lab.say(&mut late, at("10.0.0.2:1"), b"late").is_empty());
+    assert!(lab.server.stats().full > 0);
+    lab.pass(Duration::from_secs(10));
+    let mut late = lab.client();
+    assert_eq!(lab.say(&mut late, at("10.0.0.2:1"), b"late"), [b"late"]);
+    assert_eq!(lab.server.associations(), (room, 0));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn datagrams_of_strangers_do_no_harm(
+        changes in prop::collection::vec((0..8_usize, any::<prop::sample::Index>(), any::<u8>()), 1..40),
+        noise in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 0..20),
+    ) {
+        let (mut lab, player) = (Lab::new(4), at("10.0.0.2:1"));
+        let mut client = lab.client();
+        lab.say(&mut client, player, b"hello");
+        // All that another client says in its handshake, each changed in one byte, from its address, the player's and others.
+        let (mut other, from) = (lab.client(), at("10.0.0.3:1"));
+        let mut way: VecDeque<_> = lab.sealed(&mut other, b"x").into();
+        let mut step = 0;
+        while let Some(bytes) = way.pop_front() {
+            for (when, place, value) in &changes {
+                if *when == step % 8 {
+                    let mut changed = bytes.clone();
+                    let place = place.index(changed.len());
+                    changed[place] = *value;
+                    lab.give(from, &changed);
+                    lab.give(player, &changed);
+                    lab.give(spoofed(step), &changed);
+                }
+            }
+            for (to, bytes) in lab.give(from, &bytes).0 {
+                prop_assert_eq!(to, from);
+                let send = &mut |_, bytes: &[u8]| way.push_back(bytes.to_vec());
+                other.handle_datagram(lab.now, at(SERVER), &bytes, send, &mut |_, _| ());
+            }
+            step += 1;
+        }
+        for bytes in &noise {
+            lab.give(from, bytes);
+            lab.give(player, bytes);
+            let (send, take) = (&mut |_, _: &[u8]| (), &mut |_, _: &[u8]| ());
+            client.handle_datagram(lab.now, at(SERVER), bytes, send, take);
+        }
+        lab.pass(Duration::from_secs(9));
+        prop_assert_eq!(lab.server.associations().1, 0);
+        prop_assert_eq!(lab.say(&mut client, player, b"still here"), [b"still here"]);
+    }
+}
+
+#[test]
+fn every_client_connects_over_a_network_that_loses_a_tenth() {
+    for seed in 0..20 {
+        let mut rig = Virtual::new(seed, Link { loss_permille: 100, ..BAD });
+        let (mut server, mut connected) = (rig.server(), 0);
+        let mut clients: Vec<_> = (0..10).map(|_| rig.join()).collect();
+        for _ in 0..6_000 {
+            let now = rig.step();
+            server.poll(now);
+            while let Some(event) = server.next_event() {
+                connected += usize::from(matches!(event, mp_core::PeerEvent::Connected { .. }));
+            }
+            server.flush(now);
+            for client in &mut clients {
+                client.poll(now);
+                while client.next_event().is_some() {}
+                client.flush(now);
+            }
+            if connected == clients.len() {
+                break;
+            }
+        }
+        assert_eq!(connected, clients.len(), "seed {seed}: after 30 s");
+    }
+}
