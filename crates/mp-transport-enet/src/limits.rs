@@ -82,13 +82,10 @@ pub const DTLS_OPENING_MAX: usize = HALF_OPEN_MAX;
 #[cfg(feature = "dtls")]
 pub const DTLS_OPENING_PER_ADDRESS_MAX: usize = HALF_OPEN_PER_ADDRESS_MAX;
 
-/// How long a client may take for its handshake of DTLS; Godot's servers wait as long.
+/// How long a handshake of DTLS may take; Godot's servers wait as long. A client begins another one when ENet sends its CONNECT
+/// again: its server has forgotten the first by then.
 #[cfg(feature = "dtls")]
 pub const DTLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(8);
-
-/// How long a client tries: as long as ENet at most tries to connect.
-#[cfg(feature = "dtls")]
-pub const DTLS_CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long an association may be silent: twice ENet's longest patience with a peer.
 #[cfg(feature = "dtls")]

@@ -416,9 +416,9 @@ proptest! {
 }
 
 #[test]
-fn every_client_connects_over_a_network_that_loses_a_tenth() {
+fn every_client_connects_over_a_bad_network() {
     for seed in 0..20 {
-        let mut rig = Virtual::new(seed, Link { loss_permille: 100, ..BAD });
+        let mut rig = Virtual::new(seed, BAD);
         let (mut server, mut connected) = (rig.server(), 0);
         let mut clients: Vec<_> = (0..10).map(|_| rig.join()).collect();
         for _ in 0..6_000 {

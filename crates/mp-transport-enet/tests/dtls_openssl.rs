@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
@@ -66,7 +66,7 @@ impl Running {
         command.current_dir(folder.path()).args(arguments.split_whitespace());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{MISSING} ({error})"));
-        let (said, lines) = channel();
+        let (said, lines) = sync_channel(1_024);
         let (output, errors) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
         let also_said = said.clone();
         thread::spawn(move || pass_on(BufReader::new(output), &said));
@@ -95,7 +95,7 @@ impl Drop for Running {
     }
 }
 
-fn pass_on(lines: impl BufRead, to: &std::sync::mpsc::Sender<String>) {
+fn pass_on(lines: impl BufRead, to: &SyncSender<String>) {
     for line in lines.lines() {
         let Ok(line) = line else { return };
         let _ = to.send(line);

@@ -27,8 +27,8 @@ use self::setup::Role;
 pub(crate) use self::setup::check_mtu;
 pub use self::setup::{DtlsClientOptions, DtlsError, MTU_WITH_DTLS_MAX};
 use crate::limits::{
-    DTLS_CONNECT_TIMEOUT, DTLS_HANDSHAKE_TIMEOUT, DTLS_OPENING_MAX, DTLS_OPENING_PER_ADDRESS_MAX,
-    DTLS_REPLACEABLE_AFTER, DTLS_SILENCE_MAX, DTLS_TICK,
+    DTLS_HANDSHAKE_TIMEOUT, DTLS_OPENING_MAX, DTLS_OPENING_PER_ADDRESS_MAX, DTLS_REPLACEABLE_AFTER,
+    DTLS_SILENCE_MAX, DTLS_TICK,
 };
 
 /// The associations of a host.
@@ -203,8 +203,7 @@ impl Dtls {
             let gone_on = association.handle_timeout(self.clock, now);
             self.go_on(now, address, association, gone_on, send, &mut |_, _| ());
         }
-        let patience =
-            if self.role.is_server() { DTLS_HANDSHAKE_TIMEOUT } else { DTLS_CONNECT_TIMEOUT };
+        let patience = DTLS_HANDSHAKE_TIMEOUT;
         let before = self.opening.len();
         self.opening.retain(|_, it| now.saturating_since(it.opened) < patience);
         self.stats.failed += (before - self.opening.len()) as u64;

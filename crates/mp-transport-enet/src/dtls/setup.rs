@@ -9,7 +9,7 @@ use mp_tls::rustls::pki_types::{CertificateDer, UnixTime};
 use mp_tls::{CertificateStore, ClientTlsOptions, DevelopmentCertificate, Identity, TlsError};
 
 use super::RECORD_OVERHEAD;
-use crate::limits::{DTLS_CONNECT_TIMEOUT, DTLS_HANDSHAKE_TIMEOUT};
+use crate::limits::DTLS_HANDSHAKE_TIMEOUT;
 use crate::proto::MTU_MAX;
 
 /// How a client's datagrams are encrypted (Godot: the arguments of `dtls_client_setup`).
@@ -74,16 +74,12 @@ impl Role {
     }
 
     pub(super) fn config(&self) -> Result<Arc<Config>, DtlsError> {
-        let timeout = match self {
-            Self::Server { .. } => DTLS_HANDSHAKE_TIMEOUT,
-            Self::Client { .. } => DTLS_CONNECT_TIMEOUT,
-        };
         let config = Config::builder()
             .mtu(HANDSHAKE_MTU)
             .require_client_certificate(false)
             .flight_start_rto(FIRST_RETRY)
             .flight_retries(RETRIES)
-            .handshake_timeout(timeout)
+            .handshake_timeout(DTLS_HANDSHAKE_TIMEOUT)
             .build();
         config.map(Arc::new).map_err(|error| DtlsError::Setup(error.to_string()))
     }
@@ -141,5 +137,5 @@ fn usable(identity: &Identity) -> Result<DtlsCertificate, DtlsError> {
 const HANDSHAKE_MTU: usize = 1_200;
 /// When a flight of the handshake is sent again for the first time; each wait is twice the one before.
 const FIRST_RETRY: Duration = Duration::from_millis(250);
-/// How often it is: until either side's patience ends.
+/// How often it is: until the patience of both sides ends.
 const RETRIES: usize = 7;
