@@ -12,7 +12,7 @@ use mp_actor::prelude::*;
 use mp_core::host::SystemClock;
 use mp_core::{ConnectionStatus, MultiplayerPeer};
 use mp_tls::{ClientTlsOptions, DevelopmentCertificate};
-use mp_transport_enet::{ClientOptions, EnetMultiplayerPeer};
+use mp_transport_enet::{ClientOptions, DtlsClientOptions, EnetMultiplayerPeer};
 use mp_transport_ws::WebSocketMultiplayerPeer;
 
 /// Longer than any of this takes on a busy machine.
@@ -265,6 +265,34 @@ fn a_new_certificate_is_taken_while_players_play_on() {
         let id = second.with(|scene| scene.unique_id()).await.unwrap();
         // The first one is still there, and hears of the second.
         until(|| first.peer(id).is_some()).await;
+    });
+}
+
+#[test]
+fn players_on_enet_come_over_dtls_where_it_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = ["room.crt", "room.key"].map(|name| folder.path().join(name));
+    let [certificate, key] = files.each_ref().map(|file| file.display().to_string());
+    let made = DevelopmentCertificate::new(&["localhost"]).unwrap();
+    made.write(&files[0], &files[1]).unwrap();
+    let server = Server::start(&["--dtls", "--tls-cert", &certificate, "--tls-key", &key]);
+    let address = server.address;
+    let encrypted = move || {
+        let tls = ClientTlsOptions::new().trusted_chain(made.certificate_pem()).unwrap();
+        let dtls = DtlsClientOptions { hostname: "localhost".into(), tls };
+        let mut options = ClientOptions::default();
+        options.dtls = Some(dtls);
+        options
+    };
+    actix::System::new().block_on(async {
+        let mut players = Vec::new();
+        for options in [encrypted(), encrypted()] {
+            let make = move || EnetMultiplayerPeer::create_async_client(address, options);
+            let room = || Branch::builder("/root").build();
+            players.push(mp_actor::branch(room).connect(make).await.expect("it connects"));
+        }
+        let second = players[1].with(|scene| scene.unique_id()).await.unwrap();
+        until(|| players[0].peer(second).is_some()).await;
     });
 }
 
