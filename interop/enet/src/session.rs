@@ -50,7 +50,7 @@ pub(crate) struct Limits {
 }
 
 /// How patient a session is with what must happen. (ENet doubles the time until it sends again each time, without end.)
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(240);
 const CHANNELS: u8 = 5;
 /// What the client says about itself.
 const DATA: u32 = 77;

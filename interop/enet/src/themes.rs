@@ -94,6 +94,14 @@ impl Stage<'_> {
             }
             for cell in missing {
                 let Cell::Arrived(_, sender, kind, size) = cell else { continue };
+                let outstanding = match sender {
+                    Sender::Mp => session.to_c.outstanding,
+                    Sender::C => session.to_mp.outstanding,
+                };
+                // What is reliable is on its way, and more of it would only make that longer.
+                if outstanding >= bulk {
+                    continue;
+                }
                 let len = length(setup, size, &mut rng);
                 match sender {
                     Sender::Mp => session.send_to_c(kind, kind.channel(), len)?,
