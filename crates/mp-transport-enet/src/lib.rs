@@ -41,7 +41,7 @@
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `dtls` | encryption, as Godot's `dtls_server_setup` and `dtls_client_setup`: [`dtls`](crate::dtls) |
+//! | `dtls` | encryption, as Godot's `dtls_server_setup` and `dtls_client_setup`: [`dtls`] |
 //! | `tokio` | [`io::TokioUdpSocket`], which wakes its task |
 //! | `testing` | [`testing::Network`], a seeded network in virtual time |
 
