@@ -92,8 +92,8 @@ fn the_contract_of_every_transport_holds_over_a_good_network() {
     suite(|| Virtual::new(2, Link { latency: Duration::from_millis(20), ..Link::default() }));
 }
 
-/// dimpl draws its own randomness, so that a seed is no run here. Kinder than what ENet's own tests bear: at 10 % loss about one
-/// client in a thousand did not connect in time, here and, less often, without DTLS; why is not known.
+/// dimpl draws its own randomness, so that a seed is no run here. Kinder than what ENet's own tests bear: at 10 % loss some clients
+/// did not connect in time, with DTLS and without; why is not known.
 const BAD: Link = Link {
     latency: Duration::from_millis(20),
     jitter: Duration::from_millis(15),
