@@ -10,6 +10,10 @@ const FOUND: &[(u64, &str)] = &[
     (24, "calls overtook the announcement of their sender"),
     (51, "of 65 relayed packets that waited for an announcement one was lost"),
     (265, "what overtook the end of an authentication was lost"),
+    (
+        6253,
+        "who did not have a moved node was told the paths of what lay below it, and never again",
+    ),
 ];
 
 #[test]

@@ -7,6 +7,7 @@ mod early;
 mod errors;
 mod game;
 mod interest;
+mod nested;
 mod pause;
 mod spawn;
 mod strangers;

@@ -109,42 +109,6 @@ fn a_synchronizer_that_signals_says_that_its_visibility_has_changed() {
 }
 
 #[test]
-fn what_lies_below_a_hidden_node_comes_and_goes_with_it() {
-    let (mut lan, ids) = lan(1);
-    let scene_of = || {
-        PackedScene::new("res://ship.tscn", || {
-            let sync = MultiplayerSynchronizer::new(ReplicationConfig::new());
-            let spawner = MultiplayerSpawner::new("../Deck").scene(&unit());
-            Instance::new("Ship", Group)
-                .child(Instance::new("Sync", sync))
-                .child(Instance::new("Deck", Group))
-                .child(Instance::new("Spawner", spawner))
-        })
-    };
-    for peer in [SERVER, ids[0]] {
-        let scene = lan.scene(peer);
-        scene.add("Sea", Group).unwrap();
-        let spawner = MultiplayerSpawner::new("../Sea").scene(&scene_of());
-        scene.add("SeaSpawner", spawner).unwrap();
-    }
-    lan.scene(SERVER).add_instance("Sea", scene_of().instantiate()).unwrap();
-    lan.scene(SERVER).add_instance("Sea/Ship/Deck", unit().instantiate()).unwrap();
-    for shown in [true, false, true] {
-        sync_of(&mut lan, SERVER, "Sea/Ship/Sync").set_public_visibility(shown);
-        lan.settle();
-        assert_eq!(lan.scene(ids[0]).find("Sea/Ship/Deck/Unit").is_ok(), shown);
-    }
-    sync_of(&mut lan, SERVER, "Sea/Ship/Sync").set_public_visibility(false);
-    lan.settle();
-    lan.scene(SERVER).add_instance("Sea/Ship/Deck", unit().instantiate().named("New")).unwrap();
-    lan.settle();
-    assert_eq!(lan.scene(ids[0]).stats().refused_calls, 0, "it was not even mentioned");
-    sync_of(&mut lan, SERVER, "Sea/Ship/Sync").set_public_visibility(true);
-    lan.settle();
-    assert!(lan.scene(ids[0]).find("Sea/Ship/Deck/New").is_ok());
-}
-
-#[test]
 fn properties_are_sent_only_to_those_who_have_the_node() {
     let (mut lan, ids) = lan(1);
     let spawner = lan.scene(SERVER).find("Spawner").unwrap();

@@ -218,6 +218,7 @@ impl SceneMultiplayer {
     pub(super) fn synchronizer_removed(&mut self, node: NodeId) {
         let replication = &mut self.replication;
         let Some(key) = replication.by_node.swap_remove(&node) else { return };
+        replication.unsee_all(key);
         let Some(synchronizer) = replication.synchronizers.remove(key) else { return };
         if let Some(mark) = synchronizer.mark {
             mark.end();
@@ -225,12 +226,6 @@ impl SceneMultiplayer {
         replication.polled.swap_remove(&key);
         replication.lagging.swap_remove(&key);
         replication.asked.swap_remove(&key);
-        for peer in synchronizer.seen_by {
-            if let Some(info) = replication.peers.get_mut(&peer) {
-                info.synchronizers.swap_remove(&key);
-                info.plan = None;
-            }
-        }
         if let Some(info) = replication.peers.get_mut(&synchronizer.authority)
             && info.named.get(&synchronizer.net_id) == Some(&key)
         {

@@ -64,6 +64,10 @@ impl SceneMultiplayer {
         let order = replication.last_order;
         let entity = replication.entities.entry(node).or_default();
         (entity.origin, entity.order) = (Origin::Own { spawner }, order);
+        // They may have entered before it was known to be announced. Nobody has it yet, and so nobody is sent them.
+        for key in entity.synchronizers.clone() {
+            replication.unsee_all(key);
+        }
         let above = std::iter::successors(tree.parent_of(node), |&above| tree.parent_of(above));
         let outer = above.into_iter().find(|above| replication.is_own_entity(*above));
         if let Some(outer) = outer {

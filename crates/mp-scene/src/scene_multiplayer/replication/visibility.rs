@@ -246,4 +246,12 @@ impl Replication {
             synchronizer.seen_by.swap_remove(&peer);
         }
     }
+
+    /// Nobody is sent a synchronizer any more.
+    pub(super) fn unsee_all(&mut self, key: Key) {
+        let Some(synchronizer) = self.synchronizers.get_mut(key) else { return };
+        for peer in std::mem::take(&mut synchronizer.seen_by) {
+            self.unsee(peer, key);
+        }
+    }
 }

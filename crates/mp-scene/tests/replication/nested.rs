@@ -1,0 +1,111 @@
+//! Nodes below others that can be hidden and moved.
+
+use mp_scene::limits::EARLY_TIME;
+use mp_scene::prelude::*;
+use mp_scene::testing::Lan;
+
+use crate::game::*;
+
+/// Carries what its own spawner announces, and can be hidden. The spawner enters last.
+fn ship() -> PackedScene {
+    PackedScene::new("res://ship.tscn", || {
+        let sync = MultiplayerSynchronizer::new(ReplicationConfig::new());
+        let spawner = MultiplayerSpawner::new("../Deck").scene(&unit());
+        Instance::new("Ship", Group)
+            .child(Instance::new("Sync", sync))
+            .child(Instance::new("Deck", Group))
+            .child(Instance::new("Spawner", spawner))
+    })
+}
+
+/// The game with two seas for ships.
+fn seas() -> BranchBuilder {
+    game().setup(|scene| {
+        for sea in ["East", "West"] {
+            scene.add(sea, Group)?;
+            let spawner = MultiplayerSpawner::new(&format!("../{sea}")).scene(&ship());
+            scene.add(&format!("{sea}Spawner"), spawner)?;
+        }
+        Ok(())
+    })
+}
+
+/// A server and a client, who have met.
+fn seafarers() -> (Lan, PeerId) {
+    let mut lan = Lan::new(seas()).unwrap();
+    let client = lan.join(seas()).unwrap();
+    lan.settle();
+    (lan, client)
+}
+
+/// Adds what `scene` makes on the server.
+fn add(lan: &mut Lan, parent: &str, scene: &PackedScene) {
+    lan.scene(SERVER).add_instance(parent, scene.instantiate()).unwrap();
+}
+
+/// Takes the ship to the west on the server.
+fn sail_west(lan: &mut Lan) {
+    let scene = lan.scene(SERVER);
+    let (ship, west) = (scene.find("East/Ship").unwrap(), scene.find("West").unwrap());
+    scene.tree_mut().reparent(ship, west).unwrap();
+}
+
+fn show(lan: &mut Lan, path: &str, shown: bool) {
+    sync_of(lan, SERVER, path).set_public_visibility(shown);
+}
+
+fn hp_of(lan: &mut Lan, peer: PeerId, path: &str) -> Option<i64> {
+    unit_of(lan, peer, path).map(|unit| unit.hp)
+}
+
+fn unit_of<'l>(lan: &'l mut Lan, peer: PeerId, path: &str) -> Option<&'l mut Unit> {
+    let scene = lan.scene(peer);
+    let node = scene.find(path).ok()?;
+    Some(scene.get_mut(NodeRef::new(node)).expect("a unit"))
+}
+
+/// Lets so much time go by that nothing waits for a node any more.
+fn wait_in_vain(lan: &mut Lan) {
+    for _ in 0..=(2 * EARLY_TIME).div_duration_f64(Lan::STEP) as u32 {
+        lan.step();
+    }
+}
+
+#[test]
+fn what_lies_below_a_hidden_node_comes_and_goes_with_it() {
+    let (mut lan, client) = seafarers();
+    add(&mut lan, "East", &ship());
+    add(&mut lan, "East/Ship/Deck", &unit());
+    for shown in [true, false, true] {
+        show(&mut lan, "East/Ship/Sync", shown);
+        lan.settle();
+        assert_eq!(lan.scene(client).find("East/Ship/Deck/Unit").is_ok(), shown);
+    }
+    show(&mut lan, "East/Ship/Sync", false);
+    lan.settle();
+    lan.scene(SERVER).add_instance("East/Ship/Deck", unit().instantiate().named("New")).unwrap();
+    lan.settle();
+    assert_eq!(lan.scene(client).stats().refused_calls, 0, "it was not even mentioned");
+    show(&mut lan, "East/Ship/Sync", true);
+    lan.settle();
+    assert!(lan.scene(client).find("East/Ship/Deck/New").is_ok());
+}
+
+#[test]
+fn what_lies_below_a_node_that_was_moved_while_it_was_hidden_is_sent_when_it_is_shown() {
+    let (mut lan, client) = seafarers();
+    add(&mut lan, "East", &ship());
+    add(&mut lan, "East/Ship/Deck", &unit());
+    show(&mut lan, "East/Ship/Sync", false);
+    lan.settle();
+    sail_west(&mut lan);
+    wait_in_vain(&mut lan);
+    let stats = lan.scene(client).stats();
+    assert_eq!((stats.refused_calls, stats.refused_elements), (0, 0), "it was not even mentioned");
+
+    show(&mut lan, "West/Ship/Sync", true);
+    lan.settle();
+    unit_of(&mut lan, SERVER, "West/Ship/Deck/Unit").unwrap().hp = 7;
+    lan.settle();
+    assert_eq!(hp_of(&mut lan, client, "West/Ship/Deck/Unit"), Some(7));
+}
