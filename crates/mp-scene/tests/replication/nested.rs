@@ -9,13 +9,28 @@ use crate::game::*;
 /// Carries what its own spawner announces, and can be hidden. The spawner enters last.
 fn ship() -> PackedScene {
     PackedScene::new("res://ship.tscn", || {
-        let sync = MultiplayerSynchronizer::new(ReplicationConfig::new());
-        let spawner = MultiplayerSpawner::new("../Deck").scene(&unit());
-        Instance::new("Ship", Group)
-            .child(Instance::new("Sync", sync))
+        hideable("Ship")
             .child(Instance::new("Deck", Group))
-            .child(Instance::new("Spawner", spawner))
+            .child(Instance::new("Spawner", deck_spawner().scene(&boat())))
     })
+}
+
+/// A ship for the deck of another. The spawner enters before what it announces.
+fn boat() -> PackedScene {
+    PackedScene::new("res://boat.tscn", || {
+        hideable("Boat")
+            .child(Instance::new("Spawner", deck_spawner()))
+            .child(Instance::new("Deck", Group))
+    })
+}
+
+fn hideable(name: &str) -> Instance {
+    let sync = MultiplayerSynchronizer::new(ReplicationConfig::new());
+    Instance::new(name, Group).child(Instance::new("Sync", sync))
+}
+
+fn deck_spawner() -> MultiplayerSpawner {
+    MultiplayerSpawner::new("../Deck").scene(&unit())
 }
 
 /// The game with two seas for ships.
@@ -108,4 +123,24 @@ fn what_lies_below_a_node_that_was_moved_while_it_was_hidden_is_sent_when_it_is_
     unit_of(&mut lan, SERVER, "West/Ship/Deck/Unit").unwrap().hp = 7;
     lan.settle();
     assert_eq!(hp_of(&mut lan, client, "West/Ship/Deck/Unit"), Some(7));
+}
+
+#[test]
+fn what_lies_below_a_hidden_node_of_a_moved_one_stays_hidden() {
+    let (mut lan, client) = seafarers();
+    add(&mut lan, "East", &ship());
+    add(&mut lan, "East/Ship/Deck", &boat());
+    add(&mut lan, "East/Ship/Deck/Boat/Deck", &unit());
+    show(&mut lan, "East/Ship/Deck/Boat/Sync", false);
+    lan.settle();
+    sail_west(&mut lan);
+    wait_in_vain(&mut lan);
+    let scene = lan.scene(client);
+    assert!(scene.find("West/Ship").is_ok() && scene.find("West/Ship/Deck/Boat").is_err());
+    let stats = scene.stats();
+    assert_eq!((stats.refused_calls, stats.refused_elements), (0, 0), "it was not even mentioned");
+
+    show(&mut lan, "West/Ship/Deck/Boat/Sync", true);
+    lan.settle();
+    assert!(lan.scene(client).find("West/Ship/Deck/Boat/Deck/Unit").is_ok());
 }

@@ -17,7 +17,12 @@ use crate::tree::{NodeId, NodeTree};
 impl SceneMultiplayer {
     /// Announces the entities that have entered the tree, as they are now.
     pub(super) fn announce_ready(&mut self, tree: &mut dyn NodeTree) {
-        for node in std::mem::take(&mut self.replication.ready) {
+        let ready = std::mem::take(&mut self.replication.ready);
+        // An outer one may have become known after those below it.
+        for &node in &ready {
+            self.find_outer(tree, node);
+        }
+        for node in ready {
             self.update_spawn_visibility(tree, None, node);
         }
     }

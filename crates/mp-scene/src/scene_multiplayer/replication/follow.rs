@@ -36,7 +36,7 @@ impl SceneMultiplayer {
             for &change in &changes {
                 self.follow_change(tree, change);
             }
-            self.find_moved(tree);
+            self.replication.moved.clear();
             self.announce_ready(tree);
             for peer in joiners {
                 self.tell_joiner(tree, peer);

@@ -55,7 +55,7 @@ pub(super) struct Replication {
 
     /// Entities that are about to be announced, in the order in which they entered.
     ready: IndexSet<NodeId>,
-    /// Entities of this side that have left the tree; those that were taken to another parent are there again.
+    /// Entities of this side that have left the tree since it was last looked at; those that were taken to another parent are there again.
     moved: Vec<NodeId>,
     /// Peers that were admitted and have yet to be told what there is.
     joiners: Vec<PeerId>,

@@ -18,7 +18,10 @@ impl SceneMultiplayer {
         let Some(state) = replication.spawners.get_mut(&spawner) else { return };
         state.parent = parent;
         match parent {
-            Some(parent) => replication.spawn_parents.entry(parent).or_default().push(spawner),
+            Some(parent) => {
+                replication.spawn_parents.entry(parent).or_default().push(spawner);
+                self.find_moved(tree, parent);
+            }
             None => {
                 replication.orphans.insert(spawner);
             }
@@ -68,24 +71,34 @@ impl SceneMultiplayer {
         for key in entity.synchronizers.clone() {
             replication.unsee_all(key);
         }
-        let above = std::iter::successors(tree.parent_of(node), |&above| tree.parent_of(above));
-        let outer = above.into_iter().find(|above| replication.is_own_entity(*above));
-        if let Some(outer) = outer {
-            replication.entities.entry(outer).or_default().inner.insert(node);
-            replication.entities.entry(node).or_default().outer = Some(outer);
-        }
         if let Some(state) = replication.spawners.get_mut(&spawner) {
             state.own.insert(node);
         }
         replication.ready.insert(node);
     }
 
-    /// Entities below one that was moved may have entered before their spawner.
-    pub(super) fn find_moved(&mut self, tree: &mut dyn NodeTree) {
-        for node in std::mem::take(&mut self.replication.moved).into_iter().rev() {
-            if tree.name_of(node).is_some() && !self.replication.is_own_entity(node) {
-                self.entity_added(tree, node);
-            }
+    /// Entities that were moved to `parent` with what is around them may have entered before the spawner that announces them.
+    fn find_moved(&mut self, tree: &mut dyn NodeTree, parent: NodeId) {
+        let replication = &self.replication;
+        let moved = replication.moved.iter().rev().copied();
+        let late = moved.filter(|&node| {
+            tree.parent_of(node) == Some(parent) && !replication.is_own_entity(node)
+        });
+        for node in late.collect::<Vec<_>>() {
+            self.entity_added(tree, node);
+        }
+    }
+
+    /// Finds the entity that one which is about to be announced lies below.
+    pub(super) fn find_outer(&mut self, tree: &dyn NodeTree, node: NodeId) {
+        let replication = &mut self.replication;
+        let mut above = std::iter::successors(tree.parent_of(node), |&above| tree.parent_of(above));
+        let Some(outer) = above.find(|&above| replication.is_own_entity(above)) else { return };
+        if let Some(entity) = replication.entities.get_mut(&outer) {
+            entity.inner.insert(node);
+        }
+        if let Some(entity) = replication.entities.get_mut(&node) {
+            entity.outer = Some(outer);
         }
     }
 
