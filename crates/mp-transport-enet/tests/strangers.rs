@@ -8,7 +8,7 @@ use common::{
     RawClient, address, at, connect_command, connect_datagram, datagram, events, packets, parse,
     pattern, reliable, server, transmits, unreliable,
 };
-use mp_core::DisconnectReason;
+use mp_core::{DisconnectReason, Farewell, Instant};
 use mp_transport_enet::proto::command::{
     Body, CONTROL_CHANNEL, Command, FLAG_ACKNOWLEDGE, FLAG_UNSEQUENCED, Fragment,
 };
@@ -480,8 +480,8 @@ fn a_peer_whose_reliable_queue_is_full_is_closed() {
     assert_eq!(host.connected_peers(), 0);
 }
 
-#[test]
-fn a_peer_that_acknowledges_no_data_is_closed_after_thirty_seconds() {
+/// A link to a peer that has been sent something at 10.1 s and acknowledges nothing.
+fn without_progress() -> (Host, RawClient) {
     let mut settings = HostSettings::default();
     // Without these its silence about data would end it sooner.
     settings.patience.limit = u32::MAX;
@@ -491,17 +491,42 @@ fn a_peer_that_acknowledges_no_data_is_closed_after_thirty_seconds() {
     host.send(client.connection, 0, PacketFlags::RELIABLE, bytes::Bytes::from_static(b"x").into())
         .unwrap();
     transmits(&mut host, at(10_100));
-    let mut end = Vec::new();
-    let mut now = at(10_100);
-    while end.is_empty() {
-        now = host.poll_timeout().unwrap();
+    (host, client)
+}
+
+/// What is reported next, when, and the datagram that is sent then.
+fn next_event(host: &mut Host) -> (Vec<HostEvent>, Instant, Vec<u8>) {
+    loop {
+        let now = host.poll_timeout().unwrap();
         host.handle_timeout(now);
-        end = events(&mut host);
-        transmits(&mut host, now);
+        let (events, mut sent) = (events(host), transmits(host, now));
+        if !events.is_empty() {
+            return (events, now, sent.remove(0).1);
+        }
     }
-    assert_eq!(now, at(40_100));
+}
+
+#[test]
+fn a_peer_that_acknowledges_no_data_is_closed_after_thirty_seconds() {
+    let (mut host, client) = without_progress();
     let connection = client.connection;
-    assert_eq!(end, [HostEvent::Disconnected { connection, reason: DisconnectReason::QueueFull }]);
+    let end = HostEvent::Disconnected { connection, reason: DisconnectReason::QueueFull };
+    let (ends, now, _) = next_event(&mut host);
+    assert_eq!((ends, now), (vec![end], at(40_100)));
+}
+
+#[test]
+fn a_link_that_could_not_deliver_what_it_had_accepted_does_not_report_a_goodbye() {
+    let (mut host, client) = without_progress();
+    let connection = client.connection;
+    host.disconnect(connection, 7, DisconnectReason::Closed, Farewell::Drain);
+    let end = HostEvent::Disconnected { connection, reason: DisconnectReason::QueueFull };
+    let (ends, now, sent) = next_event(&mut host);
+    assert_eq!((ends, now), (vec![end], at(40_100)));
+    let goodbye = parse(&sent).1[0].body;
+    assert!(matches!(goodbye, Body::Disconnect { data: 7 }), "{goodbye:?}");
+    client.acknowledge(&mut host, at(40_110), CONTROL_CHANNEL, 2, at(40_100));
+    assert!(events(&mut host).is_empty(), "it was reported already");
 }
 
 #[test]

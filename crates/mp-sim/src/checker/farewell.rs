@@ -1,5 +1,5 @@
-//! Who leaves in peace has delivered what it had accepted: when a program asked to leave and ended in time, and its peer saw the link
-//! end by its goodbye, then that peer has heard everything.
+//! Who leaves in peace has delivered what it had accepted: when a program asked to leave and ended in time, its peer saw the link
+//! end by its goodbye, and it was not told itself that the link failed, then that peer has heard everything.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -25,8 +25,10 @@ pub struct Farewells {
     /// Whom each program has seen say goodbye.
     goodbyes: BTreeSet<(Run, PeerId)>,
     kicked: BTreeSet<(Run, PeerId)>,
-    /// What was missing when the one who stays was told that the other has left.
-    complaints: BTreeMap<Run, Vec<String>>,
+    /// To whom each program was told that it could not deliver.
+    failed: BTreeSet<(Run, PeerId)>,
+    /// What was missing when the one who stays, whose id it is, was told that the other has left.
+    complaints: BTreeMap<Run, Vec<(PeerId, String)>>,
 }
 
 impl Farewells {
@@ -38,6 +40,7 @@ impl Farewells {
             links: BTreeMap::new(),
             goodbyes: BTreeSet::new(),
             kicked: BTreeSet::new(),
+            failed: BTreeSet::new(),
             complaints: BTreeMap::new(),
         }
     }
@@ -49,20 +52,28 @@ impl Farewells {
         else {
             return Ok(());
         };
-        let own_id = census.person(stays).map(|person| person.id);
-        let is_kicked = self.kicked.contains(&(stays, id))
-            || own_id.is_some_and(|own_id| self.kicked.contains(&(leaver, own_id)));
+        let Some(own_id) = census.person(stays).map(|person| person.id) else { return Ok(()) };
+        let is_kicked =
+            self.kicked.contains(&(stays, id)) || self.kicked.contains(&(leaver, own_id));
         // Who leaves itself takes nothing in any more.
         if !said_goodbye || is_kicked || self.leaving.contains_key(&stays) {
             return Ok(());
         }
         let Some(missing) = self.ledger.borrow().missing(leaver, stays) else { return Ok(()) };
         let complaint = format!("{leaver} has left in peace, but {missing}");
-        if self.in_peace.contains(&leaver) {
-            return Err(complaint);
+        self.complaints.entry(leaver).or_default().push((own_id, complaint));
+        self.judge(leaver)
+    }
+
+    /// Whether all that is missing of a program is excused, or may yet be.
+    fn judge(&self, leaver: Run) -> Result<(), String> {
+        let complaints = self.complaints.get(&leaver).into_iter().flatten();
+        let mut inexcusable =
+            complaints.filter(|(stays, _)| !self.failed.contains(&(leaver, *stays)));
+        match inexcusable.next() {
+            Some((_, complaint)) if self.in_peace.contains(&leaver) => Err(complaint.clone()),
+            _ => Ok(()),
         }
-        self.complaints.entry(leaver).or_default().push(complaint);
-        Ok(())
     }
 }
 
@@ -84,11 +95,7 @@ impl Checker for Farewells {
                 let since = self.leaving.get(&run);
                 if since.is_some_and(|&since| fact.at + MARGIN < since + LINGER) {
                     self.in_peace.insert(run);
-                    if let Some(complaint) =
-                        self.complaints.remove(&run).and_then(|mut all| all.pop())
-                    {
-                        return Err(complaint);
-                    }
+                    return self.judge(run);
                 }
             }
             What::Mail { endpoint, news: News::Connected(link, Some(peer)) } => {
@@ -96,8 +103,14 @@ impl Checker for Farewells {
             }
             What::Mail { endpoint, news: News::Disconnected(link, reason) } => {
                 let peer = self.links.remove(&(run, *endpoint, *link));
-                if let (Some(peer), DisconnectReason::Remote(_)) = (peer, reason) {
-                    self.goodbyes.insert((run, peer));
+                match (peer, reason) {
+                    (Some(peer), DisconnectReason::Remote(_)) => {
+                        self.goodbyes.insert((run, peer));
+                    }
+                    (Some(peer), DisconnectReason::QueueFull) => {
+                        self.failed.insert((run, peer));
+                    }
+                    _ => {}
                 }
             }
             What::Told(Signal::PeerDisconnected(peer)) => return self.part(run, *peer, census),

@@ -251,7 +251,8 @@ impl Host {
 
     /// Ends a link; `data` is for the other side's application. `reason` is what this side reports when the end is
     /// acknowledged or has timed out; [`Farewell::Abrupt`] reports nothing and forgets events not yet taken, though the
-    /// other side is still told until it acknowledges.
+    /// other side is still told until it acknowledges. A link that is to [drain](Farewell::Drain) and makes no progress for
+    /// [`reliable_progress_timeout`](HostSettings::reliable_progress_timeout) ends with [`DisconnectReason::QueueFull`].
     pub fn disconnect(
         &mut self,
         connection: ConnectionId,

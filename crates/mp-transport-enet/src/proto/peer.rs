@@ -228,7 +228,7 @@ impl Peer {
     /// Ends the connection at once; the other side is told until it acknowledges, `reason` is reported now.
     pub(crate) fn fail(&mut self, reason: DisconnectReason, events: &mut VecDeque<HostEvent>) {
         events.push_back(HostEvent::Disconnected { connection: self.connection, reason });
-        self.disconnect(0, None);
+        self.disconnect(self.parting_data, None);
     }
 
     /// Drops everything queued and sends DISCONNECT until it is acknowledged; then `reason` is reported, if there is one.
@@ -292,10 +292,8 @@ impl Peer {
         }
         let limit = millis(settings.reliable_progress_timeout);
         if self.sender.progress().is_some_and(|since| now >= since + limit) {
-            match self.state {
-                State::Connected => self.fail(DisconnectReason::QueueFull, events),
-                _ => self.disconnect(self.parting_data, self.parting.flatten()),
-            }
+            // Also a link that was to deliver what it had accepted before its end: it has not.
+            self.fail(DisconnectReason::QueueFull, events);
         }
         Flow::Going
     }
