@@ -312,16 +312,16 @@ impl Peer {
 
     /// Packs one datagram of at most `len_max` bytes into `out`. Its length, 0 when there is nothing to send.
     pub(crate) fn pack(&mut self, now: Millis, out: &mut [u8], len_max: usize) -> usize {
-        if self.state == State::HalfOpen && !self.proof.allows(VERIFY_CONNECT_LEN) {
+        if !self.wants_to_send(now)
+            || self.state == State::HalfOpen && !self.proof.allows(VERIFY_CONNECT_LEN)
+        {
             return 0;
         }
         let mut datagram = Datagram::new(out, self.mtu, len_max);
         self.acknowledgements.pack(&mut datagram);
         let acknowledgements = datagram.commands();
         if self.state != State::AcknowledgingDisconnect {
-            let wants_ping = self.state == State::Connected
-                && self.sender.is_reliably_idle()
-                && now >= self.ping_at();
+            let wants_ping = self.wants_ping(now);
             let mut route = Route {
                 channels: &mut self.channels,
                 round_trip: &self.round_trip,
@@ -347,6 +347,15 @@ impl Peer {
             self.proof.sent += len as u64 + IP_AND_UDP_LEN;
         }
         len
+    }
+
+    /// Whether there may be something for a datagram.
+    pub(crate) fn wants_to_send(&self, now: Millis) -> bool {
+        !self.acknowledgements.is_empty() || self.sender.has_queued() || self.wants_ping(now)
+    }
+
+    fn wants_ping(&self, now: Millis) -> bool {
+        self.state == State::Connected && self.sender.is_reliably_idle() && now >= self.ping_at()
     }
 
     /// Figures for the application.

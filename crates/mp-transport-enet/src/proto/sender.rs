@@ -197,6 +197,15 @@ impl Sender {
         (self.reliable_cost + self.unreliable_bytes) as u64
     }
 
+    /// Whether something waits to be sent, for the first time or again.
+    pub(crate) fn has_queued(&self) -> bool {
+        !self.unreliable.is_empty()
+            || !self.reliable.is_empty()
+            || !self.control.is_empty()
+            || !self.reliable_again.is_empty()
+            || !self.control_again.is_empty()
+    }
+
     /// Whether nothing is queued and everything reliable is acknowledged.
     pub(crate) fn is_idle(&self) -> bool {
         self.is_reliably_idle() && self.unreliable.is_empty()

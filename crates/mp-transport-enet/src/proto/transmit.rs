@@ -5,7 +5,7 @@ use mp_core::Instant;
 use super::datagram::SPARE;
 use super::host::Goodbye;
 use super::peer::{Flow, State};
-use super::{Host, MTU_MAX, Transmit};
+use super::{Host, MTU_MAX, Millis, Transmit};
 
 impl Host {
     /// Runs the timers that are due. Sends nothing.
@@ -20,7 +20,8 @@ impl Host {
             let Some(peer) = self.slots.get_mut(slot) else { continue };
             peer.timer = None;
             match peer.handle_timeout(millis, &self.settings, &mut self.events) {
-                Flow::Going => self.touch(slot),
+                Flow::Going if peer.wants_to_send(millis) => self.touch(slot),
+                Flow::Going => self.schedule(slot, now),
                 Flow::Ended => self.remove(slot),
             }
         }
@@ -43,35 +44,48 @@ impl Host {
         }
         let millis = now.as_millis();
         while let Some(&slot) = self.packing.front() {
-            if let Some(peer) = self.slots.get_mut(slot) {
-                let (to, mut datagrams) = (peer.address, 1);
-                let len_max = buf.len();
-                let first = peer.pack(millis, buf, len_max);
-                if first > 0 && self.seal.is_active() {
-                    // Datagrams that were sealed differ in length.
-                    let connect_id = peer.connect_id;
-                    let len = self.seal(buf, first, connect_id);
-                    return Some(self.count(Transmit { to, len, segment_size: None }, 1));
-                }
-                let mut len = first;
-                // Further datagrams must not be longer than the first, and the last is the one that is shorter.
-                while first > 0 && len == first * datagrams && buf.len() - len >= first + SPARE {
-                    let next = peer.pack(millis, &mut buf[len..], first);
-                    if next == 0 {
-                        break;
-                    }
-                    len += next;
-                    datagrams += 1;
-                }
-                if first > 0 {
-                    let segment_size = (datagrams > 1).then_some(first);
-                    return Some(self.count(Transmit { to, len, segment_size }, datagrams as u64));
-                }
+            let transmit = self.pack(slot, millis, buf);
+            if self
+                .slots
+                .get(slot)
+                .is_none_or(|peer| transmit.is_none() || !peer.wants_to_send(millis))
+            {
+                self.packing.pop_front();
+                self.packed(slot, now);
             }
-            self.packing.pop_front();
-            self.packed(slot, now);
+            if transmit.is_some() {
+                return transmit;
+            }
         }
         None
+    }
+
+    /// Packs the next datagrams for the peer in `slot`.
+    fn pack(&mut self, slot: u16, now: Millis, buf: &mut [u8]) -> Option<Transmit> {
+        let peer = self.slots.get_mut(slot)?;
+        let (to, connect_id, len_max) = (peer.address, peer.connect_id, buf.len());
+        let first = peer.pack(now, buf, len_max);
+        if first == 0 {
+            return None;
+        }
+        if self.seal.is_active() {
+            // Datagrams that were sealed differ in length.
+            let len = self.seal(buf, first, connect_id);
+            return Some(self.count(Transmit { to, len, segment_size: None }, 1));
+        }
+        let (mut len, mut datagrams) = (first, 1);
+        // Further datagrams must not be longer than the first, and the last is the one that is shorter.
+        while peer.wants_to_send(now) && len == first * datagrams && len_max - len >= first + SPARE
+        {
+            let next = peer.pack(now, &mut buf[len..], first);
+            if next == 0 {
+                break;
+            }
+            len += next;
+            datagrams += 1;
+        }
+        let segment_size = (datagrams > 1).then_some(first);
+        Some(self.count(Transmit { to, len, segment_size }, datagrams as u64))
     }
 
     /// When the next turn is due, input or not.
@@ -103,11 +117,17 @@ impl Host {
             }
             _ => {}
         }
-        // An entry that is too early only costs a look; moving it each time would cost more.
-        let deadline = peer.deadline(now.as_millis(), &self.settings);
-        if let Some(at) = deadline
-            && peer.timer.is_none_or(|current| at < current)
-        {
+        self.schedule(slot, now);
+    }
+
+    /// Sees to it that a peer is looked at when something is due.
+    fn schedule(&mut self, slot: u16, now: Instant) {
+        let Some(peer) = self.slots.get_mut(slot) else { return };
+        let Some(at) = peer.deadline(now.as_millis(), &self.settings) else { return };
+        // An entry that is too early only costs a look, and moving it with each acknowledgement would cost more. But of one that
+        // waits for an acknowledgement that has come nothing is left but its price: a wake-up.
+        let is_over = peer.sender.next_timeout().is_none();
+        if peer.timer.is_none_or(|current| at < current || is_over && at > current) {
             if let Some(current) = peer.timer.replace(at) {
                 self.timers.remove(&(current, slot));
             }
