@@ -1,8 +1,11 @@
-//! How often a busy socket is looked at.
+//! How often a socket is looked at.
 //!
-//! Most of what a packet costs is its datagram and the wake-up for it. Where many peers send all the time, a look once per
-//! interval takes in many datagrams for one wake-up, and what they cause leaves together: fewer datagrams, each with more
-//! in it. A socket with few peers, or little to do, is looked at whenever something arrives.
+//! Most of what a packet costs is its datagram and the wake-up for it. Where single datagrams wake the thread again and again, a look
+//! once per interval takes in many of them for one wake-up, and what they cause leaves together: fewer datagrams, each with
+//! more in it. So does one that waits for the acknowledgements of a broadcast, which come one by one at nearly the same time.
+//!
+//! A rest pays for nothing else. A socket that has so much to do that its thread hardly sleeps takes in many datagrams at a
+//! time as it is, and a rest would only slow down those who wait for its answers.
 
 use std::time::Duration;
 
@@ -13,15 +16,31 @@ use mp_core::Instant;
 pub(crate) struct Pacing {
     /// How long a rest is; zero: there is none.
     interval: Duration,
-    /// When counting began.
+    /// When the interval began that is counted now.
     since: Instant,
-    /// Datagrams either way since then.
-    datagrams: u64,
-    is_busy: bool,
+    /// Datagrams that arrived in it.
+    arrivals: u64,
+    /// Datagrams that were sent in it.
+    sent: u64,
+    /// How often arrivals woke the thread in it.
+    wakes: u64,
+    /// Of each, the average per interval.
+    usual: Usual,
+    /// Whether the thread sleeps until something arrives.
+    is_asleep: bool,
+    /// How many rests follow before it is seen again how often arrivals wake the thread without them.
+    rests_left: u32,
     /// While it rests: until when.
     until: Option<Instant>,
     /// Whether something was sent since the last look.
     has_sent: bool,
+}
+
+#[derive(Debug, Default)]
+struct Usual {
+    traffic: Average,
+    arrivals: Average,
+    wakes: Average,
 }
 
 impl Pacing {
@@ -29,8 +48,12 @@ impl Pacing {
         Self {
             interval,
             since: Instant::ZERO,
-            datagrams: 0,
-            is_busy: false,
+            arrivals: 0,
+            sent: 0,
+            wakes: 0,
+            usual: Usual { traffic: Average(0.0), arrivals: Average(0.0), wakes: Average(0.0) },
+            is_asleep: false,
+            rests_left: 0,
             until: None,
             has_sent: false,
         }
@@ -50,30 +73,43 @@ impl Pacing {
         self.has_sent && self.is_resting(now)
     }
 
-    /// Counts datagrams that were handed to the socket.
-    pub(crate) const fn sent(&mut self, datagrams: u64) {
-        self.datagrams += datagrams;
+    /// The thread sleeps until something arrives, or until the rest is over.
+    pub(crate) const fn sleeps(&mut self) {
+        self.is_asleep = self.until.is_none();
+    }
+
+    /// `datagrams` were handed to the socket; so many peers acknowledge what is in them, out of a host's `peers`. How long the socket
+    /// shall rest, so that their acknowledgements are there when it is looked at.
+    pub(crate) fn sent(&mut self, datagrams: u64, asked: u64, peers: u16) -> Option<Duration> {
+        self.sent += datagrams;
         self.has_sent = true;
+        (asked >= ASKED_MIN && self.until.is_none()).then(|| self.rest_of(peers)).flatten()
     }
 
     /// After a look that brought `datagrams` to a host with `peers` and left none: how long the socket shall rest.
     pub(crate) fn looked(&mut self, now: Instant, datagrams: u64, peers: u16) -> Option<Duration> {
         self.has_sent = false;
-        self.until = None;
-        self.datagrams += datagrams;
-        let passed = now - self.since;
-        if passed >= self.interval * INTERVALS_COUNTED {
-            let intervals = passed.as_micros() / self.interval.as_micros().max(1);
-            let each = u128::from(self.datagrams) / intervals.max(1);
-            self.is_busy = each >= if self.is_busy { BUSY_STILL } else { BUSY };
-            (self.since, self.datagrams) = (now, 0);
+        self.arrivals += datagrams;
+        if self.is_asleep && datagrams > 0 {
+            self.wakes += 1;
         }
-        (self.is_busy && peers >= PEERS_MIN && self.interval > Duration::ZERO)
-            .then_some(self.interval)
+        self.is_asleep = false;
+        let has_rested = self.until.take().is_some();
+        self.count(now, has_rested);
+        let usual = &self.usual;
+        if self.rests_left > 0 {
+            self.rests_left -= 1;
+            if usual.arrivals.0 < WAKES_STILL || usual.traffic.0 < TRAFFIC_STILL {
+                self.rests_left = 0;
+            }
+        } else if !has_rested && usual.wakes.0 >= WAKES && usual.traffic.0 >= TRAFFIC {
+            self.rests_left = RESTS;
+        }
+        (self.rests_left > 0).then(|| self.rest_of(peers)).flatten()
     }
 
     /// The socket rests until then.
-    pub(crate) fn rest(&mut self, until: Instant) {
+    pub(crate) const fn rest(&mut self, until: Instant) {
         self.until = Some(until);
     }
 
@@ -82,16 +118,56 @@ impl Pacing {
         self.interval = Duration::ZERO;
         self.until = None;
     }
+
+    fn rest_of(&self, peers: u16) -> Option<Duration> {
+        (peers >= PEERS_MIN && self.interval > Duration::ZERO).then_some(self.interval)
+    }
+
+    /// Takes what came in the intervals that are over into the averages. A rest tells nothing of wake-ups.
+    fn count(&mut self, now: Instant, has_rested: bool) {
+        let passed = now - self.since;
+        if passed < self.interval || self.interval.is_zero() {
+            return;
+        }
+        let intervals = passed.as_micros() / self.interval.as_micros().max(1);
+        let intervals = u32::try_from(intervals).unwrap_or(u32::MAX);
+        self.usual.traffic.note(self.arrivals + self.sent, intervals);
+        self.usual.arrivals.note(self.arrivals, intervals);
+        if !has_rested {
+            self.usual.wakes.note(self.wakes, intervals);
+        }
+        (self.since, self.arrivals, self.sent, self.wakes) = (now, 0, 0, 0);
+    }
+}
+
+/// An average over some eight intervals.
+#[derive(Debug, Default)]
+struct Average(f32);
+
+impl Average {
+    /// `amount` came in so many `intervals`.
+    fn note(&mut self, amount: u64, intervals: u32) {
+        let kept = KEPT.powi(i32::try_from(intervals).unwrap_or(i32::MAX));
+        self.0 = self.0 * kept + amount as f32 / intervals as f32 * (1.0 - kept);
+    }
 }
 
 /// Peers below which nothing is gained: no wake-up brings more than a few.
 const PEERS_MIN: u16 = 8;
+/// Peers that acknowledge one flush, from which it is followed by a rest.
+const ASKED_MIN: u64 = 8;
+/// Wake-ups per interval from which one is better.
+const WAKES: f32 = 1.5;
+/// Arrivals per interval, each of which might be a wake-up, below which there is nothing to be gained any more.
+const WAKES_STILL: f32 = 1.0;
 /// Datagrams per interval, either way, from which a socket is busy.
-const BUSY: u128 = 8;
+const TRAFFIC: f32 = 8.0;
 /// Below how many it is no longer.
-const BUSY_STILL: u128 = 4;
-/// Over how many intervals they are counted.
-const INTERVALS_COUNTED: u32 = 8;
+const TRAFFIC_STILL: f32 = 4.0;
+/// Rests in a row. The interval that follows shows whether they still gain something, and costs what they do.
+const RESTS: u32 = 64;
+/// What an average keeps of itself per interval.
+const KEPT: f32 = 1.0 - 1.0 / 8.0;
 
 #[cfg(test)]
 mod tests {
@@ -99,65 +175,95 @@ mod tests {
 
     const INTERVAL: Duration = Duration::from_millis(1);
 
-    fn at(millis: u64) -> Instant {
-        Instant::from_millis(1_000 + millis)
+    fn at(micros: u64) -> Instant {
+        Instant::ZERO + Duration::from_micros(1_000_000 + micros)
     }
 
-    /// Whether a socket that brings so many datagrams each millisecond rests in the end.
-    fn rests(pacing: &mut Pacing, each: u64, peers: u16) -> bool {
-        (0..100).fold(false, |_, millis| pacing.looked(at(millis), each, peers).is_some())
+    /// A socket at which something arrives every so often, for a while: how often its thread was woken.
+    fn woken(pacing: &mut Pacing, every_micros: u64, datagrams: u64, peers: u16) -> u64 {
+        let (mut woken, mut waiting) = (0, 0);
+        for micros in (0..200_000).step_by(every_micros as usize) {
+            waiting += datagrams;
+            if pacing.is_resting(at(micros)) {
+                continue;
+            }
+            woken += 1;
+            let rest = pacing.looked(at(micros), std::mem::take(&mut waiting), peers);
+            if let Some(rest) = rest {
+                pacing.rest(at(micros) + rest);
+            }
+            pacing.sent(datagrams, 0, peers);
+            pacing.sleeps();
+        }
+        woken
     }
 
     #[test]
-    fn a_busy_socket_of_many_peers_rests_and_others_do_not() {
-        assert!(rests(&mut Pacing::new(INTERVAL), 8, 8));
-        assert!(!rests(&mut Pacing::new(INTERVAL), 7, 1_000), "too little to do");
-        assert!(!rests(&mut Pacing::new(INTERVAL), 1_000, 7), "few peers");
-        assert!(!rests(&mut Pacing::new(Duration::ZERO), 1_000, 1_000), "switched off");
+    fn a_socket_that_single_datagrams_wake_again_and_again_rests() {
+        let woken = woken(&mut Pacing::new(INTERVAL), 100, 1, 8);
+        assert!((200..260).contains(&woken), "{woken} of 2,000 times");
     }
 
     #[test]
-    fn it_stays_busy_until_there_is_half_as_much_to_do() {
+    fn others_do_not_rest() {
+        let fresh = || Pacing::new(INTERVAL);
+        assert_eq!(
+            woken(&mut fresh(), 1_000, 100, 64),
+            200,
+            "it is woken once per interval as it is"
+        );
+        assert_eq!(woken(&mut fresh(), 400, 1, 64), 500, "too little to do");
+        assert_eq!(woken(&mut fresh(), 100, 1, 7), 2_000, "few peers");
+        assert_eq!(woken(&mut Pacing::new(Duration::ZERO), 100, 1, 64), 2_000, "switched off");
+    }
+
+    #[test]
+    fn a_thread_that_never_sleeps_does_not_rest() {
         let mut pacing = Pacing::new(INTERVAL);
-        assert!(rests(&mut pacing, 8, 8));
-        assert!((100..200).all(|millis| pacing.looked(at(millis), 4, 8).is_some()));
-        let rests = (200..300).filter(|&millis| pacing.looked(at(millis), 3, 8).is_some()).count();
-        assert!(rests <= 8, "{rests}");
-    }
-
-    #[test]
-    fn a_burst_after_a_quiet_time_is_not_a_busy_socket() {
-        let mut pacing = Pacing::new(INTERVAL);
-        for second in 1..10 {
-            pacing.sent(500);
-            assert_eq!(pacing.looked(at(second * 1_000), 2, 64), None);
+        for micros in (0..100_000).step_by(100) {
+            assert_eq!(pacing.looked(at(micros), 20, 64), None);
+            pacing.sent(20, 0, 64);
         }
     }
 
     #[test]
-    fn what_is_sent_counts_as_what_arrives() {
+    fn it_stops_resting_when_little_arrives() {
         let mut pacing = Pacing::new(INTERVAL);
-        for millis in 0..20 {
-            pacing.looked(at(millis), 1, 64);
-            pacing.sent(63);
-        }
-        assert!(pacing.looked(at(20), 1, 64).is_some());
+        woken(&mut pacing, 100, 1, 8);
+        let later = 300_000;
+        let rests = (0..100).filter(|&interval| {
+            // Much is sent, but it is for the clock that the thread wakes.
+            pacing.sent(100, 0, 8);
+            let rest = pacing.looked(at(later + interval * 1_000), interval & 1, 8);
+            rest.inspect(|_| pacing.rest(at(later + interval * 1_000 + 1_000))).is_some()
+        });
+        assert!(rests.count() <= 24);
+    }
+
+    #[test]
+    fn it_rests_after_a_broadcast_that_many_acknowledge() {
+        let mut pacing = Pacing::new(INTERVAL);
+        assert_eq!(pacing.sent(500, 0, 500), None, "nobody acknowledges");
+        assert_eq!(pacing.sent(7, 7, 500), None, "few do");
+        assert_eq!(pacing.sent(8, 8, 500), Some(INTERVAL));
+        pacing.rest(at(1_000));
+        assert_eq!(pacing.sent(8, 8, 500), None, "it rests already");
+        assert_eq!(pacing.looked(at(1_000), 500, 500), None, "and only once");
     }
 
     #[test]
     fn within_a_rest_one_flush_goes_and_the_next_waits() {
         let mut pacing = Pacing::new(INTERVAL);
-        assert!(rests(&mut pacing, 64, 64));
-        pacing.rest(at(101));
-        assert!(pacing.is_resting(at(100)) && !pacing.holds_back(at(100)));
-        pacing.sent(1);
-        assert!(pacing.holds_back(at(100)) && !pacing.holds_back(at(101)));
-        pacing.looked(at(101), 64, 64);
-        assert!(!pacing.is_resting(at(101)));
-        pacing.rest(at(102));
-        assert!(!pacing.holds_back(at(101)), "there was a look");
-        pacing.sent(1);
+        pacing.rest(at(1_000));
+        assert!(pacing.is_resting(at(999)) && !pacing.holds_back(at(999)));
+        pacing.sent(1, 0, 64);
+        assert!(pacing.holds_back(at(999)) && !pacing.holds_back(at(1_000)));
+        pacing.looked(at(1_000), 64, 64);
+        assert!(!pacing.is_resting(at(1_000)));
+        pacing.rest(at(2_000));
+        assert!(!pacing.holds_back(at(1_000)), "there was a look");
+        pacing.sent(1, 0, 64);
         pacing.stop();
-        assert!(!pacing.holds_back(at(101)));
+        assert!(!pacing.holds_back(at(1_000)));
     }
 }

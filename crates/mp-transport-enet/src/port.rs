@@ -81,6 +81,11 @@ impl<S: DatagramSocket> Port<S> {
         self.socket.handle_timeout(now);
         let received = self.receive_all(now, host);
         let rest = self.pacing.looked(now, received as u64, host.connected_peers());
+        self.rest(now, rest);
+    }
+
+    /// Has arrivals wait for so long, if the socket can.
+    fn rest(&mut self, now: Instant, rest: Option<Duration>) {
         if let Some(rest) = rest.filter(|_| !self.has_more)
             && self.socket.pause(rest)
         {
@@ -138,11 +143,13 @@ impl<S: DatagramSocket> Port<S> {
         }
         self.socket.handle_timeout(now);
         host.end_turn(now);
-        let before = host.stats().datagrams_sent;
+        let (sent_before, asked_before) = (host.stats().datagrams_sent, host.peers_asked());
         self.send_all(now, host);
-        let sent = host.stats().datagrams_sent - before;
+        let sent = host.stats().datagrams_sent - sent_before;
         if sent > 0 {
-            self.pacing.sent(sent);
+            let asked = host.peers_asked() - asked_before;
+            let rest = self.pacing.sent(sent, asked, host.connected_peers());
+            self.rest(now, rest);
         }
     }
 
@@ -178,7 +185,11 @@ impl<S: DatagramSocket> Port<S> {
     /// See [`DatagramSocket::poll_ready`].
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let wants_to_send = self.is_blocked();
-        self.socket.poll_ready(cx, wants_to_send)
+        let is_ready = self.socket.poll_ready(cx, wants_to_send);
+        if is_ready.is_pending() {
+            self.pacing.sleeps();
+        }
+        is_ready
     }
 
     /// Whether datagrams wait because the socket had no room.

@@ -46,6 +46,11 @@ impl Header {
         Some((header, rest))
     }
 
+    /// Whether the datagram that begins like this asks for an acknowledgement.
+    pub(crate) fn is_timed(datagram: &[u8]) -> bool {
+        datagram.first().is_some_and(|&first| u16::from(first) << 8 & SENT_TIME != 0)
+    }
+
     /// Bytes this header takes: 2, or 4 with a time.
     pub const fn encoded_len(&self) -> usize {
         if self.sent_time.is_some() { 4 } else { 2 }

@@ -50,6 +50,8 @@ pub struct Host {
     pub(super) epoch: Option<Millis>,
     pub(super) now: Instant,
     pub(super) stats: HostStats,
+    /// How often a peer was sent something that it acknowledges.
+    pub(super) peers_asked: u64,
     /// What of the figures was asked for already, by [`HostStatistic`](super::HostStatistic).
     pub(super) popped: [u64; 4],
 }
@@ -111,6 +113,7 @@ impl Host {
             epoch: None,
             now: Instant::ZERO,
             stats: HostStats::default(),
+            peers_asked: 0,
             popped: [0; 4],
         }
     }
@@ -379,6 +382,11 @@ impl Host {
     /// Figures of the host.
     pub const fn stats(&self) -> HostStats {
         self.stats
+    }
+
+    /// How often a peer was sent something that it acknowledges.
+    pub(crate) const fn peers_asked(&self) -> u64 {
+        self.peers_asked
     }
 
     /// What it was made with.

@@ -3,6 +3,7 @@
 use mp_core::Instant;
 
 use super::datagram::SPARE;
+use super::header::Header;
 use super::host::Goodbye;
 use super::peer::{Flow, State};
 use super::{Host, MTU_MAX, Millis, Transmit};
@@ -68,6 +69,7 @@ impl Host {
         if first == 0 {
             return None;
         }
+        self.peers_asked += u64::from(Header::is_timed(buf));
         if self.seal.is_active() {
             // Datagrams that were sealed differ in length.
             let len = self.seal(buf, first, connect_id);
