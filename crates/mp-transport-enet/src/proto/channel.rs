@@ -59,7 +59,7 @@ impl Channel {
         &mut self,
         sequence: u16,
         payload: &[u8],
-        sink: &mut Sink<'_>,
+        sink: &mut Sink<'_, '_>,
     ) -> Outcome {
         let number = match self.place(sequence) {
             Place::Ahead(0) | Place::Old => return Outcome::Taken,
@@ -72,13 +72,14 @@ impl Channel {
         if !sink.inbound.has_room() {
             return Outcome::Withheld;
         }
-        let payload = Bytes::copy_from_slice(payload);
         if number == self.reliable_in + 1 {
             self.reliable_in = number;
+            let payload = sink.source.packet(payload);
             sink.deliver(PacketFlags::RELIABLE, payload);
             self.advance(true, sink);
         } else {
-            let entry = Waiting::Whole(payload);
+            // What waits is charged for its own bytes, and keeps no others.
+            let entry = Waiting::Whole(Bytes::copy_from_slice(payload));
             if !sink.inbound.reserve(entry.cost(), sink.channel, number, false) {
                 return Outcome::Withheld;
             }
@@ -92,7 +93,7 @@ impl Channel {
         &mut self,
         sequence: u16,
         fragment: &Fragment<'_>,
-        sink: &mut Sink<'_>,
+        sink: &mut Sink<'_, '_>,
     ) -> Outcome {
         if fragment.count > 1 << 16
             || sequence != fragment.start.wrapping_add(fragment.number as u16)
@@ -150,15 +151,15 @@ impl Channel {
         reliable: u16,
         sequence: u16,
         payload: &[u8],
-        sink: &mut Sink<'_>,
+        sink: &mut Sink<'_, '_>,
     ) {
         let Some(key) = self.unreliable_key(reliable, sequence, sink) else { return };
-        let payload = Bytes::copy_from_slice(payload);
         if key.0 == self.reliable_in {
+            let payload = sink.source.packet(payload);
             self.deliver_unreliable(key, PacketFlags::UNRELIABLE, payload, sink);
             return;
         }
-        let entry = Waiting::Whole(payload);
+        let entry = Waiting::Whole(Bytes::copy_from_slice(payload));
         if self.unreliable_waiting.contains_key(&key) || !self.make_room(entry.cost(), key, sink) {
             sink.dropped();
             return;
@@ -172,7 +173,7 @@ impl Channel {
         &mut self,
         reliable: u16,
         fragment: &Fragment<'_>,
-        sink: &mut Sink<'_>,
+        sink: &mut Sink<'_, '_>,
     ) -> Outcome {
         let Some(key) = self.unreliable_key(reliable, fragment.start, sink) else {
             return Outcome::Taken;
@@ -219,7 +220,7 @@ impl Channel {
     }
 
     /// Drops the unreliable packets that wait.
-    pub(crate) fn shed_unreliable(&mut self, sink: &mut Sink<'_>) {
+    pub(crate) fn shed_unreliable(&mut self, sink: &mut Sink<'_, '_>) {
         while let Some((key, _)) = self.unreliable_waiting.first_key_value() {
             self.drop_unreliable(*key, sink);
         }
@@ -227,7 +228,7 @@ impl Channel {
 
     /// Delivers the reliable packets that nothing is missing for any more; when there was one, now or just before, the
     /// unreliable packets behind it follow and their numbers start anew.
-    fn advance(&mut self, mut was_delivered: bool, sink: &mut Sink<'_>) {
+    fn advance(&mut self, mut was_delivered: bool, sink: &mut Sink<'_, '_>) {
         while let Some(first) = self.waiting.first_entry() {
             if *first.key() != self.reliable_in + 1 || !first.get().is_complete() {
                 break;
@@ -244,7 +245,7 @@ impl Channel {
         }
     }
 
-    fn release_unreliable(&mut self, sink: &mut Sink<'_>) {
+    fn release_unreliable(&mut self, sink: &mut Sink<'_, '_>) {
         let current = self.reliable_in;
         while let Some((&key, _)) = self.unreliable_waiting.first_key_value() {
             if key.0 >= current {
@@ -276,7 +277,7 @@ impl Channel {
         &self,
         reliable: u16,
         sequence: u16,
-        sink: &mut Sink<'_>,
+        sink: &mut Sink<'_, '_>,
     ) -> Option<(u64, u16)> {
         let key = match self.place(reliable) {
             Place::Ahead(ahead) => Some((self.reliable_in + u64::from(ahead), sequence)),
@@ -298,7 +299,7 @@ impl Channel {
         key: (u64, u16),
         flags: PacketFlags,
         payload: Bytes,
-        sink: &mut Sink<'_>,
+        sink: &mut Sink<'_, '_>,
     ) {
         self.unreliable_in = key.1;
         sink.deliver(flags, payload);
@@ -311,7 +312,7 @@ impl Channel {
     }
 
     /// Makes room for `cost` by dropping older packets than the one of `key`.
-    fn make_room(&mut self, cost: usize, key: (u64, u16), sink: &mut Sink<'_>) -> bool {
+    fn make_room(&mut self, cost: usize, key: (u64, u16), sink: &mut Sink<'_, '_>) -> bool {
         while !sink.inbound.has_unreliable_room(cost) {
             let Some((&first, _)) = self.unreliable_waiting.first_key_value() else { return false };
             if first >= key {
@@ -322,7 +323,7 @@ impl Channel {
         true
     }
 
-    fn drop_unreliable(&mut self, key: (u64, u16), sink: &mut Sink<'_>) {
+    fn drop_unreliable(&mut self, key: (u64, u16), sink: &mut Sink<'_, '_>) {
         if let Some(entry) = self.unreliable_waiting.remove(&key) {
             sink.inbound.release_unreliable(entry.cost());
             sink.dropped();

@@ -16,6 +16,7 @@ use mp_core::{ConnectionId, ConnectionStats};
 use super::HostEvent;
 use super::PacketFlags;
 use super::settings::HostSettings;
+use super::source::Source;
 use crate::limits::{REORDER_BYTES_MAX, UNRELIABLE_REORDER_BYTES_MAX, WAITING_BYTES_OF_EACH};
 
 /// The budgets of one peer.
@@ -131,15 +132,16 @@ impl Inbound {
 }
 
 /// Where a channel delivers to.
-pub(crate) struct Sink<'a> {
+pub(crate) struct Sink<'a, 'd> {
     pub(crate) connection: ConnectionId,
     pub(crate) channel: u8,
+    pub(crate) source: &'a mut Source<'d>,
     pub(crate) events: &'a mut VecDeque<HostEvent>,
     pub(crate) inbound: &'a mut Inbound,
     pub(crate) stats: &'a mut ConnectionStats,
 }
 
-impl Sink<'_> {
+impl Sink<'_, '_> {
     /// Delivers a packet.
     pub(crate) fn deliver(&mut self, flags: PacketFlags, payload: Bytes) {
         self.inbound.packets += 1;

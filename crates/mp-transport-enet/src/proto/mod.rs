@@ -38,6 +38,7 @@ mod seal;
 mod sender;
 mod settings;
 mod slots;
+mod source;
 mod statistics;
 mod throttle;
 mod timeout;

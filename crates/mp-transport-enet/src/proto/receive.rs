@@ -10,6 +10,7 @@ use super::inbound::Sink;
 use super::peer::{Flow, Peer, State};
 use super::settings::HostSettings;
 use super::slots::Sessions;
+use super::source::Source;
 use super::window::{Place, place};
 use super::{HostEvent, MTU_MAX, MTU_MIN, Millis, PacketFlags, WINDOW_MAX, WINDOW_MIN};
 
@@ -33,6 +34,7 @@ impl Peer {
         mut bytes: &[u8],
         context: &mut Context<'_>,
     ) -> Flow {
+        let mut source = Source::new(bytes);
         while !bytes.is_empty() {
             let (command, rest) = match Command::parse(bytes) {
                 Ok(parsed) => parsed,
@@ -44,7 +46,7 @@ impl Peer {
                 }
             };
             bytes = rest;
-            let (outcome, flow) = self.handle_command(now, &command, context);
+            let (outcome, flow) = self.handle_command(now, &command, &mut source, context);
             if flow == Flow::Ended {
                 return flow;
             }
@@ -70,6 +72,7 @@ impl Peer {
         &mut self,
         now: Millis,
         command: &Command<'_>,
+        source: &mut Source<'_>,
         context: &mut Context<'_>,
     ) -> (Outcome, Flow) {
         let is_open = matches!(self.state, State::Connected | State::DisconnectLater);
@@ -98,7 +101,7 @@ impl Peer {
             | Body::SendUnreliableFragment(_)
                 if is_open =>
             {
-                self.handle_data(command, context)
+                self.handle_data(command, source, context)
             }
             _ => Outcome::Refused,
         };
@@ -184,7 +187,12 @@ impl Peer {
         Flow::Going
     }
 
-    fn handle_data(&mut self, command: &Command<'_>, context: &mut Context<'_>) -> Outcome {
+    fn handle_data(
+        &mut self,
+        command: &Command<'_>,
+        source: &mut Source<'_>,
+        context: &mut Context<'_>,
+    ) -> Outcome {
         if self.state == State::DisconnectLater {
             // Parsed, acknowledged and thrown away.
             let is_known = command.channel < self.channels.count;
@@ -196,12 +204,13 @@ impl Peer {
         if let Body::SendUnreliableFragment(fragment) = &command.body
             && !self.inbound.has_unreliable_room(fragment.payload.len() * 2)
         {
-            self.shed_other_channels(command.channel, context);
+            self.shed_other_channels(command.channel, source, context);
         }
         let Some(channel) = self.channels.channel(command.channel) else { return Outcome::Refused };
         let mut sink = Sink {
             connection: self.connection,
             channel: command.channel,
+            source,
             events: context.events,
             inbound: &mut self.inbound,
             stats: &mut self.stats,
@@ -224,7 +233,8 @@ impl Peer {
                 if !sink.inbound.has_room() {
                     sink.dropped();
                 } else if self.unsequenced.accept(*group) {
-                    sink.deliver(PacketFlags::UNSEQUENCED, payload.to_vec().into());
+                    let payload = sink.source.packet(payload);
+                    sink.deliver(PacketFlags::UNSEQUENCED, payload);
                 }
                 Outcome::Taken
             }
@@ -233,12 +243,18 @@ impl Peer {
     }
 
     /// Makes room for unreliable packets of one channel at the cost of the others.
-    fn shed_other_channels(&mut self, kept: u8, context: &mut Context<'_>) {
+    fn shed_other_channels(
+        &mut self,
+        kept: u8,
+        source: &mut Source<'_>,
+        context: &mut Context<'_>,
+    ) {
         for number in self.channels.used().filter(|&number| number != kept) {
             let Some(channel) = self.channels.existing(number) else { continue };
             channel.shed_unreliable(&mut Sink {
                 connection: self.connection,
                 channel: number,
+                source: &mut *source,
                 events: context.events,
                 inbound: &mut self.inbound,
                 stats: &mut self.stats,
