@@ -494,14 +494,14 @@ fn without_progress() -> (Host, RawClient) {
     (host, client)
 }
 
-/// What is reported next, when, and the datagram that is sent then.
-fn next_event(host: &mut Host) -> (Vec<HostEvent>, Instant, Vec<u8>) {
+/// What is reported next, when, and the datagrams that are sent then.
+fn next_event(host: &mut Host) -> (Vec<HostEvent>, Instant, Vec<Vec<u8>>) {
     loop {
         let now = host.poll_timeout().unwrap();
         host.handle_timeout(now);
-        let (events, mut sent) = (events(host), transmits(host, now));
+        let (events, sent) = (events(host), transmits(host, now));
         if !events.is_empty() {
-            return (events, now, sent.remove(0).1);
+            return (events, now, sent.into_iter().map(|(_, datagram)| datagram).collect());
         }
     }
 }
@@ -523,10 +523,29 @@ fn a_link_that_could_not_deliver_what_it_had_accepted_does_not_report_a_goodbye(
     let end = HostEvent::Disconnected { connection, reason: DisconnectReason::QueueFull };
     let (ends, now, sent) = next_event(&mut host);
     assert_eq!((ends, now), (vec![end], at(40_100)));
-    let goodbye = parse(&sent).1[0].body;
+    let goodbye = parse(&sent[0]).1[0].body;
     assert!(matches!(goodbye, Body::Disconnect { data: 7 }), "{goodbye:?}");
     client.acknowledge(&mut host, at(40_110), CONTROL_CHANNEL, 2, at(40_100));
     assert!(events(&mut host).is_empty(), "it was reported already");
+}
+
+#[test]
+fn a_link_that_is_lost_before_it_has_delivered_what_it_had_accepted_reports_that() {
+    for (arrives, reason) in [(false, DisconnectReason::Timeout), (true, DisconnectReason::Closed)]
+    {
+        let (mut host, client) = connected();
+        let connection = client.connection;
+        let last_words = bytes::Bytes::from_static(b"x");
+        host.send(connection, 0, PacketFlags::RELIABLE, last_words.into()).unwrap();
+        transmits(&mut host, at(10_100));
+        host.disconnect(connection, 0, DisconnectReason::Closed, Farewell::Drain);
+        if arrives {
+            client.acknowledge(&mut host, at(10_110), 0, 1, at(10_100));
+            transmits(&mut host, at(10_110));
+        }
+        // Nobody acknowledges the goodbye.
+        assert_eq!(next_event(&mut host).0, [HostEvent::Disconnected { connection, reason }]);
+    }
 }
 
 #[test]

@@ -254,8 +254,9 @@ impl Host {
 
     /// Ends a link; `data` is for the other side's application. `reason` is what this side reports when the end is
     /// acknowledged or has timed out; [`Farewell::Abrupt`] reports nothing and forgets events not yet taken, though the
-    /// other side is still told until it acknowledges. A link that is to [drain](Farewell::Drain) and makes no progress for
-    /// [`reliable_progress_timeout`](HostSettings::reliable_progress_timeout) ends with [`DisconnectReason::QueueFull`].
+    /// other side is still told until it acknowledges. A link that ends before it has [drained](Farewell::Drain) reports why;
+    /// [`DisconnectReason::QueueFull`] when it made no progress for
+    /// [`reliable_progress_timeout`](HostSettings::reliable_progress_timeout).
     pub fn disconnect(
         &mut self,
         connection: ConnectionId,

@@ -264,7 +264,11 @@ impl Peer {
     /// Reports the end of the connection, whatever it was in the middle of.
     pub(crate) fn report_end(&self, reason: DisconnectReason, events: &mut VecDeque<HostEvent>) {
         let connection = self.connection;
-        let said = self.parting.unwrap_or(Some(reason));
+        let said = match self.state {
+            // It has not delivered what it was to deliver before its end.
+            State::DisconnectLater => Some(reason),
+            _ => self.parting.unwrap_or(Some(reason)),
+        };
         match (self.state, said) {
             (State::Connecting, _) => {
                 events.push_back(HostEvent::ConnectFailed { connection, reason });
