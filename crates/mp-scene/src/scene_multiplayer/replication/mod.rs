@@ -22,7 +22,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use indexmap::{IndexMap, IndexSet};
-use mp_core::{Instant, PeerId, Variant};
+use mp_core::{PeerId, Variant};
 use rustc_hash::FxBuildHasher;
 use slotmap::{DefaultKey as Key, SlotMap};
 
@@ -133,20 +133,29 @@ enum Origin {
 struct PeerInfo {
     /// It is being told what there is.
     is_new: bool,
-    /// What it may see of this side's and has been told of, in Godot's order: the last takes the place of one that goes. With each, when it was last sent
-    /// changes of it.
-    synchronizers: IndexMap<Key, Option<Instant>, FxBuildHasher>,
+    /// What it may see of this side's and has been told of, in Godot's order: the last takes the place of one that goes.
+    synchronizers: KeySet,
     /// Counts up with each step.
     time: u16,
     plan: Option<Rc<Plan>>,
     /// Whether some of `synchronizers` wait until the peer confirms their paths.
     unconfirmed: bool,
-    /// Synchronizers with changes for it in this step, and their places in `synchronizers`.
-    candidates: Vec<(usize, Key)>,
+    /// Synchronizers with changes for it in this step.
+    candidates: Vec<Candidate>,
 
     /// What it has announced, by its net ids.
     entities: BTreeMap<u32, NodeId>,
     named: BTreeMap<u32, Key>,
+}
+
+/// A synchronizer with changes for a peer.
+#[derive(Clone, Copy, Debug)]
+struct Candidate {
+    /// Its place among all that the peer is sent.
+    place: usize,
+    key: Key,
+    /// The place of the peer among those who see it.
+    seen: usize,
 }
 
 /// An announcement while its nodes enter the tree.
@@ -204,7 +213,7 @@ impl Replication {
         self.joiners.retain(|&joiner| joiner != peer);
         // Those that stay keep their order, in which they are sent things.
         let Some(info) = self.peers.shift_remove(&peer) else { return };
-        for key in info.synchronizers.into_keys() {
+        for key in info.synchronizers {
             if let Some(synchronizer) = self.synchronizers.get_mut(key) {
                 synchronizer.seen_by.swap_remove(&peer);
             }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use indexmap::IndexSet;
+use indexmap::IndexMap;
 use mp_core::variant::StringName;
 use mp_core::{Instant, NodePath, PeerId, Variant, VariantType};
 
@@ -37,7 +37,7 @@ pub(super) struct Synchronizer {
     pub(super) reported: bool,
 
     /// The peers that may see it.
-    pub(super) seen_by: IndexSet<PeerId>,
+    pub(super) seen_by: IndexMap<PeerId, Seen>,
     pub(super) last_sync: Option<Instant>,
     pub(super) last_watch: Option<Instant>,
     /// How many peers lack a change.
@@ -50,6 +50,15 @@ pub(super) struct Synchronizer {
     pub(super) mark: Option<Mark>,
     /// Where its element lies in the step of this number.
     pub(super) element: (u64, Option<Range<usize>>),
+}
+
+/// What a peer that sees a synchronizer has of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen {
+    /// Its place among all that the peer is sent.
+    pub(super) place: usize,
+    /// When the peer was last sent changes of it.
+    pub(super) last: Option<Instant>,
 }
 
 /// A property of the nodes around a synchronizer.
@@ -95,7 +104,7 @@ impl Synchronizer {
             signals: settings.has_signals(),
             refused: false,
             reported: false,
-            seen_by: IndexSet::new(),
+            seen_by: IndexMap::new(),
             last_sync: None,
             last_watch: None,
             lacking: 0,

@@ -20,8 +20,8 @@ use super::super::SceneMultiplayer;
 use super::super::send::Travel;
 use super::announce::cannot_read;
 use super::follow::{DELTA, SYNC, is_own, too_large};
-use super::state::Synchronizer;
-use super::{PeerInfo, Replication};
+use super::state::{Seen, Synchronizer};
+use super::{Candidate, PeerInfo, Replication};
 use crate::codec::godot::sync::{
     BY_PATH, DELTA_ELEMENT_HEAD, DELTA_HEAD, SYNC_ELEMENT_HEAD, SYNC_HEAD, put_delta_element,
     put_delta_head, put_sync_element, sync_prefix,
@@ -121,7 +121,7 @@ impl SceneMultiplayer {
             {
                 continue;
             }
-            let seen: Vec<_> = info.synchronizers.keys().copied().collect();
+            let seen: Vec<_> = info.synchronizers.iter().copied().collect();
             let (mut keys, mut unconfirmed) = (Vec::new(), false);
             for key in seen {
                 let Some(synchronizer) = self.replication.synchronizers.get_mut(key) else {
@@ -266,25 +266,26 @@ impl SceneMultiplayer {
             return;
         }
         let mut candidates = std::mem::take(&mut info.candidates);
-        candidates.sort_unstable_by_key(|(place, _)| *place);
+        candidates.sort_unstable_by_key(|candidate| candidate.place);
         let mut delta = std::mem::take(&mut self.replication.scratch.delta);
         let mut elements = std::mem::take(&mut self.replication.scratch.delta_elements);
         elements.clear();
-        for &(place, key) in &candidates {
+        for &Candidate { key, seen, .. } in &candidates {
             let (paths, replication) = (&mut self.paths, &mut self.replication);
             let Some(synchronizer) = replication.synchronizers.get_mut(key) else { continue };
             let id = synchronizer.wire_id(|node| paths.id_of(node));
             if id & BY_PATH != 0 && !paths.is_confirmed(peer, id & !BY_PATH) {
                 continue;
             }
-            let Some((_, info)) = replication.peers.get_index_mut(index) else { break };
-            let Some((_, last)) = info.synchronizers.get_index_mut(place) else { continue };
-            let (mask, size) = synchronizer.changes(*last);
+            let Some((_, &Seen { last, .. })) = synchronizer.seen_by.get_index(seen) else {
+                continue;
+            };
+            let (mask, size) = synchronizer.changes(last);
             if size > replication.delta_packet_max {
                 let (node, max) = (synchronizer.node, replication.delta_packet_max);
                 replication.fail(key, too_large(tree, node, DELTA, size, max));
             } else if mask != 0 {
-                *last = Some(now);
+                synchronizer.seen_by[seen].last = Some(now);
                 synchronizer.lacking -= 1;
                 elements.push(DeltaElement { key, id, mask, size });
             }
@@ -357,11 +358,8 @@ impl Replication {
             }
             synchronizer.next_delta = None;
             if !synchronizer.delta_interval.is_zero() {
-                let seen_by = synchronizer.seen_by.iter();
-                let last =
-                    seen_by.map(|peer| self.peers.get(peer)?.synchronizers.get(&key).copied()?);
                 // No time is before any time: one that was never sent anything is due at once.
-                let first = last.min().flatten();
+                let first = synchronizer.seen_by.values().map(|seen| seen.last).min().flatten();
                 synchronizer.next_delta = first.map(|last| last + synchronizer.delta_interval);
             }
         }
@@ -387,24 +385,24 @@ fn note_candidates(
     let interval = synchronizer.delta_interval;
     let mut first_due = 0;
     if !interval.is_zero() {
-        let indices = synchronizer.seen_by.iter().filter_map(|peer| {
-            let (index, _, info) = peers.get_full(peer)?;
-            let last = *info.synchronizers.get(&key)?;
-            last.is_none_or(|last| now >= last + interval).then_some(index)
-        });
-        first_due = indices.min().unwrap_or(usize::MAX);
+        let is_due = |seen: &Seen| seen.last.is_none_or(|last| now >= last + interval);
+        let due = synchronizer.seen_by.iter().filter(|(_, seen)| is_due(seen));
+        first_due =
+            due.filter_map(|(peer, _)| peers.get_index_of(peer)).min().unwrap_or(usize::MAX);
     }
-    synchronizer.lacking = 0;
-    for peer in &synchronizer.seen_by {
+    let mut lacking = 0;
+    for (seen, (peer, &Seen { place, last })) in synchronizer.seen_by.iter().enumerate() {
+        if !synchronizer.has_changed(last) {
+            continue;
+        }
         let Some((index, _, info)) = peers.get_full_mut(peer) else { continue };
-        let Some((place, _, last)) = info.synchronizers.get_full(&key) else { continue };
-        if synchronizer.has_changed(*last) {
-            synchronizer.lacking += 1;
-            if index >= first_due {
-                info.candidates.push((place, key));
-            }
+        debug_assert_eq!(info.synchronizers.get_index(place), Some(&key), "the places are kept");
+        lacking += 1;
+        if index >= first_due {
+            info.candidates.push(Candidate { place, key, seen });
         }
     }
+    synchronizer.lacking = lacking;
 }
 
 /// Lets `len` bytes be appended without moving what others hold. What they hold no more is used again.

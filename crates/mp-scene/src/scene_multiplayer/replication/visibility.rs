@@ -8,6 +8,7 @@ use slotmap::DefaultKey as Key;
 
 use super::super::SceneMultiplayer;
 use super::follow::{is_own, synchronizer_at};
+use super::state::Seen;
 use super::{Origin, PeerInfo, Replication};
 use crate::signal::Signal;
 use crate::tree::{NodeId, NodeTree};
@@ -118,7 +119,7 @@ impl SceneMultiplayer {
             let sees = match synchronizer_at(tree, synchronizer.node) {
                 Some(settings) => settings.is_visible_to(peer),
                 // A method of it runs: as before.
-                None => peer.is_some_and(|peer| synchronizer.seen_by.contains(&peer)),
+                None => peer.is_some_and(|peer| synchronizer.seen_by.contains_key(&peer)),
             };
             if sees {
                 return true;
@@ -148,7 +149,7 @@ impl SceneMultiplayer {
         key: Key,
     ) {
         let replication = &mut self.replication;
-        let Some(synchronizer) = replication.synchronizers.get_mut(key) else { return };
+        let Some(synchronizer) = replication.synchronizers.get(key) else { return };
         if !is_own(self.unique_id, synchronizer) {
             return;
         }
@@ -159,31 +160,26 @@ impl SceneMultiplayer {
         let entity = replication.entities.get(&synchronizer.entity);
         let entity = entity.filter(|entity| matches!(entity.origin, Origin::Own { .. }));
         let has = |peer: &PeerId| entity.is_none_or(|entity| entity.announced_to.contains(peer));
-        let mut settle = |peer: PeerId, info: &mut PeerInfo| {
-            let sees = has(&peer) && (everybody || settings.is_visible_to(Some(peer)));
-            if sees == info.synchronizers.contains_key(&key) {
-                return;
-            }
-            if sees {
-                info.synchronizers.insert(key, None);
-                synchronizer.seen_by.insert(peer);
-                synchronizer.next_delta = None;
-                if !synchronizer.watched.is_empty() {
-                    replication.lagging.insert(key);
-                }
-            } else {
-                info.synchronizers.swap_remove(&key);
-                synchronizer.seen_by.swap_remove(&peer);
-            }
-            info.plan = None;
+        let sees = |peer| has(&peer) && (everybody || settings.is_visible_to(Some(peer)));
+        let news = |&peer: &PeerId| {
+            let sees = sees(peer);
+            (sees != synchronizer.seen_by.contains_key(&peer)).then_some((peer, sees))
         };
-        match peer {
-            Some(peer) => {
-                if let Some(info) = replication.peers.get_mut(&peer) {
-                    settle(peer, info);
-                }
+        let news: Vec<_> = match peer {
+            Some(peer) => replication
+                .peers
+                .get_key_value(&peer)
+                .and_then(|(peer, _)| news(peer))
+                .into_iter()
+                .collect(),
+            None => replication.peers.keys().filter_map(news).collect(),
+        };
+        for (peer, sees) in news {
+            if sees {
+                self.replication.see(peer, key);
+            } else {
+                self.replication.unsee(peer, key);
             }
-            None => replication.peers.iter_mut().for_each(|(&peer, info)| settle(peer, info)),
         }
     }
 
@@ -212,7 +208,7 @@ impl SceneMultiplayer {
                     // A method of it runs, and calls its own node.
                     None => {
                         synchronizer.authority != self.unique_id
-                            || synchronizer.seen_by.contains(&peer)
+                            || synchronizer.seen_by.contains_key(&peer)
                     }
                 }
             }),
@@ -235,12 +231,30 @@ impl SceneMultiplayer {
 }
 
 impl Replication {
+    /// A peer is sent a synchronizer from now on.
+    fn see(&mut self, peer: PeerId, key: Key) {
+        let Some(info) = self.peers.get_mut(&peer) else { return };
+        let Some(synchronizer) = self.synchronizers.get_mut(key) else { return };
+        let (place, _) = info.synchronizers.insert_full(key);
+        info.plan = None;
+        synchronizer.seen_by.insert(peer, Seen { place, last: None });
+        synchronizer.next_delta = None;
+        if !synchronizer.watched.is_empty() {
+            self.lagging.insert(key);
+        }
+    }
+
     /// A peer is not sent a synchronizer any more.
     pub(super) fn unsee(&mut self, peer: PeerId, key: Key) {
         if let Some(info) = self.peers.get_mut(&peer)
-            && info.synchronizers.swap_remove(&key).is_some()
+            && let Some((place, _)) = info.synchronizers.swap_remove_full(&key)
         {
             info.plan = None;
+            let moved = info.synchronizers.get_index(place);
+            let moved = moved.and_then(|&key| self.synchronizers.get_mut(key));
+            if let Some(seen) = moved.and_then(|moved| moved.seen_by.get_mut(&peer)) {
+                seen.place = place;
+            }
         }
         if let Some(synchronizer) = self.synchronizers.get_mut(key) {
             synchronizer.seen_by.swap_remove(&peer);
@@ -250,7 +264,7 @@ impl Replication {
     /// Nobody is sent a synchronizer any more.
     pub(super) fn unsee_all(&mut self, key: Key) {
         let Some(synchronizer) = self.synchronizers.get_mut(key) else { return };
-        for peer in std::mem::take(&mut synchronizer.seen_by) {
+        for peer in std::mem::take(&mut synchronizer.seen_by).into_keys() {
             self.unsee(peer, key);
         }
     }
