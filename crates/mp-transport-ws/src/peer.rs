@@ -1,36 +1,30 @@
-//! [`WebSocketMultiplayerPeer`]: links, where they come from, and Godot's way of using them.
+//! [`WebSocketMultiplayerPeer`]: links, and Godot's way of using them. Where they come from is in `door`.
+
+mod door;
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
 use mp_core::{
     ConnectionId, ConnectionStats, ConnectionStatus, DisconnectReason, Farewell, Instant,
-    MultiplayerPeer, Origin, Outgoing, PeerEvent, PeerId, Readiness, SendError, TransferMode,
-};
-use mp_tls::rustls::pki_types::ServerName;
-use mp_tls::rustls::{
-    ClientConfig, ClientConnection, Connection as TlsConnection, ServerConfig, ServerConnection,
+    MultiplayerPeer, Outgoing, PeerEvent, PeerId, Readiness, SendError, TransferMode,
 };
 
+use self::door::{Call, Door};
 use crate::info::WebSocketPeerInfo;
 #[cfg(feature = "tokio")]
 use crate::io::TokioTcp;
 use crate::io::{SOURCE, StreamSource, Tcp, Wakes};
-use crate::limits::{
-    ACCEPT_RETRY, ACCEPTS_PER_POLL, BYTES_PER_POLL, EVENTS_PER_POLL, LINK_BYTES_PER_POLL,
-};
+use crate::limits::{BYTES_PER_POLL, EVENTS_PER_POLL, LINK_BYTES_PER_POLL};
 use crate::link::Link;
 use crate::links::Links;
 use crate::options::{ClientOptions, CreateError, ServerOptions, rng};
-use crate::proto::connection::Connection;
 use crate::proto::response::Asked;
 use crate::proto::session::{LastClose, Session};
-use crate::proto::tls::Tls;
 use crate::proto::url::Url;
 
 /// Godot's `WebSocketMultiplayerPeer`: a server, or a client of one.
@@ -72,26 +66,6 @@ pub struct WebSocketMultiplayerPeer<S: StreamSource = Tcp> {
 enum Role {
     Server(Door),
     Client(Option<Box<Call>>),
-}
-
-/// How a server takes in connections.
-#[derive(Debug)]
-struct Door {
-    tls: Option<Arc<ServerConfig>>,
-    max_handshakes: usize,
-    /// Those that may not have got through their handshake, the oldest first.
-    handshakes: VecDeque<ConnectionId>,
-    /// When accepting is tried again after a failure.
-    retry: Option<Instant>,
-}
-
-/// A client's attempt to connect.
-#[derive(Debug)]
-struct Call {
-    url: Url,
-    asked: (Asked, Vec<u8>),
-    tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
-    deadline: Option<Instant>,
 }
 
 /// Counters of a server since it began.
@@ -338,93 +312,6 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
         }
     }
 
-    fn accept(&mut self, now: Instant) {
-        let mut cx = Context::from_waker(&self.source_waker);
-        for _ in 0..ACCEPTS_PER_POLL {
-            let Some(source) = &mut self.source else { return };
-            match source.poll_stream(&mut cx) {
-                Poll::Pending => return,
-                Poll::Ready(Ok((stream, address))) => {
-                    self.stats.accepted += 1;
-                    let address = SocketAddr::new(address.ip().to_canonical(), address.port());
-                    self.admit(now, stream, address);
-                    cx = Context::from_waker(&self.source_waker);
-                }
-                // That one has gone again.
-                Poll::Ready(Err(error)) if is_of_the_other_side(&error) => {}
-                Poll::Ready(Err(error)) => {
-                    tracing::debug!(%error, "no connection can be accepted");
-                    self.stats.accept_errors += 1;
-                    if let Role::Server(door) = &mut self.role {
-                        door.retry = Some(now + ACCEPT_RETRY);
-                    }
-                    return;
-                }
-            }
-        }
-        self.source_waker.wake_by_ref();
-    }
-
-    fn admit(&mut self, now: Instant, stream: S::Stream, address: SocketAddr) {
-        let Role::Server(door) = &mut self.role else { return };
-        let tls = match door.tls.as_ref().map(|tls| ServerConnection::new(Arc::clone(tls))) {
-            None => None,
-            Some(Ok(tls)) => Some(Tls::new(TlsConnection::from(tls))),
-            Some(Err(error)) => {
-                tracing::debug!(%error, "TLS refuses a connection");
-                return;
-            }
-        };
-        let waits = |id: &ConnectionId| self.links.get(*id).is_some_and(|link| link.is_handshaking);
-        while door.handshakes.front().is_some_and(|first| !waits(first)) {
-            door.handshakes.pop_front();
-        }
-        let is_full = self.links.handshaking() >= door.max_handshakes;
-        let oldest = if is_full { door.handshakes.pop_front() } else { None };
-        let id = self.links.next_id();
-        let connection = Connection::accepted(id, address, tls, now, &self.session);
-        let slot = id.slot as usize;
-        let link = Link::new(connection, stream, self.wakes.waker(slot));
-        door.handshakes.push_back(id);
-        self.links.insert(link);
-        // What it has to say may be here already; if not, whoever asks is woken later.
-        self.ready.push_back(slot);
-        if let Some(oldest) = oldest {
-            self.stats.replaced += 1;
-            self.links.remove(oldest.slot as usize);
-        }
-    }
-
-    /// A client's connection, once it is there.
-    fn join(&mut self, now: Instant) {
-        let Some(source) = &mut self.source else { return };
-        let mut cx = Context::from_waker(&self.source_waker);
-        let Poll::Ready(dialed) = source.poll_stream(&mut cx) else { return };
-        self.source = None;
-        let Role::Client(call) = &mut self.role else { return };
-        let (Some(call), Ok((stream, address))) = (call.take(), dialed) else {
-            self.session.status = ConnectionStatus::Disconnected;
-            return;
-        };
-        let Call { url, asked, tls, deadline } = *call;
-        let tls = match tls.map(|(config, name)| ClientConnection::new(config, name)) {
-            None => None,
-            Some(Ok(tls)) => Some(Tls::new(TlsConnection::from(tls))),
-            Some(Err(error)) => {
-                tracing::debug!(%error, "TLS refuses to connect");
-                self.session.status = ConnectionStatus::Disconnected;
-                return;
-            }
-        };
-        let origin = Origin::Url { address, url: url.to_string().into() };
-        let id = self.links.next_id();
-        let deadline = deadline.unwrap_or(now);
-        let connection = Connection::dialed(id, origin, tls, asked, deadline, &self.session);
-        let slot = id.slot as usize;
-        self.links.insert(Link::new(connection, stream, self.wakes.waker(slot)));
-        self.ready.push_back(slot);
-    }
-
     /// Ends a client's attempt that takes too long, and does what is due on links.
     fn handle_timeouts(&mut self, now: Instant) {
         if let Role::Client(Some(call)) = &mut self.role
@@ -618,12 +505,6 @@ impl<S: StreamSource> MultiplayerPeer for WebSocketMultiplayerPeer<S> {
         stats.queued_bytes += link.unsent() as u64;
         Some(stats)
     }
-}
-
-/// An error of accepting that says nothing about the next connection.
-fn is_of_the_other_side(error: &io::Error) -> bool {
-    use ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
-    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
 fn is_about(event: &PeerEvent, link: ConnectionId) -> bool {

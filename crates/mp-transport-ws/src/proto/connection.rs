@@ -1,4 +1,6 @@
-//! One link through all of its life, without its socket.
+//! One link through all of its life, without its socket. What it hears is in `hear`.
+
+mod hear;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -6,15 +8,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mp_core::{
-    ConnectionId, ConnectionStats, ConnectionStatus, DisconnectReason, Farewell, Instant, Origin,
-    Packet, PeerEvent, PeerId, SendQueue, TransferMode,
+    ConnectionId, ConnectionStats, DisconnectReason, Farewell, Instant, Origin, PeerId, SendQueue,
+    TransferMode,
 };
-use tungstenite::protocol::Role;
 
-use super::messages::{Incoming, Messages};
-use super::request::{self, Judgement};
-use super::response::{Asked, Reply};
-use super::session::{LastClose, Session};
+use super::messages::Messages;
+use super::request;
+use super::response::Asked;
+use super::session::Session;
 use super::tls::{Tls, TlsFailed};
 use crate::limits::{ANSWER_BYTES_MAX, GOODBYE_TIMEOUT, RELIABLE_PROGRESS_TIMEOUT, WRITE_BYTES};
 
@@ -391,152 +392,6 @@ impl Connection {
         Some(self.blocked? + RELIABLE_PROGRESS_TIMEOUT)
     }
 
-    fn receive_plain(&mut self, now: Instant, bytes: &[u8], session: &mut Session) {
-        match &mut self.phase {
-            Phase::Handshake { head, asked } => {
-                let (mut head, asked) = (std::mem::take(head), asked.take());
-                head.extend_from_slice(bytes);
-                match asked {
-                    None => self.serve_request(now, head, session),
-                    Some(asked) => self.take_reply(now, head, asked, session),
-                }
-            }
-            Phase::Over(_) => {}
-            _ => self.receive_messages(now, bytes, session),
-        }
-    }
-
-    fn serve_request(&mut self, now: Instant, head: Vec<u8>, session: &mut Session) {
-        let upgrade = match request::judge(&head, &session.rules) {
-            Judgement::Incomplete => {
-                self.phase = Phase::Handshake { head, asked: None };
-                return;
-            }
-            Judgement::Answer(answer) => return self.answer(&answer),
-            Judgement::Upgrade(_) if session.refusing => {
-                return self.answer(&request::unavailable("Nobody is let in at the moment.\n"));
-            }
-            Judgement::Upgrade(_) if !session.has_room() => {
-                return self.answer(&request::unavailable("There is no room left.\n"));
-            }
-            Judgement::Upgrade(upgrade) => upgrade,
-        };
-        let peer = match self.origin.address() {
-            Some(address) => upgrade.forwarded_for.unwrap_or(address),
-            None => return,
-        };
-        self.origin = Origin::Url { address: peer, url: upgrade.url };
-        self.protocol = upgrade.protocol;
-        self.say(&upgrade.response);
-        let id = session.draw_id();
-        self.client = Some(id);
-        let mut messages = Messages::new(Role::Server, session.settings.inbound_max);
-        let mut first = Vec::new();
-        messages.send(Bytes::copy_from_slice(&id.get().to_le_bytes()), &mut first);
-        self.say(&first);
-        self.messages = Some(Box::new(messages));
-        self.open(now, id, session);
-        self.receive_messages(now, &head[upgrade.len..], session);
-    }
-
-    fn take_reply(
-        &mut self,
-        now: Instant,
-        head: Vec<u8>,
-        asked: Box<Asked>,
-        session: &mut Session,
-    ) {
-        match asked.judge(&head) {
-            Reply::Incomplete => self.phase = Phase::Handshake { head, asked: Some(asked) },
-            Reply::Refused(why) => {
-                tracing::debug!(server = %self.origin, why, "refused");
-                self.phase = Phase::Over(End { reason: None });
-            }
-            Reply::Open { len, protocol } => {
-                self.protocol = protocol.map(Into::into);
-                let messages = Messages::new(Role::Client, session.settings.inbound_max);
-                self.messages = Some(Box::new(messages));
-                self.phase = Phase::Identifying;
-                self.receive_messages(now, &head[len..], session);
-            }
-        }
-    }
-
-    fn receive_messages(&mut self, now: Instant, mut bytes: &[u8], session: &mut Session) {
-        let mut out = Vec::new();
-        while self.end().is_none()
-            && let Some(messages) = &mut self.messages
-        {
-            match messages.receive(&mut bytes, &mut out) {
-                Ok(None) => break,
-                Ok(Some(Incoming::Message(payload))) => {
-                    self.take_message(now, payload, &mut out, session);
-                }
-                Ok(Some(Incoming::Pong)) => self.heartbeat.is_unanswered = false,
-                Ok(Some(Incoming::Close { code, reason })) => {
-                    let connection = self.id;
-                    session.last_close = Some(LastClose { connection, code, reason });
-                    self.break_off(DisconnectReason::Remote(code.into()));
-                }
-                Err(code) => {
-                    self.stats.receive_drops += 1;
-                    messages.close(code, "", &mut out);
-                    self.turn_out(now, DisconnectReason::Misbehaved);
-                }
-            }
-        }
-        self.say(&out);
-    }
-
-    fn take_message(
-        &mut self,
-        now: Instant,
-        payload: Bytes,
-        out: &mut Vec<u8>,
-        session: &mut Session,
-    ) {
-        match self.phase {
-            Phase::Open => {
-                self.stats.packets_received += 1;
-                self.stats.bytes_received += payload.len() as u64;
-                session.events.push_back(PeerEvent::Packet(Packet {
-                    from: self.id,
-                    mode: TransferMode::Reliable,
-                    channel: mp_core::Channel(0),
-                    payload,
-                }));
-            }
-            Phase::Identifying => match own_id(&payload) {
-                Some(id) => {
-                    session.unique_id = id;
-                    session.status = ConnectionStatus::Connected;
-                    session.events.push_back(PeerEvent::UniqueId(id));
-                    self.open(now, PeerId::SERVER, session);
-                }
-                None => {
-                    tracing::debug!(server = %self.origin, "it gave no id");
-                    if let Some(messages) = &mut self.messages {
-                        messages.close(1000, "", out);
-                    }
-                    self.turn_out(now, DisconnectReason::Misbehaved);
-                }
-            },
-            _ => {}
-        }
-    }
-
-    /// Reports it as connected.
-    fn open(&mut self, now: Instant, claimed_id: PeerId, session: &mut Session) {
-        self.phase = Phase::Open;
-        self.deadline = None;
-        self.start_heartbeat(now);
-        session.events.push_back(PeerEvent::Connected {
-            connection: self.id,
-            claimed_id: Some(claimed_id),
-            origin: self.origin.clone(),
-        });
-    }
-
     /// Ends it with a goodbye that has been said, because the other side broke the rules: what else it sends is not looked at.
     fn turn_out(&mut self, now: Instant, reason: DisconnectReason) {
         self.messages = None;
@@ -549,14 +404,6 @@ impl Connection {
         self.phase = Phase::Leaving(Leaving { end, drains: false, shuts: true });
         // A client gives up when it would have anyway.
         self.deadline.get_or_insert(now + GOODBYE_TIMEOUT);
-    }
-
-    /// Answers a request that opens nothing. It is over when the other side has closed, at the latest when its handshake would have
-    /// taken too long: closing at once, with bytes unread, could take the answer away from it.
-    fn answer(&mut self, answer: &[u8]) {
-        self.say(answer);
-        let end = End { reason: None };
-        self.phase = Phase::Leaving(Leaving { end, drains: false, shuts: true });
     }
 
     /// Says goodbye when all that was queued has been sent.
@@ -591,10 +438,4 @@ impl Connection {
             Some(tls) => tls.send(plain, &mut self.wire),
         }
     }
-}
-
-/// What a server's first message says: 4 bytes, the least significant first.
-fn own_id(payload: &[u8]) -> Option<PeerId> {
-    let raw = i32::from_le_bytes(payload.try_into().ok()?);
-    PeerId::new(raw).filter(|id| !id.is_server())
 }

@@ -1,0 +1,138 @@
+//! Where links come from: a server's door, and a client's call.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use mp_core::{ConnectionId, ConnectionStatus, Instant, Origin};
+use mp_tls::rustls::pki_types::ServerName;
+use mp_tls::rustls::{
+    ClientConfig, ClientConnection, Connection as TlsConnection, ServerConfig, ServerConnection,
+};
+
+use super::{Role, WebSocketMultiplayerPeer};
+use crate::io::StreamSource;
+use crate::limits::{ACCEPT_RETRY, ACCEPTS_PER_POLL};
+use crate::link::Link;
+use crate::proto::connection::Connection;
+use crate::proto::response::Asked;
+use crate::proto::tls::Tls;
+use crate::proto::url::Url;
+
+/// How a server takes in connections.
+#[derive(Debug)]
+pub(super) struct Door {
+    pub(super) tls: Option<Arc<ServerConfig>>,
+    pub(super) max_handshakes: usize,
+    /// Those that may not have got through their handshake, the oldest first.
+    pub(super) handshakes: VecDeque<ConnectionId>,
+    /// When accepting is tried again after a failure.
+    pub(super) retry: Option<Instant>,
+}
+
+/// A client's attempt to connect.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) url: Url,
+    pub(super) asked: (Asked, Vec<u8>),
+    pub(super) tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+    pub(super) deadline: Option<Instant>,
+}
+
+impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
+    /// Takes in connections that have come to a server.
+    pub(super) fn accept(&mut self, now: Instant) {
+        let mut cx = Context::from_waker(&self.source_waker);
+        for _ in 0..ACCEPTS_PER_POLL {
+            let Some(source) = &mut self.source else { return };
+            match source.poll_stream(&mut cx) {
+                Poll::Pending => return,
+                Poll::Ready(Ok((stream, address))) => {
+                    self.stats.accepted += 1;
+                    let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+                    self.admit(now, stream, address);
+                    cx = Context::from_waker(&self.source_waker);
+                }
+                // That one has gone again.
+                Poll::Ready(Err(error)) if is_of_the_other_side(&error) => {}
+                Poll::Ready(Err(error)) => {
+                    tracing::debug!(%error, "no connection can be accepted");
+                    self.stats.accept_errors += 1;
+                    if let Role::Server(door) = &mut self.role {
+                        door.retry = Some(now + ACCEPT_RETRY);
+                    }
+                    return;
+                }
+            }
+        }
+        self.source_waker.wake_by_ref();
+    }
+
+    fn admit(&mut self, now: Instant, stream: S::Stream, address: SocketAddr) {
+        let Role::Server(door) = &mut self.role else { return };
+        let tls = match door.tls.as_ref().map(|tls| ServerConnection::new(Arc::clone(tls))) {
+            None => None,
+            Some(Ok(tls)) => Some(Tls::new(TlsConnection::from(tls))),
+            Some(Err(error)) => {
+                tracing::debug!(%error, "TLS refuses a connection");
+                return;
+            }
+        };
+        let waits = |id: &ConnectionId| self.links.get(*id).is_some_and(|link| link.is_handshaking);
+        while door.handshakes.front().is_some_and(|first| !waits(first)) {
+            door.handshakes.pop_front();
+        }
+        let is_full = self.links.handshaking() >= door.max_handshakes;
+        let oldest = if is_full { door.handshakes.pop_front() } else { None };
+        let id = self.links.next_id();
+        let connection = Connection::accepted(id, address, tls, now, &self.session);
+        let slot = id.slot as usize;
+        let link = Link::new(connection, stream, self.wakes.waker(slot));
+        door.handshakes.push_back(id);
+        self.links.insert(link);
+        // What it has to say may be here already; if not, whoever asks is woken later.
+        self.ready.push_back(slot);
+        if let Some(oldest) = oldest {
+            self.stats.replaced += 1;
+            self.links.remove(oldest.slot as usize);
+        }
+    }
+
+    /// A client's connection, once it is there.
+    pub(super) fn join(&mut self, now: Instant) {
+        let Some(source) = &mut self.source else { return };
+        let mut cx = Context::from_waker(&self.source_waker);
+        let Poll::Ready(dialed) = source.poll_stream(&mut cx) else { return };
+        self.source = None;
+        let Role::Client(call) = &mut self.role else { return };
+        let (Some(call), Ok((stream, address))) = (call.take(), dialed) else {
+            self.session.status = ConnectionStatus::Disconnected;
+            return;
+        };
+        let Call { url, asked, tls, deadline } = *call;
+        let tls = match tls.map(|(config, name)| ClientConnection::new(config, name)) {
+            None => None,
+            Some(Ok(tls)) => Some(Tls::new(TlsConnection::from(tls))),
+            Some(Err(error)) => {
+                tracing::debug!(%error, "TLS refuses to connect");
+                self.session.status = ConnectionStatus::Disconnected;
+                return;
+            }
+        };
+        let origin = Origin::Url { address, url: url.to_string().into() };
+        let id = self.links.next_id();
+        let deadline = deadline.unwrap_or(now);
+        let connection = Connection::dialed(id, origin, tls, asked, deadline, &self.session);
+        let slot = id.slot as usize;
+        self.links.insert(Link::new(connection, stream, self.wakes.waker(slot)));
+        self.ready.push_back(slot);
+    }
+}
+
+/// An error of accepting that says nothing about the next connection.
+fn is_of_the_other_side(error: &io::Error) -> bool {
+    use ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
