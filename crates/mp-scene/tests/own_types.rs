@@ -39,6 +39,13 @@ impl Node for Input {
                 cx.tree_mut().set_multiplayer_authority(node, peer, false).unwrap();
                 let _ = cx.rpc(node, "answer", ()); // is refused, by now
             })
+            .method("pass_on", RpcConfig::any_peer(), |_input: &mut Self, cx, (): ()| {
+                let (node, peer) = (cx.node(), cx.remote_sender());
+                cx.tree_mut().set_multiplayer_authority(node, peer, false).unwrap();
+                for _ in 0..64 {
+                    cx.flush_changes();
+                }
+            })
     }
 
     fn property_table() -> PropertyTable<Self> {
@@ -108,6 +115,16 @@ fn a_method_of_a_synchronizer_gives_it_another_authority() {
     let (mut lan, client) = inputs();
     let node = lan.scene(client).find("Input").unwrap();
     lan.scene(client).rpc_id(PeerId::SERVER, node, "take_over", ()).unwrap();
+    lan.scene(client).tree_mut().set_multiplayer_authority(node, client, false).unwrap();
+    lan.settle();
+    assert_eq!(point(&mut lan, client, 5.0, PeerId::SERVER), 5.0);
+}
+
+#[test]
+fn a_synchronizer_that_changes_hands_in_its_method_is_looked_at_once_however_much_follows() {
+    let (mut lan, client) = inputs();
+    let node = lan.scene(client).find("Input").unwrap();
+    lan.scene(client).rpc_id(PeerId::SERVER, node, "pass_on", ()).unwrap();
     lan.scene(client).tree_mut().set_multiplayer_authority(node, client, false).unwrap();
     lan.settle();
     assert_eq!(point(&mut lan, client, 5.0, PeerId::SERVER), 5.0);

@@ -247,7 +247,7 @@ impl SceneMultiplayer {
             return;
         }
         if tree.object_mut(node).is_none() {
-            self.replication.busy.push(node);
+            self.replication.busy.insert(node);
         } else {
             self.restart(tree, node);
         }
@@ -287,7 +287,7 @@ impl SceneMultiplayer {
         }
         let Some(synchronizer) = synchronizer_at(tree, node) else {
             if tree.name_of(node).is_some() && tree.object_mut(node).is_none() {
-                self.replication.busy.push(node);
+                self.replication.busy.insert(node);
             }
             return;
         };

@@ -70,7 +70,7 @@ pub(super) struct Replication {
     /// Nodes whose settings have changed.
     inbox: Inbox,
     /// Nodes to be looked at again, as a method of theirs, or of their spawner, ran.
-    busy: Vec<NodeId>,
+    busy: IndexSet<NodeId>,
     /// Synchronizers whose `Replicated` fields have changed.
     dirty: DirtyList,
     /// Synchronizers of this side with watched fields that cannot say so.
@@ -189,7 +189,7 @@ impl Default for Replication {
             incoming: None,
             errors: Vec::new(),
             inbox: Inbox::default(),
-            busy: Vec::new(),
+            busy: IndexSet::new(),
             dirty: DirtyList::default(),
             polled: KeySet::default(),
             lagging: KeySet::default(),

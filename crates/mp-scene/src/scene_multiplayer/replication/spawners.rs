@@ -58,7 +58,7 @@ impl SceneMultiplayer {
                 }
             }
             if spawner.is_none() && busy {
-                replication.busy.push(node);
+                replication.busy.insert(node);
             }
             spawner
         };
