@@ -45,6 +45,26 @@ fn seas() -> BranchBuilder {
     })
 }
 
+/// A spawner of ships with a method that builds one, hidden, with a unit on its deck.
+struct Shipyard(MultiplayerSpawner);
+
+impl Node for Shipyard {
+    fn rpc_table() -> RpcTable<Self> {
+        RpcTable::new().method("build", RpcConfig::any_peer(), |_: &mut Self, cx, ()| {
+            cx.add_instance("Dock", ship().instantiate()).unwrap();
+            let sync = NodeRef::<MultiplayerSynchronizer>::new(cx.find("Dock/Ship/Sync").unwrap());
+            cx.get_mut(sync).unwrap().set_public_visibility(false);
+            cx.flush_changes();
+            cx.add_instance("Dock/Ship/Deck", unit().instantiate()).unwrap();
+            cx.flush_changes();
+        })
+    }
+
+    fn as_spawner(&mut self) -> Option<&mut MultiplayerSpawner> {
+        Some(&mut self.0)
+    }
+}
+
 /// A server and a client, who have met.
 fn seafarers() -> (Lan, PeerId) {
     let mut lan = Lan::new(seas()).unwrap();
@@ -143,4 +163,31 @@ fn what_lies_below_a_hidden_node_of_a_moved_one_stays_hidden() {
     show(&mut lan, "West/Ship/Deck/Boat/Sync", true);
     lan.settle();
     assert!(lan.scene(client).find("West/Ship/Deck/Boat/Deck/Unit").is_ok());
+}
+
+#[test]
+fn what_lies_below_a_node_waits_with_it_while_the_spawner_of_that_node_runs_a_method() {
+    let docks = || {
+        game().setup(|scene| {
+            scene.add("Dock", Group)?;
+            let spawner = MultiplayerSpawner::new("../Dock").scene(&ship());
+            scene.add("Shipyard", Shipyard(spawner)).map(drop)
+        })
+    };
+    let mut lan = Lan::new(docks()).unwrap();
+    let client = lan.join(docks()).unwrap();
+    lan.settle();
+    let scene = lan.scene(client);
+    let yard = scene.find("Shipyard").unwrap();
+    scene.rpc_id(Target::Peer(SERVER), yard, "build", ()).unwrap();
+    wait_in_vain(&mut lan);
+    assert!(lan.scene(SERVER).find("Dock/Ship/Deck/Unit").is_ok());
+    let stats = lan.scene(client).stats();
+    assert_eq!((stats.refused_calls, stats.refused_elements), (0, 0), "it was not even mentioned");
+
+    for shown in [true, false, true] {
+        show(&mut lan, "Dock/Ship/Sync", shown);
+        lan.settle();
+        assert_eq!(lan.scene(client).find("Dock/Ship/Deck/Unit").is_ok(), shown);
+    }
 }

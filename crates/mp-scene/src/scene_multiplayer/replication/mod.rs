@@ -69,7 +69,7 @@ pub(super) struct Replication {
 
     /// Nodes whose settings have changed.
     inbox: Inbox,
-    /// Nodes to be looked at again, as a method of theirs, or of their spawner, ran.
+    /// Nodes to be looked at again, as a method of theirs, of their spawner, or of the spawner of one above them, ran.
     busy: IndexSet<NodeId>,
     /// Synchronizers whose `Replicated` fields have changed.
     dirty: DirtyList,

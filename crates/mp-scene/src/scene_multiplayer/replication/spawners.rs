@@ -63,6 +63,12 @@ impl SceneMultiplayer {
             spawner
         };
         let Some(spawner) = spawner else { return };
+        // What lies below one that may yet be announced waits with it.
+        let mut above = std::iter::successors(tree.parent_of(node), |&above| tree.parent_of(above));
+        if !replication.busy.is_empty() && above.any(|above| replication.busy.contains(&above)) {
+            replication.busy.insert(node);
+            return;
+        }
         replication.last_order += 1;
         let order = replication.last_order;
         let entity = replication.entities.entry(node).or_default();
@@ -104,6 +110,7 @@ impl SceneMultiplayer {
 
     pub(super) fn entity_removed(&mut self, node: NodeId) {
         self.replication.ready.swap_remove(&node);
+        self.replication.busy.shift_remove(&node);
         self.replication.data.remove(&node);
         self.say_gone(node);
         let replication = &mut self.replication;
