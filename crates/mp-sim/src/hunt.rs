@@ -42,6 +42,8 @@ pub struct Tally {
     pub messages: u64,
     /// Faults that struck in them.
     pub faults: u64,
+    /// Times that links were held in them.
+    pub holds: u64,
 }
 
 impl Hunt {
@@ -106,6 +108,7 @@ impl Tally {
         self.datagrams += outcome.network.sent;
         self.messages += outcome.counts.said;
         self.faults += outcome.counts.faults;
+        self.holds += outcome.counts.holds;
         let has_failed = outcome.violation.is_some();
         if has_failed {
             self.failures.push((seed, outcome));

@@ -27,7 +27,7 @@ fn replay(seed: u64, options: &Options) -> bool {
     println!("seed {seed}: {}", outcome.plan);
     println!(
         "{:.1} s of virtual time, {} programs, {} faults, {} turns, {} datagrams ({} lost), {} messages said, \
-         {} heard; trace {:016x}",
+         {} heard, {} holds; trace {:016x}",
         outcome.lasted.as_secs_f64(),
         counts.runs,
         counts.faults,
@@ -36,6 +36,7 @@ fn replay(seed: u64, options: &Options) -> bool {
         outcome.network.lost,
         counts.said,
         counts.heard,
+        counts.holds,
         outcome.hash,
     );
     match outcome.violation {
@@ -75,7 +76,7 @@ fn run_hunt(hunt: &Hunt, args: &Args) -> bool {
     }
     println!(
         "{} of {count} seeds, {} failed: {:.1} h of virtual time in {:.1} s on {} threads; {} datagrams, {} messages, \
-         {} faults",
+         {} faults, {} holds",
         tally.done,
         tally.failures.len(),
         tally.simulated.as_secs_f64() / 3_600.0,
@@ -84,6 +85,7 @@ fn run_hunt(hunt: &Hunt, args: &Args) -> bool {
         tally.datagrams,
         tally.messages,
         tally.faults,
+        tally.holds,
     );
     tally.failures.is_empty()
 }

@@ -51,6 +51,8 @@ pub struct Plan {
     pub fault_interval: Duration,
     /// Whether the server has nodes that it replicates.
     pub replicates: bool,
+    /// Whether the server is busy now and then while much is sent to it.
+    pub has_loads: bool,
 }
 
 impl Plan {
@@ -74,7 +76,7 @@ impl Plan {
             let occurs = |kind: &FaultKind| rng.chance(kind.share_permille(wire));
             FaultKind::EVERY.iter().copied().filter(occurs).collect()
         };
-        Self {
+        let mut plan = Self {
             clients,
             storm,
             server_endpoints: if rng.chance(250) { 2 } else { 1 },
@@ -93,7 +95,13 @@ impl Plan {
             faults,
             fault_interval: Duration::from_millis(rng.between(800, 8_000)),
             replicates: rng.chance(400),
+            has_loads: rng.chance(50),
+        };
+        if plan.has_loads {
+            // What fills larger ones as well takes twice as long to simulate.
+            plan.mailbox = rng.between(1, 4) as usize;
         }
+        plan
     }
 }
 
@@ -110,6 +118,7 @@ impl fmt::Display for Plan {
             (self.authenticates, "authentication"),
             (self.churns, "churn"),
             (self.replicates, "replicated nodes"),
+            (self.has_loads, "loads"),
             (self.chatter.bursts_permille > 0, "bursts"),
             (self.chatter.large_permille > 0, "large messages"),
         ];

@@ -63,6 +63,13 @@ pub(super) const FAULTS: &[Fault] = &[
         right: "RpcMode::Authority => tree.multiplayer_authority(node) == Some(sender),",
         wrong: "RpcMode::Authority => true,",
     },
+    Fault {
+        name: "held-for-ever",
+        what: "links that were held for a branch that took nothing are never let go",
+        file: "crates/mp-core/src/endpoint.rs",
+        right: "if lane.held && lane.waiting.len() <= PENDING_BATCHES_MAX / 2 {",
+        wrong: "if lane.held && false {",
+    },
 ];
 
 /// The fault called `name`.

@@ -6,9 +6,12 @@
 mod chatter;
 mod churn;
 mod entry;
+mod loads;
 mod message;
 mod model;
 mod replicas;
+
+use std::time::Duration;
 
 use mp_core::{PeerId, Rng};
 use mp_scene::{Branch, BranchBuilder};
@@ -19,6 +22,7 @@ use crate::plan::Plan;
 pub use chatter::{Chatter, Style};
 pub use churn::Churn;
 pub use entry::Entry;
+pub use loads::Loads;
 pub use message::{Audience, Lane, Message};
 pub use model::{Model, Plant, SharedModel};
 pub use replicas::{BEDS, Board, Growing, Replicas, SEATS, Seat};
@@ -49,6 +53,8 @@ pub struct Act<'a> {
     pub rng: &'a mut Rng,
     /// Set it to let the program leave.
     pub leaves: bool,
+    /// Set it to keep the program busy for so long once it has delivered what it says.
+    pub busy: Duration,
 }
 
 /// The workloads of a plan.
@@ -62,6 +68,9 @@ pub(crate) fn all(plan: &Plan, model: &SharedModel) -> Vec<Box<dyn Workload>> {
     }
     if plan.replicates {
         all.push(Box::new(Replicas::new(model.clone())));
+    }
+    if plan.has_loads {
+        all.push(Box::new(Loads));
     }
     all
 }

@@ -97,6 +97,8 @@ pub struct Counts {
     pub heard: u64,
     /// Faults that struck.
     pub faults: u64,
+    /// Times that an endpoint held its links for a branch that took nothing.
+    pub holds: u64,
 }
 
 /// A program that runs, for checkers to look at.
@@ -375,8 +377,14 @@ impl World {
         }
         self.counts.turns += 1;
         self.trace.mix((place as u64) << 32 | u64::from(run.0));
-        let Turned { next, woken } = process.turn(self.now, actor, &mut self.dice.turns);
+        let Turned { next, woken, holds } = process.turn(self.now, actor, &mut self.dice.turns);
         let end = process.end;
+        self.counts.holds += holds;
+        if actor == ActorId::Branch && self.is_stormy {
+            let busy = std::mem::take(&mut process.busy);
+            let pace = process.pace(actor);
+            pace.stalled_until = pace.stalled_until.max(self.now + busy);
+        }
         self.collect(place);
         for actor in woken {
             self.wake(place, actor);
@@ -423,9 +431,11 @@ impl World {
             // The first speaks, the others happen now and then.
             let which = if rng.chance(800) { 0 } else { rng.below(self.workloads.len() as u64) };
             let (branch, ear) = (&mut process.branch, &process.ear);
-            let mut act = Act { branch, ear, rng, leaves: false };
+            let mut act = Act { branch, ear, rng, leaves: false, busy: Duration::ZERO };
             self.workloads[which as usize].act(&mut act);
-            if act.leaves {
+            let Act { leaves, busy, .. } = act;
+            process.busy += busy;
+            if leaves {
                 process.leave(self.now);
             }
         }

@@ -38,6 +38,8 @@ pub(crate) struct Process {
     clock: Duration,
     /// Since when it asked to leave, by its own clock.
     leaving: Option<Instant>,
+    /// How long its branch is busy after its next turn.
+    pub(crate) busy: Duration,
     /// How it ended, once it has.
     pub(crate) end: Option<End>,
 }
@@ -71,6 +73,8 @@ pub(crate) struct Turned {
     pub(crate) next: Option<Instant>,
     /// Whose mailbox has something new.
     pub(crate) woken: Vec<ActorId>,
+    /// How often it held the links of its branch.
+    pub(crate) holds: u64,
 }
 
 impl Process {
@@ -103,6 +107,7 @@ impl Process {
             pace: Pace::default(),
             clock,
             leaving: None,
+            busy: Duration::ZERO,
             end: None,
         }
     }
@@ -231,6 +236,7 @@ impl Process {
 
     fn endpoint_turn(&mut self, now: Instant, number: usize, rng: &mut Rng) -> Turned {
         let Hosted { endpoint, mail, .. } = &mut self.endpoints[number];
+        let held_before = endpoint.stats().holds;
         for _ in 0..messages_in_this_turn(mail.len(), rng) {
             let Some(message) = mail.pop() else { break };
             endpoint.handle_input(now, message);
@@ -248,6 +254,7 @@ impl Process {
             turned.woken.push(ActorId::Branch);
             Ok(())
         });
+        turned.holds = endpoint.stats().holds - held_before;
         let retry = endpoint.has_output().then(|| now + DELIVERY_RETRY);
         let more = (mail.len() > 0).then_some(now);
         turned.next = [retry, more, endpoint.poll_timeout()].into_iter().flatten().min();
