@@ -24,7 +24,7 @@ pub struct ServerOptions {
     /// Most datagrams taken from the socket in one `poll` (160). The next one is then due at once.
     pub datagrams_per_poll: usize,
     /// How long packets may wait for others so that they leave together (1 ms; 16 ms at most), when at least eight clients
-    /// are connected. Where eight datagrams per interval come and go and arrivals wake the thread more than 1.5 times in it, the socket
+    /// are connected. Where eight datagrams per interval come and go and arrivals wake the thread more than 1.5 times in it, by fewer than four each, the socket
     /// is looked at once per interval, which adds half of it on average to what passes through; fewer wake-ups and datagrams
     /// carry the same packets. So it is for one interval after eight clients were sent something that they acknowledge. Otherwise, and with
     /// [`Duration::ZERO`], everything leaves at the end of the turn. Only a socket that [can let arrivals
