@@ -100,7 +100,8 @@ impl Branch {
 
     /// Ends the branch: its links close, with [`Farewell::Drain`] when what they accepted has arrived, or took longer than
     /// [`LINGER`](mp_core::limits::LINGER). What it still has to say must be [delivered](StateMachine::deliver), or
-    /// [`poll`](Self::poll)ed: once, and with `Drain` until the transport is disconnected.
+    /// [`poll`](Self::poll)ed: once, and with `Drain` until the transport is disconnected. What the program calls and sends from now
+    /// on, in a method that a last packet calls say, is refused as not connected.
     pub fn close(&mut self, reason: DisconnectReason, farewell: Farewell) {
         let leave = ToEndpoint::Leave { branch: self.id, reason, farewell };
         self.scene.api_mut().handle_leave(&leave);

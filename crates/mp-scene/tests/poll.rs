@@ -15,7 +15,7 @@ use mp_scene::codec::{Limits, Objects};
 use mp_scene::limits::{EARLY_PACKETS_MAX, EARLY_TIME};
 use mp_scene::prelude::*;
 use mp_scene::testing::Lan;
-use mp_scene::{Confirmed, RpcError, SceneMessage};
+use mp_scene::{Confirmed, RpcError, SceneMessage, SendBytesError};
 
 /// What was called on whom by whom, in order.
 type Log = Rc<RefCell<Vec<String>>>;
@@ -447,6 +447,19 @@ fn a_branch_that_drains_says_everything_before_it_closes() {
         assert!(signals(lan.branch(id)).ends_with(&[Signal::ServerDisconnected]));
     }
     assert_eq!(lan.peer(PeerId::SERVER).connection_status(), ConnectionStatus::Disconnected);
+}
+
+#[test]
+fn what_is_said_after_the_goodbye_is_refused_and_not_lost() {
+    let log = Log::default();
+    let (mut lan, two, _) = lan_of_three(&log);
+    lan.branch(two).close(DisconnectReason::Closed, Farewell::Drain);
+    assert_eq!(say(&mut lan, two, PeerId::SERVER, "too late"), Err(RpcError::NotConnected));
+    let sent =
+        lan.scene(two).send_bytes(b"too late", PeerId::SERVER, TransferMode::Reliable, Channel(0));
+    assert_eq!(sent, Err(SendBytesError::NotConnected));
+    lan.settle();
+    assert_eq!(lines(&log), [] as [&str; 0]);
 }
 
 #[test]

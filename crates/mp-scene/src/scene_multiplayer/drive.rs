@@ -78,6 +78,7 @@ impl MultiplayerApi for SceneMultiplayer {
         for outbox in self.outboxes.values_mut() {
             outbox.command(leave.clone());
         }
+        self.is_leaving = !self.endpoints.is_empty();
     }
 
     fn process(&mut self, now: Instant, _tree: &mut dyn NodeTree) {

@@ -58,6 +58,8 @@ pub struct SceneMultiplayer {
 
     unique_id: PeerId,
     status: ConnectionStatus,
+    /// It has said goodbye: what is said after that would arrive nowhere.
+    is_leaving: bool,
     endpoints: IndexMap<EndpointId, EndpointInfo>,
     peers: Peers,
     paths: PathCache,
@@ -117,6 +119,7 @@ impl SceneMultiplayer {
             auth_timeout: auth::TIMEOUT,
             unique_id: PeerId::SERVER,
             status: ConnectionStatus::Connected,
+            is_leaving: false,
             endpoints: IndexMap::new(),
             peers: Peers::default(),
             paths: PathCache::default(),
@@ -282,6 +285,11 @@ impl SceneMultiplayer {
         SceneStats { outbox_drops, ..self.stats }
     }
 
+    /// Whether something can be said: there is a session, and this side has not said goodbye.
+    fn is_in_session(&self) -> bool {
+        self.status == ConnectionStatus::Connected && !self.is_leaving
+    }
+
     /// Forgets an endpoint and its peers; with the last one the session.
     fn close_endpoint(&mut self, endpoint: EndpointId, reason: DisconnectReason) {
         if self.endpoints.shift_remove(&endpoint).is_none() {
@@ -295,6 +303,7 @@ impl SceneMultiplayer {
             }
             return;
         }
+        self.is_leaving = false;
         let was = std::mem::replace(&mut self.status, ConnectionStatus::Disconnected);
         match was {
             ConnectionStatus::Connecting => self.emit(Signal::ConnectionFailed),

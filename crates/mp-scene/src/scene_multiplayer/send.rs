@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use mp_core::{
-    Channel, ConnectionId, ConnectionStatus, Connections, DisconnectReason, EndpointId, Outgoing,
-    PeerId, Prefix, Target, TransferMode, Variant,
+    Channel, ConnectionId, Connections, DisconnectReason, EndpointId, Outgoing, PeerId, Prefix,
+    Target, TransferMode, Variant,
 };
 
 use super::{Route, RpcError, SceneMultiplayer, SendBytesError};
@@ -48,7 +48,7 @@ impl SceneMultiplayer {
         if data.is_empty() {
             return Err(SendBytesError::Empty);
         }
-        if self.status != ConnectionStatus::Connected {
+        if !self.is_in_session() {
             return Err(SendBytesError::NotConnected);
         }
         let travel = Travel { mode, channel };
@@ -80,7 +80,7 @@ impl SceneMultiplayer {
         args: Vec<Variant>,
     ) -> Result<Called, RpcError> {
         let ids = tree.rpc_ids(node).ok_or(RpcError::NotInTree)?;
-        if self.status != ConnectionStatus::Connected {
+        if !self.is_in_session() {
             return Err(RpcError::NotConnected);
         }
         let path = tree.path_of(node).ok_or(RpcError::NotInTree)?;
