@@ -14,6 +14,7 @@ const FOUND: &[(u64, &str)] = &[
         6253,
         "who did not have a moved node was told the paths of what lay below it, and never again",
     ),
+    (9061, "what a method said after the goodbye was taken and lost"),
     (10_907, "a link that failed to deliver its last words was reported as closed in peace"),
 ];
 
