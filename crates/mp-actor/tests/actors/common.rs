@@ -22,6 +22,14 @@ pub(crate) fn run<T>(test: impl Future<Output = T>) -> T {
     })
 }
 
+/// Runs `test`, which has threads or sockets of its own, in real time; fails when it takes two minutes.
+pub(crate) fn run_in_real_time<T>(test: impl Future<Output = T>) -> T {
+    System::new().block_on(async {
+        let limit = Duration::from_secs(120);
+        tokio::time::timeout(limit, test).await.expect("it locked up")
+    })
+}
+
 /// What methods and hooks write down, in order.
 #[derive(Debug)]
 pub(crate) struct Notes<T>(Arc<Mutex<Vec<T>>>);

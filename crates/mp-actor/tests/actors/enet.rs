@@ -16,7 +16,7 @@ type Enet = EnetMultiplayerPeer<TokioUdpSocket>;
 
 #[test]
 fn a_server_and_two_clients_meet_over_enet() {
-    actix::System::new().block_on(async {
+    run_in_real_time(async {
         let (tell, told) = sync_channel(1);
         let make_server = move || -> Result<Enet, StartError> {
             let any = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -65,7 +65,7 @@ fn a_server_and_two_clients_meet_over_enet() {
 #[test]
 #[cfg(target_os = "linux")]
 fn clients_of_several_shards_are_in_one_room() {
-    actix::System::new().block_on(async {
+    run_in_real_time(async {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let shards = EnetShards::bind(any, ServerOptions::default(), 4).unwrap();
         let address = shards.local_addr().unwrap();
@@ -130,7 +130,7 @@ const CLIENTS: usize = 16;
 #[test]
 #[cfg(target_os = "linux")]
 fn two_shards_do_not_give_an_id_twice() {
-    actix::System::new().block_on(async {
+    run_in_real_time(async {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let shards = EnetShards::bind(any, ServerOptions::default(), 4).unwrap();
         let address = shards.local_addr().unwrap();

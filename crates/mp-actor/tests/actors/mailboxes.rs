@@ -28,7 +28,7 @@ fn full_mailboxes_that_face_each_other_lose_nothing_and_do_not_lock() {
 /// In real time, on two threads: the server's branch stands still in a hook until the client has said everything.
 #[test]
 fn a_branch_that_stands_still_gets_everything_later() {
-    actix::System::new().block_on(async {
+    run_in_real_time(async {
         let notes = Notes::new();
         let (open, gate) = std::sync::mpsc::sync_channel::<()>(1);
         let (room, seat) = mp_core::memory::pair(peer(2));

@@ -2,7 +2,7 @@
 
 use std::task::{Context, Poll};
 
-use actix::{Arbiter, System};
+use actix::Arbiter;
 use mp_actor::CallError;
 use mp_actor::prelude::*;
 use mp_core::{
@@ -99,7 +99,7 @@ fn a_transport_that_panics_ends_its_endpoint_and_the_branch_learns_it() {
 /// In real time: another thread has no paused clock.
 #[test]
 fn a_branch_whose_thread_is_stopped_says_so() {
-    System::new().block_on(async {
+    run_in_real_time(async {
         let arbiter = Arbiter::new();
         let branch = mp_actor::branch(|| Branch::builder("/root").build()).on(arbiter.handle());
         let branch = branch.start().await.unwrap();

@@ -121,7 +121,7 @@ fn without_an_actix_system_the_start_says_so() {
 #[test]
 fn branches_live_on_threads_of_their_own_unless_told_otherwise() {
     let thread = || std::thread::current().id();
-    actix::System::new().block_on(async {
+    run_in_real_time(async {
         let (room, seat) = mp_core::memory::pair(peer(2));
         let build = || Branch::builder("/root").build();
         let server = mp_actor::branch(build).serve(|| made(room)).await.unwrap();
