@@ -52,21 +52,21 @@ pub(super) fn all() -> Vec<Workload> {
         },
         Workload {
             title:
-                "2,000 of Godot's clients in one room, each sends a message per second to the next"
+                "1,000 of Godot's clients in one room, each sends a message per second to the next"
                     .to_owned(),
             operation: "a message delivered to one client",
             load: words(
-                "enet --pattern ring --dialect godot --size 63 --clients 2000 --rate 1 --channels 255",
+                "enet --pattern ring --dialect godot --size 63 --clients 1000 --rate 1 --channels 255",
             ),
             contenders: vec![Contender::new(
                 "mp-server",
                 Program::MpServer,
-                &["--enet", "127.0.0.1:0", "--ws", "off", "--log", "warn", "--max-clients", "2000"],
+                &["--enet", "127.0.0.1:0", "--ws", "off", "--log", "warn", "--max-clients", "1000"],
             )],
             goals: vec![Goal::at_least(Figure::Delivered, "mp-server", 1.0)],
             is_idle: false,
-            note: "Each client is told of all others: four million announcements before the first message.",
-            ..workload("full-room-2000", 2_000)
+            note: "Each client is told of all others: a million announcements before the first message.",
+            ..workload("full-room-1000", 1_000)
         },
     ]
 }
