@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::mpsc::sync_channel;
+use std::time::Duration;
 
 use mp_actor::prelude::*;
 use mp_core::limits::LINGER;
@@ -147,6 +148,10 @@ fn two_shards_do_not_give_an_id_twice() {
             )
         };
         let first = client().await.unwrap();
+        // What two shards report is in no order of time: a second one could be heard of before the first.
+        while server.peers().await.unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
         for _ in 0..8 {
             // One on another shard is connected first and then turned away, one on the same is turned away at once.
             match client().await {

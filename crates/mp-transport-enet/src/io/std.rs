@@ -33,7 +33,7 @@ pub struct BindError {
 
 impl UdpSocket {
     /// A socket bound to `address`. Port 0 lets the operating system choose; `[::]` takes IPv4 as well. Its buffers are
-    /// 1 MiB each way, or what the operating system allows.
+    /// 4 MiB each way, or what the operating system allows.
     ///
     /// # Errors
     ///
