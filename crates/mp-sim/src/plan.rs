@@ -45,6 +45,8 @@ pub struct Plan {
     pub pace: Duration,
     /// The path of each client.
     pub weather: Vec<Weather>,
+    /// Whether nothing goes wrong, and the weather is good.
+    pub is_calm: bool,
     /// What goes wrong.
     pub faults: Vec<FaultKind>,
     /// Mean time between two things that go wrong.
@@ -92,6 +94,7 @@ impl Plan {
             churns: rng.chance(500),
             pace: Duration::from_millis(rng.pick(&[200, 500, 2_000]).copied().unwrap_or(500)),
             weather,
+            is_calm,
             faults,
             fault_interval: Duration::from_millis(rng.between(800, 8_000)),
             replicates: rng.chance(400),

@@ -9,6 +9,7 @@
 //! | [`trust`] | nobody hears what nobody said, from somebody else, or what was for others; who may not, does not |
 //! | [`farewell`] | who leaves in peace has delivered all it had accepted |
 //! | [`bounds`] | queues stay within their bounds |
+//! | [`standing`] | where nothing goes wrong, nobody gives up somebody who is there |
 //! | [`mirror`] | at rest everybody has exactly the replicated nodes that they are meant to see, as they are meant to be |
 //! | [`quiet`] | once everything is mended all agree on who is there, and there is no traffic but pings |
 
@@ -20,6 +21,7 @@ pub mod ordered;
 pub mod pairing;
 pub mod quiet;
 pub mod reliable;
+pub mod standing;
 pub mod trust;
 
 use std::fmt;
@@ -97,6 +99,9 @@ pub(crate) fn all(plan: &Plan, model: &SharedModel) -> Vec<Box<dyn Checker>> {
         Box::new(farewell::Farewells::new(ledger)),
         Box::new(bounds::Bounds::new(plan.mailbox)),
     ];
+    if plan.is_calm {
+        all.push(Box::new(standing::Standing::default()));
+    }
     if plan.replicates {
         all.push(Box::new(mirror::Mirror::new(model.clone())));
     }
