@@ -306,8 +306,9 @@ impl Handler<BranchMail> for BranchActor {
     type Result = ();
 
     fn handle(&mut self, BranchMail(message): BranchMail, ctx: &mut Context<Self>) {
-        let mut closed = None;
+        let (mut closed, mut packets) = (None, 0);
         match &message {
+            ToBranch::Events(_, events) => packets = events.len(),
             ToBranch::Opened(endpoint, _) => {
                 if let Some(line) = self.endpoints.get_mut(endpoint) {
                     line.opened = true;
@@ -332,7 +333,7 @@ impl Handler<BranchMail> for BranchActor {
             ctx.stop();
             return;
         }
-        took_input(self, ctx);
+        took_input(self, ctx, packets);
     }
 }
 
@@ -345,7 +346,7 @@ impl Handler<Attach> for BranchActor {
             control_to(&mail, leave(&self.shared, DisconnectReason::Closed, Farewell::Drain));
         }
         self.endpoints.insert(endpoint, Line { mail, links, opened: false, given_up: false });
-        took_input(self, ctx);
+        took_input(self, ctx, 0);
     }
 }
 
@@ -358,7 +359,7 @@ impl Handler<Call> for BranchActor {
             run(self, ctx);
         }
         if self.branch.is_some() {
-            took_input(self, ctx);
+            took_input(self, ctx, 0);
         }
     }
 }
@@ -380,7 +381,7 @@ impl Handler<Close> for BranchActor {
             }
             self.closing = Some(self.pace.now() + CLOSE_TIMEOUT);
         }
-        took_input(self, ctx);
+        took_input(self, ctx, 0);
     }
 }
 

@@ -129,8 +129,12 @@ impl<P: MultiplayerPeer + Unpin + 'static> Handler<EndpointMail> for EndpointAct
     type Result = ();
 
     fn handle(&mut self, EndpointMail(message): EndpointMail, ctx: &mut Context<Self>) {
+        let packets = match &message {
+            ToEndpoint::Send(packets) => packets.iter().map(|it| it.to.as_slice().len()).sum(),
+            _ => 0,
+        };
         self.endpoint.handle_input(self.pace.now(), message);
-        took_input(self, ctx);
+        took_input(self, ctx, packets);
     }
 }
 

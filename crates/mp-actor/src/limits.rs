@@ -29,9 +29,13 @@ pub const CHANNEL_MESSAGES_WAITING_MAX: usize = 4_096;
 /// Longest name of a channel in bytes. It travels with every message.
 pub const CHANNEL_NAME_BYTES_MAX: usize = 32;
 
-/// Messages that an actor takes before it runs a turn and lets others have the thread: one full mailbox. Without it a
-/// fast sender on another thread could keep a turn from ever coming.
-pub const INPUTS_PER_TURN: usize = MAILBOX_BATCHES;
+/// Packets, one for each link that it goes to, that an actor takes before it runs a turn and lets others have the thread: some
+/// milliseconds of work. Without it a fast sender on another thread could keep a turn from ever coming, and an endpoint that is told
+/// much would hear too little: its socket's buffer holds some 10,000 datagrams, and each packet may be acknowledged by one.
+pub const WORK_PER_TURN: usize = MAILBOX_BATCHES * MESSAGE_WORK;
+
+/// What a message with fewer packets costs of [`WORK_PER_TURN`]: a full mailbox of them is taken in one turn.
+pub const MESSAGE_WORK: usize = 64;
 
 /// Packets for one endpoint after which a branch takes nothing more in before it has delivered: a drain of its mailbox
 /// must not fill an outbox.

@@ -18,7 +18,7 @@ use mp_core::Instant;
 use tokio::time::Sleep;
 
 use crate::clock::Clock;
-use crate::limits::{DELIVERY_RETRY, INPUTS_PER_TURN};
+use crate::limits::{DELIVERY_RETRY, MESSAGE_WORK, WORK_PER_TURN};
 
 /// An actor that hosts a state machine.
 pub(crate) trait Turns: Actor<Context = Context<Self>> {
@@ -43,15 +43,15 @@ pub(crate) trait Turns: Actor<Context = Context<Self>> {
 #[derive(Debug)]
 pub(crate) struct Pace {
     clock: Clock,
-    /// Messages since the last turn.
-    inputs: usize,
+    /// What was taken in since the last turn, in packets.
+    work: usize,
     next: Option<Instant>,
 }
 
 impl Pace {
     /// The first turn is due at once.
     pub(crate) fn new() -> Self {
-        Self { clock: Clock::new(), inputs: 0, next: Some(Instant::ZERO) }
+        Self { clock: Clock::new(), work: 0, next: Some(Instant::ZERO) }
     }
 
     pub(crate) fn now(&self) -> Instant {
@@ -65,11 +65,11 @@ pub(crate) fn drive<A: Turns>(ctx: &mut Context<A>) {
     ctx.spawn(Driver { sleep: None });
 }
 
-/// To be called by handlers after each message.
-pub(crate) fn took_input<A: Turns>(actor: &mut A, ctx: &mut Context<A>) {
+/// To be called by handlers after each message, which had so many `packets`.
+pub(crate) fn took_input<A: Turns>(actor: &mut A, ctx: &mut Context<A>, packets: usize) {
     let pace = actor.pace();
-    pace.inputs += 1;
-    if ctx.state().stopping() || (pace.inputs < INPUTS_PER_TURN && !actor.is_full()) {
+    pace.work += packets.max(MESSAGE_WORK);
+    if ctx.state().stopping() || (pace.work < WORK_PER_TURN && !actor.is_full()) {
         return;
     }
     run_turn(actor, ctx);
@@ -79,7 +79,7 @@ pub(crate) fn took_input<A: Turns>(actor: &mut A, ctx: &mut Context<A>) {
 
 fn run_turn<A: Turns>(actor: &mut A, ctx: &mut Context<A>) {
     let pace = actor.pace();
-    pace.inputs = 0;
+    pace.work = 0;
     let now = pace.now();
     let next = actor.turn(now, ctx);
     actor.pace().next = next;
@@ -116,7 +116,7 @@ impl<A: Turns> ActorFuture<A> for Driver {
         let this = self.get_mut();
         let mut has_run = false;
         loop {
-            let is_due = actor.pace().inputs > 0
+            let is_due = actor.pace().work > 0
                 || actor.poll_ready(cx).is_ready()
                 || this.poll_deadline(actor.pace(), cx).is_ready();
             if !is_due {
