@@ -26,9 +26,9 @@ pub const OUTBOX_PACKETS_MAX: usize = 8_192;
 /// that wait say nothing about the endpoint: one turn may make far more.
 pub const OUTBOX_REFUSALS_MAX: u32 = 100;
 
-/// Packets that a branch keeps for one endpoint that takes them. A full batch of peers that join a room of 4,095 makes one
-/// packet for each pair.
-pub const OUTBOX_TURN_PACKETS_MAX: usize = BATCH_EVENTS_MAX * 4_096;
+/// Packets that a branch keeps for one endpoint that takes them. A full batch of peers that join a room of 4,095 makes two
+/// packets for each pair: each is told of the other.
+pub const OUTBOX_TURN_PACKETS_MAX: usize = 2 * BATCH_EVENTS_MAX * 4_096;
 
 /// Unreliable bytes queued for one link: about 190 full datagrams, far more than one turn of a game sends.
 pub const UNRELIABLE_QUEUE_BYTES_MAX: usize = 256 * 1024;

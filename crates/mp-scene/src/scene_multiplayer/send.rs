@@ -108,7 +108,7 @@ impl SceneMultiplayer {
     /// Sends what SceneMultiplayer itself has to say to one peer.
     pub(super) fn send_message(&mut self, message: &SceneMessage, to: PeerId) {
         let packet = self.encode(message);
-        self.send_packet(&[to], Travel::INTERNAL, packet);
+        self.send_to(to, Travel::INTERNAL, Prefix::EMPTY, packet);
     }
 
     /// Sends one packet to several peers: once for the links of each endpoint, and through the server to each other
