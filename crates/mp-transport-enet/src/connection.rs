@@ -204,8 +204,10 @@ impl<S: DatagramSocket> EnetConnection<S> {
 
     /// Ends all links at once: each peer is told once, by the next [`flush`](Self::flush). There are no events.
     pub fn close(&mut self) {
-        self.host.close(0);
         self.stop_receiving();
+        // What pacing still held back: closing forgets it.
+        self.flush(self.now);
+        self.host.close(0);
     }
 
     pub(crate) fn new(host: Host, port: Port<S>) -> Self {

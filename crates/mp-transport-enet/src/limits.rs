@@ -26,11 +26,11 @@ pub const UNRELIABLE_REORDER_BYTES_MAX: usize = 4 << 20;
 /// What a waiting packet or piece costs besides its bytes, so that empty packets cannot be kept in any number.
 pub(crate) use mp_core::limits::QUEUED_PACKET_OVERHEAD as ENTRY_OVERHEAD;
 
-/// Acknowledgements that wait for the next datagrams to one peer: more than one turn's input can ask for from an honest
-/// peer (160 datagrams of 32 commands). What goes beyond is not acknowledged and comes again.
+/// Acknowledgements that wait for the next datagrams to one peer: 160 datagrams of 32 commands, more than an honest one sends within a
+/// turn. What goes beyond is not acknowledged and comes again.
 pub(crate) const ACKNOWLEDGEMENTS_MAX: usize = 160 * 32;
 
-/// Refusals that wait for the end of the turn: one per datagram of a turn.
+/// Refusals that wait for the end of the turn. Who goes beyond asks again.
 pub(crate) const REFUSALS_MAX: usize = 160;
 
 /// Bytes of packets that wait for others, or for their pieces, of all peers of a host: a full server of well-behaved peers
@@ -56,7 +56,7 @@ pub const HALF_OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) const AMPLIFICATION_MAX: u64 = 3;
 
 /// Datagrams taken from the socket in one `poll`.
-pub const DATAGRAMS_PER_POLL: usize = 160;
+pub const DATAGRAMS_PER_POLL: usize = 1_024;
 
 /// Most parts of a server: threads beyond the cores of a large machine gain nothing.
 pub const SHARDS_MAX: usize = 64;

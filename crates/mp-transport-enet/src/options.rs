@@ -21,7 +21,7 @@ pub struct ServerOptions {
     /// The host: clients (32), channels (255), bandwidth (no limit), timeouts, budgets. Unlike a bare host it asks its clients
     /// not to drop unreliable packets themselves ([`peer_throttle`](HostSettings::peer_throttle)).
     pub host: HostSettings,
-    /// Most datagrams taken from the socket in one `poll` (160). The next one is then due at once.
+    /// Most datagrams taken from the socket in one `poll` (1,024). The next one is then due at once.
     pub datagrams_per_poll: usize,
     /// How long packets may wait for others so that they leave together (1 ms; 16 ms at most), when at least eight clients
     /// are connected. Where eight datagrams per interval come and go and arrivals wake the thread more than 1.5 times in it, by fewer than four each, the socket

@@ -4,12 +4,17 @@
 //! once per interval takes in many of them for one wake-up, and what they cause leaves together: fewer datagrams, each with
 //! more in it. So does one that waits for the acknowledgements of a broadcast, which come one by one at nearly the same time.
 //!
+//! A flush that goes to hundreds of peers takes so long that others of its kind are caused while it lasts, by players who join, say.
+//! They wait for each other for as long again, or each would cost a datagram to everybody.
+//!
 //! A rest pays for nothing else. A socket that has so much to do that its thread hardly sleeps takes in many datagrams at a
 //! time as it is, and a rest would only slow down those who wait for its answers.
 
 use std::time::Duration;
 
 use mp_core::Instant;
+
+use crate::limits::FLUSH_INTERVAL_MAX;
 
 /// Decides when a socket rests.
 #[derive(Debug)]
@@ -36,6 +41,8 @@ pub(crate) struct Pacing {
     until: Option<Instant>,
     /// Whether something was sent since the last look.
     has_sent: bool,
+    /// After a large flush: before when there is no other.
+    next_flush: Instant,
 }
 
 #[derive(Debug, Default)]
@@ -68,6 +75,7 @@ impl Pacing {
             awake_until: Instant::ZERO,
             until: None,
             has_sent: false,
+            next_flush: Instant::ZERO,
         }
     }
 
@@ -80,9 +88,15 @@ impl Pacing {
         self.until.is_some_and(|until| now < until)
     }
 
-    /// Whether what is queued waits for the end of the rest: something was sent in it already.
+    /// Whether what is queued waits: for the end of the rest, when something was sent in it already, or for
+    /// [`next_flush`](Self::next_flush).
     pub(crate) fn holds_back(&self, now: Instant) -> bool {
-        self.has_sent && self.is_resting(now)
+        now < self.next_flush || (self.has_sent && self.is_resting(now))
+    }
+
+    /// Before when nothing is sent.
+    pub(crate) const fn next_flush(&self) -> Instant {
+        self.next_flush
     }
 
     /// The thread sleeps until something arrives, or until the rest is over.
@@ -92,9 +106,20 @@ impl Pacing {
 
     /// `datagrams` were handed to the socket; so many peers acknowledge what is in them, out of a host's `peers`. How long the socket
     /// shall rest, so that their acknowledgements are there when it is looked at.
-    pub(crate) fn sent(&mut self, datagrams: u64, asked: u64, peers: u16) -> Option<Duration> {
+    pub(crate) fn sent(
+        &mut self,
+        now: Instant,
+        datagrams: u64,
+        asked: u64,
+        peers: u16,
+    ) -> Option<Duration> {
         self.sent += datagrams;
         self.has_sent = true;
+        if datagrams >= LARGE_FLUSH && peers >= PEERS_MIN && self.interval > Duration::ZERO {
+            // It took as long; `now` was when it began.
+            let takes = Duration::from_micros(datagrams * MICROS_PER_DATAGRAM);
+            self.next_flush = now + 2 * takes.min(FLUSH_INTERVAL_MAX);
+        }
         (asked >= ASKED_MIN && self.until.is_none()).then(|| self.rest_of(peers)).flatten()
     }
 
@@ -132,6 +157,7 @@ impl Pacing {
     pub(crate) const fn stop(&mut self) {
         self.interval = Duration::ZERO;
         self.until = None;
+        self.next_flush = Instant::ZERO;
     }
 
     fn rest_of(&self, peers: u16) -> Option<Duration> {
@@ -171,6 +197,10 @@ impl Average {
 const PEERS_MIN: u16 = 8;
 /// Peers that acknowledge one flush, from which it is followed by a rest.
 const ASKED_MIN: u64 = 8;
+/// Datagrams in a flush from which the next one waits.
+const LARGE_FLUSH: u64 = 512;
+/// About what a datagram to a peer costs, its acknowledgement included.
+const MICROS_PER_DATAGRAM: u64 = 4;
 /// Wake-ups per interval from which one is better.
 const WAKES: f32 = 1.5;
 /// Arrivals per wake-up from which nothing is gained: the thread finds the next ones there when it is done with the last.
@@ -212,7 +242,7 @@ mod tests {
             if let Some(rest) = rest {
                 pacing.rest(at(micros) + rest);
             }
-            pacing.sent(datagrams, 0, peers);
+            pacing.sent(at(micros), datagrams, 0, peers);
             pacing.sleeps();
         }
         woken
@@ -243,7 +273,7 @@ mod tests {
         let mut never_asleep = Pacing::new(INTERVAL);
         for micros in (0..100_000).step_by(100) {
             assert_eq!(never_asleep.looked(at(micros), 1, 64), None);
-            never_asleep.sent(1, 0, 64);
+            never_asleep.sent(at(micros), 1, 0, 64);
         }
     }
 
@@ -255,7 +285,7 @@ mod tests {
         for interval in 0..2_000 {
             // Without rests the thread would not sleep any more.
             let now = at(200_000 + interval * 1_000);
-            pacing.sent(20, 0, 8);
+            pacing.sent(now, 20, 0, 8);
             if let Some(rest) = pacing.looked(now, 20, 8) {
                 pacing.rest(now + rest);
                 rests += 1;
@@ -271,7 +301,7 @@ mod tests {
         let later = 300_000;
         let rests = (0..100).filter(|&interval| {
             // Much is sent, but it is for the clock that the thread wakes.
-            pacing.sent(100, 0, 8);
+            pacing.sent(at(later + interval * 1_000), 100, 0, 8);
             let rest = pacing.looked(at(later + interval * 1_000), interval & 1, 8);
             rest.inspect(|_| pacing.rest(at(later + interval * 1_000 + 1_000))).is_some()
         });
@@ -281,11 +311,11 @@ mod tests {
     #[test]
     fn it_rests_after_a_broadcast_that_many_acknowledge() {
         let mut pacing = Pacing::new(INTERVAL);
-        assert_eq!(pacing.sent(500, 0, 500), None, "nobody acknowledges");
-        assert_eq!(pacing.sent(7, 7, 500), None, "few do");
-        assert_eq!(pacing.sent(8, 8, 500), Some(INTERVAL));
+        assert_eq!(pacing.sent(at(0), 500, 0, 500), None, "nobody acknowledges");
+        assert_eq!(pacing.sent(at(0), 7, 7, 500), None, "few do");
+        assert_eq!(pacing.sent(at(0), 8, 8, 500), Some(INTERVAL));
         pacing.rest(at(1_000));
-        assert_eq!(pacing.sent(8, 8, 500), None, "it rests already");
+        assert_eq!(pacing.sent(at(0), 8, 8, 500), None, "it rests already");
         assert_eq!(pacing.looked(at(1_000), 500, 500), None, "and only once");
     }
 
@@ -294,14 +324,37 @@ mod tests {
         let mut pacing = Pacing::new(INTERVAL);
         pacing.rest(at(1_000));
         assert!(pacing.is_resting(at(999)) && !pacing.holds_back(at(999)));
-        pacing.sent(1, 0, 64);
+        pacing.sent(at(0), 1, 0, 64);
         assert!(pacing.holds_back(at(999)) && !pacing.holds_back(at(1_000)));
         pacing.looked(at(1_000), 64, 64);
         assert!(!pacing.is_resting(at(1_000)));
         pacing.rest(at(2_000));
         assert!(!pacing.holds_back(at(1_000)), "there was a look");
-        pacing.sent(1, 0, 64);
+        pacing.sent(at(0), 1, 0, 64);
         pacing.stop();
         assert!(!pacing.holds_back(at(1_000)));
+    }
+
+    #[test]
+    fn after_a_large_flush_the_next_waits_for_as_long_as_it_took() {
+        let mut pacing = Pacing::new(INTERVAL);
+        pacing.sent(at(0), 511, 511, 4_000);
+        assert!(!pacing.holds_back(at(0)), "not large");
+        pacing.sent(at(0), 1_000, 0, 4_000);
+        assert!(pacing.holds_back(at(7_999)) && !pacing.holds_back(at(8_000)));
+        pacing.sent(at(4_000), 100_000, 0, 4_000);
+        assert_eq!(pacing.next_flush(), at(4_000) + 2 * FLUSH_INTERVAL_MAX);
+        pacing.stop();
+        assert!(!pacing.holds_back(at(4_000)));
+    }
+
+    #[test]
+    fn a_long_transfer_to_a_few_does_not_wait() {
+        let mut pacing = Pacing::new(INTERVAL);
+        pacing.sent(at(0), 10_000, 10_000, 7);
+        assert!(!pacing.holds_back(at(0)));
+        let mut switched_off = Pacing::new(Duration::ZERO);
+        switched_off.sent(at(0), 10_000, 10_000, 4_000);
+        assert!(!switched_off.holds_back(at(0)));
     }
 }

@@ -148,7 +148,7 @@ impl<S: DatagramSocket> Port<S> {
         let sent = host.stats().datagrams_sent - sent_before;
         if sent > 0 {
             let asked = host.peers_asked() - asked_before;
-            let rest = self.pacing.sent(sent, asked, host.connected_peers());
+            let rest = self.pacing.sent(now, sent, asked, host.connected_peers());
             self.rest(now, rest);
         }
     }
@@ -178,7 +178,8 @@ impl<S: DatagramSocket> Port<S> {
             // The socket says when the rest is over, and what is due meanwhile is done then.
             None
         } else {
-            [host.poll_timeout(), self.socket.poll_timeout()].into_iter().flatten().min()
+            let host = host.poll_timeout().map(|due| due.max(self.pacing.next_flush()));
+            [host, self.socket.poll_timeout()].into_iter().flatten().min()
         }
     }
 

@@ -362,7 +362,7 @@ fn a_socket_without_room_loses_nothing() {
 fn a_poll_takes_a_bounded_number_of_datagrams_and_is_due_again() {
     let mut world = World::new();
     let (mut server, to_client, mut client, to_server) = world.pair();
-    for _ in 0..400 {
+    for _ in 0..2_500 {
         client.send(outgoing(to_server, TransferMode::Unreliable, 0, b"x")).unwrap();
         client.flush(world.now);
     }
@@ -374,9 +374,9 @@ fn a_poll_takes_a_bounded_number_of_datagrams_and_is_due_again() {
         arrived.push(std::iter::from_fn(|| server.next_event()).count());
         server.flush(world.now);
     }
-    assert_eq!(arrived, [160, 160, 80]);
+    assert_eq!(arrived, [1_024, 1_024, 452]);
     assert_ne!(server.poll_timeout(), Some(world.now), "nothing more is waiting");
-    assert_eq!(server.connection_stats(to_client).unwrap().packets_received, 400);
+    assert_eq!(server.connection_stats(to_client).unwrap().packets_received, 2_500);
 }
 
 #[test]
