@@ -106,6 +106,9 @@ impl Area {
     }
 }
 
+/// What only a server with optimisation can do in time.
+pub(crate) const TOO_MUCH_UNOPTIMISED: &str = "full-room-4095";
+
 /// Whether a contender is mp's.
 pub(crate) fn is_own(name: &str) -> bool {
     name.starts_with("mp")

@@ -102,23 +102,27 @@ impl Client {
         self.flush(now)
     }
 
-    /// Takes in one datagram; what it brought is in [`next_packet`](Self::next_packet).
-    pub(crate) fn receive(&mut self, now: u64) -> Result<(), Box<dyn Error>> {
-        let len = match self.socket.recv(&mut self.buffer) {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-            received => received?,
-        };
-        match &mut self.line {
-            Line::Enet { host, .. } => {
-                host.handle_datagram(instant(now), self.server, &self.buffer[..len]);
-                self.flush(now)
-            }
-            Line::Datagram => {
-                if std::mem::replace(&mut self.is_connected, true) {
-                    self.packets.push_back(Bytes::copy_from_slice(&self.buffer[..len]));
+    /// Takes in `most` datagrams that have arrived; what they brought is in [`next_packet`](Self::next_packet).
+    pub(crate) fn receive(&mut self, now: u64, most: usize) -> Result<(), Box<dyn Error>> {
+        for _ in 0..most {
+            let len = match self.socket.recv(&mut self.buffer) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                received => received?,
+            };
+            match &mut self.line {
+                Line::Enet { host, .. } => {
+                    host.handle_datagram(instant(now), self.server, &self.buffer[..len]);
                 }
-                Ok(())
+                Line::Datagram => {
+                    if std::mem::replace(&mut self.is_connected, true) {
+                        self.packets.push_back(Bytes::copy_from_slice(&self.buffer[..len]));
+                    }
+                }
             }
+        }
+        match &self.line {
+            Line::Enet { .. } => self.flush(now),
+            Line::Datagram => Ok(()),
         }
     }
 
@@ -166,7 +170,10 @@ impl Client {
                 host.end_turn(now);
                 let mtu = usize::from(MTU_DEFAULT);
                 while let Some(transmit) = host.poll_transmit(now, &mut self.buffer[..mtu]) {
-                    send_now(&self.socket, &self.buffer[..transmit.len])?;
+                    let datagram_len = transmit.segment_size.unwrap_or(transmit.len);
+                    for datagram in self.buffer[..transmit.len].chunks(datagram_len) {
+                        send_now(&self.socket, datagram)?;
+                    }
                 }
             }
             Line::Datagram => {

@@ -108,7 +108,7 @@ impl Audience {
         for event in &self.ready {
             let place = event.data.u64() as usize;
             let (client, watcher) = (&mut self.clients[place], &mut self.watchers[place]);
-            client.receive(clock.nanos())?;
+            client.receive(clock.nanos(), 1)?;
             while let Some(packet) = client.next_packet() {
                 match watcher.take(&packet) {
                     Ok(None) => {}
