@@ -24,11 +24,12 @@ pub struct ServerOptions {
     /// Most datagrams taken from the socket in one `poll` (1,024). The next one is then due at once.
     pub datagrams_per_poll: usize,
     /// How long packets may wait for others so that they leave together (1 ms; 16 ms at most), when at least eight clients
-    /// are connected. Where eight datagrams per interval come and go and arrivals wake the thread more than 1.5 times in it, by fewer than four each, the socket
-    /// is looked at once per interval, which adds half of it on average to what passes through; fewer wake-ups and datagrams
-    /// carry the same packets. So it is for one interval after eight clients were sent something that they acknowledge. Otherwise, and with
-    /// [`Duration::ZERO`], everything leaves at the end of the turn. Only a socket that [can let arrivals
-    /// wait](crate::io::DatagramSocket::pause) is paced like this (tokio's, on Linux).
+    /// are connected. Where eight datagrams per interval come and go and arrivals wake the thread more than 1.5 times in it,
+    /// by fewer than four each, the socket is looked at once per interval, which adds half of it on average to what passes
+    /// through; fewer wake-ups and datagrams carry the same packets. So it is for one interval after eight clients were sent
+    /// something that they acknowledge. (Only a socket that [can let arrivals wait](crate::io::DatagramSocket::pause) is left
+    /// alone like this: tokio's, on Linux.) After a flush of 512 datagrams or more the next one waits for about as long as
+    /// that one took, 16 ms at most. Otherwise, and with [`Duration::ZERO`], everything leaves at the end of the turn.
     pub flush_interval: Duration,
     /// What randomness comes from; `None` asks the operating system. Encryption always does.
     pub seed: Option<[u8; 32]>,
