@@ -4,6 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
+use std::time::Duration;
 
 use mp_core::{ConnectionId, DisconnectReason, EndpointId, Instant, PeerId};
 use mp_scene::Signal;
@@ -72,6 +73,8 @@ pub enum What {
         /// Who called it.
         by: PeerId,
     },
+    /// The program takes so long over something that its branch comes to no turn.
+    IsBusy(Duration),
     /// A signal that is no packet.
     Told(Signal),
     /// An endpoint's message was put into the branch's mailbox.
@@ -190,6 +193,7 @@ impl fmt::Display for What {
             Self::Hears { from, message } => write!(f, "hears from peer {from}: {message}"),
             Self::HearsNonsense { from, len } => write!(f, "hears {len} B of nonsense from {from}"),
             Self::IsOrdered { by } => write!(f, "is ordered about by peer {by}"),
+            Self::IsBusy(time) => write!(f, "is busy for {time:?}"),
             Self::Told(signal) => write!(f, "is told {signal:?}"),
             Self::Mail { endpoint, news } => write!(f, "mail from endpoint {}: {news}", endpoint.0),
         }

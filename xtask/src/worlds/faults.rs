@@ -70,6 +70,13 @@ pub(super) const FAULTS: &[Fault] = &[
         right: "if lane.held && lane.waiting.len() <= PENDING_BATCHES_MAX / 2 {",
         wrong: "if lane.held && false {",
     },
+    Fault {
+        name: "let-go-unsaid",
+        what: "an endpoint believes that it has let go of its links, and they stay held",
+        file: "crates/mp-core/src/endpoint.rs",
+        right: "            self.hold_links(branch, false);",
+        wrong: "            let _ = branch;",
+    },
 ];
 
 /// The fault called `name`.

@@ -1,9 +1,12 @@
-//! In a world without faults no link is given up between two programs that run and of which neither leaves nor sends the other away:
-//! each endpoint answers the other in time, however busy its program is.
+//! In a world without faults no link is given up between two programs that run and of which neither ends it, by leaving, by sending the
+//! other away or because a queue is full: each endpoint answers the other in time. Only one whose program is busy for seconds may have to
+//! hold its links for so long that they are given up, as Godot's are.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use mp_core::{ConnectionId, DisconnectReason, EndpointId, PeerId};
+use mp_core::{ConnectionId, DisconnectReason, EndpointId, Instant, PeerId};
+use mp_scene::Signal;
 
 use super::Checker;
 use crate::census::Census;
@@ -15,12 +18,19 @@ pub struct Standing {
     /// Which peer each link leads to.
     links: BTreeMap<(Run, EndpointId, ConnectionId), PeerId>,
     leaving: BTreeSet<Run>,
-    kicked: BTreeSet<(Run, PeerId)>,
+    /// To whom each program has ended its link.
+    ended: BTreeSet<(Run, PeerId)>,
+    /// From when until when each program is, or was last, busy.
+    busy: BTreeMap<Run, (Instant, Instant)>,
 }
 
 impl Standing {
     fn stays_for(&self, run: Run, id: PeerId) -> bool {
-        !self.leaving.contains(&run) && !self.kicked.contains(&(run, id))
+        !self.leaving.contains(&run) && !self.ended.contains(&(run, id))
+    }
+
+    fn was_busy(&self, run: Run) -> bool {
+        self.busy.get(&run).is_some_and(|&(since, until)| until - since >= LONG)
     }
 }
 
@@ -32,24 +42,36 @@ impl Checker for Standing {
     fn observe(&mut self, fact: &Fact, census: &Census) -> Result<(), String> {
         let run = fact.run;
         match &fact.what {
+            What::IsBusy(time) => {
+                let (since, until) = self.busy.entry(run).or_insert((fact.at, fact.at));
+                if fact.at > *until + BREAK {
+                    (*since, *until) = (fact.at, fact.at);
+                }
+                *until = fact.at.max(*until) + *time;
+            }
             What::Leaves => {
                 self.leaving.insert(run);
             }
-            What::Kicks(peer) => {
-                self.kicked.insert((run, *peer));
+            // Who takes too long to authenticate itself is sent away.
+            What::Kicks(peer) | What::Told(Signal::PeerAuthenticationFailed(peer)) => {
+                self.ended.insert((run, *peer));
             }
             What::Mail { endpoint, news: News::Connected(link, Some(peer)) } => {
                 self.links.insert((run, *endpoint, *link), *peer);
             }
             What::Mail { endpoint, news: News::Disconnected(link, reason) } => {
-                let peer = self.links.remove(&(run, *endpoint, *link));
-                let (Some(peer), DisconnectReason::Timeout) = (peer, reason) else { return Ok(()) };
-                let other =
-                    census.run_of(peer).and_then(|other| Some((other, census.person(other)?)));
+                let Some(peer) = self.links.remove(&(run, *endpoint, *link)) else { return Ok(()) };
+                if *reason != DisconnectReason::Timeout {
+                    self.ended.insert((run, peer));
+                    return Ok(());
+                }
+                let other = census.run_of(peer);
+                let other = other.and_then(|other| Some((other, census.person(other)?)));
                 if let (Some((other, person)), Some(this)) = (other, census.person(run))
                     && person.is_alive
                     && self.stays_for(run, peer)
                     && self.stays_for(other, this.id)
+                    && !self.was_busy(other)
                 {
                     return Err(format!("{run} is no longer answered by {other}, which is there"));
                 }
@@ -59,3 +81,8 @@ impl Checker for Standing {
         Ok(())
     }
 }
+
+/// Less than an ENet peer is waited for, 5 s.
+const LONG: Duration = Duration::from_secs(4);
+/// In which a program cannot take in all that waited.
+const BREAK: Duration = Duration::from_secs(2);

@@ -57,6 +57,7 @@ impl Workload for Loads {
         let Ok(store) = scene.find(STORE) else { return };
         if peers > 0 && scene.rpc(store, FETCH, (act.ear.run.0, BATCHES.div_ceil(peers))).is_ok() {
             act.busy = act.rng.duration(Duration::from_secs(1), Duration::from_secs(4));
+            act.ear.note(What::IsBusy(act.busy));
         }
     }
 }
