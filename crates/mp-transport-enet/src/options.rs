@@ -28,8 +28,9 @@ pub struct ServerOptions {
     /// by fewer than four each, the socket is looked at once per interval, which adds half of it on average to what passes
     /// through; fewer wake-ups and datagrams carry the same packets. So it is for one interval after eight clients were sent
     /// something that they acknowledge. (Only a socket that [can let arrivals wait](crate::io::DatagramSocket::pause) is left
-    /// alone like this: tokio's, on Linux.) After a flush of 512 datagrams or more the next one waits for about as long as
-    /// that one took, 16 ms at most. Otherwise, and with [`Duration::ZERO`], everything leaves at the end of the turn.
+    /// alone like this: tokio's, on Linux.) After a flush that 512 clients or more acknowledge the next one waits for about
+    /// as long as that one took, 16 ms at most. Otherwise, and with [`Duration::ZERO`], everything leaves at the end of the
+    /// turn.
     pub flush_interval: Duration,
     /// What randomness comes from; `None` asks the operating system. Encryption always does.
     pub seed: Option<[u8; 32]>,

@@ -149,15 +149,9 @@ impl Players {
             if clock.nanos() > progress + CONNECT_PATIENCE {
                 let all = self.clients.len();
                 let knowing = self.clients.iter().filter(|client| knows_all(client)).count();
-                let least = self
-                    .clients
-                    .iter()
-                    .map(Client::known)
-                    .enumerate()
-                    .min_by_key(|x| x.1)
-                    .unwrap_or_default();
+                let least = self.clients.iter().map(Client::known).min().unwrap_or_default();
                 return Err(format!(
-                    "no progress: {connected} of {all} are connected, {knowing} were told of all others, one of {least:?}"
+                    "no progress: {connected} of {all} are connected, {knowing} were told of all others, one of {least}"
                 )
                 .into());
             }
