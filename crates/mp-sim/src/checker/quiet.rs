@@ -12,6 +12,11 @@ use crate::world::{Figures, Program, World};
 
 /// What keeps a world from rest.
 pub fn disturbance(world: &mut World) -> Option<String> {
+    disagreement(world).or_else(|| silence(world))
+}
+
+/// Who does not agree with the others on who is there, or has not said everything.
+pub fn disagreement(world: &mut World) -> Option<String> {
     let mut ids: Vec<(PlaceId, PeerId)> = Vec::new();
     let all = world.each_program(|program| {
         ids.push((program.place, program.id));
@@ -22,10 +27,12 @@ pub fn disturbance(world: &mut World) -> Option<String> {
     if ids.len() < places {
         return Some(format!("{} of {places} programs are not there", places - ids.len()));
     }
-    if let Err(what) = world.each_program(|program| is_at_rest(program, &ids, relays)) {
-        return Some(what);
-    }
-    let silent = (1..places).find(|&client| !world.have_answered(client, ANSWER_TIME));
+    world.each_program(|program| is_at_rest(program, &ids, relays)).err()
+}
+
+fn silence(world: &World) -> Option<String> {
+    let mut clients = 1..=world.plan().clients;
+    let silent = clients.find(|&client| !world.have_answered(client, ANSWER_TIME));
     silent.map(|client| format!("place {client} and the server do not answer each other"))
 }
 
