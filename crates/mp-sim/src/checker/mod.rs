@@ -9,7 +9,7 @@
 //! | [`trust`] | nobody hears what nobody said, from somebody else, or what was for others; who may not, does not |
 //! | [`farewell`] | who leaves in peace has delivered all it had accepted |
 //! | [`bounds`] | queues stay within their bounds |
-//! | [`standing`] | where nothing goes wrong, nobody gives up somebody who is there |
+//! | [`standing`] | where nothing goes wrong and queues are not small, nobody gives up somebody who is there |
 //! | [`mirror`] | at rest everybody has exactly the replicated nodes that they are meant to see, as they are meant to be |
 //! | [`quiet`] | once everything is mended all agree on who is there, and there is no traffic but pings |
 
