@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-/// What the nodes that one peer has numbered may take. A game of 10,000 nodes with paths of 60 bytes needs 1.2 MB; Godot has
-/// no bound.
+/// Bytes that the nodes that one peer has numbered may take. A game of 10,000 nodes with paths of 60 bytes needs 1.6 MB. Godot has
+/// no bound and never forgets a number, also when its node has left: the peer uses it again when it shows a hidden node. At the bound
+/// the numbers whose nodes left first are forgotten.
 pub const PATH_CACHE_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// What one numbered node takes besides its path: the entry and its share of the map.
-pub const PATH_ENTRY_BYTES: usize = 64;
+/// Bytes that one numbered node takes besides its path: the entry, and its share of the maps by number and by node.
+pub const PATH_ENTRY_BYTES: usize = 96;
 
 /// Packets of one peer that could not be understood before it is disconnected as misbehaving. Godot's own errors (a call to a
 /// node that is not there) are understood and do not count.

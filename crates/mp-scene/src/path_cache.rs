@@ -25,8 +25,13 @@ struct PeerPaths {
     told: BTreeMap<u32, bool>,
     /// The peer's numbers.
     given: BTreeMap<u32, Given>,
-    /// What `given` takes, so that a peer cannot fill our memory.
+    /// Bytes that `given` takes, so that a peer cannot fill our memory.
     given_bytes: usize,
+    /// The peer's numbers by the nodes that they stand for.
+    by_node: BTreeSet<(NodeId, u32)>,
+    /// The peer's numbers whose nodes have left, the oldest first.
+    left: BTreeMap<u64, u32>,
+    last_left: u64,
     /// Nodes whose methods the peer numbers in another way.
     mismatched: BTreeSet<NodeId>,
 }
@@ -34,9 +39,18 @@ struct PeerPaths {
 /// A node that a peer has numbered.
 #[derive(Debug)]
 struct Given {
-    node: NodeId,
+    node: Numbered,
     /// Looked up again when the node has left the tree.
     path: Box<str>,
+}
+
+/// The node that a peer's number stands for.
+#[derive(Clone, Copy, Debug)]
+enum Numbered {
+    /// In the tree.
+    There(NodeId),
+    /// It has left; its place in the order of those that have. The peer goes on using the number when it shows its node again.
+    Left(u64),
 }
 
 /// Why a peer's number was refused.
@@ -69,13 +83,17 @@ impl PathCache {
         })
     }
 
-    /// Forgets the number of a node that has left the tree.
-    pub(crate) fn remove_node(&mut self, node: NodeId) {
+    /// Forgets our number of a node that has left its place in the tree. Peers' numbers stay with a node that was moved, as in
+    /// Godot.
+    pub(crate) fn remove_node(&mut self, tree: &dyn NodeTree, node: NodeId) {
         let id = self.ids.remove(&node);
+        let has_left = tree.name_of(node).is_none();
         for paths in self.peers.values_mut() {
-            paths.mismatched.remove(&node);
             if let Some(id) = id {
                 paths.told.remove(&id);
+            }
+            if has_left {
+                paths.node_left(node);
             }
         }
     }
@@ -113,7 +131,8 @@ impl PathCache {
         self.peers.get(&peer).is_some_and(|paths| paths.given.contains_key(&id))
     }
 
-    /// Notes that `peer` calls `node` by `id`. Bound: [`PATH_CACHE_BYTES_MAX`] per peer.
+    /// Notes that `peer` calls `node` by `id`. Bound: [`PATH_CACHE_BYTES_MAX`] per peer, for which the numbers of nodes that left
+    /// first are forgotten first.
     pub(crate) fn give(
         &mut self,
         peer: PeerId,
@@ -123,12 +142,15 @@ impl PathCache {
         checksum_ok: bool,
     ) -> Result<(), Refused> {
         let paths = self.peers.get_mut(&peer).ok_or(Refused::Full)?;
-        let bytes = PATH_ENTRY_BYTES + path.len();
         if paths.given.contains_key(&id) {
             return Err(Refused::Taken);
         }
-        if paths.given_bytes + bytes > PATH_CACHE_BYTES_MAX {
-            return Err(Refused::Full);
+        let bytes = PATH_ENTRY_BYTES + path.len();
+        while paths.given_bytes + bytes > PATH_CACHE_BYTES_MAX {
+            let (_, oldest) = paths.left.pop_first().ok_or(Refused::Full)?;
+            if let Some(given) = paths.given.remove(&oldest) {
+                paths.given_bytes -= PATH_ENTRY_BYTES + given.path.len();
+            }
         }
         paths.given_bytes += bytes;
         if checksum_ok {
@@ -136,7 +158,8 @@ impl PathCache {
         } else {
             paths.mismatched.insert(node);
         }
-        paths.given.insert(id, Given { node, path: path.into() });
+        paths.by_node.insert((node, id));
+        paths.given.insert(id, Given { node: Numbered::There(node), path: path.into() });
         Ok(())
     }
 
@@ -148,12 +171,37 @@ impl PathCache {
         peer: PeerId,
         id: u32,
     ) -> Result<NodeId, Refusal> {
-        let given = self.peers.get_mut(&peer).and_then(|paths| paths.given.get_mut(&id));
-        let given = given.ok_or(Refusal::Because("unknown node number"))?;
-        if tree.multiplayer_authority(given.node).is_none() {
-            let absent = || Refusal::Absent(given.path.to_string());
-            given.node = tree.find(&given.path).ok_or_else(absent)?;
+        let unknown = Refusal::Because("unknown node number");
+        let Some(paths) = self.peers.get_mut(&peer) else { return Err(unknown) };
+        let Some(given) = paths.given.get_mut(&id) else { return Err(unknown) };
+        if let Numbered::There(node) = given.node
+            && tree.name_of(node).is_some()
+        {
+            return Ok(node);
         }
-        Ok(given.node)
+        let gone = || Refusal::Gone(given.path.to_string());
+        let node = tree.find(&given.path).ok_or_else(gone)?;
+        match std::mem::replace(&mut given.node, Numbered::There(node)) {
+            Numbered::There(before) => drop(paths.by_node.remove(&(before, id))),
+            Numbered::Left(order) => drop(paths.left.remove(&order)),
+        }
+        paths.by_node.insert((node, id));
+        Ok(node)
+    }
+}
+
+impl PeerPaths {
+    fn node_left(&mut self, node: NodeId) {
+        self.mismatched.remove(&node);
+        while let Some(&(of, id)) = self.by_node.range((node, 0)..).next()
+            && of == node
+        {
+            self.by_node.remove(&(node, id));
+            if let Some(given) = self.given.get_mut(&id) {
+                self.last_left += 1;
+                given.node = Numbered::Left(self.last_left);
+                self.left.insert(self.last_left, id);
+            }
+        }
     }
 }

@@ -226,7 +226,7 @@ impl SceneMultiplayer {
         let why = match outcome {
             Ok(()) => return,
             Err(Refusal::Because(why)) => why,
-            Err(Refusal::Absent(path)) => {
+            Err(Refusal::Absent(path) | Refusal::Gone(path)) => {
                 if !self.quirks.absent_nodes
                     && self.early.hold(now, sender, Awaited::Path(path), packet)
                 {
@@ -342,6 +342,8 @@ fn report_mismatch(sender: PeerId, path: &str, ids: &RpcIds, checksum: &[u8; 32]
 pub(crate) enum Refusal {
     /// There is no node at this path, which may yet come.
     Absent(String),
+    /// The node had been at this path when the peer numbered it, and has left.
+    Gone(String),
     /// It never will be.
     Because(&'static str),
 }

@@ -88,7 +88,7 @@ impl SceneMultiplayer {
             TreeChange::Removed(node) => {
                 // What came before it is announced before it.
                 self.announce_ready(tree);
-                self.paths.remove_node(node);
+                self.paths.remove_node(tree, node);
                 self.spawner_removed(node);
                 self.synchronizer_removed(node);
                 self.entity_removed(node);
