@@ -16,9 +16,9 @@ impl Instant {
         Self(micros)
     }
 
-    /// The instant `millis` milliseconds after the epoch.
+    /// The instant `millis` milliseconds after the epoch; the last instant when that is later.
     pub const fn from_millis(millis: u64) -> Self {
-        Self(millis * 1_000)
+        Self(millis.saturating_mul(1_000))
     }
 
     /// Microseconds since the epoch.
@@ -40,6 +40,7 @@ impl Instant {
 impl Add<Duration> for Instant {
     type Output = Self;
 
+    /// The instant `duration` later; the last instant when that is later.
     fn add(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)))
     }
@@ -56,5 +57,18 @@ impl Sub<Self> for Instant {
 
     fn sub(self, earlier: Self) -> Duration {
         self.saturating_since(earlier)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conversions_and_sums_saturate() {
+        let last = Instant::from_micros(u64::MAX);
+        assert_eq!(Instant::from_millis(u64::MAX), last);
+        assert_eq!(Instant::from_millis(1) + Duration::MAX, last);
+        assert_eq!(Instant::ZERO - last, Duration::ZERO);
     }
 }

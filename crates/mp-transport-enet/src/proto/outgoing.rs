@@ -119,7 +119,7 @@ impl Sent {
         self.sent_at = now;
         self.attempts += 1;
         self.is_again = false;
-        now + self.timeout
+        now.saturating_add(self.timeout)
     }
 }
 

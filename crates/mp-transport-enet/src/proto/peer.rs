@@ -286,7 +286,7 @@ impl Peer {
         events: &mut VecDeque<HostEvent>,
     ) -> Flow {
         if self.state == State::HalfOpen
-            && now >= self.proof.since + millis(settings.half_open_timeout)
+            && is_due(now, self.proof.since, settings.half_open_timeout)
         {
             return Flow::Ended;
         }
@@ -294,8 +294,8 @@ impl Peer {
             self.report_end(DisconnectReason::Timeout, events);
             return Flow::Ended;
         }
-        let limit = millis(settings.reliable_progress_timeout);
-        if self.sender.progress().is_some_and(|since| now >= since + limit) {
+        let limit = settings.reliable_progress_timeout;
+        if self.sender.progress().is_some_and(|since| is_due(now, since, limit)) {
             // Also a link that was to deliver what it had accepted before its end: it has not.
             self.fail(DisconnectReason::QueueFull, events);
         }
@@ -305,12 +305,14 @@ impl Peer {
     /// When [`handle_timeout`](Self::handle_timeout) or a ping is due.
     pub(crate) fn deadline(&self, now: Millis, settings: &HostSettings) -> Option<Millis> {
         let state = match self.state {
-            State::HalfOpen => Some(self.proof.since + millis(settings.half_open_timeout)),
-            State::Connected if self.sender.is_reliably_idle() => Some(self.ping_at().max(now + 1)),
+            State::HalfOpen => after(self.proof.since, settings.half_open_timeout),
+            State::Connected if self.sender.is_reliably_idle() => {
+                self.ping_at().map(|at| at.max(now + 1))
+            }
             _ => None,
         };
         let progress = self.sender.progress();
-        let progress = progress.map(|since| since + millis(settings.reliable_progress_timeout));
+        let progress = progress.and_then(|since| after(since, settings.reliable_progress_timeout));
         [state, progress, self.sender.next_timeout()].into_iter().flatten().min()
     }
 
@@ -359,7 +361,9 @@ impl Peer {
     }
 
     fn wants_ping(&self, now: Millis) -> bool {
-        self.state == State::Connected && self.sender.is_reliably_idle() && now >= self.ping_at()
+        self.state == State::Connected
+            && self.sender.is_reliably_idle()
+            && self.ping_at().is_some_and(|at| now >= at)
     }
 
     /// Figures for the application.
@@ -371,14 +375,24 @@ impl Peer {
         stats
     }
 
-    fn ping_at(&self) -> Millis {
-        self.last_acknowledged.map_or(0, |last| last + millis(self.ping_interval))
+    /// Time of the next ping while nothing else is sent; `None` for never.
+    fn ping_at(&self) -> Option<Millis> {
+        match self.last_acknowledged {
+            Some(last) => after(last, self.ping_interval),
+            None => Some(0),
+        }
     }
 }
 
-/// A duration of the settings in milliseconds.
-fn millis(duration: Duration) -> Millis {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX / 2).min(u64::MAX / 2)
+/// Time `duration` after `since`; `None` for never, when no [`Instant`](mp_core::Instant) is that late.
+fn after(since: Millis, duration: Duration) -> Option<Millis> {
+    let at = since.checked_add(u64::try_from(duration.as_millis()).ok()?)?;
+    (at <= u64::MAX / 1_000).then_some(at)
+}
+
+/// Whether `duration` has passed since `since`.
+fn is_due(now: Millis, since: Millis, duration: Duration) -> bool {
+    after(since, duration).is_some_and(|at| now >= at)
 }
 
 const VERIFY_CONNECT_LEN: usize = 4 + 44;

@@ -284,7 +284,7 @@ impl Sender {
             if sent.is_again {
                 continue;
             }
-            let at = sent.sent_at + sent.timeout;
+            let at = sent.sent_at.saturating_add(sent.timeout);
             if now < at {
                 self.next_timeout = Some(self.next_timeout.map_or(at, |next| next.min(at)));
                 continue;
@@ -293,7 +293,7 @@ impl Sender {
                 return true;
             }
             stats.retransmissions += 1;
-            sent.timeout *= 2;
+            sent.timeout = sent.timeout.saturating_mul(2);
             sent.is_again = true;
             self.in_transit -= sent.len;
             let again = if key.0 == CONTROL_CHANNEL {
