@@ -96,6 +96,10 @@ pub const DTLS_SILENCE_MAX: Duration = Duration::from_secs(60);
 #[cfg(feature = "dtls")]
 pub const DTLS_REPLACEABLE_AFTER: Duration = Duration::from_secs(8);
 
+/// Outputs of the DTLS library after one input: more than the records of the largest datagram and a whole flight of answers.
+#[cfg(feature = "dtls")]
+pub(crate) const DTLS_OUTPUTS_MAX: usize = 8_192;
+
 /// How often associations are looked at, at most, however many there are.
 #[cfg(feature = "dtls")]
 pub(crate) const DTLS_TICK: Duration = Duration::from_millis(10);

@@ -49,6 +49,9 @@ pub const ANSWER_BYTES_MAX: usize = 16 * 1024;
 /// What a link's framing reads at a time. It is kept per link, so an idle link should not keep much.
 pub(crate) const FRAME_READ_BYTES: usize = 512;
 
+/// Frames in the bytes that one call decodes: each frame has two bytes or more.
+pub(crate) const FRAMES_PER_RECEIVE_MAX: usize = LINK_BYTES_PER_POLL;
+
 /// How long the other side may take to answer a goodbye, or to end a connection that was refused.
 pub const GOODBYE_TIMEOUT: Duration = LINGER;
 

@@ -9,6 +9,7 @@ use mp_core::Instant;
 use mp_tls::TlsError;
 
 use super::record;
+use crate::limits::DTLS_OUTPUTS_MAX;
 
 /// How far an association is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,7 +132,7 @@ impl Association {
         verify: &dyn Fn(&[u8]) -> Result<(), TlsError>,
         give: &mut dyn FnMut(Product<'_>),
     ) -> Result<(), End> {
-        loop {
+        for _ in 0..DTLS_OUTPUTS_MAX {
             match self.engine.poll_output(scratch) {
                 Output::Packet(datagram) => {
                     if self.phase == Phase::Unproven && record::is_server_hello(datagram) {
@@ -163,6 +164,7 @@ impl Association {
                 _ => {}
             }
         }
+        Err(End::Failed("the library has no end of output".to_owned()))
     }
 }
 

@@ -103,7 +103,9 @@ impl Out {
 
     /// Sends what it can; an error says that there is no room now.
     fn flush(&mut self, socket: &mut impl DatagramSocket) -> io::Result<()> {
-        while let Err(error) = socket.try_send_batch(&mut self.batch) {
+        while !self.batch.is_empty()
+            && let Err(error) = socket.try_send_batch(&mut self.batch)
+        {
             if error.kind() == io::ErrorKind::WouldBlock {
                 return Err(error);
             }
@@ -159,15 +161,21 @@ impl<S: DatagramSocket> DatagramSocket for DtlsSocket<S> {
     fn try_send_batch(&mut self, batch: &mut SendBatch) -> io::Result<()> {
         let Some(layer) = &mut self.layer else { return self.socket.try_send_batch(batch) };
         loop {
+            let mut is_stuck = true;
             while let Some((to, datagram)) = batch.front()
                 && layer.out.batch.room(DATAGRAM_LEN_MAX).is_some()
             {
                 layer.seal(to, datagram);
                 batch.pop_front();
+                is_stuck = false;
             }
             layer.out.flush(&mut self.socket)?;
             if batch.is_empty() {
                 return Ok(());
+            }
+            if is_stuck {
+                // The socket reports success without sending.
+                return Err(io::ErrorKind::WouldBlock.into());
             }
         }
     }

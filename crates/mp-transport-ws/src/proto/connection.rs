@@ -16,7 +16,7 @@ use super::messages::Messages;
 use super::request;
 use super::response::Asked;
 use super::session::Session;
-use super::tls::{Tls, TlsFailed};
+use super::tls::{Tls, TlsFailed, TlsInput};
 use crate::limits::{ANSWER_BYTES_MAX, GOODBYE_TIMEOUT, RELIABLE_PROGRESS_TIMEOUT, WRITE_BYTES};
 
 /// A link. Bytes of the network go in by [`receive`](Self::receive) and come out by [`transmit`](Self::transmit); when it
@@ -151,9 +151,13 @@ impl Connection {
             self.receive_plain(now, &plain, session);
         }
         session.plain = plain;
-        if let Err(TlsFailed(why)) = received {
-            tracing::debug!(connection = %self.id, origin = %self.origin, why, "TLS failed");
-            self.break_off(DisconnectReason::Misbehaved);
+        match received {
+            Ok(TlsInput::Open) => {}
+            Ok(TlsInput::Closed) => self.break_off(DisconnectReason::Remote(0)),
+            Err(TlsFailed(why)) => {
+                tracing::debug!(connection = %self.id, origin = %self.origin, why, "TLS failed");
+                self.break_off(DisconnectReason::Misbehaved);
+            }
         }
     }
 

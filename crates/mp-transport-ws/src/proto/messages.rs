@@ -9,7 +9,7 @@ use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig, WebSocketContext};
 use tungstenite::{Error, Message};
 
-use crate::limits::FRAME_READ_BYTES;
+use crate::limits::{FRAME_READ_BYTES, FRAMES_PER_RECEIVE_MAX};
 
 /// An open connection's messages.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ impl Messages {
         bytes: &mut &[u8],
         output: &mut Vec<u8>,
     ) -> Result<Option<Incoming>, u16> {
-        loop {
+        for _ in 0..FRAMES_PER_RECEIVE_MAX {
             let incoming = match self.0.read(&mut Wire { bytes, output }) {
                 Ok(Message::Binary(payload)) => Incoming::Message(copied(&payload)),
                 Ok(Message::Text(text)) => Incoming::Message(copied(text.as_bytes())),
@@ -70,6 +70,8 @@ impl Messages {
             };
             return Ok(Some(incoming));
         }
+        // Frames without bytes: the library makes no progress.
+        Err(CloseCode::Protocol.into())
     }
 
     /// Appends a message to `output`.

@@ -12,6 +12,15 @@ pub(crate) struct Tls(Connection);
 #[derive(Debug)]
 pub(crate) struct TlsFailed(pub(crate) String);
 
+/// Whether the remote peer may send more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TlsInput {
+    /// It may.
+    Open,
+    /// It has sent close_notify, which is the end of its bytes as TCP's is. Bytes after it are ignored.
+    Closed,
+}
+
 impl Tls {
     pub(crate) fn new(mut connection: Connection) -> Self {
         // What goes in comes out at once; the queues before it are bounded.
@@ -19,26 +28,32 @@ impl Tls {
         Self(connection)
     }
 
-    /// Takes in what came from the network. Its content is appended to `plain`, answers to `wire`.
+    /// Decrypts bytes of the network. Their content is appended to `plain`, answers to `wire`.
     pub(crate) fn receive(
         &mut self,
         mut bytes: &[u8],
         plain: &mut Vec<u8>,
         wire: &mut Vec<u8>,
-    ) -> Result<(), TlsFailed> {
+    ) -> Result<TlsInput, TlsFailed> {
         let failed = |error: &dyn ToString| TlsFailed(error.to_string());
         while !bytes.is_empty() {
-            self.0.read_tls(&mut bytes).map_err(|error| failed(&error))?;
+            let accepted = self.0.read_tls(&mut bytes).map_err(|error| failed(&error))?;
             let processed = self.0.process_new_packets();
             self.transmit(wire);
-            processed.map_err(|error| failed(&error))?;
+            let state = processed.map_err(|error| failed(&error))?;
             match self.0.reader().read_to_end(plain) {
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(failed(&error)),
             }
+            if state.peer_has_closed() {
+                return Ok(TlsInput::Closed);
+            }
+            if accepted == 0 {
+                return Err(TlsFailed("TLS accepts no more bytes".to_owned()));
+            }
         }
-        Ok(())
+        Ok(TlsInput::Open)
     }
 
     /// Appends `plain` to `wire`, encrypted; before the handshake is done it waits within.
@@ -56,10 +71,79 @@ impl Tls {
 
     /// What it has to say of itself, such as the first words of a client.
     pub(crate) fn transmit(&mut self, wire: &mut Vec<u8>) {
-        while self.0.wants_write() {
-            if self.0.write_tls(wire).is_err() {
-                return; // a Vec takes everything
+        // A Vec accepts everything; a write of nothing means that rustls has nothing more to give.
+        while self.0.wants_write() && matches!(self.0.write_tls(wire), Ok(len) if len > 0) {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use mp_tls::rustls::pki_types::ServerName;
+    use mp_tls::rustls::version::{TLS12, TLS13};
+    use mp_tls::rustls::{
+        ClientConnection, ServerConfig, ServerConnection, SupportedProtocolVersion,
+    };
+    use mp_tls::{CertificateStore, ClientTlsOptions, DevelopmentCertificate};
+
+    use super::*;
+
+    /// A client and a server after their handshake.
+    fn pair(version: &'static SupportedProtocolVersion) -> [Tls; 2] {
+        let made = DevelopmentCertificate::new(&["game"]).unwrap();
+        let store = CertificateStore::new(made.identity().unwrap());
+        let provider = Arc::clone(store.server_config().unwrap().crypto_provider());
+        let server = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(store));
+        let trusting = ClientTlsOptions::new().trusted_chain(made.certificate_pem()).unwrap();
+        let client = trusting.client_config().unwrap();
+        let name = ServerName::try_from("game").unwrap();
+        let mut client = Tls::new(ClientConnection::new(client, name).unwrap().into());
+        let mut server = Tls::new(ServerConnection::new(Arc::new(server)).unwrap().into());
+        let (mut to_server, mut to_client, mut plain) = (Vec::new(), Vec::new(), Vec::new());
+        client.transmit(&mut to_server);
+        while !to_server.is_empty() || !to_client.is_empty() {
+            server.receive(&to_server, &mut plain, &mut to_client).unwrap();
+            to_server.clear();
+            client.receive(&to_client, &mut plain, &mut to_server).unwrap();
+            to_client.clear();
+        }
+        for side in [&client, &server] {
+            assert!(!side.0.is_handshaking());
+            assert_eq!(side.0.protocol_version(), Some(version.version));
+        }
+        [client, server]
+    }
+
+    #[test]
+    fn bytes_after_a_close_notify_are_ignored_and_end_the_input() {
+        for version in [&TLS12, &TLS13] {
+            for closer in [0, 1] {
+                let mut pair = pair(version);
+                let mut bytes = Vec::new();
+                pair[closer].send(b"last words", &mut bytes);
+                pair[closer].close(&mut bytes);
+                bytes.extend([b'A'; 8_192]);
+                let (mut plain, mut wire) = (Vec::new(), Vec::new());
+                for _ in 0..2 {
+                    let input = pair[1 - closer].receive(&bytes, &mut plain, &mut wire);
+                    assert_eq!(input.unwrap(), TlsInput::Closed, "{version:?}");
+                }
+                assert_eq!(plain, b"last words");
             }
+        }
+    }
+
+    #[test]
+    fn a_record_longer_than_any_fails_instead_of_waiting_for_its_end() {
+        for version in [&TLS12, &TLS13] {
+            let [_, mut server] = pair(version);
+            let bytes = [&[0x17, 3, 3, 0xFF, 0xFF][..], &[b'A'; 65_535]].concat();
+            assert!(server.receive(&bytes, &mut Vec::new(), &mut Vec::new()).is_err());
         }
     }
 }
