@@ -73,7 +73,7 @@ impl SceneMultiplayer {
         for peer in peers {
             entity.announced_to.swap_remove(peer);
         }
-        for key in entity.synchronizers.clone() {
+        for key in entity.holds.clone() {
             peers.iter().for_each(|&peer| self.replication.unsee(peer, key));
         }
         if !peers.is_empty() {

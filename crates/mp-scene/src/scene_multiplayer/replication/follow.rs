@@ -18,7 +18,7 @@ impl SceneMultiplayer {
         for node in std::mem::take(&mut self.replication.busy) {
             let entity = self.replication.entities.get(&node);
             if entity.is_none_or(|entity| entity.origin == Origin::Scene) {
-                self.entity_added(tree, node);
+                self.entity_added_late(tree, node);
             }
             self.authority_changed(tree, node);
             self.follow_settings(tree, node);
@@ -152,6 +152,7 @@ impl SceneMultiplayer {
         let entity = self.replication.synchronizers[key].entity;
         let entity = self.replication.entities.entry(entity).or_default();
         entity.synchronizers.push(key);
+        self.find_entities_around(tree, key);
         self.update_sync_visibility(tree, None, key);
         self.apply_announced(tree, key);
     }
@@ -219,6 +220,7 @@ impl SceneMultiplayer {
         let replication = &mut self.replication;
         let Some(key) = replication.by_node.swap_remove(&node) else { return };
         replication.unsee_all(key);
+        replication.leave_entities(key);
         let Some(synchronizer) = replication.synchronizers.remove(key) else { return };
         if let Some(mark) = synchronizer.mark {
             mark.end();

@@ -106,6 +106,8 @@ struct Entity {
     net_id: u32,
     /// In the order in which they entered the tree.
     synchronizers: Vec<Key>,
+    /// Synchronizers of it and of the nodes below it, but for those in entities of this side below it.
+    holds: KeySet,
     /// The entity of this side that it lies below: who has not that one cannot have this one.
     outer: Option<NodeId>,
     /// The entities of this side below it, in the order in which they entered.

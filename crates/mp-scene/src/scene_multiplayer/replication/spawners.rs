@@ -71,16 +71,24 @@ impl SceneMultiplayer {
         }
         replication.last_order += 1;
         let order = replication.last_order;
+        let is_late = replication.entities.contains_key(&node);
         let entity = replication.entities.entry(node).or_default();
         (entity.origin, entity.order) = (Origin::Own { spawner }, order);
-        // They may have entered before it was known to be announced. Nobody has it yet, and so nobody is sent them.
-        for key in entity.synchronizers.clone() {
-            replication.unsee_all(key);
-        }
         if let Some(state) = replication.spawners.get_mut(&spawner) {
             state.own.insert(node);
         }
         replication.ready.insert(node);
+        if is_late {
+            self.hide_below(tree, node);
+        }
+    }
+
+    /// A node that may be announced after all, although it and what lies below it were followed before.
+    pub(super) fn entity_added_late(&mut self, tree: &mut dyn NodeTree, node: NodeId) {
+        self.entity_added(tree, node);
+        if self.replication.is_own_entity(node) {
+            self.hide_below(tree, node);
+        }
     }
 
     /// Entities that were moved to `parent` with what is around them may have entered before the spawner that announces them.
@@ -91,7 +99,7 @@ impl SceneMultiplayer {
             tree.parent_of(node) == Some(parent) && !replication.is_own_entity(node)
         });
         for node in late.collect::<Vec<_>>() {
-            self.entity_added(tree, node);
+            self.entity_added_late(tree, node);
         }
     }
 
@@ -128,6 +136,11 @@ impl SceneMultiplayer {
                 }
             }
             Origin::Scene => {}
+        }
+        for key in entity.holds {
+            if let Some(synchronizer) = replication.synchronizers.get_mut(key) {
+                synchronizer.inside.retain(|&inside| inside != node);
+            }
         }
         if let Some(outer) = entity.outer.and_then(|outer| replication.entities.get_mut(&outer)) {
             outer.inner.shift_remove(&node);
@@ -186,7 +199,7 @@ impl SceneMultiplayer {
 
 impl Replication {
     /// Whether this side announces `node`.
-    fn is_own_entity(&self, node: NodeId) -> bool {
+    pub(super) fn is_own_entity(&self, node: NodeId) -> bool {
         let origin = self.entities.get(&node).map(|entity| entity.origin);
         matches!(origin, Some(Origin::Own { .. }))
     }

@@ -21,6 +21,8 @@ pub(super) struct Synchronizer {
     pub(super) node: NodeId,
     /// Its root.
     pub(super) entity: NodeId,
+    /// Entities of this side that it and its root lie in, or are.
+    pub(super) inside: Vec<NodeId>,
     pub(super) authority: PeerId,
     /// From an announcement, of this side or of its authority, or with bit 31 its number in the path cache; 0 before either. It stays, so
     /// that one that some know by its path is announced by that to others, as in Godot.
@@ -94,6 +96,7 @@ impl Synchronizer {
         Self {
             node,
             entity,
+            inside: Vec::new(),
             authority,
             net_id: 0,
             spawned: config.spawned().map(Property::new).collect(),

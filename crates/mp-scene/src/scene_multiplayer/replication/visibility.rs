@@ -128,15 +128,18 @@ impl SceneMultiplayer {
         !any
     }
 
-    /// Settles whether a peer is sent the synchronizers of an entity.
+    /// Settles whether a peer is sent the synchronizers of an entity and of what lies below it.
     pub(super) fn update_sync_visibilities(
         &mut self,
         tree: &mut dyn NodeTree,
         peer: PeerId,
         node: NodeId,
     ) {
-        let entity = self.replication.entities.get(&node);
-        for key in entity.map(|entity| entity.synchronizers.clone()).unwrap_or_default() {
+        let Some(entity) = self.replication.entities.get(&node) else { return };
+        // Those of nodes below it first: as in Godot, where they do not wait for the announcement.
+        let (own, below): (Vec<Key>, Vec<Key>) =
+            entity.holds.iter().partition(|key| entity.synchronizers.contains(key));
+        for key in below.into_iter().chain(own) {
             self.update_sync_visibility(tree, Some(peer), key);
         }
     }
@@ -156,10 +159,10 @@ impl SceneMultiplayer {
         let node = synchronizer.node;
         let Some(settings) = synchronizer_at(tree, node) else { return };
         let everybody = peer.is_none() && settings.is_visible_to(None);
-        // Of a node that is announced, only who has it is sent anything.
-        let entity = replication.entities.get(&synchronizer.entity);
-        let entity = entity.filter(|entity| matches!(entity.origin, Origin::Own { .. }));
-        let has = |peer: &PeerId| entity.is_none_or(|entity| entity.announced_to.contains(peer));
+        // Of what lies in nodes that are announced, only who has them is sent anything.
+        let entities = synchronizer.inside.iter().filter_map(|node| replication.entities.get(node));
+        let entities: Vec<_> = entities.collect();
+        let has = |peer: &PeerId| entities.iter().all(|entity| entity.announced_to.contains(peer));
         let sees = |peer| has(&peer) && (everybody || settings.is_visible_to(Some(peer)));
         let news = |&peer: &PeerId| {
             let sees = sees(peer);
@@ -183,22 +186,15 @@ impl SceneMultiplayer {
         }
     }
 
-    /// Whether calls of `node` are for `peer` to know of.
-    pub(in crate::scene_multiplayer) fn is_rpc_visible(
-        &self,
-        tree: &mut dyn NodeTree,
-        node: NodeId,
-        peer: PeerId,
-    ) -> bool {
+    /// Whether a peer has the entity `node` as far as this side knows, so that calls of it can be made there.
+    fn has_entity(&self, tree: &mut dyn NodeTree, node: NodeId, peer: PeerId) -> bool {
         let Some(entity) = self.replication.entities.get(&node) else { return true };
-        if entity.synchronizers.is_empty() {
-            return true;
-        }
         match entity.origin {
             Origin::Peer { peer: other, .. } if other == peer => true,
             Origin::Own { .. } if !self.replication.ready.contains(&node) => {
                 entity.announced_to.contains(&peer)
             }
+            _ if entity.synchronizers.is_empty() => true,
             _ => entity.synchronizers.iter().any(|&key| {
                 let Some(synchronizer) = self.replication.synchronizers.get(key) else {
                     return false;
@@ -215,7 +211,7 @@ impl SceneMultiplayer {
         }
     }
 
-    /// The peers that a call of `node` on `target` goes to.
+    /// The peers that a call of `node` on `target` goes to: those that have the node, and the announced one that it lies in.
     pub(in crate::scene_multiplayer) fn callees(
         &self,
         tree: &mut dyn NodeTree,
@@ -223,14 +219,64 @@ impl SceneMultiplayer {
         target: Target,
     ) -> Vec<PeerId> {
         let mut peers = self.peers_of(target);
-        if self.replication.entities.contains_key(&node) {
-            peers.retain(|&peer| self.is_rpc_visible(tree, node, peer));
+        if self.replication.entities.is_empty() {
+            return peers;
+        }
+        let outer = self.replication.announced_entity(tree, node).filter(|&outer| outer != node);
+        for entity in [Some(node), outer].into_iter().flatten() {
+            if self.replication.entities.contains_key(&entity) {
+                peers.retain(|&peer| self.has_entity(tree, entity, peer));
+            }
         }
         peers
+    }
+
+    /// Notes which entities of this side a synchronizer lies in: who lacks one of them is not sent it.
+    pub(super) fn find_entities_around(&mut self, tree: &dyn NodeTree, key: Key) {
+        let replication = &mut self.replication;
+        replication.leave_entities(key);
+        let Some(synchronizer) = replication.synchronizers.get(key) else { return };
+        // Its root may lie elsewhere.
+        let nodes = [synchronizer.node, synchronizer.entity];
+        let mut inside: Vec<_> =
+            nodes.iter().filter_map(|&node| replication.announced_entity(tree, node)).collect();
+        inside.dedup();
+        for entity in &inside {
+            if let Some(entity) = replication.entities.get_mut(entity) {
+                entity.holds.insert(key);
+            }
+        }
+        replication.synchronizers[key].inside = inside;
+    }
+
+    /// Takes the synchronizers that entered before it was known that `node` is announced from everybody: nobody has the node yet.
+    pub(super) fn hide_below(&mut self, tree: &dyn NodeTree, node: NodeId) {
+        for key in self.replication.synchronizers.keys().collect::<Vec<_>>() {
+            self.find_entities_around(tree, key);
+            if self.replication.synchronizers[key].inside.contains(&node) {
+                self.replication.unsee_all(key);
+            }
+        }
     }
 }
 
 impl Replication {
+    /// The innermost entity of this side that `node` is or lies below.
+    pub(super) fn announced_entity(&self, tree: &dyn NodeTree, node: NodeId) -> Option<NodeId> {
+        let mut upwards = std::iter::successors(Some(node), |&above| tree.parent_of(above));
+        upwards.find(|&above| self.is_own_entity(above))
+    }
+
+    /// Forgets which entities a synchronizer lies in.
+    pub(super) fn leave_entities(&mut self, key: Key) {
+        let Some(synchronizer) = self.synchronizers.get_mut(key) else { return };
+        for entity in std::mem::take(&mut synchronizer.inside) {
+            if let Some(entity) = self.entities.get_mut(&entity) {
+                entity.holds.shift_remove(&key);
+            }
+        }
+    }
+
     /// A peer is sent a synchronizer from now on.
     fn see(&mut self, peer: PeerId, key: Key) {
         let Some(info) = self.peers.get_mut(&peer) else { return };

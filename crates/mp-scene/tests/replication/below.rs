@@ -1,0 +1,205 @@
+//! Nodes without an announcement of their own, below one that is announced and can be hidden.
+
+use mp_scene::RpcError;
+use mp_scene::prelude::*;
+use mp_scene::testing::Lan;
+
+use crate::game::*;
+
+fn synchronizer() -> Instance {
+    let config = ReplicationConfig::new().always(".:position").on_change(".:hp");
+    Instance::new("Sync", MultiplayerSynchronizer::new(config))
+}
+
+/// A soldier, whose synchronizer says who sees him, with a gun that has a synchronizer and a bag that has none.
+fn soldier() -> PackedScene {
+    PackedScene::new("res://soldier.tscn", || {
+        Instance::new("Soldier", Unit::default())
+            .child(synchronizer())
+            .child(Instance::new("Gun", Unit::default()).child(synchronizer()))
+            .child(Instance::new("Bag", Unit::default()))
+            .child(Instance::new("Pets", Group))
+            .child(Instance::new("Spawner", MultiplayerSpawner::new("../Pets").scene(&pet())))
+    })
+}
+
+/// A node without a synchronizer, with a collar.
+fn pet() -> PackedScene {
+    PackedScene::new("res://pet.tscn", || {
+        Instance::new("Pet", Unit::default()).child(Instance::new("Collar", Unit::default()))
+    })
+}
+
+/// A field for soldiers of the server and one for those of client 2, and a tower that is part of the scene.
+fn field() -> BranchBuilder {
+    Branch::builder("/root/Game").tick_rate(1_000).setup(|scene| {
+        for (name, owner) in [("Units", 1), ("Guests", 2)] {
+            scene.add(name, Group)?;
+            let spawner = MultiplayerSpawner::new(&format!("../{name}")).scene(&soldier());
+            let spawner = scene.add(&format!("{name}Spawner"), spawner)?;
+            let owner = PeerId::new(owner).unwrap();
+            scene.tree_mut().set_multiplayer_authority(spawner, owner, false)?;
+        }
+        let sync = || MultiplayerSynchronizer::new(ReplicationConfig::new().on_change(".:hp"));
+        let bell = Instance::new("Bell", Unit::default()).child(Instance::new("Sync", sync()));
+        let tower = Instance::new("Tower", Unit::default());
+        let tower = tower.child(Instance::new("Sync", sync())).child(bell);
+        scene.add_instance(".", tower).map(drop)
+    })
+}
+
+/// A server with a soldier, hidden from the second of the two clients.
+fn ambush() -> (Lan, [PeerId; 2]) {
+    let mut lan = Lan::new(field()).unwrap();
+    let clients = [0, 1].map(|_| lan.join(field()).unwrap());
+    lan.settle();
+    lan.scene(SERVER).add_instance("Units", soldier().instantiate()).unwrap();
+    hide_from(&mut lan, SERVER, "Units/Soldier/Sync", clients[1]);
+    lan.settle();
+    (lan, clients)
+}
+
+/// Hides a synchronizer of `side` from `peer` alone.
+fn hide_from(lan: &mut Lan, side: PeerId, path: &str, peer: PeerId) {
+    let others: Vec<_> = lan.scene(side).peers().into_iter().filter(|&it| it != peer).collect();
+    let sync = sync_of(lan, side, path);
+    sync.set_public_visibility(false);
+    sync.set_visibility_for(peer, false);
+    others.into_iter().for_each(|other| sync.set_visibility_for(other, true));
+}
+
+fn unit_of<'l>(lan: &'l mut Lan, peer: PeerId, path: &str) -> &'l mut Unit {
+    let scene = lan.scene(peer);
+    let node = scene.find(path).unwrap();
+    scene.get_mut(NodeRef::new(node)).unwrap()
+}
+
+/// `side` calls its node at `path` everywhere else, and `blind` alone.
+fn poke(lan: &mut Lan, side: PeerId, path: &str, blind: PeerId) -> Result<(), RpcError> {
+    let scene = lan.scene(side);
+    let node = scene.find(path).unwrap();
+    scene.rpc(node, "poke", ()).unwrap();
+    scene.rpc_id(blind, node, "poke", ())
+}
+
+/// How many packets `peer` receives while `side` changes its nodes at `paths` again and again.
+fn received(lan: &mut Lan, peer: PeerId, side: PeerId, paths: &[&str]) -> u64 {
+    let before = lan.scene(peer).stats().packets_received;
+    for hp in 1..20 {
+        for path in paths {
+            unit_of(lan, side, path).hp = hp;
+        }
+        lan.step();
+    }
+    lan.settle();
+    lan.scene(peer).stats().packets_received - before
+}
+
+#[test]
+fn calls_of_what_lies_below_a_hidden_node_are_sent_only_to_those_that_have_it() {
+    let (mut lan, [sees, blind]) = ambush();
+    lan.scene(SERVER).add_instance("Units/Soldier/Pets", pet().instantiate()).unwrap();
+    lan.settle();
+    let before = lan.scene(blind).stats().packets_received;
+    for node in ["Bag", "Gun", "Pets/Pet", "Pets/Pet/Collar"] {
+        let path = format!("Units/Soldier/{node}");
+        assert_eq!(poke(&mut lan, SERVER, &path, blind), Err(RpcError::NotVisible(blind)));
+        lan.settle();
+        assert_eq!(unit_of(&mut lan, sees, &path).poked, [1], "{node}");
+    }
+    assert_eq!(lan.scene(blind).stats().packets_received, before, "not even a path");
+}
+
+#[test]
+fn calls_of_a_client_reach_through_the_relay_only_those_that_have_the_node_around() {
+    let (mut lan, [owner, blind]) = ambush();
+    lan.scene(owner).add_instance("Guests", soldier().instantiate()).unwrap();
+    let sync = lan.scene(owner).find("Guests/Soldier/Sync").unwrap();
+    lan.scene(owner).tree_mut().set_multiplayer_authority(sync, owner, false).unwrap();
+    hide_from(&mut lan, owner, "Guests/Soldier/Sync", blind);
+    lan.settle();
+    let before = lan.scene(blind).stats().packets_received;
+    let bag = "Guests/Soldier/Bag";
+    assert_eq!(poke(&mut lan, owner, bag, blind), Err(RpcError::NotVisible(blind)));
+    lan.settle();
+    assert_eq!(unit_of(&mut lan, SERVER, bag).poked, [owner.get()]);
+    assert_eq!(lan.scene(blind).stats().packets_received, before);
+}
+
+#[test]
+fn a_gun_is_not_sent_after_its_soldier_was_hidden() {
+    let (mut lan, [_, blind]) = ambush();
+    let gun = "Units/Soldier/Gun";
+    for round in 1..4 {
+        assert_eq!(received(&mut lan, blind, SERVER, &[gun, "Units/Soldier"]), 0);
+        let sync = sync_of(&mut lan, SERVER, "Units/Soldier/Sync");
+        sync.set_visibility_for(blind, true);
+        lan.settle();
+        assert_eq!(unit_of(&mut lan, blind, gun).hp, 19, "shown {round} times");
+        unit_of(&mut lan, SERVER, gun).hp = 7;
+        lan.settle();
+        assert_eq!(unit_of(&mut lan, blind, gun).hp, 7);
+        sync_of(&mut lan, SERVER, "Units/Soldier/Sync").set_visibility_for(blind, false);
+        lan.settle();
+    }
+    assert_eq!(lan.scene(blind).stats().refused_elements, 0);
+}
+
+#[test]
+fn a_gun_is_sent_as_its_holder_is_seen_wherever_it_is_taken() {
+    let (mut lan, clients) = ambush();
+    let [_, blind] = clients;
+    for (from, to) in [("Units/Soldier", "."), (".", "Units/Soldier")] {
+        for side in [SERVER, clients[0], blind] {
+            let scene = lan.scene(side);
+            let (Ok(gun), Ok(to)) = (scene.find(&format!("{from}/Gun")), scene.find(to)) else {
+                continue;
+            };
+            scene.tree_mut().reparent(gun, to).unwrap();
+        }
+        if to == "." {
+            // Who has not seen the soldier gets the gun when it is on the ground.
+            let gun = Instance::new("Gun", Unit::default()).child(synchronizer());
+            lan.scene(blind).add_instance(".", gun).unwrap();
+            lan.settle();
+            assert!(received(&mut lan, blind, SERVER, &["Gun"]) > 0);
+            assert_eq!(unit_of(&mut lan, blind, "Gun").hp, 19);
+            assert_eq!(poke(&mut lan, SERVER, "Gun", blind), Ok(()));
+        } else {
+            lan.settle();
+            let gun = "Units/Soldier/Gun";
+            assert_eq!(received(&mut lan, blind, SERVER, &[gun]), 0);
+            assert_eq!(unit_of(&mut lan, clients[0], gun).hp, 19);
+            assert_eq!(poke(&mut lan, SERVER, gun, blind), Err(RpcError::NotVisible(blind)));
+        }
+        lan.settle();
+    }
+}
+
+#[test]
+fn a_hidden_node_that_is_part_of_the_scene_hides_only_itself() {
+    let (mut lan, [_, blind]) = ambush();
+    hide_from(&mut lan, SERVER, "Tower/Sync", blind);
+    lan.settle();
+    assert_eq!(poke(&mut lan, SERVER, "Tower", blind), Err(RpcError::NotVisible(blind)));
+    assert_eq!(poke(&mut lan, SERVER, "Tower/Bell", blind), Ok(()));
+    unit_of(&mut lan, SERVER, "Tower").hp = 5;
+    unit_of(&mut lan, SERVER, "Tower/Bell").hp = 6;
+    lan.settle();
+    assert_eq!(unit_of(&mut lan, blind, "Tower/Bell").poked, [1, 1]);
+    let seen = ["Tower", "Tower/Bell"].map(|path| unit_of(&mut lan, blind, path).hp);
+    assert_eq!(seen, [0, 6]);
+}
+
+#[test]
+fn a_synchronizer_whose_root_lies_below_a_hidden_node_is_not_sent() {
+    let (mut lan, [sees, blind]) = ambush();
+    for side in [SERVER, sees] {
+        let config = ReplicationConfig::new().on_change(".:hp");
+        let sync = MultiplayerSynchronizer::new(config).with_root_path("../Units/Soldier/Bag");
+        lan.scene(side).add("Scope", sync).unwrap();
+    }
+    lan.settle();
+    assert_eq!(received(&mut lan, blind, SERVER, &["Units/Soldier/Bag"]), 0);
+    assert_eq!(unit_of(&mut lan, sees, "Units/Soldier/Bag").hp, 19);
+}
