@@ -6,23 +6,29 @@
  *   bandwidth IN OUT | throttle INTERVAL UP DOWN | patience LIMIT MINIMUM MAXIMUM
  *   figures                                                "figures SENT LOST RTT THROTTLE"
  *   disconnect HOW DATA                                    0 with an answer, 1 at once, 2 when all has arrived
+ *   step MS                                                receives and sends as if it were MS; "stepped"
  *
  *   connected DATA | disconnected DATA | packet CHANNEL FLAGS NUMBER SIZE INTACT | error TEXT
  *
- * It ends with its input. COMPRESS is 1 for the range coder, CHECKSUM 1 for CRC-32. */
+ * Time stands still between two steps: nothing depends on how fast the machine is. It ends with its input. COMPRESS is 1 for
+ * the range coder, CHECKSUM 1 for CRC-32. */
 
 #include <enet/enet.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static ENetHost *host;
 static ENetPeer *peer;
 /* ENet zeroes its counters every ten seconds. */
 static unsigned long sent, lost;
 static enet_uint32 sent_before, lost_before;
+static enet_uint32 now;
+
+/* Takes the place of the library's function of this name, which reads the clock. */
+enet_uint32 enet_time_get(void) {
+    return now;
+}
 
 static void fail(const char *text) {
     printf("error %s\n", text);
@@ -74,6 +80,27 @@ static void count(void) {
     lost_before = peer->packetsLost;
 }
 
+static void step(void) {
+    ENetEvent event;
+    while (host && enet_host_service(host, &event, 0) > 0) {
+        if (event.type == ENET_EVENT_TYPE_CONNECT) {
+            peer = event.peer;
+            printf("connected %u\n", event.data);
+        } else if (event.type == ENET_EVENT_TYPE_DISCONNECT) {
+            peer = NULL;
+            printf("disconnected %u\n", event.data);
+        } else if (event.type == ENET_EVENT_TYPE_RECEIVE) {
+            receive_packet(event.packet, event.channelID);
+            enet_packet_destroy(event.packet);
+        }
+    }
+    if (host && host->serviceTime != now)
+        fail("the library reads the clock itself");
+    count();
+    printf("stepped\n");
+    fflush(stdout);
+}
+
 static void obey(char *line) {
     unsigned n[8] = {0};
     char word[16] = "";
@@ -108,58 +135,19 @@ static void obey(char *line) {
             enet_peer_disconnect_now(peer, n[1]);
             peer = NULL; /* there will be no event */
         }
+    } else if (!strcmp(word, "step")) {
+        now = n[0];
+        step();
     } else {
         fail("what was that?");
     }
 }
 
-/* Reads what there is, and runs whole lines. Whether the input goes on. */
-static int obey_all(void) {
-    static char buffer[1 << 16];
-    static size_t length;
-    struct pollfd input = {STDIN_FILENO, POLLIN, 0};
-    while (poll(&input, 1, 0) > 0) {
-        ssize_t more = read(STDIN_FILENO, buffer + length, sizeof buffer - 1 - length);
-        if (more <= 0)
-            return 0;
-        length += (size_t) more;
-        buffer[length] = '\0';
-        char *line = buffer, *end;
-        while ((end = strchr(line, '\n'))) {
-            *end = '\0';
-            obey(line);
-            line = end + 1;
-        }
-        length -= (size_t) (line - buffer);
-        memmove(buffer, line, length);
-    }
-    return 1;
-}
-
 int main(void) {
+    static char line[256];
     if (enet_initialize() != 0)
         fail("no ENet");
-    while (obey_all()) {
-        ENetEvent event;
-        if (!host) {
-            usleep(1000);
-            fflush(stdout);
-            continue;
-        }
-        for (int wait = 1; enet_host_service(host, &event, (enet_uint32) wait) > 0; wait = 0) {
-            if (event.type == ENET_EVENT_TYPE_CONNECT) {
-                peer = event.peer;
-                printf("connected %u\n", event.data);
-            } else if (event.type == ENET_EVENT_TYPE_DISCONNECT) {
-                peer = NULL;
-                printf("disconnected %u\n", event.data);
-            } else if (event.type == ENET_EVENT_TYPE_RECEIVE) {
-                receive_packet(event.packet, event.channelID);
-                enet_packet_destroy(event.packet);
-            }
-        }
-        count();
-        fflush(stdout);
-    }
+    while (fgets(line, sizeof line, stdin))
+        obey(line);
     return 0;
 }

@@ -66,7 +66,8 @@ enum Command {
     ///
     /// Fetches Debian's ENet (unpacked under target/enet, nothing is installed), compiles interop/enet/peer.c with it (needs
     /// cc) and plays every combination of role, compression, checksum and loss from 0 to 30 %, bandwidth limits, the packet
-    /// throttle and every kind of goodbye. Fails when something of that did not happen.
+    /// throttle and every kind of goodbye. Fails when something of that did not happen. Time is virtual: the outcome does not
+    /// depend on the speed of the machine.
     Enet(EnetArgs),
     /// Simulates whole worlds with mp-sim for two minutes, or as long as you say.
     ///
@@ -93,7 +94,7 @@ Examples:
   cargo xtask interop --scenario hello --scenario calls
   cargo xtask interop --suite ../my-suite --compression range
   cargo xtask interop --role client
-  cargo xtask enet --seconds 600
+  cargo xtask enet --rounds 500 --seed 2
   cargo xtask interop --planted-fault
   cargo xtask interop --self-check --transport ws
   cargo xtask bench --quick --only echo --only relay";

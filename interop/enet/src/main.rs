@@ -1,5 +1,5 @@
 //! Sessions of mp with C ENet: mp in this process, C ENet in a program of its own that is led over its standard input, and between
-//! them a proxy that loses datagrams. `cargo xtask enet` builds and runs both.
+//! them a proxy that loses datagrams. `cargo xtask enet` builds and runs both. Both sides run in virtual time.
 
 mod ledger;
 mod matrix;
@@ -12,7 +12,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Parser;
 use mp_core::host::SystemClock;
@@ -31,9 +30,9 @@ struct Options {
     /// The C program
     #[arg(long, value_name = "PATH")]
     peer: PathBuf,
-    /// How long all of it lasts, about
-    #[arg(long, value_name = "S", default_value_t = 120)]
-    seconds: u64,
+    /// Rounds in each session of packets: one packet of every kind and size each way, and bulk
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    rounds: usize,
     /// What the losses come from
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -52,11 +51,6 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> Result<(), String> {
     let clock = SystemClock::new();
     let setups = setups();
-    let packets = setups.iter().filter(|setup| setup.theme == Theme::Packets).count() as u32;
-    let rest: u64 = setups.iter().map(|setup| own_seconds(setup.theme)).sum();
-    let left = Duration::from_secs(options.seconds.saturating_sub(rest));
-    // Less than this does not exercise everything at 30 % loss.
-    let duration = (left / packets).max(Duration::from_secs(1));
     let mut seen: BTreeSet<Cell> = BTreeSet::new();
     let mut scores: BTreeMap<u16, Score> = BTreeMap::new();
     for (number, &setup) in setups.iter().enumerate() {
@@ -65,7 +59,7 @@ fn run(options: &Options) -> Result<(), String> {
         let seed = options.seed * 1_000 + number as u64;
         let mut theirs = Theirs::start(&options.peer)?;
         let started = clock.now();
-        let mut stage = Stage { clock: &clock, theirs: &mut theirs, seed, duration };
+        let mut stage = Stage { theirs: &mut theirs, seed, rounds: options.rounds };
         let (cells, score) = stage.play(setup).map_err(|why| format!("{}: {why}", label(setup)))?;
         println!("{:>5.1} s", (clock.now() - started).as_secs_f64());
         seen.extend(cells);
@@ -93,16 +87,6 @@ fn label(setup: Setup) -> String {
         text += ", crc-32";
     }
     text
-}
-
-/// How long a session lasts whose length is its own business.
-const fn own_seconds(theme: Theme) -> u64 {
-    match theme {
-        Theme::Packets => 0,
-        Theme::Bandwidth => 12,
-        Theme::Throttle => 10,
-        Theme::Goodbyes => 1,
-    }
 }
 
 fn add(sum: &mut Score, score: &Score) {

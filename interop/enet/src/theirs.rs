@@ -3,8 +3,11 @@
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
+use std::time::Duration;
+
+use mp_core::Instant;
 
 use crate::ledger::Arrival;
 
@@ -24,6 +27,7 @@ pub(crate) enum Said {
     Disconnected(u32),
     Packet(Arrival),
     Figures(Figures),
+    Stepped,
 }
 
 /// Figures of its connection.
@@ -64,12 +68,26 @@ impl Theirs {
         written.map_err(|error| format!("C ENet does not listen any more: {error}"))
     }
 
-    /// What it said next, if there is something.
-    pub(crate) fn said(&mut self) -> Result<Option<Said>, String> {
-        match self.lines.try_recv() {
-            Ok(line) => parse(&line).map(Some).ok_or_else(|| format!("C ENet says {line:?}")),
-            Err(TryRecvError::Empty) => Ok(None),
-            Err(TryRecvError::Disconnected) => Err("C ENet has ended".to_owned()),
+    /// Lets it receive and send at `now`; returns what it reports.
+    pub(crate) fn step(&mut self, now: Instant) -> Result<Vec<Said>, String> {
+        self.tell(&format!("step {}", now.as_millis()))?;
+        let mut reports = Vec::new();
+        loop {
+            match self.said()? {
+                Said::Stepped => return Ok(reports),
+                said => reports.push(said),
+            }
+        }
+    }
+
+    /// Waits for its next line.
+    fn said(&mut self) -> Result<Said, String> {
+        match self.lines.recv_timeout(HANG_LIMIT) {
+            Ok(line) => parse(&line).ok_or_else(|| format!("C ENet says {line:?}")),
+            Err(RecvTimeoutError::Timeout) => {
+                Err(format!("C ENet hangs: no line for {} s", HANG_LIMIT.as_secs()))
+            }
+            Err(RecvTimeoutError::Disconnected) => Err("C ENet has ended".to_owned()),
         }
     }
 }
@@ -87,6 +105,7 @@ fn parse(line: &str) -> Option<Said> {
     let numbers: Option<Vec<u32>> = rest.split_whitespace().map(|word| word.parse().ok()).collect();
     Some(match (word, &numbers?[..]) {
         ("listening", []) => Said::Listening,
+        ("stepped", []) => Said::Stepped,
         ("connected", &[data]) => Said::Connected(data),
         ("disconnected", &[data]) => Said::Disconnected(data),
         ("packet", &[channel, flags, number, size, is_intact]) => Said::Packet(Arrival {
@@ -106,6 +125,9 @@ fn parse(line: &str) -> Option<Said> {
 /// Lines that wait to be read; then the program waits.
 const LINES_MAX: usize = 4_096;
 
+/// Real time after which a program that does not answer counts as hung. A step takes microseconds.
+const HANG_LIMIT: Duration = Duration::from_secs(300);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,6 +135,7 @@ mod tests {
     #[test]
     fn lines_are_understood_or_refused() {
         assert!(matches!(parse("listening"), Some(Said::Listening)));
+        assert!(matches!(parse("stepped"), Some(Said::Stepped)));
         assert!(matches!(parse("connected 7"), Some(Said::Connected(7))));
         let Some(Said::Packet(packet)) = parse("packet 3 8 70000 3000 1") else { panic!() };
         assert_eq!((packet.channel, packet.flags, packet.number), (3, 8, 70_000));

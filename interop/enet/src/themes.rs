@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use mp_core::host::SystemClock;
 use mp_core::{DisconnectReason, Rng};
 use mp_transport_enet::proto::PeerStatistic;
 use mp_transport_enet::proto::command::ThrottleParameters;
@@ -33,11 +32,10 @@ pub(crate) struct SideScore {
 
 /// What a session needs besides its setup.
 pub(crate) struct Stage<'a> {
-    pub(crate) clock: &'a SystemClock,
     pub(crate) theirs: &'a mut Theirs,
     pub(crate) seed: u64,
-    /// How long it lasts, where that is not its own business.
-    pub(crate) duration: Duration,
+    /// Rounds of packets, at least: each has one packet of every kind and size each way.
+    pub(crate) rounds: usize,
 }
 
 impl Stage<'_> {
@@ -52,23 +50,18 @@ impl Stage<'_> {
     }
 
     fn open(&mut self, setup: Setup, limits: Limits, has_throttle: bool) -> Done<Session<'_>> {
-        Session::open(setup, limits, has_throttle, self.clock, self.theirs, self.seed)
+        Session::open(setup, limits, has_throttle, self.theirs, self.seed)
     }
 
     /// Both sides send packets of every kind, and reliable ones as fast as the other takes them.
     fn packets(&mut self, setup: Setup) -> Done<(Vec<Cell>, Score)> {
-        let (mut rng, duration) = (Rng::from_number(self.seed), self.duration);
+        let (mut rng, rounds) = (Rng::from_number(self.seed), self.rounds);
         let mut session = self.open(setup, Limits::default(), false)?;
         // C would drop unreliable packets when round trips grow.
         session.tell("throttle 5000 32 0")?;
         let started = session.now();
-        let (mut tick, (pace, bulk)) = (0, load(setup.loss));
-        session.run(duration, |session| {
-            tick += 1;
-            if tick % pace != 0 {
-                return Ok(());
-            }
-            let turn = tick / pace;
+        let (pace, bulk) = load(setup.loss);
+        for turn in 0..rounds * Kind::ALL.len() * Size::ALL.len() {
             let (kind, size) = (Kind::ALL[turn % 4], Size::ALL[turn / 4 % 3]);
             let len = length(setup, size, &mut rng);
             session.send_to_c(kind, kind.channel(), len)?;
@@ -79,13 +72,12 @@ impl Stage<'_> {
             while session.to_mp.outstanding < bulk {
                 session.send_to_mp(Kind::Reliable, 0, BULK_PACKET)?;
             }
-            Ok(())
-        })?;
+            session.run(pace, |_| Ok(()))?;
+        }
         let seconds = (session.now() - started).as_secs_f64();
         let bytes = [session.to_c.reliable_bytes, session.to_mp.reliable_bytes];
-        // What did not arrive by then is sent until it does.
-        let limit = session.now() + Duration::from_secs(30);
-        while session.now() < limit {
+        // A cell that was not exercised by then is repeated until it is.
+        for _ in 0..REPEATS_MAX {
             let cells = setup.cells();
             let missing: Vec<_> =
                 cells.into_iter().filter(|cell| !session.cells.contains(cell)).collect();
@@ -288,17 +280,22 @@ fn throttles(session: &mut Session<'_>) -> Done<(u32, u32)> {
     Ok((session.peer()?.statistic(PeerStatistic::PacketThrottle), theirs))
 }
 
-/// How many ticks pass from packet to packet, and the reliable bytes that each side has on its way, by percent of loss. (C ENet
+/// The time from packet to packet, and the reliable bytes that each side has on its way, by percent of loss. (C ENet
 /// looks at the oldest command only to tell when any is to be sent again, and doubles that time without end: with much on its
 /// way and much loss it stops for minutes.)
-const fn load(loss: u16) -> (usize, usize) {
-    match loss {
-        0 => (1, 128 << 10),
-        1..=10 => (1, 24 << 10),
-        11..=20 => (2, 8 << 10),
-        _ => (3, 4 << 10),
-    }
+const fn load(loss: u16) -> (Duration, usize) {
+    let (millis, bulk) = match loss {
+        0 => (10, 128 << 10),
+        1..=10 => (10, 24 << 10),
+        11..=20 => (20, 8 << 10),
+        _ => (30, 4 << 10),
+    };
+    (Duration::from_millis(millis), bulk)
 }
+
+/// Times that the cells that were not exercised are repeated, at most. An unreliable packet in five fragments passes 30 % loss once
+/// in six times.
+const REPEATS_MAX: usize = 100_000;
 
 /// Bytes of one packet of the bulk.
 const BULK_PACKET: usize = 4_000;
