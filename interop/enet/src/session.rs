@@ -53,6 +53,10 @@ pub(crate) struct Limits {
 /// Longest that a session waits for what must happen. ENet doubles the time until it sends again each time, without end: what is
 /// lost a dozen times in a row, as it happens at 30 % loss, takes minutes.
 const PATIENCE: Duration = Duration::from_secs(20_000);
+/// Longest that a session waits for a connection before it begins anew: C ENet gives up after 30 s.
+const CONNECT_LIMIT: Duration = Duration::from_secs(60);
+/// Attempts to connect. At 30 % loss about one in a hundred fails.
+const ATTEMPTS_MAX: u32 = 20;
 const CHANNELS: u8 = 5;
 /// What the client says about itself.
 const DATA: u32 = 77;
@@ -66,43 +70,8 @@ impl<'a> Session<'a> {
         theirs: &'a mut Theirs,
         seed: u64,
     ) -> Done<Self> {
-        let mut settings = HostSettings::default();
-        settings.admission = Admission::Anybody;
-        settings.checksum = setup.has_checksum;
-        if setup.is_compressed {
-            settings.compression = CompressionMode::RangeCoder;
-        }
-        settings.incoming_bandwidth = limits.mp_takes;
-        settings.outgoing_bandwidth = limits.mp_sends;
-        settings.packet_throttle = has_throttle;
-        // Nobody is given up before the session says so.
-        let long = PATIENCE * 10;
-        settings.patience = Patience { limit: 1 << 30, minimum: long, maximum: long };
-        settings.reliable_progress_timeout = long;
-
-        let (compress, checksum) = (u8::from(setup.is_compressed), u8::from(setup.has_checksum));
-        let (takes, sends) = (limits.c_takes, limits.c_sends);
-        let options = format!("{CHANNELS} {compress} {checksum} {takes} {sends}");
-        let (any, rng) = ((Ipv4Addr::LOCALHOST, 0).into(), Rng::from_number(seed));
-        let error = |error: &dyn std::fmt::Display| error.to_string();
-        let mut ours = EnetConnection::create_host_bound(any, settings).map_err(|e| error(&e))?;
-        let proxy = match setup.role {
-            Role::Server => {
-                let port = ours.local_addr().map_err(|e| error(&e))?.port();
-                let proxy = Proxy::new(port, setup.loss, rng).map_err(|e| error(&e))?;
-                let port = proxy.address().map_err(|e| error(&e))?.port();
-                theirs.tell(&format!("connect {port} {options} {DATA}"))?;
-                proxy
-            }
-            Role::Client => {
-                let port = free_port().map_err(|e| error(&e))?;
-                theirs.tell(&format!("listen {port} {options}"))?;
-                let proxy = Proxy::new(port, setup.loss, rng).map_err(|e| error(&e))?;
-                let to = proxy.address().map_err(|e| error(&e))?;
-                ours.connect_to_host(to, CHANNELS, DATA);
-                proxy
-            }
-        };
+        let mut rng = Rng::from_number(seed);
+        let (ours, proxy) = begin(setup, limits, has_throttle, theirs, rng.fork())?;
         let mut session = Self {
             setup,
             now: BEGINNING,
@@ -118,11 +87,22 @@ impl<'a> Session<'a> {
             figures: Figures::default(),
             lowest_throttle: u32::MAX,
         };
-        session.until("both sides are connected", |session| {
-            session.link.is_some() && session.is_connected_there
-        })?;
+        // With enough bad luck a side gives up before the other knows of the connection.
+        for _ in 1..ATTEMPTS_MAX {
+            if session.wait(CONNECT_LIMIT, Self::is_connected)? {
+                break;
+            }
+            (session.ours, session.proxy) =
+                begin(setup, limits, has_throttle, session.theirs, rng.fork())?;
+            (session.link, session.is_connected_there, session.ends) = (None, false, (None, None));
+        }
+        session.until("both sides are connected", Self::is_connected)?;
         session.theirs.tell("patience 1073741824 1000000000 1000000000")?;
         Ok(session)
+    }
+
+    fn is_connected(&self) -> bool {
+        self.link.is_some() && self.is_connected_there && self.ends == (None, None)
     }
 
     /// Sends a packet to C.
@@ -188,23 +168,31 @@ impl<'a> Session<'a> {
 
     /// Runs until something holds.
     pub(crate) fn until(&mut self, what: &str, is_so: impl Fn(&Self) -> bool) -> Done {
-        let limit = self.now + PATIENCE;
+        if self.wait(PATIENCE, is_so)? {
+            return Ok(());
+        }
+        Err(format!(
+            "waited {} s in vain until {what}; {} and {} reliable bytes have not arrived",
+            PATIENCE.as_secs(),
+            self.to_c.outstanding,
+            self.to_mp.outstanding
+        ))
+    }
+
+    /// Runs until something holds, at most for `limit`; returns whether it holds.
+    fn wait(&mut self, limit: Duration, is_so: impl Fn(&Self) -> bool) -> Done<bool> {
+        let end = self.now + limit;
         let (mut datagrams, mut idle) = (self.proxy.datagrams, Duration::ZERO);
         while !is_so(self) {
+            if self.now > end {
+                return Ok(false);
+            }
             // Longer steps pass the time between two retransmissions.
             self.step(STEP.max(idle / 16))?;
             idle = if self.proxy.datagrams == datagrams { idle + STEP } else { Duration::ZERO };
             datagrams = self.proxy.datagrams;
-            if self.now > limit {
-                return Err(format!(
-                    "waited {} s in vain until {what}; {} and {} reliable bytes have not arrived",
-                    PATIENCE.as_secs(),
-                    self.to_c.outstanding,
-                    self.to_mp.outstanding
-                ));
-            }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Lets everything reliable arrive.
@@ -272,6 +260,54 @@ impl<'a> Session<'a> {
             self.cells.push(cell);
         }
     }
+}
+
+/// Makes both hosts and the way between them, and lets the client connect.
+fn begin(
+    setup: Setup,
+    limits: Limits,
+    has_throttle: bool,
+    theirs: &mut Theirs,
+    rng: Rng,
+) -> Done<(EnetConnection, Proxy)> {
+    let mut settings = HostSettings::default();
+    settings.admission = Admission::Anybody;
+    settings.checksum = setup.has_checksum;
+    if setup.is_compressed {
+        settings.compression = CompressionMode::RangeCoder;
+    }
+    settings.incoming_bandwidth = limits.mp_takes;
+    settings.outgoing_bandwidth = limits.mp_sends;
+    settings.packet_throttle = has_throttle;
+    // Nobody is given up before the session says so.
+    let long = PATIENCE * 10;
+    settings.patience = Patience { limit: 1 << 30, minimum: long, maximum: long };
+    settings.reliable_progress_timeout = long;
+
+    let (compress, checksum) = (u8::from(setup.is_compressed), u8::from(setup.has_checksum));
+    let (takes, sends) = (limits.c_takes, limits.c_sends);
+    let options = format!("{CHANNELS} {compress} {checksum} {takes} {sends}");
+    let any = (Ipv4Addr::LOCALHOST, 0).into();
+    let error = |error: &dyn std::fmt::Display| error.to_string();
+    let mut ours = EnetConnection::create_host_bound(any, settings).map_err(|e| error(&e))?;
+    let proxy = match setup.role {
+        Role::Server => {
+            let port = ours.local_addr().map_err(|e| error(&e))?.port();
+            let proxy = Proxy::new(port, setup.loss, rng).map_err(|e| error(&e))?;
+            let port = proxy.address().map_err(|e| error(&e))?.port();
+            theirs.tell(&format!("connect {port} {options} {DATA}"))?;
+            proxy
+        }
+        Role::Client => {
+            let port = free_port().map_err(|e| error(&e))?;
+            theirs.tell(&format!("listen {port} {options}"))?;
+            let proxy = Proxy::new(port, setup.loss, rng).map_err(|e| error(&e))?;
+            let to = proxy.address().map_err(|e| error(&e))?;
+            ours.connect_to_host(to, CHANNELS, DATA);
+            proxy
+        }
+    };
+    Ok((ours, proxy))
 }
 
 /// A port that is free now.
