@@ -34,6 +34,23 @@ pub enum ReplicationError {
         /// Its value in bytes.
         max: usize,
     },
+    /// A peer announced a node with more or fewer synchronizers than the local scene has. Their
+    /// numbers and states are given out in tree order, so some may have gone to the wrong one.
+    #[error(
+        "{node}: peer {peer} announced it with {announced} synchronizers, and here {found} are of \
+         its root and of that peer's authority; give both sides the same scene, and set \
+         authorities in enter_tree or the spawn function"
+    )]
+    Announcement {
+        /// Path of the announced node.
+        node: String,
+        /// The peer that announced it.
+        peer: mp_core::PeerId,
+        /// Number of synchronizers in the announcement.
+        announced: usize,
+        /// Number of local synchronizers that the announcement can mean.
+        found: usize,
+    },
     /// `root_path` leads nowhere.
     #[error("{synchronizer}: there is no node at its root_path {root_path:?}")]
     NoRoot {

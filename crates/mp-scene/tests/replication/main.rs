@@ -1,6 +1,7 @@
 //! Replication between mp's own sides: what the recordings of Godot do not show.
 #![allow(missing_docs, unreachable_pub, reason = "a test")]
 
+mod announced;
 mod below;
 mod cost;
 mod delta;

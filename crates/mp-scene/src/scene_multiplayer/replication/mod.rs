@@ -169,6 +169,8 @@ struct Incoming {
     state: Bytes,
     /// Whether the state could be read so far.
     readable: bool,
+    /// Synchronizers of the entity and the sender for which no number was left.
+    unnamed: usize,
 }
 
 impl Default for Replication {

@@ -15,6 +15,7 @@ use crate::codec::godot::sync::{BY_PATH, next_delta_element, next_sync_element};
 use crate::codec::godot::variant::Decoder;
 use crate::limits::SPAWNED_NODES_MAX;
 use crate::message::{Spawn, SpawnOf};
+use crate::replication::ReplicationError;
 use crate::signal::Signal;
 use crate::tree::{NodeId, NodeTree, is_valid_name};
 
@@ -95,12 +96,23 @@ impl SceneMultiplayer {
             info.entities.insert(spawn.net_id, node);
         }
         let ids: std::collections::VecDeque<_> = spawn.synchronizers.iter().copied().collect();
-        let incoming = Incoming { sender, entity: node, ids, state: spawn.state, readable: true };
-        replication.incoming = Some(incoming);
+        let (state, readable, unnamed) = (spawn.state, true, 0);
+        replication.incoming =
+            Some(Incoming { sender, entity: node, ids, state, readable, unnamed });
         self.follow(now, tree);
-        if let Some(rest) = self.replication.incoming.take().filter(|rest| !rest.ids.is_empty()) {
-            tracing::debug!(%sender, ids = ?rest.ids, "announced synchronizers that the node has not");
+        if let Some(incoming) = self.replication.incoming.take()
+            && (incoming.unnamed > 0 || !incoming.ids.is_empty())
+        {
+            let announced = spawn.synchronizers.len();
+            let error = ReplicationError::Announcement {
+                node: tree.path_of(node).unwrap_or_default(),
+                peer: sender,
+                announced,
+                found: announced - incoming.ids.len() + incoming.unnamed,
+            };
+            tracing::debug!(%error, "announced synchronizers do not match");
             self.stats.refused_calls += 1;
+            self.emit(Signal::ReplicationFailed(Box::new(error)));
         }
         self.emit(Signal::Spawned { spawner, node });
         for id in spawn.synchronizers {
@@ -110,16 +122,17 @@ impl SceneMultiplayer {
         }
     }
 
-    /// Gives a synchronizer that enters with an announced node its number and its state.
+    /// Gives a synchronizer of an announced node, as it enters the tree, its number and its state.
     pub(super) fn apply_announced(&mut self, tree: &mut dyn NodeTree, key: Key) {
         let replication = &mut self.replication;
         let Some(incoming) = &mut replication.incoming else { return };
         let Some(synchronizer) = replication.synchronizers.get_mut(key) else { return };
-        if synchronizer.authority != incoming.sender {
+        // Those below a nested scene's root belong to that, although they enter meanwhile.
+        if synchronizer.entity != incoming.entity || synchronizer.authority != incoming.sender {
             return;
         }
         let Some(id) = incoming.ids.pop_front() else {
-            tracing::debug!(sender = %incoming.sender, "a synchronizer was not announced");
+            incoming.unnamed += 1;
             return;
         };
         synchronizer.net_id = id;

@@ -1,0 +1,126 @@
+//! Numbers and states of an announcement go to the synchronizers of the announced node alone.
+
+use mp_scene::prelude::*;
+use mp_scene::replication::ReplicationError;
+use mp_scene::testing::Lan;
+
+use crate::game::{SERVER, signals};
+
+#[derive(Default)]
+struct Part(i64);
+
+impl Node for Part {
+    fn property_table() -> PropertyTable<Self> {
+        PropertyTable::new().property("value", |part: &mut Self| &mut part.0)
+    }
+}
+
+fn sync(name: &str) -> Instance {
+    Instance::new(name, MultiplayerSynchronizer::new(ReplicationConfig::new().always(".:value")))
+}
+
+/// A part with a part of its own below it, whose synchronizer enters first.
+fn tank() -> PackedScene {
+    PackedScene::new("res://tank.tscn", || {
+        let turret = Instance::new("Turret", Part::default()).child(sync("Sync"));
+        Instance::new("Tank", Part::default()).child(turret).child(sync("Sync"))
+    })
+}
+
+/// A game that has `scene` for what others call a tank.
+fn game(scene: &PackedScene) -> BranchBuilder {
+    let scene = scene.clone();
+    Branch::builder("/root/Game").tick_rate(1_000).setup(move |tree| {
+        tree.add("Tanks", Group)?;
+        tree.add("Spawner", MultiplayerSpawner::new("../Tanks").scene(&scene)).map(drop)
+    })
+}
+
+fn set(lan: &mut Lan, path: &str, value: i64) {
+    let part = lan.scene(SERVER).node::<Part>(path).unwrap();
+    lan.scene(SERVER).get_mut(part).unwrap().0 = value;
+}
+
+fn values(lan: &mut Lan, peer: PeerId) -> [i64; 2] {
+    ["Tanks/Tank", "Tanks/Tank/Turret"].map(|path| {
+        let part = lan.scene(peer).node::<Part>(path).unwrap();
+        lan.scene(peer).get(part).unwrap().0
+    })
+}
+
+fn add_tank(lan: &mut Lan) {
+    lan.scene(SERVER).add_instance("Tanks", tank().instantiate()).unwrap();
+    set(lan, "Tanks/Tank", 7);
+    set(lan, "Tanks/Tank/Turret", 300);
+}
+
+#[test]
+fn a_synchronizer_of_a_nested_node_takes_no_number_and_no_state_of_the_announced_one() {
+    let mut lan = Lan::new(game(&tank())).unwrap();
+    let client = lan.join(game(&tank())).unwrap();
+    lan.settle();
+    add_tank(&mut lan);
+    lan.step();
+    lan.step_side(client);
+    assert_eq!(values(&mut lan, client), [7, 0], "as announced");
+    lan.settle();
+    assert_eq!(values(&mut lan, client), [7, 300]);
+    set(&mut lan, "Tanks/Tank", 8);
+    set(&mut lan, "Tanks/Tank/Turret", 400);
+    lan.settle();
+    let late = lan.join(game(&tank())).unwrap();
+    lan.settle();
+    for peer in [client, late] {
+        assert_eq!(values(&mut lan, peer), [8, 400], "{peer}");
+        let stats = lan.scene(peer).stats();
+        assert_eq!((stats.old_syncs, stats.refused_elements, stats.refused_calls), (0, 0, 0));
+    }
+}
+
+/// What the client says of the tank when its own scene is `scene`.
+fn mismatch(scene: &PackedScene) -> (Vec<String>, u64) {
+    let mut lan = Lan::new(game(&tank())).unwrap();
+    let client = lan.join(game(scene)).unwrap();
+    lan.settle();
+    add_tank(&mut lan);
+    lan.settle();
+    let failed = |signal| match signal {
+        Signal::ReplicationFailed(error) => match *error {
+            ReplicationError::Announcement { node, announced, found, .. } => {
+                Some(format!("{node}: {announced} announced, {found} found"))
+            }
+            other => panic!("{other}"),
+        },
+        _ => None,
+    };
+    let failures = signals(&mut lan, client).into_iter().filter_map(failed).collect();
+    (failures, lan.scene(client).stats().refused_calls)
+}
+
+#[test]
+fn an_announcement_with_too_many_synchronizers_fails_with_both_counts() {
+    let bare = PackedScene::new("res://tank.tscn", || {
+        let turret = Instance::new("Turret", Part::default()).child(sync("Sync"));
+        Instance::new("Tank", Part::default()).child(turret)
+    });
+    assert_eq!(mismatch(&bare), (vec!["Tanks/Tank: 1 announced, 0 found".to_owned()], 1));
+}
+
+#[test]
+fn an_announcement_with_too_few_synchronizers_fails_with_both_counts() {
+    let twice = PackedScene::new("res://tank.tscn", || {
+        let root = Instance::new("Tank", Part::default());
+        root.child(sync("Sync")).child(sync("Another")).child(Instance::new("Turret", Group))
+    });
+    assert_eq!(mismatch(&twice), (vec!["Tanks/Tank: 1 announced, 2 found".to_owned()], 1));
+}
+
+#[test]
+fn an_announced_synchronizer_under_another_authority_fails_with_both_counts() {
+    let foreign = PackedScene::new("res://tank.tscn", || {
+        let turret = Instance::new("Turret", Part::default()).child(sync("Sync"));
+        let foreign = sync("Sync").authority(PeerId::new(2).unwrap());
+        Instance::new("Tank", Part::default()).child(turret).child(foreign)
+    });
+    assert_eq!(mismatch(&foreign), (vec!["Tanks/Tank: 1 announced, 0 found".to_owned()], 1));
+}
