@@ -68,7 +68,21 @@ impl Round<'_> {
             return self.end_relay(all, limit);
         }
         wait_for_all(&mut all, limit);
-        complaints(&mut all)
+        complaints(&mut all)?;
+        self.check_quiet(&all)
+    }
+
+    /// Checks in a quiet scenario that the Godot clients of an mp server have printed no error.
+    fn check_quiet(&self, all: &[Process]) -> Result<(), String> {
+        if !self.scenario.is_quiet || self.cast.server == Player::Godot {
+            return Ok(());
+        }
+        let is_godot = |index: usize| *self.player(index) == Player::Godot;
+        let errors = all.iter().enumerate().filter(|(index, _)| is_godot(*index)).filter_map(
+            |(_, godot)| Some(format!("{}: {}", godot.who, first_error(&godot.errors())?)),
+        );
+        let lines: Vec<String> = errors.collect();
+        if lines.is_empty() { Ok(()) } else { Err(lines.join("\n")) }
     }
 
     /// Plays it with an mp side that expects a wrong value, which it must notice.
@@ -252,6 +266,11 @@ pub(crate) fn complaints(processes: &mut [Process]) -> Result<(), String> {
     if lines.is_empty() { Ok(()) } else { Err(lines.join("\n")) }
 }
 
+/// The first error that Godot has printed on standard error.
+fn first_error(errors: &str) -> Option<&str> {
+    errors.lines().find(|line| ERRORS.iter().any(|kind| line.starts_with(kind)))
+}
+
 /// A port that is free now, for UDP and TCP.
 pub(crate) fn free_port() -> Result<u16, String> {
     for _ in 0..PORT_ATTEMPTS {
@@ -268,6 +287,9 @@ pub(crate) fn free_port() -> Result<u16, String> {
 /// The scenario of the project's own suite that is played with mp-server.
 pub(crate) const ROOM: &str = "room";
 
+/// How the errors of Godot's engine and of its scripts begin.
+const ERRORS: [&str; 3] = ["ERROR:", "SCRIPT ERROR:", "USER ERROR:"];
+
 const PORT_ATTEMPTS: u32 = 3;
 
 /// What a server may take until it listens.
@@ -278,3 +300,17 @@ const SPARE: Duration = Duration::from_secs(10);
 
 /// What mp-server may take to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_the_engine_and_of_scripts_are_found_among_other_lines() {
+        let engine = "WARNING: old\nERROR: Node not found.\n   at: get_node (node.cpp:1)\n";
+        assert_eq!(first_error(engine), Some("ERROR: Node not found."));
+        let script = "SCRIPT ERROR: Invalid call.\n";
+        assert_eq!(first_error(script), Some("SCRIPT ERROR: Invalid call."));
+        assert_eq!(first_error("WARNING: an ERROR: of others\n"), None);
+    }
+}

@@ -23,6 +23,8 @@ pub(crate) struct Scenario {
     pub(crate) name: String,
     pub(crate) clients: u32,
     pub(crate) transports: Vec<String>,
+    /// Godot clients of an mp server must print no error.
+    pub(crate) is_quiet: bool,
 }
 
 /// What mp-interop says it can play: scenario names, each with the compression modes it is limited to (none: all).
@@ -110,13 +112,19 @@ fn parse(text: &str) -> Result<Vec<Scenario>, String> {
         .filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
     lines
         .map(|(number, line)| {
-            let wrong =
-                || format!("line {}: {line:?} is not `name clients transports`", number + 1);
+            let wrong = || {
+                let form = "name clients transports [quiet]";
+                format!("line {}: {line:?} is not `{form}`", number + 1)
+            };
             let words: Vec<&str> = line.split_whitespace().collect();
-            let [name, clients, transports] = words[..] else { return Err(wrong()) };
+            let (name, clients, transports, is_quiet) = match words[..] {
+                [name, clients, transports] => (name, clients, transports, false),
+                [name, clients, transports, "quiet"] => (name, clients, transports, true),
+                _ => return Err(wrong()),
+            };
             let clients = clients.parse().map_err(|_| wrong())?;
             let transports = transports.split(',').map(str::to_owned).collect();
-            Ok(Scenario { name: name.to_owned(), clients, transports })
+            Ok(Scenario { name: name.to_owned(), clients, transports, is_quiet })
         })
         .collect()
 }
@@ -131,15 +139,17 @@ mod tests {
     #[test]
     fn a_list_has_names_clients_and_transports() {
         let scenarios =
-            parse("# scenario clients transports\nhello  2 enet,ws\n\npack 1 enet\n").unwrap();
-        let scenario = |name: &str, clients, transports: &[&str]| Scenario {
+            parse("# scenario clients transports\nhello  2 enet,ws\n\npack 1 enet quiet\n")
+                .unwrap();
+        let scenario = |name: &str, clients, transports: &[&str], is_quiet| Scenario {
             name: name.to_owned(),
             clients,
             transports: transports.iter().map(|t| (*t).to_owned()).collect(),
+            is_quiet,
         };
         assert_eq!(
             scenarios,
-            [scenario("hello", 2, &["enet", "ws"]), scenario("pack", 1, &["enet"])]
+            [scenario("hello", 2, &["enet", "ws"], false), scenario("pack", 1, &["enet"], true)]
         );
     }
 
@@ -147,6 +157,7 @@ mod tests {
     fn a_line_that_is_wrong_is_named() {
         assert!(parse("hello two enet").unwrap_err().starts_with("line 1:"));
         assert!(parse("# fine\nhello 2").unwrap_err().starts_with("line 2:"));
+        assert!(parse("hello 2 enet loud").unwrap_err().starts_with("line 1:"));
     }
 
     #[test]
