@@ -1,0 +1,11 @@
+extends Node
+## A gun, which is aimed and fired. Methods by id: fire 0.
+
+var aim := 0
+var ammo := 0
+var shots: Array = []  ## the arguments of `fire`, in order
+
+
+@rpc("any_peer", "call_remote", "reliable", 0)
+func fire(n: int) -> void:
+	shots.append(n)

@@ -1,0 +1,62 @@
+//! Units and their guns, as nodes.
+
+use mp_scene::prelude::*;
+
+/// `unit.gd`.
+#[derive(Default)]
+pub(super) struct Unit {
+    pub(super) health: i64,
+    pub(super) armour: Replicated<i64>,
+}
+
+impl Unit {
+    /// `tank.tscn`: a gun with a synchronizer of its own, before those of the unit.
+    pub(super) fn tank() -> PackedScene {
+        PackedScene::new("res://scenes/tank.tscn", || {
+            let sync = |config| MultiplayerSynchronizer::new(config);
+            let aim = sync(ReplicationConfig::new().always(".:aim"));
+            let health = sync(ReplicationConfig::new().always(".:health"));
+            let armour = sync(ReplicationConfig::new().on_change(".:armour"));
+            let gun = Instance::new("Gun", Gun::default()).child(Instance::new("AimSync", aim));
+            Instance::new("Tank", Self::default())
+                .child(gun)
+                .child(Instance::new("HealthSync", health))
+                .child(Instance::new("ArmourSync", armour))
+        })
+    }
+}
+
+impl Node for Unit {
+    fn property_table() -> PropertyTable<Self> {
+        PropertyTable::new()
+            .property("health", |unit: &mut Self| &mut unit.health)
+            .property("armour", |unit: &mut Self| &mut unit.armour)
+    }
+}
+
+/// `gun.gd`.
+#[derive(Default)]
+pub(super) struct Gun {
+    pub(super) aim: i64,
+    pub(super) ammo: Replicated<i64>,
+    /// The arguments of `fire`, in order.
+    pub(super) shots: Vec<i64>,
+}
+
+impl Node for Gun {
+    fn rpc_table() -> RpcTable<Self> {
+        RpcTable::new().method(
+            "fire",
+            RpcConfig::any_peer(),
+            |gun: &mut Self, _cx, (n,): (i64,)| {
+                gun.shots.push(n);
+            },
+        )
+    }
+
+    fn property_table() -> PropertyTable<Self> {
+        PropertyTable::new()
+            .property("aim", |gun: &mut Self| &mut gun.aim)
+            .property("ammo", |gun: &mut Self| &mut gun.ammo)
+    }
+}
