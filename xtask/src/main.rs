@@ -1,7 +1,8 @@
-//! The project's own commands: `cargo xtask test`, `ci`, `interop`, `enet`, `bench`, `worlds`, `sim-faults`, `godot`.
+//! The project's own commands: `cargo xtask test`, `ci`, `deny`, `audit`, `interop`, `enet`, `bench`, `worlds`, `sim-faults`, `godot`.
 
 mod bench;
 mod debian;
+mod deny;
 mod enet;
 mod example;
 mod godot;
@@ -40,9 +41,18 @@ enum Command {
     /// faults, the examples, and an additional suite folder, when there is one ($MP_INTEROP_SUITE, or the folder beside
     /// the project). All steps run even when one fails; the summary at the end says which.
     Test,
-    /// Formatting, lints and documentation without a warning, then everything `test` does, two minutes of simulated worlds, and a smoke test
+    /// Formatting, lints and documentation without a warning, what `deny` checks, then everything `test` does, two minutes of simulated worlds, and a smoke test
     /// of the benchmarks.
     Ci,
+    /// Checks the licences and sources of all dependencies, and looks for banned, duplicate and yanked crates.
+    ///
+    /// Runs cargo-deny, which it installs under target/tools when it is missing (about two minutes, once), on the workspace and on
+    /// bench/. The rules are in deny.toml and bench/deny.toml.
+    Deny,
+    /// Looks for security advisories for the locked dependencies.
+    ///
+    /// Needs the network: cargo-deny fetches the database of RustSec from GitHub. Without it the command fails.
+    Audit,
     /// Plays scenarios with real Godot processes on one side and mp on the other.
     ///
     /// Builds mp's side (the binary mp-interop; where it serves the scenario `room` it is mp-server), starts a server on a free port,
@@ -103,6 +113,8 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Test => steps::test(),
         Command::Ci => steps::ci(),
+        Command::Deny => deny::deny().map(drop),
+        Command::Audit => deny::audit().map(|done| println!("audit: {done}")),
         Command::Interop(args) => interop::run(&args).map(drop),
         Command::Bench(args) => bench::bench(&args),
         Command::OneRoom => godot::find().and_then(|godot| one_room::play(&godot)).map(|done| {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::bench::{self, BenchArgs};
+use crate::deny;
 use crate::enet::{self, EnetArgs};
 use crate::example;
 use crate::godot::{self, Godot};
@@ -46,6 +47,7 @@ pub(crate) fn ci() -> Result<(), String> {
         run(cargo().arg("doc").args(everything).env("RUSTDOCFLAGS", "-D warnings"))?;
         Ok("no warning".to_owned())
     });
+    steps.run("dependencies", deny::deny);
     tests(&mut steps);
     steps.run("simulated worlds", || worlds::worlds(&WorldsArgs::ci()));
     steps.run("benchmarks run", || {
