@@ -58,15 +58,22 @@ pub const GOODBYE_TIMEOUT: Duration = LINGER;
 /// When accepting is tried again after the system had nothing left to give (file descriptors, memory).
 pub const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
-/// TCP's own probes of a silent connection: first after this time, then every [`KEEPALIVE_INTERVAL`], given up after
-/// [`KEEPALIVE_PROBES`]. A peer that lost its power is noticed within 30 s, like ENet's.
-pub const KEEPALIVE_TIME: Duration = Duration::from_secs(15);
+/// Time after which a connection whose remote host acknowledges nothing ends with `Timeout`.
+///
+/// On Linux, Android and Fuchsia this is exact in every state (`TCP_USER_TIMEOUT`). Elsewhere it is
+/// exact for a connection that is sent nothing (TCP's keepalive); unacknowledged bytes are given up
+/// when the system's retransmissions end, which can take minutes. Pings, see
+/// [`WebSocketSettings::heartbeat_interval`](crate::WebSocketSettings::heartbeat_interval), notice it
+/// on every system.
+pub const TCP_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// See [`KEEPALIVE_TIME`].
-pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
-
-/// See [`KEEPALIVE_TIME`].
+/// Keepalive probes before a connection is given up: the first after half of the TCP timeout, the
+/// others after a sixth each. Systems count in seconds, and at least one.
 pub const KEEPALIVE_PROBES: u32 = 3;
+
+/// Lateness of a poll that means that this process was suspended: nothing a peer could have answered
+/// meanwhile counts against it. Hosts that are merely busy are late by less.
+pub const SUSPENSION_MIN: Duration = Duration::from_secs(1);
 
 const _: () = assert!(HEAD_BYTES_MAX < LINK_BYTES_PER_POLL);
 const _: () = assert!(LINK_BYTES_PER_POLL <= BYTES_PER_POLL);

@@ -1,6 +1,6 @@
 //! A connection and its socket.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::task::{Context, Poll, Waker};
 
 use mp_core::{DisconnectReason, Instant};
@@ -8,7 +8,7 @@ use mp_core::{DisconnectReason, Instant};
 use crate::io::ByteStream;
 use crate::limits::LINK_BYTES_PER_POLL;
 use crate::proto::connection::Connection;
-use crate::proto::session::Session;
+use crate::proto::session::{Session, Settings};
 
 /// One link with its socket.
 #[derive(Debug)]
@@ -18,8 +18,8 @@ pub(crate) struct Link<S> {
     waker: Waker,
     /// What the socket has not taken of the last write.
     unsent: Vec<u8>,
-    /// The socket took a write amiss; the link ends when what the other side sent before has been read.
-    is_broken: bool,
+    /// Reason of a failed write. The connection ends when all bytes received before have been read.
+    broken: Option<DisconnectReason>,
     is_shut: bool,
     /// Whether reading stopped although there may be more.
     is_paused: bool,
@@ -32,13 +32,19 @@ pub(crate) struct Link<S> {
 }
 
 impl<S: ByteStream> Link<S> {
-    pub(crate) fn new(connection: Connection, stream: S, waker: Waker) -> Self {
+    pub(crate) fn new(
+        connection: Connection,
+        mut stream: S,
+        waker: Waker,
+        settings: &Settings,
+    ) -> Self {
+        stream.set_timeout(settings.tcp_timeout);
         Self {
             connection,
             stream,
             waker,
             unsent: Vec::new(),
-            is_broken: false,
+            broken: None,
             is_shut: false,
             is_paused: false,
             is_dirty: false,
@@ -63,13 +69,13 @@ impl<S: ByteStream> Link<S> {
             }
             match self.stream.poll_read(&mut cx, buffer) {
                 Poll::Pending => {
-                    if self.is_broken {
-                        self.connection.break_off(DisconnectReason::Remote(0));
+                    if let Some(reason) = self.broken {
+                        self.connection.break_off(reason);
                     }
                     return (taken, false);
                 }
                 Poll::Ready(Ok(0)) => {
-                    self.connection.break_off(DisconnectReason::Remote(0));
+                    self.connection.break_off(self.broken.unwrap_or(DisconnectReason::Remote(0)));
                     return (taken, false);
                 }
                 Poll::Ready(Ok(len)) => {
@@ -77,10 +83,7 @@ impl<S: ByteStream> Link<S> {
                     self.connection.receive(now, &buffer[..len], session);
                 }
                 Poll::Ready(Err(error)) => {
-                    self.connection.break_off(match error.kind() {
-                        ErrorKind::TimedOut => DisconnectReason::Timeout,
-                        _ => DisconnectReason::Remote(0),
-                    });
+                    self.connection.break_off(self.broken.unwrap_or_else(|| reason_of(&error)));
                     return (taken, false);
                 }
             }
@@ -90,7 +93,7 @@ impl<S: ByteStream> Link<S> {
 
     /// Writes what there is, as far as the socket takes it. `out` is a buffer to pack in.
     pub(crate) fn flush(&mut self, now: Instant, out: &mut Vec<u8>, session: &mut Session) {
-        while !self.is_broken {
+        while self.broken.is_none() {
             out.clear();
             if self.unsent.is_empty() {
                 self.connection.transmit(now, out, session);
@@ -152,6 +155,11 @@ impl<S: ByteStream> Link<S> {
         self.stream.set_no_delay(no_delay);
     }
 
+    #[cfg(all(test, target_os = "linux"))]
+    pub(crate) fn stream(&self) -> &S {
+        &self.stream
+    }
+
     /// Bytes that the socket has not taken.
     pub(crate) fn unsent(&self) -> usize {
         self.unsent.len()
@@ -165,8 +173,11 @@ impl<S: ByteStream> Link<S> {
             match self.stream.poll_write(&mut cx, &bytes[written..]) {
                 Poll::Pending => break,
                 Poll::Ready(Ok(len)) if len > 0 => written += len,
-                Poll::Ready(_) => {
-                    self.is_broken = true;
+                Poll::Ready(failed) => {
+                    let reason =
+                        failed.map_or_else(|e| reason_of(&e), |_| DisconnectReason::Remote(0));
+                    // The first error is the cause: the system reports it once.
+                    self.broken.get_or_insert(reason);
                     self.unsent = Vec::new();
                     // Reading finds out what has happened.
                     self.waker.wake_by_ref();
@@ -175,5 +186,15 @@ impl<S: ByteStream> Link<S> {
             }
         }
         written
+    }
+}
+
+/// The reason of an end by an I/O error. After a timeout TCP reports why the remote host was not
+/// reached, if a router said so.
+fn reason_of(error: &io::Error) -> DisconnectReason {
+    use ErrorKind::{HostUnreachable, NetworkDown, NetworkUnreachable, TimedOut};
+    match error.kind() {
+        TimedOut | HostUnreachable | NetworkUnreachable | NetworkDown => DisconnectReason::Timeout,
+        _ => DisconnectReason::Remote(0),
     }
 }

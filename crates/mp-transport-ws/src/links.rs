@@ -1,11 +1,13 @@
 //! The links of a peer: by slot, by what is due and by what waits to be flushed.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use mp_core::{ConnectionId, Instant};
 use slab::Slab;
 
 use crate::io::ByteStream;
+use crate::limits::SUSPENSION_MIN;
 use crate::link::Link;
 
 /// Links in slots. A slot is used again, its generation is not.
@@ -119,6 +121,18 @@ impl<S: ByteStream> Links<S> {
         self.timers.first().filter(|&&(due, _)| due <= now).map(|&(_, slot)| slot)
     }
 
+    /// Postpones what counts against remote peers when the first timer fires so late that this
+    /// process was suspended: their bytes may not have been read yet.
+    pub(crate) fn forgive_suspension(&mut self, now: Instant) {
+        let Some(time) = self.next_due().and_then(|due| suspension(due, now)) else { return };
+        for slot in self.slots().collect::<Vec<_>>() {
+            if let Some(link) = self.at(slot) {
+                link.connection.postpone_timeouts(time);
+            }
+            self.note_timer(slot);
+        }
+    }
+
     /// When the first one is due.
     pub(crate) fn next_due(&self) -> Option<Instant> {
         self.timers.first().map(|&(due, _)| due)
@@ -128,4 +142,11 @@ impl<S: ByteStream> Links<S> {
     pub(crate) fn handshaking(&self) -> usize {
         self.handshaking
     }
+}
+
+/// Time to add to timeouts when one that was `due` is noticed at `now`: what this process missed and
+/// a moment to read what was received meanwhile. `None` when it was not suspended.
+pub(crate) fn suspension(due: Instant, now: Instant) -> Option<Duration> {
+    let late = now - due;
+    (late >= SUSPENSION_MIN).then(|| late + SUSPENSION_MIN)
 }

@@ -30,9 +30,15 @@ pub struct WebSocketSettings {
     pub max_queued_packets: usize,
     /// Time for TCP, TLS, HTTP and, on a client, its id (3 s).
     pub handshake_timeout: Duration,
-    /// Time between pings; a link that has not answered one when the next is due ends with `Timeout` (zero: none). Without them TCP's
-    /// own probes notice within 30 s that the other side's machine has gone.
+    /// Time between pings; a connection that has not answered one when the next is due ends with
+    /// `Timeout` (zero, the default: none). Proxies close connections that carry nothing for a while,
+    /// often 60 s: behind one, 20 s is a good value for a server. Works for servers and clients alike;
+    /// [`set_heartbeat_interval`](crate::WebSocketMultiplayerPeer::set_heartbeat_interval) changes it
+    /// for one connection.
     pub heartbeat_interval: Duration,
+    /// Time after which a connection whose remote host acknowledges nothing ends with `Timeout`
+    /// (30 s; zero: whatever the system does). See [`TCP_TIMEOUT`](limits::TCP_TIMEOUT).
+    pub tcp_timeout: Duration,
     /// Reliable bytes that may wait for a link, which ends with `QueueFull` beyond; at most 64 MiB, the default.
     pub reliable_queue_bytes: usize,
 }
@@ -78,6 +84,7 @@ impl Default for WebSocketSettings {
             max_queued_packets: limits::QUEUED_PACKETS_MAX,
             handshake_timeout: limits::HANDSHAKE_TIMEOUT,
             heartbeat_interval: Duration::ZERO,
+            tcp_timeout: limits::TCP_TIMEOUT,
             reliable_queue_bytes: limits::RELIABLE_QUEUE_BYTES_MAX,
         }
     }
@@ -169,6 +176,7 @@ fn settings(from: &WebSocketSettings, max_clients: usize) -> Result<Settings, Cr
         max_clients,
         handshake_timeout: from.handshake_timeout,
         heartbeat_interval: from.heartbeat_interval,
+        tcp_timeout: from.tcp_timeout,
     })
 }
 

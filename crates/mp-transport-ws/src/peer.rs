@@ -21,7 +21,7 @@ use crate::io::TokioTcp;
 use crate::io::{SOURCE, StreamSource, Tcp, Wakes};
 use crate::limits::{BYTES_PER_POLL, EVENTS_PER_POLL, LINK_BYTES_PER_POLL};
 use crate::link::Link;
-use crate::links::Links;
+use crate::links::{Links, suspension};
 use crate::options::{ClientOptions, CreateError, ServerOptions, rng};
 use crate::proto::response::Asked;
 use crate::proto::session::{LastClose, Session};
@@ -315,12 +315,18 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
     /// Ends a client's attempt that takes too long, and does what is due on links.
     fn handle_timeouts(&mut self, now: Instant) {
         if let Role::Client(Some(call)) = &mut self.role
-            && call.deadline.is_some_and(|deadline| now >= deadline)
+            && let Some(deadline) = &mut call.deadline
+            && now >= *deadline
         {
+            if let Some(time) = suspension(*deadline, now) {
+                *deadline += time;
+                return;
+            }
             self.source = None;
             self.role = Role::Client(None);
             self.session.status = ConnectionStatus::Disconnected;
         }
+        self.links.forgive_suspension(now);
         while let Some(slot) = self.links.due(now) {
             let Some(link) = self.links.at(slot) else { return };
             link.connection.handle_timeout(now);

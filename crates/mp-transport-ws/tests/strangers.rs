@@ -138,8 +138,7 @@ proptest! {
             }
             prop_assert_eq!(world.turn(&mut server), []);
         }
-        world.pass(Duration::from_secs(10));
-        world.turn(&mut server);
+        world.run(&mut server, Duration::from_secs(10));
         prop_assert_eq!(server.open_handshakes(), 0);
     }
 

@@ -2,10 +2,11 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
-use crate::limits::{HANDSHAKES_MAX, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES, KEEPALIVE_TIME};
+use crate::limits::{HANDSHAKES_MAX, KEEPALIVE_PROBES};
 
 /// A server's address cannot be listened on.
 #[derive(Debug, thiserror::Error)]
@@ -35,17 +36,31 @@ pub(super) fn listen(address: SocketAddr) -> Result<TcpListener, BindError> {
     listen().map_err(|source| BindError { address, source })
 }
 
-/// What every connection gets: small writes leave at once, and a silent other side is probed. Where a system has one of them not,
-/// the connection does without.
+/// Makes the small writes of a connection leave at once, where the system can.
 pub(super) fn tune<'s>(stream: impl Into<SockRef<'s>>) {
+    let _ = stream.into().set_tcp_nodelay(true);
+}
+
+/// Makes TCP give up a remote host that acknowledges nothing for `timeout`; see
+/// [`TCP_TIMEOUT`](crate::limits::TCP_TIMEOUT). Zero leaves the system's defaults. A system that lacks
+/// one of the options does without.
+pub(super) fn set_timeout<'s>(stream: impl Into<SockRef<'s>>, timeout: Duration) {
+    if timeout.is_zero() {
+        return;
+    }
     let stream = stream.into();
-    let _ = stream.set_tcp_nodelay(true);
-    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_TIME).with_interval(KEEPALIVE_INTERVAL);
+    let second = Duration::from_secs(1);
+    let keepalive = TcpKeepalive::new()
+        .with_time((timeout / 2).max(second))
+        .with_interval((timeout / 6).max(second));
     #[cfg(not(windows))]
     let keepalive = keepalive.with_retries(KEEPALIVE_PROBES);
     #[cfg(windows)]
     let _ = KEEPALIVE_PROBES;
     let _ = stream.set_tcp_keepalive(&keepalive);
+    // Keepalive probes are not sent while bytes are unacknowledged.
+    #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+    let _ = stream.set_tcp_user_timeout(Some(timeout));
 }
 
 fn explain(error: &io::Error) -> String {

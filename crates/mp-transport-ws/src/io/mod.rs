@@ -72,4 +72,9 @@ pub trait ByteStream {
 
     /// Whether small writes leave at once (default: yes).
     fn set_no_delay(&mut self, _no_delay: bool) {}
+
+    /// Sets how long the remote host may acknowledge nothing before reads and writes fail with
+    /// [`TimedOut`](io::ErrorKind::TimedOut); see [`TCP_TIMEOUT`](crate::limits::TCP_TIMEOUT).
+    /// By default nothing is set, for streams without a network.
+    fn set_timeout(&mut self, _timeout: Duration) {}
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
-use super::bind::{BindError, listen, tune};
+use super::bind::{BindError, listen, set_timeout, tune};
 use super::{ByteStream, StreamSource};
 
 /// TCP without a runtime: a listener, or an attempt to connect.
@@ -81,6 +81,13 @@ impl StreamSource for Tcp {
 #[derive(Debug)]
 pub struct TcpStream(std::net::TcpStream);
 
+#[cfg(all(test, target_os = "linux"))]
+impl TcpStream {
+    pub(crate) fn socket(&self) -> SockRef<'_> {
+        SockRef::from(&self.0)
+    }
+}
+
 impl ByteStream for TcpStream {
     fn poll_read(&mut self, _cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         now_or_later(self.0.read(buf))
@@ -97,6 +104,10 @@ impl ByteStream for TcpStream {
 
     fn set_no_delay(&mut self, no_delay: bool) {
         let _ = SockRef::from(&self.0).set_tcp_nodelay(no_delay);
+    }
+
+    fn set_timeout(&mut self, timeout: Duration) {
+        set_timeout(&self.0, timeout);
     }
 }
 

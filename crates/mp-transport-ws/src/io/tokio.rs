@@ -6,6 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use mp_core::Readiness;
 use socket2::SockRef;
@@ -13,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::unconstrained;
 
-use super::bind::{BindError, listen, tune};
+use super::bind::{BindError, listen, set_timeout, tune};
 use super::{ByteStream, StreamSource};
 
 /// TCP in tokio: a listener, or an attempt to connect.
@@ -118,6 +119,10 @@ impl ByteStream for TokioTcpStream {
 
     fn set_no_delay(&mut self, no_delay: bool) {
         let _ = self.0.set_nodelay(no_delay);
+    }
+
+    fn set_timeout(&mut self, timeout: Duration) {
+        set_timeout(&self.0, timeout);
     }
 }
 

@@ -89,7 +89,7 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
         let id = self.links.next_id();
         let connection = Connection::accepted(id, address, tls, now, &self.session);
         let slot = id.slot as usize;
-        let link = Link::new(connection, stream, self.wakes.waker(slot));
+        let link = Link::new(connection, stream, self.wakes.waker(slot), &self.session.settings);
         door.handshakes.push_back(id);
         self.links.insert(link);
         // What it has to say may be here already; if not, whoever asks is woken later.
@@ -126,7 +126,8 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
         let deadline = deadline.unwrap_or(now);
         let connection = Connection::dialed(id, origin, tls, asked, deadline, &self.session);
         let slot = id.slot as usize;
-        self.links.insert(Link::new(connection, stream, self.wakes.waker(slot)));
+        let waker = self.wakes.waker(slot);
+        self.links.insert(Link::new(connection, stream, waker, &self.session.settings));
         self.ready.push_back(slot);
     }
 }
@@ -135,4 +136,62 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
 fn is_of_the_other_side(error: &io::Error) -> bool {
     use ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::time::Duration;
+
+    use mp_core::MultiplayerPeer;
+    use mp_core::host::SystemClock;
+
+    use crate::io::Tcp;
+    use crate::limits::{KEEPALIVE_PROBES, TCP_TIMEOUT};
+    use crate::{ClientOptions, ServerOptions, WebSocketMultiplayerPeer};
+
+    fn connected(tcp_timeout: Option<Duration>) -> [WebSocketMultiplayerPeer<Tcp>; 2] {
+        let (mut for_server, mut for_client) = (ServerOptions::default(), ClientOptions::default());
+        if let Some(timeout) = tcp_timeout {
+            for_server.web_socket.tcp_timeout = timeout;
+            for_client.web_socket.tcp_timeout = timeout;
+        }
+        let any = "127.0.0.1:0".parse().unwrap();
+        let server = WebSocketMultiplayerPeer::create_server(any, for_server).unwrap();
+        let url = format!("ws://{}", server.local_addr().unwrap());
+        let client = WebSocketMultiplayerPeer::create_client(&url, for_client).unwrap();
+        let clock = SystemClock::new();
+        let mut peers = [server, client];
+        while peers.iter().any(|peer| peer.links.slots().next().is_none()) {
+            peers.iter_mut().for_each(|peer| peer.poll(clock.now()));
+            assert!(clock.now() < mp_core::Instant::from_millis(20_000), "nobody connects");
+            std::thread::yield_now();
+        }
+        peers
+    }
+
+    #[test]
+    fn tcp_gives_up_a_remote_host_after_30_seconds_by_default() {
+        assert_eq!(TCP_TIMEOUT, Duration::from_secs(30));
+        for mut peer in connected(None) {
+            let socket = peer.links.at(0).unwrap().stream().socket();
+            assert_eq!(socket.tcp_user_timeout().unwrap(), Some(TCP_TIMEOUT));
+            assert!(socket.keepalive().unwrap());
+            let (first, others) =
+                (socket.tcp_keepalive_time().unwrap(), socket.tcp_keepalive_interval().unwrap());
+            assert_eq!(socket.tcp_keepalive_retries().unwrap(), KEEPALIVE_PROBES);
+            assert_eq!(first + others * KEEPALIVE_PROBES, TCP_TIMEOUT);
+        }
+    }
+
+    #[test]
+    fn the_tcp_timeout_is_an_option() {
+        for (option, set) in [(Duration::from_secs(3), 3), (Duration::ZERO, 0)] {
+            for mut peer in connected(Some(option)) {
+                let socket = peer.links.at(0).unwrap().stream().socket();
+                let timeout = socket.tcp_user_timeout().unwrap().unwrap_or_default();
+                assert_eq!(timeout, Duration::from_secs(set));
+                assert_eq!(socket.keepalive().unwrap(), set > 0);
+            }
+        }
+    }
 }

@@ -193,6 +193,14 @@ impl Connection {
         }
     }
 
+    /// Gives the remote peer `time` more for what it has to do, because this process was suspended.
+    pub(crate) fn postpone_timeouts(&mut self, time: Duration) {
+        let ping = self.heartbeat.next.as_mut().filter(|_| self.heartbeat.is_unanswered);
+        for due in [self.deadline.as_mut(), self.blocked.as_mut(), ping].into_iter().flatten() {
+            *due += time;
+        }
+    }
+
     /// When something is due, whatever comes.
     pub(crate) fn due(&self) -> Option<Instant> {
         let heartbeat = self.heartbeat.next.filter(|_| self.is_open());

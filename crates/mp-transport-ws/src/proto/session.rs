@@ -37,6 +37,8 @@ pub(crate) struct Settings {
     pub(crate) max_clients: usize,
     pub(crate) handshake_timeout: Duration,
     pub(crate) heartbeat_interval: Duration,
+    /// Zero: the system's own.
+    pub(crate) tcp_timeout: Duration,
 }
 
 /// How another side said goodbye: Godot's `WebSocketPeer.get_close_code` and `get_close_reason`.

@@ -63,6 +63,19 @@ impl World {
         turn(peer, self.now)
     }
 
+    /// Lets `time` pass for a host that polls `peer` whenever it is due.
+    pub(crate) fn run(&mut self, peer: &mut Peer, time: Duration) -> Vec<PeerEvent> {
+        let end = self.now + time;
+        let mut events = Vec::new();
+        while let Some(due) = peer.poll_timeout().filter(|due| *due < end) {
+            self.pass((due - self.now).max(Duration::from_millis(1)));
+            events.extend(turn(peer, self.now));
+        }
+        self.pass(end - self.now);
+        events.extend(turn(peer, self.now));
+        events
+    }
+
     pub(crate) fn pass(&mut self, time: Duration) {
         self.now += time;
         self.network.advance(self.now);

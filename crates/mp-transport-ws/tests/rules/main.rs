@@ -5,5 +5,6 @@ mod common;
 
 mod clients;
 mod handshakes;
+mod liveness;
 mod load;
 mod messages;

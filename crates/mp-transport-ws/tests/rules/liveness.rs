@@ -1,0 +1,89 @@
+//! Time in which this process is suspended does not count against remote peers.
+
+use std::time::Duration;
+
+use mp_core::{ConnectionStatus, DisconnectReason, MultiplayerPeer, TransferMode};
+use mp_transport_ws::limits::{HANDSHAKE_TIMEOUT, RELIABLE_PROGRESS_TIMEOUT};
+use mp_transport_ws::testing::Line;
+use mp_transport_ws::{ClientOptions, ServerOptions};
+
+use crate::common::*;
+
+const SUSPENSION: Duration = Duration::from_secs(60);
+const MOMENT: Duration = Duration::from_millis(500);
+
+#[test]
+fn a_suspended_server_waits_for_the_answer_to_its_last_ping() {
+    for answers in [true, false] {
+        let mut world = World::new(Line { latency: Duration::from_millis(50), ..Line::default() });
+        let mut options = ServerOptions::default();
+        options.web_socket.heartbeat_interval = Duration::from_secs(10);
+        let mut server = world.server(options);
+        let mut player = world.stranger();
+        player.say(&request("/", ""));
+        world.run(&mut server, MOMENT);
+        world.pass(SUSPENSION);
+        assert_eq!(world.turn(&mut server), []);
+        // The answer was lost meanwhile and is sent again.
+        if answers {
+            player.say(&masked(0x8A, b""));
+        }
+        let events = world.run(&mut server, Duration::from_secs(5));
+        let end = (!answers).then_some(DisconnectReason::Timeout);
+        assert_eq!(end_of(&events), end);
+    }
+}
+
+#[test]
+fn a_suspended_server_continues_the_handshakes_that_it_kept_waiting() {
+    let mut world = World::new(Line::default());
+    let mut server = world.server(ServerOptions::default());
+    let mut players = [world.stranger(), world.stranger()];
+    world.turn(&mut server);
+    world.pass(SUSPENSION);
+    world.turn(&mut server);
+    players[0].say(&request("/", ""));
+    world.run(&mut server, HANDSHAKE_TIMEOUT);
+    let [joined, silent] =
+        players.map(|mut player| String::from_utf8(player.take()[..12].to_vec()));
+    assert_eq!(joined.unwrap(), "HTTP/1.1 101");
+    assert_eq!(silent.unwrap(), "HTTP/1.1 408");
+}
+
+#[test]
+fn a_suspended_client_continues_to_connect() {
+    let mut world = World::new(Line::default());
+    let mut listener = world.network.listener();
+    let mut client = world.client(ClientOptions::default());
+    world.turn(&mut client);
+    let _server = Stranger::accepted(&mut listener);
+    world.turn(&mut client);
+    world.pass(SUSPENSION);
+    world.turn(&mut client);
+    assert_eq!(client.connection_status(), ConnectionStatus::Connecting);
+    world.run(&mut client, HANDSHAKE_TIMEOUT);
+    assert_eq!(client.connection_status(), ConnectionStatus::Disconnected);
+}
+
+#[test]
+fn a_suspended_server_tries_a_full_socket_again_before_it_ends_the_connection() {
+    for reads in [true, false] {
+        let mut world = World::new(Line { capacity: 10_000, ..Line::default() });
+        let mut server = world.server(ServerOptions::default());
+        let (mut player, connection) = world.joined(&mut server);
+        for _ in 0..3 {
+            server.send(packet(connection, TransferMode::Reliable, vec![7; 10_000])).unwrap();
+        }
+        world.turn(&mut server);
+        world.pass(SUSPENSION);
+        assert_eq!(world.turn(&mut server), []);
+        if reads {
+            for _ in 0..3 {
+                player.take();
+                world.turn(&mut server);
+            }
+        }
+        let events = world.run(&mut server, RELIABLE_PROGRESS_TIMEOUT);
+        assert_eq!(end_of(&events), (!reads).then_some(DisconnectReason::QueueFull));
+    }
+}
