@@ -14,8 +14,8 @@ pub const PATH_ENTRY_BYTES: usize = 96;
 /// node that is not there) are understood and do not count.
 pub const MALFORMED_PACKETS_MAX: u64 = 1_000;
 
-/// Packets of one peer that wait for nodes that are not there yet. What they wait for is under way when they arrive, so that a few
-/// round trips' worth is plenty.
+/// Calls of one peer that wait for nodes that are not there yet, and again SYNCs. What they wait for is under way when they arrive, so
+/// that a few round trips' worth is plenty.
 pub const EARLY_PACKETS_MAX: usize = 64;
 
 /// Bytes of them; see [`EARLY_PACKETS_MAX`].
@@ -23,6 +23,25 @@ pub const EARLY_BYTES_MAX: usize = 64 * 1024;
 
 /// How long a packet waits for a node, at least; at most twice that. Longer than a lost packet takes to be sent again a few times.
 pub const EARLY_TIME: Duration = Duration::from_secs(2);
+
+/// Announcements and changes of one peer (SIMPLIFY_PATH, SPAWN, DELTA) that wait for a level that is not there yet. They are reliable: a
+/// world without one of them has a hole. As many as wait for a paused peer.
+pub const LEVEL_PACKETS_MAX: usize = PAUSED_PACKETS_MAX;
+
+/// Bytes of them; see [`LEVEL_PACKETS_MAX`].
+pub const LEVEL_BYTES_MAX: usize = PAUSED_BYTES_MAX;
+
+/// How long an announcement waits for a node, at least; at most `EARLY_TIME` longer. Long levels take so long to load; longer than
+/// [`PATH_REPEAT_MAX`], so that the path of a node that is not there always waits.
+pub const LEVEL_TIME: Duration = Duration::from_secs(30);
+
+/// Time until the path of a node is announced again to a peer that has not confirmed it; doubled each time. Longer than a round trip and
+/// a loss or two take: a Godot peer logs an error for each path that it knows already.
+pub const PATH_REPEAT: Duration = Duration::from_secs(1);
+
+/// Longest time between two announcements of a path. A Godot peer logs an error for each path that it has not, and a player who has
+/// loaded a level waits so long at most.
+pub const PATH_REPEAT_MAX: Duration = Duration::from_secs(8);
 
 /// Nodes that one peer may have announced at a time. Godot has no bound; a node takes about 1 KiB here.
 pub const SPAWNED_NODES_MAX: usize = 65_536;

@@ -131,6 +131,12 @@ impl PathCache {
         self.peers.get(&peer).is_some_and(|paths| paths.given.contains_key(&id))
     }
 
+    /// Whether `peer` has numbered the node at `path` with `id` already.
+    pub(crate) fn has_given(&self, peer: PeerId, id: u32, path: &str) -> bool {
+        let given = self.peers.get(&peer).and_then(|paths| paths.given.get(&id));
+        given.is_some_and(|given| *given.path == *path)
+    }
+
     /// Notes that `peer` calls `node` by `id`. Bound: [`PATH_CACHE_BYTES_MAX`] per peer, for which the numbers of nodes that left
     /// first are forgotten first.
     pub(crate) fn give(

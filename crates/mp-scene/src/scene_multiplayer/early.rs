@@ -1,21 +1,26 @@
 //! What arrives too early: messages for nodes and synchronizers that are not there yet. They wait briefly instead of being lost.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use bytes::Bytes;
 use mp_core::{Instant, PeerId};
 
-use crate::limits::{EARLY_BYTES_MAX, EARLY_PACKETS_MAX, EARLY_TIME};
+use crate::limits::{
+    EARLY_BYTES_MAX, EARLY_PACKETS_MAX, EARLY_TIME, LEVEL_BYTES_MAX, LEVEL_PACKETS_MAX, LEVEL_TIME,
+};
 
 /// Packets that wait, each kind in the order in which it came.
 ///
-/// Bounds, for each peer: [`EARLY_PACKETS_MAX`] and [`EARLY_BYTES_MAX`]. What finds no room, or has waited for [`EARLY_TIME`], is
-/// refused.
+/// Bounds, for each peer: [`EARLY_PACKETS_MAX`] and [`EARLY_BYTES_MAX`] for calls and again for SYNC, of which the oldest waits for
+/// [`EARLY_TIME`]; [`LEVEL_PACKETS_MAX`], [`LEVEL_BYTES_MAX`] and [`LEVEL_TIME`] for announcements and changes.
 #[derive(Debug, Default)]
 pub(super) struct Early {
     /// By what is missing.
     waiting: BTreeMap<Awaited, VecDeque<Waiting>>,
-    held: BTreeMap<PeerId, Held>,
+    /// The paths at which the announcements of a peer's node numbers and net ids wait.
+    announced: BTreeMap<(PeerId, Kind), String>,
+    held: BTreeMap<(PeerId, Budget), Held>,
     /// When to look for those that have waited too long: no later than `EARLY_TIME` after the first came.
     sweep_at: Option<Instant>,
 }
@@ -41,15 +46,62 @@ impl Awaited {
     }
 }
 
+/// A packet that waits, as far as it matters how it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    Call,
+    Sync,
+    /// DELTA of these properties. A newer one of all of them takes its place.
+    Delta(u64),
+    /// SIMPLIFY_PATH with this number. The same one again waits anew.
+    Number(u32),
+    /// SPAWN with this net id.
+    Spawn(u32),
+}
+
+/// Kinds of packets that are counted together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Budget {
+    Calls,
+    Syncs,
+    Level,
+}
+
+impl Kind {
+    fn budget(self) -> Budget {
+        match self {
+            Self::Call => Budget::Calls,
+            Self::Sync => Budget::Syncs,
+            Self::Delta(_) | Self::Number(_) | Self::Spawn(_) => Budget::Level,
+        }
+    }
+
+    /// Whether its sender relies on it: then a session without it would go wrong.
+    pub(super) fn must_arrive(self) -> bool {
+        self.budget() == Budget::Level
+    }
+}
+
+impl Budget {
+    /// Packets, bytes and time at most.
+    fn limits(self) -> (usize, usize, Duration) {
+        match self {
+            Self::Calls | Self::Syncs => (EARLY_PACKETS_MAX, EARLY_BYTES_MAX, EARLY_TIME),
+            Self::Level => (LEVEL_PACKETS_MAX, LEVEL_BYTES_MAX, LEVEL_TIME),
+        }
+    }
+}
+
 /// A packet that waits for something.
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) sender: PeerId,
+    pub(super) kind: Kind,
     pub(super) packet: Bytes,
     until: Instant,
 }
 
-/// What waits for nodes of one sender.
+/// Packets of one sender that wait.
 #[derive(Clone, Copy, Debug, Default)]
 struct Held {
     packets: usize,
@@ -63,24 +115,50 @@ impl Early {
         now: Instant,
         sender: PeerId,
         of: Awaited,
+        kind: Kind,
         packet: &Bytes,
     ) -> bool {
-        if matches!(of, Awaited::Sync(..)) {
-            self.take(&of);
+        let (packets_max, bytes_max, time) = kind.budget().limits();
+        let until = now + time;
+        if self.supersede(sender, &of, kind, until) {
+            return true;
         }
-        let held = self.held.entry(sender).or_default();
+        let held = self.held.entry((sender, kind.budget())).or_default();
         let bytes = held.bytes + packet.len() + of.len();
-        if held.packets >= EARLY_PACKETS_MAX || bytes > EARLY_BYTES_MAX {
+        if held.packets >= packets_max || bytes > bytes_max {
             return false;
         }
         *held = Held { packets: held.packets + 1, bytes };
-        let until = now + EARLY_TIME;
-        self.sweep_at.get_or_insert(until);
+        if let (Kind::Number(_) | Kind::Spawn(_), Awaited::Path(path)) = (kind, &of) {
+            self.announced.insert((sender, kind), path.clone());
+        }
+        self.sweep_at.get_or_insert(now + EARLY_TIME);
         // A copy: the packet may be a small part of a large buffer.
         let packet = Bytes::copy_from_slice(packet);
-        let waiting = Waiting { sender, packet, until };
+        let waiting = Waiting { sender, kind, packet, until };
         self.waiting.entry(of).or_default().push_back(waiting);
         true
+    }
+
+    /// Drops what a packet makes superfluous; whether the same one waits already, and now until `until`.
+    fn supersede(&mut self, sender: PeerId, of: &Awaited, kind: Kind, until: Instant) -> bool {
+        match kind {
+            Kind::Sync => drop(self.take(of)),
+            Kind::Delta(mask) => drop(self.take_where(
+                of,
+                |waiting| matches!(waiting.kind, Kind::Delta(older) if older & !mask == 0),
+            )),
+            Kind::Number(_) => {
+                let queue = self.waiting.get_mut(of).into_iter().flatten();
+                let mut same = queue.filter(|it| it.sender == sender && it.kind == kind);
+                if let Some(same) = same.next() {
+                    same.until = until;
+                    return true;
+                }
+            }
+            Kind::Call | Kind::Spawn(_) => {}
+        }
+        false
     }
 
     /// Whether anything waits.
@@ -88,19 +166,37 @@ impl Early {
         !self.waiting.is_empty()
     }
 
-    /// The path of the node that a packet of `sender` waits for of which `is` holds.
-    pub(super) fn path_awaited(&self, sender: PeerId, is: impl Fn(&Bytes) -> bool) -> Option<&str> {
-        self.held.get(&sender)?;
-        self.waiting.iter().find_map(|(of, queue)| {
-            let Awaited::Path(path) = of else { return None };
-            let mut own = queue.iter().filter(|waiting| waiting.sender == sender);
-            own.any(|waiting| is(&waiting.packet)).then_some(path.as_str())
-        })
+    /// The path of the node that the announcement of a number of `sender` waits for.
+    pub(super) fn path_of_number(&self, sender: PeerId, id: u32) -> Option<&str> {
+        self.announced.get(&(sender, Kind::Number(id))).map(String::as_str)
+    }
+
+    /// The SPAWN of `net_id` that waits, which its sender has taken back.
+    pub(super) fn take_spawn(&mut self, sender: PeerId, net_id: u32) -> Option<Waiting> {
+        let kind = Kind::Spawn(net_id);
+        let of = Awaited::Path(self.announced.get(&(sender, kind))?.clone());
+        let is_it = |waiting: &Waiting| waiting.sender == sender && waiting.kind == kind;
+        self.take_where(&of, is_it).pop_front()
     }
 
     /// What waited for what is there now.
     pub(super) fn take(&mut self, of: &Awaited) -> VecDeque<Waiting> {
         let taken = self.waiting.remove(of).unwrap_or_default();
+        for waiting in &taken {
+            self.release(waiting, of.len());
+        }
+        taken
+    }
+
+    fn take_where(&mut self, of: &Awaited, is: impl Fn(&Waiting) -> bool) -> VecDeque<Waiting> {
+        let Some(queue) = self.waiting.get_mut(of) else { return VecDeque::new() };
+        let (taken, rest): (VecDeque<_>, VecDeque<_>) =
+            std::mem::take(queue).into_iter().partition(is);
+        if rest.is_empty() {
+            self.waiting.remove(of);
+        } else {
+            *queue = rest;
+        }
         for waiting in &taken {
             self.release(waiting, of.len());
         }
@@ -116,7 +212,10 @@ impl Early {
 
     /// Forgets what a peer sent that has left.
     pub(super) fn remove_peer(&mut self, peer: PeerId) {
-        if self.held.remove(&peer).is_some() {
+        if [Budget::Calls, Budget::Syncs, Budget::Level]
+            .into_iter()
+            .any(|budget| self.held.contains_key(&(peer, budget)))
+        {
             self.keep(|waiting| waiting.sender != peer);
         }
     }
@@ -156,11 +255,13 @@ impl Early {
     }
 
     fn release(&mut self, waiting: &Waiting, len: usize) {
-        let Some(held) = self.held.get_mut(&waiting.sender) else { return };
+        self.announced.remove(&(waiting.sender, waiting.kind));
+        let key = (waiting.sender, waiting.kind.budget());
+        let Some(held) = self.held.get_mut(&key) else { return };
         held.packets -= 1;
         held.bytes -= waiting.packet.len() + len;
         if held.packets == 0 {
-            self.held.remove(&waiting.sender);
+            self.held.remove(&key);
         }
     }
 }

@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use mp_core::{DisconnectReason, Instant, Packet, PeerId, Target, TransferMode};
 
-use super::early::Awaited;
+use super::early::{Awaited, Kind};
 use super::send::Travel;
 use super::{Route, SceneMultiplayer};
 use crate::SceneMessage;
@@ -168,11 +168,11 @@ impl SceneMultiplayer {
         match message {
             SceneMessage::RemoteCall(call) => {
                 let outcome = self.handle_call(tree, sender, call);
-                self.settle(now, sender, packet, outcome);
+                self.settle(now, sender, Kind::Call, packet, outcome);
             }
             SceneMessage::SimplifyPath { id, checksum, path } => {
                 let outcome = self.handle_simplify(tree, sender, id, &checksum, &path);
-                self.settle(now, sender, packet, outcome);
+                self.settle(now, sender, Kind::Number(id), packet, outcome);
             }
             SceneMessage::ConfirmPath { of, checksum_ok } => {
                 let id = match &of {
@@ -187,12 +187,14 @@ impl SceneMultiplayer {
                 }
             }
             SceneMessage::Spawn(spawn) => {
+                let kind = Kind::Spawn(spawn.net_id);
                 let outcome = self.receive_spawn(now, tree, sender, spawn);
-                self.settle(now, sender, packet, outcome);
+                self.settle(now, sender, kind, packet, outcome);
             }
             SceneMessage::Despawn(net_id) => {
-                let outcome = self.receive_despawn(now, tree, sender, net_id);
-                self.settle(now, sender, packet, outcome);
+                if let Err(why) = self.receive_despawn(now, tree, sender, net_id) {
+                    self.refuse_message(sender, why);
+                }
             }
             SceneMessage::Sync { time, elements } => {
                 if let Err(Refusal::Because(why)) =
@@ -215,11 +217,13 @@ impl SceneMultiplayer {
         }
     }
 
-    /// Keeps a message whose node is not there yet; counts what is refused.
+    /// Keeps a message whose node is not there yet; counts what is refused. What has to wait and cannot ends the session of its sender:
+    /// it would go on without it.
     fn settle(
         &mut self,
         now: Instant,
         sender: PeerId,
+        kind: Kind,
         packet: &Bytes,
         outcome: Result<(), Refusal>,
     ) {
@@ -227,14 +231,21 @@ impl SceneMultiplayer {
             Ok(()) => return,
             Err(Refusal::Because(why)) => why,
             Err(Refusal::Absent(path) | Refusal::Gone(path)) => {
-                if !self.quirks.absent_nodes
-                    && self.early.hold(now, sender, Awaited::Path(path), packet)
-                {
-                    return;
+                if !self.quirks.absent_nodes {
+                    if self.early.hold(now, sender, Awaited::Path(path), kind, packet) {
+                        return;
+                    }
+                    if kind.must_arrive() {
+                        self.cannot_hold(sender, TransferMode::Reliable);
+                    }
                 }
                 "no such node"
             }
         };
+        self.refuse_message(sender, why);
+    }
+
+    fn refuse_message(&mut self, sender: PeerId, why: &'static str) {
         tracing::debug!(%sender, why, "refused");
         self.stats.refused_calls += 1;
     }
@@ -247,6 +258,10 @@ impl SceneMultiplayer {
         checksum: &[u8; 32],
         path: &str,
     ) -> Result<(), Refusal> {
+        if self.paths.has_given(sender, id, path) {
+            // Its confirmation was under way when it was sent again.
+            return Ok(());
+        }
         if self.paths.is_given(sender, id) {
             return Err(Refusal::Because("the number is taken"));
         }

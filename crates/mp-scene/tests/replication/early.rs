@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 use mp_core::{
-    ConnectionId, ConnectionStatus, EndpointId, EndpointInfo, Instant, Origin, Packet, PeerEvent,
-    StateMachine, ToBranch, ToEndpoint,
+    ConnectionId, ConnectionStatus, DisconnectReason, EndpointId, EndpointInfo, Instant, Origin,
+    Packet, PeerEvent, StateMachine, ToBranch, ToEndpoint,
 };
 use mp_scene::TreeError;
-use mp_scene::limits::{EARLY_PACKETS_MAX, EARLY_TIME};
+use mp_scene::limits::{EARLY_PACKETS_MAX, EARLY_TIME, LEVEL_PACKETS_MAX, LEVEL_TIME};
 use mp_scene::prelude::*;
 use mp_scene::testing::Lan;
 
@@ -143,24 +143,52 @@ fn early_properties_are_dropped_and_counted_when_nothing_comes() {
     add(&mut server);
     carry(&mut server, &mut client, LATER, |packet| !is_spawn(packet));
     let before = client.scene().stats();
-    let late = START + EARLY_TIME * 3;
-    client.end_turn(late);
-    client.end_turn(late + EARLY_TIME);
-    let dropped = client.scene().stats().refused_calls - before.refused_calls;
-    assert_eq!(dropped, 2, "a SYNC and a DELTA");
+    for (time, expected) in [(EARLY_TIME, 1), (LEVEL_TIME, 2)] {
+        client.end_turn(START + time * 2);
+        client.end_turn(START + time * 2 + EARLY_TIME);
+        let dropped = client.scene().stats().refused_calls - before.refused_calls;
+        assert_eq!(dropped, expected, "a SYNC, and later a DELTA");
+    }
+}
+
+/// Properties of a synchronizer that was not announced: all of them, or a change of the first.
+fn early(id: u32, is_change: bool) -> Bytes {
+    let mut packet = if is_change { vec![0x16] } else { vec![6, 0, 0] };
+    packet.extend_from_slice(&id.to_le_bytes());
+    if is_change {
+        packet.extend_from_slice(&1_u64.to_le_bytes());
+    }
+    packet.extend_from_slice(&[2, 0, 0, 0, 2, 1]);
+    packet.into()
 }
 
 #[test]
 fn early_properties_of_one_peer_are_bounded() {
     let (_, mut client) = pair();
     for id in 0..(EARLY_PACKETS_MAX as u32 + 10) {
-        let mut packet = vec![0x16];
-        packet.extend_from_slice(&(1_000 + id).to_le_bytes());
-        packet.extend_from_slice(&1_u64.to_le_bytes());
-        packet.extend_from_slice(&[2, 0, 0, 0, 2, 1]);
-        hear(&mut client, &packet.into());
+        hear(&mut client, &early(1_000 + id, false));
     }
     assert_eq!(client.scene().stats().refused_elements, 10);
+}
+
+#[test]
+fn of_early_changes_the_newest_of_each_property_wait_and_too_many_end_the_session() {
+    let (_, mut client) = pair();
+    for id in (0..LEVEL_PACKETS_MAX as u32).chain([0, 0, 0]) {
+        hear(&mut client, &early(1_000 + id, true));
+    }
+    assert_eq!(client.scene().stats().refused_elements, 0);
+    hear(&mut client, &early(1, true));
+    assert_eq!(client.scene().stats().refused_elements, 1);
+    let mut leaves = Vec::new();
+    client.deliver(&mut |_, message| {
+        leaves.extend(
+            matches!(message, ToEndpoint::Disconnect { reason: DisconnectReason::QueueFull, .. })
+                .then_some(()),
+        );
+        Ok(())
+    });
+    assert_eq!(leaves.len(), 1);
 }
 
 /// What a client that joins is slow to load.

@@ -9,6 +9,7 @@ mod early;
 mod errors;
 mod game;
 mod interest;
+mod level;
 mod nested;
 mod pause;
 mod spawn;

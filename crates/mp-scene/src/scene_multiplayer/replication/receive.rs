@@ -2,11 +2,11 @@
 //! it, and refused without an answer.
 
 use bytes::Bytes;
-use mp_core::{Instant, PeerId, Variant};
+use mp_core::{Instant, PeerId, TransferMode, Variant};
 use slotmap::DefaultKey as Key;
 
 use super::super::SceneMultiplayer;
-use super::super::early::Awaited;
+use super::super::early::{Awaited, Kind};
 use super::super::receive::Refusal;
 use super::follow::spawner_at;
 use super::{Entity, Incoming, Origin};
@@ -29,10 +29,8 @@ impl SceneMultiplayer {
     ) -> Result<(), Refusal> {
         let spawner = self.paths.resolve(tree, sender, spawn.spawner);
         let spawner = spawner.map_err(|refusal| {
-            let names = |message: &SceneMessage| {
-                matches!(message, SceneMessage::SimplifyPath { id, .. } if *id == spawn.spawner)
-            };
-            self.waits_too(sender, names).unwrap_or(refusal)
+            let path = self.early.path_of_number(sender, spawn.spawner);
+            path.map_or(refusal, |path| Refusal::Absent(path.to_owned()))
         })?;
         let Some(settings) = spawner_at(tree, spawner) else {
             return Err(Refusal::Because("the node is no spawner"));
@@ -165,16 +163,19 @@ impl SceneMultiplayer {
         tree: &mut dyn NodeTree,
         sender: PeerId,
         net_id: u32,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), &'static str> {
+        if let Some(waiting) = self.early.take_spawn(sender, net_id) {
+            if let Ok(SceneMessage::Spawn(spawn)) = self.codec.decode(&waiting.packet, &self.limits)
+            {
+                for id in spawn.synchronizers {
+                    self.early.take_named(sender, id);
+                }
+            }
+            return Ok(());
+        }
         let info = self.replication.peers.get_mut(&sender);
         let node = info.and_then(|info| info.entities.get(&net_id)).copied();
-        let node = node.ok_or_else(|| {
-            let announces = |message: &SceneMessage| {
-                matches!(message, SceneMessage::Spawn(spawn) if spawn.net_id == net_id)
-            };
-            let refusal = Refusal::Because("it has announced no such node");
-            self.waits_too(sender, announces).unwrap_or(refusal)
-        })?;
+        let node = node.ok_or("it has announced no such node")?;
         let origin = self.replication.entities.get(&node).map(|entity| entity.origin);
         let Some(Origin::Peer { spawner, .. }) = origin else {
             // The program has removed it already.
@@ -182,7 +183,7 @@ impl SceneMultiplayer {
             return Ok(());
         };
         if tree.multiplayer_authority(spawner).is_some_and(|authority| authority != sender) {
-            return Err(Refusal::Because("it has no authority over the spawner"));
+            return Err("it has no authority over the spawner");
         }
         self.forget_announced(sender, net_id);
         let name = tree.name_of(node).unwrap_or_default().to_owned();
@@ -190,13 +191,6 @@ impl SceneMultiplayer {
         self.follow(now, tree);
         self.emit(Signal::Despawned { spawner, node, name });
         Ok(())
-    }
-
-    /// Lets a packet wait for the node that the packet before it waits for of which `is` holds.
-    fn waits_too(&self, sender: PeerId, is: impl Fn(&SceneMessage) -> bool) -> Option<Refusal> {
-        let decode = |packet: &Bytes| self.codec.decode(packet, &self.limits);
-        let path = self.early.path_awaited(sender, |packet| decode(packet).is_ok_and(|m| is(&m)));
-        path.map(|path| Refusal::Absent(path.to_owned()))
     }
 
     fn forget_announced(&mut self, sender: PeerId, net_id: u32) {
@@ -335,7 +329,7 @@ impl SceneMultiplayer {
         });
         let Ok(()) = put;
         let packet = self.encode(&SceneMessage::Sync { time, elements: elements.freeze() });
-        self.hold_element(now, Awaited::Sync(sender, id), sender, &packet);
+        self.hold_element(now, Awaited::Sync(sender, id), Kind::Sync, sender, &packet);
     }
 
     fn hold_delta(&mut self, now: Instant, sender: PeerId, id: u32, mask: u64, values: &Bytes) {
@@ -343,13 +337,26 @@ impl SceneMultiplayer {
         let value = std::iter::once(&values[..]);
         crate::codec::godot::sync::put_delta_element(id, mask, values.len(), value, &mut elements);
         let packet = self.encode(&SceneMessage::Delta(elements.freeze()));
-        self.hold_element(now, Awaited::Delta(sender, id), sender, &packet);
+        self.hold_element(now, Awaited::Delta(sender, id), Kind::Delta(mask), sender, &packet);
     }
 
-    fn hold_element(&mut self, now: Instant, of: Awaited, sender: PeerId, packet: &Bytes) {
-        if self.quirks.absent_nodes || !self.early.hold(now, sender, of, packet) {
-            self.refuse_element(sender, "no such synchronizer");
+    fn hold_element(
+        &mut self,
+        now: Instant,
+        of: Awaited,
+        kind: Kind,
+        sender: PeerId,
+        packet: &Bytes,
+    ) {
+        if !self.quirks.absent_nodes {
+            if self.early.hold(now, sender, of, kind, packet) {
+                return;
+            }
+            if kind.must_arrive() {
+                self.cannot_hold(sender, TransferMode::Reliable);
+            }
         }
+        self.refuse_element(sender, "no such synchronizer");
     }
 
     pub(in crate::scene_multiplayer) fn refuse_element(

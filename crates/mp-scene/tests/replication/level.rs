@@ -1,0 +1,124 @@
+//! Levels that a client loads late, while others announce what is in them.
+
+use std::time::Duration;
+
+use mp_scene::limits::{LEVEL_BYTES_MAX, LEVEL_TIME};
+use mp_scene::prelude::*;
+use mp_scene::testing::Lan;
+
+use crate::game::*;
+
+fn level(scene: &mut Scene) -> Result<(), mp_scene::TreeError> {
+    scene.add("Level", Group)?;
+    scene.add("Level/Units", Group)?;
+    let spawner = MultiplayerSpawner::new("../Units").scene(&unit()).spawn_function(|_| {
+        let sync = MultiplayerSynchronizer::new(unit_config());
+        Some(Instance::new("Made", Unit::default()).child(Instance::new("Sync", sync)))
+    });
+    scene.add("Level/Spawner", spawner)?;
+    let sync = MultiplayerSynchronizer::new(stats_config());
+    let stats = Instance::new("Stats", Stats::default()).child(Instance::new("Sync", sync));
+    scene.add_instance("Level", stats).map(drop)
+}
+
+/// A server with a level with so many units in it, and a client that has joined without the level.
+fn late(units: usize) -> (Lan, PeerId) {
+    let game = || Branch::builder("/root/Game").tick_rate(60);
+    let mut lan = Lan::new(game().setup(level)).unwrap();
+    for number in 0..units {
+        let unit = unit().instantiate().named(&format!("U{number}"));
+        lan.scene(SERVER).add_instance("Level/Units", unit).unwrap();
+    }
+    let client = lan.join(game()).unwrap();
+    (lan, client)
+}
+
+fn wait(lan: &mut Lan, time: Duration) {
+    for _ in 0..time.div_duration_f64(Lan::STEP) as u32 {
+        lan.step();
+    }
+}
+
+/// The health of the units as `peer` has them.
+fn health(lan: &mut Lan, peer: PeerId, units: usize) -> Vec<Option<i64>> {
+    let scene = lan.scene(peer);
+    let unit = |number| {
+        let node = scene.node::<Unit>(&format!("Level/Units/U{number}")).ok()?;
+        Some(scene.get(node).unwrap().hp)
+    };
+    (0..units).map(unit).collect()
+}
+
+/// Changes the units again and again, and last to their numbers.
+fn fight(lan: &mut Lan, units: usize, time: Duration) {
+    for round in (0..time.div_duration_f64(Lan::STEP) as i64).rev() {
+        for number in 0..units {
+            let path = format!("Level/Units/U{number}");
+            let node = lan.scene(SERVER).node::<Unit>(&path).unwrap();
+            lan.scene(SERVER).get_mut(node).unwrap().hp = number as i64 + round;
+        }
+        lan.step();
+    }
+    lan.settle();
+}
+
+#[test]
+fn all_units_that_are_announced_while_the_level_loads_come_with_their_changes() {
+    for time in [Duration::from_millis(300), Duration::from_secs(5)] {
+        let (mut lan, client) = late(100);
+        fight(&mut lan, 100, time);
+        level(lan.scene(client)).unwrap();
+        lan.settle();
+        let expected: Vec<_> = (0..100).map(Some).collect();
+        assert_eq!(health(&mut lan, client, 100), expected, "after {time:?}");
+    }
+}
+
+#[test]
+fn units_that_come_and_go_while_the_level_loads_take_no_memory() {
+    let (mut lan, client) = late(0);
+    lan.settle();
+    // In all more than can wait at a time.
+    let size = LEVEL_BYTES_MAX / 32;
+    for number in 0..40 {
+        let spawner = lan.scene(SERVER).find("Level/Spawner").unwrap();
+        let data = format!("{number}{}", "x".repeat(size));
+        let node = lan.scene(SERVER).spawn(spawner, data).unwrap();
+        lan.step();
+        if number < 39 {
+            lan.scene(SERVER).remove(node).unwrap();
+        }
+    }
+    lan.settle();
+    assert_eq!(lan.scene(client).peers(), [SERVER]);
+    level(lan.scene(client)).unwrap();
+    lan.settle();
+    assert!(lan.scene(client).find("Level/Units/Made").is_ok());
+}
+
+#[test]
+fn a_session_ends_when_more_than_a_level_would_have_to_wait() {
+    let (mut lan, client) = late(0);
+    lan.settle();
+    let spawner = lan.scene(SERVER).find("Level/Spawner").unwrap();
+    for _ in 0..32 {
+        assert_eq!(lan.scene(client).peers(), [SERVER]);
+        let data = "x".repeat(LEVEL_BYTES_MAX / 32);
+        lan.scene(SERVER).spawn(spawner, data).unwrap();
+        lan.settle();
+    }
+    assert_eq!(lan.scene(client).peers(), []);
+    assert!(signals(&mut lan, client).contains(&Signal::ServerDisconnected));
+}
+
+#[test]
+fn what_waits_for_a_level_that_never_comes_is_dropped_and_counted() {
+    let (mut lan, client) = late(3);
+    lan.settle();
+    assert_eq!(lan.scene(client).stats().refused_calls, 0);
+    for time in [LEVEL_TIME * 2, LEVEL_TIME] {
+        wait(&mut lan, time);
+        assert!(lan.scene(client).stats().refused_calls >= 3);
+    }
+    assert_eq!(lan.scene(client).peers(), [SERVER]);
+}
