@@ -1,5 +1,6 @@
 //! The opening handshake on a server: what a request asks for, and the answer.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -84,14 +85,17 @@ fn judge_upgrade(
     headers: &[Header<'_>],
     rules: &RequestRules,
 ) -> Result<Upgrade, Vec<u8>> {
-    let path = target.split('?').next().unwrap_or_default();
+    let Target { authority, path } = Target::parse(target);
     let has = |name, token: &str| elements(headers, name).any(|e| e.eq_ignore_ascii_case(token));
     if !has("Upgrade", "websocket") {
-        return Err(page(method, path));
+        return Err(page(method, path.split('?').next().unwrap_or_default()));
     }
     let refuse = |why: &str| Err(bad_request(why));
     if method != "GET" {
         return refuse("A WebSocket is opened with GET.");
+    }
+    if !path.starts_with('/') {
+        return refuse("The target of the request is neither a path nor a URL.");
     }
     if !has("Connection", "Upgrade") {
         return refuse("The header \"Connection: Upgrade\" is missing.");
@@ -113,14 +117,37 @@ fn judge_upgrade(
         return refuse(&why);
     };
     let scheme = if rules.secure { "wss" } else { "ws" };
-    let host = values(headers, "Host").next().unwrap_or_default();
+    let host = authority.or_else(|| values(headers, "Host").next()).unwrap_or_default();
     Ok(Upgrade {
         len: 0,
         response: response(key, protocol.as_deref(), &rules.handshake_headers),
-        url: format!("{scheme}://{host}{target}").into(),
+        url: format!("{scheme}://{host}{path}").into(),
         protocol,
         forwarded_for: forwarded_for(headers, rules.trusted_proxies),
     })
+}
+
+/// A request target (RFC 9112, 3.2).
+struct Target<'t> {
+    /// Host and port of a target in absolute form. They count instead of the header `Host`.
+    authority: Option<&'t str>,
+    /// Path and query.
+    path: Cow<'t, str>,
+}
+
+impl<'t> Target<'t> {
+    fn parse(target: &'t str) -> Self {
+        let origin_form = Self { authority: None, path: target.into() };
+        let Some((scheme, rest)) = target.split_once("://") else { return origin_form };
+        let is_known =
+            ["http", "https", "ws", "wss"].iter().any(|s| scheme.eq_ignore_ascii_case(s));
+        let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        if !is_known || authority.is_empty() {
+            return origin_form;
+        }
+        let path = if path.starts_with('/') { path.into() } else { format!("/{path}").into() };
+        Self { authority: Some(authority), path }
+    }
 }
 
 /// As Godot chooses: the first of the client's that is supported, and none only where neither side has any.
@@ -160,8 +187,15 @@ fn response(key: &str, protocol: Option<&str>, headers: &[String]) -> Vec<u8> {
 /// write anything.
 fn forwarded_for(headers: &[Header<'_>], proxies: usize) -> Option<SocketAddr> {
     let entry = elements(headers, "X-Forwarded-For").nth_back(proxies.checked_sub(1)?)?;
-    let address = |ip: IpAddr| SocketAddr::new(ip.to_canonical(), 0);
-    entry.parse().map(address).ok().or_else(|| entry.parse().ok())
+    let address: SocketAddr = entry.parse().ok().or_else(|| {
+        let bracketed = entry.strip_prefix('[').and_then(|entry| entry.strip_suffix(']'));
+        let ip = match bracketed {
+            Some(ip) => IpAddr::V6(ip.parse().ok()?),
+            None => entry.parse().ok()?,
+        };
+        Some(SocketAddr::new(ip, 0))
+    })?;
+    Some(SocketAddr::new(address.ip().to_canonical(), address.port()))
 }
 
 fn bad_request(why: &str) -> Vec<u8> {

@@ -50,30 +50,53 @@ impl Asked {
         (Self { key, protocols: protocols.to_vec() }, text.into_bytes())
     }
 
-    /// Judges the bytes of the response so far, as Godot does.
+    /// Judges the bytes received so far. Interim responses (1xx) before the final one are skipped;
+    /// all together have [`HEAD_BYTES_MAX`] bytes at most.
     pub(crate) fn judge(&self, head: &[u8]) -> Reply {
+        let mut skipped = 0;
+        loop {
+            match self.judge_one(&head[skipped..], HEAD_BYTES_MAX - skipped) {
+                Ok(interim) => skipped += interim,
+                Err(Reply::Open { len, protocol }) => {
+                    return Reply::Open { len: skipped + len, protocol };
+                }
+                Err(reply) => return reply,
+            }
+        }
+    }
+
+    /// Judges one response of `max` bytes at most: its length when it is interim, else what it says.
+    fn judge_one(&self, head: &[u8], max: usize) -> Result<usize, Reply> {
+        let refused = |why: String| Err(Reply::Refused(why));
         let mut headers = [EMPTY_HEADER; HEADERS_MAX];
         let mut response = Response::new(&mut headers);
         let len = match response.parse(head) {
-            Ok(Status::Complete(len)) if len <= HEAD_BYTES_MAX => len,
-            Ok(Status::Partial) if head.len() <= HEAD_BYTES_MAX => return Reply::Incomplete,
-            Ok(_) => return Reply::Refused(format!("more than {HEAD_BYTES_MAX} bytes of headers")),
-            Err(error) => return Reply::Refused(format!("no HTTP/1.1: {error}")),
+            Ok(Status::Complete(len)) if len <= max => len,
+            Ok(Status::Partial) if head.len() <= max => return Err(Reply::Incomplete),
+            Ok(_) => return refused(format!("more than {HEAD_BYTES_MAX} bytes of headers")),
+            Err(error) => return refused(format!("no HTTP/1.1: {error}")),
         };
         let (code, headers) = (response.code.unwrap_or_default(), &*response.headers);
         let is = |name, value: &str| {
             let mut values = values(headers, name);
             values.next().is_some_and(|v| v.eq_ignore_ascii_case(value)) && values.next().is_none()
         };
-        if code != 101 {
-            return Reply::Refused(format!("HTTP status {code}"));
+        match code {
+            101 => {}
+            100..200 if len > 0 => return Ok(len),
+            _ => return refused(format!("HTTP status {code}")),
         }
-        if !is("Upgrade", "websocket") || !is("Connection", "upgrade") {
-            return Reply::Refused("the answer upgrades to something else".to_owned());
+        let has =
+            |name, token: &str| elements(headers, name).any(|e| e.eq_ignore_ascii_case(token));
+        if !is("Upgrade", "websocket") || !has("Connection", "upgrade") {
+            return refused("the answer upgrades to something else".to_owned());
+        }
+        if elements(headers, "Sec-WebSocket-Extensions").next().is_some() {
+            return refused("the answer has an extension that was not offered".to_owned());
         }
         let accept = derive_accept_key(self.key.as_bytes());
         if values(headers, "Sec-WebSocket-Accept").next() != Some(accept.as_str()) {
-            return Reply::Refused("the answer is to another question".to_owned());
+            return refused("the answer is to another question".to_owned());
         }
         let protocol = elements(headers, "Sec-WebSocket-Protocol").next().map(str::to_owned);
         let fits = match &protocol {
@@ -81,8 +104,8 @@ impl Asked {
             Some(protocol) => self.protocols.contains(protocol),
         };
         if !fits {
-            return Reply::Refused(format!("subprotocol {protocol:?}"));
+            return refused(format!("subprotocol {protocol:?}"));
         }
-        Reply::Open { len, protocol }
+        Err(Reply::Open { len, protocol })
     }
 }

@@ -67,13 +67,35 @@ fn a_client_gets_its_id_from_its_server_in_any_form() {
 }
 
 #[test]
+fn a_client_connects_through_proxies_that_add_to_the_answer() {
+    let other = |from: &[u8], to: &[u8]| replace(OPEN, from, to);
+    let connection = b"Connection: Upgrade";
+    let interim = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n";
+    for said in [
+        other(connection, b"Connection: keep-alive, Upgrade"),
+        other(connection, b"Connection: keep-alive\r\nConnection: upgrade"),
+        other(b"\r\n\r\n", b"\r\nSec-WebSocket-Extensions:\r\n\r\n"),
+        [&interim[..], OPEN].concat(),
+        [b"HTTP/1.1 100 Continue\r\n\r\n", &interim[..], OPEN].concat(),
+    ] {
+        let id = frame(0x82, &5i32.to_le_bytes(), None);
+        let (status, _) = client_hears(&[&said[..], &id].concat());
+        assert_eq!(status, ConnectionStatus::Connected, "{}", String::from_utf8_lossy(&said));
+    }
+}
+
+#[test]
 fn a_client_does_not_connect_to_what_is_no_game_server() {
     let id = |id: i32| frame(0x82, &id.to_le_bytes(), None);
     let other = |from: &[u8], to: &[u8]| [&replace(OPEN, from, to)[..], &id(5)].concat();
     for said in [
         other(b"ACCEPT", b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
         other(b"101 Switching Protocols", b"200 OK"),
-        other(b"Connection: Upgrade", b"Connection: keep-alive, Upgrade"),
+        other(b"Connection: Upgrade", b"Connection: keep-alive"),
+        other(b"Upgrade: websocket", b"Upgrade: websocket, h2c"),
+        other(b"\r\n\r\n", b"\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n"),
+        [&b"HTTP/1.1 103 Early Hints\r\n\r\n".repeat(200)[..], OPEN, &id(5)].concat(),
+        [&b"HTTP/1.1 103 Early Hints\r\n\r\n"[..], b"HTTP/1.1 200 OK\r\n\r\n", &id(5)].concat(),
         other(b"Upgrade: websocket\r\n", b""),
         other(b"\r\n\r\n", b"\r\nSec-WebSocket-Protocol: chat\r\n\r\n"),
         other(b"\r\n\r\n", format!("\r\nX: {}\r\n\r\n", "x".repeat(4_096)).as_bytes()),

@@ -28,6 +28,10 @@ fn a_supervisor_is_told_that_the_server_runs_and_other_pages_are_not_there() {
         ("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n", "200 OK", true),
         ("HEAD /healthz HTTP/1.1\r\n\r\n", "200 OK", false),
         ("GET /healthz?verbose HTTP/1.1\r\n\r\n", "200 OK", true),
+        ("GET http://a/healthz HTTP/1.1\r\nHost: a\r\n\r\n", "200 OK", true),
+        ("HEAD HTTPS://a:80/healthz?x HTTP/1.1\r\nHost: a\r\n\r\n", "200 OK", false),
+        ("GET http://a HTTP/1.1\r\nHost: a\r\n\r\n", "404 Not Found", true),
+        ("GET http:///healthz HTTP/1.1\r\nHost: a\r\n\r\n", "404 Not Found", true),
         ("GET / HTTP/1.1\r\n\r\n", "404 Not Found", true),
         ("GET /index.html HTTP/1.0\r\n\r\n", "404 Not Found", true),
         ("POST /healthz HTTP/1.1\r\nContent-Length: 0\r\n\r\n", "405 Method Not Allowed", true),
@@ -195,6 +199,29 @@ fn the_url_and_the_address_reach_the_door() {
 }
 
 #[test]
+fn a_request_target_may_be_a_whole_url() {
+    for (target, url) in [
+        ("http://b:7801/room?seat=2", "ws://b:7801/room?seat=2"),
+        ("WSS://b/room", "ws://b/room"),
+        ("ws://b", "ws://b/"),
+        ("http://b?seat=2", "ws://b/?seat=2"),
+        ("/http://b/room", "ws://game:7778/http://b/room"),
+    ] {
+        let mut world = World::new(Line::default());
+        let mut server = world.server(ServerOptions::default());
+        let mut stranger = world.stranger();
+        stranger.say(&request(target, ""));
+        let events = world.turn(&mut server);
+        let [PeerEvent::Connected { origin, .. }] = &events[..] else { panic!("{events:?}") };
+        assert_eq!(origin.url(), Some(url), "{target}");
+    }
+    for target in ["*", "room", "b:7801", "ftp://b/room", "http:///room"] {
+        let answer = answer(ServerOptions::default(), &request(target, ""));
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{target}: {answer}");
+    }
+}
+
+#[test]
 fn a_trusted_proxy_tells_whom_it_acts_for() {
     for (proxies, header, expected) in [
         (1, "X-Forwarded-For: 203.0.113.9\r\n", Some("203.0.113.9:0")),
@@ -203,7 +230,12 @@ fn a_trusted_proxy_tells_whom_it_acts_for() {
         (2, "X-Forwarded-For: 203.0.113.9\r\nX-Forwarded-For: 10.9.9.9\r\n", Some("203.0.113.9:0")),
         (1, "X-Forwarded-For: 203.0.113.9:4711\r\n", Some("203.0.113.9:4711")),
         (1, "X-Forwarded-For: 2001:db8::1\r\n", Some("[2001:db8::1]:0")),
+        (1, "X-Forwarded-For: [2001:db8::1]\r\n", Some("[2001:db8::1]:0")),
+        (1, "X-Forwarded-For: 6.6.6.6, [2001:db8::1]:443\r\n", Some("[2001:db8::1]:443")),
+        (1, "X-Forwarded-For: [203.0.113.9]\r\n", None),
+        (1, "X-Forwarded-For: [2001:db8::1\r\n", None),
         (1, "X-Forwarded-For: ::ffff:203.0.113.9\r\n", Some("203.0.113.9:0")),
+        (1, "X-Forwarded-For: [::ffff:203.0.113.9]:443\r\n", Some("203.0.113.9:443")),
         (1, "X-Forwarded-For: unknown\r\n", None),
         (1, "", None),
         (3, "X-Forwarded-For: 203.0.113.9\r\n", None),
