@@ -1,6 +1,5 @@
 //! The way between a host and its socket: datagrams in and out, many at a time.
 
-use std::io::ErrorKind;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -8,7 +7,7 @@ use mp_core::Instant;
 
 #[cfg(feature = "dtls")]
 use crate::io::DtlsSocket;
-use crate::io::{DatagramSocket, SendBatch};
+use crate::io::{DatagramSocket, ReceiveFailure, SendBatch, SendFailure};
 use crate::limits::SEND_BATCH_BYTES;
 use crate::pacing::Pacing;
 use crate::proto::{Host, MTU_MAX};
@@ -79,9 +78,9 @@ impl<S: DatagramSocket> Port<S> {
             return;
         }
         self.socket.handle_timeout(now);
-        let received = self.receive_all(now, host);
+        let (received, is_broken) = self.receive_all(now, host);
         let rest = self.pacing.looked(now, received as u64, host.connected_peers());
-        self.rest(now, rest);
+        self.rest(now, if is_broken { Some(BROKEN_RETRY) } else { rest });
     }
 
     /// Has arrivals wait for so long, if the socket can.
@@ -93,8 +92,8 @@ impl<S: DatagramSocket> Port<S> {
         }
     }
 
-    /// Returns how many datagrams there were.
-    fn receive_all(&mut self, now: Instant, host: &mut Host) -> usize {
+    /// Returns how many datagrams there were, and whether receiving fails.
+    fn receive_all(&mut self, now: Instant, host: &mut Host) -> (usize, bool) {
         let mut left = self.datagrams_max;
         self.has_more = true;
         while left > 0 {
@@ -115,14 +114,24 @@ impl<S: DatagramSocket> Port<S> {
                 // Nothing for the host among as many as there may be: the rest is for the next turn.
                 Ok(false) if left == before => break,
                 Ok(false) => {}
-                // Some systems report here that an earlier datagram did not arrive.
-                Err(_) => {
-                    self.stats.receive_errors += 1;
-                    left -= 1;
-                }
+                Err(error) => match ReceiveFailure::from(&error) {
+                    ReceiveFailure::Drained => {
+                        self.has_more = false;
+                        break;
+                    }
+                    ReceiveFailure::Undelivered => {
+                        self.stats.receive_errors += 1;
+                        left = left.saturating_sub(1);
+                    }
+                    ReceiveFailure::Broken => {
+                        self.stats.receive_errors += 1;
+                        self.has_more = false;
+                        return (self.datagrams_max - left, true);
+                    }
+                },
             }
         }
-        self.datagrams_max - left
+        (self.datagrams_max - left, false)
     }
 
     /// How long what is queued may wait for company.
@@ -205,12 +214,17 @@ impl<S: DatagramSocket> Port<S> {
     /// Whether all that waited went.
     fn send_batch(&mut self) -> bool {
         while let Err(error) = self.socket.try_send_batch(&mut self.batch) {
-            if error.kind() == ErrorKind::WouldBlock {
+            let failure = SendFailure::from(&error);
+            if failure == SendFailure::Blocked {
                 self.stats.send_blocked += 1;
                 return false;
             }
             self.stats.send_errors += 1;
             self.batch.pop_front();
+            if failure == SendFailure::NoMemory {
+                self.stats.send_blocked += 1;
+                return self.batch.is_empty();
+            }
         }
         true
     }
@@ -218,3 +232,102 @@ impl<S: DatagramSocket> Port<S> {
 
 /// When a socket that had no room is tried again.
 const BLOCKED_RETRY: Duration = Duration::from_millis(1);
+/// When a socket that fails to receive is polled again.
+const BROKEN_RETRY: Duration = Duration::from_millis(10);
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, ErrorKind};
+    use std::net::SocketAddr;
+
+    use mp_core::Rng;
+
+    use super::*;
+    use crate::proto::HostSettings;
+
+    /// A socket whose calls fail as scripted.
+    #[derive(Debug, Default)]
+    struct Failing {
+        /// The error of every datagram to port 1.
+        send: Option<ErrorKind>,
+        receive: Option<ErrorKind>,
+        sent: Vec<u16>,
+        receive_calls: usize,
+    }
+
+    impl DatagramSocket for Failing {
+        fn try_send_to(&mut self, _: &[u8], to: SocketAddr) -> io::Result<()> {
+            if let Some(error) = self.send.filter(|_| to.port() == 1) {
+                return Err(error.into());
+            }
+            self.sent.push(to.port());
+            Ok(())
+        }
+
+        fn try_recv_from(&mut self, _: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+            self.receive_calls += 1;
+            Err(self.receive.unwrap_or(ErrorKind::WouldBlock).into())
+        }
+
+        fn local_addr(&self) -> io::Result<SocketAddr> {
+            Ok(([127, 0, 0, 1], 9).into())
+        }
+    }
+
+    const NOW: Instant = Instant::from_millis(1);
+
+    fn port(socket: Failing) -> (Port<Failing>, Host) {
+        let host = Host::new(HostSettings::default(), Rng::from_number(1));
+        (Port::new(socket, 1_000, Duration::ZERO), host)
+    }
+
+    #[test]
+    fn a_destination_that_fails_does_not_hold_up_the_others() {
+        for error in
+            [ErrorKind::HostUnreachable, ErrorKind::PermissionDenied, ErrorKind::NetworkDown]
+        {
+            let (mut port, mut host) = port(Failing { send: Some(error), ..Failing::default() });
+            for port in [1, 2, 1, 3] {
+                host.connect(([127, 0, 0, 1], port).into(), 1, 0).unwrap();
+            }
+            port.send(NOW, &mut host);
+            assert_eq!(port.socket_mut().sent, [2, 3], "{error}");
+            assert!(!port.is_blocked());
+            assert_eq!(port.stats().send_errors, 2);
+        }
+    }
+
+    #[test]
+    fn without_memory_the_rest_waits_and_no_datagram_blocks_it_for_ever() {
+        let (mut port, mut host) =
+            port(Failing { send: Some(ErrorKind::OutOfMemory), ..Failing::default() });
+        for port in [1, 2] {
+            host.connect(([127, 0, 0, 1], port).into(), 1, 0).unwrap();
+        }
+        port.send(NOW, &mut host);
+        assert!(port.is_blocked() && port.socket_mut().sent.is_empty());
+        assert_eq!(port.poll_timeout(NOW, &host), Some(NOW + BLOCKED_RETRY));
+        port.send(NOW + BLOCKED_RETRY, &mut host);
+        assert_eq!(port.socket_mut().sent, [2]);
+        assert_eq!((port.stats().send_errors, port.stats().send_blocked), (1, 1));
+    }
+
+    #[test]
+    fn a_socket_that_cannot_receive_is_polled_once_per_turn_and_not_at_once_again() {
+        let (mut port, mut host) =
+            port(Failing { receive: Some(ErrorKind::NetworkDown), ..Failing::default() });
+        port.receive(NOW, &mut host);
+        assert_eq!(port.socket_mut().receive_calls, 1);
+        assert_eq!(port.stats().receive_errors, 1);
+        assert_ne!(port.poll_timeout(NOW, &host), Some(NOW));
+    }
+
+    #[test]
+    fn reports_of_undelivered_datagrams_do_not_take_more_than_a_turn() {
+        let (mut port, mut host) =
+            port(Failing { receive: Some(ErrorKind::ConnectionRefused), ..Failing::default() });
+        port.receive(NOW, &mut host);
+        assert_eq!(port.socket_mut().receive_calls, 1_000);
+        assert_eq!(port.stats().receive_errors, 1_000);
+    }
+}

@@ -9,7 +9,7 @@ use mp_core::{Instant, Readiness};
 use mp_tls::CertificateStore;
 use mp_tls::rustls::pki_types::UnixTime;
 
-use super::{DATAGRAM_LEN_MAX, DatagramSocket, SendBatch};
+use super::{DATAGRAM_LEN_MAX, DatagramSocket, SendBatch, SendFailure};
 use crate::dtls::{Dtls, DtlsClientOptions, DtlsError};
 use crate::limits::SEND_BATCH_BYTES;
 use crate::proto::Transmit;
@@ -106,11 +106,14 @@ impl Out {
         while !self.batch.is_empty()
             && let Err(error) = socket.try_send_batch(&mut self.batch)
         {
-            if error.kind() == io::ErrorKind::WouldBlock {
-                return Err(error);
+            let failure = SendFailure::from(&error);
+            if failure != SendFailure::Blocked {
+                self.lost += 1;
+                self.batch.pop_front();
             }
-            self.lost += 1;
-            self.batch.pop_front();
+            if failure != SendFailure::Undeliverable && !self.batch.is_empty() {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
         }
         Ok(())
     }

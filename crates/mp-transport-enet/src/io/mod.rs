@@ -12,6 +12,7 @@
 mod batch;
 #[cfg(feature = "dtls")]
 mod dtls;
+mod failure;
 #[cfg(target_os = "linux")]
 mod linux;
 mod std;
@@ -30,6 +31,7 @@ use crate::proto::MTU_MAX;
 pub use self::batch::SendBatch;
 #[cfg(feature = "dtls")]
 pub use self::dtls::DtlsSocket;
+pub(crate) use self::failure::{ReceiveFailure, SendFailure};
 #[cfg(all(feature = "tokio", target_os = "linux"))]
 pub use self::linux::TokioUdpSocket;
 pub use self::std::{BindError, UdpSocket};
@@ -43,7 +45,7 @@ pub trait DatagramSocket {
     /// # Errors
     ///
     /// [`io::ErrorKind::WouldBlock`]: not now, the same datagram will be offered again. Anything else: this datagram is
-    /// lost.
+    /// lost, and the next one is offered; later, if the error is [`io::ErrorKind::OutOfMemory`].
     fn try_send_to(&mut self, datagram: &[u8], to: SocketAddr) -> io::Result<()>;
 
     /// Receives a datagram into `buf`: its length and where it comes from. What does not fit is cut off; a length of
@@ -51,7 +53,8 @@ pub trait DatagramSocket {
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::WouldBlock`]: there is none. Anything else concerns one datagram only; there may be more.
+    /// [`io::ErrorKind::WouldBlock`]: there is none. An error that reports an undelivered datagram, such as
+    /// [`io::ErrorKind::ConnectionRefused`]: there may be more. Anything else: the socket is polled again later.
     fn try_recv_from(&mut self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)>;
 
     /// Sends the datagrams of `batch`, oldest first, and forgets those that went.

@@ -15,20 +15,46 @@ use nix::sys::socket::{
     ControlMessage, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg,
 };
 
+use crate::io::failure::may_be_segmentation;
 use crate::io::{DATAGRAM_LEN_MAX, SendBatch};
 
 /// What is known about a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Traits {
     is_ipv6: bool,
-    /// Whether the kernel may be left to cut a buffer into datagrams: until it turns out that the interface cannot.
-    may_segment: bool,
+    segmentation: Segmentation,
 }
 
 impl Traits {
     /// Those of a socket bound to `address`.
     pub(crate) const fn of(address: SocketAddr) -> Self {
-        Self { is_ipv6: address.is_ipv6(), may_segment: true }
+        Self { is_ipv6: address.is_ipv6(), segmentation: Segmentation::ALLOWED }
+    }
+}
+
+/// Whether the kernel cuts buffers into datagrams. An interface or a route that cannot stops it for a number of datagrams, which doubles
+/// each time: the route may have changed by then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Segmentation {
+    /// Datagrams that are still sent one by one.
+    stopped_for: u32,
+    next_stop: u32,
+}
+
+impl Segmentation {
+    const ALLOWED: Self = Self { stopped_for: 0, next_stop: STOP_MIN };
+
+    const fn is_allowed(self) -> bool {
+        self.stopped_for == 0
+    }
+
+    const fn failed(&mut self) {
+        self.stopped_for = self.next_stop;
+        self.next_stop = if self.next_stop < STOP_MAX { self.next_stop * 2 } else { STOP_MAX };
+    }
+
+    const fn sent_one(&mut self) {
+        self.stopped_for = self.stopped_for.saturating_sub(1);
     }
 }
 
@@ -155,23 +181,31 @@ impl Scratch {
                 let sent = sendmmsg(fd, &mut self.sent, slices, addresses, [], flags)?.count();
                 batch.pop_transmits(sent);
             }
-            Some(segment) if traits.may_segment => {
+            Some(segment) if traits.segmentation.is_allowed() => {
                 let (slices, ask) = (&slices[..count], [ControlMessage::UdpGsoSegments(&segment)]);
                 let headers = &mut self.segmented;
                 match sendmmsg(fd, headers, slices, addresses, ask, flags).map(Iterator::count) {
-                    Ok(sent) => batch.pop_transmits(sent),
-                    Err(Errno::EAGAIN) => return Err(Errno::EAGAIN),
+                    Ok(sent) => {
+                        traits.segmentation = Segmentation::ALLOWED;
+                        batch.pop_transmits(sent);
+                    }
+                    Err(errno) if !may_be_segmentation(errno) => return Err(errno),
                     Err(errno) => {
-                        tracing::debug!(%errno, "datagrams are no longer cut up by the interface");
-                        traits.may_segment = false;
+                        // What cannot be sent alone either is the destination's fault.
+                        let alone = [[IoSlice::new(&slices[0][0][..segment.into()])]];
+                        sendmmsg(fd, &mut self.sent, &alone, addresses, [], flags)?;
+                        batch.pop_front();
+                        traits.segmentation.failed();
+                        let datagrams = traits.segmentation.stopped_for;
+                        tracing::debug!(%errno, datagrams, "segmentation offload failed, stopped");
                     }
                 }
             }
             Some(segment) => {
-                let bytes = &slices[0][0][..segment.into()];
-                let slices = [[IoSlice::new(bytes)]];
-                sendmmsg(fd, &mut self.sent, &slices, addresses, [], flags)?;
+                let alone = [[IoSlice::new(&slices[0][0][..segment.into()])]];
+                sendmmsg(fd, &mut self.sent, &alone, addresses, [], flags)?;
                 batch.pop_front();
+                traits.segmentation.sent_one();
             }
         }
         Ok(())
@@ -185,6 +219,9 @@ fn to_std(address: &SockaddrStorage) -> Option<SocketAddr> {
 
 /// Datagrams per system call: beyond it the call itself no longer shows in what a datagram costs.
 const BATCH: usize = 32;
+/// Datagrams for which segmentation stops at first, and at most.
+const STOP_MIN: u32 = 256;
+const STOP_MAX: u32 = 1 << 16;
 
 #[cfg(test)]
 mod tests {
@@ -193,7 +230,8 @@ mod tests {
     use super::*;
     use crate::proto::Transmit;
 
-    const V4: Traits = Traits { is_ipv6: false, may_segment: true };
+    const V4: Traits = Traits { is_ipv6: false, segmentation: Segmentation::ALLOWED };
+    const STOPPED: Segmentation = Segmentation { stopped_for: 1_000, next_stop: STOP_MAX };
 
     fn socket() -> UdpSocket {
         UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap()
@@ -240,7 +278,7 @@ mod tests {
 
     #[test]
     fn datagrams_of_equal_length_to_one_address_arrive_as_datagrams() {
-        for may_segment in [true, false] {
+        for segmentation in [Segmentation::ALLOWED, STOPPED] {
             let (from, first, second) = (socket(), socket(), socket());
             let mut batch = SendBatch::with_capacity(60_000);
             let bytes: Vec<u8> = (0..250).collect();
@@ -248,11 +286,11 @@ mod tests {
             push(&mut batch, &second, &bytes, Some(100));
             push(&mut batch, &first, b"alone", None);
             push(&mut batch, &second, &bytes, Some(60));
-            send(&from, &mut batch, &mut Traits { may_segment, ..V4 }).unwrap();
+            send(&from, &mut batch, &mut Traits { segmentation, ..V4 }).unwrap();
             assert!(batch.is_empty());
             let lens = |socket| received(socket).iter().map(|(_, it)| it.len()).collect::<Vec<_>>();
-            assert_eq!(lens(&first), [100, 100, 50, 5], "{may_segment}");
-            assert_eq!(lens(&second), [100, 100, 50, 60, 60, 60, 60, 10], "{may_segment}");
+            assert_eq!(lens(&first), [100, 100, 50, 5], "{segmentation:?}");
+            assert_eq!(lens(&second), [100, 100, 50, 60, 60, 60, 60, 10], "{segmentation:?}");
         }
     }
 
@@ -265,7 +303,7 @@ mod tests {
         batch.cut_first_into(1);
         let mut traits = V4;
         send(&from, &mut batch, &mut traits).unwrap();
-        assert!(!traits.may_segment);
+        assert!(!traits.segmentation.is_allowed());
         assert_eq!(received(&to).len(), 200);
     }
 
@@ -296,6 +334,40 @@ mod tests {
         send(&from, &mut batch, &mut traits).unwrap();
         let texts: Vec<_> = received(&to).into_iter().map(|(_, bytes)| bytes).collect();
         assert_eq!(texts, [b"first".to_vec(), b"last".to_vec()]);
+    }
+
+    #[test]
+    fn a_bad_destination_does_not_stop_segmentation() {
+        let (from, to) = (socket(), socket());
+        let mut batch = SendBatch::with_capacity(60_000);
+        // Port 0 is refused as invalid, like an offload that the interface lacks.
+        batch.push(Transmit {
+            to: (Ipv4Addr::LOCALHOST, 0).into(),
+            len: 30,
+            segment_size: Some(10),
+        });
+        push(&mut batch, &to, b"aabbc", Some(2));
+        let mut traits = V4;
+        for _ in 0..3 {
+            send(&from, &mut batch, &mut traits).unwrap_err();
+            batch.pop_front();
+        }
+        send(&from, &mut batch, &mut traits).unwrap();
+        assert_eq!(traits, V4);
+        assert_eq!(received(&to).len(), 3);
+    }
+
+    #[test]
+    fn segmentation_is_tried_again_after_a_number_of_datagrams() {
+        let mut segmentation = Segmentation::ALLOWED;
+        for stop in [STOP_MIN, 2 * STOP_MIN, 4 * STOP_MIN] {
+            segmentation.failed();
+            for _ in 0..stop {
+                assert!(!segmentation.is_allowed());
+                segmentation.sent_one();
+            }
+            assert!(segmentation.is_allowed());
+        }
     }
 
     #[test]
