@@ -41,8 +41,8 @@ enum Command {
     /// faults, the examples, and an additional suite folder, when there is one ($MP_INTEROP_SUITE, or the folder beside
     /// the project). All steps run even when one fails; the summary at the end says which.
     Test,
-    /// Formatting, lints and documentation without a warning, what `deny` checks, then everything `test` does, two minutes of simulated worlds, and a smoke test
-    /// of the benchmarks.
+    /// Formatting, lints and documentation without a warning, what `deny` checks, then everything `test` does, 8,000 simulated
+    /// worlds, and a smoke test of the benchmarks.
     Ci,
     /// Checks the licences and sources of all dependencies, and looks for banned, duplicate and yanked crates.
     ///
@@ -79,7 +79,7 @@ enum Command {
     /// throttle and every kind of goodbye. Fails when something of that did not happen. Time is virtual: the outcome does not
     /// depend on the speed of the machine.
     Enet(EnetArgs),
-    /// Simulates whole worlds with mp-sim for two minutes, or as long as you say.
+    /// Simulates 8,000 whole worlds with mp-sim, or as many as you say.
     ///
     /// See docs/SIMULATION.md. `cargo run --release -p mp-sim -- --help` explains the program itself.
     Worlds(WorldsArgs),
