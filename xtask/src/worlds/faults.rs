@@ -77,6 +77,20 @@ pub(super) const FAULTS: &[Fault] = &[
         right: "            self.hold_links(branch, false);",
         wrong: "            let _ = branch;",
     },
+    Fault {
+        name: "calls-below-hidden",
+        what: "calls of nodes below a hidden node are sent to peers that do not have that node",
+        file: "crates/mp-scene/src/scene_multiplayer/replication/visibility.rs",
+        right: "let outer = self.replication.announced_entity(tree, node).filter(|&outer| outer != node);",
+        wrong: "let outer: Option<NodeId> = None;",
+    },
+    Fault {
+        name: "state-below-hidden",
+        what: "synchronizers below a hidden node are sent to peers that do not have that node",
+        file: "crates/mp-scene/src/scene_multiplayer/replication/visibility.rs",
+        right: "inside.dedup();",
+        wrong: "inside.retain(|&inside| inside == synchronizer.entity);",
+    },
 ];
 
 /// The fault called `name`.

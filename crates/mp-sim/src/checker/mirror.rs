@@ -1,13 +1,14 @@
 //! At rest everybody has exactly the replicated nodes that the server means them to see, with the values that their authorities gave
-//! them.
+//! them; what then comes of what lies below nodes reaches exactly those who see these.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use mp_core::PeerId;
-use mp_scene::Scene;
+use mp_scene::{Scene, SceneStats};
 
 use super::Checker;
-use crate::workload::{BEDS, Board, Growing, SEATS, Seat, SharedModel};
+use crate::workload::{BEDS, BUD, Board, Bud, Growing, SEATS, Seat, SharedModel, tend_all};
 use crate::world::World;
 
 /// See [the module](self).
@@ -29,6 +30,24 @@ impl Checker for Mirror {
     }
 
     fn at_rest(&mut self, world: &mut World) -> Result<(), String> {
+        self.compare(world)?;
+        let before = stats(world)?;
+        world.each_program(|program| {
+            if program.id.is_server() {
+                tend_all(program.branch.scene(), &mut self.model.borrow_mut());
+            }
+            Ok(())
+        })?;
+        let end = world.now() + TENDED_TIME;
+        world.run_until(end).map_err(|violation| violation.what)?;
+        self.compare(world)?;
+        self.check_received(world, &before)
+    }
+}
+
+impl Mirror {
+    /// Compares what programs have with the model.
+    fn compare(&self, world: &mut World) -> Result<(), String> {
         // What each client has written on its own seat.
         let mut written = BTreeMap::new();
         world.each_program(|program| {
@@ -67,28 +86,72 @@ impl Checker for Mirror {
             Ok(())
         })
     }
+    /// Checks that nobody was sent what it does not see since it had the statistics `before`.
+    fn check_received(
+        &self,
+        world: &mut World,
+        before: &BTreeMap<PeerId, SceneStats>,
+    ) -> Result<(), String> {
+        let model = self.model.borrow();
+        world.each_program(|program| {
+            let (run, id, now) = (program.run, program.id, program.branch.scene().stats());
+            let Some(before) = before.get(&id) else { return Ok(()) };
+            let refused = |stats: &SceneStats| stats.refused_calls + stats.refused_elements;
+            let refused = refused(&now) - refused(before);
+            let received = now.packets_received - before.packets_received;
+            if refused > 0 {
+                return Err(format!("{run} (peer {id}) was sent {refused} things it does not see"));
+            }
+            let sees_nothing = !id.is_server() && model.seen_by(Some(id)).is_empty();
+            if sees_nothing && received > 0 {
+                return Err(format!("{run} (peer {id}) sees no plant, and received {received}"));
+            }
+            Ok(())
+        })
+    }
 }
 
-/// The plants and sprouts of a program, by their paths.
+/// The plants, sprouts and buds of a program, by their paths.
 fn plants(scene: &mut Scene) -> BTreeMap<String, (i64, String)> {
     let mut found = BTreeMap::new();
     for bed in BEDS {
         for plant in children(scene, bed) {
             let path = format!("{bed}/{plant}");
-            found.extend(growing(scene, &path).map(|growing| (path.clone(), growing)));
+            found.extend(growing(scene, &path));
             let sprouts = format!("{path}/Sprouts");
             for sprout in children(scene, &sprouts) {
                 let path = format!("{sprouts}/{sprout}");
-                found.extend(growing(scene, &path).map(|growing| (path.clone(), growing)));
+                found.extend(growing(scene, &path));
             }
         }
     }
     found
 }
 
-fn growing(scene: &mut Scene, path: &str) -> Option<(i64, String)> {
-    let growing = scene.get(scene.node::<Growing>(path).ok()?).ok()?;
-    Some((*growing.height, growing.label.clone()))
+/// The plant or sprout at `path` and its bud, each with its path.
+fn growing(scene: &mut Scene, path: &str) -> Vec<(String, (i64, String))> {
+    let mut found = Vec::new();
+    if let Ok(node) = scene.node::<Growing>(path)
+        && let Ok(growing) = scene.get(node)
+    {
+        found.push((path.to_owned(), (*growing.height, growing.label.clone())));
+    }
+    let path = format!("{path}/{BUD}");
+    if let Ok(node) = scene.node::<Bud>(&path)
+        && let Ok(bud) = scene.get(node)
+    {
+        found.push((path, (bud.size, String::new())));
+    }
+    found
+}
+
+fn stats(world: &mut World) -> Result<BTreeMap<PeerId, SceneStats>, String> {
+    let mut stats = BTreeMap::new();
+    world.each_program(|program| {
+        stats.insert(program.id, program.branch.scene().stats());
+        Ok(())
+    })?;
+    Ok(stats)
 }
 
 fn seats(scene: &mut Scene) -> BTreeMap<PeerId, i64> {
@@ -124,3 +187,6 @@ fn difference(
         .collect();
     format!("{surplus:?} too many, misses {missing:?}, and {other:?}")
 }
+
+/// For how long buds are tended at rest: what waits for a node is refused within it.
+const TENDED_TIME: Duration = Duration::from_secs(6);

@@ -3,6 +3,7 @@
 //! A [`Workload`] gives each program nodes and hooks when it starts, and lets it do something now and then. What comes of it the
 //! hooks write into the journal, from which checkers know it.
 
+mod bud;
 mod chatter;
 mod churn;
 mod entry;
@@ -19,6 +20,7 @@ use mp_scene::{Branch, BranchBuilder};
 use crate::journal::{Ear, Run};
 use crate::plan::Plan;
 
+pub use bud::{BUD, Bud, tend_all};
 pub use chatter::{Chatter, Style};
 pub use churn::Churn;
 pub use entry::Entry;

@@ -7,6 +7,8 @@ use std::rc::Rc;
 
 use mp_core::PeerId;
 
+use super::bud::BUD;
+
 /// The model of the server that runs, or ran last.
 pub type SharedModel = Rc<RefCell<Model>>;
 
@@ -32,6 +34,8 @@ pub struct Plant {
     pub height: i64,
     /// Its label.
     pub label: String,
+    /// The size of its bud.
+    pub bud: i64,
     /// Whether everyone sees it.
     pub is_public: bool,
     /// Who sees it when it is not public.
@@ -41,7 +45,8 @@ pub struct Plant {
 }
 
 impl Model {
-    /// The plants that `peer` is to see, by their paths, with height and label; of sprouts the label is empty.
+    /// The plants that `peer` is to see, by their paths, with height and label; of sprouts and
+    /// buds the label is empty.
     pub fn seen_by(&self, peer: Option<PeerId>) -> BTreeMap<String, (i64, String)> {
         let mut seen = BTreeMap::new();
         for (name, plant) in &self.plants {
@@ -50,8 +55,11 @@ impl Model {
             }
             let path = format!("{}/{name}", super::replicas::BEDS[plant.bed]);
             for (sprout, height) in plant.sprouts.iter().flatten() {
-                seen.insert(format!("{path}/Sprouts/{sprout}"), (*height, String::new()));
+                let path = format!("{path}/Sprouts/{sprout}");
+                seen.insert(format!("{path}/{BUD}"), (0, String::new()));
+                seen.insert(path, (*height, String::new()));
             }
+            seen.insert(format!("{path}/{BUD}"), (plant.bud, String::new()));
             seen.insert(path, (plant.height, plant.label.clone()));
         }
         seen

@@ -5,6 +5,7 @@ use mp_core::{PeerId, Rng};
 use mp_scene::prelude::*;
 use mp_scene::{Branch, BranchBuilder, Scene, Tree};
 
+use super::bud::{BUD, bud, tend};
 use super::model::{Plant, SharedModel};
 use super::{Act, Workload};
 use crate::dice::Dice;
@@ -49,13 +50,14 @@ impl Replicas {
 
     fn act_as_server(&self, scene: &mut Scene, rng: &mut Rng) {
         for _ in 0..rng.between(1, 4) {
-            match rng.below(10) {
+            match rng.below(12) {
                 0 | 1 => self.plant(scene, rng),
                 2 => self.uproot(scene, rng),
                 3 => self.transplant(scene, rng),
                 4 | 5 => self.show_or_hide(scene, rng),
                 6 => self.lend(scene, rng),
                 7 => pause_or_resume(scene, rng),
+                8 | 9 => self.tend(scene, rng),
                 _ => self.grow(scene, rng),
             }
         }
@@ -149,6 +151,15 @@ impl Replicas {
         if let Some(to) = to {
             let _ = scene.tree_mut().set_multiplayer_authority(node, to, false);
         }
+    }
+
+    fn tend(&self, scene: &mut Scene, rng: &mut Rng) {
+        let mut model = self.model.borrow_mut();
+        let names: Vec<_> = model.plants.keys().cloned().collect();
+        let Some(name) = rng.pick(&names) else { return };
+        let Some(plant) = model.plants.get_mut(name) else { return };
+        plant.bud += 1;
+        tend(scene, &format!("{}/{name}", BEDS[plant.bed]), plant.bud);
     }
 
     fn grow(&self, scene: &mut Scene, rng: &mut Rng) {
@@ -257,9 +268,7 @@ impl Workload for Replicas {
             if let Ok(node) = scene.find(&format!("{path}/Sync")) {
                 let _ = scene.tree_mut().set_multiplayer_authority(node, PeerId::SERVER, false);
             }
-            let sprouts = plant.sprouts.iter().flatten().map(|(sprout, _)| sprout);
-            let sprouts = sprouts.map(|sprout| format!("{path}/Sprouts/{sprout}"));
-            for path in sprouts.chain([path.clone()]) {
+            for path in paths(name, plant).flat_map(|path| [format!("{path}/{BUD}"), path]) {
                 // What is sent all the time would go on for ever.
                 if let Some(sync) = sync(scene, &format!("{path}/Sync")) {
                     sync.set_replication_interval(std::time::Duration::from_secs(1_000_000));
@@ -303,7 +312,7 @@ fn flower() -> PackedScene {
         let config =
             ReplicationConfig::new().on_change(".:height").on_change(".:label").always(".:age");
         let sync = MultiplayerSynchronizer::new(config);
-        Instance::new("Flower", Growing::default()).child(Instance::new("Sync", sync))
+        Instance::new("Flower", Growing::default()).child(Instance::new("Sync", sync)).child(bud())
     })
 }
 
@@ -313,6 +322,7 @@ fn shrub() -> PackedScene {
         let config = ReplicationConfig::new().on_change(".:height").on_change(".:label");
         Instance::new("Shrub", Growing::default())
             .child(Instance::new("Sync", MultiplayerSynchronizer::new(config)))
+            .child(bud())
             .child(Instance::new("Sprouts", Group))
             .child(Instance::new("Spawner", MultiplayerSpawner::new("../Sprouts").scene(&flower())))
     })
@@ -325,12 +335,23 @@ fn seat() -> PackedScene {
     })
 }
 
+/// The paths of a plant and of its sprouts.
+pub(super) fn paths(name: &str, plant: &Plant) -> impl Iterator<Item = String> + use<> {
+    let path = format!("{}/{name}", BEDS[plant.bed]);
+    let sprouts = plant.sprouts.iter().flatten();
+    let sprouts: Vec<_> = sprouts.map(|(sprout, _)| format!("{path}/{SPROUTS}/{sprout}")).collect();
+    std::iter::once(path).chain(sprouts)
+}
+
 fn growing<'s>(scene: &'s mut Scene, path: &str) -> Option<&'s mut Growing> {
     let node = scene.node(path).ok()?;
     scene.get_mut(node).ok()
 }
 
-fn sync<'s>(scene: &'s mut Scene, path: &str) -> Option<&'s mut MultiplayerSynchronizer> {
+pub(super) fn sync<'s>(
+    scene: &'s mut Scene,
+    path: &str,
+) -> Option<&'s mut MultiplayerSynchronizer> {
     let node = scene.node(path).ok()?;
     scene.get_mut(node).ok()
 }
@@ -350,6 +371,8 @@ fn pause_or_resume(scene: &mut Scene, rng: &mut Rng) {
 pub const BEDS: [&str; 2] = ["Bed0", "Bed1"];
 /// Where clients sit.
 pub const SEATS: &str = "Seats";
+/// Where sprouts stand, below their plant.
+pub(super) const SPROUTS: &str = "Sprouts";
 const PLANTS_MAX: usize = 40;
 /// Fewer than programs have, as each costs a turn.
 const TICKS_PER_SECOND: u32 = 10;
