@@ -58,6 +58,9 @@ pub const GOODBYE_TIMEOUT: Duration = LINGER;
 /// When accepting is tried again after the system had nothing left to give (file descriptors, memory).
 pub const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
+/// Time between warnings that no connection can be accepted.
+pub const ACCEPT_WARNING_INTERVAL: Duration = Duration::from_secs(60);
+
 /// Time after which a connection whose remote host acknowledges nothing ends with `Timeout`.
 ///
 /// On Linux, Android and Fuchsia this is exact in every state (`TCP_USER_TIMEOUT`). Elsewhere it is

@@ -145,6 +145,7 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
             max_handshakes: options.max_handshakes.max(1),
             handshakes: VecDeque::new(),
             retry: None,
+            next_warning: Instant::ZERO,
         });
         Ok(Self::new(session, source, role))
     }

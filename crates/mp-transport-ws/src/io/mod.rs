@@ -6,6 +6,7 @@
 //! | [`TokioTcp`] (feature `tokio`) | servers in tokio: each connection wakes its task, so that idle ones cost nothing |
 
 mod bind;
+mod errno;
 mod std;
 #[cfg(feature = "tokio")]
 mod tokio;
@@ -19,6 +20,7 @@ use ::std::time::Duration;
 use mp_core::Readiness;
 
 pub use self::bind::BindError;
+pub(crate) use self::errno::{is_of_one_connection, is_shortage};
 pub use self::std::{Tcp, TcpStream};
 #[cfg(feature = "tokio")]
 pub use self::tokio::{TokioTcp, TokioTcpStream};

@@ -9,7 +9,7 @@ use std::time::Duration;
 use socket2::SockRef;
 
 use super::bind::{BindError, listen, set_timeout, tune};
-use super::{ByteStream, StreamSource};
+use super::{ByteStream, StreamSource, is_shortage};
 
 /// TCP without a runtime: a listener, or an attempt to connect.
 #[derive(Debug)]
@@ -124,7 +124,8 @@ fn dial(host: &str, port: u16, timeout: Duration) -> Dialed {
 
 fn now_or_later(done: io::Result<usize>) -> Poll<io::Result<usize>> {
     match done {
-        Err(error) if is_for_now(&error) => Poll::Pending,
+        // What is short now may be there at the next poll.
+        Err(error) if is_for_now(&error) || is_shortage(&error) => Poll::Pending,
         done => Poll::Ready(done),
     }
 }

@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::unconstrained;
 
 use super::bind::{BindError, listen, set_timeout, tune};
-use super::{ByteStream, StreamSource};
+use super::{ByteStream, StreamSource, is_shortage};
 
 /// TCP in tokio: a listener, or an attempt to connect.
 pub struct TokioTcp(Source);
@@ -104,12 +104,13 @@ impl ByteStream for TokioTcpStream {
         let mut buf = ReadBuf::new(buf);
         let stream = &mut self.0;
         let read = at_once(cx, |cx| Pin::new(&mut *stream).poll_read(cx, &mut buf));
-        read.map(|read| read.map(|()| buf.filled().len()))
+        again_if_short(cx, read).map(|read| read.map(|()| buf.filled().len()))
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let stream = &mut self.0;
-        at_once(cx, |cx| Pin::new(&mut *stream).poll_write(cx, bytes))
+        let written = at_once(cx, |cx| Pin::new(&mut *stream).poll_write(cx, bytes));
+        again_if_short(cx, written)
     }
 
     fn shutdown(&mut self) {
@@ -123,6 +124,17 @@ impl ByteStream for TokioTcpStream {
 
     fn set_timeout(&mut self, timeout: Duration) {
         set_timeout(&self.0, timeout);
+    }
+}
+
+/// Tries again at the next turn what failed because this host is short of memory.
+fn again_if_short<T>(cx: &Context<'_>, done: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    match done {
+        Poll::Ready(Err(error)) if is_shortage(&error) => {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+        done => done,
     }
 }
 

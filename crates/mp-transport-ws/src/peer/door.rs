@@ -1,7 +1,7 @@
 //! Where links come from: a server's door, and a client's call.
 
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -13,8 +13,8 @@ use mp_tls::rustls::{
 };
 
 use super::{Role, WebSocketMultiplayerPeer};
-use crate::io::StreamSource;
-use crate::limits::{ACCEPT_RETRY, ACCEPTS_PER_POLL};
+use crate::io::{StreamSource, is_of_one_connection, is_shortage};
+use crate::limits::{ACCEPT_RETRY, ACCEPT_WARNING_INTERVAL, ACCEPTS_PER_POLL};
 use crate::link::Link;
 use crate::proto::connection::Connection;
 use crate::proto::response::Asked;
@@ -30,6 +30,24 @@ pub(super) struct Door {
     pub(super) handshakes: VecDeque<ConnectionId>,
     /// When accepting is tried again after a failure.
     pub(super) retry: Option<Instant>,
+    /// Earliest time of the next warning that accepting fails.
+    pub(super) next_warning: Instant,
+}
+
+impl Door {
+    /// Delays accepting after an error that is not about one connection.
+    fn fail(&mut self, now: Instant, error: &io::Error, accept_errors: u64) {
+        self.retry = Some(now + ACCEPT_RETRY);
+        if now < self.next_warning {
+            return;
+        }
+        self.next_warning = now + ACCEPT_WARNING_INTERVAL;
+        let hint = match is_shortage(error) {
+            true => "; raise the limit of open files (ulimit -n) or lower the number of clients",
+            false => "",
+        };
+        tracing::warn!(accept_errors, "cannot accept connections: {error}{hint}");
+    }
 }
 
 /// A client's attempt to connect.
@@ -44,6 +62,12 @@ pub(super) struct Call {
 impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
     /// Takes in connections that have come to a server.
     pub(super) fn accept(&mut self, now: Instant) {
+        if let Role::Server(door) = &mut self.role {
+            if door.retry.is_some_and(|at| now < at) {
+                return;
+            }
+            door.retry = None;
+        }
         let mut cx = Context::from_waker(&self.source_waker);
         for _ in 0..ACCEPTS_PER_POLL {
             let Some(source) = &mut self.source else { return };
@@ -56,12 +80,11 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
                     cx = Context::from_waker(&self.source_waker);
                 }
                 // That one has gone again.
-                Poll::Ready(Err(error)) if is_of_the_other_side(&error) => {}
+                Poll::Ready(Err(error)) if is_of_one_connection(&error) => {}
                 Poll::Ready(Err(error)) => {
-                    tracing::debug!(%error, "no connection can be accepted");
                     self.stats.accept_errors += 1;
                     if let Role::Server(door) = &mut self.role {
-                        door.retry = Some(now + ACCEPT_RETRY);
+                        door.fail(now, &error, self.stats.accept_errors);
                     }
                     return;
                 }
@@ -130,12 +153,6 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
         self.links.insert(Link::new(connection, stream, waker, &self.session.settings));
         self.ready.push_back(slot);
     }
-}
-
-/// An error of accepting that says nothing about the next connection.
-fn is_of_the_other_side(error: &io::Error) -> bool {
-    use ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
-    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
 #[cfg(all(test, target_os = "linux"))]

@@ -3,6 +3,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+#[cfg(unix)]
+mod accepting;
 mod clients;
 mod handshakes;
 mod liveness;
