@@ -46,6 +46,17 @@ pub const WRITE_BYTES: usize = 64 * 1024;
 /// Bytes of answers (pongs) that may wait for one link before it is not read any more.
 pub const ANSWER_BYTES_MAX: usize = 16 * 1024;
 
+/// Bytes of all connections of a peer that wait: unfinished messages, and packets for sockets that are
+/// full. Beyond, a connection may have [`WAITING_BYTES_OF_EACH`].
+pub const WAITING_BYTES_MAX: usize = 256 << 20;
+
+/// Waiting bytes that each connection may have whatever the others have: four of the largest messages
+/// of the default settings.
+pub const WAITING_BYTES_OF_EACH: usize = 256 * 1024;
+
+/// Time from the first byte of a message to its last. A connection that takes longer ends with `Timeout`.
+pub const MESSAGE_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// What a link's framing reads at a time. It is kept per link, so an idle link should not keep much.
 pub(crate) const FRAME_READ_BYTES: usize = 512;
 

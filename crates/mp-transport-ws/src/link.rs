@@ -29,6 +29,8 @@ pub(crate) struct Link<S> {
     pub(crate) is_handshaking: bool,
     /// When it is due, as its peer has noted.
     pub(crate) timer: Option<Instant>,
+    /// Its waiting bytes, as its peer has noted.
+    pub(crate) waiting: usize,
 }
 
 impl<S: ByteStream> Link<S> {
@@ -50,6 +52,7 @@ impl<S: ByteStream> Link<S> {
             is_dirty: false,
             is_handshaking: true,
             timer: None,
+            waiting: 0,
         }
     }
 
@@ -158,6 +161,11 @@ impl<S: ByteStream> Link<S> {
     #[cfg(all(test, target_os = "linux"))]
     pub(crate) fn stream(&self) -> &S {
         &self.stream
+    }
+
+    /// Bytes that wait in this process.
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        self.unsent.len() + self.connection.waiting_bytes()
     }
 
     /// Bytes that the socket has not taken.

@@ -19,6 +19,8 @@ pub(crate) struct Links<S> {
     timers: BTreeSet<(Instant, usize)>,
     dirty: Vec<usize>,
     handshaking: usize,
+    /// Waiting bytes of all.
+    waiting: usize,
 }
 
 impl<S: ByteStream> Links<S> {
@@ -29,6 +31,7 @@ impl<S: ByteStream> Links<S> {
             timers: BTreeSet::new(),
             dirty: Vec::new(),
             handshaking: 0,
+            waiting: 0,
         }
     }
 
@@ -52,6 +55,7 @@ impl<S: ByteStream> Links<S> {
         let link = self.slots.try_remove(slot)?;
         self.generations[slot] = self.generations[slot].wrapping_add(1);
         self.handshaking -= usize::from(link.is_handshaking);
+        self.waiting -= link.waiting;
         if let Some(timer) = link.timer {
             self.timers.remove(&(timer, slot));
         }
@@ -90,9 +94,12 @@ impl<S: ByteStream> Links<S> {
         self.note_timer(slot);
     }
 
-    /// Notes when a link is due.
+    /// Notes when a link is due, and how many bytes wait for it.
     pub(crate) fn note_timer(&mut self, slot: usize) {
         let Some(link) = self.slots.get_mut(slot) else { return };
+        let waiting = link.waiting_bytes();
+        self.waiting = self.waiting - link.waiting + waiting;
+        link.waiting = waiting;
         let due = link.connection.due();
         if due != link.timer {
             if let Some(timer) = link.timer {
@@ -136,6 +143,11 @@ impl<S: ByteStream> Links<S> {
     /// When the first one is due.
     pub(crate) fn next_due(&self) -> Option<Instant> {
         self.timers.first().map(|&(due, _)| due)
+    }
+
+    /// Waiting bytes of all links.
+    pub(crate) const fn waiting_bytes(&self) -> usize {
+        self.waiting
     }
 
     /// How many have not got through their handshake.

@@ -39,6 +39,10 @@ pub struct WebSocketSettings {
     /// Time after which a connection whose remote host acknowledges nothing ends with `Timeout`
     /// (30 s; zero: whatever the system does). See [`TCP_TIMEOUT`](limits::TCP_TIMEOUT).
     pub tcp_timeout: Duration,
+    /// Bytes of all connections that may wait: unfinished messages, and packets for sockets that are full
+    /// (256 MiB). Beyond, a connection with more than
+    /// [`WAITING_BYTES_OF_EACH`](limits::WAITING_BYTES_OF_EACH) ends with `QueueFull`.
+    pub waiting_bytes: usize,
     /// Reliable bytes that may wait for a link, which ends with `QueueFull` beyond; at most 64 MiB, the default.
     pub reliable_queue_bytes: usize,
 }
@@ -85,6 +89,7 @@ impl Default for WebSocketSettings {
             handshake_timeout: limits::HANDSHAKE_TIMEOUT,
             heartbeat_interval: Duration::ZERO,
             tcp_timeout: limits::TCP_TIMEOUT,
+            waiting_bytes: limits::WAITING_BYTES_MAX,
             reliable_queue_bytes: limits::RELIABLE_QUEUE_BYTES_MAX,
         }
     }
@@ -172,6 +177,7 @@ fn settings(from: &WebSocketSettings, max_clients: usize) -> Result<Settings, Cr
         inbound_max: from.inbound_buffer_size,
         max_packet_size: from.max_packet_size(),
         max_queued_packets: from.max_queued_packets,
+        waiting_bytes: from.waiting_bytes,
         reliable_queue_bytes: from.reliable_queue_bytes,
         max_clients,
         handshake_timeout: from.handshake_timeout,

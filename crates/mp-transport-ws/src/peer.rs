@@ -19,7 +19,7 @@ use crate::info::WebSocketPeerInfo;
 #[cfg(feature = "tokio")]
 use crate::io::TokioTcp;
 use crate::io::{SOURCE, StreamSource, Tcp, Wakes};
-use crate::limits::{BYTES_PER_POLL, EVENTS_PER_POLL, LINK_BYTES_PER_POLL};
+use crate::limits::{BYTES_PER_POLL, EVENTS_PER_POLL, LINK_BYTES_PER_POLL, WAITING_BYTES_OF_EACH};
 use crate::link::Link;
 use crate::links::{Links, suspension};
 use crate::options::{ClientOptions, CreateError, ServerOptions, rng};
@@ -78,6 +78,8 @@ pub struct ServerStats {
     pub replaced: u64,
     /// Times the system had nothing left to accept with.
     pub accept_errors: u64,
+    /// Connections ended because of an unfinished message while all together had too many waiting bytes.
+    pub shed: u64,
 }
 
 impl WebSocketMultiplayerPeer<Tcp> {
@@ -309,6 +311,8 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
             if more {
                 link.wake();
             }
+            self.links.note_timer(slot);
+            self.shed_if_crowded(now, slot);
             self.settle(slot);
         }
     }
@@ -335,8 +339,24 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
         }
     }
 
+    /// Ends a connection that has more than its share of an unfinished message while all together have
+    /// too much.
+    fn shed_if_crowded(&mut self, now: Instant, slot: usize) {
+        if self.links.waiting_bytes() <= self.session.settings.waiting_bytes {
+            return;
+        }
+        let Some(link) = self.links.at(slot) else { return };
+        let unfinished = link.connection.unfinished_bytes();
+        if unfinished > 0 && link.waiting > WAITING_BYTES_OF_EACH {
+            link.connection.shed(now, DisconnectReason::QueueFull);
+            self.stats.shed += 1;
+        }
+    }
+
     fn send_to(&mut self, connection: ConnectionId, mode: TransferMode, payload: Bytes) {
         let now = self.now;
+        let waiting = self.links.waiting_bytes();
+        self.session.is_crowded = waiting > self.session.settings.waiting_bytes;
         let Some(link) = self.links.get_mut(connection) else { return };
         link.connection.send(now, mode, payload, &self.session);
         self.links.note(connection.slot as usize);
@@ -485,8 +505,9 @@ impl<S: StreamSource> MultiplayerPeer for WebSocketMultiplayerPeer<S> {
 
     fn hold(&mut self, connection: ConnectionId, held: bool) {
         if let Some(link) = self.links.get_mut(connection) {
-            link.connection.hold(held);
+            link.connection.hold(self.now, held);
             link.resume();
+            self.links.note_timer(connection.slot as usize);
         }
     }
 

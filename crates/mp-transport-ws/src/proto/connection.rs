@@ -17,7 +17,10 @@ use super::request;
 use super::response::Asked;
 use super::session::Session;
 use super::tls::{Tls, TlsFailed, TlsInput};
-use crate::limits::{ANSWER_BYTES_MAX, GOODBYE_TIMEOUT, RELIABLE_PROGRESS_TIMEOUT, WRITE_BYTES};
+use crate::limits::{
+    ANSWER_BYTES_MAX, GOODBYE_TIMEOUT, MESSAGE_TIMEOUT, RELIABLE_PROGRESS_TIMEOUT,
+    WAITING_BYTES_OF_EACH, WRITE_BYTES,
+};
 
 /// A link. Bytes of the network go in by [`receive`](Self::receive) and come out by [`transmit`](Self::transmit); when it
 /// [is over](Self::end), what it has left to transmit is worth one try.
@@ -38,6 +41,8 @@ pub(crate) struct Connection {
     held: bool,
     /// Since when the socket takes nothing more.
     blocked: Option<Instant>,
+    /// Time of the first bytes of a message that is not complete.
+    unfinished: Option<Instant>,
     /// When the handshake, or a goodbye, has taken too long.
     deadline: Option<Instant>,
     heartbeat: Heartbeat,
@@ -132,6 +137,7 @@ impl Connection {
             wire: Vec::new(),
             held: false,
             blocked: None,
+            unfinished: None,
             deadline: Some(deadline),
             heartbeat: Heartbeat { interval, ..Heartbeat::default() },
             stats: ConnectionStats::default(),
@@ -182,6 +188,9 @@ impl Connection {
         if self.stuck().is_some_and(|stuck| now >= stuck) {
             return self.break_off(DisconnectReason::QueueFull);
         }
+        if self.message_deadline().is_some_and(|deadline| now >= deadline) {
+            return self.shed(now, DisconnectReason::Timeout);
+        }
         if self.heartbeat.next.is_some_and(|next| now >= next) && self.is_open() {
             // Nobody listens to it while it is held.
             if self.heartbeat.is_unanswered && !self.held {
@@ -196,7 +205,9 @@ impl Connection {
     /// Gives the remote peer `time` more for what it has to do, because this process was suspended.
     pub(crate) fn postpone_timeouts(&mut self, time: Duration) {
         let ping = self.heartbeat.next.as_mut().filter(|_| self.heartbeat.is_unanswered);
-        for due in [self.deadline.as_mut(), self.blocked.as_mut(), ping].into_iter().flatten() {
+        let (deadline, blocked) = (self.deadline.as_mut(), self.blocked.as_mut());
+        let unfinished = self.unfinished.as_mut();
+        for due in [deadline, blocked, unfinished, ping].into_iter().flatten() {
             *due += time;
         }
     }
@@ -204,7 +215,8 @@ impl Connection {
     /// When something is due, whatever comes.
     pub(crate) fn due(&self) -> Option<Instant> {
         let heartbeat = self.heartbeat.next.filter(|_| self.is_open());
-        [self.deadline, self.stuck(), heartbeat].into_iter().flatten().min()
+        let due = [self.deadline, self.stuck(), self.message_deadline(), heartbeat];
+        due.into_iter().flatten().min()
     }
 
     /// Queues a packet. One that fits no more ends the link: a reliable packet is never dropped.
@@ -221,9 +233,11 @@ impl Connection {
         let settings = &session.settings;
         if mode.is_reliable() {
             let bytes = self.queue.bytes() + payload.len();
-            if bytes > settings.reliable_queue_bytes
-                || self.queue.push(mode, payload.len(), payload).is_err()
-            {
+            let max = match session.is_crowded && self.blocked.is_some() {
+                true => settings.reliable_queue_bytes.min(WAITING_BYTES_OF_EACH),
+                false => settings.reliable_queue_bytes,
+            };
+            if bytes > max || self.queue.push(mode, payload.len(), payload).is_err() {
                 self.leave(now, DisconnectReason::QueueFull, Farewell::Polite);
             }
         } else if self.blocked.is_some() || self.queue.len() >= settings.max_queued_packets {
@@ -351,8 +365,31 @@ impl Connection {
         }
     }
 
-    pub(crate) fn hold(&mut self, held: bool) {
+    pub(crate) fn hold(&mut self, now: Instant, held: bool) {
         self.held = held;
+        // Time in which nothing was read does not count.
+        if let Some(since) = &mut self.unfinished {
+            *since = now;
+        }
+    }
+
+    /// Bytes that wait: an unfinished message, and packets for a socket that is full.
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        let queued = if self.blocked.is_some() { self.queue.bytes() } else { 0 };
+        queued + self.wire.len() + self.unfinished_bytes()
+    }
+
+    /// Bytes of a message that is not complete.
+    pub(crate) fn unfinished_bytes(&self) -> usize {
+        self.messages.as_ref().map_or(0, |messages| messages.unfinished())
+    }
+
+    /// Ends it, and frees its unfinished message and its queue at once.
+    pub(crate) fn shed(&mut self, now: Instant, reason: DisconnectReason) {
+        self.stats.receive_drops += 1;
+        let text = reason.to_string();
+        self.with_messages(|messages, out| messages.close(1008, &text, out));
+        self.turn_out(now, reason);
     }
 
     pub(crate) fn set_heartbeat(&mut self, now: Instant, interval: Duration) {
@@ -398,6 +435,12 @@ impl Connection {
         stats.send_drops += self.queue.drops();
         stats.queued_bytes = (self.queue.bytes() + self.wire.len()) as u64;
         stats
+    }
+
+    fn message_deadline(&self) -> Option<Instant> {
+        self.unfinished
+            .filter(|_| !self.held && self.messages.is_some())
+            .map(|at| at + MESSAGE_TIMEOUT)
     }
 
     fn stuck(&self) -> Option<Instant> {

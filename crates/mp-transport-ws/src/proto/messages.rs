@@ -13,7 +13,11 @@ use crate::limits::{FRAME_READ_BYTES, FRAMES_PER_RECEIVE_MAX};
 
 /// An open connection's messages.
 #[derive(Debug)]
-pub(crate) struct Messages(WebSocketContext);
+pub(crate) struct Messages {
+    context: WebSocketContext,
+    /// Bytes received since the last whole message, or a little more.
+    unfinished: usize,
+}
 
 /// What came.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,7 +39,12 @@ impl Messages {
             .write_buffer_size(0)
             .max_message_size(Some(inbound_max))
             .max_frame_size(Some(inbound_max));
-        Self(WebSocketContext::new(role, Some(config)))
+        Self { context: WebSocketContext::new(role, Some(config)), unfinished: 0 }
+    }
+
+    /// Bytes of a message that is not complete, about.
+    pub(crate) const fn unfinished(&self) -> usize {
+        self.unfinished
     }
 
     /// Takes the next of what `bytes` bring; `None` when all of them are taken. Answers are appended to `output`.
@@ -49,14 +58,17 @@ impl Messages {
         output: &mut Vec<u8>,
     ) -> Result<Option<Incoming>, u16> {
         for _ in 0..FRAMES_PER_RECEIVE_MAX {
-            let incoming = match self.0.read(&mut Wire { bytes, output }) {
-                Ok(Message::Binary(payload)) => Incoming::Message(copied(&payload)),
-                Ok(Message::Text(text)) => Incoming::Message(copied(text.as_bytes())),
+            let len = bytes.len();
+            let read = self.context.read(&mut Wire { bytes, output });
+            self.unfinished += len - bytes.len();
+            let incoming = match read {
+                Ok(Message::Binary(payload)) => self.finished(&payload),
+                Ok(Message::Text(text)) => self.finished(text.as_bytes()),
                 Ok(Message::Pong(_)) => Incoming::Pong,
                 Ok(Message::Ping(_) | Message::Frame(_)) => continue,
                 Ok(Message::Close(frame)) => {
                     // The answer waits within until it is asked for. A server is then told that this was the last.
-                    let _ = self.0.flush(&mut Wire { bytes, output });
+                    let _ = self.context.flush(&mut Wire { bytes, output });
                     let (code, reason) = match frame {
                         Some(frame) => (frame.code.into(), frame.reason.as_str().to_owned()),
                         None => (0, String::new()),
@@ -87,18 +99,20 @@ impl Messages {
     /// Appends a goodbye to `output`, unless one has been said.
     pub(crate) fn close(&mut self, code: u16, reason: &str, output: &mut Vec<u8>) {
         let frame = CloseFrame { code: CloseCode::from(code), reason: reason.into() };
-        let _ = self.0.close(&mut Wire { bytes: &mut &[][..], output }, Some(frame));
+        let _ = self.context.close(&mut Wire { bytes: &mut &[][..], output }, Some(frame));
+    }
+
+    /// A whole message. The copy is its own, so that a small packet that is kept does not keep the
+    /// buffer it came in.
+    fn finished(&mut self, payload: &[u8]) -> Incoming {
+        self.unfinished = 0;
+        Incoming::Message(Bytes::copy_from_slice(payload))
     }
 
     fn write(&mut self, message: Message, output: &mut Vec<u8>) {
         // It fails after a goodbye only: then nothing more is to be said.
-        let _ = self.0.write(&mut Wire { bytes: &mut &[][..], output }, message);
+        let _ = self.context.write(&mut Wire { bytes: &mut &[][..], output }, message);
     }
-}
-
-/// A copy of its own, so that a small packet that is kept does not keep the buffer it came in.
-fn copied(payload: &[u8]) -> Bytes {
-    Bytes::copy_from_slice(payload)
 }
 
 /// What RFC 6455 (7.4.1) and Godot say of an error.

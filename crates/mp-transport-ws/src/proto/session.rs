@@ -16,6 +16,8 @@ pub(crate) struct Session {
     pub(crate) unique_id: PeerId,
     pub(crate) status: ConnectionStatus,
     pub(crate) refusing: bool,
+    /// The connections have reached [`Settings::waiting_bytes`].
+    pub(crate) is_crowded: bool,
     pub(crate) events: VecDeque<PeerEvent>,
     /// The clients of a server.
     ids: HashSet<PeerId>,
@@ -34,6 +36,8 @@ pub(crate) struct Settings {
     pub(crate) max_packet_size: usize,
     pub(crate) max_queued_packets: usize,
     pub(crate) reliable_queue_bytes: usize,
+    /// Of all connections.
+    pub(crate) waiting_bytes: usize,
     pub(crate) max_clients: usize,
     pub(crate) handshake_timeout: Duration,
     pub(crate) heartbeat_interval: Duration,
@@ -72,6 +76,7 @@ impl Session {
             unique_id,
             status,
             refusing: false,
+            is_crowded: false,
             events: VecDeque::new(),
             ids: HashSet::new(),
             last_close: None,

@@ -5,6 +5,7 @@ mod common;
 
 #[cfg(unix)]
 mod accepting;
+mod bounds;
 mod clients;
 mod handshakes;
 mod liveness;

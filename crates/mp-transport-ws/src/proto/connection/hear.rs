@@ -93,6 +93,7 @@ impl Connection {
             match messages.receive(&mut bytes, &mut out) {
                 Ok(None) => break,
                 Ok(Some(Incoming::Message(payload))) => {
+                    self.unfinished = None;
                     self.take_message(now, payload, &mut out, session);
                 }
                 Ok(Some(Incoming::Pong)) => self.heartbeat.is_unanswered = false,
@@ -107,6 +108,10 @@ impl Connection {
                     self.turn_out(now, DisconnectReason::Misbehaved);
                 }
             }
+        }
+        match self.unfinished_bytes() {
+            0 => self.unfinished = None,
+            _ => _ = self.unfinished.get_or_insert(now),
         }
         self.say(&out);
     }
