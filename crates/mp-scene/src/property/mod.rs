@@ -7,7 +7,7 @@ mod value;
 
 pub use component::{component, set_component};
 pub use replicated::Replicated;
-pub(crate) use replicated::{DirtyList, Mark};
+pub(crate) use replicated::{Attached, DirtyList, Mark};
 pub(crate) use table::PropertySet;
 pub use table::{Accessor, PropertyTable};
 pub use value::Property;

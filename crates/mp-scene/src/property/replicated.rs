@@ -25,6 +25,8 @@ use crate::codec::godot::VariantError;
 /// assert_eq!(*health, 70);
 /// ```
 ///
+/// A field put in place of another one is a change, too: by assignment, `mem::take`, `mem::swap` or a new node object.
+///
 /// One synchronizer can rely on it; for a second one that watches the same field it is a plain one.
 #[derive(Default)]
 pub struct Replicated<T> {
@@ -99,21 +101,43 @@ impl<T: Property> Property for Replicated<T> {
         self.value.encode(objects, out)
     }
 
-    fn attach(&mut self, mark: &Mark) -> bool {
-        let free = self.mark.as_ref().is_none_or(|old| old.is_over() || old.is(mark));
-        if free {
-            self.mark = Some(mark.clone());
+    fn attach(&mut self, mark: &Mark, force: bool) -> Attached {
+        match &self.mark {
+            Some(old) if old.is(mark) => return Attached::Kept,
+            Some(old) if !force && !old.is_over() => {
+                return Attached::Held { key: old.state.key, place: old.place };
+            }
+            _ => {}
         }
-        free
+        self.mark = Some(mark.clone());
+        Attached::Fresh
     }
+}
+
+/// The outcome of asking a field to report its changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attached {
+    /// It cannot report them.
+    Plain,
+    /// It carries the mark already.
+    Kept,
+    /// It carries the mark from now on, so it may have another value than before.
+    Fresh,
+    /// It carries the mark of the watched property at `place` of another synchronizer, or of this
+    /// one.
+    Held { key: DefaultKey, place: usize },
 }
 
 /// Which synchronizers have changed, each once.
 pub(crate) type DirtyList = Rc<RefCell<Vec<DefaultKey>>>;
 
-/// Says that something of one synchronizer has changed.
+/// Reports that a watched property of a synchronizer has changed.
 #[derive(Clone)]
-pub struct Mark(Rc<MarkState>);
+pub struct Mark {
+    state: Rc<MarkState>,
+    /// Index of the property among the watched ones.
+    place: usize,
+}
 
 struct MarkState {
     key: DefaultKey,
@@ -125,37 +149,43 @@ struct MarkState {
 impl Mark {
     pub(crate) fn new(key: DefaultKey, list: &DirtyList) -> Self {
         let (dirty, over) = (Cell::new(false), Cell::new(false));
-        Self(Rc::new(MarkState { key, dirty, over, list: Rc::clone(list) }))
+        let state = MarkState { key, dirty, over, list: Rc::clone(list) };
+        Self { state: Rc::new(state), place: 0 }
+    }
+
+    /// The mark of another watched property of the same synchronizer.
+    pub(crate) fn at(&self, place: usize) -> Self {
+        Self { state: Rc::clone(&self.state), place }
     }
 
     /// It has changed.
     pub(crate) fn set(&self) {
-        if !self.0.dirty.replace(true) && !self.0.over.get() {
-            self.0.list.borrow_mut().push(self.0.key);
+        if !self.state.dirty.replace(true) && !self.state.over.get() {
+            self.state.list.borrow_mut().push(self.state.key);
         }
     }
 
     /// It has been looked at.
     pub(crate) fn clear(&self) {
-        self.0.dirty.set(false);
+        self.state.dirty.set(false);
     }
 
     /// Its synchronizer is gone.
     pub(crate) fn end(&self) {
-        self.0.over.set(true);
+        self.state.over.set(true);
     }
 
     fn is_over(&self) -> bool {
-        self.0.over.get()
+        self.state.over.get()
     }
 
     fn is(&self, other: &Self) -> bool {
-        Rc::ptr_eq(&self.0, &other.0)
+        self.place == other.place && Rc::ptr_eq(&self.state, &other.state)
     }
 }
 
 impl fmt::Debug for Mark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Mark").field(&self.0.dirty.get()).finish()
+        f.debug_tuple("Mark").field(&self.state.dirty.get()).finish()
     }
 }

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use bytes::BytesMut;
 use mp_core::Variant;
 
-use super::{Mark, Property, PropertyError};
+use super::{Attached, Mark, Property, PropertyError};
 use crate::codec::Objects;
 use crate::codec::godot::compressed::encode_compressed;
 
@@ -69,10 +69,10 @@ pub trait Accessor {
         Ok(())
     }
 
-    /// Asks it to say by itself when it changes; whether it will.
+    /// Asks it to report its changes with `mark`; `force` replaces the mark of another property.
     #[doc(hidden)]
-    fn attach(&self, _object: &mut dyn Any, _mark: &Mark) -> bool {
-        false
+    fn attach(&self, _object: &mut dyn Any, _mark: &Mark, _force: bool) -> Attached {
+        Attached::Plain
     }
 }
 
@@ -194,8 +194,8 @@ impl<N: 'static, T: Property, F: Fn(&mut N) -> &mut T> Accessor for Field<N, T, 
         Ok(self.of(object)?.encode(objects, out)?)
     }
 
-    fn attach(&self, object: &mut dyn Any, mark: &Mark) -> bool {
-        self.of(object).is_ok_and(|field| field.attach(mark))
+    fn attach(&self, object: &mut dyn Any, mark: &Mark, force: bool) -> Attached {
+        self.of(object).map_or(Attached::Plain, |field| field.attach(mark, force))
     }
 }
 

@@ -8,7 +8,7 @@ use mp_core::variant::{
 };
 use mp_core::{NodePath, PeerId, StringName, Variant, VariantType};
 
-use super::Mark;
+use super::{Attached, Mark};
 use crate::codec::godot::VariantError;
 use crate::codec::godot::compressed::encode_compressed;
 use crate::codec::{Objects, godot};
@@ -35,10 +35,10 @@ pub trait Property: 'static {
         encode_compressed(&self.to_variant(), objects, out)
     }
 
-    /// Asks it to say by itself when it changes; whether it will.
+    /// Asks it to report its changes with `mark`; `force` replaces the mark of another property.
     #[doc(hidden)]
-    fn attach(&mut self, _mark: &Mark) -> bool {
-        false
+    fn attach(&mut self, _mark: &Mark, _force: bool) -> Attached {
+        Attached::Plain
     }
 }
 

@@ -25,6 +25,8 @@ pub struct Tree {
     root: NodeId,
     classes: HashMap<TypeId, Rc<NodeClass>>,
     changes: Vec<TreeChange>,
+    /// Nodes whose objects were borrowed mutably, each once, until they are taken.
+    touched: Vec<NodeId>,
 }
 
 struct Entry {
@@ -34,6 +36,8 @@ struct Entry {
     authority: PeerId,
     /// `None` while one of its methods runs.
     object: Option<Box<dyn Node>>,
+    /// It is in the tree's list of touched nodes.
+    is_touched: bool,
     class: Rc<NodeClass>,
     scene_file_path: Option<Rc<str>>,
     node_config: BTreeMap<String, Option<RpcConfig>>,
@@ -54,8 +58,8 @@ impl Tree {
 
         let mut nodes = SlotMap::new();
         let top = NodeId(nodes.insert(Entry::new(top_name, None, Box::new(Group), Rc::default())));
-        let (classes, changes) = (HashMap::new(), Vec::new());
-        let mut tree = Self { nodes, top, root: top, classes, changes };
+        let (classes, changes, touched) = (HashMap::new(), Vec::new(), Vec::new());
+        let mut tree = Self { nodes, top, root: top, classes, changes, touched };
         for name in names {
             tree.root = tree.add(tree.root, name, Group).map_err(|_| bad())?.id();
         }
@@ -326,7 +330,10 @@ impl Tree {
     ///
     /// When the node has left the tree, is of another type, or runs a method right now.
     pub fn get_mut<N: Node>(&mut self, node: NodeRef<N>) -> Result<&mut N, TreeError> {
-        let entry = self.entry_mut(node.id())?;
+        let entry = self.nodes.get_mut(node.id().0).ok_or(TreeError::NotInTree)?;
+        if !std::mem::replace(&mut entry.is_touched, true) {
+            self.touched.push(node.id());
+        }
         let object: &mut dyn Any = entry.object.as_deref_mut().ok_or(TreeError::Busy)?;
         object.downcast_mut().ok_or_else(|| TreeError::WrongType(type_name::<N>()))
     }
@@ -396,6 +403,9 @@ impl Tree {
     pub(crate) fn check_in(&mut self, out: CheckedOut) {
         if let Some(entry) = self.nodes.get_mut(out.node.0) {
             entry.object = Some(out.object);
+            if !std::mem::replace(&mut entry.is_touched, true) {
+                self.touched.push(out.node);
+            }
         }
     }
 
@@ -493,6 +503,7 @@ impl Entry {
             scene_file_path: None,
             node_config: BTreeMap::new(),
             rpc_ids: OnceCell::new(),
+            is_touched: false,
         }
     }
 }

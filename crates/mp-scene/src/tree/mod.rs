@@ -81,6 +81,11 @@ pub trait NodeTree {
     /// Removes a node that a peer has despawned, with all below it.
     fn free(&mut self, node: NodeId);
 
+    /// Moves the nodes whose objects the program has borrowed mutably since the last call to the end
+    /// of `touched`, each once. Without it, a `Replicated` field that is swapped with another one goes
+    /// unnoticed until the next change of either.
+    fn take_touched(&mut self, _touched: &mut Vec<NodeId>) {}
+
     /// What has happened since the last call, in order. A subtree that enters is told parents first, one that leaves children
     /// first.
     fn take_changes(&mut self) -> Vec<TreeChange>;

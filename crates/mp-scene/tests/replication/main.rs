@@ -15,4 +15,5 @@ mod pause;
 mod spawn;
 mod strangers;
 mod sync;
+mod targets;
 mod visibility;

@@ -129,9 +129,8 @@ impl SceneMultiplayer {
             if synchronizer.authority != own {
                 continue;
             }
-            let entity = synchronizer.entity;
-            for property in &mut synchronizer.spawned {
-                if let Err(error) = property.encode(tree, entity, objects, &mut state) {
+            for property in &synchronizer.spawned {
+                if let Err(error) = property.encode(tree, objects, &mut state) {
                     let property = property.path().to_string();
                     let error = cannot_read(tree, synchronizer.node, property, error);
                     replication.fail(key, error);

@@ -5,9 +5,9 @@ use slotmap::DefaultKey as Key;
 
 use super::super::SceneMultiplayer;
 use super::super::early::Awaited;
-use super::state::Synchronizer;
+use super::state::{Property, Synchronizer};
 use super::{Origin, Spawner};
-use crate::property::{Mark, PropertyError};
+use crate::property::Mark;
 use crate::replication::{Change, MultiplayerSpawner, MultiplayerSynchronizer, ReplicationError};
 use crate::signal::Signal;
 use crate::tree::{NodeId, NodeTree, TreeChange};
@@ -23,6 +23,7 @@ impl SceneMultiplayer {
             self.authority_changed(tree, node);
             self.follow_settings(tree, node);
         }
+        self.follow_touched(tree);
         self.announce_ready(tree);
         loop {
             let doomed = std::mem::take(&mut self.replication.doomed);
@@ -84,7 +85,10 @@ impl SceneMultiplayer {
 
     fn follow_change(&mut self, tree: &mut dyn NodeTree, change: TreeChange) {
         match change {
-            TreeChange::Added(node) => self.node_added(tree, node),
+            TreeChange::Added(node) => {
+                self.resolve_parent(tree, node);
+                self.node_added(tree, node);
+            }
             TreeChange::Removed(node) => {
                 // What came before it is announced before it.
                 self.announce_ready(tree);
@@ -92,8 +96,12 @@ impl SceneMultiplayer {
                 self.spawner_removed(node);
                 self.synchronizer_removed(node);
                 self.entity_removed(node);
+                self.resolve_around(tree, node);
             }
-            TreeChange::Renamed(_) => {}
+            TreeChange::Renamed(node) => {
+                self.resolve_around(tree, node);
+                self.resolve_parent(tree, node);
+            }
             TreeChange::Authority(node) => self.authority_changed(tree, node),
         }
     }
@@ -127,26 +135,27 @@ impl SceneMultiplayer {
         let mut synchronizer = Synchronizer::new(node, node, authority, settings);
         let root = tree.find_from(node, &root_path);
         synchronizer.entity = root.unwrap_or(node);
-        let resolved = synchronizer.resolve(tree);
         let key = replication.synchronizers.insert(synchronizer);
+        let resolved = replication.resolve(tree, key);
+        let mark = Mark::new(key, &replication.dirty);
+        replication.synchronizers[key].mark = Some(mark);
+        replication.attach_marks(tree, key);
         replication.by_node.insert(node, key);
         if asked {
             replication.asked.insert(key);
         }
 
         let name = || tree.path_of(node).unwrap_or_default();
-        let error = match (root, resolved) {
-            (None, _) => Some(ReplicationError::NoRoot { synchronizer: name(), root_path }),
-            (_, Err((property, error))) => {
-                Some(ReplicationError::Property { synchronizer: name(), property, error })
-            }
-            _ => None,
-        };
         // One that cannot be sent still says who sees its entity, and has its share in announcements.
-        if let Some(error) = error {
+        if root.is_none() {
+            let error = ReplicationError::NoRoot { synchronizer: name(), root_path };
             self.refuse(key, error);
         } else {
-            self.watch_marks(tree, key);
+            if let Err((property, error)) = resolved {
+                // The other properties are sent; this one may be there later.
+                let error = ReplicationError::Property { synchronizer: name(), property, error };
+                self.replication.fail(key, error);
+            }
             self.check_sizes(tree, key);
         }
         let entity = self.replication.synchronizers[key].entity;
@@ -157,22 +166,6 @@ impl SceneMultiplayer {
         self.apply_announced(tree, key);
     }
 
-    /// Lets fields that can say by themselves when they change do so; if all can, the synchronizer need not be looked at.
-    fn watch_marks(&mut self, tree: &mut dyn NodeTree, key: Key) {
-        let replication = &mut self.replication;
-        let mark = Mark::new(key, &replication.dirty);
-        let Some(synchronizer) = replication.synchronizers.get_mut(key) else { return };
-        let entity = synchronizer.entity;
-        let mut tells = true;
-        for watched in &mut synchronizer.watched {
-            tells &= watched.property.attach(tree, entity, &mark);
-        }
-        if !tells {
-            replication.polled.insert(key);
-        }
-        synchronizer.mark = Some(mark);
-    }
-
     /// Refuses a state that no packet could carry, as soon as it is configured.
     fn check_sizes(&mut self, tree: &mut dyn NodeTree, key: Key) {
         let (own, objects) = (self.unique_id, self.objects);
@@ -181,31 +174,23 @@ impl SceneMultiplayer {
         if synchronizer.authority != own {
             return;
         }
-        let entity = synchronizer.entity;
         let scratch = &mut replication.scratch.value;
-        scratch.clear();
-        let mut error = None;
-        for property in &mut synchronizer.synced {
-            error = error.or_else(|| property.encode(tree, entity, objects, scratch).err());
-        }
-        let synced = scratch.len();
-        scratch.clear();
-        for watched in &mut synchronizer.watched {
-            let property = &mut watched.property;
-            error = error.or_else(|| property.encode(tree, entity, objects, scratch).err());
-        }
-        let deltas = scratch.len();
-        // What cannot be read now, because a method of the node runs, may be read later.
-        if matches!(error, None | Some(PropertyError::Unreachable)) {
-            let (sync_max, delta_max) = (replication.sync_packet_max, replication.delta_packet_max);
-            let node = synchronizer.node;
-            if synced > sync_max {
-                let error = too_large(tree, node, SYNC, synced, sync_max);
-                self.refuse(key, error);
-            } else if deltas > delta_max {
-                let error = too_large(tree, node, DELTA, deltas, delta_max);
-                self.refuse(key, error);
-            }
+        // Properties that cannot be read now may be readable later.
+        let mut size_of = |properties: &mut dyn Iterator<Item = &Property>| {
+            scratch.clear();
+            properties.for_each(|property| drop(property.encode(tree, objects, scratch)));
+            scratch.len()
+        };
+        let synced = size_of(&mut synchronizer.synced.iter());
+        let deltas = size_of(&mut synchronizer.watched.iter().map(|watched| &watched.property));
+        let (sync_max, delta_max) = (replication.sync_packet_max, replication.delta_packet_max);
+        let node = synchronizer.node;
+        if synced > sync_max {
+            let error = too_large(tree, node, SYNC, synced, sync_max);
+            self.refuse(key, error);
+        } else if deltas > delta_max {
+            let error = too_large(tree, node, DELTA, deltas, delta_max);
+            self.refuse(key, error);
         }
     }
 
@@ -221,6 +206,7 @@ impl SceneMultiplayer {
         let Some(key) = replication.by_node.swap_remove(&node) else { return };
         replication.unsee_all(key);
         replication.leave_entities(key);
+        replication.leave_targets(key);
         let Some(synchronizer) = replication.synchronizers.remove(key) else { return };
         if let Some(mark) = synchronizer.mark {
             mark.end();

@@ -4,6 +4,7 @@
 //! * `visibility` settles who may see what;
 //! * `announce` says SPAWN and DESPAWN, `step` SYNC and DELTA;
 //! * `receive` hears them;
+//! * `targets` keeps up with what the properties of synchronizers name;
 //! * `state` is one synchronizer.
 //!
 //! What is settled is kept: for each synchronizer the peers that see it and the other way round, and for each peer a plan of what it
@@ -15,6 +16,7 @@ mod receive;
 mod spawners;
 mod state;
 mod step;
+mod targets;
 mod visibility;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -75,6 +77,10 @@ pub(super) struct Replication {
     dirty: DirtyList,
     /// Synchronizers of this side with watched fields that cannot say so.
     polled: KeySet,
+    /// For each node on the path of a property, the synchronizers of such properties.
+    around: HashMap<NodeId, Vec<Key>, FxBuildHasher>,
+    /// Kept so that a step takes no memory.
+    touched: Vec<NodeId>,
     /// Synchronizers of which some peer lacks a change.
     lagging: KeySet,
     /// Synchronizers whose filters are asked at each step.
@@ -196,6 +202,8 @@ impl Default for Replication {
             busy: IndexSet::new(),
             dirty: DirtyList::default(),
             polled: KeySet::default(),
+            around: HashMap::default(),
+            touched: Vec::new(),
             lagging: KeySet::default(),
             asked: KeySet::default(),
             plans: BTreeMap::new(),
@@ -275,9 +283,13 @@ impl Replication {
     fn fail(&mut self, key: Key, error: ReplicationError) {
         let Some(synchronizer) = self.synchronizers.get_mut(key) else { return };
         if !std::mem::replace(&mut synchronizer.reported, true) {
-            tracing::error!(%error, "not replicated");
-            self.errors.push(error);
+            self.report(error);
         }
+    }
+
+    fn report(&mut self, error: ReplicationError) {
+        tracing::error!(%error, "not replicated");
+        self.errors.push(error);
     }
 }
 

@@ -149,9 +149,8 @@ impl SceneMultiplayer {
             return;
         }
         incoming.state = incoming.state.slice(read..);
-        let entity = synchronizer.entity;
-        for (property, value) in synchronizer.spawned.iter_mut().zip(values) {
-            if let Err(error) = property.write(tree, entity, value) {
+        for (property, value) in synchronizer.spawned.iter().zip(values) {
+            if let Err(error) = property.write(tree, value) {
                 tracing::debug!(path = %property.path(), %error, "a spawn property is not set");
             }
         }
@@ -207,6 +206,8 @@ impl SceneMultiplayer {
         time: u16,
         mut elements: Bytes,
     ) -> Result<(), Refusal> {
+        // Paths must name what they name now.
+        self.follow(now, tree);
         while let Some(element) = next_sync_element(&mut elements) {
             let (id, values) = element.map_err(|_| Refusal::Because("an element is cut off"))?;
             let key = match self.find_synchronizer(tree, sender, id) {
@@ -226,7 +227,7 @@ impl SceneMultiplayer {
                 continue;
             }
             synchronizer.received_time = Some(time);
-            let (entity, node) = (synchronizer.entity, synchronizer.node);
+            let node = synchronizer.node;
             let mut decoder = Decoder::new(&values, &self.limits);
             let mut read = std::mem::take(&mut self.values);
             read.clear();
@@ -235,8 +236,8 @@ impl SceneMultiplayer {
                 Ok::<_, crate::codec::godot::VariantError>(())
             });
             if result.is_ok() {
-                for (property, value) in synchronizer.synced.iter_mut().zip(read.drain(..)) {
-                    set(tree, entity, property, value);
+                for (property, value) in synchronizer.synced.iter().zip(read.drain(..)) {
+                    set(tree, property, value);
                 }
             }
             let signals = synchronizer.signals;
@@ -257,6 +258,8 @@ impl SceneMultiplayer {
         sender: PeerId,
         mut elements: Bytes,
     ) -> Result<(), Refusal> {
+        // Paths must name what they name now.
+        self.follow(now, tree);
         while let Some(element) = next_delta_element(&mut elements) {
             let (id, mask, values) =
                 element.map_err(|_| Refusal::Because("an element is cut off"))?;
@@ -272,11 +275,10 @@ impl SceneMultiplayer {
                 }
             };
             let Some(synchronizer) = self.replication.synchronizers.get_mut(key) else { continue };
-            let (entity, node, signals) =
-                (synchronizer.entity, synchronizer.node, synchronizer.signals);
-            let watched = synchronizer.watched.iter_mut().enumerate();
+            let (node, signals) = (synchronizer.node, synchronizer.signals);
+            let watched = synchronizer.watched.iter().enumerate();
             let changed = watched.filter(|(bit, _)| *bit < 64 && mask & (1 << bit) != 0);
-            let mut changed: Vec<_> = changed.map(|(_, watched)| &mut watched.property).collect();
+            let changed: Vec<_> = changed.map(|(_, watched)| &watched.property).collect();
             if changed.is_empty() {
                 return Err(Refusal::Because("it has none of the changed properties"));
             }
@@ -285,8 +287,8 @@ impl SceneMultiplayer {
             if error.is_some() || !decoder.rest().is_empty() {
                 return Err(Refusal::Because("its values cannot be read"));
             }
-            for (property, value) in changed.iter_mut().zip(read) {
-                set(tree, entity, property, value);
+            for (property, value) in changed.into_iter().zip(read) {
+                set(tree, property, value);
             }
             if signals {
                 self.emit(Signal::DeltaSynchronized(node));
@@ -377,13 +379,8 @@ enum Unknown {
     Never(&'static str),
 }
 
-fn set(
-    tree: &mut dyn NodeTree,
-    entity: NodeId,
-    property: &mut super::state::Property,
-    value: Variant,
-) {
-    if let Err(error) = property.write(tree, entity, value) {
+fn set(tree: &mut dyn NodeTree, property: &super::state::Property, value: Variant) {
+    if let Err(error) = property.write(tree, value) {
         tracing::debug!(path = %property.path(), %error, "a property is not set");
     }
 }

@@ -12,7 +12,7 @@ use mp_core::{Instant, NodePath, PeerId, Variant, VariantType};
 
 use crate::codec::godot::compressed::decode_compressed;
 use crate::codec::{Limits, Objects};
-use crate::property::{Accessor, Mark, PropertyError, component, set_component};
+use crate::property::{Accessor, Attached, Mark, PropertyError, component, set_component};
 use crate::replication::MultiplayerSynchronizer;
 use crate::tree::{NodeId, NodeTree};
 
@@ -50,6 +50,10 @@ pub(super) struct Synchronizer {
     /// The time of the last SYNC that was taken.
     pub(super) received_time: Option<u16>,
     pub(super) mark: Option<Mark>,
+    /// Some watched property cannot report its changes.
+    pub(super) has_plain: bool,
+    /// The nodes on the paths of its properties, as far as they exist.
+    pub(super) around: Vec<NodeId>,
     /// Where its element lies in the step of this number.
     pub(super) element: (u64, Option<Range<usize>>),
 }
@@ -66,7 +70,11 @@ pub(super) struct Seen {
 /// A property of the nodes around a synchronizer.
 pub(super) struct Property {
     path: NodePath,
-    target: Option<(NodeId, Rc<dyn Accessor>)>,
+    /// The part of `path` that names the node.
+    names: String,
+    target: Result<(NodeId, Rc<dyn Accessor>), PropertyError>,
+    /// The program was notified that it cannot be read.
+    reported: bool,
     components: Vec<StringName>,
 }
 
@@ -115,6 +123,8 @@ impl Synchronizer {
             last_change: None,
             received_time: None,
             mark: None,
+            has_plain: false,
+            around: Vec::new(),
             element: (0, None),
         }
     }
@@ -130,31 +140,54 @@ impl Synchronizer {
         }
     }
 
-    /// Looks its properties up.
+    /// Looks up the nodes and properties that its paths name; returns the first error. A watched
+    /// property of another node than before counts as changed.
     pub(super) fn resolve(&mut self, tree: &dyn NodeTree) -> Result<(), (String, PropertyError)> {
-        let entity = self.entity;
-        let watched = self.watched.iter_mut().map(|watched| &mut watched.property);
-        let properties = self.spawned.iter_mut().chain(&mut self.synced).chain(watched);
-        for property in properties {
-            let result = property.resolve(tree, entity);
-            result.map_err(|error| (property.path.to_string(), error))?;
+        let (entity, around) = (self.entity, &mut self.around);
+        around.clear();
+        let mut first = Ok(());
+        let mut note = |property: &mut Property| {
+            if let Err(error) = &property.target
+                && first.is_ok()
+            {
+                property.reported = true;
+                first = Err((property.path.to_string(), error.clone()));
+            }
+        };
+        for property in self.spawned.iter_mut().chain(&mut self.synced) {
+            property.resolve(tree, entity, around);
+            note(property);
         }
-        Ok(())
+        for watched in &mut self.watched {
+            if watched.property.resolve(tree, entity, around) {
+                watched.changed = None;
+            }
+            note(&mut watched.property);
+        }
+        first
     }
 
-    /// Compares what it watches with what was last sent, once per step. The first time everything is a change.
+    /// Compares its watched properties with what was last sent, once per step. The first time
+    /// everything is a change. Returns the properties that cannot be read, each once.
     pub(super) fn watch(
         &mut self,
         now: Instant,
         tree: &mut dyn NodeTree,
         objects: Objects,
         scratch: &mut BytesMut,
-    ) -> Result<(), (String, PropertyError)> {
+    ) -> Vec<(String, PropertyError)> {
         self.last_watch = Some(now);
+        let mut failed = Vec::new();
         for watched in &mut self.watched {
             scratch.clear();
-            let result = watched.property.encode(tree, self.entity, objects, scratch);
-            result.map_err(|error| (watched.property.path.to_string(), error))?;
+            let property = &mut watched.property;
+            if let Err(error) = property.encode(tree, objects, scratch) {
+                if !std::mem::replace(&mut property.reported, true) {
+                    failed.push((property.path.to_string(), error));
+                }
+                continue;
+            }
+            property.reported = false;
             if watched.changed.is_none() || !is_same(&watched.encoded, scratch) {
                 watched.encoded.clear();
                 watched.encoded.extend_from_slice(scratch);
@@ -162,7 +195,7 @@ impl Synchronizer {
                 self.last_change = Some(now);
             }
         }
-        Ok(())
+        failed
     }
 
     /// Whether something has changed since `since`, or with `None` ever.
@@ -192,57 +225,76 @@ impl Synchronizer {
 impl Property {
     fn new(path: &NodePath) -> Self {
         let components = path.subnames().iter().skip(1).cloned().collect();
-        Self { path: path.clone(), target: None, components }
+        let names = path.concatenated_names();
+        let names = if names.is_empty() { ".".to_owned() } else { names.to_string() };
+        let target = Err(PropertyError::Unreachable);
+        Self { path: path.clone(), names, target, reported: false, components }
     }
 
     pub(super) fn path(&self) -> &NodePath {
         &self.path
     }
 
-    fn resolve(&mut self, tree: &dyn NodeTree, entity: NodeId) -> Result<(), PropertyError> {
-        let names = self.path.concatenated_names();
-        let names = if names.is_empty() { "." } else { &names };
-        let node = tree.find_from(entity, names).ok_or(PropertyError::Unreachable)?;
-        let name = self.path.subnames().first().ok_or(PropertyError::NoProperty)?;
-        let accessor = tree.property(node, name).ok_or(PropertyError::NoProperty)?;
-        self.target = Some((node, accessor));
-        Ok(())
+    /// Looks up the node and the property that its path names, and adds the nodes on the path to
+    /// `around`. Returns true when it is another node than before, or none.
+    fn resolve(&mut self, tree: &dyn NodeTree, entity: NodeId, around: &mut Vec<NodeId>) -> bool {
+        let before = self.node();
+        let mut node = Some(entity);
+        let steps = self.names.match_indices('/').map(|(end, _)| end).filter(|&end| end > 0);
+        for end in steps.chain([self.names.len()]) {
+            around.extend(node.filter(|node| !around.contains(node)));
+            node = node.and_then(|_| tree.find_from(entity, &self.names[..end]));
+        }
+        around.extend(node.filter(|node| !around.contains(node)));
+        self.target = node.ok_or(PropertyError::Unreachable).and_then(|node| {
+            let name = self.path.subnames().first().ok_or(PropertyError::NoProperty)?;
+            let accessor = tree.property(node, name).ok_or(PropertyError::NoProperty)?;
+            Ok((node, accessor))
+        });
+        let is_same = before.is_some() && before == self.node();
+        if !is_same {
+            self.reported = false;
+        }
+        !is_same
     }
 
-    /// The object that has it, looked up again when the node has left the tree.
+    fn node(&self) -> Option<NodeId> {
+        self.target.as_ref().ok().map(|(node, _)| *node)
+    }
+
+    /// Returns whether both name the same property of the same node.
+    pub(super) fn is_same_field(&self, other: &Self) -> bool {
+        self.node() == other.node() && self.path.subnames().first() == other.path.subnames().first()
+    }
+
+    /// The object that has the property, and how to reach the property in it.
     fn object<'t>(
-        &mut self,
+        &self,
         tree: &'t mut dyn NodeTree,
-        entity: NodeId,
     ) -> Result<(&'t mut dyn Any, Rc<dyn Accessor>), PropertyError> {
-        let stays = self.target.as_ref().is_some_and(|(node, _)| tree.parent_of(*node).is_some());
-        if !stays {
-            self.resolve(tree, entity)?;
-        }
-        let (node, accessor) = self.target.as_ref().ok_or(PropertyError::Unreachable)?;
+        let (node, accessor) = self.target.as_ref().map_err(Clone::clone)?;
         let object = tree.object_mut(*node).ok_or(PropertyError::Unreachable)?;
         Ok((object, Rc::clone(accessor)))
     }
 
     /// Appends its value as it travels.
     pub(super) fn encode(
-        &mut self,
+        &self,
         tree: &mut dyn NodeTree,
-        entity: NodeId,
         objects: Objects,
         out: &mut BytesMut,
     ) -> Result<(), PropertyError> {
         if self.components.is_empty() {
-            let (object, accessor) = self.object(tree, entity)?;
+            let (object, accessor) = self.object(tree)?;
             return accessor.encode(object, objects, out);
         }
-        let value = self.read(tree, entity)?;
+        let value = self.read(tree)?;
         crate::codec::godot::compressed::encode_compressed(&value, objects, out)?;
         Ok(())
     }
 
-    fn read(&mut self, tree: &mut dyn NodeTree, entity: NodeId) -> Result<Variant, PropertyError> {
-        let (object, accessor) = self.object(tree, entity)?;
+    fn read(&self, tree: &mut dyn NodeTree) -> Result<Variant, PropertyError> {
+        let (object, accessor) = self.object(tree)?;
         let value = accessor.read(object)?;
         self.components.iter().try_fold(value, |value, name| {
             component(&value, name).ok_or_else(|| PropertyError::NoComponent(name.to_string()))
@@ -250,12 +302,11 @@ impl Property {
     }
 
     pub(super) fn write(
-        &mut self,
+        &self,
         tree: &mut dyn NodeTree,
-        entity: NodeId,
         value: Variant,
     ) -> Result<(), PropertyError> {
-        let (object, accessor) = self.object(tree, entity)?;
+        let (object, accessor) = self.object(tree)?;
         if self.components.is_empty() {
             return accessor.write(object, value);
         }
@@ -273,10 +324,20 @@ impl Property {
         accessor.write(object, whole)
     }
 
-    /// Asks it to say by itself when it changes; whether it will.
-    pub(super) fn attach(&mut self, tree: &mut dyn NodeTree, entity: NodeId, mark: &Mark) -> bool {
-        let Ok((object, accessor)) = self.object(tree, entity) else { return false };
-        self.components.is_empty() && accessor.attach(object, mark)
+    /// Asks it to report its changes with `mark`; `None` when its object cannot be borrowed now.
+    pub(super) fn attach(
+        &self,
+        tree: &mut dyn NodeTree,
+        mark: &Mark,
+        force: bool,
+    ) -> Option<Attached> {
+        if self.target.is_err() {
+            // A change of the tree brings it, and resolves the path again.
+            return Some(Attached::Kept);
+        }
+        let (object, accessor) = self.object(tree).ok()?;
+        let is_whole = self.components.is_empty();
+        Some(if is_whole { accessor.attach(object, mark, force) } else { Attached::Plain })
     }
 }
 

@@ -212,6 +212,7 @@ impl SceneMultiplayer {
 
     /// Finds what has changed, and for whom.
     fn find_changes(&mut self, now: Instant, tree: &mut dyn NodeTree) {
+        self.follow_touched(tree);
         let (own, objects) = (self.unique_id, self.objects);
         let replication = &mut self.replication;
         let mut attention = std::mem::take(&mut replication.scratch.attention);
@@ -245,14 +246,14 @@ impl SceneMultiplayer {
             if synchronizer.next_delta.is_some_and(|due| now < due) {
                 continue;
             }
-            if let Err((property, error)) = synchronizer.watch(now, tree, objects, &mut value) {
-                let error = cannot_read(tree, synchronizer.node, property, error);
-                replication.fail(key, error);
-                continue;
-            }
+            let node = synchronizer.node;
+            let failed = synchronizer.watch(now, tree, objects, &mut value);
             if synchronizer.last_change == Some(now) || replication.lagging.contains(&key) {
                 note_candidates(synchronizer, key, &mut replication.peers, now);
                 replication.scratch.changed.push(key);
+            }
+            for (property, error) in failed {
+                replication.report(cannot_read(tree, node, property, error));
             }
         }
         replication.scratch.attention = attention;
@@ -445,11 +446,10 @@ impl Synchronizer {
         out: &mut BytesMut,
     ) -> Result<Option<Range<usize>>, crate::replication::ReplicationError> {
         let start = out.len();
-        let entity = self.entity;
         let mut failed = None;
         let result = put_sync_element(id, out, |out| {
-            self.synced.iter_mut().try_for_each(|property| {
-                property.encode(tree, entity, objects, out).inspect_err(|_| {
+            self.synced.iter().try_for_each(|property| {
+                property.encode(tree, objects, out).inspect_err(|_| {
                     failed = Some(property.path().to_string());
                 })
             })

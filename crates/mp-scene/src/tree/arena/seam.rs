@@ -100,6 +100,15 @@ impl NodeTree for Tree {
         let _ = self.remove(node);
     }
 
+    fn take_touched(&mut self, touched: &mut Vec<NodeId>) {
+        for node in &self.touched {
+            if let Some(entry) = self.nodes.get_mut(node.0) {
+                entry.is_touched = false;
+            }
+        }
+        touched.append(&mut self.touched);
+    }
+
     fn take_changes(&mut self) -> Vec<TreeChange> {
         std::mem::take(&mut self.changes)
     }

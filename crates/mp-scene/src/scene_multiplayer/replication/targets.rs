@@ -1,0 +1,117 @@
+//! The nodes and fields that the properties of synchronizers name, as the tree changes.
+//!
+//! Paths are resolved again only when a node on them is added, removed, renamed or moved, and marks are
+//! checked only in objects that were borrowed mutably. A tree at rest costs nothing.
+
+use slotmap::DefaultKey as Key;
+
+use super::super::SceneMultiplayer;
+use super::Replication;
+use crate::property::Attached;
+use crate::tree::{NodeId, NodeTree};
+
+impl SceneMultiplayer {
+    /// Resolves the properties again whose paths lead through `node`.
+    pub(super) fn resolve_around(&mut self, tree: &mut dyn NodeTree, node: NodeId) {
+        let replication = &mut self.replication;
+        for key in replication.around.get(&node).cloned().unwrap_or_default() {
+            // A property that cannot be read now is reported when it is to be sent.
+            let _ = replication.resolve(tree, key);
+            replication.attach_marks(tree, key);
+        }
+    }
+
+    /// Resolves the properties again whose paths may name `node`, a new child of its parent.
+    pub(super) fn resolve_parent(&mut self, tree: &mut dyn NodeTree, node: NodeId) {
+        if let Some(parent) = tree.parent_of(node) {
+            self.resolve_around(tree, parent);
+        }
+    }
+
+    /// Checks the marks in the objects that were borrowed mutably since the last call.
+    pub(super) fn follow_touched(&mut self, tree: &mut dyn NodeTree) {
+        let replication = &mut self.replication;
+        let mut touched = std::mem::take(&mut replication.touched);
+        tree.take_touched(&mut touched);
+        for node in touched.drain(..) {
+            for index in 0.. {
+                let keys = replication.around.get(&node);
+                let Some(&key) = keys.and_then(|keys| keys.get(index)) else { break };
+                if replication.synchronizers.get(key).is_some_and(|s| !s.has_plain) {
+                    replication.attach_marks(tree, key);
+                }
+            }
+        }
+        replication.touched = touched;
+    }
+}
+
+impl Replication {
+    /// Resolves the properties of a synchronizer; returns the first error.
+    pub(super) fn resolve(
+        &mut self,
+        tree: &dyn NodeTree,
+        key: Key,
+    ) -> Result<(), (String, crate::property::PropertyError)> {
+        self.leave_targets(key);
+        let Some(synchronizer) = self.synchronizers.get_mut(key) else { return Ok(()) };
+        let result = synchronizer.resolve(tree);
+        for &node in &synchronizer.around {
+            self.around.entry(node).or_default().push(key);
+        }
+        if !synchronizer.watched.is_empty() {
+            self.lagging.insert(key);
+        }
+        result
+    }
+
+    /// Forgets which nodes a synchronizer's properties name.
+    pub(super) fn leave_targets(&mut self, key: Key) {
+        let Some(synchronizer) = self.synchronizers.get_mut(key) else { return };
+        for node in std::mem::take(&mut synchronizer.around) {
+            if let Some(keys) = self.around.get_mut(&node) {
+                keys.retain(|&other| other != key);
+                if keys.is_empty() {
+                    self.around.remove(&node);
+                }
+            }
+        }
+    }
+
+    /// Lets the watched fields of a synchronizer report their changes; when not all do, it is polled.
+    /// A field that did not carry its mark may have taken the place of another one, so it is compared.
+    pub(super) fn attach_marks(&mut self, tree: &mut dyn NodeTree, key: Key) {
+        let Some(synchronizer) = self.synchronizers.get(key) else { return };
+        let Some(mark) = &synchronizer.mark else { return };
+        let (mut is_polled, mut has_plain, mut is_fresh) = (false, false, false);
+        for (place, watched) in synchronizer.watched.iter().enumerate() {
+            let property = &watched.property;
+            let mark = mark.at(place);
+            let mut attached = property.attach(tree, &mark, false);
+            if let Some(Attached::Held { key, place }) = attached {
+                let holder = self.synchronizers.get(key).and_then(|s| s.watched.get(place));
+                if holder.is_none_or(|holder| !holder.property.is_same_field(property)) {
+                    // The field was taken from the other property.
+                    attached = property.attach(tree, &mark, true);
+                }
+            }
+            match attached {
+                Some(Attached::Kept) => {}
+                Some(Attached::Fresh) => is_fresh = true,
+                Some(Attached::Plain) => has_plain = true,
+                Some(Attached::Held { .. }) | None => is_polled = true,
+            }
+        }
+        if is_polled || has_plain {
+            self.polled.insert(key);
+        } else {
+            self.polled.swap_remove(&key);
+        }
+        if is_fresh {
+            self.lagging.insert(key);
+        }
+        if let Some(synchronizer) = self.synchronizers.get_mut(key) {
+            synchronizer.has_plain = has_plain;
+        }
+    }
+}
