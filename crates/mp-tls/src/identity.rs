@@ -64,7 +64,11 @@ impl Identity {
         Self::named(certificate.as_bytes(), key.as_bytes(), names)
     }
 
-    fn named(certificate: &[u8], key: &[u8], names: [String; 2]) -> Result<Self, TlsError> {
+    pub(crate) fn named(
+        certificate: &[u8],
+        key: &[u8],
+        names: [String; 2],
+    ) -> Result<Self, TlsError> {
         let [certificate_name, key_name] = names;
         let chain = certificates(certificate, &certificate_name)?;
         let no_key = |why: String| TlsError::NoKey { from: key_name.clone(), why };

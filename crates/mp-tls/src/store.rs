@@ -1,14 +1,14 @@
 //! A server's certificate, which can be replaced while the server runs.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::SystemTime;
 
 use rustls::ServerConfig;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
+use crate::identity::read;
 use crate::{Identity, TlsError};
 
 /// A server's [`Identity`], shared by all who serve with it. When its files have changed, [`reload`](Self::reload) takes the new
@@ -23,14 +23,18 @@ struct Shared {
 
 struct Current {
     identity: Identity,
-    /// When the files were last written, as of the last look at them.
-    written: [Option<SystemTime>; 2],
+    /// Contents of the files when they were last loaded, usable or not; `None` for one that could not be
+    /// read.
+    contents: Contents,
 }
+
+/// Contents of the certificate's and the key's file.
+type Contents = [Option<Vec<u8>>; 2];
 
 impl CertificateStore {
     /// A store with one identity, which does not change.
     pub fn new(identity: Identity) -> Self {
-        Self::with(identity, None, [None; 2])
+        Self::with(identity, None, [None, None])
     }
 
     /// A store of what two PEM files hold; see [`Identity::from_files`].
@@ -43,17 +47,12 @@ impl CertificateStore {
         key: impl Into<PathBuf>,
     ) -> Result<Self, TlsError> {
         let files = [certificate.into(), key.into()];
-        let written = written(&files);
-        let identity = Identity::from_files(&files[0], &files[1])?;
-        Ok(Self::with(identity, Some(files), written))
+        let (identity, contents) = load(&files);
+        Ok(Self::with(identity?, Some(files), contents))
     }
 
-    fn with(
-        identity: Identity,
-        files: Option<[PathBuf; 2]>,
-        written: [Option<SystemTime>; 2],
-    ) -> Self {
-        let current = RwLock::new(Current { identity, written });
+    fn with(identity: Identity, files: Option<[PathBuf; 2]>, contents: Contents) -> Self {
+        let current = RwLock::new(Current { identity, contents });
         Self(Arc::new(Shared { current, files }))
     }
 
@@ -62,25 +61,26 @@ impl CertificateStore {
         self.read(|current| current.identity.clone())
     }
 
-    /// Whether a file has been written since the last look. Two questions to the file system: cheap enough to ask every few
-    /// seconds.
+    /// Returns true when the files differ from what was last loaded. It compares contents: times and
+    /// sizes miss a restored backup or a link that points elsewhere. Reading two small files is cheap
+    /// enough for every few seconds.
     pub fn has_changed(&self) -> bool {
         let Some(files) = &self.0.files else { return false };
-        written(files) != self.read(|current| current.written)
+        let contents = files.each_ref().map(|file| read(file).ok());
+        self.read(|current| current.contents != contents)
     }
 
-    /// Reads the files again. A store without files stays as it is.
+    /// Loads the files again. A store without files stays as it is.
     ///
     /// # Errors
     ///
-    /// When they cannot be used. It goes on with what it had; the next write to a file makes it
-    /// [`has_changed`](Self::has_changed) again.
+    /// When they cannot be used, such as half-written ones. The store keeps its certificate; the next
+    /// change of a file makes it [`has_changed`](Self::has_changed) again.
     pub fn reload(&self) -> Result<(), TlsError> {
         let Some(files) = &self.0.files else { return Ok(()) };
-        let written = written(files);
-        let identity = Identity::from_files(&files[0], &files[1]);
+        let (identity, contents) = load(files);
         let mut current = self.0.current.write().unwrap_or_else(PoisonError::into_inner);
-        current.written = written;
+        current.contents = contents;
         current.identity = identity?;
         Ok(())
     }
@@ -126,7 +126,13 @@ impl fmt::Debug for CertificateStore {
     }
 }
 
-fn written(files: &[PathBuf; 2]) -> [Option<SystemTime>; 2] {
-    let of = |file: &Path| file.metadata().and_then(|data| data.modified()).ok();
-    [of(&files[0]), of(&files[1])]
+/// Reads the files once: the identity in them, and their contents.
+fn load(files: &[PathBuf; 2]) -> (Result<Identity, TlsError>, Contents) {
+    let [certificate, key] = files.each_ref().map(|file| read(file));
+    let contents = [certificate.as_ref().ok().cloned(), key.as_ref().ok().cloned()];
+    let identity = certificate.and_then(|certificate| {
+        let names = files.each_ref().map(|file| file.display().to_string());
+        Identity::named(&certificate, &key?, names)
+    });
+    (identity, contents)
 }

@@ -231,6 +231,107 @@ fn a_store_takes_new_files_while_it_serves_and_keeps_the_old_ones_when_they_are_
     assert!(meet_configured(&config, &trusting(&first), "localhost").is_err());
 }
 
+#[test]
+fn a_store_notices_new_files_however_they_were_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let files = [path("a.crt"), path("a.key")];
+    let first = made("localhost");
+    first.write(&files[0], &files[1]).unwrap();
+    let store = CertificateStore::from_files(&files[0], &files[1]).unwrap();
+    let mut served = first.identity().unwrap().chain().to_vec();
+    let mut takes = |how: &str, made: &DevelopmentCertificate| {
+        assert!(store.has_changed(), "{how}");
+        store.reload().unwrap();
+        assert!(!store.has_changed(), "{how}");
+        let chain = store.identity().chain().to_vec();
+        assert_eq!(chain, made.identity().unwrap().chain(), "{how}");
+        assert_ne!(std::mem::replace(&mut served, chain), store.identity().chain(), "{how}");
+    };
+
+    // Neither the size nor the time changes: `cp -p`, or a restored backup.
+    let time = files[0].metadata().unwrap().modified().unwrap();
+    let same_size = std::iter::repeat_with(|| made("localhost")).find(|made| {
+        let sizes =
+            |made: &DevelopmentCertificate| (made.certificate_pem().len(), made.key_pem().len());
+        sizes(made) == sizes(&first)
+    });
+    let same_size = same_size.unwrap();
+    for (file, text) in [(&files[0], same_size.certificate_pem()), (&files[1], same_size.key_pem())]
+    {
+        fs::write(file, text).unwrap();
+        fs::File::options().append(true).open(file).unwrap().set_modified(time).unwrap();
+    }
+    takes("written over", &same_size);
+
+    let renamed = made("localhost");
+    let new = [path("new.crt"), path("new.key")];
+    renamed.write(&new[0], &new[1]).unwrap();
+    for (new, file) in new.iter().zip(&files) {
+        fs::File::options().append(true).open(new).unwrap().set_modified(time).unwrap();
+        fs::rename(new, file).unwrap();
+    }
+    takes("renamed", &renamed);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_store_notices_a_folder_that_a_link_replaces() {
+    use std::os::unix::fs::symlink;
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let made = ["one", "two"].map(|name| {
+        let made = made("localhost");
+        fs::create_dir(path(name)).unwrap();
+        let files = [path(name).join("a.crt"), path(name).join("a.key")];
+        made.write(&files[0], &files[1]).unwrap();
+        for file in files {
+            let file = fs::File::options().append(true).open(file).unwrap();
+            file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+        }
+        made
+    });
+    symlink(path("one"), path("now")).unwrap();
+    let now = path("now");
+    let store = CertificateStore::from_files(now.join("a.crt"), now.join("a.key")).unwrap();
+    symlink(path("two"), path("next")).unwrap();
+    fs::rename(path("next"), &now).unwrap();
+    assert!(store.has_changed());
+    store.reload().unwrap();
+    assert_eq!(store.identity().chain(), made[1].identity().unwrap().chain());
+}
+
+#[test]
+fn a_store_keeps_its_certificate_while_new_files_are_incomplete() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = ["a.crt", "a.key"].map(|name| folder.path().join(name));
+    let (old, new) = (made("localhost"), made("localhost"));
+    old.write(&files[0], &files[1]).unwrap();
+    let store = CertificateStore::from_files(&files[0], &files[1]).unwrap();
+    let [certificate, key] = [new.certificate_pem(), new.key_pem()];
+    let half = |text: &str| text[..text.len() / 2].to_owned();
+    for [certificate, key] in [
+        [String::new(), key.to_owned()],
+        [half(certificate), key.to_owned()],
+        [certificate.to_owned(), old.key_pem().to_owned()],
+        [certificate.to_owned(), String::new()],
+        [certificate.to_owned(), half(key)],
+    ] {
+        fs::write(&files[0], certificate).unwrap();
+        fs::write(&files[1], key).unwrap();
+        assert!(store.has_changed() && store.reload().is_err());
+        assert_eq!(store.identity().chain(), old.identity().unwrap().chain());
+    }
+    fs::remove_file(&files[0]).unwrap();
+    assert!(store.has_changed() && store.reload().is_err());
+    assert_eq!(store.identity().chain(), old.identity().unwrap().chain());
+    fs::write(&files[0], certificate).unwrap();
+    fs::write(&files[1], key).unwrap();
+    assert!(store.has_changed());
+    store.reload().unwrap();
+    assert_eq!(store.identity().chain(), new.identity().unwrap().chain());
+}
+
 /// Makes a file look as if it had been written `minutes` later, as file systems may not tell two writes apart.
 fn age(file: &std::path::Path, minutes: u64) {
     let file = fs::File::options().append(true).open(file).unwrap();
