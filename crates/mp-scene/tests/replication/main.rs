@@ -8,6 +8,7 @@ mod delta;
 mod early;
 mod errors;
 mod game;
+mod hand_over;
 mod interest;
 mod level;
 mod nested;

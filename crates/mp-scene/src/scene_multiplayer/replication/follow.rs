@@ -6,7 +6,7 @@ use slotmap::DefaultKey as Key;
 use super::super::SceneMultiplayer;
 use super::super::early::Awaited;
 use super::state::{Property, Synchronizer};
-use super::{Origin, Spawner};
+use super::{Origin, Replication, Spawner};
 use crate::property::Mark;
 use crate::replication::{Change, MultiplayerSpawner, MultiplayerSynchronizer, ReplicationError};
 use crate::signal::Signal;
@@ -214,10 +214,11 @@ impl SceneMultiplayer {
         replication.polled.swap_remove(&key);
         replication.lagging.swap_remove(&key);
         replication.asked.swap_remove(&key);
-        if let Some(info) = replication.peers.get_mut(&synchronizer.authority)
-            && info.named.get(&synchronizer.net_id) == Some(&key)
+        if let Some((peer, id)) = synchronizer.given
+            && let Some(info) = replication.peers.get_mut(&peer)
+            && info.named.get(&id) == Some(&key)
         {
-            info.named.remove(&synchronizer.net_id);
+            info.named.remove(&id);
         }
         if let Some(entity) = replication.entities.get_mut(&synchronizer.entity) {
             entity.synchronizers.retain(|&other| other != key);
@@ -252,8 +253,14 @@ impl SceneMultiplayer {
             let place = state.synchronizers.iter().position(|other| Some(*other) == key)?;
             Some((entity, place))
         });
+        let replication = &self.replication;
+        let old = key.and_then(|key| replication.synchronizers.get(key));
+        let old = old.map(|old| (old.given, old.authority, old.received_time));
         self.synchronizer_removed(node);
         self.synchronizer_added(tree, node);
+        if let Some((given, authority, received_time)) = old {
+            self.replication.keep_given(node, given, authority, received_time);
+        }
         let Some((entity, place)) = place else { return };
         let key = self.replication.by_node.get(&node).copied();
         if let Some(state) = self.replication.entities.get_mut(&entity)
@@ -305,6 +312,28 @@ impl SceneMultiplayer {
             self.replication.asked.insert(key);
         } else {
             self.replication.asked.swap_remove(&key);
+        }
+    }
+}
+
+impl Replication {
+    /// Gives a synchronizer that began anew the number by which a peer goes on to name it.
+    fn keep_given(
+        &mut self,
+        node: NodeId,
+        given: Option<(PeerId, u32)>,
+        authority: PeerId,
+        received_time: Option<u16>,
+    ) {
+        let Some(&key) = self.by_node.get(&node) else { return };
+        let Some(synchronizer) = self.synchronizers.get_mut(key) else { return };
+        if synchronizer.authority == authority {
+            synchronizer.received_time = received_time;
+        }
+        let Some((peer, id)) = given else { return };
+        synchronizer.given = given;
+        if let Some(info) = self.peers.get_mut(&peer) {
+            info.named.insert(id, key);
         }
     }
 }

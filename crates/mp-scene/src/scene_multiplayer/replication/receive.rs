@@ -133,7 +133,7 @@ impl SceneMultiplayer {
             incoming.unnamed += 1;
             return;
         };
-        synchronizer.net_id = id;
+        synchronizer.given = Some((incoming.sender, id));
         if let Some(info) = replication.peers.get_mut(&incoming.sender) {
             info.named.insert(id, key);
         }

@@ -27,6 +27,8 @@ pub(super) struct Synchronizer {
     /// From an announcement, of this side or of its authority, or with bit 31 its number in the path cache; 0 before either. It stays, so
     /// that one that some know by its path is announced by that to others, as in Godot.
     pub(super) net_id: u32,
+    /// Its number in the announcement of a peer. It stays as long as the synchronizer is in the tree.
+    pub(super) given: Option<(PeerId, u32)>,
     pub(super) spawned: Vec<Property>,
     pub(super) synced: Vec<Property>,
     pub(super) watched: Vec<Watched>,
@@ -107,6 +109,7 @@ impl Synchronizer {
             inside: Vec::new(),
             authority,
             net_id: 0,
+            given: None,
             spawned: config.spawned().map(Property::new).collect(),
             synced: config.synced().map(Property::new).collect(),
             watched: config.watched().map(watched).collect(),
@@ -131,7 +134,7 @@ impl Synchronizer {
 
     /// Begins anew: nothing was sent or received yet.
     pub(super) fn restart(&mut self) {
-        self.net_id = 0;
+        (self.net_id, self.given) = (0, None);
         self.seen_by.clear();
         (self.last_sync, self.last_watch, self.next_delta) = (None, None, None);
         (self.last_change, self.received_time) = (None, None);
