@@ -18,6 +18,7 @@ use crate::auth::Authenticators;
 use crate::branch_ref::{BranchCaller, Shared};
 use crate::channel_routes::{ChannelRoutes, split_header};
 use crate::error::Ended;
+use crate::guarded_log::log_guarded;
 use crate::home::Home;
 use crate::limits::{CLOSE_TIMEOUT, DELIVERY_RETRY, QUEUED_PACKETS_HIGH, STALL_TIMEOUT};
 use crate::mail::{AskLink, Attach, BranchMail, Close, EndpointMail, control_to};
@@ -229,23 +230,10 @@ impl BranchActor {
         }
     }
 
-    /// The one way out: tells the endpoints, the peers' actors, the directories and the handles. What calls it stops the
-    /// actor.
+    /// The one way out: notifies the endpoints, the peers' actors, the directories and the handles, and
+    /// logs last, because a subscriber may panic. The caller stops the actor.
     fn end(&mut self, ended: Ended) {
         let Some(branch) = self.branch.take() else { return };
-        match &ended {
-            Ended::Panicked(message) => {
-                tracing::error!(root = self.shared.root_path(), message, "a branch panicked");
-            }
-            ended => tracing::debug!(root = self.shared.root_path(), %ended, "branch ended"),
-        }
-        // Its nodes are the program's own, too.
-        if catch_unwind(AssertUnwindSafe(|| drop(branch))).is_err() {
-            tracing::error!(
-                root = self.shared.root_path(),
-                "a branch panicked while it was dropped"
-            );
-        }
         let reason = match ended {
             Ended::Panicked(_) => DisconnectReason::BranchPanicked,
             _ => DisconnectReason::Closed,
@@ -255,7 +243,19 @@ impl BranchActor {
         }
         self.peers.end();
         self.channels.end();
-        self.shared.end(ended);
+        // Its nodes are the program's own, too.
+        let is_dropped = catch_unwind(AssertUnwindSafe(|| drop(branch))).is_ok();
+        self.shared.end(ended.clone());
+        log_guarded(|| {
+            let root = self.shared.root_path();
+            match &ended {
+                Ended::Panicked(message) => tracing::error!(root, message, "a branch panicked"),
+                ended => tracing::debug!(root, %ended, "branch ended"),
+            }
+            if !is_dropped {
+                tracing::error!(root, "a branch panicked while it was dropped");
+            }
+        });
     }
 }
 
@@ -263,7 +263,7 @@ impl Actor for BranchActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        tracing::debug!(root = self.shared.root_path(), "branch started");
+        log_guarded(|| tracing::debug!(root = self.shared.root_path(), "branch started"));
         drive(ctx);
     }
 }

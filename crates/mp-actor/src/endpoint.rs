@@ -11,6 +11,7 @@ use mp_core::{
 };
 
 use crate::error::CallError;
+use crate::guarded_log::log_guarded;
 use crate::home::Home;
 use crate::limits::DELIVERY_RETRY;
 use crate::mail::{AskEndpoint, AskLink, BranchMail, EndpointMail, control_to};
@@ -91,7 +92,7 @@ impl<P: MultiplayerPeer + Unpin + 'static> Actor for EndpointActor<P> {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        tracing::debug!(endpoint = self.id.0, "endpoint started");
+        log_guarded(|| tracing::debug!(endpoint = self.id.0, "endpoint started"));
         drive(ctx);
     }
 }
@@ -105,9 +106,9 @@ impl<P: MultiplayerPeer + Unpin + 'static> Turns for EndpointActor<P> {
         self.endpoint.end_turn(now);
         let again = self.deliver(now);
         if self.endpoint.is_finished() && !self.endpoint.has_output() {
-            tracing::debug!(endpoint = self.id.0, "endpoint ended");
             self.said_goodbye = true;
             ctx.stop();
+            log_guarded(|| tracing::debug!(endpoint = self.id.0, "endpoint ended"));
             return None;
         }
         let interval = match self.endpoint.peer().readiness() {
@@ -160,10 +161,12 @@ impl<P: MultiplayerPeer + Unpin + 'static> Drop for EndpointActor<P> {
         if self.said_goodbye {
             return;
         }
-        tracing::error!(endpoint = self.id.0, "an endpoint ended without a goodbye");
         for mail in self.branches.values() {
             control_to(mail, BranchMail(ToBranch::Closed(self.id, DisconnectReason::Closed)));
         }
+        log_guarded(|| {
+            tracing::error!(endpoint = self.id.0, "an endpoint ended without a goodbye");
+        });
     }
 }
 

@@ -25,6 +25,7 @@ mod channel_routes;
 mod clock;
 mod endpoint;
 mod error;
+mod guarded_log;
 mod home;
 pub mod limits;
 mod mail;
