@@ -1,14 +1,19 @@
 //! The command line.
 
-use std::net::SocketAddr;
+use std::ffi::{OsStr, OsString};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::builder::BoolishValueParser;
+use clap::{Arg, ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use mp_tls::CertificateStore;
 use mp_transport_enet::ServerOptions;
 use mp_transport_ws::WebSocketSettings;
+use mp_transport_ws::limits::HANDSHAKES_MAX;
 
 use crate::cert::CertArgs;
+use crate::open_files;
 
 /// A relay room for Godot 4 games.
 ///
@@ -24,12 +29,12 @@ pub(crate) struct Args {
 
     /// Where to listen for ENet players: an IP address and a UDP port, or off
     #[arg(long_help = ENET_HELP)]
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "0.0.0.0:7777", env = "MP_ENET")]
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "*:7777", env = "MP_ENET")]
     enet: String,
 
     /// Where to listen for WebSocket players: an IP address and a TCP port, or off
     #[arg(long_help = WS_HELP)]
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "0.0.0.0:7778", env = "MP_WS")]
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "*:7778", env = "MP_WS")]
     ws: String,
 
     /// Certificate chain (PEM) with which WebSocket players come over TLS, by wss:// instead of ws://
@@ -47,7 +52,7 @@ pub(crate) struct Args {
     ///
     /// Needs --tls-cert and --tls-key. All ENet players must then come with dtls_client_setup, after create_client:
     /// peer.host.dtls_client_setup("HOST", TLSOptions.client(load("res://server.crt"))).
-    #[arg(long, requires = "tls_cert", env = "MP_DTLS")]
+    #[arg(long, requires = "tls_cert", env = "MP_DTLS", value_parser = BoolishValueParser::new())]
     dtls: bool,
 
     /// Reverse proxies in front of the WebSocket port, whose X-Forwarded-For is believed
@@ -57,6 +62,14 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 0, env = "MP_TRUSTED_PROXIES")]
     #[arg(value_parser = clap::value_parser!(u8).range(0..=16))]
     trusted_proxies: u8,
+
+    /// Seconds after which a WebSocket player is pinged, up to 3600; 0 for never [default: 25 with --trusted-proxies, else 0]
+    ///
+    /// Proxies end connections on which nothing is sent: nginx after 60 s, many load balancers as well. A player who answers no
+    /// ping is disconnected.
+    #[arg(long, value_name = "SECONDS", env = "MP_WS_PING")]
+    #[arg(value_parser = clap::value_parser!(u16).range(0..=3_600))]
+    ws_ping: Option<u16>,
 
     /// Most players at a time, 1 to 4095
     ///
@@ -126,10 +139,17 @@ pub(crate) struct Addresses {
 }
 
 impl Args {
-    /// Where to listen, or a line that says what is wrong with it.
+    /// Parses the command line and the environment; exits with a line where they are wrong.
+    pub(crate) fn from_command_line() -> Self {
+        let command = without_unset(Self::command(), |name| std::env::var_os(name));
+        Self::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+    }
+
+    /// The addresses to listen on, or a line that says why there are none.
     pub(crate) fn addresses(&self) -> Result<Addresses, String> {
-        let enet = listen("--enet", &self.enet, "0.0.0.0:7777 or [::]:7777")?;
-        let ws = listen("--ws", &self.ws, "0.0.0.0:7778 or [::]:7778")?;
+        let any = any_address(|| UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).is_ok());
+        let enet = listen("--enet", &self.enet, any, "*:7777, 0.0.0.0:7777 or [::]:7777")?;
+        let ws = listen("--ws", &self.ws, any, "*:7778, 0.0.0.0:7778 or [::]:7778")?;
         if enet.is_none() && ws.is_none() {
             return Err("--enet off and --ws off leave nobody to listen for".to_owned());
         }
@@ -167,6 +187,7 @@ impl Args {
         options.web_socket =
             WebSocketSettings::default().with_buffers(self.max_packet_size as usize);
         options.web_socket.reliable_queue_bytes = self.max_reliable_queue as usize;
+        options.web_socket.heartbeat_interval = self.ws_ping();
         options.tls = tls;
         options.trusted_proxies = self.trusted_proxies.into();
         options
@@ -185,6 +206,21 @@ impl Args {
         self.dtls
     }
 
+    /// Interval of pings to WebSocket players; zero for none.
+    fn ws_ping(&self) -> Duration {
+        let default = if self.trusted_proxies > 0 { PING_BEHIND_PROXIES } else { 0 };
+        Duration::from_secs(self.ws_ping.unwrap_or(default).into())
+    }
+
+    /// Files that the program has open when the room is full and others shake hands.
+    pub(crate) fn open_files(&self) -> u64 {
+        let players = match self.ws.as_str() {
+            "off" => 0,
+            _ => u64::from(self.max_clients) + HANDSHAKES_MAX as u64,
+        };
+        open_files::OWN + open_files::PER_SHARD * u64::from(self.shards) + players
+    }
+
     pub(crate) fn shards(&self) -> usize {
         self.shards.into()
     }
@@ -194,20 +230,56 @@ impl Args {
     }
 }
 
-fn listen(option: &str, given: &str, such_as: &str) -> Result<Option<SocketAddr>, String> {
+/// Takes from `command` the environment variables that say nothing: empty ones, and for switches
+/// those that say no.
+fn without_unset(
+    command: clap::Command,
+    value: impl Fn(&OsStr) -> Option<OsString>,
+) -> clap::Command {
+    let says_nothing = |arg: &Arg| {
+        let is_switch = matches!(arg.get_action(), ArgAction::SetTrue);
+        arg.get_env().and_then(&value).is_some_and(|value| {
+            let value = value.to_string_lossy().trim().to_ascii_lowercase();
+            value.is_empty() || is_switch && NO.contains(&value.as_str())
+        })
+    };
+    command.mut_args(|arg| if says_nothing(&arg) { arg.env(None::<&str>) } else { arg })
+}
+
+/// Every address of this machine: of both families, unless the system has no IPv6.
+fn any_address(has_ipv6: impl FnOnce() -> bool) -> IpAddr {
+    if has_ipv6() { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() }
+}
+
+fn listen(
+    option: &str,
+    given: &str,
+    any: IpAddr,
+    such_as: &str,
+) -> Result<Option<SocketAddr>, String> {
     if given == "off" {
         return Ok(None);
     }
-    given.parse().map(Some).map_err(|_| {
+    let parsed = match given.strip_prefix("*:") {
+        Some(port) => port.parse().ok().map(|port| SocketAddr::new(any, port)),
+        None => given.parse().ok(),
+    };
+    parsed.map(Some).ok_or_else(|| {
         format!(
             "cannot listen on {given:?}: {option} takes an IP address and a port, such as {such_as}, or off"
         )
     })
 }
 
+/// Values of a switch's environment variable that leave it off.
+const NO: [&str; 6] = ["0", "f", "false", "n", "no", "off"];
+/// Seconds between pings behind a proxy: nginx waits 60 s for a byte, and a ping may be lost once.
+const PING_BEHIND_PROXIES: u16 = 25;
+
 const ENET_HELP: &str = "Where to listen for ENet players: an IP address and a UDP port, or off
 
-0.0.0.0 is every IPv4 address of this machine, [::] every IPv6 and IPv4 address. Port 0 lets the system choose; the \
+* is every address of this machine, of IPv6 and IPv4, or of IPv4 alone where there is no IPv6. 0.0.0.0 is every IPv4 \
+address, [::] every IPv6 and IPv4 address. Port 0 lets the system choose; the \
 port is printed.";
 
 const WS_HELP: &str = "Where to listen for WebSocket players, such as games in browsers: an IP address and a TCP port, or off
@@ -216,7 +288,7 @@ They and the ENet players are in the same room. GET /healthz on the port answers
 
 const AFTER_HELP: &str = r#"Examples:
   mp-server                                  a room on UDP port 7777 (ENet) and TCP port 7778 (WebSocket)
-  mp-server --enet [::]:7777 --ws off        of every IPv6 address as well, without WebSocket
+  mp-server --enet 0.0.0.0:7777 --ws off     of every IPv4 address, without WebSocket
   mp-server --enet 127.0.0.1:0 --ws off      for this machine, on a free port
   mp-server --max-clients 16 --log debug     a small one that tells who does what
   mp-server cert                             a certificate to try TLS with, and then
@@ -232,7 +304,8 @@ or, over WebSocket, for browsers as well:
   multiplayer.multiplayer_peer = peer
 
 Ctrl-C (SIGINT) and SIGTERM let what was accepted arrive, say goodbye to the players and end; a second one ends at once.
-Exit codes: 0 after a goodbye, 1 when the room broke, 2 when it could not start, 130 after a second signal."#;
+Exit codes: 0 after a goodbye, 1 when the room broke, 2 when it could not start, 3 when it did what it was asked to \
+and standard output took nothing, 130 after a second signal."#;
 
 #[cfg(test)]
 mod tests {
@@ -242,6 +315,47 @@ mod tests {
     fn the_command_line_is_consistent() {
         use clap::CommandFactory;
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn environment_variables_that_are_empty_or_say_no_count_as_unset() {
+        let variables: Vec<_> = Args::command()
+            .get_arguments()
+            .filter_map(|arg| Some((arg.get_env()?.to_owned(), arg.get_action().clone())))
+            .collect();
+        assert!(variables.len() >= 14, "{variables:?}");
+        let remain = |given: &str| -> Vec<_> {
+            let command = without_unset(Args::command(), |_| Some(given.into()));
+            let remaining = command.get_arguments();
+            remaining.filter_map(|arg| arg.get_env().map(OsStr::to_owned)).collect()
+        };
+        assert!(remain("").is_empty() && remain(" ").is_empty());
+        for no in NO {
+            assert!(!remain(no).contains(&"MP_DTLS".into()), "{no}");
+            assert!(remain(no).contains(&"MP_SHARDS".into()), "{no} is a value there");
+        }
+        assert_eq!(remain("1").len(), variables.len());
+    }
+
+    #[test]
+    fn both_families_are_the_default_where_the_system_has_them() {
+        let (v6, v4) = (any_address(|| true), any_address(|| false));
+        let args = Args::parse_from(["mp-server"]);
+        let listens = |any| listen("--enet", &args.enet, any, "").unwrap().unwrap().to_string();
+        assert_eq!((listens(v6), listens(v4)), ("[::]:7777".into(), "0.0.0.0:7777".into()));
+        assert!(listen("--enet", "*:seven", v6, "*:7777").unwrap_err().contains("*:7777"));
+    }
+
+    #[test]
+    fn websocket_players_are_pinged_behind_proxies_unless_it_is_switched_off() {
+        let seconds = |args: &[&str]| {
+            let args = Args::parse_from([&["mp-server"], args].concat());
+            args.ws_options(None).web_socket.heartbeat_interval.as_secs()
+        };
+        assert_eq!(seconds(&[]), 0);
+        assert_eq!(seconds(&["--trusted-proxies=1"]), 25);
+        assert_eq!(seconds(&["--trusted-proxies=1", "--ws-ping=0"]), 0);
+        assert_eq!(seconds(&["--ws-ping=5"]), 5);
     }
 
     #[test]

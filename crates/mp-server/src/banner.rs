@@ -1,9 +1,10 @@
 //! What a person sees on standard output.
 
-use std::io::{self, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::args::Addresses;
+use crate::output;
 
 /// Which of the transports are encrypted.
 #[derive(Clone, Copy, Debug, Default)]
@@ -14,9 +15,7 @@ pub(crate) struct Secured {
 
 /// Says where the room is and how to join it.
 pub(crate) fn print(addresses: Addresses, secured: Secured, max_clients: u16) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    out.write_all(text(addresses, secured, max_clients).as_bytes())?;
-    out.flush()
+    output::print(io::stdout(), text(addresses, secured, max_clients))
 }
 
 fn text(addresses: Addresses, secured: Secured, max_clients: u16) -> String {
@@ -69,11 +68,10 @@ fn join(class: &str, arguments: &str, setup: &str) -> String {
     )
 }
 
-/// An address at which this machine reaches a socket bound to `ip`.
+/// An address at which this machine reaches a socket bound to `ip`. One bound to `[::]` has both families.
 fn reachable(ip: IpAddr) -> IpAddr {
     match ip {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         ip => ip,
     }
 }
@@ -86,7 +84,7 @@ mod tests {
     fn the_line_for_godot_connects_to_where_the_room_is() {
         let table = [
             ("0.0.0.0:7777", r#"create_client("127.0.0.1", 7777)"#, r#""ws://127.0.0.1:7777""#),
-            ("[::]:9", r#"create_client("::1", 9)"#, r#""ws://[::1]:9""#),
+            ("[::]:9", r#"create_client("127.0.0.1", 9)"#, r#""ws://127.0.0.1:9""#),
             ("192.0.2.7:80", r#"create_client("192.0.2.7", 80)"#, r#""ws://192.0.2.7:80""#),
         ];
         for (address, enet, ws) in table {

@@ -1,9 +1,12 @@
 //! `mp-server cert`: a certificate for development.
 
+use std::io;
 use std::path::PathBuf;
 
 use clap::Args;
 use mp_tls::DevelopmentCertificate;
+
+use crate::{Failure, output};
 
 /// Make a certificate and a key for development, and say how to use them
 ///
@@ -26,11 +29,16 @@ pub(crate) struct CertArgs {
 }
 
 /// Writes the files and says what they are for.
-pub(crate) fn make(args: &CertArgs) -> Result<(), String> {
-    let made = DevelopmentCertificate::new(&args.names).map_err(|error| error.to_string())?;
-    made.write(&args.tls_cert, &args.tls_key).map_err(|error| error.to_string())?;
-    println!("{}", text(args));
-    Ok(())
+pub(crate) fn make(args: &CertArgs) -> Result<(), Failure> {
+    let refused = |error: &dyn ToString| Failure::Refused(error.to_string());
+    let made = DevelopmentCertificate::new(&args.names).map_err(|error| refused(&error))?;
+    made.write(&args.tls_cert, &args.tls_key).map_err(|error| refused(&error))?;
+    output::print(io::stdout(), text(args) + "\n").map_err(|error| {
+        let (certificate, key) = (args.tls_cert.display(), args.tls_key.display());
+        Failure::Unprinted(format!(
+            "{certificate} and {key} are written, but standard output cannot be: {error}"
+        ))
+    })
 }
 
 fn text(args: &CertArgs) -> String {

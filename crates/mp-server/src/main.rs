@@ -4,23 +4,25 @@ mod args;
 mod banner;
 mod cert;
 mod certificates;
+mod log_queue;
 mod logs;
+mod open_files;
+mod output;
 mod room;
 mod shutdown;
 
-use std::fmt;
 use std::process::ExitCode;
-
-use clap::Parser;
+use std::{fmt, io};
 
 use args::{Args, Command};
+use log_queue::LogQueue;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = Args::from_command_line();
     match start(&args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("mp-server: {failure}");
+            let _ = output::print(io::stderr(), format!("mp-server: {failure}\n"));
             failure.exit_code()
         }
     }
@@ -28,10 +30,32 @@ fn main() -> ExitCode {
 
 fn start(args: &Args) -> Result<(), Failure> {
     if let Some(Command::Cert(args)) = &args.command {
-        return cert::make(args).map_err(Failure::Refused);
+        return cert::make(args);
     }
-    logs::start(&args.log, args.log_format).map_err(Failure::Refused)?;
-    actix::System::new().block_on(room::run(args))
+    let logs = logs::start(&args.log, args.log_format).map_err(Failure::Refused)?;
+    let result = run(args, &logs);
+    logs.flush_bounded();
+    result
+}
+
+fn run(args: &Args, logs: &LogQueue) -> Result<(), Failure> {
+    let needed = args.open_files();
+    if let Some(limit) = open_files::raise(needed).filter(|&limit| limit < needed) {
+        if limit < open_files::OWN {
+            return Err(Failure::Refused(format!(
+                "{limit} open files are too few; allow at least {}, and for all players {needed}: ulimit -n {needed}",
+                open_files::OWN
+            )));
+        }
+        tracing::warn!(limit, needed, "too few open files for --max-clients; raise ulimit -n");
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::Refused(format!("cannot start: {error}")))?;
+    let logs = logs.clone();
+    actix::System::with_tokio_rt(|| runtime).block_on(async {
+        actix::spawn(logs::report_lost(logs));
+        room::run(args).await
+    })
 }
 
 /// Why the program ended with an error. It is told in one line.
@@ -41,6 +65,8 @@ enum Failure {
     Refused(String),
     /// The room ended by itself (exit code 1).
     Ended(String),
+    /// It did what it was asked to, and cannot say so (exit code 3).
+    Unprinted(String),
 }
 
 impl Failure {
@@ -48,6 +74,7 @@ impl Failure {
         match self {
             Self::Refused(_) => ExitCode::from(2),
             Self::Ended(_) => ExitCode::FAILURE,
+            Self::Unprinted(_) => ExitCode::from(3),
         }
     }
 }
@@ -55,7 +82,7 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused(why) => f.write_str(why),
+            Self::Refused(why) | Self::Unprinted(why) => f.write_str(why),
             Self::Ended(why) => write!(f, "the room has ended: {why}"),
         }
     }

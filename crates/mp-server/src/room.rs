@@ -32,7 +32,7 @@ pub(crate) async fn run(args: &Args) -> Result<(), Failure> {
     tracing::info!(enet = %shown(enet), ws = %shown(ws), tls = tls.is_some(), max_clients, "the room is open");
     let secured = Secured { enet: args.is_enet_secure(), ws: tls.is_some() };
     if let Err(error) = banner::print(addresses, secured, max_clients) {
-        tracing::warn!(%error, "standard output takes nothing");
+        tracing::warn!(%error, "standard output accepts nothing");
     }
     if let Some(tls) = tls {
         actix::spawn(certificates::watch(tls));

@@ -1,0 +1,221 @@
+//! The program as a process whose output goes nowhere: players do not notice.
+
+#![cfg(target_os = "linux")]
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use mp_core::host::SystemClock;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+
+/// Longer than any of this takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Bytes that a pipe of Linux holds.
+const PIPE_BYTES: usize = 64 * 1_024;
+
+#[test]
+fn a_full_disk_below_the_log_ends_nothing() {
+    let server = Server::start(dev_full(), &[]);
+    assert_players_come_and_go(server);
+}
+
+#[test]
+fn a_log_reader_that_goes_away_ends_nothing() {
+    let (reader, writer) = io::pipe().unwrap();
+    let server = Server::start(writer.into(), &["--log", "debug"]);
+    let _player = Player::join(server.ws);
+    drop(reader);
+    assert_players_come_and_go(server);
+}
+
+#[test]
+fn a_log_pipe_that_nobody_reads_stops_nobody() {
+    for is_nonblocking in [false, true] {
+        let (_reader, mut writer) = io::pipe().unwrap();
+        writer.write_all(&[b'.'; PIPE_BYTES]).unwrap();
+        if is_nonblocking {
+            fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+        }
+        let server = Server::start(writer.into(), &["--log", "debug"]);
+        assert_players_come_and_go(server);
+    }
+}
+
+#[test]
+fn lost_log_lines_are_reported_when_there_is_room_again() {
+    let (mut reader, mut writer) = io::pipe().unwrap();
+    writer.write_all(&[b'.'; PIPE_BYTES]).unwrap();
+    fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+    let _server = Server::start(writer.into(), &[]);
+    // Its first line has been lost once the thread of the log has tried for a second.
+    std::thread::sleep(Duration::from_secs(2));
+    let mut seen = vec![0; PIPE_BYTES];
+    reader.read_exact(&mut seen).unwrap();
+    let mut line = String::new();
+    BufReader::new(reader).read_line(&mut line).unwrap();
+    assert!(line.contains("log lines were lost") && line.contains("lines=1"), "{line}");
+}
+
+#[test]
+fn a_certificate_that_cannot_be_explained_is_made_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_mp-server"))
+        .arg("cert")
+        .current_dir(folder.path())
+        .stdout(dev_full())
+        .output()
+        .unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{told}");
+    assert!(told.lines().count() == 1 && told.contains("server.crt"), "{told}");
+    mp_tls::Identity::from_files(
+        folder.path().join("server.crt"),
+        folder.path().join("server.key"),
+    )
+    .unwrap();
+}
+
+#[test]
+fn too_few_files_are_an_error_of_one_line() {
+    for limit in [6, 8, 10, 14, 30] {
+        let output = limited(&format!("ulimit -n {limit}"), &[]).output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{limit}: {told}");
+        assert!(told.lines().count() == 1 && told.contains("ulimit -n"), "{limit}: {told}");
+    }
+}
+
+#[test]
+fn the_limit_of_open_files_is_raised_and_a_shortage_is_reported() {
+    let mut server = Server::of(limited("ulimit -S -n 128", &["--max-clients", "200"]));
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.child.id())).unwrap();
+    let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let soft: u64 = files.split_whitespace().nth(3).unwrap().parse().unwrap();
+    assert!(soft > 1_224, "{files}");
+    assert_eq!(server.terminate(), Some(0));
+
+    let (reader, writer) = io::pipe().unwrap();
+    let mut command = limited("ulimit -n 512", &["--max-clients", "2000"]);
+    command.stderr(writer);
+    let mut server = Server::of(command);
+    assert_eq!(server.terminate(), Some(0));
+    let log = io::read_to_string(reader).unwrap();
+    assert!(log.contains("too few open files") && log.contains("limit=512"), "{log}");
+}
+
+/// Players join and leave, `/healthz` answers at once, and SIGTERM ends the server in peace.
+fn assert_players_come_and_go(mut server: Server) {
+    for _ in 0..20 {
+        Player::join(server.ws);
+    }
+    let _player = Player::join(server.ws);
+    let clock = SystemClock::new();
+    let asked = clock.now();
+    let mut stream = connect(server.ws);
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    let mut answer = [0; 15];
+    stream.read_exact(&mut answer).unwrap();
+    let elapsed = clock.now() - asked;
+    assert_eq!(&answer, b"HTTP/1.1 200 OK");
+    assert!(elapsed < Duration::from_millis(100), "{elapsed:?}");
+    assert_eq!(server.terminate(), Some(0));
+}
+
+/// A WebSocket player that has been given its id.
+struct Player {
+    _stream: TcpStream,
+}
+
+impl Player {
+    fn join(address: SocketAddr) -> Self {
+        let mut stream = connect(address);
+        let request = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+            Sec-WebSocket-Version: 13\r\n\r\n";
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        let mut status = String::new();
+        reader.read_line(&mut status).unwrap();
+        assert!(status.starts_with("HTTP/1.1 101"), "{status}");
+        let mut line = String::new();
+        while line != "\r\n" {
+            line.clear();
+            reader.read_line(&mut line).unwrap();
+        }
+        // A binary frame with the four bytes of the id.
+        let mut frame = [0; 6];
+        reader.read_exact(&mut frame).unwrap();
+        assert_eq!(frame[..2], [0x82, 4]);
+        Self { _stream: stream }
+    }
+}
+
+/// A running server; killed when dropped.
+struct Server {
+    child: Child,
+    ws: SocketAddr,
+}
+
+impl Server {
+    fn start(stderr: Stdio, args: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mp-server"));
+        command.args(["--enet", "127.0.0.1:0", "--ws", "127.0.0.1:0"]).args(args).stderr(stderr);
+        Self::of(command)
+    }
+
+    fn of(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut banner = String::new();
+        while !banner.contains("--help") {
+            assert!(stdout.read_line(&mut banner).unwrap() > 0, "it ended: {banner}");
+        }
+        let address = banner.split("TCP ").nth(1).and_then(|rest| rest.split(',').next());
+        let ws = address.unwrap_or_else(|| panic!("{banner}")).parse().unwrap();
+        Self { child, ws }
+    }
+
+    /// Sends SIGTERM; the exit code.
+    fn terminate(&mut self) -> Option<i32> {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", "TERM", &id]).status().unwrap().success());
+        let clock = SystemClock::new();
+        let limit = clock.now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(clock.now() < limit, "it does not end");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The server with a limit of its shell's.
+fn limited(limit: &str, args: &[&str]) -> Command {
+    let mut command = Command::new("sh");
+    let script = format!(r#"{limit} && exec "$0" "$@""#);
+    command.args(["-c", &script, env!("CARGO_BIN_EXE_mp-server")]);
+    command.args(["--enet", "127.0.0.1:0", "--ws", "127.0.0.1:0"]).args(args);
+    command
+}
+
+fn dev_full() -> Stdio {
+    File::options().write(true).open("/dev/full").unwrap().into()
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
