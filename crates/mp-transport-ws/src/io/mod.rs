@@ -6,6 +6,7 @@
 //! | [`TokioTcp`] (feature `tokio`) | servers in tokio: each connection wakes its task, so that idle ones cost nothing |
 
 mod bind;
+mod dial;
 mod errno;
 mod std;
 #[cfg(feature = "tokio")]

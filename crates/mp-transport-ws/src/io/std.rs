@@ -9,6 +9,7 @@ use std::time::Duration;
 use socket2::SockRef;
 
 use super::bind::{BindError, listen, set_timeout, tune};
+use super::dial::dial;
 use super::{ByteStream, StreamSource, is_shortage};
 
 /// TCP without a runtime: a listener, or an attempt to connect.
@@ -34,15 +35,17 @@ impl Tcp {
         listen(address).map(Source::Listener).map(Self)
     }
 
-    /// Begins to connect to `host`, a name or an IP address; its addresses are tried one after the other, each for at most
-    /// `timeout`.
+    /// Begins to connect to `host`, a name or an IP address. Its addresses are tried one after the
+    /// other, the next one whenever the one before has failed or has not answered for
+    /// [`CONNECT_ATTEMPT_DELAY`](crate::limits::CONNECT_ATTEMPT_DELAY); each attempt takes `timeout` at
+    /// most.
     ///
     /// # Errors
     ///
     /// When there is no thread to be had for it.
     pub fn dial(host: &str, port: u16, timeout: Duration) -> io::Result<Self> {
         let host = host.to_owned();
-        let dial = move || dial(&host, port, timeout);
+        let dial = move || dial((host.as_str(), port).to_socket_addrs()?, timeout);
         let thread = std::thread::Builder::new().name("connect".to_owned()).spawn(dial)?;
         Ok(Self(Source::Dialing(Some(thread))))
     }
@@ -109,17 +112,6 @@ impl ByteStream for TcpStream {
     fn set_timeout(&mut self, timeout: Duration) {
         set_timeout(&self.0, timeout);
     }
-}
-
-fn dial(host: &str, port: u16, timeout: Duration) -> Dialed {
-    let mut last = ErrorKind::NotFound.into();
-    for address in (host, port).to_socket_addrs()? {
-        match std::net::TcpStream::connect_timeout(&address, timeout) {
-            Ok(stream) => return Ok((stream, address)),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
 }
 
 fn now_or_later(done: io::Result<usize>) -> Poll<io::Result<usize>> {

@@ -11,10 +11,11 @@ use std::time::Duration;
 use mp_core::Readiness;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, lookup_host};
 use tokio::task::unconstrained;
 
 use super::bind::{BindError, listen, set_timeout, tune};
+use super::dial::dial_async;
 use super::{ByteStream, StreamSource, is_shortage};
 
 /// TCP in tokio: a listener, or an attempt to connect.
@@ -39,10 +40,12 @@ impl TokioTcp {
         Ok(Self(Source::Listener(listener)))
     }
 
-    /// Begins to connect to `host`, a name or an IP address. To be polled within a tokio runtime.
+    /// Begins to connect to `host`, a name or an IP address, as [`Tcp::dial`](super::Tcp::dial). To be
+    /// polled within a tokio runtime with I/O and time.
     pub fn dial(host: &str, port: u16) -> Self {
         let host = host.to_owned();
-        let dialing = Box::pin(async move { TcpStream::connect((host.as_str(), port)).await });
+        let dialing =
+            Box::pin(async move { dial_async(lookup_host((host.as_str(), port)).await?).await });
         Self(Source::Dialing(Some(dialing)))
     }
 }

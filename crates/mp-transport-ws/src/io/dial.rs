@@ -1,0 +1,182 @@
+//! Connecting to a name with several addresses, as RFC 8305 (Happy Eyeballs) has it: the families take
+//! turns, and the next address is tried when one has failed or has not answered for a while.
+
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
+
+use crate::limits::{ADDRESSES_MAX, CONNECT_ATTEMPT_DELAY};
+
+/// Connects to the first of `addresses` that answers, in the calling thread and one per attempt; each
+/// attempt takes `timeout` at most.
+pub(super) fn dial(
+    addresses: impl Iterator<Item = SocketAddr>,
+    timeout: Duration,
+) -> io::Result<(TcpStream, SocketAddr)> {
+    let mut addresses = in_turn(addresses).into_iter().peekable();
+    let (done, attempts) = mpsc::sync_channel(ADDRESSES_MAX);
+    let mut last = no_address();
+    let mut pending = 0;
+    loop {
+        if let Some(address) = addresses.next() {
+            let done = done.clone();
+            let attempt = move || {
+                // Nobody receives it when another attempt was faster.
+                let stream = TcpStream::connect_timeout(&address, timeout);
+                let _ = done.send(stream.map(|stream| (stream, address)));
+            };
+            std::thread::Builder::new().name("connect".to_owned()).spawn(attempt)?;
+            pending += 1;
+        } else if pending == 0 {
+            return Err(last);
+        }
+        // Every attempt ends by itself, the last ones after `timeout`.
+        let patience = if addresses.peek().is_some() { CONNECT_ATTEMPT_DELAY } else { timeout * 2 };
+        match attempts.recv_timeout(patience) {
+            Ok(Ok(connected)) => return Ok(connected),
+            Ok(Err(error)) => {
+                last = error;
+                pending -= 1;
+            }
+            Err(RecvTimeoutError::Timeout) if addresses.peek().is_some() => {}
+            Err(_) => return Err(ErrorKind::TimedOut.into()),
+        }
+    }
+}
+
+/// As [`dial`], in tokio. Each attempt ends when the system gives up, or with the returned future.
+#[cfg(feature = "tokio")]
+pub(super) async fn dial_async(
+    addresses: impl Iterator<Item = SocketAddr>,
+) -> io::Result<tokio::net::TcpStream> {
+    use tokio::task::JoinSet;
+    use tokio::time::timeout;
+
+    let mut addresses = in_turn(addresses).into_iter().peekable();
+    let mut attempts = JoinSet::new();
+    let mut last = no_address();
+    loop {
+        if let Some(address) = addresses.next() {
+            attempts.spawn(tokio::net::TcpStream::connect(address));
+        }
+        let next = match addresses.peek() {
+            Some(_) => timeout(CONNECT_ATTEMPT_DELAY, attempts.join_next()).await,
+            None => Ok(attempts.join_next().await),
+        };
+        match next {
+            Ok(Some(Ok(Ok(stream)))) => return Ok(stream),
+            Ok(Some(Ok(Err(error)))) => last = error,
+            Ok(Some(Err(error))) => last = io::Error::other(error),
+            Ok(None) => return Err(last),
+            Err(_) => {}
+        }
+    }
+}
+
+/// The addresses with the families in turn, as many as are tried.
+fn in_turn(addresses: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
+    let addresses: Vec<_> = addresses.collect();
+    let is_first_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
+    let (first, second): (Vec<_>, Vec<_>) =
+        addresses.into_iter().partition(|address| address.is_ipv6() == is_first_v6);
+    let (mut first, mut second) = (first.into_iter(), second.into_iter());
+    let mut ordered = Vec::new();
+    while ordered.len() < ADDRESSES_MAX {
+        let len = ordered.len();
+        ordered.extend(first.next().into_iter().chain(second.next()));
+        if ordered.len() == len {
+            break;
+        }
+    }
+    ordered.truncate(ADDRESSES_MAX);
+    ordered
+}
+
+fn no_address() -> io::Error {
+    io::Error::new(ErrorKind::NotFound, "the name has no address")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_families_of_addresses_take_turns() {
+        let addresses = ["[::1]:1", "[::2]:1", "[::3]:1", "1.1.1.1:1", "2.2.2.2:1"];
+        let ordered = in_turn(addresses.iter().map(|address| address.parse().unwrap()));
+        let ordered: Vec<_> = ordered.iter().map(ToString::to_string).collect();
+        assert_eq!(ordered, ["[::1]:1", "1.1.1.1:1", "[::2]:1", "2.2.2.2:1", "[::3]:1"]);
+        let many = (1..100).map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+        assert_eq!(in_turn(many).len(), ADDRESSES_MAX);
+    }
+
+    #[test]
+    fn a_name_without_an_answering_address_fails_with_the_last_error() {
+        let closed = {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            listener.local_addr().unwrap()
+        };
+        let error = dial([closed, closed].into_iter(), Duration::from_secs(3)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+        let error = dial([].into_iter(), Duration::from_secs(3)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+    }
+
+    /// A listener whose queue is full, so that Linux ignores further attempts to connect.
+    #[cfg(target_os = "linux")]
+    struct Silent {
+        address: SocketAddr,
+        _sockets: Vec<socket2::Socket>,
+    }
+
+    #[cfg(target_os = "linux")]
+    impl Silent {
+        fn new() -> Self {
+            use socket2::{Domain, Socket, Type};
+            let socket = || Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+            let listener = socket();
+            listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+            listener.listen(0).unwrap();
+            let address = listener.local_addr().unwrap();
+            let mut sockets = vec![listener];
+            for _ in 0..4 {
+                let client = socket();
+                client.set_nonblocking(true).unwrap();
+                let _ = client.connect(&address);
+                sockets.push(client);
+            }
+            Self { address: address.as_socket().unwrap(), _sockets: sockets }
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn an_address_that_does_not_answer_delays_the_next_by_a_moment() {
+        let silent = Silent::new();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let answering = listener.local_addr().unwrap();
+        let clock = mp_core::host::SystemClock::new();
+        let addresses = [silent.address, silent.address, answering];
+        let (_stream, address) = dial(addresses.into_iter(), Duration::from_secs(60)).unwrap();
+        assert_eq!(address, answering);
+        let elapsed = clock.now() - mp_core::Instant::ZERO;
+        assert!(elapsed >= CONNECT_ATTEMPT_DELAY * 2, "{elapsed:?}");
+        assert!(elapsed < crate::limits::HANDSHAKE_TIMEOUT, "{elapsed:?}");
+    }
+
+    #[cfg(all(target_os = "linux", feature = "tokio"))]
+    #[test]
+    fn an_address_that_does_not_answer_delays_the_next_by_a_moment_in_tokio() {
+        let silent = Silent::new();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let answering = listener.local_addr().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let dialing = dial_async([silent.address, answering].into_iter());
+            let limit = crate::limits::HANDSHAKE_TIMEOUT;
+            let stream = tokio::time::timeout(limit, dialing).await.unwrap().unwrap();
+            assert_eq!(stream.peer_addr().unwrap(), answering);
+        });
+    }
+}
