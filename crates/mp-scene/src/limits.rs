@@ -43,6 +43,14 @@ pub const PATH_REPEAT: Duration = Duration::from_secs(1);
 /// loaded a level waits so long at most.
 pub const PATH_REPEAT_MAX: Duration = Duration::from_secs(8);
 
+/// Names of nodes that have left and are remembered, so that a late call is not made on the next node of the name. A name takes about
+/// 50 bytes. Ten minutes of a game that removes 100 nodes per second.
+pub const DEPARTED_MAX: usize = 65_536;
+
+/// How long they are remembered: a link may make no progress for 30 s, before the peer learns that the node has left and again
+/// before its last call is received.
+pub const DEPARTED_TIME: Duration = Duration::from_secs(60);
+
 /// Nodes that one peer may have announced at a time. Godot has no bound; a node takes about 1 KiB here.
 pub const SPAWNED_NODES_MAX: usize = 65_536;
 

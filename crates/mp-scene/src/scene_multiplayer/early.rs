@@ -26,7 +26,7 @@ pub(super) struct Early {
 }
 
 /// What a packet waits for.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Awaited {
     /// A node at this path.
     Path(String),
@@ -186,6 +186,11 @@ impl Early {
             self.release(waiting, of.len());
         }
         taken
+    }
+
+    /// The calls that waited for what has left now.
+    pub(super) fn take_calls(&mut self, of: &Awaited) -> VecDeque<Waiting> {
+        self.take_where(of, |waiting| waiting.kind == Kind::Call)
     }
 
     fn take_where(&mut self, of: &Awaited, is: impl Fn(&Waiting) -> bool) -> VecDeque<Waiting> {

@@ -5,6 +5,7 @@
 //! and calls in the order of Godot.
 
 mod auth;
+mod departed;
 mod drive;
 mod early;
 mod error;
@@ -25,6 +26,7 @@ use mp_core::{
     PeerId, ToEndpoint, Variant,
 };
 
+use departed::Departed;
 use early::Early;
 pub use error::{AuthError, PacketSizeError, RpcError, SendBytesError};
 use overtaking::Overtaking;
@@ -65,6 +67,7 @@ pub struct SceneMultiplayer {
     paths: PathCache,
 
     early: Early,
+    departed: Departed,
     /// Of peers that the server has not announced yet.
     unannounced: Overtaking,
     /// Of peers that have not said yet that the authentication is complete, when this side has.
@@ -124,6 +127,7 @@ impl SceneMultiplayer {
             peers: Peers::default(),
             paths: PathCache::default(),
             early: Early::default(),
+            departed: Departed::default(),
             unannounced: Overtaking::default(),
             unadmitted: Overtaking::default(),
             replication: Replication::default(),
@@ -198,6 +202,7 @@ impl SceneMultiplayer {
         self.peers = Peers::default();
         self.paths.clear();
         self.early = Early::default();
+        self.departed = Departed::default();
         self.unannounced = Overtaking::default();
         self.unadmitted = Overtaking::default();
         self.replication.reset();
@@ -364,6 +369,7 @@ impl SceneMultiplayer {
             self.peers.insert(peer, Peer::new(route));
         }
         self.paths.add_peer(peer);
+        self.departed.add_peer(peer);
         self.replication.add_peer(peer);
         if peer.is_server() {
             self.emit(Signal::ConnectedToServer);
@@ -395,6 +401,7 @@ impl SceneMultiplayer {
         self.peers.remove(peer);
         self.paths.remove_peer(peer);
         self.early.remove_peer(peer);
+        self.departed.remove_peer(peer);
         self.replication.remove_peer(peer);
         self.paused.remove(&peer);
         if signal {

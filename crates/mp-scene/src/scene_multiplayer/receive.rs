@@ -168,6 +168,8 @@ impl SceneMultiplayer {
         match message {
             SceneMessage::RemoteCall(call) => {
                 let outcome = self.handle_call(tree, sender, call);
+                let outcome =
+                    outcome.map_err(|refusal| self.refuse_late(now, tree, sender, refusal));
                 self.settle(now, sender, Kind::Call, packet, outcome);
             }
             SceneMessage::SimplifyPath { id, checksum, path } => {
@@ -248,6 +250,37 @@ impl SceneMultiplayer {
     fn refuse_message(&mut self, sender: PeerId, why: &'static str) {
         tracing::debug!(%sender, why, "refused");
         self.stats.refused_calls += 1;
+    }
+
+    /// Refuses a call of a node that has left: the next node at its path is another. Announcements may wait for that one: they tell
+    /// what there is, and their sender takes them back.
+    fn refuse_late(
+        &mut self,
+        now: Instant,
+        tree: &mut dyn NodeTree,
+        sender: PeerId,
+        refusal: Refusal,
+    ) -> Refusal {
+        self.follow_vacated(now, tree);
+        match refusal {
+            Refusal::Gone(_) => Refusal::Because("the node has left"),
+            Refusal::Absent(path)
+                if self.departed.contains(now, sender, &Awaited::Path(path.clone())) =>
+            {
+                Refusal::Because("the node has left")
+            }
+            refusal => refusal,
+        }
+    }
+
+    /// Remembers the paths that nodes have left, and drops the calls that wait there.
+    pub(super) fn follow_vacated(&mut self, now: Instant, tree: &mut dyn NodeTree) {
+        for path in tree.take_vacated() {
+            let name = Awaited::Path(path);
+            self.departed.insert(now, &name);
+            let dropped = self.early.take_calls(&name).len();
+            self.stats.refused_calls += dropped as u64;
+        }
     }
 
     fn handle_simplify(

@@ -27,6 +27,8 @@ pub struct Tree {
     changes: Vec<TreeChange>,
     /// Nodes whose objects were borrowed mutably, each once, until they are taken.
     touched: Vec<NodeId>,
+    /// Paths that nodes have left, until they are taken.
+    vacated: Vec<String>,
 }
 
 struct Entry {
@@ -58,8 +60,9 @@ impl Tree {
 
         let mut nodes = SlotMap::new();
         let top = NodeId(nodes.insert(Entry::new(top_name, None, Box::new(Group), Rc::default())));
-        let (classes, changes, touched) = (HashMap::new(), Vec::new(), Vec::new());
-        let mut tree = Self { nodes, top, root: top, classes, changes, touched };
+        let classes = HashMap::new();
+        let (changes, touched, vacated) = (Vec::new(), Vec::new(), Vec::new());
+        let mut tree = Self { nodes, top, root: top, classes, changes, touched, vacated };
         for name in names {
             tree.root = tree.add(tree.root, name, Group).map_err(|_| bad())?.id();
         }
@@ -175,13 +178,16 @@ impl Tree {
             return Err(TreeError::IsRoot);
         }
         let name = entry.name.clone();
-        if let Some(parent) = entry.parent
+        let parent = entry.parent;
+        let leaving = self.subtree(node);
+        self.vacate(&leaving);
+        if let Some(parent) = parent
             && let Some(parent) = self.nodes.get_mut(parent.0)
         {
             parent.children.shift_remove(&name);
         }
         let mut object = None;
-        for leaving in self.subtree(node).into_iter().rev() {
+        for leaving in leaving.into_iter().rev() {
             let Some(entry) = self.nodes.remove(leaving.0) else { continue };
             self.changes.push(TreeChange::Removed(leaving));
             if leaving == node {
@@ -203,13 +209,15 @@ impl Tree {
         let entry = self.entry(node)?;
         let parent = entry.parent.ok_or(TreeError::IsRoot)?;
         let old = entry.name.clone();
-        let siblings = &mut self.nodes[parent.0].children;
         if name == old {
             return Ok(());
         }
-        if siblings.contains_key(name) {
+        if self.nodes[parent.0].children.contains_key(name) {
             return Err(TreeError::NameTaken(name.to_owned()));
         }
+        let renamed = self.subtree(node);
+        self.vacate(&renamed);
+        let siblings = &mut self.nodes[parent.0].children;
         if let Some((index, ..)) = siblings.get_full(&old) {
             // Keeps the node's place among its siblings.
             siblings.shift_remove_index(index);
@@ -244,6 +252,7 @@ impl Tree {
             return Err(TreeError::NameTaken(name));
         }
         let moved = self.subtree(node);
+        self.vacate(&moved);
         self.changes.extend(moved.iter().rev().copied().map(TreeChange::Removed));
         if let Some(old) = old {
             self.nodes[old.0].children.shift_remove(&name);
@@ -459,6 +468,14 @@ impl Tree {
             next.extend(children.rev().map(|(_, &child)| child));
         }
         found
+    }
+
+    /// Notes the paths of nodes that are about to leave them.
+    fn vacate(&mut self, nodes: &[NodeId]) {
+        for &node in nodes {
+            let path = self.path_of(node);
+            self.vacated.extend(path);
+        }
     }
 
     fn entry(&self, node: NodeId) -> Result<&Entry, TreeError> {

@@ -89,4 +89,11 @@ pub trait NodeTree {
     /// What has happened since the last call, in order. A subtree that enters is told parents first, one that leaves children
     /// first.
     fn take_changes(&mut self) -> Vec<TreeChange>;
+
+    /// Takes the paths, relative to the multiplayer root, that nodes have left since the last call: by leaving the tree, or by getting
+    /// another name or parent. Calls of peers that arrive late for them are lost instead of made on the next node at the
+    /// path. The default returns none.
+    fn take_vacated(&mut self) -> Vec<String> {
+        Vec::new()
+    }
 }

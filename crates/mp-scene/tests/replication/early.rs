@@ -138,6 +138,29 @@ fn of_early_always_properties_only_the_newest_wait() {
 }
 
 #[test]
+fn late_properties_are_not_set_when_a_hidden_node_is_shown_again() {
+    let (mut server, mut client) = pair();
+    add(&mut server);
+    let is_sync = |packet: &[u8]| packet[0] == 6;
+    let late = carry(&mut server, &mut client, LATER, |packet| !is_sync(packet));
+    assert_eq!(late.len(), 1);
+    let show = |server: &mut Branch, client: &mut Branch, shown| {
+        let sync = server.scene().node::<MultiplayerSynchronizer>("Units/U/Sync").unwrap();
+        server.scene().get_mut(sync).unwrap().set_public_visibility(shown);
+        carry(server, client, LATER, |packet| !is_sync(packet));
+    };
+    show(&mut server, &mut client, false);
+    assert!(client.scene().find("Units/U").is_err());
+    hear(&mut client, &late[0]);
+
+    let unit = server.scene().node::<Unit>("Units/U").unwrap();
+    server.scene().get_mut(unit).unwrap().position = (8.0, 9.0).into();
+    show(&mut server, &mut client, true);
+    let unit = client.scene().node::<Unit>("Units/U").unwrap();
+    assert_eq!(client.scene().get(unit).unwrap().position, (8.0, 9.0).into());
+}
+
+#[test]
 fn early_properties_are_dropped_and_counted_when_nothing_comes() {
     let (mut server, mut client) = pair();
     add(&mut server);

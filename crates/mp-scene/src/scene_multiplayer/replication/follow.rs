@@ -29,6 +29,7 @@ impl SceneMultiplayer {
             let doomed = std::mem::take(&mut self.replication.doomed);
             doomed.into_iter().for_each(|node| tree.free(node));
             let changes = tree.take_changes();
+            self.follow_vacated(now, tree);
             let joiners = std::mem::take(&mut self.replication.joiners);
             let noted = std::mem::take(&mut *self.replication.inbox.borrow_mut());
             if changes.is_empty() && joiners.is_empty() && noted.is_empty() {

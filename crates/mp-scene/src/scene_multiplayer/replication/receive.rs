@@ -185,11 +185,21 @@ impl SceneMultiplayer {
             return Err("it has no authority over the spawner");
         }
         self.forget_announced(sender, net_id);
+        self.synchronizers_departed(now, sender, node);
         let name = tree.name_of(node).unwrap_or_default().to_owned();
         tree.free(node);
         self.follow(now, tree);
         self.emit(Signal::Despawned { spawner, node, name });
         Ok(())
+    }
+
+    /// Remembers the numbers of a despawned node's synchronizers, so that a late SYNC is not applied when the node is announced again.
+    fn synchronizers_departed(&mut self, now: Instant, sender: PeerId, node: NodeId) {
+        let Some(entity) = self.replication.entities.get(&node) else { return };
+        for &key in &entity.synchronizers {
+            let Some(synchronizer) = self.replication.synchronizers.get(key) else { continue };
+            self.departed.insert(now, &Awaited::Sync(sender, synchronizer.net_id));
+        }
     }
 
     fn forget_announced(&mut self, sender: PeerId, net_id: u32) {
@@ -331,7 +341,11 @@ impl SceneMultiplayer {
         });
         let Ok(()) = put;
         let packet = self.encode(&SceneMessage::Sync { time, elements: elements.freeze() });
-        self.hold_element(now, Awaited::Sync(sender, id), Kind::Sync, sender, &packet);
+        let of = Awaited::Sync(sender, id);
+        if self.departed.contains(now, sender, &of) {
+            return self.refuse_element(sender, "its node has left");
+        }
+        self.hold_element(now, of, Kind::Sync, sender, &packet);
     }
 
     fn hold_delta(&mut self, now: Instant, sender: PeerId, id: u32, mask: u64, values: &Bytes) {

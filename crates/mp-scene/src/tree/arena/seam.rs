@@ -113,6 +113,10 @@ impl NodeTree for Tree {
         std::mem::take(&mut self.changes)
     }
 
+    fn take_vacated(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.vacated)
+    }
+
     fn rpc_ids(&self, node: NodeId) -> Option<Rc<RpcIds>> {
         let entry = self.nodes.get(node.0)?;
         let ids = entry.rpc_ids.get_or_init(|| {

@@ -1,0 +1,161 @@
+//! Packets that name a node which has left when they are received.
+#![allow(missing_docs, reason = "a test")]
+
+use mp_scene::limits::{DEPARTED_TIME, EARLY_TIME};
+use mp_scene::prelude::*;
+use mp_scene::testing::Lan;
+
+const SERVER: PeerId = PeerId::SERVER;
+
+#[derive(Default)]
+struct Player {
+    hits: Vec<i64>,
+}
+
+impl Node for Player {
+    fn rpc_table() -> RpcTable<Self> {
+        let unreliable = RpcConfig::any_peer().unreliable().channel(1);
+        RpcTable::new()
+            .method("graze", unreliable, |player: &mut Self, _, (n,): (i64,)| player.hits.push(n))
+            .method("hit", RpcConfig::any_peer(), |player: &mut Self, _, (n,): (i64,)| {
+                player.hits.push(n);
+            })
+    }
+}
+
+fn player() -> PackedScene {
+    PackedScene::new("res://player.tscn", || Instance::new("Player", Player::default()))
+}
+
+fn game() -> BranchBuilder {
+    Branch::builder("/root/Game").tick_rate(100).setup(|scene| {
+        scene.add("Players", Group)?;
+        scene.add("Spawner", MultiplayerSpawner::new("../Players").scene(&player())).map(drop)
+    })
+}
+
+/// A server and a client, who have player 3.
+fn pair() -> (Lan, PeerId) {
+    let mut lan = Lan::new(game()).unwrap();
+    let client = lan.join(game()).unwrap();
+    lan.settle();
+    spawn(&mut lan);
+    lan.settle();
+    (lan, client)
+}
+
+fn spawn(lan: &mut Lan) {
+    lan.scene(SERVER).add_instance("Players", player().instantiate().named("3")).unwrap();
+}
+
+fn die(lan: &mut Lan) {
+    let node = lan.scene(SERVER).find("Players/3").unwrap();
+    lan.scene(SERVER).remove(node).unwrap();
+}
+
+fn call(lan: &mut Lan, client: PeerId, method: &str, n: i64) {
+    let node = lan.scene(client).find("Players/3").unwrap();
+    lan.scene(client).rpc_id(SERVER, node, method, (n,)).unwrap();
+}
+
+fn wait(lan: &mut Lan, time: std::time::Duration) {
+    for _ in 0..time.as_millis() / Lan::STEP.as_millis() {
+        lan.step();
+    }
+}
+
+fn hits(lan: &mut Lan, side: PeerId) -> Vec<i64> {
+    let scene = lan.scene(side);
+    let node = scene.node::<Player>("Players/3").unwrap();
+    scene.get(node).unwrap().hits.clone()
+}
+
+#[test]
+fn a_hit_under_way_when_its_target_dies_does_not_hurt_who_is_respawned() {
+    for known in [false, true] {
+        let (mut lan, client) = pair();
+        if known {
+            call(&mut lan, client, "hit", 0);
+            lan.settle();
+        }
+        call(&mut lan, client, "hit", 1);
+        die(&mut lan);
+        wait(&mut lan, EARLY_TIME / 2);
+        spawn(&mut lan);
+        lan.settle();
+        assert_eq!(hits(&mut lan, SERVER), [0; 0], "known by number: {known}");
+        assert_eq!(lan.scene(SERVER).stats().refused_calls, 1);
+
+        call(&mut lan, client, "hit", 2);
+        lan.settle();
+        assert_eq!(hits(&mut lan, SERVER), [2], "who is respawned can be hit");
+    }
+}
+
+#[test]
+fn an_unreliable_call_that_is_overtaken_by_the_removal_of_its_node_is_lost() {
+    let (mut lan, client) = pair();
+    let node = lan.scene(SERVER).find("Players/3").unwrap();
+    lan.scene(SERVER).rpc_id(client, node, "graze", (1,)).unwrap();
+    // The removal overtakes the call: the program of the client removes the node before it polls.
+    let gone = lan.scene(client).find("Players/3").unwrap();
+    lan.step_side(SERVER);
+    lan.scene(client).remove(gone).unwrap();
+    die(&mut lan);
+    wait(&mut lan, EARLY_TIME / 2);
+    spawn(&mut lan);
+    lan.settle();
+    assert_eq!(hits(&mut lan, client), [0; 0]);
+}
+
+#[test]
+fn a_call_of_a_node_that_got_another_name_is_not_made_on_the_next_of_its_name() {
+    let (mut lan, client) = pair();
+    call(&mut lan, client, "hit", 1);
+    let node = lan.scene(SERVER).find("Players/3").unwrap();
+    lan.scene(SERVER).tree_mut().rename(node, "4").unwrap();
+    lan.settle();
+    spawn(&mut lan);
+    lan.settle();
+    assert_eq!(hits(&mut lan, SERVER), [0; 0]);
+}
+
+#[test]
+fn a_call_that_waits_is_not_given_to_the_second_node_of_the_name() {
+    let mut lan = Lan::new(game()).unwrap();
+    let client = lan.join(game()).unwrap();
+    lan.settle();
+    lan.scene(client).add("Players/3", Player::default()).unwrap();
+    call(&mut lan, client, "hit", 1);
+    lan.settle();
+    // It comes and goes before the branch has seen it.
+    spawn(&mut lan);
+    die(&mut lan);
+    lan.settle();
+    spawn(&mut lan);
+    lan.settle();
+    assert_eq!(hits(&mut lan, SERVER), [0; 0]);
+}
+
+#[test]
+fn calls_wait_for_a_node_that_left_before_their_sender_was_there_or_a_long_time_ago() {
+    let (mut lan, _) = pair();
+    die(&mut lan);
+    lan.settle();
+    let late = lan.join(game()).unwrap();
+    lan.settle();
+    for (n, pause) in [(1, EARLY_TIME / 2), (2, EARLY_TIME / 2)] {
+        lan.scene(late).add("Players/3", Player::default()).unwrap();
+        call(&mut lan, late, "hit", n);
+        lan.settle();
+        let node = lan.scene(late).find("Players/3").unwrap();
+        lan.scene(late).remove(node).unwrap();
+        wait(&mut lan, pause);
+        lan.scene(SERVER).add("Players/3", Player::default()).unwrap();
+        assert_eq!(hits(&mut lan, SERVER), [0; 0]);
+        lan.settle();
+        assert_eq!(hits(&mut lan, SERVER), [n], "it waited");
+        die(&mut lan);
+        wait(&mut lan, DEPARTED_TIME);
+    }
+}
