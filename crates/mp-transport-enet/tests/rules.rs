@@ -394,6 +394,45 @@ fn a_lost_packet_is_sent_again_twice_as_late_each_time() {
 }
 
 #[test]
+fn time_in_which_the_process_was_stopped_does_not_time_out_a_peer() {
+    let (mut host, client) = connected();
+    send(&mut host, client.connection, PacketFlags::RELIABLE, 5);
+    transmits(&mut host, at(10_100));
+    // The process is stopped for an hour, nine times in a row: each time the packet is sent again instead.
+    let mut now = 10_100;
+    for _ in 0..9 {
+        now += 3_600_000;
+        host.handle_timeout(at(now));
+        assert_eq!(events(&mut host), []);
+        let again = host.poll_timeout().unwrap();
+        assert!(again >= at(now) && again <= at(now + 3_000), "{again:?} after {now}");
+        transmits(&mut host, at(now));
+    }
+    assert_eq!(host.stats().stalls, 9);
+    // A peer that stays silent while the process runs is timed out as ever.
+    let begin = now;
+    while events(&mut host).is_empty() {
+        now += 1;
+        assert!(now - begin < 31_000);
+        host.handle_timeout(at(now));
+        transmits(&mut host, at(now));
+    }
+    assert!(now - begin > 2_000, "{} ms", now - begin);
+}
+
+#[test]
+fn acknowledgements_received_during_a_stall_tell_nothing_of_the_round_trip() {
+    let (mut host, client) = connected();
+    send(&mut host, client.connection, PacketFlags::RELIABLE, 5);
+    transmits(&mut host, at(10_100));
+    client.acknowledge(&mut host, at(70_100), 0, 1, at(10_100));
+    host.handle_timeout(at(70_100));
+    assert_eq!(events(&mut host), []);
+    let stats = host.connection_stats(client.connection).unwrap();
+    assert!(stats.round_trip_time.unwrap().as_secs() < 2, "{:?}", stats.round_trip_time);
+}
+
+#[test]
 fn the_timer_asks_for_a_turn_when_something_is_due() {
     let (mut host, client) = connected();
     let announced = host.poll_timeout().unwrap();

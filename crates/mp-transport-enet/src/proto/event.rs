@@ -109,6 +109,8 @@ pub struct HostStats {
     pub datagrams_sent: u64,
     /// Bytes of those datagrams.
     pub bytes_sent: u64,
+    /// Times the program did not run the host for more than a second when it was due; that time is not counted against peers.
+    pub stalls: u64,
     /// Datagrams ignored because they named no peer, or not from its address, or an earlier session.
     pub datagrams_stray: u64,
     /// Datagrams ignored because they are compressed and there is no compressor.

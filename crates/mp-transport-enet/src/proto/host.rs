@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use mp_core::{ConnectionId, ConnectionStats, DisconnectReason, Farewell, Instant, Rng};
 
 use super::bandwidth::Pass;
+use super::clock::Clock;
 use super::command::{Body, CONTROL_CHANNEL, Command, Connect, FLAG_UNSEQUENCED, Terms};
 use super::half_open::HalfOpen;
 use super::header::Header;
@@ -48,6 +49,8 @@ pub struct Host {
     pub(super) pass: Pass,
     /// When the first turn was.
     pub(super) epoch: Option<Millis>,
+    pub(super) clock: Clock,
+    /// By the host's clock.
     pub(super) now: Instant,
     pub(super) stats: HostStats,
     /// How often a peer was sent something that it acknowledges.
@@ -111,6 +114,7 @@ impl Host {
             goodbyes: VecDeque::new(),
             pass: Pass::default(),
             epoch: None,
+            clock: Clock::default(),
             now: Instant::ZERO,
             stats: HostStats::default(),
             peers_asked: 0,
@@ -382,7 +386,7 @@ impl Host {
 
     /// Figures of the host.
     pub const fn stats(&self) -> HostStats {
-        self.stats
+        HostStats { stalls: self.clock.stalls(), ..self.stats }
     }
 
     /// How often a peer was sent something that it acknowledges.
@@ -405,8 +409,10 @@ impl Host {
 
     /// Notes the time; the first one starts the clock of bandwidth announcements.
     pub(super) fn advance(&mut self, now: Instant) {
-        self.now = self.now.max(now);
-        self.epoch.get_or_insert(now.as_millis());
+        let mut clock = std::mem::take(&mut self.clock);
+        self.now = clock.advance(now, || self.due());
+        self.clock = clock;
+        self.epoch.get_or_insert(self.now.as_millis());
     }
 
     /// Has a peer packed at the end of the turn.

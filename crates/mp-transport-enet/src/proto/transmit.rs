@@ -12,6 +12,7 @@ impl Host {
     /// Runs the timers that are due. Sends nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.advance(now);
+        let now = self.now;
         let millis = now.as_millis();
         while let Some(&(at, slot)) = self.timers.first() {
             if at > millis {
@@ -43,6 +44,8 @@ impl Host {
             let len = self.seal(buf, bytes.len(), connect_id);
             return Some(self.count(Transmit { to, len, segment_size: None }, 1));
         }
+        self.advance(now);
+        let now = self.now;
         let millis = now.as_millis();
         while let Some(&slot) = self.packing.front() {
             let transmit = self.pack(slot, millis, buf);
@@ -92,6 +95,11 @@ impl Host {
 
     /// When the next turn is due, input or not.
     pub fn poll_timeout(&self) -> Option<Instant> {
+        self.due().map(|due| self.clock.to_program(due))
+    }
+
+    /// When the next turn is due by the host's clock.
+    pub(super) fn due(&self) -> Option<Instant> {
         if !self.dirty.is_empty() || !self.packing.is_empty() || !self.goodbyes.is_empty() {
             return Some(self.now);
         }
