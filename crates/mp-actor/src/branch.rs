@@ -103,6 +103,8 @@ impl BranchActor {
         ctx: &mut Context<Self>,
         run: impl FnOnce(&mut Branch) -> R,
     ) -> Option<R> {
+        #[cfg(debug_assertions)]
+        let _turn = crate::watchdog::Turn::begin();
         let branch = self.branch.as_mut()?;
         match catch_unwind(AssertUnwindSafe(|| run(branch))) {
             Ok(result) => Some(result),

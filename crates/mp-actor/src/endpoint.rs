@@ -134,6 +134,8 @@ impl<P: MultiplayerPeer + Unpin + 'static> Handler<EndpointMail> for EndpointAct
             ToEndpoint::Send(packets) => packets.iter().map(|it| it.to.as_slice().len()).sum(),
             _ => 0,
         };
+        #[cfg(debug_assertions)]
+        let _turn = crate::watchdog::Turn::begin();
         self.endpoint.handle_input(self.pace.now(), message);
         took_input(self, ctx, packets);
     }

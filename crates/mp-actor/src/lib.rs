@@ -36,6 +36,8 @@ mod scene_tree;
 mod signals;
 mod start;
 mod turn;
+#[cfg(debug_assertions)]
+mod watchdog;
 
 pub use auth::AuthRequest;
 pub use branch_ref::{BranchHostStats, BranchRef};

@@ -78,6 +78,8 @@ pub(crate) fn took_input<A: Turns>(actor: &mut A, ctx: &mut Context<A>, packets:
 }
 
 fn run_turn<A: Turns>(actor: &mut A, ctx: &mut Context<A>) {
+    #[cfg(debug_assertions)]
+    let _turn = crate::watchdog::Turn::begin();
     let pace = actor.pace();
     pace.work = 0;
     let now = pace.now();

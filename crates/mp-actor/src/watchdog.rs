@@ -1,0 +1,118 @@
+//! The watchdog of debug builds and tests: a turn that never ends aborts the process with its stack.
+//!
+//! A thread that is busy in one turn serves none of its branches and endpoints, and nothing else
+//! reports it. Release builds have no watchdog.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, Once, PoisonError, Weak};
+use std::thread;
+use std::time::Duration;
+
+/// A thread that runs turns.
+#[derive(Debug)]
+struct Watched {
+    thread: String,
+    /// Turns begun and ended: odd within a turn.
+    edges: AtomicU64,
+}
+
+/// Marks the turn that lasts until it is dropped. Turns within turns count as the outer one.
+#[derive(Debug)]
+pub(crate) struct Turn(());
+
+static WATCHED: Mutex<Vec<Weak<Watched>>> = Mutex::new(Vec::new());
+
+thread_local! {
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
+    static OWN: Arc<Watched> = watch_this_thread();
+}
+
+impl Turn {
+    /// Begins a turn of this thread.
+    pub(crate) fn begin() -> Self {
+        if DEPTH.replace(DEPTH.get() + 1) == 0 {
+            OWN.with(|own| own.edges.fetch_add(1, Ordering::Relaxed));
+        }
+        Self(())
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        DEPTH.set(DEPTH.get() - 1);
+        if DEPTH.get() == 0 {
+            OWN.with(|own| own.edges.fetch_add(1, Ordering::Relaxed));
+        }
+    }
+}
+
+fn watch_this_thread() -> Arc<Watched> {
+    static STARTED: Once = Once::new();
+    STARTED.call_once(|| {
+        let started = thread::Builder::new().name("watchdog".to_owned()).spawn(watch);
+        drop(started.expect("a debug build can start its watchdog"));
+    });
+    let thread = thread::current().name().unwrap_or("without a name").to_owned();
+    let own = Arc::new(Watched { thread, edges: AtomicU64::new(0) });
+    let mut watched = WATCHED.lock().unwrap_or_else(PoisonError::into_inner);
+    watched.push(Arc::downgrade(&own));
+    own
+}
+
+/// Counts, second by second, for how long each thread has been in the same turn. Time in which the
+/// process was stopped is one second at most.
+fn watch() {
+    let limit = limit_seconds();
+    let mut seconds: HashMap<*const Watched, (u64, u64)> = HashMap::new();
+    loop {
+        thread::sleep(Duration::from_secs(1));
+        let mut watched = WATCHED.lock().unwrap_or_else(PoisonError::into_inner);
+        watched.retain(|it| it.strong_count() > 0);
+        let mut lasting = HashMap::new();
+        for it in watched.iter().filter_map(Weak::upgrade) {
+            let (key, turn) = (Arc::as_ptr(&it), it.edges.load(Ordering::Relaxed));
+            if turn % 2 == 0 {
+                continue;
+            }
+            let lasted = match seconds.get(&key) {
+                Some(&(before, lasted)) if before == turn => lasted + 1,
+                _ => 0,
+            };
+            if lasted >= limit {
+                abort(&it.thread, limit);
+            }
+            lasting.insert(key, (turn, lasted));
+        }
+        seconds = lasting;
+    }
+}
+
+/// Prints the stacks of all threads as a debugger sees them: safe code sees its own alone.
+fn abort(thread: &str, limit: u64) -> ! {
+    let process = std::process::id().to_string();
+    eprintln!("watchdog: a turn on thread {thread:?} has lasted {limit} s; the process is aborted");
+    let gdb = ["-nx", "-batch", "-ex", "thread apply all backtrace", "-p", &process];
+    let printed =
+        [("gdb", &gdb[..]), ("eu-stack", &["-p", &process][..])].into_iter().any(|(tool, args)| {
+            match Command::new(tool).args(args).output() {
+                Ok(output) if !output.stdout.is_empty() => {
+                    eprintln!("{}", String::from_utf8_lossy(&output.stdout));
+                    true
+                }
+                _ => false,
+            }
+        });
+    if !printed {
+        eprintln!("watchdog: install gdb or elfutils (eu-stack), and allow ptrace, for the stack");
+    }
+    std::process::abort();
+}
+
+/// Seconds that a turn may last: 10, or the value of `MP_TURN_LIMIT_SECONDS`, for tests.
+fn limit_seconds() -> u64 {
+    let given = std::env::var("MP_TURN_LIMIT_SECONDS").ok();
+    given.and_then(|given| given.parse().ok()).unwrap_or(10)
+}

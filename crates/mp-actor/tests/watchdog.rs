@@ -1,0 +1,101 @@
+//! A turn that never ends aborts a debug build, with the stack that shows where.
+
+#![cfg(all(debug_assertions, target_os = "linux"))]
+
+#[path = "actors/common.rs"]
+#[allow(dead_code, unused_imports, reason = "this binary uses a part of it")]
+mod common;
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
+use std::time::Duration;
+
+use common::*;
+use mp_actor::prelude::*;
+use mp_core::{
+    ConnectionId, ConnectionStatus, DisconnectReason, Farewell, Instant, MultiplayerPeer, Outgoing,
+    PeerEvent, Readiness, SendError,
+};
+
+#[test]
+fn a_hook_that_never_returns_aborts_the_process_with_its_stack() {
+    is_aborted("a_hook_that_never_returns_aborts_the_process_with_its_stack", || {
+        run(async {
+            let launch = here(|| {
+                Branch::builder("/root").on_process(|_, _| loop_without_progress()).build()
+            });
+            launch.start().await.unwrap().closed().await;
+        });
+    });
+}
+
+#[test]
+fn a_transport_that_never_returns_aborts_the_process_with_its_stack() {
+    is_aborted("a_transport_that_never_returns_aborts_the_process_with_its_stack", || {
+        run(async {
+            let branch = empty_branch("/root").serve(|| made(Looping)).await.unwrap();
+            branch.closed().await;
+        });
+    });
+}
+
+/// As a library call in a loop that accepts nothing more.
+#[inline(never)]
+fn loop_without_progress() {
+    loop {
+        std::hint::spin_loop();
+    }
+}
+
+/// Runs the test `name` again in a process of its own, which `run` locks up.
+fn is_aborted(name: &str, run: impl FnOnce()) {
+    const CHILD: &str = "MP_LOCKED_UP_CHILD";
+    if std::env::var_os(CHILD).is_some() {
+        std::thread::spawn(|| {
+            std::thread::sleep(Duration::from_secs(60));
+            std::process::exit(9);
+        });
+        return run();
+    }
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", name, "--nocapture"])
+        .env(CHILD, "1")
+        .env("MP_TURN_LIMIT_SECONDS", "1")
+        .output()
+        .unwrap();
+    let printed = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.signal(), Some(6), "SIGABRT: {printed}");
+    assert!(printed.contains(&format!("a turn on thread \"{name}\"")), "{printed}");
+    assert!(
+        printed.contains("loop_without_progress"),
+        "no stack; on Debian: apt-get install gdb\n{printed}"
+    );
+}
+
+/// A transport whose `poll` never returns.
+#[derive(Debug)]
+struct Looping;
+
+impl MultiplayerPeer for Looping {
+    fn poll(&mut self, _now: Instant) {
+        loop_without_progress();
+    }
+    fn next_event(&mut self) -> Option<PeerEvent> {
+        None
+    }
+    fn send(&mut self, _outgoing: Outgoing) -> Result<(), SendError> {
+        Ok(())
+    }
+    fn flush(&mut self, _now: Instant) {}
+    fn disconnect(&mut self, _: ConnectionId, _: DisconnectReason, _: Farewell) {}
+    fn close(&mut self) {}
+    fn unique_id(&self) -> PeerId {
+        PeerId::SERVER
+    }
+    fn connection_status(&self) -> ConnectionStatus {
+        ConnectionStatus::Connected
+    }
+    fn readiness(&self) -> Readiness {
+        Readiness::Interval(Duration::from_millis(5))
+    }
+}
