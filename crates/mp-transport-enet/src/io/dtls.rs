@@ -253,3 +253,52 @@ fn zero() -> time::Instant {
 
 /// When a socket that had no room is tried again.
 const BLOCKED_RETRY: Duration = Duration::from_millis(1);
+
+#[cfg(test)]
+mod tests {
+    use mp_tls::DevelopmentCertificate;
+
+    use super::*;
+
+    /// A socket that fails even when there is nothing to send, or succeeds without sending.
+    struct Useless {
+        fails: bool,
+    }
+
+    impl DatagramSocket for Useless {
+        fn try_send_to(&mut self, _: &[u8], _: SocketAddr) -> io::Result<()> {
+            Err(io::ErrorKind::ConnectionRefused.into())
+        }
+
+        fn try_recv_from(&mut self, _: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+            Err(io::ErrorKind::WouldBlock.into())
+        }
+
+        fn try_send_batch(&mut self, _: &mut SendBatch) -> io::Result<()> {
+            match self.fails {
+                true => Err(io::ErrorKind::ConnectionRefused.into()),
+                false => Ok(()),
+            }
+        }
+
+        fn local_addr(&self) -> io::Result<SocketAddr> {
+            Err(io::ErrorKind::NotConnected.into())
+        }
+    }
+
+    #[test]
+    fn a_socket_that_sends_nothing_does_not_keep_its_owner_busy() {
+        for fails in [true, false] {
+            let mut socket = DtlsSocket::new(Useless { fails });
+            let made = DevelopmentCertificate::new(&["game"]).unwrap();
+            socket.server_setup(made.identity().unwrap().into(), 1).unwrap();
+            socket.handle_timeout(Instant::from_millis(1));
+            let mut batch = SendBatch::with_capacity(SEND_BATCH_BYTES);
+            let to = SocketAddr::from(([127, 0, 0, 1], 1));
+            batch.room(8).unwrap()[..8].fill(7);
+            batch.push(Transmit { to, len: 8, segment_size: None });
+            assert!(socket.try_send_batch(&mut batch).is_ok());
+            assert!(batch.is_empty(), "without keys the datagram is lost");
+        }
+    }
+}
