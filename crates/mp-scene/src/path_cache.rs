@@ -1,10 +1,12 @@
 //! Which number stands for which node, in both directions and separately for each peer (Godot: `SceneCacheInterface`).
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
 
-use mp_core::PeerId;
+use mp_core::{Instant, PeerId};
 
-use crate::limits::{PATH_CACHE_BYTES_MAX, PATH_ENTRY_BYTES};
+use crate::limits::{PATH_CACHE_BYTES_MAX, PATH_ENTRY_BYTES, PATH_REPEAT, PATH_REPEAT_MAX};
 use crate::scene_multiplayer::Refusal;
 use crate::tree::{NodeId, NodeTree};
 
@@ -17,12 +19,17 @@ pub(crate) struct PathCache {
     last_id: u32,
     ids: HashMap<NodeId, u32>,
     peers: BTreeMap<PeerId, PeerPaths>,
+    /// When to announce which number again to whom.
+    due: BTreeSet<(Instant, PeerId, u32)>,
+    now: Instant,
 }
 
 #[derive(Debug, Default)]
 struct PeerPaths {
-    /// Our numbers that the peer was told, and whether it confirmed them.
-    told: BTreeMap<u32, bool>,
+    /// Our numbers that were announced to the peer.
+    told: BTreeMap<u32, Told>,
+    /// Those of them that it has not confirmed when they were due to be announced again.
+    unconfirmed: BTreeSet<u32>,
     /// The peer's numbers.
     given: BTreeMap<u32, Given>,
     /// Bytes that `given` takes, so that a peer cannot fill our memory.
@@ -34,6 +41,24 @@ struct PeerPaths {
     last_left: u64,
     /// Nodes whose methods the peer numbers in another way.
     mismatched: BTreeSet<NodeId>,
+}
+
+/// Our number of a node, as it was announced to one peer.
+#[derive(Clone, Copy, Debug)]
+struct Told {
+    node: NodeId,
+    confirmed: bool,
+    is_repeated: bool,
+    due: Instant,
+    wait: Duration,
+}
+
+/// A number of ours that a peer has confirmed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ConfirmedPath {
+    pub(crate) node: NodeId,
+    /// The peer lacked the node when the number was announced first, and what was sent by it may be lost.
+    pub(crate) was_late: bool,
 }
 
 /// A node that a peer has numbered.
@@ -69,10 +94,16 @@ impl PathCache {
 
     pub(crate) fn remove_peer(&mut self, peer: PeerId) {
         self.peers.remove(&peer);
+        self.due.retain(|&(_, of, _)| of != peer);
     }
 
     pub(crate) fn clear(&mut self) {
-        *self = Self::default();
+        *self = Self { now: self.now, ..Self::default() };
+    }
+
+    /// Sets the time, from which it counts until a number is announced again.
+    pub(crate) fn set_now(&mut self, now: Instant) {
+        self.now = now;
     }
 
     /// The number of `node`, given now if it has none.
@@ -88,9 +119,12 @@ impl PathCache {
     pub(crate) fn remove_node(&mut self, tree: &dyn NodeTree, node: NodeId) {
         let id = self.ids.remove(&node);
         let has_left = tree.name_of(node).is_none();
-        for paths in self.peers.values_mut() {
-            if let Some(id) = id {
-                paths.told.remove(&id);
+        for (&peer, paths) in &mut self.peers {
+            if let Some(id) = id
+                && let Some(told) = paths.told.remove(&id)
+            {
+                paths.unconfirmed.remove(&id);
+                self.due.remove(&(told.due, peer, id));
             }
             if has_left {
                 paths.node_left(node);
@@ -98,27 +132,64 @@ impl PathCache {
         }
     }
 
-    /// Notes that `peer` is told `id` now; false when it was told before, or is unknown.
-    pub(crate) fn tell(&mut self, peer: PeerId, id: u32) -> bool {
+    /// Notes that `id`, our number of `node`, is announced to `peer` now; false when it was before, or the peer is unknown.
+    pub(crate) fn tell(&mut self, peer: PeerId, id: u32, node: NodeId) -> bool {
         let Some(paths) = self.peers.get_mut(&peer) else { return false };
-        let std::collections::btree_map::Entry::Vacant(entry) = paths.told.entry(id) else {
-            return false;
-        };
-        entry.insert(false);
+        let Entry::Vacant(entry) = paths.told.entry(id) else { return false };
+        let (due, wait) = (self.now + PATH_REPEAT, PATH_REPEAT);
+        entry.insert(Told { node, confirmed: false, is_repeated: false, due, wait });
+        self.due.insert((due, peer, id));
         true
     }
 
-    /// Notes that `peer` knows `id`; false when it was never told.
-    pub(crate) fn confirm(&mut self, peer: PeerId, id: u32) -> bool {
-        let told = self.peers.get_mut(&peer).and_then(|paths| paths.told.get_mut(&id));
-        told.is_some_and(|confirmed| {
-            *confirmed = true;
-            true
+    /// Takes a number that is due to be announced to a peer again, if it still has not confirmed it by then.
+    pub(crate) fn take_due(&mut self, now: Instant) -> Option<(PeerId, u32, NodeId)> {
+        let &(due, peer, id) = self.due.first().filter(|(due, ..)| *due <= now)?;
+        self.due.remove(&(due, peer, id));
+        let paths = self.peers.get_mut(&peer)?;
+        let told = paths.told.get_mut(&id)?;
+        paths.unconfirmed.insert(id);
+        told.wait = (told.wait * 2).min(PATH_REPEAT_MAX);
+        told.due = now + told.wait;
+        self.due.insert((told.due, peer, id));
+        Some((peer, id, told.node))
+    }
+
+    /// The numbers that a peer has not confirmed for so long that it may have got their nodes since.
+    pub(crate) fn unconfirmed(&self, peer: PeerId) -> impl Iterator<Item = (u32, NodeId)> {
+        let paths = self.peers.get(&peer);
+        paths.into_iter().flat_map(|paths| {
+            paths.unconfirmed.iter().filter_map(|&id| Some((id, paths.told.get(&id)?.node)))
         })
     }
 
+    /// Notes that a number was announced again.
+    pub(crate) fn note_repeat(&mut self, peer: PeerId, id: u32) {
+        let told = self.peers.get_mut(&peer).and_then(|paths| paths.told.get_mut(&id));
+        if let Some(told) = told {
+            told.is_repeated = true;
+        }
+    }
+
+    /// When [`take_due`](Self::take_due) has something.
+    pub(crate) fn next_due(&self) -> Option<Instant> {
+        self.due.first().map(|&(due, ..)| due)
+    }
+
+    /// Notes that `peer` knows `id`; `None` when it was never announced to it.
+    pub(crate) fn confirm(&mut self, peer: PeerId, id: u32) -> Option<ConfirmedPath> {
+        let paths = self.peers.get_mut(&peer)?;
+        let told = paths.told.get_mut(&id)?;
+        let was_late = told.is_repeated && !told.confirmed;
+        told.confirmed = true;
+        paths.unconfirmed.remove(&id);
+        self.due.remove(&(told.due, peer, id));
+        Some(ConfirmedPath { node: told.node, was_late })
+    }
+
     pub(crate) fn is_confirmed(&self, peer: PeerId, id: u32) -> bool {
-        self.peers.get(&peer).and_then(|paths| paths.told.get(&id)).copied().unwrap_or(false)
+        let told = self.peers.get(&peer).and_then(|paths| paths.told.get(&id));
+        told.is_some_and(|told| told.confirmed)
     }
 
     /// Whether `peer` numbers the methods of `node` in another way.

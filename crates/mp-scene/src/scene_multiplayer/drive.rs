@@ -81,7 +81,9 @@ impl MultiplayerApi for SceneMultiplayer {
         self.is_leaving = !self.endpoints.is_empty();
     }
 
-    fn process(&mut self, now: Instant, _tree: &mut dyn NodeTree) {
+    fn process(&mut self, now: Instant, tree: &mut dyn NodeTree) {
+        self.paths.set_now(now);
+        self.repeat_paths(now, tree);
         self.check_auth_timeouts(now);
         self.stats.refused_calls += self.early.sweep(now);
         self.stats.stray_packets += self.unannounced.sweep(now);
@@ -125,7 +127,7 @@ impl MultiplayerApi for SceneMultiplayer {
 
     fn poll_timeout(&self) -> Option<Instant> {
         let overtaking = [self.unannounced.next_sweep(), self.unadmitted.next_sweep()];
-        let others = [self.early.next_sweep(), self.next_auth_timeout()];
+        let others = [self.early.next_sweep(), self.next_auth_timeout(), self.paths.next_due()];
         overtaking.into_iter().chain(others).flatten().min()
     }
 

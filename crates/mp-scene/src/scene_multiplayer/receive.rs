@@ -181,10 +181,12 @@ impl SceneMultiplayer {
                     Confirmed::Id(id) => Some(*id),
                     Confirmed::Path(path) => tree.find(path).map(|node| self.paths.id_of(node)),
                 };
-                self.replication.confirmed(sender);
-                if !id.is_some_and(|id| self.paths.confirm(sender, id)) {
+                let Some(path) = id.and_then(|id| self.paths.confirm(sender, id)) else {
                     tracing::debug!(%sender, ?of, "confirmed a path that it was not told");
-                } else if !checksum_ok {
+                    return;
+                };
+                self.path_confirmed(tree, sender, path);
+                if !checksum_ok {
                     tracing::debug!(%sender, ?of, "numbers the node's RPC methods in another way");
                 }
             }

@@ -253,7 +253,7 @@ impl SceneMultiplayer {
         let OutgoingCall { node, path, checksum, number, config } = call;
         let id = self.paths.id_of(node);
         for &peer in &peers {
-            if self.paths.tell(peer, id) {
+            if self.paths.tell(peer, id, node) {
                 let path = path.clone();
                 let simplify = SceneMessage::SimplifyPath { id, checksum: *checksum, path };
                 self.send_message(&simplify, peer);

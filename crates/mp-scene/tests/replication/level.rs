@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use mp_scene::limits::{LEVEL_BYTES_MAX, LEVEL_TIME};
+use mp_scene::GodotQuirks;
+use mp_scene::limits::{LEVEL_BYTES_MAX, LEVEL_TIME, PATH_REPEAT_MAX};
 use mp_scene::prelude::*;
 use mp_scene::testing::Lan;
 
@@ -11,7 +12,8 @@ use crate::game::*;
 fn level(scene: &mut Scene) -> Result<(), mp_scene::TreeError> {
     scene.add("Level", Group)?;
     scene.add("Level/Units", Group)?;
-    let spawner = MultiplayerSpawner::new("../Units").scene(&unit()).spawn_function(|_| {
+    let spawner = MultiplayerSpawner::new("../Units").scene(&unit()).scene(&crate_scene());
+    let spawner = spawner.spawn_function(|_| {
         let sync = MultiplayerSynchronizer::new(unit_config());
         Some(Instance::new("Made", Unit::default()).child(Instance::new("Sync", sync)))
     });
@@ -23,13 +25,22 @@ fn level(scene: &mut Scene) -> Result<(), mp_scene::TreeError> {
 
 /// A server with a level with so many units in it, and a client that has joined without the level.
 fn late(units: usize) -> (Lan, PeerId) {
+    late_with(units, GodotQuirks::default())
+}
+
+/// The same, with a client that keeps nothing for nodes that are not there, as Godot.
+fn late_godot(units: usize) -> (Lan, PeerId) {
+    late_with(units, GodotQuirks { absent_nodes: true, ..GodotQuirks::default() })
+}
+
+fn late_with(units: usize, quirks: GodotQuirks) -> (Lan, PeerId) {
     let game = || Branch::builder("/root/Game").tick_rate(60);
     let mut lan = Lan::new(game().setup(level)).unwrap();
     for number in 0..units {
         let unit = unit().instantiate().named(&format!("U{number}"));
         lan.scene(SERVER).add_instance("Level/Units", unit).unwrap();
     }
-    let client = lan.join(game()).unwrap();
+    let client = lan.join(game().quirks(quirks)).unwrap();
     (lan, client)
 }
 
@@ -121,4 +132,95 @@ fn what_waits_for_a_level_that_never_comes_is_dropped_and_counted() {
         assert!(lan.scene(client).stats().refused_calls >= 3);
     }
     assert_eq!(lan.scene(client).peers(), [SERVER]);
+}
+
+/// The server's level has been told of, in calls too; the client loads it after `time`.
+fn load_after(lan: &mut Lan, client: PeerId, time: Duration) {
+    let unit = lan.scene(SERVER).find("Level/Units/U0").unwrap();
+    lan.settle();
+    lan.scene(SERVER).rpc(unit, "poke", ()).unwrap();
+    wait(lan, time);
+    level(lan.scene(client)).unwrap();
+}
+
+/// The client has all that the server has, and calls reach it by number.
+fn assert_complete(lan: &mut Lan, client: PeerId, units: usize) {
+    let stats = lan.scene(SERVER).node::<Stats>("Level/Stats").unwrap();
+    lan.scene(SERVER).get_mut(stats).unwrap().a = 42;
+    fight(lan, units, Duration::from_millis(100));
+    let stats = lan.scene(client).node::<Stats>("Level/Stats").unwrap();
+    assert_eq!(lan.scene(client).get(stats).unwrap().a, 42);
+    let expected: Vec<_> = (0..units as i64).map(Some).collect();
+    assert_eq!(health(lan, client, units), expected);
+
+    let unit = lan.scene(SERVER).find("Level/Units/U0").unwrap();
+    lan.scene(SERVER).rpc(unit, "poke", ()).unwrap();
+    lan.settle();
+    let unit = lan.scene(client).node::<Unit>("Level/Units/U0").unwrap();
+    assert!(lan.scene(client).get(unit).unwrap().poked.ends_with(&[1]));
+}
+
+#[test]
+fn a_level_that_is_loaded_late_is_synchronized_at_once() {
+    for seconds in [4, 10, 100] {
+        let (mut lan, client) = late(3);
+        load_after(&mut lan, client, Duration::from_secs(seconds));
+        lan.settle();
+        assert_complete(&mut lan, client, 3);
+    }
+}
+
+#[test]
+fn a_peer_that_forgets_what_comes_too_early_gets_it_when_its_path_is_announced_again() {
+    for seconds in [4, 10, 100] {
+        let (mut lan, client) = late_godot(3);
+        load_after(&mut lan, client, Duration::from_secs(seconds));
+        wait(&mut lan, PATH_REPEAT_MAX);
+        lan.settle();
+        assert_complete(&mut lan, client, 3);
+    }
+}
+
+#[test]
+fn what_lies_in_a_node_that_is_announced_again_is_announced_again() {
+    let (mut lan, client) = late_godot(1);
+    let scene = lan.scene(SERVER);
+    scene.add_instance("Level/Units", crate_scene().instantiate()).unwrap();
+    scene.add_instance("Level/Units/Crate/Inside", unit().instantiate()).unwrap();
+    load_after(&mut lan, client, Duration::from_secs(10));
+    wait(&mut lan, PATH_REPEAT_MAX);
+    lan.settle();
+    assert!(lan.scene(client).find("Level/Units/Crate/Inside/Unit").is_ok());
+}
+
+#[test]
+fn paths_are_announced_again_ever_more_rarely_and_never_after_they_were_confirmed() {
+    let (mut lan, client) = late(0);
+    let received = |lan: &mut Lan| {
+        let before = lan.scene(client).stats().packets_received;
+        wait(lan, Duration::from_secs(100));
+        lan.scene(client).stats().packets_received - before
+    };
+    let paths = received(&mut lan);
+    assert!((10..20).contains(&paths), "of one synchronizer: {paths}");
+    level(lan.scene(client)).unwrap();
+    lan.settle();
+    assert_eq!(received(&mut lan), 0);
+}
+
+#[test]
+fn the_path_of_a_node_that_is_hidden_by_then_is_not_announced_again() {
+    let (mut lan, client) = late(1);
+    load_after(&mut lan, client, Duration::from_millis(100));
+    lan.settle();
+    lan.scene(SERVER).add("Level/Units/U0/Gun", Unit::default()).unwrap();
+    let gun = lan.scene(SERVER).find("Level/Units/U0/Gun").unwrap();
+    lan.scene(SERVER).rpc(gun, "poke", ()).unwrap();
+    lan.settle();
+    let sync = sync_of(&mut lan, SERVER, "Level/Units/U0/Sync");
+    sync.set_public_visibility(false);
+    lan.settle();
+    let before = lan.scene(client).stats().packets_received;
+    wait(&mut lan, Duration::from_secs(20));
+    assert_eq!(lan.scene(client).stats().packets_received, before);
 }

@@ -1,7 +1,7 @@
 //! SPAWN and DESPAWN.
 
 use bytes::Bytes;
-use mp_core::PeerId;
+use mp_core::{Instant, PeerId};
 
 use super::super::SceneMultiplayer;
 use super::super::send::Travel;
@@ -10,6 +10,7 @@ use super::follow::spawner_at;
 use crate::SceneMessage;
 use crate::codec::godot::sync::BY_PATH;
 use crate::message::{Spawn, SpawnOf};
+use crate::path_cache::ConfirmedPath;
 use crate::property::PropertyError;
 use crate::replication::ReplicationError;
 use crate::tree::{NodeId, NodeTree};
@@ -43,6 +44,14 @@ impl SceneMultiplayer {
             self.send_packet(&[peer], Travel::INTERNAL, spawn.clone());
             if let Some(entity) = self.replication.entities.get_mut(&node) {
                 entity.announced_to.insert(peer);
+            }
+            // Nodes below it may be there now.
+            let late: Vec<_> = self.paths.unconfirmed(peer).collect();
+            for (id, below) in late {
+                let mut upwards = std::iter::successors(Some(below), |&it| tree.parent_of(it));
+                if upwards.any(|above| above == node) {
+                    self.repeat_path(tree, peer, id, below);
+                }
             }
             // A joiner is sent properties in the order of all synchronizers: see `tell_joiner`.
             if self.replication.peers.get(&peer).is_some_and(|info| !info.is_new) {
@@ -94,13 +103,56 @@ impl SceneMultiplayer {
     /// Announces the path of a node to a peer that was not told; whether the peer has confirmed it.
     pub(super) fn tell_path(&mut self, tree: &dyn NodeTree, peer: PeerId, node: NodeId) -> bool {
         let id = self.paths.id_of(node);
-        if self.paths.tell(peer, id)
-            && let (Some(path), Some(ids)) = (tree.path_of(node), tree.rpc_ids(node))
-        {
+        if self.paths.tell(peer, id, node) {
+            self.send_path(tree, peer, id, node);
+        }
+        self.paths.is_confirmed(peer, id)
+    }
+
+    fn send_path(&mut self, tree: &dyn NodeTree, peer: PeerId, id: u32, node: NodeId) {
+        if let (Some(path), Some(ids)) = (tree.path_of(node), tree.rpc_ids(node)) {
             let checksum = *ids.checksum();
             self.send_message(&SceneMessage::SimplifyPath { id, checksum, path }, peer);
         }
-        self.paths.is_confirmed(peer, id)
+    }
+
+    /// Announces paths again to peers that had not the node the last time, or it would stay unknown to them for ever.
+    pub(in crate::scene_multiplayer) fn repeat_paths(
+        &mut self,
+        now: Instant,
+        tree: &mut dyn NodeTree,
+    ) {
+        while let Some((peer, id, node)) = self.paths.take_due(now) {
+            self.repeat_path(tree, peer, id, node);
+        }
+    }
+
+    fn repeat_path(&mut self, tree: &mut dyn NodeTree, peer: PeerId, id: u32, node: NodeId) {
+        if self.takes_replication(peer) && !self.callees(tree, node, peer.into()).is_empty() {
+            self.send_path(tree, peer, id, node);
+            self.paths.note_repeat(peer, id);
+        }
+    }
+
+    /// A peer has confirmed a path. If that is a spawner's and had to be repeated, what it announced before may be lost: Godot does not
+    /// keep it.
+    pub(in crate::scene_multiplayer) fn path_confirmed(
+        &mut self,
+        tree: &mut dyn NodeTree,
+        peer: PeerId,
+        path: ConfirmedPath,
+    ) {
+        self.replication.confirmed(peer);
+        let spawner = self.replication.spawners.get(&path.node).filter(|_| path.was_late);
+        for node in spawner.map(|spawner| spawner.own.clone()).unwrap_or_default() {
+            let Some(entity) = self.replication.entities.get_mut(&node) else { continue };
+            if entity.announced_to.swap_remove(&peer) {
+                for key in entity.holds.clone() {
+                    self.replication.unsee(peer, key);
+                }
+                self.update_spawn_visibility(tree, Some(peer), node);
+            }
+        }
     }
 
     fn spawn_message(

@@ -15,6 +15,7 @@ use crate::tree::{NodeId, NodeTree, TreeChange};
 impl SceneMultiplayer {
     /// Does what follows from what has become of the tree, of the peers and of the settings of spawners and synchronizers.
     pub(in crate::scene_multiplayer) fn follow(&mut self, now: Instant, tree: &mut dyn NodeTree) {
+        self.paths.set_now(now);
         for node in std::mem::take(&mut self.replication.busy) {
             let entity = self.replication.entities.get(&node);
             if entity.is_none_or(|entity| entity.origin == Origin::Scene) {

@@ -32,6 +32,12 @@ impl SceneMultiplayer {
             let path = self.early.path_of_number(sender, spawn.spawner);
             path.map_or(refusal, |path| Refusal::Absent(path.to_owned()))
         })?;
+        let info = self.replication.peers.get(&sender);
+        let known = info.and_then(|info| info.entities.get(&spawn.net_id));
+        if known.is_some_and(|&node| tree.name_of(node) == Some(&*spawn.name)) {
+            // Announced again: its sender could not know that it had waited for the spawner.
+            return Ok(());
+        }
         let Some(settings) = spawner_at(tree, spawner) else {
             return Err(Refusal::Because("the node is no spawner"));
         };
