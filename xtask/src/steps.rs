@@ -1,18 +1,21 @@
 //! `cargo xtask test` and `ci`: everything in order, and a summary.
 
+use std::env;
+use std::ffi::OsString;
 use std::time::Duration;
 
 use crate::bench::{self, BenchArgs};
+use crate::debian::{self, GDB};
 use crate::deny;
 use crate::enet::{self, EnetArgs};
 use crate::example;
-use crate::godot::{self, Godot};
+use crate::godot::{self, Godot, on_path};
 use crate::interop::{self, InteropArgs, Role, Transport};
 use crate::one_room;
 use crate::process::now;
 use crate::proxy;
 use crate::suite::Suite;
-use crate::workspace::{cargo, run};
+use crate::workspace::{cargo, run, target};
 use crate::worlds::{self, WorldsArgs};
 
 /// All tests.
@@ -71,6 +74,7 @@ fn tests(steps: &mut Steps) {
         if let Some(Godot { path, .. }) = &godot {
             command.env("GODOT", path);
         }
+        command.env("PATH", debugger_path()?);
         run(&mut command)?;
         Ok("passed".to_owned())
     });
@@ -108,6 +112,19 @@ fn tests(steps: &mut Steps) {
             }
         }
     }
+}
+
+/// `PATH` with a debugger on it: that of the machine, or Debian's.
+fn debugger_path() -> Result<OsString, String> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    if on_path(GDB.name).is_some() || on_path("eu-stack").is_some() {
+        return Ok(path);
+    }
+    let folder = target().join(GDB.name);
+    debian::unpacked(GDB, &folder)
+        .map_err(|why| format!("no debugger: {why}\ninstall gdb: apt-get install gdb"))?;
+    let folders = env::split_paths(&path).chain([folder]);
+    env::join_paths(folders).map_err(|e| format!("PATH: {e}"))
 }
 
 /// The scenarios that are also played over TLS.
