@@ -19,6 +19,8 @@ struct Seen {
     report: Report,
     signals: Vec<String>,
     may_leave: BTreeSet<PeerId>,
+    /// Failures of replication that are part of the scenario; `None` when there must be none.
+    failures: Option<Vec<String>>,
     /// This side leaves: what follows is its own doing.
     is_leaving: bool,
     hook: Option<Hook>,
@@ -55,6 +57,16 @@ impl Watch {
     /// From now on `peers` may leave; a leaving of others is a failure. For a client the server is one of them.
     pub(crate) fn may_leave(&self, peers: &[PeerId]) {
         self.0.borrow_mut().may_leave.extend(peers);
+    }
+
+    /// Collects failures of replication from now on instead of failing.
+    pub(crate) fn expect_failures(&self) {
+        self.0.borrow_mut().failures = Some(Vec::new());
+    }
+
+    /// Returns the failures of replication since they are expected.
+    pub(crate) fn failures(&self) -> Vec<String> {
+        self.0.borrow().failures.clone().unwrap_or_default()
     }
 
     /// This side leaves.
@@ -98,7 +110,10 @@ impl Watch {
                 return;
             }
             Signal::ReplicationFailed(error) => {
-                seen.report.fail(error.to_string());
+                match &mut seen.failures {
+                    Some(failures) => failures.push(error.to_string()),
+                    None => seen.report.fail(error.to_string()),
+                }
                 return;
             }
             // What spawners and synchronizers say is no signal of the multiplayer API.

@@ -240,6 +240,11 @@ impl World {
         self.watch.may_leave(peers);
     }
 
+    /// Returns the signals and failures so far.
+    pub(crate) fn watch(&self) -> &Watch {
+        &self.watch
+    }
+
     /// The signals so far, but for bytes of peers. A client's start afresh when it joins.
     pub(crate) fn signals(&self) -> Vec<String> {
         self.watch.signals()

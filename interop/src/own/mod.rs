@@ -12,6 +12,7 @@ mod packet_peer;
 mod relay;
 mod room;
 mod ships;
+mod swap;
 mod tank;
 mod traffic;
 mod units;
@@ -29,6 +30,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario::new("nested", 2, nested::serve, nested::play),
     Scenario::new("containers", 1, containers::serve, containers::play),
     Scenario::new("tank", 1, tank::serve, tank::play),
+    Scenario::new("swap", 1, swap::serve, swap::play),
     Scenario::new("compression", 1, compression::serve, compression::play),
     Scenario::new("packet_peer", 1, packet_peer::serve, packet_peer::play),
     Scenario::new("room", 2, room::serve, room::play).for_any_number(),

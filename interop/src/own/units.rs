@@ -43,6 +43,18 @@ pub(super) struct Gun {
     pub(super) shots: Vec<i64>,
 }
 
+impl Gun {
+    /// Sets both of its properties.
+    pub(super) fn set(&mut self, aim: i64, ammo: i64) {
+        (self.aim, *self.ammo) = (aim, ammo);
+    }
+
+    /// Aim and ammo.
+    pub(super) fn state(&self) -> [i64; 2] {
+        [self.aim, *self.ammo]
+    }
+}
+
 impl Node for Gun {
     fn rpc_table() -> RpcTable<Self> {
         RpcTable::new().method(
