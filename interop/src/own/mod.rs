@@ -7,9 +7,11 @@ mod containers;
 mod desk;
 mod goodbye;
 mod hello;
+mod hidden;
 mod nested;
 mod packet_peer;
 mod relay;
+mod respawn;
 mod room;
 mod ships;
 mod swap;
@@ -31,6 +33,8 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario::new("containers", 1, containers::serve, containers::play),
     Scenario::new("tank", 1, tank::serve, tank::play),
     Scenario::new("swap", 1, swap::serve, swap::play),
+    Scenario::new("respawn", 1, respawn::serve, respawn::play),
+    Scenario::new("hidden", 2, hidden::serve, hidden::play),
     Scenario::new("compression", 1, compression::serve, compression::play),
     Scenario::new("packet_peer", 1, packet_peer::serve, packet_peer::play),
     Scenario::new("room", 2, room::serve, room::play).for_any_number(),

@@ -24,6 +24,23 @@ impl Unit {
                 .child(Instance::new("ArmourSync", armour))
         })
     }
+
+    /// `soldier.tscn`: its synchronizer says who sees it, and its gun has another one.
+    pub(super) fn soldier() -> PackedScene {
+        PackedScene::new("res://scenes/soldier.tscn", || {
+            let health = ReplicationConfig::new().on_change(".:health");
+            let health = MultiplayerSynchronizer::new(health).public_visibility(false);
+            let gun = ReplicationConfig::new().with(".:aim", false, ReplicationMode::Always).with(
+                ".:ammo",
+                false,
+                ReplicationMode::OnChange,
+            );
+            let gun_sync = Instance::new("GunSync", MultiplayerSynchronizer::new(gun));
+            Instance::new("Soldier", Self::default())
+                .child(Instance::new("Sync", health))
+                .child(Instance::new("Gun", Gun::default()).child(gun_sync))
+        })
+    }
 }
 
 impl Node for Unit {
