@@ -16,6 +16,8 @@ use mp_core::{Outgoing, ToEndpoint};
 pub(crate) struct Outbox {
     waiting: VecDeque<ToEndpoint>,
     packets: usize,
+    /// Where the last call lies: its message in `waiting`, and the packets in front of it there.
+    call: Option<(usize, usize)>,
     blocked: bool,
     /// Deliveries in a row of which the endpoint took nothing.
     refusals: u32,
@@ -43,13 +45,52 @@ impl Outbox {
         Ok(())
     }
 
+    /// Notes that the packet after those that are queued now is a call.
+    pub(crate) fn note_call(&mut self) {
+        self.call = Some(match self.waiting.back() {
+            Some(ToEndpoint::Send(batch)) if batch.len() < BATCH_EVENTS_MAX => {
+                (self.waiting.len() - 1, batch.len())
+            }
+            _ => (self.waiting.len(), 0),
+        });
+    }
+
+    /// Queues a packet in front of the last call that was noted since the last delivery.
+    pub(crate) fn send_in_front_of_call(&mut self, packet: Outgoing) -> Result<(), Stuck> {
+        let Some((message, place)) = self.call else { return self.send(packet) };
+        if self.packets >= self.packets_max() {
+            // Dropping another packet would move the place.
+            self.call = None;
+            return self.send(packet);
+        }
+        match self.waiting.get_mut(message) {
+            Some(ToEndpoint::Send(batch)) if place > 0 && batch.len() < BATCH_EVENTS_MAX => {
+                batch.insert(place.min(batch.len()), packet);
+                self.call = Some((message, place + 1));
+            }
+            Some(ToEndpoint::Send(batch)) if place > 0 => {
+                let behind = batch.split_off(place.min(batch.len()));
+                self.waiting.insert(message + 1, ToEndpoint::Send(vec![packet]));
+                self.waiting.insert(message + 2, ToEndpoint::Send(behind));
+                self.call = Some((message + 2, 0));
+            }
+            Some(_) => {
+                self.waiting.insert(message, ToEndpoint::Send(vec![packet]));
+                self.call = Some((message + 1, 0));
+            }
+            None => return self.send(packet),
+        }
+        self.packets += 1;
+        Ok(())
+    }
+
     pub(crate) fn command(&mut self, command: ToEndpoint) {
         self.waiting.push_back(command);
     }
 
     /// Offers what waits, in order, until it is given back.
     pub(crate) fn deliver(&mut self, mut accept: impl FnMut(ToEndpoint) -> Result<(), ToEndpoint>) {
-        self.blocked = false;
+        (self.blocked, self.call) = (false, None);
         let mut has_taken = false;
         while let Some(message) = self.waiting.pop_front() {
             let packets = match &message {
@@ -97,6 +138,7 @@ impl Outbox {
                 && let Some(oldest) = batch.iter().position(|packet| !packet.mode.is_reliable())
             {
                 batch.remove(oldest);
+                self.call = None;
                 self.packets -= 1;
                 self.dropped += 1;
                 return Ok(());
@@ -153,6 +195,29 @@ mod tests {
         outbox.send(packet(TransferMode::Reliable, 600)).unwrap();
         assert_eq!(taken(&mut outbox), (256..=600).collect::<Vec<_>>());
         assert!(!outbox.is_blocked());
+    }
+
+    #[test]
+    fn packets_in_front_of_a_call_keep_their_order_wherever_the_call_lies() {
+        for before in [0, 1, BATCH_EVENTS_MAX as u64 - 1, BATCH_EVENTS_MAX as u64] {
+            for after in [1, BATCH_EVENTS_MAX as u64 - 2, 2 * BATCH_EVENTS_MAX as u64] {
+                let mut outbox = Outbox::default();
+                let numbers = |range: std::ops::Range<u64>| range.collect::<Vec<_>>();
+                for number in 0..before {
+                    outbox.send(packet(TransferMode::Reliable, number)).unwrap();
+                }
+                outbox.note_call();
+                for number in before..before + after {
+                    outbox.send(packet(TransferMode::Reliable, number)).unwrap();
+                }
+                for number in 9_000..9_003 {
+                    outbox.send_in_front_of_call(packet(TransferMode::Reliable, number)).unwrap();
+                }
+                let rest = numbers(before..before + after);
+                let expected = [numbers(0..before), numbers(9_000..9_003), rest].concat();
+                assert_eq!(taken(&mut outbox), expected, "{before} before, {after} after");
+            }
+        }
     }
 
     /// An endpoint that gives back all it is offered, for long enough.

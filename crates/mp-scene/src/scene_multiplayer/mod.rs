@@ -74,6 +74,8 @@ pub struct SceneMultiplayer {
     unadmitted: Overtaking,
     replication: Replication,
     paused: BTreeMap<PeerId, Paused>,
+    /// What is sent now goes in front of the last call of this turn.
+    in_front_of_calls: bool,
     /// Values of a packet on their way to their properties: kept so that a packet takes no memory.
     values: Vec<Variant>,
     outboxes: BTreeMap<EndpointId, Outbox>,
@@ -132,6 +134,7 @@ impl SceneMultiplayer {
             unadmitted: Overtaking::default(),
             replication: Replication::default(),
             paused: BTreeMap::new(),
+            in_front_of_calls: false,
             values: Vec::new(),
             outboxes: BTreeMap::new(),
             events: VecDeque::new(),

@@ -15,6 +15,15 @@ use crate::limits::{PAUSED_BYTES_MAX, PAUSED_PACKETS_MAX};
 pub(super) struct Paused {
     packets: VecDeque<(Travel, Prefix, Bytes)>,
     bytes: usize,
+    /// Number of packets in front of the last call.
+    call: Option<usize>,
+}
+
+impl Paused {
+    /// Notes that the packet after those that are queued now is a call.
+    pub(super) fn note_call(&mut self) {
+        self.call = Some(self.packets.len());
+    }
 }
 
 impl SceneMultiplayer {
@@ -56,7 +65,14 @@ impl SceneMultiplayer {
             return true;
         }
         paused.bytes += payload.len();
-        paused.packets.push_back((travel, prefix, payload.clone()));
+        let packet = (travel, prefix, payload.clone());
+        match &mut paused.call {
+            Some(call) if self.in_front_of_calls => {
+                paused.packets.insert(*call, packet);
+                *call += 1;
+            }
+            _ => paused.packets.push_back(packet),
+        }
         if paused.packets.len() > PAUSED_PACKETS_MAX || paused.bytes > PAUSED_BYTES_MAX {
             tracing::debug!(%peer, "too much waits for a paused peer");
             self.paused.remove(&peer);

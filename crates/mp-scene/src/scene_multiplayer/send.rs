@@ -8,11 +8,13 @@ use mp_core::{
     Target, TransferMode, Variant,
 };
 
+use super::pause::Paused;
 use super::{Route, RpcError, SceneMultiplayer, SendBytesError};
 use crate::SceneMessage;
 use crate::api::{Call, Called};
 use crate::codec::{EncodeError, godot};
 use crate::message::{CallNode, RemoteCall};
+use crate::outbox::Outbox;
 use crate::rpc::RpcConfig;
 use crate::tree::{NodeId, NodeTree};
 
@@ -87,6 +89,8 @@ impl SceneMultiplayer {
         let Some((number, config)) = ids.by_name(method) else {
             return Err(RpcError::NoSuchMethod { method: method.to_owned(), path });
         };
+        self.outboxes.values_mut().for_each(Outbox::note_call);
+        self.paused.values_mut().for_each(Paused::note_call);
         let own = self.unique_id;
         if target == Target::Peer(own) && !config.call_local {
             return Err(RpcError::NotCallLocal { method: method.to_owned() });
@@ -220,7 +224,12 @@ impl SceneMultiplayer {
 
     fn queue(&mut self, endpoint: EndpointId, packet: Outgoing) {
         let Some(outbox) = self.outboxes.get_mut(&endpoint) else { return };
-        if outbox.send(packet).is_err() {
+        let result = if self.in_front_of_calls {
+            outbox.send_in_front_of_call(packet)
+        } else {
+            outbox.send(packet)
+        };
+        if result.is_err() {
             // The endpoint takes nothing: its peers could only lose reliable packets from here on.
             tracing::error!(?endpoint, "the endpoint is stuck; its peers are dropped");
             self.close_endpoint(endpoint, DisconnectReason::QueueFull);

@@ -56,3 +56,117 @@ fn a_synchronizer_that_is_removed_and_added_again_has_no_number_as_in_godot() {
     });
     assert_eq!(x, 0.0);
 }
+
+#[derive(Default)]
+struct Ball {
+    plain: i64,
+    field: Replicated<i64>,
+    place: i64,
+}
+
+impl Ball {
+    /// Hands itself over, having changed itself.
+    fn kick(&mut self, cx: &mut RpcContext<'_>, (to,): (i32,)) {
+        if cx.unique_id() == SERVER {
+            (self.plain, *self.field, self.place) = (42, 42, 42);
+            let desk = cx.find("Desk").unwrap();
+            cx.rpc(desk, "yours", (to,)).unwrap();
+        }
+    }
+}
+
+impl Node for Ball {
+    fn rpc_table() -> RpcTable<Self> {
+        let everywhere = RpcConfig::any_peer().call_local();
+        RpcTable::new().method("kick", everywhere, Self::kick).method(
+            "yours",
+            everywhere,
+            |_: &mut Self, cx, (to,): (i32,)| {
+                for sync in ["Ball/Sync", "Ball/Places"] {
+                    let sync = cx.find(sync).unwrap();
+                    let to = PeerId::new(to).unwrap();
+                    cx.tree_mut().set_multiplayer_authority(sync, to, false).unwrap();
+                }
+            },
+        )
+    }
+
+    fn property_table() -> PropertyTable<Self> {
+        PropertyTable::new()
+            .property("plain", |ball: &mut Self| &mut ball.plain)
+            .property("field", |ball: &mut Self| &mut ball.field)
+            .property("place", |ball: &mut Self| &mut ball.place)
+    }
+}
+
+fn field() -> BranchBuilder {
+    Branch::builder("/root/Game").tick_rate(1_000).setup(|scene| {
+        scene.add("Ball", Ball::default())?;
+        scene.add("Desk", Ball::default())?;
+        let changes = ReplicationConfig::new().on_change(".:plain").on_change(".:field");
+        scene.add("Ball/Sync", MultiplayerSynchronizer::new(changes))?;
+        let places = ReplicationConfig::new().always(".:place");
+        scene.add("Ball/Places", MultiplayerSynchronizer::new(places)).map(drop)
+    })
+}
+
+fn ball(lan: &mut Lan, peer: PeerId) -> &mut Ball {
+    let ball = lan.scene(peer).node("Ball").unwrap();
+    lan.scene(peer).get_mut(ball).unwrap()
+}
+
+/// Changes the ball and hands it over by `hand_over`, which gets the new owner; everybody has it
+/// as it was then, a late joiner too.
+fn handed_over(hand_over: fn(&mut Scene, PeerId), is_paused: bool) {
+    let mut lan = Lan::new(field()).unwrap();
+    let ids = [lan.join(field()).unwrap(), lan.join(field()).unwrap()];
+    lan.settle();
+    *ball(&mut lan, SERVER) = Ball { plain: 1, field: 1.into(), place: 1 };
+    lan.settle();
+    if is_paused {
+        lan.scene(SERVER).multiplayer_mut().pause_peer(ids[0]);
+    }
+    let old = ball(&mut lan, SERVER);
+    (old.plain, *old.field, old.place) = (42, 42, 42);
+    hand_over(lan.scene(SERVER), ids[0]);
+    lan.settle();
+    lan.scene(SERVER).multiplayer_mut().resume_peer(ids[0]);
+    lan.settle();
+    for peer in [SERVER, ids[0], ids[1]] {
+        let ball = ball(&mut lan, peer);
+        assert_eq!((ball.plain, *ball.field, ball.place), (42, 42, 42), "{peer}");
+    }
+    *ball(&mut lan, ids[0]) = Ball { plain: 7, field: 7.into(), place: 7 };
+    lan.settle();
+    let ball = ball(&mut lan, ids[1]);
+    assert_eq!((ball.plain, *ball.field, ball.place), (7, 7, 7), "of the new owner");
+}
+
+fn call(scene: &mut Scene, path: &str, method: &str, to: PeerId) {
+    let node = scene.find(path).unwrap();
+    scene.rpc(node, method, (to.get(),)).unwrap();
+}
+
+#[test]
+fn what_is_set_before_a_hand_over_arrives() {
+    handed_over(|scene, to| call(scene, "Desk", "yours", to), false);
+}
+
+#[test]
+fn what_is_set_before_a_hand_over_to_a_paused_peer_arrives() {
+    handed_over(|scene, to| call(scene, "Desk", "yours", to), true);
+}
+
+#[test]
+fn what_the_method_sets_that_hands_its_own_node_over_arrives() {
+    handed_over(|scene, to| call(scene, "Ball", "kick", to), false);
+}
+
+#[test]
+fn what_is_set_before_the_last_of_two_hand_overs_in_a_step_arrives() {
+    let twice = |scene: &mut Scene, to| {
+        call(scene, "Desk", "yours", PeerId::new(3).unwrap());
+        call(scene, "Desk", "yours", to);
+    };
+    handed_over(twice, false);
+}

@@ -21,7 +21,7 @@ impl SceneMultiplayer {
             if entity.is_none_or(|entity| entity.origin == Origin::Scene) {
                 self.entity_added_late(tree, node);
             }
-            self.authority_changed(tree, node);
+            self.authority_changed(now, tree, node);
             self.follow_settings(tree, node);
         }
         self.follow_touched(tree);
@@ -37,7 +37,7 @@ impl SceneMultiplayer {
                 break;
             }
             for &change in &changes {
-                self.follow_change(tree, change);
+                self.follow_change(now, tree, change);
             }
             self.replication.moved.clear();
             self.announce_ready(tree);
@@ -85,7 +85,7 @@ impl SceneMultiplayer {
         }
     }
 
-    fn follow_change(&mut self, tree: &mut dyn NodeTree, change: TreeChange) {
+    fn follow_change(&mut self, now: Instant, tree: &mut dyn NodeTree, change: TreeChange) {
         match change {
             TreeChange::Added(node) => {
                 self.resolve_parent(tree, node);
@@ -104,7 +104,7 @@ impl SceneMultiplayer {
                 self.resolve_around(tree, node);
                 self.resolve_parent(tree, node);
             }
-            TreeChange::Authority(node) => self.authority_changed(tree, node),
+            TreeChange::Authority(node) => self.authority_changed(now, tree, node),
         }
     }
 
@@ -231,13 +231,13 @@ impl SceneMultiplayer {
     }
 
     /// A synchronizer under another authority begins anew.
-    fn authority_changed(&mut self, tree: &mut dyn NodeTree, node: NodeId) {
+    fn authority_changed(&mut self, now: Instant, tree: &mut dyn NodeTree, node: NodeId) {
         let Some(&key) = self.replication.by_node.get(&node) else { return };
         let before = self.replication.synchronizers.get(key).map(|s| s.authority);
         if before == tree.multiplayer_authority(node) {
             return;
         }
-        if tree.object_mut(node).is_none() {
+        if tree.object_mut(node).is_none() || !self.send_last_state(now, tree, key) {
             self.replication.busy.insert(node);
         } else {
             self.restart(tree, node);

@@ -3,6 +3,7 @@
 //! * `follow` keeps up with the tree: synchronizers that come and go, and `spawners` with what they announce;
 //! * `visibility` settles who may see what;
 //! * `announce` says SPAWN and DESPAWN, `step` SYNC and DELTA;
+//! * `hand_over` sends the last state of what another peer gets authority over;
 //! * `receive` hears them;
 //! * `targets` keeps up with what the properties of synchronizers name;
 //! * `state` is one synchronizer.
@@ -12,6 +13,7 @@
 
 mod announce;
 mod follow;
+mod hand_over;
 mod receive;
 mod spawners;
 mod state;

@@ -201,6 +201,13 @@ impl Synchronizer {
         failed
     }
 
+    /// Returns whether a method runs on a node that it reads.
+    pub(super) fn is_busy(&self, tree: &mut dyn NodeTree) -> bool {
+        let watched = self.watched.iter().map(|watched| &watched.property);
+        let mut nodes = self.synced.iter().chain(watched).filter_map(Property::node);
+        nodes.any(|node| tree.name_of(node).is_some() && tree.object_mut(node).is_none())
+    }
+
     /// Whether something has changed since `since`, or with `None` ever.
     pub(super) fn has_changed(&self, since: Option<Instant>) -> bool {
         self.last_change.is_some_and(|change| since.is_none_or(|since| change > since))

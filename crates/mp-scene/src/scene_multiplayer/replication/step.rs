@@ -39,9 +39,9 @@ pub(super) struct Plan {
 #[derive(Default)]
 pub(super) struct Scratch {
     /// Counts the steps.
-    step: u64,
+    pub(super) step: u64,
     /// The elements of this step.
-    elements: BytesMut,
+    pub(super) elements: BytesMut,
     /// The packets of this step, one after the other, until they are sent.
     packets: BytesMut,
     /// One value.
@@ -424,7 +424,7 @@ impl Synchronizer {
     }
 
     /// The number by which peers know it.
-    fn wire_id(&mut self, path_id: impl FnOnce(crate::tree::NodeId) -> u32) -> u32 {
+    pub(super) fn wire_id(&mut self, path_id: impl FnOnce(crate::tree::NodeId) -> u32) -> u32 {
         if self.net_id == 0 {
             self.net_id = BY_PATH | path_id(self.node);
         }
@@ -437,7 +437,7 @@ impl Synchronizer {
     }
 
     /// Appends its element; where it lies.
-    fn encode_element(
+    pub(super) fn encode_element(
         &mut self,
         id: u32,
         tree: &mut dyn NodeTree,

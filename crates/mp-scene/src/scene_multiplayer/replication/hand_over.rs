@@ -1,0 +1,89 @@
+//! The last state of a synchronizer that this side hands over.
+//!
+//! Receivers accept it only until they learn of the new authority, from a call in most games. So it goes
+//! reliably, and in front of the call that was made last in the turn.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use mp_core::{Instant, Prefix};
+use slotmap::DefaultKey as Key;
+
+use super::super::SceneMultiplayer;
+use super::super::send::Travel;
+use super::announce::cannot_read;
+use super::follow::is_own;
+use crate::SceneMessage;
+use crate::codec::godot::sync::{BY_PATH, put_delta_element};
+use crate::tree::NodeTree;
+
+impl SceneMultiplayer {
+    /// Sends the pending changes of a synchronizer, and its always properties when they differ from
+    /// those of the last step. Returns false when a method runs on a node that it reads.
+    pub(super) fn send_last_state(
+        &mut self,
+        now: Instant,
+        tree: &mut dyn NodeTree,
+        key: Key,
+    ) -> bool {
+        self.follow_touched(tree);
+        let (paths, replication) = (&mut self.paths, &mut self.replication);
+        let Some(synchronizer) = replication.synchronizers.get_mut(key) else { return true };
+        if !is_own(self.unique_id, synchronizer) || synchronizer.seen_by.is_empty() {
+            return true;
+        }
+        if synchronizer.is_busy(tree) {
+            return false;
+        }
+        let id = synchronizer.wire_id(|node| paths.id_of(node));
+        // Later than what this turn has sent already; the times end with the authority.
+        let later = now + Duration::from_micros(1);
+        let (node, mut value) = (synchronizer.node, BytesMut::new());
+        let failed = synchronizer.watch(later, tree, self.objects, &mut value);
+        value.clear();
+        let sync_max = replication.sync_packet_max;
+        let sync = synchronizer.encode_element(id, tree, self.objects, sync_max, &mut value);
+        let sent = match synchronizer.element.clone() {
+            (step, Some(range)) if step == replication.scratch.step => {
+                replication.scratch.elements.get(range).unwrap_or_default()
+            }
+            _ => &[],
+        };
+        let sync = sync.ok().flatten().filter(|_| value != sent).map(|_| value.freeze());
+        let mut packets = Vec::new();
+        for (&peer, seen) in &synchronizer.seen_by {
+            if id & BY_PATH != 0 && !paths.is_confirmed(peer, id & !BY_PATH) {
+                continue;
+            }
+            let (mask, size) = synchronizer.changes(seen.last);
+            let mut delta = BytesMut::new();
+            if mask != 0 && size <= replication.delta_packet_max {
+                put_delta_element(id, mask, size, synchronizer.values(mask), &mut delta);
+            }
+            packets.push((peer, delta.freeze()));
+        }
+        for (property, error) in failed {
+            replication.report(cannot_read(tree, node, property, error));
+        }
+        self.in_front_of_calls = true;
+        for (peer, delta) in packets {
+            if let (Some(elements), Some(info)) =
+                (sync.clone(), self.replication.peers.get_mut(&peer))
+            {
+                info.time = info.time.wrapping_add(1);
+                let packet = SceneMessage::Sync { time: info.time, elements };
+                self.send_last(peer, &packet);
+            }
+            if !delta.is_empty() {
+                self.send_last(peer, &SceneMessage::Delta(delta));
+            }
+        }
+        self.in_front_of_calls = false;
+        true
+    }
+
+    fn send_last(&mut self, peer: mp_core::PeerId, message: &SceneMessage) {
+        let packet: Bytes = self.encode(message);
+        self.send_to(peer, Travel::INTERNAL, Prefix::EMPTY, packet);
+    }
+}
