@@ -55,6 +55,10 @@ pub struct Plan {
     pub replicates: bool,
     /// Whether the server is busy now and then while much is sent to it.
     pub has_loads: bool,
+    /// Whether nodes take each other's place at a replicated path.
+    pub has_hands: bool,
+    /// Whether clients make a level only seconds after they have joined.
+    pub has_levels: bool,
 }
 
 impl Plan {
@@ -99,6 +103,8 @@ impl Plan {
             fault_interval: Duration::from_millis(rng.between(800, 8_000)),
             replicates: rng.chance(400),
             has_loads: rng.chance(50),
+            has_hands: rng.chance(200),
+            has_levels: rng.chance(200),
         };
         if plan.has_loads {
             // What fills larger ones as well takes twice as long to simulate.
@@ -122,6 +128,8 @@ impl fmt::Display for Plan {
             (self.churns, "churn"),
             (self.replicates, "replicated nodes"),
             (self.has_loads, "loads"),
+            (self.has_hands, "hands"),
+            (self.has_levels, "late levels"),
             (self.chatter.bursts_permille > 0, "bursts"),
             (self.chatter.large_permille > 0, "large messages"),
         ];

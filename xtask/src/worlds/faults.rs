@@ -91,6 +91,20 @@ pub(super) const FAULTS: &[Fault] = &[
         right: "inside.dedup();",
         wrong: "inside.retain(|&inside| inside == synchronizer.entity);",
     },
+    Fault {
+        name: "level-too-late",
+        what: "announcements wait for a level no longer, and no more of them, than calls do",
+        file: "crates/mp-scene/src/scene_multiplayer/early.rs",
+        right: "Self::Level => (LEVEL_PACKETS_MAX, LEVEL_BYTES_MAX, LEVEL_TIME),",
+        wrong: "Self::Level => (EARLY_PACKETS_MAX, EARLY_BYTES_MAX, EARLY_TIME),",
+    },
+    Fault {
+        name: "first-at-the-path",
+        what: "a synchronizer goes on with the node that it has found first at a path",
+        file: "crates/mp-scene/src/scene_multiplayer/replication/targets.rs",
+        right: "        for key in replication.around.get(&node).cloned().unwrap_or_default() {",
+        wrong: "        for key in Vec::<Key>::new() {",
+    },
 ];
 
 /// The fault called `name`.

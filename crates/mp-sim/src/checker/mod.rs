@@ -10,12 +10,16 @@
 //! | [`farewell`] | who leaves in peace has delivered all it had accepted |
 //! | [`bounds`] | queues stay within their bounds |
 //! | [`standing`] | where nothing goes wrong and queues are not small, nobody gives up somebody who is there |
+//! | [`levels`] | at rest every client has all units of the server's level, whenever it made its own |
+//! | [`hands`] | at rest a node at a replicated path has the values of the server's node at this path |
 //! | [`mirror`] | at rest everybody has exactly the replicated nodes that they are meant to see, as they are meant to be |
 //! | [`quiet`] | once everything is mended all agree on who is there, and there is no traffic but pings |
 
 pub mod bounds;
 pub mod farewell;
+pub mod hands;
 mod ledger;
+pub mod levels;
 pub mod mirror;
 pub mod ordered;
 pub mod pairing;
@@ -102,6 +106,12 @@ pub(crate) fn all(plan: &Plan, model: &SharedModel) -> Vec<Box<dyn Checker>> {
     // A receiver with room for a few packets refuses the same one again and again, until its sender believes that nobody is there.
     if plan.is_calm && !plan.has_small_queues {
         all.push(Box::new(standing::Standing::default()));
+    }
+    if plan.has_levels {
+        all.push(Box::new(levels::Levels));
+    }
+    if plan.has_hands {
+        all.push(Box::new(hands::Hands));
     }
     if plan.replicates {
         all.push(Box::new(mirror::Mirror::new(model.clone())));

@@ -7,6 +7,8 @@ mod bud;
 mod chatter;
 mod churn;
 mod entry;
+mod hands;
+mod levels;
 mod loads;
 mod message;
 mod model;
@@ -24,6 +26,8 @@ pub use bud::{BUD, Bud, tend_all};
 pub use chatter::{Chatter, Style};
 pub use churn::Churn;
 pub use entry::Entry;
+pub use hands::{Hands, TOOLS, Tool, WORKER, Worker};
+pub use levels::{Levels, Unit, level};
 pub use loads::Loads;
 pub use message::{Audience, Lane, Message};
 pub use model::{Model, Plant, SharedModel};
@@ -73,6 +77,12 @@ pub(crate) fn all(plan: &Plan, model: &SharedModel) -> Vec<Box<dyn Workload>> {
     }
     if plan.has_loads {
         all.push(Box::new(Loads));
+    }
+    if plan.has_levels {
+        all.push(Box::new(Levels::default()));
+    }
+    if plan.has_hands {
+        all.push(Box::new(Hands::default()));
     }
     all
 }
