@@ -8,6 +8,7 @@ mod desk;
 mod goodbye;
 mod hello;
 mod hidden;
+mod level;
 mod nested;
 mod packet_peer;
 mod relay;
@@ -35,6 +36,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario::new("swap", 1, swap::serve, swap::play),
     Scenario::new("respawn", 1, respawn::serve, respawn::play),
     Scenario::new("hidden", 2, hidden::serve, hidden::play),
+    Scenario::new("level", 1, level::serve, level::play),
     Scenario::new("compression", 1, compression::serve, compression::play),
     Scenario::new("packet_peer", 1, packet_peer::serve, packet_peer::play),
     Scenario::new("room", 2, room::serve, room::play).for_any_number(),

@@ -1,0 +1,22 @@
+extends Logger
+## Keeps what Godot prints as errors.
+
+var _lines: Array = []
+var _mutex := Mutex.new()
+
+
+func _log_error(
+	_function: String, _file: String, _line: int, code: String, rationale: String, _notify: bool,
+	_type: int, _backtraces: Array[ScriptBacktrace]
+) -> void:
+	_mutex.lock()
+	_lines.append(rationale if rationale != "" else code)
+	_mutex.unlock()
+
+
+## Those that contain `part`.
+func lines(part: String) -> Array:
+	_mutex.lock()
+	var found := _lines.filter(func(line: String) -> bool: return line.contains(part))
+	_mutex.unlock()
+	return found
