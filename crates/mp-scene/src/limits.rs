@@ -31,6 +31,9 @@ pub const LEVEL_PACKETS_MAX: usize = PAUSED_PACKETS_MAX;
 /// Bytes of them; see [`LEVEL_PACKETS_MAX`].
 pub const LEVEL_BYTES_MAX: usize = PAUSED_BYTES_MAX;
 
+/// Bytes of those of all peers together: eight levels. Past it a peer may have [`EARLY_BYTES_MAX`], so that others cannot keep it out.
+pub const LEVEL_BYTES_OF_ALL_MAX: usize = 8 * LEVEL_BYTES_MAX;
+
 /// How long an announcement waits for a node, at least; at most `EARLY_TIME` longer. Long levels take so long to load; longer than
 /// [`PATH_REPEAT_MAX`], so that the path of a node that is not there always waits.
 pub const LEVEL_TIME: Duration = Duration::from_secs(30);

@@ -7,13 +7,15 @@ use bytes::Bytes;
 use mp_core::{Instant, PeerId};
 
 use crate::limits::{
-    EARLY_BYTES_MAX, EARLY_PACKETS_MAX, EARLY_TIME, LEVEL_BYTES_MAX, LEVEL_PACKETS_MAX, LEVEL_TIME,
+    EARLY_BYTES_MAX, EARLY_PACKETS_MAX, EARLY_TIME, LEVEL_BYTES_MAX, LEVEL_BYTES_OF_ALL_MAX,
+    LEVEL_PACKETS_MAX, LEVEL_TIME,
 };
 
 /// Packets that wait, each kind in the order in which it came.
 ///
 /// Bounds, for each peer: [`EARLY_PACKETS_MAX`] and [`EARLY_BYTES_MAX`] for calls and again for SYNC, of which the oldest waits for
 /// [`EARLY_TIME`]; [`LEVEL_PACKETS_MAX`], [`LEVEL_BYTES_MAX`] and [`LEVEL_TIME`] for announcements and changes.
+/// Those of all peers together take [`LEVEL_BYTES_OF_ALL_MAX`], of which each peer may always have [`EARLY_BYTES_MAX`].
 #[derive(Debug, Default)]
 pub(super) struct Early {
     /// By what is missing.
@@ -21,6 +23,8 @@ pub(super) struct Early {
     /// The paths at which the announcements of a peer's node numbers and net ids wait.
     announced: BTreeMap<(PeerId, Kind), String>,
     held: BTreeMap<(PeerId, Budget), Held>,
+    /// Bytes of the announcements and changes of all peers.
+    level_bytes: usize,
     /// When to look for those that have waited too long: no later than `EARLY_TIME` after the first came.
     sweep_at: Option<Instant>,
 }
@@ -123,12 +127,18 @@ impl Early {
         if self.supersede(sender, &of, kind, until) {
             return true;
         }
-        let held = self.held.entry((sender, kind.budget())).or_default();
-        let bytes = held.bytes + packet.len() + of.len();
-        if held.packets >= packets_max || bytes > bytes_max {
+        let is_of_level = kind.budget() == Budget::Level;
+        let held = self.held.get(&(sender, kind.budget())).copied().unwrap_or_default();
+        let len = packet.len() + of.len();
+        let (packets, bytes) = (held.packets + 1, held.bytes + len);
+        let is_full = is_of_level && self.level_bytes + len > LEVEL_BYTES_OF_ALL_MAX;
+        if packets > packets_max || bytes > bytes_max || is_full && bytes > EARLY_BYTES_MAX {
             return false;
         }
-        *held = Held { packets: held.packets + 1, bytes };
+        self.held.insert((sender, kind.budget()), Held { packets, bytes });
+        if is_of_level {
+            self.level_bytes += len;
+        }
         if let (Kind::Number(_) | Kind::Spawn(_), Awaited::Path(path)) = (kind, &of) {
             self.announced.insert((sender, kind), path.clone());
         }
@@ -263,10 +273,47 @@ impl Early {
         self.announced.remove(&(waiting.sender, waiting.kind));
         let key = (waiting.sender, waiting.kind.budget());
         let Some(held) = self.held.get_mut(&key) else { return };
+        let bytes = waiting.packet.len() + len;
         held.packets -= 1;
-        held.bytes -= waiting.packet.len() + len;
+        held.bytes -= bytes;
+        if waiting.kind.budget() == Budget::Level {
+            self.level_bytes -= bytes;
+        }
         if held.packets == 0 {
             self.held.remove(&key);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Instant = Instant::from_millis(1_000);
+
+    /// Lets `sender` send announcements of 32 KiB until one is refused; how many waited.
+    fn fill(early: &mut Early, sender: i32) -> usize {
+        let packet = Bytes::from(vec![0; 32 * 1_024 - 1]);
+        let sender = PeerId::new(sender).unwrap();
+        let hold = |&id: &u32| {
+            early.hold(NOW, sender, Awaited::Path("x".to_owned()), Kind::Spawn(id), &packet)
+        };
+        (0..).take_while(hold).count()
+    }
+
+    #[test]
+    fn announcements_of_all_peers_together_are_bounded() {
+        let (of_one, of_all) = (LEVEL_BYTES_MAX / 32_768, LEVEL_BYTES_OF_ALL_MAX / 32_768);
+        let always = EARLY_BYTES_MAX / 32_768;
+        let mut early = Early::default();
+        let waiting: Vec<_> = (2..40).map(|sender| fill(&mut early, sender)).collect();
+        let full = of_all / of_one;
+        assert_eq!(waiting[..full], vec![of_one; full]);
+        assert_eq!(waiting[full..], vec![always; waiting.len() - full], "each has its share");
+
+        early.remove_peer(PeerId::new(2).unwrap());
+        assert_eq!(fill(&mut early, 40), of_one - (38 - full) * always, "there is room again");
+        assert!(early.sweep(NOW + LEVEL_TIME) > 0);
+        assert_eq!((early.level_bytes, early.held.len()), (0, 0));
     }
 }
