@@ -203,8 +203,10 @@ impl SceneMultiplayer {
     fn synchronizers_departed(&mut self, now: Instant, sender: PeerId, node: NodeId) {
         let Some(entity) = self.replication.entities.get(&node) else { return };
         for &key in &entity.synchronizers {
-            let Some(synchronizer) = self.replication.synchronizers.get(key) else { continue };
-            self.departed.insert(now, &Awaited::Sync(sender, synchronizer.net_id));
+            let synchronizer = self.replication.synchronizers.get(key);
+            if let Some((_, id)) = synchronizer.and_then(|synchronizer| synchronizer.given) {
+                self.departed.insert(now, &Awaited::Sync(sender, id));
+            }
         }
     }
 
