@@ -163,11 +163,15 @@ impl PathCache {
         })
     }
 
-    /// Notes that a number was announced again.
+    /// Notes that a number was announced again now; the next time is a whole wait away.
     pub(crate) fn note_repeat(&mut self, peer: PeerId, id: u32) {
         let told = self.peers.get_mut(&peer).and_then(|paths| paths.told.get_mut(&id));
         if let Some(told) = told {
             told.is_repeated = true;
+            if self.due.remove(&(told.due, peer, id)) {
+                told.due = self.now + told.wait;
+                self.due.insert((told.due, peer, id));
+            }
         }
     }
 
