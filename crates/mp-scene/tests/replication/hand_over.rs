@@ -116,7 +116,7 @@ fn ball(lan: &mut Lan, peer: PeerId) -> &mut Ball {
 }
 
 /// Changes the ball and hands it over by `hand_over`, which gets the new owner; everybody has it
-/// as it was then, a late joiner too.
+/// as it was then.
 fn handed_over(hand_over: fn(&mut Scene, PeerId), is_paused: bool) {
     let mut lan = Lan::new(field()).unwrap();
     let ids = [lan.join(field()).unwrap(), lan.join(field()).unwrap()];
