@@ -421,6 +421,25 @@ fn time_in_which_the_process_was_stopped_does_not_time_out_a_peer() {
 }
 
 #[test]
+fn packets_queued_long_after_the_last_turn_do_not_count_as_stalls() {
+    let (mut host, client) = connected();
+    let begin = 10_100;
+    let mut now = begin;
+    send(&mut host, client.connection, PacketFlags::RELIABLE, 5);
+    transmits(&mut host, at(now));
+    // The remote host is gone, and the program sends something every 1.5 s.
+    while events(&mut host).is_empty() {
+        assert!(now - begin < 35_000, "the peer is not timed out");
+        let due = host.poll_timeout().map_or(u64::MAX, |due| due.as_millis());
+        now = due.max(now).min(now + 1_500);
+        send(&mut host, client.connection, PacketFlags::UNSEQUENCED, 5);
+        host.handle_timeout(at(now));
+        transmits(&mut host, at(now));
+    }
+    assert_eq!(host.stats().stalls, 0);
+}
+
+#[test]
 fn acknowledgements_received_during_a_stall_tell_nothing_of_the_round_trip() {
     let (mut host, client) = connected();
     send(&mut host, client.connection, PacketFlags::RELIABLE, 5);

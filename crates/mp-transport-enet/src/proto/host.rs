@@ -410,7 +410,7 @@ impl Host {
     /// Notes the time; the first one starts the clock of bandwidth announcements.
     pub(super) fn advance(&mut self, now: Instant) {
         let mut clock = std::mem::take(&mut self.clock);
-        self.now = clock.advance(now, || self.due());
+        self.now = clock.advance(now, || self.timer_due());
         self.clock = clock;
         self.epoch.get_or_insert(self.now.as_millis());
     }

@@ -99,10 +99,15 @@ impl Host {
     }
 
     /// When the next turn is due by the host's clock.
-    pub(super) fn due(&self) -> Option<Instant> {
+    fn due(&self) -> Option<Instant> {
         if !self.dirty.is_empty() || !self.packing.is_empty() || !self.goodbyes.is_empty() {
             return Some(self.now);
         }
+        self.timer_due()
+    }
+
+    /// When the first timer is due by the host's clock, whatever was queued since the last turn.
+    pub(super) fn timer_due(&self) -> Option<Instant> {
         let timer = self.timers.first().map(|&(at, _)| Instant::from_millis(at));
         let pass = self.pass.due.map(Instant::from_millis);
         [timer, pass].into_iter().flatten().min()
