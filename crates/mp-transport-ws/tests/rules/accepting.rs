@@ -114,6 +114,10 @@ impl tracing::Subscriber for Warnings {
 #[test]
 fn a_shortage_is_a_warning_once_in_a_while() {
     let warnings = Arc::new(AtomicUsize::new(0));
+    // Tests on other threads reach the warning without a subscriber. One that registers it while a
+    // subscriber is installed would hide it from that subscriber, so it is registered before.
+    let mut world = World::new(Line::default());
+    connected(&mut failing(&world, &[Errno::EMFILE]), &mut world);
     tracing::subscriber::with_default(Warnings(Arc::clone(&warnings)), || {
         let mut world = World::new(Line::default());
         let mut server = failing(&world, &[Errno::EMFILE; 20]);
