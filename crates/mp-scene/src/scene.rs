@@ -11,7 +11,7 @@ use crate::limits::DEFERRED_CALLS_MAX;
 use crate::replication::SpawnError;
 use crate::rpc::{CallError, IntoArgs};
 use crate::scene_multiplayer::SceneStats;
-use crate::tree::{Instance, Node, NodeId, NodeRef, NodeTree, Tree, TreeError};
+use crate::tree::{CheckedOut, Instance, Node, NodeId, NodeRef, NodeTree, Tree, TreeError};
 use crate::{RpcError, SceneMultiplayer, SendBytesError};
 
 /// A tree and its SceneMultiplayer: what hooks and methods of a [`Branch`](crate::Branch) are given.
@@ -336,15 +336,12 @@ impl Scene {
     fn call(&mut self, call: Call) -> Result<(), CallError> {
         let node = call.node;
         let result = self.run(call);
-        while let Some(index) = self.deferred.iter().position(|waiting| waiting.node == node)
-            && self.tree.is_at_home(node)
-            && let Some(waiting) = self.deferred.remove(index)
+        while self.tree.is_at_home(node)
+            && let Some(waiting) = self.take_deferred(node)
         {
             let method = waiting.method.clone();
-            if let Err(error) = self.run(waiting) {
-                tracing::debug!(%method, %error, "deferred call not made");
-                self.failed_calls += 1;
-            }
+            let result = self.run(waiting);
+            self.note_deferred(&method, result);
         }
         result
     }
@@ -360,18 +357,40 @@ impl Scene {
             }
             Err(_) => return Err(CallError::NodeUnavailable),
         };
-        let result = match out.method(&call.method) {
-            None => Err(CallError::NoBody),
-            Some(method) => {
-                let caller = self.remote_sender.replace(call.sender);
-                let mut cx = RpcContext { scene: self, node: call.node, sender: call.sender };
-                let result = method(&mut *out.object, &mut cx, call.args);
-                self.remote_sender = caller;
-                result
-            }
-        };
+        let node = call.node;
+        let result = self.run_method(&mut out, call);
+        // A node that was removed meanwhile goes with its object: its calls to itself are made now.
+        while !self.tree.contains(node)
+            && let Some(waiting) = self.take_deferred(node)
+        {
+            let method = waiting.method.clone();
+            let result = self.run_method(&mut out, waiting);
+            self.note_deferred(&method, result);
+        }
         self.tree.check_in(out);
         result
+    }
+
+    fn run_method(&mut self, out: &mut CheckedOut, call: Call) -> Result<(), CallError> {
+        let method = out.method(&call.method).ok_or(CallError::NoBody)?;
+        let caller = self.remote_sender.replace(call.sender);
+        let mut cx = RpcContext { scene: self, node: call.node, sender: call.sender };
+        let result = method(&mut *out.object, &mut cx, call.args);
+        self.remote_sender = caller;
+        result
+    }
+
+    /// The oldest call that waits until a method of `node` returns.
+    fn take_deferred(&mut self, node: NodeId) -> Option<Call> {
+        let index = self.deferred.iter().position(|waiting| waiting.node == node)?;
+        self.deferred.remove(index)
+    }
+
+    fn note_deferred(&mut self, method: &str, result: Result<(), CallError>) {
+        if let Err(error) = result {
+            tracing::debug!(%method, %error, "deferred call not made");
+            self.failed_calls += 1;
+        }
     }
 }
 

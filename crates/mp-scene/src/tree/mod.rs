@@ -11,7 +11,7 @@ mod instance;
 mod node;
 
 pub use arena::Tree;
-pub(crate) use arena::is_valid_name;
+pub(crate) use arena::{CheckedOut, is_valid_name};
 pub use change::TreeChange;
 pub use error::TreeError;
 pub use instance::{Instance, PackedScene};
