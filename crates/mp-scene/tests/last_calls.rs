@@ -64,8 +64,7 @@ fn lines(method: &str, args: impl mp_scene::rpc::IntoArgs) -> Vec<String> {
     lan.scene(client).rpc_id(SERVER, mob, method, args).unwrap();
     lan.settle();
     assert!(lan.scene(SERVER).find("Mob").is_err());
-    let lines = log.borrow().clone();
-    lines
+    log.borrow().clone()
 }
 
 #[test]
