@@ -13,10 +13,10 @@ fn endpoints_hold_their_links_for_a_server_that_is_busy_while_much_is_sent_to_it
         world.plan().has_loads
     };
     let mut holding = 0;
-    for seed in (0..).filter(has_loads).take(4) {
+    for seed in (0..).filter(has_loads).take(12) {
         let outcome = simulate(seed, &options);
         assert_eq!(outcome.violation, None, "seed {seed}; {}", outcome.plan);
         holding += usize::from(outcome.counts.holds > 0);
     }
-    assert!(holding >= 1, "none of four worlds is heavy enough");
+    assert!(holding >= 1, "none of twelve worlds is heavy enough");
 }
