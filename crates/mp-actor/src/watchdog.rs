@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, Once, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Once, PoisonError, Weak, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -90,8 +90,24 @@ fn watch() {
     }
 }
 
-/// Prints the stacks of all threads as a debugger sees them: safe code sees its own alone.
+/// Reports the turn and aborts, at the latest after [`REPORT_TIMEOUT`]: standard error may be full or
+/// stuck, and so may a debugger.
 fn abort(thread: &str, limit: u64) -> ! {
+    let (reporting, reported) = mpsc::sync_channel::<()>(1);
+    let thread = thread.to_owned();
+    let report = move || {
+        // Dropped by a panic, too.
+        let _reporting = reporting;
+        report(&thread, limit);
+    };
+    // Without a thread the report is dropped, and the wait ends at once.
+    let _ = thread::Builder::new().name("watchdog report".to_owned()).spawn(report);
+    let _ = reported.recv_timeout(REPORT_TIMEOUT);
+    std::process::abort();
+}
+
+/// Prints the stacks of all threads as a debugger sees them: safe code sees its own alone.
+fn report(thread: &str, limit: u64) {
     let process = std::process::id().to_string();
     eprintln!("watchdog: a turn on thread {thread:?} has lasted {limit} s; the process is aborted");
     let gdb = ["-nx", "-batch", "-ex", "thread apply all backtrace", "-p", &process];
@@ -108,7 +124,6 @@ fn abort(thread: &str, limit: u64) -> ! {
     if !printed {
         eprintln!("watchdog: install gdb or elfutils (eu-stack), and allow ptrace, for the stack");
     }
-    std::process::abort();
 }
 
 /// Seconds that a turn may last: 10, or the value of `MP_TURN_LIMIT_SECONDS`, for tests.
@@ -116,3 +131,6 @@ fn limit_seconds() -> u64 {
     let given = std::env::var("MP_TURN_LIMIT_SECONDS").ok();
     given.and_then(|given| given.parse().ok()).unwrap_or(10)
 }
+
+/// Longest delay of the abort by its report. A debugger takes seconds for a large program.
+const REPORT_TIMEOUT: Duration = Duration::from_secs(30);

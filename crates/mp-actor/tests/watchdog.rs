@@ -7,7 +7,7 @@
 mod common;
 
 use std::os::unix::process::ExitStatusExt;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use common::*;
@@ -19,14 +19,7 @@ use mp_core::{
 
 #[test]
 fn a_hook_that_never_returns_aborts_the_process_with_its_stack() {
-    is_aborted("a_hook_that_never_returns_aborts_the_process_with_its_stack", || {
-        run(async {
-            let launch = here(|| {
-                Branch::builder("/root").on_process(|_, _| loop_without_progress()).build()
-            });
-            launch.start().await.unwrap().closed().await;
-        });
-    });
+    is_aborted("a_hook_that_never_returns_aborts_the_process_with_its_stack", loop_in_a_hook);
 }
 
 #[test]
@@ -36,6 +29,25 @@ fn a_transport_that_never_returns_aborts_the_process_with_its_stack() {
             let branch = empty_branch("/root").serve(|| made(Looping)).await.unwrap();
             branch.closed().await;
         });
+    });
+}
+
+#[test]
+fn a_turn_that_never_ends_is_aborted_although_standard_error_is_full() {
+    let name = "a_turn_that_never_ends_is_aborted_although_standard_error_is_full";
+    if std::env::var_os(CHILD).is_some() {
+        return is_aborted(name, loop_in_a_hook);
+    }
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let status = child(name).stdout(Stdio::null()).stderr(full).status().unwrap();
+    assert_eq!(status.signal(), Some(6), "SIGABRT: {status}");
+}
+
+fn loop_in_a_hook() {
+    run(async {
+        let launch =
+            here(|| Branch::builder("/root").on_process(|_, _| loop_without_progress()).build());
+        launch.start().await.unwrap().closed().await;
     });
 }
 
@@ -49,7 +61,6 @@ fn loop_without_progress() {
 
 /// Runs the test `name` again in a process of its own, which `run` locks up.
 fn is_aborted(name: &str, run: impl FnOnce()) {
-    const CHILD: &str = "MP_LOCKED_UP_CHILD";
     if std::env::var_os(CHILD).is_some() {
         std::thread::spawn(|| {
             std::thread::sleep(Duration::from_secs(60));
@@ -57,12 +68,7 @@ fn is_aborted(name: &str, run: impl FnOnce()) {
         });
         return run();
     }
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", name, "--nocapture"])
-        .env(CHILD, "1")
-        .env("MP_TURN_LIMIT_SECONDS", "1")
-        .output()
-        .unwrap();
+    let output = child(name).output().unwrap();
     let printed = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.signal(), Some(6), "SIGABRT: {printed}");
     assert!(printed.contains(&format!("a turn on thread \"{name}\"")), "{printed}");
@@ -71,6 +77,19 @@ fn is_aborted(name: &str, run: impl FnOnce()) {
         "no stack; on Debian: apt-get install gdb\n{printed}"
     );
 }
+
+/// The test `name` as a process of its own, whose turns may last a second.
+fn child(name: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["--exact", name, "--nocapture"])
+        .env(CHILD, "1")
+        .env("MP_TURN_LIMIT_SECONDS", "1");
+    command
+}
+
+/// Set in the processes that lock up.
+const CHILD: &str = "MP_LOCKED_UP_CHILD";
 
 /// A transport whose `poll` never returns.
 #[derive(Debug)]
