@@ -62,8 +62,12 @@ impl LogQueue {
 
 impl Write for LogQueue {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let kept = &line[..line.len().min(LINE_BYTES_MAX)];
-        if self.entries.try_send(Entry::Line(kept.to_vec())).is_err() {
+        let mut kept = line[..line.len().min(LINE_BYTES_MAX)].to_vec();
+        if kept.len() < line.len() {
+            // The next line must not continue this one.
+            kept[LINE_BYTES_MAX - 1] = b'\n';
+        }
+        if self.entries.try_send(Entry::Line(kept)).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
         Ok(line.len())
@@ -130,6 +134,19 @@ mod tests {
         assert_eq!(queue.lost(), 0);
         drop(queue);
         assert_eq!(io::read_to_string(reader).unwrap(), "one\ntwo\n");
+    }
+
+    #[test]
+    fn a_line_that_is_cut_still_ends() {
+        let (reader, writer) = io::pipe().unwrap();
+        let mut queue = LogQueue::start(writer).unwrap();
+        let long = "x".repeat(LINE_BYTES_MAX);
+        queue.write_all(format!("{long}\n").as_bytes()).unwrap();
+        queue.write_all(b"next\n").unwrap();
+        queue.flush_bounded();
+        drop(queue);
+        let kept = &long[1..];
+        assert_eq!(io::read_to_string(reader).unwrap(), format!("{kept}\nnext\n"));
     }
 
     #[test]
