@@ -51,10 +51,9 @@ fn run(args: &Args, logs: &LogQueue) -> Result<(), Failure> {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::Refused(format!("cannot start: {error}")))?;
-    let logs = logs.clone();
     actix::System::with_tokio_rt(|| runtime).block_on(async {
-        actix::spawn(logs::report_lost(logs));
-        room::run(args).await
+        actix::spawn(logs::report_lost(logs.clone()));
+        room::run(args, logs).await
     })
 }
 

@@ -17,11 +17,12 @@ use tokio::sync::oneshot;
 
 use crate::args::{Addresses, Args};
 use crate::banner::Secured;
+use crate::log_queue::LogQueue;
 use crate::shutdown::Shutdown;
 use crate::{Failure, banner, certificates};
 
 /// Runs the room until a signal ends it.
-pub(crate) async fn run(args: &Args) -> Result<(), Failure> {
+pub(crate) async fn run(args: &Args, logs: &LogQueue) -> Result<(), Failure> {
     // Before anybody can know that the program runs.
     let mut shutdown = Shutdown::new().map_err(|e| Failure::Refused(format!("no signals: {e}")))?;
     let addresses = args.addresses().map_err(Failure::Refused)?;
@@ -47,6 +48,7 @@ pub(crate) async fn run(args: &Args) -> Result<(), Failure> {
         ended = room.close() => tracing::info!(%ended, "closed"),
         signal = shutdown.next() => {
             tracing::warn!(signal, "ending without a goodbye");
+            logs.flush_bounded();
             process::exit(EXIT_AT_ONCE);
         }
     }

@@ -337,6 +337,9 @@ fn a_second_signal_ends_it_at_once() {
     }
     server.signal("TERM");
     assert_eq!(server.wait().code(), Some(130));
+    let mut rest = String::new();
+    logs.read_to_string(&mut rest).unwrap();
+    assert!(rest.contains("ending without a goodbye"), "its last line is lost: {rest}");
 }
 
 /// One who is in the room and then does nothing more.
