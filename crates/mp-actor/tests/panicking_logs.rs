@@ -4,8 +4,15 @@
 #[allow(dead_code, unused_imports, reason = "this binary uses a part of it")]
 mod common;
 
+use std::sync::Once;
+
+use actix::Arbiter;
 use common::*;
 use mp_actor::prelude::*;
+use mp_core::{
+    ConnectionId, ConnectionStatus, DisconnectReason, Farewell, Instant, MultiplayerPeer, Outgoing,
+    PeerEvent, Readiness, SendError,
+};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
@@ -30,8 +37,7 @@ impl Subscriber for Panicking {
 
 #[test]
 fn a_branch_that_panics_is_reported_to_everybody_although_logs_panic() {
-    // The only test of this binary: the subscriber is the process's.
-    tracing::subscriber::set_global_default(Panicking).unwrap();
+    log_to_panicking();
     run(async {
         let (server, address) = serve(empty_branch("/root")).await;
         let client = join(empty_branch("/root"), &address, 2).await;
@@ -44,4 +50,63 @@ fn a_branch_that_panics_is_reported_to_everybody_although_logs_panic() {
         assert_eq!(server.closed().await, Ended::Panicked("later".to_owned()));
         assert!(matches!(client.closed().await, Ended::Disconnected(_)));
     });
+}
+
+/// In real time: another thread has no paused clock.
+#[test]
+fn a_branch_whose_thread_is_stopped_says_so_although_logs_panic() {
+    log_to_panicking();
+    run_in_real_time(async {
+        let arbiter = Arbiter::new();
+        let branch = mp_actor::branch(|| Branch::builder("/root").build()).on(arbiter.handle());
+        let branch = branch.start().await.unwrap();
+        assert_eq!(branch.peers().await, Ok(vec![]));
+
+        arbiter.stop();
+
+        assert_eq!(branch.closed().await, Ended::Stopped);
+    });
+}
+
+#[test]
+fn a_branch_learns_that_its_transport_panicked_although_logs_panic() {
+    log_to_panicking();
+    run(async {
+        let branch = empty_branch("/root").serve(|| made(Broken)).await.unwrap();
+        assert_eq!(branch.closed().await, Ended::Disconnected(DisconnectReason::Closed));
+    });
+}
+
+/// The subscriber of the whole process, for all tests of this binary.
+fn log_to_panicking() {
+    static SET: Once = Once::new();
+    SET.call_once(|| tracing::subscriber::set_global_default(Panicking).expect("it is the first"));
+}
+
+/// A transport whose `poll` panics.
+#[derive(Debug)]
+struct Broken;
+
+impl MultiplayerPeer for Broken {
+    fn poll(&mut self, _now: Instant) {
+        panic!("broken transport");
+    }
+    fn next_event(&mut self) -> Option<PeerEvent> {
+        None
+    }
+    fn send(&mut self, _outgoing: Outgoing) -> Result<(), SendError> {
+        Ok(())
+    }
+    fn flush(&mut self, _now: Instant) {}
+    fn disconnect(&mut self, _: ConnectionId, _: DisconnectReason, _: Farewell) {}
+    fn close(&mut self) {}
+    fn unique_id(&self) -> PeerId {
+        PeerId::SERVER
+    }
+    fn connection_status(&self) -> ConnectionStatus {
+        ConnectionStatus::Connected
+    }
+    fn readiness(&self) -> Readiness {
+        Readiness::Interval(std::time::Duration::from_millis(5))
+    }
 }
