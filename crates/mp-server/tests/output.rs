@@ -4,7 +4,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -79,9 +79,46 @@ fn a_certificate_that_cannot_be_explained_is_made_all_the_same() {
 }
 
 #[test]
+fn closed_standard_streams_end_nothing() {
+    for closed in ["<&-", "2>&-", "<&- 2>&-"] {
+        assert_players_come_and_go(Server::of(in_shell(&format!("exec {closed}"), &[])));
+    }
+}
+
+#[test]
+fn files_that_cannot_be_written_or_read_are_errors_of_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("missing/server.crt").display().to_string();
+    let folder = folder.path().display().to_string();
+    for (args, told) in [
+        (&["cert", "--tls-cert", &missing][..], "cannot write"),
+        (&["cert", "--tls-cert", "/proc/server.crt"], "cannot write"),
+        (&["--tls-cert", &folder, "--tls-key", &folder], "cannot read"),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mp-server"));
+        let output = command.args(args).output().unwrap();
+        let lines = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {lines}");
+        assert!(lines.lines().count() == 1 && lines.contains(told), "{args:?}: {lines}");
+    }
+}
+
+#[test]
+fn a_room_on_every_address_answers_on_both_families() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mp-server"));
+    command.args(["--enet", "*:0", "--ws", "*:0"]).stderr(Stdio::null());
+    let server = Server::of(command);
+    Player::join((Ipv4Addr::LOCALHOST, server.ws.port()).into());
+    // The system of this test may have no IPv6.
+    if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok() {
+        Player::join((Ipv6Addr::LOCALHOST, server.ws.port()).into());
+    }
+}
+
+#[test]
 fn too_few_files_are_an_error_of_one_line() {
     for limit in [6, 8, 10, 14, 30] {
-        let output = limited(&format!("ulimit -n {limit}"), &[]).output().unwrap();
+        let output = in_shell(&format!("ulimit -n {limit}"), &[]).output().unwrap();
         let told = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{limit}: {told}");
         assert!(told.lines().count() == 1 && told.contains("ulimit -n"), "{limit}: {told}");
@@ -90,7 +127,7 @@ fn too_few_files_are_an_error_of_one_line() {
 
 #[test]
 fn the_limit_of_open_files_is_raised_and_a_shortage_is_reported() {
-    let mut server = Server::of(limited("ulimit -S -n 128", &["--max-clients", "200"]));
+    let mut server = Server::of(in_shell("ulimit -S -n 128", &["--max-clients", "200"]));
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.child.id())).unwrap();
     let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
     let soft: u64 = files.split_whitespace().nth(3).unwrap().parse().unwrap();
@@ -98,7 +135,7 @@ fn the_limit_of_open_files_is_raised_and_a_shortage_is_reported() {
     assert_eq!(server.terminate(), Some(0));
 
     let (reader, writer) = io::pipe().unwrap();
-    let mut command = limited("ulimit -n 512", &["--max-clients", "2000"]);
+    let mut command = in_shell("ulimit -n 512", &["--max-clients", "2000"]);
     command.stderr(writer);
     let mut server = Server::of(command);
     assert_eq!(server.terminate(), Some(0));
@@ -201,10 +238,10 @@ impl Drop for Server {
     }
 }
 
-/// The server with a limit of its shell's.
-fn limited(limit: &str, args: &[&str]) -> Command {
+/// The server as a shell starts it after `prepare`.
+fn in_shell(prepare: &str, args: &[&str]) -> Command {
     let mut command = Command::new("sh");
-    let script = format!(r#"{limit} && exec "$0" "$@""#);
+    let script = format!(r#"{prepare} && exec "$0" "$@""#);
     command.args(["-c", &script, env!("CARGO_BIN_EXE_mp-server")]);
     command.args(["--enet", "127.0.0.1:0", "--ws", "127.0.0.1:0"]).args(args);
     command
