@@ -28,7 +28,7 @@ pub(crate) struct PathCache {
 struct PeerPaths {
     /// Our numbers that were announced to the peer.
     told: BTreeMap<u32, Told>,
-    /// Those of them that it has not confirmed when they were due to be announced again.
+    /// Numbers that it had not confirmed when they were due to be announced again.
     unconfirmed: BTreeSet<u32>,
     /// The peer's numbers.
     given: BTreeMap<u32, Given>,
@@ -206,7 +206,7 @@ impl PathCache {
         self.peers.get(&peer).is_some_and(|paths| paths.given.contains_key(&id))
     }
 
-    /// Whether `peer` has numbered the node at `path` with `id` already.
+    /// Returns whether `peer` has numbered the node at `path` with `id` already.
     pub(crate) fn has_given(&self, peer: PeerId, id: u32, path: &str) -> bool {
         let given = self.peers.get(&peer).and_then(|paths| paths.given.get(&id));
         given.is_some_and(|given| *given.path == *path)

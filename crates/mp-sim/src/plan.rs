@@ -55,9 +55,9 @@ pub struct Plan {
     pub replicates: bool,
     /// Whether the server is busy now and then while much is sent to it.
     pub has_loads: bool,
-    /// Whether nodes take each other's place at a replicated path.
+    /// True when nodes take each other's place at a replicated path.
     pub has_hands: bool,
-    /// Whether clients make a level only seconds after they have joined.
+    /// True when clients make a level only seconds after they have joined.
     pub has_levels: bool,
 }
 

@@ -15,7 +15,8 @@ use crate::limits::{
 ///
 /// Bounds, for each peer: [`EARLY_PACKETS_MAX`] and [`EARLY_BYTES_MAX`] for calls and again for SYNC, of which the oldest waits for
 /// [`EARLY_TIME`]; [`LEVEL_PACKETS_MAX`], [`LEVEL_BYTES_MAX`] and [`LEVEL_TIME`] for announcements and changes.
-/// Those of all peers together take [`LEVEL_BYTES_OF_ALL_MAX`], of which each peer may always have [`EARLY_BYTES_MAX`].
+/// Announcements of all peers together take at most [`LEVEL_BYTES_OF_ALL_MAX`]; each peer may always
+/// have [`EARLY_BYTES_MAX`].
 #[derive(Debug, Default)]
 pub(super) struct Early {
     /// By what is missing.
@@ -80,7 +81,7 @@ impl Kind {
         }
     }
 
-    /// Whether its sender relies on it: then a session without it would go wrong.
+    /// Returns whether its sender relies on it: a session that loses it goes wrong.
     pub(super) fn must_arrive(self) -> bool {
         self.budget() == Budget::Level
     }

@@ -74,7 +74,7 @@ pub struct SceneMultiplayer {
     unadmitted: Overtaking,
     replication: Replication,
     paused: BTreeMap<PeerId, Paused>,
-    /// What is sent now goes in front of the last call of this turn.
+    /// Packets go in front of the last call of this turn while this is set.
     in_front_of_calls: bool,
     /// Values of a packet on their way to their properties: kept so that a packet takes no memory.
     values: Vec<Variant>,

@@ -77,7 +77,7 @@ fn a_synchronizer_of_a_nested_node_takes_no_number_and_no_state_of_the_announced
     }
 }
 
-/// What the client says of the tank when its own scene is `scene`.
+/// The client's report of the tank when its own scene is `scene`.
 fn mismatch(scene: &PackedScene) -> (Vec<String>, u64) {
     let mut lan = Lan::new(game(&tank())).unwrap();
     let client = lan.join(game(scene)).unwrap();

@@ -18,18 +18,18 @@ use crate::journal::Ear;
 pub struct Hands {
     /// The newest value, so that each is another one.
     last: Rc<Cell<i64>>,
-    /// Whether nothing is sent all the time any more.
+    /// True once nothing is sent periodically any more.
     is_settled: bool,
 }
 
-/// Who has the hand. Its stance is sent by the same synchronizer as the tool.
+/// The owner of the hand. Its stance is sent by the same synchronizer as the tool.
 #[derive(Default)]
 pub struct Worker {
     /// A number that only the server changes.
     pub stance: i64,
 }
 
-/// What is in the hand, or lies on one of two sides.
+/// A tool in the hand, or on one of two sides.
 #[derive(Clone, Default)]
 pub struct Tool {
     /// A field that says by itself when it changes.
@@ -38,12 +38,12 @@ pub struct Tool {
     pub wear: i64,
     /// A plain field, sent all the time.
     pub heat: i64,
-    /// What the three were when it was laid aside.
+    /// The three values when it was laid aside.
     pub laid_aside: Option<[i64; 3]>,
 }
 
 impl Tool {
-    /// What is replicated of it.
+    /// Its replicated properties.
     pub fn values(&self) -> [i64; 3] {
         [*self.sharpness, self.wear, self.heat]
     }
@@ -199,7 +199,7 @@ fn tool<'s>(scene: &'s mut Scene, path: &str) -> Option<&'s mut Tool> {
     scene.get_mut(node).ok()
 }
 
-/// Who has the hand.
+/// The owner of the hand.
 pub const WORKER: &str = "Worker";
 /// Where tools are: the hand first.
 pub const TOOLS: [&str; 3] = ["Worker/Hand/Tool", "Worker/Left/Tool", "Worker/Right/Tool"];

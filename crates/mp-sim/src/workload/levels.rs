@@ -14,7 +14,7 @@ use crate::journal::Ear;
 /// See the head of this file.
 #[derive(Debug, Default)]
 pub struct Levels {
-    /// Whether clients make their levels at once.
+    /// True when clients make their levels at once.
     is_settled: Rc<Cell<bool>>,
 }
 

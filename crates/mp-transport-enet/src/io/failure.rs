@@ -12,7 +12,7 @@
 
 use std::io::{Error, ErrorKind};
 
-/// What a sender does after an error.
+/// The reaction of a sender to an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SendFailure {
     /// The socket has no room: all datagrams wait.
@@ -23,7 +23,7 @@ pub(crate) enum SendFailure {
     Undeliverable,
 }
 
-/// What a receiver does after an error.
+/// The reaction of a receiver to an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReceiveFailure {
     /// There is nothing to receive.
@@ -62,7 +62,8 @@ impl From<&Error> for ReceiveFailure {
     }
 }
 
-/// Whether a failed send with segmentation offload may be the fault of the offload: the interface, or the route, cannot.
+/// Returns whether segmentation offload may be the fault of a failed send: the interface or the
+/// route lacks it.
 #[cfg(target_os = "linux")]
 pub(crate) const fn may_be_segmentation(errno: nix::errno::Errno) -> bool {
     use nix::errno::Errno;

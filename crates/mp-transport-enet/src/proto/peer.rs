@@ -390,7 +390,7 @@ fn after(since: Millis, duration: Duration) -> Option<Millis> {
     (at <= u64::MAX / 1_000).then_some(at)
 }
 
-/// Whether `duration` has passed since `since`.
+/// Returns whether `duration` has passed since `since`.
 fn is_due(now: Millis, since: Millis, duration: Duration) -> bool {
     after(since, duration).is_some_and(|at| now >= at)
 }

@@ -36,7 +36,7 @@ pub(crate) struct Settings {
     pub(crate) max_packet_size: usize,
     pub(crate) max_queued_packets: usize,
     pub(crate) reliable_queue_bytes: usize,
-    /// Of all connections.
+    /// Bytes of all connections.
     pub(crate) waiting_bytes: usize,
     pub(crate) max_clients: usize,
     pub(crate) handshake_timeout: Duration,

@@ -12,7 +12,7 @@ pub(crate) struct Tls(Connection);
 #[derive(Debug)]
 pub(crate) struct TlsFailed(pub(crate) String);
 
-/// Whether the remote peer may send more.
+/// State of the remote peer's direction: whether it may send more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TlsInput {
     /// It may.

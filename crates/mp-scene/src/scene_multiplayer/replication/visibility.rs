@@ -186,7 +186,7 @@ impl SceneMultiplayer {
         }
     }
 
-    /// Whether a peer has the entity `node` as far as this side knows, so that calls of it can be made there.
+    /// Returns whether a peer has the entity `node`, as far as this side knows.
     fn has_entity(&self, tree: &mut dyn NodeTree, node: NodeId, peer: PeerId) -> bool {
         let Some(entity) = self.replication.entities.get(&node) else { return true };
         match entity.origin {

@@ -32,7 +32,7 @@ impl Traits {
     }
 }
 
-/// Whether the kernel cuts buffers into datagrams. An interface or a route that cannot stops it for a number of datagrams, which doubles
+/// Segmentation offload: the kernel cuts buffers into datagrams. An interface or a route that cannot stops it for a number of datagrams, which doubles
 /// each time: the route may have changed by then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Segmentation {
