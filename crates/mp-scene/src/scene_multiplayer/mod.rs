@@ -95,7 +95,7 @@ pub struct SceneStats {
     pub refused_calls: u64,
     /// Packets passed on between clients.
     pub relayed_packets: u64,
-    /// Packets of, or for, peers that are not there.
+    /// Packets of, or for, peers that are not there, and packets that the local relay setting refuses.
     pub stray_packets: u64,
     /// Peers turned away because their id was in use.
     pub duplicate_ids: u64,

@@ -49,6 +49,9 @@ impl SceneMultiplayer {
             Ok(SceneMessage::DelPeer(peer)) if self.accepts_peers_from(sender) => {
                 self.remove_peer(peer, true);
             }
+            Ok(SceneMessage::AddPeer(_) | SceneMessage::DelPeer(_)) if sender.is_server() => {
+                self.stray(sender, "the relay is off here");
+            }
             Ok(SceneMessage::AddPeer(_) | SceneMessage::DelPeer(_)) => {
                 self.malformed(sender, "only a relaying server announces peers");
             }
@@ -78,7 +81,7 @@ impl SceneMultiplayer {
         packet: &Packet,
     ) {
         if !self.relays() {
-            return self.malformed(sender, "the relay is off");
+            return self.stray(sender, "the relay is off");
         }
         if self.is_server() {
             let travel = Travel { mode: packet.mode, channel: packet.channel };
@@ -356,6 +359,12 @@ impl SceneMultiplayer {
         } else {
             Err(Refusal::Because("the path leaves the multiplayer root"))
         }
+    }
+
+    /// Counts a packet that is refused because the settings of honest peers differ: no misbehaviour.
+    fn stray(&mut self, sender: PeerId, why: &'static str) {
+        tracing::debug!(%sender, why, "packet refused");
+        self.stats.stray_packets += 1;
     }
 
     /// Counts nonsense, and sends its author away when there is too much of it.
