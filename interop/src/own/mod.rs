@@ -19,6 +19,7 @@ mod swap;
 mod tank;
 mod traffic;
 mod units;
+mod unnamed;
 mod values;
 
 use crate::scenario::Scenario;
@@ -33,6 +34,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario::new("nested", 2, nested::serve, nested::play),
     Scenario::new("containers", 1, containers::serve, containers::play),
     Scenario::new("tank", 1, tank::serve, tank::play),
+    Scenario::new("unnamed", 1, unnamed::serve, unnamed::play),
     Scenario::new("swap", 1, swap::serve, swap::play),
     Scenario::new("respawn", 1, respawn::serve, respawn::play),
     Scenario::new("hidden", 2, hidden::serve, hidden::play),

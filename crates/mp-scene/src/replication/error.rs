@@ -3,7 +3,7 @@
 use crate::property::PropertyError;
 use crate::tree::TreeError;
 
-/// What is wrong with a synchronizer, so that it sends nothing, or not now.
+/// What is wrong with a synchronizer or a spawned node, so that it is not replicated, or not now.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReplicationError {
@@ -51,6 +51,16 @@ pub enum ReplicationError {
         /// Number of local synchronizers that the announcement can mean.
         found: usize,
     },
+    /// A node under a spawner has a name that Godot makes up, such as `@Node2D@7`. It stays local: no
+    /// Godot peer would accept the announcement.
+    #[error(
+        "{node}: a name with an @ is Godot's, and no peer accepts it from a spawner; give the node \
+         a name of its own before it is added"
+    )]
+    Name {
+        /// Path of the node.
+        node: String,
+    },
     /// `root_path` leads nowhere.
     #[error("{synchronizer}: there is no node at its root_path {root_path:?}")]
     NoRoot {
@@ -86,6 +96,13 @@ pub enum SpawnError {
     /// The spawn function made nothing of the data.
     #[error("the spawn function returned nothing")]
     Declined,
+    /// The spawn function gave the node a name that Godot makes up, such as `@Node2D@7`, or one that no
+    /// node can have.
+    #[error(
+        "the spawn function named the node {0:?}, and no peer accepts such a name from a spawner: \
+         it must not be empty nor contain any of . : @ / \" %"
+    )]
+    Name(String),
     /// The data has no form on the wire.
     #[error("the data cannot be encoded: {0}")]
     Data(#[from] crate::codec::godot::VariantError),

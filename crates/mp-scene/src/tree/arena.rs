@@ -13,12 +13,17 @@ use mp_core::PeerId;
 use slotmap::SlotMap;
 
 use super::class::{ClassOf, NodeClass};
+use super::name::{check_name, check_names};
 use super::{Group, Instance, Node, NodeId, NodeRef, NodeTree, TreeChange, TreeError};
 use crate::rpc::{Method, RpcConfig, RpcIds, RpcTable};
 
 /// A tree of nodes with their objects, names and authorities.
 ///
-/// Names are as in Godot: not empty, none of `. : @ / " %`. Every node has authority 1 until told otherwise.
+/// A name is not empty and has none of `. : @ / " %`, unless it is of the form of those that Godot makes up for nodes
+/// without one, as `@Node2D@7`: a program that mirrors the nodes of a Godot game adds such nodes by these names, and they are
+/// called and synchronized like others. As in Godot, a spawner cannot announce them.
+///
+/// Every node has authority 1 until told otherwise.
 pub struct Tree {
     nodes: SlotMap<slotmap::DefaultKey, Entry>,
     top: NodeId,
@@ -56,7 +61,7 @@ impl Tree {
     pub fn new(root_path: &str) -> Result<Self, TreeError> {
         let bad = || TreeError::BadRootPath(root_path.to_owned());
         let mut names = root_path.strip_prefix('/').ok_or_else(bad)?.split('/');
-        let top_name = names.next().filter(|name| is_valid_name(name)).ok_or_else(bad)?;
+        let top_name = names.next().filter(|name| check_name(name).is_ok()).ok_or_else(bad)?;
 
         let mut nodes = SlotMap::new();
         let top = NodeId(nodes.insert(Entry::new(top_name, None, Box::new(Group), Rc::default())));
@@ -73,7 +78,7 @@ impl Tree {
     ///
     /// # Errors
     ///
-    /// When the name is not Godot's idea of one, is taken, or the parent has left the tree.
+    /// When the name is not one that a node can have in Godot, is taken, or the parent has left the tree.
     #[doc(alias = "add_child")]
     pub fn add<N: Node>(
         &mut self,
@@ -545,25 +550,6 @@ impl CheckedOut {
     pub(crate) fn method(&self, name: &str) -> Option<Method> {
         self.class.methods.method(name)
     }
-}
-
-fn check_name(name: &str) -> Result<(), TreeError> {
-    if is_valid_name(name) { Ok(()) } else { Err(TreeError::BadName(name.to_owned())) }
-}
-
-fn check_names(instance: &Instance) -> Result<(), TreeError> {
-    check_name(&instance.name)?;
-    for (index, child) in instance.children.iter().enumerate() {
-        if instance.children[..index].iter().any(|sibling| sibling.name == child.name) {
-            return Err(TreeError::NameTaken(child.name.clone()));
-        }
-        check_names(child)?;
-    }
-    Ok(())
-}
-
-pub(crate) fn is_valid_name(name: &str) -> bool {
-    !name.is_empty() && !name.contains(['.', ':', '@', '/', '"', '%'])
 }
 
 #[cfg(test)]

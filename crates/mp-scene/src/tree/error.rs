@@ -5,7 +5,10 @@
 #[non_exhaustive]
 pub enum TreeError {
     /// Not a name.
-    #[error("{0:?} is no node name: it must not be empty nor contain any of . : @ / \" %")]
+    #[error(
+        "{0:?} is no node name: it must not be empty nor contain any of . : @ / \" %, unless Godot \
+         made it up, as @Node2D@7"
+    )]
     BadName(String),
     /// Not a root path.
     #[error("{0:?} is no root path: it must be absolute, such as \"/root\" or \"/root/Game\"")]

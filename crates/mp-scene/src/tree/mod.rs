@@ -8,13 +8,15 @@ mod change;
 mod class;
 mod error;
 mod instance;
+mod name;
 mod node;
 
+pub(crate) use arena::CheckedOut;
 pub use arena::Tree;
-pub(crate) use arena::{CheckedOut, is_valid_name};
 pub use change::TreeChange;
 pub use error::TreeError;
 pub use instance::{Instance, PackedScene};
+pub(crate) use name::is_plain_name;
 pub use node::{Group, Node, NodeId, NodeRef};
 
 use std::rc::Rc;

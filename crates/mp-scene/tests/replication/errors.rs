@@ -119,6 +119,29 @@ fn a_property_that_is_not_there_keeps_the_node_unannounced_and_is_said() {
 }
 
 #[test]
+fn a_node_with_a_name_that_godot_makes_up_is_not_announced_and_is_said_once() {
+    let (mut lan, ids) = lan(1);
+    add_unit(&mut lan, "@Node@2", 1);
+    lan.settle();
+    let late = lan.join(game()).unwrap();
+    lan.settle();
+    let errors: Vec<_> = failures(&mut lan).iter().map(ToString::to_string).collect();
+    assert_eq!(
+        errors,
+        [
+            "Units/@Node@2: a name with an @ is Godot's, and no peer accepts it from a spawner; give \
+          the node a name of its own before it is added"
+        ]
+    );
+    for peer in [ids[0], late] {
+        let scene = lan.scene(peer);
+        assert!(scene.find("Units/@Node@2").is_err());
+        let stats = scene.stats();
+        assert_eq!((stats.refused_calls, stats.refused_elements), (0, 0), "nothing of it is sent");
+    }
+}
+
+#[test]
 fn packet_sizes_have_a_least_value() {
     let (mut lan, _) = lan(0);
     let multiplayer = lan.scene(SERVER).multiplayer_mut();

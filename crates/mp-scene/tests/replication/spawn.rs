@@ -113,6 +113,11 @@ fn spawning_says_what_is_wrong() {
     let units = scene.find("Units").unwrap();
     assert_eq!(scene.spawn(units, 1).unwrap_err(), SpawnError::NoSpawner);
     assert_eq!(scene.spawn(spawner, "text").unwrap_err(), SpawnError::Declined);
+    let named = |_: &Variant| Some(Instance::new("@Node@2", Group));
+    let named = MultiplayerSpawner::new("../Units").spawn_function(named);
+    let named = scene.add("Named", named).unwrap();
+    assert_eq!(scene.spawn(named, 1).unwrap_err(), SpawnError::Name("@Node@2".into()));
+    assert!(scene.find("Units/@Node@2").is_err(), "nothing was added");
     let lonely = scene.add("Lonely", MultiplayerSpawner::new("../Nowhere")).unwrap();
     let error = scene.spawn(lonely, 1).unwrap_err();
     assert_eq!(error, SpawnError::NoParent("../Nowhere".into()));

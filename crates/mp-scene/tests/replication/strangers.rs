@@ -68,6 +68,14 @@ fn a_hand_made_announcement_is_taken() {
 }
 
 #[test]
+fn an_announcement_under_a_name_that_godot_makes_up_is_refused() {
+    let mut client = client();
+    hear(&mut client, spawn("@Node@2", 5, 1, &[], &[]));
+    assert!(client.scene().find("Units/@Node@2").is_err());
+    assert_eq!(client.scene().stats().refused_calls, 1);
+}
+
+#[test]
 fn a_peer_cannot_announce_nodes_without_end() {
     let mut client = client();
     let crates = SPAWNED_NODES_MAX as u32 + 20;

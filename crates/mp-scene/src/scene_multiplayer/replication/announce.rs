@@ -13,7 +13,7 @@ use crate::message::{Spawn, SpawnOf};
 use crate::path_cache::ConfirmedPath;
 use crate::property::PropertyError;
 use crate::replication::ReplicationError;
-use crate::tree::{NodeId, NodeTree};
+use crate::tree::{NodeId, NodeTree, is_plain_name};
 
 impl SceneMultiplayer {
     /// Announces the entities that have entered the tree, as they are now.
@@ -169,6 +169,14 @@ impl SceneMultiplayer {
             }
         };
         let name = tree.name_of(node)?.to_owned();
+        if !is_plain_name(&name) {
+            let entity = self.replication.entities.get_mut(&node)?;
+            if !std::mem::replace(&mut entity.reported, true) {
+                let node = tree.path_of(node).unwrap_or(name);
+                self.replication.report(ReplicationError::Name { node });
+            }
+            return None;
+        }
         let (own, objects) = (self.unique_id, self.objects);
 
         // The state first: without it nothing is announced, and no number is used up.

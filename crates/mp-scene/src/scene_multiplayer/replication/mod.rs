@@ -122,6 +122,8 @@ struct Entity {
     inner: IndexSet<NodeId>,
     /// The peers that it is announced to.
     announced_to: IndexSet<PeerId>,
+    /// The program was notified that it cannot be announced under its name.
+    reported: bool,
     /// When it entered: late joiners are told in this order, so that a parent is always there before its children.
     order: u64,
 }

@@ -17,7 +17,7 @@ use crate::limits::SPAWNED_NODES_MAX;
 use crate::message::{Spawn, SpawnOf};
 use crate::replication::ReplicationError;
 use crate::signal::Signal;
-use crate::tree::{NodeId, NodeTree, is_valid_name};
+use crate::tree::{NodeId, NodeTree, is_plain_name};
 
 impl SceneMultiplayer {
     pub(in crate::scene_multiplayer) fn receive_spawn(
@@ -52,8 +52,8 @@ impl SceneMultiplayer {
         if tree.multiplayer_authority(spawner) != Some(sender) {
             return Err(Refusal::Because("it has no authority over the spawner"));
         }
-        if !is_valid_name(&spawn.name) {
-            return Err(Refusal::Because("the name is none"));
+        if !is_plain_name(&spawn.name) {
+            return Err(Refusal::Because("no spawner announces a node of this name"));
         }
         let parent = tree.find_from(spawner, &path);
         let parent = parent.ok_or(Refusal::Because("the spawner has no spawn parent"))?;

@@ -6,7 +6,7 @@ use super::super::SceneMultiplayer;
 use super::follow::spawner_at;
 use super::{Origin, Replication};
 use crate::replication::SpawnError;
-use crate::tree::{NodeId, NodeTree, TreeError};
+use crate::tree::{NodeId, NodeTree, TreeError, is_plain_name};
 
 impl SceneMultiplayer {
     pub(super) fn find_spawn_parent(&mut self, tree: &mut dyn NodeTree, spawner: NodeId) {
@@ -191,7 +191,11 @@ impl SceneMultiplayer {
         }
         check_data(&data)?;
         let made = function.ok_or(SpawnError::NoFunction)?.make(&data);
-        let node = tree.instantiate_readable(parent, made.ok_or(SpawnError::Declined)?)?;
+        let made = made.ok_or(SpawnError::Declined)?;
+        if !is_plain_name(made.name()) {
+            return Err(SpawnError::Name(made.name().to_owned()));
+        }
+        let node = tree.instantiate_readable(parent, made)?;
         self.replication.data.insert(node, (spawner, data));
         Ok(node)
     }

@@ -51,9 +51,11 @@ fn a_node_leaves_with_everything_below_it() {
 }
 
 #[test]
-fn a_name_is_refused_when_godot_would_change_it_or_it_is_taken() {
+fn a_name_is_refused_when_no_node_has_it_in_godot_or_it_is_taken() {
     let (mut tree, _) = tree();
-    for name in ["", "a/b", "a.b", "a:b", "a@b", "a\"b", "%a"] {
+    let near_made_up =
+        ["@", "@2", "@Node", "@Node@", "@Node@2a", "@No/de@2", "@Node@2@3", "Node@2"];
+    for name in ["", "a/b", "a.b", "a:b", "a@b", "a\"b", "%a"].into_iter().chain(near_made_up) {
         let error = tree.add(tree.root(), name, Group).unwrap_err();
         assert_eq!(error, TreeError::BadName(name.to_owned()));
     }
@@ -62,6 +64,19 @@ fn a_name_is_refused_when_godot_would_change_it_or_it_is_taken() {
         TreeError::NameTaken("Level".into())
     );
     assert!(Tree::new("root").is_err() && Tree::new("/").is_err());
+}
+
+#[test]
+fn a_node_can_have_a_name_that_godot_makes_up() {
+    let (mut tree, level) = tree();
+    for name in ["@Node@2", "@Sprite2D@17", "@@3"] {
+        let node = tree.add(level, name, Group).unwrap().id();
+        let path = format!("Level/{name}");
+        assert_eq!((tree.find(&path), tree.path_of(node)), (Some(node), Some(path)));
+    }
+    tree.rename(level, "@Node@4").unwrap();
+    assert!(tree.find("@Node@4/@Node@2").is_some());
+    assert!(Tree::new("/root/@Node@2").is_ok());
 }
 
 #[test]
