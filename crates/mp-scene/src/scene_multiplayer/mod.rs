@@ -1,8 +1,8 @@
 //! `SceneMultiplayer`: who takes part, and what their packets mean.
 //!
 //! It is told what transports report ([`ToBranch`](mp_core::ToBranch)) and queues what it has to say to them and to its program; it runs
-//! nothing of the program's itself. Who runs it takes its [`SceneEvent`]s after each input, so that a program sees signals
-//! and calls in the order of Godot.
+//! nothing of the program's itself. A branch takes its [`ApiEvent`]s after each input, so that a
+//! program sees signals and calls in the order of Godot.
 
 mod auth;
 mod departed;

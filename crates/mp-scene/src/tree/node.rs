@@ -40,7 +40,7 @@ pub trait Node: Any {
         RpcTable::new()
     }
 
-    /// The properties that a [`MultiplayerSynchronizer`](crate::MultiplayerSynchronizer) can read and write.
+    /// The properties that a [`MultiplayerSynchronizer`] can read and write.
     fn property_table() -> PropertyTable<Self>
     where
         Self: Sized,

@@ -109,12 +109,12 @@ impl Proof {
     }
 }
 
-/// What a timer found.
+/// The state of a connection after its commands or its timers were handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flow {
-    /// It goes on.
+    /// The connection continues.
     Going,
-    /// It is over; what was to be said about it has been said.
+    /// The connection has ended and its slot can be freed: its last event, if it has one, is queued.
     Ended,
 }
 

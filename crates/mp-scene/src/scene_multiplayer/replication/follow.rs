@@ -370,7 +370,8 @@ pub(super) fn too_large(
     ReplicationError::TooLarge { synchronizer, kind, len, setting, max }
 }
 
-/// Whether this side's own id makes `peer` the authority. Kept apart so that it reads the same everywhere.
+/// Returns whether `own`, the id of the local peer, is the authority of `synchronizer`, and the
+/// synchronizer's configuration was accepted.
 pub(super) fn is_own(own: PeerId, synchronizer: &Synchronizer) -> bool {
     synchronizer.authority == own && !synchronizer.refused
 }
