@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::tool::Tool;
 use crate::workspace::{cargo, quiet, root, run, target};
 
 /// Checks licences, sources, and banned, duplicate and yanked crates. What cargo has fetched is all that it needs.
@@ -12,7 +13,7 @@ use crate::workspace::{cargo, quiet, root, run, target};
 ///
 /// When a crate is against the rules of deny.toml, or cargo-deny can be neither found nor installed.
 pub(crate) fn deny() -> Result<String, String> {
-    let tool = tool()?;
+    let tool = CARGO_DENY.path()?;
     let advisories = placeholder()?;
     for workspace in workspaces() {
         run(cargo().current_dir(&workspace).args(["fetch", "--locked", "--quiet"]))?;
@@ -33,7 +34,7 @@ pub(crate) fn deny() -> Result<String, String> {
 ///
 /// When there is an advisory for a locked crate, or the database cannot be fetched.
 pub(crate) fn audit() -> Result<String, String> {
-    let tool = tool()?;
+    let tool = CARGO_DENY.path()?;
     quiet(Command::new(&tool).current_dir(root()).args(["fetch", "db"])).map_err(|why| {
         format!(
             "the advisory database cannot be fetched; `cargo xtask audit` needs the network: {why}"
@@ -47,25 +48,6 @@ pub(crate) fn audit() -> Result<String, String> {
 
 fn workspaces() -> [PathBuf; 2] {
     [root().to_path_buf(), root().join("bench")]
-}
-
-/// The path of cargo-deny, which is installed under the target folder unless it is there.
-fn tool() -> Result<PathBuf, String> {
-    let folder = target().join("tools");
-    let tool = folder.join("bin/cargo-deny");
-    let version = Command::new(&tool).arg("--version").output();
-    let is_there = version.is_ok_and(|it| {
-        String::from_utf8_lossy(&it.stdout).trim() == format!("cargo-deny {VERSION}")
-    });
-    if !is_there {
-        println!("installing cargo-deny {VERSION} into {} (minutes, once) ...", folder.display());
-        let mut install = cargo();
-        install.args(["install", "cargo-deny", "--locked", "--quiet", "--version", VERSION]);
-        run(install.arg("--root").arg(&folder)).map_err(|why| {
-            format!("cargo-deny {VERSION} cannot be installed from the crate registry: {why}")
-        })?;
-    }
-    Ok(tool)
 }
 
 /// Makes a configuration for the check of yanked crates alone, which cargo-deny does only with advisories: its database has one, of a
@@ -99,7 +81,7 @@ fn placeholder() -> Result<PathBuf, String> {
 }
 
 /// The version whose folder [`DATABASE`] is.
-const VERSION: &str = "0.20.2";
+const CARGO_DENY: Tool = Tool { name: "cargo-deny", version: "0.20.2", subcommand: "deny" };
 
 /// The folder in which cargo-deny looks for the database of RustSec: the hash of its address.
 const DATABASE: &str = "advisory-db-3157b0e258782691";

@@ -1,10 +1,11 @@
-//! The project's own commands: `cargo xtask test`, `ci`, `deny`, `audit`, `interop`, `enet`, `bench`, `worlds`, `sim-faults`, `godot`.
+//! The project's own commands: `cargo xtask test`, `ci`, `deny`, `features`, `audit`, `interop`, `enet`, `bench`, `worlds`, `sim-faults`, `godot`.
 
 mod bench;
 mod debian;
 mod deny;
 mod enet;
 mod example;
+mod features;
 mod godot;
 mod interop;
 mod one_room;
@@ -13,6 +14,7 @@ mod proxy;
 mod round;
 mod steps;
 mod suite;
+mod tool;
 mod workspace;
 mod worlds;
 
@@ -49,6 +51,10 @@ enum Command {
     /// Runs cargo-deny, which it installs under target/tools when it is missing (about two minutes, once), on the workspace and on
     /// bench/. The rules are in deny.toml and bench/deny.toml.
     Deny,
+    /// Lints each crate with each of its features alone, and checks which crates need no C compiler.
+    ///
+    /// Runs cargo-hack, which it installs under target/tools when it is missing.
+    Features,
     /// Looks for security advisories for the locked dependencies.
     ///
     /// Needs the network: cargo-deny fetches the database of RustSec from GitHub. Without it the command fails.
@@ -114,6 +120,7 @@ fn main() -> ExitCode {
         Command::Test => steps::test(),
         Command::Ci => steps::ci(),
         Command::Deny => deny::deny().map(drop),
+        Command::Features => features::features().map(drop),
         Command::Audit => deny::audit().map(|done| println!("audit: {done}")),
         Command::Interop(args) => interop::run(&args).map(drop),
         Command::Bench(args) => bench::bench(&args),

@@ -9,6 +9,7 @@ use crate::debian::{self, GDB};
 use crate::deny;
 use crate::enet::{self, EnetArgs};
 use crate::example;
+use crate::features;
 use crate::godot::{self, Godot, on_path};
 use crate::interop::{self, InteropArgs, Role, Transport};
 use crate::one_room;
@@ -46,10 +47,11 @@ pub(crate) fn ci() -> Result<(), String> {
         Ok("no warning".to_owned())
     });
     steps.run("documentation", || {
-        let everything = ["--workspace", "--no-deps", "--all-features"];
+        let everything = ["--workspace", "--no-deps", "--all-features", "--document-private-items"];
         run(cargo().arg("doc").args(everything).env("RUSTDOCFLAGS", "-D warnings"))?;
         Ok("no warning".to_owned())
     });
+    steps.run("features", features::features);
     steps.run("dependencies", deny::deny);
     tests(&mut steps);
     steps.run("simulated worlds", || worlds::worlds(&WorldsArgs::ci()));

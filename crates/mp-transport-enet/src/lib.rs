@@ -43,6 +43,7 @@
 //! |---|---|
 //! | `dtls` | encryption, as Godot's `dtls_server_setup` and `dtls_client_setup`: [`dtls`] |
 //! | `tokio` | [`io::TokioUdpSocket`], which wakes its task |
+//! | `zlib`, `zstd` (on by default) | the compression modes of that name; they need a C compiler |
 //! | `testing` | [`testing::Network`], a seeded network in virtual time |
 
 mod connection;

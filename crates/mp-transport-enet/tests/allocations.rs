@@ -50,7 +50,7 @@ fn allocations(mode: CompressionMode, checksum: bool, turns: u64) -> u64 {
 #[test]
 fn compression_and_checksums_allocate_nothing_for_a_datagram() {
     let plain = allocations(CompressionMode::None, false, 1_000);
-    for mode in CompressionMode::ALL {
+    for &mode in CompressionMode::ALL {
         for checksum in [false, true] {
             let sealed = allocations(mode, checksum, 1_000);
             assert!(sealed <= plain, "{mode:?}: {sealed} against {plain}");

@@ -117,7 +117,9 @@ fn all() -> impl Iterator<Item = Captured> {
 /// The mode that both sides of a capture had.
 fn compression(name: &str) -> CompressionMode {
     let named = |part: &str| name.starts_with(&format!("enet_compress_{part}"));
-    let modes = ["none", "range", "fastlz", "zlib", "zstd"].into_iter().zip(CompressionMode::ALL);
+    let modes = ["none", "range", "fastlz", "zlib", "zstd"]
+        .into_iter()
+        .zip(CompressionMode::ALL.iter().copied());
     modes.into_iter().find(|(part, _)| named(part)).expect("a capture with compression").1
 }
 

@@ -169,7 +169,7 @@ fn every_constant_has_godots_number() {
         "COMPRESS_ZLIB",
         "COMPRESS_ZSTD",
     ];
-    let modes = compression.into_iter().zip(CompressionMode::ALL);
+    let modes = compression.into_iter().zip(CompressionMode::ALL.iter().copied());
     ours.extend(modes.map(|(name, mode)| (name, mode as i64, "CompressionMode")));
     let host = [
         "HOST_TOTAL_SENT_DATA",

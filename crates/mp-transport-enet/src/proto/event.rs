@@ -113,9 +113,10 @@ pub struct HostStats {
     pub stalls: u64,
     /// Datagrams ignored because they named no peer, or not from its address, or an earlier session.
     pub datagrams_stray: u64,
-    /// Datagrams ignored because they are compressed and there is no compressor.
+    /// Datagrams ignored because they are compressed, while this host's compression mode is `None`.
     pub datagrams_compressed: u64,
-    /// Datagrams ignored because they did not expand, or to more than a datagram.
+    /// Datagrams ignored because they did not expand in this host's compression mode, or expanded to
+    /// more than one datagram. ENet does not negotiate the mode: a peer that uses another one ends here.
     pub datagrams_unexpanded: u64,
     /// Datagrams ignored because their checksum was missing or wrong.
     pub checksum_failures: u64,

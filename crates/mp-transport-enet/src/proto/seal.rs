@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn what_is_sealed_can_be_opened_in_every_mode_with_and_without_a_checksum() {
-        for mode in CompressionMode::ALL {
+        for mode in CompressionMode::ALL.iter().copied() {
             for has_checksum in [false, true] {
                 let mut seal = Seal::new(mode, has_checksum);
                 let bytes = closed(&mut seal, &DATAGRAM);
@@ -179,14 +179,14 @@ mod tests {
     #[test]
     fn what_does_not_shrink_is_sent_plain() {
         let ping = [0x80, 0, 1, 2, 0x85, 0xff, 0, 2];
-        for mode in CompressionMode::ALL {
+        for mode in CompressionMode::ALL.iter().copied() {
             assert_eq!(closed(&mut Seal::new(mode, false), &ping), ping, "{mode:?}");
         }
     }
 
     #[test]
     fn compressed_datagrams_need_a_compressor_of_the_same_mode() {
-        for mode in CompressionMode::ALL.into_iter().skip(1) {
+        for mode in CompressionMode::ALL.iter().copied().skip(1) {
             let mut datagram = DATAGRAM[..4].to_vec();
             datagram.extend([0; 600]);
             let bytes = closed(&mut Seal::new(mode, false), &datagram);
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_datagram_never_expands_to_more_than_the_largest() {
-        for mode in CompressionMode::ALL.into_iter().skip(1) {
+        for mode in CompressionMode::ALL.iter().copied().skip(1) {
             let mut seal = Seal::new(mode, false);
             let mut block = [0; 8_000];
             let len = seal.compressor.compress(&[0; 4_093], &mut block).unwrap();

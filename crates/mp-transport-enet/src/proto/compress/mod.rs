@@ -6,17 +6,25 @@
 
 mod fastlz;
 mod range_coder;
+#[cfg(feature = "zlib")]
 mod zlib;
+#[cfg(feature = "zstd")]
 mod zstd;
 
 use self::fastlz::FastLz;
 use self::range_coder::RangeCoder;
+#[cfg(feature = "zlib")]
 use self::zlib::Zlib;
+#[cfg(feature = "zstd")]
 use self::zstd::Zstd;
 
 /// How the commands of datagrams are compressed (Godot: `ENetConnection.CompressionMode`). Both sides need the same.
+///
+/// `Zlib` and `Zstd` exist in builds with the crate's features `zlib` and `zstd`, which are on by
+/// default. A program that names a mode that is not built in does not compile.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[doc(alias = "COMPRESS_NONE")]
+#[non_exhaustive]
 pub enum CompressionMode {
     /// Not at all: 0, the default.
     #[default]
@@ -26,14 +34,24 @@ pub enum CompressionMode {
     /// FastLZ: 2. Least work; needs repetitions.
     FastLz = 2,
     /// zlib, level 6: 3. Most work.
+    #[cfg(feature = "zlib")]
     Zlib = 3,
     /// Zstandard, level 3: 4.
+    #[cfg(feature = "zstd")]
     Zstd = 4,
 }
 
 impl CompressionMode {
-    /// All modes, in the order of their numbers.
-    pub const ALL: [Self; 5] = [Self::None, Self::RangeCoder, Self::FastLz, Self::Zlib, Self::Zstd];
+    /// All modes of this build, in the order of their numbers.
+    pub const ALL: &[Self] = &[
+        Self::None,
+        Self::RangeCoder,
+        Self::FastLz,
+        #[cfg(feature = "zlib")]
+        Self::Zlib,
+        #[cfg(feature = "zstd")]
+        Self::Zstd,
+    ];
 }
 
 /// What compresses and expands blocks in one mode. Its memory is taken once, when it is made: 64 KiB (range coder),
@@ -47,7 +65,9 @@ enum Kind {
     None,
     RangeCoder(Box<RangeCoder>),
     FastLz(FastLz),
+    #[cfg(feature = "zlib")]
     Zlib(Box<Zlib>),
+    #[cfg(feature = "zstd")]
     Zstd(Box<Zstd>),
 }
 
@@ -58,7 +78,9 @@ impl Compressor {
             CompressionMode::None => Kind::None,
             CompressionMode::RangeCoder => Kind::RangeCoder(Box::default()),
             CompressionMode::FastLz => Kind::FastLz(FastLz::default()),
+            #[cfg(feature = "zlib")]
             CompressionMode::Zlib => Kind::Zlib(Box::default()),
+            #[cfg(feature = "zstd")]
             CompressionMode::Zstd => Kind::Zstd(Box::default()),
         })
     }
@@ -69,7 +91,9 @@ impl Compressor {
             Kind::None => CompressionMode::None,
             Kind::RangeCoder(_) => CompressionMode::RangeCoder,
             Kind::FastLz(_) => CompressionMode::FastLz,
+            #[cfg(feature = "zlib")]
             Kind::Zlib(_) => CompressionMode::Zlib,
+            #[cfg(feature = "zstd")]
             Kind::Zstd(_) => CompressionMode::Zstd,
         }
     }
@@ -81,7 +105,9 @@ impl Compressor {
             Kind::None => None,
             Kind::RangeCoder(coder) => coder.compress(input, out),
             Kind::FastLz(coder) => coder.compress(input, out),
+            #[cfg(feature = "zlib")]
             Kind::Zlib(coder) => coder.compress(input, out),
+            #[cfg(feature = "zstd")]
             Kind::Zstd(coder) => coder.compress(input, out),
         }
     }
@@ -93,7 +119,9 @@ impl Compressor {
             Kind::None => None,
             Kind::RangeCoder(coder) => coder.expand(input, out),
             Kind::FastLz(_) => FastLz::expand(input, out),
+            #[cfg(feature = "zlib")]
             Kind::Zlib(coder) => coder.expand(input, out),
+            #[cfg(feature = "zstd")]
             Kind::Zstd(coder) => coder.expand(input, out),
         }
     }
@@ -105,7 +133,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn modes() -> impl Iterator<Item = Compressor> {
-        CompressionMode::ALL.into_iter().skip(1).map(Compressor::new)
+        CompressionMode::ALL.iter().skip(1).copied().map(Compressor::new)
     }
 
     #[test]

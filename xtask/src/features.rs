@@ -1,0 +1,52 @@
+//! Each feature alone, and which crates need a C compiler.
+
+use std::process::Command;
+
+use crate::tool::Tool;
+use crate::workspace::{cargo, root, run};
+
+/// Lints each crate of the workspace without features, with each of its features alone, and with
+/// all of them. Then checks that the crates of [`WITHOUT_C`] need no C compiler.
+///
+/// # Errors
+///
+/// When there is a warning, a crate needs a C compiler after all, or cargo-hack can be neither
+/// found nor installed.
+pub(crate) fn features() -> Result<String, String> {
+    let hack = CARGO_HACK.path()?;
+    let mut command = Command::new(&hack);
+    command.current_dir(root()).args(["hack", "clippy", "--workspace", "--each-feature"]);
+    run(command.args(["--quiet", "--", "-D", "warnings"]))?;
+    for package in WITHOUT_C {
+        needs_no_c(package)?;
+    }
+    Ok(format!("each alone; {} crates need no C compiler without theirs", WITHOUT_C.len()))
+}
+
+/// Fails when `package` without its features is built with one of [`C_BUILDERS`].
+fn needs_no_c(package: &str) -> Result<(), String> {
+    let mut command = cargo();
+    command.args(["tree", "--locked", "--package", package, "--no-default-features"]);
+    command.args(["--edges", "normal,build", "--target", "all"]);
+    let output = command.args(["--prefix", "none", "--format", "{lib}"]).output();
+    let output = output.map_err(|e| format!("cannot run cargo tree: {e}"))?;
+    if !output.status.success() {
+        return Err(format!("cargo tree: {}", String::from_utf8_lossy(&output.stderr)));
+    }
+    let libraries = String::from_utf8_lossy(&output.stdout);
+    match libraries.lines().find(|library| C_BUILDERS.contains(library)) {
+        None => Ok(()),
+        Some(builder) => Err(format!(
+            "{package} needs a C compiler: cargo tree --package {package} --no-default-features \
+             --edges normal,build --invert {builder}"
+        )),
+    }
+}
+
+/// Libraries that build scripts compile C with.
+const C_BUILDERS: [&str; 2] = ["cc", "cmake"];
+
+/// Crates that need no C compiler without their default features.
+const WITHOUT_C: [&str; 4] = ["mp-core", "mp-scene", "mp-transport-enet", "mp-actor"];
+
+const CARGO_HACK: Tool = Tool { name: "cargo-hack", version: "0.6.46", subcommand: "hack" };
