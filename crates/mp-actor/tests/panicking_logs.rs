@@ -9,10 +9,7 @@ use std::sync::Once;
 use actix::Arbiter;
 use common::*;
 use mp_actor::prelude::*;
-use mp_core::{
-    ConnectionId, ConnectionStatus, DisconnectReason, Farewell, Instant, MultiplayerPeer, Outgoing,
-    PeerEvent, Readiness, SendError,
-};
+use mp_core::DisconnectReason;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
@@ -72,7 +69,7 @@ fn a_branch_whose_thread_is_stopped_says_so_although_logs_panic() {
 fn a_branch_learns_that_its_transport_panicked_although_logs_panic() {
     log_to_panicking();
     run(async {
-        let branch = empty_branch("/root").serve(|| made(Broken)).await.unwrap();
+        let branch = empty_branch("/root").serve(|| made(broken())).await.unwrap();
         assert_eq!(branch.closed().await, Ended::Disconnected(DisconnectReason::Closed));
     });
 }
@@ -81,32 +78,4 @@ fn a_branch_learns_that_its_transport_panicked_although_logs_panic() {
 fn log_to_panicking() {
     static SET: Once = Once::new();
     SET.call_once(|| tracing::subscriber::set_global_default(Panicking).expect("it is the first"));
-}
-
-/// A transport whose `poll` panics.
-#[derive(Debug)]
-struct Broken;
-
-impl MultiplayerPeer for Broken {
-    fn poll(&mut self, _now: Instant) {
-        panic!("broken transport");
-    }
-    fn next_event(&mut self) -> Option<PeerEvent> {
-        None
-    }
-    fn send(&mut self, _outgoing: Outgoing) -> Result<(), SendError> {
-        Ok(())
-    }
-    fn flush(&mut self, _now: Instant) {}
-    fn disconnect(&mut self, _: ConnectionId, _: DisconnectReason, _: Farewell) {}
-    fn close(&mut self) {}
-    fn unique_id(&self) -> PeerId {
-        PeerId::SERVER
-    }
-    fn connection_status(&self) -> ConnectionStatus {
-        ConnectionStatus::Connected
-    }
-    fn readiness(&self) -> Readiness {
-        Readiness::Interval(std::time::Duration::from_millis(5))
-    }
 }

@@ -12,10 +12,7 @@ use std::time::Duration;
 
 use common::*;
 use mp_actor::prelude::*;
-use mp_core::{
-    ConnectionId, ConnectionStatus, DisconnectReason, Farewell, Instant, MultiplayerPeer, Outgoing,
-    PeerEvent, Readiness, SendError,
-};
+use mp_core::testing::ScriptedPeer;
 
 #[test]
 fn a_hook_that_never_returns_aborts_the_process_with_its_stack() {
@@ -26,7 +23,8 @@ fn a_hook_that_never_returns_aborts_the_process_with_its_stack() {
 fn a_transport_that_never_returns_aborts_the_process_with_its_stack() {
     is_aborted("a_transport_that_never_returns_aborts_the_process_with_its_stack", || {
         run(async {
-            let branch = empty_branch("/root").serve(|| made(Looping)).await.unwrap();
+            let looping = ScriptedPeer::server().on_poll(|_| loop_without_progress());
+            let branch = empty_branch("/root").serve(|| made(looping)).await.unwrap();
             branch.closed().await;
         });
     });
@@ -90,31 +88,3 @@ fn child(name: &str) -> Command {
 
 /// Set in the processes that lock up.
 const CHILD: &str = "MP_LOCKED_UP_CHILD";
-
-/// A transport whose `poll` never returns.
-#[derive(Debug)]
-struct Looping;
-
-impl MultiplayerPeer for Looping {
-    fn poll(&mut self, _now: Instant) {
-        loop_without_progress();
-    }
-    fn next_event(&mut self) -> Option<PeerEvent> {
-        None
-    }
-    fn send(&mut self, _outgoing: Outgoing) -> Result<(), SendError> {
-        Ok(())
-    }
-    fn flush(&mut self, _now: Instant) {}
-    fn disconnect(&mut self, _: ConnectionId, _: DisconnectReason, _: Farewell) {}
-    fn close(&mut self) {}
-    fn unique_id(&self) -> PeerId {
-        PeerId::SERVER
-    }
-    fn connection_status(&self) -> ConnectionStatus {
-        ConnectionStatus::Connected
-    }
-    fn readiness(&self) -> Readiness {
-        Readiness::Interval(Duration::from_millis(5))
-    }
-}

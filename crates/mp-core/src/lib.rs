@@ -22,6 +22,8 @@ mod rng;
 mod send_queue;
 mod state_machine;
 mod stats;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod time;
 mod transfer;
 pub mod variant;

@@ -1,16 +1,13 @@
 //! Orderly ends.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use mp_actor::limits::CLOSE_TIMEOUT;
 use mp_actor::prelude::*;
 use mp_actor::{CallError, ChannelError};
+use mp_core::DisconnectReason;
 use mp_core::limits::LINGER;
-use mp_core::{
-    ConnectionId, ConnectionStatus, DisconnectReason, Farewell, Instant, MultiplayerPeer, Origin,
-    Outgoing, PeerEvent, SendError,
-};
+use mp_core::testing::ScriptedPeer;
 
 use crate::common::*;
 
@@ -49,7 +46,10 @@ fn clients_of_a_server_that_closes_end_as_disconnected() {
 #[test]
 fn a_link_that_never_ends_holds_a_close_up_no_longer_than_the_linger() {
     run(async {
-        let branch = empty_branch("/root").serve(|| made(Stubborn::new())).await.unwrap();
+        // It does not report the end of a connection, and is polled in an interval.
+        let mut peer = ScriptedPeer::server();
+        peer.connect(0, PeerId::new(9));
+        let branch = empty_branch("/root").serve(|| made(peer)).await.unwrap();
         let mut signals = branch.signals().await.unwrap();
         if branch.peers().await.unwrap().is_empty() {
             wait_for(&mut signals, |signal| matches!(signal, Signal::PeerConnected(_))).await;
@@ -122,38 +122,4 @@ fn an_endpoint_that_comes_too_late_ends() {
         assert!(matches!(client.closed().await, Ended::Disconnected(_)));
         assert_eq!(endpoint.stats().await, Err(CallError::Ended));
     });
-}
-
-/// A server with one client that never confirms a goodbye.
-struct Stubborn {
-    events: VecDeque<PeerEvent>,
-}
-
-impl Stubborn {
-    fn new() -> Self {
-        let connection = ConnectionId { slot: 0, generation: 0 };
-        let (claimed_id, origin) = (PeerId::new(9), Origin::Process);
-        let arrival = PeerEvent::Connected { connection, claimed_id, origin };
-        Self { events: VecDeque::from([arrival]) }
-    }
-}
-
-/// It keeps the default readiness, an interval.
-impl MultiplayerPeer for Stubborn {
-    fn poll(&mut self, _now: Instant) {}
-    fn next_event(&mut self) -> Option<PeerEvent> {
-        self.events.pop_front()
-    }
-    fn send(&mut self, _outgoing: Outgoing) -> Result<(), SendError> {
-        Ok(())
-    }
-    fn flush(&mut self, _now: Instant) {}
-    fn disconnect(&mut self, _: ConnectionId, _: DisconnectReason, _: Farewell) {}
-    fn close(&mut self) {}
-    fn unique_id(&self) -> PeerId {
-        PeerId::SERVER
-    }
-    fn connection_status(&self) -> ConnectionStatus {
-        ConnectionStatus::Connected
-    }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use actix::{Arbiter, System};
 use mp_actor::prelude::*;
 use mp_actor::{BranchRef, Launch, Signals};
+use mp_core::testing::ScriptedPeer;
 use mp_core::{MemoryAddress, MemoryMultiplayerPeer};
 
 /// Runs `test` in paused time on one thread; fails when it takes an hour of it.
@@ -108,6 +109,11 @@ pub(crate) async fn serve(launch: Launch<Build>) -> (BranchRef, MemoryAddress) {
 pub(crate) async fn join(launch: Launch<Build>, address: &MemoryAddress, id: i32) -> BranchRef {
     let client = address.connect(peer(id));
     launch.connect(|| made(client)).await.expect("it connects")
+}
+
+/// A transport whose `poll` panics.
+pub(crate) fn broken() -> ScriptedPeer {
+    ScriptedPeer::server().on_poll(|_| panic!("broken transport"))
 }
 
 pub(crate) fn made<P>(peer: P) -> Result<P, Infallible> {

@@ -1,15 +1,10 @@
 //! Back-pressure between mailboxes.
 
-use std::collections::VecDeque;
-use std::task::{Context, Poll};
-
 use mp_actor::limits::WORK_PER_TURN;
 use mp_actor::prelude::*;
+use mp_core::Readiness;
 use mp_core::limits::BATCH_EVENTS_MAX;
-use mp_core::{
-    ConnectionId, ConnectionStatus, DisconnectReason, Farewell, Instant, MultiplayerPeer, Origin,
-    Outgoing, PeerEvent, Readiness, SendError,
-};
+use mp_core::testing::ScriptedPeer;
 
 use crate::common::*;
 
@@ -89,8 +84,12 @@ fn an_endpoint_counts_what_it_delivers() {
 fn an_endpoint_that_is_told_much_looks_at_its_transport_in_between() {
     run(async {
         let sent = Notes::new();
-        let listener = Listener::new(&sent);
-        let server = empty_branch("/root").serve(move || made(listener)).await.unwrap();
+        let notes = sent.clone();
+        let mut transport = ScriptedPeer::server()
+            .on_poll(move |peer| notes.push(std::mem::take(&mut peer.sent).len()));
+        transport.connect(0, PeerId::new(9));
+        transport.readiness = Readiness::Wakes;
+        let server = empty_branch("/root").serve(move || made(transport)).await.unwrap();
         until(|| server.peer(peer(9)).is_some()).await;
 
         let all = server.with(|scene| {
@@ -104,48 +103,4 @@ fn an_endpoint_that_is_told_much_looks_at_its_transport_in_between() {
         let most = sent.read().iter().copied().max().unwrap_or_default();
         assert!(most <= WORK_PER_TURN + BATCH_EVENTS_MAX, "{most} between two looks");
     });
-}
-
-/// A server with one client. It notes how many packets it is given between two polls.
-struct Listener {
-    events: VecDeque<PeerEvent>,
-    given: usize,
-    sent: Notes<usize>,
-}
-
-impl Listener {
-    fn new(sent: &Notes<usize>) -> Self {
-        let connection = ConnectionId { slot: 0, generation: 0 };
-        let (claimed_id, origin) = (PeerId::new(9), Origin::Process);
-        let arrival = PeerEvent::Connected { connection, claimed_id, origin };
-        Self { events: VecDeque::from([arrival]), given: 0, sent: sent.clone() }
-    }
-}
-
-impl MultiplayerPeer for Listener {
-    fn poll(&mut self, _now: Instant) {
-        self.sent.push(std::mem::take(&mut self.given));
-    }
-    fn next_event(&mut self) -> Option<PeerEvent> {
-        self.events.pop_front()
-    }
-    fn send(&mut self, _outgoing: Outgoing) -> Result<(), SendError> {
-        self.given += 1;
-        Ok(())
-    }
-    fn flush(&mut self, _now: Instant) {}
-    fn disconnect(&mut self, _: ConnectionId, _: DisconnectReason, _: Farewell) {}
-    fn close(&mut self) {}
-    fn unique_id(&self) -> PeerId {
-        PeerId::SERVER
-    }
-    fn connection_status(&self) -> ConnectionStatus {
-        ConnectionStatus::Connected
-    }
-    fn readiness(&self) -> Readiness {
-        Readiness::Wakes
-    }
-    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<()> {
-        Poll::Pending
-    }
 }

@@ -1,14 +1,10 @@
 //! What a panic ends, and what it does not.
 
-use std::task::{Context, Poll};
-
 use actix::Arbiter;
 use mp_actor::CallError;
 use mp_actor::prelude::*;
-use mp_core::{
-    ConnectionId, ConnectionStatus, DisconnectReason, Farewell, Instant, MultiplayerPeer, Outgoing,
-    PeerEvent, Readiness, SendError,
-};
+use mp_core::DisconnectReason;
+use mp_core::testing::ScriptedPeer;
 
 use crate::common::*;
 
@@ -82,7 +78,8 @@ fn a_panic_while_building_is_an_error_of_the_start() {
         assert!(matches!(started, Err(StartError::Panicked)));
 
         let branch = empty_branch("/root").start().await.unwrap();
-        let served = branch.add_endpoint(|| -> Result<Broken, StartError> { panic!("no peer") });
+        let served =
+            branch.add_endpoint(|| -> Result<ScriptedPeer, StartError> { panic!("no peer") });
         assert!(matches!(served.await, Err(StartError::Panicked)));
         assert_eq!(branch.peers().await, Ok(vec![]));
     });
@@ -91,7 +88,7 @@ fn a_panic_while_building_is_an_error_of_the_start() {
 #[test]
 fn a_transport_that_panics_ends_its_endpoint_and_the_branch_learns_it() {
     run(async {
-        let branch = empty_branch("/root").serve(|| made(Broken)).await.unwrap();
+        let branch = empty_branch("/root").serve(|| made(broken())).await.unwrap();
         assert_eq!(branch.closed().await, Ended::Disconnected(DisconnectReason::Closed));
     });
 }
@@ -109,35 +106,4 @@ fn a_branch_whose_thread_is_stopped_says_so() {
 
         assert_eq!(branch.closed().await, Ended::Stopped);
     });
-}
-
-/// A transport whose `poll` panics.
-#[derive(Debug)]
-struct Broken;
-
-impl MultiplayerPeer for Broken {
-    fn poll(&mut self, _now: Instant) {
-        panic!("broken transport");
-    }
-    fn next_event(&mut self) -> Option<PeerEvent> {
-        None
-    }
-    fn send(&mut self, _outgoing: Outgoing) -> Result<(), SendError> {
-        Ok(())
-    }
-    fn flush(&mut self, _now: Instant) {}
-    fn disconnect(&mut self, _: ConnectionId, _: DisconnectReason, _: Farewell) {}
-    fn close(&mut self) {}
-    fn unique_id(&self) -> PeerId {
-        PeerId::SERVER
-    }
-    fn connection_status(&self) -> ConnectionStatus {
-        ConnectionStatus::Connected
-    }
-    fn readiness(&self) -> Readiness {
-        Readiness::Wakes
-    }
-    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<()> {
-        Poll::Pending
-    }
 }

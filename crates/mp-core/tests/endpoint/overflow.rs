@@ -1,55 +1,20 @@
-//! A transport that does not hold its links cannot fill the memory of a process whose branch takes nothing.
-
-use std::collections::VecDeque;
+//! A transport that does not hold its links, as `ScriptedPeer`, cannot fill the memory of a process whose branch takes nothing.
 
 use bytes::Bytes;
 use mp_core::limits::{BATCH_EVENTS_MAX, PENDING_BATCHES_MAX};
+use mp_core::testing::{ScriptedPeer, connection};
 use mp_core::{
-    Channel, ConnectionId, ConnectionStatus, DisconnectReason, Endpoint, Farewell, Instant,
-    MultiplayerPeer, Origin, Outgoing, Packet, PeerEvent, PeerId, SendError, StateMachine,
-    ToBranch, TransferMode,
+    DisconnectReason, Endpoint, Farewell, Instant, PeerEvent, PeerId, StateMachine, ToBranch,
+    TransferMode,
 };
 
 use crate::world::{ENDPOINT, LOBBY, World};
 
-const LINK: ConnectionId = ConnectionId { slot: 0, generation: 0 };
-
-/// Reports what it is told to, whatever the endpoint asks of it.
-struct Stubborn {
-    events: VecDeque<PeerEvent>,
-    disconnected: Vec<(ConnectionId, DisconnectReason, Farewell)>,
-}
-
-impl MultiplayerPeer for Stubborn {
-    fn poll(&mut self, _now: Instant) {}
-    fn next_event(&mut self) -> Option<PeerEvent> {
-        self.events.pop_front()
-    }
-    fn send(&mut self, _outgoing: Outgoing) -> Result<(), SendError> {
-        Ok(())
-    }
-    fn flush(&mut self, _now: Instant) {}
-    fn disconnect(&mut self, link: ConnectionId, reason: DisconnectReason, farewell: Farewell) {
-        self.disconnected.push((link, reason, farewell));
-    }
-    fn close(&mut self) {}
-    fn unique_id(&self) -> PeerId {
-        PeerId::SERVER
-    }
-    fn connection_status(&self) -> ConnectionStatus {
-        ConnectionStatus::Connected
-    }
-}
-
 /// What a branch that took nothing so far is told after `packets` packets, and the endpoint.
-fn flooded(packets: usize, mode: TransferMode) -> (Vec<ToBranch>, Endpoint<Stubborn>) {
-    let packet = Packet { from: LINK, mode, channel: Channel(0), payload: Bytes::new() };
-    let claimed_id = PeerId::new(2);
-    let joined = PeerEvent::Connected { connection: LINK, claimed_id, origin: Origin::Process };
-    let mut events = VecDeque::from([joined]);
-    events.extend(std::iter::repeat_n(PeerEvent::Packet(packet), packets));
-    let peer = Stubborn { events, disconnected: Vec::new() };
-
+fn flooded(packets: usize, mode: TransferMode) -> (Vec<ToBranch>, Endpoint<ScriptedPeer>) {
+    let mut peer = ScriptedPeer::server();
+    peer.connect(0, PeerId::new(2));
+    peer.receive(0, packets, mode, Bytes::new());
     let mut endpoint = Endpoint::new(ENDPOINT, peer, LOBBY);
     endpoint.serve(LOBBY);
     endpoint.end_turn(Instant::from_millis(1));
@@ -76,9 +41,9 @@ fn a_link_that_loses_a_reliable_packet_ends_and_the_branch_is_told() {
     let (said, endpoint) = flooded(BOUND + 1_000, TransferMode::Reliable);
     assert_eq!(endpoint.stats().overflowed_packets, 1, "what follows comes from no link");
     let reason = DisconnectReason::QueueFull;
-    assert_eq!(endpoint.peer().disconnected, [(LINK, reason, Farewell::Abrupt)]);
+    assert_eq!(endpoint.peer().disconnected, [(connection(0), reason, Farewell::Abrupt)]);
     let Some(ToBranch::Events(_, events)) = said.last() else { panic!("{:?}", said.last()) };
-    assert_eq!(events.last(), Some(&PeerEvent::Disconnected { connection: LINK, reason }));
+    assert_eq!(events.last(), Some(&PeerEvent::Disconnected { connection: connection(0), reason }));
 }
 
 #[test]

@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 use mp_core::PeerSignal::{PeerConnected, PeerDisconnected};
+use mp_core::testing::{ScriptedPeer, connection};
 use mp_core::{DisconnectReason, Farewell, PacketPeer, TransferMode};
 
-use crate::net::{NOW, Net, Scripted, id, link, packets, signals};
+use crate::net::{NOW, Net, id, packets, signals};
 
 /// Small packets that wait before the links are held: 4 MiB at 256 bytes each.
 const HELD_AT: usize = 16_384;
@@ -35,13 +36,13 @@ fn links_are_held_while_too_much_waits_and_nothing_is_lost() {
 
 #[test]
 fn links_are_released_when_half_has_been_read() {
-    let mut peer = Scripted::new(1);
+    let mut peer = ScriptedPeer::server();
     peer.connect(0, Some(id(2)));
-    peer.packets(0, HELD_AT, TransferMode::Reliable, Bytes::new());
+    peer.receive(0, HELD_AT, TransferMode::Reliable, Bytes::new());
     peer.connect(1, Some(id(3)));
     let mut server = PacketPeer::new(peer);
     server.poll(NOW);
-    let held = [(link(0), true), (link(1), true)];
+    let held = [(connection(0), true), (connection(1), true)];
     assert_eq!(server.peer().held, held, "one that comes later, too");
 
     for _ in 1..HELD_AT / 2 {
@@ -49,14 +50,14 @@ fn links_are_released_when_half_has_been_read() {
     }
     assert_eq!(server.peer().held, held);
     server.next_packet().unwrap();
-    assert_eq!(server.peer().held[2..], [(link(0), false), (link(1), false)]);
+    assert_eq!(server.peer().held[2..], [(connection(0), false), (connection(1), false)]);
 }
 
 #[test]
 fn a_large_packet_alone_holds_nobody() {
-    let mut peer = Scripted::new(1);
+    let mut peer = ScriptedPeer::server();
     peer.connect(0, Some(id(2)));
-    peer.packets(0, 1, TransferMode::Reliable, vec![0; 16 << 20].into());
+    peer.receive(0, 1, TransferMode::Reliable, vec![0; 16 << 20].into());
     let mut server = PacketPeer::new(peer);
     server.poll(NOW);
     assert_eq!(server.stats().holds, 0);
@@ -65,9 +66,9 @@ fn a_large_packet_alone_holds_nobody() {
 
 #[test]
 fn a_transport_that_does_not_hold_loses_unreliable_packets() {
-    let mut peer = Scripted::new(1);
+    let mut peer = ScriptedPeer::server();
     peer.connect(0, Some(id(2)));
-    peer.packets(0, 2 * HELD_AT + 5, TransferMode::Unreliable, Bytes::new());
+    peer.receive(0, 2 * HELD_AT + 5, TransferMode::Unreliable, Bytes::new());
     let mut server = PacketPeer::new(peer);
     server.poll(NOW);
     assert_eq!(server.available_packet_count(), 2 * HELD_AT);
@@ -77,12 +78,12 @@ fn a_transport_that_does_not_hold_loses_unreliable_packets() {
 
 #[test]
 fn a_transport_that_does_not_hold_loses_a_link_that_brings_reliable_packets() {
-    let mut peer = Scripted::new(1);
+    let mut peer = ScriptedPeer::server();
     peer.connect(0, Some(id(2)));
-    peer.packets(0, 2 * HELD_AT + 5, TransferMode::Reliable, Bytes::new());
+    peer.receive(0, 2 * HELD_AT + 5, TransferMode::Reliable, Bytes::new());
     let mut server = PacketPeer::new(peer);
     server.poll(NOW);
-    let ended = [(link(0), DisconnectReason::QueueFull, Farewell::Abrupt)];
+    let ended = [(connection(0), DisconnectReason::QueueFull, Farewell::Abrupt)];
     assert_eq!(server.peer().disconnected, ended);
     assert_eq!(signals(&mut server), [PeerConnected(id(2)), PeerDisconnected(id(2))]);
     assert_eq!(server.available_packet_count(), 2 * HELD_AT, "what was taken can be read");
@@ -90,11 +91,11 @@ fn a_transport_that_does_not_hold_loses_a_link_that_brings_reliable_packets() {
 
 #[test]
 fn coming_and_going_does_not_get_around_the_bound() {
-    let mut peer = Scripted::new(1);
+    let mut peer = ScriptedPeer::server();
     for slot in 0..100 {
         peer.connect(slot, Some(id(2)));
-        peer.packets(slot, 1_000, TransferMode::Reliable, Bytes::new());
-        peer.drop_link(slot);
+        peer.receive(slot, 1_000, TransferMode::Reliable, Bytes::new());
+        peer.drop_connection(slot);
     }
     let mut server = PacketPeer::new(peer);
     server.poll(NOW);
@@ -103,22 +104,22 @@ fn coming_and_going_does_not_get_around_the_bound() {
 
 #[test]
 fn withdrawn_packets_make_room() {
-    let mut peer = Scripted::new(1);
+    let mut peer = ScriptedPeer::server();
     peer.connect(0, Some(id(2)));
-    peer.packets(0, HELD_AT, TransferMode::Reliable, Bytes::new());
+    peer.receive(0, HELD_AT, TransferMode::Reliable, Bytes::new());
     peer.connect(1, Some(id(3)));
     let mut server = PacketPeer::new(peer);
     server.poll(NOW);
     server.disconnect_peer(id(2), true).unwrap();
-    assert_eq!(server.peer().held.last(), Some(&(link(1), false)));
+    assert_eq!(server.peer().held.last(), Some(&(connection(1), false)));
 }
 
 #[test]
 fn signals_that_nobody_takes_make_way() {
-    let mut peer = Scripted::new(1);
+    let mut peer = ScriptedPeer::server();
     for slot in 0..3_000 {
         peer.connect(slot, Some(id(2)));
-        peer.drop_link(slot);
+        peer.drop_connection(slot);
     }
     let mut server = PacketPeer::new(peer);
     server.poll(NOW);

@@ -6,12 +6,13 @@ use mp_core::godot3::PeerSignal::{
     ConnectionFailed, ConnectionSucceeded, PeerConnected, PeerDisconnected, ServerDisconnected,
 };
 use mp_core::godot3::{NetworkedMultiplayerPeer, POLL_WAIT_MAX, PeerSignal};
+use mp_core::testing::ScriptedPeer;
 use mp_core::{
     ConnectionStatus, Instant, MemoryMultiplayerPeer, MultiplayerPeer, PacketPeerError, PeerId,
     TransferMode,
 };
 
-use crate::net::{NOW, Scripted, id};
+use crate::net::{NOW, id};
 
 type Peer = NetworkedMultiplayerPeer<MemoryMultiplayerPeer>;
 
@@ -91,10 +92,10 @@ fn a_lost_server_is_one_signal() {
 
 #[test]
 fn a_session_that_was_short_is_told_whole() {
-    let mut peer = Scripted::new(2);
+    let mut peer = ScriptedPeer::new(id(2));
     peer.status = ConnectionStatus::Connecting;
     peer.connect(0, Some(PeerId::SERVER));
-    peer.drop_link(0);
+    peer.drop_connection(0);
     let mut client = NetworkedMultiplayerPeer::new(peer);
     client.peer_mut().status = ConnectionStatus::Disconnected;
     client.poll(NOW);
@@ -203,8 +204,8 @@ fn a_waiting_poll_gives_what_was_put_away_before_it_waits() {
 fn a_waiting_poll_turns_as_often_as_the_transport_wants() {
     // Its interval is 5 ms; one that is due all the time is given a millisecond.
     for (due, turns) in [(None, 200), (Some(Instant::ZERO), 1_000)] {
-        let mut peer = Scripted::new(1);
-        peer.due = due;
+        let mut peer = ScriptedPeer::server();
+        peer.timeout = due;
         let mut server = NetworkedMultiplayerPeer::new(peer);
         let (mut now, mut waits) = (NOW, 0);
         server.poll_blocking(now, |_, at_most| {

@@ -1,12 +1,13 @@
 //! Who takes part: ids, signals, goodbyes.
 
 use mp_core::PeerSignal::{PeerConnected, PeerDisconnected};
+use mp_core::testing::{ScriptedPeer, connection};
 use mp_core::{
     ConnectionStatus, DisconnectReason, Farewell, PacketPeer, PacketPeerError, PeerId, Rng,
     TransferMode,
 };
 
-use crate::net::{NOW, Net, Scripted, id, link, packets, signals};
+use crate::net::{NOW, Net, id, packets, signals};
 
 #[test]
 fn both_sides_hear_who_has_come() {
@@ -34,15 +35,15 @@ fn an_id_in_use_is_turned_away() {
 
 #[test]
 fn a_link_that_claims_no_id_or_the_servers_is_turned_away() {
-    let mut peer = Scripted::new(1);
+    let mut peer = ScriptedPeer::server();
     peer.connect(0, None);
     peer.connect(1, Some(PeerId::SERVER));
-    peer.packets(1, 1, TransferMode::Reliable, "x".into());
-    peer.drop_link(1);
+    peer.receive(1, 1, TransferMode::Reliable, "x".into());
+    peer.drop_connection(1);
     let mut server = PacketPeer::new(peer);
     server.poll(NOW);
     let told = (DisconnectReason::InvalidId, Farewell::Polite);
-    let expected = [(link(0), told.0, told.1), (link(1), told.0, told.1)];
+    let expected = [(connection(0), told.0, told.1), (connection(1), told.0, told.1)];
     assert_eq!(server.peer().disconnected, expected);
     assert_eq!(signals(&mut server), []);
     assert_eq!(server.available_packet_count(), 0);
@@ -50,7 +51,7 @@ fn a_link_that_claims_no_id_or_the_servers_is_turned_away() {
 
 #[test]
 fn a_client_whose_transport_names_nobody_is_with_its_server() {
-    let mut peer = Scripted::new(9);
+    let mut peer = ScriptedPeer::new(id(9));
     peer.connect(0, None);
     let mut client = PacketPeer::new(peer);
     client.poll(NOW);

@@ -1,12 +1,13 @@
 //! Sending: the state that stays set, targets, and what cannot be sent.
 
 use bytes::Bytes;
+use mp_core::testing::{ScriptedPeer, connection};
 use mp_core::{
     Channel, OfflineMultiplayerPeer, PacketPeer, PacketPeerError, PeerId, SendError, Target,
     TransferMode, memory,
 };
 
-use crate::net::{NOW, Net, Scripted, id, link, packets};
+use crate::net::{NOW, Net, id, packets};
 
 /// Which clients get what the server puts for a target.
 fn reached(net: &mut Net, target: Target) -> Vec<i32> {
@@ -59,7 +60,7 @@ fn a_client_sends_to_its_server_whatever_the_target() {
 
 #[test]
 fn a_member_of_a_mesh_leaves_out_whom_it_says() {
-    let mut mesh = Scripted::new(5);
+    let mut mesh = ScriptedPeer::new(id(5));
     mesh.relays = false;
     mesh.connect(0, Some(PeerId::SERVER));
     mesh.connect(1, Some(id(6)));
@@ -67,7 +68,7 @@ fn a_member_of_a_mesh_leaves_out_whom_it_says() {
     mesh.poll(NOW);
     mesh.set_target_peer(Target::AllExcept(PeerId::SERVER));
     mesh.put_packet("x").unwrap();
-    assert_eq!(mesh.peer().sent[0].to.as_slice(), [link(1)]);
+    assert_eq!(mesh.peer().sent[0].to.as_slice(), [connection(1)]);
 }
 
 #[test]
@@ -114,8 +115,8 @@ fn what_a_transport_cannot_send_is_said() {
     assert_eq!(error, PacketPeerError::Rejected(SendError::TooLarge { len: max + 1, max }));
     assert_eq!(error.godot_code(), 6);
 
-    let mut peer = Scripted::new(1);
-    peer.refuses_packets = Some(SendError::Channel { channel: 9, last: 3 });
+    let mut peer = ScriptedPeer::server();
+    peer.send_error = Some(SendError::Channel { channel: 9, last: 3 });
     let error = PacketPeer::new(peer).put_packet("x").unwrap_err();
     assert_eq!(error.godot_code(), 31);
     assert!(error.to_string().contains("channel 9"), "{error}");
@@ -123,8 +124,8 @@ fn what_a_transport_cannot_send_is_said() {
 
 #[test]
 fn what_a_transport_says_of_a_session_is_one_error() {
-    let mut peer = Scripted::new(1);
-    peer.refuses_packets = Some(SendError::NotConnected);
+    let mut peer = ScriptedPeer::server();
+    peer.send_error = Some(SendError::NotConnected);
     assert_eq!(PacketPeer::new(peer).put_packet("x"), Err(PacketPeerError::NotConnected));
 }
 

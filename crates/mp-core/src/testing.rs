@@ -1,0 +1,219 @@
+//! A transport for tests of what stands above transports (feature `testing`).
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::{
+    Channel, ConnectionId, ConnectionStatus, DisconnectReason, Farewell, Instant, MultiplayerPeer,
+    Origin, Outgoing, Packet, PeerEvent, PeerId, Readiness, SendError, TransferMode,
+};
+
+/// A transport that reports the events that a test queued, and records what it is asked to do. It
+/// has no network: nothing that is sent arrives anywhere.
+///
+/// ```
+/// use mp_core::testing::{ScriptedPeer, connection};
+/// use mp_core::{Instant, MultiplayerPeer, PeerEvent, PeerId};
+///
+/// let mut peer = ScriptedPeer::server();
+/// peer.connect(0, PeerId::new(2));
+/// peer.poll(Instant::ZERO);
+/// let Some(PeerEvent::Connected { connection: first, .. }) = peer.next_event() else { panic!() };
+/// assert_eq!(first, connection(0));
+/// ```
+pub struct ScriptedPeer {
+    /// The local peer's id. A [`PeerEvent::UniqueId`] that is taken changes it.
+    pub unique_id: PeerId,
+    /// `Connected` at first, `Disconnected` after [`close`](MultiplayerPeer::close).
+    pub status: ConnectionStatus,
+    /// Whether a server may relay (default: yes).
+    pub relays: bool,
+    /// The error of every packet that is sent (default: packets are accepted).
+    pub send_error: Option<SendError>,
+    /// When the next turn is due.
+    pub timeout: Option<Instant>,
+    /// How a host learns of events (default: by polling every 5 ms).
+    pub readiness: Readiness,
+    /// How long acknowledgements may wait for an answer (default 0).
+    pub answer_wait: Duration,
+    /// The events that are reported next, oldest first.
+    pub events: VecDeque<PeerEvent>,
+    /// The packets that were accepted.
+    pub sent: Vec<Outgoing>,
+    /// The connections that were to be ended. None reports its end, unless the test queues it.
+    pub disconnected: Vec<(ConnectionId, DisconnectReason, Farewell)>,
+    /// The connections that were held (`true`) and released.
+    pub held: Vec<(ConnectionId, bool)>,
+    /// The order of the calls that change something.
+    pub calls: Vec<PeerCall>,
+    on_poll: Option<OnPoll>,
+}
+
+type OnPoll = Box<dyn FnMut(&mut ScriptedPeer) + Send>;
+
+/// A call of a method of [`MultiplayerPeer`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PeerCall {
+    /// [`MultiplayerPeer::poll`].
+    Poll,
+    /// [`MultiplayerPeer::send`].
+    Send,
+    /// [`MultiplayerPeer::flush`].
+    Flush,
+    /// [`MultiplayerPeer::disconnect`].
+    Disconnect,
+    /// [`MultiplayerPeer::close`].
+    Close,
+    /// [`MultiplayerPeer::hold`].
+    Hold,
+}
+
+impl ScriptedPeer {
+    /// Returns a connected peer with this id.
+    pub fn new(unique_id: PeerId) -> Self {
+        Self {
+            unique_id,
+            status: ConnectionStatus::Connected,
+            relays: true,
+            send_error: None,
+            timeout: None,
+            readiness: Readiness::Interval(Duration::from_millis(5)),
+            answer_wait: Duration::ZERO,
+            events: VecDeque::new(),
+            sent: Vec::new(),
+            disconnected: Vec::new(),
+            held: Vec::new(),
+            calls: Vec::new(),
+            on_poll: None,
+        }
+    }
+
+    /// Returns a server without connections.
+    pub fn server() -> Self {
+        Self::new(PeerId::SERVER)
+    }
+
+    /// Sets what each [`poll`](MultiplayerPeer::poll) runs: it may panic, or read and change the peer.
+    #[must_use]
+    pub fn on_poll(mut self, run: impl FnMut(&mut Self) + Send + 'static) -> Self {
+        self.on_poll = Some(Box::new(run));
+        self
+    }
+
+    /// Queues the event that a connection is there, whose remote peer claims an id.
+    pub fn connect(&mut self, slot: u32, claimed_id: Option<PeerId>) {
+        let (connection, origin) = (connection(slot), Origin::Process);
+        self.events.push_back(PeerEvent::Connected { connection, claimed_id, origin });
+    }
+
+    /// Queues `count` equal packets on channel 0.
+    pub fn receive(&mut self, slot: u32, count: usize, mode: TransferMode, payload: Bytes) {
+        let packet = Packet { from: connection(slot), mode, channel: Channel(0), payload };
+        self.events.extend(std::iter::repeat_n(PeerEvent::Packet(packet), count));
+    }
+
+    /// Queues the event that the remote peer ended a connection.
+    pub fn drop_connection(&mut self, slot: u32) {
+        let (connection, reason) = (connection(slot), DisconnectReason::Remote(0));
+        self.events.push_back(PeerEvent::Disconnected { connection, reason });
+    }
+}
+
+/// Returns the first connection of a slot.
+pub const fn connection(slot: u32) -> ConnectionId {
+    ConnectionId { slot, generation: 0 }
+}
+
+impl MultiplayerPeer for ScriptedPeer {
+    fn poll(&mut self, _now: Instant) {
+        self.calls.push(PeerCall::Poll);
+        if let Some(mut run) = self.on_poll.take() {
+            run(self);
+            self.on_poll = Some(run);
+        }
+    }
+
+    fn next_event(&mut self) -> Option<PeerEvent> {
+        let event = self.events.pop_front();
+        if let Some(PeerEvent::UniqueId(id)) = event {
+            self.unique_id = id;
+        }
+        event
+    }
+
+    fn send(&mut self, outgoing: Outgoing) -> Result<(), SendError> {
+        self.calls.push(PeerCall::Send);
+        if let Some(error) = self.send_error {
+            return Err(error);
+        }
+        self.sent.push(outgoing);
+        Ok(())
+    }
+
+    fn flush(&mut self, _now: Instant) {
+        self.calls.push(PeerCall::Flush);
+    }
+
+    fn disconnect(
+        &mut self,
+        connection: ConnectionId,
+        reason: DisconnectReason,
+        farewell: Farewell,
+    ) {
+        self.calls.push(PeerCall::Disconnect);
+        self.disconnected.push((connection, reason, farewell));
+    }
+
+    fn close(&mut self) {
+        self.calls.push(PeerCall::Close);
+        self.status = ConnectionStatus::Disconnected;
+    }
+
+    fn unique_id(&self) -> PeerId {
+        self.unique_id
+    }
+
+    fn connection_status(&self) -> ConnectionStatus {
+        self.status
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.timeout
+    }
+
+    fn readiness(&self) -> Readiness {
+        self.readiness
+    }
+
+    /// Never wakes its host.
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<()> {
+        Poll::Pending
+    }
+
+    fn answer_wait(&self) -> Duration {
+        self.answer_wait
+    }
+
+    fn hold(&mut self, connection: ConnectionId, held: bool) {
+        self.calls.push(PeerCall::Hold);
+        self.held.push((connection, held));
+    }
+
+    fn is_server_relay_supported(&self) -> bool {
+        self.relays
+    }
+}
+
+impl fmt::Debug for ScriptedPeer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScriptedPeer")
+            .field("unique_id", &self.unique_id)
+            .field("status", &self.status)
+            .field("events", &self.events)
+            .finish_non_exhaustive()
+    }
+}
