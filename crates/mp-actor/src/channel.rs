@@ -1,9 +1,12 @@
 //! [`ChannelActor`]: a typed stream of messages between the branches of peers.
 
 use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::Poll;
 
 use actix::prelude::*;
 use bytes::Bytes;
+use futures_core::Stream;
 use mp_core::limits::MAILBOX_BATCHES;
 use mp_core::{Channel, PeerId, Target, TransferMode};
 use serde::Serialize;
@@ -297,6 +300,18 @@ impl<M> Messages<M> {
     /// The next message; `None` when the branch has ended. Dropping the future loses none.
     pub async fn next(&mut self) -> Option<Received<M>> {
         self.0.recv().await
+    }
+}
+
+/// As [`next`](Self::next).
+impl<M> Stream for Messages<M> {
+    type Item = Received<M>;
+
+    fn poll_next(
+        self: Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> Poll<Option<Received<M>>> {
+        self.get_mut().0.poll_recv(cx)
     }
 }
 

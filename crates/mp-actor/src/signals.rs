@@ -1,8 +1,11 @@
 //! Subscriptions to a branch's signals.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 
+use futures_core::Stream;
 use mp_scene::Signal;
 use tokio::sync::mpsc;
 
@@ -34,6 +37,15 @@ impl Signals {
     /// Signals that this subscriber did not get because it was slow.
     pub fn missed(&self) -> u64 {
         self.missed.load(Ordering::Relaxed)
+    }
+}
+
+/// As [`next`](Self::next).
+impl Stream for Signals {
+    type Item = Signal;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Signal>> {
+        self.get_mut().waiting.poll_recv(cx)
     }
 }
 

@@ -1,6 +1,9 @@
 //! Who is who: participants ([`PeerId`]), links of a transport ([`ConnectionId`]), sockets ([`EndpointId`]) and
 //! branches ([`BranchId`]).
 
+#[cfg(feature = "serde")]
+mod numbers;
+
 use std::fmt;
 
 /// A participant of a multiplayer session: Godot's peer id, 1 to 2³¹ − 1.
@@ -111,6 +114,7 @@ impl From<PeerId> for Target {
 /// One link of a transport: a slot and the generation that uses it, unique within its endpoint for as long as the
 /// endpoint lives. A connection is not a participant: a branch decides which [`PeerId`] it stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ConnectionId {
     /// Index of the slot; slots are used again.
     pub slot: u32,
@@ -127,10 +131,12 @@ impl fmt::Display for ConnectionId {
 /// One endpoint (a socket, or one shard of it) among those that serve a branch. The host that starts endpoints
 /// numbers them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct EndpointId(pub u32);
 
 /// One branch among those that an endpoint knows. The host that starts branches numbers them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct BranchId(pub u32);
 
 #[cfg(test)]

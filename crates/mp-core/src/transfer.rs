@@ -4,6 +4,7 @@ use std::fmt;
 
 /// Godot's `MultiplayerPeer.TransferMode`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum TransferMode {
     /// May be lost, may arrive in any order (0).
     Unreliable = 0,
@@ -42,6 +43,7 @@ impl TransferMode {
 /// Godot's transfer channel, 0 by default. Order is kept within one channel only. ENet has 0 to 253; WebSocket
 /// ignores it and reports 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Channel(pub u8);
 
 impl fmt::Display for Channel {

@@ -13,3 +13,4 @@ mod panics;
 mod peers;
 mod scene_tree;
 mod session;
+mod streams;

@@ -7,6 +7,7 @@ use super::{Vector2, Vector2i, Vector3, Vector4};
 
 /// A rectangle of the plane.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Rect2 {
     /// The corner from which the size counts.
     pub position: Vector2,
@@ -37,6 +38,7 @@ impl Rect2 {
 
 /// A rectangle of cells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Rect2i {
     /// The corner from which the size counts.
     pub position: Vector2i,
@@ -65,6 +67,7 @@ impl fmt::Display for Rect2i {
 
 /// A position, rotation, scale and skew in the plane.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Transform2D {
     /// Where the X axis goes.
     pub x: Vector2,
@@ -92,6 +95,7 @@ impl Transform2D {
 
 /// A plane in space: the points `p` with `normal · p = d`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Plane {
     /// The direction it faces.
     pub normal: Vector3,
@@ -113,6 +117,7 @@ impl Plane {
 
 /// A rotation in space.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Quaternion {
     /// The first imaginary part.
     pub x: f32,
@@ -136,6 +141,7 @@ impl Quaternion {
 
 /// A box in space, aligned with the axes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Aabb {
     /// The corner from which the size counts.
     pub position: Vector3,
@@ -157,6 +163,7 @@ impl Aabb {
 
 /// A rotation, scale and shear in space, as the axes it makes of X, Y and Z.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Basis {
     /// Where the X axis goes.
     pub x: Vector3,
@@ -197,6 +204,7 @@ impl Basis {
 
 /// A position, rotation, scale and shear in space.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Transform3D {
     /// Rotation, scale and shear.
     pub basis: Basis,
@@ -221,6 +229,7 @@ impl Transform3D {
 
 /// A 4×4 matrix, for cameras.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Projection {
     /// The first column.
     pub x: Vector4,
@@ -249,6 +258,7 @@ impl Projection {
 
 /// A colour; components are usually 0 to 1, but may lie outside.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Color {
     /// Red.
     pub r: f32,

@@ -78,6 +78,7 @@ macro_rules! vector {
     ($(#[$doc:meta])* $name:ident, $scalar:ty, $zero:literal, $one:literal, [$($field:ident),+], $tuple:ty) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, Default, PartialEq)]
+        #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
         pub struct $name {
             $(#[doc = concat!("The ", stringify!($field), " component.")] pub $field: $scalar,)+
         }
