@@ -1,4 +1,4 @@
-//! Peers whose settings differ: what one side refuses is no misbehaviour of the other.
+//! Peers whose settings differ, or change in a session.
 #![allow(missing_docs, reason = "a test")]
 
 use mp_core::{Channel, MultiplayerPeer, Target, TransferMode};
@@ -41,4 +41,57 @@ fn a_client_without_the_relay_stays_on_a_server_that_announces_peers() {
     assert_eq!(lan.scene(client).peers(), [SERVER]);
     let stats = lan.scene(client).stats();
     assert_eq!((stats.stray_packets, stats.malformed_packets), (2, 0));
+}
+
+/// A server that relays or does not, with clients that do.
+fn room(relay: bool, clients: usize) -> (Lan, Vec<PeerId>) {
+    let mut lan = Lan::new(game(relay)).unwrap();
+    let clients = (0..clients).map(|_| lan.join(game(true)).unwrap()).collect();
+    lan.settle();
+    (lan, clients)
+}
+
+#[test]
+fn the_relay_is_switched_off_in_a_session() {
+    let (mut lan, clients) = room(true, 3);
+    lan.scene(SERVER).multiplayer_mut().set_server_relay(false);
+    let late = lan.join(game(true)).unwrap();
+    lan.settle();
+    lan.peer(clients[1]).close();
+    lan.settle();
+    for client in [clients[0], clients[2]] {
+        let others = [SERVER, clients[0], clients[2]].into_iter().filter(|&other| other != client);
+        assert_eq!(lan.scene(client).peers(), others.collect::<Vec<_>>(), "at {client}");
+    }
+    assert_eq!(lan.scene(late).peers(), [SERVER]);
+    assert_eq!(lan.scene(late).stats().packets_received, 0, "nobody was announced to it");
+}
+
+#[test]
+fn the_relay_is_switched_on_in_a_session() {
+    let (mut lan, early) = room(false, 2);
+    lan.scene(SERVER).multiplayer_mut().set_server_relay(true);
+    let late = lan.join(game(true)).unwrap();
+    lan.settle();
+    assert_eq!(lan.scene(early[0]).peers(), [SERVER, late]);
+    assert_eq!(lan.scene(late).peers(), [SERVER, early[0], early[1]]);
+    let before = lan.scene(early[0]).stats().packets_received;
+    lan.peer(early[1]).close();
+    lan.settle();
+    assert_eq!(lan.scene(late).peers(), [SERVER, early[0]]);
+    let after = lan.scene(early[0]).stats().packets_received;
+    assert_eq!(after, before, "what was not announced is not taken back");
+    lan.peer(late).close();
+    lan.settle();
+    assert_eq!(lan.scene(early[0]).peers(), [SERVER]);
+}
+
+#[test]
+fn a_client_that_switches_the_relay_off_forgets_who_leaves() {
+    let (mut lan, clients) = room(true, 2);
+    lan.scene(clients[0]).multiplayer_mut().set_server_relay(false);
+    lan.peer(clients[1]).close();
+    lan.settle();
+    assert_eq!(lan.scene(clients[0]).peers(), [SERVER]);
+    assert_eq!(lan.scene(clients[0]).stats().stray_packets, 0);
 }

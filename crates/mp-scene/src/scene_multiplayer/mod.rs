@@ -31,7 +31,7 @@ use early::Early;
 pub use error::{AuthError, PacketSizeError, RpcError, SendBytesError};
 use overtaking::Overtaking;
 use pause::Paused;
-use peers::{Peer, Peers, Route};
+use peers::{Peers, Route};
 pub use quirks::GodotQuirks;
 pub(crate) use receive::Refusal;
 
@@ -144,6 +144,9 @@ impl SceneMultiplayer {
 
     /// Whether clients see each other and reach each other through the server (default: yes). Consulted on the server
     /// and on clients.
+    ///
+    /// A change in a session concerns the peers that are admitted from then on: two peers that were announced to each other learn when
+    /// one of them leaves, whatever the setting is by then, and others do not learn of each other.
     pub fn set_server_relay(&mut self, relay: bool) {
         self.server_relay = relay;
     }
@@ -357,19 +360,14 @@ impl SceneMultiplayer {
 
     /// Lets `peer` take part; on a relaying server the others learn of it and it of them, in Godot's order.
     fn admit(&mut self, peer: PeerId, route: Route) {
-        if self.is_server() && self.relays() {
-            let others: Vec<_> = self.peers.ids().collect();
-            self.peers.insert(peer, Peer::new(route));
-            for other in others {
-                self.send_message(&SceneMessage::AddPeer(peer), other);
-                self.send_message(&SceneMessage::AddPeer(other), peer);
-            }
-            if !self.peers.contains(peer) {
-                // The endpoint turned out to be stuck, and all its peers are gone.
-                return;
-            }
-        } else {
-            self.peers.insert(peer, Peer::new(route));
+        self.peers.insert(peer, route, self.is_server() && self.relays());
+        for other in self.peers.informed_of(peer) {
+            self.send_message(&SceneMessage::AddPeer(peer), other);
+            self.send_message(&SceneMessage::AddPeer(other), peer);
+        }
+        if !self.peers.contains(peer) {
+            // The endpoint turned out to be stuck, and all its peers are gone.
+            return;
         }
         self.paths.add_peer(peer);
         self.departed.add_peer(peer);
@@ -391,15 +389,12 @@ impl SceneMultiplayer {
         if !self.peers.contains(peer) {
             return;
         }
-        if self.is_server() && self.relays() {
-            let others: Vec<_> = self.peers.ids().filter(|&other| other != peer).collect();
-            for other in others {
-                self.send_message(&SceneMessage::DelPeer(peer), other);
-            }
-            if !self.peers.contains(peer) {
-                // As in `admit`.
-                return;
-            }
+        for other in self.peers.informed_of(peer) {
+            self.send_message(&SceneMessage::DelPeer(peer), other);
+        }
+        if !self.peers.contains(peer) {
+            // As in `admit`.
+            return;
         }
         self.peers.remove(peer);
         self.paths.remove_peer(peer);

@@ -1,5 +1,6 @@
 //! The peers, admitted and authenticating, in Godot's order, and the links that lead to them.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
@@ -10,14 +11,19 @@ use mp_core::{ConnectionId, EndpointId, Instant, PeerId};
 #[derive(Debug, Default)]
 pub(super) struct Peers {
     entries: IndexMap<PeerId, Peer>,
+    last_order: u64,
     /// Those that the transport has reported and that are not admitted yet. They keep their order when one leaves.
     pending: IndexMap<PeerId, Pending>,
     links: BTreeMap<(EndpointId, ConnectionId), PeerId>,
 }
 
 #[derive(Debug)]
-pub(super) struct Peer {
+struct Peer {
     route: Route,
+    /// Position in the order of admissions.
+    order: u64,
+    /// The peers that were admitted before were announced to it, and it to them.
+    is_announced: bool,
     malformed: u64,
 }
 
@@ -44,22 +50,31 @@ pub(super) enum Route {
     Relayed,
 }
 
-impl Peer {
-    pub(super) fn new(route: Route) -> Self {
-        Self { route, malformed: 0 }
-    }
-}
-
 impl Peers {
-    /// A peer with a link keeps it when it is announced as well.
-    pub(super) fn insert(&mut self, id: PeerId, peer: Peer) {
-        if peer.route == Route::Relayed && self.entries.contains_key(&id) {
+    /// Adds an admitted peer; `is_announced` when the others learn of it and it of them. A peer with a link keeps it when it is
+    /// announced as well.
+    pub(super) fn insert(&mut self, id: PeerId, route: Route, is_announced: bool) {
+        if route == Route::Relayed && self.entries.contains_key(&id) {
             return;
         }
-        if let Route::Link(endpoint, connection) = peer.route {
+        if let Route::Link(endpoint, connection) = route {
             self.links.insert((endpoint, connection), id);
         }
+        self.last_order += 1;
+        let peer = Peer { route, order: self.last_order, is_announced, malformed: 0 };
         self.entries.insert(id, peer);
+    }
+
+    /// The peers to which this side has announced `id`. Of two peers both were announced when the later one was.
+    pub(super) fn informed_of(&self, id: PeerId) -> Vec<PeerId> {
+        let Some(peer) = self.entries.get(&id) else { return Vec::new() };
+        let is_informed = |other: &Peer| match other.order.cmp(&peer.order) {
+            Ordering::Less => peer.is_announced,
+            Ordering::Equal => false,
+            Ordering::Greater => other.is_announced,
+        };
+        let informed = self.entries.iter().filter(|(_, other)| is_informed(other));
+        informed.map(|(&id, _)| id).collect()
     }
 
     /// Notes a peer that has to authenticate itself first.

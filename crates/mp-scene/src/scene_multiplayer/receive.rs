@@ -46,7 +46,7 @@ impl SceneMultiplayer {
                     self.receive_inner(now, tree, peer, &packet.payload);
                 }
             }
-            Ok(SceneMessage::DelPeer(peer)) if self.accepts_peers_from(sender) => {
+            Ok(SceneMessage::DelPeer(peer)) if self.accepts_loss_from(sender, peer) => {
                 self.remove_peer(peer, true);
             }
             Ok(SceneMessage::AddPeer(_) | SceneMessage::DelPeer(_)) if sender.is_server() => {
@@ -69,6 +69,12 @@ impl SceneMultiplayer {
     /// Only a client believes what it is told of others, and only its server.
     fn accepts_peers_from(&self, sender: PeerId) -> bool {
         self.is_relayed_client() && sender.is_server()
+    }
+
+    /// Whoever was announced can be taken back, also when the relay was switched off here meanwhile.
+    fn accepts_loss_from(&self, sender: PeerId, peer: PeerId) -> bool {
+        let is_relayed = self.peers.route(peer) == Some(Route::Relayed);
+        self.accepts_peers_from(sender) || sender.is_server() && is_relayed
     }
 
     fn receive_relay(
