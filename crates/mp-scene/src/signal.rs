@@ -12,9 +12,9 @@ use crate::tree::NodeId;
 pub enum Signal {
     /// The session with the server stands; followed by `PeerConnected(1)`.
     ConnectedToServer,
-    /// No session with a server came about.
+    /// No session with a server came about: it could not be reached, or an authentication failed.
     ConnectionFailed,
-    /// The session has ended. Other clients are not mentioned one by one.
+    /// The session has ended, on a client only after `ConnectedToServer`. Other clients are not mentioned one by one.
     ServerDisconnected,
     /// A peer takes part.
     PeerConnected(PeerId),

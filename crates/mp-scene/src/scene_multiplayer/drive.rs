@@ -1,8 +1,8 @@
 //! How SceneMultiplayer is driven: its side of [`MultiplayerApi`].
 
 use mp_core::{
-    DisconnectReason, EndpointId, EndpointInfo, Instant, PeerEvent, PeerId, Target, ToEndpoint,
-    Variant,
+    ConnectionStatus, DisconnectReason, EndpointId, EndpointInfo, Instant, PeerEvent, PeerId,
+    Target, ToEndpoint, Variant,
 };
 
 use super::SceneMultiplayer;
@@ -19,6 +19,7 @@ impl MultiplayerApi for SceneMultiplayer {
             self.clear();
             self.unique_id = info.unique_id;
             self.status = info.status;
+            self.is_joining = info.status == ConnectionStatus::Connecting;
         }
         self.endpoints.insert(endpoint, info);
         let outbox = self.outboxes.entry(endpoint).or_default();

@@ -60,6 +60,8 @@ pub struct SceneMultiplayer {
 
     unique_id: PeerId,
     status: ConnectionStatus,
+    /// The server has not admitted this client yet.
+    is_joining: bool,
     /// It has said goodbye: what is said after that would arrive nowhere.
     is_leaving: bool,
     endpoints: IndexMap<EndpointId, EndpointInfo>,
@@ -124,6 +126,7 @@ impl SceneMultiplayer {
             auth_timeout: auth::TIMEOUT,
             unique_id: PeerId::SERVER,
             status: ConnectionStatus::Connected,
+            is_joining: false,
             is_leaving: false,
             endpoints: IndexMap::new(),
             peers: Peers::default(),
@@ -316,10 +319,11 @@ impl SceneMultiplayer {
         }
         self.is_leaving = false;
         let was = std::mem::replace(&mut self.status, ConnectionStatus::Disconnected);
+        let is_joining = std::mem::take(&mut self.is_joining);
         match was {
-            ConnectionStatus::Connecting => self.emit(Signal::ConnectionFailed),
-            ConnectionStatus::Connected => self.emit(Signal::ServerDisconnected),
             ConnectionStatus::Disconnected => {}
+            _ if is_joining => self.emit(Signal::ConnectionFailed),
+            _ => self.emit(Signal::ServerDisconnected),
         }
         self.clear();
     }
@@ -351,6 +355,7 @@ impl SceneMultiplayer {
             self.status = ConnectionStatus::Connected;
         }
         if self.authentication {
+            self.is_joining |= peer.is_server();
             self.peers.insert_pending(peer, endpoint, connection, now);
             self.emit(Signal::PeerAuthenticating(peer));
         } else {
@@ -373,6 +378,7 @@ impl SceneMultiplayer {
         self.departed.add_peer(peer);
         self.replication.add_peer(peer);
         if peer.is_server() {
+            self.is_joining = false;
             self.emit(Signal::ConnectedToServer);
         }
         self.emit(Signal::PeerConnected(peer));

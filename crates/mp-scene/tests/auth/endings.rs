@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use mp_core::limits::{OUTBOX_PACKETS_MAX, OUTBOX_REFUSALS_MAX};
-use mp_core::{Instant, StateMachine};
+use mp_core::{ConnectionStatus, Instant, StateMachine};
 use mp_scene::prelude::*;
 use mp_scene::testing::Lan;
 
@@ -125,10 +125,33 @@ fn a_password_lets_in_who_knows_it_and_nobody_else() {
         [
             Signal::PeerAuthenticating(PeerId::SERVER),
             Signal::PeerAuthenticationFailed(PeerId::SERVER),
-            // As in Godot, although it never was connected (godotengine/godot#95183).
-            Signal::ServerDisconnected,
+            Signal::ConnectionFailed,
         ]
     );
+}
+
+/// In Godot the session that ends was never announced (godotengine/godot#95183).
+#[test]
+fn a_client_fails_to_connect_until_its_server_has_admitted_it() {
+    for opened_as in [ConnectionStatus::Connecting, ConnectionStatus::Connected] {
+        for completes in [false, true] {
+            let mut side = Side::new(2, true);
+            side.open_as(at(0), opened_as);
+            side.take(at(0), &Input::Connected(1, 1));
+            let mut expected = vec![Signal::ConnectionFailed];
+            if completes {
+                side.take(at(0), &packet(1, &[7, 0]));
+                side.take(at(0), &Input::Complete(1));
+                expected = vec![Signal::ServerDisconnected];
+            }
+            assert_eq!(side.take(at(1), &Input::Closed).signals, expected, "{opened_as:?}");
+        }
+    }
+    // A peer of a mesh, which has no server.
+    let mut side = Side::new(2, true);
+    side.open_as(at(0), ConnectionStatus::Connected);
+    side.take(at(0), &Input::Connected(3, 3));
+    assert_eq!(side.take(at(1), &Input::Closed).signals, [Signal::ServerDisconnected]);
 }
 
 #[test]

@@ -59,6 +59,8 @@ pub struct Model {
     authenticates: bool,
     open: bool,
     connected: bool,
+    /// A client that its server has not admitted yet.
+    joining: bool,
     pending: Vec<Pending>,
     peers: Vec<Admitted>,
     malformed: u64,
@@ -90,6 +92,7 @@ impl Model {
             authenticates,
             open: false,
             connected: true,
+            joining: false,
             pending: Vec::new(),
             peers: Vec::new(),
             malformed: 0,
@@ -121,11 +124,12 @@ impl Model {
                 self.forget();
                 self.open = true;
                 self.connected = self.is_server();
+                self.joining = !self.connected;
             }
             Input::Closed => {
-                did.signals.push(match self.connected {
-                    true => Signal::ServerDisconnected,
-                    false => Signal::ConnectionFailed,
+                did.signals.push(match self.joining {
+                    true => Signal::ConnectionFailed,
+                    false => Signal::ServerDisconnected,
                 });
                 self.forget();
                 self.open = false;
@@ -258,6 +262,7 @@ impl Model {
             self.peers.push(Admitted { id, link });
         }
         if id == 1 {
+            self.joining = false;
             did.signals.push(Signal::ConnectedToServer);
         }
         did.signals.push(Signal::PeerConnected(peer(id)));

@@ -24,6 +24,17 @@ impl Side {
         Self { branch, id }
     }
 
+    /// Gives it a transport with this status.
+    pub fn open_as(&mut self, now: Instant, status: ConnectionStatus) {
+        let info = EndpointInfo {
+            unique_id: peer(self.id),
+            status,
+            relay_supported: true,
+            max_packet_size: 1 << 24,
+        };
+        self.branch.handle_input(now, ToBranch::Opened(ENDPOINT, info));
+    }
+
     pub fn take(&mut self, now: Instant, input: &Input) -> Did {
         let mut did = Did { code: self.hand_over(now, input), ..Did::default() };
         // What the program did shows when the branch is run next; a turn would also look for timeouts.
@@ -69,17 +80,11 @@ impl Side {
         let multiplayer = self.branch.scene().multiplayer_mut();
         match *input {
             Input::Opened => {
-                let server = self.id == 1;
-                let info = EndpointInfo {
-                    unique_id: peer(self.id),
-                    status: match server {
-                        true => ConnectionStatus::Connected,
-                        false => ConnectionStatus::Connecting,
-                    },
-                    relay_supported: true,
-                    max_packet_size: 1 << 24,
+                let status = match self.id {
+                    1 => ConnectionStatus::Connected,
+                    _ => ConnectionStatus::Connecting,
                 };
-                self.branch.handle_input(now, ToBranch::Opened(ENDPOINT, info));
+                self.open_as(now, status);
             }
             Input::Closed => {
                 let closed = ToBranch::Closed(ENDPOINT, DisconnectReason::Closed);

@@ -184,7 +184,8 @@ const ROWS: &[Row] = &[
         },
         &[
             (1, &["peer_authentication_failed 2"]),
-            (2, &["peer_authentication_failed 1", "server_disconnected"]),
+            // Godot: server_disconnected, of a session that never was.
+            (2, &["peer_authentication_failed 1", "connection_failed"]),
         ],
     ),
     (
