@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 use mp_core::{DisconnectReason, Instant};
 
 use crate::io::ByteStream;
-use crate::limits::LINK_BYTES_PER_POLL;
+use crate::limits::{KEEPALIVES_PER_TIMEOUT, LINK_BYTES_PER_POLL};
 use crate::proto::connection::Connection;
 use crate::proto::session::{Session, Settings};
 
@@ -35,12 +35,14 @@ pub(crate) struct Link<S> {
 
 impl<S: ByteStream> Link<S> {
     pub(crate) fn new(
-        connection: Connection,
+        mut connection: Connection,
         mut stream: S,
         waker: Waker,
         settings: &Settings,
     ) -> Self {
-        stream.set_timeout(settings.tcp_timeout);
+        if stream.set_timeout(settings.tcp_timeout) {
+            connection.set_keepalive(settings.tcp_timeout / KEEPALIVES_PER_TIMEOUT);
+        }
         Self {
             connection,
             stream,

@@ -80,16 +80,17 @@ fn over_a_slow_network() {
 fn over_connections_that_give_everything_in_pieces() {
     let latency = Duration::from_millis(3);
     for (seed, chunk) in [(3, 1_500), (4, 97)] {
-        suite(|| Virtual::new(seed, Line { latency, capacity: 2_000, chunk }));
+        suite(|| Virtual::new(seed, Line { latency, capacity: 2_000, chunk, ..Line::default() }));
     }
 }
 
 #[test]
 fn over_tls() {
     let latency = Duration::from_millis(3);
-    for (seed, line) in
-        [(5, Line::default()), (6, Line { latency, capacity: 20_000, chunk: 4_000 })]
-    {
+    for (seed, line) in [
+        (5, Line::default()),
+        (6, Line { latency, capacity: 20_000, chunk: 4_000, ..Line::default() }),
+    ] {
         suite(|| Virtual {
             certificate: Some(made_certificate("localhost")),
             ..Virtual::new(seed, line)

@@ -90,7 +90,7 @@ proptest! {
 
     #[test]
     fn a_server_survives_strangers(acts in vec(vec(act(), 1..12), 1..4), opened in any::<bool>()) {
-        let mut world = World::new(Line { capacity: 50_000, chunk: 900, latency: Duration::ZERO });
+        let mut world = World::new(Line { capacity: 50_000, chunk: 900, ..Line::default() });
         let mut server = world.server(options(false));
         let (mut friend, link) = world.joined(&mut server);
         let mut strangers: Vec<_> = acts.iter().map(|_| world.stranger()).collect();
@@ -144,7 +144,7 @@ proptest! {
 
     #[test]
     fn a_client_survives_its_server(acts in vec(act(), 1..12), opened in any::<bool>()) {
-        let mut world = World::new(Line { capacity: 50_000, chunk: 900, latency: Duration::ZERO });
+        let mut world = World::new(Line { capacity: 50_000, chunk: 900, ..Line::default() });
         let mut listener = world.network.listener();
         let mut client = world.client(ClientOptions::default());
         world.turn(&mut client);

@@ -43,10 +43,10 @@ pub(super) fn tune<'s>(stream: impl Into<SockRef<'s>>) {
 
 /// Makes TCP give up a remote host that acknowledges nothing for `timeout`; see
 /// [`TCP_TIMEOUT`](crate::limits::TCP_TIMEOUT). Zero leaves the system's defaults. A system that lacks
-/// one of the options does without.
-pub(super) fn set_timeout<'s>(stream: impl Into<SockRef<'s>>, timeout: Duration) {
+/// one of the options does without; returns whether it limits the time of unacknowledged bytes.
+pub(super) fn set_timeout<'s>(stream: impl Into<SockRef<'s>>, timeout: Duration) -> bool {
     if timeout.is_zero() {
-        return;
+        return false;
     }
     let stream = stream.into();
     let second = Duration::from_secs(1);
@@ -60,7 +60,9 @@ pub(super) fn set_timeout<'s>(stream: impl Into<SockRef<'s>>, timeout: Duration)
     let _ = stream.set_tcp_keepalive(&keepalive);
     // Keepalive probes are not sent while bytes are unacknowledged.
     #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
-    let _ = stream.set_tcp_user_timeout(Some(timeout));
+    return stream.set_tcp_user_timeout(Some(timeout)).is_ok();
+    #[cfg(not(any(target_os = "android", target_os = "fuchsia", target_os = "linux")))]
+    false
 }
 
 fn explain(error: &io::Error) -> String {

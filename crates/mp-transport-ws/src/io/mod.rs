@@ -78,6 +78,9 @@ pub trait ByteStream {
 
     /// Sets how long the remote host may acknowledge nothing before reads and writes fail with
     /// [`TimedOut`](io::ErrorKind::TimedOut); see [`TCP_TIMEOUT`](crate::limits::TCP_TIMEOUT).
-    /// By default nothing is set, for streams without a network.
-    fn set_timeout(&mut self, _timeout: Duration) {}
+    /// Returns whether this limits the time of unacknowledged bytes. By default nothing is set, for
+    /// streams without a network.
+    fn set_timeout(&mut self, _timeout: Duration) -> bool {
+        false
+    }
 }

@@ -109,8 +109,8 @@ impl ByteStream for TcpStream {
         let _ = SockRef::from(&self.0).set_tcp_nodelay(no_delay);
     }
 
-    fn set_timeout(&mut self, timeout: Duration) {
-        set_timeout(&self.0, timeout);
+    fn set_timeout(&mut self, timeout: Duration) -> bool {
+        set_timeout(&self.0, timeout)
     }
 }
 

@@ -125,8 +125,8 @@ impl ByteStream for TokioTcpStream {
         let _ = self.0.set_nodelay(no_delay);
     }
 
-    fn set_timeout(&mut self, timeout: Duration) {
-        set_timeout(&self.0, timeout);
+    fn set_timeout(&mut self, timeout: Duration) -> bool {
+        set_timeout(&self.0, timeout)
     }
 }
 

@@ -46,6 +46,7 @@ pub(crate) struct Connection {
     /// When the handshake, or a goodbye, has taken too long.
     deadline: Option<Instant>,
     heartbeat: Heartbeat,
+    keepalive: Keepalive,
     stats: ConnectionStats,
 }
 
@@ -85,6 +86,17 @@ struct Heartbeat {
     interval: Duration,
     next: Option<Instant>,
     is_unanswered: bool,
+}
+
+/// Sends a pong when nothing else was sent for a while, so that there is always something that the
+/// remote host must acknowledge.
+#[derive(Clone, Copy, Debug, Default)]
+struct Keepalive {
+    /// Zero: none.
+    interval: Duration,
+    /// When to look whether something was sent.
+    next: Option<Instant>,
+    last_sent: Instant,
 }
 
 impl Connection {
@@ -140,6 +152,7 @@ impl Connection {
             unfinished: None,
             deadline: Some(deadline),
             heartbeat: Heartbeat { interval, ..Heartbeat::default() },
+            keepalive: Keepalive::default(),
             stats: ConnectionStats::default(),
         }
     }
@@ -200,6 +213,15 @@ impl Connection {
             self.heartbeat.next = Some(now + self.heartbeat.interval);
             self.with_messages(Messages::ping);
         }
+        if self.keepalive.next.is_some_and(|next| now >= next) && self.is_open() {
+            let Keepalive { interval, last_sent, .. } = self.keepalive;
+            let idle = last_sent + interval;
+            let is_idle = now >= idle;
+            if is_idle && !self.has_output() && self.blocked.is_none() {
+                self.with_messages(Messages::pong);
+            }
+            self.keepalive.next = Some(if is_idle { now + interval } else { idle });
+        }
     }
 
     /// Gives the remote peer `time` more for what it has to do, because this process was suspended.
@@ -214,8 +236,9 @@ impl Connection {
 
     /// When something is due, whatever comes.
     pub(crate) fn due(&self) -> Option<Instant> {
-        let heartbeat = self.heartbeat.next.filter(|_| self.is_open());
-        let due = [self.deadline, self.stuck(), self.message_deadline(), heartbeat];
+        let [heartbeat, keepalive] =
+            [self.heartbeat.next, self.keepalive.next].map(|next| next.filter(|_| self.is_open()));
+        let due = [self.deadline, self.stuck(), self.message_deadline(), heartbeat, keepalive];
         due.into_iter().flatten().min()
     }
 
@@ -358,6 +381,9 @@ impl Connection {
 
     /// What the socket took of the last transmission: everything, or less.
     pub(crate) fn note_written(&mut self, now: Instant, some: bool, all: bool) {
+        if some {
+            self.keepalive.last_sent = now;
+        }
         if all {
             self.blocked = None;
         } else if some || self.blocked.is_none() {
@@ -395,6 +421,11 @@ impl Connection {
     pub(crate) fn set_heartbeat(&mut self, now: Instant, interval: Duration) {
         self.heartbeat.interval = interval;
         self.start_heartbeat(now);
+    }
+
+    /// Has a pong sent where nothing else was sent for `interval`, once it is open.
+    pub(crate) fn set_keepalive(&mut self, interval: Duration) {
+        self.keepalive.interval = interval;
     }
 
     /// Whether it is reported as connected and has not been ended.
@@ -468,6 +499,11 @@ impl Connection {
             self.leave(now, reason, Farewell::Polite);
         }
         out.append(&mut self.wire);
+    }
+
+    fn start_keepalive(&mut self, now: Instant) {
+        let interval = self.keepalive.interval;
+        self.keepalive.next = (!interval.is_zero()).then(|| now + interval);
     }
 
     fn start_heartbeat(&mut self, now: Instant) {

@@ -96,6 +96,11 @@ impl Messages {
         self.write(Message::Ping(Bytes::new()), output);
     }
 
+    /// Appends an empty pong, which answers nothing, to `output`.
+    pub(crate) fn pong(&mut self, output: &mut Vec<u8>) {
+        self.write(Message::Pong(Bytes::new()), output);
+    }
+
     /// Appends a goodbye to `output`, unless one has been said.
     pub(crate) fn close(&mut self, code: u16, reason: &str, output: &mut Vec<u8>) {
         let frame = CloseFrame { code: CloseCode::from(code), reason: reason.into() };

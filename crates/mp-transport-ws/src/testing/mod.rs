@@ -23,12 +23,14 @@ pub struct Line {
     pub capacity: usize,
     /// Most bytes that one read or write moves; each moves a random number of them. So frames come in pieces of any size.
     pub chunk: usize,
+    /// Whether the time of unacknowledged bytes is limited, as on Linux.
+    pub has_timeout: bool,
 }
 
 impl Default for Line {
-    /// No latency, 256 KiB, 64 KiB at once.
+    /// No latency, 256 KiB, 64 KiB at once, no timeout.
     fn default() -> Self {
-        Self { latency: Duration::ZERO, capacity: 256 * 1024, chunk: 64 * 1024 }
+        Self { latency: Duration::ZERO, capacity: 256 * 1024, chunk: 64 * 1024, has_timeout: false }
     }
 }
 
@@ -182,5 +184,9 @@ impl ByteStream for VirtualStream {
 
     fn shutdown(&mut self) {
         self.0.shutdown();
+    }
+
+    fn set_timeout(&mut self, _timeout: Duration) -> bool {
+        self.0.has_timeout()
     }
 }

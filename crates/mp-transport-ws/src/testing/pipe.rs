@@ -132,6 +132,10 @@ impl End {
         Poll::Ready(Ok(len))
     }
 
+    pub(super) fn has_timeout(&self) -> bool {
+        self.lock().line.has_timeout
+    }
+
     pub(super) fn shutdown(&mut self) {
         let mut pipes = self.lock();
         let (now, latency) = (pipes.now, pipes.line.latency);

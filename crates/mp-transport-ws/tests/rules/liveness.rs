@@ -1,9 +1,12 @@
-//! Time in which this process is suspended does not count against remote peers.
+//! Remote hosts that vanish are noticed, and time in which this process is suspended does not count
+//! against remote peers.
 
 use std::time::Duration;
 
 use mp_core::{ConnectionStatus, DisconnectReason, MultiplayerPeer, TransferMode};
-use mp_transport_ws::limits::{HANDSHAKE_TIMEOUT, RELIABLE_PROGRESS_TIMEOUT};
+use mp_transport_ws::limits::{
+    HANDSHAKE_TIMEOUT, KEEPALIVES_PER_TIMEOUT, RELIABLE_PROGRESS_TIMEOUT, TCP_TIMEOUT,
+};
 use mp_transport_ws::testing::Line;
 use mp_transport_ws::{ClientOptions, ServerOptions};
 
@@ -85,5 +88,27 @@ fn a_suspended_server_tries_a_full_socket_again_before_it_ends_the_connection() 
         }
         let events = world.run(&mut server, RELIABLE_PROGRESS_TIMEOUT);
         assert_eq!(end_of(&events), (!reads).then_some(DisconnectReason::QueueFull));
+    }
+}
+
+#[test]
+fn a_connection_always_has_bytes_that_tcp_gives_up_when_nobody_acknowledges_them() {
+    let interval = TCP_TIMEOUT / KEEPALIVES_PER_TIMEOUT;
+    for has_timeout in [false, true] {
+        let mut world = World::new(Line { has_timeout, ..Line::default() });
+        let mut server = world.server(ServerOptions::default());
+        let (mut player, connection) = world.joined(&mut server);
+        world.run(&mut server, interval * 3 + MOMENT);
+        let mut received = player.take();
+        let pongs = frames(&mut received);
+        assert!(pongs.iter().all(|frame| frame.first == 0x8A && frame.payload.is_empty()));
+        assert_eq!(pongs.len(), if has_timeout { 3 } else { 0 });
+        // What is sent anyway does as well.
+        for _ in 0..20 {
+            server.send(packet(connection, TransferMode::Reliable, vec![7])).unwrap();
+            world.run(&mut server, interval / 2);
+        }
+        let mut received = player.take();
+        assert!(frames(&mut received).iter().all(|frame| frame.first == 0x82));
     }
 }

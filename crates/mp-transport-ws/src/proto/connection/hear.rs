@@ -158,6 +158,7 @@ impl Connection {
         self.phase = Phase::Open;
         self.deadline = None;
         self.start_heartbeat(now);
+        self.start_keepalive(now);
         session.events.push_back(PeerEvent::Connected {
             connection: self.id,
             claimed_id: Some(claimed_id),
