@@ -2,10 +2,11 @@
 
 #![cfg(target_os = "linux")]
 
+mod machines;
+
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use mp_core::host::SystemClock;
@@ -15,55 +16,27 @@ use mp_core::{
 };
 use mp_transport_ws::{ServerOptions, WebSocketMultiplayerPeer};
 
-const TEST: &str = "players_whose_network_is_gone_end_with_a_timeout_whatever_they_were_doing";
-/// Environment variable that says which part of the test a process runs.
-const ROLE: &str = "MP_VANISHED_ROLE";
+use machines::{Orders, PlayersMachine, SERVER};
 
 const TCP_TIMEOUT: Duration = Duration::from_secs(3);
 /// Timers of TCP go off late by up to their interval.
 const LIMIT: Duration = Duration::from_secs(9);
 
-const SERVER: &str = "10.77.0.1";
-const PLAYER: &str = "10.77.0.2";
-
 #[test]
 fn players_whose_network_is_gone_end_with_a_timeout_whatever_they_were_doing() {
-    match std::env::var(ROLE).as_deref() {
-        Ok("server") => serve(),
-        Ok(_) => play(),
-        Err(_) => {
-            let output = part(&["-Urn"], "server").output().expect("unshare is installed");
-            let text = [output.stdout, output.stderr].concat();
-            let text = String::from_utf8_lossy(&text);
-            assert!(
-                !text.contains("unshare: "),
-                "this test needs network namespaces without root: {text}\
-                 permit them with `sysctl -w kernel.apparmor_restrict_unprivileged_userns=0` or \
-                 `sysctl -w user.max_user_namespaces=10000`"
-            );
-            assert!(output.status.success(), "{text}");
-        }
-    }
-}
-
-/// This test again, in new namespaces.
-fn part(namespaces: &[&str], role: &str) -> Command {
-    let mut command = Command::new("unshare");
-    command.args(namespaces).arg("--").arg(std::env::current_exe().unwrap());
-    command.args(["--exact", TEST, "--nocapture"]).env(ROLE, role);
-    command
+    let name = "players_whose_network_is_gone_end_with_a_timeout_whatever_they_were_doing";
+    machines::on_two_machines(name, serve, play);
 }
 
 /// The server's part: three players join, one that is sent nothing, one that is sent something every
 /// 200 ms, and one whose socket is full. Then their machine is gone.
-fn serve() {
-    let (mut machine, mut orders, mut answers) = start_machine();
+fn serve(mut machine: PlayersMachine) {
     let mut options = ServerOptions::default();
     options.web_socket.tcp_timeout = TCP_TIMEOUT;
     let address: SocketAddr = format!("{SERVER}:0").parse().unwrap();
     let mut server = WebSocketMultiplayerPeer::create_server(address, options).unwrap();
     let address = server.local_addr().unwrap();
-    writeln!(orders, "{address}").unwrap();
+    machine.order(&address.to_string());
 
     let clock = SystemClock::new();
     let mut players = Vec::new();
@@ -79,9 +52,7 @@ fn serve() {
         send(&mut server, full, vec![0; 60_000]);
     }
     run(&mut server, &clock, Duration::from_millis(300), |_, _| true);
-    writeln!(orders, "vanish").unwrap();
-    let mut line = String::new();
-    answers.read_line(&mut line).unwrap();
+    machine.vanish();
 
     let gone = clock.now();
     let mut next = gone;
@@ -96,8 +67,6 @@ fn serve() {
         }
         ends.len() < 3
     });
-    let _ = machine.kill();
-    let _ = machine.wait();
     for player in players {
         let (reason, _) = ends.get(&player).unwrap_or_else(|| panic!("{player}: {ends:?}"));
         assert_eq!(*reason, DisconnectReason::Timeout, "{ends:?}");
@@ -132,40 +101,9 @@ fn send(server: &mut WebSocketMultiplayerPeer, to: ConnectionId, payload: Vec<u8
     server.send(Outgoing { to, mode, channel, prefix: Prefix::EMPTY, payload }).unwrap();
 }
 
-/// Starts the players' machine: a process in a network namespace of its own, at the end of a cable.
-fn start_machine() -> (Child, ChildStdin, BufReader<ChildStdout>) {
-    let mut machine = part(&["-n"], "player")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("unshare is installed");
-    let orders = machine.stdin.take().unwrap();
-    let mut answers = BufReader::new(machine.stdout.take().unwrap());
-    // `unshare` has become the process itself, in its namespace.
-    wait_for(&mut answers, "ready");
-    ip("link set lo up");
-    ip("link add cable0 type veth peer name cable1");
-    ip(&format!("link set cable1 netns {}", machine.id()));
-    ip(&format!("addr add {SERVER}/24 dev cable0"));
-    ip("link set cable0 up");
-    (machine, orders, answers)
-}
-
-fn wait_for(lines: &mut impl BufRead, word: &str) {
-    let mut line = String::new();
-    while !line.ends_with(&format!("{word}\n")) {
-        line.clear();
-        assert!(lines.read_line(&mut line).unwrap() > 0, "the machine ends before {word:?}");
-    }
-}
-
-/// The machine's part: connects three players, then takes its end of the cable down.
-fn play() {
-    println!("\nready");
-    let mut orders = BufReader::new(std::io::stdin()).lines().map(Result::unwrap);
-    let server = orders.next().unwrap();
-    ip(&format!("addr add {PLAYER}/24 dev cable1"));
-    ip("link set cable1 up");
+/// The players' part: three players connect, then their machine is gone.
+fn play(mut orders: Orders) {
+    let server = orders.next();
     let _players = [0; 3].map(|_| {
         let mut player = TcpStream::connect(&server).unwrap();
         let request = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -173,16 +111,5 @@ fn play() {
         player.write_all(request.as_bytes()).unwrap();
         player
     });
-    assert_eq!(orders.next().as_deref(), Some("vanish"));
-    ip("link set cable1 down");
-    println!("vanished");
-    // Until the server's part ends.
-    orders.for_each(drop);
-}
-
-fn ip(arguments: &str) {
-    let output = Command::new("ip").args(arguments.split(' ')).output();
-    let output = output.expect("`ip` is installed, from the package iproute2");
-    let why = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "ip {arguments}: {why}");
+    orders.vanish();
 }

@@ -1,103 +1,17 @@
-//! The program as a process: what it prints, what it exits with, and what its players see.
-
-#![cfg(unix)]
+//! What players see of a room, and how it ends.
 
 use std::io::{BufRead, BufReader, Read};
-use std::net::{SocketAddr, UdpSocket};
-use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use mp_actor::BranchRef;
 use mp_actor::prelude::*;
 use mp_core::host::SystemClock;
 use mp_core::{ConnectionStatus, MultiplayerPeer};
 use mp_tls::{ClientTlsOptions, DevelopmentCertificate};
 use mp_transport_enet::{ClientOptions, DtlsClientOptions, EnetMultiplayerPeer};
-use mp_transport_ws::WebSocketMultiplayerPeer;
 
-/// Longer than any of this takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-#[test]
-fn an_address_that_is_none_is_told_in_one_line() {
-    let output = run(&["--enet", "localhost"]);
-    assert_eq!(output.status.code(), Some(2));
-    assert_eq!(lines(&output.stderr).len(), 1, "{:?}", lines(&output.stderr));
-    assert!(lines(&output.stderr)[0].contains("\"localhost\""));
-    assert!(lines(&output.stderr)[0].contains("0.0.0.0:7777"), "it says how to do better");
-    assert!(output.stdout.is_empty());
-}
-
-#[test]
-fn a_port_in_use_is_told_in_one_line() {
-    let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let address = taken.local_addr().unwrap().to_string();
-    let output = run(&["--enet", &address]);
-    assert_eq!(output.status.code(), Some(2));
-    assert_eq!(lines(&output.stderr).len(), 1, "{:?}", lines(&output.stderr));
-    assert!(lines(&output.stderr)[0].contains(&address));
-    assert!(output.stdout.is_empty());
-}
-
-#[test]
-fn an_address_of_another_machine_is_refused() {
-    // 192.0.2.0/24 is for documentation: no machine has it.
-    let output = run(&["--enet", "192.0.2.1:7777"]);
-    assert_eq!(output.status.code(), Some(2));
-    assert_eq!(lines(&output.stderr).len(), 1, "{:?}", lines(&output.stderr));
-}
-
-#[test]
-fn a_log_filter_that_is_none_is_told_in_one_line() {
-    let output = run(&["--log", "mp=loudly"]);
-    assert_eq!(output.status.code(), Some(2));
-    assert_eq!(lines(&output.stderr).len(), 1, "{:?}", lines(&output.stderr));
-}
-
-#[test]
-fn numbers_beyond_enets_are_refused() {
-    for clients in ["0", "4096"] {
-        let output = run(&["--max-clients", clients]);
-        assert_eq!(output.status.code(), Some(2));
-    }
-}
-
-#[test]
-fn limits_that_contradict_each_other_are_told_in_one_line() {
-    let output = run(&["--max-packet-size", "1000000", "--max-reliable-queue", "65536"]);
-    assert_eq!(output.status.code(), Some(2));
-    assert_eq!(lines(&output.stderr).len(), 1, "{:?}", lines(&output.stderr));
-}
-
-#[test]
-fn the_help_teaches() {
-    let output = run(&["--help"]);
-    assert!(output.status.success());
-    let help = String::from_utf8(output.stdout).unwrap();
-    for taught in ["relay room", "--max-clients", "Examples:", "create_client(", "Exit codes"] {
-        assert!(help.contains(taught), "{taught} is not in {help}");
-    }
-}
-
-#[test]
-fn a_certificate_is_made_once_and_its_use_is_taught() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name).display().to_string();
-    let (certificate, key) = (path("my.crt"), path("my.key"));
-    let arguments = ["cert", "game.example", "--tls-cert", &certificate, "--tls-key", &key];
-    let output = run(&arguments);
-    assert!(output.status.success(), "{:?}", lines(&output.stderr));
-    mp_tls::Identity::from_files(&certificate, &key).unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    for taught in [&certificate, "game.example", "keep it to yourself", "res://my.crt"] {
-        assert!(text.contains(taught), "{taught} is not in {text}");
-    }
-
-    let output = run(&arguments);
-    assert_eq!(output.status.code(), Some(2), "a key is not overwritten");
-    assert_eq!(lines(&output.stderr).len(), 1, "{:?}", lines(&output.stderr));
-    assert!(lines(&output.stderr)[0].contains("my.crt"));
-}
+use crate::players::{join, join_by_url, until};
+use crate::server::{PATIENCE, Server};
 
 #[test]
 fn it_says_where_it_listens_and_ends_when_it_is_asked_to() {
@@ -105,7 +19,7 @@ fn it_says_where_it_listens_and_ends_when_it_is_asked_to() {
         let mut server = Server::start(&[]);
         let line = format!(
             r#"var peer = ENetMultiplayerPeer.new(); peer.create_client("127.0.0.1", {}); multiplayer.multiplayer_peer = peer"#,
-            server.address.port()
+            server.enet.port()
         );
         assert!(server.banner.contains(&line), "{}", server.banner);
         server.signal(signal);
@@ -119,7 +33,7 @@ fn logs_are_json_lines_on_request() {
     server.signal("TERM");
     server.wait();
     let mut logs = String::new();
-    server.child.stderr.take().unwrap().read_to_string(&mut logs).unwrap();
+    server.stderr().read_to_string(&mut logs).unwrap();
     let is_object = |line: &str| line.starts_with('{') && line.ends_with('}');
     assert!(logs.lines().count() >= 2 && logs.lines().all(is_object), "{logs}");
     assert!(logs.contains(r#""signal":"SIGTERM""#), "{logs}");
@@ -136,7 +50,7 @@ fn players_meet_wherever_the_threads_of_the_room_are() {
 }
 
 fn players_meet(mut server: Server) {
-    let address = server.address;
+    let address = server.enet;
     actix::System::new().block_on(async {
         let (tell, mut told) = tokio::sync::mpsc::channel(8);
         let a = join(address, || {
@@ -177,8 +91,8 @@ fn a_full_room_refuses_the_next_player() {
     let server = Server::start(&["--max-clients", "1"]);
     actix::System::new().block_on(async {
         let build = || Branch::builder("/root").build();
-        let _first = join(server.address, build).await;
-        let address = server.address;
+        let _first = join(server.enet, build).await;
+        let address = server.enet;
         let second = mp_actor::branch(build).connect(move || {
             EnetMultiplayerPeer::create_async_client(address, ClientOptions::default())
         });
@@ -194,7 +108,7 @@ fn players_on_different_transports_are_in_one_room() {
     let line = format!(r#"WebSocketMultiplayerPeer.new(); peer.create_client("{ws}");"#);
     assert!(server.banner.contains(&line), "{}", server.banner);
     actix::System::new().block_on(async {
-        let by_enet = join(server.address, || Branch::builder("/root").build()).await;
+        let by_enet = join(server.enet, || Branch::builder("/root").build()).await;
         let by_ws = join_by_url(&ws, ClientTlsOptions::new()).await.unwrap();
         let [enet_id, ws_id] = [&by_enet, &by_ws].map(|side| {
             let side = side.clone();
@@ -220,7 +134,7 @@ fn players_on_different_transports_are_in_one_room() {
 fn the_limit_of_players_counts_all_transports() {
     let server = Server::start(&["--max-clients", "1"]);
     actix::System::new().block_on(async {
-        let first = join(server.address, || Branch::builder("/root").build()).await;
+        let first = join(server.enet, || Branch::builder("/root").build()).await;
         let second = join_by_url(&format!("ws://{}", server.ws), ClientTlsOptions::new()).await;
         // Who comes in the same moment gets in, and the one whom the room hears of last is shown out.
         let ended = match second {
@@ -276,7 +190,7 @@ fn players_on_enet_come_over_dtls_where_it_is_asked_for() {
     let made = DevelopmentCertificate::new(&["localhost"]).unwrap();
     made.write(&files[0], &files[1]).unwrap();
     let server = Server::start(&["--dtls", "--tls-cert", &certificate, "--tls-key", &key]);
-    let address = server.address;
+    let address = server.enet;
     let encrypted = move || {
         let tls = ClientTlsOptions::new().trusted_chain(made.certificate_pem()).unwrap();
         let dtls = DtlsClientOptions { hostname: "localhost".into(), tls };
@@ -297,28 +211,9 @@ fn players_on_enet_come_over_dtls_where_it_is_asked_for() {
 }
 
 #[test]
-fn what_is_wrong_with_websocket_arguments_is_told_in_one_line() {
-    let folder = tempfile::tempdir().unwrap();
-    let missing = folder.path().join("missing.crt").display().to_string();
-    for (args, told) in [
-        (&["--ws", "localhost"][..], "0.0.0.0:7778"),
-        (&["--enet", "off", "--ws", "off"], "nobody to listen for"),
-        (&["--tls-cert", &missing, "--tls-key", &missing], "missing.crt"),
-    ] {
-        let output = run(args);
-        assert_eq!(output.status.code(), Some(2), "{args:?}");
-        let lines = lines(&output.stderr);
-        assert!(lines.len() == 1 && lines[0].contains(told), "{args:?}: {lines:?}");
-    }
-    let output = run(&["--tls-cert", "a.crt"]);
-    assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("--tls-key"), "the key is missing");
-}
-
-#[test]
 fn a_player_who_has_gone_silent_does_not_keep_the_room_open() {
     let mut server = Server::start(&[]);
-    let _silent = silent_player(server.address);
+    let _silent = silent_player(server.enet);
     server.signal("TERM");
     assert_eq!(server.wait().code(), Some(0));
 }
@@ -327,9 +222,9 @@ fn a_player_who_has_gone_silent_does_not_keep_the_room_open() {
 fn a_second_signal_ends_it_at_once() {
     let mut server = Server::start(&[]);
     // It would be waited for.
-    let _silent = silent_player(server.address);
+    let _silent = silent_player(server.enet);
     server.signal("TERM");
-    let mut logs = BufReader::new(server.child.stderr.take().unwrap());
+    let mut logs = BufReader::new(server.stderr());
     let mut line = String::new();
     while !line.contains("closing") {
         line.clear();
@@ -371,110 +266,4 @@ impl Node for Chat {
             },
         )
     }
-}
-
-async fn join(
-    address: SocketAddr,
-    build: impl FnOnce() -> Result<Branch, TreeError> + Send + 'static,
-) -> BranchRef {
-    let make = move || EnetMultiplayerPeer::create_async_client(address, ClientOptions::default());
-    mp_actor::branch(build).connect(make).await.expect("it connects")
-}
-
-async fn join_by_url(url: &str, tls: ClientTlsOptions) -> Result<BranchRef, StartError> {
-    let mut options = mp_transport_ws::ClientOptions::default();
-    options.tls = tls;
-    let url = url.to_owned();
-    let make = move || WebSocketMultiplayerPeer::create_async_client(&url, options);
-    mp_actor::branch(|| Branch::builder("/root").build()).connect(make).await
-}
-
-async fn until(mut condition: impl FnMut() -> bool) {
-    let clock = SystemClock::new();
-    let limit = clock.now() + PATIENCE;
-    while !condition() {
-        assert!(clock.now() < limit, "it does not come");
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-}
-
-/// A running server; killed when dropped.
-struct Server {
-    child: Child,
-    address: SocketAddr,
-    ws: SocketAddr,
-    banner: String,
-    _stdout: BufReader<ChildStdout>,
-}
-
-impl Server {
-    fn start(args: &[&str]) -> Self {
-        let mut child = command(&["--enet", "127.0.0.1:0", "--ws", "127.0.0.1:0"])
-            .args(args)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("it starts");
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut banner = String::new();
-        while !banner.contains("--help") {
-            assert!(stdout.read_line(&mut banner).unwrap() > 0, "it ended: {banner}");
-        }
-        let after = |place: &str| {
-            let address = banner.split(place).nth(1).and_then(|rest| rest.split(',').next());
-            address.unwrap_or_else(|| panic!("{banner}")).parse().unwrap()
-        };
-        let (address, ws) = (after("UDP "), after("TCP "));
-        Self { child, address, ws, banner, _stdout: stdout }
-    }
-
-    fn signal(&self, name: &str) {
-        let id = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-s", name, &id]).status().unwrap();
-        assert!(sent.success());
-    }
-
-    fn wait(&mut self) -> ExitStatus {
-        let clock = SystemClock::new();
-        let limit = clock.now() + PATIENCE;
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status;
-            }
-            assert!(clock.now() < limit, "it does not end");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn run(args: &[&str]) -> Output {
-    command(args).output().expect("it runs")
-}
-
-fn command(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mp-server"));
-    for name in [
-        "MP_ENET",
-        "MP_WS",
-        "MP_TLS_CERT",
-        "MP_TLS_KEY",
-        "MP_MAX_CLIENTS",
-        "MP_LOG",
-        "MP_LOG_FORMAT",
-    ] {
-        command.env_remove(name);
-    }
-    command.args(args);
-    command
-}
-
-fn lines(output: &[u8]) -> Vec<String> {
-    String::from_utf8_lossy(output).lines().map(str::to_owned).collect()
 }

@@ -1,0 +1,114 @@
+//! Arguments that are wrong are refused in one line; help and certificates explain themselves.
+
+use std::net::UdpSocket;
+use std::process::Output;
+
+use crate::server::command;
+
+#[test]
+fn an_address_that_is_none_is_told_in_one_line() {
+    let output = run(&["--enet", "localhost"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(lines(&output.stderr).len(), 1, "{:?}", lines(&output.stderr));
+    assert!(lines(&output.stderr)[0].contains("\"localhost\""));
+    assert!(lines(&output.stderr)[0].contains("0.0.0.0:7777"), "it says how to do better");
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn a_port_in_use_is_told_in_one_line() {
+    let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = run(&["--enet", &address]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(lines(&output.stderr).len(), 1, "{:?}", lines(&output.stderr));
+    assert!(lines(&output.stderr)[0].contains(&address));
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn an_address_of_another_machine_is_refused() {
+    // 192.0.2.0/24 is for documentation: no machine has it.
+    let output = run(&["--enet", "192.0.2.1:7777"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(lines(&output.stderr).len(), 1, "{:?}", lines(&output.stderr));
+}
+
+#[test]
+fn a_log_filter_that_is_none_is_told_in_one_line() {
+    let output = run(&["--log", "mp=loudly"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(lines(&output.stderr).len(), 1, "{:?}", lines(&output.stderr));
+}
+
+#[test]
+fn numbers_beyond_enets_are_refused() {
+    for clients in ["0", "4096"] {
+        let output = run(&["--max-clients", clients]);
+        assert_eq!(output.status.code(), Some(2));
+    }
+}
+
+#[test]
+fn limits_that_contradict_each_other_are_told_in_one_line() {
+    let output = run(&["--max-packet-size", "1000000", "--max-reliable-queue", "65536"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(lines(&output.stderr).len(), 1, "{:?}", lines(&output.stderr));
+}
+
+#[test]
+fn the_help_teaches() {
+    let output = run(&["--help"]);
+    assert!(output.status.success());
+    let help = String::from_utf8(output.stdout).unwrap();
+    for taught in ["relay room", "--max-clients", "Examples:", "create_client(", "Exit codes"] {
+        assert!(help.contains(taught), "{taught} is not in {help}");
+    }
+}
+
+#[test]
+fn a_certificate_is_made_once_and_its_use_is_taught() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (certificate, key) = (path("my.crt"), path("my.key"));
+    let arguments = ["cert", "game.example", "--tls-cert", &certificate, "--tls-key", &key];
+    let output = run(&arguments);
+    assert!(output.status.success(), "{:?}", lines(&output.stderr));
+    mp_tls::Identity::from_files(&certificate, &key).unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    for taught in [&certificate, "game.example", "keep it to yourself", "res://my.crt"] {
+        assert!(text.contains(taught), "{taught} is not in {text}");
+    }
+
+    let output = run(&arguments);
+    assert_eq!(output.status.code(), Some(2), "a key is not overwritten");
+    assert_eq!(lines(&output.stderr).len(), 1, "{:?}", lines(&output.stderr));
+    assert!(lines(&output.stderr)[0].contains("my.crt"));
+}
+
+#[test]
+fn what_is_wrong_with_websocket_arguments_is_told_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("missing.crt").display().to_string();
+    for (args, told) in [
+        (&["--ws", "localhost"][..], "0.0.0.0:7778"),
+        (&["--enet", "off", "--ws", "off"], "nobody to listen for"),
+        (&["--tls-cert", &missing, "--tls-key", &missing], "missing.crt"),
+    ] {
+        let output = run(args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        let lines = lines(&output.stderr);
+        assert!(lines.len() == 1 && lines[0].contains(told), "{args:?}: {lines:?}");
+    }
+    let output = run(&["--tls-cert", "a.crt"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--tls-key"), "the key is missing");
+}
+
+fn run(args: &[&str]) -> Output {
+    command().args(args).output().expect("it runs")
+}
+
+fn lines(output: &[u8]) -> Vec<String> {
+    String::from_utf8_lossy(output).lines().map(str::to_owned).collect()
+}

@@ -1,0 +1,79 @@
+//! Players of a room: programs with mp, and bytes on a socket.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use mp_actor::prelude::*;
+use mp_core::host::SystemClock;
+use mp_tls::ClientTlsOptions;
+use mp_transport_enet::{ClientOptions, EnetMultiplayerPeer};
+use mp_transport_ws::WebSocketMultiplayerPeer;
+
+use crate::server::PATIENCE;
+
+/// A branch that has joined over ENet.
+pub(crate) async fn join(
+    address: SocketAddr,
+    build: impl FnOnce() -> Result<Branch, TreeError> + Send + 'static,
+) -> BranchRef {
+    let make = move || EnetMultiplayerPeer::create_async_client(address, ClientOptions::default());
+    mp_actor::branch(build).connect(make).await.expect("it connects")
+}
+
+/// A branch that has joined over WebSocket.
+pub(crate) async fn join_by_url(url: &str, tls: ClientTlsOptions) -> Result<BranchRef, StartError> {
+    let mut options = mp_transport_ws::ClientOptions::default();
+    options.tls = tls;
+    let url = url.to_owned();
+    let make = move || WebSocketMultiplayerPeer::create_async_client(&url, options);
+    mp_actor::branch(|| Branch::builder("/root").build()).connect(make).await
+}
+
+/// Waits until `condition` holds.
+pub(crate) async fn until(mut condition: impl FnMut() -> bool) {
+    let clock = SystemClock::new();
+    let limit = clock.now() + PATIENCE;
+    while !condition() {
+        assert!(clock.now() < limit, "it does not come");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// A WebSocket player who reads and writes bytes.
+pub(crate) struct RawPlayer {
+    pub(crate) stream: TcpStream,
+    pub(crate) id: PeerId,
+}
+
+impl RawPlayer {
+    /// Joins, and waits for the player's id.
+    pub(crate) fn join(address: SocketAddr) -> Self {
+        let mut stream = connect(address);
+        let request = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+            Sec-WebSocket-Version: 13\r\n\r\n";
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut reader = BufReader::new(&stream);
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        assert!(line.starts_with("HTTP/1.1 101"), "{line}");
+        while line != "\r\n" {
+            line.clear();
+            reader.read_line(&mut line).unwrap();
+        }
+        // A binary frame with the four bytes of the id.
+        let mut frame = [0; 6];
+        reader.read_exact(&mut frame).unwrap();
+        assert_eq!(frame[..2], [0x82, 4]);
+        let id = i32::from_le_bytes(frame[2..].try_into().unwrap());
+        Self { stream, id: PeerId::new(id).unwrap() }
+    }
+}
+
+/// A connection whose reads end after [`PATIENCE`].
+pub(crate) fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}

@@ -1,0 +1,124 @@
+//! The program as a child process.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::SocketAddr;
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use mp_core::host::SystemClock;
+
+use crate::players::connect;
+
+/// Time after which a wait fails: longer than anything takes, however busy the machine is.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+/// Time in which `/healthz` answers, as promised.
+pub(crate) const HEALTHZ_TIME: Duration = Duration::from_millis(100);
+/// Arguments that let the system choose the ports.
+pub(crate) const FREE_PORTS: [&str; 4] = ["--enet", "127.0.0.1:0", "--ws", "127.0.0.1:0"];
+
+/// A running server; killed when dropped.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) enet: SocketAddr,
+    pub(crate) ws: SocketAddr,
+    pub(crate) banner: String,
+    _stdout: BufReader<ChildStdout>,
+}
+
+impl Server {
+    /// Starts a server with `args` on free ports.
+    pub(crate) fn start(args: &[&str]) -> Self {
+        Self::of(command().args(FREE_PORTS).args(args).stderr(Stdio::piped()))
+    }
+
+    /// Starts `command` and waits until it has printed where it listens.
+    pub(crate) fn of(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("the server starts");
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut banner = String::new();
+        while !banner.contains("--help") {
+            assert!(stdout.read_line(&mut banner).unwrap() > 0, "the server ended: {banner}");
+        }
+        let after = |place: &str| {
+            let address = banner.split(place).nth(1).and_then(|rest| rest.split(',').next());
+            address.unwrap_or_else(|| panic!("{banner}")).parse().unwrap()
+        };
+        let (enet, ws) = (after("UDP "), after("TCP "));
+        Self { child, enet, ws, banner, _stdout: stdout }
+    }
+
+    pub(crate) fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Its standard error, when that is a pipe.
+    pub(crate) fn stderr(&mut self) -> ChildStderr {
+        self.child.stderr.take().unwrap()
+    }
+
+    /// Sends the signal `name`, such as `TERM`.
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &id]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Waits until it ends.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        let clock = SystemClock::new();
+        let limit = clock.now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(clock.now() < limit, "the server does not end");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Sends SIGTERM; the exit code.
+    pub(crate) fn terminate(&mut self) -> Option<i32> {
+        self.signal("TERM");
+        self.wait().code()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The program without arguments from the environment.
+pub(crate) fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mp-server"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("MP_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// Asks `/healthz`; the time until it answers 200.
+pub(crate) fn ask_healthz(ws: SocketAddr) -> Duration {
+    let clock = SystemClock::new();
+    let asked = clock.now();
+    answer_to_healthz(&mut connect(ws));
+    clock.now() - asked
+}
+
+/// Asks `/healthz` on `stream`, which must answer 200.
+pub(crate) fn answer_to_healthz(stream: &mut (impl Read + Write)) {
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    let mut answer = [0; 15];
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200 OK");
+}
+
+/// Fails unless an answer of `/healthz` comes as soon as promised. A busy machine delays some of them.
+pub(crate) fn assert_is_healthy(mut ask: impl FnMut() -> Duration) {
+    let times: Vec<_> = (0..10).map(|_| ask()).collect();
+    assert!(times.iter().any(|&time| time < HEALTHZ_TIME), "{times:?}");
+}
