@@ -19,6 +19,7 @@ const SANS_IO: &[(&str, &str)] = &[
 /// Code that takes bytes and time and gives bytes and events.
 const PROTOCOL: &[&str] = &[
     "crates/mp-core/src",
+    "crates/mp-host/src",
     "crates/mp-scene/src",
     "crates/mp-transport-enet/src/dtls",
     "crates/mp-transport-enet/src/proto",

@@ -1,18 +1,15 @@
 //! [`BranchActor`]: hosts a [`Branch`].
 
 use std::any::Any;
-use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use actix::dev::SendError;
 use actix::prelude::*;
-use mp_core::{
-    ConnectionId, DisconnectReason, EndpointId, Farewell, Instant, PeerId, StateMachine, ToBranch,
-    ToEndpoint,
-};
-use mp_scene::{Branch, SceneMultiplayer, Signal};
+use mp_core::{ConnectionId, DisconnectReason, EndpointId, Instant, PeerId};
+use mp_host::{BranchEnd, BranchHost};
+use mp_scene::{Branch, BranchEvent, SceneMultiplayer, Signal};
 
 use crate::auth::Authenticators;
 use crate::branch_ref::{BranchCaller, Shared};
@@ -20,48 +17,24 @@ use crate::channel_routes::{ChannelRoutes, split_header};
 use crate::error::Ended;
 use crate::guarded_log::log_guarded;
 use crate::home::Home;
-use crate::limits::{CLOSE_TIMEOUT, DELIVERY_RETRY, QUEUED_PACKETS_HIGH, STALL_TIMEOUT};
-use crate::mail::{AskLink, Attach, BranchMail, Close, EndpointMail, control_to};
+use crate::mail::{AskLink, Attach, BranchMail, Close, EndpointMailbox};
 use crate::roster::Roster;
 use crate::signals::Subscribers;
 use crate::turn::{Pace, Turns, drive, took_input};
 
-/// Hosts a [`Branch`]. Everything of the program's own runs inside [`guarded`](Self::guarded), so that its panics end
-/// this branch and nothing else.
+/// Runs a [`Branch`] and its host. Everything of the program's own runs inside [`guarded`](Self::guarded), so that its
+/// panics end this branch and nothing else.
 pub(crate) struct BranchActor {
     /// Gone once the branch has ended.
     branch: Option<Branch>,
+    host: BranchHost<EndpointMailbox>,
     shared: Arc<Shared>,
-    endpoints: BTreeMap<EndpointId, Line>,
     pub(crate) peers: Roster,
     pub(crate) subscribers: Subscribers,
     pub(crate) channels: ChannelRoutes,
     pace: Pace,
-    /// Once it closes: how long it waits for its endpoints.
-    closing: Option<Instant>,
-    /// Since every turn leaves it with [`QUEUED_PACKETS_HIGH`].
-    full: Option<Full>,
     /// Dropped last: it may end the thread.
     _home: Home,
-}
-
-/// A branch whose endpoints do not take what it has to say.
-#[derive(Clone, Copy)]
-struct Full {
-    /// Packets for the endpoint for which most wait, when they were fewest.
-    queued: usize,
-    /// When that was.
-    since: Instant,
-}
-
-/// The way to one endpoint.
-struct Line {
-    mail: Recipient<EndpointMail>,
-    links: Recipient<AskLink>,
-    /// Whether the branch knows it.
-    opened: bool,
-    /// Whether it was told to leave because the branch gave it up.
-    given_up: bool,
 }
 
 /// A closure that runs inside a branch's turn.
@@ -82,14 +55,12 @@ impl BranchActor {
             ctx.set_mailbox_capacity(shared.mailbox());
             Self {
                 branch: Some(branch),
+                host: BranchHost::new(shared.id()),
                 peers: Roster::new(Arc::clone(&shared), authenticators),
                 shared,
-                endpoints: BTreeMap::new(),
                 subscribers: Subscribers::default(),
                 channels: ChannelRoutes::default(),
                 pace: Pace::new(),
-                closing: None,
-                full: None,
                 _home: home,
             }
         })
@@ -101,12 +72,12 @@ impl BranchActor {
     pub(crate) fn guarded<R>(
         &mut self,
         ctx: &mut Context<Self>,
-        run: impl FnOnce(&mut Branch) -> R,
+        run: impl FnOnce(&mut Branch, &mut BranchHost<EndpointMailbox>) -> R,
     ) -> Option<R> {
         #[cfg(debug_assertions)]
         let _turn = crate::watchdog::Turn::begin();
         let branch = self.branch.as_mut()?;
-        match catch_unwind(AssertUnwindSafe(|| run(branch))) {
+        match catch_unwind(AssertUnwindSafe(|| run(branch, &mut self.host))) {
             Ok(result) => Some(result),
             Err(panic) => {
                 self.end(Ended::Panicked(panic_message(&*panic)));
@@ -122,8 +93,8 @@ impl BranchActor {
         peer: PeerId,
     ) -> Option<(EndpointId, Recipient<AskLink>, ConnectionId)> {
         let (endpoint, connection) = self.multiplayer()?.link(peer)?;
-        let line = self.endpoints.get(&endpoint)?;
-        Some((endpoint, line.links.clone(), connection))
+        let mailbox = self.host.mailbox(endpoint)?;
+        Some((endpoint, mailbox.links.clone(), connection))
     }
 
     /// What can be done to a peer, unless this presence of it has ended.
@@ -138,15 +109,20 @@ impl BranchActor {
 
     /// Hands out what the branch reported, in order.
     fn report(&mut self, ctx: &mut Context<Self>) {
-        while let Some(signal) = self.branch.as_mut().and_then(Branch::next_signal) {
+        while let Some(event) = self.branch.as_mut().and_then(Branch::next_event) {
+            let signal = match event {
+                BranchEvent::Signal(signal) => signal,
+                BranchEvent::PeerGone(peer) => {
+                    self.peers.remove(peer);
+                    continue;
+                }
+                _ => continue,
+            };
             match &signal {
                 Signal::PeerAuthenticating(peer) => self.peers.begin(*peer, self.caller(ctx)),
                 Signal::PeerConnected(peer) => self.peers.admit(*peer, self.caller(ctx)),
                 Signal::PeerDisconnected(peer) | Signal::PeerAuthenticationFailed(peer) => {
                     self.peers.remove(*peer);
-                }
-                Signal::ConnectionFailed | Signal::ServerDisconnected => {
-                    self.peers.session_ended();
                 }
                 Signal::PeerAuth { from, data } if self.peers.has_authenticator() => {
                     self.peers.authenticate(*from, data);
@@ -168,68 +144,12 @@ impl BranchActor {
             if let Some(multiplayer) = self.multiplayer() {
                 multiplayer.disconnect_peer(peer);
             }
-            self.peers.remove(peer);
         }
     }
 
     /// A branch with a protocol of its own may have none.
     fn multiplayer(&mut self) -> Option<&mut SceneMultiplayer> {
         self.branch.as_mut()?.scene().api_mut().scene_multiplayer_mut()
-    }
-
-    fn reconcile_peers(&mut self) {
-        let branch = self.branch.as_mut();
-        if let Some(multiplayer) = branch.and_then(|it| it.scene().api().scene_multiplayer()) {
-            self.peers.reconcile(multiplayer);
-        }
-    }
-
-    /// Step 3 of the turn. Whether a mailbox was full.
-    fn deliver(&mut self, now: Instant) -> bool {
-        let Some(branch) = &mut self.branch else { return false };
-        let endpoints = &self.endpoints;
-        branch.deliver(&mut |endpoint, message| {
-            let Some(line) = endpoints.get(&endpoint) else { return Ok(()) };
-            match line.mail.try_send(EndpointMail(message)) {
-                Err(SendError::Full(EndpointMail(message))) => Err(message),
-                // One that has gone says so itself.
-                Ok(()) | Err(SendError::Closed(_)) => Ok(()),
-            }
-        });
-        let is_blocked = branch.is_blocked();
-        let queued = self.queued_packets();
-        self.full = match self.full {
-            _ if queued < QUEUED_PACKETS_HIGH => None,
-            Some(full) if queued >= full.queued => Some(full),
-            _ => Some(Full { queued, since: now }),
-        };
-        is_blocked
-    }
-
-    fn queued_packets(&self) -> usize {
-        self.branch.as_ref().map_or(0, Branch::queued_packets)
-    }
-
-    /// Leaves the endpoints that the branch gave up because they took nothing.
-    fn leave_given_up(&mut self) {
-        let branch = self.branch.as_mut();
-        let Some(multiplayer) = branch.and_then(|it| it.scene().api().scene_multiplayer()) else {
-            return;
-        };
-        let known = multiplayer.endpoints().len();
-        if self.endpoints.values().filter(|line| line.opened && !line.given_up).count() == known {
-            return;
-        }
-        let known: Vec<EndpointId> = multiplayer.endpoints().map(|(id, _)| id).collect();
-        for (id, line) in &mut self.endpoints {
-            if line.opened && !line.given_up && !known.contains(id) {
-                line.given_up = true;
-                control_to(
-                    &line.mail,
-                    leave(&self.shared, DisconnectReason::QueueFull, Farewell::Abrupt),
-                );
-            }
-        }
     }
 
     /// The one way out: notifies the endpoints, the peers' actors, the directories and the handles, and
@@ -240,9 +160,7 @@ impl BranchActor {
             Ended::Panicked(_) => DisconnectReason::BranchPanicked,
             _ => DisconnectReason::Closed,
         };
-        for line in self.endpoints.values() {
-            control_to(&line.mail, leave(&self.shared, reason, Farewell::Drain));
-        }
+        self.host.leave_all(reason);
         self.peers.end();
         self.channels.end();
         // Its nodes are the program's own, too.
@@ -276,31 +194,34 @@ impl Turns for BranchActor {
     }
 
     fn turn(&mut self, now: Instant, ctx: &mut Context<Self>) -> Option<Instant> {
-        self.guarded(ctx, |branch| branch.end_turn(now))?;
+        let turned = self.guarded(ctx, |branch, host| host.turn(branch, now))?;
         self.report(ctx);
-        self.reconcile_peers();
-        let is_blocked = self.deliver(now);
-        self.leave_given_up();
-        if is_blocked {
-            self.shared.blocked_turns.fetch_add(1, Ordering::Relaxed);
+        self.shared.blocked_turns.store(self.host.stats().blocked_turns, Ordering::Relaxed);
+        match turned {
+            ControlFlow::Continue(next) => next,
+            ControlFlow::Break(end) => {
+                self.end(match end {
+                    BranchEnd::Closed | BranchEnd::TimedOut => Ended::Closed,
+                    BranchEnd::Disconnected(reason) => Ended::Disconnected(reason),
+                });
+                ctx.stop();
+                None
+            }
         }
-        if let Some(deadline) = self.closing
-            && (self.endpoints.is_empty() || now >= deadline)
-        {
-            self.end(Ended::Closed);
-            ctx.stop();
-            return None;
-        }
-        let retry = is_blocked.then(|| now + DELIVERY_RETRY);
-        let tick = self.branch.as_ref().and_then(Branch::poll_timeout);
-        [tick, retry, self.closing].into_iter().flatten().min()
     }
 
-    fn is_full(&self) -> bool {
-        match self.full {
-            Some(full) => self.pace.now() - full.since < STALL_TIMEOUT,
-            None => self.queued_packets() >= QUEUED_PACKETS_HIGH,
-        }
+    fn has_input(&self) -> bool {
+        self.host.has_input()
+    }
+
+    fn needs_turn(&self) -> bool {
+        let branch = self.branch.as_ref();
+        branch.is_some_and(|branch| self.host.needs_turn(branch, self.pace.now()))
+    }
+
+    fn is_congested(&self) -> bool {
+        let branch = self.branch.as_ref();
+        branch.is_some_and(|branch| self.host.is_congested(branch, self.pace.now()))
     }
 }
 
@@ -308,47 +229,20 @@ impl Handler<BranchMail> for BranchActor {
     type Result = ();
 
     fn handle(&mut self, BranchMail(message): BranchMail, ctx: &mut Context<Self>) {
-        let (mut closed, mut packets) = (None, 0);
-        match &message {
-            ToBranch::Events(_, events) => packets = events.len(),
-            ToBranch::Opened(endpoint, _) => {
-                if let Some(line) = self.endpoints.get_mut(endpoint) {
-                    line.opened = true;
-                }
-            }
-            ToBranch::Closed(endpoint, reason) => {
-                closed = self.endpoints.remove(endpoint).map(|_| *reason);
-            }
-            _ => {}
-        }
         let now = self.pace.now();
-        if self.guarded(ctx, |branch| branch.handle_input(now, message)).is_none() {
-            return;
+        if self.guarded(ctx, |branch, host| host.handle_input(branch, now, message)).is_some() {
+            self.report(ctx);
+            took_input(self, ctx);
         }
-        self.report(ctx);
-        if let Some(reason) = closed
-            && self.endpoints.is_empty()
-        {
-            self.reconcile_peers();
-            let is_closing = self.closing.is_some();
-            self.end(if is_closing { Ended::Closed } else { Ended::Disconnected(reason) });
-            ctx.stop();
-            return;
-        }
-        took_input(self, ctx, packets);
     }
 }
 
 impl Handler<Attach> for BranchActor {
     type Result = ();
 
-    fn handle(&mut self, attach: Attach, ctx: &mut Context<Self>) {
-        let Attach { endpoint, mail, links } = attach;
-        if self.closing.is_some() {
-            control_to(&mail, leave(&self.shared, DisconnectReason::Closed, Farewell::Drain));
-        }
-        self.endpoints.insert(endpoint, Line { mail, links, opened: false, given_up: false });
-        took_input(self, ctx, 0);
+    fn handle(&mut self, Attach { endpoint, mailbox }: Attach, ctx: &mut Context<Self>) {
+        self.host.attach(endpoint, mailbox);
+        took_input(self, ctx);
     }
 }
 
@@ -361,7 +255,8 @@ impl Handler<Call> for BranchActor {
             run(self, ctx);
         }
         if self.branch.is_some() {
-            took_input(self, ctx, 0);
+            self.host.note_call();
+            took_input(self, ctx);
         }
     }
 }
@@ -370,20 +265,11 @@ impl Handler<Close> for BranchActor {
     type Result = ();
 
     fn handle(&mut self, _: Close, ctx: &mut Context<Self>) {
-        if self.closing.is_none()
-            && let Some(branch) = &mut self.branch
-        {
-            branch.close(DisconnectReason::Closed, Farewell::Drain);
-            // Those that it does not know yet cannot be told by it.
-            for line in self.endpoints.values().filter(|line| !line.opened) {
-                control_to(
-                    &line.mail,
-                    leave(&self.shared, DisconnectReason::Closed, Farewell::Drain),
-                );
-            }
-            self.closing = Some(self.pace.now() + CLOSE_TIMEOUT);
+        let now = self.pace.now();
+        if let Some(branch) = &mut self.branch {
+            self.host.close(branch, now);
         }
-        took_input(self, ctx, 0);
+        took_input(self, ctx);
     }
 }
 
@@ -392,10 +278,6 @@ impl Drop for BranchActor {
     fn drop(&mut self) {
         self.end(Ended::Stopped);
     }
-}
-
-fn leave(shared: &Shared, reason: DisconnectReason, farewell: Farewell) -> EndpointMail {
-    EndpointMail(ToEndpoint::Leave { branch: shared.id(), reason, farewell })
 }
 
 /// What a panic says.

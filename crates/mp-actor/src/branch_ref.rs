@@ -17,7 +17,7 @@ use crate::endpoint::{EndpointActor, EndpointRef};
 use crate::error::{CallError, ChannelError, Ended, StartError};
 use crate::home::{Home, WeakHome};
 use crate::limits::CALLS_WAITING_MAX;
-use crate::mail::{Attach, Close, control};
+use crate::mail::{Attach, Close, EndpointMailbox, control};
 use crate::peer::PeerRef;
 use crate::scene_tree::Directory;
 use crate::signals::Signals;
@@ -226,7 +226,8 @@ impl BranchRef {
                     EndpointActor::start(id, peer, shared.id(), mail, shared.mailbox(), home);
                 let (mail, links) = (endpoint.clone().recipient(), endpoint.clone().recipient());
                 // It lies in the mailbox before the endpoint's first word.
-                control(&address, Attach { endpoint: id, mail, links });
+                let mailbox = EndpointMailbox { mail, links };
+                control(&address, Attach { endpoint: id, mailbox });
                 EndpointRef { id, ask: endpoint.recipient() }
             });
             let _ = reply.send(started);
@@ -315,7 +316,7 @@ impl BranchCaller {
         &self,
         call: impl FnOnce(&mut Scene) -> R + Send + 'static,
     ) -> Result<R, CallError> {
-        self.call(|actor, ctx| actor.guarded(ctx, |branch| call(branch.scene()))).await
+        self.call(|actor, ctx| actor.guarded(ctx, |branch, _| call(branch.scene()))).await
     }
 
     /// Runs `call` in the branch's turn; `None` is an end without an answer.

@@ -1,8 +1,9 @@
 //! What the mailboxes carry, and how it is sent.
 
-use actix::dev::ToEnvelope;
+use actix::dev::{SendError, ToEnvelope};
 use actix::prelude::*;
 use mp_core::{ConnectionId, ConnectionStats, EndpointId, EndpointStats, ToBranch, ToEndpoint};
+use mp_host::{Mailbox, TrySendError};
 
 /// A batch for a branch.
 #[derive(Debug, Message)]
@@ -29,8 +30,44 @@ pub(crate) struct AskEndpoint;
 #[rtype(result = "()")]
 pub(crate) struct Attach {
     pub(crate) endpoint: EndpointId,
+    pub(crate) mailbox: EndpointMailbox,
+}
+
+/// The mailbox of a branch.
+#[derive(Debug)]
+pub(crate) struct BranchMailbox(pub(crate) Recipient<BranchMail>);
+
+impl Mailbox<ToBranch> for BranchMailbox {
+    fn try_send(&self, message: ToBranch) -> Result<(), TrySendError<ToBranch>> {
+        self.0.try_send(BranchMail(message)).map_err(|error| match error {
+            SendError::Full(BranchMail(message)) => TrySendError::Full(message),
+            SendError::Closed(BranchMail(message)) => TrySendError::Closed(message),
+        })
+    }
+
+    fn send_last(&self, message: ToBranch) {
+        control_to(&self.0, BranchMail(message));
+    }
+}
+
+/// The mailbox of an endpoint, and whom to ask for statistics of its connections.
+#[derive(Debug)]
+pub(crate) struct EndpointMailbox {
     pub(crate) mail: Recipient<EndpointMail>,
     pub(crate) links: Recipient<AskLink>,
+}
+
+impl Mailbox<ToEndpoint> for EndpointMailbox {
+    fn try_send(&self, message: ToEndpoint) -> Result<(), TrySendError<ToEndpoint>> {
+        self.mail.try_send(EndpointMail(message)).map_err(|error| match error {
+            SendError::Full(EndpointMail(message)) => TrySendError::Full(message),
+            SendError::Closed(EndpointMail(message)) => TrySendError::Closed(message),
+        })
+    }
+
+    fn send_last(&self, message: ToEndpoint) {
+        control_to(&self.mail, EndpointMail(message));
+    }
 }
 
 /// Tells a branch to close.

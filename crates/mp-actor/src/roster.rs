@@ -8,14 +8,13 @@ use std::sync::atomic::Ordering;
 use actix::prelude::*;
 use bytes::Bytes;
 use mp_core::PeerId;
-use mp_scene::SceneMultiplayer;
 
 use crate::auth::{AuthQueue, Authenticators, Presence};
 use crate::branch_ref::{BranchCaller, Shared};
 use crate::mail::control;
 use crate::peer::{Admitted, Gone, PeerActor, PeerRef};
 
-/// It follows the branch's signals, and what they do not tell it looks up at the end of a turn.
+/// It follows the branch's events.
 pub(crate) struct Roster {
     shared: Arc<Shared>,
     authenticators: Authenticators,
@@ -24,8 +23,6 @@ pub(crate) struct Roster {
     presences: u64,
     /// Presences of whom more AUTH packets came than can wait.
     flooding: Vec<(PeerId, u64)>,
-    /// Whether signals suggest that the peers may not be those of `entries` any more.
-    changed: bool,
 }
 
 struct Entry {
@@ -43,7 +40,6 @@ impl Roster {
             entries: BTreeMap::new(),
             presences: 0,
             flooding: Vec::new(),
-            changed: false,
         }
     }
 
@@ -62,7 +58,6 @@ impl Roster {
         if let Some(entry) = self.entries.get_mut(&peer).filter(|entry| !entry.is_admitted) {
             entry.is_admitted = true;
             control(&entry.address, Admitted);
-            self.changed = true;
             return;
         }
         let presence = self.next_presence(peer, branch);
@@ -111,29 +106,9 @@ impl Roster {
         self.authenticators.take_packets()
     }
 
-    /// The session has ended, and the branch has forgotten its peers.
-    pub(crate) fn session_ended(&mut self) {
-        self.changed = true;
-    }
-
     /// Whether this presence of a peer has not ended.
     pub(crate) fn is_present(&self, peer: PeerId, presence: u64) -> bool {
         self.entries.get(&peer).is_some_and(|entry| entry.presence == presence)
-    }
-
-    /// Lets the actors of peers go that left without a signal: kicked, or with the session.
-    pub(crate) fn reconcile(&mut self, multiplayer: &SceneMultiplayer) {
-        let changed = std::mem::take(&mut self.changed);
-        let there = multiplayer.peers().len() + multiplayer.authenticating_peers().len();
-        if !changed && there == self.entries.len() {
-            return;
-        }
-        let has_left =
-            |peer: &PeerId| !multiplayer.has_peer(*peer) && multiplayer.link(*peer).is_none();
-        let left: Vec<_> = self.entries.keys().copied().filter(has_left).collect();
-        for peer in left {
-            self.remove(peer);
-        }
     }
 
     /// The branch has ended.
@@ -160,7 +135,6 @@ impl Roster {
         let address = actor.start();
         self.shared.peers.insert(peer, PeerRef::new(peer, address.clone()));
         self.entries.insert(peer, Entry { address, presence, is_admitted, auth });
-        self.changed = true;
     }
 
     fn count_dropped(&self, packets: usize) {

@@ -1,6 +1,6 @@
-//! What branches and endpoints share: the turn of a [`StateMachine`](mp_core::StateMachine) inside an actix actor.
+//! The turns of hosted machines inside actix actors. When a turn is due is the hosts' to say ([`mp_host`]); here it is run.
 //!
-//! 1. actix drains the mailbox; each handler feeds the machine and calls [`took_input`].
+//! 1. actix drains the mailbox; each handler feeds the host and calls [`took_input`].
 //! 2. then it polls the actor's futures, of which [`drive`] is one: when there was input, the transport is ready or the
 //!    deadline has passed, it runs one turn: `end_turn`, then
 //! 3. `deliver`, with `try_send`.
@@ -18,18 +18,23 @@ use mp_core::Instant;
 use tokio::time::Sleep;
 
 use crate::clock::Clock;
-use crate::limits::{DELIVERY_RETRY, MESSAGE_WORK, WORK_PER_TURN};
+use crate::limits::DELIVERY_RETRY;
 
-/// An actor that hosts a state machine.
+/// An actor that runs a machine and its host.
 pub(crate) trait Turns: Actor<Context = Context<Self>> {
     fn pace(&mut self) -> &mut Pace;
 
     /// Steps 2 and 3; returns when the next turn is due without input.
     fn turn(&mut self, now: Instant, ctx: &mut Context<Self>) -> Option<Instant>;
 
-    /// Whether it has so much to say that it takes nothing more in before a turn has delivered it. Only one of two that
-    /// face each other may ever be full, or they would wait for each other.
-    fn is_full(&self) -> bool {
+    /// Whether there was input since the last turn.
+    fn has_input(&self) -> bool;
+
+    /// Whether a turn comes before more input.
+    fn needs_turn(&self) -> bool;
+
+    /// Whether it takes nothing in although a turn has just ended, because its output is not accepted.
+    fn is_congested(&self) -> bool {
         false
     }
 
@@ -43,15 +48,13 @@ pub(crate) trait Turns: Actor<Context = Context<Self>> {
 #[derive(Debug)]
 pub(crate) struct Pace {
     clock: Clock,
-    /// What was taken in since the last turn, in packets.
-    work: usize,
     next: Option<Instant>,
 }
 
 impl Pace {
     /// The first turn is due at once.
     pub(crate) fn new() -> Self {
-        Self { clock: Clock::new(), work: 0, next: Some(Instant::ZERO) }
+        Self { clock: Clock::new(), next: Some(Instant::ZERO) }
     }
 
     pub(crate) fn now(&self) -> Instant {
@@ -65,11 +68,9 @@ pub(crate) fn drive<A: Turns>(ctx: &mut Context<A>) {
     ctx.spawn(Driver { sleep: None });
 }
 
-/// To be called by handlers after each message, which had so many `packets`.
-pub(crate) fn took_input<A: Turns>(actor: &mut A, ctx: &mut Context<A>, packets: usize) {
-    let pace = actor.pace();
-    pace.work += packets.max(MESSAGE_WORK);
-    if ctx.state().stopping() || (pace.work < WORK_PER_TURN && !actor.is_full()) {
+/// To be called by handlers after each message.
+pub(crate) fn took_input<A: Turns>(actor: &mut A, ctx: &mut Context<A>) {
+    if ctx.state().stopping() || !actor.needs_turn() {
         return;
     }
     run_turn(actor, ctx);
@@ -80,9 +81,7 @@ pub(crate) fn took_input<A: Turns>(actor: &mut A, ctx: &mut Context<A>, packets:
 fn run_turn<A: Turns>(actor: &mut A, ctx: &mut Context<A>) {
     #[cfg(debug_assertions)]
     let _turn = crate::watchdog::Turn::begin();
-    let pace = actor.pace();
-    pace.work = 0;
-    let now = pace.now();
+    let now = actor.pace().now();
     let next = actor.turn(now, ctx);
     actor.pace().next = next;
 }
@@ -118,7 +117,7 @@ impl<A: Turns> ActorFuture<A> for Driver {
         let this = self.get_mut();
         let mut has_run = false;
         loop {
-            let is_due = actor.pace().work > 0
+            let is_due = actor.has_input()
                 || actor.poll_ready(cx).is_ready()
                 || this.poll_deadline(actor.pace(), cx).is_ready();
             if !is_due {
@@ -138,7 +137,7 @@ impl<A: Turns> ActorFuture<A> for Driver {
     }
 }
 
-/// Lets others have the thread once, and then for as long as the actor is full.
+/// Lets others have the thread once, and then for as long as the actor is congested.
 struct Pause {
     sleep: Option<Pin<Box<Sleep>>>,
 }
@@ -159,11 +158,11 @@ impl<A: Turns> ActorFuture<A> for Pause {
                 Poll::Pending
             }
             Some(sleep) => {
-                if actor.is_full() {
+                if actor.is_congested() {
                     ready!(sleep.as_mut().poll(cx));
                     run_turn(actor, ctx);
                 }
-                if actor.is_full() && !ctx.state().stopping() {
+                if actor.is_congested() && !ctx.state().stopping() {
                     sleep.as_mut().reset(tokio::time::Instant::now() + DELIVERY_RETRY);
                     return sleep.as_mut().poll(cx);
                 }

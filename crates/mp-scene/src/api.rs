@@ -117,6 +117,10 @@ pub enum ApiEvent {
     Signal(Signal),
     /// To be run.
     Call(Call),
+    /// A peer has left without a signal: it was disconnected by the program, or forgotten with its session.
+    PeerGone(PeerId),
+    /// An endpoint was abandoned with its peers, because it accepted nothing.
+    EndpointAbandoned(EndpointId),
 }
 
 /// A call of a method on this side.

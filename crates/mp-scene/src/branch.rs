@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use mp_core::{
     BranchId, ConnectionStatus, DisconnectReason, EndpointId, EndpointInfo, Farewell, Instant,
-    MultiplayerPeer, PeerEvent, StateMachine, ToBranch, ToEndpoint,
+    MultiplayerPeer, PeerEvent, PeerId, StateMachine, ToBranch, ToEndpoint,
 };
+use mp_host::HostedBranch;
 
 use crate::api::ApiEvent;
 use crate::builder::{BranchBuilder, Hooks};
@@ -23,14 +24,29 @@ pub struct Branch {
     id: BranchId,
     scene: Scene,
     hooks: Hooks,
-    signals: VecDeque<Signal>,
+    events: VecDeque<BranchEvent>,
+    /// How many of the events are signals.
+    signals: usize,
     /// What peers have said in them.
     signal_bytes: usize,
     dropped_signals: u64,
+    /// Endpoints that were abandoned and that the host has not left yet.
+    abandoned: VecDeque<EndpointId>,
     next_tick: Option<Instant>,
     last_tick: Option<Instant>,
     /// The transport that [`poll`](Self::poll) was last given.
     polled: Polled,
+}
+
+/// What a branch reports to the program around it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BranchEvent {
+    /// A signal, which the hooks of the branch have seen.
+    Signal(Signal),
+    /// A peer has left without a signal, as in Godot: the program disconnected it, or the session was
+    /// [cleared](crate::SceneMultiplayer::clear).
+    PeerGone(PeerId),
 }
 
 impl Branch {
@@ -44,9 +60,11 @@ impl Branch {
             id: BranchId(0),
             scene,
             hooks,
-            signals: VecDeque::new(),
+            events: VecDeque::new(),
+            signals: 0,
             signal_bytes: 0,
             dropped_signals: 0,
+            abandoned: VecDeque::new(),
             next_tick: None,
             last_tick: None,
             polled: Polled::default(),
@@ -108,11 +126,24 @@ impl Branch {
     }
 
     /// The oldest signal not yet taken. At most [`SIGNALS_MAX`] are kept, and [`SIGNAL_BYTES_MAX`]; the oldest make way, and are
-    /// counted.
+    /// counted. Other [events](Self::next_event) before it are dropped.
     pub fn next_signal(&mut self) -> Option<Signal> {
-        let signal = self.signals.pop_front()?;
-        self.signal_bytes -= signal.data_len();
-        Some(signal)
+        loop {
+            if let BranchEvent::Signal(signal) = self.next_event()? {
+                return Some(signal);
+            }
+        }
+    }
+
+    /// The oldest event not yet taken: [signals](Self::next_signal), and what Godot has no signal for. A program takes either these
+    /// or signals.
+    pub fn next_event(&mut self) -> Option<BranchEvent> {
+        let event = self.events.pop_front()?;
+        if let BranchEvent::Signal(signal) = &event {
+            self.signals -= 1;
+            self.signal_bytes -= signal.data_len();
+        }
+        Some(event)
     }
 
     /// The scene.
@@ -147,15 +178,19 @@ impl Branch {
                     self.hooks.run_signal(&mut self.scene, &signal);
                     self.keep_signal(signal);
                 }
+                // At most one for each signal that was kept, and for each peer that was there before.
+                ApiEvent::PeerGone(peer) => self.events.push_back(BranchEvent::PeerGone(peer)),
+                ApiEvent::EndpointAbandoned(endpoint) => self.abandoned.push_back(endpoint),
             }
         }
     }
 
     fn keep_signal(&mut self, signal: Signal) {
+        self.signals += 1;
         self.signal_bytes += signal.data_len();
-        self.signals.push_back(signal);
-        while self.signals.len() > SIGNALS_MAX
-            || (self.signal_bytes > SIGNAL_BYTES_MAX && self.signals.len() > 1)
+        self.events.push_back(BranchEvent::Signal(signal));
+        while self.signals > SIGNALS_MAX
+            || (self.signal_bytes > SIGNAL_BYTES_MAX && self.signals > 1)
         {
             self.next_signal();
             self.dropped_signals += 1;
@@ -237,6 +272,24 @@ impl StateMachine for Branch {
         let tick = self.tick_period().map(|_| self.next_tick.unwrap_or(Instant::ZERO));
         let timeout = self.scene.api().poll_timeout();
         [tick, timeout, self.polled.poll_timeout()].into_iter().flatten().min()
+    }
+}
+
+impl HostedBranch for Branch {
+    fn close(&mut self, reason: DisconnectReason, farewell: Farewell) {
+        Self::close(self, reason, farewell);
+    }
+
+    fn queued_packets(&self) -> usize {
+        Self::queued_packets(self)
+    }
+
+    fn is_blocked(&self) -> bool {
+        Self::is_blocked(self)
+    }
+
+    fn next_abandoned(&mut self) -> Option<EndpointId> {
+        self.abandoned.pop_front()
     }
 }
 

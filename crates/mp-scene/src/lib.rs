@@ -49,7 +49,7 @@ mod signal;
 pub mod testing;
 pub mod tree;
 
-pub use branch::Branch;
+pub use branch::{Branch, BranchEvent};
 pub use builder::BranchBuilder;
 pub use codec::{Codec, GodotVersion};
 pub use message::{CallNode, Confirmed, RemoteCall, SceneMessage, Spawn, SpawnOf};

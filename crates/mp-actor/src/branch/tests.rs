@@ -3,11 +3,15 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use mp_core::{Channel, ConnectionStatus, EndpointInfo, Origin, PeerEvent, TransferMode};
+use mp_core::{
+    Channel, ConnectionStatus, EndpointInfo, Farewell, Origin, PeerEvent, ToBranch, ToEndpoint,
+    TransferMode,
+};
 use tokio::sync::oneshot;
 
 use super::*;
-use crate::mail::control;
+use crate::limits::STALL_TIMEOUT;
+use crate::mail::{EndpointMail, control};
 
 /// An endpoint that reads no mail until it is told to.
 struct Deaf {
@@ -56,8 +60,8 @@ fn an_endpoint_that_hangs_is_given_up_and_the_branch_lives() {
             Deaf { until: Some(until), mail: Rc::clone(&mail) }
         });
         let id = EndpointId(9);
-        let (own_mail, links) = (deaf.clone().recipient(), deaf.recipient());
-        control(branch.address(), Attach { endpoint: id, mail: own_mail, links });
+        let mailbox = EndpointMailbox { mail: deaf.clone().recipient(), links: deaf.recipient() };
+        control(branch.address(), Attach { endpoint: id, mailbox });
         let info = EndpointInfo {
             unique_id: PeerId::SERVER,
             status: ConnectionStatus::Connected,

@@ -63,9 +63,10 @@ impl MultiplayerApi for SceneMultiplayer {
     }
 
     fn handle_replaced(&mut self, endpoint: EndpointId) {
-        let told = self.events.len();
+        let before = self.events.len();
         self.close_endpoint(endpoint, DisconnectReason::Closed);
-        self.events.truncate(told);
+        let silent = self.events.split_off(before).into_iter();
+        self.events.extend(silent.filter(|event| !matches!(event, ApiEvent::Signal(_))));
     }
 
     fn handle_changes(&mut self, now: Instant, tree: &mut dyn NodeTree) {

@@ -200,6 +200,7 @@ impl SceneMultiplayer {
     pub fn disconnect_peer(&mut self, peer: PeerId) {
         let route = self.peers.route(peer);
         self.remove_peer(peer, false);
+        self.events.extend(route.map(|_| ApiEvent::PeerGone(peer)));
         if let Some(Route::Link(endpoint, connection)) = route {
             self.disconnect(endpoint, connection, DisconnectReason::Kicked);
         }
@@ -208,7 +209,8 @@ impl SceneMultiplayer {
     /// Forgets peers, pending ones too, and the numbers of nodes, without signals. The transports stay, but who is on them is not
     /// admitted again.
     pub fn clear(&mut self) {
-        self.peers = Peers::default();
+        let peers = std::mem::take(&mut self.peers);
+        self.events.extend(peers.known().map(ApiEvent::PeerGone));
         self.paths.clear();
         self.early = Early::default();
         self.departed = Departed::default();

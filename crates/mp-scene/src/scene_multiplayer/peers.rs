@@ -144,6 +144,11 @@ impl Peers {
         self.entries.keys().copied()
     }
 
+    /// All peers, admitted or not.
+    pub(super) fn known(&self) -> impl Iterator<Item = PeerId> {
+        self.entries.keys().chain(self.pending.keys()).copied()
+    }
+
     /// The peers on links of an endpoint, admitted or not.
     pub(super) fn of_endpoint(&self, endpoint: EndpointId) -> Vec<PeerId> {
         self.links.iter().filter(|((on, _), _)| *on == endpoint).map(|(_, &id)| id).collect()

@@ -11,7 +11,7 @@ use mp_core::{
 use super::pause::Paused;
 use super::{Route, RpcError, SceneMultiplayer, SendBytesError};
 use crate::SceneMessage;
-use crate::api::{Call, Called};
+use crate::api::{ApiEvent, Call, Called};
 use crate::codec::{EncodeError, godot};
 use crate::message::{CallNode, RemoteCall};
 use crate::outbox::Outbox;
@@ -233,6 +233,7 @@ impl SceneMultiplayer {
             // The endpoint takes nothing: its peers could only lose reliable packets from here on.
             tracing::error!(?endpoint, "the endpoint is stuck; its peers are dropped");
             self.close_endpoint(endpoint, DisconnectReason::QueueFull);
+            self.events.push_back(ApiEvent::EndpointAbandoned(endpoint));
         }
     }
 

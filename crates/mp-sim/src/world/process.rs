@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use mp_core::limits::{LINGER, OUTBOX_PACKETS_MAX};
 use mp_core::{
     BranchId, DisconnectReason, Endpoint, EndpointId, Farewell, Instant, PeerEvent, PeerId, Rng,
     StateMachine, ToBranch, ToEndpoint,
 };
+use mp_host::limits::{CLOSE_TIMEOUT, DELIVERY_RETRY, QUEUED_PACKETS_HIGH};
 use mp_scene::Branch;
 use mp_transport_enet::EnetMultiplayerPeer;
 
@@ -296,9 +296,3 @@ fn leave(reason: DisconnectReason, farewell: Farewell) -> ToEndpoint {
 
 /// The one branch of a process.
 const BRANCH: BranchId = BranchId(0);
-/// As in mp-actor's `limits.rs`.
-const QUEUED_PACKETS_HIGH: usize = OUTBOX_PACKETS_MAX / 8;
-/// See [`QUEUED_PACKETS_HIGH`].
-const DELIVERY_RETRY: Duration = Duration::from_micros(500);
-/// See [`QUEUED_PACKETS_HIGH`].
-pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(LINGER.as_secs() + 1);

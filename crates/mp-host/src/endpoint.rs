@@ -1,0 +1,165 @@
+//! The host of an endpoint.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use mp_core::{
+    BranchId, DisconnectReason, Door, Endpoint, EndpointId, Farewell, Instant, MultiplayerPeer,
+    Readiness, StateMachine, ToBranch, ToEndpoint,
+};
+
+use crate::budget::TurnBudget;
+use crate::limits::DELIVERY_RETRY;
+use crate::mailbox::{Mailbox, TrySendError};
+
+/// An endpoint as its host sees it: [`Endpoint`], or a machine that wraps one to record its input, say.
+pub trait HostedEndpoint:
+    StateMachine<Input = ToEndpoint, Output = ToBranch, Destination = BranchId>
+{
+    /// Serves `branch` from now on.
+    fn serve(&mut self, branch: BranchId);
+
+    /// Whether it has ended and only output is left.
+    fn is_finished(&self) -> bool;
+
+    /// Whether output is left.
+    fn has_output(&self) -> bool;
+
+    /// How the network notifies the host.
+    fn readiness(&self) -> Readiness;
+}
+
+impl<P: MultiplayerPeer, D: Door> HostedEndpoint for Endpoint<P, D> {
+    fn serve(&mut self, branch: BranchId) {
+        Self::serve(self, branch);
+    }
+
+    fn is_finished(&self) -> bool {
+        Self::is_finished(self)
+    }
+
+    fn has_output(&self) -> bool {
+        Self::has_output(self)
+    }
+
+    fn readiness(&self) -> Readiness {
+        self.peer().readiness()
+    }
+}
+
+/// Runs an endpoint between its transport and the mailboxes of its branches.
+#[derive(Debug)]
+pub struct EndpointHost<M> {
+    /// The branches that do not know yet that they are not served any more.
+    branches: BTreeMap<BranchId, M>,
+    budget: TurnBudget,
+}
+
+impl<M: Mailbox<ToBranch>> EndpointHost<M> {
+    /// The host of an endpoint that serves no branch yet.
+    pub fn new() -> Self {
+        Self { branches: BTreeMap::new(), budget: TurnBudget::default() }
+    }
+
+    /// Lets `endpoint` serve the branch behind `mailbox`.
+    pub fn serve(&mut self, endpoint: &mut impl HostedEndpoint, branch: BranchId, mailbox: M) {
+        self.branches.insert(branch, mailbox);
+        endpoint.serve(branch);
+    }
+
+    /// Hands a message of a branch to the endpoint.
+    pub fn handle_input(
+        &mut self,
+        endpoint: &mut impl HostedEndpoint,
+        now: Instant,
+        message: ToEndpoint,
+    ) {
+        let packets = match &message {
+            ToEndpoint::Send(packets) => packets.iter().map(|it| it.to.as_slice().len()).sum(),
+            _ => 0,
+        };
+        self.budget.spend(packets);
+        endpoint.handle_input(now, message);
+    }
+
+    /// Whether there was input since the last turn.
+    pub fn has_input(&self) -> bool {
+        self.budget.is_touched()
+    }
+
+    /// Whether the turn comes before more input.
+    pub fn needs_turn(&self) -> bool {
+        self.budget.is_spent()
+    }
+
+    /// Ends the turn and delivers. Returns when the next turn is due without input, or breaks when the endpoint has ended and
+    /// its branches know it.
+    pub fn turn(
+        &mut self,
+        endpoint: &mut impl HostedEndpoint,
+        now: Instant,
+    ) -> ControlFlow<(), Option<Instant>> {
+        self.budget.renew();
+        endpoint.end_turn(now);
+        let has_lost_branch = self.deliver(endpoint, now);
+        let retry = endpoint.has_output().then(|| now + DELIVERY_RETRY);
+        if endpoint.is_finished() {
+            return match retry {
+                Some(_) => ControlFlow::Continue(retry),
+                None => ControlFlow::Break(()),
+            };
+        }
+        let at_once = has_lost_branch.then_some(now);
+        let interval = match endpoint.readiness() {
+            Readiness::Interval(interval) => Some(now + interval),
+            Readiness::Wakes => None,
+        };
+        let due = [endpoint.poll_timeout(), retry, at_once, interval];
+        ControlFlow::Continue(due.into_iter().flatten().min())
+    }
+
+    /// Offers the endpoint's output to its branches. Returns whether one of them has ended without leaving; the endpoint leaves it
+    /// then.
+    pub fn deliver(&mut self, endpoint: &mut impl HostedEndpoint, now: Instant) -> bool {
+        let branches = &mut self.branches;
+        let mut lost = Vec::new();
+        endpoint.deliver(&mut |branch, message| {
+            // What is left for a branch that has ended is dropped.
+            let Some(mailbox) = branches.get(&branch) else { return Ok(()) };
+            let mut is_last = matches!(message, ToBranch::Closed(..));
+            match mailbox.try_send(message) {
+                Ok(()) => {}
+                Err(TrySendError::Full(message)) => return Err(message),
+                Err(TrySendError::Closed(_)) => {
+                    is_last = true;
+                    lost.push(branch);
+                }
+            }
+            if is_last {
+                branches.remove(&branch);
+            }
+            Ok(())
+        });
+        for &branch in &lost {
+            let (reason, farewell) = (DisconnectReason::Closed, Farewell::Drain);
+            endpoint.handle_input(now, ToEndpoint::Leave { branch, reason, farewell });
+        }
+        !lost.is_empty()
+    }
+
+    /// Reports the end of the endpoint `id` to the branches that do not know of it: it panicked, or its thread stops. Returns
+    /// whether there were any.
+    pub fn abort(&mut self, id: EndpointId) -> bool {
+        let branches = std::mem::take(&mut self.branches);
+        for mailbox in branches.values() {
+            mailbox.send_last(ToBranch::Closed(id, DisconnectReason::Closed));
+        }
+        !branches.is_empty()
+    }
+}
+
+impl<M: Mailbox<ToBranch>> Default for EndpointHost<M> {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,267 @@
+//! The host of a branch: budget, stall, abandoned endpoints and ends, with a branch that does what the test says.
+#![allow(missing_docs, reason = "a test")]
+
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use bytes::Bytes;
+use mp_core::{
+    BranchId, Channel, ConnectionId, ConnectionStatus, DisconnectReason, EndpointId, EndpointInfo,
+    Farewell, Instant, Outgoing, Packet, PeerEvent, PeerId, Prefix, StateMachine, ToBranch,
+    ToEndpoint, TransferMode,
+};
+use mp_host::limits::{
+    CLOSE_TIMEOUT, DELIVERY_RETRY, MESSAGE_WORK, QUEUED_PACKETS_HIGH, STALL_TIMEOUT, WORK_PER_TURN,
+};
+use mp_host::{BranchEnd, BranchHost, HostedBranch, LocalMailbox};
+
+const BRANCH: BranchId = BranchId(3);
+const ONE: EndpointId = EndpointId(1);
+const TWO: EndpointId = EndpointId(2);
+const START: Instant = Instant::from_millis(1_000);
+const LINK: ConnectionId = ConnectionId { slot: 0, generation: 0 };
+
+/// A branch that notes its input and says what it was given to say.
+#[derive(Default)]
+struct Script {
+    told: Vec<ToBranch>,
+    queue: VecDeque<(EndpointId, ToEndpoint)>,
+    queued_packets: usize,
+    abandoned: VecDeque<EndpointId>,
+    is_blocked: bool,
+    was_closed: bool,
+}
+
+impl StateMachine for Script {
+    type Input = ToBranch;
+    type Output = ToEndpoint;
+    type Destination = EndpointId;
+
+    fn handle_input(&mut self, _now: Instant, input: ToBranch) {
+        self.told.push(input);
+    }
+
+    fn end_turn(&mut self, _now: Instant) {}
+
+    fn deliver(
+        &mut self,
+        accept: &mut dyn FnMut(EndpointId, ToEndpoint) -> Result<(), ToEndpoint>,
+    ) {
+        self.is_blocked = false;
+        while let Some((endpoint, message)) = self.queue.pop_front() {
+            if let Err(message) = accept(endpoint, message) {
+                self.queue.push_front((endpoint, message));
+                self.is_blocked = true;
+                return;
+            }
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        None
+    }
+}
+
+impl HostedBranch for Script {
+    fn close(&mut self, _reason: DisconnectReason, _farewell: Farewell) {
+        self.was_closed = true;
+    }
+
+    fn queued_packets(&self) -> usize {
+        self.queued_packets
+    }
+
+    fn is_blocked(&self) -> bool {
+        self.is_blocked
+    }
+
+    fn next_abandoned(&mut self) -> Option<EndpointId> {
+        self.abandoned.pop_front()
+    }
+}
+
+type Host = BranchHost<LocalMailbox<ToEndpoint>>;
+
+/// A host with one open endpoint, whose mailbox has one place.
+fn hosted() -> (Host, Script, LocalMailbox<ToEndpoint>) {
+    let (mut host, mut branch, mailbox) =
+        (Host::new(BRANCH), Script::default(), LocalMailbox::new(1));
+    host.attach(ONE, mailbox.clone());
+    host.handle_input(&mut branch, START, opened(ONE));
+    (host, branch, mailbox)
+}
+
+fn opened(endpoint: EndpointId) -> ToBranch {
+    let info = EndpointInfo {
+        unique_id: PeerId::SERVER,
+        status: ConnectionStatus::Connected,
+        relay_supported: true,
+        max_packet_size: 1_000,
+    };
+    ToBranch::Opened(endpoint, info)
+}
+
+fn packets(endpoint: EndpointId, count: usize) -> ToBranch {
+    let (mode, channel) = (TransferMode::Reliable, Channel(0));
+    let packet = Packet { from: LINK, mode, channel, payload: Bytes::new() };
+    ToBranch::Events(endpoint, vec![PeerEvent::Packet(packet); count])
+}
+
+fn send() -> ToEndpoint {
+    let (mode, channel, prefix) = (TransferMode::Reliable, Channel(0), Prefix::EMPTY);
+    let payload = Bytes::new();
+    ToEndpoint::Send(vec![Outgoing { to: LINK.into(), mode, channel, prefix, payload }])
+}
+
+fn leave(reason: DisconnectReason, farewell: Farewell) -> ToEndpoint {
+    ToEndpoint::Leave { branch: BRANCH, reason, farewell }
+}
+
+fn drained(mailbox: &LocalMailbox<ToEndpoint>) -> Vec<ToEndpoint> {
+    std::iter::from_fn(|| mailbox.pop()).collect()
+}
+
+#[test]
+fn a_full_mailbox_is_tried_again_soon() {
+    let (mut host, mut branch, mailbox) = hosted();
+    branch.queue.extend([(ONE, send()), (ONE, leave(DisconnectReason::Closed, Farewell::Drain))]);
+    let retry = ControlFlow::Continue(Some(START + DELIVERY_RETRY));
+    assert_eq!(host.turn(&mut branch, START), retry);
+    assert_eq!(host.stats().blocked_turns, 1);
+    assert_eq!(drained(&mailbox), [send()]);
+    assert_eq!(host.turn(&mut branch, START + DELIVERY_RETRY), ControlFlow::Continue(None));
+    assert_eq!(drained(&mailbox), [leave(DisconnectReason::Closed, Farewell::Drain)]);
+    assert_eq!(host.stats().blocked_turns, 1);
+}
+
+#[test]
+fn a_turn_comes_after_a_bounded_amount_of_work() {
+    let (mut host, mut branch, _) = hosted();
+    assert_eq!(host.turn(&mut branch, START), ControlFlow::Continue(None));
+    assert!(!host.has_input());
+    host.handle_input(&mut branch, START, packets(ONE, WORK_PER_TURN - 1));
+    assert!(host.has_input() && !host.needs_turn(&branch, START));
+    host.note_call();
+    assert!(host.needs_turn(&branch, START));
+    let _ = host.turn(&mut branch, START);
+    assert!(!host.has_input() && !host.needs_turn(&branch, START));
+    for _ in 0..WORK_PER_TURN / MESSAGE_WORK {
+        assert!(!host.needs_turn(&branch, START));
+        host.handle_input(&mut branch, START, packets(ONE, 1));
+    }
+    assert!(host.needs_turn(&branch, START), "small messages count, too");
+}
+
+#[test]
+fn a_congested_branch_takes_nothing_in_until_the_stall_timeout() {
+    let (mut host, mut branch, _) = hosted();
+    branch.queued_packets = QUEUED_PACKETS_HIGH - 1;
+    assert!(!host.is_congested(&branch, START));
+    branch.queued_packets = QUEUED_PACKETS_HIGH;
+    assert!(host.needs_turn(&branch, START), "before the turn that delivers");
+    let _ = host.turn(&mut branch, START);
+    let just_before = START + (STALL_TIMEOUT - Duration::from_micros(1));
+    assert!(host.is_congested(&branch, just_before));
+    branch.queued_packets += 1;
+    let _ = host.turn(&mut branch, just_before);
+    assert!(!host.is_congested(&branch, START + STALL_TIMEOUT), "an endpoint hangs");
+}
+
+#[test]
+fn a_congested_branch_that_gets_emptier_goes_on_waiting() {
+    let (mut host, mut branch, _) = hosted();
+    branch.queued_packets = QUEUED_PACKETS_HIGH + 1;
+    let _ = host.turn(&mut branch, START);
+    branch.queued_packets = QUEUED_PACKETS_HIGH;
+    let later = START + STALL_TIMEOUT / 2;
+    let _ = host.turn(&mut branch, later);
+    assert!(host.is_congested(&branch, START + STALL_TIMEOUT));
+    assert!(!host.is_congested(&branch, later + STALL_TIMEOUT));
+    branch.queued_packets = QUEUED_PACKETS_HIGH - 1;
+    let _ = host.turn(&mut branch, later);
+    assert!(!host.is_congested(&branch, later));
+}
+
+#[test]
+fn an_abandoned_endpoint_is_left_although_its_mailbox_is_full() {
+    let (mut host, mut branch, mailbox) = hosted();
+    host.attach(TWO, LocalMailbox::new(1));
+    branch.queue.extend([(ONE, send()), (ONE, send())]);
+    let _ = host.turn(&mut branch, START);
+    branch.queue.clear();
+    branch.abandoned.push_back(ONE);
+    let _ = host.turn(&mut branch, START);
+    assert_eq!(drained(&mailbox), [send(), leave(DisconnectReason::QueueFull, Farewell::Abrupt)]);
+    assert_eq!(host.stats().abandoned_endpoints, 1);
+    host.leave_all(DisconnectReason::Closed);
+    assert_eq!(drained(&mailbox), [], "it was left once");
+}
+
+#[test]
+fn events_of_an_abandoned_endpoint_are_dropped_until_it_closes() {
+    let (mut host, mut branch, _) = hosted();
+    branch.abandoned.push_back(ONE);
+    let _ = host.turn(&mut branch, START);
+    branch.told.clear();
+    host.handle_input(&mut branch, START, packets(ONE, 2));
+    assert_eq!(host.stats().late_events, 2);
+    let closed = ToBranch::Closed(ONE, DisconnectReason::QueueFull);
+    host.handle_input(&mut branch, START, closed.clone());
+    assert_eq!(branch.told, [closed]);
+    let end = BranchEnd::Disconnected(DisconnectReason::QueueFull);
+    assert_eq!(host.turn(&mut branch, START), ControlFlow::Break(end));
+}
+
+#[test]
+fn a_branch_ends_with_its_last_endpoint() {
+    let (mut host, mut branch, _) = hosted();
+    host.attach(TWO, LocalMailbox::new(1));
+    host.handle_input(&mut branch, START, ToBranch::Closed(ONE, DisconnectReason::Timeout));
+    assert_eq!(host.turn(&mut branch, START), ControlFlow::Continue(None));
+    host.handle_input(&mut branch, START, ToBranch::Closed(TWO, DisconnectReason::Remote(0)));
+    let end = BranchEnd::Disconnected(DisconnectReason::Remote(0));
+    assert_eq!(host.turn(&mut branch, START), ControlFlow::Break(end));
+}
+
+#[test]
+fn a_branch_without_endpoints_goes_on() {
+    let (mut host, mut branch) = (Host::new(BRANCH), Script::default());
+    assert_eq!(host.turn(&mut branch, START), ControlFlow::Continue(None));
+    host.close(&mut branch, START);
+    assert_eq!(host.turn(&mut branch, START), ControlFlow::Break(BranchEnd::Closed));
+}
+
+#[test]
+fn closing_leaves_endpoints_that_the_branch_does_not_know_yet() {
+    let (mut host, mut branch, known) = hosted();
+    let (early, late) = (LocalMailbox::new(1), LocalMailbox::new(1));
+    host.attach(TWO, early.clone());
+    host.close(&mut branch, START);
+    host.attach(EndpointId(4), late.clone());
+    assert!(branch.was_closed && host.is_closing());
+    let farewell = [leave(DisconnectReason::Closed, Farewell::Drain)];
+    assert_eq!(drained(&early), farewell);
+    assert_eq!(drained(&late), farewell);
+    assert_eq!(drained(&known), [], "the branch itself leaves it, behind what it has to say");
+}
+
+#[test]
+fn closing_takes_no_longer_than_its_timeout() {
+    let (mut host, mut branch, _) = hosted();
+    host.close(&mut branch, START);
+    let deadline = START + CLOSE_TIMEOUT;
+    assert_eq!(host.turn(&mut branch, START), ControlFlow::Continue(Some(deadline)));
+    host.close(&mut branch, START + Duration::from_secs(1));
+    let just_before = START + (CLOSE_TIMEOUT - Duration::from_micros(1));
+    assert_eq!(host.turn(&mut branch, just_before), ControlFlow::Continue(Some(deadline)));
+    assert_eq!(host.turn(&mut branch, deadline), ControlFlow::Break(BranchEnd::TimedOut));
+}
+
+#[test]
+fn a_closed_branch_ends_when_its_endpoints_have_closed() {
+    let (mut host, mut branch, _) = hosted();
+    host.close(&mut branch, START);
+    host.handle_input(&mut branch, START, ToBranch::Closed(ONE, DisconnectReason::Closed));
+    assert_eq!(host.turn(&mut branch, START), ControlFlow::Break(BranchEnd::Closed));
+}

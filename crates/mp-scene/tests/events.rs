@@ -1,0 +1,102 @@
+//! What a branch reports to its host besides signals: peers that leave without one, and endpoints that it abandons.
+#![allow(missing_docs, reason = "a test")]
+
+use mp_core::limits::{OUTBOX_PACKETS_MAX, OUTBOX_REFUSALS_MAX};
+use mp_core::{
+    Channel, ConnectionId, ConnectionStatus, DisconnectReason, EndpointId, EndpointInfo, Instant,
+    Origin, PeerEvent, PeerId, StateMachine, Target, ToBranch, TransferMode,
+};
+use mp_host::HostedBranch;
+use mp_scene::{Branch, BranchEvent, Signal};
+
+const ENDPOINT: EndpointId = EndpointId(1);
+const NOW: Instant = Instant::from_millis(1);
+
+/// A server on one endpoint.
+fn server() -> Branch {
+    let mut branch = Branch::builder("/root").build().unwrap();
+    let info = EndpointInfo {
+        unique_id: PeerId::SERVER,
+        status: ConnectionStatus::Connected,
+        relay_supported: true,
+        max_packet_size: 1 << 20,
+    };
+    branch.handle_input(NOW, ToBranch::Opened(ENDPOINT, info));
+    branch
+}
+
+fn join(branch: &mut Branch, slot: u32, id: PeerId) {
+    let connection = ConnectionId { slot, generation: 0 };
+    let (claimed_id, origin) = (Some(id), Origin::Process);
+    let connected = PeerEvent::Connected { connection, claimed_id, origin };
+    branch.handle_input(NOW, ToBranch::Events(ENDPOINT, vec![connected]));
+}
+
+fn peer(id: i32) -> PeerId {
+    PeerId::new(id).unwrap()
+}
+
+fn events(branch: &mut Branch) -> Vec<BranchEvent> {
+    std::iter::from_fn(|| branch.next_event()).collect()
+}
+
+#[test]
+fn a_peer_that_leaves_without_a_signal_is_reported_in_order_with_signals() {
+    let mut branch = server();
+    join(&mut branch, 0, peer(2));
+    branch.scene().multiplayer_mut().disconnect_peer(peer(2));
+    branch.scene().multiplayer_mut().disconnect_peer(peer(3));
+    join(&mut branch, 1, peer(2));
+    let connected = BranchEvent::Signal(Signal::PeerConnected(peer(2)));
+    let expected = [connected.clone(), BranchEvent::PeerGone(peer(2)), connected];
+    assert_eq!(events(&mut branch), expected);
+}
+
+#[test]
+fn peers_that_are_forgotten_with_their_session_are_reported() {
+    let mut branch = server();
+    join(&mut branch, 0, peer(2));
+    branch.scene().multiplayer_mut().set_authentication(true);
+    join(&mut branch, 1, peer(3));
+    events(&mut branch);
+    branch.handle_input(NOW, ToBranch::Closed(ENDPOINT, DisconnectReason::Closed));
+    let expected = [
+        BranchEvent::Signal(Signal::ServerDisconnected),
+        BranchEvent::PeerGone(peer(2)),
+        BranchEvent::PeerGone(peer(3)),
+    ];
+    assert_eq!(events(&mut branch), expected);
+}
+
+#[test]
+fn a_program_that_takes_signals_sees_signals_alone() {
+    let mut branch = server();
+    join(&mut branch, 0, peer(2));
+    branch.scene().multiplayer_mut().disconnect_peer(peer(2));
+    join(&mut branch, 1, peer(3));
+    let signals: Vec<_> = std::iter::from_fn(|| branch.next_signal()).collect();
+    assert_eq!(signals, [Signal::PeerConnected(peer(2)), Signal::PeerConnected(peer(3))]);
+}
+
+#[test]
+fn an_endpoint_that_accepts_nothing_is_abandoned() {
+    let mut branch = server();
+    join(&mut branch, 0, peer(2));
+    let send = |branch: &mut Branch, count| {
+        for _ in 0..count {
+            let (mode, channel) = (TransferMode::Reliable, Channel(0));
+            let _ = branch.scene().send_bytes(b"x", Target::All, mode, channel);
+        }
+        branch.end_turn(NOW);
+    };
+    send(&mut branch, 1);
+    for _ in 0..OUTBOX_REFUSALS_MAX {
+        branch.deliver(&mut |_, message| Err(message));
+    }
+    send(&mut branch, OUTBOX_PACKETS_MAX - 1);
+    assert_eq!(branch.next_abandoned(), None);
+    send(&mut branch, 1);
+    assert_eq!(branch.next_abandoned(), Some(ENDPOINT));
+    assert_eq!(branch.next_abandoned(), None);
+    assert_eq!(branch.scene().peers(), []);
+}
