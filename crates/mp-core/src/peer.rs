@@ -92,7 +92,8 @@ pub trait MultiplayerPeer {
 
     /// Back-pressure: while a link is held its receiver cannot take more. The transport then drops arriving unreliable
     /// packets and leaves reliable ones with their sender (ENet: not acknowledged, TCP: not read). What it already
-    /// received still comes out of `next_event`.
+    /// received still comes out of `next_event`. When the hold ends, delivery goes on at once: it does not wait until the
+    /// sender sends again.
     fn hold(&mut self, _connection: ConnectionId, _held: bool) {}
 
     /// Whether a server may relay between its clients on this transport.

@@ -201,7 +201,10 @@ proptest! {
                 client.header(time).emit(&mut header);
                 bytes[..2].copy_from_slice(&header[..2]);
             }
+            // The attacker's link is held now and then.
+            host.hold(attacker.connection, pause % 4 == 0);
             host.handle_datagram(at(now), address(from), &bytes);
+            let mut happened = events(&mut host);
             let number = [index as u8];
             let payload = bytes::Bytes::copy_from_slice(&number);
             host.send(*to_honest, 0, mp_transport_enet::proto::PacketFlags::RELIABLE, payload.clone().into()).unwrap();
@@ -212,7 +215,8 @@ proptest! {
             host.handle_timeout(at(now));
             honest.host.handle_timeout(at(now));
             honest.exchange(&mut host, now, &mut sent);
-            for event in events(&mut host) {
+            happened.extend(events(&mut host));
+            for event in happened {
                 match event {
                     HostEvent::Packet { connection, payload, .. } if connection == *to_honest => {
                         prop_assert_eq!(&payload[..], &number[..]);

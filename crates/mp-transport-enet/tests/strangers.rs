@@ -10,7 +10,7 @@ use common::{
 };
 use mp_core::{DisconnectReason, Farewell, Instant};
 use mp_transport_enet::proto::command::{
-    Body, CONTROL_CHANNEL, Command, FLAG_ACKNOWLEDGE, FLAG_UNSEQUENCED, Fragment,
+    Body, CONTROL_CHANNEL, Command, FLAG_ACKNOWLEDGE, Fragment,
 };
 use mp_transport_enet::proto::header::Header;
 use mp_transport_enet::proto::{Admission, Host, HostEvent, HostSettings, NO_PEER, PacketFlags};
@@ -397,28 +397,6 @@ fn pieces_of_unreliable_packets_are_kept_up_to_four_mebibytes() {
 }
 
 // Back-pressure.
-
-#[test]
-fn a_held_link_leaves_reliable_packets_with_their_sender_and_drops_the_others() {
-    let (mut host, client) = connected();
-    let now = at(10_100);
-    host.hold(client.connection, true);
-    let unsequenced = Command {
-        flags: FLAG_UNSEQUENCED,
-        channel: 0,
-        sequence: 0,
-        body: Body::SendUnsequenced { group: 1, payload: &[3] },
-    };
-    client.send(&mut host, now, &[reliable(0, 1, &[1]), unreliable(0, 0, 1, &[2]), unsequenced]);
-    client.send(&mut host, now, &[Command::control(2, Body::Ping)]);
-    assert!(client.acknowledged(&mut host, now, 0).is_empty());
-    assert!(packets(&mut host).is_empty());
-    assert_eq!(host.connection_stats(client.connection).unwrap().receive_drops, 2);
-    host.hold(client.connection, false);
-    client.send(&mut host, now, &[reliable(0, 1, &[1]), unsequenced]);
-    assert_eq!(client.acknowledged(&mut host, now, 0), [1]);
-    assert_eq!(packets(&mut host).len(), 2);
-}
 
 #[test]
 fn packets_that_nobody_takes_fill_a_queue_and_no_more() {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::PacketFlags;
 use super::command::Fragment;
 use super::fragment::Assembly;
-use super::inbound::Sink;
+use super::inbound::{Intake, Sink};
 use super::window::{Place, SendWindows, place};
 use crate::limits::ENTRY_OVERHEAD;
 
@@ -17,6 +17,8 @@ use crate::limits::ENTRY_OVERHEAD;
 pub(crate) enum Outcome {
     /// It was taken, or is known already: acknowledge it if it asks for that.
     Taken,
+    /// It was accepted on a held link: it is delivered and acknowledged once the link is let go.
+    Kept,
     /// There is no room for it: it shall come again.
     Withheld,
     /// It makes no sense: what follows in its datagram is ignored.
@@ -66,13 +68,14 @@ impl Channel {
             Place::Beyond => return Outcome::Withheld,
             Place::Ahead(ahead) => self.reliable_in + u64::from(ahead),
         };
+        let Intake { has_room, accepted } = sink.inbound.intake();
         if self.waiting.contains_key(&number) {
-            return Outcome::Taken;
+            return accepted;
         }
-        if !sink.inbound.has_room() {
+        if !has_room {
             return Outcome::Withheld;
         }
-        if number == self.reliable_in + 1 {
+        if number == self.reliable_in + 1 && accepted == Outcome::Taken {
             self.reliable_in = number;
             let payload = sink.source.packet(payload);
             sink.deliver(PacketFlags::RELIABLE, payload);
@@ -85,7 +88,7 @@ impl Channel {
             }
             self.waiting.insert(number, entry);
         }
-        Outcome::Taken
+        accepted
     }
 
     /// A piece of a reliable packet arrived.
@@ -105,7 +108,8 @@ impl Channel {
             Place::Beyond => return Outcome::Withheld,
             Place::Ahead(ahead) => self.reliable_in + u64::from(ahead),
         };
-        if self.place(sequence) == Place::Beyond || !sink.inbound.has_room() {
+        let Intake { has_room, accepted } = sink.inbound.intake();
+        if self.place(sequence) == Place::Beyond || !has_room {
             // Pieces that are there already stay acknowledged.
             return match self.waiting.get(&number) {
                 Some(Waiting::Pieces(pieces)) if pieces.cost(fragment).is_none() => Outcome::Taken,
@@ -119,7 +123,7 @@ impl Channel {
                 if !pieces.fits(fragment) {
                     return Outcome::Refused;
                 }
-                let Some(cost) = pieces.cost(fragment) else { return Outcome::Taken };
+                let Some(cost) = pieces.cost(fragment) else { return accepted };
                 if !sink.inbound.reserve(cost, channel, number, is_next) {
                     return Outcome::Withheld;
                 }
@@ -139,10 +143,15 @@ impl Channel {
                 self.waiting.insert(number, Waiting::Pieces(pieces));
             }
         }
-        if is_next {
+        if is_next && accepted == Outcome::Taken {
             self.advance(false, sink);
         }
-        Outcome::Taken
+        accepted
+    }
+
+    /// Delivers the reliable packets that were complete before the link was let go.
+    pub(crate) fn resume(&mut self, sink: &mut Sink<'_, '_>) {
+        self.advance(false, sink);
     }
 
     /// An unreliable packet arrived.

@@ -10,6 +10,7 @@ use super::clock::Clock;
 use super::command::{Body, CONTROL_CHANNEL, Command, Connect, FLAG_UNSEQUENCED, Terms};
 use super::half_open::HalfOpen;
 use super::header::Header;
+use super::hold::Keeping;
 use super::peer::{Flow, Peer, State};
 use super::receive::Context;
 use super::seal::{Seal, Unreadable};
@@ -31,12 +32,14 @@ pub struct Host {
     pub(super) dirty: Vec<u16>,
     /// Peers whose datagrams are being packed.
     pub(super) packing: VecDeque<u16>,
+    /// Peers that keep what arrived while their links were held.
+    pub(super) keeping: Keeping,
     /// When peers are due. An entry may be too early, never too late.
     pub(super) timers: BTreeSet<(Millis, u16)>,
     /// Half-open connections, oldest first.
     pub(super) half_open: HalfOpen,
     /// What peers hold of packets that wait for others, or for their missing pieces.
-    waiting: usize,
+    pub(super) waiting: usize,
     /// Which `data` is taken, when it must be unique.
     pub(super) ids: BTreeMap<u32, u16>,
     pub(super) connected: u16,
@@ -105,6 +108,7 @@ impl Host {
             events: VecDeque::new(),
             dirty: Vec::new(),
             packing: VecDeque::new(),
+            keeping: Keeping::default(),
             timers: BTreeSet::new(),
             half_open: HalfOpen::default(),
             waiting: 0,
@@ -208,6 +212,7 @@ impl Host {
         peer.inbound.lend(self.settings.waiting_bytes.saturating_sub(self.waiting));
         let flow = peer.handle_commands(now, header.sent_time, commands, &mut context);
         self.waiting = self.waiting + peer.inbound.waiting() - waited;
+        self.keeping.note(peer);
         let is_limited = peer.bandwidth.0 > 0;
         if context.is_malformed {
             self.stats.datagrams_malformed += 1;
@@ -322,15 +327,6 @@ impl Host {
         self.pass = Pass::default();
     }
 
-    /// Back-pressure: while a link is held, what arrives on it is dropped if it is unreliable, and not acknowledged if
-    /// it is reliable, so that it comes again. (A Godot peer gives a link up on which nothing was acknowledged for up to
-    /// 31.5 s.)
-    pub fn hold(&mut self, connection: ConnectionId, is_held: bool) {
-        if let Some(peer) = self.slots.connection_mut(connection) {
-            peer.inbound.is_held = is_held;
-        }
-    }
-
     /// Refuses clients that connect from now on, or stops refusing them.
     pub const fn set_refuse_new_connections(&mut self, is_refusing: bool) {
         self.is_refusing = is_refusing;
@@ -338,6 +334,9 @@ impl Host {
 
     /// The oldest event not yet taken.
     pub fn poll_event(&mut self) -> Option<HostEvent> {
+        if self.events.is_empty() {
+            self.resume();
+        }
         let event = self.events.pop_front()?;
         if let HostEvent::Packet { connection, payload, .. } = &event
             && let Some(peer) = self.slots.connection_mut(*connection)
@@ -428,6 +427,7 @@ impl Host {
     /// Empties a slot.
     pub(super) fn remove(&mut self, slot: u16) {
         let Some(peer) = self.slots.remove(slot) else { return };
+        self.keeping.forget(&peer);
         self.waiting -= peer.inbound.waiting();
         if let Some(at) = peer.timer {
             self.timers.remove(&(at, slot));

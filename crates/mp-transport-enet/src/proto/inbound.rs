@@ -4,6 +4,7 @@
 //! | what | bound | beyond it |
 //! |---|---|---|
 //! | delivered, not taken | settings: 4,096 packets, 4 MiB | unreliable dropped and counted, reliable not acknowledged |
+//! | reliable, received while the link is held | 128 KiB | not acknowledged |
 //! | reliable, out of order | 4 MiB, and one packet that is next in its channel | not acknowledged |
 //! | unreliable, incomplete or early | 4 MiB | oldest dropped and counted |
 //! | both, of all peers of a host | settings: 256 MiB | as above, but of each peer 128 KiB may always wait |
@@ -15,6 +16,7 @@ use mp_core::{ConnectionId, ConnectionStats};
 
 use super::HostEvent;
 use super::PacketFlags;
+use super::channel::Outcome;
 use super::settings::HostSettings;
 use super::source::Source;
 use crate::limits::{REORDER_BYTES_MAX, UNRELIABLE_REORDER_BYTES_MAX, WAITING_BYTES_OF_EACH};
@@ -23,7 +25,9 @@ use crate::limits::{REORDER_BYTES_MAX, UNRELIABLE_REORDER_BYTES_MAX, WAITING_BYT
 #[derive(Debug)]
 pub(crate) struct Inbound {
     /// Whether the receiver asked to stop.
-    pub(crate) is_held: bool,
+    is_held: bool,
+    /// Cost of the reliable data that was kept while the link was held, and is not delivered yet.
+    kept: usize,
     /// Largest packet.
     pub(crate) packet_bytes_max: usize,
     packets: usize,
@@ -42,6 +46,7 @@ impl Inbound {
     pub(crate) const fn new(settings: &HostSettings) -> Self {
         Self {
             is_held: false,
+            kept: 0,
             packet_bytes_max: settings.max_packet_size,
             packets: 0,
             packets_max: settings.receive_queue_packets,
@@ -59,6 +64,39 @@ impl Inbound {
         !self.is_held && self.packets < self.packets_max && self.bytes < self.bytes_max
     }
 
+    /// Decides what to do with reliable data.
+    pub(crate) const fn intake(&self) -> Intake {
+        if self.keeps() {
+            return Intake { has_room: true, accepted: Outcome::Kept };
+        }
+        Intake { has_room: self.has_room(), accepted: Outcome::Taken }
+    }
+
+    /// Holds the link, or lets it go.
+    pub(crate) const fn hold(&mut self, is_held: bool) {
+        self.is_held = is_held;
+    }
+
+    /// Whether the link is held.
+    pub(crate) const fn is_held(&self) -> bool {
+        self.is_held
+    }
+
+    /// What was kept is delivered now.
+    pub(crate) const fn resume(&mut self) {
+        self.kept = 0;
+    }
+
+    /// Whether reliable data is kept: the link is held, or what was kept then is not delivered yet.
+    const fn keeps(&self) -> bool {
+        self.is_held || self.kept > 0
+    }
+
+    /// Whether there is data that was kept.
+    pub(crate) const fn has_kept(&self) -> bool {
+        self.kept > 0
+    }
+
     /// A delivered packet was taken.
     pub(crate) const fn taken(&mut self, len: usize) {
         self.packets = self.packets.saturating_sub(1);
@@ -73,7 +111,7 @@ impl Inbound {
         sequence: u64,
         is_next: bool,
     ) -> bool {
-        if !self.is_afforded(cost) {
+        if !self.is_afforded(cost) || self.keeps() && self.kept + cost > WAITING_BYTES_OF_EACH {
             return false;
         }
         let packet = (channel, sequence);
@@ -86,6 +124,9 @@ impl Inbound {
         }
         self.reorder_bytes += cost;
         self.spare = self.spare.saturating_sub(cost);
+        if self.keeps() {
+            self.kept += cost;
+        }
         true
     }
 
@@ -129,6 +170,14 @@ impl Inbound {
     pub(crate) const fn waiting(&self) -> usize {
         self.reorder_bytes + self.unreliable_bytes
     }
+}
+
+/// What to do with reliable data that arrives.
+pub(crate) struct Intake {
+    /// Whether data that is new can be accepted, within its budget.
+    pub(crate) has_room: bool,
+    /// The outcome when it is accepted, or was before.
+    pub(crate) accepted: Outcome,
 }
 
 /// Where a channel delivers to.

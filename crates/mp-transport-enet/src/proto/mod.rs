@@ -26,6 +26,7 @@ mod event;
 mod fragment;
 mod half_open;
 pub mod header;
+mod hold;
 mod host;
 mod inbound;
 mod loss;

@@ -62,6 +62,8 @@ pub(crate) struct Peer {
     parting_data: u32,
     /// Whether the host has it in its list of peers to pack.
     pub(crate) is_queued: bool,
+    /// Whether the host has it in its list of peers that keep something for the end of a hold.
+    pub(crate) is_keeping: bool,
     /// Where it stands among the host's timers.
     pub(crate) timer: Option<Millis>,
     /// Whether the host counts it among its connected peers.
@@ -193,6 +195,7 @@ impl Peer {
             parting: None,
             parting_data: 0,
             is_queued: false,
+            is_keeping: false,
             timer: None,
             is_counted: false,
         }

@@ -63,6 +63,9 @@ impl Peer {
                     self.acknowledgements.push(command.channel, command.sequence, sent_time);
                     self.sender.demand += ACKNOWLEDGE_LEN;
                 }
+                if outcome == Outcome::Kept {
+                    self.acknowledgements.defer(command.channel, command.sequence, sent_time);
+                }
             }
         }
         Flow::Going
@@ -281,7 +284,8 @@ impl Peer {
     }
 }
 
-const ACKNOWLEDGE_LEN: u64 = 8;
+/// Bytes of an acknowledgement.
+pub(super) const ACKNOWLEDGE_LEN: u64 = 8;
 
 /// The mtu that a stranger's stands for.
 pub(crate) fn clamp_mtu(mtu: u32) -> u16 {

@@ -1,0 +1,224 @@
+//! Back-pressure: what arrives on a held link, and what becomes of it when the link is let go.
+
+mod common;
+
+use std::collections::VecDeque;
+
+use common::{
+    RawClient, SERVER, address, at, events, packets, pattern, reliable, server, transmits,
+    unreliable,
+};
+use mp_core::{ConnectionId, DisconnectReason, Farewell, Rng};
+use mp_transport_enet::proto::command::{
+    Body, Command, FLAG_ACKNOWLEDGE, FLAG_UNSEQUENCED, Fragment,
+};
+use mp_transport_enet::proto::{Admission, Host, HostEvent, HostSettings, PacketFlags};
+
+fn connected() -> (Host, RawClient) {
+    let mut host = server(HostSettings::default());
+    let client = RawClient::connect(&mut host, at(10_000), "10.0.0.2:5000", 77);
+    (host, client)
+}
+
+fn first_bytes(host: &mut Host) -> Vec<u8> {
+    packets(host).iter().map(|(.., payload)| payload[0]).collect()
+}
+
+#[test]
+fn a_held_link_keeps_reliable_packets_until_it_is_let_go_and_drops_the_others() {
+    let (mut host, mut client) = connected();
+    let now = at(10_100);
+    host.hold(client.connection, true);
+    let unsequenced = Command {
+        flags: FLAG_UNSEQUENCED,
+        channel: 0,
+        sequence: 0,
+        body: Body::SendUnsequenced { group: 1, payload: &[3] },
+    };
+    client.send(&mut host, now, &[reliable(0, 2, &[2]), reliable(1, 1, &[3])]);
+    client.send(&mut host, now, &[reliable(0, 1, &[1]), unreliable(0, 0, 1, &[2]), unsequenced]);
+    let ping = client.ping();
+    client.send(&mut host, now, &[ping]);
+    assert!(client.acknowledged(&mut host, now, 0).is_empty());
+    assert!(packets(&mut host).is_empty());
+    assert_eq!(host.connection_stats(client.connection).unwrap().receive_drops, 2);
+    host.hold(client.connection, false);
+    assert!(host.poll_timeout().unwrap() <= now, "the next turn is due at once");
+    assert_eq!(first_bytes(&mut host), [1, 2, 3]);
+    assert_eq!(host.waiting_bytes(client.connection), Some(0));
+    client.send(&mut host, now, &[reliable(0, 3, &[4])]);
+    assert_eq!(client.acknowledged(&mut host, now, 0), [1, 2, 3]);
+    assert_eq!(first_bytes(&mut host), [4]);
+}
+
+#[test]
+fn a_packet_of_which_some_pieces_arrive_during_a_hold_is_completed_after_it() {
+    let (mut host, client) = connected();
+    let now = at(10_100);
+    let whole = pattern(0, 30);
+    let piece = |number: u32| {
+        let offset = number * 10;
+        let payload = &whole[offset as usize..][..10];
+        let fragment = Fragment { start: 1, count: 3, number, total: 30, offset, payload };
+        let sequence = 1 + number as u16;
+        let body = Body::SendFragment(fragment);
+        Command { flags: FLAG_ACKNOWLEDGE, channel: 0, sequence, body }
+    };
+    client.send(&mut host, now, &[piece(0)]);
+    assert_eq!(client.acknowledged(&mut host, now, 0), [1]);
+    host.hold(client.connection, true);
+    client.send(&mut host, now, &[piece(2), piece(2)]);
+    assert!(client.acknowledged(&mut host, now, 0).is_empty());
+    host.hold(client.connection, false);
+    assert!(packets(&mut host).is_empty(), "the second piece is missing");
+    assert_eq!(client.acknowledged(&mut host, now, 0), [3]);
+    client.send(&mut host, now, &[piece(1)]);
+    assert_eq!(packets(&mut host).len(), 1);
+    assert_eq!(client.acknowledged(&mut host, now, 0), [2]);
+}
+
+#[test]
+fn a_held_link_keeps_what_its_sender_may_have_on_its_way_and_no_more() {
+    let (mut host, client) = connected();
+    let now = at(10_100);
+    let payload = pattern(0, 1_000);
+    host.hold(client.connection, true);
+    for sequence in 1..=1_000 {
+        client.send(&mut host, now, &[reliable(0, sequence, &payload)]);
+    }
+    let waiting = host.waiting_bytes(client.connection).unwrap();
+    assert!((64 << 10..=128 << 10).contains(&waiting), "{waiting} B");
+    assert!(client.acknowledged(&mut host, now, 0).is_empty());
+    host.hold(client.connection, false);
+    let kept = packets(&mut host).len();
+    assert!(kept * 1_000 >= 64 << 10, "{kept} packets");
+    assert_eq!(client.acknowledged(&mut host, now, 0).len(), kept);
+    client.send(&mut host, now, &[reliable(0, kept as u16 + 1, &payload)]);
+    assert_eq!(packets(&mut host).len(), 1, "the next one comes again");
+}
+
+#[test]
+fn links_that_are_let_go_deliver_one_after_the_other_so_that_they_can_be_held_again() {
+    let mut host = server(HostSettings::default());
+    let now = at(10_000);
+    let connect =
+        |host: &mut Host, id| RawClient::connect(host, now, &format!("10.0.0.2:{id}"), id);
+    let clients: Vec<RawClient> = (100..104).map(|id| connect(&mut host, id)).collect();
+    let hold = |host: &mut Host, is_held| {
+        clients.iter().for_each(|client| host.hold(client.connection, is_held));
+    };
+    hold(&mut host, true);
+    for (index, client) in clients.iter().enumerate().rev() {
+        let payload = [index as u8];
+        client.send(&mut host, now, &[reliable(0, 1, &payload), reliable(0, 2, &payload)]);
+    }
+    let mut order = Vec::new();
+    for _ in 0..4 {
+        hold(&mut host, false);
+        let Some(HostEvent::Packet { payload, .. }) = host.poll_event() else { panic!("nothing") };
+        order.push(payload[0]);
+        // What the link had kept comes out all the same, and nothing of the others.
+        hold(&mut host, true);
+        assert_eq!(first_bytes(&mut host), [payload[0]]);
+    }
+    assert_eq!(order, [3, 2, 1, 0], "the longest kept comes first");
+}
+
+#[test]
+fn a_link_that_is_leaving_delivers_nothing_that_it_kept() {
+    let (mut host, client) = connected();
+    let (connection, now) = (client.connection, at(10_100));
+    host.hold(connection, true);
+    client.send(&mut host, now, &[reliable(0, 1, &[1])]);
+    let payload = bytes::Bytes::from_static(b"last words");
+    host.send(connection, 0, PacketFlags::RELIABLE, payload.into()).unwrap();
+    host.disconnect(connection, 0, DisconnectReason::Closed, Farewell::Drain);
+    host.hold(connection, false);
+    assert_eq!(events(&mut host), []);
+}
+
+/// A client and its server, 10 ms apart each way.
+struct Pair {
+    hosts: [Host; 2],
+    /// When it arrives, at which of them, and the datagram.
+    on_their_way: VecDeque<(u64, usize, Vec<u8>)>,
+    millis: u64,
+    at_client: ConnectionId,
+    at_server: ConnectionId,
+    events: [Vec<HostEvent>; 2],
+}
+
+impl Pair {
+    fn new() -> Self {
+        let mut settings = HostSettings::default();
+        settings.admission = Admission::Nobody;
+        let mut client = Host::new(settings, Rng::from_number(1));
+        let at_client = client.connect(address(SERVER), 1, 2).unwrap();
+        let mut pair = Self {
+            hosts: [server(HostSettings::default()), client],
+            on_their_way: VecDeque::new(),
+            millis: 1_000,
+            at_client,
+            at_server: ConnectionId { slot: 0, generation: 0 },
+            events: [Vec::new(), Vec::new()],
+        };
+        pair.run(2_000);
+        pair.at_server = pair.hosts[0].connections().next().unwrap();
+        pair
+    }
+
+    fn run(&mut self, millis: u64) {
+        for _ in 0..millis {
+            self.millis += 1;
+            let now = at(self.millis);
+            while self.on_their_way.front().is_some_and(|&(due, ..)| due <= self.millis) {
+                let (_, to, datagram) = self.on_their_way.pop_front().unwrap();
+                let from = address([CLIENT, SERVER][to]);
+                self.hosts[to].handle_datagram(now, from, &datagram);
+            }
+            for (index, host) in self.hosts.iter_mut().enumerate() {
+                host.handle_timeout(now);
+                self.events[index].extend(events(host));
+                for (_, datagram) in transmits(host, now) {
+                    self.on_their_way.push_back((self.millis + 10, 1 - index, datagram));
+                }
+            }
+        }
+    }
+}
+
+impl Pair {
+    /// Lets the client send four times what it may have on its way while its link is held for so long.
+    fn send_while_held(&mut self, millis: u64) {
+        self.hosts[0].hold(self.at_server, true);
+        let payload = bytes::Bytes::from(vec![7; 256 << 10]);
+        let client = &mut self.hosts[1];
+        client.send(self.at_client, 0, PacketFlags::RELIABLE, payload.into()).unwrap();
+        self.events = [Vec::new(), Vec::new()];
+        self.run(millis);
+        assert_eq!(self.events, [[], []]);
+        self.hosts[0].hold(self.at_server, false);
+    }
+}
+
+#[test]
+fn a_link_held_for_less_than_its_sender_waits_is_not_given_up_after_it_was_let_go() {
+    // After 5 s ENet gives up when its last attempt has timed out, and it makes none in the second half of the time until then.
+    for held in (2_000..5_000).step_by(100) {
+        let mut pair = Pair::new();
+        pair.send_while_held(held);
+        pair.run(20_000);
+        assert_eq!(pair.events[1], [], "held for {held} ms");
+        assert_eq!(pair.events[0].len(), 1, "held for {held} ms");
+    }
+}
+
+#[test]
+fn what_was_sent_to_a_held_link_goes_on_at_once_when_it_is_let_go() {
+    let mut pair = Pair::new();
+    pair.send_while_held(4_000);
+    pair.run(200);
+    assert_eq!(pair.events[0].len(), 1);
+}
+
+const CLIENT: &str = "10.0.0.2:5000";
