@@ -10,6 +10,7 @@ const FOUND: &[(u64, &str)] = &[
     (24, "calls overtook the announcement of their sender"),
     (51, "of 65 relayed packets that waited for an announcement one was lost"),
     (265, "what overtook the end of an authentication was lost"),
+    (3294, "a link that was held for a busy server was given up seconds after it was let go"),
     (
         6253,
         "who did not have a moved node was told the paths of what lay below it, and never again",

@@ -1,6 +1,6 @@
 //! In a world without faults no link is given up between two programs that run and of which neither ends it, by leaving, by sending the
 //! other away or because a queue is full: each endpoint answers the other in time. Only one whose program is busy for seconds may have to
-//! hold its links for so long that they are given up, as Godot's are.
+//! hold its links for so long that they are given up while they are held, as Godot's are. Once they are let go none is.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -29,8 +29,10 @@ impl Standing {
         !self.leaving.contains(&run) && !self.ended.contains(&(run, id))
     }
 
-    fn was_busy(&self, run: Run) -> bool {
-        self.busy.get(&run).is_some_and(|&(since, until)| until - since >= LONG)
+    /// Whether `run` has been busy for so long `at` a time that it may hold its links for too long.
+    fn is_busy(&self, run: Run, at: Instant) -> bool {
+        let busy = self.busy.get(&run);
+        busy.is_some_and(|&(since, until)| at.min(until) >= since + LONG && at <= until + BREAK)
     }
 }
 
@@ -71,7 +73,7 @@ impl Checker for Standing {
                     && person.is_alive
                     && self.stays_for(run, peer)
                     && self.stays_for(other, this.id)
-                    && !self.was_busy(other)
+                    && !self.is_busy(other, fact.at)
                 {
                     return Err(format!("{run} is no longer answered by {other}, which is there"));
                 }
