@@ -5,7 +5,7 @@ use super::{
     StringName, Transform2D, Transform3D, Variant, VariantType, Vector2, Vector2i, Vector3,
     Vector3i, Vector4, Vector4i,
 };
-use crate::NodePath;
+use crate::{NodePath, PeerId};
 
 /// A Rust type that a Godot value can become, by the rules for an argument of a typed GDScript parameter, see
 /// [`Variant::convert`]. Numbers must also fit the Rust type.
@@ -244,6 +244,22 @@ impl FromVariant for usize {
     }
 }
 
+/// As Godot's `int`.
+impl From<PeerId> for Variant {
+    fn from(value: PeerId) -> Self {
+        value.get().into()
+    }
+}
+
+/// An int that is positive and has at most 31 bits.
+impl FromVariant for PeerId {
+    fn from_variant(value: Variant) -> Result<Self, FromVariantError> {
+        let got = i64::from_variant(value)?;
+        let id = i32::try_from(got).ok().and_then(Self::new);
+        id.ok_or(FromVariantError::Range { expected: "PeerId", got })
+    }
+}
+
 fn integer<T: TryFrom<i64>>(value: Variant, expected: &'static str) -> Result<T, FromVariantError> {
     let got = i64::from_variant(value)?;
     T::try_from(got).map_err(|_| FromVariantError::Range { expected, got })
@@ -360,6 +376,8 @@ mod tests {
         assert_eq!(Variant::from(vec![Variant::Nil]).to::<Vec<Variant>>(), Ok(vec![Variant::Nil]));
         assert_eq!(Variant::from(None::<i64>).to::<Option<i64>>(), Ok(None));
         assert_eq!(Variant::from(Some(1)).to::<Option<i64>>(), Ok(Some(1)));
+        assert_eq!(Variant::from(PeerId::SERVER), Variant::Int(1));
+        assert_eq!(Variant::from(7).to::<PeerId>(), Ok(PeerId::new(7).unwrap()));
     }
 
     #[test]
@@ -404,6 +422,10 @@ mod tests {
         let refused = Variant::from(300).to::<u8>().unwrap_err();
         assert_eq!(refused.to_string(), "expected u8, which the int 300 does not fit");
         assert!(Variant::from(-1).to::<u64>().is_err());
+        for no_peer in [0, -2, 1 << 31] {
+            let refused = Variant::from(no_peer).to::<PeerId>();
+            assert_eq!(refused, Err(FromVariantError::Range { expected: "PeerId", got: no_peer }));
+        }
     }
 
     #[test]

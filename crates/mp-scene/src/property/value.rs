@@ -62,7 +62,7 @@ macro_rules! cheap {
 
 cheap!(
     bool, i8, i16, i32, i64, u8, u16, u32, f32, f64, Vector2i, Rect2i, Vector3i, Vector4i,
-    StringName, NodePath, Object, Dictionary, Array,
+    StringName, NodePath, Object, Dictionary, Array, PeerId,
 );
 
 /// Types that are nothing but numbers.
@@ -168,19 +168,5 @@ impl Property for Variant {
 
     fn encode(&mut self, objects: Objects, out: &mut BytesMut) -> Result<(), VariantError> {
         encode_compressed(self, objects, out)
-    }
-}
-
-/// As Godot's `int`.
-impl Property for PeerId {
-    fn to_variant(&self) -> Variant {
-        self.get().into()
-    }
-
-    fn set_variant(&mut self, value: Variant) -> Result<(), FromVariantError> {
-        let got = i64::from_variant(value)?;
-        let id = i32::try_from(got).ok().and_then(Self::new);
-        *self = id.ok_or(FromVariantError::Range { expected: "PeerId", got })?;
-        Ok(())
     }
 }
