@@ -54,7 +54,7 @@ pub use builder::BranchBuilder;
 pub use codec::{Codec, GodotVersion};
 pub use message::{CallNode, Confirmed, RemoteCall, SceneMessage, Spawn, SpawnOf};
 pub use packet_var::{PacketVar, PacketVarError};
-pub use property::{Property, PropertyTable, Replicated};
+pub use property::{Property, PropertyError, PropertyTable, Replicated, SetterContext};
 pub use replication::{
     InterestGrid, MultiplayerSpawner, MultiplayerSynchronizer, ReplicationConfig, ReplicationError,
     ReplicationMode, SpawnError, VisibilityUpdateMode,

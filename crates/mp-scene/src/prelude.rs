@@ -3,7 +3,7 @@
 pub use mp_core::{Channel, PeerId, Target, TransferMode, Variant};
 
 pub use crate::codec::{Codec, GodotVersion};
-pub use crate::property::{PropertyTable, Replicated};
+pub use crate::property::{PropertyTable, Replicated, SetterContext};
 pub use crate::replication::{
     MultiplayerSpawner, MultiplayerSynchronizer, ReplicationConfig, ReplicationMode,
     VisibilityUpdateMode,

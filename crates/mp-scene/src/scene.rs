@@ -8,6 +8,7 @@ use mp_core::{Channel, Instant, PeerId, Target, TransferMode, Variant};
 
 use crate::api::{Call, Called, Configuration, MultiplayerApi};
 use crate::limits::DEFERRED_CALLS_MAX;
+use crate::property::PropertyError;
 use crate::replication::SpawnError;
 use crate::rpc::{CallError, IntoArgs};
 use crate::scene_multiplayer::SceneStats;
@@ -126,6 +127,28 @@ impl Scene {
     /// See [`Tree::get_mut`].
     pub fn get_mut<N: Node>(&mut self, node: NodeRef<N>) -> Result<&mut N, TreeError> {
         self.tree.get_mut(node)
+    }
+
+    /// Sets a property that the node's [`PropertyTable`](crate::PropertyTable) lists, and runs its
+    /// [setter](crate::PropertyTable::property_with_setter) if it has one.
+    ///
+    /// # Errors
+    ///
+    /// [`PropertyError::Unreachable`] when the node has left the tree or a method of it runs,
+    /// [`PropertyError::NoProperty`] when it lists no such property, and other errors when it does not take the value.
+    #[doc(alias = "set")]
+    pub fn set_property(
+        &mut self,
+        node: impl Into<NodeId>,
+        name: &str,
+        value: impl Into<Variant>,
+    ) -> Result<(), PropertyError> {
+        let (node, own) = (node.into(), self.unique_id());
+        if !self.tree.contains(node) {
+            return Err(PropertyError::Unreachable);
+        }
+        let property = self.tree.property(node, name).ok_or(PropertyError::NoProperty)?;
+        self.tree.run_setter(node, &*property, value.into(), own)
     }
 
     /// Whether this side has authority over `node`; false when it has left the tree.

@@ -2,12 +2,14 @@
 
 mod component;
 mod replicated;
+mod setter;
 mod table;
 mod value;
 
 pub use component::{component, set_component};
 pub use replicated::Replicated;
 pub(crate) use replicated::{Attached, DirtyList, Mark};
+pub use setter::SetterContext;
 pub(crate) use table::PropertySet;
 pub use table::{Accessor, PropertyTable};
 pub use value::Property;

@@ -8,8 +8,10 @@ use std::rc::Rc;
 
 use bytes::BytesMut;
 use mp_core::Variant;
+use mp_core::variant::FromVariant;
 
-use super::{Attached, Mark, Property, PropertyError};
+use super::setter::WithSetter;
+use super::{Attached, Mark, Property, PropertyError, SetterContext};
 use crate::codec::Objects;
 use crate::codec::godot::compressed::encode_compressed;
 
@@ -54,6 +56,26 @@ pub trait Accessor {
     /// When the object has no such property, or it does not take the value.
     fn write(&self, object: &mut dyn Any, value: Variant) -> Result<(), PropertyError>;
 
+    /// Returns whether [`set`](Self::set) has to be called in place of [`write`](Self::write).
+    fn has_setter(&self) -> bool {
+        false
+    }
+
+    /// Sets it with a setter that can reach other nodes; without one as [`write`](Self::write). `object` is checked out of the
+    /// tree meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write).
+    fn set(
+        &self,
+        object: &mut dyn Any,
+        _cx: &mut SetterContext<'_>,
+        value: Variant,
+    ) -> Result<(), PropertyError> {
+        self.write(object, value)
+    }
+
     /// Appends its value as it travels.
     ///
     /// # Errors
@@ -91,6 +113,69 @@ impl<N: 'static> PropertyTable<N> {
     ) -> Self {
         let field: Field<N, T, _> = Field { field, types: PhantomData };
         self.set.named.insert(name.to_owned(), Rc::new(field));
+        self
+    }
+
+    /// A field with a setter that can reach other nodes, as a GDScript property with `set(value):` can. Registering a name
+    /// again replaces it.
+    ///
+    /// The setter has to assign the field. It runs each time a peer sets the property, also to the value that it has:
+    ///
+    /// * with a SPAWN, when the announced node is in the tree with all below it, before [`Signal::Spawned`]. As in Godot, the
+    ///   synchronizers of the node take their states one after the other in tree order. So a setter can give
+    ///   authority over the synchronizers that come after the one that has the property: they have no part in the
+    ///   announcement then. Those that come before it must have their authority already;
+    /// * with a SYNC or DELTA, before [`Signal::Synchronized`] and [`Signal::DeltaSynchronized`].
+    ///
+    /// The program itself sets it with [`Scene::set_property`]; a field that is assigned in another way runs no setter. A value
+    /// that does not become a `V` is dropped, and the setter does not run.
+    ///
+    /// ```
+    /// use mp_scene::prelude::*;
+    ///
+    /// /// `Input` below it is the synchronizer of what the player does.
+    /// struct Player {
+    ///     player_id: PeerId,
+    /// }
+    ///
+    /// impl Player {
+    ///     // @export var player_id := 1:
+    ///     //     set(id):
+    ///     //         player_id = id
+    ///     //         $Input.set_multiplayer_authority(id)
+    ///     fn set_player_id(&mut self, cx: &mut SetterContext<'_>, id: PeerId) {
+    ///         self.player_id = id;
+    ///         if let Ok(input) = cx.get_node("Input") {
+    ///             let _ = cx.set_multiplayer_authority(input, id, true);
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// impl Node for Player {
+    ///     fn property_table() -> PropertyTable<Self> {
+    ///         PropertyTable::new().property_with_setter(
+    ///             "player_id",
+    ///             |player: &mut Self| &mut player.player_id,
+    ///             Self::set_player_id,
+    ///         )
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// [`Signal::Spawned`]: crate::Signal::Spawned
+    /// [`Signal::Synchronized`]: crate::Signal::Synchronized
+    /// [`Signal::DeltaSynchronized`]: crate::Signal::DeltaSynchronized
+    /// [`Scene::set_property`]: crate::Scene::set_property
+    #[must_use]
+    pub fn property_with_setter<T: Property, V: FromVariant + 'static>(
+        mut self,
+        name: &str,
+        field: impl Fn(&mut N) -> &mut T + 'static,
+        setter: impl Fn(&mut N, &mut SetterContext<'_>, V) + 'static,
+    ) -> Self {
+        let field: Field<N, T, _> = Field { field, types: PhantomData };
+        let with_setter = WithSetter { field, setter, value: PhantomData };
+        self.set.named.insert(name.to_owned(), Rc::new(with_setter));
         self
     }
 
@@ -164,7 +249,7 @@ impl PropertySet {
     }
 }
 
-struct Field<N, T, F> {
+pub(super) struct Field<N, T, F> {
     field: F,
     types: PhantomData<fn(&mut N) -> T>,
 }

@@ -39,7 +39,8 @@ pub enum ReplicationError {
     #[error(
         "{node}: peer {peer} announced it with {announced} synchronizers, and here {found} are of \
          its root and of that peer's authority; give both sides the same scene, and set \
-         authorities in enter_tree or the spawn function"
+         authorities in enter_tree, in the spawn function, or in the setter of a property that an \
+         earlier synchronizer sends"
     )]
     Announcement {
         /// Path of the announced node.

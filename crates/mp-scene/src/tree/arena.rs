@@ -9,12 +9,13 @@ use std::fmt;
 use std::rc::Rc;
 
 use indexmap::IndexMap;
-use mp_core::PeerId;
+use mp_core::{PeerId, Variant};
 use slotmap::SlotMap;
 
 use super::class::{ClassOf, NodeClass};
 use super::name::{check_name, check_names};
 use super::{Group, Instance, Node, NodeId, NodeRef, NodeTree, TreeChange, TreeError};
+use crate::property::{Accessor, PropertyError, SetterContext};
 use crate::rpc::{Method, RpcConfig, RpcIds, RpcTable};
 
 /// A tree of nodes with their objects, names and authorities.
@@ -421,6 +422,21 @@ impl Tree {
                 self.touched.push(out.node);
             }
         }
+    }
+
+    /// Sets a property with its setter, which has the node checked out and may change the rest of the tree.
+    pub(crate) fn run_setter(
+        &mut self,
+        node: NodeId,
+        property: &dyn Accessor,
+        value: Variant,
+        unique_id: PeerId,
+    ) -> Result<(), PropertyError> {
+        let mut out = self.check_out(node).map_err(|_| PropertyError::Unreachable)?;
+        let mut cx = SetterContext::new(self, node, unique_id);
+        let result = property.set(&mut *out.object, &mut cx, value);
+        self.check_in(out);
+        result
     }
 
     fn class(&mut self, of: &ClassOf) -> Rc<NodeClass> {

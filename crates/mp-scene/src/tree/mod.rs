@@ -21,9 +21,9 @@ pub use node::{Group, Node, NodeId, NodeRef};
 
 use std::rc::Rc;
 
-use mp_core::PeerId;
+use mp_core::{PeerId, Variant};
 
-use crate::property::Accessor;
+use crate::property::{Accessor, PropertyError};
 use crate::rpc::RpcIds;
 
 /// What [`SceneMultiplayer`](crate::SceneMultiplayer) needs of a tree: the seam for an engine that keeps its nodes
@@ -61,6 +61,23 @@ pub trait NodeTree {
 
     /// How a property of a node is read and written; `None` when it has none of that name.
     fn property(&self, node: NodeId, name: &str) -> Option<Rc<dyn Accessor>>;
+
+    /// Sets a property of a node, which may run the property's [setter](crate::PropertyTable::property_with_setter); `unique_id` is
+    /// this side's own id. The default runs none.
+    ///
+    /// # Errors
+    ///
+    /// When the node has left the tree, a method of it runs, or it does not take the value.
+    fn set_property(
+        &mut self,
+        node: NodeId,
+        property: &dyn Accessor,
+        value: Variant,
+        _unique_id: PeerId,
+    ) -> Result<(), PropertyError> {
+        let object = self.object_mut(node).ok_or(PropertyError::Unreachable)?;
+        property.write(object, value)
+    }
 
     /// Adds nodes that a peer has spawned.
     ///

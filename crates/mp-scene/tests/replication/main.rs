@@ -13,6 +13,7 @@ mod interest;
 mod level;
 mod nested;
 mod pause;
+mod setter;
 mod spawn;
 mod strangers;
 mod sync;

@@ -2,13 +2,14 @@
 //! it, and refused without an answer.
 
 use bytes::Bytes;
-use mp_core::{Instant, PeerId, TransferMode, Variant};
+use mp_core::{Instant, PeerId, TransferMode};
 use slotmap::DefaultKey as Key;
 
 use super::super::SceneMultiplayer;
 use super::super::early::{Awaited, Kind};
 use super::super::receive::Refusal;
 use super::follow::spawner_at;
+use super::state::set_state;
 use super::{Entity, Incoming, Origin};
 use crate::SceneMessage;
 use crate::codec::godot::sync::{BY_PATH, next_delta_element, next_sync_element};
@@ -155,11 +156,9 @@ impl SceneMultiplayer {
             return;
         }
         incoming.state = incoming.state.slice(read..);
-        for (property, value) in synchronizer.spawned.iter().zip(values) {
-            if let Err(error) = property.write(tree, value) {
-                tracing::debug!(path = %property.path(), %error, "a spawn property is not set");
-            }
-        }
+        // What a setter does to the tree is followed with the rest of what has entered.
+        let state = synchronizer.spawned.iter().zip(values);
+        set_state(tree, self.unique_id, synchronizer.entity, state);
     }
 
     pub(in crate::scene_multiplayer) fn receive_despawn(
@@ -253,10 +252,10 @@ impl SceneMultiplayer {
                 read.push(decoder.compressed()?);
                 Ok::<_, crate::codec::godot::VariantError>(())
             });
+            let mut ran_setter = false;
             if result.is_ok() {
-                for (property, value) in synchronizer.synced.iter().zip(read.drain(..)) {
-                    set(tree, property, value);
-                }
+                let state = synchronizer.synced.iter().zip(read.drain(..));
+                ran_setter = set_state(tree, self.unique_id, synchronizer.entity, state);
             }
             let signals = synchronizer.signals;
             read.clear();
@@ -264,6 +263,9 @@ impl SceneMultiplayer {
             result.map_err(|_| Refusal::Because("its values cannot be read"))?;
             if signals {
                 self.emit(Signal::Synchronized(node));
+            }
+            if ran_setter {
+                self.follow(now, tree);
             }
         }
         Ok(())
@@ -305,11 +307,13 @@ impl SceneMultiplayer {
             if error.is_some() || !decoder.rest().is_empty() {
                 return Err(Refusal::Because("its values cannot be read"));
             }
-            for (property, value) in changed.into_iter().zip(read) {
-                set(tree, property, value);
-            }
+            let state = changed.into_iter().zip(read);
+            let ran_setter = set_state(tree, self.unique_id, synchronizer.entity, state);
             if signals {
                 self.emit(Signal::DeltaSynchronized(node));
+            }
+            if ran_setter {
+                self.follow(now, tree);
             }
         }
         Ok(())
@@ -399,12 +403,6 @@ enum Unknown {
     NotYet,
     /// It never will be.
     Never(&'static str),
-}
-
-fn set(tree: &mut dyn NodeTree, property: &super::state::Property, value: Variant) {
-    if let Err(error) = property.write(tree, value) {
-        tracing::debug!(path = %property.path(), %error, "a property is not set");
-    }
 }
 
 /// Whether `time` is not after `last`, as far as 16 bits tell.

@@ -1,5 +1,7 @@
 //! One synchronizer: what it sends, to whom, and how far it has come.
 
+mod set;
+
 use std::any::Any;
 use std::ops::Range;
 use std::rc::Rc;
@@ -12,9 +14,10 @@ use mp_core::{Instant, NodePath, PeerId, Variant, VariantType};
 
 use crate::codec::godot::compressed::decode_compressed;
 use crate::codec::{Limits, Objects};
-use crate::property::{Accessor, Attached, Mark, PropertyError, component, set_component};
+use crate::property::{Accessor, Attached, Mark, PropertyError, component};
 use crate::replication::MultiplayerSynchronizer;
 use crate::tree::{NodeId, NodeTree};
+pub(super) use set::set_state;
 
 #[derive(Debug)]
 pub(super) struct Synchronizer {
@@ -69,12 +72,15 @@ pub(super) struct Seen {
     pub(super) last: Option<Instant>,
 }
 
+/// The node that a path names, and how its property is read and set; or why there is none.
+type Target = Result<(NodeId, Rc<dyn Accessor>), PropertyError>;
+
 /// A property of the nodes around a synchronizer.
 pub(super) struct Property {
     path: NodePath,
     /// The part of `path` that names the node.
     names: String,
-    target: Result<(NodeId, Rc<dyn Accessor>), PropertyError>,
+    target: Target,
     /// The program was notified that it cannot be read.
     reported: bool,
     components: Vec<StringName>,
@@ -256,16 +262,20 @@ impl Property {
             node = node.and_then(|_| tree.find_from(entity, &self.names[..end]));
         }
         around.extend(node.filter(|node| !around.contains(node)));
-        self.target = node.ok_or(PropertyError::Unreachable).and_then(|node| {
-            let name = self.path.subnames().first().ok_or(PropertyError::NoProperty)?;
-            let accessor = tree.property(node, name).ok_or(PropertyError::NoProperty)?;
-            Ok((node, accessor))
-        });
+        let node = node.ok_or(PropertyError::Unreachable);
+        self.target = node.and_then(|node| self.property_of(tree, node));
         let is_same = before.is_some() && before == self.node();
         if !is_same {
             self.reported = false;
         }
         !is_same
+    }
+
+    /// The property that it names, of `node`.
+    fn property_of(&self, tree: &dyn NodeTree, node: NodeId) -> Target {
+        let name = self.path.subnames().first().ok_or(PropertyError::NoProperty)?;
+        let accessor = tree.property(node, name).ok_or(PropertyError::NoProperty)?;
+        Ok((node, accessor))
     }
 
     fn node(&self) -> Option<NodeId> {
@@ -309,29 +319,6 @@ impl Property {
         self.components.iter().try_fold(value, |value, name| {
             component(&value, name).ok_or_else(|| PropertyError::NoComponent(name.to_string()))
         })
-    }
-
-    pub(super) fn write(
-        &self,
-        tree: &mut dyn NodeTree,
-        value: Variant,
-    ) -> Result<(), PropertyError> {
-        let (object, accessor) = self.object(tree)?;
-        if self.components.is_empty() {
-            return accessor.write(object, value);
-        }
-        // From the inside out: each level is set in a copy of the one around it.
-        let mut levels = vec![accessor.read(object)?];
-        for name in &self.components[..self.components.len() - 1] {
-            let inner = component(&levels[levels.len() - 1], name);
-            levels.push(inner.ok_or_else(|| PropertyError::NoComponent(name.to_string()))?);
-        }
-        let whole = self.components.iter().rev().try_fold(value, |value, name| {
-            let mut around = levels.pop().unwrap_or_default();
-            let set = set_component(&mut around, name, value);
-            set.then_some(around).ok_or_else(|| PropertyError::NoComponent(name.to_string()))
-        })?;
-        accessor.write(object, whole)
     }
 
     /// Asks it to report its changes with `mark`; `None` when its object cannot be borrowed now.

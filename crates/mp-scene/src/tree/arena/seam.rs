@@ -2,10 +2,10 @@
 
 use std::rc::Rc;
 
-use mp_core::PeerId;
+use mp_core::{PeerId, Variant};
 
 use super::Tree;
-use crate::property::Accessor;
+use crate::property::{Accessor, PropertyError};
 use crate::rpc::RpcIds;
 use crate::tree::{Instance, Node, NodeId, NodeTree, TreeChange, TreeError};
 
@@ -81,6 +81,20 @@ impl NodeTree for Tree {
 
     fn property(&self, node: NodeId, name: &str) -> Option<Rc<dyn Accessor>> {
         self.nodes.get(node.0)?.class.properties.accessor(name)
+    }
+
+    fn set_property(
+        &mut self,
+        node: NodeId,
+        property: &dyn Accessor,
+        value: Variant,
+        unique_id: PeerId,
+    ) -> Result<(), PropertyError> {
+        if !property.has_setter() {
+            let object = self.object_mut(node).ok_or(PropertyError::Unreachable)?;
+            return property.write(object, value);
+        }
+        self.run_setter(node, property, value, unique_id)
     }
 
     fn instantiate(&mut self, parent: NodeId, instance: Instance) -> Result<NodeId, TreeError> {
