@@ -16,7 +16,16 @@ func _log_error(
 
 ## Those that contain `part`.
 func lines(part: String) -> Array:
+	return _filter(func(line: String) -> bool: return line.contains(part))
+
+
+## Those that do not contain `part`.
+func others(part: String) -> Array:
+	return _filter(func(line: String) -> bool: return not line.contains(part))
+
+
+func _filter(wanted: Callable) -> Array:
 	_mutex.lock()
-	var found := _lines.filter(func(line: String) -> bool: return line.contains(part))
+	var found := _lines.filter(wanted)
 	_mutex.unlock()
 	return found

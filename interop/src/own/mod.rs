@@ -11,6 +11,7 @@ mod hidden;
 mod level;
 mod nested;
 mod packet_peer;
+mod player;
 mod relay;
 mod respawn;
 mod room;
@@ -35,6 +36,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario::new("containers", 1, containers::serve, containers::play),
     Scenario::new("tank", 1, tank::serve, tank::play),
     Scenario::new("unnamed", 1, unnamed::serve, unnamed::play),
+    Scenario::new("player", 2, player::serve, player::play),
     Scenario::new("swap", 1, swap::serve, swap::play),
     Scenario::new("respawn", 1, respawn::serve, respawn::play),
     Scenario::new("hidden", 2, hidden::serve, hidden::play),
