@@ -87,7 +87,7 @@ impl MultiplayerApi for SceneMultiplayer {
         self.paths.set_now(now);
         self.repeat_paths(now, tree);
         self.check_auth_timeouts(now);
-        self.stats.refused_calls += self.early.sweep(now);
+        self.stats.refused_calls += self.early.sweep(now) as u64;
         self.stats.stray_packets += self.unannounced.sweep(now);
         self.stats.stray_packets += self.unadmitted.sweep(now);
     }

@@ -226,18 +226,18 @@ impl Early {
         taken
     }
 
-    /// Forgets what a peer sent that has left.
-    pub(super) fn remove_peer(&mut self, peer: PeerId) {
-        if [Budget::Calls, Budget::Syncs, Budget::Level]
-            .into_iter()
-            .any(|budget| self.held.contains_key(&(peer, budget)))
-        {
-            self.keep(|waiting| waiting.sender != peer);
+    /// Forgets what a peer sent that has left; returns how many packets.
+    pub(super) fn remove_peer(&mut self, peer: PeerId) -> usize {
+        let budgets = [Budget::Calls, Budget::Syncs, Budget::Level];
+        if budgets.into_iter().any(|budget| self.held.contains_key(&(peer, budget))) {
+            self.keep(|waiting| waiting.sender != peer)
+        } else {
+            0
         }
     }
 
     /// Forgets what has waited too long; returns how much.
-    pub(super) fn sweep(&mut self, now: Instant) -> u64 {
+    pub(super) fn sweep(&mut self, now: Instant) -> usize {
         if self.sweep_at.is_none_or(|at| now < at) {
             return 0;
         }
@@ -251,7 +251,7 @@ impl Early {
         self.sweep_at
     }
 
-    fn keep(&mut self, is_kept: impl Fn(&Waiting) -> bool) -> u64 {
+    fn keep(&mut self, is_kept: impl Fn(&Waiting) -> bool) -> usize {
         let mut dropped = Vec::new();
         self.waiting.retain(|of, queue| {
             queue.retain_mut(|waiting| {
@@ -267,7 +267,7 @@ impl Early {
         for (waiting, len) in &dropped {
             self.release(waiting, *len);
         }
-        dropped.len() as u64
+        dropped.len()
     }
 
     fn release(&mut self, waiting: &Waiting, len: usize) {

@@ -366,19 +366,28 @@ impl SceneMultiplayer {
     }
 
     /// Lets `peer` take part; on a relaying server the others learn of it and it of them, in Godot's order.
+    ///
+    /// A relayed peer that takes part already is another session of the same id, and starts from nothing. One with a link of its own
+    /// stays as it is.
     fn admit(&mut self, peer: PeerId, route: Route) {
-        self.peers.insert(peer, route, self.is_server() && self.relays());
-        for other in self.peers.informed_of(peer) {
-            self.send_message(&SceneMessage::AddPeer(peer), other);
-            self.send_message(&SceneMessage::AddPeer(other), peer);
+        let is_there = self.peers.contains(peer);
+        if !is_there || self.peers.route(peer) == Some(Route::Relayed) {
+            if is_there {
+                self.forget_peer(peer);
+            }
+            self.peers.insert(peer, route, self.is_server() && self.relays());
+            for other in self.peers.informed_of(peer) {
+                self.send_message(&SceneMessage::AddPeer(peer), other);
+                self.send_message(&SceneMessage::AddPeer(other), peer);
+            }
+            if !self.peers.contains(peer) {
+                // The endpoint turned out to be stuck, and all its peers are gone.
+                return;
+            }
+            self.paths.add_peer(peer);
+            self.departed.add_peer(peer);
+            self.replication.add_peer(peer);
         }
-        if !self.peers.contains(peer) {
-            // The endpoint turned out to be stuck, and all its peers are gone.
-            return;
-        }
-        self.paths.add_peer(peer);
-        self.departed.add_peer(peer);
-        self.replication.add_peer(peer);
         if peer.is_server() {
             self.is_joining = false;
             self.emit(Signal::ConnectedToServer);
@@ -386,33 +395,65 @@ impl SceneMultiplayer {
         self.emit(Signal::PeerConnected(peer));
     }
 
+    /// Ends the session of a peer, admitted or not.
     fn remove_peer(&mut self, peer: PeerId, signal: bool) {
-        if self.peers.remove_pending(peer).is_some() {
-            self.stats.stray_packets += self.unadmitted.take(peer).len() as u64;
-            if signal {
-                self.emit(Signal::PeerAuthenticationFailed(peer));
-            }
-            return;
-        }
-        if !self.peers.contains(peer) {
-            return;
-        }
         for other in self.peers.informed_of(peer) {
             self.send_message(&SceneMessage::DelPeer(peer), other);
         }
-        if !self.peers.contains(peer) {
-            // As in `admit`.
-            return;
+        // They may be gone: see `admit`.
+        let (was_pending, was_admitted) = self.peers.remove(peer);
+        self.forget_peer(peer);
+        if signal && was_pending {
+            self.emit(Signal::PeerAuthenticationFailed(peer));
         }
-        self.peers.remove(peer);
-        self.paths.remove_peer(peer);
-        self.early.remove_peer(peer);
-        self.departed.remove_peer(peer);
-        self.replication.remove_peer(peer);
-        self.paused.remove(&peer);
-        if signal {
+        if signal && was_admitted {
             self.emit(Signal::PeerDisconnected(peer));
         }
+    }
+
+    /// Forgets everything that is kept of a peer, except that it takes part. Packets of it, and for it, are dropped and counted.
+    ///
+    /// Every field is named here: whoever adds one decides whether it belongs to the session of a peer.
+    fn forget_peer(&mut self, peer: PeerId) {
+        let Self {
+            paths,
+            early,
+            departed,
+            unannounced,
+            unadmitted,
+            replication,
+            paused,
+            stats,
+            // The caller's.
+            peers: _,
+            // Of the branch.
+            codec: _,
+            objects: _,
+            limits: _,
+            server_relay: _,
+            quirks: _,
+            refuse_new_connections: _,
+            authentication: _,
+            auth_timeout: _,
+            unique_id: _,
+            status: _,
+            is_joining: _,
+            is_leaving: _,
+            in_front_of_calls: _,
+            values: _,
+            events: _,
+            // Of connections.
+            endpoints: _,
+            outboxes: _,
+        } = self;
+        paths.remove_peer(peer);
+        departed.remove_peer(peer);
+        replication.remove_peer(peer);
+        let waiting = early.remove_peer(peer)
+            + unannounced.take(peer).len()
+            + unadmitted.take(peer).len()
+            + paused.remove(&peer).map_or(0, |paused| paused.len());
+        stats.stray_packets += waiting as u64;
     }
 
     /// Whether the relay is on here and every transport supports it.

@@ -20,6 +20,11 @@ pub(super) struct Paused {
 }
 
 impl Paused {
+    /// Packets that are queued.
+    pub(super) fn len(&self) -> usize {
+        self.packets.len()
+    }
+
     /// Notes that the packet after those that are queued now is a call.
     pub(super) fn note_call(&mut self) {
         self.call = Some(self.packets.len());

@@ -17,7 +17,7 @@ pub(super) struct Peers {
     links: BTreeMap<(EndpointId, ConnectionId), PeerId>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Peer {
     route: Route,
     /// Position in the order of admissions.
@@ -51,12 +51,8 @@ pub(super) enum Route {
 }
 
 impl Peers {
-    /// Adds an admitted peer; `is_announced` when the others learn of it and it of them. A peer with a link keeps it when it is
-    /// announced as well.
+    /// Adds an admitted peer; `is_announced` when the others learn of it and it of them.
     pub(super) fn insert(&mut self, id: PeerId, route: Route, is_announced: bool) {
-        if route == Route::Relayed && self.entries.contains_key(&id) {
-            return;
-        }
         if let Route::Link(endpoint, connection) = route {
             self.links.insert((endpoint, connection), id);
         }
@@ -98,12 +94,14 @@ impl Peers {
         Some(Route::Link(endpoint, connection))
     }
 
-    pub(super) fn remove(&mut self, id: PeerId) {
-        if let Some(Peer { route: Route::Link(endpoint, connection), .. }) =
-            self.entries.swap_remove(&id)
-        {
+    /// Forgets a peer; returns whether it was authenticating itself, and whether it was admitted.
+    pub(super) fn remove(&mut self, id: PeerId) -> (bool, bool) {
+        let was_pending = self.remove_pending(id).is_some();
+        let admitted = self.entries.swap_remove(&id);
+        if let Some(Peer { route: Route::Link(endpoint, connection), .. }) = admitted {
             self.links.remove(&(endpoint, connection));
         }
+        (was_pending, admitted.is_some())
     }
 
     /// How many packets of a peer, admitted or not, could not be understood.

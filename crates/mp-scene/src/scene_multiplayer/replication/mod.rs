@@ -224,20 +224,53 @@ impl Replication {
         self.joiners.push(peer);
     }
 
-    /// A peer has left, and what it had announced goes.
+    /// Ends the session of a peer: what is kept of it is forgotten, and what it had announced goes.
+    ///
+    /// Every field is named here: whoever adds one decides whether it belongs to the session of a peer.
     pub(super) fn remove_peer(&mut self, peer: PeerId) {
-        self.joiners.retain(|&joiner| joiner != peer);
+        let Self {
+            entities,
+            synchronizers,
+            peers,
+            plans,
+            joiners,
+            doomed,
+            // Of nodes.
+            spawners: _,
+            spawn_parents: _,
+            orphans: _,
+            by_node: _,
+            last_net_id: _,
+            last_order: _,
+            ready: _,
+            moved: _,
+            data: _,
+            inbox: _,
+            busy: _,
+            dirty: _,
+            polled: _,
+            around: _,
+            touched: _,
+            lagging: _,
+            asked: _,
+            // Of the branch, or empty between two inputs.
+            incoming: _,
+            errors: _,
+            scratch: _,
+            sync_packet_max: _,
+            delta_packet_max: _,
+        } = self;
+        joiners.retain(|&joiner| joiner != peer);
         // Those that stay keep their order, in which they are sent things.
-        let Some(info) = self.peers.shift_remove(&peer) else { return };
-        for key in info.synchronizers {
-            if let Some(synchronizer) = self.synchronizers.get_mut(key) {
-                synchronizer.seen_by.swap_remove(&peer);
-            }
-        }
-        for entity in self.entities.values_mut() {
+        let Some(info) = peers.shift_remove(&peer) else { return };
+        doomed.extend(info.entities.into_values());
+        for entity in entities.values_mut() {
             entity.announced_to.swap_remove(&peer);
         }
-        self.doomed.extend(info.entities.into_values());
+        for synchronizer in synchronizers.values_mut() {
+            synchronizer.forget_peer(peer);
+        }
+        plans.retain(|_, plan| Rc::strong_count(plan) > 1);
     }
 
     /// The session is over: peers are forgotten, what they had announced goes, and numbers begin anew.

@@ -149,6 +149,15 @@ impl Synchronizer {
         }
     }
 
+    /// Ends the session of a peer: one that comes back counts its times anew. (A synchronizer that it had numbered goes with its
+    /// entity.)
+    pub(super) fn forget_peer(&mut self, peer: PeerId) {
+        self.seen_by.swap_remove(&peer);
+        if self.authority == peer {
+            self.received_time = None;
+        }
+    }
+
     /// Looks up the nodes and properties that its paths name; returns the first error. A watched
     /// property of another node than before counts as changed.
     pub(super) fn resolve(&mut self, tree: &dyn NodeTree) -> Result<(), (String, PropertyError)> {
