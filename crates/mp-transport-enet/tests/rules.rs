@@ -252,26 +252,6 @@ fn zeros_behind_the_last_command_are_harmless() {
 }
 
 #[test]
-fn strangers_and_earlier_sessions_are_not_answered() {
-    let (mut host, mut client) = connected();
-    let ping = client.ping();
-    let mut wrong_session = client.header(Some(5));
-    wrong_session.session = 2;
-    let mut wrong_slot = client.header(Some(5));
-    wrong_slot.peer_id = 9;
-    let from = client.address;
-    host.handle_datagram(at(10_100), from, &datagram(wrong_session, &[ping]));
-    host.handle_datagram(at(10_100), from, &datagram(wrong_slot, &[ping]));
-    host.handle_datagram(
-        at(10_100),
-        common::address("10.0.0.2:5001"),
-        &datagram(client.header(Some(5)), &[ping]),
-    );
-    assert!(transmits(&mut host, at(10_100)).is_empty());
-    assert_eq!(host.stats().datagrams_stray, 3);
-}
-
-#[test]
 fn compressed_datagrams_are_counted_and_ignored() {
     let (mut host, mut client) = connected();
     let mut header = client.header(Some(5));

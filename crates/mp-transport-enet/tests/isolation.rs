@@ -1,4 +1,5 @@
-//! Attacks on a server, with somebody who plays and somebody who joins meanwhile: neither notices.
+//! Peers that attack a server while one client plays and another joins: neither client is affected.
+//! What one peer can cost without others is in `admission.rs` and `bounds.rs`.
 
 mod common;
 
@@ -145,7 +146,7 @@ impl World {
 }
 
 #[test]
-fn a_flood_of_forged_connects_neither_keeps_players_out_nor_is_thrown_at_others() {
+fn a_flood_of_forged_connects_neither_keeps_players_out_nor_is_amplified() {
     let mut world = World::new(HostSettings::default());
     world.join("10.0.0.2:1", 2);
     world.pass(200, |_, _| {});
@@ -275,7 +276,7 @@ fn peers_that_hoard_pieces_cannot_fill_the_memory_of_a_host_or_stop_others() {
 }
 
 #[test]
-fn a_peer_that_lies_about_pieces_times_and_limits_harms_itself_alone() {
+fn a_peer_with_false_fragments_times_and_limits_affects_no_other_peer() {
     let mut world = World::new(HostSettings::default());
     world.join("10.0.0.2:1", 2);
     world.pass(200, |_, _| {});

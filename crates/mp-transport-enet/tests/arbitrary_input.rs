@@ -1,5 +1,6 @@
-//! Arbitrary bytes, mutated captures and well-formed nonsense, from strangers, half-open clients and connected ones:
-//! nothing panics, nothing grows without a bound, and the other peers do not notice.
+//! Property tests of a host with arbitrary bytes, mutated captures and well-formed but senseless
+//! commands, from unknown addresses, half-open clients and connected ones: nothing panics, memory is
+//! bounded, and other peers are not affected. Attacks with a purpose are in `isolation.rs`.
 
 mod common;
 
@@ -304,7 +305,7 @@ proptest! {
 
 /// The fuzzed host is really reached: a sane command by the same route has an effect.
 #[test]
-fn the_route_of_these_tests_reaches_the_host() {
+fn a_valid_command_by_the_route_of_these_tests_reaches_the_host() {
     let mut host = server(HostSettings::default());
     let attacker = RawClient::connect(&mut host, at(10_000), ATTACKER, 2_000);
     assert_eq!((attacker.slot, attacker.session), (0, 0));
