@@ -34,7 +34,7 @@ pub(crate) struct BranchActor {
     pub(crate) channels: ChannelRoutes,
     pace: Pace,
     /// Dropped last: it may end the thread.
-    _home: Home,
+    home: Home,
 }
 
 /// A closure that runs inside a branch's turn.
@@ -61,7 +61,7 @@ impl BranchActor {
                 subscribers: Subscribers::default(),
                 channels: ChannelRoutes::default(),
                 pace: Pace::new(),
-                _home: home,
+                home,
             }
         })
     }
@@ -166,6 +166,7 @@ impl BranchActor {
         // Its nodes are the program's own, too.
         let is_dropped = catch_unwind(AssertUnwindSafe(|| drop(branch))).is_ok();
         self.shared.end(ended.clone());
+        self.shared.close_after_endpoints(self.home.arbiter());
         log_guarded(|| {
             let root = self.shared.root_path();
             match &ended {

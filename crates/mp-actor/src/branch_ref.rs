@@ -16,7 +16,7 @@ use crate::channel::{ChannelMessage, ChannelRef, open_channel};
 use crate::endpoint::{EndpointActor, EndpointRef};
 use crate::error::{CallError, ChannelError, Ended, StartError};
 use crate::home::{Home, WeakHome};
-use crate::limits::CALLS_WAITING_MAX;
+use crate::limits::{CALLS_WAITING_MAX, CLOSE_TIMEOUT};
 use crate::mail::{Attach, Close, EndpointMailbox, control};
 use crate::peer::PeerRef;
 use crate::scene_tree::Directory;
@@ -164,13 +164,14 @@ impl BranchRef {
 
     /// Ends the branch in an orderly way, and waits for it: its links deliver what was accepted (for up to
     /// [`LINGER`](mp_core::limits::LINGER)) and say goodbye, its endpoints end, then the branch. Takes no longer than
-    /// [`CLOSE_TIMEOUT`](crate::limits::CLOSE_TIMEOUT).
+    /// [`CLOSE_TIMEOUT`].
     pub async fn close(&self) -> Ended {
         self.0.close();
         self.closed().await
     }
 
-    /// Waits until the branch has ended, for whatever reason.
+    /// Waits until the branch has ended, for whatever reason, and its endpoints have said goodbye to
+    /// their peers, for at most [`CLOSE_TIMEOUT`]. So a program that exits then leaves no peer waiting.
     pub async fn closed(&self) -> Ended {
         self.shared().wait_for_end().await
     }
@@ -185,7 +186,7 @@ impl BranchRef {
         self.shared().root_path()
     }
 
-    /// Whether it has ended, and how.
+    /// Whether it has ended, and how. Its endpoints may still be saying goodbye.
     pub fn ended(&self) -> Option<Ended> {
         self.shared().ended()
     }
@@ -222,8 +223,9 @@ impl BranchRef {
             let started = make().map_err(|error| StartError::Transport(error.into())).map(|peer| {
                 let id = EndpointId(next_number());
                 let mail = address.clone().recipient();
+                let (mailbox, presence) = (shared.mailbox(), shared.endpoints.subscribe());
                 let endpoint =
-                    EndpointActor::start(id, peer, shared.id(), mail, shared.mailbox(), home);
+                    EndpointActor::start(id, peer, shared.id(), mail, mailbox, home, presence);
                 let (mail, links) = (endpoint.clone().recipient(), endpoint.clone().recipient());
                 // It lies in the mailbox before the endpoint's first word.
                 let mailbox = EndpointMailbox { mail, links };
@@ -382,6 +384,10 @@ pub(crate) struct Shared {
     /// Calls that may wait for the branch.
     calls: Arc<Semaphore>,
     ended: watch::Sender<Option<Ended>>,
+    /// Each endpoint has a receiver, which it drops when it has said goodbye.
+    endpoints: watch::Sender<()>,
+    /// Whether the branch has ended and its endpoints have said goodbye, or had the time for it.
+    is_closed: watch::Sender<bool>,
     /// The actors of the peers that take part or authenticate themselves.
     pub(crate) peers: DashMap<PeerId, PeerRef>,
     /// Where the branch is listed.
@@ -401,6 +407,8 @@ impl Shared {
             home,
             calls: Arc::new(Semaphore::new(CALLS_WAITING_MAX)),
             ended: watch::Sender::new(None),
+            endpoints: watch::Sender::new(()),
+            is_closed: watch::Sender::new(false),
             peers: DashMap::new(),
             listings: Mutex::default(),
             blocked_turns: AtomicU64::new(0),
@@ -421,6 +429,15 @@ impl Shared {
             }
         }
         self.ended.send_replace(Some(ended));
+    }
+
+    /// Waits for the endpoints of a branch that has ended.
+    pub(crate) fn close_after_endpoints(self: &Arc<Self>, arbiter: &ArbiterHandle) {
+        let closing = Closing(Arc::clone(self));
+        // Where the arbiter has been stopped the future is dropped.
+        arbiter.spawn(async move {
+            let _ = tokio::time::timeout(CLOSE_TIMEOUT, closing.0.endpoints.closed()).await;
+        });
     }
 
     /// Remembers where it is to be forgotten.
@@ -446,14 +463,22 @@ impl Shared {
     }
 
     async fn wait_for_end(&self) -> Ended {
-        let mut watch = self.ended.subscribe();
         // The sender is at hand, so that the wait cannot fail.
-        let ended = watch.wait_for(Option::is_some).await.ok().and_then(|ended| ended.clone());
-        ended.unwrap_or(Ended::Stopped)
+        let _ = self.is_closed.subscribe().wait_for(|&is_closed| is_closed).await;
+        self.ended().unwrap_or(Ended::Stopped)
     }
 
     fn listings(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Vec<Weak<Directory>>>> {
         self.listings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Says that a branch is closed when it is dropped, whatever becomes of the branch's thread.
+struct Closing(Arc<Shared>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.is_closed.send_replace(true);
     }
 }
 

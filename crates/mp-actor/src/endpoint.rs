@@ -6,6 +6,7 @@ use std::task::{self, Poll};
 use actix::prelude::*;
 use mp_core::{BranchId, Endpoint, EndpointId, EndpointStats, Instant, MultiplayerPeer, Readiness};
 use mp_host::EndpointHost;
+use tokio::sync::watch;
 
 use crate::error::CallError;
 use crate::guarded_log::log_guarded;
@@ -22,6 +23,8 @@ pub(crate) struct EndpointActor<P: MultiplayerPeer + Unpin + 'static> {
     endpoint: Endpoint<P>,
     host: EndpointHost<BranchMailbox>,
     pace: Pace,
+    /// Tells the branch's handles, when it is dropped, that this endpoint has ended.
+    _presence: watch::Receiver<()>,
     /// Dropped last: it may end the thread.
     _home: Home,
 }
@@ -35,13 +38,14 @@ impl<P: MultiplayerPeer + Unpin + 'static> EndpointActor<P> {
         mail: Recipient<BranchMail>,
         mailbox: usize,
         home: Home,
+        presence: watch::Receiver<()>,
     ) -> Addr<Self> {
         let mut endpoint = Endpoint::new(id, peer, branch);
         let mut host = EndpointHost::new();
         host.serve(&mut endpoint, branch, BranchMailbox(mail));
         Self::create(|ctx| {
             ctx.set_mailbox_capacity(mailbox);
-            Self { id, endpoint, host, pace: Pace::new(), _home: home }
+            Self { id, endpoint, host, pace: Pace::new(), _presence: presence, _home: home }
         })
     }
 }

@@ -344,7 +344,7 @@ impl<P: MultiplayerPeer, D: Door> Endpoint<P, D> {
             self.routes.retain(|_, routed| *routed != branch);
         }
         if self.branches.values().all(|lane| lane.leaving.is_some()) {
-            self.peer.set_refuse_new_connections(true);
+            self.peer.stop_accepting();
         }
     }
 

@@ -109,6 +109,12 @@ pub trait MultiplayerPeer {
     /// Refuses new connections, or stops refusing them. Existing ones stay.
     fn set_refuse_new_connections(&mut self, _refuse: bool) {}
 
+    /// Accepts no connection from here on: its branches have ended, their connections drain, then [`close`](Self::close)
+    /// follows (default: refuses new connections).
+    fn stop_accepting(&mut self) {
+        self.set_refuse_new_connections(true);
+    }
+
     /// The largest packet in bytes.
     #[doc(alias = "get_max_packet_size")]
     fn max_packet_size(&self) -> usize {
@@ -174,6 +180,9 @@ impl<P: MultiplayerPeer + ?Sized> MultiplayerPeer for Box<P> {
     }
     fn set_refuse_new_connections(&mut self, refuse: bool) {
         (**self).set_refuse_new_connections(refuse);
+    }
+    fn stop_accepting(&mut self) {
+        (**self).stop_accepting();
     }
     fn max_packet_size(&self) -> usize {
         (**self).max_packet_size()

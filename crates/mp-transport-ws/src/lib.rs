@@ -29,7 +29,7 @@
 //! | asks for a WebSocket, on any path | 101; the URL reaches the [door](mp_core::Door) as [`Origin::url`](mp_core::Origin::url) |
 //! | the same while nobody is let in, or the server is full | 503 |
 //! | the same, but not as RFC 6455 has it | 400, 426 (another version) |
-//! | `GET /healthz` | 200 |
+//! | `GET /healthz` | 200; the port is closed once the server [stops accepting](mp_core::MultiplayerPeer::stop_accepting) |
 //! | anything else | 404, 405 |
 //! | more than 4,096 bytes of headers; nothing for 3 s | 431; 408 |
 //!

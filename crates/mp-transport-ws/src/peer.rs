@@ -523,6 +523,14 @@ impl<S: StreamSource> MultiplayerPeer for WebSocketMultiplayerPeer<S> {
         self.session.refusing = refuse;
     }
 
+    /// Closes the port of a server, so that `/healthz` does not answer for rooms that have ended.
+    fn stop_accepting(&mut self) {
+        self.session.refusing = true;
+        if matches!(self.role, Role::Server(_)) {
+            self.source = None;
+        }
+    }
+
     fn max_packet_size(&self) -> usize {
         self.session.settings.max_packet_size
     }

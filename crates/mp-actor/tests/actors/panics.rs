@@ -1,9 +1,13 @@
 //! What a panic ends, and what it does not.
 
+use std::time::Duration;
+
 use actix::Arbiter;
 use mp_actor::CallError;
+use mp_actor::limits::CLOSE_TIMEOUT;
 use mp_actor::prelude::*;
 use mp_core::DisconnectReason;
+use mp_core::limits::LINGER;
 use mp_core::testing::ScriptedPeer;
 
 use crate::common::*;
@@ -47,6 +51,26 @@ fn what_a_branch_had_sent_before_it_panicked_arrives() {
         until(|| notes.read().len() == 3_000).await;
 
         assert_eq!(server.closed().await, Ended::Panicked("later".to_owned()));
+    });
+}
+
+#[test]
+fn a_branch_that_panicked_is_closed_when_its_endpoints_have_said_goodbye() {
+    run(async {
+        // It does not report the end of a connection.
+        let mut transport = ScriptedPeer::server();
+        transport.connect(0, PeerId::new(9));
+        let branch = empty_branch("/root").serve(|| made(transport)).await.unwrap();
+        until(|| branch.peer(peer(9)).is_some()).await;
+
+        let start = tokio::time::Instant::now();
+        assert_eq!(branch.with(|_| panic!("a bug")).await, Err::<(), _>(CallError::Ended));
+        assert_eq!(branch.ended(), Some(Ended::Panicked("a bug".to_owned())));
+        assert_eq!(start.elapsed(), Duration::ZERO);
+
+        assert_eq!(branch.closed().await, Ended::Panicked("a bug".to_owned()));
+        let took = start.elapsed();
+        assert!(took >= LINGER && took < CLOSE_TIMEOUT, "{took:?}");
     });
 }
 

@@ -132,3 +132,15 @@ fn a_shortage_is_a_warning_once_in_a_while() {
         assert_eq!(warnings.load(Ordering::Relaxed), 2);
     });
 }
+
+#[test]
+fn a_server_that_stops_accepting_closes_its_port_and_keeps_its_players() {
+    let mut world = World::new(Line::default());
+    let mut server = world.server(ServerOptions::default());
+    let (mut player, _) = world.joined(&mut server);
+    server.stop_accepting();
+    assert_eq!(world.network.connect().unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+    player.say(&masked(0x82, b"still here"));
+    let events = world.turn(&mut server);
+    assert_eq!(packets(&events), [b"still here"]);
+}
