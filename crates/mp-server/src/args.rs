@@ -139,10 +139,13 @@ pub(crate) struct Addresses {
 }
 
 impl Args {
-    /// Parses the command line and the environment; exits with a line where they are wrong.
-    pub(crate) fn from_command_line() -> Self {
+    /// Parses a command line and the environment; exits with a line where they are wrong.
+    pub(crate) fn from_command_line(
+        args: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+    ) -> Self {
         let command = without_unset(Self::command(), |name| std::env::var_os(name));
-        Self::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+        let matches = command.get_matches_from(args);
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
     }
 
     /// The addresses to listen on, or a line that says why there are none.
@@ -284,7 +287,7 @@ port is printed.";
 
 const WS_HELP: &str = "Where to listen for WebSocket players, such as games in browsers: an IP address and a TCP port, or off
 
-They and the ENet players are in the same room. GET /healthz on the port answers 200 while the server runs.";
+They and the ENet players are in the same room. GET /healthz on the port answers 200 while the room is open.";
 
 const AFTER_HELP: &str = r#"Examples:
   mp-server                                  a room on UDP port 7777 (ENet) and TCP port 7778 (WebSocket)

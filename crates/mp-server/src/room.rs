@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::process;
 use std::rc::Rc;
 
-use mp_actor::{BranchRef, StartError};
+use mp_actor::{BranchRef, Ended, StartError};
 use mp_scene::{Branch, Scene, Signal, TreeError};
 use mp_tls::CertificateStore;
 use mp_transport_enet::EnetShards;
@@ -22,12 +22,15 @@ use crate::shutdown::Shutdown;
 use crate::{Failure, banner, certificates};
 
 /// Runs the room until a signal ends it.
-pub(crate) async fn run(args: &Args, logs: &LogQueue) -> Result<(), Failure> {
+pub(crate) async fn run<F>(args: &Args, build: F, logs: &LogQueue) -> Result<(), Failure>
+where
+    F: FnOnce(usize) -> Result<Branch, TreeError> + Send + 'static,
+{
     // Before anybody can know that the program runs.
     let mut shutdown = Shutdown::new().map_err(|e| Failure::Refused(format!("no signals: {e}")))?;
     let addresses = args.addresses().map_err(Failure::Refused)?;
     let tls = args.tls().map_err(Failure::Refused)?;
-    let (room, addresses) = open(addresses, tls.clone(), args).await?;
+    let (room, addresses) = open(addresses, tls.clone(), args, build).await?;
     let Addresses { enet, ws } = addresses;
     let max_clients = args.max_clients();
     tracing::info!(enet = %shown(enet), ws = %shown(ws), tls = tls.is_some(), max_clients, "the room is open");
@@ -45,7 +48,10 @@ pub(crate) async fn run(args: &Args, logs: &LogQueue) -> Result<(), Failure> {
     };
     tracing::info!(signal, "closing");
     tokio::select! {
-        ended = room.close() => tracing::info!(%ended, "closed"),
+        ended = room.close() => match ended {
+            Ended::Panicked(_) => return Err(Failure::Ended(ended.to_string())),
+            ended => tracing::info!(%ended, "closed"),
+        },
         signal = shutdown.next() => {
             tracing::warn!(signal, "ending without a goodbye");
             logs.flush_bounded();
@@ -56,11 +62,15 @@ pub(crate) async fn run(args: &Args, logs: &LogQueue) -> Result<(), Failure> {
 }
 
 /// Opens the room on each transport that is not off; returns where it listens.
-async fn open(
+async fn open<F>(
     addresses: Addresses,
     tls: Option<CertificateStore>,
     args: &Args,
-) -> Result<(BranchRef, Addresses), Failure> {
+    build: F,
+) -> Result<(BranchRef, Addresses), Failure>
+where
+    F: FnOnce(usize) -> Result<Branch, TreeError> + Send + 'static,
+{
     let enet_options = args.enet_options(tls.as_ref()).map_err(Failure::Refused)?;
     let ws_options = args.ws_options(tls);
     let max_clients = usize::from(args.max_clients());
@@ -98,7 +108,11 @@ fn shown(address: Option<SocketAddr>) -> String {
 }
 
 /// A branch that relays among `max_clients` players, and says now and then how many came and went.
-fn build(max_clients: usize) -> Result<Branch, TreeError> {
+///
+/// # Errors
+///
+/// None at present.
+pub fn relay(max_clients: usize) -> Result<Branch, TreeError> {
     let traffic = Rc::new(Cell::new(Traffic::default()));
     let counted = Rc::clone(&traffic);
     Branch::builder("/root")

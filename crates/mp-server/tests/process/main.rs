@@ -7,6 +7,7 @@ mod arguments;
 mod liveness;
 #[cfg(target_os = "linux")]
 mod output;
+mod panic;
 mod players;
 mod rooms;
 mod server;

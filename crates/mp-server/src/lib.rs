@@ -1,0 +1,109 @@
+//! The program `mp-server`, a relay room for Godot 4 games: `mp-server --help` explains it.
+//!
+//! [`run`] is its main function. It takes the room as an argument, so that a program with a room of
+//! its own has the same options, logs, signals and exit codes.
+
+mod args;
+mod banner;
+mod cert;
+mod certificates;
+mod log_queue;
+mod logs;
+mod open_files;
+mod output;
+mod room;
+mod shutdown;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::{fmt, io};
+
+use mp_scene::{Branch, TreeError};
+
+use args::{Args, Command};
+use log_queue::LogQueue;
+
+pub use room::relay;
+
+/// Runs the program with the command line `args`, of which the first is the program's name. `build`
+/// makes the room for the number of players that they allow: [`relay`] in `mp-server`.
+///
+/// Exits the process where `args` are wrong or ask for help, and at a second signal.
+pub fn run<F>(args: impl IntoIterator<Item = impl Into<OsString> + Clone>, build: F) -> ExitCode
+where
+    F: FnOnce(usize) -> Result<Branch, TreeError> + Send + 'static,
+{
+    let args = Args::from_command_line(args);
+    match start(&args, build) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let _ = output::print(io::stderr(), format!("mp-server: {failure}\n"));
+            failure.exit_code()
+        }
+    }
+}
+
+fn start<F>(args: &Args, build: F) -> Result<(), Failure>
+where
+    F: FnOnce(usize) -> Result<Branch, TreeError> + Send + 'static,
+{
+    if let Some(Command::Cert(args)) = &args.command {
+        return cert::make(args);
+    }
+    let logs = logs::start(&args.log, args.log_format).map_err(Failure::Refused)?;
+    let result = open(args, build, &logs);
+    logs.flush_bounded();
+    result
+}
+
+fn open<F>(args: &Args, build: F, logs: &LogQueue) -> Result<(), Failure>
+where
+    F: FnOnce(usize) -> Result<Branch, TreeError> + Send + 'static,
+{
+    let needed = args.open_files();
+    if let Some(limit) = open_files::raise(needed).filter(|&limit| limit < needed) {
+        if limit < open_files::OWN {
+            return Err(Failure::Refused(format!(
+                "{limit} open files are too few; allow at least {}, and for all players {needed}: ulimit -n {needed}",
+                open_files::OWN
+            )));
+        }
+        tracing::warn!(limit, needed, "too few open files for --max-clients; raise ulimit -n");
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::Refused(format!("cannot start: {error}")))?;
+    actix::System::with_tokio_rt(|| runtime).block_on(async {
+        actix::spawn(logs::report_lost(logs.clone()));
+        room::run(args, build, logs).await
+    })
+}
+
+/// Why the program ended with an error. It is told in one line.
+#[derive(Debug)]
+enum Failure {
+    /// It cannot do what it was asked to (exit code 2).
+    Refused(String),
+    /// The room ended by itself (exit code 1).
+    Ended(String),
+    /// It did what it was asked to, and cannot say so (exit code 3).
+    Unprinted(String),
+}
+
+impl Failure {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Refused(_) => ExitCode::from(2),
+            Self::Ended(_) => ExitCode::FAILURE,
+            Self::Unprinted(_) => ExitCode::from(3),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(why) | Self::Unprinted(why) => f.write_str(why),
+            Self::Ended(why) => write!(f, "the room has ended: {why}"),
+        }
+    }
+}
