@@ -220,6 +220,8 @@ pub enum DisconnectReason {
     Kicked,
     /// It sent more nonsense than its budget allows.
     Misbehaved,
+    /// One of the two sides authenticates, and the other does not.
+    OneSidedAuthentication,
     /// Its reliable queue passed its bound, or made no progress for too long.
     QueueFull,
     /// New connections are refused, or there is no room.
@@ -239,6 +241,7 @@ impl fmt::Display for DisconnectReason {
             Self::InvalidId => "invalid peer id",
             Self::Kicked => "kicked",
             Self::Misbehaved => "sent too much that could not be understood",
+            Self::OneSidedAuthentication => "only one of the two sides authenticates",
             Self::QueueFull => "could not keep up with what was sent to it",
             Self::Refused => "refused",
             Self::Remote(_) => "closed by the other side",

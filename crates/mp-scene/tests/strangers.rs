@@ -267,12 +267,14 @@ fn an_unknown_peer_is_not_disconnected() {
 }
 
 #[test]
-fn a_peer_that_does_not_authenticate_itself_can_do_nothing() {
+fn a_peer_whose_authentication_is_not_complete_can_do_nothing() {
     let mut world = World::new(1..=2, true);
     world.add(1, "A", script("rpc_node"));
     world.scene(1).multiplayer_mut().set_authentication(true);
     world.link(1, 2);
     world.take_events();
+    // It says that it is satisfied; this side is not.
+    send(&mut world, 2, Bytes::from_static(&[0x07, 0x00]));
     for packet in RECORDED.iter().filter(|packet| !packet.starts_with(&[0x07, 0x00])) {
         send(&mut world, 2, packet.clone());
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use mp_actor::limits::{AUTH_PACKETS_WAITING_MAX, CALLS_WAITING_MAX};
 use mp_actor::prelude::*;
 use mp_actor::{AnswerError, CallError, Launch};
-use mp_core::MemoryAddress;
+use mp_core::{DisconnectReason, MemoryAddress};
 use mp_scene::AuthError;
 use tokio::time::{Instant, sleep};
 
@@ -430,6 +430,34 @@ fn who_floods_a_slow_subscriber_with_auth_packets_does_not_hide_that_it_fails() 
             last = Some(signal);
         }
         assert_eq!(last, Some(Signal::PeerAuthenticationFailed(peer(2))));
+    });
+}
+
+#[test]
+fn a_client_that_does_not_authenticate_learns_that_its_server_does() {
+    run(async {
+        let greet = |request: AuthRequest| async move { request.send(b"who are you?").await };
+        let greeting = empty_branch("/root").on_peer_authenticating(greet);
+        let (_server, address) = serve(greeting).await;
+        let client = join(empty_branch("/root"), &address, 2).await;
+        let reason = DisconnectReason::OneSidedAuthentication;
+        assert_eq!(client.closed().await, Ended::Disconnected(reason));
+    });
+}
+
+#[test]
+fn a_client_that_authenticates_does_not_connect_to_a_server_that_does_not() {
+    run(async {
+        let notes = Notes::new();
+        let (server, address) = serve(log_branch("/root", &notes)).await;
+        let first = join(empty_branch("/root"), &address, 3).await;
+        // It only listens, and is sent the announcement of the other client.
+        let client = empty_branch("/root").authenticate(forever(&Notes::new()));
+        let error = try_join(client, &address, 2).await.unwrap_err();
+        let reason = DisconnectReason::OneSidedAuthentication;
+        assert!(matches!(error, StartError::ConnectionFailed(why) if why == reason), "{error:?}");
+        assert_eq!(server.peers().await.unwrap(), [peer(3)]);
+        drop(first);
     });
 }
 

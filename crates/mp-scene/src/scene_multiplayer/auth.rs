@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use mp_core::{ConnectionStatus, DisconnectReason, Instant, Packet, PeerId};
 
+use super::peers::Pending;
 use super::send::Travel;
 use super::{AuthError, Route, SceneMultiplayer};
 use crate::SceneMessage;
@@ -21,7 +22,11 @@ pub(super) const TIMEOUT: Duration = Duration::from_secs(3);
 
 impl SceneMultiplayer {
     /// Whether peers have to authenticate themselves (default: no). In Godot: whether there is an `auth_callback`; here what
-    /// peers send is [`Signal::PeerAuth`]. Both sides must, or the one that does waits in vain.
+    /// peers send is [`Signal::PeerAuth`].
+    ///
+    /// Both sides must. A connection of which only one side does ends with the first packet that shows it to either
+    /// ([`OneSidedAuthentication`](DisconnectReason::OneSidedAuthentication)), or else with the
+    /// [timeout](Self::set_auth_timeout).
     #[doc(alias = "set_auth_callback")]
     pub fn set_authentication(&mut self, required: bool) {
         self.authentication = required;
@@ -135,14 +140,21 @@ impl SceneMultiplayer {
         sender: PeerId,
         packet: &Packet,
     ) {
+        let Some(&mut Pending { local, remote, .. }) = self.peers.pending_mut(sender) else {
+            return;
+        };
         match self.codec.decode(&packet.payload, &self.limits) {
             Ok(SceneMessage::Auth(data)) => self.receive_auth(sender, data),
-            _ if self.may_overtake(sender) => {
+            _ if local && !self.quirks.overtaken_completions => {
                 if !self.unadmitted.hold(now, sender, packet.clone()) {
                     self.cannot_hold(sender, packet.mode);
                 }
             }
-            _ => self.malformed(sender, "it has not authenticated itself"),
+            // Before this side has completed only a peer that does not authenticate takes this side for admitted.
+            Ok(_) if !remote => {
+                self.end_one_sided(sender, "it does not authenticate, and this side does")
+            }
+            _ => self.malformed(sender, "it is not admitted yet"),
         }
         if self.peers.contains(sender) {
             for packet in self.unadmitted.take(sender) {
@@ -151,10 +163,24 @@ impl SceneMultiplayer {
         }
     }
 
-    /// Whether a pending peer may have completed without this side having heard of it.
-    fn may_overtake(&mut self, peer: PeerId) -> bool {
-        let has_completed = self.peers.pending_mut(peer).is_some_and(|pending| pending.local);
-        has_completed && !self.quirks.overtaken_completions
+    /// Ends a connection of which only one side authenticates, as its timeout would, but at once and with the reason. No
+    /// misbehaviour: the settings differ.
+    pub(super) fn end_one_sided(&mut self, peer: PeerId, why: &'static str) {
+        self.stray(peer, why);
+        if self.quirks.one_sided_authentication {
+            return;
+        }
+        if peer.is_server() {
+            tracing::warn!(
+                why,
+                "disconnecting from the server: both sides must authenticate, or neither"
+            );
+        }
+        if let Some(Route::Link(endpoint, connection)) = self.peers.route(peer) {
+            let reason = DisconnectReason::OneSidedAuthentication;
+            self.disconnect(endpoint, connection, reason);
+            self.remove_peer(peer, true);
+        }
     }
 
     fn receive_auth(&mut self, sender: PeerId, data: Bytes) {

@@ -11,6 +11,9 @@ pub struct GodotQuirks {
     pub mismatched_methods: bool,
     /// Calls may name nodes outside the multiplayer root.
     pub paths_outside_root: bool,
+    /// A connection of which only one side authenticates stays until that side's timeout, and what the other side sends is lost.
+    /// Otherwise it ends with the first packet that shows it.
+    pub one_sided_authentication: bool,
     /// Packets that overtake, on another channel, the other side's word that the authentication is complete are lost. Otherwise they
     /// wait for it, if this side has completed.
     pub overtaken_completions: bool,
@@ -25,6 +28,7 @@ impl GodotQuirks {
         absent_nodes: true,
         incomplete_calls: true,
         mismatched_methods: true,
+        one_sided_authentication: true,
         overtaken_completions: true,
         paths_outside_root: true,
         unannounced_senders: true,

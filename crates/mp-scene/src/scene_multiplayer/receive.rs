@@ -32,10 +32,13 @@ impl SceneMultiplayer {
         }
         self.stats.packets_received += 1;
         match self.codec.decode(&packet.payload, &self.limits) {
+            Ok(SceneMessage::Auth(_)) if !self.authentication => {
+                self.end_one_sided(sender, "it authenticates, and this side does not");
+            }
             Ok(SceneMessage::Auth(bytes)) if bytes.is_empty() => {
                 // A completion that comes late.
             }
-            Ok(SceneMessage::Auth(_)) => self.malformed(sender, "authentication is over"),
+            Ok(SceneMessage::Auth(_)) => self.malformed(sender, "its authentication is over"),
             Ok(SceneMessage::AddPeer(peer)) if self.accepts_peers_from(sender) => {
                 if peer == self.unique_id {
                     return self.malformed(sender, "it announced this peer to itself");
@@ -368,7 +371,7 @@ impl SceneMultiplayer {
     }
 
     /// Counts a packet that is refused because the settings of honest peers differ: no misbehaviour.
-    fn stray(&mut self, sender: PeerId, why: &'static str) {
+    pub(super) fn stray(&mut self, sender: PeerId, why: &'static str) {
         tracing::debug!(%sender, why, "packet refused");
         self.stats.stray_packets += 1;
     }

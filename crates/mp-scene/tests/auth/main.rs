@@ -4,6 +4,7 @@
 mod endings;
 mod interleavings;
 mod model;
+mod one_sided;
 mod sides;
 mod strangers;
 #[path = "../vectors/mod.rs"]

@@ -227,6 +227,7 @@ impl Model {
                     did.signals.push(Signal::PeerAuth { from: peer(from), data });
                 }
                 _ if self.pending[at].local => self.pending[at].overtaking.push(packet.to_vec()),
+                _ if !self.pending[at].remote => self.end_one_sided(from, link, did),
                 _ => self.malformed += 1,
             }
             return;
@@ -236,6 +237,7 @@ impl Model {
             return;
         }
         match *packet {
+            [0x07, 0x00, ..] if !self.authenticates => self.end_one_sided(from, link, did),
             [0x07, 0x00] => {}
             [0x07, 0x01, a, b, c, d] if !self.is_server() => {
                 self.admit(i32::from_le_bytes([a, b, c, d]), None, did);
@@ -266,6 +268,13 @@ impl Model {
             did.signals.push(Signal::ConnectedToServer);
         }
         did.signals.push(Signal::PeerConnected(peer(id)));
+    }
+
+    /// Only one of the two sides authenticates.
+    fn end_one_sided(&mut self, id: i32, link: u32, did: &mut Did) {
+        self.stray += 1;
+        did.ended.push((id, link));
+        self.lose(id, Some(link), true, did);
     }
 
     /// The peer on `link` leaves; a link that the side has forgotten leads to nobody.

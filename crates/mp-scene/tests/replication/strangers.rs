@@ -132,6 +132,10 @@ proptest! {
             if number % 3 == 0 {
                 packet.truncate(cut);
             }
+            // A server that authenticates is left by a client that does not.
+            if matches!(packet[..], [first, 0, ..] if first & 7 == 7) {
+                continue;
+            }
             hear(&mut client, packet);
         }
         client.end_turn(NOW);

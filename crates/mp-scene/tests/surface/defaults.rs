@@ -145,6 +145,7 @@ fn nothing_that_godot_lets_peers_do_and_mp_does_not_is_on() {
         absent_nodes,
         incomplete_calls,
         mismatched_methods,
+        one_sided_authentication,
         overtaken_completions,
         paths_outside_root,
         unannounced_senders,
@@ -153,10 +154,11 @@ fn nothing_that_godot_lets_peers_do_and_mp_does_not_is_on() {
         absent_nodes,
         incomplete_calls,
         mismatched_methods,
+        one_sided_authentication,
         overtaken_completions,
         paths_outside_root,
         unannounced_senders,
     ];
-    assert_eq!(on, [false; 6]);
+    assert_eq!(on, [false; 7]);
     assert_eq!(Codec::default(), Codec::Godot4(GodotVersion::V4_3));
 }
