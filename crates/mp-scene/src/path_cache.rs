@@ -67,6 +67,18 @@ struct Given {
     node: Numbered,
     /// Looked up again when the node has left the tree.
     path: Box<str>,
+    /// The announcement that the node came with.
+    announcement: Option<Announcement>,
+}
+
+/// The announcement of a node, or of the innermost announced node above it. It tells nodes apart that had the same path
+/// one after the other; nodes that every side has by itself have none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Announcement {
+    /// The local peer announces this node.
+    Own(NodeId),
+    /// A peer announced it by this net id. A node that is hidden and shown again keeps its net id.
+    Peer(PeerId, u32),
 }
 
 /// The node that a peer's number stands for.
@@ -219,8 +231,8 @@ impl PathCache {
         peer: PeerId,
         id: u32,
         node: NodeId,
+        announcement: Option<Announcement>,
         path: &str,
-        checksum_ok: bool,
     ) -> Result<(), Refused> {
         let paths = self.peers.get_mut(&peer).ok_or(Refused::Full)?;
         if paths.given.contains_key(&id) {
@@ -234,23 +246,30 @@ impl PathCache {
             }
         }
         paths.given_bytes += bytes;
-        if checksum_ok {
-            paths.mismatched.remove(&node);
-        } else {
-            paths.mismatched.insert(node);
-        }
         paths.by_node.insert((node, id));
-        paths.given.insert(id, Given { node: Numbered::There(node), path: path.into() });
+        let node = Numbered::There(node);
+        paths.given.insert(id, Given { node, path: path.into(), announcement });
         Ok(())
     }
 
-    /// The node that `peer` calls `id`. When it has left the tree the path is looked up again, so that a node that took
-    /// its place is found.
+    /// Notes whether `peer` numbers the methods of `node` in another way.
+    pub(crate) fn set_mismatched(&mut self, peer: PeerId, node: NodeId, is_mismatched: bool) {
+        let Some(paths) = self.peers.get_mut(&peer) else { return };
+        if is_mismatched {
+            paths.mismatched.insert(node);
+        } else {
+            paths.mismatched.remove(&node);
+        }
+    }
+
+    /// Returns the node that `peer` calls `id`. When it has left the tree the path is looked up again: as in Godot the number
+    /// goes on for a node that took its place, but not for one of another announcement.
     pub(crate) fn resolve(
         &mut self,
         tree: &dyn NodeTree,
         peer: PeerId,
         id: u32,
+        announcement_of: impl Fn(NodeId) -> Option<Announcement>,
     ) -> Result<NodeId, Refusal> {
         let unknown = Refusal::Because("unknown node number");
         let Some(paths) = self.peers.get_mut(&peer) else { return Err(unknown) };
@@ -262,6 +281,9 @@ impl PathCache {
         }
         let gone = || Refusal::Gone(given.path.to_string());
         let node = tree.find(&given.path).ok_or_else(gone)?;
+        if announcement_of(node) != given.announcement {
+            return Err(Refusal::Because("the node has left"));
+        }
         match std::mem::replace(&mut given.node, Numbered::There(node)) {
             Numbered::There(before) => drop(paths.by_node.remove(&(before, id))),
             Numbered::Left(order) => drop(paths.left.remove(&order)),

@@ -92,6 +92,59 @@ fn a_hit_under_way_when_its_target_dies_does_not_hurt_who_is_respawned() {
     }
 }
 
+/// A player with a gun, which the call is for.
+fn armed() -> PackedScene {
+    PackedScene::new("res://player.tscn", || {
+        Instance::new("Player", Player::default()).child(Instance::new("Gun", Player::default()))
+    })
+}
+
+#[test]
+fn a_late_call_by_number_is_not_made_on_the_node_that_has_taken_its_place_already() {
+    for path in ["Players/3", "Players/3/Gun"] {
+        let game = || {
+            Branch::builder("/root/Game").tick_rate(100).setup(|scene| {
+                scene.add("Players", Group)?;
+                let spawner = MultiplayerSpawner::new("../Players").scene(&armed());
+                scene.add("Spawner", spawner).map(drop)
+            })
+        };
+        let mut lan = Lan::new(game()).unwrap();
+        let ids = [lan.join(game()).unwrap(), lan.join(game()).unwrap()];
+        lan.settle();
+        let spawn = |lan: &mut Lan| {
+            let player = armed().instantiate().named("3");
+            lan.scene(SERVER).add_instance("Players", player).unwrap();
+        };
+        let hits = |lan: &mut Lan, side: PeerId| {
+            let node = lan.scene(side).node::<Player>(path).unwrap();
+            lan.scene(side).get(node).unwrap().hits.clone()
+        };
+        let call = |lan: &mut Lan, n: i64| {
+            let node = lan.scene(ids[0]).find(path).unwrap();
+            lan.scene(ids[0]).rpc(node, "hit", (n,)).unwrap();
+        };
+        spawn(&mut lan);
+        lan.settle();
+        call(&mut lan, 0);
+        lan.settle();
+
+        call(&mut lan, 1);
+        die(&mut lan);
+        spawn(&mut lan);
+        lan.settle();
+        for side in [SERVER, ids[1]] {
+            assert_eq!(hits(&mut lan, side), [0; 0], "{path} at {side}");
+            assert_eq!(lan.scene(side).stats().refused_calls, 1, "{path} at {side}");
+        }
+        call(&mut lan, 2);
+        lan.settle();
+        for side in [SERVER, ids[1]] {
+            assert_eq!(hits(&mut lan, side), [2], "{path} at {side}");
+        }
+    }
+}
+
 #[test]
 fn an_unreliable_call_that_is_overtaken_by_the_removal_of_its_node_is_lost() {
     let (mut lan, client) = pair();

@@ -185,7 +185,7 @@ impl SceneMultiplayer {
                 self.settle(now, sender, Kind::Call, packet, outcome);
             }
             SceneMessage::SimplifyPath { id, checksum, path } => {
-                let outcome = self.handle_simplify(tree, sender, id, &checksum, &path);
+                let outcome = self.handle_simplify(now, tree, sender, id, &checksum, &path);
                 self.settle(now, sender, Kind::Number(id), packet, outcome);
             }
             SceneMessage::ConfirmPath { of, checksum_ok } => {
@@ -299,6 +299,7 @@ impl SceneMultiplayer {
 
     fn handle_simplify(
         &mut self,
+        now: Instant,
         tree: &mut dyn NodeTree,
         sender: PeerId,
         id: u32,
@@ -312,12 +313,16 @@ impl SceneMultiplayer {
         if self.paths.is_given(sender, id) {
             return Err(Refusal::Because("the number is taken"));
         }
+        // What the program has added since the last input may be announced.
+        self.follow(now, tree);
         let node = self.find(tree, path)?;
         let ids = tree.rpc_ids(node).ok_or(Refusal::Because("no such node"))?;
         let checksum_ok = ids.checksum() == checksum;
+        let announcement = self.replication.announcement_of(tree, node);
         self.paths
-            .give(sender, id, node, path, checksum_ok)
+            .give(sender, id, node, announcement, path)
             .map_err(|_| Refusal::Because("it has numbered too many nodes"))?;
+        self.paths.set_mismatched(sender, node, !checksum_ok);
         if !checksum_ok {
             report_mismatch(sender, path, &ids, checksum);
         }
@@ -337,7 +342,7 @@ impl SceneMultiplayer {
         call: RemoteCall,
     ) -> Result<(), Refusal> {
         let node = match &call.node {
-            CallNode::Id { id, .. } => self.paths.resolve(tree, sender, *id)?,
+            CallNode::Id { id, .. } => self.resolve(tree, sender, *id)?,
             CallNode::Path(path) => self.find(tree, path)?,
         };
         let ids = tree.rpc_ids(node).ok_or(Refusal::Because("no such node"))?;
@@ -359,6 +364,17 @@ impl SceneMultiplayer {
         let method = method.clone();
         self.events.push_back(ApiEvent::Call(Call { node, method, args: call.args, sender }));
         Ok(())
+    }
+
+    /// Returns the node that `sender` calls `id`.
+    pub(super) fn resolve(
+        &mut self,
+        tree: &dyn NodeTree,
+        sender: PeerId,
+        id: u32,
+    ) -> Result<NodeId, Refusal> {
+        let replication = &self.replication;
+        self.paths.resolve(tree, sender, id, |node| replication.announcement_of(tree, node))
     }
 
     fn find(&self, tree: &dyn NodeTree, path: &str) -> Result<NodeId, Refusal> {

@@ -28,7 +28,7 @@ impl SceneMultiplayer {
         sender: PeerId,
         spawn: Spawn,
     ) -> Result<(), Refusal> {
-        let spawner = self.paths.resolve(tree, sender, spawn.spawner);
+        let spawner = self.resolve(tree, sender, spawn.spawner);
         let spawner = spawner.map_err(|refusal| {
             let path = self.early.path_of_number(sender, spawn.spawner);
             path.map_or(refusal, |path| Refusal::Absent(path.to_owned()))
@@ -327,7 +327,7 @@ impl SceneMultiplayer {
         id: u32,
     ) -> Result<Key, Unknown> {
         let key = if id & BY_PATH != 0 {
-            let node = self.paths.resolve(tree, sender, id & !BY_PATH);
+            let node = self.resolve(tree, sender, id & !BY_PATH);
             let node = node.map_err(|_| Unknown::Never("unknown path number"))?;
             self.replication.by_node.get(&node).copied()
         } else {

@@ -10,6 +10,7 @@ use super::super::SceneMultiplayer;
 use super::follow::{is_own, synchronizer_at};
 use super::state::Seen;
 use super::{Origin, PeerInfo, Replication};
+use crate::path_cache::Announcement;
 use crate::signal::Signal;
 use crate::tree::{NodeId, NodeTree};
 
@@ -265,6 +266,23 @@ impl Replication {
     pub(super) fn announced_entity(&self, tree: &dyn NodeTree, node: NodeId) -> Option<NodeId> {
         let mut upwards = std::iter::successors(Some(node), |&above| tree.parent_of(above));
         upwards.find(|&above| self.is_own_entity(above))
+    }
+
+    /// Returns the announcement of `node`, or of the innermost announced node above it.
+    pub(in crate::scene_multiplayer) fn announcement_of(
+        &self,
+        tree: &dyn NodeTree,
+        node: NodeId,
+    ) -> Option<Announcement> {
+        let mut upwards = std::iter::successors(Some(node), |&above| tree.parent_of(above));
+        upwards.find_map(|above| {
+            let entity = self.entities.get(&above)?;
+            match entity.origin {
+                Origin::Scene => None,
+                Origin::Own { .. } => Some(Announcement::Own(above)),
+                Origin::Peer { peer, .. } => Some(Announcement::Peer(peer, entity.net_id)),
+            }
+        })
     }
 
     /// Forgets which entities a synchronizer lies in.
