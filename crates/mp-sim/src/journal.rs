@@ -73,6 +73,18 @@ pub enum What {
         /// Who called it.
         by: PeerId,
     },
+    /// A method ran of a node that is announced anew under the same name again and again.
+    IsHit {
+        /// The caller.
+        by: PeerId,
+        /// The incarnation that the call is for.
+        meant: i64,
+        /// The incarnation whose method ran.
+        is: i64,
+        /// True when the receiver could not know that they differ: the call went by path, and arrived
+        /// when this incarnation was there.
+        may_differ: bool,
+    },
     /// The program takes so long over something that its branch comes to no turn.
     IsBusy(Duration),
     /// A signal that is no packet.
@@ -193,6 +205,10 @@ impl fmt::Display for What {
             Self::Hears { from, message } => write!(f, "hears from peer {from}: {message}"),
             Self::HearsNonsense { from, len } => write!(f, "hears {len} B of nonsense from {from}"),
             Self::IsOrdered { by } => write!(f, "is ordered about by peer {by}"),
+            Self::IsHit { by, meant, is, may_differ } => {
+                write!(f, "is called as incarnation {is} by peer {by}, which means {meant}")?;
+                if *may_differ { f.write_str(", by path") } else { Ok(()) }
+            }
             Self::IsBusy(time) => write!(f, "is busy for {time:?}"),
             Self::Told(signal) => write!(f, "is told {signal:?}"),
             Self::Mail { endpoint, news } => write!(f, "mail from endpoint {}: {news}", endpoint.0),

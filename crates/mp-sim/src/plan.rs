@@ -59,6 +59,8 @@ pub struct Plan {
     pub has_hands: bool,
     /// True when clients make a level only seconds after they have joined.
     pub has_levels: bool,
+    /// True when a node is announced anew under the same name again and again while peers call it.
+    pub has_respawns: bool,
 }
 
 impl Plan {
@@ -105,6 +107,7 @@ impl Plan {
             has_loads: rng.chance(50),
             has_hands: rng.chance(200),
             has_levels: rng.chance(200),
+            has_respawns: rng.chance(200),
         };
         if plan.has_loads {
             // What fills larger ones as well takes twice as long to simulate.
@@ -128,6 +131,7 @@ impl fmt::Display for Plan {
             (self.churns, "churn"),
             (self.replicates, "replicated nodes"),
             (self.has_loads, "loads"),
+            (self.has_respawns, "respawns"),
             (self.has_hands, "hands"),
             (self.has_levels, "late levels"),
             (self.chatter.bursts_permille > 0, "bursts"),

@@ -64,6 +64,13 @@ pub(super) const FAULTS: &[Fault] = &[
         wrong: "RpcMode::Authority => true,",
     },
     Fault {
+        name: "inherited-number",
+        what: "a number whose node has left goes on for the next announced node of its name",
+        file: "crates/mp-scene/src/path_cache.rs",
+        right: "if announcement_of(node) != given.announcement {",
+        wrong: "if announcement_of(node) != given.announcement && false {",
+    },
+    Fault {
         name: "held-for-ever",
         what: "links that were held for a branch that took nothing are never let go",
         file: "crates/mp-core/src/endpoint.rs",

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mp_core::PeerId;
+use mp_scene::limits::{EARLY_TIME, LEVEL_TIME};
 use mp_scene::{Scene, SceneStats};
 
 use super::Checker;
@@ -31,6 +32,11 @@ impl Checker for Mirror {
 
     fn at_rest(&mut self, world: &mut World) -> Result<(), String> {
         self.compare(world)?;
+        if world.plan().has_respawns {
+            // Announcements of paths that nodes have left may wait for the next ones, and are then refused.
+            let end = world.now() + LEVEL_TIME + EARLY_TIME;
+            world.run_until(end).map_err(|violation| violation.what)?;
+        }
         let before = stats(world)?;
         world.each_program(|program| {
             if program.id.is_server() {

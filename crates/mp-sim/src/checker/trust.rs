@@ -1,5 +1,6 @@
-//! Nobody hears what nobody said, from somebody else than who said it, or what was said to others; a method that only the server may
-//! call is called by nobody else; who cannot authenticate itself does not take part.
+//! Nobody hears what nobody said, from somebody else than who said it, or what was said to others; a
+//! method that only the server may call is called by nobody else; a late call of a node that has left
+//! is not made on the next node of its name; who cannot authenticate itself does not take part.
 
 use std::collections::BTreeMap;
 
@@ -66,6 +67,9 @@ impl Checker for Trust {
             What::IsOrdered { by } if !by.is_server() => {
                 Err(format!("{run} is ordered about by peer {by}"))
             }
+            What::IsHit { by, meant, is, may_differ: false } if meant != is => Err(format!(
+                "{run} is called as incarnation {is} by peer {by}, which means {meant}"
+            )),
             What::Told(Signal::PeerConnected(peer)) if self.authenticates => {
                 let newcomer = census.run_of(*peer).and_then(|newcomer| census.person(newcomer));
                 if newcomer.is_none_or(|newcomer| newcomer.has_credentials) {

@@ -13,6 +13,7 @@ mod loads;
 mod message;
 mod model;
 mod replicas;
+mod respawns;
 
 use std::time::Duration;
 
@@ -32,6 +33,7 @@ pub use loads::Loads;
 pub use message::{Audience, Lane, Message};
 pub use model::{Model, Plant, SharedModel};
 pub use replicas::{BEDS, Board, Growing, Replicas, SEATS, Seat};
+pub use respawns::Respawns;
 
 /// One kind of things that programs do. A world has one of each, for all its programs.
 pub trait Workload {
@@ -83,6 +85,9 @@ pub(crate) fn all(plan: &Plan, model: &SharedModel) -> Vec<Box<dyn Workload>> {
     }
     if plan.has_hands {
         all.push(Box::new(Hands::default()));
+    }
+    if plan.has_respawns {
+        all.push(Box::new(Respawns::default()));
     }
     all
 }
