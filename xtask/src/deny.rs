@@ -81,7 +81,7 @@ fn placeholder() -> Result<PathBuf, String> {
 }
 
 /// The version whose folder [`DATABASE`] is.
-const CARGO_DENY: Tool = Tool { name: "cargo-deny", version: "0.20.2", subcommand: "deny" };
+const CARGO_DENY: Tool = Tool { name: "cargo-deny", version: "0.20.2" };
 
 /// The folder in which cargo-deny looks for the database of RustSec: the hash of its address.
 const DATABASE: &str = "advisory-db-3157b0e258782691";

@@ -1,6 +1,7 @@
 //! The project's own commands: `cargo xtask test`, `ci`, `deny`, `features`, `audit`, `interop`, `enet`, `bench`, `worlds`, `sim-faults`, `godot`.
 
 mod bench;
+mod budget;
 mod debian;
 mod deny;
 mod enet;
@@ -43,8 +44,10 @@ enum Command {
     /// faults, the examples, and an additional suite folder, when there is one ($MP_INTEROP_SUITE, or the folder beside
     /// the project). All steps run even when one fails; the summary at the end says which.
     Test,
-    /// Formatting, lints and documentation without a warning, what `deny` checks, then everything `test` does, 8,000 simulated
-    /// worlds, and a smoke test of the benchmarks.
+    /// Formatting, lints and documentation without a warning, what `features` and `deny` check, then everything `test` does,
+    /// 3,000 simulated worlds, and a smoke test of the benchmarks.
+    ///
+    /// A step also fails when it takes longer than its ceiling in xtask/src/budget.rs, as do all steps together.
     Ci,
     /// Checks the licences and sources of all dependencies, and looks for banned, duplicate and yanked crates.
     ///
@@ -85,7 +88,7 @@ enum Command {
     /// throttle and every kind of goodbye. Fails when something of that did not happen. Time is virtual: the outcome does not
     /// depend on the speed of the machine.
     Enet(EnetArgs),
-    /// Simulates 8,000 whole worlds with mp-sim, or as many as you say.
+    /// Simulates 3,000 whole worlds with mp-sim, or as many as you say.
     ///
     /// See docs/SIMULATION.md. `cargo run --release -p mp-sim -- --help` explains the program itself.
     Worlds(WorldsArgs),

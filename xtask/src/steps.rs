@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use crate::bench::{self, BenchArgs};
+use crate::budget;
 use crate::debian::{self, GDB};
 use crate::deny;
 use crate::enet::{self, EnetArgs};
@@ -104,10 +105,9 @@ fn tests(steps: &mut Steps) {
     steps.with_godot("README", &godot, example::readme);
     steps.with_godot("example arena", &godot, example::arena);
     if let Some(folder) = Suite::additional_folder() {
-        let suite = folder.file_name().unwrap_or_default().display().to_string();
         for role in [Role::Server, Role::Client] {
             for transport in [Transport::Enet, Transport::Ws] {
-                let name = format!("{suite}, {}, {}", transport.name(), role.name());
+                let name = format!("additional suite, {}, {}", transport.name(), role.name());
                 let suite = Some(folder.clone());
                 let args = InteropArgs { suite, role, transport, ..InteropArgs::new() };
                 steps.interop(&name, &godot, args);
@@ -145,14 +145,18 @@ struct Step {
 }
 
 impl Steps {
+    /// Runs a step. It also fails when it takes longer than its [`budget`].
     fn run(&mut self, name: &str, step: impl FnOnce() -> Result<String, String>) {
         println!("== {name}");
         let started = now();
         let result = step();
+        let took = now() - started;
+        let result = result.and_then(|text| budget::check(name, took).map(|()| text));
         if let Err(why) = &result {
             println!("error: {why}");
         }
-        self.done.push(Step { name: name.to_owned(), took: now() - started, result });
+        println!("-- {name}: {:.1} s", took.as_secs_f64());
+        self.done.push(Step { name: name.to_owned(), took, result });
     }
 
     fn interop(&mut self, name: &str, godot: &Option<Godot>, args: InteropArgs) {
@@ -181,8 +185,11 @@ impl Steps {
                 Err(why) => ("FAILED", why),
             };
             let text = text.lines().next().unwrap_or_default();
-            println!("{word:<8}{:<32}{:>7.1} s  {text}", step.name, step.took.as_secs_f64());
+            let ceiling = budget::ceiling(&step.name).unwrap_or_default();
+            line(word, &step.name, step.took, ceiling, text);
         }
+        let total: Duration = self.done.iter().map(|step| step.took).sum();
+        line("", "all steps", total, budget::TOTAL, "");
         let failed: Vec<&str> = self
             .done
             .iter()
@@ -190,9 +197,22 @@ impl Steps {
             .map(|step| step.name.as_str())
             .collect();
         if failed.is_empty() {
+            if total > budget::TOTAL {
+                return Err(format!(
+                    "all steps passed, but took {:.0} s, {:.0} s more than they may together",
+                    total.as_secs_f64(),
+                    (total - budget::TOTAL).as_secs_f64()
+                ));
+            }
             println!("all {} steps passed", self.done.len());
             return Ok(());
         }
         Err(format!("{} of {} steps failed: {}", failed.len(), self.done.len(), failed.join(", ")))
     }
+}
+
+/// Prints a row of the summary.
+fn line(word: &str, name: &str, took: Duration, ceiling: Duration, text: &str) {
+    let (took, ceiling) = (took.as_secs_f64(), ceiling.as_secs());
+    println!("{word:<8}{name:<32}{took:>7.1} of {ceiling:>4} s  {text}");
 }

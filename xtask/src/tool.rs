@@ -11,19 +11,19 @@ pub(crate) struct Tool {
     /// The crate, which is also the binary: `cargo-deny`.
     pub(crate) name: &'static str,
     pub(crate) version: &'static str,
-    /// The subcommand, which some tools need as first argument to print their version.
-    pub(crate) subcommand: &'static str,
 }
 
 impl Tool {
     /// Returns the path of the binary under target/tools; installs it when it is missing or has
-    /// another version, which takes a minute or two.
+    /// another version, which takes up to a minute. The tools are built without optimizations: they
+    /// run for less time than those would take.
     ///
     /// # Errors
     ///
     /// When it cannot be installed from the crate registry.
     pub(crate) fn path(self) -> Result<PathBuf, String> {
-        let Self { name, version, subcommand } = self;
+        let Self { name, version } = self;
+        let subcommand = name.trim_start_matches("cargo-");
         let folder = target().join("tools");
         let binary = folder.join("bin").join(name);
         let printed = Command::new(&binary).args([subcommand, "--version"]).output();
@@ -34,7 +34,7 @@ impl Tool {
         if !is_there {
             println!("installing {name} {version} into {} (minutes, once) ...", folder.display());
             let mut install = cargo();
-            install.args(["install", name, "--locked", "--quiet", "--version", version]);
+            install.args(["install", name, "--debug", "--locked", "--quiet", "--version", version]);
             run(install.arg("--root").arg(&folder)).map_err(|why| {
                 format!("{name} {version} cannot be installed from the crate registry: {why}")
             })?;
