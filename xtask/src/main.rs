@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask test`, `ci`, `deny`, `features`, `audit`, `interop`, `enet`, `bench`, `worlds`, `sim-faults`, `godot`.
+//! The project's own commands: `cargo xtask test`, `ci`, `deny`, `features`, `fuzz`, `audit`, `interop`, `enet`, `bench`, `worlds`, `sim-faults`, `godot`.
 
 mod bench;
 mod budget;
@@ -7,6 +7,7 @@ mod deny;
 mod enet;
 mod example;
 mod features;
+mod fuzz;
 mod godot;
 mod interop;
 mod one_room;
@@ -25,6 +26,7 @@ use clap::{Parser, Subcommand};
 
 use bench::BenchArgs;
 use enet::EnetArgs;
+use fuzz::FuzzArgs;
 use interop::InteropArgs;
 use worlds::{FaultsArgs, WorldsArgs};
 
@@ -88,6 +90,12 @@ enum Command {
     /// throttle and every kind of goodbye. Fails when something of that did not happen. Time is virtual: the outcome does not
     /// depend on the speed of the machine.
     Enet(EnetArgs),
+    /// Fuzzes what reads bytes of peers, guided by coverage.
+    ///
+    /// Runs cargo-fuzz, which it installs under target/tools when it is missing, on stable Rust without sanitizers; needs a
+    /// C++ compiler. An input that a target fails for is kept in fuzz/artifacts. `cargo test` runs the same targets on their
+    /// first inputs and mutations of them.
+    Fuzz(FuzzArgs),
     /// Simulates 3,000 whole worlds with mp-sim, or as many as you say.
     ///
     /// See docs/SIMULATION.md. `cargo run --release -p mp-sim -- --help` explains the program itself.
@@ -116,6 +124,7 @@ Examples:
   cargo xtask enet --rounds 500 --seed 2
   cargo xtask interop --planted-fault
   cargo xtask interop --self-check --transport ws
+  cargo xtask fuzz variant --minutes 30
   cargo xtask bench --quick --only echo --only relay";
 
 fn main() -> ExitCode {
@@ -134,6 +143,7 @@ fn main() -> ExitCode {
             println!("proxy: {done}");
         }),
         Command::Enet(args) => enet::run(&args).map(drop),
+        Command::Fuzz(args) => fuzz::fuzz(&args),
         Command::Worlds(args) => worlds::worlds(&args).map(drop),
         Command::SimFaults(args) => worlds::sim_faults(&args),
         Command::Godot => godot::find().map(|godot| println!("{}", godot.path.display())),

@@ -7,6 +7,9 @@
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod endpoint;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzz;
 pub mod godot3;
 #[cfg(feature = "host")]
 pub mod host;

@@ -33,6 +33,9 @@ pub mod api;
 mod branch;
 mod builder;
 pub mod codec;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzz;
 pub mod limits;
 mod message;
 mod outbox;

@@ -49,6 +49,9 @@
 mod connection;
 #[cfg(feature = "dtls")]
 pub mod dtls;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzz;
 pub mod io;
 pub mod limits;
 mod mapping;

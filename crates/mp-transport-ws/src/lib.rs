@@ -40,6 +40,9 @@
 //! | `tokio` | [`io::TokioTcp`], whose connections wake their task |
 //! | `testing` | [`testing::Network`], connections in virtual time |
 
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzz;
 mod info;
 pub mod io;
 pub mod limits;

@@ -1,0 +1,10 @@
+//! The fuzz targets of this crate, on their first inputs and mutations of them.
+#![allow(missing_docs, reason = "a test")]
+
+use mp_core::fuzz::{self, Seeds, check};
+
+#[test]
+fn node_paths_read_as_they_were_written() {
+    let paths = ["/", "../x", "/root/Main", "a//b/", ".:position:x", "a::b", "%Unique/x:", ":x"];
+    check("node_path", Seeds::texts(&paths), 5_000, fuzz::node_path);
+}
