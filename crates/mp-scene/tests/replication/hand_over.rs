@@ -1,5 +1,8 @@
 //! Synchronizers that begin anew, and those that are handed over.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use mp_scene::prelude::*;
 use mp_scene::testing::Lan;
 
@@ -78,17 +81,19 @@ impl Ball {
 impl Node for Ball {
     fn rpc_table() -> RpcTable<Self> {
         let everywhere = RpcConfig::any_peer().call_local();
-        RpcTable::new().method("kick", everywhere, Self::kick).method(
-            "yours",
-            everywhere,
-            |_: &mut Self, cx, (to,): (i32,)| {
+        RpcTable::new()
+            .method("kick", everywhere, Self::kick)
+            .method("yours", everywhere, |_: &mut Self, cx, (to,): (i32,)| {
                 for sync in ["Ball/Sync", "Ball/Places"] {
                     let sync = cx.find(sync).unwrap();
                     let to = PeerId::new(to).unwrap();
                     cx.tree_mut().set_multiplayer_authority(sync, to, false).unwrap();
                 }
-            },
-        )
+            })
+            .method("gone", everywhere, |_: &mut Self, cx, (_,): (i32,)| {
+                let ball = cx.find("Ball").unwrap();
+                cx.remove(ball).unwrap();
+            })
     }
 
     fn property_table() -> PropertyTable<Self> {
@@ -169,4 +174,118 @@ fn what_is_set_before_the_last_of_two_hand_overs_in_a_step_arrives() {
         call(scene, "Desk", "yours", to);
     };
     handed_over(twice, false);
+}
+
+/// A field with two clients, whose ball the server has just changed, in a turn that has not ended.
+fn changed_ball(server: BranchBuilder) -> (Lan, PeerId, PeerId) {
+    let mut lan = Lan::new(server).unwrap();
+    let [new_owner, other] = [lan.join(field()).unwrap(), lan.join(field()).unwrap()];
+    lan.settle();
+    *ball(&mut lan, SERVER) = Ball { plain: 1, field: 1.into(), place: 1 };
+    lan.settle();
+    let old = ball(&mut lan, SERVER);
+    (old.plain, *old.field, old.place) = (42, 42, 42);
+    (lan, new_owner, other)
+}
+
+fn values(lan: &mut Lan, peer: PeerId) -> (i64, i64, i64) {
+    let ball = ball(lan, peer);
+    (ball.plain, *ball.field, ball.place)
+}
+
+/// Nothing was refused on any side, and no side reports that its replication failed.
+fn assert_no_complaints(lan: &mut Lan, peers: &[PeerId]) {
+    for &peer in peers {
+        let failed = |signal: &Signal| matches!(signal, Signal::ReplicationFailed(_));
+        let signals = signals(lan, peer);
+        assert!(!signals.iter().any(failed), "{peer}: {signals:?}");
+        let stats = lan.scene(peer).stats();
+        let refused = (stats.refused_calls, stats.refused_elements, stats.malformed_packets);
+        assert_eq!(refused, (0, 0, 0), "{peer}");
+    }
+}
+
+#[test]
+fn a_hand_over_of_a_node_that_is_removed_in_the_same_turn_is_no_error() {
+    let (mut lan, new_owner, other) = changed_ball(field());
+    call(lan.scene(SERVER), "Desk", "yours", new_owner);
+    call(lan.scene(SERVER), "Desk", "gone", new_owner);
+    lan.settle();
+    assert_no_complaints(&mut lan, &[SERVER, new_owner, other]);
+}
+
+#[test]
+fn a_unit_that_is_handed_over_and_removed_in_one_turn_leaves_its_name_free() {
+    let (mut lan, ids) = lan(2);
+    let ids = [ids[0], ids[1]];
+    let node = add_unit(&mut lan, "U", 1);
+    lan.settle();
+    lan.scene(SERVER).get_mut(node).unwrap().hp = 42;
+    for side in [SERVER, ids[0], ids[1]] {
+        give(&mut lan, side, "Units/U/Sync", ids[0]);
+    }
+    lan.scene(SERVER).remove(node).unwrap();
+    lan.settle();
+    assert_eq!(ids.map(|peer| hp_at(&mut lan, peer, "U")), [None, None]);
+    add_unit(&mut lan, "U", 7);
+    lan.settle();
+    assert_eq!(ids.map(|peer| hp_at(&mut lan, peer, "U")), [Some(7), Some(7)]);
+    assert_no_complaints(&mut lan, &[SERVER, ids[0], ids[1]]);
+}
+
+/// Hides both synchronizers from everybody but `peer` on `side`.
+fn show_only_to(lan: &mut Lan, side: PeerId, peer: PeerId) {
+    for path in ["Ball/Sync", "Ball/Places"] {
+        let sync = sync_of(lan, side, path);
+        sync.set_public_visibility(false);
+        sync.set_visibility_for(peer, true);
+    }
+}
+
+#[test]
+fn a_peer_from_which_a_synchronizer_was_hidden_is_not_sent_its_last_state() {
+    let (mut lan, new_owner, other) = changed_ball(field());
+    show_only_to(&mut lan, new_owner, SERVER);
+    show_only_to(&mut lan, SERVER, new_owner);
+    give(&mut lan, SERVER, "Ball/Sync", new_owner);
+    give(&mut lan, SERVER, "Ball/Places", new_owner);
+    lan.settle();
+    assert_eq!(values(&mut lan, new_owner), (42, 42, 42));
+    assert_eq!(values(&mut lan, other), (1, 1, 1));
+    assert_no_complaints(&mut lan, &[SERVER, new_owner, other]);
+}
+
+#[test]
+fn a_new_owner_gets_the_last_state_although_the_synchronizer_is_hidden_from_it() {
+    let (mut lan, new_owner, other) = changed_ball(field());
+    call(lan.scene(SERVER), "Desk", "yours", new_owner);
+    show_only_to(&mut lan, SERVER, other);
+    lan.settle();
+    assert_eq!(values(&mut lan, new_owner), (42, 42, 42));
+    assert_no_complaints(&mut lan, &[SERVER, new_owner, other]);
+}
+
+#[test]
+fn a_late_joiner_that_is_told_the_owner_gets_the_state_from_whoever_owns_the_node() {
+    for steps in 0..12 {
+        let owner = Rc::new(Cell::new(SERVER));
+        let told = Rc::clone(&owner);
+        let server = field().on_signal(move |scene, signal| {
+            if let Signal::PeerConnected(peer) = *signal {
+                let desk = scene.find("Desk").unwrap();
+                scene.rpc_id(peer, desk, "yours", (told.get().get(),)).unwrap();
+            }
+        });
+        let (mut lan, new_owner, other) = changed_ball(server);
+        let late = lan.join(field()).unwrap();
+        (0..steps).for_each(|_| lan.step());
+        owner.set(new_owner);
+        call(lan.scene(SERVER), "Desk", "yours", new_owner);
+        lan.settle();
+        lan.settle();
+        for peer in [SERVER, new_owner, other, late] {
+            assert_eq!(values(&mut lan, peer), (42, 42, 42), "{peer}, {steps}");
+        }
+        assert_no_complaints(&mut lan, &[SERVER, new_owner, other, late]);
+    }
 }

@@ -234,13 +234,24 @@ impl SceneMultiplayer {
     fn authority_changed(&mut self, now: Instant, tree: &mut dyn NodeTree, node: NodeId) {
         let Some(&key) = self.replication.by_node.get(&node) else { return };
         let before = self.replication.synchronizers.get(key).map(|s| s.authority);
-        if before == tree.multiplayer_authority(node) {
+        let authority = tree.multiplayer_authority(node);
+        if before == authority {
             return;
         }
-        if tree.object_mut(node).is_none() || !self.send_last_state(now, tree, key) {
+        if tree.object_mut(node).is_none() {
             self.replication.busy.insert(node);
-        } else {
+            return;
+        }
+        // Peers from which it was hidden in this turn are not sent its last state. The new authority
+        // continues from that state, so it is sent what it saw until now.
+        let peers = self.replication.peers.keys().copied();
+        for peer in peers.filter(|&peer| Some(peer) != authority).collect::<Vec<_>>() {
+            self.update_sync_visibility(tree, Some(peer), key);
+        }
+        if self.send_last_state(now, tree, key) {
             self.restart(tree, node);
+        } else {
+            self.replication.busy.insert(node);
         }
     }
 
