@@ -65,7 +65,7 @@ pub enum Signal {
         /// The peer.
         peer: Option<PeerId>,
     },
-    /// A synchronizer of the program's own cannot be replicated.
+    /// Something cannot be replicated: a synchronizer or a node of the program's own, or what a peer announced.
     ReplicationFailed(Box<ReplicationError>),
 }
 

@@ -3,7 +3,7 @@
 use crate::property::PropertyError;
 use crate::tree::TreeError;
 
-/// What is wrong with a synchronizer or a spawned node, so that it is not replicated, or not now.
+/// What is wrong with a synchronizer, a spawner or a spawned node, so that it is not replicated, or not now.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReplicationError {
@@ -51,6 +51,22 @@ pub enum ReplicationError {
         announced: usize,
         /// Number of local synchronizers that the announcement can mean.
         found: usize,
+    },
+    /// Nodes that a peer announced wait for a path at which no node came within
+    /// [`LEVEL_TIME`](crate::limits::LEVEL_TIME), such as that of the spawner of a level. They are
+    /// dropped, and counted in [`refused_calls`](crate::SceneStats::refused_calls). A Godot does not
+    /// repeat them; mp does when the path is there. At most one error of a peer every few seconds.
+    #[error(
+        "{path}: peer {peer} announced {packets} nodes or paths, most of them here, and there is no \
+         such node; add the level sooner, or let the peer spawn nodes after it is loaded here"
+    )]
+    NoNode {
+        /// The path at which most of them waited.
+        path: String,
+        /// The peer that announced them.
+        peer: mp_core::PeerId,
+        /// Number of announcements that are dropped, at this path and others.
+        packets: usize,
     },
     /// A node under a spawner has a name that Godot makes up, such as `@Node2D@7`. It stays local: no
     /// Godot peer would accept the announcement.

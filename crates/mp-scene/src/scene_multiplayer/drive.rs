@@ -6,9 +6,11 @@ use mp_core::{
 };
 
 use super::SceneMultiplayer;
+use super::early::Expired;
 use crate::RpcError;
 use crate::api::{ApiEvent, Called, MultiplayerApi};
 use crate::outbox::Outbox;
+use crate::replication::ReplicationError;
 use crate::signal::Signal;
 use crate::tree::{NodeId, NodeTree};
 
@@ -87,6 +89,11 @@ impl MultiplayerApi for SceneMultiplayer {
         self.paths.set_now(now);
         self.repeat_paths(now, tree);
         self.check_auth_timeouts(now);
+        for Expired { sender, path, packets } in self.early.expired(now) {
+            let error = ReplicationError::NoNode { path, peer: sender, packets };
+            tracing::debug!(%error, "announcements expired");
+            self.emit(Signal::ReplicationFailed(Box::new(error)));
+        }
         self.stats.refused_calls += self.early.sweep(now) as u64;
         self.stats.stray_packets += self.unannounced.sweep(now);
         self.stats.stray_packets += self.unadmitted.sweep(now);

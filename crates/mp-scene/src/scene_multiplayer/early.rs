@@ -106,6 +106,16 @@ pub(super) struct Waiting {
     until: Instant,
 }
 
+/// Announcements of a sender that have waited too long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Expired {
+    pub(super) sender: PeerId,
+    /// The path at which most of them wait.
+    pub(super) path: String,
+    /// How many there are, at all paths.
+    pub(super) packets: usize,
+}
+
 /// Packets of one sender that wait.
 #[derive(Clone, Copy, Debug, Default)]
 struct Held {
@@ -234,6 +244,35 @@ impl Early {
         } else {
             0
         }
+    }
+
+    /// The senders of announcements that have waited too long, in order.
+    pub(super) fn expired(&self, now: Instant) -> Vec<Expired> {
+        if self.sweep_at.is_none_or(|at| now < at) {
+            return Vec::new();
+        }
+        let mut expired: BTreeMap<PeerId, (usize, &str, usize)> = BTreeMap::new();
+        for (of, queue) in &self.waiting {
+            let Awaited::Path(path) = of else { continue };
+            let mut here: BTreeMap<PeerId, usize> = BTreeMap::new();
+            let is_lost = |waiting: &&Waiting| waiting.kind.must_arrive() && waiting.until <= now;
+            for waiting in queue.iter().filter(is_lost) {
+                *here.entry(waiting.sender).or_default() += 1;
+            }
+            for (sender, packets) in here {
+                let (sum, longest, most) = expired.entry(sender).or_default();
+                *sum += packets;
+                if packets > *most {
+                    (*longest, *most) = (path, packets);
+                }
+            }
+        }
+        let expired = expired.into_iter();
+        let expired = expired.map(|(sender, (packets, path, _))| {
+            let path = path.to_owned();
+            Expired { sender, path, packets }
+        });
+        expired.collect()
     }
 
     /// Forgets what has waited too long; returns how much.

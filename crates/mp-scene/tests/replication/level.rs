@@ -5,6 +5,7 @@ use std::time::Duration;
 use mp_scene::GodotQuirks;
 use mp_scene::limits::{LEVEL_BYTES_MAX, LEVEL_TIME, PATH_REPEAT_MAX};
 use mp_scene::prelude::*;
+use mp_scene::replication::ReplicationError;
 use mp_scene::testing::Lan;
 
 use crate::game::*;
@@ -123,15 +124,56 @@ fn a_session_ends_when_more_than_a_level_would_have_to_wait() {
 }
 
 #[test]
-fn what_waits_for_a_level_that_never_comes_is_dropped_and_counted() {
+fn what_waits_for_a_level_that_never_comes_is_dropped_and_reported() {
     let (mut lan, client) = late(3);
     lan.settle();
     assert_eq!(lan.scene(client).stats().refused_calls, 0);
-    for time in [LEVEL_TIME * 2, LEVEL_TIME] {
-        wait(&mut lan, time);
+    wait(&mut lan, LEVEL_TIME - Duration::from_secs(1));
+    assert_eq!(failures(&mut lan, client), []);
+    for failed in [1, 0] {
+        wait(&mut lan, LEVEL_TIME * 2);
         assert!(lan.scene(client).stats().refused_calls >= 3);
+        let path = "Level/Spawner".to_owned();
+        let error = ReplicationError::NoNode { path, peer: SERVER, packets: 3 };
+        assert_eq!(failures(&mut lan, client), vec![error; failed]);
     }
     assert_eq!(lan.scene(client).peers(), [SERVER]);
+}
+
+/// What the program of `peer` is told of its replication.
+fn failures(lan: &mut Lan, peer: PeerId) -> Vec<ReplicationError> {
+    let failed = |signal| match signal {
+        Signal::ReplicationFailed(error) => Some(*error),
+        _ => None,
+    };
+    signals(lan, peer).into_iter().filter_map(failed).collect()
+}
+
+#[test]
+fn announcements_of_several_peers_for_several_paths_are_one_report_of_each_peer() {
+    let game = || Branch::builder("/root/Game").tick_rate(60);
+    let mut lan = Lan::new(game()).unwrap();
+    let senders = [lan.join(game()).unwrap(), lan.join(game()).unwrap()];
+    lan.settle();
+    for sender in senders {
+        for (place, units) in [("A", 1), ("B", 3)] {
+            let scene = lan.scene(sender);
+            scene.add(place, Group).unwrap();
+            let spawner = MultiplayerSpawner::new("..").scene(&unit());
+            let node = scene.add(&format!("{place}/Spawner"), spawner).unwrap().id();
+            scene.tree_mut().set_multiplayer_authority(node, sender, false).unwrap();
+            for number in 0..units {
+                let unit = unit().instantiate().named(&format!("U{number}"));
+                scene.add_instance(place, unit).unwrap();
+            }
+        }
+    }
+    wait(&mut lan, LEVEL_TIME * 2);
+    let report = |peer| {
+        let path = "B/Spawner".to_owned();
+        ReplicationError::NoNode { path, peer, packets: 4 }
+    };
+    assert_eq!(failures(&mut lan, SERVER), senders.map(report));
 }
 
 /// The server's level has been told of, in calls too; the client loads it after `time`.
