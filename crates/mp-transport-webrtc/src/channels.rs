@@ -1,0 +1,148 @@
+//! The data channels of a connection, as Godot numbers them.
+
+use mp_core::{Channel, TransferMode};
+use str0m::channel::{ChannelConfig, Reliability};
+
+/// The data channels of every connection of a peer. Both ends must use the same.
+///
+/// | index | label | SCTP stream | ordered | used for |
+/// |---|---|---|---|---|
+/// | 0 | `reliable` | 1 | yes | channel 0, `Reliable` |
+/// | 1 | `ordered` | 2 | yes | channel 0, `UnreliableOrdered` |
+/// | 2 | `unreliable` | 3 | no | channel 0, `Unreliable` |
+/// | 3 + i | `4 + i` in decimal | 4 + i | unless `Unreliable` | transfer channel i + 1, any mode |
+///
+/// Source: recorded from Godot 4.6.3. All are negotiated out of band with an empty protocol.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ChannelTable {
+    modes: Box<[TransferMode]>,
+}
+
+/// Godot's three channels.
+const DEFAULT_MODES: [TransferMode; 3] =
+    [TransferMode::Reliable, TransferMode::UnreliableOrdered, TransferMode::Unreliable];
+
+impl ChannelTable {
+    /// Godot's three channels and those of `config`.
+    pub(crate) fn new(config: &[TransferMode]) -> Self {
+        Self { modes: DEFAULT_MODES.iter().chain(config).copied().collect() }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.modes.len()
+    }
+
+    /// The last transfer channel.
+    pub(crate) fn last_channel(&self) -> u8 {
+        (self.modes.len() - DEFAULT_MODES.len()) as u8
+    }
+
+    /// The index of the data channel that carries packets of `channel` sent with `mode`.
+    pub(crate) fn index(&self, channel: Channel, mode: TransferMode) -> Option<usize> {
+        let index = match (channel.0, mode) {
+            (0, TransferMode::Reliable) => 0,
+            (0, TransferMode::UnreliableOrdered) => 1,
+            (0, TransferMode::Unreliable) => 2,
+            (channel, _) => usize::from(channel) + 2,
+        };
+        (index < self.len()).then_some(index)
+    }
+
+    /// The transfer channel and mode that a packet of the data channel `index` is reported with.
+    pub(crate) fn channel_and_mode(&self, index: usize) -> (Channel, TransferMode) {
+        let channel = index.saturating_sub(DEFAULT_MODES.len() - 1) as u8;
+        (Channel(channel), self.modes[index])
+    }
+
+    /// The mode of the data channel `index`, which decides whether its packets may be dropped.
+    pub(crate) fn mode(&self, index: usize) -> TransferMode {
+        self.modes[index]
+    }
+
+    /// The configuration of each data channel, in order.
+    ///
+    /// `lifetime` in milliseconds is for how long unreliable packets are repeated. Godot writes an
+    /// option that nobody reads, so that its own channels repeat for ever; each sender decides for
+    /// itself.
+    pub(crate) fn configs(&self, lifetime: u16) -> impl Iterator<Item = ChannelConfig> {
+        self.modes.iter().enumerate().map(move |(index, &mode)| {
+            let stream = index as u16 + 1;
+            let label = match index {
+                0 => "reliable".to_owned(),
+                1 => "ordered".to_owned(),
+                2 => "unreliable".to_owned(),
+                _ => stream.to_string(),
+            };
+            let is_configured = index >= DEFAULT_MODES.len();
+            let reliability = match mode {
+                TransferMode::Reliable => Reliability::Reliable,
+                // Godot: 1 ms for channels of `channels_config`.
+                _ if is_configured => Reliability::MaxPacketLifetime { lifetime: 1 },
+                _ => Reliability::MaxPacketLifetime { lifetime },
+            };
+            ChannelConfig {
+                label,
+                ordered: mode != TransferMode::Unreliable,
+                reliability,
+                negotiated: Some(stream),
+                protocol: String::new(),
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use TransferMode::{Reliable, Unreliable, UnreliableOrdered};
+
+    #[test]
+    fn channels_have_the_streams_and_labels_of_godot() {
+        let table = ChannelTable::new(&[Reliable, UnreliableOrdered, Unreliable]);
+        let configs: Vec<_> = table
+            .configs(250)
+            .map(|config| (config.label, config.negotiated.unwrap(), config.ordered))
+            .collect();
+        assert_eq!(
+            configs,
+            [
+                ("reliable".to_owned(), 1, true),
+                ("ordered".to_owned(), 2, true),
+                ("unreliable".to_owned(), 3, false),
+                ("4".to_owned(), 4, true),
+                ("5".to_owned(), 5, true),
+                ("6".to_owned(), 6, false),
+            ]
+        );
+    }
+
+    #[test]
+    fn transfer_channel_n_uses_data_channel_n_plus_2_whatever_the_mode() {
+        let table = ChannelTable::new(&[Unreliable, Reliable]);
+        assert_eq!(table.index(Channel(0), Unreliable), Some(2));
+        assert_eq!(table.index(Channel(0), UnreliableOrdered), Some(1));
+        for mode in TransferMode::EVERY {
+            assert_eq!(table.index(Channel(1), mode), Some(3));
+            assert_eq!(table.index(Channel(2), mode), Some(4));
+            assert_eq!(table.index(Channel(3), mode), None);
+        }
+        assert_eq!(table.last_channel(), 2);
+    }
+
+    #[test]
+    fn received_packets_are_reported_with_the_mode_of_their_channel() {
+        let table = ChannelTable::new(&[Unreliable, Reliable]);
+        let reported: Vec<_> =
+            (0..table.len()).map(|index| table.channel_and_mode(index)).collect();
+        assert_eq!(
+            reported,
+            [
+                (Channel(0), Reliable),
+                (Channel(0), UnreliableOrdered),
+                (Channel(0), Unreliable),
+                (Channel(1), Unreliable),
+                (Channel(2), Reliable),
+            ]
+        );
+    }
+}

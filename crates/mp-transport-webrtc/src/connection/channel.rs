@@ -1,0 +1,113 @@
+//! One data channel: the packets that wait for it, and its pacing.
+
+use bytes::Bytes;
+use mp_core::limits::RELIABLE_QUEUE_BYTES_MAX;
+use mp_core::{Instant, QueueFull, SendQueue, TransferMode};
+use str0m::Rtc;
+use str0m::channel::ChannelId;
+
+use crate::limits::WEB_MESSAGE_OVERHEAD;
+use crate::options::Pacing;
+
+#[derive(Debug, Default)]
+pub(super) struct DataChannel {
+    id: Option<ChannelId>,
+    is_open: bool,
+    queue: SendQueue<Bytes>,
+    /// The packet that SCTP has no room for yet.
+    next: Option<Bytes>,
+    window: Option<Window>,
+}
+
+/// What a paced channel has sent in the present interval.
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    ends: Instant,
+    bytes: usize,
+}
+
+impl DataChannel {
+    pub(super) fn assign(&mut self, id: ChannelId) {
+        self.id = Some(id);
+    }
+
+    pub(super) fn is(&self, id: ChannelId) -> bool {
+        self.id == Some(id)
+    }
+
+    pub(super) const fn is_open(&self) -> bool {
+        self.is_open
+    }
+
+    pub(super) fn set_open(&mut self) {
+        self.is_open = true;
+    }
+
+    /// Queues a packet; `queued` bytes wait on all channels of the connection.
+    pub(super) fn push(
+        &mut self,
+        mode: TransferMode,
+        queued: usize,
+        packet: Bytes,
+    ) -> Result<(), QueueFull> {
+        if mode.is_reliable() && queued + packet.len() > RELIABLE_QUEUE_BYTES_MAX {
+            return Err(QueueFull);
+        }
+        self.queue.push(mode, packet.len(), packet)
+    }
+
+    /// Writes packets until SCTP or the pacing takes no more. Returns whether any was written.
+    pub(super) fn write(&mut self, now: Instant, rtc: &mut Rtc, pacing: Option<Pacing>) -> bool {
+        let Some(mut channel) = self.id.and_then(|id| rtc.channel(id)) else { return false };
+        let mut has_written = false;
+        while let Some(packet) = self.next.take().or_else(|| self.queue.pop()) {
+            let is_allowed = pacing.is_none_or(|pacing| {
+                let window = self.window.get_or_insert(Window { ends: now, bytes: 0 });
+                if window.ends <= now {
+                    *window = Window { ends: now + pacing.interval, bytes: 0 };
+                }
+                // The first message of an interval always goes: it may be larger than the budget.
+                let bytes = window.bytes + packet.len() + WEB_MESSAGE_OVERHEAD;
+                let fits = window.bytes == 0 || bytes <= pacing.bytes;
+                if fits {
+                    window.bytes = bytes;
+                }
+                fits
+            });
+            if !is_allowed || !channel.write(true, &packet).unwrap_or(false) {
+                self.next = Some(packet);
+                break;
+            }
+            has_written = true;
+        }
+        has_written
+    }
+
+    /// Time at which the pacing lets the next packet go.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let window = self.window.filter(|_| self.next.is_some())?;
+        Some(window.ends)
+    }
+
+    pub(super) fn queued_packets(&self) -> usize {
+        self.queue.len() + usize::from(self.next.is_some())
+    }
+
+    pub(super) fn queued_bytes(&self) -> usize {
+        self.queue.bytes() + self.next.as_ref().map_or(0, Bytes::len)
+    }
+
+    pub(super) const fn drops(&self) -> u64 {
+        self.queue.drops()
+    }
+
+    /// Bytes that SCTP has and the remote peer has not acknowledged.
+    pub(super) fn buffered(&self, rtc: &mut Rtc) -> usize {
+        self.id.and_then(|id| rtc.channel(id)).map_or(0, |mut channel| channel.buffered_amount())
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.queue.clear();
+        self.next = None;
+    }
+}

@@ -1,0 +1,85 @@
+//! What connections produce: events, signals and datagrams, within bounds.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use mp_core::{ConnectionId, Origin, Packet, PeerEvent, PeerId};
+
+use crate::candidate::IceCandidate;
+use crate::limits::{DATAGRAMS_QUEUED_MAX, SIGNALS_MAX};
+use crate::sdp::SdpKind;
+use crate::signal::Signal;
+
+/// The output of all connections of a peer.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    pub(crate) events: VecDeque<PeerEvent>,
+    /// A connection has opened since this was taken.
+    pub(crate) has_connected: bool,
+    pub(crate) signals: VecDeque<Signal>,
+    pub(crate) datagrams: VecDeque<(SocketAddr, Vec<u8>)>,
+    /// Signals dropped because [`SIGNALS_MAX`] waited.
+    pub(crate) dropped_signals: u64,
+    /// Datagrams dropped because [`DATAGRAMS_QUEUED_MAX`] waited for the socket.
+    pub(crate) dropped_datagrams: u64,
+    /// Datagrams that were neither STUN nor DTLS, or that the protocol rejected.
+    pub(crate) malformed_datagrams: u64,
+    /// Datagrams dropped because their connection was paused.
+    pub(crate) paused_drops: u64,
+    /// Messages on channels that are not the multiplayer peer's.
+    pub(crate) foreign_messages: u64,
+}
+
+impl Outcome {
+    /// Reports a connection whose channels are all open.
+    pub(super) fn connected(
+        &mut self,
+        connection: ConnectionId,
+        peer: PeerId,
+        address: Option<SocketAddr>,
+    ) {
+        let origin = address.map_or(Origin::Process, Origin::Address);
+        let claimed_id = Some(peer);
+        self.events.push_back(PeerEvent::Connected { connection, claimed_id, origin });
+        self.has_connected = true;
+    }
+
+    pub(super) fn packets(&mut self, packets: impl IntoIterator<Item = Packet>) {
+        self.events.extend(packets.into_iter().map(PeerEvent::Packet));
+    }
+
+    pub(super) fn datagram(&mut self, to: SocketAddr, datagram: Vec<u8>) {
+        if self.datagrams.len() < DATAGRAMS_QUEUED_MAX {
+            self.datagrams.push_back((to, datagram));
+        } else {
+            self.dropped_datagrams += 1;
+        }
+    }
+
+    pub(super) fn description(&mut self, peer: PeerId, kind: SdpKind, sdp: String) {
+        self.signal(Signal::SessionDescriptionCreated { peer, kind, sdp });
+    }
+
+    pub(super) fn candidate(&mut self, peer: PeerId, mid: &str, name: String) {
+        let candidate = IceCandidate { media: mid.to_owned(), index: 0, name };
+        self.signal(Signal::IceCandidateCreated { peer, candidate });
+    }
+
+    pub(crate) fn signal(&mut self, signal: Signal) {
+        if self.signals.len() < SIGNALS_MAX {
+            self.signals.push_back(signal);
+        } else {
+            self.dropped_signals += 1;
+        }
+    }
+
+    /// Takes back the events of a connection that were not taken yet.
+    pub(crate) fn withdraw(&mut self, connection: ConnectionId) {
+        self.events.retain(|event| match event {
+            PeerEvent::Packet(packet) => packet.from != connection,
+            PeerEvent::Connected { connection: of, .. }
+            | PeerEvent::Disconnected { connection: of, .. } => *of != connection,
+            _ => true,
+        });
+    }
+}

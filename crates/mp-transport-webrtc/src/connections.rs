@@ -1,0 +1,156 @@
+//! The connections of a peer: by slot, by peer id and by timer.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use mp_core::{ConnectionId, Instant, PeerId};
+use slab::Slab;
+
+use crate::connection::Connection;
+use crate::limits::CLOSING_MAX;
+
+/// Lateness of a poll that means that this process was suspended: nothing that a remote peer could
+/// have sent meanwhile counts against it.
+const SUSPENSION_MIN: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Default)]
+pub(crate) struct Connections {
+    slots: Slab<Slot>,
+    /// How many connections have used each slot.
+    generations: Vec<u32>,
+    peers: BTreeMap<PeerId, usize>,
+    timers: BTreeSet<(Instant, usize)>,
+    dirty: Vec<usize>,
+    /// Slots of connections that have ended and still send, oldest first.
+    closing: VecDeque<(usize, ConnectionId)>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    connection: Connection,
+    timer: Instant,
+    is_dirty: bool,
+}
+
+impl Connections {
+    /// The id of the next connection that is inserted.
+    pub(crate) fn next_id(&mut self) -> ConnectionId {
+        let slot = self.slots.vacant_key();
+        if self.generations.len() == slot {
+            self.generations.push(0);
+        }
+        ConnectionId { slot: slot as u32, generation: self.generations[slot] }
+    }
+
+    /// Adds a connection, which has the [next id](Self::next_id). Returns its slot.
+    pub(crate) fn insert(&mut self, connection: Connection) -> usize {
+        let peer = connection.peer();
+        let timer = connection.due();
+        let slot = self.slots.insert(Slot { connection, timer, is_dirty: false });
+        self.timers.insert((timer, slot));
+        self.peers.insert(peer, slot);
+        slot
+    }
+
+    /// The slot of a peer's connection.
+    pub(crate) fn slot_of(&self, peer: PeerId) -> Option<usize> {
+        self.peers.get(&peer).copied()
+    }
+
+    /// The peers and their slots, by id.
+    pub(crate) fn peers(&self) -> impl Iterator<Item = (PeerId, usize)> {
+        self.peers.iter().map(|(&peer, &slot)| (peer, slot))
+    }
+
+    pub(crate) fn peer_count(&self) -> usize {
+        self.peers.len()
+    }
+
+    pub(crate) fn get(&self, id: ConnectionId) -> Option<&Connection> {
+        let slot = self.slots.get(id.slot as usize)?;
+        Some(&slot.connection).filter(|connection| connection.id() == id)
+    }
+
+    pub(crate) fn at(&self, slot: usize) -> Option<&Connection> {
+        self.slots.get(slot).map(|slot| &slot.connection)
+    }
+
+    pub(crate) fn at_mut(&mut self, slot: usize) -> Option<&mut Connection> {
+        self.slots.get_mut(slot).map(|slot| &mut slot.connection)
+    }
+
+    pub(crate) fn slots(&self) -> impl Iterator<Item = usize> {
+        self.slots.iter().map(|(slot, _)| slot)
+    }
+
+    /// Marks a connection with packets to send.
+    pub(crate) fn mark_dirty(&mut self, slot: usize) {
+        if let Some(entry) = self.slots.get_mut(slot)
+            && !std::mem::replace(&mut entry.is_dirty, true)
+        {
+            self.dirty.push(slot);
+        }
+    }
+
+    /// Takes the slots of connections with packets to send.
+    pub(crate) fn take_dirty(&mut self) -> Vec<usize> {
+        for &slot in &self.dirty {
+            if let Some(entry) = self.slots.get_mut(slot) {
+                entry.is_dirty = false;
+            }
+        }
+        std::mem::take(&mut self.dirty)
+    }
+
+    /// Updates the timer of a connection after something was done with it.
+    pub(crate) fn update_timer(&mut self, slot: usize) {
+        let Some(entry) = self.slots.get_mut(slot) else { return };
+        let due = entry.connection.due();
+        if due != entry.timer {
+            self.timers.remove(&(entry.timer, slot));
+            self.timers.insert((due, slot));
+            entry.timer = due;
+        }
+    }
+
+    /// The slots whose timer is due.
+    pub(crate) fn due(&self, now: Instant) -> Vec<usize> {
+        self.timers.iter().take_while(|&&(due, _)| due <= now).map(|&(_, slot)| slot).collect()
+    }
+
+    /// Time of the next timer.
+    pub(crate) fn next_due(&self) -> Option<Instant> {
+        self.timers.first().map(|&(due, _)| due)
+    }
+
+    /// Time for which this process was suspended, when the next timer is that late.
+    pub(crate) fn suspension(&self, now: Instant) -> Option<Duration> {
+        let late = now.saturating_since(self.next_due()?);
+        (late >= SUSPENSION_MIN).then_some(late)
+    }
+
+    /// Takes a connection that has ended from its peer id. It stays until it has sent its last
+    /// datagrams. Returns the slot of one that has to go for it, when too many are closing.
+    pub(crate) fn retire(&mut self, slot: usize) -> Option<usize> {
+        let connection = &self.slots.get(slot)?.connection;
+        let (peer, id) = (connection.peer(), connection.id());
+        if self.peers.get(&peer) == Some(&slot) {
+            self.peers.remove(&peer);
+        }
+        self.closing.push_back((slot, id));
+        if self.closing.len() <= CLOSING_MAX {
+            return None;
+        }
+        let (oldest, id) = self.closing.pop_front()?;
+        self.at(oldest).filter(|connection| connection.id() == id).map(|_| oldest)
+    }
+
+    /// Removes a connection for good.
+    pub(crate) fn remove(&mut self, slot: usize) -> Option<Connection> {
+        let entry = self.slots.try_remove(slot)?;
+        self.generations[slot] = self.generations[slot].wrapping_add(1);
+        self.timers.remove(&(entry.timer, slot));
+        self.closing.retain(|&(closing, _)| closing != slot);
+        Some(entry.connection)
+    }
+}

@@ -1,0 +1,26 @@
+//! WebRTC data channels, wire-compatible with Godot 4's `WebRTCMultiplayerPeer` (checked against
+//! 4.6.3), over str0m.
+//!
+//! Start with [`WebRtcMultiplayerPeer`].
+
+mod candidate;
+mod channels;
+mod clock;
+mod connection;
+mod connections;
+pub mod io;
+pub mod limits;
+mod options;
+mod peer;
+mod routes;
+mod sdp;
+mod signal;
+mod signaling;
+
+pub use candidate::{CandidateError, CandidatePolicy, IceCandidate};
+pub use connection::{ConnectionState, DescriptionError};
+pub use options::{CreateError, Options};
+pub use peer::{AddPeerError, PeerInfo, PeerStats, WebRtcMultiplayerPeer};
+pub use sdp::SdpKind;
+pub use signal::Signal;
+pub use signaling::{Signaling, SignalingError};

@@ -1,0 +1,144 @@
+//! Settings of a peer.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use mp_core::TransferMode;
+
+use crate::candidate::CandidatePolicy;
+use crate::limits::{CHANNELS_CONFIG_MAX, PEERS_MAX, WEB_PACING_BYTES, WEB_PACING_INTERVAL};
+
+/// Settings of a [`WebRtcMultiplayerPeer`](crate::WebRtcMultiplayerPeer).
+///
+/// ```
+/// use mp_core::TransferMode;
+/// use mp_transport_webrtc::Options;
+///
+/// let options = Options::default().channels_config([TransferMode::Reliable]).ice_lite(true);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub(crate) channels_config: Vec<TransferMode>,
+    pub(crate) ice_lite: bool,
+    pub(crate) advertised: Vec<SocketAddr>,
+    pub(crate) candidate_policy: CandidatePolicy,
+    pub(crate) max_peers: usize,
+    pub(crate) web_pacing: Pacing,
+}
+
+/// Bytes per channel and time that are sent to a web peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pacing {
+    pub(crate) bytes: usize,
+    pub(crate) interval: Duration,
+}
+
+impl Default for Options {
+    /// Full ICE, no channels beyond Godot's three, the socket's own address as candidate.
+    fn default() -> Self {
+        Self {
+            channels_config: Vec::new(),
+            ice_lite: false,
+            advertised: Vec::new(),
+            candidate_policy: CandidatePolicy::default(),
+            max_peers: PEERS_MAX,
+            web_pacing: Pacing { bytes: WEB_PACING_BYTES, interval: WEB_PACING_INTERVAL },
+        }
+    }
+}
+
+impl Options {
+    /// Sets the modes of transfer channels 1, 2, … (Godot: `channels_config`; default: none).
+    ///
+    /// Both ends must use the same: messages on a channel that the remote peer lacks are lost.
+    #[must_use]
+    pub fn channels_config(mut self, modes: impl Into<Vec<TransferMode>>) -> Self {
+        self.channels_config = modes.into();
+        self
+    }
+
+    /// Sets whether this side is ICE-lite (default: no): it sends no checks, and only answers those
+    /// of remote peers that know its session description. For servers at a public address, which
+    /// no candidate of a remote peer can then make send anywhere.
+    #[must_use]
+    pub fn ice_lite(mut self, ice_lite: bool) -> Self {
+        self.ice_lite = ice_lite;
+        self
+    }
+
+    /// Sets the addresses that remote peers reach the socket at (default: the socket's own): for a
+    /// server behind a NAT or bound to every address. Each becomes a host candidate.
+    #[must_use]
+    pub fn advertised(mut self, addresses: impl Into<Vec<SocketAddr>>) -> Self {
+        self.advertised = addresses.into();
+        self
+    }
+
+    /// Sets which candidates of remote peers are used with full ICE (default:
+    /// [`CandidatePolicy::Any`]).
+    #[must_use]
+    pub fn candidate_policy(mut self, policy: CandidatePolicy) -> Self {
+        self.candidate_policy = policy;
+        self
+    }
+
+    /// Sets the most connections at a time (default: [`PEERS_MAX`]).
+    #[must_use]
+    pub fn max_peers(mut self, peers: usize) -> Self {
+        self.max_peers = peers;
+        self
+    }
+
+    /// Sets how much each channel of a web peer is sent: `bytes` per `interval` (default: 32 KiB
+    /// per 50 ms).
+    ///
+    /// A Godot web export keeps 64 KiB per channel until its script runs the next frame, and drops
+    /// the rest, on reliable channels too. With the default nothing is lost as long as a frame
+    /// takes less than 100 ms.
+    #[must_use]
+    pub fn web_pacing(mut self, bytes: usize, interval: Duration) -> Self {
+        self.web_pacing = Pacing { bytes, interval };
+        self
+    }
+
+    pub(crate) fn check(&self) -> Result<(), CreateError> {
+        let channels = self.channels_config.len();
+        if channels > CHANNELS_CONFIG_MAX {
+            return Err(CreateError::TooManyChannels(channels));
+        }
+        if let Some(&address) = self.advertised.iter().find(|address| {
+            address.port() == 0 || address.ip().is_unspecified() || address.ip().is_multicast()
+        }) {
+            return Err(CreateError::AdvertisedAddress(address));
+        }
+        Ok(())
+    }
+}
+
+/// Why a peer was not created.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CreateError {
+    /// `channels_config` has more than
+    /// [`CHANNELS_CONFIG_MAX`](crate::limits::CHANNELS_CONFIG_MAX) channels.
+    #[error("channels_config has {0} channels; the limit is {CHANNELS_CONFIG_MAX}")]
+    TooManyChannels(usize),
+    /// A client's id is 1, which is the server's.
+    #[error("the id of a client must be 2 or more: 1 is the server's")]
+    InvalidId,
+    /// An advertised address cannot be a candidate.
+    #[error("cannot advertise {0}: a candidate needs a unicast address and a port")]
+    AdvertisedAddress(SocketAddr),
+    /// The socket is bound to every address, and none is advertised.
+    #[error(
+        "the socket is bound to {0}: bind it to one address, or name the addresses that clients \
+         reach it at with Options::advertised"
+    )]
+    NoAddress(SocketAddr),
+    /// The socket has no address.
+    #[error("cannot read the address of the socket")]
+    Socket(#[source] std::io::Error),
+    /// No certificate could be made.
+    #[error("cannot generate a DTLS certificate: {0}")]
+    Certificate(String),
+}

@@ -1,0 +1,568 @@
+//! [`WebRtcMultiplayerPeer`]: connections, and Godot's way of using them.
+
+mod multiplayer_peer;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use mp_core::{
+    ConnectionId, ConnectionStatus, DisconnectReason, Farewell, Instant, PeerEvent, PeerId,
+    TransferMode,
+};
+use str0m::crypto::CryptoProvider;
+use str0m::crypto::dtls::DtlsCert;
+use str0m::{Candidate, IceCreds, RtcConfig};
+
+use crate::candidate::{CandidateError, IceCandidate};
+use crate::channels::ChannelTable;
+use crate::clock::Clock;
+use crate::connection::{Connection, ConnectionState, DescriptionError, Outcome, Setup};
+use crate::connections::Connections;
+use crate::io::{DatagramSocket, UdpSocket};
+use crate::limits::{
+    DATAGRAM_BYTES_MAX, DATAGRAMS_PER_POLL, EVENTS_PER_POLL, MESSAGE_BYTES_MAX, SCTP_BUFFER_BYTES,
+};
+use crate::options::{CreateError, Options};
+use crate::routes::{Routes, is_stun};
+use crate::sdp::SdpKind;
+use crate::signal::Signal;
+use crate::signaling::{Action, Command, Signaling, SignalingError};
+
+/// Godot's `WebRTCMultiplayerPeer`: a server, a client or a member of a mesh.
+///
+/// All connections share one UDP socket. The program passes session descriptions and candidates
+/// through signaling of its own: [`Signal`]s go out, [`set_remote_description`] and
+/// [`add_ice_candidate`] take what came in. One side of each connection calls [`create_offer`].
+///
+/// A connection is reported when all its channels are open, and ends when one of them closes, when
+/// ICE notices an interruption, or when it is not established within
+/// [`CONNECT_TIMEOUT`](crate::limits::CONNECT_TIMEOUT).
+///
+/// [`set_remote_description`]: Self::set_remote_description
+/// [`add_ice_candidate`]: Self::add_ice_candidate
+/// [`create_offer`]: Self::create_offer
+#[derive(Debug)]
+pub struct WebRtcMultiplayerPeer<S: DatagramSocket = UdpSocket> {
+    mode: Mode,
+    unique_id: PeerId,
+    status: ConnectionStatus,
+    options: Options,
+    table: ChannelTable,
+    socket: S,
+    local_candidates: Vec<SocketAddr>,
+    crypto: Arc<CryptoProvider>,
+    certificate: DtlsCert,
+    clock: Clock,
+    now: Instant,
+    connections: Connections,
+    routes: Routes,
+    outcome: Outcome,
+    is_refusing: bool,
+    is_closed: bool,
+    signaling: Option<Signaling>,
+    stats: PeerStats,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    Server,
+    Client,
+    Mesh,
+}
+
+/// Counters of a [`WebRtcMultiplayerPeer`] since it was created.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PeerStats {
+    /// Datagrams received.
+    pub received_datagrams: u64,
+    /// Datagrams of addresses and ICE user names that no connection has.
+    pub unrouted_datagrams: u64,
+    /// Datagrams that are neither STUN nor DTLS, or that the protocols rejected.
+    pub malformed_datagrams: u64,
+    /// Datagrams dropped because too many waited for a full socket.
+    pub dropped_datagrams: u64,
+    /// Packets and datagrams dropped because their connection was paused.
+    pub paused_drops: u64,
+    /// Messages on channels that the remote peer opened itself.
+    pub foreign_messages: u64,
+    /// Signals dropped because the program took none.
+    pub dropped_signals: u64,
+    /// Empty packets that were not sent: WebRTC does not carry them.
+    pub empty_packets: u64,
+}
+
+/// Why a peer was not added. Godot: `ERR_INVALID_PARAMETER` (31) and others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AddPeerError {
+    /// A client has no peer but its server.
+    #[error("a client can add peer 1 only, not {0}")]
+    NotTheServer(PeerId),
+    /// The id is this side's own.
+    #[error("{0} is this side's own id")]
+    OwnId(PeerId),
+    /// The id is in use.
+    #[error("peer {0} was added already")]
+    Exists(PeerId),
+    /// New connections are refused.
+    #[error("new connections are refused")]
+    Refusing,
+    /// There are [`Options::max_peers`] connections.
+    #[error("there are {0} peers, which is Options::max_peers")]
+    Full(usize),
+    /// The peer is closed.
+    #[error("the multiplayer peer is closed")]
+    Closed,
+}
+
+impl WebRtcMultiplayerPeer<UdpSocket> {
+    /// Creates a server on a UDP socket bound to `address` (Godot: `create_server`).
+    ///
+    /// # Errors
+    ///
+    /// When the socket or an option cannot be used.
+    pub fn create_server(address: SocketAddr, options: Options) -> Result<Self, CreateError> {
+        Self::server(UdpSocket::bind(address).map_err(CreateError::Socket)?, options)
+    }
+
+    /// Creates a client with the id that its signaling gave it (Godot: `create_client`).
+    ///
+    /// # Errors
+    ///
+    /// When the socket or an option cannot be used, and when `id` is 1.
+    pub fn create_client(
+        address: SocketAddr,
+        id: PeerId,
+        options: Options,
+    ) -> Result<Self, CreateError> {
+        Self::client(UdpSocket::bind(address).map_err(CreateError::Socket)?, id, options)
+    }
+
+    /// Creates a member of a mesh (Godot: `create_mesh`).
+    ///
+    /// # Errors
+    ///
+    /// When the socket or an option cannot be used.
+    pub fn create_mesh(
+        address: SocketAddr,
+        id: PeerId,
+        options: Options,
+    ) -> Result<Self, CreateError> {
+        Self::mesh(UdpSocket::bind(address).map_err(CreateError::Socket)?, id, options)
+    }
+}
+
+impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
+    /// Creates a server on any socket.
+    ///
+    /// # Errors
+    ///
+    /// When an option cannot be used.
+    pub fn server(socket: S, options: Options) -> Result<Self, CreateError> {
+        Self::new(socket, Mode::Server, PeerId::SERVER, options)
+    }
+
+    /// Creates a client on any socket.
+    ///
+    /// # Errors
+    ///
+    /// When an option cannot be used, and when `id` is 1.
+    pub fn client(socket: S, id: PeerId, options: Options) -> Result<Self, CreateError> {
+        if id.is_server() {
+            return Err(CreateError::InvalidId);
+        }
+        Self::new(socket, Mode::Client, id, options)
+    }
+
+    /// Creates a member of a mesh on any socket.
+    ///
+    /// # Errors
+    ///
+    /// When an option cannot be used.
+    pub fn mesh(socket: S, id: PeerId, options: Options) -> Result<Self, CreateError> {
+        Self::new(socket, Mode::Mesh, id, options)
+    }
+
+    fn new(
+        socket: S,
+        mode: Mode,
+        unique_id: PeerId,
+        options: Options,
+    ) -> Result<Self, CreateError> {
+        options.check()?;
+        let local_candidates = local_candidates(&socket, &options)?;
+        let crypto = Arc::new(str0m::crypto::from_feature_flags());
+        let certificate = crypto
+            .dtls_provider
+            .generate_certificate()
+            .ok_or_else(|| CreateError::Certificate("the provider made none".to_owned()))?;
+        let status = match mode {
+            Mode::Client => ConnectionStatus::Connecting,
+            Mode::Server | Mode::Mesh => ConnectionStatus::Connected,
+        };
+        Ok(Self {
+            mode,
+            unique_id,
+            status,
+            table: ChannelTable::new(&options.channels_config),
+            options,
+            socket,
+            local_candidates,
+            crypto,
+            certificate,
+            clock: Clock::new(),
+            now: Instant::ZERO,
+            connections: Connections::default(),
+            routes: Routes::default(),
+            outcome: Outcome::default(),
+            is_refusing: false,
+            is_closed: false,
+            signaling: None,
+            stats: PeerStats::default(),
+        })
+    }
+
+    /// Adds a connection to a remote peer, in state [`ConnectionState::New`].
+    ///
+    /// `unreliable_lifetime` is the time in milliseconds for which unreliable packets to it are
+    /// repeated (Godot: 1 by default; Godot itself repeats them for ever).
+    ///
+    /// # Errors
+    ///
+    /// See [`AddPeerError`]; nothing was added then.
+    pub fn add_peer(&mut self, peer: PeerId, unreliable_lifetime: u16) -> Result<(), AddPeerError> {
+        if self.is_closed {
+            return Err(AddPeerError::Closed);
+        }
+        if self.is_refusing {
+            return Err(AddPeerError::Refusing);
+        }
+        if self.mode == Mode::Client && !peer.is_server() {
+            return Err(AddPeerError::NotTheServer(peer));
+        }
+        if peer == self.unique_id {
+            return Err(AddPeerError::OwnId(peer));
+        }
+        if self.connections.slot_of(peer).is_some() {
+            return Err(AddPeerError::Exists(peer));
+        }
+        let peers = self.connections.peer_count();
+        if peers >= self.options.max_peers {
+            return Err(AddPeerError::Full(peers));
+        }
+        let credentials = IceCreds::new();
+        let ufrag = credentials.ufrag.clone();
+        let mut rtc = RtcConfig::new()
+            .clear_codecs()
+            .set_crypto_provider(Arc::clone(&self.crypto))
+            .set_dtls_cert(self.certificate.clone())
+            .set_local_ice_credentials(credentials)
+            .set_ice_lite(self.options.ice_lite)
+            .set_sctp_max_buffered_amount(SCTP_BUFFER_BYTES)
+            .set_sctp_max_message_size(MESSAGE_BYTES_MAX as u32)
+            .build(self.clock.to_std(self.now));
+        for &address in &self.local_candidates {
+            let candidate = Candidate::host(address, "udp");
+            rtc.add_local_candidate(candidate.expect("checked when the peer was created"));
+        }
+        let id = self.connections.next_id();
+        let connection = Connection::new(Setup {
+            id,
+            peer,
+            rtc,
+            ufrag: ufrag.clone(),
+            local_candidates: self.local_candidates.clone(),
+            table: &self.table,
+            lifetime: unreliable_lifetime,
+            policy: self.options.candidate_policy,
+            pacing: self.options.web_pacing,
+        });
+        let slot = self.connections.insert(connection);
+        self.routes.insert(&ufrag, slot);
+        Ok(())
+    }
+
+    /// Creates the offer for a peer; [`Signal::SessionDescriptionCreated`] follows.
+    ///
+    /// # Errors
+    ///
+    /// See [`DescriptionError`].
+    pub fn create_offer(&mut self, peer: PeerId) -> Result<(), DescriptionError> {
+        let slot = self.connections.slot_of(peer).ok_or(DescriptionError::UnknownPeer)?;
+        self.with(slot, |connection, cx| {
+            connection.create_offer(cx.clock, cx.now, cx.table, cx.outcome)
+        })
+        .unwrap_or(Err(DescriptionError::UnknownPeer))
+    }
+
+    /// Applies a session description of a peer. An offer is answered:
+    /// [`Signal::SessionDescriptionCreated`] follows.
+    ///
+    /// # Errors
+    ///
+    /// See [`DescriptionError`].
+    pub fn set_remote_description(
+        &mut self,
+        peer: PeerId,
+        kind: SdpKind,
+        sdp: &str,
+    ) -> Result<(), DescriptionError> {
+        let slot = self.connections.slot_of(peer).ok_or(DescriptionError::UnknownPeer)?;
+        self.with(slot, |connection, cx| {
+            let description = (kind, sdp);
+            connection.set_remote_description(cx.clock, cx.now, cx.table, description, cx.outcome)
+        })
+        .unwrap_or(Err(DescriptionError::UnknownPeer))
+    }
+
+    /// Adds a candidate of a peer. One that cannot be used is no failure of the connection: others
+    /// may do, and with none at all it is found by the checks of the remote peer.
+    ///
+    /// # Errors
+    ///
+    /// See [`CandidateError`]. For an unknown peer the candidate is ignored: its connection has
+    /// ended.
+    pub fn add_ice_candidate(
+        &mut self,
+        peer: PeerId,
+        candidate: &IceCandidate,
+    ) -> Result<(), CandidateError> {
+        let Some(slot) = self.connections.slot_of(peer) else { return Ok(()) };
+        self.with(slot, |connection, cx| {
+            connection.add_ice_candidate(cx.clock, cx.now, cx.table, candidate, cx.outcome)
+        })
+        .unwrap_or(Ok(()))
+    }
+
+    /// Returns a handle to the signaling of this peer, for programs in which an actor or another
+    /// thread runs the peer. From here on signals go to the handle.
+    pub fn signaling(&mut self) -> Signaling {
+        self.signaling.get_or_insert_default().clone()
+    }
+
+    /// The oldest signal not yet taken. None while there is a [`signaling`](Self::signaling) handle.
+    pub fn next_signal(&mut self) -> Option<Signal> {
+        self.outcome.signals.pop_front()
+    }
+
+    /// Ends the connection of a peer (Godot: `remove_peer`). The program is notified when it was
+    /// connected.
+    pub fn remove_peer(&mut self, peer: PeerId) {
+        if let Some(slot) = self.connections.slot_of(peer) {
+            self.end(slot, DisconnectReason::Closed, Farewell::Polite);
+        }
+    }
+
+    /// Whether a peer was added and is there.
+    pub fn has_peer(&self, peer: PeerId) -> bool {
+        self.connections.slot_of(peer).is_some()
+    }
+
+    /// The state of a peer's connection (Godot: `get_peer`).
+    #[doc(alias = "get_peer")]
+    pub fn peer(&self, peer: PeerId) -> Option<PeerInfo> {
+        self.info(self.connections.slot_of(peer)?)
+    }
+
+    /// The peers that were added and are there, by id (Godot: `get_peers`).
+    #[doc(alias = "get_peers")]
+    pub fn peers(&self) -> impl Iterator<Item = (PeerId, PeerInfo)> {
+        self.connections.peers().filter_map(|(peer, slot)| Some((peer, self.info(slot)?)))
+    }
+
+    /// Counters.
+    pub fn stats(&self) -> PeerStats {
+        PeerStats {
+            malformed_datagrams: self.outcome.malformed_datagrams,
+            dropped_datagrams: self.outcome.dropped_datagrams,
+            paused_drops: self.outcome.paused_drops,
+            foreign_messages: self.outcome.foreign_messages,
+            dropped_signals: self.outcome.dropped_signals,
+            ..self.stats
+        }
+    }
+
+    /// The modes of transfer channels 1, 2, …
+    pub fn channels_config(&self) -> &[TransferMode] {
+        &self.options.channels_config
+    }
+
+    /// Runs the commands of the signaling handle, and gives it the signals.
+    fn run_commands(&mut self) {
+        let Some(signaling) = self.signaling.clone() else { return };
+        for Command { peer, action } in signaling.take_commands() {
+            let result = match action {
+                Action::AddPeer { unreliable_lifetime } => {
+                    self.add_peer(peer, unreliable_lifetime).map_err(SignalingError::from)
+                }
+                Action::RemovePeer => {
+                    self.remove_peer(peer);
+                    Ok(())
+                }
+                Action::CreateOffer => self.create_offer(peer).map_err(SignalingError::from),
+                Action::SetRemoteDescription { kind, sdp } => {
+                    self.set_remote_description(peer, kind, &sdp).map_err(SignalingError::from)
+                }
+                Action::AddIceCandidate(candidate) => {
+                    self.add_ice_candidate(peer, &candidate).map_err(SignalingError::from)
+                }
+            };
+            if let Err(error) = result {
+                self.outcome.signal(Signal::Failed { peer, error });
+            }
+        }
+        signaling.give(&mut self.outcome.signals);
+    }
+
+    fn info(&self, slot: usize) -> Option<PeerInfo> {
+        let connection = self.connections.at(slot)?;
+        Some(PeerInfo {
+            connection: connection.id(),
+            state: connection.state(),
+            is_connected: connection.is_open(),
+        })
+    }
+
+    /// Does something with a connection, then everything that follows from it.
+    fn with<T>(
+        &mut self,
+        slot: usize,
+        act: impl FnOnce(&mut Connection, &mut Context<'_>) -> T,
+    ) -> Option<T> {
+        let connection = self.connections.at_mut(slot)?;
+        let mut context = Context {
+            clock: &self.clock,
+            now: self.now,
+            table: &self.table,
+            outcome: &mut self.outcome,
+        };
+        let result = act(connection, &mut context);
+        self.settle(slot);
+        Some(result)
+    }
+
+    fn end(&mut self, slot: usize, reason: DisconnectReason, farewell: Farewell) {
+        self.with(slot, |connection, cx| {
+            connection.disconnect(cx.clock, cx.now, cx.table, (reason, farewell), cx.outcome);
+        });
+    }
+
+    /// Follows what has become of a connection.
+    fn settle(&mut self, slot: usize) {
+        self.connections.update_timer(slot);
+        let has_connected = std::mem::take(&mut self.outcome.has_connected);
+        if has_connected && self.mode == Mode::Client {
+            self.status = ConnectionStatus::Connected;
+        }
+        let Some(connection) = self.connections.at(slot) else { return };
+        let (id, peer) = (connection.id(), connection.peer());
+        let is_current = self.connections.slot_of(peer) == Some(slot);
+        if let Some(end) = connection.end()
+            && is_current
+        {
+            if self.mode == Mode::Client {
+                self.status = ConnectionStatus::Disconnected;
+            }
+            if let Some(reason) = end.reported {
+                let event = PeerEvent::Disconnected { connection: id, reason };
+                self.outcome.events.push_back(event);
+            }
+            self.outcome.signal(Signal::PeerRemoved { peer });
+            if let Some(oldest) = self.connections.retire(slot) {
+                self.discard(oldest);
+            }
+        }
+        if self.connections.at(slot).is_some_and(Connection::is_finished) {
+            self.discard(slot);
+        }
+    }
+
+    fn discard(&mut self, slot: usize) {
+        if let Some(connection) = self.connections.remove(slot) {
+            self.routes.remove(connection.ufrag(), slot);
+        }
+    }
+
+    /// Receives a datagram.
+    fn handle_datagram(&mut self, from: SocketAddr, datagram: &[u8]) {
+        self.stats.received_datagrams += 1;
+        let slot = match self.routes.by_user_name(datagram) {
+            Some(slot) => Some(slot),
+            None => self.routes.by_address(from).or_else(|| self.find(from, datagram)),
+        };
+        let Some(slot) = slot else {
+            if !self.routes.keep_early(self.now, from, datagram) {
+                self.stats.unrouted_datagrams += 1;
+            }
+            return;
+        };
+        let accepts = self.connections.at(slot).is_some_and(|connection| {
+            !is_stun(datagram) || connection.accepts(&self.clock, self.now, from, datagram)
+        });
+        if !accepts {
+            self.stats.unrouted_datagrams += 1;
+            return;
+        }
+        let early = match self.routes.by_address(from) == Some(slot) {
+            true => Vec::new(),
+            false => self.routes.learn(from, slot),
+        };
+        self.with(slot, |connection, cx| {
+            connection.handle_datagram(cx.clock, cx.now, cx.table, (from, datagram), cx.outcome);
+            for datagram in early {
+                let datagram = (from, &*datagram);
+                connection.handle_datagram(cx.clock, cx.now, cx.table, datagram, cx.outcome);
+            }
+        });
+    }
+
+    /// The connection that a STUN response from a new address is for. An ICE-lite side sends no
+    /// requests, so that it gets no responses.
+    fn find(&self, from: SocketAddr, datagram: &[u8]) -> Option<usize> {
+        if self.options.ice_lite || !is_stun(datagram) {
+            return None;
+        }
+        let mut opening = self.connections.peers().map(|(_, slot)| slot);
+        opening.find(|&slot| {
+            self.connections
+                .at(slot)
+                .is_some_and(|connection| connection.accepts(&self.clock, self.now, from, datagram))
+        })
+    }
+}
+
+/// What a connection works with.
+struct Context<'a> {
+    clock: &'a Clock,
+    now: Instant,
+    table: &'a ChannelTable,
+    outcome: &'a mut Outcome,
+}
+
+/// The connection of a peer (Godot: the dictionary that `get_peer` returns).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PeerInfo {
+    /// Its connection, as events name it.
+    pub connection: ConnectionId,
+    /// The state of the connection.
+    pub state: ConnectionState,
+    /// Whether all its channels are open.
+    pub is_connected: bool,
+}
+
+/// The addresses that remote peers are told.
+fn local_candidates(
+    socket: &impl DatagramSocket,
+    options: &Options,
+) -> Result<Vec<SocketAddr>, CreateError> {
+    if !options.advertised.is_empty() {
+        return Ok(options.advertised.clone());
+    }
+    let address = socket.local_addr().map_err(CreateError::Socket)?;
+    if address.ip().is_unspecified() {
+        return Err(CreateError::NoAddress(address));
+    }
+    Ok(vec![address])
+}
