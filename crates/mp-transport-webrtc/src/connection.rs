@@ -388,6 +388,12 @@ impl Connection {
         }
     }
 
+    /// Whether something waits for SCTP to acknowledge what was sent before.
+    pub(crate) fn wants_flush(&self) -> bool {
+        matches!(self.phase, Phase::Draining(_))
+            || (self.phase == Phase::Open && !self.has_nothing_queued())
+    }
+
     /// Ends the connection.
     pub(crate) fn disconnect(
         &mut self,

@@ -451,6 +451,9 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
     /// Follows what has become of a connection.
     fn settle(&mut self, slot: usize) {
         self.connections.update_timer(slot);
+        if self.connections.at(slot).is_some_and(Connection::wants_flush) {
+            self.connections.mark_dirty(slot);
+        }
         let has_connected = std::mem::take(&mut self.outcome.has_connected);
         if has_connected && self.mode == Mode::Client {
             self.status = ConnectionStatus::Connected;

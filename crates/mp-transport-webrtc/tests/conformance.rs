@@ -55,7 +55,13 @@ impl Rig for Virtual {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { channels: 1, modes: true, empty_packets: false, ..Capabilities::default() }
+        Capabilities {
+            channels: 1,
+            empty_packets: false,
+            // SCTP slows down a lot for 5 % loss.
+            patience: Duration::from_secs(600),
+            ..Capabilities::default()
+        }
     }
 }
 
