@@ -2,7 +2,7 @@
 
 mod channel;
 mod outcome;
-mod paused;
+mod pending;
 mod state;
 
 use std::net::SocketAddr;
@@ -16,13 +16,13 @@ use str0m::{Event, IceConnectionState, Input, Output, Rtc};
 
 use self::channel::DataChannel;
 pub(crate) use self::outcome::Outcome;
-use self::paused::PausedPackets;
+use self::pending::PendingPackets;
 pub use self::state::{ConnectionState, DescriptionError};
 use crate::candidate::{self, CandidateError, CandidatePolicy, IceCandidate};
 use crate::channels::ChannelTable;
 use crate::clock::Clock;
 use crate::limits::{
-    CLOSE_TIMEOUT, CONNECT_TIMEOUT, LINGER, MESSAGE_BYTES_MAX, RELIABLE_PROGRESS_TIMEOUT,
+    CLOSE_TIMEOUT, CONNECT_TIMEOUT, MESSAGE_BYTES_MAX, RELIABLE_PROGRESS_TIMEOUT,
     REMOTE_CANDIDATES_MAX, SDP_BYTES_MAX, WEB_MESSAGE_BYTES_MAX,
 };
 use crate::options::Pacing;
@@ -45,8 +45,9 @@ pub(crate) struct Connection {
     remote_candidates: usize,
     policy: CandidatePolicy,
     pacing: Pacing,
-    /// Packets that wait while the connection is paused.
-    paused: Option<PausedPackets>,
+    /// Packets that wait until all channels are open, or while the connection is paused.
+    pending: PendingPackets,
+    is_paused: bool,
     /// The `mid` of the data section.
     mid: String,
     /// The address of the remote peer's last datagram.
@@ -111,7 +112,8 @@ impl Connection {
             remote_candidates: 0,
             policy: setup.policy,
             pacing: setup.pacing,
-            paused: None,
+            pending: PendingPackets::default(),
+            is_paused: false,
             mid: "0".to_owned(),
             address: None,
             rtc_due: Instant::from_micros(u64::MAX),
@@ -271,9 +273,7 @@ impl Connection {
         (from, datagram): (SocketAddr, &[u8]),
         outcome: &mut Outcome,
     ) {
-        if is_dtls_application_data(datagram)
-            && self.paused.as_ref().is_some_and(PausedPackets::is_full)
-        {
+        if is_dtls_application_data(datagram) && self.pending.is_full() {
             // The remote peer's SCTP repeats it later.
             outcome.paused_drops += 1;
             return;
@@ -406,7 +406,7 @@ impl Connection {
         match farewell {
             Farewell::Drain if self.phase == Phase::Open => {
                 self.phase = Phase::Draining(reason);
-                self.deadline = Some(now + LINGER);
+                self.deadline = Some(now + RELIABLE_PROGRESS_TIMEOUT);
                 self.flush(clock, now, table, outcome);
             }
             Farewell::Drain | Farewell::Polite => {
@@ -420,11 +420,8 @@ impl Connection {
     /// Stops reporting packets of the remote peer, or reports them again. While paused, reliable
     /// packets wait within bounds, then at the remote peer; unreliable ones are dropped.
     pub(crate) fn set_paused(&mut self, is_paused: bool, outcome: &mut Outcome) {
-        if is_paused {
-            self.paused.get_or_insert_default();
-        } else if let Some(paused) = self.paused.take() {
-            outcome.packets(paused.into_packets());
-        }
+        self.is_paused = is_paused;
+        self.report_pending(outcome);
     }
 
     /// Unreliable packets that were dropped because the send queue was full.
@@ -529,6 +526,7 @@ impl Connection {
                     self.phase = Phase::Open;
                     self.deadline = None;
                     outcome.connected(self.id, self.peer, self.address);
+                    self.report_pending(outcome);
                 }
             }
             Event::ChannelData(data) => {
@@ -538,13 +536,15 @@ impl Connection {
                     outcome.foreign_messages += 1;
                     return;
                 };
-                if self.phase == Phase::Open {
+                if matches!(self.phase, Phase::Opening | Phase::Open) {
                     let (channel, mode) = table.channel_and_mode(index);
                     let payload = data.data.into();
                     let packet = Packet { from: self.id, mode, channel, payload };
-                    match &mut self.paused {
-                        Some(paused) => outcome.paused_drops += u64::from(!paused.push(packet)),
-                        None => outcome.packets([packet]),
+                    if self.is_paused && !mode.is_reliable() {
+                        outcome.paused_drops += 1;
+                    } else {
+                        self.pending.push(packet);
+                        self.report_pending(outcome);
                     }
                 }
             }
@@ -556,6 +556,13 @@ impl Connection {
             }
             Event::Closed => self.lose(DisconnectReason::Remote(0), ConnectionState::Closed),
             _ => {}
+        }
+    }
+
+    /// Reports pending packets, unless they have to wait.
+    fn report_pending(&mut self, outcome: &mut Outcome) {
+        if self.phase == Phase::Open && !self.is_paused {
+            outcome.packets(self.pending.take());
         }
     }
 
