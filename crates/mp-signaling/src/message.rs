@@ -1,0 +1,184 @@
+//! Messages: JSON objects with `type`, `id` and `data`.
+
+use mp_core::PeerId;
+use serde::{Deserialize, Serialize};
+
+use crate::limits::MESSAGE_BYTES_MAX;
+
+/// A message of the protocol.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Its kind.
+    pub kind: MessageKind,
+    /// The peer it is for (from a client), the peer it is from or about (from the server), or a
+    /// mode (JOIN from a client).
+    pub id: i32,
+    /// A lobby name, session description or candidate.
+    pub data: String,
+}
+
+/// The kind of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MessageKind {
+    /// Join or create a lobby; you are in (0).
+    Join = 0,
+    /// Your id (1).
+    Id = 1,
+    /// A peer joined (2).
+    PeerConnect = 2,
+    /// A peer left (3).
+    PeerDisconnect = 3,
+    /// A session description of kind `offer` (4).
+    Offer = 4,
+    /// A session description of kind `answer` (5).
+    Answer = 5,
+    /// An ICE candidate: `\n` mid `\n` index `\n` candidate (6).
+    Candidate = 6,
+    /// Nobody may join any more (7).
+    Seal = 7,
+}
+
+/// Why a text is no message.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MessageError {
+    /// It is longer than [`MESSAGE_BYTES_MAX`].
+    #[error("a message of {0} bytes is longer than {MESSAGE_BYTES_MAX}")]
+    TooLong(usize),
+    /// It is no JSON object with the three keys.
+    #[error("not a JSON object with a number \"type\", a number \"id\" and a string \"data\"")]
+    Json(#[from] serde_json::Error),
+    /// Its `type` is no kind.
+    #[error("{0} is no message type; types are 0 to 7")]
+    Kind(f64),
+    /// Its `id` is negative or not an id.
+    #[error("{0} is no id; ids are 0 to 2147483647")]
+    Id(f64),
+}
+
+/// The JSON form. Godot's scripts sort keys, and write whole numbers as integers or floats.
+#[derive(Deserialize)]
+struct Received {
+    data: String,
+    id: f64,
+    #[serde(rename = "type")]
+    kind: f64,
+}
+
+#[derive(Serialize)]
+struct Sent<'a> {
+    data: &'a str,
+    id: i32,
+    #[serde(rename = "type")]
+    kind: u8,
+}
+
+impl Message {
+    /// A message of `kind` about `id`.
+    pub fn new(kind: MessageKind, id: i32, data: impl Into<String>) -> Self {
+        Self { kind, id, data: data.into() }
+    }
+
+    /// Reads a message.
+    ///
+    /// # Errors
+    ///
+    /// See [`MessageError`]. Numbers may be floats; their integer part counts, as in Godot.
+    pub fn from_text(text: &str) -> Result<Self, MessageError> {
+        if text.len() > MESSAGE_BYTES_MAX {
+            return Err(MessageError::TooLong(text.len()));
+        }
+        let Received { data, id, kind } = serde_json::from_str(text)?;
+        let number = kind.trunc();
+        let kind = KINDS.iter().find(|kind| f64::from(**kind as u8) == number);
+        let kind = *kind.ok_or(MessageError::Kind(number))?;
+        if !(0.0..=f64::from(i32::MAX)).contains(&id) {
+            return Err(MessageError::Id(id));
+        }
+        Ok(Self { kind, id: id as i32, data })
+    }
+
+    /// Writes the message, byte for byte as Godot's scripts do.
+    pub fn to_text(&self) -> String {
+        let Self { kind, id, data } = self;
+        let sent = Sent { data, id: *id, kind: *kind as u8 };
+        serde_json::to_string(&sent).expect("strings and integers always have a JSON form")
+    }
+
+    /// The peer that `id` names, if it names one.
+    pub fn peer(&self) -> Option<PeerId> {
+        PeerId::new(self.id)
+    }
+
+    /// Whether `data` is a candidate that the demo's clients can read: they split it at line ends
+    /// and need three parts, of which the second is a number.
+    pub(crate) fn is_usable_candidate(&self) -> bool {
+        let mut parts = self.data.split('\n').filter(|part| !part.is_empty());
+        let (Some(_), Some(index), Some(_), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return false;
+        };
+        index.parse::<u16>().is_ok()
+    }
+}
+
+const KINDS: [MessageKind; 8] = [
+    MessageKind::Join,
+    MessageKind::Id,
+    MessageKind::PeerConnect,
+    MessageKind::PeerDisconnect,
+    MessageKind::Offer,
+    MessageKind::Answer,
+    MessageKind::Candidate,
+    MessageKind::Seal,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_written_as_godot_writes_them() {
+        let message = Message::new(MessageKind::Candidate, 1, "\n0\n0\ncandidate:1");
+        let text = r#"{"data":"\n0\n0\ncandidate:1","id":1,"type":6}"#;
+        assert_eq!(message.to_text(), text);
+        assert_eq!(Message::from_text(text).unwrap(), message);
+    }
+
+    #[test]
+    fn numbers_may_be_floats() {
+        let text = r#"{"type": 4.0, "id": 1648061223.0, "data": "SDP"}"#;
+        let message = Message::new(MessageKind::Offer, 1_648_061_223, "SDP");
+        assert_eq!(Message::from_text(text).unwrap(), message);
+    }
+
+    #[test]
+    fn malformed_messages_say_what_is_wrong() {
+        for (text, error) in [
+            ("", "not a JSON object"),
+            ("[]", "not a JSON object"),
+            (r#"{"type":0,"id":0}"#, "not a JSON object"),
+            (r#"{"type":"0","id":0,"data":""}"#, "not a JSON object"),
+            (r#"{"type":8,"id":0,"data":""}"#, "8 is no message type"),
+            (r#"{"type":-1,"id":0,"data":""}"#, "-1 is no message type"),
+            (r#"{"type":0,"id":-1,"data":""}"#, "-1 is no id"),
+            (r#"{"type":0,"id":1e300,"data":""}"#, "is no id"),
+        ] {
+            let message = Message::from_text(text).unwrap_err().to_string();
+            assert!(message.contains(error), "{text}: {message}");
+        }
+        let long = format!(r#"{{"type":0,"id":0,"data":"{}"}}"#, "x".repeat(MESSAGE_BYTES_MAX));
+        assert!(matches!(Message::from_text(&long), Err(MessageError::TooLong(_))));
+    }
+
+    #[test]
+    fn candidates_have_three_parts() {
+        let is_usable =
+            |data: &str| Message::new(MessageKind::Candidate, 1, data).is_usable_candidate();
+        assert!(is_usable("\n0\n0\ncandidate:1 1 UDP 1 192.0.2.1 9 typ host"));
+        for data in ["", "\n0\n0\n", "\n\n0\ncandidate:1", "\n0\nx\ncandidate:1", "\n0\n0\na\nb"] {
+            assert!(!is_usable(data), "{data:?}");
+        }
+    }
+}

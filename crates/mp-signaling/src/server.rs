@@ -1,0 +1,377 @@
+//! [`SignalingServer`]: sockets, lobbies and the rules between them.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::IpAddr;
+
+use mp_core::{Instant, PeerId, Rng};
+
+use crate::limits::{
+    JOIN_TIMEOUT, LOBBIES_MAX, LOBBY_NAME_BYTES_MAX, MEMBERS_MAX, NAME_ATTEMPTS, SEAL_TIMEOUT,
+    SOCKETS_MAX, SOCKETS_PER_ADDRESS_MAX,
+};
+use crate::lobby::{Host, Lobby};
+use crate::message::{Message, MessageKind};
+use crate::output::{CloseReason, Output};
+use crate::rate::TokenBucket;
+
+/// A WebSocket session, as its host numbers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SocketId(pub u64);
+
+/// Settings of a [`SignalingServer`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Options {
+    /// Lobbies at a time (default: [`LOBBIES_MAX`]).
+    pub max_lobbies: usize,
+    /// Members of one lobby (default: [`MEMBERS_MAX`]).
+    pub max_members: usize,
+    /// Sockets of one address at a time (default: [`SOCKETS_PER_ADDRESS_MAX`]).
+    pub max_sockets_per_address: usize,
+    /// Whether clients may create lobbies (default: yes).
+    pub creates_lobbies: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            max_lobbies: LOBBIES_MAX,
+            max_members: MEMBERS_MAX,
+            max_sockets_per_address: SOCKETS_PER_ADDRESS_MAX,
+            creates_lobbies: true,
+        }
+    }
+}
+
+/// Counters of a [`SignalingServer`] since it was created.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SignalingStats {
+    /// Sockets opened.
+    pub sockets: u64,
+    /// Lobbies created.
+    pub lobbies: u64,
+    /// Messages passed on from peer to peer.
+    pub relayed_messages: u64,
+    /// Candidates dropped because no client could read them, the end of candidates among them.
+    pub dropped_candidates: u64,
+    /// Sockets closed for a reason other than the end of their lobby.
+    pub rejected_sockets: u64,
+}
+
+/// The server of Godot's signaling demo.
+///
+/// The creator of a lobby is its host and has id 1; others get random ids. The host's leaving ends
+/// the lobby. After SEAL nobody joins, and the lobby ends 10 s later, when its members are
+/// connected to each other.
+///
+/// A lobby [opened by the server](Self::open_lobby) has no host among its members: the server is
+/// peer 1, through a WebRTC peer of its own. It is never sealed and never ends by itself.
+#[derive(Debug)]
+pub struct SignalingServer {
+    options: Options,
+    rng: Rng,
+    sockets: BTreeMap<SocketId, Socket>,
+    addresses: HashMap<IpAddr, usize>,
+    lobbies: BTreeMap<String, Lobby>,
+    /// The lobby for a JOIN without a name.
+    default_lobby: Option<String>,
+    outputs: VecDeque<Output>,
+    stats: SignalingStats,
+}
+
+#[derive(Debug)]
+struct Socket {
+    address: IpAddr,
+    rate: TokenBucket,
+    /// Until it has joined.
+    deadline: Instant,
+    joined: Option<(String, PeerId)>,
+}
+
+impl SignalingServer {
+    /// Creates a server without lobbies. `rng` draws ids and lobby names.
+    pub fn new(options: Options, rng: Rng) -> Self {
+        Self {
+            options,
+            rng,
+            sockets: BTreeMap::new(),
+            addresses: HashMap::new(),
+            lobbies: BTreeMap::new(),
+            default_lobby: None,
+            outputs: VecDeque::new(),
+            stats: SignalingStats::default(),
+        }
+    }
+
+    /// Opens a lobby that this server hosts as peer 1, for up to `capacity` members.
+    pub fn open_lobby(&mut self, name: &str, capacity: usize) {
+        let lobby = Lobby::new(Host::Server, false, capacity);
+        self.lobbies.entry(name.to_owned()).or_insert(lobby);
+    }
+
+    /// Sets the lobby that a JOIN without a name joins, instead of creating one.
+    pub fn set_default_lobby(&mut self, name: Option<String>) {
+        self.default_lobby = name;
+    }
+
+    /// A WebSocket session has opened.
+    pub fn handle_opened(&mut self, now: Instant, socket: SocketId, address: IpAddr) {
+        self.stats.sockets += 1;
+        let of_address = self.addresses.entry(address).or_default();
+        *of_address += 1;
+        let is_full =
+            *of_address > self.options.max_sockets_per_address || self.sockets.len() >= SOCKETS_MAX;
+        let (rate, deadline) = (TokenBucket::new(now), now + JOIN_TIMEOUT);
+        self.sockets.insert(socket, Socket { address, rate, deadline, joined: None });
+        if is_full {
+            self.close(socket, CloseReason::ServerFull);
+        }
+    }
+
+    /// A text message has arrived. Binary messages are invalid: pass an empty text.
+    pub fn handle_message(&mut self, now: Instant, socket: SocketId, text: &str) {
+        let Some(state) = self.sockets.get_mut(&socket) else { return };
+        if !state.rate.take(now) {
+            return self.close(socket, CloseReason::TooManyMessages);
+        }
+        let joined = state.joined.clone();
+        let message = match Message::from_text(text) {
+            Ok(message) => message,
+            Err(error) => {
+                tracing::debug!(?socket, %error, "invalid signaling message");
+                return self.close(socket, CloseReason::InvalidMessage);
+            }
+        };
+        match (message.kind, joined) {
+            (MessageKind::Join, None) => self.join(socket, &message),
+            (MessageKind::Join, Some(_)) => self.close(socket, CloseReason::AlreadyJoined),
+            (_, None) => self.close(socket, CloseReason::NotJoined),
+            (MessageKind::Seal, Some((lobby, peer))) => self.seal(now, socket, &lobby, peer),
+            (
+                MessageKind::Offer | MessageKind::Answer | MessageKind::Candidate,
+                Some((lobby, peer)),
+            ) => self.relay(socket, &lobby, peer, message),
+            _ => self.close(socket, CloseReason::InvalidMessage),
+        }
+    }
+
+    /// A WebSocket session has ended from the remote side.
+    pub fn handle_closed(&mut self, socket: SocketId) {
+        self.forget(socket);
+    }
+
+    /// Sends an answer or candidate of the WebRTC peer that hosts a lobby to one of its members.
+    pub fn send_from_host(&mut self, lobby: &str, peer: PeerId, kind: MessageKind, data: String) {
+        let lobby = self.lobbies.get(lobby).filter(|lobby| lobby.host() == Host::Server);
+        if let Some(socket) = lobby.and_then(|lobby| lobby.socket(peer)) {
+            let message = Message::new(kind, PeerId::SERVER.get(), data);
+            self.outputs.push_back(Output::Send { socket, message });
+        }
+    }
+
+    /// Closes sockets that have not joined, and ends lobbies whose time after SEAL is over.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let is_late = |socket: &Socket| socket.joined.is_none() && socket.deadline <= now;
+        let late = self.sockets.iter().filter(|(_, socket)| is_late(socket));
+        for socket in late.map(|(&id, _)| id).collect::<Vec<_>>() {
+            self.close(socket, CloseReason::NotJoined);
+        }
+        let ended = |lobby: &Lobby| lobby.ends().is_some_and(|ends| ends <= now);
+        let complete = self.lobbies.iter().filter(|(_, lobby)| ended(lobby));
+        for name in complete.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
+            self.end_lobby(&name, CloseReason::SealComplete);
+        }
+    }
+
+    /// Time at which [`handle_timeout`](Self::handle_timeout) has something to do.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let joins = self.sockets.values().filter(|socket| socket.joined.is_none());
+        let joins = joins.map(|socket| socket.deadline);
+        joins.chain(self.lobbies.values().filter_map(Lobby::ends)).min()
+    }
+
+    /// The oldest action not yet taken.
+    pub fn next_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// Counters.
+    pub const fn stats(&self) -> SignalingStats {
+        self.stats
+    }
+
+    /// The number of lobbies.
+    pub fn lobby_count(&self) -> usize {
+        self.lobbies.len()
+    }
+
+    /// The number of open sockets.
+    pub fn socket_count(&self) -> usize {
+        self.sockets.len()
+    }
+
+    fn join(&mut self, socket: SocketId, message: &Message) {
+        let name = match (&*message.data, &self.default_lobby) {
+            ("", Some(name)) => name.clone(),
+            ("", None) => match self.create_lobby(message.id == 0) {
+                Some(name) => name,
+                None => return self.close(socket, CloseReason::ServerFull),
+            },
+            (name, _) => name.to_owned(),
+        };
+        let Some(lobby) = self.lobbies.get(&name).filter(|_| is_lobby_name(&name)) else {
+            return self.close(socket, CloseReason::NoLobby);
+        };
+        if lobby.is_sealed() {
+            return self.close(socket, CloseReason::Sealed);
+        }
+        if lobby.is_full() {
+            return self.close(socket, CloseReason::LobbyFull);
+        }
+        let is_host = lobby.host() == Host::Member && lobby.members().next().is_none();
+        let peer = match is_host {
+            true => PeerId::SERVER,
+            false => self.draw_id(&name),
+        };
+        self.admit(socket, &name, peer);
+    }
+
+    fn admit(&mut self, socket: SocketId, name: &str, peer: PeerId) {
+        let Some(lobby) = self.lobbies.get_mut(name) else { return };
+        let mut send = |socket, kind, id: i32, data: &str| {
+            let message = Message::new(kind, id, data);
+            self.outputs.push_back(Output::Send { socket, message });
+        };
+        let mesh = if lobby.is_mesh() { "true" } else { "" };
+        send(socket, MessageKind::Id, peer.get(), mesh);
+        for (neighbour, its_socket) in lobby.neighbours() {
+            send(its_socket, MessageKind::PeerConnect, peer.get(), "");
+            send(socket, MessageKind::PeerConnect, neighbour.get(), "");
+        }
+        if lobby.host() == Host::Server {
+            send(socket, MessageKind::PeerConnect, PeerId::SERVER.get(), "");
+        }
+        send(socket, MessageKind::Join, 0, name);
+        if lobby.host() == Host::Server {
+            self.outputs.push_back(Output::AddPeer { lobby: name.to_owned(), peer });
+        }
+        lobby.insert(peer, socket);
+        if let Some(state) = self.sockets.get_mut(&socket) {
+            state.joined = Some((name.to_owned(), peer));
+        }
+    }
+
+    fn relay(&mut self, socket: SocketId, name: &str, from: PeerId, message: Message) {
+        let Some(lobby) = self.lobbies.get(name) else { return };
+        let Some(to) = message.peer() else {
+            return self.close(socket, CloseReason::NoDestination);
+        };
+        if message.kind == MessageKind::Candidate && !message.is_usable_candidate() {
+            self.stats.dropped_candidates += 1;
+            return;
+        }
+        if to.is_server() && lobby.host() == Host::Server {
+            self.stats.relayed_messages += 1;
+            let lobby = name.to_owned();
+            self.outputs.push_back(Output::Deliver { lobby, peer: from, message });
+            return;
+        }
+        let Some(its_socket) = lobby.socket(to).filter(|_| to != from) else {
+            return self.close(socket, CloseReason::NoDestination);
+        };
+        self.stats.relayed_messages += 1;
+        let message = Message { id: from.get(), ..message };
+        self.outputs.push_back(Output::Send { socket: its_socket, message });
+    }
+
+    fn seal(&mut self, now: Instant, socket: SocketId, name: &str, peer: PeerId) {
+        let Some(lobby) = self.lobbies.get_mut(name) else { return };
+        // The member with id 1 is the host; a lobby of the server has none.
+        if !peer.is_server() || lobby.is_sealed() {
+            return self.close(socket, CloseReason::InvalidMessage);
+        }
+        lobby.seal(now + SEAL_TIMEOUT);
+        for (_, socket) in lobby.members() {
+            let message = Message::new(MessageKind::Seal, 0, "");
+            self.outputs.push_back(Output::Send { socket, message });
+        }
+    }
+
+    fn create_lobby(&mut self, is_mesh: bool) -> Option<String> {
+        if !self.options.creates_lobbies || self.lobbies.len() >= self.options.max_lobbies {
+            return None;
+        }
+        for _ in 0..NAME_ATTEMPTS {
+            let name = self.draw_name();
+            if !self.lobbies.contains_key(&name) {
+                self.stats.lobbies += 1;
+                let lobby = Lobby::new(Host::Member, is_mesh, self.options.max_members);
+                self.lobbies.insert(name.clone(), lobby);
+                return Some(name);
+            }
+        }
+        None
+    }
+
+    fn draw_name(&mut self) -> String {
+        const LETTERS: &[u8; 62] =
+            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+        let mut letter = || LETTERS[self.rng.below(LETTERS.len() as u64) as usize];
+        (0..LOBBY_NAME_BYTES_MAX).map(|_| char::from(letter())).collect()
+    }
+
+    fn draw_id(&mut self, lobby: &str) -> PeerId {
+        // Of 2³¹ ids a lobby has few.
+        loop {
+            let id = PeerId::generate(&mut self.rng);
+            if !self.lobbies.get(lobby).is_some_and(|lobby| lobby.contains(id)) {
+                return id;
+            }
+        }
+    }
+
+    fn close(&mut self, socket: SocketId, reason: CloseReason) {
+        if self.sockets.contains_key(&socket) {
+            self.stats.rejected_sockets += 1;
+            self.outputs.push_back(Output::Close { socket, reason });
+            self.forget(socket);
+        }
+    }
+
+    /// Takes a socket out of everything, and notifies the others of its lobby.
+    fn forget(&mut self, socket: SocketId) {
+        let Some(state) = self.sockets.remove(&socket) else { return };
+        if let Some(count) = self.addresses.get_mut(&state.address) {
+            *count -= 1;
+            if *count == 0 {
+                self.addresses.remove(&state.address);
+            }
+        }
+        let Some((name, peer)) = state.joined else { return };
+        let Some(lobby) = self.lobbies.get_mut(&name) else { return };
+        lobby.remove(peer);
+        if lobby.host() == Host::Server {
+            self.outputs.push_back(Output::PeerLeft { lobby: name, peer });
+        } else if peer.is_server() && !lobby.is_sealed() {
+            self.end_lobby(&name, CloseReason::HostLeft);
+        } else if !lobby.is_sealed() {
+            for (_, socket) in lobby.members() {
+                let message = Message::new(MessageKind::PeerDisconnect, peer.get(), "");
+                self.outputs.push_back(Output::Send { socket, message });
+            }
+        }
+    }
+
+    fn end_lobby(&mut self, name: &str, reason: CloseReason) {
+        let Some(lobby) = self.lobbies.remove(name) else { return };
+        for (_, socket) in lobby.members() {
+            self.outputs.push_back(Output::Close { socket, reason });
+            self.forget(socket);
+        }
+    }
+}
+
+fn is_lobby_name(name: &str) -> bool {
+    name.len() <= LOBBY_NAME_BYTES_MAX && !name.is_empty()
+}

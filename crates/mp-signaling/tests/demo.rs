@@ -1,0 +1,313 @@
+//! Sessions of Godot's signaling demo, recorded from its own server and clients.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use mp_core::{Instant, PeerId, Rng};
+use mp_signaling::{CloseReason, Message, MessageKind, Options, Output, SignalingServer, SocketId};
+
+const HOST: SocketId = SocketId(1);
+const GUEST: SocketId = SocketId(2);
+const OTHER: SocketId = SocketId(3);
+const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+struct Demo {
+    server: SignalingServer,
+    now: Instant,
+    sent: BTreeMap<SocketId, Vec<Message>>,
+    order: Vec<(SocketId, Message)>,
+    closed: Vec<(SocketId, CloseReason)>,
+    others: Vec<Output>,
+}
+
+impl Demo {
+    fn new() -> Self {
+        Self::with_options(Options::default())
+    }
+
+    fn with_options(options: Options) -> Self {
+        Self {
+            server: SignalingServer::new(options, Rng::from_number(1)),
+            now: Instant::from_millis(1_000),
+            sent: BTreeMap::new(),
+            order: Vec::new(),
+            closed: Vec::new(),
+            others: Vec::new(),
+        }
+    }
+
+    fn run(&mut self) {
+        while let Some(output) = self.server.next_output() {
+            match output {
+                Output::Send { socket, message } => {
+                    self.order.push((socket, message.clone()));
+                    self.sent.entry(socket).or_default().push(message);
+                }
+                Output::Close { socket, reason } => self.closed.push((socket, reason)),
+                other => self.others.push(other),
+            }
+        }
+    }
+
+    fn open(&mut self, socket: SocketId) {
+        self.server.handle_opened(self.now, socket, ADDRESS);
+        self.run();
+    }
+
+    fn send(&mut self, socket: SocketId, kind: MessageKind, id: i32, data: &str) {
+        let text = Message::new(kind, id, data).to_text();
+        self.server.handle_message(self.now, socket, &text);
+        self.run();
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now += time;
+        self.server.handle_timeout(self.now);
+        self.run();
+    }
+
+    /// A lobby with a host and a guest: its name and the guest's id.
+    fn lobby(&mut self, mode: i32) -> (String, i32) {
+        self.open(HOST);
+        self.send(HOST, MessageKind::Join, mode, "");
+        let name = self.sent[&HOST][1].data.clone();
+        self.open(GUEST);
+        self.send(GUEST, MessageKind::Join, mode, &name);
+        let id = self.sent[&GUEST][0].id;
+        (name, id)
+    }
+
+    fn take(&mut self, socket: SocketId) -> Vec<Message> {
+        self.sent.remove(&socket).unwrap_or_default()
+    }
+}
+
+fn message(kind: MessageKind, id: i32, data: &str) -> Message {
+    Message::new(kind, id, data)
+}
+
+#[test]
+fn a_lobby_of_a_host_and_guests_is_joined_as_recorded() {
+    let mut demo = Demo::new();
+    let (name, id) = demo.lobby(1);
+    assert_eq!(name.len(), 32);
+    assert_eq!(
+        demo.order,
+        [
+            (HOST, message(MessageKind::Id, 1, "")),
+            (HOST, message(MessageKind::Join, 0, &name)),
+            (GUEST, message(MessageKind::Id, id, "")),
+            (HOST, message(MessageKind::PeerConnect, id, "")),
+            (GUEST, message(MessageKind::PeerConnect, 1, "")),
+            (GUEST, message(MessageKind::Join, 0, &name)),
+        ]
+    );
+}
+
+#[test]
+fn members_of_a_mesh_are_announced_to_each_other() {
+    let mut demo = Demo::new();
+    let (name, guest) = demo.lobby(0);
+    demo.order.clear();
+    demo.open(OTHER);
+    demo.send(OTHER, MessageKind::Join, 0, &name);
+    let other = demo.sent[&OTHER][0].id;
+    assert_eq!(
+        demo.order,
+        [
+            (OTHER, message(MessageKind::Id, other, "true")),
+            (HOST, message(MessageKind::PeerConnect, other, "")),
+            (OTHER, message(MessageKind::PeerConnect, 1, "")),
+            (GUEST, message(MessageKind::PeerConnect, other, "")),
+            (OTHER, message(MessageKind::PeerConnect, guest, "")),
+            (OTHER, message(MessageKind::Join, 0, &name)),
+        ]
+    );
+}
+
+#[test]
+fn descriptions_and_candidates_are_passed_on_with_the_id_of_their_sender() {
+    let mut demo = Demo::new();
+    let (_, guest) = demo.lobby(1);
+    demo.take(HOST);
+    demo.take(GUEST);
+    let candidate = "\n0\n0\ncandidate:1 1 UDP 1 192.0.2.1 9 typ host";
+    demo.send(GUEST, MessageKind::Offer, 1, "SDP-OFFER");
+    demo.send(HOST, MessageKind::Answer, guest, "SDP-ANSWER");
+    demo.send(GUEST, MessageKind::Candidate, 1, candidate);
+    assert_eq!(
+        demo.take(HOST),
+        [
+            message(MessageKind::Offer, guest, "SDP-OFFER"),
+            message(MessageKind::Candidate, guest, candidate),
+        ]
+    );
+    assert_eq!(demo.take(GUEST), [message(MessageKind::Answer, 1, "SDP-ANSWER")]);
+}
+
+#[test]
+fn the_end_of_candidates_is_not_passed_on() {
+    let mut demo = Demo::new();
+    demo.lobby(1);
+    demo.take(HOST);
+    demo.send(GUEST, MessageKind::Candidate, 1, "\n0\n0\n");
+    assert!(demo.take(HOST).is_empty() && demo.closed.is_empty());
+    assert_eq!(demo.server.stats().dropped_candidates, 1);
+}
+
+#[test]
+fn a_guest_that_leaves_is_announced_to_every_member() {
+    let mut demo = Demo::new();
+    let (name, guest) = demo.lobby(1);
+    demo.open(OTHER);
+    demo.send(OTHER, MessageKind::Join, 1, &name);
+    demo.take(HOST);
+    demo.take(OTHER);
+    demo.server.handle_closed(GUEST);
+    demo.run();
+    assert_eq!(demo.take(HOST), [message(MessageKind::PeerDisconnect, guest, "")]);
+    assert_eq!(demo.take(OTHER), [message(MessageKind::PeerDisconnect, guest, "")]);
+}
+
+#[test]
+fn the_lobby_ends_with_its_host() {
+    let mut demo = Demo::new();
+    demo.lobby(1);
+    demo.server.handle_closed(HOST);
+    demo.run();
+    assert_eq!(demo.closed, [(GUEST, CloseReason::HostLeft)]);
+    assert_eq!((demo.server.lobby_count(), demo.server.socket_count()), (0, 0));
+}
+
+#[test]
+fn nobody_joins_a_sealed_lobby_and_it_ends_after_10_s() {
+    let mut demo = Demo::new();
+    let (name, _) = demo.lobby(1);
+    demo.take(HOST);
+    demo.take(GUEST);
+    demo.send(HOST, MessageKind::Seal, 0, "");
+    assert_eq!(demo.take(HOST), [message(MessageKind::Seal, 0, "")]);
+    assert_eq!(demo.take(GUEST), [message(MessageKind::Seal, 0, "")]);
+    demo.open(OTHER);
+    demo.send(OTHER, MessageKind::Join, 1, &name);
+    assert_eq!(demo.closed, [(OTHER, CloseReason::Sealed)]);
+    demo.pass(Duration::from_millis(9_999));
+    assert_eq!(demo.closed.len(), 1);
+    demo.pass(Duration::from_millis(1));
+    let complete = CloseReason::SealComplete;
+    assert_eq!(demo.closed[1..], [(HOST, complete), (GUEST, complete)]);
+    assert_eq!(complete.code(), 1_000);
+}
+
+#[test]
+fn a_guest_cannot_seal() {
+    let mut demo = Demo::new();
+    demo.lobby(1);
+    demo.send(GUEST, MessageKind::Seal, 0, "");
+    assert_eq!(demo.closed, [(GUEST, CloseReason::InvalidMessage)]);
+}
+
+#[test]
+fn a_socket_that_does_not_join_within_a_second_is_closed() {
+    let mut demo = Demo::new();
+    demo.open(OTHER);
+    demo.lobby(1);
+    assert_eq!(demo.server.poll_timeout(), Some(demo.now + Duration::from_secs(1)));
+    demo.pass(Duration::from_secs(1));
+    assert_eq!(demo.closed, [(OTHER, CloseReason::NotJoined)]);
+}
+
+#[test]
+fn what_breaks_the_rules_is_closed_with_a_reason() {
+    let join = |data: &str| Message::new(MessageKind::Join, 0, data).to_text();
+    let seal = Message::new(MessageKind::Seal, 0, "").to_text();
+    let id = Message::new(MessageKind::Id, 5, "").to_text();
+    for (texts, reason) in [
+        (vec![join("doesnotexist")], CloseReason::NoLobby),
+        (vec![join(&"x".repeat(33))], CloseReason::NoLobby),
+        (vec![seal.clone()], CloseReason::NotJoined),
+        (vec![String::new()], CloseReason::InvalidMessage),
+        (vec![join(""), join("")], CloseReason::AlreadyJoined),
+        (vec![join(""), id], CloseReason::InvalidMessage),
+        (vec![join(""), seal.clone(), seal], CloseReason::InvalidMessage),
+        (
+            vec![join(""), Message::new(MessageKind::Offer, 77, "").to_text()],
+            CloseReason::NoDestination,
+        ),
+        (
+            vec![join(""), Message::new(MessageKind::Offer, 1, "").to_text()],
+            CloseReason::NoDestination,
+        ),
+    ] {
+        let mut demo = Demo::new();
+        demo.open(HOST);
+        for text in &texts {
+            demo.server.handle_message(demo.now, HOST, text);
+        }
+        demo.run();
+        assert_eq!(demo.closed.first(), Some(&(HOST, reason)), "{texts:?}");
+    }
+}
+
+#[test]
+fn floods_are_bounded() {
+    let mut demo = Demo::new();
+    for number in 0..=64 {
+        demo.open(SocketId(number));
+    }
+    assert_eq!(demo.closed, [(SocketId(64), CloseReason::ServerFull)]);
+    let candidate = Message::new(MessageKind::Candidate, 1, "").to_text();
+    demo.closed.clear();
+    demo.send(SocketId(0), MessageKind::Join, 0, "");
+    for _ in 0..1_024 {
+        demo.server.handle_message(demo.now, SocketId(0), &candidate);
+    }
+    demo.run();
+    assert_eq!(demo.closed, [(SocketId(0), CloseReason::TooManyMessages)]);
+}
+
+#[test]
+fn lobbies_and_their_members_are_bounded() {
+    let mut options = Options::default();
+    (options.max_lobbies, options.max_members) = (1, 2);
+    let mut demo = Demo::with_options(options);
+    let (name, _) = demo.lobby(1);
+    demo.open(OTHER);
+    demo.send(OTHER, MessageKind::Join, 1, &name);
+    let last = SocketId(4);
+    demo.open(last);
+    demo.send(last, MessageKind::Join, 1, "");
+    assert_eq!(demo.closed, [(OTHER, CloseReason::LobbyFull), (last, CloseReason::ServerFull)]);
+}
+
+#[test]
+fn the_server_itself_hosts_a_lobby() {
+    let mut demo = Demo::new();
+    demo.server.open_lobby("arena", 100);
+    demo.server.set_default_lobby(Some("arena".to_owned()));
+    demo.open(GUEST);
+    demo.send(GUEST, MessageKind::Join, 1, "");
+    let messages = demo.take(GUEST);
+    let peer = PeerId::new(messages[0].id).unwrap();
+    assert_eq!(
+        messages,
+        [
+            message(MessageKind::Id, peer.get(), ""),
+            message(MessageKind::PeerConnect, 1, ""),
+            message(MessageKind::Join, 0, "arena"),
+        ]
+    );
+    let lobby = || "arena".to_owned();
+    assert_eq!(demo.others, [Output::AddPeer { lobby: lobby(), peer }]);
+    demo.send(GUEST, MessageKind::Offer, 1, "SDP");
+    let offer = message(MessageKind::Offer, 1, "SDP");
+    assert_eq!(demo.others[1], Output::Deliver { lobby: lobby(), peer, message: offer });
+    demo.server.send_from_host("arena", peer, MessageKind::Answer, "SDP".to_owned());
+    demo.run();
+    assert_eq!(demo.take(GUEST), [message(MessageKind::Answer, 1, "SDP")]);
+    demo.server.handle_closed(GUEST);
+    demo.run();
+    assert_eq!(demo.others[2], Output::PeerLeft { lobby: lobby(), peer });
+    assert_eq!(demo.server.lobby_count(), 1);
+}
