@@ -24,7 +24,7 @@ impl Clock {
     }
 
     /// The time of a timer, rounded up so that the timer is due then.
-    pub(crate) fn from_std(self, at: time::Instant) -> Instant {
+    pub(crate) fn to_instant(self, at: time::Instant) -> Instant {
         let offset = at.saturating_duration_since(self.zero);
         let micros = offset.as_nanos().div_ceil(1_000);
         Instant::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))

@@ -1,6 +1,7 @@
 //! [`WebRtcMultiplayerPeer`]: connections, and Godot's way of using them.
 
 mod multiplayer_peer;
+mod peers;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,22 +12,18 @@ use mp_core::{
 };
 use str0m::crypto::CryptoProvider;
 use str0m::crypto::dtls::DtlsCert;
-use str0m::{Candidate, IceCreds, RtcConfig};
 
-use crate::candidate::{CandidateError, IceCandidate};
 use crate::channels::ChannelTable;
 use crate::clock::Clock;
-use crate::connection::{Connection, ConnectionState, DescriptionError, Outcome, Setup};
+use crate::connection::{Connection, ConnectionState, Outcome};
 use crate::connections::Connections;
 use crate::io::{DatagramSocket, UdpSocket};
-use crate::limits::{
-    DATAGRAM_BYTES_MAX, DATAGRAMS_PER_POLL, EVENTS_PER_POLL, MESSAGE_BYTES_MAX, SCTP_BUFFER_BYTES,
-};
 use crate::options::{CreateError, Options};
 use crate::routes::{Routes, is_stun};
-use crate::sdp::SdpKind;
 use crate::signal::Signal;
-use crate::signaling::{Action, Command, Signaling, SignalingError};
+use crate::signaling::Signaling;
+
+pub use self::peers::AddPeerError;
 
 /// Godot's `WebRTCMultiplayerPeer`: a server, a client or a member of a mesh.
 ///
@@ -90,30 +87,6 @@ pub struct PeerStats {
     pub dropped_signals: u64,
     /// Empty packets that were not sent: WebRTC does not carry them.
     pub empty_packets: u64,
-}
-
-/// Why a peer was not added. Godot: `ERR_INVALID_PARAMETER` (31) and others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum AddPeerError {
-    /// A client has no peer but its server.
-    #[error("a client can add peer 1 only, not {0}")]
-    NotTheServer(PeerId),
-    /// The id is this side's own.
-    #[error("{0} is this side's own id")]
-    OwnId(PeerId),
-    /// The id is in use.
-    #[error("peer {0} was added already")]
-    Exists(PeerId),
-    /// New connections are refused.
-    #[error("new connections are refused")]
-    Refusing,
-    /// There are [`Options::max_peers`] connections.
-    #[error("there are {0} peers, which is Options::max_peers")]
-    Full(usize),
-    /// The peer is closed.
-    #[error("the multiplayer peer is closed")]
-    Closed,
 }
 
 impl WebRtcMultiplayerPeer<UdpSocket> {
@@ -223,137 +196,6 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
         })
     }
 
-    /// Adds a connection to a remote peer, in state [`ConnectionState::New`].
-    ///
-    /// `unreliable_lifetime` is the time in milliseconds for which unreliable packets to it are
-    /// repeated (Godot: 1 by default; Godot itself repeats them for ever).
-    ///
-    /// # Errors
-    ///
-    /// See [`AddPeerError`]; nothing was added then.
-    pub fn add_peer(&mut self, peer: PeerId, unreliable_lifetime: u16) -> Result<(), AddPeerError> {
-        if self.is_closed {
-            return Err(AddPeerError::Closed);
-        }
-        if self.is_refusing {
-            return Err(AddPeerError::Refusing);
-        }
-        if self.mode == Mode::Client && !peer.is_server() {
-            return Err(AddPeerError::NotTheServer(peer));
-        }
-        if peer == self.unique_id {
-            return Err(AddPeerError::OwnId(peer));
-        }
-        if self.connections.slot_of(peer).is_some() {
-            return Err(AddPeerError::Exists(peer));
-        }
-        let peers = self.connections.peer_count();
-        if peers >= self.options.max_peers {
-            return Err(AddPeerError::Full(peers));
-        }
-        let credentials = IceCreds::new();
-        let ufrag = credentials.ufrag.clone();
-        let mut rtc = RtcConfig::new()
-            .clear_codecs()
-            .set_crypto_provider(Arc::clone(&self.crypto))
-            .set_dtls_cert(self.certificate.clone())
-            .set_local_ice_credentials(credentials)
-            .set_ice_lite(self.options.ice_lite)
-            .set_sctp_max_buffered_amount(SCTP_BUFFER_BYTES)
-            .set_sctp_max_message_size(MESSAGE_BYTES_MAX as u32)
-            .build(self.clock.to_std(self.now));
-        for &address in &self.local_candidates {
-            let candidate = Candidate::host(address, "udp");
-            rtc.add_local_candidate(candidate.expect("checked when the peer was created"));
-        }
-        let id = self.connections.next_id();
-        let connection = Connection::new(Setup {
-            id,
-            peer,
-            rtc,
-            ufrag: ufrag.clone(),
-            local_candidates: self.local_candidates.clone(),
-            table: &self.table,
-            lifetime: unreliable_lifetime,
-            policy: self.options.candidate_policy,
-            pacing: self.options.web_pacing,
-        });
-        let slot = self.connections.insert(connection);
-        self.routes.insert(&ufrag, slot);
-        Ok(())
-    }
-
-    /// Creates the offer for a peer; [`Signal::SessionDescriptionCreated`] follows.
-    ///
-    /// # Errors
-    ///
-    /// See [`DescriptionError`].
-    pub fn create_offer(&mut self, peer: PeerId) -> Result<(), DescriptionError> {
-        let slot = self.connections.slot_of(peer).ok_or(DescriptionError::UnknownPeer)?;
-        self.with(slot, |connection, cx| {
-            connection.create_offer(cx.clock, cx.now, cx.table, cx.outcome)
-        })
-        .unwrap_or(Err(DescriptionError::UnknownPeer))
-    }
-
-    /// Applies a session description of a peer. An offer is answered:
-    /// [`Signal::SessionDescriptionCreated`] follows.
-    ///
-    /// # Errors
-    ///
-    /// See [`DescriptionError`].
-    pub fn set_remote_description(
-        &mut self,
-        peer: PeerId,
-        kind: SdpKind,
-        sdp: &str,
-    ) -> Result<(), DescriptionError> {
-        let slot = self.connections.slot_of(peer).ok_or(DescriptionError::UnknownPeer)?;
-        self.with(slot, |connection, cx| {
-            let description = (kind, sdp);
-            connection.set_remote_description(cx.clock, cx.now, cx.table, description, cx.outcome)
-        })
-        .unwrap_or(Err(DescriptionError::UnknownPeer))
-    }
-
-    /// Adds a candidate of a peer. One that cannot be used is no failure of the connection: others
-    /// may do, and with none at all it is found by the checks of the remote peer.
-    ///
-    /// # Errors
-    ///
-    /// See [`CandidateError`]. For an unknown peer the candidate is ignored: its connection has
-    /// ended.
-    pub fn add_ice_candidate(
-        &mut self,
-        peer: PeerId,
-        candidate: &IceCandidate,
-    ) -> Result<(), CandidateError> {
-        let Some(slot) = self.connections.slot_of(peer) else { return Ok(()) };
-        self.with(slot, |connection, cx| {
-            connection.add_ice_candidate(cx.clock, cx.now, cx.table, candidate, cx.outcome)
-        })
-        .unwrap_or(Ok(()))
-    }
-
-    /// Returns a handle to the signaling of this peer, for programs in which an actor or another
-    /// thread runs the peer. From here on signals go to the handle.
-    pub fn signaling(&mut self) -> Signaling {
-        self.signaling.get_or_insert_default().clone()
-    }
-
-    /// The oldest signal not yet taken. None while there is a [`signaling`](Self::signaling) handle.
-    pub fn next_signal(&mut self) -> Option<Signal> {
-        self.outcome.signals.pop_front()
-    }
-
-    /// Ends the connection of a peer (Godot: `remove_peer`). The program is notified when it was
-    /// connected.
-    pub fn remove_peer(&mut self, peer: PeerId) {
-        if let Some(slot) = self.connections.slot_of(peer) {
-            self.end(slot, DisconnectReason::Closed, Farewell::Polite);
-        }
-    }
-
     /// Whether a peer was added and is there.
     pub fn has_peer(&self, peer: PeerId) -> bool {
         self.connections.slot_of(peer).is_some()
@@ -386,33 +228,6 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
     /// The modes of transfer channels 1, 2, …
     pub fn channels_config(&self) -> &[TransferMode] {
         &self.options.channels_config
-    }
-
-    /// Runs the commands of the signaling handle, and gives it the signals.
-    fn run_commands(&mut self) {
-        let Some(signaling) = self.signaling.clone() else { return };
-        for Command { peer, action } in signaling.take_commands() {
-            let result = match action {
-                Action::AddPeer { unreliable_lifetime } => {
-                    self.add_peer(peer, unreliable_lifetime).map_err(SignalingError::from)
-                }
-                Action::RemovePeer => {
-                    self.remove_peer(peer);
-                    Ok(())
-                }
-                Action::CreateOffer => self.create_offer(peer).map_err(SignalingError::from),
-                Action::SetRemoteDescription { kind, sdp } => {
-                    self.set_remote_description(peer, kind, &sdp).map_err(SignalingError::from)
-                }
-                Action::AddIceCandidate(candidate) => {
-                    self.add_ice_candidate(peer, &candidate).map_err(SignalingError::from)
-                }
-            };
-            if let Err(error) = result {
-                self.outcome.signal(Signal::Failed { peer, error });
-            }
-        }
-        signaling.give(&mut self.outcome.signals);
     }
 
     fn info(&self, slot: usize) -> Option<PeerInfo> {

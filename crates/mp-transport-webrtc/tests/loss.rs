@@ -4,99 +4,8 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Conditions, Network, Relay};
-use mp_core::{
-    Channel, ConnectionId, Instant, MultiplayerPeer, Outgoing, PeerEvent, PeerId, Prefix,
-    TransferMode,
-};
-use mp_transport_webrtc::{Options, WebRtcMultiplayerPeer};
-
-use common::VirtualSocket;
-
-struct Pair {
-    network: Network,
-    relay: Relay,
-    server: WebRtcMultiplayerPeer<VirtualSocket>,
-    client: WebRtcMultiplayerPeer<VirtualSocket>,
-    to_client: Option<ConnectionId>,
-    to_server: Option<ConnectionId>,
-    at_server: Vec<PeerEvent>,
-    at_client: Vec<PeerEvent>,
-}
-
-impl Pair {
-    fn new(seed: u64, conditions: Conditions) -> Self {
-        let network = Network::new(seed, conditions);
-        let mut relay = Relay::new();
-        let id = PeerId::new(2).unwrap();
-        let mut server =
-            WebRtcMultiplayerPeer::server(network.socket(), Options::default()).unwrap();
-        let mut client =
-            WebRtcMultiplayerPeer::client(network.socket(), id, Options::default()).unwrap();
-        relay.insert(PeerId::SERVER, server.signaling());
-        relay.insert(id, client.signaling());
-        relay.connect(id, PeerId::SERVER);
-        Self {
-            network,
-            relay,
-            server,
-            client,
-            to_client: None,
-            to_server: None,
-            at_server: Vec::new(),
-            at_client: Vec::new(),
-        }
-    }
-
-    fn turn(&mut self) -> Instant {
-        self.relay.run();
-        let now = self.network.advance(Duration::from_millis(5));
-        self.server.poll(now);
-        while let Some(event) = self.server.next_event() {
-            if let PeerEvent::Connected { connection, .. } = event {
-                self.to_client = Some(connection);
-            }
-            self.at_server.push(event);
-        }
-        self.server.flush(now);
-        self.client.poll(now);
-        while let Some(event) = self.client.next_event() {
-            if let PeerEvent::Connected { connection, .. } = event {
-                self.to_server = Some(connection);
-            }
-            self.at_client.push(event);
-        }
-        self.client.flush(now);
-        now
-    }
-
-    fn connect(&mut self) {
-        for _ in 0..6_000 {
-            self.turn();
-            if self.to_client.is_some() && self.to_server.is_some() {
-                return;
-            }
-        }
-        panic!("no connection");
-    }
-
-    fn send(&mut self, from_server: bool, mode: TransferMode, payload: Vec<u8>) {
-        let (peer, to) = match from_server {
-            true => (&mut self.server, self.to_client),
-            false => (&mut self.client, self.to_server),
-        };
-        let (to, channel, prefix) = (to.unwrap().into(), Channel(0), Prefix::EMPTY);
-        peer.send(Outgoing { to, mode, channel, prefix, payload: payload.into() }).unwrap();
-    }
-}
-
-fn packets(events: &[PeerEvent]) -> Vec<&[u8]> {
-    let packets = events.iter().filter_map(|event| match event {
-        PeerEvent::Packet(packet) => Some(&packet.payload[..]),
-        _ => None,
-    });
-    packets.collect()
-}
+use common::{Conditions, Pair, end, packets};
+use mp_core::{ConnectionStatus, DisconnectReason, MultiplayerPeer, TransferMode};
 
 #[test]
 fn reliable_packets_arrive_once_and_in_order_at_5_percent_loss() {
@@ -122,4 +31,30 @@ fn reliable_packets_arrive_once_and_in_order_at_5_percent_loss() {
         assert_eq!(packets(&pair.at_client), sent, "seed {seed}");
         assert_eq!(packets(&pair.at_server), sent, "seed {seed}");
     }
+}
+
+#[test]
+fn a_blackout_of_1_s_loses_no_reliable_packet() {
+    let mut pair = Pair::new(7, Conditions::default());
+    pair.connect();
+    pair.network.set_dark(true);
+    let sent: Vec<Vec<u8>> = (0..100_u32).map(|n| n.to_le_bytes().to_vec()).collect();
+    for payload in &sent {
+        pair.send(true, TransferMode::Reliable, payload.clone());
+    }
+    pair.pass(Duration::from_secs(1));
+    pair.network.set_dark(false);
+    pair.pass(Duration::from_secs(20));
+    assert_eq!(packets(&pair.at_client), sent);
+}
+
+#[test]
+fn a_remote_peer_that_vanishes_is_noticed_within_25_s() {
+    let mut pair = Pair::new(8, Conditions::default());
+    pair.connect();
+    pair.network.set_dark(true);
+    pair.pass(Duration::from_secs(25));
+    assert_eq!(end(&pair.at_server), Some(DisconnectReason::Timeout));
+    assert_eq!(end(&pair.at_client), Some(DisconnectReason::Timeout));
+    assert_eq!(pair.client.connection_status(), ConnectionStatus::Disconnected);
 }

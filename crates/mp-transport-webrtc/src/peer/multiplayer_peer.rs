@@ -8,10 +8,10 @@ use mp_core::{
     MultiplayerPeer, Outgoing, PeerEvent, PeerId, Readiness, SendError,
 };
 
-use super::{
-    Connection, DATAGRAM_BYTES_MAX, DATAGRAMS_PER_POLL, DatagramSocket, EVENTS_PER_POLL,
-    MESSAGE_BYTES_MAX, Mode, WebRtcMultiplayerPeer,
-};
+use super::{Mode, WebRtcMultiplayerPeer};
+use crate::connection::Connection;
+use crate::io::DatagramSocket;
+use crate::limits::{DATAGRAM_BYTES_MAX, DATAGRAMS_PER_POLL, EVENTS_PER_POLL, MESSAGE_BYTES_MAX};
 
 impl<S: DatagramSocket> MultiplayerPeer for WebRtcMultiplayerPeer<S> {
     fn poll(&mut self, now: Instant) {

@@ -8,9 +8,15 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use mp_core::{Instant, PeerId, Rng};
+use mp_core::Rng;
+use mp_core::{
+    Channel, ConnectionId, DisconnectReason, Instant, MultiplayerPeer, Outgoing, PeerEvent, PeerId,
+    Prefix, SendError, TransferMode,
+};
 use mp_transport_webrtc::io::DatagramSocket;
-use mp_transport_webrtc::{AddPeerError, Signal, Signaling, SignalingError};
+use mp_transport_webrtc::{
+    AddPeerError, Options, Signal, Signaling, SignalingError, WebRtcMultiplayerPeer,
+};
 
 /// How datagrams travel.
 #[derive(Clone, Copy, Debug, Default)]
@@ -127,11 +133,17 @@ impl Drop for VirtualSocket {
 pub(crate) struct Relay {
     peers: BTreeMap<PeerId, Signaling>,
     pub(crate) passes_candidates: bool,
+    /// Session descriptions look like those of a browser.
+    pub(crate) looks_like_web: bool,
+    /// What is signaled gets nowhere.
+    pub(crate) is_broken: bool,
+    /// Peers that were removed: by whom, and who.
+    pub(crate) removed: RefCell<Vec<(PeerId, PeerId)>>,
 }
 
 impl Relay {
     pub(crate) fn new() -> Self {
-        Self { peers: BTreeMap::new(), passes_candidates: true }
+        Self { passes_candidates: true, ..Self::default() }
     }
 
     pub(crate) fn insert(&mut self, id: PeerId, signaling: Signaling) {
@@ -150,7 +162,12 @@ impl Relay {
         for (&from, signaling) in &self.peers {
             while let Some(signal) = signaling.next_signal() {
                 match signal {
-                    Signal::SessionDescriptionCreated { peer, kind, sdp } => {
+                    Signal::PeerRemoved { peer } => self.removed.borrow_mut().push((from, peer)),
+                    _ if self.is_broken => {}
+                    Signal::SessionDescriptionCreated { peer, kind, mut sdp } => {
+                        if self.looks_like_web {
+                            sdp = sdp.replace("o=str0m", "o=browser");
+                        }
                         self.peers[&peer].set_remote_description(from, kind, sdp).unwrap();
                     }
                     Signal::IceCandidateCreated { peer, candidate } if self.passes_candidates => {
@@ -170,4 +187,117 @@ fn is_refusal(error: &SignalingError) -> bool {
     use mp_transport_webrtc::DescriptionError::UnknownPeer;
     let refusing = SignalingError::AddPeer(AddPeerError::Refusing);
     *error == refusing || *error == SignalingError::Description(UnknownPeer)
+}
+
+/// A server and a client, and what they reported.
+pub(crate) struct Pair {
+    pub(crate) network: Network,
+    pub(crate) relay: Relay,
+    pub(crate) server: WebRtcMultiplayerPeer<VirtualSocket>,
+    pub(crate) client: WebRtcMultiplayerPeer<VirtualSocket>,
+    pub(crate) to_client: Option<ConnectionId>,
+    pub(crate) to_server: Option<ConnectionId>,
+    pub(crate) at_server: Vec<PeerEvent>,
+    pub(crate) at_client: Vec<PeerEvent>,
+}
+
+impl Pair {
+    pub(crate) fn new(seed: u64, conditions: Conditions) -> Self {
+        Self::with_options(seed, conditions, Options::default())
+    }
+
+    pub(crate) fn with_options(seed: u64, conditions: Conditions, options: Options) -> Self {
+        let network = Network::new(seed, conditions);
+        let mut relay = Relay::new();
+        let id = PeerId::new(2).unwrap();
+        let mut server = WebRtcMultiplayerPeer::server(network.socket(), options.clone()).unwrap();
+        let mut client = WebRtcMultiplayerPeer::client(network.socket(), id, options).unwrap();
+        relay.insert(PeerId::SERVER, server.signaling());
+        relay.insert(id, client.signaling());
+        relay.connect(id, PeerId::SERVER);
+        Self {
+            network,
+            relay,
+            server,
+            client,
+            to_client: None,
+            to_server: None,
+            at_server: Vec::new(),
+            at_client: Vec::new(),
+        }
+    }
+
+    pub(crate) fn turn(&mut self) -> Instant {
+        self.relay.run();
+        let now = self.network.advance(Duration::from_millis(5));
+        self.server.poll(now);
+        while let Some(event) = self.server.next_event() {
+            if let PeerEvent::Connected { connection, .. } = event {
+                self.to_client = Some(connection);
+            }
+            self.at_server.push(event);
+        }
+        self.server.flush(now);
+        self.client.poll(now);
+        while let Some(event) = self.client.next_event() {
+            if let PeerEvent::Connected { connection, .. } = event {
+                self.to_server = Some(connection);
+            }
+            self.at_client.push(event);
+        }
+        self.client.flush(now);
+        now
+    }
+
+    pub(crate) fn connect(&mut self) {
+        for _ in 0..6_000 {
+            self.turn();
+            if self.to_client.is_some() && self.to_server.is_some() {
+                return;
+            }
+        }
+        panic!("no connection");
+    }
+
+    /// Turns until `time` has passed.
+    pub(crate) fn pass(&mut self, time: Duration) {
+        let end = self.network.now() + time;
+        while self.network.now() < end {
+            self.turn();
+        }
+    }
+
+    pub(crate) fn send(&mut self, from_server: bool, mode: TransferMode, payload: Vec<u8>) {
+        self.try_send(from_server, mode, Channel(0), payload).unwrap();
+    }
+
+    pub(crate) fn try_send(
+        &mut self,
+        from_server: bool,
+        mode: TransferMode,
+        channel: Channel,
+        payload: Vec<u8>,
+    ) -> Result<(), SendError> {
+        let (peer, to) = match from_server {
+            true => (&mut self.server, self.to_client),
+            false => (&mut self.client, self.to_server),
+        };
+        let (to, prefix) = (to.unwrap().into(), Prefix::EMPTY);
+        peer.send(Outgoing { to, mode, channel, prefix, payload: payload.into() })
+    }
+}
+
+pub(crate) fn packets(events: &[PeerEvent]) -> Vec<&[u8]> {
+    let packets = events.iter().filter_map(|event| match event {
+        PeerEvent::Packet(packet) => Some(&packet.payload[..]),
+        _ => None,
+    });
+    packets.collect()
+}
+
+pub(crate) fn end(events: &[PeerEvent]) -> Option<DisconnectReason> {
+    events.iter().find_map(|event| match event {
+        PeerEvent::Disconnected { reason, .. } => Some(*reason),
+        _ => None,
+    })
 }

@@ -1,0 +1,123 @@
+//! Session descriptions and candidates of a connection.
+
+use mp_core::Instant;
+use str0m::change::{SdpAnswer, SdpOffer};
+
+use super::{Connection, ConnectionState, DescriptionError, Outcome};
+use crate::candidate::{self, CandidateError, IceCandidate};
+use crate::channels::ChannelTable;
+use crate::clock::Clock;
+use crate::limits::{CONNECT_TIMEOUT, REMOTE_CANDIDATES_MAX, SDP_BYTES_MAX};
+use crate::sdp::{self, RemoteDescription, SdpKind};
+
+impl Connection {
+    /// Creates the offer.
+    pub(crate) fn create_offer(
+        &mut self,
+        clock: &Clock,
+        now: Instant,
+        table: &ChannelTable,
+        outcome: &mut Outcome,
+    ) -> Result<(), DescriptionError> {
+        if self.state != ConnectionState::New {
+            return Err(DescriptionError::NotNew);
+        }
+        let mut changes = self.rtc.sdp_api();
+        let ids: Vec<_> = table
+            .configs(self.lifetime)
+            .map(|config| changes.add_channel_with_config(config))
+            .collect();
+        let (offer, pending) = changes.apply().ok_or(DescriptionError::NotNew)?;
+        self.assign_channels(ids);
+        self.pending_offer = Some(pending);
+        self.begin(now);
+        let offer = offer.to_sdp_string();
+        self.mid = sdp::mid(&offer).to_owned();
+        outcome.description(self.peer, SdpKind::Offer, offer);
+        self.announce_candidates(outcome);
+        self.drive(clock, now, table, outcome);
+        Ok(())
+    }
+
+    /// Applies the remote peer's description; an offer is answered.
+    pub(crate) fn set_remote_description(
+        &mut self,
+        clock: &Clock,
+        now: Instant,
+        table: &ChannelTable,
+        (kind, sdp): (SdpKind, &str),
+        outcome: &mut Outcome,
+    ) -> Result<(), DescriptionError> {
+        if sdp.len() > SDP_BYTES_MAX {
+            return Err(DescriptionError::TooLong);
+        }
+        match kind {
+            SdpKind::Offer => {
+                if self.state != ConnectionState::New {
+                    return Err(DescriptionError::NotNew);
+                }
+                let offer = SdpOffer::from_sdp_string(sdp).map_err(DescriptionError::malformed)?;
+                let answer = self.rtc.sdp_api().accept_offer(offer);
+                let answer = answer.map_err(DescriptionError::refused)?;
+                let configs = table.configs(self.lifetime);
+                let ids = configs.map(|config| self.rtc.direct_api().create_data_channel(config));
+                let ids = ids.collect();
+                self.assign_channels(ids);
+                self.remote = Some(RemoteDescription::read(sdp));
+                self.begin(now);
+                let answer = answer.to_sdp_string();
+                self.mid = sdp::mid(&answer).to_owned();
+                outcome.description(self.peer, SdpKind::Answer, answer);
+                self.announce_candidates(outcome);
+            }
+            SdpKind::Answer => {
+                let pending = self.pending_offer.take().ok_or(DescriptionError::NoOffer)?;
+                let answer =
+                    SdpAnswer::from_sdp_string(sdp).map_err(DescriptionError::malformed)?;
+                let accepted = self.rtc.sdp_api().accept_answer(pending, answer);
+                accepted.map_err(DescriptionError::refused)?;
+                self.remote = Some(RemoteDescription::read(sdp));
+            }
+        }
+        self.drive(clock, now, table, outcome);
+        Ok(())
+    }
+
+    /// Adds a candidate of the remote peer.
+    pub(crate) fn add_ice_candidate(
+        &mut self,
+        clock: &Clock,
+        now: Instant,
+        table: &ChannelTable,
+        candidate: &IceCandidate,
+        outcome: &mut Outcome,
+    ) -> Result<(), CandidateError> {
+        let parsed = candidate::parse(&candidate.name, self.policy)?;
+        if self.remote_candidates >= REMOTE_CANDIDATES_MAX {
+            return Err(CandidateError::TooMany);
+        }
+        self.remote_candidates += 1;
+        self.rtc.add_remote_candidate(parsed);
+        self.drive(clock, now, table, outcome);
+        Ok(())
+    }
+
+    fn begin(&mut self, now: Instant) {
+        self.state = ConnectionState::Connecting;
+        self.deadline = Some(now + CONNECT_TIMEOUT);
+    }
+
+    fn assign_channels(&mut self, ids: Vec<str0m::channel::ChannelId>) {
+        for (channel, id) in self.channels.iter_mut().zip(ids) {
+            channel.assign(id);
+        }
+    }
+
+    fn announce_candidates(&self, outcome: &mut Outcome) {
+        for &address in &self.local_candidates {
+            let candidate = str0m::Candidate::host(address, "udp");
+            let candidate = candidate.expect("addresses were checked when the peer was created");
+            outcome.candidate(self.peer, &self.mid, candidate.to_sdp_string());
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Godot's rules for peers, and those for web peers.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{Conditions, Network, Pair, Relay, end, packets};
+use mp_core::{
+    Channel, ConnectionStatus, DisconnectReason, Farewell, MultiplayerPeer, PeerEvent, PeerId,
+    SendError, TransferMode,
+};
+use mp_transport_webrtc::limits::{
+    CONNECT_TIMEOUT, WEB_MESSAGE_BYTES_MAX, WEB_PACING_BYTES, WEB_PACING_INTERVAL,
+};
+use mp_transport_webrtc::{
+    AddPeerError, ConnectionState, CreateError, DescriptionError, Options, SdpKind, Signal,
+    WebRtcMultiplayerPeer,
+};
+
+fn id(number: i32) -> PeerId {
+    PeerId::new(number).unwrap()
+}
+
+#[test]
+fn a_client_has_an_id_that_is_not_the_servers() {
+    let network = Network::new(1, Conditions::default());
+    let error = WebRtcMultiplayerPeer::client(network.socket(), id(1), Options::default());
+    assert!(matches!(error, Err(CreateError::InvalidId)));
+}
+
+#[test]
+fn peers_are_added_under_godots_rules() {
+    let network = Network::new(1, Conditions::default());
+    let options = Options::default().max_peers(2);
+    let mut server = WebRtcMultiplayerPeer::server(network.socket(), options.clone()).unwrap();
+    assert_eq!(server.add_peer(id(1), 1), Err(AddPeerError::OwnId(id(1))));
+    assert_eq!(server.add_peer(id(2), 1), Ok(()));
+    assert_eq!(server.add_peer(id(2), 1), Err(AddPeerError::Exists(id(2))));
+    assert_eq!(server.peer(id(2)).unwrap().state, ConnectionState::New);
+    server.set_refuse_new_connections(true);
+    assert_eq!(server.add_peer(id(3), 1), Err(AddPeerError::Refusing));
+    server.set_refuse_new_connections(false);
+    assert_eq!(server.add_peer(id(i32::MAX), 1), Ok(()));
+    assert_eq!(server.add_peer(id(4), 1), Err(AddPeerError::Full(2)));
+    server.close();
+    assert_eq!(server.add_peer(id(3), 1), Err(AddPeerError::Closed));
+
+    let mut client =
+        WebRtcMultiplayerPeer::client(network.socket(), id(7), options.clone()).unwrap();
+    assert_eq!(client.add_peer(id(2), 1), Err(AddPeerError::NotTheServer(id(2))));
+    assert_eq!(client.add_peer(id(1), 1), Ok(()));
+    assert_eq!(client.connection_status(), ConnectionStatus::Connecting);
+
+    let mut mesh = WebRtcMultiplayerPeer::mesh(network.socket(), id(7), options).unwrap();
+    assert_eq!(mesh.add_peer(id(1), 1), Ok(()));
+    assert_eq!(mesh.add_peer(id(7), 1), Err(AddPeerError::OwnId(id(7))));
+    assert!(!mesh.is_server_relay_supported() && client.is_server_relay_supported());
+}
+
+#[test]
+fn session_descriptions_are_taken_in_order_alone() {
+    let network = Network::new(1, Conditions::default());
+    let options = Options::default();
+    let mut server = WebRtcMultiplayerPeer::server(network.socket(), options).unwrap();
+    server.add_peer(id(2), 1).unwrap();
+    let sdp = "v=0";
+    let answer = server.set_remote_description(id(2), SdpKind::Answer, sdp);
+    assert_eq!(answer, Err(DescriptionError::NoOffer));
+    let offer = server.set_remote_description(id(2), SdpKind::Offer, sdp);
+    assert!(matches!(offer, Err(DescriptionError::Malformed(_))), "{offer:?}");
+    let long = server.set_remote_description(id(2), SdpKind::Offer, &"x".repeat(20_000));
+    assert_eq!(long, Err(DescriptionError::TooLong));
+    assert_eq!(server.create_offer(id(3)), Err(DescriptionError::UnknownPeer));
+    assert_eq!(server.create_offer(id(2)), Ok(()));
+    assert_eq!(server.create_offer(id(2)), Err(DescriptionError::NotNew));
+    let created = server.next_signal();
+    assert!(matches!(created, Some(Signal::SessionDescriptionCreated { .. })), "{created:?}");
+    assert!(matches!(server.next_signal(), Some(Signal::IceCandidateCreated { .. })));
+}
+
+#[test]
+fn a_client_that_is_never_answered_becomes_disconnected() {
+    let mut pair = Pair::new(1, Conditions::default());
+    pair.relay.is_broken = true;
+    pair.pass(CONNECT_TIMEOUT + Duration::from_secs(1));
+    assert_eq!(pair.client.connection_status(), ConnectionStatus::Disconnected);
+    assert_eq!(pair.relay.removed.take(), [(id(2), id(1))]);
+    assert!(pair.at_client.is_empty());
+}
+
+#[test]
+fn a_client_that_cannot_be_reached_becomes_disconnected() {
+    let mut pair = Pair::new(1, Conditions::default());
+    pair.network.set_dark(true);
+    pair.pass(CONNECT_TIMEOUT + Duration::from_secs(1));
+    assert_eq!(pair.client.connection_status(), ConnectionStatus::Disconnected);
+    assert!(!pair.server.has_peer(id(2)));
+    assert!(pair.at_client.is_empty() && pair.at_server.is_empty());
+}
+
+#[test]
+fn a_removed_peer_notices_it_at_once() {
+    let mut pair = Pair::new(2, Conditions::default());
+    pair.connect();
+    pair.server.remove_peer(id(2));
+    pair.pass(Duration::from_millis(100));
+    assert_eq!(end(&pair.at_server), Some(DisconnectReason::Closed));
+    assert_eq!(end(&pair.at_client), Some(DisconnectReason::Remote(0)));
+    assert!(!pair.server.has_peer(id(2)));
+}
+
+#[test]
+fn a_peer_can_be_added_again_under_its_id() {
+    let mut pair = Pair::new(3, Conditions::default());
+    pair.connect();
+    let first = pair.to_client.unwrap();
+    pair.server.disconnect(first, DisconnectReason::Kicked, Farewell::Polite);
+    pair.pass(Duration::from_millis(100));
+    let mut client =
+        WebRtcMultiplayerPeer::client(pair.network.socket(), id(2), Options::default()).unwrap();
+    pair.relay.insert(id(2), client.signaling());
+    pair.client = client;
+    (pair.to_client, pair.to_server) = (None, None);
+    pair.relay.connect(id(2), id(1));
+    pair.connect();
+    assert_ne!(pair.to_client.unwrap(), first);
+}
+
+#[test]
+fn three_members_of_a_mesh_reach_each_other() {
+    let network = Network::new(4, Conditions::default());
+    let mut relay = Relay::new();
+    let mut members: Vec<_> = (1..=3)
+        .map(|number| {
+            let socket = network.socket();
+            let mut member =
+                WebRtcMultiplayerPeer::mesh(socket, id(number), Options::default()).unwrap();
+            relay.insert(id(number), member.signaling());
+            member
+        })
+        .collect();
+    for (a, b) in [(2, 1), (3, 1), (3, 2)] {
+        relay.connect(id(a), id(b));
+    }
+    let mut connected = [0; 3];
+    for _ in 0..400 {
+        relay.run();
+        let now = network.advance(Duration::from_millis(5));
+        for (member, connected) in members.iter_mut().zip(&mut connected) {
+            member.poll(now);
+            while let Some(event) = member.next_event() {
+                *connected += usize::from(matches!(event, PeerEvent::Connected { .. }));
+            }
+            member.flush(now);
+        }
+    }
+    assert_eq!(connected, [2, 2, 2]);
+    assert!(members[0].peers().all(|(_, info)| info.is_connected));
+}
+
+#[test]
+fn a_web_peer_is_sent_no_message_that_it_cannot_receive() {
+    let mut pair = Pair::new(5, Conditions::default());
+    pair.relay.looks_like_web = true;
+    pair.connect();
+    let reliable = TransferMode::Reliable;
+    let len = WEB_MESSAGE_BYTES_MAX + 1;
+    let error = pair.try_send(true, reliable, Channel(0), vec![0; len]);
+    assert_eq!(error, Err(SendError::TooLarge { len, max: WEB_MESSAGE_BYTES_MAX }));
+    pair.send(true, reliable, vec![7; WEB_MESSAGE_BYTES_MAX]);
+    pair.pass(Duration::from_secs(2));
+    assert_eq!(packets(&pair.at_client), [vec![7; WEB_MESSAGE_BYTES_MAX]]);
+}
+
+#[test]
+fn a_web_peer_is_sent_no_more_per_frame_than_it_keeps() {
+    let mut pair = Pair::new(6, Conditions::default());
+    pair.relay.looks_like_web = true;
+    pair.connect();
+    for _ in 0..400 {
+        pair.send(true, TransferMode::Reliable, vec![1; 1_000]);
+    }
+    let mut most = 0;
+    for _ in 0..200 {
+        let before = packets(&pair.at_client).len();
+        pair.pass(WEB_PACING_INTERVAL);
+        most = most.max(packets(&pair.at_client).len() - before);
+    }
+    assert_eq!(packets(&pair.at_client).len(), 400);
+    // Two windows may end in one interval of the receiver.
+    assert!(most * 1_005 <= 2 * WEB_PACING_BYTES, "{most} packets of 1,000 B in one frame");
+}
+
+#[test]
+fn an_empty_packet_is_accepted_and_not_sent() {
+    let mut pair = Pair::new(9, Conditions::default());
+    pair.connect();
+    pair.send(true, TransferMode::Reliable, Vec::new());
+    pair.send(true, TransferMode::Reliable, vec![1]);
+    pair.pass(Duration::from_millis(500));
+    assert_eq!(packets(&pair.at_client), [[1]]);
+    assert_eq!(pair.server.stats().empty_packets, 1);
+}
+
+#[test]
+fn channels_beyond_the_configured_ones_are_refused() {
+    let options = Options::default().channels_config([TransferMode::Unreliable]);
+    let mut pair = Pair::with_options(10, Conditions::default(), options);
+    pair.connect();
+    let mut send = |channel| pair.try_send(true, TransferMode::Reliable, channel, vec![1]);
+    assert_eq!(send(Channel(1)), Ok(()));
+    assert_eq!(send(Channel(2)), Err(SendError::Channel { channel: 2, last: 1 }));
+}
+
+#[test]
+fn datagrams_of_strangers_change_nothing() {
+    use mp_transport_webrtc::io::DatagramSocket;
+    let mut pair = Pair::new(11, Conditions::default());
+    pair.connect();
+    let server = "10.0.0.1:1001".parse().unwrap();
+    let mut stranger = pair.network.socket();
+    for length in 0..200_usize {
+        let noise: Vec<u8> = (0..length).map(|byte| (byte * 31 + length) as u8).collect();
+        stranger.try_send_to(&noise, server).unwrap();
+    }
+    pair.pass(Duration::from_secs(1));
+    pair.send(true, TransferMode::Reliable, vec![1]);
+    pair.pass(Duration::from_secs(1));
+    assert_eq!(packets(&pair.at_client), [[1]]);
+    assert!(pair.server.stats().unrouted_datagrams > 0);
+}
