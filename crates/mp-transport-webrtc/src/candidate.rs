@@ -37,7 +37,7 @@ pub enum CandidateError {
     /// It is empty: the end of candidates, which Godot's signaling has no message for.
     #[error("the candidate is empty")]
     Empty,
-    /// It is longer than [`CANDIDATE_BYTES_MAX`](crate::limits::CANDIDATE_BYTES_MAX).
+    /// It is longer than [`CANDIDATE_BYTES_MAX`].
     #[error("the candidate is longer than {CANDIDATE_BYTES_MAX} bytes")]
     TooLong,
     /// It is no candidate attribute of RFC 8839.

@@ -120,7 +120,7 @@ impl Options {
 #[non_exhaustive]
 pub enum CreateError {
     /// `channels_config` has more than
-    /// [`CHANNELS_CONFIG_MAX`](crate::limits::CHANNELS_CONFIG_MAX) channels.
+    /// [`CHANNELS_CONFIG_MAX`] channels.
     #[error("channels_config has {0} channels; the limit is {CHANNELS_CONFIG_MAX}")]
     TooManyChannels(usize),
     /// A client's id is 1, which is the server's.

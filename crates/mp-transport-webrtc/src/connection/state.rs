@@ -35,7 +35,7 @@ pub enum DescriptionError {
     /// An answer came without an offer of this side.
     #[error("an answer needs an offer of this side; call create_offer first")]
     NoOffer,
-    /// It is longer than [`SDP_BYTES_MAX`](crate::limits::SDP_BYTES_MAX).
+    /// It is longer than [`SDP_BYTES_MAX`].
     #[error("the session description is longer than {SDP_BYTES_MAX} bytes")]
     TooLong,
     /// It cannot be parsed.

@@ -30,7 +30,7 @@ pub enum AddPeerError {
     /// New connections are refused.
     #[error("new connections are refused")]
     Refusing,
-    /// There are [`Options::max_peers`] connections.
+    /// There are [`Options::max_peers`](crate::Options::max_peers) connections.
     #[error("there are {0} peers, which is Options::max_peers")]
     Full(usize),
     /// The peer is closed.
@@ -39,7 +39,7 @@ pub enum AddPeerError {
 }
 
 impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
-    /// Adds a connection to a remote peer, in state [`ConnectionState::New`].
+    /// Adds a connection to a remote peer, in state [`ConnectionState::New`](crate::ConnectionState::New).
     ///
     /// `unreliable_lifetime` is the time in milliseconds for which unreliable packets to it are
     /// repeated (Godot: 1 by default; Godot itself repeats them for ever).
