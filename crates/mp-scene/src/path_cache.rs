@@ -129,17 +129,36 @@ impl PathCache {
     /// Forgets our number of a node that has left its place in the tree. Peers' numbers stay with a node that was moved, as in
     /// Godot.
     pub(crate) fn remove_node(&mut self, tree: &dyn NodeTree, node: NodeId) {
-        let id = self.ids.remove(&node);
-        let has_left = tree.name_of(node).is_none();
+        self.forget(node, |_| ());
+        if tree.name_of(node).is_none() {
+            self.peers.values_mut().for_each(|paths| paths.node_left(node));
+        }
+    }
+
+    /// Forgets our numbers of the nodes that `has_moved`. Returns these nodes, and the peers that had not confirmed their numbers.
+    pub(crate) fn forget_own(
+        &mut self,
+        has_moved: impl Fn(NodeId) -> bool,
+    ) -> (Vec<NodeId>, Vec<(PeerId, NodeId)>) {
+        let mut moved: Vec<_> = self.ids.iter().filter(|(node, _)| has_moved(**node)).collect();
+        moved.sort_unstable_by_key(|(_, id)| **id);
+        let moved: Vec<_> = moved.into_iter().map(|(node, _)| *node).collect();
+        let mut unconfirmed = Vec::new();
+        for &node in &moved {
+            self.forget(node, |peer| unconfirmed.push((peer, node)));
+        }
+        (moved, unconfirmed)
+    }
+
+    /// Forgets our number of a node, and reports the peers that had not confirmed it.
+    fn forget(&mut self, node: NodeId, mut had_not_confirmed: impl FnMut(PeerId)) {
+        let Some(id) = self.ids.remove(&node) else { return };
         for (&peer, paths) in &mut self.peers {
-            if let Some(id) = id
-                && let Some(told) = paths.told.remove(&id)
-            {
-                paths.unconfirmed.remove(&id);
-                self.due.remove(&(told.due, peer, id));
-            }
-            if has_left {
-                paths.node_left(node);
+            let Some(told) = paths.told.remove(&id) else { continue };
+            paths.unconfirmed.remove(&id);
+            self.due.remove(&(told.due, peer, id));
+            if !told.confirmed {
+                had_not_confirmed(peer);
             }
         }
     }

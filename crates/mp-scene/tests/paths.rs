@@ -1,7 +1,8 @@
 //! Numbers of nodes: how long they are known, and which node they stand for.
 #![allow(missing_docs, reason = "a test")]
 
-use mp_scene::limits::PATH_CACHE_BYTES_MAX;
+use mp_scene::GodotQuirks;
+use mp_scene::limits::{PATH_CACHE_BYTES_MAX, PATH_REPEAT};
 use mp_scene::prelude::*;
 use mp_scene::testing::Lan;
 
@@ -109,4 +110,118 @@ fn a_node_that_only_its_receiver_has_moved_keeps_the_number_that_it_was_given() 
     scene.tree_mut().reparent(a, b).unwrap();
     hit(&mut lan, "A", 3);
     assert_eq!(hits(&mut lan, client, "B/A"), [1, 2, 3]);
+}
+
+/// Renames `A` to `X` and `B` to `Y` on the server, and the other way round on the client.
+fn exchange_names(lan: &mut Lan, client: PeerId) {
+    for (peer, a, b) in [(SERVER, "X", "Y"), (client, "Y", "X")] {
+        let scene = lan.scene(peer);
+        let nodes = [scene.find("A").unwrap(), scene.find("B").unwrap()];
+        scene.tree_mut().rename(nodes[0], a).unwrap();
+        scene.tree_mut().rename(nodes[1], b).unwrap();
+    }
+    lan.settle();
+}
+
+#[test]
+fn calls_of_a_renamed_node_are_made_on_the_node_that_has_its_name_elsewhere() {
+    let (mut lan, client) = pair();
+    hit(&mut lan, "A", 1);
+    hit(&mut lan, "B", 1);
+    exchange_names(&mut lan, client);
+    hit(&mut lan, "X", 2);
+    hit(&mut lan, "X", 3);
+    assert_eq!(hits(&mut lan, client, "X"), [1, 2, 3]);
+    assert_eq!(hits(&mut lan, client, "Y"), [1]);
+}
+
+#[test]
+fn calls_of_a_node_below_a_renamed_one_follow_its_name() {
+    let (mut lan, client) = pair();
+    for peer in [SERVER, client] {
+        lan.scene(peer).add("A/Gun", Thing::default()).unwrap();
+        lan.scene(peer).add("B/Gun", Thing::default()).unwrap();
+    }
+    hit(&mut lan, "A/Gun", 1);
+    hit(&mut lan, "B/Gun", 1);
+    exchange_names(&mut lan, client);
+    hit(&mut lan, "X/Gun", 2);
+    assert_eq!(hits(&mut lan, client, "X/Gun"), [1, 2]);
+    assert_eq!(hits(&mut lan, client, "Y/Gun"), [1]);
+}
+
+#[test]
+fn properties_of_a_renamed_node_are_written_to_the_node_that_has_its_name_elsewhere() {
+    #[derive(Default)]
+    struct Lamp {
+        light: i64,
+        heat: i64,
+    }
+    impl Node for Lamp {
+        fn property_table() -> PropertyTable<Self> {
+            PropertyTable::new()
+                .property("light", |lamp: &mut Self| &mut lamp.light)
+                .property("heat", |lamp: &mut Self| &mut lamp.heat)
+        }
+    }
+    let game = || {
+        Branch::builder("/root/Game").tick_rate(1_000).setup(|scene| {
+            for name in ["A", "B"] {
+                let config = ReplicationConfig::new().always(".:light").on_change(".:heat");
+                scene.add(name, Lamp::default())?;
+                scene.add(&format!("{name}/Sync"), MultiplayerSynchronizer::new(config))?;
+            }
+            Ok(())
+        })
+    };
+    let mut lan = Lan::new(game()).unwrap();
+    let client = lan.join(game()).unwrap();
+    lan.settle();
+    exchange_names(&mut lan, client);
+    let lamp = lan.scene(SERVER).node::<Lamp>("X").unwrap();
+    *lan.scene(SERVER).get_mut(lamp).unwrap() = Lamp { light: 4, heat: 5 };
+    lan.settle();
+    let mut lit = |path: &str| {
+        let lamp = lan.scene(client).node::<Lamp>(path).unwrap();
+        let lamp = lan.scene(client).get(lamp).unwrap();
+        (lamp.light, lamp.heat)
+    };
+    assert_eq!((lit("X"), lit("Y")), ((4, 5), (0, 0)));
+}
+
+#[test]
+fn a_renamed_node_that_was_announced_keeps_its_number() {
+    let (mut lan, client) = pair();
+    lan.scene(SERVER).add_instance("Things", thing().instantiate()).unwrap();
+    lan.settle();
+    hit(&mut lan, "Things/Thing", 1);
+    for (n, renamed, name, path) in
+        [(2, "Things/Thing", "Other", "Things/Other"), (3, "Things", "Others", "Others/Other")]
+    {
+        let node = lan.scene(SERVER).find(renamed).unwrap();
+        lan.scene(SERVER).tree_mut().rename(node, name).unwrap();
+        hit(&mut lan, path, n);
+    }
+    assert_eq!(hits(&mut lan, client, "Things/Thing"), [1, 2, 3]);
+}
+
+#[test]
+fn nodes_of_a_renamed_spawner_reach_a_peer_that_loads_the_level_after_that() {
+    let mut lan = Lan::new(game()).unwrap();
+    lan.scene(SERVER).add_instance("Things", thing().instantiate()).unwrap();
+    // As Godot, it keeps nothing for nodes that are not there.
+    let quirks = GodotQuirks { absent_nodes: true, ..GodotQuirks::default() };
+    let client = lan.join(Branch::builder("/root/Game").quirks(quirks)).unwrap();
+    lan.settle();
+    let spawner = lan.scene(SERVER).find("Spawner").unwrap();
+    lan.scene(SERVER).tree_mut().rename(spawner, "Maker").unwrap();
+    lan.settle();
+
+    let scene = lan.scene(client);
+    scene.add("Things", Group).unwrap();
+    scene.add("Maker", MultiplayerSpawner::new("../Things").scene(&thing())).unwrap();
+    for _ in 0..2 * PATH_REPEAT.as_millis() / Lan::STEP.as_millis() {
+        lan.step();
+    }
+    assert!(lan.scene(client).find("Things/Thing").is_ok());
 }

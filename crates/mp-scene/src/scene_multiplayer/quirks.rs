@@ -17,6 +17,9 @@ pub struct GodotQuirks {
     /// Packets that overtake, on another channel, the other side's word that the authentication is complete are lost. Otherwise they
     /// wait for it, if this side has completed.
     pub overtaken_completions: bool,
+    /// A renamed node, and the nodes below it, keep the numbers by which peers that have confirmed their old paths are sent calls and
+    /// properties. Otherwise they are announced by their new paths.
+    pub renamed_nodes: bool,
     /// Packets that are relayed for a peer that was not announced are delivered, be they bytes or calls. Otherwise they wait for
     /// the announcement, which another channel may have overtaken.
     pub unannounced_senders: bool,
@@ -31,6 +34,7 @@ impl GodotQuirks {
         one_sided_authentication: true,
         overtaken_completions: true,
         paths_outside_root: true,
+        renamed_nodes: true,
         unannounced_senders: true,
     };
 }

@@ -148,6 +148,7 @@ fn nothing_that_godot_lets_peers_do_and_mp_does_not_is_on() {
         one_sided_authentication,
         overtaken_completions,
         paths_outside_root,
+        renamed_nodes,
         unannounced_senders,
     } = GodotQuirks::default();
     let on = [
@@ -157,8 +158,9 @@ fn nothing_that_godot_lets_peers_do_and_mp_does_not_is_on() {
         one_sided_authentication,
         overtaken_completions,
         paths_outside_root,
+        renamed_nodes,
         unannounced_senders,
     ];
-    assert_eq!(on, [false; 7]);
+    assert_eq!(on, [false; 8]);
     assert_eq!(Codec::default(), Codec::Godot4(GodotVersion::V4_3));
 }

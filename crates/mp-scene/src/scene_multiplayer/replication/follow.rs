@@ -39,6 +39,7 @@ impl SceneMultiplayer {
             for &change in &changes {
                 self.follow_change(now, tree, change);
             }
+            self.renumber(tree, &changes);
             self.replication.moved.clear();
             self.announce_ready(tree);
             for peer in joiners {

@@ -5,6 +5,7 @@
 //! * `announce` says SPAWN and DESPAWN, `step` SYNC and DELTA;
 //! * `hand_over` sends the last state of what another peer gets authority over;
 //! * `receive` hears them;
+//! * `renamed` announces renamed nodes by their new paths;
 //! * `targets` keeps up with what the properties of synchronizers name;
 //! * `state` is one synchronizer.
 //!
@@ -15,6 +16,7 @@ mod announce;
 mod follow;
 mod hand_over;
 mod receive;
+mod renamed;
 mod spawners;
 mod state;
 mod step;
