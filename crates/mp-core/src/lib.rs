@@ -23,6 +23,7 @@ mod packet_peer;
 mod peer;
 mod rng;
 mod send_queue;
+mod shared_limit;
 mod state_machine;
 mod stats;
 #[cfg(feature = "testing")]
@@ -43,6 +44,7 @@ pub use packet_peer::{PacketPeer, PacketPeerError, PacketPeerStats, PeerSignal};
 pub use peer::{ConnectionStatus, MultiplayerPeer, Readiness, SendError};
 pub use rng::Rng;
 pub use send_queue::{QueueFull, SendQueue};
+pub use shared_limit::{SharedLimit, queued_bytes};
 pub use state_machine::StateMachine;
 pub use stats::ConnectionStats;
 pub use time::Instant;

@@ -36,6 +36,13 @@ pub const UNRELIABLE_QUEUE_BYTES_MAX: usize = 256 * 1024;
 /// Reliable bytes queued for one link; two of ENet's largest packets, so that a big packet alone is never punished.
 pub const RELIABLE_QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
+/// Bytes of the send queues of all connections of a transport: [`QUEUED_BYTES_OF_EACH`] for a thousand. Beyond it a connection may
+/// have that. A payload that several connections queue together counts once.
+pub const QUEUED_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// Of them, what each connection may always have: a full unreliable queue, or the names of 3,700 others.
+pub const QUEUED_BYTES_OF_EACH: usize = 256 * 1024;
+
 /// What a queued packet costs beside its bytes, so that many empty packets reach a bound as well.
 pub const QUEUED_PACKET_OVERHEAD: usize = 64;
 

@@ -41,10 +41,10 @@ use slab::Slab;
 
 use self::link::{Leaving, Link, Room};
 use self::wire::{Desk, Message, Side, Wire};
-use crate::limits::PACKET_BYTES_MAX;
+use crate::limits::{PACKET_BYTES_MAX, QUEUED_BYTES_MAX, QUEUED_BYTES_OF_EACH};
 use crate::{
     ConnectionId, ConnectionStats, ConnectionStatus, DisconnectReason, Farewell, Instant,
-    MultiplayerPeer, Origin, Outgoing, PeerEvent, PeerId, Readiness, SendError,
+    MultiplayerPeer, Origin, Outgoing, PeerEvent, PeerId, Readiness, SendError, SharedLimit,
 };
 
 /// Clients that may wait for a server's next turn: as many as the largest ENet host takes. Later ones are refused.
@@ -91,7 +91,9 @@ impl MemoryAddress {
 /// One end of a network within the process: a server, or a client of one.
 ///
 /// * Bounds, per link and direction: those of [`SendQueue`](crate::SendQueue). What passes the reliable one ends the
-///   link with [`QueueFull`](DisconnectReason::QueueFull) on both sides. [`poll`](MultiplayerPeer::poll) takes in about
+///   link with [`QueueFull`](DisconnectReason::QueueFull) on both sides. Of all links together
+///   [`QUEUED_BYTES_MAX`] bytes wait, of which each may always have [`QUEUED_BYTES_OF_EACH`]: beyond that a reliable packet
+///   ends its link as well, and an unreliable one is dropped and counted. [`poll`](MultiplayerPeer::poll) takes in about
 ///   [`RECEIVE_QUEUE_PACKETS_MAX`](crate::limits::RECEIVE_QUEUE_PACKETS_MAX) and
 ///   [`RECEIVE_QUEUE_BYTES_MAX`](crate::limits::RECEIVE_QUEUE_BYTES_MAX), of all links together and ahead of `next_event`;
 ///   the rest stays with its sender, as does what is reliable while a link is [held](MultiplayerPeer::hold).
@@ -104,6 +106,8 @@ pub struct MemoryMultiplayerPeer {
     side: Side,
     desk: Arc<Desk>,
     links: Slab<Link>,
+    /// What the others have not taken in, as of the last poll or send of each link.
+    queued: SharedLimit,
     /// For each slot, how many links have used it.
     generations: Vec<u32>,
     events: VecDeque<PeerEvent>,
@@ -132,6 +136,7 @@ impl MemoryMultiplayerPeer {
             side,
             desk: Arc::new(Desk::new(side == Side::Server)),
             links: Slab::new(),
+            queued: SharedLimit::new(QUEUED_BYTES_MAX, QUEUED_BYTES_OF_EACH),
             generations: Vec::new(),
             events: VecDeque::new(),
             parting: Vec::new(),
@@ -157,7 +162,9 @@ impl MemoryMultiplayerPeer {
         if self.side == Side::Client {
             self.status = ConnectionStatus::Disconnected;
         }
-        self.links.remove(connection.slot as usize)
+        let link = self.links.remove(connection.slot as usize);
+        self.queued.replace(link.recorded_bytes(), 0);
+        link
     }
 
     fn link(&self, connection: ConnectionId) -> Option<&Link> {
@@ -205,7 +212,9 @@ impl MultiplayerPeer for MemoryMultiplayerPeer {
         for slot in (first..slots).chain(0..first) {
             let Some(link) = self.links.get_mut(slot) else { continue };
             let was_connected = link.connected;
-            if let Some(end) = link.take_in(self.side, &mut room, &mut self.events) {
+            if let Some(end) =
+                link.take_in(self.side, &mut room, &mut self.queued, &mut self.events)
+            {
                 over.push((link.connection, end));
             } else if link.connected && !was_connected {
                 self.status = ConnectionStatus::Connected;
@@ -245,9 +254,12 @@ impl MultiplayerPeer for MemoryMultiplayerPeer {
         }
         let side = self.side;
         let (mode, channel, payload) = (outgoing.mode, outgoing.channel, outgoing.joined());
-        for &connection in outgoing.to.as_slice() {
-            if let Some(link) = self.link_mut(connection) {
-                link.send(side, Message { mode, channel, payload: payload.clone() });
+        let connections = outgoing.to.as_slice();
+        for &connection in connections {
+            let link = self.links.get_mut(connection.slot as usize);
+            if let Some(link) = link.filter(|link| link.connection == connection) {
+                let message = Message { mode, channel, payload: payload.clone() };
+                link.send(side, message, connections.len(), &mut self.queued);
             }
         }
         Ok(())

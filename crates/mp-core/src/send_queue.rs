@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use crate::TransferMode;
 use crate::limits::{QUEUED_PACKET_OVERHEAD, RELIABLE_QUEUE_BYTES_MAX, UNRELIABLE_QUEUE_BYTES_MAX};
+use crate::{TransferMode, queued_bytes};
 
 /// The packets that wait for one link, in the order they were accepted.
 ///
@@ -32,20 +32,27 @@ impl<T> SendQueue<T> {
         Self { reliable: Budgeted::new(), unreliable: Budgeted::new(), next: 0, drops: 0 }
     }
 
-    /// Appends `item`, a packet of `len` bytes.
+    /// Appends `item`, a packet of `len` bytes, which `connections` connections queue together.
     ///
     /// # Errors
     ///
     /// When it is reliable and does not fit; it is then not in the queue.
-    pub fn push(&mut self, mode: TransferMode, len: usize, item: T) -> Result<(), QueueFull> {
+    pub fn push(
+        &mut self,
+        mode: TransferMode,
+        len: usize,
+        connections: usize,
+        item: T,
+    ) -> Result<(), QueueFull> {
         let bytes = len + QUEUED_PACKET_OVERHEAD;
+        let entry = Entry { order: self.next, bytes, held: queued_bytes(len, connections), item };
         if mode.is_reliable() {
             if self.reliable.bytes + bytes > RELIABLE_QUEUE_BYTES_MAX {
                 return Err(QueueFull);
             }
-            self.reliable.push(self.next, bytes, item);
+            self.reliable.push(entry);
         } else {
-            self.unreliable.push(self.next, bytes, item);
+            self.unreliable.push(entry);
             while self.unreliable.bytes > UNRELIABLE_QUEUE_BYTES_MAX
                 && self.unreliable.entries.len() > 1
             {
@@ -116,6 +123,12 @@ impl<T> SendQueue<T> {
         self.reliable.payload_bytes() + self.unreliable.payload_bytes()
     }
 
+    /// Memory in bytes that waits, with the overhead; of a packet that several connections queue
+    /// together this one's part.
+    pub const fn held_bytes(&self) -> usize {
+        self.reliable.held + self.unreliable.held
+    }
+
     /// Unreliable packets dropped for want of room since the queue was made.
     pub const fn drops(&self) -> u64 {
         self.drops
@@ -128,32 +141,46 @@ impl<T> Default for SendQueue<T> {
     }
 }
 
-/// Packets of one kind, each with its place in the common order.
+/// Packets of one kind.
 #[derive(Debug)]
 struct Budgeted<T> {
-    entries: VecDeque<(u64, usize, T)>,
+    entries: VecDeque<Entry<T>>,
     bytes: usize,
+    held: usize,
+}
+
+#[derive(Debug)]
+struct Entry<T> {
+    /// Its place in the common order.
+    order: u64,
+    /// Its bytes with the overhead.
+    bytes: usize,
+    /// Memory that it takes, see [`SendQueue::held_bytes`].
+    held: usize,
+    item: T,
 }
 
 impl<T> Budgeted<T> {
     const fn new() -> Self {
-        Self { entries: VecDeque::new(), bytes: 0 }
+        Self { entries: VecDeque::new(), bytes: 0, held: 0 }
     }
 
-    fn push(&mut self, order: u64, bytes: usize, item: T) {
-        self.bytes += bytes;
-        self.entries.push_back((order, bytes, item));
+    fn push(&mut self, entry: Entry<T>) {
+        self.bytes += entry.bytes;
+        self.held += entry.held;
+        self.entries.push_back(entry);
     }
 
     fn pop(&mut self) -> Option<T> {
-        let (_, bytes, item) = self.entries.pop_front()?;
-        self.bytes -= bytes;
-        Some(item)
+        let entry = self.entries.pop_front()?;
+        self.bytes -= entry.bytes;
+        self.held -= entry.held;
+        Some(entry.item)
     }
 
     /// Place of the oldest; beyond every mark when there is none.
     fn oldest(&self) -> u64 {
-        self.entries.front().map_or(u64::MAX, |&(order, ..)| order)
+        self.entries.front().map_or(u64::MAX, |entry| entry.order)
     }
 
     fn payload_bytes(&self) -> usize {
@@ -170,7 +197,7 @@ mod tests {
     fn packets_leave_in_the_order_they_were_accepted_whatever_their_mode() {
         let mut queue = SendQueue::new();
         for (number, mode) in [Reliable, Unreliable, Unreliable, Reliable].into_iter().enumerate() {
-            queue.push(mode, 10, number).unwrap();
+            queue.push(mode, 10, 1, number).unwrap();
         }
         assert_eq!((queue.len(), queue.bytes()), (4, 40));
         assert_eq!(std::iter::from_fn(|| queue.pop()).collect::<Vec<_>>(), [0, 1, 2, 3]);
@@ -180,9 +207,9 @@ mod tests {
     #[test]
     fn a_mark_separates_what_came_before_it() {
         let mut queue = SendQueue::new();
-        queue.push(Reliable, 1, "before").unwrap();
+        queue.push(Reliable, 1, 1, "before").unwrap();
         let mark = queue.mark();
-        queue.push(Unreliable, 1, "after").unwrap();
+        queue.push(Unreliable, 1, 1, "after").unwrap();
         assert_eq!(queue.pop_before(mark), Some("before"));
         assert_eq!(queue.pop_before(mark), None);
         assert!(!queue.has_before(mark));
@@ -192,10 +219,10 @@ mod tests {
     #[test]
     fn the_oldest_unreliable_packets_make_room_and_are_counted() {
         let mut queue = SendQueue::new();
-        queue.push(Reliable, 1, 1_000).unwrap();
+        queue.push(Reliable, 1, 1, 1_000).unwrap();
         let fit = UNRELIABLE_QUEUE_BYTES_MAX / (1_024 + QUEUED_PACKET_OVERHEAD);
         for number in 0..fit + 3 {
-            queue.push(Unreliable, 1_024, number).unwrap();
+            queue.push(Unreliable, 1_024, 1, number).unwrap();
         }
         assert_eq!(queue.drops(), 3);
         assert_eq!(queue.pop(), Some(1_000), "a reliable packet is never dropped");
@@ -205,8 +232,8 @@ mod tests {
     #[test]
     fn a_large_unreliable_packet_is_not_dropped_for_itself() {
         let mut queue = SendQueue::new();
-        queue.push(Unreliable, 10, "small").unwrap();
-        queue.push(Unreliable, UNRELIABLE_QUEUE_BYTES_MAX * 2, "large").unwrap();
+        queue.push(Unreliable, 10, 1, "small").unwrap();
+        queue.push(Unreliable, UNRELIABLE_QUEUE_BYTES_MAX * 2, 1, "large").unwrap();
         assert_eq!(queue.drops(), 1);
         assert_eq!(queue.pop(), Some("large"));
     }
@@ -216,22 +243,34 @@ mod tests {
         let mut queue = SendQueue::new();
         let fit = RELIABLE_QUEUE_BYTES_MAX / QUEUED_PACKET_OVERHEAD;
         for _ in 0..fit {
-            queue.push(Reliable, 0, ()).unwrap();
+            queue.push(Reliable, 0, 1, ()).unwrap();
         }
-        assert_eq!(queue.push(Reliable, 0, ()), Err(QueueFull));
+        assert_eq!(queue.push(Reliable, 0, 1, ()), Err(QueueFull));
         queue.pop();
-        assert_eq!(queue.push(Reliable, 0, ()), Ok(()));
+        assert_eq!(queue.push(Reliable, 0, 1, ()), Ok(()));
     }
 
     #[test]
     fn discarding_leaves_reliable_packets_and_later_ones() {
         let mut queue = SendQueue::new();
-        queue.push(Unreliable, 1, 0).unwrap();
-        queue.push(Reliable, 1, 1).unwrap();
+        queue.push(Unreliable, 1, 1, 0).unwrap();
+        queue.push(Reliable, 1, 1, 1).unwrap();
         let mark = queue.mark();
-        queue.push(Unreliable, 1, 2).unwrap();
+        queue.push(Unreliable, 1, 1, 2).unwrap();
         assert_eq!(queue.discard_unreliable_before(mark), 1);
         assert_eq!(queue.drops(), 0);
         assert_eq!(std::iter::from_fn(|| queue.pop()).collect::<Vec<_>>(), [1, 2]);
+    }
+
+    #[test]
+    fn a_packet_of_several_connections_takes_a_part_of_its_memory_in_each() {
+        let mut queue = SendQueue::new();
+        queue.push(Reliable, 1_000, 10, ()).unwrap();
+        queue.push(Unreliable, 500, 1, ()).unwrap();
+        assert_eq!((queue.bytes(), queue.held_bytes()), (1_500, 600 + 2 * QUEUED_PACKET_OVERHEAD));
+        queue.pop();
+        assert_eq!(queue.held_bytes(), 500 + QUEUED_PACKET_OVERHEAD);
+        queue.clear();
+        assert_eq!(queue.held_bytes(), 0);
     }
 }

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mp_core::limits::{
-    PACKET_BYTES_MAX, RECEIVE_QUEUE_BYTES_MAX, RECEIVE_QUEUE_PACKETS_MAX, RELIABLE_QUEUE_BYTES_MAX,
-    UNRELIABLE_QUEUE_BYTES_MAX,
+    PACKET_BYTES_MAX, QUEUED_BYTES_MAX, QUEUED_BYTES_OF_EACH, RECEIVE_QUEUE_BYTES_MAX,
+    RECEIVE_QUEUE_PACKETS_MAX, RELIABLE_QUEUE_BYTES_MAX, UNRELIABLE_QUEUE_BYTES_MAX,
 };
 use mp_core::{
-    Channel, ConnectionId, ConnectionStatus, DisconnectReason, Farewell, Instant,
+    Channel, ConnectionId, ConnectionStatus, Connections, DisconnectReason, Farewell, Instant,
     MemoryMultiplayerPeer, MultiplayerPeer, Outgoing, PeerEvent, PeerId, Prefix, TransferMode,
 };
 use mp_core::{SendError, memory};
@@ -461,6 +461,81 @@ fn echo_until(mut peer: MemoryMultiplayerPeer, count: usize) -> Vec<u32> {
             alarm.wait();
         }
     }
+}
+
+/// A server with clients, and its links.
+fn crowd(clients: usize) -> (MemoryMultiplayerPeer, Vec<MemoryMultiplayerPeer>, Vec<ConnectionId>) {
+    let mut server = MemoryMultiplayerPeer::server();
+    let clients: Vec<_> =
+        (0..clients).map(|number| server.address().connect(id(number as i32 + 2))).collect();
+    let link = |event| match event {
+        PeerEvent::Connected { connection, .. } => connection,
+        other => panic!("not connected: {other:?}"),
+    };
+    let links = turn(&mut server).into_iter().map(link).collect();
+    (server, clients, links)
+}
+
+#[test]
+fn packets_for_all_links_together_are_bounded() {
+    let (mut server, mut clients, links) = crowd(40);
+    // All together may have fifteen of these.
+    let packet = Bytes::from(vec![7; PACKET_BYTES_MAX]);
+    let (crowd, few) = links.split_at(39);
+    for &link in crowd {
+        send(&mut server, link, TransferMode::Reliable, packet.clone());
+    }
+    let queued = |server: &MemoryMultiplayerPeer| -> u64 {
+        links
+            .iter()
+            .filter_map(|&link| server.connection_stats(link))
+            .map(|it| it.queued_bytes)
+            .sum()
+    };
+    assert!(queued(&server) > QUEUED_BYTES_MAX as u64 / 2);
+    assert!(queued(&server) <= QUEUED_BYTES_MAX as u64);
+    server.flush(Instant::ZERO);
+    let ends = turn(&mut server);
+    let is_full = |end: &PeerEvent| {
+        matches!(end, PeerEvent::Disconnected { reason: DisconnectReason::QueueFull, .. })
+    };
+    assert!(ends.iter().all(is_full));
+    assert_eq!(ends.len(), 39 - 15);
+    let left = QUEUED_BYTES_MAX - queued(&server) as usize - 10_000;
+    send(&mut server, links[0], TransferMode::Reliable, packet.slice(..left));
+    // A link that has little may have its share; an unreliable packet beyond it is dropped.
+    let share = QUEUED_BYTES_OF_EACH - 1_000;
+    send(&mut server, few[0], TransferMode::Reliable, packet.slice(..share));
+    send(&mut server, few[0], TransferMode::Unreliable, packet.slice(..2_000));
+    let stats = server.connection_stats(few[0]).unwrap();
+    assert_eq!((stats.queued_bytes as usize, stats.send_drops), (share, 1));
+
+    // What the clients take in makes room.
+    for client in &mut clients {
+        turn(client);
+    }
+    turn(&mut server);
+    send(&mut server, few[0], TransferMode::Unreliable, packet.slice(..2_000));
+    assert_eq!(server.connection_stats(few[0]).unwrap().send_drops, 1);
+}
+
+#[test]
+fn a_payload_for_many_links_counts_once() {
+    let (mut server, _clients, links) = crowd(40);
+    let payload = Bytes::from(vec![7; PACKET_BYTES_MAX]);
+    for _ in 0..3 {
+        server
+            .send(Outgoing {
+                to: Connections::Many(links.clone().into()),
+                mode: TransferMode::Reliable,
+                channel: Channel(0),
+                prefix: Prefix::EMPTY,
+                payload: payload.clone(),
+            })
+            .unwrap();
+    }
+    server.flush(Instant::ZERO);
+    assert_eq!(turn(&mut server), []);
 }
 
 /// Wakes a thread.

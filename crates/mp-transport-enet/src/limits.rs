@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 pub use mp_core::limits::{
-    RECEIVE_QUEUE_BYTES_MAX, RECEIVE_QUEUE_PACKETS_MAX, RELIABLE_PROGRESS_TIMEOUT,
-    RELIABLE_QUEUE_BYTES_MAX, UNRELIABLE_QUEUE_BYTES_MAX,
+    QUEUED_BYTES_MAX, QUEUED_BYTES_OF_EACH, RECEIVE_QUEUE_BYTES_MAX, RECEIVE_QUEUE_PACKETS_MAX,
+    RELIABLE_PROGRESS_TIMEOUT, RELIABLE_QUEUE_BYTES_MAX, UNRELIABLE_QUEUE_BYTES_MAX,
 };
 
 /// Largest packet in bytes, either way: ENet's own limit.
@@ -33,13 +33,13 @@ pub(crate) const ACKNOWLEDGEMENTS_MAX: usize = 160 * 32;
 /// Refusals that wait for the end of the turn. Who goes beyond asks again.
 pub(crate) const REFUSALS_MAX: usize = 160;
 
-/// Bytes of packets that wait for others, or for their pieces, of all peers of a host: a full server of well-behaved peers
-/// stays far below it.
+/// Bytes of packets that wait for others, for their pieces, or to be taken, of all peers of a host: a full server of
+/// well-behaved peers stays far below it.
 pub const WAITING_BYTES_MAX: usize = 256 << 20;
 
 /// Of them, what one peer may hold whatever the others do: what an honest one has on its way, 64 KiB, and what that costs in
 /// small pieces.
-pub(crate) const WAITING_BYTES_OF_EACH: usize = 128 << 10;
+pub const WAITING_BYTES_OF_EACH: usize = 128 << 10;
 
 /// Connections that have not shown yet that they receive what is sent to their address. A new one replaces the oldest,
 /// so a flood must bring this many within one round trip of an honest client to keep it out.

@@ -181,7 +181,7 @@ impl<S: DatagramSocket> MultiplayerPeer for EnetMesh<S> {
             return Err(SendError::NotConnected);
         }
         let Outgoing { to, mode, channel, prefix, payload } = outgoing;
-        let payload = Payload::new(prefix, payload);
+        let payload = Payload::new(prefix, payload).shared_by(to.as_slice().len());
         mapping::check(channel, payload.len(), self.max_packet_size())?;
         let links = to.as_slice();
         for link in links {

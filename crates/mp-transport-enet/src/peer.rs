@@ -260,7 +260,7 @@ impl<S: DatagramSocket> MultiplayerPeer for EnetMultiplayerPeer<S> {
             return Err(SendError::NotConnected);
         }
         let Outgoing { to, mode, channel, prefix, payload } = outgoing;
-        let payload = Payload::new(prefix, payload);
+        let payload = Payload::new(prefix, payload).shared_by(to.as_slice().len());
         mapping::check(channel, payload.len(), self.max_packet_size())?;
         let Some((&last, others)) = to.as_slice().split_last() else { return Ok(()) };
         let (host, is_only) = (&mut self.connection.host, others.is_empty());

@@ -228,6 +228,8 @@ proptest! {
                 }
             }
             prop_assert!(host.waiting_bytes(attacker.connection).unwrap_or(0) <= WAITING_MAX);
+            let waiting = host.connections().filter_map(|it| host.waiting_bytes(it));
+            prop_assert_eq!(host.received_bytes(), waiting.sum::<usize>());
             prop_assert!(host.poll_timeout().is_none_or(|next| next > at(now)), "the host spins");
             prop_assert_eq!(honest.received, index + 1);
             prop_assert_eq!(from_honest, index + 1);

@@ -404,6 +404,7 @@ impl World {
         let waiting = self.ours.waiting_bytes(link).unwrap();
         assert!(has_pieces || waiting == 0, "{}: {waiting} bytes wait", self.place);
         assert!(waiting <= 4 << 20, "{}: {waiting} bytes wait", self.place);
+        assert_eq!((self.ours.queued_bytes(), self.ours.received_bytes()), (0, waiting));
         self.to_them.lost = self.to_them.sent.len() - self.to_them.arrived.len();
         self.to_us.lost = self.to_us.sent.len() - self.to_us.arrived.len();
     }

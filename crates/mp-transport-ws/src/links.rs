@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use mp_core::{ConnectionId, Instant};
+use mp_core::{ConnectionId, Instant, SharedLimit, queued_bytes};
 use slab::Slab;
 
 use crate::io::ByteStream;
@@ -19,19 +19,20 @@ pub(crate) struct Links<S> {
     timers: BTreeSet<(Instant, usize)>,
     dirty: Vec<usize>,
     handshaking: usize,
-    /// Waiting bytes of all.
-    waiting: usize,
+    /// The limit on the waiting bytes of all.
+    waiting: SharedLimit,
 }
 
 impl<S: ByteStream> Links<S> {
-    pub(crate) fn new() -> Self {
+    /// No links. `waiting` limits the waiting bytes of all.
+    pub(crate) fn new(waiting: SharedLimit) -> Self {
         Self {
             slots: Slab::new(),
             generations: Vec::new(),
             timers: BTreeSet::new(),
             dirty: Vec::new(),
             handshaking: 0,
-            waiting: 0,
+            waiting,
         }
     }
 
@@ -55,7 +56,7 @@ impl<S: ByteStream> Links<S> {
         let link = self.slots.try_remove(slot)?;
         self.generations[slot] = self.generations[slot].wrapping_add(1);
         self.handshaking -= usize::from(link.is_handshaking);
-        self.waiting -= link.waiting;
+        self.waiting.replace(link.waiting, 0);
         if let Some(timer) = link.timer {
             self.timers.remove(&(timer, slot));
         }
@@ -98,7 +99,7 @@ impl<S: ByteStream> Links<S> {
     pub(crate) fn note_timer(&mut self, slot: usize) {
         let Some(link) = self.slots.get_mut(slot) else { return };
         let waiting = link.waiting_bytes();
-        self.waiting = self.waiting - link.waiting + waiting;
+        self.waiting.replace(link.waiting, waiting);
         link.waiting = waiting;
         let due = link.connection.due();
         if due != link.timer {
@@ -145,9 +146,15 @@ impl<S: ByteStream> Links<S> {
         self.timers.first().map(|&(due, _)| due)
     }
 
-    /// Waiting bytes of all links.
-    pub(crate) const fn waiting_bytes(&self) -> usize {
-        self.waiting
+    /// Returns whether the waiting bytes of a link are within the limit of all.
+    pub(crate) fn is_within_limit(&self, slot: usize) -> bool {
+        self.slots.get(slot).is_none_or(|link| self.waiting.allows(link.waiting, 0))
+    }
+
+    /// Returns whether a packet of `len` bytes, which `connections` links queue together, may wait for a link.
+    pub(crate) fn may_wait(&self, slot: usize, len: usize, connections: usize) -> bool {
+        let link = self.slots.get(slot);
+        link.is_none_or(|link| self.waiting.allows(link.waiting, queued_bytes(len, connections)))
     }
 
     /// How many have not got through their handshake.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use mp_core::{
     ConnectionId, ConnectionStats, ConnectionStatus, DisconnectReason, Farewell, Instant,
-    MultiplayerPeer, Outgoing, PeerEvent, PeerId, Readiness, SendError, TransferMode,
+    MultiplayerPeer, Outgoing, PeerEvent, PeerId, Readiness, SendError, SharedLimit, TransferMode,
 };
 
 use self::door::{Call, Door};
@@ -251,13 +251,14 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
 
     fn new(session: Session, source: S, role: Role) -> Self {
         let wakes = Wakes::default();
+        let waiting = SharedLimit::new(session.settings.waiting_bytes, WAITING_BYTES_OF_EACH);
         let source_waker = wakes.waker(SOURCE);
         Self {
             session,
             readiness: source.readiness(),
             source: Some(source),
             role,
-            links: Links::new(),
+            links: Links::new(waiting),
             parting: Vec::new(),
             wakes,
             source_waker,
@@ -342,24 +343,29 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
     /// Ends a connection that has more than its share of an unfinished message while all together have
     /// too much.
     fn shed_if_crowded(&mut self, now: Instant, slot: usize) {
-        if self.links.waiting_bytes() <= self.session.settings.waiting_bytes {
+        if self.links.is_within_limit(slot) {
             return;
         }
         let Some(link) = self.links.at(slot) else { return };
-        let unfinished = link.connection.unfinished_bytes();
-        if unfinished > 0 && link.waiting > WAITING_BYTES_OF_EACH {
+        if link.connection.unfinished_bytes() > 0 {
             link.connection.shed(now, DisconnectReason::QueueFull);
             self.stats.shed += 1;
         }
     }
 
-    fn send_to(&mut self, connection: ConnectionId, mode: TransferMode, payload: Bytes) {
-        let now = self.now;
-        let waiting = self.links.waiting_bytes();
-        self.session.is_crowded = waiting > self.session.settings.waiting_bytes;
+    /// Queues a packet, which `connections` links queue together, for one of them.
+    fn send_to(
+        &mut self,
+        connection: ConnectionId,
+        mode: TransferMode,
+        payload: Bytes,
+        connections: usize,
+    ) {
+        let (now, slot) = (self.now, connection.slot as usize);
+        let may_wait = self.links.may_wait(slot, payload.len(), connections);
         let Some(link) = self.links.get_mut(connection) else { return };
-        link.connection.send(now, mode, payload, &self.session);
-        self.links.note(connection.slot as usize);
+        link.connection.send(now, mode, (payload, connections), may_wait, &self.session);
+        self.links.note(slot);
     }
 
     /// Notes what has become of a link, and takes leave of it when it is over.
@@ -417,11 +423,12 @@ impl<S: StreamSource> MultiplayerPeer for WebSocketMultiplayerPeer<S> {
         let whole = if is_whole { None } else { Some(outgoing.joined()) };
         let Outgoing { to, mode, payload, .. } = outgoing;
         let payload = whole.unwrap_or(payload);
+        let connections = to.as_slice().len();
         if let Some((&last, others)) = to.as_slice().split_last() {
             for &connection in others {
-                self.send_to(connection, mode, payload.clone());
+                self.send_to(connection, mode, payload.clone(), connections);
             }
-            self.send_to(last, mode, payload);
+            self.send_to(last, mode, payload, connections);
         }
         Ok(())
     }

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use super::connected;
 use super::wire::{Message, Side, Wire, split};
 use crate::limits::{RECEIVE_QUEUE_BYTES_MAX, RECEIVE_QUEUE_PACKETS_MAX};
-use crate::{ConnectionId, ConnectionStats, DisconnectReason, Packet, PeerEvent, PeerId};
+use crate::{
+    ConnectionId, ConnectionStats, DisconnectReason, Packet, PeerEvent, PeerId, SharedLimit,
+    queued_bytes,
+};
 
 /// What one poll has taken in of all links.
 #[derive(Debug, Default)]
@@ -36,6 +39,10 @@ pub(super) struct Link {
     /// Bytes of those.
     pub(super) ready_bytes: usize,
     pub(super) receive_drops: u64,
+    /// Bytes of its send queue, as the limit of all links includes them.
+    recorded_bytes: usize,
+    /// Unreliable packets dropped because of that limit.
+    send_drops: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -59,10 +66,20 @@ impl Link {
             ready_packets: 0,
             ready_bytes: 0,
             receive_drops: 0,
+            recorded_bytes: 0,
+            send_drops: 0,
         }
     }
 
-    pub(super) fn send(&mut self, side: Side, message: Message) {
+    /// Queues a packet, which `connections` links queue together. `limit` is that of all links: a
+    /// reliable packet beyond it ends the link, an unreliable one is dropped.
+    pub(super) fn send(
+        &mut self,
+        side: Side,
+        message: Message,
+        connections: usize,
+        limit: &mut SharedLimit,
+    ) {
         if self.leaving.is_some() || !self.connected {
             return;
         }
@@ -71,13 +88,24 @@ impl Link {
         if theirs.goodbye.is_some() {
             return;
         }
-        let pushed = mine.queue.push(message.mode, message.payload.len(), message);
-        if pushed.is_err() {
+        let (mode, len) = (message.mode, message.payload.len());
+        let held = mine.queue.held_bytes();
+        limit.replace(self.recorded_bytes, held);
+        let is_allowed = limit.allows(held, queued_bytes(len, connections));
+        let is_full = if is_allowed {
+            mine.queue.push(mode, len, connections, message).is_err()
+        } else {
+            self.send_drops += u64::from(!mode.is_reliable());
+            mode.is_reliable()
+        };
+        if is_full {
             mine.queue.clear();
         }
+        self.recorded_bytes = mine.queue.held_bytes();
+        limit.replace(held, self.recorded_bytes);
         drop(pipes);
         self.dirty = true;
-        if pushed.is_err() {
+        if is_full {
             let full = DisconnectReason::QueueFull;
             self.leave(Leaving { reason: full, told: full, drain: false });
         }
@@ -113,10 +141,13 @@ impl Link {
         &mut self,
         side: Side,
         room: &mut Room,
+        limit: &mut SharedLimit,
         events: &mut VecDeque<PeerEvent>,
     ) -> Option<Option<DisconnectReason>> {
         let mut pipes = self.wire.lock();
         let (mine, theirs) = split(&mut pipes, side);
+        limit.replace(self.recorded_bytes, mine.queue.held_bytes());
+        self.recorded_bytes = mine.queue.held_bytes();
         if !self.connected {
             if !theirs.open {
                 return theirs.goodbye.map(|_| None);
@@ -167,6 +198,11 @@ impl Link {
         }
     }
 
+    /// Bytes of its send queue that the limit of all links includes.
+    pub(super) const fn recorded_bytes(&self) -> usize {
+        self.recorded_bytes
+    }
+
     pub(super) fn stats(&self, side: Side) -> ConnectionStats {
         let mut pipes = self.wire.lock();
         let (mine, theirs) = split(&mut pipes, side);
@@ -175,7 +211,7 @@ impl Link {
             bytes_sent: mine.taken_bytes,
             packets_received: theirs.taken_packets,
             bytes_received: theirs.taken_bytes,
-            send_drops: mine.queue.drops(),
+            send_drops: self.send_drops + mine.queue.drops(),
             receive_drops: self.receive_drops,
             queued_bytes: mine.queue.bytes() as u64,
             ..ConnectionStats::default()

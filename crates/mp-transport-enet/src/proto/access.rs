@@ -66,6 +66,7 @@ impl Host {
         payload: &Payload,
     ) -> Result<(), HostSendError> {
         let connections: Vec<ConnectionId> = self.connections().collect();
+        let payload = payload.clone().shared_by(connections.len());
         for connection in connections {
             match self.send(connection, channel, flags, payload.clone()) {
                 Ok(()) | Err(HostSendError::NoChannel { .. }) => {}

@@ -68,7 +68,7 @@ impl Channel {
             Place::Beyond => return Outcome::Withheld,
             Place::Ahead(ahead) => self.reliable_in + u64::from(ahead),
         };
-        let Intake { has_room, accepted } = sink.inbound.intake();
+        let Intake { has_room, accepted } = sink.intake();
         if self.waiting.contains_key(&number) {
             return accepted;
         }
@@ -83,7 +83,7 @@ impl Channel {
         } else {
             // What waits is charged for its own bytes, and keeps no others.
             let entry = Waiting::Whole(Bytes::copy_from_slice(payload));
-            if !sink.inbound.reserve(entry.cost(), sink.channel, number, false) {
+            if !sink.reserve(entry.cost(), number, false) {
                 return Outcome::Withheld;
             }
             self.waiting.insert(number, entry);
@@ -108,7 +108,7 @@ impl Channel {
             Place::Beyond => return Outcome::Withheld,
             Place::Ahead(ahead) => self.reliable_in + u64::from(ahead),
         };
-        let Intake { has_room, accepted } = sink.inbound.intake();
+        let Intake { has_room, accepted } = sink.intake();
         if self.place(sequence) == Place::Beyond || !has_room {
             // Pieces that are there already stay acknowledged.
             return match self.waiting.get(&number) {
@@ -117,14 +117,13 @@ impl Channel {
             };
         }
         let is_next = number == self.reliable_in + 1;
-        let channel = sink.channel;
         match self.waiting.get_mut(&number) {
             Some(Waiting::Pieces(pieces)) => {
                 if !pieces.fits(fragment) {
                     return Outcome::Refused;
                 }
                 let Some(cost) = pieces.cost(fragment) else { return accepted };
-                if !sink.inbound.reserve(cost, channel, number, is_next) {
+                if !sink.reserve(cost, number, is_next) {
                     return Outcome::Withheld;
                 }
                 pieces.insert(fragment);
@@ -136,7 +135,7 @@ impl Channel {
                     return Outcome::Refused;
                 };
                 let cost = pieces.held() + pieces.cost(fragment).unwrap_or(0);
-                if !sink.inbound.reserve(cost, channel, number, is_next) {
+                if !sink.reserve(cost, number, is_next) {
                     return Outcome::Withheld;
                 }
                 pieces.insert(fragment);
@@ -173,7 +172,7 @@ impl Channel {
             sink.dropped();
             return;
         }
-        sink.inbound.reserve_unreliable(entry.cost());
+        sink.reserve_unreliable(entry.cost());
         self.unreliable_waiting.insert(key, entry);
     }
 
@@ -202,7 +201,7 @@ impl Channel {
                     sink.dropped();
                     return Outcome::Taken;
                 }
-                sink.inbound.reserve_unreliable(cost);
+                sink.reserve_unreliable(cost);
                 let piece = pieces.cost(fragment).unwrap_or(0);
                 self.unreliable_waiting.insert(key, Waiting::Pieces(pieces));
                 piece
@@ -212,7 +211,7 @@ impl Channel {
             self.drop_unreliable(key, sink);
             return Outcome::Taken;
         }
-        sink.inbound.reserve_unreliable(cost);
+        sink.reserve_unreliable(cost);
         let Some(entry) = self.unreliable_waiting.get_mut(&key) else { return Outcome::Taken };
         if let Waiting::Pieces(pieces) = entry {
             pieces.insert(fragment);
@@ -221,7 +220,7 @@ impl Channel {
             && key.0 == self.reliable_in
             && let Some(entry) = self.unreliable_waiting.remove(&key)
         {
-            sink.inbound.release_unreliable(entry.cost());
+            sink.release_unreliable(entry.cost());
             let flags = entry.unreliable_flags();
             self.deliver_unreliable(key, flags, entry.into_payload(), sink);
         }
@@ -243,7 +242,7 @@ impl Channel {
                 break;
             }
             let (number, entry) = first.remove_entry();
-            sink.inbound.release(entry.cost(), sink.channel, number);
+            sink.release(entry.cost(), number);
             self.reliable_in += entry.sequences();
             sink.deliver(PacketFlags::RELIABLE, entry.into_payload());
             was_delivered = true;
@@ -271,7 +270,7 @@ impl Channel {
                 break;
             }
             let (key, entry) = first.remove_entry();
-            sink.inbound.release_unreliable(entry.cost());
+            sink.release_unreliable(entry.cost());
             if entry.is_complete() {
                 self.unreliable_in = key.1;
                 sink.deliver(entry.unreliable_flags(), entry.into_payload());
@@ -295,7 +294,7 @@ impl Channel {
         let is_late = key.is_none_or(|(reliable, sequence)| {
             reliable == self.reliable_in && sequence <= self.unreliable_in
         });
-        if is_late || !sink.inbound.has_room() {
+        if is_late || !sink.has_room() {
             sink.dropped();
             return None;
         }
@@ -322,7 +321,7 @@ impl Channel {
 
     /// Makes room for `cost` by dropping older packets than the one of `key`.
     fn make_room(&mut self, cost: usize, key: (u64, u16), sink: &mut Sink<'_, '_>) -> bool {
-        while !sink.inbound.has_unreliable_room(cost) {
+        while !sink.has_unreliable_room(cost) {
             let Some((&first, _)) = self.unreliable_waiting.first_key_value() else { return false };
             if first >= key {
                 return false;
@@ -334,7 +333,7 @@ impl Channel {
 
     fn drop_unreliable(&mut self, key: (u64, u16), sink: &mut Sink<'_, '_>) {
         if let Some(entry) = self.unreliable_waiting.remove(&key) {
-            sink.inbound.release_unreliable(entry.cost());
+            sink.release_unreliable(entry.cost());
             sink.dropped();
         }
     }

@@ -132,4 +132,12 @@ pub struct HostStats {
     pub half_open_dropped: u64,
     /// Refusals not sent because too many were waiting.
     pub refusals_dropped: u64,
+    /// Connections ended because of a reliable packet while the packets queued for all peers reached
+    /// [`queued_bytes`](super::HostSettings::queued_bytes). Unreliable packets dropped then are among the connection's
+    /// `send_drops`.
+    pub shed: u64,
+    /// Reliable packets and pieces that were not acknowledged because there was no room for them, so that they come again:
+    /// in their peer's budgets, or in that of all ([`waiting_bytes`](super::HostSettings::waiting_bytes)). Unreliable ones
+    /// dropped then are among the connection's `receive_drops`.
+    pub withheld: u64,
 }

@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 
-use mp_core::ConnectionId;
+use mp_core::{ConnectionId, SharedLimit};
 
 use super::Host;
 use super::HostEvent;
@@ -73,9 +73,7 @@ impl Host {
             let Some(peer) = self.slots.get_mut(slot) else { continue };
             peer.is_keeping = false;
             if peer.state == State::Connected {
-                let waited = peer.inbound.waiting();
-                peer.resume(&mut self.events);
-                self.waiting = self.waiting + peer.inbound.waiting() - waited;
+                peer.resume(&mut self.received, &mut self.events);
                 self.touch(slot);
             }
         }
@@ -84,7 +82,7 @@ impl Host {
 
 impl Peer {
     /// Delivers and acknowledges what was kept while the link was held.
-    fn resume(&mut self, events: &mut VecDeque<HostEvent>) {
+    fn resume(&mut self, limit: &mut SharedLimit, events: &mut VecDeque<HostEvent>) {
         self.sender.demand += self.acknowledgements.resume() as u64 * ACKNOWLEDGE_LEN;
         self.inbound.resume();
         for number in self.channels.used() {
@@ -95,6 +93,7 @@ impl Peer {
                 source: &mut Source::new(&[]),
                 events,
                 inbound: &mut self.inbound,
+                limit: &mut *limit,
                 stats: &mut self.stats,
             });
         }

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
-use mp_core::{ConnectionId, ConnectionStats, DisconnectReason, Farewell, Instant, Rng};
+use mp_core::{
+    ConnectionId, ConnectionStats, DisconnectReason, Farewell, Instant, Rng, SharedLimit,
+};
 
 use super::bandwidth::Pass;
 use super::clock::Clock;
@@ -11,6 +13,7 @@ use super::command::{Body, CONTROL_CHANNEL, Command, Connect, FLAG_UNSEQUENCED, 
 use super::half_open::HalfOpen;
 use super::header::Header;
 use super::hold::Keeping;
+use super::inbound::delivered_bytes;
 use super::peer::{Flow, Peer, State};
 use super::receive::Context;
 use super::seal::{Seal, Unreadable};
@@ -20,6 +23,7 @@ use super::slots::Slots;
 use super::{
     CompressionMode, HostEvent, HostStats, Millis, NO_PEER, PEERS_MAX, PacketFlags, Payload,
 };
+use crate::limits::{QUEUED_BYTES_OF_EACH, WAITING_BYTES_OF_EACH};
 
 /// One socket's worth of peers, without the socket. See [the module](super) for its turn.
 #[derive(Debug)]
@@ -38,8 +42,10 @@ pub struct Host {
     pub(super) timers: BTreeSet<(Millis, u16)>,
     /// Half-open connections, oldest first.
     pub(super) half_open: HalfOpen,
-    /// What peers hold of packets that wait for others, or for their missing pieces.
-    pub(super) waiting: usize,
+    /// What arrived: packets that wait for others or for their missing pieces, and events that were not taken.
+    pub(super) received: SharedLimit,
+    /// What the peers are to be sent: packets queued or not acknowledged.
+    queued: SharedLimit,
     /// Which `data` is taken, when it must be unique.
     pub(super) ids: BTreeMap<u32, u16>,
     pub(super) connected: u16,
@@ -102,6 +108,8 @@ impl Host {
         let slots_max = settings.max_peers.saturating_add(half_open).min(PEERS_MAX);
         Self {
             seal: Seal::new(settings.compression, settings.checksum),
+            received: SharedLimit::new(settings.waiting_bytes, WAITING_BYTES_OF_EACH),
+            queued: SharedLimit::new(settings.queued_bytes, QUEUED_BYTES_OF_EACH),
             settings,
             rng,
             slots: Slots::new(slots_max),
@@ -111,7 +119,6 @@ impl Host {
             keeping: Keeping::default(),
             timers: BTreeSet::new(),
             half_open: HalfOpen::default(),
-            waiting: 0,
             ids: BTreeMap::new(),
             connected: 0,
             is_refusing: false,
@@ -205,14 +212,14 @@ impl Host {
         let mut context = Context {
             settings: &self.settings,
             events: &mut self.events,
+            limit: &mut self.received,
             is_admitted: !is_new || !is_refusing && !self.ids.contains_key(&peer.data),
             is_malformed: false,
+            withheld: 0,
         };
-        let waited = peer.inbound.waiting();
-        peer.inbound.lend(self.settings.waiting_bytes.saturating_sub(self.waiting));
         let flow = peer.handle_commands(now, header.sent_time, commands, &mut context);
-        self.waiting = self.waiting + peer.inbound.waiting() - waited;
         self.keeping.note(peer);
+        self.stats.withheld += context.withheld;
         let is_limited = peer.bandwidth.0 > 0;
         if context.is_malformed {
             self.stats.datagrams_malformed += 1;
@@ -246,8 +253,9 @@ impl Host {
             return Err(HostSendError::TooLarge { len, max });
         }
         let Some(peer) = self.slots.connection_mut(connection) else { return Ok(()) };
-        match peer.send(channel, flags, payload, &self.settings, &mut self.events) {
-            Ok(()) => {}
+        let (limit, events) = (&mut self.queued, &mut self.events);
+        match peer.send(channel, flags, payload, &self.settings, limit, events) {
+            Ok(is_shed) => self.stats.shed += u64::from(is_shed),
             Err(QueueError::NoChannel) => {
                 return Err(HostSendError::NoChannel { channel, count: peer.channels.count });
             }
@@ -275,7 +283,13 @@ impl Host {
     ) {
         let Some(peer) = self.slots.connection_mut(connection) else { return };
         if farewell == Farewell::Abrupt {
-            self.events.retain(|event| event.connection() != connection);
+            self.events.retain(|event| {
+                let stays = event.connection() != connection;
+                if !stays {
+                    withdraw(&mut self.received, event);
+                }
+                stays
+            });
         }
         match (peer.state, farewell) {
             (State::Connected, Farewell::Drain) => peer.disconnect_later(data, reason),
@@ -323,7 +337,7 @@ impl Host {
             }
             self.remove(slot);
         }
-        self.events.clear();
+        while self.poll_event().is_some() {}
         self.pass = Pass::default();
     }
 
@@ -338,6 +352,7 @@ impl Host {
             self.resume();
         }
         let event = self.events.pop_front()?;
+        withdraw(&mut self.received, &event);
         if let HostEvent::Packet { connection, payload, .. } = &event
             && let Some(peer) = self.slots.connection_mut(*connection)
         {
@@ -375,6 +390,18 @@ impl Host {
     /// Bytes that a link holds of packets that wait for others, or for their missing pieces; `None` when it is unknown.
     pub fn waiting_bytes(&self, connection: ConnectionId) -> Option<usize> {
         self.slots.connection(connection).map(|peer| peer.inbound.waiting())
+    }
+
+    /// Bytes of what all peers are to be sent, queued or not acknowledged; they count for
+    /// [`queued_bytes`](HostSettings::queued_bytes).
+    pub const fn queued_bytes(&self) -> usize {
+        self.queued.bytes()
+    }
+
+    /// Bytes of what arrived from all peers and waits: for other packets, missing pieces, or to be taken; they count for
+    /// [`waiting_bytes`](HostSettings::waiting_bytes).
+    pub const fn received_bytes(&self) -> usize {
+        self.received.bytes()
     }
 
     /// The largest packet in bytes that fits every way it may be sent.
@@ -416,6 +443,7 @@ impl Host {
 
     /// Has a peer packed at the end of the turn.
     pub(super) fn touch(&mut self, slot: u16) {
+        self.record(slot);
         if let Some(peer) = self.slots.get_mut(slot)
             && !peer.is_queued
         {
@@ -424,11 +452,21 @@ impl Host {
         }
     }
 
+    /// Has the limits on what all peers have include what one has now.
+    pub(super) fn record(&mut self, slot: u16) {
+        if let Some(peer) = self.slots.get_mut(slot) {
+            peer.sender.record(&mut self.queued);
+            peer.inbound.record(&mut self.received);
+        }
+    }
+
     /// Empties a slot.
     pub(super) fn remove(&mut self, slot: u16) {
-        let Some(peer) = self.slots.remove(slot) else { return };
+        let Some(mut peer) = self.slots.remove(slot) else { return };
         self.keeping.forget(&peer);
-        self.waiting -= peer.inbound.waiting();
+        peer.drop_queues();
+        peer.sender.record(&mut self.queued);
+        peer.inbound.record(&mut self.received);
         if let Some(at) = peer.timer {
             self.timers.remove(&(at, slot));
         }
@@ -445,6 +483,13 @@ impl Host {
                 self.schedule_pass();
             }
         }
+    }
+}
+
+/// An event is not in the queue any more: `limit` includes its packet no longer.
+fn withdraw(limit: &mut SharedLimit, event: &HostEvent) {
+    if let HostEvent::Packet { payload, .. } = event {
+        limit.replace(delivered_bytes(payload), 0);
     }
 }
 

@@ -7,19 +7,21 @@
 //! | reliable, received while the link is held | 128 KiB | not acknowledged |
 //! | reliable, out of order | 4 MiB, and one packet that is next in its channel | not acknowledged |
 //! | unreliable, incomplete or early | 4 MiB | oldest dropped and counted |
-//! | both, of all peers of a host | settings: 256 MiB | as above, but of each peer 128 KiB may always wait |
+//! | all three, of all peers of a host | settings: 256 MiB, of which each peer may always have 128 KiB | as above |
 
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use mp_core::{ConnectionId, ConnectionStats};
+use mp_core::{ConnectionId, ConnectionStats, SharedLimit};
 
 use super::HostEvent;
 use super::PacketFlags;
 use super::channel::Outcome;
 use super::settings::HostSettings;
 use super::source::Source;
-use crate::limits::{REORDER_BYTES_MAX, UNRELIABLE_REORDER_BYTES_MAX, WAITING_BYTES_OF_EACH};
+use crate::limits::{
+    ENTRY_OVERHEAD, REORDER_BYTES_MAX, UNRELIABLE_REORDER_BYTES_MAX, WAITING_BYTES_OF_EACH,
+};
 
 /// The budgets of one peer.
 #[derive(Debug)]
@@ -36,8 +38,8 @@ pub(crate) struct Inbound {
     bytes_max: usize,
     reorder_bytes: usize,
     unreliable_bytes: usize,
-    /// What the host has left for all its peers.
-    spare: usize,
+    /// What waits for others, as the host's limit includes it.
+    recorded_bytes: usize,
     /// Channel and sequence of the one packet that may go beyond the budget of reliable data.
     privileged: Option<(u8, u64)>,
 }
@@ -54,22 +56,25 @@ impl Inbound {
             bytes_max: settings.receive_queue_bytes,
             reorder_bytes: 0,
             unreliable_bytes: 0,
-            spare: 0,
+            recorded_bytes: 0,
             privileged: None,
         }
     }
 
     /// Whether a packet may be delivered.
-    pub(crate) const fn has_room(&self) -> bool {
-        !self.is_held && self.packets < self.packets_max && self.bytes < self.bytes_max
+    const fn has_room(&self, limit: &SharedLimit) -> bool {
+        !self.is_held
+            && self.packets < self.packets_max
+            && self.bytes < self.bytes_max
+            && limit.allows(self.held(), 0)
     }
 
     /// Decides what to do with reliable data.
-    pub(crate) const fn intake(&self) -> Intake {
+    const fn intake(&self, limit: &SharedLimit) -> Intake {
         if self.keeps() {
             return Intake { has_room: true, accepted: Outcome::Kept };
         }
-        Intake { has_room: self.has_room(), accepted: Outcome::Taken }
+        Intake { has_room: self.has_room(limit), accepted: Outcome::Taken }
     }
 
     /// Holds the link, or lets it go.
@@ -104,14 +109,16 @@ impl Inbound {
     }
 
     /// Charges `cost` for reliable data of the packet `sequence` of `channel`, if the budget allows it.
-    pub(crate) fn reserve(
+    fn reserve(
         &mut self,
+        limit: &mut SharedLimit,
         cost: usize,
         channel: u8,
         sequence: u64,
         is_next: bool,
     ) -> bool {
-        if !self.is_afforded(cost) || self.keeps() && self.kept + cost > WAITING_BYTES_OF_EACH {
+        let is_kept_too_much = self.keeps() && self.kept + cost > WAITING_BYTES_OF_EACH;
+        if is_kept_too_much || !limit.allows(self.held(), cost) {
             return false;
         }
         let packet = (channel, sequence);
@@ -123,52 +130,50 @@ impl Inbound {
             }
         }
         self.reorder_bytes += cost;
-        self.spare = self.spare.saturating_sub(cost);
         if self.keeps() {
             self.kept += cost;
         }
+        self.record(limit);
         true
     }
 
     /// Gives back what was charged for a packet.
-    pub(crate) fn release(&mut self, cost: usize, channel: u8, sequence: u64) {
+    fn release(&mut self, limit: &mut SharedLimit, cost: usize, channel: u8, sequence: u64) {
         self.reorder_bytes = self.reorder_bytes.saturating_sub(cost);
-        self.spare += cost;
+        self.record(limit);
         if self.privileged == Some((channel, sequence)) {
             self.privileged = None;
         }
     }
 
     /// Whether `cost` more for unreliable data is within its budget.
-    pub(crate) const fn has_unreliable_room(&self, cost: usize) -> bool {
-        self.unreliable_bytes + cost <= UNRELIABLE_REORDER_BYTES_MAX && self.is_afforded(cost)
+    pub(crate) const fn has_unreliable_room(&self, limit: &SharedLimit, cost: usize) -> bool {
+        self.unreliable_bytes + cost <= UNRELIABLE_REORDER_BYTES_MAX
+            && limit.allows(self.held(), cost)
     }
 
-    /// Charges `cost` for unreliable data.
-    pub(crate) const fn reserve_unreliable(&mut self, cost: usize) {
-        self.unreliable_bytes += cost;
-        self.spare = self.spare.saturating_sub(cost);
+    /// Forgets what waits for others.
+    pub(crate) const fn clear_waiting(&mut self) {
+        self.kept = 0;
+        self.reorder_bytes = 0;
+        self.unreliable_bytes = 0;
+        self.privileged = None;
     }
 
-    /// Gives back what was charged for unreliable data.
-    pub(crate) const fn release_unreliable(&mut self, cost: usize) {
-        self.unreliable_bytes = self.unreliable_bytes.saturating_sub(cost);
-        self.spare += cost;
-    }
-
-    /// The host can spare so much for all its peers.
-    pub(crate) const fn lend(&mut self, spare: usize) {
-        self.spare = spare;
-    }
-
-    /// Whether the host can spare `cost`, or it is within what every peer may always hold.
-    const fn is_afforded(&self, cost: usize) -> bool {
-        cost <= self.spare || self.waiting() + cost <= WAITING_BYTES_OF_EACH
+    /// Has `limit`, that of all peers, include what waits for others now.
+    pub(crate) const fn record(&mut self, limit: &mut SharedLimit) {
+        limit.replace(self.recorded_bytes, self.waiting());
+        self.recorded_bytes = self.waiting();
     }
 
     /// Cost of what waits for others, reliable and unreliable.
     pub(crate) const fn waiting(&self) -> usize {
         self.reorder_bytes + self.unreliable_bytes
+    }
+
+    /// Cost of all that arrived and was not taken.
+    const fn held(&self) -> usize {
+        self.waiting() + self.bytes + self.packets * ENTRY_OVERHEAD
     }
 }
 
@@ -187,6 +192,8 @@ pub(crate) struct Sink<'a, 'd> {
     pub(crate) source: &'a mut Source<'d>,
     pub(crate) events: &'a mut VecDeque<HostEvent>,
     pub(crate) inbound: &'a mut Inbound,
+    /// That of all peers of the host.
+    pub(crate) limit: &'a mut SharedLimit,
     pub(crate) stats: &'a mut ConnectionStats,
 }
 
@@ -195,6 +202,7 @@ impl Sink<'_, '_> {
     pub(crate) fn deliver(&mut self, flags: PacketFlags, payload: Bytes) {
         self.inbound.packets += 1;
         self.inbound.bytes += payload.len();
+        self.limit.replace(0, delivered_bytes(&payload));
         self.stats.packets_received += 1;
         self.stats.bytes_received += payload.len() as u64;
         let (connection, channel) = (self.connection, self.channel);
@@ -205,4 +213,46 @@ impl Sink<'_, '_> {
     pub(crate) const fn dropped(&mut self) {
         self.stats.receive_drops += 1;
     }
+
+    /// Whether a packet may be delivered.
+    pub(crate) const fn has_room(&self) -> bool {
+        self.inbound.has_room(self.limit)
+    }
+
+    /// Decides what to do with reliable data.
+    pub(crate) const fn intake(&self) -> Intake {
+        self.inbound.intake(self.limit)
+    }
+
+    /// Charges `cost` for reliable data of the packet `sequence`, if the budgets allow it. `is_next`: it waits for no other.
+    pub(crate) fn reserve(&mut self, cost: usize, sequence: u64, is_next: bool) -> bool {
+        self.inbound.reserve(self.limit, cost, self.channel, sequence, is_next)
+    }
+
+    /// Gives back what was charged for the packet `sequence`.
+    pub(crate) fn release(&mut self, cost: usize, sequence: u64) {
+        self.inbound.release(self.limit, cost, self.channel, sequence);
+    }
+
+    /// Whether `cost` more for unreliable data is within the budgets.
+    pub(crate) const fn has_unreliable_room(&self, cost: usize) -> bool {
+        self.inbound.has_unreliable_room(self.limit, cost)
+    }
+
+    /// Charges `cost` for unreliable data.
+    pub(crate) const fn reserve_unreliable(&mut self, cost: usize) {
+        self.inbound.unreliable_bytes += cost;
+        self.inbound.record(self.limit);
+    }
+
+    /// Gives back what was charged for unreliable data.
+    pub(crate) const fn release_unreliable(&mut self, cost: usize) {
+        self.inbound.unreliable_bytes = self.inbound.unreliable_bytes.saturating_sub(cost);
+        self.inbound.record(self.limit);
+    }
+}
+
+/// Cost of a packet that was delivered and not taken.
+pub(crate) const fn delivered_bytes(payload: &Bytes) -> usize {
+    payload.len() + ENTRY_OVERHEAD
 }

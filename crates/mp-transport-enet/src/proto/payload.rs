@@ -1,19 +1,31 @@
 //! The bytes of a packet to send: a short prefix of its own and bytes that many packets share.
 
 use bytes::Bytes;
-use mp_core::Prefix;
+use mp_core::{Prefix, queued_bytes};
 
 /// The bytes of a packet to send.
 #[derive(Clone, Debug, Default)]
 pub struct Payload {
     prefix: Prefix,
     bytes: Bytes,
+    connections: u16,
 }
 
 impl Payload {
     /// `prefix` followed by `bytes`.
     pub const fn new(prefix: Prefix, bytes: Bytes) -> Self {
-        Self { prefix, bytes }
+        Self { prefix, bytes, connections: 1 }
+    }
+
+    /// The same bytes, which `connections` connections queue together.
+    pub(crate) fn shared_by(self, connections: usize) -> Self {
+        let connections = u16::try_from(connections).unwrap_or(u16::MAX);
+        Self { connections, ..self }
+    }
+
+    /// Memory in bytes that `len` of them take while they are queued.
+    pub(crate) const fn queued_bytes(&self, len: usize) -> usize {
+        queued_bytes(len, self.connections as usize)
     }
 
     /// Bytes of both.
@@ -40,7 +52,7 @@ impl Payload {
 
 impl From<Bytes> for Payload {
     fn from(bytes: Bytes) -> Self {
-        Self { prefix: Prefix::EMPTY, bytes }
+        Self::new(Prefix::EMPTY, bytes)
     }
 }
 

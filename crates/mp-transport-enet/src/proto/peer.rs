@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use mp_core::{ConnectionId, ConnectionStats, DisconnectReason};
+use mp_core::{ConnectionId, ConnectionStats, DisconnectReason, SharedLimit};
 
 use super::ack::Acknowledgements;
 use super::channels::Channels;
@@ -208,24 +208,27 @@ impl Peer {
     }
 
     /// Queues a packet, if the peer is connected. Drops older unreliable ones, or ends the connection, when a queue is
-    /// full.
+    /// full, or when `limit`, that of all peers, leaves no room. Returns whether it ended the connection because of that limit.
     pub(crate) fn send(
         &mut self,
         channel: u8,
         flags: PacketFlags,
         payload: Payload,
         settings: &HostSettings,
+        limit: &mut SharedLimit,
         events: &mut VecDeque<HostEvent>,
-    ) -> Result<(), QueueError> {
+    ) -> Result<bool, QueueError> {
         if self.state != State::Connected {
-            return Ok(());
+            return Ok(false);
         }
-        self.sender.queue_packet(&mut self.channels, channel, flags, payload)?;
-        self.stats.send_drops += self.sender.shed_unreliable(settings.unreliable_queue_bytes);
-        if self.sender.is_over(settings.reliable_queue_bytes) {
+        let is_reliable = self.sender.queue_packet(&mut self.channels, channel, flags, payload)?;
+        self.stats.send_drops +=
+            self.sender.shed_unreliable(settings.unreliable_queue_bytes, limit);
+        let is_shed = is_reliable && !self.sender.is_within(limit);
+        if is_shed || self.sender.is_over(settings.reliable_queue_bytes) {
             self.fail(DisconnectReason::QueueFull, events);
         }
-        Ok(())
+        Ok(is_shed)
     }
 
     /// Ends the connection at once; the other side is told until it acknowledges, `reason` is reported now.
@@ -262,6 +265,7 @@ impl Peer {
         self.sender.clear();
         self.acknowledgements.clear();
         self.channels = Channels::new(self.channels.count);
+        self.inbound.clear_waiting();
     }
 
     /// Reports the end of the connection, whatever it was in the middle of.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use mp_core::DisconnectReason;
+use mp_core::{DisconnectReason, SharedLimit};
 
 use super::channel::Outcome;
 use super::command::{Body, CONTROL_CHANNEL, Command, CommandError, Terms};
@@ -18,10 +18,14 @@ use super::{HostEvent, MTU_MAX, MTU_MIN, Millis, PacketFlags, WINDOW_MAX, WINDOW
 pub(crate) struct Context<'a> {
     pub(crate) settings: &'a HostSettings,
     pub(crate) events: &'a mut VecDeque<HostEvent>,
+    /// The limit on what all peers hold of what arrived.
+    pub(crate) limit: &'a mut SharedLimit,
     /// Whether a client that completes its handshake now may stay.
     pub(crate) is_admitted: bool,
     /// Set when something in the datagram made no sense.
     pub(crate) is_malformed: bool,
+    /// Commands that were not acknowledged for lack of room, so that they come again.
+    pub(crate) withheld: u64,
 }
 
 impl Peer {
@@ -54,6 +58,7 @@ impl Peer {
                 context.is_malformed = true;
                 return Flow::Going;
             }
+            context.withheld += u64::from(outcome == Outcome::Withheld);
             if command.wants_acknowledgement() {
                 let Some(sent_time) = sent_time else {
                     context.is_malformed = true;
@@ -205,7 +210,7 @@ impl Peer {
             return Outcome::Refused;
         }
         if let Body::SendUnreliableFragment(fragment) = &command.body
-            && !self.inbound.has_unreliable_room(fragment.payload.len() * 2)
+            && !self.inbound.has_unreliable_room(context.limit, fragment.payload.len() * 2)
         {
             self.shed_other_channels(command.channel, source, context);
         }
@@ -216,6 +221,7 @@ impl Peer {
             source,
             events: context.events,
             inbound: &mut self.inbound,
+            limit: context.limit,
             stats: &mut self.stats,
         };
         match &command.body {
@@ -233,7 +239,7 @@ impl Peer {
                 channel.unreliable_fragment(command.sequence, fragment, &mut sink)
             }
             Body::SendUnsequenced { group, payload } => {
-                if !sink.inbound.has_room() {
+                if !sink.has_room() {
                     sink.dropped();
                 } else if self.unsequenced.accept(*group) {
                     let payload = sink.source.packet(payload);
@@ -260,6 +266,7 @@ impl Peer {
                 source: &mut *source,
                 events: context.events,
                 inbound: &mut self.inbound,
+                limit: &mut *context.limit,
                 stats: &mut self.stats,
             });
         }

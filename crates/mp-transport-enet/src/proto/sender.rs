@@ -6,11 +6,12 @@
 //! | control commands | few per connection | – |
 //! | reliable packets | settings: 64 MiB including what is not acknowledged | the peer is closed |
 //! | unreliable packets | settings: 256 KiB | the oldest are dropped and counted |
+//! | both, of all peers of a host | settings: 256 MiB, of which each peer may always have 256 KiB | unreliable ones are dropped and counted, for a reliable one the peer is closed |
 //! | on their way | ENet's window, at most 64 KiB | stays in the queue |
 
 use std::collections::{BTreeMap, VecDeque};
 
-use mp_core::ConnectionStats;
+use mp_core::{ConnectionStats, SharedLimit};
 
 use super::channels::Channels;
 use super::command::{Body, CONTROL_CHANNEL, Command};
@@ -41,6 +42,11 @@ pub(crate) struct Sender {
     /// Cost of all reliable packets queued or not acknowledged.
     pub(super) reliable_cost: usize,
     pub(super) unreliable_bytes: usize,
+    /// Memory in bytes of all packets queued or not acknowledged, in which each has its part of a payload that several peers
+    /// share.
+    held_bytes: usize,
+    /// Of them, those that the host's limit includes.
+    recorded_bytes: usize,
     /// Bytes of commands queued since bandwidth was shared last.
     pub(super) demand: u64,
     /// No command times out before this.
@@ -82,6 +88,8 @@ impl Sender {
             in_transit: 0,
             reliable_cost: 0,
             unreliable_bytes: 0,
+            held_bytes: 0,
+            recorded_bytes: 0,
             demand: 0,
             next_timeout: None,
             silence: Silence::default(),
@@ -109,14 +117,14 @@ impl Sender {
         self.control.push_back((order, command));
     }
 
-    /// Queues a packet.
+    /// Queues a packet. Returns whether it is sent reliably.
     pub(crate) fn queue_packet(
         &mut self,
         channels: &mut Channels,
         number: u8,
         flags: PacketFlags,
         payload: Payload,
-    ) -> Result<(), QueueError> {
+    ) -> Result<bool, QueueError> {
         let len = payload.len();
         let pieces = len.div_ceil(self.piece_len).max(1);
         let state = channels.channel(number).ok_or(QueueError::NoChannel)?;
@@ -167,24 +175,45 @@ impl Sender {
         };
         let fixed_len = queued.piece(self.piece_len).0.fixed_len();
         self.demand += (pieces * fixed_len + len) as u64;
-        if kind == Kind::Reliable {
+        let is_reliable = kind == Kind::Reliable;
+        if is_reliable {
             self.reliable_cost += len + pieces * ENTRY_OVERHEAD;
+            let (whole, last) = (pieces - 1, len - (pieces - 1) * self.piece_len);
+            self.held_bytes += whole * queued.payload.queued_bytes(self.piece_len);
+            self.held_bytes += queued.payload.queued_bytes(last);
             self.reliable.push_back(queued);
         } else {
             self.unreliable_bytes += len + ENTRY_OVERHEAD;
+            self.held_bytes += queued.payload.queued_bytes(len);
             self.unreliable.push_back(queued);
         }
-        Ok(())
+        Ok(is_reliable)
     }
 
-    /// Drops the oldest unreliable packets beyond `bytes_max`, but never the newest. Returns how many.
-    pub(crate) fn shed_unreliable(&mut self, bytes_max: usize) -> u64 {
+    /// Drops the oldest unreliable packets beyond `bytes_max`, but never the newest, and those for which `limit`, that of all
+    /// peers, leaves no room. Returns how many.
+    pub(crate) fn shed_unreliable(&mut self, bytes_max: usize, limit: &mut SharedLimit) -> u64 {
         let mut dropped = 0;
-        while self.unreliable_bytes > bytes_max && self.unreliable.len() > 1 {
+        self.record(limit);
+        while self.unreliable_bytes > bytes_max && self.unreliable.len() > 1
+            || !self.unreliable.is_empty() && !self.is_within(limit)
+        {
             self.pop_unreliable();
+            self.record(limit);
             dropped += 1;
         }
         dropped
+    }
+
+    /// Returns whether `limit`, that of all peers, leaves room for what is queued.
+    pub(crate) const fn is_within(&self, limit: &SharedLimit) -> bool {
+        limit.allows(self.held_bytes, 0)
+    }
+
+    /// Has `limit`, that of all peers, include what is queued now.
+    pub(crate) const fn record(&mut self, limit: &mut SharedLimit) {
+        limit.replace(self.recorded_bytes, self.held_bytes);
+        self.recorded_bytes = self.held_bytes;
     }
 
     /// Whether what was queued reliably is more than `bytes_max`.
@@ -224,6 +253,7 @@ impl Sender {
             next_order: self.next_order,
             control_sequence: self.control_sequence,
             unsequenced_group: self.unsequenced_group,
+            recorded_bytes: self.recorded_bytes,
             ..fresh
         };
     }
@@ -249,6 +279,8 @@ impl Sender {
         }
         if channel != CONTROL_CHANNEL {
             self.reliable_cost = self.reliable_cost.saturating_sub(sent.len + ENTRY_OVERHEAD);
+            let queued_bytes = sent.payload.queued_bytes(sent.len);
+            self.held_bytes = self.held_bytes.saturating_sub(queued_bytes);
             self.progress = (self.reliable_cost > 0).then_some(now);
             if let Some(channel) = channels.existing(channel) {
                 channel.windows.acknowledged(sequence);
@@ -325,6 +357,7 @@ impl Sender {
     pub(super) fn pop_unreliable(&mut self) {
         if let Some(queued) = self.unreliable.pop_front() {
             self.unreliable_bytes -= queued.payload.len() + ENTRY_OVERHEAD;
+            self.held_bytes -= queued.payload.queued_bytes(queued.payload.len());
         }
     }
 

@@ -115,6 +115,7 @@ impl Host {
 
     /// Nothing more is to be sent to a peer now.
     fn packed(&mut self, slot: u16, now: Instant) {
+        self.record(slot);
         let Some(peer) = self.slots.get_mut(slot) else { return };
         peer.is_queued = false;
         match peer.state {

@@ -18,8 +18,7 @@ use super::response::Asked;
 use super::session::Session;
 use super::tls::{Tls, TlsFailed, TlsInput};
 use crate::limits::{
-    ANSWER_BYTES_MAX, GOODBYE_TIMEOUT, MESSAGE_TIMEOUT, RELIABLE_PROGRESS_TIMEOUT,
-    WAITING_BYTES_OF_EACH, WRITE_BYTES,
+    ANSWER_BYTES_MAX, GOODBYE_TIMEOUT, MESSAGE_TIMEOUT, RELIABLE_PROGRESS_TIMEOUT, WRITE_BYTES,
 };
 
 /// A link. Bytes of the network go in by [`receive`](Self::receive) and come out by [`transmit`](Self::transmit); when it
@@ -242,12 +241,14 @@ impl Connection {
         due.into_iter().flatten().min()
     }
 
-    /// Queues a packet. One that fits no more ends the link: a reliable packet is never dropped.
+    /// Queues a packet, which `connections` queue together. One that fits no more ends the link: a reliable packet is never
+    /// dropped. `may_wait`: the limit of all links allows it to wait for a full socket.
     pub(crate) fn send(
         &mut self,
         now: Instant,
         mode: TransferMode,
-        payload: Bytes,
+        (payload, connections): (Bytes, usize),
+        may_wait: bool,
         session: &Session,
     ) {
         if !self.is_open() {
@@ -255,19 +256,17 @@ impl Connection {
         }
         let settings = &session.settings;
         if mode.is_reliable() {
-            let bytes = self.queue.bytes() + payload.len();
-            let max = match session.is_crowded && self.blocked.is_some() {
-                true => settings.reliable_queue_bytes.min(WAITING_BYTES_OF_EACH),
-                false => settings.reliable_queue_bytes,
-            };
-            if bytes > max || self.queue.push(mode, payload.len(), payload).is_err() {
+            let len = payload.len();
+            let is_full = self.queue.bytes() + len > settings.reliable_queue_bytes
+                || self.blocked.is_some() && !may_wait;
+            if is_full || self.queue.push(mode, len, connections, payload).is_err() {
                 self.leave(now, DisconnectReason::QueueFull, Farewell::Polite);
             }
         } else if self.blocked.is_some() || self.queue.len() >= settings.max_queued_packets {
             self.stats.send_drops += 1;
         } else {
             // It makes room for itself.
-            let _ = self.queue.push(mode, payload.len(), payload);
+            let _ = self.queue.push(mode, payload.len(), connections, payload);
         }
     }
 
@@ -401,7 +400,7 @@ impl Connection {
 
     /// Bytes that wait: an unfinished message, and packets for a socket that is full.
     pub(crate) fn waiting_bytes(&self) -> usize {
-        let queued = if self.blocked.is_some() { self.queue.bytes() } else { 0 };
+        let queued = if self.blocked.is_some() { self.queue.held_bytes() } else { 0 };
         queued + self.wire.len() + self.unfinished_bytes()
     }
 

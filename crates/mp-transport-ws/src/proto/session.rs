@@ -16,8 +16,6 @@ pub(crate) struct Session {
     pub(crate) unique_id: PeerId,
     pub(crate) status: ConnectionStatus,
     pub(crate) refusing: bool,
-    /// The connections have reached [`Settings::waiting_bytes`].
-    pub(crate) is_crowded: bool,
     pub(crate) events: VecDeque<PeerEvent>,
     /// The clients of a server.
     ids: HashSet<PeerId>,
@@ -76,7 +74,6 @@ impl Session {
             unique_id,
             status,
             refusing: false,
-            is_crowded: false,
             events: VecDeque::new(),
             ids: HashSet::new(),
             last_close: None,

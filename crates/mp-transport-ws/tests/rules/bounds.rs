@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mp_core::{DisconnectReason, MultiplayerPeer, TransferMode};
+use mp_core::{Connections, DisconnectReason, MultiplayerPeer, TransferMode};
 use mp_transport_ws::ServerOptions;
 use mp_transport_ws::limits::{MESSAGE_TIMEOUT, WAITING_BYTES_OF_EACH};
 use mp_transport_ws::testing::Line;
@@ -70,6 +70,24 @@ fn packets_for_full_sockets_of_all_players_together_are_bounded() {
     }
     let of_each = (PLAYERS * 2 * WAITING_BYTES_OF_EACH) as u64;
     assert!(most > WAITING as u64 / 2 && most < WAITING as u64 + of_each, "{most}");
+}
+
+#[test]
+fn a_payload_for_many_full_sockets_counts_once() {
+    let mut world = World::new(Line { capacity: 10_000, ..Line::default() });
+    let mut server = world.server(options());
+    let players: Vec<_> = (0..PLAYERS).map(|_| world.joined(&mut server)).collect();
+    let all: Vec<_> = players.iter().map(|&(_, player)| player).collect();
+    let len = MESSAGE - 1_000;
+    for payload in [vec![7; 20_000], vec![7; len], vec![7; len], vec![7; len]] {
+        let mut packet = packet(all[0], TransferMode::Reliable, payload);
+        packet.to = Connections::Many(all.clone().into());
+        server.send(packet).unwrap();
+        assert_eq!(world.turn(&mut server), []);
+    }
+    for player in all {
+        assert!(server.connection_stats(player).unwrap().queued_bytes > 3 * len as u64);
+    }
 }
 
 #[test]
