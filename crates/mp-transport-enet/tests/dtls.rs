@@ -12,6 +12,7 @@ use mp_transport_enet::dtls::{Dtls, MTU_WITH_DTLS_MAX, RECORD_OVERHEAD};
 use mp_transport_enet::limits::{
     DTLS_HANDSHAKE_TIMEOUT, DTLS_OPENING_MAX, DTLS_OPENING_PER_ADDRESS_MAX, DTLS_SILENCE_MAX,
 };
+use mp_transport_enet::proto::NetworkPath;
 use mp_transport_enet::testing::{Link, Network};
 use mp_transport_enet::{ClientOptions, DtlsClientOptions, EnetMultiplayerPeer, ServerOptions};
 use proptest::prelude::*;
@@ -206,7 +207,7 @@ struct Lab {
     zero: std::time::Instant,
 }
 
-type Sent = VecDeque<(SocketAddr, Vec<u8>)>;
+type Sent = VecDeque<(NetworkPath, Vec<u8>)>;
 
 impl Lab {
     fn new(clients: u16) -> Self {
@@ -223,13 +224,13 @@ impl Lab {
     }
 
     /// Gives a datagram to the server: what it answers, and what it took.
-    fn give(&mut self, from: SocketAddr, bytes: &[u8]) -> (Sent, Vec<Vec<u8>>) {
+    fn give(&mut self, from: impl Into<NetworkPath>, bytes: &[u8]) -> (Sent, Vec<Vec<u8>>) {
         let (mut sent, mut taken) = (Sent::new(), Vec::new());
         self.server.handle_datagram(
             self.now,
             from,
             bytes,
-            &mut |to, bytes| sent.push_back((to, bytes.to_vec())),
+            &mut |path, bytes| sent.push_back((path, bytes.to_vec())),
             &mut |_, bytes| taken.push(bytes.to_vec()),
         );
         (sent, taken)
@@ -242,7 +243,13 @@ impl Lab {
     }
 
     /// Has `client` say something from `from` until all is quiet; what the server took.
-    fn say(&mut self, client: &mut Dtls, from: SocketAddr, payload: &[u8]) -> Vec<Vec<u8>> {
+    fn say(
+        &mut self,
+        client: &mut Dtls,
+        from: impl Into<NetworkPath>,
+        payload: &[u8],
+    ) -> Vec<Vec<u8>> {
+        let from = from.into();
         let mut taken = Vec::new();
         let mut way: VecDeque<_> = self.sealed(client, payload).into();
         while let Some(bytes) = way.pop_front() {
@@ -301,7 +308,7 @@ fn one_ip_address_has_a_share_of_the_handshakes() {
     let mut somebody = lab.client();
     let hello = lab.sealed(&mut somebody, b"x").remove(0);
     for port in 1..1_000 {
-        lab.give(([77, 0, 0, 1], port).into(), &hello);
+        lab.give(SocketAddr::from(([77, 0, 0, 1], port)), &hello);
     }
     assert_eq!(lab.server.associations(), (0, DTLS_OPENING_PER_ADDRESS_MAX));
 }
@@ -397,7 +404,7 @@ proptest! {
                 }
             }
             for (to, bytes) in lab.give(from, &bytes).0 {
-                prop_assert_eq!(to, from);
+                prop_assert_eq!(to.remote, from);
                 let send = &mut |_, bytes: &[u8]| way.push_back(bytes.to_vec());
                 other.handle_datagram(lab.now, at(SERVER), &bytes, send, &mut |_, _| ());
             }
@@ -413,6 +420,21 @@ proptest! {
         prop_assert_eq!(lab.server.associations().1, 0);
         prop_assert_eq!(lab.say(&mut client, player, b"still here"), [b"still here"]);
     }
+}
+
+#[test]
+fn all_that_a_server_sends_leaves_from_the_address_that_its_client_asked() {
+    let mut lab = Lab::new(1);
+    let mut client = lab.client();
+    let asked = Some("10.0.0.9".parse().unwrap());
+    let path = NetworkPath { remote: at("10.0.1.1:5000"), local: asked };
+    // The handshake, as `say` sees to.
+    assert_eq!(lab.say(&mut client, path, b"hello"), [b"hello"]);
+    let mut sent = Vec::new();
+    let send: &mut dyn FnMut(NetworkPath, &[u8]) = &mut |path, _| sent.push(path);
+    lab.server.seal(lab.now, path.remote, b"welcome", send);
+    lab.server.close(lab.now, send);
+    assert_eq!(sent, [path, path]);
 }
 
 #[test]

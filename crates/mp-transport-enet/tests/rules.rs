@@ -4,8 +4,8 @@
 mod common;
 
 use common::{
-    RawClient, at, datagram, events, packets, parse, pattern, reliable, server, transmits,
-    unreliable,
+    RawClient, address, at, connect_datagram, datagram, events, packets, parse, pattern, reliable,
+    server, transmits, unreliable,
 };
 use mp_core::{ConnectionId, DisconnectReason};
 use mp_transport_enet::ServerOptions;
@@ -13,7 +13,10 @@ use mp_transport_enet::proto::command::{
     Body, CONTROL_CHANNEL, Command, FLAG_ACKNOWLEDGE, FLAG_UNSEQUENCED, Fragment,
     ThrottleParameters,
 };
-use mp_transport_enet::proto::{CompressionMode, Host, HostEvent, HostSettings, PacketFlags};
+use mp_transport_enet::proto::header::Header;
+use mp_transport_enet::proto::{
+    CompressionMode, Host, HostEvent, HostSettings, NetworkPath, PacketFlags,
+};
 
 const FROM: &str = "10.0.0.2:5000";
 
@@ -547,4 +550,47 @@ fn after_65535_unreliable_packets_one_is_reliable() {
     let command = parse(&sent[0].1).1[0];
     assert!(matches!(command.body, Body::SendUnreliable { sequence: 1, .. }), "{command}");
     assert_eq!(command.sequence, 1);
+}
+
+/// A CONNECT that came by `path`.
+fn connect(host: &mut Host, path: NetworkPath, data: u32) {
+    host.handle_datagram(at(10_000), path, &connect_datagram(at(10_000), data, data));
+}
+
+/// The paths of what the host sends now.
+fn paths(host: &mut Host) -> Vec<NetworkPath> {
+    host.end_turn(at(10_000));
+    let mut buf = [0; 4_096];
+    std::iter::from_fn(|| host.poll_transmit(at(10_000), &mut buf))
+        .map(|transmit| NetworkPath { remote: transmit.to, local: transmit.from })
+        .collect()
+}
+
+#[test]
+fn what_a_client_is_sent_leaves_from_the_address_that_it_asked() {
+    let mut settings = HostSettings::default();
+    settings.max_peers = 1;
+    let mut host = server(settings);
+    let path = |remote: &str, local: &str| NetworkPath {
+        remote: address(remote),
+        local: Some(local.parse().unwrap()),
+    };
+    let (first, second) = (path("10.0.0.2:5", "10.0.0.7"), path("10.0.0.3:5", "10.0.0.8"));
+    connect(&mut host, first, 2);
+    assert_eq!(paths(&mut host), [first], "VERIFY_CONNECT");
+    // Somebody who pretends to be it at another address of this host changes nothing.
+    let body = Body::Acknowledge { sequence: 1, sent_time: 10_000 };
+    let command = Command { flags: 0, channel: CONTROL_CHANNEL, sequence: 1, body };
+    let header = Header { peer_id: 0, session: 0, compressed: false, sent_time: Some(7) };
+    let forged = NetworkPath { local: second.local, ..first };
+    host.handle_datagram(at(10_000), forged, &datagram(header, &[command]));
+    let Some(HostEvent::Connected { connection, .. }) = host.poll_event() else { panic!("no") };
+    let payload = bytes::Bytes::from(vec![7; 5_000]);
+    host.send(connection, 0, PacketFlags::RELIABLE, payload.into()).unwrap();
+    assert_eq!(paths(&mut host).first(), Some(&first));
+
+    connect(&mut host, second, 3);
+    assert_eq!(paths(&mut host), [second], "the server is full");
+    host.close(0);
+    assert_eq!(paths(&mut host), [first], "the goodbye");
 }

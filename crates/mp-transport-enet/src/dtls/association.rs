@@ -1,6 +1,7 @@
 //! One other side: its handshake, then its keys.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time;
 
@@ -45,6 +46,8 @@ pub(super) enum End {
 pub(super) struct Association {
     engine: dimpl::Dtls,
     pub(super) phase: Phase,
+    /// The local address to which its handshake was sent, when it is known.
+    pub(super) local: Option<IpAddr>,
     pub(super) opened: Instant,
     /// When something arrived that only the other side can have sent; before there are keys, when it was opened.
     pub(super) heard: Instant,
@@ -79,6 +82,7 @@ impl Association {
         config: &Arc<Config>,
         certificate: DtlsCertificate,
         is_server: bool,
+        local: Option<IpAddr>,
         clock: Clock,
         now: Instant,
     ) -> Self {
@@ -87,6 +91,7 @@ impl Association {
         Self {
             engine,
             phase: if is_server { Phase::Unproven } else { Phase::Agreeing },
+            local,
             opened: now,
             heard: now,
             is_confirmed: false,

@@ -12,7 +12,7 @@ mod record;
 mod setup;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time;
 
@@ -30,6 +30,7 @@ use crate::limits::{
     DTLS_HANDSHAKE_TIMEOUT, DTLS_OPENING_MAX, DTLS_OPENING_PER_ADDRESS_MAX, DTLS_REPLACEABLE_AFTER,
     DTLS_SILENCE_MAX, DTLS_TICK,
 };
+use crate::proto::NetworkPath;
 
 /// The associations of a host.
 #[derive(Debug)]
@@ -72,7 +73,7 @@ pub struct DtlsStats {
 }
 
 /// Where datagrams go: to the network, or from it to the host.
-pub type Give<'a> = &'a mut dyn FnMut(SocketAddr, &[u8]);
+pub type Give<'a> = &'a mut dyn FnMut(NetworkPath, &[u8]);
 
 impl Dtls {
     /// A server's, with room for `clients`. `zero` is what [`Instant::ZERO`] is to the library's clock.
@@ -133,15 +134,17 @@ impl Dtls {
         self.untrusted.as_ref()
     }
 
-    /// Takes a datagram of the network's: `send` gets answers of the handshake, `take` what it carried for the host.
+    /// Takes a datagram of the network's, which came by `path`: `send` gets answers of the handshake, `take` what it carried for
+    /// the host. All that an association sends leaves from the local address to which its handshake was sent.
     pub fn handle_datagram(
         &mut self,
         now: Instant,
-        from: SocketAddr,
+        path: impl Into<NetworkPath>,
         bytes: &[u8],
         send: Give<'_>,
         take: Give<'_>,
     ) {
+        let NetworkPath { remote: from, local } = path.into();
         let is_protected = record::is_protected(bytes);
         let greets = record::is_client_hello(bytes) && self.role.is_server();
         // What has no keys belongs to the handshake that is going on, if there is one. A greeting that comes late is none.
@@ -157,7 +160,7 @@ impl Dtls {
                 return;
             }
             None if !self.make_room(now, from) => return,
-            None => self.open(now),
+            None => self.open(now, local),
         };
         let received = association.receive(self.clock, now, bytes);
         if !self.go_on(now, from, association, received, send, take) {
@@ -184,7 +187,7 @@ impl Dtls {
             self.stats.unsent += 1;
             return;
         }
-        let mut association = self.open(now);
+        let mut association = self.open(now, None);
         association.waiting = Some(payload.into());
         let begun = association.handle_timeout(self.clock, now);
         self.go_on(now, to, association, begun, send, &mut |_, _| ());
@@ -230,9 +233,10 @@ impl Dtls {
         while let Some((address, mut association)) = self.secured.pop_first() {
             let closed = association.close();
             // It is not kept, whatever comes of it.
+            let path = NetworkPath { remote: address, local: association.local };
             let mut give = |product: Product<'_>| {
                 if let Product::Datagram(bytes) = product {
-                    send(address, bytes);
+                    send(path, bytes);
                 }
             };
             let _ = closed.and_then(|()| {
@@ -241,9 +245,10 @@ impl Dtls {
         }
     }
 
-    fn open(&mut self, now: Instant) -> Association {
-        let certificate = self.role.certificate();
-        Association::new(&self.config, certificate, self.role.is_server(), self.clock, now)
+    /// A new association, which sends from `local`.
+    fn open(&mut self, now: Instant, local: Option<IpAddr>) -> Association {
+        let (certificate, is_server) = (self.role.certificate(), self.role.is_server());
+        Association::new(&self.config, certificate, is_server, local, self.clock, now)
     }
 
     /// Gives away what an association has, and puts it where it belongs now. Whether there was something for the host.
@@ -257,11 +262,12 @@ impl Dtls {
         take: Give<'_>,
     ) -> bool {
         let (was_secured, mut carried) = (association.phase == Phase::Secured, false);
+        let path = NetworkPath { remote: address, local: association.local };
         let mut give = |product: Product<'_>| match product {
-            Product::Datagram(bytes) => send(address, bytes),
+            Product::Datagram(bytes) => send(path, bytes),
             Product::Payload(bytes) => {
                 carried = true;
-                take(address, bytes);
+                take(path, bytes);
             }
         };
         let role = &self.role;

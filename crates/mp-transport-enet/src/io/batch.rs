@@ -1,9 +1,8 @@
 //! Datagrams on their way out, so that one system call can take many of them.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 
-use crate::proto::Transmit;
+use crate::proto::{NetworkPath, Transmit};
 
 /// Datagrams that wait for the socket, oldest first: the bytes of many [`Transmit`]s in one buffer.
 #[derive(Debug)]
@@ -18,7 +17,7 @@ pub struct SendBatch {
 /// may be shorter.
 #[derive(Clone, Copy, Debug)]
 struct Departure {
-    to: SocketAddr,
+    path: NetworkPath,
     start: usize,
     end: usize,
     segment: usize,
@@ -49,17 +48,18 @@ impl SendBatch {
         let (start, end) = (self.len, self.len + transmit.len);
         let segment = transmit.segment_size.unwrap_or(transmit.len).max(1);
         self.len = end;
+        let path = NetworkPath { remote: transmit.to, local: transmit.from };
         // What one system call takes to one address is limited, too.
         for start in (start..end).step_by(segment * SEGMENTS_MAX) {
             let end = end.min(start + segment * SEGMENTS_MAX);
-            self.waiting.push_back(Departure { to: transmit.to, start, end, segment });
+            self.waiting.push_back(Departure { path, start, end, segment });
         }
     }
 
     /// The oldest datagram.
-    pub fn front(&self) -> Option<(SocketAddr, &[u8])> {
-        let Departure { to, start, end, segment } = *self.waiting.front()?;
-        Some((to, &self.buffer[start..end.min(start + segment)]))
+    pub fn front(&self) -> Option<(NetworkPath, &[u8])> {
+        let Departure { path, start, end, segment } = *self.waiting.front()?;
+        Some((path, &self.buffer[start..end.min(start + segment)]))
     }
 
     /// Forgets the oldest datagram: it was sent, or cannot be.
@@ -72,11 +72,19 @@ impl SendBatch {
         }
     }
 
-    /// Transmits that wait, oldest first: to whom, all bytes, and the bytes of each datagram but the last.
+    /// Transmits that wait, oldest first: their path, all bytes, and the bytes of each datagram but the last.
     #[cfg(target_os = "linux")]
-    pub(super) fn transmits(&self) -> impl Iterator<Item = (SocketAddr, &[u8], usize)> {
+    pub(super) fn transmits(&self) -> impl Iterator<Item = (NetworkPath, &[u8], usize)> {
         let bytes = |it: &Departure| &self.buffer[it.start..it.end];
-        self.waiting.iter().map(move |it| (it.to, bytes(it), it.segment))
+        self.waiting.iter().map(move |it| (it.path, bytes(it), it.segment))
+    }
+
+    /// Leaves it to the system from which address the oldest transmit leaves.
+    #[cfg(target_os = "linux")]
+    pub(super) fn forget_local(&mut self) {
+        if let Some(first) = self.waiting.front_mut() {
+            first.path.local = None;
+        }
     }
 
     /// Has the oldest transmit be cut into datagrams of `segment` bytes, however many.
@@ -103,6 +111,8 @@ const TRANSMIT_BYTES_MAX: usize = 60_000;
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use super::*;
 
     fn to(port: u16) -> SocketAddr {
@@ -111,8 +121,8 @@ mod tests {
 
     fn drained(batch: &mut SendBatch) -> Vec<(u16, Vec<u8>)> {
         let mut seen = Vec::new();
-        while let Some((to, datagram)) = batch.front() {
-            seen.push((to.port(), datagram.to_vec()));
+        while let Some((path, datagram)) = batch.front() {
+            seen.push((path.remote.port(), datagram.to_vec()));
             batch.pop_front();
         }
         seen
@@ -122,9 +132,9 @@ mod tests {
     fn datagrams_come_out_one_by_one_and_in_order() {
         let mut batch = SendBatch::with_capacity(100);
         batch.room(8).unwrap()[..8].copy_from_slice(b"aabbccd.");
-        batch.push(Transmit { to: to(1), len: 7, segment_size: Some(2) });
+        batch.push(Transmit { to: to(1), from: None, len: 7, segment_size: Some(2) });
         batch.room(1).unwrap()[..3].copy_from_slice(b"eee");
-        batch.push(Transmit { to: to(2), len: 3, segment_size: None });
+        batch.push(Transmit { to: to(2), from: None, len: 3, segment_size: None });
         let seen: Vec<_> = drained(&mut batch);
         let seen: Vec<_> =
             seen.iter().map(|(port, bytes)| (*port, str::from_utf8(bytes).unwrap())).collect();
@@ -138,7 +148,7 @@ mod tests {
         assert!(batch.room(3_001).is_none());
         for _ in 0..TRANSMITS_MAX {
             assert!(batch.room(1_000).is_some());
-            batch.push(Transmit { to: to(1), len: 10, segment_size: None });
+            batch.push(Transmit { to: to(1), from: None, len: 10, segment_size: None });
         }
         assert!(batch.room(1).is_none());
         batch.pop_front();
@@ -148,7 +158,7 @@ mod tests {
     #[test]
     fn many_small_datagrams_to_one_address_are_cut_into_what_a_call_takes() {
         let mut batch = SendBatch::with_capacity(1_000);
-        batch.push(Transmit { to: to(1), len: 2 * 64 * 2 + 1, segment_size: Some(2) });
+        batch.push(Transmit { to: to(1), from: None, len: 2 * 64 * 2 + 1, segment_size: Some(2) });
         assert_eq!(batch.waiting.len(), 3);
         assert_eq!(drained(&mut batch).len(), 129);
     }

@@ -12,7 +12,7 @@ use mp_tls::rustls::pki_types::UnixTime;
 use super::{DATAGRAM_LEN_MAX, DatagramSocket, SendBatch, SendFailure};
 use crate::dtls::{Dtls, DtlsClientOptions, DtlsError};
 use crate::limits::SEND_BATCH_BYTES;
-use crate::proto::Transmit;
+use crate::proto::{NetworkPath, Transmit};
 
 /// A socket around another: plain until one of its setups was called, encrypted from then on.
 #[derive(Debug)]
@@ -92,13 +92,14 @@ impl<S: DatagramSocket> DtlsSocket<S> {
 }
 
 impl Out {
-    fn put(&mut self, to: SocketAddr, bytes: &[u8]) {
+    fn put(&mut self, path: NetworkPath, bytes: &[u8]) {
         let Some(room) = self.batch.room(bytes.len()) else {
             self.lost += 1;
             return;
         };
         room[..bytes.len()].copy_from_slice(bytes);
-        self.batch.push(Transmit { to, len: bytes.len(), segment_size: None });
+        let (to, from) = (path.remote, path.local);
+        self.batch.push(Transmit { to, from, len: bytes.len(), segment_size: None });
     }
 
     /// Sends what it can; an error says that there is no room now.
@@ -165,10 +166,11 @@ impl<S: DatagramSocket> DatagramSocket for DtlsSocket<S> {
         let Some(layer) = &mut self.layer else { return self.socket.try_send_batch(batch) };
         loop {
             let mut is_stuck = true;
-            while let Some((to, datagram)) = batch.front()
+            while let Some((path, datagram)) = batch.front()
                 && layer.out.batch.room(DATAGRAM_LEN_MAX).is_some()
             {
-                layer.seal(to, datagram);
+                // It leaves from the address of its association.
+                layer.seal(path.remote, datagram);
                 batch.pop_front();
                 is_stuck = false;
             }
@@ -186,12 +188,12 @@ impl<S: DatagramSocket> DatagramSocket for DtlsSocket<S> {
     fn try_recv_batch(
         &mut self,
         most: usize,
-        take: &mut dyn FnMut(SocketAddr, &[u8]),
+        take: &mut dyn FnMut(NetworkPath, &[u8]),
     ) -> io::Result<bool> {
         let Some(layer) = &mut self.layer else { return self.socket.try_recv_batch(most, take) };
         let Layer { dtls, now, out } = &mut **layer;
-        let drained = self.socket.try_recv_batch(most, &mut |from, bytes| {
-            dtls.handle_datagram(*now, from, bytes, &mut |to, bytes| out.put(to, bytes), take);
+        let drained = self.socket.try_recv_batch(most, &mut |path, bytes| {
+            dtls.handle_datagram(*now, path, bytes, &mut |to, bytes| out.put(to, bytes), take);
         });
         let _ = out.flush(&mut self.socket);
         drained
@@ -296,7 +298,7 @@ mod tests {
             let mut batch = SendBatch::with_capacity(SEND_BATCH_BYTES);
             let to = SocketAddr::from(([127, 0, 0, 1], 1));
             batch.room(8).unwrap()[..8].fill(7);
-            batch.push(Transmit { to, len: 8, segment_size: None });
+            batch.push(Transmit { to, from: None, len: 8, segment_size: None });
             assert!(socket.try_send_batch(&mut batch).is_ok());
             assert!(batch.is_empty(), "without keys the datagram is lost");
         }

@@ -6,6 +6,11 @@
 //! | [`TokioUdpSocket`] (feature `tokio`) | servers in tokio: wakes its task |
 //! | `DtlsSocket` (feature `dtls`) | around one of them: encrypts |
 //!
+//! A socket that is bound to all addresses of a host sends answers from the address that was asked: on Linux, by batches. It notices
+//! within 30 s that the host has got another address. Elsewhere the system chooses from where answers leave, and clients
+//! ignore them when that is another address. There a server on a host with several addresses of a family should bind one of
+//! them.
+//!
 //! On Linux both receive and send many datagrams in one system call, and datagrams of equal length to one address as one
 //! that the kernel cuts up (GSO).
 
@@ -26,7 +31,7 @@ use ::std::time::Duration;
 
 use mp_core::{Instant, Readiness};
 
-use crate::proto::MTU_MAX;
+use crate::proto::{MTU_MAX, NetworkPath};
 
 pub use self::batch::SendBatch;
 #[cfg(feature = "dtls")]
@@ -57,21 +62,23 @@ pub trait DatagramSocket {
     /// [`io::ErrorKind::ConnectionRefused`]: there may be more. Anything else: the socket is polled again later.
     fn try_recv_from(&mut self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)>;
 
-    /// Sends the datagrams of `batch`, oldest first, and forgets those that went.
+    /// Sends the datagrams of `batch`, oldest first, and forgets those that went. A socket that is bound to several addresses should
+    /// send each from its path's local address; as provided, the system chooses.
     ///
     /// # Errors
     ///
     /// As [`try_send_to`](Self::try_send_to); it concerns the oldest datagram that is left.
     fn try_send_batch(&mut self, batch: &mut SendBatch) -> io::Result<()> {
-        while let Some((to, datagram)) = batch.front() {
-            self.try_send_to(datagram, to)?;
+        while let Some((path, datagram)) = batch.front() {
+            self.try_send_to(datagram, path.remote)?;
             batch.pop_front();
         }
         Ok(())
     }
 
-    /// Receives up to `most` datagrams and gives each to `take`, with the address that it comes from; one of more than
-    /// [`MTU_MAX`] bytes is cut off behind the first byte too many. Whether there are no more for now.
+    /// Receives up to `most` datagrams and gives each to `take`, with the path that it came by; one of more than
+    /// [`MTU_MAX`] bytes is cut off behind the first byte too many. Whether there are no more for now. As provided, the local
+    /// address of paths is not known.
     ///
     /// # Errors
     ///
@@ -79,12 +86,12 @@ pub trait DatagramSocket {
     fn try_recv_batch(
         &mut self,
         most: usize,
-        take: &mut dyn FnMut(SocketAddr, &[u8]),
+        take: &mut dyn FnMut(NetworkPath, &[u8]),
     ) -> io::Result<bool> {
         let mut buf = [0; DATAGRAM_LEN_MAX];
         for _ in 0..most {
             match self.try_recv_from(&mut buf) {
-                Ok((len, from)) => take(from, &buf[..len]),
+                Ok((len, from)) => take(from.into(), &buf[..len]),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
                 Err(error) => return Err(error),
             }

@@ -3,6 +3,8 @@
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
+#[cfg(target_os = "linux")]
+use mp_core::Instant;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::DatagramSocket;
@@ -11,6 +13,8 @@ use super::SendBatch;
 #[cfg(target_os = "linux")]
 use super::linux::{self, Traits};
 use crate::limits::SOCKET_BUFFER_BYTES;
+#[cfg(target_os = "linux")]
+use crate::proto::NetworkPath;
 
 /// A non-blocking UDP socket for game loops.
 #[derive(Debug)]
@@ -63,6 +67,12 @@ impl UdpSocket {
         bound().map_err(|source| BindError { address, source })
     }
 
+    /// Has it tell the local address of what it receives.
+    #[cfg(all(test, target_os = "linux"))]
+    pub(super) fn ask_local(&mut self) {
+        self.traits.ask_local(&self.socket);
+    }
+
     /// A socket that can reach `server`, at a port of the operating system's choosing when `local_port` is 0.
     ///
     /// # Errors
@@ -104,13 +114,18 @@ impl DatagramSocket for UdpSocket {
     fn try_recv_batch(
         &mut self,
         most: usize,
-        take: &mut dyn FnMut(SocketAddr, &[u8]),
+        take: &mut dyn FnMut(NetworkPath, &[u8]),
     ) -> io::Result<bool> {
         linux::receive(&self.socket, self.traits, most, take)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
+    }
+
+    #[cfg(target_os = "linux")]
+    fn handle_timeout(&mut self, now: Instant) {
+        self.traits.check_local(&self.socket, now);
     }
 }
 

@@ -150,8 +150,8 @@ impl Host {
             let sequence = peer.sender.next_control_sequence();
             let session = peer.sessions.outgoing & 3;
             let bytes = goodbye(peer.outgoing_id, session, sequence, data);
-            let (to, connect_id) = (peer.address, peer.connect_id);
-            self.goodbyes.push_back(Goodbye { to, connect_id, bytes });
+            let (to, from, connect_id) = (peer.address, peer.local, peer.connect_id);
+            self.goodbyes.push_back(Goodbye { to, from, connect_id, bytes });
         }
     }
 }

@@ -11,12 +11,13 @@ use super::peer::{Peer, Proof, State};
 use super::receive::clamp_mtu;
 use super::settings::{Admission, HostSettings};
 use super::slots::Sessions;
-use super::{NO_PEER, WINDOW_MAX, WINDOW_MIN};
+use super::{NO_PEER, NetworkPath, WINDOW_MAX, WINDOW_MIN};
 use crate::limits::REFUSALS_MAX;
 
 impl Host {
     /// A client wants in.
-    pub(super) fn handle_connect(&mut self, from: SocketAddr, len: usize, bytes: &[u8]) {
+    pub(super) fn handle_connect(&mut self, path: NetworkPath, len: usize, bytes: &[u8]) {
+        let from = path.remote;
         if self.settings.admission == Admission::Nobody {
             self.stats.datagrams_stray += 1;
             return;
@@ -40,7 +41,7 @@ impl Host {
             return;
         }
         if !self.would_admit(from, connect.data) {
-            self.refuse(from, connect.terms);
+            self.refuse(path, connect.terms);
             return;
         }
         let HostSettings { half_open_max, half_open_max_per_address, .. } = self.settings;
@@ -55,7 +56,7 @@ impl Host {
             }
         };
         let Some((connection, sessions)) = vacant else {
-            self.refuse(from, connect.terms);
+            self.refuse(path, connect.terms);
             return;
         };
         let theirs = connect.terms;
@@ -79,7 +80,7 @@ impl Host {
         let mut proof = Proof::new(self.now.as_millis(), age);
         proof.received(len);
         self.slots
-            .insert(Peer::half_open(connection, from, sessions, &connect, terms, settings, proof));
+            .insert(Peer::half_open(connection, path, sessions, &connect, terms, settings, proof));
         self.touch(connection.slot as u16);
     }
 
@@ -98,12 +99,13 @@ impl Host {
 
     /// Turns a client away. Godot 4.6.3 says nothing to it, so that it tries for half a minute; this it understands at
     /// once.
-    fn refuse(&mut self, from: SocketAddr, Terms { peer_id, connect_id, .. }: Terms) {
-        debug!(%from, "refused");
+    fn refuse(&mut self, path: NetworkPath, Terms { peer_id, connect_id, .. }: Terms) {
+        let NetworkPath { remote: to, local: from } = path;
+        debug!(from = %to, "refused");
         self.stats.connections_refused += 1;
         if self.goodbyes.len() < REFUSALS_MAX {
             let bytes = goodbye(peer_id, 0, 1, 0);
-            self.goodbyes.push_back(Goodbye { to: from, connect_id, bytes });
+            self.goodbyes.push_back(Goodbye { to, from, connect_id, bytes });
         } else {
             self.stats.refusals_dropped += 1;
         }

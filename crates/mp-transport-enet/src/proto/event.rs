@@ -1,6 +1,6 @@
 //! What a host reports and what it hands to the network.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::BitOr;
 
 use bytes::Bytes;
@@ -91,6 +91,8 @@ impl BitOr for PacketFlags {
 pub struct Transmit {
     /// Where they go.
     pub to: SocketAddr,
+    /// The local address that they must leave from; `None` leaves the choice to the system.
+    pub from: Option<IpAddr>,
     /// How many bytes of the buffer they are.
     pub len: usize,
     /// When there are several: the length of each but the last, which may be shorter.

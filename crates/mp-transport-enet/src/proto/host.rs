@@ -1,7 +1,7 @@
 //! A host: one socket's worth of peers.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use mp_core::{
     ConnectionId, ConnectionStats, DisconnectReason, Farewell, Instant, Rng, SharedLimit,
@@ -21,7 +21,8 @@ use super::sender::QueueError;
 use super::settings::{Admission, HostSettings};
 use super::slots::Slots;
 use super::{
-    CompressionMode, HostEvent, HostStats, Millis, NO_PEER, PEERS_MAX, PacketFlags, Payload,
+    CompressionMode, HostEvent, HostStats, Millis, NO_PEER, NetworkPath, PEERS_MAX, PacketFlags,
+    Payload,
 };
 use crate::limits::{QUEUED_BYTES_OF_EACH, WAITING_BYTES_OF_EACH};
 
@@ -72,6 +73,7 @@ pub struct Host {
 #[derive(Debug)]
 pub(super) struct Goodbye {
     pub(super) to: SocketAddr,
+    pub(super) from: Option<IpAddr>,
     pub(super) connect_id: [u8; 4],
     pub(super) bytes: [u8; 10],
 }
@@ -157,8 +159,9 @@ impl Host {
         Some(connection)
     }
 
-    /// Takes in a datagram. Sends nothing; whatever it contains, the worst that happens is that it is counted.
-    pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
+    /// Takes in a datagram, which came by `path`: what a client is sent leaves from the local address to which it sent its
+    /// CONNECT. Sends nothing; whatever the datagram contains, the worst that happens is that it is counted.
+    pub fn handle_datagram(&mut self, now: Instant, path: impl Into<NetworkPath>, datagram: &[u8]) {
         self.advance(now);
         self.stats.datagrams_received += 1;
         self.stats.bytes_received += datagram.len() as u64;
@@ -168,21 +171,21 @@ impl Host {
         };
         // Apart from the host, as the commands may lie in it.
         let mut seal = std::mem::take(&mut self.seal);
-        self.handle_sealed(&mut seal, from, datagram.len(), &header, rest);
+        self.handle_sealed(&mut seal, path.into(), datagram.len(), &header, rest);
         self.seal = seal;
     }
 
     fn handle_sealed(
         &mut self,
         seal: &mut Seal,
-        from: SocketAddr,
+        path: NetworkPath,
         len: usize,
         header: &Header,
         rest: &[u8],
     ) {
         if header.peer_id == NO_PEER {
             match seal.open(header, rest, [0; 4]) {
-                Ok(commands) => self.handle_connect(from, len, commands),
+                Ok(commands) => self.handle_connect(path, len, commands),
                 Err(why) => self.count_unreadable(why),
             }
             return;
@@ -193,7 +196,7 @@ impl Host {
         let Some(peer) = self.slots.get_mut(slot).filter(|peer| {
             let is_expected =
                 peer.outgoing_id == NO_PEER || header.session == peer.sessions.incoming & 3;
-            peer.address == from && is_expected
+            peer.address == path.remote && is_expected
         }) else {
             self.stats.datagrams_stray += 1;
             return;

@@ -1,7 +1,7 @@
 //! One peer of a host: its state, and what it sends. What it receives is in `receive.rs`.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use mp_core::{ConnectionId, ConnectionStats, DisconnectReason, SharedLimit};
@@ -20,7 +20,7 @@ use super::settings::HostSettings;
 use super::slots::Sessions;
 use super::throttle::Throttle;
 use super::unsequenced::Unsequenced;
-use super::{HostEvent, Millis, NO_PEER, PacketFlags, Patience};
+use super::{HostEvent, Millis, NO_PEER, NetworkPath, PacketFlags, Patience};
 use crate::limits::AMPLIFICATION_MAX;
 
 /// One peer.
@@ -28,6 +28,8 @@ use crate::limits::AMPLIFICATION_MAX;
 pub(crate) struct Peer {
     pub(crate) connection: ConnectionId,
     pub(crate) address: SocketAddr,
+    /// The local address that it sends to, when it is known.
+    pub(crate) local: Option<IpAddr>,
     pub(crate) state: State,
     pub(crate) connect_id: [u8; 4],
     /// The `data` of the CONNECT.
@@ -138,14 +140,16 @@ impl Peer {
     /// A server's view of a client, whose CONNECT was answered with `terms`.
     pub(crate) fn half_open(
         connection: ConnectionId,
-        address: SocketAddr,
+        path: NetworkPath,
         sessions: Sessions,
         connect: &Connect,
         terms: Terms,
         settings: &HostSettings,
         proof: Proof,
     ) -> Self {
-        let mut peer = Self::new(connection, address, sessions, &terms, connect.data, settings);
+        let NetworkPath { remote, local } = path;
+        let mut peer = Self::new(connection, remote, sessions, &terms, connect.data, settings);
+        peer.local = local;
         peer.state = State::HalfOpen;
         peer.outgoing_id = connect.terms.peer_id;
         peer.proof = proof;
@@ -170,6 +174,7 @@ impl Peer {
         Self {
             connection,
             address,
+            local: None,
             state: State::Connecting,
             connect_id: terms.connect_id,
             data,

@@ -39,10 +39,10 @@ impl Host {
     /// Packs the next datagrams for one peer into `buf`, which must hold at least [`MTU_MAX`] bytes, or the mtu of the
     /// settings: several of equal length when the buffer is larger. `None` when nothing is left to send.
     pub fn poll_transmit(&mut self, now: Instant, buf: &mut [u8]) -> Option<Transmit> {
-        if let Some(Goodbye { to, connect_id, bytes }) = self.goodbyes.pop_front() {
+        if let Some(Goodbye { to, from, connect_id, bytes }) = self.goodbyes.pop_front() {
             buf[..bytes.len()].copy_from_slice(&bytes);
             let len = self.seal(buf, bytes.len(), connect_id);
-            return Some(self.count(Transmit { to, len, segment_size: None }, 1));
+            return Some(self.count(Transmit { to, from, len, segment_size: None }, 1));
         }
         self.advance(now);
         let now = self.now;
@@ -67,7 +67,8 @@ impl Host {
     /// Packs the next datagrams for the peer in `slot`.
     fn pack(&mut self, slot: u16, now: Millis, buf: &mut [u8]) -> Option<Transmit> {
         let peer = self.slots.get_mut(slot)?;
-        let (to, connect_id, len_max) = (peer.address, peer.connect_id, buf.len());
+        let (to, from) = (peer.address, peer.local);
+        let (connect_id, len_max) = (peer.connect_id, buf.len());
         let first = peer.pack(now, buf, len_max);
         if first == 0 {
             return None;
@@ -76,7 +77,7 @@ impl Host {
         if self.seal.is_active() {
             // Datagrams that were sealed differ in length.
             let len = self.seal(buf, first, connect_id);
-            return Some(self.count(Transmit { to, len, segment_size: None }, 1));
+            return Some(self.count(Transmit { to, from, len, segment_size: None }, 1));
         }
         let (mut len, mut datagrams) = (first, 1);
         // Further datagrams must not be longer than the first, and the last is the one that is shorter.
@@ -90,7 +91,7 @@ impl Host {
             datagrams += 1;
         }
         let segment_size = (datagrams > 1).then_some(first);
-        Some(self.count(Transmit { to, len, segment_size }, datagrams as u64))
+        Some(self.count(Transmit { to, from, len, segment_size }, datagrams as u64))
     }
 
     /// When the next turn is due, input or not.

@@ -7,28 +7,69 @@ use std::array;
 use std::cell::Cell;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::SocketAddr;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::time::Duration;
 
-use nix::cmsg_space;
+use mp_core::Instant;
 use nix::errno::Errno;
 use nix::sys::socket::{
     ControlMessage, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg,
 };
 
+use super::local::{self, Source};
 use crate::io::failure::may_be_segmentation;
 use crate::io::{DATAGRAM_LEN_MAX, SendBatch};
+use crate::proto::NetworkPath;
 
 /// What is known about a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Traits {
     is_ipv6: bool,
+    /// Whether it tells the local address of what it receives.
+    tells_local: bool,
+    /// When it is checked whether it has to, if it is bound to all addresses of the host.
+    next_check: Option<Instant>,
     segmentation: Segmentation,
 }
 
 impl Traits {
     /// Those of a socket bound to `address`.
     pub(crate) const fn of(address: SocketAddr) -> Self {
-        Self { is_ipv6: address.is_ipv6(), segmentation: Segmentation::ALLOWED }
+        let is_bound_to_all = match address {
+            SocketAddr::V4(address) => address.ip().is_unspecified(),
+            SocketAddr::V6(address) => address.ip().is_unspecified(),
+        };
+        Self {
+            is_ipv6: address.is_ipv6(),
+            tells_local: false,
+            next_check: if is_bound_to_all { Some(Instant::ZERO) } else { None },
+            segmentation: Segmentation::ALLOWED,
+        }
+    }
+
+    /// Has `socket` tell the local address of what it receives, once the host has several.
+    pub(crate) fn check_local(&mut self, socket: &impl AsFd, now: Instant) {
+        if self.next_check.is_some_and(|at| now >= at) {
+            self.next_check = Some(now + LOCAL_CHECK_INTERVAL);
+            if local::are_several(self.is_ipv6) {
+                self.ask_local(socket);
+            }
+        }
+    }
+
+    /// Has `socket` tell the local address of what it receives.
+    pub(crate) fn ask_local(&mut self, socket: &impl AsFd) {
+        self.next_check = None;
+        self.tells_local = local::ask(socket, self.is_ipv6);
+    }
+
+    /// The kind of control messages that it receives, see [`local::space`].
+    const fn received_kind(self) -> usize {
+        match (self.tells_local, self.is_ipv6) {
+            (false, _) => 0,
+            (true, false) => 1,
+            (true, true) => 2,
+        }
     }
 }
 
@@ -63,7 +104,7 @@ pub(crate) fn receive(
     socket: &impl AsRawFd,
     traits: Traits,
     most: usize,
-    take: &mut dyn FnMut(SocketAddr, &[u8]),
+    take: &mut dyn FnMut(NetworkPath, &[u8]),
 ) -> io::Result<bool> {
     let mut scratch = Scratch::take();
     let mut left = most;
@@ -100,12 +141,16 @@ pub(crate) fn send(
 
 /// What the system calls write to and read from. One per thread, whatever the number of sockets.
 struct Scratch {
-    /// One for each family: a header keeps the length of the last address that was written to it.
-    received: [MultiHeaders<SockaddrStorage>; 2],
-    sent: MultiHeaders<SockaddrStorage>,
-    segmented: MultiHeaders<SockaddrStorage>,
+    /// By family and by the kind of control messages: a header keeps the lengths of what was last written to it.
+    received: [[Headers; Source::KINDS]; 2],
+    /// By the kind of control messages.
+    sent: [Headers; Source::KINDS],
+    /// As `sent`, with the length of segments.
+    segmented: [Headers; Source::KINDS],
     slab: Box<[u8]>,
 }
+
+type Headers = MultiHeaders<SockaddrStorage>;
 
 thread_local! {
     static SCRATCH: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
@@ -114,10 +159,13 @@ thread_local! {
 impl Scratch {
     fn take() -> Box<Self> {
         SCRATCH.take().unwrap_or_else(|| {
+            let plain = |kind| MultiHeaders::preallocate(BATCH, local::space(kind));
+            let segmented =
+                |kind| MultiHeaders::preallocate(BATCH, Some(local::space_with_segments(kind)));
             Box::new(Self {
-                received: array::from_fn(|_| MultiHeaders::preallocate(BATCH, None)),
-                sent: MultiHeaders::preallocate(BATCH, None),
-                segmented: MultiHeaders::preallocate(BATCH, Some(cmsg_space!(u16))),
+                received: array::from_fn(|_| array::from_fn(plain)),
+                sent: array::from_fn(plain),
+                segmented: array::from_fn(segmented),
                 slab: vec![0; BATCH * DATAGRAM_LEN_MAX].into(),
             })
         })
@@ -133,27 +181,29 @@ impl Scratch {
         socket: &impl AsRawFd,
         traits: Traits,
         most: usize,
-        take: &mut dyn FnMut(SocketAddr, &[u8]),
+        take: &mut dyn FnMut(NetworkPath, &[u8]),
     ) -> nix::Result<usize> {
         let mut rooms = self.slab.chunks_exact_mut(DATAGRAM_LEN_MAX);
         let mut rooms: [_; BATCH] =
             array::from_fn(|_| [IoSliceMut::new(rooms.next().unwrap_or_default())]);
         let (rooms, flags) = (rooms.iter_mut().take(most), MsgFlags::MSG_DONTWAIT);
-        let headers = &mut self.received[usize::from(traits.is_ipv6)];
+        let headers = &mut self.received[usize::from(traits.is_ipv6)][traits.received_kind()];
         let received = recvmmsg(socket.as_raw_fd(), headers, rooms, flags, None)?;
         let mut count = 0;
         for message in received {
             count += 1;
             // One that is empty has no bytes to iterate over.
             let datagram = message.iovs().next().unwrap_or_default();
-            if let Some(from) = message.address.as_ref().and_then(to_std) {
-                take(from, datagram);
+            if let Some(remote) = message.address.as_ref().and_then(to_std) {
+                let local = if traits.tells_local { local::of(&message) } else { None };
+                take(NetworkPath { remote, local }, datagram);
             }
         }
         Ok(count)
     }
 
-    /// Sends as much of `batch` as one call takes: transmits that are all cut up alike, or not at all.
+    /// Sends as much of `batch` as one call takes: transmits that are all cut up alike, or not at all, and leave from the same
+    /// address.
     fn send(
         &mut self,
         socket: &impl AsRawFd,
@@ -164,61 +214,102 @@ impl Scratch {
         let mut slices: [[IoSlice<'_>; 1]; BATCH] = array::from_fn(|_| [IoSlice::new(&[])]);
         let mut first = None;
         let mut count = 0;
-        for (to, bytes, segment) in batch.transmits().take(BATCH) {
-            let segment = (segment < bytes.len()).then_some(segment);
-            if *first.get_or_insert(segment) != segment {
+        for (path, bytes, segment) in batch.transmits().take(BATCH) {
+            let kind = ((segment < bytes.len()).then_some(segment), path.local);
+            if *first.get_or_insert(kind) != kind {
                 break;
             }
-            addresses[count] = Some(to.into());
+            addresses[count] = Some(path.remote.into());
             slices[count] = [IoSlice::new(bytes)];
             count += 1;
         }
-        let segment = first.flatten().and_then(|segment| u16::try_from(segment).ok());
-        let (fd, flags) = (socket.as_raw_fd(), MsgFlags::MSG_DONTWAIT);
-        match segment {
-            None => {
-                let slices = &slices[..count];
-                let sent = sendmmsg(fd, &mut self.sent, slices, addresses, [], flags)?.count();
-                batch.pop_transmits(sent);
-            }
+        let Some((segment, local)) = first else { return Ok(()) };
+        let segment = segment.and_then(|segment| u16::try_from(segment).ok());
+        let source = Source::new(traits.is_ipv6, local);
+        let call = Call { fd: socket.as_raw_fd(), addresses: &addresses, source: &source };
+        let slices = &slices[..count];
+        let sent = match segment {
+            None => call.send(&mut self.sent, slices, None).map(|sent| batch.pop_transmits(sent)),
             Some(segment) if traits.segmentation.is_allowed() => {
-                let (slices, ask) = (&slices[..count], [ControlMessage::UdpGsoSegments(&segment)]);
-                let headers = &mut self.segmented;
-                match sendmmsg(fd, headers, slices, addresses, ask, flags).map(Iterator::count) {
+                match call.send(&mut self.segmented, slices, Some(&segment)) {
                     Ok(sent) => {
                         traits.segmentation = Segmentation::ALLOWED;
                         batch.pop_transmits(sent);
+                        Ok(())
                     }
-                    Err(errno) if !may_be_segmentation(errno) => return Err(errno),
+                    Err(errno) if !may_be_segmentation(errno) => Err(errno),
                     Err(errno) => {
                         // What cannot be sent alone either is the destination's fault.
                         let alone = [[IoSlice::new(&slices[0][0][..segment.into()])]];
-                        sendmmsg(fd, &mut self.sent, &alone, addresses, [], flags)?;
-                        batch.pop_front();
-                        traits.segmentation.failed();
-                        let datagrams = traits.segmentation.stopped_for;
-                        tracing::debug!(%errno, datagrams, "segmentation offload failed, stopped");
+                        let sent = call.send(&mut self.sent, &alone, None);
+                        sent.map(|_| {
+                            batch.pop_front();
+                            traits.segmentation.failed();
+                            let datagrams = traits.segmentation.stopped_for;
+                            tracing::debug!(%errno, datagrams, "segmentation offload failed, stopped");
+                        })
                     }
                 }
             }
             Some(segment) => {
                 let alone = [[IoSlice::new(&slices[0][0][..segment.into()])]];
-                sendmmsg(fd, &mut self.sent, &alone, addresses, [], flags)?;
-                batch.pop_front();
-                traits.segmentation.sent_one();
+                call.send(&mut self.sent, &alone, None).map(|_| {
+                    batch.pop_front();
+                    traits.segmentation.sent_one();
+                })
             }
+        };
+        match sent {
+            Err(errno) if source.may_be_missing(errno) => {
+                tracing::debug!(%errno, ?local, "cannot send from this address");
+                batch.forget_local();
+                Ok(())
+            }
+            sent => sent,
         }
-        Ok(())
     }
 }
 
-fn to_std(address: &SockaddrStorage) -> Option<SocketAddr> {
+/// A system call that sends datagrams.
+struct Call<'a> {
+    fd: RawFd,
+    addresses: &'a [Option<SockaddrStorage>],
+    source: &'a Source,
+}
+
+impl Call<'_> {
+    /// Sends `slices`, each cut up into datagrams of `segment` bytes if that is given. Returns how many were sent.
+    fn send(
+        &self,
+        headers: &mut [Headers; Source::KINDS],
+        slices: &[[IoSlice<'_>; 1]],
+        segment: Option<&u16>,
+    ) -> nix::Result<usize> {
+        let segments = segment.map(ControlMessage::UdpGsoSegments);
+        let (headers, flags) = (&mut headers[self.source.kind()], MsgFlags::MSG_DONTWAIT);
+        let sent = match (segments, self.source.message()) {
+            (None, None) => sendmmsg(self.fd, headers, slices, self.addresses, [], flags),
+            (Some(one), None) | (None, Some(one)) => {
+                sendmmsg(self.fd, headers, slices, self.addresses, [one], flags)
+            }
+            (Some(segments), Some(source)) => {
+                sendmmsg(self.fd, headers, slices, self.addresses, [segments, source], flags)
+            }
+        };
+        sent.map(Iterator::count)
+    }
+}
+
+pub(super) fn to_std(address: &SockaddrStorage) -> Option<SocketAddr> {
     let v4 = address.as_sockaddr_in().map(|address| SocketAddr::V4((*address).into()));
     v4.or_else(|| address.as_sockaddr_in6().map(|address| SocketAddr::V6((*address).into())))
 }
 
 /// Datagrams per system call: beyond it the call itself no longer shows in what a datagram costs.
 const BATCH: usize = 32;
+/// How often it is checked whether the host has got another address: the second way in of a server is rarely added while it runs, and
+/// to list hundreds of interfaces takes a millisecond.
+const LOCAL_CHECK_INTERVAL: Duration = Duration::from_secs(30);
 /// Datagrams for which segmentation stops at first, and at most.
 const STOP_MIN: u32 = 256;
 const STOP_MAX: u32 = 1 << 16;
@@ -230,7 +321,12 @@ mod tests {
     use super::*;
     use crate::proto::Transmit;
 
-    const V4: Traits = Traits { is_ipv6: false, segmentation: Segmentation::ALLOWED };
+    const V4: Traits = Traits {
+        is_ipv6: false,
+        tells_local: false,
+        next_check: None,
+        segmentation: Segmentation::ALLOWED,
+    };
     const STOPPED: Segmentation = Segmentation { stopped_for: 1_000, next_stop: STOP_MAX };
 
     fn socket() -> UdpSocket {
@@ -240,8 +336,11 @@ mod tests {
     /// What lies at a socket. On loopback a datagram that was sent has arrived.
     fn received(socket: &UdpSocket) -> Vec<(SocketAddr, Vec<u8>)> {
         let mut datagrams = Vec::new();
-        let take = &mut |from: SocketAddr, bytes: &[u8]| datagrams.push((from, bytes.to_vec()));
-        let traits = Traits::of(socket.local_addr().unwrap());
+        let take = &mut |path: NetworkPath, bytes: &[u8]| {
+            assert_eq!(path.local, None, "the socket has one address");
+            datagrams.push((path.remote, bytes.to_vec()));
+        };
+        let traits = Traits { is_ipv6: socket.local_addr().unwrap().is_ipv6(), ..V4 };
         assert!(receive(socket, traits, 10_000, take).unwrap(), "all of it was taken");
         datagrams
     }
@@ -249,7 +348,7 @@ mod tests {
     fn push(batch: &mut SendBatch, to: &UdpSocket, bytes: &[u8], segment_size: Option<usize>) {
         batch.room(bytes.len()).unwrap()[..bytes.len()].copy_from_slice(bytes);
         let to = to.local_addr().unwrap();
-        batch.push(Transmit { to, len: bytes.len(), segment_size });
+        batch.push(Transmit { to, from: None, len: bytes.len(), segment_size });
     }
 
     #[test]
@@ -260,8 +359,8 @@ mod tests {
             from.send_to(&vec![number; usize::from(number)], to.local_addr().unwrap()).unwrap();
         }
         let mut lens = Vec::new();
-        let mut take = |from: SocketAddr, bytes: &[u8]| {
-            assert_eq!(from.port(), port);
+        let mut take = |path: NetworkPath, bytes: &[u8]| {
+            assert_eq!(path.remote.port(), port);
             lens.push(bytes.len());
         };
         assert!(!receive(&to, V4, 40, &mut take).unwrap(), "there may be more");
@@ -324,12 +423,13 @@ mod tests {
         let (from, to) = (socket(), socket());
         let mut batch = SendBatch::with_capacity(60_000);
         push(&mut batch, &to, b"first", None);
-        batch.push(Transmit { to: (Ipv6Addr::LOCALHOST, 9).into(), len: 3, segment_size: None });
+        let to_v6 = (Ipv6Addr::LOCALHOST, 9).into();
+        batch.push(Transmit { to: to_v6, from: None, len: 3, segment_size: None });
         push(&mut batch, &to, b"last", None);
         let mut traits = V4;
         let error = send(&from, &mut batch, &mut traits).unwrap_err();
         assert_ne!(error.kind(), io::ErrorKind::WouldBlock);
-        assert_eq!(batch.front().map(|(to, _)| to.is_ipv6()), Some(true));
+        assert_eq!(batch.front().map(|(path, _)| path.remote), Some(to_v6));
         batch.pop_front();
         send(&from, &mut batch, &mut traits).unwrap();
         let texts: Vec<_> = received(&to).into_iter().map(|(_, bytes)| bytes).collect();
@@ -343,6 +443,7 @@ mod tests {
         // Port 0 is refused as invalid, like an offload that the interface lacks.
         batch.push(Transmit {
             to: (Ipv4Addr::LOCALHOST, 0).into(),
+            from: None,
             len: 30,
             segment_size: Some(10),
         });

@@ -1,6 +1,8 @@
-//! What Linux can do better: many datagrams per system call, and a socket that lets arrivals wait.
+//! What Linux can do better: many datagrams per system call, answers from the address that was asked, and a socket that lets
+//! arrivals wait.
 
 mod calls;
+mod local;
 #[cfg(feature = "tokio")]
 mod tokio;
 

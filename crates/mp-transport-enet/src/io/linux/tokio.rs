@@ -16,6 +16,7 @@ use tokio::io::Interest;
 use tokio::io::unix::{AsyncFd, AsyncFdRegisterError};
 
 use crate::io::{BindError, DatagramSocket, SendBatch, UdpSocket};
+use crate::proto::NetworkPath;
 
 /// A UDP socket that wakes its task.
 #[derive(Debug)]
@@ -170,7 +171,7 @@ impl DatagramSocket for TokioUdpSocket {
     fn try_recv_batch(
         &mut self,
         most: usize,
-        take: &mut dyn FnMut(SocketAddr, &[u8]),
+        take: &mut dyn FnMut(NetworkPath, &[u8]),
     ) -> io::Result<bool> {
         // Tokio learns that the socket is drained by `WouldBlock` alone, which needs no further system call here.
         let drained = self.receive(|socket| match socket.try_recv_batch(most, take) {
@@ -208,6 +209,12 @@ impl DatagramSocket for TokioUdpSocket {
             // An error is ready, too: receiving will meet it.
             Some(Socket::Watched(socket)) => socket.poll_read_ready(cx).map(drop),
             _ => Poll::Pending,
+        }
+    }
+
+    fn handle_timeout(&mut self, now: mp_core::Instant) {
+        if let Ok(socket) = self.socket() {
+            socket.handle_timeout(now);
         }
     }
 
