@@ -22,6 +22,7 @@ mod packet;
 mod packet_peer;
 mod peer;
 mod rng;
+mod running_clock;
 mod send_queue;
 mod shared_limit;
 mod state_machine;
@@ -43,6 +44,7 @@ pub use packet::{
 pub use packet_peer::{PacketPeer, PacketPeerError, PacketPeerStats, PeerSignal};
 pub use peer::{ConnectionStatus, MultiplayerPeer, Readiness, SendError};
 pub use rng::Rng;
+pub use running_clock::RunningClock;
 pub use send_queue::{QueueFull, SendQueue};
 pub use shared_limit::{SharedLimit, queued_bytes};
 pub use state_machine::StateMachine;

@@ -75,6 +75,10 @@ pub const OVERTAKING_BYTES_MAX: usize = mp_core::limits::RECEIVE_QUEUE_BYTES_MAX
 /// How long they wait. Twice as long as a link may make no progress: what waits longer is the last of a peer that has left.
 pub const OVERTAKING_TIME: Duration = Duration::from_secs(60);
 
+/// Longest time between two turns that a branch asks for while something may time out. Time in which the process did not run is
+/// noticed, and not counted, to within as much.
+pub const TIMER_INTERVAL: Duration = Duration::from_secs(1);
+
 /// Signals kept for a program that takes them with `next_signal`. A program that never does must not grow.
 pub const SIGNALS_MAX: usize = 4_096;
 

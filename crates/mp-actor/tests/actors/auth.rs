@@ -434,6 +434,23 @@ fn who_floods_a_slow_subscriber_with_auth_packets_does_not_hide_that_it_fails() 
 }
 
 #[test]
+fn time_in_which_the_process_did_not_run_is_not_counted_against_a_slow_answer() {
+    run(async {
+        let requests = Notes::new();
+        let (server, address) = serve(empty_branch("/root").authenticate(keep(&requests))).await;
+        let _client = pending(&address, 2).await;
+        until(|| requests.read().len() == 1).await;
+        sleep(Duration::from_secs(1)).await;
+        // It is stopped for a minute.
+        tokio::time::advance(Duration::from_secs(60)).await;
+        sleep(Duration::from_millis(500)).await;
+        let request = requests.read().remove(0);
+        assert_eq!(request.complete().await, Ok(()));
+        assert_eq!(server.peers().await.unwrap(), [peer(2)]);
+    });
+}
+
+#[test]
 fn a_client_that_does_not_authenticate_learns_that_its_server_does() {
     run(async {
         let greet = |request: AuthRequest| async move { request.send(b"who are you?").await };

@@ -33,6 +33,7 @@ impl SceneMultiplayer {
     }
 
     /// How long a peer may take, in whole milliseconds (default: 3 s); zero is for ever. A peer that takes longer is disconnected.
+    /// Time in which this process did not run (stopped, suspended, a turn of seconds) is not counted.
     pub fn set_auth_timeout(&mut self, timeout: Duration) {
         let millis = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
         self.auth_timeout = Duration::from_millis(millis);

@@ -9,10 +9,30 @@ use super::SceneMultiplayer;
 use super::early::Expired;
 use crate::RpcError;
 use crate::api::{ApiEvent, Called, MultiplayerApi};
+use crate::limits::TIMER_INTERVAL;
 use crate::outbox::Outbox;
 use crate::replication::ReplicationError;
 use crate::signal::Signal;
 use crate::tree::{NodeId, NodeTree};
+
+impl SceneMultiplayer {
+    /// Notes that it is `now` for the program; returns the time by the branch's own clock.
+    fn advance(&mut self, now: Instant) -> Instant {
+        let mut clock = self.clock;
+        let now = clock.advance(now, || self.due());
+        self.clock = clock;
+        now
+    }
+
+    /// When the next turn is due by the branch's own clock. While something may time out that is soon, so that it is noticed when
+    /// the process did not run.
+    fn due(&self) -> Option<Instant> {
+        let overtaking = [self.unannounced.next_sweep(), self.unadmitted.next_sweep()];
+        let others = [self.early.next_sweep(), self.next_auth_timeout(), self.paths.next_due()];
+        let first = overtaking.into_iter().chain(others).flatten().min()?;
+        Some(first.min(self.clock.now() + TIMER_INTERVAL))
+    }
+}
 
 impl MultiplayerApi for SceneMultiplayer {
     fn handle_opened(&mut self, endpoint: EndpointId, info: EndpointInfo) {
@@ -37,6 +57,7 @@ impl MultiplayerApi for SceneMultiplayer {
         endpoint: EndpointId,
         event: PeerEvent,
     ) {
+        let now = self.advance(now);
         match event {
             PeerEvent::UniqueId(id) => self.handle_unique_id(endpoint, id),
             PeerEvent::Connected { connection, claimed_id, origin } => {
@@ -72,6 +93,7 @@ impl MultiplayerApi for SceneMultiplayer {
     }
 
     fn handle_changes(&mut self, now: Instant, tree: &mut dyn NodeTree) {
+        let now = self.advance(now);
         self.follow(now, tree);
     }
 
@@ -86,6 +108,7 @@ impl MultiplayerApi for SceneMultiplayer {
     }
 
     fn process(&mut self, now: Instant, tree: &mut dyn NodeTree) {
+        let now = self.advance(now);
         self.paths.set_now(now);
         self.repeat_paths(now, tree);
         self.check_auth_timeouts(now);
@@ -100,6 +123,7 @@ impl MultiplayerApi for SceneMultiplayer {
     }
 
     fn tick(&mut self, now: Instant, tree: &mut dyn NodeTree) {
+        let now = self.advance(now);
         self.replicate(now, tree);
         for error in self.replication.take_errors() {
             self.emit(Signal::ReplicationFailed(Box::new(error)));
@@ -135,9 +159,7 @@ impl MultiplayerApi for SceneMultiplayer {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        let overtaking = [self.unannounced.next_sweep(), self.unadmitted.next_sweep()];
-        let others = [self.early.next_sweep(), self.next_auth_timeout(), self.paths.next_due()];
-        overtaking.into_iter().chain(others).flatten().min()
+        self.due().map(|due| self.clock.to_program(due))
     }
 
     fn queued_packets(&self) -> usize {

@@ -23,7 +23,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use mp_core::{
     ConnectionId, ConnectionStatus, DisconnectReason, EndpointId, EndpointInfo, Farewell, Instant,
-    PeerId, ToEndpoint, Variant,
+    PeerId, RunningClock, ToEndpoint, Variant,
 };
 
 use departed::Departed;
@@ -80,6 +80,8 @@ pub struct SceneMultiplayer {
     in_front_of_calls: bool,
     /// Values of a packet on their way to their properties: kept so that a packet takes no memory.
     values: Vec<Variant>,
+    /// By which everything here is timed.
+    clock: RunningClock,
     outboxes: BTreeMap<EndpointId, Outbox>,
     events: VecDeque<ApiEvent>,
     stats: SceneStats,
@@ -111,6 +113,8 @@ pub struct SceneStats {
     pub refused_elements: u64,
     /// Properties that came after newer ones.
     pub old_syncs: u64,
+    /// Times the program did not run the branch for more than a second when it was due; that time is not counted against peers.
+    pub stalls: u64,
 }
 
 impl SceneMultiplayer {
@@ -139,6 +143,7 @@ impl SceneMultiplayer {
             paused: BTreeMap::new(),
             in_front_of_calls: false,
             values: Vec::new(),
+            clock: RunningClock::default(),
             outboxes: BTreeMap::new(),
             events: VecDeque::new(),
             stats: SceneStats::default(),
@@ -298,7 +303,7 @@ impl SceneMultiplayer {
     /// Counters.
     pub fn stats(&self) -> SceneStats {
         let outbox_drops = self.outboxes.values().map(Outbox::dropped).sum();
-        SceneStats { outbox_drops, ..self.stats }
+        SceneStats { outbox_drops, stalls: self.clock.stalls(), ..self.stats }
     }
 
     /// Whether something can be said: there is a session, and this side has not said goodbye.
@@ -441,6 +446,7 @@ impl SceneMultiplayer {
             is_leaving: _,
             in_front_of_calls: _,
             values: _,
+            clock: _,
             events: _,
             // Of connections.
             endpoints: _,

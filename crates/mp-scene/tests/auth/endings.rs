@@ -61,6 +61,7 @@ fn nobody_stays_in_the_list_however_it_ends() {
             assert_eq!(side.take(at(2 * TIMEOUT_MS), &Input::Turn).ended, [], "{ending} at {own}");
         }
         let mut side = side(own, &[other]);
+        side.idle(0, TIMEOUT_MS);
         side.take(at(TIMEOUT_MS), &Input::Turn);
         assert_eq!(authenticating(&mut side), [] as [i32; 0], "timeout at {own}");
     }
@@ -168,6 +169,7 @@ fn those_who_authenticate_are_listed_as_they_came() {
 fn all_who_are_late_are_disconnected_and_then_reported() {
     let mut side = side(1, &[2, 3]);
     side.take(at(1), &Input::Connected(4, 4));
+    side.idle(1, TIMEOUT_MS);
     assert_eq!(side.take(at(TIMEOUT_MS - 1), &Input::Turn), Default::default());
     let did = side.take(at(TIMEOUT_MS), &Input::Turn);
     assert_eq!(did.ended, [(2, 2), (3, 3)]);
@@ -179,6 +181,32 @@ fn all_who_are_late_are_disconnected_and_then_reported() {
     }
     let State { authenticating, stray, .. } = side.state(at(TIMEOUT_MS));
     assert_eq!((authenticating, stray), (vec![4], 2));
+}
+
+#[test]
+fn time_in_which_the_process_did_not_run_does_not_count_against_peers() {
+    let mut side = side(1, &[2]);
+    side.idle(0, 1_000);
+    // It is stopped for an hour. What the peer sends lies in the socket meanwhile.
+    let hour = 3_600_000;
+    side.idle(hour, hour + 1_000);
+    assert_eq!(side.branch.scene().stats().stalls, 1);
+    assert_eq!(side.take(at(hour + 1_000), &packet(2, &[7, 0, 1])).signals.len(), 1);
+    // A peer that stays silent while the process runs is timed out as ever.
+    side.idle(hour + 1_000, hour + TIMEOUT_MS - 1_500);
+    let did = side.take(at(hour + TIMEOUT_MS - 500), &Input::Turn);
+    assert_eq!(did.signals, [Signal::PeerAuthenticationFailed(peer(2))]);
+}
+
+#[test]
+fn a_program_that_runs_a_branch_too_seldom_times_peers_out_late() {
+    let mut side = side(1, &[2]);
+    for turn in 1..3 {
+        assert_eq!(side.take(at(turn * 10_000), &Input::Turn), Default::default());
+    }
+    let did = side.take(at(30_000), &Input::Turn);
+    assert_eq!(did.signals, [Signal::PeerAuthenticationFailed(peer(2))]);
+    assert_eq!(side.branch.scene().stats().stalls, 3);
 }
 
 /// Godot takes in packets first, then looks for who is late.
@@ -198,7 +226,9 @@ fn the_timeout_is_in_whole_milliseconds_and_zero_is_for_ever() {
         (Duration::from_micros(1_999), Some(1)),
         (Duration::from_micros(999), None),
         (Duration::ZERO, None),
-        (Duration::from_secs(60), Some(60_000)),
+        (Duration::from_millis(999), Some(999)),
+        // Until the next turn: see `TIMER_INTERVAL`.
+        (Duration::from_secs(60), Some(1_000)),
     ];
     for (timeout, due) in timeouts {
         side.branch.scene().multiplayer_mut().set_auth_timeout(timeout);
@@ -228,10 +258,11 @@ fn a_peer_that_returns_starts_anew() {
     let mut side = side(1, &[2]);
     side.take(at(0), &packet(2, &[7, 0]));
     side.take(at(0), &Input::Kick(2));
+    side.branch.scene().multiplayer_mut().set_auth_timeout(Duration::from_millis(900));
     side.take(at(5), &Input::Connected(2, 9));
     // The end of its first link is reported late.
     assert_eq!(side.take(at(5), &Input::Disconnected(2, 2)), Default::default());
-    assert_eq!(side.state(at(5)).timeout_ms, Some(TIMEOUT_MS));
+    assert_eq!(side.state(at(5)).timeout_ms, Some(900));
     side.take(at(5), &Input::Complete(2));
     assert_eq!(side.state(at(5)).peers, [] as [i32; 0], "it has not completed on this link");
 }

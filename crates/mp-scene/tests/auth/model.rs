@@ -7,6 +7,12 @@ use mp_scene::Signal;
 /// Godot's default.
 pub const TIMEOUT_MS: u64 = 3_000;
 
+/// While it waits for somebody a side asks to be run so often.
+const TURN_MS: u64 = 1_000;
+
+/// Lateness of a turn that is not counted: the process did not run.
+const STALL_MS: u64 = 1_000;
+
 /// What can happen to a side: what its transport reports, and what its program calls. Links are told apart by the peer that they
 /// lead to and a number that is never used again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +71,8 @@ pub struct Model {
     peers: Vec<Admitted>,
     malformed: u64,
     stray: u64,
+    /// Since it was last run.
+    idle_ms: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -97,13 +105,29 @@ impl Model {
             peers: Vec::new(),
             malformed: 0,
             stray: 0,
+            idle_ms: 0,
         }
     }
 
     pub fn pass(&mut self, millis: u64) {
-        for pending in &mut self.pending {
-            pending.age_ms = TIMEOUT_MS.min(pending.age_ms + millis);
+        self.idle_ms += millis;
+    }
+
+    /// Counts the time that has passed, but not that by which it is run much too late.
+    fn count_time(&mut self) {
+        let mut counted = std::mem::take(&mut self.idle_ms);
+        if let Some(due) = self.due_ms().filter(|due| counted.saturating_sub(*due) > STALL_MS) {
+            counted = due;
         }
+        for pending in &mut self.pending {
+            pending.age_ms = TIMEOUT_MS.min(pending.age_ms + counted);
+        }
+    }
+
+    /// When it was to be run next, after it was run last.
+    fn due_ms(&self) -> Option<u64> {
+        let first = self.pending.iter().map(|pending| TIMEOUT_MS - pending.age_ms).min();
+        first.map(|first| first.min(TURN_MS))
     }
 
     pub fn state(&self) -> State {
@@ -111,7 +135,7 @@ impl Model {
             authenticating: self.pending.iter().map(|pending| pending.id).collect(),
             peers: self.peers.iter().map(|peer| peer.id).collect(),
             connected: self.connected,
-            timeout_ms: self.pending.iter().map(|pending| TIMEOUT_MS - pending.age_ms).min(),
+            timeout_ms: self.due_ms(),
             malformed: self.malformed,
             stray: self.stray,
         }
@@ -119,6 +143,7 @@ impl Model {
 
     pub fn take(&mut self, input: &Input) -> Did {
         let mut did = Did::default();
+        self.count_time();
         match *input {
             Input::Opened => {
                 self.forget();

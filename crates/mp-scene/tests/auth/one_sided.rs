@@ -85,6 +85,7 @@ fn the_reason_is_that_only_one_side_authenticates() {
 fn a_peer_that_says_nothing_is_waited_for_until_the_timeout() {
     for (own, other) in [(1, 2), (2, 1)] {
         let mut side = side(own, other, true);
+        side.idle(0, TIMEOUT_MS);
         let did = side.take(at(TIMEOUT_MS), &Input::Turn);
         assert_eq!(did.signals, [Signal::PeerAuthenticationFailed(peer(other))]);
     }

@@ -1,12 +1,16 @@
 //! What overtakes an announcement waits for it.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use mp_core::{
     ConnectionId, ConnectionStatus, DisconnectReason, EndpointId, EndpointInfo, Instant, Origin,
     Packet, PeerEvent, StateMachine, ToBranch, ToEndpoint,
 };
 use mp_scene::TreeError;
-use mp_scene::limits::{EARLY_PACKETS_MAX, EARLY_TIME, LEVEL_PACKETS_MAX, LEVEL_TIME};
+use mp_scene::limits::{
+    EARLY_PACKETS_MAX, EARLY_TIME, LEVEL_PACKETS_MAX, LEVEL_TIME, TIMER_INTERVAL,
+};
 use mp_scene::prelude::*;
 use mp_scene::testing::Lan;
 
@@ -166,12 +170,27 @@ fn early_properties_are_dropped_and_counted_when_nothing_comes() {
     add(&mut server);
     carry(&mut server, &mut client, LATER, |packet| !is_spawn(packet));
     let before = client.scene().stats();
+    let mut now = START;
     for (time, expected) in [(EARLY_TIME, 1), (LEVEL_TIME, 2)] {
-        client.end_turn(START + time * 2);
-        client.end_turn(START + time * 2 + EARLY_TIME);
+        while now < START + time + 2 * EARLY_TIME {
+            now += TIMER_INTERVAL;
+            client.end_turn(now);
+        }
         let dropped = client.scene().stats().refused_calls - before.refused_calls;
         assert_eq!(dropped, expected, "a SYNC, and later a DELTA");
     }
+}
+
+#[test]
+fn what_waits_is_not_dropped_when_the_process_does_not_run() {
+    let (mut server, mut client) = pair();
+    add(&mut server);
+    let held = carry(&mut server, &mut client, LATER, |packet| !is_spawn(packet));
+    // It is stopped for an hour; the announcement lies in the socket meanwhile.
+    client.end_turn(LATER + Duration::from_secs(3_600));
+    hear(&mut client, &held[0]);
+    let is_sync = |signal: &Signal| matches!(signal, Signal::Synchronized(_));
+    assert!(std::iter::from_fn(|| client.next_signal()).any(|signal| is_sync(&signal)));
 }
 
 /// Properties of a synchronizer that was not announced: all of them, or a change of the first.

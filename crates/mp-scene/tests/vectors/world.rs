@@ -187,8 +187,14 @@ impl World {
         self.side(id).branch.handle_input(now, closed);
     }
 
-    /// Time passes.
-    pub fn pass(&mut self, time: Duration) {
+    /// Time passes. All sides are run at least once a second.
+    pub fn pass(&mut self, mut time: Duration) {
+        let interval = mp_scene::limits::TIMER_INTERVAL;
+        while time > interval {
+            self.now += interval;
+            time -= interval;
+            self.ids().into_iter().for_each(|id| self.flush(id));
+        }
         self.now += time;
     }
 

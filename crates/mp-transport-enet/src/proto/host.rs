@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
 use mp_core::{
-    ConnectionId, ConnectionStats, DisconnectReason, Farewell, Instant, Rng, SharedLimit,
+    ConnectionId, ConnectionStats, DisconnectReason, Farewell, Instant, Rng, RunningClock,
+    SharedLimit,
 };
 
 use super::bandwidth::Pass;
-use super::clock::Clock;
 use super::command::{Body, CONTROL_CHANNEL, Command, Connect, FLAG_UNSEQUENCED, Terms};
 use super::half_open::HalfOpen;
 use super::header::Header;
@@ -59,7 +59,7 @@ pub struct Host {
     pub(super) pass: Pass,
     /// When the first turn was.
     pub(super) epoch: Option<Millis>,
-    pub(super) clock: Clock,
+    pub(super) clock: RunningClock,
     /// By the host's clock.
     pub(super) now: Instant,
     pub(super) stats: HostStats,
@@ -127,7 +127,7 @@ impl Host {
             goodbyes: VecDeque::new(),
             pass: Pass::default(),
             epoch: None,
-            clock: Clock::default(),
+            clock: RunningClock::default(),
             now: Instant::ZERO,
             stats: HostStats::default(),
             peers_asked: 0,

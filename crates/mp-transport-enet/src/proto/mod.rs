@@ -18,7 +18,6 @@ mod admission;
 mod bandwidth;
 mod channel;
 mod channels;
-mod clock;
 pub mod command;
 pub mod compress;
 mod datagram;
