@@ -10,6 +10,7 @@ use mp_tls::rustls::pki_types::UnixTime;
 use mp_tls::{CertificateStore, ClientTlsOptions, DevelopmentCertificate};
 
 use crate::dtls::{Dtls, DtlsClientOptions};
+use crate::proto::NetworkPath;
 
 /// Gives a server, and a client that waits for its answer, pieces of the input as datagrams. None
 /// may bring a payload, since nobody has keys.
@@ -22,7 +23,7 @@ pub fn dtls_record(data: &[u8]) {
     for mut dtls in [server, greeting_client().0] {
         let mut now = NOW;
         for piece in pieces(data) {
-            let mut send = |to, _: &[u8]| assert_eq!(to, remote());
+            let mut send = |to: NetworkPath, _: &[u8]| assert_eq!(to.remote, remote());
             let mut take = |_, payload: &[u8]| panic!("{payload:?} without keys");
             dtls.handle_datagram(now, remote(), piece, &mut send, &mut take);
             let (secured, opening) = dtls.associations();
