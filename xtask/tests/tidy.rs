@@ -109,3 +109,31 @@ fn every_deviation_names_a_test_that_exists() {
     }
     assert!(rows > 0, "docs/DEVIATIONS.md has rows");
 }
+
+#[test]
+fn every_file_and_test_that_contributing_names_exists() {
+    let page = read(&root().join("CONTRIBUTING.md"));
+    let quoted: Vec<&str> = page.split('`').skip(1).step_by(2).collect();
+    let is_path = |text: &&&str| {
+        ["crates/", "docs/", "examples/", "interop/", "xtask/"]
+            .iter()
+            .any(|it| text.starts_with(it))
+            && !text.contains(['{', '*'])
+    };
+    let missing: Vec<_> =
+        quoted.iter().filter(is_path).filter(|it| !root().join(it).exists()).collect();
+    assert!(missing.is_empty(), "no such files: {missing:?}");
+    let mut tests = 0;
+    for command in quoted.iter().filter(|text| text.starts_with("cargo test -p mp-")) {
+        let words: Vec<&str> = command.split_whitespace().collect();
+        let folder = root().join("crates").join(words[3]);
+        assert!(folder.is_dir(), "{command}");
+        for pair in words.windows(2).filter(|pair| pair[0] == "--test") {
+            let file = folder.join("tests").join(pair[1]);
+            let is_there = file.with_extension("rs").exists() || file.join("main.rs").exists();
+            assert!(is_there, "{command}: no test {}", pair[1]);
+            tests += 1;
+        }
+    }
+    assert!(tests > 10, "CONTRIBUTING.md has commands");
+}
