@@ -53,7 +53,8 @@ impl DataChannel {
         if mode.is_reliable() && queued + packet.len() > RELIABLE_QUEUE_BYTES_MAX {
             return Err(QueueFull);
         }
-        self.queue.push(mode, packet.len(), packet)
+        // No limit is shared by connections here, so that each counts the whole packet.
+        self.queue.push(mode, packet.len(), 1, packet)
     }
 
     /// Writes packets until SCTP or the pacing takes no more. Returns whether any was written.
