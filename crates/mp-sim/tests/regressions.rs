@@ -12,6 +12,10 @@ const FOUND: &[(u64, &str)] = &[
     (265, "what overtook the end of an authentication was lost"),
     (3294, "a link that was held for a busy server was given up seconds after it was let go"),
     (
+        4663,
+        "what had entered a node that was moved at once was announced to those who had it no more",
+    ),
+    (
         6253,
         "who did not have a moved node was told the paths of what lay below it, and never again",
     ),

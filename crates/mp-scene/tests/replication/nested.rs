@@ -1,6 +1,8 @@
 //! Nodes below others that can be hidden and moved.
 
-use mp_scene::limits::EARLY_TIME;
+use std::time::Duration;
+
+use mp_scene::limits::{EARLY_TIME, LEVEL_TIME};
 use mp_scene::prelude::*;
 use mp_scene::testing::Lan;
 
@@ -99,9 +101,13 @@ fn unit_of<'l>(lan: &'l mut Lan, peer: PeerId, path: &str) -> Option<&'l mut Uni
     Some(scene.get_mut(NodeRef::new(node)).expect("a unit"))
 }
 
-/// Lets so much time go by that nothing waits for a node any more.
+/// Lets so much time go by that no call waits for a node any more.
 fn wait_in_vain(lan: &mut Lan) {
-    for _ in 0..=(2 * EARLY_TIME).div_duration_f64(Lan::STEP) as u32 {
+    wait(lan, 2 * EARLY_TIME);
+}
+
+fn wait(lan: &mut Lan, time: Duration) {
+    for _ in 0..=time.div_duration_f64(Lan::STEP) as u32 {
         lan.step();
     }
 }
@@ -143,6 +149,24 @@ fn what_lies_below_a_node_that_was_moved_while_it_was_hidden_is_sent_when_it_is_
     unit_of(&mut lan, SERVER, "West/Ship/Deck/Unit").unwrap().hp = 7;
     lan.settle();
     assert_eq!(hp_of(&mut lan, client, "West/Ship/Deck/Unit"), Some(7));
+}
+
+#[test]
+fn what_enters_a_node_just_before_that_is_moved_and_hidden_is_not_announced() {
+    let (mut lan, client) = seafarers();
+    add(&mut lan, "East", &ship());
+    lan.settle();
+    add(&mut lan, "East/Ship/Deck", &unit());
+    sail_west(&mut lan);
+    show(&mut lan, "West/Ship/Sync", false);
+    // Announcements wait longer than calls.
+    wait(&mut lan, LEVEL_TIME + 2 * EARLY_TIME);
+    let stats = lan.scene(client).stats();
+    assert_eq!((stats.refused_calls, stats.refused_elements), (0, 0), "it was not even mentioned");
+
+    show(&mut lan, "West/Ship/Sync", true);
+    lan.settle();
+    assert_eq!(hp_of(&mut lan, client, "West/Ship/Deck/Unit"), Some(0));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! SPAWN and DESPAWN.
 
 use bytes::Bytes;
+use indexmap::IndexSet;
 use mp_core::{Instant, PeerId};
 
 use super::super::SceneMultiplayer;
@@ -16,9 +17,14 @@ use crate::replication::ReplicationError;
 use crate::tree::{NodeId, NodeTree, is_plain_name};
 
 impl SceneMultiplayer {
-    /// Announces the entities that have entered the tree, as they are now.
+    /// Announces the entities that have entered the tree, as they are now. One that has left since is not announced: it, or a node
+    /// above it, may be elsewhere now, where its peers do not have what is above it.
     pub(super) fn announce_ready(&mut self, tree: &mut dyn NodeTree) {
-        let ready = std::mem::take(&mut self.replication.ready);
+        let replication = &mut self.replication;
+        let (left, ready): (_, IndexSet<_>) = std::mem::take(&mut replication.ready)
+            .into_iter()
+            .partition(|node| replication.leaving.contains_key(node));
+        replication.ready = left;
         // An outer one may have become known after those below it.
         for &node in &ready {
             self.find_outer(tree, node);

@@ -1,5 +1,7 @@
 //! Keeping up with the tree: spawners, synchronizers and entities that come and go.
 
+use std::collections::hash_map::Entry;
+
 use mp_core::{Instant, PeerId};
 use slotmap::DefaultKey as Key;
 
@@ -36,6 +38,7 @@ impl SceneMultiplayer {
             if changes.is_empty() && joiners.is_empty() && noted.is_empty() {
                 break;
             }
+            self.replication.note_leaving(&changes);
             for &change in &changes {
                 self.follow_change(now, tree, change);
             }
@@ -95,6 +98,7 @@ impl SceneMultiplayer {
             TreeChange::Removed(node) => {
                 // What came before it is announced before it.
                 self.announce_ready(tree);
+                self.replication.has_left(node);
                 self.paths.remove_node(tree, node);
                 self.spawner_removed(node);
                 self.synchronizer_removed(node);
@@ -331,6 +335,25 @@ impl SceneMultiplayer {
 }
 
 impl Replication {
+    /// Notes the nodes that leave the tree in `changes`, which are about to be followed.
+    fn note_leaving(&mut self, changes: &[TreeChange]) {
+        for change in changes {
+            if let TreeChange::Removed(node) = change {
+                *self.leaving.entry(*node).or_default() += 1;
+            }
+        }
+    }
+
+    /// Notes that it is followed now that `node` has left the tree.
+    fn has_left(&mut self, node: NodeId) {
+        if let Entry::Occupied(mut times) = self.leaving.entry(node) {
+            *times.get_mut() -= 1;
+            if *times.get() == 0 {
+                times.remove();
+            }
+        }
+    }
+
     /// Gives a synchronizer that began anew the number by which a peer goes on to name it.
     fn keep_given(
         &mut self,

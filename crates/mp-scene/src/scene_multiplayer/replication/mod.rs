@@ -61,6 +61,8 @@ pub(super) struct Replication {
 
     /// Entities that are about to be announced, in the order in which they entered.
     ready: IndexSet<NodeId>,
+    /// How often each node has left the tree without this having been followed yet.
+    leaving: HashMap<NodeId, usize>,
     /// Entities of this side that have left the tree since it was last looked at; those that were taken to another parent are there again.
     moved: Vec<NodeId>,
     /// Peers that were admitted and have yet to be told what there is.
@@ -198,6 +200,7 @@ impl Default for Replication {
             last_net_id: 0,
             last_order: 0,
             ready: IndexSet::new(),
+            leaving: HashMap::new(),
             moved: Vec::new(),
             joiners: Vec::new(),
             doomed: Vec::new(),
@@ -245,6 +248,7 @@ impl Replication {
             last_net_id: _,
             last_order: _,
             ready: _,
+            leaving: _,
             moved: _,
             data: _,
             inbox: _,
