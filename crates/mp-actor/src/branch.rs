@@ -198,6 +198,10 @@ impl Turns for BranchActor {
         let turned = self.guarded(ctx, |branch, host| host.turn(branch, now))?;
         self.report(ctx);
         self.shared.blocked_turns.store(self.host.stats().blocked_turns, Ordering::Relaxed);
+        while let Some(event) = self.host.next_event() {
+            let root = self.shared.root_path();
+            log_guarded(|| tracing::error!(root, ?event, "the branch lost an endpoint"));
+        }
         match turned {
             ControlFlow::Continue(next) => next,
             ControlFlow::Break(end) => {

@@ -1,6 +1,6 @@
 //! The host of a branch.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::ControlFlow;
 
 use mp_core::{
@@ -40,7 +40,16 @@ pub struct BranchHost<M> {
     closing: Option<Instant>,
     /// Why the last of the endpoints closed that have.
     last_closed: Option<DisconnectReason>,
+    events: VecDeque<HostEvent>,
     stats: BranchHostStats,
+}
+
+/// What a host reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HostEvent {
+    /// An endpoint accepted nothing, and was left: its connections end when it runs again.
+    EndpointAbandoned(EndpointId),
 }
 
 /// How a branch ended.
@@ -97,6 +106,7 @@ impl<M: Mailbox<ToEndpoint>> BranchHost<M> {
             congestion: None,
             closing: None,
             last_closed: None,
+            events: VecDeque::new(),
             stats: BranchHostStats::default(),
         }
     }
@@ -206,7 +216,12 @@ impl<M: Mailbox<ToEndpoint>> BranchHost<M> {
         ControlFlow::Continue(due.into_iter().flatten().min())
     }
 
-    /// The mailbox of an endpoint.
+    /// Takes the oldest event: at most one for each endpoint.
+    pub fn next_event(&mut self) -> Option<HostEvent> {
+        self.events.pop_front()
+    }
+
+    /// The mailbox of an endpoint that has not closed.
     pub fn mailbox(&self, endpoint: EndpointId) -> Option<&M> {
         self.endpoints.get(&endpoint).map(|line| &line.mailbox)
     }
@@ -236,6 +251,7 @@ impl<M: Mailbox<ToEndpoint>> BranchHost<M> {
             let Some(line) = self.endpoints.get_mut(&endpoint) else { continue };
             line.is_abandoned = true;
             line.leave(self.id, DisconnectReason::QueueFull, Farewell::Abrupt);
+            self.events.push_back(HostEvent::EndpointAbandoned(endpoint));
             self.stats.abandoned_endpoints += 1;
         }
     }

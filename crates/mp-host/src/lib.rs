@@ -25,6 +25,6 @@ mod endpoint;
 pub mod limits;
 mod mailbox;
 
-pub use branch::{BranchEnd, BranchHost, BranchHostStats, HostedBranch};
+pub use branch::{BranchEnd, BranchHost, BranchHostStats, HostEvent, HostedBranch};
 pub use endpoint::{EndpointHost, HostedEndpoint};
 pub use mailbox::{LocalMailbox, Mailbox, TrySendError};

@@ -14,7 +14,7 @@ use mp_core::{
 use mp_host::limits::{
     CLOSE_TIMEOUT, DELIVERY_RETRY, MESSAGE_WORK, QUEUED_PACKETS_HIGH, STALL_TIMEOUT, WORK_PER_TURN,
 };
-use mp_host::{BranchEnd, BranchHost, HostedBranch, LocalMailbox};
+use mp_host::{BranchEnd, BranchHost, HostEvent, HostedBranch, LocalMailbox};
 
 const BRANCH: BranchId = BranchId(3);
 const ONE: EndpointId = EndpointId(1);
@@ -193,7 +193,8 @@ fn an_abandoned_endpoint_is_left_although_its_mailbox_is_full() {
     branch.abandoned.push_back(ONE);
     let _ = host.turn(&mut branch, START);
     assert_eq!(drained(&mailbox), [send(), leave(DisconnectReason::QueueFull, Farewell::Abrupt)]);
-    assert_eq!(host.stats().abandoned_endpoints, 1);
+    assert_eq!(host.next_event(), Some(HostEvent::EndpointAbandoned(ONE)));
+    assert_eq!((host.next_event(), host.stats().abandoned_endpoints), (None, 1));
     host.leave_all(DisconnectReason::Closed);
     assert_eq!(drained(&mailbox), [], "it was left once");
 }

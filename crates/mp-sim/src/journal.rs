@@ -87,6 +87,10 @@ pub enum What {
     },
     /// The program takes so long over something that its branch comes to no turn.
     IsBusy(Duration),
+    /// An endpoint comes to no turn for so long.
+    Hangs(EndpointId, Duration),
+    /// The branch abandons an endpoint that accepts nothing.
+    Abandons(EndpointId),
     /// A signal that is no packet.
     Told(Signal),
     /// An endpoint's message was put into the branch's mailbox.
@@ -210,6 +214,10 @@ impl fmt::Display for What {
                 if *may_differ { f.write_str(", by path") } else { Ok(()) }
             }
             Self::IsBusy(time) => write!(f, "is busy for {time:?}"),
+            Self::Hangs(endpoint, time) => {
+                write!(f, "has endpoint {} hang for {time:?}", endpoint.0)
+            }
+            Self::Abandons(endpoint) => write!(f, "abandons endpoint {}", endpoint.0),
             Self::Told(signal) => write!(f, "is told {signal:?}"),
             Self::Mail { endpoint, news } => write!(f, "mail from endpoint {}: {news}", endpoint.0),
         }

@@ -57,6 +57,8 @@ pub struct Plan {
     pub has_loads: bool,
     /// True when nodes take each other's place at a replicated path.
     pub has_hands: bool,
+    /// True when an endpoint of the server hangs now and then while much is sent over it.
+    pub has_floods: bool,
     /// True when clients make a level only seconds after they have joined.
     pub has_levels: bool,
     /// True when a node is announced anew under the same name again and again while peers call it.
@@ -108,10 +110,15 @@ impl Plan {
             has_hands: rng.chance(200),
             has_levels: rng.chance(200),
             has_respawns: rng.chance(200),
+            has_floods: rng.chance(50),
         };
         if plan.has_loads {
             // What fills larger ones as well takes twice as long to simulate.
             plan.mailbox = rng.between(1, 4) as usize;
+        }
+        if plan.has_floods {
+            plan.mailbox = rng.between(1, 4) as usize;
+            plan.server_endpoints = 2;
         }
         plan
     }
@@ -132,6 +139,7 @@ impl fmt::Display for Plan {
             (self.replicates, "replicated nodes"),
             (self.has_loads, "loads"),
             (self.has_respawns, "respawns"),
+            (self.has_floods, "floods"),
             (self.has_hands, "hands"),
             (self.has_levels, "late levels"),
             (self.chatter.bursts_permille > 0, "bursts"),

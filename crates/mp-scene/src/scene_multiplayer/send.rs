@@ -231,7 +231,6 @@ impl SceneMultiplayer {
         };
         if result.is_err() {
             // The endpoint takes nothing: its peers could only lose reliable packets from here on.
-            tracing::error!(?endpoint, "the endpoint is stuck; its peers are dropped");
             self.close_endpoint(endpoint, DisconnectReason::QueueFull);
             self.events.push_back(ApiEvent::EndpointAbandoned(endpoint));
         }

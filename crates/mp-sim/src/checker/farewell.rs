@@ -98,6 +98,11 @@ impl Checker for Farewells {
                     return self.judge(run);
                 }
             }
+            What::Abandons(endpoint) => {
+                let links = self.links.iter();
+                let of_endpoint = links.filter(|((of, on, _), _)| (*of, on) == (run, endpoint));
+                self.failed.extend(of_endpoint.map(|(_, &peer)| (run, peer)));
+            }
             What::Mail { endpoint, news: News::Connected(link, Some(peer)) } => {
                 self.links.insert((run, *endpoint, *link), *peer);
             }

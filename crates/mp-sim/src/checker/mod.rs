@@ -18,6 +18,7 @@
 pub mod bounds;
 pub mod farewell;
 pub mod hands;
+pub mod host;
 mod ledger;
 pub mod levels;
 pub mod mirror;
@@ -102,6 +103,7 @@ pub(crate) fn all(plan: &Plan, model: &SharedModel) -> Vec<Box<dyn Checker>> {
         Box::new(trust::Trust::new(plan.authenticates)),
         Box::new(farewell::Farewells::new(ledger)),
         Box::new(bounds::Bounds::new(plan.mailbox)),
+        Box::new(host::Host),
     ];
     // A receiver with room for a few packets refuses the same one again and again, until its sender believes that nobody is there.
     if plan.is_calm && !plan.has_small_queues {

@@ -53,7 +53,8 @@ fn is_at_rest(
         let wrong: Vec<i32> = seen.difference(&expected).map(|id| id.get()).collect();
         return Err(format!("{run} at place {place} misses {missing:?}, believes in {wrong:?}"));
     }
-    let Figures { is_leaving, mail, connections, queued_packets, queued_bytes } = program.figures;
+    let Figures { is_leaving, mail, connections, queued_packets, queued_bytes, .. } =
+        program.figures;
     let links = if is_server { ids.len() - 1 } else { 1 };
     if connections != links {
         return Err(format!("{run} at place {place} has {connections} links instead of {links}"));

@@ -44,7 +44,7 @@ impl Checker for Standing {
     fn observe(&mut self, fact: &Fact, census: &Census) -> Result<(), String> {
         let run = fact.run;
         match &fact.what {
-            What::IsBusy(time) => {
+            What::IsBusy(time) | What::Hangs(_, time) => {
                 let (since, until) = self.busy.entry(run).or_insert((fact.at, fact.at));
                 if fact.at > *until + BREAK {
                     (*since, *until) = (fact.at, fact.at);

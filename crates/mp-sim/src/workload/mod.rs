@@ -7,6 +7,7 @@ mod bud;
 mod chatter;
 mod churn;
 mod entry;
+mod floods;
 mod hands;
 mod levels;
 mod loads;
@@ -17,7 +18,7 @@ mod respawns;
 
 use std::time::Duration;
 
-use mp_core::{PeerId, Rng};
+use mp_core::{EndpointId, PeerId, Rng};
 use mp_scene::{Branch, BranchBuilder};
 
 use crate::journal::{Ear, Run};
@@ -27,6 +28,7 @@ pub use bud::{BUD, Bud, tend_all};
 pub use chatter::{Chatter, Style};
 pub use churn::Churn;
 pub use entry::Entry;
+pub use floods::{FLOOD_MAX, Floods};
 pub use hands::{Hands, TOOLS, Tool, WORKER, Worker};
 pub use levels::{Levels, Unit, level};
 pub use loads::Loads;
@@ -63,6 +65,8 @@ pub struct Act<'a> {
     pub leaves: bool,
     /// Set it to keep the program busy for so long once it has delivered what it says.
     pub busy: Duration,
+    /// Set it to keep an endpoint from its turns for so long.
+    pub hangs: Option<(EndpointId, Duration)>,
 }
 
 /// The workloads of a plan.
@@ -79,6 +83,9 @@ pub(crate) fn all(plan: &Plan, model: &SharedModel) -> Vec<Box<dyn Workload>> {
     }
     if plan.has_loads {
         all.push(Box::new(Loads));
+    }
+    if plan.has_floods {
+        all.push(Box::new(Floods::default()));
     }
     if plan.has_levels {
         all.push(Box::new(Levels::default()));

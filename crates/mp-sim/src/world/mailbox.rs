@@ -1,38 +1,59 @@
-//! The mailbox of an actor.
+//! The way from an endpoint to the mailbox of its branch.
 
-use std::collections::VecDeque;
+use mp_core::{EndpointId, PeerEvent, ToBranch};
+use mp_host::{LocalMailbox, Mailbox, TrySendError};
 
-/// A bounded queue: what does not fit is given back, as actix's `try_send` does.
+use crate::journal::{Ear, News, What};
+
+/// A branch's mailbox that notes in the journal what an endpoint puts in.
 #[derive(Debug)]
-pub(crate) struct Mailbox<M> {
-    messages: VecDeque<M>,
-    capacity: usize,
+pub(crate) struct BranchMailbox {
+    pub(crate) mail: LocalMailbox<ToBranch>,
+    pub(crate) endpoint: EndpointId,
+    pub(crate) ear: Ear,
 }
 
-impl<M> Mailbox<M> {
-    pub(crate) fn new(capacity: usize) -> Self {
-        Self { messages: VecDeque::new(), capacity }
+impl BranchMailbox {
+    fn note(&self, news: Vec<News>) {
+        let endpoint = self.endpoint;
+        news.into_iter().for_each(|news| self.ear.note(What::Mail { endpoint, news }));
     }
+}
 
-    /// Puts a message in, unless the box is full.
-    pub(crate) fn offer(&mut self, message: M) -> Result<(), M> {
-        if self.messages.len() >= self.capacity {
-            return Err(message);
-        }
-        self.messages.push_back(message);
+impl Mailbox<ToBranch> for BranchMailbox {
+    fn try_send(&self, message: ToBranch) -> Result<(), TrySendError<ToBranch>> {
+        let news = news(&message);
+        self.mail.try_send(message)?;
+        self.note(news);
         Ok(())
     }
 
-    /// Puts a message in however full the box is: for what is said once in an actor's life.
-    pub(crate) fn force(&mut self, message: M) {
-        self.messages.push_back(message);
+    fn send_last(&self, message: ToBranch) {
+        let news = news(&message);
+        self.mail.send_last(message);
+        self.note(news);
     }
+}
 
-    pub(crate) fn pop(&mut self) -> Option<M> {
-        self.messages.pop_front()
+/// What a message says, for the journal.
+fn news(message: &ToBranch) -> Vec<News> {
+    match message {
+        ToBranch::Opened(..) => vec![News::Opened],
+        ToBranch::Closed(_, reason) => vec![News::Closed(*reason)],
+        ToBranch::Events(_, events) => events.iter().filter_map(news_of_event).collect(),
+        _ => Vec::new(),
     }
+}
 
-    pub(crate) fn len(&self) -> usize {
-        self.messages.len()
+fn news_of_event(event: &PeerEvent) -> Option<News> {
+    match event {
+        PeerEvent::Connected { connection, claimed_id, .. } => {
+            Some(News::Connected(*connection, *claimed_id))
+        }
+        PeerEvent::Packet(packet) => Some(News::Packet(packet.from)),
+        PeerEvent::Disconnected { connection, reason } => {
+            Some(News::Disconnected(*connection, *reason))
+        }
+        _ => None,
     }
 }

@@ -99,6 +99,8 @@ pub struct Counts {
     pub faults: u64,
     /// Times that an endpoint held its links for a branch that took nothing.
     pub holds: u64,
+    /// Endpoints that a branch abandoned because they took nothing.
+    pub abandoned: u64,
 }
 
 /// A program that runs, for checkers to look at.
@@ -128,6 +130,10 @@ pub struct Figures {
     pub queued_packets: usize,
     /// Bytes queued, or not acknowledged, for the link that has most.
     pub queued_bytes: u64,
+    /// How long its branch had neither read its mail nor delivered anything, at its last turn.
+    pub idle: Duration,
+    /// Whether those who follow the events of its branch believed in other peers than it has, at the end of its last turn.
+    pub is_mistaken: bool,
 }
 
 impl World {
@@ -431,10 +437,15 @@ impl World {
             // The first speaks, the others happen now and then.
             let which = if rng.chance(800) { 0 } else { rng.below(self.workloads.len() as u64) };
             let (branch, ear) = (&mut process.branch, &process.ear);
-            let mut act = Act { branch, ear, rng, leaves: false, busy: Duration::ZERO };
+            let mut act =
+                Act { branch, ear, rng, leaves: false, busy: Duration::ZERO, hangs: None };
             self.workloads[which as usize].act(&mut act);
-            let Act { leaves, busy, .. } = act;
+            let Act { leaves, busy, hangs, .. } = act;
             process.busy += busy;
+            if let Some((endpoint, time)) = hangs {
+                let pace = process.pace(ActorId::Endpoint(endpoint.0 as usize));
+                pace.stalled_until = pace.stalled_until.max(self.now + time);
+            }
             if leaves {
                 process.leave(self.now);
             }
@@ -458,6 +469,7 @@ impl World {
             match fact.what {
                 What::Says(_) => self.counts.said += 1,
                 What::Hears { .. } => self.counts.heard += 1,
+                What::Abandons(_) => self.counts.abandoned += 1,
                 _ => {}
             }
             let (run, what) = (fact.run, &fact.what);

@@ -1,20 +1,19 @@
-//! A process: a branch, its endpoints and the mailboxes between them. What the shells of mp-actor do with actix, this does with
-//! the heap of a world, and as they do it.
+//! A process: a branch, its endpoints, their hosts and the mailboxes between them. It runs them by the heap of a world as mp-actor
+//! does by actix.
 
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
-use mp_core::{
-    BranchId, DisconnectReason, Endpoint, EndpointId, Farewell, Instant, PeerEvent, PeerId, Rng,
-    StateMachine, ToBranch, ToEndpoint,
-};
-use mp_host::limits::{CLOSE_TIMEOUT, DELIVERY_RETRY, QUEUED_PACKETS_HIGH};
-use mp_scene::Branch;
+use mp_core::{BranchId, Endpoint, EndpointId, Instant, PeerId, Rng, ToBranch, ToEndpoint};
+use mp_host::{BranchEnd, BranchHost, EndpointHost, HostEvent, LocalMailbox};
+use mp_scene::{Branch, BranchEvent, Signal};
 use mp_transport_enet::EnetMultiplayerPeer;
 
 use super::Figures;
-use super::mailbox::Mailbox;
+use super::mailbox::BranchMailbox;
 use crate::dice::Dice;
-use crate::journal::{Ear, End, News, What};
+use crate::journal::{Ear, End, What};
 use crate::net::socket::SimSocket;
 
 /// An actor of a process.
@@ -31,13 +30,19 @@ pub(crate) struct Process {
     pub(crate) ear: Ear,
     pub(crate) id: PeerId,
     pub(crate) branch: Branch,
+    host: BranchHost<LocalMailbox<ToEndpoint>>,
     pub(crate) endpoints: Vec<Hosted>,
-    pub(crate) mail: Mailbox<ToBranch>,
+    pub(crate) mail: LocalMailbox<ToBranch>,
     pub(crate) pace: Pace,
+    /// The peers that are there, authenticating ones too, as the events of the branch tell.
+    present: BTreeSet<PeerId>,
+    attention: Attention,
+    /// Whether the peers that are there were others at the end of its last turn.
+    is_mistaken: bool,
+    /// Endpoints that the branch has abandoned.
+    abandoned: Vec<EndpointId>,
     /// What its clock shows when the world begins.
     clock: Duration,
-    /// Since when it asked to leave, by its own clock.
-    leaving: Option<Instant>,
     /// How long its branch is busy after its next turn.
     pub(crate) busy: Duration,
     /// How it ended, once it has.
@@ -47,14 +52,9 @@ pub(crate) struct Process {
 /// An endpoint in its process.
 pub(crate) struct Hosted {
     pub(crate) endpoint: Endpoint<EnetMultiplayerPeer<SimSocket>>,
-    pub(crate) mail: Mailbox<ToEndpoint>,
+    host: EndpointHost<BranchMailbox>,
+    pub(crate) mail: LocalMailbox<ToEndpoint>,
     pub(crate) pace: Pace,
-    /// Whether the branch knows it.
-    is_open: bool,
-    /// Whether it has said its last word to the branch.
-    has_closed: bool,
-    /// Whether it was told to leave because the branch gave it up.
-    is_given_up: bool,
 }
 
 /// When an actor's next turn is.
@@ -64,6 +64,15 @@ pub(crate) struct Pace {
     pub(crate) next: Option<Instant>,
     /// It comes to no turn before this.
     pub(crate) stalled_until: Instant,
+}
+
+/// Since when a branch has neither read its mail nor delivered anything.
+#[derive(Debug, Default)]
+struct Attention {
+    since: Option<Instant>,
+    queued_packets: usize,
+    /// How long that was at its last turn.
+    idle: Duration,
 }
 
 /// What a turn leads to.
@@ -86,27 +95,32 @@ impl Process {
         mailbox: usize,
         clock: Duration,
     ) -> Self {
+        let mail = LocalMailbox::new(mailbox);
+        let mut branch_host = BranchHost::new(BRANCH);
         let host = |(number, peer)| {
-            let mut endpoint = Endpoint::new(EndpointId(number), peer, BRANCH);
-            endpoint.serve(BRANCH);
-            Hosted {
-                endpoint,
-                mail: Mailbox::new(mailbox),
-                pace: Pace::default(),
-                is_open: false,
-                has_closed: false,
-                is_given_up: false,
-            }
+            let id = EndpointId(number);
+            let own_mail = LocalMailbox::new(mailbox);
+            branch_host.attach(id, own_mail.clone());
+            let mut endpoint = Endpoint::new(id, peer, BRANCH);
+            let mut host = EndpointHost::new();
+            let to_branch = BranchMailbox { mail: mail.clone(), endpoint: id, ear: ear.clone() };
+            host.serve(&mut endpoint, BRANCH, to_branch);
+            Hosted { endpoint, host, mail: own_mail, pace: Pace::default() }
         };
+        let endpoints = (0..).zip(peers).map(host).collect();
         Self {
             ear,
             id,
             branch,
-            endpoints: (0..).zip(peers).map(host).collect(),
-            mail: Mailbox::new(mailbox),
+            host: branch_host,
+            endpoints,
+            mail,
             pace: Pace::default(),
+            present: BTreeSet::new(),
+            is_mistaken: false,
+            attention: Attention::default(),
+            abandoned: Vec::new(),
             clock,
-            leaving: None,
             busy: Duration::ZERO,
             end: None,
         }
@@ -131,28 +145,24 @@ impl Process {
 
     /// Whether it has asked to leave.
     pub(crate) fn is_leaving(&self) -> bool {
-        self.leaving.is_some()
+        self.host.is_closing()
     }
 
     /// Asks to leave, once everything accepted is delivered.
     pub(crate) fn leave(&mut self, now: Instant) {
-        if self.leaving.is_some() {
+        if self.is_leaving() {
             return;
         }
         self.ear.note(What::Leaves);
-        self.leaving = Some(self.local(now));
-        self.branch.close(DisconnectReason::Closed, Farewell::Drain);
-        // Those that the branch does not know yet cannot be told by it.
-        for hosted in self.endpoints.iter_mut().filter(|hosted| !hosted.is_open) {
-            hosted.mail.force(leave(DisconnectReason::Closed, Farewell::Drain));
-        }
+        let local = self.local(now);
+        self.host.close(&mut self.branch, local);
     }
 
     /// A turn of an actor.
     pub(crate) fn turn(&mut self, now: Instant, actor: ActorId, rng: &mut Rng) -> Turned {
         let local = self.local(now);
         let mut turned = match actor {
-            ActorId::Branch => self.branch_turn(local, rng),
+            ActorId::Branch => self.branch_turn(now, local, rng),
             ActorId::Endpoint(number) => self.endpoint_turn(local, number, rng),
         };
         turned.next = turned.next.map(|next| Instant::ZERO + (next - Instant::ZERO - self.clock));
@@ -165,6 +175,8 @@ impl Process {
             is_leaving: self.is_leaving(),
             mail: self.mail.len(),
             queued_packets: self.branch.queued_packets(),
+            idle: self.attention.idle,
+            is_mistaken: self.is_mistaken,
             ..Figures::default()
         };
         for hosted in &self.endpoints {
@@ -180,118 +192,110 @@ impl Process {
         figures
     }
 
-    fn branch_turn(&mut self, now: Instant, rng: &mut Rng) -> Turned {
-        for _ in 0..messages_in_this_turn(self.mail.len(), rng) {
-            let Some(message) = self.mail.pop() else { break };
-            match &message {
-                ToBranch::Opened(id, _) => self.endpoints[id.0 as usize].is_open = true,
-                ToBranch::Closed(id, _) => self.endpoints[id.0 as usize].has_closed = true,
-                _ => {}
-            }
-            self.branch.handle_input(now, message);
-            if self.branch.queued_packets() >= QUEUED_PACKETS_HIGH {
-                break;
-            }
+    fn branch_turn(&mut self, now: Instant, local: Instant, rng: &mut Rng) -> Turned {
+        let waiting = self.mail.len();
+        let mut taken = 0;
+        let most = messages_in_this_turn(waiting, rng);
+        while taken < most
+            && !self.host.needs_turn(&self.branch, local)
+            && let Some(message) = self.mail.pop()
+        {
+            self.host.handle_input(&mut self.branch, local, message);
+            taken += 1;
         }
-        self.branch.end_turn(now);
-        // Its hooks have seen them.
-        while self.branch.next_signal().is_some() {}
+        let before: Vec<usize> = self.endpoints.iter().map(|hosted| hosted.mail.len()).collect();
+        let outcome = self.host.turn(&mut self.branch, local);
+        self.attention.observe(local, taken > 0 || waiting == 0, self.branch.queued_packets());
+        self.follow_events(now);
 
         let mut turned = Turned::default();
-        let endpoints = &mut self.endpoints;
-        self.branch.deliver(&mut |id, message| {
-            let number = id.0 as usize;
-            let Some(hosted) = endpoints.get_mut(number) else { return Ok(()) };
-            hosted.mail.offer(message)?;
-            turned.woken.push(ActorId::Endpoint(number));
-            Ok(())
-        });
-        self.leave_given_up(&mut turned);
-        if self.endpoints.iter().all(|hosted| hosted.has_closed) {
-            self.end = Some(End::Closed);
-        } else if self.leaving.is_some_and(|since| now >= since + CLOSE_TIMEOUT) {
-            self.end = Some(End::GaveUp);
+        for (number, (hosted, before)) in self.endpoints.iter().zip(before).enumerate() {
+            if hosted.mail.len() > before {
+                turned.woken.push(ActorId::Endpoint(number));
+            }
         }
-        let retry = self.branch.is_blocked().then(|| now + DELIVERY_RETRY);
-        let more = (self.mail.len() > 0).then_some(now);
-        let close = self.leaving.map(|since| since + CLOSE_TIMEOUT);
-        let due = self.branch.poll_timeout();
-        turned.next = [retry, more, close, due].into_iter().flatten().min();
+        match outcome {
+            ControlFlow::Break(BranchEnd::TimedOut) => self.end = Some(End::GaveUp),
+            ControlFlow::Break(_) => self.end = Some(End::Closed),
+            ControlFlow::Continue(next) => {
+                let reads_on = !self.mail.is_empty() && !self.host.needs_turn(&self.branch, local);
+                let at_once = (reads_on || self.host.has_input()).then_some(local);
+                turned.next = [next, at_once].into_iter().flatten().min();
+            }
+        }
         turned
     }
 
-    /// Leaves the endpoints that the branch gave up because they took nothing.
-    fn leave_given_up(&mut self, turned: &mut Turned) {
-        let multiplayer = self.branch.scene().multiplayer();
-        for (number, hosted) in self.endpoints.iter_mut().enumerate() {
-            let id = EndpointId(number as u32);
-            let is_known = multiplayer.endpoints().any(|(known, _)| known == id);
-            if hosted.is_open && !hosted.has_closed && !hosted.is_given_up && !is_known {
-                hosted.is_given_up = true;
-                hosted.mail.force(leave(DisconnectReason::QueueFull, Farewell::Abrupt));
-                turned.woken.push(ActorId::Endpoint(number));
+    /// Follows what the branch and its host report.
+    fn follow_events(&mut self, now: Instant) {
+        while let Some(event) = self.branch.next_event() {
+            match event {
+                // Hooks have seen signals already.
+                BranchEvent::Signal(
+                    Signal::PeerAuthenticating(peer) | Signal::PeerConnected(peer),
+                ) => {
+                    self.present.insert(peer);
+                }
+                BranchEvent::Signal(
+                    Signal::PeerAuthenticationFailed(peer) | Signal::PeerDisconnected(peer),
+                )
+                | BranchEvent::PeerGone(peer) => {
+                    self.present.remove(&peer);
+                }
+                _ => {}
             }
+        }
+        let multiplayer = self.branch.scene().multiplayer();
+        let there = multiplayer.peers().chain(multiplayer.authenticating_peers());
+        self.is_mistaken = !there.collect::<BTreeSet<_>>().iter().eq(&self.present);
+        while let Some(event) = self.host.next_event() {
+            if let HostEvent::EndpointAbandoned(endpoint) = event {
+                self.ear.note(What::Abandons(endpoint));
+                self.abandoned.push(endpoint);
+            }
+        }
+        // A program that has lost an endpoint begins anew, when the endpoint has noticed.
+        if self.abandoned.iter().any(|&endpoint| self.host.mailbox(endpoint).is_none()) {
+            self.leave(now);
         }
     }
 
     fn endpoint_turn(&mut self, now: Instant, number: usize, rng: &mut Rng) -> Turned {
-        let Hosted { endpoint, mail, .. } = &mut self.endpoints[number];
-        let held_before = endpoint.stats().holds;
+        let Hosted { endpoint, host, mail, .. } = &mut self.endpoints[number];
+        let (holds, waiting) = (endpoint.stats().holds, self.mail.len());
         for _ in 0..messages_in_this_turn(mail.len(), rng) {
-            let Some(message) = mail.pop() else { break };
-            endpoint.handle_input(now, message);
-        }
-        endpoint.end_turn(now);
-        let mut turned = Turned::default();
-        let (branch, ear) = (&mut self.mail, &self.ear);
-        endpoint.deliver(&mut |_, message| {
-            let news = news(&message);
-            branch.offer(message)?;
-            let endpoint = EndpointId(number as u32);
-            for news in news {
-                ear.note(What::Mail { endpoint, news });
+            if host.needs_turn() {
+                break;
             }
+            let Some(message) = mail.pop() else { break };
+            host.handle_input(endpoint, now, message);
+        }
+        let mut turned = Turned::default();
+        if let ControlFlow::Continue(next) = host.turn(endpoint, now) {
+            let at_once = (!mail.is_empty()).then_some(now);
+            turned.next = [next, at_once].into_iter().flatten().min();
+        }
+        turned.holds = endpoint.stats().holds - holds;
+        if self.mail.len() > waiting {
             turned.woken.push(ActorId::Branch);
-            Ok(())
-        });
-        turned.holds = endpoint.stats().holds - held_before;
-        let retry = endpoint.has_output().then(|| now + DELIVERY_RETRY);
-        let more = (mail.len() > 0).then_some(now);
-        turned.next = [retry, more, endpoint.poll_timeout()].into_iter().flatten().min();
+        }
         turned
+    }
+}
+
+impl Attention {
+    fn observe(&mut self, now: Instant, has_read: bool, queued_packets: usize) {
+        if has_read || queued_packets < self.queued_packets {
+            self.since = None;
+        }
+        self.queued_packets = queued_packets;
+        self.idle = if has_read { Duration::ZERO } else { now - *self.since.get_or_insert(now) };
     }
 }
 
 /// How much of its mailbox an actor takes before its turn ends: mostly all of it.
 fn messages_in_this_turn(waiting: usize, rng: &mut Rng) -> usize {
     if waiting > 1 && rng.chance(200) { rng.between(1, waiting as u64) as usize } else { waiting }
-}
-
-/// What a message says, for the journal.
-fn news(message: &ToBranch) -> Vec<News> {
-    match message {
-        ToBranch::Opened(..) => vec![News::Opened],
-        ToBranch::Closed(_, reason) => vec![News::Closed(*reason)],
-        ToBranch::Events(_, events) => events.iter().filter_map(news_of_event).collect(),
-        _ => Vec::new(),
-    }
-}
-
-fn news_of_event(event: &PeerEvent) -> Option<News> {
-    match event {
-        PeerEvent::Connected { connection, claimed_id, .. } => {
-            Some(News::Connected(*connection, *claimed_id))
-        }
-        PeerEvent::Packet(packet) => Some(News::Packet(packet.from)),
-        PeerEvent::Disconnected { connection, reason } => {
-            Some(News::Disconnected(*connection, *reason))
-        }
-        _ => None,
-    }
-}
-
-fn leave(reason: DisconnectReason, farewell: Farewell) -> ToEndpoint {
-    ToEndpoint::Leave { branch: BRANCH, reason, farewell }
 }
 
 /// The one branch of a process.
