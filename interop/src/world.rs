@@ -129,7 +129,7 @@ impl World {
     pub(crate) fn leave(&mut self) {
         let Some(mut peer) = self.peer.take() else { return };
         self.watch.leave();
-        self.branch.close(DisconnectReason::Closed, Farewell::Polite);
+        self.branch.close(DisconnectReason::Closed, Farewell::Abrupt);
         self.branch.poll(&mut peer, self.clock.now());
     }
 

@@ -33,7 +33,9 @@ mod time;
 mod transfer;
 pub mod variant;
 
-pub use endpoint::{Arrival, Door, Endpoint, EndpointInfo, EndpointStats, ToBranch, ToEndpoint};
+pub use endpoint::{
+    ConnectionRouter, Endpoint, EndpointInfo, EndpointStats, NewConnection, ToBranch, ToEndpoint,
+};
 pub use id::{BranchId, ConnectionId, EndpointId, PeerId, Target};
 pub use memory::{MemoryAddress, MemoryMultiplayerPeer};
 pub use node_path::NodePath;

@@ -127,70 +127,78 @@ pub trait MultiplayerPeer {
     }
 }
 
-impl<P: MultiplayerPeer + ?Sized> MultiplayerPeer for Box<P> {
-    fn poll(&mut self, now: Instant) {
-        (**self).poll(now);
-    }
-    fn next_event(&mut self) -> Option<PeerEvent> {
-        (**self).next_event()
-    }
-    fn send(&mut self, outgoing: Outgoing) -> Result<(), SendError> {
-        (**self).send(outgoing)
-    }
-    fn flush(&mut self, now: Instant) {
-        (**self).flush(now);
-    }
-    fn disconnect(
-        &mut self,
-        connection: ConnectionId,
-        reason: DisconnectReason,
-        farewell: Farewell,
-    ) {
-        (**self).disconnect(connection, reason, farewell);
-    }
-    fn close(&mut self) {
-        (**self).close();
-    }
-    fn unique_id(&self) -> PeerId {
-        (**self).unique_id()
-    }
-    fn connection_status(&self) -> ConnectionStatus {
-        (**self).connection_status()
-    }
-    fn poll_timeout(&self) -> Option<Instant> {
-        (**self).poll_timeout()
-    }
-    fn readiness(&self) -> Readiness {
-        (**self).readiness()
-    }
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        (**self).poll_ready(cx)
-    }
-    fn answer_wait(&self) -> Duration {
-        (**self).answer_wait()
-    }
-    fn hold(&mut self, connection: ConnectionId, held: bool) {
-        (**self).hold(connection, held);
-    }
-    fn is_server_relay_supported(&self) -> bool {
-        (**self).is_server_relay_supported()
-    }
-    fn is_refusing_new_connections(&self) -> bool {
-        (**self).is_refusing_new_connections()
-    }
-    fn set_refuse_new_connections(&mut self, refuse: bool) {
-        (**self).set_refuse_new_connections(refuse);
-    }
-    fn stop_accepting(&mut self) {
-        (**self).stop_accepting();
-    }
-    fn max_packet_size(&self) -> usize {
-        (**self).max_packet_size()
-    }
-    fn connection_stats(&self, connection: ConnectionId) -> Option<ConnectionStats> {
-        (**self).connection_stats(connection)
-    }
+/// A pointer to a transport is one.
+macro_rules! forward {
+    ($pointer:ty) => {
+        impl<P: MultiplayerPeer + ?Sized> MultiplayerPeer for $pointer {
+            fn poll(&mut self, now: Instant) {
+                (**self).poll(now);
+            }
+            fn next_event(&mut self) -> Option<PeerEvent> {
+                (**self).next_event()
+            }
+            fn send(&mut self, outgoing: Outgoing) -> Result<(), SendError> {
+                (**self).send(outgoing)
+            }
+            fn flush(&mut self, now: Instant) {
+                (**self).flush(now);
+            }
+            fn disconnect(
+                &mut self,
+                connection: ConnectionId,
+                reason: DisconnectReason,
+                farewell: Farewell,
+            ) {
+                (**self).disconnect(connection, reason, farewell);
+            }
+            fn close(&mut self) {
+                (**self).close();
+            }
+            fn unique_id(&self) -> PeerId {
+                (**self).unique_id()
+            }
+            fn connection_status(&self) -> ConnectionStatus {
+                (**self).connection_status()
+            }
+            fn poll_timeout(&self) -> Option<Instant> {
+                (**self).poll_timeout()
+            }
+            fn readiness(&self) -> Readiness {
+                (**self).readiness()
+            }
+            fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+                (**self).poll_ready(cx)
+            }
+            fn answer_wait(&self) -> Duration {
+                (**self).answer_wait()
+            }
+            fn hold(&mut self, connection: ConnectionId, held: bool) {
+                (**self).hold(connection, held);
+            }
+            fn is_server_relay_supported(&self) -> bool {
+                (**self).is_server_relay_supported()
+            }
+            fn is_refusing_new_connections(&self) -> bool {
+                (**self).is_refusing_new_connections()
+            }
+            fn set_refuse_new_connections(&mut self, refuse: bool) {
+                (**self).set_refuse_new_connections(refuse);
+            }
+            fn stop_accepting(&mut self) {
+                (**self).stop_accepting();
+            }
+            fn max_packet_size(&self) -> usize {
+                (**self).max_packet_size()
+            }
+            fn connection_stats(&self, connection: ConnectionId) -> Option<ConnectionStats> {
+                (**self).connection_stats(connection)
+            }
+        }
+    };
 }
+
+forward!(Box<P>);
+forward!(&mut P);
 
 /// Godot's `MultiplayerPeer.ConnectionStatus`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use mp_core::{
-    BranchId, DisconnectReason, Door, Endpoint, EndpointId, Farewell, Instant, MultiplayerPeer,
-    Readiness, StateMachine, ToBranch, ToEndpoint,
+    BranchId, ConnectionRouter, DisconnectReason, Endpoint, EndpointId, Farewell, Instant,
+    MultiplayerPeer, Readiness, StateMachine, ToBranch, ToEndpoint,
 };
 
 use crate::budget::TurnBudget;
@@ -29,7 +29,7 @@ pub trait HostedEndpoint:
     fn readiness(&self) -> Readiness;
 }
 
-impl<P: MultiplayerPeer, D: Door> HostedEndpoint for Endpoint<P, D> {
+impl<P: MultiplayerPeer, R: ConnectionRouter> HostedEndpoint for Endpoint<P, R> {
     fn serve(&mut self, branch: BranchId) {
         Self::serve(self, branch);
     }

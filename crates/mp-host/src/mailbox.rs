@@ -43,6 +43,12 @@ impl<T> LocalMailbox<T> {
         Self { messages: Rc::default(), capacity }
     }
 
+    /// A mailbox without a bound of its own, for a receiver that empties it before its sender goes on: what it holds was in the
+    /// sender's bounded queue a moment ago.
+    pub fn direct() -> Self {
+        Self::new(usize::MAX)
+    }
+
     /// Removes the oldest message.
     pub fn pop(&self) -> Option<T> {
         self.messages.borrow_mut().pop_front()

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use mp_core::{
-    BranchId, ConnectionStatus, DisconnectReason, EndpointId, EndpointInfo, Farewell, Instant,
+    BranchId, ConnectionStatus, DisconnectReason, EndpointId, EndpointStats, Farewell, Instant,
     MultiplayerPeer, PeerEvent, PeerId, StateMachine, ToBranch, ToEndpoint,
 };
 use mp_host::HostedBranch;
@@ -34,8 +34,8 @@ pub struct Branch {
     abandoned: VecDeque<EndpointId>,
     next_tick: Option<Instant>,
     last_tick: Option<Instant>,
-    /// The transport that [`poll`](Self::poll) was last given.
-    polled: Polled,
+    /// The session on the transport that [`poll`](Self::poll) was last given.
+    polled: Option<Polled>,
 }
 
 /// What a branch reports to the program around it.
@@ -67,7 +67,7 @@ impl Branch {
             abandoned: VecDeque::new(),
             next_tick: None,
             last_tick: None,
-            polled: Polled::default(),
+            polled: None,
         }
     }
 
@@ -81,44 +81,30 @@ impl Branch {
     ///
     /// Another transport can take the place of one that is disconnected, or after [`replace_peer`](Self::replace_peer).
     pub fn poll(&mut self, peer: &mut dyn MultiplayerPeer, now: Instant) {
-        let mut polled = std::mem::take(&mut self.polled);
-        let connected = peer.connection_status() != ConnectionStatus::Disconnected;
-        if connected && !polled.is_open {
-            polled.is_open = true;
-            self.handle_input(now, ToBranch::Opened(POLLED, EndpointInfo::of(peer)));
+        let is_open = peer.connection_status() != ConnectionStatus::Disconnected;
+        let polled = self.polled.take().or_else(|| is_open.then(|| Polled::new(self.id, peer)));
+        if let Some(polled) = polled {
+            self.polled = polled.turn(self, peer, now);
+            return;
         }
+        // Only the last words of an earlier session may be left to send.
         peer.poll(now);
-        while let Some(event) = peer.next_event() {
-            polled.note(&event);
-            self.handle_input(now, ToBranch::Events(POLLED, vec![event]));
-        }
         self.end_turn(now);
-        self.deliver(&mut |_, message| {
-            polled.apply(now, peer, message);
-            Ok(())
-        });
-        polled.close_what_is_over(now, peer);
         peer.flush(now);
-
-        if polled.is_open && peer.connection_status() == ConnectionStatus::Disconnected {
-            polled = Polled::default();
-            self.handle_input(now, ToBranch::Closed(POLLED, DisconnectReason::Closed));
-        }
-        self.polled = polled;
     }
 
     /// Says that the next [`poll`](Self::poll) is with another transport, as assigning `multiplayer_peer` does in Godot: peers and the
     /// numbers of nodes are forgotten, without signals. The old transport is the program's to close.
     #[doc(alias = "set_multiplayer_peer")]
     pub fn replace_peer(&mut self) {
-        if std::mem::take(&mut self.polled).is_open {
-            self.scene.api_mut().handle_replaced(POLLED);
+        if self.polled.take().is_some() {
+            self.scene.api_mut().handle_replaced(Polled::ENDPOINT);
         }
     }
 
     /// Ends the branch: its links close, with [`Farewell::Drain`] when what they accepted has arrived, or took longer than
     /// [`LINGER`](mp_core::limits::LINGER). What it still has to say must be [delivered](StateMachine::deliver), or
-    /// [`poll`](Self::poll)ed: once, and with `Drain` until the transport is disconnected. What the program calls and sends from now
+    /// [`poll`](Self::poll)ed until the transport is disconnected. What the program calls and sends from now
     /// on, in a method that a last packet calls say, is refused as not connected.
     pub fn close(&mut self, reason: DisconnectReason, farewell: Farewell) {
         let leave = ToEndpoint::Leave { branch: self.id, reason, farewell };
@@ -154,6 +140,11 @@ impl Branch {
     /// Signals that nobody took in time.
     pub fn dropped_signals(&self) -> u64 {
         self.dropped_signals
+    }
+
+    /// Counters of the session on the transport that [`poll`](Self::poll) was last given; `None` once it has ended.
+    pub fn endpoint_stats(&self) -> Option<EndpointStats> {
+        self.polled.as_ref().map(Polled::stats)
     }
 
     /// Whether an endpoint could not take what it was offered last.
@@ -271,7 +262,10 @@ impl StateMachine for Branch {
     fn poll_timeout(&self) -> Option<Instant> {
         let tick = self.tick_period().map(|_| self.next_tick.unwrap_or(Instant::ZERO));
         let timeout = self.scene.api().poll_timeout();
-        [tick, timeout, self.polled.poll_timeout()].into_iter().flatten().min()
+        [tick, timeout, self.polled.as_ref().and_then(Polled::poll_timeout)]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }
 
@@ -292,6 +286,3 @@ impl HostedBranch for Branch {
         self.abandoned.pop_front()
     }
 }
-
-/// The endpoint of [`Branch::poll`].
-const POLLED: EndpointId = EndpointId(0);

@@ -1,77 +1,103 @@
-//! The transport of a branch that is polled: what an endpoint does for others is done here, for one.
+//! The transport of a branch that is polled: an endpoint around it, and both hosts over direct mailboxes.
 
-use std::collections::BTreeSet;
+use mp_core::{
+    BranchId, Endpoint, EndpointId, EndpointStats, Instant, MultiplayerPeer, ToBranch, ToEndpoint,
+};
+use mp_host::{BranchHost, EndpointHost, HostedEndpoint, LocalMailbox};
 
-use mp_core::limits::LINGER;
-use mp_core::{ConnectionId, Farewell, Instant, MultiplayerPeer, PeerEvent, ToEndpoint};
+use crate::Branch;
 
-/// What a branch knows of the transport that it was polled with.
-#[derive(Debug, Default)]
+/// A session of a branch on the transport that it is polled with.
+#[derive(Debug)]
 pub(crate) struct Polled {
-    /// Whether it takes part in a session.
-    pub(crate) is_open: bool,
-    links: BTreeSet<ConnectionId>,
-    /// Until when its links may drain, while they do.
-    drains_until: Option<Instant>,
+    /// Between two polls the program has the transport.
+    endpoint: Endpoint<()>,
+    hosts: Hosts,
+}
+
+/// Both hosts and what is between them. Mailboxes are empty between two steps of a turn.
+#[derive(Debug)]
+struct Hosts {
+    endpoint: EndpointHost<LocalMailbox<ToBranch>>,
+    branch: BranchHost<LocalMailbox<ToEndpoint>>,
+    to_branch: LocalMailbox<ToBranch>,
+    to_endpoint: LocalMailbox<ToEndpoint>,
 }
 
 impl Polled {
-    /// Keeps count of the links.
-    pub(crate) fn note(&mut self, event: &PeerEvent) {
-        match event {
-            PeerEvent::Connected { connection, .. } => {
-                self.links.insert(*connection);
-            }
-            PeerEvent::Disconnected { connection, .. } => {
-                self.links.remove(connection);
-            }
-            _ => {}
-        }
+    /// The endpoint of a branch that is polled.
+    pub(crate) const ENDPOINT: EndpointId = EndpointId(0);
+
+    /// A session of the branch `id` on `peer`.
+    pub(crate) fn new(id: BranchId, peer: &mut dyn MultiplayerPeer) -> Self {
+        let mut hosts = Hosts {
+            endpoint: EndpointHost::new(),
+            branch: BranchHost::new(id),
+            to_branch: LocalMailbox::direct(),
+            to_endpoint: LocalMailbox::direct(),
+        };
+        let mut endpoint = Endpoint::new(Self::ENDPOINT, peer, id);
+        hosts.endpoint.serve(&mut endpoint, id, hosts.to_branch.clone());
+        hosts.branch.attach(Self::ENDPOINT, hosts.to_endpoint.clone());
+        Self { endpoint: endpoint.map_peer(drop), hosts }
     }
 
-    /// Does what the branch says.
-    pub(crate) fn apply(
-        &mut self,
-        now: Instant,
+    /// Runs one turn of the endpoint and of `branch`. Returns the session, unless it has ended.
+    pub(crate) fn turn(
+        self,
+        branch: &mut Branch,
         peer: &mut dyn MultiplayerPeer,
-        message: ToEndpoint,
-    ) {
-        match message {
-            ToEndpoint::Send(packets) => {
-                for packet in packets {
-                    if let Err(error) = peer.send(packet) {
-                        tracing::debug!(%error, "the transport did not accept a packet");
-                    }
-                }
-            }
-            ToEndpoint::Disconnect { connection, reason, farewell } => {
-                peer.disconnect(connection, reason, farewell);
-                if farewell == Farewell::Abrupt {
-                    self.links.remove(&connection); // no event will say it
-                }
-            }
-            ToEndpoint::RefuseNewConnections(refuse) => peer.set_refuse_new_connections(refuse),
-            ToEndpoint::Leave { reason, farewell: Farewell::Drain, .. } => {
-                self.drains_until.get_or_insert(now + LINGER);
-                peer.set_refuse_new_connections(true);
-                for &link in &self.links {
-                    peer.disconnect(link, reason, Farewell::Drain);
-                }
-            }
-            ToEndpoint::Leave { .. } => peer.close(),
-            other => tracing::debug!(?other, "a message that this version does not know"),
+        now: Instant,
+    ) -> Option<Self> {
+        let Self { endpoint, mut hosts } = self;
+        let mut endpoint = endpoint.map_peer(|()| peer);
+        let mut has_more = true;
+        while has_more {
+            has_more = endpoint.receive(now);
+            hosts.deliver_to_branch(&mut endpoint, branch, now);
         }
+        hosts.turn_branch(&mut endpoint, branch, now);
+        endpoint.finish_turn(now);
+        hosts.deliver_to_branch(&mut endpoint, branch, now);
+        let has_ended = endpoint.is_finished();
+        let endpoint = endpoint.map_peer(drop);
+        (!has_ended).then_some(Self { endpoint, hosts })
     }
 
-    /// Closes the transport whose links have drained, or took too long.
-    pub(crate) fn close_what_is_over(&self, now: Instant, peer: &mut dyn MultiplayerPeer) {
-        if self.drains_until.is_some_and(|until| self.links.is_empty() || now >= until) {
-            peer.close();
-        }
+    /// Counters of its endpoint.
+    pub(crate) fn stats(&self) -> EndpointStats {
+        self.endpoint.stats()
     }
 
-    /// When they have taken too long.
+    /// When connections that drain have done so for long enough.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.drains_until
+        self.endpoint.drain_deadline()
+    }
+}
+
+impl Hosts {
+    fn deliver_to_branch(
+        &mut self,
+        endpoint: &mut impl HostedEndpoint,
+        branch: &mut Branch,
+        now: Instant,
+    ) {
+        self.endpoint.deliver(endpoint, now);
+        while let Some(message) = self.to_branch.pop() {
+            self.branch.handle_input(branch, now, message);
+        }
+    }
+
+    fn turn_branch(
+        &mut self,
+        endpoint: &mut impl HostedEndpoint,
+        branch: &mut Branch,
+        now: Instant,
+    ) {
+        // The session ends with its endpoint, and the branch outlives it.
+        let _ = self.branch.turn(branch, now);
+        while let Some(message) = self.to_endpoint.pop() {
+            self.endpoint.handle_input(endpoint, now, message);
+        }
     }
 }

@@ -73,14 +73,14 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "held-for-ever",
         what: "links that were held for a branch that took nothing are never let go",
-        file: "crates/mp-core/src/endpoint.rs",
-        right: "if lane.held && lane.waiting.len() <= PENDING_BATCHES_MAX / 2 {",
-        wrong: "if lane.held && false {",
+        file: "crates/mp-core/src/endpoint/queue.rs",
+        right: "let is_released = self.is_full && self.messages.len() <= PENDING_BATCHES_MAX / 2;",
+        wrong: "let is_released = false;",
     },
     Fault {
         name: "let-go-unsaid",
         what: "an endpoint believes that it has let go of its links, and they stay held",
-        file: "crates/mp-core/src/endpoint.rs",
+        file: "crates/mp-core/src/endpoint/mod.rs",
         right: "            self.hold_links(branch, false);",
         wrong: "            let _ = branch;",
     },

@@ -17,7 +17,10 @@ fn flooded(packets: usize, mode: TransferMode) -> (Vec<ToBranch>, Endpoint<Scrip
     peer.receive(0, packets, mode, Bytes::new());
     let mut endpoint = Endpoint::new(ENDPOINT, peer, LOBBY);
     endpoint.serve(LOBBY);
-    endpoint.end_turn(Instant::from_millis(1));
+    for _ in 0..2 {
+        endpoint.end_turn(Instant::from_millis(1));
+        endpoint.deliver(&mut |_, message| Err(message));
+    }
     let mut said = Vec::new();
     endpoint.deliver(&mut |_, message| {
         said.push(message);
@@ -44,6 +47,27 @@ fn a_link_that_loses_a_reliable_packet_ends_and_the_branch_is_told() {
     assert_eq!(endpoint.peer().disconnected, [(connection(0), reason, Farewell::Abrupt)]);
     let Some(ToBranch::Events(_, events)) = said.last() else { panic!("{:?}", said.last()) };
     assert_eq!(events.last(), Some(&PeerEvent::Disconnected { connection: connection(0), reason }));
+}
+
+#[test]
+fn a_burst_of_any_size_reaches_a_branch_that_accepts_it() {
+    let mut peer = ScriptedPeer::server();
+    peer.connect(0, PeerId::new(2));
+    peer.receive(0, 2 * BOUND, TransferMode::Reliable, Bytes::new());
+    let mut endpoint = Endpoint::new(ENDPOINT, peer, LOBBY);
+    endpoint.serve(LOBBY);
+    let (mut events, now) = (0, Instant::from_millis(1));
+    while events < 1 + 2 * BOUND {
+        endpoint.end_turn(now);
+        endpoint.deliver(&mut |_, message| {
+            if let ToBranch::Events(_, batch) = message {
+                events += batch.len();
+            }
+            Ok(())
+        });
+        assert!(events > 2 * BOUND || endpoint.poll_timeout() == Some(now), "the rest is due now");
+    }
+    assert_eq!(endpoint.stats().overflowed_packets, 0);
 }
 
 #[test]

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use mp_core::limits::{BATCH_EVENTS_MAX, PENDING_BATCHES_MAX};
 use mp_core::{
-    Arrival, BranchId, Channel, ConnectionId, DisconnectReason, Door, Endpoint, EndpointId,
-    Farewell, Instant, MemoryAddress, MemoryMultiplayerPeer, MultiplayerPeer, Outgoing, PeerEvent,
-    PeerId, Prefix, StateMachine, ToBranch, ToEndpoint, TransferMode,
+    BranchId, Channel, ConnectionId, ConnectionRouter, DisconnectReason, Endpoint, EndpointId,
+    Farewell, Instant, MemoryAddress, MemoryMultiplayerPeer, MultiplayerPeer, NewConnection,
+    Outgoing, PeerEvent, PeerId, Prefix, StateMachine, ToBranch, ToEndpoint, TransferMode,
 };
 
 pub(crate) const ENDPOINT: EndpointId = EndpointId(7);
@@ -16,24 +16,24 @@ pub(crate) const ARENA: BranchId = BranchId(1);
 
 pub(crate) struct EvenToLobby;
 
-impl Door for EvenToLobby {
-    fn route(&mut self, arrival: &Arrival<'_>) -> Result<BranchId, DisconnectReason> {
-        let id = arrival.claimed_id.ok_or(DisconnectReason::InvalidId)?;
+impl ConnectionRouter for EvenToLobby {
+    fn route(&mut self, connection: &NewConnection<'_>) -> Result<BranchId, DisconnectReason> {
+        let id = connection.claimed_id.ok_or(DisconnectReason::InvalidId)?;
         Ok(if id.get() % 2 == 0 { LOBBY } else { ARENA })
     }
 }
 
 pub(crate) struct Closed;
 
-impl Door for Closed {
-    fn route(&mut self, _arrival: &Arrival<'_>) -> Result<BranchId, DisconnectReason> {
+impl ConnectionRouter for Closed {
+    fn route(&mut self, _: &NewConnection<'_>) -> Result<BranchId, DisconnectReason> {
         Err(DisconnectReason::Refused)
     }
 }
 
 /// An endpoint, and branches that note what they are told.
-pub(crate) struct World<D> {
-    pub(crate) endpoint: Endpoint<MemoryMultiplayerPeer, D>,
+pub(crate) struct World<R> {
+    pub(crate) endpoint: Endpoint<MemoryMultiplayerPeer, R>,
     pub(crate) address: MemoryAddress,
     pub(crate) told: BTreeMap<BranchId, Vec<ToBranch>>,
     /// Branches that take nothing.
@@ -41,18 +41,18 @@ pub(crate) struct World<D> {
     pub(crate) now: Instant,
 }
 
-impl<D: Door> World<D> {
-    pub(crate) fn new(door: D, branches: impl IntoIterator<Item = BranchId>) -> Self {
-        Self::around(MemoryMultiplayerPeer::server(), door, branches)
+impl<R: ConnectionRouter> World<R> {
+    pub(crate) fn new(router: R, branches: impl IntoIterator<Item = BranchId>) -> Self {
+        Self::around(MemoryMultiplayerPeer::server(), router, branches)
     }
 
     pub(crate) fn around(
         peer: MemoryMultiplayerPeer,
-        door: D,
+        router: R,
         branches: impl IntoIterator<Item = BranchId>,
     ) -> Self {
         let address = peer.address();
-        let mut endpoint = Endpoint::new(ENDPOINT, peer, door);
+        let mut endpoint = Endpoint::new(ENDPOINT, peer, router);
         branches.into_iter().for_each(|branch| endpoint.serve(branch));
         let now = Instant::from_millis(1_000);
         Self { endpoint, address, told: BTreeMap::new(), full: BTreeSet::new(), now }
@@ -95,6 +95,7 @@ impl<D: Door> World<D> {
             client.flush();
             self.turn();
             if self.endpoint.stats().holds > 0 {
+                self.turn();
                 return;
             }
         }

@@ -1,0 +1,74 @@
+//! What endpoints and branches say to each other.
+
+#[cfg(doc)]
+use crate::limits::LINGER;
+use crate::{
+    BranchId, ConnectionId, ConnectionStatus, DisconnectReason, EndpointId, Farewell,
+    MultiplayerPeer, Outgoing, PeerEvent, PeerId,
+};
+
+/// What an endpoint says to a branch. With [`ToEndpoint`] this is the whole protocol of the data path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ToBranch {
+    /// The endpoint serves the branch from now on. Precedes everything else it says.
+    Opened(EndpointId, EndpointInfo),
+    /// What happened on the branch's links, in order.
+    Events(EndpointId, Vec<PeerEvent>),
+    /// The endpoint serves the branch no more: the branch [left](ToEndpoint::Leave) and its links have ended, or the
+    /// endpoint has ended (a client's session with it). Nothing follows.
+    Closed(EndpointId, DisconnectReason),
+}
+
+/// What a branch says to an endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ToEndpoint {
+    /// Packets to send, in order.
+    Send(Vec<Outgoing>),
+    /// A link to end.
+    Disconnect {
+        /// The link.
+        connection: ConnectionId,
+        /// Why.
+        reason: DisconnectReason,
+        /// How.
+        farewell: Farewell,
+    },
+    /// Refuse new connections, or stop refusing them.
+    RefuseNewConnections(bool),
+    /// The branch ends: so do its links, and the endpoint when no branch is left. [`ToBranch::Closed`] answers.
+    Leave {
+        /// The branch.
+        branch: BranchId,
+        /// Why.
+        reason: DisconnectReason,
+        /// How its links end. [`Farewell::Drain`] waits up to [`LINGER`] for what was accepted.
+        farewell: Farewell,
+    },
+}
+
+/// What a branch has to know of an endpoint that serves it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EndpointInfo {
+    /// This side's own id on it.
+    pub unique_id: PeerId,
+    /// Whether the session stands already (servers) or is being set up (clients).
+    pub status: ConnectionStatus,
+    /// Whether a server may relay between its clients on it.
+    pub relay_supported: bool,
+    /// Largest packet in bytes.
+    pub max_packet_size: usize,
+}
+
+impl EndpointInfo {
+    /// What there is to know of `peer` now.
+    pub fn of(peer: &(impl MultiplayerPeer + ?Sized)) -> Self {
+        Self {
+            unique_id: peer.unique_id(),
+            status: peer.connection_status(),
+            relay_supported: peer.is_server_relay_supported(),
+            max_packet_size: peer.max_packet_size(),
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! What is queued for one branch.
+
+use std::collections::VecDeque;
+
+use super::{EndpointInfo, ToBranch};
+use crate::limits::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX, PENDING_BATCHES_MAX};
+use crate::{DisconnectReason, EndpointId, Instant, PeerEvent};
+
+/// Events for one branch in batches, oldest first.
+///
+/// It is full from [`PENDING_BATCHES_MAX`] batches until half of them have been delivered. The endpoint then pauses the branch's
+/// connections, so that at most what the transport had already received is added.
+#[derive(Debug)]
+pub(super) struct BranchQueue {
+    endpoint: EndpointId,
+    messages: VecDeque<ToBranch>,
+    /// Payload bytes of the youngest batch.
+    open_bytes: usize,
+    is_full: bool,
+    leaving: Option<Leaving>,
+    is_closed: bool,
+}
+
+/// A branch that leaves the endpoint.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Leaving {
+    /// When its connections have drained for long enough.
+    pub(super) deadline: Instant,
+    pub(super) reason: DisconnectReason,
+}
+
+impl BranchQueue {
+    /// The queue of a branch that is served from now on.
+    pub(super) fn new(endpoint: EndpointId, info: EndpointInfo) -> Self {
+        Self {
+            endpoint,
+            messages: VecDeque::from([ToBranch::Opened(endpoint, info)]),
+            open_bytes: 0,
+            is_full: false,
+            leaving: None,
+            is_closed: false,
+        }
+    }
+
+    /// Appends to the youngest batch, or begins one. Returns whether the queue is full from now on.
+    pub(super) fn push(&mut self, event: PeerEvent) -> bool {
+        let bytes = match &event {
+            PeerEvent::Packet(packet) => packet.payload.len(),
+            _ => 0,
+        };
+        match self.messages.back_mut() {
+            Some(ToBranch::Events(_, events))
+                if events.len() < BATCH_EVENTS_MAX && self.open_bytes < BATCH_BYTES_MAX =>
+            {
+                self.open_bytes += bytes;
+                events.push(event);
+            }
+            _ => {
+                self.open_bytes = bytes;
+                self.messages.push_back(ToBranch::Events(self.endpoint, vec![event]));
+            }
+        }
+        let becomes_full = !self.is_full && self.messages.len() >= PENDING_BATCHES_MAX;
+        self.is_full |= becomes_full;
+        becomes_full
+    }
+
+    /// Notes that the branch leaves; it does so once.
+    pub(super) fn leave(&mut self, leaving: Leaving) {
+        self.leaving.get_or_insert(leaving);
+    }
+
+    /// Appends the last message.
+    pub(super) fn close(&mut self, reason: DisconnectReason) {
+        self.messages.push_back(ToBranch::Closed(self.endpoint, reason));
+        self.is_closed = true;
+    }
+
+    /// Offers the messages in order until one is given back. Returns how many batches were accepted, and whether the queue is no
+    /// longer full.
+    pub(super) fn deliver(
+        &mut self,
+        mut accept: impl FnMut(ToBranch) -> Result<(), ToBranch>,
+    ) -> (u64, bool) {
+        let mut batches = 0;
+        while let Some(message) = self.messages.pop_front() {
+            let is_batch = matches!(message, ToBranch::Events(..));
+            if let Err(message) = accept(message) {
+                self.messages.push_front(message);
+                break;
+            }
+            batches += u64::from(is_batch);
+        }
+        let is_released = self.is_full && self.messages.len() <= PENDING_BATCHES_MAX / 2;
+        self.is_full &= !is_released;
+        (batches, is_released)
+    }
+
+    /// Whether the branch's connections are paused.
+    pub(super) fn is_full(&self) -> bool {
+        self.is_full
+    }
+
+    /// Whether the connections have brought as much again since they were paused: the transport does not pause them.
+    pub(super) fn is_overflowing(&self) -> bool {
+        self.messages.len() >= 2 * PENDING_BATCHES_MAX
+    }
+
+    /// Whether nothing is queued.
+    pub(super) fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    /// Whether the last message was appended.
+    pub(super) fn is_closed(&self) -> bool {
+        self.is_closed
+    }
+
+    /// Why and until when the branch leaves, once it does.
+    pub(super) fn leaving(&self) -> Option<Leaving> {
+        self.leaving
+    }
+}
