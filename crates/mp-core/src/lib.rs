@@ -34,7 +34,8 @@ mod transfer;
 pub mod variant;
 
 pub use endpoint::{
-    ConnectionRouter, Endpoint, EndpointInfo, EndpointStats, NewConnection, ToBranch, ToEndpoint,
+    ConnectionRouter, Endpoint, EndpointInfo, EndpointStats, NewConnection, Route, ToBranch,
+    ToEndpoint,
 };
 pub use id::{BranchId, ConnectionId, EndpointId, PeerId, Target};
 pub use memory::{MemoryAddress, MemoryMultiplayerPeer};

@@ -15,6 +15,20 @@ pub const BATCH_BYTES_MAX: usize = 64 * 1024;
 /// [`BATCH_BYTES_MAX`], the budget of finished packets.
 pub const PENDING_BATCHES_MAX: usize = 64;
 
+/// Connections of one endpoint that its router has not assigned to a branch yet: as many as handshakes that are not complete. Those
+/// of one more are rejected.
+pub const UNDECIDED_CONNECTIONS_MAX: usize = 1_024;
+
+/// Packets kept of a connection that is not assigned to a branch yet. An exchange takes turns, so that a few suffice; a connection
+/// that sends more is rejected.
+pub const UNDECIDED_PACKETS_MAX: usize = 16;
+
+/// Bytes of them. Nobody knows yet who sends them: names, tokens, signatures, a certificate.
+pub const UNDECIDED_BYTES_MAX: usize = 64 * 1024;
+
+/// Longest time until a connection is assigned to a branch: Godot's default for authentication.
+pub const UNDECIDED_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// Batches in the mailbox of a branch or an endpoint; as many again as the sender may keep.
 pub const MAILBOX_BATCHES: usize = 64;
 

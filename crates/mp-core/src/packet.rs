@@ -218,6 +218,8 @@ pub enum DisconnectReason {
     InvalidId,
     /// This side asked this peer to leave (Godot: `disconnect_peer`).
     Kicked,
+    /// It was moved to another branch, where it goes on.
+    Moved,
     /// It sent more nonsense than its budget allows.
     Misbehaved,
     /// One of the two sides authenticates, and the other does not.
@@ -240,6 +242,7 @@ impl fmt::Display for DisconnectReason {
             Self::DuplicateId => "peer id already in use",
             Self::InvalidId => "invalid peer id",
             Self::Kicked => "kicked",
+            Self::Moved => "moved to another branch",
             Self::Misbehaved => "sent too much that could not be understood",
             Self::OneSidedAuthentication => "only one of the two sides authenticates",
             Self::QueueFull => "could not keep up with what was sent to it",

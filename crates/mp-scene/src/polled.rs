@@ -71,7 +71,7 @@ impl Polled {
 
     /// When connections that drain have done so for long enough.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.endpoint.drain_deadline()
+        self.endpoint.deadline()
     }
 }
 

@@ -99,13 +99,6 @@ pub(super) const FAULTS: &[Fault] = &[
         wrong: "",
     },
     Fault {
-        name: "heard-after-abandoning",
-        what: "links of an abandoned endpoint become peers to whom nothing can be sent",
-        file: "crates/mp-host/src/branch.rs",
-        right: "if self.endpoints.get(endpoint).is_some_and(|line| line.is_abandoned) {",
-        wrong: "if false {",
-    },
-    Fault {
         name: "silent-kick",
         what: "no event tells that the program has disconnected a peer",
         file: "crates/mp-scene/src/scene_multiplayer/mod.rs",

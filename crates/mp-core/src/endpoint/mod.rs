@@ -1,6 +1,7 @@
 //! The machine around a transport: it routes a transport's events to branches in batches and a branch's packets to the
 //! transport, and turns a full branch queue into back-pressure on the connections that feed it.
 
+mod intake;
 mod protocol;
 mod queue;
 mod router;
@@ -12,13 +13,14 @@ use indexmap::IndexMap;
 
 pub use self::protocol::{EndpointInfo, ToBranch, ToEndpoint};
 use self::queue::{BranchQueue, Leaving};
-pub use self::router::{ConnectionRouter, NewConnection};
+use self::router::{Candidates, Identity};
+pub use self::router::{ConnectionRouter, NewConnection, Route};
 use crate::limits::LINGER;
 #[cfg(doc)]
 use crate::limits::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX, PENDING_BATCHES_MAX};
 use crate::{
     BranchId, ConnectionId, ConnectionStats, ConnectionStatus, DisconnectReason, EndpointId,
-    Farewell, Instant, MultiplayerPeer, Packet, PeerEvent, StateMachine,
+    Farewell, Instant, MultiplayerPeer, Outgoing, PeerEvent, StateMachine,
 };
 
 /// Counters of an endpoint since it began.
@@ -27,8 +29,12 @@ use crate::{
 pub struct EndpointStats {
     /// Links now.
     pub connections: usize,
-    /// Links that the door turned away.
+    /// Those of them that are not assigned to a branch yet.
+    pub undecided: usize,
+    /// Connections that the router rejected, or whose branch could not take them.
     pub turned_away: u64,
+    /// Connections that were not moved, because the other branch could not take them.
+    pub rejected_moves: u64,
     /// Batches that branches took.
     pub batches: u64,
     /// Times that a full branch made the endpoint hold its links.
@@ -53,7 +59,8 @@ pub struct Endpoint<P, R = BranchId> {
     id: EndpointId,
     peer: P,
     router: R,
-    routes: IndexMap<ConnectionId, BranchId>,
+    routes: IndexMap<ConnectionId, Routed>,
+    undecided: Candidates,
     branches: BTreeMap<BranchId, BranchQueue>,
     last_reason: Option<DisconnectReason>,
     /// Since when the transport has events that were left to it, so that a queue that became full is delivered first.
@@ -66,6 +73,13 @@ pub struct Endpoint<P, R = BranchId> {
     stats: EndpointStats,
 }
 
+/// A connection that a branch knows, or is about to.
+#[derive(Debug)]
+struct Routed {
+    branch: BranchId,
+    identity: Identity,
+}
+
 impl<P, R> Endpoint<P, R> {
     /// The same endpoint around another value in place of its transport. A transport can be lent for a turn that way.
     pub fn map_peer<Q>(self, map: impl FnOnce(P) -> Q) -> Endpoint<Q, R> {
@@ -74,6 +88,7 @@ impl<P, R> Endpoint<P, R> {
             peer: map(self.peer),
             router: self.router,
             routes: self.routes,
+            undecided: self.undecided,
             branches: self.branches,
             last_reason: self.last_reason,
             interrupted: self.interrupted,
@@ -106,13 +121,17 @@ impl<P, R> Endpoint<P, R> {
 
     /// Its counters.
     pub fn stats(&self) -> EndpointStats {
-        EndpointStats { connections: self.routes.len(), ..self.stats }
+        let undecided = self.undecided.len();
+        EndpointStats { connections: self.routes.len() + undecided, undecided, ..self.stats }
     }
 
-    /// When connections of a branch that leaves have drained for long enough.
-    pub fn drain_deadline(&self) -> Option<Instant> {
+    /// When something is due that does not depend on the transport: connections have drained for long enough, or were undecided for
+    /// too long.
+    pub fn deadline(&self) -> Option<Instant> {
         let open = self.branches.values().filter(|queue| !queue.is_closed());
-        open.filter_map(|queue| queue.leaving().map(|leaving| leaving.deadline)).min()
+        let drained =
+            open.filter_map(|queue| queue.leaving().map(|leaving| leaving.deadline)).min();
+        drained.into_iter().chain(self.undecided.deadline()).min()
     }
 }
 
@@ -125,6 +144,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
             peer,
             router,
             routes: IndexMap::new(),
+            undecided: Candidates::default(),
             branches: BTreeMap::new(),
             last_reason: None,
             interrupted: None,
@@ -160,100 +180,23 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
     /// Flushes what branches answered to what was [received](Self::receive), and ends what is over.
     pub fn finish_turn(&mut self, now: Instant) {
         if !self.finished {
+            self.reject_expired(now);
             self.close_what_is_over(now);
             self.flush(now);
         }
     }
 
-    /// Polls the transport and takes its events, until a queue becomes full: what the transport has for all connections may be more
-    /// than is kept for a branch that accepts nothing. Returns whether packets were among them. (Nobody answers connections
-    /// that come and go, and a handshake shall not wait.)
-    fn take_events(&mut self, now: Instant) -> bool {
-        if self.interrupted.take().is_none() {
-            self.peer.poll(now);
-        }
-        let (mut were_packets, holds) = (false, self.stats.holds);
-        while let Some(event) = self.peer.next_event() {
-            were_packets |= matches!(event, PeerEvent::Packet(_));
-            self.take_event(event);
-            if self.stats.holds > holds {
-                self.interrupted = Some(now);
-                break;
+    fn send(&mut self, packets: Vec<Outgoing>) {
+        for packet in packets {
+            if let Err(error) = self.peer.send(packet) {
+                tracing::debug!(%error, "the transport did not accept a packet");
+                self.stats.rejected_packets += 1;
             }
-        }
-        were_packets
-    }
-
-    fn take_event(&mut self, event: PeerEvent) {
-        match event {
-            PeerEvent::UniqueId(_) => {
-                for branch in self.branches.keys().copied().collect::<Vec<_>>() {
-                    self.queue(branch, event.clone());
-                }
-            }
-            PeerEvent::Connected { connection, claimed_id, ref origin } => {
-                match self.admit(&NewConnection { claimed_id, origin }) {
-                    Ok(branch) => {
-                        self.routes.insert(connection, branch);
-                        self.queue(branch, event);
-                        if self.branches.get(&branch).is_some_and(BranchQueue::is_full) {
-                            self.peer.hold(connection, true);
-                        }
-                    }
-                    Err(reason) => {
-                        tracing::debug!(%connection, %origin, %reason, "turned away");
-                        self.stats.turned_away += 1;
-                        self.peer.disconnect(connection, reason, Farewell::Polite);
-                    }
-                }
-            }
-            PeerEvent::Packet(ref packet) => {
-                let Some(&branch) = self.routes.get(&packet.from) else { return };
-                if self.branches.get(&branch).is_some_and(BranchQueue::is_overflowing) {
-                    self.overflow(branch, packet);
-                } else {
-                    self.queue(branch, event);
-                }
-            }
-            PeerEvent::Disconnected { connection, reason } => {
-                self.last_reason = Some(reason);
-                if let Some(branch) = self.routes.swap_remove(&connection) {
-                    self.queue(branch, event);
-                }
-            }
-        }
-    }
-
-    fn admit(&mut self, connection: &NewConnection<'_>) -> Result<BranchId, DisconnectReason> {
-        let branch = self.router.route(connection)?;
-        match self.branches.get(&branch) {
-            Some(queue) if queue.leaving().is_none() => Ok(branch),
-            _ => Err(DisconnectReason::Refused),
-        }
-    }
-
-    /// Queues an event; pauses the branch's connections when too many are queued.
-    fn queue(&mut self, branch: BranchId, event: PeerEvent) {
-        let Some(queue) = self.branches.get_mut(&branch) else { return };
-        if queue.push(event) {
-            self.stats.holds += 1;
-            self.hold_links(branch, true);
-        }
-    }
-
-    /// Drops what a branch cannot take; a connection that loses a reliable packet ends and reports it.
-    fn overflow(&mut self, branch: BranchId, packet: &Packet) {
-        self.stats.overflowed_packets += 1;
-        if packet.mode.is_reliable() {
-            let (connection, reason) = (packet.from, DisconnectReason::QueueFull);
-            self.routes.swap_remove(&connection);
-            self.peer.disconnect(connection, reason, Farewell::Abrupt);
-            self.queue(branch, PeerEvent::Disconnected { connection, reason });
         }
     }
 
     fn hold_links(&mut self, branch: BranchId, held: bool) {
-        for (&connection, _) in self.routes.iter().filter(|&(_, &routed)| routed == branch) {
+        for (&connection, _) in self.routes.iter().filter(|(_, routed)| routed.branch == branch) {
             self.peer.hold(connection, held);
         }
     }
@@ -268,11 +211,11 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         let queue = self.branches.get_mut(&branch).filter(|queue| !queue.is_closed());
         let Some(queue) = queue else { return };
         queue.leave(Leaving { deadline: now + LINGER, reason });
-        for (&connection, _) in self.routes.iter().filter(|&(_, &routed)| routed == branch) {
+        for (&connection, _) in self.routes.iter().filter(|(_, routed)| routed.branch == branch) {
             self.peer.disconnect(connection, reason, farewell);
         }
         if farewell == Farewell::Abrupt {
-            self.routes.retain(|_, routed| *routed != branch);
+            self.routes.retain(|_, routed| routed.branch != branch);
         }
         if self.branches.values().all(|queue| queue.leaving().is_some()) {
             self.peer.stop_accepting();
@@ -316,7 +259,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
     fn close_queue(&mut self, branch: BranchId, reason: DisconnectReason) {
         let routes = std::mem::take(&mut self.routes);
         let (ended, kept): (IndexMap<_, _>, IndexMap<_, _>) =
-            routes.into_iter().partition(|&(_, routed)| routed == branch);
+            routes.into_iter().partition(|(_, routed)| routed.branch == branch);
         self.routes = kept;
         for (connection, _) in ended {
             self.peer.disconnect(connection, reason, Farewell::Abrupt);
@@ -334,7 +277,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
     }
 
     fn has_links(&self, branch: BranchId) -> bool {
-        self.routes.values().any(|&routed| routed == branch)
+        self.routes.values().any(|routed| routed.branch == branch)
     }
 }
 
@@ -346,14 +289,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> StateMachine for Endpoint<P, R> {
     fn handle_input(&mut self, now: Instant, input: ToEndpoint) {
         self.has_input = true;
         match input {
-            ToEndpoint::Send(packets) => {
-                for packet in packets {
-                    if let Err(error) = self.peer.send(packet) {
-                        tracing::debug!(%error, "the transport did not accept a packet");
-                        self.stats.rejected_packets += 1;
-                    }
-                }
-            }
+            ToEndpoint::Send(packets) => self.send(packets),
             ToEndpoint::Disconnect { connection, reason, farewell } => {
                 self.peer.disconnect(connection, reason, farewell);
                 if farewell == Farewell::Abrupt && self.routes.swap_remove(&connection).is_some() {
@@ -361,6 +297,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> StateMachine for Endpoint<P, R> {
                     self.last_reason = Some(reason);
                 }
             }
+            ToEndpoint::Move { connection, branch } => self.move_connection(connection, branch),
             ToEndpoint::RefuseNewConnections(refuse) => {
                 self.peer.set_refuse_new_connections(refuse);
             }
@@ -382,6 +319,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> StateMachine for Endpoint<P, R> {
         if self.take_events(now) {
             self.flush_by.get_or_insert(now + answer_wait);
         }
+        self.reject_expired(now);
         self.close_what_is_over(now);
         if self.flush_by.is_none_or(|at| now >= at) {
             self.flush(now);
@@ -409,6 +347,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> StateMachine for Endpoint<P, R> {
         }
         // While an answer is awaited the transport has things to send, which is why it would be in a hurry.
         let next = self.flush_by.or_else(|| self.peer.poll_timeout());
-        self.drain_deadline().into_iter().chain(next).chain(self.interrupted).min()
+        let due = [next, self.deadline(), self.interrupted];
+        due.into_iter().flatten().min()
     }
 }

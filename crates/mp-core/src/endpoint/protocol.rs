@@ -35,6 +35,17 @@ pub enum ToEndpoint {
         /// How.
         farewell: Farewell,
     },
+    /// A connection to move to another branch of the endpoint, with its events that this branch has not accepted yet.
+    ///
+    /// This branch receives [`Disconnected`](PeerEvent::Disconnected) with [`Moved`](DisconnectReason::Moved) behind what it has
+    /// accepted, and sends nothing to the connection any more; the other one receives `Connected`, then those events. A connection that
+    /// the other branch cannot take, because it is not served, leaves, or its queue is full, stays; it is counted.
+    Move {
+        /// The connection.
+        connection: ConnectionId,
+        /// Where it is moved to.
+        branch: BranchId,
+    },
     /// Refuse new connections, or stop refusing them.
     RefuseNewConnections(bool),
     /// The branch ends: so do its links, and the endpoint when no branch is left. [`ToBranch::Closed`] answers.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::{EndpointInfo, ToBranch};
 use crate::limits::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX, PENDING_BATCHES_MAX};
-use crate::{DisconnectReason, EndpointId, Instant, PeerEvent};
+use crate::{ConnectionId, DisconnectReason, EndpointId, Instant, PeerEvent};
 
 /// Events for one branch in batches, oldest first.
 ///
@@ -65,6 +65,20 @@ impl BranchQueue {
         becomes_full
     }
 
+    /// Removes the events of a connection, in order.
+    pub(super) fn extract(&mut self, connection: ConnectionId) -> Vec<PeerEvent> {
+        let mut extracted = Vec::new();
+        for message in &mut self.messages {
+            if let ToBranch::Events(_, events) = message {
+                extracted.extend(events.extract_if(.., |event| is_of(event, connection)));
+            }
+        }
+        self.messages
+            .retain(|message| !matches!(message, ToBranch::Events(_, it) if it.is_empty()));
+        self.open_bytes = BATCH_BYTES_MAX; // the youngest batch is another one, perhaps
+        extracted
+    }
+
     /// Notes that the branch leaves; it does so once.
     pub(super) fn leave(&mut self, leaving: Leaving) {
         self.leaving.get_or_insert(leaving);
@@ -119,5 +133,15 @@ impl BranchQueue {
     /// Why and until when the branch leaves, once it does.
     pub(super) fn leaving(&self) -> Option<Leaving> {
         self.leaving
+    }
+}
+
+fn is_of(event: &PeerEvent, of: ConnectionId) -> bool {
+    match event {
+        PeerEvent::UniqueId(_) => false,
+        PeerEvent::Packet(packet) => packet.from == of,
+        PeerEvent::Connected { connection, .. } | PeerEvent::Disconnected { connection, .. } => {
+            *connection == of
+        }
     }
 }

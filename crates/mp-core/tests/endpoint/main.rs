@@ -2,6 +2,7 @@
 
 mod answers;
 mod overflow;
+mod routing;
 mod world;
 
 use std::collections::BTreeMap;
@@ -11,8 +12,8 @@ use mp_core::limits::{
     BATCH_BYTES_MAX, BATCH_EVENTS_MAX, LINGER, PENDING_BATCHES_MAX, RECEIVE_QUEUE_PACKETS_MAX,
 };
 use mp_core::{
-    ConnectionId, ConnectionStatus, DisconnectReason, Farewell, MemoryMultiplayerPeer,
-    MultiplayerPeer, PeerEvent, PeerId, Rng, StateMachine, ToBranch, ToEndpoint, TransferMode,
+    ConnectionStatus, DisconnectReason, Farewell, MemoryMultiplayerPeer, MultiplayerPeer,
+    PeerEvent, PeerId, Rng, StateMachine, ToBranch, ToEndpoint, TransferMode,
 };
 
 use world::*;
@@ -173,7 +174,7 @@ fn a_full_branch_costs_unreliable_packets_which_are_counted() {
 }
 
 #[test]
-fn a_link_that_joins_a_full_branch_is_held_too() {
+fn a_full_branch_queue_rejects_new_connections() {
     let mut world = World::new(LOBBY, [LOBBY]);
     let mut first = world.join(2);
     world.turn();
@@ -183,18 +184,36 @@ fn a_link_that_joins_a_full_branch_is_held_too() {
     let mut second = world.join(3);
     world.turn();
     second.turn();
-    second.queue("from the second");
-    second.flush();
-    world.turn();
-    let before = world.endpoint.stats().batches;
-    let link = ConnectionId { slot: 1, generation: 0 };
-    let stats = world.endpoint.connection_stats(link).expect("a link");
-    assert_eq!(stats.packets_received, 0, "held");
+    assert_eq!(second.end(), Some(DisconnectReason::Remote(0)));
+    assert_eq!(world.endpoint.stats().turned_away, 1);
     world.full.clear();
     world.turn();
+    let mut third = world.join(4);
     world.turn();
-    assert!(world.endpoint.stats().batches > before);
-    assert_eq!(world.payloads(LOBBY).last().expect("packets"), "from the second");
+    third.turn();
+    assert_eq!((third.end(), world.links().len()), (None, 2));
+}
+
+#[test]
+fn connections_that_come_and_go_do_not_fill_the_queue_of_a_stuck_branch() {
+    let mut world = World::new(LOBBY, [LOBBY]);
+    world.full.insert(LOBBY);
+    let come_and_go = |world: &mut World<_>| {
+        for id in 2..10_002 {
+            let client = world.join(id);
+            world.turn();
+            drop(client);
+        }
+        world.turn();
+    };
+    come_and_go(&mut world);
+    assert!(world.endpoint.stats().turned_away > 0, "the queue is full");
+    let rejected = world.endpoint.stats().turned_away;
+    come_and_go(&mut world);
+    assert_eq!(world.endpoint.stats().turned_away, rejected + 10_000);
+    world.full.clear();
+    world.deliver();
+    assert!(world.said(LOBBY).len() <= PENDING_BATCHES_MAX + 1, "{}", world.said(LOBBY).len());
 }
 
 #[test]

@@ -7,7 +7,7 @@ use mp_core::limits::{BATCH_EVENTS_MAX, PENDING_BATCHES_MAX};
 use mp_core::{
     BranchId, Channel, ConnectionId, ConnectionRouter, DisconnectReason, Endpoint, EndpointId,
     Farewell, Instant, MemoryAddress, MemoryMultiplayerPeer, MultiplayerPeer, NewConnection,
-    Outgoing, PeerEvent, PeerId, Prefix, StateMachine, ToBranch, ToEndpoint, TransferMode,
+    Outgoing, PeerEvent, PeerId, Prefix, Route, StateMachine, ToBranch, ToEndpoint, TransferMode,
 };
 
 pub(crate) const ENDPOINT: EndpointId = EndpointId(7);
@@ -17,17 +17,20 @@ pub(crate) const ARENA: BranchId = BranchId(1);
 pub(crate) struct EvenToLobby;
 
 impl ConnectionRouter for EvenToLobby {
-    fn route(&mut self, connection: &NewConnection<'_>) -> Result<BranchId, DisconnectReason> {
-        let id = connection.claimed_id.ok_or(DisconnectReason::InvalidId)?;
-        Ok(if id.get() % 2 == 0 { LOBBY } else { ARENA })
+    fn route(&mut self, connection: &NewConnection<'_>, _: &mut Vec<Outgoing>) -> Route {
+        match connection.claimed_id {
+            Some(id) if id.get() % 2 == 0 => Route::Branch(LOBBY),
+            Some(_) => Route::Branch(ARENA),
+            None => Route::Reject(DisconnectReason::InvalidId),
+        }
     }
 }
 
 pub(crate) struct Closed;
 
 impl ConnectionRouter for Closed {
-    fn route(&mut self, _: &NewConnection<'_>) -> Result<BranchId, DisconnectReason> {
-        Err(DisconnectReason::Refused)
+    fn route(&mut self, _: &NewConnection<'_>, _: &mut Vec<Outgoing>) -> Route {
+        Route::Reject(DisconnectReason::Refused)
     }
 }
 

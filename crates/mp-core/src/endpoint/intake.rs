@@ -1,0 +1,166 @@
+//! The way of a transport's events into the queues of branches: connections are routed, rejected, and moved between branches.
+
+use super::router::{Candidate, Identity};
+use super::{BranchQueue, ConnectionRouter, Endpoint, Route, Routed};
+use crate::{
+    BranchId, ConnectionId, DisconnectReason, Farewell, Instant, MultiplayerPeer, Packet, PeerEvent,
+};
+
+impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
+    /// Polls the transport and takes its events, until a queue becomes full: what the transport has for all connections may be more
+    /// than is kept for a branch that accepts nothing. Returns whether packets were among them. (Nobody answers connections
+    /// that come and go, and a handshake shall not wait.)
+    pub(super) fn take_events(&mut self, now: Instant) -> bool {
+        if self.interrupted.take().is_none() {
+            self.peer.poll(now);
+        }
+        let (mut were_packets, holds) = (false, self.stats.holds);
+        while let Some(event) = self.peer.next_event() {
+            were_packets |= matches!(event, PeerEvent::Packet(_));
+            self.take_event(now, event);
+            if self.stats.holds > holds {
+                self.interrupted = Some(now);
+                break;
+            }
+        }
+        were_packets
+    }
+
+    fn take_event(&mut self, now: Instant, event: PeerEvent) {
+        match event {
+            PeerEvent::UniqueId(_) => {
+                for branch in self.branches.keys().copied().collect::<Vec<_>>() {
+                    self.queue(branch, event.clone());
+                }
+            }
+            PeerEvent::Connected { connection, claimed_id, origin } => {
+                let candidate = Candidate::new(Identity { claimed_id, origin }, now);
+                let mut replies = Vec::new();
+                let route = self.router.route(&candidate.as_new(connection), &mut replies);
+                self.send(replies);
+                self.settle(connection, candidate, route);
+            }
+            PeerEvent::Packet(packet) => self.take_packet(packet),
+            PeerEvent::Disconnected { connection, reason } => {
+                self.last_reason = Some(reason);
+                if let Some(routed) = self.routes.swap_remove(&connection) {
+                    self.queue(routed.branch, event);
+                } else if self.undecided.remove(connection).is_some() {
+                    self.router.forget(connection);
+                }
+            }
+        }
+    }
+
+    fn take_packet(&mut self, packet: Packet) {
+        let connection = packet.from;
+        if let Some(&Routed { branch, .. }) = self.routes.get(&connection) {
+            if self.branches.get(&branch).is_some_and(BranchQueue::is_overflowing) {
+                self.overflow(branch, &packet);
+            } else {
+                self.queue(branch, PeerEvent::Packet(packet));
+            }
+        } else if let Some(mut candidate) = self.undecided.remove(connection) {
+            let (new, mut replies) = (candidate.as_new(connection), Vec::new());
+            let route = self.router.handle_packet(&new, &packet, &mut replies);
+            candidate.packets.push(packet);
+            self.send(replies);
+            self.settle(connection, candidate, route);
+        }
+    }
+
+    /// Follows a decision of the router.
+    fn settle(&mut self, connection: ConnectionId, candidate: Candidate, route: Route) {
+        match route {
+            Route::Branch(branch) if self.can_take_connections(branch) => {
+                let Candidate { identity, packets, .. } = candidate;
+                let packets = packets.into_iter().map(PeerEvent::Packet);
+                self.assign(connection, identity, branch, packets);
+            }
+            Route::Undecided if self.undecided.insert(connection, candidate) => {}
+            Route::Reject(reason) => self.reject(connection, reason),
+            Route::Branch(_) | Route::Undecided => {
+                self.reject(connection, DisconnectReason::Refused);
+            }
+        }
+    }
+
+    /// Whether connections may be added to a branch: it is served, does not leave, and its queue is not full. So what is queued
+    /// about connections is bounded by those that there were when it became full.
+    fn can_take_connections(&self, branch: BranchId) -> bool {
+        let queue = self.branches.get(&branch);
+        queue.is_some_and(|queue| queue.leaving().is_none() && !queue.is_full())
+    }
+
+    /// Adds a connection to a branch, with events that it had before.
+    fn assign(
+        &mut self,
+        connection: ConnectionId,
+        identity: Identity,
+        branch: BranchId,
+        events: impl Iterator<Item = PeerEvent>,
+    ) {
+        let Identity { claimed_id, origin } = identity.clone();
+        self.routes.insert(connection, Routed { branch, identity });
+        self.queue(branch, PeerEvent::Connected { connection, claimed_id, origin });
+        events.for_each(|event| self.queue(branch, event));
+    }
+
+    fn reject(&mut self, connection: ConnectionId, reason: DisconnectReason) {
+        tracing::debug!(%connection, %reason, "turned away");
+        self.stats.turned_away += 1;
+        self.router.forget(connection);
+        self.peer.disconnect(connection, reason, Farewell::Polite);
+    }
+
+    pub(super) fn reject_expired(&mut self, now: Instant) {
+        while let Some(connection) = self.undecided.remove_expired(now) {
+            self.reject(connection, DisconnectReason::Timeout);
+        }
+    }
+
+    /// Moves a connection to another branch; see [`ToEndpoint::Move`].
+    pub(super) fn move_connection(&mut self, connection: ConnectionId, branch: BranchId) {
+        let Some(routed) = self.routes.get(&connection) else { return };
+        let (from, identity) = (routed.branch, routed.identity.clone());
+        if from == branch {
+            return;
+        }
+        if !self.can_take_connections(branch) {
+            self.stats.rejected_moves += 1;
+            return;
+        }
+        let Some(queue) = self.branches.get_mut(&from) else { return };
+        let (was_paused, mut events) = (queue.is_full(), queue.extract(connection));
+        if let Some(PeerEvent::Connected { .. }) = events.first() {
+            events.remove(0); // the branch never learns of it
+        } else {
+            let reason = DisconnectReason::Moved;
+            self.queue(from, PeerEvent::Disconnected { connection, reason });
+        }
+        if was_paused {
+            self.peer.hold(connection, false);
+        }
+        self.assign(connection, identity, branch, events.into_iter());
+    }
+
+    /// Queues an event; pauses the branch's connections when too many are queued.
+    pub(super) fn queue(&mut self, branch: BranchId, event: PeerEvent) {
+        let Some(queue) = self.branches.get_mut(&branch) else { return };
+        if queue.push(event) {
+            self.stats.holds += 1;
+            self.hold_links(branch, true);
+        }
+    }
+
+    /// Drops what a branch cannot take; a connection that loses a reliable packet ends and reports it.
+    fn overflow(&mut self, branch: BranchId, packet: &Packet) {
+        self.stats.overflowed_packets += 1;
+        if packet.mode.is_reliable() {
+            let (connection, reason) = (packet.from, DisconnectReason::QueueFull);
+            self.routes.swap_remove(&connection);
+            self.peer.disconnect(connection, reason, Farewell::Abrupt);
+            self.queue(branch, PeerEvent::Disconnected { connection, reason });
+        }
+    }
+}

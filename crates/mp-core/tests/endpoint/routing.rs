@@ -1,0 +1,261 @@
+//! Connections that are routed by what they send, and connections that are moved to another branch.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use mp_core::limits::{
+    UNDECIDED_BYTES_MAX, UNDECIDED_CONNECTIONS_MAX, UNDECIDED_PACKETS_MAX, UNDECIDED_TIMEOUT,
+};
+use mp_core::{
+    BranchId, ConnectionId, ConnectionRouter, DisconnectReason, NewConnection, Outgoing, Packet,
+    PeerEvent, Route, StateMachine, ToEndpoint,
+};
+
+use crate::world::*;
+
+/// Asks each connection for its room, and lets it choose by name.
+#[derive(Clone, Default)]
+struct Porter {
+    forgotten: Rc<RefCell<Vec<ConnectionId>>>,
+}
+
+impl ConnectionRouter for Porter {
+    fn route(&mut self, new: &NewConnection<'_>, replies: &mut Vec<Outgoing>) -> Route {
+        replies.push(packet(new.connection, "which room?"));
+        Route::Undecided
+    }
+
+    fn handle_packet(
+        &mut self,
+        new: &NewConnection<'_>,
+        said: &Packet,
+        replies: &mut Vec<Outgoing>,
+    ) -> Route {
+        match &said.payload[..] {
+            b"lobby" => Route::Branch(LOBBY),
+            b"arena" => Route::Branch(ARENA),
+            b"no" => Route::Reject(DisconnectReason::Refused),
+            _ => {
+                replies.push(packet(new.connection, "say again"));
+                Route::Undecided
+            }
+        }
+    }
+
+    fn forget(&mut self, connection: ConnectionId) {
+        self.forgotten.borrow_mut().push(connection);
+    }
+}
+
+fn two_branches() -> (World<Porter>, Porter) {
+    let porter = Porter::default();
+    (World::new(porter.clone(), [LOBBY, ARENA]), porter)
+}
+
+fn connections(world: &World<impl ConnectionRouter>, branch: BranchId) -> usize {
+    world.events(branch).filter(|event| matches!(event, PeerEvent::Connected { .. })).count()
+}
+
+#[test]
+fn a_connection_exists_before_its_branch_is_chosen_by_what_it_sends() {
+    let (mut world, _) = two_branches();
+    let mut client = world.join(2);
+    world.turn();
+    client.turn();
+    client.say("hello");
+    world.turn();
+    client.turn();
+    assert_eq!(client.payloads(), ["which room?", "say again"]);
+    assert_eq!((world.endpoint.stats().connections, world.endpoint.stats().undecided), (1, 1));
+    assert_eq!(world.links(), [], "no branch knows it");
+
+    client.queue("arena");
+    client.say("and on");
+    world.turn();
+    assert_eq!(world.payloads(ARENA), ["hello", "arena", "and on"]);
+    let first = world.events(ARENA).next();
+    assert!(
+        matches!(first, Some(PeerEvent::Connected { claimed_id, .. }) if *claimed_id == Some(peer_id(2)))
+    );
+    assert_eq!(connections(&world, LOBBY), 0);
+    assert_eq!((world.endpoint.stats().connections, world.endpoint.stats().undecided), (1, 0));
+}
+
+#[test]
+fn a_connection_that_is_rejected_by_what_it_sends_is_unknown_to_all_branches() {
+    let (mut world, porter) = two_branches();
+    let mut client = world.join(2);
+    world.turn();
+    client.turn();
+    let link = client.link().expect("connected");
+    client.say("no");
+    world.turn();
+    client.turn();
+    assert_eq!(client.end(), Some(DisconnectReason::Remote(0)));
+    assert_eq!((world.links(), world.endpoint.stats().turned_away), (vec![], 1));
+    assert_eq!(porter.forgotten.borrow().len(), 1, "{link}");
+}
+
+#[test]
+fn an_undecided_connection_is_rejected_after_its_timeout() {
+    let (mut world, porter) = two_branches();
+    let mut client = world.join(2);
+    world.turn();
+    client.turn();
+    let deadline = world.now + UNDECIDED_TIMEOUT;
+    assert_eq!(world.endpoint.poll_timeout(), Some(deadline));
+    world.now = deadline;
+    world.turn();
+    client.turn();
+    assert_eq!(client.end(), Some(DisconnectReason::Remote(0)));
+    assert_eq!(porter.forgotten.borrow().len(), 1);
+    assert_eq!(world.endpoint.stats().undecided, 0);
+}
+
+#[test]
+fn an_undecided_connection_that_ends_is_forgotten() {
+    let (mut world, porter) = two_branches();
+    let client = world.join(2);
+    world.turn();
+    drop(client);
+    world.turn();
+    assert_eq!(world.endpoint.stats().undecided, 0);
+    assert_eq!(porter.forgotten.borrow().len(), 1);
+    assert_eq!(world.endpoint.stats().turned_away, 0, "nobody rejected it");
+}
+
+#[test]
+fn what_is_kept_of_an_undecided_connection_is_bounded() {
+    let small = vec![vec![0]; UNDECIDED_PACKETS_MAX];
+    let big = vec![vec![0; UNDECIDED_BYTES_MAX]];
+    for packets in [small, big] {
+        let (mut world, _) = two_branches();
+        let mut client = world.join(2);
+        world.turn();
+        client.turn();
+        for payload in packets {
+            client.queue(payload);
+        }
+        client.flush();
+        world.turn();
+        assert_eq!(world.endpoint.stats().undecided, 1, "as much as is kept");
+        client.say("x");
+        world.turn();
+        client.turn();
+        assert_eq!(client.end(), Some(DisconnectReason::Remote(0)));
+    }
+}
+
+#[test]
+fn undecided_connections_are_bounded_in_number() {
+    let (mut world, _) = two_branches();
+    let ids = 2..2 + UNDECIDED_CONNECTIONS_MAX as i32;
+    let mut clients: Vec<_> = ids.map(|id| world.join(id)).collect();
+    world.turn();
+    let mut one_more = world.join(100_000);
+    world.turn();
+    one_more.turn();
+    assert_eq!(one_more.end(), Some(DisconnectReason::Remote(0)));
+    assert_eq!(world.endpoint.stats().undecided, UNDECIDED_CONNECTIONS_MAX);
+    clients[0].turn();
+    clients[0].say("lobby");
+    world.turn();
+    let mut next = world.join(100_001);
+    world.turn();
+    next.turn();
+    assert_eq!(next.end(), None, "one is decided");
+}
+
+#[test]
+fn a_connection_moves_to_another_branch_with_its_queued_packets_in_order() {
+    let mut world = World::new(EvenToLobby, [LOBBY, ARENA]);
+    let (mut client, mut other) = (world.join(2), world.join(4));
+    world.turn();
+    client.turn();
+    other.turn();
+    let connection = world.links()[0];
+    client.say("taken by the lobby");
+    world.turn();
+    world.full.insert(LOBBY);
+    for number in 0..5 {
+        client.say(format!("mover {number}"));
+        other.say(format!("stayer {number}"));
+        world.turn();
+    }
+    world.tell(ToEndpoint::Send(vec![packet(connection, "goodbye from the lobby")]));
+    world.tell(ToEndpoint::Move { connection, branch: ARENA });
+    client.say("mover 5");
+    world.turn();
+    world.tell(ToEndpoint::Send(vec![packet(connection, "welcome to the arena")]));
+    world.full.clear();
+    world.turn();
+    client.turn();
+
+    assert_eq!(world.payloads(ARENA), (0..6).map(|n| format!("mover {n}")).collect::<Vec<_>>());
+    let first = world.events(ARENA).next();
+    assert!(
+        matches!(first, Some(PeerEvent::Connected { claimed_id, .. }) if *claimed_id == Some(peer_id(2)))
+    );
+    let mut expected = vec!["taken by the lobby".to_owned()];
+    expected.extend((0..5).map(|n| format!("stayer {n}")));
+    assert_eq!(world.payloads(LOBBY), expected);
+    assert_eq!(world.ends(LOBBY), [(connection, DisconnectReason::Moved)]);
+    assert_eq!(client.payloads(), ["goodbye from the lobby", "welcome to the arena"]);
+    assert_eq!(client.end(), None);
+}
+
+#[test]
+fn a_branch_that_has_not_learnt_of_a_connection_never_does_when_it_moves() {
+    let mut world = World::new(EvenToLobby, [LOBBY, ARENA]);
+    world.full.insert(LOBBY);
+    let mut client = world.join(2);
+    world.turn();
+    client.turn();
+    client.say("first words");
+    world.turn();
+    let connection = ConnectionId { slot: 0, generation: 0 };
+    world.tell(ToEndpoint::Move { connection, branch: ARENA });
+    world.full.clear();
+    world.turn();
+    assert_eq!((connections(&world, LOBBY), world.ends(LOBBY)), (0, vec![]));
+    assert_eq!((connections(&world, ARENA), world.payloads(ARENA).len()), (1, 1));
+}
+
+#[test]
+fn a_connection_of_a_full_branch_is_received_again_when_it_moves() {
+    let mut world = World::new(EvenToLobby, [LOBBY, ARENA]);
+    let mut client = world.join(2);
+    world.turn();
+    client.turn();
+    let connection = world.links()[0];
+    world.full.insert(LOBBY);
+    world.fill(&mut client);
+    client.say("withheld");
+    world.turn();
+    world.tell(ToEndpoint::Move { connection, branch: ARENA });
+    for _ in 0..4 {
+        world.turn();
+    }
+    assert_eq!(world.payloads(ARENA).last().expect("packets"), "withheld");
+}
+
+#[test]
+fn a_connection_stays_when_the_other_branch_cannot_take_it() {
+    const NOWHERE: BranchId = BranchId(9);
+    let mut world = World::new(EvenToLobby, [LOBBY, ARENA]);
+    let (mut client, mut filler) = (world.join(2), world.join(3));
+    world.turn();
+    client.turn();
+    filler.turn();
+    let connection = client.link().expect("connected");
+    world.full.insert(ARENA);
+    world.fill(&mut filler);
+    for branch in [NOWHERE, ARENA] {
+        world.tell(ToEndpoint::Move { connection, branch });
+    }
+    world.tell(ToEndpoint::Move { connection, branch: LOBBY });
+    client.say("still here");
+    world.turn();
+    assert_eq!(world.payloads(LOBBY), ["still here"]);
+    assert_eq!((world.ends(LOBBY), world.endpoint.stats().rejected_moves), (vec![], 2));
+}
