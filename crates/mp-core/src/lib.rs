@@ -15,6 +15,7 @@ pub mod godot3;
 pub mod host;
 mod id;
 pub mod limits;
+pub mod link_shaper;
 pub mod memory;
 mod node_path;
 mod offline;

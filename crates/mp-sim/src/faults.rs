@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
+use mp_core::link_shaper::LinkConditions;
 use mp_core::{Instant, Rng};
 
 use crate::dice::Dice;
-use crate::net::path::{Weather, damage};
+use crate::net::path::damage;
+use crate::net::weather;
 use crate::net::wire::Wire;
 use crate::net::{Datagram, PlaceId, SERVER_PLACE};
 use crate::trace::Detail;
 use crate::world::{ActorId, World};
 
-/// A kind of fault. What links do to datagrams all the time is their [`Weather`].
+/// A kind of fault. What links do to datagrams all the time is their [weather].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultKind {
     /// A path carries nothing, in one direction or both.
@@ -98,11 +100,11 @@ pub(crate) fn strike(world: &mut World, kind: FaultKind, rng: &mut Rng) {
             tell(world, format_args!("path {client} is cut ({which}) for {:?}", until - now));
         }
         FaultKind::Weather => {
-            let weather = Weather::draw(rng);
+            let up = weather::draw(rng);
             let path = world.network.path(client);
-            path.up.weather = weather;
-            path.down.weather = Weather { latency: weather.latency, ..Weather::draw(rng) };
-            tell(world, format_args!("path {client} has other weather: {weather:?}"));
+            path.up.set_conditions(up);
+            path.down.set_conditions(LinkConditions { delay: up.delay, ..weather::draw(rng) });
+            tell(world, format_args!("path {client} has other weather: {up:?}"));
         }
         FaultKind::BlackHole => {
             let longest = rng.between(100, 1_300) as usize;

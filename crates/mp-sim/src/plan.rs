@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use mp_core::Rng;
 use mp_core::limits::MAILBOX_BATCHES;
+use mp_core::link_shaper::LinkConditions;
 
 use crate::dice::Dice;
 use crate::faults::FaultKind;
-use crate::net::path::Weather;
+use crate::net::weather;
 use crate::net::wire::Wire;
 use crate::workload::Style;
 
@@ -44,7 +45,7 @@ pub struct Plan {
     /// Mean time between two things that a program does.
     pub pace: Duration,
     /// The path of each client.
-    pub weather: Vec<Weather>,
+    pub weather: Vec<LinkConditions>,
     /// Whether nothing goes wrong, and the weather is good.
     pub is_calm: bool,
     /// What goes wrong.
@@ -78,7 +79,7 @@ impl Plan {
         let wire = Wire { has_checksum: rng.chance(400) };
         let is_calm = rng.chance(100);
         let weather = (0..clients)
-            .map(|_| if is_calm { Weather::CALM } else { Weather::draw(rng) })
+            .map(|_| if is_calm { weather::CALM } else { weather::draw(rng) })
             .collect();
         let faults = if is_calm {
             Vec::new()

@@ -5,15 +5,17 @@
 
 pub mod path;
 pub(crate) mod socket;
+pub mod weather;
 pub mod wire;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 
+use mp_core::link_shaper::LinkConditions;
 use mp_core::{Instant, Rng};
 
 use crate::trace::{Detail, Trace};
-use path::{Fate, Link, Weather};
+use path::{Fate, Link};
 use socket::{SimSocket, SocketHandle, socket};
 use wire::Wire;
 
@@ -26,7 +28,6 @@ pub const SERVER_PLACE: PlaceId = 0;
 /// All sockets and paths.
 #[derive(Debug)]
 pub struct Network {
-    rng: Rng,
     /// By the address that others see.
     homes: BTreeMap<SocketAddr, Home>,
     paths: Vec<Path>,
@@ -76,10 +77,12 @@ pub struct NetworkStats {
 }
 
 impl Network {
-    pub(crate) fn new(rng: Rng, weather: &[Weather], wire: Wire) -> Self {
-        let path = |&weather: &Weather| Path { up: Link::new(weather), down: Link::new(weather) };
+    pub(crate) fn new(mut rng: Rng, weather: &[LinkConditions], wire: Wire) -> Self {
+        let path = |&conditions: &LinkConditions| Path {
+            up: Link::new(conditions, &mut rng),
+            down: Link::new(conditions, &mut rng),
+        };
         Self {
-            rng,
             homes: BTreeMap::new(),
             paths: weather.iter().map(path).collect(),
             wire,
@@ -221,6 +224,6 @@ impl Network {
         } else {
             &mut self.paths[place - 1].up
         };
-        link.carry(now, bytes, &mut self.rng)
+        link.carry(now, bytes)
     }
 }

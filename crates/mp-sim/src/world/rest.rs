@@ -7,7 +7,6 @@ use mp_core::Instant;
 use super::World;
 use crate::checker::{Violation, quiet};
 use crate::net::SERVER_PLACE;
-use crate::net::path::{Link, Weather};
 use crate::trace::Detail;
 
 impl World {
@@ -47,8 +46,8 @@ impl World {
         self.is_stormy = false;
         for client in 1..self.places.len() {
             let path = self.network.path(client);
-            path.up = Link::new(Weather::CALM);
-            path.down = Link::new(Weather::CALM);
+            path.up.heal();
+            path.down.heal();
         }
         for workload in &mut self.workloads {
             let server = self.places[SERVER_PLACE].process.as_mut();

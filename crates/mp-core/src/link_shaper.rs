@@ -1,0 +1,299 @@
+//! A network link that delays, loses, copies and reorders what it carries, from a seed: for simulators, tests, and the conditions
+//! that an operator sets for a peer.
+
+use std::time::Duration;
+
+use crate::{Instant, Rng};
+
+/// What a link does to what it carries. Shares are in thousandths; the default carries everything at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LinkConditions {
+    /// Time that everything takes (one way).
+    pub delay: Duration,
+    /// Upper bound of a further delay, drawn for each datagram. The order of datagrams is kept.
+    pub jitter: Duration,
+    /// Share of datagrams that are lost outside bursts.
+    pub loss_permille: u32,
+    /// Losses in bursts.
+    pub bursts: LossBursts,
+    /// Share of datagrams that arrive twice.
+    pub duplication_permille: u32,
+    /// Share of datagrams that are overtaken by later ones.
+    pub reordering_permille: u32,
+    /// Bytes per second; 0 is no limit. Datagrams that would wait longer than [`QUEUE_TIME_MAX`] are lost.
+    pub bytes_per_second: u64,
+}
+
+/// Losses of datagrams in a row, as on a radio link.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LossBursts {
+    /// Share of datagrams that begin a burst.
+    pub begin_permille: u32,
+    /// Share of datagrams that are lost within one.
+    pub loss_permille: u32,
+    /// Share of datagrams that end one.
+    pub end_permille: u32,
+}
+
+/// One direction of a link.
+///
+/// It holds no data: it says when something that is sent now arrives, and its caller keeps it until then. Datagrams are subject to all
+/// conditions; a stream (TCP) to delay and rate alone, because its own protocol hides the others.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use mp_core::link_shaper::{LinkConditions, LinkShaper};
+/// use mp_core::{Instant, Rng};
+///
+/// let delay = Duration::from_millis(100);
+/// let conditions = LinkConditions { delay, loss_permille: 50, ..LinkConditions::default() };
+/// let mut link = LinkShaper::new(conditions, Rng::from_number(7));
+/// let now = Instant::from_millis(1);
+/// if let Ok(arrival) = link.carry_datagram(now, 1_200) {
+///     assert_eq!(arrival.at, now + delay);
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct LinkShaper {
+    conditions: LinkConditions,
+    rng: Rng,
+    is_in_burst: bool,
+    /// When everything that was sent so far has left the sender.
+    busy_until: Instant,
+    /// When the last of those that keep their order arrives.
+    last_arrival: Instant,
+}
+
+/// When a datagram arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// When it arrives.
+    pub at: Instant,
+    /// When its copy does, if it arrives twice.
+    pub copy: Option<Instant>,
+}
+
+/// Why a datagram does not arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Loss {
+    /// The share of datagrams that are lost.
+    #[error("lost")]
+    Random,
+    /// Too much waits for a slow link.
+    #[error("congestion")]
+    Congestion,
+}
+
+/// How long a datagram waits for a link with a limit of bytes per second, at most: what routers at home keep.
+pub const QUEUE_TIME_MAX: Duration = Duration::from_millis(300);
+
+impl LinkShaper {
+    /// A link under `conditions`. Draws come from `rng`, so that a seed reproduces a run.
+    pub fn new(conditions: LinkConditions, rng: Rng) -> Self {
+        Self {
+            conditions,
+            rng,
+            is_in_burst: false,
+            busy_until: Instant::ZERO,
+            last_arrival: Instant::ZERO,
+        }
+    }
+
+    /// Changes the conditions. What is under way arrives as it was to.
+    pub fn set_conditions(&mut self, conditions: LinkConditions) {
+        self.conditions = conditions;
+    }
+
+    /// The conditions.
+    pub fn conditions(&self) -> LinkConditions {
+        self.conditions
+    }
+
+    /// Sends a datagram of `len` bytes.
+    ///
+    /// # Errors
+    ///
+    /// Why it does not arrive.
+    pub fn carry_datagram(&mut self, now: Instant, len: usize) -> Result<Arrival, Loss> {
+        if self.loses() {
+            return Err(Loss::Random);
+        }
+        if self.backlog(now) > QUEUE_TIME_MAX {
+            return Err(Loss::Congestion);
+        }
+        let LinkConditions { delay, jitter, .. } = self.conditions;
+        let at = self.pass(now, len) + delay + up_to(&mut self.rng, jitter);
+        let at = if self.draws(self.conditions.reordering_permille) {
+            // Those behind it do not wait for it.
+            at + up_to(&mut self.rng, delay.saturating_mul(2))
+        } else {
+            self.keep_order(at)
+        };
+        let is_copied = self.draws(self.conditions.duplication_permille);
+        let copy = is_copied.then(|| at + up_to(&mut self.rng, delay.saturating_mul(4)));
+        Ok(Arrival { at, copy })
+    }
+
+    /// Sends `len` bytes of a stream, and returns when they arrive: after the delay, in order, and not faster than the rate. Nothing is
+    /// lost; a sender that does not want to queue without a bound pauses while the [backlog](Self::backlog) is long.
+    pub fn carry_stream(&mut self, now: Instant, len: usize) -> Instant {
+        let at = self.pass(now, len) + self.conditions.delay;
+        self.keep_order(at)
+    }
+
+    /// How long something that is sent now waits for what was sent before it.
+    pub fn backlog(&self, now: Instant) -> Duration {
+        self.busy_until - now
+    }
+
+    /// Returns when `len` bytes have left the sender.
+    fn pass(&mut self, now: Instant, len: usize) -> Instant {
+        let begin = self.busy_until.max(now);
+        let micros =
+            (len as u64).saturating_mul(1_000_000).checked_div(self.conditions.bytes_per_second);
+        match micros {
+            Some(micros) => {
+                self.busy_until = begin + Duration::from_micros(micros);
+                self.busy_until
+            }
+            None => now,
+        }
+    }
+
+    fn loses(&mut self) -> bool {
+        let LinkConditions { loss_permille, bursts, .. } = self.conditions;
+        self.is_in_burst = if self.is_in_burst {
+            !self.draws(bursts.end_permille)
+        } else {
+            self.draws(bursts.begin_permille)
+        };
+        self.draws(if self.is_in_burst { bursts.loss_permille } else { loss_permille })
+    }
+
+    fn keep_order(&mut self, at: Instant) -> Instant {
+        self.last_arrival = at.max(self.last_arrival + Duration::from_micros(1));
+        self.last_arrival
+    }
+
+    fn draws(&mut self, permille: u32) -> bool {
+        permille > 0 && self.rng.below(1_000) < u64::from(permille)
+    }
+}
+
+/// A time up to `most`, in whole microseconds.
+fn up_to(rng: &mut Rng, most: Duration) -> Duration {
+    let micros = u64::try_from(most.as_micros()).unwrap_or(u64::MAX);
+    Duration::from_micros(rng.below(micros.saturating_add(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DELAY: LinkConditions = LinkConditions {
+        delay: Duration::from_millis(10),
+        jitter: Duration::ZERO,
+        loss_permille: 0,
+        bursts: LossBursts { begin_permille: 0, loss_permille: 0, end_permille: 0 },
+        duplication_permille: 0,
+        reordering_permille: 0,
+        bytes_per_second: 0,
+    };
+
+    /// What becomes of `count` datagrams of 100 bytes, one each millisecond.
+    fn carried(conditions: LinkConditions, count: u64) -> Vec<Result<Arrival, Loss>> {
+        let mut link = LinkShaper::new(conditions, Rng::from_number(7));
+        (0..count).map(|n| link.carry_datagram(Instant::from_millis(n), 100)).collect()
+    }
+
+    fn times(carried: &[Result<Arrival, Loss>]) -> Vec<Instant> {
+        carried.iter().flatten().map(|arrival| arrival.at).collect()
+    }
+
+    #[test]
+    fn without_conditions_everything_arrives_at_once() {
+        let arrivals = times(&carried(LinkConditions::default(), 100));
+        assert_eq!(arrivals[1..], (1..100).map(Instant::from_millis).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn jitter_keeps_the_order_and_reordering_does_not() {
+        let jitter = Duration::from_millis(50);
+        let jittery = times(&carried(LinkConditions { jitter, ..DELAY }, 200));
+        assert!(jittery.is_sorted());
+        let mixed = times(&carried(LinkConditions { reordering_permille: 300, ..DELAY }, 200));
+        assert!(!mixed.is_sorted());
+    }
+
+    #[test]
+    fn losses_and_copies_are_as_many_as_asked_for() {
+        let conditions = LinkConditions { loss_permille: 100, duplication_permille: 200, ..DELAY };
+        let carried = carried(conditions, 10_000);
+        let lost = carried.iter().filter(|it| **it == Err(Loss::Random)).count();
+        let copies = carried.iter().flatten().filter(|arrival| arrival.copy.is_some()).count();
+        assert!((900..1_100).contains(&lost), "{lost}");
+        assert!((1_650..1_950).contains(&copies), "{copies}");
+    }
+
+    #[test]
+    fn bursts_lose_neighbours() {
+        let bursts = LossBursts { begin_permille: 10, loss_permille: 1_000, end_permille: 100 };
+        let carried = carried(LinkConditions { bursts, ..DELAY }, 10_000);
+        let lost = carried.iter().filter(|it| it.is_err()).count();
+        let pairs = carried.windows(2).filter(|pair| pair[0].is_err() && pair[1].is_err()).count();
+        assert!(lost > 500 && pairs * 10 > lost * 7, "{lost} lost, {pairs} pairs");
+    }
+
+    #[test]
+    fn a_slow_link_delays_datagrams_and_then_drops_them() {
+        let carried = carried(LinkConditions { bytes_per_second: 50_000, ..DELAY }, 1_000);
+        assert!(carried.contains(&Err(Loss::Congestion)));
+        assert_eq!(times(&carried).len(), 650, "what passes in a second, and what waits then");
+    }
+
+    #[test]
+    fn a_stream_is_subject_to_delay_and_rate_alone() {
+        let conditions = LinkConditions {
+            jitter: Duration::from_secs(1),
+            loss_permille: 1_000,
+            duplication_permille: 1_000,
+            reordering_permille: 1_000,
+            bytes_per_second: 1_000,
+            ..DELAY
+        };
+        let mut link = LinkShaper::new(conditions, Rng::from_number(7));
+        let start = Instant::from_millis(1);
+        for second in 1..=10 {
+            let at = link.carry_stream(start, 1_000);
+            assert_eq!(at, start + Duration::from_secs(second) + DELAY.delay);
+        }
+        assert_eq!(link.backlog(start), Duration::from_secs(10));
+        link.set_conditions(DELAY);
+        let at = link.carry_stream(start, 1_000);
+        assert!(at > start + Duration::from_secs(10), "it does not overtake what is under way");
+    }
+
+    #[test]
+    fn the_same_seed_makes_the_same_link() {
+        let conditions = LinkConditions { loss_permille: 500, ..DELAY };
+        assert_eq!(carried(conditions, 100), carried(conditions, 100));
+    }
+
+    #[test]
+    fn extreme_conditions_saturate() {
+        let conditions = LinkConditions {
+            delay: Duration::MAX,
+            jitter: Duration::MAX,
+            duplication_permille: 1_000,
+            reordering_permille: u32::MAX,
+            bytes_per_second: 1,
+            ..DELAY
+        };
+        let mut link = LinkShaper::new(conditions, Rng::from_number(7));
+        let last = Instant::from_micros(u64::MAX);
+        let arrival = link.carry_datagram(Instant::ZERO, usize::MAX);
+        assert_eq!(arrival, Ok(Arrival { at: last, copy: Some(last) }));
+        assert_eq!(link.carry_stream(Instant::ZERO, usize::MAX), last);
+    }
+}
