@@ -174,7 +174,7 @@ impl Link {
         if !self.is_connected() || self.leaving.is_some() {
             return;
         }
-        if self.queue.push(packet.mode, packet.len(), packet).is_err() {
+        if self.queue.push(packet.mode, packet.len(), 1, packet).is_err() {
             self.leave(DisconnectReason::QueueFull, false);
         }
     }
