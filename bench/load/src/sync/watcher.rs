@@ -82,10 +82,11 @@ impl Watcher {
                 let id: [u8; 4] = part(rest, 33)?;
                 let place = u32::from_le_bytes(id) as usize;
                 let node = self.nodes.get_mut(place).ok_or(Bad("a path with a strange number"))?;
-                if node.replace(Seen::default()).is_some() {
-                    return Err(Bad("a path announced twice"));
+                // A server announces a path again when its confirmation is late.
+                if node.is_none() {
+                    *node = Some(Seen::default());
+                    self.announced += 1;
                 }
-                self.announced += 1;
                 Ok(Some(Bytes::from([&[CONFIRM_PATH, 1][..], &id].concat())))
             }
             [SYNC, low, high, elements @ ..] => {
