@@ -1,4 +1,8 @@
 //! [`ChannelActor`]: a typed stream of messages between the branches of peers.
+#![expect(
+    clippy::exhaustive_structs,
+    reason = "messages of actors: programs build them and take them apart"
+)]
 
 use std::marker::PhantomData;
 use std::pin::Pin;

@@ -3,6 +3,7 @@
 //! What concerns one participant can take time, and the branch must not wait for it. A peer's actor lives on the branch's
 //! thread from `peer_authenticating`, or `peer_connected`, until the peer leaves or fails; it keeps no protocol state and
 //! sees no packet but those of the authentication.
+#![expect(clippy::exhaustive_structs, reason = "messages of actors: programs build them")]
 
 use std::future::Future;
 use std::pin::Pin;

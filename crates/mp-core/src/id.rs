@@ -1,5 +1,10 @@
 //! Who is who: participants ([`PeerId`]), links of a transport ([`ConnectionId`]), sockets ([`EndpointId`]) and
 //! branches ([`BranchId`]).
+#![expect(
+    clippy::exhaustive_enums,
+    clippy::exhaustive_structs,
+    reason = "ids and targets are values: their fields are all that they are"
+)]
 
 #[cfg(feature = "serde")]
 mod numbers;

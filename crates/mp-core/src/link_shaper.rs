@@ -1,5 +1,10 @@
 //! A network link that delays, loses, copies and reorders what it carries, from a seed: for simulators, tests, and the conditions
 //! that an operator sets for a peer.
+#![expect(
+    clippy::exhaustive_enums,
+    clippy::exhaustive_structs,
+    reason = "simulators build conditions and match on losses"
+)]
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
 //! The peer of a game that is played alone.
+#![expect(clippy::exhaustive_structs, reason = "a value without fields")]
 
 use crate::{
     ConnectionId, ConnectionStatus, DisconnectReason, Farewell, Instant, MultiplayerPeer, Outgoing,

@@ -1,4 +1,9 @@
 //! What travels between a transport and a branch: packets, and one ordered stream of events.
+#![expect(
+    clippy::exhaustive_enums,
+    clippy::exhaustive_structs,
+    reason = "transports and programs build packets and match on what these enums list"
+)]
 
 use std::fmt;
 use std::net::SocketAddr;

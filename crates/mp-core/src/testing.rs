@@ -57,6 +57,7 @@ type OnPoll = Box<dyn FnMut(&mut ScriptedPeer) + Send>;
 
 /// A call of a method of [`MultiplayerPeer`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum PeerCall {
     /// [`MultiplayerPeer::poll`].
     Poll,

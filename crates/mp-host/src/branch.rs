@@ -1,4 +1,5 @@
 //! The host of a branch.
+#![expect(clippy::exhaustive_enums, reason = "an actor must handle each end")]
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::ControlFlow;

@@ -1,4 +1,5 @@
 //! The mailboxes between machines.
+#![expect(clippy::exhaustive_enums, reason = "a mailbox is full or closed")]
 
 use std::cell::RefCell;
 use std::collections::VecDeque;

@@ -1,4 +1,5 @@
 //! The seam for another protocol than SceneMultiplayer's, or for one that wraps it.
+#![expect(clippy::exhaustive_structs, reason = "protocols of programs build these")]
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -203,6 +204,7 @@ pub fn create_default_interface(base: SceneMultiplayer) -> Box<dyn MultiplayerAp
 /// No protocol has this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no interface is registered as {0:?}; call register_interface first")]
+#[non_exhaustive]
 pub struct UnknownInterface(pub String);
 
 struct Registry {

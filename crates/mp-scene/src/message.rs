@@ -1,4 +1,9 @@
 //! The typed middle: what SceneMultiplayer says, before a codec makes bytes of it.
+#![expect(
+    clippy::exhaustive_enums,
+    clippy::exhaustive_structs,
+    reason = "the fields and variants are those of the wire"
+)]
 
 use bytes::Bytes;
 use mp_core::{PeerId, Variant};

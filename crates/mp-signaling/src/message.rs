@@ -1,4 +1,9 @@
 //! Messages: JSON objects with `type`, `id` and `data`.
+#![expect(
+    clippy::exhaustive_enums,
+    clippy::exhaustive_structs,
+    reason = "the fields and kinds are those of Godot's protocol"
+)]
 
 use mp_core::PeerId;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,5 @@
 //! [`SignalingServer`]: sockets, lobbies and the rules between them.
+#![expect(clippy::exhaustive_structs, reason = "an id is its number")]
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::IpAddr;

@@ -1,4 +1,8 @@
 //! ICE candidates as Godot passes them through signaling.
+#![expect(
+    clippy::exhaustive_structs,
+    reason = "the arguments of Godot's function, which programs build"
+)]
 
 use std::net::{IpAddr, SocketAddr};
 

@@ -1,4 +1,5 @@
 //! What this crate reads from session descriptions itself. Everything else is str0m's.
+#![expect(clippy::exhaustive_enums, reason = "WebRTC has these two kinds here")]
 
 use std::fmt;
 

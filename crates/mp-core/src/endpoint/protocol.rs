@@ -1,4 +1,5 @@
 //! What endpoints and branches say to each other.
+#![expect(clippy::exhaustive_structs, reason = "hosts and tests of branches build one")]
 
 #[cfg(doc)]
 use crate::limits::LINGER;

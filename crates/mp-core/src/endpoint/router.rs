@@ -32,6 +32,7 @@ pub trait ConnectionRouter {
 
 /// Where a connection belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Route {
     /// To this branch. The connection is rejected when the branch is not served, leaves, or its queue is full.
     Branch(BranchId),

@@ -1,4 +1,5 @@
 //! Arrays and dictionaries, typed or not.
+#![expect(clippy::exhaustive_enums, reason = "Godot lists the kinds of element types")]
 
 use std::fmt;
 use std::sync::Arc;
@@ -74,6 +75,7 @@ impl fmt::Display for ElementType {
 #[error(
     "the container takes {expected}, got {got}; convert the value first or use an untyped container"
 )]
+#[non_exhaustive]
 pub struct ElementTypeError {
     /// What the container takes.
     pub expected: ElementType,

@@ -1,4 +1,5 @@
 //! Rectangles, planes, rotations, transforms and colours: what is made of vectors.
+#![expect(clippy::exhaustive_structs, reason = "values: their fields are all that they are")]
 
 use std::fmt;
 

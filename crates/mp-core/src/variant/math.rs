@@ -1,4 +1,5 @@
 //! Vectors, with the arithmetic a game server expects. Components are `f32`, as in Godot's official builds.
+#![expect(clippy::exhaustive_structs, reason = "values: their fields are all that they are")]
 
 use std::fmt;
 use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub, SubAssign};

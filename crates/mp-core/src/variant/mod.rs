@@ -1,4 +1,8 @@
 //! Godot's values: [`Variant`] and what it can hold.
+#![expect(
+    clippy::exhaustive_enums,
+    reason = "Godot lists the types, and programs match on all of them"
+)]
 
 mod compare;
 mod container;

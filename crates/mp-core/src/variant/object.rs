@@ -1,4 +1,9 @@
 //! Objects, as far as they can travel.
+#![expect(
+    clippy::exhaustive_enums,
+    clippy::exhaustive_structs,
+    reason = "Godot lists the forms of objects, and programs build them"
+)]
 
 use std::sync::Arc;
 

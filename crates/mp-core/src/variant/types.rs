@@ -1,4 +1,5 @@
 //! The types a [`Variant`](super::Variant) can have.
+#![expect(clippy::exhaustive_enums, reason = "Godot lists the types")]
 
 use std::fmt;
 

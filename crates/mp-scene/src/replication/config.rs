@@ -1,4 +1,5 @@
 //! Which properties a synchronizer sends, and when.
+#![expect(clippy::exhaustive_enums, reason = "Godot lists the modes")]
 
 use mp_core::NodePath;
 

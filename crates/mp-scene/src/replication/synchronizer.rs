@@ -1,4 +1,5 @@
 //! The node that sends properties.
+#![expect(clippy::exhaustive_enums, reason = "Godot lists the modes")]
 
 use std::collections::BTreeSet;
 use std::fmt;

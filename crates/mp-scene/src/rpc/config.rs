@@ -1,4 +1,9 @@
 //! Who may call a method, and how the call travels.
+#![expect(
+    clippy::exhaustive_enums,
+    clippy::exhaustive_structs,
+    reason = "programs build configs; Godot lists a method's settings"
+)]
 
 use mp_core::{Channel, TransferMode};
 

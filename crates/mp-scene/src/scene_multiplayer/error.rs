@@ -61,6 +61,7 @@ impl RpcError {
 /// Why a packet size was not set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{setting} = {size} is less than {min}: a packet would hold next to nothing")]
+#[non_exhaustive]
 pub struct PacketSizeError {
     /// The setting.
     pub setting: &'static str,

@@ -1,4 +1,5 @@
 //! Where Godot trusts its peers, and mp does not unless it is told to.
+#![expect(clippy::exhaustive_structs, reason = "programs build quirks")]
 
 /// What Godot 4.6.3 lets peers do; all off by default. See `docs/DEVIATIONS.md`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

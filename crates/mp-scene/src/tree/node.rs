@@ -1,4 +1,5 @@
 //! What a node is to its tree and to the program.
+#![expect(clippy::exhaustive_structs, reason = "a node without fields")]
 
 use std::any::Any;
 use std::fmt;

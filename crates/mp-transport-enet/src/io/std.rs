@@ -27,6 +27,7 @@ pub struct UdpSocket {
 /// A socket could not be bound.
 #[derive(Debug, thiserror::Error)]
 #[error("UDP address {address} cannot be bound: {}", explain(source))]
+#[non_exhaustive]
 pub struct BindError {
     /// The address asked for.
     pub address: SocketAddr,

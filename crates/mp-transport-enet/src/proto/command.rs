@@ -7,6 +7,11 @@
 //! | 2..4 | reliable sequence number |
 //!
 //! Integers are big-endian. The connect id is four opaque bytes that travel as they are.
+#![expect(
+    clippy::exhaustive_enums,
+    clippy::exhaustive_structs,
+    reason = "the fields and variants are those of the wire"
+)]
 
 use std::fmt;
 
@@ -159,6 +164,7 @@ pub struct Fragment<'a> {
 
 /// Why no command could be read; what follows in the datagram is ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum CommandError {
     /// The datagram ends inside the command.
     #[error("the datagram ends inside a command")]

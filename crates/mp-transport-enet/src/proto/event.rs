@@ -1,4 +1,5 @@
 //! What a host reports and what it hands to the network.
+#![expect(clippy::exhaustive_structs, reason = "flags are their bits")]
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::BitOr;
@@ -88,6 +89,7 @@ impl BitOr for PacketFlags {
 
 /// Datagrams in the buffer of [`Host::poll_transmit`](super::Host::poll_transmit).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Transmit {
     /// Where they go.
     pub to: SocketAddr,

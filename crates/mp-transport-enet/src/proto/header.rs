@@ -4,6 +4,7 @@
 //! |---|---|
 //! | 2 | bit 15 sent time follows · bit 14 commands are compressed · bits 13..12 session · bits 11..0 peer id |
 //! | 2 | sent time: low 16 bits of the sender's clock in milliseconds, only when bit 15 is set |
+#![expect(clippy::exhaustive_structs, reason = "the fields are those of the wire")]
 
 use std::fmt;
 

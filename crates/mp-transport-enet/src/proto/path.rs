@@ -1,4 +1,5 @@
 //! The two ends of the way that a datagram takes.
+#![expect(clippy::exhaustive_structs, reason = "an address pair is its two addresses")]
 
 use std::net::{IpAddr, SocketAddr};
 

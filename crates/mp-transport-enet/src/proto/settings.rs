@@ -74,6 +74,7 @@ pub struct HostSettings {
 
 /// Who may connect to a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Admission {
     /// Nobody: the host is a client.
     Nobody,

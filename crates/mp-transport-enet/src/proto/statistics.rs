@@ -1,4 +1,5 @@
 //! What Godot lets programs ask about hosts and peers, under its names and numbers.
+#![expect(clippy::exhaustive_enums, reason = "Godot lists the statistics and states")]
 
 use super::loss::LOSS_SCALE;
 use super::peer::{Peer, State};

@@ -1,4 +1,5 @@
 //! A network of virtual sockets in virtual time, for tests: seeded, so that a seed is a run.
+#![expect(clippy::exhaustive_structs, reason = "tests build links")]
 
 use std::collections::BTreeMap;
 use std::io;
@@ -56,6 +57,7 @@ struct Inbox {
 
 /// A datagram that was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Sent {
     /// When.
     pub at: Instant,

@@ -1,4 +1,5 @@
 //! States and errors of a connection.
+#![expect(clippy::exhaustive_enums, reason = "Godot lists the states")]
 
 use str0m::RtcError;
 use str0m::error::SdpError;

@@ -11,6 +11,7 @@ use crate::limits::{HANDSHAKES_MAX, KEEPALIVE_PROBES};
 /// A server's address cannot be listened on.
 #[derive(Debug, thiserror::Error)]
 #[error("TCP address {address} cannot be bound: {}", explain(source))]
+#[non_exhaustive]
 pub struct BindError {
     /// The address.
     pub address: SocketAddr,

@@ -1,4 +1,5 @@
 //! A network of virtual connections in virtual time, for tests: a seed decides everything.
+#![expect(clippy::exhaustive_structs, reason = "tests build lines")]
 
 mod pipe;
 

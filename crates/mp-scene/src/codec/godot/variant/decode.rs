@@ -1,4 +1,5 @@
 //! Reading values.
+#![expect(clippy::exhaustive_structs, reason = "programs build limits")]
 
 use std::sync::{Arc, LazyLock};
 

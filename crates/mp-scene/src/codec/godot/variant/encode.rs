@@ -1,4 +1,5 @@
 //! Writing values.
+#![expect(clippy::exhaustive_enums, reason = "Godot has these two forms")]
 
 use bytes::{BufMut, BytesMut};
 use mp_core::variant::{
