@@ -222,21 +222,23 @@ fn a_branch_that_has_not_learnt_of_a_connection_never_does_when_it_moves() {
 }
 
 #[test]
-fn a_connection_of_a_full_branch_is_received_again_when_it_moves() {
+fn a_connection_that_was_paused_with_its_branch_is_received_again_when_it_moves() {
     let mut world = World::new(EvenToLobby, [LOBBY, ARENA]);
-    let mut client = world.join(2);
+    let (mut client, mut filler) = (world.join(2), world.join(4));
     world.turn();
     client.turn();
-    let connection = world.links()[0];
+    filler.turn();
+    let connection = client.link().expect("connected");
     world.full.insert(LOBBY);
-    world.fill(&mut client);
+    world.fill(&mut filler);
     client.say("withheld");
     world.turn();
+    assert_eq!(world.payloads(ARENA).len(), 0);
     world.tell(ToEndpoint::Move { connection, branch: ARENA });
     for _ in 0..4 {
         world.turn();
     }
-    assert_eq!(world.payloads(ARENA).last().expect("packets"), "withheld");
+    assert_eq!(world.payloads(ARENA), ["withheld"]);
 }
 
 #[test]
