@@ -58,5 +58,5 @@ impl Workload for Floods {
 const CHANNEL: Channel = Channel(4);
 /// Messages of a flood: more than makes a branch wait, and more than a branch keeps for an endpoint that accepts nothing.
 const FLOODS: &[u32] = &[3_000, FLOOD_MAX];
-/// See [`FLOODS`]. Mailboxes take a part of it.
+/// See `FLOODS`. Mailboxes take a part of it.
 pub const FLOOD_MAX: u32 = 10_000;
