@@ -15,14 +15,34 @@ const NOW: Instant = Instant::from_millis(1);
 /// A server on one endpoint.
 fn server() -> Branch {
     let mut branch = Branch::builder("/root").build().unwrap();
+    open(&mut branch, ENDPOINT);
+    branch
+}
+
+fn open(branch: &mut Branch, endpoint: EndpointId) {
     let info = EndpointInfo {
         unique_id: PeerId::SERVER,
         status: ConnectionStatus::Connected,
         relay_supported: true,
         max_packet_size: 1 << 20,
     };
-    branch.handle_input(NOW, ToBranch::Opened(ENDPOINT, info));
-    branch
+    branch.handle_input(NOW, ToBranch::Opened(endpoint, info));
+}
+
+/// Queues `count` reliable packets for all.
+fn send(branch: &mut Branch, count: usize) {
+    for _ in 0..count {
+        let (mode, channel) = (TransferMode::Reliable, Channel(0));
+        let _ = branch.scene().send_bytes(b"x", Target::All, mode, channel);
+    }
+    branch.end_turn(NOW);
+}
+
+/// Delivers in vain until the bound of endpoints that accept nothing holds.
+fn refuse(branch: &mut Branch) {
+    for _ in 0..OUTBOX_REFUSALS_MAX {
+        branch.deliver(&mut |_, message| Err(message));
+    }
 }
 
 fn join(branch: &mut Branch, slot: u32, id: PeerId) {
@@ -82,21 +102,32 @@ fn a_program_that_takes_signals_sees_signals_alone() {
 fn an_endpoint_that_accepts_nothing_is_abandoned() {
     let mut branch = server();
     join(&mut branch, 0, peer(2));
-    let send = |branch: &mut Branch, count| {
-        for _ in 0..count {
-            let (mode, channel) = (TransferMode::Reliable, Channel(0));
-            let _ = branch.scene().send_bytes(b"x", Target::All, mode, channel);
-        }
-        branch.end_turn(NOW);
-    };
     send(&mut branch, 1);
-    for _ in 0..OUTBOX_REFUSALS_MAX {
-        branch.deliver(&mut |_, message| Err(message));
-    }
+    refuse(&mut branch);
     send(&mut branch, OUTBOX_PACKETS_MAX - 1);
     assert_eq!(branch.next_abandoned(), None);
     send(&mut branch, 1);
     assert_eq!(branch.next_abandoned(), Some(ENDPOINT));
     assert_eq!(branch.next_abandoned(), None);
     assert_eq!(branch.scene().peers(), []);
+}
+
+#[test]
+fn a_peer_that_is_disconnected_as_its_endpoint_is_abandoned_leaves_without_a_signal() {
+    let mut branch = server();
+    open(&mut branch, EndpointId(2));
+    join(&mut branch, 0, peer(2));
+    join(&mut branch, 1, peer(3));
+    send(&mut branch, 1);
+    refuse(&mut branch);
+    while branch.queued_packets() < OUTBOX_PACKETS_MAX {
+        send(&mut branch, 1);
+    }
+    events(&mut branch);
+    // The others are to be notified, which is one packet too many.
+    branch.scene().multiplayer_mut().disconnect_peer(peer(2));
+    branch.end_turn(NOW);
+    let left = BranchEvent::Signal(Signal::PeerDisconnected(peer(3)));
+    assert_eq!(events(&mut branch), [BranchEvent::PeerGone(peer(2)), left]);
+    assert_eq!(branch.next_abandoned(), Some(ENDPOINT));
 }

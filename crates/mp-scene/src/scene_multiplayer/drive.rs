@@ -146,6 +146,7 @@ impl MultiplayerApi for SceneMultiplayer {
     }
 
     fn next_event(&mut self) -> Option<ApiEvent> {
+        self.abandon_stuck_endpoints();
         self.events.pop_front()
     }
 

@@ -17,7 +17,7 @@ mod receive;
 mod replication;
 mod send;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use indexmap::IndexMap;
@@ -83,6 +83,8 @@ pub struct SceneMultiplayer {
     /// By which everything here is timed.
     clock: RunningClock,
     outboxes: BTreeMap<EndpointId, Outbox>,
+    /// Endpoints that accept nothing and are abandoned before the next event is taken.
+    stuck: BTreeSet<EndpointId>,
     events: VecDeque<ApiEvent>,
     stats: SceneStats,
 }
@@ -145,6 +147,7 @@ impl SceneMultiplayer {
             values: Vec::new(),
             clock: RunningClock::default(),
             outboxes: BTreeMap::new(),
+            stuck: BTreeSet::new(),
             events: VecDeque::new(),
             stats: SceneStats::default(),
         }
@@ -311,6 +314,16 @@ impl SceneMultiplayer {
         self.status == ConnectionStatus::Connected && !self.is_leaving
     }
 
+    /// Forgets the endpoints that turned out to be stuck while something was sent: their peers could only lose reliable packets.
+    fn abandon_stuck_endpoints(&mut self) {
+        while let Some(endpoint) = self.stuck.pop_first() {
+            if self.endpoints.contains_key(&endpoint) {
+                self.close_endpoint(endpoint, DisconnectReason::QueueFull);
+                self.events.push_back(ApiEvent::EndpointAbandoned(endpoint));
+            }
+        }
+    }
+
     /// Forgets an endpoint and its peers; with the last one the session.
     fn close_endpoint(&mut self, endpoint: EndpointId, reason: DisconnectReason) {
         if self.endpoints.shift_remove(&endpoint).is_none() {
@@ -385,10 +398,6 @@ impl SceneMultiplayer {
                 self.send_message(&SceneMessage::AddPeer(peer), other);
                 self.send_message(&SceneMessage::AddPeer(other), peer);
             }
-            if !self.peers.contains(peer) {
-                // The endpoint turned out to be stuck, and all its peers are gone.
-                return;
-            }
             self.paths.add_peer(peer);
             self.departed.add_peer(peer);
             self.replication.add_peer(peer);
@@ -405,7 +414,6 @@ impl SceneMultiplayer {
         for other in self.peers.informed_of(peer) {
             self.send_message(&SceneMessage::DelPeer(peer), other);
         }
-        // They may be gone: see `admit`.
         let (was_pending, was_admitted) = self.peers.remove(peer);
         self.forget_peer(peer);
         if signal && was_pending {
@@ -451,6 +459,7 @@ impl SceneMultiplayer {
             // Of connections.
             endpoints: _,
             outboxes: _,
+            stuck: _,
         } = self;
         paths.remove_peer(peer);
         departed.remove_peer(peer);

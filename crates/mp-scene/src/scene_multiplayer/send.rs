@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use mp_core::{
-    Channel, ConnectionId, Connections, DisconnectReason, EndpointId, Outgoing, PeerId, Prefix,
-    Target, TransferMode, Variant,
+    Channel, ConnectionId, Connections, EndpointId, Outgoing, PeerId, Prefix, Target, TransferMode,
+    Variant,
 };
 
 use super::pause::Paused;
 use super::{Route, RpcError, SceneMultiplayer, SendBytesError};
 use crate::SceneMessage;
-use crate::api::{ApiEvent, Call, Called};
+use crate::api::{Call, Called};
 use crate::codec::{EncodeError, godot};
 use crate::message::{CallNode, RemoteCall};
 use crate::outbox::Outbox;
@@ -230,9 +230,7 @@ impl SceneMultiplayer {
             outbox.send(packet)
         };
         if result.is_err() {
-            // The endpoint takes nothing: its peers could only lose reliable packets from here on.
-            self.close_endpoint(endpoint, DisconnectReason::QueueFull);
-            self.events.push_back(ApiEvent::EndpointAbandoned(endpoint));
+            self.stuck.insert(endpoint);
         }
     }
 
