@@ -18,6 +18,8 @@ pub(crate) struct Tap {
     inner: Box<dyn MultiplayerPeer>,
     log: TapLog,
     is_cut: bool,
+    /// A packet was reported since the last `poll`.
+    has_reported_packet: bool,
 }
 
 /// What a [`Tap`] has seen. Clones are the same log.
@@ -67,7 +69,13 @@ const RELAY_HEADER: usize = 6;
 
 impl Tap {
     pub(crate) fn new(inner: Box<dyn MultiplayerPeer>, log: TapLog) -> Self {
-        Self { inner, log, is_cut: false }
+        Self { inner, log, is_cut: false, has_reported_packet: false }
+    }
+
+    /// Whether there may be more packets: each `poll` reports one, so that [`TapLog::arrival`] is that of the packet which is being
+    /// handled.
+    pub(crate) fn has_more(&self) -> bool {
+        self.has_reported_packet
     }
 
     /// Ends its connections without a packet, as if the cable were cut.
@@ -159,17 +167,19 @@ impl TapLog {
 
 impl MultiplayerPeer for Tap {
     fn poll(&mut self, now: Instant) {
+        self.has_reported_packet = false;
         if !self.is_cut {
             self.inner.poll(now);
         }
     }
 
     fn next_event(&mut self) -> Option<PeerEvent> {
-        if self.is_cut {
+        if self.is_cut || self.has_reported_packet {
             return None;
         }
         let event = self.inner.next_event()?;
         if let PeerEvent::Packet(packet) = &event {
+            self.has_reported_packet = true;
             self.log.note_packet(packet);
         }
         Some(event)

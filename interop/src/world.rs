@@ -55,6 +55,9 @@ pub(crate) const REPEAT: Duration = Duration::from_millis(50);
 /// A game's frame.
 pub(crate) const FRAME: Duration = Duration::from_micros(16_667);
 
+/// Packets that one turn handles.
+const PACKETS_PER_TURN: usize = 4_096;
+
 /// Between two turns of the loop.
 const TURN: Duration = Duration::from_millis(2);
 
@@ -368,7 +371,12 @@ impl World {
     pub(crate) fn turn(&mut self, what: &str) -> Played {
         let now = self.clock.now();
         if let Some(peer) = &mut self.peer {
-            self.branch.poll(peer, now);
+            for _ in 0..PACKETS_PER_TURN {
+                self.branch.poll(peer, now);
+                if !peer.has_more() {
+                    break;
+                }
+            }
         }
         if self.options.suite.fails_at_once() && self.report.has_failed() {
             return Err(Failed(format!("a check failed before {what}")));
