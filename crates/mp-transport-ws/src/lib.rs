@@ -26,7 +26,7 @@
 //!
 //! | request | answer |
 //! |---|---|
-//! | asks for a WebSocket, on any path | 101; the URL reaches the [door](mp_core::Door) as [`Origin::url`](mp_core::Origin::url) |
+//! | asks for a WebSocket, on any path | 101; the URL reaches the [router](mp_core::ConnectionRouter) as [`Origin::url`](mp_core::Origin::url) |
 //! | the same while nobody is let in, or the server is full | 503 |
 //! | the same, but not as RFC 6455 has it | 400, 426 (another version) |
 //! | `GET /healthz` | 200; the port is closed once the server [stops accepting](mp_core::MultiplayerPeer::stop_accepting) |
