@@ -119,7 +119,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         }
     }
 
-    /// Moves a connection to another branch; see [`ToEndpoint::Move`].
+    /// Moves a connection to another branch; see [`ToEndpoint::Move`](crate::ToEndpoint::Move).
     pub(super) fn move_connection(&mut self, connection: ConnectionId, branch: BranchId) {
         let Some(routed) = self.routes.get(&connection) else { return };
         let (from, identity) = (routed.branch, routed.identity.clone());
