@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use mp_core::ConnectionStatus;
 use mp_core::host::os_seed;
+use mp_scene::GodotQuirks;
 use mp_scene::prelude::*;
 
 use super::ctl::{ClientCtl, Ctl, LONG};
@@ -52,6 +53,9 @@ pub(super) fn play(world: &mut World) -> Played {
     let (index, server) = (world.options.index, PeerId::SERVER);
     let mut ctl = ClientCtl::new(world)?;
     if index == 3 {
+        // Otherwise this side leaves as soon as it sees that the server authenticates.
+        let quirks = GodotQuirks { one_sided_authentication: true, ..GodotQuirks::default() };
+        world.scene().multiplayer_mut().set_quirks(quirks);
         world.connect()?;
         world.until("connected_to_server", |world| world.has_seen("connected_to_server"))?;
         ctl.hello(world)?; // the server must not execute it
