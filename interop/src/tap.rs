@@ -72,8 +72,8 @@ impl Tap {
         Self { inner, log, is_cut: false, has_reported_packet: false }
     }
 
-    /// Whether there may be more packets: each `poll` reports one, so that [`TapLog::arrival`] is that of the packet which is being
-    /// handled.
+    /// Returns whether there may be more packets: each `poll` reports one, so that
+    /// [`TapLog::arrival`] is that of the packet which is being handled.
     pub(crate) fn has_more(&self) -> bool {
         self.has_reported_packet
     }

@@ -49,7 +49,7 @@ const RESERVED: &[(&str, u64)] = &[
     ("cluster", 4 * 60),
 ];
 
-/// How many times slower than measured a machine may be.
+/// Factor by which a machine may be slower than measured.
 const SLACK: u32 = 4;
 
 /// The least ceiling of a step: its first run may fetch a Debian package.

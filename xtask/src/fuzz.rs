@@ -13,7 +13,7 @@ use crate::workspace::{cargo, root, run, target};
 pub(crate) struct FuzzArgs {
     /// The targets to run, one after the other: files of fuzz/fuzz_targets; all, when none is given
     targets: Vec<String>,
-    /// How long each target runs
+    /// Time that each target runs
     #[arg(long, default_value_t = 5)]
     minutes: u64,
 }

@@ -1,4 +1,5 @@
-//! The project's own commands: `cargo xtask test`, `ci`, `deny`, `features`, `fuzz`, `audit`, `interop`, `enet`, `bench`, `worlds`, `sim-faults`, `godot`.
+//! The project's own commands: `cargo xtask test`, `ci`, `deny`, `features`, `fuzz`, `audit`,
+//! `interop`, `enet`, `bench`, `worlds`, `sim-faults`, `godot`.
 
 mod bench;
 mod budget;
@@ -46,17 +47,19 @@ enum Command {
     /// faults, the examples, and an additional suite folder, when there is one ($MP_INTEROP_SUITE, or the folder beside
     /// the project). All steps run even when one fails; the summary at the end says which.
     Test,
-    /// Formatting, lints and documentation without a warning, what `features` and `deny` check, then everything `test` does,
-    /// 3,000 simulated worlds, and a smoke test of the benchmarks.
+    /// Formatting, lints and documentation without a warning, what `features` and `deny` check,
+    /// then everything `test` does, 3,000 simulated worlds, and a smoke test of the benchmarks.
     ///
-    /// A step also fails when it takes longer than its ceiling in xtask/src/budget.rs, as do all steps together.
+    /// A step also fails when it takes longer than its ceiling in xtask/src/budget.rs, as do all
+    /// steps together.
     Ci,
     /// Checks the licences and sources of all dependencies, and looks for banned, duplicate and yanked crates.
     ///
     /// Runs cargo-deny, which it installs under target/tools when it is missing (about two minutes, once), on the workspace and on
     /// bench/. The rules are in deny.toml and bench/deny.toml.
     Deny,
-    /// Lints each crate with each of its features alone, and checks which crates need no C compiler.
+    /// Lints each crate with each of its features alone, and checks which crates need no C
+    /// compiler.
     ///
     /// Runs cargo-hack, which it installs under target/tools when it is missing.
     Features,
@@ -92,9 +95,10 @@ enum Command {
     Enet(EnetArgs),
     /// Fuzzes what reads bytes of peers, guided by coverage.
     ///
-    /// Runs cargo-fuzz, which it installs under target/tools when it is missing, on stable Rust without sanitizers; needs a
-    /// C++ compiler. An input that a target fails for is kept in fuzz/artifacts. `cargo test` runs the same targets on their
-    /// first inputs and mutations of them.
+    /// Runs cargo-fuzz, which it installs under target/tools when it is missing, on stable Rust
+    /// without sanitizers; needs a C++ compiler. An input that a target fails for is kept in
+    /// fuzz/artifacts. `cargo test` runs the same targets on their first inputs and mutations of
+    /// them.
     Fuzz(FuzzArgs),
     /// Simulates 3,000 whole worlds with mp-sim, or as many as you say.
     ///

@@ -22,8 +22,8 @@ use crate::roster::Roster;
 use crate::signals::Subscribers;
 use crate::turn::{Pace, Turns, drive, took_input};
 
-/// Runs a [`Branch`] and its host. Everything of the program's own runs inside [`guarded`](Self::guarded), so that its
-/// panics end this branch and nothing else.
+/// Runs a [`Branch`] and its host. Everything of the program's own runs inside
+/// [`guarded`](Self::guarded), so that its panics end this branch and nothing else.
 pub(crate) struct BranchActor {
     /// Gone once the branch has ended.
     branch: Option<Branch>,

@@ -170,8 +170,9 @@ impl BranchRef {
         self.closed().await
     }
 
-    /// Waits until the branch has ended, for whatever reason, and its endpoints have said goodbye to
-    /// their peers, for at most [`CLOSE_TIMEOUT`]. So a program that exits then leaves no peer waiting.
+    /// Waits until the branch has ended, for whatever reason, and its endpoints have said goodbye
+    /// to their peers, for at most [`CLOSE_TIMEOUT`]. So a program that exits then leaves no peer
+    /// waiting.
     pub async fn closed(&self) -> Ended {
         self.shared().wait_for_end().await
     }
@@ -186,7 +187,7 @@ impl BranchRef {
         self.shared().root_path()
     }
 
-    /// Whether it has ended, and how. Its endpoints may still be saying goodbye.
+    /// Returns whether it has ended, and how. Its endpoints may still be saying goodbye.
     pub fn ended(&self) -> Option<Ended> {
         self.shared().ended()
     }
@@ -386,7 +387,7 @@ pub(crate) struct Shared {
     ended: watch::Sender<Option<Ended>>,
     /// Each endpoint has a receiver, which it drops when it has said goodbye.
     endpoints: watch::Sender<()>,
-    /// Whether the branch has ended and its endpoints have said goodbye, or had the time for it.
+    /// True if the branch has ended and its endpoints have said goodbye, or had the time for it.
     is_closed: watch::Sender<bool>,
     /// The actors of the peers that take part or authenticate themselves.
     pub(crate) peers: DashMap<PeerId, PeerRef>,

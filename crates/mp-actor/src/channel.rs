@@ -307,7 +307,7 @@ impl<M> Messages<M> {
     }
 }
 
-/// As [`next`](Self::next).
+/// Same as [`next`](Self::next).
 impl<M> Stream for Messages<M> {
     type Item = Received<M>;
 

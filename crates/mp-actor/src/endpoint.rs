@@ -14,7 +14,8 @@ use crate::home::Home;
 use crate::mail::{AskEndpoint, AskLink, BranchMail, BranchMailbox, EndpointMail};
 use crate::turn::{Pace, Turns, drive, took_input};
 
-/// Runs an [`Endpoint`] and its host. It lives on the thread on which its transport was made, and ends with it.
+/// Runs an [`Endpoint`] and its host. It lives on the thread on which its transport was made, and
+/// ends with it.
 ///
 /// It holds its branches by addresses that are kept: an address made anew (from a weak one) may always put one message
 /// more into a full mailbox, so that the bound would hold nothing.

@@ -40,7 +40,7 @@ impl Signals {
     }
 }
 
-/// As [`next`](Self::next).
+/// Same as [`next`](Self::next).
 impl Stream for Signals {
     type Item = Signal;
 

@@ -241,7 +241,8 @@ where
     ///
     /// # Errors
     ///
-    /// [`StartError::ConnectionFailed`] when the transport gives up or an authentication fails, and the others.
+    /// [`StartError::ConnectionFailed`] when the transport gives up or an authentication fails, and
+    /// the others.
     pub async fn connect<P, E>(
         self,
         make: impl FnOnce() -> Result<P, E> + Send + 'static,

@@ -1,4 +1,5 @@
-//! The turns of hosted machines inside actix actors. When a turn is due is the hosts' to say ([`mp_host`]); here it is run.
+//! The turns of hosted machines inside actix actors. When a turn is due is the hosts' to say
+//! ([`mp_host`]); here it is run.
 //!
 //! 1. actix drains the mailbox; each handler feeds the host and calls [`took_input`].
 //! 2. then it polls the actor's futures, of which [`drive`] is one: when there was input, the transport is ready or the
@@ -27,13 +28,14 @@ pub(crate) trait Turns: Actor<Context = Context<Self>> {
     /// Steps 2 and 3; returns when the next turn is due without input.
     fn turn(&mut self, now: Instant, ctx: &mut Context<Self>) -> Option<Instant>;
 
-    /// Whether there was input since the last turn.
+    /// Returns whether there was input since the last turn.
     fn has_input(&self) -> bool;
 
-    /// Whether a turn comes before more input.
+    /// Returns whether a turn comes before more input.
     fn needs_turn(&self) -> bool;
 
-    /// Whether it takes nothing in although a turn has just ended, because its output is not accepted.
+    /// Returns whether it takes nothing in although a turn has just ended, because its output is
+    /// not accepted.
     fn is_congested(&self) -> bool {
         false
     }

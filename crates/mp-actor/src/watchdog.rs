@@ -90,8 +90,8 @@ fn watch() {
     }
 }
 
-/// Reports the turn and aborts, at the latest after [`REPORT_TIMEOUT`]: standard error may be full or
-/// stuck, and so may a debugger.
+/// Reports the turn and aborts, at the latest after [`REPORT_TIMEOUT`]: standard error may be full
+/// or stuck, and so may a debugger.
 fn abort(thread: &str, limit: u64) -> ! {
     let (reporting, reported) = mpsc::sync_channel::<()>(1);
     let thread = thread.to_owned();

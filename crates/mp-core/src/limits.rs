@@ -15,12 +15,12 @@ pub const BATCH_BYTES_MAX: usize = 64 * 1024;
 /// [`BATCH_BYTES_MAX`], the budget of finished packets.
 pub const PENDING_BATCHES_MAX: usize = 64;
 
-/// Connections of one endpoint that its router has not assigned to a branch yet: as many as handshakes that are not complete. Those
-/// of one more are rejected.
+/// Connections of one endpoint that its router has not assigned to a branch yet: as many as
+/// handshakes that are not complete. Those of one more are rejected.
 pub const UNDECIDED_CONNECTIONS_MAX: usize = 1_024;
 
-/// Packets kept of a connection that is not assigned to a branch yet. An exchange takes turns, so that a few suffice; a connection
-/// that sends more is rejected.
+/// Packets kept of a connection that is not assigned to a branch yet. An exchange takes turns, so
+/// that a few suffice; a connection that sends more is rejected.
 pub const UNDECIDED_PACKETS_MAX: usize = 16;
 
 /// Bytes of them. Nobody knows yet who sends them: names, tokens, signatures, a certificate.
@@ -50,11 +50,13 @@ pub const UNRELIABLE_QUEUE_BYTES_MAX: usize = 256 * 1024;
 /// Reliable bytes queued for one link; two of ENet's largest packets, so that a big packet alone is never punished.
 pub const RELIABLE_QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// Bytes of the send queues of all connections of a transport: [`QUEUED_BYTES_OF_EACH`] for a thousand. Beyond it a connection may
-/// have that. A payload that several connections queue together counts once.
+/// Bytes of the send queues of all connections of a transport: [`QUEUED_BYTES_OF_EACH`] for a
+/// thousand. Beyond it a connection may have that. A payload that several connections queue
+/// together counts once.
 pub const QUEUED_BYTES_MAX: usize = 256 * 1024 * 1024;
 
-/// Of them, what each connection may always have: a full unreliable queue, or the names of 3,700 others.
+/// The part of them that each connection may always have: a full unreliable queue, or the names of
+/// 3,700 others.
 pub const QUEUED_BYTES_OF_EACH: usize = 256 * 1024;
 
 /// What a queued packet costs beside its bytes, so that many empty packets reach a bound as well.

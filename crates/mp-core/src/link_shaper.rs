@@ -1,5 +1,5 @@
-//! A network link that delays, loses, copies and reorders what it carries, from a seed: for simulators, tests, and the conditions
-//! that an operator sets for a peer.
+//! A network link that delays, loses, copies and reorders what it carries, from a seed: for
+//! simulators, tests, and the conditions that an operator sets for a peer.
 #![expect(
     clippy::exhaustive_enums,
     clippy::exhaustive_structs,
@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use crate::{Instant, Rng};
 
-/// What a link does to what it carries. Shares are in thousandths; the default carries everything at once.
+/// Conditions of a link. Shares are in thousandths; the default carries everything
+/// at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LinkConditions {
     /// Time that everything takes (one way).
@@ -25,7 +26,8 @@ pub struct LinkConditions {
     pub duplication_permille: u32,
     /// Share of datagrams that are overtaken by later ones.
     pub reordering_permille: u32,
-    /// Bytes per second; 0 is no limit. Datagrams that would wait longer than [`QUEUE_TIME_MAX`] are lost.
+    /// Bytes per second; 0 is no limit. Datagrams that would wait longer than [`QUEUE_TIME_MAX`]
+    /// are lost.
     pub bytes_per_second: u64,
 }
 
@@ -42,8 +44,9 @@ pub struct LossBursts {
 
 /// One direction of a link.
 ///
-/// It holds no data: it says when something that is sent now arrives, and its caller keeps it until then. Datagrams are subject to all
-/// conditions; a stream (TCP) to delay and rate alone, because its own protocol hides the others.
+/// It holds no data: it says when something that is sent now arrives, and its caller keeps it until
+/// then. Datagrams are subject to all conditions; a stream (TCP) to delay and rate alone, because
+/// its own protocol hides the others.
 ///
 /// ```
 /// use std::time::Duration;
@@ -64,18 +67,18 @@ pub struct LinkShaper {
     conditions: LinkConditions,
     rng: Rng,
     is_in_burst: bool,
-    /// When everything that was sent so far has left the sender.
+    /// Time at which everything that was sent so far has left the sender.
     busy_until: Instant,
-    /// When the last of those that keep their order arrives.
+    /// Time at which the last of those that keep their order arrives.
     last_arrival: Instant,
 }
 
-/// When a datagram arrives.
+/// Time at which a datagram arrives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival {
-    /// When it arrives.
+    /// Time at which it arrives.
     pub at: Instant,
-    /// When its copy does, if it arrives twice.
+    /// Time at which its copy does, if it arrives twice.
     pub copy: Option<Instant>,
 }
 
@@ -90,7 +93,8 @@ pub enum Loss {
     Congestion,
 }
 
-/// How long a datagram waits for a link with a limit of bytes per second, at most: what routers at home keep.
+/// Longest time for which a datagram waits for a link with a limit of bytes per second: what
+/// routers at home keep.
 pub const QUEUE_TIME_MAX: Duration = Duration::from_millis(300);
 
 impl LinkShaper {
@@ -140,14 +144,15 @@ impl LinkShaper {
         Ok(Arrival { at, copy })
     }
 
-    /// Sends `len` bytes of a stream, and returns when they arrive: after the delay, in order, and not faster than the rate. Nothing is
-    /// lost; a sender that does not want to queue without a bound pauses while the [backlog](Self::backlog) is long.
+    /// Sends `len` bytes of a stream, and returns when they arrive: after the delay, in order, and
+    /// not faster than the rate. Nothing is lost; a sender that does not want to queue without a
+    /// bound pauses while the [backlog](Self::backlog) is long.
     pub fn carry_stream(&mut self, now: Instant, len: usize) -> Instant {
         let at = self.pass(now, len) + self.conditions.delay;
         self.keep_order(at)
     }
 
-    /// How long something that is sent now waits for what was sent before it.
+    /// Time for which something that is sent now waits for what was sent before it.
     pub fn backlog(&self, now: Instant) -> Duration {
         self.busy_until - now
     }
@@ -206,7 +211,7 @@ mod tests {
         bytes_per_second: 0,
     };
 
-    /// What becomes of `count` datagrams of 100 bytes, one each millisecond.
+    /// Returns what becomes of `count` datagrams of 100 bytes, one each millisecond.
     fn carried(conditions: LinkConditions, count: u64) -> Vec<Result<Arrival, Loss>> {
         let mut link = LinkShaper::new(conditions, Rng::from_number(7));
         (0..count).map(|n| link.carry_datagram(Instant::from_millis(n), 100)).collect()

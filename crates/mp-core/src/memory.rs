@@ -90,13 +90,15 @@ impl MemoryAddress {
 
 /// One end of a network within the process: a server, or a client of one.
 ///
-/// * Bounds, per link and direction: those of [`SendQueue`](crate::SendQueue). What passes the reliable one ends the
-///   link with [`QueueFull`](DisconnectReason::QueueFull) on both sides. Of all links together
-///   [`QUEUED_BYTES_MAX`] bytes wait, of which each may always have [`QUEUED_BYTES_OF_EACH`]: beyond that a reliable packet
-///   ends its link as well, and an unreliable one is dropped and counted. [`poll`](MultiplayerPeer::poll) takes in about
+/// * Bounds, per link and direction: those of [`SendQueue`](crate::SendQueue). What passes the
+///   reliable one ends the link with [`QueueFull`](DisconnectReason::QueueFull) on both sides. Of
+///   all links together [`QUEUED_BYTES_MAX`] bytes wait, of which each may always have
+///   [`QUEUED_BYTES_OF_EACH`]: beyond that a reliable packet ends its link as well, and an
+///   unreliable one is dropped and counted. [`poll`](MultiplayerPeer::poll) takes in about
 ///   [`RECEIVE_QUEUE_PACKETS_MAX`](crate::limits::RECEIVE_QUEUE_PACKETS_MAX) and
-///   [`RECEIVE_QUEUE_BYTES_MAX`](crate::limits::RECEIVE_QUEUE_BYTES_MAX), of all links together and ahead of `next_event`;
-///   the rest stays with its sender, as does what is reliable while a link is [held](MultiplayerPeer::hold).
+///   [`RECEIVE_QUEUE_BYTES_MAX`](crate::limits::RECEIVE_QUEUE_BYTES_MAX), of all links together and
+///   ahead of `next_event`; the rest stays with its sender, as does what is reliable while a link
+///   is [held](MultiplayerPeer::hold).
 /// * A goodbye cannot get lost here: `Polite` and `Abrupt` drop what the other side has not taken in, and `Drain` waits
 ///   until it has. A side that is leaving takes nothing more in. There are no timeouts.
 /// * Dropping an end is [`close`](MultiplayerPeer::close): the others see `Disconnected` with `Remote(0)`.
@@ -106,7 +108,7 @@ pub struct MemoryMultiplayerPeer {
     side: Side,
     desk: Arc<Desk>,
     links: Slab<Link>,
-    /// What the others have not taken in, as of the last poll or send of each link.
+    /// Bytes that the remote peers have not received, as of the last poll or send of each link.
     queued: SharedLimit,
     /// For each slot, how many links have used it.
     generations: Vec<u32>,

@@ -190,7 +190,8 @@ impl Origin {
         }
     }
 
-    /// The path of the URL, from its first `/` to before a `?`: what a [router](crate::ConnectionRouter) may choose a branch by.
+    /// The path of the URL, from its first `/` to before a `?`: what a
+    /// [router](crate::ConnectionRouter) may choose a branch by.
     pub fn path(&self) -> Option<&str> {
         let url = self.url()?;
         let rest = url.split_once("://").map_or(url, |(_, rest)| rest);

@@ -94,10 +94,10 @@ pub trait MultiplayerPeer {
         Duration::ZERO
     }
 
-    /// Back-pressure: while a link is held its receiver cannot take more. The transport then drops arriving unreliable
-    /// packets and leaves reliable ones with their sender (ENet: not acknowledged, TCP: not read). What it already
-    /// received still comes out of `next_event`. When the hold ends, delivery goes on at once: it does not wait until the
-    /// sender sends again.
+    /// Back-pressure: while a link is held its receiver cannot take more. The transport then drops
+    /// arriving unreliable packets and leaves reliable ones with their sender (ENet: not
+    /// acknowledged, TCP: not read). What it already received still comes out of `next_event`. When
+    /// the hold ends, delivery goes on at once: it does not wait until the sender sends again.
     fn hold(&mut self, _connection: ConnectionId, _held: bool) {}
 
     /// Whether a server may relay between its clients on this transport.
@@ -113,8 +113,8 @@ pub trait MultiplayerPeer {
     /// Refuses new connections, or stops refusing them. Existing ones stay.
     fn set_refuse_new_connections(&mut self, _refuse: bool) {}
 
-    /// Accepts no connection from here on: its branches have ended, their connections drain, then [`close`](Self::close)
-    /// follows (default: refuses new connections).
+    /// Accepts no connection from here on: its branches have ended, their connections drain, then
+    /// [`close`](Self::close) follows (default: refuses new connections).
     fn stop_accepting(&mut self) {
         self.set_refuse_new_connections(true);
     }

@@ -6,9 +6,10 @@ use crate::Instant;
 
 /// Time in which the process ran: the clock of a state machine that times out remote peers.
 ///
-/// A process that was stopped, a suspended laptop or a turn that lasts long must not time out peers: what they sent could not be
-/// received in that time. So the time by which a turn is more than [`STALL_MIN`](Self::STALL_MIN) late is not counted, and all
-/// timers go on where they were. A machine notices only what makes a turn late, and asks for turns accordingly.
+/// A process that was stopped, a suspended laptop or a turn that lasts long must not time out
+/// peers: what they sent could not be received in that time. So the time by which a turn is more
+/// than [`STALL_MIN`](Self::STALL_MIN) late is not counted, and all timers go on where they were. A
+/// machine notices only what makes a turn late, and asks for turns accordingly.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RunningClock {
     /// The program's time of the last turn; `None` before the first.
@@ -19,11 +20,12 @@ pub struct RunningClock {
 }
 
 impl RunningClock {
-    /// A turn that is later than this is a stall: less than any timeout of a peer, more than a game's longest frame.
+    /// A turn that is later than this is a stall: less than any timeout of a peer, more than a
+    /// game's longest frame.
     pub const STALL_MIN: Duration = Duration::from_secs(1);
 
-    /// Notes that it is `now` for the program, when the machine had asked for a turn at `due` of its own time. Returns the machine's
-    /// time.
+    /// Notes that it is `now` for the program, when the machine had asked for a turn at `due` of
+    /// its own time. Returns the machine's time.
     pub fn advance(&mut self, now: Instant, due: impl FnOnce() -> Option<Instant>) -> Instant {
         let last = *self.last.get_or_insert(now);
         let now = now.max(last);

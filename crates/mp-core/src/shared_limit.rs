@@ -5,9 +5,9 @@ use crate::limits::QUEUED_PACKET_OVERHEAD;
 /// A limit on the bytes that all connections of a transport hold together, of which each may always
 /// have a share.
 ///
-/// A connection may take more bytes while the sum stays within the limit, or while it has no more than
-/// its share. So the sum passes the limit by the shares of all connections at most, and connections
-/// that hold little are not affected by those that hold much.
+/// A connection may take more bytes while the sum stays within the limit, or while it has no more
+/// than its share. So the sum passes the limit by the shares of all connections at most, and
+/// connections that hold little are not affected by those that hold much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SharedLimit {
     bytes: usize,
@@ -26,7 +26,8 @@ impl SharedLimit {
         self.bytes.saturating_add(more) <= self.bytes_max || own.saturating_add(more) <= self.share
     }
 
-    /// Records that a connection, or another holder of bytes, has `after` bytes instead of `before`.
+    /// Records that a connection, or another holder of bytes, has `after` bytes instead of
+    /// `before`.
     pub const fn replace(&mut self, before: usize, after: usize) {
         debug_assert!(before <= self.bytes, "bytes were given back that nobody had");
         self.bytes = self.bytes.saturating_sub(before) + after;
@@ -38,8 +39,8 @@ impl SharedLimit {
     }
 }
 
-/// Returns the memory in bytes that a queued packet of `len` bytes takes when `connections` queue it
-/// together, for each of them: they share its payload.
+/// Returns the memory in bytes that a queued packet of `len` bytes takes when `connections` queue
+/// it together, for each of them: they share its payload.
 pub const fn queued_bytes(len: usize, connections: usize) -> usize {
     let sharing = if connections > 1 { connections } else { 1 };
     len / sharing + QUEUED_PACKET_OVERHEAD

@@ -30,15 +30,15 @@ pub struct ScriptedPeer {
     pub unique_id: PeerId,
     /// `Connected` at first, `Disconnected` after [`close`](MultiplayerPeer::close).
     pub status: ConnectionStatus,
-    /// Whether a server may relay (default: yes).
+    /// True if a server may relay (default: yes).
     pub relays: bool,
     /// The error of every packet that is sent (default: packets are accepted).
     pub send_error: Option<SendError>,
-    /// When the next turn is due.
+    /// Time at which the next turn is due.
     pub timeout: Option<Instant>,
-    /// How a host learns of events (default: by polling every 5 ms).
+    /// The way in which a host learns of events (default: by polling every 5 ms).
     pub readiness: Readiness,
-    /// How long acknowledgements may wait for an answer (default 0).
+    /// Time for which acknowledgements may wait for an answer (default 0).
     pub answer_wait: Duration,
     /// The events that are reported next, oldest first.
     pub events: VecDeque<PeerEvent>,
@@ -98,7 +98,8 @@ impl ScriptedPeer {
         Self::new(PeerId::SERVER)
     }
 
-    /// Sets what each [`poll`](MultiplayerPeer::poll) runs: it may panic, or read and change the peer.
+    /// Sets what each [`poll`](MultiplayerPeer::poll) runs: it may panic, or read and change the
+    /// peer.
     #[must_use]
     pub fn on_poll(mut self, run: impl FnMut(&mut Self) + Send + 'static) -> Self {
         self.on_poll = Some(Box::new(run));

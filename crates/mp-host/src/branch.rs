@@ -12,7 +12,8 @@ use crate::budget::TurnBudget;
 use crate::limits::{CLOSE_TIMEOUT, DELIVERY_RETRY, QUEUED_PACKETS_HIGH, STALL_TIMEOUT};
 use crate::mailbox::{Mailbox, TrySendError};
 
-/// A branch as its host sees it: `mp_scene::Branch`, or a machine that wraps one to record its input, say.
+/// A branch as its host sees it: `mp_scene::Branch`, or a machine that wraps one to record its
+/// input, say.
 pub trait HostedBranch:
     StateMachine<Input = ToBranch, Output = ToEndpoint, Destination = EndpointId>
 {
@@ -22,10 +23,11 @@ pub trait HostedBranch:
     /// Packets queued for the endpoint with the longest queue.
     fn queued_packets(&self) -> usize;
 
-    /// Whether an endpoint's mailbox was full at the last delivery.
+    /// Returns whether an endpoint's mailbox was full at the last delivery.
     fn is_blocked(&self) -> bool;
 
-    /// Takes the next endpoint that the branch has abandoned, with its peers, because it accepted nothing.
+    /// Takes the next endpoint that the branch has abandoned, with its peers, because it accepted
+    /// nothing.
     fn next_abandoned(&mut self) -> Option<EndpointId>;
 }
 
@@ -45,7 +47,7 @@ pub struct BranchHost<M> {
     stats: BranchHostStats,
 }
 
-/// What a host reports.
+/// An event of a branch host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HostEvent {
@@ -53,7 +55,7 @@ pub enum HostEvent {
     EndpointAbandoned(EndpointId),
 }
 
-/// How a branch ended.
+/// The end of a branch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BranchEnd {
     /// It was closed, and its endpoints have closed too.
@@ -80,11 +82,11 @@ pub struct BranchHostStats {
 #[derive(Debug)]
 struct Line<M> {
     mailbox: M,
-    /// Whether the branch knows the endpoint.
+    /// True if the branch knows the endpoint.
     is_open: bool,
-    /// Whether the branch has abandoned the endpoint, and does not know it any more.
+    /// True if the branch has abandoned the endpoint, and does not know it any more.
     is_abandoned: bool,
-    /// Whether the host itself has sent its last message to the endpoint.
+    /// True if the host itself has sent its last message to the endpoint.
     has_left: bool,
 }
 
@@ -93,7 +95,7 @@ struct Line<M> {
 struct Congestion {
     /// The fewest packets that were queued for the endpoint with the longest queue.
     queued: usize,
-    /// When that was.
+    /// Time at which that was.
     since: Instant,
 }
 
@@ -122,8 +124,8 @@ impl<M: Mailbox<ToEndpoint>> BranchHost<M> {
         self.endpoints.insert(endpoint, line);
     }
 
-    /// Hands a message of an endpoint to the branch. Events of an endpoint that the branch has abandoned are dropped: its
-    /// connections are about to end, and nothing can be sent to them.
+    /// Hands a message of an endpoint to the branch. Events of an endpoint that the branch has
+    /// abandoned are dropped: its connections are about to end, and nothing can be sent to them.
     pub fn handle_input(
         &mut self,
         branch: &mut impl HostedBranch,
@@ -154,13 +156,14 @@ impl<M: Mailbox<ToEndpoint>> BranchHost<M> {
         branch.handle_input(now, message);
     }
 
-    /// Notes that the branch was used outside its turn, by a call of the program's: a turn has to follow.
+    /// Notes that the branch was used outside its turn, by a call of the program's: a turn has to
+    /// follow.
     pub fn note_call(&mut self) {
         self.budget.spend(0);
     }
 
-    /// Ends the branch in an orderly way: its connections deliver what was accepted, its endpoints close, then it has ended. Takes no
-    /// longer than [`CLOSE_TIMEOUT`].
+    /// Ends the branch in an orderly way: its connections deliver what was accepted, its endpoints
+    /// close, then it has ended. Takes no longer than [`CLOSE_TIMEOUT`].
     pub fn close(&mut self, branch: &mut impl HostedBranch, now: Instant) {
         self.budget.spend(0);
         if self.closing.is_some() {
@@ -173,25 +176,27 @@ impl<M: Mailbox<ToEndpoint>> BranchHost<M> {
         }
     }
 
-    /// Notifies the endpoints of the branch's end, however it came about. They deliver what they have accepted.
+    /// Notifies the endpoints of the branch's end, however it came about. They deliver what they
+    /// have accepted.
     pub fn leave_all(&mut self, reason: DisconnectReason) {
         for line in self.endpoints.values_mut() {
             line.leave(self.id, reason, Farewell::Drain);
         }
     }
 
-    /// Whether there was input since the last turn.
+    /// Returns whether there was input since the last turn.
     pub fn has_input(&self) -> bool {
         self.budget.is_touched()
     }
 
-    /// Whether the turn comes before more input. Of two machines that send to each other only one may ever be
-    /// [congested](Self::is_congested), or they would wait for each other.
+    /// Returns whether the turn comes before more input. Of two machines that send to each other
+    /// only one may ever be [congested](Self::is_congested), or they would wait for each other.
     pub fn needs_turn(&self, branch: &impl HostedBranch, now: Instant) -> bool {
         self.budget.is_spent() || self.is_congested(branch, now)
     }
 
-    /// Whether so much is queued for an endpoint that the branch takes nothing in, for [`STALL_TIMEOUT`] at most.
+    /// Returns whether so much is queued for an endpoint that the branch takes nothing in, for
+    /// [`STALL_TIMEOUT`] at most.
     pub fn is_congested(&self, branch: &impl HostedBranch, now: Instant) -> bool {
         match self.congestion {
             Some(congestion) => now - congestion.since < STALL_TIMEOUT,
@@ -199,7 +204,8 @@ impl<M: Mailbox<ToEndpoint>> BranchHost<M> {
         }
     }
 
-    /// Ends the turn and delivers. Returns when the next turn is due without input, or breaks when the branch has ended.
+    /// Ends the turn and delivers. Returns when the next turn is due without input, or breaks when
+    /// the branch has ended.
     pub fn turn(
         &mut self,
         branch: &mut impl HostedBranch,
@@ -227,7 +233,7 @@ impl<M: Mailbox<ToEndpoint>> BranchHost<M> {
         self.endpoints.get(&endpoint).map(|line| &line.mailbox)
     }
 
-    /// Whether it was [closed](Self::close).
+    /// Returns whether it was [closed](Self::close).
     pub fn is_closing(&self) -> bool {
         self.closing.is_some()
     }

@@ -1,4 +1,4 @@
-//! How much a machine takes in before its turn.
+//! The input that a machine takes before its turn.
 
 use crate::limits::{MESSAGE_WORK, WORK_PER_TURN};
 
@@ -19,12 +19,12 @@ impl TurnBudget {
         self.work = 0;
     }
 
-    /// Whether anything was counted.
+    /// Returns whether anything was counted.
     pub(crate) fn is_touched(self) -> bool {
         self.work > 0
     }
 
-    /// Whether the turn comes before more input.
+    /// Returns whether the turn comes before more input.
     pub(crate) fn is_spent(self) -> bool {
         self.work >= WORK_PER_TURN
     }

@@ -12,20 +12,21 @@ use crate::budget::TurnBudget;
 use crate::limits::DELIVERY_RETRY;
 use crate::mailbox::{Mailbox, TrySendError};
 
-/// An endpoint as its host sees it: [`Endpoint`], or a machine that wraps one to record its input, say.
+/// An endpoint as its host sees it: [`Endpoint`], or a machine that wraps one to record its input,
+/// say.
 pub trait HostedEndpoint:
     StateMachine<Input = ToEndpoint, Output = ToBranch, Destination = BranchId>
 {
     /// Serves `branch` from now on.
     fn serve(&mut self, branch: BranchId);
 
-    /// Whether it has ended and only output is left.
+    /// Returns whether it has ended and only output is left.
     fn is_finished(&self) -> bool;
 
-    /// Whether output is left.
+    /// Returns whether output is left.
     fn has_output(&self) -> bool;
 
-    /// How the network notifies the host.
+    /// The way in which the network notifies the host.
     fn readiness(&self) -> Readiness;
 }
 
@@ -82,18 +83,18 @@ impl<M: Mailbox<ToBranch>> EndpointHost<M> {
         endpoint.handle_input(now, message);
     }
 
-    /// Whether there was input since the last turn.
+    /// Returns whether there was input since the last turn.
     pub fn has_input(&self) -> bool {
         self.budget.is_touched()
     }
 
-    /// Whether the turn comes before more input.
+    /// Returns whether the turn comes before more input.
     pub fn needs_turn(&self) -> bool {
         self.budget.is_spent()
     }
 
-    /// Ends the turn and delivers. Returns when the next turn is due without input, or breaks when the endpoint has ended and
-    /// its branches know it.
+    /// Ends the turn and delivers. Returns when the next turn is due without input, or breaks when
+    /// the endpoint has ended and its branches know it.
     pub fn turn(
         &mut self,
         endpoint: &mut impl HostedEndpoint,
@@ -118,8 +119,8 @@ impl<M: Mailbox<ToBranch>> EndpointHost<M> {
         ControlFlow::Continue(due.into_iter().flatten().min())
     }
 
-    /// Offers the endpoint's output to its branches. Returns whether one of them has ended without leaving; the endpoint leaves it
-    /// then.
+    /// Offers the endpoint's output to its branches. Returns whether one of them has ended without
+    /// leaving; the endpoint leaves it then.
     pub fn deliver(&mut self, endpoint: &mut impl HostedEndpoint, now: Instant) -> bool {
         let branches = &mut self.branches;
         let mut lost = Vec::new();
@@ -147,8 +148,8 @@ impl<M: Mailbox<ToBranch>> EndpointHost<M> {
         !lost.is_empty()
     }
 
-    /// Reports the end of the endpoint `id` to the branches that do not know of it: it panicked, or its thread stops. Returns
-    /// whether there were any.
+    /// Reports the end of the endpoint `id` to the branches that do not know of it: it panicked, or
+    /// its thread stops. Returns whether there were any.
     pub fn abort(&mut self, id: EndpointId) -> bool {
         let branches = std::mem::take(&mut self.branches);
         for mailbox in branches.values() {

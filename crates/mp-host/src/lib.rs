@@ -1,8 +1,9 @@
-//! The policy that runs beside a machine of mp: how much it takes in before a turn, what happens when a mailbox is full, when an
-//! endpoint is left, and how both end.
+//! The policy that runs beside a machine of mp: how much it takes in before a turn, what happens
+//! when a mailbox is full, when an endpoint is left, and how both end.
 //!
-//! A host is a state machine without I/O, as the machines themselves. It does not own its machine: each call takes it as an
-//! argument, so that whoever owns it can catch its panics, wrap it, or be it.
+//! A host is a state machine without I/O, as the machines themselves. It does not own its machine:
+//! each call takes it as an argument, so that whoever owns it can catch its panics, wrap it, or be
+//! it.
 //!
 //! | who | owns the machines | mailboxes |
 //! |---|---|---|
@@ -12,8 +13,8 @@
 //!
 //! # The turn
 //!
-//! 1. [`handle_input`](BranchHost::handle_input) for each message, until [`needs_turn`](BranchHost::needs_turn) says that the turn
-//!    comes first;
+//! 1. [`handle_input`](BranchHost::handle_input) for each message, until
+//!    [`needs_turn`](BranchHost::needs_turn) says that the turn comes first;
 //! 2. `turn` ends the machine's turn,
 //! 3. delivers its output to [`Mailbox`]es, of which a full one is tried again after
 //!    [`DELIVERY_RETRY`](limits::DELIVERY_RETRY),

@@ -7,8 +7,8 @@ use std::rc::Rc;
 
 /// The sender's end of a machine's mailbox.
 ///
-/// The receiver need not be local: a gateway to a machine in another process implements this trait too, and stands where a local
-/// branch or endpoint would.
+/// The receiver need not be local: a gateway to a machine in another process implements this trait
+/// too, and stands where a local branch or endpoint would.
 pub trait Mailbox<T> {
     /// Queues `message`; never waits.
     ///
@@ -17,8 +17,9 @@ pub trait Mailbox<T> {
     /// [`TrySendError`], with the message.
     fn try_send(&self, message: T) -> Result<(), TrySendError<T>>;
 
-    /// Queues `message` although the mailbox may be full. A host does so once for each mailbox it sends to, when it leaves it: the
-    /// bound of a mailbox is exceeded by one message per sender at most.
+    /// Queues `message` although the mailbox may be full. A host does so once for each mailbox it
+    /// sends to, when it leaves it: the bound of a mailbox is exceeded by one message per sender at
+    /// most.
     fn send_last(&self, message: T);
 }
 
@@ -44,8 +45,8 @@ impl<T> LocalMailbox<T> {
         Self { messages: Rc::default(), capacity }
     }
 
-    /// A mailbox without a bound of its own, for a receiver that empties it before its sender goes on: what it holds was in the
-    /// sender's bounded queue a moment ago.
+    /// A mailbox without a bound of its own, for a receiver that empties it before its sender goes
+    /// on: what it holds was in the sender's bounded queue a moment ago.
     pub fn direct() -> Self {
         Self::new(usize::MAX)
     }
@@ -60,7 +61,7 @@ impl<T> LocalMailbox<T> {
         self.messages.borrow().len()
     }
 
-    /// Whether there is no message.
+    /// Returns whether there is no message.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -1,4 +1,5 @@
-//! The host of a branch: budget, stall, abandoned endpoints and ends, with a branch that does what the test says.
+//! The host of a branch: budget, stall, abandoned endpoints and ends, with a branch that does what
+//! the test says.
 #![allow(missing_docs, reason = "a test")]
 
 use std::collections::VecDeque;

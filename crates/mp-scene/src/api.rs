@@ -118,7 +118,8 @@ pub enum ApiEvent {
     Signal(Signal),
     /// To be run.
     Call(Call),
-    /// A peer has left without a signal: it was disconnected by the program, or forgotten with its session.
+    /// A peer has left without a signal: it was disconnected by the program, or forgotten with its
+    /// session.
     PeerGone(PeerId),
     /// An endpoint was abandoned with its peers, because it accepted nothing.
     EndpointAbandoned(EndpointId),

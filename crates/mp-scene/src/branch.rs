@@ -25,7 +25,7 @@ pub struct Branch {
     scene: Scene,
     hooks: Hooks,
     events: VecDeque<BranchEvent>,
-    /// How many of the events are signals.
+    /// Number of the events that are signals.
     signals: usize,
     /// What peers have said in them.
     signal_bytes: usize,
@@ -38,14 +38,14 @@ pub struct Branch {
     polled: Option<Polled>,
 }
 
-/// What a branch reports to the program around it.
+/// An event of a branch for the program around it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BranchEvent {
     /// A signal, which the hooks of the branch have seen.
     Signal(Signal),
-    /// A peer has left without a signal, as in Godot: the program disconnected it, or the session was
-    /// [cleared](crate::SceneMultiplayer::clear).
+    /// A peer has left without a signal, as in Godot: the program disconnected it, or the session
+    /// was [cleared](crate::SceneMultiplayer::clear).
     PeerGone(PeerId),
 }
 
@@ -102,10 +102,11 @@ impl Branch {
         }
     }
 
-    /// Ends the branch: its links close, with [`Farewell::Drain`] when what they accepted has arrived, or took longer than
-    /// [`LINGER`](mp_core::limits::LINGER). What it still has to say must be [delivered](StateMachine::deliver), or
-    /// [`poll`](Self::poll)ed until the transport is disconnected. What the program calls and sends from now
-    /// on, in a method that a last packet calls say, is refused as not connected.
+    /// Ends the branch: its links close, with [`Farewell::Drain`] when what they accepted has
+    /// arrived, or took longer than [`LINGER`](mp_core::limits::LINGER). What it still has to say
+    /// must be [delivered](StateMachine::deliver), or [`poll`](Self::poll)ed until the transport is
+    /// disconnected. What the program calls and sends from now on, in a method that a last packet
+    /// calls say, is refused as not connected.
     pub fn close(&mut self, reason: DisconnectReason, farewell: Farewell) {
         let leave = ToEndpoint::Leave { branch: self.id, reason, farewell };
         self.scene.api_mut().handle_leave(&leave);
@@ -121,8 +122,8 @@ impl Branch {
         }
     }
 
-    /// The oldest event not yet taken: [signals](Self::next_signal), and what Godot has no signal for. A program takes either these
-    /// or signals.
+    /// The oldest event not yet taken: [signals](Self::next_signal), and what Godot has no signal
+    /// for. A program takes either these or signals.
     pub fn next_event(&mut self) -> Option<BranchEvent> {
         let event = self.events.pop_front()?;
         if let BranchEvent::Signal(signal) = &event {
@@ -142,7 +143,8 @@ impl Branch {
         self.dropped_signals
     }
 
-    /// Counters of the session on the transport that [`poll`](Self::poll) was last given; `None` once it has ended.
+    /// Counters of the session on the transport that [`poll`](Self::poll) was last given; `None`
+    /// once it has ended.
     pub fn endpoint_stats(&self) -> Option<EndpointStats> {
         self.polled.as_ref().map(Polled::stats)
     }
@@ -169,7 +171,8 @@ impl Branch {
                     self.hooks.run_signal(&mut self.scene, &signal);
                     self.keep_signal(signal);
                 }
-                // At most one for each signal that was kept, and for each peer that was there before.
+                // At most one for each signal that was kept, and for each peer that was there
+                // before.
                 ApiEvent::PeerGone(peer) => self.events.push_back(BranchEvent::PeerGone(peer)),
                 ApiEvent::EndpointAbandoned(endpoint) => self.abandoned.push_back(endpoint),
             }

@@ -38,9 +38,10 @@ pub const LEVEL_BYTES_OF_ALL_MAX: usize = 8 * LEVEL_BYTES_MAX;
 /// [`PATH_REPEAT_MAX`], so that the path of a node that is not there always waits.
 pub const LEVEL_TIME: Duration = Duration::from_secs(30);
 
-/// Time until the path of a node is announced again to a peer that has not confirmed it; doubled each time. Longer than a busy server
-/// takes to announce 10,000 nodes to a few peers, so that repeats do not add to its load, and than a round trip and
-/// a loss or two take: a Godot peer logs an error for each path that it knows already.
+/// Time until the path of a node is announced again to a peer that has not confirmed it; doubled
+/// each time. Longer than a busy server takes to announce 10,000 nodes to a few peers, so that
+/// repeats do not add to its load, and than a round trip and a loss or two take: a Godot peer logs
+/// an error for each path that it knows already.
 pub const PATH_REPEAT: Duration = Duration::from_secs(2);
 
 /// Longest time between two announcements of a path. A Godot peer logs an error for each path that it has not, and a player who has
@@ -75,8 +76,8 @@ pub const OVERTAKING_BYTES_MAX: usize = mp_core::limits::RECEIVE_QUEUE_BYTES_MAX
 /// How long they wait. Twice as long as a link may make no progress: what waits longer is the last of a peer that has left.
 pub const OVERTAKING_TIME: Duration = Duration::from_secs(60);
 
-/// Longest time between two turns that a branch asks for while something may time out. Time in which the process did not run is
-/// noticed, and not counted, to within as much.
+/// Longest time between two turns that a branch asks for while something may time out. Time in
+/// which the process did not run is noticed, and not counted, to within as much.
 pub const TIMER_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Signals kept for a program that takes them with `next_signal`. A program that never does must not grow.

@@ -71,8 +71,8 @@ struct Given {
     announcement: Option<Announcement>,
 }
 
-/// The announcement of a node, or of the innermost announced node above it. It tells nodes apart that had the same path
-/// one after the other; nodes that every side has by itself have none.
+/// The announcement of a node, or of the innermost announced node above it. It tells nodes apart
+/// that had the same path one after the other; nodes that every side has by itself have none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Announcement {
     /// The local peer announces this node.
@@ -135,7 +135,8 @@ impl PathCache {
         }
     }
 
-    /// Forgets our numbers of the nodes that `has_moved`. Returns these nodes, and the peers that had not confirmed their numbers.
+    /// Forgets our numbers of the nodes that `has_moved`. Returns these nodes, and the peers that
+    /// had not confirmed their numbers.
     pub(crate) fn forget_own(
         &mut self,
         has_moved: impl Fn(NodeId) -> bool,
@@ -281,8 +282,9 @@ impl PathCache {
         }
     }
 
-    /// Returns the node that `peer` calls `id`. When it has left the tree the path is looked up again: as in Godot the number
-    /// goes on for a node that took its place, but not for one of another announcement.
+    /// Returns the node that `peer` calls `id`. When it has left the tree the path is looked up
+    /// again: as in Godot the number goes on for a node that took its place, but not for one of
+    /// another announcement.
     pub(crate) fn resolve(
         &mut self,
         tree: &dyn NodeTree,

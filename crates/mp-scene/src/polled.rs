@@ -1,4 +1,5 @@
-//! The transport of a branch that is polled: an endpoint around it, and both hosts over direct mailboxes.
+//! The transport of a branch that is polled: an endpoint around it, and both hosts over direct
+//! mailboxes.
 
 use mp_core::{
     BranchId, Endpoint, EndpointId, EndpointStats, Instant, MultiplayerPeer, ToBranch, ToEndpoint,
@@ -69,7 +70,7 @@ impl Polled {
         self.endpoint.stats()
     }
 
-    /// When connections that drain have done so for long enough.
+    /// Returns the time at which connections that drain have done so for long enough.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         self.endpoint.deadline()
     }

@@ -135,7 +135,8 @@ impl Scene {
     /// # Errors
     ///
     /// [`PropertyError::Unreachable`] when the node has left the tree or a method of it runs,
-    /// [`PropertyError::NoProperty`] when it lists no such property, and other errors when it does not take the value.
+    /// [`PropertyError::NoProperty`] when it lists no such property, and other errors when it does
+    /// not take the value.
     #[doc(alias = "set")]
     pub fn set_property(
         &mut self,

@@ -14,7 +14,8 @@ pub enum Signal {
     ConnectedToServer,
     /// No session with a server came about: it could not be reached, or an authentication failed.
     ConnectionFailed,
-    /// The session has ended, on a client only after `ConnectedToServer`. Other clients are not mentioned one by one.
+    /// The session has ended, on a client only after `ConnectedToServer`. Other clients are not
+    /// mentioned one by one.
     ServerDisconnected,
     /// A peer takes part.
     PeerConnected(PeerId),
@@ -65,7 +66,8 @@ pub enum Signal {
         /// The peer.
         peer: Option<PeerId>,
     },
-    /// Something cannot be replicated: a synchronizer or a node of the program's own, or what a peer announced.
+    /// Something cannot be replicated: a synchronizer or a node of the program's own, or what a
+    /// peer announced.
     ReplicationFailed(Box<ReplicationError>),
 }
 

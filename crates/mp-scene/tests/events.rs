@@ -1,4 +1,5 @@
-//! What a branch reports to its host besides signals: peers that leave without one, and endpoints that it abandons.
+//! Events of a branch for its host besides signals: peers that leave without one, and endpoints
+//! that it abandons.
 #![allow(missing_docs, reason = "a test")]
 
 use mp_core::limits::{OUTBOX_PACKETS_MAX, OUTBOX_REFUSALS_MAX};

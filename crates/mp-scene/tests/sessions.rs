@@ -1,4 +1,5 @@
-//! What is kept of a peer ends with its session: a peer that comes back starts from nothing, on both sides.
+//! State of a peer ends with its session: a peer that comes back starts from nothing, on
+//! both sides.
 #![allow(missing_docs, reason = "a test")]
 
 use std::collections::BTreeMap;
@@ -127,7 +128,8 @@ fn properties_of_a_peer_that_returns_are_accepted_at_once() {
     }
 }
 
-/// Returns whether a branch prints the guest's id, except as the authority that the program gave to nodes.
+/// Returns whether a branch prints the guest's id, except as the authority that the program gave to
+/// nodes.
 fn mentions_guest(branch: &mut Branch) -> bool {
     // What nobody has taken yet.
     while branch.next_signal().is_some() {}
@@ -216,7 +218,7 @@ impl Side {
         self.receive_sys(RELAY, &packet);
     }
 
-    /// What was sent to the guest, through the server, since the last call.
+    /// Messages sent to the guest, through the server, since the last call.
     fn sent_to_guest(&mut self) -> Vec<SceneMessage> {
         let mut sent = Vec::new();
         self.branch.deliver(&mut |_, message| {
@@ -286,7 +288,8 @@ fn a_client_keeps_nothing_that_a_peer_sent_or_was_to_be_sent() {
     assert!(!mentions_guest(&mut client.branch), "{:?}", client.branch);
     let scene = client.branch.scene();
     assert!(scene.find("Things/Thing").is_err());
-    // Two for nodes and one for a synchronizer that were not there, and two for the paused peer: a path and a call.
+    // Two for nodes and one for a synchronizer that were not there, and two for the paused peer: a
+    // path and a call.
     assert_eq!(scene.stats().stray_packets, 5);
 }
 
@@ -313,7 +316,8 @@ fn packets_that_wait_for_a_peer_end_with_its_session() {
     assert_eq!(client.branch.scene().stats().stray_packets, 1);
 }
 
-/// As by Godot's servers, when it left while their relay was off and has come back.
+/// Announces a peer twice as Godot's servers do when it left while their relay was off and has come
+/// back.
 #[test]
 fn a_peer_that_is_announced_again_starts_from_nothing() {
     let mut client = Side::client(game(FRIEND));

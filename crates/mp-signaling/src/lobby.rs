@@ -20,7 +20,7 @@ pub(crate) struct Lobby {
     capacity: usize,
 }
 
-/// Who is peer 1 of a lobby.
+/// The peer with id 1 of a lobby.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Host {
     /// The member who created it.

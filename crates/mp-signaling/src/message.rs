@@ -115,8 +115,8 @@ impl Message {
         PeerId::new(self.id)
     }
 
-    /// Whether `data` is a candidate that the demo's clients can read: they split it at line ends
-    /// and need three parts, of which the second is a number.
+    /// Returns whether `data` is a candidate that the demo's clients can read: they split it at
+    /// line ends and need three parts, of which the second is a number.
     pub(crate) fn is_usable_candidate(&self) -> bool {
         let mut parts = self.data.split('\n').filter(|part| !part.is_empty());
         let (Some(_), Some(index), Some(_), None) =

@@ -1,4 +1,4 @@
-//! What the server wants its host to do.
+//! Actions of the server for its host.
 
 use mp_core::PeerId;
 

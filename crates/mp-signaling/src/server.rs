@@ -29,7 +29,7 @@ pub struct Options {
     pub max_members: usize,
     /// Sockets of one address at a time (default: [`SOCKETS_PER_ADDRESS_MAX`]).
     pub max_sockets_per_address: usize,
-    /// Whether clients may create lobbies (default: yes).
+    /// True if clients may create lobbies (default: yes).
     pub creates_lobbies: bool,
 }
 

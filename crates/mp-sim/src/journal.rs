@@ -81,8 +81,8 @@ pub enum What {
         meant: i64,
         /// The incarnation whose method ran.
         is: i64,
-        /// True when the receiver could not know that they differ: the call went by path, and arrived
-        /// when this incarnation was there.
+        /// True when the receiver could not know that they differ: the call went by path, and
+        /// arrived when this incarnation was there.
         may_differ: bool,
     },
     /// The program takes so long over something that its branch comes to no turn.

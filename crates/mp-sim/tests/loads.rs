@@ -6,7 +6,8 @@ use mp_sim::trace::Detail;
 use mp_sim::world::{Counts, World};
 use mp_sim::{Options, simulate};
 
-/// What happened in the first twelve worlds whose plan `has` something; nothing is wrong with any of them.
+/// Returns what happened in the first twelve worlds whose plan `has` something; nothing is wrong
+/// with any of them.
 fn first_twelve(has: fn(&Plan) -> bool) -> Vec<Counts> {
     let options = Options::default();
     let is_one = |seed: &u64| {

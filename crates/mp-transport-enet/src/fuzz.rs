@@ -28,8 +28,9 @@ pub fn enet_datagram(data: &[u8]) {
     }
 }
 
-/// As [`enet_datagram`], but behind a header that the receiver accepts, so that all of a piece are
-/// commands of the connected peer. Commands that can be read must be written as they were.
+/// Feeds [`enet_datagram`]'s pieces behind a header that the receiver accepts, so that all of a
+/// piece are commands of the connected peer. Commands that can be read must be written as they
+/// were.
 pub fn enet_commands(data: &[u8]) {
     let mut pair = Pair::connected();
     for piece in pieces(data) {
@@ -160,7 +161,8 @@ impl Pair {
 /// one packet of the largest size.
 const WAITING_MAX: usize = (4 + 4 + 32) << 20;
 
-/// Rounds of a conversation in which nothing is lost. A full window is acknowledged within far fewer.
+/// Rounds of a conversation in which nothing is lost. A full window is acknowledged within far
+/// fewer.
 const ROUNDS_MAX: usize = 1_000;
 
 fn address(side: usize) -> SocketAddr {

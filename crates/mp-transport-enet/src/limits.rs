@@ -33,8 +33,8 @@ pub(crate) const ACKNOWLEDGEMENTS_MAX: usize = 160 * 32;
 /// Refusals that wait for the end of the turn. Who goes beyond asks again.
 pub(crate) const REFUSALS_MAX: usize = 160;
 
-/// Bytes of packets that wait for others, for their pieces, or to be taken, of all peers of a host: a full server of
-/// well-behaved peers stays far below it.
+/// Bytes of packets that wait for others, for their pieces, or to be taken, of all peers of a host:
+/// a full server of well-behaved peers stays far below it.
 pub const WAITING_BYTES_MAX: usize = 256 << 20;
 
 /// Of them, what one peer may hold whatever the others do: what an honest one has on its way, 64 KiB, and what that costs in

@@ -93,8 +93,8 @@ impl Default for ClientOptions {
 }
 
 impl ServerOptions {
-    /// The defaults with room for `clients`, 1 to 4,095, and for what they are sent when they come at once:
-    /// [`queued_bytes`](HostSettings::queued_bytes) of 256 KiB for each, 256 MiB at least.
+    /// The defaults with room for `clients`, 1 to 4,095, and for what they are sent when they come
+    /// at once: [`queued_bytes`](HostSettings::queued_bytes) of 256 KiB for each, 256 MiB at least.
     pub fn with_max_clients(clients: u16) -> Self {
         let mut options = Self::default();
         options.host.max_peers = clients;

@@ -73,7 +73,8 @@ fn visit_each(
     }
 }
 
-/// Has a client join the server at `address`, and be sent a packet there. ENet's clients ignore what comes from elsewhere.
+/// Has a client join the server at `address`, and be sent a packet there. ENet's clients ignore
+/// what comes from elsewhere.
 fn visit(
     runtime: &Runtime,
     server: &mut impl MultiplayerPeer,
@@ -128,7 +129,8 @@ fn turn(peer: &mut impl MultiplayerPeer, now: Instant) -> Vec<PeerEvent> {
     events
 }
 
-/// Runs `test`, of this name, in a network namespace with an interface that has [`ADDRESSES`]. For that it starts itself again.
+/// Runs `test`, of this name, in a network namespace with an interface that has [`ADDRESSES`]. For
+/// that it starts itself again.
 fn in_a_network_of_its_own(name: &str, test: fn()) {
     const ROLE: &str = "MP_TEST_NETWORK";
     if std::env::var_os(ROLE).is_some() {

@@ -1,4 +1,4 @@
-//! Who a host admits, and what a handshake may cost it: refusals, half-open connections, and the
+//! Admission of peers, and the cost of handshakes: refusals, half-open connections, and the
 //! bytes that are sent to addresses that are not validated. Memory and queues of connected peers
 //! are in `bounds.rs`; peers that attack while others play are in `isolation.rs`.
 
@@ -173,7 +173,8 @@ fn a_repeated_connect_opens_nothing_new() {
 fn a_lost_acknowledgement_of_the_handshake_is_made_good_by_the_next_datagram() {
     let mut host = server(HostSettings::default());
     let mut client = RawClient::half_open(&mut host, at(1_000), FROM, 77);
-    // The client believes itself connected and pings; the server answers no ping yet, but its VERIFY_CONNECT again.
+    // The client believes itself connected and pings; the server answers no ping yet, but its
+    // VERIFY_CONNECT again.
     for now in [1_500, 2_500] {
         host.handle_timeout(at(now));
         transmits(&mut host, at(now));

@@ -1,6 +1,6 @@
 //! Property tests of a host with arbitrary bytes, mutated captures and well-formed but senseless
-//! commands, from unknown addresses, half-open clients and connected ones: nothing panics, memory is
-//! bounded, and other peers are not affected. Attacks with a purpose are in `isolation.rs`.
+//! commands, from unknown addresses, half-open clients and connected ones: nothing panics, memory
+//! is bounded, and other peers are not affected. Attacks with a purpose are in `isolation.rs`.
 
 mod common;
 

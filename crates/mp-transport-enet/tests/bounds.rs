@@ -1,5 +1,5 @@
-//! What one connected peer can make a host keep: memory of packets that wait, and its queues in both
-//! directions. Back-pressure is in `hold.rs`, handshakes are in `admission.rs`.
+//! Memory that one connected peer can make a host keep: memory of packets that wait, and its queues
+//! in both directions. Back-pressure is in `hold.rs`, handshakes are in `admission.rs`.
 
 mod common;
 
@@ -218,7 +218,7 @@ fn without_progress() -> (Host, RawClient) {
     (host, client)
 }
 
-/// What is reported next, when, and the datagrams that are sent then.
+/// Returns the next event, its time, and the datagrams that are sent then.
 fn next_event(host: &mut Host) -> (Vec<HostEvent>, Instant, Vec<Vec<u8>>) {
     loop {
         let now = host.poll_timeout().unwrap();

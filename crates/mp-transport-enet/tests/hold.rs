@@ -140,7 +140,7 @@ fn a_link_that_is_leaving_delivers_nothing_that_it_kept() {
 /// A client and its server, 10 ms apart each way.
 struct Pair {
     hosts: [Host; 2],
-    /// When it arrives, at which of them, and the datagram.
+    /// Time at which it arrives, at which of them, and the datagram.
     on_their_way: VecDeque<(u64, usize, Vec<u8>)>,
     millis: u64,
     at_client: ConnectionId,
@@ -188,7 +188,8 @@ impl Pair {
 }
 
 impl Pair {
-    /// Lets the client send four times what it may have on its way while its link is held for so long.
+    /// Lets the client send four times what it may have on its way while its link is held for so
+    /// long.
     fn send_while_held(&mut self, millis: u64) {
         self.hosts[0].hold(self.at_server, true);
         let payload = bytes::Bytes::from(vec![7; 256 << 10]);
@@ -203,7 +204,8 @@ impl Pair {
 
 #[test]
 fn a_link_held_for_less_than_its_sender_waits_is_not_given_up_after_it_was_let_go() {
-    // After 5 s ENet gives up when its last attempt has timed out, and it makes none in the second half of the time until then.
+    // After 5 s ENet gives up when its last attempt has timed out, and it makes none in the second
+    // half of the time until then.
     for held in (2_000..5_000).step_by(100) {
         let mut pair = Pair::new();
         pair.send_while_held(held);

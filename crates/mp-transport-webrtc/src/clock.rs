@@ -8,7 +8,7 @@ use mp_core::Instant;
 /// that it is given, so that virtual time works as well.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
-    /// What [`Instant::ZERO`] is to str0m.
+    /// str0m's time at [`Instant::ZERO`].
     zero: time::Instant,
 }
 

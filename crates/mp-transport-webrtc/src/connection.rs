@@ -72,7 +72,7 @@ enum Phase {
     Closing,
 }
 
-/// How a connection ended.
+/// The end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct End {
     /// The reason to report: `None` when the program was never told of the connection, or does not
@@ -138,17 +138,17 @@ impl Connection {
         &self.ufrag
     }
 
-    /// Whether every channel is open and the program knows of the connection.
+    /// Returns whether every channel is open and the program knows of the connection.
     pub(crate) fn is_open(&self) -> bool {
         matches!(self.phase, Phase::Open | Phase::Draining(_))
     }
 
-    /// How it ended, once it has.
+    /// Returns its end, once it has ended.
     pub(crate) const fn end(&self) -> Option<End> {
         self.end
     }
 
-    /// Whether nothing is left to send: it can be dropped.
+    /// Returns whether nothing is left to send: it can be dropped.
     pub(crate) fn is_finished(&self) -> bool {
         !self.rtc.is_alive()
     }
@@ -224,7 +224,7 @@ impl Connection {
         }
     }
 
-    /// Whether something waits for SCTP to acknowledge what was sent before.
+    /// Returns whether something waits for SCTP to acknowledge what was sent before.
     pub(crate) fn wants_flush(&self) -> bool {
         matches!(self.phase, Phase::Draining(_))
             || (self.phase == Phase::Open && !self.has_nothing_queued())

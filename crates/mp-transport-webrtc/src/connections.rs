@@ -16,7 +16,7 @@ const SUSPENSION_MIN: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
     slots: Slab<Slot>,
-    /// How many connections have used each slot.
+    /// Number of connections that have used each slot.
     generations: Vec<u32>,
     peers: BTreeMap<PeerId, usize>,
     timers: BTreeSet<(Instant, usize)>,

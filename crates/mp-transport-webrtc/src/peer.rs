@@ -196,7 +196,7 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
         })
     }
 
-    /// Whether a peer was added and is there.
+    /// Returns whether a peer was added and is there.
     pub fn has_peer(&self, peer: PeerId) -> bool {
         self.connections.slot_of(peer).is_some()
     }
@@ -350,7 +350,7 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
     }
 }
 
-/// What a connection works with.
+/// The parts of a peer that its connections use.
 struct Context<'a> {
     clock: &'a Clock,
     now: Instant,
@@ -366,7 +366,7 @@ pub struct PeerInfo {
     pub connection: ConnectionId,
     /// The state of the connection.
     pub state: ConnectionState,
-    /// Whether all its channels are open.
+    /// True if all its channels are open.
     pub is_connected: bool,
 }
 

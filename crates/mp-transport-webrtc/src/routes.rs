@@ -1,4 +1,4 @@
-//! Which connection a datagram is for. All connections share one socket.
+//! Routing of datagrams to connections. All connections share one socket.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;

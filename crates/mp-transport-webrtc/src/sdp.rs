@@ -1,4 +1,4 @@
-//! What this crate reads from session descriptions itself. Everything else is str0m's.
+//! The fields of session descriptions that this crate reads itself. str0m reads the others.
 #![expect(clippy::exhaustive_enums, reason = "WebRTC has these two kinds here")]
 
 use std::fmt;
@@ -70,8 +70,8 @@ pub(crate) fn mid(sdp: &str) -> &str {
     sdp.lines().find_map(|line| line.strip_prefix("a=mid:")).unwrap_or("0")
 }
 
-/// Whether the origin line is that of an implementation which receives without Godot's ring buffer:
-/// libdatachannel (`rtc`, the engine's native plug-in), or str0m (mp).
+/// Returns whether the origin line is that of an implementation which receives without Godot's ring
+/// buffer: libdatachannel (`rtc`, the engine's native plug-in), or str0m (mp).
 ///
 /// Browsers write `-` or a name of their own. A peer that is not recognised is paced like a web
 /// peer, which is slower and loses nothing.

@@ -1,4 +1,4 @@
-//! What a program passes on through its signaling.
+//! Signals that a program passes on through its signaling.
 
 use mp_core::PeerId;
 

@@ -14,7 +14,7 @@ struct Virtual {
     relay: Relay,
     clients: i32,
     options: Options,
-    /// Whether the server makes the offers.
+    /// True if the server makes the offers.
     server_offers: bool,
 }
 

@@ -53,7 +53,8 @@ pub fn web_socket_frames(data: &[u8]) {
     receive(&mut connection, &mut session, pieces(data));
 }
 
-/// Takes everything that a connection has to send after each piece, then lets all its timers expire.
+/// Takes everything that a connection has to send after each piece, then lets all its timers
+/// expire.
 fn receive<'a>(
     connection: &mut Connection,
     session: &mut Session,

@@ -96,9 +96,9 @@ pub const TCP_TIMEOUT: Duration = Duration::from_secs(30);
 pub const KEEPALIVE_PROBES: u32 = 3;
 
 /// Unsolicited pongs (RFC 6455, 5.5.3) within the TCP timeout to a connection that is sent nothing
-/// else: one every 5 s by default. TCP's own keepalive does not do, because its count ends where bytes
-/// are sent: a remote host that vanished 29 s before would have 30 s more. Nobody answers a pong, so a
-/// game that is loading need not.
+/// else: one every 5 s by default. TCP's own keepalive does not do, because its count ends where
+/// bytes are sent: a remote host that vanished 29 s before would have 30 s more. Nobody answers a
+/// pong, so a game that is loading need not.
 pub const KEEPALIVES_PER_TIMEOUT: u32 = 6;
 
 /// Lateness of a poll that means that this process was suspended: nothing a peer could have answered

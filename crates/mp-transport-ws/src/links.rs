@@ -151,7 +151,8 @@ impl<S: ByteStream> Links<S> {
         self.slots.get(slot).is_none_or(|link| self.waiting.allows(link.waiting, 0))
     }
 
-    /// Returns whether a packet of `len` bytes, which `connections` links queue together, may wait for a link.
+    /// Returns whether a packet of `len` bytes, which `connections` links queue together, may wait
+    /// for a link.
     pub(crate) fn may_wait(&self, slot: usize, len: usize, connections: usize) -> bool {
         let link = self.slots.get(slot);
         link.is_none_or(|link| self.waiting.allows(link.waiting, queued_bytes(len, connections)))

@@ -36,8 +36,8 @@ pub struct WebSocketSettings {
     /// [`set_heartbeat_interval`](crate::WebSocketMultiplayerPeer::set_heartbeat_interval) changes it
     /// for one connection.
     pub heartbeat_interval: Duration,
-    /// Time after which a connection whose remote host acknowledges nothing ends with `Timeout`
-    /// (30 s; zero: whatever the system does). On Linux an idle connection is sent a pong of 2 bytes
+    /// Time after which a connection whose remote host acknowledges nothing ends with `Timeout` (30
+    /// s; zero: whatever the system does). On Linux an idle connection is sent a pong of 2 bytes
     /// every sixth of it. See [`TCP_TIMEOUT`](limits::TCP_TIMEOUT).
     pub tcp_timeout: Duration,
     /// Bytes of all connections that may wait: unfinished messages, and packets for sockets that are full

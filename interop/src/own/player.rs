@@ -1,5 +1,5 @@
-//! A property setter that gives the input of a player to the peer that plays it, when the player is spawned and when another
-//! peer takes it over.
+//! A property setter that gives the input of a player to the peer that plays it, when the player is
+//! spawned and when another peer takes it over.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -100,7 +100,8 @@ fn owner(world: &mut World, name: &str) -> Option<PeerId> {
     scene.tree().multiplayer_authority(input)
 }
 
-/// Of a player who plays it, and what it does: a number that its direction and its jumps agree on, or -1.
+/// The player's peer, and its input: a number that its direction and its jumps agree on,
+/// or -1.
 type State = (PeerId, i64);
 
 fn reach(world: &mut World, wanted: [State; 3]) -> Played {

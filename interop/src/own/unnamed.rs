@@ -1,5 +1,5 @@
-//! A node without a name of its own, which Godot names `@Node@200`: calls of it and of a node below it, and a synchronizer of
-//! its properties.
+//! A node without a name of its own, which Godot names `@Node@200`: calls of it and of a node below
+//! it, and a synchronizer of its properties.
 
 use mp_scene::prelude::*;
 

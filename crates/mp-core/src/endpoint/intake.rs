@@ -1,4 +1,5 @@
-//! The way of a transport's events into the queues of branches: connections are routed, rejected, and moved between branches.
+//! The way of a transport's events into the queues of branches: connections are routed, rejected,
+//! and moved between branches.
 
 use super::router::{Candidate, Identity};
 use super::{BranchQueue, ConnectionRouter, Endpoint, Route, Routed};
@@ -7,9 +8,10 @@ use crate::{
 };
 
 impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
-    /// Polls the transport and takes its events, until a queue becomes full: what the transport has for all connections may be more
-    /// than is kept for a branch that accepts nothing. Returns whether packets were among them. (Nobody answers connections
-    /// that come and go, and a handshake shall not wait.)
+    /// Polls the transport and takes its events, until a queue becomes full: what the transport has
+    /// for all connections may be more than is kept for a branch that accepts nothing. Returns
+    /// whether packets were among them. (Nobody answers connections that come and go, and a
+    /// handshake shall not wait.)
     pub(super) fn take_events(&mut self, now: Instant) -> bool {
         if self.interrupted.take().is_none() {
             self.peer.poll(now);
@@ -85,8 +87,9 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         }
     }
 
-    /// Whether connections may be added to a branch: it is served, does not leave, and its queue is not full. So what is queued
-    /// about connections is bounded by those that there were when it became full.
+    /// Returns whether connections may be added to a branch: it is served, does not leave, and its
+    /// queue is not full. So what is queued about connections is bounded by those that there were
+    /// when it became full.
     fn can_take_connections(&self, branch: BranchId) -> bool {
         let queue = self.branches.get(&branch);
         queue.is_some_and(|queue| queue.leaving().is_none() && !queue.is_full())
@@ -153,7 +156,8 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         }
     }
 
-    /// Drops what a branch cannot take; a connection that loses a reliable packet ends and reports it.
+    /// Drops what a branch cannot take; a connection that loses a reliable packet ends and reports
+    /// it.
     fn overflow(&mut self, branch: BranchId, packet: &Packet) {
         self.stats.overflowed_packets += 1;
         if packet.mode.is_reliable() {

@@ -1,5 +1,6 @@
-//! The machine around a transport: it routes a transport's events to branches in batches and a branch's packets to the
-//! transport, and turns a full branch queue into back-pressure on the connections that feed it.
+//! The machine around a transport: it routes a transport's events to branches in batches and a
+//! branch's packets to the transport, and turns a full branch queue into back-pressure on the
+//! connections that feed it.
 
 mod intake;
 mod protocol;
@@ -29,7 +30,7 @@ use crate::{
 pub struct EndpointStats {
     /// Links now.
     pub connections: usize,
-    /// Those of them that are not assigned to a branch yet.
+    /// Connections that are not assigned to a branch yet.
     pub undecided: usize,
     /// Connections that the router rejected, or whose branch could not take them.
     pub turned_away: u64,
@@ -50,10 +51,11 @@ pub struct EndpointStats {
 /// A turn that brought packets may leave the flush to the one in which branches answer: see
 /// [`answer_wait`](MultiplayerPeer::answer_wait).
 ///
-/// Bounds: per branch [`PENDING_BATCHES_MAX`] batches of [`BATCH_EVENTS_MAX`] events or [`BATCH_BYTES_MAX`] bytes. Beyond
-/// them the branch's connections are [paused](MultiplayerPeer::hold), so that at most what the transport had already received
-/// is added. Beyond twice that the transport does not pause: unreliable packets are dropped, and a connection that brings a
-/// reliable one ends with [`QueueFull`](DisconnectReason::QueueFull).
+/// Bounds: per branch [`PENDING_BATCHES_MAX`] batches of [`BATCH_EVENTS_MAX`] events or
+/// [`BATCH_BYTES_MAX`] bytes. Beyond them the branch's connections are
+/// [paused](MultiplayerPeer::hold), so that at most what the transport had already received is
+/// added. Beyond twice that the transport does not pause: unreliable packets are dropped, and a
+/// connection that brings a reliable one ends with [`QueueFull`](DisconnectReason::QueueFull).
 #[derive(Debug)]
 pub struct Endpoint<P, R = BranchId> {
     id: EndpointId,
@@ -63,9 +65,10 @@ pub struct Endpoint<P, R = BranchId> {
     undecided: Candidates,
     branches: BTreeMap<BranchId, BranchQueue>,
     last_reason: Option<DisconnectReason>,
-    /// Since when the transport has events that were left to it, so that a queue that became full is delivered first.
+    /// Since when the transport has events that were left to it, so that a queue that became full
+    /// is delivered first.
     interrupted: Option<Instant>,
-    /// Whether branches have said something since the last flush.
+    /// True if branches have said something since the last flush.
     has_input: bool,
     /// While an answer of the branches is awaited: until when the flush waits for it.
     flush_by: Option<Instant>,
@@ -81,7 +84,8 @@ struct Routed {
 }
 
 impl<P, R> Endpoint<P, R> {
-    /// The same endpoint around another value in place of its transport. A transport can be lent for a turn that way.
+    /// The same endpoint around another value in place of its transport. A transport can be lent
+    /// for a turn that way.
     pub fn map_peer<Q>(self, map: impl FnOnce(P) -> Q) -> Endpoint<Q, R> {
         Endpoint {
             id: self.id,
@@ -99,12 +103,12 @@ impl<P, R> Endpoint<P, R> {
         }
     }
 
-    /// Whether it has ended: nothing is left to do but to deliver what is queued.
+    /// Returns whether it has ended: nothing is left to do but to deliver what is queued.
     pub fn is_finished(&self) -> bool {
         self.finished
     }
 
-    /// Whether something is queued for a branch.
+    /// Returns whether something is queued for a branch.
     pub fn has_output(&self) -> bool {
         self.branches.values().any(|queue| !queue.is_empty())
     }
@@ -125,8 +129,8 @@ impl<P, R> Endpoint<P, R> {
         EndpointStats { connections: self.routes.len() + undecided, undecided, ..self.stats }
     }
 
-    /// When something is due that does not depend on the transport: connections have drained for long enough, or were undecided for
-    /// too long.
+    /// Returns the time at which something is due that does not depend on the transport:
+    /// connections have drained for long enough, or were undecided for too long.
     pub fn deadline(&self) -> Option<Instant> {
         let open = self.branches.values().filter(|queue| !queue.is_closed());
         let drained =
@@ -136,8 +140,8 @@ impl<P, R> Endpoint<P, R> {
 }
 
 impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
-    /// An endpoint around `peer` whose new connections are routed by `router`. It serves no branch until
-    /// [`serve`](Self::serve).
+    /// An endpoint around `peer` whose new connections are routed by `router`. It serves no branch
+    /// until [`serve`](Self::serve).
     pub fn new(id: EndpointId, peer: P, router: R) -> Self {
         Self {
             id,
@@ -155,8 +159,9 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         }
     }
 
-    /// Serves `branch` from now on: it is notified with [`ToBranch::Opened`], and connections may be routed to it. A branch that
-    /// is served already is not notified again; after [`ToBranch::Closed`] it may be served anew.
+    /// Serves `branch` from now on: it is notified with [`ToBranch::Opened`], and connections may
+    /// be routed to it. A branch that is served already is not notified again; after
+    /// [`ToBranch::Closed`] it may be served anew.
     pub fn serve(&mut self, branch: BranchId) {
         let queue = || BranchQueue::new(self.id, EndpointInfo::of(&self.peer));
         self.branches.entry(branch).or_insert_with(queue);
@@ -167,9 +172,10 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         self.peer.connection_stats(connection)
     }
 
-    /// Polls the transport and queues its events: the first half of [`end_turn`](StateMachine::end_turn), for a host whose
-    /// branches answer within the turn. [`finish_turn`](Self::finish_turn) is the second. Returns whether there are more events
-    /// to receive once these are delivered.
+    /// Polls the transport and queues its events: the first half of
+    /// [`end_turn`](StateMachine::end_turn), for a host whose branches answer within the turn.
+    /// [`finish_turn`](Self::finish_turn) is the second. Returns whether there are more events to
+    /// receive once these are delivered.
     pub fn receive(&mut self, now: Instant) -> bool {
         if !self.finished {
             self.take_events(now);
@@ -222,8 +228,9 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         }
     }
 
-    /// Closes the queues of branches whose last connections have drained or took too long, and all of them when the
-    /// transport's session ended by itself. Without an open queue the endpoint ends.
+    /// Closes the queues of branches whose last connections have drained or took too long, and all
+    /// of them when the transport's session ended by itself. Without an open queue the endpoint
+    /// ends.
     fn close_what_is_over(&mut self, now: Instant) {
         let lost = self.interrupted.is_none()
             && self.peer.connection_status() == ConnectionStatus::Disconnected;
@@ -312,7 +319,8 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> StateMachine for Endpoint<P, R> {
             return;
         }
         let answer_wait = self.peer.answer_wait();
-        // What branches have said answers what was received before, and takes its acknowledgements along.
+        // What branches have said answers what was received before, and takes its acknowledgements
+        // along.
         if self.has_input && answer_wait > Duration::ZERO {
             self.flush(now);
         }
@@ -345,7 +353,8 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> StateMachine for Endpoint<P, R> {
         if self.finished {
             return None;
         }
-        // While an answer is awaited the transport has things to send, which is why it would be in a hurry.
+        // While an answer is awaited the transport has things to send, which is why it would be in
+        // a hurry.
         let next = self.flush_by.or_else(|| self.peer.poll_timeout());
         let due = [next, self.deadline(), self.interrupted];
         due.into_iter().flatten().min()

@@ -1,4 +1,4 @@
-//! What is queued for one branch.
+//! The messages that are queued for one branch.
 
 use std::collections::VecDeque;
 
@@ -8,8 +8,9 @@ use crate::{ConnectionId, DisconnectReason, EndpointId, Instant, PeerEvent};
 
 /// Events for one branch in batches, oldest first.
 ///
-/// It is full from [`PENDING_BATCHES_MAX`] batches until half of them have been delivered. The endpoint then pauses the branch's
-/// connections, so that at most what the transport had already received is added.
+/// It is full from [`PENDING_BATCHES_MAX`] batches until half of them have been delivered. The
+/// endpoint then pauses the branch's connections, so that at most what the transport had already
+/// received is added.
 #[derive(Debug)]
 pub(super) struct BranchQueue {
     endpoint: EndpointId,
@@ -24,7 +25,7 @@ pub(super) struct BranchQueue {
 /// A branch that leaves the endpoint.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Leaving {
-    /// When its connections have drained for long enough.
+    /// Time at which its connections have drained for long enough.
     pub(super) deadline: Instant,
     pub(super) reason: DisconnectReason,
 }
@@ -90,8 +91,8 @@ impl BranchQueue {
         self.is_closed = true;
     }
 
-    /// Offers the messages in order until one is given back. Returns how many batches were accepted, and whether the queue is no
-    /// longer full.
+    /// Offers the messages in order until one is given back. Returns how many batches were
+    /// accepted, and whether the queue is no longer full.
     pub(super) fn deliver(
         &mut self,
         mut accept: impl FnMut(ToBranch) -> Result<(), ToBranch>,
@@ -110,22 +111,23 @@ impl BranchQueue {
         (batches, is_released)
     }
 
-    /// Whether the branch's connections are paused.
+    /// Returns whether the branch's connections are paused.
     pub(super) fn is_full(&self) -> bool {
         self.is_full
     }
 
-    /// Whether the connections have brought as much again since they were paused: the transport does not pause them.
+    /// Returns whether the connections have brought as much again since they were paused: the
+    /// transport does not pause them.
     pub(super) fn is_overflowing(&self) -> bool {
         self.messages.len() >= 2 * PENDING_BATCHES_MAX
     }
 
-    /// Whether nothing is queued.
+    /// Returns whether nothing is queued.
     pub(super) fn is_empty(&self) -> bool {
         self.messages.is_empty()
     }
 
-    /// Whether the last message was appended.
+    /// Returns whether the last message was appended.
     pub(super) fn is_closed(&self) -> bool {
         self.is_closed
     }

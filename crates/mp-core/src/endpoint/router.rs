@@ -1,4 +1,4 @@
-//! Which branch a connection belongs to.
+//! Routing of connections to branches.
 
 use std::collections::BTreeMap;
 
@@ -7,11 +7,12 @@ use crate::limits::{
 };
 use crate::{BranchId, ConnectionId, DisconnectReason, Instant, Origin, Outgoing, Packet, PeerId};
 
-/// Decides which branch a new connection belongs to: at once, by where it comes from, or after an exchange of packets, as Godot's
-/// authentication is.
+/// Decides which branch a new connection belongs to: at once, by where it comes from, or after an
+/// exchange of packets, as Godot's authentication is.
 ///
-/// While a connection is [undecided](Route::Undecided) no branch knows it. The endpoint keeps its packets, at most
-/// [`UNDECIDED_PACKETS_MAX`] and [`UNDECIDED_BYTES_MAX`], for the branch, and rejects it after [`UNDECIDED_TIMEOUT`].
+/// While a connection is [undecided](Route::Undecided) no branch knows it. The endpoint keeps its
+/// packets, at most [`UNDECIDED_PACKETS_MAX`] and [`UNDECIDED_BYTES_MAX`], for the branch, and
+/// rejects it after [`UNDECIDED_TIMEOUT`].
 pub trait ConnectionRouter {
     /// Routes a connection that has just been established. Packets to it may be added to `replies`.
     fn route(&mut self, connection: &NewConnection<'_>, replies: &mut Vec<Outgoing>) -> Route;
@@ -30,11 +31,12 @@ pub trait ConnectionRouter {
     fn forget(&mut self, _connection: ConnectionId) {}
 }
 
-/// Where a connection belongs.
+/// The branch of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Route {
-    /// To this branch. The connection is rejected when the branch is not served, leaves, or its queue is full.
+    /// To this branch. The connection is rejected when the branch is not served, leaves, or its
+    /// queue is full.
     Branch(BranchId),
     /// Not known yet: the next packet may tell.
     Undecided,
@@ -57,11 +59,11 @@ pub struct NewConnection<'a> {
     pub connection: ConnectionId,
     /// The peer id that it claims.
     pub claimed_id: Option<PeerId>,
-    /// Where it comes from.
+    /// Its remote address, and its URL where there is one.
     pub origin: &'a Origin,
 }
 
-/// What an endpoint knows of a connection.
+/// The state of a connection at its endpoint.
 #[derive(Clone, Debug)]
 pub(super) struct Identity {
     pub(super) claimed_id: Option<PeerId>,
@@ -85,7 +87,7 @@ impl Candidate {
         Self { identity, packets: Vec::new(), deadline: now + UNDECIDED_TIMEOUT }
     }
 
-    /// What a router is told of it.
+    /// Its description for a router.
     pub(super) fn as_new(&self, connection: ConnectionId) -> NewConnection<'_> {
         let Identity { claimed_id, origin } = &self.identity;
         NewConnection { connection, claimed_id: *claimed_id, origin }
@@ -98,7 +100,8 @@ impl Candidate {
 }
 
 impl Candidates {
-    /// Keeps a connection, unless there are too many, or too much of it is kept. Returns whether it did.
+    /// Keeps a connection, unless there are too many, or too much of it is kept. Returns whether it
+    /// did.
     pub(super) fn insert(&mut self, connection: ConnectionId, candidate: Candidate) -> bool {
         let fits = self.0.len() < UNDECIDED_CONNECTIONS_MAX && candidate.is_within_bounds();
         if fits {
@@ -115,7 +118,7 @@ impl Candidates {
         self.0.len()
     }
 
-    /// When the first of them has taken too long.
+    /// Returns the time at which the first of them has taken too long.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.0.values().map(|candidate| candidate.deadline).min()
     }

@@ -1,4 +1,5 @@
-//! The form of a fuzz target as a test: its first inputs, and mutations of them that a seed decides.
+//! The form of a fuzz target as a test: its first inputs, and mutations of them that a seed
+//! decides.
 
 use std::env;
 use std::fs;
@@ -29,8 +30,8 @@ impl Seeds {
         Self(files.flat_map(|file| hex_fields(&file, keys)).collect())
     }
 
-    /// As [`testdata`](Self::testdata), but all fields of a file are the [`pieces`](super::pieces)
-    /// of one input, each with `prefix` before it.
+    /// Same as [`testdata`](Self::testdata), but all fields of a file are the
+    /// [`pieces`](super::pieces) of one input, each with `prefix` before it.
     pub fn testdata_pieces(names: &[&str], keys: &[&str], prefix: &[u8]) -> Self {
         let pieces = |bytes: Vec<u8>| piece(prefix, &bytes);
         let input = |file: PathBuf| hex_fields(&file, keys).into_iter().flat_map(pieces).collect();

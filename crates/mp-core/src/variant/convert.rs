@@ -244,7 +244,7 @@ impl FromVariant for usize {
     }
 }
 
-/// As Godot's `int`.
+/// Makes the int with which Godot names a peer.
 impl From<PeerId> for Variant {
     fn from(value: PeerId) -> Self {
         value.get().into()

@@ -1,4 +1,5 @@
-//! A transport that does not hold its links, as `ScriptedPeer`, cannot fill the memory of a process whose branch takes nothing.
+//! A transport that does not hold its links, as `ScriptedPeer`, cannot fill the memory of a process
+//! whose branch takes nothing.
 
 use bytes::Bytes;
 use mp_core::limits::{BATCH_EVENTS_MAX, PENDING_BATCHES_MAX};

@@ -13,12 +13,14 @@ use super::{Accessor, Attached, Mark, Property, PropertyError};
 use crate::codec::Objects;
 use crate::tree::{NodeId, NodeTree, Tree, TreeError};
 
-/// What the setter of a [`property_with_setter`](super::PropertyTable::property_with_setter) can reach: the [`Tree`], which it
-/// may change at will.
+/// The part of the scene that the setter of a
+/// [`property_with_setter`](super::PropertyTable::property_with_setter) can reach: the [`Tree`],
+/// which it may change at will.
 ///
-/// While the setter runs its node is checked out of the tree: the setter has it as its first argument, and
-/// [`Tree::get_mut`] returns [`TreeError::Busy`] for it. A packet of a peer may be in the middle of its way into the scene
-/// meanwhile, so that nothing can be called or sent; a hook for [`Signal::Spawned`](crate::Signal::Spawned) can.
+/// While the setter runs its node is checked out of the tree: the setter has it as its first
+/// argument, and [`Tree::get_mut`] returns [`TreeError::Busy`] for it. A packet of a peer may be in
+/// the middle of its way into the scene meanwhile, so that nothing can be called or sent; a hook
+/// for [`Signal::Spawned`](crate::Signal::Spawned) can.
 #[derive(Debug)]
 pub struct SetterContext<'a> {
     tree: &'a mut Tree,
@@ -36,8 +38,8 @@ impl<'a> SetterContext<'a> {
         self.node
     }
 
-    /// Returns the node at `path`, relative to the node whose property is set (GDScript: `$Input`, `get_node("../Team")`), or
-    /// absolute.
+    /// Returns the node at `path`, relative to the node whose property is set (GDScript: `$Input`,
+    /// `get_node("../Team")`), or absolute.
     ///
     /// # Errors
     ///

@@ -61,8 +61,8 @@ pub trait Accessor {
         false
     }
 
-    /// Sets it with a setter that can reach other nodes; without one as [`write`](Self::write). `object` is checked out of the
-    /// tree meanwhile.
+    /// Sets it with a setter that can reach other nodes; without one as [`write`](Self::write).
+    /// `object` is checked out of the tree meanwhile.
     ///
     /// # Errors
     ///
@@ -116,19 +116,22 @@ impl<N: 'static> PropertyTable<N> {
         self
     }
 
-    /// A field with a setter that can reach other nodes, as a GDScript property with `set(value):` can. Registering a name
-    /// again replaces it.
+    /// A field with a setter that can reach other nodes, as a GDScript property with `set(value):`
+    /// can. Registering a name again replaces it.
     ///
-    /// The setter has to assign the field. It runs each time a peer sets the property, also to the value that it has:
+    /// The setter has to assign the field. It runs each time a peer sets the property, also to the
+    /// value that it has:
     ///
-    /// * with a SPAWN, when the announced node is in the tree with all below it, before [`Signal::Spawned`]. As in Godot, the
-    ///   synchronizers of the node take their states one after the other in tree order. So a setter can give
-    ///   authority over the synchronizers that come after the one that has the property: they have no part in the
-    ///   announcement then. Those that come before it must have their authority already;
+    /// * with a SPAWN, when the announced node is in the tree with all below it, before
+    ///   [`Signal::Spawned`]. As in Godot, the synchronizers of the node take their states one
+    ///   after the other in tree order. So a setter can give authority over the synchronizers that
+    ///   come after the one that has the property: they have no part in the announcement then.
+    ///   Those that come before it must have their authority already;
     /// * with a SYNC or DELTA, before [`Signal::Synchronized`] and [`Signal::DeltaSynchronized`].
     ///
-    /// The program itself sets it with [`Scene::set_property`]; a field that is assigned in another way runs no setter. A value
-    /// that does not become a `V` is dropped, and the setter does not run.
+    /// The program itself sets it with [`Scene::set_property`]; a field that is assigned in another
+    /// way runs no setter. A value that does not become a `V` is dropped, and the setter does not
+    /// run.
     ///
     /// ```
     /// use mp_scene::prelude::*;

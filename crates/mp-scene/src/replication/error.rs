@@ -3,7 +3,8 @@
 use crate::property::PropertyError;
 use crate::tree::TreeError;
 
-/// What is wrong with a synchronizer, a spawner or a spawned node, so that it is not replicated, or not now.
+/// An error of a synchronizer, a spawner or a spawned node, so that it is not replicated, or
+/// not now.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReplicationError {
@@ -54,8 +55,9 @@ pub enum ReplicationError {
     },
     /// Nodes that a peer announced wait for a path at which no node came within
     /// [`LEVEL_TIME`](crate::limits::LEVEL_TIME), such as that of the spawner of a level. They are
-    /// dropped, and counted in [`refused_calls`](crate::SceneStats::refused_calls). A Godot does not
-    /// repeat them; mp does when the path is there. At most one error of a peer every few seconds.
+    /// dropped, and counted in [`refused_calls`](crate::SceneStats::refused_calls). A Godot does
+    /// not repeat them; mp does when the path is there. At most one error of a peer every few
+    /// seconds.
     #[error(
         "{path}: peer {peer} announced {packets} nodes or paths, most of them here, and there is no \
          such node; add the level sooner, or let the peer spawn nodes after it is loaded here"
@@ -68,8 +70,8 @@ pub enum ReplicationError {
         /// Number of announcements that are dropped, at this path and others.
         packets: usize,
     },
-    /// A node under a spawner has a name that Godot makes up, such as `@Node2D@7`. It stays local: no
-    /// Godot peer would accept the announcement.
+    /// A node under a spawner has a name that Godot makes up, such as `@Node2D@7`. It stays local:
+    /// no Godot peer would accept the announcement.
     #[error(
         "{node}: a name with an @ is Godot's, and no peer accepts it from a spawner; give the node \
          a name of its own before it is added"
@@ -113,8 +115,8 @@ pub enum SpawnError {
     /// The spawn function made nothing of the data.
     #[error("the spawn function returned nothing")]
     Declined,
-    /// The spawn function gave the node a name that Godot makes up, such as `@Node2D@7`, or one that no
-    /// node can have.
+    /// The spawn function gave the node a name that Godot makes up, such as `@Node2D@7`, or one
+    /// that no node can have.
     #[error(
         "the spawn function named the node {0:?}, and no peer accepts such a name from a spawner: \
          it must not be empty nor contain any of . : @ / \" %"

@@ -24,16 +24,17 @@ impl SceneMultiplayer {
     /// Whether peers have to authenticate themselves (default: no). In Godot: whether there is an `auth_callback`; here what
     /// peers send is [`Signal::PeerAuth`].
     ///
-    /// Both sides must. A connection of which only one side does ends with the first packet that shows it to either
-    /// ([`OneSidedAuthentication`](DisconnectReason::OneSidedAuthentication)), or else with the
-    /// [timeout](Self::set_auth_timeout).
+    /// Both sides must. A connection of which only one side does ends with the first packet that
+    /// shows it to either ([`OneSidedAuthentication`](DisconnectReason::OneSidedAuthentication)),
+    /// or else with the [timeout](Self::set_auth_timeout).
     #[doc(alias = "set_auth_callback")]
     pub fn set_authentication(&mut self, required: bool) {
         self.authentication = required;
     }
 
-    /// How long a peer may take, in whole milliseconds (default: 3 s); zero is for ever. A peer that takes longer is disconnected.
-    /// Time in which this process did not run (stopped, suspended, a turn of seconds) is not counted.
+    /// Sets the time that a peer may take to authenticate, in whole milliseconds (default: 3 s);
+    /// zero is for ever. A peer that takes longer is disconnected. Time in which this process did
+    /// not run (stopped, suspended, a turn of seconds) is not counted.
     pub fn set_auth_timeout(&mut self, timeout: Duration) {
         let millis = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
         self.auth_timeout = Duration::from_millis(millis);
@@ -151,7 +152,8 @@ impl SceneMultiplayer {
                     self.cannot_hold(sender, packet.mode);
                 }
             }
-            // Before this side has completed only a peer that does not authenticate takes this side for admitted.
+            // Before this side has completed only a peer that does not authenticate takes this side
+            // for admitted.
             Ok(_) if !remote => {
                 self.end_one_sided(sender, "it does not authenticate, and this side does")
             }
@@ -164,8 +166,8 @@ impl SceneMultiplayer {
         }
     }
 
-    /// Ends a connection of which only one side authenticates, as its timeout would, but at once and with the reason. No
-    /// misbehaviour: the settings differ.
+    /// Ends a connection of which only one side authenticates, as its timeout would, but at once
+    /// and with the reason. No misbehaviour: the settings differ.
     pub(super) fn end_one_sided(&mut self, peer: PeerId, why: &'static str) {
         self.stray(peer, why);
         if self.quirks.one_sided_authentication {

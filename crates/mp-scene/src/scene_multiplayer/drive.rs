@@ -24,8 +24,8 @@ impl SceneMultiplayer {
         now
     }
 
-    /// When the next turn is due by the branch's own clock. While something may time out that is soon, so that it is noticed when
-    /// the process did not run.
+    /// Returns the time at which the next turn is due by the branch's own clock. While something
+    /// may time out that is soon, so that it is noticed when the process did not run.
     fn due(&self) -> Option<Instant> {
         let overtaking = [self.unannounced.next_sweep(), self.unadmitted.next_sweep()];
         let others = [self.early.next_sweep(), self.next_auth_timeout(), self.paths.next_due()];

@@ -13,10 +13,10 @@ use crate::limits::{
 
 /// Packets that wait, each kind in the order in which it came.
 ///
-/// Bounds, for each peer: [`EARLY_PACKETS_MAX`] and [`EARLY_BYTES_MAX`] for calls and again for SYNC, of which the oldest waits for
-/// [`EARLY_TIME`]; [`LEVEL_PACKETS_MAX`], [`LEVEL_BYTES_MAX`] and [`LEVEL_TIME`] for announcements and changes.
-/// Announcements of all peers together take at most [`LEVEL_BYTES_OF_ALL_MAX`]; each peer may always
-/// have [`EARLY_BYTES_MAX`].
+/// Bounds, for each peer: [`EARLY_PACKETS_MAX`] and [`EARLY_BYTES_MAX`] for calls and again for
+/// SYNC, of which the oldest waits for [`EARLY_TIME`]; [`LEVEL_PACKETS_MAX`], [`LEVEL_BYTES_MAX`]
+/// and [`LEVEL_TIME`] for announcements and changes. Announcements of all peers together take at
+/// most [`LEVEL_BYTES_OF_ALL_MAX`]; each peer may always have [`EARLY_BYTES_MAX`].
 #[derive(Debug, Default)]
 pub(super) struct Early {
     /// By what is missing.
@@ -112,7 +112,7 @@ pub(super) struct Expired {
     pub(super) sender: PeerId,
     /// The path at which most of them wait.
     pub(super) path: String,
-    /// How many there are, at all paths.
+    /// Number of them, at all paths.
     pub(super) packets: usize,
 }
 

@@ -101,7 +101,8 @@ pub struct SceneStats {
     pub refused_calls: u64,
     /// Packets passed on between clients.
     pub relayed_packets: u64,
-    /// Packets of, or for, peers that are not there, and packets that the local relay setting refuses.
+    /// Packets of, or for, peers that are not there, and packets that the local relay setting
+    /// refuses.
     pub stray_packets: u64,
     /// Peers turned away because their id was in use.
     pub duplicate_ids: u64,
@@ -115,7 +116,8 @@ pub struct SceneStats {
     pub refused_elements: u64,
     /// Properties that came after newer ones.
     pub old_syncs: u64,
-    /// Times the program did not run the branch for more than a second when it was due; that time is not counted against peers.
+    /// Times the program did not run the branch for more than a second when it was due; that time
+    /// is not counted against peers.
     pub stalls: u64,
 }
 
@@ -156,8 +158,9 @@ impl SceneMultiplayer {
     /// Whether clients see each other and reach each other through the server (default: yes). Consulted on the server
     /// and on clients.
     ///
-    /// A change in a session concerns the peers that are admitted from then on: two peers that were announced to each other learn when
-    /// one of them leaves, whatever the setting is by then, and others do not learn of each other.
+    /// A change in a session concerns the peers that are admitted from then on: two peers that were
+    /// announced to each other learn when one of them leaves, whatever the setting is by then, and
+    /// others do not learn of each other.
     pub fn set_server_relay(&mut self, relay: bool) {
         self.server_relay = relay;
     }
@@ -314,7 +317,8 @@ impl SceneMultiplayer {
         self.status == ConnectionStatus::Connected && !self.is_leaving
     }
 
-    /// Forgets the endpoints that turned out to be stuck while something was sent: their peers could only lose reliable packets.
+    /// Forgets the endpoints that turned out to be stuck while something was sent: their peers
+    /// could only lose reliable packets.
     fn abandon_stuck_endpoints(&mut self) {
         while let Some(endpoint) = self.stuck.pop_first() {
             if self.endpoints.contains_key(&endpoint) {
@@ -385,8 +389,8 @@ impl SceneMultiplayer {
 
     /// Lets `peer` take part; on a relaying server the others learn of it and it of them, in Godot's order.
     ///
-    /// A relayed peer that takes part already is another session of the same id, and starts from nothing. One with a link of its own
-    /// stays as it is.
+    /// A relayed peer that takes part already is another session of the same id, and starts from
+    /// nothing. One with a link of its own stays as it is.
     fn admit(&mut self, peer: PeerId, route: Route) {
         let is_there = self.peers.contains(peer);
         if !is_there || self.peers.route(peer) == Some(Route::Relayed) {
@@ -424,9 +428,11 @@ impl SceneMultiplayer {
         }
     }
 
-    /// Forgets everything that is kept of a peer, except that it takes part. Packets of it, and for it, are dropped and counted.
+    /// Forgets everything that is kept of a peer, except that it takes part. Packets of it, and for
+    /// it, are dropped and counted.
     ///
-    /// Every field is named here: whoever adds one decides whether it belongs to the session of a peer.
+    /// Every field is named here: whoever adds one decides whether it belongs to the session of a
+    /// peer.
     fn forget_peer(&mut self, peer: PeerId) {
         let Self {
             paths,

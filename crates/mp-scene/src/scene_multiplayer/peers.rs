@@ -61,7 +61,8 @@ impl Peers {
         self.entries.insert(id, peer);
     }
 
-    /// The peers to which this side has announced `id`. Of two peers both were announced when the later one was.
+    /// The peers to which this side has announced `id`. Of two peers both were announced when the
+    /// later one was.
     pub(super) fn informed_of(&self, id: PeerId) -> Vec<PeerId> {
         let Some(peer) = self.entries.get(&id) else { return Vec::new() };
         let is_informed = |other: &Peer| match other.order.cmp(&peer.order) {

@@ -12,14 +12,15 @@ pub struct GodotQuirks {
     pub mismatched_methods: bool,
     /// Calls may name nodes outside the multiplayer root.
     pub paths_outside_root: bool,
-    /// A connection of which only one side authenticates stays until that side's timeout, and what the other side sends is lost.
-    /// Otherwise it ends with the first packet that shows it.
+    /// A connection of which only one side authenticates stays until that side's timeout, and what
+    /// the other side sends is lost. Otherwise it ends with the first packet that shows it.
     pub one_sided_authentication: bool,
     /// Packets that overtake, on another channel, the other side's word that the authentication is complete are lost. Otherwise they
     /// wait for it, if this side has completed.
     pub overtaken_completions: bool,
-    /// A renamed node, and the nodes below it, keep the numbers by which peers that have confirmed their old paths are sent calls and
-    /// properties. Otherwise they are announced by their new paths.
+    /// A renamed node, and the nodes below it, keep the numbers by which peers that have confirmed
+    /// their old paths are sent calls and properties. Otherwise they are announced by their new
+    /// paths.
     pub renamed_nodes: bool,
     /// Packets that are relayed for a peer that was not announced are delivered, be they bytes or calls. Otherwise they wait for
     /// the announcement, which another channel may have overtaken.

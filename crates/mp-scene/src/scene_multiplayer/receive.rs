@@ -74,7 +74,8 @@ impl SceneMultiplayer {
         self.is_relayed_client() && sender.is_server()
     }
 
-    /// Whoever was announced can be taken back, also when the relay was switched off here meanwhile.
+    /// Whoever was announced can be taken back, also when the relay was switched off here
+    /// meanwhile.
     fn accepts_loss_from(&self, sender: PeerId, peer: PeerId) -> bool {
         let is_relayed = self.peers.route(peer) == Some(Route::Relayed);
         self.accepts_peers_from(sender) || sender.is_server() && is_relayed
@@ -386,7 +387,8 @@ impl SceneMultiplayer {
         }
     }
 
-    /// Counts a packet that is refused because the settings of honest peers differ: no misbehaviour.
+    /// Counts a packet that is refused because the settings of honest peers differ: no
+    /// misbehaviour.
     pub(super) fn stray(&mut self, sender: PeerId, why: &'static str) {
         tracing::debug!(%sender, why, "packet refused");
         self.stats.stray_packets += 1;

@@ -20,9 +20,10 @@ use crate::rpc::{Method, RpcConfig, RpcIds, RpcTable};
 
 /// A tree of nodes with their objects, names and authorities.
 ///
-/// A name is not empty and has none of `. : @ / " %`, unless it is of the form of those that Godot makes up for nodes
-/// without one, as `@Node2D@7`: a program that mirrors the nodes of a Godot game adds such nodes by these names, and they are
-/// called and synchronized like others. As in Godot, a spawner cannot announce them.
+/// A name is not empty and has none of `. : @ / " %`, unless it is of the form of those that Godot
+/// makes up for nodes without one, as `@Node2D@7`: a program that mirrors the nodes of a Godot game
+/// adds such nodes by these names, and they are called and synchronized like others. As in Godot, a
+/// spawner cannot announce them.
 ///
 /// Every node has authority 1 until told otherwise.
 pub struct Tree {
@@ -79,7 +80,8 @@ impl Tree {
     ///
     /// # Errors
     ///
-    /// When the name is not one that a node can have in Godot, is taken, or the parent has left the tree.
+    /// When the name is not one that a node can have in Godot, is taken, or the parent has left the
+    /// tree.
     #[doc(alias = "add_child")]
     pub fn add<N: Node>(
         &mut self,
@@ -424,7 +426,8 @@ impl Tree {
         }
     }
 
-    /// Sets a property with its setter, which has the node checked out and may change the rest of the tree.
+    /// Sets a property with its setter, which has the node checked out and may change the rest of
+    /// the tree.
     pub(crate) fn run_setter(
         &mut self,
         node: NodeId,

@@ -62,8 +62,9 @@ pub trait NodeTree {
     /// How a property of a node is read and written; `None` when it has none of that name.
     fn property(&self, node: NodeId, name: &str) -> Option<Rc<dyn Accessor>>;
 
-    /// Sets a property of a node, which may run the property's [setter](crate::PropertyTable::property_with_setter); `unique_id` is
-    /// this side's own id. The default runs none.
+    /// Sets a property of a node, which may run the property's
+    /// [setter](crate::PropertyTable::property_with_setter); `unique_id` is this side's own id. The
+    /// default runs none.
     ///
     /// # Errors
     ///

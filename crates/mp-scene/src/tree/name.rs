@@ -8,9 +8,9 @@ pub(crate) fn is_plain_name(name: &str) -> bool {
     !name.is_empty() && !name.contains(FORBIDDEN)
 }
 
-/// Returns whether Godot makes up names of this form: `@Node2D@7`, the class and a number, for a node
-/// that was added without a name or with a sibling's. Godot 4.0 uses the name that the node had, which
-/// may be empty, in place of the class.
+/// Returns whether Godot makes up names of this form: `@Node2D@7`, the class and a number, for a
+/// node that was added without a name or with a sibling's. Godot 4.0 uses the name that the node
+/// had, which may be empty, in place of the class.
 fn is_made_up_name(name: &str) -> bool {
     let parts = name.strip_prefix('@').and_then(|rest| rest.split_once('@'));
     parts.is_some_and(|(class, number)| {

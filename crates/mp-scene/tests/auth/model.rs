@@ -124,7 +124,7 @@ impl Model {
         }
     }
 
-    /// When it was to be run next, after it was run last.
+    /// Returns the time at which it was to be run next, after it was run last.
     fn due_ms(&self) -> Option<u64> {
         let first = self.pending.iter().map(|pending| TIMEOUT_MS - pending.age_ms).min();
         first.map(|first| first.min(TURN_MS))

@@ -1,4 +1,5 @@
-//! Connections of which only one side authenticates: they fail as soon as it shows, and nobody has misbehaved.
+//! Connections of which only one side authenticates: they fail as soon as it shows, and nobody has
+//! misbehaved.
 
 use mp_core::{DisconnectReason, StateMachine, ToEndpoint};
 use mp_scene::GodotQuirks;
@@ -18,7 +19,8 @@ fn side(id: i32, other: i32, authenticates: bool) -> Side {
     side
 }
 
-/// Packets that only a side sends that has admitted the other: `send_bytes`, an announcement, a path, a call.
+/// Packets that only a side sends that has admitted the other: `send_bytes`, an announcement, a
+/// path, a call.
 const OF_ADMITTED: [&[u8]; 4] = [
     b"\x03hello",
     &[7, 1, 9, 0, 0, 0],
@@ -110,7 +112,7 @@ fn with_godots_quirk_packets_are_lost_until_the_timeout_and_nobody_misbehaves() 
     }
 }
 
-/// What the two sides of a session are told.
+/// Signals of the two sides of a session.
 fn signals_of(server: BranchBuilder, client: BranchBuilder) -> [Vec<Signal>; 2] {
     let mut lan = Lan::new(server).unwrap();
     let client = lan.join(client).unwrap();

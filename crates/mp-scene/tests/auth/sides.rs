@@ -61,7 +61,8 @@ impl Side {
         did
     }
 
-    /// Runs it as a host does that brings it nothing, from one time to shortly before another. Nothing comes of it.
+    /// Runs it as a host does that brings it nothing, from one time to shortly before another.
+    /// Nothing comes of it.
     pub fn idle(&mut self, begin_ms: u64, end_ms: u64) {
         for millis in (begin_ms..end_ms).step_by(500) {
             assert_eq!(self.take(at(millis), &Input::Turn), Did::default(), "after {millis} ms");

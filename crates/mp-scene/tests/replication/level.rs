@@ -140,7 +140,7 @@ fn what_waits_for_a_level_that_never_comes_is_dropped_and_reported() {
     assert_eq!(lan.scene(client).peers(), [SERVER]);
 }
 
-/// What the program of `peer` is told of its replication.
+/// Replication errors that the program of `peer` receives.
 fn failures(lan: &mut Lan, peer: PeerId) -> Vec<ReplicationError> {
     let failed = |signal| match signal {
         Signal::ReplicationFailed(error) => Some(*error),

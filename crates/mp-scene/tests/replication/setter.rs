@@ -14,7 +14,8 @@ use crate::game::{SERVER, signals};
 /// A player, whose setter gives `Input` below it to the peer that plays it.
 struct Player {
     player_id: Replicated<PeerId>,
-    /// What each run of the setter saw: this side's id, and why its own node cannot be borrowed.
+    /// Observations of each run of the setter: this side's id, and why its own node cannot be
+    /// borrowed.
     runs: Vec<(PeerId, Option<TreeError>)>,
 }
 
@@ -120,7 +121,8 @@ fn owner(scene: &Scene) -> Option<PeerId> {
     scene.tree().multiplayer_authority(scene.find("Players/Player/Input").ok()?)
 }
 
-/// `peer` plays the player: what it enters reaches the others, and nothing was refused or reported on the way.
+/// `peer` plays the player: what it enters reaches the others, and nothing was refused or reported
+/// on the way.
 fn assert_plays(lan: &mut Lan, peer: PeerId, others: &[PeerId], x: f32) {
     let direction = Vector2 { x, y: 1.0 };
     node::<Input>(lan, peer, "Players/Player/Input").direction = direction;
@@ -277,7 +279,8 @@ fn a_program_sets_a_property_and_runs_its_setter() {
     assert_eq!(error, PropertyError::Unreachable);
 }
 
-/// A tank, whose setter puts a new gun in place of the old one, and removes the tank when there is no such gun.
+/// A tank, whose setter puts a new gun in place of the old one, and removes the tank when there is
+/// no such gun.
 #[derive(Default)]
 struct Tank {
     gun: Replicated<i64>,

@@ -22,14 +22,14 @@ use crate::players::{RawPlayer, join, join_by_url, until};
 use crate::server::{HEALTHZ_TIME, PATIENCE, Server, ask_healthz, command};
 use machines::{Orders, PlayersMachine, SERVER, answer, on_two_machines};
 
-/// What the players of the busy room do when they vanish: first those over WebSocket.
+/// Activity of the players of the busy room when they vanish: first those over WebSocket.
 const BUSY: [&str; 6] = ["fed", "full", "half-closed", "refused", "idle ENet", "fed ENet"];
 const WEB_SOCKETS: usize = 4;
-/// The players of the quiet room, over WebSocket: one is sent nothing, the other one packet after it
-/// has vanished.
+/// The players of the quiet room, over WebSocket: one is sent nothing, the other one packet after
+/// it has vanished.
 const QUIET: [&str; 2] = ["idle", "woken"];
-/// The end of a WebSocket player is noticed within 35 s, and that of an ENet player within 30 s. A busy
-/// machine reports it later.
+/// The end of a WebSocket player is noticed within 35 s, and that of an ENet player within 30 s. A
+/// busy machine reports it later.
 const LIMIT: Duration = Duration::from_secs(40);
 /// Time after which the woken player is sent its packet.
 const WAKING: Duration = Duration::from_secs(20);
@@ -42,8 +42,8 @@ fn players_who_vanish_are_noticed_in_time_whatever_they_were_doing() {
     on_two_machines(name, serve, play);
 }
 
-/// Three rooms: a busy one, a quiet one in which nobody leaves before the end, and one that is asked to
-/// end before it has noticed that its player vanished.
+/// Three rooms: a busy one, a quiet one in which nobody leaves before the end, and one that is
+/// asked to end before it has noticed that its player vanished.
 fn serve(mut machine: PlayersMachine) {
     let any = format!("{SERVER}:0");
     let [mut busy, quiet, mut ending] = [(); 3]

@@ -1,4 +1,4 @@
-//! What players see of a room, and how it ends.
+//! Rooms as players see them, and their ends.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;

@@ -117,7 +117,8 @@ pub(crate) fn answer_to_healthz(stream: &mut (impl Read + Write)) {
     assert_eq!(&answer, b"HTTP/1.1 200 OK");
 }
 
-/// Fails unless an answer of `/healthz` comes as soon as promised. A busy machine delays some of them.
+/// Fails unless an answer of `/healthz` comes as soon as promised. A busy machine delays some of
+/// them.
 pub(crate) fn assert_is_healthy(mut ask: impl FnMut() -> Duration) {
     let times: Vec<_> = (0..10).map(|_| ask()).collect();
     assert!(times.iter().any(|&time| time < HEALTHZ_TIME), "{times:?}");

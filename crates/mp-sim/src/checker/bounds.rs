@@ -45,7 +45,8 @@ impl Checker for Bounds {
 
 /// The last message of a branch's host is put into a mailbox however full it is.
 const FORCED_MAX: usize = 1;
-/// One act may say more than is kept for an endpoint that accepts nothing: that it does not is not known yet.
+/// One act may say more than is kept for an endpoint that accepts nothing: that it does not is not
+/// known yet.
 const QUEUED_PACKETS_MAX: usize = OUTBOX_PACKETS_MAX + FLOOD_MAX as usize;
 /// A packet is accepted before it is found to be too much.
 const LINK_BYTES_MAX: usize =

@@ -1,5 +1,5 @@
-//! Hosts keep their promises: a branch reads its mail, or delivers, although an endpoint hangs; and who follows its events knows
-//! which peers are there.
+//! Hosts keep their promises: a branch reads its mail, or delivers, although an endpoint hangs; and
+//! who follows its events knows which peers are there.
 
 use std::time::Duration;
 

@@ -33,7 +33,8 @@ impl Checker for Mirror {
     fn at_rest(&mut self, world: &mut World) -> Result<(), String> {
         self.compare(world)?;
         if world.plan().has_respawns {
-            // Announcements of paths that nodes have left may wait for the next ones, and are then refused.
+            // Announcements of paths that nodes have left may wait for the next ones, and are then
+            // refused.
             let end = world.now() + LEVEL_TIME + EARLY_TIME;
             world.run_until(end).map_err(|violation| violation.what)?;
         }

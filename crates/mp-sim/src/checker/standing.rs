@@ -1,6 +1,7 @@
-//! In a world without faults no link is given up between two programs that run and of which neither ends it, by leaving, by sending the
-//! other away or because a queue is full: each endpoint answers the other in time. Only one whose program is busy for seconds may have to
-//! hold its links for so long that they are given up while they are held, as Godot's are. Once they are let go none is.
+//! In a world without faults no link is given up between two programs that run and of which neither
+//! ends it, by leaving, by sending the other away or because a queue is full: each endpoint answers
+//! the other in time. Only one whose program is busy for seconds may have to hold its links for so
+//! long that they are given up while they are held, as Godot's are. Once they are let go none is.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -29,7 +30,8 @@ impl Standing {
         !self.leaving.contains(&run) && !self.ended.contains(&(run, id))
     }
 
-    /// Whether `run` has been busy for so long `at` a time that it may hold its links for too long.
+    /// Returns whether `run` has been busy for so long `at` a time that it may hold its links for
+    /// too long.
     fn is_busy(&self, run: Run, at: Instant) -> bool {
         let busy = self.busy.get(&run);
         busy.is_some_and(|&(since, until)| at.min(until) >= since + LONG && at <= until + BREAK)

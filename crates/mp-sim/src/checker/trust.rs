@@ -1,6 +1,7 @@
-//! Nobody hears what nobody said, from somebody else than who said it, or what was said to others; a
-//! method that only the server may call is called by nobody else; a late call of a node that has left
-//! is not made on the next node of its name; who cannot authenticate itself does not take part.
+//! Nobody hears what nobody said, from somebody else than who said it, or what was said to others;
+//! a method that only the server may call is called by nobody else; a late call of a node that has
+//! left is not made on the next node of its name; who cannot authenticate itself does not take
+//! part.
 
 use std::collections::BTreeMap;
 

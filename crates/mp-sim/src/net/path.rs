@@ -10,7 +10,7 @@ use crate::dice::Dice;
 #[derive(Debug)]
 pub struct Link {
     shaper: LinkShaper,
-    /// What damages datagrams.
+    /// Damage of datagrams.
     rng: Rng,
     /// Until when it carries nothing.
     pub cut_until: Instant,

@@ -1,4 +1,5 @@
-//! The conditions of the links between clients and the server, from a local network to a bad mobile one.
+//! The conditions of the links between clients and the server, from a local network to a bad mobile
+//! one.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! A server one of whose endpoints hangs while much is sent over it: its branch has to go on, and in the end to abandon the endpoint.
+//! A server one of whose endpoints hangs while much is sent over it: its branch has to go on, and
+//! in the end to abandon the endpoint.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,9 +14,9 @@ use crate::journal::{Ear, Run, What};
 /// See the head of this file.
 #[derive(Debug, Default)]
 pub struct Floods {
-    /// How many messages were sent by each server to each client.
+    /// Number of messages sent by each server to each client.
     sent: BTreeMap<(Run, Run), u32>,
-    /// Who speaks under which id.
+    /// The program behind each id.
     names: BTreeMap<PeerId, Run>,
 }
 
@@ -56,7 +57,8 @@ impl Workload for Floods {
 
 /// Nothing else is said on it.
 const CHANNEL: Channel = Channel(4);
-/// Messages of a flood: more than makes a branch wait, and more than a branch keeps for an endpoint that accepts nothing.
+/// Messages of a flood: more than makes a branch wait, and more than a branch keeps for an endpoint
+/// that accepts nothing.
 const FLOODS: &[u32] = &[3_000, FLOOD_MAX];
 /// See `FLOODS`. Mailboxes take a part of it.
 pub const FLOOD_MAX: u32 = 10_000;

@@ -42,7 +42,7 @@ struct Arena {
     arrived: BTreeMap<PeerId, i64>,
 }
 
-/// What a call of the avatar says of itself.
+/// Contents of a call of the avatar.
 type Hit = (
     // The incarnation that it is for.
     i64,
@@ -204,9 +204,9 @@ const AVATAR: &str = "Arena/Avatar";
 const ANSWER: &str = "answer";
 const MARK: &str = "mark";
 const TICKS_PER_SECOND: u32 = 10;
-/// How many ticks remove the avatar, in thousandths.
+/// Ticks that remove the avatar, in thousandths.
 const GOES_PERMILLE: u32 = 70;
-/// How many ticks bring it back when it is away, in thousandths.
+/// Ticks that bring it back when it is away, in thousandths.
 const COMES_PERMILLE: u32 = 150;
-/// How many ticks of a program that has an avatar call one, in thousandths.
+/// Ticks of a program with an avatar that call one, in thousandths.
 const HITS_PERMILLE: u32 = 200;

@@ -35,7 +35,7 @@ impl Mailbox<ToBranch> for BranchMailbox {
     }
 }
 
-/// What a message says, for the journal.
+/// Returns the contents of a message, for the journal.
 fn news(message: &ToBranch) -> Vec<News> {
     match message {
         ToBranch::Opened(..) => vec![News::Opened],

@@ -130,9 +130,11 @@ pub struct Figures {
     pub queued_packets: usize,
     /// Bytes queued, or not acknowledged, for the link that has most.
     pub queued_bytes: u64,
-    /// How long its branch had neither read its mail nor delivered anything, at its last turn.
+    /// Time for which its branch had neither read its mail nor delivered anything, at its last
+    /// turn.
     pub idle: Duration,
-    /// Whether those who follow the events of its branch believed in other peers than it has, at the end of its last turn.
+    /// True if those who follow the events of its branch believed in other peers than it has, at
+    /// the end of its last turn.
     pub is_mistaken: bool,
 }
 

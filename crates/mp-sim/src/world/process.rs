@@ -1,5 +1,5 @@
-//! A process: a branch, its endpoints, their hosts and the mailboxes between them. It runs them by the heap of a world as mp-actor
-//! does by actix.
+//! A process: a branch, its endpoints, their hosts and the mailboxes between them. It runs them by
+//! the heap of a world as mp-actor does by actix.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -37,7 +37,7 @@ pub(crate) struct Process {
     /// The peers that are there, authenticating ones too, as the events of the branch tell.
     present: BTreeSet<PeerId>,
     attention: Attention,
-    /// Whether the peers that are there were others at the end of its last turn.
+    /// True if the peers that are there were others at the end of its last turn.
     is_mistaken: bool,
     /// Endpoints that the branch has abandoned.
     abandoned: Vec<EndpointId>,
@@ -71,7 +71,7 @@ pub(crate) struct Pace {
 struct Attention {
     since: Option<Instant>,
     queued_packets: usize,
-    /// How long that was at its last turn.
+    /// The same time at its last turn.
     idle: Duration,
 }
 
@@ -293,7 +293,7 @@ impl Attention {
     }
 }
 
-/// How much of its mailbox an actor takes before its turn ends: mostly all of it.
+/// Draws how much of its mailbox an actor takes before its turn ends: mostly all of it.
 fn messages_in_this_turn(waiting: usize, rng: &mut Rng) -> usize {
     if waiting > 1 && rng.chance(200) { rng.between(1, waiting as u64) as usize } else { waiting }
 }

@@ -134,8 +134,9 @@ impl Dtls {
         self.untrusted.as_ref()
     }
 
-    /// Takes a datagram of the network's, which came by `path`: `send` gets answers of the handshake, `take` what it carried for
-    /// the host. All that an association sends leaves from the local address to which its handshake was sent.
+    /// Takes a datagram of the network's, which came by `path`: `send` gets answers of the
+    /// handshake, `take` what it carried for the host. All that an association sends leaves from
+    /// the local address to which its handshake was sent.
     pub fn handle_datagram(
         &mut self,
         now: Instant,

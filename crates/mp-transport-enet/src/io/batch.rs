@@ -72,7 +72,8 @@ impl SendBatch {
         }
     }
 
-    /// Transmits that wait, oldest first: their path, all bytes, and the bytes of each datagram but the last.
+    /// Transmits that wait, oldest first: their path, all bytes, and the bytes of each datagram but
+    /// the last.
     #[cfg(target_os = "linux")]
     pub(super) fn transmits(&self) -> impl Iterator<Item = (NetworkPath, &[u8], usize)> {
         let bytes = |it: &Departure| &self.buffer[it.start..it.end];

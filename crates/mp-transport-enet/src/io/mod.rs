@@ -6,10 +6,10 @@
 //! | [`TokioUdpSocket`] (feature `tokio`) | servers in tokio: wakes its task |
 //! | `DtlsSocket` (feature `dtls`) | around one of them: encrypts |
 //!
-//! A socket that is bound to all addresses of a host sends answers from the address that was asked: on Linux, by batches. It notices
-//! within 30 s that the host has got another address. Elsewhere the system chooses from where answers leave, and clients
-//! ignore them when that is another address. There a server on a host with several addresses of a family should bind one of
-//! them.
+//! A socket that is bound to all addresses of a host sends answers from the address that was asked:
+//! on Linux, by batches. It notices within 30 s that the host has got another address. Elsewhere
+//! the system chooses from where answers leave, and clients ignore them when that is another
+//! address. There a server on a host with several addresses of a family should bind one of them.
 //!
 //! On Linux both receive and send many datagrams in one system call, and datagrams of equal length to one address as one
 //! that the kernel cuts up (GSO).
@@ -62,8 +62,9 @@ pub trait DatagramSocket {
     /// [`io::ErrorKind::ConnectionRefused`]: there may be more. Anything else: the socket is polled again later.
     fn try_recv_from(&mut self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)>;
 
-    /// Sends the datagrams of `batch`, oldest first, and forgets those that went. A socket that is bound to several addresses should
-    /// send each from its path's local address; as provided, the system chooses.
+    /// Sends the datagrams of `batch`, oldest first, and forgets those that went. A socket that is
+    /// bound to several addresses should send each from its path's local address; as provided, the
+    /// system chooses.
     ///
     /// # Errors
     ///
@@ -76,9 +77,9 @@ pub trait DatagramSocket {
         Ok(())
     }
 
-    /// Receives up to `most` datagrams and gives each to `take`, with the path that it came by; one of more than
-    /// [`MTU_MAX`] bytes is cut off behind the first byte too many. Whether there are no more for now. As provided, the local
-    /// address of paths is not known.
+    /// Receives up to `most` datagrams and gives each to `take`, with the path that it came by; one
+    /// of more than [`MTU_MAX`] bytes is cut off behind the first byte too many. Whether there are
+    /// no more for now. As provided, the local address of paths is not known.
     ///
     /// # Errors
     ///

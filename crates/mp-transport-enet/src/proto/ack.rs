@@ -1,5 +1,5 @@
-//! Acknowledgements that wait for the next datagram, on which they ride before everything else. Those of a held link wait until it
-//! is let go.
+//! Acknowledgements that wait for the next datagram, on which they ride before everything else.
+//! Those of a held link wait until it is let go.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -11,7 +11,8 @@ use crate::limits::ACKNOWLEDGEMENTS_MAX;
 #[derive(Debug, Default)]
 pub(crate) struct Acknowledgements {
     due: VecDeque<Acknowledgement>,
-    /// Those of a held link: the sent time of the newest transmission, by channel and sequence number.
+    /// Deferred acknowledgements of a held link: the sent time of the newest transmission, by
+    /// channel and sequence number.
     deferred: BTreeMap<(u8, u16), u16>,
 }
 
@@ -39,7 +40,7 @@ impl Acknowledgements {
         }
     }
 
-    /// Whether one is deferred.
+    /// Returns whether one is deferred.
     pub(crate) fn has_deferred(&self) -> bool {
         !self.deferred.is_empty()
     }

@@ -119,8 +119,9 @@ pub struct HostStats {
     pub datagrams_stray: u64,
     /// Datagrams ignored because they are compressed, while this host's compression mode is `None`.
     pub datagrams_compressed: u64,
-    /// Datagrams ignored because they did not expand in this host's compression mode, or expanded to
-    /// more than one datagram. ENet does not negotiate the mode: a peer that uses another one ends here.
+    /// Datagrams ignored because they did not expand in this host's compression mode, or expanded
+    /// to more than one datagram. ENet does not negotiate the mode: a peer that uses another one
+    /// ends here.
     pub datagrams_unexpanded: u64,
     /// Datagrams ignored because their checksum was missing or wrong.
     pub checksum_failures: u64,
@@ -136,12 +137,13 @@ pub struct HostStats {
     pub half_open_dropped: u64,
     /// Refusals not sent because too many were waiting.
     pub refusals_dropped: u64,
-    /// Connections ended because of a reliable packet while the packets queued for all peers reached
-    /// [`queued_bytes`](super::HostSettings::queued_bytes). Unreliable packets dropped then are among the connection's
-    /// `send_drops`.
+    /// Connections ended because of a reliable packet while the packets queued for all peers
+    /// reached [`queued_bytes`](super::HostSettings::queued_bytes). Unreliable packets dropped then
+    /// are among the connection's `send_drops`.
     pub shed: u64,
-    /// Reliable packets and pieces that were not acknowledged because there was no room for them, so that they come again:
-    /// in their peer's budgets, or in that of all ([`waiting_bytes`](super::HostSettings::waiting_bytes)). Unreliable ones
-    /// dropped then are among the connection's `receive_drops`.
+    /// Reliable packets and pieces that were not acknowledged because there was no room for them,
+    /// so that they come again: in their peer's budgets, or in that of all
+    /// ([`waiting_bytes`](super::HostSettings::waiting_bytes)). Unreliable ones dropped then are
+    /// among the connection's `receive_drops`.
     pub withheld: u64,
 }

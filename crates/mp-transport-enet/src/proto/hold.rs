@@ -1,9 +1,11 @@
 //! Back-pressure: links whose receiver cannot take more are held.
 //!
-//! The reliable data that arrives on a held link is kept, up to 128 KiB, which is more than an honest sender has on its way. It is
-//! delivered and acknowledged when the link is let go, as data in the buffer of a socket is that a busy program did not read.
-//! Were it dropped instead, its sender would have to send it again. ENet doubles the time between two attempts, so
-//! that the next one is due only after as long as the hold has lasted, and a sender that has waited for 5 s gives up instead.
+//! The reliable data that arrives on a held link is kept, up to 128 KiB, which is more than an
+//! honest sender has on its way. It is delivered and acknowledged when the link is let go, as data
+//! in the buffer of a socket is that a busy program did not read. Were it dropped instead, its
+//! sender would have to send it again. ENet doubles the time between two attempts, so that the next
+//! one is due only after as long as the hold has lasted, and a sender that has waited for 5 s gives
+//! up instead.
 
 use std::collections::VecDeque;
 
@@ -21,7 +23,7 @@ use super::source::Source;
 pub(super) struct Keeping {
     /// Their slots. The peer that began to keep data first is the first.
     slots: VecDeque<u16>,
-    /// Whether the link of one of them may have been let go.
+    /// True if the link of one of them may have been let go.
     has_released: bool,
 }
 
@@ -45,9 +47,10 @@ impl Keeping {
 }
 
 impl Host {
-    /// Holds a link, or lets it go. While it is held, arriving unreliable packets are dropped and counted. Reliable ones are not
-    /// acknowledged, so that their sender sends no more than its window. Of them 128 KiB are kept, which are delivered and
-    /// acknowledged from the next [`poll_event`](Self::poll_event) after the hold on; what goes beyond must come again.
+    /// Holds a link, or lets it go. While it is held, arriving unreliable packets are dropped and
+    /// counted. Reliable ones are not acknowledged, so that their sender sends no more than its
+    /// window. Of them 128 KiB are kept, which are delivered and acknowledged from the next
+    /// [`poll_event`](Self::poll_event) after the hold on; what goes beyond must come again.
     ///
     /// A Godot peer gives up a link that is held for 5 to 31.5 s.
     pub fn hold(&mut self, connection: ConnectionId, is_held: bool) {
@@ -60,8 +63,8 @@ impl Host {
         }
     }
 
-    /// Delivers what peers have kept whose links were let go, until there is an event. Not all at once: its receiver may hold them
-    /// again after each event.
+    /// Delivers what peers have kept whose links were let go, until there is an event. Not all at
+    /// once: its receiver may hold them again after each event.
     pub(super) fn resume(&mut self) {
         while self.keeping.has_released && self.events.is_empty() {
             let is_held = |slot| self.slots.get(slot).is_some_and(|peer| peer.inbound.is_held());

@@ -43,9 +43,10 @@ pub struct Host {
     pub(super) timers: BTreeSet<(Millis, u16)>,
     /// Half-open connections, oldest first.
     pub(super) half_open: HalfOpen,
-    /// What arrived: packets that wait for others or for their missing pieces, and events that were not taken.
+    /// Received data: packets that wait for others or for their missing pieces, and events that
+    /// were not taken.
     pub(super) received: SharedLimit,
-    /// What the peers are to be sent: packets queued or not acknowledged.
+    /// Data to send: packets queued or not acknowledged.
     queued: SharedLimit,
     /// Which `data` is taken, when it must be unique.
     pub(super) ids: BTreeMap<u32, u16>,
@@ -159,8 +160,9 @@ impl Host {
         Some(connection)
     }
 
-    /// Takes in a datagram, which came by `path`: what a client is sent leaves from the local address to which it sent its
-    /// CONNECT. Sends nothing; whatever the datagram contains, the worst that happens is that it is counted.
+    /// Takes in a datagram, which came by `path`: what a client is sent leaves from the local
+    /// address to which it sent its CONNECT. Sends nothing; whatever the datagram contains, the
+    /// worst that happens is that it is counted.
     pub fn handle_datagram(&mut self, now: Instant, path: impl Into<NetworkPath>, datagram: &[u8]) {
         self.advance(now);
         self.stats.datagrams_received += 1;
@@ -401,8 +403,8 @@ impl Host {
         self.queued.bytes()
     }
 
-    /// Bytes of what arrived from all peers and waits: for other packets, missing pieces, or to be taken; they count for
-    /// [`waiting_bytes`](HostSettings::waiting_bytes).
+    /// Bytes of what arrived from all peers and waits: for other packets, missing pieces, or to be
+    /// taken; they count for [`waiting_bytes`](HostSettings::waiting_bytes).
     pub const fn received_bytes(&self) -> usize {
         self.received.bytes()
     }

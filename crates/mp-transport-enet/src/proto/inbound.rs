@@ -38,7 +38,7 @@ pub(crate) struct Inbound {
     bytes_max: usize,
     reorder_bytes: usize,
     unreliable_bytes: usize,
-    /// What waits for others, as the host's limit includes it.
+    /// The share of pending data in the host's limit.
     recorded_bytes: usize,
     /// Channel and sequence of the one packet that may go beyond the budget of reliable data.
     privileged: Option<(u8, u64)>,
@@ -82,22 +82,23 @@ impl Inbound {
         self.is_held = is_held;
     }
 
-    /// Whether the link is held.
+    /// Returns whether the link is held.
     pub(crate) const fn is_held(&self) -> bool {
         self.is_held
     }
 
-    /// What was kept is delivered now.
+    /// Notes that kept data is delivered now.
     pub(crate) const fn resume(&mut self) {
         self.kept = 0;
     }
 
-    /// Whether reliable data is kept: the link is held, or what was kept then is not delivered yet.
+    /// Returns whether reliable data is kept: the link is held, or what was kept then is not
+    /// delivered yet.
     const fn keeps(&self) -> bool {
         self.is_held || self.kept > 0
     }
 
-    /// Whether there is data that was kept.
+    /// Returns whether there is data that was kept.
     pub(crate) const fn has_kept(&self) -> bool {
         self.kept > 0
     }
@@ -177,9 +178,9 @@ impl Inbound {
     }
 }
 
-/// What to do with reliable data that arrives.
+/// Treatment of reliable data that arrives.
 pub(crate) struct Intake {
-    /// Whether data that is new can be accepted, within its budget.
+    /// True if data that is new can be accepted, within its budget.
     pub(crate) has_room: bool,
     /// The outcome when it is accepted, or was before.
     pub(crate) accepted: Outcome,
@@ -192,7 +193,7 @@ pub(crate) struct Sink<'a, 'd> {
     pub(crate) source: &'a mut Source<'d>,
     pub(crate) events: &'a mut VecDeque<HostEvent>,
     pub(crate) inbound: &'a mut Inbound,
-    /// That of all peers of the host.
+    /// The budget of all peers of the host.
     pub(crate) limit: &'a mut SharedLimit,
     pub(crate) stats: &'a mut ConnectionStats,
 }
@@ -214,7 +215,7 @@ impl Sink<'_, '_> {
         self.stats.receive_drops += 1;
     }
 
-    /// Whether a packet may be delivered.
+    /// Returns whether a packet may be delivered.
     pub(crate) const fn has_room(&self) -> bool {
         self.inbound.has_room(self.limit)
     }
@@ -224,7 +225,8 @@ impl Sink<'_, '_> {
         self.inbound.intake(self.limit)
     }
 
-    /// Charges `cost` for reliable data of the packet `sequence`, if the budgets allow it. `is_next`: it waits for no other.
+    /// Charges `cost` for reliable data of the packet `sequence`, if the budgets allow it.
+    /// `is_next`: it waits for no other.
     pub(crate) fn reserve(&mut self, cost: usize, sequence: u64, is_next: bool) -> bool {
         self.inbound.reserve(self.limit, cost, self.channel, sequence, is_next)
     }
@@ -234,7 +236,7 @@ impl Sink<'_, '_> {
         self.inbound.release(self.limit, cost, self.channel, sequence);
     }
 
-    /// Whether `cost` more for unreliable data is within the budgets.
+    /// Returns whether `cost` more for unreliable data is within the budgets.
     pub(crate) const fn has_unreliable_room(&self, cost: usize) -> bool {
         self.inbound.has_unreliable_room(self.limit, cost)
     }

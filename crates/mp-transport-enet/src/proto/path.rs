@@ -8,8 +8,9 @@ use std::net::{IpAddr, SocketAddr};
 pub struct NetworkPath {
     /// The address of the remote host.
     pub remote: SocketAddr,
-    /// The local address that the remote host sends to, from which answers must leave: it ignores those from another one, as a
-    /// firewall on the way may. `None` when it is not known, or when the socket is bound to one address: the system chooses.
+    /// The local address that the remote host sends to, from which answers must leave: it ignores
+    /// those from another one, as a firewall on the way may. `None` when it is not known, or when
+    /// the socket is bound to one address: the system chooses.
     pub local: Option<IpAddr>,
 }
 

@@ -64,7 +64,7 @@ pub(crate) struct Peer {
     parting_data: u32,
     /// Whether the host has it in its list of peers to pack.
     pub(crate) is_queued: bool,
-    /// Whether the host has it in its list of peers that keep something for the end of a hold.
+    /// True if the host has it in its list of peers that keep something for the end of a hold.
     pub(crate) is_keeping: bool,
     /// Where it stands among the host's timers.
     pub(crate) timer: Option<Millis>,
@@ -118,7 +118,8 @@ impl Proof {
 pub(crate) enum Flow {
     /// The connection continues.
     Going,
-    /// The connection has ended and its slot can be freed: its last event, if it has one, is queued.
+    /// The connection has ended and its slot can be freed: its last event, if it has one, is
+    /// queued.
     Ended,
 }
 
@@ -212,8 +213,9 @@ impl Peer {
         self.window = HostSettings::send_window(settings.outgoing_bandwidth, incoming);
     }
 
-    /// Queues a packet, if the peer is connected. Drops older unreliable ones, or ends the connection, when a queue is
-    /// full, or when `limit`, that of all peers, leaves no room. Returns whether it ended the connection because of that limit.
+    /// Queues a packet, if the peer is connected. Drops older unreliable ones, or ends the
+    /// connection, when a queue is full, or when `limit`, that of all peers, leaves no room.
+    /// Returns whether it ended the connection because of that limit.
     pub(crate) fn send(
         &mut self,
         channel: u8,

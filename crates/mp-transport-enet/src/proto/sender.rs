@@ -42,10 +42,10 @@ pub(crate) struct Sender {
     /// Cost of all reliable packets queued or not acknowledged.
     pub(super) reliable_cost: usize,
     pub(super) unreliable_bytes: usize,
-    /// Memory in bytes of all packets queued or not acknowledged, in which each has its part of a payload that several peers
-    /// share.
+    /// Memory in bytes of all packets queued or not acknowledged, in which each has its part of a
+    /// payload that several peers share.
     held_bytes: usize,
-    /// Of them, those that the host's limit includes.
+    /// The part of them that the host's limit includes.
     recorded_bytes: usize,
     /// Bytes of commands queued since bandwidth was shared last.
     pub(super) demand: u64,
@@ -190,8 +190,8 @@ impl Sender {
         Ok(is_reliable)
     }
 
-    /// Drops the oldest unreliable packets beyond `bytes_max`, but never the newest, and those for which `limit`, that of all
-    /// peers, leaves no room. Returns how many.
+    /// Drops the oldest unreliable packets beyond `bytes_max`, but never the newest, and those for
+    /// which `limit`, that of all peers, leaves no room. Returns how many.
     pub(crate) fn shed_unreliable(&mut self, bytes_max: usize, limit: &mut SharedLimit) -> u64 {
         let mut dropped = 0;
         self.record(limit);

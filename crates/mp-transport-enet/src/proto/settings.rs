@@ -58,12 +58,14 @@ pub struct HostSettings {
     /// Unreliable bytes queued for one peer, past which the oldest packets are dropped (default 256 KiB). A packet that
     /// is alone is never dropped.
     pub unreliable_queue_bytes: usize,
-    /// Bytes queued for all peers, or sent and not acknowledged (default 256 MiB). Past it a peer may have 256 KiB; of
-    /// what goes beyond unreliable packets are dropped, and for a reliable one its peer is closed. A payload that several
-    /// peers are sent together counts once: each has its part.
+    /// Bytes queued for all peers, or sent and not acknowledged (default 256 MiB). Past it a peer
+    /// may have 256 KiB; of what goes beyond unreliable packets are dropped, and for a reliable one
+    /// its peer is closed. A payload that several peers are sent together counts once: each has its
+    /// part.
     pub queued_bytes: usize,
-    /// Bytes held of all peers' packets that wait for others, for missing pieces, or to be taken (default 256 MiB). Past it
-    /// a peer may hold 128 KiB; what goes beyond is dropped if it is unreliable, and not acknowledged if it is reliable.
+    /// Bytes held of all peers' packets that wait for others, for missing pieces, or to be taken
+    /// (default 256 MiB). Past it a peer may hold 128 KiB; what goes beyond is dropped if it is
+    /// unreliable, and not acknowledged if it is reliable.
     pub waiting_bytes: usize,
     /// Packets delivered but not yet taken from one peer (default 4,096). Past it, or past the bytes, arriving
     /// unreliable packets are dropped and reliable ones are not acknowledged, so they come again.

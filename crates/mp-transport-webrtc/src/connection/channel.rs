@@ -19,7 +19,7 @@ pub(super) struct DataChannel {
     window: Option<Window>,
 }
 
-/// What a paced channel has sent in the present interval.
+/// Bytes that a paced channel has sent in the present interval.
 #[derive(Clone, Copy, Debug)]
 struct Window {
     ends: Instant,

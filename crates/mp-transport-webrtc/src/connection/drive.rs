@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::limits::CLOSE_TIMEOUT;
 
 impl Connection {
-    /// Whether a datagram from an address that is not known yet is for this connection.
+    /// Returns whether a datagram from an address that is not known yet is for this connection.
     pub(crate) fn accepts(
         &self,
         clock: &Clock,
@@ -242,7 +242,7 @@ impl Connection {
     }
 }
 
-/// Whether a datagram is a DTLS record of application data (content type 23).
+/// Returns whether a datagram is a DTLS record of application data (content type 23).
 ///
 /// Handshakes and alerts pass while a connection is paused.
 fn is_dtls_application_data(datagram: &[u8]) -> bool {

@@ -1,4 +1,4 @@
-//! What connections produce: events, signals and datagrams, within bounds.
+//! Output of connections: events, signals and datagrams, within bounds.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;

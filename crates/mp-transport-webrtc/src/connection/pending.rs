@@ -23,7 +23,7 @@ impl PendingPackets {
         self.packets.push_back(packet);
     }
 
-    /// Whether no more datagrams with data may be handled.
+    /// Returns whether no more datagrams with data may be handled.
     pub(super) fn is_full(&self) -> bool {
         self.packets.len() >= RECEIVE_QUEUE_PACKETS_MAX || self.bytes >= RECEIVE_QUEUE_BYTES_MAX
     }

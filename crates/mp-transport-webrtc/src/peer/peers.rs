@@ -39,7 +39,8 @@ pub enum AddPeerError {
 }
 
 impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
-    /// Adds a connection to a remote peer, in state [`ConnectionState::New`](crate::ConnectionState::New).
+    /// Adds a connection to a remote peer, in state
+    /// [`ConnectionState::New`](crate::ConnectionState::New).
     ///
     /// `unreliable_lifetime` is the time in milliseconds for which unreliable packets to it are
     /// repeated (Godot: 1 by default; Godot itself repeats them for ever).
@@ -157,7 +158,8 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
         self.signaling.get_or_insert_default().clone()
     }
 
-    /// The oldest signal not yet taken. None while there is a [`signaling`](Self::signaling) handle.
+    /// The oldest signal not yet taken. None while there is a [`signaling`](Self::signaling)
+    /// handle.
     pub fn next_signal(&mut self) -> Option<Signal> {
         self.outcome.signals.pop_front()
     }

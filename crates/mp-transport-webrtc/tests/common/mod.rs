@@ -18,7 +18,7 @@ use mp_transport_webrtc::{
     AddPeerError, Options, Signal, Signaling, SignalingError, WebRtcMultiplayerPeer,
 };
 
-/// How datagrams travel.
+/// Conditions of the network.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Conditions {
     /// Least time of travel.
@@ -135,7 +135,7 @@ pub(crate) struct Relay {
     pub(crate) passes_candidates: bool,
     /// Session descriptions look like those of a browser.
     pub(crate) looks_like_web: bool,
-    /// What is signaled gets nowhere.
+    /// Signals are dropped.
     pub(crate) is_broken: bool,
     /// Peers that were removed: by whom, and who.
     pub(crate) removed: RefCell<Vec<(PeerId, PeerId)>>,
@@ -182,7 +182,7 @@ impl Relay {
     }
 }
 
-/// Whether a server that refuses new connections says so; what follows fails as well.
+/// Returns whether a server that refuses new connections says so; what follows fails as well.
 fn is_refusal(error: &SignalingError) -> bool {
     use mp_transport_webrtc::DescriptionError::UnknownPeer;
     let refusing = SignalingError::AddPeer(AddPeerError::Refusing);

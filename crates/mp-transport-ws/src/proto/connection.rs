@@ -93,7 +93,7 @@ struct Heartbeat {
 struct Keepalive {
     /// Zero: none.
     interval: Duration,
-    /// When to look whether something was sent.
+    /// Time of the next check whether something was sent.
     next: Option<Instant>,
     last_sent: Instant,
 }
@@ -241,8 +241,9 @@ impl Connection {
         due.into_iter().flatten().min()
     }
 
-    /// Queues a packet, which `connections` queue together. One that fits no more ends the link: a reliable packet is never
-    /// dropped. `may_wait`: the limit of all links allows it to wait for a full socket.
+    /// Queues a packet, which `connections` queue together. One that fits no more ends the link: a
+    /// reliable packet is never dropped. `may_wait`: the limit of all links allows it to wait for a
+    /// full socket.
     pub(crate) fn send(
         &mut self,
         now: Instant,

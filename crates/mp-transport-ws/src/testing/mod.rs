@@ -24,7 +24,7 @@ pub struct Line {
     pub capacity: usize,
     /// Most bytes that one read or write moves; each moves a random number of them. So frames come in pieces of any size.
     pub chunk: usize,
-    /// Whether the time of unacknowledged bytes is limited, as on Linux.
+    /// True if the time of unacknowledged bytes is limited, as on Linux.
     pub has_timeout: bool,
 }
 

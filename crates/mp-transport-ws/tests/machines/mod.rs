@@ -9,8 +9,9 @@ const PLAYER: &str = "10.77.0.2";
 /// Environment variable that says which machine a process is.
 const ROLE: &str = "MP_TEST_MACHINE";
 
-/// Runs the test `name` on two machines: on one `serve`, which decides whether it passes, and on the
-/// other `play`. For that the test starts itself again, and calls this function in each process.
+/// Runs the test `name` on two machines: on one `serve`, which decides whether it passes, and on
+/// the other `play`. For that the test starts itself again, and calls this function in each
+/// process.
 pub(crate) fn on_two_machines(name: &str, serve: fn(PlayersMachine), play: fn(Orders)) {
     match std::env::var(ROLE).as_deref() {
         Ok("server") => serve(PlayersMachine::start(name)),
@@ -119,7 +120,8 @@ impl Orders {
         self.0.next().expect("the server's machine sends an order").unwrap()
     }
 
-    /// Waits for the order to vanish and carries it out, and ends with the server's part of the test.
+    /// Waits for the order to vanish and carries it out, and ends with the server's part of the
+    /// test.
     pub(crate) fn vanish(mut self) {
         assert_eq!(self.next(), "vanish");
         ip("link set cable1 down");

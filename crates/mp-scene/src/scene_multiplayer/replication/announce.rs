@@ -17,8 +17,9 @@ use crate::replication::ReplicationError;
 use crate::tree::{NodeId, NodeTree, is_plain_name};
 
 impl SceneMultiplayer {
-    /// Announces the entities that have entered the tree, as they are now. One that has left since is not announced: it, or a node
-    /// above it, may be elsewhere now, where its peers do not have what is above it.
+    /// Announces the entities that have entered the tree, as they are now. One that has left since
+    /// is not announced: it, or a node above it, may be elsewhere now, where its peers do not have
+    /// what is above it.
     pub(super) fn announce_ready(&mut self, tree: &mut dyn NodeTree) {
         let replication = &mut self.replication;
         let (left, ready): (_, IndexSet<_>) = std::mem::take(&mut replication.ready)

@@ -247,8 +247,8 @@ impl SceneMultiplayer {
             self.replication.busy.insert(node);
             return;
         }
-        // Peers from which it was hidden in this turn are not sent its last state. The new authority
-        // continues from that state, so it is sent what it saw until now.
+        // Peers from which it was hidden in this turn are not sent its last state. The new
+        // authority continues from that state, so it is sent what it saw until now.
         let peers = self.replication.peers.keys().copied();
         for peer in peers.filter(|&peer| Some(peer) != authority).collect::<Vec<_>>() {
             self.update_sync_visibility(tree, Some(peer), key);

@@ -61,7 +61,7 @@ pub(super) struct Replication {
 
     /// Entities that are about to be announced, in the order in which they entered.
     ready: IndexSet<NodeId>,
-    /// How often each node has left the tree without this having been followed yet.
+    /// Number of times that each node has left the tree without this having been followed yet.
     leaving: HashMap<NodeId, usize>,
     /// Entities of this side that have left the tree since it was last looked at; those that were taken to another parent are there again.
     moved: Vec<NodeId>,
@@ -231,7 +231,8 @@ impl Replication {
 
     /// Ends the session of a peer: what is kept of it is forgotten, and what it had announced goes.
     ///
-    /// Every field is named here: whoever adds one decides whether it belongs to the session of a peer.
+    /// Every field is named here: whoever adds one decides whether it belongs to the session of a
+    /// peer.
     pub(super) fn remove_peer(&mut self, peer: PeerId) {
         let Self {
             entities,

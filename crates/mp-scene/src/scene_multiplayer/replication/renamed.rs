@@ -1,7 +1,8 @@
-//! Renamed nodes: they and the nodes below them are announced by their new paths, under new numbers.
+//! Renamed nodes: they and the nodes below them are announced by their new paths, under new
+//! numbers.
 //!
-//! A peer looks a path up once, when its number is announced. When both sides rename their nodes, the one that had the old path there
-//! need not be the one that has the new path.
+//! A peer looks a path up once, when its number is announced. When both sides rename their nodes,
+//! the one that had the old path there need not be the one that has the new path.
 
 use std::collections::HashSet;
 
@@ -11,8 +12,9 @@ use crate::codec::godot::sync::BY_PATH;
 use crate::tree::{NodeId, NodeTree, TreeChange};
 
 impl SceneMultiplayer {
-    /// Takes the numbers of nodes that have another path since one of `changes` renamed them or a node above them. A peer that has yet
-    /// to confirm an old number is sent the new one at once, as it would not be asked again.
+    /// Takes the numbers of nodes that have another path since one of `changes` renamed them or a
+    /// node above them. A peer that has yet to confirm an old number is sent the new one at once,
+    /// as it would not be asked again.
     pub(super) fn renumber(&mut self, tree: &dyn NodeTree, changes: &[TreeChange]) {
         if self.quirks.renamed_nodes {
             return;
@@ -29,7 +31,8 @@ impl SceneMultiplayer {
         let is_announced = |node: &NodeId| {
             replication.entities.get(node).is_some_and(|entity| entity.origin != Origin::Scene)
         };
-        // Peers know announced nodes and those below them by the announcement, whatever their names.
+        // Peers know announced nodes and those below them by the announcement, whatever their
+        // names.
         let has_moved = |node: NodeId| {
             std::iter::successors(Some(node), |&above| tree.parent_of(above))
                 .take_while(|above| !is_announced(above))

@@ -149,8 +149,8 @@ impl Synchronizer {
         }
     }
 
-    /// Ends the session of a peer: one that comes back counts its times anew. (A synchronizer that it had numbered goes with its
-    /// entity.)
+    /// Ends the session of a peer: one that comes back counts its times anew. (A synchronizer that
+    /// it had numbered goes with its entity.)
     pub(super) fn forget_peer(&mut self, peer: PeerId) {
         self.seen_by.swap_remove(&peer);
         if self.authority == peer {

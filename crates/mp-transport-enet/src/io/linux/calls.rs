@@ -25,9 +25,9 @@ use crate::proto::NetworkPath;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Traits {
     is_ipv6: bool,
-    /// Whether it tells the local address of what it receives.
+    /// True if it tells the local address of what it receives.
     tells_local: bool,
-    /// When it is checked whether it has to, if it is bound to all addresses of the host.
+    /// Time at which it is checked whether it has to, if it is bound to all addresses of the host.
     next_check: Option<Instant>,
     segmentation: Segmentation,
 }
@@ -73,8 +73,9 @@ impl Traits {
     }
 }
 
-/// Segmentation offload: the kernel cuts buffers into datagrams. An interface or a route that cannot stops it for a number of datagrams, which doubles
-/// each time: the route may have changed by then.
+/// Segmentation offload: the kernel cuts buffers into datagrams. An interface or a route that
+/// cannot stops it for a number of datagrams, which doubles each time: the route may have changed
+/// by then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Segmentation {
     /// Datagrams that are still sent one by one.
@@ -141,11 +142,12 @@ pub(crate) fn send(
 
 /// What the system calls write to and read from. One per thread, whatever the number of sockets.
 struct Scratch {
-    /// By family and by the kind of control messages: a header keeps the lengths of what was last written to it.
+    /// By family and by the kind of control messages: a header keeps the lengths of what was last
+    /// written to it.
     received: [[Headers; Source::KINDS]; 2],
     /// By the kind of control messages.
     sent: [Headers; Source::KINDS],
-    /// As `sent`, with the length of segments.
+    /// Same as `sent`, with the length of segments.
     segmented: [Headers; Source::KINDS],
     slab: Box<[u8]>,
 }
@@ -202,8 +204,8 @@ impl Scratch {
         Ok(count)
     }
 
-    /// Sends as much of `batch` as one call takes: transmits that are all cut up alike, or not at all, and leave from the same
-    /// address.
+    /// Sends as much of `batch` as one call takes: transmits that are all cut up alike, or not at
+    /// all, and leave from the same address.
     fn send(
         &mut self,
         socket: &impl AsRawFd,
@@ -278,7 +280,8 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// Sends `slices`, each cut up into datagrams of `segment` bytes if that is given. Returns how many were sent.
+    /// Sends `slices`, each cut up into datagrams of `segment` bytes if that is given. Returns how
+    /// many were sent.
     fn send(
         &self,
         headers: &mut [Headers; Source::KINDS],
@@ -307,8 +310,8 @@ pub(super) fn to_std(address: &SockaddrStorage) -> Option<SocketAddr> {
 
 /// Datagrams per system call: beyond it the call itself no longer shows in what a datagram costs.
 const BATCH: usize = 32;
-/// How often it is checked whether the host has got another address: the second way in of a server is rarely added while it runs, and
-/// to list hundreds of interfaces takes a millisecond.
+/// Interval of the check whether the host has got another address: the second way in of a server
+/// is rarely added while it runs, and to list hundreds of interfaces takes a millisecond.
 const LOCAL_CHECK_INTERVAL: Duration = Duration::from_secs(30);
 /// Datagrams for which segmentation stops at first, and at most.
 const STOP_MIN: u32 = 256;

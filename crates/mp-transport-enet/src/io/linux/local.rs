@@ -1,8 +1,10 @@
-//! The local address of datagrams, on sockets that are bound to all addresses of a host (`IP_PKTINFO`, `IPV6_RECVPKTINFO`).
+//! The local address of datagrams, on sockets that are bound to all addresses of a host
+//! (`IP_PKTINFO`, `IPV6_RECVPKTINFO`).
 //!
-//! Without it the kernel chooses the address that datagrams leave from by their destination. On a host with several addresses that
-//! may be another one than a client has asked, and its firewall or its ENet ignores the answer. On a host with one address of a family
-//! it is not asked for: it costs 50 ns for each datagram that is received, and 100 to 250 ns for each that is sent.
+//! Without it the kernel chooses the address that datagrams leave from by their destination. On a
+//! host with several addresses that may be another one than a client has asked, and its firewall or
+//! its ENet ignores the answer. On a host with one address of a family it is not asked for: it
+//! costs 50 ns for each datagram that is received, and 100 to 250 ns for each that is sent.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv6Addr};
@@ -31,8 +33,9 @@ pub(super) fn ask(socket: &impl AsFd, is_ipv6: bool) -> bool {
     asked.is_ok()
 }
 
-/// Returns whether the kernel may have to choose between addresses: this host has several of IPv4, or a socket for both families
-/// and several of IPv6. Addresses that only this host or its own link can ask do not count.
+/// Returns whether the kernel may have to choose between addresses: this host has several of IPv4,
+/// or a socket for both families and several of IPv6. Addresses that only this host or its own link
+/// can ask do not count.
 pub(super) fn are_several(is_ipv6: bool) -> bool {
     // When the kernel does not tell, there may be.
     let Ok(interfaces) = getifaddrs() else { return true };
@@ -77,7 +80,7 @@ pub(super) enum Source {
 }
 
 impl Source {
-    /// How many kinds there are.
+    /// Number of kinds.
     pub(super) const KINDS: usize = 3;
 
     /// The source `local` for a socket of a family.
@@ -114,7 +117,8 @@ impl Source {
         }
     }
 
-    /// Returns whether it may be the fault of a failed send: it is not an address of this host (any more).
+    /// Returns whether it may be the fault of a failed send: it is not an address of this host (any
+    /// more).
     pub(super) fn may_be_missing(&self, errno: Errno) -> bool {
         !matches!(self, Self::Any)
             && matches!(errno, Errno::EINVAL | Errno::EADDRNOTAVAIL | Errno::ENETUNREACH)
@@ -130,7 +134,7 @@ pub(super) fn space(kind: usize) -> Option<Vec<u8>> {
     }
 }
 
-/// As [`space`], with room for the length of segments.
+/// Same as [`space`], with room for the length of segments.
 pub(super) fn space_with_segments(kind: usize) -> Vec<u8> {
     match kind {
         0 => cmsg_space!(u16),
@@ -171,7 +175,7 @@ mod tests {
         assert!(batch.is_empty());
     }
 
-    /// Where datagrams come from, and their lengths.
+    /// Source addresses of datagrams, and their lengths.
     fn received(client: &mut UdpSocket) -> Vec<(std::net::IpAddr, usize)> {
         let mut all = Vec::new();
         client

@@ -1,5 +1,5 @@
-//! What Linux can do better: many datagrams per system call, answers from the address that was asked, and a socket that lets
-//! arrivals wait.
+//! System calls of Linux: many datagrams per system call, answers from the address that was
+//! asked, and a socket that lets arrivals wait.
 
 mod calls;
 mod local;

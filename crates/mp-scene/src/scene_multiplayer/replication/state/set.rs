@@ -1,4 +1,5 @@
-//! Setting the properties of a synchronizer to what a peer sends (Godot: `MultiplayerSynchronizer::set_state`).
+//! Setting the properties of a synchronizer to what a peer sends (Godot:
+//! `MultiplayerSynchronizer::set_state`).
 
 use mp_core::{PeerId, Variant};
 
@@ -6,8 +7,9 @@ use super::{Property, Target};
 use crate::property::{PropertyError, component, set_component};
 use crate::tree::{NodeId, NodeTree};
 
-/// Sets properties of the nodes around `entity` in order, each with its value; those that do not take it stay as they are. `own` is
-/// this side's id. Returns whether setters of the program ran, which may have changed the tree.
+/// Sets properties of the nodes around `entity` in order, each with its value; those that do not
+/// take it stay as they are. `own` is this side's id. Returns whether setters of the program ran,
+/// which may have changed the tree.
 pub(in super::super) fn set_state<'p>(
     tree: &mut dyn NodeTree,
     own: PeerId,
