@@ -55,6 +55,10 @@ impl Lobby {
         self.ends = Some(ends);
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
     pub(crate) fn is_full(&self) -> bool {
         self.members.len() >= self.capacity
     }

@@ -354,7 +354,7 @@ impl SignalingServer {
         lobby.remove(peer);
         if lobby.host() == Host::Server {
             self.outputs.push_back(Output::PeerLeft { lobby: name, peer });
-        } else if peer.is_server() && !lobby.is_sealed() {
+        } else if lobby.is_empty() || (peer.is_server() && !lobby.is_sealed()) {
             self.end_lobby(&name, CloseReason::HostLeft);
         } else if !lobby.is_sealed() {
             for (_, socket) in lobby.members() {
