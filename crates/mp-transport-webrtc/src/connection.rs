@@ -8,10 +8,9 @@ mod pending;
 mod state;
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use bytes::Bytes;
-use mp_core::{ConnectionId, DisconnectReason, Farewell, Instant, PeerId, TransferMode};
+use mp_core::{ConnectionId, DisconnectReason, Farewell, Instant, PeerId, queued_bytes};
 use str0m::Rtc;
 use str0m::change::SdpPendingOffer;
 
@@ -22,7 +21,9 @@ pub use self::state::{ConnectionState, DescriptionError};
 use crate::candidate::CandidatePolicy;
 use crate::channels::ChannelTable;
 use crate::clock::Clock;
-use crate::limits::{MESSAGE_BYTES_MAX, RELIABLE_PROGRESS_TIMEOUT, WEB_MESSAGE_BYTES_MAX};
+use crate::limits::{
+    MESSAGE_BYTES_MAX, RELIABLE_PROGRESS_TIMEOUT, RELIABLE_QUEUE_BYTES_MAX, WEB_MESSAGE_BYTES_MAX,
+};
 use crate::options::Pacing;
 use crate::sdp::RemoteDescription;
 
@@ -57,6 +58,24 @@ pub(crate) struct Connection {
     /// Time at which reliable packets that wait count as stuck.
     progress_deadline: Option<Instant>,
     end: Option<End>,
+    /// The remote peer has closed a channel or the connection, or is not there any more.
+    is_closed_by_remote: bool,
+    usage: Usage,
+}
+
+/// Bytes of a connection in the sums of all connections.
+#[derive(Clone, Copy, Debug, Default)]
+struct Usage {
+    queued: usize,
+    pending: usize,
+}
+
+/// The parts of a peer that its connections use.
+pub(crate) struct Context<'a> {
+    pub(crate) clock: &'a Clock,
+    pub(crate) now: Instant,
+    pub(crate) table: &'a ChannelTable,
+    pub(crate) outcome: &'a mut Outcome,
 }
 
 /// The part of its life that a connection is in.
@@ -68,6 +87,11 @@ enum Phase {
     Open,
     /// Sends what it accepted, then closes.
     Draining(DisconnectReason),
+    /// Waits until the remote peer has closed its channels too.
+    ///
+    /// SCTP repeats the resets of channels, while the last datagrams of a closed connection are sent
+    /// once.
+    Resetting,
     /// Sends its last datagrams.
     Closing,
 }
@@ -118,6 +142,8 @@ impl Connection {
             deadline: None,
             progress_deadline: None,
             end: None,
+            is_closed_by_remote: false,
+            usage: Usage::default(),
         }
     }
 
@@ -172,54 +198,66 @@ impl Connection {
         due
     }
 
-    /// Postpones what counts against the remote peer: this process did not run for `time`.
-    pub(crate) fn postpone_timeouts(&mut self, time: Duration) {
-        for timer in [&mut self.deadline, &mut self.progress_deadline].into_iter().flatten() {
-            *timer += time;
-        }
-    }
-
-    /// Queues a packet for the data channel `index`.
-    pub(crate) fn send(&mut self, now: Instant, mode: TransferMode, index: usize, packet: Bytes) {
+    /// Queues a packet for the data channel `index`, which `connections` connections queue together.
+    ///
+    /// An unreliable packet for which there is no room is dropped. For a reliable one the
+    /// connection ends with [`DisconnectReason::QueueFull`].
+    pub(crate) fn send(
+        &mut self,
+        cx: &mut Context<'_>,
+        index: usize,
+        packet: Bytes,
+        connections: usize,
+    ) {
         if self.phase != Phase::Open {
             return;
         }
-        let queued: usize = self.channels.iter().map(DataChannel::queued_bytes).sum();
-        if self.channels[index].push(mode, queued, packet).is_err() {
-            self.progress_deadline = Some(now);
-        } else if self.progress_deadline.is_none() {
-            self.progress_deadline = Some(now + RELIABLE_PROGRESS_TIMEOUT);
+        let mode = cx.table.mode(index);
+        let bytes = queued_bytes(packet.len(), connections);
+        let fits = cx.outcome.queued.allows(self.usage.queued, bytes)
+            && self.queued().0 + packet.len() <= RELIABLE_QUEUE_BYTES_MAX;
+        if fits && self.channels[index].push(mode, packet, connections).is_ok() {
+            self.progress_deadline.get_or_insert(cx.now + RELIABLE_PROGRESS_TIMEOUT);
+        } else if mode.is_reliable() {
+            self.close(cx, Some(DisconnectReason::QueueFull));
+        } else {
+            cx.outcome.queue_drops += 1;
         }
     }
 
+    /// Records what this connection holds in the sums of all connections.
+    pub(crate) fn record_usage(&mut self, cx: &mut Context<'_>) {
+        let usage = Usage {
+            queued: self.channels.iter().map(DataChannel::held_bytes).sum(),
+            pending: self.pending.held_bytes(),
+        };
+        cx.outcome.queued.replace(self.usage.queued, usage.queued);
+        cx.outcome.pending.replace(self.usage.pending, usage.pending);
+        self.usage = usage;
+    }
+
     /// Sends what is queued as far as SCTP and the pacing allow.
-    pub(crate) fn flush(
-        &mut self,
-        clock: &Clock,
-        now: Instant,
-        table: &ChannelTable,
-        outcome: &mut Outcome,
-    ) {
+    pub(crate) fn flush(&mut self, cx: &mut Context<'_>) {
         if !self.is_open() {
             return;
         }
         let pacing = self.remote.is_some_and(|remote| remote.is_web).then_some(self.pacing);
         let mut has_written = false;
         for channel in &mut self.channels {
-            has_written |= channel.write(now, &mut self.rtc, pacing);
+            has_written |= channel.write(cx.now, &mut self.rtc, pacing);
         }
         if has_written {
-            self.progress_deadline = Some(now + RELIABLE_PROGRESS_TIMEOUT);
+            self.progress_deadline = Some(cx.now + RELIABLE_PROGRESS_TIMEOUT);
             // Writes only append to SCTP's queues, so that several may precede one drain; their
             // messages then share datagrams.
-            self.drive(clock, now, table, outcome);
+            self.drive(cx);
         }
         if self.has_nothing_queued() {
             self.progress_deadline = None;
             if let Phase::Draining(reason) = self.phase
                 && self.has_nothing_in_flight()
             {
-                self.close(clock, now, table, Some(reason), outcome);
+                self.close(cx, Some(reason));
             }
         }
     }
@@ -233,31 +271,31 @@ impl Connection {
     /// Ends the connection.
     pub(crate) fn disconnect(
         &mut self,
-        clock: &Clock,
-        now: Instant,
-        table: &ChannelTable,
+        cx: &mut Context<'_>,
         (reason, farewell): (DisconnectReason, Farewell),
-        outcome: &mut Outcome,
     ) {
         match farewell {
             Farewell::Drain if self.phase == Phase::Open => {
                 self.phase = Phase::Draining(reason);
-                self.deadline = Some(now + RELIABLE_PROGRESS_TIMEOUT);
-                self.flush(clock, now, table, outcome);
+                self.deadline = Some(cx.now + RELIABLE_PROGRESS_TIMEOUT);
+                self.flush(cx);
             }
             Farewell::Drain | Farewell::Polite => {
                 let reason = self.is_open().then_some(reason);
-                self.close(clock, now, table, reason, outcome);
+                self.close(cx, reason);
             }
-            Farewell::Abrupt => self.close(clock, now, table, None, outcome),
+            Farewell::Abrupt => {
+                self.close(cx, None);
+                self.close_rtc(cx);
+            }
         }
     }
 
     /// Stops reporting packets of the remote peer, or reports them again. While paused, reliable
     /// packets wait within bounds, then at the remote peer; unreliable ones are dropped.
-    pub(crate) fn set_paused(&mut self, is_paused: bool, outcome: &mut Outcome) {
+    pub(crate) fn set_paused(&mut self, cx: &mut Context<'_>, is_paused: bool) {
         self.is_paused = is_paused;
-        self.report_pending(outcome);
+        self.report_pending(cx);
     }
 
     /// Unreliable packets that were dropped because the send queue was full.

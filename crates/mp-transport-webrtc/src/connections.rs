@@ -1,17 +1,12 @@
 //! The connections of a peer: by slot, by peer id and by timer.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::time::Duration;
 
 use mp_core::{ConnectionId, Instant, PeerId};
 use slab::Slab;
 
 use crate::connection::Connection;
 use crate::limits::CLOSING_MAX;
-
-/// Lateness of a poll that means that this process was suspended: nothing that a remote peer could
-/// have sent meanwhile counts against it.
-const SUSPENSION_MIN: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
@@ -121,12 +116,6 @@ impl Connections {
     /// Time of the next timer.
     pub(crate) fn next_due(&self) -> Option<Instant> {
         self.timers.first().map(|&(due, _)| due)
-    }
-
-    /// Time for which this process was suspended, when the next timer is that late.
-    pub(crate) fn suspension(&self, now: Instant) -> Option<Duration> {
-        let late = now.saturating_since(self.next_due()?);
-        (late >= SUSPENSION_MIN).then_some(late)
     }
 
     /// Takes a connection that has ended from its peer id. It stays until it has sent its last

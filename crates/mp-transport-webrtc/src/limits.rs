@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 pub use mp_core::limits::{
-    LINGER, RECEIVE_QUEUE_BYTES_MAX, RECEIVE_QUEUE_PACKETS_MAX, RELIABLE_PROGRESS_TIMEOUT,
-    RELIABLE_QUEUE_BYTES_MAX,
+    LINGER, QUEUED_BYTES_MAX, QUEUED_BYTES_OF_EACH, RECEIVE_QUEUE_BYTES_MAX,
+    RECEIVE_QUEUE_PACKETS_MAX, RELIABLE_PROGRESS_TIMEOUT, RELIABLE_QUEUE_BYTES_MAX,
 };
 
 /// Size in bytes of the largest message that this crate receives and announces
@@ -58,6 +58,10 @@ pub const PEERS_MAX: usize = 4_095;
 /// Chromium after 15 s.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Time for which channels of an ending connection are reset before it is closed: SCTP
+/// repeats a lost reset after about 1, 3 and 7 s (RFC 4960's RTO, doubled each time).
+pub const RESET_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Time that a closing connection has to send its last datagrams.
 pub const CLOSE_TIMEOUT: Duration = LINGER;
 
@@ -93,3 +97,9 @@ pub const SIGNALS_MAX: usize = 4_096;
 
 /// Commands of a [`Signaling`](crate::Signaling) handle that wait for the peer's next `poll`.
 pub const COMMANDS_MAX: usize = 4_096;
+
+/// Bytes of packets of all connections that cannot be reported yet: as much as ENet's.
+pub const PENDING_BYTES_MAX: usize = 256 << 20;
+
+/// Pending bytes that each connection may have whatever the others have: as much as ENet's.
+pub const PENDING_BYTES_OF_EACH: usize = 128 << 10;

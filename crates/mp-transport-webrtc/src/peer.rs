@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use mp_core::{
     ConnectionId, ConnectionStatus, DisconnectReason, Farewell, Instant, PeerEvent, PeerId,
-    TransferMode,
+    RunningClock, TransferMode,
 };
 use str0m::crypto::CryptoProvider;
 use str0m::crypto::dtls::DtlsCert;
 
 use crate::channels::ChannelTable;
 use crate::clock::Clock;
-use crate::connection::{Connection, ConnectionState, Outcome};
+use crate::connection::{Connection, ConnectionState, Context, Outcome};
 use crate::connections::Connections;
 use crate::io::{DatagramSocket, UdpSocket};
 use crate::options::{CreateError, Options};
@@ -50,6 +50,8 @@ pub struct WebRtcMultiplayerPeer<S: DatagramSocket = UdpSocket> {
     crypto: Arc<CryptoProvider>,
     certificate: DtlsCert,
     clock: Clock,
+    /// Time in which this process ran, which [`now`](Self::now) is of.
+    running: RunningClock,
     now: Instant,
     connections: Connections,
     routes: Routes,
@@ -77,8 +79,13 @@ pub struct PeerStats {
     pub unrouted_datagrams: u64,
     /// Datagrams that are neither STUN nor DTLS, or that the protocols rejected.
     pub malformed_datagrams: u64,
-    /// Datagrams dropped because too many waited for a full socket.
+    /// Datagrams dropped because too many waited for a full socket, or because the system refused
+    /// them.
     pub dropped_datagrams: u64,
+    /// Unreliable packets dropped because all connections together had too many waiting bytes.
+    pub queue_drops: u64,
+    /// Times that this process did not run for a second or more.
+    pub stalls: u64,
     /// Packets and datagrams dropped because their connection was paused.
     pub paused_drops: u64,
     /// Messages on channels that the remote peer opened itself.
@@ -185,6 +192,7 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
             crypto,
             certificate,
             clock: Clock::new(),
+            running: RunningClock::default(),
             now: Instant::ZERO,
             connections: Connections::default(),
             routes: Routes::default(),
@@ -218,6 +226,8 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
         PeerStats {
             malformed_datagrams: self.outcome.malformed_datagrams,
             dropped_datagrams: self.outcome.dropped_datagrams,
+            queue_drops: self.outcome.queue_drops,
+            stalls: self.running.stalls(),
             paused_drops: self.outcome.paused_drops,
             foreign_messages: self.outcome.foreign_messages,
             dropped_signals: self.outcome.dropped_signals,
@@ -253,14 +263,20 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
             outcome: &mut self.outcome,
         };
         let result = act(connection, &mut context);
+        connection.record_usage(&mut context);
         self.settle(slot);
         Some(result)
     }
 
     fn end(&mut self, slot: usize, reason: DisconnectReason, farewell: Farewell) {
         self.with(slot, |connection, cx| {
-            connection.disconnect(cx.clock, cx.now, cx.table, (reason, farewell), cx.outcome);
+            connection.disconnect(cx, (reason, farewell));
         });
+    }
+
+    /// Notes that it is `now` for the program.
+    fn advance(&mut self, now: Instant) {
+        self.now = self.running.advance(now, || self.connections.next_due());
     }
 
     /// Follows what has become of a connection.
@@ -327,10 +343,9 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
             false => self.routes.learn(from, slot),
         };
         self.with(slot, |connection, cx| {
-            connection.handle_datagram(cx.clock, cx.now, cx.table, (from, datagram), cx.outcome);
+            connection.handle_datagram(cx, (from, datagram));
             for datagram in early {
-                let datagram = (from, &*datagram);
-                connection.handle_datagram(cx.clock, cx.now, cx.table, datagram, cx.outcome);
+                connection.handle_datagram(cx, (from, &datagram));
             }
         });
     }
@@ -348,14 +363,6 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
                 .is_some_and(|connection| connection.accepts(&self.clock, self.now, from, datagram))
         })
     }
-}
-
-/// The parts of a peer that its connections use.
-struct Context<'a> {
-    clock: &'a Clock,
-    now: Instant,
-    table: &'a ChannelTable,
-    outcome: &'a mut Outcome,
 }
 
 /// The connection of a peer (Godot: the dictionary that `get_peer` returns).

@@ -5,7 +5,7 @@ mod common;
 use std::time::Duration;
 
 use common::{Conditions, Pair, end, packets};
-use mp_core::{ConnectionStatus, DisconnectReason, MultiplayerPeer, TransferMode};
+use mp_core::{ConnectionStatus, DisconnectReason, Farewell, MultiplayerPeer, TransferMode};
 
 #[test]
 fn reliable_packets_arrive_once_and_in_order_at_5_percent_loss() {
@@ -57,4 +57,36 @@ fn a_remote_peer_that_vanishes_is_noticed_within_25_s() {
     assert_eq!(end(&pair.at_server), Some(DisconnectReason::Timeout));
     assert_eq!(end(&pair.at_client), Some(DisconnectReason::Timeout));
     assert_eq!(pair.client.connection_status(), ConnectionStatus::Disconnected);
+}
+
+#[test]
+fn unreliable_packets_are_not_repeated_for_longer_than_their_lifetime() {
+    let mut pair = Pair::new(9, Conditions::default());
+    pair.connect();
+    pair.network.set_conditions(Conditions { loss: 200, ..Conditions::default() });
+    for number in 0..100 {
+        pair.send(true, TransferMode::Unreliable, vec![number]);
+        pair.turn();
+    }
+    pair.pass(Duration::from_secs(20));
+    let arrived = packets(&pair.at_client).len();
+    assert!((1..100).contains(&arrived), "{arrived} of 100 arrived at 20 % loss");
+}
+
+#[test]
+fn a_graceful_end_is_noticed_although_datagrams_are_lost() {
+    for seed in 0..40 {
+        let mut pair = Pair::new(seed, Conditions::default());
+        pair.connect();
+        pair.network.set_conditions(Conditions { loss: 200, ..Conditions::default() });
+        let connection = pair.to_client.unwrap();
+        pair.server.disconnect(connection, DisconnectReason::Kicked, Farewell::Polite);
+        let mut seconds = 0;
+        while end(&pair.at_client).is_none() && seconds < 12 {
+            pair.pass(Duration::from_secs(1));
+            seconds += 1;
+        }
+        assert_eq!(end(&pair.at_server), Some(DisconnectReason::Kicked));
+        assert_eq!(end(&pair.at_client), Some(DisconnectReason::Remote(0)), "seed {seed}");
+    }
 }

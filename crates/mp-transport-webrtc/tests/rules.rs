@@ -4,13 +4,15 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Conditions, Network, Pair, Relay, end, packets};
+use bytes::Bytes;
+use common::{Conditions, Network, Pair, Relay, Swarm, end, packets};
 use mp_core::{
     Channel, ConnectionStatus, DisconnectReason, Farewell, MultiplayerPeer, PeerEvent, PeerId,
     SendError, TransferMode,
 };
 use mp_transport_webrtc::limits::{
-    CONNECT_TIMEOUT, WEB_MESSAGE_BYTES_MAX, WEB_PACING_BYTES, WEB_PACING_INTERVAL,
+    CONNECT_TIMEOUT, MESSAGE_BYTES_MAX, QUEUED_BYTES_MAX, RELIABLE_QUEUE_BYTES_MAX,
+    WEB_MESSAGE_BYTES_MAX, WEB_PACING_BYTES, WEB_PACING_INTERVAL,
 };
 use mp_transport_webrtc::{
     AddPeerError, ConnectionState, CreateError, DescriptionError, Options, SdpKind, Signal,
@@ -228,4 +230,77 @@ fn datagrams_of_strangers_change_nothing() {
     pair.pass(Duration::from_secs(1));
     assert_eq!(packets(&pair.at_client), [[1]]);
     assert!(pair.server.stats().unrouted_datagrams > 0);
+}
+
+#[test]
+fn a_connection_ends_when_its_reliable_packets_pass_their_bound() {
+    let mut pair = Pair::new(12, Conditions::default());
+    pair.connect();
+    pair.network.set_dark(true);
+    let packets = RELIABLE_QUEUE_BYTES_MAX / MESSAGE_BYTES_MAX + 4;
+    for _ in 0..packets {
+        pair.send(true, TransferMode::Reliable, vec![1; MESSAGE_BYTES_MAX]);
+        pair.server.flush(pair.network.now());
+    }
+    pair.turn();
+    assert_eq!(end(&pair.at_server), Some(DisconnectReason::QueueFull));
+}
+
+#[test]
+fn connections_that_together_have_too_many_waiting_bytes_end() {
+    let mut network = Swarm::new(6);
+    network.connect();
+    network.network.set_dark(true);
+    let payload = Bytes::from(vec![1; MESSAGE_BYTES_MAX]);
+    // Each stays below its own bound, five of six below that of all.
+    for _ in 0..QUEUED_BYTES_MAX / MESSAGE_BYTES_MAX / 5 - 2 {
+        for index in 0..6 {
+            network.send(index, payload.clone());
+        }
+    }
+    network.turn();
+    let full = network.ends.iter().filter(|reason| **reason == DisconnectReason::QueueFull);
+    assert!((1..6).contains(&full.count()), "{:?}", network.ends);
+}
+
+#[test]
+fn unreliable_packets_beyond_the_bound_are_dropped_and_counted() {
+    let mut pair = Pair::new(13, Conditions::default());
+    pair.connect();
+    pair.network.set_dark(true);
+    for _ in 0..2_000 {
+        pair.send(true, TransferMode::Unreliable, vec![1; 1_000]);
+    }
+    pair.pass(Duration::from_millis(100));
+    let stats = pair.server.connection_stats(pair.to_client.unwrap()).unwrap();
+    assert!(stats.send_drops > 0);
+    assert_eq!(end(&pair.at_server), None);
+}
+
+#[test]
+fn time_in_which_the_process_does_not_run_ends_no_connection() {
+    let mut pair = Pair::new(14, Conditions::default());
+    pair.connect();
+    pair.network.advance(Duration::from_secs(60));
+    pair.pass(Duration::from_secs(5));
+    assert_eq!((end(&pair.at_server), end(&pair.at_client)), (None, None));
+    pair.send(true, TransferMode::Reliable, vec![1]);
+    pair.pass(Duration::from_secs(5));
+    assert_eq!(packets(&pair.at_client), [[1]]);
+    assert!(pair.server.stats().stalls > 0);
+}
+
+#[test]
+fn what_a_paused_connection_has_received_is_reported_before_its_end() {
+    let mut pair = Pair::new(15, Conditions::default());
+    pair.connect();
+    pair.server.hold(pair.to_client.unwrap(), true);
+    pair.send(false, TransferMode::Reliable, vec![1]);
+    pair.pass(Duration::from_secs(1));
+    assert!(packets(&pair.at_server).is_empty());
+    pair.client.close();
+    pair.pass(Duration::from_secs(1));
+    assert_eq!(packets(&pair.at_server), [[1]]);
+    assert_eq!(end(&pair.at_server), Some(DisconnectReason::Remote(0)));
+    assert!(matches!(pair.at_server.last(), Some(PeerEvent::Disconnected { .. })));
 }

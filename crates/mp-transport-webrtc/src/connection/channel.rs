@@ -1,7 +1,6 @@
 //! One data channel: the packets that wait for it, and its pacing.
 
 use bytes::Bytes;
-use mp_core::limits::RELIABLE_QUEUE_BYTES_MAX;
 use mp_core::{Instant, QueueFull, SendQueue, TransferMode};
 use str0m::Rtc;
 use str0m::channel::ChannelId;
@@ -43,18 +42,14 @@ impl DataChannel {
         self.is_open = true;
     }
 
-    /// Queues a packet; `queued` bytes wait on all channels of the connection.
+    /// Queues a packet, which `connections` connections queue together.
     pub(super) fn push(
         &mut self,
         mode: TransferMode,
-        queued: usize,
         packet: Bytes,
+        connections: usize,
     ) -> Result<(), QueueFull> {
-        if mode.is_reliable() && queued + packet.len() > RELIABLE_QUEUE_BYTES_MAX {
-            return Err(QueueFull);
-        }
-        // No limit is shared by connections here, so that each counts the whole packet.
-        self.queue.push(mode, packet.len(), 1, packet)
+        self.queue.push(mode, packet.len(), connections, packet)
     }
 
     /// Writes packets until SCTP or the pacing takes no more. Returns whether any was written.
@@ -98,6 +93,11 @@ impl DataChannel {
         self.queue.bytes() + self.next.as_ref().map_or(0, Bytes::len)
     }
 
+    /// Memory that the queued packets take.
+    pub(super) const fn held_bytes(&self) -> usize {
+        self.queue.held_bytes()
+    }
+
     pub(super) const fn drops(&self) -> u64 {
         self.queue.drops()
     }
@@ -105,6 +105,13 @@ impl DataChannel {
     /// Bytes that SCTP has and the remote peer has not acknowledged.
     pub(super) fn buffered(&self, rtc: &mut Rtc) -> usize {
         self.id.and_then(|id| rtc.channel(id)).map_or(0, |mut channel| channel.buffered_amount())
+    }
+
+    /// Closes the channel.
+    pub(super) fn reset(&self, rtc: &mut Rtc) {
+        if let Some(id) = self.id {
+            rtc.direct_api().close_data_channel(id);
+        }
     }
 
     pub(super) fn clear(&mut self) {

@@ -7,10 +7,9 @@ use str0m::net::{DatagramRecv, Protocol, Receive};
 use str0m::{Event, IceConnectionState, Input, Output};
 
 use super::channel::DataChannel;
-use super::{Connection, ConnectionState, End, Outcome, Phase};
-use crate::channels::ChannelTable;
+use super::{Connection, ConnectionState, Context, End, PendingPackets, Phase};
 use crate::clock::Clock;
-use crate::limits::CLOSE_TIMEOUT;
+use crate::limits::{CLOSE_TIMEOUT, RESET_TIMEOUT};
 
 impl Connection {
     /// Returns whether a datagram from an address that is not known yet is for this connection.
@@ -27,57 +26,51 @@ impl Connection {
     /// Handles a datagram of the remote peer.
     pub(crate) fn handle_datagram(
         &mut self,
-        clock: &Clock,
-        now: Instant,
-        table: &ChannelTable,
+        cx: &mut Context<'_>,
         (from, datagram): (SocketAddr, &[u8]),
-        outcome: &mut Outcome,
     ) {
-        if is_dtls_application_data(datagram) && self.pending.is_full() {
+        let is_full = self.pending.is_full()
+            || !cx.outcome.pending.allows(self.usage.pending, datagram.len());
+        if is_dtls_application_data(datagram) && is_full {
             // The remote peer's SCTP repeats it later.
-            outcome.paused_drops += 1;
+            cx.outcome.paused_drops += 1;
             return;
         }
-        let Some(input) = self.input(clock, now, from, datagram) else {
-            outcome.malformed_datagrams += 1;
+        let Some(input) = self.input(cx.clock, cx.now, from, datagram) else {
+            cx.outcome.malformed_datagrams += 1;
             return;
         };
         self.address = Some(from);
         if let Err(error) = self.rtc.handle_input(input) {
             tracing::debug!(peer = %self.peer, %error, "malformed datagram");
-            outcome.malformed_datagrams += 1;
+            cx.outcome.malformed_datagrams += 1;
         }
-        self.drive(clock, now, table, outcome);
+        self.drive(cx);
     }
 
     /// Runs the timers that are due.
-    pub(crate) fn handle_timeout(
-        &mut self,
-        clock: &Clock,
-        now: Instant,
-        table: &ChannelTable,
-        outcome: &mut Outcome,
-    ) {
-        if self.rtc_due <= now {
-            if let Err(error) = self.rtc.handle_input(Input::Timeout(clock.to_std(now))) {
+    pub(crate) fn handle_timeout(&mut self, cx: &mut Context<'_>) {
+        if self.rtc_due <= cx.now {
+            if let Err(error) = self.rtc.handle_input(Input::Timeout(cx.clock.to_std(cx.now))) {
                 tracing::debug!(peer = %self.peer, %error, "timer failed");
             }
-            self.drive(clock, now, table, outcome);
+            self.drive(cx);
         }
-        if self.progress_deadline.is_some_and(|deadline| deadline <= now) {
+        if self.progress_deadline.is_some_and(|deadline| deadline <= cx.now) {
             self.progress_deadline = None;
-            self.close(clock, now, table, Some(DisconnectReason::QueueFull), outcome);
+            self.close(cx, Some(DisconnectReason::QueueFull));
         }
-        if self.deadline.is_some_and(|deadline| deadline <= now) {
+        if self.deadline.is_some_and(|deadline| deadline <= cx.now) {
             self.deadline = None;
             match self.phase {
                 Phase::Opening => {
                     self.state = ConnectionState::Failed;
-                    self.close(clock, now, table, None, outcome);
+                    self.close(cx, None);
                 }
                 Phase::Draining(reason) => {
-                    self.close(clock, now, table, Some(reason), outcome);
+                    self.close(cx, Some(reason));
                 }
+                Phase::Resetting => self.close_rtc(cx),
                 Phase::Closing => self.rtc.disconnect(),
                 Phase::Open => {}
             }
@@ -105,24 +98,18 @@ impl Connection {
     }
 
     /// Takes everything that str0m has to say after something was done with it.
-    pub(super) fn drive(
-        &mut self,
-        clock: &Clock,
-        now: Instant,
-        table: &ChannelTable,
-        outcome: &mut Outcome,
-    ) {
+    pub(super) fn drive(&mut self, cx: &mut Context<'_>) {
         // Each round takes one output out of str0m's bounded queues.
         loop {
             match self.rtc.poll_output() {
                 Ok(Output::Timeout(at)) => {
-                    self.rtc_due = clock.to_instant(at);
+                    self.rtc_due = cx.clock.to_instant(at);
                     break;
                 }
                 Ok(Output::Transmit(transmit)) => {
-                    outcome.datagram(transmit.destination, transmit.contents.into());
+                    cx.outcome.datagram(transmit.destination, transmit.contents.into());
                 }
-                Ok(Output::Event(event)) => self.handle_event(table, event, outcome),
+                Ok(Output::Event(event)) => self.handle_event(cx, event),
                 Err(error) => {
                     tracing::debug!(peer = %self.peer, %error, "connection failed");
                     self.rtc.disconnect();
@@ -130,27 +117,21 @@ impl Connection {
             }
         }
         if !self.rtc.is_alive() && self.end.is_none() {
-            self.lose(DisconnectReason::Remote(0), ConnectionState::Closed);
+            self.lose(cx, DisconnectReason::Remote(0), ConnectionState::Closed);
         }
-        let is_lost = matches!(self.state, ConnectionState::Disconnected | ConnectionState::Closed);
-        if is_lost && self.phase != Phase::Closing {
-            self.phase = Phase::Closing;
-            self.deadline = Some(now + CLOSE_TIMEOUT);
-            if self.rtc.close().is_err() {
-                self.rtc.disconnect();
-            }
-            self.drive(clock, now, table, outcome);
+        if self.is_closed_by_remote {
+            self.close_rtc(cx);
         }
     }
 
-    fn handle_event(&mut self, table: &ChannelTable, event: Event, outcome: &mut Outcome) {
+    fn handle_event(&mut self, cx: &mut Context<'_>, event: Event) {
         match event {
             Event::Connected => {
                 self.state = ConnectionState::Connected;
             }
             Event::IceConnectionStateChange(IceConnectionState::Disconnected) => {
                 // As in Godot, an interruption that ICE notices is final.
-                self.lose(DisconnectReason::Timeout, ConnectionState::Disconnected);
+                self.lose(cx, DisconnectReason::Timeout, ConnectionState::Disconnected);
             }
             Event::ChannelOpen(id, _) => {
                 if let Some(channel) = self.channels.iter_mut().find(|channel| channel.is(id)) {
@@ -159,55 +140,65 @@ impl Connection {
                 if self.phase == Phase::Opening && self.channels.iter().all(DataChannel::is_open) {
                     self.phase = Phase::Open;
                     self.deadline = None;
-                    outcome.connected(self.id, self.peer, self.address);
-                    self.report_pending(outcome);
+                    cx.outcome.connected(self.id, self.peer, self.address);
+                    self.report_pending(cx);
                 }
             }
             Event::ChannelData(data) => {
                 let index = self.channels.iter().position(|channel| channel.is(data.id));
                 // A channel that the remote peer opened in band is no part of the multiplayer peer.
                 let Some(index) = index else {
-                    outcome.foreign_messages += 1;
+                    cx.outcome.foreign_messages += 1;
                     return;
                 };
                 if matches!(self.phase, Phase::Opening | Phase::Open) {
-                    let (channel, mode) = table.channel_and_mode(index);
+                    let (channel, mode) = cx.table.channel_and_mode(index);
                     let payload = data.data.into();
                     let packet = Packet { from: self.id, mode, channel, payload };
                     if self.is_paused && !mode.is_reliable() {
-                        outcome.paused_drops += 1;
+                        cx.outcome.paused_drops += 1;
                     } else {
                         self.pending.push(packet);
-                        self.report_pending(outcome);
+                        self.report_pending(cx);
                     }
                 }
             }
-            // As in Godot, one closed channel ends the connection.
-            Event::ChannelClose(id) if self.channels.iter().any(|channel| channel.is(id)) => {
-                self.lose(DisconnectReason::Remote(0), ConnectionState::Closed);
+            // As in Godot, one closed channel ends the connection. str0m reports channels that this
+            // side closes as well.
+            Event::ChannelClose(id)
+                if self.phase != Phase::Resetting
+                    && self.channels.iter().any(|channel| channel.is(id)) =>
+            {
+                self.lose(cx, DisconnectReason::Remote(0), ConnectionState::Closed);
             }
-            Event::Closed => self.lose(DisconnectReason::Remote(0), ConnectionState::Closed),
+            Event::Closed => self.lose(cx, DisconnectReason::Remote(0), ConnectionState::Closed),
             _ => {}
         }
     }
 
     /// Reports pending packets, unless they have to wait.
-    pub(super) fn report_pending(&mut self, outcome: &mut Outcome) {
+    pub(super) fn report_pending(&mut self, cx: &mut Context<'_>) {
         if self.phase == Phase::Open && !self.is_paused {
-            outcome.packets(self.pending.take());
+            cx.outcome.packets(self.pending.take());
         }
     }
 
     /// Notes that the remote peer ended the connection, or is not there any more.
-    fn lose(&mut self, reason: DisconnectReason, state: ConnectionState) {
+    ///
+    /// Packets that wait because the connection is paused are reported first.
+    fn lose(&mut self, cx: &mut Context<'_>, reason: DisconnectReason, state: ConnectionState) {
+        self.is_closed_by_remote = true;
         if self.end.is_some() {
             return;
+        }
+        if self.phase == Phase::Open {
+            cx.outcome.packets(self.pending.take());
         }
         let reported = match self.phase {
             Phase::Opening => None,
             Phase::Open => Some(reason),
             Phase::Draining(own) => Some(own),
-            Phase::Closing => None,
+            Phase::Resetting | Phase::Closing => None,
         };
         self.state = state;
         self.end = Some(End { reported });
@@ -215,30 +206,43 @@ impl Connection {
         self.progress_deadline = None;
     }
 
-    /// Closes the connection from this side; the last datagrams are still sent.
-    pub(super) fn close(
-        &mut self,
-        clock: &Clock,
-        now: Instant,
-        table: &ChannelTable,
-        reported: Option<DisconnectReason>,
-        outcome: &mut Outcome,
-    ) {
+    /// Ends the connection from this side: resets its channels, and closes it when the remote peer
+    /// has done so too.
+    pub(super) fn close(&mut self, cx: &mut Context<'_>, reported: Option<DisconnectReason>) {
         if self.end.is_some() {
             return;
         }
+        let was_open = self.is_open();
         self.end = Some(End { reported });
+        self.pending = PendingPackets::default();
         if self.state != ConnectionState::Failed {
             self.state = ConnectionState::Closed;
         }
         self.channels.iter_mut().for_each(DataChannel::clear);
         self.progress_deadline = None;
+        if was_open {
+            self.phase = Phase::Resetting;
+            self.deadline = Some(cx.now + RESET_TIMEOUT);
+            for channel in &self.channels {
+                channel.reset(&mut self.rtc);
+            }
+            self.drive(cx);
+        } else {
+            self.close_rtc(cx);
+        }
+    }
+
+    /// Closes str0m's connection; its last datagrams are still sent.
+    pub(super) fn close_rtc(&mut self, cx: &mut Context<'_>) {
+        if self.phase == Phase::Closing {
+            return;
+        }
         self.phase = Phase::Closing;
-        self.deadline = Some(now + CLOSE_TIMEOUT);
+        self.deadline = Some(cx.now + CLOSE_TIMEOUT);
         if self.rtc.close().is_err() {
             self.rtc.disconnect();
         }
-        self.drive(clock, now, table, outcome);
+        self.drive(cx);
     }
 }
 

@@ -3,50 +3,40 @@
 use mp_core::Instant;
 use str0m::change::{SdpAnswer, SdpOffer};
 
-use super::{Connection, ConnectionState, DescriptionError, Outcome};
+use super::{Connection, ConnectionState, Context, DescriptionError};
 use crate::candidate::{self, CandidateError, IceCandidate};
-use crate::channels::ChannelTable;
-use crate::clock::Clock;
 use crate::limits::{CONNECT_TIMEOUT, REMOTE_CANDIDATES_MAX, SDP_BYTES_MAX};
 use crate::sdp::{self, RemoteDescription, SdpKind};
 
 impl Connection {
     /// Creates the offer.
-    pub(crate) fn create_offer(
-        &mut self,
-        clock: &Clock,
-        now: Instant,
-        table: &ChannelTable,
-        outcome: &mut Outcome,
-    ) -> Result<(), DescriptionError> {
+    pub(crate) fn create_offer(&mut self, cx: &mut Context<'_>) -> Result<(), DescriptionError> {
         if self.state != ConnectionState::New {
             return Err(DescriptionError::NotNew);
         }
         let mut changes = self.rtc.sdp_api();
-        let ids: Vec<_> = table
+        let ids: Vec<_> = cx
+            .table
             .configs(self.lifetime)
             .map(|config| changes.add_channel_with_config(config))
             .collect();
         let (offer, pending) = changes.apply().ok_or(DescriptionError::NotNew)?;
         self.assign_channels(ids);
         self.pending_offer = Some(pending);
-        self.begin(now);
+        self.begin(cx.now);
         let offer = offer.to_sdp_string();
         self.mid = sdp::mid(&offer).to_owned();
-        outcome.description(self.peer, SdpKind::Offer, offer);
-        self.announce_candidates(outcome);
-        self.drive(clock, now, table, outcome);
+        cx.outcome.description(self.peer, SdpKind::Offer, offer);
+        self.announce_candidates(cx);
+        self.drive(cx);
         Ok(())
     }
 
     /// Applies the remote peer's description; an offer is answered.
     pub(crate) fn set_remote_description(
         &mut self,
-        clock: &Clock,
-        now: Instant,
-        table: &ChannelTable,
+        cx: &mut Context<'_>,
         (kind, sdp): (SdpKind, &str),
-        outcome: &mut Outcome,
     ) -> Result<(), DescriptionError> {
         if sdp.len() > SDP_BYTES_MAX {
             return Err(DescriptionError::TooLong);
@@ -59,16 +49,16 @@ impl Connection {
                 let offer = SdpOffer::from_sdp_string(sdp).map_err(DescriptionError::malformed)?;
                 let answer = self.rtc.sdp_api().accept_offer(offer);
                 let answer = answer.map_err(DescriptionError::refused)?;
-                let configs = table.configs(self.lifetime);
+                let configs = cx.table.configs(self.lifetime);
                 let ids = configs.map(|config| self.rtc.direct_api().create_data_channel(config));
                 let ids = ids.collect();
                 self.assign_channels(ids);
                 self.remote = Some(RemoteDescription::read(sdp));
-                self.begin(now);
+                self.begin(cx.now);
                 let answer = answer.to_sdp_string();
                 self.mid = sdp::mid(&answer).to_owned();
-                outcome.description(self.peer, SdpKind::Answer, answer);
-                self.announce_candidates(outcome);
+                cx.outcome.description(self.peer, SdpKind::Answer, answer);
+                self.announce_candidates(cx);
             }
             SdpKind::Answer => {
                 let pending = self.pending_offer.take().ok_or(DescriptionError::NoOffer)?;
@@ -79,18 +69,15 @@ impl Connection {
                 self.remote = Some(RemoteDescription::read(sdp));
             }
         }
-        self.drive(clock, now, table, outcome);
+        self.drive(cx);
         Ok(())
     }
 
     /// Adds a candidate of the remote peer.
     pub(crate) fn add_ice_candidate(
         &mut self,
-        clock: &Clock,
-        now: Instant,
-        table: &ChannelTable,
+        cx: &mut Context<'_>,
         candidate: &IceCandidate,
-        outcome: &mut Outcome,
     ) -> Result<(), CandidateError> {
         let parsed = candidate::parse(&candidate.name, self.policy)?;
         if self.remote_candidates >= REMOTE_CANDIDATES_MAX {
@@ -98,7 +85,7 @@ impl Connection {
         }
         self.remote_candidates += 1;
         self.rtc.add_remote_candidate(parsed);
-        self.drive(clock, now, table, outcome);
+        self.drive(cx);
         Ok(())
     }
 
@@ -113,11 +100,11 @@ impl Connection {
         }
     }
 
-    fn announce_candidates(&self, outcome: &mut Outcome) {
+    fn announce_candidates(&self, cx: &mut Context<'_>) {
         for &address in &self.local_candidates {
             let candidate = str0m::Candidate::host(address, "udp");
             let candidate = candidate.expect("addresses were checked when the peer was created");
-            outcome.candidate(self.peer, &self.mid, candidate.to_sdp_string());
+            cx.outcome.candidate(self.peer, &self.mid, candidate.to_sdp_string());
         }
     }
 }

@@ -3,16 +3,25 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
-use mp_core::{ConnectionId, Origin, Packet, PeerEvent, PeerId};
+use mp_core::{ConnectionId, Origin, Packet, PeerEvent, PeerId, SharedLimit};
 
 use crate::candidate::IceCandidate;
-use crate::limits::{DATAGRAMS_QUEUED_MAX, SIGNALS_MAX};
+use crate::limits::{
+    DATAGRAMS_QUEUED_MAX, PENDING_BYTES_MAX, PENDING_BYTES_OF_EACH, QUEUED_BYTES_MAX,
+    QUEUED_BYTES_OF_EACH, SIGNALS_MAX,
+};
 use crate::sdp::SdpKind;
 use crate::signal::Signal;
 
-/// The output of all connections of a peer.
-#[derive(Debug, Default)]
+/// The output of all connections of a peer, and the bytes that they hold together.
+#[derive(Debug)]
 pub(crate) struct Outcome {
+    /// Bytes of packets that wait for SCTP.
+    pub(crate) queued: SharedLimit,
+    /// Bytes of packets that cannot be reported yet.
+    pub(crate) pending: SharedLimit,
+    /// Unreliable packets dropped because all connections together had too many waiting bytes.
+    pub(crate) queue_drops: u64,
     pub(crate) events: VecDeque<PeerEvent>,
     /// A connection has opened since this was taken.
     pub(crate) has_connected: bool,
@@ -28,6 +37,25 @@ pub(crate) struct Outcome {
     pub(crate) paused_drops: u64,
     /// Messages on channels that are not the multiplayer peer's.
     pub(crate) foreign_messages: u64,
+}
+
+impl Default for Outcome {
+    fn default() -> Self {
+        Self {
+            queued: SharedLimit::new(QUEUED_BYTES_MAX, QUEUED_BYTES_OF_EACH),
+            pending: SharedLimit::new(PENDING_BYTES_MAX, PENDING_BYTES_OF_EACH),
+            queue_drops: 0,
+            events: VecDeque::new(),
+            has_connected: false,
+            signals: VecDeque::new(),
+            datagrams: VecDeque::new(),
+            dropped_signals: 0,
+            dropped_datagrams: 0,
+            malformed_datagrams: 0,
+            paused_drops: 0,
+            foreign_messages: 0,
+        }
+    }
 }
 
 impl Outcome {

@@ -1,5 +1,6 @@
 //! The [`MultiplayerPeer`] of a [`WebRtcMultiplayerPeer`].
 
+use std::io::ErrorKind;
 use std::task::{self, Poll};
 use std::time::Duration;
 
@@ -15,14 +16,7 @@ use crate::limits::{DATAGRAM_BYTES_MAX, DATAGRAMS_PER_POLL, EVENTS_PER_POLL, MES
 
 impl<S: DatagramSocket> MultiplayerPeer for WebRtcMultiplayerPeer<S> {
     fn poll(&mut self, now: Instant) {
-        if let Some(time) = self.connections.suspension(now) {
-            for slot in self.connections.slots().collect::<Vec<_>>() {
-                if let Some(connection) = self.connections.at_mut(slot) {
-                    connection.postpone_timeouts(time);
-                }
-            }
-        }
-        self.now = now;
+        self.advance(now);
         self.run_commands();
         let mut buffer = [0; DATAGRAM_BYTES_MAX];
         for _ in 0..DATAGRAMS_PER_POLL {
@@ -31,12 +25,14 @@ impl<S: DatagramSocket> MultiplayerPeer for WebRtcMultiplayerPeer<S> {
             }
             match self.socket.try_recv_from(&mut buffer) {
                 Ok((len, from)) => self.handle_datagram(from, &buffer[..len]),
-                Err(_) => break,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                // The report of a datagram that was not delivered; there may be more.
+                Err(_) => {}
             }
         }
-        for slot in self.connections.due(now) {
+        for slot in self.connections.due(self.now) {
             self.with(slot, |connection, cx| {
-                connection.handle_timeout(cx.clock, cx.now, cx.table, cx.outcome);
+                connection.handle_timeout(cx);
             });
             self.connections.mark_dirty(slot);
         }
@@ -68,33 +64,31 @@ impl<S: DatagramSocket> MultiplayerPeer for WebRtcMultiplayerPeer<S> {
             return Err(SendError::TooLarge { len, max });
         }
         let packet = outgoing.joined();
-        let mode = self.table.mode(index);
-        for &to in outgoing.to.as_slice() {
-            let slot = to.slot as usize;
-            if self.connections.get(to).is_some()
-                && let Some(connection) = self.connections.at_mut(slot)
-            {
-                connection.send(self.now, mode, index, packet.clone());
-                self.connections.mark_dirty(slot);
+        for &to in targets {
+            if self.connections.get(to).is_some() {
+                self.with(to.slot as usize, |connection, cx| {
+                    connection.send(cx, index, packet.clone(), targets.len());
+                });
             }
         }
         Ok(())
     }
 
     fn flush(&mut self, now: Instant) {
-        self.now = now;
+        self.advance(now);
         for slot in self.connections.take_dirty() {
             self.with(slot, |connection, cx| {
-                connection.flush(cx.clock, cx.now, cx.table, cx.outcome);
+                connection.flush(cx);
             });
         }
         while let Some((to, datagram)) = self.outcome.datagrams.pop_front() {
             match self.socket.try_send_to(&datagram, to) {
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.outcome.datagrams.push_front((to, datagram));
                     break;
                 }
-                _ => {}
+                Err(_) => self.outcome.dropped_datagrams += 1,
             }
         }
     }
@@ -133,7 +127,7 @@ impl<S: DatagramSocket> MultiplayerPeer for WebRtcMultiplayerPeer<S> {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.connections.next_due()
+        self.connections.next_due().map(|due| self.running.to_program(due))
     }
 
     fn poll_ready(&mut self, cx: &mut task::Context<'_>) -> Poll<()> {
@@ -150,7 +144,7 @@ impl<S: DatagramSocket> MultiplayerPeer for WebRtcMultiplayerPeer<S> {
     fn hold(&mut self, connection: ConnectionId, held: bool) {
         if self.connections.get(connection).is_some() {
             self.with(connection.slot as usize, |connection, cx| {
-                connection.set_paused(held, cx.outcome);
+                connection.set_paused(cx, held);
             });
         }
     }

@@ -107,10 +107,8 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
     /// See [`DescriptionError`].
     pub fn create_offer(&mut self, peer: PeerId) -> Result<(), DescriptionError> {
         let slot = self.connections.slot_of(peer).ok_or(DescriptionError::UnknownPeer)?;
-        self.with(slot, |connection, cx| {
-            connection.create_offer(cx.clock, cx.now, cx.table, cx.outcome)
-        })
-        .unwrap_or(Err(DescriptionError::UnknownPeer))
+        self.with(slot, |connection, cx| connection.create_offer(cx))
+            .unwrap_or(Err(DescriptionError::UnknownPeer))
     }
 
     /// Applies a session description of a peer. An offer is answered:
@@ -126,11 +124,8 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
         sdp: &str,
     ) -> Result<(), DescriptionError> {
         let slot = self.connections.slot_of(peer).ok_or(DescriptionError::UnknownPeer)?;
-        self.with(slot, |connection, cx| {
-            let description = (kind, sdp);
-            connection.set_remote_description(cx.clock, cx.now, cx.table, description, cx.outcome)
-        })
-        .unwrap_or(Err(DescriptionError::UnknownPeer))
+        self.with(slot, |connection, cx| connection.set_remote_description(cx, (kind, sdp)))
+            .unwrap_or(Err(DescriptionError::UnknownPeer))
     }
 
     /// Adds a candidate of a peer. One that cannot be used is no failure of the connection: others
@@ -146,10 +141,8 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
         candidate: &IceCandidate,
     ) -> Result<(), CandidateError> {
         let Some(slot) = self.connections.slot_of(peer) else { return Ok(()) };
-        self.with(slot, |connection, cx| {
-            connection.add_ice_candidate(cx.clock, cx.now, cx.table, candidate, cx.outcome)
-        })
-        .unwrap_or(Ok(()))
+        self.with(slot, |connection, cx| connection.add_ice_candidate(cx, candidate))
+            .unwrap_or(Ok(()))
     }
 
     /// Returns a handle to the signaling of this peer, for programs in which an actor or another

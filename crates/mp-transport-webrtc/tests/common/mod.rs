@@ -62,11 +62,20 @@ impl Network {
         state.next_port += 1;
         let address = SocketAddr::from(([10, 0, 0, 1], state.next_port));
         state.sockets.insert(address, VecDeque::new());
-        VirtualSocket { network: self.clone(), address }
+        VirtualSocket { network: self.clone(), address, is_forged: false }
+    }
+
+    /// A socket that sends in the name of another one.
+    pub(crate) fn socket_at(&self, address: SocketAddr) -> VirtualSocket {
+        VirtualSocket { network: self.clone(), address, is_forged: true }
     }
 
     pub(crate) fn now(&self) -> Instant {
         self.0.borrow().now
+    }
+
+    pub(crate) fn set_conditions(&self, conditions: Conditions) {
+        self.0.borrow_mut().conditions = conditions;
     }
 
     /// Loses every datagram from now on, or none but by the conditions.
@@ -94,6 +103,7 @@ impl Network {
 pub(crate) struct VirtualSocket {
     network: Network,
     address: SocketAddr,
+    is_forged: bool,
 }
 
 impl DatagramSocket for VirtualSocket {
@@ -124,7 +134,9 @@ impl DatagramSocket for VirtualSocket {
 
 impl Drop for VirtualSocket {
     fn drop(&mut self) {
-        self.network.0.borrow_mut().sockets.remove(&self.address);
+        if !self.is_forged {
+            self.network.0.borrow_mut().sockets.remove(&self.address);
+        }
     }
 }
 
@@ -300,4 +312,67 @@ pub(crate) fn end(events: &[PeerEvent]) -> Option<DisconnectReason> {
         PeerEvent::Disconnected { reason, .. } => Some(*reason),
         _ => None,
     })
+}
+
+/// A server and several clients.
+pub(crate) struct Swarm {
+    pub(crate) network: Network,
+    relay: Relay,
+    server: WebRtcMultiplayerPeer<VirtualSocket>,
+    clients: Vec<WebRtcMultiplayerPeer<VirtualSocket>>,
+    connections: Vec<ConnectionId>,
+    /// Why connections ended at the server.
+    pub(crate) ends: Vec<DisconnectReason>,
+}
+
+impl Swarm {
+    pub(crate) fn new(clients: i32) -> Self {
+        let network = Network::new(1, Conditions::default());
+        let mut relay = Relay::new();
+        let mut server =
+            WebRtcMultiplayerPeer::server(network.socket(), Options::default()).unwrap();
+        relay.insert(PeerId::SERVER, server.signaling());
+        let clients = (2..2 + clients).map(|number| {
+            let id = PeerId::new(number).unwrap();
+            let socket = network.socket();
+            let mut client = WebRtcMultiplayerPeer::client(socket, id, Options::default()).unwrap();
+            relay.insert(id, client.signaling());
+            relay.connect(id, PeerId::SERVER);
+            client
+        });
+        let clients = clients.collect();
+        Self { clients, network, relay, server, connections: Vec::new(), ends: Vec::new() }
+    }
+
+    pub(crate) fn turn(&mut self) {
+        self.relay.run();
+        let now = self.network.advance(Duration::from_millis(5));
+        self.server.poll(now);
+        while let Some(event) = self.server.next_event() {
+            match event {
+                PeerEvent::Connected { connection, .. } => self.connections.push(connection),
+                PeerEvent::Disconnected { reason, .. } => self.ends.push(reason),
+                _ => {}
+            }
+        }
+        self.server.flush(now);
+        for client in &mut self.clients {
+            client.poll(now);
+            while client.next_event().is_some() {}
+            client.flush(now);
+        }
+    }
+
+    pub(crate) fn connect(&mut self) {
+        for _ in 0..2_000 {
+            self.turn();
+        }
+        assert_eq!(self.connections.len(), self.clients.len());
+    }
+
+    pub(crate) fn send(&mut self, index: usize, payload: bytes::Bytes) {
+        let to = self.connections[index].into();
+        let (mode, channel, prefix) = (TransferMode::Reliable, Channel(0), Prefix::EMPTY);
+        self.server.send(Outgoing { to, mode, channel, prefix, payload }).unwrap();
+    }
 }
