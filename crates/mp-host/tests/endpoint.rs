@@ -6,10 +6,11 @@ use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use bytes::Bytes;
+use mp_core::testing::ScriptedPeer;
 use mp_core::{
-    BranchId, Channel, ConnectionId, ConnectionStatus, DisconnectReason, Endpoint, EndpointId,
-    Farewell, Instant, MemoryMultiplayerPeer, MultiplayerPeer, Outgoing, PeerEvent, PeerId, Prefix,
-    Readiness, SendError, ToBranch, ToEndpoint, TransferMode,
+    BranchId, Channel, ConnectionId, DisconnectReason, Endpoint, EndpointId, Farewell, Instant,
+    MemoryMultiplayerPeer, MultiplayerPeer, Outgoing, PeerEvent, PeerId, Prefix, Readiness,
+    ToBranch, ToEndpoint, TransferMode,
 };
 use mp_host::limits::{DELIVERY_RETRY, WORK_PER_TURN};
 use mp_host::{EndpointHost, LocalMailbox, Mailbox, TrySendError};
@@ -33,28 +34,6 @@ impl Mailbox<ToBranch> for Ending {
 
     fn send_last(&self, message: ToBranch) {
         let _ = self.try_send(message);
-    }
-}
-
-/// A transport without a waker, on which nothing happens.
-struct Silent;
-
-impl MultiplayerPeer for Silent {
-    fn poll(&mut self, _now: Instant) {}
-    fn next_event(&mut self) -> Option<PeerEvent> {
-        None
-    }
-    fn send(&mut self, _outgoing: Outgoing) -> Result<(), SendError> {
-        Ok(())
-    }
-    fn flush(&mut self, _now: Instant) {}
-    fn disconnect(&mut self, _: ConnectionId, _: DisconnectReason, _: Farewell) {}
-    fn close(&mut self) {}
-    fn unique_id(&self) -> PeerId {
-        PeerId::SERVER
-    }
-    fn connection_status(&self) -> ConnectionStatus {
-        ConnectionStatus::Connected
     }
 }
 
@@ -90,7 +69,7 @@ fn a_full_mailbox_is_tried_again_soon() {
 
 #[test]
 fn a_transport_that_cannot_wake_is_polled_at_its_interval() {
-    let mut endpoint = Endpoint::new(ENDPOINT, Silent, LOBBY);
+    let mut endpoint = Endpoint::new(ENDPOINT, ScriptedPeer::server(), LOBBY);
     let Readiness::Interval(interval) = endpoint.peer().readiness() else {
         panic!("the default is an interval")
     };
