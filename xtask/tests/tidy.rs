@@ -13,7 +13,7 @@ const SANS_IO: &[(&str, &str)] = &[
     ("TcpStream", "sockets live in the transports' io modules"),
     ("thread_rng", "randomness is an argument: mp_core::Rng"),
     ("tokio", "only the transports' io modules and mp-actor know tokio"),
-    ("UdpSocket", "sockets live in the transports' io modules"),
+    ("UdpSocket", "sockets live in mp-udp and the io modules of transports"),
 ];
 
 /// Code that takes bytes and time and gives bytes and events.

@@ -71,10 +71,6 @@ pub const FLUSH_INTERVAL_MAX: Duration = Duration::from_millis(16);
 /// call takes to one address.
 pub(crate) const SEND_BATCH_BYTES: usize = 64 * 1_392;
 
-/// Bytes of the socket's buffers, each way. ENet asks for 256 KiB; a server of thousands of peers that come at once, and acknowledge
-/// what each is told of the others, needs more. The system grants what it has for it (Linux: `net.core.rmem_max`).
-pub const SOCKET_BUFFER_BYTES: usize = 4 << 20;
-
 /// Handshakes of DTLS that are not complete: as many as of ENet's own.
 #[cfg(feature = "dtls")]
 pub const DTLS_OPENING_MAX: usize = HALF_OPEN_MAX;

@@ -8,8 +8,9 @@ use std::time::{self, Duration};
 use mp_core::{Instant, Readiness};
 use mp_tls::CertificateStore;
 use mp_tls::rustls::pki_types::UnixTime;
+use mp_udp::DATAGRAM_BUFFER_BYTES;
 
-use super::{DATAGRAM_LEN_MAX, DatagramSocket, SendBatch, SendFailure};
+use super::{DatagramSocket, SendBatch, SendFailure};
 use crate::dtls::{Dtls, DtlsClientOptions, DtlsError};
 use crate::limits::SEND_BATCH_BYTES;
 use crate::proto::{NetworkPath, Transmit};
@@ -140,7 +141,7 @@ impl<S: DatagramSocket> DatagramSocket for DtlsSocket<S> {
     fn try_recv_from(&mut self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         let Some(layer) = &mut self.layer else { return self.socket.try_recv_from(buf) };
         let Layer { dtls, now, out } = &mut **layer;
-        let mut bytes = [0; DATAGRAM_LEN_MAX];
+        let mut bytes = [0; DATAGRAM_BUFFER_BYTES];
         loop {
             let (len, from) = self.socket.try_recv_from(&mut bytes)?;
             let mut taken = None;
@@ -167,7 +168,7 @@ impl<S: DatagramSocket> DatagramSocket for DtlsSocket<S> {
         loop {
             let mut is_stuck = true;
             while let Some((path, datagram)) = batch.front()
-                && layer.out.batch.room(DATAGRAM_LEN_MAX).is_some()
+                && layer.out.batch.room(DATAGRAM_BUFFER_BYTES).is_some()
             {
                 // It leaves from the address of its association.
                 layer.seal(path.remote, datagram);

@@ -1,7 +1,7 @@
 //! What a host reports and what it hands to the network.
 #![expect(clippy::exhaustive_structs, reason = "flags are their bits")]
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::ops::BitOr;
 
 use bytes::Bytes;
@@ -85,20 +85,6 @@ impl BitOr for PacketFlags {
     fn bitor(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
-}
-
-/// Datagrams in the buffer of [`Host::poll_transmit`](super::Host::poll_transmit).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Transmit {
-    /// Where they go.
-    pub to: SocketAddr,
-    /// The local address that they must leave from; `None` leaves the choice to the system.
-    pub from: Option<IpAddr>,
-    /// How many bytes of the buffer they are.
-    pub len: usize,
-    /// When there are several: the length of each but the last, which may be shorter.
-    pub segment_size: Option<usize>,
 }
 
 /// Figures of a host since it was made.

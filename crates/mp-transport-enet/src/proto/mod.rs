@@ -12,6 +12,8 @@
 
 use std::time::Duration;
 
+pub use mp_udp::{NetworkPath, Transmit};
+
 mod access;
 mod ack;
 mod admission;
@@ -31,7 +33,6 @@ mod inbound;
 mod loss;
 mod outgoing;
 mod pack;
-mod path;
 mod payload;
 mod peer;
 mod receive;
@@ -50,9 +51,8 @@ mod window;
 mod wire;
 
 pub use compress::{CompressionMode, Compressor};
-pub use event::{HostEvent, HostStats, PacketFlags, Transmit};
+pub use event::{HostEvent, HostStats, PacketFlags};
 pub use host::{Host, HostSendError};
-pub use path::NetworkPath;
 pub use payload::Payload;
 pub use settings::{Admission, HostSettings};
 pub use statistics::{HostStatistic, PeerState, PeerStatistic};
@@ -65,7 +65,7 @@ pub const PEERS_MAX: u16 = 4_095;
 /// Smallest mtu that peers agree on.
 pub const MTU_MIN: u16 = 576;
 /// Largest mtu that peers agree on, and the largest datagram that is read.
-pub const MTU_MAX: u16 = 4_096;
+pub const MTU_MAX: u16 = mp_udp::DATAGRAM_BYTES_MAX as u16;
 /// The mtu of ENet 1.3.18 and of Godot 4.
 pub const MTU_DEFAULT: u16 = 1_392;
 /// Most commands that a datagram is given.

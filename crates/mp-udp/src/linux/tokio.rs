@@ -15,8 +15,7 @@ use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFl
 use tokio::io::Interest;
 use tokio::io::unix::{AsyncFd, AsyncFdRegisterError};
 
-use crate::io::{BindError, DatagramSocket, SendBatch, UdpSocket};
-use crate::proto::NetworkPath;
+use crate::{BindError, DatagramSocket, NetworkPath, SendBatch, UdpSocket};
 
 /// A UDP socket that wakes its task.
 #[derive(Debug)]
@@ -70,8 +69,12 @@ impl TokioUdpSocket {
         Self::new(UdpSocket::bind_for(server, local_port)?, server)
     }
 
-    /// `socket`, which was bound to `address`.
-    pub(crate) fn new(socket: UdpSocket, address: SocketAddr) -> Result<Self, BindError> {
+    /// A socket made of one that was bound to `address`. To be called within a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// When the runtime cannot watch it.
+    pub fn new(socket: UdpSocket, address: SocketAddr) -> Result<Self, BindError> {
         let mut socket =
             Self { socket: Some(Socket::Unwatched(socket)), alarm: None, is_paused: false };
         socket.watch().map_err(|source| BindError { address, source })?;

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use mp_core::Readiness;
 
-use super::{BindError, DatagramSocket, UdpSocket};
+use crate::{BindError, DatagramSocket, UdpSocket};
 
 /// A UDP socket that wakes its task.
 #[derive(Debug)]
@@ -31,8 +31,12 @@ impl TokioUdpSocket {
         Self::new(UdpSocket::bind_for(server, local_port)?, server)
     }
 
-    /// `socket`, which was bound to `address`.
-    pub(crate) fn new(socket: UdpSocket, address: SocketAddr) -> Result<Self, BindError> {
+    /// A socket made of one that was bound to `address`. To be called within a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// When the runtime cannot watch it.
+    pub fn new(socket: UdpSocket, address: SocketAddr) -> Result<Self, BindError> {
         let socket = tokio::net::UdpSocket::from_std(socket.into());
         socket.map(Self).map_err(|source| BindError { address, source })
     }

@@ -8,13 +8,15 @@
 //! | `ENETDOWN`, `EADDRNOTAVAIL` | one interface | drop the datagram | poll again later |
 //! | any other | the socket | drop the datagram | poll again later |
 //!
-//! Dropping is safe: ENet sends what is reliable again, and times out a peer that nothing reaches.
+//! Dropping is safe: ENet and SCTP send what is reliable again, and time out a peer that nothing
+//! reaches.
 
 use std::io::{Error, ErrorKind};
 
 /// The reaction of a sender to an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SendFailure {
+#[expect(clippy::exhaustive_enums, reason = "callers must handle all of them")]
+pub enum SendFailure {
     /// The socket has no room: all datagrams wait.
     Blocked,
     /// The machine has no memory: the oldest datagram is dropped, so that none blocks the others for ever, and the rest waits.
@@ -25,7 +27,8 @@ pub(crate) enum SendFailure {
 
 /// The reaction of a receiver to an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ReceiveFailure {
+#[expect(clippy::exhaustive_enums, reason = "callers must handle all of them")]
+pub enum ReceiveFailure {
     /// There is nothing to receive.
     Drained,
     /// An earlier datagram of ours was not delivered. There may be more to receive.

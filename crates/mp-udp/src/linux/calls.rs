@@ -17,9 +17,8 @@ use nix::sys::socket::{
 };
 
 use super::local::{self, Source};
-use crate::io::failure::may_be_segmentation;
-use crate::io::{DATAGRAM_LEN_MAX, SendBatch};
-use crate::proto::NetworkPath;
+use crate::failure::may_be_segmentation;
+use crate::{DATAGRAM_BUFFER_BYTES, NetworkPath, SendBatch};
 
 /// What is known about a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,7 +167,7 @@ impl Scratch {
                 received: array::from_fn(|_| array::from_fn(plain)),
                 sent: array::from_fn(plain),
                 segmented: array::from_fn(segmented),
-                slab: vec![0; BATCH * DATAGRAM_LEN_MAX].into(),
+                slab: vec![0; BATCH * DATAGRAM_BUFFER_BYTES].into(),
             })
         })
     }
@@ -185,7 +184,7 @@ impl Scratch {
         most: usize,
         take: &mut dyn FnMut(NetworkPath, &[u8]),
     ) -> nix::Result<usize> {
-        let mut rooms = self.slab.chunks_exact_mut(DATAGRAM_LEN_MAX);
+        let mut rooms = self.slab.chunks_exact_mut(DATAGRAM_BUFFER_BYTES);
         let mut rooms: [_; BATCH] =
             array::from_fn(|_| [IoSliceMut::new(rooms.next().unwrap_or_default())]);
         let (rooms, flags) = (rooms.iter_mut().take(most), MsgFlags::MSG_DONTWAIT);
@@ -322,7 +321,7 @@ mod tests {
     use std::net::{Ipv4Addr, Ipv6Addr, UdpSocket};
 
     use super::*;
-    use crate::proto::Transmit;
+    use crate::Transmit;
 
     const V4: Traits = Traits {
         is_ipv6: false,
@@ -375,7 +374,7 @@ mod tests {
     fn a_datagram_that_is_too_long_is_cut_off_behind_the_byte_that_tells() {
         let (from, to) = (socket(), socket());
         from.send_to(&[7; 9_000], to.local_addr().unwrap()).unwrap();
-        assert_eq!(received(&to)[0].1.len(), usize::from(crate::proto::MTU_MAX) + 1);
+        assert_eq!(received(&to)[0].1.len(), DATAGRAM_BUFFER_BYTES);
     }
 
     #[test]

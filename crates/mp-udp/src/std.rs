@@ -7,14 +7,11 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use mp_core::Instant;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::DatagramSocket;
 #[cfg(target_os = "linux")]
-use super::SendBatch;
+use crate::linux::{self, Traits};
+use crate::{DatagramSocket, SOCKET_BUFFER_BYTES};
 #[cfg(target_os = "linux")]
-use super::linux::{self, Traits};
-use crate::limits::SOCKET_BUFFER_BYTES;
-#[cfg(target_os = "linux")]
-use crate::proto::NetworkPath;
+use crate::{NetworkPath, SendBatch};
 
 /// A non-blocking UDP socket for game loops.
 #[derive(Debug)]
@@ -53,8 +50,7 @@ impl UdpSocket {
     /// # Errors
     ///
     /// As [`bind`](Self::bind); sockets of other programs do not share the address.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn bind_shards(address: SocketAddr, count: usize) -> Result<Vec<Self>, BindError> {
+    pub fn bind_shards(address: SocketAddr, count: usize) -> Result<Vec<Self>, BindError> {
         if count <= 1 || cfg!(not(target_os = "linux")) {
             return Ok(vec![Self::bind(address)?]);
         }
@@ -70,7 +66,7 @@ impl UdpSocket {
 
     /// Has it tell the local address of what it receives.
     #[cfg(all(test, target_os = "linux"))]
-    pub(super) fn ask_local(&mut self) {
+    pub(crate) fn ask_local(&mut self) {
         self.traits.ask_local(&self.socket);
     }
 

@@ -148,8 +148,7 @@ mod tests {
     use std::io::ErrorKind;
     use std::net::Ipv4Addr;
 
-    use crate::io::{DatagramSocket, SendBatch, UdpSocket};
-    use crate::proto::{NetworkPath, Transmit};
+    use crate::{DatagramSocket, NetworkPath, SendBatch, Transmit, UdpSocket};
 
     /// All of 127.0.0.0/8 are addresses of this host; the kernel answers 127.0.0.1 from there.
     const ASKED: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 77);

@@ -6,6 +6,6 @@ mod local;
 #[cfg(feature = "tokio")]
 mod tokio;
 
-pub(super) use self::calls::{Traits, receive, send};
+pub(crate) use self::calls::{Traits, receive, send};
 #[cfg(feature = "tokio")]
 pub use self::tokio::TokioUdpSocket;

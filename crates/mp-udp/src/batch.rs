@@ -1,8 +1,23 @@
 //! Datagrams on their way out, so that one system call can take many of them.
+#![expect(clippy::exhaustive_structs, reason = "protocols build transmits")]
 
 use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
 
-use crate::proto::{NetworkPath, Transmit};
+use crate::NetworkPath;
+
+/// Datagrams to one address, in a buffer that a protocol has filled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transmit {
+    /// The address that they go to.
+    pub to: SocketAddr,
+    /// The local address that they must leave from; `None` leaves the choice to the system.
+    pub from: Option<IpAddr>,
+    /// Bytes of the buffer that they are.
+    pub len: usize,
+    /// When there are several: the length of each but the last, which may be shorter.
+    pub segment_size: Option<usize>,
+}
 
 /// Datagrams that wait for the socket, oldest first: the bytes of many [`Transmit`]s in one buffer.
 #[derive(Debug)]
@@ -75,14 +90,14 @@ impl SendBatch {
     /// Transmits that wait, oldest first: their path, all bytes, and the bytes of each datagram but
     /// the last.
     #[cfg(target_os = "linux")]
-    pub(super) fn transmits(&self) -> impl Iterator<Item = (NetworkPath, &[u8], usize)> {
+    pub(crate) fn transmits(&self) -> impl Iterator<Item = (NetworkPath, &[u8], usize)> {
         let bytes = |it: &Departure| &self.buffer[it.start..it.end];
         self.waiting.iter().map(move |it| (it.path, bytes(it), it.segment))
     }
 
     /// Leaves it to the system from which address the oldest transmit leaves.
     #[cfg(target_os = "linux")]
-    pub(super) fn forget_local(&mut self) {
+    pub(crate) fn forget_local(&mut self) {
         if let Some(first) = self.waiting.front_mut() {
             first.path.local = None;
         }
@@ -90,12 +105,12 @@ impl SendBatch {
 
     /// Has the oldest transmit be cut into datagrams of `segment` bytes, however many.
     #[cfg(all(test, target_os = "linux"))]
-    pub(super) fn cut_first_into(&mut self, segment: usize) {
+    pub(crate) fn cut_first_into(&mut self, segment: usize) {
         self.waiting[0].segment = segment;
     }
 
     /// Forgets the oldest transmits.
-    pub(super) fn pop_transmits(&mut self, count: usize) {
+    pub(crate) fn pop_transmits(&mut self, count: usize) {
         self.waiting.drain(..count);
         if self.waiting.is_empty() {
             self.len = 0;
