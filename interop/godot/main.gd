@@ -11,7 +11,7 @@ var options := {
 	"scenario": "",
 	"peers": 0,
 	"index": 0,
-	"timeout": 40.0,
+	"timeout": 300.0,
 	"compression": "none",
 	"tls-cert": "",
 	"tls-key": "",

@@ -8,8 +8,8 @@ const MODES := {
 	"o": MultiplayerPeer.TRANSFER_MODE_UNRELIABLE_ORDERED,
 	"r": MultiplayerPeer.TRANSFER_MODE_RELIABLE,
 }
-const STEP_SECONDS := 12.0
-const JOIN_SECONDS := 30.0
+const STEP_SECONDS := 60.0
+const JOIN_SECONDS := 90.0
 
 signal _never
 

@@ -41,7 +41,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 0)]
     pub(crate) index: usize,
     /// Seconds after which the process ends in any case
-    #[arg(long, default_value_t = 40.0)]
+    #[arg(long, default_value_t = 300.0)]
     timeout: f64,
     /// ENet's compression, which must be the other side's too
     #[arg(long, value_enum, default_value = "none")]

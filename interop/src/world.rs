@@ -41,11 +41,12 @@ pub(crate) struct Failed(pub(crate) String);
 /// What became of a scenario, or of a step.
 pub(crate) type Played<T = ()> = Result<T, Failed>;
 
-/// How long a side waits for what it expects next, unless a scenario says otherwise.
-pub(crate) const STEP: Duration = Duration::from_secs(12);
+/// How long a side waits for what it expects next, unless a scenario says otherwise. It takes some
+/// milliseconds on an idle machine; a slow or busy one must not fail.
+pub(crate) const STEP: Duration = Duration::from_secs(60);
 
 /// How long a client tries to join, how long one attempt may take, and the time between attempts.
-const JOIN: Duration = Duration::from_secs(15);
+const JOIN: Duration = Duration::from_secs(90);
 const ATTEMPT: Duration = Duration::from_secs(10);
 pub(crate) const REJOIN: Duration = Duration::from_millis(100);
 

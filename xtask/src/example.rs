@@ -3,10 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use crate::godot::Godot;
-use crate::process::{Process, now};
+use crate::process::{PATIENCE, Process, now};
 use crate::round::free_port;
 use crate::workspace::{binary, cargo, program, root, run, target};
 
@@ -22,17 +21,17 @@ pub(crate) fn arena(godot: &Godot) -> Result<String, String> {
     command.arg(port.to_string());
     let mut server = Process::start("server", &mut command, &log("arena-server"))?;
     let address = port.to_string();
-    if !server.wait_until(now() + LIMIT, |server| server.output().contains(&address)) {
+    if !server.wait_until(now() + PATIENCE, |server| server.output().contains(&address)) {
         return Err(format!("the server does not listen: {}", server.errors()));
     }
     let mut command = godot.command(&root().join("examples/arena/godot"));
     command.arg(format!("--port={port}"));
     let mut player = Process::start("player", &mut command, &log("arena-player"))?;
-    player.wait_until(now() + LIMIT, |_| false);
+    player.wait_until(now() + PATIENCE, |_| false);
     expect(&mut player, &root().join("examples/arena/godot/main.gd"), port)?;
-    server.wait_until(now() + LIMIT, |server| server.output().contains("leaves"));
+    server.wait_until(now() + PATIENCE, |server| server.output().contains("leaves"));
     server.interrupt();
-    server.wait_until(now() + LIMIT, |_| false);
+    server.wait_until(now() + PATIENCE, |_| false);
     expect(&mut server, &root().join("examples/arena/server.rs"), port)?;
     Ok("server and player print what they say".to_owned())
 }
@@ -59,7 +58,7 @@ pub(crate) fn readme(godot: &Godot) -> Result<String, String> {
     command.arg("--enet").arg(format!("127.0.0.1:{port}")).args(["--ws", "off"]);
     let mut server = Process::start("server", &mut command, &log("readme-server"))?;
     let address = format!(":{port}");
-    if !server.wait_until(now() + LIMIT, |server| server.output().contains(&address)) {
+    if !server.wait_until(now() + PATIENCE, |server| server.output().contains(&address)) {
         return Err(format!("mp-server does not listen: {}", server.errors()));
     }
     let mut players = Vec::new();
@@ -69,7 +68,7 @@ pub(crate) fn readme(godot: &Godot) -> Result<String, String> {
         players.push(Process::start(&who, &mut command, &log(&format!("readme-{who}")))?);
     }
     for player in &mut players {
-        if !player.wait_until(now() + LIMIT, |player| player.output().contains(" says hello")) {
+        if !player.wait_until(now() + PATIENCE, |player| player.output().contains(" says hello")) {
             return Err(format!("{} hears nobody: {}", player.who, player.output()));
         }
     }
@@ -132,9 +131,6 @@ fn write(path: &Path, text: &str) -> Result<(), String> {
         .and_then(|()| fs::write(path, text))
         .map_err(|error| format!("cannot write {}: {error}", path.display()))
 }
-
-/// What one of these processes may take.
-const LIMIT: Duration = Duration::from_secs(30);
 
 const PROJECT: &str = "config_version=5\n\n[application]\n\nconfig/name=\"readme\"\nrun/main_scene=\"res://main.tscn\"\n";
 

@@ -1,10 +1,9 @@
 //! One room for all: a Godot player on ENet, one on WebSocket and a Rust client meet in mp-server.
 
 use std::process::Command;
-use std::time::Duration;
 
 use crate::godot::Godot;
-use crate::process::{Process, has_event, now, wait_for_all};
+use crate::process::{PATIENCE, Process, has_event, now, wait_for_all};
 use crate::round::{ROOM, complaints, free_port};
 use crate::suite::Suite;
 use crate::workspace::{program, target};
@@ -23,7 +22,7 @@ pub(crate) fn play(godot: &Godot) -> Result<String, String> {
     command.args(["--enet", &format!("127.0.0.1:{enet}"), "--ws", &format!("127.0.0.1:{ws}")]);
     let mut server = Process::start("server", &mut command, &log("server"))?;
     let last = format!(":{ws}");
-    if !server.wait_until(now() + LIMIT, |server| server.output().contains(&last)) {
+    if !server.wait_until(now() + PATIENCE, |server| server.output().contains(&last)) {
         return Err(format!("mp-server does not listen: {}", server.errors()));
     }
 
@@ -40,20 +39,19 @@ pub(crate) fn play(godot: &Godot) -> Result<String, String> {
         command.args(["--role=client".to_owned(), format!("--scenario={ROOM}")]);
         command.args([format!("--transport={transport}"), format!("--port={port}")]);
         command.args([format!("--peers={peers}"), format!("--index={index}")]);
-        command.arg("--timeout=40");
         if who.starts_with("godot") {
             command.arg("--expect-goodbye");
         }
         clients.push(Process::start(who, &mut command, &log(who))?);
     }
-    let limit = now() + LIMIT;
+    let limit = now() + PATIENCE;
     let is_ready = |client: &mut Process| {
         client.wait_until(limit, |client| has_event(&client.output(), "ready_for_goodbye"))
     };
     let ready = clients.iter_mut().map(is_ready).filter(|ready| *ready).count();
     server.terminate();
-    server.wait_until(now() + GOODBYE, |_| false);
-    wait_for_all(&mut clients, now() + GOODBYE);
+    server.wait_until(now() + PATIENCE, |_| false);
+    wait_for_all(&mut clients, now() + PATIENCE);
     complaints(&mut clients)?;
     match server.ended() {
         Some(status) if status.success() && ready == peers => {
@@ -64,9 +62,3 @@ pub(crate) fn play(godot: &Godot) -> Result<String, String> {
         None => Err("server: still running after SIGTERM".to_owned()),
     }
 }
-
-/// What a process may take.
-const LIMIT: Duration = Duration::from_secs(45);
-
-/// What mp-server and its players may take to say goodbye.
-const GOODBYE: Duration = Duration::from_secs(10);

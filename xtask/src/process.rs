@@ -138,6 +138,10 @@ pub(crate) fn wait_for_all(processes: &mut [Process], limit: Instant) {
     }
 }
 
+/// Time after which a wait for a process fails: longer than anything takes, however slow or busy
+/// the machine is.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
+
 /// The clock.
 #[expect(clippy::disallowed_methods, reason = "the commands measure and limit real processes")]
 pub(crate) fn now() -> Instant {
@@ -168,8 +172,9 @@ fn read(path: &Path) -> String {
 
 const POLL: Duration = Duration::from_millis(20);
 
-/// Longer than a side of a scenario waits for one expectation (12 s), so that all say what they were waiting for.
-const GRACE: Duration = Duration::from_secs(15);
+/// Longer than a side of a scenario waits for one expectation (60 s), so that each side reports
+/// what it was waiting for.
+const GRACE: Duration = Duration::from_secs(75);
 
 #[cfg(test)]
 mod tests {

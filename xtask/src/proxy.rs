@@ -3,12 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use crate::debian::{self, NGINX};
 use crate::godot::{Godot, on_path};
 use crate::interop::make_certificate;
-use crate::process::{Process, has_event, now, wait_for_all};
+use crate::process::{PATIENCE, Process, has_event, now, wait_for_all};
 use crate::round::{ROOM, complaints, free_port};
 use crate::suite::Suite;
 use crate::workspace::{program, target};
@@ -34,7 +33,7 @@ pub(crate) fn play(godot: &Godot) -> Result<String, String> {
     command.args(["--trusted-proxies", "1", "--log", "info,mp_scene=debug"]);
     let mut server = Process::start("server", &mut command, &log("server"))?;
     let address = format!(":{inner}");
-    if !server.wait_until(now() + LIMIT, |server| server.output().contains(&address)) {
+    if !server.wait_until(now() + PATIENCE, |server| server.output().contains(&address)) {
         return Err(format!("mp-server does not listen: {}", server.errors()));
     }
     let mut command = Command::new(nginx);
@@ -42,7 +41,7 @@ pub(crate) fn play(godot: &Godot) -> Result<String, String> {
     command.arg("-p").arg(&folder).arg("-c").arg(config).args(["-e", "stderr"]);
     let mut proxy = Process::start("nginx", &mut command, &log("nginx"))?;
     let listens = |_: &Process| std::net::TcpStream::connect(("127.0.0.1", outer)).is_ok();
-    if !proxy.wait_until(now() + LIMIT, listens) {
+    if !proxy.wait_until(now() + PATIENCE, listens) {
         return Err(format!("nginx does not listen: {}", proxy.errors()));
     }
 
@@ -56,13 +55,13 @@ pub(crate) fn play(godot: &Godot) -> Result<String, String> {
         command.arg(format!("--tls-cert={}", tls[0].display())).arg("--expect-goodbye");
         players.push(Process::start(&who, &mut command, &log(&who))?);
     }
-    let limit = now() + LIMIT;
+    let limit = now() + PATIENCE;
     for player in &mut players {
         player.wait_until(limit, |player| has_event(&player.output(), "ready_for_goodbye"));
     }
     server.terminate();
-    server.wait_until(now() + GOODBYE, |_| false);
-    wait_for_all(&mut players, now() + GOODBYE);
+    server.wait_until(now() + PATIENCE, |_| false);
+    wait_for_all(&mut players, now() + PATIENCE);
     complaints(&mut players)?;
     // nginx tells no port, so that 0 stands for it.
     let told = server.errors().matches("127.0.0.1:0 for ws://").count();
@@ -117,9 +116,3 @@ http {{
 }
 
 const PLAYERS: usize = 2;
-
-/// What a process may take.
-const LIMIT: Duration = Duration::from_secs(45);
-
-/// What mp-server and its players may take to say goodbye.
-const GOODBYE: Duration = Duration::from_secs(10);

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::godot::Godot;
-use crate::process::{Process, has_event, now, result_line, wait_for_all};
+use crate::process::{PATIENCE, Process, has_event, now, result_line, wait_for_all};
 use crate::suite::{Scenario, Suite};
 
 /// What a round needs to know.
@@ -130,7 +130,7 @@ impl Round<'_> {
             let mut server = Process::start("server", &mut command, &self.log("server"))?;
             let relay = matches!(self.cast.server, Player::Relay(_));
             let address = format!(":{port}");
-            let listens = server.wait_until(now() + START, |server| {
+            let listens = server.wait_until(now() + PATIENCE, |server| {
                 let output = server.output();
                 if relay {
                     output.contains(&address) || server.errors().contains(&address)
@@ -142,7 +142,7 @@ impl Round<'_> {
                 return Ok((server, port));
             }
             if server.ended().is_none() {
-                return Err(format!("the server does not listen after {} s", START.as_secs()));
+                return Err(format!("the server does not listen after {} s", PATIENCE.as_secs()));
             }
             last = server.verdict().err().unwrap_or_else(|| "it passed at once".to_owned());
         }
@@ -235,11 +235,11 @@ impl Round<'_> {
             return Err(format!("server: ended before it was asked to, {status}"));
         }
         server.terminate();
-        server.wait_until(now() + GOODBYE, |_| false);
+        server.wait_until(now() + PATIENCE, |_| false);
         let status = server.ended();
         wait_for_all(&mut all, limit);
         match status {
-            None => Err(format!("server: still running {} s after SIGTERM", GOODBYE.as_secs())),
+            None => Err(format!("server: still running {} s after SIGTERM", PATIENCE.as_secs())),
             Some(status) if !status.success() => Err(format!("server: {status} after SIGTERM")),
             Some(_) => complaints(&mut all),
         }
@@ -292,14 +292,8 @@ const ERRORS: [&str; 3] = ["ERROR:", "SCRIPT ERROR:", "USER ERROR:"];
 
 const PORT_ATTEMPTS: u32 = 3;
 
-/// What a server may take until it listens.
-const START: Duration = Duration::from_secs(30);
-
 /// After the processes' own time limit, before they are killed.
-const SPARE: Duration = Duration::from_secs(10);
-
-/// What mp-server may take to say goodbye.
-const GOODBYE: Duration = Duration::from_secs(5);
+const SPARE: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
 mod tests {

@@ -17,6 +17,8 @@ use mp_transport_enet::{EnetConnection, EnetMultiplayerPeer, ServerOptions};
 use tempfile::TempDir;
 
 const HOST: &str = "game.example";
+/// Time after which a wait fails: longer than anything takes, however busy the machine is.
+const PATIENCE: Duration = Duration::from_secs(120);
 const MISSING: &str = "the command line of OpenSSL is missing; on Debian: apt-get install openssl";
 
 fn openssl(folder: &Path, arguments: &str) -> Output {
@@ -140,7 +142,8 @@ fn until(
     log: &mut String,
     is_done: impl Fn(&Ours, &str) -> bool,
 ) {
-    for _ in 0..4_000 {
+    let limit = ours.clock.now() + PATIENCE;
+    while ours.clock.now() < limit {
         ours.turn();
         theirs.has_said("", log);
         if is_done(ours, log) {
@@ -148,7 +151,7 @@ fn until(
         }
         thread::sleep(Duration::from_millis(5));
     }
-    panic!("20 s have passed; OpenSSL said:\n{log}{:?}", ours.socket.dtls());
+    panic!("{PATIENCE:?} have passed; OpenSSL said:\n{log}{:?}", ours.socket.dtls());
 }
 
 /// `s_server` at a port of its own, with the server's certificate.
@@ -157,7 +160,9 @@ fn s_server(folder: &TempDir, arguments: &str) -> (Running, SocketAddr, String) 
         std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
     let arguments = format!("s_server -dtls1_2 -accept {address} {arguments}");
     let (theirs, mut log) = (Running::start(folder, &arguments), String::new());
-    for _ in 0..2_000 {
+    let clock = SystemClock::new();
+    let limit = clock.now() + PATIENCE;
+    while clock.now() < limit {
         if theirs.has_said("ACCEPT", &mut log) {
             return (theirs, address, log);
         }

@@ -417,7 +417,7 @@ fn real_sockets_of_the_standard_library() {
                 .unwrap();
             has_sent = true;
         }
-        assert!(clock.now() - begin < Duration::from_secs(20));
+        assert!(clock.now() - begin < Duration::from_secs(120));
     }
     assert!(packets(&at_client)[0].payload == pattern(0, 50_000));
 }
@@ -500,7 +500,7 @@ fn a_client_reaches_a_server_over_ipv6() {
     while events.is_empty() {
         turn(&mut client, clock.now(), &mut Vec::new());
         turn(&mut server, clock.now(), &mut events);
-        assert!(clock.now() < Instant::from_millis(30_000), "no connection");
+        assert!(clock.now() < Instant::from_millis(120_000), "no connection");
     }
     let [PeerEvent::Connected { origin, .. }] = &events[..] else { panic!("{events:?}") };
     assert_eq!(origin.address(), client.local_addr().ok());

@@ -40,7 +40,7 @@ fn serve(mut machine: PlayersMachine) {
 
     let clock = SystemClock::new();
     let mut players = Vec::new();
-    run(&mut server, &clock, Duration::from_secs(10), |_, event| {
+    run(&mut server, &clock, Duration::from_secs(120), |_, event| {
         if let PeerEvent::Connected { connection, .. } = event {
             players.push(connection);
         }

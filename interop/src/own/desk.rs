@@ -24,7 +24,7 @@ pub(super) struct ClientDesk {
     pub(super) ids: Vec<PeerId>,
 }
 
-const JOIN: Duration = Duration::from_secs(30);
+const JOIN: Duration = Duration::from_secs(90);
 
 impl Desk {
     /// *Opening*: listens, waits for the `join` of every client and calls `begin`.

@@ -48,8 +48,9 @@ fn lost_log_lines_are_reported_when_there_is_room_again() {
     writer.write_all(&[b'.'; PIPE_BYTES]).unwrap();
     fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
     let _server = start(writer.into(), &[]);
-    // Its first line has been lost once the thread of the log has tried for a second.
-    std::thread::sleep(Duration::from_secs(2));
+    // Its first line is lost once the thread of the log has tried for a second, or for longer where
+    // that thread is kept waiting.
+    std::thread::sleep(Duration::from_secs(6));
     let mut seen = vec![0; PIPE_BYTES];
     reader.read_exact(&mut seen).unwrap();
     let mut line = String::new();

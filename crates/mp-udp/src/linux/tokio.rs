@@ -240,7 +240,7 @@ mod tests {
 
     fn run<T>(test: impl Future<Output = T>) -> T {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let test = async { timeout(Duration::from_secs(30), test).await.expect("nobody woke it") };
+        let test = async { timeout(Duration::from_secs(120), test).await.expect("nobody woke it") };
         runtime.block_on(test)
     }
 
