@@ -56,10 +56,10 @@ pub mod io;
 pub mod limits;
 mod mapping;
 mod mesh;
+mod multiplayer_peer;
 mod options;
 mod pacing;
 mod packet_peer;
-mod peer;
 mod port;
 pub mod proto;
 #[cfg(feature = "tokio")]
@@ -72,9 +72,9 @@ pub use connection::EnetConnection;
 pub use dtls::{DtlsClientOptions, DtlsError};
 pub use mapping::LAST_CHANNEL;
 pub use mesh::{AddMeshPeerError, EnetMesh};
+pub use multiplayer_peer::EnetMultiplayerPeer;
 pub use options::{ClientOptions, CreateError, ServerOptions};
 pub use packet_peer::{EnetPacketPeer, PeerSendError, TimeoutError};
-pub use peer::EnetMultiplayerPeer;
 pub use port::SocketStats;
 #[cfg(feature = "tokio")]
 pub use shards::EnetShards;

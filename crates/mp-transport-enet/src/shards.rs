@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 
 use mp_core::Rng;
 
+use crate::EnetMultiplayerPeer;
 use crate::io::{DatagramSocket, TokioUdpSocket, UdpSocket};
 use crate::limits::SHARDS_MAX;
 use crate::options::{CreateError, ServerOptions};
-use crate::peer::EnetMultiplayerPeer;
 
 /// A server in several parts that share one address, so that several threads serve it. The system gives each client to one of
 /// them, by its address and port, and leaves it there; each is a host of its own.

@@ -24,14 +24,14 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "acknowledged-unread",
         what: "reliable commands for which there is no room are acknowledged all the same",
-        file: "crates/mp-transport-enet/src/proto/receive.rs",
+        file: "crates/mp-transport-enet/src/proto/peer/receive.rs",
         right: "if outcome == Outcome::Taken && self.acknowledges(&command) {",
         wrong: "if self.acknowledges(&command) {",
     },
     Fault {
         name: "taken-twice",
         what: "unsequenced packets are not remembered, so that copies are delivered",
-        file: "crates/mp-transport-enet/src/proto/receive.rs",
+        file: "crates/mp-transport-enet/src/proto/peer/receive.rs",
         right: "} else if self.unsequenced.accept(*group) {",
         wrong: "} else if self.unsequenced.accept(*group) || true {",
     },
@@ -45,7 +45,7 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "hasty-goodbye",
         what: "who leaves does not wait until what it said has been acknowledged",
-        file: "crates/mp-transport-enet/src/proto/peer.rs",
+        file: "crates/mp-transport-enet/src/proto/peer/mod.rs",
         right: "if self.state == State::DisconnectLater && self.sender.is_idle() {",
         wrong: "if self.state == State::DisconnectLater {",
     },

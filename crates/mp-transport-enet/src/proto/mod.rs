@@ -9,54 +9,31 @@
 //! 4. The next turn is due at [`Host::poll_timeout`], or when a datagram arrives.
 //!
 //! All of a turn's commands to one peer share datagrams, up to the mtu and 32 commands each.
+//!
+//! | module | contents | uses |
+//! |---|---|---|
+//! | `host` | the host: its peers, admission, timers, bandwidth, sending | `peer`, `wire` |
+//! | `peer` | one peer: its state, the commands it receives, what it sends, round trips | `channel`, `wire` |
+//! | `channel` | one channel of a peer: sequence numbers, order, fragments, budgets | `wire` |
+//! | `wire` | datagrams, headers, commands, compression, checksums | |
 
 use std::time::Duration;
 
 pub use mp_udp::{NetworkPath, Transmit};
 
-mod access;
-mod ack;
-mod admission;
-mod bandwidth;
 mod channel;
-mod channels;
-pub mod command;
-pub mod compress;
-mod datagram;
 mod event;
-mod fragment;
-mod half_open;
-pub mod header;
-mod hold;
 mod host;
-mod inbound;
-mod loss;
-mod outgoing;
-mod pack;
-mod payload;
 mod peer;
-mod receive;
-mod rtt;
-mod seal;
-mod sender;
 mod settings;
-mod slots;
-mod source;
-mod statistics;
-mod throttle;
-mod timeout;
-mod transmit;
-mod unsequenced;
-mod window;
 mod wire;
 
-pub use compress::{CompressionMode, Compressor};
 pub use event::{HostEvent, HostStats, PacketFlags};
 pub use host::{Host, HostSendError};
-pub use payload::Payload;
+pub use peer::{HostStatistic, Patience, PeerState, PeerStatistic};
 pub use settings::{Admission, HostSettings};
-pub use statistics::{HostStatistic, PeerState, PeerStatistic};
-pub use timeout::Patience;
+pub use wire::compress::{CompressionMode, Compressor};
+pub use wire::{Payload, command, compress, header};
 
 /// The peer id of a datagram to a host that has not told its slot yet: only CONNECT travels so.
 pub const NO_PEER: u16 = 0xfff;

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::command::ThrottleParameters;
-use super::seal::CHECKSUM_LEN;
 use super::{CompressionMode, MTU_DEFAULT, PEERS_MAX, Patience};
 use crate::limits;
+use crate::proto::command::ThrottleParameters;
+use crate::proto::wire::CHECKSUM_LEN;
 
 /// Settings of a [`Host`](super::Host). The defaults are Godot's where Godot has them.
 #[derive(Clone, Debug, PartialEq, Eq)]

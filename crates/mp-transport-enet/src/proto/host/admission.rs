@@ -1,0 +1,174 @@
+//! Who becomes a peer of a host: CONNECT, its answer, refusals, and connections that are half open.
+
+use std::net::SocketAddr;
+
+use mp_core::DisconnectReason;
+use tracing::debug;
+
+use super::slots::Sessions;
+use super::{Goodbye, Host, goodbye};
+use crate::limits::REFUSALS_MAX;
+use crate::proto::command::{Body, Command, Terms};
+use crate::proto::peer::{Peer, Proof, State, clamp_mtu};
+use crate::proto::settings::{Admission, HostSettings};
+use crate::proto::{NO_PEER, NetworkPath, WINDOW_MAX, WINDOW_MIN};
+
+impl Host {
+    /// A client wants in.
+    pub(super) fn handle_connect(&mut self, path: NetworkPath, len: usize, bytes: &[u8]) {
+        let from = path.remote;
+        if self.settings.admission == Admission::Nobody {
+            self.stats.datagrams_stray += 1;
+            return;
+        }
+        let Ok((Command { body: Body::Connect(connect), .. }, _)) = Command::parse(bytes) else {
+            self.stats.datagrams_malformed += 1;
+            return;
+        };
+        if !(1..=255).contains(&connect.terms.channel_count) || connect.terms.peer_id >= NO_PEER {
+            self.stats.datagrams_malformed += 1;
+            return;
+        }
+        if let Some(slot) = self.slots.find(from, connect.terms.connect_id) {
+            // The same CONNECT again: its answer is sent again by a timer, as far as the address has earned it.
+            if let Some(peer) = self.slots.get_mut(slot)
+                && peer.state == State::HalfOpen
+            {
+                peer.proof.received(len);
+                self.touch(slot);
+            }
+            return;
+        }
+        if !self.would_admit(from, connect.data) {
+            self.refuse(path, connect.terms);
+            return;
+        }
+        let HostSettings { half_open_max, half_open_max_per_address, .. } = self.settings;
+        let makes_way =
+            self.half_open.makes_way(from.ip(), half_open_max, half_open_max_per_address);
+        self.drop_half_open(makes_way);
+        let vacant = match self.slots.vacant() {
+            Some(vacant) => Some(vacant),
+            None => {
+                self.drop_half_open(self.half_open.oldest());
+                self.slots.vacant()
+            }
+        };
+        let Some((connection, sessions)) = vacant else {
+            self.refuse(path, connect.terms);
+            return;
+        };
+        let theirs = connect.terms;
+        let mut sessions = sessions.next(theirs.incoming_session, theirs.outgoing_session);
+        self.set_apart(&mut sessions, from, theirs.peer_id);
+        let settings = &self.settings;
+        let window = HostSettings::window(settings.incoming_bandwidth).min(theirs.window_size);
+        let terms = Terms {
+            peer_id: connection.slot as u16,
+            incoming_session: sessions.outgoing,
+            outgoing_session: sessions.incoming,
+            mtu: settings.mtu.min(clamp_mtu(theirs.mtu)).into(),
+            window_size: window.clamp(WINDOW_MIN, WINDOW_MAX),
+            channel_count: theirs.channel_count.min(settings.channel_limit.into()),
+            incoming_bandwidth: settings.incoming_bandwidth,
+            outgoing_bandwidth: settings.outgoing_bandwidth,
+            throttle: theirs.throttle,
+            connect_id: theirs.connect_id,
+        };
+        let age = self.half_open.insert(connection.slot as u16, from.ip());
+        let mut proof = Proof::new(self.now.as_millis(), age);
+        proof.received(len);
+        self.slots
+            .insert(Peer::half_open(connection, path, sessions, &connect, terms, settings, proof));
+        self.touch(connection.slot as u16);
+    }
+
+    /// Whether a client with this address and `data` may begin its handshake.
+    fn would_admit(&self, from: SocketAddr, data: u32) -> bool {
+        let is_id_good = match self.settings.admission {
+            Admission::Nobody => false,
+            Admission::Anybody => true,
+            Admission::PeerIds { .. } => data.cast_signed() >= 2 && !self.ids.contains_key(&data),
+        };
+        is_id_good
+            && !self.is_refusing
+            && self.connected < self.settings.max_peers
+            && self.slots.count_at(from.ip()) < self.settings.max_peers_per_address
+    }
+
+    /// Turns a client away. Godot 4.6.3 says nothing to it, so that it tries for half a minute; this it understands at
+    /// once.
+    fn refuse(&mut self, path: NetworkPath, Terms { peer_id, connect_id, .. }: Terms) {
+        let NetworkPath { remote: to, local: from } = path;
+        debug!(from = %to, "refused");
+        self.stats.connections_refused += 1;
+        if self.goodbyes.len() < REFUSALS_MAX {
+            let bytes = goodbye(peer_id, 0, 1, 0);
+            self.goodbyes.push_back(Goodbye { to, from, connect_id, bytes });
+        } else {
+            self.stats.refusals_dropped += 1;
+        }
+    }
+
+    fn drop_half_open(&mut self, slot: Option<u16>) {
+        if let Some(slot) = slot {
+            self.stats.half_open_dropped += 1;
+            self.remove(slot);
+        }
+    }
+
+    /// Takes note of how a handshake came out.
+    pub(super) fn settle(&mut self, slot: u16) {
+        let Some(peer) = self.slots.get_mut(slot) else { return };
+        if matches!(peer.state, State::Connecting | State::HalfOpen) {
+            return;
+        }
+        let age = peer.proof.age.take();
+        if let Some(age) = age {
+            self.half_open.remove(age);
+            if peer.state == State::Disconnecting {
+                // It was not admitted after all; it is being told.
+                self.stats.connections_refused += 1;
+                return;
+            }
+        }
+        if peer.is_counted {
+            return;
+        }
+        debug!(connection = %peer.connection, address = %peer.address, data = peer.data, "connected");
+        peer.is_counted = true;
+        self.connected += 1;
+        if let Some(throttle) = self.settings.peer_throttle {
+            peer.sender.queue_control(Body::ThrottleConfigure(throttle));
+        }
+        let (address, outgoing_id) = (peer.address, peer.outgoing_id);
+        if age.is_some() && self.settings.admission == (Admission::PeerIds { unique: true }) {
+            self.ids.insert(peer.data, slot);
+        }
+        if age.is_some() {
+            self.end_earlier(slot, address, outgoing_id);
+        }
+        self.schedule_pass();
+    }
+
+    /// Chooses a session in which a client that began anew at its old address does not take what is sent to the old one.
+    fn set_apart(&self, sessions: &mut Sessions, address: SocketAddr, outgoing_id: u16) {
+        let earlier = self.slots.at(address, outgoing_id).filter_map(|slot| self.slots.get(slot));
+        let taken: Vec<u8> = earlier.map(|peer| peer.sessions.outgoing & 3).collect();
+        let apart =
+            (0..4).map(|step| (sessions.outgoing + step) & 3).find(|it| !taken.contains(it));
+        sessions.outgoing = apart.unwrap_or(sessions.outgoing);
+    }
+
+    /// Ends what the client in `slot` was before it began anew: nobody is there to answer any more.
+    fn end_earlier(&mut self, slot: u16, address: SocketAddr, outgoing_id: u16) {
+        let earlier: Vec<u16> =
+            self.slots.at(address, outgoing_id).filter(|&other| other != slot).collect();
+        for slot in earlier {
+            if let Some(peer) = self.slots.get(slot) {
+                peer.report_end(DisconnectReason::Timeout, &mut self.events);
+            }
+            self.remove(slot);
+        }
+    }
+}

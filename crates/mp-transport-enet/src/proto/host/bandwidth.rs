@@ -1,0 +1,226 @@
+//! The sharing of a host's bandwidth among its peers, once per second, as ENet does it.
+//!
+//! * **Out**: when more was queued than this side may send, or than a peer takes, the packet throttle of peers is
+//!   limited: unreliable packets are dropped in that proportion, and the reliable window narrows.
+//! * **In**: what this side takes is divided equally among its peers. Peers that send less than that give the rest to the
+//!   others. Each is told with BANDWIDTH_LIMIT, when that is news.
+//!
+//! Without limits on either side there is no pass, but for telling new peers so.
+
+use mp_core::Instant;
+
+use super::Host;
+use crate::proto::command::Body;
+use crate::proto::peer::{SCALE, State};
+use crate::proto::{HostSettings, Millis};
+
+/// What a peer is owed and takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Demand {
+    /// Bytes queued since the last pass.
+    queued: u64,
+    /// Bytes that it takes in that time, if it said so.
+    takes: Option<u64>,
+    /// How many 32nds it is sent.
+    limit: Option<u32>,
+}
+
+/// When bandwidth is shared next, and since when demand is measured.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Pass {
+    pub(crate) due: Option<Millis>,
+    measured_since: Option<Millis>,
+}
+
+impl Host {
+    /// Limits what is taken and sent from now on, in bytes per second; 0 is no limit. The peers are told within a second.
+    pub fn bandwidth_limit(&mut self, incoming: u32, outgoing: u32) {
+        self.settings.incoming_bandwidth = incoming;
+        self.settings.outgoing_bandwidth = outgoing;
+        for slot in self.slots.occupied().collect::<Vec<_>>() {
+            if let Some(peer) = self.slots.get_mut(slot).filter(|peer| peer.is_counted) {
+                peer.window = HostSettings::send_window(outgoing, peer.bandwidth.0);
+            }
+        }
+        self.schedule_pass();
+    }
+
+    /// A pass is due at the next whole second since the first turn.
+    pub(super) fn schedule_pass(&mut self) {
+        let (now, epoch) = (self.now.as_millis(), self.epoch.unwrap_or_default());
+        let seconds = now.saturating_sub(epoch).div_ceil(INTERVAL);
+        self.pass.due.get_or_insert(epoch + seconds * INTERVAL);
+    }
+
+    /// Shares the bandwidth, when that is due.
+    pub(super) fn share_bandwidth(&mut self, now: Instant) {
+        if self.pass.due.is_none_or(|at| now.as_millis() < at) {
+            return;
+        }
+        self.pass.due = None;
+        self.announce_bandwidth();
+        let outgoing = self.settings.outgoing_bandwidth;
+        let is_limited = self.connected > 0
+            && (outgoing > 0 || self.counted().any(|slot| self.takes(slot).is_some()));
+        if is_limited {
+            self.throttle_peers(now.as_millis());
+            self.pass.due = Some(now.as_millis() + INTERVAL);
+        } else if self.pass.measured_since.take().is_some() {
+            // There were limits until now.
+            for slot in self.counted().collect::<Vec<_>>() {
+                let Some(peer) = self.slots.get_mut(slot) else { continue };
+                peer.throttle.set_limit(SCALE);
+            }
+        }
+    }
+
+    fn throttle_peers(&mut self, now: Millis) {
+        let since = self.pass.measured_since.replace(now);
+        let elapsed = since.map_or(0, |since| now - since);
+        let slots: Vec<u16> = self.counted().collect();
+        let budget = |bandwidth: u32| u64::from(bandwidth) * elapsed / INTERVAL;
+        let demand = |slot: u16| Demand {
+            queued: self.slots.get(slot).map_or(0, |peer| peer.sender.demand),
+            takes: self.takes(slot).map(budget),
+            limit: None,
+        };
+        let mut demands: Vec<Demand> = slots.iter().map(|&slot| demand(slot)).collect();
+        if elapsed > 0 {
+            let outgoing = self.settings.outgoing_bandwidth;
+            limit(&mut demands, (outgoing > 0).then(|| budget(outgoing)));
+        }
+        for (slot, demand) in slots.into_iter().zip(demands) {
+            let Some(peer) = self.slots.get_mut(slot) else { continue };
+            peer.sender.demand = 0;
+            if let Some(limit) = demand.limit {
+                peer.throttle.set_limit(limit);
+            }
+        }
+    }
+
+    /// Tells peers what this side takes from them and sends, when that is news to them.
+    fn announce_bandwidth(&mut self) {
+        let is_open =
+            |slot: &u16| self.slots.get(*slot).is_some_and(|peer| peer.state == State::Connected);
+        let slots: Vec<u16> = self.counted().filter(is_open).collect();
+        let sends = |slot: &u16| self.slots.get(*slot).map_or(0, |peer| peer.bandwidth.1);
+        let sends: Vec<u32> = slots.iter().map(sends).collect();
+        let outgoing = self.settings.outgoing_bandwidth;
+        let shares = divide(self.settings.incoming_bandwidth, &sends);
+        for (slot, incoming) in slots.into_iter().zip(shares) {
+            let Some(peer) = self.slots.get_mut(slot) else { continue };
+            if peer.told_bandwidth != Some((incoming, outgoing)) {
+                peer.told_bandwidth = Some((incoming, outgoing));
+                peer.sender.queue_control(Body::BandwidthLimit { incoming, outgoing });
+                self.touch(slot);
+            }
+        }
+    }
+
+    /// Slots of connected peers.
+    fn counted(&self) -> impl Iterator<Item = u16> + '_ {
+        let is_counted = |slot: &u16| self.slots.get(*slot).is_some_and(|peer| peer.is_counted);
+        self.slots.occupied().filter(is_counted)
+    }
+
+    /// Bytes per second that a peer takes, if it said so.
+    fn takes(&self, slot: u16) -> Option<u32> {
+        self.slots.get(slot).map(|peer| peer.bandwidth.0).filter(|&takes| takes > 0)
+    }
+}
+
+/// Sets the limits, given how many bytes this side may send, if that is limited.
+fn limit(demands: &mut [Demand], budget: Option<u64>) {
+    let mut total: u64 = demands.iter().map(|demand| demand.queued).sum();
+    let mut budget = budget.unwrap_or(u64::MAX);
+    loop {
+        let scale = u64::from(SCALE);
+        let ratio = if total <= budget { scale } else { budget * scale / total };
+        let mut is_settled = true;
+        for demand in demands.iter_mut().filter(|demand| demand.limit.is_none()) {
+            let Some(takes) = demand.takes else { continue };
+            if ratio * demand.queued / scale <= takes {
+                continue;
+            }
+            demand.limit = Some((takes * scale / demand.queued).max(1) as u32);
+            budget = budget.saturating_sub(takes);
+            total = total.saturating_sub(takes);
+            is_settled = false;
+        }
+        if is_settled {
+            let rest = demands.iter_mut().filter(|demand| demand.limit.is_none());
+            rest.for_each(|demand| demand.limit = Some(ratio as u32));
+            return;
+        }
+    }
+}
+
+/// Divides `bandwidth` among peers, of which each sends at most what it said, or without a limit (0). Who sends less than its
+/// share is given just that. (ENet gives peers without a limit of their own none either, so that its limit limits nobody.)
+fn divide(bandwidth: u32, sends: &[u32]) -> Vec<u32> {
+    let mut shares = vec![None; sends.len()];
+    let (mut rest, mut remaining) = (bandwidth, sends.len() as u32);
+    let mut share = 0;
+    let mut is_settled = bandwidth == 0;
+    while remaining > 0 && !is_settled {
+        is_settled = true;
+        share = rest / remaining;
+        for (given, &sends) in shares.iter_mut().zip(sends) {
+            if given.is_none() && sends > 0 && sends < share {
+                *given = Some(sends);
+                rest -= sends;
+                remaining -= 1;
+                is_settled = false;
+            }
+        }
+    }
+    // On the wire 0 is no limit.
+    let share = if bandwidth == 0 { 0 } else { share.max(1) };
+    shares.into_iter().map(|given| given.unwrap_or(share)).collect()
+}
+
+const INTERVAL: Millis = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits(demands: &[(u64, Option<u64>)], budget: Option<u64>) -> Vec<u32> {
+        let demand = |&(queued, takes)| Demand { queued, takes, limit: None };
+        let mut demands: Vec<Demand> = demands.iter().map(demand).collect();
+        limit(&mut demands, budget);
+        demands.iter().map(|demand| demand.limit.unwrap()).collect()
+    }
+
+    #[test]
+    fn without_limits_everything_is_sent() {
+        assert_eq!(limits(&[(1 << 40, None), (0, None)], None), [32, 32]);
+        assert_eq!(limits(&[], Some(0)), [0; 0]);
+    }
+
+    #[test]
+    fn a_budget_is_shared_in_proportion() {
+        assert_eq!(limits(&[(1_000, None), (3_000, None)], Some(2_000)), [16, 16]);
+        assert_eq!(limits(&[(1_000, None), (3_000, None)], Some(4_000)), [32, 32]);
+        assert_eq!(limits(&[(1_000_000, None)], Some(1)), [0]);
+    }
+
+    #[test]
+    fn a_peer_that_takes_little_leaves_the_rest_to_the_others() {
+        // It gets 500 of 2,000; 1,500 of the remaining 3,500 go to the other.
+        assert_eq!(limits(&[(2_000, Some(500)), (2_000, None)], Some(2_000)), [8, 13]);
+        assert_eq!(limits(&[(2_000, Some(500)), (2_000, None)], None), [8, 32]);
+        assert_eq!(limits(&[(1_000_000, Some(1)), (10, Some(10))], None), [1, 32], "at least one");
+    }
+
+    #[test]
+    fn what_is_taken_in_is_divided_equally_among_those_who_send_more() {
+        assert_eq!(divide(0, &[5, 0]), [0, 0]);
+        assert_eq!(divide(90_000, &[u32::MAX, u32::MAX, u32::MAX]), [30_000; 3]);
+        assert_eq!(divide(90_000, &[10_000, u32::MAX, u32::MAX]), [10_000, 40_000, 40_000]);
+        assert_eq!(divide(90_000, &[10_000, 0, 0]), [10_000, 40_000, 40_000]);
+        assert_eq!(divide(600_000, &[500_000]), [500_000]);
+        assert_eq!(divide(500_000, &[2_000_000]), [500_000]);
+        assert_eq!(divide(7, &[u32::MAX; 10]), [1; 10], "0 would be no limit");
+    }
+}

@@ -1,0 +1,173 @@
+//! The end of a host's turn, and its timers.
+
+use mp_core::Instant;
+
+use super::{Goodbye, Host};
+use crate::proto::header::Header;
+use crate::proto::peer::{Flow, State};
+use crate::proto::wire::SPARE;
+use crate::proto::{MTU_MAX, Millis, Transmit};
+
+impl Host {
+    /// Runs the timers that are due. Sends nothing.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.advance(now);
+        let now = self.now;
+        let millis = now.as_millis();
+        while let Some(&(at, slot)) = self.timers.first() {
+            if at > millis {
+                break;
+            }
+            self.timers.pop_first();
+            let Some(peer) = self.slots.get_mut(slot) else { continue };
+            peer.timer = None;
+            match peer.handle_timeout(millis, &self.settings, &mut self.events) {
+                Flow::Going if peer.wants_to_send(millis) => self.touch(slot),
+                Flow::Going => self.schedule(slot, now),
+                Flow::Ended => self.remove(slot),
+            }
+        }
+        self.share_bandwidth(now);
+    }
+
+    /// Ends the turn: what was queued in it is packed by [`poll_transmit`](Self::poll_transmit) from now on.
+    pub fn end_turn(&mut self, now: Instant) {
+        self.advance(now);
+        self.packing.extend(self.dirty.drain(..));
+    }
+
+    /// Packs the next datagrams for one peer into `buf`, which must hold at least [`MTU_MAX`] bytes, or the mtu of the
+    /// settings: several of equal length when the buffer is larger. `None` when nothing is left to send.
+    pub fn poll_transmit(&mut self, now: Instant, buf: &mut [u8]) -> Option<Transmit> {
+        if let Some(Goodbye { to, from, connect_id, bytes }) = self.goodbyes.pop_front() {
+            buf[..bytes.len()].copy_from_slice(&bytes);
+            let len = self.seal(buf, bytes.len(), connect_id);
+            return Some(self.count(Transmit { to, from, len, segment_size: None }, 1));
+        }
+        self.advance(now);
+        let now = self.now;
+        let millis = now.as_millis();
+        while let Some(&slot) = self.packing.front() {
+            let transmit = self.pack(slot, millis, buf);
+            if self
+                .slots
+                .get(slot)
+                .is_none_or(|peer| transmit.is_none() || !peer.wants_to_send(millis))
+            {
+                self.packing.pop_front();
+                self.packed(slot, now);
+            }
+            if transmit.is_some() {
+                return transmit;
+            }
+        }
+        None
+    }
+
+    /// Packs the next datagrams for the peer in `slot`.
+    fn pack(&mut self, slot: u16, now: Millis, buf: &mut [u8]) -> Option<Transmit> {
+        let peer = self.slots.get_mut(slot)?;
+        let (to, from) = (peer.address, peer.local);
+        let (connect_id, len_max) = (peer.connect_id, buf.len());
+        let first = peer.pack(now, buf, len_max);
+        if first == 0 {
+            return None;
+        }
+        self.peers_asked += u64::from(Header::is_timed(buf));
+        if self.seal.is_active() {
+            // Datagrams that were sealed differ in length.
+            let len = self.seal(buf, first, connect_id);
+            return Some(self.count(Transmit { to, from, len, segment_size: None }, 1));
+        }
+        let (mut len, mut datagrams) = (first, 1);
+        // Further datagrams must not be longer than the first, and the last is the one that is shorter.
+        while peer.wants_to_send(now) && len == first * datagrams && len_max - len >= first + SPARE
+        {
+            let next = peer.pack(now, &mut buf[len..], first);
+            if next == 0 {
+                break;
+            }
+            len += next;
+            datagrams += 1;
+        }
+        let segment_size = (datagrams > 1).then_some(first);
+        Some(self.count(Transmit { to, from, len, segment_size }, datagrams as u64))
+    }
+
+    /// When the next turn is due, input or not.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.due().map(|due| self.clock.to_program(due))
+    }
+
+    /// When the next turn is due by the host's clock.
+    fn due(&self) -> Option<Instant> {
+        if !self.dirty.is_empty() || !self.packing.is_empty() || !self.goodbyes.is_empty() {
+            return Some(self.now);
+        }
+        self.timer_due()
+    }
+
+    /// When the first timer is due by the host's clock, whatever was queued since the last turn.
+    pub(super) fn timer_due(&self) -> Option<Instant> {
+        let timer = self.timers.first().map(|&(at, _)| Instant::from_millis(at));
+        let pass = self.pass.due.map(Instant::from_millis);
+        [timer, pass].into_iter().flatten().min()
+    }
+
+    /// Nothing more is to be sent to a peer now.
+    fn packed(&mut self, slot: u16, now: Instant) {
+        self.record(slot);
+        let Some(peer) = self.slots.get_mut(slot) else { return };
+        peer.is_queued = false;
+        match peer.state {
+            State::AcknowledgingDisconnect => {
+                self.remove(slot);
+                return;
+            }
+            State::DisconnectLater => {
+                peer.disconnect_when_drained();
+                if peer.state == State::Disconnecting {
+                    self.touch(slot);
+                    self.packing.extend(self.dirty.drain(..));
+                    return;
+                }
+            }
+            _ => {}
+        }
+        self.schedule(slot, now);
+    }
+
+    /// Sees to it that a peer is looked at when something is due.
+    fn schedule(&mut self, slot: u16, now: Instant) {
+        let Some(peer) = self.slots.get_mut(slot) else { return };
+        let Some(at) = peer.deadline(now.as_millis(), &self.settings) else { return };
+        // An entry that is too early only costs a look, and moving it with each acknowledgement would cost more. But of one that
+        // waits for an acknowledgement that has come nothing is left but its price: a wake-up.
+        let is_over = peer.sender.next_timeout().is_none();
+        if peer.timer.is_none_or(|current| at < current || is_over && at > current) {
+            if let Some(current) = peer.timer.replace(at) {
+                self.timers.remove(&(current, slot));
+            }
+            self.timers.insert((at, slot));
+        }
+    }
+
+    /// Seals the datagram at the front of `buf`; its length then.
+    fn seal(&mut self, buf: &mut [u8], len: usize, connect_id: [u8; 4]) -> usize {
+        let sealed = self.seal.close(buf, len, connect_id);
+        let plain = len + self.seal.overhead();
+        if let Some(saved) = plain.checked_sub(sealed).filter(|&saved| saved > 0) {
+            self.stats.datagrams_sent_compressed += 1;
+            self.stats.bytes_saved += saved as u64;
+        }
+        sealed
+    }
+
+    const fn count(&mut self, transmit: Transmit, datagrams: u64) -> Transmit {
+        self.stats.datagrams_sent += datagrams;
+        self.stats.bytes_sent += transmit.len as u64;
+        transmit
+    }
+}
+
+const _: () = assert!(MTU_MAX as usize >= 10);

@@ -1,0 +1,298 @@
+//! What a peer does with the commands of a datagram.
+
+use std::collections::VecDeque;
+
+use mp_core::{DisconnectReason, SharedLimit};
+
+use super::{Flow, Peer, State};
+use crate::proto::channel::{Outcome, Place, Sink, place};
+use crate::proto::command::{Body, CONTROL_CHANNEL, Command, CommandError, Terms};
+use crate::proto::host::Sessions;
+use crate::proto::settings::HostSettings;
+use crate::proto::wire::Source;
+use crate::proto::{HostEvent, MTU_MAX, MTU_MIN, Millis, PacketFlags, WINDOW_MAX, WINDOW_MIN};
+
+/// What the host lends a peer for the length of a datagram.
+pub(crate) struct Context<'a> {
+    pub(crate) settings: &'a HostSettings,
+    pub(crate) events: &'a mut VecDeque<HostEvent>,
+    /// The limit on what all peers hold of what arrived.
+    pub(crate) limit: &'a mut SharedLimit,
+    /// Whether a client that completes its handshake now may stay.
+    pub(crate) is_admitted: bool,
+    /// Set when something in the datagram made no sense.
+    pub(crate) is_malformed: bool,
+    /// Commands that were not acknowledged for lack of room, so that they come again.
+    pub(crate) withheld: u64,
+}
+
+impl Peer {
+    /// Takes the commands of one datagram. What follows a command that makes no sense is ignored; what came before it
+    /// stands.
+    pub(crate) fn handle_commands(
+        &mut self,
+        now: Millis,
+        sent_time: Option<u16>,
+        mut bytes: &[u8],
+        context: &mut Context<'_>,
+    ) -> Flow {
+        let mut source = Source::new(bytes);
+        while !bytes.is_empty() {
+            let (command, rest) = match Command::parse(bytes) {
+                Ok(parsed) => parsed,
+                // Zeros behind the last command are padding of some compressors.
+                Err(CommandError::Unknown(0)) => return Flow::Going,
+                Err(_) => {
+                    context.is_malformed = true;
+                    return Flow::Going;
+                }
+            };
+            bytes = rest;
+            let (outcome, flow) = self.handle_command(now, &command, &mut source, context);
+            if flow == Flow::Ended {
+                return flow;
+            }
+            if outcome == Outcome::Refused {
+                context.is_malformed = true;
+                return Flow::Going;
+            }
+            context.withheld += u64::from(outcome == Outcome::Withheld);
+            if command.wants_acknowledgement() {
+                let Some(sent_time) = sent_time else {
+                    context.is_malformed = true;
+                    break;
+                };
+                if outcome == Outcome::Taken && self.acknowledges(&command) {
+                    self.acknowledgements.push(command.channel, command.sequence, sent_time);
+                    self.sender.demand += ACKNOWLEDGE_LEN;
+                }
+                if outcome == Outcome::Kept {
+                    self.acknowledgements.defer(command.channel, command.sequence, sent_time);
+                }
+            }
+        }
+        Flow::Going
+    }
+
+    fn handle_command(
+        &mut self,
+        now: Millis,
+        command: &Command<'_>,
+        source: &mut Source<'_>,
+        context: &mut Context<'_>,
+    ) -> (Outcome, Flow) {
+        let is_open = matches!(self.state, State::Connected | State::DisconnectLater);
+        let outcome = match command.body {
+            Body::Acknowledge { sequence, sent_time } => {
+                return self.handle_acknowledge(now, command.channel, sequence, sent_time, context);
+            }
+            Body::VerifyConnect(terms) => return self.handle_verify(&terms, context),
+            Body::Disconnect { data } => {
+                let flow = self.handle_disconnect(command.wants_acknowledgement(), data, context);
+                return (Outcome::Taken, flow);
+            }
+            Body::Ping if is_open => Outcome::Taken,
+            Body::BandwidthLimit { incoming, outgoing } if is_open => {
+                self.set_bandwidth(incoming, outgoing, context.settings);
+                Outcome::Taken
+            }
+            Body::ThrottleConfigure(parameters) if is_open => {
+                self.throttle.configure(parameters);
+                Outcome::Taken
+            }
+            Body::SendReliable { .. }
+            | Body::SendUnreliable { .. }
+            | Body::SendUnsequenced { .. }
+            | Body::SendFragment(_)
+            | Body::SendUnreliableFragment(_)
+                if is_open =>
+            {
+                self.handle_data(command, source, context)
+            }
+            _ => Outcome::Refused,
+        };
+        (outcome, Flow::Going)
+    }
+
+    fn handle_acknowledge(
+        &mut self,
+        now: Millis,
+        channel: u8,
+        sequence: u16,
+        sent_time: u16,
+        context: &mut Context<'_>,
+    ) -> (Outcome, Flow) {
+        let acknowledged =
+            self.sender.acknowledge(now, channel, sequence, sent_time, &mut self.channels);
+        let Some(acknowledged) = acknowledged else {
+            // Of something acknowledged before, or of nothing: it tells nothing.
+            return (Outcome::Taken, Flow::Going);
+        };
+        self.last_acknowledged = Some(now);
+        if let Some(sample) = acknowledged.sample {
+            self.round_trip.sample(now, sample, &mut self.throttle);
+        }
+        match (self.state, acknowledged.body) {
+            (State::HalfOpen, Body::VerifyConnect(_)) if context.is_admitted => {
+                self.state = State::Connected;
+                let (connection, address, data) = (self.connection, self.address, self.data);
+                context.events.push_back(HostEvent::Connected { connection, address, data });
+            }
+            (State::HalfOpen, Body::VerifyConnect(_)) => self.disconnect(0, None),
+            (State::Disconnecting, Body::Disconnect { .. }) => {
+                self.report_end(DisconnectReason::Closed, context.events);
+                return (Outcome::Taken, Flow::Ended);
+            }
+            (State::DisconnectLater, _) => self.disconnect_when_drained(),
+            _ => {}
+        }
+        (Outcome::Taken, Flow::Going)
+    }
+
+    fn handle_verify(&mut self, terms: &Terms, context: &mut Context<'_>) -> (Outcome, Flow) {
+        if self.state != State::Connecting {
+            return (Outcome::Taken, Flow::Going);
+        }
+        let is_ours = (1..=255).contains(&terms.channel_count)
+            && terms.throttle == context.settings.throttle
+            && terms.connect_id == self.connect_id;
+        if !is_ours {
+            self.report_end(DisconnectReason::Misbehaved, context.events);
+            return (Outcome::Refused, Flow::Ended);
+        }
+        self.sender.forget_control(1);
+        self.outgoing_id = terms.peer_id;
+        self.sessions =
+            Sessions { incoming: terms.incoming_session, outgoing: terms.outgoing_session };
+        self.channels.count = self.channels.count.min(terms.channel_count as u8);
+        self.mtu = self.mtu.min(context.settings.room(clamp_mtu(terms.mtu)));
+        self.sender.set_mtu(self.mtu);
+        self.window = self.window.min(terms.window_size.clamp(WINDOW_MIN, WINDOW_MAX));
+        self.bandwidth = (terms.incoming_bandwidth, terms.outgoing_bandwidth);
+        self.state = State::Connected;
+        let (connection, address) = (self.connection, self.address);
+        context.events.push_back(HostEvent::Connected { connection, address, data: 0 });
+        (Outcome::Taken, Flow::Going)
+    }
+
+    fn handle_disconnect(&mut self, is_polite: bool, data: u32, context: &mut Context<'_>) -> Flow {
+        match self.state {
+            State::AcknowledgingDisconnect => return Flow::Going,
+            State::Connecting | State::HalfOpen | State::Disconnecting => {
+                self.report_end(DisconnectReason::Remote(data), context.events);
+                return Flow::Ended;
+            }
+            State::Connected | State::DisconnectLater => {}
+        }
+        self.report_end(DisconnectReason::Remote(data), context.events);
+        if !is_polite {
+            return Flow::Ended;
+        }
+        self.drop_queues();
+        self.state = State::AcknowledgingDisconnect;
+        Flow::Going
+    }
+
+    fn handle_data(
+        &mut self,
+        command: &Command<'_>,
+        source: &mut Source<'_>,
+        context: &mut Context<'_>,
+    ) -> Outcome {
+        if self.state == State::DisconnectLater {
+            // Parsed, acknowledged and thrown away.
+            let is_known = command.channel < self.channels.count;
+            return if is_known { Outcome::Taken } else { Outcome::Refused };
+        }
+        if command.body.payload().len() > self.inbound.packet_bytes_max {
+            return Outcome::Refused;
+        }
+        if let Body::SendUnreliableFragment(fragment) = &command.body
+            && !self.inbound.has_unreliable_room(context.limit, fragment.payload.len() * 2)
+        {
+            self.shed_other_channels(command.channel, source, context);
+        }
+        let Some(channel) = self.channels.channel(command.channel) else { return Outcome::Refused };
+        let mut sink = Sink {
+            connection: self.connection,
+            channel: command.channel,
+            source,
+            events: context.events,
+            inbound: &mut self.inbound,
+            limit: context.limit,
+            stats: &mut self.stats,
+        };
+        match &command.body {
+            Body::SendReliable { payload } => {
+                channel.reliable(command.sequence, payload, &mut sink)
+            }
+            Body::SendFragment(fragment) => {
+                channel.reliable_fragment(command.sequence, fragment, &mut sink)
+            }
+            Body::SendUnreliable { sequence, payload } => {
+                channel.unreliable(command.sequence, *sequence, payload, &mut sink);
+                Outcome::Taken
+            }
+            Body::SendUnreliableFragment(fragment) => {
+                channel.unreliable_fragment(command.sequence, fragment, &mut sink)
+            }
+            Body::SendUnsequenced { group, payload } => {
+                if !sink.has_room() {
+                    sink.dropped();
+                } else if self.unsequenced.accept(*group) {
+                    let payload = sink.source.packet(payload);
+                    sink.deliver(PacketFlags::UNSEQUENCED, payload);
+                }
+                Outcome::Taken
+            }
+            _ => Outcome::Refused,
+        }
+    }
+
+    /// Makes room for unreliable packets of one channel at the cost of the others.
+    fn shed_other_channels(
+        &mut self,
+        kept: u8,
+        source: &mut Source<'_>,
+        context: &mut Context<'_>,
+    ) {
+        for number in self.channels.used().filter(|&number| number != kept) {
+            let Some(channel) = self.channels.existing(number) else { continue };
+            channel.shed_unreliable(&mut Sink {
+                connection: self.connection,
+                channel: number,
+                source: &mut *source,
+                events: context.events,
+                inbound: &mut self.inbound,
+                limit: &mut *context.limit,
+                stats: &mut self.stats,
+            });
+        }
+    }
+
+    /// Whether a command that asks for it is acknowledged.
+    fn acknowledges(&mut self, command: &Command<'_>) -> bool {
+        match self.state {
+            State::Disconnecting | State::HalfOpen | State::Connecting => false,
+            State::AcknowledgingDisconnect => matches!(command.body, Body::Disconnect { .. }),
+            State::Connected | State::DisconnectLater if command.channel == CONTROL_CHANNEL => true,
+            State::Connected | State::DisconnectLater => {
+                let number = command.sequence;
+                let is_real = command.channel < self.channels.count;
+                let place = match self.channels.existing(command.channel) {
+                    Some(channel) => channel.place(number),
+                    None => place(number, 0),
+                };
+                !is_real || place != Place::Beyond
+            }
+        }
+    }
+}
+
+/// Bytes of an acknowledgement.
+pub(crate) const ACKNOWLEDGE_LEN: u64 = 8;
+
+/// The mtu that a stranger's stands for.
+pub(crate) fn clamp_mtu(mtu: u32) -> u16 {
+    mtu.clamp(MTU_MIN.into(), MTU_MAX.into()) as u16
+}

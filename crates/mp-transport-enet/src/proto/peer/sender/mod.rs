@@ -1,0 +1,377 @@
+//! What is on its way to one peer: queues of what was not sent yet, and the reliable commands that were sent but not
+//! acknowledged.
+//!
+//! | queue | bound | beyond it |
+//! |---|---|---|
+//! | control commands | few per connection | – |
+//! | reliable packets | settings: 64 MiB including what is not acknowledged | the peer is closed |
+//! | unreliable packets | settings: 256 KiB | the oldest are dropped and counted |
+//! | both, of all peers of a host | settings: 256 MiB, of which each peer may always have 256 KiB | unreliable ones are dropped and counted, for a reliable one the peer is closed |
+//! | on their way | ENet's window, at most 64 KiB | stays in the queue |
+
+mod outgoing;
+mod pack;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use mp_core::{ConnectionStats, SharedLimit};
+
+use crate::limits::{ENTRY_OVERHEAD, RELIABLE_FRAGMENTS_MAX};
+use crate::proto::channel::Channels;
+use crate::proto::command::{Body, CONTROL_CHANNEL, Command};
+use crate::proto::peer::timeout::{Patience, Silence};
+use crate::proto::wire::Payload;
+use crate::proto::{Millis, PacketFlags};
+pub(crate) use outgoing::piece_len;
+use outgoing::{Key, Kind, Queued, Sent};
+pub(crate) use pack::Route;
+
+/// What is on its way to one peer.
+#[derive(Debug)]
+pub(crate) struct Sender {
+    /// Bytes of each piece of a fragmented packet.
+    piece_len: usize,
+    control: VecDeque<(u64, Command<'static>)>,
+    reliable: VecDeque<Queued>,
+    unreliable: VecDeque<Queued>,
+    /// Commands that timed out, oldest first. An entry whose command was acknowledged meanwhile is skipped.
+    control_again: VecDeque<(u64, Key)>,
+    reliable_again: VecDeque<(u64, Key)>,
+    in_flight: BTreeMap<Key, Sent>,
+    /// Numbers what is queued, across the queues.
+    next_order: u64,
+    control_sequence: u16,
+    unsequenced_group: u16,
+    /// Reliable payload bytes sent, not acknowledged and not timed out.
+    in_transit: usize,
+    /// Cost of all reliable packets queued or not acknowledged.
+    reliable_cost: usize,
+    unreliable_bytes: usize,
+    /// Memory in bytes of all packets queued or not acknowledged, in which each has its part of a
+    /// payload that several peers share.
+    held_bytes: usize,
+    /// The part of them that the host's limit includes.
+    recorded_bytes: usize,
+    /// Bytes of commands queued since bandwidth was shared last.
+    pub(crate) demand: u64,
+    /// No command times out before this.
+    next_timeout: Option<Millis>,
+    silence: Silence,
+    /// When reliable data was last acknowledged, or first sent since there was none.
+    progress: Option<Millis>,
+}
+
+/// A command that was acknowledged.
+pub(crate) struct Acknowledged {
+    pub(crate) body: Body<'static>,
+    /// The round trip in milliseconds, unless the other side made its echo up.
+    pub(crate) sample: Option<u32>,
+}
+
+/// Why a packet was not queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum QueueError {
+    /// The peer has no such channel.
+    NoChannel,
+    /// It has more pieces than can be sent reliably.
+    TooManyPieces,
+}
+
+impl Sender {
+    pub(crate) fn new(mtu: u16) -> Self {
+        Self {
+            piece_len: piece_len(mtu),
+            control: VecDeque::new(),
+            reliable: VecDeque::new(),
+            unreliable: VecDeque::new(),
+            control_again: VecDeque::new(),
+            reliable_again: VecDeque::new(),
+            in_flight: BTreeMap::new(),
+            next_order: 0,
+            control_sequence: 0,
+            unsequenced_group: 0,
+            in_transit: 0,
+            reliable_cost: 0,
+            unreliable_bytes: 0,
+            held_bytes: 0,
+            recorded_bytes: 0,
+            demand: 0,
+            next_timeout: None,
+            silence: Silence::default(),
+            progress: None,
+        }
+    }
+
+    /// Another mtu was agreed on, before any packet was queued.
+    pub(crate) const fn set_mtu(&mut self, mtu: u16) {
+        self.piece_len = piece_len(mtu);
+    }
+
+    /// The next sequence number of commands that concern the whole peer.
+    pub(crate) const fn next_control_sequence(&mut self) -> u16 {
+        self.control_sequence = self.control_sequence.wrapping_add(1);
+        self.control_sequence
+    }
+
+    /// Queues a command that concerns the whole peer.
+    pub(crate) fn queue_control(&mut self, body: Body<'static>) {
+        let sequence = self.next_control_sequence();
+        let order = self.order();
+        let command = Command::control(sequence, body);
+        self.demand += command.fixed_len() as u64;
+        self.control.push_back((order, command));
+    }
+
+    /// Queues a packet. Returns whether it is sent reliably.
+    pub(crate) fn queue_packet(
+        &mut self,
+        channels: &mut Channels,
+        number: u8,
+        flags: PacketFlags,
+        payload: Payload,
+    ) -> Result<bool, QueueError> {
+        let len = payload.len();
+        let pieces = len.div_ceil(self.piece_len).max(1);
+        let state = channels.channel(number).ok_or(QueueError::NoChannel)?;
+        let is_reliable = flags.contains(PacketFlags::RELIABLE);
+        let may_be_unreliable = !is_reliable && state.unreliable_out < u16::MAX;
+        let kind = if pieces > 1 {
+            // A large packet is unreliable only when it says so itself.
+            if may_be_unreliable && flags.contains(PacketFlags::UNRELIABLE_FRAGMENT) {
+                Kind::Unreliable
+            } else {
+                Kind::Reliable
+            }
+        } else if !is_reliable && flags.contains(PacketFlags::UNSEQUENCED) {
+            Kind::Unsequenced
+        } else if may_be_unreliable {
+            Kind::Unreliable
+        } else {
+            Kind::Reliable
+        };
+        let (sequence, number_of_kind) = match kind {
+            Kind::Reliable => {
+                if pieces > RELIABLE_FRAGMENTS_MAX {
+                    return Err(QueueError::TooManyPieces);
+                }
+                let sequence = state.reliable_out.wrapping_add(1);
+                state.reliable_out = state.reliable_out.wrapping_add(pieces as u16);
+                state.unreliable_out = 0;
+                (sequence, 0)
+            }
+            Kind::Unreliable => {
+                state.unreliable_out += 1;
+                (state.reliable_out, state.unreliable_out)
+            }
+            Kind::Unsequenced => {
+                self.unsequenced_group = self.unsequenced_group.wrapping_add(1);
+                (0, self.unsequenced_group)
+            }
+        };
+        let queued = Queued {
+            order: self.order(),
+            channel: number,
+            kind,
+            sequence,
+            number: number_of_kind,
+            payload,
+            pieces: pieces as u32,
+            next_piece: 0,
+        };
+        let fixed_len = queued.piece(self.piece_len).0.fixed_len();
+        self.demand += (pieces * fixed_len + len) as u64;
+        let is_reliable = kind == Kind::Reliable;
+        if is_reliable {
+            self.reliable_cost += len + pieces * ENTRY_OVERHEAD;
+            let (whole, last) = (pieces - 1, len - (pieces - 1) * self.piece_len);
+            self.held_bytes += whole * queued.payload.queued_bytes(self.piece_len);
+            self.held_bytes += queued.payload.queued_bytes(last);
+            self.reliable.push_back(queued);
+        } else {
+            self.unreliable_bytes += len + ENTRY_OVERHEAD;
+            self.held_bytes += queued.payload.queued_bytes(len);
+            self.unreliable.push_back(queued);
+        }
+        Ok(is_reliable)
+    }
+
+    /// Drops the oldest unreliable packets beyond `bytes_max`, but never the newest, and those for
+    /// which `limit`, that of all peers, leaves no room. Returns how many.
+    pub(crate) fn shed_unreliable(&mut self, bytes_max: usize, limit: &mut SharedLimit) -> u64 {
+        let mut dropped = 0;
+        self.record(limit);
+        while self.unreliable_bytes > bytes_max && self.unreliable.len() > 1
+            || !self.unreliable.is_empty() && !self.is_within(limit)
+        {
+            self.pop_unreliable();
+            self.record(limit);
+            dropped += 1;
+        }
+        dropped
+    }
+
+    /// Returns whether `limit`, that of all peers, leaves room for what is queued.
+    pub(crate) const fn is_within(&self, limit: &SharedLimit) -> bool {
+        limit.allows(self.held_bytes, 0)
+    }
+
+    /// Has `limit`, that of all peers, include what is queued now.
+    pub(crate) const fn record(&mut self, limit: &mut SharedLimit) {
+        limit.replace(self.recorded_bytes, self.held_bytes);
+        self.recorded_bytes = self.held_bytes;
+    }
+
+    /// Whether what was queued reliably is more than `bytes_max`.
+    pub(crate) const fn is_over(&self, bytes_max: usize) -> bool {
+        self.reliable_cost > bytes_max
+    }
+
+    /// Bytes queued or not acknowledged.
+    pub(crate) const fn queued_bytes(&self) -> u64 {
+        (self.reliable_cost + self.unreliable_bytes) as u64
+    }
+
+    /// Whether something waits to be sent, for the first time or again.
+    pub(crate) fn has_queued(&self) -> bool {
+        !self.unreliable.is_empty()
+            || !self.reliable.is_empty()
+            || !self.control.is_empty()
+            || !self.reliable_again.is_empty()
+            || !self.control_again.is_empty()
+    }
+
+    /// Whether nothing is queued and everything reliable is acknowledged.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.is_reliably_idle() && self.unreliable.is_empty()
+    }
+
+    /// Whether nothing reliable is queued or on its way: only then is a ping worth its bytes.
+    pub(crate) fn is_reliably_idle(&self) -> bool {
+        self.in_flight.is_empty() && self.control.is_empty() && self.reliable.is_empty()
+    }
+
+    /// Forgets everything queued and sent. Sequence numbers go on.
+    pub(crate) fn clear(&mut self) {
+        let fresh = Self::new(0);
+        *self = Self {
+            piece_len: self.piece_len,
+            next_order: self.next_order,
+            control_sequence: self.control_sequence,
+            unsequenced_group: self.unsequenced_group,
+            recorded_bytes: self.recorded_bytes,
+            ..fresh
+        };
+    }
+
+    /// A command that concerns the whole peer needs no acknowledgement any more.
+    pub(crate) fn forget_control(&mut self, sequence: u16) {
+        self.in_flight.remove(&(CONTROL_CHANNEL, sequence));
+    }
+
+    /// An acknowledgement came. `None` when it is of nothing that is on its way.
+    pub(crate) fn acknowledge(
+        &mut self,
+        now: Millis,
+        channel: u8,
+        sequence: u16,
+        echoed: u16,
+        channels: &mut Channels,
+    ) -> Option<Acknowledged> {
+        let sent = self.in_flight.remove(&(channel, sequence))?;
+        self.silence.broken();
+        if !sent.is_again {
+            self.in_transit -= sent.len;
+        }
+        if channel != CONTROL_CHANNEL {
+            self.reliable_cost = self.reliable_cost.saturating_sub(sent.len + ENTRY_OVERHEAD);
+            let queued_bytes = sent.payload.queued_bytes(sent.len);
+            self.held_bytes = self.held_bytes.saturating_sub(queued_bytes);
+            self.progress = (self.reliable_cost > 0).then_some(now);
+            if let Some(channel) = channels.existing(channel) {
+                channel.windows.acknowledged(sequence);
+            }
+        }
+        if self.in_flight.is_empty() {
+            self.next_timeout = None;
+        }
+        // The echo tells which of several transmissions arrived, and is believed only within their times.
+        let since = u64::from((sent.sent_at as u16).wrapping_sub(echoed));
+        let sample = sent
+            .sent_at
+            .checked_sub(since)
+            .filter(|&sent_at| sent_at >= sent.first_sent_at)
+            .map(|sent_at| u32::try_from(now.saturating_sub(sent_at)).unwrap_or(u32::MAX));
+        Some(Acknowledged { body: sent.command.body, sample })
+    }
+
+    /// Marks what timed out to be sent again. Whether the peer is to be given up.
+    pub(crate) fn check_timeouts(
+        &mut self,
+        now: Millis,
+        patience: &Patience,
+        stats: &mut ConnectionStats,
+    ) -> bool {
+        if self.next_timeout.is_none_or(|at| now < at) {
+            return false;
+        }
+        self.next_timeout = None;
+        let (control_before, reliable_before) =
+            (self.control_again.len(), self.reliable_again.len());
+        for (&key, sent) in &mut self.in_flight {
+            if sent.is_again {
+                continue;
+            }
+            let at = sent.sent_at.saturating_add(sent.timeout);
+            if now < at {
+                self.next_timeout = Some(self.next_timeout.map_or(at, |next| next.min(at)));
+                continue;
+            }
+            if self.silence.timed_out(now, sent.sent_at, sent.attempts, patience) {
+                return true;
+            }
+            stats.retransmissions += 1;
+            sent.timeout = sent.timeout.saturating_mul(2);
+            sent.is_again = true;
+            self.in_transit -= sent.len;
+            let again = if key.0 == CONTROL_CHANNEL {
+                &mut self.control_again
+            } else {
+                &mut self.reliable_again
+            };
+            again.push_back((sent.order, key));
+        }
+        if self.control_again.len() > control_before {
+            self.control_again.make_contiguous().sort_unstable();
+        }
+        if self.reliable_again.len() > reliable_before {
+            self.reliable_again.make_contiguous().sort_unstable();
+        }
+        false
+    }
+
+    /// When a command times out next.
+    pub(crate) const fn next_timeout(&self) -> Option<Millis> {
+        self.next_timeout
+    }
+
+    /// Since when reliable data makes no progress.
+    pub(crate) const fn progress(&self) -> Option<Millis> {
+        self.progress
+    }
+
+    pub(super) fn pop_unreliable(&mut self) {
+        if let Some(queued) = self.unreliable.pop_front() {
+            self.unreliable_bytes -= queued.payload.len() + ENTRY_OVERHEAD;
+            self.held_bytes -= queued.payload.queued_bytes(queued.payload.len());
+        }
+    }
+
+    pub(super) fn note_timeout(&mut self, at: Millis) {
+        self.next_timeout = Some(self.next_timeout.map_or(at, |next| next.min(at)));
+    }
+
+    const fn order(&mut self) -> u64 {
+        self.next_order += 1;
+        self.next_order
+    }
+}

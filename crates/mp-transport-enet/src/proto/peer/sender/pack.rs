@@ -1,0 +1,186 @@
+//! What of a peer's queues goes into the next datagram.
+
+use mp_core::ConnectionStats;
+
+use super::Sender;
+use super::outgoing::Sent;
+use crate::proto::Millis;
+use crate::proto::channel::Channels;
+use crate::proto::peer::rtt::RoundTrip;
+use crate::proto::peer::throttle::Throttle;
+use crate::proto::wire::{Datagram, Payload};
+/// What the rules of sending depend on.
+pub(crate) struct Route<'a> {
+    pub(crate) channels: &'a mut Channels,
+    pub(crate) round_trip: &'a RoundTrip,
+    pub(crate) throttle: &'a mut Throttle,
+    pub(crate) stats: &'a mut ConnectionStats,
+    pub(crate) window: u32,
+    pub(crate) mtu: u16,
+}
+
+impl Sender {
+    /// Puts as much as may leave now into `datagram`.
+    pub(crate) fn pack(&mut self, now: Millis, datagram: &mut Datagram<'_>, route: &mut Route<'_>) {
+        if self.reliable_cost > 0 && self.progress.is_none() {
+            self.progress = Some(now);
+        }
+        if !self.pack_control_again(now, datagram) {
+            return;
+        }
+        let mut is_reliable_blocked = false;
+        if !self.pack_reliable_again(now, datagram, route, &mut is_reliable_blocked) {
+            return;
+        }
+        // Three queues, merged in the order in which they were filled.
+        loop {
+            let control = self.control.front().map(|&(order, _)| order);
+            let unreliable = self.unreliable.front().map(|queued| queued.order);
+            let reliable = self.reliable.front().filter(|_| !is_reliable_blocked);
+            let reliable = reliable.map(|queued| queued.order);
+            let Some(first) = [control, reliable, unreliable].into_iter().flatten().min() else {
+                return;
+            };
+            let has_room = if Some(first) == control {
+                self.pack_control(now, datagram, route)
+            } else if Some(first) == reliable {
+                self.pack_reliable(now, datagram, route, &mut is_reliable_blocked)
+            } else {
+                self.pack_unreliable(datagram, route)
+            };
+            if !has_room {
+                return;
+            }
+        }
+    }
+
+    // Each of these returns whether there was room for what it tried to add.
+
+    fn pack_control_again(&mut self, now: Millis, datagram: &mut Datagram<'_>) -> bool {
+        while let Some(&(order, key)) = self.control_again.front() {
+            if let Some(sent) = self.in_flight.get_mut(&key).filter(|sent| sent.waits(order)) {
+                if !datagram.has_room(&sent.command, sent.command.fixed_len()) {
+                    return false;
+                }
+                let at = sent.send_again(now, datagram);
+                self.note_timeout(at);
+            }
+            self.control_again.pop_front();
+        }
+        true
+    }
+
+    fn pack_reliable_again(
+        &mut self,
+        now: Millis,
+        datagram: &mut Datagram<'_>,
+        route: &Route<'_>,
+        is_blocked: &mut bool,
+    ) -> bool {
+        while let Some(&(order, key)) = self.reliable_again.front() {
+            if let Some(sent) = self.in_flight.get_mut(&key).filter(|sent| sent.waits(order)) {
+                if !route.may_send(self.in_transit, sent.len) {
+                    *is_blocked = true;
+                    return true;
+                }
+                if !datagram.has_room(&sent.command, sent.command.fixed_len() + sent.len) {
+                    return false;
+                }
+                self.in_transit += sent.len;
+                let at = sent.send_again(now, datagram);
+                self.note_timeout(at);
+            }
+            self.reliable_again.pop_front();
+        }
+        true
+    }
+
+    fn pack_control(
+        &mut self,
+        now: Millis,
+        datagram: &mut Datagram<'_>,
+        route: &Route<'_>,
+    ) -> bool {
+        let Some(&(order, command)) = self.control.front() else { return true };
+        if !datagram.has_room(&command, command.fixed_len()) {
+            return false;
+        }
+        datagram.push(&command);
+        self.control.pop_front();
+        let timeout = Millis::from(route.round_trip.timeout());
+        let sent = Sent::new(order, command, Payload::default(), 0, 0, now, timeout);
+        self.in_flight.insert((command.channel, command.sequence), sent);
+        self.note_timeout(now + timeout);
+        true
+    }
+
+    fn pack_reliable(
+        &mut self,
+        now: Millis,
+        datagram: &mut Datagram<'_>,
+        route: &mut Route<'_>,
+        is_blocked: &mut bool,
+    ) -> bool {
+        let Some(queued) = self.reliable.front_mut() else { return true };
+        let (command, offset, len) = queued.piece(self.piece_len);
+        let may_send = route.may_send(self.in_transit, len);
+        let Some(channel) = route.channels.existing(queued.channel) else {
+            self.reliable.pop_front();
+            return true;
+        };
+        let windows = &mut channel.windows;
+        if !may_send || !windows.admits(command.sequence) {
+            *is_blocked = true;
+            return true;
+        }
+        if !datagram.has_room(&command, command.fixed_len() + len) {
+            return false;
+        }
+        windows.sent(command.sequence);
+        datagram.push_data(&command, &queued.payload, offset, len);
+        self.in_transit += len;
+        let timeout = Millis::from(route.round_trip.timeout());
+        let order = queued.order;
+        queued.next_piece += 1;
+        let payload = if queued.next_piece == queued.pieces {
+            route.stats.packets_sent += 1;
+            route.stats.bytes_sent += queued.payload.len() as u64;
+            self.reliable.pop_front().map(|queued| queued.payload).unwrap_or_default()
+        } else {
+            queued.payload.clone()
+        };
+        let sent = Sent::new(order, command, payload, offset, len, now, timeout);
+        self.in_flight.insert((command.channel, command.sequence), sent);
+        self.note_timeout(now + timeout);
+        true
+    }
+
+    fn pack_unreliable(&mut self, datagram: &mut Datagram<'_>, route: &mut Route<'_>) -> bool {
+        let Some(queued) = self.unreliable.front_mut() else { return true };
+        let (command, offset, len) = queued.piece(self.piece_len);
+        if !datagram.has_room(&command, command.fixed_len() + len) {
+            return false;
+        }
+        if queued.next_piece == 0 && !route.throttle.admits() {
+            route.stats.send_drops += 1;
+            self.pop_unreliable();
+            return true;
+        }
+        datagram.push_data(&command, &queued.payload, offset, len);
+        queued.next_piece += 1;
+        if queued.next_piece == queued.pieces {
+            route.stats.packets_sent += 1;
+            route.stats.bytes_sent += queued.payload.len() as u64;
+            self.pop_unreliable();
+        }
+        true
+    }
+}
+
+impl Route<'_> {
+    /// Whether `len` more reliable bytes may be on their way.
+    fn may_send(&self, in_transit: usize, len: usize) -> bool {
+        let window = self.throttle.scale(self.window).max(u32::from(self.mtu));
+        in_transit + len <= window as usize
+    }
+}

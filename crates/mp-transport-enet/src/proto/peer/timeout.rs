@@ -1,0 +1,107 @@
+//! When to give a peer up.
+#![expect(
+    clippy::exhaustive_structs,
+    reason = "the arguments of Godot's function, which programs build"
+)]
+
+use std::time::Duration;
+
+use crate::proto::Millis;
+
+/// How patient a side is with the other (Godot: `ENetPacketPeer.set_timeout`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// A peer is given up when a command was sent so often that 2^(attempts − 1) reaches this (default 32: the sixth
+    /// time) and `minimum` has passed.
+    pub limit: u32,
+    /// Time without any acknowledgement before which no peer is given up (default 5 s).
+    pub minimum: Duration,
+    /// Time without any acknowledgement after which every peer is given up (default 30 s).
+    pub maximum: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { limit: 32, minimum: Duration::from_secs(5), maximum: Duration::from_secs(30) }
+    }
+}
+
+/// How long commands have been timing out without any acknowledgement in between.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Silence {
+    /// When the oldest command that timed out since the last acknowledgement was sent.
+    since: Option<Millis>,
+}
+
+impl Silence {
+    /// An acknowledgement came.
+    pub(crate) const fn broken(&mut self) {
+        self.since = None;
+    }
+
+    /// A command sent at `sent_at` for the `attempts`-th time timed out. Whether the peer is to be given up.
+    pub(crate) fn timed_out(
+        &mut self,
+        now: Millis,
+        sent_at: Millis,
+        attempts: u32,
+        patience: &Patience,
+    ) -> bool {
+        let since = self.since.map_or(sent_at, |since| since.min(sent_at));
+        self.since = Some(since);
+        let silent = Duration::from_millis(now.saturating_sub(since));
+        let factor = 1_u32.checked_shl(attempts.saturating_sub(1)).unwrap_or(u32::MAX);
+        silent >= patience.maximum || (factor >= patience.limit && silent >= patience.minimum)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The times at which a command is sent again, and the one at which the peer is given up.
+    fn schedule(first_timeout: Millis) -> (Vec<Millis>, Millis) {
+        let (mut silence, patience) = (Silence::default(), Patience::default());
+        let (mut sent_at, mut timeout, mut attempts) = (0, first_timeout, 1);
+        let mut again = Vec::new();
+        loop {
+            let now = sent_at + timeout;
+            if silence.timed_out(now, sent_at, attempts, &patience) {
+                return (again, now);
+            }
+            again.push(now);
+            (sent_at, timeout, attempts) = (now, timeout * 2, attempts + 1);
+        }
+    }
+
+    #[test]
+    fn an_unmeasured_peer_is_given_up_after_31_5_seconds() {
+        // As Godot 4.6.3 does when nobody listens.
+        assert_eq!(schedule(500), (vec![500, 1_500, 3_500, 7_500, 15_500], 31_500));
+    }
+
+    #[test]
+    fn a_near_peer_is_given_up_when_the_minimum_has_passed() {
+        // Godot 4.6.3 with a server that vanished: seven attempts, dropped after 6.6 s.
+        let (again, end) = schedule(52);
+        assert_eq!(again.len(), 6);
+        assert_eq!(end, 52 * 127);
+    }
+
+    #[test]
+    fn an_acknowledgement_starts_the_count_anew() {
+        let (mut silence, patience) = (Silence::default(), Patience::default());
+        assert!(!silence.timed_out(4_000, 0, 6, &patience));
+        silence.broken();
+        assert!(!silence.timed_out(6_000, 4_000, 6, &patience));
+        assert!(silence.timed_out(9_000, 6_000, 6, &patience));
+    }
+
+    #[test]
+    fn nobody_is_silent_longer_than_the_maximum() {
+        let (mut silence, patience) = (Silence::default(), Patience::default());
+        assert!(!silence.timed_out(29_999, 0, 1, &patience));
+        assert!(silence.timed_out(30_000, 20_000, 1, &patience));
+        assert!(silence.timed_out(u64::MAX, 0, u32::MAX, &patience));
+    }
+}

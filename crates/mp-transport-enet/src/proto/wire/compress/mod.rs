@@ -1,0 +1,219 @@
+//! What compresses the commands of datagrams: the four modes that Godot offers.
+//!
+//! A datagram is compressed only when that makes it shorter, and each stands alone. There is no negotiation: a client
+//! that compresses and a server that does not (or in another mode) cannot talk. Expanding never yields more than one
+//! datagram of [`MTU_MAX`](crate::proto::MTU_MAX) bytes.
+
+mod fastlz;
+mod range_coder;
+#[cfg(feature = "zlib")]
+mod zlib;
+#[cfg(feature = "zstd")]
+mod zstd;
+
+use self::fastlz::FastLz;
+use self::range_coder::RangeCoder;
+#[cfg(feature = "zlib")]
+use self::zlib::Zlib;
+#[cfg(feature = "zstd")]
+use self::zstd::Zstd;
+
+/// How the commands of datagrams are compressed (Godot: `ENetConnection.CompressionMode`). Both sides need the same.
+///
+/// `Zlib` and `Zstd` exist in builds with the crate's features `zlib` and `zstd`, which are on by
+/// default. A program that names a mode that is not built in does not compile.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[doc(alias = "COMPRESS_NONE")]
+#[non_exhaustive]
+pub enum CompressionMode {
+    /// Not at all: 0, the default.
+    #[default]
+    None = 0,
+    /// ENet's range coder: 1. Shrinks most for small packets.
+    RangeCoder = 1,
+    /// FastLZ: 2. Least work; needs repetitions.
+    FastLz = 2,
+    /// zlib, level 6: 3. Most work.
+    #[cfg(feature = "zlib")]
+    Zlib = 3,
+    /// Zstandard, level 3: 4.
+    #[cfg(feature = "zstd")]
+    Zstd = 4,
+}
+
+impl CompressionMode {
+    /// All modes of this build, in the order of their numbers.
+    pub const ALL: &[Self] = &[
+        Self::None,
+        Self::RangeCoder,
+        Self::FastLz,
+        #[cfg(feature = "zlib")]
+        Self::Zlib,
+        #[cfg(feature = "zstd")]
+        Self::Zstd,
+    ];
+}
+
+/// What compresses and expands blocks in one mode. Its memory is taken once, when it is made: 64 KiB (range coder),
+/// 16 KiB (FastLZ), about 400 KiB (zlib) or 500 KiB (zstd).
+#[derive(Debug, Default)]
+pub struct Compressor(Kind);
+
+#[derive(Debug, Default)]
+enum Kind {
+    #[default]
+    None,
+    RangeCoder(Box<RangeCoder>),
+    FastLz(FastLz),
+    #[cfg(feature = "zlib")]
+    Zlib(Box<Zlib>),
+    #[cfg(feature = "zstd")]
+    Zstd(Box<Zstd>),
+}
+
+impl Compressor {
+    /// For one mode.
+    pub fn new(mode: CompressionMode) -> Self {
+        Self(match mode {
+            CompressionMode::None => Kind::None,
+            CompressionMode::RangeCoder => Kind::RangeCoder(Box::default()),
+            CompressionMode::FastLz => Kind::FastLz(FastLz::default()),
+            #[cfg(feature = "zlib")]
+            CompressionMode::Zlib => Kind::Zlib(Box::default()),
+            #[cfg(feature = "zstd")]
+            CompressionMode::Zstd => Kind::Zstd(Box::default()),
+        })
+    }
+
+    /// Which mode it is for.
+    pub const fn mode(&self) -> CompressionMode {
+        match self.0 {
+            Kind::None => CompressionMode::None,
+            Kind::RangeCoder(_) => CompressionMode::RangeCoder,
+            Kind::FastLz(_) => CompressionMode::FastLz,
+            #[cfg(feature = "zlib")]
+            Kind::Zlib(_) => CompressionMode::Zlib,
+            #[cfg(feature = "zstd")]
+            Kind::Zstd(_) => CompressionMode::Zstd,
+        }
+    }
+
+    /// Compresses `input`, at most [`MTU_MAX`](crate::proto::MTU_MAX) bytes, into `out`; its length, or `None` when it does not
+    /// fit. [`CompressionMode::None`] compresses nothing.
+    pub fn compress(&mut self, input: &[u8], out: &mut [u8]) -> Option<usize> {
+        match &mut self.0 {
+            Kind::None => None,
+            Kind::RangeCoder(coder) => coder.compress(input, out),
+            Kind::FastLz(coder) => coder.compress(input, out),
+            #[cfg(feature = "zlib")]
+            Kind::Zlib(coder) => coder.compress(input, out),
+            #[cfg(feature = "zstd")]
+            Kind::Zstd(coder) => coder.compress(input, out),
+        }
+    }
+
+    /// Expands `input` into `out`; its length, or `None` when it makes no sense or does not fit. (FastLZ may leave zeros
+    /// behind what was compressed.)
+    pub fn expand(&mut self, input: &[u8], out: &mut [u8]) -> Option<usize> {
+        match &mut self.0 {
+            Kind::None => None,
+            Kind::RangeCoder(coder) => coder.expand(input, out),
+            Kind::FastLz(_) => FastLz::expand(input, out),
+            #[cfg(feature = "zlib")]
+            Kind::Zlib(coder) => coder.expand(input, out),
+            #[cfg(feature = "zstd")]
+            Kind::Zstd(coder) => coder.expand(input, out),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn modes() -> impl Iterator<Item = Compressor> {
+        CompressionMode::ALL.iter().skip(1).copied().map(Compressor::new)
+    }
+
+    #[test]
+    fn every_mode_shrinks_text_and_gives_it_back() {
+        let text = b"The quick brown fox jumps over the lazy dog. ".repeat(25);
+        for mut compressor in modes() {
+            // Twice, as a compressor serves datagram after datagram.
+            for _ in 0..2 {
+                let mut block = vec![0; text.len() - 1];
+                let len = compressor.compress(&text, &mut block).unwrap();
+                assert!(len < 200, "{len}");
+                let mut out = vec![0; 4_094];
+                let expanded = compressor.expand(&block[..len], &mut out).unwrap();
+                assert_eq!(out[..expanded], text);
+            }
+        }
+    }
+
+    #[test]
+    fn what_expands_beyond_a_datagram_is_refused_in_every_mode() {
+        for mut compressor in modes() {
+            let mut block = vec![0; 8_000];
+            let len = compressor.compress(&[0; 5_000], &mut block).unwrap();
+            assert!(len < 200, "a bomb of {len} bytes");
+            assert_eq!(compressor.expand(&block[..len], &mut [0; 4_094]), None);
+            // And serves on.
+            let len = compressor.compress(&[7; 1_000], &mut block).unwrap();
+            assert_eq!(compressor.expand(&block[..len], &mut [0; 4_094]), Some(1_000));
+        }
+    }
+
+    #[test]
+    fn a_block_that_is_cut_short_is_refused_or_shorter_in_every_mode() {
+        let text = b"The quick brown fox jumps over the lazy dog. ".repeat(25);
+        for mut compressor in modes() {
+            let mut block = vec![0; 2_000];
+            let len = compressor.compress(&text, &mut block).unwrap();
+            for cut in 0..len {
+                let mut out = [0; 4_094];
+                if let Some(expanded) = compressor.expand(&block[..cut], &mut out) {
+                    // The range coder reads zeros behind the end: it may not notice that one is missing.
+                    assert!(expanded <= text.len(), "{cut} of {len}: {expanded}");
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_and_any_mode_end_within_their_room(
+            blocks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..1_400), 1..4),
+        ) {
+            for mut compressor in modes() {
+                for block in &blocks {
+                    let mut out = [0; 4_094];
+                    if let Some(len) = compressor.expand(block, &mut out) {
+                        prop_assert!(len <= out.len());
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn a_changed_block_of_any_mode_does_no_harm(
+            text in prop::collection::vec(0..20_u8, 40..1_390),
+            at in any::<prop::sample::Index>(),
+            flip in 1..=255_u8,
+        ) {
+            for mut compressor in modes() {
+                let mut block = vec![0; 2_000];
+                let Some(len) = compressor.compress(&text, &mut block) else { continue };
+                block[at.index(len)] ^= flip;
+                compressor.expand(&block[..len], &mut [0; 4_094]);
+                // Whatever it made of that, the next block is whole.
+                let len = compressor.compress(&text, &mut block).unwrap();
+                let mut out = [0; 4_094];
+                let expanded = compressor.expand(&block[..len], &mut out).unwrap();
+                prop_assert_eq!(&out[..text.len()], &text[..]);
+                prop_assert!(out[text.len()..expanded].iter().all(|&byte| byte == 0));
+            }
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! What is on the wire: datagrams, their headers and commands, and the bytes of packets in them.
+
+pub mod command;
+pub mod compress;
+mod datagram;
+mod fields;
+pub mod header;
+mod payload;
+mod seal;
+mod source;
+
+pub(crate) use datagram::{Datagram, SPARE};
+pub use payload::Payload;
+pub(crate) use seal::{CHECKSUM_LEN, Seal, Unreadable};
+pub(crate) use source::Source;

@@ -1,0 +1,212 @@
+//! What is done to whole datagrams: commands are compressed and expanded, checksums written and checked.
+//!
+//! A checksum stands behind the header: CRC-32 of the header with its flags, a key, and the commands as they are before
+//! compression. The key is the connect id as it stands in CONNECT, or zeros in a datagram that names no peer. (Source:
+//! ENet 1.3; Godot never sends any.)
+
+use super::header::Header;
+use crate::proto::compress::{CompressionMode, Compressor};
+use crate::proto::{MTU_MAX, NO_PEER};
+
+/// What is done to whole datagrams of a host.
+#[derive(Debug, Default)]
+pub(crate) struct Seal {
+    compressor: Compressor,
+    has_checksum: bool,
+    /// Where blocks are compressed and expanded; empty when they never are.
+    scratch: Box<[u8]>,
+}
+
+/// Why a datagram was not opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unreadable {
+    /// It is compressed and there is no compressor.
+    Compressed,
+    /// It does not expand, or to more than a datagram.
+    Block,
+    /// Its checksum is missing or wrong.
+    Checksum,
+}
+
+impl Seal {
+    pub(crate) fn new(compression: CompressionMode, has_checksum: bool) -> Self {
+        let scratch = match compression {
+            CompressionMode::None => Box::default(),
+            _ => vec![0; SCRATCH_LEN].into(),
+        };
+        Self { compressor: Compressor::new(compression), has_checksum, scratch }
+    }
+
+    /// Whether [`close`](Self::close) changes datagrams, and their lengths.
+    pub(crate) fn is_active(&self) -> bool {
+        self.has_checksum || self.compressor.mode() != CompressionMode::None
+    }
+
+    /// Bytes that a checksum adds to each datagram.
+    pub(crate) const fn overhead(&self) -> usize {
+        if self.has_checksum { CHECKSUM_LEN } else { 0 }
+    }
+
+    /// The commands of a datagram; `rest` is what follows its header, `connect_id` its peer's.
+    pub(crate) fn open<'a>(
+        &'a mut self,
+        header: &Header,
+        mut rest: &'a [u8],
+        connect_id: [u8; 4],
+    ) -> Result<&'a [u8], Unreadable> {
+        let checksum = if self.has_checksum {
+            let (&checksum, after) = rest.split_first_chunk().ok_or(Unreadable::Checksum)?;
+            rest = after;
+            Some(u32::from_be_bytes(checksum))
+        } else {
+            None
+        };
+        if header.compressed {
+            if self.compressor.mode() == CompressionMode::None {
+                return Err(Unreadable::Compressed);
+            }
+            let room = usize::from(MTU_MAX) - header.encoded_len();
+            let out = &mut self.scratch[..room];
+            let len = self.compressor.expand(rest, out).ok_or(Unreadable::Block)?;
+            rest = &self.scratch[..len];
+        }
+        if let Some(checksum) = checksum
+            && checksum != crc_32(header, connect_id, rest)
+        {
+            return Err(Unreadable::Checksum);
+        }
+        Ok(rest)
+    }
+
+    /// Seals the datagram of `len` bytes at the front of `buf`, which has [`CHECKSUM_LEN`] bytes more when there is a
+    /// checksum. The length of what it becomes.
+    pub(crate) fn close(&mut self, buf: &mut [u8], len: usize, connect_id: [u8; 4]) -> usize {
+        let Some((mut header, commands)) = Header::parse(&buf[..len]) else { return len };
+        let header_len = header.encoded_len();
+        let plain_len = commands.len();
+        let packed_len = self.compressor.compress(commands, &mut self.scratch);
+        let packed_len = packed_len.filter(|&packed| packed < plain_len);
+        header.compressed = packed_len.is_some();
+        let commands_at = if self.has_checksum {
+            let checksum = crc_32(&header, connect_id, commands);
+            let commands_at = header_len + CHECKSUM_LEN;
+            if packed_len.is_none() {
+                buf.copy_within(header_len..len, commands_at);
+            }
+            buf[header_len..commands_at].copy_from_slice(&checksum.to_be_bytes());
+            commands_at
+        } else {
+            header_len
+        };
+        let Some(packed_len) = packed_len else { return commands_at + plain_len };
+        header.emit(buf);
+        buf[commands_at..commands_at + packed_len].copy_from_slice(&self.scratch[..packed_len]);
+        commands_at + packed_len
+    }
+}
+
+fn crc_32(header: &Header, connect_id: [u8; 4], commands: &[u8]) -> u32 {
+    let mut bytes = [0; Header::LEN_MAX];
+    let header_len = header.emit(&mut bytes);
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&bytes[..header_len]);
+    hasher.update(if header.peer_id == NO_PEER { &[0; 4] } else { &connect_id });
+    hasher.update(commands);
+    hasher.finalize()
+}
+
+/// Bytes of a checksum.
+pub(crate) const CHECKSUM_LEN: usize = 4;
+
+/// A datagram that only grows when it is compressed, by the worst of the modes.
+const SCRATCH_LEN: usize = MTU_MAX as usize + 512;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// BANDWIDTH_LIMIT and PING to peer 5 in session 2, which was given `CONNECT_ID`.
+    const DATAGRAM: [u8; 20] =
+        [0xa0, 5, 0x12, 0x34, 0x8a, 0xff, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0x85, 0xff, 0, 3];
+    const CONNECT_ID: [u8; 4] = [0xde, 0xad, 0xbe, 0xef];
+
+    fn closed(seal: &mut Seal, datagram: &[u8]) -> Vec<u8> {
+        let mut buf = vec![0; 4_096];
+        buf[..datagram.len()].copy_from_slice(datagram);
+        let len = seal.close(&mut buf, datagram.len(), CONNECT_ID);
+        buf.truncate(len);
+        buf
+    }
+
+    fn opened(seal: &mut Seal, datagram: &[u8], key: [u8; 4]) -> Result<Vec<u8>, Unreadable> {
+        let (header, rest) = Header::parse(datagram).unwrap();
+        seal.open(&header, rest, key).map(<[u8]>::to_vec)
+    }
+
+    #[test]
+    fn what_is_sealed_can_be_opened_in_every_mode_with_and_without_a_checksum() {
+        for mode in CompressionMode::ALL.iter().copied() {
+            for has_checksum in [false, true] {
+                let mut seal = Seal::new(mode, has_checksum);
+                let bytes = closed(&mut seal, &DATAGRAM);
+                let commands = opened(&mut seal, &bytes, CONNECT_ID).unwrap();
+                assert_eq!(commands[..16], DATAGRAM[4..], "{mode:?} {has_checksum}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_checksum_covers_header_key_and_commands() {
+        // As C ENet's crc32(header + key + commands); a CONNECT has the key 0.
+        let mut seal = Seal::new(CompressionMode::None, true);
+        let connect = [0x8f, 0xff, 0x6f, 0x98, 0x82, 0xff, 0, 1];
+        let bytes = closed(&mut seal, &connect);
+        let expected = crc32fast::hash(&[0x8f, 0xff, 0x6f, 0x98, 0, 0, 0, 0, 0x82, 0xff, 0, 1]);
+        assert_eq!(bytes[4..8], expected.to_be_bytes());
+        assert_eq!(bytes[8..], connect[4..]);
+
+        let bytes = closed(&mut seal, &DATAGRAM);
+        assert_eq!(opened(&mut seal, &bytes, [1; 4]), Err(Unreadable::Checksum), "another key");
+        for index in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[index] ^= 1;
+            let result = opened(&mut seal, &changed, CONNECT_ID);
+            assert_eq!(result, Err(Unreadable::Checksum), "byte {index}");
+        }
+        assert_eq!(opened(&mut seal, &bytes[..6], CONNECT_ID), Err(Unreadable::Checksum), "short");
+    }
+
+    #[test]
+    fn what_does_not_shrink_is_sent_plain() {
+        let ping = [0x80, 0, 1, 2, 0x85, 0xff, 0, 2];
+        for mode in CompressionMode::ALL.iter().copied() {
+            assert_eq!(closed(&mut Seal::new(mode, false), &ping), ping, "{mode:?}");
+        }
+    }
+
+    #[test]
+    fn compressed_datagrams_need_a_compressor_of_the_same_mode() {
+        for mode in CompressionMode::ALL.iter().copied().skip(1) {
+            let mut datagram = DATAGRAM[..4].to_vec();
+            datagram.extend([0; 600]);
+            let bytes = closed(&mut Seal::new(mode, false), &datagram);
+            assert!(bytes.len() < 100, "{mode:?}");
+            let mut none = Seal::new(CompressionMode::None, false);
+            assert_eq!(opened(&mut none, &bytes, CONNECT_ID), Err(Unreadable::Compressed));
+        }
+    }
+
+    #[test]
+    fn a_datagram_never_expands_to_more_than_the_largest() {
+        for mode in CompressionMode::ALL.iter().copied().skip(1) {
+            let mut seal = Seal::new(mode, false);
+            let mut block = [0; 8_000];
+            let len = seal.compressor.compress(&[0; 4_093], &mut block).unwrap();
+            let header = Header { peer_id: 0, session: 0, compressed: true, sent_time: Some(1) };
+            let result = seal.open(&header, &block[..len], CONNECT_ID);
+            assert_eq!(result, Err(Unreadable::Block), "{mode:?}");
+            let header = Header { sent_time: None, ..header };
+            assert!(seal.open(&header, &block[..len], CONNECT_ID).is_ok(), "{mode:?}");
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! The datagram that packets come from.
+
+use bytes::Bytes;
+
+use crate::proto::COMMANDS_MAX;
+
+/// The commands of a datagram, of which its packets are made.
+///
+/// A datagram brings up to 32 packets. They share one copy of it rather than have one each: what is allocated, and counted
+/// when a packet is passed on, is the datagram.
+#[derive(Debug)]
+pub(crate) struct Source<'a> {
+    commands: &'a [u8],
+    /// Made by the second packet.
+    shared: Option<Bytes>,
+    is_first: bool,
+}
+
+impl<'a> Source<'a> {
+    pub(crate) const fn new(commands: &'a [u8]) -> Self {
+        Self { commands, shared: None, is_first: true }
+    }
+
+    /// The packet of these bytes, which are a part of the datagram's.
+    pub(crate) fn packet(&mut self, payload: &[u8]) -> Bytes {
+        let is_first = std::mem::take(&mut self.is_first);
+        // Most datagrams bring one packet. And a small one shall not keep a large datagram in memory.
+        let is_alone = is_first && payload.len() * 2 > self.commands.len();
+        let start = (payload.as_ptr() as usize).checked_sub(self.commands.as_ptr() as usize);
+        let part = start.map(|start| start..start + payload.len());
+        let part = part.filter(|part| part.end <= self.commands.len() && !payload.is_empty());
+        match part {
+            Some(part) if !is_alone && payload.len() * COMMANDS_MAX >= self.commands.len() => {
+                let commands = self.commands;
+                self.shared.get_or_insert_with(|| Bytes::copy_from_slice(commands)).slice(part)
+            }
+            _ => Bytes::copy_from_slice(payload),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_within(packet: &Bytes, other: &Bytes) -> bool {
+        packet.as_ptr().wrapping_sub(other.as_ptr() as usize) as usize <= 1_000
+    }
+
+    #[test]
+    fn packets_of_a_datagram_are_parts_of_one_copy() {
+        let datagram = [7; 1_000];
+        let mut source = Source::new(&datagram);
+        let first = source.packet(&datagram[10..110]);
+        let second = source.packet(&datagram[110..610]);
+        assert_eq!((first.len(), second.len()), (100, 500));
+        assert!(is_within(&second, &first));
+    }
+
+    #[test]
+    fn one_that_is_most_of_its_datagram_is_a_copy_of_its_own() {
+        let datagram = [7; 1_000];
+        let mut source = Source::new(&datagram);
+        let packet = source.packet(&datagram[10..]);
+        assert_eq!(packet, &datagram[10..]);
+        assert!(packet.try_into_mut().is_ok_and(|it| it.capacity() == 990));
+    }
+
+    #[test]
+    fn one_that_is_little_of_its_datagram_does_not_keep_it() {
+        let datagram = [7; 1_000];
+        let mut source = Source::new(&datagram);
+        let packet = source.packet(&datagram[10..20]);
+        assert!(packet.try_into_mut().is_ok_and(|it| it.capacity() == 10));
+        assert_eq!(source.packet(&[]), Bytes::new());
+        assert_eq!(source.packet(b"from elsewhere"), b"from elsewhere"[..]);
+    }
+}
