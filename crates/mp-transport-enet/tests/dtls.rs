@@ -264,7 +264,17 @@ impl Lab {
         taken
     }
 
+    /// Lets `time` pass while the process runs.
     fn pass(&mut self, time: Duration) {
+        let end = self.now + time;
+        while self.now < end {
+            self.now = end.min(self.now + Duration::from_millis(500));
+            self.server.handle_timeout(self.now, &mut |_, _| ());
+        }
+    }
+
+    /// Lets `time` pass while the process is stopped.
+    fn stop(&mut self, time: Duration) {
         self.now += time;
         self.server.handle_timeout(self.now, &mut |_, _| ());
     }
@@ -420,6 +430,31 @@ proptest! {
         prop_assert_eq!(lab.server.associations().1, 0);
         prop_assert_eq!(lab.say(&mut client, player, b"still here"), [b"still here"]);
     }
+}
+
+#[test]
+fn time_in_which_the_process_was_stopped_does_not_end_an_association() {
+    let mut lab = Lab::new(2);
+    let (mut client, from) = (lab.client(), at("10.0.1.1:5000"));
+    assert_eq!(lab.say(&mut client, from, b"hello"), [b"hello"]);
+    lab.stop(DTLS_SILENCE_MAX * 2);
+    assert_eq!((lab.server.associations(), lab.server.stats().stalls), ((1, 0), 1));
+    assert_eq!(lab.say(&mut client, from, b"still here"), [b"still here"]);
+    // Time in which the process runs counts again.
+    lab.pass(DTLS_SILENCE_MAX);
+    assert_eq!((lab.server.associations(), lab.server.stats().stalls), ((0, 0), 1));
+}
+
+#[test]
+fn time_in_which_the_process_was_stopped_does_not_end_a_handshake() {
+    let mut lab = Lab::new(2);
+    let mut client = lab.client();
+    let greeting = lab.sealed(&mut client, b"hello");
+    lab.give(at("10.0.1.2:5000"), &greeting[0]);
+    lab.stop(DTLS_HANDSHAKE_TIMEOUT * 2);
+    assert_eq!((lab.server.associations(), lab.server.stats().failed), ((0, 1), 0));
+    lab.pass(DTLS_HANDSHAKE_TIMEOUT);
+    assert_eq!((lab.server.associations(), lab.server.stats().failed), ((0, 0), 1));
 }
 
 #[test]

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time;
 
 use dimpl::Config;
-use mp_core::Instant;
+use mp_core::{Instant, RunningClock};
 use mp_tls::rustls::pki_types::UnixTime;
 use mp_tls::{CertificateStore, TlsError};
 
@@ -38,6 +38,8 @@ pub struct Dtls {
     role: Role,
     config: Arc<Config>,
     clock: Clock,
+    /// Time in which the process did not run does not count against associations.
+    running: RunningClock,
     /// Most associations with keys.
     secured_max: usize,
     secured: BTreeMap<SocketAddr, Association>,
@@ -70,6 +72,8 @@ pub struct DtlsStats {
     pub unsent: u64,
     /// Associations that ended: the other side said so, or was silent.
     pub ended: u64,
+    /// Calls that were more than a second late. That time does not count against associations.
+    pub stalls: u64,
 }
 
 /// Where datagrams go: to the network, or from it to the host.
@@ -108,6 +112,7 @@ impl Dtls {
             config: role.config()?,
             role,
             clock: Clock { zero },
+            running: RunningClock::default(),
             // Those who leave are known here only when they say so, and those who find no room must be told.
             secured_max: usize::from(peers) * 2 + SPARE,
             secured: BTreeMap::new(),
@@ -121,7 +126,7 @@ impl Dtls {
 
     /// Figures.
     pub const fn stats(&self) -> DtlsStats {
-        self.stats
+        DtlsStats { stalls: self.running.stalls(), ..self.stats }
     }
 
     /// Associations with keys, and those that are not finished.
@@ -145,6 +150,7 @@ impl Dtls {
         send: Give<'_>,
         take: Give<'_>,
     ) {
+        let now = self.advance(now);
         let NetworkPath { remote: from, local } = path.into();
         let is_protected = record::is_protected(bytes);
         let greets = record::is_client_hello(bytes) && self.role.is_server();
@@ -172,6 +178,7 @@ impl Dtls {
     /// Encrypts a datagram of the host's and gives it to `send`. A client that has no keys yet begins to agree on some; its first
     /// datagram waits for them, others are dropped, and ENet sends again what matters.
     pub fn seal(&mut self, now: Instant, to: SocketAddr, payload: &[u8], send: Give<'_>) {
+        let now = self.advance(now);
         if let Some(mut association) = self.secured.remove(&to) {
             let sent = association.send(payload);
             self.go_on(now, to, association, sent, send, &mut |_, _| ());
@@ -196,6 +203,7 @@ impl Dtls {
 
     /// Repeats what was not answered, and forgets who is silent.
     pub fn handle_timeout(&mut self, now: Instant, send: Give<'_>) {
+        let now = self.advance(now);
         if now < self.due {
             return;
         }
@@ -223,13 +231,28 @@ impl Dtls {
         }
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) is due; `None` while there is nobody.
+    /// Time at which [`handle_timeout`](Self::handle_timeout) is due, at most a second after the
+    /// last call; `None` without associations.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        (!self.secured.is_empty() || !self.opening.is_empty()).then_some(self.due)
+        self.next_turn().map(|at| self.running.to_program(at))
+    }
+
+    /// [`poll_timeout`](Self::poll_timeout) in the time in which the process ran. A second at most
+    /// passes between calls, so that a late one is noticed.
+    fn next_turn(&self) -> Option<Instant> {
+        let has_any = !self.secured.is_empty() || !self.opening.is_empty();
+        has_any.then(|| self.due.min(self.running.now() + RunningClock::STALL_MIN))
+    }
+
+    /// Notes that it is `now` for the program. Returns the time in which the process ran.
+    fn advance(&mut self, now: Instant) -> Instant {
+        let due = self.next_turn();
+        self.running.advance(now, || due)
     }
 
     /// Says goodbye to all.
     pub fn close(&mut self, now: Instant, send: Give<'_>) {
+        let now = self.advance(now);
         self.opening.clear();
         while let Some((address, mut association)) = self.secured.pop_first() {
             let closed = association.close();
