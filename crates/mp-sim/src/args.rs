@@ -1,4 +1,4 @@
-//! The command line.
+//! Command line arguments.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -8,72 +8,73 @@ use mp_sim::Options;
 use mp_sim::hunt::Hunt;
 use mp_sim::trace::Detail;
 
-/// Whole worlds of mp in one thread, under virtual time, from one seed.
+/// Simulate whole worlds of mp in one thread and in virtual time, from one seed.
 ///
-/// A world is a server and its clients: real branches, endpoints and ENet hosts over simulated sockets. For its minutes of virtual
-/// time programs play and things go wrong (loss, partitions, crashes, full mailboxes and more, as the seed decides); then everything
-/// is mended, and the world must come to rest. Checkers watch it all: what was accepted as reliable arrives once and in order or the
-/// link ends, everybody who comes leaves, queues keep their bounds, and at rest all agree on who is there.
+/// A world is a server and its clients: real branches, endpoints and ENet hosts over simulated
+/// sockets. In the active phase programs act and the seed injects faults: loss, partitions,
+/// crashes, full mailboxes and more. Then all faults end, and the world must settle. Checkers
+/// verify that reliable messages are received once and in order or the connection closes, that
+/// queues keep their bounds, and that all programs finally agree on the connected peers.
 #[derive(Debug, Parser)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Args {
-    /// Simulate one seed and say what became of it
+    /// Simulate one seed and print the result
     #[arg(long, value_name = "N", required_unless_present = "seeds", conflicts_with = "seeds")]
     seed: Option<u64>,
 
-    /// Hunt: simulate this many seeds, and stop at the first that fails
+    /// Simulate this many seeds, and stop at the first failure
     #[arg(long, value_name = "K")]
     seeds: Option<u64>,
 
-    /// The first seed of a hunt
+    /// First seed of a hunt
     #[arg(long, value_name = "N", default_value_t = 0, requires = "seeds")]
     from: u64,
 
-    /// Minutes of virtual time that a storm lasts, 1 to 1440
+    /// Duration of the active phase in minutes of virtual time, 1 to 1440
     #[arg(long, value_name = "M", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=1_440))]
     minutes: u64,
 
-    /// Clients at a time, 1 to 200
+    /// Concurrent clients, 1 to 200
     #[arg(long, value_name = "N", default_value_t = 8)]
     #[arg(value_parser = clap::value_parser!(u8).range(1..=200))]
     clients: u8,
 
-    /// Print what happens in the world of --seed
+    /// Print the events of the world of --seed
     #[arg(long, value_name = "DETAIL", num_args = 0..=1, default_missing_value = "story")]
     #[arg(conflicts_with = "seeds")]
     trace: Option<TraceDetail>,
 
-    /// Threads of a hunt [default: one per core]
+    /// Number of threads of a hunt [default: one per core]
     #[arg(long, value_name = "N", requires = "seeds")]
     jobs: Option<NonZeroUsize>,
 
-    /// End a hunt after this many seconds though seeds are left
+    /// Stop a hunt after this many seconds
     #[arg(long, value_name = "S", requires = "seeds")]
     seconds: Option<u64>,
 
-    /// Go on after a failure, and list all of them
+    /// Continue after a failure, and list all failures
     #[arg(long, requires = "seeds")]
     all: bool,
 }
 
-/// How much --trace prints.
+/// Amount of output of `--trace`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum TraceDetail {
-    /// What programs are told, what goes wrong, who comes and goes
+    /// Signals, faults, programs that start and end
     Story,
-    /// And what programs say and hear, and what endpoints tell branches
+    /// Also messages of programs, and messages from endpoints to branches
     Mail,
-    /// And every datagram
+    /// Also every datagram
     Wire,
 }
 
-/// What was asked for.
+/// Command to run.
 #[derive(Debug)]
 pub(crate) enum Task {
-    /// One seed.
+    /// Simulates one seed.
     Replay(u64, Options),
-    /// Many.
+    /// Simulates a range of seeds.
     Hunt(Hunt),
 }
 
@@ -85,8 +86,8 @@ impl Args {
             Some(TraceDetail::Mail) => Detail::Mail,
             Some(TraceDetail::Wire) => Detail::Wire,
         };
-        let storm = Duration::from_secs(self.minutes * 60);
-        let options = Options { clients: self.clients.into(), storm, detail };
+        let active_time = Duration::from_secs(self.minutes * 60);
+        let options = Options { clients: self.clients.into(), active_time, detail };
         if let Some(seed) = self.seed {
             return Task::Replay(seed, options);
         }
@@ -96,11 +97,11 @@ impl Args {
             options,
             jobs: self.jobs.map_or_else(cores, NonZeroUsize::get),
             time_limit: self.seconds.map(Duration::from_secs),
-            goes_on: self.all,
+            continue_after_failure: self.all,
         })
     }
 
-    /// The command that shows what happened in the world of `seed`.
+    /// Returns the command that replays `seed` with a trace.
     pub(crate) fn replay_command(&self, seed: u64) -> String {
         let (minutes, clients) = (self.minutes, self.clients);
         let clients = if clients == 8 { String::new() } else { format!(" --clients {clients}") };
@@ -112,18 +113,18 @@ impl Args {
 
 const AFTER_HELP: &str = "\
 Examples:
-  mp-sim --seed 7                     one world; its checkers' verdict
-  mp-sim --seed 7 --trace             and the story of it; `--trace wire` shows every datagram
-  mp-sim --seed 7 --minutes 30        a longer storm
-  mp-sim --seeds 10000                a hunt on all cores
+  mp-sim --seed 7                     one world
+  mp-sim --seed 7 --trace             with signals and faults; `--trace wire` adds datagrams
+  mp-sim --seed 7 --minutes 30        a longer active phase
+  mp-sim --seeds 10000                many seeds, on all cores
   mp-sim --seeds 1000000 --seconds 120 --from 5000
-                                      as many as two minutes allow
+                                      stop after two minutes
 
-The same seed makes the same world, every time, as long as nothing in the simulator changes. A seed that has failed once
-belongs into crates/mp-sim/tests/regressions.rs.
+The same seed always produces the same world until the simulator changes. Add a seed that has failed to
+crates/mp-sim/tests/regressions.rs.
 
-Exit codes: 0 when nothing was found, 1 when a checker objected (the seed and a command that replays it are printed), 2 when
-the command line made no sense.";
+Exit codes: 0 no violation, 1 violation (prints the seed and a command that replays it), 2 invalid
+command line.";
 
 #[cfg(test)]
 mod tests {
@@ -136,15 +137,15 @@ mod tests {
     }
 
     #[test]
-    fn a_replay_says_how_it_was_found() {
+    fn replay_command_repeats_the_options_of_the_hunt() {
         let args = Args::parse_from(["mp-sim", "--seeds=9", "--clients=3", "--minutes=2"]);
         assert!(args.replay_command(7).ends_with("--seed 7 --minutes 2 --clients 3 --trace"));
-        let Task::Hunt(hunt) = args.task() else { panic!("a hunt") };
+        let Task::Hunt(hunt) = args.task() else { panic!("--seeds must start a hunt") };
         assert_eq!((hunt.seeds, hunt.options.clients), (0..9, 3));
     }
 
     #[test]
-    fn one_seed_or_many_but_not_both_or_none() {
+    fn exactly_one_of_seed_and_seeds_is_required() {
         for wrong in [&["mp-sim"][..], &["mp-sim", "--seed=1", "--seeds=2"]] {
             assert!(Args::try_parse_from(wrong).is_err(), "{wrong:?}");
         }

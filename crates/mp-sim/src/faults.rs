@@ -1,164 +1,177 @@
-//! What goes wrong in a world while its storm lasts.
+//! Faults that are injected during the active phase of a world.
 
 use std::time::Duration;
 
 use mp_core::link_shaper::LinkConditions;
 use mp_core::{Instant, Rng};
 
-use crate::dice::Dice;
-use crate::net::path::damage;
-use crate::net::weather;
-use crate::net::wire::Wire;
-use crate::net::{Datagram, PlaceId, SERVER_PLACE};
+use crate::net::conditions;
+use crate::net::path::corrupt;
+use crate::net::wire_format::WireFormat;
+use crate::net::{Datagram, SERVER_SLOT, SlotId};
+use crate::rng_ext::RngExt;
 use crate::trace::Detail;
 use crate::world::{ActorId, World};
 
-/// A kind of fault. What links do to datagrams all the time is their [weather].
+/// Kind of an injected fault. Permanent loss, delay and jitter of a link are its [conditions].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultKind {
-    /// A path carries nothing, in one direction or both.
+    /// A path drops all datagrams, in one direction or both.
     Partition,
-    /// A path's weather changes.
-    Weather,
-    /// A path swallows long datagrams.
+    /// The link conditions of a path change.
+    Conditions,
+    /// A path drops long datagrams (an MTU black hole).
     BlackHole,
-    /// A path damages datagrams.
-    Damage,
-    /// A client is seen at another address.
+    /// A path corrupts datagrams.
+    Corruption,
+    /// The public address of a client changes (NAT rebinding).
     Rebinding,
-    /// A client's process ends without a word; another begins, sometimes at the same address.
+    /// A client process ends without closing. Another starts, sometimes at the same address.
     ClientCrash,
-    /// The server's process does.
+    /// The server process ends without closing. Another starts.
     ServerCrash,
-    /// An actor, or all of a process, comes to no turn.
+    /// An actor, or a whole process, gets no turns for a while.
     Stall,
-    /// A process cannot send.
-    Jam,
-    /// Somebody sends datagrams that are none of his business.
-    Stranger,
+    /// The sockets of a process accept no datagrams to send.
+    SendBlocked,
+    /// Random, replayed and corrupted datagrams come from unknown addresses.
+    ForgedDatagrams,
 }
 
 impl FaultKind {
-    /// Every kind.
+    /// All kinds.
     pub const EVERY: [Self; 10] = [
         Self::Partition,
-        Self::Weather,
+        Self::Conditions,
         Self::BlackHole,
-        Self::Damage,
+        Self::Corruption,
         Self::Rebinding,
         Self::ClientCrash,
         Self::ServerCrash,
         Self::Stall,
-        Self::Jam,
-        Self::Stranger,
+        Self::SendBlocked,
+        Self::ForgedDatagrams,
     ];
 
-    /// In how many worlds of 1,000 it occurs.
-    pub(crate) const fn share_permille(self, wire: Wire) -> u32 {
+    /// Share of worlds with this fault, in thousandths.
+    pub(crate) const fn share_permille(self, wire: WireFormat) -> u32 {
         match self {
-            // Without a checksum nobody can tell; UDP's own is believed then.
-            Self::Damage if !wire.has_checksum => 0,
+            // Without ENet's checksum corruption cannot be detected.
+            Self::Corruption if !wire.has_checksum => 0,
             Self::ServerCrash => 150,
-            Self::Stranger | Self::Stall => 500,
+            Self::ForgedDatagrams | Self::Stall => 500,
             _ => 350,
         }
     }
 
-    /// What it is called.
+    /// Name in the plan of a world.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Partition => "partition",
-            Self::Weather => "weather",
+            Self::Conditions => "conditions",
             Self::BlackHole => "black hole",
-            Self::Damage => "damage",
+            Self::Corruption => "corruption",
             Self::Rebinding => "rebinding",
             Self::ClientCrash => "client crash",
             Self::ServerCrash => "server crash",
             Self::Stall => "stall",
-            Self::Jam => "jam",
-            Self::Stranger => "stranger",
+            Self::SendBlocked => "blocked sends",
+            Self::ForgedDatagrams => "forged datagrams",
         }
     }
 }
 
-/// Lets a fault of `kind` strike `world`.
-pub(crate) fn strike(world: &mut World, kind: FaultKind, rng: &mut Rng) {
+/// Injects a fault of `kind`.
+pub(crate) fn inject(world: &mut World, kind: FaultKind, rng: &mut Rng) {
     let now = world.now();
-    let client = rng.between(1, world.plan().clients as u64) as PlaceId;
-    let until = now + length(rng);
+    let client = rng.between(1, world.plan().clients as u64) as SlotId;
+    let until = now + draw_duration(rng);
     match kind {
         FaultKind::Partition => {
             let directions = rng.between(1, 3);
             let path = world.network.path(client);
             if directions & 1 != 0 {
-                path.up.cut_until = until;
+                path.up.partitioned_until = until;
             }
             if directions & 2 != 0 {
-                path.down.cut_until = until;
+                path.down.partitioned_until = until;
             }
             let which = ["", "up", "down", "both ways"][directions as usize];
-            tell(world, format_args!("path {client} is cut ({which}) for {:?}", until - now));
+            trace_fault(
+                world,
+                format_args!("path {client} is partitioned ({which}) for {:?}", until - now),
+            );
         }
-        FaultKind::Weather => {
-            let up = weather::draw(rng);
+        FaultKind::Conditions => {
+            let up = conditions::draw(rng);
             let path = world.network.path(client);
             path.up.set_conditions(up);
-            path.down.set_conditions(LinkConditions { delay: up.delay, ..weather::draw(rng) });
-            tell(world, format_args!("path {client} has other weather: {up:?}"));
+            path.down.set_conditions(LinkConditions { delay: up.delay, ..conditions::draw(rng) });
+            trace_fault(world, format_args!("path {client} changes its conditions: {up:?}"));
         }
         FaultKind::BlackHole => {
             let longest = rng.between(100, 1_300) as usize;
             let path = world.network.path(client);
-            path.up.hole = (longest, until);
-            path.down.hole = (longest, until);
-            tell(world, format_args!("path {client} swallows more than {longest} B"));
+            path.up.mtu_limit = (longest, until);
+            path.down.mtu_limit = (longest, until);
+            trace_fault(
+                world,
+                format_args!("path {client} drops datagrams longer than {longest} B"),
+            );
         }
-        FaultKind::Damage => {
+        FaultKind::Corruption => {
             let share = rng.between(10, 500) as u32;
             let path = world.network.path(client);
-            path.up.damage = (share, until);
-            path.down.damage = (share, until);
-            tell(world, format_args!("path {client} damages {share} of 1,000 datagrams"));
+            path.up.corruption = (share, until);
+            path.down.corruption = (share, until);
+            trace_fault(world, format_args!("path {client} corrupts {share} of 1,000 datagrams"));
         }
         FaultKind::Rebinding => {
-            if let Some(outside) = world.network.rebind(client) {
-                tell(world, format_args!("place {client} is seen at {outside} now"));
+            if let Some(public_address) = world.network.rebind(client) {
+                trace_fault(
+                    world,
+                    format_args!("client {client} changes its public address to {public_address}"),
+                );
             }
         }
         FaultKind::ClientCrash => world.crash(client, rng),
-        FaultKind::ServerCrash => world.crash(SERVER_PLACE, rng),
+        FaultKind::ServerCrash => world.crash(SERVER_SLOT, rng),
         FaultKind::Stall => {
-            let place = if rng.chance(400) { SERVER_PLACE } else { client };
+            let slot = if rng.chance(400) { SERVER_SLOT } else { client };
             let actor = match rng.below(3) {
                 0 => None,
                 1 => Some(ActorId::Branch),
                 _ => Some(ActorId::Endpoint(0)),
             };
-            world.stall(place, actor, until);
-            tell(world, format_args!("place {place} stalls ({actor:?}) for {:?}", until - now));
+            world.stall(slot, actor, until);
+            trace_fault(
+                world,
+                format_args!("slot {slot} stalls ({actor:?}) for {:?}", until - now),
+            );
         }
-        FaultKind::Jam => {
-            let place = if rng.chance(300) { SERVER_PLACE } else { client };
+        FaultKind::SendBlocked => {
+            let slot = if rng.chance(300) { SERVER_SLOT } else { client };
             let until = now + rng.duration(Duration::from_millis(1), Duration::from_secs(2));
-            world.jam(place, until);
-            tell(world, format_args!("place {place} cannot send for {:?}", until - now));
+            world.block_sending(slot, until);
+            trace_fault(world, format_args!("slot {slot} cannot send for {:?}", until - now));
         }
-        FaultKind::Stranger => intrude(world, rng),
+        FaultKind::ForgedDatagrams => send_forged(world, rng),
     }
 }
 
-/// Sends somebody a few datagrams from an address that is nobody's: noise, or what others sent, or something like it.
-fn intrude(world: &mut World, rng: &mut Rng) {
+/// Sends up to 20 datagrams from an unknown address to random sockets: random bytes, captured
+/// datagrams, or corrupted copies of them.
+fn send_forged(world: &mut World, rng: &mut Rng) {
     let now = world.now();
-    let overheard = world.overheard().to_vec();
+    let captured = world.captured().to_vec();
     let addresses = world.network.addresses();
     for _ in 0..rng.between(1, 20) {
         let Some(&(to, _)) = rng.pick(&addresses) else { return };
-        let bytes = match rng.pick(&overheard) {
+        let bytes = match rng.pick(&captured) {
             Some(bytes) if rng.chance(700) => {
                 let mut bytes = bytes.clone();
                 if rng.chance(600) {
-                    damage(&mut bytes, rng);
+                    corrupt(&mut bytes, rng);
                 }
                 bytes
             }
@@ -169,11 +182,11 @@ fn intrude(world: &mut World, rng: &mut Rng) {
         let at = now + rng.duration(Duration::ZERO, Duration::from_millis(50));
         world.send(at, Datagram { from, to, bytes });
     }
-    tell(world, format_args!("a stranger sends datagrams"));
+    trace_fault(world, format_args!("forged datagrams are sent"));
 }
 
-/// Mostly short enough to be survived, sometimes not.
-fn length(rng: &mut Rng) -> Duration {
+/// Draws the duration of a fault: usually shorter than ENet's timeout, sometimes longer.
+fn draw_duration(rng: &mut Rng) -> Duration {
     let (low, high) = match rng.below(10) {
         0..5 => (50, 1_000),
         5..9 => (1_000, 6_000),
@@ -182,11 +195,11 @@ fn length(rng: &mut Rng) -> Duration {
     rng.duration(Duration::from_millis(low), Duration::from_millis(high))
 }
 
-fn tell(world: &World, text: std::fmt::Arguments<'_>) {
+fn trace_fault(world: &World, text: std::fmt::Arguments<'_>) {
     world.trace().line(Detail::Story, format_args!("fault  {text}"));
 }
 
-/// When the next fault strikes.
+/// Returns the time of the next fault.
 pub(crate) fn next(now: Instant, mean: Duration, rng: &mut Rng) -> Instant {
     now + rng.until(mean)
 }

@@ -1,4 +1,4 @@
-//! Many seeds on several threads, each a world of its own.
+//! Runs many seeds on several threads, each seed in a world of its own.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,49 +10,49 @@ use mp_core::host::SystemClock;
 
 use crate::run::{Options, Outcome, simulate};
 
-/// Which seeds to try, and how.
+/// Seeds to simulate, and how.
 #[derive(Clone, Debug)]
 pub struct Hunt {
-    /// The seeds.
+    /// Seeds.
     pub seeds: Range<u64>,
-    /// The worlds.
+    /// Options of each world.
     pub options: Options,
-    /// Threads.
+    /// Number of threads.
     pub jobs: usize,
-    /// When to stop though seeds are left.
+    /// Wall clock time after which no more seeds are started. `None`: no limit.
     pub time_limit: Option<Duration>,
-    /// Whether to go on after a failure.
-    pub goes_on: bool,
+    /// True to continue after a failure.
+    pub continue_after_failure: bool,
 }
 
-/// How a hunt went, or how far it is.
+/// Statistics of a hunt, complete or in progress.
 #[derive(Clone, Debug, Default)]
-pub struct Tally {
-    /// Seeds that were tried.
+pub struct HuntStats {
+    /// Seeds simulated.
     pub done: u64,
-    /// Those that failed, lowest first.
+    /// Failed seeds with their outcomes; sorted by seed at the end.
     pub failures: Vec<(u64, Outcome)>,
-    /// How long it took.
+    /// Wall clock time.
     pub took: Duration,
-    /// Time that passed in the worlds.
+    /// Virtual time of all worlds.
     pub simulated: Duration,
-    /// Datagrams that were sent in them.
+    /// Datagrams sent.
     pub datagrams: u64,
-    /// Messages that were accepted in them.
+    /// Messages accepted for sending.
     pub messages: u64,
-    /// Faults that struck in them.
+    /// Faults injected.
     pub faults: u64,
-    /// Times that links were held in them.
+    /// Times that an endpoint paused receiving for its branch.
     pub holds: u64,
 }
 
 impl Hunt {
-    /// Tries the seeds; `progress` is called about once a second.
-    pub fn run(&self, mut progress: impl FnMut(&Tally)) -> Tally {
+    /// Simulates the seeds. Calls `progress` about once per second.
+    pub fn run(&self, mut progress: impl FnMut(&HuntStats)) -> HuntStats {
         let clock = SystemClock::new();
         let (next, stops) = (AtomicU64::new(self.seeds.start), AtomicBool::new(false));
         let start = clock.now();
-        let mut tally = Tally::default();
+        let mut stats = HuntStats::default();
         thread::scope(|scope| {
             let (sender, receiver) = sync_channel(64);
             for _ in 0..self.jobs.max(1) {
@@ -71,12 +71,12 @@ impl Hunt {
                 });
             }
             drop(sender);
-            let mut told = start;
+            let mut last_report = start;
             loop {
                 match receiver.recv_timeout(PROGRESS_INTERVAL) {
                     Ok((seed, outcome)) => {
-                        let has_failed = tally.count(seed, outcome);
-                        if has_failed && !self.goes_on {
+                        let has_failed = stats.count(seed, outcome);
+                        if has_failed && !self.continue_after_failure {
                             stops.store(true, Ordering::Relaxed);
                         }
                     }
@@ -84,31 +84,31 @@ impl Hunt {
                     Err(RecvTimeoutError::Disconnected) => break,
                 }
                 let now = clock.now();
-                tally.took = now - start;
-                if self.time_limit.is_some_and(|limit| tally.took >= limit) {
+                stats.took = now - start;
+                if self.time_limit.is_some_and(|limit| stats.took >= limit) {
                     stops.store(true, Ordering::Relaxed);
                 }
-                if now - told >= PROGRESS_INTERVAL {
-                    told = now;
-                    progress(&tally);
+                if now - last_report >= PROGRESS_INTERVAL {
+                    last_report = now;
+                    progress(&stats);
                 }
             }
         });
-        tally.took = clock.now() - start;
-        tally.failures.sort_by_key(|&(seed, _)| seed);
-        tally
+        stats.took = clock.now() - start;
+        stats.failures.sort_by_key(|&(seed, _)| seed);
+        stats
     }
 }
 
-impl Tally {
-    /// Takes an outcome in; whether it is a failure.
+impl HuntStats {
+    /// Adds an outcome. Returns true if it is a failure.
     fn count(&mut self, seed: u64, outcome: Outcome) -> bool {
         self.done += 1;
         self.simulated += outcome.lasted;
         self.datagrams += outcome.network.sent;
-        self.messages += outcome.counts.said;
-        self.faults += outcome.counts.faults;
-        self.holds += outcome.counts.holds;
+        self.messages += outcome.counters.sent;
+        self.faults += outcome.counters.faults;
+        self.holds += outcome.counters.holds;
         let has_failed = outcome.violation.is_some();
         if has_failed {
             self.failures.push((seed, outcome));

@@ -1,5 +1,4 @@
-//! What the programs of a world said, heard and were told, as facts in the order in which they came about: all that checkers
-//! know.
+//! Journal of a world: the facts that checkers know, in the order in which they happened.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -9,128 +8,129 @@ use std::time::Duration;
 use mp_core::{ConnectionId, DisconnectReason, EndpointId, Instant, PeerId};
 use mp_scene::Signal;
 
-use crate::net::PlaceId;
+use crate::net::SlotId;
 use crate::workload::Message;
 
-/// One run of a program, from its start to its end. A client that comes again is another run, with another peer id.
+/// One run of a program, from start to end. A client that rejoins is another run with another peer
+/// id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Run(pub u32);
+pub struct RunId(pub u32);
 
-impl fmt::Display for Run {
+impl fmt::Display for RunId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "run {}", self.0)
     }
 }
 
-/// Something that happened in a program, or at its mailbox.
+/// Something that happened in a program or at its mailbox.
 #[derive(Clone, Debug)]
 pub struct Fact {
-    /// When.
+    /// Virtual time.
     pub at: Instant,
-    /// To whom.
-    pub run: Run,
-    /// What.
-    pub what: What,
+    /// Program that it happened in.
+    pub run: RunId,
+    /// Event.
+    pub kind: FactKind,
 }
 
-/// What happened.
+/// Event of a fact.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub enum What {
+pub enum FactKind {
     /// The program starts.
-    Began {
-        /// Where.
-        place: PlaceId,
-        /// As whom.
+    Started {
+        /// Slot of the program.
+        slot: SlotId,
+        /// Peer id.
         id: PeerId,
-        /// Whether it has what it needs to authenticate itself.
+        /// True if the program has the password.
         has_credentials: bool,
     },
-    /// The program is no more.
-    Ended(End),
-    /// The program asked to leave, with everything delivered that was accepted.
-    Leaves,
+    /// The program has ended.
+    Ended(EndReason),
+    /// The program asked to close after delivering all accepted packets.
+    LeaveRequested,
     /// The program disconnects a peer.
-    Kicks(PeerId),
-    /// The branch accepted a message.
-    Says(Message),
-    /// A message came, as a packet or as a call.
-    Hears {
-        /// Who sent it, by what this side is told.
+    Kicked(PeerId),
+    /// The branch accepted a message for sending.
+    Sent(Message),
+    /// The program received a message, as a raw packet or as a call.
+    Received {
+        /// Sender, as reported to the receiver.
         from: PeerId,
-        /// The message.
+        /// Received message.
         message: Message,
     },
-    /// Something came that nobody said.
-    HearsNonsense {
-        /// Who sent it, by what this side is told.
+    /// The program received bytes that are no valid message.
+    ReceivedMalformed {
+        /// Sender, as reported to the receiver.
         from: PeerId,
-        /// Its bytes.
+        /// Length in bytes.
         len: usize,
     },
-    /// A method ran that only the server may call.
-    IsOrdered {
-        /// Who called it.
+    /// A method ran that only the authority, the server, may call.
+    AuthorityMethodCalled {
+        /// Caller.
         by: PeerId,
     },
-    /// A method ran of a node that is announced anew under the same name again and again.
-    IsHit {
-        /// The caller.
+    /// A method of the avatar ran, a node that is repeatedly respawned under the same name.
+    AvatarCalled {
+        /// Caller.
         by: PeerId,
-        /// The incarnation that the call is for.
-        meant: i64,
-        /// The incarnation whose method ran.
-        is: i64,
-        /// True when the receiver could not know that they differ: the call went by path, and
-        /// arrived when this incarnation was there.
+        /// Incarnation that the caller meant.
+        expected: i64,
+        /// Incarnation whose method ran.
+        actual: i64,
+        /// True if the receiver cannot detect a difference: the call went by path, and was received
+        /// when this incarnation existed.
         may_differ: bool,
     },
-    /// The program takes so long over something that its branch comes to no turn.
-    IsBusy(Duration),
-    /// An endpoint comes to no turn for so long.
-    Hangs(EndpointId, Duration),
-    /// The branch abandons an endpoint that accepts nothing.
-    Abandons(EndpointId),
-    /// A signal that is no packet.
-    Told(Signal),
-    /// An endpoint's message was put into the branch's mailbox.
-    Mail {
-        /// The endpoint.
+    /// The branch gets no turns for this long, because the program is busy.
+    Busy(Duration),
+    /// An endpoint gets no turns for this long.
+    EndpointHangs(EndpointId, Duration),
+    /// The branch abandons an endpoint that accepts no messages.
+    EndpointAbandoned(EndpointId),
+    /// The program received a signal other than a packet.
+    Signal(Signal),
+    /// An endpoint put a message into the mailbox of its branch.
+    Endpoint {
+        /// Sending endpoint.
         endpoint: EndpointId,
-        /// What it says.
-        news: News,
+        /// Content of the message.
+        event: EndpointEvent,
     },
 }
 
-/// What an endpoint tells its branch.
+/// Message from an endpoint to its branch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum News {
-    /// It serves the branch.
+pub enum EndpointEvent {
+    /// The endpoint serves the branch.
     Opened,
-    /// A link stands, with whom it says it is.
+    /// A connection opened, with the peer id that it claims.
     Connected(ConnectionId, Option<PeerId>),
-    /// A packet came.
+    /// A packet was received.
     Packet(ConnectionId),
-    /// A link has ended.
+    /// A connection closed.
     Disconnected(ConnectionId, DisconnectReason),
-    /// It serves the branch no more.
+    /// The endpoint no longer serves the branch.
     Closed(DisconnectReason),
 }
 
-/// How a program ended.
+/// Reason of a program's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum End {
-    /// Without a word.
+pub enum EndReason {
+    /// The process crashed: nothing was closed.
     Crashed,
-    /// Its last endpoint has closed.
+    /// All endpoints have closed.
     Closed,
-    /// It asked to leave and its endpoints took too long.
-    GaveUp,
+    /// The endpoints took too long to close.
+    TimedOut,
 }
 
-/// Where facts are written down.
+/// Shared list of facts. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Journal(Rc<Pages>);
 
@@ -141,97 +141,107 @@ struct Pages {
 }
 
 impl Journal {
-    /// Writes a fact down.
-    pub fn note(&self, run: Run, what: What) {
+    /// Appends a fact at the current virtual time.
+    pub fn record(&self, run: RunId, kind: FactKind) {
         let at = self.0.now.get();
-        self.0.facts.borrow_mut().push(Fact { at, run, what });
+        self.0.facts.borrow_mut().push(Fact { at, run, kind });
     }
 
     pub(crate) fn advance(&self, now: Instant) {
         self.0.now.set(now);
     }
 
-    /// Moves the facts not yet taken into `into`, oldest first.
+    /// Moves all new facts into `into`, oldest first.
     pub(crate) fn take(&self, into: &mut Vec<Fact>) {
         into.append(&mut self.0.facts.borrow_mut());
     }
 }
 
-/// What the hooks and nodes of one program write down.
+/// Records facts of one program.
 #[derive(Clone, Debug)]
-pub struct Ear {
-    /// The program.
-    pub run: Run,
-    /// Where it runs: the server's is 0.
-    pub place: PlaceId,
-    /// Whether it has what it needs to authenticate itself.
+pub struct Recorder {
+    /// Program.
+    pub run: RunId,
+    /// Slot of the program; the server's is 0.
+    pub slot: SlotId,
+    /// True if the program has the password.
     pub has_credentials: bool,
     journal: Journal,
 }
 
-impl Ear {
-    pub(crate) fn new(run: Run, place: PlaceId, has_credentials: bool, journal: Journal) -> Self {
-        Self { run, place, has_credentials, journal }
+impl Recorder {
+    pub(crate) fn new(run: RunId, slot: SlotId, has_credentials: bool, journal: Journal) -> Self {
+        Self { run, slot, has_credentials, journal }
     }
 
-    /// Whether this is the server's.
+    /// Returns true for the server's recorder.
     pub fn is_server(&self) -> bool {
-        self.place == crate::net::SERVER_PLACE
+        self.slot == crate::net::SERVER_SLOT
     }
 
-    /// Writes down that bytes came, which should be a [`Message`].
-    pub fn hears(&self, from: PeerId, bytes: &[u8]) {
-        self.note(match Message::decode(bytes) {
-            Some(message) => What::Hears { from, message },
-            None => What::HearsNonsense { from, len: bytes.len() },
+    /// Records received bytes, which should be an encoded [`Message`].
+    pub fn record_received(&self, from: PeerId, bytes: &[u8]) {
+        self.record(match Message::decode(bytes) {
+            Some(message) => FactKind::Received { from, message },
+            None => FactKind::ReceivedMalformed { from, len: bytes.len() },
         });
     }
 
-    /// Writes a fact down.
-    pub fn note(&self, what: What) {
-        self.journal.note(self.run, what);
+    /// Appends a fact of this program.
+    pub fn record(&self, kind: FactKind) {
+        self.journal.record(self.run, kind);
     }
 }
 
-impl fmt::Display for What {
+impl fmt::Display for FactKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Began { place, id, has_credentials } => {
-                write!(f, "begins at place {place} as peer {id}")?;
-                if *has_credentials { Ok(()) } else { f.write_str(", without credentials") }
+            Self::Started { slot, id, has_credentials } => {
+                write!(f, "starts in slot {slot} as peer {id}")?;
+                if *has_credentials { Ok(()) } else { f.write_str(", without the password") }
             }
-            Self::Ended(End::Crashed) => f.write_str("crashes"),
-            Self::Ended(End::Closed) => f.write_str("ends"),
-            Self::Ended(End::GaveUp) => f.write_str("ends without waiting any longer"),
-            Self::Leaves => f.write_str("leaves"),
-            Self::Kicks(peer) => write!(f, "kicks peer {peer}"),
-            Self::Says(message) => write!(f, "says {message}"),
-            Self::Hears { from, message } => write!(f, "hears from peer {from}: {message}"),
-            Self::HearsNonsense { from, len } => write!(f, "hears {len} B of nonsense from {from}"),
-            Self::IsOrdered { by } => write!(f, "is ordered about by peer {by}"),
-            Self::IsHit { by, meant, is, may_differ } => {
-                write!(f, "is called as incarnation {is} by peer {by}, which means {meant}")?;
+            Self::Ended(EndReason::Crashed) => f.write_str("crashes"),
+            Self::Ended(EndReason::Closed) => f.write_str("ends"),
+            Self::Ended(EndReason::TimedOut) => {
+                f.write_str("ends: its endpoints took too long to close")
+            }
+            Self::LeaveRequested => f.write_str("leaves"),
+            Self::Kicked(peer) => write!(f, "kicks peer {peer}"),
+            Self::Sent(message) => write!(f, "sends {message}"),
+            Self::Received { from, message } => write!(f, "receives from peer {from}: {message}"),
+            Self::ReceivedMalformed { from, len } => {
+                write!(f, "receives {len} malformed bytes from {from}")
+            }
+            Self::AuthorityMethodCalled { by } => {
+                write!(f, "executes an authority method for peer {by}")
+            }
+            Self::AvatarCalled { by, expected, actual, may_differ } => {
+                write!(f, "executes a call of peer {by} for incarnation {expected} on {actual}")?;
                 if *may_differ { f.write_str(", by path") } else { Ok(()) }
             }
-            Self::IsBusy(time) => write!(f, "is busy for {time:?}"),
-            Self::Hangs(endpoint, time) => {
+            Self::Busy(time) => write!(f, "is busy for {time:?}"),
+            Self::EndpointHangs(endpoint, time) => {
                 write!(f, "has endpoint {} hang for {time:?}", endpoint.0)
             }
-            Self::Abandons(endpoint) => write!(f, "abandons endpoint {}", endpoint.0),
-            Self::Told(signal) => write!(f, "is told {signal:?}"),
-            Self::Mail { endpoint, news } => write!(f, "mail from endpoint {}: {news}", endpoint.0),
+            Self::EndpointAbandoned(endpoint) => write!(f, "abandons endpoint {}", endpoint.0),
+            Self::Signal(signal) => write!(f, "signal {signal:?}"),
+            Self::Endpoint { endpoint, event } => write!(f, "endpoint {}: {event}", endpoint.0),
         }
     }
 }
 
-impl fmt::Display for News {
+impl fmt::Display for EndpointEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Opened => f.write_str("opened"),
-            Self::Connected(link, None) => write!(f, "link {link} connected"),
-            Self::Connected(link, Some(peer)) => write!(f, "link {link} connected as peer {peer}"),
-            Self::Packet(link) => write!(f, "link {link} brought a packet"),
-            Self::Disconnected(link, reason) => write!(f, "link {link} ended: {reason}"),
+            Self::Connected(connection, None) => write!(f, "connection {connection} opened"),
+            Self::Connected(connection, Some(peer)) => {
+                write!(f, "connection {connection} opened as peer {peer}")
+            }
+            Self::Packet(connection) => write!(f, "packet on connection {connection}"),
+            Self::Disconnected(connection, reason) => {
+                write!(f, "connection {connection} closed: {reason}")
+            }
             Self::Closed(reason) => write!(f, "closed: {reason}"),
         }
     }

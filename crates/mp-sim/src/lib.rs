@@ -1,33 +1,34 @@
-//! Whole worlds of mp in one thread, under virtual time, from one seed: a server and its clients, each a real
-//! [`Branch`](mp_scene::Branch) with real [`Endpoint`](mp_core::Endpoint)s of real ENet, over a network on which everything goes
-//! wrong that goes wrong on real ones.
+//! Simulates whole worlds of mp from one seed, in one thread and in virtual time. A world is a
+//! server and its clients: real [`Branch`](mp_scene::Branch)es and [`Endpoint`](mp_core::Endpoint)s
+//! over real ENet hosts. Only the clock, the sockets and the mailboxes are simulated.
 //!
-//! Read [`run::simulate`] first, then [`world`], then [`checker`]. `docs/SIMULATION.md` explains how to use the program.
+//! Start with [`run::simulate`], then [`world`], then [`checker`]. `docs/SIMULATION.md` explains
+//! the program.
 //!
-//! | part | is |
+//! | module | contents |
 //! |---|---|
-//! | [`plan`] | what a seed decides before anything happens |
-//! | [`world`] | time, processes, mailboxes |
-//! | [`net`] | sockets, paths and what they do to datagrams |
-//! | [`faults`] | what goes wrong besides |
-//! | [`workload`] | what programs do |
-//! | [`journal`], [`census`] | what programs said, heard and were told; who is who |
-//! | [`checker`] | what must be true |
+//! | [`plan`] | the parameters that a seed draws |
+//! | [`world`] | virtual time, processes, mailboxes |
+//! | [`net`] | sockets, paths, link conditions |
+//! | [`faults`] | injected faults |
+//! | [`workload`] | actions of the programs |
+//! | [`journal`], [`programs`] | recorded facts; the programs of a world |
+//! | [`checker`] | invariants |
 //! | [`hunt`] | many seeds on several threads |
 #![expect(
     clippy::exhaustive_enums,
     clippy::exhaustive_structs,
-    reason = "parts of a program, on which nobody builds"
+    reason = "modules of a program, not a published API"
 )]
 
-pub mod census;
 pub mod checker;
-pub mod dice;
 pub mod faults;
 pub mod hunt;
 pub mod journal;
 pub mod net;
 pub mod plan;
+pub mod programs;
+pub mod rng_ext;
 pub mod run;
 pub mod trace;
 pub mod workload;

@@ -1,4 +1,4 @@
-//! The program: `mp-sim --help` explains it.
+//! Command line program of the simulator; see `mp-sim --help`.
 
 mod args;
 
@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use mp_sim::hunt::{Hunt, Tally};
+use mp_sim::hunt::{Hunt, HuntStats};
 use mp_sim::{Options, simulate};
 
 use args::{Args, Task};
@@ -23,20 +23,20 @@ fn main() -> ExitCode {
 
 fn replay(seed: u64, options: &Options) -> bool {
     let outcome = simulate(seed, options);
-    let counts = outcome.counts;
+    let counters = outcome.counters;
     println!("seed {seed}: {}", outcome.plan);
     println!(
-        "{:.1} s of virtual time, {} programs, {} faults, {} turns, {} datagrams ({} lost), {} messages said, \
-         {} heard, {} holds; trace {:016x}",
+        "{:.1} s of virtual time, {} programs, {} faults, {} turns, {} datagrams ({} lost), {} messages sent, \
+         {} received, {} pauses for back-pressure; trace {:016x}",
         outcome.lasted.as_secs_f64(),
-        counts.runs,
-        counts.faults,
-        counts.turns,
+        counters.programs,
+        counters.faults,
+        counters.turns,
         outcome.network.sent,
         outcome.network.lost,
-        counts.said,
-        counts.heard,
-        counts.holds,
+        counters.sent,
+        counters.received,
+        counters.holds,
         outcome.hash,
     );
     match outcome.violation {
@@ -54,20 +54,20 @@ fn replay(seed: u64, options: &Options) -> bool {
 fn run_hunt(hunt: &Hunt, args: &Args) -> bool {
     let count = hunt.seeds.end - hunt.seeds.start;
     let is_terminal = std::io::stderr().is_terminal();
-    let mut told = Duration::ZERO;
-    let tally = hunt.run(|tally| {
+    let mut last_report = Duration::ZERO;
+    let stats = hunt.run(|stats| {
         if is_terminal {
-            eprint!("\r{}", progress(tally, count));
+            eprint!("\r{}", progress(stats, count));
             let _ = std::io::stderr().flush();
-        } else if tally.took - told >= Duration::from_secs(10) {
-            told = tally.took;
-            eprintln!("{}", progress(tally, count));
+        } else if stats.took - last_report >= Duration::from_secs(10) {
+            last_report = stats.took;
+            eprintln!("{}", progress(stats, count));
         }
     });
     if is_terminal {
-        eprintln!("\r{}", progress(&tally, count));
+        eprintln!("\r{}", progress(&stats, count));
     }
-    for (seed, outcome) in &tally.failures {
+    for (seed, outcome) in &stats.failures {
         println!("seed {seed}: {}", outcome.plan);
         if let Some(violation) = &outcome.violation {
             println!("  FAILED: {violation}");
@@ -76,22 +76,22 @@ fn run_hunt(hunt: &Hunt, args: &Args) -> bool {
     }
     println!(
         "{} of {count} seeds, {} failed: {:.1} h of virtual time in {:.1} s on {} threads; {} datagrams, {} messages, \
-         {} faults, {} holds",
-        tally.done,
-        tally.failures.len(),
-        tally.simulated.as_secs_f64() / 3_600.0,
-        tally.took.as_secs_f64(),
+         {} faults, {} pauses for back-pressure",
+        stats.done,
+        stats.failures.len(),
+        stats.simulated.as_secs_f64() / 3_600.0,
+        stats.took.as_secs_f64(),
         hunt.jobs,
-        tally.datagrams,
-        tally.messages,
-        tally.faults,
-        tally.holds,
+        stats.datagrams,
+        stats.messages,
+        stats.faults,
+        stats.holds,
     );
-    tally.failures.is_empty()
+    stats.failures.is_empty()
 }
 
-fn progress(tally: &Tally, count: u64) -> String {
-    let (done, failed) = (tally.done, tally.failures.len());
-    let seconds = tally.took.as_secs_f64().max(0.001);
+fn progress(stats: &HuntStats, count: u64) -> String {
+    let (done, failed) = (stats.done, stats.failures.len());
+    let seconds = stats.took.as_secs_f64().max(0.001);
     format!("{done} of {count} seeds, {failed} failed, {:.0} per second", done as f64 / seconds)
 }

@@ -1,4 +1,5 @@
-//! What a seed decides about a world before it begins. Not every world has every fault: what hides behind one is found without it.
+//! Parameters of a world that its seed draws before the start. No world has all faults and
+//! workloads, so that one cannot mask the effects of another.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,79 +8,79 @@ use mp_core::Rng;
 use mp_core::limits::MAILBOX_BATCHES;
 use mp_core::link_shaper::LinkConditions;
 
-use crate::dice::Dice;
 use crate::faults::FaultKind;
-use crate::net::weather;
-use crate::net::wire::Wire;
-use crate::workload::Style;
+use crate::net::conditions;
+use crate::net::wire_format::WireFormat;
+use crate::rng_ext::RngExt;
+use crate::workload::MessagingStyle;
 
-/// A world to be.
+/// Parameters of a world.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Clients that play at a time.
+    /// Concurrent clients.
     pub clients: usize,
-    /// How long programs play and things go wrong.
-    pub storm: Duration,
-    /// Sockets of the server, each with an endpoint of its own.
+    /// Duration of the active phase, in which programs act and faults are injected.
+    pub active_time: Duration,
+    /// Server sockets, each with an endpoint.
     pub server_endpoints: usize,
-    /// Messages that a mailbox holds.
+    /// Mailbox capacity in messages.
     pub mailbox: usize,
-    /// Up to how long an actor takes to come to its turn.
-    pub hop: Duration,
-    /// Bytes of the largest datagram.
+    /// Maximum delay between waking an actor and its turn.
+    pub wake_delay: Duration,
+    /// Largest datagram in bytes.
     pub mtu: u16,
-    /// Whether datagrams have a checksum.
-    pub wire: Wire,
-    /// Whether queues are a fraction of what they are by default.
+    /// Format of datagrams: with or without checksum.
+    pub wire: WireFormat,
+    /// True to use small queue limits in ENet.
     pub has_small_queues: bool,
-    /// Whether the server relays between clients.
+    /// True if the server relays packets between clients.
     pub relays: bool,
-    /// Whether programs authenticate themselves.
+    /// True if programs authenticate.
     pub authenticates: bool,
-    /// Whether the server lets them wait for its answer.
+    /// True if the server completes authentications later, not at once.
     pub answers_late: bool,
-    /// How programs speak.
-    pub chatter: Style,
-    /// Whether clients leave, and are sent away.
+    /// Message sizes and bursts.
+    pub messaging: MessagingStyle,
+    /// True if clients leave, and the server disconnects clients and closes.
     pub churns: bool,
-    /// Mean time between two things that a program does.
-    pub pace: Duration,
-    /// The path of each client.
-    pub weather: Vec<LinkConditions>,
-    /// Whether nothing goes wrong, and the weather is good.
+    /// Mean time between two actions of a program.
+    pub act_interval: Duration,
+    /// Initial conditions of each client's path.
+    pub conditions: Vec<LinkConditions>,
+    /// True for a world without faults and with good link conditions.
     pub is_calm: bool,
-    /// What goes wrong.
+    /// Kinds of faults in this world.
     pub faults: Vec<FaultKind>,
-    /// Mean time between two things that go wrong.
+    /// Mean time between two faults.
     pub fault_interval: Duration,
-    /// Whether the server has nodes that it replicates.
+    /// True if the server replicates nodes.
     pub replicates: bool,
-    /// Whether the server is busy now and then while much is sent to it.
+    /// True if the server requests large messages and then is busy.
     pub has_loads: bool,
-    /// True when nodes take each other's place at a replicated path.
-    pub has_hands: bool,
-    /// True when an endpoint of the server hangs now and then while much is sent over it.
+    /// True if nodes replace each other at a replicated path.
+    pub has_swaps: bool,
+    /// True if a server endpoint hangs at times while many packets are sent over it.
     pub has_floods: bool,
-    /// True when clients make a level only seconds after they have joined.
+    /// True if clients create a level up to 12 seconds after they have joined.
     pub has_levels: bool,
-    /// True when a node is announced anew under the same name again and again while peers call it.
+    /// True if a node is repeatedly respawned under the same name while peers call it.
     pub has_respawns: bool,
 }
 
 impl Plan {
-    /// The plan of a world of `clients` that lasts for `storm`, as `rng` decides the rest.
-    pub fn draw(clients: usize, storm: Duration, rng: &mut Rng) -> Self {
+    /// Draws the plan of a world with the given number of clients and active time.
+    pub fn draw(clients: usize, active_time: Duration, rng: &mut Rng) -> Self {
         let authenticates = rng.chance(300);
         let relays = rng.chance(850);
-        let chatter = Style {
+        let messaging = MessagingStyle {
             bursts_permille: if rng.chance(400) { 80 } else { 0 },
             large_permille: if rng.chance(500) { 60 } else { 0 },
             relays,
         };
-        let wire = Wire { has_checksum: rng.chance(400) };
+        let wire = WireFormat { has_checksum: rng.chance(400) };
         let is_calm = rng.chance(100);
-        let weather = (0..clients)
-            .map(|_| if is_calm { weather::CALM } else { weather::draw(rng) })
+        let conditions = (0..clients)
+            .map(|_| if is_calm { conditions::GOOD } else { conditions::draw(rng) })
             .collect();
         let faults = if is_calm {
             Vec::new()
@@ -89,32 +90,35 @@ impl Plan {
         };
         let mut plan = Self {
             clients,
-            storm,
+            active_time,
             server_endpoints: if rng.chance(250) { 2 } else { 1 },
             mailbox: if rng.chance(300) { rng.between(1, 4) as usize } else { MAILBOX_BATCHES },
-            hop: Duration::from_micros(rng.pick(&[20, 200, 2_000]).copied().unwrap_or(200)),
+            wake_delay: Duration::from_micros(rng.pick(&[20, 200, 2_000]).copied().unwrap_or(200)),
             mtu: rng.pick(&[576, 1_200, 1_392, 1_392]).copied().unwrap_or(1_392),
             wire,
             has_small_queues: rng.chance(250),
             relays,
             authenticates,
             answers_late: rng.chance(500),
-            chatter,
+            messaging,
             churns: rng.chance(500),
-            pace: Duration::from_millis(rng.pick(&[200, 500, 2_000]).copied().unwrap_or(500)),
-            weather,
+            act_interval: Duration::from_millis(
+                rng.pick(&[200, 500, 2_000]).copied().unwrap_or(500),
+            ),
+            conditions,
             is_calm,
             faults,
             fault_interval: Duration::from_millis(rng.between(800, 8_000)),
             replicates: rng.chance(400),
             has_loads: rng.chance(50),
-            has_hands: rng.chance(200),
+            has_swaps: rng.chance(200),
             has_levels: rng.chance(200),
             has_respawns: rng.chance(200),
             has_floods: rng.chance(50),
         };
         if plan.has_loads {
-            // What fills larger ones as well takes twice as long to simulate.
+            // Larger mailboxes would need more messages to fill; they double the CPU time of the
+            // world.
             plan.mailbox = rng.between(1, 4) as usize;
         }
         if plan.has_floods {
@@ -127,8 +131,12 @@ impl Plan {
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} clients for {} s", self.clients, self.storm.as_secs())?;
-        write!(f, ", an act every {:?}, hops up to {:?}", self.pace, self.hop)?;
+        write!(f, "{} clients for {} s", self.clients, self.active_time.as_secs())?;
+        write!(
+            f,
+            ", an action every {:?}, wake delays up to {:?}",
+            self.act_interval, self.wake_delay
+        )?;
         write!(f, ", mtu {}, mailboxes of {}", self.mtu, self.mailbox)?;
         let traits = [
             (self.server_endpoints > 1, "two endpoints"),
@@ -141,10 +149,10 @@ impl fmt::Display for Plan {
             (self.has_loads, "loads"),
             (self.has_respawns, "respawns"),
             (self.has_floods, "floods"),
-            (self.has_hands, "hands"),
+            (self.has_swaps, "swaps"),
             (self.has_levels, "late levels"),
-            (self.chatter.bursts_permille > 0, "bursts"),
-            (self.chatter.large_permille > 0, "large messages"),
+            (self.messaging.bursts_permille > 0, "bursts"),
+            (self.messaging.large_permille > 0, "large messages"),
         ];
         for (_, name) in traits.iter().filter(|(has, _)| *has) {
             write!(f, ", {name}")?;

@@ -1,4 +1,4 @@
-//! A seed, from its world's beginning to its judgement.
+//! Simulation of one seed, from the start of its world to the final checks.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -8,48 +8,48 @@ use mp_core::Instant;
 use crate::checker::Violation;
 use crate::net::NetworkStats;
 use crate::trace::Detail;
-use crate::world::{Counts, World};
+use crate::world::{Counters, World};
 
-/// What to simulate.
+/// Options of a simulation.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// Clients that play at a time, 1 to 200.
+    /// Concurrent clients, 1 to 200. Default: 8.
     pub clients: usize,
-    /// How long programs play and things go wrong, before everything is mended.
-    pub storm: Duration,
-    /// How much is printed.
+    /// Duration of the active phase. Default: 60 s.
+    pub active_time: Duration,
+    /// Amount of trace output. Default: none.
     pub detail: Detail,
 }
 
 impl Default for Options {
-    /// Eight clients, a minute, nothing printed.
+    /// Returns eight clients, one minute, no trace.
     fn default() -> Self {
-        Self { clients: 8, storm: Duration::from_secs(60), detail: Detail::Nothing }
+        Self { clients: 8, active_time: Duration::from_secs(60), detail: Detail::Nothing }
     }
 }
 
-/// What became of a world.
+/// Result of a simulation.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// What was wrong with it, if anything was.
+    /// First violation, if any.
     pub violation: Option<Violation>,
-    /// A number of everything that happened: two runs with the same one were the same.
+    /// Hash of everything that happened. Equal hashes mean identical worlds.
     pub hash: u64,
-    /// How long it lasted, the time to come to rest included.
+    /// Virtual duration, including the time to settle.
     pub lasted: Duration,
-    /// What happened how often.
-    pub counts: Counts,
-    /// What the network did.
+    /// Event counters.
+    pub counters: Counters,
+    /// Network counters.
     pub network: NetworkStats,
-    /// What the seed decided.
+    /// Description of the plan.
     pub plan: String,
 }
 
-/// Simulates the world of `seed`. A panic within it is a violation.
+/// Simulates the world of `seed`. A panic counts as a violation.
 pub fn simulate(seed: u64, options: &Options) -> Outcome {
-    let mut world = World::new(seed, options.clients, options.storm, options.detail);
-    let judged = catch_unwind(AssertUnwindSafe(|| judge(&mut world, options.storm)));
-    let violation = match judged {
+    let mut world = World::new(seed, options.clients, options.active_time, options.detail);
+    let checked = catch_unwind(AssertUnwindSafe(|| run_and_check(&mut world, options.active_time)));
+    let violation = match checked {
         Ok(result) => result.err(),
         Err(panic) => {
             let what = panic_message(&*panic).to_owned();
@@ -57,26 +57,26 @@ pub fn simulate(seed: u64, options: &Options) -> Outcome {
         }
     };
     if let Some(violation) = &violation {
-        world.trace().line(Detail::Story, format_args!("wrong  {violation}"));
+        world.trace().line(Detail::Story, format_args!("FAILED {violation}"));
     }
     Outcome {
         violation,
         hash: world.trace().hash(),
         lasted: world.now() - Instant::ZERO,
-        counts: world.counts,
+        counters: world.counters,
         network: world.network_stats(),
         plan: world.plan().to_string(),
     }
 }
 
-fn judge(world: &mut World, storm: Duration) -> Result<(), Violation> {
-    let end = Instant::ZERO + storm;
+fn run_and_check(world: &mut World, active_time: Duration) -> Result<(), Violation> {
+    let end = Instant::ZERO + active_time;
     while world.now() < end {
         world.run_until((world.now() + INSPECTION_INTERVAL).min(end))?;
         world.check(|checker, world| checker.inspect(world))?;
     }
-    world.come_to_rest()?;
-    world.check(|checker, world| checker.at_rest(world))
+    world.settle()?;
+    world.check(|checker, world| checker.check_settled(world))
 }
 
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
@@ -85,7 +85,7 @@ fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
     } else if let Some(message) = panic.downcast_ref::<String>() {
         message
     } else {
-        "a panic without a message"
+        "panic without a message"
     }
 }
 

@@ -1,24 +1,24 @@
-//! What happened in a world: a hash of everything, and lines to read.
+//! Trace of a world: a hash of everything that happens, and log lines.
 
 use std::fmt;
 
 use mp_core::Instant;
 
-/// How much of a run is printed.
+/// Amount of trace output. Each level includes the ones before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Detail {
-    /// Nothing.
+    /// No output.
     #[default]
     Nothing,
-    /// What programs are told, what goes wrong, who comes and goes.
+    /// Signals, faults, programs that start and end.
     Story,
-    /// And what programs say and hear, and the messages between branches and endpoints.
+    /// Also messages of programs and between endpoints and branches.
     Mail,
-    /// And every datagram.
+    /// Also every datagram.
     Wire,
 }
 
-/// The trace of one world.
+/// Trace of one world.
 #[derive(Debug)]
 pub struct Trace {
     detail: Detail,
@@ -27,28 +27,28 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// A trace that prints as much as `detail` says to standard output.
+    /// Creates a trace that prints lines up to `detail` to standard output.
     pub fn new(detail: Detail) -> Self {
         Self { detail, hash: 0xcbf2_9ce4_8422_2325, now: Instant::ZERO }
     }
 
-    /// A number of everything that has happened: two runs with the same one were the same.
+    /// Returns the hash of everything that has happened so far.
     pub fn hash(&self) -> u64 {
         self.hash
     }
 
-    /// Moves to `now`.
+    /// Sets the current time, and adds it to the hash.
     pub fn advance(&mut self, now: Instant) {
         self.now = now;
         self.mix(now.as_micros());
     }
 
-    /// Takes a number into the hash.
+    /// Adds a number to the hash.
     pub fn mix(&mut self, number: u64) {
         self.hash = (self.hash.rotate_left(5) ^ number).wrapping_mul(0x517c_c1b7_2722_0a95);
     }
 
-    /// Takes bytes into the hash.
+    /// Adds bytes to the hash.
     pub fn mix_bytes(&mut self, bytes: &[u8]) {
         self.mix(bytes.len() as u64);
         for chunk in bytes.chunks(8) {
@@ -58,7 +58,7 @@ impl Trace {
         }
     }
 
-    /// Prints a line, if its kind is printed.
+    /// Prints a line if `detail` is enabled.
     pub fn line(&self, detail: Detail, text: fmt::Arguments<'_>) {
         if detail <= self.detail {
             let micros = self.now.as_micros();
@@ -66,7 +66,7 @@ impl Trace {
         }
     }
 
-    /// Whether lines of this kind are printed.
+    /// Returns whether lines of this detail are printed.
     pub fn prints(&self, detail: Detail) -> bool {
         detail <= self.detail
     }

@@ -1,4 +1,4 @@
-//! The same seed makes the same world.
+//! The same seed produces the same world.
 #![allow(missing_docs, reason = "a test")]
 
 use std::time::Duration;
@@ -6,18 +6,18 @@ use std::time::Duration;
 use mp_sim::{Options, Outcome, simulate};
 
 fn short(seed: u64) -> Outcome {
-    let options = Options { storm: Duration::from_secs(10), ..Options::default() };
+    let options = Options { active_time: Duration::from_secs(10), ..Options::default() };
     simulate(seed, &options)
 }
 
 #[test]
-fn the_same_seed_makes_the_same_world_and_another_seed_another() {
+fn equal_seeds_produce_equal_worlds_and_different_seeds_different_ones() {
     let mut hashes = Vec::new();
     for seed in 0..12 {
         let (once, again) = (short(seed), short(seed));
         assert_eq!(once.hash, again.hash, "seed {seed}");
-        assert_eq!(once.counts, again.counts, "seed {seed}");
-        assert!(once.counts.said > 0, "seed {seed}: {}", once.plan);
+        assert_eq!(once.counters, again.counters, "seed {seed}");
+        assert!(once.counters.sent > 0, "seed {seed}: {}", once.plan);
         hashes.push(once.hash);
     }
     hashes.sort_unstable();
@@ -26,7 +26,7 @@ fn the_same_seed_makes_the_same_world_and_another_seed_another() {
 }
 
 #[test]
-fn the_same_seed_makes_the_same_world_on_another_thread() {
+fn the_same_seed_produces_the_same_world_on_another_thread() {
     let here = short(3).hash;
     let there = std::thread::spawn(|| short(3).hash).join().unwrap();
     assert_eq!(here, there);

@@ -1,36 +1,36 @@
-//! Worlds with loads and floods are heavy enough for what they are meant to bring about.
+//! Worlds with loads and floods produce enough traffic for the situations that they test.
 #![allow(missing_docs, reason = "a test")]
 
 use mp_sim::plan::Plan;
 use mp_sim::trace::Detail;
-use mp_sim::world::{Counts, World};
+use mp_sim::world::{Counters, World};
 use mp_sim::{Options, simulate};
 
-/// Returns what happened in the first twelve worlds whose plan `has` something; nothing is wrong
-/// with any of them.
-fn first_twelve(has: fn(&Plan) -> bool) -> Vec<Counts> {
+/// Simulates the first twelve worlds for which `has` is true, checks that none has a violation, and
+/// returns their counters.
+fn first_twelve(has: fn(&Plan) -> bool) -> Vec<Counters> {
     let options = Options::default();
     let is_one = |seed: &u64| {
-        let world = World::new(*seed, options.clients, options.storm, Detail::Nothing);
+        let world = World::new(*seed, options.clients, options.active_time, Detail::Nothing);
         has(world.plan())
     };
-    let counts = |seed| {
+    let counters = |seed| {
         let outcome = simulate(seed, &options);
         assert_eq!(outcome.violation, None, "seed {seed}; {}", outcome.plan);
-        outcome.counts
+        outcome.counters
     };
-    (0..).filter(is_one).take(12).map(counts).collect()
+    (0..).filter(is_one).take(12).map(counters).collect()
 }
 
 #[test]
-fn endpoints_hold_their_links_for_a_server_that_is_busy_while_much_is_sent_to_it() {
-    let holding = first_twelve(|plan| plan.has_loads).iter().filter(|it| it.holds > 0).count();
-    assert!(holding >= 1, "none of twelve worlds is heavy enough");
+fn endpoints_pause_receiving_for_a_busy_server_under_load() {
+    let pausing = first_twelve(|plan| plan.has_loads).iter().filter(|it| it.holds > 0).count();
+    assert!(pausing >= 1, "in none of twelve worlds an endpoint pauses receiving");
 }
 
 #[test]
-fn branches_abandon_endpoints_that_hang_while_much_is_sent_over_them() {
-    let counts = first_twelve(|plan| plan.has_floods);
-    let abandoning = counts.iter().filter(|it| it.abandoned > 0).count();
-    assert!(abandoning >= 3, "in {abandoning} of twelve worlds an endpoint is abandoned");
+fn branches_abandon_hanging_endpoints_under_load() {
+    let counters = first_twelve(|plan| plan.has_floods);
+    let abandoning = counters.iter().filter(|it| it.abandoned > 0).count();
+    assert!(abandoning >= 3, "an endpoint is abandoned in only {abandoning} of twelve worlds");
 }

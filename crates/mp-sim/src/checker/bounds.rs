@@ -1,4 +1,4 @@
-//! Queues stay within their bounds.
+//! Checks that queues keep their bounds.
 
 use mp_core::limits::{OUTBOX_PACKETS_MAX, RELIABLE_QUEUE_BYTES_MAX, UNRELIABLE_QUEUE_BYTES_MAX};
 
@@ -6,20 +6,20 @@ use super::Checker;
 use crate::workload::FLOOD_MAX;
 use crate::world::World;
 
-/// See [the module](self).
+/// Checker of queue bounds.
 #[derive(Debug)]
-pub struct Bounds {
+pub struct BoundsChecker {
     mailbox: usize,
 }
 
-impl Bounds {
-    /// A checker of a world whose mailboxes hold `mailbox` messages.
+impl BoundsChecker {
+    /// Creates a checker for mailboxes of the given capacity in messages.
     pub fn new(mailbox: usize) -> Self {
         Self { mailbox }
     }
 }
 
-impl Checker for Bounds {
+impl Checker for BoundsChecker {
     fn name(&self) -> &'static str {
         "bounds"
     }
@@ -27,15 +27,15 @@ impl Checker for Bounds {
     fn inspect(&mut self, world: &mut World) -> Result<(), String> {
         let mail_max = self.mailbox + FORCED_MAX;
         world.each_program(|program| {
-            let (run, figures) = (program.run, program.figures);
+            let (run, stats) = (program.run, program.stats);
             let measured = [
-                ("messages in a mailbox", figures.mail as u64, mail_max as u64),
-                ("packets in an outbox", figures.queued_packets as u64, QUEUED_PACKETS_MAX as u64),
-                ("bytes for a link", figures.queued_bytes, LINK_BYTES_MAX as u64),
+                ("messages in a mailbox", stats.mail as u64, mail_max as u64),
+                ("packets in an outbox", stats.queued_packets as u64, QUEUED_PACKETS_MAX as u64),
+                ("bytes for a connection", stats.queued_bytes, CONNECTION_BYTES_MAX as u64),
             ];
             for (what, is, most) in measured {
                 if is > most {
-                    return Err(format!("{run} has {is} {what}, which are more than {most}"));
+                    return Err(format!("{run} has {is} {what}, but at most {most} are allowed"));
                 }
             }
             Ok(())
@@ -43,11 +43,10 @@ impl Checker for Bounds {
     }
 }
 
-/// The last message of a branch's host is put into a mailbox however full it is.
+/// `send_last` ignores the capacity of a mailbox.
 const FORCED_MAX: usize = 1;
-/// One act may say more than is kept for an endpoint that accepts nothing: that it does not is not
-/// known yet.
+/// One action may queue this many packets before the branch notices that the endpoint is full.
 const QUEUED_PACKETS_MAX: usize = OUTBOX_PACKETS_MAX + FLOOD_MAX as usize;
-/// A packet is accepted before it is found to be too much.
-const LINK_BYTES_MAX: usize =
+/// A packet is queued before the limit is checked.
+const CONNECTION_BYTES_MAX: usize =
     RELIABLE_QUEUE_BYTES_MAX + UNRELIABLE_QUEUE_BYTES_MAX + mp_core::limits::PACKET_BYTES_MAX;

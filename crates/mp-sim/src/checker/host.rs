@@ -1,5 +1,5 @@
-//! Hosts keep their promises: a branch reads its mail, or delivers, although an endpoint hangs; and
-//! who follows its events knows which peers are there.
+//! Checks the branch hosts: a branch reads its mailbox or delivers although an endpoint hangs, and
+//! its events report exactly the connected peers.
 
 use std::time::Duration;
 
@@ -8,29 +8,31 @@ use mp_host::limits::STALL_TIMEOUT;
 use super::Checker;
 use crate::world::World;
 
-/// See [the module](self).
+/// Checker of branch hosts.
 #[derive(Debug, Default)]
-pub struct Host;
+pub struct HostChecker;
 
-impl Checker for Host {
+impl Checker for HostChecker {
     fn name(&self) -> &'static str {
         "host"
     }
 
     fn inspect(&mut self, world: &mut World) -> Result<(), String> {
         world.each_program(|program| {
-            let (run, figures) = (program.run, program.figures);
-            if figures.idle > STALL_TIMEOUT + MARGIN {
-                let idle = figures.idle;
-                return Err(format!("{run} has neither read its mail nor delivered for {idle:?}"));
+            let (run, stats) = (program.run, program.stats);
+            if stats.idle > STALL_TIMEOUT + MARGIN {
+                let idle = stats.idle;
+                return Err(format!(
+                    "{run} has neither read its mailbox nor delivered for {idle:?}"
+                ));
             }
-            if figures.is_mistaken {
-                return Err(format!("the events of {run} told of other peers than are there"));
+            if stats.events_disagree {
+                return Err(format!("the events of {run} do not match its connected peers"));
             }
             Ok(())
         })
     }
 }
 
-/// Turns are late now and then.
+/// Tolerance for late turns.
 const MARGIN: Duration = Duration::from_millis(100);

@@ -1,5 +1,6 @@
-//! At rest everybody has exactly the replicated nodes that the server means them to see, with the values that their authorities gave
-//! them; what then comes of what lies below nodes reaches exactly those who see these.
+//! Checks that in a settled world each peer has exactly the replicated nodes that are visible to
+//! it, with the values of their authorities. Then changes nodes below these, and checks that only
+//! peers that see the parent receive anything.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,31 +10,31 @@ use mp_scene::limits::{EARLY_TIME, LEVEL_TIME};
 use mp_scene::{Scene, SceneStats};
 
 use super::Checker;
-use crate::workload::{BEDS, BUD, Board, Bud, Growing, SEATS, Seat, SharedModel, tend_all};
+use crate::workload::{BEDS, BUD, Board, Bud, PlantNode, SEATS, Seat, SharedModel, tend_all};
 use crate::world::World;
 
-/// See [the module](self).
+/// Checker of replicated nodes.
 #[derive(Debug)]
-pub struct Mirror {
+pub struct MirrorChecker {
     model: SharedModel,
 }
 
-impl Mirror {
-    /// A checker that compares with `model`.
+impl MirrorChecker {
+    /// Creates a checker that compares with `model`.
     pub fn new(model: SharedModel) -> Self {
         Self { model }
     }
 }
 
-impl Checker for Mirror {
+impl Checker for MirrorChecker {
     fn name(&self) -> &'static str {
         "mirror"
     }
 
-    fn at_rest(&mut self, world: &mut World) -> Result<(), String> {
+    fn check_settled(&mut self, world: &mut World) -> Result<(), String> {
         self.compare(world)?;
         if world.plan().has_respawns {
-            // Announcements of paths that nodes have left may wait for the next ones, and are then
+            // Wait until deferred announcements for removed paths have expired, and are counted as
             // refused.
             let end = world.now() + LEVEL_TIME + EARLY_TIME;
             world.run_until(end).map_err(|violation| violation.what)?;
@@ -52,10 +53,10 @@ impl Checker for Mirror {
     }
 }
 
-impl Mirror {
-    /// Compares what programs have with the model.
+impl MirrorChecker {
+    /// Compares the nodes of each program with the model.
     fn compare(&self, world: &mut World) -> Result<(), String> {
-        // What each client has written on its own seat.
+        // Value that each client has written to its own seat.
         let mut written = BTreeMap::new();
         world.each_program(|program| {
             if let Some(value) = seats(program.branch.scene()).remove(&program.id) {
@@ -69,13 +70,13 @@ impl Mirror {
             let run = program.run;
             let (id, scene) = (program.id, program.branch.scene());
             let peer = (!id.is_server()).then_some(id);
-            let (has, means) = (plants(scene), model.seen_by(peer));
-            if has != means {
-                return Err(format!("{run} (peer {id}) has {}", difference(&has, &means)));
+            let (has, expected) = (plants(scene), model.seen_by(peer));
+            if has != expected {
+                return Err(format!("{run} (peer {id}) has {}", difference(&has, &expected)));
             }
             let number = board(scene);
             if number != Some(model.board) {
-                return Err(format!("{run} reads {number:?} on the board, not {}", model.board));
+                return Err(format!("{run} has {number:?} on the board, not {}", model.board));
             }
             let seats = seats(scene);
             if !seats.keys().eq(&model.seats) {
@@ -85,7 +86,7 @@ impl Mirror {
                 let reaches = relays || id.is_server() || owner == &id;
                 if reaches && seats.get(owner).is_some_and(|seat| seat != value) {
                     return Err(format!(
-                        "{run} has {:?} for the seat of {owner}, who wrote {value}",
+                        "{run} has {:?} for the seat of {owner}, which wrote {value}",
                         seats[owner]
                     ));
                 }
@@ -93,7 +94,7 @@ impl Mirror {
             Ok(())
         })
     }
-    /// Checks that nobody was sent what it does not see since it had the statistics `before`.
+    /// Checks that since `before` no peer received data for nodes that it does not see.
     fn check_received(
         &self,
         world: &mut World,
@@ -107,18 +108,22 @@ impl Mirror {
             let refused = refused(&now) - refused(before);
             let received = now.packets_received - before.packets_received;
             if refused > 0 {
-                return Err(format!("{run} (peer {id}) was sent {refused} things it does not see"));
+                return Err(format!(
+                    "{run} (peer {id}) received {refused} items for invisible nodes"
+                ));
             }
             let sees_nothing = !id.is_server() && model.seen_by(Some(id)).is_empty();
             if sees_nothing && received > 0 {
-                return Err(format!("{run} (peer {id}) sees no plant, and received {received}"));
+                return Err(format!(
+                    "{run} (peer {id}) sees no plant but received {received} packets"
+                ));
             }
             Ok(())
         })
     }
 }
 
-/// The plants, sprouts and buds of a program, by their paths.
+/// Returns the plants, sprouts and buds of a program by path.
 fn plants(scene: &mut Scene) -> BTreeMap<String, (i64, String)> {
     let mut found = BTreeMap::new();
     for bed in BEDS {
@@ -135,10 +140,10 @@ fn plants(scene: &mut Scene) -> BTreeMap<String, (i64, String)> {
     found
 }
 
-/// The plant or sprout at `path` and its bud, each with its path.
+/// Returns the plant or sprout at `path` and its bud, each with its path.
 fn growing(scene: &mut Scene, path: &str) -> Vec<(String, (i64, String))> {
     let mut found = Vec::new();
-    if let Ok(node) = scene.node::<Growing>(path)
+    if let Ok(node) = scene.node::<PlantNode>(path)
         && let Ok(growing) = scene.get(node)
     {
         found.push((path.to_owned(), (*growing.height, growing.label.clone())));
@@ -183,17 +188,17 @@ fn children(scene: &Scene, path: &str) -> Vec<String> {
 
 fn difference(
     has: &BTreeMap<String, (i64, String)>,
-    means: &BTreeMap<String, (i64, String)>,
+    expected: &BTreeMap<String, (i64, String)>,
 ) -> String {
-    let surplus: Vec<_> = has.keys().filter(|path| !means.contains_key(*path)).collect();
-    let missing: Vec<_> = means.keys().filter(|path| !has.contains_key(*path)).collect();
+    let surplus: Vec<_> = has.keys().filter(|path| !expected.contains_key(*path)).collect();
+    let missing: Vec<_> = expected.keys().filter(|path| !has.contains_key(*path)).collect();
     let other: Vec<_> = has
         .iter()
-        .filter(|(path, value)| means.get(*path).is_some_and(|meant| meant != *value))
-        .map(|(path, value)| format!("{path} {value:?} instead of {:?}", means[path]))
+        .filter(|(path, value)| expected.get(*path).is_some_and(|expected| expected != *value))
+        .map(|(path, value)| format!("{path} {value:?} instead of {:?}", expected[path]))
         .collect();
-    format!("{surplus:?} too many, misses {missing:?}, and {other:?}")
+    format!("unexpected nodes {surplus:?}, missing nodes {missing:?}, wrong values {other:?}")
 }
 
-/// For how long buds are tended at rest: what waits for a node is refused within it.
+/// Time of changes in the settled world; deferred data for missing nodes expires within it.
 const TENDED_TIME: Duration = Duration::from_secs(6);

@@ -1,85 +1,86 @@
-//! What must be true of every world, whatever goes wrong in it. Checkers know the facts of the journal and, now and then, look at the
-//! programs; they know nothing of how the simulator works.
+//! Invariants of every world. Checkers read the facts of the journal and inspect programs. They do
+//! not depend on how the simulator works.
 //!
-//! | checker | holds that |
+//! | checker | invariant |
 //! |---|---|
-//! | [`reliable`] | reliable messages arrive once, in order and without a gap; at rest, all of them have |
-//! | [`ordered`] | unreliable-ordered messages never go backwards; nothing comes twice |
-//! | [`pairing`] | each `connected` has its `disconnected`, of links and of peers, and what is between lies between |
-//! | [`trust`] | nobody hears what nobody said, from somebody else, or what was for others; who may not, does not |
-//! | [`farewell`] | who leaves in peace has delivered all it had accepted |
-//! | [`bounds`] | queues stay within their bounds |
-//! | [`standing`] | where nothing goes wrong and queues are not small, nobody gives up somebody who is there |
-//! | [`levels`] | at rest every client has all units of the server's level, whenever it made its own |
-//! | [`hands`] | at rest a node at a replicated path has the values of the server's node at this path |
-//! | [`mirror`] | at rest everybody has exactly the replicated nodes that they are meant to see, as they are meant to be |
-//! | [`quiet`] | once everything is mended all agree on who is there, and there is no traffic but pings |
+//! | [`reliable`] | reliable messages are received once, in order and without a gap; in a settled world all of them |
+//! | [`ordered`] | unreliable-ordered messages never go backwards; unreliable messages are not duplicated |
+//! | [`pairing`] | each `connected` is followed by one `disconnected`, of connections and of peers |
+//! | [`trust`] | senders and contents are authentic; unauthorized calls and joins are rejected |
+//! | [`graceful_close`] | a program that closes gracefully has delivered all accepted messages |
+//! | [`bounds`] | queues keep their bounds |
+//! | [`host`] | a hanging endpoint does not block its branch; events report the connected peers |
+//! | [`timeouts`] | without faults and small queues, no connection to a running program times out |
+//! | [`levels`] | in a settled world every client has all units of the server's level |
+//! | [`swaps`] | in a settled world a replicated path has the values of the server's node |
+//! | [`mirror`] | in a settled world each peer has exactly the replicated nodes visible to it |
+//! | [`quiet`] | in a settled world all agree on the connected peers, and only pings are sent |
 
 pub mod bounds;
-pub mod farewell;
-pub mod hands;
+mod deliveries;
+pub mod graceful_close;
 pub mod host;
-mod ledger;
 pub mod levels;
 pub mod mirror;
 pub mod ordered;
 pub mod pairing;
 pub mod quiet;
 pub mod reliable;
-pub mod standing;
+pub mod swaps;
+pub mod timeouts;
 pub mod trust;
 
 use std::fmt;
 
 use mp_core::Instant;
 
-use crate::census::Census;
 use crate::journal::Fact;
 use crate::plan::Plan;
+use crate::programs::Programs;
 use crate::workload::SharedModel;
 use crate::world::World;
 
-/// Something that must be true of every world.
+/// An invariant of every world.
 pub trait Checker {
-    /// What it is called in reports.
+    /// Name in reports.
     fn name(&self) -> &'static str;
 
-    /// Takes in a fact, which the census knows already.
+    /// Handles a fact. `programs` already includes its effect.
     ///
     /// # Errors
     ///
-    /// What is wrong.
-    fn observe(&mut self, _fact: &Fact, _census: &Census) -> Result<(), String> {
+    /// Returns a description of the violation.
+    fn observe(&mut self, _fact: &Fact, _programs: &Programs) -> Result<(), String> {
         Ok(())
     }
 
-    /// Looks at the programs, several times a second.
+    /// Inspects the programs, every 250 ms of virtual time.
     ///
     /// # Errors
     ///
-    /// What is wrong.
+    /// Returns a description of the violation.
     fn inspect(&mut self, _world: &mut World) -> Result<(), String> {
         Ok(())
     }
 
-    /// Looks at a world that has come to rest: everybody is there, and nothing is on its way.
+    /// Checks a settled world: all programs run, and nothing is in flight.
     ///
     /// # Errors
     ///
-    /// What is wrong.
-    fn at_rest(&mut self, _world: &mut World) -> Result<(), String> {
+    /// Returns a description of the violation.
+    fn check_settled(&mut self, _world: &mut World) -> Result<(), String> {
         Ok(())
     }
 }
 
-/// What is wrong with a world.
+/// A violated invariant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// When it was noticed.
+    /// Virtual time of detection.
     pub at: Instant,
-    /// By which checker.
+    /// Name of the checker.
     pub name: &'static str,
-    /// What it says.
+    /// Description.
     pub what: String,
 }
 
@@ -93,30 +94,31 @@ impl fmt::Display for Violation {
 
 impl std::error::Error for Violation {}
 
-/// The checkers of a planned world.
+/// Creates the checkers of a world.
 pub(crate) fn all(plan: &Plan, model: &SharedModel) -> Vec<Box<dyn Checker>> {
-    let ledger = ledger::Shared::default();
+    let deliveries = deliveries::SharedDeliveries::default();
     let mut all: Vec<Box<dyn Checker>> = vec![
-        Box::new(reliable::Reliable::new(ledger.clone())),
-        Box::new(ordered::Ordered::default()),
-        Box::new(pairing::Pairing::default()),
-        Box::new(trust::Trust::new(plan.authenticates)),
-        Box::new(farewell::Farewells::new(ledger)),
-        Box::new(bounds::Bounds::new(plan.mailbox)),
-        Box::new(host::Host),
+        Box::new(reliable::ReliableChecker::new(deliveries.clone())),
+        Box::new(ordered::OrderedChecker::default()),
+        Box::new(pairing::PairingChecker::default()),
+        Box::new(trust::TrustChecker::new(plan.authenticates)),
+        Box::new(graceful_close::GracefulCloseChecker::new(deliveries)),
+        Box::new(bounds::BoundsChecker::new(plan.mailbox)),
+        Box::new(host::HostChecker),
     ];
-    // A receiver with room for a few packets refuses the same one again and again, until its sender believes that nobody is there.
+    // With small queues a receiver may drop the same packet again and again, until its sender times
+    // out.
     if plan.is_calm && !plan.has_small_queues {
-        all.push(Box::new(standing::Standing::default()));
+        all.push(Box::new(timeouts::TimeoutChecker::default()));
     }
     if plan.has_levels {
-        all.push(Box::new(levels::Levels));
+        all.push(Box::new(levels::LevelsChecker));
     }
-    if plan.has_hands {
-        all.push(Box::new(hands::Hands));
+    if plan.has_swaps {
+        all.push(Box::new(swaps::SwapsChecker));
     }
     if plan.replicates {
-        all.push(Box::new(mirror::Mirror::new(model.clone())));
+        all.push(Box::new(mirror::MirrorChecker::new(model.clone())));
     }
     all
 }

@@ -1,52 +1,53 @@
-//! Unreliable-ordered messages never go backwards, and no unreliable message comes twice.
+//! Checks that unreliable-ordered messages never go backwards, and that unreliable messages are not
+//! duplicated.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use mp_core::TransferMode;
 
 use super::Checker;
-use crate::census::Census;
-use crate::journal::{Fact, Run, What};
-use crate::workload::{Lane, Message};
+use crate::journal::{Fact, FactKind, RunId};
+use crate::programs::Programs;
+use crate::workload::{Message, Stream};
 
-/// See [the module](self).
+/// Checker of unreliable messages.
 #[derive(Debug, Default)]
-pub struct Ordered {
-    /// The last number of an ordered lane that each receiver has heard of each sender.
-    last: BTreeMap<(Run, Run, Lane), u32>,
-    /// The numbers of unordered lanes.
-    heard: BTreeMap<(Run, Run, Lane), BTreeSet<u32>>,
+pub struct OrderedChecker {
+    /// Last received number by receiver, sender and unreliable-ordered stream.
+    last: BTreeMap<(RunId, RunId, Stream), u32>,
+    /// Received numbers by receiver, sender and unreliable stream.
+    received: BTreeMap<(RunId, RunId, Stream), BTreeSet<u32>>,
 }
 
-impl Checker for Ordered {
+impl Checker for OrderedChecker {
     fn name(&self) -> &'static str {
         "ordered"
     }
 
-    fn observe(&mut self, fact: &Fact, _census: &Census) -> Result<(), String> {
+    fn observe(&mut self, fact: &Fact, _programs: &Programs) -> Result<(), String> {
         let receiver = fact.run;
-        match &fact.what {
-            What::Hears { message, .. } => {
-                let Message { from, lane, number, .. } = *message;
-                let key = (receiver, from, lane);
-                match lane.mode {
+        match &fact.kind {
+            FactKind::Received { message, .. } => {
+                let Message { from, stream, number, .. } = *message;
+                let key = (receiver, from, stream);
+                match stream.mode {
                     TransferMode::Reliable => {}
                     TransferMode::UnreliableOrdered => {
                         let last = self.last.insert(key, number).unwrap_or(0);
                         if number <= last {
-                            return Err(format!("{receiver} hears {message} after #{last}"));
+                            return Err(format!("{receiver} receives {message} after #{last}"));
                         }
                     }
                     TransferMode::Unreliable => {
-                        if !self.heard.entry(key).or_default().insert(number) {
-                            return Err(format!("{receiver} hears {message} twice"));
+                        if !self.received.entry(key).or_default().insert(number) {
+                            return Err(format!("{receiver} receives {message} twice"));
                         }
                     }
                 }
             }
-            What::Ended(_) => {
+            FactKind::Ended(_) => {
                 self.last.retain(|&(to, ..), _| to != receiver);
-                self.heard.retain(|&(to, ..), _| to != receiver);
+                self.received.retain(|&(to, ..), _| to != receiver);
             }
             _ => {}
         }

@@ -1,5 +1,6 @@
-//! Each `connected` has its `disconnected`, and what is between lies between: of links, as an endpoint tells its branch, and of peers,
-//! as a branch tells its program.
+//! Checks that each `connected` is followed by exactly one `disconnected`, and that packets lie
+//! between: for connections, in messages from endpoints to branches, and for peers, in signals to
+//! programs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,57 +8,59 @@ use mp_core::{ConnectionId, DisconnectReason, EndpointId, PeerId};
 use mp_scene::Signal;
 
 use super::Checker;
-use crate::census::Census;
-use crate::journal::{Fact, News, Run, What};
+use crate::journal::{EndpointEvent, Fact, FactKind, RunId};
+use crate::programs::Programs;
 
-/// See [the module](self).
+/// Checker of connects and disconnects.
 #[derive(Debug, Default)]
-pub struct Pairing {
-    endpoints: BTreeMap<(Run, EndpointId), Links>,
-    sessions: BTreeMap<Run, Session>,
+pub struct PairingChecker {
+    endpoints: BTreeMap<(RunId, EndpointId), EndpointState>,
+    sessions: BTreeMap<RunId, Session>,
 }
 
-/// What an endpoint has told its branch.
+/// Connections that an endpoint has reported.
 #[derive(Debug, Default)]
-struct Links {
-    stand: BTreeSet<ConnectionId>,
+struct EndpointState {
+    open: BTreeSet<ConnectionId>,
     ever: BTreeSet<ConnectionId>,
     is_closed: bool,
 }
 
-/// What a program was told.
+/// Peers that a program was notified about.
 #[derive(Debug, Default)]
 struct Session {
     peers: BTreeSet<PeerId>,
     authenticating: BTreeSet<PeerId>,
-    is_over: bool,
+    is_closed: bool,
 }
 
-impl Links {
-    fn observe(&mut self, news: News) -> Result<(), &'static str> {
+impl EndpointState {
+    fn observe(&mut self, event: EndpointEvent) -> Result<(), &'static str> {
         if self.is_closed {
-            return Err("after its last word");
+            return Err("after `closed`");
         }
-        match news {
-            News::Opened => Ok(()),
-            News::Connected(link, _) => {
-                self.stand.insert(link);
-                if self.ever.insert(link) { Ok(()) } else { Err("again") }
+        match event {
+            EndpointEvent::Opened => Ok(()),
+            EndpointEvent::Connected(connection, _) => {
+                self.open.insert(connection);
+                if self.ever.insert(connection) { Ok(()) } else { Err("again") }
             }
-            News::Packet(link) if !self.stand.contains(&link) => Err("without such a link"),
-            News::Packet(_) => Ok(()),
-            News::Disconnected(link, _) => {
-                if self.stand.remove(&link) {
+            EndpointEvent::Packet(connection) if !self.open.contains(&connection) => {
+                Err("on a connection that is not open")
+            }
+            EndpointEvent::Packet(_) => Ok(()),
+            EndpointEvent::Disconnected(connection, _) => {
+                if self.open.remove(&connection) {
                     Ok(())
                 } else {
-                    Err("without such a link")
+                    Err("on a connection that is not open")
                 }
             }
-            News::Closed(reason) => {
+            EndpointEvent::Closed(reason) => {
                 self.is_closed = true;
-                // A branch that gave its endpoint up is not told of each link.
-                let is_clean = self.stand.is_empty() || reason == DisconnectReason::QueueFull;
-                if is_clean { Ok(()) } else { Err("while links stand") }
+                // A branch that abandoned its endpoint is not notified about each connection.
+                let is_clean = self.open.is_empty() || reason == DisconnectReason::QueueFull;
+                if is_clean { Ok(()) } else { Err("with open connections") }
             }
         }
     }
@@ -65,8 +68,8 @@ impl Links {
 
 impl Session {
     fn observe(&mut self, signal: &Signal) -> Result<(), &'static str> {
-        if self.is_over {
-            return Err("after the session's end");
+        if self.is_closed {
+            return Err("after the end of the session");
         }
         let is_fine = match signal {
             Signal::PeerConnected(peer) => {
@@ -77,40 +80,40 @@ impl Session {
             Signal::PeerAuthenticating(peer) => self.authenticating.insert(*peer),
             Signal::PeerAuthenticationFailed(peer) => self.authenticating.remove(peer),
             Signal::ServerDisconnected | Signal::ConnectionFailed => {
-                self.is_over = true;
+                self.is_closed = true;
                 true
             }
             _ => true,
         };
-        if is_fine { Ok(()) } else { Err("which does not follow from what it was told before") }
+        if is_fine { Ok(()) } else { Err("which contradicts earlier signals") }
     }
 }
 
-impl Checker for Pairing {
+impl Checker for PairingChecker {
     fn name(&self) -> &'static str {
         "pairing"
     }
 
-    fn observe(&mut self, fact: &Fact, _census: &Census) -> Result<(), String> {
-        let (run, what) = (fact.run, &fact.what);
+    fn observe(&mut self, fact: &Fact, _programs: &Programs) -> Result<(), String> {
+        let (run, what) = (fact.run, &fact.kind);
         let session = self.sessions.entry(run).or_default();
         match what {
-            What::Mail { endpoint, news } => {
-                let links = self.endpoints.entry((run, *endpoint)).or_default();
-                links.observe(*news).map_err(|why| format!("{run}: {what} {why}"))
+            FactKind::Endpoint { endpoint, event } => {
+                let connections = self.endpoints.entry((run, *endpoint)).or_default();
+                connections.observe(*event).map_err(|why| format!("{run}: {what} {why}"))
             }
-            What::Told(signal) => {
+            FactKind::Signal(signal) => {
                 session.observe(signal).map_err(|why| format!("{run} {what}, {why}"))
             }
-            What::Kicks(peer) => {
+            FactKind::Kicked(peer) => {
                 session.peers.remove(peer);
                 session.authenticating.remove(peer);
                 Ok(())
             }
-            What::Hears { from, .. } if !session.peers.contains(from) => {
-                Err(format!("{run} {what}, who is not there"))
+            FactKind::Received { from, .. } if !session.peers.contains(from) => {
+                Err(format!("{run} {what}, which is not connected"))
             }
-            What::Ended(_) => {
+            FactKind::Ended(_) => {
                 self.sessions.remove(&run);
                 self.endpoints.retain(|&(of, _), _| of != run);
                 Ok(())

@@ -1,4 +1,5 @@
-//! Once everything is mended all agree on who is there, nothing is left in any queue, and there is no traffic but pings.
+//! Checks that a settled world is quiet: all programs agree on the connected peers, queues are
+//! empty, and only pings are sent.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -6,85 +7,92 @@ use std::time::Duration;
 use mp_core::PeerId;
 use mp_transport_enet::proto::command::Body;
 
-use crate::net::wire::Wire;
-use crate::net::{PlaceId, SERVER_PLACE};
-use crate::world::{Figures, Program, World};
+use crate::net::wire_format::WireFormat;
+use crate::net::{SERVER_SLOT, SlotId};
+use crate::world::{ProcessStats, Program, World};
 
-/// What keeps a world from rest.
+/// Returns the first reason why a world has not settled.
 pub fn disturbance(world: &mut World) -> Option<String> {
     disagreement(world).or_else(|| silence(world))
 }
 
-/// Who does not agree with the others on who is there, or has not said everything.
+/// Returns the first program that disagrees about the connected peers, or has queued data.
 pub fn disagreement(world: &mut World) -> Option<String> {
-    let mut ids: Vec<(PlaceId, PeerId)> = Vec::new();
+    let mut ids: Vec<(SlotId, PeerId)> = Vec::new();
     let all = world.each_program(|program| {
-        ids.push((program.place, program.id));
+        ids.push((program.slot, program.id));
         Ok(())
     });
     debug_assert_eq!(all, Ok(()));
-    let (places, relays) = (world.plan().clients + 1, world.plan().relays);
-    if ids.len() < places {
-        return Some(format!("{} of {places} programs are not there", places - ids.len()));
+    let (slots, relays) = (world.plan().clients + 1, world.plan().relays);
+    if ids.len() < slots {
+        return Some(format!("{} of {slots} programs do not run", slots - ids.len()));
     }
     world.each_program(|program| is_at_rest(program, &ids, relays)).err()
 }
 
 fn silence(world: &World) -> Option<String> {
     let mut clients = 1..=world.plan().clients;
-    let silent = clients.find(|&client| !world.have_answered(client, ANSWER_TIME));
-    silent.map(|client| format!("place {client} and the server do not answer each other"))
+    let silent = clients.find(|&client| !world.have_acknowledged(client, ANSWER_TIME));
+    silent.map(|client| {
+        format!("slot {client} and the server do not acknowledge each other's packets")
+    })
 }
 
 fn is_at_rest(
     program: &mut Program<'_>,
-    ids: &[(PlaceId, PeerId)],
+    ids: &[(SlotId, PeerId)],
     relays: bool,
 ) -> Result<(), String> {
-    let (run, place) = (program.run, program.place);
-    let is_server = place == SERVER_PLACE;
-    let sees = |&&(other, _): &&(PlaceId, PeerId)| {
-        other != place && (relays || is_server || other == SERVER_PLACE)
+    let (run, slot) = (program.run, program.slot);
+    let is_server = slot == SERVER_SLOT;
+    let sees = |&&(other, _): &&(SlotId, PeerId)| {
+        other != slot && (relays || is_server || other == SERVER_SLOT)
     };
     let expected: BTreeSet<PeerId> = ids.iter().filter(sees).map(|&(_, id)| id).collect();
     let seen: BTreeSet<PeerId> = program.branch.scene().peers().into_iter().collect();
     if seen != expected {
         let missing: Vec<i32> = expected.difference(&seen).map(|id| id.get()).collect();
         let wrong: Vec<i32> = seen.difference(&expected).map(|id| id.get()).collect();
-        return Err(format!("{run} at place {place} misses {missing:?}, believes in {wrong:?}"));
+        return Err(format!(
+            "{run} in slot {slot} lacks peers {missing:?}, has unexpected peers {wrong:?}"
+        ));
     }
-    let Figures { is_leaving, mail, connections, queued_packets, queued_bytes, .. } =
-        program.figures;
-    let links = if is_server { ids.len() - 1 } else { 1 };
-    if connections != links {
-        return Err(format!("{run} at place {place} has {connections} links instead of {links}"));
+    let ProcessStats { is_leaving, mail, connections, queued_packets, queued_bytes, .. } =
+        program.stats;
+    let expected_connections = if is_server { ids.len() - 1 } else { 1 };
+    if connections != expected_connections {
+        return Err(format!(
+            "{run} in slot {slot} has {connections} connections instead of {expected_connections}"
+        ));
     }
     if is_leaving {
-        return Err(format!("{run} at place {place} is leaving"));
+        return Err(format!("{run} in slot {slot} is leaving"));
     }
     if mail > 0 || queued_packets > 0 || queued_bytes > 0 {
         return Err(format!(
-            "{run} at place {place} still has {mail} messages in mailboxes, {queued_packets} packets in \
-             outboxes and {queued_bytes} B for a link"
+            "{run} in slot {slot} still has {mail} messages in mailboxes, {queued_packets} packets in \
+             outboxes and {queued_bytes} B for a connection"
         ));
     }
     Ok(())
 }
 
-/// Whether a datagram is one of those that links without anything to say send: pings and their acknowledgements, and goodbyes, which
-/// are repeated for half a minute when who they are for has gone.
-pub fn is_idle(datagram: &[u8], wire: Wire) -> bool {
+/// Returns whether a datagram contains only pings, acknowledgements and disconnects. Disconnects
+/// are retransmitted for up to half a minute when the peer has gone.
+pub fn is_idle(datagram: &[u8], wire: WireFormat) -> bool {
     wire.commands(datagram).all(|command| {
         let body = command.map(|command| command.body);
         matches!(body, Some(Body::Ping | Body::Acknowledge { .. } | Body::Disconnect { .. }))
     })
 }
 
-/// Whether a datagram acknowledges something.
-pub fn acknowledges(datagram: &[u8], wire: Wire) -> bool {
+/// Returns whether a datagram contains an acknowledgement.
+pub fn acknowledges(datagram: &[u8], wire: WireFormat) -> bool {
     let mut commands = wire.commands(datagram).flatten();
     commands.any(|command| matches!(command.body, Body::Acknowledge { .. }))
 }
 
-/// Within which links that stand acknowledge something: each side asks every half second when it has nothing to say.
+/// Maximum age of the last acknowledgement on an open connection. Idle ENet peers ping every 500
+/// ms.
 const ANSWER_TIME: Duration = Duration::from_secs(2);

@@ -1,50 +1,52 @@
-//! Reliable messages arrive once and in order, without a gap. At rest, everything that was accepted between two who know each other
-//! has arrived.
+//! Checks that reliable messages are received once, in order and without a gap, and that in a
+//! settled world all messages between connected programs have been received.
 
 use super::Checker;
-use super::ledger::Shared;
-use crate::census::Census;
-use crate::journal::{Fact, What};
+use super::deliveries::SharedDeliveries;
+use crate::journal::{Fact, FactKind};
+use crate::programs::Programs;
 use crate::world::World;
 
-/// See [the module](self).
+/// Checker of reliable messages.
 #[derive(Debug)]
-pub struct Reliable {
-    ledger: Shared,
+pub struct ReliableChecker {
+    deliveries: SharedDeliveries,
 }
 
-impl Reliable {
-    /// A checker that keeps `ledger`.
-    pub(super) fn new(ledger: Shared) -> Self {
-        Self { ledger }
+impl ReliableChecker {
+    /// Creates a checker that updates `deliveries`.
+    pub(super) fn new(deliveries: SharedDeliveries) -> Self {
+        Self { deliveries }
     }
 }
 
-impl Checker for Reliable {
+impl Checker for ReliableChecker {
     fn name(&self) -> &'static str {
         "reliable"
     }
 
-    fn observe(&mut self, fact: &Fact, census: &Census) -> Result<(), String> {
-        let mut ledger = self.ledger.borrow_mut();
-        match &fact.what {
-            What::Says(message) if message.lane.mode.is_reliable() => ledger.owe(message, census),
-            What::Hears { message, .. } if message.lane.mode.is_reliable() => {
-                ledger.hear(fact.run, message)?;
+    fn observe(&mut self, fact: &Fact, programs: &Programs) -> Result<(), String> {
+        let mut deliveries = self.deliveries.borrow_mut();
+        match &fact.kind {
+            FactKind::Sent(message) if message.stream.mode.is_reliable() => {
+                deliveries.record_sent(message, programs)
             }
-            What::Ended(_) => ledger.forget(fact.run),
+            FactKind::Received { message, .. } if message.stream.mode.is_reliable() => {
+                deliveries.record_received(fact.run, message)?;
+            }
+            FactKind::Ended(_) => deliveries.remove_receiver(fact.run),
             _ => {}
         }
         Ok(())
     }
 
-    fn at_rest(&mut self, world: &mut World) -> Result<(), String> {
-        let ledger = self.ledger.borrow();
-        for (to, from) in ledger.pairs() {
-            if world.census().are_acquainted(to, from)
-                && let Some(missing) = ledger.missing(from, to)
+    fn check_settled(&mut self, world: &mut World) -> Result<(), String> {
+        let deliveries = self.deliveries.borrow();
+        for (to, from) in deliveries.pairs() {
+            if world.programs().know_each_other(to, from)
+                && let Some(missing) = deliveries.missing(from, to)
             {
-                return Err(format!("nothing is on its way any more, but {missing}"));
+                return Err(format!("nothing is in flight, but {missing}"));
             }
         }
         Ok(())

@@ -1,7 +1,6 @@
-//! Nobody hears what nobody said, from somebody else than who said it, or what was said to others;
-//! a method that only the server may call is called by nobody else; a late call of a node that has
-//! left is not made on the next node of its name; who cannot authenticate itself does not take
-//! part.
+//! Checks authenticity and authorization. Received messages were sent by the reported sender to
+//! this receiver; authority methods are called by the server only; a late call of a removed node
+//! does not run on its successor of the same name; clients without the password are not accepted.
 
 use std::collections::BTreeMap;
 
@@ -9,74 +8,83 @@ use mp_core::PeerId;
 use mp_scene::Signal;
 
 use super::Checker;
-use crate::census::Census;
-use crate::journal::{Fact, Run, What};
-use crate::workload::{Audience, Lane, Message};
+use crate::journal::{Fact, FactKind, RunId};
+use crate::programs::Programs;
+use crate::workload::{Audience, Message, Stream};
 
-/// See [the module](self).
+/// Checker of authenticity and authorization.
 #[derive(Debug)]
-pub struct Trust {
+pub struct TrustChecker {
     authenticates: bool,
-    /// The last number of each sender and lane.
-    said: BTreeMap<(Run, Lane), u32>,
+    /// Last number by sender and stream.
+    sent: BTreeMap<(RunId, Stream), u32>,
 }
 
-impl Trust {
-    /// A checker of a world whose programs authenticate themselves, or do not.
+impl TrustChecker {
+    /// Creates a checker. `authenticates` is true if clients need the password.
     pub fn new(authenticates: bool) -> Self {
-        Self { authenticates, said: BTreeMap::new() }
+        Self { authenticates, sent: BTreeMap::new() }
     }
 
-    fn hear(
+    fn check_received(
         &self,
-        who: Run,
+        receiver: RunId,
         from: PeerId,
         message: &Message,
-        census: &Census,
+        programs: &Programs,
     ) -> Result<(), String> {
-        let Message { from: sender, lane, number, .. } = *message;
-        if self.said.get(&(sender, lane)).is_none_or(|&last| number > last) {
-            return Err(format!("{who} hears {message}, which was never said"));
+        let Message { from: sender, stream, number, .. } = *message;
+        if self.sent.get(&(sender, stream)).is_none_or(|&last| number > last) {
+            return Err(format!("{receiver} receives {message}, which was never sent"));
         }
-        if census.person(sender).is_none_or(|sender| sender.id != from) {
-            return Err(format!("{who} is told that peer {from} said {message}"));
+        if programs.record(sender).is_none_or(|sender| sender.id != from) {
+            return Err(format!("{receiver} receives {message}, attributed to peer {from}"));
         }
-        match lane.to {
-            Audience::One(to) if to != who => Err(format!("{who} hears {message}")),
-            _ if sender == who => Err(format!("{who} hears itself: {message}")),
+        match stream.to {
+            Audience::One(to) if to != receiver => {
+                Err(format!("{receiver} receives {message}, which is for another program"))
+            }
+            _ if sender == receiver => Err(format!("{receiver} receives its own {message}")),
             _ => Ok(()),
         }
     }
 }
 
-impl Checker for Trust {
+impl Checker for TrustChecker {
     fn name(&self) -> &'static str {
         "trust"
     }
 
-    fn observe(&mut self, fact: &Fact, census: &Census) -> Result<(), String> {
+    fn observe(&mut self, fact: &Fact, programs: &Programs) -> Result<(), String> {
         let run = fact.run;
-        match &fact.what {
-            What::Says(message) => {
-                self.said.insert((run, message.lane), message.number);
+        match &fact.kind {
+            FactKind::Sent(message) => {
+                self.sent.insert((run, message.stream), message.number);
                 Ok(())
             }
-            What::Hears { from, message } => self.hear(run, *from, message, census),
-            What::HearsNonsense { from, len } => {
-                Err(format!("{run} hears {len} B of nonsense from peer {from}"))
+            FactKind::Received { from, message } => {
+                self.check_received(run, *from, message, programs)
             }
-            What::IsOrdered { by } if !by.is_server() => {
-                Err(format!("{run} is ordered about by peer {by}"))
+            FactKind::ReceivedMalformed { from, len } => {
+                Err(format!("{run} receives a malformed message of {len} B from peer {from}"))
             }
-            What::IsHit { by, meant, is, may_differ: false } if meant != is => Err(format!(
-                "{run} is called as incarnation {is} by peer {by}, which means {meant}"
-            )),
-            What::Told(Signal::PeerConnected(peer)) if self.authenticates => {
-                let newcomer = census.run_of(*peer).and_then(|newcomer| census.person(newcomer));
+            FactKind::AuthorityMethodCalled { by } if !by.is_server() => {
+                Err(format!("{run} executes an authority method for peer {by}"))
+            }
+            FactKind::AvatarCalled { by, expected, actual, may_differ: false }
+                if expected != actual =>
+            {
+                Err(format!(
+                    "{run} executes a call of peer {by} for incarnation {expected} on {actual}"
+                ))
+            }
+            FactKind::Signal(Signal::PeerConnected(peer)) if self.authenticates => {
+                let newcomer =
+                    programs.run_of(*peer).and_then(|newcomer| programs.record(newcomer));
                 if newcomer.is_none_or(|newcomer| newcomer.has_credentials) {
                     return Ok(());
                 }
-                Err(format!("{run} takes part with peer {peer}, who has no credentials"))
+                Err(format!("{run} accepts peer {peer}, which has no password"))
             }
             _ => Ok(()),
         }

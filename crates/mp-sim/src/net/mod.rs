@@ -1,12 +1,12 @@
-//! The network between the processes of a world: sockets, addresses and what happens to datagrams.
+//! Network between the processes of a world: sockets, addresses, paths.
 //!
-//! Every datagram travels between a client's place and the server's, on the [`Path`] of that client. A client is seen from outside at
-//! an address that may change while it plays, as behind a router.
+//! Each datagram uses the [`Path`] between one client and the server. A client has a public address
+//! that may change, as behind a NAT.
 
+pub mod conditions;
 pub mod path;
 pub(crate) mod socket;
-pub mod weather;
-pub mod wire;
+pub mod wire_format;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,51 +15,52 @@ use mp_core::link_shaper::LinkConditions;
 use mp_core::{Instant, Rng};
 
 use crate::trace::{Detail, Trace};
-use path::{Fate, Link};
+use path::{Delivery, Link};
 use socket::{SimSocket, SocketHandle, socket};
-use wire::Wire;
+use wire_format::WireFormat;
 
-/// Which place of a world: 0 is the server's, the others are the clients'.
-pub type PlaceId = usize;
+/// Index of a slot: 0 is the server's, the others are the clients'.
+pub type SlotId = usize;
 
-/// The server's place.
-pub const SERVER_PLACE: PlaceId = 0;
+/// The server's slot.
+pub const SERVER_SLOT: SlotId = 0;
 
 /// All sockets and paths.
 #[derive(Debug)]
 pub struct Network {
-    /// By the address that others see.
-    homes: BTreeMap<SocketAddr, Home>,
+    /// Sockets by public address.
+    bindings: BTreeMap<SocketAddr, Binding>,
     paths: Vec<Path>,
-    wire: Wire,
-    /// Datagrams on their way from a socket onto a path: from whom, to whom.
-    handed: Vec<(SocketAddr, SocketAddr, Vec<u8>)>,
+    wire: WireFormat,
+    /// Datagrams that sockets have sent and paths have not accepted yet: source, destination,
+    /// bytes.
+    outgoing: Vec<(SocketAddr, SocketAddr, Vec<u8>)>,
     next_port: u16,
-    next_outside: u16,
-    /// What the network did.
+    next_public: u16,
+    /// Counters.
     pub stats: NetworkStats,
 }
 
-/// Both directions between one client's place and the server.
+/// Both directions between a client and the server.
 #[derive(Debug)]
 pub struct Path {
-    /// To the server.
+    /// Client to server.
     pub up: Link,
-    /// From it.
+    /// Server to client.
     pub down: Link,
 }
 
-/// A socket and its place.
+/// A bound socket and its owner.
 #[derive(Clone, Debug)]
-struct Home {
-    place: PlaceId,
-    /// Which of the sockets of its process.
+struct Binding {
+    slot: SlotId,
+    /// Index among the sockets of the process.
     number: usize,
-    inside: SocketAddr,
+    local_address: SocketAddr,
     handle: SocketHandle,
 }
 
-/// A datagram on its way.
+/// Datagram in flight.
 #[derive(Debug)]
 pub struct Datagram {
     pub(crate) from: SocketAddr,
@@ -70,103 +71,110 @@ pub struct Datagram {
 /// Counters of a network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NetworkStats {
-    /// Datagrams that were sent.
+    /// Datagrams sent.
     pub sent: u64,
-    /// Datagrams that never arrived.
+    /// Datagrams lost.
     pub lost: u64,
 }
 
 impl Network {
-    pub(crate) fn new(mut rng: Rng, weather: &[LinkConditions], wire: Wire) -> Self {
+    pub(crate) fn new(mut rng: Rng, conditions: &[LinkConditions], wire: WireFormat) -> Self {
         let path = |&conditions: &LinkConditions| Path {
             up: Link::new(conditions, &mut rng),
             down: Link::new(conditions, &mut rng),
         };
         Self {
-            homes: BTreeMap::new(),
-            paths: weather.iter().map(path).collect(),
+            bindings: BTreeMap::new(),
+            paths: conditions.iter().map(path).collect(),
             wire,
-            handed: Vec::new(),
+            outgoing: Vec::new(),
             next_port: 20_000,
-            next_outside: 1,
+            next_public: 1,
             stats: NetworkStats::default(),
         }
     }
 
-    /// The address at which the server's socket `number` listens.
+    /// Returns the address of the server's socket `number`.
     pub(crate) fn server_address(number: usize) -> SocketAddr {
         (Ipv4Addr::new(10, 0, 0, 1), 7_777 + number as u16).into()
     }
 
-    /// An address for a client's next socket: as a rule with a port that no other had.
-    pub(crate) fn client_address(&mut self, place: PlaceId) -> SocketAddr {
+    /// Returns a new local address for a client, with an unused port.
+    pub(crate) fn client_address(&mut self, slot: SlotId) -> SocketAddr {
         self.next_port += 1;
-        (Ipv4Addr::new(10, 0, 1, place as u8), self.next_port).into()
+        (Ipv4Addr::new(10, 0, 1, slot as u8), self.next_port).into()
     }
 
-    /// Binds the socket `number` of the process at `place`.
-    pub(crate) fn bind(&mut self, place: PlaceId, number: usize, inside: SocketAddr) -> SimSocket {
-        let (socket, handle) = socket(inside);
-        self.homes.insert(inside, Home { place, number, inside, handle });
+    /// Binds the socket `number` of the process in `slot`.
+    pub(crate) fn bind(
+        &mut self,
+        slot: SlotId,
+        number: usize,
+        local_address: SocketAddr,
+    ) -> SimSocket {
+        let (socket, handle) = socket(local_address);
+        self.bindings.insert(local_address, Binding { slot, number, local_address, handle });
         socket
     }
 
-    /// The process at `place` has gone, and its sockets with it.
-    pub(crate) fn unbind(&mut self, place: PlaceId) {
-        self.homes.retain(|_, home| home.place != place);
+    /// Closes all sockets of the process in `slot`.
+    pub(crate) fn unbind(&mut self, slot: SlotId) {
+        self.bindings.retain(|_, binding| binding.slot != slot);
     }
 
-    /// From here on the client at `place` is seen at another address; the old one leads nowhere.
-    pub(crate) fn rebind(&mut self, place: PlaceId) -> Option<SocketAddr> {
-        let old = *self.homes.iter().find(|(_, home)| home.place == place)?.0;
-        let home = self.homes.remove(&old)?;
-        let outside = (Ipv4Addr::new(192, 0, 2, place as u8), self.next_outside).into();
-        self.next_outside += 1;
-        self.homes.insert(outside, home);
-        Some(outside)
+    /// Gives the client in `slot` a new public address, and returns it. Datagrams to the old one
+    /// are lost.
+    pub(crate) fn rebind(&mut self, slot: SlotId) -> Option<SocketAddr> {
+        let old = *self.bindings.iter().find(|(_, binding)| binding.slot == slot)?.0;
+        let binding = self.bindings.remove(&old)?;
+        let public_address = (Ipv4Addr::new(192, 0, 2, slot as u8), self.next_public).into();
+        self.next_public += 1;
+        self.bindings.insert(public_address, binding);
+        Some(public_address)
     }
 
-    /// The path of a client's place.
-    pub fn path(&mut self, client: PlaceId) -> &mut Path {
+    /// Returns the path of a client.
+    pub fn path(&mut self, client: SlotId) -> &mut Path {
         &mut self.paths[client - 1]
     }
 
-    /// Lets no socket of `place` send, or lets them again.
-    pub(crate) fn jam(&self, place: PlaceId, is_jammed: bool) {
-        for home in self.homes.values().filter(|home| home.place == place) {
-            home.handle.set_jammed(is_jammed);
+    /// Makes the sockets of `slot` refuse datagrams to send (`WouldBlock`), or accept them again.
+    pub(crate) fn block_sending(&self, slot: SlotId, is_send_blocked: bool) {
+        for binding in self.bindings.values().filter(|binding| binding.slot == slot) {
+            binding.handle.set_send_blocked(is_send_blocked);
         }
     }
 
-    /// Who is seen at an address.
-    pub(crate) fn place_of(&self, address: SocketAddr) -> Option<PlaceId> {
-        self.homes.get(&address).map(|home| home.place)
+    /// Returns the slot of a public address.
+    pub(crate) fn slot_of(&self, address: SocketAddr) -> Option<SlotId> {
+        self.bindings.get(&address).map(|binding| binding.slot)
     }
 
-    /// An address somebody listens at, and its place.
-    pub(crate) fn addresses(&self) -> Vec<(SocketAddr, PlaceId)> {
-        self.homes.iter().map(|(&address, home)| (address, home.place)).collect()
+    /// Returns all public addresses with their slots.
+    pub(crate) fn addresses(&self) -> Vec<(SocketAddr, SlotId)> {
+        self.bindings.iter().map(|(&address, binding)| (address, binding.slot)).collect()
     }
 
-    /// Sends what the process at `place` has handed to its sockets on its way.
+    /// Moves the datagrams that sockets of `slot` have sent onto their paths. Calls `arrives` with
+    /// each delivery.
     pub(crate) fn collect(
         &mut self,
         now: Instant,
-        place: PlaceId,
+        slot: SlotId,
         trace: &mut Trace,
         mut arrives: impl FnMut(Instant, Datagram),
     ) {
-        let mut handed = std::mem::take(&mut self.handed);
-        for (&from, home) in self.homes.iter().filter(|(_, home)| home.place == place) {
-            home.handle.take_outgoing(|to, bytes| handed.push((from, to, bytes)));
+        let mut outgoing = std::mem::take(&mut self.outgoing);
+        for (&from, binding) in self.bindings.iter().filter(|(_, binding)| binding.slot == slot) {
+            binding.handle.take_outgoing(|to, bytes| outgoing.push((from, to, bytes)));
         }
-        for (from, to, mut bytes) in handed.drain(..) {
+        for (from, to, mut bytes) in outgoing.drain(..) {
             self.stats.sent += 1;
             let len = bytes.len();
-            let fate = self.carry(now, place, to, &mut bytes);
+            let delivery = self.transmit(now, slot, to, &mut bytes);
             trace.mix_bytes(&bytes);
-            match fate {
-                Fate::Arrives(at, copy) => {
+            match delivery {
+                Delivery::Arrives(at, copy) => {
                     trace.mix(at.as_micros());
                     trace.line(
                         Detail::Wire,
@@ -183,7 +191,7 @@ impl Network {
                     }
                     arrives(at, Datagram { from, to, bytes });
                 }
-                Fate::Lost(why) => {
+                Delivery::Lost(why) => {
                     self.stats.lost += 1;
                     trace.line(
                         Detail::Wire,
@@ -195,35 +203,47 @@ impl Network {
                 }
             }
         }
-        self.handed = handed;
+        self.outgoing = outgoing;
     }
 
-    /// A datagram is where it was sent; which socket of which place has it, if any.
-    pub(crate) fn arrive(&mut self, datagram: Datagram) -> Option<(PlaceId, usize)> {
+    /// Delivers a datagram to its socket. Returns the slot and socket number, or `None` without a
+    /// socket at the address or with a full receive buffer.
+    pub(crate) fn arrive(&mut self, datagram: Datagram) -> Option<(SlotId, usize)> {
         let Datagram { from, to, bytes } = datagram;
-        let home = self.homes.get(&to);
-        // Within a process the socket is at its inside address, and the server at its own.
-        let taken = home.filter(|home| home.handle.arrive(from, bytes));
-        let arrived = taken.map(|home| (home.place, home.number));
+        let binding = self.bindings.get(&to);
+        // The local address of a socket differs from the public one after a rebinding.
+        let taken = binding.filter(|binding| binding.handle.arrive(from, bytes));
+        let arrived = taken.map(|binding| (binding.slot, binding.number));
         self.stats.lost += u64::from(arrived.is_none());
         arrived
     }
 
-    /// Where a client's socket is bound.
-    pub(crate) fn inside_of(&self, place: PlaceId) -> Option<SocketAddr> {
-        self.homes.values().find(|home| home.place == place).map(|home| home.inside)
+    /// Returns the local address of a client's socket.
+    pub(crate) fn local_address_of(&self, slot: SlotId) -> Option<SocketAddr> {
+        self.bindings
+            .values()
+            .find(|binding| binding.slot == slot)
+            .map(|binding| binding.local_address)
     }
 
-    fn carry(&mut self, now: Instant, place: PlaceId, to: SocketAddr, bytes: &mut Vec<u8>) -> Fate {
-        let link = if place == SERVER_PLACE {
-            let Some(home) = self.homes.get(&to) else { return Fate::Lost("nobody there") };
-            if home.place == SERVER_PLACE {
-                return Fate::Lost("to itself");
+    fn transmit(
+        &mut self,
+        now: Instant,
+        slot: SlotId,
+        to: SocketAddr,
+        bytes: &mut Vec<u8>,
+    ) -> Delivery {
+        let link = if slot == SERVER_SLOT {
+            let Some(binding) = self.bindings.get(&to) else {
+                return Delivery::Lost("no socket at the destination");
+            };
+            if binding.slot == SERVER_SLOT {
+                return Delivery::Lost("to itself");
             }
-            &mut self.paths[home.place - 1].down
+            &mut self.paths[binding.slot - 1].down
         } else {
-            &mut self.paths[place - 1].up
+            &mut self.paths[slot - 1].up
         };
-        link.carry(now, bytes)
+        link.transmit(now, bytes)
     }
 }

@@ -1,79 +1,79 @@
-//! The way between a client and the server: one [`Link`] up, one down.
+//! Path between a client and the server: one [`Link`] per direction.
 
 use mp_core::link_shaper::{Arrival, LinkConditions, LinkShaper, Loss};
 use mp_core::{Instant, Rng};
 
-use super::weather;
-use crate::dice::Dice;
+use super::conditions;
+use crate::rng_ext::RngExt;
 
-/// One direction of a path: a shaped link, and what goes wrong on it for a while.
+/// One direction of a path: a link shaper and temporary faults.
 #[derive(Debug)]
 pub struct Link {
     shaper: LinkShaper,
-    /// Damage of datagrams.
+    /// Randomness of the corruption.
     rng: Rng,
-    /// Until when it carries nothing.
-    pub cut_until: Instant,
-    /// The longest datagram that passes, and until when longer ones do not.
-    pub hole: (usize, Instant),
-    /// How many datagrams are damaged in thousandths, and until when.
-    pub damage: (u32, Instant),
+    /// End of a partition. Until then all datagrams are lost.
+    pub partitioned_until: Instant,
+    /// Longest datagram that passes in bytes, and the end of this limit.
+    pub mtu_limit: (usize, Instant),
+    /// Share of corrupted datagrams in thousandths, and the end of the corruption.
+    pub corruption: (u32, Instant),
 }
 
-/// What became of a datagram.
+/// Fate of a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// It arrives then; and a copy, when there is one.
+pub enum Delivery {
+    /// Delivered at the first time; the second one is that of a duplicate.
     Arrives(Instant, Option<Instant>),
-    /// It does not.
+    /// Lost, with the reason.
     Lost(&'static str),
 }
 
 impl Link {
-    /// A link that is well.
+    /// Creates a link without faults.
     pub fn new(conditions: LinkConditions, rng: &mut Rng) -> Self {
         Self {
             shaper: LinkShaper::new(conditions, rng.fork()),
             rng: rng.fork(),
-            cut_until: Instant::ZERO,
-            hole: (usize::MAX, Instant::ZERO),
-            damage: (0, Instant::ZERO),
+            partitioned_until: Instant::ZERO,
+            mtu_limit: (usize::MAX, Instant::ZERO),
+            corruption: (0, Instant::ZERO),
         }
     }
 
-    /// Changes what it does in general.
+    /// Changes delay, loss, and so on.
     pub fn set_conditions(&mut self, conditions: LinkConditions) {
         self.shaper.set_conditions(conditions);
     }
 
-    /// Ends everything that is wrong with it.
+    /// Ends all faults, and sets good conditions.
     pub fn heal(&mut self) {
-        *self = Self::new(weather::CALM, &mut self.rng.fork());
+        *self = Self::new(conditions::GOOD, &mut self.rng.fork());
     }
 
-    /// Sends `bytes` on their way; they may be damaged.
-    pub fn carry(&mut self, now: Instant, bytes: &mut Vec<u8>) -> Fate {
-        if now < self.cut_until {
-            return Fate::Lost("cut");
+    /// Transmits a datagram. `bytes` may be corrupted.
+    pub fn transmit(&mut self, now: Instant, bytes: &mut Vec<u8>) -> Delivery {
+        if now < self.partitioned_until {
+            return Delivery::Lost("partition");
         }
-        if now < self.hole.1 && bytes.len() > self.hole.0 {
-            return Fate::Lost("too long for the path");
+        if now < self.mtu_limit.1 && bytes.len() > self.mtu_limit.0 {
+            return Delivery::Lost("longer than the path MTU");
         }
         match self.shaper.carry_datagram(now, bytes.len()) {
             Ok(Arrival { at, copy }) => {
-                if now < self.damage.1 && self.rng.chance(self.damage.0) {
-                    damage(bytes, &mut self.rng);
+                if now < self.corruption.1 && self.rng.chance(self.corruption.0) {
+                    corrupt(bytes, &mut self.rng);
                 }
-                Fate::Arrives(at, copy)
+                Delivery::Arrives(at, copy)
             }
-            Err(Loss::Random) => Fate::Lost("lost"),
-            Err(Loss::Congestion) => Fate::Lost("congestion"),
+            Err(Loss::Random) => Delivery::Lost("lost"),
+            Err(Loss::Congestion) => Delivery::Lost("congestion"),
         }
     }
 }
 
-/// What a bad cable, or a stranger, makes of a datagram.
-pub(crate) fn damage(bytes: &mut Vec<u8>, rng: &mut Rng) {
+/// Corrupts a datagram: flips up to four bits, and sometimes truncates or extends it.
+pub(crate) fn corrupt(bytes: &mut Vec<u8>, rng: &mut Rng) {
     match rng.below(8) {
         0 => bytes.truncate(rng.below(bytes.len() as u64 + 1) as usize),
         1 => bytes.extend((0..rng.between(1, 64)).map(|_| 0_u8)),
@@ -92,23 +92,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cut_link_and_one_with_a_hole_carry_what_they_say() {
-        let mut link = Link::new(weather::CALM, &mut Rng::from_number(1));
-        link.cut_until = Instant::from_millis(10);
-        link.hole = (500, Instant::from_millis(20));
-        let mut fate = |at, len| link.carry(Instant::from_millis(at), &mut vec![0; len]);
-        assert_eq!(fate(9, 10), Fate::Lost("cut"));
-        assert_eq!(fate(10, 501), Fate::Lost("too long for the path"));
-        assert!(matches!(fate(10, 500), Fate::Arrives(..)));
-        assert!(matches!(fate(20, 501), Fate::Arrives(..)));
+    fn partitions_and_mtu_limits_drop_datagrams_until_they_end() {
+        let mut link = Link::new(conditions::GOOD, &mut Rng::from_number(1));
+        link.partitioned_until = Instant::from_millis(10);
+        link.mtu_limit = (500, Instant::from_millis(20));
+        let mut delivery = |at, len| link.transmit(Instant::from_millis(at), &mut vec![0; len]);
+        assert_eq!(delivery(9, 10), Delivery::Lost("partition"));
+        assert_eq!(delivery(10, 501), Delivery::Lost("longer than the path MTU"));
+        assert!(matches!(delivery(10, 500), Delivery::Arrives(..)));
+        assert!(matches!(delivery(20, 501), Delivery::Arrives(..)));
     }
 
     #[test]
-    fn a_link_that_has_healed_is_calm() {
-        let lossy = LinkConditions { loss_permille: 1_000, ..weather::CALM };
+    fn healing_ends_faults_and_sets_good_conditions() {
+        let lossy = LinkConditions { loss_permille: 1_000, ..conditions::GOOD };
         let mut link = Link::new(lossy, &mut Rng::from_number(1));
-        link.cut_until = Instant::from_millis(10);
+        link.partitioned_until = Instant::from_millis(10);
         link.heal();
-        assert!(matches!(link.carry(Instant::ZERO, &mut vec![0; 10]), Fate::Arrives(..)));
+        assert!(matches!(link.transmit(Instant::ZERO, &mut vec![0; 10]), Delivery::Arrives(..)));
     }
 }

@@ -1,4 +1,4 @@
-//! A socket without a network card.
+//! In-memory datagram socket.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -9,11 +9,11 @@ use std::rc::Rc;
 use mp_core::Readiness;
 use mp_transport_enet::io::DatagramSocket;
 
-/// The process's end of a socket.
+/// Socket as its process sees it.
 #[derive(Debug)]
 pub(crate) struct SimSocket(Rc<RefCell<Buffers>>);
 
-/// The network's end of a socket.
+/// Handle by which the network exchanges datagrams with a socket.
 #[derive(Clone, Debug)]
 pub(crate) struct SocketHandle(Rc<RefCell<Buffers>>);
 
@@ -22,23 +22,23 @@ struct Buffers {
     address: SocketAddr,
     incoming: VecDeque<(SocketAddr, Vec<u8>)>,
     outgoing: Vec<(SocketAddr, Vec<u8>)>,
-    /// Whether it has no room to send.
-    is_jammed: bool,
+    /// True while sends fail with `WouldBlock`.
+    is_send_blocked: bool,
 }
 
-/// A socket bound to `address`.
+/// Creates a socket bound to `address`, and its handle.
 pub(crate) fn socket(address: SocketAddr) -> (SimSocket, SocketHandle) {
     let buffers = Rc::new(RefCell::new(Buffers {
         address,
         incoming: VecDeque::new(),
         outgoing: Vec::new(),
-        is_jammed: false,
+        is_send_blocked: false,
     }));
     (SimSocket(Rc::clone(&buffers)), SocketHandle(buffers))
 }
 
 impl SocketHandle {
-    /// A datagram has arrived; whether there was room for it.
+    /// Adds a received datagram. Returns false if the buffer is full.
     pub(crate) fn arrive(&self, from: SocketAddr, bytes: Vec<u8>) -> bool {
         let incoming = &mut self.0.borrow_mut().incoming;
         let has_room = incoming.len() < DATAGRAMS_WAITING_MAX;
@@ -48,22 +48,22 @@ impl SocketHandle {
         has_room
     }
 
-    /// Hands out what was sent since the last call, and to whom.
+    /// Calls `take` with each datagram sent since the last call, and its destination.
     pub(crate) fn take_outgoing(&self, mut take: impl FnMut(SocketAddr, Vec<u8>)) {
         for (to, bytes) in self.0.borrow_mut().outgoing.drain(..) {
             take(to, bytes);
         }
     }
 
-    pub(crate) fn set_jammed(&self, is_jammed: bool) {
-        self.0.borrow_mut().is_jammed = is_jammed;
+    pub(crate) fn set_send_blocked(&self, is_send_blocked: bool) {
+        self.0.borrow_mut().is_send_blocked = is_send_blocked;
     }
 }
 
 impl DatagramSocket for SimSocket {
     fn try_send_to(&mut self, datagram: &[u8], to: SocketAddr) -> io::Result<()> {
         let mut buffers = self.0.borrow_mut();
-        if buffers.is_jammed {
+        if buffers.is_send_blocked {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         buffers.outgoing.push((to, datagram.to_vec()));
@@ -87,5 +87,5 @@ impl DatagramSocket for SimSocket {
     }
 }
 
-/// Datagrams that wait at a socket: about what 1 MiB of a real one's buffer holds.
+/// Receive buffer of a socket in datagrams: about as many as a real buffer of 1 MiB stores.
 const DATAGRAMS_WAITING_MAX: usize = 1_024;

@@ -1,5 +1,5 @@
-//! Buds: nodes below plants, with a synchronizer that does not restrict who receives it. A bud must reach
-//! nobody who does not see its plant.
+//! Buds: nodes below plants, with a synchronizer of their own without visibility restrictions. A
+//! bud must only be sent to peers that see its plant.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use mp_scene::prelude::*;
 use super::model::Model;
 use super::replicas::{SPROUTS, paths, sync};
 
-/// A node below a plant.
+/// Child node of a plant or sprout.
 #[derive(Default)]
 pub struct Bud {
-    /// Its size, which only the server changes.
+    /// Size; only the server changes it.
     pub size: i64,
-    /// Counts up, and is sent all the time.
+    /// Incremented by the server; replicated in mode `always`.
     age: i64,
-    /// How often the server has touched it.
+    /// Number of `touch` calls received.
     touches: i64,
 }
 
@@ -33,14 +33,14 @@ impl Node for Bud {
     }
 }
 
-/// A bud with its synchronizer, for a plant to have below it.
+/// Creates a bud with its synchronizer.
 pub(super) fn bud() -> Instance {
     let config = ReplicationConfig::new().on_change(".:size").always(".:age");
     let sync = MultiplayerSynchronizer::new(config);
     Instance::new(BUD, Bud::default()).child(Instance::new("Sync", sync))
 }
 
-/// Lets the bud of the plant at `path` grow to `size`, and calls it on everybody who is to know of it.
+/// Sets the size of the bud of the plant at `path`, and calls `touch` on every peer that has it.
 pub(super) fn tend(scene: &mut Scene, path: &str, size: i64) {
     let Ok(node) = scene.node::<Bud>(&format!("{path}/{BUD}")) else { return };
     if let Ok(bud) = scene.get_mut(node) {
@@ -50,7 +50,7 @@ pub(super) fn tend(scene: &mut Scene, path: &str, size: i64) {
     let _ = scene.rpc(node, TOUCH, ());
 }
 
-/// Lets every bud grow, calls all of them, and sends each all the time from now on.
+/// Grows and calls every bud. From then on buds are replicated every tick.
 pub fn tend_all(scene: &mut Scene, model: &mut Model) {
     for (name, plant) in &mut model.plants {
         plant.bud += 1;
@@ -64,6 +64,6 @@ pub fn tend_all(scene: &mut Scene, model: &mut Model) {
     }
 }
 
-/// The name of buds.
+/// Node name of buds.
 pub const BUD: &str = "Bud";
 const TOUCH: &str = "touch";

@@ -1,31 +1,31 @@
-//! Programs that come and go of their own will, and a server that sends some away.
+//! Clients that leave, and a server that disconnects clients and closes.
 
 use mp_core::PeerId;
 use mp_scene::{Branch, BranchBuilder};
 
 use super::{Act, Workload};
-use crate::dice::Dice;
-use crate::journal::{Ear, What};
+use crate::journal::{FactKind, Recorder};
+use crate::rng_ext::RngExt;
 
-/// See the head of this file.
+/// Workload of leaves and disconnects.
 #[derive(Debug, Default)]
 pub struct Churn;
 
 impl Workload for Churn {
-    fn equip(&mut self, builder: BranchBuilder, _ear: &Ear) -> BranchBuilder {
+    fn configure(&mut self, builder: BranchBuilder, _ear: &Recorder) -> BranchBuilder {
         builder
     }
 
     fn act(&mut self, act: &mut Act<'_>) {
-        if !act.ear.is_server() {
-            act.leaves = act.rng.chance(LEAVES_PERMILLE);
+        if !act.recorder.is_server() {
+            act.leave = act.rng.chance(LEAVES_PERMILLE);
             return;
         }
         let multiplayer = act.branch.scene().multiplayer_mut();
         if act.rng.chance(KICKS_PERMILLE) {
             let peers: Vec<PeerId> = multiplayer.peers().collect();
             if let Some(&peer) = act.rng.pick(&peers) {
-                act.ear.note(What::Kicks(peer));
+                act.recorder.record(FactKind::Kicked(peer));
                 multiplayer.disconnect_peer(peer);
             }
         }
@@ -33,10 +33,10 @@ impl Workload for Churn {
             let refuses = multiplayer.is_refusing_new_connections();
             multiplayer.set_refuse_new_connections(!refuses);
         }
-        act.leaves = act.rng.chance(CLOSES_PERMILLE);
+        act.leave = act.rng.chance(CLOSES_PERMILLE);
     }
 
-    fn settle(&mut self, server: Option<&mut Branch>) {
+    fn stop(&mut self, server: Option<&mut Branch>) {
         if let Some(branch) = server {
             branch.scene().multiplayer_mut().set_refuse_new_connections(false);
         }

@@ -1,5 +1,5 @@
-//! A server one of whose endpoints hangs while much is sent over it: its branch has to go on, and
-//! in the end to abandon the endpoint.
+//! A server endpoint that hangs while many packets are sent over it. The branch must serve its
+//! other endpoint, and finally abandon this one.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,58 +7,58 @@ use std::time::Duration;
 use mp_core::{Channel, PeerId, TransferMode};
 use mp_scene::BranchBuilder;
 
-use super::{Act, Audience, Lane, Message, Workload};
-use crate::dice::Dice;
-use crate::journal::{Ear, Run, What};
+use super::{Act, Audience, Message, Stream, Workload};
+use crate::journal::{FactKind, Recorder, RunId};
+use crate::rng_ext::RngExt;
 
-/// See the head of this file.
+/// Workload that floods a hanging endpoint.
 #[derive(Debug, Default)]
 pub struct Floods {
-    /// Number of messages sent by each server to each client.
-    sent: BTreeMap<(Run, Run), u32>,
-    /// The program behind each id.
-    names: BTreeMap<PeerId, Run>,
+    /// Number of messages by server and client.
+    sent: BTreeMap<(RunId, RunId), u32>,
+    /// Program of each peer id.
+    runs_by_id: BTreeMap<PeerId, RunId>,
 }
 
 impl Workload for Floods {
-    fn equip(&mut self, builder: BranchBuilder, _ear: &Ear) -> BranchBuilder {
+    fn configure(&mut self, builder: BranchBuilder, _ear: &Recorder) -> BranchBuilder {
         builder
     }
 
-    fn introduce(&mut self, id: PeerId, run: Run) {
-        self.names.insert(id, run);
+    fn program_started(&mut self, id: PeerId, run: RunId) {
+        self.runs_by_id.insert(id, run);
     }
 
     fn act(&mut self, act: &mut Act<'_>) {
-        if !act.ear.is_server() || act.branch.queued_packets() > 0 {
+        if !act.recorder.is_server() || act.branch.queued_packets() > 0 {
             return;
         }
         let peers = act.branch.scene().peers();
         let Some(&peer) = act.rng.pick(&peers) else { return };
         let link = act.branch.scene().multiplayer().link(peer);
-        let (Some((endpoint, _)), Some(&run)) = (link, self.names.get(&peer)) else { return };
+        let (Some((endpoint, _)), Some(&run)) = (link, self.runs_by_id.get(&peer)) else { return };
         let time = act.rng.duration(Duration::from_millis(200), Duration::from_secs(6));
-        act.hangs = Some((endpoint, time));
-        act.ear.note(What::Hangs(endpoint, time));
+        act.hang = Some((endpoint, time));
+        act.recorder.record(FactKind::EndpointHangs(endpoint, time));
 
-        let from = act.ear.run;
-        let lane = Lane { to: Audience::One(run), mode: TransferMode::Reliable, channel: CHANNEL };
+        let from = act.recorder.run;
+        let stream =
+            Stream { to: Audience::One(run), mode: TransferMode::Reliable, channel: CHANNEL };
         let sent = self.sent.entry((from, run)).or_default();
         for _ in 0..act.rng.pick(FLOODS).copied().unwrap_or_default() {
-            let message = Message { from, lane, number: *sent + 1, len: Message::LEN_MIN };
+            let message = Message { from, stream, number: *sent + 1, len: Message::LEN_MIN };
             let bytes = message.encode();
-            if act.branch.scene().send_bytes(&bytes, peer, lane.mode, lane.channel).is_ok() {
+            if act.branch.scene().send_bytes(&bytes, peer, stream.mode, stream.channel).is_ok() {
                 *sent += 1;
-                act.ear.note(What::Says(message));
+                act.recorder.record(FactKind::Sent(message));
             }
         }
     }
 }
 
-/// Nothing else is said on it.
+/// Channel that no other workload uses.
 const CHANNEL: Channel = Channel(4);
-/// Messages of a flood: more than makes a branch wait, and more than a branch keeps for an endpoint
-/// that accepts nothing.
+/// Messages of a flood: enough to stall the branch, or to exceed its queue for an endpoint.
 const FLOODS: &[u32] = &[3_000, FLOOD_MAX];
-/// See `FLOODS`. Mailboxes take a part of it.
+/// Messages of the largest flood. Mailboxes accept a part of them.
 pub const FLOOD_MAX: u32 = 10_000;

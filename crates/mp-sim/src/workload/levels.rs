@@ -1,4 +1,5 @@
-//! Clients that make a level of the server's only seconds after they have joined, when its units are announced already.
+//! Clients that create the server's level seconds after they have joined, when its units are
+//! already announced.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -8,28 +9,28 @@ use mp_scene::prelude::*;
 use mp_scene::{Branch, BranchBuilder, Scene, TreeError};
 
 use super::{Act, Workload};
-use crate::dice::Dice;
-use crate::journal::Ear;
+use crate::journal::Recorder;
+use crate::rng_ext::RngExt;
 
-/// See the head of this file.
+/// Workload with late levels.
 #[derive(Debug, Default)]
 pub struct Levels {
-    /// True when clients make their levels at once.
-    is_settled: Rc<Cell<bool>>,
+    /// True when clients create their levels at once.
+    is_stopped: Rc<Cell<bool>>,
 }
 
-/// A unit of the level, or the level's own number: both have a value that only the server changes.
+/// Unit of the level, or the level itself. Only the server changes the value.
 #[derive(Default)]
 pub struct Unit {
-    /// The value.
+    /// Replicated value.
     pub value: i64,
 }
 
 impl Workload for Levels {
-    fn equip(&mut self, builder: BranchBuilder, ear: &Ear) -> BranchBuilder {
-        let mut rng = Rng::from_number(u64::from(ear.run.0));
+    fn configure(&mut self, builder: BranchBuilder, recorder: &Recorder) -> BranchBuilder {
+        let mut rng = Rng::from_number(u64::from(recorder.run.0));
         let builder = builder.tick_rate(TICKS_PER_SECOND);
-        if ear.is_server() {
+        if recorder.is_server() {
             return builder.setup(move |scene| {
                 make_level(scene)?;
                 for _ in 0..rng.pick(&[3, 30, 120]).copied().unwrap_or(3) {
@@ -38,13 +39,13 @@ impl Workload for Levels {
                 Ok(())
             });
         }
-        let is_settled = self.is_settled.clone();
+        let is_stopped = self.is_stopped.clone();
         let mut ticks_left = if rng.chance(300) { 0 } else { rng.below(TICKS_MAX) };
         builder.on_process(move |scene, _| {
             if scene.peers().is_empty() || scene.find(LEVEL).is_ok() {
                 return;
             }
-            if ticks_left > 0 && !is_settled.get() {
+            if ticks_left > 0 && !is_stopped.get() {
                 ticks_left -= 1;
                 return;
             }
@@ -54,7 +55,7 @@ impl Workload for Levels {
     }
 
     fn act(&mut self, act: &mut Act<'_>) {
-        if !act.ear.is_server() {
+        if !act.recorder.is_server() {
             return;
         }
         let (scene, rng) = (act.branch.scene(), &mut *act.rng);
@@ -74,8 +75,8 @@ impl Workload for Levels {
         }
     }
 
-    fn settle(&mut self, _server: Option<&mut Branch>) {
-        self.is_settled.set(true);
+    fn stop(&mut self, _server: Option<&mut Branch>) {
+        self.is_stopped.set(true);
     }
 }
 
@@ -85,7 +86,7 @@ impl Node for Unit {
     }
 }
 
-/// The level's value and those of its units by their names, or `None` without a level.
+/// Returns the level's value and the values of its units by name, or `None` without a level.
 pub fn level(scene: &mut Scene) -> Option<(i64, Vec<(String, i64)>)> {
     let own = value(scene, LEVEL)?;
     let mut units: Vec<_> = units(scene)
@@ -103,7 +104,7 @@ fn make_level(scene: &mut Scene) -> Result<(), TreeError> {
     scene.add("Level/Sync", synchronizer()).map(drop)
 }
 
-/// Adds a unit under the first name that is free.
+/// Adds a unit with the first free name.
 fn add_unit(scene: &mut Scene) -> Result<(), TreeError> {
     let free = (0..).map(|number| format!("u{number}"));
     let mut free = free.filter(|name| scene.find(&format!("{UNITS}/{name}")).is_err());
@@ -144,5 +145,5 @@ const LEVEL: &str = "Level";
 const UNITS: &str = "Level/Units";
 const UNITS_MAX: usize = 150;
 const TICKS_PER_SECOND: u32 = 10;
-/// Ticks after which a client has its level.
+/// Maximum number of ticks until a client creates its level.
 const TICKS_MAX: u64 = 120;

@@ -1,55 +1,55 @@
-//! What programs say to each other, such that whoever hears it can tell whether it is right.
+//! Messages between programs, which a receiver can verify byte by byte.
 
 use std::fmt;
 
 use mp_core::{Channel, TransferMode};
 
-use crate::journal::Run;
+use crate::journal::RunId;
 
-/// A message: who says it, to whom, and as which of those that go the same way. The rest of its bytes follow from that.
+/// Message. Its bytes follow from sender, stream, number and length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// Who says it.
-    pub from: Run,
-    /// Which way it goes.
-    pub lane: Lane,
-    /// Counts up from 1 among those of the same sender and lane.
+    /// Sender.
+    pub from: RunId,
+    /// Stream of the message.
+    pub stream: Stream,
+    /// Sequence number in the stream of this sender, from 1.
     pub number: u32,
-    /// Its length in bytes, at least [`Message::LEN_MIN`].
+    /// Length in bytes, at least [`Message::LEN_MIN`].
     pub len: u32,
 }
 
-/// Messages of one sender and lane keep whatever order their mode promises.
+/// Stream of messages of one sender, which keeps the order of its mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Lane {
-    /// To whom.
+pub struct Stream {
+    /// Receivers.
     pub to: Audience,
-    /// How.
+    /// Transfer mode.
     pub mode: TransferMode,
-    /// On which channel.
+    /// Channel.
     pub channel: Channel,
 }
 
-/// Whom a message is for.
+/// Receivers of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Audience {
     /// One program.
-    One(Run),
-    /// Every peer that the sender knows: a call.
+    One(RunId),
+    /// All peers of the sender: a call.
     Known,
-    /// Every peer that the server knows: bytes, which a client hands to the server.
+    /// All peers of the server: raw bytes, which a client sends to the server to relay.
     Everybody,
 }
 
 impl Message {
-    /// Bytes of a message without a filling.
+    /// Length of the header in bytes.
     pub const LEN_MIN: u32 = 20;
 
-    /// Its bytes.
+    /// Returns the encoded message.
     pub fn encode(&self) -> Vec<u8> {
-        let Lane { to, mode, channel } = self.lane;
+        let Stream { to, mode, channel } = self.stream;
         let to = match to {
-            Audience::One(Run(run)) => run,
+            Audience::One(RunId(run)) => run,
             Audience::Known => KNOWN,
             Audience::Everybody => EVERYBODY,
         };
@@ -64,24 +64,25 @@ impl Message {
         bytes
     }
 
-    /// The message that these bytes are, if every single one is right.
+    /// Decodes a message. Returns `None` unless every byte is correct.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let (head, filling) = bytes.split_at_checked(Self::LEN_MIN as usize)?;
         let word = |at: usize| Some(u32::from_le_bytes(head.get(at..at + 4)?.try_into().ok()?));
         let to = match word(8)? {
             KNOWN => Audience::Known,
             EVERYBODY => Audience::Everybody,
-            run => Audience::One(Run(run)),
+            run => Audience::One(RunId(run)),
         };
-        let lane = Lane { to, mode: TransferMode::from_raw(head[2])?, channel: Channel(head[3]) };
-        let message = Self { from: Run(word(4)?), lane, number: word(12)?, len: word(16)? };
+        let stream =
+            Stream { to, mode: TransferMode::from_raw(head[2])?, channel: Channel(head[3]) };
+        let message = Self { from: RunId(word(4)?), stream, number: word(12)?, len: word(16)? };
         let is_right = head[..2] == MAGIC
             && message.len as usize == bytes.len()
             && message.filling().zip(filling).all(|(ours, &theirs)| ours == theirs);
         is_right.then_some(message)
     }
 
-    /// Bytes that no other message has.
+    /// Returns pseudo-random bytes that depend on sender and number.
     fn filling(&self) -> impl Iterator<Item = u8> + use<> {
         let key = u64::from(self.from.0) << 32 | u64::from(self.number);
         let mut state = key.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
@@ -95,11 +96,11 @@ impl Message {
 
 impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} #{} of {} ({} B)", self.lane, self.number, self.from, self.len)
+        write!(f, "{} #{} of {} ({} B)", self.stream, self.number, self.from, self.len)
     }
 }
 
-impl fmt::Display for Lane {
+impl fmt::Display for Stream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mode = match self.mode {
             TransferMode::Reliable => "reliable",
@@ -109,8 +110,8 @@ impl fmt::Display for Lane {
         write!(f, "{mode} on channel {} to ", self.channel)?;
         match self.to {
             Audience::One(run) => write!(f, "{run}"),
-            Audience::Known => f.write_str("all it knows"),
-            Audience::Everybody => f.write_str("everybody"),
+            Audience::Known => f.write_str("all peers that it knows"),
+            Audience::Everybody => f.write_str("all peers"),
         }
     }
 }
@@ -124,9 +125,9 @@ mod tests {
     use super::*;
 
     const MESSAGE: Message = Message {
-        from: Run(7),
-        lane: Lane {
-            to: Audience::One(Run(3)),
+        from: RunId(7),
+        stream: Stream {
+            to: Audience::One(RunId(3)),
             mode: TransferMode::UnreliableOrdered,
             channel: Channel(2),
         },
@@ -135,24 +136,27 @@ mod tests {
     };
 
     #[test]
-    fn what_is_said_is_what_is_heard() {
-        for to in [Audience::One(Run(0)), Audience::Known, Audience::Everybody] {
+    fn decoding_an_encoded_message_returns_it() {
+        for to in [Audience::One(RunId(0)), Audience::Known, Audience::Everybody] {
             for len in [Message::LEN_MIN, 21, 5_000] {
-                let message = Message { lane: Lane { to, ..MESSAGE.lane }, len, ..MESSAGE };
+                let message = Message { stream: Stream { to, ..MESSAGE.stream }, len, ..MESSAGE };
                 assert_eq!(Message::decode(&message.encode()), Some(message));
             }
         }
     }
 
     #[test]
-    fn a_changed_byte_is_noticed_unless_it_makes_another_message() {
+    fn a_changed_byte_is_detected_or_makes_another_message() {
         let bytes = MESSAGE.encode();
         for at in 0..bytes.len() {
             let mut changed = bytes.clone();
             changed[at] ^= 0x40;
-            let heard = Message::decode(&changed);
-            assert!(heard.is_none_or(|heard| heard != MESSAGE), "byte {at}");
-            assert!(heard.is_none() || (3..12).contains(&at), "byte {at} is mode, way or sender");
+            let decoded = Message::decode(&changed);
+            assert!(decoded.is_none_or(|decoded| decoded != MESSAGE), "byte {at}");
+            assert!(
+                decoded.is_none() || (3..12).contains(&at),
+                "byte {at} is mode, channel, sender or receiver"
+            );
         }
         assert_eq!(Message::decode(&bytes[..99]), None);
         assert_eq!(Message::decode(&[]), None);

@@ -1,79 +1,80 @@
-//! What the programs of a world do.
+//! Actions of the programs of a world.
 //!
-//! A [`Workload`] gives each program nodes and hooks when it starts, and lets it do something now and then. What comes of it the
-//! hooks write into the journal, from which checkers know it.
+//! A [`Workload`] adds nodes and hooks to each program at its start, and makes it act at random
+//! times. Hooks record the effects in the journal, for checkers.
 
+mod authentication;
 mod bud;
-mod chatter;
 mod churn;
-mod entry;
 mod floods;
-mod hands;
 mod levels;
 mod loads;
 mod message;
+mod messaging;
 mod model;
 mod replicas;
 mod respawns;
+mod swaps;
 
 use std::time::Duration;
 
 use mp_core::{EndpointId, PeerId, Rng};
 use mp_scene::{Branch, BranchBuilder};
 
-use crate::journal::{Ear, Run};
+use crate::journal::{Recorder, RunId};
 use crate::plan::Plan;
 
+pub use authentication::Authentication;
 pub use bud::{BUD, Bud, tend_all};
-pub use chatter::{Chatter, Style};
 pub use churn::Churn;
-pub use entry::Entry;
 pub use floods::{FLOOD_MAX, Floods};
-pub use hands::{Hands, TOOLS, Tool, WORKER, Worker};
 pub use levels::{Levels, Unit, level};
 pub use loads::Loads;
-pub use message::{Audience, Lane, Message};
+pub use message::{Audience, Message, Stream};
+pub use messaging::{Messaging, MessagingStyle};
 pub use model::{Model, Plant, SharedModel};
-pub use replicas::{BEDS, Board, Growing, Replicas, SEATS, Seat};
+pub use replicas::{BEDS, Board, PlantNode, Replicas, SEATS, Seat};
 pub use respawns::Respawns;
+pub use swaps::{Swaps, TOOLS, Tool, WORKER, Worker};
 
-/// One kind of things that programs do. A world has one of each, for all its programs.
+/// One kind of actions. A world has one instance of each for all programs.
 pub trait Workload {
-    /// Gives a program that starts what it needs.
-    fn equip(&mut self, builder: BranchBuilder, ear: &Ear) -> BranchBuilder;
+    /// Adds nodes and hooks to a program that is about to start.
+    fn configure(&mut self, builder: BranchBuilder, recorder: &Recorder) -> BranchBuilder;
 
-    /// A program starts under an id.
-    fn introduce(&mut self, _id: PeerId, _run: Run) {}
+    /// Reports the start of a program with a peer id.
+    fn program_started(&mut self, _id: PeerId, _run: RunId) {}
 
-    /// Lets a program do something. Not called any more when the world is to come to rest.
+    /// Makes a program act. Called in the active phase only.
     fn act(&mut self, act: &mut Act<'_>);
 
-    /// Undoes what would keep the world from coming to rest: called once, with the server's branch if there is one.
-    fn settle(&mut self, _server: Option<&mut Branch>) {}
+    /// Stops what would keep the world from settling. Called once, with the server's branch if
+    /// there is a server.
+    fn stop(&mut self, _server: Option<&mut Branch>) {}
 }
 
-/// A program that may do something.
+/// Context of an action.
 #[derive(Debug)]
 pub struct Act<'a> {
-    /// Its branch.
+    /// Branch of the program.
     pub branch: &'a mut Branch,
-    /// Who it is.
-    pub ear: &'a Ear,
-    /// What it decides by.
+    /// Recorder of the program.
+    pub recorder: &'a Recorder,
+    /// Randomness.
     pub rng: &'a mut Rng,
-    /// Set it to let the program leave.
-    pub leaves: bool,
-    /// Set it to keep the program busy for so long once it has delivered what it says.
+    /// Set to true to make the program close.
+    pub leave: bool,
+    /// Set to keep the branch busy for this long after its next turn.
     pub busy: Duration,
-    /// Set it to keep an endpoint from its turns for so long.
-    pub hangs: Option<(EndpointId, Duration)>,
+    /// Set to suspend the turns of an endpoint for this long.
+    pub hang: Option<(EndpointId, Duration)>,
 }
 
-/// The workloads of a plan.
+/// Creates the workloads of a plan.
 pub(crate) fn all(plan: &Plan, model: &SharedModel) -> Vec<Box<dyn Workload>> {
-    let mut all: Vec<Box<dyn Workload>> = vec![Box::new(Chatter::new(plan.chatter))];
+    let mut all: Vec<Box<dyn Workload>> = vec![Box::new(Messaging::new(plan.messaging))];
     if plan.authenticates {
-        all.push(Box::new(Entry::new(plan.answers_late)));
+        all.push(Box::new(Authentication::new(plan.answers_late)));
     }
     if plan.churns {
         all.push(Box::new(Churn));
@@ -90,8 +91,8 @@ pub(crate) fn all(plan: &Plan, model: &SharedModel) -> Vec<Box<dyn Workload>> {
     if plan.has_levels {
         all.push(Box::new(Levels::default()));
     }
-    if plan.has_hands {
-        all.push(Box::new(Hands::default()));
+    if plan.has_swaps {
+        all.push(Box::new(Swaps::default()));
     }
     if plan.has_respawns {
         all.push(Box::new(Respawns::default()));

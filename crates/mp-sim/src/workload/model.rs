@@ -1,5 +1,4 @@
-//! What a server means its clients to see, kept plainly beside what it tells them: the reference for
-//! [`mirror`](crate::checker::mirror).
+//! Reference model of the server's replicated nodes, for [`mirror`](crate::checker::mirror).
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,44 +8,44 @@ use mp_core::PeerId;
 
 use super::bud::BUD;
 
-/// The model of the server that runs, or ran last.
+/// Model of the current or last server.
 pub type SharedModel = Rc<RefCell<Model>>;
 
-/// See the head of this file.
+/// Nodes that each client should have.
 #[derive(Debug, Default)]
 pub struct Model {
-    /// The plants, by name.
+    /// Plants by name.
     pub plants: BTreeMap<String, Plant>,
-    /// The seats of those who have joined; one that was sent away leaves its seat behind.
+    /// Peers with a seat. A client that the server disconnected keeps its seat.
     pub seats: BTreeSet<PeerId>,
-    /// What the board says.
+    /// Number on the board.
     pub board: i64,
-    /// How many plants there ever were.
+    /// Number of plants created so far.
     pub last: u32,
 }
 
-/// A plant that the server has.
+/// Expected state of a plant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plant {
-    /// In which bed it stands.
+    /// Index of the bed.
     pub bed: usize,
-    /// Its height.
+    /// Height.
     pub height: i64,
-    /// Its label.
+    /// Label.
     pub label: String,
-    /// The size of its bud.
+    /// Size of the bud.
     pub bud: i64,
-    /// Whether everyone sees it.
+    /// True if every client sees the plant.
     pub is_public: bool,
-    /// Who sees it when it is not public.
+    /// Clients that see it when it is not public.
     pub listed: BTreeSet<PeerId>,
-    /// The heights of its sprouts, when it is one that has some.
+    /// Heights of the sprouts; `None` for a plant without a spawner.
     pub sprouts: Option<BTreeMap<String, i64>>,
 }
 
 impl Model {
-    /// The plants that `peer` is to see, by their paths, with height and label; of sprouts and
-    /// buds the label is empty.
+    /// Returns the plants that `peer` sees, by path, with height and label. Sprouts and buds have
+    /// an empty label. `None` is the server, which has all of them.
     pub fn seen_by(&self, peer: Option<PeerId>) -> BTreeMap<String, (i64, String)> {
         let mut seen = BTreeMap::new();
         for (name, plant) in &self.plants {

@@ -1,5 +1,5 @@
-//! Programs with replicated nodes: a server that plants, moves, hides, lends and takes away, clients that change what is theirs, and
-//! clients that are paused.
+//! Programs with replicated nodes: a server that adds, moves, hides, lends and removes plants,
+//! clients that change their seat, and clients that are paused.
 
 use mp_core::{PeerId, Rng};
 use mp_scene::prelude::*;
@@ -8,42 +8,42 @@ use mp_scene::{Branch, BranchBuilder, Scene, Tree};
 use super::bud::{BUD, bud, tend};
 use super::model::{Plant, SharedModel};
 use super::{Act, Workload};
-use crate::dice::Dice;
-use crate::journal::{Ear, Run};
+use crate::journal::{Recorder, RunId};
+use crate::rng_ext::RngExt;
 
-/// See the head of this file.
+/// Workload with replicated nodes.
 #[derive(Debug)]
 pub struct Replicas {
     model: SharedModel,
 }
 
-/// A plant, or a sprout of one.
+/// Node of a plant or of a sprout.
 #[derive(Default)]
-pub struct Growing {
-    /// Its height: a field that says by itself when it changes.
+pub struct PlantNode {
+    /// Height, a field that marks itself as changed.
     pub height: Replicated<i64>,
-    /// Its label: a plain one.
+    /// Label, a plain field.
     pub label: String,
-    /// Counts up, and is sent all the time.
+    /// Incremented by the server; replicated in mode `always`.
     pub age: i64,
 }
 
-/// Where a client sits. Its value is the client's.
+/// Seat of a client, which is the authority of its value.
 #[derive(Default)]
 pub struct Seat {
-    /// What only the client changes.
+    /// Value that only the client changes.
     pub value: i64,
 }
 
-/// What the server writes for all to see, on a node that everyone has.
+/// Board that exists on all peers, with the server as authority.
 #[derive(Default)]
 pub struct Board {
-    /// The number on it.
+    /// Number on the board.
     pub number: i64,
 }
 
 impl Replicas {
-    /// With `model` to write down what the server means.
+    /// Creates the workload; it records expected nodes in `model`.
     pub fn new(model: SharedModel) -> Self {
         Self { model }
     }
@@ -120,7 +120,7 @@ impl Replicas {
         let Some(name) = rng.pick(&names) else { return };
         let Some(plant) = model.plants.get_mut(name) else { return };
         let (peers, path) = (scene.peers(), format!("{}/{name}/Sync", BEDS[plant.bed]));
-        // What is lent is not the server's to hide.
+        // The server cannot hide what it has lent.
         if !scene.find(&path).is_ok_and(|node| scene.is_multiplayer_authority(node)) {
             return;
         }
@@ -137,11 +137,11 @@ impl Replicas {
         }
     }
 
-    /// Gives the authority over a plant's synchronizer away, or takes it back. The others are not told, so that nobody sends it
-    /// meanwhile.
+    /// Gives the authority over a plant's synchronizer to a client, or takes it back. Clients are
+    /// not notified, so no peer sends it meanwhile.
     fn lend(&self, scene: &mut Scene, rng: &mut Rng) {
         let model = self.model.borrow();
-        // Who sees a plant is settled by those who have authority, so that only what all see is lent.
+        // Visibility depends on the authority, so only public plants are lent.
         let public: Vec<_> = model.plants.iter().filter(|(_, plant)| plant.is_public).collect();
         let Some((name, plant)) = rng.pick(&public) else { return };
         let to = rng.pick(&scene.peers()).copied();
@@ -204,7 +204,7 @@ impl Replicas {
 }
 
 impl Workload for Replicas {
-    fn equip(&mut self, builder: BranchBuilder, ear: &Ear) -> BranchBuilder {
+    fn configure(&mut self, builder: BranchBuilder, recorder: &Recorder) -> BranchBuilder {
         let builder = builder.tick_rate(TICKS_PER_SECOND).setup(|scene| {
             for (bed, spawner) in BEDS.iter().zip(["Spawner0", "Spawner1"]) {
                 scene.add(bed, Group)?;
@@ -218,7 +218,7 @@ impl Workload for Replicas {
             let board = Instance::new("Board", Board::default());
             scene.add_instance(".", board.child(Instance::new("Sync", sync))).map(drop)
         });
-        if !ear.is_server() {
+        if !recorder.is_server() {
             return builder;
         }
         let (joined, left) = (self.model.clone(), self.model.clone());
@@ -237,7 +237,7 @@ impl Workload for Replicas {
             })
     }
 
-    fn introduce(&mut self, id: PeerId, _run: Run) {
+    fn program_started(&mut self, id: PeerId, _run: RunId) {
         if id.is_server() {
             self.model.take();
         }
@@ -245,7 +245,7 @@ impl Workload for Replicas {
 
     fn act(&mut self, act: &mut Act<'_>) {
         let scene = act.branch.scene();
-        if act.ear.is_server() {
+        if act.recorder.is_server() {
             self.act_as_server(scene, act.rng);
             return;
         }
@@ -257,7 +257,7 @@ impl Workload for Replicas {
         }
     }
 
-    fn settle(&mut self, server: Option<&mut Branch>) {
+    fn stop(&mut self, server: Option<&mut Branch>) {
         let Some(branch) = server else { return };
         let scene = branch.scene();
         for peer in scene.peers() {
@@ -269,7 +269,7 @@ impl Workload for Replicas {
                 let _ = scene.tree_mut().set_multiplayer_authority(node, PeerId::SERVER, false);
             }
             for path in paths(name, plant).flat_map(|path| [format!("{path}/{BUD}"), path]) {
-                // What is sent all the time would go on for ever.
+                // Properties in mode `always` would be sent forever.
                 if let Some(sync) = sync(scene, &format!("{path}/Sync")) {
                     sync.set_replication_interval(std::time::Duration::from_secs(1_000_000));
                 }
@@ -278,7 +278,7 @@ impl Workload for Replicas {
     }
 }
 
-impl Node for Growing {
+impl Node for PlantNode {
     fn property_table() -> PropertyTable<Self> {
         PropertyTable::new()
             .property("height", |growing: &mut Self| &mut growing.height)
@@ -312,7 +312,9 @@ fn flower() -> PackedScene {
         let config =
             ReplicationConfig::new().on_change(".:height").on_change(".:label").always(".:age");
         let sync = MultiplayerSynchronizer::new(config);
-        Instance::new("Flower", Growing::default()).child(Instance::new("Sync", sync)).child(bud())
+        Instance::new("Flower", PlantNode::default())
+            .child(Instance::new("Sync", sync))
+            .child(bud())
     })
 }
 
@@ -320,7 +322,7 @@ fn flower() -> PackedScene {
 fn shrub() -> PackedScene {
     PackedScene::new("res://shrub.tscn", || {
         let config = ReplicationConfig::new().on_change(".:height").on_change(".:label");
-        Instance::new("Shrub", Growing::default())
+        Instance::new("Shrub", PlantNode::default())
             .child(Instance::new("Sync", MultiplayerSynchronizer::new(config)))
             .child(bud())
             .child(Instance::new("Sprouts", Group))
@@ -335,7 +337,7 @@ fn seat() -> PackedScene {
     })
 }
 
-/// The paths of a plant and of its sprouts.
+/// Returns the paths of a plant and of its sprouts.
 pub(super) fn paths(name: &str, plant: &Plant) -> impl Iterator<Item = String> + use<> {
     let path = format!("{}/{name}", BEDS[plant.bed]);
     let sprouts = plant.sprouts.iter().flatten();
@@ -343,7 +345,7 @@ pub(super) fn paths(name: &str, plant: &Plant) -> impl Iterator<Item = String> +
     std::iter::once(path).chain(sprouts)
 }
 
-fn growing<'s>(scene: &'s mut Scene, path: &str) -> Option<&'s mut Growing> {
+fn growing<'s>(scene: &'s mut Scene, path: &str) -> Option<&'s mut PlantNode> {
     let node = scene.node(path).ok()?;
     scene.get_mut(node).ok()
 }
@@ -367,12 +369,12 @@ fn pause_or_resume(scene: &mut Scene, rng: &mut Rng) {
     }
 }
 
-/// Where plants stand.
+/// Parents of plants.
 pub const BEDS: [&str; 2] = ["Bed0", "Bed1"];
-/// Where clients sit.
+/// Parent of seats.
 pub const SEATS: &str = "Seats";
-/// Where sprouts stand, below their plant.
+/// Parent of sprouts, below their plant.
 pub(super) const SPROUTS: &str = "Sprouts";
 const PLANTS_MAX: usize = 40;
-/// Fewer than programs have, as each costs a turn.
+/// Low, because each tick costs a turn.
 const TICKS_PER_SECOND: u32 = 10;

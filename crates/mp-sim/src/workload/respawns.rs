@@ -1,5 +1,5 @@
-//! A node that the server announces, removes and announces anew under the same name, while peers
-//! call it. Each call says for which incarnation of the node it is.
+//! A node that the server repeatedly spawns and removes under the same name while peers call it.
+//! Each call contains the incarnation of the node that it is for.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,58 +10,63 @@ use mp_scene::prelude::*;
 use mp_scene::{Branch, BranchBuilder, Scene};
 
 use super::{Act, Workload};
-use crate::dice::Dice;
-use crate::journal::{Ear, What};
+use crate::journal::{FactKind, Recorder};
+use crate::rng_ext::RngExt;
 
-/// See the head of this file.
+/// Workload with a respawned node.
 #[derive(Debug, Default)]
 pub struct Respawns {
-    /// The newest incarnation of all servers.
+    /// Newest incarnation of all servers.
     last: Rc<Cell<i64>>,
-    /// True when the node stays as it is.
-    is_settled: Rc<Cell<bool>>,
+    /// True when the node is no longer respawned.
+    is_stopped: Rc<Cell<bool>>,
 }
 
-/// The node that is announced anew again and again.
+/// Node that is repeatedly respawned.
 struct Avatar {
-    ear: Ear,
-    /// Counts the incarnations from 1.
+    recorder: Recorder,
+    /// Incarnation, counted from 1.
     life: i64,
-    /// The last counted call of each peer that had arrived when this incarnation began.
+    /// Last counted call of each peer that was received before this incarnation was spawned.
     arrived_before: BTreeMap<PeerId, i64>,
 }
 
-/// The parent of the avatar, which everybody has for good.
+/// Parent of the avatar, which all peers always have.
 #[derive(Default)]
 struct Arena {
-    /// Peers that have answered a call of an incarnation, which this program calls by number since.
+    /// Peers that have answered a call for an incarnation: calls to them use path ids from then on.
     known: BTreeSet<(PeerId, i64)>,
-    /// Counts the reliable calls that this program has sent to the server.
+    /// Number of reliable calls sent to the server.
     sent: i64,
-    /// The last counted call of each peer that has arrived, whether or not it was made.
+    /// Last counted call received from each peer, executed or not.
     arrived: BTreeMap<PeerId, i64>,
 }
 
-/// Contents of a call of the avatar.
+/// Arguments of a call of the avatar.
 type Hit = (
-    // The incarnation that it is for.
+    // Incarnation that the call is for.
     i64,
-    // Its count, when it is reliable and for the server; else 0.
+    // Count of reliable calls to the server; else 0.
     i64,
-    // Whether it went by number and not by path.
+    // True if the call uses a path id instead of the path.
     bool,
-    // Whether it is to be answered.
+    // True to request an answer.
     bool,
 );
 
 impl Avatar {
-    fn hear_hit(&mut self, cx: &mut RpcContext<'_>, (life, count, by_number, answers): Hit) {
+    fn on_hit(&mut self, cx: &mut RpcContext<'_>, (life, count, by_number, answers): Hit) {
         let by = cx.remote_sender();
         let last = self.arrived_before.get(&by).copied().unwrap_or_default();
         let came_before = count > 0 && count <= last;
-        // The path of a late call is that of the next incarnation, too.
+        // By path, a late call reaches the next incarnation.
         let may_differ = !by_number && !came_before;
-        self.ear.note(What::IsHit { by, meant: life, is: self.life, may_differ });
+        self.recorder.record(FactKind::AvatarCalled {
+            by,
+            expected: life,
+            actual: self.life,
+            may_differ,
+        });
         if answers
             && life == self.life
             && let Ok(arena) = cx.find(ARENA)
@@ -72,18 +77,18 @@ impl Avatar {
 }
 
 impl Arena {
-    fn hear_answer(&mut self, cx: &mut RpcContext<'_>, (life,): (i64,)) {
+    fn on_answer(&mut self, cx: &mut RpcContext<'_>, (life,): (i64,)) {
         self.known.insert((cx.remote_sender(), life));
     }
 
-    fn hear_mark(&mut self, cx: &mut RpcContext<'_>, (count,): (i64,)) {
+    fn on_mark(&mut self, cx: &mut RpcContext<'_>, (count,): (i64,)) {
         self.arrived.insert(cx.remote_sender(), count);
     }
 }
 
 impl Respawns {
-    /// Lets the server's avatar go, or come back as another one.
-    fn step(scene: &mut Scene, rng: &mut Rng, last: &Cell<i64>, ear: &Ear) {
+    /// Removes the server's avatar, or spawns it again.
+    fn step(scene: &mut Scene, rng: &mut Rng, last: &Cell<i64>, recorder: &Recorder) {
         if let Ok(node) = scene.find(AVATAR) {
             if !rng.chance(GOES_PERMILLE) || scene.remove(node).is_err() || rng.chance(700) {
                 return;
@@ -92,7 +97,7 @@ impl Respawns {
             return;
         }
         let arrived = arena(scene).map(|arena| arena.arrived.clone()).unwrap_or_default();
-        if scene.add_instance(ARENA, scene_of(ear).instantiate()).is_ok()
+        if scene.add_instance(ARENA, scene_of(recorder).instantiate()).is_ok()
             && let Some(avatar) = avatar(scene)
         {
             last.set(last.get() + 1);
@@ -100,7 +105,7 @@ impl Respawns {
         }
     }
 
-    /// Calls the avatar of one peer.
+    /// Calls the avatar of a random peer.
     fn hit(scene: &mut Scene, rng: &mut Rng) {
         let Some(life) = avatar(scene).map(|avatar| avatar.life) else { return };
         let peers = scene.peers();
@@ -111,7 +116,8 @@ impl Respawns {
         let is_counted = mode == TransferMode::Reliable && peer.is_server();
         arena.sent += i64::from(is_counted);
         let count = if is_counted { arena.sent } else { 0 };
-        // Others may be answered before the path is confirmed: they can overtake its announcement.
+        // Unreliable calls may be answered before the path is confirmed: they can be received
+        // before its announcement.
         let answers = mode == TransferMode::Reliable;
         let to = Target::Peer(peer);
         let _ = scene.rpc_id(to, node, &method(mode), (life, count, by_number, answers));
@@ -122,22 +128,22 @@ impl Respawns {
 }
 
 impl Workload for Respawns {
-    fn equip(&mut self, builder: BranchBuilder, ear: &Ear) -> BranchBuilder {
-        let scene_of = scene_of(ear);
+    fn configure(&mut self, builder: BranchBuilder, recorder: &Recorder) -> BranchBuilder {
+        let scene_of = scene_of(recorder);
         let builder = builder.tick_rate(TICKS_PER_SECOND).setup(move |scene| {
             scene.add(ARENA, Arena::default())?;
             let spawner = MultiplayerSpawner::new("../Arena").scene(&scene_of);
             scene.add("AvatarSpawner", spawner).map(drop)
         });
-        let (is_server, ear) = (ear.is_server(), ear.clone());
-        let (last, is_settled) = (self.last.clone(), self.is_settled.clone());
-        let mut rng = Rng::from_number(u64::from(ear.run.0));
+        let (is_server, recorder) = (recorder.is_server(), recorder.clone());
+        let (last, is_stopped) = (self.last.clone(), self.is_stopped.clone());
+        let mut rng = Rng::from_number(u64::from(recorder.run.0));
         builder.on_process(move |scene, _| {
-            if is_settled.get() {
+            if is_stopped.get() {
                 return;
             }
             if is_server {
-                Self::step(scene, &mut rng, &last, &ear);
+                Self::step(scene, &mut rng, &last, &recorder);
             }
             if rng.chance(HITS_PERMILLE) {
                 Self::hit(scene, &mut rng);
@@ -147,8 +153,8 @@ impl Workload for Respawns {
 
     fn act(&mut self, _act: &mut Act<'_>) {}
 
-    fn settle(&mut self, _server: Option<&mut Branch>) {
-        self.is_settled.set(true);
+    fn stop(&mut self, _server: Option<&mut Branch>) {
+        self.is_stopped.set(true);
     }
 }
 
@@ -157,7 +163,7 @@ impl Node for Avatar {
         TransferMode::EVERY.into_iter().fold(RpcTable::new(), |table, mode| {
             let config =
                 RpcConfig { transfer_mode: mode, channel: Channel(0), ..RpcConfig::any_peer() };
-            table.method(&method(mode), config, Self::hear_hit)
+            table.method(&method(mode), config, Self::on_hit)
         })
     }
 
@@ -168,19 +174,20 @@ impl Node for Avatar {
 
 impl Node for Arena {
     fn rpc_table() -> RpcTable<Self> {
-        RpcTable::new().method(ANSWER, RpcConfig::any_peer(), Self::hear_answer).method(
+        RpcTable::new().method(ANSWER, RpcConfig::any_peer(), Self::on_answer).method(
             MARK,
             RpcConfig::any_peer(),
-            Self::hear_mark,
+            Self::on_mark,
         )
     }
 }
 
-fn scene_of(ear: &Ear) -> PackedScene {
-    let ear = ear.clone();
+fn scene_of(recorder: &Recorder) -> PackedScene {
+    let recorder = recorder.clone();
     PackedScene::new("res://avatar.tscn", move || {
         let sync = MultiplayerSynchronizer::new(ReplicationConfig::new().spawn(".:life"));
-        let avatar = Avatar { ear: ear.clone(), life: 0, arrived_before: BTreeMap::new() };
+        let avatar =
+            Avatar { recorder: recorder.clone(), life: 0, arrived_before: BTreeMap::new() };
         Instance::new("Avatar", avatar).child(Instance::new("Sync", sync))
     })
 }
@@ -204,9 +211,9 @@ const AVATAR: &str = "Arena/Avatar";
 const ANSWER: &str = "answer";
 const MARK: &str = "mark";
 const TICKS_PER_SECOND: u32 = 10;
-/// Ticks that remove the avatar, in thousandths.
+/// Share of ticks that remove the avatar, in thousandths.
 const GOES_PERMILLE: u32 = 70;
-/// Ticks that bring it back when it is away, in thousandths.
+/// Share of ticks that respawn a removed avatar, in thousandths.
 const COMES_PERMILLE: u32 = 150;
-/// Ticks of a program with an avatar that call one, in thousandths.
+/// Share of ticks in which a program calls an avatar, in thousandths.
 const HITS_PERMILLE: u32 = 200;

@@ -1,58 +1,60 @@
-//! The way from an endpoint to the mailbox of its branch.
+//! Mailbox that records messages from an endpoint to its branch.
 
 use mp_core::{EndpointId, PeerEvent, ToBranch};
 use mp_host::{LocalMailbox, Mailbox, TrySendError};
 
-use crate::journal::{Ear, News, What};
+use crate::journal::{EndpointEvent, FactKind, Recorder};
 
-/// A branch's mailbox that notes in the journal what an endpoint puts in.
+/// Branch mailbox that records accepted messages in the journal.
 #[derive(Debug)]
 pub(crate) struct BranchMailbox {
     pub(crate) mail: LocalMailbox<ToBranch>,
     pub(crate) endpoint: EndpointId,
-    pub(crate) ear: Ear,
+    pub(crate) recorder: Recorder,
 }
 
 impl BranchMailbox {
-    fn note(&self, news: Vec<News>) {
+    fn record(&self, event: Vec<EndpointEvent>) {
         let endpoint = self.endpoint;
-        news.into_iter().for_each(|news| self.ear.note(What::Mail { endpoint, news }));
+        event
+            .into_iter()
+            .for_each(|event| self.recorder.record(FactKind::Endpoint { endpoint, event }));
     }
 }
 
 impl Mailbox<ToBranch> for BranchMailbox {
     fn try_send(&self, message: ToBranch) -> Result<(), TrySendError<ToBranch>> {
-        let news = news(&message);
+        let event = event(&message);
         self.mail.try_send(message)?;
-        self.note(news);
+        self.record(event);
         Ok(())
     }
 
     fn send_last(&self, message: ToBranch) {
-        let news = news(&message);
+        let event = event(&message);
         self.mail.send_last(message);
-        self.note(news);
+        self.record(event);
     }
 }
 
-/// Returns the contents of a message, for the journal.
-fn news(message: &ToBranch) -> Vec<News> {
+/// Returns the journal entries of a message.
+fn event(message: &ToBranch) -> Vec<EndpointEvent> {
     match message {
-        ToBranch::Opened(..) => vec![News::Opened],
-        ToBranch::Closed(_, reason) => vec![News::Closed(*reason)],
+        ToBranch::Opened(..) => vec![EndpointEvent::Opened],
+        ToBranch::Closed(_, reason) => vec![EndpointEvent::Closed(*reason)],
         ToBranch::Events(_, events) => events.iter().filter_map(news_of_event).collect(),
         _ => Vec::new(),
     }
 }
 
-fn news_of_event(event: &PeerEvent) -> Option<News> {
+fn news_of_event(event: &PeerEvent) -> Option<EndpointEvent> {
     match event {
         PeerEvent::Connected { connection, claimed_id, .. } => {
-            Some(News::Connected(*connection, *claimed_id))
+            Some(EndpointEvent::Connected(*connection, *claimed_id))
         }
-        PeerEvent::Packet(packet) => Some(News::Packet(packet.from)),
+        PeerEvent::Packet(packet) => Some(EndpointEvent::Packet(packet.from)),
         PeerEvent::Disconnected { connection, reason } => {
-            Some(News::Disconnected(*connection, *reason))
+            Some(EndpointEvent::Disconnected(*connection, *reason))
         }
         _ => None,
     }

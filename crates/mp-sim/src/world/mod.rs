@@ -1,182 +1,182 @@
-//! A world: processes on places, the network between them, and time.
+//! World: processes in slots, the network between them, virtual time.
 
-mod birth;
-pub(crate) mod heap;
+pub(crate) mod event_queue;
+mod lifecycle;
 mod mailbox;
 mod process;
-mod rest;
+mod settle;
 
 use std::time::Duration;
 
 use mp_core::{Instant, PeerId, Rng};
 use mp_scene::Branch;
 
-use crate::census::Census;
 use crate::checker::{self, Checker, Violation, quiet};
-use crate::dice::Dice;
 use crate::faults;
-use crate::journal::{End, Fact, Journal, Run, What};
-use crate::net::{Datagram, Network, NetworkStats, PlaceId, SERVER_PLACE};
+use crate::journal::{EndReason, Fact, FactKind, Journal, RunId};
+use crate::net::{Datagram, Network, NetworkStats, SERVER_SLOT, SlotId};
 use crate::plan::Plan;
+use crate::programs::Programs;
+use crate::rng_ext::RngExt;
 use crate::trace::{Detail, Trace};
 use crate::workload::{self, Act, SharedModel, Workload};
 
-use heap::Heap;
+use event_queue::EventQueue;
 pub use process::ActorId;
-use process::{Process, Turned};
+use process::{Process, TurnResult};
 
-/// A whole world, with those who watch it.
+/// A world with its checkers.
 pub struct World {
     plan: Plan,
     now: Instant,
-    heap: Heap<Event>,
-    dice: DiceBag,
+    event_queue: EventQueue<Event>,
+    rngs: Rngs,
     pub(crate) network: Network,
-    places: Vec<Place>,
+    slots: Vec<Slot>,
     workloads: Vec<Box<dyn Workload>>,
-    is_stormy: bool,
+    is_active: bool,
     next_run: u32,
-    /// Datagrams that a stranger could have seen.
-    overheard: Vec<Vec<u8>>,
+    /// Sample of sent datagrams, for forged ones.
+    captured: Vec<Vec<u8>>,
     journal: Journal,
-    /// Facts that are being looked at.
+    /// Facts that are being checked.
     facts: Vec<Fact>,
-    census: Census,
+    programs: Programs,
     checkers: Vec<Box<dyn Checker>>,
     violation: Option<Violation>,
-    /// When an acknowledgement last arrived on the path of each client, from it and for it, since the storm has ended.
-    answered: Vec<(Instant, Instant)>,
-    /// Whether anything but pings is wrong from here on.
-    is_to_be_quiet: bool,
+    /// Times of the last acknowledgement from and to each client, since faults ended.
+    last_acks: Vec<(Instant, Instant)>,
+    /// True while anything but pings is a violation.
+    expects_silence: bool,
     trace: Trace,
-    /// What happened how often.
-    pub counts: Counts,
+    /// Event counters.
+    pub counters: Counters,
 }
 
-/// Where at most one process runs at a time.
+/// Slot for at most one process at a time.
 #[derive(Default)]
-struct Place {
+struct Slot {
     process: Option<Process>,
-    jammed_until: Instant,
-    /// Where the next process is to have its socket, when it is where the last one had it.
+    send_blocked_until: Instant,
+    /// Local address that the next process must reuse.
     old_address: Option<std::net::SocketAddr>,
 }
 
-/// What the parts of a world decide by: each by a generator of its own, so that one more draw in one changes nothing in others.
-struct DiceBag {
+/// Random generators, one per purpose, so that an additional draw for one does not change the
+/// others.
+struct Rngs {
     turns: Rng,
     acts: Rng,
     faults: Rng,
-    births: Rng,
+    lifecycle: Rng,
 }
 
-/// What happens at a time.
+/// Scheduled event.
 enum Event {
     /// A datagram arrives.
     Arrival(Box<Datagram>),
-    /// An actor's turn is due, unless another was set since.
-    Turn(PlaceId, Run, ActorId),
-    /// A program does something.
-    Act(PlaceId, Run),
-    /// A program starts, if its place is free.
-    Start(PlaceId),
-    /// Something goes wrong.
+    /// The turn of an actor is due, unless it was rescheduled.
+    Turn(SlotId, RunId, ActorId),
+    /// A program acts.
+    Act(SlotId, RunId),
+    /// A program starts, if its slot is free.
+    Start(SlotId),
+    /// A fault is injected.
     Fault,
 }
 
-/// What happened how often.
+/// Event counters of a world.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct Counters {
     /// Turns of actors.
     pub turns: u64,
-    /// Programs that ran.
-    pub runs: u64,
-    /// Messages that branches accepted.
-    pub said: u64,
-    /// Messages that were heard.
-    pub heard: u64,
-    /// Faults that struck.
+    /// Programs started.
+    pub programs: u64,
+    /// Messages that branches accepted for sending.
+    pub sent: u64,
+    /// Messages received.
+    pub received: u64,
+    /// Faults injected.
     pub faults: u64,
-    /// Times that an endpoint held its links for a branch that took nothing.
+    /// Times that an endpoint paused receiving because its branch accepted no messages.
     pub holds: u64,
-    /// Endpoints that a branch abandoned because they took nothing.
+    /// Endpoints abandoned by branches because they accepted no messages.
     pub abandoned: u64,
 }
 
-/// A program that runs, for checkers to look at.
+/// Running program, as checkers see it.
 pub struct Program<'a> {
-    /// Which.
-    pub run: Run,
-    /// Where.
-    pub place: PlaceId,
-    /// Its peer id.
+    /// Run.
+    pub run: RunId,
+    /// Slot.
+    pub slot: SlotId,
+    /// Peer id.
     pub id: PeerId,
-    /// Its branch.
+    /// Branch.
     pub branch: &'a mut Branch,
-    /// What can be measured of its actors.
-    pub figures: Figures,
+    /// Statistics of its process.
+    pub stats: ProcessStats,
 }
 
-/// What can be measured of a process.
+/// Statistics of a process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Figures {
-    /// Whether it has asked to leave.
+pub struct ProcessStats {
+    /// True after the program asked to close.
     pub is_leaving: bool,
     /// Messages in the fullest mailbox.
     pub mail: usize,
-    /// Links of all endpoints.
+    /// Connections of all endpoints.
     pub connections: usize,
-    /// Packets that wait for the endpoint for which most do.
+    /// Packets in the longest queue for an endpoint.
     pub queued_packets: usize,
-    /// Bytes queued, or not acknowledged, for the link that has most.
+    /// Bytes queued or unacknowledged of the connection with the most.
     pub queued_bytes: u64,
-    /// Time for which its branch had neither read its mail nor delivered anything, at its last
-    /// turn.
+    /// Time since the branch last read its mailbox or delivered a message, at its last turn.
     pub idle: Duration,
-    /// True if those who follow the events of its branch believed in other peers than it has, at
-    /// the end of its last turn.
-    pub is_mistaken: bool,
+    /// True if the peers reported by the branch's events differed from its connected peers at the
+    /// end of its last turn.
+    pub events_disagree: bool,
 }
 
 impl World {
-    /// The world of `seed`, as planned, before anything has happened.
-    pub fn new(seed: u64, clients: usize, storm: Duration, detail: Detail) -> Self {
+    /// Creates the world of `seed` at time zero.
+    pub fn new(seed: u64, clients: usize, active_time: Duration, detail: Detail) -> Self {
         let mut rng = Rng::from_number(seed);
-        let plan = Plan::draw(clients, storm, &mut rng.fork());
-        let network = Network::new(rng.fork(), &plan.weather, plan.wire);
+        let plan = Plan::draw(clients, active_time, &mut rng.fork());
+        let network = Network::new(rng.fork(), &plan.conditions, plan.wire);
         let model = SharedModel::default();
         let workloads = workload::all(&plan, &model);
         let mut world = Self {
             now: Instant::ZERO,
-            heap: Heap::new(rng.fork()),
-            dice: DiceBag {
+            event_queue: EventQueue::new(rng.fork()),
+            rngs: Rngs {
                 turns: rng.fork(),
                 acts: rng.fork(),
                 faults: rng.fork(),
-                births: rng.fork(),
+                lifecycle: rng.fork(),
             },
             network,
-            places: (0..=clients).map(|_| Place::default()).collect(),
+            slots: (0..=clients).map(|_| Slot::default()).collect(),
             workloads,
-            is_stormy: true,
+            is_active: true,
             next_run: 0,
-            overheard: Vec::new(),
+            captured: Vec::new(),
             journal: Journal::default(),
             facts: Vec::new(),
-            census: Census::default(),
+            programs: Programs::default(),
             checkers: checker::all(&plan, &model),
             violation: None,
-            answered: vec![(Instant::ZERO, Instant::ZERO); clients + 1],
-            is_to_be_quiet: false,
+            last_acks: vec![(Instant::ZERO, Instant::ZERO); clients + 1],
+            expects_silence: false,
             trace: Trace::new(detail),
-            counts: Counts::default(),
+            counters: Counters::default(),
             plan,
         };
         world.trace.line(Detail::Story, format_args!("plan   {}", world.plan));
-        world.heap.push(Instant::ZERO, Event::Start(SERVER_PLACE));
-        for place in 1..=clients {
-            let at = world.dice.births.duration(Duration::ZERO, Duration::from_secs(5));
-            world.heap.push(Instant::ZERO + at, Event::Start(place));
+        world.event_queue.push(Instant::ZERO, Event::Start(SERVER_SLOT));
+        for slot in 1..=clients {
+            let at = world.rngs.lifecycle.duration(Duration::ZERO, Duration::from_secs(5));
+            world.event_queue.push(Instant::ZERO + at, Event::Start(slot));
         }
         if !world.plan.faults.is_empty() {
             world.schedule_fault();
@@ -184,18 +184,18 @@ impl World {
         world
     }
 
-    /// Lets everything happen until `until`, or until a checker objects.
+    /// Processes all events until `until`, or until a checker reports a violation.
     pub fn run_until(&mut self, until: Instant) -> Result<(), Violation> {
         while self.violation.is_none()
-            && let Some((at, event)) = self.heap.pop(until)
+            && let Some((at, event)) = self.event_queue.pop(until)
         {
             if at > self.now {
                 self.now = at;
                 self.journal.advance(at);
                 self.trace.advance(at);
             }
-            self.happen(event);
-            self.look_at_facts();
+            self.handle(event);
+            self.check_facts();
         }
         self.now = self.now.max(until);
         self.trace.advance(self.now);
@@ -203,53 +203,54 @@ impl World {
         self.violation.take().map_or(Ok(()), Err)
     }
 
-    /// The time.
+    /// Returns the current virtual time.
     pub fn now(&self) -> Instant {
         self.now
     }
 
-    /// What its seed decided.
+    /// Returns the plan.
     pub fn plan(&self) -> &Plan {
         &self.plan
     }
 
-    /// Who is who.
-    pub fn census(&self) -> &Census {
-        &self.census
+    /// Returns the registry of programs.
+    pub fn programs(&self) -> &Programs {
+        &self.programs
     }
 
-    /// What has happened.
+    /// Returns the trace.
     pub fn trace(&self) -> &Trace {
         &self.trace
     }
 
-    /// What the network did.
+    /// Returns the network counters.
     pub fn network_stats(&self) -> NetworkStats {
         self.network.stats
     }
 
-    /// Lets `look` see every program that runs.
+    /// Calls `look` with every running program.
     pub fn each_program(
         &mut self,
         mut look: impl FnMut(&mut Program<'_>) -> Result<(), String>,
     ) -> Result<(), String> {
-        for (place, here) in self.places.iter_mut().enumerate() {
-            let Some(process) = &mut here.process else { continue };
-            let figures = process.figures();
-            let (run, id) = (process.ear.run, process.id);
+        for (slot, slot_state) in self.slots.iter_mut().enumerate() {
+            let Some(process) = &mut slot_state.process else { continue };
+            let stats = process.stats();
+            let (run, id) = (process.recorder.run, process.id);
             let branch = &mut process.branch;
-            look(&mut Program { run, place, id, branch, figures })?;
+            look(&mut Program { run, slot, id, branch, stats })?;
         }
         Ok(())
     }
 
-    /// Whether the client at `place` and the server have acknowledged something of each other within `time`, since the storm has ended.
-    pub fn have_answered(&self, place: PlaceId, time: Duration) -> bool {
-        let (up, down) = self.answered[place];
+    /// Returns whether, since faults ended, the client in `slot` and the server have each
+    /// acknowledged a packet within the last `time`.
+    pub fn have_acknowledged(&self, slot: SlotId, time: Duration) -> bool {
+        let (up, down) = self.last_acks[slot];
         up + time >= self.now && down + time >= self.now
     }
 
-    /// Lets every checker `check`; the first that objects ends it.
+    /// Calls `check` with every checker, and returns the first violation.
     pub(crate) fn check(
         &mut self,
         mut check: impl FnMut(&mut dyn Checker, &mut Self) -> Result<(), String>,
@@ -263,54 +264,54 @@ impl World {
         result
     }
 
-    pub(crate) fn overheard(&self) -> &[Vec<u8>] {
-        &self.overheard
+    pub(crate) fn captured(&self) -> &[Vec<u8>] {
+        &self.captured
     }
 
-    /// Sends a datagram that no process sent.
+    /// Schedules the arrival of a datagram that no process sent.
     pub(crate) fn send(&mut self, at: Instant, datagram: Datagram) {
-        self.heap.push(at, Event::Arrival(Box::new(datagram)));
+        self.event_queue.push(at, Event::Arrival(Box::new(datagram)));
     }
 
-    /// Keeps an actor of a process, or all of them, from their turns.
-    pub(crate) fn stall(&mut self, place: PlaceId, actor: Option<ActorId>, until: Instant) {
-        let Some(process) = &mut self.places[place].process else { return };
+    /// Suspends turns of one actor, or of all actors of a process.
+    pub(crate) fn stall(&mut self, slot: SlotId, actor: Option<ActorId>, until: Instant) {
+        let Some(process) = &mut self.slots[slot].process else { return };
         let all: Vec<ActorId> = process.actors().collect();
         for one in all.into_iter().filter(|one| actor.is_none_or(|actor| actor == *one)) {
-            process.pace(one).stalled_until = until;
+            process.timer(one).stalled_until = until;
         }
     }
 
-    /// Keeps a place's sockets from sending.
-    pub(crate) fn jam(&mut self, place: PlaceId, until: Instant) {
-        self.places[place].jammed_until = until;
-        self.network.jam(place, true);
+    /// Makes the sockets of a slot refuse datagrams to send.
+    pub(crate) fn block_sending(&mut self, slot: SlotId, until: Instant) {
+        self.slots[slot].send_blocked_until = until;
+        self.network.block_sending(slot, true);
     }
 
-    /// Ends a process without a word.
-    pub(crate) fn crash(&mut self, place: PlaceId, rng: &mut Rng) {
-        if self.places[place].process.is_none() {
+    /// Ends a process without closing anything.
+    pub(crate) fn crash(&mut self, slot: SlotId, rng: &mut Rng) {
+        if self.slots[slot].process.is_none() {
             return;
         }
         if rng.chance(300) {
-            self.places[place].old_address = self.network.inside_of(place);
+            self.slots[slot].old_address = self.network.local_address_of(slot);
         }
-        self.bury(place, End::Crashed);
+        self.end_process(slot, EndReason::Crashed);
     }
 
-    fn happen(&mut self, event: Event) {
+    fn handle(&mut self, event: Event) {
         match event {
             Event::Arrival(datagram) => self.arrive(*datagram),
-            Event::Turn(place, run, actor) => self.turn(place, run, actor),
-            Event::Act(place, run) => self.act(place, run),
-            Event::Start(place) => self.start(place),
-            Event::Fault if self.is_stormy => {
+            Event::Turn(slot, run, actor) => self.turn(slot, run, actor),
+            Event::Act(slot, run) => self.act(slot, run),
+            Event::Start(slot) => self.start(slot),
+            Event::Fault if self.is_active => {
                 let kinds = self.plan.faults.clone();
-                let mut rng = self.dice.faults.fork();
+                let mut rng = self.rngs.faults.fork();
                 if let Some(&kind) = rng.pick(&kinds) {
-                    self.counts.faults += 1;
+                    self.counters.faults += 1;
                     self.trace.mix(kind as u64);
-                    faults::strike(self, kind, &mut rng);
+                    faults::inject(self, kind, &mut rng);
                 }
                 self.schedule_fault();
             }
@@ -319,171 +320,179 @@ impl World {
     }
 
     fn schedule_fault(&mut self) {
-        let at = faults::next(self.now, self.plan.fault_interval, &mut self.dice.faults);
-        self.heap.push(at, Event::Fault);
+        let at = faults::next(self.now, self.plan.fault_interval, &mut self.rngs.faults);
+        self.event_queue.push(at, Event::Fault);
     }
 
     fn arrive(&mut self, datagram: Datagram) {
-        if self.is_stormy && self.dice.faults.chance(20) {
-            if self.overheard.len() >= OVERHEARD_MAX {
-                self.overheard.remove(0);
+        if self.is_active && self.rngs.faults.chance(20) {
+            if self.captured.len() >= CAPTURED_MAX {
+                self.captured.remove(0);
             }
-            self.overheard.push(datagram.bytes.clone());
+            self.captured.push(datagram.bytes.clone());
         }
         self.trace.mix_bytes(&datagram.bytes);
-        if !self.is_stormy && quiet::acknowledges(&datagram.bytes, self.plan.wire) {
-            self.note_answer(&datagram);
+        if !self.is_active && quiet::acknowledges(&datagram.bytes, self.plan.wire) {
+            self.record_ack(&datagram);
         }
-        if let Some((place, number)) = self.network.arrive(datagram) {
-            self.wake(place, ActorId::Endpoint(number));
+        if let Some((slot, number)) = self.network.arrive(datagram) {
+            self.wake(slot, ActorId::Endpoint(number));
         }
     }
 
-    fn note_answer(&mut self, datagram: &Datagram) {
-        match (self.network.place_of(datagram.from), self.network.place_of(datagram.to)) {
-            (Some(client), Some(SERVER_PLACE)) => self.answered[client].0 = self.now,
-            (Some(SERVER_PLACE), Some(client)) => self.answered[client].1 = self.now,
+    fn record_ack(&mut self, datagram: &Datagram) {
+        match (self.network.slot_of(datagram.from), self.network.slot_of(datagram.to)) {
+            (Some(client), Some(SERVER_SLOT)) => self.last_acks[client].0 = self.now,
+            (Some(SERVER_SLOT), Some(client)) => self.last_acks[client].1 = self.now,
             _ => {}
         }
     }
 
-    /// Has an actor come to its turn soon.
-    fn wake(&mut self, place: PlaceId, actor: ActorId) {
-        let hop = self.dice.turns.duration(Duration::from_micros(2), self.plan.hop);
-        self.set_turn(place, actor, self.now + hop);
+    /// Schedules a turn of an actor after a random wake delay.
+    fn wake(&mut self, slot: SlotId, actor: ActorId) {
+        let wake_delay = self.rngs.turns.duration(Duration::from_micros(2), self.plan.wake_delay);
+        self.set_turn(slot, actor, self.now + wake_delay);
     }
 
-    /// Has an actor come to its turn at `at`, unless it does before.
-    fn set_turn(&mut self, place: PlaceId, actor: ActorId, at: Instant) {
-        let Some(process) = &mut self.places[place].process else { return };
-        let run = process.ear.run;
-        let pace = process.pace(actor);
-        let at = at.max(pace.stalled_until);
-        if pace.next.is_none_or(|next| at < next) {
-            pace.next = Some(at);
-            self.heap.push(at, Event::Turn(place, run, actor));
+    /// Schedules a turn of an actor at `at`, unless an earlier one is scheduled.
+    fn set_turn(&mut self, slot: SlotId, actor: ActorId, at: Instant) {
+        let Some(process) = &mut self.slots[slot].process else { return };
+        let run = process.recorder.run;
+        let timer = process.timer(actor);
+        let at = at.max(timer.stalled_until);
+        if timer.next.is_none_or(|next| at < next) {
+            timer.next = Some(at);
+            self.event_queue.push(at, Event::Turn(slot, run, actor));
         }
     }
 
-    fn turn(&mut self, place: PlaceId, run: Run, actor: ActorId) {
-        let here = &mut self.places[place];
-        let Some(process) = here.process.as_mut().filter(|process| process.ear.run == run) else {
+    fn turn(&mut self, slot: SlotId, run: RunId, actor: ActorId) {
+        let slot_state = &mut self.slots[slot];
+        let Some(process) =
+            slot_state.process.as_mut().filter(|process| process.recorder.run == run)
+        else {
             return;
         };
-        let pace = process.pace(actor);
-        if pace.next != Some(self.now) {
+        let timer = process.timer(actor);
+        if timer.next != Some(self.now) {
             return;
         }
-        pace.next = None;
-        if self.now < pace.stalled_until {
-            let until = pace.stalled_until;
-            return self.set_turn(place, actor, until);
+        timer.next = None;
+        if self.now < timer.stalled_until {
+            let until = timer.stalled_until;
+            return self.set_turn(slot, actor, until);
         }
-        if here.jammed_until > Instant::ZERO && self.now >= here.jammed_until {
-            here.jammed_until = Instant::ZERO;
-            self.network.jam(place, false);
+        if slot_state.send_blocked_until > Instant::ZERO
+            && self.now >= slot_state.send_blocked_until
+        {
+            slot_state.send_blocked_until = Instant::ZERO;
+            self.network.block_sending(slot, false);
         }
-        self.counts.turns += 1;
-        self.trace.mix((place as u64) << 32 | u64::from(run.0));
-        let Turned { next, woken, holds } = process.turn(self.now, actor, &mut self.dice.turns);
+        self.counters.turns += 1;
+        self.trace.mix((slot as u64) << 32 | u64::from(run.0));
+        let TurnResult { next, woken, holds } = process.turn(self.now, actor, &mut self.rngs.turns);
         let end = process.end;
-        self.counts.holds += holds;
-        if actor == ActorId::Branch && self.is_stormy {
+        self.counters.holds += holds;
+        if actor == ActorId::Branch && self.is_active {
             let busy = std::mem::take(&mut process.busy);
-            let pace = process.pace(actor);
-            pace.stalled_until = pace.stalled_until.max(self.now + busy);
+            let timer = process.timer(actor);
+            timer.stalled_until = timer.stalled_until.max(self.now + busy);
         }
-        self.collect(place);
+        self.collect(slot);
         for actor in woken {
-            self.wake(place, actor);
+            self.wake(slot, actor);
         }
         if let Some(next) = next {
-            // Timers are late, and a turn takes time.
-            let late = self.dice.turns.duration(Duration::ZERO, self.plan.hop);
+            // Timers fire late, and a turn takes time.
+            let late = self.rngs.turns.duration(Duration::ZERO, self.plan.wake_delay);
             let at = next.max(self.now + Duration::from_micros(20)) + late;
-            self.set_turn(place, actor, at);
+            self.set_turn(slot, actor, at);
         }
         if let Some(end) = end {
-            self.bury(place, end);
+            self.end_process(slot, end);
         }
     }
 
-    /// Hands what a place's sockets were given to the network.
-    fn collect(&mut self, place: PlaceId) {
-        let (heap, now, wire) = (&mut self.heap, self.now, self.plan.wire);
+    /// Moves datagrams from the sockets of a slot onto the network.
+    fn collect(&mut self, slot: SlotId) {
+        let (event_queue, now, wire) = (&mut self.event_queue, self.now, self.plan.wire);
         let mut noise = None;
-        self.network.collect(now, place, &mut self.trace, |at, datagram| {
-            if self.is_to_be_quiet && noise.is_none() && !quiet::is_idle(&datagram.bytes, wire) {
+        self.network.collect(now, slot, &mut self.trace, |at, datagram| {
+            if self.expects_silence && noise.is_none() && !quiet::is_idle(&datagram.bytes, wire) {
                 noise = Some(datagram.bytes.len());
             }
-            heap.push(at, Event::Arrival(Box::new(datagram)));
+            event_queue.push(at, Event::Arrival(Box::new(datagram)));
         });
         if let Some(len) = noise {
-            let what = format!("place {place} sent {len} B that are no ping");
+            let what = format!("slot {slot} sent {len} B that are not a ping");
             self.violation.get_or_insert(Violation { at: now, name: "quiet", what });
         }
     }
 
-    fn act(&mut self, place: PlaceId, run: Run) {
-        let here = &mut self.places[place];
-        let Some(process) = here.process.as_mut().filter(|process| process.ear.run == run) else {
+    fn act(&mut self, slot: SlotId, run: RunId) {
+        let slot_state = &mut self.slots[slot];
+        let Some(process) =
+            slot_state.process.as_mut().filter(|process| process.recorder.run == run)
+        else {
             return;
         };
-        if !self.is_stormy {
+        if !self.is_active {
             return;
         }
         if !process.is_leaving() {
-            let local = process.local(self.now);
+            let local = process.local_time(self.now);
             process.branch.scene().set_now(local);
-            let rng = &mut self.dice.acts;
-            // The first speaks, the others happen now and then.
+            let rng = &mut self.rngs.acts;
+            // The first workload sends messages; the others act less often.
             let which = if rng.chance(800) { 0 } else { rng.below(self.workloads.len() as u64) };
-            let (branch, ear) = (&mut process.branch, &process.ear);
+            let (branch, recorder) = (&mut process.branch, &process.recorder);
             let mut act =
-                Act { branch, ear, rng, leaves: false, busy: Duration::ZERO, hangs: None };
+                Act { branch, recorder, rng, leave: false, busy: Duration::ZERO, hang: None };
             self.workloads[which as usize].act(&mut act);
-            let Act { leaves, busy, hangs, .. } = act;
+            let Act { leave, busy, hang, .. } = act;
             process.busy += busy;
-            if let Some((endpoint, time)) = hangs {
-                let pace = process.pace(ActorId::Endpoint(endpoint.0 as usize));
-                pace.stalled_until = pace.stalled_until.max(self.now + time);
+            if let Some((endpoint, time)) = hang {
+                let timer = process.timer(ActorId::Endpoint(endpoint.0 as usize));
+                timer.stalled_until = timer.stalled_until.max(self.now + time);
             }
-            if leaves {
+            if leave {
                 process.leave(self.now);
             }
         }
         let actors: Vec<ActorId> = process.actors().collect();
         for actor in actors {
-            self.wake(place, actor);
+            self.wake(slot, actor);
         }
-        self.schedule_act(place, run);
+        self.schedule_act(slot, run);
     }
 
-    fn schedule_act(&mut self, place: PlaceId, run: Run) {
-        let pause = self.dice.acts.until(self.plan.pace);
-        self.heap.push(self.now + pause, Event::Act(place, run));
+    fn schedule_act(&mut self, slot: SlotId, run: RunId) {
+        let pause = self.rngs.acts.until(self.plan.act_interval);
+        self.event_queue.push(self.now + pause, Event::Act(slot, run));
     }
 
-    /// Shows the facts that have come about to the census and to the checkers.
-    fn look_at_facts(&mut self) {
+    /// Passes new facts to the registry and the checkers.
+    fn check_facts(&mut self) {
         self.journal.take(&mut self.facts);
         for fact in self.facts.drain(..) {
-            match fact.what {
-                What::Says(_) => self.counts.said += 1,
-                What::Hears { .. } => self.counts.heard += 1,
-                What::Abandons(_) => self.counts.abandoned += 1,
+            match fact.kind {
+                FactKind::Sent(_) => self.counters.sent += 1,
+                FactKind::Received { .. } => self.counters.received += 1,
+                FactKind::EndpointAbandoned(_) => self.counters.abandoned += 1,
                 _ => {}
             }
-            let (run, what) = (fact.run, &fact.what);
+            let (run, what) = (fact.run, &fact.kind);
             self.trace.mix(u64::from(run.0));
             let detail = match what {
-                What::Says(_) | What::Hears { .. } | What::Mail { .. } => Detail::Mail,
+                FactKind::Sent(_) | FactKind::Received { .. } | FactKind::Endpoint { .. } => {
+                    Detail::Mail
+                }
                 _ => Detail::Story,
             };
             self.trace.line(detail, format_args!("{run:<7} {what}"));
-            self.census.observe(&fact);
+            self.programs.observe(&fact);
             for checker in &mut self.checkers {
-                if let Err(what) = checker.observe(&fact, &self.census)
+                if let Err(what) = checker.observe(&fact, &self.programs)
                     && self.violation.is_none()
                 {
                     let name = checker.name();
@@ -494,5 +503,5 @@ impl World {
     }
 }
 
-/// Datagrams that a stranger remembers.
-const OVERHEARD_MAX: usize = 32;
+/// Datagrams kept as a sample.
+const CAPTURED_MAX: usize = 32;

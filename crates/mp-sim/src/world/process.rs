@@ -1,5 +1,5 @@
-//! A process: a branch, its endpoints, their hosts and the mailboxes between them. It runs them by
-//! the heap of a world as mp-actor does by actix.
+//! Process: a branch, its endpoints, their hosts and the mailboxes between them. The world's event
+//! queue schedules them as mp-actor does with actix.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -10,90 +10,90 @@ use mp_host::{BranchEnd, BranchHost, EndpointHost, HostEvent, LocalMailbox};
 use mp_scene::{Branch, BranchEvent, Signal};
 use mp_transport_enet::EnetMultiplayerPeer;
 
-use super::Figures;
+use super::ProcessStats;
 use super::mailbox::BranchMailbox;
-use crate::dice::Dice;
-use crate::journal::{Ear, End, What};
+use crate::journal::{EndReason, FactKind, Recorder};
 use crate::net::socket::SimSocket;
+use crate::rng_ext::RngExt;
 
-/// An actor of a process.
+/// Actor of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ActorId {
-    /// The branch.
+    /// Branch.
     Branch,
-    /// One of the endpoints.
+    /// Endpoint, by index.
     Endpoint(usize),
 }
 
-/// See [the module](self).
+/// Process of one program.
 pub(crate) struct Process {
-    pub(crate) ear: Ear,
+    pub(crate) recorder: Recorder,
     pub(crate) id: PeerId,
     pub(crate) branch: Branch,
     host: BranchHost<LocalMailbox<ToEndpoint>>,
-    pub(crate) endpoints: Vec<Hosted>,
+    pub(crate) endpoints: Vec<EndpointProcess>,
     pub(crate) mail: LocalMailbox<ToBranch>,
-    pub(crate) pace: Pace,
-    /// The peers that are there, authenticating ones too, as the events of the branch tell.
-    present: BTreeSet<PeerId>,
-    attention: Attention,
-    /// True if the peers that are there were others at the end of its last turn.
-    is_mistaken: bool,
+    pub(crate) timer: TurnTimer,
+    /// Connected and authenticating peers, as reported by events of the branch.
+    peers_by_events: BTreeSet<PeerId>,
+    idle_timer: IdleTimer,
+    /// True if `peers_by_events` differed from the connected peers at the end of the last turn.
+    events_disagree: bool,
     /// Endpoints that the branch has abandoned.
     abandoned: Vec<EndpointId>,
-    /// What its clock shows when the world begins.
-    clock: Duration,
-    /// How long its branch is busy after its next turn.
+    /// Local clock at the start of the world.
+    clock_offset: Duration,
+    /// Time for which the branch is busy after its next turn.
     pub(crate) busy: Duration,
-    /// How it ended, once it has.
-    pub(crate) end: Option<End>,
+    /// Reason of the end, once ended.
+    pub(crate) end: Option<EndReason>,
 }
 
-/// An endpoint in its process.
-pub(crate) struct Hosted {
+/// Endpoint with its host and mailbox.
+pub(crate) struct EndpointProcess {
     pub(crate) endpoint: Endpoint<EnetMultiplayerPeer<SimSocket>>,
     host: EndpointHost<BranchMailbox>,
     pub(crate) mail: LocalMailbox<ToEndpoint>,
-    pub(crate) pace: Pace,
+    pub(crate) timer: TurnTimer,
 }
 
-/// When an actor's next turn is.
+/// Time of an actor's next turn.
 #[derive(Debug, Default)]
-pub(crate) struct Pace {
-    /// By the world's clock.
+pub(crate) struct TurnTimer {
+    /// Scheduled turn, by the world's clock.
     pub(crate) next: Option<Instant>,
-    /// It comes to no turn before this.
+    /// No turns before this time.
     pub(crate) stalled_until: Instant,
 }
 
-/// Since when a branch has neither read its mail nor delivered anything.
+/// Measures how long a branch has neither read its mailbox nor delivered a message.
 #[derive(Debug, Default)]
-struct Attention {
+struct IdleTimer {
     since: Option<Instant>,
     queued_packets: usize,
-    /// The same time at its last turn.
+    /// Idle time at the last turn.
     idle: Duration,
 }
 
-/// What a turn leads to.
+/// Result of a turn.
 #[derive(Debug, Default)]
-pub(crate) struct Turned {
-    /// When the actor's next turn is due, by the world's clock.
+pub(crate) struct TurnResult {
+    /// Time of the actor's next turn, by the world's clock.
     pub(crate) next: Option<Instant>,
-    /// Whose mailbox has something new.
+    /// Actors that received messages.
     pub(crate) woken: Vec<ActorId>,
-    /// How often it held the links of its branch.
+    /// Times that the endpoint paused receiving.
     pub(crate) holds: u64,
 }
 
 impl Process {
     pub(crate) fn new(
-        ear: Ear,
+        recorder: Recorder,
         id: PeerId,
         branch: Branch,
         peers: Vec<EnetMultiplayerPeer<SimSocket>>,
         mailbox: usize,
-        clock: Duration,
+        clock_offset: Duration,
     ) -> Self {
         let mail = LocalMailbox::new(mailbox);
         let mut branch_host = BranchHost::new(BRANCH);
@@ -103,38 +103,39 @@ impl Process {
             branch_host.attach(id, own_mail.clone());
             let mut endpoint = Endpoint::new(id, peer, BRANCH);
             let mut host = EndpointHost::new();
-            let to_branch = BranchMailbox { mail: mail.clone(), endpoint: id, ear: ear.clone() };
+            let to_branch =
+                BranchMailbox { mail: mail.clone(), endpoint: id, recorder: recorder.clone() };
             host.serve(&mut endpoint, BRANCH, to_branch);
-            Hosted { endpoint, host, mail: own_mail, pace: Pace::default() }
+            EndpointProcess { endpoint, host, mail: own_mail, timer: TurnTimer::default() }
         };
         let endpoints = (0..).zip(peers).map(host).collect();
         Self {
-            ear,
+            recorder,
             id,
             branch,
             host: branch_host,
             endpoints,
             mail,
-            pace: Pace::default(),
-            present: BTreeSet::new(),
-            is_mistaken: false,
-            attention: Attention::default(),
+            timer: TurnTimer::default(),
+            peers_by_events: BTreeSet::new(),
+            events_disagree: false,
+            idle_timer: IdleTimer::default(),
             abandoned: Vec::new(),
-            clock,
+            clock_offset,
             busy: Duration::ZERO,
             end: None,
         }
     }
 
-    /// What its own clock shows.
-    pub(crate) fn local(&self, now: Instant) -> Instant {
-        now + self.clock
+    /// Converts the world's time to the local clock.
+    pub(crate) fn local_time(&self, now: Instant) -> Instant {
+        now + self.clock_offset
     }
 
-    pub(crate) fn pace(&mut self, actor: ActorId) -> &mut Pace {
+    pub(crate) fn timer(&mut self, actor: ActorId) -> &mut TurnTimer {
         match actor {
-            ActorId::Branch => &mut self.pace,
-            ActorId::Endpoint(number) => &mut self.endpoints[number].pace,
+            ActorId::Branch => &mut self.timer,
+            ActorId::Endpoint(number) => &mut self.endpoints[number].timer,
         }
     }
 
@@ -143,56 +144,57 @@ impl Process {
         std::iter::once(ActorId::Branch).chain(endpoints)
     }
 
-    /// Whether it has asked to leave.
+    /// Returns whether the program has asked to close.
     pub(crate) fn is_leaving(&self) -> bool {
         self.host.is_closing()
     }
 
-    /// Asks to leave, once everything accepted is delivered.
+    /// Starts a graceful close.
     pub(crate) fn leave(&mut self, now: Instant) {
         if self.is_leaving() {
             return;
         }
-        self.ear.note(What::Leaves);
-        let local = self.local(now);
+        self.recorder.record(FactKind::LeaveRequested);
+        let local = self.local_time(now);
         self.host.close(&mut self.branch, local);
     }
 
-    /// A turn of an actor.
-    pub(crate) fn turn(&mut self, now: Instant, actor: ActorId, rng: &mut Rng) -> Turned {
-        let local = self.local(now);
-        let mut turned = match actor {
+    /// Runs a turn of an actor.
+    pub(crate) fn turn(&mut self, now: Instant, actor: ActorId, rng: &mut Rng) -> TurnResult {
+        let local = self.local_time(now);
+        let mut result = match actor {
             ActorId::Branch => self.branch_turn(now, local, rng),
             ActorId::Endpoint(number) => self.endpoint_turn(local, number, rng),
         };
-        turned.next = turned.next.map(|next| Instant::ZERO + (next - Instant::ZERO - self.clock));
-        turned
+        result.next =
+            result.next.map(|next| Instant::ZERO + (next - Instant::ZERO - self.clock_offset));
+        result
     }
 
-    /// What can be measured of it.
-    pub(super) fn figures(&mut self) -> Figures {
-        let mut figures = Figures {
+    /// Returns the statistics.
+    pub(super) fn stats(&mut self) -> ProcessStats {
+        let mut stats = ProcessStats {
             is_leaving: self.is_leaving(),
             mail: self.mail.len(),
             queued_packets: self.branch.queued_packets(),
-            idle: self.attention.idle,
-            is_mistaken: self.is_mistaken,
-            ..Figures::default()
+            idle: self.idle_timer.idle,
+            events_disagree: self.events_disagree,
+            ..ProcessStats::default()
         };
         for hosted in &self.endpoints {
-            figures.mail = figures.mail.max(hosted.mail.len());
-            figures.connections += hosted.endpoint.stats().connections;
+            stats.mail = stats.mail.max(hosted.mail.len());
+            stats.connections += hosted.endpoint.stats().connections;
         }
         let multiplayer = self.branch.scene().multiplayer();
         for (id, connection) in multiplayer.peers().filter_map(|peer| multiplayer.link(peer)) {
             let endpoint = &self.endpoints[id.0 as usize].endpoint;
-            let stats = endpoint.connection_stats(connection).unwrap_or_default();
-            figures.queued_bytes = figures.queued_bytes.max(stats.queued_bytes);
+            let connection = endpoint.connection_stats(connection).unwrap_or_default();
+            stats.queued_bytes = stats.queued_bytes.max(connection.queued_bytes);
         }
-        figures
+        stats
     }
 
-    fn branch_turn(&mut self, now: Instant, local: Instant, rng: &mut Rng) -> Turned {
+    fn branch_turn(&mut self, now: Instant, local: Instant, rng: &mut Rng) -> TurnResult {
         let waiting = self.mail.len();
         let mut taken = 0;
         let most = messages_in_this_turn(waiting, rng);
@@ -205,63 +207,63 @@ impl Process {
         }
         let before: Vec<usize> = self.endpoints.iter().map(|hosted| hosted.mail.len()).collect();
         let outcome = self.host.turn(&mut self.branch, local);
-        self.attention.observe(local, taken > 0 || waiting == 0, self.branch.queued_packets());
+        self.idle_timer.observe(local, taken > 0 || waiting == 0, self.branch.queued_packets());
         self.follow_events(now);
 
-        let mut turned = Turned::default();
+        let mut result = TurnResult::default();
         for (number, (hosted, before)) in self.endpoints.iter().zip(before).enumerate() {
             if hosted.mail.len() > before {
-                turned.woken.push(ActorId::Endpoint(number));
+                result.woken.push(ActorId::Endpoint(number));
             }
         }
         match outcome {
-            ControlFlow::Break(BranchEnd::TimedOut) => self.end = Some(End::GaveUp),
-            ControlFlow::Break(_) => self.end = Some(End::Closed),
+            ControlFlow::Break(BranchEnd::TimedOut) => self.end = Some(EndReason::TimedOut),
+            ControlFlow::Break(_) => self.end = Some(EndReason::Closed),
             ControlFlow::Continue(next) => {
-                let reads_on = !self.mail.is_empty() && !self.host.needs_turn(&self.branch, local);
-                let at_once = (reads_on || self.host.has_input()).then_some(local);
-                turned.next = [next, at_once].into_iter().flatten().min();
+                let has_input = !self.mail.is_empty() && !self.host.needs_turn(&self.branch, local);
+                let at_once = (has_input || self.host.has_input()).then_some(local);
+                result.next = [next, at_once].into_iter().flatten().min();
             }
         }
-        turned
+        result
     }
 
-    /// Follows what the branch and its host report.
+    /// Processes the events of the branch and its host.
     fn follow_events(&mut self, now: Instant) {
         while let Some(event) = self.branch.next_event() {
             match event {
-                // Hooks have seen signals already.
+                // Hooks have already received the signals.
                 BranchEvent::Signal(
                     Signal::PeerAuthenticating(peer) | Signal::PeerConnected(peer),
                 ) => {
-                    self.present.insert(peer);
+                    self.peers_by_events.insert(peer);
                 }
                 BranchEvent::Signal(
                     Signal::PeerAuthenticationFailed(peer) | Signal::PeerDisconnected(peer),
                 )
                 | BranchEvent::PeerGone(peer) => {
-                    self.present.remove(&peer);
+                    self.peers_by_events.remove(&peer);
                 }
                 _ => {}
             }
         }
         let multiplayer = self.branch.scene().multiplayer();
         let there = multiplayer.peers().chain(multiplayer.authenticating_peers());
-        self.is_mistaken = !there.collect::<BTreeSet<_>>().iter().eq(&self.present);
+        self.events_disagree = !there.collect::<BTreeSet<_>>().iter().eq(&self.peers_by_events);
         while let Some(event) = self.host.next_event() {
             if let HostEvent::EndpointAbandoned(endpoint) = event {
-                self.ear.note(What::Abandons(endpoint));
+                self.recorder.record(FactKind::EndpointAbandoned(endpoint));
                 self.abandoned.push(endpoint);
             }
         }
-        // A program that has lost an endpoint begins anew, when the endpoint has noticed.
+        // A program that has lost an endpoint restarts once the endpoint has closed.
         if self.abandoned.iter().any(|&endpoint| self.host.mailbox(endpoint).is_none()) {
             self.leave(now);
         }
     }
 
-    fn endpoint_turn(&mut self, now: Instant, number: usize, rng: &mut Rng) -> Turned {
-        let Hosted { endpoint, host, mail, .. } = &mut self.endpoints[number];
+    fn endpoint_turn(&mut self, now: Instant, number: usize, rng: &mut Rng) -> TurnResult {
+        let EndpointProcess { endpoint, host, mail, .. } = &mut self.endpoints[number];
         let (holds, waiting) = (endpoint.stats().holds, self.mail.len());
         for _ in 0..messages_in_this_turn(mail.len(), rng) {
             if host.needs_turn() {
@@ -270,20 +272,20 @@ impl Process {
             let Some(message) = mail.pop() else { break };
             host.handle_input(endpoint, now, message);
         }
-        let mut turned = Turned::default();
+        let mut result = TurnResult::default();
         if let ControlFlow::Continue(next) = host.turn(endpoint, now) {
             let at_once = (!mail.is_empty()).then_some(now);
-            turned.next = [next, at_once].into_iter().flatten().min();
+            result.next = [next, at_once].into_iter().flatten().min();
         }
-        turned.holds = endpoint.stats().holds - holds;
+        result.holds = endpoint.stats().holds - holds;
         if self.mail.len() > waiting {
-            turned.woken.push(ActorId::Branch);
+            result.woken.push(ActorId::Branch);
         }
-        turned
+        result
     }
 }
 
-impl Attention {
+impl IdleTimer {
     fn observe(&mut self, now: Instant, has_read: bool, queued_packets: usize) {
         if has_read || queued_packets < self.queued_packets {
             self.since = None;
@@ -293,10 +295,10 @@ impl Attention {
     }
 }
 
-/// Draws how much of its mailbox an actor takes before its turn ends: mostly all of it.
+/// Draws the number of messages that an actor reads in a turn: usually all.
 fn messages_in_this_turn(waiting: usize, rng: &mut Rng) -> usize {
     if waiting > 1 && rng.chance(200) { rng.between(1, waiting as u64) as usize } else { waiting }
 }
 
-/// The one branch of a process.
+/// Id of the process's only branch.
 const BRANCH: BranchId = BranchId(0);

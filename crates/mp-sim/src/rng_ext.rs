@@ -1,28 +1,29 @@
-//! Draws from a generator, in words.
+//! Draws of typical values from a generator.
 
 use std::time::Duration;
 
 use mp_core::Rng;
 
-/// What the simulator asks of a generator.
-pub trait Dice {
-    /// Whether something happens that does in `permille` of 1,000 cases.
+/// Draws that the simulator needs.
+pub trait RngExt {
+    /// Returns true in `permille` of 1,000 cases.
     fn chance(&mut self, permille: u32) -> bool;
 
-    /// A number from `low` to `high`, both included.
+    /// Returns a number from `low` to `high`, both included.
     fn between(&mut self, low: u64, high: u64) -> u64;
 
-    /// A time from `low` to `high`, in whole microseconds.
+    /// Returns a duration from `low` to `high`, in whole microseconds.
     fn duration(&mut self, low: Duration, high: Duration) -> Duration;
 
-    /// A time that is `mean` on average and mostly shorter: how long until something happens that may happen at any time.
+    /// Returns an approximately exponentially distributed time with the given mean: the interval
+    /// between events of a Poisson process.
     fn until(&mut self, mean: Duration) -> Duration;
 
-    /// One of `from`; `None` when there is none.
+    /// Returns a random element; `None` if `from` is empty.
     fn pick<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T>;
 }
 
-impl Dice for Rng {
+impl RngExt for Rng {
     fn chance(&mut self, permille: u32) -> bool {
         permille > 0 && self.below(1_000) < u64::from(permille)
     }
@@ -37,8 +38,8 @@ impl Dice for Rng {
     }
 
     fn until(&mut self, mean: Duration) -> Duration {
-        // The exponential distribution by its bits: whole halvings, then evenly within one. No floating point, whose
-        // logarithms may differ between machines.
+        // Builds the exponential distribution from bits: whole halvings, then uniform within one.
+        // Floating-point logarithms may differ between machines.
         let halvings = u64::from(self.next_u32().leading_zeros());
         let half_life = micros(mean) * 7 / 10;
         Duration::from_micros(half_life * halvings + self.below(half_life.max(1)))
@@ -58,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waiting_takes_about_its_mean() {
+    fn intervals_have_about_the_requested_mean() {
         let mut rng = Rng::from_number(1);
         let mean = Duration::from_millis(100);
         let total: Duration = (0..10_000).map(|_| rng.until(mean)).sum();
@@ -67,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn both_ends_are_drawn() {
+    fn ranges_include_both_ends() {
         let mut rng = Rng::from_number(2);
         let drawn: std::collections::BTreeSet<u64> = (0..100).map(|_| rng.between(3, 5)).collect();
         assert_eq!(drawn, [3, 4, 5].into());

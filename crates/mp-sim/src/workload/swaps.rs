@@ -1,4 +1,4 @@
-//! A synchronizer that reads a node by its path, and nodes that take each other's place at that path.
+//! A synchronizer that reads a node by path, and nodes that replace each other at this path.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -10,52 +10,52 @@ use mp_scene::{Branch, BranchBuilder, Scene};
 
 use super::replicas::sync;
 use super::{Act, Workload};
-use crate::dice::Dice;
-use crate::journal::Ear;
+use crate::journal::Recorder;
+use crate::rng_ext::RngExt;
 
-/// See the head of this file.
+/// Workload that swaps nodes.
 #[derive(Debug, Default)]
-pub struct Hands {
-    /// The newest value, so that each is another one.
+pub struct Swaps {
+    /// Last value; each new value differs.
     last: Rc<Cell<i64>>,
-    /// True once nothing is sent periodically any more.
-    is_settled: bool,
+    /// True once periodic replication has stopped.
+    is_stopped: bool,
 }
 
-/// The owner of the hand. Its stance is sent by the same synchronizer as the tool.
+/// Parent of the hand. Its `stance` is replicated by the same synchronizer as the tool.
 #[derive(Default)]
 pub struct Worker {
-    /// A number that only the server changes.
+    /// Number that only the server changes.
     pub stance: i64,
 }
 
-/// A tool in the hand, or on one of two sides.
+/// Tool, in the hand or laid aside.
 #[derive(Clone, Default)]
 pub struct Tool {
-    /// A field that says by itself when it changes.
+    /// `Replicated` field: marks itself as changed.
     pub sharpness: Replicated<i64>,
-    /// A plain field, sent when it has changed.
+    /// Plain field in mode `on_change`.
     pub wear: i64,
-    /// A plain field, sent all the time.
+    /// Plain field in mode `always`.
     pub heat: i64,
-    /// The three values when it was laid aside.
+    /// The three values when the tool was laid aside.
     pub laid_aside: Option<[i64; 3]>,
 }
 
 impl Tool {
-    /// Its replicated properties.
+    /// Returns the replicated properties.
     pub fn values(&self) -> [i64; 3] {
         [*self.sharpness, self.wear, self.heat]
     }
 }
 
-impl Hands {
+impl Swaps {
     fn next(&self) -> i64 {
         self.last.set(self.last.get() + 1);
         self.last.get()
     }
 
-    /// Changes the tool in the hand, one that lies aside, or both, and the stance.
+    /// Changes tools at random, and the stance.
     fn work(&self, scene: &mut Scene, rng: &mut Rng) {
         for path in TOOLS {
             if rng.chance(500)
@@ -78,10 +78,10 @@ impl Hands {
     }
 }
 
-impl Workload for Hands {
-    fn equip(&mut self, builder: BranchBuilder, _ear: &Ear) -> BranchBuilder {
-        // What is sent all the time would keep the world from coming to rest.
-        let interval = if self.is_settled { NEVER } else { Duration::ZERO };
+impl Workload for Swaps {
+    fn configure(&mut self, builder: BranchBuilder, _ear: &Recorder) -> BranchBuilder {
+        // Periodic replication would keep the world from settling.
+        let interval = if self.is_stopped { NEVER } else { Duration::ZERO };
         builder.tick_rate(TICKS_PER_SECOND).setup(move |scene| {
             scene.add(WORKER, Worker::default())?;
             for place in PLACES {
@@ -104,7 +104,7 @@ impl Workload for Hands {
         if act.rng.chance(500) {
             exchange(scene, act.rng);
         }
-        if act.ear.is_server() {
+        if act.recorder.is_server() {
             if act.rng.chance(200) {
                 lay_aside(scene);
             }
@@ -112,14 +112,14 @@ impl Workload for Hands {
         }
     }
 
-    fn settle(&mut self, server: Option<&mut Branch>) {
-        self.is_settled = true;
+    fn stop(&mut self, server: Option<&mut Branch>) {
+        self.is_stopped = true;
         let Some(branch) = server else { return };
         let scene = branch.scene();
         if scene.find(TOOLS[0]).is_err() {
             take_up(scene, 1);
         }
-        // Everybody's tools stay where they are from here on, so that all have what they are told now.
+        // Tools are not swapped any more, so the last values must reach all peers.
         let values = [self.next(), self.next(), self.next()];
         if let Some(tool) = tool(scene, TOOLS[0]) {
             *tool.sharpness = values[0];
@@ -136,7 +136,7 @@ impl Workload for Hands {
     }
 }
 
-/// Puts the tool that lies aside, or a new one, into the hand, and that in the hand aside.
+/// Swaps the tool in the hand with one laid aside, or replaces it by a new one.
 fn exchange(scene: &mut Scene, rng: &mut Rng) {
     if rng.chance(200) {
         if let Ok(node) = scene.find(TOOLS[0]) {
@@ -152,7 +152,7 @@ fn exchange(scene: &mut Scene, rng: &mut Rng) {
     take_up(scene, from);
 }
 
-/// Empties the hand, if there is room aside.
+/// Lays the tool in the hand aside, if a side is free.
 fn lay_aside(scene: &mut Scene) {
     let free = [1, 2].into_iter().find(|&place| scene.find(TOOLS[place]).is_err());
     if let Some(free) = free {
@@ -160,7 +160,8 @@ fn lay_aside(scene: &mut Scene) {
     }
 }
 
-/// Takes the tool that lies at `preferred`, or on the other side, into the hand, or else a new one.
+/// Moves the tool from `preferred`, or else the other side, into the hand. Without one, adds a new
+/// tool.
 fn take_up(scene: &mut Scene, preferred: usize) {
     for from in [preferred, 3 - preferred] {
         move_tool(scene, from, 0);
@@ -199,12 +200,12 @@ fn tool<'s>(scene: &'s mut Scene, path: &str) -> Option<&'s mut Tool> {
     scene.get_mut(node).ok()
 }
 
-/// The owner of the hand.
+/// Path of the worker.
 pub const WORKER: &str = "Worker";
-/// Where tools are: the hand first.
+/// Paths of tools; the first is the hand.
 pub const TOOLS: [&str; 3] = ["Worker/Hand/Tool", "Worker/Left/Tool", "Worker/Right/Tool"];
 const PLACES: [&str; 3] = ["Worker/Hand", "Worker/Left", "Worker/Right"];
 const SYNC: &str = "Worker/Sync";
 const TICKS_PER_SECOND: u32 = 10;
-/// Longer than any world lasts.
+/// Longer than any world.
 const NEVER: Duration = Duration::from_secs(1_000_000);

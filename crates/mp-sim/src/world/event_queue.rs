@@ -1,13 +1,13 @@
-//! What is to happen, by time.
+//! Queue of scheduled events.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
 use mp_core::{Instant, Rng};
 
-/// Events by time; the generator decides between those of the same instant.
+/// Events ordered by time. Events of the same instant have a random order.
 #[derive(Debug)]
-pub(crate) struct Heap<E> {
+pub(crate) struct EventQueue<E> {
     entries: BinaryHeap<Reverse<Entry<E>>>,
     rng: Rng,
     count: u64,
@@ -17,25 +17,25 @@ pub(crate) struct Heap<E> {
 struct Entry<E> {
     at: Instant,
     tie: u32,
-    /// For the one case in 2³² that two ties are equal.
+    /// Insertion number; decides if two random ties are equal.
     number: u64,
     event: E,
 }
 
-impl<E> Heap<E> {
-    /// Nothing is to happen.
+impl<E> EventQueue<E> {
+    /// Creates an empty queue.
     pub(crate) fn new(rng: Rng) -> Self {
         Self { entries: BinaryHeap::new(), rng, count: 0 }
     }
 
-    /// `event` is to happen `at`.
+    /// Schedules `event` at a time.
     pub(crate) fn push(&mut self, at: Instant, event: E) {
         let tie = self.rng.next_u32();
         self.count += 1;
         self.entries.push(Reverse(Entry { at, tie, number: self.count, event }));
     }
 
-    /// What happens next, unless that is after `until`.
+    /// Removes and returns the next event, or `None` if it is after `until`.
     pub(crate) fn pop(&mut self, until: Instant) -> Option<(Instant, E)> {
         if self.entries.peek()?.0.at > until {
             return None;
@@ -75,19 +75,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn time_orders_and_the_seed_breaks_ties() {
+    fn events_are_ordered_by_time_and_ties_by_the_seed() {
         let order = |seed| {
-            let mut heap = Heap::new(Rng::from_number(seed));
+            let mut event_queue = EventQueue::new(Rng::from_number(seed));
             for event in 0..20 {
-                heap.push(Instant::from_millis(5), event);
+                event_queue.push(Instant::from_millis(5), event);
             }
-            heap.push(Instant::from_millis(4), 99);
-            heap.push(Instant::from_millis(6), 100);
+            event_queue.push(Instant::from_millis(4), 99);
+            event_queue.push(Instant::from_millis(6), 100);
             let until = Instant::from_millis(5);
-            std::iter::from_fn(|| heap.pop(until)).map(|(_, event)| event).collect::<Vec<_>>()
+            std::iter::from_fn(|| event_queue.pop(until))
+                .map(|(_, event)| event)
+                .collect::<Vec<_>>()
         };
         assert_eq!(order(1)[0], 99);
-        assert_eq!(order(1).len(), 21, "what is later waits");
+        assert_eq!(order(1).len(), 21, "later events stay queued");
         assert_eq!(order(1), order(1));
         assert_ne!(order(1), order(2));
     }

@@ -1,19 +1,19 @@
-//! What stands in the datagrams of a world.
+//! Parser for traces: lists the ENet commands of a datagram.
 
 use std::fmt;
 
 use mp_transport_enet::proto::command::Command;
 use mp_transport_enet::proto::header::Header;
 
-/// How datagrams are read.
+/// Format of the datagrams of a world.
 #[derive(Clone, Copy, Debug)]
-pub struct Wire {
-    /// Whether they have a checksum.
+pub struct WireFormat {
+    /// True if datagrams have a checksum.
     pub has_checksum: bool,
 }
 
-impl Wire {
-    /// The commands of a datagram; `None` is the last when it makes no sense.
+impl WireFormat {
+    /// Returns the commands of a datagram. A malformed rest yields `None` as the last item.
     pub fn commands(self, datagram: &[u8]) -> impl Iterator<Item = Option<Command<'_>>> {
         let mut rest = self.split(datagram).map(|(_, commands)| commands);
         let mut is_over = false;
@@ -30,7 +30,7 @@ impl Wire {
         })
     }
 
-    /// A datagram in words.
+    /// Returns a readable list of the commands.
     pub fn show(self, datagram: &[u8]) -> impl fmt::Display {
         Shown { wire: self, datagram }
     }
@@ -42,18 +42,20 @@ impl Wire {
 }
 
 struct Shown<'a> {
-    wire: Wire,
+    wire: WireFormat,
     datagram: &'a [u8],
 }
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some((header, _)) = self.wire.split(self.datagram) else { return f.write_str("noise") };
+        let Some((header, _)) = self.wire.split(self.datagram) else {
+            return f.write_str("malformed");
+        };
         write!(f, "{header}")?;
         for command in self.wire.commands(self.datagram) {
             match command {
                 Some(command) => write!(f, " | {command}")?,
-                None => f.write_str(" | noise")?,
+                None => f.write_str(" | malformed")?,
             }
         }
         Ok(())

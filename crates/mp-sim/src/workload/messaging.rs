@@ -1,4 +1,5 @@
-//! Programs that speak with each other: bytes and calls, to one or to all, in every mode, on several channels, through the relay.
+//! Programs that exchange messages: raw packets and calls, to one or all peers, in every mode, on
+//! several channels, through the relay.
 
 use std::collections::BTreeMap;
 
@@ -6,57 +7,57 @@ use mp_core::{Channel, PeerId, Rng, Target, TransferMode, Variant};
 use mp_scene::prelude::{Group, Node, RpcConfig, RpcTable};
 use mp_scene::{BranchBuilder, Signal};
 
-use super::{Act, Audience, Lane, Message, Workload};
-use crate::dice::Dice;
-use crate::journal::{Ear, Run, What};
+use super::{Act, Audience, Message, Stream, Workload};
+use crate::journal::{FactKind, Recorder, RunId};
+use crate::rng_ext::RngExt;
 
-/// See the head of this file.
+/// Workload that sends messages.
 #[derive(Debug)]
-pub struct Chatter {
-    style: Style,
-    /// How many messages were sent by each program on each lane.
-    sent: BTreeMap<(Run, Lane), u32>,
-    /// Who speaks under which id.
-    names: BTreeMap<PeerId, Run>,
+pub struct Messaging {
+    style: MessagingStyle,
+    /// Number of messages by sender and stream.
+    sent: BTreeMap<(RunId, Stream), u32>,
+    /// Program of each peer id.
+    runs_by_id: BTreeMap<PeerId, RunId>,
 }
 
-/// What a world's programs are fond of.
+/// Message sizes and bursts of a world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Style {
-    /// How many acts are bursts of many messages, in thousandths.
+pub struct MessagingStyle {
+    /// Share of actions that send a burst of messages, in thousandths.
     pub bursts_permille: u32,
-    /// How many messages are of several datagrams, in thousandths.
+    /// Share of messages that need several datagrams, in thousandths.
     pub large_permille: u32,
-    /// Whether clients speak with clients.
+    /// True if clients send to clients.
     pub relays: bool,
 }
 
-/// The node whose methods programs call.
-struct Desk(Ear);
+/// Node whose methods programs call.
+struct Desk(Recorder);
 
-impl Chatter {
-    pub(crate) fn new(style: Style) -> Self {
-        Self { style, sent: BTreeMap::new(), names: BTreeMap::new() }
+impl Messaging {
+    pub(crate) fn new(style: MessagingStyle) -> Self {
+        Self { style, sent: BTreeMap::new(), runs_by_id: BTreeMap::new() }
     }
 
-    fn whom(&self, act: &mut Act<'_>) -> Option<(Target, Option<Run>)> {
+    fn choose_target(&self, act: &mut Act<'_>) -> Option<(Target, Option<RunId>)> {
         let mut peers = act.branch.scene().peers();
-        if !self.style.relays && !act.ear.is_server() {
+        if !self.style.relays && !act.recorder.is_server() {
             peers.retain(|peer| peer.is_server());
         } else if act.rng.chance(200) {
             return Some((Target::All, None));
         }
         let &peer = act.rng.pick(&peers)?;
-        // One that claims an id of nobody's: damaged datagrams can do that.
-        let &run = self.names.get(&peer)?;
+        // An id without a program: corrupted datagrams can claim one.
+        let &run = self.runs_by_id.get(&peer)?;
         Some((Target::Peer(peer), Some(run)))
     }
 
-    fn say(&mut self, act: &mut Act<'_>, target: Target, to: Audience, words: &Words) {
-        let Words { mode, channel, is_call, len } = *words;
-        let lane = Lane { to, mode, channel };
-        let number = self.sent.get(&(act.ear.run, lane)).map_or(1, |number| number + 1);
-        let message = Message { from: act.ear.run, lane, number, len };
+    fn send(&mut self, act: &mut Act<'_>, target: Target, to: Audience, params: &SendParams) {
+        let SendParams { mode, channel, is_call, len } = *params;
+        let stream = Stream { to, mode, channel };
+        let number = self.sent.get(&(act.recorder.run, stream)).map_or(1, |number| number + 1);
+        let message = Message { from: act.recorder.run, stream, number, len };
         let bytes = message.encode();
         let is_accepted = if is_call {
             let scene = act.branch.scene();
@@ -68,23 +69,23 @@ impl Chatter {
             act.branch.scene().send_bytes(&bytes, target, mode, channel).is_ok()
         };
         if is_accepted {
-            self.sent.insert((act.ear.run, lane), number);
-            act.ear.note(What::Says(message));
+            self.sent.insert((act.recorder.run, stream), number);
+            act.recorder.record(FactKind::Sent(message));
         }
     }
 }
 
-/// How something is said.
+/// Parameters of a message.
 #[derive(Clone, Copy)]
-struct Words {
+struct SendParams {
     mode: TransferMode,
     channel: Channel,
     is_call: bool,
     len: u32,
 }
 
-impl Words {
-    fn draw(style: Style, rng: &mut Rng) -> Self {
+impl SendParams {
+    fn draw(style: MessagingStyle, rng: &mut Rng) -> Self {
         let mode = match rng.below(10) {
             0..5 => TransferMode::Reliable,
             5..8 => TransferMode::UnreliableOrdered,
@@ -100,9 +101,9 @@ impl Words {
     }
 }
 
-impl Workload for Chatter {
-    fn equip(&mut self, builder: BranchBuilder, ear: &Ear) -> BranchBuilder {
-        let (ear, desks) = (ear.clone(), ear.clone());
+impl Workload for Messaging {
+    fn configure(&mut self, builder: BranchBuilder, recorder: &Recorder) -> BranchBuilder {
+        let (recorder, desks) = (recorder.clone(), recorder.clone());
         builder
             .setup(move |scene| {
                 scene.add("Main", Group)?;
@@ -112,30 +113,30 @@ impl Workload for Chatter {
                 Ok(())
             })
             .on_signal(move |_, signal| match signal {
-                Signal::PeerPacket { from, data } => ear.hears(*from, data),
+                Signal::PeerPacket { from, data } => recorder.record_received(*from, data),
                 Signal::PeerAuth { .. } => {}
-                told => ear.note(What::Told(told.clone())),
+                signal => recorder.record(FactKind::Signal(signal.clone())),
             })
     }
 
     fn act(&mut self, act: &mut Act<'_>) {
-        let Some((target, run)) = self.whom(act) else { return };
-        let mut words = Words::draw(self.style, act.rng);
+        let Some((target, run)) = self.choose_target(act) else { return };
+        let mut params = SendParams::draw(self.style, act.rng);
         let is_burst = act.rng.chance(self.style.bursts_permille);
         let count = if is_burst { act.rng.between(20, 150) } else { act.rng.between(1, 3) };
         for _ in 0..count {
             let to = match run {
                 Some(run) => Audience::One(run),
-                None if words.is_call => Audience::Known,
+                None if params.is_call => Audience::Known,
                 None => Audience::Everybody,
             };
-            self.say(act, target, to, &words);
+            self.send(act, target, to, &params);
             if act.rng.chance(300) {
-                words.is_call = !words.is_call;
+                params.is_call = !params.is_call;
             }
         }
-        if !act.ear.is_server() && act.rng.chance(20) {
-            // Nobody may: it is the server's to give orders.
+        if !act.recorder.is_server() && act.rng.chance(20) {
+            // Calls an authority method without authority: it must not run.
             let scene = act.branch.scene();
             if let Ok(node) = scene.find(DESKS[0]) {
                 let _ = scene.rpc_id(Target::All, node, ORDER, ());
@@ -143,8 +144,8 @@ impl Workload for Chatter {
         }
     }
 
-    fn introduce(&mut self, id: PeerId, run: Run) {
-        self.names.insert(id, run);
+    fn program_started(&mut self, id: PeerId, run: RunId) {
+        self.runs_by_id.insert(id, run);
     }
 }
 
@@ -152,7 +153,7 @@ impl Node for Desk {
     fn rpc_table() -> RpcTable<Self> {
         let ordered = |desk: &mut Self, cx: &mut mp_scene::RpcContext<'_>, (): ()| {
             let by = cx.remote_sender();
-            desk.0.note(What::IsOrdered { by });
+            desk.0.record(FactKind::AuthorityMethodCalled { by });
         };
         let mut table = RpcTable::new().method(ORDER, RpcConfig::authority(), ordered);
         for mode in TransferMode::EVERY {
@@ -162,7 +163,7 @@ impl Node for Desk {
                     &method(mode, channel),
                     config,
                     |desk: &mut Self, cx, (bytes,): (Vec<u8>,)| {
-                        desk.0.hears(cx.remote_sender(), &bytes);
+                        desk.0.record_received(cx.remote_sender(), &bytes);
                     },
                 );
             }

@@ -1,5 +1,6 @@
-//! At rest the node at a replicated path has the values of the server's node at this path, and a node that is there no more keeps
-//! the values with which it left.
+//! Checks nodes that replace each other at a replicated path. In a settled world, the node at the
+//! path has the values of the server's node, and a removed node keeps the values that it had when
+//! it was removed.
 
 use mp_scene::Scene;
 
@@ -7,35 +8,35 @@ use super::Checker;
 use crate::workload::{TOOLS, Tool, WORKER, Worker};
 use crate::world::World;
 
-/// See [the module](self).
+/// Checker of node swaps.
 #[derive(Debug, Default)]
-pub struct Hands;
+pub struct SwapsChecker;
 
-impl Checker for Hands {
+impl Checker for SwapsChecker {
     fn name(&self) -> &'static str {
-        "hands"
+        "swaps"
     }
 
-    fn at_rest(&mut self, world: &mut World) -> Result<(), String> {
-        let mut meant = None;
+    fn check_settled(&mut self, world: &mut World) -> Result<(), String> {
+        let mut expected = None;
         world.each_program(|program| {
             let (run, scene) = (program.run, program.branch.scene());
             let hand = tool(scene, TOOLS[0]).map(Tool::values);
-            // What is sent all the time is unreliable: the last may be lost.
+            // `heat` is sent unreliably, so that its last value may be lost.
             let has = (hand.map(|[sharpness, wear, _]| [sharpness, wear]), stance(scene));
             if program.id.is_server() {
-                meant = Some(has);
+                expected = Some(has);
                 return Ok(());
             }
-            if meant.is_some_and(|meant| meant != has) {
-                return Err(format!("{run} has {has:?} in its hand, not {meant:?}"));
+            if expected.is_some_and(|expected| expected != has) {
+                return Err(format!("{run} has {has:?} at the path, not {expected:?}"));
             }
             for path in &TOOLS[1..] {
                 let Some(tool) = tool(scene, path) else { continue };
-                let (values, left) = (tool.values(), tool.laid_aside);
-                if left != Some(values) {
+                let (values, removed_with) = (tool.values(), tool.laid_aside);
+                if removed_with != Some(values) {
                     return Err(format!(
-                        "{run} has {values:?} at {path}, which left with {left:?}"
+                        "{run} has {values:?} at {path}, but was removed with {removed_with:?}"
                     ));
                 }
             }

@@ -1,15 +1,14 @@
-//! The conditions of the links between clients and the server, from a local network to a bad mobile
-//! one.
+//! Link conditions, from a local network to a bad mobile connection.
 
 use std::time::Duration;
 
 use mp_core::Rng;
 use mp_core::link_shaper::{LinkConditions, LossBursts};
 
-use crate::dice::Dice;
+use crate::rng_ext::RngExt;
 
-/// A good day on a wire.
-pub const CALM: LinkConditions = LinkConditions {
+/// A good wired connection: 10 ms delay, 1 ms jitter, no loss.
+pub const GOOD: LinkConditions = LinkConditions {
     delay: Duration::from_millis(10),
     jitter: Duration::from_millis(1),
     loss_permille: 0,
@@ -19,7 +18,7 @@ pub const CALM: LinkConditions = LinkConditions {
     bytes_per_second: 0,
 };
 
-/// Conditions as `rng` decides.
+/// Draws random conditions.
 pub fn draw(rng: &mut Rng) -> LinkConditions {
     let bursts = |begin_permille, loss_permille, end_permille| LossBursts {
         begin_permille,
@@ -27,28 +26,28 @@ pub fn draw(rng: &mut Rng) -> LinkConditions {
         end_permille,
     };
     let base = match rng.below(5) {
-        0 => LinkConditions { delay: Duration::from_micros(100), ..CALM },
-        1 => CALM,
+        0 => LinkConditions { delay: Duration::from_micros(100), ..GOOD },
+        1 => GOOD,
         2 => LinkConditions {
             delay: Duration::from_millis(30),
             jitter: Duration::from_millis(10),
             loss_permille: 5,
             bursts: bursts(5, 500, 100),
-            ..CALM
+            ..GOOD
         },
         3 => LinkConditions {
             delay: Duration::from_millis(90),
             jitter: Duration::from_millis(60),
             loss_permille: 30,
             bytes_per_second: 125_000,
-            ..CALM
+            ..GOOD
         },
         _ => LinkConditions {
             delay: Duration::from_millis(250),
             jitter: Duration::from_millis(200),
             loss_permille: 100,
             bursts: bursts(10, 800, 150),
-            ..CALM
+            ..GOOD
         },
     };
     let oddity = |rng: &mut Rng, most| if rng.chance(400) { rng.below(most) as u32 } else { 0 };
