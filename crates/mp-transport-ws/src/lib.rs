@@ -27,6 +27,8 @@
 //! | request | answer |
 //! |---|---|
 //! | asks for a WebSocket, on any path | 101; the URL reaches the [router](mp_core::ConnectionRouter) as [`Origin::url`](mp_core::Origin::url) |
+//! | the same on the path of [text sessions](WebSocketMultiplayerPeer::serve_text) | 101; messages are its service's |
+//! | the same from a web page that [may not connect](ServerOptions::allowed_origins) | 403 |
 //! | the same while nobody is let in, or the server is full | 503 |
 //! | the same, but not as RFC 6455 has it | 400, 426 (another version) |
 //! | `GET /healthz` | 200; the port is closed once the server [stops accepting](mp_core::MultiplayerPeer::stop_accepting) |
@@ -53,6 +55,7 @@ mod peer;
 mod proto;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod text;
 
 pub use info::WebSocketPeerInfo;
 /// Certificates of servers, and whom clients trust.
@@ -61,3 +64,4 @@ pub use options::{ClientOptions, CreateError, ServerOptions, WebSocketSettings};
 pub use peer::{ServerStats, WebSocketMultiplayerPeer};
 pub use proto::session::LastClose;
 pub use proto::url::{Url, UrlError};
+pub use text::{TextAction, TextOptions, TextService};

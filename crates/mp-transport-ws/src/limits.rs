@@ -18,6 +18,10 @@ pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Bytes of an HTTP request or response with all its headers: Godot's limit.
 pub const HEAD_BYTES_MAX: usize = 4_096;
 
+/// Bytes of messages queued for one text session, which ends beyond: those of all members of a full
+/// mesh of 64 who send a newcomer their session descriptions at once.
+pub const TEXT_QUEUE_BYTES_MAX: usize = 4 << 20;
+
 /// Headers in them. What fits [`HEAD_BYTES_MAX`] and has more is nobody's browser or proxy.
 pub const HEADERS_MAX: usize = 64;
 

@@ -63,6 +63,10 @@ pub struct ServerOptions {
     /// Reverse proxies in front. Each appends the address that it acts for to `X-Forwarded-For`; the entry of the first one is
     /// believed (0: none is, since anybody can write that header).
     pub trusted_proxies: usize,
+    /// Origins of the web pages whose scripts may connect, such as `https://game.example` (empty, the
+    /// default: all). Others get HTTP status 403. Clients that are no browser name no origin, and
+    /// always may.
+    pub allowed_origins: Vec<String>,
     /// What randomness comes from; `None` asks the operating system.
     pub seed: Option<[u8; 32]>,
 }
@@ -104,6 +108,7 @@ impl Default for ServerOptions {
             max_clients: limits::CLIENTS_MAX,
             max_handshakes: limits::HANDSHAKES_MAX,
             trusted_proxies: 0,
+            allowed_origins: Vec::new(),
             seed: None,
         }
     }
@@ -161,6 +166,8 @@ impl ServerOptions {
             handshake_headers: self.web_socket.handshake_headers.clone(),
             trusted_proxies: self.trusted_proxies,
             secure: self.tls.is_some(),
+            allowed_origins: self.allowed_origins.clone(),
+            text_path: None,
         };
         Ok((settings(&self.web_socket, self.max_clients)?, rules))
     }

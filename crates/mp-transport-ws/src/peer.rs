@@ -1,6 +1,7 @@
 //! [`WebSocketMultiplayerPeer`]: links, and Godot's way of using them. Where they come from is in `door`.
 
 mod door;
+mod text;
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
@@ -26,6 +27,7 @@ use crate::options::{ClientOptions, CreateError, ServerOptions, rng};
 use crate::proto::response::Asked;
 use crate::proto::session::{LastClose, Session};
 use crate::proto::url::Url;
+use crate::text::TextService;
 
 /// Godot's `WebSocketMultiplayerPeer`: a server, or a client of one.
 ///
@@ -60,6 +62,7 @@ pub struct WebSocketMultiplayerPeer<S: StreamSource = Tcp> {
     read_buffer: Box<[u8]>,
     write_buffer: Vec<u8>,
     stats: ServerStats,
+    text: Option<Box<dyn TextService>>,
 }
 
 #[derive(Debug)]
@@ -80,6 +83,10 @@ pub struct ServerStats {
     pub accept_errors: u64,
     /// Connections ended because of an unfinished message while all together had too many waiting bytes.
     pub shed: u64,
+    /// Requests rejected because of [`ServerOptions::allowed_origins`].
+    pub forbidden: u64,
+    /// Text sessions opened.
+    pub text_sessions: u64,
 }
 
 impl WebSocketMultiplayerPeer<Tcp> {
@@ -241,7 +248,11 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
 
     /// Counters of a server.
     pub const fn server_stats(&self) -> ServerStats {
-        self.stats
+        ServerStats {
+            forbidden: self.session.forbidden,
+            text_sessions: self.session.text.opened(),
+            ..self.stats
+        }
     }
 
     /// Connections that have not got through their handshake.
@@ -269,6 +280,7 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
             read_buffer: vec![0; LINK_BYTES_PER_POLL].into(),
             write_buffer: Vec::new(),
             stats: ServerStats::default(),
+            text: None,
         }
     }
 
@@ -315,6 +327,9 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
             self.links.note_timer(slot);
             self.shed_if_crowded(now, slot);
             self.settle(slot);
+            if self.session.text.has_events() {
+                self.run_text();
+            }
         }
     }
 
@@ -379,7 +394,9 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
         if matches!(self.role, Role::Client(_)) {
             self.session.status = ConnectionStatus::Disconnected;
         }
-        if let Some(reason) = end.reason {
+        if link.connection.is_text() {
+            self.session.text.close(link.connection.id());
+        } else if let Some(reason) = end.reason {
             let connection = link.connection.id();
             self.session.events.push_back(PeerEvent::Disconnected { connection, reason });
         }
@@ -404,6 +421,8 @@ impl<S: StreamSource> MultiplayerPeer for WebSocketMultiplayerPeer<S> {
             self.take_in(now);
         }
         self.handle_timeouts(now);
+        self.run_text_timeout();
+        self.run_text();
     }
 
     fn next_event(&mut self) -> Option<PeerEvent> {
@@ -499,7 +518,8 @@ impl<S: StreamSource> MultiplayerPeer for WebSocketMultiplayerPeer<S> {
             Role::Client(Some(call)) => Some(call.deadline.unwrap_or(self.now)),
             Role::Client(None) => None,
         };
-        [more, attempt, self.links.next_due()].into_iter().flatten().min()
+        let text = self.text.as_ref().and_then(|service| service.poll_timeout());
+        [more, attempt, self.links.next_due(), text].into_iter().flatten().min()
     }
 
     fn readiness(&self) -> Readiness {
@@ -507,7 +527,15 @@ impl<S: StreamSource> MultiplayerPeer for WebSocketMultiplayerPeer<S> {
     }
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.is_closed { Poll::Pending } else { self.wakes.poll_ready(cx) }
+        if self.is_closed {
+            return Poll::Pending;
+        }
+        let text = self.text.as_mut().map(|service| service.poll_ready(cx));
+        // Both are asked, so that each wakes the task.
+        match self.wakes.poll_ready(cx) {
+            Poll::Pending => text.unwrap_or(Poll::Pending),
+            ready => ready,
+        }
     }
 
     fn hold(&mut self, connection: ConnectionId, held: bool) {

@@ -12,13 +12,14 @@ use mp_core::{
     TransferMode,
 };
 
-use super::messages::Messages;
+use super::messages::{MessageKind, Messages};
 use super::request;
 use super::response::Asked;
 use super::session::Session;
 use super::tls::{Tls, TlsFailed, TlsInput};
 use crate::limits::{
-    ANSWER_BYTES_MAX, GOODBYE_TIMEOUT, MESSAGE_TIMEOUT, RELIABLE_PROGRESS_TIMEOUT, WRITE_BYTES,
+    ANSWER_BYTES_MAX, GOODBYE_TIMEOUT, MESSAGE_TIMEOUT, RELIABLE_PROGRESS_TIMEOUT,
+    TEXT_QUEUE_BYTES_MAX, WRITE_BYTES,
 };
 
 /// A link. Bytes of the network go in by [`receive`](Self::receive) and come out by [`transmit`](Self::transmit); when it
@@ -30,6 +31,7 @@ pub(crate) struct Connection {
     protocol: Option<Arc<str>>,
     /// The id of a server's client.
     client: Option<PeerId>,
+    kind: MessageKind,
     tls: Option<Box<Tls>>,
     phase: Phase,
     /// Once it is open, until the other side breaks the rules.
@@ -141,6 +143,7 @@ impl Connection {
             origin,
             protocol: None,
             client: None,
+            kind: MessageKind::Binary,
             tls: tls.map(Box::new),
             phase,
             messages: None,
@@ -258,8 +261,12 @@ impl Connection {
         let settings = &session.settings;
         if mode.is_reliable() {
             let len = payload.len();
-            let is_full = self.queue.bytes() + len > settings.reliable_queue_bytes
-                || self.blocked.is_some() && !may_wait;
+            let queue_max = match self.kind {
+                MessageKind::Binary => settings.reliable_queue_bytes,
+                MessageKind::Text => TEXT_QUEUE_BYTES_MAX,
+            };
+            let is_full =
+                self.queue.bytes() + len > queue_max || self.blocked.is_some() && !may_wait;
             if is_full || self.queue.push(mode, len, connections, payload).is_err() {
                 self.leave(now, DisconnectReason::QueueFull, Farewell::Polite);
             }
@@ -459,6 +466,11 @@ impl Connection {
     /// The id of a server's client.
     pub(crate) fn client(&self) -> Option<PeerId> {
         self.client
+    }
+
+    /// Returns whether it is a text session, which is not reported to the endpoint.
+    pub(crate) fn is_text(&self) -> bool {
+        self.kind == MessageKind::Text
     }
 
     pub(crate) fn stats(&self) -> ConnectionStats {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tungstenite::error::CapacityError;
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig, WebSocketContext};
-use tungstenite::{Error, Message};
+use tungstenite::{Error, Message, Utf8Bytes};
 
 use crate::limits::{FRAME_READ_BYTES, FRAMES_PER_RECEIVE_MAX};
 
@@ -15,14 +15,24 @@ use crate::limits::{FRAME_READ_BYTES, FRAMES_PER_RECEIVE_MAX};
 #[derive(Debug)]
 pub(crate) struct Messages {
     context: WebSocketContext,
+    kind: MessageKind,
     /// Bytes received since the last whole message, or a little more.
     unfinished: usize,
+}
+
+/// The kind of the messages on a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MessageKind {
+    /// Sends binary messages; accepts text as well, as Godot does.
+    Binary,
+    /// Sends and accepts text messages only.
+    Text,
 }
 
 /// What came.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Incoming {
-    /// A whole message, binary or text.
+    /// A whole message, binary or text. That of a [`MessageKind::Text`] connection is UTF-8.
     Message(Bytes),
     /// The answer to a ping.
     Pong,
@@ -33,13 +43,13 @@ pub(crate) enum Incoming {
 impl Messages {
     /// Messages of at most `inbound_max` bytes. What a client masks its frames with is drawn by tungstenite, from the system's
     /// randomness: it changes bytes on the wire, not what happens.
-    pub(crate) fn new(role: Role, inbound_max: usize) -> Self {
+    pub(crate) fn new(role: Role, kind: MessageKind, inbound_max: usize) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(FRAME_READ_BYTES)
             .write_buffer_size(0)
             .max_message_size(Some(inbound_max))
             .max_frame_size(Some(inbound_max));
-        Self { context: WebSocketContext::new(role, Some(config)), unfinished: 0 }
+        Self { context: WebSocketContext::new(role, Some(config)), kind, unfinished: 0 }
     }
 
     /// Bytes of a message that is not complete, about.
@@ -62,6 +72,9 @@ impl Messages {
             let read = self.context.read(&mut Wire { bytes, output });
             self.unfinished += len - bytes.len();
             let incoming = match read {
+                Ok(Message::Binary(_)) if self.kind == MessageKind::Text => {
+                    return Err(CloseCode::Unsupported.into());
+                }
                 Ok(Message::Binary(payload)) => self.finished(&payload),
                 Ok(Message::Text(text)) => self.finished(text.as_bytes()),
                 Ok(Message::Pong(_)) => Incoming::Pong,
@@ -88,7 +101,15 @@ impl Messages {
 
     /// Appends a message to `output`.
     pub(crate) fn send(&mut self, payload: Bytes, output: &mut Vec<u8>) {
-        self.write(Message::Binary(payload), output);
+        let message = match self.kind {
+            MessageKind::Binary => Message::Binary(payload),
+            MessageKind::Text => match Utf8Bytes::try_from(payload) {
+                Ok(text) => Message::Text(text),
+                // Texts alone are queued for such a connection.
+                Err(_) => return debug_assert!(false, "a text that is not UTF-8"),
+            },
+        };
+        self.write(message, output);
     }
 
     /// Appends an empty ping to `output`.

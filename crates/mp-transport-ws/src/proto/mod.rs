@@ -13,5 +13,6 @@ pub(crate) mod pages;
 pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod session;
+pub(crate) mod text;
 pub(crate) mod tls;
 pub(crate) mod url;

@@ -21,6 +21,10 @@ pub(crate) struct RequestRules {
     pub(crate) trusted_proxies: usize,
     /// Whether clients come over TLS.
     pub(crate) secure: bool,
+    /// Origins of the web pages whose scripts may connect; empty: all.
+    pub(crate) allowed_origins: Vec<String>,
+    /// The path of text sessions, if there are any.
+    pub(crate) text_path: Option<Box<str>>,
 }
 
 /// What is to be done about the bytes of a request so far.
@@ -32,6 +36,8 @@ pub(crate) enum Judgement {
     Upgrade(Upgrade),
     /// It gets this answer, and that is all.
     Answer(Vec<u8>),
+    /// It gets this answer because of the web page that it is from.
+    Forbidden(Vec<u8>),
 }
 
 /// A request for a WebSocket.
@@ -43,6 +49,8 @@ pub(crate) struct Upgrade {
     pub(crate) response: Vec<u8>,
     pub(crate) url: Arc<str>,
     pub(crate) protocol: Option<Arc<str>>,
+    /// True if it asks for the path of text sessions.
+    pub(crate) is_text: bool,
     /// Whom a trusted proxy acts for. The port is 0 where it does not tell.
     pub(crate) forwarded_for: Option<SocketAddr>,
 }
@@ -55,6 +63,10 @@ pub(crate) fn judge(head: &[u8], rules: &RequestRules) -> Judgement {
         Ok(Status::Complete(len)) if len <= HEAD_BYTES_MAX => {
             let method = request.method.unwrap_or_default();
             let target = request.path.unwrap_or_default();
+            if is_forbidden(request.headers, &rules.allowed_origins) {
+                let body = "Web pages of this origin may not connect.\n";
+                return Judgement::Forbidden(answer("403 Forbidden", &[], body, true));
+            }
             match judge_upgrade(method, target, request.headers, rules) {
                 Ok(upgrade) => Judgement::Upgrade(Upgrade { len, ..upgrade }),
                 Err(answer) => Judgement::Answer(answer),
@@ -109,8 +121,11 @@ fn judge_upgrade(
     else {
         return refuse("The header Sec-WebSocket-Key is missing.");
     };
-    let Ok(protocol) = choose_protocol(headers, &rules.supported_protocols) else {
-        let why = match rules.supported_protocols.as_slice() {
+    let is_text =
+        rules.text_path.as_deref().is_some_and(|text| path.split('?').next() == Some(text));
+    let supported = if is_text { &[][..] } else { rules.supported_protocols.as_slice() };
+    let Ok(protocol) = choose_protocol(headers, supported) else {
+        let why = match supported {
             [] => "No subprotocol is spoken here, but some are asked for.".to_owned(),
             known => format!("A subprotocol is needed, one of: {}.", known.join(", ")),
         };
@@ -123,6 +138,7 @@ fn judge_upgrade(
         response: response(key, protocol.as_deref(), &rules.handshake_headers),
         url: format!("{scheme}://{host}{path}").into(),
         protocol,
+        is_text,
         forwarded_for: forwarded_for(headers, rules.trusted_proxies),
     })
 }
@@ -196,6 +212,14 @@ fn forwarded_for(headers: &[Header<'_>], proxies: usize) -> Option<SocketAddr> {
         Some(SocketAddr::new(ip, 0))
     })?;
     Some(SocketAddr::new(address.ip().to_canonical(), address.port()))
+}
+
+/// Returns whether a request for a WebSocket comes from a web page that is not allowed. Browsers
+/// always name the page's origin; other programs name none.
+fn is_forbidden(headers: &[Header<'_>], allowed: &[String]) -> bool {
+    let is_upgrade = elements(headers, "Upgrade").any(|e| e.eq_ignore_ascii_case("websocket"));
+    let is_allowed = |origin: &str| allowed.iter().any(|it| it.eq_ignore_ascii_case(origin));
+    !allowed.is_empty() && is_upgrade && !values(headers, "Origin").all(is_allowed)
 }
 
 fn bad_request(why: &str) -> Vec<u8> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use mp_core::{ConnectionStatus, PeerEvent, PeerId, Rng};
 
 use super::request::RequestRules;
+use super::text::TextSessions;
 
 /// Settings, the ids that are taken, and the events of all links.
 #[derive(Debug)]
@@ -17,6 +18,9 @@ pub(crate) struct Session {
     pub(crate) status: ConnectionStatus,
     pub(crate) refusing: bool,
     pub(crate) events: VecDeque<PeerEvent>,
+    /// Requests rejected because of the web page that they are from.
+    pub(crate) forbidden: u64,
+    pub(crate) text: TextSessions,
     /// The clients of a server.
     ids: HashSet<PeerId>,
     /// The last goodbye of another side.
@@ -75,6 +79,8 @@ impl Session {
             status,
             refusing: false,
             events: VecDeque::new(),
+            forbidden: 0,
+            text: TextSessions::default(),
             ids: HashSet::new(),
             last_close: None,
             plain: Vec::new(),

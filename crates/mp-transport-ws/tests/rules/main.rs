@@ -11,3 +11,4 @@ mod handshakes;
 mod liveness;
 mod load;
 mod messages;
+mod texts;

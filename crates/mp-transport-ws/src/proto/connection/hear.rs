@@ -7,10 +7,11 @@ use mp_core::{
 use tungstenite::protocol::Role;
 
 use super::{Connection, End, Leaving, Phase};
-use crate::proto::messages::{Incoming, Messages};
+use crate::proto::messages::{Incoming, MessageKind, Messages};
 use crate::proto::request::{self, Judgement};
 use crate::proto::response::{Asked, Reply};
 use crate::proto::session::{LastClose, Session};
+use crate::proto::text::TextEvent;
 
 impl Connection {
     /// Takes in what came, without TLS.
@@ -36,6 +37,14 @@ impl Connection {
                 return;
             }
             Judgement::Answer(answer) => return self.answer(&answer),
+            Judgement::Forbidden(answer) => {
+                session.forbidden += 1;
+                return self.answer(&answer);
+            }
+            Judgement::Upgrade(upgrade) if upgrade.is_text && session.text.has_room() => upgrade,
+            Judgement::Upgrade(upgrade) if upgrade.is_text => {
+                return self.answer(&request::unavailable("There is no room left.\n"));
+            }
             Judgement::Upgrade(_) if session.refusing => {
                 return self.answer(&request::unavailable("Nobody is let in at the moment.\n"));
             }
@@ -51,14 +60,23 @@ impl Connection {
         self.origin = Origin::Url { address: peer, url: upgrade.url };
         self.protocol = upgrade.protocol;
         self.say(&upgrade.response);
-        let id = session.draw_id();
-        self.client = Some(id);
-        let mut messages = Messages::new(Role::Server, session.settings.inbound_max);
-        let mut first = Vec::new();
-        messages.send(Bytes::copy_from_slice(&id.get().to_le_bytes()), &mut first);
-        self.say(&first);
-        self.messages = Some(Box::new(messages));
-        self.open(now, id, session);
+        if upgrade.is_text {
+            self.kind = MessageKind::Text;
+            let max = session.text.message_bytes_max;
+            self.messages = Some(Box::new(Messages::new(Role::Server, self.kind, max)));
+            self.start(now);
+            session.text.open(self.id, peer.ip());
+        } else {
+            let id = session.draw_id();
+            self.client = Some(id);
+            let max = session.settings.inbound_max;
+            let mut messages = Messages::new(Role::Server, self.kind, max);
+            let mut first = Vec::new();
+            messages.send(Bytes::copy_from_slice(&id.get().to_le_bytes()), &mut first);
+            self.say(&first);
+            self.messages = Some(Box::new(messages));
+            self.open(now, id, session);
+        }
         self.receive_messages(now, &head[upgrade.len..], session);
     }
 
@@ -77,7 +95,8 @@ impl Connection {
             }
             Reply::Open { len, protocol } => {
                 self.protocol = protocol.map(Into::into);
-                let messages = Messages::new(Role::Client, session.settings.inbound_max);
+                let max = session.settings.inbound_max;
+                let messages = Messages::new(Role::Client, self.kind, max);
                 self.messages = Some(Box::new(messages));
                 self.phase = Phase::Identifying;
                 self.receive_messages(now, &head[len..], session);
@@ -99,7 +118,9 @@ impl Connection {
                 Ok(Some(Incoming::Pong)) => self.heartbeat.is_unanswered = false,
                 Ok(Some(Incoming::Close { code, reason })) => {
                     let connection = self.id;
-                    session.last_close = Some(LastClose { connection, code, reason });
+                    if !self.is_text() {
+                        session.last_close = Some(LastClose { connection, code, reason });
+                    }
                     self.break_off(DisconnectReason::Remote(code.into()));
                 }
                 Err(code) => {
@@ -127,6 +148,10 @@ impl Connection {
             Phase::Open => {
                 self.stats.packets_received += 1;
                 self.stats.bytes_received += payload.len() as u64;
+                if self.is_text() {
+                    let event = TextEvent::Message { session: self.id, text: payload };
+                    return session.text.events.push_back(event);
+                }
                 session.events.push_back(PeerEvent::Packet(Packet {
                     from: self.id,
                     mode: TransferMode::Reliable,
@@ -153,12 +178,17 @@ impl Connection {
         }
     }
 
-    /// Reports it as connected.
-    fn open(&mut self, now: Instant, claimed_id: PeerId, session: &mut Session) {
+    /// Begins the phase of messages.
+    fn start(&mut self, now: Instant) {
         self.phase = Phase::Open;
         self.deadline = None;
         self.start_heartbeat(now);
         self.start_keepalive(now);
+    }
+
+    /// Reports it as connected.
+    fn open(&mut self, now: Instant, claimed_id: PeerId, session: &mut Session) {
+        self.start(now);
         session.events.push_back(PeerEvent::Connected {
             connection: self.id,
             claimed_id: Some(claimed_id),

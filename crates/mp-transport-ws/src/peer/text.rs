@@ -1,0 +1,72 @@
+//! Text sessions: events for their service, and its actions.
+
+use bytes::Bytes;
+use mp_core::TransferMode;
+
+use super::{Role, WebSocketMultiplayerPeer};
+use crate::io::StreamSource;
+use crate::proto::text::TextEvent;
+use crate::text::{TextAction, TextOptions, TextService};
+
+impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
+    /// Gives requests for one path of a server to `service`, as plain WebSocket sessions with text
+    /// messages. They share the listener, TLS, handshakes, timeouts and the sum of waiting bytes
+    /// with the clients of the server, and are not reported as connections.
+    ///
+    /// Sessions are accepted while the peer refuses new connections, too.
+    pub fn serve_text(&mut self, options: TextOptions, service: Box<dyn TextService>) {
+        if matches!(self.role, Role::Server(_)) {
+            self.session.rules.text_path = Some(options.path.into());
+            self.session.text.message_bytes_max = options.message_bytes_max;
+            self.session.text.sessions_max = options.sessions_max;
+            self.text = Some(service);
+        }
+    }
+
+    /// Number of text sessions.
+    pub fn text_sessions(&self) -> usize {
+        self.session.text.len()
+    }
+
+    /// Gives events to the service, and takes its actions.
+    pub(super) fn run_text(&mut self) {
+        let now = self.now;
+        let Some(mut service) = self.text.take() else { return };
+        while let Some(event) = self.session.text.events.pop_front() {
+            match event {
+                TextEvent::Opened { session, address } => {
+                    service.handle_opened(now, session, address);
+                }
+                TextEvent::Message { session, text } => match str::from_utf8(&text) {
+                    Ok(text) => service.handle_message(now, session, text),
+                    Err(_) => debug_assert!(false, "WebSocket accepts UTF-8 alone"),
+                },
+                TextEvent::Closed { session } => service.handle_closed(now, session),
+            }
+        }
+        self.take_actions(&mut *service);
+        self.text = Some(service);
+    }
+
+    /// Does what is due for the service.
+    pub(super) fn run_text_timeout(&mut self) {
+        let now = self.now;
+        let Some(mut service) = self.text.take() else { return };
+        service.handle_timeout(now);
+        self.take_actions(&mut *service);
+        self.text = Some(service);
+    }
+
+    fn take_actions(&mut self, service: &mut dyn TextService) {
+        while let Some(action) = service.next_action() {
+            match action {
+                TextAction::Send { session, text } => {
+                    self.send_to(session, TransferMode::Reliable, Bytes::from(text), 1);
+                }
+                TextAction::Close { session, code, reason } => {
+                    self.close_peer(session, code, &reason);
+                }
+            }
+        }
+    }
+}

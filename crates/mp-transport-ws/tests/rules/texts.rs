@@ -1,0 +1,275 @@
+//! Text sessions beside the multiplayer peer, and the origins of web pages.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use mp_core::{ConnectionId, Instant, MultiplayerPeer, PeerEvent};
+use mp_transport_ws::limits::{GOODBYE_TIMEOUT, TEXT_QUEUE_BYTES_MAX};
+use mp_transport_ws::testing::Line;
+use mp_transport_ws::{ServerOptions, TextAction, TextOptions, TextService};
+
+use crate::common::*;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Seen {
+    Opened(IpAddr),
+    Message(String),
+    Closed,
+    Timeout,
+}
+
+/// A service that writes down what it sees, and takes its actions from a test.
+#[derive(Clone, Debug, Default)]
+struct Script(Arc<Mutex<Lines>>);
+
+#[derive(Debug, Default)]
+struct Lines {
+    seen: Vec<Seen>,
+    session: Option<ConnectionId>,
+    actions: VecDeque<TextAction>,
+    due: Option<Instant>,
+}
+
+impl Script {
+    fn seen(&self) -> Vec<Seen> {
+        std::mem::take(&mut self.0.lock().unwrap().seen)
+    }
+
+    /// The session that was opened last.
+    fn session(&self) -> ConnectionId {
+        self.0.lock().unwrap().session.unwrap()
+    }
+
+    fn send(&self, text: impl Into<String>) {
+        let (session, text) = (self.session(), text.into());
+        self.0.lock().unwrap().actions.push_back(TextAction::Send { session, text });
+    }
+
+    fn close(&self, code: u16, reason: &str) {
+        let (session, reason) = (self.session(), reason.to_owned());
+        self.0.lock().unwrap().actions.push_back(TextAction::Close { session, code, reason });
+    }
+}
+
+impl TextService for Script {
+    fn handle_opened(&mut self, _now: Instant, session: ConnectionId, address: IpAddr) {
+        let mut lines = self.0.lock().unwrap();
+        lines.session = Some(session);
+        lines.seen.push(Seen::Opened(address));
+    }
+
+    fn handle_message(&mut self, _now: Instant, _session: ConnectionId, text: &str) {
+        self.0.lock().unwrap().seen.push(Seen::Message(text.to_owned()));
+    }
+
+    fn handle_closed(&mut self, _now: Instant, _session: ConnectionId) {
+        self.0.lock().unwrap().seen.push(Seen::Closed);
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        let mut lines = self.0.lock().unwrap();
+        if lines.due.take_if(|due| *due <= now).is_some() {
+            lines.seen.push(Seen::Timeout);
+        }
+    }
+
+    fn next_action(&mut self) -> Option<TextAction> {
+        self.0.lock().unwrap().actions.pop_front()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.0.lock().unwrap().due
+    }
+}
+
+fn serving(world: &World, options: ServerOptions, text: TextOptions) -> (Peer, Script) {
+    let mut server = world.server(options);
+    let script = Script::default();
+    server.serve_text(text, Box::new(script.clone()));
+    (server, script)
+}
+
+/// Somebody in a text session.
+fn opened(world: &mut World, server: &mut Peer) -> Stranger {
+    let mut stranger = world.stranger();
+    stranger.say(&request("/webrtc", ""));
+    assert_eq!(world.turn(server), [], "text sessions are no connections");
+    let answer = String::from_utf8(stranger.take()).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 101"), "{answer}");
+    assert!(answer.ends_with("\r\n\r\n"), "no greeting: {answer}");
+    stranger
+}
+
+#[test]
+fn requests_for_the_text_path_open_text_sessions_and_others_multiplayer_connections() {
+    let mut world = World::new(Line::default());
+    let text = TextOptions::new("/webrtc");
+    let (mut server, script) = serving(&world, ServerOptions::default(), text);
+    let mut strangers = Vec::new();
+    for (path, is_text) in [
+        ("/webrtc", true),
+        ("/webrtc?lobby=a", true),
+        ("http://game:7778/webrtc", true),
+        ("/", false),
+        ("/webrtc/", false),
+        ("/webrtc2", false),
+        ("/?/webrtc", false),
+    ] {
+        let mut stranger = world.stranger();
+        stranger.say(&request(path, ""));
+        let events = world.turn(&mut server);
+        let is_reported = matches!(events[..], [PeerEvent::Connected { .. }]);
+        assert_eq!(is_reported, !is_text, "{path}: {events:?}");
+        assert_eq!(matches!(script.seen()[..], [Seen::Opened(_)]), is_text, "{path}");
+        let has_greeting = !stranger.take().ends_with(b"\r\n\r\n");
+        assert_eq!(has_greeting, !is_text, "{path}");
+        strangers.push(stranger);
+    }
+}
+
+#[test]
+fn messages_go_both_ways_as_text_frames() {
+    let mut world = World::new(Line::default());
+    let text = TextOptions::new("/webrtc");
+    let (mut server, script) = serving(&world, ServerOptions::default(), text);
+    let mut stranger = opened(&mut world, &mut server);
+    stranger.say(&masked(0x81, "gr\u{fc}\u{df}e".as_bytes()));
+    script.send("hello");
+    assert_eq!(world.turn(&mut server), []);
+    assert_eq!(script.seen()[1..], [Seen::Message("gr\u{fc}\u{df}e".to_owned())]);
+    let [frame] = &frames(&mut stranger.take())[..] else { panic!("one frame") };
+    assert_eq!((frame.first, &frame.payload[..]), (0x81, &b"hello"[..]));
+}
+
+#[test]
+fn binary_and_too_long_messages_close_a_text_session() {
+    let long = vec![b'x'; 101];
+    for (said, code) in [(masked(0x82, b"ab"), 1003_u16), (masked(0x81, &long), 1009)] {
+        let mut world = World::new(Line::default());
+        let mut text = TextOptions::new("/webrtc");
+        text.message_bytes_max = 100;
+        let (mut server, script) = serving(&world, ServerOptions::default(), text);
+        let mut stranger = opened(&mut world, &mut server);
+        stranger.say(&said);
+        world.turn(&mut server);
+        let [frame] = &frames(&mut stranger.take())[..] else { panic!("one frame") };
+        assert_eq!((frame.first, &frame.payload[..2]), (0x88, &code.to_be_bytes()[..]));
+        world.run(&mut server, GOODBYE_TIMEOUT * 2);
+        assert_eq!(script.seen()[1..], [Seen::Closed], "{code}");
+    }
+}
+
+#[test]
+fn a_service_closes_a_session_with_a_code_and_a_reason() {
+    let mut world = World::new(Line::default());
+    let text = TextOptions::new("/webrtc");
+    let (mut server, script) = serving(&world, ServerOptions::default(), text);
+    let mut stranger = opened(&mut world, &mut server);
+    script.close(4_000, "Lobby is full");
+    world.turn(&mut server);
+    let [frame] = &frames(&mut stranger.take())[..] else { panic!("one frame") };
+    assert_eq!(frame.payload, [&4_000_u16.to_be_bytes()[..], b"Lobby is full"].concat());
+    stranger.say(&masked(0x81, b"too late"));
+    stranger.say(&masked(0x88, &4_000_u16.to_be_bytes()));
+    world.turn(&mut server);
+    assert_eq!(script.seen()[1..], [Seen::Closed]);
+}
+
+#[test]
+fn sessions_beyond_the_limit_are_rejected_until_one_ends() {
+    let mut world = World::new(Line::default());
+    let mut text = TextOptions::new("/webrtc");
+    text.sessions_max = 2;
+    let (mut server, _script) = serving(&world, ServerOptions::default(), text);
+    let first = opened(&mut world, &mut server);
+    let _second = opened(&mut world, &mut server);
+    let mut third = world.stranger();
+    third.say(&request("/webrtc", ""));
+    world.turn(&mut server);
+    assert!(third.take().starts_with(b"HTTP/1.1 503"));
+    assert_eq!(server.text_sessions(), 2);
+    drop(first);
+    world.turn(&mut server);
+    opened(&mut world, &mut server);
+}
+
+#[test]
+fn text_sessions_and_clients_do_not_take_each_others_places() {
+    let mut world = World::new(Line::default());
+    let options = ServerOptions::with_max_clients(1);
+    let (mut server, _script) = serving(&world, options, TextOptions::new("/webrtc"));
+    let _session = opened(&mut world, &mut server);
+    let _client = world.joined(&mut server);
+    let _other = opened(&mut world, &mut server);
+    server.set_refuse_new_connections(true);
+    let _third = opened(&mut world, &mut server);
+    assert_eq!(server.server_stats().text_sessions, 3);
+}
+
+#[test]
+fn a_session_that_reads_nothing_ends_when_its_queue_is_full() {
+    let mut world = World::new(Line { capacity: 16 * 1_024, ..Line::default() });
+    let text = TextOptions::new("/webrtc");
+    let (mut server, script) = serving(&world, ServerOptions::default(), text);
+    let _stranger = opened(&mut world, &mut server);
+    let message = "x".repeat(64 * 1_024);
+    for _ in 0..TEXT_QUEUE_BYTES_MAX / message.len() + 4 {
+        script.send(&message);
+        world.turn(&mut server);
+    }
+    world.run(&mut server, GOODBYE_TIMEOUT * 2);
+    assert_eq!(script.seen()[1..], [Seen::Closed]);
+    assert_eq!(server.text_sessions(), 0);
+}
+
+#[test]
+fn a_service_runs_at_its_time() {
+    let mut world = World::new(Line::default());
+    let text = TextOptions::new("/webrtc");
+    let (mut server, script) = serving(&world, ServerOptions::default(), text);
+    world.turn(&mut server);
+    let due = world.now + Duration::from_millis(700);
+    script.0.lock().unwrap().due = Some(due);
+    assert_eq!(server.poll_timeout(), Some(due));
+    world.run(&mut server, Duration::from_millis(699));
+    assert_eq!(script.seen(), []);
+    world.run(&mut server, Duration::from_millis(2));
+    assert_eq!(script.seen(), [Seen::Timeout]);
+}
+
+#[test]
+fn web_pages_of_other_origins_are_rejected_and_counted() {
+    for (origin, is_allowed) in [
+        ("Origin: https://game.example\r\n", true),
+        ("Origin: HTTPS://game.example\r\n", true),
+        ("", true),
+        ("Origin: https://evil.example\r\n", false),
+        ("Origin: https://game.example:444\r\n", false),
+        ("Origin: null\r\n", false),
+        ("Origin: https://game.example\r\nOrigin: https://evil.example\r\n", false),
+    ] {
+        for path in ["/", "/webrtc"] {
+            let mut world = World::new(Line::default());
+            let mut options = ServerOptions::default();
+            options.allowed_origins = vec!["https://game.example".to_owned()];
+            let (mut server, _script) = serving(&world, options, TextOptions::new("/webrtc"));
+            let mut stranger = world.stranger();
+            stranger.say(&request(path, origin));
+            world.turn(&mut server);
+            let status: &[u8] = if is_allowed { b"HTTP/1.1 101" } else { b"HTTP/1.1 403" };
+            assert!(stranger.take().starts_with(status), "{origin}");
+            assert_eq!(server.server_stats().forbidden, u64::from(!is_allowed));
+        }
+    }
+}
+
+#[test]
+fn without_a_list_of_origins_every_web_page_may_connect() {
+    let mut world = World::new(Line::default());
+    let mut server = world.server(ServerOptions::default());
+    let mut stranger = world.stranger();
+    stranger.say(&request("/", "Origin: https://any.example\r\n"));
+    assert_eq!(world.turn(&mut server).len(), 1);
+}
