@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use mp_core::{ConnectionId, DisconnectReason, Farewell, Instant, PeerId, queued_bytes};
+use mp_udp::NetworkPath;
 use str0m::Rtc;
 use str0m::change::SdpPendingOffer;
 
@@ -49,8 +50,8 @@ pub(crate) struct Connection {
     is_paused: bool,
     /// The `mid` of the data section.
     mid: String,
-    /// The address of the remote peer's last datagram.
-    address: Option<SocketAddr>,
+    /// The path of the remote peer's last datagram.
+    path: Option<NetworkPath>,
     /// Time of str0m's next timer.
     rtc_due: Instant,
     /// Time of the next timer of this side.
@@ -137,7 +138,7 @@ impl Connection {
             pending: PendingPackets::default(),
             is_paused: false,
             mid: "0".to_owned(),
-            address: None,
+            path: None,
             rtc_due: Instant::from_micros(u64::MAX),
             deadline: None,
             progress_deadline: None,

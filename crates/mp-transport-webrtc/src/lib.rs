@@ -2,6 +2,12 @@
 //! 4.6.3), over str0m.
 //!
 //! Start with [`WebRtcMultiplayerPeer`].
+//!
+//! # Features
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `tokio` | [`io::TokioUdpSocket`], which wakes its task |
 
 mod candidate;
 mod channels;

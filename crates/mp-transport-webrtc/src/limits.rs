@@ -82,8 +82,21 @@ pub const EARLY_TIME: Duration = Duration::from_secs(2);
 /// Size in bytes of the largest datagram: WebRTC's stay below an Ethernet frame.
 pub const DATAGRAM_BYTES_MAX: usize = 2_048;
 
+/// Bytes of datagrams that are offered to the socket at once.
+pub(crate) const SEND_BATCH_BYTES: usize = 64 * 1_392;
+
+/// Datagrams after which they are sent before a turn has ended, so that they do not fill
+/// [`DATAGRAMS_QUEUED_MAX`].
+pub(crate) const DATAGRAMS_PER_SEND: usize = 64;
+
+/// Addresses of this host that become candidates.
+pub const LOCAL_CANDIDATES_MAX: usize = 16;
+
 /// Datagrams received in one `poll`.
 pub const DATAGRAMS_PER_POLL: usize = 1_024;
+
+/// Datagrams received with one call.
+pub(crate) const DATAGRAMS_PER_RECEIVE: usize = 32;
 
 /// Events after which a `poll` receives no more.
 pub const EVENTS_PER_POLL: usize = RECEIVE_QUEUE_PACKETS_MAX;

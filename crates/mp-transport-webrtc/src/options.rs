@@ -6,6 +6,7 @@ use std::time::Duration;
 use mp_core::TransferMode;
 
 use crate::candidate::CandidatePolicy;
+use crate::io::BindError;
 use crate::limits::{CHANNELS_CONFIG_MAX, PEERS_MAX, WEB_PACING_BYTES, WEB_PACING_INTERVAL};
 
 /// Settings of a [`WebRtcMultiplayerPeer`](crate::WebRtcMultiplayerPeer).
@@ -66,8 +67,11 @@ impl Options {
         self
     }
 
-    /// Sets the addresses that remote peers reach the socket at (default: the socket's own): for a
-    /// server behind a NAT or bound to every address. Each becomes a host candidate.
+    /// Sets the addresses that remote peers reach the socket at, for a server behind a NAT: each
+    /// becomes a host candidate, 16 at most.
+    ///
+    /// By default it is the socket's own address. If the socket is bound to every address, it is
+    /// those of this host (on Linux), without loopback and link-local ones.
     #[must_use]
     pub fn advertised(mut self, addresses: impl Into<Vec<SocketAddr>>) -> Self {
         self.advertised = addresses.into();
@@ -129,12 +133,16 @@ pub enum CreateError {
     /// An advertised address cannot be a candidate.
     #[error("cannot advertise {0}: a candidate needs a unicast address and a port")]
     AdvertisedAddress(SocketAddr),
-    /// The socket is bound to every address, and none is advertised.
+    /// The socket is bound to every address, none is advertised, and the system does not tell the
+    /// addresses of this host.
     #[error(
         "the socket is bound to {0}: bind it to one address, or name the addresses that clients \
          reach it at with Options::advertised"
     )]
     NoAddress(SocketAddr),
+    /// The socket cannot be bound.
+    #[error(transparent)]
+    Bind(#[from] BindError),
     /// The socket has no address.
     #[error("cannot read the address of the socket")]
     Socket(#[source] std::io::Error),

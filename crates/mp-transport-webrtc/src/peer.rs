@@ -3,6 +3,7 @@
 mod multiplayer_peer;
 mod peers;
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use mp_core::{
     ConnectionId, ConnectionStatus, DisconnectReason, Farewell, Instant, PeerEvent, PeerId,
     RunningClock, TransferMode,
 };
+use mp_udp::host_addresses;
 use str0m::crypto::CryptoProvider;
 use str0m::crypto::dtls::DtlsCert;
 
@@ -17,7 +19,10 @@ use crate::channels::ChannelTable;
 use crate::clock::Clock;
 use crate::connection::{Connection, ConnectionState, Context, Outcome};
 use crate::connections::Connections;
-use crate::io::{DatagramSocket, UdpSocket};
+#[cfg(feature = "tokio")]
+use crate::io::TokioUdpSocket;
+use crate::io::{DatagramSocket, NetworkPath, SocketDriver, UdpSocket};
+use crate::limits::LOCAL_CANDIDATES_MAX;
 use crate::options::{CreateError, Options};
 use crate::routes::{Routes, is_stun};
 use crate::signal::Signal;
@@ -45,7 +50,7 @@ pub struct WebRtcMultiplayerPeer<S: DatagramSocket = UdpSocket> {
     status: ConnectionStatus,
     options: Options,
     table: ChannelTable,
-    socket: S,
+    socket: SocketDriver<S>,
     local_candidates: Vec<SocketAddr>,
     crypto: Arc<CryptoProvider>,
     certificate: DtlsCert,
@@ -103,7 +108,7 @@ impl WebRtcMultiplayerPeer<UdpSocket> {
     ///
     /// When the socket or an option cannot be used.
     pub fn create_server(address: SocketAddr, options: Options) -> Result<Self, CreateError> {
-        Self::server(UdpSocket::bind(address).map_err(CreateError::Socket)?, options)
+        Self::server(UdpSocket::bind(address)?, options)
     }
 
     /// Creates a client with the id that its signaling gave it (Godot: `create_client`).
@@ -116,7 +121,7 @@ impl WebRtcMultiplayerPeer<UdpSocket> {
         id: PeerId,
         options: Options,
     ) -> Result<Self, CreateError> {
-        Self::client(UdpSocket::bind(address).map_err(CreateError::Socket)?, id, options)
+        Self::client(UdpSocket::bind(address)?, id, options)
     }
 
     /// Creates a member of a mesh (Godot: `create_mesh`).
@@ -129,7 +134,19 @@ impl WebRtcMultiplayerPeer<UdpSocket> {
         id: PeerId,
         options: Options,
     ) -> Result<Self, CreateError> {
-        Self::mesh(UdpSocket::bind(address).map_err(CreateError::Socket)?, id, options)
+        Self::mesh(UdpSocket::bind(address)?, id, options)
+    }
+}
+
+#[cfg(feature = "tokio")]
+impl WebRtcMultiplayerPeer<TokioUdpSocket> {
+    /// Creates a server on a socket that wakes its task. Needs a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// When the socket or an option cannot be used.
+    pub fn create_async_server(address: SocketAddr, options: Options) -> Result<Self, CreateError> {
+        Self::server(TokioUdpSocket::bind(address)?, options)
     }
 }
 
@@ -171,7 +188,9 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
         options: Options,
     ) -> Result<Self, CreateError> {
         options.check()?;
-        let local_candidates = local_candidates(&socket, &options)?;
+        let socket = SocketDriver::new(socket);
+        let address = socket.local_addr().map_err(CreateError::Socket)?;
+        let local_candidates = local_candidates(address, &options)?;
         let crypto = Arc::new(str0m::crypto::from_feature_flags());
         let certificate = crypto
             .dtls_provider
@@ -221,11 +240,25 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
         self.connections.peers().filter_map(|(peer, slot)| Some((peer, self.info(slot)?)))
     }
 
+    /// The address that the socket is bound to.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system does not tell.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// The addresses that remote peers are told to reach the socket at.
+    pub fn local_candidates(&self) -> &[SocketAddr] {
+        &self.local_candidates
+    }
+
     /// Counters.
     pub fn stats(&self) -> PeerStats {
         PeerStats {
             malformed_datagrams: self.outcome.malformed_datagrams,
-            dropped_datagrams: self.outcome.dropped_datagrams,
+            dropped_datagrams: self.outcome.dropped_datagrams + self.socket.dropped(),
             queue_drops: self.outcome.queue_drops,
             stalls: self.running.stalls(),
             paused_drops: self.outcome.paused_drops,
@@ -319,7 +352,8 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
     }
 
     /// Receives a datagram.
-    fn handle_datagram(&mut self, from: SocketAddr, datagram: &[u8]) {
+    fn handle_datagram(&mut self, path: NetworkPath, datagram: &[u8]) {
+        let from = path.remote;
         self.stats.received_datagrams += 1;
         let slot = match self.routes.by_user_name(datagram) {
             Some(slot) => Some(slot),
@@ -343,9 +377,9 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
             false => self.routes.learn(from, slot),
         };
         self.with(slot, |connection, cx| {
-            connection.handle_datagram(cx, (from, datagram));
+            connection.handle_datagram(cx, (path, datagram));
             for datagram in early {
-                connection.handle_datagram(cx, (from, &datagram));
+                connection.handle_datagram(cx, (path, &datagram));
             }
         });
     }
@@ -377,17 +411,20 @@ pub struct PeerInfo {
     pub is_connected: bool,
 }
 
-/// The addresses that remote peers are told.
+/// The addresses that remote peers are told of a socket that is bound to `address`.
 fn local_candidates(
-    socket: &impl DatagramSocket,
+    address: SocketAddr,
     options: &Options,
 ) -> Result<Vec<SocketAddr>, CreateError> {
     if !options.advertised.is_empty() {
         return Ok(options.advertised.clone());
     }
-    let address = socket.local_addr().map_err(CreateError::Socket)?;
-    if address.ip().is_unspecified() {
-        return Err(CreateError::NoAddress(address));
+    if !address.ip().is_unspecified() {
+        return Ok(vec![address]);
     }
-    Ok(vec![address])
+    let addresses = host_addresses().map_err(|_| CreateError::NoAddress(address))?;
+    let reachable = addresses.into_iter().filter(|ip| ip.is_ipv4() || address.is_ipv6());
+    let candidates = reachable.map(|ip| SocketAddr::new(ip, address.port()));
+    let candidates: Vec<_> = candidates.take(LOCAL_CANDIDATES_MAX).collect();
+    if candidates.is_empty() { Err(CreateError::NoAddress(address)) } else { Ok(candidates) }
 }

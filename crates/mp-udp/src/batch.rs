@@ -89,8 +89,7 @@ impl SendBatch {
 
     /// Transmits that wait, oldest first: their path, all bytes, and the bytes of each datagram but
     /// the last.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn transmits(&self) -> impl Iterator<Item = (NetworkPath, &[u8], usize)> {
+    pub fn transmits(&self) -> impl Iterator<Item = (NetworkPath, &[u8], usize)> {
         let bytes = |it: &Departure| &self.buffer[it.start..it.end];
         self.waiting.iter().map(move |it| (it.path, bytes(it), it.segment))
     }

@@ -16,6 +16,7 @@
 
 mod batch;
 mod failure;
+mod host;
 #[cfg(target_os = "linux")]
 mod linux;
 mod path;
@@ -26,6 +27,7 @@ mod tokio;
 
 pub use self::batch::{SendBatch, Transmit};
 pub use self::failure::{ReceiveFailure, SendFailure};
+pub use self::host::host_addresses;
 #[cfg(all(feature = "tokio", target_os = "linux"))]
 pub use self::linux::TokioUdpSocket;
 pub use self::path::NetworkPath;

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use mp_core::{DisconnectReason, Instant, Packet};
+use mp_udp::NetworkPath;
 use str0m::net::{DatagramRecv, Protocol, Receive};
 use str0m::{Event, IceConnectionState, Input, Output};
 
@@ -27,7 +28,7 @@ impl Connection {
     pub(crate) fn handle_datagram(
         &mut self,
         cx: &mut Context<'_>,
-        (from, datagram): (SocketAddr, &[u8]),
+        (path, datagram): (NetworkPath, &[u8]),
     ) {
         let is_full = self.pending.is_full()
             || !cx.outcome.pending.allows(self.usage.pending, datagram.len());
@@ -36,11 +37,11 @@ impl Connection {
             cx.outcome.paused_drops += 1;
             return;
         }
-        let Some(input) = self.input(cx.clock, cx.now, from, datagram) else {
+        let Some(input) = self.input(cx.clock, cx.now, path.remote, datagram) else {
             cx.outcome.malformed_datagrams += 1;
             return;
         };
-        self.address = Some(from);
+        self.path = Some(path);
         if let Err(error) = self.rtc.handle_input(input) {
             tracing::debug!(peer = %self.peer, %error, "malformed datagram");
             cx.outcome.malformed_datagrams += 1;
@@ -107,7 +108,10 @@ impl Connection {
                     break;
                 }
                 Ok(Output::Transmit(transmit)) => {
-                    cx.outcome.datagram(transmit.destination, transmit.contents.into());
+                    let to = NetworkPath::from(transmit.destination);
+                    // It leaves from the address that the remote peer has asked.
+                    let path = self.path.filter(|path| path.remote == to.remote).unwrap_or(to);
+                    cx.outcome.datagram(path, transmit.contents.into());
                 }
                 Ok(Output::Event(event)) => self.handle_event(cx, event),
                 Err(error) => {
@@ -140,7 +144,7 @@ impl Connection {
                 if self.phase == Phase::Opening && self.channels.iter().all(DataChannel::is_open) {
                     self.phase = Phase::Open;
                     self.deadline = None;
-                    cx.outcome.connected(self.id, self.peer, self.address);
+                    cx.outcome.connected(self.id, self.peer, self.path.map(|path| path.remote));
                     self.report_pending(cx);
                 }
             }

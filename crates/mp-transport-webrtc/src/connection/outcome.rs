@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use mp_core::{ConnectionId, Origin, Packet, PeerEvent, PeerId, SharedLimit};
+use mp_udp::NetworkPath;
 
 use crate::candidate::IceCandidate;
 use crate::limits::{
@@ -26,7 +27,7 @@ pub(crate) struct Outcome {
     /// A connection has opened since this was taken.
     pub(crate) has_connected: bool,
     pub(crate) signals: VecDeque<Signal>,
-    pub(crate) datagrams: VecDeque<(SocketAddr, Vec<u8>)>,
+    pub(crate) datagrams: VecDeque<(NetworkPath, Vec<u8>)>,
     /// Signals dropped because [`SIGNALS_MAX`] waited.
     pub(crate) dropped_signals: u64,
     /// Datagrams dropped because [`DATAGRAMS_QUEUED_MAX`] waited for the socket.
@@ -76,9 +77,9 @@ impl Outcome {
         self.events.extend(packets.into_iter().map(PeerEvent::Packet));
     }
 
-    pub(super) fn datagram(&mut self, to: SocketAddr, datagram: Vec<u8>) {
+    pub(super) fn datagram(&mut self, path: NetworkPath, datagram: Vec<u8>) {
         if self.datagrams.len() < DATAGRAMS_QUEUED_MAX {
-            self.datagrams.push_back((to, datagram));
+            self.datagrams.push_back((path, datagram));
         } else {
             self.dropped_datagrams += 1;
         }

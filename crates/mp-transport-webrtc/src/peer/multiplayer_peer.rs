@@ -1,8 +1,6 @@
 //! The [`MultiplayerPeer`] of a [`WebRtcMultiplayerPeer`].
 
-use std::io::ErrorKind;
 use std::task::{self, Poll};
-use std::time::Duration;
 
 use mp_core::{
     ConnectionId, ConnectionStats, ConnectionStatus, DisconnectReason, Farewell, Instant,
@@ -12,30 +10,25 @@ use mp_core::{
 use super::{Mode, WebRtcMultiplayerPeer};
 use crate::connection::Connection;
 use crate::io::DatagramSocket;
-use crate::limits::{DATAGRAM_BYTES_MAX, DATAGRAMS_PER_POLL, EVENTS_PER_POLL, MESSAGE_BYTES_MAX};
+use crate::limits::{
+    DATAGRAM_BYTES_MAX, DATAGRAMS_PER_POLL, DATAGRAMS_PER_RECEIVE, DATAGRAMS_PER_SEND,
+    EVENTS_PER_POLL, MESSAGE_BYTES_MAX,
+};
 
 impl<S: DatagramSocket> MultiplayerPeer for WebRtcMultiplayerPeer<S> {
     fn poll(&mut self, now: Instant) {
         self.advance(now);
         self.run_commands();
-        let mut buffer = [0; DATAGRAM_BYTES_MAX];
-        for _ in 0..DATAGRAMS_PER_POLL {
-            if self.outcome.events.len() >= EVENTS_PER_POLL {
-                break;
-            }
-            match self.socket.try_recv_from(&mut buffer) {
-                Ok((len, from)) => self.handle_datagram(from, &buffer[..len]),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                // The report of a datagram that was not delivered; there may be more.
-                Err(_) => {}
-            }
-        }
+        self.socket.handle_timeout(self.now);
+        self.receive();
         for slot in self.connections.due(self.now) {
             self.with(slot, |connection, cx| {
                 connection.handle_timeout(cx);
             });
             self.connections.mark_dirty(slot);
+            self.send_if_many();
         }
+        self.give_signals();
     }
 
     fn next_event(&mut self) -> Option<PeerEvent> {
@@ -80,17 +73,11 @@ impl<S: DatagramSocket> MultiplayerPeer for WebRtcMultiplayerPeer<S> {
             self.with(slot, |connection, cx| {
                 connection.flush(cx);
             });
+            self.send_if_many();
         }
-        while let Some((to, datagram)) = self.outcome.datagrams.pop_front() {
-            match self.socket.try_send_to(&datagram, to) {
-                Ok(()) => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.outcome.datagrams.push_front((to, datagram));
-                    break;
-                }
-                Err(_) => self.outcome.dropped_datagrams += 1,
-            }
-        }
+        self.socket.handle_timeout(self.now);
+        self.socket.send(&mut self.outcome.datagrams);
+        self.give_signals();
     }
 
     fn disconnect(
@@ -127,18 +114,21 @@ impl<S: DatagramSocket> MultiplayerPeer for WebRtcMultiplayerPeer<S> {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.connections.next_due().map(|due| self.running.to_program(due))
+        let due = [self.socket.poll_timeout(self.now), self.connections.next_due()];
+        due.into_iter().flatten().min().map(|due| self.running.to_program(due))
     }
 
     fn poll_ready(&mut self, cx: &mut task::Context<'_>) -> Poll<()> {
-        match &self.signaling {
-            Some(signaling) => signaling.poll_commands(cx),
-            None => Poll::Pending,
+        let commands = self.signaling.as_ref().map(|signaling| signaling.poll_commands(cx));
+        // Both are asked, so that each wakes the task.
+        match self.socket.poll_ready(cx) {
+            Poll::Pending => commands.unwrap_or(Poll::Pending),
+            ready => ready,
         }
     }
 
     fn readiness(&self) -> Readiness {
-        Readiness::Interval(Duration::from_millis(5))
+        self.socket.readiness()
     }
 
     fn hold(&mut self, connection: ConnectionId, held: bool) {
@@ -172,5 +162,36 @@ impl<S: DatagramSocket> MultiplayerPeer for WebRtcMultiplayerPeer<S> {
         stats.send_drops = connection.drops();
         stats.queued_bytes = queued_bytes as u64;
         Some(stats)
+    }
+}
+
+impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
+    /// Receives what the socket has, within bounds; the rest is for the next turn.
+    fn receive(&mut self) {
+        let mut left = DATAGRAMS_PER_POLL;
+        while left > 0 && self.outcome.events.len() < EVENTS_PER_POLL {
+            let received = self.socket.receive(left.min(DATAGRAMS_PER_RECEIVE));
+            for (path, datagram) in received.datagrams() {
+                if datagram.len() > DATAGRAM_BYTES_MAX {
+                    self.outcome.malformed_datagrams += 1;
+                } else {
+                    self.handle_datagram(path, datagram);
+                }
+            }
+            left = left.saturating_sub(received.len().max(1));
+            self.socket.put_back(received);
+            self.send_if_many();
+            if !self.socket.has_more() {
+                return;
+            }
+        }
+        self.socket.leave_rest();
+    }
+
+    /// Sends what is queued for the socket, if it is much.
+    fn send_if_many(&mut self) {
+        if self.outcome.datagrams.len() >= DATAGRAMS_PER_SEND {
+            self.socket.send(&mut self.outcome.datagrams);
+        }
     }
 }

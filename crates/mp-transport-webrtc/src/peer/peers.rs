@@ -165,7 +165,7 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
         }
     }
 
-    /// Runs the commands of the signaling handle, and gives it the signals.
+    /// Runs the commands of the signaling handle.
     pub(super) fn run_commands(&mut self) {
         let Some(signaling) = self.signaling.clone() else { return };
         for Command { peer, action } in signaling.take_commands() {
@@ -189,6 +189,12 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
                 self.outcome.signal(Signal::Failed { peer, error });
             }
         }
-        signaling.give(&mut self.outcome.signals);
+    }
+
+    /// Gives signals to the signaling handle, if there is one.
+    pub(super) fn give_signals(&mut self) {
+        if let Some(signaling) = &self.signaling {
+            signaling.give(&mut self.outcome.signals);
+        }
     }
 }

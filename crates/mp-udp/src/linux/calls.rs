@@ -302,7 +302,7 @@ impl Call<'_> {
     }
 }
 
-pub(super) fn to_std(address: &SockaddrStorage) -> Option<SocketAddr> {
+pub(crate) fn to_std(address: &SockaddrStorage) -> Option<SocketAddr> {
     let v4 = address.as_sockaddr_in().map(|address| SocketAddr::V4((*address).into()));
     v4.or_else(|| address.as_sockaddr_in6().map(|address| SocketAddr::V6((*address).into())))
 }
