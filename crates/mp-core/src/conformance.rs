@@ -1,11 +1,12 @@
-//! What every [`MultiplayerPeer`] must do, as a suite that runs against yours.
+//! A test suite for implementations of [`MultiplayerPeer`].
 //!
-//! Each check is a function named as the sentence it proves, and takes a fresh [`Rig`]: a server, a way for clients to
-//! join it, and time. [`suite`] runs them all. A rig that simulates its network makes them harder (loss, duplicates,
-//! reordering); with virtual time they cost nothing but computing.
+//! Each check is a function named after the behavior that it tests. It takes a fresh [`Rig`]: a
+//! server, clients that join it, and time. [`suite`] runs all checks. A rig with a simulated
+//! network makes them harder (loss, duplicates, reordering); with virtual time they run as fast as
+//! the CPU allows.
 //!
-//! The checks look at nothing but the trait. Throughout, whatever they are about, they also hold the order of events
-//! against the contract: `Connected`, packets, `Disconnected`, and no [`ConnectionId`](crate::ConnectionId) twice.
+//! The checks use only the trait. All of them also check the order of events: `Connected`, packets,
+//! `Disconnected`, and no [`ConnectionId`](crate::ConnectionId) twice.
 //!
 //! ```
 //! use std::time::Duration;
@@ -42,8 +43,8 @@
 //! suite(Memory::default);
 //! ```
 //!
-//! To see a failure under the name of its behaviour, write a test per check:
-//! `#[test] fn many_goes_to_each() { conformance::many_goes_to_each(MyRig::new()) }`.
+//! To report each failure under its own name, write one test per check: `#[test] fn
+//! connected_precedes_packets() { conformance::connected_precedes_packets(MyRig::new()) }`.
 #![expect(clippy::exhaustive_structs, reason = "a rig builds one")]
 
 mod ends;
@@ -59,42 +60,45 @@ pub use ends::*;
 pub use links::*;
 pub use packets::*;
 
-/// A transport under test: its ends, and the time between their turns. See the [module](self) for an example.
+/// A transport under test and its clock. See the [module](self) for an example.
 pub trait Rig {
-    /// The server. Called once, first.
+    /// Returns the server. Called once, before the other methods.
     fn server(&mut self) -> Box<dyn MultiplayerPeer>;
 
-    /// A new client on its way to the server.
+    /// Returns a new client that connects to the server.
     fn join(&mut self) -> Box<dyn MultiplayerPeer>;
 
-    /// Lets 1 to 10 ms pass, really or virtually, and whatever the network does meanwhile. Returns the new time.
+    /// Advances real or virtual time by 1 to 10 ms, and the network with it. Returns the new time.
     fn step(&mut self) -> Instant;
 
-    /// What the transport can do.
+    /// Returns the capabilities of the transport.
     fn capabilities(&self) -> Capabilities {
         Capabilities::default()
     }
 }
 
-/// What a transport can do beyond the least that the contract asks for, and how long to wait for it.
+/// The optional capabilities of a transport, and timeouts of the checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capabilities {
-    /// How many channels there are to test with, from channel 0 on, each with an order of its own (default 3).
+    /// Number of channels to test, from channel 0 on, each with an order of its own. Default: 3.
     pub channels: u8,
-    /// Whether a packet arrives as the [`TransferMode`](crate::TransferMode) it was sent with (default yes). If not,
-    /// everything arrives as `Reliable`.
+    /// True if a packet is received with the [`TransferMode`](crate::TransferMode) it was sent
+    /// with. Otherwise all packets are received as `Reliable`. Default: true.
     pub modes: bool,
-    /// Whether a packet may be empty (default yes). If not, [`suite`] leaves out [`an_empty_packet_arrives_empty`].
+    /// True if a packet may be empty. Otherwise [`suite`] skips [`empty_packet_is_delivered`].
+    /// Default: true.
     pub empty_packets: bool,
-    /// Whether links can be [held](MultiplayerPeer::hold) (default yes). If not, [`suite`] leaves out
-    /// [`a_held_link_leaves_packets_with_their_sender`].
+    /// True if connections can be [paused](MultiplayerPeer::hold). Otherwise [`suite`] skips
+    /// [`paused_connection_leaves_packets_with_their_sender`]. Default: true.
     pub holds: bool,
-    /// Whether new connections can be refused (default yes). If not, [`suite`] leaves out
-    /// [`refusing_keeps_the_links_there_are`].
+    /// True if new connections can be refused. Otherwise [`suite`] skips
+    /// [`refusing_connections_keeps_existing_ones`]. Default: true.
     pub refuses: bool,
-    /// How long to wait for what has to happen; longer than the transport's timeouts (default 60 s).
+    /// Time after which an expected event counts as missing. It must exceed the transport's
+    /// timeouts. Default: 60 s.
     pub patience: Duration,
-    /// How long to wait for what must not happen; longer than a packet lives in the network (default 500 ms).
+    /// Time in which an unexpected event would occur. It must exceed the lifetime of a packet in
+    /// the network. Default: 500 ms.
     pub quiet: Duration,
 }
 
@@ -112,11 +116,11 @@ impl Default for Capabilities {
     }
 }
 
-/// Runs every check that the rig's [`Capabilities`] allow, each with a rig of its own.
+/// Runs every check that the rig's [`Capabilities`] allow, each with a new rig.
 ///
 /// # Panics
 ///
-/// At the first check that fails; its name is printed to standard error.
+/// At the first check that fails. Prints its name to standard error.
 pub fn suite<R: Rig>(mut make: impl FnMut() -> R) {
     macro_rules! run {
         ($($check:ident),* $(,)?) => {
@@ -166,13 +170,13 @@ pub fn suite<R: Rig>(mut make: impl FnMut() -> R) {
     }
 }
 
-/// Says which check failed.
+/// Prints the name of the check if it panics.
 struct Named(&'static str);
 
 impl Drop for Named {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("conformance check that failed: {}", self.0);
+            eprintln!("conformance check failed: {}", self.0);
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Bodies of the fuzz targets of this crate, and what those of other crates share. Each body takes
-//! any bytes, and panics when a property does not hold. See `fuzz/` in the repository.
+//! Bodies of this crate's fuzz targets, and helpers that other crates share. Each body accepts any
+//! bytes and panics when a property does not hold. See `fuzz/` in the repository.
 
 mod check;
 
@@ -7,8 +7,8 @@ pub use check::{Seeds, check};
 
 use crate::NodePath;
 
-/// Returns the pieces of a fuzzer's input: each begins with its length as big-endian `u16`. The
-/// last piece may be shorter than its length says.
+/// Returns the pieces of a fuzzer's input. Each piece is preceded by its length as big-endian
+/// `u16`; the last piece may be shorter than its length.
 pub fn pieces(mut data: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
         let (len, rest) = data.split_first_chunk()?;
@@ -19,7 +19,7 @@ pub fn pieces(mut data: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Reads a path. Its text must read as the same path.
+/// Parses a path and checks that its text parses as the same path.
 pub fn node_path(data: &[u8]) {
     let path = NodePath::from(&*String::from_utf8_lossy(data));
     let text = path.to_string();

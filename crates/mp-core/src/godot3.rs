@@ -1,7 +1,8 @@
-//! What Godot 3.2's `NetworkedMultiplayerPeer` had otherwise: signals of the session on the peer, other defaults, and a
-//! `poll` that waits. Its wire is another one and is not spoken here.
+//! Godot 3.2's `NetworkedMultiplayerPeer`, where it differs from Godot 4: session signals on the
+//! peer, other defaults, and a `poll` that blocks. Its wire protocol is a different one and is not
+//! implemented.
 //!
-//! `docs/GODOT_NAMES.md` has the names of 3.2, 4 and mp side by side.
+//! `docs/GODOT_NAMES.md` lists the names of 3.2, 4 and mp side by side.
 
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
@@ -11,29 +12,29 @@ use crate::{
     PacketPeerError, PeerId, Readiness, Target, TransferMode,
 };
 
-/// Everybody (0).
+/// All peers (0).
 pub const TARGET_PEER_BROADCAST: Target = Target::All;
-/// The server alone (1).
+/// The server only (1).
 pub const TARGET_PEER_SERVER: Target = Target::SERVER;
-/// 0.
+/// Unreliable (0).
 pub const TRANSFER_MODE_UNRELIABLE: TransferMode = TransferMode::Unreliable;
-/// 1.
+/// Unreliable, ordered (1).
 pub const TRANSFER_MODE_UNRELIABLE_ORDERED: TransferMode = TransferMode::UnreliableOrdered;
-/// 2.
+/// Reliable, ordered (2).
 pub const TRANSFER_MODE_RELIABLE: TransferMode = TransferMode::Reliable;
-/// 0.
+/// Not in a session (0).
 pub const CONNECTION_DISCONNECTED: ConnectionStatus = ConnectionStatus::Disconnected;
-/// 1.
+/// A client that waits for its server (1).
 pub const CONNECTION_CONNECTING: ConnectionStatus = ConnectionStatus::Connecting;
-/// 2.
+/// In a session (2).
 pub const CONNECTION_CONNECTED: ConnectionStatus = ConnectionStatus::Connected;
 
-/// How long [`poll_blocking`](NetworkedMultiplayerPeer::poll_blocking) waits at most, as Godot 3.2's class reference says of
-/// `poll`.
+/// Maximum time that [`poll_blocking`](NetworkedMultiplayerPeer::poll_blocking) blocks. Godot 3.2's
+/// class reference states it for `poll`.
 pub const POLL_WAIT_MAX: Duration = Duration::from_secs(1);
 
-/// A [`PacketPeer`] with the signals and the defaults of Godot 3.2. All that is not here it has from `PacketPeer`, as in
-/// Godot, where the class inherits.
+/// A [`PacketPeer`] with the signals and defaults of Godot 3.2. It derefs to `PacketPeer` for
+/// everything else, as the class inherits in Godot.
 ///
 /// ```
 /// use mp_core::godot3::{NetworkedMultiplayerPeer, PeerSignal, TRANSFER_MODE_RELIABLE};
@@ -54,9 +55,9 @@ pub const POLL_WAIT_MAX: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct NetworkedMultiplayerPeer<P> {
     packet_peer: PacketPeer<P>,
-    /// Whether a client still waits to hear how its attempt went.
+    /// True for a client that has reported neither success nor failure yet.
     is_attempting: bool,
-    /// The second of two signals that one event is.
+    /// Second signal of an event that emits two.
     next: Option<PeerSignal>,
 }
 
@@ -64,21 +65,22 @@ pub struct NetworkedMultiplayerPeer<P> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PeerSignal {
-    /// A client could not connect.
+    /// A client failed to connect.
     ConnectionFailed,
-    /// A client is connected; follows `PeerConnected(1)`.
+    /// A client is connected. Follows `PeerConnected(1)`.
     ConnectionSucceeded,
-    /// A peer takes part.
+    /// A peer connected.
     PeerConnected(PeerId),
-    /// A client has left this server.
+    /// A client of this server disconnected.
     PeerDisconnected(PeerId),
-    /// A client has lost its server; no `PeerDisconnected(1)` comes with it.
+    /// A client lost its server. Replaces `PeerDisconnected(1)`.
     ServerDisconnected,
 }
 
 impl<P: MultiplayerPeer> NetworkedMultiplayerPeer<P> {
-    /// With the defaults that 3.2's class reference gives `NetworkedMultiplayerPeer`: packets are unreliable, and **new
-    /// connections are refused** until `set_refuse_new_connections(false)`.
+    /// Returns a peer with the defaults of `NetworkedMultiplayerPeer` in 3.2's class reference:
+    /// packets are unreliable, and **new connections are refused** until
+    /// `set_refuse_new_connections(false)`.
     pub fn new(peer: P) -> Self {
         let mut new = Self::with_enet_defaults(peer);
         new.packet_peer.set_transfer_mode(TRANSFER_MODE_UNRELIABLE);
@@ -86,21 +88,23 @@ impl<P: MultiplayerPeer> NetworkedMultiplayerPeer<P> {
         new
     }
 
-    /// With the defaults that `NetworkedMultiplayerENet` of Godot 3.2.3 has: packets are reliable, new connections are
-    /// welcome.
+    /// Returns a peer with the defaults of `NetworkedMultiplayerENet` in Godot 3.2.3: packets are
+    /// reliable, and new connections are accepted.
     pub fn with_enet_defaults(peer: P) -> Self {
         let is_attempting = peer.connection_status() == CONNECTION_CONNECTING;
         Self { packet_peer: PacketPeer::new(peer), is_attempting, next: None }
     }
 
-    /// 3.2's `poll` as its class reference has it: waits until the network has brought something, at most for
-    /// [`POLL_WAIT_MAX`], and says whether it has. `poll`, from [`PacketPeer`], does not wait.
+    /// Polls until something is received, for at most [`POLL_WAIT_MAX`], and returns whether
+    /// something was, as 3.2's class reference describes `poll`. The `poll` of [`PacketPeer`] does
+    /// not block.
     ///
-    /// This crate neither sleeps nor reads a clock. `wait(transport, at_most)` does: it returns the time when `at_most` has
-    /// passed, or earlier when the transport has woken it (see [`MultiplayerPeer::readiness`]; for a transport that wakes
-    /// nobody `at_most` is its interval, so that sleeping will do). If its clock stands still this does not wait longer.
+    /// This crate neither sleeps nor reads a clock, so `wait(transport, at_most)` does. It returns
+    /// the time when `at_most` has passed, or earlier if the transport woke it (see
+    /// [`MultiplayerPeer::readiness`]; for a transport that does not wake, `at_most` is its
+    /// interval and sleeping is enough). If its clock does not advance, this function returns.
     ///
-    /// Without a session there is nothing to wait for.
+    /// Returns immediately without a session.
     pub fn poll_blocking(
         &mut self,
         mut now: Instant,
@@ -126,7 +130,7 @@ impl<P: MultiplayerPeer> NetworkedMultiplayerPeer<P> {
         }
     }
 
-    /// The oldest signal not yet taken.
+    /// Removes and returns the oldest signal.
     pub fn next_signal(&mut self) -> Option<PeerSignal> {
         if let Some(second) = self.next.take() {
             return Some(second);
@@ -151,12 +155,13 @@ impl<P: MultiplayerPeer> NetworkedMultiplayerPeer<P> {
         }
     }
 
-    /// Makes a client leave this server: `now` at once, otherwise after it has what was put. Either way
-    /// [`PeerDisconnected`](PeerSignal::PeerDisconnected) tells, unlike in Godot 4.
+    /// Disconnects a client of this server: immediately if `now`, else after the packets that were
+    /// put are delivered. [`PeerDisconnected`](PeerSignal::PeerDisconnected) follows in both cases,
+    /// unlike in Godot 4.
     ///
     /// # Errors
     ///
-    /// [`UnknownPeer`](PacketPeerError::UnknownPeer), also for a client, which can only close.
+    /// [`UnknownPeer`](PacketPeerError::UnknownPeer), also on a client, which can only close.
     pub fn disconnect_peer(&mut self, id: PeerId, now: bool) -> Result<(), PacketPeerError> {
         if !self.unique_id().is_server() || !self.has_peer(id) {
             return Err(PacketPeerError::UnknownPeer(id));
@@ -168,23 +173,24 @@ impl<P: MultiplayerPeer> NetworkedMultiplayerPeer<P> {
         self.packet_peer.disconnect_peer_with(id, Farewell::Drain)
     }
 
-    /// 3.2's name of [`close`](Self::close). `flush` sends the goodbyes.
+    /// Same as [`close`](Self::close), by its name in 3.2.
     pub fn close_connection(&mut self) {
         self.close();
     }
 
-    /// Ends everything at once, without signals; packets that wait are dropped.
+    /// Closes all connections immediately, without signals, and drops unread packets. `flush` sends
+    /// the disconnects.
     pub fn close(&mut self) {
         self.is_attempting = false;
         self.packet_peer.close();
     }
 
-    /// All that changes when the network brings something.
+    /// Returns the state that changes whenever something is received.
     fn seen(&self) -> (crate::PacketPeerStats, ConnectionStatus) {
         (self.stats(), self.connection_status())
     }
 
-    /// How long the transport can do without a turn if it is not woken.
+    /// Returns the maximum time to the transport's next turn if it is not woken.
     fn next_turn(&self, now: Instant) -> Duration {
         let interval = match self.peer().readiness() {
             Readiness::Wakes => POLL_WAIT_MAX,
@@ -209,5 +215,5 @@ impl<P> DerefMut for NetworkedMultiplayerPeer<P> {
     }
 }
 
-/// A transport that is due at once is given this long, so that a second has a bounded number of turns.
+/// Minimum wait for a transport that is due immediately. It bounds the number of turns per second.
 const WAIT_MIN: Duration = Duration::from_millis(1);

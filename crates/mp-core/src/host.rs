@@ -1,21 +1,21 @@
-//! What only programs may touch: the clock and the operating system's randomness. Protocol code takes their values as
-//! arguments.
+//! The system clock and the operating system's randomness, for programs only. Protocol code takes
+//! time and seeds as arguments.
 
 use crate::Instant;
 
-/// The clock of a program: time since it was made.
+/// A monotonic clock of the operating system.
 #[derive(Clone, Copy, Debug)]
 pub struct SystemClock(std::time::Instant);
 
 impl SystemClock {
-    /// A clock that starts now.
+    /// Returns a clock that starts now.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
     pub fn new() -> Self {
         Self(std::time::Instant::now())
     }
 
-    /// Time since the clock was made, plus one second so that no instant of a run is the epoch itself (ENet reserves
-    /// time 0 for "never").
+    /// Returns the time since the clock was created, plus one second. The second keeps every
+    /// instant apart from the epoch: ENet reserves time 0 for "never".
     pub fn now(&self) -> Instant {
         let micros = u64::try_from(self.0.elapsed().as_micros()).unwrap_or(u64::MAX);
         Instant::from_micros(micros.saturating_add(1_000_000))
@@ -28,11 +28,12 @@ impl Default for SystemClock {
     }
 }
 
-/// A seed that nobody can guess.
+/// Returns a seed from the operating system's random number generator.
 ///
 /// # Errors
 ///
-/// When the operating system has no randomness to give, which no supported platform does after it has booted.
+/// If the operating system has no randomness available. This does not happen after boot on
+/// supported platforms.
 pub fn os_seed() -> std::io::Result<[u8; 32]> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(std::io::Error::other)?;

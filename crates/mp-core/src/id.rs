@@ -1,5 +1,5 @@
-//! Who is who: participants ([`PeerId`]), links of a transport ([`ConnectionId`]), sockets ([`EndpointId`]) and
-//! branches ([`BranchId`]).
+//! Identifiers: participants ([`PeerId`]), connections of a transport ([`ConnectionId`]), sockets
+//! ([`EndpointId`]) and branches ([`BranchId`]).
 #![expect(
     clippy::exhaustive_enums,
     clippy::exhaustive_structs,
@@ -13,8 +13,8 @@ use std::fmt;
 
 /// A participant of a multiplayer session: Godot's peer id, 1 to 2³¹ − 1.
 ///
-/// The server is 1; a client of ENet draws its own id, a WebSocket server draws them for its clients. An id is a
-/// label, not a proof of identity.
+/// The server is 1. An ENet client chooses its own id; a WebSocket server assigns ids to its
+/// clients. A peer id is a label and does not prove an identity.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PeerId(i32);
 
@@ -22,13 +22,13 @@ impl PeerId {
     /// The server of a session (Godot: `TARGET_PEER_SERVER`).
     pub const SERVER: Self = Self(1);
 
-    /// The id `raw`, or `None` when it is not positive: Godot's wire carries ids as signed 32-bit integers in which
-    /// 0 and the negative numbers mean several peers (see [`Target`]).
+    /// Returns the id `raw`, or `None` when it is not positive. Godot transmits ids as signed
+    /// 32-bit integers, in which 0 and negative numbers stand for several peers (see [`Target`]).
     pub const fn new(raw: i32) -> Option<Self> {
         if raw > 0 { Some(Self(raw)) } else { None }
     }
 
-    /// The id of a client that `random` decides: 31 bits, never 0 and never the server's 1.
+    /// Returns a random client id: 31 bits, never 0 and never the server's 1.
     #[doc(alias = "generate_unique_id")]
     pub fn generate(rng: &mut crate::Rng) -> Self {
         loop {
@@ -39,12 +39,12 @@ impl PeerId {
         }
     }
 
-    /// The number that travels on the wire.
+    /// Returns the number that is sent over the network.
     pub const fn get(self) -> i32 {
         self.0
     }
 
-    /// Whether this is the server, id 1.
+    /// Returns whether this is the server, id 1.
     pub const fn is_server(self) -> bool {
         self.0 == 1
     }
@@ -62,22 +62,23 @@ impl fmt::Display for PeerId {
     }
 }
 
-/// Whom a call or a packet is for. In Godot one signed number: 0, a positive id, or a negated id.
+/// The receivers of a call or a packet. Godot uses one signed number: 0, a positive id, or a
+/// negated id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Target {
-    /// Everybody (0; Godot: `TARGET_PEER_BROADCAST`).
+    /// All peers (0; Godot: `TARGET_PEER_BROADCAST`).
     All,
-    /// Everybody but one (−id).
+    /// All peers but one (−id).
     AllExcept(PeerId),
     /// One peer (id).
     Peer(PeerId),
 }
 
 impl Target {
-    /// The server alone.
+    /// The server only.
     pub const SERVER: Self = Self::Peer(PeerId::SERVER);
 
-    /// Godot's number for this target.
+    /// Returns Godot's number of this target.
     pub const fn to_raw(self) -> i32 {
         match self {
             Self::All => 0,
@@ -86,7 +87,8 @@ impl Target {
         }
     }
 
-    /// The target of Godot's number. −2³¹ names no peer; it excludes nobody and therefore means everybody.
+    /// Returns the target of Godot's number `raw`. −2³¹ excludes no peer id and therefore stands
+    /// for all peers.
     pub const fn from_raw(raw: i32) -> Self {
         if let Some(id) = PeerId::new(raw) {
             return Self::Peer(id);
@@ -100,7 +102,7 @@ impl Target {
         }
     }
 
-    /// Whether `id` is meant.
+    /// Returns whether `id` is one of the receivers.
     pub fn includes(self, id: PeerId) -> bool {
         match self {
             Self::All => true,
@@ -116,14 +118,16 @@ impl From<PeerId> for Target {
     }
 }
 
-/// One link of a transport: a slot and the generation that uses it, unique within its endpoint for as long as the
-/// endpoint lives. A connection is not a participant: a branch decides which [`PeerId`] it stands for.
+/// A connection of a transport: a slot and the generation that uses it. It is unique within its
+/// endpoint for the endpoint's lifetime.
+///
+/// A connection is not a participant: a branch decides which [`PeerId`] it belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ConnectionId {
-    /// Index of the slot; slots are used again.
+    /// Index of the slot. Slots are reused.
     pub slot: u32,
-    /// How many links used the slot before this one.
+    /// Number of earlier connections in the slot.
     pub generation: u32,
 }
 
@@ -133,13 +137,13 @@ impl fmt::Display for ConnectionId {
     }
 }
 
-/// One endpoint (a socket, or one shard of it) among those that serve a branch. The host that starts endpoints
-/// numbers them.
+/// An endpoint (a socket, or one shard of it) among those that serve a branch. The host that starts
+/// endpoints assigns the numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct EndpointId(pub u32);
 
-/// One branch among those that an endpoint knows. The host that starts branches numbers them.
+/// A branch among those that an endpoint serves. The host that starts branches assigns the numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct BranchId(pub u32);
@@ -149,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_target_keeps_its_number() {
+    fn targets_round_trip_through_godot_numbers() {
         for raw in [0, 1, 2, -1, -2, i32::MAX, -i32::MAX] {
             assert_eq!(Target::from_raw(raw).to_raw(), raw);
         }

@@ -1,8 +1,9 @@
-//! The vocabulary and the contract of mp, Godot's high-level multiplayer in Rust.
+//! Core types and the transport trait of mp, Godot's high-level multiplayer in Rust.
 //!
-//! Read [`MultiplayerPeer`] first, then [`PeerEvent`]: a transport reports events and takes [`Outgoing`] packets; a
-//! branch (crate `mp-scene`) does the opposite. Nothing here reads a clock, opens a socket or draws a random number:
-//! time and randomness are arguments, so that the same code runs in actors, in a game loop and under a simulator.
+//! Read [`MultiplayerPeer`] first, then [`PeerEvent`]. A transport reports events and sends
+//! [`Outgoing`] packets; a branch (crate `mp-scene`) handles the events and produces the packets.
+//! Nothing here reads a clock, opens a socket or draws a random number. Time and randomness are
+//! arguments, so the same code runs in actors, in a game loop and in a simulator.
 
 #[cfg(feature = "conformance")]
 pub mod conformance;

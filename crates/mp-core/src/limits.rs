@@ -1,81 +1,91 @@
-//! Every bound of this crate, with its reason. A number without one is unfinished.
+//! Limits of this crate. Each constant documents the reason for its value.
 
 use std::time::Duration;
 
-/// Largest packet a transport takes unless it says otherwise: Godot's `get_max_packet_size()` of ENet.
+/// Default maximum packet size of a transport in bytes: 16 MiB, ENet's `get_max_packet_size()` in
+/// Godot.
 pub const PACKET_BYTES_MAX: usize = 1 << 24;
 
-/// Events in one batch to a branch: a batch costs one mailbox message, about what 256 packets cost to handle.
+/// Maximum number of events in one batch to a branch. Sending a batch takes one mailbox message,
+/// whose overhead is about that of handling 256 packets.
 pub const BATCH_EVENTS_MAX: usize = 256;
 
-/// Payload bytes after which a batch is full: what one batch keeps alive stays below an L2 cache.
+/// Payload bytes from which a batch is full. The payloads of one batch fit into an L2 cache.
 pub const BATCH_BYTES_MAX: usize = 64 * 1024;
 
-/// Batches that an endpoint keeps for one branch whose mailbox is full before it holds that branch's links: 4 MiB at
-/// [`BATCH_BYTES_MAX`], the budget of finished packets.
+/// Batches that an endpoint queues for one branch before it pauses the branch's connections: 4 MiB
+/// at [`BATCH_BYTES_MAX`], as much as [`RECEIVE_QUEUE_BYTES_MAX`].
 pub const PENDING_BATCHES_MAX: usize = 64;
 
-/// Connections of one endpoint that its router has not assigned to a branch yet: as many as
-/// handshakes that are not complete. Those of one more are rejected.
+/// Maximum number of connections of one endpoint that its router has not assigned to a branch yet.
+/// It equals the limit of incomplete handshakes. Further connections are rejected.
 pub const UNDECIDED_CONNECTIONS_MAX: usize = 1_024;
 
-/// Packets kept of a connection that is not assigned to a branch yet. An exchange takes turns, so
-/// that a few suffice; a connection that sends more is rejected.
+/// Maximum number of packets kept for a connection that is not assigned to a branch yet. A few
+/// suffice, since an exchange alternates between both peers. A connection that sends more is
+/// rejected.
 pub const UNDECIDED_PACKETS_MAX: usize = 16;
 
-/// Bytes of them. Nobody knows yet who sends them: names, tokens, signatures, a certificate.
+/// Maximum payload bytes kept for a connection that is not assigned to a branch yet: enough for
+/// names, tokens, signatures and a certificate of an unauthenticated peer.
 pub const UNDECIDED_BYTES_MAX: usize = 64 * 1024;
 
-/// Longest time until a connection is assigned to a branch: Godot's default for authentication.
+/// Time after which a connection that is not assigned to a branch is rejected: Godot's default
+/// `auth_timeout`.
 pub const UNDECIDED_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Batches in the mailbox of a branch or an endpoint; as many again as the sender may keep.
+/// Capacity of the mailbox of a branch or an endpoint in batches. The sender may queue as many
+/// again.
 pub const MAILBOX_BATCHES: usize = 64;
 
-/// Packets that a branch keeps for one endpoint that takes nothing: beyond it the oldest unreliable one is dropped; when there
-/// is none the endpoint is stuck and is closed.
+/// Packets that a branch queues for one endpoint that has stopped accepting packets. Beyond the
+/// limit the oldest unreliable packet is dropped. Without one, the endpoint is closed as stuck.
 pub const OUTBOX_PACKETS_MAX: usize = 8_192;
 
-/// Deliveries in a row of which an endpoint took nothing, after which [`OUTBOX_PACKETS_MAX`] holds. Until then many packets
-/// that wait say nothing about the endpoint: one turn may make far more.
+/// Number of consecutive deliveries of which the endpoint accepts nothing, after which
+/// [`OUTBOX_PACKETS_MAX`] applies. Before that a long queue is no sign of a stuck endpoint, since
+/// one turn may produce far more packets.
 pub const OUTBOX_REFUSALS_MAX: u32 = 100;
 
-/// Packets that a branch keeps for one endpoint that takes them. A full batch of peers that join a room of 4,095 makes two
-/// packets for each pair: each is told of the other.
+/// Packets that a branch queues for one endpoint that accepts packets. When a full batch of peers
+/// joins a room of 4,095, each pair needs two packets: one announces each peer to the other.
 pub const OUTBOX_TURN_PACKETS_MAX: usize = 2 * BATCH_EVENTS_MAX * 4_096;
 
-/// Unreliable bytes queued for one link: about 190 full datagrams, far more than one turn of a game sends.
+/// Unreliable bytes queued for one connection: about 190 full datagrams, far more than a game sends
+/// in one turn.
 pub const UNRELIABLE_QUEUE_BYTES_MAX: usize = 256 * 1024;
 
-/// Reliable bytes queued for one link; two of ENet's largest packets, so that a big packet alone is never punished.
+/// Reliable bytes queued for one connection: four of the largest packets, so a single large packet
+/// never overflows the queue.
 pub const RELIABLE_QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// Bytes of the send queues of all connections of a transport: [`QUEUED_BYTES_OF_EACH`] for a
-/// thousand. Beyond it a connection may have that. A payload that several connections queue
-/// together counts once.
+/// Bytes in the send queues of all connections of a transport: [`QUEUED_BYTES_OF_EACH`] for 1,024
+/// connections. Beyond the limit each connection may still queue [`QUEUED_BYTES_OF_EACH`]. A
+/// payload that several connections queue counts once.
 pub const QUEUED_BYTES_MAX: usize = 256 * 1024 * 1024;
 
-/// The part of them that each connection may always have: a full unreliable queue, or the names of
-/// 3,700 others.
+/// Bytes that each connection may queue even when [`QUEUED_BYTES_MAX`] is reached: a full
+/// unreliable queue, or the announcements of 3,700 other peers.
 pub const QUEUED_BYTES_OF_EACH: usize = 256 * 1024;
 
-/// What a queued packet costs beside its bytes, so that many empty packets reach a bound as well.
+/// Overhead in bytes that is added for each queued packet, so that empty packets are bounded too.
 pub const QUEUED_PACKET_OVERHEAD: usize = 64;
 
-/// How long a link's reliable queue may make no progress. Longer than any pause of a game that loads a level, and
-/// equal to ENet's longest timeout.
+/// Time without progress after which a connection's reliable queue counts as stalled. It is longer
+/// than a game pauses to load a level, and equal to ENet's longest timeout.
 pub const RELIABLE_PROGRESS_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Finished packets and bytes that a transport keeps for one link whose receiver does not take them.
+/// Complete packets that a transport keeps for one connection whose receiver does not accept them.
 pub const RECEIVE_QUEUE_PACKETS_MAX: usize = 4_096;
 
-/// See [`RECEIVE_QUEUE_PACKETS_MAX`].
+/// Bytes of complete packets that a transport keeps for one connection whose receiver does not
+/// accept them.
 pub const RECEIVE_QUEUE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// How long a closing endpoint waits for accepted reliable packets to be acknowledged.
+/// Time that a closing endpoint waits for acknowledgements of accepted reliable packets.
 pub const LINGER: Duration = Duration::from_secs(3);
 
-// One batch always fits what an endpoint may keep, and the largest packet fits a reliable queue.
+// A full branch queue holds a full receive queue, and the reliable queue holds the largest packet.
 const _: () = assert!(BATCH_BYTES_MAX * PENDING_BATCHES_MAX == RECEIVE_QUEUE_BYTES_MAX);
 const _: () = assert!(PACKET_BYTES_MAX * 2 <= RELIABLE_QUEUE_BYTES_MAX);
 const _: () = assert!(BATCH_EVENTS_MAX * PENDING_BATCHES_MAX >= RECEIVE_QUEUE_PACKETS_MAX);

@@ -1,5 +1,5 @@
-//! A network link that delays, loses, copies and reorders what it carries, from a seed: for
-//! simulators, tests, and the conditions that an operator sets for a peer.
+//! A simulated network link that delays, loses, duplicates and reorders data, reproducibly from a
+//! seed. For simulators, tests, and conditions that an operator sets for a peer.
 #![expect(
     clippy::exhaustive_enums,
     clippy::exhaustive_structs,
@@ -10,43 +10,43 @@ use std::time::Duration;
 
 use crate::{Instant, Rng};
 
-/// Conditions of a link. Shares are in thousandths; the default carries everything
-/// at once.
+/// Conditions of a link, with probabilities in permille. By default everything is delivered
+/// immediately.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LinkConditions {
-    /// Time that everything takes (one way).
+    /// One-way delay.
     pub delay: Duration,
-    /// Upper bound of a further delay, drawn for each datagram. The order of datagrams is kept.
+    /// Maximum additional delay, drawn for each datagram. Datagrams stay in order.
     pub jitter: Duration,
-    /// Share of datagrams that are lost outside bursts.
+    /// Probability that a datagram is lost, outside bursts.
     pub loss_permille: u32,
-    /// Losses in bursts.
+    /// Bursts of losses.
     pub bursts: LossBursts,
-    /// Share of datagrams that arrive twice.
+    /// Probability that a datagram is duplicated.
     pub duplication_permille: u32,
-    /// Share of datagrams that are overtaken by later ones.
+    /// Probability that a datagram is delayed further, so that later ones overtake it.
     pub reordering_permille: u32,
-    /// Bytes per second; 0 is no limit. Datagrams that would wait longer than [`QUEUE_TIME_MAX`]
-    /// are lost.
+    /// Bytes per second; 0 means unlimited. Datagrams that would be queued for longer than
+    /// [`QUEUE_TIME_MAX`] are lost.
     pub bytes_per_second: u64,
 }
 
-/// Losses of datagrams in a row, as on a radio link.
+/// Bursts of losses, as on a radio link (Gilbert-Elliott model).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LossBursts {
-    /// Share of datagrams that begin a burst.
+    /// Probability that a burst begins at a datagram.
     pub begin_permille: u32,
-    /// Share of datagrams that are lost within one.
+    /// Probability that a datagram within a burst is lost.
     pub loss_permille: u32,
-    /// Share of datagrams that end one.
+    /// Probability that a burst ends at a datagram.
     pub end_permille: u32,
 }
 
 /// One direction of a link.
 ///
-/// It holds no data: it says when something that is sent now arrives, and its caller keeps it until
-/// then. Datagrams are subject to all conditions; a stream (TCP) to delay and rate alone, because
-/// its own protocol hides the others.
+/// The shaper holds no data: it computes the arrival time of what is sent now, and the caller keeps
+/// the data until then. All conditions apply to datagrams. Only delay and rate apply to a stream
+/// (TCP), whose protocol hides the others.
 ///
 /// ```
 /// use std::time::Duration;
@@ -67,38 +67,38 @@ pub struct LinkShaper {
     conditions: LinkConditions,
     rng: Rng,
     is_in_burst: bool,
-    /// Time at which everything that was sent so far has left the sender.
+    /// Time at which all data sent so far has left the sender.
     busy_until: Instant,
-    /// Time at which the last of those that keep their order arrives.
+    /// Arrival time of the last data that is kept in order.
     last_arrival: Instant,
 }
 
-/// Time at which a datagram arrives.
+/// The arrival of a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival {
-    /// Time at which it arrives.
+    /// Arrival time.
     pub at: Instant,
-    /// Time at which its copy does, if it arrives twice.
+    /// Arrival time of the duplicate, if there is one.
     pub copy: Option<Instant>,
 }
 
-/// Why a datagram does not arrive.
+/// The reason why a datagram is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Loss {
-    /// The share of datagrams that are lost.
+    /// Lost at random.
     #[error("lost")]
     Random,
-    /// Too much waits for a slow link.
+    /// The queue of a link with limited rate is full.
     #[error("congestion")]
     Congestion,
 }
 
-/// Longest time for which a datagram waits for a link with a limit of bytes per second: what
-/// routers at home keep.
+/// Maximum time that a datagram is queued for a link with limited rate: typical of home routers.
 pub const QUEUE_TIME_MAX: Duration = Duration::from_millis(300);
 
 impl LinkShaper {
-    /// A link under `conditions`. Draws come from `rng`, so that a seed reproduces a run.
+    /// Returns a link with `conditions`. All random numbers are drawn from `rng`, so that a seed
+    /// reproduces a run.
     pub fn new(conditions: LinkConditions, rng: Rng) -> Self {
         Self {
             conditions,
@@ -109,21 +109,21 @@ impl LinkShaper {
         }
     }
 
-    /// Changes the conditions. What is under way arrives as it was to.
+    /// Sets the conditions. Data that is already on its way keeps its arrival time.
     pub fn set_conditions(&mut self, conditions: LinkConditions) {
         self.conditions = conditions;
     }
 
-    /// The conditions.
+    /// Returns the conditions.
     pub fn conditions(&self) -> LinkConditions {
         self.conditions
     }
 
-    /// Sends a datagram of `len` bytes.
+    /// Sends a datagram of `len` bytes and returns its arrival.
     ///
     /// # Errors
     ///
-    /// Why it does not arrive.
+    /// If the datagram is lost.
     pub fn carry_datagram(&mut self, now: Instant, len: usize) -> Result<Arrival, Loss> {
         if self.loses() {
             return Err(Loss::Random);
@@ -134,7 +134,7 @@ impl LinkShaper {
         let LinkConditions { delay, jitter, .. } = self.conditions;
         let at = self.pass(now, len) + delay + up_to(&mut self.rng, jitter);
         let at = if self.draws(self.conditions.reordering_permille) {
-            // Those behind it do not wait for it.
+            // Later datagrams do not wait for this one.
             at + up_to(&mut self.rng, delay.saturating_mul(2))
         } else {
             self.keep_order(at)
@@ -144,20 +144,20 @@ impl LinkShaper {
         Ok(Arrival { at, copy })
     }
 
-    /// Sends `len` bytes of a stream, and returns when they arrive: after the delay, in order, and
-    /// not faster than the rate. Nothing is lost; a sender that does not want to queue without a
-    /// bound pauses while the [backlog](Self::backlog) is long.
+    /// Sends `len` bytes of a stream and returns their arrival time: after the delay, in order,
+    /// limited by the rate. Nothing is lost. The queue is unbounded, so the sender should pause
+    /// while the [backlog](Self::backlog) is long.
     pub fn carry_stream(&mut self, now: Instant, len: usize) -> Instant {
         let at = self.pass(now, len) + self.conditions.delay;
         self.keep_order(at)
     }
 
-    /// Time for which something that is sent now waits for what was sent before it.
+    /// Returns the time that data sent now is queued behind data sent before.
     pub fn backlog(&self, now: Instant) -> Duration {
         self.busy_until - now
     }
 
-    /// Returns when `len` bytes have left the sender.
+    /// Returns the time at which `len` bytes have left the sender.
     fn pass(&mut self, now: Instant, len: usize) -> Instant {
         let begin = self.busy_until.max(now);
         let micros =
@@ -191,7 +191,7 @@ impl LinkShaper {
     }
 }
 
-/// A time up to `most`, in whole microseconds.
+/// Returns a random duration of at most `most`, in whole microseconds.
 fn up_to(rng: &mut Rng, most: Duration) -> Duration {
     let micros = u64::try_from(most.as_micros()).unwrap_or(u64::MAX);
     Duration::from_micros(rng.below(micros.saturating_add(1)))
@@ -211,7 +211,7 @@ mod tests {
         bytes_per_second: 0,
     };
 
-    /// Returns what becomes of `count` datagrams of 100 bytes, one each millisecond.
+    /// Returns the fates of `count` datagrams of 100 bytes, one each millisecond.
     fn carried(conditions: LinkConditions, count: u64) -> Vec<Result<Arrival, Loss>> {
         let mut link = LinkShaper::new(conditions, Rng::from_number(7));
         (0..count).map(|n| link.carry_datagram(Instant::from_millis(n), 100)).collect()
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn without_conditions_everything_arrives_at_once() {
+    fn default_conditions_deliver_immediately() {
         let arrivals = times(&carried(LinkConditions::default(), 100));
         assert_eq!(arrivals[1..], (1..100).map(Instant::from_millis).collect::<Vec<_>>());
     }
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn losses_and_copies_are_as_many_as_asked_for() {
+    fn losses_and_duplicates_match_their_probabilities() {
         let conditions = LinkConditions { loss_permille: 100, duplication_permille: 200, ..DELAY };
         let carried = carried(conditions, 10_000);
         let lost = carried.iter().filter(|it| **it == Err(Loss::Random)).count();
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn bursts_lose_neighbours() {
+    fn bursts_lose_consecutive_datagrams() {
         let bursts = LossBursts { begin_permille: 10, loss_permille: 1_000, end_permille: 100 };
         let carried = carried(LinkConditions { bursts, ..DELAY }, 10_000);
         let lost = carried.iter().filter(|it| it.is_err()).count();
@@ -256,14 +256,18 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_link_delays_datagrams_and_then_drops_them() {
+    fn slow_link_delays_datagrams_and_then_drops_them() {
         let carried = carried(LinkConditions { bytes_per_second: 50_000, ..DELAY }, 1_000);
         assert!(carried.contains(&Err(Loss::Congestion)));
-        assert_eq!(times(&carried).len(), 650, "what passes in a second, and what waits then");
+        assert_eq!(
+            times(&carried).len(),
+            650,
+            "datagrams sent within the second, and those queued at its end"
+        );
     }
 
     #[test]
-    fn a_stream_is_subject_to_delay_and_rate_alone() {
+    fn only_delay_and_rate_apply_to_a_stream() {
         let conditions = LinkConditions {
             jitter: Duration::from_secs(1),
             loss_permille: 1_000,
@@ -281,11 +285,11 @@ mod tests {
         assert_eq!(link.backlog(start), Duration::from_secs(10));
         link.set_conditions(DELAY);
         let at = link.carry_stream(start, 1_000);
-        assert!(at > start + Duration::from_secs(10), "it does not overtake what is under way");
+        assert!(at > start + Duration::from_secs(10), "data on its way is not overtaken");
     }
 
     #[test]
-    fn the_same_seed_makes_the_same_link() {
+    fn same_seed_reproduces_the_link() {
         let conditions = LinkConditions { loss_permille: 500, ..DELAY };
         assert_eq!(carried(conditions, 100), carried(conditions, 100));
     }

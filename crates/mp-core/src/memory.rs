@@ -1,7 +1,8 @@
-//! A network within the process: a server that clients join, each end in a thread of its own if you like.
+//! A network within the process: a server and its clients, each of which may run in its own thread.
 //!
-//! It is what two branches of one process talk over, and the test bed for everything above a transport: nothing is
-//! lost or reordered, nothing is copied ([`Bytes`](bytes::Bytes) are shared), and time plays no part.
+//! Two branches of one process communicate over it, and it is the test bed for everything above a
+//! transport. Nothing is lost or reordered, payloads are not copied ([`Bytes`](bytes::Bytes) are
+//! shared), and time has no effect.
 //!
 //! ```
 //! use mp_core::{Instant, MultiplayerPeer, Outgoing, PeerEvent, PeerId, Prefix, TransferMode};
@@ -14,8 +15,8 @@
 //!     events
 //! };
 //!
-//! let arrived = turn(&mut server);
-//! let [PeerEvent::Connected { connection, .. }] = arrived[..] else { panic!("{arrived:?}") };
+//! let received = turn(&mut server);
+//! let [PeerEvent::Connected { connection, .. }] = received[..] else { panic!("{received:?}") };
 //! turn(&mut client);
 //!
 //! server.send(Outgoing {
@@ -47,23 +48,26 @@ use crate::{
     MultiplayerPeer, Origin, Outgoing, PeerEvent, PeerId, Readiness, SendError, SharedLimit,
 };
 
-/// Clients that may wait for a server's next turn: as many as the largest ENet host takes. Later ones are refused.
+/// Maximum number of clients that wait for the server's next poll: as many as the largest ENet host
+/// accepts. Further clients are rejected.
 const BACKLOG_MAX: usize = 4_095;
 
-/// A server and a client that joins it as `id`. Both are connected after a turn of the server and one of the client.
+/// Returns a server and a client that joins it as `id`. Both are connected after one turn of the
+/// server and one of the client.
 pub fn pair(id: PeerId) -> (MemoryMultiplayerPeer, MemoryMultiplayerPeer) {
     let server = MemoryMultiplayerPeer::server();
     let client = server.address().connect(id);
     (server, client)
 }
 
-/// Where a server within this process is reached.
+/// The address of a server within this process.
 #[derive(Clone, Debug)]
 pub struct MemoryAddress(Arc<Desk>);
 
 impl MemoryAddress {
-    /// A client that joins as `id`, as ENet's clients do; see [`PeerId::generate`] for drawing one. When there is no
-    /// server any more, or it refuses, the client's status becomes `Disconnected` at a later poll, without an event.
+    /// Returns a client that joins the server as `id`; see [`PeerId::generate`] for a random id. If
+    /// the server is gone, or refuses connections, the client's status becomes `Disconnected` at a
+    /// later poll, without an event.
     pub fn connect(&self, id: PeerId) -> MemoryMultiplayerPeer {
         let mut client = MemoryMultiplayerPeer::new(id, Side::Client, ConnectionStatus::Connecting);
         let wire = Arc::new(Wire {
@@ -88,46 +92,52 @@ impl MemoryAddress {
     }
 }
 
-/// One end of a network within the process: a server, or a client of one.
+/// A peer of a network within the process: a server, or a client of one.
 ///
-/// * Bounds, per link and direction: those of [`SendQueue`](crate::SendQueue). What passes the
-///   reliable one ends the link with [`QueueFull`](DisconnectReason::QueueFull) on both sides. Of
-///   all links together [`QUEUED_BYTES_MAX`] bytes wait, of which each may always have
-///   [`QUEUED_BYTES_OF_EACH`]: beyond that a reliable packet ends its link as well, and an
-///   unreliable one is dropped and counted. [`poll`](MultiplayerPeer::poll) takes in about
-///   [`RECEIVE_QUEUE_PACKETS_MAX`](crate::limits::RECEIVE_QUEUE_PACKETS_MAX) and
-///   [`RECEIVE_QUEUE_BYTES_MAX`](crate::limits::RECEIVE_QUEUE_BYTES_MAX), of all links together and
-///   ahead of `next_event`; the rest stays with its sender, as does what is reliable while a link
-///   is [held](MultiplayerPeer::hold).
-/// * A goodbye cannot get lost here: `Polite` and `Abrupt` drop what the other side has not taken in, and `Drain` waits
-///   until it has. A side that is leaving takes nothing more in. There are no timeouts.
-/// * Dropping an end is [`close`](MultiplayerPeer::close): the others see `Disconnected` with `Remote(0)`.
+/// * Send queues have the bounds of [`SendQueue`](crate::SendQueue) for each connection. If the
+///   reliable one overflows, the connection is closed with
+///   [`QueueFull`](DisconnectReason::QueueFull) on both peers.
+/// * All connections together may queue [`QUEUED_BYTES_MAX`] bytes, of which
+///   [`QUEUED_BYTES_OF_EACH`] are guaranteed to each. Beyond that, a reliable packet closes its
+///   connection, too; an unreliable one is dropped and counted.
+/// * [`poll`](MultiplayerPeer::poll) receives about
+///   [`RECEIVE_QUEUE_PACKETS_MAX`](crate::limits::RECEIVE_QUEUE_PACKETS_MAX) packets and
+///   [`RECEIVE_QUEUE_BYTES_MAX`](crate::limits::RECEIVE_QUEUE_BYTES_MAX) bytes of all connections
+///   together. Other packets stay in their sender's queue, as do reliable packets of a
+///   [paused](MultiplayerPeer::hold) connection.
+/// * A disconnect cannot be lost. `Polite` and `Abrupt` drop the packets that the remote peer has
+///   not received; `Drain` waits until it has. A peer that disconnects receives nothing more. There
+///   are no timeouts.
+/// * Dropping a peer [closes](MultiplayerPeer::close) it: remote peers report `Disconnected` with
+///   `Remote(0)`.
 #[derive(Debug)]
 pub struct MemoryMultiplayerPeer {
     id: PeerId,
     side: Side,
     desk: Arc<Desk>,
     links: Slab<Link>,
-    /// Bytes that the remote peers have not received, as of the last poll or send of each link.
+    /// Bytes that the remote peers have not received, as of the last poll or send of each
+    /// connection.
     queued: SharedLimit,
-    /// For each slot, how many links have used it.
+    /// Number of earlier connections of each slot.
     generations: Vec<u32>,
     events: VecDeque<PeerEvent>,
-    /// Links that ended and whose other side is told at the next flush.
+    /// Connections that ended here; the remote peer is notified at the next flush.
     parting: Vec<Arc<Wire>>,
-    /// The slot whose link is the first to be taken in from: the one after that at which the last poll had taken in enough.
+    /// Slot at which the next poll starts to receive: the one after that at which the last poll
+    /// reached its limit.
     first_slot: usize,
     status: ConnectionStatus,
     refusing: bool,
 }
 
 impl MemoryMultiplayerPeer {
-    /// A server without clients; they join at its [`address`](Self::address).
+    /// Returns a server without clients. They join at its [`address`](Self::address).
     pub fn server() -> Self {
         Self::new(PeerId::SERVER, Side::Server, ConnectionStatus::Connected)
     }
 
-    /// Where clients join. A client's address leads nowhere: whoever joins it is refused.
+    /// Returns the address at which clients join. Connections to a client's address are rejected.
     pub fn address(&self) -> MemoryAddress {
         MemoryAddress(Arc::clone(&self.desk))
     }
@@ -177,7 +187,7 @@ impl MemoryMultiplayerPeer {
         self.links.get_mut(connection.slot as usize).filter(|link| link.connection == connection)
     }
 
-    /// Takes in the clients that wait at the desk.
+    /// Accepts the clients that joined since the last poll.
     fn admit(&mut self, knocks: VecDeque<(PeerId, Arc<Wire>)>) {
         for (id, wire) in knocks {
             if self.refusing {
@@ -189,7 +199,7 @@ impl MemoryMultiplayerPeer {
         }
     }
 
-    /// Hands what is queued to the other sides.
+    /// Publishes queued packets and disconnects to the remote peers.
     fn publish(&mut self) {
         let side = self.side;
         for (_, link) in &mut self.links {
@@ -226,7 +236,7 @@ impl MultiplayerPeer for MemoryMultiplayerPeer {
             }
         }
         for (connection, end) in over {
-            // The other side may be draining, and waits to hear that this one is done.
+            // A remote peer that drains its queue waits for this notification.
             let link = self.detach(connection);
             self.parting.push(link.wire);
             if let Some(reason) = end {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use crate::variant::StringName;
 
-/// The way to a node, and optionally to a property of it: `../Player`, `/root/Main`, `Sprite:position:x`. Cheap to copy.
+/// A path to a node, and optionally to a property of it: `../Player`, `/root/Main`,
+/// `Sprite:position:x`. Cloning is cheap.
 #[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodePath(Option<Arc<Parts>>);
 
@@ -18,40 +19,40 @@ struct Parts {
 }
 
 impl NodePath {
-    /// The path that leads nowhere.
+    /// The empty path.
     pub const EMPTY: Self = Self(None);
 
-    /// The path with these parts; nothing is checked, as when Godot reads one from the wire.
+    /// Returns the path with these parts. They are not validated, as in Godot's decoder.
     pub fn new(names: Vec<StringName>, subnames: Vec<StringName>, absolute: bool) -> Self {
         let empty = names.is_empty() && subnames.is_empty() && !absolute;
         Self((!empty).then(|| Arc::new(Parts { absolute, names, subnames })))
     }
 
-    /// Whether it starts at the root of the tree: `/root/Main`.
+    /// Returns whether the path starts at the root of the tree: `/root/Main`.
     pub fn is_absolute(&self) -> bool {
         self.0.as_ref().is_some_and(|parts| parts.absolute)
     }
 
-    /// Whether it is `""`.
+    /// Returns whether the path is `""`.
     pub fn is_empty(&self) -> bool {
         self.0.is_none()
     }
 
-    /// The nodes on the way, `..` and `.` included: `a/b:c` has `a` and `b`.
+    /// Returns the node names, including `..` and `.`: `a` and `b` for `a/b:c`.
     #[doc(alias = "get_name")]
     #[doc(alias = "get_name_count")]
     pub fn names(&self) -> &[StringName] {
         self.0.as_ref().map_or(&[], |parts| &parts.names)
     }
 
-    /// The property and what is inside it: `a:position:x` has `position` and `x`.
+    /// Returns the property and its subnames: `position` and `x` for `a:position:x`.
     #[doc(alias = "get_subname")]
     #[doc(alias = "get_subname_count")]
     pub fn subnames(&self) -> &[StringName] {
         self.0.as_ref().map_or(&[], |parts| &parts.subnames)
     }
 
-    /// The path without the property.
+    /// Returns the path without the property.
     pub fn without_subnames(&self) -> Self {
         if self.subnames().is_empty() {
             return self.clone();
@@ -59,26 +60,26 @@ impl NodePath {
         Self::new(self.names().to_vec(), Vec::new(), self.is_absolute())
     }
 
-    /// The names, separated by `/`.
+    /// Returns the names, separated by `/`.
     #[doc(alias = "get_concatenated_names")]
     pub fn concatenated_names(&self) -> String {
         let absolute = if self.is_absolute() { "/" } else { "" };
         absolute.to_owned() + &self.names().join("/")
     }
 
-    /// The subnames, separated by `:`.
+    /// Returns the subnames, separated by `:`.
     #[doc(alias = "get_concatenated_subnames")]
     pub fn concatenated_subnames(&self) -> String {
         self.subnames().join(":")
     }
 }
 
-/// Reads a path as Godot does: slashes that follow one another count as one, those at the end are left out, and so is a
-/// colon at the end. A path with an empty property name in between, such as `a::b`, is empty.
+/// Parses a path as Godot does. Repeated and trailing slashes and a trailing colon are dropped. A
+/// path with an empty subname, such as `a::b`, is the empty path.
 impl From<&str> for NodePath {
     fn from(text: &str) -> Self {
         let (path, properties) = text.split_once(':').unwrap_or((text, ""));
-        // A colon at the end is no property, but two of them hold an empty one.
+        // One trailing colon is ignored; two enclose an empty subname.
         let inner = properties.strip_suffix(':').unwrap_or(properties);
         if !properties.is_empty() && inner.split(':').any(str::is_empty) {
             return Self::EMPTY;
@@ -128,7 +129,8 @@ impl fmt::Debug for NodePath {
     }
 }
 
-/// The parts that are not empty. They are counted first: a stranger's path takes no more memory than it needs.
+/// Collects the parts that are not empty. Counts them first, so that no memory is over-allocated
+/// for a path from an untrusted peer.
 fn collect<'a>(parts: impl Iterator<Item = &'a str> + Clone) -> Vec<StringName> {
     let parts = parts.filter(|part| !part.is_empty());
     let mut names = Vec::with_capacity(parts.clone().count());
@@ -151,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_split_at_slashes_and_colons() {
+    fn path_is_split_at_slashes_and_colons() {
         for (text, absolute, names, subnames) in [
             ("", false, &[][..], &[][..]),
             ("/", true, &[], &[]),
@@ -170,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn surplus_separators_are_left_out() {
+    fn redundant_separators_are_dropped() {
         for (text, clean) in
             [("a//b/", "a/b"), ("//a", "/a"), ("a:b:", "a:b"), ("a:", "a"), ("///", "/")]
         {
@@ -179,14 +181,14 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_property_name_makes_the_path_empty() {
+    fn empty_subname_makes_the_path_empty() {
         for text in ["a::b", "a::", "::"] {
             assert!(NodePath::from(text).is_empty(), "{text:?}");
         }
     }
 
     #[test]
-    fn the_property_can_be_taken_off() {
+    fn without_subnames_drops_the_property() {
         let path = NodePath::from("/a/b:c:d");
         assert_eq!(path.without_subnames(), "/a/b".into());
         assert_eq!(path.concatenated_names(), "/a/b");

@@ -1,4 +1,4 @@
-//! The peer of a game that is played alone.
+//! The multiplayer peer of a single-player game.
 #![expect(clippy::exhaustive_structs, reason = "a value without fields")]
 
 use crate::{
@@ -6,10 +6,12 @@ use crate::{
     PeerEvent, PeerId, Readiness, SendError,
 };
 
-/// Godot's default peer: id 1 and a server, so that a game played alone runs the same code.
+/// Godot's default peer. It has id 1 and is a server, so that a single-player game runs the same
+/// code.
 ///
-/// As in Godot 4.6.3 it is always [`Connected`](ConnectionStatus::Connected), also after [`close`](Self::close), takes
-/// every packet and delivers none, reports nothing and cannot relay.
+/// As in Godot 4.6.3 it is always [`Connected`](ConnectionStatus::Connected), even after
+/// [`close`](Self::close). It accepts every packet and delivers none, reports no event and does not
+/// support relay.
 ///
 /// ```
 /// use mp_core::{ConnectionStatus, MultiplayerPeer, OfflineMultiplayerPeer, PeerId};
@@ -47,7 +49,7 @@ impl MultiplayerPeer for OfflineMultiplayerPeer {
         ConnectionStatus::Connected
     }
 
-    /// It has nothing to take in, ever.
+    /// Returns [`Readiness::Wakes`], which never wakes: there is nothing to receive.
     fn readiness(&self) -> Readiness {
         Readiness::Wakes
     }

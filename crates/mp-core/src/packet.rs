@@ -1,4 +1,4 @@
-//! What travels between a transport and a branch: packets, and one ordered stream of events.
+//! Packets, and the events that a transport reports.
 #![expect(
     clippy::exhaustive_enums,
     clippy::exhaustive_structs,
@@ -13,46 +13,48 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::{Channel, ConnectionId, PeerId, TransferMode};
 
-/// A packet that arrived.
+/// A received packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packet {
-    /// The link that brought it.
+    /// Connection on which it was received.
     pub from: ConnectionId,
-    /// How it travelled, as far as the transport can tell (WebSocket: always reliable).
+    /// Transfer mode, as far as the transport knows it (WebSocket: always reliable).
     pub mode: TransferMode,
-    /// The channel it travelled on (WebSocket: always 0).
+    /// Transfer channel (WebSocket: always 0).
     pub channel: Channel,
-    /// Its bytes.
+    /// Payload.
     pub payload: Bytes,
 }
 
-/// A packet to send. What Godot keeps as state (`set_target_peer`, `transfer_mode`, `transfer_channel`) are fields.
+/// A packet to send. Godot's properties `set_target_peer`, `transfer_mode` and `transfer_channel`
+/// are fields of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outgoing {
-    /// The links it goes to.
+    /// Connections to send it to.
     pub to: Connections,
-    /// How it travels.
+    /// Transfer mode.
     pub mode: TransferMode,
-    /// The channel it travels on.
+    /// Transfer channel.
     pub channel: Channel,
-    /// Bytes in front of the payload, so that a relayed packet shares the payload it came with.
+    /// Bytes before the payload. A relayed packet gets its header here and shares the received
+    /// payload.
     pub prefix: Prefix,
-    /// The rest of its bytes, shared by all links.
+    /// The bytes after the prefix, shared by all connections.
     pub payload: Bytes,
 }
 
 impl Outgoing {
-    /// Length of prefix and payload in bytes.
+    /// Returns the length of prefix and payload in bytes.
     pub fn len(&self) -> usize {
         self.prefix.as_slice().len() + self.payload.len()
     }
 
-    /// Whether there is no byte at all.
+    /// Returns whether prefix and payload are empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Prefix and payload as one buffer; free of copying when there is no prefix.
+    /// Returns prefix and payload as one buffer. Does not copy if the prefix is empty.
     pub fn joined(&self) -> Bytes {
         if self.prefix.as_slice().is_empty() {
             return self.payload.clone();
@@ -64,17 +66,17 @@ impl Outgoing {
     }
 }
 
-/// The links that a packet goes to.
+/// The connections that a packet is sent to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Connections {
-    /// One link.
+    /// One connection.
     One(ConnectionId),
-    /// Several links of one endpoint.
+    /// Several connections of one endpoint.
     Many(Arc<[ConnectionId]>),
 }
 
 impl Connections {
-    /// The links, in order.
+    /// Returns the connections, in order.
     pub fn as_slice(&self) -> &[ConnectionId] {
         match self {
             Self::One(connection) => std::slice::from_ref(connection),
@@ -89,7 +91,7 @@ impl From<ConnectionId> for Connections {
     }
 }
 
-/// Up to [`Prefix::CAPACITY`] bytes kept inline.
+/// Up to [`Prefix::CAPACITY`] bytes, stored inline.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Prefix {
     bytes: [u8; Self::CAPACITY],
@@ -97,17 +99,18 @@ pub struct Prefix {
 }
 
 impl Prefix {
-    /// Longest prefix in bytes. Godot's relay header is 6.
+    /// Maximum length in bytes. Godot's relay header has 6.
     pub const CAPACITY: usize = 8;
 
-    /// No bytes.
+    /// The empty prefix.
     pub const EMPTY: Self = Self { bytes: [0; Self::CAPACITY], len: 0 };
 
-    /// The bytes `from`.
+    /// Returns a prefix with the bytes `from`.
     ///
     /// # Panics
     ///
-    /// When there are more than [`Prefix::CAPACITY`]: a prefix is made by a codec from a fixed layout, never from input.
+    /// If `from` is longer than [`Prefix::CAPACITY`]. Codecs build prefixes from fixed layouts,
+    /// never from received data.
     pub fn new(from: &[u8]) -> Self {
         let mut prefix = Self::EMPTY;
         prefix.bytes[..from.len()].copy_from_slice(from);
@@ -115,7 +118,7 @@ impl Prefix {
         prefix
     }
 
-    /// The bytes.
+    /// Returns the bytes.
     pub fn as_slice(&self) -> &[u8] {
         &self.bytes[..usize::from(self.len)]
     }
@@ -127,54 +130,56 @@ impl fmt::Debug for Prefix {
     }
 }
 
-/// Everything a transport reports, in one ordered stream: a connection's packets lie between its `Connected` and its
-/// `Disconnected`.
+/// An event of a transport. Events form one ordered stream, in which a connection's packets lie
+/// between its `Connected` and its `Disconnected`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PeerEvent {
-    /// This side's own id, on a client of a transport whose servers draw the ids (WebSocket). It comes once, before
-    /// everything else; [`unique_id`](crate::MultiplayerPeer::unique_id) says the same from here on.
+    /// The local peer's id, on a client whose server assigns ids (WebSocket). Reported once, before
+    /// all other events. [`unique_id`](crate::MultiplayerPeer::unique_id) returns the same id from
+    /// then on.
     UniqueId(PeerId),
-    /// A link is ready for packets.
+    /// A connection is established.
     Connected {
-        /// The link.
+        /// The connection.
         connection: ConnectionId,
-        /// The peer it says it is: on a client the server's 1, on a server what the client chose (ENet) or was given
-        /// (WebSocket). The branch decides.
+        /// The peer id that the remote peer claims. On a client it is the server's 1. On a server
+        /// it is the id that the client chose (ENet) or was assigned (WebSocket). The branch
+        /// decides whether to accept it.
         claimed_id: Option<PeerId>,
-        /// Where it comes from.
+        /// Source of the connection.
         origin: Origin,
     },
-    /// A packet arrived.
+    /// A packet was received.
     Packet(Packet),
-    /// A link has ended; it is not mentioned again.
+    /// A connection has ended. No event of it follows.
     Disconnected {
-        /// The link.
+        /// The connection.
         connection: ConnectionId,
-        /// Why.
+        /// The reason.
         reason: DisconnectReason,
     },
 }
 
-/// Where a link comes from.
+/// The source of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Origin {
     /// This process.
     Process,
-    /// A socket address of the other side.
+    /// The remote socket address.
     Address(SocketAddr),
-    /// A socket address of the other side, and the URL by which a client asks for a server (WebSocket).
+    /// The remote socket address, and the URL that the client requested (WebSocket).
     Url {
-        /// Its address: the client's own when trusted proxies stand in between.
+        /// Remote address; behind trusted proxies, the client's own.
         address: SocketAddr,
-        /// The whole URL, such as `ws://host:7778/room?seat=3`.
+        /// Complete URL, such as `ws://host:7778/room?seat=3`.
         url: Arc<str>,
     },
 }
 
 impl Origin {
-    /// The socket address, where there is one.
+    /// Returns the remote socket address, if there is one.
     pub fn address(&self) -> Option<SocketAddr> {
         match self {
             Self::Process => None,
@@ -182,7 +187,7 @@ impl Origin {
         }
     }
 
-    /// The URL, where there is one.
+    /// Returns the URL, if there is one.
     pub fn url(&self) -> Option<&str> {
         match self {
             Self::Url { url, .. } => Some(url),
@@ -190,8 +195,8 @@ impl Origin {
         }
     }
 
-    /// The path of the URL, from its first `/` to before a `?`: what a
-    /// [router](crate::ConnectionRouter) may choose a branch by.
+    /// Returns the path of the URL, from its first `/` up to a `?`. A
+    /// [router](crate::ConnectionRouter) may choose a branch by it.
     pub fn path(&self) -> Option<&str> {
         let url = self.url()?;
         let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
@@ -210,65 +215,67 @@ impl fmt::Display for Origin {
     }
 }
 
-/// Why a link ended or was refused. Godot's wire carries no reason: the other side only learns that it ended.
+/// The reason why a connection ended or was rejected. Godot's protocol does not transmit the
+/// reason: the remote peer only learns that the connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DisconnectReason {
-    /// This side closed it.
+    /// The local peer closed the connection.
     Closed,
-    /// The branch it belonged to panicked.
+    /// The branch of the connection panicked.
     BranchPanicked,
-    /// Another peer of the branch has this id.
+    /// Another peer of the branch has the same id.
     DuplicateId,
-    /// The id is not in 2..2³¹.
+    /// The peer id is not in 2..2³¹.
     InvalidId,
-    /// This side asked this peer to leave (Godot: `disconnect_peer`).
+    /// The local peer disconnected the remote peer (Godot: `disconnect_peer`).
     Kicked,
-    /// It was moved to another branch, where it goes on.
+    /// The connection was moved to another branch, where it continues.
     Moved,
-    /// It sent more nonsense than its budget allows.
+    /// The remote peer sent more malformed packets than its budget allows.
     Misbehaved,
-    /// One of the two sides authenticates, and the other does not.
+    /// Only one of the two peers requires authentication.
     OneSidedAuthentication,
-    /// Its reliable queue passed its bound, or made no progress for too long.
+    /// The reliable queue exceeded its limit, or stalled.
     QueueFull,
-    /// New connections are refused, or there is no room.
+    /// New connections are refused, or there is no capacity.
     Refused,
-    /// The other side closed it; the number is ENet's `data` (Godot sends 0), or WebSocket's close code (0 when there was none).
+    /// The remote peer closed the connection. The number is ENet's `data` (Godot sends 0) or
+    /// WebSocket's close code (0 if there was none).
     Remote(u32),
-    /// The other side stopped answering.
+    /// The remote peer stopped responding.
     Timeout,
 }
 
 impl fmt::Display for DisconnectReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Closed => "closed by this side",
+            Self::Closed => "closed locally",
             Self::BranchPanicked => "its branch panicked",
             Self::DuplicateId => "peer id already in use",
             Self::InvalidId => "invalid peer id",
             Self::Kicked => "kicked",
             Self::Moved => "moved to another branch",
-            Self::Misbehaved => "sent too much that could not be understood",
-            Self::OneSidedAuthentication => "only one of the two sides authenticates",
-            Self::QueueFull => "could not keep up with what was sent to it",
+            Self::Misbehaved => "too many malformed packets",
+            Self::OneSidedAuthentication => "only one of the two peers requires authentication",
+            Self::QueueFull => "queue full: the peer does not keep up",
             Self::Refused => "refused",
-            Self::Remote(_) => "closed by the other side",
+            Self::Remote(_) => "closed by the remote peer",
             Self::Timeout => "timed out",
         })
     }
 }
 
-/// How a link is ended.
+/// The way in which a connection is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Farewell {
-    /// What was accepted is delivered first, then as `Polite` (ENet: `disconnect_later`).
+    /// Accepted packets are delivered first, then as `Polite` (ENet: `disconnect_later`).
     Drain,
-    /// Queues are dropped, the goodbye is acknowledged, then [`PeerEvent::Disconnected`] follows
-    /// (Godot: `disconnect_peer(id)`).
+    /// Queued packets are dropped, the disconnect is acknowledged, then [`PeerEvent::Disconnected`]
+    /// follows (Godot: `disconnect_peer(id)`).
     Polite,
-    /// The link is forgotten at once, without an event; the other side is told as far as one goodbye can
-    /// (Godot: `disconnect_peer(id, true)`).
+    /// The connection is removed immediately, without an event. One disconnect packet is sent and
+    /// not repeated (Godot: `disconnect_peer(id, true)`).
     Abrupt,
 }
 
@@ -277,7 +284,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_path_of_an_origin_is_that_of_its_url() {
+    fn path_of_an_origin_is_the_path_of_its_url() {
         let address = SocketAddr::from(([192, 0, 2, 1], 5));
         for (url, path) in [
             ("ws://host:7778/rooms/3?seat=2", "/rooms/3"),

@@ -1,5 +1,5 @@
-//! Godot's stateful `MultiplayerPeer`, over any transport and without `SceneMultiplayer`: a target, a mode and a channel
-//! that stay set, packets that wait to be read, and signals.
+//! Godot's stateful `MultiplayerPeer`, over any transport and without `SceneMultiplayer`: a current
+//! target, mode and channel, a queue of received packets, and signals.
 //!
 //! ```
 //! use mp_core::{Instant, PacketPeer, PeerId, PeerSignal, Target, TransferMode, memory};
@@ -42,21 +42,24 @@ use crate::{
     MultiplayerPeer, Outgoing, PeerId, Prefix, Rng, Target, TransferMode,
 };
 
-/// What Godot's classes `PacketPeer` and `MultiplayerPeer` offer a program that does without `SceneMultiplayer`, around
-/// a transport that nobody else polls.
+/// Godot's classes `PacketPeer` and `MultiplayerPeer` around a transport, for programs without
+/// `SceneMultiplayer`. The transport must not be polled by anything else.
 ///
-/// Godot polls, emits and sends at once. Here a turn is [`poll`](Self::poll), [`next_signal`](Self::next_signal) until
-/// there is none, packets in and out, [`flush`](Self::flush). Signals and packets come in by `poll` alone.
+/// Godot polls, emits signals and sends immediately. Here a turn is [`poll`](Self::poll),
+/// [`next_signal`](Self::next_signal) until it returns `None`, reading and putting packets, and
+/// [`flush`](Self::flush). Only `poll` receives signals and packets.
 ///
-/// * Who is who: on a server a link is the id that it claims, 2 to 2³¹ − 1; an invalid id, and one in use, is turned
-///   away. A client's one peer is its server, 1.
-/// * Packets that wait are counted with 256 bytes to 64 KiB each, so that small ones are not free and a large one is not
-///   punished. At 4 MiB all links are [held](MultiplayerPeer::hold) until half of it has been read. At 8 MiB the
-///   transport does not hold: unreliable packets are dropped, and a link that brings a reliable one ends with
-///   [`QueueFull`](DisconnectReason::QueueFull).
-/// * Signals that nobody takes are kept up to 4,096; the oldest make way. [`peers`](Self::peers) is true at any time.
+/// * Peer ids: a server uses the id that a client claims, 2 to 2³¹ − 1. It rejects connections with
+///   an invalid id or an id in use. A client has one peer, its server, with id 1.
+/// * Received packets count as their size, but at least 256 bytes and at most 64 KiB each: small
+///   packets are not free, and a large one does not fill the queue. At 4 MiB all connections are
+///   [paused](MultiplayerPeer::hold) until half of the queue has been read. At 8 MiB the transport
+///   evidently does not pause. Unreliable packets are then dropped, and a connection that receives
+///   a reliable one is closed with [`QueueFull`](DisconnectReason::QueueFull).
+/// * Up to 4,096 signals are queued; beyond the limit the oldest are dropped.
+///   [`peers`](Self::peers) is always up to date.
 ///
-/// All of it is counted in [`stats`](Self::stats).
+/// [`stats`](Self::stats) counts all of these.
 #[derive(Debug)]
 #[doc(alias = "MultiplayerPeer")]
 pub struct PacketPeer<P> {
@@ -76,36 +79,38 @@ pub struct PacketPeer<P> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PeerSignal {
-    /// A peer takes part: a client of this server, or this client's server.
+    /// A peer connected: a client of this server, or this client's server.
     PeerConnected(PeerId),
-    /// A peer has left.
+    /// A peer disconnected.
     PeerDisconnected(PeerId),
 }
 
-/// Counters of a [`PacketPeer`] since it was made.
+/// Statistics of a [`PacketPeer`] since it was created.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PacketPeerStats {
-    /// Peers that came to take part.
+    /// Peers that connected.
     pub connected: u64,
-    /// Peers that left, were disconnected, or were closed.
+    /// Peers that disconnected, were disconnected, or were closed.
     pub disconnected: u64,
-    /// Links turned away for an id that is invalid or in use.
+    /// Connections rejected because their id was invalid or in use.
     pub turned_away: u64,
-    /// Packets that came to wait to be read.
+    /// Packets queued for reading.
     pub packets_received: u64,
-    /// Packets dropped unread because their peer was disconnected by force, or this side closed.
+    /// Unread packets dropped because their peer was disconnected by force, or the local peer
+    /// closed.
     pub packets_withdrawn: u64,
-    /// Packets dropped because too many waited and the transport does not hold its links.
+    /// Packets dropped because the queue was full and the transport does not pause connections.
     pub packets_overflowed: u64,
-    /// Times that the links were held because too many packets waited.
+    /// Number of times that a full queue paused the connections.
     pub holds: u64,
-    /// Signals that nobody took in time.
+    /// Signals dropped because the queue of signals was full.
     pub signals_dropped: u64,
 }
 
 impl<P: MultiplayerPeer> PacketPeer<P> {
-    /// Godot's surface for `peer`: to everybody, reliably, on channel 0.
+    /// Returns a packet peer around `peer`, with Godot's defaults: target all, mode reliable,
+    /// channel 0.
     pub fn new(peer: P) -> Self {
         Self {
             peer,
@@ -121,7 +126,8 @@ impl<P: MultiplayerPeer> PacketPeer<P> {
         }
     }
 
-    /// Takes in what the network brought, runs the timers that are due, and hands over what was put. It does not wait.
+    /// Receives from the network, runs the timers that are due and sends the packets that were put.
+    /// Does not block.
     pub fn poll(&mut self, now: Instant) {
         self.peer.poll(now);
         while let Some(event) = self.peer.next_event() {
@@ -130,27 +136,29 @@ impl<P: MultiplayerPeer> PacketPeer<P> {
         self.peer.flush(now);
     }
 
-    /// Hands what was put, and goodbyes, to the network. [`poll`](Self::poll) does so too; call this at the end of a turn,
-    /// so that they do not wait for the next. Godot does it within `put_packet`.
+    /// Sends the packets that were put and pending disconnects. Call it at the end of a turn;
+    /// otherwise they are sent by the next [`poll`](Self::poll). Godot sends within `put_packet`.
     pub fn flush(&mut self, now: Instant) {
         self.peer.flush(now);
     }
 
-    /// The oldest signal not yet taken.
+    /// Removes and returns the oldest signal.
     pub fn next_signal(&mut self) -> Option<PeerSignal> {
         self.signals.pop_front()
     }
 
-    /// Sends a packet to the [target](Self::set_target_peer), in the mode and on the channel that are set. As in Godot an
-    /// empty packet is accepted and not sent, connected or not.
+    /// Queues a packet for the [target](Self::set_target_peer), with the current mode and channel.
+    /// An empty packet is accepted and not sent, even without a connection, as in Godot.
     ///
-    /// A client sends to its server whatever the target, which is not transmitted, but the target must be connected to this
-    /// side. (Among transports that can [relay](Self::is_server_relay_supported); in a mesh there is no server.)
+    /// A client sends to its server whatever the target, which is not transmitted; still, the
+    /// target must be connected to the local peer. (This applies to transports that can
+    /// [relay](Self::is_server_relay_supported); a mesh has no server.)
     ///
     /// # Errors
     ///
-    /// [`NotConnected`](PacketPeerError::NotConnected), [`UnknownPeer`](PacketPeerError::UnknownPeer) for a target that is
-    /// not connected, also when it is to be left out, and [`Rejected`](PacketPeerError::Rejected).
+    /// [`NotConnected`](PacketPeerError::NotConnected);
+    /// [`UnknownPeer`](PacketPeerError::UnknownPeer) if the target, or the peer excluded by it, is
+    /// not connected; [`Rejected`](PacketPeerError::Rejected).
     pub fn put_packet(&mut self, packet: impl Into<Bytes>) -> Result<(), PacketPeerError> {
         let payload = packet.into();
         if payload.is_empty() {
@@ -162,13 +170,15 @@ impl<P: MultiplayerPeer> PacketPeer<P> {
         self.peer.send(outgoing).map_err(PacketPeerError::from)
     }
 
-    /// Takes the oldest packet. Ask [`packet_peer`](Self::packet_peer) and its like before: they speak of the next one.
+    /// Removes and returns the oldest packet. Call [`packet_peer`](Self::packet_peer),
+    /// [`packet_mode`](Self::packet_mode) and [`packet_channel`](Self::packet_channel) before: they
+    /// describe the next packet.
     ///
-    /// What a peer sent before it left can be read after it left, and what a server sent before it closed.
+    /// Packets can still be read after their sender disconnected.
     ///
     /// # Errors
     ///
-    /// [`NoPacket`](PacketPeerError::NoPacket) when none waits.
+    /// [`NoPacket`](PacketPeerError::NoPacket) if no packet is queued.
     #[doc(alias = "get_packet")]
     pub fn next_packet(&mut self) -> Result<Bytes, PacketPeerError> {
         let next = self.inbound.pop().ok_or(PacketPeerError::NoPacket);
@@ -177,75 +187,75 @@ impl<P: MultiplayerPeer> PacketPeer<P> {
         next.map(|packet| packet.payload)
     }
 
-    /// How many packets wait to be read.
+    /// Returns the number of packets that can be read.
     #[doc(alias = "get_available_packet_count")]
     pub fn available_packet_count(&self) -> usize {
         self.inbound.len()
     }
 
-    /// Who sent the next packet.
+    /// Returns the sender of the next packet.
     #[doc(alias = "get_packet_peer")]
     pub fn packet_peer(&self) -> Option<PeerId> {
         self.inbound.next().map(|(id, _)| id)
     }
 
-    /// How the next packet travelled.
+    /// Returns the transfer mode of the next packet.
     #[doc(alias = "get_packet_mode")]
     pub fn packet_mode(&self) -> Option<TransferMode> {
         self.inbound.next().map(|(_, packet)| packet.mode)
     }
 
-    /// The channel that the next packet travelled on.
+    /// Returns the transfer channel of the next packet.
     #[doc(alias = "get_packet_channel")]
     pub fn packet_channel(&self) -> Option<Channel> {
         self.inbound.next().map(|(_, packet)| packet.channel)
     }
 
-    /// Why the last [`next_packet`](Self::next_packet) failed, if it did.
+    /// Returns the error of the last [`next_packet`](Self::next_packet), if it failed.
     #[doc(alias = "get_packet_error")]
     pub fn packet_error(&self) -> Option<PacketPeerError> {
         self.packet_error
     }
 
-    /// Whom packets go to from now on: everybody (default), one peer, or everybody but one.
+    /// Sets the target of packets: all peers (default), one peer, or all but one.
     pub fn set_target_peer(&mut self, target: impl Into<Target>) {
         self.target = target.into();
     }
 
-    /// Whom packets go to. (Godot keeps it to itself.)
+    /// Returns the target of packets. Godot has no getter for it.
     pub fn target_peer(&self) -> Target {
         self.target
     }
 
-    /// How packets travel from now on (default: reliably).
+    /// Sets the transfer mode of packets. Default: reliable.
     pub fn set_transfer_mode(&mut self, mode: TransferMode) {
         self.transfer_mode = mode;
     }
 
-    /// How packets travel.
+    /// Returns the transfer mode of packets.
     #[doc(alias = "get_transfer_mode")]
     pub fn transfer_mode(&self) -> TransferMode {
         self.transfer_mode
     }
 
-    /// The channel of packets from now on (default: 0).
+    /// Sets the transfer channel of packets. Default: 0.
     pub fn set_transfer_channel(&mut self, channel: Channel) {
         self.transfer_channel = channel;
     }
 
-    /// The channel of packets.
+    /// Returns the transfer channel of packets.
     #[doc(alias = "get_transfer_channel")]
     pub fn transfer_channel(&self) -> Channel {
         self.transfer_channel
     }
 
-    /// This side's own id: 1 on a server.
+    /// Returns the local peer's id, which is 1 on a server.
     #[doc(alias = "get_unique_id")]
     pub fn unique_id(&self) -> PeerId {
         self.peer.unique_id()
     }
 
-    /// An id for a client that no peer here has.
+    /// Returns a random client id that no connected peer has.
     pub fn generate_unique_id(&self, rng: &mut Rng) -> PeerId {
         loop {
             let id = PeerId::generate(rng);
@@ -255,38 +265,41 @@ impl<P: MultiplayerPeer> PacketPeer<P> {
         }
     }
 
-    /// Whether this side takes part in a session. No signal says that a client could not connect; this does.
+    /// Returns the state of the session. A client that failed to connect becomes `Disconnected`
+    /// without a signal.
     #[doc(alias = "get_connection_status")]
     pub fn connection_status(&self) -> ConnectionStatus {
         self.peer.connection_status()
     }
 
-    /// Whether a server may relay between its clients on this transport.
+    /// Returns whether a server may relay packets between its clients on this transport.
     pub fn is_server_relay_supported(&self) -> bool {
         self.peer.is_server_relay_supported()
     }
 
-    /// Whether new connections are refused (default: no).
+    /// Returns whether new connections are refused. Default: no.
     #[doc(alias = "refuse_new_connections")]
     pub fn is_refusing_new_connections(&self) -> bool {
         self.peer.is_refusing_new_connections()
     }
 
-    /// Refuses new connections, or stops refusing them. Existing ones stay.
+    /// Sets whether new connections are refused. Existing connections stay.
     pub fn set_refuse_new_connections(&mut self, refuse: bool) {
         self.peer.set_refuse_new_connections(refuse);
     }
 
-    /// The largest packet in bytes.
+    /// Returns the maximum packet size in bytes.
     #[doc(alias = "get_max_packet_size")]
     pub fn max_packet_size(&self) -> usize {
         self.peer.max_packet_size()
     }
 
-    /// Ends a link: with the goodbye acknowledged and [`PeerDisconnected`](PeerSignal::PeerDisconnected) thereafter, or, by
-    /// `force`, at once and without a signal. A client that disconnects its server ends its session.
+    /// Disconnects a peer. Without `force`, the remote peer acknowledges the disconnect and
+    /// [`PeerDisconnected`](PeerSignal::PeerDisconnected) follows. With `force`, the connection is
+    /// removed immediately and without a signal. A client that disconnects its server ends its
+    /// session.
     ///
-    /// Force withdraws the packets of that peer that wait to be read, and a `PeerConnected` that nobody took.
+    /// `force` also drops the peer's unread packets, and its `PeerConnected` if it is still queued.
     ///
     /// # Errors
     ///
@@ -296,8 +309,9 @@ impl<P: MultiplayerPeer> PacketPeer<P> {
         self.disconnect_peer_with(id, farewell)
     }
 
-    /// As [`disconnect_peer`](Self::disconnect_peer), which knows `Polite` and, by force, `Abrupt`.
-    /// [`Farewell::Drain`] lets the peer have first what was put.
+    /// Same as [`disconnect_peer`](Self::disconnect_peer), with a choice of how to close:
+    /// [`Farewell::Polite`], [`Farewell::Abrupt`] (`force`), or [`Farewell::Drain`], which first
+    /// delivers the packets that were put.
     ///
     /// # Errors
     ///
@@ -316,7 +330,8 @@ impl<P: MultiplayerPeer> PacketPeer<P> {
         Ok(())
     }
 
-    /// Ends everything at once, without signals; packets that wait are dropped. [`flush`](Self::flush) sends the goodbyes.
+    /// Closes all connections immediately, without signals, and drops unread packets.
+    /// [`flush`](Self::flush) sends the disconnects.
     pub fn close(&mut self) {
         self.peer.close();
         self.stats.disconnected += self.roster.len() as u64;
@@ -324,18 +339,19 @@ impl<P: MultiplayerPeer> PacketPeer<P> {
         self.stats.packets_withdrawn += self.inbound.clear() as u64;
     }
 
-    /// Largest form in bytes of a value that `put_var` sends (default: 8 MiB). Values and their codec are `mp-scene`'s; see
-    /// its `PacketVar`.
+    /// Returns the maximum encoded size in bytes of a value for `put_var`. Default: 8 MiB.
+    /// `mp-scene` has values and their codec; see its `PacketVar`.
     #[doc(alias = "get_encode_buffer_max_size")]
     pub fn encode_buffer_max_size(&self) -> usize {
         self.encode_buffer_max_size
     }
 
-    /// Changes [`encode_buffer_max_size`](Self::encode_buffer_max_size): 1 KiB to 256 MiB, rounded up to a power of two.
+    /// Sets [`encode_buffer_max_size`](Self::encode_buffer_max_size): 1 KiB to 256 MiB, rounded up
+    /// to a power of two.
     ///
     /// # Errors
     ///
-    /// [`EncodeBuffer`](PacketPeerError::EncodeBuffer) beyond that; nothing changes.
+    /// [`EncodeBuffer`](PacketPeerError::EncodeBuffer) for other sizes; the setting stays.
     pub fn set_encode_buffer_max_size(&mut self, bytes: usize) -> Result<(), PacketPeerError> {
         if !ENCODE_BUFFER_SIZES.contains(&bytes) {
             return Err(PacketPeerError::EncodeBuffer(bytes));
@@ -344,37 +360,39 @@ impl<P: MultiplayerPeer> PacketPeer<P> {
         Ok(())
     }
 
-    /// The peers that take part, in no particular order.
+    /// Returns the connected peers, in no particular order.
     pub fn peers(&self) -> impl ExactSizeIterator<Item = PeerId> {
         self.roster.ids()
     }
 
-    /// Whether a peer takes part.
+    /// Returns whether a peer is connected.
     pub fn has_peer(&self, id: PeerId) -> bool {
         self.roster.connection(id).is_some()
     }
 
-    /// The link of a peer, for [`connection_stats`](MultiplayerPeer::connection_stats).
+    /// Returns the connection of a peer, for
+    /// [`connection_stats`](MultiplayerPeer::connection_stats).
     pub fn connection(&self, id: PeerId) -> Option<ConnectionId> {
         self.roster.connection(id)
     }
 
-    /// Counters.
+    /// Returns the statistics.
     pub fn stats(&self) -> PacketPeerStats {
         self.stats
     }
 
-    /// The transport, for what only it has.
+    /// Returns the transport, for methods that only it has.
     pub fn peer(&self) -> &P {
         &self.peer
     }
 
-    /// The transport, to change its settings. Whoever takes its events takes them from this.
+    /// Returns the transport, to change its settings. Events read from it are lost to this packet
+    /// peer.
     pub fn peer_mut(&mut self) -> &mut P {
         &mut self.peer
     }
 
-    /// The links that the target stands for.
+    /// Returns the connections of the target.
     fn receivers(&self) -> Result<Connections, PacketPeerError> {
         if self.connection_status() != ConnectionStatus::Connected {
             return Err(PacketPeerError::NotConnected);
@@ -397,8 +415,8 @@ impl<P: MultiplayerPeer> PacketPeer<P> {
     }
 }
 
-/// Godot's default of `encode_buffer_max_size`.
+/// Godot's default of `encode_buffer_max_size` in bytes.
 const ENCODE_BUFFER_SIZE_DEFAULT: usize = 8 << 20;
 
-/// What Godot lets `encode_buffer_max_size` be.
+/// Godot's range of `encode_buffer_max_size` in bytes.
 const ENCODE_BUFFER_SIZES: std::ops::RangeInclusive<usize> = 1 << 10..=256 << 20;

@@ -1,4 +1,4 @@
-//! The contract of a transport.
+//! The transport trait.
 #![expect(
     clippy::exhaustive_enums,
     reason = "Godot lists the states; a host must handle each kind of readiness"
@@ -11,47 +11,52 @@ use crate::{
     ConnectionId, ConnectionStats, DisconnectReason, Farewell, Instant, Outgoing, PeerEvent, PeerId,
 };
 
-/// The local end of a network: what ENet, WebSocket, WebRTC, a pipe within the process or a transport of your own
-/// implement (Godot: `MultiplayerPeerExtension`).
+/// A transport: ENet, WebSocket, WebRTC, a pipe within the process, or your own (Godot:
+/// `MultiplayerPeerExtension`).
 ///
 /// # The turn
 ///
-/// 1. [`poll`](Self::poll) takes in what the network brought and runs the timers that are due; nothing is sent.
-/// 2. [`next_event`](Self::next_event) until it returns `None`; [`send`](Self::send) and
+/// 1. [`poll`](Self::poll) receives from the network and runs the timers that are due. It sends
+///    nothing.
+/// 2. [`next_event`](Self::next_event) is called until it returns `None`. [`send`](Self::send) and
 ///    [`disconnect`](Self::disconnect) queue.
-/// 3. [`flush`](Self::flush) packs what is queued and hands it to the network.
-/// 4. The next turn is due at [`poll_timeout`](Self::poll_timeout), or when [`readiness`](Self::readiness) says so.
+/// 3. [`flush`](Self::flush) packs the queued packets and sends them.
+/// 4. The next turn is due at [`poll_timeout`](Self::poll_timeout), or as
+///    [`readiness`](Self::readiness) says.
 ///
-/// # What an implementation promises
+/// # Guarantees of an implementation
 ///
-/// * Events come in one order: a connection's `Connected`, its packets, its `Disconnected`.
-/// * A reliable packet that `send` accepted arrives once and in order on its channel, or the connection ends with an
-///   event that says why. Unreliable packets may be dropped, and are counted.
-/// * No memory is taken without a bound, whatever the other side sends.
+/// * Events of a connection are ordered: `Connected`, its packets, `Disconnected`.
+/// * A reliable packet that `send` accepted is delivered once and in order on its channel, or the
+///   connection ends with an event that has the reason. Unreliable packets may be dropped; drops
+///   are counted.
+/// * Memory is bounded, whatever remote peers send.
 ///
-/// The suite in `mp_core::conformance` (feature `conformance`) checks these.
+/// The suite in `mp_core::conformance` (feature `conformance`) tests these.
 pub trait MultiplayerPeer {
-    /// Takes in what the network brought and runs the timers up to `now`, within a bounded amount of work.
+    /// Receives from the network and runs the timers up to `now`. The amount of work is bounded.
     fn poll(&mut self, now: Instant);
 
-    /// The oldest event not yet taken.
+    /// Removes and returns the oldest event.
     fn next_event(&mut self) -> Option<PeerEvent>;
 
-    /// Queues a packet. A link that has gone is skipped: its `Disconnected` is on its way.
+    /// Queues a packet. Connections that have ended are skipped: their `Disconnected` follows.
     ///
     /// # Errors
     ///
-    /// When the packet itself cannot be sent by this transport; it then goes to no link.
+    /// If the transport cannot send this packet. It is then queued for no connection.
     fn send(&mut self, outgoing: Outgoing) -> Result<(), SendError>;
 
-    /// Packs what is queued and hands it to the network: the end of a turn.
+    /// Packs the queued packets and sends them, at the end of a turn.
     fn flush(&mut self, now: Instant);
 
-    /// Ends a link. An unknown one is ignored.
+    /// Closes a connection. Unknown connections are ignored.
     ///
-    /// `reason` is what this side's `Disconnected` will say, also when the other side ends the link first. From here on the link takes
-    /// nothing in, and what is sent to it is skipped; [`Farewell::Abrupt`] withdraws events not yet taken, too. The other side sees
-    /// [`DisconnectReason::Remote`], or a timeout when the one goodbye of an abrupt end is lost.
+    /// `reason` is the reason in the local `Disconnected`, even if the remote peer closes the
+    /// connection first. From now on the connection receives nothing, and packets to it are
+    /// skipped. [`Farewell::Abrupt`] also discards its pending events. The remote peer reports
+    /// [`DisconnectReason::Remote`], or a timeout if the single disconnect packet of `Abrupt` is
+    /// lost.
     fn disconnect(
         &mut self,
         connection: ConnectionId,
@@ -59,79 +64,86 @@ pub trait MultiplayerPeer {
         farewell: Farewell,
     );
 
-    /// Ends everything at once, as far as one goodbye per link can; no events follow. The next
-    /// [`flush`](Self::flush) sends the goodbyes; [`send`](Self::send) says [`SendError::NotConnected`] from here on.
+    /// Closes all connections immediately, with one disconnect packet each. No events follow. The
+    /// next [`flush`](Self::flush) sends the disconnect packets. [`send`](Self::send) returns
+    /// [`SendError::NotConnected`] from now on.
     fn close(&mut self);
 
-    /// This side's own id: 1 on a server. A client of a transport whose servers draw the ids learns its own with
-    /// [`PeerEvent::UniqueId`]; until then this is a number that nobody has (Godot: 0).
+    /// Returns the local peer's id, which is 1 on a server. If the server assigns ids, a client
+    /// receives its id with [`PeerEvent::UniqueId`]; before that, this is an id that no peer has
+    /// (Godot: 0).
     #[doc(alias = "get_unique_id")]
     fn unique_id(&self) -> PeerId;
 
-    /// Whether this side takes part in a session. A client that is refused or not answered goes from `Connecting` to
-    /// `Disconnected` without an event.
+    /// Returns the state of the session. A client whose connection is rejected or not answered
+    /// changes from `Connecting` to `Disconnected` without an event.
     #[doc(alias = "get_connection_status")]
     fn connection_status(&self) -> ConnectionStatus;
 
-    /// When the next turn is due, input or not.
+    /// Returns the time of the next turn if nothing is received before; `None` for no such time.
     fn poll_timeout(&self) -> Option<Instant> {
         None
     }
 
-    /// How a host learns that the network brought something.
+    /// Returns how a host learns that there is something to receive. Default: poll every 5 ms.
     fn readiness(&self) -> Readiness {
         Readiness::Interval(Duration::from_millis(5))
     }
 
-    /// For [`Readiness::Wakes`]: ready when `poll` has something to take in; else the task is woken when it has.
+    /// For [`Readiness::Wakes`]: returns `Ready` if `poll` has something to receive; otherwise
+    /// registers the task to be woken.
     fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<()> {
         Poll::Pending
     }
 
-    /// How long what this side has to say of its own, acknowledgements most of all, may wait for what the program answers to
-    /// what the network brought, so that both leave together (default: it does not wait).
+    /// Maximum delay of acknowledgements and other packets of the transport itself, so that they
+    /// share a datagram with the program's reply to a received packet. Default: zero, no delay.
     fn answer_wait(&self) -> Duration {
         Duration::ZERO
     }
 
-    /// Back-pressure: while a link is held its receiver cannot take more. The transport then drops
-    /// arriving unreliable packets and leaves reliable ones with their sender (ENet: not
-    /// acknowledged, TCP: not read). What it already received still comes out of `next_event`. When
-    /// the hold ends, delivery goes on at once: it does not wait until the sender sends again.
+    /// Pauses or resumes receiving on a connection (back-pressure), for a receiver that cannot
+    /// accept more.
+    ///
+    /// While paused, the transport drops received unreliable packets and leaves reliable ones to
+    /// the sender (ENet does not acknowledge them, TCP does not read them). `next_event` still
+    /// returns packets that were already received. After resuming, delivery continues immediately,
+    /// without waiting for a retransmission.
     fn hold(&mut self, _connection: ConnectionId, _held: bool) {}
 
-    /// Whether a server may relay between its clients on this transport.
+    /// Returns whether a server may relay packets between its clients on this transport.
     fn is_server_relay_supported(&self) -> bool {
         false
     }
 
-    /// Whether new connections are refused (default: no).
+    /// Returns whether new connections are refused. Default: no.
     fn is_refusing_new_connections(&self) -> bool {
         false
     }
 
-    /// Refuses new connections, or stops refusing them. Existing ones stay.
+    /// Sets whether new connections are refused. Existing connections stay.
     fn set_refuse_new_connections(&mut self, _refuse: bool) {}
 
-    /// Accepts no connection from here on: its branches have ended, their connections drain, then
-    /// [`close`](Self::close) follows (default: refuses new connections).
+    /// Stops accepting connections for good: all branches are leaving, and [`close`](Self::close)
+    /// follows when their connections have drained. Default: refuses new connections.
     fn stop_accepting(&mut self) {
         self.set_refuse_new_connections(true);
     }
 
-    /// The largest packet in bytes.
+    /// Returns the maximum packet size in bytes.
     #[doc(alias = "get_max_packet_size")]
     fn max_packet_size(&self) -> usize {
         crate::limits::PACKET_BYTES_MAX
     }
 
-    /// Figures of a link; `None` when it is unknown or the transport keeps none.
+    /// Returns statistics of a connection; `None` if the connection is unknown or the transport has
+    /// none.
     fn connection_stats(&self, _connection: ConnectionId) -> Option<ConnectionStats> {
         None
     }
 }
 
-/// A pointer to a transport is one.
+/// Implements [`MultiplayerPeer`] for a pointer to a transport.
 macro_rules! forward {
     ($pointer:ty) => {
         impl<P: MultiplayerPeer + ?Sized> MultiplayerPeer for $pointer {
@@ -207,44 +219,44 @@ forward!(&mut P);
 /// Godot's `MultiplayerPeer.ConnectionStatus`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ConnectionStatus {
-    /// Not taking part in a session (0).
+    /// Not in a session (0).
     Disconnected = 0,
     /// A client that waits for its server (1).
     Connecting = 1,
-    /// Taking part (2); a server always is.
+    /// In a session (2); always the state of a server.
     Connected = 2,
 }
 
-/// How a host learns that a transport has something to take in.
+/// How a host learns that a transport has something to receive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Readiness {
     /// `poll_ready` wakes the task.
     Wakes,
-    /// It cannot tell: poll it this often.
+    /// The transport cannot notify: poll it at this interval.
     Interval(Duration),
 }
 
-/// Why a packet was not accepted.
+/// The reason why a transport did not accept a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
-    /// There is no such channel.
-    #[error("channel {channel} is beyond this transport's last channel {last}")]
+    /// The channel does not exist.
+    #[error("channel {channel} is out of range; this transport has channels 0 to {last}")]
     Channel {
-        /// The channel of the packet.
+        /// Channel of the packet.
         channel: u8,
-        /// The last channel there is.
+        /// Last channel of the transport.
         last: u8,
     },
-    /// This side takes part in no session.
+    /// The local peer is not in a session.
     #[error("not connected")]
     NotConnected,
-    /// The packet is too large.
-    #[error("packet of {len} bytes is larger than this transport's {max}")]
+    /// The packet exceeds the transport's maximum size.
+    #[error("packet of {len} bytes exceeds this transport's maximum of {max} bytes")]
     TooLarge {
-        /// Bytes of the packet.
+        /// Size of the packet in bytes.
         len: usize,
-        /// The largest packet in bytes.
+        /// Maximum packet size in bytes.
         max: usize,
     },
 }

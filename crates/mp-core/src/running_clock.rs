@@ -1,18 +1,18 @@
-//! A clock that stands still while the process does not run.
+//! A clock that stops while the process does not run.
 
 use std::time::Duration;
 
 use crate::Instant;
 
-/// Time in which the process ran: the clock of a state machine that times out remote peers.
+/// The time during which the process ran: the clock of a state machine that times out remote peers.
 ///
-/// A process that was stopped, a suspended laptop or a turn that lasts long must not time out
-/// peers: what they sent could not be received in that time. So the time by which a turn is more
-/// than [`STALL_MIN`](Self::STALL_MIN) late is not counted, and all timers go on where they were. A
-/// machine notices only what makes a turn late, and asks for turns accordingly.
+/// A stopped process, a suspended laptop or a long turn must not time out peers: the packets that
+/// they sent in that time could not be received. If a turn is more than
+/// [`STALL_MIN`](Self::STALL_MIN) late, the delay is not counted, and all timers continue where
+/// they were. Only a late turn is detected, so the state machine must request turns often enough.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RunningClock {
-    /// The program's time of the last turn; `None` before the first.
+    /// Program time of the last turn; `None` before the first.
     last: Option<Instant>,
     /// Sum of all stalls.
     stalled: Duration,
@@ -20,22 +20,22 @@ pub struct RunningClock {
 }
 
 impl RunningClock {
-    /// A turn that is later than this is a stall: less than any timeout of a peer, more than a
+    /// Delay from which a turn counts as a stall: shorter than any peer timeout, longer than a
     /// game's longest frame.
     pub const STALL_MIN: Duration = Duration::from_secs(1);
 
-    /// Notes that it is `now` for the program, when the machine had asked for a turn at `due` of
-    /// its own time. Returns the machine's time.
+    /// Advances the clock to the program time `now` and returns the machine time. `due` returns the
+    /// machine time for which the state machine had requested this turn.
     pub fn advance(&mut self, now: Instant, due: impl FnOnce() -> Option<Instant>) -> Instant {
         let last = *self.last.get_or_insert(now);
         let now = now.max(last);
-        // Rarely more than a comparison: this runs for each input.
+        // The fast path is one comparison: this runs for each input.
         if now - last > Self::STALL_MIN
             && let Some(due) = due()
         {
             let late = now - self.to_program(due).max(last).min(now);
             if late > Self::STALL_MIN {
-                tracing::debug!(?late, "a turn was late, timers go on where they were");
+                tracing::debug!(?late, "turn was late; timers continue where they were");
                 self.stalled += late;
                 self.stalls += 1;
             }
@@ -44,18 +44,18 @@ impl RunningClock {
         self.now()
     }
 
-    /// The machine's time of the last turn; [`Instant::ZERO`] before the first.
+    /// Returns the machine time of the last turn; [`Instant::ZERO`] before the first.
     pub fn now(&self) -> Instant {
         let last = self.last.unwrap_or(Instant::ZERO);
         Instant::ZERO + (last - Instant::ZERO).saturating_sub(self.stalled)
     }
 
-    /// The program's time of a time of the machine.
+    /// Converts a machine time to program time.
     pub fn to_program(&self, at: Instant) -> Instant {
         at + self.stalled
     }
 
-    /// Turns that were so late.
+    /// Returns the number of stalls.
     pub const fn stalls(&self) -> u64 {
         self.stalls
     }
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn time_by_which_a_turn_is_late_does_not_count() {
+    fn delay_of_a_late_turn_is_not_counted() {
         let mut clock = RunningClock::default();
         assert_eq!(clock.advance(at(5_000), || None), at(5_000));
         assert_eq!(clock.advance(at(65_300), || Some(at(5_300))), at(5_300));
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_turn_that_is_on_time_or_a_little_late_counts() {
+    fn turn_on_time_or_slightly_late_is_counted() {
         let mut clock = RunningClock::default();
         clock.advance(at(0), || None);
         assert_eq!(clock.advance(at(60_000), || Some(at(60_000))), at(60_000));
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_goes_back_stands_still() {
+    fn clock_does_not_go_back() {
         let mut clock = RunningClock::default();
         clock.advance(at(5_000), || None);
         assert_eq!(clock.advance(at(1), || Some(at(5_000))), at(5_000));

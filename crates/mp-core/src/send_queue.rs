@@ -1,19 +1,21 @@
-//! What waits for one link, within bounds.
-#![expect(clippy::exhaustive_structs, reason = "it says nothing but that the queue is full")]
+//! The bounded send queue of a connection.
+#![expect(clippy::exhaustive_structs, reason = "the error has no data")]
 
 use std::collections::VecDeque;
 
 use crate::limits::{QUEUED_PACKET_OVERHEAD, RELIABLE_QUEUE_BYTES_MAX, UNRELIABLE_QUEUE_BYTES_MAX};
 use crate::{TransferMode, queued_bytes};
 
-/// The packets that wait for one link, in the order they were accepted.
+/// The packets that are queued for one connection, in the order they were accepted.
 ///
-/// * Unreliable ones: [`UNRELIABLE_QUEUE_BYTES_MAX`]. Beyond it the oldest are dropped and [counted](Self::drops); the
-///   newest stays, however large.
-/// * Reliable ones: [`RELIABLE_QUEUE_BYTES_MAX`]. Beyond it [`push`](Self::push) says [`QueueFull`], and the link has to
-///   end, since a reliable packet is never dropped.
+/// * Unreliable packets: up to [`UNRELIABLE_QUEUE_BYTES_MAX`]. Beyond the limit the oldest are
+///   dropped and [counted](Self::drops). The newest stays, whatever its size.
+/// * Reliable packets: up to [`RELIABLE_QUEUE_BYTES_MAX`]. Beyond the limit [`push`](Self::push)
+///   returns [`QueueFull`], and the caller has to close the connection, since a reliable packet is
+///   never dropped.
 ///
-/// Each packet counts [`QUEUED_PACKET_OVERHEAD`] more than its bytes, so that empty packets are bounded too.
+/// Each packet counts as its bytes plus [`QUEUED_PACKET_OVERHEAD`], so that empty packets are
+/// bounded too.
 #[derive(Debug)]
 pub struct SendQueue<T> {
     reliable: Budgeted<T>,
@@ -22,22 +24,24 @@ pub struct SendQueue<T> {
     drops: u64,
 }
 
-/// A link's reliable packets passed [`RELIABLE_QUEUE_BYTES_MAX`].
+/// The reliable packets of a connection exceed [`RELIABLE_QUEUE_BYTES_MAX`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("more than {RELIABLE_QUEUE_BYTES_MAX} reliable bytes wait for one link; end it")]
+#[error(
+    "more than {RELIABLE_QUEUE_BYTES_MAX} reliable bytes are queued for one connection; close it"
+)]
 pub struct QueueFull;
 
 impl<T> SendQueue<T> {
-    /// An empty queue.
+    /// Returns an empty queue.
     pub const fn new() -> Self {
         Self { reliable: Budgeted::new(), unreliable: Budgeted::new(), next: 0, drops: 0 }
     }
 
-    /// Appends `item`, a packet of `len` bytes, which `connections` connections queue together.
+    /// Appends `item`, a packet of `len` bytes whose payload `connections` connections share.
     ///
     /// # Errors
     ///
-    /// When it is reliable and does not fit; it is then not in the queue.
+    /// If the packet is reliable and does not fit. It is then not queued.
     pub fn push(
         &mut self,
         mode: TransferMode,
@@ -65,12 +69,12 @@ impl<T> SendQueue<T> {
         Ok(())
     }
 
-    /// Takes the oldest packet.
+    /// Removes and returns the oldest packet.
     pub fn pop(&mut self) -> Option<T> {
         self.pop_before(self.next)
     }
 
-    /// Takes the oldest packet, when it was accepted before `mark`.
+    /// Removes and returns the oldest packet if it was accepted before `mark`.
     pub fn pop_before(&mut self, mark: u64) -> Option<T> {
         let (reliable, unreliable) = (self.reliable.oldest(), self.unreliable.oldest());
         if reliable.min(unreliable) >= mark {
@@ -82,8 +86,8 @@ impl<T> SendQueue<T> {
         }
     }
 
-    /// Drops the unreliable packets accepted before `mark` and says how many they were; [`drops`](Self::drops) does not
-    /// count them.
+    /// Drops the unreliable packets that were accepted before `mark` and returns their number.
+    /// [`drops`](Self::drops) does not count them.
     pub fn discard_unreliable_before(&mut self, mark: u64) -> u64 {
         let mut discarded = 0;
         while self.unreliable.oldest() < mark {
@@ -93,44 +97,44 @@ impl<T> SendQueue<T> {
         discarded
     }
 
-    /// Drops everything, uncounted: for a link that ends.
+    /// Drops all packets without counting them, for a connection that ends.
     pub fn clear(&mut self) {
         self.reliable = Budgeted::new();
         self.unreliable = Budgeted::new();
     }
 
-    /// The end of the queue as it is now, for [`pop_before`](Self::pop_before).
+    /// Returns a mark at the current end of the queue, for [`pop_before`](Self::pop_before).
     pub const fn mark(&self) -> u64 {
         self.next
     }
 
-    /// Whether a packet accepted before `mark` waits.
+    /// Returns whether a packet that was accepted before `mark` is queued.
     pub fn has_before(&self, mark: u64) -> bool {
         self.reliable.oldest().min(self.unreliable.oldest()) < mark
     }
 
-    /// Whether nothing waits.
+    /// Returns whether the queue is empty.
     pub fn is_empty(&self) -> bool {
         self.reliable.entries.is_empty() && self.unreliable.entries.is_empty()
     }
 
-    /// How many packets wait.
+    /// Returns the number of queued packets.
     pub fn len(&self) -> usize {
         self.reliable.entries.len() + self.unreliable.entries.len()
     }
 
-    /// Bytes that wait, without the overhead.
+    /// Returns the queued payload bytes, without the overhead.
     pub fn bytes(&self) -> usize {
         self.reliable.payload_bytes() + self.unreliable.payload_bytes()
     }
 
-    /// Memory in bytes that waits, with the overhead; of a packet that several connections queue
-    /// together this one's part.
+    /// Returns the memory of the queued packets in bytes, with the overhead. A payload that several
+    /// connections share is divided between them.
     pub const fn held_bytes(&self) -> usize {
         self.reliable.held + self.unreliable.held
     }
 
-    /// Unreliable packets dropped for want of room since the queue was made.
+    /// Returns the number of unreliable packets that were dropped because the queue was full.
     pub const fn drops(&self) -> u64 {
         self.drops
     }
@@ -142,7 +146,7 @@ impl<T> Default for SendQueue<T> {
     }
 }
 
-/// Packets of one kind.
+/// The packets of one kind, reliable or unreliable.
 #[derive(Debug)]
 struct Budgeted<T> {
     entries: VecDeque<Entry<T>>,
@@ -152,11 +156,11 @@ struct Budgeted<T> {
 
 #[derive(Debug)]
 struct Entry<T> {
-    /// Its place in the common order.
+    /// Position in the common order of both kinds.
     order: u64,
-    /// Its bytes with the overhead.
+    /// Payload bytes plus overhead.
     bytes: usize,
-    /// Memory that it takes, see [`SendQueue::held_bytes`].
+    /// Memory in bytes, see [`SendQueue::held_bytes`].
     held: usize,
     item: T,
 }
@@ -179,7 +183,7 @@ impl<T> Budgeted<T> {
         Some(entry.item)
     }
 
-    /// Place of the oldest; beyond every mark when there is none.
+    /// Returns the position of the oldest packet, or `u64::MAX` when there is none.
     fn oldest(&self) -> u64 {
         self.entries.front().map_or(u64::MAX, |entry| entry.order)
     }
@@ -195,7 +199,7 @@ mod tests {
     use TransferMode::{Reliable, Unreliable};
 
     #[test]
-    fn packets_leave_in_the_order_they_were_accepted_whatever_their_mode() {
+    fn packets_of_all_modes_leave_in_the_order_they_were_accepted() {
         let mut queue = SendQueue::new();
         for (number, mode) in [Reliable, Unreliable, Unreliable, Reliable].into_iter().enumerate() {
             queue.push(mode, 10, 1, number).unwrap();
@@ -206,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_separates_what_came_before_it() {
+    fn mark_separates_earlier_packets_from_later_ones() {
         let mut queue = SendQueue::new();
         queue.push(Reliable, 1, 1, "before").unwrap();
         let mark = queue.mark();
@@ -218,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_unreliable_packets_make_room_and_are_counted() {
+    fn full_queue_drops_and_counts_the_oldest_unreliable_packets() {
         let mut queue = SendQueue::new();
         queue.push(Reliable, 1, 1, 1_000).unwrap();
         let fit = UNRELIABLE_QUEUE_BYTES_MAX / (1_024 + QUEUED_PACKET_OVERHEAD);
@@ -231,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_unreliable_packet_is_not_dropped_for_itself() {
+    fn oversized_unreliable_packet_is_kept_as_the_newest() {
         let mut queue = SendQueue::new();
         queue.push(Unreliable, 10, 1, "small").unwrap();
         queue.push(Unreliable, UNRELIABLE_QUEUE_BYTES_MAX * 2, 1, "large").unwrap();
@@ -240,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn empty_packets_are_bounded_too() {
+    fn empty_packets_are_bounded() {
         let mut queue = SendQueue::new();
         let fit = RELIABLE_QUEUE_BYTES_MAX / QUEUED_PACKET_OVERHEAD;
         for _ in 0..fit {
@@ -252,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn discarding_leaves_reliable_packets_and_later_ones() {
+    fn discarding_keeps_reliable_and_later_packets() {
         let mut queue = SendQueue::new();
         queue.push(Unreliable, 1, 1, 0).unwrap();
         queue.push(Reliable, 1, 1, 1).unwrap();
@@ -264,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_packet_of_several_connections_takes_a_part_of_its_memory_in_each() {
+    fn memory_of_a_shared_packet_is_divided_between_its_connections() {
         let mut queue = SendQueue::new();
         queue.push(Reliable, 1_000, 10, ()).unwrap();
         queue.push(Unreliable, 500, 1, ()).unwrap();

@@ -1,4 +1,4 @@
-//! What every actor of mp is inside: private state, changed only by typed inputs.
+//! The trait of all actors of mp: private state that only typed inputs change.
 
 use crate::Instant;
 
@@ -6,31 +6,34 @@ use crate::Instant;
 ///
 /// # The turn
 ///
-/// 1. [`handle_input`](Self::handle_input) for each message in the mailbox: state changes, output is queued.
+/// 1. [`handle_input`](Self::handle_input) for each message in the mailbox changes state and queues
+///    output.
 /// 2. [`end_turn`](Self::end_turn) does the work that is due and packs the output.
-/// 3. [`deliver`](Self::deliver) offers the output. What a destination cannot take is given back, kept in order and
-///    offered again; the machine's own policies see that the destination is full. Nobody waits.
-/// 4. The next turn is due when a message arrives or at [`poll_timeout`](Self::poll_timeout).
+/// 3. [`deliver`](Self::deliver) offers the output. Output that a destination does not accept is
+///    returned, stays in order and is offered again. The state machine never blocks: it applies its
+///    own policy when its queue for a destination is full.
+/// 4. The next turn is due when a message is received or at [`poll_timeout`](Self::poll_timeout).
 pub trait StateMachine {
-    /// What it is told.
+    /// A message to the state machine.
     type Input;
-    /// What it says.
+    /// A message of the state machine.
     type Output;
-    /// Whom it speaks to.
+    /// The receiver of an output.
     type Destination: Copy;
 
-    /// Takes one message.
+    /// Handles one message.
     fn handle_input(&mut self, now: Instant, input: Self::Input);
 
-    /// Does what is due at `now` and packs the output of this turn.
+    /// Does the work that is due at `now` and packs the output of this turn.
     fn end_turn(&mut self, now: Instant);
 
-    /// Offers the output, oldest first for each destination; `accept` gives back what the destination cannot take now.
+    /// Offers the output, oldest first for each destination. `accept` returns an output as `Err`
+    /// when the destination cannot accept it now.
     fn deliver(
         &mut self,
         accept: &mut dyn FnMut(Self::Destination, Self::Output) -> Result<(), Self::Output>,
     );
 
-    /// When the next turn is due without input.
+    /// Returns the time of the next turn if no input is received before; `None` for no such time.
     fn poll_timeout(&self) -> Option<Instant>;
 }

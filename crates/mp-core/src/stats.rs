@@ -1,27 +1,27 @@
-//! Figures that actors keep as plain integers and hand out as snapshots.
+//! Statistics that actors keep as plain integers and return as snapshots.
 
 use std::time::Duration;
 
-/// Figures of one link since it began.
+/// Statistics of one connection since it was established.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConnectionStats {
-    /// Mean round-trip time, where the transport measures one.
+    /// Mean round-trip time; `None` when the transport does not measure it.
     pub round_trip_time: Option<Duration>,
-    /// Packets handed to the network.
+    /// Packets sent to the network.
     pub packets_sent: u64,
-    /// Bytes of those packets.
+    /// Bytes of the sent packets.
     pub bytes_sent: u64,
     /// Packets delivered to the branch.
     pub packets_received: u64,
-    /// Bytes of those packets.
+    /// Bytes of the received packets.
     pub bytes_received: u64,
-    /// Unreliable packets dropped on the way out: no room, or throttled.
+    /// Unreliable packets dropped before they were sent: queue full, or throttled.
     pub send_drops: u64,
-    /// Packets dropped on the way in: the receiver was held, or they made no sense.
+    /// Received packets that were dropped: the connection was paused, or the packet was malformed.
     pub receive_drops: u64,
-    /// Reliable packets sent again because no acknowledgement came.
+    /// Reliable packets sent again for lack of an acknowledgement.
     pub retransmissions: u64,
-    /// Bytes accepted but not yet handed to the network or not yet acknowledged.
+    /// Bytes that were accepted and are not sent yet, or not acknowledged yet.
     pub queued_bytes: u64,
 }

@@ -1,4 +1,4 @@
-//! A transport for tests of what stands above transports (feature `testing`).
+//! A transport for tests of code above transports (feature `testing`).
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -12,8 +12,8 @@ use crate::{
     Origin, Outgoing, Packet, PeerEvent, PeerId, Readiness, SendError, TransferMode,
 };
 
-/// A transport that reports the events that a test queued, and records what it is asked to do. It
-/// has no network: nothing that is sent arrives anywhere.
+/// A transport that reports the events queued by a test and records the calls. It has no network:
+/// sent packets are only recorded.
 ///
 /// ```
 /// use mp_core::testing::{ScriptedPeer, connection};
@@ -26,29 +26,30 @@ use crate::{
 /// assert_eq!(first, connection(0));
 /// ```
 pub struct ScriptedPeer {
-    /// The local peer's id. A [`PeerEvent::UniqueId`] that is taken changes it.
+    /// Local peer id. Changes when a [`PeerEvent::UniqueId`] is reported.
     pub unique_id: PeerId,
-    /// `Connected` at first, `Disconnected` after [`close`](MultiplayerPeer::close).
+    /// Initially `Connected`; `Disconnected` after [`close`](MultiplayerPeer::close).
     pub status: ConnectionStatus,
-    /// True if a server may relay (default: yes).
+    /// True if a server may relay. Default: true.
     pub relays: bool,
-    /// The error of every packet that is sent (default: packets are accepted).
+    /// Error that every `send` returns. Default: `None`, packets are accepted.
     pub send_error: Option<SendError>,
-    /// Time at which the next turn is due.
+    /// Time of the next turn.
     pub timeout: Option<Instant>,
-    /// The way in which a host learns of events (default: by polling every 5 ms).
+    /// The way in which a host learns of events. Default: by polling every 5 ms.
     pub readiness: Readiness,
-    /// Time for which acknowledgements may wait for an answer (default 0).
+    /// Maximum delay of acknowledgements. Default: zero.
     pub answer_wait: Duration,
-    /// The events that are reported next, oldest first.
+    /// Events to report, oldest first.
     pub events: VecDeque<PeerEvent>,
-    /// The packets that were accepted.
+    /// Accepted packets.
     pub sent: Vec<Outgoing>,
-    /// The connections that were to be ended. None reports its end, unless the test queues it.
+    /// Arguments of `disconnect`. The end of a connection is not reported unless the test queues
+    /// it.
     pub disconnected: Vec<(ConnectionId, DisconnectReason, Farewell)>,
-    /// The connections that were held (`true`) and released.
+    /// Arguments of `hold`: connections that were paused (`true`) and resumed.
     pub held: Vec<(ConnectionId, bool)>,
-    /// The order of the calls that change something.
+    /// Calls that change something, in order.
     pub calls: Vec<PeerCall>,
     on_poll: Option<OnPoll>,
 }
@@ -74,7 +75,7 @@ pub enum PeerCall {
 }
 
 impl ScriptedPeer {
-    /// Returns a connected peer with this id.
+    /// Returns a connected peer with id `unique_id`.
     pub fn new(unique_id: PeerId) -> Self {
         Self {
             unique_id,
@@ -98,7 +99,7 @@ impl ScriptedPeer {
         Self::new(PeerId::SERVER)
     }
 
-    /// Sets what each [`poll`](MultiplayerPeer::poll) runs: it may panic, or read and change the
+    /// Sets a closure that each [`poll`](MultiplayerPeer::poll) runs. It may panic, or change the
     /// peer.
     #[must_use]
     pub fn on_poll(mut self, run: impl FnMut(&mut Self) + Send + 'static) -> Self {
@@ -106,7 +107,7 @@ impl ScriptedPeer {
         self
     }
 
-    /// Queues the event that a connection is there, whose remote peer claims an id.
+    /// Queues the event that a connection was established, whose remote peer claims `claimed_id`.
     pub fn connect(&mut self, slot: u32, claimed_id: Option<PeerId>) {
         let (connection, origin) = (connection(slot), Origin::Process);
         self.events.push_back(PeerEvent::Connected { connection, claimed_id, origin });
@@ -118,7 +119,7 @@ impl ScriptedPeer {
         self.events.extend(std::iter::repeat_n(PeerEvent::Packet(packet), count));
     }
 
-    /// Queues the event that the remote peer ended a connection.
+    /// Queues the event that the remote peer closed a connection.
     pub fn drop_connection(&mut self, slot: u32) {
         let (connection, reason) = (connection(slot), DisconnectReason::Remote(0));
         self.events.push_back(PeerEvent::Disconnected { connection, reason });
@@ -191,7 +192,7 @@ impl MultiplayerPeer for ScriptedPeer {
         self.readiness
     }
 
-    /// Never wakes its host.
+    /// Returns `Pending`. Never wakes its host.
     fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<()> {
         Poll::Pending
     }

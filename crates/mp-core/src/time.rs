@@ -1,22 +1,23 @@
-//! Time as a value. Protocol code never reads a clock: whoever runs it passes `now`.
+//! Time as a value. Protocol code never reads a clock: its caller passes `now`.
 
 use std::ops::{Add, AddAssign, Sub};
 use std::time::Duration;
 
-/// Microseconds since an epoch of the host's choosing. It only goes forward.
+/// Monotonic time in microseconds since an epoch that the host chooses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant(u64);
 
 impl Instant {
-    /// The host's epoch.
+    /// The epoch.
     pub const ZERO: Self = Self(0);
 
-    /// The instant `micros` microseconds after the epoch.
+    /// Returns the instant `micros` microseconds after the epoch.
     pub const fn from_micros(micros: u64) -> Self {
         Self(micros)
     }
 
-    /// The instant `millis` milliseconds after the epoch; the last instant when that is later.
+    /// Returns the instant `millis` milliseconds after the epoch. Saturates at `u64::MAX`
+    /// microseconds.
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis.saturating_mul(1_000))
     }
@@ -31,7 +32,7 @@ impl Instant {
         self.0 / 1_000
     }
 
-    /// How long after `earlier` this is; zero when it is not after it.
+    /// Returns the time since `earlier`, or zero when `earlier` is later than `self`.
     pub const fn saturating_since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
@@ -40,7 +41,7 @@ impl Instant {
 impl Add<Duration> for Instant {
     type Output = Self;
 
-    /// The instant `duration` later; the last instant when that is later.
+    /// Returns the instant `duration` later. Saturates at `u64::MAX` microseconds.
     fn add(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)))
     }

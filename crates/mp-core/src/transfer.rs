@@ -1,4 +1,4 @@
-//! How a packet travels.
+//! Transfer modes and channels.
 #![expect(
     clippy::exhaustive_enums,
     clippy::exhaustive_structs,
@@ -11,25 +11,25 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum TransferMode {
-    /// May be lost, may arrive in any order (0).
+    /// Packets may be lost and reordered (0).
     Unreliable = 0,
-    /// May be lost; what arrives late is dropped, so that it never goes backwards (1).
+    /// Packets may be lost; a packet older than the last received one is dropped (1).
     UnreliableOrdered = 1,
-    /// Arrives once, in order with the other reliable packets of its channel (2).
+    /// Packets are delivered once, in order with the other reliable packets of the channel (2).
     #[default]
     Reliable = 2,
 }
 
 impl TransferMode {
-    /// Every mode, in the order of Godot's numbers.
+    /// All modes, in the order of Godot's numbers.
     pub const EVERY: [Self; 3] = [Self::Unreliable, Self::UnreliableOrdered, Self::Reliable];
 
-    /// Godot's number.
+    /// Returns Godot's number of this mode.
     pub const fn to_raw(self) -> u8 {
         self as u8
     }
 
-    /// The mode of Godot's number.
+    /// Returns the mode with Godot's number `raw`, or `None` for other numbers.
     pub const fn from_raw(raw: u8) -> Option<Self> {
         match raw {
             0 => Some(Self::Unreliable),
@@ -39,14 +39,14 @@ impl TransferMode {
         }
     }
 
-    /// Whether the packet is delivered or the connection ends.
+    /// Returns whether packets are delivered or the connection ends.
     pub const fn is_reliable(self) -> bool {
         matches!(self, Self::Reliable)
     }
 }
 
-/// Godot's transfer channel, 0 by default. Order is kept within one channel only. ENet has 0 to 253; WebSocket
-/// ignores it and reports 0.
+/// Godot's transfer channel; default 0. Packets are ordered only within a channel. ENet has
+/// channels 0 to 253; WebSocket ignores the channel and reports 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Channel(pub u8);

@@ -1,4 +1,4 @@
-//! The memory network passes the suite, and transports with one planted fault each do not.
+//! The memory network passes the conformance suite, and transports with one fault each fail it.
 
 mod common;
 
@@ -14,16 +14,16 @@ use mp_core::{
 };
 
 #[test]
-fn the_memory_network_passes_the_suite() {
+fn memory_network_passes_the_suite() {
     check::suite(MemoryRig::new);
 }
 
-/// For each planted fault: the test's name, the check that has to notice it, and with what words.
-macro_rules! noticed {
-    ($($name:ident: $check:ident, $words:literal, $fault:ident;)*) => {
+/// Defines one test per fault: its name, the check that must fail, and a part of the panic message.
+macro_rules! detected {
+    ($($name:ident: $check:ident, $message:literal, $fault:ident;)*) => {
         $(
             #[test]
-            #[should_panic(expected = $words)]
+            #[should_panic(expected = $message)]
             fn $name() {
                 const WRAP: Wrap = |peer| Box::new(Faulty::new(peer, Fault::$fault));
                 check::$check(MemoryRig::wrapped(WRAP));
@@ -32,93 +32,93 @@ macro_rules! noticed {
     };
 }
 
-noticed! {
-    a_status_that_runs_ahead_is_noticed:
+detected! {
+    detects_connected_status_before_the_event:
         the_server_and_a_client_meet, "Connecting", ConnectedAtOnce;
-    a_second_connected_is_noticed:
-        the_server_and_a_client_meet, "used connection 0.0 twice", ConnectsTwice;
-    a_missing_claim_is_noticed:
+    detects_second_connected_event:
+        the_server_and_a_client_meet, "reused connection 0.0", ConnectsTwice;
+    detects_missing_claimed_id:
         the_server_sees_the_id_a_client_has, "at the server", ClaimsNothing;
-    a_packet_before_its_link_is_noticed:
-        connected_precedes_packets, "outside of connection", PacketsFirst;
-    next_event_that_polls_is_noticed:
+    detects_packet_before_connected:
+        connected_precedes_packets, "outside connection", PacketsFirst;
+    detects_next_event_that_polls:
         events_come_only_out_of_poll, "an event without a poll", PollsByItself;
-    a_reused_id_is_noticed:
-        a_connection_id_is_never_used_again, "used connection 0.0 twice", ReusesIds;
-    a_host_that_is_not_woken_is_noticed:
-        a_host_that_sleeps_until_it_is_called_makes_progress, "in vain", NeverWakes;
-    a_peer_that_never_rests_is_noticed:
-        a_host_that_sleeps_until_it_is_called_makes_progress, "asks for a turn at once", NeverRests;
-    a_one_way_link_is_noticed:
+    detects_reused_connection_id:
+        a_connection_id_is_never_used_again, "reused connection 0.0", ReusesIds;
+    detects_missing_wake_up:
+        a_host_that_sleeps_until_it_is_called_makes_progress, "timed out", NeverWakes;
+    detects_busy_loop_of_an_idle_peer:
+        a_host_that_sleeps_until_it_is_called_makes_progress, "requests an immediate turn", NeverRests;
+    detects_server_that_sends_nothing:
         packets_travel_both_ways, "a packet each way", ServerIsMute;
-    a_lost_reliable_packet_is_noticed:
+    detects_lost_reliable_packet:
         reliable_packets_arrive_once_and_in_order, "300 reliable packets each way", LosesReliable;
-    a_repeated_reliable_packet_is_noticed:
-        reliable_packets_arrive_once_and_in_order, "more packets arrived", RepeatsReliable;
-    reliable_packets_out_of_order_are_noticed:
+    detects_duplicated_reliable_packet:
+        reliable_packets_arrive_once_and_in_order, "more packets received", RepeatsReliable;
+    detects_reordered_reliable_packets:
         reliable_packets_arrive_once_and_in_order, "of channel", Swaps;
-    a_changed_byte_is_noticed:
+    detects_changed_reliable_packet:
         reliable_packets_arrive_once_and_in_order, "of channel", ChangesBytes;
-    a_repeated_unreliable_packet_is_noticed:
-        unreliable_packets_arrive_at_most_once, "arrived twice", RepeatsUnreliable;
-    a_changed_unreliable_packet_is_noticed:
-        unreliable_packets_arrive_at_most_once, "was changed", ChangesBytes;
-    unreliable_packets_that_never_arrive_are_noticed:
-        unreliable_packets_arrive_at_most_once, "packets arrived", LosesUnreliable;
-    ordered_packets_that_go_backwards_are_noticed:
-        unreliable_ordered_packets_never_go_backwards, "arrived after", Swaps;
-    ordered_packets_that_never_arrive_are_noticed:
-        unreliable_ordered_packets_never_go_backwards, "packets arrived", LosesUnreliable;
-    a_wrong_mode_is_noticed:
+    detects_duplicated_unreliable_packet:
+        unreliable_packets_arrive_at_most_once, "received twice", RepeatsUnreliable;
+    detects_changed_unreliable_packet:
+        unreliable_packets_arrive_at_most_once, "has changed", ChangesBytes;
+    detects_unreliable_mode_that_delivers_nothing:
+        unreliable_packets_arrive_at_most_once, "packets received", LosesUnreliable;
+    detects_reordered_ordered_packets:
+        unreliable_ordered_packets_never_go_backwards, "received after", Swaps;
+    detects_ordered_mode_that_delivers_nothing:
+        unreliable_ordered_packets_never_go_backwards, "packets received", LosesUnreliable;
+    detects_wrong_mode:
         modes_and_channels_are_reported, "Unreliable on 0", ForgetsModes;
-    a_wrong_channel_is_noticed:
+    detects_wrong_channel:
         modes_and_channels_are_reported, "Unreliable on 1", ForgetsChannels;
-    a_missing_prefix_is_noticed:
+    detects_missing_prefix:
         a_prefix_is_part_of_the_packet, "left == right", ForgetsPrefixes;
-    a_link_left_out_is_noticed:
-        many_goes_to_each, "what is for all", SendsToTheFirstOnly;
-    a_link_too_many_is_noticed:
+    detects_packet_for_the_first_connection_only:
+        many_goes_to_each, "the packet for all connections", SendsToTheFirstOnly;
+    detects_packet_for_too_many_connections:
         many_goes_to_each, "client 1", SendsToEverybody;
-    an_error_for_a_gone_link_is_noticed:
-        a_link_that_has_gone_is_skipped, "a packet is accepted", FailsOnGoneLinks;
-    a_gone_link_that_takes_the_others_with_it_is_noticed:
-        a_link_that_has_gone_is_skipped, "the link that is here", DropsManyWithGoneLinks;
-    a_packet_beyond_the_limit_is_noticed:
+    detects_error_for_a_closed_connection:
+        a_link_that_has_gone_is_skipped, "packet accepted", FailsOnGoneLinks;
+    detects_packet_dropped_because_one_connection_is_closed:
+        a_link_that_has_gone_is_skipped, "the remaining connection", DropsManyWithGoneLinks;
+    detects_accepted_oversized_packet:
         a_packet_that_is_too_large_is_refused_and_goes_nowhere, "left == right", TakesTooLarge;
-    a_refused_packet_that_arrives_is_noticed:
+    detects_truncated_oversized_packet:
         a_packet_that_is_too_large_is_refused_and_goes_nowhere, "left == right", CutsTooLarge;
-    an_empty_packet_that_is_eaten_is_noticed:
+    detects_dropped_empty_packet:
         an_empty_packet_arrives_empty, "three packets", EatsEmptyPackets;
-    a_hold_that_does_nothing_is_noticed:
-        a_held_link_leaves_packets_with_their_sender, "came out of a held link", NeverHolds;
-    a_hold_that_loses_packets_is_noticed:
-        a_held_link_leaves_packets_with_their_sender, "the packets of the held link", LosesHeld;
-    a_hold_that_is_never_released_is_noticed:
-        a_held_link_leaves_packets_with_their_sender, "the packets of the held link", HoldsForEver;
-    a_link_without_an_end_is_noticed:
-        a_polite_goodbye_is_reported_on_both_sides, "both sides", NeverDisconnects;
-    a_reason_that_is_not_the_callers_is_noticed:
+    detects_pause_without_effect:
+        a_held_link_leaves_packets_with_their_sender, "received on a paused connection", NeverHolds;
+    detects_packets_lost_while_paused:
+        a_held_link_leaves_packets_with_their_sender, "the packets of the resumed connection", LosesHeld;
+    detects_pause_that_never_ends:
+        a_held_link_leaves_packets_with_their_sender, "the packets of the resumed connection", HoldsForEver;
+    detects_missing_disconnected_event:
+        a_polite_goodbye_is_reported_on_both_sides, "both peers", NeverDisconnects;
+    detects_wrong_disconnect_reason:
         a_polite_goodbye_is_reported_on_both_sides, "Kicked", ForgetsReasons;
-    a_client_without_an_end_is_noticed:
-        a_client_may_say_goodbye, "both sides", NeverDisconnects;
-    a_second_end_is_noticed:
-        a_client_may_say_goodbye, "which was not there", DisconnectsTwice;
-    a_goodbye_that_does_not_wait_is_noticed:
-        a_draining_goodbye_delivers_first, "accepted before a draining goodbye", NeverDrains;
-    an_abrupt_end_with_an_event_is_noticed:
-        an_abrupt_goodbye_is_reported_on_the_other_side_only, "which was not there", NeverAbrupt;
-    an_abrupt_end_that_nobody_learns_of_is_noticed:
-        an_abrupt_goodbye_is_reported_on_the_other_side_only, "to learn of it", LeavesSilently;
-    a_server_that_closes_silently_is_noticed:
-        closing_is_reported_by_everybody_else, "the clients to learn of it", LeavesSilently;
-    a_close_with_events_is_noticed:
-        closing_is_reported_by_everybody_else, "which was not there", ReportsItsOwnClose;
-    a_client_that_closes_silently_is_noticed:
-        a_client_that_closes_is_reported_by_the_server, "the server to learn of it", LeavesSilently;
-    a_client_that_is_let_in_all_the_same_is_noticed:
+    detects_missing_disconnected_event_of_a_client:
+        a_client_may_say_goodbye, "both peers", NeverDisconnects;
+    detects_second_disconnected_event:
+        a_client_may_say_goodbye, "which was not connected", DisconnectsTwice;
+    detects_drain_that_does_not_wait:
+        a_draining_goodbye_delivers_first, "accepted before the draining disconnect", NeverDrains;
+    detects_event_after_immediate_disconnect:
+        an_abrupt_goodbye_is_reported_on_the_other_side_only, "which was not connected", NeverAbrupt;
+    detects_immediate_disconnect_without_notification:
+        an_abrupt_goodbye_is_reported_on_the_other_side_only, "to report the end", LeavesSilently;
+    detects_server_close_without_notification:
+        closing_is_reported_by_everybody_else, "the clients to report the end", LeavesSilently;
+    detects_events_after_close:
+        closing_is_reported_by_everybody_else, "which was not connected", ReportsItsOwnClose;
+    detects_client_close_without_notification:
+        a_client_that_closes_is_reported_by_the_server, "the server to report the end", LeavesSilently;
+    detects_connection_accepted_while_refusing:
         refusing_keeps_the_links_there_are, "the server refuses", RefusesNobody;
-    a_refusal_of_those_inside_is_noticed:
-        refusing_keeps_the_links_there_are, "was refused, too", RefusesEverybody;
+    detects_existing_connection_closed_by_refusing:
+        refusing_keeps_the_links_there_are, "existing connection ended", RefusesEverybody;
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,9 +167,9 @@ struct Faulty {
     inner: MemoryMultiplayerPeer,
     fault: Fault,
     now: Instant,
-    /// Events on their way out.
+    /// Events to report next.
     events: VecDeque<PeerEvent>,
-    /// An event kept back until the next one.
+    /// Event that is withheld until after the next one.
     kept: Option<PeerEvent>,
     packets: usize,
     links: BTreeSet<ConnectionId>,
@@ -226,7 +226,7 @@ impl Faulty {
                     _ => self.events.push_back(event),
                 }
             }
-            _ => unreachable!("no other event"),
+            _ => unreachable!("unknown event"),
         }
     }
 
@@ -264,7 +264,7 @@ impl Faulty {
             self.kept = Some(event);
             return;
         }
-        // What was kept back follows the next packet of its channel.
+        // A withheld event follows the next packet of its channel.
         let (channel, follows) = (channel_of(&event), self.kept.as_ref().and_then(channel_of));
         self.events.push_back(event);
         if follows.is_none() || follows == channel {
@@ -280,14 +280,14 @@ fn channel_of(event: &PeerEvent) -> Option<Channel> {
     }
 }
 
-/// `event` of a link that forgot its generation.
+/// Returns `event` with generation 0, as if the transport reused connection ids.
 fn renamed(mut event: PeerEvent) -> PeerEvent {
     match &mut event {
         PeerEvent::Connected { connection, .. } | PeerEvent::Disconnected { connection, .. } => {
             connection.generation = 0;
         }
         PeerEvent::Packet(packet) => packet.from.generation = 0,
-        _ => unreachable!("no other event"),
+        _ => unreachable!("unknown event"),
     }
     event
 }

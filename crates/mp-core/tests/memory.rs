@@ -1,4 +1,4 @@
-//! What the memory network promises beyond the contract.
+//! Behavior of the memory network beyond the transport contract.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -47,7 +47,7 @@ fn send(
 ) {
     let (to, payload) = (to.into(), payload.into());
     let outgoing = Outgoing { to, mode, channel: Channel(0), prefix: Prefix::EMPTY, payload };
-    peer.send(outgoing).expect("a packet is accepted");
+    peer.send(outgoing).expect("packet accepted");
 }
 
 fn disconnected(events: &[PeerEvent]) -> DisconnectReason {
@@ -75,7 +75,7 @@ fn connected() -> Connected {
     Connected { server, client, at_server, at_client }
 }
 
-/// Whether `peer` would wake its host; `calls` counts the wake-ups.
+/// Returns whether `peer` is ready; `calls` counts the wake-ups.
 fn is_ready(peer: &mut MemoryMultiplayerPeer, calls: &Arc<Calls>) -> bool {
     let waker = Waker::from(Arc::clone(calls));
     peer.poll_ready(&mut Context::from_waker(&waker)).is_ready()
@@ -97,7 +97,7 @@ impl Wake for Calls {
 }
 
 #[test]
-fn a_payload_is_shared_not_copied() {
+fn payload_is_shared_not_copied() {
     let mut c = connected();
     let payload = Bytes::from(vec![7; 1_000]);
     send(&mut c.server, c.at_server, TransferMode::Reliable, payload.clone());
@@ -108,7 +108,7 @@ fn a_payload_is_shared_not_copied() {
 }
 
 #[test]
-fn nothing_leaves_before_the_flush() {
+fn packets_are_sent_by_the_flush() {
     let mut c = connected();
     send(&mut c.server, c.at_server, TransferMode::Reliable, "hello");
     assert_eq!(turn(&mut c.client), []);
@@ -117,21 +117,21 @@ fn nothing_leaves_before_the_flush() {
 }
 
 #[test]
-fn a_flush_wakes_the_other_side() {
+fn flush_wakes_the_remote_peer() {
     let mut c = connected();
     let calls = Arc::default();
-    assert!(!is_ready(&mut c.client, &calls), "nothing to take in");
+    assert!(!is_ready(&mut c.client, &calls), "nothing to receive");
     send(&mut c.server, c.at_server, TransferMode::Reliable, "hello");
     assert_eq!(calls.count(), 0, "not flushed yet");
     c.server.flush(Instant::ZERO);
     assert_eq!(calls.count(), 1);
     assert!(is_ready(&mut c.client, &calls));
     turn(&mut c.client);
-    assert!(!is_ready(&mut c.client, &calls), "taken in");
+    assert!(!is_ready(&mut c.client, &calls), "everything is received");
 }
 
 #[test]
-fn joining_wakes_the_server_and_its_answer_the_client() {
+fn joining_wakes_the_server_and_accepting_wakes_the_client() {
     let mut server = MemoryMultiplayerPeer::server();
     let (at_server, at_client) = (Arc::default(), Arc::default());
     assert!(!is_ready(&mut server, &at_server));
@@ -144,7 +144,7 @@ fn joining_wakes_the_server_and_its_answer_the_client() {
 }
 
 #[test]
-fn a_held_link_does_not_wake_until_it_is_released() {
+fn paused_connection_wakes_when_it_resumes() {
     let mut c = connected();
     let calls = Arc::default();
     c.client.hold(c.at_client, true);
@@ -159,7 +159,7 @@ fn a_held_link_does_not_wake_until_it_is_released() {
 }
 
 #[test]
-fn unreliable_packets_at_a_held_link_are_dropped_and_counted() {
+fn paused_connection_drops_and_counts_unreliable_packets() {
     let mut c = connected();
     c.client.hold(c.at_client, true);
     for payload in ["reliable", "polled", "not polled"] {
@@ -173,12 +173,12 @@ fn unreliable_packets_at_a_held_link_are_dropped_and_counted() {
     }
     c.client.hold(c.at_client, false);
     assert_eq!(payloads(&turn(&mut c.client)), ["reliable"]);
-    let stats = c.client.connection_stats(c.at_client).expect("a link");
+    let stats = c.client.connection_stats(c.at_client).expect("a connection");
     assert_eq!((stats.receive_drops, stats.packets_received), (2, 1));
 }
 
 #[test]
-fn the_oldest_unreliable_packets_are_dropped_and_counted() {
+fn full_queue_drops_and_counts_the_oldest_unreliable_packets() {
     let mut c = connected();
     let size = 1_024;
     let count = UNRELIABLE_QUEUE_BYTES_MAX / size * 2;
@@ -187,15 +187,15 @@ fn the_oldest_unreliable_packets_are_dropped_and_counted() {
         send(&mut c.server, c.at_server, TransferMode::Unreliable, payload);
     }
     turn(&mut c.server);
-    let drops = c.server.connection_stats(c.at_server).expect("a link").send_drops as usize;
+    let drops = c.server.connection_stats(c.at_server).expect("a connection").send_drops as usize;
     let arrived = payloads(&turn(&mut c.client));
     assert!(drops > 0 && drops + arrived.len() == count, "{drops} of {count} dropped");
     assert!(arrived.len() * size <= UNRELIABLE_QUEUE_BYTES_MAX);
-    assert_eq!(arrived[0][0], drops as u8, "the oldest went");
+    assert_eq!(arrived[0][0], drops as u8, "the oldest are dropped");
 }
 
 #[test]
-fn a_link_whose_reliable_queue_is_full_ends_on_both_sides() {
+fn full_reliable_queue_closes_the_connection_on_both_peers() {
     let mut c = connected();
     let payload = Bytes::from(vec![0; PACKET_BYTES_MAX]);
     for _ in 0..RELIABLE_QUEUE_BYTES_MAX / PACKET_BYTES_MAX {
@@ -209,7 +209,7 @@ fn a_link_whose_reliable_queue_is_full_ends_on_both_sides() {
 }
 
 #[test]
-fn a_poll_takes_in_no_more_than_its_bound_and_asks_for_another() {
+fn poll_receives_a_bounded_number_of_packets() {
     let mut c = connected();
     let count = RECEIVE_QUEUE_PACKETS_MAX + 10;
     for _ in 0..count {
@@ -219,12 +219,12 @@ fn a_poll_takes_in_no_more_than_its_bound_and_asks_for_another() {
     c.server.poll(Instant::ZERO);
     c.server.poll(Instant::ZERO);
     assert_eq!(events(&mut c.server).len(), RECEIVE_QUEUE_PACKETS_MAX);
-    assert!(is_ready(&mut c.server, &Arc::default()), "the rest waits");
+    assert!(is_ready(&mut c.server, &Arc::default()), "there is more to receive");
     assert_eq!(turn(&mut c.server).len(), 10);
 }
 
 #[test]
-fn a_poll_takes_in_no_more_bytes_than_its_bound_and_one_packet() {
+fn poll_receives_a_bounded_number_of_bytes() {
     let mut c = connected();
     let payload = Bytes::from(vec![0; RECEIVE_QUEUE_BYTES_MAX - 1]);
     for _ in 0..4 {
@@ -236,7 +236,7 @@ fn a_poll_takes_in_no_more_bytes_than_its_bound_and_one_packet() {
 }
 
 #[test]
-fn an_abrupt_end_takes_back_what_was_not_yet_taken_from_next_event() {
+fn immediate_disconnect_discards_pending_events() {
     let mut c = connected();
     let mut other = c.server.address().connect(id(3));
     turn(&mut c.server);
@@ -253,7 +253,7 @@ fn an_abrupt_end_takes_back_what_was_not_yet_taken_from_next_event() {
 }
 
 #[test]
-fn a_polite_goodbye_wakes_its_own_side_which_has_the_end_to_report() {
+fn graceful_disconnect_wakes_the_local_peer() {
     let mut c = connected();
     let calls = Arc::default();
     c.server.disconnect(c.at_server, DisconnectReason::Kicked, Farewell::Polite);
@@ -264,17 +264,17 @@ fn a_polite_goodbye_wakes_its_own_side_which_has_the_end_to_report() {
 }
 
 #[test]
-fn what_is_sent_to_a_side_that_leaves_is_not_queued() {
+fn packets_to_a_disconnecting_peer_are_not_queued() {
     let mut c = connected();
     c.server.disconnect(c.at_server, DisconnectReason::Kicked, Farewell::Polite);
     turn(&mut c.server);
-    send(&mut c.client, c.at_client, TransferMode::Reliable, "too late");
-    assert_eq!(c.client.connection_stats(c.at_client).expect("a link").queued_bytes, 0);
+    send(&mut c.client, c.at_client, TransferMode::Reliable, "after disconnect");
+    assert_eq!(c.client.connection_stats(c.at_client).expect("a connection").queued_bytes, 0);
     assert_eq!(disconnected(&turn(&mut c.client)), DisconnectReason::Remote(0));
 }
 
 #[test]
-fn dropping_an_end_is_a_goodbye() {
+fn dropping_a_peer_disconnects_the_remote_peer() {
     let c = connected();
     let (mut server, client) = (c.server, c.client);
     let calls = Arc::default();
@@ -290,7 +290,7 @@ fn dropping_an_end_is_a_goodbye() {
 }
 
 #[test]
-fn whoever_joins_a_server_that_has_gone_becomes_disconnected_without_an_event() {
+fn joining_a_closed_server_fails_without_an_event() {
     let mut server = MemoryMultiplayerPeer::server();
     let address = server.address();
     let mut waiting = address.connect(id(2));
@@ -307,7 +307,7 @@ fn whoever_joins_a_server_that_has_gone_becomes_disconnected_without_an_event() 
 }
 
 #[test]
-fn a_refused_client_becomes_disconnected_without_an_event() {
+fn refused_client_becomes_disconnected_without_an_event() {
     let mut server = MemoryMultiplayerPeer::server();
     server.set_refuse_new_connections(true);
     let mut client = server.address().connect(id(2));
@@ -317,19 +317,19 @@ fn a_refused_client_becomes_disconnected_without_an_event() {
 }
 
 #[test]
-fn clients_beyond_the_backlog_are_refused() {
+fn clients_beyond_the_backlog_are_rejected() {
     let mut server = MemoryMultiplayerPeer::server();
     let address = server.address();
     let mut clients: Vec<_> = (0..4_096).map(|number| address.connect(id(2 + number))).collect();
     assert_eq!(turn(&mut server).len(), 4_095);
-    let last = clients.last_mut().expect("many");
+    let last = clients.last_mut().expect("clients");
     assert_eq!(turn(last), []);
     assert_eq!(last.connection_status(), ConnectionStatus::Disconnected);
     assert_eq!(turn(&mut clients[0]).len(), 1);
 }
 
 #[test]
-fn a_client_that_gave_up_before_the_server_looked_is_not_reported() {
+fn client_dropped_before_the_server_polls_is_not_reported() {
     let mut server = MemoryMultiplayerPeer::server();
     let client = server.address().connect(id(2));
     drop(client);
@@ -337,7 +337,7 @@ fn a_client_that_gave_up_before_the_server_looked_is_not_reported() {
 }
 
 #[test]
-fn a_client_that_is_not_connected_yet_cannot_send() {
+fn connecting_client_cannot_send() {
     let (_server, mut client) = memory::pair(id(2));
     let to = ConnectionId { slot: 0, generation: 0 }.into();
     let (mode, channel) = (TransferMode::Reliable, Channel(0));
@@ -346,7 +346,7 @@ fn a_client_that_is_not_connected_yet_cannot_send() {
 }
 
 #[test]
-fn a_slot_is_used_again_by_another_generation() {
+fn reused_slot_has_a_new_generation() {
     let mut c = connected();
     c.server.disconnect(c.at_server, DisconnectReason::Kicked, Farewell::Abrupt);
     let _client = c.server.address().connect(id(3));
@@ -357,7 +357,7 @@ fn a_slot_is_used_again_by_another_generation() {
 }
 
 #[test]
-fn two_sides_that_drain_at_once_both_end() {
+fn peers_that_drain_simultaneously_both_close() {
     let mut c = connected();
     send(&mut c.server, c.at_server, TransferMode::Reliable, "down");
     send(&mut c.client, c.at_client, TransferMode::Reliable, "up");
@@ -369,12 +369,12 @@ fn two_sides_that_drain_at_once_both_end() {
 }
 
 #[test]
-fn a_side_that_drains_is_woken_when_it_is_done() {
+fn draining_peer_is_woken_when_it_has_drained() {
     let mut c = connected();
-    send(&mut c.server, c.at_server, TransferMode::Reliable, "last words");
+    send(&mut c.server, c.at_server, TransferMode::Reliable, "last packet");
     c.server.disconnect(c.at_server, DisconnectReason::Closed, Farewell::Drain);
     turn(&mut c.server);
-    assert_eq!(turn(&mut c.server), [], "the client has not taken it in");
+    assert_eq!(turn(&mut c.server), [], "the client has not received the packet");
     let calls = Arc::default();
     assert!(!is_ready(&mut c.server, &calls));
     assert_eq!(turn(&mut c.client).len(), 2);
@@ -383,7 +383,7 @@ fn a_side_that_drains_is_woken_when_it_is_done() {
 }
 
 #[test]
-fn a_drain_that_nobody_takes_in_can_be_cut_short() {
+fn stuck_drain_can_be_replaced_by_a_graceful_disconnect() {
     let mut c = connected();
     c.client.hold(c.at_client, true);
     send(&mut c.server, c.at_server, TransferMode::Reliable, "never read");
@@ -392,38 +392,38 @@ fn a_drain_that_nobody_takes_in_can_be_cut_short() {
     turn(&mut c.client);
     assert_eq!(turn(&mut c.server), []);
     c.server.disconnect(c.at_server, DisconnectReason::Kicked, Farewell::Polite);
-    assert_eq!(turn(&mut c.server), [], "the goodbye leaves with the flush");
+    assert_eq!(turn(&mut c.server), [], "the disconnect is sent by the flush");
     assert_eq!(disconnected(&turn(&mut c.server)), DisconnectReason::Kicked);
     assert_eq!(disconnected(&turn(&mut c.client)), DisconnectReason::Remote(0));
 }
 
 #[test]
-fn stats_count_what_the_other_side_took_in() {
+fn stats_count_packets_received_by_the_remote_peer() {
     let mut c = connected();
     send(&mut c.server, c.at_server, TransferMode::Reliable, vec![0; 300]);
     turn(&mut c.server);
-    let waiting = c.server.connection_stats(c.at_server).expect("a link");
+    let waiting = c.server.connection_stats(c.at_server).expect("a connection");
     assert_eq!((waiting.packets_sent, waiting.queued_bytes), (0, 300));
     turn(&mut c.client);
-    let sent = c.server.connection_stats(c.at_server).expect("a link");
-    let received = c.client.connection_stats(c.at_client).expect("a link");
+    let sent = c.server.connection_stats(c.at_server).expect("a connection");
+    let received = c.client.connection_stats(c.at_client).expect("a connection");
     assert_eq!((sent.packets_sent, sent.bytes_sent, sent.queued_bytes), (1, 300, 0));
     assert_eq!((received.packets_received, received.bytes_received), (1, 300));
 }
 
-/// Both ends sleep until they are woken.
+/// Both peers sleep until they are woken.
 #[test]
-fn two_threads_talk_and_wake_each_other() {
+fn peers_in_two_threads_wake_each_other() {
     const PACKETS: usize = 2_000;
     let (server, client) = memory::pair(id(2));
     let ends = [server, client].map(|peer| std::thread::spawn(move || echo_until(peer, PACKETS)));
     for end in ends {
         let numbers = end.join().expect("no panic");
-        assert!(numbers.into_iter().eq(0..PACKETS as u32), "every packet, in order");
+        assert!(numbers.into_iter().eq(0..PACKETS as u32), "every packet is received in order");
     }
 }
 
-/// Sends `count` numbered packets, one per turn, and returns the numbers that arrived.
+/// Sends `count` numbered packets, one per turn, and returns the numbers that were received.
 fn echo_until(mut peer: MemoryMultiplayerPeer, count: usize) -> Vec<u32> {
     let alarm = Arc::new(Alarm::default());
     let waker = Waker::from(Arc::clone(&alarm));
@@ -438,7 +438,7 @@ fn echo_until(mut peer: MemoryMultiplayerPeer, count: usize) -> Vec<u32> {
                     let number = packet.payload[..].try_into().expect("four bytes");
                     numbers.push(u32::from_le_bytes(number));
                 }
-                // The other side was done first.
+                // The remote peer finished first.
                 PeerEvent::Disconnected { .. } => return numbers,
                 other => panic!("unknown event {other:?}"),
             }
@@ -463,7 +463,7 @@ fn echo_until(mut peer: MemoryMultiplayerPeer, count: usize) -> Vec<u32> {
     }
 }
 
-/// A server with clients, and its links.
+/// Returns a server, its clients and their connections.
 fn crowd(clients: usize) -> (MemoryMultiplayerPeer, Vec<MemoryMultiplayerPeer>, Vec<ConnectionId>) {
     let mut server = MemoryMultiplayerPeer::server();
     let clients: Vec<_> =
@@ -477,9 +477,9 @@ fn crowd(clients: usize) -> (MemoryMultiplayerPeer, Vec<MemoryMultiplayerPeer>, 
 }
 
 #[test]
-fn packets_for_all_links_together_are_bounded() {
+fn queued_bytes_of_all_connections_are_bounded() {
     let (mut server, mut clients, links) = crowd(40);
-    // All together may have fifteen of these.
+    // The limit of all connections admits fifteen of these packets.
     let packet = Bytes::from(vec![7; PACKET_BYTES_MAX]);
     let (crowd, few) = links.split_at(39);
     for &link in crowd {
@@ -503,14 +503,15 @@ fn packets_for_all_links_together_are_bounded() {
     assert_eq!(ends.len(), 39 - 15);
     let left = QUEUED_BYTES_MAX - queued(&server) as usize - 10_000;
     send(&mut server, links[0], TransferMode::Reliable, packet.slice(..left));
-    // A link that has little may have its share; an unreliable packet beyond it is dropped.
+    // A connection below its share may queue up to it; an unreliable packet beyond the share is
+    // dropped.
     let share = QUEUED_BYTES_OF_EACH - 1_000;
     send(&mut server, few[0], TransferMode::Reliable, packet.slice(..share));
     send(&mut server, few[0], TransferMode::Unreliable, packet.slice(..2_000));
     let stats = server.connection_stats(few[0]).unwrap();
     assert_eq!((stats.queued_bytes as usize, stats.send_drops), (share, 1));
 
-    // What the clients take in makes room.
+    // Packets that the clients receive free capacity.
     for client in &mut clients {
         turn(client);
     }
@@ -520,7 +521,7 @@ fn packets_for_all_links_together_are_bounded() {
 }
 
 #[test]
-fn a_payload_for_many_links_counts_once() {
+fn payload_for_many_connections_counts_once() {
     let (mut server, _clients, links) = crowd(40);
     let payload = Bytes::from(vec![7; PACKET_BYTES_MAX]);
     for _ in 0..3 {
@@ -538,7 +539,7 @@ fn a_payload_for_many_links_counts_once() {
     assert_eq!(turn(&mut server), []);
 }
 
-/// Wakes a thread.
+/// Wakes a sleeping thread.
 #[derive(Default)]
 struct Alarm {
     rung: Mutex<bool>,
@@ -548,10 +549,10 @@ struct Alarm {
 impl Alarm {
     fn wait(&self) {
         let rung = self.rung.lock().expect("no panic");
-        let patience = Duration::from_secs(20);
-        let woken = self.changed.wait_timeout_while(rung, patience, |rung| !*rung);
+        let timeout = Duration::from_secs(20);
+        let woken = self.changed.wait_timeout_while(rung, timeout, |rung| !*rung);
         let (mut rung, timeout) = woken.expect("no panic");
-        assert!(!timeout.timed_out(), "a wake-up was missed");
+        assert!(!timeout.timed_out(), "timed out waiting for a wake-up");
         *rung = false;
     }
 }

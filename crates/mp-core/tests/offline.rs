@@ -1,4 +1,4 @@
-//! The peer of a game that is played alone.
+//! The multiplayer peer of a single-player game.
 
 use mp_core::{
     Channel, ConnectionId, ConnectionStatus, DisconnectReason, Farewell, Instant, MultiplayerPeer,
@@ -18,7 +18,7 @@ fn packet(payload: &'static str) -> Outgoing {
 }
 
 #[test]
-fn it_is_a_server_that_is_always_connected() {
+fn offline_peer_is_a_server_that_is_always_connected() {
     let mut peer = OfflineMultiplayerPeer;
     assert_eq!(peer.unique_id(), PeerId::SERVER);
     assert_eq!(peer.connection_status(), ConnectionStatus::Connected);
@@ -28,7 +28,7 @@ fn it_is_a_server_that_is_always_connected() {
 }
 
 #[test]
-fn it_swallows_every_packet_and_reports_nothing() {
+fn offline_peer_accepts_every_packet_and_reports_nothing() {
     let mut peer = OfflineMultiplayerPeer;
     assert_eq!(peer.send(packet("hello")), Ok(()));
     peer.flush(Instant::ZERO);
@@ -40,7 +40,7 @@ fn it_swallows_every_packet_and_reports_nothing() {
 }
 
 #[test]
-fn it_neither_relays_nor_asks_for_a_turn() {
+fn offline_peer_neither_relays_nor_requests_turns() {
     let peer = OfflineMultiplayerPeer;
     assert!(!peer.is_server_relay_supported());
     assert_eq!(peer.poll_timeout(), None);

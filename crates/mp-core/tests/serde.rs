@@ -1,4 +1,4 @@
-//! The forms that values have with the feature `serde`.
+//! Serialized forms of values (feature `serde`).
 #![allow(missing_docs, reason = "a test")]
 
 use std::fmt::Debug;
@@ -11,7 +11,7 @@ use mp_core::{BranchId, Channel, ConnectionId, EndpointId, TransferMode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Checks the JSON of `value`, and that it can be read back.
+/// Checks the JSON of `value` and the round trip.
 #[track_caller]
 fn check<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: T, expected: &str) {
     let json = serde_json::to_string(&value).unwrap();
@@ -20,7 +20,7 @@ fn check<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: T, expected
 }
 
 #[test]
-fn ids_channels_and_modes_have_short_forms() {
+fn ids_channels_and_modes_serialize() {
     check(EndpointId(3), "3");
     check(BranchId(4), "4");
     check(Channel(5), "5");
@@ -29,7 +29,7 @@ fn ids_channels_and_modes_have_short_forms() {
 }
 
 #[test]
-fn vectors_and_what_is_made_of_them_are_objects_with_the_names_of_their_fields() {
+fn vectors_and_geometry_serialize_as_objects_by_field() {
     let (point, cell) = (Vector2::new(1.0, -2.5), Vector2i::new(3, -4));
     check(point, r#"{"x":1.0,"y":-2.5}"#);
     check(cell, r#"{"x":3,"y":-4}"#);
@@ -44,7 +44,7 @@ fn vectors_and_what_is_made_of_them_are_objects_with_the_names_of_their_fields()
 }
 
 #[test]
-fn transforms_and_boxes_can_be_read_back() {
+fn transforms_and_boxes_round_trip() {
     fn round_trip<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: T) {
         let json = serde_json::to_string(&value).unwrap();
         assert_eq!(serde_json::from_str::<T>(&json).unwrap(), value);

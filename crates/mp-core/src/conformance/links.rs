@@ -1,10 +1,10 @@
-//! How links begin, and how a host drives them.
+//! Checks of establishing connections, and of the turns of a host.
 
 use super::Rig;
 use super::stage::{SERVER, Stage};
 use crate::{ConnectionStatus, DisconnectReason, Farewell, PeerId};
 
-/// A client is `Connecting` until it reports `Connected`, and both sides report one link.
+/// A client is `Connecting` until it reports `Connected`. Both peers report one connection.
 pub fn the_server_and_a_client_meet<R: Rig>(rig: R) {
     let mut stage = Stage::open(rig);
     let client = stage.join();
@@ -21,7 +21,7 @@ pub fn the_server_and_a_client_meet<R: Rig>(rig: R) {
     };
     stage.until("a client and the server to be connected", meet);
     stage.quiet();
-    assert!(meet(&stage), "one link each, that stays");
+    assert!(meet(&stage), "each peer keeps its connection");
 }
 
 /// The server's `Connected` claims the client's own id, the client's claims the server's 1.
@@ -36,11 +36,12 @@ pub fn the_server_sees_the_id_a_client_has<R: Rig>(rig: R) {
     }
     ids.sort_unstable();
     ids.dedup();
-    assert_eq!(ids.len(), links.len(), "clients have ids of their own");
+    assert_eq!(ids.len(), links.len(), "client ids are unique");
     assert!(ids[0] > PeerId::SERVER, "no client has the server's id");
 }
 
-/// Packets sent as soon as a link is reported come after the other side's `Connected`, and come.
+/// Packets sent as soon as `Connected` is reported are received, after the remote peer's
+/// `Connected`.
 pub fn connected_precedes_packets<R: Rig>(rig: R) {
     let mut stage = Stage::open(rig);
     let client = stage.join();
@@ -57,17 +58,17 @@ pub fn connected_precedes_packets<R: Rig>(rig: R) {
                 }
             }
         }
-        // Every event passes the stage's check of the order.
+        // The session checks the order of all events.
         let arrived = |side: usize| stage.sides[side].all_packets().count();
         if arrived(SERVER) == 10 && arrived(client) == 10 {
             return;
         }
-        assert!(stage.now < deadline, "waited in vain for the first packets of a link");
+        assert!(stage.now < deadline, "timed out waiting for the first packets of a connection");
         stage.turn();
     }
 }
 
-/// `next_event` takes nothing from the network by itself.
+/// `next_event` itself receives nothing from the network.
 pub fn events_come_only_out_of_poll<R: Rig>(rig: R) {
     let mut stage = Stage::open(rig);
     let link = stage.connect();
@@ -81,12 +82,12 @@ pub fn events_come_only_out_of_poll<R: Rig>(rig: R) {
         let event = stage.sides[SERVER].peer.next_event();
         assert_eq!(event, None, "an event without a poll");
     }
-    stage.until("the packet, once the server polls", |stage| {
+    stage.until("the packet after the server polls", |stage| {
         stage.sides[SERVER].payloads(link.at_server) == [b"hello"]
     });
 }
 
-/// Slots may be used again, ids may not: an old one reaches nobody.
+/// Slots may be reused, connection ids may not. A packet for an old id is not delivered.
 pub fn a_connection_id_is_never_used_again<R: Rig>(rig: R) {
     let mut stage = Stage::open(rig);
     let mut old = Vec::new();
@@ -98,7 +99,7 @@ pub fn a_connection_id_is_never_used_again<R: Rig>(rig: R) {
         };
         let how = if round % 2 == 0 { Farewell::Polite } else { Farewell::Abrupt };
         stage.sides[side].disconnect(connection, DisconnectReason::Kicked, how);
-        stage.until("a link to end", |stage| {
+        stage.until("a connection to end", |stage| {
             let told = |side: usize, connection| stage.sides[side].end_of(connection).is_some();
             let abrupt = how == Farewell::Abrupt;
             (told(SERVER, link.at_server) || (abrupt && side == SERVER))
@@ -106,7 +107,7 @@ pub fn a_connection_id_is_never_used_again<R: Rig>(rig: R) {
         });
         old.push(link.at_server);
     }
-    // That no id came twice was checked as they came.
+    // The session checks that each id is new.
     let link = stage.connect();
     for connection in old {
         assert_ne!(connection, link.at_server);
@@ -114,7 +115,7 @@ pub fn a_connection_id_is_never_used_again<R: Rig>(rig: R) {
         stage.sides[SERVER].peer.disconnect(connection, DisconnectReason::Kicked, Farewell::Abrupt);
     }
     stage.say(SERVER, link.at_server, "hello");
-    stage.until("a packet on the living link", |stage| {
+    stage.until("a packet on the current connection", |stage| {
         stage.sides[link.client].packets(link.at_client).next().is_some()
     });
     stage.quiet();
@@ -122,11 +123,14 @@ pub fn a_connection_id_is_never_used_again<R: Rig>(rig: R) {
     assert_eq!(stage.sides[link.client].end_of(link.at_client), None);
 }
 
-/// While new connections are refused the existing ones go on; afterwards clients may join again.
+/// While new connections are refused existing ones continue. Afterwards clients may join again.
 pub fn refusing_keeps_the_links_there_are<R: Rig>(rig: R) {
-    assert!(rig.capabilities().refuses, "this rig says that its transport cannot refuse");
+    assert!(rig.capabilities().refuses, "the rig does not support refusing connections");
     let mut stage = Stage::open(rig);
-    assert!(!stage.sides[SERVER].peer.is_refusing_new_connections(), "nobody asked for it");
+    assert!(
+        !stage.sides[SERVER].peer.is_refusing_new_connections(),
+        "connections are refused by default"
+    );
     let link = stage.connect();
     stage.sides[SERVER].peer.set_refuse_new_connections(true);
     assert!(stage.sides[SERVER].peer.is_refusing_new_connections());
@@ -134,18 +138,18 @@ pub fn refusing_keeps_the_links_there_are<R: Rig>(rig: R) {
     let refused = stage.join();
     stage.quiet();
     let ended = stage.sides[SERVER].end_of(link.at_server);
-    assert_eq!(ended, None, "the link there is was refused, too");
+    assert_eq!(ended, None, "existing connection ended");
     assert_eq!(stage.sides[SERVER].connections(), 1, "the server refuses the second client");
     assert_eq!(stage.sides[refused].connections(), 0, "the second client is refused");
     assert_ne!(stage.sides[refused].peer.connection_status(), ConnectionStatus::Connected);
     stage.say(SERVER, link.at_server, "down");
     stage.say(link.client, link.at_client, "up");
-    stage.until("packets on the link there is", |stage| {
+    stage.until("packets on the existing connection", |stage| {
         stage.sides[link.client].payloads(link.at_client) == [b"down"]
             && stage.sides[SERVER].payloads(link.at_server) == [b"up".as_slice()]
     });
 
-    // The refused client gives up, lest it knocks again.
+    // The rejected client closes, so that it does not retry.
     stage.sides[refused].close();
     stage.quiet();
     stage.sides[SERVER].peer.set_refuse_new_connections(false);
@@ -154,7 +158,8 @@ pub fn refusing_keeps_the_links_there_are<R: Rig>(rig: R) {
     assert_ne!(welcome.at_server, link.at_server);
 }
 
-/// Turns that are due at `poll_timeout`, and when `readiness` says so, are enough; and an idle peer lets its host sleep.
+/// Turns at `poll_timeout` and as `readiness` says are enough for progress, and an idle peer
+/// requests no immediate turn.
 pub fn a_host_that_sleeps_until_it_is_called_makes_progress<R: Rig>(rig: R) {
     const ROUNDS: u8 = 20;
     let mut stage = Stage::open(rig);
@@ -184,6 +189,9 @@ pub fn a_host_that_sleeps_until_it_is_called_makes_progress<R: Rig>(rig: R) {
     for side in &stage.sides {
         let due = side.peer.poll_timeout();
         let now = stage.now;
-        assert!(due.is_none_or(|due| due > now), "an idle peer asks for a turn at once: {due:?}");
+        assert!(
+            due.is_none_or(|due| due > now),
+            "an idle peer requests an immediate turn: {due:?}"
+        );
     }
 }

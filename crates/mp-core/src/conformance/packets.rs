@@ -1,4 +1,4 @@
-//! What happens to packets.
+//! Checks of packet delivery.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,16 +12,17 @@ use crate::{
     SendError, TransferMode,
 };
 
-/// Packets of a check of unreliable modes.
+/// Number of packets in a check of unreliable modes.
 const UNRELIABLE_PACKETS: u32 = 300;
 
-/// Fewer than one packet in this many would make such a check say little.
+/// Reciprocal of the share of unreliable packets that must be received for a check to be
+/// meaningful.
 const UNRELIABLE_LOSS_MAX: usize = 10;
 
-/// More than the largest packet that is cut from it.
+/// Size of the random data; more than the largest packet.
 const NOISE_BYTES: usize = 256 * 1024;
 
-/// From the server to a client and back, with the bytes that were sent.
+/// Packets from the server to clients and back are received unchanged.
 pub fn packets_travel_both_ways<R: Rig>(rig: R) {
     let mut stage = Stage::open(rig);
     let links = [stage.connect(), stage.connect()];
@@ -37,7 +38,8 @@ pub fn packets_travel_both_ways<R: Rig>(rig: R) {
     }
 }
 
-/// Hundreds of packets of 1 byte to 200 kB, each way, on every channel at once: none lost, repeated, changed or late.
+/// Hundreds of packets of 1 byte to 200 kB, both ways and on all channels at once, are received
+/// once, unchanged and in order.
 pub fn reliable_packets_arrive_once_and_in_order<R: Rig>(rig: R) {
     let mut stage = Stage::open(rig);
     let link = stage.connect();
@@ -69,7 +71,7 @@ pub fn reliable_packets_arrive_once_and_in_order<R: Rig>(rig: R) {
         arrived(stage).into_iter().all(|count| count >= 300)
     });
     stage.quiet();
-    assert_eq!(arrived(&stage), [300, 300], "more packets arrived than were sent");
+    assert_eq!(arrived(&stage), [300, 300], "more packets received than sent");
     for (direction, (side, connection)) in arrivals(link).into_iter().enumerate() {
         for (channel, expected) in sent[direction].iter().enumerate() {
             let on_channel = |packet: &&Packet| packet.channel == Channel(channel as u8);
@@ -80,16 +82,16 @@ pub fn reliable_packets_arrive_once_and_in_order<R: Rig>(rig: R) {
                 let (len, meant) = (got.len(), expected.len());
                 assert!(
                     got == expected,
-                    "packet {index} of channel {channel}: {len} for {meant} B"
+                    "packet {index} of channel {channel} differs: {len} bytes received, {meant} sent"
                 );
             }
         }
     }
 }
 
-/// A packet without bytes arrives, in its place among the others.
+/// An empty packet is received, in order with others.
 pub fn an_empty_packet_arrives_empty<R: Rig>(rig: R) {
-    assert!(rig.capabilities().empty_packets, "this rig says that packets may not be empty");
+    assert!(rig.capabilities().empty_packets, "the rig does not support empty packets");
     let mut stage = Stage::open(rig);
     let link = stage.connect();
     for (side, connection) in ways(link) {
@@ -104,29 +106,30 @@ pub fn an_empty_packet_arrives_empty<R: Rig>(rig: R) {
     }
 }
 
-/// Unreliable packets may get lost on the way, but none comes twice or changed.
+/// Unreliable packets may be lost but are not duplicated or changed.
 pub fn unreliable_packets_arrive_at_most_once<R: Rig>(rig: R) {
     let (stage, link) = unreliable_traffic(rig, TransferMode::Unreliable);
     for (side, connection) in arrivals(link) {
         let mut seen = BTreeSet::new();
         for number in numbers(&stage, side, connection) {
-            assert!(seen.insert(number), "unreliable packet {number} arrived twice");
+            assert!(seen.insert(number), "unreliable packet {number} received twice");
         }
     }
 }
 
-/// Unreliable ordered packets may get lost on the way, but what arrives is newer than what came before it.
+/// Unreliable ordered packets may be lost, but each received one is newer than the one before.
 pub fn unreliable_ordered_packets_never_go_backwards<R: Rig>(rig: R) {
     let (stage, link) = unreliable_traffic(rig, TransferMode::UnreliableOrdered);
     for (side, connection) in arrivals(link) {
         let numbers: Vec<_> = numbers(&stage, side, connection).collect();
         for pair in numbers.windows(2) {
-            assert!(pair[0] < pair[1], "ordered packet {} arrived after {}", pair[1], pair[0]);
+            assert!(pair[0] < pair[1], "ordered packet {} received after {}", pair[1], pair[0]);
         }
     }
 }
 
-/// A packet arrives with the mode and on the channel it was sent with, as far as the transport has them.
+/// A packet is received with the mode and channel it was sent with, as far as the transport
+/// supports them.
 pub fn modes_and_channels_are_reported<R: Rig>(rig: R) {
     let mut stage = Stage::open(rig);
     let link = stage.connect();
@@ -145,9 +148,9 @@ pub fn modes_and_channels_are_reported<R: Rig>(rig: R) {
                     if let Some(found) = find(&stage) {
                         break found;
                     }
-                    assert!(stage.now < deadline, "waited in vain for {text}");
+                    assert!(stage.now < deadline, "timed out waiting for {text}");
                     if !mode.is_reliable() {
-                        // It may have got lost.
+                        // It may be lost.
                         stage.send(from, connection, mode, channel, text.clone());
                     }
                 };
@@ -158,7 +161,7 @@ pub fn modes_and_channels_are_reported<R: Rig>(rig: R) {
     }
 }
 
-/// The prefix of an [`Outgoing`] arrives in front of its payload.
+/// The prefix of an [`Outgoing`] precedes its payload in the received packet.
 pub fn a_prefix_is_part_of_the_packet<R: Rig>(rig: R) {
     let mut stage = Stage::open(rig);
     let link = stage.connect();
@@ -171,7 +174,7 @@ pub fn a_prefix_is_part_of_the_packet<R: Rig>(rig: R) {
             prefix: Prefix::new(prefix),
             payload: Bytes::from_static(payload),
         };
-        stage.sides[SERVER].peer.send(outgoing).expect("a packet is accepted");
+        stage.sides[SERVER].peer.send(outgoing).expect("packet accepted");
     }
     stage.until("three packets", |stage| {
         stage.sides[link.client].packets(link.at_client).count() == 3
@@ -180,13 +183,13 @@ pub fn a_prefix_is_part_of_the_packet<R: Rig>(rig: R) {
     assert_eq!(stage.sides[link.client].payloads(link.at_client), meant);
 }
 
-/// A packet for many links arrives once on each of them and on no other.
+/// A packet for several connections is received once on each of them, and on no other.
 pub fn many_goes_to_each<R: Rig>(rig: R) {
     let mut stage = Stage::open(rig);
     let links = [stage.connect(), stage.connect(), stage.connect()];
     stage.say(SERVER, many(&[links[0], links[2]]), "for 0 and 2");
     stage.say(SERVER, many(&links), "for all");
-    stage.until("what is for all", |stage| {
+    stage.until("the packet for all connections", |stage| {
         links.iter().all(|link| {
             stage.sides[link.client].packets(link.at_client).any(|p| p.payload == "for all")
         })
@@ -199,7 +202,7 @@ pub fn many_goes_to_each<R: Rig>(rig: R) {
     }
 }
 
-/// Sending to a link that has gone is no error, and the packet still goes to the others.
+/// A packet for connections of which some have ended is sent to the others, without an error.
 pub fn a_link_that_has_gone_is_skipped<R: Rig>(rig: R) {
     let mut stage = Stage::open(rig);
     let links = [stage.connect(), stage.connect(), stage.connect(), stage.connect()];
@@ -207,26 +210,27 @@ pub fn a_link_that_has_gone_is_skipped<R: Rig>(rig: R) {
     let reason = DisconnectReason::Kicked;
     stage.sides[SERVER].disconnect(kicked.at_server, reason, Farewell::Polite);
     stage.sides[SERVER].disconnect(forgotten.at_server, reason, Farewell::Abrupt);
-    stage.say(SERVER, many(&links), "while they go");
+    stage.say(SERVER, many(&links), "while closing");
     stage.sides[left.client].close();
-    stage.until("three links to end", |stage| {
+    stage.until("three connections to end", |stage| {
         [kicked, forgotten].iter().all(|l| stage.sides[l.client].end_of(l.at_client).is_some())
             && [kicked, left].iter().all(|l| stage.sides[SERVER].end_of(l.at_server).is_some())
     });
-    stage.say(SERVER, many(&links), "after they went");
-    stage.say(SERVER, kicked.at_server, "nobody");
-    stage.until("what is for the link that is here", |stage| {
+    stage.say(SERVER, many(&links), "after closing");
+    stage.say(SERVER, kicked.at_server, "dropped");
+    stage.until("both packets on the remaining connection", |stage| {
         stage.sides[here.client].packets(here.at_client).count() == 2
     });
     stage.quiet();
     let payloads = stage.sides[here.client].payloads(here.at_client);
-    assert_eq!(payloads, [&b"while they go"[..], b"after they went"]);
+    assert_eq!(payloads, [&b"while closing"[..], b"after closing"]);
     for gone in [kicked, forgotten] {
         assert!(stage.sides[gone.client].payloads(gone.at_client).is_empty());
     }
 }
 
-/// A packet beyond `max_packet_size`, its prefix included, is refused for all links that it was for.
+/// A packet that exceeds `max_packet_size`, including its prefix, is rejected for all of its
+/// connections.
 pub fn a_packet_that_is_too_large_is_refused_and_goes_nowhere<R: Rig>(rig: R) {
     let mut stage = Stage::open(rig);
     let links = [stage.connect(), stage.connect()];
@@ -244,7 +248,7 @@ pub fn a_packet_that_is_too_large_is_refused_and_goes_nowhere<R: Rig>(rig: R) {
         }
     }
     stage.say(SERVER, many(&links), "hello");
-    stage.until("the packet that fits", |stage| {
+    stage.until("the packet within the limit", |stage| {
         links.iter().all(|l| stage.sides[l.client].packets(l.at_client).next().is_some())
     });
     stage.quiet();
@@ -253,11 +257,11 @@ pub fn a_packet_that_is_too_large_is_refused_and_goes_nowhere<R: Rig>(rig: R) {
     }
 }
 
-/// While a link is held nothing comes out of it; afterwards come all reliable packets, in order, and no unreliable one
-/// that came meanwhile. Other links do not notice.
+/// A paused connection delivers nothing. After resuming it delivers all reliable packets in order,
+/// and no unreliable packet received meanwhile. Other connections are not affected.
 pub fn a_held_link_leaves_packets_with_their_sender<R: Rig>(rig: R) {
     const PACKETS: usize = 200;
-    assert!(rig.capabilities().holds, "this rig says that its transport cannot hold");
+    assert!(rig.capabilities().holds, "the rig does not support pausing connections");
     let mut stage = Stage::open(rig);
     let (held, other) = (stage.connect(), stage.connect());
     let modes = stage.can.modes;
@@ -275,28 +279,31 @@ pub fn a_held_link_leaves_packets_with_their_sender<R: Rig>(rig: R) {
             stage.turn();
         }
     }
-    stage.say(other.client, other.at_client, "passes");
+    stage.say(other.client, other.at_client, "other");
     stage.quiet();
-    stage.until("a packet of another link", |stage| {
+    stage.until("a packet on the other connection", |stage| {
         stage.sides[SERVER].packets(other.at_server).count() == 1
     });
     let early = stage.sides[SERVER].packets(held.at_server).count();
-    assert_eq!(early, 0, "packets came out of a held link");
+    assert_eq!(early, 0, "packets received on a paused connection");
 
     stage.sides[SERVER].peer.hold(held.at_server, false);
-    stage.until("the packets of the held link", |stage| {
+    stage.until("the packets of the resumed connection", |stage| {
         stage.sides[SERVER].packets(held.at_server).count() >= PACKETS
     });
     stage.quiet();
     let got: Vec<_> = stage.sides[SERVER].packets(held.at_server).collect();
-    assert_eq!(got.len(), PACKETS, "packets of the held link, unreliable ones dropped");
+    assert_eq!(got.len(), PACKETS, "packets of the resumed connection, without unreliable ones");
     for (index, (packet, sent)) in got.into_iter().zip(&sent).enumerate() {
-        assert!(packet.payload == *sent, "packet {index} of a held link is not in its place");
+        assert!(
+            packet.payload == *sent,
+            "packet {index} of the resumed connection is out of order"
+        );
     }
-    assert_eq!(stage.sides[SERVER].end_of(held.at_server), None, "a held link stays");
+    assert_eq!(stage.sides[SERVER].end_of(held.at_server), None, "end of the paused connection");
 }
 
-/// Numbered packets of an unreliable `mode` each way; enough of them have arrived.
+/// Sends numbered packets of an unreliable `mode` both ways, and checks that enough are received.
 fn unreliable_traffic<R: Rig>(rig: R, mode: TransferMode) -> (Stage<R>, Link) {
     let mut stage = Stage::open(rig);
     let link = stage.connect();
@@ -312,12 +319,12 @@ fn unreliable_traffic<R: Rig>(rig: R, mode: TransferMode) -> (Stage<R>, Link) {
     for (side, connection) in arrivals(link) {
         let arrived = stage.sides[side].packets(connection).count();
         let least = UNRELIABLE_PACKETS as usize / UNRELIABLE_LOSS_MAX;
-        assert!(arrived >= least, "only {arrived} of {UNRELIABLE_PACKETS} packets arrived");
+        assert!(arrived >= least, "only {arrived} of {UNRELIABLE_PACKETS} packets received");
     }
     (stage, link)
 }
 
-/// A packet that starts with its number; some are larger than a datagram.
+/// Returns a packet that starts with its number. Some are larger than a datagram.
 fn numbered(number: u32) -> Vec<u8> {
     let len = if number % 16 == 15 { 3_000 } else { 4 + number as usize };
     let mut payload = vec![number as u8; len];
@@ -330,19 +337,19 @@ where
     R: Rig,
 {
     stage.sides[side].packets(connection).map(|packet| {
-        let number: [u8; 4] = packet.payload[..4].try_into().expect("a number in front");
+        let number: [u8; 4] = packet.payload[..4].try_into().expect("payloads start with a number");
         let number = u32::from_le_bytes(number);
-        assert!(packet.payload == numbered(number), "unreliable packet {number} was changed");
+        assert!(packet.payload == numbered(number), "unreliable packet {number} has changed");
         number
     })
 }
 
-/// Both senders of a link, each with its name for it.
+/// Returns the senders of a connection, as peer indexes and connection ids.
 fn ways(link: Link) -> [(usize, ConnectionId); 2] {
     [(SERVER, link.at_server), (link.client, link.at_client)]
 }
 
-/// Where the packets of [`ways`] arrive.
+/// Returns the receivers of the packets from [`senders`], in the same order.
 fn arrivals(link: Link) -> [(usize, ConnectionId); 2] {
     [(link.client, link.at_client), (SERVER, link.at_server)]
 }
@@ -351,7 +358,7 @@ fn many(links: &[Link]) -> Connections {
     Connections::Many(links.iter().map(|link| link.at_server).collect::<Arc<[_]>>())
 }
 
-/// Bytes in which every place looks different.
+/// Random data in which any two positions differ.
 struct Noise {
     bytes: Bytes,
     rng: Rng,
@@ -370,7 +377,7 @@ impl Noise {
     }
 }
 
-/// Sizes around every border that datagrams and frames have, up to `largest`.
+/// Returns sizes around the limits of datagrams and frames, at most `largest`.
 fn size(number: usize, largest: usize) -> usize {
     const SIZES: [usize; 20] = [
         1, 2, 3, 17, 125, 126, 127, 500, 1_199, 1_200, 1_363, 1_364, 1_365, 1_400, 1_401, 4_096,

@@ -1,4 +1,4 @@
-//! The server and the clients of one check, their turns, and what each of them saw.
+//! The server and the clients of a check, their turns, and their recorded events.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,10 +14,10 @@ use crate::{
     TransferMode,
 };
 
-/// Index of the server among the [`Stage::sides`].
+/// Index of the server in [`Session::peers`].
 pub(super) const SERVER: usize = 0;
 
-/// The actors of a check and the rig they stand on.
+/// The peers of a check and their rig.
 pub(super) struct Stage<R> {
     rig: R,
     pub(super) can: Capabilities,
@@ -25,34 +25,38 @@ pub(super) struct Stage<R> {
     pub(super) sides: Vec<Side>,
 }
 
-/// A connected client, as both sides name it.
+/// A connected client: its connection as both peers identify it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Link {
-    /// Index of the client among the [`Stage::sides`].
+    /// Index of the client in [`Session::peers`].
     pub(super) client: usize,
     pub(super) at_server: ConnectionId,
     pub(super) at_client: ConnectionId,
 }
 
 impl<R: Rig> Stage<R> {
-    /// A stage with the server alone.
+    /// Returns a session with only the server.
     pub(super) fn open(mut rig: R) -> Self {
         let can = rig.capabilities();
-        let server = Side::new("the server".to_owned(), rig.server());
-        assert_eq!(server.peer.unique_id(), PeerId::SERVER, "the id of a server");
-        assert_eq!(server.peer.connection_status(), ConnectionStatus::Connected, "of a server");
+        let server = Side::new("server".to_owned(), rig.server());
+        assert_eq!(server.peer.unique_id(), PeerId::SERVER, "peer id of the server");
+        assert_eq!(
+            server.peer.connection_status(),
+            ConnectionStatus::Connected,
+            "status of the server"
+        );
         let now = rig.step();
         Self { rig, can, now, sides: vec![server] }
     }
 
-    /// Another client, which has not had a turn yet.
+    /// Adds a client, which has not had a turn yet. Returns its index.
     pub(super) fn join(&mut self) -> usize {
         let index = self.sides.len();
         self.sides.push(Side::new(format!("client {index}"), self.rig.join()));
         index
     }
 
-    /// Another client, connected.
+    /// Adds a client and waits until it is connected.
     pub(super) fn connect(&mut self) -> Link {
         let before = self.sides[SERVER].links.len();
         let client = self.join();
@@ -66,14 +70,18 @@ impl<R: Rig> Stage<R> {
         }
     }
 
-    /// Lets time pass, without a turn for anybody.
+    /// Advances time without a turn for any peer.
     pub(super) fn pass(&mut self) {
         let now = self.rig.step();
-        assert!(now > self.now, "a step of the rig let no time pass: {now:?} after {:?}", self.now);
+        assert!(
+            now > self.now,
+            "a step of the rig did not advance time: {now:?} after {:?}",
+            self.now
+        );
         self.now = now;
     }
 
-    /// Lets time pass, then gives everybody a turn.
+    /// Advances time and runs a turn of every peer.
     pub(super) fn turn(&mut self) {
         self.pass();
         for side in &mut self.sides {
@@ -81,7 +89,7 @@ impl<R: Rig> Stage<R> {
         }
     }
 
-    /// Lets time pass, then gives a turn to those who asked for it, as a host that sleeps does.
+    /// Advances time and runs a turn of each peer that is due or ready, like a host that sleeps.
     pub(super) fn lazy_turn(&mut self) {
         self.pass();
         for side in &mut self.sides {
@@ -91,19 +99,19 @@ impl<R: Rig> Stage<R> {
         }
     }
 
-    /// Turns until `done`.
+    /// Runs turns until `done` returns true.
     #[track_caller]
     pub(super) fn until(&mut self, what: &str, done: impl Fn(&Self) -> bool) {
         self.advance_until(what, Self::turn, done);
     }
 
-    /// Lazy turns until `done`.
+    /// Runs lazy turns until `done` returns true.
     #[track_caller]
     pub(super) fn lazily_until(&mut self, what: &str, done: impl Fn(&Self) -> bool) {
         self.advance_until(what, Self::lazy_turn, done);
     }
 
-    /// Turns for as long as something might still be under way.
+    /// Runs turns for as long as packets may be on their way.
     pub(super) fn quiet(&mut self) {
         let end = self.now + self.can.quiet;
         while self.now < end {
@@ -120,7 +128,11 @@ impl<R: Rig> Stage<R> {
     ) {
         let deadline = self.now + self.can.patience;
         while !done(self) {
-            assert!(self.now < deadline, "waited {:?} in vain for {what}", self.can.patience);
+            assert!(
+                self.now < deadline,
+                "timed out after {:?} waiting for {what}",
+                self.can.patience
+            );
             advance(self);
         }
     }
@@ -145,7 +157,7 @@ impl<R: Rig> Stage<R> {
         channel: Channel,
         payload: impl Into<Bytes>,
     ) {
-        self.try_send(side, to, mode, channel, payload).expect("a packet is accepted");
+        self.try_send(side, to, mode, channel, payload).expect("packet accepted");
     }
 
     pub(super) fn try_send(
@@ -162,7 +174,7 @@ impl<R: Rig> Stage<R> {
     }
 }
 
-/// A peer and what it said.
+/// A transport and the events that it reported.
 pub(super) struct Side {
     name: String,
     pub(super) peer: Box<dyn MultiplayerPeer>,
@@ -177,7 +189,7 @@ pub(super) struct Side {
 enum Phase {
     Connected,
     Disconnected,
-    /// Ended by this side without an event.
+    /// Closed locally, without an event.
     Forgotten,
 }
 
@@ -194,7 +206,7 @@ impl Side {
         }
     }
 
-    /// One turn as the contract of [`MultiplayerPeer`] has it.
+    /// Runs one turn as the [`MultiplayerPeer`] contract describes it.
     pub(super) fn turn(&mut self, now: Instant) {
         self.peer.poll(now);
         while let Some(event) = self.peer.next_event() {
@@ -225,7 +237,7 @@ impl Side {
         self.peer.close();
     }
 
-    /// What its first `Connected` claimed.
+    /// Returns the id that `Connected` claimed for a connection.
     pub(super) fn claimed_id(&self, link: ConnectionId) -> Option<PeerId> {
         self.log.iter().find_map(|event| match event {
             PeerEvent::Connected { connection, claimed_id, .. } if *connection == link => {
@@ -235,7 +247,7 @@ impl Side {
         })
     }
 
-    /// How many links have connected so far.
+    /// Returns the number of connections that were established so far.
     pub(super) fn connections(&self) -> usize {
         self.links.len()
     }
@@ -255,7 +267,7 @@ impl Side {
         self.packets(link).map(|packet| &packet.payload[..]).collect()
     }
 
-    /// Why `link` ended, once it has.
+    /// Returns the reason why a connection ended; `None` while it has not.
     pub(super) fn end_of(&self, link: ConnectionId) -> Option<DisconnectReason> {
         self.log.iter().find_map(|event| match event {
             PeerEvent::Disconnected { connection, reason } if *connection == link => Some(*reason),
@@ -275,27 +287,27 @@ impl Side {
             PeerEvent::Connected { connection, .. } => Some(*connection),
             _ => None,
         });
-        connected.expect("a link has connected")
+        connected.expect("a connection was established")
     }
 
-    /// Holds an event against the order that the contract promises.
+    /// Records an event and checks it against the order that the contract guarantees.
     pub(super) fn observe(&mut self, event: PeerEvent) {
         let name = &self.name;
         match &event {
             PeerEvent::UniqueId(id) => {
-                assert!(self.log.is_empty(), "{name} learned its own id after {:?}", self.log);
-                assert_eq!(*id, self.peer.unique_id(), "the id that {name} learned");
+                assert!(self.log.is_empty(), "{name} reported its own id after {:?}", self.log);
+                assert_eq!(*id, self.peer.unique_id(), "own id reported by {name}");
             }
             PeerEvent::Connected { connection, .. } => {
                 let before = self.links.insert(*connection, Phase::Connected);
-                assert_eq!(before, None, "{name} used connection {connection} twice");
+                assert_eq!(before, None, "{name} reused connection {connection}");
             }
             PeerEvent::Packet(Packet { from, .. }) => {
                 let phase = self.links.get(from);
                 assert_eq!(
                     phase,
                     Some(&Phase::Connected),
-                    "{name} reported a packet outside of connection {from}"
+                    "{name} reported a packet outside connection {from}"
                 );
             }
             PeerEvent::Disconnected { connection, .. } => {
@@ -303,14 +315,14 @@ impl Side {
                 assert_eq!(
                     before,
                     Some(Phase::Connected),
-                    "{name} reported the end of connection {connection}, which was not there"
+                    "{name} reported the end of connection {connection}, which was not connected"
                 );
             }
         }
         self.log.push(event);
     }
 
-    /// Whether a host that sleeps would wake up for it.
+    /// Returns whether a sleeping host would run a turn now.
     fn wants_turn(&mut self, now: Instant) -> bool {
         if self.peer.poll_timeout().is_some_and(|due| due <= now) {
             return true;

@@ -1,5 +1,5 @@
-//! The way of a transport's events into the queues of branches: connections are routed, rejected,
-//! and moved between branches.
+//! Receiving: events of the transport are routed to branch queues, and connections are assigned,
+//! rejected and moved.
 
 use super::router::{Candidate, Identity};
 use super::{BranchQueue, ConnectionRouter, Endpoint, Route, Routed};
@@ -8,18 +8,18 @@ use crate::{
 };
 
 impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
-    /// Polls the transport and takes its events, until a queue becomes full: what the transport has
-    /// for all connections may be more than is kept for a branch that accepts nothing. Returns
-    /// whether packets were among them. (Nobody answers connections that come and go, and a
-    /// handshake shall not wait.)
-    pub(super) fn take_events(&mut self, now: Instant) -> bool {
+    /// Polls the transport and handles its events until a branch queue becomes full. The transport
+    /// may have more events than the queue of a branch that accepts nothing may hold. Returns
+    /// whether packets were among them. (Other events get no reply that is worth a delay of the
+    /// flush, and a delay would slow down handshakes.)
+    pub(super) fn receive_events(&mut self, now: Instant) -> bool {
         if self.interrupted.take().is_none() {
             self.peer.poll(now);
         }
         let (mut were_packets, holds) = (false, self.stats.holds);
         while let Some(event) = self.peer.next_event() {
             were_packets |= matches!(event, PeerEvent::Packet(_));
-            self.take_event(now, event);
+            self.handle_event(now, event);
             if self.stats.holds > holds {
                 self.interrupted = Some(now);
                 break;
@@ -28,7 +28,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         were_packets
     }
 
-    fn take_event(&mut self, now: Instant, event: PeerEvent) {
+    fn handle_event(&mut self, now: Instant, event: PeerEvent) {
         match event {
             PeerEvent::UniqueId(_) => {
                 for branch in self.branches.keys().copied().collect::<Vec<_>>() {
@@ -40,9 +40,9 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
                 let mut replies = Vec::new();
                 let route = self.router.route(&candidate.as_new(connection), &mut replies);
                 self.send(replies);
-                self.settle(connection, candidate, route);
+                self.apply_route(connection, candidate, route);
             }
-            PeerEvent::Packet(packet) => self.take_packet(packet),
+            PeerEvent::Packet(packet) => self.handle_packet_event(packet),
             PeerEvent::Disconnected { connection, reason } => {
                 self.last_reason = Some(reason);
                 if let Some(routed) = self.routes.swap_remove(&connection) {
@@ -54,7 +54,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         }
     }
 
-    fn take_packet(&mut self, packet: Packet) {
+    fn handle_packet_event(&mut self, packet: Packet) {
         let connection = packet.from;
         if let Some(&Routed { branch, .. }) = self.routes.get(&connection) {
             if self.branches.get(&branch).is_some_and(BranchQueue::is_overflowing) {
@@ -67,14 +67,14 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
             let route = self.router.handle_packet(&new, &packet, &mut replies);
             candidate.packets.push(packet);
             self.send(replies);
-            self.settle(connection, candidate, route);
+            self.apply_route(connection, candidate, route);
         }
     }
 
-    /// Follows a decision of the router.
-    fn settle(&mut self, connection: ConnectionId, candidate: Candidate, route: Route) {
+    /// Applies a decision of the router.
+    fn apply_route(&mut self, connection: ConnectionId, candidate: Candidate, route: Route) {
         match route {
-            Route::Branch(branch) if self.can_take_connections(branch) => {
+            Route::Branch(branch) if self.accepts_connections(branch) => {
                 let Candidate { identity, packets, .. } = candidate;
                 let packets = packets.into_iter().map(PeerEvent::Packet);
                 self.assign(connection, identity, branch, packets);
@@ -88,14 +88,14 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
     }
 
     /// Returns whether connections may be added to a branch: it is served, does not leave, and its
-    /// queue is not full. So what is queued about connections is bounded by those that there were
-    /// when it became full.
-    fn can_take_connections(&self, branch: BranchId) -> bool {
+    /// queue is not full. The number of queued `Connected` and `Disconnected` events is thus
+    /// bounded by the connections that existed when the queue became full.
+    fn accepts_connections(&self, branch: BranchId) -> bool {
         let queue = self.branches.get(&branch);
         queue.is_some_and(|queue| queue.leaving().is_none() && !queue.is_full())
     }
 
-    /// Adds a connection to a branch, with events that it had before.
+    /// Assigns a connection to a branch and queues `Connected`, then `events`.
     fn assign(
         &mut self,
         connection: ConnectionId,
@@ -110,7 +110,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
     }
 
     fn reject(&mut self, connection: ConnectionId, reason: DisconnectReason) {
-        tracing::debug!(%connection, %reason, "turned away");
+        tracing::debug!(%connection, %reason, "connection rejected");
         self.stats.turned_away += 1;
         self.router.forget(connection);
         self.peer.disconnect(connection, reason, Farewell::Polite);
@@ -129,14 +129,14 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         if from == branch {
             return;
         }
-        if !self.can_take_connections(branch) {
+        if !self.accepts_connections(branch) {
             self.stats.rejected_moves += 1;
             return;
         }
         let Some(queue) = self.branches.get_mut(&from) else { return };
         let (was_paused, mut events) = (queue.is_full(), queue.extract(connection));
         if let Some(PeerEvent::Connected { .. }) = events.first() {
-            events.remove(0); // the branch never learns of it
+            events.remove(0); // the branch has not received `Connected` yet
         } else {
             let reason = DisconnectReason::Moved;
             self.queue(from, PeerEvent::Disconnected { connection, reason });
@@ -147,17 +147,17 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         self.assign(connection, identity, branch, events.into_iter());
     }
 
-    /// Queues an event; pauses the branch's connections when too many are queued.
+    /// Queues an event, and pauses the branch's connections if its queue becomes full.
     pub(super) fn queue(&mut self, branch: BranchId, event: PeerEvent) {
         let Some(queue) = self.branches.get_mut(&branch) else { return };
         if queue.push(event) {
             self.stats.holds += 1;
-            self.hold_links(branch, true);
+            self.set_paused(branch, true);
         }
     }
 
-    /// Drops what a branch cannot take; a connection that loses a reliable packet ends and reports
-    /// it.
+    /// Drops a packet for a branch whose queue is full. A connection that loses a reliable packet
+    /// is closed.
     fn overflow(&mut self, branch: BranchId, packet: &Packet) {
         self.stats.overflowed_packets += 1;
         if packet.mode.is_reliable() {

@@ -1,6 +1,6 @@
-//! The machine around a transport: it routes a transport's events to branches in batches and a
-//! branch's packets to the transport, and turns a full branch queue into back-pressure on the
-//! connections that feed it.
+//! The state machine around a transport. It routes the transport's events to branches in batches
+//! and the branches' packets to the transport. A full branch queue pauses the connections that fill
+//! it (back-pressure).
 
 mod intake;
 mod protocol;
@@ -24,38 +24,40 @@ use crate::{
     Farewell, Instant, MultiplayerPeer, Outgoing, PeerEvent, StateMachine,
 };
 
-/// Counters of an endpoint since it began.
+/// Statistics of an endpoint since it was created.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EndpointStats {
-    /// Links now.
+    /// Current connections, including undecided ones.
     pub connections: usize,
-    /// Connections that are not assigned to a branch yet.
+    /// Current connections that are not assigned to a branch yet.
     pub undecided: usize,
-    /// Connections that the router rejected, or whose branch could not take them.
+    /// Connections rejected by the router, or because their branch did not accept connections.
     pub turned_away: u64,
-    /// Connections that were not moved, because the other branch could not take them.
+    /// Moves rejected because the other branch did not accept connections.
     pub rejected_moves: u64,
-    /// Batches that branches took.
+    /// Batches accepted by branches.
     pub batches: u64,
-    /// Times that a full branch made the endpoint hold its links.
+    /// Number of times that a full branch queue paused the branch's connections.
     pub holds: u64,
-    /// Packets dropped because a transport does not hold its links.
+    /// Packets dropped because the transport does not pause connections.
     pub overflowed_packets: u64,
     /// Packets that the transport did not accept.
     pub rejected_packets: u64,
 }
 
-/// A transport with its router and its routes. See [`StateMachine`] for how to run it.
+/// A transport with its router and the branches of its connections. See [`StateMachine`] for how to
+/// run it.
 ///
-/// A turn that brought packets may leave the flush to the one in which branches answer: see
+/// A turn that receives packets may leave the flush to the turn in which branches reply: see
 /// [`answer_wait`](MultiplayerPeer::answer_wait).
 ///
-/// Bounds: per branch [`PENDING_BATCHES_MAX`] batches of [`BATCH_EVENTS_MAX`] events or
-/// [`BATCH_BYTES_MAX`] bytes. Beyond them the branch's connections are
-/// [paused](MultiplayerPeer::hold), so that at most what the transport had already received is
-/// added. Beyond twice that the transport does not pause: unreliable packets are dropped, and a
-/// connection that brings a reliable one ends with [`QueueFull`](DisconnectReason::QueueFull).
+/// Queues are bounded: per branch [`PENDING_BATCHES_MAX`] batches of [`BATCH_EVENTS_MAX`] events or
+/// [`BATCH_BYTES_MAX`] bytes. At the limit the branch's connections are
+/// [paused](MultiplayerPeer::hold), so that only events which the transport had already received
+/// are added. At twice the limit the transport evidently does not pause. Unreliable packets are
+/// then dropped, and a connection that receives a reliable one is closed with
+/// [`QueueFull`](DisconnectReason::QueueFull).
 #[derive(Debug)]
 pub struct Endpoint<P, R = BranchId> {
     id: EndpointId,
@@ -65,18 +67,18 @@ pub struct Endpoint<P, R = BranchId> {
     undecided: Candidates,
     branches: BTreeMap<BranchId, BranchQueue>,
     last_reason: Option<DisconnectReason>,
-    /// Since when the transport has events that were left to it, so that a queue that became full
-    /// is delivered first.
+    /// Time at which reading events was interrupted, so that a queue that became full is delivered
+    /// first; `None` when all events were read.
     interrupted: Option<Instant>,
-    /// True if branches have said something since the last flush.
+    /// True if branches sent messages since the last flush.
     has_input: bool,
-    /// While an answer of the branches is awaited: until when the flush waits for it.
+    /// Latest time of the flush that is delayed for replies of the branches.
     flush_by: Option<Instant>,
     finished: bool,
     stats: EndpointStats,
 }
 
-/// A connection that a branch knows, or is about to.
+/// A connection that is assigned to a branch.
 #[derive(Debug)]
 struct Routed {
     branch: BranchId,
@@ -84,8 +86,8 @@ struct Routed {
 }
 
 impl<P, R> Endpoint<P, R> {
-    /// The same endpoint around another value in place of its transport. A transport can be lent
-    /// for a turn that way.
+    /// Replaces the transport by `map` of it and keeps all other state, for example to lend the
+    /// transport for a turn.
     pub fn map_peer<Q>(self, map: impl FnOnce(P) -> Q) -> Endpoint<Q, R> {
         Endpoint {
             id: self.id,
@@ -103,34 +105,35 @@ impl<P, R> Endpoint<P, R> {
         }
     }
 
-    /// Returns whether it has ended: nothing is left to do but to deliver what is queued.
+    /// Returns whether the endpoint is closed. Queued messages remain to be delivered.
     pub fn is_finished(&self) -> bool {
         self.finished
     }
 
-    /// Returns whether something is queued for a branch.
+    /// Returns whether a message is queued for a branch.
     pub fn has_output(&self) -> bool {
         self.branches.values().any(|queue| !queue.is_empty())
     }
 
-    /// The transport, for what only it has (its socket address, its readiness).
+    /// Returns the transport, for methods that only it has, such as its socket address.
     pub fn peer(&self) -> &P {
         &self.peer
     }
 
-    /// The transport, to change its settings. Packets and events go through the endpoint.
+    /// Returns the transport, to change its settings. Packets and events have to go through the
+    /// endpoint.
     pub fn peer_mut(&mut self) -> &mut P {
         &mut self.peer
     }
 
-    /// Its counters.
+    /// Returns the endpoint's statistics.
     pub fn stats(&self) -> EndpointStats {
         let undecided = self.undecided.len();
         EndpointStats { connections: self.routes.len() + undecided, undecided, ..self.stats }
     }
 
-    /// Returns the time at which something is due that does not depend on the transport:
-    /// connections have drained for long enough, or were undecided for too long.
+    /// Returns the time of the next deadline that does not depend on the transport: of draining
+    /// connections, or of undecided ones.
     pub fn deadline(&self) -> Option<Instant> {
         let open = self.branches.values().filter(|queue| !queue.is_closed());
         let drained =
@@ -140,8 +143,8 @@ impl<P, R> Endpoint<P, R> {
 }
 
 impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
-    /// An endpoint around `peer` whose new connections are routed by `router`. It serves no branch
-    /// until [`serve`](Self::serve).
+    /// Returns an endpoint around `peer` whose new connections are routed by `router`. It serves no
+    /// branch until [`serve`](Self::serve).
     pub fn new(id: EndpointId, peer: P, router: R) -> Self {
         Self {
             id,
@@ -159,35 +162,36 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         }
     }
 
-    /// Serves `branch` from now on: it is notified with [`ToBranch::Opened`], and connections may
-    /// be routed to it. A branch that is served already is not notified again; after
-    /// [`ToBranch::Closed`] it may be served anew.
+    /// Starts to serve `branch`: queues [`ToBranch::Opened`] for it and accepts connections for it.
+    /// Does nothing if the branch is already served. After [`ToBranch::Closed`] a branch may be
+    /// served again.
     pub fn serve(&mut self, branch: BranchId) {
         let queue = || BranchQueue::new(self.id, EndpointInfo::of(&self.peer));
         self.branches.entry(branch).or_insert_with(queue);
     }
 
-    /// Statistics of one connection.
+    /// Returns statistics of one connection.
     pub fn connection_stats(&self, connection: ConnectionId) -> Option<ConnectionStats> {
         self.peer.connection_stats(connection)
     }
 
-    /// Polls the transport and queues its events: the first half of
-    /// [`end_turn`](StateMachine::end_turn), for a host whose branches answer within the turn.
+    /// Polls the transport and queues its events. This is the first half of
+    /// [`end_turn`](StateMachine::end_turn), for a host whose branches reply within the turn;
     /// [`finish_turn`](Self::finish_turn) is the second. Returns whether there are more events to
-    /// receive once these are delivered.
+    /// receive after the queued ones are delivered.
     pub fn receive(&mut self, now: Instant) -> bool {
         if !self.finished {
-            self.take_events(now);
+            self.receive_events(now);
         }
         self.interrupted.is_some()
     }
 
-    /// Flushes what branches answered to what was [received](Self::receive), and ends what is over.
+    /// Flushes the branches' replies to [received](Self::receive) events, and closes expired
+    /// connections and branches.
     pub fn finish_turn(&mut self, now: Instant) {
         if !self.finished {
             self.reject_expired(now);
-            self.close_what_is_over(now);
+            self.close_drained(now);
             self.flush(now);
         }
     }
@@ -201,9 +205,9 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         }
     }
 
-    fn hold_links(&mut self, branch: BranchId, held: bool) {
+    fn set_paused(&mut self, branch: BranchId, paused: bool) {
         for (&connection, _) in self.routes.iter().filter(|(_, routed)| routed.branch == branch) {
-            self.peer.hold(connection, held);
+            self.peer.hold(connection, paused);
         }
     }
 
@@ -228,41 +232,40 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         }
     }
 
-    /// Closes the queues of branches whose last connections have drained or took too long, and all
-    /// of them when the transport's session ended by itself. Without an open queue the endpoint
-    /// ends.
-    fn close_what_is_over(&mut self, now: Instant) {
+    /// Closes the queues of leaving branches whose connections have drained or timed out, and of
+    /// all branches if the transport's session ended. Closes the endpoint when no queue is open.
+    fn close_drained(&mut self, now: Instant) {
         let lost = self.interrupted.is_none()
             && self.peer.connection_status() == ConnectionStatus::Disconnected;
-        let mut over = Vec::new();
+        let mut closing = Vec::new();
         for (&branch, queue) in self.branches.iter().filter(|(_, queue)| !queue.is_closed()) {
             match queue.leaving() {
                 Some(Leaving { deadline, reason })
-                    if lost || now >= deadline || !self.has_links(branch) =>
+                    if lost || now >= deadline || !self.has_connections(branch) =>
                 {
-                    over.push((branch, reason));
+                    closing.push((branch, reason));
                 }
-                // A client that was never answered has no reason from anybody.
+                // A client whose server never responded has no reason from a `Disconnected` event.
                 None if lost => {
                     let reason = self.last_reason.unwrap_or(DisconnectReason::Timeout);
-                    over.push((branch, reason));
+                    closing.push((branch, reason));
                 }
                 _ => {}
             }
         }
-        let closes = !over.is_empty();
-        for (branch, reason) in over {
+        let closes = !closing.is_empty();
+        for (branch, reason) in closing {
             self.close_queue(branch, reason);
         }
         if lost || (closes && self.branches.values().all(BranchQueue::is_closed)) {
-            // What it owes the remote peer for its disconnect goes first: closing forgets it.
+            // `close` forgets pending acknowledgements of a remote disconnect, so send them before.
             self.peer.flush(now);
             self.peer.close();
             self.finished = true;
         }
     }
 
-    /// Queues the last message for a branch, after the end of each connection it still had.
+    /// Queues `Disconnected` for each connection of the branch that is left, then the last message.
     fn close_queue(&mut self, branch: BranchId, reason: DisconnectReason) {
         let routes = std::mem::take(&mut self.routes);
         let (ended, kept): (IndexMap<_, _>, IndexMap<_, _>) =
@@ -283,7 +286,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         self.peer.flush(now);
     }
 
-    fn has_links(&self, branch: BranchId) -> bool {
+    fn has_connections(&self, branch: BranchId) -> bool {
         self.routes.values().any(|routed| routed.branch == branch)
     }
 }
@@ -300,7 +303,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> StateMachine for Endpoint<P, R> {
             ToEndpoint::Disconnect { connection, reason, farewell } => {
                 self.peer.disconnect(connection, reason, farewell);
                 if farewell == Farewell::Abrupt && self.routes.swap_remove(&connection).is_some() {
-                    // No event will report it, should this end a client's session.
+                    // No event follows, so remember the reason in case it ends a client's session.
                     self.last_reason = Some(reason);
                 }
             }
@@ -319,16 +322,16 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> StateMachine for Endpoint<P, R> {
             return;
         }
         let answer_wait = self.peer.answer_wait();
-        // What branches have said answers what was received before, and takes its acknowledgements
-        // along.
+        // The branches' messages reply to packets received before. Acknowledgements share their
+        // datagrams.
         if self.has_input && answer_wait > Duration::ZERO {
             self.flush(now);
         }
-        if self.take_events(now) {
+        if self.receive_events(now) {
             self.flush_by.get_or_insert(now + answer_wait);
         }
         self.reject_expired(now);
-        self.close_what_is_over(now);
+        self.close_drained(now);
         if self.flush_by.is_none_or(|at| now >= at) {
             self.flush(now);
         }
@@ -345,7 +348,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> StateMachine for Endpoint<P, R> {
         }
         self.branches.retain(|_, queue| !queue.is_closed() || !queue.is_empty());
         for branch in released {
-            self.hold_links(branch, false);
+            self.set_paused(branch, false);
         }
     }
 
@@ -353,8 +356,8 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> StateMachine for Endpoint<P, R> {
         if self.finished {
             return None;
         }
-        // While an answer is awaited the transport has things to send, which is why it would be in
-        // a hurry.
+        // While replies are expected, ignore the transport's timeout: it is due at once, since its
+        // acknowledgements are pending.
         let next = self.flush_by.or_else(|| self.peer.poll_timeout());
         let due = [next, self.deadline(), self.interrupted];
         due.into_iter().flatten().min()

@@ -8,17 +8,18 @@ use crate::{
     MultiplayerPeer, Outgoing, PeerEvent, PeerId,
 };
 
-/// A message of an endpoint to a branch. With [`ToEndpoint`] this is the whole protocol of the data
-/// path.
+/// A message of an endpoint to a branch. Together with [`ToEndpoint`] this is the complete protocol
+/// between endpoints and branches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ToBranch {
-    /// The endpoint serves the branch from now on. Precedes everything else it says.
+    /// The endpoint serves the branch from now on. This is the first message.
     Opened(EndpointId, EndpointInfo),
     /// Events of the branch's connections, in order.
     Events(EndpointId, Vec<PeerEvent>),
-    /// The endpoint serves the branch no more: the branch [left](ToEndpoint::Leave) and its links
-    /// have ended, or the endpoint has ended (a client's session with it). Nothing follows.
+    /// The endpoint no longer serves the branch, because the branch [left](ToEndpoint::Leave) and
+    /// its connections have ended, or because the endpoint was closed (such as the end of a
+    /// client's session). This is the last message.
     Closed(EndpointId, DisconnectReason),
 }
 
@@ -28,40 +29,40 @@ pub enum ToBranch {
 pub enum ToEndpoint {
     /// Packets to send, in order.
     Send(Vec<Outgoing>),
-    /// A link to end.
+    /// Closes a connection.
     Disconnect {
-        /// The link.
+        /// The connection.
         connection: ConnectionId,
-        /// Why.
+        /// The reason.
         reason: DisconnectReason,
-        /// The way in which it ends.
+        /// The way in which it is closed.
         farewell: Farewell,
     },
-    /// A connection to move to another branch of the endpoint, with its events that this branch has
-    /// not accepted yet.
+    /// Moves a connection, with its events that this branch has not accepted yet, to another branch
+    /// of the endpoint.
     ///
-    /// This branch receives [`Disconnected`](PeerEvent::Disconnected) with
-    /// [`Moved`](DisconnectReason::Moved) behind what it has accepted, and sends nothing to the
-    /// connection any more; the other one receives `Connected`, then those events. A connection
-    /// that the other branch cannot take, because it is not served, leaves, or its queue is full,
-    /// stays; it is counted.
+    /// After the events that it has accepted, this branch receives
+    /// [`Disconnected`](PeerEvent::Disconnected) with the reason
+    /// [`Moved`](DisconnectReason::Moved), and may not send to the connection any more. The other
+    /// branch receives `Connected`, then the moved events. The connection stays, and the rejected
+    /// move is counted, if the other branch is not served, leaves, or has a full queue.
     Move {
         /// The connection.
         connection: ConnectionId,
-        /// The branch that it is moved to.
+        /// The branch to move the connection to.
         branch: BranchId,
     },
-    /// Refuse new connections, or stop refusing them.
+    /// Sets whether new connections are refused.
     RefuseNewConnections(bool),
-    /// The branch ends: so do its links, and the endpoint when no branch is left.
-    /// [`ToBranch::Closed`] answers.
+    /// The branch leaves: its connections are closed, and the endpoint too if no other branch is
+    /// left. The reply is [`ToBranch::Closed`].
     Leave {
         /// The branch.
         branch: BranchId,
-        /// Why.
+        /// The reason.
         reason: DisconnectReason,
-        /// The way in which its connections end. [`Farewell::Drain`] waits up to [`LINGER`] for
-        /// what was accepted.
+        /// The way in which its connections are closed. [`Farewell::Drain`] waits up to [`LINGER`]
+        /// for accepted packets to be delivered.
         farewell: Farewell,
     },
 }
@@ -69,18 +70,18 @@ pub enum ToEndpoint {
 /// Properties of an endpoint that serves a branch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EndpointInfo {
-    /// This side's own id on it.
+    /// Local peer id on the endpoint.
     pub unique_id: PeerId,
     /// State of the session: connected (servers) or connecting (clients).
     pub status: ConnectionStatus,
-    /// True if a server may relay between its clients on it.
+    /// True if a server may relay packets between its clients.
     pub relay_supported: bool,
-    /// Largest packet in bytes.
+    /// Maximum packet size in bytes.
     pub max_packet_size: usize,
 }
 
 impl EndpointInfo {
-    /// Returns the present properties of `peer`.
+    /// Returns the current properties of `peer`.
     pub fn of(peer: &(impl MultiplayerPeer + ?Sized)) -> Self {
         Self {
             unique_id: peer.unique_id(),

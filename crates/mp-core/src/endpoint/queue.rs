@@ -1,4 +1,4 @@
-//! The messages that are queued for one branch.
+//! The messages that an endpoint queues for one branch.
 
 use std::collections::VecDeque;
 
@@ -8,14 +8,14 @@ use crate::{ConnectionId, DisconnectReason, EndpointId, Instant, PeerEvent};
 
 /// Events for one branch in batches, oldest first.
 ///
-/// It is full from [`PENDING_BATCHES_MAX`] batches until half of them have been delivered. The
-/// endpoint then pauses the branch's connections, so that at most what the transport had already
-/// received is added.
+/// The queue is full from [`PENDING_BATCHES_MAX`] batches until it has drained to half of them.
+/// While it is full the endpoint pauses the branch's connections, so that only events which the
+/// transport had already received are added.
 #[derive(Debug)]
 pub(super) struct BranchQueue {
     endpoint: EndpointId,
     messages: VecDeque<ToBranch>,
-    /// Payload bytes of the youngest batch.
+    /// Payload bytes of the newest batch.
     open_bytes: usize,
     is_full: bool,
     leaving: Option<Leaving>,
@@ -25,13 +25,13 @@ pub(super) struct BranchQueue {
 /// A branch that leaves the endpoint.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Leaving {
-    /// Time at which its connections have drained for long enough.
+    /// Time at which connections that have not drained yet are closed.
     pub(super) deadline: Instant,
     pub(super) reason: DisconnectReason,
 }
 
 impl BranchQueue {
-    /// The queue of a branch that is served from now on.
+    /// Returns the queue of a branch that is served from now on.
     pub(super) fn new(endpoint: EndpointId, info: EndpointInfo) -> Self {
         Self {
             endpoint,
@@ -43,7 +43,7 @@ impl BranchQueue {
         }
     }
 
-    /// Appends to the youngest batch, or begins one. Returns whether the queue is full from now on.
+    /// Appends to the newest batch, or starts a new one. Returns whether the queue became full.
     pub(super) fn push(&mut self, event: PeerEvent) -> bool {
         let bytes = match &event {
             PeerEvent::Packet(packet) => packet.payload.len(),
@@ -66,7 +66,7 @@ impl BranchQueue {
         becomes_full
     }
 
-    /// Removes the events of a connection, in order.
+    /// Removes and returns the events of a connection, in order.
     pub(super) fn extract(&mut self, connection: ConnectionId) -> Vec<PeerEvent> {
         let mut extracted = Vec::new();
         for message in &mut self.messages {
@@ -76,11 +76,11 @@ impl BranchQueue {
         }
         self.messages
             .retain(|message| !matches!(message, ToBranch::Events(_, it) if it.is_empty()));
-        self.open_bytes = BATCH_BYTES_MAX; // the youngest batch is another one, perhaps
+        self.open_bytes = BATCH_BYTES_MAX; // the newest batch may be a different one now
         extracted
     }
 
-    /// Notes that the branch leaves; it does so once.
+    /// Records that the branch leaves. Further calls have no effect.
     pub(super) fn leave(&mut self, leaving: Leaving) {
         self.leaving.get_or_insert(leaving);
     }
@@ -91,8 +91,8 @@ impl BranchQueue {
         self.is_closed = true;
     }
 
-    /// Offers the messages in order until one is given back. Returns how many batches were
-    /// accepted, and whether the queue is no longer full.
+    /// Offers the messages in order until one is not accepted. Returns the number of accepted
+    /// batches, and whether the queue ceased to be full.
     pub(super) fn deliver(
         &mut self,
         mut accept: impl FnMut(ToBranch) -> Result<(), ToBranch>,
@@ -111,18 +111,17 @@ impl BranchQueue {
         (batches, is_released)
     }
 
-    /// Returns whether the branch's connections are paused.
+    /// Returns whether the queue is full and the branch's connections are paused.
     pub(super) fn is_full(&self) -> bool {
         self.is_full
     }
 
-    /// Returns whether the connections have brought as much again since they were paused: the
-    /// transport does not pause them.
+    /// Returns whether twice the limit is queued, because the transport does not pause connections.
     pub(super) fn is_overflowing(&self) -> bool {
         self.messages.len() >= 2 * PENDING_BATCHES_MAX
     }
 
-    /// Returns whether nothing is queued.
+    /// Returns whether no message is queued.
     pub(super) fn is_empty(&self) -> bool {
         self.messages.is_empty()
     }
@@ -132,7 +131,7 @@ impl BranchQueue {
         self.is_closed
     }
 
-    /// Why and until when the branch leaves, once it does.
+    /// Returns reason and deadline of a branch that leaves.
     pub(super) fn leaving(&self) -> Option<Leaving> {
         self.leaving
     }

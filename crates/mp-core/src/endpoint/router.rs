@@ -7,17 +7,18 @@ use crate::limits::{
 };
 use crate::{BranchId, ConnectionId, DisconnectReason, Instant, Origin, Outgoing, Packet, PeerId};
 
-/// Decides which branch a new connection belongs to: at once, by where it comes from, or after an
-/// exchange of packets, as Godot's authentication is.
+/// Assigns new connections to branches: immediately, by their origin, or after an exchange of
+/// packets such as Godot's authentication.
 ///
-/// While a connection is [undecided](Route::Undecided) no branch knows it. The endpoint keeps its
-/// packets, at most [`UNDECIDED_PACKETS_MAX`] and [`UNDECIDED_BYTES_MAX`], for the branch, and
-/// rejects it after [`UNDECIDED_TIMEOUT`].
+/// No branch knows a connection while it is [undecided](Route::Undecided). The endpoint keeps its
+/// packets for the branch, at most [`UNDECIDED_PACKETS_MAX`] and [`UNDECIDED_BYTES_MAX`]. It
+/// rejects the connection beyond these limits, and after [`UNDECIDED_TIMEOUT`].
 pub trait ConnectionRouter {
-    /// Routes a connection that has just been established. Packets to it may be added to `replies`.
+    /// Routes a connection that was just established. `replies` accepts packets to send to it.
     fn route(&mut self, connection: &NewConnection<'_>, replies: &mut Vec<Outgoing>) -> Route;
 
-    /// Routes an undecided connection by a packet of it. The branch receives the packet, too.
+    /// Routes an undecided connection by a packet received from it. The branch receives the packet,
+    /// too. `replies` accepts packets to send. Default: rejects the connection.
     fn handle_packet(
         &mut self,
         _connection: &NewConnection<'_>,
@@ -27,50 +28,50 @@ pub trait ConnectionRouter {
         Route::Reject(DisconnectReason::Refused)
     }
 
-    /// Forgets a connection that no branch will have: it has ended, or was rejected.
+    /// Forgets a connection that is not assigned to a branch: it ended, or was rejected.
     fn forget(&mut self, _connection: ConnectionId) {}
 }
 
-/// The branch of a connection.
+/// A decision of a router.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Route {
-    /// To this branch. The connection is rejected when the branch is not served, leaves, or its
-    /// queue is full.
+    /// The connection belongs to this branch. It is rejected if the branch is not served, leaves,
+    /// or has a full queue.
     Branch(BranchId),
-    /// Not known yet: the next packet may tell.
+    /// More packets are needed to decide.
     Undecided,
-    /// Nowhere: it is disconnected for this reason.
+    /// The connection is rejected for this reason.
     Reject(DisconnectReason),
 }
 
-/// Routes every connection to one branch: a game with one room.
+/// Routes all connections to one branch, for a game with one room.
 impl ConnectionRouter for BranchId {
     fn route(&mut self, _: &NewConnection<'_>, _: &mut Vec<Outgoing>) -> Route {
         Route::Branch(*self)
     }
 }
 
-/// A connection that no branch knows yet.
+/// A connection that is not assigned to a branch yet.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct NewConnection<'a> {
     /// The connection.
     pub connection: ConnectionId,
-    /// The peer id that it claims.
+    /// Peer id that the remote peer claims.
     pub claimed_id: Option<PeerId>,
-    /// Its remote address, and its URL where there is one.
+    /// Remote address, and the URL if there is one.
     pub origin: &'a Origin,
 }
 
-/// The state of a connection at its endpoint.
+/// Properties of a connection that are reported with `Connected`.
 #[derive(Clone, Debug)]
 pub(super) struct Identity {
     pub(super) claimed_id: Option<PeerId>,
     pub(super) origin: Origin,
 }
 
-/// A connection that is not assigned to a branch, with its packets so far.
+/// A connection that is not assigned to a branch, with the packets received so far.
 #[derive(Debug)]
 pub(super) struct Candidate {
     pub(super) identity: Identity,
@@ -87,7 +88,7 @@ impl Candidate {
         Self { identity, packets: Vec::new(), deadline: now + UNDECIDED_TIMEOUT }
     }
 
-    /// Its description for a router.
+    /// Returns the connection as it is passed to a router.
     pub(super) fn as_new(&self, connection: ConnectionId) -> NewConnection<'_> {
         let Identity { claimed_id, origin } = &self.identity;
         NewConnection { connection, claimed_id: *claimed_id, origin }
@@ -100,8 +101,8 @@ impl Candidate {
 }
 
 impl Candidates {
-    /// Keeps a connection, unless there are too many, or too much of it is kept. Returns whether it
-    /// did.
+    /// Inserts a connection, unless the number of connections or its own packets exceed a limit.
+    /// Returns whether it was inserted.
     pub(super) fn insert(&mut self, connection: ConnectionId, candidate: Candidate) -> bool {
         let fits = self.0.len() < UNDECIDED_CONNECTIONS_MAX && candidate.is_within_bounds();
         if fits {
@@ -118,12 +119,12 @@ impl Candidates {
         self.0.len()
     }
 
-    /// Returns the time at which the first of them has taken too long.
+    /// Returns the earliest deadline.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.0.values().map(|candidate| candidate.deadline).min()
     }
 
-    /// Removes one that has taken too long.
+    /// Removes and returns one connection whose deadline has passed.
     pub(super) fn remove_expired(&mut self, now: Instant) -> Option<ConnectionId> {
         let expired = self.0.iter().find(|(_, candidate)| now >= candidate.deadline);
         let connection = *expired?.0;

@@ -1,5 +1,5 @@
-//! The form of a fuzz target as a test: its first inputs, and mutations of them that a seed
-//! decides.
+//! Runs a fuzz target as a test: with its seed inputs, and with mutations of them from a fixed
+//! seed.
 
 use std::env;
 use std::fs;
@@ -8,37 +8,37 @@ use std::path::{Path, PathBuf};
 
 use crate::Rng;
 
-/// The first inputs of a fuzz target.
+/// The seed inputs of a fuzz target.
 #[derive(Debug, Default)]
 pub struct Seeds(Vec<Vec<u8>>);
 
 impl Seeds {
-    /// Returns these texts.
+    /// Returns `texts` as inputs.
     pub fn texts(texts: &[&str]) -> Self {
         Self(texts.iter().map(|text| text.as_bytes().to_vec()).collect())
     }
 
-    /// Returns `datagrams` as the [`pieces`](super::pieces) of one input.
+    /// Returns one input, whose [`pieces`](super::pieces) are `datagrams`.
     pub fn pieces(datagrams: &[Vec<u8>]) -> Self {
         Self(vec![datagrams.iter().flat_map(|bytes| piece(&[], bytes)).collect()])
     }
 
-    /// Returns the fields `keys` of files in testdata, each an input in hex. A folder stands for
-    /// its files.
+    /// Returns one input for each field `keys` of files in `testdata`, decoded from hex. A folder
+    /// stands for its files.
     pub fn testdata(names: &[&str], keys: &[&str]) -> Self {
         let files = names.iter().flat_map(|name| files(name));
         Self(files.flat_map(|file| hex_fields(&file, keys)).collect())
     }
 
-    /// Same as [`testdata`](Self::testdata), but all fields of a file are the
-    /// [`pieces`](super::pieces) of one input, each with `prefix` before it.
+    /// Same as [`testdata`](Self::testdata), but with one input per file. Its
+    /// [`pieces`](super::pieces) are the fields of the file, each preceded by `prefix`.
     pub fn testdata_pieces(names: &[&str], keys: &[&str], prefix: &[u8]) -> Self {
         let pieces = |bytes: Vec<u8>| piece(prefix, &bytes);
         let input = |file: PathBuf| hex_fields(&file, keys).into_iter().flat_map(pieces).collect();
         Self(names.iter().flat_map(|name| files(name)).map(input).collect())
     }
 
-    /// Adds those of `other`.
+    /// Appends the inputs of `other`.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         self.0.extend(other.0);
@@ -51,14 +51,14 @@ fn piece(prefix: &[u8], bytes: &[u8]) -> Vec<u8> {
     [&len.to_be_bytes()[..], prefix, bytes].concat()
 }
 
-/// Runs the body of the target `name` for its first inputs, then for `runs` mutations of them. The
-/// message of a failure has the input in hex.
+/// Runs the body of the target `name` with its seed inputs, then with `runs` mutations of them. A
+/// failure prints the input in hex.
 ///
-/// With the variable `MP_FUZZ_SEEDS`, a folder, writes the first inputs into its folder `name`
-/// instead.
+/// If the environment variable `MP_FUZZ_SEEDS` names a folder, writes the seed inputs to its
+/// subfolder `name` instead.
 pub fn check(name: &str, seeds: Seeds, runs: u32, body: fn(&[u8])) {
     let Seeds(inputs) = seeds;
-    assert!(inputs.iter().any(|input| !input.is_empty()), "{name} has no first input");
+    assert!(inputs.iter().any(|input| !input.is_empty()), "fuzz target {name} has no seed input");
     if let Some(folder) = env::var_os("MP_FUZZ_SEEDS") {
         return write(&Path::new(&folder).join(name), &inputs);
     }
@@ -76,7 +76,7 @@ pub fn check(name: &str, seeds: Seeds, runs: u32, body: fn(&[u8])) {
     }
 }
 
-/// Returns one of the inputs with up to eight changes.
+/// Returns one of the inputs with one to eight changes.
 fn mutated(inputs: &[Vec<u8>], rng: &mut Rng) -> Vec<u8> {
     let mut input = inputs[below(rng, inputs.len())].clone();
     input.truncate(INPUT_BYTES_MAX);
@@ -90,7 +90,7 @@ fn mutated(inputs: &[Vec<u8>], rng: &mut Rng) -> Vec<u8> {
             3 => input.insert(at, rng.next_u32() as u8),
             4 => input.truncate(end),
             _ => {
-                // A part of another input, or of this one, goes in between.
+                // Inserts a part of this or another input.
                 let other = &inputs[below(rng, inputs.len())];
                 let start = below(rng, other.len() + 1);
                 let len = below(rng, (other.len() - start + 1).min(64));
@@ -110,16 +110,19 @@ fn files(name: &str) -> Vec<PathBuf> {
     if !path.is_dir() {
         return vec![path];
     }
-    let entries = fs::read_dir(&path).expect("a readable folder");
+    let entries =
+        fs::read_dir(&path).unwrap_or_else(|error| panic!("cannot read {path:?}: {error}"));
     let mut files: Vec<PathBuf> =
         entries.map(|entry| entry.expect("a readable folder").path()).collect();
     files.sort();
     files
 }
 
-/// Returns the values of fields of a JSON file that are hex digits, as bytes.
+/// Returns the values of the fields `keys` of a JSON file, decoded from hex. Values that are not
+/// hex are skipped.
 fn hex_fields(file: &Path, keys: &[&str]) -> Vec<Vec<u8>> {
-    let text = fs::read_to_string(file).unwrap_or_else(|error| panic!("{file:?}: {error}"));
+    let text =
+        fs::read_to_string(file).unwrap_or_else(|error| panic!("cannot read {file:?}: {error}"));
     let mut found = Vec::new();
     for key in keys {
         let field = format!("\"{key}\":");
@@ -143,12 +146,12 @@ fn write(folder: &Path, inputs: &[Vec<u8>]) {
         numbered
             .try_for_each(|(number, input)| fs::write(folder.join(format!("{number:05}")), input))
     });
-    written.unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    written.unwrap_or_else(|error| panic!("cannot write inputs to {folder:?}: {error}"));
 }
 
 const EDGES: [u8; 6] = [0, 1, 0x7f, 0x80, 0xfe, 0xff];
 
-/// Longer inputs are cut before they are mutated.
+/// Length in bytes to which inputs are truncated before they are mutated.
 const INPUT_BYTES_MAX: usize = 8_192;
 
 #[cfg(test)]
@@ -156,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn inputs_come_from_the_fields_of_testdata() {
+    fn seeds_are_the_hex_fields_of_testdata() {
         let Seeds(each) = Seeds::testdata(&["godot4/sys.json"], &["hex"]);
         assert!(each.len() > 100, "{}", each.len());
         let Seeds(together) = Seeds::testdata_pieces(&["godot4/sys.json"], &["hex"], &[9]);
@@ -167,7 +170,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "the body fails")]
-    fn a_body_that_fails_for_a_mutation_fails_the_test() {
+    fn failing_mutation_fails_the_check() {
         check("none", Seeds::texts(&["abc"]), 1_000, |input| {
             assert!(input.len() <= 3, "the body fails");
         });

@@ -1,4 +1,4 @@
-//! Ids and targets as the numbers that Godot uses (feature `serde`).
+//! Serialization of ids and targets as Godot's numbers (feature `serde`).
 
 use serde::de::{Error, Unexpected};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -11,7 +11,7 @@ impl Serialize for PeerId {
     }
 }
 
-/// Fails for 0 and negative numbers.
+/// Fails for 0 and negative numbers, which are not peer ids.
 impl<'de> Deserialize<'de> for PeerId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = i32::deserialize(deserializer)?;
@@ -42,7 +42,7 @@ mod tests {
     }
 
     #[test]
-    fn peer_ids_and_targets_are_numbers() {
+    fn peer_ids_and_targets_serialize_as_numbers() {
         let id = PeerId::new(7).unwrap();
         assert_eq!(json(&id), "7");
         assert_eq!(serde_json::from_str::<PeerId>("7").unwrap(), id);
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_that_is_no_peer_id_is_an_error() {
+    fn numbers_outside_the_peer_id_range_are_rejected() {
         for raw in ["0", "-1", "2147483648"] {
             assert!(serde_json::from_str::<PeerId>(raw).is_err(), "{raw}");
         }

@@ -1,4 +1,4 @@
-//! One side's view of a link.
+//! One peer's state of a connection.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::{
     queued_bytes,
 };
 
-/// What one poll has taken in of all links.
+/// The amount that one poll has received from all connections.
 #[derive(Debug, Default)]
 pub(super) struct Room {
     packets: usize,
@@ -24,34 +24,34 @@ impl Room {
     }
 }
 
-/// One side's view of a link.
+/// One peer's state of a connection.
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) connection: ConnectionId,
     pub(super) wire: Arc<Wire>,
-    /// Whether its `Connected` has been reported.
+    /// True if `Connected` has been reported.
     pub(super) connected: bool,
     pub(super) leaving: Option<Leaving>,
-    /// Whether the next flush has something for the other side.
+    /// True if the next flush has something to publish.
     pub(super) dirty: bool,
-    /// Packets taken in and not yet taken from `next_event`.
+    /// Packets received and not yet returned by `next_event`.
     pub(super) ready_packets: usize,
-    /// Bytes of those.
+    /// Payload bytes of these packets.
     pub(super) ready_bytes: usize,
     pub(super) receive_drops: u64,
-    /// Bytes of its send queue, as the limit of all links includes them.
+    /// Bytes of the send queue that are recorded in the limit of all connections.
     recorded_bytes: usize,
-    /// Unreliable packets dropped because of that limit.
+    /// Unreliable packets dropped because of the limit of all connections.
     send_drops: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Leaving {
-    /// What this side's `Disconnected` says.
+    /// Reason of the local `Disconnected`.
     pub(super) reason: DisconnectReason,
-    /// What the other side's says.
+    /// Reason of the remote peer's `Disconnected`.
     pub(super) told: DisconnectReason,
-    /// Whether the other side takes in first what was accepted.
+    /// True if the remote peer receives the queued packets first.
     pub(super) drain: bool,
 }
 
@@ -71,8 +71,8 @@ impl Link {
         }
     }
 
-    /// Queues a packet, which `connections` links queue together. `limit` is that of all links: a
-    /// reliable packet beyond it ends the link, an unreliable one is dropped.
+    /// Queues a packet that `connections` connections share. `limit` is that of all connections:
+    /// beyond it a reliable packet closes the connection, and an unreliable one is dropped.
     pub(super) fn send(
         &mut self,
         side: Side,
@@ -125,7 +125,7 @@ impl Link {
             mine.goodbye = Some(leaving.told);
         }
         let ring_other = opened || mine.goodbye.is_some() || mine.can_be_taken();
-        // The end is this side's news, too, and reported by its next poll.
+        // The next poll of the local peer reports the end, too.
         let ring_own = mine.goodbye.is_some() && mine.queue.is_empty();
         drop(pipes);
         if ring_other {
@@ -136,7 +136,8 @@ impl Link {
         }
     }
 
-    /// Takes in what the other side published. Says when the link is over, and with what `Disconnected` if any.
+    /// Receives published packets. Returns `Some` when the connection has ended, with the reason of
+    /// `Disconnected` if it is to be reported.
     pub(super) fn take_in(
         &mut self,
         side: Side,
@@ -198,7 +199,7 @@ impl Link {
         }
     }
 
-    /// Bytes of its send queue that the limit of all links includes.
+    /// Returns the bytes of the send queue that the limit of all connections includes.
     pub(super) const fn recorded_bytes(&self) -> usize {
         self.recorded_bytes
     }

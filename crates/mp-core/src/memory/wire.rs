@@ -1,4 +1,4 @@
-//! What the two sides of a link share.
+//! The shared state of a connection.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,12 +27,12 @@ impl Side {
     }
 }
 
-/// What both sides of a link share. Its lock is never held while a desk's is taken.
+/// The state that both peers of a connection share. No listener is locked while it is locked.
 #[derive(Debug)]
 pub(super) struct Wire {
-    /// What the server and the client sent.
+    /// Packets sent by the server and by the client.
     pub(super) pipes: Mutex<[Pipe; 2]>,
-    /// Where the server and the client are called.
+    /// Listeners of the server and of the client.
     pub(super) desks: [Arc<Desk>; 2],
 }
 
@@ -45,7 +45,8 @@ impl Wire {
         self.desks[side.index()].ring();
     }
 
-    /// Says goodbye for `side`, which has forgotten the link, unless it already has.
+    /// Closes the connection for `side`, which has already removed it. Keeps the reason of an
+    /// earlier close.
     pub(super) fn hang_up(&self, side: Side, told: DisconnectReason) {
         let mut pipes = self.lock();
         for pipe in pipes.iter_mut() {
@@ -65,17 +66,17 @@ pub(super) fn split(pipes: &mut [Pipe; 2], side: Side) -> (&mut Pipe, &mut Pipe)
     }
 }
 
-/// What one side sent.
+/// One direction of a connection.
 #[derive(Debug, Default)]
 pub(super) struct Pipe {
     pub(super) queue: SendQueue<Message>,
-    /// Where the last flush stood in the queue: the receiver sees nothing beyond.
+    /// End of the queue at the sender's last flush. The receiver may not read beyond.
     pub(super) published: u64,
-    /// Whether this side said that the link stands.
+    /// True if the sender has reported the connection.
     pub(super) open: bool,
-    /// Whether the receiver takes nothing for now.
+    /// True if the receiver is paused.
     pub(super) held: bool,
-    /// What the receiver's `Disconnected` says when it has taken in the queue.
+    /// Reason of the receiver's `Disconnected`, once it has received the queue.
     pub(super) goodbye: Option<DisconnectReason>,
     pub(super) taken_packets: u64,
     pub(super) taken_bytes: u64,
@@ -101,17 +102,17 @@ pub(super) struct Message {
     pub(super) payload: Bytes,
 }
 
-/// Where a peer is called from other threads.
+/// Notifies a peer from other threads: of packets, and of clients that join.
 #[derive(Debug)]
 pub(super) struct Desk(Mutex<DeskState>);
 
 #[derive(Debug, Default)]
 pub(super) struct DeskState {
-    /// Whether clients may knock.
+    /// True if clients may join.
     pub(super) open: bool,
-    /// Those that did since the last poll.
+    /// Clients that joined since the last poll.
     pub(super) knocks: VecDeque<(PeerId, Arc<Wire>)>,
-    /// Whether there is something to take in.
+    /// True if there is something to receive.
     pub(super) rung: bool,
     pub(super) waker: Option<Waker>,
 }
@@ -125,7 +126,7 @@ impl Desk {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Wakes the peer's host, after the lock is released: a waker may do anything.
+    /// Wakes the peer's host. The lock is released before, since a waker may run any code.
     pub(super) fn ring(&self) {
         let waker = {
             let mut desk = self.lock();

@@ -1,35 +1,36 @@
-//! What a program did wrong, or could not have, with Godot's number for it.
+//! Errors of a packet peer, with Godot's error codes.
 
 use crate::{PeerId, SendError};
 
-/// Why something was not done.
+/// The error of a [`PacketPeer`](crate::PacketPeer) method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PacketPeerError {
-    /// A size that `encode_buffer_max_size` cannot have.
-    #[error("an encode buffer of {0} bytes is not allowed; use 1 KiB to 256 MiB")]
+    /// The size is out of range for `encode_buffer_max_size`.
+    #[error("encode buffer size of {0} bytes is out of range; use 1 KiB to 256 MiB")]
     EncodeBuffer(usize),
-    /// No packet waits to be read.
-    #[error("no packet waits; ask available_packet_count first")]
+    /// No packet can be read.
+    #[error("no packet to read; check available_packet_count first")]
     NoPacket,
-    /// No session.
-    #[error("not connected: packets can be put while connection_status is Connected")]
+    /// The local peer is not in a session.
+    #[error("not connected; put packets while connection_status is Connected")]
     NotConnected,
-    /// The transport cannot send such a packet.
-    #[error("the transport does not take the packet: {0}")]
+    /// The transport did not accept the packet.
+    #[error("the transport did not accept the packet: {0}")]
     Rejected(SendError),
-    /// No such peer.
-    #[error("peer {0} is not connected; peers() says who is")]
+    /// The peer is not connected.
+    #[error("peer {0} is not connected; see peers() for those that are")]
     UnknownPeer(PeerId),
 }
 
 impl PacketPeerError {
-    /// Godot's number: 2 (ERR_UNAVAILABLE), 3 (ERR_UNCONFIGURED), 6 (ERR_OUT_OF_MEMORY) or 31 (ERR_INVALID_PARAMETER).
+    /// Returns Godot's error code: 2 (`ERR_UNAVAILABLE`), 3 (`ERR_UNCONFIGURED`), 6
+    /// (`ERR_OUT_OF_MEMORY`) or 31 (`ERR_INVALID_PARAMETER`).
     pub const fn godot_code(&self) -> i32 {
         match self {
             Self::NoPacket => 2,
             Self::NotConnected | Self::Rejected(SendError::NotConnected) => 3,
-            // WebSocket's answer; ENet of Godot 4.6.3 says OK and logs.
+            // As Godot's WebSocket peer. ENet in Godot 4.6.3 logs an error and returns `OK`.
             Self::Rejected(SendError::TooLarge { .. }) => 6,
             Self::EncodeBuffer(_)
             | Self::Rejected(SendError::Channel { .. })

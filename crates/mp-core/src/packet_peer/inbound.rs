@@ -1,11 +1,11 @@
-//! The packets that wait to be read, and their bound.
+//! The bounded queue of received packets.
 
 use std::collections::VecDeque;
 
 use crate::limits::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX, RECEIVE_QUEUE_BYTES_MAX};
 use crate::{ConnectionId, Packet, PeerId};
 
-/// Packets in the order in which they came, whoever sent them.
+/// Received packets of all peers, in order.
 #[derive(Debug, Default)]
 pub(super) struct Inbound {
     packets: VecDeque<(PeerId, Packet)>,
@@ -14,7 +14,8 @@ pub(super) struct Inbound {
 }
 
 impl Inbound {
-    /// Whether from now on the links are to be held.
+    /// Appends a packet. Returns whether the queue became full, so that connections have to be
+    /// paused.
     pub(super) fn push(&mut self, id: PeerId, packet: Packet) -> bool {
         self.cost += cost(&packet);
         self.packets.push_back((id, packet));
@@ -32,12 +33,12 @@ impl Inbound {
         self.packets.front().map(|(id, packet)| (*id, packet))
     }
 
-    /// Whether the links need not be held any longer. Says so once.
+    /// Returns true once when a full queue has drained to half, so that connections can be resumed.
     pub(super) fn release(&mut self) -> bool {
         self.held && self.cost <= COST_MAX / 2 && std::mem::take(&mut self.held)
     }
 
-    /// Drops what came on a link and says how many packets it was.
+    /// Drops the packets of a connection and returns their number.
     pub(super) fn withdraw(&mut self, connection: ConnectionId) -> usize {
         let before = self.packets.len();
         self.packets.retain(|(_, packet)| packet.from != connection);
@@ -45,7 +46,7 @@ impl Inbound {
         before - self.packets.len()
     }
 
-    /// Drops everything and says how many packets it was.
+    /// Drops all packets and returns their number.
     pub(super) fn clear(&mut self) -> usize {
         let dropped = self.packets.len();
         *self = Self::default();
@@ -60,16 +61,17 @@ impl Inbound {
         self.held
     }
 
-    /// Whether as much again has come since the links were held.
+    /// Returns whether twice the limit is queued, because the transport does not pause connections.
     pub(super) const fn is_overflowing(&self) -> bool {
         self.cost >= 2 * COST_MAX
     }
 }
 
-/// What a packet counts: an endpoint's batches are full at the same number of packets, or of bytes.
+/// Returns the bytes that a packet counts as. The bounds make a batch of an endpoint full at
+/// [`BATCH_EVENTS_MAX`] packets or [`BATCH_BYTES_MAX`] bytes here, too.
 fn cost(packet: &Packet) -> usize {
     packet.payload.len().clamp(BATCH_BYTES_MAX / BATCH_EVENTS_MAX, BATCH_BYTES_MAX)
 }
 
-/// The budget of finished packets, as an endpoint has it for one branch.
+/// Bytes from which the queue is full, as much as an endpoint queues for one branch.
 const COST_MAX: usize = RECEIVE_QUEUE_BYTES_MAX;

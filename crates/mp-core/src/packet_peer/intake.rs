@@ -1,4 +1,4 @@
-//! What a transport reports, turned into peers, signals and packets that wait.
+//! Receiving: events of the transport become peers, signals and queued packets.
 
 use super::{PacketPeer, PeerSignal};
 use crate::{ConnectionId, DisconnectReason, Farewell, MultiplayerPeer, Packet, PeerEvent, PeerId};
@@ -6,7 +6,7 @@ use crate::{ConnectionId, DisconnectReason, Farewell, MultiplayerPeer, Packet, P
 impl<P: MultiplayerPeer> PacketPeer<P> {
     pub(super) fn take(&mut self, event: PeerEvent) {
         match event {
-            PeerEvent::UniqueId(_) => {} // the transport is asked for it
+            PeerEvent::UniqueId(_) => {} // `unique_id` reads it from the transport
             PeerEvent::Connected { connection, claimed_id, ref origin } => {
                 match self.admit(connection, claimed_id) {
                     Ok(id) => {
@@ -17,7 +17,7 @@ impl<P: MultiplayerPeer> PacketPeer<P> {
                         }
                     }
                     Err(reason) => {
-                        tracing::debug!(%connection, %origin, %reason, "turned away");
+                        tracing::debug!(%connection, %origin, %reason, "connection rejected");
                         self.stats.turned_away += 1;
                         self.peer.disconnect(connection, reason, Farewell::Polite);
                     }
@@ -32,7 +32,7 @@ impl<P: MultiplayerPeer> PacketPeer<P> {
         }
     }
 
-    /// Decides who a new link is.
+    /// Decides the id of a new connection.
     fn admit(
         &mut self,
         connection: ConnectionId,
@@ -61,7 +61,7 @@ impl<P: MultiplayerPeer> PacketPeer<P> {
         }
     }
 
-    /// Ends a peer's link at once and says so.
+    /// Closes a peer's connection immediately and emits `PeerDisconnected`.
     pub(crate) fn end_now(&mut self, id: PeerId, reason: DisconnectReason) {
         if let Some(connection) = self.roster.connection(id) {
             self.peer.disconnect(connection, reason, Farewell::Abrupt);
@@ -76,7 +76,8 @@ impl<P: MultiplayerPeer> PacketPeer<P> {
         removed
     }
 
-    /// Takes back what a program has not seen of a link that it does not want to hear of again.
+    /// Drops the unread packets of a connection that was removed by force, and its `PeerConnected`
+    /// if it is the last signal of the peer.
     pub(super) fn withdraw(&mut self, connection: ConnectionId, id: PeerId) {
         self.stats.packets_withdrawn += self.inbound.withdraw(connection) as u64;
         self.release();
@@ -117,5 +118,5 @@ impl PeerSignal {
     }
 }
 
-/// Signals kept for a program that does not take them: about one for each client of the largest ENet host.
+/// Maximum number of queued signals: about one for each client of the largest ENet host.
 const SIGNALS_MAX: usize = 4_096;

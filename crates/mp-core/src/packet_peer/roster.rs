@@ -1,4 +1,4 @@
-//! Who takes part, and on which link.
+//! The connected peers and their connections.
 
 use std::collections::BTreeMap;
 
@@ -6,16 +6,16 @@ use indexmap::IndexMap;
 
 use crate::{ConnectionId, PeerId};
 
-/// Ids and links, one to one.
+/// A one-to-one map between peer ids and connections.
 #[derive(Debug, Default)]
 pub(super) struct Roster {
-    /// Keyed by what strangers claim: its hashes are seeded.
+    /// Hashed with a random seed, since clients choose their ids.
     peers: IndexMap<PeerId, ConnectionId>,
     links: BTreeMap<ConnectionId, PeerId>,
 }
 
 impl Roster {
-    /// Whether `id` was free; if not, nothing changes.
+    /// Inserts a peer and returns true, or returns false if `id` is in use.
     pub(super) fn insert(&mut self, id: PeerId, connection: ConnectionId) -> bool {
         if self.peers.contains_key(&id) {
             return false;

@@ -1,4 +1,4 @@
-//! Equality of values, and values as keys.
+//! Equality and hashing of values.
 
 use std::hash::{Hash, Hasher};
 
@@ -8,7 +8,8 @@ use super::{Array, Components, Dictionary, Object, Variant, same};
 
 impl PartialEq for Variant {
     fn eq(&self, other: &Self) -> bool {
-        // Containers first and apart, so that a level of a nested value takes little stack.
+        // Containers are compared here and not in `equal_flat`, so that each level of nesting needs
+        // little stack.
         match (self, other) {
             (Self::Array(a), Self::Array(b)) => a == b,
             (Self::Dictionary(a), Self::Dictionary(b)) => a == b,
@@ -18,16 +19,19 @@ impl PartialEq for Variant {
     }
 }
 
-// NaN equals NaN: see `same`.
+// Reflexive, since NaN equals NaN: see `same`.
 impl Eq for Variant {}
 
-/// A value as a key of a [`Dictionary`]: as `==`, but a `String` and a `StringName` with the same text are the same key
-/// (not so within an array), and a dictionary in a key is another one when its order is another. All of it as in Godot.
+/// A value as a key of a [`Dictionary`].
+///
+/// Keys compare like `==`, with two exceptions, as in Godot. A `String` and a `StringName` with the
+/// same text are the same key, except inside arrays. Dictionaries inside a key are equal only if
+/// their order is equal.
 #[derive(Clone, Debug)]
 pub struct Key(pub(super) Variant);
 
 impl Key {
-    /// The value.
+    /// Returns the value.
     pub const fn value(&self) -> &Variant {
         &self.0
     }
@@ -47,7 +51,7 @@ impl Hash for Key {
     }
 }
 
-/// A borrowed [`Key`].
+/// A borrowed [`Key`], for lookups.
 pub(super) struct KeyRef<'a>(pub(super) &'a Variant);
 
 impl Hash for KeyRef<'_> {
@@ -62,7 +66,7 @@ impl Equivalent<Key> for KeyRef<'_> {
     }
 }
 
-/// A text as a [`Key`].
+/// A string as a [`Key`], for lookups.
 pub(super) struct TextKey<'a>(pub(super) &'a str);
 
 impl Hash for TextKey<'_> {
@@ -77,7 +81,7 @@ impl Equivalent<Key> for TextKey<'_> {
     }
 }
 
-/// Element by element, whatever the element types, as in Godot.
+/// Compares the elements, regardless of the element types, as in Godot.
 impl PartialEq for Array {
     fn eq(&self, other: &Self) -> bool {
         if self.shares(other) {
@@ -97,7 +101,7 @@ impl PartialEq for Array {
 
 impl Eq for Array {}
 
-/// The same keys with equal values, in any order and whatever the types, as in Godot.
+/// Compares keys and values, regardless of their order and of the element types, as in Godot.
 impl PartialEq for Dictionary {
     fn eq(&self, other: &Self) -> bool {
         if self.shares(other) {
@@ -300,7 +304,7 @@ fn hash_components<H: Hasher>(value: &impl Components, state: &mut H) {
     value.each(&mut |component| hash_float(f64::from(component), state));
 }
 
-/// Equal numbers, equal hashes: one zero, one NaN.
+/// Hashes equal numbers alike: `0.0` and `-0.0`, and all NaNs.
 fn hash_float<H: Hasher>(number: f64, state: &mut H) {
     let number = match number {
         0.0 => 0.0,

@@ -1,4 +1,4 @@
-//! Arrays and dictionaries, typed or not.
+//! Typed and untyped arrays and dictionaries.
 #![expect(clippy::exhaustive_enums, reason = "Godot lists the kinds of element types")]
 
 use std::fmt;
@@ -9,26 +9,27 @@ use indexmap::IndexMap;
 use super::compare::{KeyRef, TextKey};
 use super::{Key, StringName, Variant, VariantType};
 
-/// What a typed array or dictionary takes.
+/// The type of the elements of an array, or of the keys or values of a dictionary.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ElementType {
-    /// Anything: the container is not typed.
+    /// Any value: the container is not typed.
     #[default]
     Any,
     /// Values of one type: `Array[int]`.
     Builtin(VariantType),
-    /// Objects of a class: `Array[Node]`. The class is not checked, as objects are only ids here.
+    /// Objects of a class: `Array[Node]`. The class is not checked, since objects are only ids
+    /// here.
     Class(StringName),
-    /// Objects with a script, given by its `res://` path.
+    /// Objects with the script at this `res://` path.
     Script(StringName),
 }
 
 impl ElementType {
-    /// The class that every object has when it travels as an id. Godot 4.6.3 sends and reads this one in place of any
-    /// class or script, unless full objects are allowed.
+    /// The class of every object that is encoded as an id. Godot 4.6.3 sends and reads it in place
+    /// of any class or script, unless full objects are allowed.
     pub const ENCODED_OBJECT_AS_ID: &'static str = "EncodedObjectAsID";
 
-    /// The type that values must have, if any.
+    /// Returns the type that values must have; `None` if any is accepted.
     pub const fn variant_type(&self) -> Option<VariantType> {
         match self {
             Self::Any => None,
@@ -37,11 +38,12 @@ impl ElementType {
         }
     }
 
-    /// The value as a container of this type stores it: [converted](Variant::convert) if need be. Nil is an object.
+    /// Returns the value as a container of this type stores it, [converted](Variant::convert) if
+    /// necessary. Nil is accepted as an object.
     ///
     /// # Errors
     ///
-    /// When the value cannot become one of this type.
+    /// If the value cannot be converted to this type.
     pub fn coerce(&self, value: Variant) -> Result<Variant, ElementTypeError> {
         let Some(expected) = self.variant_type() else { return Ok(value) };
         if expected == VariantType::Object && value.is_nil() {
@@ -53,7 +55,7 @@ impl ElementType {
 }
 
 impl From<VariantType> for ElementType {
-    /// `Nil` stands for anything, as in Godot.
+    /// Converts `Nil` to [`Any`](Self::Any), as in Godot.
     fn from(of: VariantType) -> Self {
         if of == VariantType::Nil { Self::Any } else { Self::Builtin(of) }
     }
@@ -70,22 +72,23 @@ impl fmt::Display for ElementType {
     }
 }
 
-/// A value does not fit a typed container.
+/// The error for a value that does not fit a typed container.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the container takes {expected}, got {got}; convert the value first or use an untyped container"
+    "the container accepts {expected}, got {got}; convert the value first or use an untyped container"
 )]
 #[non_exhaustive]
 pub struct ElementTypeError {
-    /// What the container takes.
+    /// Type that the container accepts.
     pub expected: ElementType,
-    /// The type of the value.
+    /// Type of the value.
     pub got: VariantType,
 }
 
-/// Values in order; all of one type if the array is typed.
+/// An array of values, all of one type if the array is typed.
 ///
-/// A copy shares the values until one of both is changed: cheap, and unlike Godot's arrays without surprises.
+/// Clones share the values until one of them is changed (copy on write). Cloning is cheap, and
+/// changing a clone never changes the original, unlike in Godot.
 #[derive(Clone, Default)]
 pub struct Array(Option<Arc<Elements>>);
 
@@ -96,18 +99,18 @@ struct Elements {
 }
 
 impl Array {
-    /// An array that takes anything.
+    /// Returns an empty untyped array.
     pub const fn new() -> Self {
         Self(None)
     }
 
-    /// An empty array that takes one type.
+    /// Returns an empty array whose elements have one type.
     pub fn typed(element_type: impl Into<ElementType>) -> Self {
         Self::typed_lossy(element_type, Vec::new())
     }
 
-    /// An array of one type with those `values` that fit, [converted](ElementType::coerce) where needed; the others are
-    /// left out, as Godot does when it reads a typed array.
+    /// Returns a typed array of those `values` that fit, [converted](ElementType::coerce) if
+    /// necessary. Drops the others, as Godot does when it decodes a typed array.
     pub fn typed_lossy(element_type: impl Into<ElementType>, values: Vec<Variant>) -> Self {
         let element_type = element_type.into();
         if element_type == ElementType::Any {
@@ -118,11 +121,11 @@ impl Array {
         Self(Some(Arc::new(Elements { values, element_type })))
     }
 
-    /// Adds a value at the end.
+    /// Appends a value.
     ///
     /// # Errors
     ///
-    /// When the array is typed and the value has another type; never for an untyped array.
+    /// If the array is typed and the value cannot be converted. Never for an untyped array.
     #[doc(alias = "append")]
     #[doc(alias = "push_back")]
     pub fn push(&mut self, value: impl Into<Variant>) -> Result<(), ElementTypeError> {
@@ -131,39 +134,39 @@ impl Array {
         Ok(())
     }
 
-    /// What it takes.
+    /// Returns the type of the elements.
     #[doc(alias = "get_typed_builtin")]
     pub fn element_type(&self) -> &ElementType {
         self.0.as_ref().map_or(&ElementType::Any, |content| &content.element_type)
     }
 
-    /// How many values it holds.
+    /// Returns the number of elements.
     #[doc(alias = "size")]
     pub fn len(&self) -> usize {
         self.as_slice().len()
     }
 
-    /// Whether it holds none.
+    /// Returns whether the array is empty.
     pub fn is_empty(&self) -> bool {
         self.as_slice().is_empty()
     }
 
-    /// The value at `index`.
+    /// Returns the element at `index`.
     pub fn get(&self, index: usize) -> Option<&Variant> {
         self.as_slice().get(index)
     }
 
-    /// The values, in order.
+    /// Returns an iterator over the elements.
     pub fn iter(&self) -> std::slice::Iter<'_, Variant> {
         self.as_slice().iter()
     }
 
-    /// The values, in order.
+    /// Returns the elements as a slice.
     pub fn as_slice(&self) -> &[Variant] {
         self.0.as_ref().map_or(&[], |content| &content.values)
     }
 
-    /// The values, in order, without their type.
+    /// Returns the elements as a vector, which is not typed.
     pub fn into_vec(self) -> Vec<Variant> {
         self.0.map_or_else(Vec::new, |content| Arc::unwrap_or_clone(content).values)
     }
@@ -212,10 +215,12 @@ impl<'a> IntoIterator for &'a Array {
     }
 }
 
-/// Keys and values in the order of insertion; of one type each if the dictionary is typed. How keys compare is told at
-/// [`Key`]. Hashing has a secret of the process, so that strangers cannot choose keys that collide.
+/// A map from keys to values in the order of insertion, of one type each if the dictionary is
+/// typed.
 ///
-/// A copy shares the content until one of both is changed.
+/// See [`Key`] for how keys compare. The hash has a secret that is random for each process, so that
+/// untrusted input cannot cause collisions. Clones share the content until one of them is changed
+/// (copy on write).
 #[derive(Clone, Default)]
 pub struct Dictionary(Option<Arc<Content>>);
 
@@ -227,12 +232,12 @@ struct Content {
 }
 
 impl Dictionary {
-    /// A dictionary that takes anything.
+    /// Returns an empty untyped dictionary.
     pub const fn new() -> Self {
         Self(None)
     }
 
-    /// An empty dictionary that takes keys and values of certain types.
+    /// Returns an empty dictionary whose keys and values have one type each.
     pub fn typed(key_type: impl Into<ElementType>, value_type: impl Into<ElementType>) -> Self {
         let (key_type, value_type) = (key_type.into(), value_type.into());
         if key_type == ElementType::Any && value_type == ElementType::Any {
@@ -241,11 +246,13 @@ impl Dictionary {
         Self(Some(Arc::new(Content { entries: IndexMap::new(), key_type, value_type })))
     }
 
-    /// Sets the value of a key. A key that is there keeps its place (and its form).
+    /// Sets the value of a key and returns the previous value. A key that already exists keeps its
+    /// position and its original form.
     ///
     /// # Errors
     ///
-    /// When the dictionary is typed and key or value have another type; never for an untyped dictionary.
+    /// If the dictionary is typed and the key or the value cannot be converted. Never for an
+    /// untyped dictionary.
     #[doc(alias = "set")]
     pub fn insert(
         &mut self,
@@ -258,52 +265,52 @@ impl Dictionary {
         Ok(content.entries.insert(Key(key), value))
     }
 
-    /// Removes a key; the order of the others stays.
+    /// Removes a key and returns its value. The order of the other keys stays.
     #[doc(alias = "erase")]
     pub fn remove(&mut self, key: &Variant) -> Option<Variant> {
         Arc::make_mut(self.0.as_mut()?).entries.shift_remove(&KeyRef(key))
     }
 
-    /// The value of a key.
+    /// Returns the value of a key.
     pub fn get(&self, key: &Variant) -> Option<&Variant> {
         self.0.as_ref()?.entries.get(&KeyRef(key))
     }
 
-    /// The value of a key that is a `String` or a `StringName`.
+    /// Returns the value of a key that is a `String` or a `StringName`.
     pub fn get_text(&self, key: &str) -> Option<&Variant> {
         self.0.as_ref()?.entries.get(&TextKey(key))
     }
 
-    /// Whether there is such a key.
+    /// Returns whether the key exists.
     #[doc(alias = "has")]
     pub fn contains_key(&self, key: &Variant) -> bool {
         self.get(key).is_some()
     }
 
-    /// How many keys it holds.
+    /// Returns the number of keys.
     #[doc(alias = "size")]
     pub fn len(&self) -> usize {
         self.0.as_ref().map_or(0, |content| content.entries.len())
     }
 
-    /// Whether it holds none.
+    /// Returns whether the dictionary is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// What it takes as keys.
+    /// Returns the type of the keys.
     #[doc(alias = "get_typed_key_builtin")]
     pub fn key_type(&self) -> &ElementType {
         self.0.as_ref().map_or(&ElementType::Any, |content| &content.key_type)
     }
 
-    /// What it takes as values.
+    /// Returns the type of the values.
     #[doc(alias = "get_typed_value_builtin")]
     pub fn value_type(&self) -> &ElementType {
         self.0.as_ref().map_or(&ElementType::Any, |content| &content.value_type)
     }
 
-    /// Keys and values, in the order of insertion.
+    /// Returns an iterator over keys and values, in the order of insertion.
     pub fn iter(&self) -> DictionaryIter<'_> {
         DictionaryIter(match &self.0 {
             Some(content) => content.entries.iter(),
@@ -333,7 +340,7 @@ impl<K: Into<Variant>, V: Into<Variant>, const N: usize> From<[(K, V); N]> for D
     }
 }
 
-/// See [`Dictionary::iter`].
+/// An iterator over the entries of a [`Dictionary`].
 #[derive(Clone, Debug)]
 pub struct DictionaryIter<'a>(indexmap::map::Iter<'a, Key, Variant>);
 
@@ -370,7 +377,7 @@ impl IntoIterator for Dictionary {
     }
 }
 
-/// Keys and values of a dictionary that is used up.
+/// An owning iterator over the entries of a [`Dictionary`].
 #[derive(Debug)]
 pub struct DictionaryIntoIter(indexmap::map::IntoIter<Key, Variant>);
 
@@ -395,14 +402,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_typed_array_converts_what_godot_converts_and_refuses_the_rest() {
+    fn typed_array_converts_like_godot_and_rejects_other_types() {
         let mut whole = Array::typed(VariantType::Int);
         whole.push(2.0).unwrap();
         assert_eq!(whole.as_slice(), [Variant::Int(2)]);
         let refused = whole.push("2").unwrap_err();
         assert_eq!(
             refused.to_string(),
-            "the container takes int, got String; convert the value first or use an untyped container"
+            "the container accepts int, got String; convert the value first or use an untyped container"
         );
         let mut names = Array::typed(VariantType::StringName);
         names.push("a").unwrap();
@@ -413,7 +420,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dictionary_keeps_the_first_place_and_the_last_value_of_a_key() {
+    fn reinserted_key_keeps_its_position_and_takes_the_new_value() {
         let mut dictionary = Dictionary::from([("a", 1), ("b", 2)]);
         assert_eq!(dictionary.insert("a", 3), Ok(Some(Variant::Int(1))));
         assert_eq!(dictionary.to_string(), r#"{"a": 3, "b": 2}"#);
@@ -422,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_and_a_name_are_the_same_key_but_a_whole_and_a_broken_number_are_not() {
+    fn string_and_string_name_are_the_same_key_but_int_and_float_are_not() {
         let mut dictionary = Dictionary::new();
         dictionary.insert(StringName::from("a"), 1).unwrap();
         dictionary.insert(1, "int").unwrap();
@@ -434,7 +441,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_are_the_same_are_one_key() {
+    fn nans_are_one_key_and_zeros_are_one_key() {
         let mut dictionary = Dictionary::new();
         dictionary.insert(f64::NAN, 1).unwrap();
         dictionary.insert(0.0, 2).unwrap();
@@ -443,7 +450,7 @@ mod tests {
     }
 
     #[test]
-    fn containers_are_keys_by_their_content() {
+    fn containers_as_keys_compare_by_content() {
         let mut dictionary = Dictionary::new();
         dictionary.insert(Array::from([1, 2]), "array").unwrap();
         dictionary.insert(Dictionary::from([(1, 2), (3, 4)]), "dictionary").unwrap();

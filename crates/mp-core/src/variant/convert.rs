@@ -1,4 +1,4 @@
-//! Rust values to Godot's and back.
+//! Conversion between Rust types and [`Variant`].
 
 use super::{
     Aabb, Array, Basis, Color, Dictionary, Object, Plane, Projection, Quaternion, Rect2, Rect2i,
@@ -7,65 +7,71 @@ use super::{
 };
 use crate::{NodePath, PeerId};
 
-/// A Rust type that a Godot value can become, by the rules for an argument of a typed GDScript parameter, see
-/// [`Variant::convert`]. Numbers must also fit the Rust type.
+/// A Rust type that a [`Variant`] converts to, by the rules for an argument of a typed GDScript
+/// parameter (see [`Variant::convert`]). Integers must also be in the range of the Rust type.
 pub trait FromVariant: Sized {
     /// Converts `value`.
     ///
     /// # Errors
     ///
-    /// When the value has another type or does not fit.
+    /// If the value has another type or is out of range.
     fn from_variant(value: Variant) -> Result<Self, FromVariantError>;
 
-    /// The value of an argument that a call leaves out; only `Option` has one, which is how a parameter with a default is
-    /// written.
+    /// Returns the value for an argument that a call omits. Only `Option` has one: it stands for a
+    /// parameter with a default.
     fn absent() -> Option<Self> {
         None
     }
 }
 
-/// A value has not the type that was asked for.
+/// The error of a conversion from [`Variant`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FromVariantError {
-    /// The type is another, and Godot would not convert it.
+    /// The value has another type, which Godot would not convert.
     #[error("expected {expected}, got {got}")]
     Type {
-        /// What was asked for.
+        /// Requested type.
         expected: VariantType,
-        /// The type of the value.
+        /// Type of the value.
         got: VariantType,
     },
-    /// The number does not fit.
-    #[error("expected {expected}, which the int {got} does not fit")]
+    /// The integer is out of range.
+    #[error("int {got} is out of range for {expected}")]
     Range {
-        /// The Rust type that was asked for.
+        /// Requested Rust type.
         expected: &'static str,
-        /// The number.
+        /// The integer.
         got: i64,
     },
-    /// A typed array or dictionary was asked for, and these must have exactly the type.
+    /// A typed array or dictionary does not have exactly the requested type.
     #[error("expected {expected}, got {got}")]
     Typed {
-        /// What was asked for, such as `Array[int]`.
+        /// Requested type, such as `Array[int]`.
         expected: String,
-        /// What came.
+        /// Type of the value.
         got: String,
     },
 }
 
 impl Variant {
-    /// The value as another type, as Godot 4.6.3 converts an argument for a typed parameter and an element for a typed
-    /// array: booleans, whole numbers and numbers become one another; so do `String` and `StringName`, `String` and
-    /// `NodePath`, vectors and rectangles with whole and broken components, and transforms where one contains the other; an
-    /// array becomes a packed array. Everything else must have the type.
+    /// Converts the value as Godot 4.6.3 converts an argument for a typed parameter or an element
+    /// for a typed array.
     ///
-    /// Godot also makes a `Color` of a text or an int, a `Quaternion` of a `Basis`, an array of a packed array and an `RID`
-    /// of an object, and where an element has no place in a packed array it puts a zero. These are refused here.
+    /// * `bool`, `int` and `float` convert to one another.
+    /// * `String` converts to and from `StringName` and `NodePath`.
+    /// * Vectors and rectangles convert to and from their integer types.
+    /// * Rotations and transforms convert where the target can represent them.
+    /// * `Array` converts to packed arrays.
+    /// * All other values must have the requested type.
+    ///
+    /// Some conversions of Godot are rejected here: `String` or `int` to `Color`, `Basis` to
+    /// `Quaternion`, a packed array to `Array`, an object to `RID`, and a packed array with zeros
+    /// in place of elements that do not convert.
     ///
     /// # Errors
     ///
-    /// When the value cannot become one of that type.
+    /// If the value cannot be converted to the type.
     pub fn convert(self, to: VariantType) -> Result<Self, FromVariantError> {
         use VariantType as T;
         let got = self.variant_type();
@@ -76,7 +82,8 @@ impl Variant {
             (Self::Int(v), T::Bool) => Self::Bool(v != 0),
             (Self::Float(v), T::Bool) => Self::Bool(v != 0.0),
             (Self::Bool(v), T::Int) => Self::Int(v.into()),
-            // Cut off; what does not fit becomes the nearest that does, and NaN 0. In Godot that depends on the processor.
+            // Truncates, saturates, and maps NaN to 0. In Godot out-of-range results depend on the
+            // CPU.
             (Self::Float(v), T::Int) => Self::Int(v as i64),
             (Self::Bool(v), T::Float) => Self::Float(u8::from(v).into()),
             (Self::Int(v), T::Float) => Self::Float(v as f64),
@@ -119,7 +126,7 @@ fn pack<T: FromVariant>(array: Array) -> Result<Vec<T>, FromVariantError> {
     array.into_iter().map(T::from_variant).collect()
 }
 
-/// Numbers of 32 bits of an array: the lower half of each.
+/// Converts integers to their lower 32 bits.
 fn ints(array: Array) -> Result<Vec<i32>, FromVariantError> {
     array.into_iter().map(|value| i64::from_variant(value).map(|int| int as i32)).collect()
 }
@@ -134,7 +141,7 @@ impl FromVariant for Variant {
     }
 }
 
-/// Nil is `None`.
+/// Converts nil to `None`.
 impl<T: FromVariant> FromVariant for Option<T> {
     fn from_variant(value: Variant) -> Result<Self, FromVariantError> {
         if value.is_nil() { Ok(None) } else { T::from_variant(value).map(Some) }
@@ -231,7 +238,7 @@ macro_rules! integer {
 
 integer!(i8, i16, i32, u8, u16, u32);
 
-// No `From`: Godot's int would not hold all of them.
+// No `From` for `u64` and `usize`: not all of their values fit Godot's int.
 impl FromVariant for u64 {
     fn from_variant(value: Variant) -> Result<Self, FromVariantError> {
         integer(value, "u64")
@@ -244,14 +251,14 @@ impl FromVariant for usize {
     }
 }
 
-/// Makes the int with which Godot names a peer.
+/// Returns Godot's int of a peer id.
 impl From<PeerId> for Variant {
     fn from(value: PeerId) -> Self {
         value.get().into()
     }
 }
 
-/// An int that is positive and has at most 31 bits.
+/// Accepts positive integers of up to 31 bits.
 impl FromVariant for PeerId {
     fn from_variant(value: Variant) -> Result<Self, FromVariantError> {
         let got = i64::from_variant(value)?;
@@ -271,7 +278,7 @@ impl From<f32> for Variant {
     }
 }
 
-/// The nearest `f32`, infinity included.
+/// Rounds to the nearest `f32`; large values become infinite.
 impl FromVariant for f32 {
     fn from_variant(value: Variant) -> Result<Self, FromVariantError> {
         f64::from_variant(value).map(|value| value as Self)
@@ -308,14 +315,14 @@ impl<T: Into<Self>> From<Option<T>> for Variant {
     }
 }
 
-/// An untyped array.
+/// Returns an untyped array.
 impl From<Vec<Self>> for Variant {
     fn from(values: Vec<Self>) -> Self {
         Self::Array(values.into())
     }
 }
 
-/// An array of any element type, as Godot's parameter `Array` takes.
+/// Accepts arrays of any element type, as Godot's parameter type `Array` does.
 impl FromVariant for Vec<Variant> {
     fn from_variant(value: Variant) -> Result<Self, FromVariantError> {
         Array::from_variant(value).map(Array::into_vec)
@@ -323,11 +330,12 @@ impl FromVariant for Vec<Variant> {
 }
 
 impl Array {
-    /// The array, if it has exactly this element type: how Godot checks a parameter such as `Array[int]`.
+    /// Returns the array if it has exactly this element type, which is how Godot checks a parameter
+    /// such as `Array[int]`.
     ///
     /// # Errors
     ///
-    /// When it has another one, even if all elements would fit.
+    /// If it has another element type, even if all elements would fit.
     pub fn expect_type(self, of: &super::ElementType) -> Result<Self, FromVariantError> {
         if self.element_type() == of {
             return Ok(self);
@@ -340,11 +348,12 @@ impl Array {
 }
 
 impl Dictionary {
-    /// The dictionary, if it has exactly these types: how Godot checks a parameter such as `Dictionary[String, int]`.
+    /// Returns the dictionary if it has exactly these types, which is how Godot checks a parameter
+    /// such as `Dictionary[String, int]`.
     ///
     /// # Errors
     ///
-    /// When it has others, even if all keys and values would fit.
+    /// If it has other types, even if all keys and values would fit.
     pub fn expect_type(
         self,
         key: &super::ElementType,
@@ -366,7 +375,7 @@ mod tests {
     use crate::variant::ElementType;
 
     #[test]
-    fn natural_types_go_there_and_back() {
+    fn values_round_trip_through_their_rust_types() {
         assert_eq!(Variant::from(7u8).to::<i64>(), Ok(7));
         assert_eq!(Variant::from(-7i16).to::<i8>(), Ok(-7));
         assert_eq!(Variant::from(0.5f32).to::<f64>(), Ok(0.5));
@@ -381,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_becomes_a_whole_one_without_its_fraction() {
+    fn floats_convert_to_integers_by_truncation() {
         assert_eq!(Variant::from(2.9).to::<i32>(), Ok(2));
         assert_eq!(Variant::from(-2.9).to::<i32>(), Ok(-2));
         assert_eq!(Variant::from(f64::NAN).to::<i32>(), Ok(0));
@@ -391,18 +400,18 @@ mod tests {
     }
 
     #[test]
-    fn texts_names_and_paths_become_one_another() {
+    fn strings_convert_to_and_from_names_and_paths() {
         let name = StringName::from("a/b");
         assert_eq!(Variant::from("a/b").to::<StringName>(), Ok(name.clone()));
         assert_eq!(Variant::from(name.clone()).to::<String>(), Ok("a/b".into()));
         assert_eq!(Variant::from("a/b").to::<NodePath>(), Ok("a/b".into()));
         assert_eq!(Variant::from(NodePath::from("a/b")).to::<String>(), Ok("a/b".into()));
-        let refused = Variant::from(name).to::<NodePath>().unwrap_err();
-        assert_eq!(refused.to_string(), "expected NodePath, got StringName");
+        let error = Variant::from(name).to::<NodePath>().unwrap_err();
+        assert_eq!(error.to_string(), "expected NodePath, got StringName");
     }
 
     #[test]
-    fn an_array_becomes_a_packed_array_if_all_elements_fit() {
+    fn array_converts_to_a_packed_array_if_all_elements_convert() {
         let array = Variant::from(vec![Variant::from(1), 2.5.into(), true.into()]);
         assert_eq!(array.clone().to(), Ok(vec![1u8, 2, 1]));
         assert_eq!(array.clone().to(), Ok(vec![1.0f64, 2.5, 1.0]));
@@ -410,29 +419,29 @@ mod tests {
     }
 
     #[test]
-    fn another_type_is_refused_with_both_names() {
-        let refused = Variant::from("5").to::<i64>().unwrap_err();
-        assert_eq!(refused.to_string(), "expected int, got String");
-        let refused = Variant::Nil.to::<Vec<u8>>().unwrap_err();
-        assert_eq!(refused.to_string(), "expected PackedByteArray, got Nil");
+    fn type_error_names_both_types() {
+        let error = Variant::from("5").to::<i64>().unwrap_err();
+        assert_eq!(error.to_string(), "expected int, got String");
+        let error = Variant::Nil.to::<Vec<u8>>().unwrap_err();
+        assert_eq!(error.to_string(), "expected PackedByteArray, got Nil");
     }
 
     #[test]
-    fn a_number_that_does_not_fit_is_refused() {
-        let refused = Variant::from(300).to::<u8>().unwrap_err();
-        assert_eq!(refused.to_string(), "expected u8, which the int 300 does not fit");
+    fn integer_out_of_range_is_rejected() {
+        let error = Variant::from(300).to::<u8>().unwrap_err();
+        assert_eq!(error.to_string(), "int 300 is out of range for u8");
         assert!(Variant::from(-1).to::<u64>().is_err());
         for no_peer in [0, -2, 1 << 31] {
-            let refused = Variant::from(no_peer).to::<PeerId>();
-            assert_eq!(refused, Err(FromVariantError::Range { expected: "PeerId", got: no_peer }));
+            let error = Variant::from(no_peer).to::<PeerId>();
+            assert_eq!(error, Err(FromVariantError::Range { expected: "PeerId", got: no_peer }));
         }
     }
 
     #[test]
-    fn typed_containers_are_strict() {
+    fn expect_type_accepts_only_the_exact_type() {
         let int = ElementType::from(VariantType::Int);
-        let refused = Array::from([1, 2]).expect_type(&int).unwrap_err();
-        assert_eq!(refused.to_string(), "expected Array[int], got Array[Variant]");
+        let error = Array::from([1, 2]).expect_type(&int).unwrap_err();
+        assert_eq!(error.to_string(), "expected Array[int], got Array[Variant]");
         assert!(Array::typed(VariantType::Int).expect_type(&int).is_ok());
         let dictionary = Dictionary::typed(VariantType::String, VariantType::Int);
         assert!(dictionary.clone().expect_type(&VariantType::String.into(), &int).is_ok());

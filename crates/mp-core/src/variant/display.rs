@@ -40,7 +40,7 @@ impl Debug for Dictionary {
     }
 }
 
-/// What lies deeper than this is shown as `...`, as in Godot.
+/// Nesting depth from which values are shown as `...`, as in Godot.
 const DEPTH_MAX: usize = 100;
 
 fn write_value(value: &Variant, f: &mut Formatter<'_>, depth: usize) -> fmt::Result {
@@ -81,7 +81,7 @@ fn write_flat(value: &Variant, f: &mut Formatter<'_>) -> fmt::Result {
         V::Plane(v) => write!(f, "{name}{v}"),
         V::Quaternion(v) => write!(f, "{name}{v}"),
         V::Aabb(v) => write!(f, "{name}{v}"),
-        // Godot writes the rows of a basis.
+        // Godot writes a basis by rows.
         V::Basis(v) => write!(f, "{name}{}", v.transposed()),
         V::Transform3D(v) => {
             let rows = super::Transform3D::new(v.basis.transposed(), v.origin);
@@ -190,7 +190,7 @@ mod tests {
     use crate::variant::{StringName, VariantType, Vector2};
 
     #[test]
-    fn values_are_shown_as_godot_writes_them() {
+    fn values_are_displayed_as_in_godot() {
         let dictionary =
             Dictionary::from([("k", Variant::from(vec![Vector2::ONE])), ("n", Variant::Nil)]);
         let mut typed = Array::typed(VariantType::Int);
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_nested_too_deep_is_left_out() {
+    fn deeply_nested_values_are_elided() {
         let mut value = Variant::from(1);
         for _ in 0..1000 {
             value = Array::from([value]).into();

@@ -1,4 +1,4 @@
-//! Rectangles, planes, rotations, transforms and colours: what is made of vectors.
+//! Rectangles, planes, rotations, transforms and colors.
 #![expect(clippy::exhaustive_structs, reason = "values: their fields are all that they are")]
 
 use std::fmt;
@@ -6,28 +6,28 @@ use std::fmt;
 use super::math::components;
 use super::{Vector2, Vector2i, Vector3, Vector4};
 
-/// A rectangle of the plane.
+/// A rectangle in 2D.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Rect2 {
-    /// The corner from which the size counts.
+    /// Corner from which the size extends.
     pub position: Vector2,
     /// Width and height.
     pub size: Vector2,
 }
 
 impl Rect2 {
-    /// The rectangle with this corner and size.
+    /// Returns the rectangle with this corner and size.
     pub const fn new(position: Vector2, size: Vector2) -> Self {
         Self { position, size }
     }
 
-    /// The corner opposite to the position.
+    /// Returns the corner opposite to the position.
     pub fn end(self) -> Vector2 {
         self.position + self.size
     }
 
-    /// Whether the point lies inside; the right and bottom edges are outside, as in Godot.
+    /// Returns whether the point lies inside. The right and bottom edges are outside, as in Godot.
     pub fn has_point(self, point: Vector2) -> bool {
         let end = self.end();
         point.x >= self.position.x
@@ -37,23 +37,23 @@ impl Rect2 {
     }
 }
 
-/// A rectangle of cells.
+/// A rectangle in 2D with integer coordinates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Rect2i {
-    /// The corner from which the size counts.
+    /// Corner from which the size extends.
     pub position: Vector2i,
     /// Width and height.
     pub size: Vector2i,
 }
 
 impl Rect2i {
-    /// The rectangle with this corner and size.
+    /// Returns the rectangle with this corner and size.
     pub const fn new(position: Vector2i, size: Vector2i) -> Self {
         Self { position, size }
     }
 
-    /// The first cell beyond the rectangle on both axes.
+    /// Returns the corner opposite to the position, which is outside the rectangle.
     pub fn end(self) -> Vector2i {
         self.position + self.size
     }
@@ -66,128 +66,128 @@ impl fmt::Display for Rect2i {
     }
 }
 
-/// A position, rotation, scale and skew in the plane.
+/// A transform in 2D: position, rotation, scale and skew.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Transform2D {
-    /// Where the X axis goes.
+    /// Image of the X axis (first column).
     pub x: Vector2,
-    /// Where the Y axis goes.
+    /// Image of the Y axis (second column).
     pub y: Vector2,
-    /// Where the origin goes.
+    /// Image of the origin (third column).
     pub origin: Vector2,
 }
 
 impl Transform2D {
-    /// Changes nothing.
+    /// The identity transform.
     pub const IDENTITY: Self =
         Self { x: Vector2::new(1.0, 0.0), y: Vector2::new(0.0, 1.0), origin: Vector2::ZERO };
 
-    /// The transform with these columns.
+    /// Returns the transform with these columns.
     pub const fn new(x: Vector2, y: Vector2, origin: Vector2) -> Self {
         Self { x, y, origin }
     }
 
-    /// The point after the transform (Godot: `transform * point`).
+    /// Returns the transformed point (Godot: `transform * point`).
     pub fn apply(self, point: Vector2) -> Vector2 {
         self.x * point.x + self.y * point.y + self.origin
     }
 }
 
-/// A plane in space: the points `p` with `normal · p = d`.
+/// A plane in 3D: the points `p` with `normal · p = d`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Plane {
-    /// The direction it faces.
+    /// Direction perpendicular to the plane.
     pub normal: Vector3,
-    /// Its distance from the origin along the normal.
+    /// Distance from the origin along the normal.
     pub d: f32,
 }
 
 impl Plane {
-    /// The plane with this normal and distance.
+    /// Returns the plane with this normal and distance.
     pub const fn new(normal: Vector3, d: f32) -> Self {
         Self { normal, d }
     }
 
-    /// How far a point is above the plane; negative below it.
+    /// Returns the distance of a point above the plane; negative below it.
     pub fn distance_to(self, point: Vector3) -> f32 {
         self.normal.dot(point) - self.d
     }
 }
 
-/// A rotation in space.
+/// A rotation in 3D.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Quaternion {
-    /// The first imaginary part.
+    /// First imaginary part.
     pub x: f32,
-    /// The second imaginary part.
+    /// Second imaginary part.
     pub y: f32,
-    /// The third imaginary part.
+    /// Third imaginary part.
     pub z: f32,
-    /// The real part.
+    /// Real part.
     pub w: f32,
 }
 
 impl Quaternion {
-    /// No rotation.
+    /// The identity rotation.
     pub const IDENTITY: Self = Self::new(0.0, 0.0, 0.0, 1.0);
 
-    /// The quaternion with these parts.
+    /// Returns the quaternion with these parts.
     pub const fn new(x: f32, y: f32, z: f32, w: f32) -> Self {
         Self { x, y, z, w }
     }
 }
 
-/// A box in space, aligned with the axes.
+/// An axis-aligned box in 3D.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Aabb {
-    /// The corner from which the size counts.
+    /// Corner from which the size extends.
     pub position: Vector3,
-    /// Its extent on each axis.
+    /// Extent on each axis.
     pub size: Vector3,
 }
 
 impl Aabb {
-    /// The box with this corner and size.
+    /// Returns the box with this corner and size.
     pub const fn new(position: Vector3, size: Vector3) -> Self {
         Self { position, size }
     }
 
-    /// The corner opposite to the position.
+    /// Returns the corner opposite to the position.
     pub fn end(self) -> Vector3 {
         self.position + self.size
     }
 }
 
-/// A rotation, scale and shear in space, as the axes it makes of X, Y and Z.
+/// A 3×3 matrix: rotation, scale and shear in 3D.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Basis {
-    /// Where the X axis goes.
+    /// Image of the X axis (first column).
     pub x: Vector3,
-    /// Where the Y axis goes.
+    /// Image of the Y axis (second column).
     pub y: Vector3,
-    /// Where the Z axis goes.
+    /// Image of the Z axis (third column).
     pub z: Vector3,
 }
 
 impl Basis {
-    /// Changes nothing.
+    /// The identity matrix.
     pub const IDENTITY: Self = Self {
         x: Vector3::new(1.0, 0.0, 0.0),
         y: Vector3::new(0.0, 1.0, 0.0),
         z: Vector3::new(0.0, 0.0, 1.0),
     };
 
-    /// The basis with these axes (columns).
+    /// Returns the basis with these columns.
     pub const fn new(x: Vector3, y: Vector3, z: Vector3) -> Self {
         Self { x, y, z }
     }
 
-    /// Rows and columns exchanged.
+    /// Returns the matrix with rows and columns swapped.
     pub const fn transposed(self) -> Self {
         let Self { x, y, z } = self;
         Self {
@@ -197,53 +197,53 @@ impl Basis {
         }
     }
 
-    /// The vector after the transform (Godot: `basis * vector`).
+    /// Returns the transformed vector (Godot: `basis * vector`).
     pub fn apply(self, vector: Vector3) -> Vector3 {
         self.x * vector.x + self.y * vector.y + self.z * vector.z
     }
 }
 
-/// A position, rotation, scale and shear in space.
+/// A transform in 3D: position, rotation, scale and shear.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Transform3D {
     /// Rotation, scale and shear.
     pub basis: Basis,
-    /// Where the origin goes.
+    /// Image of the origin.
     pub origin: Vector3,
 }
 
 impl Transform3D {
-    /// Changes nothing.
+    /// The identity transform.
     pub const IDENTITY: Self = Self { basis: Basis::IDENTITY, origin: Vector3::ZERO };
 
-    /// The transform with this basis and origin.
+    /// Returns the transform with this basis and origin.
     pub const fn new(basis: Basis, origin: Vector3) -> Self {
         Self { basis, origin }
     }
 
-    /// The point after the transform (Godot: `transform * point`).
+    /// Returns the transformed point (Godot: `transform * point`).
     pub fn apply(self, point: Vector3) -> Vector3 {
         self.basis.apply(point) + self.origin
     }
 }
 
-/// A 4×4 matrix, for cameras.
+/// A 4×4 matrix, for camera projections.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Projection {
-    /// The first column.
+    /// First column.
     pub x: Vector4,
-    /// The second column.
+    /// Second column.
     pub y: Vector4,
-    /// The third column.
+    /// Third column.
     pub z: Vector4,
-    /// The fourth column.
+    /// Fourth column.
     pub w: Vector4,
 }
 
 impl Projection {
-    /// Changes nothing.
+    /// The identity matrix.
     pub const IDENTITY: Self = Self {
         x: Vector4::new(1.0, 0.0, 0.0, 0.0),
         y: Vector4::new(0.0, 1.0, 0.0, 0.0),
@@ -251,13 +251,13 @@ impl Projection {
         w: Vector4::new(0.0, 0.0, 0.0, 1.0),
     };
 
-    /// The matrix with these columns.
+    /// Returns the matrix with these columns.
     pub const fn new(x: Vector4, y: Vector4, z: Vector4, w: Vector4) -> Self {
         Self { x, y, z, w }
     }
 }
 
-/// A colour; components are usually 0 to 1, but may lie outside.
+/// A color. Components are usually in 0.0..=1.0 but may lie outside.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Color {
@@ -267,7 +267,7 @@ pub struct Color {
     pub g: f32,
     /// Blue.
     pub b: f32,
-    /// Opacity: 1 is opaque.
+    /// Opacity; 1.0 is opaque.
     pub a: f32,
 }
 
@@ -278,18 +278,18 @@ impl Color {
     /// Opaque white.
     pub const WHITE: Self = Self::new(1.0, 1.0, 1.0, 1.0);
 
-    /// The colour with these components.
+    /// Returns the color with these components.
     pub const fn new(r: f32, g: f32, b: f32, a: f32) -> Self {
         Self { r, g, b, a }
     }
 
-    /// An opaque colour.
+    /// Returns an opaque color.
     pub const fn rgb(r: f32, g: f32, b: f32) -> Self {
         Self::new(r, g, b, 1.0)
     }
 }
 
-/// Cuts off the fractions.
+/// Truncates the components.
 impl From<Rect2> for Rect2i {
     fn from(from: Rect2) -> Self {
         Self::new(from.position.into(), from.size.into())
@@ -324,7 +324,7 @@ impl From<Basis> for Transform3D {
     }
 }
 
-/// In the plane of X and Y.
+/// Extends the transform to 3D in the plane of X and Y.
 impl From<Transform2D> for Transform3D {
     fn from(from: Transform2D) -> Self {
         let [x, y, origin] = [from.x, from.y, from.origin].map(|v| Vector3::new(v.x, v.y, 0.0));
@@ -332,7 +332,7 @@ impl From<Transform2D> for Transform3D {
     }
 }
 
-/// Without Z.
+/// Drops the Z components.
 impl From<Transform3D> for Transform2D {
     fn from(from: Transform3D) -> Self {
         let columns = [from.basis.x, from.basis.y, from.origin];
@@ -341,7 +341,7 @@ impl From<Transform3D> for Transform2D {
     }
 }
 
-/// Without the perspective.
+/// Drops the perspective row.
 impl From<Projection> for Transform3D {
     fn from(from: Projection) -> Self {
         let columns = [from.x, from.y, from.z, from.w];
@@ -368,7 +368,8 @@ components!(Transform3D { basis: Basis, origin: Vector3 });
 components!(Projection { x: Vector4, y: Vector4, z: Vector4, w: Vector4 });
 components!(Color { r: f32, g: f32, b: f32, a: f32 });
 
-/// Defaults that are not all zero, as Godot's constructors without arguments have them.
+/// Implements `Default` for types whose default is not all zeros, as Godot's constructors without
+/// arguments.
 macro_rules! default {
     ($($name:ident: $value:ident),+) => {
         $(impl Default for $name {
@@ -385,7 +386,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rectangle_excludes_its_far_edges() {
+    fn rectangle_excludes_its_right_and_bottom_edges() {
         let rect = Rect2::new(Vector2::ONE, Vector2::new(2.0, 3.0));
         assert_eq!(rect.end(), Vector2::new(3.0, 4.0));
         assert!(rect.has_point(Vector2::ONE));
@@ -393,14 +394,14 @@ mod tests {
     }
 
     #[test]
-    fn transforms_move_points() {
+    fn transforms_apply_to_points() {
         let turn = Transform2D::new((0.0, 1.0).into(), (-1.0, 0.0).into(), (10.0, 0.0).into());
         assert_eq!(turn.apply(Vector2::new(1.0, 2.0)), Vector2::new(8.0, 1.0));
         assert_eq!(Transform3D::IDENTITY.apply(Vector3::ONE), Vector3::ONE);
     }
 
     #[test]
-    fn transposing_twice_changes_nothing() {
+    fn transposing_twice_is_the_identity() {
         let basis =
             Basis::new((1.0, 2.0, 3.0).into(), (4.0, 5.0, 6.0).into(), (7.0, 8.0, 9.0).into());
         assert_eq!(basis.transposed().x, Vector3::new(1.0, 4.0, 7.0));

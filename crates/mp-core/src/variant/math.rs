@@ -1,21 +1,22 @@
-//! Vectors, with the arithmetic a game server expects. Components are `f32`, as in Godot's official builds.
+//! Vectors and their arithmetic. Components are `f32`, as in Godot's official builds.
 #![expect(clippy::exhaustive_structs, reason = "values: their fields are all that they are")]
 
 use std::fmt;
 use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub, SubAssign};
 
-/// A value made of `f32` components in a fixed order: how a codec reads and writes all of them alike.
+/// A value that consists of `f32` components in a fixed order. A codec encodes and decodes all such
+/// types alike.
 pub trait Components: Copy {
-    /// How many there are.
+    /// Number of components.
     const COUNT: usize;
 
-    /// Visits them in the order of the fields.
+    /// Calls `visit` with each component, in the order of the fields.
     fn each(&self, visit: &mut impl FnMut(f32));
 
     /// Builds the value from `COUNT` calls of `next`, in the order of the fields.
     fn build(next: &mut impl FnMut() -> f32) -> Self;
 
-    /// Whether all are [the same number](same).
+    /// Returns whether all components are [the same number](same).
     fn same(&self, other: &Self) -> bool;
 }
 
@@ -35,13 +36,14 @@ impl Components for f32 {
     }
 }
 
-/// Equality of numbers within a [`Variant`](crate::Variant): `0.0` is `-0.0`, and a NaN is equal to any other NaN, so
-/// that a value always equals itself and can be found as a key (Godot: `hash_compare`).
+/// Returns whether two numbers within a [`Variant`](crate::Variant) are equal: `0.0` equals `-0.0`,
+/// and any NaN equals any NaN (Godot: `hash_compare`). A value therefore always equals itself and
+/// can be found as a key.
 pub fn same(a: f64, b: f64) -> bool {
     a == b || (a.is_nan() && b.is_nan())
 }
 
-/// Implements [`Components`] and `Display` for a struct of things that have components.
+/// Implements [`Components`] and `Display` for a struct whose fields have components.
 macro_rules! components {
     ($name:ident { $($field:ident: $type:ty),+ }) => {
         impl $crate::variant::Components for $name {
@@ -85,33 +87,33 @@ macro_rules! vector {
         }
 
         impl $name {
-            /// All components 0.
+            /// The vector of zeros.
             pub const ZERO: Self = Self::splat($zero);
 
-            /// All components 1.
+            /// The vector of ones.
             pub const ONE: Self = Self::splat($one);
 
-            /// The vector with these components.
+            /// Returns the vector with these components.
             pub const fn new($($field: $scalar),+) -> Self {
                 Self { $($field),+ }
             }
 
-            /// The vector whose components are all `value`.
+            /// Returns the vector whose components are all `value`.
             pub const fn splat(value: $scalar) -> Self {
                 Self { $($field: value),+ }
             }
 
-            /// The smaller of each pair of components.
+            /// Returns the component-wise minimum.
             pub fn min(self, other: Self) -> Self {
                 Self { $($field: self.$field.min(other.$field)),+ }
             }
 
-            /// The larger of each pair of components.
+            /// Returns the component-wise maximum.
             pub fn max(self, other: Self) -> Self {
                 Self { $($field: self.$field.max(other.$field)),+ }
             }
 
-            /// Every component without its sign.
+            /// Returns the component-wise absolute value.
             pub fn abs(self) -> Self {
                 Self { $($field: scalar::Scalar::magnitude(self.$field)),+ }
             }
@@ -159,7 +161,7 @@ macro_rules! vector {
             }
         }
 
-        /// Multiplies every component.
+        /// Multiplies each component by a scalar.
         impl Mul<$scalar> for $name {
             type Output = Self;
 
@@ -168,7 +170,7 @@ macro_rules! vector {
             }
         }
 
-        /// Multiplies component by component.
+        /// Multiplies component-wise.
         impl Mul for $name {
             type Output = Self;
 
@@ -185,60 +187,62 @@ macro_rules! float_vector {
         components!($name { $($field: f32),+ });
 
         impl $name {
-            /// The sum of the products of the components.
+            /// Returns the dot product.
             pub fn dot(self, other: Self) -> f32 {
                 0.0 $(+ self.$field * other.$field)+
             }
 
-            /// How long the vector is.
+            /// Returns the length.
             pub fn length(self) -> f32 {
                 self.length_squared().sqrt()
             }
 
-            /// The square of the length, which is cheaper to compare.
+            /// Returns the square of the length, which is cheaper to compare.
             pub fn length_squared(self) -> f32 {
                 self.dot(self)
             }
 
-            /// The vector of length 1 in this direction; the zero vector stays zero, as in Godot.
+            /// Returns the vector of length 1 in this direction. The zero vector stays zero, as in
+            /// Godot.
             pub fn normalized(self) -> Self {
                 let length = self.length();
                 if length == 0.0 { Self::ZERO } else { self / length }
             }
 
-            /// The vector, shortened to `max` if it is longer.
+            /// Returns the vector, shortened to length `max` if it is longer.
             pub fn limit_length(self, max: f32) -> Self {
                 let length = self.length();
                 if length > 0.0 && length > max { self / length * max } else { self }
             }
 
-            /// The distance between two points.
+            /// Returns the distance between two points.
             pub fn distance_to(self, to: Self) -> f32 {
                 (to - self).length()
             }
 
-            /// The square of the distance, which is cheaper to compare.
+            /// Returns the square of the distance, which is cheaper to compare.
             pub fn distance_squared_to(self, to: Self) -> f32 {
                 (to - self).length_squared()
             }
 
-            /// The vector of length 1 from one point towards another.
+            /// Returns the vector of length 1 that points from `self` to `to`.
             pub fn direction_to(self, to: Self) -> Self {
                 (to - self).normalized()
             }
 
-            /// The point between `self` (`weight` 0) and `to` (`weight` 1).
+            /// Returns the linear interpolation between `self` (`weight` 0) and `to` (`weight` 1).
             pub fn lerp(self, to: Self, weight: f32) -> Self {
                 self + (to - self) * weight
             }
 
-            /// Whether no component is infinite or NaN. Check what a stranger sent before computing with it.
+            /// Returns whether no component is infinite or NaN. Check untrusted input before
+            /// computing with it.
             pub fn is_finite(self) -> bool {
                 $(self.$field.is_finite())&&+
             }
         }
 
-        /// Divides every component.
+        /// Divides each component by a scalar.
         impl Div<f32> for $name {
             type Output = Self;
 
@@ -253,7 +257,7 @@ macro_rules! float_vector {
             }
         }
 
-        /// Cuts off the fractions; what does not fit becomes the nearest that does, and NaN 0.
+        /// Truncates, saturates, and maps NaN to 0.
         impl From<$name> for $integer {
             fn from(from: $name) -> Self {
                 Self { $($field: from.$field as i32),+ }
@@ -267,18 +271,18 @@ macro_rules! integer_vector {
         vector!(
             $(#[$doc])*
             ///
-            /// Arithmetic wraps around, as in Godot: numbers from a stranger cannot make it panic.
+            /// Arithmetic wraps around, as in Godot, so that untrusted input cannot cause a panic.
             #[derive(Eq, Hash)]
             $name, i32, 0, 1, [$($field),+], $tuple
         );
 
         impl $name {
-            /// The square of the length.
+            /// Returns the square of the length.
             pub fn length_squared(self) -> i64 {
                 0i64 $(.wrapping_add(i64::from(self.$field) * i64::from(self.$field)))+
             }
 
-            /// How long the vector is.
+            /// Returns the length.
             pub fn length(self) -> f64 {
                 (0.0 $(+ f64::from(self.$field) * f64::from(self.$field))+).sqrt()
             }
@@ -298,42 +302,43 @@ macro_rules! integer_vector {
 }
 
 float_vector!(
-    /// A point or a direction in the plane.
+    /// A vector in 2D.
     Vector2, Vector2i, [x, y], (f32, f32)
 );
 float_vector!(
-    /// A point or a direction in space.
+    /// A vector in 3D.
     Vector3, Vector3i, [x, y, z], (f32, f32, f32)
 );
 float_vector!(
-    /// Four numbers.
+    /// A vector of four components.
     Vector4, Vector4i, [x, y, z, w], (f32, f32, f32, f32)
 );
 integer_vector!(
-    /// A cell of a grid.
+    /// A vector in 2D with integer components.
     Vector2i, [x, y], (i32, i32)
 );
 integer_vector!(
-    /// A cell of a grid in space.
+    /// A vector in 3D with integer components.
     Vector3i, [x, y, z], (i32, i32, i32)
 );
 integer_vector!(
-    /// Four whole numbers.
+    /// A vector of four integer components.
     Vector4i, [x, y, z, w], (i32, i32, i32, i32)
 );
 
 impl Vector2 {
-    /// The sine of the angle between two vectors, times their lengths.
+    /// Returns the cross product in 2D: the sine of the angle between the vectors times their
+    /// lengths.
     pub fn cross(self, other: Self) -> f32 {
         self.x * other.y - self.y * other.x
     }
 
-    /// The angle to the X axis in radians.
+    /// Returns the angle to the X axis in radians.
     pub fn angle(self) -> f32 {
         self.y.atan2(self.x)
     }
 
-    /// The vector turned by `angle` radians.
+    /// Returns the vector rotated by `angle` radians.
     pub fn rotated(self, angle: f32) -> Self {
         let (sin, cos) = angle.sin_cos();
         Self::new(self.x * cos - self.y * sin, self.x * sin + self.y * cos)
@@ -341,7 +346,7 @@ impl Vector2 {
 }
 
 impl Vector3 {
-    /// The vector at right angles to both.
+    /// Returns the cross product, which is perpendicular to both vectors.
     pub fn cross(self, other: Self) -> Self {
         Self::new(
             self.y * other.z - self.z * other.y,
@@ -351,7 +356,7 @@ impl Vector3 {
     }
 }
 
-/// What `f32` and `i32` need for the arithmetic above.
+/// The arithmetic that `f32` and `i32` components provide.
 mod scalar {
     pub(super) trait Scalar: Copy {
         fn plus(self, other: Self) -> Self;
@@ -411,7 +416,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn vectors_add_scale_and_measure() {
+    fn vector_arithmetic() {
         let v = Vector2::new(3.0, 4.0);
         assert_eq!(v.length(), 5.0);
         assert_eq!((v + Vector2::ONE) * 2.0 - Vector2::ONE, Vector2::new(7.0, 9.0));
@@ -427,13 +432,13 @@ mod tests {
     }
 
     #[test]
-    fn the_zero_vector_has_no_direction() {
+    fn zero_vector_stays_zero_when_normalized_or_limited() {
         assert_eq!(Vector3::ZERO.normalized(), Vector3::ZERO);
         assert_eq!(Vector3::ZERO.limit_length(0.0), Vector3::ZERO);
     }
 
     #[test]
-    fn whole_numbers_wrap_around() {
+    fn integer_vectors_wrap_around() {
         let far = Vector2i::new(i32::MAX, i32::MIN);
         assert_eq!(far + Vector2i::ONE, Vector2i::new(i32::MIN, i32::MIN + 1));
         assert_eq!((-far).y, i32::MIN);
@@ -442,13 +447,13 @@ mod tests {
     }
 
     #[test]
-    fn fractions_are_cut_off() {
+    fn conversion_to_integer_vectors_truncates_and_saturates() {
         assert_eq!(Vector2i::from(Vector2::new(-1.9, f32::INFINITY)), Vector2i::new(-1, i32::MAX));
         assert_eq!(Vector2::from(Vector2i::new(1, -2)), Vector2::new(1.0, -2.0));
     }
 
     #[test]
-    fn vectors_show_their_components() {
+    fn vectors_display_their_components() {
         assert_eq!(Vector3::new(1.0, -0.5, 2.0).to_string(), "(1, -0.5, 2)");
         assert_eq!(Vector4i::new(1, 2, 3, -4).to_string(), "(1, 2, 3, -4)");
     }

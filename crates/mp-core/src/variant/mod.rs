@@ -1,4 +1,4 @@
-//! Godot's values: [`Variant`] and what it can hold.
+//! Godot's values: [`Variant`] and the types it holds.
 #![expect(
     clippy::exhaustive_enums,
     reason = "Godot lists the types, and programs match on all of them"
@@ -31,108 +31,114 @@ use crate::NodePath;
 
 /// Any value that Godot can send.
 ///
-/// Copies of a container share its content until one of them is changed, so that cloning a value is cheap but for packed
-/// arrays and texts. Nothing is shared with a packet, not even by a `PackedByteArray`: values are kept by the game for as
-/// long as it likes, and a few bytes must not keep a receive buffer of 48 KiB.
+/// Construct a variant with `from` a Rust value. Read one by `match` or with [`to`](Self::to).
 ///
-/// `==` follows Godot's `hash_compare`: types must be equal (`Int(1)` is not `Float(1.0)`, a `String` is no `StringName`),
-/// `0.0` equals `-0.0`, arrays compare element by element whatever their element type, and dictionaries whatever their
-/// order. A NaN equals any NaN, so that every value equals itself; in Godot that is so everywhere but within containers.
+/// Clones of a container share its content until one of them is changed, so cloning is cheap except
+/// for strings and packed arrays. No value shares memory with a packet, not even a
+/// `PackedByteArray`: a few bytes that the game keeps must not keep a receive buffer of 48 KiB
+/// alive.
 ///
-/// Make one `from` a Rust value, take one apart by `match` or with [`to`](Self::to).
+/// `==` follows Godot's `hash_compare`:
+///
+/// * Types must be equal: `Int(1)` is not `Float(1.0)`, and a `String` is not a `StringName`.
+/// * `0.0` equals `-0.0`. A NaN equals any NaN, so that every value equals itself. Godot's NaNs
+///   differ within containers.
+/// * Arrays compare by element regardless of their element type, dictionaries regardless of their
+///   order.
 #[derive(Clone, Default)]
 pub enum Variant {
     /// `null`.
     #[default]
     Nil,
-    /// True or false.
+    /// A boolean.
     Bool(bool),
-    /// A whole number.
+    /// An integer.
     Int(i64),
-    /// A number.
+    /// A floating-point number.
     Float(f64),
-    /// A text.
+    /// A string.
     String(String),
-    /// A point or direction in the plane.
+    /// A vector in 2D.
     Vector2(Vector2),
-    /// A cell of a grid.
+    /// A vector in 2D with integer components.
     Vector2i(Vector2i),
     /// A rectangle.
     Rect2(Rect2),
-    /// A rectangle of cells.
+    /// A rectangle with integer coordinates.
     Rect2i(Rect2i),
-    /// A point or direction in space.
+    /// A vector in 3D.
     Vector3(Vector3),
-    /// A cell of a grid in space.
+    /// A vector in 3D with integer components.
     Vector3i(Vector3i),
-    /// Position, rotation, scale and skew in the plane.
+    /// A transform in 2D.
     Transform2D(Transform2D),
-    /// Four numbers.
+    /// A vector of four components.
     Vector4(Vector4),
-    /// Four whole numbers.
+    /// A vector of four integer components.
     Vector4i(Vector4i),
-    /// A plane in space.
+    /// A plane in 3D.
     Plane(Plane),
-    /// A rotation in space.
+    /// A rotation in 3D.
     Quaternion(Quaternion),
-    /// A box in space.
+    /// An axis-aligned box in 3D.
     Aabb(Aabb),
-    /// Rotation, scale and shear in space.
+    /// A 3×3 matrix.
     Basis(Box<Basis>),
-    /// Position, rotation, scale and shear in space.
+    /// A transform in 3D.
     Transform3D(Box<Transform3D>),
     /// A 4×4 matrix.
     Projection(Box<Projection>),
-    /// A colour.
+    /// A color.
     Color(Color),
     /// A name.
     StringName(StringName),
-    /// The way to a node or a property.
+    /// A path to a node or a property.
     NodePath(NodePath),
-    /// A resource of a server of the engine; means something only within one process.
+    /// The id of a resource of an engine server. It is valid only within one process.
     Rid(u64),
-    /// An object, by its id or, if both sides allow it, by its content.
+    /// An object, by its id or, if both peers allow it, by its content.
     Object(Object),
-    /// A method of an object. Godot sends nothing of it, so that only the null Callable exists here.
+    /// A method of an object. Godot encodes every `Callable` as the null one, so only that exists
+    /// here.
     Callable,
-    /// A signal of an object; the null Signal has no name and object 0.
+    /// A signal of an object. The null signal has no name and object 0.
     Signal {
         /// Name of the signal.
         name: StringName,
-        /// Id of the object within the process of the sender.
+        /// Instance id of the object in the sender's process.
         object: u64,
     },
-    /// Keys and values, in the order of insertion.
+    /// A dictionary.
     Dictionary(Dictionary),
-    /// Values.
+    /// An array.
     Array(Array),
     /// Bytes.
     PackedByteArray(Vec<u8>),
-    /// Whole numbers of 32 bits.
+    /// 32-bit integers.
     PackedInt32Array(Vec<i32>),
-    /// Whole numbers of 64 bits.
+    /// 64-bit integers.
     PackedInt64Array(Vec<i64>),
-    /// Numbers of 32 bits.
+    /// 32-bit floating-point numbers.
     PackedFloat32Array(Vec<f32>),
-    /// Numbers of 64 bits.
+    /// 64-bit floating-point numbers.
     PackedFloat64Array(Vec<f64>),
-    /// Texts.
+    /// Strings.
     PackedStringArray(Vec<String>),
-    /// Points in the plane.
+    /// Vectors in 2D.
     PackedVector2Array(Vec<Vector2>),
-    /// Points in space.
+    /// Vectors in 3D.
     PackedVector3Array(Vec<Vector3>),
-    /// Colours.
+    /// Colors.
     PackedColorArray(Vec<Color>),
-    /// Quadruples of numbers.
+    /// Vectors of four components.
     PackedVector4Array(Vec<Vector4>),
 }
 
-// An array of nils is 4 bytes each on the wire: what a stranger's packet costs grows with this size.
+// A nil in an array is 4 bytes on the wire but this size in memory, which bounds amplification.
 const _: () = assert!(size_of::<Variant>() <= 32);
 
 impl Variant {
-    /// Its type.
+    /// Returns the type of the value.
     #[doc(alias = "typeof")]
     #[doc(alias = "get_type")]
     pub const fn variant_type(&self) -> VariantType {
@@ -179,21 +185,21 @@ impl Variant {
         }
     }
 
-    /// Whether it is [`Variant::Nil`].
+    /// Returns whether the value is [`Variant::Nil`].
     pub const fn is_nil(&self) -> bool {
         matches!(self, Self::Nil)
     }
 
-    /// The value as a Rust type, by the rules of [`FromVariant`].
+    /// Converts the value to a Rust type, by the rules of [`FromVariant`].
     ///
     /// # Errors
     ///
-    /// When Godot would not pass it to a parameter of that type.
+    /// If Godot would not accept it for a parameter of that type.
     pub fn to<T: FromVariant>(self) -> Result<T, FromVariantError> {
         T::from_variant(self)
     }
 
-    /// The text of a `String` or a `StringName`.
+    /// Returns the text of a `String` or a `StringName`.
     pub fn as_str(&self) -> Option<&str> {
         match self {
             Self::String(text) => Some(text),
@@ -209,10 +215,10 @@ mod tests {
 
     use super::*;
 
-    /// Half of what actix gives its arbiters and Rust its threads: the rest is for those who call.
+    /// Half of the default stack of an actix arbiter or a Rust thread; callers need the rest.
     const STACK: usize = 1024 * 1024;
 
-    /// What may be nested in a value from the wire.
+    /// Maximum nesting depth of a decoded value.
     const DEPTH: usize = 1024;
 
     fn on_a_small_stack(test: impl FnOnce() + Send + 'static) {

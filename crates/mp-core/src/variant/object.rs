@@ -1,4 +1,4 @@
-//! Objects, as far as they can travel.
+//! Objects in encoded form.
 #![expect(
     clippy::exhaustive_enums,
     clippy::exhaustive_structs,
@@ -9,22 +9,24 @@ use std::sync::Arc;
 
 use super::{StringName, Variant};
 
-/// An object of the engine.
+/// An object of the engine in encoded form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Object {
-    /// Its instance id within the process of its owner (Godot: `EncodedObjectAsID`); 0 is the null object. This is how
-    /// objects travel by default.
+    /// Instance id in the owner's process (Godot: `EncodedObjectAsID`); 0 is the null object. Godot
+    /// sends this form by default.
     Id(u64),
-    /// Its class and stored properties, as data. Only travels when both sides allow it.
+    /// Class and stored properties. Sent only if both peers allow it.
     Full(Arc<FullObject>),
 }
 
-/// An object by its content: what Godot sends with `allow_object_decoding`. Nothing is created from it, it is data.
+/// The content of an object, as Godot sends it with `allow_object_decoding`. It is data: no object
+/// is created from it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FullObject {
-    /// Name of its class.
+    /// Name of the class.
     pub class: StringName,
-    /// Its stored properties in the order in which they were sent. `script` is the path of the script, or nil.
+    /// Stored properties in the order in which they were sent. `script` is the path of the script,
+    /// or nil.
     pub properties: Vec<(StringName, Variant)>,
 }
 
@@ -32,14 +34,14 @@ impl Object {
     /// The null object.
     pub const NULL: Self = Self::Id(0);
 
-    /// Whether it is the null object.
+    /// Returns whether this is the null object.
     pub const fn is_null(&self) -> bool {
         matches!(self, Self::Id(0))
     }
 }
 
 impl FullObject {
-    /// The value of a property.
+    /// Returns the value of a property.
     #[doc(alias = "get")]
     pub fn property(&self, name: &str) -> Option<&Variant> {
         self.properties.iter().find(|(key, _)| key == name).map(|(_, value)| value)

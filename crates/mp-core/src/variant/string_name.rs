@@ -7,16 +7,16 @@ use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 use std::sync::Arc;
 
-/// A text that names something: a node, a property, a method. Cheap to copy, compared by its text; unlike Godot's it is
-/// not kept in a table of all names, which strangers could fill.
+/// The name of a node, a property, a method or the like. Cloning is cheap, and comparison is by
+/// text. Unlike Godot's it is not interned: untrusted input could fill the table of all names.
 #[derive(Clone, Default)]
 pub struct StringName(Option<Arc<str>>);
 
 impl StringName {
-    /// The name without any text.
+    /// The empty name.
     pub const EMPTY: Self = Self(None);
 
-    /// Its text.
+    /// Returns the text.
     pub fn as_str(&self) -> &str {
         self.0.as_deref().unwrap_or_default()
     }
@@ -98,7 +98,7 @@ impl Ord for StringName {
     }
 }
 
-// As `str`, because of `Borrow<str>`.
+// The same hash as `str`, which `Borrow<str>` requires.
 impl Hash for StringName {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.as_str().hash(state);

@@ -1,11 +1,11 @@
-//! The types a [`Variant`](super::Variant) can have.
+//! The types of a [`Variant`](super::Variant).
 #![expect(clippy::exhaustive_enums, reason = "Godot lists the types")]
 
 use std::fmt;
 
 macro_rules! types {
     ($($variant:ident = $number:literal, $name:literal;)+) => {
-        /// The type of a value, with the number that Godot's wire and `typeof` use.
+        /// The type of a value, with the number that Godot's encoding and `typeof` use.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[repr(u8)]
         pub enum VariantType {
@@ -16,7 +16,7 @@ macro_rules! types {
             /// All types, ordered by number.
             pub const ALL: [Self; 39] = [$(Self::$variant),+];
 
-            /// Godot's name of it.
+            /// Returns Godot's name of the type.
             #[doc(alias = "type_string")]
             pub const fn name(self) -> &'static str {
                 match self {
@@ -70,12 +70,12 @@ types! {
 }
 
 impl VariantType {
-    /// The type with this number, if there is one.
+    /// Returns the type with this number, or `None` for an unknown number.
     pub fn from_number(number: u32) -> Option<Self> {
         Self::ALL.get(usize::try_from(number).ok()?).copied()
     }
 
-    /// Its number.
+    /// Returns Godot's number of the type.
     pub const fn number(self) -> u32 {
         self as u32
     }
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_number_leads_back_to_its_type() {
+    fn types_round_trip_through_their_numbers() {
         for (number, of) in VariantType::ALL.into_iter().enumerate() {
             assert_eq!(of.number() as usize, number);
             assert_eq!(VariantType::from_number(of.number()), Some(of));

@@ -1,11 +1,11 @@
-//! The rig of the memory network, with virtual time.
+//! A conformance rig of the memory network, with virtual time.
 
 use std::time::Duration;
 
 use mp_core::conformance::{Capabilities, Rig};
 use mp_core::{Instant, MemoryAddress, MemoryMultiplayerPeer, MultiplayerPeer, PeerId};
 
-/// How a test changes the peers of a rig.
+/// Wraps the peers of a rig.
 pub(crate) type Wrap = fn(MemoryMultiplayerPeer) -> Box<dyn MultiplayerPeer>;
 
 pub(crate) struct MemoryRig {
@@ -35,7 +35,7 @@ impl Rig for MemoryRig {
     fn join(&mut self) -> Box<dyn MultiplayerPeer> {
         self.clients += 1;
         let id = PeerId::new(1 + self.clients).expect("positive");
-        (self.wrap)(self.address.as_ref().expect("the server comes first").connect(id))
+        (self.wrap)(self.address.as_ref().expect("the server is created first").connect(id))
     }
 
     fn step(&mut self) -> Instant {

@@ -1,4 +1,4 @@
-//! The endpoint: doors, batches, back-pressure and endings, over the memory network.
+//! The endpoint over the memory network: routing, batches, back-pressure and closing.
 
 mod answers;
 mod overflow;
@@ -19,13 +19,13 @@ use mp_core::{
 use world::*;
 
 #[test]
-fn opened_comes_first_and_says_what_the_transport_is() {
+fn opened_is_first_and_describes_the_transport() {
     let mut world = World::new(LOBBY, [LOBBY]);
     let _client = world.join(2);
     world.turn();
     let [ToBranch::Opened(ENDPOINT, info), ToBranch::Events(ENDPOINT, events)] = world.said(LOBBY)
     else {
-        panic!("said {:?}", world.said(LOBBY))
+        panic!("messages: {:?}", world.said(LOBBY))
     };
     assert_eq!(info.unique_id, PeerId::SERVER);
     assert_eq!(info.status, ConnectionStatus::Connected);
@@ -34,7 +34,7 @@ fn opened_comes_first_and_says_what_the_transport_is() {
 }
 
 #[test]
-fn a_branch_is_told_of_its_opening_once() {
+fn opened_is_sent_once() {
     let mut world = World::new(LOBBY, [LOBBY]);
     world.endpoint.serve(LOBBY);
     world.turn();
@@ -42,7 +42,7 @@ fn a_branch_is_told_of_its_opening_once() {
 }
 
 #[test]
-fn a_door_leads_each_link_to_its_branch() {
+fn router_assigns_each_connection_to_its_branch() {
     let mut world = World::new(EvenToLobby, [LOBBY, ARENA]);
     let mut clients = [world.join(2), world.join(3), world.join(4)];
     world.turn();
@@ -56,7 +56,7 @@ fn a_door_leads_each_link_to_its_branch() {
 }
 
 #[test]
-fn whoever_the_door_turns_away_is_disconnected_and_no_branch_hears_of_it() {
+fn connection_rejected_by_the_router_is_reported_to_no_branch() {
     let mut world = World::new(Closed, [LOBBY]);
     let mut client = world.join(2);
     world.turn();
@@ -69,7 +69,7 @@ fn whoever_the_door_turns_away_is_disconnected_and_no_branch_hears_of_it() {
 }
 
 #[test]
-fn a_door_to_a_branch_that_is_not_served_is_closed() {
+fn connection_to_a_branch_that_is_not_served_is_rejected() {
     let mut world = World::new(ARENA, [LOBBY]);
     let mut client = world.join(2);
     world.turn();
@@ -106,7 +106,7 @@ fn batches_are_bounded_in_events_and_bytes() {
 }
 
 #[test]
-fn a_full_branch_holds_its_links_and_loses_no_reliable_packet() {
+fn full_branch_pauses_its_connections_and_loses_no_reliable_packet() {
     const PACKETS: u32 = (BATCH_EVENTS_MAX * PENDING_BATCHES_MAX * 3) as u32;
     let mut world = World::new(EvenToLobby, [LOBBY, ARENA]);
     let (mut lobby, mut arena) = (world.join(2), world.join(3));
@@ -130,12 +130,12 @@ fn a_full_branch_holds_its_links_and_loses_no_reliable_packet() {
     world.turn();
     assert_eq!(world.payloads(ARENA), ["not affected"]);
 
-    // What waits in the endpoint is bounded: the rest has stayed with the client.
+    // The endpoint queues a bounded number of packets; the others stay with the client.
     world.full.clear();
     world.deliver();
     let kept = world.payloads(LOBBY).len();
     let bound = BATCH_EVENTS_MAX * PENDING_BATCHES_MAX + RECEIVE_QUEUE_PACKETS_MAX;
-    assert!(kept <= bound, "{kept} packets were kept, bound {bound}");
+    assert!(kept <= bound, "{kept} packets queued, limit {bound}");
 
     for _ in 0..20 {
         world.turn();
@@ -144,11 +144,11 @@ fn a_full_branch_holds_its_links_and_loses_no_reliable_packet() {
         .payloads(LOBBY)
         .into_iter()
         .map(|payload| u32::from_le_bytes(payload[..].try_into().expect("four bytes")));
-    assert!(numbers.eq(0..PACKETS), "every packet, once and in order");
+    assert!(numbers.eq(0..PACKETS), "every packet is received once and in order");
 }
 
 #[test]
-fn a_full_branch_costs_unreliable_packets_which_are_counted() {
+fn full_branch_drops_and_counts_unreliable_packets() {
     let mut world = World::new(LOBBY, [LOBBY]);
     let mut client = world.join(2);
     world.turn();
@@ -163,7 +163,7 @@ fn a_full_branch_costs_unreliable_packets_which_are_counted() {
     client.flush();
     world.turn();
     let link = world.links()[0];
-    let drops = world.endpoint.connection_stats(link).expect("a link").receive_drops;
+    let drops = world.endpoint.connection_stats(link).expect("a connection").receive_drops;
     assert_eq!(drops, 10);
     world.full.clear();
     world.turn();
@@ -174,7 +174,7 @@ fn a_full_branch_costs_unreliable_packets_which_are_counted() {
 }
 
 #[test]
-fn a_full_branch_queue_rejects_new_connections() {
+fn full_branch_rejects_new_connections() {
     let mut world = World::new(LOBBY, [LOBBY]);
     let mut first = world.join(2);
     world.turn();
@@ -195,7 +195,7 @@ fn a_full_branch_queue_rejects_new_connections() {
 }
 
 #[test]
-fn connections_that_come_and_go_do_not_fill_the_queue_of_a_stuck_branch() {
+fn short_connections_do_not_fill_the_queue_of_a_stuck_branch() {
     let mut world = World::new(LOBBY, [LOBBY]);
     world.full.insert(LOBBY);
     let come_and_go = |world: &mut World<_>| {
@@ -217,7 +217,7 @@ fn connections_that_come_and_go_do_not_fill_the_queue_of_a_stuck_branch() {
 }
 
 #[test]
-fn a_branch_sends_to_its_links_and_ends_them() {
+fn branch_sends_to_its_connections_and_closes_them() {
     let mut world = World::new(LOBBY, [LOBBY]);
     let mut client = world.join(2);
     world.turn();
@@ -240,12 +240,12 @@ fn a_branch_sends_to_its_links_and_ends_them() {
 }
 
 #[test]
-fn an_abrupt_end_is_not_reported_to_the_branch() {
+fn immediate_disconnect_is_not_reported_to_the_branch() {
     let mut world = World::new(LOBBY, [LOBBY]);
     let mut client = world.join(2);
     world.turn();
     client.turn();
-    client.say("too late");
+    client.say("discarded");
     let (connection, reason) = (world.links()[0], DisconnectReason::Kicked);
     world.tell(ToEndpoint::Disconnect { connection, reason, farewell: Farewell::Abrupt });
     world.turn();
@@ -257,7 +257,7 @@ fn an_abrupt_end_is_not_reported_to_the_branch() {
 }
 
 #[test]
-fn a_packet_that_the_transport_does_not_accept_is_counted() {
+fn packet_rejected_by_the_transport_is_counted() {
     let mut world = World::new(LOBBY, [LOBBY]);
     let _client = world.join(2);
     world.turn();
@@ -268,7 +268,7 @@ fn a_packet_that_the_transport_does_not_accept_is_counted() {
 }
 
 #[test]
-fn new_connections_are_refused_when_a_branch_says_so() {
+fn branch_can_refuse_new_connections() {
     let mut world = World::new(LOBBY, [LOBBY]);
     world.tell(ToEndpoint::RefuseNewConnections(true));
     let mut client = world.join(2);
@@ -279,7 +279,7 @@ fn new_connections_are_refused_when_a_branch_says_so() {
 }
 
 #[test]
-fn leaving_with_drain_waits_for_what_was_accepted_and_then_closes() {
+fn leaving_with_drain_delivers_accepted_packets_and_then_closes() {
     let mut world = World::new(LOBBY, [LOBBY]);
     let mut client = world.join(2);
     world.turn();
@@ -289,7 +289,7 @@ fn leaving_with_drain_waits_for_what_was_accepted_and_then_closes() {
     world.leave(LOBBY, Farewell::Drain);
     world.turn();
     world.turn();
-    assert!(!world.endpoint.is_finished(), "the client has not taken it in");
+    assert!(!world.endpoint.is_finished(), "the client has not received the packets");
     client.turn();
     assert_eq!(client.payloads().len(), 100);
     assert_eq!(client.end(), Some(DisconnectReason::Remote(0)));
@@ -302,7 +302,7 @@ fn leaving_with_drain_waits_for_what_was_accepted_and_then_closes() {
 }
 
 #[test]
-fn a_drain_that_takes_too_long_is_cut_at_the_deadline() {
+fn drain_is_aborted_at_its_deadline() {
     let mut world = World::new(LOBBY, [LOBBY]);
     let mut client = world.join(2);
     world.turn();
@@ -311,7 +311,7 @@ fn a_drain_that_takes_too_long_is_cut_at_the_deadline() {
     world.tell(ToEndpoint::Send(vec![packet(connection, "never read")]));
     world.leave(LOBBY, Farewell::Drain);
     world.turn();
-    let deadline = world.endpoint.poll_timeout().expect("a deadline");
+    let deadline = world.endpoint.poll_timeout().expect("a drain deadline");
     assert_eq!(deadline, world.now + LINGER);
     world.now = deadline;
     world.turn();
@@ -324,7 +324,7 @@ fn a_drain_that_takes_too_long_is_cut_at_the_deadline() {
 }
 
 #[test]
-fn saying_it_twice_does_not_put_the_deadline_off() {
+fn second_leave_does_not_extend_the_deadline() {
     let mut world = World::new(LOBBY, [LOBBY]);
     let mut client = world.join(2);
     world.turn();
@@ -339,7 +339,7 @@ fn saying_it_twice_does_not_put_the_deadline_off() {
 }
 
 #[test]
-fn leaving_abruptly_closes_at_once() {
+fn leaving_with_immediate_disconnect_closes_immediately() {
     let mut world = World::new(LOBBY, [LOBBY]);
     let mut client = world.join(2);
     world.turn();
@@ -354,7 +354,7 @@ fn leaving_abruptly_closes_at_once() {
 }
 
 #[test]
-fn leaving_without_links_closes_at_once() {
+fn leaving_without_connections_closes_immediately() {
     let mut world = World::new(LOBBY, [LOBBY]);
     world.leave(LOBBY, Farewell::Drain);
     world.turn();
@@ -363,7 +363,7 @@ fn leaving_without_links_closes_at_once() {
 }
 
 #[test]
-fn one_branch_leaves_and_the_others_go_on() {
+fn one_branch_leaves_and_the_others_continue() {
     let mut world = World::new(EvenToLobby, [LOBBY, ARENA]);
     let (mut lobby, mut arena) = (world.join(2), world.join(3));
     world.turn();
@@ -379,14 +379,14 @@ fn one_branch_leaves_and_the_others_go_on() {
     assert_eq!(lobby.end(), Some(DisconnectReason::Remote(0)));
     assert!(!world.endpoint.is_finished());
     assert_eq!(world.closed(ARENA), None);
-    assert_eq!(world.endpoint.poll_timeout(), None, "nothing lingers");
+    assert_eq!(world.endpoint.poll_timeout(), None, "nothing drains");
 
     arena.say("still here");
     let mut late = world.join(4);
     world.turn();
     late.turn();
     assert_eq!(world.payloads(ARENA), ["still here"]);
-    assert_eq!(late.end(), Some(DisconnectReason::Remote(0)), "the lobby is gone");
+    assert_eq!(late.end(), Some(DisconnectReason::Remote(0)), "the lobby is not served");
 
     world.endpoint.serve(LOBBY);
     let mut back = world.join(6);
@@ -402,7 +402,7 @@ fn one_branch_leaves_and_the_others_go_on() {
 }
 
 #[test]
-fn a_client_whose_session_is_lost_is_closed_with_the_reason_of_its_link() {
+fn lost_session_of_a_client_is_closed_with_the_reason_of_its_connection() {
     let mut server = MemoryMultiplayerPeer::server();
     let client = server.address().connect(peer_id(2));
     let mut world = World::around(client, LOBBY, [LOBBY]);
@@ -418,21 +418,21 @@ fn a_client_whose_session_is_lost_is_closed_with_the_reason_of_its_link() {
 }
 
 #[test]
-fn a_client_that_never_gets_through_is_closed_without_a_link() {
+fn client_that_fails_to_connect_is_closed_with_timeout() {
     let server = MemoryMultiplayerPeer::server();
     let client = server.address().connect(peer_id(2));
     drop(server);
     let mut world = World::around(client, LOBBY, [LOBBY]);
     world.turn();
     let [ToBranch::Opened(_, info), ToBranch::Closed(_, reason)] = world.said(LOBBY) else {
-        panic!("said {:?}", world.said(LOBBY))
+        panic!("messages: {:?}", world.said(LOBBY))
     };
     assert_eq!(info.status, ConnectionStatus::Connecting);
     assert_eq!(*reason, DisconnectReason::Timeout);
 }
 
 #[test]
-fn a_client_that_failed_before_it_was_served_is_closed_too() {
+fn client_that_failed_before_it_was_served_is_closed() {
     let server = MemoryMultiplayerPeer::server();
     let mut client = server.address().connect(peer_id(2));
     client.close();
@@ -442,7 +442,7 @@ fn a_client_that_failed_before_it_was_served_is_closed_too() {
 }
 
 #[test]
-fn a_client_that_ends_its_session_abruptly_is_closed_with_its_own_reason() {
+fn client_that_disconnects_immediately_is_closed_with_its_own_reason() {
     let mut server = MemoryMultiplayerPeer::server();
     let client = server.address().connect(peer_id(2));
     let mut world = World::around(client, LOBBY, [LOBBY]);
@@ -455,9 +455,10 @@ fn a_client_that_ends_its_session_abruptly_is_closed_with_its_own_reason() {
     assert_eq!(world.closed(LOBBY), Some(DisconnectReason::Closed));
 }
 
-/// Clients come, talk and go in every way; branches are full now and then and leave at the end.
+/// Clients join, send and disconnect in all ways, while branches are full at times and leave at the
+/// end.
 #[test]
-fn each_branch_hears_one_connected_then_packets_then_one_disconnected() {
+fn each_branch_receives_connected_then_packets_then_disconnected() {
     for seed in 0..20 {
         let mut rng = Rng::from_number(seed);
         let mut world = World::new(EvenToLobby, [LOBBY, ARENA]);
@@ -498,12 +499,12 @@ fn each_branch_hears_one_connected_then_packets_then_one_disconnected() {
         assert!(world.endpoint.is_finished(), "seed {seed}");
         for branch in [LOBBY, ARENA] {
             let links = check_order(world.said(branch), seed);
-            assert!(links > 5, "seed {seed}: only {links} links came to {branch:?}");
+            assert!(links > 5, "seed {seed}: only {links} connections of {branch:?}");
         }
     }
 }
 
-/// Checks what a branch was told and returns how many links it had.
+/// Checks the order of the messages for a branch and returns the number of its connections.
 fn check_order(said: &[ToBranch], seed: u64) -> usize {
     assert!(matches!(said.first(), Some(ToBranch::Opened(..))), "seed {seed}: {:?}", said.first());
     assert!(matches!(said.last(), Some(ToBranch::Closed(..))), "seed {seed}: {:?}", said.last());
@@ -525,6 +526,6 @@ fn check_order(said: &[ToBranch], seed: u64) -> usize {
             }
         }
     }
-    assert!(phases.values().all(|&connected| !connected), "seed {seed}: a link without an end");
+    assert!(phases.values().all(|&connected| !connected), "seed {seed}: a connection without Disconnected");
     phases.len()
 }

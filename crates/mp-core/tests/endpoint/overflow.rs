@@ -1,5 +1,5 @@
-//! A transport that does not hold its links, as `ScriptedPeer`, cannot fill the memory of a process
-//! whose branch takes nothing.
+//! A transport that does not pause connections, as `ScriptedPeer`, does not exhaust memory when a
+//! branch accepts nothing.
 
 use bytes::Bytes;
 use mp_core::limits::{BATCH_EVENTS_MAX, PENDING_BATCHES_MAX};
@@ -11,7 +11,8 @@ use mp_core::{
 
 use crate::world::{ENDPOINT, LOBBY, World};
 
-/// What a branch that took nothing so far is told after `packets` packets, and the endpoint.
+/// Returns the messages for a branch that accepted nothing while `packets` packets were received,
+/// and the endpoint.
 fn flooded(packets: usize, mode: TransferMode) -> (Vec<ToBranch>, Endpoint<ScriptedPeer>) {
     let mut peer = ScriptedPeer::server();
     peer.connect(0, PeerId::new(2));
@@ -33,7 +34,7 @@ fn flooded(packets: usize, mode: TransferMode) -> (Vec<ToBranch>, Endpoint<Scrip
 const BOUND: usize = 2 * PENDING_BATCHES_MAX * BATCH_EVENTS_MAX;
 
 #[test]
-fn unreliable_packets_beyond_the_bound_are_dropped_and_counted() {
+fn unreliable_packets_beyond_the_limit_are_dropped_and_counted() {
     let (said, endpoint) = flooded(BOUND + 1_000, TransferMode::Unreliable);
     assert!(said.len() <= 2 * PENDING_BATCHES_MAX, "{} messages", said.len());
     assert!(endpoint.stats().overflowed_packets >= 1_000);
@@ -41,9 +42,9 @@ fn unreliable_packets_beyond_the_bound_are_dropped_and_counted() {
 }
 
 #[test]
-fn a_link_that_loses_a_reliable_packet_ends_and_the_branch_is_told() {
+fn connection_that_loses_a_reliable_packet_is_closed_and_reported() {
     let (said, endpoint) = flooded(BOUND + 1_000, TransferMode::Reliable);
-    assert_eq!(endpoint.stats().overflowed_packets, 1, "what follows comes from no link");
+    assert_eq!(endpoint.stats().overflowed_packets, 1, "later packets belong to no connection");
     let reason = DisconnectReason::QueueFull;
     assert_eq!(endpoint.peer().disconnected, [(connection(0), reason, Farewell::Abrupt)]);
     let Some(ToBranch::Events(_, events)) = said.last() else { panic!("{:?}", said.last()) };
@@ -51,7 +52,7 @@ fn a_link_that_loses_a_reliable_packet_ends_and_the_branch_is_told() {
 }
 
 #[test]
-fn a_burst_of_any_size_reaches_a_branch_that_accepts_it() {
+fn burst_of_any_size_is_delivered_to_a_branch_that_accepts_it() {
     let mut peer = ScriptedPeer::server();
     peer.connect(0, PeerId::new(2));
     peer.receive(0, 2 * BOUND, TransferMode::Reliable, Bytes::new());
@@ -66,13 +67,13 @@ fn a_burst_of_any_size_reaches_a_branch_that_accepts_it() {
             }
             Ok(())
         });
-        assert!(events > 2 * BOUND || endpoint.poll_timeout() == Some(now), "the rest is due now");
+        assert!(events > 2 * BOUND || endpoint.poll_timeout() == Some(now), "the next turn is due immediately");
     }
     assert_eq!(endpoint.stats().overflowed_packets, 0);
 }
 
 #[test]
-fn many_clients_in_this_process_that_burst_at_once_lose_nothing() {
+fn simultaneous_bursts_of_many_memory_clients_lose_nothing() {
     let mut world = World::new(LOBBY, [LOBBY]);
     let mut clients: Vec<_> = (2..18).map(|id| world.join(id)).collect();
     world.turn();

@@ -1,4 +1,4 @@
-//! Connections that are routed by what they send, and connections that are moved to another branch.
+//! Connections that are routed by their packets, and connections that move to another branch.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -13,13 +13,13 @@ use mp_core::{
 
 use crate::world::*;
 
-/// Asks each connection for its room, and lets it choose by name.
+/// A router that asks each connection for a room and assigns the branch by its reply.
 #[derive(Clone, Default)]
-struct Porter {
+struct RoomRouter {
     forgotten: Rc<RefCell<Vec<ConnectionId>>>,
 }
 
-impl ConnectionRouter for Porter {
+impl ConnectionRouter for RoomRouter {
     fn route(&mut self, new: &NewConnection<'_>, replies: &mut Vec<Outgoing>) -> Route {
         replies.push(packet(new.connection, "which room?"));
         Route::Undecided
@@ -47,9 +47,9 @@ impl ConnectionRouter for Porter {
     }
 }
 
-fn two_branches() -> (World<Porter>, Porter) {
-    let porter = Porter::default();
-    (World::new(porter.clone(), [LOBBY, ARENA]), porter)
+fn two_branches() -> (World<RoomRouter>, RoomRouter) {
+    let router = RoomRouter::default();
+    (World::new(router.clone(), [LOBBY, ARENA]), router)
 }
 
 fn connections(world: &World<impl ConnectionRouter>, branch: BranchId) -> usize {
@@ -57,7 +57,7 @@ fn connections(world: &World<impl ConnectionRouter>, branch: BranchId) -> usize 
 }
 
 #[test]
-fn a_connection_exists_before_its_branch_is_chosen_by_what_it_sends() {
+fn connection_is_routed_by_its_packets() {
     let (mut world, _) = two_branches();
     let mut client = world.join(2);
     world.turn();
@@ -67,7 +67,7 @@ fn a_connection_exists_before_its_branch_is_chosen_by_what_it_sends() {
     client.turn();
     assert_eq!(client.payloads(), ["which room?", "say again"]);
     assert_eq!((world.endpoint.stats().connections, world.endpoint.stats().undecided), (1, 1));
-    assert_eq!(world.links(), [], "no branch knows it");
+    assert_eq!(world.links(), [], "the connection is not assigned");
 
     client.queue("arena");
     client.say("and on");
@@ -82,8 +82,8 @@ fn a_connection_exists_before_its_branch_is_chosen_by_what_it_sends() {
 }
 
 #[test]
-fn a_connection_that_is_rejected_by_what_it_sends_is_unknown_to_all_branches() {
-    let (mut world, porter) = two_branches();
+fn connection_rejected_by_its_packets_is_reported_to_no_branch() {
+    let (mut world, router) = two_branches();
     let mut client = world.join(2);
     world.turn();
     client.turn();
@@ -93,12 +93,12 @@ fn a_connection_that_is_rejected_by_what_it_sends_is_unknown_to_all_branches() {
     client.turn();
     assert_eq!(client.end(), Some(DisconnectReason::Remote(0)));
     assert_eq!((world.links(), world.endpoint.stats().turned_away), (vec![], 1));
-    assert_eq!(porter.forgotten.borrow().len(), 1, "{link}");
+    assert_eq!(router.forgotten.borrow().len(), 1, "{link}");
 }
 
 #[test]
-fn an_undecided_connection_is_rejected_after_its_timeout() {
-    let (mut world, porter) = two_branches();
+fn undecided_connection_is_rejected_after_its_timeout() {
+    let (mut world, router) = two_branches();
     let mut client = world.join(2);
     world.turn();
     client.turn();
@@ -108,24 +108,24 @@ fn an_undecided_connection_is_rejected_after_its_timeout() {
     world.turn();
     client.turn();
     assert_eq!(client.end(), Some(DisconnectReason::Remote(0)));
-    assert_eq!(porter.forgotten.borrow().len(), 1);
+    assert_eq!(router.forgotten.borrow().len(), 1);
     assert_eq!(world.endpoint.stats().undecided, 0);
 }
 
 #[test]
-fn an_undecided_connection_that_ends_is_forgotten() {
-    let (mut world, porter) = two_branches();
+fn undecided_connection_that_ends_is_forgotten() {
+    let (mut world, router) = two_branches();
     let client = world.join(2);
     world.turn();
     drop(client);
     world.turn();
     assert_eq!(world.endpoint.stats().undecided, 0);
-    assert_eq!(porter.forgotten.borrow().len(), 1);
-    assert_eq!(world.endpoint.stats().turned_away, 0, "nobody rejected it");
+    assert_eq!(router.forgotten.borrow().len(), 1);
+    assert_eq!(world.endpoint.stats().turned_away, 0, "the connection was not rejected");
 }
 
 #[test]
-fn what_is_kept_of_an_undecided_connection_is_bounded() {
+fn packets_of_an_undecided_connection_are_bounded() {
     let small = vec![vec![0]; UNDECIDED_PACKETS_MAX];
     let big = vec![vec![0; UNDECIDED_BYTES_MAX]];
     for packets in [small, big] {
@@ -138,7 +138,7 @@ fn what_is_kept_of_an_undecided_connection_is_bounded() {
         }
         client.flush();
         world.turn();
-        assert_eq!(world.endpoint.stats().undecided, 1, "as much as is kept");
+        assert_eq!(world.endpoint.stats().undecided, 1, "within the limit");
         client.say("x");
         world.turn();
         client.turn();
@@ -147,7 +147,7 @@ fn what_is_kept_of_an_undecided_connection_is_bounded() {
 }
 
 #[test]
-fn undecided_connections_are_bounded_in_number() {
+fn number_of_undecided_connections_is_bounded() {
     let (mut world, _) = two_branches();
     let ids = 2..2 + UNDECIDED_CONNECTIONS_MAX as i32;
     let mut clients: Vec<_> = ids.map(|id| world.join(id)).collect();
@@ -163,11 +163,11 @@ fn undecided_connections_are_bounded_in_number() {
     let mut next = world.join(100_001);
     world.turn();
     next.turn();
-    assert_eq!(next.end(), None, "one is decided");
+    assert_eq!(next.end(), None, "one connection is assigned");
 }
 
 #[test]
-fn a_connection_moves_to_another_branch_with_its_queued_packets_in_order() {
+fn moved_connection_keeps_its_queued_packets_in_order() {
     let mut world = World::new(EvenToLobby, [LOBBY, ARENA]);
     let (mut client, mut other) = (world.join(2), world.join(4));
     world.turn();
@@ -205,7 +205,7 @@ fn a_connection_moves_to_another_branch_with_its_queued_packets_in_order() {
 }
 
 #[test]
-fn a_branch_that_has_not_learnt_of_a_connection_never_does_when_it_moves() {
+fn connection_moved_before_connected_is_not_reported_to_the_first_branch() {
     let mut world = World::new(EvenToLobby, [LOBBY, ARENA]);
     world.full.insert(LOBBY);
     let mut client = world.join(2);
@@ -222,7 +222,7 @@ fn a_branch_that_has_not_learnt_of_a_connection_never_does_when_it_moves() {
 }
 
 #[test]
-fn a_connection_that_was_paused_with_its_branch_is_received_again_when_it_moves() {
+fn moved_connection_of_a_full_branch_resumes() {
     let mut world = World::new(EvenToLobby, [LOBBY, ARENA]);
     let (mut client, mut filler) = (world.join(2), world.join(4));
     world.turn();
@@ -242,7 +242,7 @@ fn a_connection_that_was_paused_with_its_branch_is_received_again_when_it_moves(
 }
 
 #[test]
-fn a_connection_stays_when_the_other_branch_cannot_take_it() {
+fn connection_stays_when_the_other_branch_does_not_accept_it() {
     const NOWHERE: BranchId = BranchId(9);
     let mut world = World::new(EvenToLobby, [LOBBY, ARENA]);
     let (mut client, mut filler) = (world.join(2), world.join(3));

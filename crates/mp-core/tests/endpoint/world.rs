@@ -1,4 +1,4 @@
-//! An endpoint over the memory network, its branches and its clients.
+//! An endpoint over the memory network, with branches and clients.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,12 +34,12 @@ impl ConnectionRouter for Closed {
     }
 }
 
-/// An endpoint, and branches that note what they are told.
+/// An endpoint, and the messages that its branches received.
 pub(crate) struct World<R> {
     pub(crate) endpoint: Endpoint<MemoryMultiplayerPeer, R>,
     pub(crate) address: MemoryAddress,
     pub(crate) told: BTreeMap<BranchId, Vec<ToBranch>>,
-    /// Branches that take nothing.
+    /// Branches that accept no message.
     pub(crate) full: BTreeSet<BranchId>,
     pub(crate) now: Instant,
 }
@@ -89,7 +89,7 @@ impl<R: ConnectionRouter> World<R> {
         self.tell(ToEndpoint::Leave { branch, reason: DisconnectReason::Closed, farewell });
     }
 
-    /// Lets `client` send until the endpoint holds a link.
+    /// Sends from `client` until the endpoint pauses a connection.
     pub(crate) fn fill(&mut self, client: &mut Client) {
         for _ in 0..2 * PENDING_BATCHES_MAX {
             for _ in 0..BATCH_EVENTS_MAX {
@@ -102,7 +102,7 @@ impl<R: ConnectionRouter> World<R> {
                 return;
             }
         }
-        panic!("no hold");
+        panic!("the queue did not become full");
     }
 
     pub(crate) fn said(&self, branch: BranchId) -> &[ToBranch] {
@@ -140,7 +140,7 @@ impl<R: ConnectionRouter> World<R> {
         }
     }
 
-    /// The links that branches know and that have not ended.
+    /// Returns the connections that branches know and that have not ended.
     pub(crate) fn links(&self) -> Vec<ConnectionId> {
         let mut links = Vec::new();
         for event in self.told.keys().flat_map(|&branch| self.events(branch)) {
@@ -154,7 +154,7 @@ impl<R: ConnectionRouter> World<R> {
     }
 }
 
-/// A client and what it saw.
+/// A client and the events that it reported.
 pub(crate) struct Client {
     pub(crate) peer: MemoryMultiplayerPeer,
     pub(crate) log: Vec<PeerEvent>,
@@ -184,7 +184,7 @@ impl Client {
     pub(crate) fn queue_as(&mut self, mode: TransferMode, payload: impl Into<Bytes>) {
         let link = self.link().expect("connected");
         let outgoing = Outgoing { mode, ..packet(link, payload) };
-        self.peer.send(outgoing).expect("a packet is accepted");
+        self.peer.send(outgoing).expect("packet accepted");
     }
 
     pub(crate) fn flush(&mut self) {
@@ -203,7 +203,7 @@ impl Client {
     }
 }
 
-/// A turn of a peer that no endpoint drives.
+/// Runs a turn of a peer without an endpoint.
 pub(crate) fn drain(peer: &mut MemoryMultiplayerPeer) -> Vec<PeerEvent> {
     peer.poll(Instant::ZERO);
     let events = std::iter::from_fn(|| peer.next_event()).collect();

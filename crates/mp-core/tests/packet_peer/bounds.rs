@@ -1,4 +1,4 @@
-//! A program that reads nothing is not filled.
+//! Queues of a packet peer that is not read are bounded.
 
 use bytes::Bytes;
 use mp_core::PeerSignal::{PeerConnected, PeerDisconnected};
@@ -7,11 +7,11 @@ use mp_core::{DisconnectReason, Farewell, PacketPeer, TransferMode};
 
 use crate::net::{NOW, Net, id, packets, signals};
 
-/// Small packets that wait before the links are held: 4 MiB at 256 bytes each.
-const HELD_AT: usize = 16_384;
+/// Number of small packets at which connections are paused: 4 MiB at 256 bytes each.
+const PAUSED_AT: usize = 16_384;
 
 #[test]
-fn links_are_held_while_too_much_waits_and_nothing_is_lost() {
+fn full_queue_pauses_connections_and_loses_nothing() {
     let sent = 40_000_u32;
     let mut net = Net::with_clients(1);
     for number in 0..sent {
@@ -20,7 +20,7 @@ fn links_are_held_while_too_much_waits_and_nothing_is_lost() {
     for _ in 0..10 {
         net.settle();
     }
-    assert_eq!(net.server.available_packet_count(), HELD_AT);
+    assert_eq!(net.server.available_packet_count(), PAUSED_AT);
     assert_eq!(net.server.stats().holds, 1);
 
     let mut read = Vec::new();
@@ -29,23 +29,23 @@ fn links_are_held_while_too_much_waits_and_nothing_is_lost() {
         net.settle();
     }
     let expected = (0..sent).map(|number| Bytes::from(number.to_le_bytes().to_vec()));
-    assert!(expected.eq(read.iter().cloned()), "{} of {sent} packets, or out of order", read.len());
+    assert!(expected.eq(read.iter().cloned()), "{} of {sent} packets received, or out of order", read.len());
     let stats = net.server.stats();
     assert_eq!((stats.packets_received, stats.packets_overflowed), (u64::from(sent), 0));
 }
 
 #[test]
-fn links_are_released_when_half_has_been_read() {
+fn connections_resume_when_half_has_been_read() {
     let mut peer = ScriptedPeer::server();
     peer.connect(0, Some(id(2)));
-    peer.receive(0, HELD_AT, TransferMode::Reliable, Bytes::new());
+    peer.receive(0, PAUSED_AT, TransferMode::Reliable, Bytes::new());
     peer.connect(1, Some(id(3)));
     let mut server = PacketPeer::new(peer);
     server.poll(NOW);
     let held = [(connection(0), true), (connection(1), true)];
-    assert_eq!(server.peer().held, held, "one that comes later, too");
+    assert_eq!(server.peer().held, held, "a later connection is paused, too");
 
-    for _ in 1..HELD_AT / 2 {
+    for _ in 1..PAUSED_AT / 2 {
         server.next_packet().unwrap();
     }
     assert_eq!(server.peer().held, held);
@@ -54,7 +54,7 @@ fn links_are_released_when_half_has_been_read() {
 }
 
 #[test]
-fn a_large_packet_alone_holds_nobody() {
+fn single_large_packet_does_not_pause() {
     let mut peer = ScriptedPeer::server();
     peer.connect(0, Some(id(2)));
     peer.receive(0, 1, TransferMode::Reliable, vec![0; 16 << 20].into());
@@ -65,32 +65,32 @@ fn a_large_packet_alone_holds_nobody() {
 }
 
 #[test]
-fn a_transport_that_does_not_hold_loses_unreliable_packets() {
+fn transport_that_does_not_pause_loses_unreliable_packets() {
     let mut peer = ScriptedPeer::server();
     peer.connect(0, Some(id(2)));
-    peer.receive(0, 2 * HELD_AT + 5, TransferMode::Unreliable, Bytes::new());
+    peer.receive(0, 2 * PAUSED_AT + 5, TransferMode::Unreliable, Bytes::new());
     let mut server = PacketPeer::new(peer);
     server.poll(NOW);
-    assert_eq!(server.available_packet_count(), 2 * HELD_AT);
+    assert_eq!(server.available_packet_count(), 2 * PAUSED_AT);
     assert_eq!(server.stats().packets_overflowed, 5);
     assert!(server.has_peer(id(2)));
 }
 
 #[test]
-fn a_transport_that_does_not_hold_loses_a_link_that_brings_reliable_packets() {
+fn transport_that_does_not_pause_loses_a_connection_with_reliable_packets() {
     let mut peer = ScriptedPeer::server();
     peer.connect(0, Some(id(2)));
-    peer.receive(0, 2 * HELD_AT + 5, TransferMode::Reliable, Bytes::new());
+    peer.receive(0, 2 * PAUSED_AT + 5, TransferMode::Reliable, Bytes::new());
     let mut server = PacketPeer::new(peer);
     server.poll(NOW);
     let ended = [(connection(0), DisconnectReason::QueueFull, Farewell::Abrupt)];
     assert_eq!(server.peer().disconnected, ended);
     assert_eq!(signals(&mut server), [PeerConnected(id(2)), PeerDisconnected(id(2))]);
-    assert_eq!(server.available_packet_count(), 2 * HELD_AT, "what was taken can be read");
+    assert_eq!(server.available_packet_count(), 2 * PAUSED_AT, "queued packets can be read");
 }
 
 #[test]
-fn coming_and_going_does_not_get_around_the_bound() {
+fn short_connections_do_not_exceed_the_queue_limit() {
     let mut peer = ScriptedPeer::server();
     for slot in 0..100 {
         peer.connect(slot, Some(id(2)));
@@ -99,14 +99,14 @@ fn coming_and_going_does_not_get_around_the_bound() {
     }
     let mut server = PacketPeer::new(peer);
     server.poll(NOW);
-    assert_eq!(server.available_packet_count(), 2 * HELD_AT);
+    assert_eq!(server.available_packet_count(), 2 * PAUSED_AT);
 }
 
 #[test]
-fn withdrawn_packets_make_room() {
+fn forced_disconnect_frees_queue_capacity() {
     let mut peer = ScriptedPeer::server();
     peer.connect(0, Some(id(2)));
-    peer.receive(0, HELD_AT, TransferMode::Reliable, Bytes::new());
+    peer.receive(0, PAUSED_AT, TransferMode::Reliable, Bytes::new());
     peer.connect(1, Some(id(3)));
     let mut server = PacketPeer::new(peer);
     server.poll(NOW);
@@ -115,7 +115,7 @@ fn withdrawn_packets_make_room() {
 }
 
 #[test]
-fn signals_that_nobody_takes_make_way() {
+fn oldest_signals_are_dropped() {
     let mut peer = ScriptedPeer::server();
     for slot in 0..3_000 {
         peer.connect(slot, Some(id(2)));

@@ -1,4 +1,4 @@
-//! Godot 3.2's signals, defaults and waiting poll.
+//! Signals, defaults and blocking poll of Godot 3.2.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::net::{NOW, id};
 
 type Peer = NetworkedMultiplayerPeer<MemoryMultiplayerPeer>;
 
-/// A server and a client, 2, that is on its way.
+/// Returns a server and the client 2, which is connecting.
 fn pair() -> (Peer, Peer) {
     let (server, client) = mp_core::memory::pair(id(2));
     let new = NetworkedMultiplayerPeer::with_enet_defaults;
@@ -35,21 +35,21 @@ fn signals<P: MultiplayerPeer>(peer: &mut NetworkedMultiplayerPeer<P>) -> Vec<Pe
 }
 
 #[test]
-fn the_defaults_are_those_of_the_class_reference() {
+fn defaults_match_the_class_reference() {
     let server = NetworkedMultiplayerPeer::new(MemoryMultiplayerPeer::server());
     assert_eq!(server.transfer_mode(), TransferMode::Unreliable);
     assert!(server.is_refusing_new_connections());
 }
 
 #[test]
-fn the_defaults_of_enet_are_others() {
+fn enet_defaults_differ() {
     let server = NetworkedMultiplayerPeer::with_enet_defaults(MemoryMultiplayerPeer::server());
     assert_eq!(server.transfer_mode(), TransferMode::Reliable);
     assert!(!server.is_refusing_new_connections());
 }
 
 #[test]
-fn a_server_with_the_documented_defaults_refuses_until_it_is_told() {
+fn server_with_documented_defaults_refuses_connections_until_changed() {
     let mut server = NetworkedMultiplayerPeer::new(MemoryMultiplayerPeer::server());
     let mut client = NetworkedMultiplayerPeer::new(server.peer().address().connect(id(2)));
     settle([&mut server, &mut client]);
@@ -61,7 +61,7 @@ fn a_server_with_the_documented_defaults_refuses_until_it_is_told() {
 }
 
 #[test]
-fn a_client_hears_of_its_server_and_then_of_its_success() {
+fn client_signals_its_server_and_then_success() {
     let (mut server, mut client) = pair();
     settle([&mut server, &mut client]);
     assert_eq!(signals(&mut client), [PeerConnected(PeerId::SERVER), ConnectionSucceeded]);
@@ -69,7 +69,7 @@ fn a_client_hears_of_its_server_and_then_of_its_success() {
 }
 
 #[test]
-fn a_failure_is_signalled_once() {
+fn connection_failure_is_signaled_once() {
     let (mut server, mut client) = pair();
     server.close();
     settle([&mut server, &mut client]);
@@ -80,7 +80,7 @@ fn a_failure_is_signalled_once() {
 }
 
 #[test]
-fn a_lost_server_is_one_signal() {
+fn lost_server_is_signaled_once() {
     let (mut server, mut client) = pair();
     settle([&mut server, &mut client]);
     signals(&mut client);
@@ -91,7 +91,7 @@ fn a_lost_server_is_one_signal() {
 }
 
 #[test]
-fn a_session_that_was_short_is_told_whole() {
+fn short_session_emits_all_signals() {
     let mut peer = ScriptedPeer::new(id(2));
     peer.status = ConnectionStatus::Connecting;
     peer.connect(0, Some(PeerId::SERVER));
@@ -104,7 +104,7 @@ fn a_session_that_was_short_is_told_whole() {
 }
 
 #[test]
-fn a_client_that_gives_up_hears_nothing() {
+fn closed_client_emits_no_signal() {
     let (_server, mut client) = pair();
     client.close();
     client.poll(NOW);
@@ -112,7 +112,7 @@ fn a_client_that_gives_up_hears_nothing() {
 }
 
 #[test]
-fn a_server_hears_of_those_that_it_disconnects() {
+fn server_signals_the_clients_that_it_disconnects() {
     for now in [false, true] {
         let (mut server, mut client) = pair();
         settle([&mut server, &mut client]);
@@ -126,12 +126,12 @@ fn a_server_hears_of_those_that_it_disconnects() {
         let later = if now { vec![] } else { vec![PeerDisconnected(id(2))] };
         assert_eq!(signals(&mut server), later);
         assert_eq!(signals(&mut client).last(), Some(&ServerDisconnected));
-        assert_eq!(client.available_packet_count(), usize::from(!now), "later means after that");
+        assert_eq!(client.available_packet_count(), usize::from(!now), "a graceful disconnect delivers the packet first");
     }
 }
 
 #[test]
-fn a_client_cannot_disconnect_its_server() {
+fn client_cannot_disconnect_its_server() {
     let (mut server, mut client) = pair();
     settle([&mut server, &mut client]);
     let error = client.disconnect_peer(PeerId::SERVER, true);
@@ -140,24 +140,24 @@ fn a_client_cannot_disconnect_its_server() {
 }
 
 #[test]
-fn a_waiting_poll_waits_a_second_for_nothing() {
+fn blocking_poll_times_out_after_a_second() {
     let (mut server, mut client) = pair();
     settle([&mut server, &mut client]);
     let mut now = NOW;
-    let came = server.poll_blocking(now, |_, at_most| {
+    let received = server.poll_blocking(now, |_, at_most| {
         now += at_most;
         now
     });
-    assert!(!came);
+    assert!(!received);
     assert_eq!(now - NOW, POLL_WAIT_MAX);
 }
 
 #[test]
-fn a_waiting_poll_ends_with_the_first_thing_that_comes() {
+fn blocking_poll_returns_when_a_packet_is_received() {
     let (mut server, mut client) = pair();
     settle([&mut server, &mut client]);
     let mut now = NOW;
-    let came = server.poll_blocking(now, |_, _| {
+    let received = server.poll_blocking(now, |_, _| {
         now += Duration::from_millis(40);
         if now - NOW == Duration::from_millis(120) {
             client.put_packet("x").unwrap();
@@ -165,44 +165,44 @@ fn a_waiting_poll_ends_with_the_first_thing_that_comes() {
         }
         now
     });
-    assert!(came);
+    assert!(received);
     assert_eq!(now - NOW, Duration::from_millis(120));
     assert_eq!(server.available_packet_count(), 1);
 }
 
 #[test]
-fn a_waiting_poll_sees_a_failure_to_connect() {
+fn blocking_poll_returns_when_connecting_fails() {
     let (mut server, mut client) = pair();
-    let came = client.poll_blocking(NOW, |_, at_most| {
+    let received = client.poll_blocking(NOW, |_, at_most| {
         server.close();
         server.flush(NOW);
         NOW + at_most.min(Duration::from_millis(7))
     });
-    assert!(came);
+    assert!(received);
     assert_eq!(signals(&mut client), [ConnectionFailed]);
 }
 
 #[test]
-fn a_waiting_poll_gives_what_was_put_away_before_it_waits() {
+fn blocking_poll_sends_put_packets_before_it_waits() {
     let (mut server, mut client) = pair();
     settle([&mut server, &mut client]);
     client.put_packet("ask").unwrap();
     let mut now = NOW;
-    let came = client.poll_blocking(now, |_, _| {
+    let received = client.poll_blocking(now, |_, _| {
         server.poll(now);
         server.put_packet("answer").unwrap();
         server.flush(now);
         now += Duration::from_millis(1);
         now
     });
-    assert!(came);
+    assert!(received);
     assert_eq!(server.available_packet_count(), 1);
     assert_eq!(client.available_packet_count(), 1);
 }
 
 #[test]
-fn a_waiting_poll_turns_as_often_as_the_transport_wants() {
-    // Its interval is 5 ms; one that is due all the time is given a millisecond.
+fn blocking_poll_polls_at_the_interval_of_the_transport() {
+    // The transport's interval is 5 ms. One that is always due is polled once per millisecond.
     for (due, turns) in [(None, 200), (Some(Instant::ZERO), 1_000)] {
         let mut peer = ScriptedPeer::server();
         peer.timeout = due;
@@ -218,21 +218,21 @@ fn a_waiting_poll_turns_as_often_as_the_transport_wants() {
 }
 
 #[test]
-fn a_waiting_poll_does_not_hang_on_a_clock_that_stands_still() {
+fn blocking_poll_returns_if_the_clock_does_not_advance() {
     let (mut server, mut client) = pair();
     settle([&mut server, &mut client]);
     let mut waits = 0;
-    let came = server.poll_blocking(NOW, |_, _| {
+    let received = server.poll_blocking(NOW, |_, _| {
         waits += 1;
         NOW
     });
-    assert_eq!((came, waits), (false, 1));
+    assert_eq!((received, waits), (false, 1));
 }
 
 #[test]
-fn without_a_session_there_is_nothing_to_wait_for() {
+fn blocking_poll_returns_immediately_without_a_session() {
     let mut server = NetworkedMultiplayerPeer::new(MemoryMultiplayerPeer::server());
     server.close();
-    let came = server.poll_blocking(NOW, |_, _| panic!("it waits"));
-    assert!(!came);
+    let received = server.poll_blocking(NOW, |_, _| panic!("poll_blocking waited without a session"));
+    assert!(!received);
 }

@@ -1,4 +1,4 @@
-//! Godot's stateful surface, over the memory network and over transports that do what a test says.
+//! Tests of `PacketPeer` over the memory network and scripted transports.
 #![allow(missing_docs, reason = "a test")]
 
 mod bounds;

@@ -1,4 +1,4 @@
-//! A server and its clients in memory.
+//! A server and its clients over the memory network.
 
 use bytes::Bytes;
 use mp_core::{Instant, MemoryMultiplayerPeer, MultiplayerPeer, PacketPeer, PeerId, PeerSignal};
@@ -9,7 +9,7 @@ pub(crate) fn id(raw: i32) -> PeerId {
     PeerId::new(raw).expect("positive")
 }
 
-/// A server whose clients are 2, 3, … and connected; nobody has taken a signal.
+/// A server with the connected clients 2, 3, …; no signal has been read.
 pub(crate) struct Net {
     pub(crate) server: PacketPeer<MemoryMultiplayerPeer>,
     pub(crate) clients: Vec<PacketPeer<MemoryMultiplayerPeer>>,
@@ -30,7 +30,7 @@ impl Net {
         self.clients.push(PacketPeer::new(self.server.peer().address().connect(id)));
     }
 
-    /// Turns until what was under way has arrived.
+    /// Runs turns until packets on their way are received.
     pub(crate) fn settle(&mut self) {
         for _ in 0..3 {
             self.server.poll(NOW);
@@ -43,11 +43,11 @@ pub(crate) fn signals<P: MultiplayerPeer>(peer: &mut PacketPeer<P>) -> Vec<PeerS
     std::iter::from_fn(|| peer.next_signal()).collect()
 }
 
-/// All that waits, with its senders.
+/// Reads all packets, with their senders.
 pub(crate) fn packets<P: MultiplayerPeer>(peer: &mut PacketPeer<P>) -> Vec<(i32, Bytes)> {
     let mut all = Vec::new();
     while let Some(from) = peer.packet_peer() {
-        all.push((from.get(), peer.next_packet().expect("one waits")));
+        all.push((from.get(), peer.next_packet().expect("a packet is queued")));
     }
     all
 }

@@ -1,4 +1,4 @@
-//! Who takes part: ids, signals, goodbyes.
+//! Peers: ids, signals, disconnects.
 
 use mp_core::PeerSignal::{PeerConnected, PeerDisconnected};
 use mp_core::testing::{ScriptedPeer, connection};
@@ -10,12 +10,12 @@ use mp_core::{
 use crate::net::{NOW, Net, id, packets, signals};
 
 #[test]
-fn both_sides_hear_who_has_come() {
+fn connections_are_signaled_on_both_peers() {
     let mut net = Net::with_clients(2);
     assert_eq!(signals(&mut net.server), [PeerConnected(id(2)), PeerConnected(id(3))]);
     assert_eq!(net.server.peers().collect::<Vec<_>>(), [id(2), id(3)]);
     for client in &mut net.clients {
-        assert_eq!(signals(client), [PeerConnected(PeerId::SERVER)], "and of nobody else");
+        assert_eq!(signals(client), [PeerConnected(PeerId::SERVER)], "no other peer");
         assert_eq!(client.connection_status(), ConnectionStatus::Connected);
     }
     assert_eq!(net.server.unique_id(), PeerId::SERVER);
@@ -23,7 +23,7 @@ fn both_sides_hear_who_has_come() {
 }
 
 #[test]
-fn an_id_in_use_is_turned_away() {
+fn connection_with_an_id_in_use_is_rejected() {
     let mut net = Net::with_clients(1);
     net.join(id(2));
     net.settle();
@@ -34,7 +34,7 @@ fn an_id_in_use_is_turned_away() {
 }
 
 #[test]
-fn a_link_that_claims_no_id_or_the_servers_is_turned_away() {
+fn connection_without_id_or_with_the_servers_is_rejected() {
     let mut peer = ScriptedPeer::server();
     peer.connect(0, None);
     peer.connect(1, Some(PeerId::SERVER));
@@ -42,15 +42,15 @@ fn a_link_that_claims_no_id_or_the_servers_is_turned_away() {
     peer.drop_connection(1);
     let mut server = PacketPeer::new(peer);
     server.poll(NOW);
-    let told = (DisconnectReason::InvalidId, Farewell::Polite);
-    let expected = [(connection(0), told.0, told.1), (connection(1), told.0, told.1)];
+    let rejected = (DisconnectReason::InvalidId, Farewell::Polite);
+    let expected = [(connection(0), rejected.0, rejected.1), (connection(1), rejected.0, rejected.1)];
     assert_eq!(server.peer().disconnected, expected);
     assert_eq!(signals(&mut server), []);
     assert_eq!(server.available_packet_count(), 0);
 }
 
 #[test]
-fn a_client_whose_transport_names_nobody_is_with_its_server() {
+fn client_connection_without_id_is_the_server() {
     let mut peer = ScriptedPeer::new(id(9));
     peer.connect(0, None);
     let mut client = PacketPeer::new(peer);
@@ -59,7 +59,7 @@ fn a_client_whose_transport_names_nobody_is_with_its_server() {
 }
 
 #[test]
-fn a_goodbye_is_signalled_on_both_sides() {
+fn graceful_disconnect_is_signaled_on_both_peers() {
     let mut net = Net::with_clients(1);
     net.settle();
     net.server.disconnect_peer(id(2), false).unwrap();
@@ -71,14 +71,14 @@ fn a_goodbye_is_signalled_on_both_sides() {
 }
 
 #[test]
-fn force_is_silent_here_and_heard_there() {
+fn forced_disconnect_is_signaled_on_the_remote_peer_only() {
     let mut net = Net::with_clients(1);
     signals(&mut net.server);
     net.clients[0].put_packet("unread").unwrap();
     net.settle();
     net.server.disconnect_peer(id(2), true).unwrap();
     assert!(!net.server.has_peer(id(2)));
-    assert_eq!(net.server.available_packet_count(), 0, "its packets are withdrawn");
+    assert_eq!(net.server.available_packet_count(), 0, "its unread packets are dropped");
     assert_eq!(net.server.stats().packets_withdrawn, 1);
     net.settle();
     assert_eq!(signals(&mut net.server), []);
@@ -86,14 +86,14 @@ fn force_is_silent_here_and_heard_there() {
 }
 
 #[test]
-fn force_takes_back_a_signal_that_nobody_took() {
+fn forced_disconnect_drops_an_unread_signal() {
     let mut net = Net::with_clients(2);
     net.server.disconnect_peer(id(2), true).unwrap();
     assert_eq!(signals(&mut net.server), [PeerConnected(id(3))]);
 }
 
 #[test]
-fn a_client_that_forces_its_server_away_has_no_session() {
+fn client_that_forcibly_disconnects_its_server_has_no_session() {
     let mut net = Net::with_clients(1);
     net.clients[0].disconnect_peer(PeerId::SERVER, true).unwrap();
     assert_eq!(net.clients[0].connection_status(), ConnectionStatus::Disconnected);
@@ -101,7 +101,7 @@ fn a_client_that_forces_its_server_away_has_no_session() {
 }
 
 #[test]
-fn to_disconnect_an_unknown_peer_is_an_error() {
+fn disconnecting_an_unknown_peer_is_an_error() {
     let mut net = Net::with_clients(1);
     for force in [false, true] {
         let error = net.server.disconnect_peer(id(9), force).unwrap_err();
@@ -111,7 +111,7 @@ fn to_disconnect_an_unknown_peer_is_an_error() {
 }
 
 #[test]
-fn closing_is_silent_here_and_heard_there() {
+fn close_is_signaled_on_the_remote_peers_only() {
     let mut net = Net::with_clients(2);
     signals(&mut net.server);
     net.server.close();
@@ -127,7 +127,7 @@ fn closing_is_silent_here_and_heard_there() {
 }
 
 #[test]
-fn a_client_that_is_refused_sees_it_in_its_status_alone() {
+fn refused_client_changes_only_its_status() {
     let mut net = Net::with_clients(1);
     net.server.set_refuse_new_connections(true);
     assert!(net.server.is_refusing_new_connections());
@@ -136,11 +136,11 @@ fn a_client_that_is_refused_sees_it_in_its_status_alone() {
     net.settle();
     assert_eq!(net.clients[1].connection_status(), ConnectionStatus::Disconnected);
     assert_eq!(signals(&mut net.clients[1]), []);
-    assert_eq!(net.server.peers().collect::<Vec<_>>(), [id(2)], "those that are here stay");
+    assert_eq!(net.server.peers().collect::<Vec<_>>(), [id(2)], "existing connections stay");
 }
 
 #[test]
-fn an_id_is_free_again_when_its_peer_has_left() {
+fn id_can_be_reused_after_its_peer_disconnected() {
     let mut net = Net::with_clients(1);
     net.clients[0].put_packet("from the first").unwrap();
     net.clients[0].flush(NOW);
@@ -152,7 +152,7 @@ fn an_id_is_free_again_when_its_peer_has_left() {
     let expected = [PeerConnected(id(2)), PeerDisconnected(id(2)), PeerConnected(id(2))];
     assert_eq!(signals(&mut net.server), expected);
 
-    // What the first left behind is not taken for the second's.
+    // The queued packet of the first connection does not belong to the second one.
     net.clients[1].put_packet("from the second").unwrap();
     net.settle();
     net.server.disconnect_peer(id(2), true).unwrap();
@@ -160,7 +160,7 @@ fn an_id_is_free_again_when_its_peer_has_left() {
 }
 
 #[test]
-fn a_generated_id_is_nobodys() {
+fn generated_id_is_not_in_use() {
     let seed = 5;
     let taken = PeerId::generate(&mut Rng::from_number(seed));
     let mut net = Net::with_clients(0);

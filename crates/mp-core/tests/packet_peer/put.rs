@@ -1,4 +1,4 @@
-//! Sending: the state that stays set, targets, and what cannot be sent.
+//! Sending: target, mode and channel, and packets that cannot be sent.
 
 use bytes::Bytes;
 use mp_core::testing::{ScriptedPeer, connection};
@@ -9,17 +9,17 @@ use mp_core::{
 
 use crate::net::{NOW, Net, id, packets};
 
-/// Which clients get what the server puts for a target.
+/// Sends a packet to `target` and returns the ids of the clients that received it.
 fn reached(net: &mut Net, target: Target) -> Vec<i32> {
     net.server.set_target_peer(target);
-    net.server.put_packet("x").expect("all are connected");
+    net.server.put_packet("x").expect("the target is connected");
     net.settle();
     let clients = net.clients.iter_mut();
     clients.filter_map(|peer| (!packets(peer).is_empty()).then(|| peer.unique_id().get())).collect()
 }
 
 #[test]
-fn a_server_reaches_everybody_one_or_all_but_one() {
+fn server_sends_to_all_one_or_all_but_one() {
     let mut net = Net::with_clients(3);
     assert_eq!(reached(&mut net, Target::All), [2, 3, 4]);
     assert_eq!(reached(&mut net, id(3).into()), [3]);
@@ -27,7 +27,7 @@ fn a_server_reaches_everybody_one_or_all_but_one() {
 }
 
 #[test]
-fn target_mode_and_channel_stay_set() {
+fn target_mode_and_channel_persist() {
     let mut net = Net::with_clients(2);
     net.server.set_target_peer(id(2));
     net.server.set_transfer_mode(TransferMode::UnreliableOrdered);
@@ -47,7 +47,7 @@ fn target_mode_and_channel_stay_set() {
 }
 
 #[test]
-fn a_client_sends_to_its_server_whatever_the_target() {
+fn client_sends_to_its_server_whatever_the_target() {
     let mut net = Net::with_clients(2);
     for target in [Target::All, Target::SERVER, Target::AllExcept(PeerId::SERVER)] {
         net.clients[0].set_target_peer(target);
@@ -59,7 +59,7 @@ fn a_client_sends_to_its_server_whatever_the_target() {
 }
 
 #[test]
-fn a_member_of_a_mesh_leaves_out_whom_it_says() {
+fn mesh_member_excludes_its_target() {
     let mut mesh = ScriptedPeer::new(id(5));
     mesh.relays = false;
     mesh.connect(0, Some(PeerId::SERVER));
@@ -72,7 +72,7 @@ fn a_member_of_a_mesh_leaves_out_whom_it_says() {
 }
 
 #[test]
-fn an_unknown_target_is_an_error_also_when_it_is_left_out() {
+fn unknown_target_is_an_error_even_if_excluded() {
     let mut net = Net::with_clients(1);
     for target in [Target::Peer(id(77)), Target::AllExcept(id(77))] {
         for peer in [&mut net.server, &mut net.clients[0]] {
@@ -85,7 +85,7 @@ fn an_unknown_target_is_an_error_also_when_it_is_left_out() {
 }
 
 #[test]
-fn nothing_is_put_before_a_session_and_after_it() {
+fn put_packet_fails_before_and_after_a_session() {
     let (server, client) = memory::pair(id(2));
     let (mut server, mut client) = (PacketPeer::new(server), PacketPeer::new(client));
     let error = client.put_packet("x").unwrap_err();
@@ -98,17 +98,17 @@ fn nothing_is_put_before_a_session_and_after_it() {
 }
 
 #[test]
-fn an_empty_packet_is_accepted_and_not_sent() {
+fn empty_packet_is_accepted_and_not_sent() {
     let mut net = Net::with_clients(1);
     net.server.put_packet(Bytes::new()).unwrap();
     net.settle();
     assert_eq!(net.clients[0].available_packet_count(), 0);
     net.server.close();
-    assert_eq!(net.server.put_packet(Bytes::new()), Ok(()), "also when not connected");
+    assert_eq!(net.server.put_packet(Bytes::new()), Ok(()), "also without a session");
 }
 
 #[test]
-fn what_a_transport_cannot_send_is_said() {
+fn packet_rejected_by_the_transport_is_an_error() {
     let mut net = Net::with_clients(1);
     let max = net.server.max_packet_size();
     let error = net.server.put_packet(vec![0; max + 1]).unwrap_err();
@@ -123,26 +123,26 @@ fn what_a_transport_cannot_send_is_said() {
 }
 
 #[test]
-fn what_a_transport_says_of_a_session_is_one_error() {
+fn not_connected_error_of_the_transport_is_mapped() {
     let mut peer = ScriptedPeer::server();
     peer.send_error = Some(SendError::NotConnected);
     assert_eq!(PacketPeer::new(peer).put_packet("x"), Err(PacketPeerError::NotConnected));
 }
 
 #[test]
-fn a_flush_sends_what_was_put_without_taking_anything_in() {
+fn flush_sends_without_receiving() {
     let mut net = Net::with_clients(1);
     net.clients[0].put_packet("from the client").unwrap();
     net.clients[0].flush(NOW);
     net.server.put_packet("from the server").unwrap();
     net.server.flush(NOW);
-    assert_eq!(net.server.available_packet_count(), 0, "packets come in by poll alone");
+    assert_eq!(net.server.available_packet_count(), 0, "only poll receives packets");
     net.clients[0].poll(NOW);
     assert_eq!(packets(&mut net.clients[0]), [(1, Bytes::from("from the server"))]);
 }
 
 #[test]
-fn alone_a_game_puts_to_nobody() {
+fn offline_peer_sends_to_no_one() {
     let mut offline = PacketPeer::new(OfflineMultiplayerPeer);
     assert_eq!(offline.put_packet("x"), Ok(()));
     offline.close();

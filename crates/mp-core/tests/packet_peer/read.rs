@@ -1,4 +1,4 @@
-//! Reading: the next packet, and what is said of it.
+//! Reading: the next packet and its properties.
 
 use bytes::Bytes;
 use mp_core::{Channel, PacketPeerError, TransferMode};
@@ -6,7 +6,7 @@ use mp_core::{Channel, PacketPeerError, TransferMode};
 use crate::net::{Net, id, packets};
 
 #[test]
-fn what_is_said_is_said_of_the_next_packet() {
+fn packet_properties_describe_the_next_packet() {
     let mut net = Net::with_clients(2);
     net.clients[0].set_transfer_mode(TransferMode::Unreliable);
     net.clients[0].put_packet("first").unwrap();
@@ -28,7 +28,7 @@ fn what_is_said_is_said_of_the_next_packet() {
 }
 
 #[test]
-fn without_a_packet_there_is_an_error_until_the_next_success() {
+fn packet_error_is_kept_until_the_next_success() {
     let mut net = Net::with_clients(1);
     assert_eq!(net.server.packet_error(), None);
     let error = net.server.next_packet().unwrap_err();
@@ -41,18 +41,18 @@ fn without_a_packet_there_is_an_error_until_the_next_success() {
 }
 
 #[test]
-fn what_a_peer_sent_before_it_left_can_be_read() {
+fn packets_of_a_disconnected_peer_can_be_read() {
     let mut net = Net::with_clients(1);
-    net.server.put_packet("last words").unwrap();
+    net.server.put_packet("last packet").unwrap();
     net.server.disconnect_peer_with(id(2), mp_core::Farewell::Drain).unwrap();
     net.clients[0].put_packet("crossing").unwrap();
     net.settle();
     assert!(!net.clients[0].has_peer(mp_core::PeerId::SERVER));
-    assert_eq!(packets(&mut net.clients[0]), [(1, Bytes::from("last words"))]);
+    assert_eq!(packets(&mut net.clients[0]), [(1, Bytes::from("last packet"))]);
 }
 
 #[test]
-fn closing_drops_what_waits() {
+fn closing_drops_unread_packets() {
     let mut net = Net::with_clients(1);
     net.clients[0].put_packet("x").unwrap();
     net.settle();

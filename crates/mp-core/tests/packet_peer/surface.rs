@@ -1,4 +1,5 @@
-//! No member of Godot's classes is forgotten: each has its name here, its row in the table of names, and its default.
+//! The API covers Godot's classes: each member has a function, a row in the table of names, and its
+//! default.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,8 @@ use mp_core::{
 };
 use serde_json::Value;
 
-/// Members of Godot 4.6.3's `PacketPeer`, which the dump of the multiplayer classes does not have.
+/// Members of Godot 4.6.3's `PacketPeer`, which the dump of the multiplayer classes does not
+/// contain.
 const PACKET_PEER: &[&str] = &[
     "encode_buffer_max_size",
     "get_available_packet_count",
@@ -21,7 +23,7 @@ const PACKET_PEER: &[&str] = &[
     "set_encode_buffer_max_size",
 ];
 
-/// Members that Godot 3.2 has besides.
+/// Additional members of Godot 3.2.
 const GODOT_3: &[&str] = &[
     "close_connection",
     "connection_failed",
@@ -41,7 +43,7 @@ fn root() -> PathBuf {
 
 fn read(path: &str) -> String {
     let path = root().join(path);
-    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"))
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("cannot read {path:?}: {error}"))
 }
 
 fn multiplayer_peer() -> Value {
@@ -50,35 +52,35 @@ fn multiplayer_peer() -> Value {
 }
 
 fn names(members: &Value) -> Vec<String> {
-    let members = members.as_array().expect("a list of members");
-    members.iter().map(|member| member["name"].as_str().expect("a name").to_owned()).collect()
+    let members = members.as_array().expect("members are a list");
+    members.iter().map(|member| member["name"].as_str().expect("members have names").to_owned()).collect()
 }
 
-/// Whether a public function has this name, or says that it goes by it.
-fn is_there(source: &str, name: &str) -> bool {
+/// Returns whether a public function has this name or this doc alias.
+fn is_implemented(source: &str, name: &str) -> bool {
     source.contains(&format!("pub fn {name}(")) || source.contains(&format!("alias = \"{name}\""))
 }
 
 #[test]
-fn every_method_and_property_of_godots_class_is_there() {
+fn every_method_and_property_of_multiplayer_peer_exists() {
     let source = read("crates/mp-core/src/packet_peer.rs");
     let class = multiplayer_peer();
     let members = [names(&class["methods"]), names(&class["properties"])].concat();
     assert!(members.len() >= 20, "{members:?}");
-    let forgotten: Vec<_> = members.iter().filter(|name| !is_there(&source, name)).collect();
-    assert!(forgotten.is_empty(), "{forgotten:?}");
+    let missing: Vec<_> = members.iter().filter(|name| !is_implemented(&source, name)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }
 
 #[test]
-fn every_method_and_property_of_packet_peer_is_there() {
+fn every_method_and_property_of_packet_peer_exists() {
     let values = read("crates/mp-scene/src/packet_var.rs").replace("    fn ", "    pub fn ");
     let source = read("crates/mp-core/src/packet_peer.rs") + &values;
-    let forgotten: Vec<_> = PACKET_PEER.iter().filter(|name| !is_there(&source, name)).collect();
-    assert!(forgotten.is_empty(), "{forgotten:?}");
+    let missing: Vec<_> = PACKET_PEER.iter().filter(|name| !is_implemented(&source, name)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }
 
 #[test]
-fn every_signal_of_godots_class_is_there() {
+fn every_signal_of_multiplayer_peer_exists() {
     let source = read("crates/mp-core/src/packet_peer.rs");
     for signal in names(&multiplayer_peer()["signals"]) {
         let pascal: String =
@@ -88,9 +90,9 @@ fn every_signal_of_godots_class_is_there() {
 }
 
 #[test]
-fn every_constant_of_godots_class_has_its_number() {
+fn constants_have_godots_numbers() {
     let constants = multiplayer_peer()["constants"].take();
-    let constants = constants.as_object().expect("constants");
+    let constants = constants.as_object().expect("constants are an object");
     let ours = [
         ("CONNECTION_DISCONNECTED", godot3::CONNECTION_DISCONNECTED as i64),
         ("CONNECTION_CONNECTING", godot3::CONNECTION_CONNECTING as i64),
@@ -111,7 +113,7 @@ fn every_constant_of_godots_class_has_its_number() {
 }
 
 #[test]
-fn the_defaults_are_godots() {
+fn defaults_match_godot() {
     let peer = PacketPeer::new(MemoryMultiplayerPeer::server());
     assert_eq!(peer.target_peer(), Target::All);
     assert_eq!(peer.transfer_mode(), TransferMode::Reliable);
@@ -125,13 +127,13 @@ fn the_defaults_are_godots() {
 }
 
 #[test]
-fn an_encode_buffer_has_a_power_of_two_between_bounds() {
+fn encode_buffer_size_is_a_power_of_two_within_limits() {
     let mut peer = PacketPeer::new(MemoryMultiplayerPeer::server());
     peer.set_encode_buffer_max_size(1_025).unwrap();
     assert_eq!(peer.encode_buffer_max_size(), 2_048);
     for refused in [0, 1_023, (256 << 20) + 1] {
         assert_eq!(peer.set_encode_buffer_max_size(refused).unwrap_err().godot_code(), 31);
-        assert_eq!(peer.encode_buffer_max_size(), 2_048, "nothing changes");
+        assert_eq!(peer.encode_buffer_max_size(), 2_048, "the setting stays");
     }
     peer.set_encode_buffer_max_size(256 << 20).unwrap();
     assert_eq!(peer.encode_buffer_max_size(), 256 << 20);
@@ -144,7 +146,7 @@ fn every_member_has_a_row_in_the_table_of_names() {
     let mut members: Vec<String> = ["methods", "properties", "signals"]
         .iter()
         .flat_map(|kind| names(&class[kind]))
-        .chain(class["constants"].as_object().expect("constants").keys().cloned())
+        .chain(class["constants"].as_object().expect("constants are an object").keys().cloned())
         .collect();
     members.extend(PACKET_PEER.iter().chain(GODOT_3).map(|&name| name.to_owned()));
     let missing: Vec<_> =
