@@ -8,7 +8,7 @@
 //!     /root/Client/Lobby/Door belongs to /root/Client
 //!     /root/Server hears from 7: Ann is here
 //!     /root/Client hears from 1: you are guest number 1
-//!     /root/Server: closed, /root/Client: disconnected: closed by the other side
+//!     /root/Server: closed, /root/Client: disconnected: closed by the remote peer
 
 use mp_actor::prelude::*;
 use tokio::sync::mpsc::{Receiver, Sender, channel};

@@ -47,17 +47,17 @@
 //! connected_precedes_packets() { conformance::connected_precedes_packets(MyRig::new()) }`.
 #![expect(clippy::exhaustive_structs, reason = "a rig builds one")]
 
-mod ends;
-mod links;
+mod closing;
+mod connecting;
 mod packets;
-mod stage;
+mod session;
 
 use std::time::Duration;
 
 use crate::{Instant, MultiplayerPeer};
 
-pub use ends::*;
-pub use links::*;
+pub use closing::*;
+pub use connecting::*;
 pub use packets::*;
 
 /// A transport under test and its clock. See the [module](self) for an example.
@@ -125,55 +125,55 @@ pub fn suite<R: Rig>(mut make: impl FnMut() -> R) {
     macro_rules! run {
         ($($check:ident),* $(,)?) => {
             $({
-                let _named = Named(stringify!($check));
+                let _report = ReportFailure(stringify!($check));
                 $check(make());
             })*
         };
     }
 
     run!(
-        the_server_and_a_client_meet,
-        the_server_sees_the_id_a_client_has,
+        client_and_server_connect,
+        server_reports_the_id_of_its_client,
         connected_precedes_packets,
-        events_come_only_out_of_poll,
-        a_connection_id_is_never_used_again,
-        a_host_that_sleeps_until_it_is_called_makes_progress,
+        events_are_received_only_by_poll,
+        connection_ids_are_never_reused,
+        sleeping_host_makes_progress,
     );
     run!(
-        packets_travel_both_ways,
-        reliable_packets_arrive_once_and_in_order,
-        unreliable_packets_arrive_at_most_once,
+        packets_are_delivered_both_ways,
+        reliable_packets_are_delivered_once_and_in_order,
+        unreliable_packets_are_delivered_at_most_once,
         unreliable_ordered_packets_never_go_backwards,
         modes_and_channels_are_reported,
-        a_prefix_is_part_of_the_packet,
-        many_goes_to_each,
-        a_link_that_has_gone_is_skipped,
-        a_packet_that_is_too_large_is_refused_and_goes_nowhere,
+        prefix_precedes_the_payload,
+        packet_for_many_connections_is_delivered_to_each,
+        closed_connections_are_skipped,
+        oversized_packet_is_rejected,
     );
     run!(
-        a_polite_goodbye_is_reported_on_both_sides,
-        a_client_may_say_goodbye,
-        a_draining_goodbye_delivers_first,
-        an_abrupt_goodbye_is_reported_on_the_other_side_only,
-        closing_is_reported_by_everybody_else,
-        a_client_that_closes_is_reported_by_the_server,
+        graceful_disconnect_is_reported_by_both_peers,
+        client_disconnects_gracefully,
+        drain_delivers_accepted_packets_first,
+        immediate_disconnect_is_reported_by_the_remote_peer_only,
+        closing_server_is_reported_by_its_clients,
+        closing_client_is_reported_by_its_server,
     );
     let can = make().capabilities();
     if can.empty_packets {
-        run!(an_empty_packet_arrives_empty);
+        run!(empty_packet_is_delivered);
     }
     if can.holds {
-        run!(a_held_link_leaves_packets_with_their_sender);
+        run!(paused_connection_leaves_packets_with_their_sender);
     }
     if can.refuses {
-        run!(refusing_keeps_the_links_there_are);
+        run!(refusing_connections_keeps_existing_ones);
     }
 }
 
 /// Prints the name of the check if it panics.
-struct Named(&'static str);
+struct ReportFailure(&'static str);
 
-impl Drop for Named {
+impl Drop for ReportFailure {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("conformance check failed: {}", self.0);

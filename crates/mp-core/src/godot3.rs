@@ -111,10 +111,10 @@ impl<P: MultiplayerPeer> NetworkedMultiplayerPeer<P> {
         mut wait: impl FnMut(&mut P, Duration) -> Instant,
     ) -> bool {
         let deadline = now + POLL_WAIT_MAX;
-        let before = self.seen();
+        let before = self.received_state();
         loop {
             self.packet_peer.poll(now);
-            if self.seen() != before {
+            if self.received_state() != before {
                 return true;
             }
             let left = deadline.saturating_since(now);
@@ -167,7 +167,7 @@ impl<P: MultiplayerPeer> NetworkedMultiplayerPeer<P> {
             return Err(PacketPeerError::UnknownPeer(id));
         }
         if now {
-            self.packet_peer.end_now(id, DisconnectReason::Kicked);
+            self.packet_peer.disconnect_now(id, DisconnectReason::Kicked);
             return Ok(());
         }
         self.packet_peer.disconnect_peer_with(id, Farewell::Drain)
@@ -186,7 +186,7 @@ impl<P: MultiplayerPeer> NetworkedMultiplayerPeer<P> {
     }
 
     /// Returns the state that changes whenever something is received.
-    fn seen(&self) -> (crate::PacketPeerStats, ConnectionStatus) {
+    fn received_state(&self) -> (crate::PacketPeerStats, ConnectionStatus) {
         (self.stats(), self.connection_status())
     }
 

@@ -31,7 +31,7 @@
 //! # Ok::<(), mp_core::SendError>(())
 //! ```
 
-mod link;
+mod connection;
 mod wire;
 
 use std::collections::VecDeque;
@@ -40,8 +40,8 @@ use std::task::{Context, Poll};
 
 use slab::Slab;
 
-use self::link::{Leaving, Link, Room};
-use self::wire::{Desk, Message, Side, Wire};
+use self::connection::{Closing, ConnectionState, PollBudget};
+use self::wire::{Listener, Message, Side, Wire};
 use crate::limits::{PACKET_BYTES_MAX, QUEUED_BYTES_MAX, QUEUED_BYTES_OF_EACH};
 use crate::{
     ConnectionId, ConnectionStats, ConnectionStatus, DisconnectReason, Farewell, Instant,
@@ -62,7 +62,7 @@ pub fn pair(id: PeerId) -> (MemoryMultiplayerPeer, MemoryMultiplayerPeer) {
 
 /// The address of a server within this process.
 #[derive(Clone, Debug)]
-pub struct MemoryAddress(Arc<Desk>);
+pub struct MemoryAddress(Arc<Listener>);
 
 impl MemoryAddress {
     /// Returns a client that joins the server as `id`; see [`PeerId::generate`] for a random id. If
@@ -72,21 +72,21 @@ impl MemoryAddress {
         let mut client = MemoryMultiplayerPeer::new(id, Side::Client, ConnectionStatus::Connecting);
         let wire = Arc::new(Wire {
             pipes: Mutex::default(),
-            desks: [Arc::clone(&self.0), Arc::clone(&client.desk)],
+            listeners: [Arc::clone(&self.0), Arc::clone(&client.listener)],
         });
-        client.attach(Arc::clone(&wire), false);
-        let taken = {
-            let mut desk = self.0.lock();
-            let taken = desk.open && desk.knocks.len() < BACKLOG_MAX;
-            if taken {
-                desk.knocks.push_back((id, Arc::clone(&wire)));
+        client.add(Arc::clone(&wire), false);
+        let accepted = {
+            let mut listener = self.0.lock();
+            let accepted = listener.open && listener.pending.len() < BACKLOG_MAX;
+            if accepted {
+                listener.pending.push_back((id, Arc::clone(&wire)));
             }
-            taken
+            accepted
         };
-        if taken {
-            self.0.ring();
+        if accepted {
+            self.0.wake_host();
         } else {
-            wire.hang_up(Side::Server, DisconnectReason::Refused);
+            wire.close(Side::Server, DisconnectReason::Refused);
         }
         client
     }
@@ -114,8 +114,8 @@ impl MemoryAddress {
 pub struct MemoryMultiplayerPeer {
     id: PeerId,
     side: Side,
-    desk: Arc<Desk>,
-    links: Slab<Link>,
+    listener: Arc<Listener>,
+    connections: Slab<ConnectionState>,
     /// Bytes that the remote peers have not received, as of the last poll or send of each
     /// connection.
     queued: SharedLimit,
@@ -123,7 +123,7 @@ pub struct MemoryMultiplayerPeer {
     generations: Vec<u32>,
     events: VecDeque<PeerEvent>,
     /// Connections that ended here; the remote peer is notified at the next flush.
-    parting: Vec<Arc<Wire>>,
+    closing: Vec<Arc<Wire>>,
     /// Slot at which the next poll starts to receive: the one after that at which the last poll
     /// reached its limit.
     first_slot: usize,
@@ -139,61 +139,65 @@ impl MemoryMultiplayerPeer {
 
     /// Returns the address at which clients join. Connections to a client's address are rejected.
     pub fn address(&self) -> MemoryAddress {
-        MemoryAddress(Arc::clone(&self.desk))
+        MemoryAddress(Arc::clone(&self.listener))
     }
 
     fn new(id: PeerId, side: Side, status: ConnectionStatus) -> Self {
         Self {
             id,
             side,
-            desk: Arc::new(Desk::new(side == Side::Server)),
-            links: Slab::new(),
+            listener: Arc::new(Listener::new(side == Side::Server)),
+            connections: Slab::new(),
             queued: SharedLimit::new(QUEUED_BYTES_MAX, QUEUED_BYTES_OF_EACH),
             generations: Vec::new(),
             events: VecDeque::new(),
-            parting: Vec::new(),
+            closing: Vec::new(),
             first_slot: 0,
             status,
             refusing: false,
         }
     }
 
-    fn attach(&mut self, wire: Arc<Wire>, connected: bool) -> ConnectionId {
-        let entry = self.links.vacant_entry();
+    fn add(&mut self, wire: Arc<Wire>, connected: bool) -> ConnectionId {
+        let entry = self.connections.vacant_entry();
         let slot = entry.key();
         if self.generations.len() == slot {
             self.generations.push(0);
         }
         let connection = ConnectionId { slot: slot as u32, generation: self.generations[slot] };
-        entry.insert(Link::new(connection, wire, connected));
+        entry.insert(ConnectionState::new(connection, wire, connected));
         connection
     }
 
-    fn detach(&mut self, connection: ConnectionId) -> Link {
+    fn remove(&mut self, connection: ConnectionId) -> ConnectionState {
         self.generations[connection.slot as usize] += 1;
         if self.side == Side::Client {
             self.status = ConnectionStatus::Disconnected;
         }
-        let link = self.links.remove(connection.slot as usize);
-        self.queued.replace(link.recorded_bytes(), 0);
-        link
+        let state = self.connections.remove(connection.slot as usize);
+        self.queued.replace(state.recorded_bytes(), 0);
+        state
     }
 
-    fn link(&self, connection: ConnectionId) -> Option<&Link> {
-        self.links.get(connection.slot as usize).filter(|link| link.connection == connection)
+    fn state(&self, connection: ConnectionId) -> Option<&ConnectionState> {
+        self.connections
+            .get(connection.slot as usize)
+            .filter(|state| state.connection == connection)
     }
 
-    fn link_mut(&mut self, connection: ConnectionId) -> Option<&mut Link> {
-        self.links.get_mut(connection.slot as usize).filter(|link| link.connection == connection)
+    fn state_mut(&mut self, connection: ConnectionId) -> Option<&mut ConnectionState> {
+        self.connections
+            .get_mut(connection.slot as usize)
+            .filter(|state| state.connection == connection)
     }
 
     /// Accepts the clients that joined since the last poll.
-    fn admit(&mut self, knocks: VecDeque<(PeerId, Arc<Wire>)>) {
-        for (id, wire) in knocks {
+    fn accept(&mut self, pending: VecDeque<(PeerId, Arc<Wire>)>) {
+        for (id, wire) in pending {
             if self.refusing {
-                self.parting.push(wire);
-            } else if wire.lock()[Side::Client.index()].goodbye.is_none() {
-                let connection = self.attach(wire, true);
+                self.closing.push(wire);
+            } else if wire.lock()[Side::Client.index()].closed.is_none() {
+                let connection = self.add(wire, true);
                 self.events.push_back(connected(connection, id));
             }
         }
@@ -202,43 +206,43 @@ impl MemoryMultiplayerPeer {
     /// Publishes queued packets and disconnects to the remote peers.
     fn publish(&mut self) {
         let side = self.side;
-        for (_, link) in &mut self.links {
-            if std::mem::take(&mut link.dirty) {
-                link.publish(side);
+        for (_, state) in &mut self.connections {
+            if std::mem::take(&mut state.dirty) {
+                state.publish(side);
             }
         }
-        for wire in self.parting.drain(..) {
-            wire.hang_up(side, DisconnectReason::Remote(0));
+        for wire in self.closing.drain(..) {
+            wire.close(side, DisconnectReason::Remote(0));
         }
     }
 }
 
 impl MultiplayerPeer for MemoryMultiplayerPeer {
     fn poll(&mut self, _now: Instant) {
-        let knocks = self.desk.answer();
-        self.admit(knocks);
-        let mut over = Vec::new();
-        let mut room = Room::default();
+        let pending = self.listener.take_pending();
+        self.accept(pending);
+        let mut ended = Vec::new();
+        let mut budget = PollBudget::default();
         let slots = self.generations.len();
         let first = std::mem::take(&mut self.first_slot).min(slots);
         for slot in (first..slots).chain(0..first) {
-            let Some(link) = self.links.get_mut(slot) else { continue };
-            let was_connected = link.connected;
+            let Some(state) = self.connections.get_mut(slot) else { continue };
+            let was_connected = state.connected;
             if let Some(end) =
-                link.take_in(self.side, &mut room, &mut self.queued, &mut self.events)
+                state.receive(self.side, &mut budget, &mut self.queued, &mut self.events)
             {
-                over.push((link.connection, end));
-            } else if link.connected && !was_connected {
+                ended.push((state.connection, end));
+            } else if state.connected && !was_connected {
                 self.status = ConnectionStatus::Connected;
             }
-            if !room.is_left() && self.first_slot == 0 {
+            if !budget.has_capacity() && self.first_slot == 0 {
                 self.first_slot = slot + 1;
             }
         }
-        for (connection, end) in over {
+        for (connection, end) in ended {
             // A remote peer that drains its queue waits for this notification.
-            let link = self.detach(connection);
-            self.parting.push(link.wire);
+            let state = self.remove(connection);
+            self.closing.push(state.wire);
             if let Some(reason) = end {
                 self.events.push_back(PeerEvent::Disconnected { connection, reason });
             }
@@ -248,10 +252,10 @@ impl MultiplayerPeer for MemoryMultiplayerPeer {
     fn next_event(&mut self) -> Option<PeerEvent> {
         let event = self.events.pop_front()?;
         if let PeerEvent::Packet(packet) = &event
-            && let Some(link) = self.link_mut(packet.from)
+            && let Some(state) = self.state_mut(packet.from)
         {
-            link.ready_packets -= 1;
-            link.ready_bytes -= packet.payload.len();
+            state.ready_packets -= 1;
+            state.ready_bytes -= packet.payload.len();
         }
         Some(event)
     }
@@ -268,10 +272,10 @@ impl MultiplayerPeer for MemoryMultiplayerPeer {
         let (mode, channel, payload) = (outgoing.mode, outgoing.channel, outgoing.joined());
         let connections = outgoing.to.as_slice();
         for &connection in connections {
-            let link = self.links.get_mut(connection.slot as usize);
-            if let Some(link) = link.filter(|link| link.connection == connection) {
+            let state = self.connections.get_mut(connection.slot as usize);
+            if let Some(state) = state.filter(|state| state.connection == connection) {
                 let message = Message { mode, channel, payload: payload.clone() };
-                link.send(side, message, connections.len(), &mut self.queued);
+                state.send(side, message, connections.len(), &mut self.queued);
             }
         }
         Ok(())
@@ -288,19 +292,27 @@ impl MultiplayerPeer for MemoryMultiplayerPeer {
         farewell: Farewell,
     ) {
         let side = self.side;
-        let Some(link) = self.link_mut(connection) else { return };
-        match (farewell, link.leaving) {
+        let Some(state) = self.state_mut(connection) else { return };
+        match (farewell, state.leaving) {
             (Farewell::Abrupt, _) => {
-                let link = self.detach(connection);
-                self.parting.push(link.wire);
+                let state = self.remove(connection);
+                self.closing.push(state.wire);
                 self.events.retain(|event| !is_about(event, connection));
             }
-            (Farewell::Polite, None | Some(Leaving { drain: true, .. })) => {
-                link.wire.lock()[side.index()].queue.clear();
-                link.leave(Leaving { reason, told: DisconnectReason::Remote(0), drain: false });
+            (Farewell::Polite, None | Some(Closing { drain: true, .. })) => {
+                state.wire.lock()[side.index()].queue.clear();
+                state.leave(Closing {
+                    reason,
+                    remote_reason: DisconnectReason::Remote(0),
+                    drain: false,
+                });
             }
             (Farewell::Drain, None) => {
-                link.leave(Leaving { reason, told: DisconnectReason::Remote(0), drain: true });
+                state.leave(Closing {
+                    reason,
+                    remote_reason: DisconnectReason::Remote(0),
+                    drain: true,
+                });
             }
             _ => {}
         }
@@ -308,13 +320,15 @@ impl MultiplayerPeer for MemoryMultiplayerPeer {
 
     fn close(&mut self) {
         self.status = ConnectionStatus::Disconnected;
-        for connection in self.links.iter().map(|(_, link)| link.connection).collect::<Vec<_>>() {
-            let link = self.detach(connection);
-            self.parting.push(link.wire);
+        for connection in
+            self.connections.iter().map(|(_, state)| state.connection).collect::<Vec<_>>()
+        {
+            let state = self.remove(connection);
+            self.closing.push(state.wire);
         }
         self.events.clear();
-        self.desk.lock().open = false;
-        self.parting.extend(self.desk.answer().into_iter().map(|(_, wire)| wire));
+        self.listener.lock().open = false;
+        self.closing.extend(self.listener.take_pending().into_iter().map(|(_, wire)| wire));
     }
 
     fn unique_id(&self) -> PeerId {
@@ -330,11 +344,11 @@ impl MultiplayerPeer for MemoryMultiplayerPeer {
     }
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut desk = self.desk.lock();
-        if desk.rung {
+        let mut listener = self.listener.lock();
+        if listener.is_ready {
             return Poll::Ready(());
         }
-        match &mut desk.waker {
+        match &mut listener.waker {
             Some(waker) => waker.clone_from(cx.waker()),
             none => *none = Some(cx.waker().clone()),
         }
@@ -343,8 +357,8 @@ impl MultiplayerPeer for MemoryMultiplayerPeer {
 
     fn hold(&mut self, connection: ConnectionId, held: bool) {
         let side = self.side;
-        if let Some(link) = self.link_mut(connection) {
-            link.hold(side, held);
+        if let Some(state) = self.state_mut(connection) {
+            state.set_paused(side, held);
         }
     }
 
@@ -365,7 +379,7 @@ impl MultiplayerPeer for MemoryMultiplayerPeer {
     }
 
     fn connection_stats(&self, connection: ConnectionId) -> Option<ConnectionStats> {
-        self.link(connection).map(|link| link.stats(self.side))
+        self.state(connection).map(|state| state.stats(self.side))
     }
 }
 
@@ -380,12 +394,12 @@ fn connected(connection: ConnectionId, id: PeerId) -> PeerEvent {
     PeerEvent::Connected { connection, claimed_id: Some(id), origin: Origin::Process }
 }
 
-fn is_about(event: &PeerEvent, link: ConnectionId) -> bool {
+fn is_about(event: &PeerEvent, state: ConnectionId) -> bool {
     match event {
         PeerEvent::Connected { connection, .. } | PeerEvent::Disconnected { connection, .. } => {
-            *connection == link
+            *connection == state
         }
-        PeerEvent::Packet(packet) => packet.from == link,
+        PeerEvent::Packet(packet) => packet.from == state,
         PeerEvent::UniqueId(_) => false,
     }
 }

@@ -26,17 +26,17 @@
 //! ```
 
 mod error;
-mod inbound;
 mod intake;
-mod roster;
+mod peer_map;
+mod receive_queue;
 
 use std::collections::VecDeque;
 
 use bytes::Bytes;
 
 pub use self::error::PacketPeerError;
-use self::inbound::Inbound;
-use self::roster::Roster;
+use self::peer_map::PeerMap;
+use self::receive_queue::ReceiveQueue;
 use crate::{
     Channel, ConnectionId, ConnectionStatus, Connections, DisconnectReason, Farewell, Instant,
     MultiplayerPeer, Outgoing, PeerId, Prefix, Rng, Target, TransferMode,
@@ -69,8 +69,8 @@ pub struct PacketPeer<P> {
     transfer_channel: Channel,
     encode_buffer_max_size: usize,
     packet_error: Option<PacketPeerError>,
-    roster: Roster,
-    inbound: Inbound,
+    peers: PeerMap,
+    receive_queue: ReceiveQueue,
     signals: VecDeque<PeerSignal>,
     stats: PacketPeerStats,
 }
@@ -119,8 +119,8 @@ impl<P: MultiplayerPeer> PacketPeer<P> {
             transfer_channel: Channel(0),
             encode_buffer_max_size: ENCODE_BUFFER_SIZE_DEFAULT,
             packet_error: None,
-            roster: Roster::default(),
-            inbound: Inbound::default(),
+            peers: PeerMap::default(),
+            receive_queue: ReceiveQueue::default(),
             signals: VecDeque::new(),
             stats: PacketPeerStats::default(),
         }
@@ -131,7 +131,7 @@ impl<P: MultiplayerPeer> PacketPeer<P> {
     pub fn poll(&mut self, now: Instant) {
         self.peer.poll(now);
         while let Some(event) = self.peer.next_event() {
-            self.take(event);
+            self.handle_event(event);
         }
         self.peer.flush(now);
     }
@@ -181,8 +181,8 @@ impl<P: MultiplayerPeer> PacketPeer<P> {
     /// [`NoPacket`](PacketPeerError::NoPacket) if no packet is queued.
     #[doc(alias = "get_packet")]
     pub fn next_packet(&mut self) -> Result<Bytes, PacketPeerError> {
-        let next = self.inbound.pop().ok_or(PacketPeerError::NoPacket);
-        self.release();
+        let next = self.receive_queue.pop().ok_or(PacketPeerError::NoPacket);
+        self.resume_if_drained();
         self.packet_error = next.as_ref().err().copied();
         next.map(|packet| packet.payload)
     }
@@ -190,25 +190,25 @@ impl<P: MultiplayerPeer> PacketPeer<P> {
     /// Returns the number of packets that can be read.
     #[doc(alias = "get_available_packet_count")]
     pub fn available_packet_count(&self) -> usize {
-        self.inbound.len()
+        self.receive_queue.len()
     }
 
     /// Returns the sender of the next packet.
     #[doc(alias = "get_packet_peer")]
     pub fn packet_peer(&self) -> Option<PeerId> {
-        self.inbound.next().map(|(id, _)| id)
+        self.receive_queue.next().map(|(id, _)| id)
     }
 
     /// Returns the transfer mode of the next packet.
     #[doc(alias = "get_packet_mode")]
     pub fn packet_mode(&self) -> Option<TransferMode> {
-        self.inbound.next().map(|(_, packet)| packet.mode)
+        self.receive_queue.next().map(|(_, packet)| packet.mode)
     }
 
     /// Returns the transfer channel of the next packet.
     #[doc(alias = "get_packet_channel")]
     pub fn packet_channel(&self) -> Option<Channel> {
-        self.inbound.next().map(|(_, packet)| packet.channel)
+        self.receive_queue.next().map(|(_, packet)| packet.channel)
     }
 
     /// Returns the error of the last [`next_packet`](Self::next_packet), if it failed.
@@ -321,11 +321,11 @@ impl<P: MultiplayerPeer> PacketPeer<P> {
         id: PeerId,
         farewell: Farewell,
     ) -> Result<(), PacketPeerError> {
-        let connection = self.roster.connection(id).ok_or(PacketPeerError::UnknownPeer(id))?;
+        let connection = self.peers.connection(id).ok_or(PacketPeerError::UnknownPeer(id))?;
         self.peer.disconnect(connection, DisconnectReason::Kicked, farewell);
         if farewell == Farewell::Abrupt {
             self.remove(connection);
-            self.withdraw(connection, id);
+            self.discard(connection, id);
         }
         Ok(())
     }
@@ -334,9 +334,9 @@ impl<P: MultiplayerPeer> PacketPeer<P> {
     /// [`flush`](Self::flush) sends the disconnects.
     pub fn close(&mut self) {
         self.peer.close();
-        self.stats.disconnected += self.roster.len() as u64;
-        self.roster.clear();
-        self.stats.packets_withdrawn += self.inbound.clear() as u64;
+        self.stats.disconnected += self.peers.len() as u64;
+        self.peers.clear();
+        self.stats.packets_withdrawn += self.receive_queue.clear() as u64;
     }
 
     /// Returns the maximum encoded size in bytes of a value for `put_var`. Default: 8 MiB.
@@ -362,18 +362,18 @@ impl<P: MultiplayerPeer> PacketPeer<P> {
 
     /// Returns the connected peers, in no particular order.
     pub fn peers(&self) -> impl ExactSizeIterator<Item = PeerId> {
-        self.roster.ids()
+        self.peers.ids()
     }
 
     /// Returns whether a peer is connected.
     pub fn has_peer(&self, id: PeerId) -> bool {
-        self.roster.connection(id).is_some()
+        self.peers.connection(id).is_some()
     }
 
     /// Returns the connection of a peer, for
     /// [`connection_stats`](MultiplayerPeer::connection_stats).
     pub fn connection(&self, id: PeerId) -> Option<ConnectionId> {
-        self.roster.connection(id)
+        self.peers.connection(id)
     }
 
     /// Returns the statistics.
@@ -397,19 +397,19 @@ impl<P: MultiplayerPeer> PacketPeer<P> {
         if self.connection_status() != ConnectionStatus::Connected {
             return Err(PacketPeerError::NotConnected);
         }
-        let named = match self.target {
+        let selected = match self.target {
             Target::All => None,
             Target::AllExcept(id) | Target::Peer(id) => Some(id),
         };
-        let link = |id| self.roster.connection(id).ok_or(PacketPeerError::UnknownPeer(id));
-        let named = named.map(link).transpose()?;
+        let connection = |id| self.peers.connection(id).ok_or(PacketPeerError::UnknownPeer(id));
+        let selected = selected.map(connection).transpose()?;
         let is_client = !self.unique_id().is_server() && self.is_server_relay_supported();
-        Ok(match (self.target, named) {
-            _ if is_client => link(PeerId::SERVER)?.into(),
+        Ok(match (self.target, selected) {
+            _ if is_client => connection(PeerId::SERVER)?.into(),
             (Target::Peer(_), Some(connection)) => connection.into(),
             (_, excluded) => {
-                let all = self.roster.connections();
-                Connections::Many(all.filter(|&link| Some(link) != excluded).collect())
+                let all = self.peers.connections();
+                Connections::Many(all.filter(|&other| Some(other) != excluded).collect())
             }
         })
     }

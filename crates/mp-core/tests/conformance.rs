@@ -34,39 +34,39 @@ macro_rules! detected {
 
 detected! {
     detects_connected_status_before_the_event:
-        the_server_and_a_client_meet, "Connecting", ConnectedAtOnce;
+        client_and_server_connect, "Connecting", ConnectedAtOnce;
     detects_second_connected_event:
-        the_server_and_a_client_meet, "reused connection 0.0", ConnectsTwice;
+        client_and_server_connect, "reused connection 0.0", ConnectsTwice;
     detects_missing_claimed_id:
-        the_server_sees_the_id_a_client_has, "at the server", ClaimsNothing;
+        server_reports_the_id_of_its_client, "at the server", ClaimsNothing;
     detects_packet_before_connected:
         connected_precedes_packets, "outside connection", PacketsFirst;
     detects_next_event_that_polls:
-        events_come_only_out_of_poll, "an event without a poll", PollsByItself;
+        events_are_received_only_by_poll, "an event without a poll", PollsInNextEvent;
     detects_reused_connection_id:
-        a_connection_id_is_never_used_again, "reused connection 0.0", ReusesIds;
+        connection_ids_are_never_reused, "reused connection 0.0", ReusesIds;
     detects_missing_wake_up:
-        a_host_that_sleeps_until_it_is_called_makes_progress, "timed out", NeverWakes;
+        sleeping_host_makes_progress, "timed out", NeverWakes;
     detects_busy_loop_of_an_idle_peer:
-        a_host_that_sleeps_until_it_is_called_makes_progress, "requests an immediate turn", NeverRests;
+        sleeping_host_makes_progress, "requests an immediate turn", IsAlwaysDue;
     detects_server_that_sends_nothing:
-        packets_travel_both_ways, "a packet each way", ServerIsMute;
+        packets_are_delivered_both_ways, "a packet each way", ServerSendsNothing;
     detects_lost_reliable_packet:
-        reliable_packets_arrive_once_and_in_order, "300 reliable packets each way", LosesReliable;
+        reliable_packets_are_delivered_once_and_in_order, "300 reliable packets each way", LosesReliable;
     detects_duplicated_reliable_packet:
-        reliable_packets_arrive_once_and_in_order, "more packets received", RepeatsReliable;
+        reliable_packets_are_delivered_once_and_in_order, "more packets received", RepeatsReliable;
     detects_reordered_reliable_packets:
-        reliable_packets_arrive_once_and_in_order, "of channel", Swaps;
+        reliable_packets_are_delivered_once_and_in_order, "of channel", Reorders;
     detects_changed_reliable_packet:
-        reliable_packets_arrive_once_and_in_order, "of channel", ChangesBytes;
+        reliable_packets_are_delivered_once_and_in_order, "of channel", ChangesBytes;
     detects_duplicated_unreliable_packet:
-        unreliable_packets_arrive_at_most_once, "received twice", RepeatsUnreliable;
+        unreliable_packets_are_delivered_at_most_once, "received twice", RepeatsUnreliable;
     detects_changed_unreliable_packet:
-        unreliable_packets_arrive_at_most_once, "has changed", ChangesBytes;
+        unreliable_packets_are_delivered_at_most_once, "has changed", ChangesBytes;
     detects_unreliable_mode_that_delivers_nothing:
-        unreliable_packets_arrive_at_most_once, "packets received", LosesUnreliable;
+        unreliable_packets_are_delivered_at_most_once, "packets received", LosesUnreliable;
     detects_reordered_ordered_packets:
-        unreliable_ordered_packets_never_go_backwards, "received after", Swaps;
+        unreliable_ordered_packets_never_go_backwards, "received after", Reorders;
     detects_ordered_mode_that_delivers_nothing:
         unreliable_ordered_packets_never_go_backwards, "packets received", LosesUnreliable;
     detects_wrong_mode:
@@ -74,51 +74,51 @@ detected! {
     detects_wrong_channel:
         modes_and_channels_are_reported, "Unreliable on 1", ForgetsChannels;
     detects_missing_prefix:
-        a_prefix_is_part_of_the_packet, "left == right", ForgetsPrefixes;
+        prefix_precedes_the_payload, "left == right", ForgetsPrefixes;
     detects_packet_for_the_first_connection_only:
-        many_goes_to_each, "the packet for all connections", SendsToTheFirstOnly;
+        packet_for_many_connections_is_delivered_to_each, "the packet for all connections", SendsToTheFirstOnly;
     detects_packet_for_too_many_connections:
-        many_goes_to_each, "client 1", SendsToEverybody;
+        packet_for_many_connections_is_delivered_to_each, "client 1", SendsToEverybody;
     detects_error_for_a_closed_connection:
-        a_link_that_has_gone_is_skipped, "packet accepted", FailsOnGoneLinks;
+        closed_connections_are_skipped, "packet accepted", FailsOnClosedConnections;
     detects_packet_dropped_because_one_connection_is_closed:
-        a_link_that_has_gone_is_skipped, "the remaining connection", DropsManyWithGoneLinks;
+        closed_connections_are_skipped, "the remaining connection", DropsManyWithClosedConnections;
     detects_accepted_oversized_packet:
-        a_packet_that_is_too_large_is_refused_and_goes_nowhere, "left == right", TakesTooLarge;
+        oversized_packet_is_rejected, "left == right", AcceptsTooLarge;
     detects_truncated_oversized_packet:
-        a_packet_that_is_too_large_is_refused_and_goes_nowhere, "left == right", CutsTooLarge;
+        oversized_packet_is_rejected, "left == right", TruncatesTooLarge;
     detects_dropped_empty_packet:
-        an_empty_packet_arrives_empty, "three packets", EatsEmptyPackets;
+        empty_packet_is_delivered, "three packets", DropsEmptyPackets;
     detects_pause_without_effect:
-        a_held_link_leaves_packets_with_their_sender, "received on a paused connection", NeverHolds;
+        paused_connection_leaves_packets_with_their_sender, "received on a paused connection", NeverPauses;
     detects_packets_lost_while_paused:
-        a_held_link_leaves_packets_with_their_sender, "the packets of the resumed connection", LosesHeld;
+        paused_connection_leaves_packets_with_their_sender, "the packets of the resumed connection", LosesPaused;
     detects_pause_that_never_ends:
-        a_held_link_leaves_packets_with_their_sender, "the packets of the resumed connection", HoldsForEver;
+        paused_connection_leaves_packets_with_their_sender, "the packets of the resumed connection", PausesForever;
     detects_missing_disconnected_event:
-        a_polite_goodbye_is_reported_on_both_sides, "both peers", NeverDisconnects;
+        graceful_disconnect_is_reported_by_both_peers, "both peers", NeverDisconnects;
     detects_wrong_disconnect_reason:
-        a_polite_goodbye_is_reported_on_both_sides, "Kicked", ForgetsReasons;
+        graceful_disconnect_is_reported_by_both_peers, "Kicked", ForgetsReasons;
     detects_missing_disconnected_event_of_a_client:
-        a_client_may_say_goodbye, "both peers", NeverDisconnects;
+        client_disconnects_gracefully, "both peers", NeverDisconnects;
     detects_second_disconnected_event:
-        a_client_may_say_goodbye, "which was not connected", DisconnectsTwice;
+        client_disconnects_gracefully, "which was not connected", DisconnectsTwice;
     detects_drain_that_does_not_wait:
-        a_draining_goodbye_delivers_first, "accepted before the draining disconnect", NeverDrains;
+        drain_delivers_accepted_packets_first, "accepted before the draining disconnect", NeverDrains;
     detects_event_after_immediate_disconnect:
-        an_abrupt_goodbye_is_reported_on_the_other_side_only, "which was not connected", NeverAbrupt;
+        immediate_disconnect_is_reported_by_the_remote_peer_only, "which was not connected", NeverImmediate;
     detects_immediate_disconnect_without_notification:
-        an_abrupt_goodbye_is_reported_on_the_other_side_only, "to report the end", LeavesSilently;
+        immediate_disconnect_is_reported_by_the_remote_peer_only, "to report the end", LeavesSilently;
     detects_server_close_without_notification:
-        closing_is_reported_by_everybody_else, "the clients to report the end", LeavesSilently;
+        closing_server_is_reported_by_its_clients, "the clients to report the end", LeavesSilently;
     detects_events_after_close:
-        closing_is_reported_by_everybody_else, "which was not connected", ReportsItsOwnClose;
+        closing_server_is_reported_by_its_clients, "which was not connected", ReportsItsOwnClose;
     detects_client_close_without_notification:
-        a_client_that_closes_is_reported_by_the_server, "the server to report the end", LeavesSilently;
+        closing_client_is_reported_by_its_server, "the server to report the end", LeavesSilently;
     detects_connection_accepted_while_refusing:
-        refusing_keeps_the_links_there_are, "the server refuses", RefusesNobody;
+        refusing_connections_keeps_existing_ones, "the server refuses", RefusesNobody;
     detects_existing_connection_closed_by_refusing:
-        refusing_keeps_the_links_there_are, "existing connection ended", RefusesEverybody;
+        refusing_connections_keeps_existing_ones, "existing connection ended", RefusesEverybody;
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,28 +127,28 @@ enum Fault {
     ClaimsNothing,
     ConnectedAtOnce,
     ConnectsTwice,
-    CutsTooLarge,
+    TruncatesTooLarge,
     DisconnectsTwice,
-    DropsManyWithGoneLinks,
-    EatsEmptyPackets,
-    FailsOnGoneLinks,
+    DropsManyWithClosedConnections,
+    DropsEmptyPackets,
+    FailsOnClosedConnections,
     ForgetsChannels,
     ForgetsModes,
     ForgetsPrefixes,
     ForgetsReasons,
-    HoldsForEver,
+    PausesForever,
     LeavesSilently,
-    LosesHeld,
+    LosesPaused,
     LosesReliable,
     LosesUnreliable,
-    NeverAbrupt,
+    NeverImmediate,
     NeverDisconnects,
     NeverDrains,
-    NeverHolds,
-    NeverRests,
+    NeverPauses,
+    IsAlwaysDue,
     NeverWakes,
     PacketsFirst,
-    PollsByItself,
+    PollsInNextEvent,
     RefusesEverybody,
     RefusesNobody,
     RepeatsReliable,
@@ -157,9 +157,9 @@ enum Fault {
     ReusesIds,
     SendsToEverybody,
     SendsToTheFirstOnly,
-    ServerIsMute,
-    Swaps,
-    TakesTooLarge,
+    ServerSendsNothing,
+    Reorders,
+    AcceptsTooLarge,
 }
 
 /// The memory network with one fault.
@@ -170,9 +170,9 @@ struct Faulty {
     /// Events to report next.
     events: VecDeque<PeerEvent>,
     /// Event that is withheld until after the next one.
-    kept: Option<PeerEvent>,
+    withheld: Option<PeerEvent>,
     packets: usize,
-    links: BTreeSet<ConnectionId>,
+    connections: BTreeSet<ConnectionId>,
     held: BTreeSet<ConnectionId>,
     refusing: bool,
     gone: bool,
@@ -185,9 +185,9 @@ impl Faulty {
             fault,
             now: Instant::ZERO,
             events: VecDeque::new(),
-            kept: None,
+            withheld: None,
             packets: 0,
-            links: BTreeSet::new(),
+            connections: BTreeSet::new(),
             held: BTreeSet::new(),
             refusing: false,
             gone: false,
@@ -198,22 +198,22 @@ impl Faulty {
         self.inner.unique_id().is_server()
     }
 
-    fn pass(&mut self, event: PeerEvent) {
+    fn report(&mut self, event: PeerEvent) {
         match event {
             PeerEvent::Connected { connection, claimed_id, origin } => {
-                self.links.insert(connection);
+                self.connections.insert(connection);
                 let claimed_id = claimed_id.filter(|_| self.fault != Fault::ClaimsNothing);
                 let event = PeerEvent::Connected { connection, claimed_id, origin };
                 match self.fault {
                     Fault::ConnectsTwice => self.events.extend([event.clone(), event]),
-                    Fault::PacketsFirst if !self.is_server() => self.kept = Some(event),
-                    Fault::ReusesIds => self.events.push_back(renamed(event)),
+                    Fault::PacketsFirst if !self.is_server() => self.withheld = Some(event),
+                    Fault::ReusesIds => self.events.push_back(with_reused_id(event)),
                     _ => self.events.push_back(event),
                 }
             }
-            PeerEvent::Packet(packet) => self.pass_packet(packet),
+            PeerEvent::Packet(packet) => self.report_packet(packet),
             PeerEvent::Disconnected { connection, reason } => {
-                self.links.remove(&connection);
+                self.connections.remove(&connection);
                 let reason = match self.fault {
                     Fault::ForgetsReasons => DisconnectReason::Closed,
                     _ => reason,
@@ -222,7 +222,7 @@ impl Faulty {
                 match self.fault {
                     Fault::NeverDisconnects => {}
                     Fault::DisconnectsTwice => self.events.extend([event.clone(), event]),
-                    Fault::ReusesIds => self.events.push_back(renamed(event)),
+                    Fault::ReusesIds => self.events.push_back(with_reused_id(event)),
                     _ => self.events.push_back(event),
                 }
             }
@@ -230,7 +230,7 @@ impl Faulty {
         }
     }
 
-    fn pass_packet(&mut self, mut packet: Packet) {
+    fn report_packet(&mut self, mut packet: Packet) {
         self.packets += 1;
         let seventh = self.packets.is_multiple_of(7);
         let reliable = packet.mode.is_reliable();
@@ -244,8 +244,8 @@ impl Faulty {
             }
             Fault::LosesReliable if reliable && seventh => return,
             Fault::LosesUnreliable if !reliable => return,
-            Fault::EatsEmptyPackets if packet.payload.is_empty() => return,
-            Fault::LosesHeld if self.held.contains(&packet.from) => return,
+            Fault::DropsEmptyPackets if packet.payload.is_empty() => return,
+            Fault::LosesPaused if self.held.contains(&packet.from) => return,
             _ => {}
         }
         let repeated = match self.fault {
@@ -255,20 +255,20 @@ impl Faulty {
         };
         let mut event = PeerEvent::Packet(packet);
         if self.fault == Fault::ReusesIds {
-            event = renamed(event);
+            event = with_reused_id(event);
         }
         if repeated {
             self.events.push_back(event.clone());
         }
-        if self.fault == Fault::Swaps && seventh {
-            self.kept = Some(event);
+        if self.fault == Fault::Reorders && seventh {
+            self.withheld = Some(event);
             return;
         }
         // A withheld event follows the next packet of its channel.
-        let (channel, follows) = (channel_of(&event), self.kept.as_ref().and_then(channel_of));
+        let (channel, follows) = (channel_of(&event), self.withheld.as_ref().and_then(channel_of));
         self.events.push_back(event);
         if follows.is_none() || follows == channel {
-            self.events.extend(self.kept.take());
+            self.events.extend(self.withheld.take());
         }
     }
 }
@@ -281,7 +281,7 @@ fn channel_of(event: &PeerEvent) -> Option<Channel> {
 }
 
 /// Returns `event` with generation 0, as if the transport reused connection ids.
-fn renamed(mut event: PeerEvent) -> PeerEvent {
+fn with_reused_id(mut event: PeerEvent) -> PeerEvent {
     match &mut event {
         PeerEvent::Connected { connection, .. } | PeerEvent::Disconnected { connection, .. } => {
             connection.generation = 0;
@@ -299,7 +299,7 @@ impl MultiplayerPeer for Faulty {
     }
 
     fn next_event(&mut self) -> Option<PeerEvent> {
-        if self.fault == Fault::PollsByItself {
+        if self.fault == Fault::PollsInNextEvent {
             self.inner.poll(self.now);
         }
         loop {
@@ -308,27 +308,27 @@ impl MultiplayerPeer for Faulty {
             }
             match self.inner.next_event() {
                 Some(_) if self.gone => {}
-                Some(event) => self.pass(event),
+                Some(event) => self.report(event),
                 None if self.fault == Fault::PacketsFirst => return None,
-                None => return self.kept.take(),
+                None => return self.withheld.take(),
             }
         }
     }
 
     fn send(&mut self, mut outgoing: Outgoing) -> Result<(), SendError> {
-        let gone = outgoing.to.as_slice().iter().any(|link| !self.links.contains(link));
+        let gone = outgoing.to.as_slice().iter().any(|it| !self.connections.contains(it));
         let too_large = outgoing.len() > self.inner.max_packet_size();
         match self.fault {
-            Fault::ServerIsMute if self.is_server() => return Ok(()),
+            Fault::ServerSendsNothing if self.is_server() => return Ok(()),
             Fault::ForgetsPrefixes => outgoing.prefix = Prefix::EMPTY,
             Fault::SendsToTheFirstOnly => outgoing.to = outgoing.to.as_slice()[0].into(),
             Fault::SendsToEverybody => {
-                outgoing.to = Connections::Many(self.links.iter().copied().collect());
+                outgoing.to = Connections::Many(self.connections.iter().copied().collect());
             }
-            Fault::FailsOnGoneLinks if gone => return Err(SendError::NotConnected),
-            Fault::DropsManyWithGoneLinks if gone => return Ok(()),
-            Fault::TakesTooLarge if too_large => return Ok(()),
-            Fault::CutsTooLarge if too_large => {
+            Fault::FailsOnClosedConnections if gone => return Err(SendError::NotConnected),
+            Fault::DropsManyWithClosedConnections if gone => return Ok(()),
+            Fault::AcceptsTooLarge if too_large => return Ok(()),
+            Fault::TruncatesTooLarge if too_large => {
                 let cut = Outgoing { payload: outgoing.payload.slice(..10), ..outgoing.clone() };
                 self.inner.send(cut)?;
             }
@@ -348,7 +348,7 @@ impl MultiplayerPeer for Faulty {
         farewell: Farewell,
     ) {
         let farewell = match (self.fault, farewell) {
-            (Fault::NeverAbrupt, Farewell::Abrupt) if self.is_server() => Farewell::Polite,
+            (Fault::NeverImmediate, Farewell::Abrupt) if self.is_server() => Farewell::Polite,
             (Fault::NeverDrains, Farewell::Drain) => Farewell::Polite,
             (Fault::LeavesSilently, Farewell::Abrupt) => {
                 self.gone = true;
@@ -356,7 +356,7 @@ impl MultiplayerPeer for Faulty {
             }
             _ => farewell,
         };
-        self.links.remove(&connection);
+        self.connections.remove(&connection);
         self.inner.disconnect(connection, reason, farewell);
     }
 
@@ -365,9 +365,9 @@ impl MultiplayerPeer for Faulty {
             Fault::LeavesSilently => self.gone = true,
             Fault::ReportsItsOwnClose => {
                 let reason = DisconnectReason::Closed;
-                let links = self.links.iter();
+                let connections = self.connections.iter();
                 self.events.extend(
-                    links.map(|&connection| PeerEvent::Disconnected { connection, reason }),
+                    connections.map(|&connection| PeerEvent::Disconnected { connection, reason }),
                 );
                 self.inner.close();
             }
@@ -388,7 +388,7 @@ impl MultiplayerPeer for Faulty {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        (self.fault == Fault::NeverRests).then_some(self.now)
+        (self.fault == Fault::IsAlwaysDue).then_some(self.now)
     }
 
     fn readiness(&self) -> Readiness {
@@ -404,10 +404,10 @@ impl MultiplayerPeer for Faulty {
 
     fn hold(&mut self, connection: ConnectionId, held: bool) {
         match self.fault {
-            Fault::NeverHolds => {}
-            Fault::HoldsForEver if !held => {}
-            Fault::LosesHeld if held => _ = self.held.insert(connection),
-            Fault::LosesHeld => _ = self.held.remove(&connection),
+            Fault::NeverPauses => {}
+            Fault::PausesForever if !held => {}
+            Fault::LosesPaused if held => _ = self.held.insert(connection),
+            Fault::LosesPaused => _ = self.held.remove(&connection),
             _ => self.inner.hold(connection, held),
         }
     }
@@ -421,8 +421,8 @@ impl MultiplayerPeer for Faulty {
         match self.fault {
             Fault::RefusesNobody => {}
             Fault::RefusesEverybody => {
-                for &link in &self.links {
-                    self.inner.disconnect(link, DisconnectReason::Refused, Farewell::Polite);
+                for &connection in &self.connections {
+                    self.inner.disconnect(connection, DisconnectReason::Refused, Farewell::Polite);
                 }
                 self.inner.set_refuse_new_connections(refuse);
             }

@@ -102,9 +102,9 @@ fn payload_is_shared_not_copied() {
     let payload = Bytes::from(vec![7; 1_000]);
     send(&mut c.server, c.at_server, TransferMode::Reliable, payload.clone());
     turn(&mut c.server);
-    let arrived = payloads(&turn(&mut c.client));
-    assert_eq!(arrived, std::slice::from_ref(&payload));
-    assert_eq!(arrived[0].as_ptr(), payload.as_ptr());
+    let received = payloads(&turn(&mut c.client));
+    assert_eq!(received, std::slice::from_ref(&payload));
+    assert_eq!(received[0].as_ptr(), payload.as_ptr());
 }
 
 #[test]
@@ -188,10 +188,10 @@ fn full_queue_drops_and_counts_the_oldest_unreliable_packets() {
     }
     turn(&mut c.server);
     let drops = c.server.connection_stats(c.at_server).expect("a connection").send_drops as usize;
-    let arrived = payloads(&turn(&mut c.client));
-    assert!(drops > 0 && drops + arrived.len() == count, "{drops} of {count} dropped");
-    assert!(arrived.len() * size <= UNRELIABLE_QUEUE_BYTES_MAX);
-    assert_eq!(arrived[0][0], drops as u8, "the oldest are dropped");
+    let received = payloads(&turn(&mut c.client));
+    assert!(drops > 0 && drops + received.len() == count, "{drops} of {count} dropped");
+    assert!(received.len() * size <= UNRELIABLE_QUEUE_BYTES_MAX);
+    assert_eq!(received[0][0], drops as u8, "the oldest are dropped");
 }
 
 #[test]
@@ -425,8 +425,8 @@ fn peers_in_two_threads_wake_each_other() {
 
 /// Sends `count` numbered packets, one per turn, and returns the numbers that were received.
 fn echo_until(mut peer: MemoryMultiplayerPeer, count: usize) -> Vec<u32> {
-    let alarm = Arc::new(Alarm::default());
-    let waker = Waker::from(Arc::clone(&alarm));
+    let thread_waker = Arc::new(ThreadWaker::default());
+    let waker = Waker::from(Arc::clone(&thread_waker));
     let mut cx = Context::from_waker(&waker);
     let (mut link, mut sent, mut numbers) = (None, 0, Vec::new());
     loop {
@@ -458,13 +458,15 @@ fn echo_until(mut peer: MemoryMultiplayerPeer, count: usize) -> Vec<u32> {
         }
         peer.flush(Instant::ZERO);
         while peer.poll_ready(&mut cx) == Poll::Pending {
-            alarm.wait();
+            thread_waker.wait();
         }
     }
 }
 
 /// Returns a server, its clients and their connections.
-fn crowd(clients: usize) -> (MemoryMultiplayerPeer, Vec<MemoryMultiplayerPeer>, Vec<ConnectionId>) {
+fn server_with_clients(
+    clients: usize,
+) -> (MemoryMultiplayerPeer, Vec<MemoryMultiplayerPeer>, Vec<ConnectionId>) {
     let mut server = MemoryMultiplayerPeer::server();
     let clients: Vec<_> =
         (0..clients).map(|number| server.address().connect(id(number as i32 + 2))).collect();
@@ -478,11 +480,11 @@ fn crowd(clients: usize) -> (MemoryMultiplayerPeer, Vec<MemoryMultiplayerPeer>, 
 
 #[test]
 fn queued_bytes_of_all_connections_are_bounded() {
-    let (mut server, mut clients, links) = crowd(40);
+    let (mut server, mut clients, links) = server_with_clients(40);
     // The limit of all connections admits fifteen of these packets.
     let packet = Bytes::from(vec![7; PACKET_BYTES_MAX]);
-    let (crowd, few) = links.split_at(39);
-    for &link in crowd {
+    let (server_with_clients, few) = links.split_at(39);
+    for &link in server_with_clients {
         send(&mut server, link, TransferMode::Reliable, packet.clone());
     }
     let queued = |server: &MemoryMultiplayerPeer| -> u64 {
@@ -522,7 +524,7 @@ fn queued_bytes_of_all_connections_are_bounded() {
 
 #[test]
 fn payload_for_many_connections_counts_once() {
-    let (mut server, _clients, links) = crowd(40);
+    let (mut server, _clients, links) = server_with_clients(40);
     let payload = Bytes::from(vec![7; PACKET_BYTES_MAX]);
     for _ in 0..3 {
         server
@@ -541,25 +543,25 @@ fn payload_for_many_connections_counts_once() {
 
 /// Wakes a sleeping thread.
 #[derive(Default)]
-struct Alarm {
-    rung: Mutex<bool>,
+struct ThreadWaker {
+    woken: Mutex<bool>,
     changed: Condvar,
 }
 
-impl Alarm {
+impl ThreadWaker {
     fn wait(&self) {
-        let rung = self.rung.lock().expect("no panic");
+        let woken = self.woken.lock().expect("no panic");
         let timeout = Duration::from_secs(20);
-        let woken = self.changed.wait_timeout_while(rung, timeout, |rung| !*rung);
-        let (mut rung, timeout) = woken.expect("no panic");
+        let woken = self.changed.wait_timeout_while(woken, timeout, |woken| !*woken);
+        let (mut woken, timeout) = woken.expect("no panic");
         assert!(!timeout.timed_out(), "timed out waiting for a wake-up");
-        *rung = false;
+        *woken = false;
     }
 }
 
-impl Wake for Alarm {
+impl Wake for ThreadWaker {
     fn wake(self: Arc<Self>) {
-        *self.rung.lock().expect("no panic") = true;
+        *self.woken.lock().expect("no panic") = true;
         self.changed.notify_one();
     }
 }

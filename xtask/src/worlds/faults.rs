@@ -81,7 +81,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "let-go-unsaid",
         what: "an endpoint believes that it has let go of its links, and they stay held",
         file: "crates/mp-core/src/endpoint/mod.rs",
-        right: "            self.hold_links(branch, false);",
+        right: "            self.set_paused(branch, false);",
         wrong: "            let _ = branch;",
     },
     Fault {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::Rig;
-use super::stage::{Link, SERVER, Stage};
+use super::session::{ConnectionPair, SERVER, Session};
 use crate::{
     Channel, ConnectionId, Connections, DisconnectReason, Farewell, Outgoing, Packet, Prefix, Rng,
     SendError, TransferMode,
@@ -23,35 +23,35 @@ const UNRELIABLE_LOSS_MAX: usize = 10;
 const NOISE_BYTES: usize = 256 * 1024;
 
 /// Packets from the server to clients and back are received unchanged.
-pub fn packets_travel_both_ways<R: Rig>(rig: R) {
-    let mut stage = Stage::open(rig);
-    let links = [stage.connect(), stage.connect()];
-    for (link, (down, up)) in links.into_iter().zip([("down 0", "up 0"), ("down 1", "up 1")]) {
-        stage.say(SERVER, link.at_server, down);
-        stage.say(link.client, link.at_client, up);
-        stage.until("a packet each way", |stage| {
-            !stage.sides[link.client].payloads(link.at_client).is_empty()
-                && !stage.sides[SERVER].payloads(link.at_server).is_empty()
+pub fn packets_are_delivered_both_ways<R: Rig>(rig: R) {
+    let mut session = Session::open(rig);
+    let pairs = [session.connect(), session.connect()];
+    for (pair, (down, up)) in pairs.into_iter().zip([("down 0", "up 0"), ("down 1", "up 1")]) {
+        session.send_reliable(SERVER, pair.at_server, down);
+        session.send_reliable(pair.client, pair.at_client, up);
+        session.until("a packet each way", |session| {
+            !session.peers[pair.client].payloads(pair.at_client).is_empty()
+                && !session.peers[SERVER].payloads(pair.at_server).is_empty()
         });
-        assert_eq!(stage.sides[link.client].payloads(link.at_client), [down.as_bytes()]);
-        assert_eq!(stage.sides[SERVER].payloads(link.at_server), [up.as_bytes()]);
+        assert_eq!(session.peers[pair.client].payloads(pair.at_client), [down.as_bytes()]);
+        assert_eq!(session.peers[SERVER].payloads(pair.at_server), [up.as_bytes()]);
     }
 }
 
 /// Hundreds of packets of 1 byte to 200 kB, both ways and on all channels at once, are received
 /// once, unchanged and in order.
-pub fn reliable_packets_arrive_once_and_in_order<R: Rig>(rig: R) {
-    let mut stage = Stage::open(rig);
-    let link = stage.connect();
+pub fn reliable_packets_are_delivered_once_and_in_order<R: Rig>(rig: R) {
+    let mut session = Session::open(rig);
+    let pair = session.connect();
     let mut noise = Noise::new(1);
-    let largest = 200_000.min(stage.sides[SERVER].peer.max_packet_size());
-    let channels = usize::from(stage.can.channels);
+    let largest = 200_000.min(session.peers[SERVER].peer.max_packet_size());
+    let channels = usize::from(session.capabilities.channels);
     let mut sent = [vec![Vec::new(); channels], vec![Vec::new(); channels]];
     for number in 0..300 {
         let channel = number % channels;
-        for (direction, (side, connection)) in ways(link).into_iter().enumerate() {
-            let payload = noise.take(size(number, largest));
-            stage.send(
+        for (direction, (side, connection)) in senders(pair).into_iter().enumerate() {
+            let payload = noise.next(size(number, largest));
+            session.send(
                 side,
                 connection,
                 TransferMode::Reliable,
@@ -61,28 +61,31 @@ pub fn reliable_packets_arrive_once_and_in_order<R: Rig>(rig: R) {
             sent[direction][channel].push(payload);
         }
         if number % 10 == 9 {
-            stage.turn();
+            session.turn();
         }
     }
-    let arrived = |stage: &Stage<R>| {
-        [stage.sides[link.client].all_packets().count(), stage.sides[SERVER].all_packets().count()]
+    let received = |session: &Session<R>| {
+        [
+            session.peers[pair.client].all_packets().count(),
+            session.peers[SERVER].all_packets().count(),
+        ]
     };
-    stage.until("300 reliable packets each way", |stage| {
-        arrived(stage).into_iter().all(|count| count >= 300)
+    session.until("300 reliable packets each way", |session| {
+        received(session).into_iter().all(|count| count >= 300)
     });
-    stage.quiet();
-    assert_eq!(arrived(&stage), [300, 300], "more packets received than sent");
-    for (direction, (side, connection)) in arrivals(link).into_iter().enumerate() {
+    session.quiet();
+    assert_eq!(received(&session), [300, 300], "more packets received than sent");
+    for (direction, (side, connection)) in receivers(pair).into_iter().enumerate() {
         for (channel, expected) in sent[direction].iter().enumerate() {
             let on_channel = |packet: &&Packet| packet.channel == Channel(channel as u8);
-            let got = stage.sides[side].packets(connection).filter(on_channel);
+            let got = session.peers[side].packets(connection).filter(on_channel);
             let got: Vec<_> = got.map(|packet| &packet.payload).collect();
             assert_eq!(got.len(), expected.len(), "packets on channel {channel}");
             for (index, (got, expected)) in got.into_iter().zip(expected).enumerate() {
-                let (len, meant) = (got.len(), expected.len());
+                let (len, sent) = (got.len(), expected.len());
                 assert!(
                     got == expected,
-                    "packet {index} of channel {channel} differs: {len} bytes received, {meant} sent"
+                    "packet {index} of channel {channel} differs: {len} bytes received, {sent} sent"
                 );
             }
         }
@@ -90,28 +93,29 @@ pub fn reliable_packets_arrive_once_and_in_order<R: Rig>(rig: R) {
 }
 
 /// An empty packet is received, in order with others.
-pub fn an_empty_packet_arrives_empty<R: Rig>(rig: R) {
+pub fn empty_packet_is_delivered<R: Rig>(rig: R) {
     assert!(rig.capabilities().empty_packets, "the rig does not support empty packets");
-    let mut stage = Stage::open(rig);
-    let link = stage.connect();
-    for (side, connection) in ways(link) {
+    let mut session = Session::open(rig);
+    let pair = session.connect();
+    for (side, connection) in senders(pair) {
         for payload in ["before", "", "after"] {
-            stage.say(side, connection, payload);
+            session.send_reliable(side, connection, payload);
         }
     }
-    for (side, connection) in arrivals(link) {
-        stage.until("three packets", |stage| stage.sides[side].packets(connection).count() == 3);
-        let payloads = stage.sides[side].payloads(connection);
+    for (side, connection) in receivers(pair) {
+        session
+            .until("three packets", |session| session.peers[side].packets(connection).count() == 3);
+        let payloads = session.peers[side].payloads(connection);
         assert_eq!(payloads, [b"before".as_slice(), b"", b"after"]);
     }
 }
 
 /// Unreliable packets may be lost but are not duplicated or changed.
-pub fn unreliable_packets_arrive_at_most_once<R: Rig>(rig: R) {
-    let (stage, link) = unreliable_traffic(rig, TransferMode::Unreliable);
-    for (side, connection) in arrivals(link) {
+pub fn unreliable_packets_are_delivered_at_most_once<R: Rig>(rig: R) {
+    let (session, pair) = unreliable_traffic(rig, TransferMode::Unreliable);
+    for (side, connection) in receivers(pair) {
         let mut seen = BTreeSet::new();
-        for number in numbers(&stage, side, connection) {
+        for number in numbers(&session, side, connection) {
             assert!(seen.insert(number), "unreliable packet {number} received twice");
         }
     }
@@ -119,9 +123,9 @@ pub fn unreliable_packets_arrive_at_most_once<R: Rig>(rig: R) {
 
 /// Unreliable ordered packets may be lost, but each received one is newer than the one before.
 pub fn unreliable_ordered_packets_never_go_backwards<R: Rig>(rig: R) {
-    let (stage, link) = unreliable_traffic(rig, TransferMode::UnreliableOrdered);
-    for (side, connection) in arrivals(link) {
-        let numbers: Vec<_> = numbers(&stage, side, connection).collect();
+    let (session, pair) = unreliable_traffic(rig, TransferMode::UnreliableOrdered);
+    for (side, connection) in receivers(pair) {
+        let numbers: Vec<_> = numbers(&session, side, connection).collect();
         for pair in numbers.windows(2) {
             assert!(pair[0] < pair[1], "ordered packet {} received after {}", pair[1], pair[0]);
         }
@@ -131,168 +135,173 @@ pub fn unreliable_ordered_packets_never_go_backwards<R: Rig>(rig: R) {
 /// A packet is received with the mode and channel it was sent with, as far as the transport
 /// supports them.
 pub fn modes_and_channels_are_reported<R: Rig>(rig: R) {
-    let mut stage = Stage::open(rig);
-    let link = stage.connect();
-    for channel in (0..stage.can.channels).map(Channel) {
+    let mut session = Session::open(rig);
+    let pair = session.connect();
+    for channel in (0..session.capabilities.channels).map(Channel) {
         for mode in TransferMode::EVERY {
-            for ((from, connection), (to, arrives)) in ways(link).into_iter().zip(arrivals(link)) {
+            for ((from, connection), (to, connection_there)) in
+                senders(pair).into_iter().zip(receivers(pair))
+            {
                 let text = format!("{mode:?} on {channel} from {from}");
-                let find = |stage: &Stage<R>| {
-                    let mut packets = stage.sides[to].packets(arrives);
+                let find = |session: &Session<R>| {
+                    let mut packets = session.peers[to].packets(connection_there);
                     packets.find(|packet| packet.payload == text).map(|p| (p.mode, p.channel))
                 };
-                let deadline = stage.now + stage.can.patience;
-                stage.send(from, connection, mode, channel, text.clone());
+                let deadline = session.now + session.capabilities.patience;
+                session.send(from, connection, mode, channel, text.clone());
                 let got = loop {
-                    stage.turn();
-                    if let Some(found) = find(&stage) {
+                    session.turn();
+                    if let Some(found) = find(&session) {
                         break found;
                     }
-                    assert!(stage.now < deadline, "timed out waiting for {text}");
+                    assert!(session.now < deadline, "timed out waiting for {text}");
                     if !mode.is_reliable() {
                         // It may be lost.
-                        stage.send(from, connection, mode, channel, text.clone());
+                        session.send(from, connection, mode, channel, text.clone());
                     }
                 };
-                let meant = if stage.can.modes { mode } else { TransferMode::Reliable };
-                assert_eq!(got, (meant, channel), "{text}");
+                let expected =
+                    if session.capabilities.modes { mode } else { TransferMode::Reliable };
+                assert_eq!(got, (expected, channel), "{text}");
             }
         }
     }
 }
 
 /// The prefix of an [`Outgoing`] precedes its payload in the received packet.
-pub fn a_prefix_is_part_of_the_packet<R: Rig>(rig: R) {
-    let mut stage = Stage::open(rig);
-    let link = stage.connect();
+pub fn prefix_precedes_the_payload<R: Rig>(rig: R) {
+    let mut session = Session::open(rig);
+    let pair = session.connect();
     let cases = [(&b"pre"[..], &b"fix"[..]), (b"12345678", &[7; 5_000]), (b"alone", b"")];
     for (prefix, payload) in cases {
         let outgoing = Outgoing {
-            to: link.at_server.into(),
+            to: pair.at_server.into(),
             mode: TransferMode::Reliable,
             channel: Channel(0),
             prefix: Prefix::new(prefix),
             payload: Bytes::from_static(payload),
         };
-        stage.sides[SERVER].peer.send(outgoing).expect("packet accepted");
+        session.peers[SERVER].peer.send(outgoing).expect("packet accepted");
     }
-    stage.until("three packets", |stage| {
-        stage.sides[link.client].packets(link.at_client).count() == 3
+    session.until("three packets", |session| {
+        session.peers[pair.client].packets(pair.at_client).count() == 3
     });
-    let meant = cases.map(|(prefix, payload)| [prefix, payload].concat());
-    assert_eq!(stage.sides[link.client].payloads(link.at_client), meant);
+    let expected = cases.map(|(prefix, payload)| [prefix, payload].concat());
+    assert_eq!(session.peers[pair.client].payloads(pair.at_client), expected);
 }
 
 /// A packet for several connections is received once on each of them, and on no other.
-pub fn many_goes_to_each<R: Rig>(rig: R) {
-    let mut stage = Stage::open(rig);
-    let links = [stage.connect(), stage.connect(), stage.connect()];
-    stage.say(SERVER, many(&[links[0], links[2]]), "for 0 and 2");
-    stage.say(SERVER, many(&links), "for all");
-    stage.until("the packet for all connections", |stage| {
-        links.iter().all(|link| {
-            stage.sides[link.client].packets(link.at_client).any(|p| p.payload == "for all")
+pub fn packet_for_many_connections_is_delivered_to_each<R: Rig>(rig: R) {
+    let mut session = Session::open(rig);
+    let pairs = [session.connect(), session.connect(), session.connect()];
+    session.send_reliable(SERVER, many(&[pairs[0], pairs[2]]), "for 0 and 2");
+    session.send_reliable(SERVER, many(&pairs), "for all");
+    session.until("the packet for all connections", |session| {
+        pairs.iter().all(|pair| {
+            session.peers[pair.client].packets(pair.at_client).any(|p| p.payload == "for all")
         })
     });
-    stage.quiet();
-    for (index, link) in links.into_iter().enumerate() {
-        let meant: &[&[u8]] =
+    session.quiet();
+    for (index, pair) in pairs.into_iter().enumerate() {
+        let expected: &[&[u8]] =
             if index == 1 { &[b"for all"] } else { &[b"for 0 and 2", b"for all"] };
-        assert_eq!(stage.sides[link.client].payloads(link.at_client), meant, "client {index}");
+        assert_eq!(session.peers[pair.client].payloads(pair.at_client), expected, "client {index}");
     }
 }
 
 /// A packet for connections of which some have ended is sent to the others, without an error.
-pub fn a_link_that_has_gone_is_skipped<R: Rig>(rig: R) {
-    let mut stage = Stage::open(rig);
-    let links = [stage.connect(), stage.connect(), stage.connect(), stage.connect()];
-    let [kicked, forgotten, left, here] = links;
+pub fn closed_connections_are_skipped<R: Rig>(rig: R) {
+    let mut session = Session::open(rig);
+    let pairs = [session.connect(), session.connect(), session.connect(), session.connect()];
+    let [kicked, removed, left, remaining] = pairs;
     let reason = DisconnectReason::Kicked;
-    stage.sides[SERVER].disconnect(kicked.at_server, reason, Farewell::Polite);
-    stage.sides[SERVER].disconnect(forgotten.at_server, reason, Farewell::Abrupt);
-    stage.say(SERVER, many(&links), "while closing");
-    stage.sides[left.client].close();
-    stage.until("three connections to end", |stage| {
-        [kicked, forgotten].iter().all(|l| stage.sides[l.client].end_of(l.at_client).is_some())
-            && [kicked, left].iter().all(|l| stage.sides[SERVER].end_of(l.at_server).is_some())
+    session.peers[SERVER].disconnect(kicked.at_server, reason, Farewell::Polite);
+    session.peers[SERVER].disconnect(removed.at_server, reason, Farewell::Abrupt);
+    session.send_reliable(SERVER, many(&pairs), "while closing");
+    session.peers[left.client].close();
+    session.until("three connections to end", |session| {
+        [kicked, removed]
+            .iter()
+            .all(|pair| session.peers[pair.client].end_of(pair.at_client).is_some())
+            && [kicked, left].iter().all(|l| session.peers[SERVER].end_of(l.at_server).is_some())
     });
-    stage.say(SERVER, many(&links), "after closing");
-    stage.say(SERVER, kicked.at_server, "dropped");
-    stage.until("both packets on the remaining connection", |stage| {
-        stage.sides[here.client].packets(here.at_client).count() == 2
+    session.send_reliable(SERVER, many(&pairs), "after closing");
+    session.send_reliable(SERVER, kicked.at_server, "dropped");
+    session.until("both packets on the remaining connection", |session| {
+        session.peers[remaining.client].packets(remaining.at_client).count() == 2
     });
-    stage.quiet();
-    let payloads = stage.sides[here.client].payloads(here.at_client);
+    session.quiet();
+    let payloads = session.peers[remaining.client].payloads(remaining.at_client);
     assert_eq!(payloads, [&b"while closing"[..], b"after closing"]);
-    for gone in [kicked, forgotten] {
-        assert!(stage.sides[gone.client].payloads(gone.at_client).is_empty());
+    for gone in [kicked, removed] {
+        assert!(session.peers[gone.client].payloads(gone.at_client).is_empty());
     }
 }
 
 /// A packet that exceeds `max_packet_size`, including its prefix, is rejected for all of its
 /// connections.
-pub fn a_packet_that_is_too_large_is_refused_and_goes_nowhere<R: Rig>(rig: R) {
-    let mut stage = Stage::open(rig);
-    let links = [stage.connect(), stage.connect()];
-    let max = stage.sides[SERVER].peer.max_packet_size();
+pub fn oversized_packet_is_rejected<R: Rig>(rig: R) {
+    let mut session = Session::open(rig);
+    let pairs = [session.connect(), session.connect()];
+    let max = session.peers[SERVER].peer.max_packet_size();
     let zeros = Bytes::from(vec![0; max + 1]);
     for (prefix, payload) in
         [(Prefix::EMPTY, zeros.clone()), (Prefix::new(b"12"), zeros.slice(1..))]
     {
         let len = prefix.as_slice().len() + payload.len();
         for mode in TransferMode::EVERY {
-            let (to, channel, payload) = (many(&links), Channel(0), payload.clone());
+            let (to, channel, payload) = (many(&pairs), Channel(0), payload.clone());
             let outgoing = Outgoing { to, mode, channel, prefix, payload };
-            let sent = stage.sides[SERVER].peer.send(outgoing);
+            let sent = session.peers[SERVER].peer.send(outgoing);
             assert_eq!(sent, Err(SendError::TooLarge { len, max }), "{len} bytes, {mode:?}");
         }
     }
-    stage.say(SERVER, many(&links), "hello");
-    stage.until("the packet within the limit", |stage| {
-        links.iter().all(|l| stage.sides[l.client].packets(l.at_client).next().is_some())
+    session.send_reliable(SERVER, many(&pairs), "hello");
+    session.until("the packet within the limit", |session| {
+        pairs.iter().all(|pair| session.peers[pair.client].packets(pair.at_client).next().is_some())
     });
-    stage.quiet();
-    for link in links {
-        assert_eq!(stage.sides[link.client].payloads(link.at_client), [b"hello"]);
+    session.quiet();
+    for pair in pairs {
+        assert_eq!(session.peers[pair.client].payloads(pair.at_client), [b"hello"]);
     }
 }
 
 /// A paused connection delivers nothing. After resuming it delivers all reliable packets in order,
 /// and no unreliable packet received meanwhile. Other connections are not affected.
-pub fn a_held_link_leaves_packets_with_their_sender<R: Rig>(rig: R) {
+pub fn paused_connection_leaves_packets_with_their_sender<R: Rig>(rig: R) {
     const PACKETS: usize = 200;
     assert!(rig.capabilities().holds, "the rig does not support pausing connections");
-    let mut stage = Stage::open(rig);
-    let (held, other) = (stage.connect(), stage.connect());
-    let modes = stage.can.modes;
-    stage.quiet();
+    let mut session = Session::open(rig);
+    let (held, other) = (session.connect(), session.connect());
+    let modes = session.capabilities.modes;
+    session.quiet();
     let mut noise = Noise::new(2);
-    let sent: Vec<_> = (0..PACKETS).map(|number| noise.take(size(number, 2_000))).collect();
-    stage.sides[SERVER].peer.hold(held.at_server, true);
+    let sent: Vec<_> = (0..PACKETS).map(|number| noise.next(size(number, 2_000))).collect();
+    session.peers[SERVER].peer.hold(held.at_server, true);
     for (number, payload) in sent.iter().enumerate() {
-        stage.say(held.client, held.at_client, payload.clone());
+        session.send_reliable(held.client, held.at_client, payload.clone());
         if modes {
             let (mode, channel) = (TransferMode::Unreliable, Channel(0));
-            stage.send(held.client, held.at_client, mode, channel, "to be dropped");
+            session.send(held.client, held.at_client, mode, channel, "to be dropped");
         }
         if number % 20 == 19 {
-            stage.turn();
+            session.turn();
         }
     }
-    stage.say(other.client, other.at_client, "other");
-    stage.quiet();
-    stage.until("a packet on the other connection", |stage| {
-        stage.sides[SERVER].packets(other.at_server).count() == 1
+    session.send_reliable(other.client, other.at_client, "other");
+    session.quiet();
+    session.until("a packet on the other connection", |session| {
+        session.peers[SERVER].packets(other.at_server).count() == 1
     });
-    let early = stage.sides[SERVER].packets(held.at_server).count();
+    let early = session.peers[SERVER].packets(held.at_server).count();
     assert_eq!(early, 0, "packets received on a paused connection");
 
-    stage.sides[SERVER].peer.hold(held.at_server, false);
-    stage.until("the packets of the resumed connection", |stage| {
-        stage.sides[SERVER].packets(held.at_server).count() >= PACKETS
+    session.peers[SERVER].peer.hold(held.at_server, false);
+    session.until("the packets of the resumed connection", |session| {
+        session.peers[SERVER].packets(held.at_server).count() >= PACKETS
     });
-    stage.quiet();
-    let got: Vec<_> = stage.sides[SERVER].packets(held.at_server).collect();
+    session.quiet();
+    let got: Vec<_> = session.peers[SERVER].packets(held.at_server).collect();
     assert_eq!(got.len(), PACKETS, "packets of the resumed connection, without unreliable ones");
     for (index, (packet, sent)) in got.into_iter().zip(&sent).enumerate() {
         assert!(
@@ -300,28 +309,28 @@ pub fn a_held_link_leaves_packets_with_their_sender<R: Rig>(rig: R) {
             "packet {index} of the resumed connection is out of order"
         );
     }
-    assert_eq!(stage.sides[SERVER].end_of(held.at_server), None, "end of the paused connection");
+    assert_eq!(session.peers[SERVER].end_of(held.at_server), None, "end of the paused connection");
 }
 
 /// Sends numbered packets of an unreliable `mode` both ways, and checks that enough are received.
-fn unreliable_traffic<R: Rig>(rig: R, mode: TransferMode) -> (Stage<R>, Link) {
-    let mut stage = Stage::open(rig);
-    let link = stage.connect();
+fn unreliable_traffic<R: Rig>(rig: R, mode: TransferMode) -> (Session<R>, ConnectionPair) {
+    let mut session = Session::open(rig);
+    let pair = session.connect();
     for number in 0..UNRELIABLE_PACKETS {
-        for (side, connection) in ways(link) {
-            stage.send(side, connection, mode, Channel(0), numbered(number));
+        for (side, connection) in senders(pair) {
+            session.send(side, connection, mode, Channel(0), numbered(number));
         }
         if number % 5 == 4 {
-            stage.turn();
+            session.turn();
         }
     }
-    stage.quiet();
-    for (side, connection) in arrivals(link) {
-        let arrived = stage.sides[side].packets(connection).count();
+    session.quiet();
+    for (side, connection) in receivers(pair) {
+        let received = session.peers[side].packets(connection).count();
         let least = UNRELIABLE_PACKETS as usize / UNRELIABLE_LOSS_MAX;
-        assert!(arrived >= least, "only {arrived} of {UNRELIABLE_PACKETS} packets received");
+        assert!(received >= least, "only {received} of {UNRELIABLE_PACKETS} packets received");
     }
-    (stage, link)
+    (session, pair)
 }
 
 /// Returns a packet that starts with its number. Some are larger than a datagram.
@@ -332,11 +341,15 @@ fn numbered(number: u32) -> Vec<u8> {
     payload
 }
 
-fn numbers<R>(stage: &Stage<R>, side: usize, connection: ConnectionId) -> impl Iterator<Item = u32>
+fn numbers<R>(
+    session: &Session<R>,
+    side: usize,
+    connection: ConnectionId,
+) -> impl Iterator<Item = u32>
 where
     R: Rig,
 {
-    stage.sides[side].packets(connection).map(|packet| {
+    session.peers[side].packets(connection).map(|packet| {
         let number: [u8; 4] = packet.payload[..4].try_into().expect("payloads start with a number");
         let number = u32::from_le_bytes(number);
         assert!(packet.payload == numbered(number), "unreliable packet {number} has changed");
@@ -345,17 +358,17 @@ where
 }
 
 /// Returns the senders of a connection, as peer indexes and connection ids.
-fn ways(link: Link) -> [(usize, ConnectionId); 2] {
-    [(SERVER, link.at_server), (link.client, link.at_client)]
+fn senders(pair: ConnectionPair) -> [(usize, ConnectionId); 2] {
+    [(SERVER, pair.at_server), (pair.client, pair.at_client)]
 }
 
 /// Returns the receivers of the packets from [`senders`], in the same order.
-fn arrivals(link: Link) -> [(usize, ConnectionId); 2] {
-    [(link.client, link.at_client), (SERVER, link.at_server)]
+fn receivers(pair: ConnectionPair) -> [(usize, ConnectionId); 2] {
+    [(pair.client, pair.at_client), (SERVER, pair.at_server)]
 }
 
-fn many(links: &[Link]) -> Connections {
-    Connections::Many(links.iter().map(|link| link.at_server).collect::<Arc<[_]>>())
+fn many(pairs: &[ConnectionPair]) -> Connections {
+    Connections::Many(pairs.iter().map(|pair| pair.at_server).collect::<Arc<[_]>>())
 }
 
 /// Random data in which any two positions differ.
@@ -371,7 +384,7 @@ impl Noise {
         Self { bytes, rng }
     }
 
-    fn take(&mut self, len: usize) -> Bytes {
+    fn next(&mut self, len: usize) -> Bytes {
         let start = self.rng.below((NOISE_BYTES - len) as u64) as usize;
         self.bytes.slice(start..start + len)
     }

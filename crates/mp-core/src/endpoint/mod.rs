@@ -13,7 +13,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 pub use self::protocol::{EndpointInfo, ToBranch, ToEndpoint};
-use self::queue::{BranchQueue, Leaving};
+use self::queue::{BranchQueue, LeaveRequest};
 use self::router::{Candidates, Identity};
 pub use self::router::{ConnectionRouter, NewConnection, Route};
 use crate::limits::LINGER;
@@ -220,7 +220,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
     ) {
         let queue = self.branches.get_mut(&branch).filter(|queue| !queue.is_closed());
         let Some(queue) = queue else { return };
-        queue.leave(Leaving { deadline: now + LINGER, reason });
+        queue.leave(LeaveRequest { deadline: now + LINGER, reason });
         for (&connection, _) in self.routes.iter().filter(|(_, routed)| routed.branch == branch) {
             self.peer.disconnect(connection, reason, farewell);
         }
@@ -240,7 +240,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         let mut closing = Vec::new();
         for (&branch, queue) in self.branches.iter().filter(|(_, queue)| !queue.is_closed()) {
             match queue.leaving() {
-                Some(Leaving { deadline, reason })
+                Some(LeaveRequest { deadline, reason })
                     if lost || now >= deadline || !self.has_connections(branch) =>
                 {
                     closing.push((branch, reason));

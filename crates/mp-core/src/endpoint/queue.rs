@@ -18,13 +18,13 @@ pub(super) struct BranchQueue {
     /// Payload bytes of the newest batch.
     open_bytes: usize,
     is_full: bool,
-    leaving: Option<Leaving>,
+    leaving: Option<LeaveRequest>,
     is_closed: bool,
 }
 
 /// A branch that leaves the endpoint.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Leaving {
+pub(super) struct LeaveRequest {
     /// Time at which connections that have not drained yet are closed.
     pub(super) deadline: Instant,
     pub(super) reason: DisconnectReason,
@@ -81,7 +81,7 @@ impl BranchQueue {
     }
 
     /// Records that the branch leaves. Further calls have no effect.
-    pub(super) fn leave(&mut self, leaving: Leaving) {
+    pub(super) fn leave(&mut self, leaving: LeaveRequest) {
         self.leaving.get_or_insert(leaving);
     }
 
@@ -132,7 +132,7 @@ impl BranchQueue {
     }
 
     /// Returns reason and deadline of a branch that leaves.
-    pub(super) fn leaving(&self) -> Option<Leaving> {
+    pub(super) fn leaving(&self) -> Option<LeaveRequest> {
         self.leaving
     }
 }

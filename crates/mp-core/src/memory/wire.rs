@@ -33,7 +33,7 @@ pub(super) struct Wire {
     /// Packets sent by the server and by the client.
     pub(super) pipes: Mutex<[Pipe; 2]>,
     /// Listeners of the server and of the client.
-    pub(super) desks: [Arc<Desk>; 2],
+    pub(super) listeners: [Arc<Listener>; 2],
 }
 
 impl Wire {
@@ -41,20 +41,20 @@ impl Wire {
         self.pipes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn ring(&self, side: Side) {
-        self.desks[side.index()].ring();
+    pub(super) fn wake_host(&self, side: Side) {
+        self.listeners[side.index()].wake_host();
     }
 
     /// Closes the connection for `side`, which has already removed it. Keeps the reason of an
     /// earlier close.
-    pub(super) fn hang_up(&self, side: Side, told: DisconnectReason) {
+    pub(super) fn close(&self, side: Side, reason: DisconnectReason) {
         let mut pipes = self.lock();
         for pipe in pipes.iter_mut() {
             pipe.queue.clear();
         }
-        pipes[side.index()].goodbye.get_or_insert(told);
+        pipes[side.index()].closed.get_or_insert(reason);
         drop(pipes);
-        self.ring(side.other());
+        self.wake_host(side.other());
     }
 }
 
@@ -75,23 +75,23 @@ pub(super) struct Pipe {
     /// True if the sender has reported the connection.
     pub(super) open: bool,
     /// True if the receiver is paused.
-    pub(super) held: bool,
+    pub(super) paused: bool,
     /// Reason of the receiver's `Disconnected`, once it has received the queue.
-    pub(super) goodbye: Option<DisconnectReason>,
-    pub(super) taken_packets: u64,
-    pub(super) taken_bytes: u64,
+    pub(super) closed: Option<DisconnectReason>,
+    pub(super) received_packets: u64,
+    pub(super) received_bytes: u64,
 }
 
 impl Pipe {
-    pub(super) fn take(&mut self) -> Option<Message> {
+    pub(super) fn pop(&mut self) -> Option<Message> {
         let message = self.queue.pop_before(self.published)?;
-        self.taken_packets += 1;
-        self.taken_bytes += message.payload.len() as u64;
+        self.received_packets += 1;
+        self.received_bytes += message.payload.len() as u64;
         Some(message)
     }
 
-    pub(super) fn can_be_taken(&self) -> bool {
-        !self.held && self.queue.has_before(self.published)
+    pub(super) fn has_deliverable(&self) -> bool {
+        !self.paused && self.queue.has_before(self.published)
     }
 }
 
@@ -104,43 +104,43 @@ pub(super) struct Message {
 
 /// Notifies a peer from other threads: of packets, and of clients that join.
 #[derive(Debug)]
-pub(super) struct Desk(Mutex<DeskState>);
+pub(super) struct Listener(Mutex<ListenerState>);
 
 #[derive(Debug, Default)]
-pub(super) struct DeskState {
+pub(super) struct ListenerState {
     /// True if clients may join.
     pub(super) open: bool,
     /// Clients that joined since the last poll.
-    pub(super) knocks: VecDeque<(PeerId, Arc<Wire>)>,
+    pub(super) pending: VecDeque<(PeerId, Arc<Wire>)>,
     /// True if there is something to receive.
-    pub(super) rung: bool,
+    pub(super) is_ready: bool,
     pub(super) waker: Option<Waker>,
 }
 
-impl Desk {
+impl Listener {
     pub(super) fn new(open: bool) -> Self {
-        Self(Mutex::new(DeskState { open, ..DeskState::default() }))
+        Self(Mutex::new(ListenerState { open, ..ListenerState::default() }))
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, DeskState> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, ListenerState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Wakes the peer's host. The lock is released before, since a waker may run any code.
-    pub(super) fn ring(&self) {
+    pub(super) fn wake_host(&self) {
         let waker = {
-            let mut desk = self.lock();
-            desk.rung = true;
-            desk.waker.take()
+            let mut listener = self.lock();
+            listener.is_ready = true;
+            listener.waker.take()
         };
         if let Some(waker) = waker {
             waker.wake();
         }
     }
 
-    pub(super) fn answer(&self) -> VecDeque<(PeerId, Arc<Wire>)> {
-        let mut desk = self.lock();
-        desk.rung = false;
-        std::mem::take(&mut desk.knocks)
+    pub(super) fn take_pending(&self) -> VecDeque<(PeerId, Arc<Wire>)> {
+        let mut listener = self.lock();
+        listener.is_ready = false;
+        std::mem::take(&mut listener.pending)
     }
 }

@@ -4,7 +4,7 @@ use super::{PacketPeer, PeerSignal};
 use crate::{ConnectionId, DisconnectReason, Farewell, MultiplayerPeer, Packet, PeerEvent, PeerId};
 
 impl<P: MultiplayerPeer> PacketPeer<P> {
-    pub(super) fn take(&mut self, event: PeerEvent) {
+    pub(super) fn handle_event(&mut self, event: PeerEvent) {
         match event {
             PeerEvent::UniqueId(_) => {} // `unique_id` reads it from the transport
             PeerEvent::Connected { connection, claimed_id, ref origin } => {
@@ -12,7 +12,7 @@ impl<P: MultiplayerPeer> PacketPeer<P> {
                     Ok(id) => {
                         self.stats.connected += 1;
                         self.signal(PeerSignal::PeerConnected(id));
-                        if self.inbound.is_held() {
+                        if self.receive_queue.is_paused() {
                             self.peer.hold(connection, true);
                         }
                     }
@@ -23,7 +23,7 @@ impl<P: MultiplayerPeer> PacketPeer<P> {
                     }
                 }
             }
-            PeerEvent::Packet(packet) => self.receive(packet),
+            PeerEvent::Packet(packet) => self.receive_packet(packet),
             PeerEvent::Disconnected { connection, .. } => {
                 if let Some(id) = self.remove(connection) {
                     self.signal(PeerSignal::PeerDisconnected(id));
@@ -41,29 +41,29 @@ impl<P: MultiplayerPeer> PacketPeer<P> {
         let own = self.unique_id();
         let id = if own.is_server() { claimed_id } else { claimed_id.or(Some(PeerId::SERVER)) };
         let id = id.filter(|&id| id != own).ok_or(DisconnectReason::InvalidId)?;
-        if self.roster.insert(id, connection) { Ok(id) } else { Err(DisconnectReason::DuplicateId) }
+        if self.peers.insert(id, connection) { Ok(id) } else { Err(DisconnectReason::DuplicateId) }
     }
 
-    fn receive(&mut self, packet: Packet) {
+    fn receive_packet(&mut self, packet: Packet) {
         let connection = packet.from;
-        let Some(id) = self.roster.id(connection) else { return };
-        if self.inbound.is_overflowing() {
+        let Some(id) = self.peers.id(connection) else { return };
+        if self.receive_queue.is_overflowing() {
             self.stats.packets_overflowed += 1;
             if packet.mode.is_reliable() {
-                self.end_now(id, DisconnectReason::QueueFull);
+                self.disconnect_now(id, DisconnectReason::QueueFull);
             }
             return;
         }
         self.stats.packets_received += 1;
-        if self.inbound.push(id, packet) {
+        if self.receive_queue.push(id, packet) {
             self.stats.holds += 1;
-            self.hold_links(true);
+            self.set_paused(true);
         }
     }
 
     /// Closes a peer's connection immediately and emits `PeerDisconnected`.
-    pub(crate) fn end_now(&mut self, id: PeerId, reason: DisconnectReason) {
-        if let Some(connection) = self.roster.connection(id) {
+    pub(crate) fn disconnect_now(&mut self, id: PeerId, reason: DisconnectReason) {
+        if let Some(connection) = self.peers.connection(id) {
             self.peer.disconnect(connection, reason, Farewell::Abrupt);
             self.remove(connection);
             self.signal(PeerSignal::PeerDisconnected(id));
@@ -71,16 +71,16 @@ impl<P: MultiplayerPeer> PacketPeer<P> {
     }
 
     pub(super) fn remove(&mut self, connection: ConnectionId) -> Option<PeerId> {
-        let removed = self.roster.remove(connection);
+        let removed = self.peers.remove(connection);
         self.stats.disconnected += u64::from(removed.is_some());
         removed
     }
 
     /// Drops the unread packets of a connection that was removed by force, and its `PeerConnected`
     /// if it is the last signal of the peer.
-    pub(super) fn withdraw(&mut self, connection: ConnectionId, id: PeerId) {
-        self.stats.packets_withdrawn += self.inbound.withdraw(connection) as u64;
-        self.release();
+    pub(super) fn discard(&mut self, connection: ConnectionId, id: PeerId) {
+        self.stats.packets_withdrawn += self.receive_queue.discard(connection) as u64;
+        self.resume_if_drained();
         let last = self.signals.iter().rposition(|signal| signal.id() == id);
         if let Some(last) = last
             && self.signals[last] == PeerSignal::PeerConnected(id)
@@ -97,15 +97,15 @@ impl<P: MultiplayerPeer> PacketPeer<P> {
         self.signals.push_back(signal);
     }
 
-    pub(super) fn release(&mut self) {
-        if self.inbound.release() {
-            self.hold_links(false);
+    pub(super) fn resume_if_drained(&mut self) {
+        if self.receive_queue.resume_if_drained() {
+            self.set_paused(false);
         }
     }
 
-    fn hold_links(&mut self, held: bool) {
-        for connection in self.roster.connections() {
-            self.peer.hold(connection, held);
+    fn set_paused(&mut self, paused: bool) {
+        for connection in self.peers.connections() {
+            self.peer.hold(connection, paused);
         }
     }
 }

@@ -23,9 +23,10 @@ fn opened_is_first_and_describes_the_transport() {
     let mut world = World::new(LOBBY, [LOBBY]);
     let _client = world.join(2);
     world.turn();
-    let [ToBranch::Opened(ENDPOINT, info), ToBranch::Events(ENDPOINT, events)] = world.said(LOBBY)
+    let [ToBranch::Opened(ENDPOINT, info), ToBranch::Events(ENDPOINT, events)] =
+        world.messages(LOBBY)
     else {
-        panic!("messages: {:?}", world.said(LOBBY))
+        panic!("messages: {:?}", world.messages(LOBBY))
     };
     assert_eq!(info.unique_id, PeerId::SERVER);
     assert_eq!(info.status, ConnectionStatus::Connected);
@@ -38,7 +39,7 @@ fn opened_is_sent_once() {
     let mut world = World::new(LOBBY, [LOBBY]);
     world.endpoint.serve(LOBBY);
     world.turn();
-    assert_eq!(world.said(LOBBY).len(), 1);
+    assert_eq!(world.messages(LOBBY).len(), 1);
 }
 
 #[test]
@@ -48,7 +49,7 @@ fn router_assigns_each_connection_to_its_branch() {
     world.turn();
     for client in &mut clients {
         client.turn();
-        client.say(format!("from {}", client.peer.unique_id()));
+        client.send(format!("from {}", client.peer.unique_id()));
     }
     world.turn();
     assert_eq!(world.payloads(LOBBY), ["from 2", "from 4"]);
@@ -61,9 +62,9 @@ fn connection_rejected_by_the_router_is_reported_to_no_branch() {
     let mut client = world.join(2);
     world.turn();
     client.turn();
-    assert_eq!(client.end(), Some(DisconnectReason::Remote(0)));
+    assert_eq!(client.disconnect_reason(), Some(DisconnectReason::Remote(0)));
     world.turn();
-    assert_eq!(world.said(LOBBY).len(), 1, "only Opened");
+    assert_eq!(world.messages(LOBBY).len(), 1, "only Opened");
     assert_eq!(world.endpoint.stats().turned_away, 1);
     assert_eq!(world.endpoint.stats().connections, 0);
 }
@@ -74,7 +75,7 @@ fn connection_to_a_branch_that_is_not_served_is_rejected() {
     let mut client = world.join(2);
     world.turn();
     client.turn();
-    assert_eq!(client.end(), Some(DisconnectReason::Remote(0)));
+    assert_eq!(client.disconnect_reason(), Some(DisconnectReason::Remote(0)));
     assert_eq!(world.endpoint.stats().turned_away, 1);
 }
 
@@ -126,7 +127,7 @@ fn full_branch_pauses_its_connections_and_loses_no_reliable_packet() {
         world.turn();
     }
     assert_eq!(world.endpoint.stats().holds, 1);
-    arena.say("not affected");
+    arena.send("not affected");
     world.turn();
     assert_eq!(world.payloads(ARENA), ["not affected"]);
 
@@ -162,7 +163,7 @@ fn full_branch_drops_and_counts_unreliable_packets() {
     client.queue("kept");
     client.flush();
     world.turn();
-    let link = world.links()[0];
+    let link = world.connections()[0];
     let drops = world.endpoint.connection_stats(link).expect("a connection").receive_drops;
     assert_eq!(drops, 10);
     world.full.clear();
@@ -184,14 +185,14 @@ fn full_branch_rejects_new_connections() {
     let mut second = world.join(3);
     world.turn();
     second.turn();
-    assert_eq!(second.end(), Some(DisconnectReason::Remote(0)));
+    assert_eq!(second.disconnect_reason(), Some(DisconnectReason::Remote(0)));
     assert_eq!(world.endpoint.stats().turned_away, 1);
     world.full.clear();
     world.turn();
     let mut third = world.join(4);
     world.turn();
     third.turn();
-    assert_eq!((third.end(), world.links().len()), (None, 2));
+    assert_eq!((third.disconnect_reason(), world.connections().len()), (None, 2));
 }
 
 #[test]
@@ -213,7 +214,11 @@ fn short_connections_do_not_fill_the_queue_of_a_stuck_branch() {
     assert_eq!(world.endpoint.stats().turned_away, rejected + 10_000);
     world.full.clear();
     world.deliver();
-    assert!(world.said(LOBBY).len() <= PENDING_BATCHES_MAX + 1, "{}", world.said(LOBBY).len());
+    assert!(
+        world.messages(LOBBY).len() <= PENDING_BATCHES_MAX + 1,
+        "{}",
+        world.messages(LOBBY).len()
+    );
 }
 
 #[test]
@@ -222,12 +227,12 @@ fn branch_sends_to_its_connections_and_closes_them() {
     let mut client = world.join(2);
     world.turn();
     client.turn();
-    let connection = world.links()[0];
-    world.tell(ToEndpoint::Send(vec![packet(connection, "one"), packet(connection, "two")]));
+    let connection = world.connections()[0];
+    world.handle(ToEndpoint::Send(vec![packet(connection, "one"), packet(connection, "two")]));
     world.turn();
     client.turn();
     assert_eq!(client.payloads(), ["one", "two"]);
-    world.tell(ToEndpoint::Disconnect {
+    world.handle(ToEndpoint::Disconnect {
         connection,
         reason: DisconnectReason::Kicked,
         farewell: Farewell::Polite,
@@ -236,7 +241,7 @@ fn branch_sends_to_its_connections_and_closes_them() {
     world.turn();
     client.turn();
     assert_eq!(world.ends(LOBBY), [(connection, DisconnectReason::Kicked)]);
-    assert_eq!(client.end(), Some(DisconnectReason::Remote(0)));
+    assert_eq!(client.disconnect_reason(), Some(DisconnectReason::Remote(0)));
 }
 
 #[test]
@@ -245,15 +250,15 @@ fn immediate_disconnect_is_not_reported_to_the_branch() {
     let mut client = world.join(2);
     world.turn();
     client.turn();
-    client.say("discarded");
-    let (connection, reason) = (world.links()[0], DisconnectReason::Kicked);
-    world.tell(ToEndpoint::Disconnect { connection, reason, farewell: Farewell::Abrupt });
+    client.send("discarded");
+    let (connection, reason) = (world.connections()[0], DisconnectReason::Kicked);
+    world.handle(ToEndpoint::Disconnect { connection, reason, farewell: Farewell::Abrupt });
     world.turn();
     world.turn();
     assert!(world.ends(LOBBY).is_empty() && world.payloads(LOBBY).is_empty());
     assert_eq!(world.endpoint.stats().connections, 0);
     client.turn();
-    assert_eq!(client.end(), Some(DisconnectReason::Remote(0)));
+    assert_eq!(client.disconnect_reason(), Some(DisconnectReason::Remote(0)));
 }
 
 #[test]
@@ -262,20 +267,20 @@ fn packet_rejected_by_the_transport_is_counted() {
     let _client = world.join(2);
     world.turn();
     let max = world.endpoint.peer().max_packet_size();
-    let too_large = packet(world.links()[0], vec![0; max + 1]);
-    world.tell(ToEndpoint::Send(vec![too_large]));
+    let too_large = packet(world.connections()[0], vec![0; max + 1]);
+    world.handle(ToEndpoint::Send(vec![too_large]));
     assert_eq!(world.endpoint.stats().rejected_packets, 1);
 }
 
 #[test]
 fn branch_can_refuse_new_connections() {
     let mut world = World::new(LOBBY, [LOBBY]);
-    world.tell(ToEndpoint::RefuseNewConnections(true));
+    world.handle(ToEndpoint::RefuseNewConnections(true));
     let mut client = world.join(2);
     world.turn();
     client.turn();
     assert_eq!(client.peer.connection_status(), ConnectionStatus::Disconnected);
-    assert!(world.links().is_empty());
+    assert!(world.connections().is_empty());
 }
 
 #[test]
@@ -284,15 +289,15 @@ fn leaving_with_drain_delivers_accepted_packets_and_then_closes() {
     let mut client = world.join(2);
     world.turn();
     client.turn();
-    let connection = world.links()[0];
-    world.tell(ToEndpoint::Send((0..100).map(|n| packet(connection, vec![n; 1_000])).collect()));
+    let connection = world.connections()[0];
+    world.handle(ToEndpoint::Send((0..100).map(|n| packet(connection, vec![n; 1_000])).collect()));
     world.leave(LOBBY, Farewell::Drain);
     world.turn();
     world.turn();
     assert!(!world.endpoint.is_finished(), "the client has not received the packets");
     client.turn();
     assert_eq!(client.payloads().len(), 100);
-    assert_eq!(client.end(), Some(DisconnectReason::Remote(0)));
+    assert_eq!(client.disconnect_reason(), Some(DisconnectReason::Remote(0)));
     world.turn();
     assert!(world.endpoint.is_finished());
     assert_eq!(world.ends(LOBBY), [(connection, DisconnectReason::Closed)]);
@@ -307,8 +312,8 @@ fn drain_is_aborted_at_its_deadline() {
     let mut client = world.join(2);
     world.turn();
     client.turn();
-    let connection = world.links()[0];
-    world.tell(ToEndpoint::Send(vec![packet(connection, "never read")]));
+    let connection = world.connections()[0];
+    world.handle(ToEndpoint::Send(vec![packet(connection, "never read")]));
     world.leave(LOBBY, Farewell::Drain);
     world.turn();
     let deadline = world.endpoint.poll_timeout().expect("a drain deadline");
@@ -320,7 +325,7 @@ fn drain_is_aborted_at_its_deadline() {
     assert_eq!(world.closed(LOBBY), Some(DisconnectReason::Closed));
     client.turn();
     assert!(client.payloads().is_empty());
-    assert_eq!(client.end(), Some(DisconnectReason::Remote(0)));
+    assert_eq!(client.disconnect_reason(), Some(DisconnectReason::Remote(0)));
 }
 
 #[test]
@@ -329,8 +334,8 @@ fn second_leave_does_not_extend_the_deadline() {
     let mut client = world.join(2);
     world.turn();
     client.turn();
-    let connection = world.links()[0];
-    world.tell(ToEndpoint::Send(vec![packet(connection, "never read")]));
+    let connection = world.connections()[0];
+    world.handle(ToEndpoint::Send(vec![packet(connection, "never read")]));
     world.leave(LOBBY, Farewell::Drain);
     let deadline = world.now + LINGER;
     world.now += Duration::from_secs(1);
@@ -350,7 +355,7 @@ fn leaving_with_immediate_disconnect_closes_immediately() {
     assert_eq!(world.closed(LOBBY), Some(DisconnectReason::Closed));
     assert!(world.ends(LOBBY).is_empty());
     client.turn();
-    assert_eq!(client.end(), Some(DisconnectReason::Remote(0)));
+    assert_eq!(client.disconnect_reason(), Some(DisconnectReason::Remote(0)));
 }
 
 #[test]
@@ -376,23 +381,27 @@ fn one_branch_leaves_and_the_others_continue() {
     }
     assert_eq!(world.closed(LOBBY), Some(DisconnectReason::Closed));
     assert_eq!(world.ends(LOBBY).len(), 1);
-    assert_eq!(lobby.end(), Some(DisconnectReason::Remote(0)));
+    assert_eq!(lobby.disconnect_reason(), Some(DisconnectReason::Remote(0)));
     assert!(!world.endpoint.is_finished());
     assert_eq!(world.closed(ARENA), None);
     assert_eq!(world.endpoint.poll_timeout(), None, "nothing drains");
 
-    arena.say("still here");
+    arena.send("still here");
     let mut late = world.join(4);
     world.turn();
     late.turn();
     assert_eq!(world.payloads(ARENA), ["still here"]);
-    assert_eq!(late.end(), Some(DisconnectReason::Remote(0)), "the lobby is not served");
+    assert_eq!(
+        late.disconnect_reason(),
+        Some(DisconnectReason::Remote(0)),
+        "the lobby is not served"
+    );
 
     world.endpoint.serve(LOBBY);
     let mut back = world.join(6);
     world.turn();
     back.turn();
-    assert_eq!(back.end(), None, "the lobby is served again");
+    assert_eq!(back.disconnect_reason(), None, "the lobby is served again");
 
     world.leave(ARENA, Farewell::Abrupt);
     world.leave(LOBBY, Farewell::Abrupt);
@@ -408,7 +417,7 @@ fn lost_session_of_a_client_is_closed_with_the_reason_of_its_connection() {
     let mut world = World::around(client, LOBBY, [LOBBY]);
     drain(&mut server);
     world.turn();
-    let connection = world.links()[0];
+    let connection = world.connections()[0];
     server.close();
     drain(&mut server);
     world.turn();
@@ -424,8 +433,8 @@ fn client_that_fails_to_connect_is_closed_with_timeout() {
     drop(server);
     let mut world = World::around(client, LOBBY, [LOBBY]);
     world.turn();
-    let [ToBranch::Opened(_, info), ToBranch::Closed(_, reason)] = world.said(LOBBY) else {
-        panic!("messages: {:?}", world.said(LOBBY))
+    let [ToBranch::Opened(_, info), ToBranch::Closed(_, reason)] = world.messages(LOBBY) else {
+        panic!("messages: {:?}", world.messages(LOBBY))
     };
     assert_eq!(info.status, ConnectionStatus::Connecting);
     assert_eq!(*reason, DisconnectReason::Timeout);
@@ -448,8 +457,8 @@ fn client_that_disconnects_immediately_is_closed_with_its_own_reason() {
     let mut world = World::around(client, LOBBY, [LOBBY]);
     drain(&mut server);
     world.turn();
-    let (connection, reason) = (world.links()[0], DisconnectReason::Closed);
-    world.tell(ToEndpoint::Disconnect { connection, reason, farewell: Farewell::Abrupt });
+    let (connection, reason) = (world.connections()[0], DisconnectReason::Closed);
+    world.handle(ToEndpoint::Disconnect { connection, reason, farewell: Farewell::Abrupt });
     world.turn();
     assert!(world.ends(LOBBY).is_empty());
     assert_eq!(world.closed(LOBBY), Some(DisconnectReason::Closed));
@@ -471,11 +480,11 @@ fn each_branch_receives_connected_then_packets_then_disconnected() {
                     drop(clients.swap_remove(index));
                 }
                 3 => {
-                    let links = world.links();
+                    let links = world.connections();
                     if let Some(&connection) = links.get(rng.below(8) as usize) {
                         let farewell = [Farewell::Polite, Farewell::Drain][rng.below(2) as usize];
                         let reason = DisconnectReason::Kicked;
-                        world.tell(ToEndpoint::Disconnect { connection, reason, farewell });
+                        world.handle(ToEndpoint::Disconnect { connection, reason, farewell });
                     }
                 }
                 4 => drop(world.full.insert([LOBBY, ARENA][rng.below(2) as usize])),
@@ -484,8 +493,8 @@ fn each_branch_receives_connected_then_packets_then_disconnected() {
             world.turn();
             for client in &mut clients {
                 client.turn();
-                if client.link().is_some() {
-                    client.say("chatter");
+                if client.connection().is_some() {
+                    client.send("chatter");
                 }
             }
         }
@@ -498,18 +507,26 @@ fn each_branch_receives_connected_then_packets_then_disconnected() {
         }
         assert!(world.endpoint.is_finished(), "seed {seed}");
         for branch in [LOBBY, ARENA] {
-            let links = check_order(world.said(branch), seed);
+            let links = check_order(world.messages(branch), seed);
             assert!(links > 5, "seed {seed}: only {links} connections of {branch:?}");
         }
     }
 }
 
 /// Checks the order of the messages for a branch and returns the number of its connections.
-fn check_order(said: &[ToBranch], seed: u64) -> usize {
-    assert!(matches!(said.first(), Some(ToBranch::Opened(..))), "seed {seed}: {:?}", said.first());
-    assert!(matches!(said.last(), Some(ToBranch::Closed(..))), "seed {seed}: {:?}", said.last());
+fn check_order(messages: &[ToBranch], seed: u64) -> usize {
+    assert!(
+        matches!(messages.first(), Some(ToBranch::Opened(..))),
+        "seed {seed}: {:?}",
+        messages.first()
+    );
+    assert!(
+        matches!(messages.last(), Some(ToBranch::Closed(..))),
+        "seed {seed}: {:?}",
+        messages.last()
+    );
     let mut phases = BTreeMap::new();
-    for message in &said[1..said.len() - 1] {
+    for message in &messages[1..messages.len() - 1] {
         let ToBranch::Events(_, events) = message else { panic!("seed {seed}: {message:?}") };
         for event in events {
             match event {
@@ -526,6 +543,9 @@ fn check_order(said: &[ToBranch], seed: u64) -> usize {
             }
         }
     }
-    assert!(phases.values().all(|&connected| !connected), "seed {seed}: a connection without Disconnected");
+    assert!(
+        phases.values().all(|&connected| !connected),
+        "seed {seed}: a connection without Disconnected"
+    );
     phases.len()
 }

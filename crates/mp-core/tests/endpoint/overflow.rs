@@ -23,31 +23,33 @@ fn flooded(packets: usize, mode: TransferMode) -> (Vec<ToBranch>, Endpoint<Scrip
         endpoint.end_turn(Instant::from_millis(1));
         endpoint.deliver(&mut |_, message| Err(message));
     }
-    let mut said = Vec::new();
+    let mut messages = Vec::new();
     endpoint.deliver(&mut |_, message| {
-        said.push(message);
+        messages.push(message);
         Ok(())
     });
-    (said, endpoint)
+    (messages, endpoint)
 }
 
 const BOUND: usize = 2 * PENDING_BATCHES_MAX * BATCH_EVENTS_MAX;
 
 #[test]
 fn unreliable_packets_beyond_the_limit_are_dropped_and_counted() {
-    let (said, endpoint) = flooded(BOUND + 1_000, TransferMode::Unreliable);
-    assert!(said.len() <= 2 * PENDING_BATCHES_MAX, "{} messages", said.len());
+    let (messages, endpoint) = flooded(BOUND + 1_000, TransferMode::Unreliable);
+    assert!(messages.len() <= 2 * PENDING_BATCHES_MAX, "{} messages", messages.len());
     assert!(endpoint.stats().overflowed_packets >= 1_000);
     assert_eq!(endpoint.peer().disconnected, []);
 }
 
 #[test]
 fn connection_that_loses_a_reliable_packet_is_closed_and_reported() {
-    let (said, endpoint) = flooded(BOUND + 1_000, TransferMode::Reliable);
+    let (messages, endpoint) = flooded(BOUND + 1_000, TransferMode::Reliable);
     assert_eq!(endpoint.stats().overflowed_packets, 1, "later packets belong to no connection");
     let reason = DisconnectReason::QueueFull;
     assert_eq!(endpoint.peer().disconnected, [(connection(0), reason, Farewell::Abrupt)]);
-    let Some(ToBranch::Events(_, events)) = said.last() else { panic!("{:?}", said.last()) };
+    let Some(ToBranch::Events(_, events)) = messages.last() else {
+        panic!("{:?}", messages.last())
+    };
     assert_eq!(events.last(), Some(&PeerEvent::Disconnected { connection: connection(0), reason }));
 }
 
@@ -67,7 +69,10 @@ fn burst_of_any_size_is_delivered_to_a_branch_that_accepts_it() {
             }
             Ok(())
         });
-        assert!(events > 2 * BOUND || endpoint.poll_timeout() == Some(now), "the next turn is due immediately");
+        assert!(
+            events > 2 * BOUND || endpoint.poll_timeout() == Some(now),
+            "the next turn is due immediately"
+        );
     }
     assert_eq!(endpoint.stats().overflowed_packets, 0);
 }

@@ -28,10 +28,10 @@ impl ConnectionRouter for RoomRouter {
     fn handle_packet(
         &mut self,
         new: &NewConnection<'_>,
-        said: &Packet,
+        received: &Packet,
         replies: &mut Vec<Outgoing>,
     ) -> Route {
-        match &said.payload[..] {
+        match &received.payload[..] {
             b"lobby" => Route::Branch(LOBBY),
             b"arena" => Route::Branch(ARENA),
             b"no" => Route::Reject(DisconnectReason::Refused),
@@ -62,15 +62,15 @@ fn connection_is_routed_by_its_packets() {
     let mut client = world.join(2);
     world.turn();
     client.turn();
-    client.say("hello");
+    client.send("hello");
     world.turn();
     client.turn();
     assert_eq!(client.payloads(), ["which room?", "say again"]);
     assert_eq!((world.endpoint.stats().connections, world.endpoint.stats().undecided), (1, 1));
-    assert_eq!(world.links(), [], "the connection is not assigned");
+    assert_eq!(world.connections(), [], "the connection is not assigned");
 
     client.queue("arena");
-    client.say("and on");
+    client.send("and on");
     world.turn();
     assert_eq!(world.payloads(ARENA), ["hello", "arena", "and on"]);
     let first = world.events(ARENA).next();
@@ -87,12 +87,12 @@ fn connection_rejected_by_its_packets_is_reported_to_no_branch() {
     let mut client = world.join(2);
     world.turn();
     client.turn();
-    let link = client.link().expect("connected");
-    client.say("no");
+    let link = client.connection().expect("connected");
+    client.send("no");
     world.turn();
     client.turn();
-    assert_eq!(client.end(), Some(DisconnectReason::Remote(0)));
-    assert_eq!((world.links(), world.endpoint.stats().turned_away), (vec![], 1));
+    assert_eq!(client.disconnect_reason(), Some(DisconnectReason::Remote(0)));
+    assert_eq!((world.connections(), world.endpoint.stats().turned_away), (vec![], 1));
     assert_eq!(router.forgotten.borrow().len(), 1, "{link}");
 }
 
@@ -107,7 +107,7 @@ fn undecided_connection_is_rejected_after_its_timeout() {
     world.now = deadline;
     world.turn();
     client.turn();
-    assert_eq!(client.end(), Some(DisconnectReason::Remote(0)));
+    assert_eq!(client.disconnect_reason(), Some(DisconnectReason::Remote(0)));
     assert_eq!(router.forgotten.borrow().len(), 1);
     assert_eq!(world.endpoint.stats().undecided, 0);
 }
@@ -139,10 +139,10 @@ fn packets_of_an_undecided_connection_are_bounded() {
         client.flush();
         world.turn();
         assert_eq!(world.endpoint.stats().undecided, 1, "within the limit");
-        client.say("x");
+        client.send("x");
         world.turn();
         client.turn();
-        assert_eq!(client.end(), Some(DisconnectReason::Remote(0)));
+        assert_eq!(client.disconnect_reason(), Some(DisconnectReason::Remote(0)));
     }
 }
 
@@ -155,15 +155,15 @@ fn number_of_undecided_connections_is_bounded() {
     let mut one_more = world.join(100_000);
     world.turn();
     one_more.turn();
-    assert_eq!(one_more.end(), Some(DisconnectReason::Remote(0)));
+    assert_eq!(one_more.disconnect_reason(), Some(DisconnectReason::Remote(0)));
     assert_eq!(world.endpoint.stats().undecided, UNDECIDED_CONNECTIONS_MAX);
     clients[0].turn();
-    clients[0].say("lobby");
+    clients[0].send("lobby");
     world.turn();
     let mut next = world.join(100_001);
     world.turn();
     next.turn();
-    assert_eq!(next.end(), None, "one connection is assigned");
+    assert_eq!(next.disconnect_reason(), None, "one connection is assigned");
 }
 
 #[test]
@@ -173,20 +173,20 @@ fn moved_connection_keeps_its_queued_packets_in_order() {
     world.turn();
     client.turn();
     other.turn();
-    let connection = world.links()[0];
-    client.say("taken by the lobby");
+    let connection = world.connections()[0];
+    client.send("taken by the lobby");
     world.turn();
     world.full.insert(LOBBY);
     for number in 0..5 {
-        client.say(format!("mover {number}"));
-        other.say(format!("stayer {number}"));
+        client.send(format!("mover {number}"));
+        other.send(format!("stayer {number}"));
         world.turn();
     }
-    world.tell(ToEndpoint::Send(vec![packet(connection, "goodbye from the lobby")]));
-    world.tell(ToEndpoint::Move { connection, branch: ARENA });
-    client.say("mover 5");
+    world.handle(ToEndpoint::Send(vec![packet(connection, "goodbye from the lobby")]));
+    world.handle(ToEndpoint::Move { connection, branch: ARENA });
+    client.send("mover 5");
     world.turn();
-    world.tell(ToEndpoint::Send(vec![packet(connection, "welcome to the arena")]));
+    world.handle(ToEndpoint::Send(vec![packet(connection, "welcome to the arena")]));
     world.full.clear();
     world.turn();
     client.turn();
@@ -201,7 +201,7 @@ fn moved_connection_keeps_its_queued_packets_in_order() {
     assert_eq!(world.payloads(LOBBY), expected);
     assert_eq!(world.ends(LOBBY), [(connection, DisconnectReason::Moved)]);
     assert_eq!(client.payloads(), ["goodbye from the lobby", "welcome to the arena"]);
-    assert_eq!(client.end(), None);
+    assert_eq!(client.disconnect_reason(), None);
 }
 
 #[test]
@@ -211,10 +211,10 @@ fn connection_moved_before_connected_is_not_reported_to_the_first_branch() {
     let mut client = world.join(2);
     world.turn();
     client.turn();
-    client.say("first words");
+    client.send("first words");
     world.turn();
     let connection = ConnectionId { slot: 0, generation: 0 };
-    world.tell(ToEndpoint::Move { connection, branch: ARENA });
+    world.handle(ToEndpoint::Move { connection, branch: ARENA });
     world.full.clear();
     world.turn();
     assert_eq!((connections(&world, LOBBY), world.ends(LOBBY)), (0, vec![]));
@@ -228,13 +228,13 @@ fn moved_connection_of_a_full_branch_resumes() {
     world.turn();
     client.turn();
     filler.turn();
-    let connection = client.link().expect("connected");
+    let connection = client.connection().expect("connected");
     world.full.insert(LOBBY);
     world.fill(&mut filler);
-    client.say("withheld");
+    client.send("withheld");
     world.turn();
     assert_eq!(world.payloads(ARENA).len(), 0);
-    world.tell(ToEndpoint::Move { connection, branch: ARENA });
+    world.handle(ToEndpoint::Move { connection, branch: ARENA });
     for _ in 0..4 {
         world.turn();
     }
@@ -249,14 +249,14 @@ fn connection_stays_when_the_other_branch_does_not_accept_it() {
     world.turn();
     client.turn();
     filler.turn();
-    let connection = client.link().expect("connected");
+    let connection = client.connection().expect("connected");
     world.full.insert(ARENA);
     world.fill(&mut filler);
     for branch in [NOWHERE, ARENA] {
-        world.tell(ToEndpoint::Move { connection, branch });
+        world.handle(ToEndpoint::Move { connection, branch });
     }
-    world.tell(ToEndpoint::Move { connection, branch: LOBBY });
-    client.say("still here");
+    world.handle(ToEndpoint::Move { connection, branch: LOBBY });
+    client.send("still here");
     world.turn();
     assert_eq!(world.payloads(LOBBY), ["still here"]);
     assert_eq!((world.ends(LOBBY), world.endpoint.stats().rejected_moves), (vec![], 2));

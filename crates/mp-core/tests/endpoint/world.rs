@@ -38,7 +38,7 @@ impl ConnectionRouter for Closed {
 pub(crate) struct World<R> {
     pub(crate) endpoint: Endpoint<MemoryMultiplayerPeer, R>,
     pub(crate) address: MemoryAddress,
-    pub(crate) told: BTreeMap<BranchId, Vec<ToBranch>>,
+    pub(crate) received: BTreeMap<BranchId, Vec<ToBranch>>,
     /// Branches that accept no message.
     pub(crate) full: BTreeSet<BranchId>,
     pub(crate) now: Instant,
@@ -58,7 +58,7 @@ impl<R: ConnectionRouter> World<R> {
         let mut endpoint = Endpoint::new(ENDPOINT, peer, router);
         branches.into_iter().for_each(|branch| endpoint.serve(branch));
         let now = Instant::from_millis(1_000);
-        Self { endpoint, address, told: BTreeMap::new(), full: BTreeSet::new(), now }
+        Self { endpoint, address, received: BTreeMap::new(), full: BTreeSet::new(), now }
     }
 
     pub(crate) fn join(&self, id: i32) -> Client {
@@ -71,22 +71,22 @@ impl<R: ConnectionRouter> World<R> {
     }
 
     pub(crate) fn deliver(&mut self) {
-        let (told, full) = (&mut self.told, &self.full);
+        let (received, full) = (&mut self.received, &self.full);
         self.endpoint.deliver(&mut |branch, message| {
             if full.contains(&branch) {
                 return Err(message);
             }
-            told.entry(branch).or_default().push(message);
+            received.entry(branch).or_default().push(message);
             Ok(())
         });
     }
 
-    pub(crate) fn tell(&mut self, input: ToEndpoint) {
+    pub(crate) fn handle(&mut self, input: ToEndpoint) {
         self.endpoint.handle_input(self.now, input);
     }
 
     pub(crate) fn leave(&mut self, branch: BranchId, farewell: Farewell) {
-        self.tell(ToEndpoint::Leave { branch, reason: DisconnectReason::Closed, farewell });
+        self.handle(ToEndpoint::Leave { branch, reason: DisconnectReason::Closed, farewell });
     }
 
     /// Sends from `client` until the endpoint pauses a connection.
@@ -105,8 +105,8 @@ impl<R: ConnectionRouter> World<R> {
         panic!("the queue did not become full");
     }
 
-    pub(crate) fn said(&self, branch: BranchId) -> &[ToBranch] {
-        self.told.get(&branch).map_or(&[], Vec::as_slice)
+    pub(crate) fn messages(&self, branch: BranchId) -> &[ToBranch] {
+        self.received.get(&branch).map_or(&[], Vec::as_slice)
     }
 
     pub(crate) fn batches(&self, branch: BranchId) -> Vec<&[PeerEvent]> {
@@ -114,7 +114,7 @@ impl<R: ConnectionRouter> World<R> {
             &ToBranch::Events(ENDPOINT, ref events) => Some(events.as_slice()),
             _ => None,
         };
-        self.said(branch).iter().filter_map(batch).collect()
+        self.messages(branch).iter().filter_map(batch).collect()
     }
 
     pub(crate) fn events(&self, branch: BranchId) -> impl Iterator<Item = &PeerEvent> {
@@ -134,16 +134,16 @@ impl<R: ConnectionRouter> World<R> {
     }
 
     pub(crate) fn closed(&self, branch: BranchId) -> Option<DisconnectReason> {
-        match self.said(branch).last() {
+        match self.messages(branch).last() {
             Some(ToBranch::Closed(ENDPOINT, reason)) => Some(*reason),
             _ => None,
         }
     }
 
     /// Returns the connections that branches know and that have not ended.
-    pub(crate) fn links(&self) -> Vec<ConnectionId> {
+    pub(crate) fn connections(&self) -> Vec<ConnectionId> {
         let mut links = Vec::new();
-        for event in self.told.keys().flat_map(|&branch| self.events(branch)) {
+        for event in self.received.keys().flat_map(|&branch| self.events(branch)) {
             match event {
                 PeerEvent::Connected { connection, .. } => links.push(*connection),
                 PeerEvent::Disconnected { connection, .. } => links.retain(|l| l != connection),
@@ -165,14 +165,14 @@ impl Client {
         self.log.extend(drain(&mut self.peer));
     }
 
-    pub(crate) fn link(&self) -> Option<ConnectionId> {
-        match (self.log.first(), self.end()) {
+    pub(crate) fn connection(&self) -> Option<ConnectionId> {
+        match (self.log.first(), self.disconnect_reason()) {
             (Some(PeerEvent::Connected { connection, .. }), None) => Some(*connection),
             _ => None,
         }
     }
 
-    pub(crate) fn say(&mut self, payload: impl Into<Bytes>) {
+    pub(crate) fn send(&mut self, payload: impl Into<Bytes>) {
         self.queue(payload);
         self.flush();
     }
@@ -182,7 +182,7 @@ impl Client {
     }
 
     pub(crate) fn queue_as(&mut self, mode: TransferMode, payload: impl Into<Bytes>) {
-        let link = self.link().expect("connected");
+        let link = self.connection().expect("connected");
         let outgoing = Outgoing { mode, ..packet(link, payload) };
         self.peer.send(outgoing).expect("packet accepted");
     }
@@ -195,7 +195,7 @@ impl Client {
         payloads(self.log.iter())
     }
 
-    pub(crate) fn end(&self) -> Option<DisconnectReason> {
+    pub(crate) fn disconnect_reason(&self) -> Option<DisconnectReason> {
         match self.log.last() {
             Some(PeerEvent::Disconnected { reason, .. }) => Some(*reason),
             _ => None,

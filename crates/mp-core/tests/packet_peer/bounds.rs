@@ -29,7 +29,11 @@ fn full_queue_pauses_connections_and_loses_nothing() {
         net.settle();
     }
     let expected = (0..sent).map(|number| Bytes::from(number.to_le_bytes().to_vec()));
-    assert!(expected.eq(read.iter().cloned()), "{} of {sent} packets received, or out of order", read.len());
+    assert!(
+        expected.eq(read.iter().cloned()),
+        "{} of {sent} packets received, or out of order",
+        read.len()
+    );
     let stats = net.server.stats();
     assert_eq!((stats.packets_received, stats.packets_overflowed), (u64::from(sent), 0));
 }

@@ -126,7 +126,11 @@ fn server_signals_the_clients_that_it_disconnects() {
         let later = if now { vec![] } else { vec![PeerDisconnected(id(2))] };
         assert_eq!(signals(&mut server), later);
         assert_eq!(signals(&mut client).last(), Some(&ServerDisconnected));
-        assert_eq!(client.available_packet_count(), usize::from(!now), "a graceful disconnect delivers the packet first");
+        assert_eq!(
+            client.available_packet_count(),
+            usize::from(!now),
+            "a graceful disconnect delivers the packet first"
+        );
     }
 }
 
@@ -233,6 +237,7 @@ fn blocking_poll_returns_if_the_clock_does_not_advance() {
 fn blocking_poll_returns_immediately_without_a_session() {
     let mut server = NetworkedMultiplayerPeer::new(MemoryMultiplayerPeer::server());
     server.close();
-    let received = server.poll_blocking(NOW, |_, _| panic!("poll_blocking waited without a session"));
+    let received =
+        server.poll_blocking(NOW, |_, _| panic!("poll_blocking waited without a session"));
     assert!(!received);
 }

@@ -43,7 +43,8 @@ fn connection_without_id_or_with_the_servers_is_rejected() {
     let mut server = PacketPeer::new(peer);
     server.poll(NOW);
     let rejected = (DisconnectReason::InvalidId, Farewell::Polite);
-    let expected = [(connection(0), rejected.0, rejected.1), (connection(1), rejected.0, rejected.1)];
+    let expected =
+        [(connection(0), rejected.0, rejected.1), (connection(1), rejected.0, rejected.1)];
     assert_eq!(server.peer().disconnected, expected);
     assert_eq!(signals(&mut server), []);
     assert_eq!(server.available_packet_count(), 0);

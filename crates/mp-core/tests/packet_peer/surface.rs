@@ -53,7 +53,10 @@ fn multiplayer_peer() -> Value {
 
 fn names(members: &Value) -> Vec<String> {
     let members = members.as_array().expect("members are a list");
-    members.iter().map(|member| member["name"].as_str().expect("members have names").to_owned()).collect()
+    members
+        .iter()
+        .map(|member| member["name"].as_str().expect("members have names").to_owned())
+        .collect()
 }
 
 /// Returns whether a public function has this name or this doc alias.
@@ -75,7 +78,8 @@ fn every_method_and_property_of_multiplayer_peer_exists() {
 fn every_method_and_property_of_packet_peer_exists() {
     let values = read("crates/mp-scene/src/packet_var.rs").replace("    fn ", "    pub fn ");
     let source = read("crates/mp-core/src/packet_peer.rs") + &values;
-    let missing: Vec<_> = PACKET_PEER.iter().filter(|name| !is_implemented(&source, name)).collect();
+    let missing: Vec<_> =
+        PACKET_PEER.iter().filter(|name| !is_implemented(&source, name)).collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
 
@@ -131,8 +135,8 @@ fn encode_buffer_size_is_a_power_of_two_within_limits() {
     let mut peer = PacketPeer::new(MemoryMultiplayerPeer::server());
     peer.set_encode_buffer_max_size(1_025).unwrap();
     assert_eq!(peer.encode_buffer_max_size(), 2_048);
-    for refused in [0, 1_023, (256 << 20) + 1] {
-        assert_eq!(peer.set_encode_buffer_max_size(refused).unwrap_err().godot_code(), 31);
+    for rejected in [0, 1_023, (256 << 20) + 1] {
+        assert_eq!(peer.set_encode_buffer_max_size(rejected).unwrap_err().godot_code(), 31);
         assert_eq!(peer.encode_buffer_max_size(), 2_048, "the setting stays");
     }
     peer.set_encode_buffer_max_size(256 << 20).unwrap();

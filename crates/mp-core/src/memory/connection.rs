@@ -13,25 +13,25 @@ use crate::{
 
 /// The amount that one poll has received from all connections.
 #[derive(Debug, Default)]
-pub(super) struct Room {
+pub(super) struct PollBudget {
     packets: usize,
     bytes: usize,
 }
 
-impl Room {
-    pub(super) fn is_left(&self) -> bool {
+impl PollBudget {
+    pub(super) fn has_capacity(&self) -> bool {
         self.packets < RECEIVE_QUEUE_PACKETS_MAX && self.bytes < RECEIVE_QUEUE_BYTES_MAX
     }
 }
 
 /// One peer's state of a connection.
 #[derive(Debug)]
-pub(super) struct Link {
+pub(super) struct ConnectionState {
     pub(super) connection: ConnectionId,
     pub(super) wire: Arc<Wire>,
     /// True if `Connected` has been reported.
     pub(super) connected: bool,
-    pub(super) leaving: Option<Leaving>,
+    pub(super) leaving: Option<Closing>,
     /// True if the next flush has something to publish.
     pub(super) dirty: bool,
     /// Packets received and not yet returned by `next_event`.
@@ -46,16 +46,16 @@ pub(super) struct Link {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Leaving {
+pub(super) struct Closing {
     /// Reason of the local `Disconnected`.
     pub(super) reason: DisconnectReason,
     /// Reason of the remote peer's `Disconnected`.
-    pub(super) told: DisconnectReason,
+    pub(super) remote_reason: DisconnectReason,
     /// True if the remote peer receives the queued packets first.
     pub(super) drain: bool,
 }
 
-impl Link {
+impl ConnectionState {
     pub(super) fn new(connection: ConnectionId, wire: Arc<Wire>, connected: bool) -> Self {
         Self {
             connection,
@@ -85,13 +85,13 @@ impl Link {
         }
         let mut pipes = self.wire.lock();
         let (mine, theirs) = split(&mut pipes, side);
-        if theirs.goodbye.is_some() {
+        if theirs.closed.is_some() {
             return;
         }
         let (mode, len) = (message.mode, message.payload.len());
-        let held = mine.queue.held_bytes();
-        limit.replace(self.recorded_bytes, held);
-        let is_allowed = limit.allows(held, queued_bytes(len, connections));
+        let queued = mine.queue.held_bytes();
+        limit.replace(self.recorded_bytes, queued);
+        let is_allowed = limit.allows(queued, queued_bytes(len, connections));
         let is_full = if is_allowed {
             mine.queue.push(mode, len, connections, message).is_err()
         } else {
@@ -102,16 +102,16 @@ impl Link {
             mine.queue.clear();
         }
         self.recorded_bytes = mine.queue.held_bytes();
-        limit.replace(held, self.recorded_bytes);
+        limit.replace(queued, self.recorded_bytes);
         drop(pipes);
         self.dirty = true;
         if is_full {
             let full = DisconnectReason::QueueFull;
-            self.leave(Leaving { reason: full, told: full, drain: false });
+            self.leave(Closing { reason: full, remote_reason: full, drain: false });
         }
     }
 
-    pub(super) fn leave(&mut self, leaving: Leaving) {
+    pub(super) fn leave(&mut self, leaving: Closing) {
         self.leaving = Some(leaving);
         self.dirty = true;
     }
@@ -122,26 +122,26 @@ impl Link {
         mine.published = mine.queue.mark();
         let opened = !std::mem::replace(&mut mine.open, true);
         if let Some(leaving) = self.leaving {
-            mine.goodbye = Some(leaving.told);
+            mine.closed = Some(leaving.remote_reason);
         }
-        let ring_other = opened || mine.goodbye.is_some() || mine.can_be_taken();
+        let wake_remote = opened || mine.closed.is_some() || mine.has_deliverable();
         // The next poll of the local peer reports the end, too.
-        let ring_own = mine.goodbye.is_some() && mine.queue.is_empty();
+        let wake_local = mine.closed.is_some() && mine.queue.is_empty();
         drop(pipes);
-        if ring_other {
-            self.wire.ring(side.other());
+        if wake_remote {
+            self.wire.wake_host(side.other());
         }
-        if ring_own {
-            self.wire.ring(side);
+        if wake_local {
+            self.wire.wake_host(side);
         }
     }
 
     /// Receives published packets. Returns `Some` when the connection has ended, with the reason of
     /// `Disconnected` if it is to be reported.
-    pub(super) fn take_in(
+    pub(super) fn receive(
         &mut self,
         side: Side,
-        room: &mut Room,
+        budget: &mut PollBudget,
         limit: &mut SharedLimit,
         events: &mut VecDeque<PeerEvent>,
     ) -> Option<Option<DisconnectReason>> {
@@ -151,51 +151,51 @@ impl Link {
         self.recorded_bytes = mine.queue.held_bytes();
         if !self.connected {
             if !theirs.open {
-                return theirs.goodbye.map(|_| None);
+                return theirs.closed.map(|_| None);
             }
             self.connected = true;
             events.push_back(connected(self.connection, PeerId::SERVER));
         }
         if let Some(leaving) = self.leaving {
-            let told = !self.dirty && mine.queue.is_empty();
-            return (told || theirs.goodbye.is_some()).then_some(Some(leaving.reason));
+            let is_notified = !self.dirty && mine.queue.is_empty();
+            return (is_notified || theirs.closed.is_some()).then_some(Some(leaving.reason));
         }
-        if theirs.held {
+        if theirs.paused {
             self.receive_drops += theirs.queue.discard_unreliable_before(theirs.published);
         } else {
             while self.ready_packets < RECEIVE_QUEUE_PACKETS_MAX
                 && self.ready_bytes < RECEIVE_QUEUE_BYTES_MAX
-                && room.is_left()
-                && let Some(Message { mode, channel, payload }) = theirs.take()
+                && budget.has_capacity()
+                && let Some(Message { mode, channel, payload }) = theirs.pop()
             {
                 self.ready_packets += 1;
                 self.ready_bytes += payload.len();
-                room.packets += 1;
-                room.bytes += payload.len();
+                budget.packets += 1;
+                budget.bytes += payload.len();
                 let from = self.connection;
                 events.push_back(PeerEvent::Packet(Packet { from, mode, channel, payload }));
             }
         }
-        let more = theirs.can_be_taken();
-        let ended = theirs.goodbye.filter(|_| theirs.queue.is_empty());
+        let more = theirs.has_deliverable();
+        let ended = theirs.closed.filter(|_| theirs.queue.is_empty());
         drop(pipes);
         if more {
-            self.wire.ring(side);
+            self.wire.wake_host(side);
         }
         ended.map(Some)
     }
 
-    pub(super) fn hold(&mut self, side: Side, held: bool) {
+    pub(super) fn set_paused(&mut self, side: Side, paused: bool) {
         let mut pipes = self.wire.lock();
         let (_, theirs) = split(&mut pipes, side);
-        if theirs.held {
+        if theirs.paused {
             self.receive_drops += theirs.queue.discard_unreliable_before(theirs.published);
         }
-        theirs.held = held;
-        let ready = theirs.can_be_taken();
+        theirs.paused = paused;
+        let ready = theirs.has_deliverable();
         drop(pipes);
         if ready {
-            self.wire.ring(side);
+            self.wire.wake_host(side);
         }
     }
 
@@ -208,10 +208,10 @@ impl Link {
         let mut pipes = self.wire.lock();
         let (mine, theirs) = split(&mut pipes, side);
         ConnectionStats {
-            packets_sent: mine.taken_packets,
-            bytes_sent: mine.taken_bytes,
-            packets_received: theirs.taken_packets,
-            bytes_received: theirs.taken_bytes,
+            packets_sent: mine.received_packets,
+            bytes_sent: mine.received_bytes,
+            packets_received: theirs.received_packets,
+            bytes_received: theirs.received_bytes,
             send_drops: self.send_drops + mine.queue.drops(),
             receive_drops: self.receive_drops,
             queued_bytes: mine.queue.bytes() as u64,

@@ -18,27 +18,27 @@ use crate::{
 pub(super) const SERVER: usize = 0;
 
 /// The peers of a check and their rig.
-pub(super) struct Stage<R> {
+pub(super) struct Session<R> {
     rig: R,
-    pub(super) can: Capabilities,
+    pub(super) capabilities: Capabilities,
     pub(super) now: Instant,
-    pub(super) sides: Vec<Side>,
+    pub(super) peers: Vec<SessionPeer>,
 }
 
 /// A connected client: its connection as both peers identify it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Link {
+pub(super) struct ConnectionPair {
     /// Index of the client in [`Session::peers`].
     pub(super) client: usize,
     pub(super) at_server: ConnectionId,
     pub(super) at_client: ConnectionId,
 }
 
-impl<R: Rig> Stage<R> {
+impl<R: Rig> Session<R> {
     /// Returns a session with only the server.
     pub(super) fn open(mut rig: R) -> Self {
-        let can = rig.capabilities();
-        let server = Side::new("server".to_owned(), rig.server());
+        let capabilities = rig.capabilities();
+        let server = SessionPeer::new("server".to_owned(), rig.server());
         assert_eq!(server.peer.unique_id(), PeerId::SERVER, "peer id of the server");
         assert_eq!(
             server.peer.connection_status(),
@@ -46,32 +46,33 @@ impl<R: Rig> Stage<R> {
             "status of the server"
         );
         let now = rig.step();
-        Self { rig, can, now, sides: vec![server] }
+        Self { rig, capabilities, now, peers: vec![server] }
     }
 
     /// Adds a client, which has not had a turn yet. Returns its index.
     pub(super) fn join(&mut self) -> usize {
-        let index = self.sides.len();
-        self.sides.push(Side::new(format!("client {index}"), self.rig.join()));
+        let index = self.peers.len();
+        self.peers.push(SessionPeer::new(format!("client {index}"), self.rig.join()));
         index
     }
 
     /// Adds a client and waits until it is connected.
-    pub(super) fn connect(&mut self) -> Link {
-        let before = self.sides[SERVER].links.len();
+    pub(super) fn connect(&mut self) -> ConnectionPair {
+        let before = self.peers[SERVER].phases.len();
         let client = self.join();
-        self.until("a client and the server to be connected", |stage| {
-            stage.sides[client].links.len() == 1 && stage.sides[SERVER].links.len() == before + 1
+        self.until("a client and the server to be connected", |session| {
+            session.peers[client].phases.len() == 1
+                && session.peers[SERVER].phases.len() == before + 1
         });
-        Link {
+        ConnectionPair {
             client,
-            at_server: self.sides[SERVER].last_connected(),
-            at_client: self.sides[client].last_connected(),
+            at_server: self.peers[SERVER].last_connected(),
+            at_client: self.peers[client].last_connected(),
         }
     }
 
     /// Advances time without a turn for any peer.
-    pub(super) fn pass(&mut self) {
+    pub(super) fn step(&mut self) {
         let now = self.rig.step();
         assert!(
             now > self.now,
@@ -83,17 +84,17 @@ impl<R: Rig> Stage<R> {
 
     /// Advances time and runs a turn of every peer.
     pub(super) fn turn(&mut self) {
-        self.pass();
-        for side in &mut self.sides {
+        self.step();
+        for side in &mut self.peers {
             side.turn(self.now);
         }
     }
 
     /// Advances time and runs a turn of each peer that is due or ready, like a host that sleeps.
     pub(super) fn lazy_turn(&mut self) {
-        self.pass();
-        for side in &mut self.sides {
-            if side.wants_turn(self.now) {
+        self.step();
+        for side in &mut self.peers {
+            if side.is_due(self.now) {
                 side.turn(self.now);
             }
         }
@@ -107,13 +108,13 @@ impl<R: Rig> Stage<R> {
 
     /// Runs lazy turns until `done` returns true.
     #[track_caller]
-    pub(super) fn lazily_until(&mut self, what: &str, done: impl Fn(&Self) -> bool) {
+    pub(super) fn until_lazily(&mut self, what: &str, done: impl Fn(&Self) -> bool) {
         self.advance_until(what, Self::lazy_turn, done);
     }
 
     /// Runs turns for as long as packets may be on their way.
     pub(super) fn quiet(&mut self) {
-        let end = self.now + self.can.quiet;
+        let end = self.now + self.capabilities.quiet;
         while self.now < end {
             self.turn();
         }
@@ -126,12 +127,12 @@ impl<R: Rig> Stage<R> {
         mut advance: impl FnMut(&mut Self),
         done: impl Fn(&Self) -> bool,
     ) {
-        let deadline = self.now + self.can.patience;
+        let deadline = self.now + self.capabilities.patience;
         while !done(self) {
             assert!(
                 self.now < deadline,
                 "timed out after {:?} waiting for {what}",
-                self.can.patience
+                self.capabilities.patience
             );
             advance(self);
         }
@@ -139,7 +140,7 @@ impl<R: Rig> Stage<R> {
 
     /// Sends a reliable packet on channel 0.
     #[track_caller]
-    pub(super) fn say(
+    pub(super) fn send_reliable(
         &mut self,
         side: usize,
         to: impl Into<Connections>,
@@ -170,18 +171,18 @@ impl<R: Rig> Stage<R> {
     ) -> Result<(), SendError> {
         let (to, payload) = (to.into(), payload.into());
         let prefix = Prefix::EMPTY;
-        self.sides[side].peer.send(Outgoing { to, mode, channel, prefix, payload })
+        self.peers[side].peer.send(Outgoing { to, mode, channel, prefix, payload })
     }
 }
 
 /// A transport and the events that it reported.
-pub(super) struct Side {
+pub(super) struct SessionPeer {
     name: String,
     pub(super) peer: Box<dyn MultiplayerPeer>,
     log: Vec<PeerEvent>,
-    links: BTreeMap<ConnectionId, Phase>,
-    woken: Arc<Flag>,
-    armed: bool,
+    phases: BTreeMap<ConnectionId, Phase>,
+    wake_flag: Arc<Flag>,
+    is_waker_registered: bool,
     last_turn: Option<Instant>,
 }
 
@@ -190,18 +191,18 @@ enum Phase {
     Connected,
     Disconnected,
     /// Closed locally, without an event.
-    Forgotten,
+    Removed,
 }
 
-impl Side {
+impl SessionPeer {
     fn new(name: String, peer: Box<dyn MultiplayerPeer>) -> Self {
         Self {
             name,
             peer,
             log: Vec::new(),
-            links: BTreeMap::new(),
-            woken: Arc::default(),
-            armed: false,
+            phases: BTreeMap::new(),
+            wake_flag: Arc::default(),
+            is_waker_registered: false,
             last_turn: None,
         }
     }
@@ -218,42 +219,40 @@ impl Side {
 
     pub(super) fn disconnect(
         &mut self,
-        link: ConnectionId,
+        id: ConnectionId,
         reason: DisconnectReason,
-        how: Farewell,
+        farewell: Farewell,
     ) {
-        if how == Farewell::Abrupt
-            && let Some(phase) = self.links.get_mut(&link)
+        if farewell == Farewell::Abrupt
+            && let Some(phase) = self.phases.get_mut(&id)
         {
-            *phase = Phase::Forgotten;
+            *phase = Phase::Removed;
         }
-        self.peer.disconnect(link, reason, how);
+        self.peer.disconnect(id, reason, farewell);
     }
 
     pub(super) fn close(&mut self) {
-        for phase in self.links.values_mut() {
-            *phase = Phase::Forgotten;
+        for phase in self.phases.values_mut() {
+            *phase = Phase::Removed;
         }
         self.peer.close();
     }
 
     /// Returns the id that `Connected` claimed for a connection.
-    pub(super) fn claimed_id(&self, link: ConnectionId) -> Option<PeerId> {
+    pub(super) fn claimed_id(&self, id: ConnectionId) -> Option<PeerId> {
         self.log.iter().find_map(|event| match event {
-            PeerEvent::Connected { connection, claimed_id, .. } if *connection == link => {
-                *claimed_id
-            }
+            PeerEvent::Connected { connection, claimed_id, .. } if *connection == id => *claimed_id,
             _ => None,
         })
     }
 
     /// Returns the number of connections that were established so far.
     pub(super) fn connections(&self) -> usize {
-        self.links.len()
+        self.phases.len()
     }
 
-    pub(super) fn packets(&self, link: ConnectionId) -> impl Iterator<Item = &Packet> {
-        self.all_packets().filter(move |packet| packet.from == link)
+    pub(super) fn packets(&self, id: ConnectionId) -> impl Iterator<Item = &Packet> {
+        self.all_packets().filter(move |packet| packet.from == id)
     }
 
     pub(super) fn all_packets(&self) -> impl Iterator<Item = &Packet> {
@@ -263,14 +262,14 @@ impl Side {
         })
     }
 
-    pub(super) fn payloads(&self, link: ConnectionId) -> Vec<&[u8]> {
-        self.packets(link).map(|packet| &packet.payload[..]).collect()
+    pub(super) fn payloads(&self, id: ConnectionId) -> Vec<&[u8]> {
+        self.packets(id).map(|packet| &packet.payload[..]).collect()
     }
 
     /// Returns the reason why a connection ended; `None` while it has not.
-    pub(super) fn end_of(&self, link: ConnectionId) -> Option<DisconnectReason> {
+    pub(super) fn end_of(&self, id: ConnectionId) -> Option<DisconnectReason> {
         self.log.iter().find_map(|event| match event {
-            PeerEvent::Disconnected { connection, reason } if *connection == link => Some(*reason),
+            PeerEvent::Disconnected { connection, reason } if *connection == id => Some(*reason),
             _ => None,
         })
     }
@@ -299,11 +298,11 @@ impl Side {
                 assert_eq!(*id, self.peer.unique_id(), "own id reported by {name}");
             }
             PeerEvent::Connected { connection, .. } => {
-                let before = self.links.insert(*connection, Phase::Connected);
+                let before = self.phases.insert(*connection, Phase::Connected);
                 assert_eq!(before, None, "{name} reused connection {connection}");
             }
             PeerEvent::Packet(Packet { from, .. }) => {
-                let phase = self.links.get(from);
+                let phase = self.phases.get(from);
                 assert_eq!(
                     phase,
                     Some(&Phase::Connected),
@@ -311,7 +310,7 @@ impl Side {
                 );
             }
             PeerEvent::Disconnected { connection, .. } => {
-                let before = self.links.insert(*connection, Phase::Disconnected);
+                let before = self.phases.insert(*connection, Phase::Disconnected);
                 assert_eq!(
                     before,
                     Some(Phase::Connected),
@@ -323,7 +322,7 @@ impl Side {
     }
 
     /// Returns whether a sleeping host would run a turn now.
-    fn wants_turn(&mut self, now: Instant) -> bool {
+    fn is_due(&mut self, now: Instant) -> bool {
         if self.peer.poll_timeout().is_some_and(|due| due <= now) {
             return true;
         }
@@ -331,12 +330,12 @@ impl Side {
         match self.peer.readiness() {
             Readiness::Interval(interval) => now >= last + interval,
             Readiness::Wakes => {
-                if self.armed && !self.woken.0.swap(false, Ordering::SeqCst) {
+                if self.is_waker_registered && !self.wake_flag.0.swap(false, Ordering::SeqCst) {
                     return false;
                 }
-                let waker = Waker::from(Arc::clone(&self.woken));
+                let waker = Waker::from(Arc::clone(&self.wake_flag));
                 let poll = self.peer.poll_ready(&mut Context::from_waker(&waker));
-                self.armed = poll == Poll::Pending;
+                self.is_waker_registered = poll == Poll::Pending;
                 poll == Poll::Ready(())
             }
         }

@@ -7,25 +7,25 @@ use crate::{ConnectionId, Packet, PeerId};
 
 /// Received packets of all peers, in order.
 #[derive(Debug, Default)]
-pub(super) struct Inbound {
+pub(super) struct ReceiveQueue {
     packets: VecDeque<(PeerId, Packet)>,
-    cost: usize,
-    held: bool,
+    charge: usize,
+    paused: bool,
 }
 
-impl Inbound {
+impl ReceiveQueue {
     /// Appends a packet. Returns whether the queue became full, so that connections have to be
     /// paused.
     pub(super) fn push(&mut self, id: PeerId, packet: Packet) -> bool {
-        self.cost += cost(&packet);
+        self.charge += charge(&packet);
         self.packets.push_back((id, packet));
-        let is_full = self.cost >= COST_MAX;
-        is_full && !std::mem::replace(&mut self.held, is_full)
+        let is_full = self.charge >= CHARGE_MAX;
+        is_full && !std::mem::replace(&mut self.paused, is_full)
     }
 
     pub(super) fn pop(&mut self) -> Option<Packet> {
         let (_, packet) = self.packets.pop_front()?;
-        self.cost -= cost(&packet);
+        self.charge -= charge(&packet);
         Some(packet)
     }
 
@@ -34,15 +34,15 @@ impl Inbound {
     }
 
     /// Returns true once when a full queue has drained to half, so that connections can be resumed.
-    pub(super) fn release(&mut self) -> bool {
-        self.held && self.cost <= COST_MAX / 2 && std::mem::take(&mut self.held)
+    pub(super) fn resume_if_drained(&mut self) -> bool {
+        self.paused && self.charge <= CHARGE_MAX / 2 && std::mem::take(&mut self.paused)
     }
 
     /// Drops the packets of a connection and returns their number.
-    pub(super) fn withdraw(&mut self, connection: ConnectionId) -> usize {
+    pub(super) fn discard(&mut self, connection: ConnectionId) -> usize {
         let before = self.packets.len();
         self.packets.retain(|(_, packet)| packet.from != connection);
-        self.cost = self.packets.iter().map(|(_, packet)| cost(packet)).sum();
+        self.charge = self.packets.iter().map(|(_, packet)| charge(packet)).sum();
         before - self.packets.len()
     }
 
@@ -57,21 +57,21 @@ impl Inbound {
         self.packets.len()
     }
 
-    pub(super) const fn is_held(&self) -> bool {
-        self.held
+    pub(super) const fn is_paused(&self) -> bool {
+        self.paused
     }
 
     /// Returns whether twice the limit is queued, because the transport does not pause connections.
     pub(super) const fn is_overflowing(&self) -> bool {
-        self.cost >= 2 * COST_MAX
+        self.charge >= 2 * CHARGE_MAX
     }
 }
 
 /// Returns the bytes that a packet counts as. The bounds make a batch of an endpoint full at
 /// [`BATCH_EVENTS_MAX`] packets or [`BATCH_BYTES_MAX`] bytes here, too.
-fn cost(packet: &Packet) -> usize {
+fn charge(packet: &Packet) -> usize {
     packet.payload.len().clamp(BATCH_BYTES_MAX / BATCH_EVENTS_MAX, BATCH_BYTES_MAX)
 }
 
 /// Bytes from which the queue is full, as much as an endpoint queues for one branch.
-const COST_MAX: usize = RECEIVE_QUEUE_BYTES_MAX;
+const CHARGE_MAX: usize = RECEIVE_QUEUE_BYTES_MAX;
