@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: builds what is compared, in the workspace `bench/`, and lets its runner measure.
+//! `cargo xtask bench`: builds the contenders in the workspace `bench/`, and starts its runner.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,34 +9,34 @@ use clap::Args;
 use crate::godot;
 use crate::workspace::{cargo, root, run, target};
 
-/// Benchmarks.
+/// Options of `cargo xtask bench`.
 #[derive(Args)]
 pub(crate) struct BenchArgs {
-    /// One short round of everything: figures to look at in a few minutes, not to keep
+    /// One short round of everything: quick results that are not stored
     #[arg(long)]
     quick: bool,
-    /// One very short round of mp's own contenders, built without optimisation: only shows that everything still runs
+    /// One very short round of mp's own contenders, without optimization: only a smoke test
     #[arg(long, conflicts_with = "quick")]
     smoke: bool,
-    /// Only workloads whose names begin so (again for more); --list prints them
+    /// Only workloads whose names have this prefix (repeatable); --list prints the names
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
-    /// Only contenders of this name (again for more); nothing is kept
+    /// Only contenders of this name (repeatable); results are not stored
     #[arg(long, value_name = "NAME")]
     contender: Vec<String>,
-    /// Rounds of each workload [default: 3, or 1 when quick]
+    /// Number of rounds of each workload [default: 3, or 1 with --quick]
     #[arg(long, value_name = "N")]
     rounds: Option<u32>,
-    /// Print the workloads
+    /// List the workloads
     #[arg(long)]
     list: bool,
-    /// Write docs/BENCHMARKS.md anew from the results of earlier runs, without measuring
+    /// Write docs/BENCHMARKS.md from stored results, without measuring
     #[arg(long)]
     document: bool,
 }
 
 impl BenchArgs {
-    /// What continuous integration runs.
+    /// Returns the options of continuous integration.
     pub(crate) fn smoke() -> Self {
         Self {
             quick: false,
@@ -50,11 +50,12 @@ impl BenchArgs {
     }
 }
 
-/// Builds and measures.
+/// Builds the contenders, and measures.
 ///
 /// # Errors
 ///
-/// When something cannot be built, or a run went wrong: a delivery that was lost where none may be, or a wrong one.
+/// Returns an error if something cannot be built, or a run fails: a lost delivery where none may be
+/// lost, or a wrong one.
 pub(crate) fn bench(args: &BenchArgs) -> Result<(), String> {
     let programs = build(args)?;
     let mut runner = Command::new(programs.join("runner"));
@@ -68,10 +69,10 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<(), String> {
         .env("MP_BENCH_GODOT", root().join("bench/godot"))
         .current_dir(root());
     if !args.list && !args.smoke {
-        // Without it the workloads have one contender less, and say so.
+        // Optional: without Godot the workloads have one contender less, and the output says so.
         match godot::find() {
             Ok(godot) => drop(runner.env("GODOT", godot.path)),
-            Err(why) => eprintln!("without Godot: {why}"),
+            Err(why) => eprintln!("skipping Godot: {why}"),
         }
     }
     let flags = [
@@ -93,12 +94,12 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<(), String> {
     run(&mut runner)
 }
 
-/// Builds the contenders; returns their folder.
+/// Builds the contenders, and returns their folder.
 fn build(args: &BenchArgs) -> Result<PathBuf, String> {
     let folder = target().join("bench");
     let profile: &[&str] = if args.smoke { &[] } else { &["--release"] };
     let programs = folder.join(if args.smoke { "debug" } else { "release" });
-    eprintln!("building the contenders (the first time takes some minutes) ...");
+    eprintln!("building the contenders (several minutes the first time) ...");
     let mut build = cargo();
     build.current_dir(root().join("bench")).args(["build", "--quiet", "--workspace"]);
     if args.smoke {
@@ -114,19 +115,19 @@ fn build(args: &BenchArgs) -> Result<PathBuf, String> {
     if !args.smoke
         && let Err(why) = build_c(&programs)
     {
-        eprintln!("without C ENet (apt-get install gcc libenet-dev): {why}");
+        eprintln!("skipping C ENet: {why}; apt-get install gcc libenet-dev");
     }
     Ok(programs)
 }
 
 fn build_c(programs: &Path) -> Result<(), String> {
     let (source, program) = (root().join("bench/enet/c/enet.c"), programs.join("enet-c"));
-    // One that is left from before would be taken for this one.
+    // Remove a stale binary, so that a failed build is noticed.
     if program.exists() {
         fs::remove_file(&program).map_err(|error| format!("{}: {error}", program.display()))?;
     }
     run(Command::new("cc").args(["-O2", "-o"]).arg(program).arg(source).arg("-lenet"))
 }
 
-/// A peer that takes longer to compile than all others together.
+/// Package that takes longer to compile than all others together.
 const HEAVY_PEER: &str = "mp-bench-replicon";

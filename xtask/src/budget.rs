@@ -1,11 +1,11 @@
-//! The time that each step of `cargo xtask ci` may take.
+//! Time limits of the steps of `cargo xtask ci`.
 
 use std::time::Duration;
 
-/// Each step, and the seconds that it takes on two idle cores with an empty target folder. A step
-/// fails when it takes [`SLACK`] times as long. A new step, or one that does more, changes its row.
+/// Seconds of each step on two idle cores with an empty target folder. A step fails after [`SLACK`]
+/// times as long. Adapt the row when a step does more work.
 ///
-/// Compiling is measured in CPU time, of which two cores do 1.7 s in a second.
+/// Compile times are CPU times; two cores provide 1.7 s of CPU time per second.
 const SECONDS: &[(&str, u64)] = &[
     ("formatting", 3),
     ("lints", 85),
@@ -23,7 +23,7 @@ const SECONDS: &[(&str, u64)] = &[
     ("interop, wss, server", 3),
     ("interop, wss, client", 3),
     ("one room", 2),
-    ("nginx in front", 5),
+    ("nginx proxy", 5),
     ("planted fault, server", 2),
     ("planted fault, client", 2),
     ("C ENet", 30),
@@ -37,7 +37,7 @@ const SECONDS: &[(&str, u64)] = &[
     ("benchmarks run", 85),
 ];
 
-/// Seconds that planned work may add. Whoever adds it moves its share to rows of [`SECONDS`].
+/// Seconds reserved for planned work. Work that uses them moves them to [`SECONDS`].
 #[cfg(test)]
 const RESERVED: &[(&str, u64)] = &[
     ("WebRTC", 6 * 60),
@@ -49,38 +49,38 @@ const RESERVED: &[(&str, u64)] = &[
     ("cluster", 4 * 60),
 ];
 
-/// Factor by which a machine may be slower than measured.
+/// Maximum ratio of a step's time to its row in [`SECONDS`].
 const SLACK: u32 = 4;
 
-/// The least ceiling of a step: its first run may fetch a Debian package.
-const CEILING_MIN: Duration = Duration::from_secs(120);
+/// Minimum limit of a step: its first run may download a Debian package.
+const LIMIT_MIN: Duration = Duration::from_secs(120);
 
-/// The most that all steps together may take.
+/// Time limit of all steps together.
 pub(crate) const TOTAL: Duration = Duration::from_secs(50 * 60);
 
-/// Returns the most that the step `name` may take; `None` when it has no row in the table.
-pub(crate) fn ceiling(name: &str) -> Option<Duration> {
+/// Returns the time limit of the step `name`, or `None` if it has no row.
+pub(crate) fn limit(name: &str) -> Option<Duration> {
     let (_, seconds) = SECONDS.iter().find(|(step, _)| *step == name)?;
-    Some((Duration::from_secs(*seconds) * SLACK).max(CEILING_MIN))
+    Some((Duration::from_secs(*seconds) * SLACK).max(LIMIT_MIN))
 }
 
-/// Checks that the step `name` took no longer than it may.
+/// Checks the duration of the step `name`.
 ///
 /// # Errors
 ///
-/// When it took longer, or has no row in the table.
+/// Returns an error if it exceeds the limit, or the step has no row.
 pub(crate) fn check(name: &str, took: Duration) -> Result<(), String> {
-    let Some(ceiling) = ceiling(name) else {
+    let Some(limit) = limit(name) else {
         return Err(format!("xtask/src/budget.rs has no row for the step {name:?}"));
     };
-    if took <= ceiling {
+    if took <= limit {
         return Ok(());
     }
     Err(format!(
-        "took {:.0} s, {:.0} s more than its ceiling of {:.0} s (xtask/src/budget.rs)",
+        "took {:.0} s, {:.0} s more than its limit of {:.0} s (xtask/src/budget.rs)",
         took.as_secs_f64(),
-        (took - ceiling).as_secs_f64(),
-        ceiling.as_secs_f64(),
+        (took - limit).as_secs_f64(),
+        limit.as_secs_f64(),
     ))
 }
 
@@ -91,16 +91,16 @@ mod tests {
     #[test]
     fn measured_and_reserved_times_fit_the_total() {
         let sum: u64 = SECONDS.iter().chain(RESERVED).map(|(_, seconds)| seconds).sum();
-        assert!(Duration::from_secs(sum) <= TOTAL, "{sum} s are more than {TOTAL:?}");
+        assert!(Duration::from_secs(sum) <= TOTAL, "{sum} s exceed {TOTAL:?}");
     }
 
     #[test]
-    fn a_step_above_its_ceiling_fails_and_the_error_says_by_how_much() {
+    fn a_step_above_its_limit_fails_and_the_error_contains_the_excess() {
         assert_eq!(check("lints", Duration::from_secs(340)), Ok(()));
         let error = check("lints", Duration::from_secs(347)).unwrap_err();
-        assert!(error.starts_with("took 347 s, 7 s more than its ceiling of 340 s"), "{error}");
-        assert_eq!(check("formatting", CEILING_MIN), Ok(()));
-        assert!(check("formatting", CEILING_MIN + Duration::from_secs(1)).is_err());
+        assert!(error.starts_with("took 347 s, 7 s more than its limit of 340 s"), "{error}");
+        assert_eq!(check("formatting", LIMIT_MIN), Ok(()));
+        assert!(check("formatting", LIMIT_MIN + Duration::from_secs(1)).is_err());
     }
 
     #[test]
@@ -117,7 +117,7 @@ mod tests {
         });
         let fixed: Vec<&str> = names.collect();
         assert!(fixed.len() > 10, "{fixed:?}");
-        assert_eq!(fixed.iter().find(|name| ceiling(name).is_none()), None);
+        assert_eq!(fixed.iter().find(|name| limit(name).is_none()), None);
         let formatted = ["interop, ", "planted fault, ", "additional suite, "];
         let is_formatted = |name: &str| formatted.iter().any(|start| name.starts_with(start));
         let unused = SECONDS.iter().find(|(name, _)| !fixed.contains(name) && !is_formatted(name));

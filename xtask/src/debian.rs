@@ -1,5 +1,6 @@
-//! Debian's packages, unpacked into folders: programs (Godot 4, nginx) with all their libraries, and the ENet that Debian links.
-//! apt resolves and verifies them with a configuration of its own, so nothing on the system changes.
+//! Debian packages unpacked into folders: programs (Godot 4, nginx, gdb) with all their libraries,
+//! and ENet. Uses apt with a configuration of its own to resolve and verify packages, so nothing on
+//! the system changes.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -8,27 +9,27 @@ use std::process::Command;
 
 use crate::workspace::quiet;
 
-/// A program of a package.
+/// Program in a Debian package.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Program {
-    /// The package, and the name of the program.
+    /// Name of the package and of the program.
     pub(crate) name: &'static str,
-    /// Where it lies in the package.
+    /// Path in the package, below `usr`.
     path: &'static str,
-    /// What there is to fetch.
+    /// Approximate download size.
     size: &'static str,
 }
 
 pub(crate) const GODOT: Program = Program { name: "godot", path: "bin/godot", size: "160 MB" };
 pub(crate) const NGINX: Program = Program { name: "nginx", path: "sbin/nginx", size: "10 MB" };
-/// Prints the stacks of a test whose turn never ends.
+/// Prints the stacks of a test whose turn does not end.
 pub(crate) const GDB: Program = Program { name: "gdb", path: "bin/gdb", size: "60 MB" };
 
-/// The program `wanted` in `folder`; unpacks it first where it is not there yet.
+/// Returns the program `wanted` in `folder`. Downloads and unpacks it if it is missing.
 ///
 /// # Errors
 ///
-/// Where this is no machine with apt and a Debian mirror, or fetching fails.
+/// Returns an error on a machine without apt and a Debian mirror, or if the download fails.
 pub(crate) fn unpacked(wanted: Program, folder: &Path) -> Result<PathBuf, String> {
     let Program { name, size, .. } = wanted;
     let program = folder.join(name);
@@ -36,29 +37,29 @@ pub(crate) fn unpacked(wanted: Program, folder: &Path) -> Result<PathBuf, String
         return Ok(program);
     }
     let mirror =
-        mirror(&apt_sources()).ok_or("this machine's apt sources name no Debian mirror")?;
+        mirror(&apt_sources()).ok_or("the apt sources of this machine contain no Debian mirror")?;
     eprintln!("fetching Debian's {name} and its libraries from {mirror} (about {size}) ...");
     let finish = |partial: &Path| write_wrapper(wanted, partial);
     unpack(folder, &mirror, SUITE, |apt| apt.download(name), finish)?;
     Ok(program)
 }
 
-/// The folders of ENet's headers and of its library.
+/// Folders of ENet's headers and library.
 pub(crate) struct Enet {
     pub(crate) include: PathBuf,
     pub(crate) library: PathBuf,
 }
 
-/// The ENet of this machine's own suite below `folder`, which links with this machine's C library; unpacks it first where it is
-/// not there yet.
+/// Returns ENet of this machine's Debian suite, which links with its C library. Downloads and
+/// unpacks it below `folder` if it is missing.
 ///
 /// # Errors
 ///
-/// Where this is no machine with apt and a Debian mirror, or fetching fails.
+/// Returns an error on a machine without apt and a Debian mirror, or if the download fails.
 pub(crate) fn enet(folder: &Path) -> Result<Enet, String> {
     if !folder.join("root").is_dir() {
-        let mirror =
-            mirror(&apt_sources()).ok_or("this machine's apt sources name no Debian mirror")?;
+        let mirror = mirror(&apt_sources())
+            .ok_or("the apt sources of this machine contain no Debian mirror")?;
         let suite = codename(&fs::read_to_string("/etc/os-release").unwrap_or_default());
         let suite = suite.unwrap_or_else(|| "stable".to_owned());
         eprintln!("fetching Debian's ENet ({suite}) from {mirror} ...");
@@ -74,8 +75,8 @@ pub(crate) fn enet(folder: &Path) -> Result<Enet, String> {
     Ok(Enet { include: folder.join("root/usr/include"), library })
 }
 
-/// Unpacks what `download` brings into `folder/root` and lets `finish` add to it. Everything happens beside the folder, which
-/// appears only when it is complete.
+/// Unpacks the result of `download` into `folder/root`, and runs `finish` on it. Uses a temporary
+/// folder, so that `folder` is complete if it exists.
 fn unpack(
     folder: &Path,
     mirror: &str,
@@ -100,7 +101,7 @@ fn unpack(
     fs::rename(&partial, folder).map_err(io)
 }
 
-/// An apt that knows one mirror, has nothing installed and keeps all its files in one folder.
+/// Configuration of apt with one mirror, no installed packages, and all files in one folder.
 struct Apt {
     folder: PathBuf,
 }
@@ -117,14 +118,15 @@ impl Apt {
         Ok(Self { folder: folder.to_path_buf() })
     }
 
-    /// The files of `package` and all it depends on.
+    /// Downloads `package` with all its dependencies, and returns the files.
     fn download(&self, package: &str) -> Result<Vec<PathBuf>, String> {
         quiet(self.get().arg("update"))?;
         quiet(self.get().args(["install", "--yes", "--download-only", package]))?;
         packages(&self.folder.join("cache/archives"))
     }
 
-    /// The development files of `library` and the library itself, without what else they depend on.
+    /// Downloads a library and its development files without other dependencies, and returns the
+    /// files.
     fn download_alone(&self, library: &str) -> Result<Vec<PathBuf>, String> {
         quiet(self.get().arg("update"))?;
         let download = |package: &str| {
@@ -165,27 +167,28 @@ impl Apt {
     }
 }
 
-/// The packages in a folder.
+/// Returns the packages in a folder.
 fn packages(folder: &Path) -> Result<Vec<PathBuf>, String> {
     let files = fs::read_dir(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
     let is_package = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "deb");
     Ok(files.flatten().map(|entry| entry.path()).filter(is_package).collect())
 }
 
-/// The suite in the text of `/etc/os-release`.
+/// Returns the suite in the text of `/etc/os-release`.
 fn codename(os_release: &str) -> Option<String> {
     let line = os_release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="))?;
     Some(line.trim_matches('"').to_owned()).filter(|name| !name.is_empty())
 }
 
-/// The text of this machine's apt sources, in both of apt's formats.
+/// Returns the text of this machine's apt sources, in both formats of apt.
 fn apt_sources() -> String {
     let parts = fs::read_dir("/etc/apt/sources.list.d").into_iter().flatten().flatten();
     let files = parts.map(|entry| entry.path()).chain([PathBuf::from("/etc/apt/sources.list")]);
     files.filter_map(|file| fs::read_to_string(file).ok()).collect::<Vec<_>>().join("\n")
 }
 
-/// The first Debian mirror of `sources`: lines `deb [options] URI suite ...`, or fields `URIs: URI ...`.
+/// Returns the first Debian mirror of `sources`: a line `deb [options] URI suite ...` or a field
+/// `URIs: URI ...`.
 fn mirror(sources: &str) -> Option<String> {
     sources.lines().flat_map(uris).find(|uri| is_debian(uri)).map(str::to_owned)
 }
@@ -205,8 +208,8 @@ fn is_debian(uri: &str) -> bool {
     uri.contains("://") && uri.trim_end_matches('/').ends_with("/debian")
 }
 
-/// Writes the program that runs the unpacked one with the libraries and the loader unpacked with it, as the system's own may be
-/// older.
+/// Writes a script that runs the unpacked program with the unpacked loader and libraries; those of
+/// the system may be older.
 fn write_wrapper(wanted: Program, folder: &Path) -> Result<(), String> {
     let lib = folder.join("root/usr/lib");
     let folders = fs::read_dir(&lib).map_err(|e| format!("{}: {e}", lib.display()))?;
@@ -225,7 +228,7 @@ fn write_wrapper(wanted: Program, folder: &Path) -> Result<(), String> {
     let (program, path) = (folder.join(wanted.name), wanted.path);
     let script = format!(
         "#!/bin/sh\n\
-         # As unpacked from its package, with its own loader and libraries.\n\
+         # Runs the unpacked program with the loader and libraries of its package.\n\
          usr=$(dirname \"$(readlink -f \"$0\")\")/root/usr\n\
          lib=$usr/lib/{triple}\n\
          exec \"$lib/{loader}\" --library-path \"$lib:$lib/pulseaudio\" \"$usr/{path}\" \"$@\"\n"
@@ -235,10 +238,10 @@ fn write_wrapper(wanted: Program, folder: &Path) -> Result<(), String> {
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).map_err(io)
 }
 
-/// Debian unstable: the suite that has a current Godot 4.
+/// Debian unstable: the only suite with a current Godot 4.
 const SUITE: &str = "sid";
 
-/// Debian's keys, where the machine has them as a file; otherwise apt uses those it trusts in general.
+/// Debian's key files. Without one, apt uses the keys that it trusts by default.
 const KEYRINGS: [&str; 2] = [
     "/usr/share/keyrings/debian-archive-keyring.pgp",
     "/usr/share/keyrings/debian-archive-keyring.gpg",
@@ -257,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn the_suite_is_the_machines_own() {
+    fn the_suite_is_read_from_os_release() {
         let text = "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nVERSION_CODENAME=bookworm\nID=debian\n";
         assert_eq!(codename(text).as_deref(), Some("bookworm"));
         assert_eq!(codename("VERSION_CODENAME=\nID=debian\n"), None);

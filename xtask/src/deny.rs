@@ -1,4 +1,4 @@
-//! `cargo xtask deny` and `audit`: cargo-deny on the locked dependencies of both workspaces.
+//! `cargo xtask deny` and `audit`: run cargo-deny on the locked dependencies of both workspaces.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,11 +7,13 @@ use std::process::Command;
 use crate::tool::Tool;
 use crate::workspace::{cargo, quiet, root, run, target};
 
-/// Checks licences, sources, and banned, duplicate and yanked crates. What cargo has fetched is all that it needs.
+/// Checks licences and sources, and rejects banned, duplicate and yanked crates. Works offline if
+/// cargo has fetched the crates.
 ///
 /// # Errors
 ///
-/// When a crate is against the rules of deny.toml, or cargo-deny can be neither found nor installed.
+/// Returns an error if a crate violates deny.toml, or cargo-deny is not found and cannot be
+/// installed.
 pub(crate) fn deny() -> Result<String, String> {
     let tool = CARGO_DENY.path()?;
     let advisories = placeholder()?;
@@ -28,16 +30,16 @@ pub(crate) fn deny() -> Result<String, String> {
     Ok("licences, sources, banned, duplicate and yanked crates".to_owned())
 }
 
-/// Checks advisories (and yanked crates), which needs the network.
+/// Checks security advisories and yanked crates. Needs the network.
 ///
 /// # Errors
 ///
-/// When there is an advisory for a locked crate, or the database cannot be fetched.
+/// Returns an error if a locked crate has an advisory, or the database cannot be downloaded.
 pub(crate) fn audit() -> Result<String, String> {
     let tool = CARGO_DENY.path()?;
     quiet(Command::new(&tool).current_dir(root()).args(["fetch", "db"])).map_err(|why| {
         format!(
-            "the advisory database cannot be fetched; `cargo xtask audit` needs the network: {why}"
+            "cannot download the advisory database; `cargo xtask audit` needs the network: {why}"
         )
     })?;
     for workspace in workspaces() {
@@ -50,8 +52,9 @@ fn workspaces() -> [PathBuf; 2] {
     [root().to_path_buf(), root().join("bench")]
 }
 
-/// Makes a configuration for the check of yanked crates alone, which cargo-deny does only with advisories: its database has one, of a
-/// crate that nobody uses. Which crates are yanked is in cargo's index.
+/// Creates a configuration that only checks yanked crates. cargo-deny combines this check with
+/// advisories, so its database contains one advisory for an unused crate. Yanked crates are listed
+/// in cargo's index.
 fn placeholder() -> Result<PathBuf, String> {
     let folder = target().join("deny");
     let database = folder.join("db").join(DATABASE);
@@ -80,10 +83,10 @@ fn placeholder() -> Result<PathBuf, String> {
     Ok(config)
 }
 
-/// The version whose folder [`DATABASE`] is.
+/// Version that uses the folder name [`DATABASE`].
 const CARGO_DENY: Tool = Tool { name: "cargo-deny", version: "0.20.2" };
 
-/// The folder in which cargo-deny looks for the database of RustSec: the hash of its address.
+/// Folder in which cargo-deny looks for RustSec's database: a hash of its address.
 const DATABASE: &str = "advisory-db-3157b0e258782691";
 
 const ADVISORY: &str = r#"```toml

@@ -1,4 +1,5 @@
-//! `cargo xtask enet`: sessions with C ENet, which is fetched, compiled with our C program and led by mp-interop-enet.
+//! `cargo xtask enet`: runs sessions with C ENet. Downloads ENet, compiles interop/enet/peer.c, and
+//! starts mp-interop-enet.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -10,10 +11,11 @@ use crate::{debian, workspace};
 /// Options of `cargo xtask enet`.
 #[derive(Args, Clone)]
 pub(crate) struct EnetArgs {
-    /// Rounds in each session of packets: one packet of every kind and size each way, and bulk
+    /// Rounds of each packet session: one packet of every kind and size in both directions, and
+    /// bulk
     #[arg(long, value_name = "N", default_value_t = ROUNDS)]
     pub(crate) rounds: u64,
-    /// What the losses come from
+    /// Seed of the losses
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
 }
@@ -24,11 +26,11 @@ impl Default for EnetArgs {
     }
 }
 
-/// Builds both sides and plays all sessions.
+/// Builds both programs, and runs all sessions.
 ///
 /// # Errors
 ///
-/// When something that is needed is missing, or a session fails.
+/// Returns an error if a prerequisite is missing, or a session fails.
 pub(crate) fn run(args: &EnetArgs) -> Result<String, String> {
     let peer = build_peer()?;
     workspace::run(workspace::cargo().args(["build", "--quiet", "--package", DRIVER]))?;
@@ -36,14 +38,14 @@ pub(crate) fn run(args: &EnetArgs) -> Result<String, String> {
     driver.arg("--peer").arg(peer);
     driver.args(["--rounds", &args.rounds.to_string(), "--seed", &args.seed.to_string()]);
     workspace::run(&mut driver)?;
-    Ok(format!("every cell, {} rounds, seed {}", args.rounds, args.seed))
+    Ok(format!("all sessions, {} rounds, seed {}", args.rounds, args.seed))
 }
 
-/// Compiles the C program against Debian's ENet.
+/// Compiles the C program with Debian's ENet, and returns its path.
 fn build_peer() -> Result<PathBuf, String> {
     let folder = workspace::target().join("enet");
     let enet = debian::enet(&folder).map_err(|why| {
-        format!("Debian's ENet cannot be fetched: {why}\nIt needs a machine with apt and a Debian mirror in its sources")
+        format!("cannot download Debian's ENet: {why}\nThis needs a machine with apt and a Debian mirror in its sources")
     })?;
     let source = workspace::root().join("interop/enet/peer.c");
     let program = folder.join("peer");
@@ -52,9 +54,7 @@ fn build_peer() -> Result<PathBuf, String> {
     compiler.arg(enet.include).arg(&source).arg("-L").arg(&enet.library).arg("-lenet");
     compiler.arg(format!("-Wl,-rpath,{}", enet.library.display())).arg("-o").arg(&program);
     if Command::new("cc").arg("--version").output().is_err() {
-        return Err(
-            "there is no C compiler (cc); on Debian: apt-get install gcc libc6-dev".to_owned()
-        );
+        return Err("no C compiler (cc); on Debian: apt-get install gcc libc6-dev".to_owned());
     }
     workspace::run(&mut compiler)?;
     Ok(program)
@@ -62,5 +62,5 @@ fn build_peer() -> Result<PathBuf, String> {
 
 const DRIVER: &str = "mp-interop-enet";
 
-/// The rounds of CI.
+/// Rounds of CI.
 const ROUNDS: u64 = 16;

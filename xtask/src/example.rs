@@ -1,19 +1,21 @@
-//! What the README and the examples promise, with a real Godot on the other side: they run, and print what they say.
+//! Runs the README's code and the example `arena` with a real Godot, and compares the output with
+//! the documented one.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::godot::Godot;
-use crate::process::{PATIENCE, Process, now};
-use crate::round::free_port;
+use crate::process::{PROCESS_TIMEOUT, Process, now};
+use crate::scenario_run::free_port;
 use crate::workspace::{binary, cargo, program, root, run, target};
 
-/// The example `arena`: the Rust server and its Godot player, as their first comments say.
+/// Runs the example `arena`: the Rust server and a Godot client, as documented in their first
+/// comments.
 ///
 /// # Errors
 ///
-/// When one of them does not print what its comment says, or does not exit with 0.
+/// Returns an error if one does not print what its comment promises, or does not exit with 0.
 pub(crate) fn arena(godot: &Godot) -> Result<String, String> {
     run(cargo().args(["build", "--quiet", "--package", "mp-examples"]))?;
     let port = free_port()?;
@@ -21,26 +23,26 @@ pub(crate) fn arena(godot: &Godot) -> Result<String, String> {
     command.arg(port.to_string());
     let mut server = Process::start("server", &mut command, &log("arena-server"))?;
     let address = port.to_string();
-    if !server.wait_until(now() + PATIENCE, |server| server.output().contains(&address)) {
+    if !server.wait_until(now() + PROCESS_TIMEOUT, |server| server.output().contains(&address)) {
         return Err(format!("the server does not listen: {}", server.errors()));
     }
     let mut command = godot.command(&root().join("examples/arena/godot"));
     command.arg(format!("--port={port}"));
     let mut player = Process::start("player", &mut command, &log("arena-player"))?;
-    player.wait_until(now() + PATIENCE, |_| false);
+    player.wait_until(now() + PROCESS_TIMEOUT, |_| false);
     expect(&mut player, &root().join("examples/arena/godot/main.gd"), port)?;
-    server.wait_until(now() + PATIENCE, |server| server.output().contains("leaves"));
+    server.wait_until(now() + PROCESS_TIMEOUT, |server| server.output().contains("leaves"));
     server.interrupt();
-    server.wait_until(now() + PATIENCE, |_| false);
+    server.wait_until(now() + PROCESS_TIMEOUT, |_| false);
     expect(&mut server, &root().join("examples/arena/server.rs"), port)?;
-    Ok("server and player print what they say".to_owned())
+    Ok("server and client print what their comments promise".to_owned())
 }
 
-/// The GDScript of the README: two players who greet each other through mp-server.
+/// Runs the README's GDScript: two players that greet each other through mp-server.
 ///
 /// # Errors
 ///
-/// When they do not.
+/// Returns an error if a greeting is not received.
 pub(crate) fn readme(godot: &Godot) -> Result<String, String> {
     let readme = read(&root().join("README.md"))?;
     let script = block(&readme, "gdscript").ok_or("the README has no GDScript")?;
@@ -58,7 +60,7 @@ pub(crate) fn readme(godot: &Godot) -> Result<String, String> {
     command.arg("--enet").arg(format!("127.0.0.1:{port}")).args(["--ws", "off"]);
     let mut server = Process::start("server", &mut command, &log("readme-server"))?;
     let address = format!(":{port}");
-    if !server.wait_until(now() + PATIENCE, |server| server.output().contains(&address)) {
+    if !server.wait_until(now() + PROCESS_TIMEOUT, |server| server.output().contains(&address)) {
         return Err(format!("mp-server does not listen: {}", server.errors()));
     }
     let mut players = Vec::new();
@@ -68,21 +70,24 @@ pub(crate) fn readme(godot: &Godot) -> Result<String, String> {
         players.push(Process::start(&who, &mut command, &log(&format!("readme-{who}")))?);
     }
     for player in &mut players {
-        if !player.wait_until(now() + PATIENCE, |player| player.output().contains(" says hello")) {
-            return Err(format!("{} hears nobody: {}", player.who, player.output()));
+        if !player
+            .wait_until(now() + PROCESS_TIMEOUT, |player| player.output().contains(" says hello"))
+        {
+            return Err(format!("{} receives no greeting: {}", player.who, player.output()));
         }
     }
     Ok("its players greet each other through mp-server".to_owned())
 }
 
-/// Whether a process that has ended printed the lines that `source` says, and exited with 0.
+/// Checks that a finished process has printed the lines that the first comment of `source`
+/// promises, and has exited with 0.
 fn expect(process: &mut Process, source: &Path, port: u16) -> Result<(), String> {
     let text = read(source)?;
     let promised = promised(&text).replace("7780", &port.to_string());
     let printed = process.output();
     if promised.trim().is_empty() || printed.trim() != promised.trim() {
         return Err(format!(
-            "{} says that it prints\n{promised}\nand prints\n{printed}{}",
+            "{} promises to print\n{promised}\nbut prints\n{printed}{}",
             source.display(),
             process.errors()
         ));
@@ -90,11 +95,11 @@ fn expect(process: &mut Process, source: &Path, port: u16) -> Result<(), String>
     match process.ended() {
         Some(status) if status.success() => Ok(()),
         Some(status) => Err(format!("{}: {status}", process.who)),
-        None => Err(format!("{} does not end", process.who)),
+        None => Err(format!("{}: still running at the time limit", process.who)),
     }
 }
 
-/// The indented lines after `prints` in the first comment of a source.
+/// Returns the indented lines after `prints` in the first comment of a source.
 fn promised(source: &str) -> String {
     let comment = |line: &str| {
         let text = line.strip_prefix("//!").or_else(|| line.strip_prefix("##"))?;
@@ -111,7 +116,7 @@ fn promised(source: &str) -> String {
         .collect()
 }
 
-/// The first fenced block of this language.
+/// Returns the first fenced code block of a language.
 fn block(text: &str, language: &str) -> Option<String> {
     let (_, rest) = text.split_once(&format!("```{language}\n"))?;
     rest.split_once("```").map(|(code, _)| code.to_owned())
@@ -141,14 +146,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_lines_after_prints_are_promised() {
+    fn promised_returns_the_indented_lines_after_prints() {
         let source = "//! An example.\n//!\n//!     run it\n//!\n//! prints\n//!\n//!     one\n//!     two 7780\n//!\n//! and ends.\nfn main() {}\n";
         assert_eq!(promised(source), "one\ntwo 7780\n");
         assert_eq!(promised("//! nothing\n"), "");
     }
 
     #[test]
-    fn the_first_block_of_a_language_is_taken() {
+    fn block_returns_the_first_block_of_a_language() {
         assert_eq!(block("a\n```sh\nx\n```\n```gdscript\ny\n```\n", "gdscript").unwrap(), "y\n");
         assert_eq!(block("nothing", "gdscript"), None);
     }

@@ -1,17 +1,17 @@
-//! Each feature alone, and which crates need a C compiler.
+//! Checks each feature alone, and that some crates build without a C compiler.
 
 use std::process::Command;
 
 use crate::tool::Tool;
 use crate::workspace::{cargo, root, run};
 
-/// Lints each crate of the workspace without features, with each of its features alone, and with
-/// all of them. Then checks that the crates of [`WITHOUT_C`] need no C compiler.
+/// Lints each crate of the workspace without features, with each feature alone, and with all
+/// features. Then checks that the crates in [`WITHOUT_C`] need no C compiler.
 ///
 /// # Errors
 ///
-/// When there is a warning, a crate needs a C compiler after all, or cargo-hack can be neither
-/// found nor installed.
+/// Returns an error on a warning, if such a crate needs a C compiler, or if cargo-hack is not found
+/// and cannot be installed.
 pub(crate) fn features() -> Result<String, String> {
     let hack = CARGO_HACK.path()?;
     let mut command = Command::new(&hack);
@@ -20,10 +20,13 @@ pub(crate) fn features() -> Result<String, String> {
     for package in WITHOUT_C {
         needs_no_c(package)?;
     }
-    Ok(format!("each alone; {} crates need no C compiler without theirs", WITHOUT_C.len()))
+    Ok(format!(
+        "each feature alone; {} crates need no C compiler without features",
+        WITHOUT_C.len()
+    ))
 }
 
-/// Fails when `package` without its features is built with one of [`C_BUILDERS`].
+/// Fails if `package` without default features depends on one of [`C_BUILDERS`].
 fn needs_no_c(package: &str) -> Result<(), String> {
     let mut command = cargo();
     command.args(["tree", "--locked", "--package", package, "--no-default-features"]);
@@ -43,7 +46,7 @@ fn needs_no_c(package: &str) -> Result<(), String> {
     }
 }
 
-/// Libraries that build scripts compile C with.
+/// Crates that build scripts use to compile C.
 const C_BUILDERS: [&str; 2] = ["cc", "cmake"];
 
 /// Crates that need no C compiler without their default features.

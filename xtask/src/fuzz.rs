@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz`: coverage-guided fuzzing of what reads bytes of peers, on stable Rust.
+//! `cargo xtask fuzz`: coverage-guided fuzzing of parsers of untrusted input, on stable Rust.
 
 use std::fs;
 use std::io;
@@ -8,12 +8,12 @@ use std::process::Command;
 use crate::tool::Tool;
 use crate::workspace::{cargo, root, run, target};
 
-/// The options of `cargo xtask fuzz`.
+/// Options of `cargo xtask fuzz`.
 #[derive(clap::Args, Debug)]
 pub(crate) struct FuzzArgs {
-    /// The targets to run, one after the other: files of fuzz/fuzz_targets; all, when none is given
+    /// Targets to run, one after another: files in fuzz/fuzz_targets [default: all]
     targets: Vec<String>,
-    /// Time that each target runs
+    /// Minutes that each target runs
     #[arg(long, default_value_t = 5)]
     minutes: u64,
 }
@@ -22,14 +22,14 @@ pub(crate) struct FuzzArgs {
 ///
 /// # Errors
 ///
-/// When a target fails, which prints the path of the input; or cargo-fuzz can be neither found nor
-/// installed.
+/// Returns an error if a target fails, after printing the path of the input, or if cargo-fuzz is
+/// not found and cannot be installed.
 pub(crate) fn fuzz(args: &FuzzArgs) -> Result<(), String> {
     let all = targets()?;
     let is_unknown = |name: &&String| !all.iter().any(|target| target.name == **name);
     if let Some(unknown) = args.targets.iter().find(is_unknown) {
         let names: Vec<&str> = all.iter().map(|target| target.name.as_str()).collect();
-        return Err(format!("there is no fuzz target {unknown:?}; there are {}", names.join(", ")));
+        return Err(format!("unknown fuzz target {unknown:?}; available: {}", names.join(", ")));
     }
     let tool = CARGO_FUZZ.path()?;
     let mut failed = Vec::new();
@@ -54,13 +54,13 @@ pub(crate) fn fuzz(args: &FuzzArgs) -> Result<(), String> {
 #[derive(Debug)]
 struct Target {
     name: String,
-    /// The package that has its body and its first inputs.
+    /// Package with the target's body and initial inputs.
     package: String,
 }
 
 impl Target {
-    /// Returns the command that runs it, from the inputs that earlier runs found interesting and
-    /// from its first ones.
+    /// Returns the command that runs the target, with the corpus of earlier runs and the initial
+    /// inputs.
     fn command(&self, mut command: Command, minutes: u64) -> Result<Command, String> {
         let (corpus, seeds) = (self.corpus()?, self.seeds()?);
         command.current_dir(root().join("fuzz"));
@@ -78,7 +78,7 @@ impl Target {
         Ok(folder)
     }
 
-    /// Lets the tests of its package write its first inputs into a folder.
+    /// Runs the package's tests to write the initial inputs into a folder. Returns the folder.
     fn seeds(&self) -> Result<PathBuf, String> {
         let folder = target().join("fuzz/seeds");
         let mut test = cargo();
@@ -88,7 +88,7 @@ impl Target {
     }
 }
 
-/// Returns all targets, by name.
+/// Returns all targets, sorted by name.
 fn targets() -> Result<Vec<Target>, String> {
     let folder = root().join("fuzz/fuzz_targets");
     let read = || -> io::Result<Vec<Target>> {
@@ -113,9 +113,9 @@ const CARGO_FUZZ: Tool = Tool { name: "cargo-fuzz", version: "0.13.2" };
 mod tests {
     use super::*;
 
-    /// Nothing else builds these files in continuous integration: building libFuzzer takes minutes.
+    /// No other test of CI covers these files: building libFuzzer takes minutes.
     #[test]
-    fn each_target_calls_the_body_of_its_name_which_a_test_of_its_package_runs() {
+    fn each_target_calls_the_tested_body_of_the_same_name() {
         let read = |path: &str| fs::read_to_string(root().join(path)).unwrap();
         let manifest = read("fuzz/Cargo.toml");
         let targets = targets().unwrap();

@@ -1,4 +1,4 @@
-//! Finding a real Godot 4.
+//! Finds a real Godot 4.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -6,19 +6,19 @@ use std::process::Command;
 
 use crate::{debian, workspace};
 
-/// A Godot that runs.
+/// An installed Godot 4.
 #[derive(Clone, Debug)]
 pub(crate) struct Godot {
     pub(crate) path: PathBuf,
     pub(crate) version: String,
 }
 
-/// `$GODOT`, else `godot` or `godot4` on PATH when it is a 4.x, else Debian's, unpacked under target/godot. Prints
-/// which one it is.
+/// Returns `$GODOT`, else `godot` or `godot4` on PATH if it is a 4.x, else Debian's, unpacked under
+/// target/godot. Prints its version and path.
 ///
 /// # Errors
 ///
-/// When `$GODOT` is not a Godot 4, or there is none and none can be fetched; the message says what to do.
+/// Returns an error if `$GODOT` is not a Godot 4, or if none is found and none can be downloaded.
 pub(crate) fn find() -> Result<Godot, String> {
     let (path, version) = search()?;
     eprintln!("Godot {version}: {}", path.display());
@@ -26,7 +26,8 @@ pub(crate) fn find() -> Result<Godot, String> {
 }
 
 impl Godot {
-    /// Godot without a window playing `project`, its own files (settings, caches) kept below the target folder.
+    /// Returns a command that runs `project` in headless mode. Godot's settings and caches are
+    /// stored below the target folder.
     pub(crate) fn command(&self, project: &Path) -> Command {
         let home = workspace::target().join("interop/home");
         let mut command = Command::new(&self.path);
@@ -42,7 +43,7 @@ fn search() -> Result<(PathBuf, String), String> {
     if let Some(given) = env::var_os("GODOT").filter(|given| !given.is_empty()) {
         let path = PathBuf::from(given);
         let version = version(&path).map_err(|why| {
-            format!("$GODOT is no Godot 4 ({why}); set it to the path of one, or unset it")
+            format!("$GODOT is not a Godot 4 ({why}); set it to the path of one, or unset it")
         })?;
         return Ok((path, version));
     }
@@ -54,13 +55,13 @@ fn search() -> Result<(PathBuf, String), String> {
         }
     }
     let path = debian::unpacked(debian::GODOT, &workspace::target().join("godot")).map_err(|why| {
-        format!("there is no Godot 4 on PATH, and Debian's cannot be fetched: {why}\nSet GODOT to the path of a Godot 4 binary (https://godotengine.org/download)")
+        format!("no Godot 4 on PATH, and Debian's cannot be downloaded: {why}\nSet GODOT to the path of a Godot 4 binary (https://godotengine.org/download)")
     })?;
     let version = version(&path)?;
     Ok((path, version))
 }
 
-/// A program by this name.
+/// Returns the path of a program on PATH.
 pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
     env::split_paths(&env::var_os("PATH")?)
         .map(|folder| folder.join(name))
@@ -75,11 +76,12 @@ fn version(path: &Path) -> Result<String, String> {
     let text = String::from_utf8_lossy(&output.stdout);
     godot_4(&text).map(str::to_owned).ok_or_else(|| {
         let first = text.lines().next().unwrap_or_default();
-        format!("{} --version says {first:?}, which is no 4.x", path.display())
+        format!("{} --version prints {first:?}, which is not a 4.x", path.display())
     })
 }
 
-/// The version in the output of `--version`, when it is a 4.x. Other lines (a wrapper's, a driver's) may surround it.
+/// Returns the version in the output of `--version` if it is a 4.x. Wrappers and drivers may print
+/// other lines around it.
 fn godot_4(output: &str) -> Option<&str> {
     output.lines().map(str::trim).find(|line| line.starts_with("4."))
 }

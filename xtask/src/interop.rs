@@ -1,4 +1,4 @@
-//! `cargo xtask interop`: plays the scenarios of a suite one after another and prints a table.
+//! `cargo xtask interop`: runs the scenarios of a suite, and prints a table of results.
 
 use std::fs;
 use std::io::{self, Write};
@@ -9,100 +9,102 @@ use clap::{Args, ValueEnum};
 
 use crate::godot::{self, Godot};
 use crate::process::now;
-use crate::round::{Cast, Player, ROOM, Round};
+use crate::scenario_run::{Player, ROOM, ScenarioRun, Sides};
 use crate::suite::{Played, Scenario, Suite, played_by};
 use crate::workspace;
 
 /// Options of `cargo xtask interop`.
 #[derive(Args, Clone, Default)]
 pub(crate) struct InteropArgs {
-    /// The folder of the Godot project and its scenarios.txt [default: interop/godot]
+    /// Folder with a Godot project and scenarios.txt [default: interop/godot]
     #[arg(long, value_name = "DIR")]
     pub(crate) suite: Option<PathBuf>,
-    /// What the packets travel over
+    /// Transport
     #[arg(long, value_enum, default_value_t)]
     pub(crate) transport: Transport,
-    /// What mp plays; Godot plays the rest
+    /// Sides that mp plays; Godot plays the others
     #[arg(long, value_enum, default_value_t)]
     pub(crate) role: Role,
-    /// Play only this scenario; may be given several times [default: all that are for the transport and the role]
+    /// Run only this scenario (repeatable) [default: all for the transport and the role]
     #[arg(long, value_name = "NAME")]
     pub(crate) scenario: Vec<String>,
-    /// ENet's compression, on both sides [default: none; the scenario `compression` is played with each]
+    /// Compression of ENet, on both sides [default: none; the scenario `compression` runs with each
+    /// mode]
     #[arg(long, value_name = "MODE", value_parser = COMPRESSION)]
     pub(crate) compression: Option<String>,
-    /// Seconds that one process may take
+    /// Time limit of each process in seconds
     #[arg(long, value_name = "S", default_value_t = TIMEOUT)]
     pub(crate) timeout: u32,
-    /// How often a scenario that fails is played again; the table shows it
+    /// Retries of a failed scenario; shown in the table
     #[arg(long, value_name = "N", default_value_t = RETRIES)]
     pub(crate) retries: u32,
-    /// Show that mp's checks are real: mp's side expects a wrong value in `calls` (or the given scenario) and must notice
+    /// Prove that mp's checks work: mp expects a wrong value in `calls` (or the given scenario),
+    /// and the check must fail
     #[arg(long, conflicts_with = "self_check")]
     pub(crate) planted_fault: bool,
-    /// Godot plays mp's side too: proves the suite right, and says nothing about mp
+    /// Godot plays mp's sides too: tests the suite, not mp
     #[arg(long)]
     pub(crate) self_check: bool,
 }
 
-/// What the packets travel over.
+/// Transport of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Transport {
     #[default]
     Enet,
     Ws,
-    /// WebSocket over TLS, with a certificate made for it; only the project's own suite knows it
+    /// WebSocket over TLS, with a generated certificate; only for the project's own suite
     Wss,
 }
 
-/// mp's side.
+/// Sides that mp plays.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Role {
     #[default]
     Server,
-    /// All clients of a Godot server
+    /// All clients; Godot is the server
     Client,
-    /// Client 0 of a Godot server; the others are Godot too. Leaves out scenarios of one client
+    /// Client 0; the server and other clients are Godot. Skips scenarios with one client
     Mixed,
-    /// Everybody: proves that mp's sides fit each other, and says nothing about Godot
+    /// All sides: tests mp against itself, without Godot
     Both,
 }
 
-/// How the scenarios went.
+/// Numbers of scenarios by result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
+pub(crate) struct ScenarioCounts {
     pub(crate) passed: u32,
     pub(crate) failed: u32,
     pub(crate) retries: u32,
 }
 
 impl InteropArgs {
-    /// The options of `cargo xtask interop` without any.
+    /// Returns the default options.
     pub(crate) fn new() -> Self {
         Self { timeout: TIMEOUT, retries: RETRIES, ..Self::default() }
     }
 }
 
-/// Plays what `args` select.
+/// Runs the scenarios that `args` select.
 ///
 /// # Errors
 ///
-/// When one fails, none was played, or something that is needed is missing.
-pub(crate) fn run(args: &InteropArgs) -> Result<Tally, String> {
+/// Returns an error if one fails, none was run, or a prerequisite is missing.
+pub(crate) fn run(args: &InteropArgs) -> Result<ScenarioCounts, String> {
     run_with(&godot::find()?, args)
 }
 
-/// The same with a Godot that was found before.
+/// Runs the scenarios with a Godot found before.
 ///
 /// # Errors
 ///
 /// As [`run`].
-pub(crate) fn run_with(godot: &Godot, args: &InteropArgs) -> Result<Tally, String> {
+pub(crate) fn run_with(godot: &Godot, args: &InteropArgs) -> Result<ScenarioCounts, String> {
     let folder = args.suite.clone().unwrap_or_else(Suite::own_folder);
     let suite = Suite::read(&folder)?;
     let tls = match args.transport {
         Transport::Wss if !suite.own => {
-            return Err(format!("{} does not know the transport wss", folder.display()));
+            return Err(format!("{} has no scenarios for the transport wss", folder.display()));
         }
         Transport::Wss => Some(make_certificate()?),
         _ => None,
@@ -115,21 +117,21 @@ struct Table<'a> {
     godot: &'a Godot,
     suite: Suite,
     args: &'a InteropArgs,
-    /// The server's certificate and its key, for the transport wss.
+    /// Certificate and key of the server, for the transport wss.
     tls: Option<[PathBuf; 2]>,
 }
 
-/// A line of the table.
+/// Row of the table.
 struct Row<'a> {
     scenario: &'a Scenario,
     compression: Option<&'a str>,
-    cast: Cast,
+    sides: Sides,
 }
 
 impl Table<'_> {
-    fn play(&self) -> Result<Tally, String> {
+    fn play(&self) -> Result<ScenarioCounts, String> {
         let rows = self.rows()?;
-        let mut tally = Tally::default();
+        let mut counts = ScenarioCounts::default();
         println!(
             "{:<24}{:<11}{:<9}{:<9}{:>7}  retries",
             "scenario", "transport", "mp", "result", "seconds"
@@ -139,7 +141,7 @@ impl Table<'_> {
             let started = now();
             let mut tries = Vec::new();
             let passed = loop {
-                match self.round(row, tries.len()).play() {
+                match self.run(row, tries.len()).play() {
                     Ok(()) => break true,
                     Err(why) => tries.push(why),
                 }
@@ -153,43 +155,45 @@ impl Table<'_> {
             for (number, why) in tries.iter().enumerate() {
                 self.print_why(row, number, why);
             }
-            tally.retries += u32::try_from(retries).unwrap_or(u32::MAX);
-            *(if passed { &mut tally.passed } else { &mut tally.failed }) += 1;
+            counts.retries += u32::try_from(retries).unwrap_or(u32::MAX);
+            *(if passed { &mut counts.passed } else { &mut counts.failed }) += 1;
         }
-        println!("{tally}");
-        match tally {
-            Tally { failed: 0, passed: 0, .. } => Err("no scenario was played".to_owned()),
-            Tally { failed: 0, .. } => Ok(tally),
-            _ => Err(format!("{tally}")),
+        println!("{counts}");
+        match counts {
+            ScenarioCounts { failed: 0, passed: 0, .. } => {
+                Err("no scenario was selected".to_owned())
+            }
+            ScenarioCounts { failed: 0, .. } => Ok(counts),
+            _ => Err(format!("{counts}")),
         }
     }
 
-    fn planted_fault(&self) -> Result<Tally, String> {
+    fn planted_fault(&self) -> Result<ScenarioCounts, String> {
         let names = &self.args.scenario;
         let name = names.first().map_or(FAULT_SCENARIO, String::as_str);
         let scenario = self.suite.scenario(name)?;
         let program = workspace::program("mp-interop", "MP_INTEROP_BIN")?;
         let compression = self.args.compression.as_deref();
-        let row = Row { scenario, compression, cast: self.cast(Player::Interop(program)) };
+        let row = Row { scenario, compression, sides: self.sides(Player::Interop(program)) };
         let role = self.args.role.name();
         print!("planted fault in {name}, {role} ... ");
         flush();
-        let mut round = self.round(&row, 0);
-        round.logs = self.logs("planted-fault");
-        match round.play_with_planted_fault() {
+        let mut run = self.run(&row, 0);
+        run.logs = self.logs("planted-fault");
+        match run.play_with_planted_fault() {
             Ok(()) => {
                 println!("noticed");
-                Ok(Tally { passed: 1, ..Tally::default() })
+                Ok(ScenarioCounts { passed: 1, ..ScenarioCounts::default() })
             }
             Err(why) => {
                 println!("FAIL");
-                println!("    {why}\n    logs: {}.*", round.logs.display());
+                println!("    {why}\n    logs: {}.*", run.logs.display());
                 Err(why)
             }
         }
     }
 
-    /// What to play: the suite's scenarios for this transport, or those named.
+    /// Returns the rows to run: the suite's scenarios for the transport, or the named ones.
     fn rows(&self) -> Result<Vec<Row<'_>>, String> {
         let named = &self.args.scenario;
         let transport = self.args.transport.listed().to_owned();
@@ -210,18 +214,18 @@ impl Table<'_> {
         let mut rows = Vec::new();
         for scenario in selected {
             for compression in self.modes(scenario) {
-                let cast = players.cast(self, scenario, compression).ok_or_else(|| {
+                let sides = players.sides(self, scenario, compression).ok_or_else(|| {
                     let mode = compression.map(|mode| format!(" with --compression={mode}"));
                     let mode = mode.unwrap_or_default();
-                    format!("mp-interop does not play {}{mode}", scenario.name)
+                    format!("mp-interop does not support {}{mode}", scenario.name)
                 })?;
-                rows.push(Row { scenario, compression, cast });
+                rows.push(Row { scenario, compression, sides });
             }
         }
         Ok(rows)
     }
 
-    /// The compression modes to play it with.
+    /// Returns the compression modes of a scenario.
     fn modes(&self, scenario: &Scenario) -> Vec<Option<&str>> {
         match self.args.compression.as_deref() {
             None if scenario.name == "compression" => COMPRESSION.map(Some).to_vec(),
@@ -229,14 +233,14 @@ impl Table<'_> {
         }
     }
 
-    fn round<'a>(&'a self, row: &Row<'a>, tries: usize) -> Round<'a> {
+    fn run<'a>(&'a self, row: &Row<'a>, tries: usize) -> ScenarioRun<'a> {
         let name = row.label("-");
         let name = if tries == 0 { name } else { format!("{name}.retry{tries}") };
-        Round {
+        ScenarioRun {
             godot: self.godot,
             suite: &self.suite,
             scenario: row.scenario,
-            cast: row.cast.clone(),
+            sides: row.sides.clone(),
             transport: self.args.transport.name(),
             tls: self.tls.as_ref(),
             compression: row.compression,
@@ -251,22 +255,24 @@ impl Table<'_> {
         flush();
     }
 
-    /// mp's `player` in its role, and Godot.
-    fn cast(&self, player: Player) -> Cast {
+    /// Assigns `player` to the sides of mp's role, and Godot to the others.
+    fn sides(&self, player: Player) -> Sides {
         match self.args.role {
-            Role::Server => Cast { server: player, ..Cast::GODOT },
+            Role::Server => Sides { server: player, ..Sides::GODOT },
             Role::Client => {
-                Cast { first_client: player.clone(), other_clients: player, ..Cast::GODOT }
+                Sides { first_client: player.clone(), other_clients: player, ..Sides::GODOT }
             }
-            Role::Mixed => Cast { first_client: player, ..Cast::GODOT },
-            Role::Both => {
-                Cast { server: player.clone(), first_client: player.clone(), other_clients: player }
-            }
+            Role::Mixed => Sides { first_client: player, ..Sides::GODOT },
+            Role::Both => Sides {
+                server: player.clone(),
+                first_client: player.clone(),
+                other_clients: player,
+            },
         }
     }
 
     fn fits_role(&self, scenario: &Scenario) -> bool {
-        // mp's part in `room` is its server.
+        // In `room`, mp's server side is mp-server.
         let is_room = self.suite.own && scenario.name == ROOM;
         let has_no_player = is_room && self.args.role != Role::Server && !self.args.self_check;
         (self.args.role != Role::Mixed || scenario.clients > 1) && !has_no_player
@@ -294,14 +300,14 @@ impl Row<'_> {
     }
 }
 
-/// The programs that play mp's side.
+/// Programs that play mp's sides.
 struct Players {
     interop: Option<(PathBuf, Played)>,
     relay: Option<PathBuf>,
 }
 
 impl Players {
-    /// Builds what `selected` needs.
+    /// Builds the programs for the selected scenarios.
     fn new(table: &Table<'_>, selected: &[&Scenario]) -> Result<Self, String> {
         let mut players = Self { interop: None, relay: None };
         if table.args.self_check {
@@ -321,22 +327,22 @@ impl Players {
         Ok(players)
     }
 
-    fn cast(
+    fn sides(
         &self,
         table: &Table<'_>,
         scenario: &Scenario,
         compression: Option<&str>,
-    ) -> Option<Cast> {
+    ) -> Option<Sides> {
         if table.args.self_check {
-            return Some(Cast::GODOT);
+            return Some(Sides::GODOT);
         }
         if let (Some(relay), ROOM) = (&self.relay, scenario.name.as_str()) {
-            return Some(table.cast(Player::Relay(relay.clone())));
+            return Some(table.sides(Player::Relay(relay.clone())));
         }
         let (program, played) = self.interop.as_ref()?;
         let modes = played.get(&scenario.name)?;
         let plays = |mode: &str| modes.is_empty() || modes.iter().any(|m| m == mode);
-        compression.is_none_or(plays).then(|| table.cast(Player::Interop(program.clone())))
+        compression.is_none_or(plays).then(|| table.sides(Player::Interop(program.clone())))
     }
 }
 
@@ -360,13 +366,13 @@ impl Transport {
         }
     }
 
-    /// Its name in a suite's table.
+    /// Name in scenarios.txt.
     fn listed(self) -> &'static str {
         if self == Self::Wss { Self::Ws.name() } else { self.name() }
     }
 }
 
-impl std::fmt::Display for Tally {
+impl std::fmt::Display for ScenarioCounts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} passed, {} failed", self.passed, self.failed)?;
         if self.retries > 0 {
@@ -376,11 +382,11 @@ impl std::fmt::Display for Tally {
     }
 }
 
-/// What `mp-server cert` makes: a certificate and its key.
+/// Creates a certificate and key with `mp-server cert`, and returns their paths.
 ///
 /// # Errors
 ///
-/// When it makes none.
+/// Returns an error if mp-server fails.
 pub(crate) fn make_certificate() -> Result<[PathBuf; 2], String> {
     let folder = workspace::target().join("interop/tls");
     if folder.exists() {
@@ -395,15 +401,15 @@ pub(crate) fn make_certificate() -> Result<[PathBuf; 2], String> {
 }
 
 fn flush() {
-    drop(io::stdout().flush()); // the table is only shown later without it
+    drop(io::stdout().flush()); // on failure the line appears later
 }
 
-/// ENet's compression modes, by Godot's names.
+/// Compression modes of ENet, by Godot's names.
 const COMPRESSION: [&str; 5] = ["none", "range", "fastlz", "zlib", "zstd"];
 
-/// The scenario in which a fault is planted.
+/// Default scenario for a planted fault.
 const FAULT_SCENARIO: &str = "calls";
 
-/// Longer than any side takes, however slow the machine is.
+/// Default time limit of a process in seconds; generous for slow machines.
 const TIMEOUT: u32 = 300;
 const RETRIES: u32 = 1;

@@ -1,5 +1,5 @@
-//! The project's own commands: `cargo xtask test`, `ci`, `deny`, `features`, `fuzz`, `audit`,
-//! `interop`, `enet`, `bench`, `worlds`, `sim-faults`, `godot`.
+//! Project commands: `cargo xtask test`, `ci`, `deny`, `features`, `fuzz`, `audit`, `interop`,
+//! `enet`, `bench`, `worlds`, `sim-faults`, `godot`.
 
 mod bench;
 mod budget;
@@ -14,7 +14,7 @@ mod interop;
 mod one_room;
 mod process;
 mod proxy;
-mod round;
+mod scenario_run;
 mod steps;
 mod suite;
 mod tool;
@@ -31,7 +31,7 @@ use fuzz::FuzzArgs;
 use interop::InteropArgs;
 use worlds::{FaultsArgs, WorldsArgs};
 
-/// The project's own commands.
+/// Project commands.
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask", after_help = AFTER_HELP)]
 struct Cli {
@@ -41,84 +41,91 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Everything that must pass: the workspace's tests, then scenarios with real Godot.
+    /// Runs all tests: those of the workspace, and scenarios with real Godot processes.
     ///
-    /// Finds or fetches Godot, then runs `cargo test --workspace`, all scenarios of interop/godot in each of mp's roles, planted
-    /// faults, the examples, and an additional suite folder, when there is one ($MP_INTEROP_SUITE, or the folder beside
-    /// the project). All steps run even when one fails; the summary at the end says which.
+    /// Finds or downloads Godot. Then runs `cargo test --workspace`, all scenarios of interop/godot
+    /// in each role of mp, planted faults, the examples, and an additional suite, if there is one
+    /// ($MP_INTEROP_SUITE, or a folder beside the project). A failed step does not stop the others;
+    /// the summary lists the results.
     Test,
-    /// Formatting, lints and documentation without a warning, what `features` and `deny` check,
-    /// then everything `test` does, 3,000 simulated worlds, and a smoke test of the benchmarks.
+    /// Runs all checks of CI: formatting, lints, documentation, `features`, `deny`, `test`, 3,000
+    /// simulated worlds, and a smoke test of the benchmarks.
     ///
-    /// A step also fails when it takes longer than its ceiling in xtask/src/budget.rs, as do all
-    /// steps together.
+    /// A step also fails if it exceeds its time limit in xtask/src/budget.rs, as do all steps
+    /// together.
     Ci,
-    /// Checks the licences and sources of all dependencies, and looks for banned, duplicate and yanked crates.
+    /// Checks licences and sources of all dependencies, and rejects banned, duplicate and yanked
+    /// crates.
     ///
-    /// Runs cargo-deny, which it installs under target/tools when it is missing (about two minutes, once), on the workspace and on
-    /// bench/. The rules are in deny.toml and bench/deny.toml.
+    /// Runs cargo-deny on the workspace and on bench/. Installs it under target/tools if it is
+    /// missing (about two minutes, once). The rules are in deny.toml and bench/deny.toml.
     Deny,
     /// Lints each crate with each of its features alone, and checks which crates need no C
     /// compiler.
     ///
-    /// Runs cargo-hack, which it installs under target/tools when it is missing.
+    /// Runs cargo-hack. Installs it under target/tools if it is missing.
     Features,
-    /// Looks for security advisories for the locked dependencies.
+    /// Checks the locked dependencies for security advisories.
     ///
-    /// Needs the network: cargo-deny fetches the database of RustSec from GitHub. Without it the command fails.
+    /// Needs the network: cargo-deny downloads RustSec's database from GitHub.
     Audit,
-    /// Plays scenarios with real Godot processes on one side and mp on the other.
+    /// Runs scenarios between real Godot processes and mp.
     ///
-    /// Builds mp's side (the binary mp-interop; where it serves the scenario `room` it is mp-server), starts a server on a free port,
-    /// then the scenario's number of clients, and prints a table. A scenario passes when every process exits with 0 and
-    /// prints a result line with "pass". Logs are in
-    /// target/interop/SUITE-ROLE/SCENARIO.WHO.log, what is written to standard error in .err beside it.
+    /// Builds mp's side: mp-interop, or mp-server as the server of the scenario `room`. Starts a
+    /// server on a free port and the scenario's number of clients, and prints a table. A scenario
+    /// passes if every process prints a result line with "pass" and exits with 0. Logs are in
+    /// target/interop/SUITE-ROLE/SCENARIO.WHO.log; standard error is in the .err file beside it.
     Interop(InteropArgs),
-    /// Measures mp beside its peers and writes docs/BENCHMARKS.md.
+    /// Measures mp and comparable projects, and writes docs/BENCHMARKS.md.
     ///
-    /// Builds the workspace bench/ (mp's contenders, and published peers), mp-server, and a C program where cc and
-    /// libenet-dev are installed; then starts each contender as a process of its own on CPU 0, and the same players for all on
-    /// CPU 1. A full run takes about half an hour, on a machine that does nothing else.
+    /// Builds the workspace bench/ with mp's contenders and published ones, mp-server, and a C
+    /// program if cc and libenet-dev are installed. Starts each contender as a process on CPU 0,
+    /// and the same load generator for all on CPU 1. A full run takes about half an hour on an
+    /// otherwise idle machine.
     Bench(BenchArgs),
-    /// Lets Godot players on ENet and on WebSocket and Rust clients on both meet in one mp-server.
+    /// Connects Godot players over ENet and WebSocket and Rust clients over both to one mp-server.
     OneRoom,
-    /// Lets Godot players come over TLS to an nginx in front of mp-server, which knows them by X-Forwarded-For.
+    /// Connects Godot players over TLS through nginx to mp-server, which must read their addresses
+    /// from X-Forwarded-For.
     ///
-    /// Uses the nginx on PATH, else Debian's, unpacked under target/nginx (10 MB to fetch, nothing is installed).
+    /// Uses nginx on PATH, else Debian's, unpacked under target/nginx (downloads 10 MB, installs
+    /// nothing).
     Proxy,
-    /// Plays sessions of mp with C ENet over a network that loses datagrams.
+    /// Runs sessions between mp and C ENet over a network that loses datagrams.
     ///
-    /// Fetches Debian's ENet (unpacked under target/enet, nothing is installed), compiles interop/enet/peer.c with it (needs
-    /// cc) and plays every combination of role, compression, checksum and loss from 0 to 30 %, bandwidth limits, the packet
-    /// throttle and every kind of goodbye. Fails when something of that did not happen. Time is virtual: the outcome does not
-    /// depend on the speed of the machine.
+    /// Downloads Debian's ENet (unpacked under target/enet, installs nothing) and compiles
+    /// interop/enet/peer.c (needs cc). Covers every combination of role, compression, checksum and
+    /// loss from 0 to 30 %, bandwidth limits, the packet throttle, and every kind of disconnect.
+    /// Fails if one of these did not take effect. Time is virtual: results do not depend on the
+    /// speed of the machine.
     Enet(EnetArgs),
-    /// Fuzzes what reads bytes of peers, guided by coverage.
+    /// Fuzzes parsers of untrusted input, guided by coverage.
     ///
-    /// Runs cargo-fuzz, which it installs under target/tools when it is missing, on stable Rust
-    /// without sanitizers; needs a C++ compiler. An input that a target fails for is kept in
-    /// fuzz/artifacts. `cargo test` runs the same targets on their first inputs and mutations of
-    /// them.
+    /// Runs cargo-fuzz on stable Rust without sanitizers; needs a C++ compiler. Installs cargo-fuzz
+    /// under target/tools if it is missing. Stores failing inputs in fuzz/artifacts. `cargo test`
+    /// runs the same targets on their initial inputs and mutations of them.
     Fuzz(FuzzArgs),
-    /// Simulates 3,000 whole worlds with mp-sim, or as many as you say.
+    /// Simulates 3,000 worlds with mp-sim, or the given number.
     ///
-    /// See docs/SIMULATION.md. `cargo run --release -p mp-sim -- --help` explains the program itself.
+    /// See docs/SIMULATION.md, and `cargo run --release -p mp-sim -- --help`.
     Worlds(WorldsArgs),
-    /// Plants faults in a copy of the sources, one after the other, and fails when mp-sim does not find each.
+    /// Plants faults in a copy of the sources, one after another. Fails if mp-sim does not find
+    /// each of them.
     ///
-    /// The copy and its build are in target/sim-faults; the faults are listed in xtask/src/worlds/faults.rs.
+    /// The copy and its build are in target/sim-faults; the faults are listed in
+    /// xtask/src/worlds/faults.rs.
     SimFaults(FaultsArgs),
-    /// Prints the path and version of the Godot that the tests use, and fetches it where there is none.
+    /// Prints the path and version of the Godot that tests use. Downloads Godot if there is none.
     Godot,
 }
 
 const AFTER_HELP: &str = "\
 Environment:
   GODOT             a Godot 4 binary; else godot or godot4 on PATH when it is a 4.x, else Debian's
-                    package, unpacked under target/godot (160 MB to fetch, nothing is installed)
+                    package, unpacked under target/godot (downloads 160 MB, installs nothing)
   MP_INTEROP_SUITE  an additional suite folder for `test`
-  MP_INTEROP_BIN    play mp's side with this program instead of building mp-interop
-  MP_SERVER_BIN     likewise instead of mp-server
+  MP_INTEROP_BIN    program for mp's side, instead of building mp-interop
+  MP_SERVER_BIN     the same for mp-server
 
 Examples:
   cargo xtask test

@@ -1,18 +1,19 @@
-//! One room for all: a Godot player on ENet, one on WebSocket and a Rust client meet in mp-server.
+//! Scenario `room` across transports: Godot players over ENet and WebSocket and Rust clients over
+//! both meet in one mp-server.
 
 use std::process::Command;
 
 use crate::godot::Godot;
-use crate::process::{PATIENCE, Process, has_event, now, wait_for_all};
-use crate::round::{ROOM, complaints, free_port};
+use crate::process::{PROCESS_TIMEOUT, Process, has_event, now, wait_for_all};
+use crate::scenario_run::{ROOM, check_all, free_port};
 use crate::suite::Suite;
 use crate::workspace::{program, target};
 
-/// The scenario `room` with players on both transports: they see each other, call each other and send each other bytes.
+/// Runs the scenario `room`: players on both transports see, call and send bytes to each other.
 ///
 /// # Errors
 ///
-/// Who has not passed, and why.
+/// Returns the players that have not passed, with reasons.
 pub(crate) fn play(godot: &Godot) -> Result<String, String> {
     let (server, interop) =
         (program("mp-server", "MP_SERVER_BIN")?, program("mp-interop", "MP_INTEROP_BIN")?);
@@ -22,7 +23,7 @@ pub(crate) fn play(godot: &Godot) -> Result<String, String> {
     command.args(["--enet", &format!("127.0.0.1:{enet}"), "--ws", &format!("127.0.0.1:{ws}")]);
     let mut server = Process::start("server", &mut command, &log("server"))?;
     let last = format!(":{ws}");
-    if !server.wait_until(now() + PATIENCE, |server| server.output().contains(&last)) {
+    if !server.wait_until(now() + PROCESS_TIMEOUT, |server| server.output().contains(&last)) {
         return Err(format!("mp-server does not listen: {}", server.errors()));
     }
 
@@ -44,21 +45,21 @@ pub(crate) fn play(godot: &Godot) -> Result<String, String> {
         }
         clients.push(Process::start(who, &mut command, &log(who))?);
     }
-    let limit = now() + PATIENCE;
+    let limit = now() + PROCESS_TIMEOUT;
     let is_ready = |client: &mut Process| {
         client.wait_until(limit, |client| has_event(&client.output(), "ready_for_goodbye"))
     };
     let ready = clients.iter_mut().map(is_ready).filter(|ready| *ready).count();
     server.terminate();
-    server.wait_until(now() + PATIENCE, |_| false);
-    wait_for_all(&mut clients, now() + PATIENCE);
-    complaints(&mut clients)?;
+    server.wait_until(now() + PROCESS_TIMEOUT, |_| false);
+    wait_for_all(&mut clients, now() + PROCESS_TIMEOUT);
+    check_all(&mut clients)?;
     match server.ended() {
         Some(status) if status.success() && ready == peers => {
             Ok(format!("{peers} players on two transports"))
         }
         Some(status) if !status.success() => Err(format!("server: {status} after SIGTERM")),
-        Some(_) => Err(format!("only {ready} of {peers} players have met")),
+        Some(_) => Err(format!("only {ready} of {peers} players have seen each other")),
         None => Err("server: still running after SIGTERM".to_owned()),
     }
 }

@@ -1,4 +1,4 @@
-//! A process of a scenario: its output goes to files, and it never outlives its `Process`.
+//! Process of a scenario. Its output goes to files, and it is killed when its `Process` is dropped.
 
 use std::fs::{self, File};
 use std::io;
@@ -12,22 +12,22 @@ use serde_json::Value;
 
 use crate::workspace::shown;
 
-/// A running or finished process.
+/// Running or finished process.
 pub(crate) struct Process {
-    /// `server`, `client0`, ...
+    /// Name in messages: `server`, `client0`, ...
     pub(crate) who: String,
-    /// Its standard output; standard error is beside it, in a file ending in `.err`.
+    /// Path of its standard output. Standard error goes to the `.err` file beside it.
     pub(crate) log: PathBuf,
     child: Child,
     status: Option<ExitStatus>,
 }
 
 impl Process {
-    /// Starts `command` in a process group of its own, so that a wrapper's children can be ended with it.
+    /// Starts `command` in its own process group, so that children of a wrapper are ended, too.
     ///
     /// # Errors
     ///
-    /// When it cannot be started.
+    /// Returns an error if it cannot be started.
     pub(crate) fn start(who: &str, command: &mut Command, log: &Path) -> Result<Self, String> {
         let start = || -> io::Result<Child> {
             fs::create_dir_all(log.parent().unwrap_or(log))?;
@@ -40,7 +40,7 @@ impl Process {
         Ok(Self { who: who.to_owned(), log: log.to_path_buf(), child, status: None })
     }
 
-    /// How it has ended, if it has.
+    /// Returns the exit status, or `None` while it runs.
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         if self.status.is_none() {
             self.status = self.child.try_wait().unwrap_or(None);
@@ -48,17 +48,17 @@ impl Process {
         self.status
     }
 
-    /// Its standard output so far.
+    /// Returns its standard output so far.
     pub(crate) fn output(&self) -> String {
         read(&self.log)
     }
 
-    /// Its standard error so far.
+    /// Returns its standard error so far.
     pub(crate) fn errors(&self) -> String {
         read(&self.log.with_extension("err"))
     }
 
-    /// Waits until `condition` holds for it; false when it ends, or `limit` passes, before.
+    /// Waits until `condition` holds. Returns false if the process ends or `limit` passes before.
     pub(crate) fn wait_until(&mut self, limit: Instant, condition: impl Fn(&Self) -> bool) -> bool {
         loop {
             let ended = self.ended().is_some();
@@ -72,24 +72,24 @@ impl Process {
         }
     }
 
-    /// Asks it to end (SIGTERM).
+    /// Sends SIGTERM.
     pub(crate) fn terminate(&self) {
         self.signal("TERM");
     }
 
-    /// Presses Ctrl-C (SIGINT).
+    /// Sends SIGINT, as Ctrl-C does.
     pub(crate) fn interrupt(&self) {
         self.signal("INT");
     }
 
-    /// Why it has not passed: it must have exited with 0 after printing a result line that says "pass".
-    pub(crate) fn verdict(&mut self) -> Result<(), String> {
+    /// Checks that the process has printed a result line with "pass" and has exited with 0.
+    pub(crate) fn check_result(&mut self) -> Result<(), String> {
         let Some(status) = self.ended() else {
             return Err("still running at the time limit".to_owned());
         };
         match result_line(&self.output()) {
             Some((true, _)) if status.success() => Ok(()),
-            Some((true, _)) => Err(format!("says pass, but {status}")),
+            Some((true, _)) => Err(format!("reported pass, but exited with {status}")),
             Some((false, why)) => Err(why),
             None => {
                 let errors = self.errors();
@@ -103,12 +103,12 @@ impl Process {
         }
     }
 
-    /// Through the shell, as sending a signal from Rust would need `unsafe` or another dependency.
+    /// Uses the shell: sending a signal from Rust needs `unsafe` or another dependency.
     fn signal(&self, name: &str) {
         let group = self.child.id();
         let script = format!("kill -s {name} -- -{group}");
         let sent = Command::new("sh").args(["-c", &script]).stderr(Stdio::null()).status();
-        drop(sent); // it may have ended in this moment
+        drop(sent); // fails if the process has just ended
     }
 }
 
@@ -121,7 +121,8 @@ impl Drop for Process {
     }
 }
 
-/// Waits until all have ended or `limit` passes. When one has failed, the others get `GRACE` to say what they saw.
+/// Waits until all processes have ended, or `limit` passes. After a failure, the others get
+/// `REPORT_TIME` to report.
 pub(crate) fn wait_for_all(processes: &mut [Process], limit: Instant) {
     let mut limit = limit;
     let mut failed = false;
@@ -132,28 +133,28 @@ pub(crate) fn wait_for_all(processes: &mut [Process], limit: Instant) {
         }
         if !failed && ended.iter().flatten().any(|status| !status.success()) {
             failed = true;
-            limit = limit.min(now() + GRACE);
+            limit = limit.min(now() + REPORT_TIME);
         }
         thread::sleep(POLL);
     }
 }
 
-/// Time after which a wait for a process fails: longer than anything takes, however slow or busy
-/// the machine is.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
+/// Time limit of waiting for a process; longer than any wait takes on a slow or busy machine.
+pub(crate) const PROCESS_TIMEOUT: Duration = Duration::from_secs(180);
 
-/// The clock.
+/// Returns the current time.
 #[expect(clippy::disallowed_methods, reason = "the commands measure and limit real processes")]
 pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
-/// Whether `output` has a JSON line with this `event`.
+/// Returns whether `output` has a JSON line with this `event`.
 pub(crate) fn has_event(output: &str, event: &str) -> bool {
     json_lines(output).any(|line| line["event"] == event)
 }
 
-/// The last result line of `output`: whether it says pass, and why not.
+/// Returns whether the last result line of `output` is a pass, and its reason. `None` without a
+/// result line.
 pub(crate) fn result_line(output: &str) -> Option<(bool, String)> {
     let line = json_lines(output).filter(|line| line["result"].is_string()).last()?;
     Some((line["result"] == "pass", line["why"].as_str().unwrap_or_default().to_owned()))
@@ -172,16 +173,16 @@ fn read(path: &Path) -> String {
 
 const POLL: Duration = Duration::from_millis(20);
 
-/// Longer than a side of a scenario waits for one expectation (60 s), so that each side reports
-/// what it was waiting for.
-const GRACE: Duration = Duration::from_secs(75);
+/// Longer than a side waits for one expectation (60 s), so that each side reports what it has
+/// waited for.
+const REPORT_TIME: Duration = Duration::from_secs(75);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_last_result_line_counts() {
+    fn result_line_returns_the_last_one() {
         let output = "Godot says hello\n{\"event\":\"listening\"}\n{\"result\":\"pass\",\"why\":\"\"}\n{\"result\":\"fail\",\"why\":\"late\"}\n";
         assert_eq!(result_line(output), Some((false, "late".to_owned())));
         assert!(has_event(output, "listening"));
@@ -189,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_line_and_other_text_are_no_result() {
+    fn truncated_lines_and_other_text_are_not_results() {
         assert_eq!(result_line("{\"result\":\"pa"), None);
         assert_eq!(result_line("\"result\":\"pass\"\n{\"event\":\"result\"}"), None);
     }

@@ -1,4 +1,5 @@
-//! A reverse proxy in front: players come over TLS to nginx, which passes them on to mp-server.
+//! Scenario `room` through a reverse proxy: players connect over TLS to nginx, which forwards to
+//! mp-server.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,16 +8,17 @@ use std::process::Command;
 use crate::debian::{self, NGINX};
 use crate::godot::{Godot, on_path};
 use crate::interop::make_certificate;
-use crate::process::{PATIENCE, Process, has_event, now, wait_for_all};
-use crate::round::{ROOM, complaints, free_port};
+use crate::process::{PROCESS_TIMEOUT, Process, has_event, now, wait_for_all};
+use crate::scenario_run::{ROOM, check_all, free_port};
 use crate::suite::Suite;
 use crate::workspace::{program, target};
 
-/// The scenario `room` with two Godot players behind nginx. The server must know where they come from by what nginx says.
+/// Runs the scenario `room` with two Godot players behind nginx. The server must read their
+/// addresses from X-Forwarded-For.
 ///
 /// # Errors
 ///
-/// Who has not passed, and why.
+/// Returns the players that have not passed, with reasons.
 pub(crate) fn play(godot: &Godot) -> Result<String, String> {
     let nginx = match on_path(NGINX.name) {
         Some(nginx) => nginx,
@@ -33,7 +35,7 @@ pub(crate) fn play(godot: &Godot) -> Result<String, String> {
     command.args(["--trusted-proxies", "1", "--log", "info,mp_scene=debug"]);
     let mut server = Process::start("server", &mut command, &log("server"))?;
     let address = format!(":{inner}");
-    if !server.wait_until(now() + PATIENCE, |server| server.output().contains(&address)) {
+    if !server.wait_until(now() + PROCESS_TIMEOUT, |server| server.output().contains(&address)) {
         return Err(format!("mp-server does not listen: {}", server.errors()));
     }
     let mut command = Command::new(nginx);
@@ -41,7 +43,7 @@ pub(crate) fn play(godot: &Godot) -> Result<String, String> {
     command.arg("-p").arg(&folder).arg("-c").arg(config).args(["-e", "stderr"]);
     let mut proxy = Process::start("nginx", &mut command, &log("nginx"))?;
     let listens = |_: &Process| std::net::TcpStream::connect(("127.0.0.1", outer)).is_ok();
-    if !proxy.wait_until(now() + PATIENCE, listens) {
+    if !proxy.wait_until(now() + PROCESS_TIMEOUT, listens) {
         return Err(format!("nginx does not listen: {}", proxy.errors()));
     }
 
@@ -55,23 +57,26 @@ pub(crate) fn play(godot: &Godot) -> Result<String, String> {
         command.arg(format!("--tls-cert={}", tls[0].display())).arg("--expect-goodbye");
         players.push(Process::start(&who, &mut command, &log(&who))?);
     }
-    let limit = now() + PATIENCE;
+    let limit = now() + PROCESS_TIMEOUT;
     for player in &mut players {
         player.wait_until(limit, |player| has_event(&player.output(), "ready_for_goodbye"));
     }
     server.terminate();
-    server.wait_until(now() + PATIENCE, |_| false);
-    wait_for_all(&mut players, now() + PATIENCE);
-    complaints(&mut players)?;
-    // nginx tells no port, so that 0 stands for it.
-    let told = server.errors().matches("127.0.0.1:0 for ws://").count();
-    if told != PLAYERS {
-        return Err(format!("the server knows {told} of {PLAYERS} players by X-Forwarded-For"));
+    server.wait_until(now() + PROCESS_TIMEOUT, |_| false);
+    wait_for_all(&mut players, now() + PROCESS_TIMEOUT);
+    check_all(&mut players)?;
+    // nginx sends no port; mp-server prints 0 instead.
+    let forwarded = server.errors().matches("127.0.0.1:0 for ws://").count();
+    if forwarded != PLAYERS {
+        return Err(format!(
+            "the server logged X-Forwarded-For addresses of {forwarded} of {PLAYERS} players"
+        ));
     }
     Ok(format!("{PLAYERS} players over TLS through nginx"))
 }
 
-/// A configuration as one would write it for a game; nginx stays in the foreground and writes below `folder` only.
+/// Writes a typical configuration for a game. nginx stays in the foreground, and writes only below
+/// `folder`.
 fn configure(
     folder: &Path,
     [certificate, key]: &[PathBuf; 2],

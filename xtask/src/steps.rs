@@ -1,4 +1,4 @@
-//! `cargo xtask test` and `ci`: everything in order, and a summary.
+//! `cargo xtask test` and `ci`: run all steps in order, and print a summary.
 
 use std::env;
 use std::ffi::OsString;
@@ -20,22 +20,22 @@ use crate::suite::Suite;
 use crate::workspace::{cargo, run, target};
 use crate::worlds::{self, WorldsArgs};
 
-/// All tests.
+/// Runs all tests.
 ///
 /// # Errors
 ///
-/// When a step has failed.
+/// Returns an error if a step has failed.
 pub(crate) fn test() -> Result<(), String> {
     let mut steps = Steps::default();
     tests(&mut steps);
     steps.summary()
 }
 
-/// Formatting, lints, documentation, all tests.
+/// Checks formatting, lints and documentation, and runs all tests.
 ///
 /// # Errors
 ///
-/// When a step has failed.
+/// Returns an error if a step has failed.
 pub(crate) fn ci() -> Result<(), String> {
     let mut steps = Steps::default();
     steps.run("formatting", || {
@@ -58,7 +58,7 @@ pub(crate) fn ci() -> Result<(), String> {
     steps.run("simulated worlds", || worlds::worlds(&WorldsArgs::ci()));
     steps.run("benchmarks run", || {
         bench::bench(&BenchArgs::smoke())?;
-        Ok("mp's own contenders, every delivery checked".to_owned())
+        Ok("mp's own contenders; every delivery is checked".to_owned())
     });
     steps.summary()
 }
@@ -95,7 +95,7 @@ fn tests(steps: &mut Steps) {
         steps.interop(&name, &godot, args);
     }
     steps.with_godot("one room", &godot, one_room::play);
-    steps.with_godot("nginx in front", &godot, proxy::play);
+    steps.with_godot("nginx proxy", &godot, proxy::play);
     for role in [Role::Server, Role::Client] {
         let name = format!("planted fault, {}", role.name());
         let args = InteropArgs { role, planted_fault: true, ..InteropArgs::new() };
@@ -116,7 +116,7 @@ fn tests(steps: &mut Steps) {
     }
 }
 
-/// `PATH` with a debugger on it: that of the machine, or Debian's.
+/// Returns `PATH` with a debugger on it: that of the machine, or Debian's.
 fn debugger_path() -> Result<OsString, String> {
     let path = env::var_os("PATH").unwrap_or_default();
     if on_path(GDB.name).is_some() || on_path("eu-stack").is_some() {
@@ -129,10 +129,10 @@ fn debugger_path() -> Result<OsString, String> {
     env::join_paths(folders).map_err(|e| format!("PATH: {e}"))
 }
 
-/// The scenarios that are also played over TLS.
+/// Scenarios that also run over TLS.
 const OVER_TLS: [&str; 3] = ["hello", "calls", "traffic"];
 
-/// What ran, and how it went.
+/// Steps that have run, with their results.
 #[derive(Default)]
 struct Steps {
     done: Vec<Step>,
@@ -145,7 +145,7 @@ struct Step {
 }
 
 impl Steps {
-    /// Runs a step. It also fails when it takes longer than its [`budget`].
+    /// Runs a step. A step also fails if it exceeds its limit in [`budget`].
     fn run(&mut self, name: &str, step: impl FnOnce() -> Result<String, String>) {
         println!("== {name}");
         let started = now();
@@ -161,7 +161,7 @@ impl Steps {
 
     fn interop(&mut self, name: &str, godot: &Option<Godot>, args: InteropArgs) {
         self.with_godot(name, godot, |godot| {
-            interop::run_with(godot, &args).map(|tally| tally.to_string())
+            interop::run_with(godot, &args).map(|counts| counts.to_string())
         });
     }
 
@@ -185,8 +185,8 @@ impl Steps {
                 Err(why) => ("FAILED", why),
             };
             let text = text.lines().next().unwrap_or_default();
-            let ceiling = budget::ceiling(&step.name).unwrap_or_default();
-            line(word, &step.name, step.took, ceiling, text);
+            let limit = budget::limit(&step.name).unwrap_or_default();
+            line(word, &step.name, step.took, limit, text);
         }
         let total: Duration = self.done.iter().map(|step| step.took).sum();
         line("", "all steps", total, budget::TOTAL, "");
@@ -199,7 +199,7 @@ impl Steps {
         if failed.is_empty() {
             if total > budget::TOTAL {
                 return Err(format!(
-                    "all steps passed, but took {:.0} s, {:.0} s more than they may together",
+                    "all steps passed, but took {:.0} s, {:.0} s more than the total limit",
                     total.as_secs_f64(),
                     (total - budget::TOTAL).as_secs_f64()
                 ));
@@ -212,7 +212,7 @@ impl Steps {
 }
 
 /// Prints a row of the summary.
-fn line(word: &str, name: &str, took: Duration, ceiling: Duration, text: &str) {
-    let (took, ceiling) = (took.as_secs_f64(), ceiling.as_secs());
-    println!("{word:<8}{name:<32}{took:>7.1} of {ceiling:>4} s  {text}");
+fn line(word: &str, name: &str, took: Duration, limit: Duration, text: &str) {
+    let (took, limit) = (took.as_secs_f64(), limit.as_secs());
+    println!("{word:<8}{name:<32}{took:>7.1} of {limit:>4} s  {text}");
 }

@@ -8,35 +8,37 @@ use std::process::Command;
 
 use crate::workspace;
 
-/// A folder with a Godot project that plays scenarios.
+/// Folder with a Godot project that plays scenarios.
 #[derive(Debug)]
 pub(crate) struct Suite {
     pub(crate) folder: PathBuf,
     pub(crate) scenarios: Vec<Scenario>,
-    /// The project's own one, in which `room` is played with mp-server.
+    /// True for the project's own suite, in which mp-server serves `room`.
     pub(crate) own: bool,
 }
 
-/// One line of `scenarios.txt`.
+/// A line of `scenarios.txt`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Scenario {
     pub(crate) name: String,
     pub(crate) clients: u32,
     pub(crate) transports: Vec<String>,
-    /// Godot clients of an mp server must print no error.
+    /// True if Godot clients of an mp server must print no error.
     pub(crate) is_quiet: bool,
 }
 
-/// What mp-interop says it can play: scenario names, each with the compression modes it is limited to (none: all).
+/// Scenarios that mp-interop supports, each with the compression modes that it is limited to
+/// (empty: all).
 pub(crate) type Played = BTreeMap<String, Vec<String>>;
 
 impl Suite {
-    /// The project's own suite.
+    /// Returns the folder of the project's own suite.
     pub(crate) fn own_folder() -> PathBuf {
         workspace::root().join("interop/godot")
     }
 
-    /// An additional suite folder, when there is one: `$MP_INTEROP_SUITE`, else a folder beside the project.
+    /// Returns the folder of an additional suite, if it exists: `$MP_INTEROP_SUITE`, else a folder
+    /// beside the project.
     pub(crate) fn additional_folder() -> Option<PathBuf> {
         match env::var_os("MP_INTEROP_SUITE").filter(|given| !given.is_empty()) {
             Some(given) => Some(given.into()),
@@ -48,7 +50,7 @@ impl Suite {
     ///
     /// # Errors
     ///
-    /// When the folder has none, or it cannot be understood.
+    /// Returns an error if the file is missing or malformed.
     pub(crate) fn read(folder: &Path) -> Result<Self, String> {
         let list = folder.join("scenarios.txt");
         let text = fs::read_to_string(&list).map_err(|e| {
@@ -63,21 +65,21 @@ impl Suite {
         Ok(Self { folder, scenarios, own })
     }
 
-    /// The name for the table and the logs.
+    /// Returns the name for the table and the logs.
     pub(crate) fn name(&self) -> String {
         self.folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
-    /// The option that tells mp-interop whose scenarios it plays.
+    /// Returns the option of mp-interop that selects the suite.
     pub(crate) fn option(&self) -> &'static str {
         if self.own { "--suite=own" } else { "--suite=conformance" }
     }
 
-    /// The scenario `name`.
+    /// Returns the scenario `name`.
     ///
     /// # Errors
     ///
-    /// When there is none; the message lists those there are.
+    /// Returns an error with the list of scenarios if there is none of this name.
     pub(crate) fn scenario(&self, name: &str) -> Result<&Scenario, String> {
         self.scenarios.iter().find(|scenario| scenario.name == name).ok_or_else(|| {
             let all: Vec<&str> =
@@ -87,11 +89,12 @@ impl Suite {
     }
 }
 
-/// Asks `program --list` about `suite`: one scenario per line, after its name the compression modes it is limited to, if it is.
+/// Runs `program --list` for `suite`, and parses its output: one scenario per line, followed by the
+/// compression modes that it is limited to, if any.
 ///
 /// # Errors
 ///
-/// When the program does not run.
+/// Returns an error if the program cannot be run.
 pub(crate) fn played_by(program: &Path, suite: &Suite) -> Result<Played, String> {
     let output = Command::new(program)
         .args(["--list", suite.option()])
@@ -114,7 +117,7 @@ fn parse(text: &str) -> Result<Vec<Scenario>, String> {
         .map(|(number, line)| {
             let wrong = || {
                 let form = "name clients transports [quiet]";
-                format!("line {}: {line:?} is not `{form}`", number + 1)
+                format!("line {}: {line:?} does not have the form `{form}`", number + 1)
             };
             let words: Vec<&str> = line.split_whitespace().collect();
             let (name, clients, transports, is_quiet) = match words[..] {
@@ -129,7 +132,7 @@ fn parse(text: &str) -> Result<Vec<Scenario>, String> {
         .collect()
 }
 
-/// Relative to the workspace's folder.
+/// Path relative to the workspace.
 const BESIDE: &str = "../shared/godot4/conformance";
 
 #[cfg(test)]
@@ -137,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_has_names_clients_and_transports() {
+    fn scenario_lines_have_a_name_clients_and_transports() {
         let scenarios =
             parse("# scenario clients transports\nhello  2 enet,ws\n\npack 1 enet quiet\n")
                 .unwrap();
@@ -154,14 +157,14 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_wrong_is_named() {
+    fn errors_contain_the_line_number() {
         assert!(parse("hello two enet").unwrap_err().starts_with("line 1:"));
         assert!(parse("# fine\nhello 2").unwrap_err().starts_with("line 2:"));
         assert!(parse("hello 2 enet loud").unwrap_err().starts_with("line 1:"));
     }
 
     #[test]
-    fn the_own_suite_can_be_read_and_has_a_script_for_each_scenario() {
+    fn the_own_suite_has_a_script_for_each_scenario() {
         let suite = Suite::read(&Suite::own_folder()).unwrap();
         assert!(suite.own);
         assert!(!suite.scenarios.is_empty());

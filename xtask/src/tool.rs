@@ -5,22 +5,21 @@ use std::process::Command;
 
 use crate::workspace::{cargo, run, target};
 
-/// A cargo subcommand and the version of it that the project uses.
+/// A cargo subcommand in a fixed version.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tool {
-    /// The crate, which is also the binary: `cargo-deny`.
+    /// Name of the crate and of its binary, such as `cargo-deny`.
     pub(crate) name: &'static str,
     pub(crate) version: &'static str,
 }
 
 impl Tool {
-    /// Returns the path of the binary under target/tools; installs it when it is missing or has
-    /// another version, which takes up to a minute. The tools are built without optimizations: they
-    /// run for less time than those would take.
+    /// Returns the path of the binary under target/tools. Installs it if it is missing or has
+    /// another version. Builds it without optimization: compiling takes longer than running it.
     ///
     /// # Errors
     ///
-    /// When it cannot be installed from the crate registry.
+    /// Returns an error if it cannot be installed from the crate registry.
     pub(crate) fn path(self) -> Result<PathBuf, String> {
         let Self { name, version } = self;
         let subcommand = name.trim_start_matches("cargo-");
@@ -32,11 +31,14 @@ impl Tool {
             words.split_whitespace().any(|word| word == version)
         });
         if !is_there {
-            println!("installing {name} {version} into {} (minutes, once) ...", folder.display());
+            println!(
+                "installing {name} {version} into {} (takes minutes, once) ...",
+                folder.display()
+            );
             let mut install = cargo();
             install.args(["install", name, "--debug", "--locked", "--quiet", "--version", version]);
             run(install.arg("--root").arg(&folder)).map_err(|why| {
-                format!("{name} {version} cannot be installed from the crate registry: {why}")
+                format!("cannot install {name} {version} from the crate registry: {why}")
             })?;
         }
         Ok(binary)

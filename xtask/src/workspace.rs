@@ -1,31 +1,32 @@
-//! Where things are, and how cargo is called.
+//! Paths of the workspace, and commands.
 
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The folder of the workspace's Cargo.toml.
+/// Returns the folder of the workspace's Cargo.toml.
 pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is a folder of the workspace")
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is in a folder of the workspace")
 }
 
-/// Cargo's target folder: this program was built into it.
+/// Returns cargo's target folder, which contains this program.
 pub(crate) fn target() -> PathBuf {
     let own = binary("xtask");
     own.ancestors().nth(2).map_or_else(|| root().join("target"), Path::to_path_buf)
 }
 
-/// Where cargo puts the binary `name`: beside this program.
+/// Returns the path of the binary `name`: it is beside this program.
 pub(crate) fn binary(name: &str) -> PathBuf {
     let own = env::current_exe().unwrap_or_else(|_| root().join("target/debug/xtask"));
     own.with_file_name(name)
 }
 
-/// The program of mp that `variable` names, else the binary of the package `name`, built now.
+/// Returns the program of mp that the environment variable `variable` names. Without it, builds the
+/// package `name` and returns its binary.
 ///
 /// # Errors
 ///
-/// When it cannot be built.
+/// Returns an error if it cannot be built.
 pub(crate) fn program(name: &str, variable: &str) -> Result<PathBuf, String> {
     if let Some(path) = env::var_os(variable) {
         return Ok(path.into());
@@ -34,7 +35,7 @@ pub(crate) fn program(name: &str, variable: &str) -> Result<PathBuf, String> {
     Ok(binary(name))
 }
 
-/// `cargo`, in the workspace's folder.
+/// Returns a `cargo` command in the workspace's folder.
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root());
@@ -45,14 +46,14 @@ pub(crate) fn cargo() -> Command {
 ///
 /// # Errors
 ///
-/// When it cannot be started or does not exit with 0.
+/// Returns an error if it cannot be started or does not exit with 0.
 pub(crate) fn run(command: &mut Command) -> Result<(), String> {
     let shown = shown(command);
     let status = command.status().map_err(|e| format!("cannot run {shown}: {e}"))?;
     if status.success() { Ok(()) } else { Err(format!("{shown}: {status}")) }
 }
 
-/// Runs `command` without output; what it printed is in the error.
+/// Runs `command` without output. The error contains its output.
 ///
 /// # Errors
 ///
@@ -69,7 +70,7 @@ pub(crate) fn quiet(command: &mut Command) -> Result<(), String> {
     Err(format!("{}: {}\n{last}", shown(command), output.status))
 }
 
-/// The command line, for messages.
+/// Returns the command line, for messages.
 pub(crate) fn shown(command: &Command) -> String {
     let program = Path::new(command.get_program()).file_name().unwrap_or_default();
     let mut line = program.to_string_lossy().into_owned();

@@ -1,4 +1,5 @@
-//! `cargo xtask worlds` and `sim-faults`: worlds of mp-sim, and whether their checkers find faults that are planted in a copy.
+//! `cargo xtask worlds` and `sim-faults`: run mp-sim, and check that it finds faults planted in a
+//! copy of the sources.
 
 mod faults;
 
@@ -11,42 +12,43 @@ use clap::Args;
 use crate::workspace::{binary, cargo, root, run, shown, target};
 use faults::{FAULTS, Fault};
 
-/// Which worlds to simulate.
+/// Options of `cargo xtask worlds`.
 #[derive(Args)]
 pub(crate) struct WorldsArgs {
-    /// Worlds, one per seed
+    /// Number of worlds, one per seed
     #[arg(long, value_name = "N", default_value_t = SEEDS)]
     seeds: u64,
 
-    /// The first seed
+    /// First seed
     #[arg(long, value_name = "N", default_value_t = 0)]
     from: u64,
 }
 
-/// Which faults to plant.
+/// Options of `cargo xtask sim-faults`.
 #[derive(Args)]
 pub(crate) struct FaultsArgs {
-    /// Only these, by name
+    /// Only this fault (repeatable) [default: all]
     #[arg(long, value_name = "NAME")]
     fault: Vec<String>,
 
-    /// Seeds within which each must be found
+    /// Number of seeds within which each fault must be found
     #[arg(long, value_name = "K", default_value_t = 1_000)]
     seeds: u64,
 }
 
 impl WorldsArgs {
-    /// What `ci` does.
+    /// Returns the options of `ci`.
     pub(crate) fn ci() -> Self {
         Self { seeds: SEEDS, from: 0 }
     }
 }
 
-/// Simulates a number of worlds, so that a slow machine finds what a fast one finds.
+/// Simulates a number of worlds. The number is fixed, so that slow and fast machines find the same
+/// violations.
 ///
 /// # Errors
 ///
-/// When a checker objects, or mp-sim cannot be built.
+/// Returns an error on a violation, or if mp-sim cannot be built.
 pub(crate) fn worlds(args: &WorldsArgs) -> Result<String, String> {
     run(cargo().args(["build", "--release", "--quiet", "--package", "mp-sim"]))?;
     let mut command = Command::new(target().join("release/mp-sim"));
@@ -55,21 +57,21 @@ pub(crate) fn worlds(args: &WorldsArgs) -> Result<String, String> {
     if is_clean { Ok(last) } else { Err(last) }
 }
 
-/// Plants each fault in a copy of the workspace and lets mp-sim look for it.
+/// Plants each fault in a copy of the workspace, and runs mp-sim on it.
 ///
 /// # Errors
 ///
-/// When one is not found, or cannot be planted.
+/// Returns an error if a fault is not found, or cannot be planted.
 pub(crate) fn sim_faults(args: &FaultsArgs) -> Result<(), String> {
     let chosen: Vec<&Fault> = match &args.fault[..] {
         [] => FAULTS.iter().collect(),
         names => names.iter().map(|name| faults::named(name)).collect::<Result<_, _>>()?,
     };
     let copy = Copy::make()?;
-    println!("== without a fault");
+    println!("== no fault");
     let (is_clean, last) = hunt(copy.mp_sim()?.args(["--seeds", "100"]))?;
     if !is_clean {
-        return Err(format!("mp-sim finds something where nothing is planted: {last}"));
+        return Err(format!("mp-sim reports a violation without a planted fault: {last}"));
     }
     let mut missed = Vec::new();
     let mut table = Vec::new();
@@ -96,10 +98,11 @@ pub(crate) fn sim_faults(args: &FaultsArgs) -> Result<(), String> {
     Err(format!("not found within {} seeds: {}", args.seeds, missed.join(", ")))
 }
 
-/// The worlds of CI: a minute of two cores. Hunts are longer: `cargo xtask worlds --help`.
+/// Number of worlds of CI: about a minute on two cores.
 const SEEDS: u64 = 3_000;
 
-/// Runs a hunt with its output on the terminal; whether it was clean, and what it says at the end.
+/// Runs a hunt with its output on the terminal. Returns whether it was clean, and its last line or
+/// first violation.
 fn hunt(command: &mut Command) -> Result<(bool, String), String> {
     let shown = shown(command);
     let output = command.stderr(Stdio::inherit()).output();
@@ -118,13 +121,13 @@ fn hunt(command: &mut Command) -> Result<(bool, String), String> {
     }
 }
 
-/// A copy of the workspace's sources under the target folder.
+/// Copy of the workspace's sources under the target folder.
 struct Copy {
     tree: PathBuf,
 }
 
 impl Copy {
-    /// Copies what has changed since the last time, so that little is built anew.
+    /// Copies files that have changed since the last time, to keep incremental builds.
     fn make() -> Result<Self, String> {
         let tree = target().join("sim-faults/tree");
         let mut list = Command::new("git");
@@ -149,12 +152,12 @@ impl Copy {
         write_if_changed(&self.tree.join(fault.file), &read(&root().join(fault.file))?)
     }
 
-    /// The program, built from the copy as it is now.
+    /// Builds mp-sim from the copy, and returns a command that runs it.
     fn mp_sim(&self) -> Result<Command, String> {
         let build = target().join("sim-faults/build");
         let mut command = cargo();
         command.current_dir(&self.tree).env("CARGO_TARGET_DIR", &build);
-        // A planted fault may leave something unused.
+        // A planted fault may leave unused code.
         command.env("RUSTFLAGS", "--cap-lints=allow");
         run(command.args(["build", "--release", "--quiet", "--package", "mp-sim"]))?;
         let name = binary("mp-sim");

@@ -1,22 +1,23 @@
-//! The project's own lint: what the compiler cannot see.
+//! Project lints that the compiler does not have.
 #![allow(missing_docs, reason = "a test")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What protocol code must not mention, and what to use instead. Tests and comments are not looked at.
+/// Identifiers that protocol code must not use, with the reason. Tests and comments are not
+/// checked.
 const SANS_IO: &[(&str, &str)] = &[
-    ("actix", "only mp-actor and mp-server know actix"),
+    ("actix", "only mp-actor and mp-server use actix"),
     ("Instant::now", "time is an argument"),
     ("SystemTime", "time is an argument"),
-    ("std::thread", "whoever runs the code chooses the thread"),
+    ("std::thread", "the caller chooses the thread"),
     ("TcpStream", "sockets live in the transports' io modules"),
     ("thread_rng", "randomness is an argument: mp_core::Rng"),
-    ("tokio", "only the transports' io modules and mp-actor know tokio"),
+    ("tokio", "only the transports' io modules and mp-actor use tokio"),
     ("UdpSocket", "sockets live in mp-udp and the io modules of transports"),
 ];
 
-/// Code that takes bytes and time and gives bytes and events.
+/// Folders of sans-IO code: bytes and time in, bytes and events out.
 const PROTOCOL: &[&str] = &[
     "crates/mp-core/src",
     "crates/mp-host/src",
@@ -26,17 +27,17 @@ const PROTOCOL: &[&str] = &[
     "crates/mp-transport-ws/src/proto",
 ];
 
-/// What lies among it but is for programs and for test rigs over real sockets.
+/// Files in these folders that are for programs and tests with real sockets.
 const FOR_PROGRAMS: &[&str] = &["mp-core/src/host.rs", "mp-core/src/conformance.rs"];
 
-/// Lines of a source file; more than this usually hides two nouns.
+/// Maximum number of lines of a source file.
 const LINES_MAX: usize = 700;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace").to_owned()
 }
 
-/// The Rust files below `folder`, but for build output.
+/// Returns the Rust files below `folder`, without build output.
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
@@ -60,7 +61,7 @@ fn read(path: &Path) -> String {
 }
 
 #[test]
-fn protocol_code_knows_no_clock_socket_thread_or_runtime() {
+fn protocol_code_uses_no_clock_socket_thread_or_runtime() {
     let mut complaints = Vec::new();
     for folder in PROTOCOL {
         for path in sources(&root().join(folder)) {
@@ -87,7 +88,7 @@ fn protocol_code_knows_no_clock_socket_thread_or_runtime() {
 }
 
 #[test]
-fn no_source_file_hides_two_nouns() {
+fn source_files_are_short() {
     let long: Vec<_> = sources(&root())
         .into_iter()
         .map(|path| (read(&path).lines().count(), path))
@@ -104,7 +105,10 @@ fn every_deviation_names_a_test_that_exists() {
     for row in table.lines().filter(|line| line.starts_with("| ") && line.contains('`')) {
         let cell = row.trim_end_matches('|').rsplit('|').next().unwrap_or_default();
         let test = cell.trim().trim_matches('`');
-        assert!(sources.contains(&format!("fn {test}(")), "no test {test:?}, of the row {row}");
+        assert!(
+            sources.contains(&format!("fn {test}(")),
+            "no test {test:?}, named by the row {row}"
+        );
         rows += 1;
     }
     assert!(rows > 0, "docs/DEVIATIONS.md has rows");

@@ -1,4 +1,4 @@
-//! One scenario played once: a server on a free port, its clients, and what all of them say.
+//! One run of a scenario: a server on a free port, its clients, and their results.
 
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::path::PathBuf;
@@ -6,75 +6,75 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::godot::Godot;
-use crate::process::{PATIENCE, Process, has_event, now, result_line, wait_for_all};
+use crate::process::{PROCESS_TIMEOUT, Process, has_event, now, result_line, wait_for_all};
 use crate::suite::{Scenario, Suite};
 
-/// What a round needs to know.
-pub(crate) struct Round<'a> {
+/// Parameters of one run.
+pub(crate) struct ScenarioRun<'a> {
     pub(crate) godot: &'a Godot,
     pub(crate) suite: &'a Suite,
     pub(crate) scenario: &'a Scenario,
-    pub(crate) cast: Cast,
+    pub(crate) sides: Sides,
     pub(crate) transport: &'a str,
-    /// The server's certificate and its key, for the transport wss.
+    /// Certificate and key of the server, for the transport wss.
     pub(crate) tls: Option<&'a [PathBuf; 2]>,
     pub(crate) compression: Option<&'a str>,
-    /// What one process may take, seconds.
+    /// Time limit of each process in seconds.
     pub(crate) timeout: u32,
-    /// The logs are `{logs}.{who}.log`.
+    /// Logs are written to `{logs}.{who}.log`.
     pub(crate) logs: PathBuf,
 }
 
-/// Who plays whom.
+/// Programs that play the sides.
 #[derive(Clone, Debug)]
-pub(crate) struct Cast {
+pub(crate) struct Sides {
     pub(crate) server: Player,
     pub(crate) first_client: Player,
     pub(crate) other_clients: Player,
 }
 
-/// Who plays a side.
+/// Program that plays a side.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Player {
     /// Godot.
     Godot,
     /// mp-interop at this path.
     Interop(PathBuf),
-    /// mp-server at this path, as a server only. It knows nothing of scenarios: it is ready when it prints its address, must
-    /// outlive its clients' talk, and is then asked to end.
+    /// mp-server at this path, only as the server. It is independent of scenarios: it is ready when
+    /// it prints its address, must run until the clients have finished, and then receives SIGTERM.
     Relay(PathBuf),
 }
 
-impl Cast {
+impl Sides {
     /// Godot on all sides.
     pub(crate) const GODOT: Self =
         Self { server: Player::Godot, first_client: Player::Godot, other_clients: Player::Godot };
 }
 
-impl Round<'_> {
-    /// Plays it.
+impl ScenarioRun<'_> {
+    /// Runs the scenario.
     ///
     /// # Errors
     ///
-    /// Who has not passed, and why.
+    /// Returns the sides that have not passed, with reasons.
     pub(crate) fn play(&self) -> Result<(), String> {
-        let limit = now() + Duration::from_secs(u64::from(self.timeout)) + SPARE;
+        let limit = now() + Duration::from_secs(u64::from(self.timeout)) + KILL_DELAY;
         let (server, port) = self.start_server(false)?;
         let mut all = vec![server];
         for index in 0..self.scenario.clients {
             all.push(self.start_client(index, port, false)?);
         }
-        if matches!(self.cast.server, Player::Relay(_)) {
+        if matches!(self.sides.server, Player::Relay(_)) {
             return self.end_relay(all, limit);
         }
         wait_for_all(&mut all, limit);
-        complaints(&mut all)?;
+        check_all(&mut all)?;
         self.check_quiet(&all)
     }
 
-    /// Checks in a quiet scenario that the Godot clients of an mp server have printed no error.
+    /// Checks in a quiet scenario that Godot clients of an mp server have printed no error.
     fn check_quiet(&self, all: &[Process]) -> Result<(), String> {
-        if !self.scenario.is_quiet || self.cast.server == Player::Godot {
+        if !self.scenario.is_quiet || self.sides.server == Player::Godot {
             return Ok(());
         }
         let is_godot = |index: usize| *self.player(index) == Player::Godot;
@@ -85,13 +85,13 @@ impl Round<'_> {
         if lines.is_empty() { Ok(()) } else { Err(lines.join("\n")) }
     }
 
-    /// Plays it with an mp side that expects a wrong value, which it must notice.
+    /// Runs the scenario with a wrong expectation on mp's side, whose check must fail.
     ///
     /// # Errors
     ///
-    /// When it has not noticed.
+    /// Returns an error if it does not.
     pub(crate) fn play_with_planted_fault(&self) -> Result<(), String> {
-        let limit = now() + Duration::from_secs(u64::from(self.timeout)) + SPARE;
+        let limit = now() + Duration::from_secs(u64::from(self.timeout)) + KILL_DELAY;
         let (server, port) = self.start_server(true)?;
         let mut all = vec![server];
         for index in 0..self.scenario.clients {
@@ -105,32 +105,32 @@ impl Round<'_> {
                 return Err(format!("{who} is still running at the time limit"));
             };
             if status.success() {
-                let why = "has passed with a wrong expectation: its checks check nothing";
+                let why = "passed with a wrong expectation: its check is ineffective";
                 return Err(format!("{who} {why}"));
             }
             let output = mp.output();
             if !has_event(&output, "check_failed") {
-                let why = "but not by a check: no check_failed line";
-                return Err(format!("{who} has failed ({status}), {why}"));
+                let why = "but without a check_failed line";
+                return Err(format!("{who} failed ({status}), {why}"));
             }
             let Some((false, _)) = result_line(&output) else {
-                return Err(format!("{who} has no result line that says fail"));
+                return Err(format!("{who} has no result line with \"fail\""));
             };
         }
         Ok(())
     }
 
-    /// Starts the server and waits until it listens. Another program may have taken the free port in between, so an early
-    /// end is tried again with another port.
+    /// Starts the server, and waits until it listens. Retries with another port if it exits early:
+    /// another program may have taken the port.
     fn start_server(&self, plant_fault: bool) -> Result<(Process, u16), String> {
         let mut last = String::new();
         for _ in 0..PORT_ATTEMPTS {
             let port = free_port()?;
             let mut command = self.server_command(port, plant_fault);
             let mut server = Process::start("server", &mut command, &self.log("server"))?;
-            let relay = matches!(self.cast.server, Player::Relay(_));
+            let relay = matches!(self.sides.server, Player::Relay(_));
             let address = format!(":{port}");
-            let listens = server.wait_until(now() + PATIENCE, |server| {
+            let listens = server.wait_until(now() + PROCESS_TIMEOUT, |server| {
                 let output = server.output();
                 if relay {
                     output.contains(&address) || server.errors().contains(&address)
@@ -142,9 +142,15 @@ impl Round<'_> {
                 return Ok((server, port));
             }
             if server.ended().is_none() {
-                return Err(format!("the server does not listen after {} s", PATIENCE.as_secs()));
+                return Err(format!(
+                    "the server does not listen after {} s",
+                    PROCESS_TIMEOUT.as_secs()
+                ));
             }
-            last = server.verdict().err().unwrap_or_else(|| "it passed at once".to_owned());
+            last = server
+                .check_result()
+                .err()
+                .unwrap_or_else(|| "it passed without listening".to_owned());
         }
         Err(format!("the server ends before it listens: {last}"))
     }
@@ -155,14 +161,14 @@ impl Round<'_> {
         let mut command = self.command(player, "client", port, plant_fault);
         command.arg(format!("--index={index}"));
         let in_room = self.suite.own && self.scenario.name == ROOM;
-        if *player == Player::Godot && (in_room || matches!(self.cast.server, Player::Relay(_))) {
+        if *player == Player::Godot && (in_room || matches!(self.sides.server, Player::Relay(_))) {
             command.arg("--expect-goodbye");
         }
         Process::start(&who, &mut command, &self.log(&who))
     }
 
     fn server_command(&self, port: u16, plant_fault: bool) -> Command {
-        if let Player::Relay(path) = &self.cast.server {
+        if let Player::Relay(path) = &self.sides.server {
             let mut command = Command::new(path);
             let (on, off) = match self.transport {
                 "enet" => ("--enet", "--ws"),
@@ -174,10 +180,10 @@ impl Round<'_> {
             }
             return command;
         }
-        self.command(&self.cast.server, "server", port, plant_fault)
+        self.command(&self.sides.server, "server", port, plant_fault)
     }
 
-    /// What starts a side of the scenario. A fault is planted in mp's sides only.
+    /// Returns the command that starts a side. A fault is planted in mp's sides only.
     fn command(&self, player: &Player, role: &str, port: u16, plant_fault: bool) -> Command {
         let mut command = match player {
             Player::Interop(path) | Player::Relay(path) => {
@@ -194,12 +200,12 @@ impl Round<'_> {
         command
     }
 
-    /// Who plays the server (0), and the clients (from 1).
+    /// Returns the program of a process: 0 is the server, clients start at 1.
     fn player(&self, process: usize) -> &Player {
         match process {
-            0 => &self.cast.server,
-            1 => &self.cast.first_client,
-            _ => &self.cast.other_clients,
+            0 => &self.sides.server,
+            1 => &self.sides.first_client,
+            _ => &self.sides.other_clients,
         }
     }
 
@@ -220,28 +226,31 @@ impl Round<'_> {
         args
     }
 
-    /// The clients say when they have talked; then the relay server is asked to end, with a goodbye to them.
+    /// Waits until the clients report that they have finished, then stops the relay server with
+    /// SIGTERM.
     fn end_relay(&self, mut all: Vec<Process>, limit: Instant) -> Result<(), String> {
         let ready = all[1..].iter_mut().all(|client| {
             client.wait_until(limit, |client| has_event(&client.output(), "ready_for_goodbye"))
         });
         if !ready {
-            wait_for_all(&mut all[1..], limit.min(now() + SPARE));
-            complaints(&mut all[1..])?;
-            return Err("a client has ended too early".to_owned());
+            wait_for_all(&mut all[1..], limit.min(now() + KILL_DELAY));
+            check_all(&mut all[1..])?;
+            return Err("a client exited before it reported that it had finished".to_owned());
         }
         let mut server = all.remove(0);
         if let Some(status) = server.ended() {
-            return Err(format!("server: ended before it was asked to, {status}"));
+            return Err(format!("server: exited before SIGTERM, {status}"));
         }
         server.terminate();
-        server.wait_until(now() + PATIENCE, |_| false);
+        server.wait_until(now() + PROCESS_TIMEOUT, |_| false);
         let status = server.ended();
         wait_for_all(&mut all, limit);
         match status {
-            None => Err(format!("server: still running {} s after SIGTERM", PATIENCE.as_secs())),
+            None => {
+                Err(format!("server: still running {} s after SIGTERM", PROCESS_TIMEOUT.as_secs()))
+            }
             Some(status) if !status.success() => Err(format!("server: {status} after SIGTERM")),
-            Some(_) => complaints(&mut all),
+            Some(_) => check_all(&mut all),
         }
     }
 
@@ -252,26 +261,26 @@ impl Round<'_> {
     }
 }
 
-/// All that have not passed, one line each.
+/// Returns an error with one line per process that has not passed.
 ///
 /// # Errors
 ///
-/// When there are some.
-pub(crate) fn complaints(processes: &mut [Process]) -> Result<(), String> {
+/// Returns an error if there is one.
+pub(crate) fn check_all(processes: &mut [Process]) -> Result<(), String> {
     let not_passed = |process: &mut Process| {
-        let why = process.verdict().err()?;
+        let why = process.check_result().err()?;
         Some(format!("{}: {why}", process.who))
     };
     let lines: Vec<String> = processes.iter_mut().filter_map(not_passed).collect();
     if lines.is_empty() { Ok(()) } else { Err(lines.join("\n")) }
 }
 
-/// The first error that Godot has printed on standard error.
+/// Returns the first error that Godot has printed on standard error.
 fn first_error(errors: &str) -> Option<&str> {
     errors.lines().find(|line| ERRORS.iter().any(|kind| line.starts_with(kind)))
 }
 
-/// A port that is free now, for UDP and TCP.
+/// Returns a port that is currently free for UDP and TCP.
 pub(crate) fn free_port() -> Result<u16, String> {
     for _ in 0..PORT_ATTEMPTS {
         let address =
@@ -281,26 +290,26 @@ pub(crate) fn free_port() -> Result<u16, String> {
             return Ok(port);
         }
     }
-    Err("no port that is free for UDP and TCP".to_owned())
+    Err("no port is free for both UDP and TCP".to_owned())
 }
 
-/// The scenario of the project's own suite that is played with mp-server.
+/// Scenario of the project's own suite that mp-server serves.
 pub(crate) const ROOM: &str = "room";
 
-/// How the errors of Godot's engine and of its scripts begin.
+/// Prefixes of errors of Godot's engine and scripts.
 const ERRORS: [&str; 3] = ["ERROR:", "SCRIPT ERROR:", "USER ERROR:"];
 
 const PORT_ATTEMPTS: u32 = 3;
 
-/// After the processes' own time limit, before they are killed.
-const SPARE: Duration = Duration::from_secs(30);
+/// Time from the processes' own limit until they are killed.
+const KILL_DELAY: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn errors_of_the_engine_and_of_scripts_are_found_among_other_lines() {
+    fn first_error_finds_errors_of_the_engine_and_of_scripts() {
         let engine = "WARNING: old\nERROR: Node not found.\n   at: get_node (node.cpp:1)\n";
         assert_eq!(first_error(engine), Some("ERROR: Node not found."));
         let script = "SCRIPT ERROR: Invalid call.\n";
