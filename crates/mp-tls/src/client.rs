@@ -1,4 +1,4 @@
-//! How a client verifies its server.
+//! Verification of a server by a client.
 
 use std::sync::Arc;
 
@@ -13,16 +13,16 @@ use rustls::{
 use crate::identity::certificates;
 use crate::{TlsError, provider};
 
-/// How a client verifies its server: Godot's `TLSOptions.client(trusted_chain, common_name_override)` and
-/// `TLSOptions.client_unsafe(trusted_chain)`.
+/// Settings by which a client verifies its server: Godot's `TLSOptions.client(trusted_chain,
+/// common_name_override)` and `TLSOptions.client_unsafe(trusted_chain)`.
 ///
 /// | | chain | name |
 /// |---|---|---|
 /// | `new()` | the system's certificates | the host's |
 /// | `.trusted_chain(pem)` | those in `pem` instead | |
 /// | `.common_name_override(name)` | | `name` instead |
-/// | `new_unsafe()` | not looked at | not looked at |
-/// | `new_unsafe().trusted_chain(pem)` | those in `pem` | not looked at |
+/// | `new_unsafe()` | not checked | not checked |
+/// | `new_unsafe().trusted_chain(pem)` | those in `pem` | not checked |
 #[derive(Clone, Debug, Default)]
 #[doc(alias = "TLSOptions")]
 pub struct ClientTlsOptions {
@@ -32,48 +32,51 @@ pub struct ClientTlsOptions {
 }
 
 impl ClientTlsOptions {
-    /// The server must have a certificate for its host's name, and somebody whom this system trusts must vouch for it.
+    /// Returns settings that require a certificate for the host's name, issued by an authority that
+    /// the system trusts.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Anybody who answers is taken for the server. Whoever can redirect the traffic can read and change it: for tests, and for
-    /// networks that nobody else is on.
+    /// Returns settings that accept any server. An attacker who can redirect the traffic can read
+    /// and change it, so use them only for tests and on isolated networks.
     #[doc(alias = "client_unsafe")]
     pub fn new_unsafe() -> Self {
         Self { is_unsafe: true, ..Self::default() }
     }
 
-    /// Trusts the certificates of a PEM text, and nobody else: a self-signed certificate itself, or the authority behind it.
+    /// Trusts only the certificates of a PEM text: a self-signed certificate, or the authority that
+    /// issued the server's.
     ///
     /// # Errors
     ///
-    /// When there is no certificate in it.
+    /// If the text has no certificate, or an invalid one.
     pub fn trusted_chain(mut self, pem: &str) -> Result<Self, TlsError> {
-        self.trusted = Some(certificates(pem.as_bytes(), "the chain to trust")?);
+        self.trusted = Some(certificates(pem.as_bytes(), "the trusted chain")?);
         Ok(self)
     }
 
-    /// Expects a certificate for `name`, whatever the host is called. The server is also told this name (SNI).
+    /// Expects a certificate for `name` instead of the host's name. The client also sends this name
+    /// to the server (SNI).
     ///
     /// # Errors
     ///
-    /// When it is no host name or IP address.
+    /// If it is not a host name or IP address.
     pub fn common_name_override(mut self, name: &str) -> Result<Self, TlsError> {
         self.common_name = Some(server_name(name)?);
         Ok(self)
     }
 
-    /// Whether names are not looked at.
+    /// Returns whether names are not checked.
     pub fn is_unsafe(&self) -> bool {
         self.is_unsafe
     }
 
-    /// The name that the certificate of the server at `host` must have.
+    /// Returns the name that the certificate of the server at `host` must have.
     ///
     /// # Errors
     ///
-    /// When `host` is no host name or IP address, and nothing overrides it.
+    /// If `host` is not a host name or IP address, and no name overrides it.
     pub fn server_name(&self, host: &str) -> Result<ServerName<'static>, TlsError> {
         match &self.common_name {
             Some(name) => Ok(name.clone()),
@@ -81,11 +84,13 @@ impl ClientTlsOptions {
         }
     }
 
-    /// What decides, for those who do not use [`client_config`](Self::client_config): DTLS.
+    /// Returns the certificate verifier, for protocols that do not use
+    /// [`client_config`](Self::client_config), such as DTLS.
     ///
     /// # Errors
     ///
-    /// When the system has no certificates to trust and none were given, or those cannot be used.
+    /// If the system has no trusted certificates and none were given, or the given ones are
+    /// invalid.
     pub fn verifier(&self) -> Result<Arc<dyn ServerCertVerifier>, TlsError> {
         let roots = match &self.trusted {
             Some(trusted) => given_roots(trusted)?,
@@ -98,12 +103,13 @@ impl ClientTlsOptions {
         Ok(if self.is_unsafe { Arc::new(Unsafe { chain: Some(verifier) }) } else { verifier })
     }
 
-    /// Whether `chain`, the server's own certificate first, is to be trusted at `now` as that of `host`. It says nothing of
-    /// whether the other side has the key.
+    /// Verifies `chain`, the server's own certificate first, for `host` at time `now`. Does not
+    /// check that the remote peer has the private key.
     ///
     /// # Errors
     ///
-    /// [`TlsError::Untrusted`] when not; as [`verifier`](Self::verifier) and [`server_name`](Self::server_name) otherwise.
+    /// [`TlsError::Untrusted`] if verification fails; otherwise the errors of
+    /// [`verifier`](Self::verifier) and [`server_name`](Self::server_name).
     pub fn verify(
         &self,
         chain: &[CertificateDer<'_>],
@@ -111,18 +117,18 @@ impl ClientTlsOptions {
         now: UnixTime,
     ) -> Result<(), TlsError> {
         let Some((own, others)) = chain.split_first() else {
-            return Err(TlsError::Untrusted("there is none".to_owned()));
+            return Err(TlsError::Untrusted("the server sent no certificate".to_owned()));
         };
         let name = self.server_name(host)?;
         let verified = self.verifier()?.verify_server_cert(own, others, &name, &[], now);
         verified.map(drop).map_err(|error| TlsError::Untrusted(error.to_string()))
     }
 
-    /// The configuration of a rustls client. TLS 1.2 and 1.3, no certificate of the client's own.
+    /// Returns the configuration of a rustls client: TLS 1.2 and 1.3, without a client certificate.
     ///
     /// # Errors
     ///
-    /// As [`verifier`](Self::verifier).
+    /// Same as [`verifier`](Self::verifier).
     pub fn client_config(&self) -> Result<Arc<ClientConfig>, TlsError> {
         let config = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
@@ -142,7 +148,7 @@ fn given_roots(trusted: &[CertificateDer<'static>]) -> Result<RootCertStore, Tls
     let mut roots = RootCertStore::empty();
     for certificate in trusted {
         roots.add(certificate.clone()).map_err(|error| TlsError::Certificate {
-            from: "the chain to trust".to_owned(),
+            from: "the trusted chain".to_owned(),
             why: error.to_string(),
         })?;
     }
@@ -152,7 +158,7 @@ fn given_roots(trusted: &[CertificateDer<'static>]) -> Result<RootCertStore, Tls
 fn system_roots() -> Result<RootCertStore, TlsError> {
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
-    // A system may list some that are too old to be understood; the others still count.
+    // Systems may list certificates that rustls cannot parse; skip them.
     roots.add_parsable_certificates(found.certs);
     if roots.is_empty() {
         let why = found.errors.first().map_or_else(|| "none found".to_owned(), ToString::to_string);
@@ -161,7 +167,7 @@ fn system_roots() -> Result<RootCertStore, TlsError> {
     Ok(roots)
 }
 
-/// Does not look at names, and at the chain only when there is something to hold it against.
+/// A verifier that does not check names, and checks the chain only if a trusted one was given.
 #[derive(Debug)]
 struct Unsafe {
     chain: Option<Arc<WebPkiServerVerifier>>,
@@ -178,7 +184,7 @@ impl ServerCertVerifier for Unsafe {
     ) -> Result<ServerCertVerified, Error> {
         let Some(chain) = &self.chain else { return Ok(ServerCertVerified::assertion()) };
         match chain.verify_server_cert(own, others, name, ocsp, now) {
-            // The name is looked at last: all else is right.
+            // The name is checked last, so everything else is valid.
             Err(Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) => Ok(ServerCertVerified::assertion()),

@@ -1,4 +1,4 @@
-//! A certificate for one's own machine and network, made at once.
+//! Self-signed certificates for development.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -8,10 +8,11 @@ use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P2
 
 use crate::{Identity, TlsError};
 
-/// A self-signed certificate and its key: ECDSA on P-256, which WebSocket's TLS, ENet's DTLS and Godot can use. It is valid
-/// from 1975 to 4096, so that it does not end in the middle of a development.
+/// A self-signed certificate and its key: ECDSA on P-256, which TLS (WebSocket), DTLS (ENet) and
+/// Godot support. It is valid from 1975 to 4096, so that it does not expire.
 ///
-/// Nobody trusts it who does not have it: give [`certificate_pem`](Self::certificate_pem), never the key, to the clients.
+/// Only clients that were given the certificate trust it. Give them
+/// [`certificate_pem`](Self::certificate_pem), never the key.
 #[derive(Debug)]
 pub struct DevelopmentCertificate {
     certificate: String,
@@ -19,12 +20,13 @@ pub struct DevelopmentCertificate {
 }
 
 impl DevelopmentCertificate {
-    /// A certificate for hosts of these names or IP addresses. The first one is its common name, too, which is what
-    /// [`common_name_override`](crate::ClientTlsOptions::common_name_override) is for when a server is reached under another one.
+    /// Creates a certificate for hosts with these names or IP addresses. The first one is also the
+    /// common name: clients that reach the server under another name pass it to
+    /// [`common_name_override`](crate::ClientTlsOptions::common_name_override).
     ///
     /// # Errors
     ///
-    /// When there is no name, or one is neither a host name nor an IP address.
+    /// If there is no name, or one is neither a host name nor an IP address.
     pub fn new(names: &[impl AsRef<str>]) -> Result<Self, TlsError> {
         let names: Vec<String> = names.iter().map(|name| name.as_ref().to_owned()).collect();
         for name in &names {
@@ -42,31 +44,31 @@ impl DevelopmentCertificate {
         Ok(Self { certificate: certificate.pem(), key: key.serialize_pem() })
     }
 
-    /// The certificate as PEM text.
+    /// Returns the certificate as PEM text.
     pub fn certificate_pem(&self) -> &str {
         &self.certificate
     }
 
-    /// The private key as PEM text (PKCS #8).
+    /// Returns the private key as PEM text (PKCS #8).
     pub fn key_pem(&self) -> &str {
         &self.key
     }
 
-    /// Both, ready to serve.
+    /// Returns certificate and key as an identity.
     ///
     /// # Errors
     ///
-    /// As [`Identity::from_pem`], which should not happen.
+    /// Same as [`Identity::from_pem`]; none is expected.
     pub fn identity(&self) -> Result<Identity, TlsError> {
         Identity::from_pem(&self.certificate, &self.key)
     }
 
-    /// Writes two new files; the key's can be read by its owner alone. (Godot loads certificates from files that end in
-    /// `.crt` and keys from those that end in `.key`.)
+    /// Writes certificate and key to two new files. Only the owner can read the key file. Godot
+    /// loads certificates from files that end in `.crt` and keys from files that end in `.key`.
     ///
     /// # Errors
     ///
-    /// When one of them exists or cannot be written.
+    /// If one of the files exists or cannot be written.
     pub fn write(
         &self,
         certificate: impl AsRef<Path>,

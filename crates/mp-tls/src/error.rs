@@ -1,10 +1,10 @@
-//! What can be wrong with certificates, and the way out.
+//! Errors of certificates, keys and settings.
 
 use std::io;
 use std::path::PathBuf;
 
-/// Why a certificate, a key or a setting cannot be used. Each message is one line that names the file where there is one,
-/// the reason and what to do.
+/// The error of a certificate, a key or a setting. Each message is one line that names the file if
+/// there is one, the reason, and what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsError {
@@ -13,84 +13,84 @@ pub enum TlsError {
     Read {
         /// The file.
         file: PathBuf,
-        /// Why not.
+        /// The reason.
         source: io::Error,
     },
     /// A file cannot be written.
     #[error("cannot write {}: {}", file.display(), match source.kind() {
-        io::ErrorKind::AlreadyExists => "it exists; remove it or choose another name".to_owned(),
+        io::ErrorKind::AlreadyExists => "file exists; remove it or choose another name".to_owned(),
         _ => source.to_string(),
     })]
     Write {
         /// The file.
         file: PathBuf,
-        /// Why not.
+        /// The reason.
         source: io::Error,
     },
-    /// There is no certificate in it.
-    #[error("{from} holds no certificate; expected PEM text with \"-----BEGIN CERTIFICATE-----\"")]
+    /// The source has no certificate.
+    #[error("{from} has no certificate; expected PEM text with \"-----BEGIN CERTIFICATE-----\"")]
     NoCertificate {
-        /// A file's name, or what else it came from.
+        /// File name or other source.
         from: String,
     },
-    /// A certificate cannot be understood.
-    #[error("{from} is no valid certificate: {why}")]
+    /// A certificate cannot be parsed.
+    #[error("{from} is not a valid certificate: {why}")]
     Certificate {
-        /// A file's name, or what else it came from.
+        /// File name or other source.
         from: String,
-        /// What is wrong with it.
+        /// The reason.
         why: String,
     },
-    /// There is no private key in it.
+    /// The source has no usable private key.
     #[error(
-        "{from} holds no private key that can be used: {why}; expected unencrypted PEM text with \"-----BEGIN PRIVATE KEY-----\" (or EC or RSA PRIVATE KEY)"
+        "{from} has no usable private key: {why}; expected unencrypted PEM text with \"-----BEGIN PRIVATE KEY-----\" (or EC or RSA PRIVATE KEY)"
     )]
     NoKey {
-        /// A file's name, or what else it came from.
+        /// File name or other source.
         from: String,
-        /// What is wrong with it.
+        /// The reason.
         why: String,
     },
-    /// The key is not that of the certificate.
+    /// The key does not belong to the certificate.
     #[error(
-        "the private key in {key} does not belong to the first certificate in {certificate}; use the pair that was made together, the server's certificate first"
+        "the private key in {key} does not belong to the first certificate in {certificate}; use the certificate that was issued for the key, the server's own first"
     )]
     Mismatch {
-        /// Where the certificate came from.
+        /// Source of the certificate.
         certificate: String,
-        /// Where the key came from.
+        /// Source of the key.
         key: String,
     },
-    /// A kind of key that somebody cannot use.
+    /// The type of a key is not supported.
     #[error(
-        "{from} has an {kind} key, which {user} cannot use; make an ECDSA P-256 one, with `mp-server cert` or `openssl ecparam -name prime256v1 -genkey`"
+        "{from} has a key of type {kind}, which {user} does not support; create an ECDSA P-256 key with `mp-server cert` or `openssl ecparam -name prime256v1 -genkey`"
     )]
     KeyKind {
-        /// Where the key came from.
+        /// Source of the key.
         from: String,
-        /// What it is.
+        /// Type of the key.
         kind: crate::KeyKind,
-        /// Who cannot use it.
+        /// The protocol that does not support it.
         user: &'static str,
     },
-    /// A name that no certificate can have, or that no server can be verified by.
-    #[error("{name:?} is no host name or IP address")]
+    /// A name is not a host name or IP address, so that no certificate can be issued for it.
+    #[error("{name:?} is not a host name or IP address")]
     Name {
         /// The name.
         name: String,
     },
-    /// The system has no certificates to trust.
+    /// The system has no trusted certificates.
     #[error(
-        "the system has no certificates to trust ({why}); install ca-certificates, or give the certificate to trust"
+        "the system has no trusted certificates ({why}); install ca-certificates, or pass a trusted chain"
     )]
     NoSystemRoots {
-        /// What went wrong.
+        /// The reason.
         why: String,
     },
-    /// The other side's certificate is not to be trusted.
+    /// The certificate of the remote peer is not trusted.
     #[error("the server's certificate is not trusted: {0}")]
     Untrusted(String),
-    /// The cryptography refuses the settings.
-    #[error("TLS cannot be set up: {0}")]
+    /// The cryptography provider rejected the settings.
+    #[error("cannot set up TLS: {0}")]
     Setup(String),
 }

@@ -1,4 +1,4 @@
-//! Who a server says it is: a certificate chain and the private key of its first certificate.
+//! The identity of a server: a certificate chain and the private key of its first certificate.
 
 use std::fmt;
 use std::fs;
@@ -12,21 +12,21 @@ use rustls::{SignatureAlgorithm, SignatureScheme};
 
 use crate::TlsError;
 
-/// A certificate chain, the server's own certificate first, and its private key. Cheap to clone.
+/// A certificate chain, the server's own certificate first, and its private key. Cloning is cheap.
 #[derive(Clone)]
 pub struct Identity {
     certified: Arc<CertifiedKey>,
     key: Arc<PrivateKeyDer<'static>>,
     kind: KeyKind,
-    /// Where the key came from, for messages.
+    /// Source of the key, for messages.
     from: String,
 }
 
-/// What a private key is for.
+/// The type of a private key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyKind {
-    /// ECDSA on NIST's P-256: everybody can use it.
+    /// ECDSA on NIST's P-256, which all clients support.
     EcdsaP256,
     /// ECDSA on NIST's P-384.
     EcdsaP384,
@@ -43,7 +43,7 @@ impl Identity {
     ///
     /// # Errors
     ///
-    /// When a file cannot be read or understood, or the key is not the certificate's.
+    /// If a file cannot be read or parsed, or the key does not belong to the certificate.
     pub fn from_files(
         certificate: impl AsRef<Path>,
         key: impl AsRef<Path>,
@@ -54,13 +54,13 @@ impl Identity {
         Self::named(&chain, &private, names)
     }
 
-    /// The chain and the key in PEM texts. Both may be the same text.
+    /// Parses the chain and the key from PEM texts. Both may be the same text.
     ///
     /// # Errors
     ///
-    /// As [`from_files`](Self::from_files).
+    /// Same as [`from_files`](Self::from_files).
     pub fn from_pem(certificate: &str, key: &str) -> Result<Self, TlsError> {
-        let names = ["the given certificate", "the given key"].map(str::to_owned);
+        let names = ["the certificate PEM", "the key PEM"].map(str::to_owned);
         Self::named(certificate.as_bytes(), key.as_bytes(), names)
     }
 
@@ -94,26 +94,26 @@ impl Identity {
         Ok(Self { certified: Arc::new(certified), key: Arc::new(der), kind, from: key_name })
     }
 
-    /// The certificates in DER, the server's own first.
+    /// Returns the certificates in DER, the server's own first.
     pub fn chain(&self) -> &[CertificateDer<'static>] {
         &self.certified.cert
     }
 
-    /// The private key in DER: PKCS #8, SEC 1 or PKCS #1, as it was in its file.
+    /// Returns the private key in DER, in the encoding of its file: PKCS #8, SEC 1 or PKCS #1.
     pub fn key(&self) -> &PrivateKeyDer<'static> {
         &self.key
     }
 
-    /// What the private key is.
+    /// Returns the type of the private key.
     pub fn key_kind(&self) -> KeyKind {
         self.kind
     }
 
-    /// Refuses all but ECDSA keys on P-256 and P-384, on behalf of a `user` who cannot use others.
+    /// Checks that the key is an ECDSA key on P-256 or P-384, for a `user` that supports no others.
     ///
     /// # Errors
     ///
-    /// [`TlsError::KeyKind`], with the way out.
+    /// [`TlsError::KeyKind`] for other keys.
     pub fn require_ecdsa(&self, user: &'static str) -> Result<(), TlsError> {
         match self.kind {
             KeyKind::EcdsaP256 | KeyKind::EcdsaP384 => Ok(()),
@@ -128,7 +128,7 @@ impl Identity {
 
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Never the key.
+        // Without the key, which must not be logged.
         let certificates = self.chain().len();
         f.debug_struct("Identity")
             .field("certificates", &certificates)
@@ -162,7 +162,7 @@ impl fmt::Display for KeyKind {
     }
 }
 
-/// All certificates of a PEM text, at least one.
+/// Parses all certificates of a PEM text. Fails if there is none.
 pub(crate) fn certificates(
     pem: &[u8],
     from: &str,
@@ -184,9 +184,9 @@ pub(crate) fn read(file: &Path) -> Result<Vec<u8>, TlsError> {
 
 fn explain(error: &pem::Error) -> String {
     match error {
-        pem::Error::NoItemsFound => "there is none in it".to_owned(),
-        pem::Error::Base64Decode(_) => "its base64 is broken".to_owned(),
-        pem::Error::MissingSectionEnd { .. } => "it is cut off".to_owned(),
+        pem::Error::NoItemsFound => "no key found".to_owned(),
+        pem::Error::Base64Decode(_) => "invalid base64".to_owned(),
+        pem::Error::MissingSectionEnd { .. } => "it is truncated".to_owned(),
         error => error.to_string(),
     }
 }

@@ -1,14 +1,14 @@
-//! Certificates and TLS settings for transports: what WebSocket's TLS and ENet's DTLS have in common.
+//! Certificates and TLS settings of transports: the common part of TLS (WebSocket) and DTLS (ENet).
 //!
 //! | Godot | here |
 //! |---|---|
 //! | `X509Certificate` and `CryptoKey` of a server | [`Identity`] |
-//! | `TLSOptions.server(key, certificate)` | [`CertificateStore`], which can load the files again while it serves |
+//! | `TLSOptions.server(key, certificate)` | [`CertificateStore`], which can reload its files while it serves |
 //! | `TLSOptions.client(...)`, `TLSOptions.client_unsafe(...)` | [`ClientTlsOptions`] |
 //! | `Crypto.generate_self_signed_certificate` | [`DevelopmentCertificate`] |
 //!
-//! Everything works with aws-lc through rustls' [`provider`], which is handed over explicitly: no process-wide default is
-//! set or asked.
+//! All cryptography is aws-lc through rustls' [`provider`], which is passed explicitly. The
+//! process-wide default provider is neither set nor used.
 //!
 //! ```
 //! use mp_tls::{CertificateStore, ClientTlsOptions, DevelopmentCertificate};
@@ -37,7 +37,7 @@ pub use identity::{Identity, KeyKind};
 pub use rustls;
 pub use store::CertificateStore;
 
-/// The cryptography that all of mp uses.
+/// Returns the cryptography provider of all crates of mp.
 pub fn provider() -> Arc<CryptoProvider> {
     static PROVIDER: LazyLock<Arc<CryptoProvider>> =
         LazyLock::new(|| Arc::new(aws_lc_rs::default_provider()));

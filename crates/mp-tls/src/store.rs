@@ -1,4 +1,4 @@
-//! A server's certificate, which can be replaced while the server runs.
+//! The certificate of a server, which can be replaced while the server runs.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,8 +11,9 @@ use rustls::sign::CertifiedKey;
 use crate::identity::read;
 use crate::{Identity, TlsError};
 
-/// A server's [`Identity`], shared by all who serve with it. When its files have changed, [`reload`](Self::reload) takes the new
-/// ones: connections from then on get the new certificate, those that stand are not touched.
+/// A server's [`Identity`], shared by all users of the store's clones. [`reload`](Self::reload)
+/// loads changed files. New connections then use the new certificate; established ones are not
+/// affected.
 #[derive(Clone)]
 pub struct CertificateStore(Arc<Shared>);
 
@@ -23,25 +24,25 @@ struct Shared {
 
 struct Current {
     identity: Identity,
-    /// Contents of the files when they were last loaded, usable or not; `None` for one that could not be
-    /// read.
+    /// Contents of the files when they were last loaded, valid or not; `None` for a file that could
+    /// not be read.
     contents: Contents,
 }
 
-/// Contents of the certificate's and the key's file.
+/// Contents of the certificate file and of the key file.
 type Contents = [Option<Vec<u8>>; 2];
 
 impl CertificateStore {
-    /// A store with one identity, which does not change.
+    /// Returns a store with one identity, which never changes.
     pub fn new(identity: Identity) -> Self {
         Self::with(identity, None, [None, None])
     }
 
-    /// A store of what two PEM files hold; see [`Identity::from_files`].
+    /// Returns a store with the contents of two PEM files; see [`Identity::from_files`].
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Same as [`Identity::from_files`].
     pub fn from_files(
         certificate: impl Into<PathBuf>,
         key: impl Into<PathBuf>,
@@ -56,26 +57,26 @@ impl CertificateStore {
         Self(Arc::new(Shared { current, files }))
     }
 
-    /// What it holds now.
+    /// Returns the current identity.
     pub fn identity(&self) -> Identity {
         self.read(|current| current.identity.clone())
     }
 
-    /// Returns true when the files differ from what was last loaded. It compares contents: times and
-    /// sizes miss a restored backup or a link that points elsewhere. Reading two small files is cheap
-    /// enough for every few seconds.
+    /// Returns whether the files differ from those loaded last. Compares contents, since times and
+    /// sizes do not reveal a restored backup or a changed symbolic link. Reading two small files is
+    /// cheap enough to do every few seconds.
     pub fn has_changed(&self) -> bool {
         let Some(files) = &self.0.files else { return false };
         let contents = files.each_ref().map(|file| read(file).ok());
         self.read(|current| current.contents != contents)
     }
 
-    /// Loads the files again. A store without files stays as it is.
+    /// Loads the files again. Does nothing in a store without files.
     ///
     /// # Errors
     ///
-    /// When they cannot be used, such as half-written ones. The store keeps its certificate; the next
-    /// change of a file makes it [`has_changed`](Self::has_changed) again.
+    /// If the files are not valid, for example half written. The store keeps its certificate, and
+    /// [`has_changed`](Self::has_changed) returns true after the next change of a file.
     pub fn reload(&self) -> Result<(), TlsError> {
         let Some(files) = &self.0.files else { return Ok(()) };
         let (identity, contents) = load(files);
@@ -85,11 +86,12 @@ impl CertificateStore {
         Ok(())
     }
 
-    /// The configuration of a rustls server that asks this store for each connection. TLS 1.2 and 1.3, no client certificates.
+    /// Returns the configuration of a rustls server that reads the store for each connection: TLS
+    /// 1.2 and 1.3, without client certificates.
     ///
     /// # Errors
     ///
-    /// When the cryptography refuses it, which should not happen.
+    /// If the cryptography provider rejects the settings, which is not expected.
     pub fn server_config(&self) -> Result<Arc<ServerConfig>, TlsError> {
         let config = ServerConfig::builder_with_provider(crate::provider())
             .with_safe_default_protocol_versions()
@@ -126,7 +128,7 @@ impl fmt::Debug for CertificateStore {
     }
 }
 
-/// Reads the files once: the identity in them, and their contents.
+/// Reads each file once. Returns the identity and the contents.
 fn load(files: &[PathBuf; 2]) -> (Result<Identity, TlsError>, Contents) {
     let [certificate, key] = files.each_ref().map(|file| read(file));
     let contents = [certificate.as_ref().ok().cloned(), key.as_ref().ok().cloned()];

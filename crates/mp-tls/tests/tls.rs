@@ -1,4 +1,4 @@
-//! Certificates from files, whom a client trusts, and certificates that change while a server runs.
+//! Certificates from files, verification by clients, and reloading certificates.
 
 use std::fs;
 use std::sync::Arc;
@@ -28,12 +28,16 @@ fn key(algorithm: &'static SignatureAlgorithm) -> KeyPair {
     }
 }
 
-/// A whole handshake in memory; the client's verdict on a server at `host`.
-fn meet(server: &CertificateStore, client: &ClientTlsOptions, host: &str) -> Result<(), String> {
-    meet_configured(&server.server_config().unwrap(), client, host)
+/// Runs a handshake in memory and returns the client's result for a server at `host`.
+fn handshake(
+    server: &CertificateStore,
+    client: &ClientTlsOptions,
+    host: &str,
+) -> Result<(), String> {
+    handshake_with(&server.server_config().unwrap(), client, host)
 }
 
-fn meet_configured(
+fn handshake_with(
     server: &Arc<ServerConfig>,
     client: &ClientTlsOptions,
     host: &str,
@@ -55,54 +59,54 @@ fn meet_configured(
             to.process_new_packets().map_err(|error| error.to_string())?;
         }
     }
-    assert!(sides.iter().all(|side| !side.is_handshaking()), "the handshake did not end");
+    assert!(sides.iter().all(|side| !side.is_handshaking()), "the handshake did not complete");
     Ok(())
 }
 
 #[test]
-fn a_client_that_trusts_a_development_certificate_accepts_its_server() {
+fn client_accepts_a_server_with_a_trusted_development_certificate() {
     let made = DevelopmentCertificate::new(&["localhost", "127.0.0.1", "::1"]).unwrap();
     let server = CertificateStore::new(made.identity().unwrap());
     let client = ClientTlsOptions::new().trusted_chain(made.certificate_pem()).unwrap();
     for host in ["localhost", "127.0.0.1", "::1"] {
-        assert_eq!(meet(&server, &client, host), Ok(()), "{host}");
+        assert_eq!(handshake(&server, &client, host), Ok(()), "{host}");
     }
 }
 
 #[test]
-fn a_server_that_nobody_vouches_for_is_refused() {
+fn untrusted_server_is_rejected() {
     let server = CertificateStore::new(made("localhost").identity().unwrap());
     let other = ClientTlsOptions::new().trusted_chain(made("localhost").certificate_pem()).unwrap();
-    let why = meet(&server, &other, "localhost").unwrap_err();
+    let why = handshake(&server, &other, "localhost").unwrap_err();
     assert!(why.contains("certificate"), "{why}");
 }
 
 #[test]
-fn a_certificate_for_another_name_is_refused_unless_the_name_is_overridden() {
+fn certificate_for_another_name_is_rejected_unless_overridden() {
     let made = made("game.example");
     let server = CertificateStore::new(made.identity().unwrap());
     let client = ClientTlsOptions::new().trusted_chain(made.certificate_pem()).unwrap();
-    let why = meet(&server, &client, "127.0.0.1").unwrap_err();
+    let why = handshake(&server, &client, "127.0.0.1").unwrap_err();
     assert!(why.contains("not valid for name"), "{why}");
     let client = client.common_name_override("game.example").unwrap();
-    assert_eq!(meet(&server, &client, "127.0.0.1"), Ok(()));
+    assert_eq!(handshake(&server, &client, "127.0.0.1"), Ok(()));
 }
 
 #[test]
-fn an_unsafe_client_does_not_look_at_names_and_at_the_chain_only_when_it_was_given_one() {
+fn unsafe_client_checks_only_a_given_chain() {
     let made_one = made("game.example");
     let server = CertificateStore::new(made_one.identity().unwrap());
     let anybody = ClientTlsOptions::new_unsafe();
-    assert_eq!(meet(&server, &anybody, "127.0.0.1"), Ok(()));
+    assert_eq!(handshake(&server, &anybody, "127.0.0.1"), Ok(()));
     let right = anybody.clone().trusted_chain(made_one.certificate_pem()).unwrap();
-    assert_eq!(meet(&server, &right, "127.0.0.1"), Ok(()));
+    assert_eq!(handshake(&server, &right, "127.0.0.1"), Ok(()));
     let wrong = anybody.trusted_chain(made("game.example").certificate_pem()).unwrap();
-    assert!(meet(&server, &wrong, "127.0.0.1").is_err());
+    assert!(handshake(&server, &wrong, "127.0.0.1").is_err());
     assert!(right.is_unsafe() && !ClientTlsOptions::new().is_unsafe());
 }
 
 #[test]
-fn a_chain_can_be_verified_without_a_connection() {
+fn chain_can_be_verified_without_a_connection() {
     let made = made("localhost");
     let identity = made.identity().unwrap();
     let client = ClientTlsOptions::new().trusted_chain(made.certificate_pem()).unwrap();
@@ -115,7 +119,7 @@ fn a_chain_can_be_verified_without_a_connection() {
 }
 
 #[test]
-fn every_usual_kind_of_key_serves_tls_and_says_what_it_is() {
+fn all_common_key_types_serve_tls() {
     for (algorithm, kind) in [
         (&rcgen::PKCS_ECDSA_P256_SHA256, KeyKind::EcdsaP256),
         (&rcgen::PKCS_ECDSA_P384_SHA384, KeyKind::EcdsaP384),
@@ -128,12 +132,12 @@ fn every_usual_kind_of_key_serves_tls_and_says_what_it_is() {
         let identity = Identity::from_pem(&certificate, &key.serialize_pem()).unwrap();
         assert_eq!(identity.key_kind(), kind);
         let client = ClientTlsOptions::new().trusted_chain(&certificate).unwrap();
-        assert_eq!(meet(&identity.into(), &client, "localhost"), Ok(()), "{kind}");
+        assert_eq!(handshake(&identity.into(), &client, "localhost"), Ok(()), "{kind}");
     }
 }
 
 #[test]
-fn a_user_who_needs_ecdsa_is_told_what_to_make_instead_of_rsa() {
+fn error_for_an_rsa_key_says_how_to_create_an_ecdsa_key() {
     let rsa = key(&PKCS_RSA_SHA256);
     let identity = Identity::from_pem(&self_signed(&rsa), &rsa.serialize_pem()).unwrap();
     let why = identity.require_ecdsa("ENet's DTLS").unwrap_err().to_string();
@@ -144,13 +148,13 @@ fn a_user_who_needs_ecdsa_is_told_what_to_make_instead_of_rsa() {
 }
 
 #[test]
-fn the_key_is_never_printed() {
+fn debug_output_does_not_contain_the_key() {
     let text = format!("{:?}", made("localhost").identity().unwrap());
     assert_eq!(text, "Identity { certificates: 1, key: EcdsaP256 }");
 }
 
 #[test]
-fn what_is_wrong_with_a_file_is_said_with_its_name() {
+fn errors_name_the_file_and_the_reason() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     made("localhost").write(path("a.crt"), path("a.key")).unwrap();
@@ -164,8 +168,8 @@ fn what_is_wrong_with_a_file_is_said_with_its_name() {
         ("a.crt", "none.key", &["none.key", "cannot read"]),
         ("empty", "a.key", &["empty", "BEGIN CERTIFICATE"]),
         ("a.key", "a.key", &["a.key", "no certificate"]),
-        ("a.crt", "a.crt", &["a.crt", "no private key"]),
-        ("a.crt", "cut.key", &["cut.key", "cut off"]),
+        ("a.crt", "a.crt", &["a.crt", "no usable private key"]),
+        ("a.crt", "cut.key", &["cut.key", "truncated"]),
         ("a.crt", "encrypted.key", &["encrypted.key", "it is encrypted"]),
         ("a.crt", "b.key", &["a.crt", "b.key", "does not belong"]),
     ] {
@@ -175,14 +179,14 @@ fn what_is_wrong_with_a_file_is_said_with_its_name() {
         }
     }
     let why = made("localhost").write(path("a.crt"), path("c.key")).unwrap_err().to_string();
-    assert!(why.contains("a.crt") && why.contains("it exists"), "{why}");
+    assert!(why.contains("a.crt") && why.contains("file exists"), "{why}");
 }
 
 #[test]
-fn names_that_no_host_has_are_refused() {
+fn invalid_host_names_are_rejected() {
     for name in ["", "two words", "http://localhost"] {
         let why = DevelopmentCertificate::new(&[name]).unwrap_err().to_string();
-        assert!(why.contains("no host name"), "{why}");
+        assert!(why.contains("not a host name"), "{why}");
         assert!(ClientTlsOptions::new().common_name_override(name).is_err());
     }
     assert!(DevelopmentCertificate::new(&[""; 0]).is_err());
@@ -190,7 +194,7 @@ fn names_that_no_host_has_are_refused() {
 
 #[cfg(unix)]
 #[test]
-fn only_its_owner_can_read_a_key() {
+fn key_file_is_readable_by_its_owner_only() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a.key");
@@ -199,7 +203,7 @@ fn only_its_owner_can_read_a_key() {
 }
 
 #[test]
-fn a_store_takes_new_files_while_it_serves_and_keeps_the_old_ones_when_they_are_broken() {
+fn store_reloads_files_while_serving_and_keeps_the_old_certificate_if_they_are_invalid() {
     let folder = tempfile::tempdir().unwrap();
     let files = ["a.crt", "a.key"].map(|name| folder.path().join(name));
     let replace = |made: &DevelopmentCertificate| {
@@ -214,25 +218,25 @@ fn a_store_takes_new_files_while_it_serves_and_keeps_the_old_ones_when_they_are_
     let store = CertificateStore::from_files(&files[0], &files[1]).unwrap();
     let config = store.server_config().unwrap();
     assert!(!store.has_changed());
-    assert_eq!(meet_configured(&config, &trusting(&first), "localhost"), Ok(()));
+    assert_eq!(handshake_with(&config, &trusting(&first), "localhost"), Ok(()));
 
     fs::write(&files[1], "half a k").unwrap();
     age(&files[1], 1);
     assert!(store.has_changed());
     assert!(store.reload().is_err());
-    assert!(!store.has_changed(), "the same broken file is not tried again and again");
-    assert_eq!(meet_configured(&config, &trusting(&first), "localhost"), Ok(()));
+    assert!(!store.has_changed(), "an invalid file is not loaded again until it changes");
+    assert_eq!(handshake_with(&config, &trusting(&first), "localhost"), Ok(()));
 
     replace(&second);
     age(&files[0], 2);
     assert!(store.has_changed());
     store.reload().unwrap();
-    assert_eq!(meet_configured(&config, &trusting(&second), "localhost"), Ok(()));
-    assert!(meet_configured(&config, &trusting(&first), "localhost").is_err());
+    assert_eq!(handshake_with(&config, &trusting(&second), "localhost"), Ok(()));
+    assert!(handshake_with(&config, &trusting(&first), "localhost").is_err());
 }
 
 #[test]
-fn a_store_notices_new_files_however_they_were_replaced() {
+fn store_detects_overwritten_and_renamed_files() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     let files = [path("a.crt"), path("a.key")];
@@ -249,7 +253,7 @@ fn a_store_notices_new_files_however_they_were_replaced() {
         assert_ne!(std::mem::replace(&mut served, chain), store.identity().chain(), "{how}");
     };
 
-    // Neither the size nor the time changes: `cp -p`, or a restored backup.
+    // Size and modification time stay: `cp -p`, or a restored backup.
     let time = files[0].metadata().unwrap().modified().unwrap();
     let same_size = std::iter::repeat_with(|| made("localhost")).find(|made| {
         let sizes =
@@ -276,7 +280,7 @@ fn a_store_notices_new_files_however_they_were_replaced() {
 
 #[cfg(unix)]
 #[test]
-fn a_store_notices_a_folder_that_a_link_replaces() {
+fn store_detects_a_changed_symbolic_link() {
     use std::os::unix::fs::symlink;
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
@@ -302,7 +306,7 @@ fn a_store_notices_a_folder_that_a_link_replaces() {
 }
 
 #[test]
-fn a_store_keeps_its_certificate_while_new_files_are_incomplete() {
+fn store_keeps_its_certificate_while_new_files_are_incomplete() {
     let folder = tempfile::tempdir().unwrap();
     let files = ["a.crt", "a.key"].map(|name| folder.path().join(name));
     let (old, new) = (made("localhost"), made("localhost"));
@@ -332,7 +336,8 @@ fn a_store_keeps_its_certificate_while_new_files_are_incomplete() {
     assert_eq!(store.identity().chain(), new.identity().unwrap().chain());
 }
 
-/// Makes a file look as if it had been written `minutes` later, as file systems may not tell two writes apart.
+/// Moves the modification time of a file `minutes` ahead, since file systems may not distinguish
+/// two consecutive writes.
 fn age(file: &std::path::Path, minutes: u64) {
     let file = fs::File::options().append(true).open(file).unwrap();
     let written = file.metadata().unwrap().modified().unwrap();
