@@ -1,8 +1,8 @@
-//! The server side of the signaling protocol that Godot's official WebRTC demo speaks
+//! The server of the signaling protocol of Godot's official WebRTC demo
 //! (`networking/webrtc_signaling`). The demo's clients work with it unchanged.
 //!
-//! [`SignalingServer`] takes text messages and time, and returns text messages and closes. It does
-//! no I/O: a host connects it to WebSocket sessions, and to a WebRTC peer where the server itself
+//! [`SignalingServer`] handles text messages and time, and returns text messages and closes. It
+//! does no I/O: a host connects it to WebSocket sessions, and to a WebRTC peer if the server itself
 //! hosts a lobby.
 
 pub mod limits;

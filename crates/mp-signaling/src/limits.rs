@@ -1,38 +1,38 @@
-//! Every bound of this crate, with its reason.
+//! Limits of this crate. Each constant documents the reason for its value.
 
 use std::time::Duration;
 
-/// Size in bytes of the largest message: a session description of 16 KiB whose line ends and quotes
-/// JSON escapes.
+/// Maximum size of a message in bytes: a session description of 16 KiB with escaped line ends and
+/// quotes.
 pub const MESSAGE_BYTES_MAX: usize = 32 * 1024;
 
-/// Length in bytes of the longest lobby name: the demo's.
+/// Maximum length of a lobby name in bytes, as in the demo.
 pub const LOBBY_NAME_BYTES_MAX: usize = 32;
 
-/// Time from opening a socket to its JOIN: the demo's.
+/// Maximum time from opening a socket to its JOIN, as in the demo.
 pub const JOIN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Time from SEAL to the end of the lobby: the demo's.
+/// Time from SEAL to the end of the lobby, as in the demo.
 pub const SEAL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Sockets at a time: the demo's.
+/// Maximum number of sockets, as in the demo.
 pub const SOCKETS_MAX: usize = 4_096;
 
-/// Sockets of one address at a time: a household or a classroom behind one NAT.
+/// Maximum number of sockets of one address: a household or a classroom behind one NAT.
 pub const SOCKETS_PER_ADDRESS_MAX: usize = 64;
 
-/// Lobbies at a time: the demo's.
+/// Maximum number of lobbies, as in the demo.
 pub const LOBBIES_MAX: usize = 1_024;
 
-/// Members of one lobby. A mesh of 64 has 2,016 connections.
+/// Maximum number of members of a lobby. A mesh of 64 has 2,016 connections.
 pub const MEMBERS_MAX: usize = 64;
 
-/// Messages of one socket that may come at once: the descriptions and candidates of a newcomer to a
-/// full mesh.
+/// Messages that a socket may send in one burst: the descriptions and candidates of a new member of
+/// a full mesh.
 pub const MESSAGE_BURST: u32 = 1_024;
 
-/// Messages per second of one socket beyond [`MESSAGE_BURST`].
+/// Messages per second that a socket may send after [`MESSAGE_BURST`].
 pub const MESSAGES_PER_SECOND: u32 = 64;
 
-/// Lobbies with which a generated name may collide before the JOIN is rejected.
+/// Attempts to generate an unused lobby name before the JOIN is rejected.
 pub(crate) const NAME_ATTEMPTS: usize = 8;

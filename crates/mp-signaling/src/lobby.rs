@@ -1,4 +1,4 @@
-//! A lobby: its members and who hosts it.
+//! A lobby, its members and its host.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +11,8 @@ use crate::server::SocketId;
 pub(crate) struct Lobby {
     host: Host,
     is_mesh: bool,
-    /// The members by the id that others see, without a server that hosts. In the order of ids;
-    /// `order` has the order in which they joined.
+    /// Members by their id, which other members see, in the order of ids. Does not include a server
+    /// that hosts. `order` has the order in which they joined.
     members: BTreeMap<PeerId, SocketId>,
     order: Vec<PeerId>,
     /// Time at which a sealed lobby ends.
@@ -20,10 +20,10 @@ pub(crate) struct Lobby {
     capacity: usize,
 }
 
-/// The peer with id 1 of a lobby.
+/// The owner of id 1 in a lobby.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Host {
-    /// The member who created it.
+    /// The member that created the lobby.
     Member,
     /// This server.
     Server,
@@ -82,12 +82,12 @@ impl Lobby {
         self.members.get(&peer).copied()
     }
 
-    /// The members in the order in which they joined.
+    /// Returns the members in the order in which they joined.
     pub(crate) fn members(&self) -> impl Iterator<Item = (PeerId, SocketId)> {
         self.order.iter().filter_map(|&peer| Some((peer, self.socket(peer)?)))
     }
 
-    /// The members that a newcomer connects to: all of a mesh, the host alone otherwise.
+    /// Returns the members that a new member connects to: all in a mesh, otherwise only the host.
     pub(crate) fn neighbours(&self) -> impl Iterator<Item = (PeerId, SocketId)> {
         let is_mesh = self.is_mesh;
         self.members().filter(move |(peer, _)| is_mesh || peer.is_server())

@@ -13,21 +13,21 @@ use crate::limits::MESSAGE_BYTES_MAX;
 /// A message of the protocol.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// Its kind.
+    /// Kind of the message.
     pub kind: MessageKind,
-    /// The peer it is for (from a client), the peer it is from or about (from the server), or a
-    /// mode (JOIN from a client).
+    /// The receiver (from a client), the sender or subject (from the server), or a mode (JOIN from
+    /// a client).
     pub id: i32,
-    /// A lobby name, session description or candidate.
+    /// Lobby name, session description or candidate.
     pub data: String,
 }
 
 /// The kind of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MessageKind {
-    /// Join or create a lobby; you are in (0).
+    /// Join or create a lobby; confirmed with the lobby's name (0).
     Join = 0,
-    /// Your id (1).
+    /// The receiver's own id (1).
     Id = 1,
     /// A peer joined (2).
     PeerConnect = 2,
@@ -39,29 +39,29 @@ pub enum MessageKind {
     Answer = 5,
     /// An ICE candidate: `\n` mid `\n` index `\n` candidate (6).
     Candidate = 6,
-    /// Nobody may join any more (7).
+    /// No more members may join (7).
     Seal = 7,
 }
 
-/// Why a text is no message.
+/// The reason why a text is not a message.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MessageError {
-    /// It is longer than [`MESSAGE_BYTES_MAX`].
-    #[error("a message of {0} bytes is longer than {MESSAGE_BYTES_MAX}")]
+    /// The text is longer than [`MESSAGE_BYTES_MAX`].
+    #[error("message of {0} bytes exceeds the limit of {MESSAGE_BYTES_MAX} bytes")]
     TooLong(usize),
-    /// It is no JSON object with the three keys.
+    /// The text is not a JSON object with the three keys.
     #[error("not a JSON object with a number \"type\", a number \"id\" and a string \"data\"")]
     Json(#[from] serde_json::Error),
-    /// Its `type` is no kind.
-    #[error("{0} is no message type; types are 0 to 7")]
+    /// `type` is not a known kind.
+    #[error("{0} is not a message type; types are 0 to 7")]
     Kind(f64),
-    /// Its `id` is negative or not an id.
-    #[error("{0} is no id; ids are 0 to 2147483647")]
+    /// `id` is negative or too large.
+    #[error("{0} is not an id; ids are 0 to 2147483647")]
     Id(f64),
 }
 
-/// The JSON form. Godot's scripts sort keys, and write whole numbers as integers or floats.
+/// The JSON form. Godot's scripts sort the keys, and write whole numbers as integers or floats.
 #[derive(Deserialize)]
 struct Received {
     data: String,
@@ -79,16 +79,16 @@ struct Sent<'a> {
 }
 
 impl Message {
-    /// A message of `kind` about `id`.
+    /// Returns a message of `kind` about `id`.
     pub fn new(kind: MessageKind, id: i32, data: impl Into<String>) -> Self {
         Self { kind, id, data: data.into() }
     }
 
-    /// Reads a message.
+    /// Parses a message. Numbers may be floats; their integer part counts, as in Godot.
     ///
     /// # Errors
     ///
-    /// See [`MessageError`]. Numbers may be floats; their integer part counts, as in Godot.
+    /// See [`MessageError`].
     pub fn from_text(text: &str) -> Result<Self, MessageError> {
         if text.len() > MESSAGE_BYTES_MAX {
             return Err(MessageError::TooLong(text.len()));
@@ -103,20 +103,20 @@ impl Message {
         Ok(Self { kind, id: id as i32, data })
     }
 
-    /// Writes the message, byte for byte as Godot's scripts do.
+    /// Returns the JSON text of the message, byte for byte as Godot's scripts write it.
     pub fn to_text(&self) -> String {
         let Self { kind, id, data } = self;
         let sent = Sent { data, id: *id, kind: *kind as u8 };
         serde_json::to_string(&sent).expect("strings and integers always have a JSON form")
     }
 
-    /// The peer that `id` names, if it names one.
+    /// Returns the peer with this `id`, or `None` for 0.
     pub fn peer(&self) -> Option<PeerId> {
         PeerId::new(self.id)
     }
 
-    /// Returns whether `data` is a candidate that the demo's clients can read: they split it at
-    /// line ends and need three parts, of which the second is a number.
+    /// Returns whether `data` is a candidate that the demo's clients can parse. They split it at
+    /// line feeds and need three parts, of which the second is a number.
     pub(crate) fn is_usable_candidate(&self) -> bool {
         let mut parts = self.data.split('\n').filter(|part| !part.is_empty());
         let (Some(_), Some(index), Some(_), None) =
@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn messages_are_written_as_godot_writes_them() {
+    fn messages_are_written_like_godot() {
         let message = Message::new(MessageKind::Candidate, 1, "\n0\n0\ncandidate:1");
         let text = r#"{"data":"\n0\n0\ncandidate:1","id":1,"type":6}"#;
         assert_eq!(message.to_text(), text);
@@ -159,16 +159,16 @@ mod tests {
     }
 
     #[test]
-    fn malformed_messages_say_what_is_wrong() {
+    fn errors_describe_malformed_messages() {
         for (text, error) in [
             ("", "not a JSON object"),
             ("[]", "not a JSON object"),
             (r#"{"type":0,"id":0}"#, "not a JSON object"),
             (r#"{"type":"0","id":0,"data":""}"#, "not a JSON object"),
-            (r#"{"type":8,"id":0,"data":""}"#, "8 is no message type"),
-            (r#"{"type":-1,"id":0,"data":""}"#, "-1 is no message type"),
-            (r#"{"type":0,"id":-1,"data":""}"#, "-1 is no id"),
-            (r#"{"type":0,"id":1e300,"data":""}"#, "is no id"),
+            (r#"{"type":8,"id":0,"data":""}"#, "8 is not a message type"),
+            (r#"{"type":-1,"id":0,"data":""}"#, "-1 is not a message type"),
+            (r#"{"type":0,"id":-1,"data":""}"#, "-1 is not an id"),
+            (r#"{"type":0,"id":1e300,"data":""}"#, "is not an id"),
         ] {
             let message = Message::from_text(text).unwrap_err().to_string();
             assert!(message.contains(error), "{text}: {message}");

@@ -1,4 +1,4 @@
-//! Actions of the server for its host.
+//! Actions that the server requests from its host.
 
 use mp_core::PeerId;
 
@@ -9,39 +9,39 @@ use crate::server::SocketId;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Output {
-    /// Send a text message.
+    /// Sends a text message.
     Send {
         /// The socket.
         socket: SocketId,
         /// The message.
         message: Message,
     },
-    /// Close a socket; it is not mentioned again.
+    /// Closes a socket. No action for it follows.
     Close {
         /// The socket.
         socket: SocketId,
-        /// Why, with WebSocket's close code.
+        /// The reason, which has WebSocket's close code and text.
         reason: CloseReason,
     },
-    /// Add a peer to the WebRTC peer that hosts a lobby of this server.
+    /// Adds a peer to the WebRTC peer that hosts a lobby of this server.
     AddPeer {
         /// The lobby.
         lobby: String,
-        /// The peer. It makes the offer, since its id is larger than 1.
+        /// The peer. It sends the offer, since its id is larger than 1.
         peer: PeerId,
     },
-    /// Pass a message of a peer to the WebRTC peer that hosts a lobby of this server: an offer,
-    /// answer or candidate.
+    /// Passes an offer, answer or candidate of a peer to the WebRTC peer that hosts a lobby of this
+    /// server.
     Deliver {
         /// The lobby.
         lobby: String,
-        /// The peer it is from.
+        /// The sender.
         peer: PeerId,
         /// The message.
         message: Message,
     },
-    /// A member of a lobby that this server hosts has left the signaling. Its WebRTC connection may
-    /// go on.
+    /// Reports that a member of a lobby that this server hosts left the signaling. Its WebRTC
+    /// connection may continue.
     PeerLeft {
         /// The lobby.
         lobby: String,
@@ -50,37 +50,37 @@ pub enum Output {
     },
 }
 
-/// Why the server closes a socket.
+/// The reason why the server closes a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CloseReason {
-    /// It joined no lobby in time.
+    /// No lobby was joined in time.
     NotJoined,
-    /// Its message was malformed or not allowed.
+    /// A message was malformed or not allowed.
     InvalidMessage,
-    /// It sent too many messages.
+    /// Too many messages were received.
     TooManyMessages,
-    /// It joined a second time.
+    /// A lobby was joined a second time.
     AlreadyJoined,
-    /// There is no such lobby.
+    /// The lobby does not exist.
     NoLobby,
     /// The lobby is sealed.
     Sealed,
-    /// The lobby has as many members as it may have.
+    /// The lobby has the maximum number of members.
     LobbyFull,
-    /// There are as many lobbies or sockets as there may be.
+    /// The server has the maximum number of lobbies or sockets.
     ServerFull,
-    /// The destination is no member of the lobby.
+    /// The destination is not a member of the lobby.
     NoDestination,
-    /// The lobby's host left.
+    /// The host of the lobby left.
     HostLeft,
-    /// The lobby is complete, and its time after SEAL is over.
+    /// The lobby is complete: [`SEAL_TIMEOUT`](crate::limits::SEAL_TIMEOUT) has passed since SEAL.
     SealComplete,
 }
 
 impl CloseReason {
-    /// The close code: 1000 for the regular end of a sealed lobby, otherwise 4000 as in the demo's
-    /// Node server.
+    /// Returns the close code: 1000 for the regular end of a sealed lobby, otherwise 4000, as the
+    /// demo's Node server.
     pub const fn code(self) -> u16 {
         match self {
             Self::SealComplete => 1_000,
@@ -88,7 +88,7 @@ impl CloseReason {
         }
     }
 
-    /// The text of the close frame.
+    /// Returns the text of the close frame, which is the demo's where the demo has one.
     pub const fn text(self) -> &'static str {
         match self {
             Self::NotJoined => "Have not joined lobby yet",

@@ -1,4 +1,4 @@
-//! [`SignalingServer`]: sockets, lobbies and the rules between them.
+//! [`SignalingServer`]: sockets, lobbies and the rules of the protocol.
 #![expect(clippy::exhaustive_structs, reason = "an id is its number")]
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -15,7 +15,7 @@ use crate::message::{Message, MessageKind};
 use crate::output::{CloseReason, Output};
 use crate::rate::TokenBucket;
 
-/// A WebSocket session, as its host numbers it.
+/// The id of a WebSocket session, which the host assigns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SocketId(pub u64);
 
@@ -23,13 +23,13 @@ pub struct SocketId(pub u64);
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Options {
-    /// Lobbies at a time (default: [`LOBBIES_MAX`]).
+    /// Maximum number of lobbies. Default: [`LOBBIES_MAX`].
     pub max_lobbies: usize,
-    /// Members of one lobby (default: [`MEMBERS_MAX`]).
+    /// Maximum number of members of a lobby. Default: [`MEMBERS_MAX`].
     pub max_members: usize,
-    /// Sockets of one address at a time (default: [`SOCKETS_PER_ADDRESS_MAX`]).
+    /// Maximum number of sockets of one address. Default: [`SOCKETS_PER_ADDRESS_MAX`].
     pub max_sockets_per_address: usize,
-    /// True if clients may create lobbies (default: yes).
+    /// True if clients may create lobbies. Default: true.
     pub creates_lobbies: bool,
 }
 
@@ -44,7 +44,7 @@ impl Default for Options {
     }
 }
 
-/// Counters of a [`SignalingServer`] since it was created.
+/// Statistics of a [`SignalingServer`] since it was created.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SignalingStats {
@@ -52,22 +52,22 @@ pub struct SignalingStats {
     pub sockets: u64,
     /// Lobbies created.
     pub lobbies: u64,
-    /// Messages passed on from peer to peer.
+    /// Messages relayed between peers.
     pub relayed_messages: u64,
-    /// Candidates dropped because no client could read them, the end of candidates among them.
+    /// Candidates dropped because no client could parse them, including end-of-candidates.
     pub dropped_candidates: u64,
-    /// Sockets closed for a reason other than the end of their lobby.
+    /// Sockets closed for a reason other than the regular end of their lobby.
     pub rejected_sockets: u64,
 }
 
 /// The server of Godot's signaling demo.
 ///
-/// The creator of a lobby is its host and has id 1; others get random ids. The host's leaving ends
-/// the lobby. After SEAL nobody joins, and the lobby ends 10 s later, when its members are
-/// connected to each other.
+/// The creator of a lobby is its host and has id 1; other members get random ids. The lobby ends
+/// when its host leaves. After SEAL no member may join, and the lobby ends after 10 s, when its
+/// members have connected to each other.
 ///
 /// A lobby [opened by the server](Self::open_lobby) has no host among its members: the server is
-/// peer 1, through a WebRTC peer of its own. It is never sealed and never ends by itself.
+/// peer 1, with a WebRTC peer of its own. Such a lobby cannot be sealed and never ends.
 #[derive(Debug)]
 pub struct SignalingServer {
     options: Options,
@@ -75,7 +75,7 @@ pub struct SignalingServer {
     sockets: BTreeMap<SocketId, Socket>,
     addresses: HashMap<IpAddr, usize>,
     lobbies: BTreeMap<String, Lobby>,
-    /// The lobby for a JOIN without a name.
+    /// Lobby for a JOIN without a name.
     default_lobby: Option<String>,
     outputs: VecDeque<Output>,
     stats: SignalingStats,
@@ -85,13 +85,13 @@ pub struct SignalingServer {
 struct Socket {
     address: IpAddr,
     rate: TokenBucket,
-    /// Until it has joined.
+    /// Time at which the socket is closed unless it has joined a lobby.
     deadline: Instant,
     joined: Option<(String, PeerId)>,
 }
 
 impl SignalingServer {
-    /// Creates a server without lobbies. `rng` draws ids and lobby names.
+    /// Returns a server without lobbies. Ids and lobby names are drawn from `rng`.
     pub fn new(options: Options, rng: Rng) -> Self {
         Self {
             options,
@@ -105,18 +105,19 @@ impl SignalingServer {
         }
     }
 
-    /// Opens a lobby that this server hosts as peer 1, for up to `capacity` members.
+    /// Opens a lobby that this server hosts as peer 1, for up to `capacity` members. Does nothing
+    /// if the lobby exists.
     pub fn open_lobby(&mut self, name: &str, capacity: usize) {
         let lobby = Lobby::new(Host::Server, false, capacity);
         self.lobbies.entry(name.to_owned()).or_insert(lobby);
     }
 
-    /// Sets the lobby that a JOIN without a name joins, instead of creating one.
+    /// Sets the lobby for a JOIN without a name. `None`: such a JOIN creates a lobby.
     pub fn set_default_lobby(&mut self, name: Option<String>) {
         self.default_lobby = name;
     }
 
-    /// A WebSocket session has opened.
+    /// Handles a new WebSocket session.
     pub fn handle_opened(&mut self, now: Instant, socket: SocketId, address: IpAddr) {
         self.stats.sockets += 1;
         let of_address = self.addresses.entry(address).or_default();
@@ -130,7 +131,7 @@ impl SignalingServer {
         }
     }
 
-    /// A text message has arrived. Binary messages are invalid: pass an empty text.
+    /// Handles a text message. Binary messages are invalid: pass an empty text for them.
     pub fn handle_message(&mut self, now: Instant, socket: SocketId, text: &str) {
         let Some(state) = self.sockets.get_mut(&socket) else { return };
         if !state.rate.take(now) {
@@ -157,7 +158,7 @@ impl SignalingServer {
         }
     }
 
-    /// A WebSocket session has ended from the remote side.
+    /// Handles the end of a WebSocket session that the remote peer closed.
     pub fn handle_closed(&mut self, socket: SocketId) {
         self.forget(socket);
     }
@@ -171,7 +172,7 @@ impl SignalingServer {
         }
     }
 
-    /// Closes sockets that have not joined, and ends lobbies whose time after SEAL is over.
+    /// Closes sockets that have not joined in time, and lobbies whose time after SEAL has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
         let is_late = |socket: &Socket| socket.joined.is_none() && socket.deadline <= now;
         let late = self.sockets.iter().filter(|(_, socket)| is_late(socket));
@@ -185,29 +186,29 @@ impl SignalingServer {
         }
     }
 
-    /// Time at which [`handle_timeout`](Self::handle_timeout) has something to do.
+    /// Returns the time at which [`handle_timeout`](Self::handle_timeout) is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let joins = self.sockets.values().filter(|socket| socket.joined.is_none());
         let joins = joins.map(|socket| socket.deadline);
         joins.chain(self.lobbies.values().filter_map(Lobby::ends)).min()
     }
 
-    /// The oldest action not yet taken.
+    /// Removes and returns the oldest action.
     pub fn next_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
-    /// Counters.
+    /// Returns the statistics.
     pub const fn stats(&self) -> SignalingStats {
         self.stats
     }
 
-    /// The number of lobbies.
+    /// Returns the number of lobbies.
     pub fn lobby_count(&self) -> usize {
         self.lobbies.len()
     }
 
-    /// The number of open sockets.
+    /// Returns the number of open sockets.
     pub fn socket_count(&self) -> usize {
         self.sockets.len()
     }
@@ -288,7 +289,7 @@ impl SignalingServer {
 
     fn seal(&mut self, now: Instant, socket: SocketId, name: &str, peer: PeerId) {
         let Some(lobby) = self.lobbies.get_mut(name) else { return };
-        // The member with id 1 is the host; a lobby of the server has none.
+        // The member with id 1 is the host. A lobby of the server has no such member.
         if !peer.is_server() || lobby.is_sealed() {
             return self.close(socket, CloseReason::InvalidMessage);
         }
@@ -323,7 +324,7 @@ impl SignalingServer {
     }
 
     fn draw_id(&mut self, lobby: &str) -> PeerId {
-        // Of 2³¹ ids a lobby has few.
+        // Terminates quickly: a lobby uses few of the 2³¹ ids.
         loop {
             let id = PeerId::generate(&mut self.rng);
             if !self.lobbies.get(lobby).is_some_and(|lobby| lobby.contains(id)) {
@@ -340,7 +341,7 @@ impl SignalingServer {
         }
     }
 
-    /// Takes a socket out of everything, and notifies the others of its lobby.
+    /// Removes a socket and notifies the other members of its lobby.
     fn forget(&mut self, socket: SocketId) {
         let Some(state) = self.sockets.remove(&socket) else { return };
         if let Some(count) = self.addresses.get_mut(&state.address) {

@@ -1,4 +1,4 @@
-//! Messages that nobody meant: whatever comes, nothing panics, and what is kept stays bounded.
+//! Arbitrary messages never cause a panic, and the state stays bounded.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -7,15 +7,15 @@ use mp_core::{Instant, Rng};
 use mp_signaling::{Message, Options, Output, SignalingServer, SocketId};
 use proptest::prelude::*;
 
-/// A step of a session.
+/// A step of a test run.
 #[derive(Clone, Debug)]
 enum Step {
     Open(u64),
     Message(u64, String),
-    /// A message with the name of the last lobby that was created.
+    /// A JOIN with the name of the lobby that was created last, and a mode.
     Join(u64, i32),
     Close(u64),
-    Pass(u64),
+    Advance(u64),
 }
 
 fn texts() -> impl Strategy<Value = String> {
@@ -32,14 +32,14 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         (0..6_u64, texts()).prop_map(|(socket, text)| Step::Message(socket, text)),
         (0..6_u64, 0..2_i32).prop_map(|(socket, mode)| Step::Join(socket, mode)),
         (0..6_u64).prop_map(Step::Close),
-        (1..2_000_u64).prop_map(Step::Pass),
+        (1..2_000_u64).prop_map(Step::Advance),
     ];
     prop::collection::vec(step, 0..80)
 }
 
 proptest! {
     #[test]
-    fn sessions_end_and_leave_nothing_behind(steps in steps()) {
+    fn closed_sessions_leave_no_state(steps in steps()) {
         let mut server = SignalingServer::new(Options::default(), Rng::from_number(1));
         let mut now = Instant::from_millis(1_000);
         let mut is_open = [false; 6];
@@ -61,7 +61,7 @@ proptest! {
                     is_open[socket as usize] = false;
                     server.handle_closed(SocketId(socket));
                 }
-                Step::Pass(millis) => {
+                Step::Advance(millis) => {
                     now += Duration::from_millis(millis);
                     server.handle_timeout(now);
                 }
@@ -77,7 +77,7 @@ proptest! {
                     Output::Close { socket, .. } => {
                         prop_assert!(std::mem::take(&mut is_open[socket.0 as usize]));
                     }
-                    other => prop_assert!(false, "no lobby is the server's: {other:?}"),
+                    other => prop_assert!(false, "unexpected output: {other:?}"),
                 }
             }
             let open = is_open.iter().filter(|is_open| **is_open).count();

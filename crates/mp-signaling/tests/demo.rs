@@ -1,4 +1,4 @@
-//! Sessions of Godot's signaling demo, recorded from its own server and clients.
+//! Sessions of Godot's signaling demo, as recorded with its own server and clients.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -61,13 +61,13 @@ impl Demo {
         self.run();
     }
 
-    fn pass(&mut self, time: Duration) {
+    fn advance(&mut self, time: Duration) {
         self.now += time;
         self.server.handle_timeout(self.now);
         self.run();
     }
 
-    /// A lobby with a host and a guest: its name and the guest's id.
+    /// Creates a lobby with a host and a guest. Returns its name and the guest's id.
     fn lobby(&mut self, mode: i32) -> (String, i32) {
         self.open(HOST);
         self.send(HOST, MessageKind::Join, mode, "");
@@ -88,7 +88,7 @@ fn message(kind: MessageKind, id: i32, data: &str) -> Message {
 }
 
 #[test]
-fn a_lobby_of_a_host_and_guests_is_joined_as_recorded() {
+fn joining_a_lobby_matches_the_recording() {
     let mut demo = Demo::new();
     let (name, id) = demo.lobby(1);
     assert_eq!(name.len(), 32);
@@ -127,7 +127,7 @@ fn members_of_a_mesh_are_announced_to_each_other() {
 }
 
 #[test]
-fn descriptions_and_candidates_are_passed_on_with_the_id_of_their_sender() {
+fn descriptions_and_candidates_are_relayed_with_the_senders_id() {
     let mut demo = Demo::new();
     let (_, guest) = demo.lobby(1);
     demo.take(HOST);
@@ -147,7 +147,7 @@ fn descriptions_and_candidates_are_passed_on_with_the_id_of_their_sender() {
 }
 
 #[test]
-fn the_end_of_candidates_is_not_passed_on() {
+fn end_of_candidates_is_not_relayed() {
     let mut demo = Demo::new();
     demo.lobby(1);
     demo.take(HOST);
@@ -157,7 +157,7 @@ fn the_end_of_candidates_is_not_passed_on() {
 }
 
 #[test]
-fn a_guest_that_leaves_is_announced_to_every_member() {
+fn leaving_guest_is_announced_to_all_members() {
     let mut demo = Demo::new();
     let (name, guest) = demo.lobby(1);
     demo.open(OTHER);
@@ -171,7 +171,7 @@ fn a_guest_that_leaves_is_announced_to_every_member() {
 }
 
 #[test]
-fn the_lobby_ends_with_its_host() {
+fn lobby_ends_when_its_host_leaves() {
     let mut demo = Demo::new();
     demo.lobby(1);
     demo.server.handle_closed(HOST);
@@ -181,7 +181,7 @@ fn the_lobby_ends_with_its_host() {
 }
 
 #[test]
-fn nobody_joins_a_sealed_lobby_and_it_ends_after_10_s() {
+fn sealed_lobby_rejects_joins_and_ends_after_10_s() {
     let mut demo = Demo::new();
     let (name, _) = demo.lobby(1);
     demo.take(HOST);
@@ -192,16 +192,16 @@ fn nobody_joins_a_sealed_lobby_and_it_ends_after_10_s() {
     demo.open(OTHER);
     demo.send(OTHER, MessageKind::Join, 1, &name);
     assert_eq!(demo.closed, [(OTHER, CloseReason::Sealed)]);
-    demo.pass(Duration::from_millis(9_999));
+    demo.advance(Duration::from_millis(9_999));
     assert_eq!(demo.closed.len(), 1);
-    demo.pass(Duration::from_millis(1));
+    demo.advance(Duration::from_millis(1));
     let complete = CloseReason::SealComplete;
     assert_eq!(demo.closed[1..], [(HOST, complete), (GUEST, complete)]);
     assert_eq!(complete.code(), 1_000);
 }
 
 #[test]
-fn a_guest_cannot_seal() {
+fn guest_cannot_seal() {
     let mut demo = Demo::new();
     demo.lobby(1);
     demo.send(GUEST, MessageKind::Seal, 0, "");
@@ -209,17 +209,17 @@ fn a_guest_cannot_seal() {
 }
 
 #[test]
-fn a_socket_that_does_not_join_within_a_second_is_closed() {
+fn socket_that_does_not_join_within_a_second_is_closed() {
     let mut demo = Demo::new();
     demo.open(OTHER);
     demo.lobby(1);
     assert_eq!(demo.server.poll_timeout(), Some(demo.now + Duration::from_secs(1)));
-    demo.pass(Duration::from_secs(1));
+    demo.advance(Duration::from_secs(1));
     assert_eq!(demo.closed, [(OTHER, CloseReason::NotJoined)]);
 }
 
 #[test]
-fn what_breaks_the_rules_is_closed_with_a_reason() {
+fn protocol_violations_close_the_socket_with_a_reason() {
     let join = |data: &str| Message::new(MessageKind::Join, 0, data).to_text();
     let seal = Message::new(MessageKind::Seal, 0, "").to_text();
     let id = Message::new(MessageKind::Id, 5, "").to_text();
@@ -268,7 +268,7 @@ fn floods_are_bounded() {
 }
 
 #[test]
-fn lobbies_and_their_members_are_bounded() {
+fn lobbies_and_members_are_bounded() {
     let mut options = Options::default();
     (options.max_lobbies, options.max_members) = (1, 2);
     let mut demo = Demo::with_options(options);
@@ -282,7 +282,7 @@ fn lobbies_and_their_members_are_bounded() {
 }
 
 #[test]
-fn the_server_itself_hosts_a_lobby() {
+fn server_hosts_a_lobby_itself() {
     let mut demo = Demo::new();
     demo.server.open_lobby("arena", 100);
     demo.server.set_default_lobby(Some("arena".to_owned()));
