@@ -12,22 +12,22 @@ use crate::budget::TurnBudget;
 use crate::limits::{CLOSE_TIMEOUT, DELIVERY_RETRY, QUEUED_PACKETS_HIGH, STALL_TIMEOUT};
 use crate::mailbox::{Mailbox, TrySendError};
 
-/// A branch as its host sees it: `mp_scene::Branch`, or a machine that wraps one to record its
-/// input, say.
+/// A branch as its host uses it: `mp_scene::Branch`, or a wrapper, for example one that records the
+/// input.
 pub trait HostedBranch:
     StateMachine<Input = ToBranch, Output = ToEndpoint, Destination = EndpointId>
 {
-    /// Leaves the endpoints that it knows, in order behind what it has to say to them.
+    /// Leaves all endpoints of the branch, after the messages queued for them.
     fn close(&mut self, reason: DisconnectReason, farewell: Farewell);
 
-    /// Packets queued for the endpoint with the longest queue.
+    /// Returns the number of packets queued for the endpoint with the longest queue.
     fn queued_packets(&self) -> usize;
 
     /// Returns whether an endpoint's mailbox was full at the last delivery.
     fn is_blocked(&self) -> bool;
 
-    /// Takes the next endpoint that the branch has abandoned, with its peers, because it accepted
-    /// nothing.
+    /// Removes and returns the next endpoint that the branch has abandoned, with its peers, because
+    /// the endpoint accepted nothing.
     fn next_abandoned(&mut self) -> Option<EndpointId>;
 }
 
@@ -35,13 +35,13 @@ pub trait HostedBranch:
 #[derive(Debug)]
 pub struct BranchHost<M> {
     id: BranchId,
-    endpoints: BTreeMap<EndpointId, Line<M>>,
+    endpoints: BTreeMap<EndpointId, EndpointHandle<M>>,
     budget: TurnBudget,
-    /// Since every turn leaves at least [`QUEUED_PACKETS_HIGH`] packets.
+    /// Set while every turn leaves at least [`QUEUED_PACKETS_HIGH`] packets.
     congestion: Option<Congestion>,
-    /// Once it closes: how long it waits for its endpoints.
+    /// Time until which a closing branch waits for its endpoints.
     closing: Option<Instant>,
-    /// Why the last of the endpoints closed that have.
+    /// Reason of the last `Closed` of an endpoint.
     last_closed: Option<DisconnectReason>,
     events: VecDeque<HostEvent>,
     stats: BranchHostStats,
@@ -51,26 +51,26 @@ pub struct BranchHost<M> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HostEvent {
-    /// An endpoint accepted nothing, and was left: its connections end when it runs again.
+    /// An endpoint accepted nothing and was abandoned. Its connections end when it runs again.
     EndpointAbandoned(EndpointId),
 }
 
-/// The end of a branch.
+/// The way in which a branch ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BranchEnd {
-    /// It was closed, and its endpoints have closed too.
+    /// The branch was closed, and all of its endpoints have closed.
     Closed,
-    /// It was closed, and an endpoint has not answered within [`CLOSE_TIMEOUT`].
+    /// The branch was closed, and an endpoint did not respond within [`CLOSE_TIMEOUT`].
     TimedOut,
-    /// Its last endpoint has closed by itself.
+    /// The last endpoint closed by itself.
     Disconnected(DisconnectReason),
 }
 
-/// Counters of the host of a branch.
+/// Statistics of the host of a branch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BranchHostStats {
-    /// Turns in which an endpoint's mailbox was full, so that what was for it had to wait.
+    /// Turns in which an endpoint's mailbox was full, so that messages were delayed.
     pub blocked_turns: u64,
     /// Endpoints that the branch abandoned because they accepted nothing.
     pub abandoned_endpoints: u64,
@@ -78,29 +78,29 @@ pub struct BranchHostStats {
     pub late_events: u64,
 }
 
-/// The way to one endpoint.
+/// An endpoint of the branch.
 #[derive(Debug)]
-struct Line<M> {
+struct EndpointHandle<M> {
     mailbox: M,
-    /// True if the branch knows the endpoint.
+    /// True if the branch has received `Opened` from the endpoint.
     is_open: bool,
-    /// True if the branch has abandoned the endpoint, and does not know it any more.
+    /// True if the branch has abandoned the endpoint.
     is_abandoned: bool,
-    /// True if the host itself has sent its last message to the endpoint.
+    /// True if the host has sent `Leave` to the endpoint.
     has_left: bool,
 }
 
-/// A branch whose endpoints do not accept what it has to say.
+/// A branch whose endpoints do not accept its messages.
 #[derive(Clone, Copy, Debug)]
 struct Congestion {
-    /// The fewest packets that were queued for the endpoint with the longest queue.
+    /// Minimum number of packets that were queued for the endpoint with the longest queue.
     queued: usize,
-    /// Time at which that was.
+    /// Time of the minimum.
     since: Instant,
 }
 
 impl<M: Mailbox<ToEndpoint>> BranchHost<M> {
-    /// The host of the branch that endpoints know as `id`.
+    /// Returns the host of the branch `id`.
     pub fn new(id: BranchId) -> Self {
         Self {
             id,
@@ -114,18 +114,20 @@ impl<M: Mailbox<ToEndpoint>> BranchHost<M> {
         }
     }
 
-    /// Adds an endpoint that is about to serve the branch. A closing branch leaves it at once.
+    /// Adds an endpoint that is about to serve the branch. A closing branch leaves the endpoint
+    /// immediately.
     pub fn attach(&mut self, endpoint: EndpointId, mailbox: M) {
         self.budget.spend(0);
-        let mut line = Line { mailbox, is_open: false, is_abandoned: false, has_left: false };
+        let mut handle =
+            EndpointHandle { mailbox, is_open: false, is_abandoned: false, has_left: false };
         if self.closing.is_some() {
-            line.leave(self.id, DisconnectReason::Closed, Farewell::Drain);
+            handle.leave(self.id, DisconnectReason::Closed, Farewell::Drain);
         }
-        self.endpoints.insert(endpoint, line);
+        self.endpoints.insert(endpoint, handle);
     }
 
-    /// Hands a message of an endpoint to the branch. Events of an endpoint that the branch has
-    /// abandoned are dropped: its connections are about to end, and nothing can be sent to them.
+    /// Passes a message of an endpoint to the branch. Events of an abandoned endpoint are dropped:
+    /// its connections are about to end, and nothing can be sent to them.
     pub fn handle_input(
         &mut self,
         branch: &mut impl HostedBranch,
@@ -135,20 +137,20 @@ impl<M: Mailbox<ToEndpoint>> BranchHost<M> {
         let mut packets = 0;
         match &message {
             ToBranch::Opened(endpoint, _) => {
-                if let Some(line) = self.endpoints.get_mut(endpoint) {
-                    line.is_open = true;
+                if let Some(handle) = self.endpoints.get_mut(endpoint) {
+                    handle.is_open = true;
                 }
             }
             ToBranch::Events(endpoint, events) => {
                 packets = events.len();
-                if self.endpoints.get(endpoint).is_some_and(|line| line.is_abandoned) {
+                if self.endpoints.get(endpoint).is_some_and(|handle| handle.is_abandoned) {
                     self.stats.late_events += packets as u64;
                     return;
                 }
             }
             ToBranch::Closed(endpoint, reason) => {
-                let known = self.endpoints.remove(endpoint);
-                self.last_closed = known.map(|_| *reason).or(self.last_closed);
+                let removed = self.endpoints.remove(endpoint);
+                self.last_closed = removed.map(|_| *reason).or(self.last_closed);
             }
             _ => {}
         }
@@ -156,14 +158,13 @@ impl<M: Mailbox<ToEndpoint>> BranchHost<M> {
         branch.handle_input(now, message);
     }
 
-    /// Notes that the branch was used outside its turn, by a call of the program's: a turn has to
-    /// follow.
+    /// Records that the program called the branch outside its turn, so that a turn has to follow.
     pub fn note_call(&mut self) {
         self.budget.spend(0);
     }
 
-    /// Ends the branch in an orderly way: its connections deliver what was accepted, its endpoints
-    /// close, then it has ended. Takes no longer than [`CLOSE_TIMEOUT`].
+    /// Closes the branch gracefully: its connections deliver accepted packets, its endpoints close,
+    /// then the branch has ended. Takes at most [`CLOSE_TIMEOUT`].
     pub fn close(&mut self, branch: &mut impl HostedBranch, now: Instant) {
         self.budget.spend(0);
         if self.closing.is_some() {
@@ -171,16 +172,16 @@ impl<M: Mailbox<ToEndpoint>> BranchHost<M> {
         }
         self.closing = Some(now + CLOSE_TIMEOUT);
         branch.close(DisconnectReason::Closed, Farewell::Drain);
-        for line in self.endpoints.values_mut().filter(|line| !line.is_open) {
-            line.leave(self.id, DisconnectReason::Closed, Farewell::Drain);
+        for handle in self.endpoints.values_mut().filter(|handle| !handle.is_open) {
+            handle.leave(self.id, DisconnectReason::Closed, Farewell::Drain);
         }
     }
 
-    /// Notifies the endpoints of the branch's end, however it came about. They deliver what they
-    /// have accepted.
+    /// Notifies the endpoints that the branch has ended for any reason. They deliver the packets
+    /// that they have accepted.
     pub fn leave_all(&mut self, reason: DisconnectReason) {
-        for line in self.endpoints.values_mut() {
-            line.leave(self.id, reason, Farewell::Drain);
+        for handle in self.endpoints.values_mut() {
+            handle.leave(self.id, reason, Farewell::Drain);
         }
     }
 
@@ -189,14 +190,15 @@ impl<M: Mailbox<ToEndpoint>> BranchHost<M> {
         self.budget.is_touched()
     }
 
-    /// Returns whether the turn comes before more input. Of two machines that send to each other
-    /// only one may ever be [congested](Self::is_congested), or they would wait for each other.
+    /// Returns whether a turn has to run before more input is handled. Of two state machines that
+    /// send to each other, only one may wait while [congested](Self::is_congested); otherwise they
+    /// could deadlock.
     pub fn needs_turn(&self, branch: &impl HostedBranch, now: Instant) -> bool {
         self.budget.is_spent() || self.is_congested(branch, now)
     }
 
-    /// Returns whether so much is queued for an endpoint that the branch takes nothing in, for
-    /// [`STALL_TIMEOUT`] at most.
+    /// Returns whether so many packets are queued for an endpoint that the branch handles no input,
+    /// for at most [`STALL_TIMEOUT`].
     pub fn is_congested(&self, branch: &impl HostedBranch, now: Instant) -> bool {
         match self.congestion {
             Some(congestion) => now - congestion.since < STALL_TIMEOUT,
@@ -204,8 +206,8 @@ impl<M: Mailbox<ToEndpoint>> BranchHost<M> {
         }
     }
 
-    /// Ends the turn and delivers. Returns when the next turn is due without input, or breaks when
-    /// the branch has ended.
+    /// Ends the turn and delivers the output. Returns the time of the next turn if there is no
+    /// input before, or breaks when the branch has ended.
     pub fn turn(
         &mut self,
         branch: &mut impl HostedBranch,
@@ -223,22 +225,22 @@ impl<M: Mailbox<ToEndpoint>> BranchHost<M> {
         ControlFlow::Continue(due.into_iter().flatten().min())
     }
 
-    /// Takes the oldest event: at most one for each endpoint.
+    /// Removes and returns the oldest event. There is at most one for each endpoint.
     pub fn next_event(&mut self) -> Option<HostEvent> {
         self.events.pop_front()
     }
 
-    /// The mailbox of an endpoint that has not closed.
+    /// Returns the mailbox of an endpoint that has not closed.
     pub fn mailbox(&self, endpoint: EndpointId) -> Option<&M> {
-        self.endpoints.get(&endpoint).map(|line| &line.mailbox)
+        self.endpoints.get(&endpoint).map(|handle| &handle.mailbox)
     }
 
-    /// Returns whether it was [closed](Self::close).
+    /// Returns whether the branch was [closed](Self::close).
     pub fn is_closing(&self) -> bool {
         self.closing.is_some()
     }
 
-    /// Counters.
+    /// Returns the statistics.
     pub fn stats(&self) -> BranchHostStats {
         self.stats
     }
@@ -246,18 +248,18 @@ impl<M: Mailbox<ToEndpoint>> BranchHost<M> {
     fn deliver(&mut self, branch: &mut impl HostedBranch) {
         let endpoints = &self.endpoints;
         branch.deliver(&mut |endpoint, message| {
-            let Some(line) = endpoints.get(&endpoint) else { return Ok(()) };
-            match line.mailbox.try_send(message) {
+            let Some(handle) = endpoints.get(&endpoint) else { return Ok(()) };
+            match handle.mailbox.try_send(message) {
                 Err(TrySendError::Full(message)) => Err(message),
-                // One that has ended reports it itself.
+                // An endpoint that has ended sends `Closed`.
                 Ok(()) | Err(TrySendError::Closed(_)) => Ok(()),
             }
         });
         self.stats.blocked_turns += u64::from(branch.is_blocked());
         while let Some(endpoint) = branch.next_abandoned() {
-            let Some(line) = self.endpoints.get_mut(&endpoint) else { continue };
-            line.is_abandoned = true;
-            line.leave(self.id, DisconnectReason::QueueFull, Farewell::Abrupt);
+            let Some(handle) = self.endpoints.get_mut(&endpoint) else { continue };
+            handle.is_abandoned = true;
+            handle.leave(self.id, DisconnectReason::QueueFull, Farewell::Abrupt);
             self.events.push_back(HostEvent::EndpointAbandoned(endpoint));
             self.stats.abandoned_endpoints += 1;
         }
@@ -281,7 +283,7 @@ impl<M: Mailbox<ToEndpoint>> BranchHost<M> {
     }
 }
 
-impl<M: Mailbox<ToEndpoint>> Line<M> {
+impl<M: Mailbox<ToEndpoint>> EndpointHandle<M> {
     fn leave(&mut self, branch: BranchId, reason: DisconnectReason, farewell: Farewell) {
         if !std::mem::replace(&mut self.has_left, true) {
             self.mailbox.send_last(ToEndpoint::Leave { branch, reason, farewell });

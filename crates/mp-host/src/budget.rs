@@ -1,8 +1,8 @@
-//! The input that a machine takes before its turn.
+//! The amount of input that is handled before a turn.
 
 use crate::limits::{MESSAGE_WORK, WORK_PER_TURN};
 
-/// The work that a machine was given since its last turn, in packets.
+/// The input since the last turn, in packets.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct TurnBudget {
     work: usize,
@@ -14,7 +14,7 @@ impl TurnBudget {
         self.work = self.work.saturating_add(packets.max(MESSAGE_WORK));
     }
 
-    /// Starts over: a turn begins.
+    /// Resets the budget at the start of a turn.
     pub(crate) fn renew(&mut self) {
         self.work = 0;
     }
@@ -24,7 +24,7 @@ impl TurnBudget {
         self.work > 0
     }
 
-    /// Returns whether the turn comes before more input.
+    /// Returns whether a turn has to run before more input is handled.
     pub(crate) fn is_spent(self) -> bool {
         self.work >= WORK_PER_TURN
     }

@@ -12,21 +12,21 @@ use crate::budget::TurnBudget;
 use crate::limits::DELIVERY_RETRY;
 use crate::mailbox::{Mailbox, TrySendError};
 
-/// An endpoint as its host sees it: [`Endpoint`], or a machine that wraps one to record its input,
-/// say.
+/// An endpoint as its host uses it: [`Endpoint`], or a wrapper, for example one that records the
+/// input.
 pub trait HostedEndpoint:
     StateMachine<Input = ToEndpoint, Output = ToBranch, Destination = BranchId>
 {
-    /// Serves `branch` from now on.
+    /// Starts to serve `branch`.
     fn serve(&mut self, branch: BranchId);
 
-    /// Returns whether it has ended and only output is left.
+    /// Returns whether the endpoint is closed. Queued output remains to be delivered.
     fn is_finished(&self) -> bool;
 
-    /// Returns whether output is left.
+    /// Returns whether output is queued.
     fn has_output(&self) -> bool;
 
-    /// The way in which the network notifies the host.
+    /// Returns how the host learns that there is something to receive.
     fn readiness(&self) -> Readiness;
 }
 
@@ -51,24 +51,24 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> HostedEndpoint for Endpoint<P, R> 
 /// Runs an endpoint between its transport and the mailboxes of its branches.
 #[derive(Debug)]
 pub struct EndpointHost<M> {
-    /// The branches that do not know yet that they are not served any more.
+    /// The branches that have not received `Closed` yet.
     branches: BTreeMap<BranchId, M>,
     budget: TurnBudget,
 }
 
 impl<M: Mailbox<ToBranch>> EndpointHost<M> {
-    /// The host of an endpoint that serves no branch yet.
+    /// Returns the host of an endpoint that serves no branch yet.
     pub fn new() -> Self {
         Self { branches: BTreeMap::new(), budget: TurnBudget::default() }
     }
 
-    /// Lets `endpoint` serve the branch behind `mailbox`.
+    /// Makes `endpoint` serve `branch`, which receives its messages from `mailbox`.
     pub fn serve(&mut self, endpoint: &mut impl HostedEndpoint, branch: BranchId, mailbox: M) {
         self.branches.insert(branch, mailbox);
         endpoint.serve(branch);
     }
 
-    /// Hands a message of a branch to the endpoint.
+    /// Passes a message of a branch to the endpoint.
     pub fn handle_input(
         &mut self,
         endpoint: &mut impl HostedEndpoint,
@@ -88,13 +88,13 @@ impl<M: Mailbox<ToBranch>> EndpointHost<M> {
         self.budget.is_touched()
     }
 
-    /// Returns whether the turn comes before more input.
+    /// Returns whether a turn has to run before more input is handled.
     pub fn needs_turn(&self) -> bool {
         self.budget.is_spent()
     }
 
-    /// Ends the turn and delivers. Returns when the next turn is due without input, or breaks when
-    /// the endpoint has ended and its branches know it.
+    /// Ends the turn and delivers the output. Returns the time of the next turn if there is no
+    /// input before, or breaks when the endpoint is closed and its branches have received `Closed`.
     pub fn turn(
         &mut self,
         endpoint: &mut impl HostedEndpoint,
@@ -110,22 +110,22 @@ impl<M: Mailbox<ToBranch>> EndpointHost<M> {
                 None => ControlFlow::Break(()),
             };
         }
-        let at_once = has_lost_branch.then_some(now);
+        let immediately = has_lost_branch.then_some(now);
         let interval = match endpoint.readiness() {
             Readiness::Interval(interval) => Some(now + interval),
             Readiness::Wakes => None,
         };
-        let due = [endpoint.poll_timeout(), retry, at_once, interval];
+        let due = [endpoint.poll_timeout(), retry, immediately, interval];
         ControlFlow::Continue(due.into_iter().flatten().min())
     }
 
     /// Offers the endpoint's output to its branches. Returns whether one of them has ended without
-    /// leaving; the endpoint leaves it then.
+    /// leaving; the endpoint then handles a `Leave` of it.
     pub fn deliver(&mut self, endpoint: &mut impl HostedEndpoint, now: Instant) -> bool {
         let branches = &mut self.branches;
         let mut lost = Vec::new();
         endpoint.deliver(&mut |branch, message| {
-            // What is left for a branch that has ended is dropped.
+            // Output for a branch that has ended is dropped.
             let Some(mailbox) = branches.get(&branch) else { return Ok(()) };
             let mut is_last = matches!(message, ToBranch::Closed(..));
             match mailbox.try_send(message) {
@@ -148,8 +148,8 @@ impl<M: Mailbox<ToBranch>> EndpointHost<M> {
         !lost.is_empty()
     }
 
-    /// Reports the end of the endpoint `id` to the branches that do not know of it: it panicked, or
-    /// its thread stops. Returns whether there were any.
+    /// Sends `Closed` of the endpoint `id` to the branches that have not received it, because the
+    /// endpoint panicked or its thread stops. Returns whether there were any.
     pub fn abort(&mut self, id: EndpointId) -> bool {
         let branches = std::mem::take(&mut self.branches);
         for mailbox in branches.values() {

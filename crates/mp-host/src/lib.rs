@@ -1,24 +1,24 @@
-//! The policy that runs beside a machine of mp: how much it takes in before a turn, what happens
-//! when a mailbox is full, when an endpoint is left, and how both end.
+//! Runs the state machines of mp, branches and endpoints, between their mailboxes: how much input
+//! they accept before a turn, what happens when a mailbox is full or an endpoint is abandoned, and
+//! how both close.
 //!
-//! A host is a state machine without I/O, as the machines themselves. It does not own its machine:
-//! each call takes it as an argument, so that whoever owns it can catch its panics, wrap it, or be
-//! it.
+//! A host is itself a state machine without I/O. It does not own its branch or endpoint: each call
+//! borrows it, so that its owner can catch its panics or wrap it.
 //!
-//! | who | owns the machines | mailboxes |
+//! | user | owner of the state machines | mailboxes |
 //! |---|---|---|
 //! | `mp-actor` | actix actors | actix's |
 //! | `mp-sim` | processes of a simulated world | [`LocalMailbox`] |
-//! | `mp_scene::Branch::poll` | the branch itself, and an endpoint around the transport that it is given | [`LocalMailbox`] |
+//! | `mp_scene::Branch::poll` | the branch itself, with an endpoint around the given transport | [`LocalMailbox`] |
 //!
 //! # The turn
 //!
-//! 1. [`handle_input`](BranchHost::handle_input) for each message, until
-//!    [`needs_turn`](BranchHost::needs_turn) says that the turn comes first;
-//! 2. `turn` ends the machine's turn,
-//! 3. delivers its output to [`Mailbox`]es, of which a full one is tried again after
-//!    [`DELIVERY_RETRY`](limits::DELIVERY_RETRY),
-//! 4. and returns when the next turn is due, or that the machine has ended.
+//! 1. [`handle_input`](BranchHost::handle_input) is called for each message until
+//!    [`needs_turn`](BranchHost::needs_turn) returns true.
+//! 2. `turn` ends the state machine's turn.
+//! 3. It delivers the output to [`Mailbox`]es. A full one is tried again after
+//!    [`DELIVERY_RETRY`](limits::DELIVERY_RETRY).
+//! 4. It returns the time of the next turn, or that the state machine has ended.
 
 mod branch;
 mod budget;

@@ -1,38 +1,37 @@
-//! The mailboxes between machines.
+//! Mailboxes between branches and endpoints.
 #![expect(clippy::exhaustive_enums, reason = "a mailbox is full or closed")]
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-/// The sender's end of a machine's mailbox.
+/// The sender of a mailbox of a branch or an endpoint.
 ///
-/// The receiver need not be local: a gateway to a machine in another process implements this trait
-/// too, and stands where a local branch or endpoint would.
+/// The receiver may be remote: a gateway to a branch or endpoint in another process implements this
+/// trait, too.
 pub trait Mailbox<T> {
-    /// Queues `message`; never waits.
+    /// Queues `message` without blocking.
     ///
     /// # Errors
     ///
-    /// [`TrySendError`], with the message.
+    /// [`TrySendError`], which returns the message.
     fn try_send(&self, message: T) -> Result<(), TrySendError<T>>;
 
-    /// Queues `message` although the mailbox may be full. A host does so once for each mailbox it
-    /// sends to, when it leaves it: the bound of a mailbox is exceeded by one message per sender at
-    /// most.
+    /// Queues `message` even if the mailbox is full. A host sends one such message to a mailbox,
+    /// when it leaves it, so that the capacity is exceeded by at most one message per sender.
     fn send_last(&self, message: T);
 }
 
-/// Why a mailbox did not accept a message.
+/// The reason why a mailbox did not accept a message, and the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TrySendError<T> {
-    /// It has no capacity now.
+    /// The mailbox is full.
     Full(T),
-    /// Its machine has ended.
+    /// The receiver has ended.
     Closed(T),
 }
 
-/// A mailbox between machines of one thread, first in, first out. Clones share the queue.
+/// A FIFO mailbox between branches and endpoints of one thread. Clones share the queue.
 #[derive(Debug)]
 pub struct LocalMailbox<T> {
     messages: Rc<RefCell<VecDeque<T>>>,
@@ -40,28 +39,29 @@ pub struct LocalMailbox<T> {
 }
 
 impl<T> LocalMailbox<T> {
-    /// A mailbox that holds up to `capacity` messages, the last message of each sender not counted.
+    /// Returns a mailbox for up to `capacity` messages, not counting the last message of each
+    /// sender.
     pub fn new(capacity: usize) -> Self {
         Self { messages: Rc::default(), capacity }
     }
 
-    /// A mailbox without a bound of its own, for a receiver that empties it before its sender goes
-    /// on: what it holds was in the sender's bounded queue a moment ago.
+    /// Returns a mailbox without a limit, for a receiver that empties it before the sender
+    /// continues. Its messages come from the sender's queue, which is bounded.
     pub fn direct() -> Self {
         Self::new(usize::MAX)
     }
 
-    /// Removes the oldest message.
+    /// Removes and returns the oldest message.
     pub fn pop(&self) -> Option<T> {
         self.messages.borrow_mut().pop_front()
     }
 
-    /// Number of messages.
+    /// Returns the number of messages.
     pub fn len(&self) -> usize {
         self.messages.borrow().len()
     }
 
-    /// Returns whether there is no message.
+    /// Returns whether the mailbox is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -1,5 +1,5 @@
-//! The host of a branch: budget, stall, abandoned endpoints and ends, with a branch that does what
-//! the test says.
+//! The host of a branch, tested with a scripted branch: budget, stalls, abandoned endpoints, and
+//! closing.
 #![allow(missing_docs, reason = "a test")]
 
 use std::collections::VecDeque;
@@ -21,12 +21,12 @@ const BRANCH: BranchId = BranchId(3);
 const ONE: EndpointId = EndpointId(1);
 const TWO: EndpointId = EndpointId(2);
 const START: Instant = Instant::from_millis(1_000);
-const LINK: ConnectionId = ConnectionId { slot: 0, generation: 0 };
+const CONNECTION: ConnectionId = ConnectionId { slot: 0, generation: 0 };
 
-/// A branch that notes its input and says what it was given to say.
+/// A branch that records its input and sends the messages that the test queues.
 #[derive(Default)]
-struct Script {
-    told: Vec<ToBranch>,
+struct ScriptedBranch {
+    received: Vec<ToBranch>,
     queue: VecDeque<(EndpointId, ToEndpoint)>,
     queued_packets: usize,
     abandoned: VecDeque<EndpointId>,
@@ -34,13 +34,13 @@ struct Script {
     was_closed: bool,
 }
 
-impl StateMachine for Script {
+impl StateMachine for ScriptedBranch {
     type Input = ToBranch;
     type Output = ToEndpoint;
     type Destination = EndpointId;
 
     fn handle_input(&mut self, _now: Instant, input: ToBranch) {
-        self.told.push(input);
+        self.received.push(input);
     }
 
     fn end_turn(&mut self, _now: Instant) {}
@@ -64,7 +64,7 @@ impl StateMachine for Script {
     }
 }
 
-impl HostedBranch for Script {
+impl HostedBranch for ScriptedBranch {
     fn close(&mut self, _reason: DisconnectReason, _farewell: Farewell) {
         self.was_closed = true;
     }
@@ -84,10 +84,10 @@ impl HostedBranch for Script {
 
 type Host = BranchHost<LocalMailbox<ToEndpoint>>;
 
-/// A host with one open endpoint, whose mailbox has one place.
-fn hosted() -> (Host, Script, LocalMailbox<ToEndpoint>) {
+/// Returns a host with one open endpoint, whose mailbox has capacity 1.
+fn hosted() -> (Host, ScriptedBranch, LocalMailbox<ToEndpoint>) {
     let (mut host, mut branch, mailbox) =
-        (Host::new(BRANCH), Script::default(), LocalMailbox::new(1));
+        (Host::new(BRANCH), ScriptedBranch::default(), LocalMailbox::new(1));
     host.attach(ONE, mailbox.clone());
     host.handle_input(&mut branch, START, opened(ONE));
     (host, branch, mailbox)
@@ -105,14 +105,14 @@ fn opened(endpoint: EndpointId) -> ToBranch {
 
 fn packets(endpoint: EndpointId, count: usize) -> ToBranch {
     let (mode, channel) = (TransferMode::Reliable, Channel(0));
-    let packet = Packet { from: LINK, mode, channel, payload: Bytes::new() };
+    let packet = Packet { from: CONNECTION, mode, channel, payload: Bytes::new() };
     ToBranch::Events(endpoint, vec![PeerEvent::Packet(packet); count])
 }
 
 fn send() -> ToEndpoint {
     let (mode, channel, prefix) = (TransferMode::Reliable, Channel(0), Prefix::EMPTY);
     let payload = Bytes::new();
-    ToEndpoint::Send(vec![Outgoing { to: LINK.into(), mode, channel, prefix, payload }])
+    ToEndpoint::Send(vec![Outgoing { to: CONNECTION.into(), mode, channel, prefix, payload }])
 }
 
 fn leave(reason: DisconnectReason, farewell: Farewell) -> ToEndpoint {
@@ -124,7 +124,7 @@ fn drained(mailbox: &LocalMailbox<ToEndpoint>) -> Vec<ToEndpoint> {
 }
 
 #[test]
-fn a_full_mailbox_is_tried_again_soon() {
+fn delivery_to_a_full_mailbox_is_retried() {
     let (mut host, mut branch, mailbox) = hosted();
     branch.queue.extend([(ONE, send()), (ONE, leave(DisconnectReason::Closed, Farewell::Drain))]);
     let retry = ControlFlow::Continue(Some(START + DELIVERY_RETRY));
@@ -137,7 +137,7 @@ fn a_full_mailbox_is_tried_again_soon() {
 }
 
 #[test]
-fn a_turn_comes_after_a_bounded_amount_of_work() {
+fn turn_runs_after_a_bounded_amount_of_input() {
     let (mut host, mut branch, _) = hosted();
     assert_eq!(host.turn(&mut branch, START), ControlFlow::Continue(None));
     assert!(!host.has_input());
@@ -151,26 +151,26 @@ fn a_turn_comes_after_a_bounded_amount_of_work() {
         assert!(!host.needs_turn(&branch, START));
         host.handle_input(&mut branch, START, packets(ONE, 1));
     }
-    assert!(host.needs_turn(&branch, START), "small messages count, too");
+    assert!(host.needs_turn(&branch, START), "small messages count as MESSAGE_WORK");
 }
 
 #[test]
-fn a_congested_branch_takes_nothing_in_until_the_stall_timeout() {
+fn congested_branch_handles_no_input_until_the_stall_timeout() {
     let (mut host, mut branch, _) = hosted();
     branch.queued_packets = QUEUED_PACKETS_HIGH - 1;
     assert!(!host.is_congested(&branch, START));
     branch.queued_packets = QUEUED_PACKETS_HIGH;
-    assert!(host.needs_turn(&branch, START), "before the turn that delivers");
+    assert!(host.needs_turn(&branch, START), "a turn delivers before more input");
     let _ = host.turn(&mut branch, START);
     let just_before = START + (STALL_TIMEOUT - Duration::from_micros(1));
     assert!(host.is_congested(&branch, just_before));
     branch.queued_packets += 1;
     let _ = host.turn(&mut branch, just_before);
-    assert!(!host.is_congested(&branch, START + STALL_TIMEOUT), "an endpoint hangs");
+    assert!(!host.is_congested(&branch, START + STALL_TIMEOUT), "the endpoint hangs");
 }
 
 #[test]
-fn a_congested_branch_that_gets_emptier_goes_on_waiting() {
+fn progress_of_a_congested_branch_restarts_the_stall_timeout() {
     let (mut host, mut branch, _) = hosted();
     branch.queued_packets = QUEUED_PACKETS_HIGH + 1;
     let _ = host.turn(&mut branch, START);
@@ -185,7 +185,7 @@ fn a_congested_branch_that_gets_emptier_goes_on_waiting() {
 }
 
 #[test]
-fn an_abandoned_endpoint_is_left_although_its_mailbox_is_full() {
+fn abandoned_endpoint_receives_leave_although_its_mailbox_is_full() {
     let (mut host, mut branch, mailbox) = hosted();
     host.attach(TWO, LocalMailbox::new(1));
     branch.queue.extend([(ONE, send()), (ONE, send())]);
@@ -197,7 +197,7 @@ fn an_abandoned_endpoint_is_left_although_its_mailbox_is_full() {
     assert_eq!(host.next_event(), Some(HostEvent::EndpointAbandoned(ONE)));
     assert_eq!((host.next_event(), host.stats().abandoned_endpoints), (None, 1));
     host.leave_all(DisconnectReason::Closed);
-    assert_eq!(drained(&mailbox), [], "it was left once");
+    assert_eq!(drained(&mailbox), [], "`Leave` is sent once");
 }
 
 #[test]
@@ -205,18 +205,18 @@ fn events_of_an_abandoned_endpoint_are_dropped_until_it_closes() {
     let (mut host, mut branch, _) = hosted();
     branch.abandoned.push_back(ONE);
     let _ = host.turn(&mut branch, START);
-    branch.told.clear();
+    branch.received.clear();
     host.handle_input(&mut branch, START, packets(ONE, 2));
     assert_eq!(host.stats().late_events, 2);
     let closed = ToBranch::Closed(ONE, DisconnectReason::QueueFull);
     host.handle_input(&mut branch, START, closed.clone());
-    assert_eq!(branch.told, [closed]);
+    assert_eq!(branch.received, [closed]);
     let end = BranchEnd::Disconnected(DisconnectReason::QueueFull);
     assert_eq!(host.turn(&mut branch, START), ControlFlow::Break(end));
 }
 
 #[test]
-fn a_branch_ends_with_its_last_endpoint() {
+fn branch_ends_with_its_last_endpoint() {
     let (mut host, mut branch, _) = hosted();
     host.attach(TWO, LocalMailbox::new(1));
     host.handle_input(&mut branch, START, ToBranch::Closed(ONE, DisconnectReason::Timeout));
@@ -227,29 +227,29 @@ fn a_branch_ends_with_its_last_endpoint() {
 }
 
 #[test]
-fn a_branch_without_endpoints_goes_on() {
-    let (mut host, mut branch) = (Host::new(BRANCH), Script::default());
+fn branch_without_endpoints_continues() {
+    let (mut host, mut branch) = (Host::new(BRANCH), ScriptedBranch::default());
     assert_eq!(host.turn(&mut branch, START), ControlFlow::Continue(None));
     host.close(&mut branch, START);
     assert_eq!(host.turn(&mut branch, START), ControlFlow::Break(BranchEnd::Closed));
 }
 
 #[test]
-fn closing_leaves_endpoints_that_the_branch_does_not_know_yet() {
+fn close_leaves_endpoints_that_have_not_opened_yet() {
     let (mut host, mut branch, known) = hosted();
     let (early, late) = (LocalMailbox::new(1), LocalMailbox::new(1));
     host.attach(TWO, early.clone());
     host.close(&mut branch, START);
     host.attach(EndpointId(4), late.clone());
     assert!(branch.was_closed && host.is_closing());
-    let farewell = [leave(DisconnectReason::Closed, Farewell::Drain)];
-    assert_eq!(drained(&early), farewell);
-    assert_eq!(drained(&late), farewell);
-    assert_eq!(drained(&known), [], "the branch itself leaves it, behind what it has to say");
+    let expected = [leave(DisconnectReason::Closed, Farewell::Drain)];
+    assert_eq!(drained(&early), expected);
+    assert_eq!(drained(&late), expected);
+    assert_eq!(drained(&known), [], "the branch itself sends `Leave` after its queued messages");
 }
 
 #[test]
-fn closing_takes_no_longer_than_its_timeout() {
+fn close_takes_at_most_its_timeout() {
     let (mut host, mut branch, _) = hosted();
     host.close(&mut branch, START);
     let deadline = START + CLOSE_TIMEOUT;
@@ -261,7 +261,7 @@ fn closing_takes_no_longer_than_its_timeout() {
 }
 
 #[test]
-fn a_closed_branch_ends_when_its_endpoints_have_closed() {
+fn closed_branch_ends_when_its_endpoints_have_closed() {
     let (mut host, mut branch, _) = hosted();
     host.close(&mut branch, START);
     host.handle_input(&mut branch, START, ToBranch::Closed(ONE, DisconnectReason::Closed));

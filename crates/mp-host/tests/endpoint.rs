@@ -1,4 +1,4 @@
-//! The host of an endpoint: delivery, branches that end, and ends, over the memory network.
+//! The host of an endpoint over the memory network: delivery, ended branches, and closing.
 #![allow(missing_docs, reason = "a test")]
 
 use std::cell::RefCell;
@@ -21,9 +21,9 @@ const START: Instant = Instant::from_millis(1_000);
 
 /// A mailbox whose branch may have ended.
 #[derive(Clone, Default)]
-struct Ending(Rc<RefCell<Option<Vec<ToBranch>>>>);
+struct MailboxOfEnded(Rc<RefCell<Option<Vec<ToBranch>>>>);
 
-impl Mailbox<ToBranch> for Ending {
+impl Mailbox<ToBranch> for MailboxOfEnded {
     fn try_send(&self, message: ToBranch) -> Result<(), TrySendError<ToBranch>> {
         match &mut *self.0.borrow_mut() {
             Some(messages) => messages.push(message),
@@ -55,7 +55,7 @@ fn outgoing() -> Outgoing {
 }
 
 #[test]
-fn a_full_mailbox_is_tried_again_soon() {
+fn delivery_to_a_full_mailbox_is_retried() {
     let mut endpoint = Endpoint::new(ENDPOINT, MemoryMultiplayerPeer::server(), LOBBY);
     let (mut host, mailbox) = (EndpointHost::new(), LocalMailbox::new(1));
     host.serve(&mut endpoint, LOBBY, mailbox.clone());
@@ -68,17 +68,17 @@ fn a_full_mailbox_is_tried_again_soon() {
 }
 
 #[test]
-fn a_transport_that_cannot_wake_is_polled_at_its_interval() {
+fn transport_that_does_not_wake_is_polled_at_its_interval() {
     let mut endpoint = Endpoint::new(ENDPOINT, ScriptedPeer::server(), LOBBY);
     let Readiness::Interval(interval) = endpoint.peer().readiness() else {
-        panic!("the default is an interval")
+        panic!("the default readiness is an interval")
     };
     let mut host = EndpointHost::<LocalMailbox<_>>::new();
     assert_eq!(host.turn(&mut endpoint, START), ControlFlow::Continue(Some(START + interval)));
 }
 
 #[test]
-fn each_receiver_of_a_packet_counts_as_work() {
+fn packet_counts_once_per_receiving_connection() {
     let mut endpoint = Endpoint::new(ENDPOINT, MemoryMultiplayerPeer::server(), LOBBY);
     let mut host = EndpointHost::<LocalMailbox<_>>::new();
     let to = vec![ConnectionId { slot: 0, generation: 0 }; WORK_PER_TURN / 2];
@@ -92,9 +92,9 @@ fn each_receiver_of_a_packet_counts_as_work() {
 }
 
 #[test]
-fn a_branch_that_ended_without_leaving_is_left_at_once() {
+fn branch_that_ended_without_leaving_is_removed_immediately() {
     let mut endpoint = Endpoint::new(ENDPOINT, MemoryMultiplayerPeer::server(), LOBBY);
-    let (mut host, mailbox) = (EndpointHost::new(), Ending::default());
+    let (mut host, mailbox) = (EndpointHost::new(), MailboxOfEnded::default());
     mailbox.0.replace(Some(Vec::new()));
     host.serve(&mut endpoint, LOBBY, mailbox.clone());
     let mut client = join(&endpoint);
@@ -111,7 +111,7 @@ fn a_branch_that_ended_without_leaving_is_left_at_once() {
 }
 
 #[test]
-fn an_endpoint_has_ended_when_its_branches_know_it() {
+fn endpoint_has_ended_when_its_branches_received_closed() {
     let mut endpoint = Endpoint::new(ENDPOINT, MemoryMultiplayerPeer::server(), LOBBY);
     let (mut host, mailbox) = (EndpointHost::new(), LocalMailbox::new(1));
     host.serve(&mut endpoint, LOBBY, mailbox.clone());
@@ -119,15 +119,15 @@ fn an_endpoint_has_ended_when_its_branches_know_it() {
     let leave = ToEndpoint::Leave { branch: LOBBY, reason, farewell };
     host.handle_input(&mut endpoint, START, leave);
     let retry = ControlFlow::Continue(Some(START + DELIVERY_RETRY));
-    assert_eq!(host.turn(&mut endpoint, START), retry, "Opened fills the mailbox");
+    assert_eq!(host.turn(&mut endpoint, START), retry, "`Opened` fills the mailbox");
     mailbox.pop();
     assert_eq!(host.turn(&mut endpoint, START), ControlFlow::Break(()));
     assert_eq!(mailbox.pop(), Some(ToBranch::Closed(ENDPOINT, reason)));
-    assert!(!host.abort(ENDPOINT), "nobody is left to be notified");
+    assert!(!host.abort(ENDPOINT), "all branches are notified");
 }
 
 #[test]
-fn an_endpoint_that_stops_is_reported_to_full_mailboxes_too() {
+fn abort_sends_closed_to_full_mailboxes() {
     let mut endpoint = Endpoint::new(ENDPOINT, MemoryMultiplayerPeer::server(), LOBBY);
     let (mut host, mailbox) = (EndpointHost::new(), LocalMailbox::new(1));
     host.serve(&mut endpoint, LOBBY, mailbox.clone());

@@ -95,7 +95,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "abandoned-but-serving",
         what: "an endpoint that the branch has abandoned keeps serving its connections",
         file: "crates/mp-host/src/branch.rs",
-        right: "line.leave(self.id, DisconnectReason::QueueFull, Farewell::Abrupt);",
+        right: "handle.leave(self.id, DisconnectReason::QueueFull, Farewell::Abrupt);",
         wrong: "",
     },
     Fault {
