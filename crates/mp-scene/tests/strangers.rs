@@ -192,17 +192,21 @@ fn calls_that_are_refused_do_not_count_as_nonsense() {
 #[test]
 fn a_peer_cannot_number_nodes_without_end() {
     let mut world = world();
-    let entry = PATH_ENTRY_BYTES + "./././A".len();
-    let fit = PATH_CACHE_BYTES_MAX / entry;
+    let names = 0..300;
+    for name in names.clone() {
+        world.add(1, &format!("n{name}"), script("rpc_node"));
+    }
+    // Paths of 64 KiB.
+    let detour = "./".repeat(32 * 1024);
+    let fit = PATH_CACHE_BYTES_MAX / (PATH_ENTRY_BYTES + detour.len() + "n100".len());
     let checksum = "30".repeat(32);
-    for id in 0..fit as u32 + 10 {
-        let id = hex(&(id + 1).to_le_bytes());
-        let path = hex(b"./././A");
-        send(&mut world, 2, unhex(&format!("01{checksum}00{id}{path}00")));
+    for name in names.clone() {
+        let (id, path) = (hex(&u32::to_le_bytes(name + 1)), format!("{detour}n{name}"));
+        send(&mut world, 2, unhex(&format!("01{checksum}00{id}{}00", hex(path.as_bytes()))));
     }
     let confirmed = world.take_sent().iter().filter(|packet| packet.to == 2).count();
     assert_eq!(confirmed, fit);
-    assert_eq!(world.scene(1).stats().refused_calls, 10);
+    assert_eq!(world.scene(1).stats().refused_calls as usize, names.len() - fit);
     assert!(plays(&mut world, 3));
 }
 

@@ -66,7 +66,7 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "reused-path-id",
         what: "the path id of a removed node stays valid for its successor of the same name",
-        file: "crates/mp-scene/src/path_cache.rs",
+        file: "crates/mp-scene/src/path_cache/remote.rs",
         right: "if announcement_of(node) != given.announcement {",
         wrong: "if announcement_of(node) != given.announcement && false {",
     },

@@ -28,7 +28,7 @@ impl SceneMultiplayer {
     /// may time out that is soon, so that it is noticed when the process did not run.
     fn due(&self) -> Option<Instant> {
         let overtaking = [self.unannounced.next_sweep(), self.unadmitted.next_sweep()];
-        let others = [self.early.next_sweep(), self.next_auth_timeout(), self.paths.next_due()];
+        let others = [self.early.next_sweep(), self.next_auth_timeout(), self.own_paths.next_due()];
         let first = overtaking.into_iter().chain(others).flatten().min()?;
         Some(first.min(self.clock.now() + TIMER_INTERVAL))
     }
@@ -109,7 +109,7 @@ impl MultiplayerApi for SceneMultiplayer {
 
     fn process(&mut self, now: Instant, tree: &mut dyn NodeTree) {
         let now = self.advance(now);
-        self.paths.set_now(now);
+        self.own_paths.set_now(now);
         self.repeat_paths(now, tree);
         self.check_auth_timeouts(now);
         for Expired { sender, path, packets } in self.early.expired(now) {

@@ -39,7 +39,7 @@ use crate::SceneMessage;
 use crate::api::ApiEvent;
 use crate::codec::{Codec, Limits, Objects};
 use crate::outbox::Outbox;
-use crate::path_cache::PathCache;
+use crate::path_cache::{OwnPaths, RemotePaths};
 use crate::signal::Signal;
 use replication::Replication;
 
@@ -66,7 +66,8 @@ pub struct SceneMultiplayer {
     is_leaving: bool,
     endpoints: IndexMap<EndpointId, EndpointInfo>,
     peers: Peers,
-    paths: PathCache,
+    own_paths: OwnPaths,
+    remote_paths: RemotePaths,
 
     early: Early,
     departed: Departed,
@@ -114,6 +115,10 @@ pub struct SceneStats {
     pub skipped_steps: u64,
     /// Properties of synchronizers that were not taken: unknown ones, or of somebody else's.
     pub refused_elements: u64,
+    /// Node paths that were announced again to peers that had not confirmed them.
+    pub repeated_paths: u64,
+    /// Numbers of nodes, given by peers, that were forgotten to make room for others.
+    pub forgotten_paths: u64,
     /// Properties that came after newer ones.
     pub old_syncs: u64,
     /// Times the program did not run the branch for more than a second when it was due; that time
@@ -138,7 +143,8 @@ impl SceneMultiplayer {
             is_leaving: false,
             endpoints: IndexMap::new(),
             peers: Peers::default(),
-            paths: PathCache::default(),
+            own_paths: OwnPaths::default(),
+            remote_paths: RemotePaths::default(),
             early: Early::default(),
             departed: Departed::default(),
             unannounced: Overtaking::default(),
@@ -222,7 +228,8 @@ impl SceneMultiplayer {
     pub fn clear(&mut self) {
         let peers = std::mem::take(&mut self.peers);
         self.events.extend(peers.known().map(ApiEvent::PeerGone));
-        self.paths.clear();
+        self.own_paths.clear();
+        self.remote_paths.clear();
         self.early = Early::default();
         self.departed = Departed::default();
         self.unannounced = Overtaking::default();
@@ -309,7 +316,8 @@ impl SceneMultiplayer {
     /// Counters.
     pub fn stats(&self) -> SceneStats {
         let outbox_drops = self.outboxes.values().map(Outbox::dropped).sum();
-        SceneStats { outbox_drops, stalls: self.clock.stalls(), ..self.stats }
+        let (forgotten_paths, stalls) = (self.remote_paths.forgotten(), self.clock.stalls());
+        SceneStats { outbox_drops, forgotten_paths, stalls, ..self.stats }
     }
 
     /// Whether something can be said: there is a session, and this side has not said goodbye.
@@ -402,7 +410,8 @@ impl SceneMultiplayer {
                 self.send_message(&SceneMessage::AddPeer(peer), other);
                 self.send_message(&SceneMessage::AddPeer(other), peer);
             }
-            self.paths.add_peer(peer);
+            self.own_paths.add_peer(peer);
+            self.remote_paths.add_peer(peer);
             self.departed.add_peer(peer);
             self.replication.add_peer(peer);
         }
@@ -435,7 +444,8 @@ impl SceneMultiplayer {
     /// peer.
     fn forget_peer(&mut self, peer: PeerId) {
         let Self {
-            paths,
+            own_paths,
+            remote_paths,
             early,
             departed,
             unannounced,
@@ -467,7 +477,8 @@ impl SceneMultiplayer {
             outboxes: _,
             stuck: _,
         } = self;
-        paths.remove_peer(peer);
+        own_paths.remove_peer(peer);
+        remote_paths.remove_peer(peer);
         departed.remove_peer(peer);
         replication.remove_peer(peer);
         let waiting = early.remove_peer(peer)

@@ -192,9 +192,11 @@ impl SceneMultiplayer {
             SceneMessage::ConfirmPath { of, checksum_ok } => {
                 let id = match &of {
                     Confirmed::Id(id) => Some(*id),
-                    Confirmed::Path(path) => tree.find(path).map(|node| self.paths.id_of(node)),
+                    Confirmed::Path(path) => {
+                        tree.find(path).and_then(|node| self.own_paths.known_id_of(node))
+                    }
                 };
-                let Some(path) = id.and_then(|id| self.paths.confirm(sender, id)) else {
+                let Some(path) = id.and_then(|id| self.own_paths.confirm(now, sender, id)) else {
                     tracing::debug!(%sender, ?of, "confirmed a path that it was not told");
                     return;
                 };
@@ -307,11 +309,11 @@ impl SceneMultiplayer {
         checksum: &[u8; 32],
         path: &str,
     ) -> Result<(), Refusal> {
-        if self.paths.has_given(sender, id, path) {
+        if self.remote_paths.has_given(sender, id, path) {
             // Its confirmation was under way when it was sent again.
             return Ok(());
         }
-        if self.paths.is_given(sender, id) {
+        if self.remote_paths.is_given(sender, id) {
             return Err(Refusal::Because("the number is taken"));
         }
         // What the program has added since the last input may be announced.
@@ -320,10 +322,10 @@ impl SceneMultiplayer {
         let ids = tree.rpc_ids(node).ok_or(Refusal::Because("no such node"))?;
         let checksum_ok = ids.checksum() == checksum;
         let announcement = self.replication.announcement_of(tree, node);
-        self.paths
+        self.remote_paths
             .give(sender, id, node, announcement, path)
             .map_err(|_| Refusal::Because("it has numbered too many nodes"))?;
-        self.paths.set_mismatched(sender, node, !checksum_ok);
+        self.remote_paths.set_mismatched(sender, node, !checksum_ok);
         if !checksum_ok {
             report_mismatch(sender, path, &ids, checksum);
         }
@@ -359,7 +361,7 @@ impl SceneMultiplayer {
         if !call.complete && !self.quirks.incomplete_calls {
             return Err(Refusal::Because("its arguments cannot all be decoded"));
         }
-        if self.paths.is_mismatched(sender, node) && !self.quirks.mismatched_methods {
+        if self.remote_paths.is_mismatched(sender, node) && !self.quirks.mismatched_methods {
             return Err(Refusal::Because("it numbers the node's RPC methods in another way"));
         }
         let method = method.clone();
@@ -375,7 +377,7 @@ impl SceneMultiplayer {
         id: u32,
     ) -> Result<NodeId, Refusal> {
         let replication = &self.replication;
-        self.paths.resolve(tree, sender, id, |node| replication.announcement_of(tree, node))
+        self.remote_paths.resolve(tree, sender, id, |node| replication.announcement_of(tree, node))
     }
 
     fn find(&self, tree: &dyn NodeTree, path: &str) -> Result<NodeId, Refusal> {

@@ -258,9 +258,9 @@ impl SceneMultiplayer {
             return Ok(());
         }
         let OutgoingCall { node, path, checksum, number, config } = call;
-        let id = self.paths.id_of(node);
+        let id = self.own_paths.id_of(node);
         for &peer in &peers {
-            if self.paths.tell(peer, id, node) {
+            if self.own_paths.note_announced(peer, id, node) {
                 let path = path.clone();
                 let simplify = SceneMessage::SimplifyPath { id, checksum: *checksum, path };
                 self.send_message(&simplify, peer);
@@ -268,7 +268,7 @@ impl SceneMultiplayer {
         }
 
         let travel = Travel { mode: config.transfer_mode, channel: config.channel };
-        let confirmed = |peer: &PeerId| self.paths.is_confirmed(*peer, id);
+        let confirmed = |peer: &PeerId| self.own_paths.is_confirmed(*peer, id);
         let all_confirmed = peers.iter().all(confirmed);
         let runs: Vec<(bool, Vec<PeerId>)> = peers
             .chunk_by(|a, b| confirmed(a) == confirmed(b))

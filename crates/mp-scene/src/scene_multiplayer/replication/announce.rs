@@ -53,7 +53,7 @@ impl SceneMultiplayer {
                 entity.announced_to.insert(peer);
             }
             // Nodes below it may be there now.
-            let late: Vec<_> = self.paths.unconfirmed(peer).collect();
+            let late: Vec<_> = self.own_paths.unconfirmed(peer).collect();
             for (id, below) in late {
                 let mut upwards = std::iter::successors(Some(below), |&it| tree.parent_of(it));
                 if upwards.any(|above| above == node) {
@@ -109,11 +109,11 @@ impl SceneMultiplayer {
 
     /// Announces the path of a node to a peer that was not told; whether the peer has confirmed it.
     pub(super) fn tell_path(&mut self, tree: &dyn NodeTree, peer: PeerId, node: NodeId) -> bool {
-        let id = self.paths.id_of(node);
-        if self.paths.tell(peer, id, node) {
+        let id = self.own_paths.id_of(node);
+        if self.own_paths.note_announced(peer, id, node) {
             self.send_path(tree, peer, id, node);
         }
-        self.paths.is_confirmed(peer, id)
+        self.own_paths.is_confirmed(peer, id)
     }
 
     fn send_path(&mut self, tree: &dyn NodeTree, peer: PeerId, id: u32, node: NodeId) {
@@ -129,7 +129,7 @@ impl SceneMultiplayer {
         now: Instant,
         tree: &mut dyn NodeTree,
     ) {
-        while let Some((peer, id, node)) = self.paths.take_due(now) {
+        while let Some((peer, id, node)) = self.own_paths.take_due(now) {
             self.repeat_path(tree, peer, id, node);
         }
     }
@@ -137,7 +137,8 @@ impl SceneMultiplayer {
     fn repeat_path(&mut self, tree: &mut dyn NodeTree, peer: PeerId, id: u32, node: NodeId) {
         if self.takes_replication(peer) && !self.callees(tree, node, peer.into()).is_empty() {
             self.send_path(tree, peer, id, node);
-            self.paths.note_repeat(peer, id);
+            self.stats.repeated_paths += 1;
+            self.own_paths.note_repeated(peer, id);
         }
     }
 
@@ -219,7 +220,7 @@ impl SceneMultiplayer {
             if synchronizer.net_id == 0 {
                 // Those who were told of the entity without it know it by its path only.
                 let net_id = if is_known {
-                    BY_PATH | self.paths.id_of(synchronizer.node)
+                    BY_PATH | self.own_paths.id_of(synchronizer.node)
                 } else {
                     replication.next_net_id()
                 };
@@ -228,7 +229,7 @@ impl SceneMultiplayer {
             synchronizers.push(replication.synchronizers.get(key)?.net_id);
         }
         let net_id = replication.entities.get(&node)?.net_id;
-        let spawner = self.paths.id_of(spawner);
+        let spawner = self.own_paths.id_of(spawner);
         Some(Spawn { of, spawner, net_id, synchronizers, name, state: Bytes::from(state) })
     }
 }

@@ -17,7 +17,7 @@ use crate::tree::{NodeId, NodeTree, TreeChange};
 impl SceneMultiplayer {
     /// Does what follows from what has become of the tree, of the peers and of the settings of spawners and synchronizers.
     pub(in crate::scene_multiplayer) fn follow(&mut self, now: Instant, tree: &mut dyn NodeTree) {
-        self.paths.set_now(now);
+        self.own_paths.set_now(now);
         for node in std::mem::take(&mut self.replication.busy) {
             let entity = self.replication.entities.get(&node);
             if entity.is_none_or(|entity| entity.origin == Origin::Scene) {
@@ -99,7 +99,11 @@ impl SceneMultiplayer {
                 // What came before it is announced before it.
                 self.announce_ready(tree);
                 self.replication.has_left(node);
-                self.paths.remove_node(tree, node);
+                self.own_paths.remove_node(node);
+                // Peers' numbers stay with a node that was moved, as in Godot.
+                if tree.name_of(node).is_none() {
+                    self.remote_paths.remove_node(node);
+                }
                 self.spawner_removed(node);
                 self.synchronizer_removed(node);
                 self.entity_removed(node);

@@ -27,7 +27,7 @@ impl SceneMultiplayer {
         key: Key,
     ) -> bool {
         self.follow_touched(tree);
-        let (paths, replication) = (&mut self.paths, &mut self.replication);
+        let (paths, replication) = (&mut self.own_paths, &mut self.replication);
         let Some(synchronizer) = replication.synchronizers.get_mut(key) else { return true };
         if !is_own(self.unique_id, synchronizer) || synchronizer.seen_by.is_empty() {
             return true;

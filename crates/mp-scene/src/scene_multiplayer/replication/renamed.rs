@@ -38,7 +38,7 @@ impl SceneMultiplayer {
                 .take_while(|above| !is_announced(above))
                 .any(|above| renamed.contains(&above))
         };
-        let (moved, unconfirmed) = self.paths.forget_own(has_moved);
+        let (moved, unconfirmed) = self.own_paths.remove_nodes(has_moved);
         if moved.is_empty() {
             return;
         }
@@ -54,8 +54,8 @@ impl SceneMultiplayer {
         replication.peers.values_mut().for_each(|info| info.plan = None);
         for (peer, node) in unconfirmed {
             self.tell_path(tree, peer, node);
-            let id = self.paths.id_of(node);
-            self.paths.note_repeat(peer, id);
+            let id = self.own_paths.id_of(node);
+            self.own_paths.note_repeated(peer, id);
         }
     }
 }

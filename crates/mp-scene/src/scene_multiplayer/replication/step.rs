@@ -148,7 +148,7 @@ impl SceneMultiplayer {
     /// Encodes what is always sent, and makes the packets of each plan.
     fn encode_plans(&mut self, now: Instant, tree: &mut dyn NodeTree) {
         let objects = self.objects;
-        let (paths, replication) = (&mut self.paths, &mut self.replication);
+        let (paths, replication) = (&mut self.own_paths, &mut self.replication);
         let Replication { synchronizers, plans, scratch, sync_packet_max, .. } = replication;
         let (sync_packet_max, step) = (*sync_packet_max, scratch.step);
         plans.retain(|_, plan| Rc::strong_count(plan) > 1);
@@ -272,7 +272,7 @@ impl SceneMultiplayer {
         let mut elements = std::mem::take(&mut self.replication.scratch.delta_elements);
         elements.clear();
         for &Candidate { key, seen, .. } in &candidates {
-            let (paths, replication) = (&mut self.paths, &mut self.replication);
+            let (paths, replication) = (&mut self.own_paths, &mut self.replication);
             let Some(synchronizer) = replication.synchronizers.get_mut(key) else { continue };
             let id = synchronizer.wire_id(|node| paths.id_of(node));
             if id & BY_PATH != 0 && !paths.is_confirmed(peer, id & !BY_PATH) {

@@ -1,0 +1,334 @@
+//! The numbers that the local peer gives to nodes.
+
+use std::collections::{BTreeMap, HashMap};
+
+use mp_core::{Instant, PeerId};
+
+use super::announced::{AnnouncedPaths, ConfirmedPath};
+use super::repeats::Repeats;
+use crate::tree::NodeId;
+
+/// Numbers of nodes, given by the local peer.
+///
+/// They count up from 1 over all nodes and peers. A node keeps its number until it leaves the tree
+/// or gets another path; a number is not used again before [`clear`](Self::clear). The numbers that
+/// are kept of each peer are bounded by the nodes in the tree.
+///
+/// A number is announced to a peer before it is used, and announced again until the peer confirms
+/// it: see [`AnnouncedPaths`] for when that is due, and [`Repeats`] for how many are sent at a
+/// time.
+#[derive(Debug, Default)]
+pub(crate) struct OwnPaths {
+    last_id: u32,
+    ids: HashMap<NodeId, u32>,
+    peers: BTreeMap<PeerId, AnnouncedPaths>,
+    repeats: Repeats,
+    /// Counts the announcements.
+    last_order: u64,
+    now: Instant,
+}
+
+impl OwnPaths {
+    pub(crate) fn add_peer(&mut self, peer: PeerId) {
+        self.remove_peer(peer);
+        self.peers.insert(peer, AnnouncedPaths::default());
+    }
+
+    pub(crate) fn remove_peer(&mut self, peer: PeerId) {
+        let Some(paths) = self.peers.remove(&peer) else { return };
+        for (id, due) in paths.due() {
+            self.repeats.remove(due, peer, id);
+        }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        *self = Self { now: self.now, ..Self::default() };
+    }
+
+    /// Sets the time of announcements.
+    pub(crate) fn set_now(&mut self, now: Instant) {
+        self.now = now;
+    }
+
+    /// Returns the number of `node`, given now if it has none.
+    pub(crate) fn id_of(&mut self, node: NodeId) -> u32 {
+        *self.ids.entry(node).or_insert_with(|| {
+            // Bit 31 tells SYNC that a number is one of a path; after 2³¹ numbers the count begins
+            // anew.
+            self.last_id = if self.last_id >= ID_MAX { 1 } else { self.last_id + 1 };
+            self.last_id
+        })
+    }
+
+    /// Returns the number of `node`, if it has one.
+    pub(crate) fn known_id_of(&self, node: NodeId) -> Option<u32> {
+        self.ids.get(&node).copied()
+    }
+
+    /// Forgets the number of a node that has left its place in the tree.
+    pub(crate) fn remove_node(&mut self, node: NodeId) {
+        self.forget(node, |_| ());
+    }
+
+    /// Forgets the numbers of the nodes that `has_moved`. Returns these nodes, and the peers that
+    /// had not confirmed their numbers.
+    pub(crate) fn remove_nodes(
+        &mut self,
+        has_moved: impl Fn(NodeId) -> bool,
+    ) -> (Vec<NodeId>, Vec<(PeerId, NodeId)>) {
+        let mut moved: Vec<_> = self.ids.iter().filter(|(node, _)| has_moved(**node)).collect();
+        moved.sort_unstable_by_key(|(_, id)| **id);
+        let moved: Vec<_> = moved.into_iter().map(|(node, _)| *node).collect();
+        let mut unconfirmed = Vec::new();
+        for &node in &moved {
+            self.forget(node, |peer| unconfirmed.push((peer, node)));
+        }
+        (moved, unconfirmed)
+    }
+
+    /// Forgets the number of a node, and reports the peers that had not confirmed it.
+    fn forget(&mut self, node: NodeId, mut had_not_confirmed: impl FnMut(PeerId)) {
+        let Some(id) = self.ids.remove(&node) else { return };
+        for (&peer, paths) in &mut self.peers {
+            if let Some(due) = paths.remove(id) {
+                self.repeats.remove(due, peer, id);
+                had_not_confirmed(peer);
+            }
+        }
+    }
+
+    /// Notes that `id`, the number of `node`, is announced to `peer` now; false when it was before,
+    /// or the peer is unknown.
+    pub(crate) fn note_announced(&mut self, peer: PeerId, id: u32, node: NodeId) -> bool {
+        let Some(paths) = self.peers.get_mut(&peer) else { return false };
+        let Some(due) = paths.announce(self.now, self.last_order + 1, id, node) else {
+            return false;
+        };
+        self.last_order += 1;
+        self.repeats.insert(due, peer, id);
+        true
+    }
+
+    /// Notes that a number was announced again now; the next time is a whole wait away.
+    pub(crate) fn note_repeated(&mut self, peer: PeerId, id: u32) {
+        let Some(paths) = self.peers.get_mut(&peer) else { return };
+        self.last_order += 1;
+        if let Some((before, due)) = paths.note_repeated(self.now, self.last_order, id) {
+            self.repeats.remove(before, peer, id);
+            self.repeats.insert(due, peer, id);
+        }
+    }
+
+    /// Takes a number that is to be announced to a peer again now, which
+    /// [`note_repeated`](Self::note_repeated) confirms. One that is not announced after all is due
+    /// again a wait later.
+    pub(crate) fn take_due(&mut self, now: Instant) -> Option<(PeerId, u32, NodeId)> {
+        loop {
+            let (peer, id) = self.repeats.take(now)?;
+            let Some(paths) = self.peers.get_mut(&peer) else { continue };
+            let Some((node, due)) = paths.take_due(now, id) else { continue };
+            self.repeats.insert(due, peer, id);
+            if let Some(node) = node {
+                self.repeats.count();
+                return Some((peer, id, node));
+            }
+        }
+    }
+
+    /// Returns when [`take_due`](Self::take_due) is to be called next.
+    pub(crate) fn next_due(&self) -> Option<Instant> {
+        self.repeats.next()
+    }
+
+    /// Returns the numbers that a peer has not confirmed for so long that it may have got their
+    /// nodes since.
+    pub(crate) fn unconfirmed(&self, peer: PeerId) -> impl Iterator<Item = (u32, NodeId)> {
+        self.peers.get(&peer).into_iter().flat_map(AnnouncedPaths::unconfirmed)
+    }
+
+    /// Notes that `peer` has confirmed `id`; `None` when it was never announced to it.
+    pub(crate) fn confirm(&mut self, now: Instant, peer: PeerId, id: u32) -> Option<ConfirmedPath> {
+        let (path, due) = self.peers.get_mut(&peer)?.confirm(now, id)?;
+        if let Some(due) = due {
+            self.repeats.remove(due, peer, id);
+        }
+        Some(path)
+    }
+
+    /// Returns whether `peer` has confirmed `id`.
+    pub(crate) fn is_confirmed(&self, peer: PeerId, id: u32) -> bool {
+        self.peers.get(&peer).is_some_and(|paths| paths.is_confirmed(id))
+    }
+}
+
+const ID_MAX: u32 = (1 << 31) - 1;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::limits::{PATH_REPEAT, PATH_REPEAT_INTERVAL, PATH_REPEATS_MAX};
+    use crate::tree::{Group, NodeTree, Tree};
+
+    const PEER: PeerId = PeerId::SERVER;
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// Our numbers, and the time.
+    struct World {
+        tree: Tree,
+        paths: OwnPaths,
+        now: Instant,
+    }
+
+    impl World {
+        fn new() -> Self {
+            let mut paths = OwnPaths::default();
+            paths.add_peer(PEER);
+            let mut world = Self { tree: Tree::new("/root").unwrap(), paths, now: Instant::ZERO };
+            world.wait(SECOND);
+            world
+        }
+
+        fn wait(&mut self, time: Duration) {
+            self.now += time;
+            self.paths.set_now(self.now);
+        }
+
+        /// Announces a new node to `peer`; returns its number.
+        fn announce(&mut self, peer: PeerId) -> u32 {
+            let root = self.tree.root();
+            let name = format!("n{}", self.paths.last_id);
+            let node = self.tree.add(root, &name, Group).unwrap().id();
+            let id = self.paths.id_of(node);
+            assert!(self.paths.note_announced(peer, id, node));
+            id
+        }
+
+        fn confirm(&mut self, id: u32) {
+            self.paths.confirm(self.now, PEER, id).unwrap();
+        }
+
+        /// Repeats what is due now.
+        fn repeat(&mut self) -> Vec<u32> {
+            let mut repeated = Vec::new();
+            while let Some((peer, id, _)) = self.paths.take_due(self.now) {
+                self.paths.note_repeated(peer, id);
+                repeated.push(id);
+            }
+            repeated
+        }
+
+        /// Repeats what is due within `time`; returns which numbers and when.
+        fn repeat_for(&mut self, time: Duration) -> Vec<(u32, Duration)> {
+            let (start, mut repeated) = (self.now, Vec::new());
+            while let Some(due) = self.paths.next_due()
+                && due <= start + time
+            {
+                let now = self.now.max(due);
+                self.wait(now - self.now);
+                repeated.extend(self.repeat().into_iter().map(|id| (id, now - start)));
+            }
+            self.wait(start + time - self.now);
+            repeated
+        }
+    }
+
+    #[test]
+    fn a_path_that_is_not_confirmed_is_repeated_after_2_and_4_and_then_each_8_s() {
+        let mut world = World::new();
+        let id = world.announce(PEER);
+        let times = [2, 6, 14, 22].map(|seconds| (id, seconds * SECOND));
+        assert_eq!(world.repeat_for(25 * SECOND), times);
+        world.confirm(id);
+        assert_eq!(world.repeat_for(25 * SECOND), []);
+    }
+
+    #[test]
+    fn a_path_is_not_repeated_before_two_round_trips() {
+        let mut world = World::new();
+        let known = world.announce(PEER);
+        world.wait(SECOND * 3 / 2);
+        world.confirm(known);
+        let id = world.announce(PEER);
+        assert_eq!(world.repeat_for(5 * SECOND), [(id, 3 * SECOND)]);
+
+        // A round trip that was long once does not delay repeats for good.
+        for _ in 0..20 {
+            let known = world.announce(PEER);
+            world.confirm(known);
+        }
+        let id = world.announce(PEER);
+        let first = world.repeat_for(3 * SECOND).into_iter().find(|(repeated, _)| *repeated == id);
+        assert_eq!(first, Some((id, 2 * SECOND)));
+    }
+
+    #[test]
+    fn paths_under_way_to_a_slow_peer_are_not_repeated_while_it_confirms_others() {
+        let mut world = World::new();
+        let ids: Vec<_> = (0..10_000).map(|_| world.announce(PEER)).collect();
+        for some in ids.chunks(50) {
+            assert_eq!(world.repeat_for(SECOND / 10), []);
+            some.iter().for_each(|&id| world.confirm(id));
+        }
+        assert_eq!(world.paths.next_due(), None);
+    }
+
+    #[test]
+    fn a_path_is_repeated_although_the_peer_confirms_later_ones() {
+        let mut world = World::new();
+        let id = world.announce(PEER);
+        let mut repeated = Vec::new();
+        for _ in 0..30 {
+            let later = world.announce(PEER);
+            repeated.extend(world.repeat_for(SECOND / 10));
+            world.confirm(later);
+        }
+        assert_eq!(repeated, [(id, SECOND / 10)], "after 2 s");
+    }
+
+    #[test]
+    fn repeats_to_all_peers_together_are_bounded_and_none_is_lost() {
+        let mut world = World::new();
+        for peer in (1..9).map(|id| PeerId::new(id).unwrap()) {
+            world.paths.add_peer(peer);
+            for _ in 0..1_000 {
+                world.announce(peer);
+            }
+        }
+        world.wait(PATH_REPEAT);
+        let (mut repeated, mut turns) = (BTreeSet::new(), 0);
+        while repeated.len() < 8_000 {
+            let now = world.repeat();
+            assert!(now.len() <= PATH_REPEATS_MAX, "{} in a turn", now.len());
+            assert_eq!(world.repeat(), [], "in the next turn at once");
+            repeated.extend(now);
+            world.wait(PATH_REPEAT_INTERVAL);
+            turns += 1;
+        }
+        assert_eq!(turns, 8_000usize.div_ceil(PATH_REPEATS_MAX));
+    }
+
+    #[test]
+    fn nodes_that_come_and_go_for_hours_leave_nothing_behind() {
+        let mut world = World::new();
+        let silent = PeerId::new(2).unwrap();
+        world.paths.add_peer(silent);
+        for _ in 0..110_000 {
+            let id = world.announce(PEER);
+            let name = format!("n{}", id - 1);
+            let node = world.tree.find(&name).unwrap();
+            assert!(world.paths.note_announced(silent, id, node));
+            world.confirm(id);
+            world.wait(SECOND);
+            world.repeat();
+            world.tree.remove(node).unwrap();
+            world.tree.take_changes();
+            world.paths.remove_node(node);
+        }
+        let OwnPaths { last_id, ids, peers, repeats, .. } = world.paths;
+        assert_eq!((last_id, ids.len(), repeats.len()), (110_000, 0, 0));
+        assert!(peers.values().all(AnnouncedPaths::is_empty));
+    }
+}

@@ -1,0 +1,345 @@
+//! The numbers that peers give to nodes.
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+
+use mp_core::PeerId;
+
+use crate::limits::{
+    PATH_CACHE_BYTES_ALWAYS, PATH_CACHE_BYTES_MAX, PATH_CACHE_BYTES_OF_ALL_MAX, PATH_ENTRY_BYTES,
+};
+use crate::scene_multiplayer::Refusal;
+use crate::tree::{NodeId, NodeTree};
+
+/// The numbers of peers.
+///
+/// A number stays when its node has left: as in Godot, the peer uses it again when it shows a
+/// hidden node, or when another node has taken the place. Bounds: [`PATH_CACHE_BYTES_MAX`] of each
+/// peer, [`PATH_CACHE_BYTES_OF_ALL_MAX`] of all, of which each may always have
+/// [`PATH_CACHE_BYTES_ALWAYS`]. At a bound idle numbers are forgotten, the oldest first: those
+/// whose nodes have left, and those whose nodes their peers have given later numbers. Without idle
+/// numbers a new one is refused.
+#[derive(Debug, Default)]
+pub(crate) struct RemotePaths {
+    peers: BTreeMap<PeerId, PeerPaths>,
+    /// Bytes that the numbers of all peers take.
+    bytes: usize,
+    /// Idle numbers of all peers, in the order in which they became so.
+    idle: BTreeMap<u64, (PeerId, u32)>,
+    last_idle: u64,
+    /// Counts the numbers that were forgotten.
+    forgotten: u64,
+}
+
+/// The numbers of one peer.
+#[derive(Debug, Default)]
+struct PeerPaths {
+    given: BTreeMap<u32, Given>,
+    /// Bytes that `given` takes.
+    bytes: usize,
+    /// The number in use of each node; the others are idle.
+    in_use: BTreeMap<NodeId, u32>,
+    /// Its part of the idle numbers.
+    idle: BTreeMap<u64, u32>,
+    /// Nodes whose methods the peer numbers in another way.
+    mismatched: BTreeSet<NodeId>,
+}
+
+/// A node that a peer has numbered.
+#[derive(Debug)]
+struct Given {
+    node: NodeId,
+    /// Looked up again when the node has left the tree.
+    path: Box<str>,
+    /// The announcement that the node came with.
+    announcement: Option<Announcement>,
+    /// Its place among the idle numbers, if it is one.
+    idle: Option<u64>,
+}
+
+/// The announcement of a node, or of the innermost announced node above it. It tells nodes apart
+/// that had the same path one after the other; nodes that every side has by itself have none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Announcement {
+    /// The local peer announces this node.
+    Own(NodeId),
+    /// A peer announced it by this net id. A node that is hidden and shown again keeps its net id.
+    Peer(PeerId, u32),
+}
+
+/// Why a peer's number was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// It is in use.
+    Taken,
+    /// The peer has numbered too much.
+    Full,
+}
+
+impl RemotePaths {
+    pub(crate) fn add_peer(&mut self, peer: PeerId) {
+        self.remove_peer(peer);
+        self.peers.insert(peer, PeerPaths::default());
+    }
+
+    pub(crate) fn remove_peer(&mut self, peer: PeerId) {
+        let Some(paths) = self.peers.remove(&peer) else { return };
+        self.bytes -= paths.bytes;
+        for place in paths.idle.keys() {
+            self.idle.remove(place);
+        }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        *self = Self { forgotten: self.forgotten, ..Self::default() };
+    }
+
+    /// How many numbers were forgotten so far, to make room for others.
+    pub(crate) fn forgotten(&self) -> u64 {
+        self.forgotten
+    }
+
+    /// Notes that a node has left the tree.
+    pub(crate) fn remove_node(&mut self, node: NodeId) {
+        for (&peer, paths) in &mut self.peers {
+            paths.mismatched.remove(&node);
+            if let Some(id) = paths.in_use.remove(&node) {
+                paths.set_idle(peer, id, &mut self.idle, &mut self.last_idle);
+            }
+        }
+    }
+
+    /// Returns whether `peer` numbers the methods of `node` in another way.
+    pub(crate) fn is_mismatched(&self, peer: PeerId, node: NodeId) -> bool {
+        self.peers.get(&peer).is_some_and(|paths| paths.mismatched.contains(&node))
+    }
+
+    /// Notes whether `peer` numbers the methods of `node` in another way.
+    pub(crate) fn set_mismatched(&mut self, peer: PeerId, node: NodeId, is_mismatched: bool) {
+        let Some(paths) = self.peers.get_mut(&peer) else { return };
+        if is_mismatched {
+            paths.mismatched.insert(node);
+        } else {
+            paths.mismatched.remove(&node);
+        }
+    }
+
+    /// Returns whether `peer` uses `id` already.
+    pub(crate) fn is_given(&self, peer: PeerId, id: u32) -> bool {
+        self.peers.get(&peer).is_some_and(|paths| paths.given.contains_key(&id))
+    }
+
+    /// Returns whether `peer` has numbered the node at `path` with `id` already.
+    pub(crate) fn has_given(&self, peer: PeerId, id: u32, path: &str) -> bool {
+        let given = self.peers.get(&peer).and_then(|paths| paths.given.get(&id));
+        given.is_some_and(|given| *given.path == *path)
+    }
+
+    /// Notes that `peer` calls `node` by `id`.
+    pub(crate) fn give(
+        &mut self,
+        peer: PeerId,
+        id: u32,
+        node: NodeId,
+        announcement: Option<Announcement>,
+        path: &str,
+    ) -> Result<(), Refused> {
+        if self.is_given(peer, id) {
+            return Err(Refused::Taken);
+        }
+        let bytes = PATH_ENTRY_BYTES + path.len();
+        self.make_room(peer, bytes)?;
+        let paths = self.peers.get_mut(&peer).ok_or(Refused::Full)?;
+        self.bytes += bytes;
+        paths.bytes += bytes;
+        // The peer has one number for each of its nodes: it has given up an earlier one, or has two
+        // nodes where there is one here.
+        if let Some(earlier) = paths.in_use.insert(node, id) {
+            paths.set_idle(peer, earlier, &mut self.idle, &mut self.last_idle);
+        }
+        paths.given.insert(id, Given { node, path: path.into(), announcement, idle: None });
+        Ok(())
+    }
+
+    /// Forgets idle numbers until `peer` may have `bytes` more.
+    fn make_room(&mut self, peer: PeerId, bytes: usize) -> Result<(), Refused> {
+        loop {
+            let paths = self.peers.get(&peer).ok_or(Refused::Full)?;
+            let after = paths.bytes + bytes;
+            let is_full = self.bytes + bytes > PATH_CACHE_BYTES_OF_ALL_MAX;
+            let oldest = if after > PATH_CACHE_BYTES_MAX {
+                paths.idle.values().next().map(|&id| (peer, id))
+            } else if is_full && after > PATH_CACHE_BYTES_ALWAYS {
+                self.idle.values().next().copied()
+            } else {
+                return Ok(());
+            };
+            let (peer, id) = oldest.ok_or(Refused::Full)?;
+            self.forget(peer, id);
+        }
+    }
+
+    fn forget(&mut self, peer: PeerId, id: u32) {
+        let Some(paths) = self.peers.get_mut(&peer) else { return };
+        let Some(given) = paths.given.remove(&id) else { return };
+        if let Some(place) = given.idle {
+            paths.idle.remove(&place);
+            self.idle.remove(&place);
+        }
+        let bytes = PATH_ENTRY_BYTES + given.path.len();
+        paths.bytes -= bytes;
+        self.bytes -= bytes;
+        self.forgotten += 1;
+    }
+
+    /// Returns the node that `peer` calls `id`. When it has left the tree the path is looked up
+    /// again: as in Godot the number goes on for a node that took its place, but not for one of
+    /// another announcement.
+    pub(crate) fn resolve(
+        &mut self,
+        tree: &dyn NodeTree,
+        peer: PeerId,
+        id: u32,
+        announcement_of: impl Fn(NodeId) -> Option<Announcement>,
+    ) -> Result<NodeId, Refusal> {
+        let unknown = Refusal::Because("unknown node number");
+        let Some(paths) = self.peers.get_mut(&peer) else { return Err(unknown) };
+        let Some(given) = paths.given.get_mut(&id) else { return Err(unknown) };
+        if tree.name_of(given.node).is_some() {
+            return Ok(given.node);
+        }
+        let gone = || Refusal::Gone(given.path.to_string());
+        let node = tree.find(&given.path).ok_or_else(gone)?;
+        if announcement_of(node) != given.announcement {
+            return Err(Refusal::Because("the node has left"));
+        }
+        let before = std::mem::replace(&mut given.node, node);
+        if let Entry::Vacant(entry) = paths.in_use.entry(node) {
+            entry.insert(id);
+            if let Some(place) = given.idle.take() {
+                paths.idle.remove(&place);
+                self.idle.remove(&place);
+            }
+            if paths.in_use.get(&before) == Some(&id) {
+                paths.in_use.remove(&before);
+            }
+        }
+        Ok(node)
+    }
+}
+
+impl PeerPaths {
+    /// Puts a number at the end of the idle ones, unless it is one.
+    fn set_idle(
+        &mut self,
+        peer: PeerId,
+        id: u32,
+        idle: &mut BTreeMap<u64, (PeerId, u32)>,
+        last: &mut u64,
+    ) {
+        let Some(given) = self.given.get_mut(&id).filter(|given| given.idle.is_none()) else {
+            return;
+        };
+        *last += 1;
+        given.idle = Some(*last);
+        self.idle.insert(*last, id);
+        idle.insert(*last, (peer, id));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::{Group, Tree};
+
+    fn peer(id: i32) -> PeerId {
+        PeerId::new(id).unwrap()
+    }
+
+    /// The nodes of a tree with so many.
+    fn nodes(count: usize) -> Vec<NodeId> {
+        let mut tree = Tree::new("/root").unwrap();
+        let root = tree.root();
+        (0..count).map(|n| tree.add(root, &format!("n{n}"), Group).unwrap().id()).collect()
+    }
+
+    /// Lets `peer` number `nodes`, each with `ENTRY` bytes, until one is refused; returns how many
+    /// it has numbered.
+    fn fill(paths: &mut RemotePaths, peer: PeerId, nodes: &[NodeId]) -> usize {
+        let path = "x".repeat(ENTRY - PATH_ENTRY_BYTES);
+        paths.add_peer(peer);
+        let give = |&(id, &node): &(u32, &NodeId)| paths.give(peer, id, node, None, &path).is_ok();
+        (1..).zip(nodes).take_while(give).count()
+    }
+
+    const ENTRY: usize = 32 * 1024;
+    const OF_ONE: usize = PATH_CACHE_BYTES_MAX / ENTRY;
+    /// Peers that may have all that one may have.
+    const FULL: usize = PATH_CACHE_BYTES_OF_ALL_MAX / PATH_CACHE_BYTES_MAX;
+    const ALWAYS: usize = PATH_CACHE_BYTES_ALWAYS / ENTRY;
+
+    #[test]
+    fn numbers_of_all_peers_together_are_bounded_and_each_peer_has_its_share() {
+        let nodes = nodes(OF_ONE + 1);
+        let mut paths = RemotePaths::default();
+        let numbered: Vec<_> = (2..14).map(|id| fill(&mut paths, peer(id), &nodes)).collect();
+        let others = numbered.len() - FULL;
+        assert_eq!(numbered, [vec![OF_ONE; FULL], vec![ALWAYS; others]].concat());
+
+        paths.remove_peer(peer(2));
+        let has_room = fill(&mut paths, peer(14), &nodes);
+        assert_eq!(has_room, OF_ONE - others * ALWAYS, "there is room again");
+        assert_eq!(paths.forgotten(), 0);
+        (3..15).for_each(|id| paths.remove_peer(peer(id)));
+        assert_eq!(paths.bytes, 0);
+    }
+
+    #[test]
+    fn numbers_of_nodes_that_have_left_make_room_for_those_of_other_peers() {
+        let nodes = nodes(OF_ONE + 3);
+        let mut paths = RemotePaths::default();
+        let others = 2..2 + FULL as i32;
+        for id in others.clone() {
+            assert_eq!(fill(&mut paths, peer(id), &nodes), OF_ONE);
+        }
+        nodes[..3].iter().for_each(|&node| paths.remove_node(node));
+        assert_eq!(fill(&mut paths, peer(10), &nodes[3..]), 3 * FULL);
+        assert_eq!((paths.forgotten(), paths.idle.len()), (3 * FULL as u64, 0));
+        for id in others {
+            let has: Vec<_> = (1..=4).map(|number| paths.is_given(peer(id), number)).collect();
+            assert_eq!(has, [false, false, false, true]);
+        }
+    }
+
+    #[test]
+    fn a_node_that_is_numbered_again_and_again_keeps_its_latest_numbers() {
+        let node = nodes(1)[0];
+        let mut paths = RemotePaths::default();
+        paths.add_peer(peer(2));
+        let fit = PATH_CACHE_BYTES_MAX / (PATH_ENTRY_BYTES + 1);
+        for id in 1..=fit as u32 + 10 {
+            paths.give(peer(2), id, node, None, "A").unwrap();
+        }
+        assert_eq!((paths.forgotten(), paths.idle.len()), (10, fit - 1));
+        assert!(!paths.is_given(peer(2), 10) && paths.is_given(peer(2), 11));
+    }
+
+    #[test]
+    fn nodes_that_come_and_go_for_hours_leave_room_for_others() {
+        let mut tree = Tree::new("/root").unwrap();
+        let mut paths = RemotePaths::default();
+        paths.add_peer(peer(2));
+        for id in 0..110_000 {
+            let path = format!("Bullet_of_player_1234567890_{id:08}");
+            let node = tree.add(tree.root(), &path, Group).unwrap().id();
+            paths.give(peer(2), id, node, None, &path).unwrap();
+            paths.set_mismatched(peer(2), node, true);
+            tree.remove(node).unwrap();
+            paths.remove_node(node);
+        }
+        let PeerPaths { given, bytes, in_use, idle, mismatched } = &paths.peers[&peer(2)];
+        assert!(*bytes <= PATH_CACHE_BYTES_MAX && *bytes == paths.bytes, "{bytes}");
+        assert_eq!((given.len(), in_use.len(), mismatched.len()), (idle.len(), 0, 0));
+        assert_eq!(paths.forgotten() as usize, 110_000 - given.len());
+    }
+}
