@@ -224,6 +224,24 @@ fn a_peer_that_forgets_what_comes_too_early_gets_it_when_its_path_is_announced_a
 }
 
 #[test]
+fn a_unit_that_leaves_before_its_level_is_confirmed_leaves_the_peer_too() {
+    let (mut lan, client) = late(3);
+    load_after(&mut lan, client, Duration::from_secs(4));
+    lan.step_side(client);
+    let first = lan.scene(SERVER).find("Level/Units/U1").unwrap();
+    lan.scene(SERVER).remove(first).unwrap();
+    sync_of(&mut lan, SERVER, "Level/Units/U2/Sync").set_public_visibility(false);
+    lan.settle();
+    assert_eq!(health(&mut lan, client, 3), [Some(0), None, None]);
+
+    let next = unit().instantiate().named("U1");
+    let next = lan.scene(SERVER).add_instance("Level/Units", next).unwrap();
+    lan.scene(SERVER).get_mut(NodeRef::<Unit>::new(next)).unwrap().hp = 7;
+    lan.settle();
+    assert_eq!(health(&mut lan, client, 3), [Some(0), Some(7), None]);
+}
+
+#[test]
 fn what_lies_in_a_node_that_is_announced_again_is_announced_again() {
     let (mut lan, client) = late_godot(1);
     let scene = lan.scene(SERVER);

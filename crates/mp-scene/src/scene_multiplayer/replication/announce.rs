@@ -6,8 +6,8 @@ use mp_core::{Instant, PeerId};
 
 use super::super::SceneMultiplayer;
 use super::super::send::Travel;
-use super::Origin;
 use super::follow::spawner_at;
+use super::{Origin, Replication};
 use crate::SceneMessage;
 use crate::codec::godot::sync::BY_PATH;
 use crate::message::{Spawn, SpawnOf};
@@ -123,7 +123,8 @@ impl SceneMultiplayer {
         }
     }
 
-    /// Announces paths again to peers that had not the node the last time, or it would stay unknown to them for ever.
+    /// Announces paths again to peers that have not confirmed them, or what had no node the last
+    /// time would stay unknown to them for ever.
     pub(in crate::scene_multiplayer) fn repeat_paths(
         &mut self,
         now: Instant,
@@ -142,8 +143,8 @@ impl SceneMultiplayer {
         }
     }
 
-    /// A peer has confirmed a path. If that is a spawner's and had to be repeated, what it announced before may be lost: Godot does not
-    /// keep it.
+    /// Follows that a peer has confirmed a path. If that is a spawner's and had to be repeated,
+    /// what the spawner announced before may be lost: Godot does not keep it.
     pub(in crate::scene_multiplayer) fn path_confirmed(
         &mut self,
         tree: &mut dyn NodeTree,
@@ -152,15 +153,32 @@ impl SceneMultiplayer {
     ) {
         self.replication.confirmed(peer);
         let spawner = self.replication.spawners.get(&path.node).filter(|_| path.was_late);
-        for node in spawner.map(|spawner| spawner.own.clone()).unwrap_or_default() {
-            let Some(entity) = self.replication.entities.get_mut(&node) else { continue };
-            if entity.announced_to.swap_remove(&peer) {
-                for key in entity.holds.clone() {
-                    self.replication.unsee(peer, key);
-                }
-                self.update_spawn_visibility(tree, Some(peer), node);
-            }
+        let own = spawner.map(|spawner| spawner.own.clone()).unwrap_or_default();
+        if tree.multiplayer_authority(path.node) == Some(self.unique_id) {
+            own.into_iter().for_each(|node| self.announce_again(tree, peer, node));
         }
+    }
+
+    /// Announces an entity again to a peer that may have lost it. The peer may have it as well, so
+    /// that it still is one to which the entity is announced: one that has left the tree since the
+    /// tree was followed, or is hidden, is taken back.
+    fn announce_again(&mut self, tree: &mut dyn NodeTree, peer: PeerId, node: NodeId) {
+        let is_announced = |replication: &Replication| {
+            let entity = replication.entities.get(&node);
+            entity.is_some_and(|entity| entity.announced_to.contains(&peer))
+        };
+        if !is_announced(&self.replication) {
+            return;
+        }
+        self.update_spawn_visibility(tree, Some(peer), node);
+        if !is_announced(&self.replication) {
+            return;
+        }
+        // It is sent all properties again.
+        let holds = self.replication.entities.get(&node).map(|entity| entity.holds.clone());
+        holds.into_iter().flatten().for_each(|key| self.replication.unsee(peer, key));
+        self.announce(tree, node, &[peer]);
+        self.update_sync_visibilities(tree, peer, node);
     }
 
     fn spawn_message(
