@@ -5,9 +5,13 @@
 //!
 //! prints
 //!
+//!     the root of the game is "/root"
 //!     PeerConnected(PeerId(2))
 //!     rpc of "greet" to Peer(PeerId(2))
 //!     2 is greeted: hello
+//!     5 bytes to Peer(PeerId(2))
+//!     a spawner makes a node of "red"
+//!     the other side has "red"
 //!     1 call went out
 
 use std::cell::Cell;
@@ -15,11 +19,11 @@ use std::cell::Cell;
 use mp_core::{
     DisconnectReason, EndpointId, EndpointInfo, Instant, PeerEvent, PeerId, Target, ToEndpoint,
 };
-use mp_scene::api::{ApiEvent, Called, MultiplayerApi, register_interface, set_default_interface};
+use mp_scene::api::{ApiEvent, Called, Configuration, MultiplayerApi};
 use mp_scene::prelude::*;
 use mp_scene::testing::Lan;
 use mp_scene::tree::NodeTree;
-use mp_scene::{RpcError, SceneMultiplayer};
+use mp_scene::{RpcError, SceneMultiplayer, SendBytesError, SpawnError, TreeError};
 
 /// Passes everything on, and says what interests it.
 #[derive(Debug)]
@@ -44,6 +48,38 @@ impl MultiplayerApi for Logging {
         self.base.rpc(tree, target, node, method, args)
     }
 
+    fn send_bytes(
+        &mut self,
+        data: &[u8],
+        target: Target,
+        mode: TransferMode,
+        channel: Channel,
+    ) -> Result<(), SendBytesError> {
+        println!("{} bytes to {target:?}", data.len());
+        self.base.send_bytes(data, target, mode, channel)
+    }
+
+    fn spawn(
+        &mut self,
+        tree: &mut dyn NodeTree,
+        spawner: NodeId,
+        data: Variant,
+    ) -> Result<NodeId, SpawnError> {
+        println!("a spawner makes a node of {data:?}");
+        self.base.spawn(tree, spawner, data)
+    }
+
+    fn object_configuration_add(
+        &mut self,
+        tree: &mut dyn NodeTree,
+        configuration: &Configuration,
+    ) -> Result<(), TreeError> {
+        if let Configuration::RootPath(path) = configuration {
+            println!("the root of the game is {path:?}");
+        }
+        self.base.object_configuration_add(tree, configuration)
+    }
+
     fn next_event(&mut self) -> Option<ApiEvent> {
         let event = self.base.next_event();
         if let Some(ApiEvent::Signal(signal)) = &event
@@ -56,6 +92,13 @@ impl MultiplayerApi for Logging {
 
     // The rest is as it was.
 
+    fn object_configuration_remove(
+        &mut self,
+        tree: &mut dyn NodeTree,
+        configuration: &Configuration,
+    ) -> Result<(), TreeError> {
+        self.base.object_configuration_remove(tree, configuration)
+    }
     fn handle_opened(&mut self, endpoint: EndpointId, info: EndpointInfo) {
         self.base.handle_opened(endpoint, info);
     }
@@ -104,11 +147,11 @@ impl MultiplayerApi for Logging {
     fn peer_ids(&self) -> Vec<PeerId> {
         self.base.peer_ids()
     }
-    fn scene_multiplayer(&self) -> Option<&SceneMultiplayer> {
-        Some(&self.base)
+    fn scene_multiplayer(&self) -> &SceneMultiplayer {
+        &self.base
     }
-    fn scene_multiplayer_mut(&mut self) -> Option<&mut SceneMultiplayer> {
-        Some(&mut self.base)
+    fn scene_multiplayer_mut(&mut self) -> &mut SceneMultiplayer {
+        &mut self.base
     }
 }
 
@@ -137,18 +180,35 @@ impl Node for Greeter {
 }
 
 fn game() -> BranchBuilder {
-    Branch::builder("/root/Game").setup(|scene| scene.add("Greeter", Greeter).map(drop))
+    let spawner = MultiplayerSpawner::new("../Flags").spawn_function(|data| match data {
+        Variant::String(color) => Some(Instance::new(color, Group)),
+        _ => None,
+    });
+    Branch::builder("/root/Game")
+        .interface(|base| Logging { base, calls: Cell::new(0) })
+        .setup(|scene| scene.add("Greeter", Greeter).map(drop))
+        .setup(|scene| scene.add("Flags", Group).map(drop))
+        .setup(|scene| scene.add("Spawner", spawner).map(drop))
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    register_interface("Logging", |base| Box::new(Logging { base, calls: Cell::new(0) }));
-    set_default_interface("Logging")?;
-
     let mut lan = Lan::new(game())?;
+    let root = Configuration::RootPath("/root".to_owned());
+    lan.scene(PeerId::SERVER).object_configuration_add(&root)?;
     let client = lan.join(game())?;
+    lan.scene(client).tree_mut().set_root_path("/root")?;
     lan.settle();
-    let greeter = lan.scene(PeerId::SERVER).find("Greeter")?;
-    lan.scene(PeerId::SERVER).rpc_id(client, greeter, "greet", ("hello",))?;
+    let scene = lan.scene(PeerId::SERVER);
+    let greeter = scene.find("Game/Greeter")?;
+    scene.rpc_id(client, greeter, "greet", ("hello",))?;
     lan.settle();
+    let scene = lan.scene(PeerId::SERVER);
+    scene.send_bytes(b"hello", client, TransferMode::Reliable, Channel(0))?;
+    let spawner = scene.find("Game/Spawner")?;
+    scene.spawn(spawner, "red")?;
+    lan.settle();
+    let scene = lan.scene(client);
+    let flag = scene.find("Game/Flags/red")?;
+    println!("the other side has {:?}", scene.tree().name(flag).unwrap_or_default());
     Ok(())
 }

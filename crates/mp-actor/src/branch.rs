@@ -147,9 +147,9 @@ impl BranchActor {
         }
     }
 
-    /// A branch with a protocol of its own may have none.
+    /// The SceneMultiplayer, unless the branch has ended.
     fn multiplayer(&mut self) -> Option<&mut SceneMultiplayer> {
-        self.branch.as_mut()?.scene().api_mut().scene_multiplayer_mut()
+        Some(self.branch.as_mut()?.scene().multiplayer_mut())
     }
 
     /// The one way out: notifies the endpoints, the peers' actors, the directories and the handles, and

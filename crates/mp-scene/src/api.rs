@@ -1,24 +1,24 @@
 //! The seam for another protocol than SceneMultiplayer's, or for one that wraps it.
 #![expect(clippy::exhaustive_structs, reason = "protocols of programs build these")]
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use mp_core::{
-    DisconnectReason, EndpointId, EndpointInfo, Instant, PeerEvent, PeerId, Target, ToEndpoint,
-    Variant,
+    Channel, DisconnectReason, EndpointId, EndpointInfo, Instant, PeerEvent, PeerId, Target,
+    ToEndpoint, TransferMode, Variant,
 };
 
-use crate::tree::{NodeId, NodeTree};
-use crate::{RpcError, SceneMultiplayer, Signal};
+use crate::tree::{NodeId, NodeTree, TreeError};
+use crate::{RpcError, SceneMultiplayer, SendBytesError, Signal, SpawnError};
 
-/// What a branch asks of its protocol (Godot: `MultiplayerAPIExtension`). [`SceneMultiplayer`] is the one that comes with mp; an
-/// implementation of your own may hold one and pass on what it does not change.
+/// The protocol of a branch (Godot: `MultiplayerAPIExtension`). [`SceneMultiplayer`] is the one that comes with mp; an
+/// implementation of your own may hold one and pass on what it does not change. The branch is given
+/// it by [`BranchBuilder::interface`](crate::BranchBuilder::interface).
 ///
-/// An implementation is told what transports report and what becomes of the tree, and queues what it has to say: to endpoints
-/// ([`deliver`](Self::deliver)) and to the program ([`next_event`](Self::next_event)). It runs nothing of the program's itself. The
+/// An implementation receives what transports report, what becomes of the tree, and what the
+/// program asks for. It queues its output: for endpoints ([`deliver`](Self::deliver)) and for the
+/// program ([`next_event`](Self::next_event)). It runs nothing of the program's itself. The
 /// branch takes its events after each input.
 pub trait MultiplayerApi: fmt::Debug {
     /// An endpoint serves the branch from now on.
@@ -72,6 +72,59 @@ pub trait MultiplayerApi: fmt::Debug {
         args: Vec<Variant>,
     ) -> Result<Called, RpcError>;
 
+    /// Sends bytes of the program's own to `target`; they arrive as [`Signal::PeerPacket`].
+    ///
+    /// # Errors
+    ///
+    /// See [`SendBytesError`]; [`Unsupported`](SendBytesError::Unsupported) when the protocol has no
+    /// such packets.
+    fn send_bytes(
+        &mut self,
+        data: &[u8],
+        target: Target,
+        mode: TransferMode,
+        channel: Channel,
+    ) -> Result<(), SendBytesError>;
+
+    /// Makes a node out of `data` with the function of `spawner`, a
+    /// [`MultiplayerSpawner`](crate::MultiplayerSpawner), and announces the node. Returns the node.
+    ///
+    /// # Errors
+    ///
+    /// See [`SpawnError`]; [`Unsupported`](SpawnError::Unsupported) when the protocol announces no
+    /// nodes.
+    fn spawn(
+        &mut self,
+        tree: &mut dyn NodeTree,
+        spawner: NodeId,
+        data: Variant,
+    ) -> Result<NodeId, SpawnError>;
+
+    /// Applies `configuration`: sets the multiplayer root of `tree`, or follows a spawner or
+    /// synchronizer.
+    ///
+    /// # Errors
+    ///
+    /// When the root path is none, or the node is not in the tree.
+    #[doc(alias = "_object_configuration_add")]
+    fn object_configuration_add(
+        &mut self,
+        tree: &mut dyn NodeTree,
+        configuration: &Configuration,
+    ) -> Result<(), TreeError>;
+
+    /// Takes `configuration` back: stops following a spawner or synchronizer.
+    ///
+    /// # Errors
+    ///
+    /// When it is a root path, or the node is not followed.
+    #[doc(alias = "_object_configuration_remove")]
+    fn object_configuration_remove(
+        &mut self,
+        tree: &mut dyn NodeTree,
+        configuration: &Configuration,
+    ) -> Result<(), TreeError>;
+
     /// What the program is to be told or to run next.
     fn next_event(&mut self) -> Option<ApiEvent>;
 
@@ -99,15 +152,15 @@ pub trait MultiplayerApi: fmt::Debug {
     #[doc(alias = "_get_peer_ids")]
     fn peer_ids(&self) -> Vec<PeerId>;
 
-    /// The SceneMultiplayer that this is, or is built on.
-    fn scene_multiplayer(&self) -> Option<&SceneMultiplayer> {
-        None
-    }
+    /// The SceneMultiplayer that this is, or is built on, with the settings of the branch.
+    ///
+    /// A protocol that sends nothing through the SceneMultiplayer that it was made of keeps that one
+    /// all the same, and returns it. It has no peers; the protocol honours its settings, such as
+    /// [`authentication`](SceneMultiplayer::authentication), or ignores them.
+    fn scene_multiplayer(&self) -> &SceneMultiplayer;
 
     /// As [`scene_multiplayer`](Self::scene_multiplayer), to change its settings.
-    fn scene_multiplayer_mut(&mut self) -> Option<&mut SceneMultiplayer> {
-        None
-    }
+    fn scene_multiplayer_mut(&mut self) -> &mut SceneMultiplayer;
 }
 
 /// What a protocol has for its program.
@@ -157,80 +210,4 @@ pub struct Called {
     pub sent: Result<(), RpcError>,
     /// The call to make at home, after sending.
     pub local: Option<Call>,
-}
-
-/// Makes the protocol of a branch out of the SceneMultiplayer that its builder has set up.
-pub type Interface = fn(SceneMultiplayer) -> Box<dyn MultiplayerApi>;
-
-/// The name under which SceneMultiplayer itself is registered.
-pub const SCENE_MULTIPLAYER: &str = "SceneMultiplayer";
-
-/// Registers a protocol under a name, for [`set_default_interface`]. A name that is taken is taken over.
-pub fn register_interface(name: &str, interface: Interface) {
-    registry().interfaces.insert(name.to_owned(), interface);
-}
-
-/// Lets branches that do not say otherwise run the protocol that is registered as `name` (Godot:
-/// `MultiplayerAPI.set_default_interface`), in the whole process.
-///
-/// # Errors
-///
-/// When there is none of that name.
-pub fn set_default_interface(name: &str) -> Result<(), UnknownInterface> {
-    let mut registry = registry();
-    if name != SCENE_MULTIPLAYER && !registry.interfaces.contains_key(name) {
-        return Err(UnknownInterface(name.to_owned()));
-    }
-    name.clone_into(&mut registry.default);
-    Ok(())
-}
-
-/// The name of the protocol that branches run unless they say otherwise.
-#[doc(alias = "get_default_interface")]
-pub fn default_interface() -> String {
-    registry().default.clone()
-}
-
-/// The protocol that a branch runs unless it says otherwise, made out of `base`.
-pub fn create_default_interface(base: SceneMultiplayer) -> Box<dyn MultiplayerApi> {
-    let registry = registry();
-    let interface = registry.interfaces.get(&registry.default).copied();
-    drop(registry);
-    match interface {
-        Some(interface) => interface(base),
-        None => Box::new(base),
-    }
-}
-
-/// No protocol has this name.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no interface is registered as {0:?}; call register_interface first")]
-#[non_exhaustive]
-pub struct UnknownInterface(pub String);
-
-struct Registry {
-    interfaces: BTreeMap<String, Interface>,
-    default: String,
-}
-
-fn registry() -> MutexGuard<'static, Registry> {
-    static REGISTRY: LazyLock<Mutex<Registry>> = LazyLock::new(|| {
-        let default = SCENE_MULTIPLAYER.to_owned();
-        Mutex::new(Registry { interfaces: BTreeMap::new(), default })
-    });
-    // No panic can leave it half changed.
-    REGISTRY.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_interface_must_be_registered_before_it_is_the_default() {
-        assert_eq!(default_interface(), SCENE_MULTIPLAYER);
-        let error = set_default_interface("Nobody's").unwrap_err();
-        assert_eq!(error, UnknownInterface("Nobody's".to_owned()));
-        assert_eq!(set_default_interface(SCENE_MULTIPLAYER), Ok(()));
-    }
 }

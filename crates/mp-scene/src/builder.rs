@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mp_core::PeerId;
 
-use crate::api::{Interface, create_default_interface};
+use crate::api::MultiplayerApi;
 use crate::codec::Codec;
 use crate::scene_multiplayer::{GodotQuirks, SceneMultiplayer};
 use crate::tree::{Tree, TreeError};
@@ -36,7 +36,7 @@ pub struct BranchBuilder {
     server_relay: bool,
     authentication: bool,
     quirks: GodotQuirks,
-    interface: Option<Interface>,
+    interface: Interface,
     setups: Setups,
     hooks: Hooks,
 }
@@ -56,6 +56,9 @@ type ProcessHook = Box<dyn FnMut(&mut Scene, Duration)>;
 #[derive(Default)]
 struct Setups(Vec<Setup>);
 
+/// Makes the protocol of the branch.
+struct Interface(Box<dyn FnOnce(SceneMultiplayer) -> Box<dyn MultiplayerApi>>);
+
 impl BranchBuilder {
     pub(crate) fn new(root_path: &str) -> Self {
         Self {
@@ -64,7 +67,7 @@ impl BranchBuilder {
             server_relay: true,
             authentication: false,
             quirks: GodotQuirks::default(),
-            interface: None,
+            interface: Interface(Box::new(|multiplayer| Box::new(multiplayer))),
             setups: Setups::default(),
             hooks: Hooks::default(),
         }
@@ -155,9 +158,17 @@ impl BranchBuilder {
         self
     }
 
-    /// Runs another protocol, or one that wraps SceneMultiplayer (default: [`create_default_interface`]).
-    pub fn interface(mut self, interface: Interface) -> Self {
-        self.interface = Some(interface);
+    /// Makes the protocol of the branch out of the SceneMultiplayer that the builder has set up: one
+    /// that wraps it, or another (default: the SceneMultiplayer itself).
+    ///
+    /// Godot chooses by name for the whole process (`MultiplayerAPI.set_default_interface`), or sets
+    /// `MultiplayerAPI` objects per path.
+    #[doc(alias = "set_default_interface")]
+    pub fn interface<A: MultiplayerApi + 'static>(
+        mut self,
+        make: impl FnOnce(SceneMultiplayer) -> A + 'static,
+    ) -> Self {
+        self.interface = Interface(Box::new(|multiplayer| Box::new(make(multiplayer))));
         self
     }
 
@@ -178,11 +189,7 @@ impl BranchBuilder {
         multiplayer.set_server_relay(self.server_relay);
         multiplayer.set_authentication(self.authentication);
         multiplayer.set_quirks(self.quirks);
-        let api = match self.interface {
-            Some(interface) => interface(multiplayer),
-            None => create_default_interface(multiplayer),
-        };
-        let mut scene = Scene::new(tree, api);
+        let mut scene = Scene::new(tree, (self.interface.0)(multiplayer));
         for setup in self.setups.0 {
             setup(&mut scene)?;
         }
@@ -220,6 +227,12 @@ impl Hooks {
 impl fmt::Debug for Hooks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} for signals, {} for ticks", self.signal.len(), self.process.len())
+    }
+}
+
+impl fmt::Debug for Interface {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Interface")
     }
 }
 

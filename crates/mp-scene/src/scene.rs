@@ -72,9 +72,7 @@ impl Scene {
         data: impl Into<Variant>,
     ) -> Result<NodeId, SpawnError> {
         self.flush_changes();
-        let multiplayer = self.api.scene_multiplayer_mut();
-        let multiplayer = multiplayer.ok_or(SpawnError::NoSceneMultiplayer)?;
-        multiplayer.spawn(&mut self.tree, spawner.into(), data.into())
+        self.api.spawn(&mut self.tree, spawner.into(), data.into())
     }
 
     /// Removes a node and all below it; returns its own object, unless one of its methods runs right now.
@@ -209,9 +207,7 @@ impl Scene {
         channel: Channel,
     ) -> Result<(), SendBytesError> {
         self.flush_changes();
-        let multiplayer = self.api.scene_multiplayer_mut();
-        let multiplayer = multiplayer.ok_or(SendBytesError::NoSceneMultiplayer)?;
-        multiplayer.send_bytes(data, target, mode, channel)
+        self.api.send_bytes(data, target.into(), mode, channel)
     }
 
     /// Who called the method that runs now: this side's own id in a call at home, `None` outside of calls.
@@ -258,17 +254,8 @@ impl Scene {
         &mut self,
         configuration: &Configuration,
     ) -> Result<(), TreeError> {
-        match configuration {
-            Configuration::RootPath(path) => self.tree.set_root_path(path),
-            Configuration::Spawner(node) | Configuration::Synchronizer(node) => {
-                self.flush_changes();
-                if let Some(multiplayer) = self.api.scene_multiplayer_mut() {
-                    multiplayer.unfollow_node(&mut self.tree, *node);
-                    multiplayer.follow_node(&mut self.tree, *node);
-                }
-                self.tree.contains(*node).then_some(()).ok_or(TreeError::NotInTree)
-            }
-        }
+        self.flush_changes();
+        self.api.object_configuration_add(&mut self.tree, configuration)
     }
 
     /// Takes back what `configuration` says. A multiplayer root can be another, but not none.
@@ -281,20 +268,8 @@ impl Scene {
         &mut self,
         configuration: &Configuration,
     ) -> Result<(), TreeError> {
-        match configuration {
-            Configuration::RootPath(path) if *path == self.tree.root_path() => {
-                Err(TreeError::IsRoot)
-            }
-            Configuration::RootPath(path) => Err(TreeError::NotFound(path.clone())),
-            Configuration::Spawner(node) | Configuration::Synchronizer(node) => {
-                self.flush_changes();
-                let known = self
-                    .api
-                    .scene_multiplayer_mut()
-                    .is_some_and(|multiplayer| multiplayer.unfollow_node(&mut self.tree, *node));
-                known.then_some(()).ok_or(TreeError::NotInTree)
-            }
-        }
+        self.flush_changes();
+        self.api.object_configuration_remove(&mut self.tree, configuration)
     }
 
     /// The tree.
@@ -307,22 +282,15 @@ impl Scene {
         &mut self.tree
     }
 
-    /// The SceneMultiplayer.
-    ///
-    /// # Panics
-    ///
-    /// When the branch was built with another [`MultiplayerApi`] that has none: see [`api`](Self::api).
+    /// The SceneMultiplayer that is the protocol of the branch, or that its protocol is made of: see
+    /// [`MultiplayerApi::scene_multiplayer`].
     pub fn multiplayer(&self) -> &SceneMultiplayer {
-        self.api.scene_multiplayer().expect(NO_SCENE_MULTIPLAYER)
+        self.api.scene_multiplayer()
     }
 
-    /// The SceneMultiplayer, to change its settings.
-    ///
-    /// # Panics
-    ///
-    /// As [`multiplayer`](Self::multiplayer).
+    /// As [`multiplayer`](Self::multiplayer), to change its settings.
     pub fn multiplayer_mut(&mut self) -> &mut SceneMultiplayer {
-        self.api.scene_multiplayer_mut().expect(NO_SCENE_MULTIPLAYER)
+        self.api.scene_multiplayer_mut()
     }
 
     /// The protocol of the branch: the SceneMultiplayer, unless it was built with another.
@@ -337,8 +305,7 @@ impl Scene {
 
     /// Counters; calls that failed at the method's own door are among the refused.
     pub fn stats(&self) -> SceneStats {
-        let stats = self.api.scene_multiplayer().map(SceneMultiplayer::stats);
-        let mut stats = stats.unwrap_or_default();
+        let mut stats = self.multiplayer().stats();
         stats.refused_calls += self.failed_calls;
         stats
     }
@@ -456,6 +423,3 @@ impl DerefMut for RpcContext<'_> {
         self.scene
     }
 }
-
-const NO_SCENE_MULTIPLAYER: &str =
-    "this branch was built with a MultiplayerApi that has no SceneMultiplayer; use Scene::api";

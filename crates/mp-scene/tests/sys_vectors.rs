@@ -70,7 +70,7 @@ fn run(scenario: &Value, report: &mut Report<'_>) {
         }
         let (recorded, transport) = recorded_events(step);
         report.compare(&at, "returned", &returned, &step["returns"]);
-        report.compare(&at, "sent", &sent, &recorded_packets(step));
+        report.compare_sent(&at, sent, recorded_packets(step));
         report.compare(&at, "did", &events, &recorded);
         report.compare(&at, "disconnected", &asked, &transport);
     }

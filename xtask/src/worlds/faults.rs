@@ -39,8 +39,8 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "missing-del-peer",
         what: "the server does not notify the other clients that a peer has left",
         file: "crates/mp-scene/src/scene_multiplayer/mod.rs",
-        right: "self.send_message(&SceneMessage::DelPeer(peer), other);",
-        wrong: "let _ = other;",
+        right: "self.send_to_all(&others, &SceneMessage::DelPeer(peer));",
+        wrong: "let _ = others;",
     },
     Fault {
         name: "premature-disconnect",

@@ -1,18 +1,17 @@
 //! Branches with a protocol of their own.
 
-use mp_actor::CallError;
 use mp_actor::prelude::*;
 use mp_core::{DisconnectReason, EndpointId, EndpointInfo, Instant, PeerEvent, ToEndpoint};
-use mp_scene::api::{ApiEvent, Called, MultiplayerApi};
+use mp_scene::api::{ApiEvent, Called, Configuration, MultiplayerApi};
 use mp_scene::tree::NodeTree;
-use mp_scene::{RpcError, SendBytesError};
+use mp_scene::{RpcError, SceneMultiplayer, SendBytesError, SpawnError, TreeError};
 
 use crate::common::*;
 
 #[test]
-fn a_protocol_without_a_scene_multiplayer_is_hosted() {
+fn a_protocol_that_leaves_its_scene_multiplayer_idle_is_hosted() {
     run(async {
-        let build = || Branch::builder("/root").interface(|_| Box::<Own>::default()).build();
+        let build = || Branch::builder("/root").interface(Own::new).build();
         let (server, address) = serve(here(build)).await;
         let client = address.connect(peer(2));
         let other = empty_branch("/root").start().await.unwrap();
@@ -21,28 +20,26 @@ fn a_protocol_without_a_scene_multiplayer_is_hosted() {
 
         let actor = server.peer(peer(2)).unwrap();
         assert_eq!(actor.stats().await.unwrap().link, None);
-        // Only a SceneMultiplayer can.
-        assert_eq!(actor.disconnect().await, Err(CallError::Ended));
         let raw = |scene: &mut Scene| {
             scene.send_bytes(b"x", Target::All, TransferMode::Reliable, Channel(0))
         };
-        assert_eq!(server.with(raw).await, Ok(Err(SendBytesError::NoSceneMultiplayer)));
+        assert_eq!(server.with(raw).await, Ok(Err(SendBytesError::Unsupported)));
         assert_eq!(server.ended(), None);
     });
 }
 
-#[test]
-fn authenticators_need_a_scene_multiplayer() {
-    run(async {
-        let build = || Branch::builder("/root").interface(|_| Box::<Own>::default()).build();
-        let launch = here(build).authenticate(|request| async move { request.complete().await });
-        assert!(matches!(launch.start().await, Err(StartError::Panicked)));
-    });
+/// Greets who comes, and that is all.
+#[derive(Debug)]
+struct Own {
+    base: SceneMultiplayer,
+    signals: Vec<Signal>,
 }
 
-/// Greets who comes, and that is all.
-#[derive(Debug, Default)]
-struct Own(Vec<Signal>);
+impl Own {
+    fn new(base: SceneMultiplayer) -> Self {
+        Self { base, signals: Vec::new() }
+    }
+}
 
 impl MultiplayerApi for Own {
     fn handle_replaced(&mut self, _endpoint: EndpointId) {}
@@ -50,7 +47,7 @@ impl MultiplayerApi for Own {
     fn handle_opened(&mut self, _: EndpointId, _: EndpointInfo) {}
     fn handle_event(&mut self, _: Instant, _: &mut dyn NodeTree, _: EndpointId, event: PeerEvent) {
         if let PeerEvent::Connected { claimed_id: Some(peer), .. } = event {
-            self.0.push(Signal::PeerConnected(peer));
+            self.signals.push(Signal::PeerConnected(peer));
         }
     }
     fn handle_closed(&mut self, _: EndpointId, _: DisconnectReason) {}
@@ -67,8 +64,34 @@ impl MultiplayerApi for Own {
     ) -> Result<Called, RpcError> {
         Err(RpcError::NotConnected)
     }
+    fn send_bytes(
+        &mut self,
+        _: &[u8],
+        _: Target,
+        _: TransferMode,
+        _: Channel,
+    ) -> Result<(), SendBytesError> {
+        Err(SendBytesError::Unsupported)
+    }
+    fn spawn(&mut self, _: &mut dyn NodeTree, _: NodeId, _: Variant) -> Result<NodeId, SpawnError> {
+        Err(SpawnError::Unsupported)
+    }
+    fn object_configuration_add(
+        &mut self,
+        _: &mut dyn NodeTree,
+        _: &Configuration,
+    ) -> Result<(), TreeError> {
+        Err(TreeError::NotInTree)
+    }
+    fn object_configuration_remove(
+        &mut self,
+        _: &mut dyn NodeTree,
+        _: &Configuration,
+    ) -> Result<(), TreeError> {
+        Err(TreeError::NotInTree)
+    }
     fn next_event(&mut self) -> Option<ApiEvent> {
-        self.0.pop().map(ApiEvent::Signal)
+        self.signals.pop().map(ApiEvent::Signal)
     }
     fn deliver(&mut self, _: &mut dyn FnMut(EndpointId, ToEndpoint) -> Result<(), ToEndpoint>) {}
     fn poll_timeout(&self) -> Option<Instant> {
@@ -79,5 +102,11 @@ impl MultiplayerApi for Own {
     }
     fn peer_ids(&self) -> Vec<PeerId> {
         Vec::new()
+    }
+    fn scene_multiplayer(&self) -> &SceneMultiplayer {
+        &self.base
+    }
+    fn scene_multiplayer_mut(&mut self) -> &mut SceneMultiplayer {
+        &mut self.base
     }
 }

@@ -97,9 +97,6 @@ pub enum SpawnError {
     /// There is no spawner.
     #[error("the node is no MultiplayerSpawner in the tree")]
     NoSpawner,
-    /// The branch runs another protocol.
-    #[error("this branch was built with a MultiplayerApi that has no SceneMultiplayer")]
-    NoSceneMultiplayer,
     /// Another peer has authority over the spawner.
     #[error("peer {0} has authority over the spawner, and only it may spawn")]
     NotAuthority(mp_core::PeerId),
@@ -128,4 +125,7 @@ pub enum SpawnError {
     /// The tree refused the node.
     #[error(transparent)]
     Tree(#[from] TreeError),
+    /// A [`MultiplayerApi`](crate::api::MultiplayerApi) of the program's own that announces no nodes.
+    #[error("the protocol of the branch does not spawn nodes")]
+    Unsupported,
 }

@@ -1,19 +1,19 @@
 //! How SceneMultiplayer is driven: its side of [`MultiplayerApi`].
 
 use mp_core::{
-    ConnectionStatus, DisconnectReason, EndpointId, EndpointInfo, Instant, PeerEvent, PeerId,
-    Target, ToEndpoint, Variant,
+    Channel, ConnectionStatus, DisconnectReason, EndpointId, EndpointInfo, Instant, PeerEvent,
+    PeerId, Target, ToEndpoint, TransferMode, Variant,
 };
 
 use super::SceneMultiplayer;
 use super::early::Expired;
-use crate::RpcError;
-use crate::api::{ApiEvent, Called, MultiplayerApi};
+use crate::api::{ApiEvent, Called, Configuration, MultiplayerApi};
 use crate::limits::TIMER_INTERVAL;
 use crate::outbox::Outbox;
-use crate::replication::ReplicationError;
+use crate::replication::{ReplicationError, SpawnError};
 use crate::signal::Signal;
-use crate::tree::{NodeId, NodeTree};
+use crate::tree::{NodeId, NodeTree, TreeError};
+use crate::{RpcError, SendBytesError};
 
 impl SceneMultiplayer {
     /// Notes that it is `now` for the program; returns the time by the branch's own clock.
@@ -145,6 +145,54 @@ impl MultiplayerApi for SceneMultiplayer {
         self.call(tree, target, node, method, args)
     }
 
+    fn send_bytes(
+        &mut self,
+        data: &[u8],
+        target: Target,
+        mode: TransferMode,
+        channel: Channel,
+    ) -> Result<(), SendBytesError> {
+        Self::send_bytes(self, data, target, mode, channel)
+    }
+
+    fn spawn(
+        &mut self,
+        tree: &mut dyn NodeTree,
+        spawner: NodeId,
+        data: Variant,
+    ) -> Result<NodeId, SpawnError> {
+        self.spawn_from_data(tree, spawner, data)
+    }
+
+    fn object_configuration_add(
+        &mut self,
+        tree: &mut dyn NodeTree,
+        configuration: &Configuration,
+    ) -> Result<(), TreeError> {
+        match configuration {
+            Configuration::RootPath(path) => tree.set_root_path(path),
+            Configuration::Spawner(node) | Configuration::Synchronizer(node) => {
+                self.unfollow_node(tree, *node);
+                self.follow_node(tree, *node);
+                tree.name_of(*node).map(drop).ok_or(TreeError::NotInTree)
+            }
+        }
+    }
+
+    fn object_configuration_remove(
+        &mut self,
+        tree: &mut dyn NodeTree,
+        configuration: &Configuration,
+    ) -> Result<(), TreeError> {
+        match configuration {
+            Configuration::RootPath(path) if *path == tree.root_path() => Err(TreeError::IsRoot),
+            Configuration::RootPath(path) => Err(TreeError::NotFound(path.clone())),
+            Configuration::Spawner(node) | Configuration::Synchronizer(node) => {
+                self.unfollow_node(tree, *node).then_some(()).ok_or(TreeError::NotInTree)
+            }
+        }
+    }
+
     fn next_event(&mut self) -> Option<ApiEvent> {
         self.abandon_stuck_endpoints();
         self.events.pop_front()
@@ -179,11 +227,11 @@ impl MultiplayerApi for SceneMultiplayer {
         self.peers().collect()
     }
 
-    fn scene_multiplayer(&self) -> Option<&SceneMultiplayer> {
-        Some(self)
+    fn scene_multiplayer(&self) -> &SceneMultiplayer {
+        self
     }
 
-    fn scene_multiplayer_mut(&mut self) -> Option<&mut SceneMultiplayer> {
-        Some(self)
+    fn scene_multiplayer_mut(&mut self) -> &mut SceneMultiplayer {
+        self
     }
 }

@@ -85,15 +85,15 @@ pub enum SendBytesError {
     /// There are none.
     #[error("there is nothing to send: the bytes are empty")]
     Empty,
-    /// The branch runs a [`MultiplayerApi`](crate::api::MultiplayerApi) of the program's own that has no raw packets.
-    #[error("the branch runs a MultiplayerApi without a SceneMultiplayer; send through that")]
-    NoSceneMultiplayer,
     /// No session.
     #[error("not connected: bytes can be sent from connected_to_server on")]
     NotConnected,
     /// No such peer.
     #[error("peer {0} is not connected")]
     UnknownPeer(PeerId),
+    /// A [`MultiplayerApi`](crate::api::MultiplayerApi) of the program's own that has no such packets.
+    #[error("the protocol of the branch has no packets of bytes")]
+    Unsupported,
 }
 
 impl SendBytesError {
@@ -101,9 +101,9 @@ impl SendBytesError {
     pub fn godot_code(&self) -> i32 {
         match self {
             Self::Empty => 30,
-            Self::NoSceneMultiplayer => 2,
             Self::NotConnected => 3,
             Self::UnknownPeer(_) => 47,
+            Self::Unsupported => 2,
         }
     }
 }

@@ -406,8 +406,9 @@ impl SceneMultiplayer {
                 self.forget_peer(peer);
             }
             self.peers.insert(peer, route, self.is_server() && self.relays());
-            for other in self.peers.informed_of(peer) {
-                self.send_message(&SceneMessage::AddPeer(peer), other);
+            let others = self.peers.informed_of(peer);
+            self.send_to_all(&others, &SceneMessage::AddPeer(peer));
+            for other in others {
                 self.send_message(&SceneMessage::AddPeer(other), peer);
             }
             self.own_paths.add_peer(peer);
@@ -424,9 +425,8 @@ impl SceneMultiplayer {
 
     /// Ends the session of a peer, admitted or not.
     fn remove_peer(&mut self, peer: PeerId, signal: bool) {
-        for other in self.peers.informed_of(peer) {
-            self.send_message(&SceneMessage::DelPeer(peer), other);
-        }
+        let others = self.peers.informed_of(peer);
+        self.send_to_all(&others, &SceneMessage::DelPeer(peer));
         let (was_pending, was_admitted) = self.peers.remove(peer);
         self.forget_peer(peer);
         if signal && was_pending {

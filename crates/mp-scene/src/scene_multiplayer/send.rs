@@ -115,6 +115,15 @@ impl SceneMultiplayer {
         self.send_to(to, Travel::INTERNAL, Prefix::EMPTY, packet);
     }
 
+    /// Sends what SceneMultiplayer itself has to say to several peers: encoded once, queued once per
+    /// endpoint.
+    pub(super) fn send_to_all(&mut self, peers: &[PeerId], message: &SceneMessage) {
+        if !peers.is_empty() {
+            let packet = self.encode(message);
+            self.send_packet(peers, Travel::INTERNAL, packet);
+        }
+    }
+
     /// Sends one packet to several peers: once for the links of each endpoint, and through the server to each other
     /// client.
     pub(super) fn send_packet(&mut self, peers: &[PeerId], travel: Travel, payload: Bytes) {

@@ -32,6 +32,16 @@ pub trait NodeTree {
     /// The node at `path`, relative to the multiplayer root (`"A/B"`, `"."`, `"../C"`) or absolute (`"/root/Game/A"`).
     fn find(&self, path: &str) -> Option<NodeId>;
 
+    /// The absolute path of the multiplayer root.
+    fn root_path(&self) -> String;
+
+    /// Lets the multiplayer root stand at the absolute path `path`.
+    ///
+    /// # Errors
+    ///
+    /// When it is no such path.
+    fn set_root_path(&mut self, path: &str) -> Result<(), TreeError>;
+
     /// The node at `path`, relative to `from` or absolute.
     fn find_from(&self, from: NodeId, path: &str) -> Option<NodeId>;
 

@@ -280,10 +280,10 @@ impl Model {
 
     fn admit(&mut self, id: i32, link: Option<u32>, did: &mut Did) {
         if self.is_server() {
-            for other in &self.peers {
-                did.sent.push((other.id, other.link.unwrap(), sys(0x01, id)));
-                did.sent.push((id, link.unwrap(), sys(0x01, other.id)));
-            }
+            // In Godot the others take turns with the newcomer; on each link the order is the same.
+            let others = self.peers.iter().map(|it| (it.id, it.link.unwrap()));
+            did.sent.extend(others.clone().map(|(other, link)| (other, link, sys(0x01, id))));
+            did.sent.extend(others.map(|(other, _)| (id, link.unwrap(), sys(0x01, other))));
         }
         if !self.peers.iter().any(|it| it.id == id) {
             self.peers.push(Admitted { id, link });

@@ -88,7 +88,7 @@ fn run(scenario: &Value, report: &mut Report<'_>) {
         if let Some(returned) = returned {
             report.compare(&at, "returned", &returned, &step["returns"]);
         }
-        report.compare(&at, "sent", &sent, &recorded_packets(step));
+        report.compare_sent(&at, sent, recorded_packets(step));
         report.compare(&at, "did", &events, &recorded_events(step));
     }
 }

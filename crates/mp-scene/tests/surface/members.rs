@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use mp_core::NodePath;
 use mp_scene::SceneMultiplayer;
-use mp_scene::api;
 use mp_scene::prelude::*;
 
 /// Where a member of Godot's is.
@@ -68,9 +67,9 @@ fn table() -> Vec<(&'static str, &'static str, &'static str, Here)> {
         (base, "method", "object_configuration_add", is!(Scene::object_configuration_add)),
         (base, "method", "object_configuration_remove", is!(Scene::object_configuration_remove)),
         (base, "method", "get_peers", is!(SceneMultiplayer::peers)),
-        (base, "method", "set_default_interface", is!(api::set_default_interface)),
-        (base, "method", "get_default_interface", is!(api::default_interface)),
-        (base, "method", "create_default_interface", is!(api::create_default_interface)),
+        (base, "method", "set_default_interface", Never("a protocol is chosen where a branch is built: BranchBuilder::interface")),
+        (base, "method", "get_default_interface", Never("a branch runs SceneMultiplayer unless it is built with another protocol")),
+        (base, "method", "create_default_interface", Never("BranchBuilder::build makes the protocol with the branch")),
         (base, "signal", "peer_connected", is!(Signal::PeerConnected)),
         (base, "signal", "peer_disconnected", is!(Signal::PeerDisconnected)),
         (base, "signal", "connected_to_server", is!(Signal::ConnectedToServer)),
@@ -227,7 +226,7 @@ fn what_is_not_here_says_why() {
         assert!(!text.is_empty(), "{name}");
         *count += 1;
     }
-    assert_eq!((here, never), (116, 4));
+    assert_eq!((here, never), (113, 7));
 }
 
 /// Who looks for Godot's name in the documentation finds ours.

@@ -222,12 +222,12 @@ fn signals_come_in_godots_order() {
 }
 
 #[test]
-fn a_newcomer_and_the_others_are_announced_in_turn() {
+fn a_newcomer_is_announced_to_the_others_and_then_they_to_it() {
     let mut world = friends();
     world.link_at(1, 4);
     let announced: Vec<_> = world.take_sent().into_iter().map(|it| (it.to, it.hex)).collect();
     let expected =
-        [(2, "070104000000"), (4, "070102000000"), (3, "070104000000"), (4, "070103000000")];
+        [(2, "070104000000"), (3, "070104000000"), (4, "070102000000"), (4, "070103000000")];
     assert_eq!(announced, expected.map(|(to, hex)| (to, hex.to_owned())));
 }
 

@@ -99,6 +99,18 @@ impl<'a> Report<'a> {
         }
     }
 
+    /// Compares packets in order; those of a run of ADD_PEERs only with others on the same link. Godot
+    /// sends them to the newcomer and to another peer in turn, mp to all others first, at once.
+    pub fn compare_sent(&mut self, at: &str, mut sent: Vec<Sent>, mut godot: Vec<Sent>) {
+        for packets in [&mut sent, &mut godot] {
+            let is_add_peer = |packet: &Sent| packet.hex.starts_with("0701");
+            for run in packets.chunk_by_mut(|a, b| is_add_peer(a) && is_add_peer(b)) {
+                run.sort_by_key(|packet| (packet.from, packet.to));
+            }
+        }
+        self.compare(at, "sent", &sent, &godot);
+    }
+
     /// Panics when something differs, or a deviation did not come up.
     pub fn finish(self) {
         assert!(self.differences.is_empty(), "\n{}", self.differences);

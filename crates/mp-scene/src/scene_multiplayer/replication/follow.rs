@@ -59,12 +59,20 @@ impl SceneMultiplayer {
     }
 
     /// Follows a spawner or synchronizer that was left alone.
-    pub(crate) fn follow_node(&mut self, tree: &mut dyn NodeTree, node: NodeId) {
+    pub(in crate::scene_multiplayer) fn follow_node(
+        &mut self,
+        tree: &mut dyn NodeTree,
+        node: NodeId,
+    ) {
         self.node_added(tree, node);
     }
 
     /// Leaves a spawner or synchronizer alone; false when it was not followed.
-    pub(crate) fn unfollow_node(&mut self, tree: &mut dyn NodeTree, node: NodeId) -> bool {
+    pub(in crate::scene_multiplayer) fn unfollow_node(
+        &mut self,
+        tree: &mut dyn NodeTree,
+        node: NodeId,
+    ) -> bool {
         let known = self.replication.spawners.contains_key(&node)
             || self.replication.by_node.contains_key(&node);
         self.spawner_removed(node);

@@ -168,7 +168,7 @@ impl SceneMultiplayer {
     }
 
     /// Makes a node out of data with the spawner's function, and announces it.
-    pub(crate) fn spawn(
+    pub(in crate::scene_multiplayer) fn spawn_from_data(
         &mut self,
         tree: &mut dyn NodeTree,
         spawner: NodeId,

@@ -1,10 +1,11 @@
 //! The replication step: SYNC and DELTA, as often as the branch ticks.
 //!
 //! 1. Filters are asked again where that is wanted.
-//! 2. What the peers are sent always is encoded, once for all of them, and cut into packets, once for those who are sent the same.
-//! 3. What has changed is found: fields that say so by themselves, and plain ones by comparing what they encode to.
-//! 4. Each peer gets its SYNCs, which differ in their time only, and then its DELTAs.
+//! 2. What has changed is found: fields that say so by themselves, and plain ones by comparing what they encode to.
+//! 3. Each peer, in one walk over them, gets its SYNCs and then its DELTAs. A property that is always sent is encoded for the first
+//!    peer that is sent it, and packets for the first peer of those who are sent the same; SYNCs differ in their time only.
 
+use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -14,6 +15,7 @@ use std::rc::Rc;
 use bytes::{Bytes, BytesMut};
 use indexmap::IndexMap;
 use mp_core::{Channel, Instant, PeerId, Prefix, TransferMode};
+use rustc_hash::FxBuildHasher;
 use slotmap::DefaultKey as Key;
 
 use super::super::SceneMultiplayer;
@@ -46,8 +48,8 @@ pub(super) struct Scratch {
     packets: BytesMut,
     /// One value.
     pub(super) value: BytesMut,
-    /// The packets of the plans of this step: which plan's, and which of `ready`.
-    plans: Vec<(u64, Range<usize>)>,
+    /// The packets of the plans that were encoded in this step, by the plan's hash: which of `ready`.
+    plans: HashMap<u64, Range<usize>, FxBuildHasher>,
     ready: Vec<Bytes>,
     /// Synchronizers of which changes are looked for.
     attention: Vec<Key>,
@@ -95,14 +97,16 @@ impl SceneMultiplayer {
         if self.replication.peers.is_empty() {
             return;
         }
-        self.replication.scratch.step += 1;
-        self.make_plans(now, tree);
-        self.encode_plans(now, tree);
+        self.replication.begin_step();
         self.find_changes(now, tree);
         for index in 0..self.replication.peers.len() {
-            let Some((&peer, _)) = self.replication.peers.get_index(index) else { break };
+            let Some((&peer, info)) = self.replication.peers.get_index(index) else { break };
+            let needs_plan = info.plan.is_none() && !info.synchronizers.is_empty();
             if self.takes_replication(peer) {
-                self.send_syncs(index, peer);
+                if needs_plan {
+                    self.make_plan(now, tree, index, peer);
+                }
+                self.send_syncs(now, tree, index, peer);
                 self.send_deltas(now, tree, index, peer);
             } else if let Some((_, info)) = self.replication.peers.get_index_mut(index) {
                 // It is sent the newest state when it takes something again.
@@ -113,101 +117,95 @@ impl SceneMultiplayer {
         self.replication.settle_lag();
     }
 
-    /// Settles what the peers are sent whose plan is void, and announces the paths of synchronizers that have no net id.
-    fn make_plans(&mut self, now: Instant, tree: &dyn NodeTree) {
-        for index in 0..self.replication.peers.len() {
-            let Some((&peer, info)) = self.replication.peers.get_index(index) else { break };
-            if info.plan.is_some() || info.synchronizers.is_empty() || !self.takes_replication(peer)
-            {
+    /// Settles what a peer is always sent, and announces the paths of synchronizers that have no net
+    /// id.
+    fn make_plan(&mut self, now: Instant, tree: &dyn NodeTree, index: usize, peer: PeerId) {
+        let Some((_, info)) = self.replication.peers.get_index(index) else { return };
+        let seen: Vec<_> = info.synchronizers.iter().copied().collect();
+        let (mut keys, mut unconfirmed) = (Vec::new(), false);
+        for key in seen {
+            let Some(synchronizer) = self.replication.synchronizers.get_mut(key) else { continue };
+            let (node, is_named) = (synchronizer.node, synchronizer.is_named());
+            let is_synced = !synchronizer.synced.is_empty();
+            if is_named || self.tell_path(tree, peer, node) {
+                if is_synced {
+                    keys.push(key);
+                }
                 continue;
             }
-            let seen: Vec<_> = info.synchronizers.iter().copied().collect();
-            let (mut keys, mut unconfirmed) = (Vec::new(), false);
-            for key in seen {
-                let Some(synchronizer) = self.replication.synchronizers.get_mut(key) else {
-                    continue;
-                };
-                let (node, is_named) = (synchronizer.node, synchronizer.is_named());
-                let is_synced = !synchronizer.synced.is_empty();
-                if is_named || self.tell_path(tree, peer, node) {
-                    if is_synced {
-                        keys.push(key);
-                    }
-                    continue;
-                }
-                unconfirmed = true;
-                if let Some(synchronizer) = self.replication.synchronizers.get_mut(key) {
-                    // Its interval begins although nothing is sent, as in Godot.
-                    synchronizer.is_due(now);
-                }
+            unconfirmed = true;
+            if let Some(synchronizer) = self.replication.synchronizers.get_mut(key) {
+                // Its interval begins although nothing is sent, as in Godot.
+                synchronizer.is_due(now);
             }
-            self.replication.set_plan(index, keys, unconfirmed);
+        }
+        self.replication.set_plan(index, keys, unconfirmed);
+    }
+
+    /// Sends a peer the packets of its plan, which the first peer with that plan in a step encodes.
+    fn send_syncs(&mut self, now: Instant, tree: &mut dyn NodeTree, index: usize, peer: PeerId) {
+        let Some((_, info)) = self.replication.peers.get_index_mut(index) else { return };
+        let Some(plan) = info.plan.clone().filter(|_| !info.synchronizers.is_empty()) else {
+            return;
+        };
+        info.time = info.time.wrapping_add(1);
+        let prefix = sync_prefix(info.time);
+        let packets = match self.replication.scratch.plans.get(&plan.hash) {
+            Some(packets) => packets.clone(),
+            None => self.encode_plan(now, tree, &plan),
+        };
+        for packet in packets {
+            let payload = self.replication.scratch.ready[packet].clone();
+            self.send_to(peer, UNRELIABLE, prefix, payload);
         }
     }
 
-    /// Encodes what is always sent, and makes the packets of each plan.
-    fn encode_plans(&mut self, now: Instant, tree: &mut dyn NodeTree) {
+    /// Encodes the elements of a plan that are due and not encoded yet in this step, and packs them.
+    /// Returns the places of the packets in `Scratch::ready`.
+    fn encode_plan(&mut self, now: Instant, tree: &mut dyn NodeTree, plan: &Plan) -> Range<usize> {
         let objects = self.objects;
         let (paths, replication) = (&mut self.own_paths, &mut self.replication);
-        let Replication { synchronizers, plans, scratch, sync_packet_max, .. } = replication;
+        let Replication { synchronizers, scratch, sync_packet_max, .. } = replication;
         let (sync_packet_max, step) = (*sync_packet_max, scratch.step);
-        plans.retain(|_, plan| Rc::strong_count(plan) > 1);
-        scratch.elements.clear();
-        scratch.plans.clear();
         let mut failures = Vec::new();
-        for plan in plans.values() {
-            let first = scratch.ready.len();
-            let mut len = SYNC_HEAD;
-            make_room(&mut scratch.packets, sync_packet_max);
-            for &key in &plan.keys {
-                let Some(synchronizer) = synchronizers.get_mut(key) else { continue };
-                if synchronizer.element.0 != step {
-                    let elements = &mut scratch.elements;
-                    let id = synchronizer.wire_id(|node| paths.id_of(node));
-                    let element = if !synchronizer.is_due(now) {
-                        None
-                    } else {
-                        synchronizer
-                            .encode_element(id, tree, objects, sync_packet_max, elements)
-                            .unwrap_or_else(|error| {
-                                failures.push((key, error));
-                                None
-                            })
-                    };
-                    synchronizer.element = (step, element);
-                }
-                let Some(range) = synchronizer.element.1.clone() else { continue };
-                if len > SYNC_HEAD && len + range.len() > sync_packet_max {
-                    scratch.ready.push(scratch.packets.split().freeze());
-                    len = SYNC_HEAD;
-                    make_room(&mut scratch.packets, sync_packet_max);
-                }
-                len += range.len();
-                scratch.packets.extend_from_slice(&scratch.elements[range]);
+        let first = scratch.ready.len();
+        let mut len = SYNC_HEAD;
+        make_room(&mut scratch.packets, sync_packet_max);
+        for &key in &plan.keys {
+            let Some(synchronizer) = synchronizers.get_mut(key) else { continue };
+            if synchronizer.element.0 != step {
+                let elements = &mut scratch.elements;
+                let id = synchronizer.wire_id(|node| paths.id_of(node));
+                let element = if !synchronizer.is_due(now) {
+                    None
+                } else {
+                    synchronizer
+                        .encode_element(id, tree, objects, sync_packet_max, elements)
+                        .unwrap_or_else(|error| {
+                            failures.push((key, error));
+                            None
+                        })
+                };
+                synchronizer.element = (step, element);
             }
-            if len > SYNC_HEAD {
+            let Some(range) = synchronizer.element.1.clone() else { continue };
+            if len > SYNC_HEAD && len + range.len() > sync_packet_max {
                 scratch.ready.push(scratch.packets.split().freeze());
+                len = SYNC_HEAD;
+                make_room(&mut scratch.packets, sync_packet_max);
             }
-            scratch.plans.push((plan.hash, first..scratch.ready.len()));
+            len += range.len();
+            scratch.packets.extend_from_slice(&scratch.elements[range]);
         }
+        if len > SYNC_HEAD {
+            scratch.ready.push(scratch.packets.split().freeze());
+        }
+        let packets = first..scratch.ready.len();
+        scratch.plans.insert(plan.hash, packets.clone());
         for (key, error) in failures {
             replication.fail(key, error);
         }
-    }
-
-    fn send_syncs(&mut self, index: usize, peer: PeerId) {
-        let Some((_, info)) = self.replication.peers.get_index_mut(index) else { return };
-        if info.synchronizers.is_empty() {
-            return;
-        }
-        info.time = info.time.wrapping_add(1);
-        let prefix = sync_prefix(info.time);
-        let Some(plan) = &info.plan else { return };
-        let packets = self.replication.scratch.packets_of(plan.hash);
-        for packet in packets {
-            let Some(payload) = self.replication.scratch.ready.get(packet).cloned() else { return };
-            self.send_to(peer, UNRELIABLE, prefix, payload);
-        }
+        packets
     }
 
     /// Finds what has changed, and for whom.
@@ -308,6 +306,13 @@ impl SceneMultiplayer {
 }
 
 impl Replication {
+    fn begin_step(&mut self) {
+        self.plans.retain(|_, plan| Rc::strong_count(plan) > 1);
+        self.scratch.step += 1;
+        self.scratch.elements.clear();
+        self.scratch.plans.clear();
+    }
+
     /// Gives the peer at `index` a plan, that of others when it is the same.
     fn set_plan(&mut self, index: usize, keys: Vec<Key>, unconfirmed: bool) {
         let Some((_, info)) = self.peers.get_index_mut(index) else { return };
@@ -365,13 +370,6 @@ impl Replication {
             }
         }
         self.scratch.changed = changed;
-    }
-}
-
-impl Scratch {
-    fn packets_of(&self, plan: u64) -> Range<usize> {
-        let found = self.plans.binary_search_by_key(&plan, |(hash, _)| *hash);
-        found.map_or(0..0, |index| self.plans[index].1.clone())
     }
 }
 

@@ -14,6 +14,14 @@ impl NodeTree for Tree {
         self.find_from(self.root, path)
     }
 
+    fn root_path(&self) -> String {
+        Self::root_path(self)
+    }
+
+    fn set_root_path(&mut self, path: &str) -> Result<(), TreeError> {
+        Self::set_root_path(self, path)
+    }
+
     fn path_of(&self, node: NodeId) -> Option<String> {
         if !self.contains(node) {
             return None;
