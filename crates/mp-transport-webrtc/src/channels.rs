@@ -39,13 +39,20 @@ impl ChannelTable {
 
     /// The index of the data channel that carries packets of `channel` sent with `mode`.
     pub(crate) fn index(&self, channel: Channel, mode: TransferMode) -> Option<usize> {
-        let index = match (channel.0, mode) {
-            (0, TransferMode::Reliable) => 0,
-            (0, TransferMode::UnreliableOrdered) => 1,
-            (0, TransferMode::Unreliable) => 2,
-            (channel, _) => usize::from(channel) + 2,
+        let index = match channel.0 {
+            0 => Self::fallback_index(mode),
+            channel => usize::from(channel) + 2,
         };
         (index < self.len()).then_some(index)
+    }
+
+    /// The index of the data channel of transfer channel 0 for `mode`.
+    pub(crate) const fn fallback_index(mode: TransferMode) -> usize {
+        match mode {
+            TransferMode::Reliable => 0,
+            TransferMode::UnreliableOrdered => 1,
+            TransferMode::Unreliable => 2,
+        }
     }
 
     /// The transfer channel and mode that a packet of the data channel `index` is reported with.

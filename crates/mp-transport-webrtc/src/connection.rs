@@ -170,6 +170,11 @@ impl Connection {
         matches!(self.phase, Phase::Open | Phase::Draining(_))
     }
 
+    /// Returns whether it has not ended and its channels are not all open.
+    pub(crate) fn is_opening(&self) -> bool {
+        self.phase == Phase::Opening && self.end.is_none()
+    }
+
     /// Returns its end, once it has ended.
     pub(crate) const fn end(&self) -> Option<End> {
         self.end

@@ -16,6 +16,10 @@ pub(crate) struct Connections {
     peers: BTreeMap<PeerId, usize>,
     timers: BTreeSet<(Instant, usize)>,
     dirty: Vec<usize>,
+    /// Slots of connections whose channels are not all open, by their age.
+    opening: BTreeSet<(u64, usize)>,
+    /// Connections that were ever inserted.
+    inserted: u64,
     /// Slots of connections that have ended and still send, oldest first.
     closing: VecDeque<(usize, ConnectionId)>,
 }
@@ -25,6 +29,8 @@ struct Slot {
     connection: Connection,
     timer: Instant,
     is_dirty: bool,
+    /// Its number, in the order in which connections were inserted.
+    number: u64,
 }
 
 impl Connections {
@@ -41,7 +47,10 @@ impl Connections {
     pub(crate) fn insert(&mut self, connection: Connection) -> usize {
         let peer = connection.peer();
         let timer = connection.due();
-        let slot = self.slots.insert(Slot { connection, timer, is_dirty: false });
+        let number = self.inserted;
+        self.inserted += 1;
+        let slot = self.slots.insert(Slot { connection, timer, is_dirty: false, number });
+        self.opening.insert((number, slot));
         self.timers.insert((timer, slot));
         self.peers.insert(peer, slot);
         slot
@@ -57,8 +66,19 @@ impl Connections {
         self.peers.iter().map(|(&peer, &slot)| (peer, slot))
     }
 
-    pub(crate) fn peer_count(&self) -> usize {
-        self.peers.len()
+    /// Number of connections whose channels are all open.
+    pub(crate) fn open_count(&self) -> usize {
+        self.peers.len() - self.opening.len()
+    }
+
+    /// Number of connections that are to be opened.
+    pub(crate) fn opening_count(&self) -> usize {
+        self.opening.len()
+    }
+
+    /// The slot of the oldest connection that is to be opened.
+    pub(crate) fn oldest_opening(&self) -> Option<usize> {
+        self.opening.first().map(|&(_, slot)| slot)
     }
 
     pub(crate) fn get(&self, id: ConnectionId) -> Option<&Connection> {
@@ -97,9 +117,12 @@ impl Connections {
         std::mem::take(&mut self.dirty)
     }
 
-    /// Updates the timer of a connection after something was done with it.
-    pub(crate) fn update_timer(&mut self, slot: usize) {
+    /// Updates the timer and the state of a connection after something was done with it.
+    pub(crate) fn update(&mut self, slot: usize) {
         let Some(entry) = self.slots.get_mut(slot) else { return };
+        if !entry.connection.is_opening() {
+            self.opening.remove(&(entry.number, slot));
+        }
         let due = entry.connection.due();
         if due != entry.timer {
             self.timers.remove(&(entry.timer, slot));
@@ -138,6 +161,7 @@ impl Connections {
     pub(crate) fn remove(&mut self, slot: usize) -> Option<Connection> {
         let entry = self.slots.try_remove(slot)?;
         self.generations[slot] = self.generations[slot].wrapping_add(1);
+        self.opening.remove(&(entry.number, slot));
         self.timers.remove(&(entry.timer, slot));
         self.closing.retain(|&(closing, _)| closing != slot);
         Some(entry.connection)

@@ -54,6 +54,10 @@ pub const CHANNELS_CONFIG_MAX: usize = 252;
 /// Connections of one peer at a time, as many as the largest ENet host takes.
 pub const PEERS_MAX: usize = 4_095;
 
+/// Connections of one peer at a time whose channels are not all open. A flood must bring this many
+/// within the few round trips of an honest peer to keep it out.
+pub const OPENING_MAX: usize = 256;
+
 /// Time from the first session description to open channels. Native Godot gives up after 39.6 s,
 /// Chromium after 15 s.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);

@@ -7,7 +7,9 @@ use mp_core::TransferMode;
 
 use crate::candidate::CandidatePolicy;
 use crate::io::BindError;
-use crate::limits::{CHANNELS_CONFIG_MAX, PEERS_MAX, WEB_PACING_BYTES, WEB_PACING_INTERVAL};
+use crate::limits::{
+    CHANNELS_CONFIG_MAX, OPENING_MAX, PEERS_MAX, WEB_PACING_BYTES, WEB_PACING_INTERVAL,
+};
 
 /// Settings of a [`WebRtcMultiplayerPeer`](crate::WebRtcMultiplayerPeer).
 ///
@@ -24,6 +26,8 @@ pub struct Options {
     pub(crate) advertised: Vec<SocketAddr>,
     pub(crate) candidate_policy: CandidatePolicy,
     pub(crate) max_peers: usize,
+    pub(crate) max_opening: usize,
+    pub(crate) falls_back: bool,
     pub(crate) web_pacing: Pacing,
 }
 
@@ -43,6 +47,8 @@ impl Default for Options {
             advertised: Vec::new(),
             candidate_policy: CandidatePolicy::default(),
             max_peers: PEERS_MAX,
+            max_opening: OPENING_MAX,
+            falls_back: false,
             web_pacing: Pacing { bytes: WEB_PACING_BYTES, interval: WEB_PACING_INTERVAL },
         }
     }
@@ -86,10 +92,28 @@ impl Options {
         self
     }
 
-    /// Sets the most connections at a time (default: [`PEERS_MAX`]).
+    /// Sets whether packets for a transfer channel that is not configured are sent on channel 0 with
+    /// their mode (default: no, [`send`](mp_core::MultiplayerPeer::send) rejects them as Godot does):
+    /// for servers that relay between transports, whose players use more channels.
+    #[must_use]
+    pub fn channel_fallback(mut self, falls_back: bool) -> Self {
+        self.falls_back = falls_back;
+        self
+    }
+
+    /// Sets the most open connections at a time (default: [`PEERS_MAX`]).
     #[must_use]
     pub fn max_peers(mut self, peers: usize) -> Self {
         self.max_peers = peers;
+        self
+    }
+
+    /// Sets the most connections at a time whose channels are not all open (default:
+    /// [`OPENING_MAX`], at least 1). A new one replaces the oldest, so that peers that never connect
+    /// keep nobody out.
+    #[must_use]
+    pub fn max_opening(mut self, peers: usize) -> Self {
+        self.max_opening = peers.max(1);
         self
     }
 

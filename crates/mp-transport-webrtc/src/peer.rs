@@ -97,6 +97,10 @@ pub struct PeerStats {
     pub foreign_messages: u64,
     /// Signals dropped because the program took none.
     pub dropped_signals: u64,
+    /// Connections that made way for new ones before their channels were open.
+    pub replaced_peers: u64,
+    /// Packets that were not sent to peers which receive no packets of that size.
+    pub too_large_packets: u64,
     /// Empty packets that were not sent: WebRTC does not carry them.
     pub empty_packets: u64,
 }
@@ -314,7 +318,7 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
 
     /// Follows what has become of a connection.
     fn settle(&mut self, slot: usize) {
-        self.connections.update_timer(slot);
+        self.connections.update(slot);
         if self.connections.at(slot).is_some_and(Connection::wants_flush) {
             self.connections.mark_dirty(slot);
         }

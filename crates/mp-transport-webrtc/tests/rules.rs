@@ -33,7 +33,7 @@ fn a_client_has_an_id_that_is_not_the_servers() {
 #[test]
 fn peers_are_added_under_godots_rules() {
     let network = Network::new(1, Conditions::default());
-    let options = Options::default().max_peers(2);
+    let options = Options::default();
     let mut server = WebRtcMultiplayerPeer::server(network.socket(), options.clone()).unwrap();
     assert_eq!(server.add_peer(id(1), 1), Err(AddPeerError::OwnId(id(1))));
     assert_eq!(server.add_peer(id(2), 1), Ok(()));
@@ -43,7 +43,6 @@ fn peers_are_added_under_godots_rules() {
     assert_eq!(server.add_peer(id(3), 1), Err(AddPeerError::Refusing));
     server.set_refuse_new_connections(false);
     assert_eq!(server.add_peer(id(i32::MAX), 1), Ok(()));
-    assert_eq!(server.add_peer(id(4), 1), Err(AddPeerError::Full(2)));
     server.close();
     assert_eq!(server.add_peer(id(3), 1), Err(AddPeerError::Closed));
 
@@ -57,6 +56,63 @@ fn peers_are_added_under_godots_rules() {
     assert_eq!(mesh.add_peer(id(1), 1), Ok(()));
     assert_eq!(mesh.add_peer(id(7), 1), Err(AddPeerError::OwnId(id(7))));
     assert!(!mesh.is_server_relay_supported() && client.is_server_relay_supported());
+}
+
+#[test]
+fn a_server_that_is_full_adds_no_peers() {
+    let mut pair = Pair::with_options(1, Conditions::default(), Options::default().max_peers(1));
+    pair.connect();
+    assert_eq!(pair.server.add_peer(id(3), 1), Err(AddPeerError::Full(1)));
+    pair.server.remove_peer(id(2));
+    assert_eq!(pair.server.add_peer(id(3), 1), Ok(()));
+}
+
+#[test]
+fn peers_that_never_connect_keep_nobody_out() {
+    let network = Network::new(1, Conditions::default());
+    let options = Options::default().max_peers(1).max_opening(3);
+    let mut server = WebRtcMultiplayerPeer::server(network.socket(), options).unwrap();
+    for number in 2..100 {
+        assert_eq!(server.add_peer(id(number), 1), Ok(()));
+        let removed = server.next_signal();
+        let expected = (number > 4).then(|| Signal::PeerRemoved { peer: id(number - 3) });
+        assert_eq!(removed, expected);
+    }
+    assert_eq!(server.peers().count(), 3);
+    assert_eq!(server.stats().replaced_peers, 95);
+}
+
+#[test]
+fn packets_for_a_channel_that_is_not_configured_are_sent_on_channel_0_if_an_option_says_so() {
+    for falls_back in [false, true] {
+        let options = Options::default().channel_fallback(falls_back);
+        let mut pair = Pair::with_options(1, Conditions::default(), options);
+        pair.connect();
+        for (mode, byte) in [(TransferMode::Reliable, 1), (TransferMode::Unreliable, 2)] {
+            let sent = pair.try_send(true, mode, Channel(3), vec![byte]);
+            let error = SendError::Channel { channel: 3, last: 0 };
+            assert_eq!(sent, if falls_back { Ok(()) } else { Err(error) });
+        }
+        pair.pass(Duration::from_millis(100));
+        let received = packets(&pair.at_client);
+        assert_eq!(received.len(), if falls_back { 2 } else { 0 });
+    }
+}
+
+#[test]
+fn a_packet_that_is_too_large_for_a_web_peer_reaches_the_others() {
+    let mut swarm = Swarm::new(3);
+    swarm.relay.web_peer = Some(id(3));
+    swarm.connect();
+    let len = WEB_MESSAGE_BYTES_MAX + 1;
+    assert_eq!(swarm.broadcast(vec![7; len].into()), Ok(()));
+    for _ in 0..200 {
+        swarm.turn();
+    }
+    let mut received = swarm.received.clone();
+    received.sort_unstable();
+    assert_eq!(received, [0, len, len]);
+    assert_eq!(swarm.server.stats().too_large_packets, 1);
 }
 
 #[test]

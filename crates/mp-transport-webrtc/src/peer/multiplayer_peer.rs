@@ -8,6 +8,7 @@ use mp_core::{
 };
 
 use super::{Mode, WebRtcMultiplayerPeer};
+use crate::channels::ChannelTable;
 use crate::connection::Connection;
 use crate::io::DatagramSocket;
 use crate::limits::{
@@ -40,7 +41,9 @@ impl<S: DatagramSocket> MultiplayerPeer for WebRtcMultiplayerPeer<S> {
             return Err(SendError::NotConnected);
         }
         let Outgoing { channel, mode, .. } = outgoing;
-        let index = self.table.index(channel, mode).ok_or_else(|| SendError::Channel {
+        let fallback = self.options.falls_back.then(|| ChannelTable::fallback_index(mode));
+        let index = self.table.index(channel, mode).or(fallback);
+        let index = index.ok_or_else(|| SendError::Channel {
             channel: channel.0,
             last: self.table.last_channel(),
         })?;
@@ -52,13 +55,17 @@ impl<S: DatagramSocket> MultiplayerPeer for WebRtcMultiplayerPeer<S> {
         }
         let targets = outgoing.to.as_slice();
         let sizes = targets.iter().filter_map(|&to| self.connections.get(to));
-        let max = sizes.map(Connection::message_bytes_max).min().unwrap_or(MESSAGE_BYTES_MAX);
+        let max = sizes.map(Connection::message_bytes_max).max().unwrap_or(MESSAGE_BYTES_MAX);
         if len > max {
             return Err(SendError::TooLarge { len, max });
         }
         let packet = outgoing.joined();
         for &to in targets {
-            if self.connections.get(to).is_some() {
+            let size = self.connections.get(to).map(Connection::message_bytes_max);
+            if size.is_some_and(|max| len > max) {
+                tracing::debug!(connection = %to, len, "the peer receives no packets of this size");
+                self.stats.too_large_packets += 1;
+            } else if size.is_some() {
                 self.with(to.slot as usize, |connection, cx| {
                     connection.send(cx, index, packet.clone(), targets.len());
                 });

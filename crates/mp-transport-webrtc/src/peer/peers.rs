@@ -30,8 +30,8 @@ pub enum AddPeerError {
     /// New connections are refused.
     #[error("new connections are refused")]
     Refusing,
-    /// There are [`Options::max_peers`](crate::Options::max_peers) connections.
-    #[error("there are {0} peers, which is Options::max_peers")]
+    /// There are [`Options::max_peers`](crate::Options::max_peers) open connections.
+    #[error("there are {0} connected peers, which is Options::max_peers")]
     Full(usize),
     /// The peer is closed.
     #[error("the multiplayer peer is closed")]
@@ -64,9 +64,15 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
         if self.connections.slot_of(peer).is_some() {
             return Err(AddPeerError::Exists(peer));
         }
-        let peers = self.connections.peer_count();
-        if peers >= self.options.max_peers {
-            return Err(AddPeerError::Full(peers));
+        let open = self.connections.open_count();
+        if open >= self.options.max_peers {
+            return Err(AddPeerError::Full(open));
+        }
+        while self.connections.opening_count() >= self.options.max_opening
+            && let Some(oldest) = self.connections.oldest_opening()
+        {
+            self.stats.replaced_peers += 1;
+            self.end(oldest, DisconnectReason::Timeout, Farewell::Abrupt);
         }
         let credentials = IceCreds::new();
         let ufrag = credentials.ufrag.clone();

@@ -147,6 +147,8 @@ pub(crate) struct Relay {
     pub(crate) passes_candidates: bool,
     /// Session descriptions look like those of a browser.
     pub(crate) looks_like_web: bool,
+    /// A peer whose session descriptions look like those of a browser.
+    pub(crate) web_peer: Option<PeerId>,
     /// Signals are dropped.
     pub(crate) is_broken: bool,
     /// Peers that were removed: by whom, and who.
@@ -177,7 +179,7 @@ impl Relay {
                     Signal::PeerRemoved { peer } => self.removed.borrow_mut().push((from, peer)),
                     _ if self.is_broken => {}
                     Signal::SessionDescriptionCreated { peer, kind, mut sdp } => {
-                        if self.looks_like_web {
+                        if self.looks_like_web || self.web_peer == Some(from) {
                             sdp = sdp.replace("o=str0m", "o=browser");
                         }
                         self.peers[&peer].set_remote_description(from, kind, sdp).unwrap();
@@ -317,9 +319,11 @@ pub(crate) fn end(events: &[PeerEvent]) -> Option<DisconnectReason> {
 /// A server and several clients.
 pub(crate) struct Swarm {
     pub(crate) network: Network,
-    relay: Relay,
-    server: WebRtcMultiplayerPeer<VirtualSocket>,
+    pub(crate) relay: Relay,
+    pub(crate) server: WebRtcMultiplayerPeer<VirtualSocket>,
     clients: Vec<WebRtcMultiplayerPeer<VirtualSocket>>,
+    /// Bytes of the packets that each client received.
+    pub(crate) received: Vec<usize>,
     connections: Vec<ConnectionId>,
     /// Why connections ended at the server.
     pub(crate) ends: Vec<DisconnectReason>,
@@ -340,8 +344,10 @@ impl Swarm {
             relay.connect(id, PeerId::SERVER);
             client
         });
-        let clients = clients.collect();
-        Self { clients, network, relay, server, connections: Vec::new(), ends: Vec::new() }
+        let clients: Vec<_> = clients.collect();
+        let received = vec![0; clients.len()];
+        let (connections, ends) = (Vec::new(), Vec::new());
+        Self { clients, network, relay, server, received, connections, ends }
     }
 
     pub(crate) fn turn(&mut self) {
@@ -356,11 +362,22 @@ impl Swarm {
             }
         }
         self.server.flush(now);
-        for client in &mut self.clients {
+        for (client, received) in self.clients.iter_mut().zip(&mut self.received) {
             client.poll(now);
-            while client.next_event().is_some() {}
+            while let Some(event) = client.next_event() {
+                if let PeerEvent::Packet(packet) = event {
+                    *received += packet.payload.len();
+                }
+            }
             client.flush(now);
         }
+    }
+
+    /// Sends a reliable packet to all clients.
+    pub(crate) fn broadcast(&mut self, payload: bytes::Bytes) -> Result<(), SendError> {
+        let to = mp_core::Connections::Many(self.connections[..].into());
+        let (mode, channel, prefix) = (TransferMode::Reliable, Channel(0), Prefix::EMPTY);
+        self.server.send(Outgoing { to, mode, channel, prefix, payload })
     }
 
     pub(crate) fn connect(&mut self) {
