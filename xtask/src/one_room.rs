@@ -21,6 +21,7 @@ pub(crate) fn play(godot: &Godot) -> Result<String, String> {
     let log = |who: &str| target().join("interop/one-room").join(format!("{who}.log"));
     let mut command = Command::new(server);
     command.args(["--enet", &format!("127.0.0.1:{enet}"), "--ws", &format!("127.0.0.1:{ws}")]);
+    command.args(["--webrtc", "off"]);
     let mut server = Process::start("server", &mut command, &log("server"))?;
     let last = format!(":{ws}");
     if !server.wait_until(now() + PROCESS_TIMEOUT, |server| server.output().contains(&last)) {

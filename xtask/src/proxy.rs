@@ -31,7 +31,7 @@ pub(crate) fn play(godot: &Godot) -> Result<String, String> {
     let log = |who: &str| folder.join(format!("{who}.log"));
 
     let mut command = Command::new(server);
-    command.args(["--enet", "off", "--ws", &format!("127.0.0.1:{inner}")]);
+    command.args(["--enet", "off", "--ws", &format!("127.0.0.1:{inner}"), "--webrtc", "off"]);
     command.args(["--trusted-proxies", "1", "--log", "info,mp_scene=debug"]);
     let mut server = Process::start("server", &mut command, &log("server"))?;
     let address = format!(":{inner}");

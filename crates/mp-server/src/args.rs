@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::{Arg, ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use mp_signaling::limits::SOCKETS_PER_ADDRESS_MAX;
 use mp_tls::CertificateStore;
 use mp_transport_enet::ServerOptions;
 use mp_transport_ws::WebSocketSettings;
@@ -14,6 +15,7 @@ use mp_transport_ws::limits::HANDSHAKES_MAX;
 
 use crate::cert::CertArgs;
 use crate::open_files;
+use crate::webrtc::{WebRtcSettings, sessions_max};
 
 /// A relay room for Godot 4 games.
 ///
@@ -36,6 +38,25 @@ pub(crate) struct Args {
     #[arg(long_help = WS_HELP)]
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "*:7778", env = "MP_WS")]
     ws: String,
+
+    /// Where to listen for WebRTC players: an IP address and a UDP port, or off [default: *:7779; off with --ws off]
+    #[arg(long_help = WEBRTC_HELP)]
+    #[arg(long, value_name = "ADDRESS:PORT", env = "MP_WEBRTC")]
+    webrtc: Option<String>,
+
+    /// Addresses that WebRTC players are told to reach the room at, separated by commas [default: this machine's]
+    ///
+    /// For a room behind a NAT or in a container: the public IP address, with a port where that is another one than
+    /// --webrtc's (203.0.113.7 or 203.0.113.7:7779).
+    #[arg(long, value_name = "ADDRESS", env = "MP_WEBRTC_ADVERTISE", value_delimiter = ',')]
+    webrtc_advertise: Vec<String>,
+
+    /// Web pages whose scripts may join, by their origins, separated by commas [default: all]
+    ///
+    /// Such as https://game.example. It keeps the scripts of other pages out; programs that are no browser name no origin
+    /// and may always join.
+    #[arg(long, value_name = "ORIGIN", env = "MP_ALLOW_ORIGIN", value_delimiter = ',')]
+    allow_origin: Vec<String>,
 
     /// Certificate chain (PEM) with which WebSocket players come over TLS, by wss:// instead of ws://
     ///
@@ -120,6 +141,10 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Cert(CertArgs),
+    /// Print the script with which a Godot game joins over WebRTC
+    ///
+    /// Save it in the game's project: mp-server gdscript > mp_webrtc_client.gd
+    Gdscript,
 }
 
 /// How log lines look.
@@ -136,6 +161,7 @@ pub(crate) enum LogFormat {
 pub(crate) struct Addresses {
     pub(crate) enet: Option<SocketAddr>,
     pub(crate) ws: Option<SocketAddr>,
+    pub(crate) webrtc: Option<SocketAddr>,
 }
 
 impl Args {
@@ -156,7 +182,60 @@ impl Args {
         if enet.is_none() && ws.is_none() {
             return Err("--enet off and --ws off leave nobody to listen for".to_owned());
         }
-        Ok(Addresses { enet, ws })
+        let webrtc = match (&self.webrtc, ws) {
+            (None, None) => None,
+            (given, _) => {
+                let given = given.as_deref().unwrap_or(WEBRTC_DEFAULT);
+                listen("--webrtc", given, any, "*:7779, 0.0.0.0:7779 or [::]:7779")?
+            }
+        };
+        if let (Some(webrtc), None) = (webrtc, ws) {
+            return Err(format!(
+                "--webrtc {webrtc} needs --ws: WebRTC players find the room through the WebSocket port; give --ws an \
+                 address or leave --webrtc out"
+            ));
+        }
+        Ok(Addresses { enet, ws, webrtc })
+    }
+
+    /// The settings of WebRTC on `address`, or a line that says what is wrong with them.
+    pub(crate) fn webrtc_settings(
+        &self,
+        address: Option<SocketAddr>,
+    ) -> Result<Option<WebRtcSettings>, String> {
+        let advertised = self.webrtc_advertise.iter().map(|given| advertised_address(given));
+        let advertised = advertised.collect::<Result<Vec<_>, _>>()?;
+        let Some(address) = address else {
+            return match advertised.first() {
+                None => Ok(None),
+                Some(first) => Err(format!(
+                    "--webrtc-advertise {} says nothing without WebRTC; leave it out or give --webrtc an address",
+                    first.ip()
+                )),
+            };
+        };
+        let max_sockets_per_address = match self.max_clients_per_address {
+            Some(most) => most.into(),
+            None => SOCKETS_PER_ADDRESS_MAX,
+        };
+        let max_clients = self.max_clients.into();
+        Ok(Some(WebRtcSettings { address, advertised, max_clients, max_sockets_per_address }))
+    }
+
+    /// The origins of web pages that may join, or a line that says which is none.
+    pub(crate) fn allowed_origins(&self) -> Result<Vec<String>, String> {
+        let is_origin = |text: &&String| {
+            let (scheme, host) = text.split_once("://").unwrap_or_default();
+            let is_known = ["http", "https"].contains(&scheme);
+            is_known && !host.is_empty() && !host.contains(['/', '?', '#', '@', ' '])
+        };
+        match self.allow_origin.iter().find(|text| !is_origin(text)) {
+            None => Ok(self.allow_origin.clone()),
+            Some(wrong) => Err(format!(
+                "--allow-origin {wrong:?} is no origin: it takes a scheme, a host and a port where there is one, \
+                 such as https://game.example or http://localhost:8000"
+            )),
+        }
     }
 
     /// The transport's options, or a line that says what is wrong with them.
@@ -217,11 +296,16 @@ impl Args {
 
     /// Files that the program has open when the room is full and others shake hands.
     pub(crate) fn open_files(&self) -> u64 {
+        // Players of WebSocket, and the signaling of those of WebRTC.
         let players = match self.ws.as_str() {
             "off" => 0,
-            _ => u64::from(self.max_clients) + HANDSHAKES_MAX as u64,
+            _ => {
+                sessions_max(self.max_clients.into())
+                    + usize::from(self.max_clients)
+                    + HANDSHAKES_MAX
+            }
         };
-        open_files::OWN + open_files::PER_SHARD * u64::from(self.shards) + players
+        open_files::OWN + open_files::PER_SHARD * u64::from(self.shards) + players as u64
     }
 
     pub(crate) fn shards(&self) -> usize {
@@ -254,6 +338,18 @@ fn any_address(has_ipv6: impl FnOnce() -> bool) -> IpAddr {
     if has_ipv6() { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() }
 }
 
+/// An address for `--webrtc-advertise`; port 0 where none is given.
+fn advertised_address(given: &str) -> Result<SocketAddr, String> {
+    let with_port = |ip: IpAddr| SocketAddr::new(ip, 0);
+    let parsed = given.parse().ok().or_else(|| given.parse().ok().map(with_port));
+    parsed.filter(|address| !address.ip().is_unspecified() && !address.ip().is_multicast()).ok_or_else(|| {
+        format!(
+            "cannot advertise {given:?}: --webrtc-advertise takes IP addresses that players reach, each with a port \
+             where it is another one than --webrtc's, such as 203.0.113.7 or 203.0.113.7:7779"
+        )
+    })
+}
+
 fn listen(
     option: &str,
     given: &str,
@@ -274,6 +370,8 @@ fn listen(
     })
 }
 
+/// Where to listen for WebRTC players where nothing is said.
+const WEBRTC_DEFAULT: &str = "*:7779";
 /// Values of a switch's environment variable that leave it off.
 const NO: [&str; 6] = ["0", "f", "false", "n", "no", "off"];
 /// Seconds between pings behind a proxy: nginx waits 60 s for a byte, and a ping may be lost once.
@@ -289,10 +387,19 @@ const WS_HELP: &str = "Where to listen for WebSocket players, such as games in b
 
 They and the ENet players are in the same room. GET /healthz on the port answers 200 while the room is open.";
 
+const WEBRTC_HELP: &str = "Where to listen for WebRTC players: an IP address and a UDP port, or off [default: *:7779; off with --ws off]
+
+With WebRTC a game in a browser has unreliable packets, as over ENet. Its players find the room at the path /webrtc of the \
+WebSocket port, by the protocol of Godot's WebRTC signaling demo (a JOIN without a lobby name), and are in the same room as all \
+others. `mp-server gdscript` prints the script that joins. Players need no STUN or TURN server; the room answers \
+their checks and makes none itself (ICE-lite).";
+
 const AFTER_HELP: &str = r#"Examples:
-  mp-server                                  a room on UDP port 7777 (ENet) and TCP port 7778 (WebSocket)
+  mp-server                                  a room on UDP port 7777 (ENet), TCP port 7778 (WebSocket)
+                                             and UDP port 7779 (WebRTC)
   mp-server --enet 0.0.0.0:7777 --ws off     of every IPv4 address, without WebSocket
   mp-server --enet 127.0.0.1:0 --ws off      for this machine, on a free port
+  mp-server --webrtc-advertise 203.0.113.7   behind a NAT that passes the three ports on
   mp-server --max-clients 16 --log debug     a small one that tells who does what
   mp-server cert                             a certificate to try TLS with, and then
   mp-server --tls-cert server.crt --tls-key server.key
@@ -305,6 +412,10 @@ or, over WebSocket, for browsers as well:
   var peer = WebSocketMultiplayerPeer.new()
   peer.create_client("ws://127.0.0.1:7778")
   multiplayer.multiplayer_peer = peer
+or, over WebRTC, with the script of `mp-server gdscript > mp_webrtc_client.gd`:
+  var client = MpWebRtcClient.new()
+  add_child(client)
+  client.join("ws://127.0.0.1:7778/webrtc")
 
 Ctrl-C (SIGINT) and SIGTERM let what was accepted arrive, say goodbye to the players and end; a second one ends at once.
 Exit codes: 0 after a goodbye, 1 when the room broke, 2 when it could not start, 3 when it did what it was asked to \

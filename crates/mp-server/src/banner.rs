@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::args::Addresses;
 use crate::output;
+use crate::webrtc::SIGNALING_PATH;
 
 /// Which of the transports are encrypted.
 #[derive(Clone, Copy, Debug, Default)]
@@ -19,14 +20,16 @@ pub(crate) fn print(addresses: Addresses, secured: Secured, max_clients: u16) ->
 }
 
 fn text(addresses: Addresses, secured: Secured, max_clients: u16) -> String {
-    let Addresses { enet, ws } = addresses;
+    let Addresses { enet, ws, webrtc } = addresses;
     let enet_place = enet.map(|address| {
         let over = if secured.enet { " over DTLS" } else { "" };
         format!("ENet{over} on UDP {address}")
     });
     let (over, scheme) = if secured.ws { (" over TLS", "wss") } else { ("", "ws") };
     let ws_place = ws.map(|address| format!("WebSocket{over} on TCP {address}"));
-    let places = enet_place.into_iter().chain(ws_place).collect::<Vec<_>>().join(", for ");
+    let webrtc_place = webrtc.map(|address| format!("WebRTC on UDP {address}"));
+    let places = [enet_place, ws_place, webrtc_place].into_iter().flatten();
+    let places = places.collect::<Vec<_>>().join(", for ");
     let enet_line = enet.map(|address| {
         let (host, port) = (reachable(address.ip()), address.port());
         let dtls = if secured.enet {
@@ -44,7 +47,15 @@ fn text(addresses: Addresses, secured: Secured, max_clients: u16) -> String {
         join("WebSocketMultiplayerPeer", &format!(r#""{scheme}://{reached}"{tls}"#), "")
     });
     let or = if enet.is_some() && ws.is_some() { "\nor, for browsers as well:\n\n" } else { "" };
-    let lines = [enet_line.as_deref(), Some(or), ws_line.as_deref()];
+    let webrtc_line = webrtc.and(ws).map(|address| {
+        let reached = SocketAddr::new(reachable(address.ip()), address.port());
+        format!(
+            "\nor, with unreliable packets in browsers and the script of `mp-server gdscript`:\n\n    \
+             var client = MpWebRtcClient.new(); add_child(client); \
+             client.join(\"{scheme}://{reached}{SIGNALING_PATH}\")\n"
+        )
+    });
+    let lines = [enet_line.as_deref(), Some(or), ws_line.as_deref(), webrtc_line.as_deref()];
     let lines: String = lines.into_iter().flatten().collect();
     let hosts = [enet, ws].into_iter().flatten().filter(|address| address.ip().is_unspecified());
     let from_elsewhere = hosts.map(|address| reachable(address.ip())).next().map(|host| {
@@ -91,11 +102,15 @@ mod tests {
             let both = Addresses {
                 enet: Some(address.parse().unwrap()),
                 ws: Some(address.parse().unwrap()),
+                webrtc: Some(address.parse().unwrap()),
             };
             let text = text(both, Secured::default(), 5);
             assert!(text.contains(enet) && text.contains(ws), "{text}");
-            let places =
-                format!("ENet on UDP {address}, for WebSocket on TCP {address}, for up to 5");
+            let join = format!("client.join({}/webrtc\")", ws.trim_end_matches('"'));
+            assert!(text.contains(&join), "{text}");
+            let places = format!(
+                "ENet on UDP {address}, for WebSocket on TCP {address}, for WebRTC on UDP {address}, for up to 5"
+            );
             assert!(text.contains(&places), "{text}");
         }
     }
@@ -103,7 +118,11 @@ mod tests {
     #[test]
     fn the_lines_of_an_encrypted_room_say_how_to_trust_it() {
         let some = Some("192.0.2.7:80".parse().unwrap());
-        let text = text(Addresses { enet: some, ws: None }, Secured { enet: true, ws: true }, 5);
+        let text = text(
+            Addresses { enet: some, ws: None, webrtc: None },
+            Secured { enet: true, ws: true },
+            5,
+        );
         let setup = r#"80); peer.host.dtls_client_setup("192.0.2.7", TLSOptions.client("#;
         assert!(text.contains(setup) && text.contains("ENet over DTLS on UDP"), "{text}");
     }
@@ -111,10 +130,11 @@ mod tests {
     #[test]
     fn what_is_off_is_not_mentioned() {
         let some = Some("192.0.2.7:80".parse().unwrap());
-        let enet_only = text(Addresses { enet: some, ws: None }, Secured::default(), 5);
-        assert!(!enet_only.contains("WebSocket"), "{enet_only}");
+        let enet_only =
+            text(Addresses { enet: some, ws: None, webrtc: None }, Secured::default(), 5);
+        assert!(!enet_only.contains("WebSocket") && !enet_only.contains("WebRTC"), "{enet_only}");
         let secured = Secured { enet: true, ws: true };
-        let ws_only = text(Addresses { enet: None, ws: some }, secured, 5);
+        let ws_only = text(Addresses { enet: None, ws: some, webrtc: None }, secured, 5);
         assert!(!ws_only.contains("ENet") && ws_only.contains("wss://192.0.2.7:80"), "{ws_only}");
     }
 }

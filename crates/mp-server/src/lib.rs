@@ -13,6 +13,7 @@ mod open_files;
 mod output;
 mod room;
 mod shutdown;
+mod webrtc;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -50,6 +51,10 @@ where
     if let Some(Command::Cert(args)) = &args.command {
         return cert::make(args);
     }
+    if let Some(Command::Gdscript) = &args.command {
+        let printed = output::print(io::stdout(), WEBRTC_CLIENT.to_owned());
+        return printed.map_err(|error| Failure::Unprinted(format!("cannot print: {error}")));
+    }
     let logs = logs::start(&args.log, args.log_format).map_err(Failure::Refused)?;
     let result = open(args, build, &logs);
     logs.flush_bounded();
@@ -77,6 +82,9 @@ where
         room::run(args, build, logs).await
     })
 }
+
+/// The script with which a Godot game joins over WebRTC.
+const WEBRTC_CLIENT: &str = include_str!("../mp_webrtc_client.gd");
 
 /// Why the program ended with an error. It is told in one line.
 #[derive(Debug)]

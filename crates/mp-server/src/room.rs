@@ -9,6 +9,7 @@ use std::process;
 use std::rc::Rc;
 
 use mp_actor::{BranchRef, Ended, StartError};
+use mp_core::Rng;
 use mp_scene::{Branch, Scene, Signal, TreeError};
 use mp_tls::CertificateStore;
 use mp_transport_enet::EnetShards;
@@ -19,7 +20,8 @@ use crate::args::{Addresses, Args};
 use crate::banner::Secured;
 use crate::log_queue::LogQueue;
 use crate::shutdown::Shutdown;
-use crate::{Failure, banner, certificates};
+use crate::webrtc::RoomSignaling;
+use crate::{Failure, banner, certificates, webrtc};
 
 /// Runs the room until a signal ends it.
 pub(crate) async fn run<F>(args: &Args, build: F, logs: &LogQueue) -> Result<(), Failure>
@@ -31,9 +33,9 @@ where
     let addresses = args.addresses().map_err(Failure::Refused)?;
     let tls = args.tls().map_err(Failure::Refused)?;
     let (room, addresses) = open(addresses, tls.clone(), args, build).await?;
-    let Addresses { enet, ws } = addresses;
+    let Addresses { enet, ws, webrtc } = addresses;
     let max_clients = args.max_clients();
-    tracing::info!(enet = %shown(enet), ws = %shown(ws), tls = tls.is_some(), max_clients, "the room is open");
+    tracing::info!(enet = %shown(enet), ws = %shown(ws), webrtc = %shown(webrtc), tls = tls.is_some(), max_clients, "the room is open");
     let secured = Secured { enet: args.is_enet_secure(), ws: tls.is_some() };
     if let Err(error) = banner::print(addresses, secured, max_clients) {
         tracing::warn!(%error, "standard output accepts nothing");
@@ -72,10 +74,12 @@ where
     F: FnOnce(usize) -> Result<Branch, TreeError> + Send + 'static,
 {
     let enet_options = args.enet_options(tls.as_ref()).map_err(Failure::Refused)?;
-    let ws_options = args.ws_options(tls);
+    let mut ws_options = args.ws_options(tls);
+    ws_options.allowed_origins = args.allowed_origins().map_err(Failure::Refused)?;
+    let webrtc_settings = args.webrtc_settings(addresses.webrtc).map_err(Failure::Refused)?;
     let max_clients = usize::from(args.max_clients());
     let room = mp_actor::branch(move || build(max_clients)).start().await.map_err(failure)?;
-    let (mut enet, mut ws) = (None, None);
+    let (mut enet, mut ws, mut webrtc_address) = (None, None, None);
     if let Some(address) = addresses.enet {
         let shards = EnetShards::bind(address, enet_options, args.shards());
         let shards = shards.map_err(|error| failure(StartError::Transport(error.into())))?;
@@ -83,17 +87,41 @@ where
         tracing::debug!(threads = shards.count(), "serving ENet");
         room.add_shards(shards.into_servers()).await.map_err(failure)?;
     }
+    let mut text = None;
+    if let Some(settings) = webrtc_settings {
+        let (tell, told) = oneshot::channel();
+        let (address, of_peer) = (settings.address, settings.clone());
+        let serve = room.add_endpoint(move || -> Result<_, mp_transport_webrtc::CreateError> {
+            let mut server = webrtc::create(&of_peer)?;
+            let address = server.local_addr().unwrap_or(address);
+            tracing::debug!(candidates = ?server.local_candidates(), "serving WebRTC");
+            let _ = tell.send((address, server.signaling()));
+            Ok(server)
+        });
+        serve.await.map_err(failure)?;
+        let Ok((address, signaling)) = told.await else {
+            return Err(Failure::Ended("the WebRTC server has ended".to_owned()));
+        };
+        webrtc_address = Some(address);
+        let seed = mp_core::host::os_seed();
+        let seed = seed.map_err(|error| Failure::Refused(format!("no randomness: {error}")))?;
+        let service = RoomSignaling::new(&settings, signaling, Rng::from_seed(seed));
+        text = Some((webrtc::text_options(&settings), Box::new(service)));
+    }
     if let Some(address) = addresses.ws {
         let (tell, told) = oneshot::channel();
         let serve = room.add_endpoint(move || -> Result<_, mp_transport_ws::CreateError> {
-            let server = WebSocketMultiplayerPeer::create_async_server(address, ws_options)?;
+            let mut server = WebSocketMultiplayerPeer::create_async_server(address, ws_options)?;
+            if let Some((options, service)) = text {
+                server.serve_text(options, service);
+            }
             let _ = tell.send(server.local_addr().unwrap_or(address));
             Ok(server)
         });
         serve.await.map_err(failure)?;
         ws = told.await.ok();
     }
-    Ok((room, Addresses { enet, ws }))
+    Ok((room, Addresses { enet, ws, webrtc: webrtc_address }))
 }
 
 fn failure(error: StartError) -> Failure {

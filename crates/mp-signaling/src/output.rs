@@ -76,6 +76,10 @@ pub enum CloseReason {
     HostLeft,
     /// The lobby is complete: [`SEAL_TIMEOUT`](crate::limits::SEAL_TIMEOUT) has passed since SEAL.
     SealComplete,
+    /// It made no offer in time to the server that hosts the lobby.
+    NoOffer,
+    /// Its connection to the server that hosts the lobby has ended, or did not come about.
+    ConnectionEnded,
 }
 
 impl CloseReason {
@@ -102,6 +106,8 @@ impl CloseReason {
             Self::NoDestination => "Invalid destination",
             Self::HostLeft => "Room host has disconnected",
             Self::SealComplete => "Seal complete",
+            Self::NoOffer => "No offer received",
+            Self::ConnectionEnded => "Connection has ended",
         }
     }
 }

@@ -172,6 +172,19 @@ impl SignalingServer {
         }
     }
 
+    /// Takes a member out of a lobby that this server hosts, and closes its socket. There is no
+    /// [`Output::PeerLeft`] for it.
+    pub fn remove_member(&mut self, lobby: &str, peer: PeerId, reason: CloseReason) {
+        let Some(lobby) = self.lobbies.get_mut(lobby) else { return };
+        let socket = lobby.socket(peer).filter(|_| lobby.host() == Host::Server);
+        let Some(socket) = socket else { return };
+        lobby.remove(peer);
+        if let Some(state) = self.sockets.get_mut(&socket) {
+            state.joined = None;
+        }
+        self.close(socket, reason);
+    }
+
     /// Closes sockets that have not joined in time, and lobbies whose time after SEAL has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
         let is_late = |socket: &Socket| socket.joined.is_none() && socket.deadline <= now;

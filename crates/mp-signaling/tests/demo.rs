@@ -311,3 +311,20 @@ fn server_hosts_a_lobby_itself() {
     assert_eq!(demo.others[2], Output::PeerLeft { lobby: lobby(), peer });
     assert_eq!(demo.server.lobby_count(), 1);
 }
+
+#[test]
+fn a_member_is_taken_out_of_a_lobby_that_the_server_hosts() {
+    let mut demo = Demo::new();
+    demo.server.open_lobby("arena", 100);
+    demo.open(GUEST);
+    demo.send(GUEST, MessageKind::Join, 1, "arena");
+    let peer = PeerId::new(demo.take(GUEST)[0].id).unwrap();
+    demo.others.clear();
+    demo.server.remove_member("arena", peer, CloseReason::ConnectionEnded);
+    demo.run();
+    assert_eq!(demo.closed, [(GUEST, CloseReason::ConnectionEnded)]);
+    assert_eq!(demo.others, [], "the host knows");
+    demo.server.remove_member("arena", peer, CloseReason::ConnectionEnded);
+    demo.run();
+    assert_eq!((demo.closed.len(), demo.server.socket_count()), (1, 0));
+}

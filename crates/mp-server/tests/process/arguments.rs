@@ -67,6 +67,14 @@ fn the_help_teaches() {
 }
 
 #[test]
+fn the_script_that_joins_over_webrtc_is_printed() {
+    let output = run(&["gdscript"]);
+    assert!(output.status.success());
+    let script = String::from_utf8(output.stdout).unwrap();
+    assert!(script.contains("class_name MpWebRtcClient") && script.ends_with("queue_free()\n"));
+}
+
+#[test]
 fn a_certificate_is_made_once_and_its_use_is_taught() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
@@ -93,6 +101,13 @@ fn what_is_wrong_with_websocket_arguments_is_told_in_one_line() {
     for (args, told) in [
         (&["--ws", "localhost"][..], "0.0.0.0:7778"),
         (&["--enet", "off", "--ws", "off"], "nobody to listen for"),
+        (&["--webrtc", "localhost"], "0.0.0.0:7779"),
+        (&["--webrtc", "127.0.0.1:0", "--ws", "off"], "needs --ws"),
+        (&["--webrtc-advertise", "game.example"], "203.0.113.7:7779"),
+        (&["--webrtc-advertise", "0.0.0.0"], "203.0.113.7:7779"),
+        (&["--webrtc", "off", "--webrtc-advertise", "203.0.113.7"], "without WebRTC"),
+        (&["--allow-origin", "game.example"], "https://game.example"),
+        (&["--allow-origin", "https://game.example/"], "https://game.example"),
         (&["--tls-cert", &missing, "--tls-key", &missing], "missing.crt"),
     ] {
         let output = run(args);

@@ -47,7 +47,8 @@ fn players_who_vanish_are_noticed_in_time_whatever_they_were_doing() {
 fn serve(mut machine: PlayersMachine) {
     let any = format!("{SERVER}:0");
     let [mut busy, quiet, mut ending] = [(); 3]
-        .map(|()| Server::of(command().args(["--enet", &any, "--ws", &any]).stderr(Stdio::null())));
+        .map(|()| ["--enet", &any, "--ws", &any, "--webrtc", "off"])
+        .map(|args| Server::of(command().args(args).stderr(Stdio::null())));
     for address in [busy.enet, busy.ws, quiet.ws, ending.ws] {
         machine.order(&address.to_string());
     }

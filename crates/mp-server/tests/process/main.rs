@@ -12,3 +12,4 @@ mod players;
 mod rooms;
 mod server;
 mod tls_peers;
+mod webrtc;

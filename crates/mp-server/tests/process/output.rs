@@ -99,7 +99,7 @@ fn files_that_cannot_be_written_or_read_are_errors_of_one_line() {
 
 #[test]
 fn a_room_on_every_address_answers_on_both_families() {
-    let every = ["--enet", "*:0", "--ws", "*:0"];
+    let every = ["--enet", "*:0", "--ws", "*:0", "--webrtc", "*:0"];
     let server = Server::of(command().args(every).stderr(Stdio::null()));
     RawPlayer::join((Ipv4Addr::LOCALHOST, server.ws.port()).into());
     // The system of this test may have no IPv6.

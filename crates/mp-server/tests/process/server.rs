@@ -14,7 +14,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 /// Time in which `/healthz` answers, as promised.
 pub(crate) const HEALTHZ_TIME: Duration = Duration::from_millis(100);
 /// Arguments that let the system choose the ports.
-pub(crate) const FREE_PORTS: [&str; 4] = ["--enet", "127.0.0.1:0", "--ws", "127.0.0.1:0"];
+pub(crate) const FREE_PORTS: [&str; 6] =
+    ["--enet", "127.0.0.1:0", "--ws", "127.0.0.1:0", "--webrtc", "127.0.0.1:0"];
 
 /// A running server; killed when dropped.
 pub(crate) struct Server {

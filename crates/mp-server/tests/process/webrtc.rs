@@ -1,0 +1,252 @@
+//! WebRTC players: their signaling on the WebSocket port, and the room that they share with others.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use mp_actor::prelude::*;
+use mp_core::host::SystemClock;
+use mp_signaling::{Message, MessageKind};
+use mp_tls::ClientTlsOptions;
+use mp_transport_webrtc::io::TokioUdpSocket;
+use mp_transport_webrtc::{
+    CreateError, IceCandidate, Options, SdpKind, Signal, Signaling, WebRtcMultiplayerPeer,
+};
+use tungstenite::client::IntoClientRequest;
+use tungstenite::protocol::CloseFrame;
+use tungstenite::{Error, WebSocket};
+
+use crate::players::{connect, join, join_by_url, until};
+use crate::server::{PATIENCE, Server};
+
+/// A session of signaling.
+struct Session(WebSocket<TcpStream>);
+
+impl Session {
+    fn open(ws: SocketAddr) -> Self {
+        let url = format!("ws://{ws}/webrtc");
+        let (socket, _) = tungstenite::client(url, connect(ws)).expect("a session of text");
+        Self(socket)
+    }
+
+    fn send(&mut self, kind: MessageKind, id: i32, data: &str) {
+        let text = Message::new(kind, id, data).to_text();
+        self.0.send(text.into()).unwrap();
+    }
+
+    /// The next message; `None` when there is none yet.
+    fn receive(&mut self) -> Result<Option<Message>, Option<CloseFrame>> {
+        match self.0.read() {
+            Ok(tungstenite::Message::Text(text)) => Ok(Some(Message::from_text(&text).unwrap())),
+            Ok(tungstenite::Message::Close(frame)) => Err(frame),
+            Ok(_) => Ok(None),
+            Err(Error::Io(error)) if is_for_now(&error) => Ok(None),
+            Err(_) => Err(None),
+        }
+    }
+
+    /// Waits for a message.
+    fn message(&mut self) -> Message {
+        loop {
+            if let Some(message) = self.receive().expect("it is open") {
+                return message;
+            }
+        }
+    }
+
+    /// Waits for its end: code and reason.
+    fn end(&mut self) -> (u16, String) {
+        loop {
+            if let Err(frame) = self.receive() {
+                let frame = frame.expect("a code");
+                return (frame.code.into(), frame.reason.to_string());
+            }
+        }
+    }
+
+    /// Joins the room. Returns the id that it is given.
+    fn join(&mut self) -> PeerId {
+        self.send(MessageKind::Join, 1, "");
+        let kinds = [MessageKind::Id, MessageKind::PeerConnect, MessageKind::Join];
+        let [id, server, lobby] = kinds.map(|kind| {
+            let message = self.message();
+            assert_eq!(message.kind, kind);
+            message
+        });
+        assert_eq!((server.id, &*id.data, &*lobby.data), (1, "", "room"));
+        id.peer().unwrap()
+    }
+}
+
+fn is_for_now(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+}
+
+/// A branch that has joined over WebRTC.
+async fn join_by_webrtc(ws: SocketAddr) -> BranchRef {
+    let mut session = Session::open(ws);
+    let id = session.join();
+    let (tell, told) = std::sync::mpsc::sync_channel(1);
+    std::thread::spawn(move || signal(session, &told.recv().unwrap()));
+    let make = move || -> Result<_, CreateError> {
+        let socket = TokioUdpSocket::bind((Ipv4Addr::LOCALHOST, 0).into())?;
+        let mut peer = WebRtcMultiplayerPeer::client(socket, id, Options::default())?;
+        let signaling = peer.signaling();
+        signaling.add_peer(PeerId::SERVER, 1).unwrap();
+        signaling.create_offer(PeerId::SERVER).unwrap();
+        tell.send(signaling).unwrap();
+        Ok(peer)
+    };
+    let branch = mp_actor::branch(|| Branch::builder("/root").build()).connect(make).await;
+    branch.expect("it connects")
+}
+
+/// Passes signals on until the session ends.
+fn signal(mut session: Session, signaling: &Signaling) {
+    session.0.get_ref().set_read_timeout(Some(Duration::from_millis(5))).unwrap();
+    loop {
+        while let Some(signal) = signaling.next_signal() {
+            match signal {
+                Signal::SessionDescriptionCreated { sdp, .. } => {
+                    session.send(MessageKind::Offer, 1, &sdp);
+                }
+                Signal::IceCandidateCreated { candidate, .. } => {
+                    let data =
+                        format!("\n{}\n{}\n{}", candidate.media, candidate.index, candidate.name);
+                    session.send(MessageKind::Candidate, 1, &data);
+                }
+                _ => {}
+            }
+        }
+        let Ok(received) = session.receive() else { return };
+        let Some(Message { kind, data, .. }) = received else { continue };
+        match kind {
+            MessageKind::Answer => {
+                signaling.set_remote_description(PeerId::SERVER, SdpKind::Answer, data).unwrap();
+            }
+            MessageKind::Candidate => {
+                let parts: Vec<_> = data.split('\n').filter(|part| !part.is_empty()).collect();
+                let [media, index, name] = parts[..] else { panic!("{data}") };
+                let (media, name) = (media.to_owned(), name.to_owned());
+                let candidate = IceCandidate { media, index: index.parse().unwrap(), name };
+                signaling.add_ice_candidate(PeerId::SERVER, candidate).unwrap();
+            }
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn players_on_three_transports_are_in_one_room() {
+    let mut server = Server::start(&[]);
+    let line = format!(r#"client.join("ws://{}/webrtc")"#, server.ws);
+    assert!(server.banner.contains(&line), "{}", server.banner);
+    actix::System::new().block_on(async {
+        let by_enet = join(server.enet, || Branch::builder("/root").build()).await;
+        let by_ws = join_by_url(&format!("ws://{}", server.ws), ClientTlsOptions::new()).await;
+        let players = [by_enet, by_ws.unwrap(), join_by_webrtc(server.ws).await];
+        let mut ids = Vec::new();
+        for player in &players {
+            ids.push(player.with(|scene| scene.unique_id()).await.unwrap());
+        }
+        let sees = |player: &BranchRef| ids.iter().filter(|id| player.peer(**id).is_some()).count();
+        until(|| players.iter().all(|player| sees(player) == 2)).await;
+        for (from, to) in [(2, 0), (2, 1), (0, 2), (1, 2)] {
+            let (from_id, to_id) = (ids[from], ids[to]);
+            let mut signals = players[to].signals().await.unwrap();
+            // The WebRTC player has channel 0 alone; the room sends it what others use channel 3 for.
+            let channel = Channel(if from == 2 { 0 } else { 3 });
+            let say = move |scene: &mut Scene| {
+                let data = [to as u8; 3_000];
+                scene.send_bytes(&data, to_id, TransferMode::Reliable, channel).unwrap();
+            };
+            players[from].with(say).await.unwrap();
+            let data = vec![to as u8; 3_000].into();
+            assert_eq!(
+                signals.next().await,
+                Some(mp_scene::Signal::PeerPacket { from: from_id, data })
+            );
+        }
+        server.signal("TERM");
+        for player in &players {
+            assert!(matches!(player.closed().await, Ended::Disconnected(_)));
+        }
+    });
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
+fn a_webrtc_player_of_a_full_room_is_told_so() {
+    let server = Server::start(&["--max-clients", "1"]);
+    actix::System::new().block_on(async {
+        let _first = join(server.enet, || Branch::builder("/root").build()).await;
+        let mut session = Session::open(server.ws);
+        let clock = SystemClock::new();
+        let limit = clock.now() + PATIENCE;
+        // The doors close a moment after the first player has joined.
+        loop {
+            session.send(MessageKind::Join, 1, "");
+            let end = loop {
+                match session.receive() {
+                    Ok(Some(message)) if message.kind == MessageKind::Join => {
+                        session.send(MessageKind::Offer, 1, "");
+                    }
+                    Ok(_) => {}
+                    Err(end) => break end.expect("a code"),
+                }
+            };
+            if end.reason == "Lobby is full" {
+                assert_eq!(u16::from(end.code), 4_000);
+                return;
+            }
+            assert!(clock.now() < limit, "{end}");
+            session = Session::open(server.ws);
+        }
+    });
+}
+
+#[test]
+fn sessions_that_join_nothing_end_after_a_second_and_others_as_in_the_demo() {
+    let server = Server::start(&[]);
+    let mut idle = Session::open(server.ws);
+    assert_eq!(idle.end(), (4_000, "Have not joined lobby yet".to_owned()));
+
+    let mut unknown = Session::open(server.ws);
+    unknown.send(MessageKind::Join, 1, "another");
+    assert_eq!(unknown.end(), (4_000, "Lobby does not exist".to_owned()));
+
+    let mut twice = Session::open(server.ws);
+    twice.join();
+    twice.send(MessageKind::Join, 1, "");
+    assert_eq!(twice.end(), (4_000, "Already in a lobby".to_owned()));
+
+    let mut malformed = Session::open(server.ws);
+    malformed.join();
+    malformed.send(MessageKind::Offer, 1, "v=0");
+    assert_eq!(malformed.end(), (4_000, "Invalid message format".to_owned()));
+}
+
+#[test]
+fn signaling_sockets_of_one_address_are_limited() {
+    let server = Server::start(&["--max-clients-per-address", "2"]);
+    let mut sessions = [(); 3].map(|()| Session::open(server.ws));
+    for session in &mut sessions[..2] {
+        session.join();
+    }
+    assert_eq!(sessions[2].end(), (4_000, "Server is full".to_owned()));
+}
+
+#[test]
+fn scripts_of_other_web_pages_do_not_join() {
+    let server = Server::start(&["--allow-origin", "https://game.example,http://localhost:8000"]);
+    for (origin, is_allowed) in [
+        ("https://game.example", true),
+        ("http://localhost:8000", true),
+        ("https://evil.example", false),
+    ] {
+        let mut request = format!("ws://{}/webrtc", server.ws).into_client_request().unwrap();
+        request.headers_mut().insert("Origin", origin.parse().unwrap());
+        let opened = tungstenite::client(request, connect(server.ws));
+        assert_eq!(opened.is_ok(), is_allowed, "{origin}");
+    }
+}
