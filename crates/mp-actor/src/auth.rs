@@ -1,9 +1,11 @@
-//! Authentication that may answer later: a database or another service is asked, and the branch goes on meanwhile.
+//! Asynchronous authentication: a database or another service may be queried while the branch
+//! continues.
 //!
-//! The program's futures run in the [`PeerActor`](crate::PeerActor) of the peer that they are about, on the branch's
-//! thread: one packet of a peer after the other, as many peers at a time as there are. What they answer is done in the
-//! branch's turn, and only to the presence of the peer that they were asked about; one that joins later under the same id
-//! is another.
+//! The program's futures run in the [`PeerActor`](crate::PeerActor) of the peer that they
+//! authenticate, on the branch's thread. Packets of one peer are handled in order, those of
+//! different peers concurrently. Responses take effect in the branch's turn, and only for the
+//! session of the peer that they were made for. A peer that connects later with the same id has
+//! another session.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -21,94 +23,100 @@ use tokio::sync::Notify;
 
 use crate::branch::{BranchActor, panic_message};
 use crate::branch_ref::BranchCaller;
-use crate::error::{AnswerError, CallError};
-use crate::limits::{AUTH_BYTES_WAITING_MAX, AUTH_PACKETS_WAITING_MAX};
+use crate::error::{AuthResponseError, CallError};
+use crate::limits::{AUTH_QUEUE_BYTES_MAX, AUTH_QUEUE_PACKETS_MAX};
 
-/// What a peer that authenticates itself has sent, and the way to answer it, now or later.
+/// Data received from a peer that authenticates, and methods to respond, now or later.
 ///
-/// It may be moved to another thread and answered there. Answers are done in the branch's turn, in the order in which they are
-/// awaited. An answer for a peer that has left meanwhile does nothing, and says [`CallError::Ended`]; so does one for a peer
-/// that has come again under the same id.
+/// The request may be moved to another thread. Responses take effect in the branch's turn, in the
+/// order in which they are awaited. A response to a peer that has disconnected has no effect and
+/// returns [`CallError::Ended`], even if a peer with the same id has connected since.
 #[derive(Debug)]
 pub struct AuthRequest {
-    presence: Presence,
+    session: PeerSession,
     data: Bytes,
 }
 
 impl AuthRequest {
-    /// The peer.
+    /// Returns the peer.
     pub fn peer(&self) -> PeerId {
-        self.presence.peer
+        self.session.peer
     }
 
-    /// What it sent; never empty. Before it has sent anything
-    /// ([`on_peer_authenticating`](crate::Launch::on_peer_authenticating)) there is nothing.
+    /// Returns the received data. It is empty only in
+    /// [`on_peer_authenticating`](crate::BranchStarter::on_peer_authenticating), before the peer
+    /// has sent anything.
     pub fn data(&self) -> &[u8] {
         &self.data
     }
 
-    /// Sends it bytes (Godot: `send_auth`).
+    /// Sends data to the peer (Godot: `send_auth`).
     ///
     /// # Errors
     ///
-    /// [`AnswerError`].
-    pub async fn send(&self, data: &[u8]) -> Result<(), AnswerError> {
+    /// See [`AuthResponseError`].
+    pub async fn send(&self, data: &[u8]) -> Result<(), AuthResponseError> {
         let data = Bytes::copy_from_slice(data);
-        self.presence.answer(move |api, peer| api.send_auth(peer, &data)).await
+        self.session.answer(move |api, peer| api.send_auth(peer, &data)).await
     }
 
-    /// Says that it may take part (Godot: `complete_auth`). It is admitted when it says the same of this side.
+    /// Accepts the peer (Godot: `complete_auth`). It is admitted when it has accepted the local
+    /// peer, too.
     ///
     /// # Errors
     ///
-    /// [`AnswerError`].
-    pub async fn complete(&self) -> Result<(), AnswerError> {
-        self.presence.answer(SceneMultiplayer::complete_auth).await
+    /// See [`AuthResponseError`].
+    pub async fn complete(&self) -> Result<(), AuthResponseError> {
+        self.session.answer(SceneMultiplayer::complete_auth).await
     }
 
-    /// Disconnects it, as Godot's `disconnect_peer` without a signal on this side. One that was admitted meanwhile stays.
+    /// Disconnects the peer, like Godot's `disconnect_peer` without a local signal. A peer that was
+    /// admitted meanwhile stays.
     ///
-    /// It is the last thing that a future does: it is dropped with its peer.
+    /// The future that calls this method ends here: it is dropped with its peer.
     ///
     /// # Errors
     ///
-    /// [`AnswerError`].
-    pub async fn refuse(&self) -> Result<(), AnswerError> {
-        self.presence.answer(refuse).await
+    /// See [`AuthResponseError`].
+    pub async fn refuse(&self) -> Result<(), AuthResponseError> {
+        self.session.answer(refuse).await
     }
 }
 
-/// A peer from when it came until it leaves.
+/// The session of a peer, from connecting to disconnecting.
 #[derive(Clone)]
-pub(crate) struct Presence {
+pub(crate) struct PeerSession {
     pub(crate) peer: PeerId,
-    /// Different for one that comes again.
+    /// Distinguishes consecutive sessions of the same peer id.
     pub(crate) number: u64,
     pub(crate) branch: BranchCaller,
 }
 
-impl Presence {
-    /// An answer of the program's future: it waits for its turn.
-    async fn answer(&self, answer: impl Answer) -> Result<(), AnswerError> {
-        self.branch.call_in_line(self.in_turn(answer)).await?
+impl PeerSession {
+    /// Runs a response of an authenticator's future. It waits for its turn.
+    async fn answer(&self, answer: impl Answer) -> Result<(), AuthResponseError> {
+        self.branch.call_queued(self.in_turn(answer)).await?
     }
 
-    /// An answer of whoever holds a [`PeerRef`](crate::PeerRef): it is counted as every call.
-    pub(crate) async fn call(&self, answer: impl Answer) -> Result<(), AnswerError> {
+    /// Runs a response of a [`PeerRef`](crate::PeerRef). It is limited like all calls.
+    pub(crate) async fn call(&self, answer: impl Answer) -> Result<(), AuthResponseError> {
         self.branch.call(self.in_turn(answer)).await?
     }
 
     fn in_turn<A: Answer>(
         &self,
         answer: A,
-    ) -> impl FnOnce(&mut BranchActor, &mut Context<BranchActor>) -> Option<Result<(), AnswerError>>
+    ) -> impl FnOnce(
+        &mut BranchActor,
+        &mut Context<BranchActor>,
+    ) -> Option<Result<(), AuthResponseError>>
     + use<A> {
         let (peer, number) = (self.peer, self.number);
         move |actor, _| {
-            let Some(api) = actor.present(peer, number) else {
-                return Some(Err(AnswerError::Call(CallError::Ended)));
+            let Some(api) = actor.multiplayer_for(peer, number) else {
+                return Some(Err(AuthResponseError::Call(CallError::Ended)));
             };
-            Some(answer(api, peer).map_err(AnswerError::Auth))
+            Some(answer(api, peer).map_err(AuthResponseError::Auth))
         }
     }
 }
@@ -121,13 +129,13 @@ fn refuse(api: &mut SceneMultiplayer, peer: PeerId) -> Result<(), AuthError> {
     Ok(())
 }
 
-impl std::fmt::Debug for Presence {
+impl std::fmt::Debug for PeerSession {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Presence").field(&self.peer).finish()
     }
 }
 
-/// What is done to a peer in its branch's turn.
+/// A response to a peer, which runs in the branch's turn.
 pub(crate) trait Answer:
     FnOnce(&mut SceneMultiplayer, PeerId) -> Result<(), AuthError> + Send + 'static
 {
@@ -138,19 +146,19 @@ impl<A> Answer for A where
 {
 }
 
-/// The program's own, as it is given to the launcher.
+/// The authenticators of the program, as passed to [`BranchStarter`](crate::BranchStarter).
 #[derive(Default)]
 pub(crate) struct AuthSetup {
     pub(crate) opening: Option<Box<Authenticator>>,
     pub(crate) packets: Option<Box<Authenticator>>,
 }
 
-/// The same on the branch's thread.
+/// The authenticators on the branch's thread.
 #[derive(Clone, Default)]
 pub(crate) struct Authenticators {
-    /// Run when a peer has come.
+    /// Runs when a peer begins to authenticate.
     opening: Option<Rc<Authenticator>>,
-    /// Run with each of its packets.
+    /// Runs for each AUTH packet of a peer.
     packets: Option<Rc<Authenticator>>,
 }
 
@@ -158,7 +166,7 @@ pub(crate) type Authenticator = dyn Fn(AuthRequest) -> AuthFuture + Send;
 pub(crate) type AuthFuture = Pin<Box<dyn Future<Output = Result<(), Failure>>>>;
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Forgets of which types the program's own are.
+/// Erases the types of an authenticator.
 pub(crate) fn boxed<F, R, E>(run: F) -> Box<Authenticator>
 where
     F: Fn(AuthRequest) -> R + Send + 'static,
@@ -184,49 +192,53 @@ impl From<AuthSetup> for Authenticators {
 }
 
 impl Authenticators {
-    pub(crate) fn take_packets(&self) -> bool {
+    pub(crate) fn handles_packets(&self) -> bool {
         self.packets.is_some()
     }
 
-    /// Runs them for one peer, until it is admitted, leaves or is refused.
-    pub(crate) async fn run(self, presence: Presence, queue: Rc<AuthQueue>) {
+    /// Runs the authenticators for one peer, until it is admitted, disconnects or is rejected.
+    pub(crate) async fn run(self, session: PeerSession, queue: Rc<AuthQueue>) {
         if let Some(opening) = &self.opening
-            && !serve(opening, &presence, Bytes::new()).await
+            && !run_authenticator(opening, &session, Bytes::new()).await
         {
             return;
         }
         let Some(packets) = &self.packets else { return };
         while let Some(data) = queue.next().await {
-            if !serve(packets, &presence, data).await {
+            if !run_authenticator(packets, &session, data).await {
                 return;
             }
         }
     }
 }
 
-/// Runs one future. Whether there is more to do for the peer: it is refused when the future fails or panics.
-async fn serve(authenticator: &Rc<Authenticator>, presence: &Presence, data: Bytes) -> bool {
-    let peer = presence.peer;
-    let request = AuthRequest { presence: presence.clone(), data };
-    match caught(async { authenticator(request).await }).await {
+/// Runs one future. Returns false if it failed or panicked, after rejecting the peer.
+async fn run_authenticator(
+    authenticator: &Rc<Authenticator>,
+    session: &PeerSession,
+    data: Bytes,
+) -> bool {
+    let peer = session.peer;
+    let request = AuthRequest { session: session.clone(), data };
+    match catch_panics(async { authenticator(request).await }).await {
         Ok(Ok(())) => return true,
-        // It may lie in what the peer sent.
-        Ok(Err(error)) => tracing::debug!(%peer, %error, "an authenticator failed"),
-        Err(message) => tracing::error!(%peer, message, "an authenticator panicked"),
+        // The peer's data may be the cause, so this is not logged above debug.
+        Ok(Err(error)) => tracing::debug!(%peer, %error, "authenticator failed"),
+        Err(message) => tracing::error!(%peer, message, "authenticator panicked"),
     }
-    let branch = presence.branch.clone();
-    let refused = presence.answer(move |api, peer| {
+    let branch = session.branch.clone();
+    let refused = session.answer(move |api, peer| {
         refuse(api, peer)?;
         branch.count_failed_authentication();
         Ok(())
     });
-    // Whether or not it was still there to be refused.
+    // The peer may have disconnected already.
     refused.await.ok();
     false
 }
 
-/// Runs a future of the program's own to its end, or to its panic.
-async fn caught<R>(future: impl Future<Output = R>) -> Result<R, String> {
+/// Runs a future and returns its output, or the message of its panic.
+async fn catch_panics<R>(future: impl Future<Output = R>) -> Result<R, String> {
     let mut future = pin!(future);
     poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
         Ok(polled) => polled.map(Ok),
@@ -235,10 +247,10 @@ async fn caught<R>(future: impl Future<Output = R>) -> Result<R, String> {
     .await
 }
 
-/// AUTH packets of one peer that wait for its authenticator.
+/// AUTH packets of one peer that are queued for its authenticator.
 ///
-/// Bounds: [`AUTH_PACKETS_WAITING_MAX`] and [`AUTH_BYTES_WAITING_MAX`]; one packet of any size may wait. What does not fit is
-/// not taken, and its sender is to be refused.
+/// Limits: [`AUTH_QUEUE_PACKETS_MAX`] and [`AUTH_QUEUE_BYTES_MAX`]. A single packet of any size is
+/// always accepted. A packet that does not fit is dropped, and its sender has to be rejected.
 #[derive(Debug, Default)]
 pub(crate) struct AuthQueue {
     state: RefCell<QueueState>,
@@ -253,11 +265,11 @@ struct QueueState {
 }
 
 impl AuthQueue {
-    /// Takes a packet, if it fits.
-    pub(crate) fn offer(&self, data: Bytes) -> bool {
+    /// Queues a packet. Returns false if it does not fit.
+    pub(crate) fn push(&self, data: Bytes) -> bool {
         let mut state = self.state.borrow_mut();
-        let is_small = state.packets.len() < AUTH_PACKETS_WAITING_MAX
-            && state.bytes + data.len() <= AUTH_BYTES_WAITING_MAX;
+        let is_small = state.packets.len() < AUTH_QUEUE_PACKETS_MAX
+            && state.bytes + data.len() <= AUTH_QUEUE_BYTES_MAX;
         if state.is_closed || !(is_small || state.packets.is_empty()) {
             return false;
         }
@@ -267,7 +279,7 @@ impl AuthQueue {
         true
     }
 
-    /// Takes nothing any more and gives nothing any more; how many packets nobody saw.
+    /// Closes the queue and returns the number of packets that were dropped.
     pub(crate) fn close(&self) -> usize {
         let mut state = self.state.borrow_mut();
         state.is_closed = true;
@@ -302,38 +314,38 @@ mod tests {
     }
 
     #[test]
-    fn a_big_packet_waits_alone_and_small_ones_up_to_their_bounds() {
+    fn single_large_packet_is_accepted_and_small_ones_up_to_the_limits() {
         let queue = AuthQueue::default();
-        assert!(queue.offer(packet(AUTH_BYTES_WAITING_MAX + 1)));
-        assert!(!queue.offer(packet(1)));
+        assert!(queue.push(packet(AUTH_QUEUE_BYTES_MAX + 1)));
+        assert!(!queue.push(packet(1)));
 
         let queue = AuthQueue::default();
-        assert!((0..AUTH_PACKETS_WAITING_MAX).all(|_| queue.offer(packet(1))));
-        assert!(!queue.offer(packet(1)));
+        assert!((0..AUTH_QUEUE_PACKETS_MAX).all(|_| queue.push(packet(1))));
+        assert!(!queue.push(packet(1)));
 
         let queue = AuthQueue::default();
-        assert!(queue.offer(packet(AUTH_BYTES_WAITING_MAX - 1)) && queue.offer(packet(1)));
-        assert!(!queue.offer(packet(1)));
+        assert!(queue.push(packet(AUTH_QUEUE_BYTES_MAX - 1)) && queue.push(packet(1)));
+        assert!(!queue.push(packet(1)));
     }
 
     #[test]
-    fn a_closed_queue_takes_and_gives_nothing() {
+    fn closed_queue_accepts_and_returns_nothing() {
         let queue = AuthQueue::default();
-        assert!(queue.offer(packet(1)) && queue.offer(packet(1)));
+        assert!(queue.push(packet(1)) && queue.push(packet(1)));
         assert_eq!((queue.close(), queue.close()), (2, 0));
-        assert!(!queue.offer(packet(1)));
+        assert!(!queue.push(packet(1)));
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         assert_eq!(runtime.block_on(queue.next()), None);
     }
 
     #[test]
-    fn what_is_taken_makes_room() {
+    fn removed_packets_free_capacity() {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let queue = AuthQueue::default();
             for _ in 0..10 {
-                assert!(queue.offer(packet(AUTH_BYTES_WAITING_MAX)));
-                assert_eq!(queue.next().await, Some(packet(AUTH_BYTES_WAITING_MAX)));
+                assert!(queue.push(packet(AUTH_QUEUE_BYTES_MAX)));
+                assert_eq!(queue.next().await, Some(packet(AUTH_QUEUE_BYTES_MAX)));
             }
         });
     }

@@ -1,4 +1,4 @@
-//! [`BranchActor`]: hosts a [`Branch`].
+//! [`BranchActor`]: runs a [`Branch`].
 
 use std::any::Any;
 use std::ops::ControlFlow;
@@ -11,30 +11,30 @@ use mp_core::{ConnectionId, DisconnectReason, EndpointId, Instant, PeerId};
 use mp_host::{BranchEnd, BranchHost};
 use mp_scene::{Branch, BranchEvent, SceneMultiplayer, Signal};
 
+use crate::arbiter_guard::ArbiterGuard;
 use crate::auth::Authenticators;
 use crate::branch_ref::{BranchCaller, Shared};
 use crate::channel_routes::{ChannelRoutes, split_header};
 use crate::error::Ended;
 use crate::guarded_log::log_guarded;
-use crate::home::Home;
-use crate::mail::{AskLink, Attach, BranchMail, Close, EndpointMailbox};
-use crate::roster::Roster;
+use crate::mail::{Attach, BranchMail, Close, EndpointMailbox, GetConnectionStats};
+use crate::peer_actors::PeerActors;
 use crate::signals::Subscribers;
-use crate::turn::{Pace, Turns, drive, took_input};
+use crate::turn::{TurnActor, TurnTimer, after_input, run_turns};
 
-/// Runs a [`Branch`] and its host. Everything of the program's own runs inside
-/// [`guarded`](Self::guarded), so that its panics end this branch and nothing else.
+/// Runs a [`Branch`] and its host. All code of the program runs inside [`guarded`](Self::guarded),
+/// so that its panics end only this branch.
 pub(crate) struct BranchActor {
-    /// Gone once the branch has ended.
+    /// `None` after the branch has ended.
     branch: Option<Branch>,
     host: BranchHost<EndpointMailbox>,
     shared: Arc<Shared>,
-    pub(crate) peers: Roster,
+    pub(crate) peers: PeerActors,
     pub(crate) subscribers: Subscribers,
     pub(crate) channels: ChannelRoutes,
-    pace: Pace,
+    timer: TurnTimer,
     /// Dropped last: it may end the thread.
-    home: Home,
+    guard: ArbiterGuard,
 }
 
 /// A closure that runs inside a branch's turn.
@@ -49,26 +49,26 @@ impl BranchActor {
         branch: Branch,
         authenticators: Authenticators,
         shared: Arc<Shared>,
-        home: Home,
+        guard: ArbiterGuard,
     ) -> Addr<Self> {
         Self::create(|ctx| {
             ctx.set_mailbox_capacity(shared.mailbox());
             Self {
                 branch: Some(branch),
                 host: BranchHost::new(shared.id()),
-                peers: Roster::new(Arc::clone(&shared), authenticators),
+                peers: PeerActors::new(Arc::clone(&shared), authenticators),
                 shared,
                 subscribers: Subscribers::default(),
                 channels: ChannelRoutes::default(),
-                pace: Pace::new(),
-                home,
+                timer: TurnTimer::new(),
+                guard,
             }
         })
     }
 
-    /// Runs code of the program's own. A panic ends the branch: what its state is worth nobody knows.
+    /// Runs code of the program. A panic ends the branch, since its state may be inconsistent.
     ///
-    /// A policy of starting such a branch anew would begin here: its builder is all that is missing.
+    /// A policy to restart such a branch could start here; it would only need the branch's builder.
     pub(crate) fn guarded<R>(
         &mut self,
         ctx: &mut Context<Self>,
@@ -87,27 +87,31 @@ impl BranchActor {
         }
     }
 
-    /// The link to a peer and the endpoint that has it; `None` for one behind the server.
-    pub(crate) fn link(
+    /// Returns the connection to a peer and its endpoint; `None` for a peer behind the server.
+    pub(crate) fn connection(
         &mut self,
         peer: PeerId,
-    ) -> Option<(EndpointId, Recipient<AskLink>, ConnectionId)> {
+    ) -> Option<(EndpointId, Recipient<GetConnectionStats>, ConnectionId)> {
         let (endpoint, connection) = self.multiplayer()?.link(peer)?;
         let mailbox = self.host.mailbox(endpoint)?;
-        Some((endpoint, mailbox.links.clone(), connection))
+        Some((endpoint, mailbox.connection_stats.clone(), connection))
     }
 
-    /// What can be done to a peer, unless this presence of it has ended.
-    pub(crate) fn present(&mut self, peer: PeerId, presence: u64) -> Option<&mut SceneMultiplayer> {
-        let is_present = self.peers.is_present(peer, presence);
-        self.multiplayer().filter(|_| is_present)
+    /// Returns the API for a response to a peer, unless its session has ended.
+    pub(crate) fn multiplayer_for(
+        &mut self,
+        peer: PeerId,
+        session: u64,
+    ) -> Option<&mut SceneMultiplayer> {
+        let is_current = self.peers.is_current(peer, session);
+        self.multiplayer().filter(|_| is_current)
     }
 
     pub(crate) fn caller(&self, ctx: &Context<Self>) -> BranchCaller {
         BranchCaller::new(ctx.address(), Arc::clone(&self.shared))
     }
 
-    /// Hands out what the branch reported, in order.
+    /// Passes the branch's events to peers, channels and subscribers, in order.
     fn report(&mut self, ctx: &mut Context<Self>) {
         while let Some(event) = self.branch.as_mut().and_then(Branch::next_event) {
             let signal = match event {
@@ -130,30 +134,30 @@ impl BranchActor {
                 }
                 Signal::PeerPacket { from, data } => {
                     if let Some((name, message)) = split_header(data)
-                        && self.channels.take(name, *from, message)
+                        && self.channels.push(name, *from, message)
                     {
                         continue;
                     }
                 }
                 _ => {}
             }
-            self.subscribers.tell(&signal);
+            self.subscribers.send(&signal);
         }
         self.channels.flush();
-        for peer in self.peers.take_flooding() {
+        for peer in self.peers.take_overflowed() {
             if let Some(multiplayer) = self.multiplayer() {
                 multiplayer.disconnect_peer(peer);
             }
         }
     }
 
-    /// The SceneMultiplayer, unless the branch has ended.
+    /// Returns the branch's SceneMultiplayer, unless the branch has ended.
     fn multiplayer(&mut self) -> Option<&mut SceneMultiplayer> {
         Some(self.branch.as_mut()?.scene().multiplayer_mut())
     }
 
-    /// The one way out: notifies the endpoints, the peers' actors, the directories and the handles, and
-    /// logs last, because a subscriber may panic. The caller stops the actor.
+    /// Ends the branch in the only way: notifies the endpoints, the peers' actors, the directories
+    /// and the handles. Logs last, because a subscriber may panic. The caller stops the actor.
     fn end(&mut self, ended: Ended) {
         let Some(branch) = self.branch.take() else { return };
         let reason = match ended {
@@ -163,18 +167,18 @@ impl BranchActor {
         self.host.leave_all(reason);
         self.peers.end();
         self.channels.end();
-        // Its nodes are the program's own, too.
+        // Dropping nodes runs code of the program, too.
         let is_dropped = catch_unwind(AssertUnwindSafe(|| drop(branch))).is_ok();
         self.shared.end(ended.clone());
-        self.shared.close_after_endpoints(self.home.arbiter());
+        self.shared.close_after_endpoints(self.guard.arbiter());
         log_guarded(|| {
             let root = self.shared.root_path();
             match &ended {
-                Ended::Panicked(message) => tracing::error!(root, message, "a branch panicked"),
+                Ended::Panicked(message) => tracing::error!(root, message, "branch panicked"),
                 ended => tracing::debug!(root, %ended, "branch ended"),
             }
             if !is_dropped {
-                tracing::error!(root, "a branch panicked while it was dropped");
+                tracing::error!(root, "branch panicked while it was dropped");
             }
         });
     }
@@ -185,13 +189,13 @@ impl Actor for BranchActor {
 
     fn started(&mut self, ctx: &mut Context<Self>) {
         log_guarded(|| tracing::debug!(root = self.shared.root_path(), "branch started"));
-        drive(ctx);
+        run_turns(ctx);
     }
 }
 
-impl Turns for BranchActor {
-    fn pace(&mut self) -> &mut Pace {
-        &mut self.pace
+impl TurnActor for BranchActor {
+    fn timer(&mut self) -> &mut TurnTimer {
+        &mut self.timer
     }
 
     fn turn(&mut self, now: Instant, ctx: &mut Context<Self>) -> Option<Instant> {
@@ -200,7 +204,9 @@ impl Turns for BranchActor {
         self.shared.blocked_turns.store(self.host.stats().blocked_turns, Ordering::Relaxed);
         while let Some(event) = self.host.next_event() {
             let root = self.shared.root_path();
-            log_guarded(|| tracing::error!(root, ?event, "the branch lost an endpoint"));
+            log_guarded(|| {
+                tracing::error!(root, ?event, "branch abandoned an endpoint that accepted nothing")
+            });
         }
         match turned {
             ControlFlow::Continue(next) => next,
@@ -221,12 +227,12 @@ impl Turns for BranchActor {
 
     fn needs_turn(&self) -> bool {
         let branch = self.branch.as_ref();
-        branch.is_some_and(|branch| self.host.needs_turn(branch, self.pace.now()))
+        branch.is_some_and(|branch| self.host.needs_turn(branch, self.timer.now()))
     }
 
     fn is_congested(&self) -> bool {
         let branch = self.branch.as_ref();
-        branch.is_some_and(|branch| self.host.is_congested(branch, self.pace.now()))
+        branch.is_some_and(|branch| self.host.is_congested(branch, self.timer.now()))
     }
 }
 
@@ -234,10 +240,10 @@ impl Handler<BranchMail> for BranchActor {
     type Result = ();
 
     fn handle(&mut self, BranchMail(message): BranchMail, ctx: &mut Context<Self>) {
-        let now = self.pace.now();
+        let now = self.timer.now();
         if self.guarded(ctx, |branch, host| host.handle_input(branch, now, message)).is_some() {
             self.report(ctx);
-            took_input(self, ctx);
+            after_input(self, ctx);
         }
     }
 }
@@ -247,7 +253,7 @@ impl Handler<Attach> for BranchActor {
 
     fn handle(&mut self, Attach { endpoint, mailbox }: Attach, ctx: &mut Context<Self>) {
         self.host.attach(endpoint, mailbox);
-        took_input(self, ctx);
+        after_input(self, ctx);
     }
 }
 
@@ -256,12 +262,12 @@ impl Handler<Call> for BranchActor {
 
     fn handle(&mut self, Call(run): Call, ctx: &mut Context<Self>) {
         if let Some(branch) = &mut self.branch {
-            branch.scene().set_now(self.pace.now());
+            branch.scene().set_now(self.timer.now());
             run(self, ctx);
         }
         if self.branch.is_some() {
             self.host.note_call();
-            took_input(self, ctx);
+            after_input(self, ctx);
         }
     }
 }
@@ -270,29 +276,29 @@ impl Handler<Close> for BranchActor {
     type Result = ();
 
     fn handle(&mut self, _: Close, ctx: &mut Context<Self>) {
-        let now = self.pace.now();
+        let now = self.timer.now();
         if let Some(branch) = &mut self.branch {
             self.host.close(branch, now);
         }
-        took_input(self, ctx);
+        after_input(self, ctx);
     }
 }
 
-/// Whatever becomes of its thread, nobody waits for it in vain.
+/// Notifies all waiting handles even if the thread is stopped.
 impl Drop for BranchActor {
     fn drop(&mut self) {
         self.end(Ended::Stopped);
     }
 }
 
-/// What a panic says.
+/// Returns the message of a panic.
 pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
     if let Some(message) = panic.downcast_ref::<&str>() {
         (*message).to_owned()
     } else if let Some(message) = panic.downcast_ref::<String>() {
         message.clone()
     } else {
-        "a panic without a message".to_owned()
+        "panic without a message".to_owned()
     }
 }
 

@@ -1,4 +1,4 @@
-//! [`BranchRef`]: what a program holds of a branch that runs.
+//! [`BranchRef`]: a handle to a running branch.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,50 +11,50 @@ use mp_core::{BranchId, Channel, EndpointId, MultiplayerPeer, PeerId, TransferMo
 use mp_scene::Scene;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot, watch};
 
+use crate::arbiter_guard::{ArbiterGuard, WeakArbiterGuard};
 use crate::branch::{BranchActor, Call};
 use crate::channel::{ChannelMessage, ChannelRef, open_channel};
 use crate::endpoint::{EndpointActor, EndpointRef};
 use crate::error::{CallError, ChannelError, Ended, StartError};
-use crate::home::{Home, WeakHome};
-use crate::limits::{CALLS_WAITING_MAX, CLOSE_TIMEOUT};
+use crate::limits::{CLOSE_TIMEOUT, PENDING_CALLS_MAX};
 use crate::mail::{Attach, Close, EndpointMailbox, control};
 use crate::peer::PeerRef;
 use crate::scene_tree::Directory;
 use crate::signals::Signals;
 use crate::start::TransportError;
 
-/// A branch that runs, wherever its thread is. Clones address the same branch; when the last one is dropped the branch
-/// [closes](Self::close) by itself.
+/// A handle to a running branch on any thread. Clones refer to the same branch, which
+/// [closes](Self::close) when the last one is dropped.
 ///
-/// A branch ends when it is closed, when its last endpoint ends, or when code of the program's own panics in it;
-/// [`closed`](Self::closed) says which.
+/// A branch ends when it is closed, when its last endpoint closes, or when code of the program
+/// panics in it. [`closed`](Self::closed) returns which.
 #[derive(Clone)]
 pub struct BranchRef(Arc<Handle>);
 
-/// Counters of a branch's host since it began.
+/// Statistics of a branch's actor since it was started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct BranchHostStats {
-    /// Turns in which an endpoint's mailbox was full, so that what was for it had to wait.
+pub struct BranchActorStats {
+    /// Turns in which an endpoint's mailbox was full, so that messages were delayed.
     pub blocked_turns: u64,
-    /// Calls refused because too many waited.
+    /// Calls rejected because too many were pending.
     pub busy_calls: u64,
-    /// AUTH packets that no [authenticator](crate::Launch::authenticate) saw: more came of one peer than can wait, and it
-    /// was refused, or it was admitted or left before their turn.
+    /// AUTH packets that no [authenticator](crate::BranchStarter::authenticate) handled: the peer's
+    /// queue was full and the peer was rejected, or the peer was admitted or disconnected before.
     pub dropped_auth_packets: u64,
-    /// Peers refused because their authenticator failed or panicked.
+    /// Peers rejected because their authenticator failed or panicked.
     pub failed_authentications: u64,
 }
 
 impl BranchRef {
-    /// Runs `call` on the branch's scene, on its thread, and returns what it returns.
+    /// Runs `call` with the branch's scene, on the branch's thread, and returns its result.
     ///
-    /// What it sends leaves when the branch's turn ends, after it has returned. It runs also when nobody waits for its answer
-    /// any more. If it panics the branch ends, as with everything of the program's own.
+    /// Packets that `call` sends are flushed at the end of the branch's turn. `call` runs even if
+    /// the returned future is dropped after it was polled. If `call` panics, the branch ends.
     ///
     /// # Errors
     ///
-    /// [`CallError::Busy`] when [`CALLS_WAITING_MAX`] calls wait for the branch; [`CallError::Ended`].
+    /// [`CallError::Busy`] if [`PENDING_CALLS_MAX`] calls are pending; [`CallError::Ended`].
     pub async fn with<R: Send + 'static>(
         &self,
         call: impl FnOnce(&mut Scene) -> R + Send + 'static,
@@ -62,39 +62,40 @@ impl BranchRef {
         self.0.caller.with(call).await
     }
 
-    /// Subscribes to the branch's signals from now on. See [`Signals`] for what happens to a slow subscriber.
+    /// Subscribes to the branch's signals from now on. See [`Signals`] for slow subscribers.
     ///
     /// # Errors
     ///
-    /// As [`with`](Self::with).
+    /// Same as [`with`](Self::with).
     pub async fn signals(&self) -> Result<Signals, CallError> {
         self.0.caller.call(|actor, _| Some(actor.subscribers.add())).await
     }
 
-    /// The peers that take part.
+    /// Returns the connected peers.
     ///
     /// # Errors
     ///
-    /// As [`with`](Self::with).
+    /// Same as [`with`](Self::with).
     #[doc(alias = "get_peers")]
     pub async fn peers(&self) -> Result<Vec<PeerId>, CallError> {
         self.with(|scene| scene.peers()).await
     }
 
-    /// The actor of a remote peer that takes part or authenticates itself; `None` when there is no such peer.
+    /// Returns the actor of a remote peer that is connected or authenticates; `None` if there is no
+    /// such peer.
     pub fn peer(&self, id: PeerId) -> Option<PeerRef> {
         self.shared().peers.get(&id).map(|peer| peer.clone())
     }
 
-    /// Opens a typed channel between this branch and those of its peers that open one of the same name.
+    /// Opens a typed channel to the branches of peers that open a channel with the same name.
     ///
-    /// `mode` and `channel` are how its messages travel. `name` has 1 to
-    /// [`CHANNEL_NAME_BYTES_MAX`](crate::limits::CHANNEL_NAME_BYTES_MAX) bytes and travels with every message. The channel is
-    /// open for as long as the branch lives.
+    /// Messages are sent with `mode` on the transfer channel `channel`. `name` has 1 to
+    /// [`CHANNEL_NAME_BYTES_MAX`](crate::limits::CHANNEL_NAME_BYTES_MAX) bytes and is sent with
+    /// every message. The channel stays open until the branch ends.
     ///
     /// # Errors
     ///
-    /// [`ChannelError`].
+    /// See [`ChannelError`].
     pub async fn channel<M: ChannelMessage>(
         &self,
         name: &str,
@@ -104,12 +105,12 @@ impl BranchRef {
         open_channel(&self.0.caller, name, mode, channel).await
     }
 
-    /// Serves the branch on one more transport, which `make` makes on the branch's own thread. ENet and WebSocket players
-    /// can share one branch.
+    /// Serves the branch on another transport, which `make` creates on the branch's thread. ENet
+    /// and WebSocket clients can share one branch.
     ///
     /// # Errors
     ///
-    /// [`StartError`]. The branch goes on as before.
+    /// See [`StartError`]. The branch continues without the transport.
     pub async fn add_endpoint<P, E>(
         &self,
         make: impl FnOnce() -> Result<P, E> + Send + 'static,
@@ -118,11 +119,12 @@ impl BranchRef {
         P: MultiplayerPeer + Unpin + 'static,
         E: Into<TransportError>,
     {
-        self.start_endpoint(self.home()?, make).await
+        self.start_endpoint(self.guard()?, make).await
     }
 
-    /// Serves the branch on the parts of one transport, each of which its `make` makes on a thread of its own that ends with
-    /// it (a single part: on the branch's thread). So several cores share the work of the sockets of one branch.
+    /// Serves the branch on the shards of one transport, so that several cores share the work of
+    /// its sockets. Each closure creates its shard on a new thread, which ends with the shard. A
+    /// single shard runs on the branch's thread.
     ///
     /// ```
     /// use mp_actor::prelude::*;
@@ -140,7 +142,8 @@ impl BranchRef {
     ///
     /// # Errors
     ///
-    /// [`StartError`], of the first part that does not start. The branch goes on, with those before it.
+    /// The [`StartError`] of the first shard that does not start. The branch continues with the
+    /// shards before it.
     pub async fn add_shards<F, P, E>(
         &self,
         makes: impl IntoIterator<Item = F>,
@@ -157,44 +160,45 @@ impl BranchRef {
         }
         let mut endpoints = Vec::new();
         for make in std::iter::once(first).chain(makes) {
-            endpoints.push(self.start_endpoint(Home::new()?, make).await?);
+            endpoints.push(self.start_endpoint(ArbiterGuard::new()?, make).await?);
         }
         Ok(endpoints)
     }
 
-    /// Ends the branch in an orderly way, and waits for it: its links deliver what was accepted (for up to
-    /// [`LINGER`](mp_core::limits::LINGER)) and say goodbye, its endpoints end, then the branch. Takes no longer than
-    /// [`CLOSE_TIMEOUT`].
+    /// Closes the branch gracefully and waits until it has ended. Its connections deliver accepted
+    /// packets for up to [`LINGER`](mp_core::limits::LINGER) and disconnect, its endpoints close,
+    /// then the branch ends. Takes at most [`CLOSE_TIMEOUT`].
     pub async fn close(&self) -> Ended {
         self.0.close();
         self.closed().await
     }
 
-    /// Waits until the branch has ended, for whatever reason, and its endpoints have said goodbye
-    /// to their peers, for at most [`CLOSE_TIMEOUT`]. So a program that exits then leaves no peer
-    /// waiting.
+    /// Waits until the branch has ended for any reason and its endpoints have disconnected their
+    /// peers, the latter for at most [`CLOSE_TIMEOUT`]. A program that exits afterwards leaves no
+    /// peer to time out.
     pub async fn closed(&self) -> Ended {
         self.shared().wait_for_end().await
     }
 
-    /// Its number, unique in the process.
+    /// Returns the branch's id, unique in the process.
     pub fn id(&self) -> BranchId {
         self.shared().id()
     }
 
-    /// The path of its multiplayer root.
+    /// Returns the path of the branch's multiplayer root.
     pub fn root_path(&self) -> &str {
         self.shared().root_path()
     }
 
-    /// Returns whether it has ended, and how. Its endpoints may still be saying goodbye.
+    /// Returns the way in which the branch ended, or `None` while it runs. Its endpoints may still
+    /// be disconnecting peers.
     pub fn ended(&self) -> Option<Ended> {
         self.shared().ended()
     }
 
-    /// Counters of its host.
-    pub fn host_stats(&self) -> BranchHostStats {
-        BranchHostStats {
+    /// Returns statistics of the branch's actor.
+    pub fn host_stats(&self) -> BranchActorStats {
+        BranchActorStats {
             blocked_turns: self.shared().blocked_turns.load(Ordering::Relaxed),
             busy_calls: self.shared().busy_calls.load(Ordering::Relaxed),
             dropped_auth_packets: self.shared().dropped_auth_packets.load(Ordering::Relaxed),
@@ -202,15 +206,15 @@ impl BranchRef {
         }
     }
 
-    /// The thread that the branch lives on.
-    fn home(&self) -> Result<Home, StartError> {
+    /// Returns a guard of the branch's thread.
+    fn guard(&self) -> Result<ArbiterGuard, StartError> {
         let ended = || StartError::Ended(self.shared().ended().unwrap_or(Ended::Stopped));
-        self.shared().home.upgrade().ok_or_else(ended)
+        self.shared().guard.upgrade().ok_or_else(ended)
     }
 
     async fn start_endpoint<P, E>(
         &self,
-        home: Home,
+        guard: ArbiterGuard,
         make: impl FnOnce() -> Result<P, E> + Send + 'static,
     ) -> Result<EndpointRef, StartError>
     where
@@ -219,17 +223,18 @@ impl BranchRef {
     {
         let BranchCaller { shared, address } = self.0.caller.clone();
         let (reply, answer) = oneshot::channel();
-        let arbiter = home.arbiter().clone();
+        let arbiter = guard.arbiter().clone();
         arbiter.spawn_fn(move || {
             let started = make().map_err(|error| StartError::Transport(error.into())).map(|peer| {
                 let id = EndpointId(next_number());
                 let mail = address.clone().recipient();
-                let (mailbox, presence) = (shared.mailbox(), shared.endpoints.subscribe());
+                let (mailbox, alive) = (shared.mailbox(), shared.endpoints.subscribe());
                 let endpoint =
-                    EndpointActor::start(id, peer, shared.id(), mail, mailbox, home, presence);
-                let (mail, links) = (endpoint.clone().recipient(), endpoint.clone().recipient());
-                // It lies in the mailbox before the endpoint's first word.
-                let mailbox = EndpointMailbox { mail, links };
+                    EndpointActor::start(id, peer, shared.id(), mail, mailbox, guard, alive);
+                let (mail, connection_stats) =
+                    (endpoint.clone().recipient(), endpoint.clone().recipient());
+                // `Attach` is in the mailbox before the endpoint's first message.
+                let mailbox = EndpointMailbox { mail, connection_stats };
                 control(&address, Attach { endpoint: id, mailbox });
                 EndpointRef { id, ask: endpoint.recipient() }
             });
@@ -256,7 +261,7 @@ impl BranchRef {
     }
 }
 
-/// The same branch.
+/// Compares by branch.
 impl PartialEq for BranchRef {
     fn eq(&self, other: &Self) -> bool {
         self.id() == other.id()
@@ -280,7 +285,7 @@ impl fmt::Debug for BranchRef {
 pub(crate) struct WeakBranchRef(Weak<Handle>);
 
 impl WeakBranchRef {
-    /// The branch, unless it has ended or nobody holds it.
+    /// Returns the branch, unless it has ended or no handle is left.
     pub(crate) fn upgrade(&self) -> Option<BranchRef> {
         let branch = BranchRef(self.0.upgrade()?);
         branch.ended().is_none().then_some(branch)
@@ -303,7 +308,7 @@ impl Drop for Handle {
     }
 }
 
-/// Calls a branch without keeping it open: what its own peers and channels hold.
+/// Calls a branch without keeping it open, for its own peers and channels.
 #[derive(Clone)]
 pub(crate) struct BranchCaller {
     shared: Arc<Shared>,
@@ -322,8 +327,11 @@ impl BranchCaller {
         self.call(|actor, ctx| actor.guarded(ctx, |branch, _| call(branch.scene()))).await
     }
 
-    /// Runs `call` in the branch's turn; `None` is an end without an answer.
-    pub(crate) async fn call<R: Send + 'static>(&self, call: impl Body<R>) -> Result<R, CallError> {
+    /// Runs `call` in the branch's turn. If it returns `None`, the branch has ended.
+    pub(crate) async fn call<R: Send + 'static>(
+        &self,
+        call: impl CallFn<R>,
+    ) -> Result<R, CallError> {
         let permit = match Arc::clone(&self.shared.calls).try_acquire_owned() {
             Ok(permit) => permit,
             Err(TryAcquireError::Closed) => return Err(CallError::Ended),
@@ -335,10 +343,11 @@ impl BranchCaller {
         self.run(permit, call).await
     }
 
-    /// As [`call`](Self::call), but waits while too many others do. For who asks one thing at a time.
-    pub(crate) async fn call_in_line<R: Send + 'static>(
+    /// Same as [`call`](Self::call), but waits while too many calls are pending. For callers with
+    /// one call at a time.
+    pub(crate) async fn call_queued<R: Send + 'static>(
         &self,
-        call: impl Body<R>,
+        call: impl CallFn<R>,
     ) -> Result<R, CallError> {
         let permit = Arc::clone(&self.shared.calls).acquire_owned().await;
         self.run(permit.map_err(|_| CallError::Ended)?, call).await
@@ -351,7 +360,7 @@ impl BranchCaller {
     async fn run<R: Send + 'static>(
         &self,
         permit: OwnedSemaphorePermit,
-        call: impl Body<R>,
+        call: impl CallFn<R>,
     ) -> Result<R, CallError> {
         let (reply, answer) = oneshot::channel();
         let call: Box<crate::branch::CallBody> = Box::new(move |actor, ctx| {
@@ -365,33 +374,33 @@ impl BranchCaller {
     }
 }
 
-/// What runs in a branch's turn; `None` is an end without an answer.
-pub(crate) trait Body<R>:
+/// A closure that runs in a branch's turn. `None` means that the branch has ended.
+pub(crate) trait CallFn<R>:
     FnOnce(&mut BranchActor, &mut Context<BranchActor>) -> Option<R> + Send + 'static
 {
 }
 
-impl<R, F> Body<R> for F where
+impl<R, F> CallFn<R> for F where
     F: FnOnce(&mut BranchActor, &mut Context<BranchActor>) -> Option<R> + Send + 'static
 {
 }
 
-/// What a branch's actor and its handles both know.
+/// The state that a branch's actor shares with its handles.
 pub(crate) struct Shared {
     id: BranchId,
     root_path: String,
     mailbox: usize,
-    home: WeakHome,
-    /// Calls that may wait for the branch.
+    guard: WeakArbiterGuard,
+    /// Permits for pending calls.
     calls: Arc<Semaphore>,
     ended: watch::Sender<Option<Ended>>,
-    /// Each endpoint has a receiver, which it drops when it has said goodbye.
+    /// Each endpoint has a receiver, which it drops when it has disconnected its peers.
     endpoints: watch::Sender<()>,
-    /// True if the branch has ended and its endpoints have said goodbye, or had the time for it.
+    /// True if the branch has ended, and its endpoints have disconnected their peers or timed out.
     is_closed: watch::Sender<bool>,
-    /// The actors of the peers that take part or authenticate themselves.
+    /// Actors of the peers that are connected or authenticate.
     pub(crate) peers: DashMap<PeerId, PeerRef>,
-    /// Where the branch is listed.
+    /// Directories in which the branch is registered.
     listings: Mutex<BTreeMap<String, Vec<Weak<Directory>>>>,
     pub(crate) blocked_turns: AtomicU64,
     busy_calls: AtomicU64,
@@ -400,13 +409,18 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(id: BranchId, root_path: String, mailbox: usize, home: WeakHome) -> Self {
+    pub(crate) fn new(
+        id: BranchId,
+        root_path: String,
+        mailbox: usize,
+        guard: WeakArbiterGuard,
+    ) -> Self {
         Self {
             id,
             root_path,
             mailbox,
-            home,
-            calls: Arc::new(Semaphore::new(CALLS_WAITING_MAX)),
+            guard,
+            calls: Arc::new(Semaphore::new(PENDING_CALLS_MAX)),
             ended: watch::Sender::new(None),
             endpoints: watch::Sender::new(()),
             is_closed: watch::Sender::new(false),
@@ -419,7 +433,8 @@ impl Shared {
         }
     }
 
-    /// The branch has ended: nobody finds it any more, and who waits is told.
+    /// Records that the branch has ended: fails calls, removes it from directories and notifies
+    /// waiting handles.
     pub(crate) fn end(&self, ended: Ended) {
         self.peers.clear();
         self.calls.close();
@@ -432,16 +447,16 @@ impl Shared {
         self.ended.send_replace(Some(ended));
     }
 
-    /// Waits for the endpoints of a branch that has ended.
+    /// Waits for the endpoints of a branch that has ended, then marks it as closed.
     pub(crate) fn close_after_endpoints(self: &Arc<Self>, arbiter: &ArbiterHandle) {
-        let closing = Closing(Arc::clone(self));
-        // Where the arbiter has been stopped the future is dropped.
+        let closing = CloseGuard(Arc::clone(self));
+        // If the arbiter has been stopped the future is dropped.
         arbiter.spawn(async move {
             let _ = tokio::time::timeout(CLOSE_TIMEOUT, closing.0.endpoints.closed()).await;
         });
     }
 
-    /// Remembers where it is to be forgotten.
+    /// Remembers a directory from which the branch has to be removed.
     pub(crate) fn listed(&self, root: &str, directory: &Arc<Directory>) {
         let mut listings = self.listings();
         listings.entry(root.to_owned()).or_default().push(Arc::downgrade(directory));
@@ -464,7 +479,7 @@ impl Shared {
     }
 
     async fn wait_for_end(&self) -> Ended {
-        // The sender is at hand, so that the wait cannot fail.
+        // The sender is alive, so the wait cannot fail.
         let _ = self.is_closed.subscribe().wait_for(|&is_closed| is_closed).await;
         self.ended().unwrap_or(Ended::Stopped)
     }
@@ -474,16 +489,17 @@ impl Shared {
     }
 }
 
-/// Says that a branch is closed when it is dropped, whatever becomes of the branch's thread.
-struct Closing(Arc<Shared>);
+/// Marks a branch as closed when it is dropped, which happens even if the branch's thread is
+/// stopped.
+struct CloseGuard(Arc<Shared>);
 
-impl Drop for Closing {
+impl Drop for CloseGuard {
     fn drop(&mut self) {
         self.0.is_closed.send_replace(true);
     }
 }
 
-/// Numbers of branches and endpoints, unique in the process.
+/// Returns a new number of a branch or an endpoint, unique in the process.
 pub(crate) fn next_number() -> u32 {
     static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)

@@ -21,34 +21,36 @@ use tokio::sync::mpsc::error::TrySendError;
 use crate::branch_ref::BranchCaller;
 use crate::channel_routes::{ChannelRoute, header};
 use crate::error::{CallError, ChannelError, PublishError};
-use crate::limits::{CHANNEL_MESSAGES_WAITING_MAX, CHANNEL_NAME_BYTES_MAX};
+use crate::limits::{CHANNEL_NAME_BYTES_MAX, CHANNEL_QUEUE_MESSAGES_MAX};
 
-/// What a channel can carry: anything that serde knows.
+/// A message that a channel can carry: any type that serde serializes and deserializes.
 pub trait ChannelMessage: Serialize + DeserializeOwned + Clone + Send + Unpin + 'static {}
 
 impl<M: Serialize + DeserializeOwned + Clone + Send + Unpin + 'static> ChannelMessage for M {}
 
-/// A channel of a branch. Opened with [`BranchRef::channel`](crate::BranchRef::channel).
+/// A channel of a branch. It is opened with [`BranchRef::channel`](crate::BranchRef::channel).
 ///
-/// Bounds: [`CHANNEL_MESSAGES_WAITING_MAX`] messages wait for each subscriber. Nobody waits for a slow one: it misses the
-/// newest, and [`ChannelStats::missed`] counts them.
+/// Queues are bounded: up to [`CHANNEL_QUEUE_MESSAGES_MAX`] messages for each subscriber. A slow
+/// subscriber misses the newest ones, which [`ChannelStats::missed`] counts.
 ///
-/// # On the wire
+/// # Wire format
 ///
-/// Messages travel as packets of the program's own (`send_bytes`, `peer_packet`). As `peer_packet` has no channel, and
-/// WebSocket has only one, a message says itself which channel it belongs to:
+/// Messages are sent as packets of the program (`send_bytes`, `peer_packet`). `peer_packet` does
+/// not report the transfer channel, and WebSocket has only one. Therefore each message has a header
+/// that names its channel:
 ///
-/// | bytes | what |
+/// | bytes | content |
 /// |---|---|
 /// | 0 to 1 | `6D 70`: "mp" |
-/// | 2 | `01`: the version of this layout |
+/// | 2 | `01`: version of this layout |
 /// | 3 | length of the name in bytes, 1 to 32 |
 /// | 4… | the name, UTF-8 |
 /// | rest | the message in postcard |
 ///
-/// What has this form and the name of an open channel goes to the channel and is no [signal](crate::Signals) any more (the
-/// builder's `on_peer_packet` sees it still). A GDScript peer sends a `String` (ASCII, fewer than 128 characters: postcard
-/// writes lengths as varints) so:
+/// A packet of this form with the name of an open channel goes to the channel and is not reported
+/// as a [signal](crate::Signals). The builder's `on_peer_packet` still receives it. A GDScript peer
+/// sends a `String` as follows (ASCII, fewer than 128 characters: postcard encodes lengths as
+/// varints):
 ///
 /// ```gdscript
 /// var header := PackedByteArray([0x6d, 0x70, 1, name.length()]) + name.to_utf8_buffer()
@@ -64,13 +66,13 @@ pub struct ChannelActor<M: ChannelMessage> {
     stats: ChannelStats,
 }
 
-/// A message that a peer published.
+/// A message received from a peer.
 #[derive(Clone, Debug, PartialEq, Eq, Message)]
 #[rtype(result = "()")]
 pub struct Received<M> {
-    /// The peer.
+    /// Sender.
     pub from: PeerId,
-    /// What it said.
+    /// The message.
     pub message: M,
 }
 
@@ -78,66 +80,67 @@ pub struct Received<M> {
 #[derive(Clone, Debug, PartialEq, Eq, Message)]
 #[rtype(result = "Result<(), PublishError>")]
 pub struct Publish<M> {
-    /// Whom it is for.
+    /// Receivers.
     pub target: Target,
-    /// What it says.
+    /// The message.
     pub message: M,
 }
 
-/// Hands what peers publish to an actor, one message after the other: the next when it has handled the last.
+/// Subscribes an actor to the messages of peers. It receives the next message when it has handled
+/// the last.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Subscribe<M: Send>(pub Recipient<Received<M>>);
 
-/// Counters of a channel since it was opened.
+/// Statistics of a channel since it was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ChannelStats {
-    /// Messages of peers.
+    /// Messages received from peers.
     pub received: u64,
-    /// Messages of peers that were no `M`.
+    /// Messages of peers that could not be decoded as `M`.
     pub malformed: u64,
-    /// Messages that a slow subscriber did not get.
+    /// Messages that slow subscribers missed because their queue was full.
     pub missed: u64,
 }
 
-/// Asks for the counters.
+/// Returns the statistics.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "ChannelStats")]
-struct AskStats;
+struct GetStats;
 
-/// Asks for a subscription.
+/// Returns a new subscription.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "mpsc::Receiver<Received<M>>")]
-struct Listen<M: Send + 'static>(PhantomData<M>);
+struct OpenSubscription<M: Send + 'static>(PhantomData<M>);
 
-/// The branch has ended.
+/// Stops the channel: the branch has ended.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct Ended;
+pub(crate) struct BranchEnded;
 
-/// What a branch's turn brought for one channel.
+/// Packets that a branch received for one channel.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct Arrivals(pub(crate) Vec<(PeerId, Bytes)>);
+pub(crate) struct ChannelPackets(pub(crate) Vec<(PeerId, Bytes)>);
 
 impl<M: ChannelMessage> ChannelActor<M> {
-    fn listen(&mut self) -> mpsc::Receiver<Received<M>> {
-        let (sender, receiver) = mpsc::channel(CHANNEL_MESSAGES_WAITING_MAX);
+    fn open_subscription(&mut self) -> mpsc::Receiver<Received<M>> {
+        let (sender, receiver) = mpsc::channel(CHANNEL_QUEUE_MESSAGES_MAX);
         self.subscribers.push(sender);
         receiver
     }
 
-    fn arrive(&mut self, from: PeerId, payload: &[u8]) {
+    fn receive(&mut self, from: PeerId, payload: &[u8]) {
         let message = match postcard::take_from_bytes::<M>(payload) {
             Ok((message, [])) => message,
             Ok((_, rest)) => {
-                tracing::debug!(%from, rest = rest.len(), "bytes behind a channel's message");
+                tracing::debug!(%from, rest = rest.len(), "trailing bytes after a channel message");
                 self.stats.malformed += 1;
                 return;
             }
             Err(error) => {
-                tracing::debug!(%from, %error, "not a message of this channel");
+                tracing::debug!(%from, %error, "malformed channel message");
                 self.stats.malformed += 1;
                 return;
             }
@@ -161,20 +164,20 @@ impl<M: ChannelMessage> Actor for ChannelActor<M> {
     type Context = Context<Self>;
 }
 
-impl<M: ChannelMessage> Handler<Arrivals> for ChannelActor<M> {
+impl<M: ChannelMessage> Handler<ChannelPackets> for ChannelActor<M> {
     type Result = ();
 
-    fn handle(&mut self, Arrivals(packets): Arrivals, _: &mut Context<Self>) {
+    fn handle(&mut self, ChannelPackets(packets): ChannelPackets, _: &mut Context<Self>) {
         for (from, payload) in packets {
-            self.arrive(from, &payload);
+            self.receive(from, &payload);
         }
     }
 }
 
-impl<M: ChannelMessage> Handler<Ended> for ChannelActor<M> {
+impl<M: ChannelMessage> Handler<BranchEnded> for ChannelActor<M> {
     type Result = ();
 
-    fn handle(&mut self, _: Ended, ctx: &mut Context<Self>) {
+    fn handle(&mut self, _: BranchEnded, ctx: &mut Context<Self>) {
         ctx.stop();
     }
 }
@@ -206,7 +209,7 @@ impl<M: ChannelMessage> Handler<Subscribe<M>> for ChannelActor<M> {
     type Result = ();
 
     fn handle(&mut self, Subscribe(recipient): Subscribe<M>, ctx: &mut Context<Self>) {
-        let mut messages = self.listen();
+        let mut messages = self.open_subscription();
         let forward = async move {
             while let Some(received) = messages.recv().await {
                 if recipient.send(received).await.is_err() {
@@ -218,49 +221,49 @@ impl<M: ChannelMessage> Handler<Subscribe<M>> for ChannelActor<M> {
     }
 }
 
-impl<M: ChannelMessage> Handler<Listen<M>> for ChannelActor<M> {
-    type Result = MessageResult<Listen<M>>;
+impl<M: ChannelMessage> Handler<OpenSubscription<M>> for ChannelActor<M> {
+    type Result = MessageResult<OpenSubscription<M>>;
 
-    fn handle(&mut self, _: Listen<M>, _: &mut Context<Self>) -> Self::Result {
-        MessageResult(self.listen())
+    fn handle(&mut self, _: OpenSubscription<M>, _: &mut Context<Self>) -> Self::Result {
+        MessageResult(self.open_subscription())
     }
 }
 
-impl<M: ChannelMessage> Handler<AskStats> for ChannelActor<M> {
-    type Result = MessageResult<AskStats>;
+impl<M: ChannelMessage> Handler<GetStats> for ChannelActor<M> {
+    type Result = MessageResult<GetStats>;
 
-    fn handle(&mut self, _: AskStats, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, _: GetStats, _: &mut Context<Self>) -> Self::Result {
         MessageResult(self.stats)
     }
 }
 
-/// Addresses a channel. It does not keep the branch open; the channel ends with it.
+/// A handle to a channel. It does not keep the branch open; the channel ends with the branch.
 pub struct ChannelRef<M: ChannelMessage> {
     address: Addr<ChannelActor<M>>,
 }
 
 impl<M: ChannelMessage> ChannelRef<M> {
-    /// Sends a message to `target`: a [`PeerId`] or a [`Target`].
+    /// Sends a message to `target`, a [`PeerId`] or a [`Target`].
     ///
     /// # Errors
     ///
-    /// [`PublishError`].
+    /// See [`PublishError`].
     pub async fn publish(&self, target: impl Into<Target>, message: M) -> Result<(), PublishError> {
         let publish = Publish { target: target.into(), message };
         self.address.send(publish).await.unwrap_or(Err(PublishError::Call(CallError::Ended)))
     }
 
-    /// Subscribes to what peers publish from now on.
+    /// Subscribes to messages of peers from now on.
     ///
     /// # Errors
     ///
     /// [`CallError::Ended`].
     pub async fn messages(&self) -> Result<Messages<M>, CallError> {
-        let messages = self.address.send(Listen(PhantomData)).await;
+        let messages = self.address.send(OpenSubscription(PhantomData)).await;
         messages.map(Messages).map_err(|_| CallError::Ended)
     }
 
-    /// Subscribes an actor to what peers publish from now on: see [`Subscribe`].
+    /// Subscribes an actor to messages of peers from now on; see [`Subscribe`].
     ///
     /// # Errors
     ///
@@ -269,16 +272,16 @@ impl<M: ChannelMessage> ChannelRef<M> {
         self.address.send(Subscribe(actor)).await.map_err(|_| CallError::Ended)
     }
 
-    /// The counters.
+    /// Returns the statistics.
     ///
     /// # Errors
     ///
     /// [`CallError::Ended`].
     pub async fn stats(&self) -> Result<ChannelStats, CallError> {
-        self.address.send(AskStats).await.map_err(|_| CallError::Ended)
+        self.address.send(GetStats).await.map_err(|_| CallError::Ended)
     }
 
-    /// The actor itself, for actors that send it [`Publish`].
+    /// Returns the address of the actor, for actors that send it [`Publish`].
     pub fn address(&self) -> &Addr<ChannelActor<M>> {
         &self.address
     }
@@ -296,12 +299,13 @@ impl<M: ChannelMessage> std::fmt::Debug for ChannelRef<M> {
     }
 }
 
-/// A subscription to a channel, in order. It ends with the branch.
+/// A subscription to a channel. Messages are in order, and end with the branch.
 #[derive(Debug)]
 pub struct Messages<M>(mpsc::Receiver<Received<M>>);
 
 impl<M> Messages<M> {
-    /// The next message; `None` when the branch has ended. Dropping the future loses none.
+    /// Returns the next message, or `None` when the branch has ended. Cancel safe: dropping the
+    /// future loses no message.
     pub async fn next(&mut self) -> Option<Received<M>> {
         self.0.recv().await
     }
@@ -319,7 +323,7 @@ impl<M> Stream for Messages<M> {
     }
 }
 
-/// Opens a channel on the branch's thread.
+/// Opens a channel, on the branch's thread.
 pub(crate) async fn open_channel<M: ChannelMessage>(
     branch: &BranchCaller,
     name: &str,
@@ -348,12 +352,13 @@ pub(crate) async fn open_channel<M: ChannelMessage>(
                 }
             });
             let (mail, end) = (address.clone().recipient(), address.clone().recipient());
-            let route = ChannelRoute { mail, end, waiting: Vec::new() };
+            let route = ChannelRoute { mail, end, pending: Vec::new() };
             actor.channels.0.insert(name, route);
             Some(Ok(ChannelRef { address }))
         })
         .await?
 }
 
-/// What SceneMultiplayer puts in front of a program's bytes: a command, and the relay's 6.
+/// Bytes that SceneMultiplayer adds before a program's bytes: 1 for the command and 6 for the relay
+/// header.
 const ENVELOPE_BYTES_MAX: usize = 7;

@@ -1,5 +1,5 @@
-//! How a packet says which channel it belongs to (see [`ChannelActor`](crate::ChannelActor)), and how a branch hands it to that
-//! channel.
+//! The header by which a packet names its channel (see [`ChannelActor`](crate::ChannelActor)), and
+//! the routing of a branch's packets to its channels.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use actix::prelude::*;
 use bytes::Bytes;
 use mp_core::PeerId;
 
-use crate::channel::{Arrivals, Ended};
+use crate::channel::{BranchEnded, ChannelPackets};
 use crate::limits::CHANNEL_NAME_BYTES_MAX;
 use crate::mail::control_to;
 
@@ -17,40 +17,41 @@ use crate::mail::control_to;
 pub(crate) struct ChannelRoutes(pub(crate) BTreeMap<String, ChannelRoute>);
 
 pub(crate) struct ChannelRoute {
-    pub(crate) mail: Recipient<Arrivals>,
-    pub(crate) end: Recipient<Ended>,
-    /// What came since the last flush: at most one batch of an endpoint.
-    pub(crate) waiting: Vec<(PeerId, Bytes)>,
+    pub(crate) mail: Recipient<ChannelPackets>,
+    pub(crate) end: Recipient<BranchEnded>,
+    /// Packets received since the last flush: at most one batch of an endpoint.
+    pub(crate) pending: Vec<(PeerId, Bytes)>,
 }
 
 impl ChannelRoutes {
-    /// Takes a message for an open channel. Whether there is one.
-    pub(crate) fn take(&mut self, name: &str, from: PeerId, message: Bytes) -> bool {
+    /// Queues a message for an open channel. Returns false if there is no such channel.
+    pub(crate) fn push(&mut self, name: &str, from: PeerId, message: Bytes) -> bool {
         let Some(route) = self.0.get_mut(name) else { return false };
-        route.waiting.push((from, message));
+        route.pending.push((from, message));
         true
     }
 
-    /// Ends the channels, after what they were given.
+    /// Ends the channels after they have received their queued packets.
     pub(crate) fn end(&mut self) {
         self.flush();
         for route in std::mem::take(&mut self.0).into_values() {
-            control_to(&route.end, Ended);
+            control_to(&route.end, BranchEnded);
         }
     }
 
     pub(crate) fn flush(&mut self) {
-        for route in self.0.values_mut().filter(|route| !route.waiting.is_empty()) {
-            match route.mail.try_send(Arrivals(std::mem::take(&mut route.waiting))) {
+        for route in self.0.values_mut().filter(|route| !route.pending.is_empty()) {
+            match route.mail.try_send(ChannelPackets(std::mem::take(&mut route.pending))) {
                 Ok(()) | Err(SendError::Closed(_)) => {}
-                // Its actor runs between two turns of the branch, and they take no more than its mailbox.
-                Err(SendError::Full(Arrivals(packets))) => route.waiting = packets,
+                // The channel's actor runs between two turns of the branch, and empties its mailbox
+                // then.
+                Err(SendError::Full(ChannelPackets(packets))) => route.pending = packets,
             }
         }
     }
 }
 
-/// Name and message of a packet that has a channel's header.
+/// Returns channel name and message of a packet with a channel header.
 pub(crate) fn split_header(packet: &Bytes) -> Option<(&str, Bytes)> {
     let rest = packet.strip_prefix(&MAGIC)?;
     let (&len, rest) = rest.split_first()?;
@@ -66,14 +67,14 @@ pub(crate) fn header(name: &str) -> Vec<u8> {
     header
 }
 
-/// "mp" and the version.
+/// "mp" and the version of the layout.
 const MAGIC: [u8; 3] = [0x6D, 0x70, 0x01];
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_layout_is_the_documented_one() {
+    fn layout_matches_the_documentation() {
         let packet = postcard::to_extend("hi", header("chat")).unwrap();
         assert_eq!(packet, b"mp\x01\x04chat\x02hi");
         let packet = Bytes::from(packet);

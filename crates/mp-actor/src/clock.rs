@@ -2,7 +2,8 @@
 
 use mp_core::Instant;
 
-/// Time since the clock was made, plus one second so that no instant of a run is the epoch itself.
+/// A clock that returns the time since it was created plus one second, so that no instant is the
+/// epoch.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock(tokio::time::Instant);
 
@@ -16,7 +17,7 @@ impl Clock {
         Instant::from_micros(micros.saturating_add(HEAD_START_MICROS))
     }
 
-    /// When tokio's clock shows `instant`.
+    /// Returns `instant` as a time of tokio's clock.
     pub(crate) fn deadline(&self, instant: Instant) -> tokio::time::Instant {
         let since = instant - Instant::from_micros(HEAD_START_MICROS);
         self.0 + since.min(FAR_FUTURE)
@@ -24,5 +25,5 @@ impl Clock {
 }
 
 const HEAD_START_MICROS: u64 = 1_000_000;
-/// A deadline that tokio's clock can still express.
+/// Maximum time until a deadline: tokio's clock can represent it.
 const FAR_FUTURE: std::time::Duration = std::time::Duration::from_secs(86_400 * 365);

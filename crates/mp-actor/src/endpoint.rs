@@ -1,4 +1,4 @@
-//! [`EndpointActor`]: the one shell for every transport.
+//! [`EndpointActor`]: runs an endpoint with any transport.
 
 use std::ops::ControlFlow;
 use std::task::{self, Poll};
@@ -8,45 +8,44 @@ use mp_core::{BranchId, Endpoint, EndpointId, EndpointStats, Instant, Multiplaye
 use mp_host::EndpointHost;
 use tokio::sync::watch;
 
+use crate::arbiter_guard::ArbiterGuard;
 use crate::error::CallError;
 use crate::guarded_log::log_guarded;
-use crate::home::Home;
-use crate::mail::{AskEndpoint, AskLink, BranchMail, BranchMailbox, EndpointMail};
-use crate::turn::{Pace, Turns, drive, took_input};
+use crate::mail::{BranchMail, BranchMailbox, EndpointMail, GetConnectionStats, GetEndpointStats};
+use crate::turn::{TurnActor, TurnTimer, after_input, run_turns};
 
-/// Runs an [`Endpoint`] and its host. It lives on the thread on which its transport was made, and
-/// ends with it.
+/// Runs an [`Endpoint`] and its host, on the thread on which its transport was created.
 ///
-/// It holds its branches by addresses that are kept: an address made anew (from a weak one) may always put one message
-/// more into a full mailbox, so that the bound would hold nothing.
+/// It keeps the addresses of its branches. A new address (from a weak one) may always put one more
+/// message into a full mailbox, so creating one per message would defeat the mailbox's limit.
 pub(crate) struct EndpointActor<P: MultiplayerPeer + Unpin + 'static> {
     id: EndpointId,
     endpoint: Endpoint<P>,
     host: EndpointHost<BranchMailbox>,
-    pace: Pace,
-    /// Tells the branch's handles, when it is dropped, that this endpoint has ended.
-    _presence: watch::Receiver<()>,
+    timer: TurnTimer,
+    /// Notifies the branch's handles of the end of this endpoint when it is dropped.
+    _alive: watch::Receiver<()>,
     /// Dropped last: it may end the thread.
-    _home: Home,
+    _guard: ArbiterGuard,
 }
 
 impl<P: MultiplayerPeer + Unpin + 'static> EndpointActor<P> {
-    /// An endpoint around `peer` that serves `branch`.
+    /// Starts an endpoint around `peer` that serves `branch`.
     pub(crate) fn start(
         id: EndpointId,
         peer: P,
         branch: BranchId,
         mail: Recipient<BranchMail>,
         mailbox: usize,
-        home: Home,
-        presence: watch::Receiver<()>,
+        guard: ArbiterGuard,
+        alive: watch::Receiver<()>,
     ) -> Addr<Self> {
         let mut endpoint = Endpoint::new(id, peer, branch);
         let mut host = EndpointHost::new();
         host.serve(&mut endpoint, branch, BranchMailbox(mail));
         Self::create(|ctx| {
             ctx.set_mailbox_capacity(mailbox);
-            Self { id, endpoint, host, pace: Pace::new(), _presence: presence, _home: home }
+            Self { id, endpoint, host, timer: TurnTimer::new(), _alive: alive, _guard: guard }
         })
     }
 }
@@ -56,13 +55,13 @@ impl<P: MultiplayerPeer + Unpin + 'static> Actor for EndpointActor<P> {
 
     fn started(&mut self, ctx: &mut Context<Self>) {
         log_guarded(|| tracing::debug!(endpoint = self.id.0, "endpoint started"));
-        drive(ctx);
+        run_turns(ctx);
     }
 }
 
-impl<P: MultiplayerPeer + Unpin + 'static> Turns for EndpointActor<P> {
-    fn pace(&mut self) -> &mut Pace {
-        &mut self.pace
+impl<P: MultiplayerPeer + Unpin + 'static> TurnActor for EndpointActor<P> {
+    fn timer(&mut self) -> &mut TurnTimer {
+        &mut self.timer
     }
 
     fn turn(&mut self, now: Instant, ctx: &mut Context<Self>) -> Option<Instant> {
@@ -98,57 +97,64 @@ impl<P: MultiplayerPeer + Unpin + 'static> Handler<EndpointMail> for EndpointAct
     fn handle(&mut self, EndpointMail(message): EndpointMail, ctx: &mut Context<Self>) {
         #[cfg(debug_assertions)]
         let _turn = crate::watchdog::Turn::begin();
-        self.host.handle_input(&mut self.endpoint, self.pace.now(), message);
-        took_input(self, ctx);
+        self.host.handle_input(&mut self.endpoint, self.timer.now(), message);
+        after_input(self, ctx);
     }
 }
 
-impl<P: MultiplayerPeer + Unpin + 'static> Handler<AskLink> for EndpointActor<P> {
-    type Result = MessageResult<AskLink>;
+impl<P: MultiplayerPeer + Unpin + 'static> Handler<GetConnectionStats> for EndpointActor<P> {
+    type Result = MessageResult<GetConnectionStats>;
 
-    fn handle(&mut self, AskLink(connection): AskLink, _: &mut Context<Self>) -> Self::Result {
+    fn handle(
+        &mut self,
+        GetConnectionStats(connection): GetConnectionStats,
+        _: &mut Context<Self>,
+    ) -> Self::Result {
         MessageResult(self.endpoint.connection_stats(connection))
     }
 }
 
-impl<P: MultiplayerPeer + Unpin + 'static> Handler<AskEndpoint> for EndpointActor<P> {
-    type Result = MessageResult<AskEndpoint>;
+impl<P: MultiplayerPeer + Unpin + 'static> Handler<GetEndpointStats> for EndpointActor<P> {
+    type Result = MessageResult<GetEndpointStats>;
 
-    fn handle(&mut self, _: AskEndpoint, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, _: GetEndpointStats, _: &mut Context<Self>) -> Self::Result {
         MessageResult(self.endpoint.stats())
     }
 }
 
-/// However it ends, by a panic or with its thread, its branches learn it.
+/// Notifies the branches if the actor ends by a panic or with its thread.
 impl<P: MultiplayerPeer + Unpin + 'static> Drop for EndpointActor<P> {
     fn drop(&mut self) {
         if self.host.abort(self.id) {
             log_guarded(|| {
-                tracing::error!(endpoint = self.id.0, "an endpoint ended without a goodbye");
+                tracing::error!(
+                    endpoint = self.id.0,
+                    "endpoint ended without closing its connections"
+                );
             });
         }
     }
 }
 
-/// Addresses an endpoint. It does not keep the endpoint alive.
+/// A handle to an endpoint. It does not keep the endpoint alive.
 #[derive(Clone, Debug)]
 pub struct EndpointRef {
     pub(crate) id: EndpointId,
-    pub(crate) ask: Recipient<AskEndpoint>,
+    pub(crate) ask: Recipient<GetEndpointStats>,
 }
 
 impl EndpointRef {
-    /// Its number.
+    /// Returns the endpoint's id.
     pub fn id(&self) -> EndpointId {
         self.id
     }
 
-    /// Its counters.
+    /// Returns the endpoint's statistics.
     ///
     /// # Errors
     ///
     /// [`CallError::Ended`].
     pub async fn stats(&self) -> Result<EndpointStats, CallError> {
-        self.ask.send(AskEndpoint).await.map_err(|_| CallError::Ended)
+        self.ask.send(GetEndpointStats).await.map_err(|_| CallError::Ended)
     }
 }

@@ -1,21 +1,22 @@
-//! What can go wrong, and how things end.
+//! Errors, and the ways in which a branch ends.
 
 use std::fmt;
 
 use mp_core::DisconnectReason;
 use mp_scene::{AuthError, SendBytesError, TreeError};
 
-/// How a branch ended.
+/// The way in which a branch ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Ended {
-    /// It was closed on this side: [`BranchRef::close`](crate::BranchRef::close), or its last handle was dropped.
+    /// It was closed locally: by [`BranchRef::close`](crate::BranchRef::close), or because its last
+    /// handle was dropped.
     Closed,
-    /// Its last endpoint ended, a client's session with it.
+    /// Its last endpoint closed, such as at the end of a client's session.
     Disconnected(DisconnectReason),
-    /// Code of the program's own panicked in it, with this message.
+    /// Code of the program panicked in it, with this message.
     Panicked(String),
-    /// Its thread was stopped under it.
+    /// Its thread was stopped.
     Stopped,
 }
 
@@ -25,60 +26,61 @@ impl fmt::Display for Ended {
             Self::Closed => f.write_str("closed"),
             Self::Disconnected(reason) => write!(f, "disconnected: {reason}"),
             Self::Panicked(message) => write!(f, "panicked: {message}"),
-            Self::Stopped => f.write_str("its thread was stopped"),
+            Self::Stopped => f.write_str("thread stopped"),
         }
     }
 }
 
-/// Why a call into a branch was not made.
+/// The reason why a call into a branch failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CallError {
-    /// [`CALLS_WAITING_MAX`](crate::limits::CALLS_WAITING_MAX) calls wait already. Await earlier ones first.
+    /// [`PENDING_CALLS_MAX`](crate::limits::PENDING_CALLS_MAX) calls are pending.
     #[error(
-        "the branch is busy: {} calls wait already; await earlier ones first",
-        crate::limits::CALLS_WAITING_MAX
+        "branch is busy: {} calls are pending; await them first",
+        crate::limits::PENDING_CALLS_MAX
     )]
     Busy,
-    /// The branch, the peer or the endpoint has ended; see [`BranchRef::closed`](crate::BranchRef::closed).
-    #[error("it has ended")]
+    /// The branch, the peer or the endpoint has ended; see
+    /// [`BranchRef::closed`](crate::BranchRef::closed).
+    #[error("the branch, peer or endpoint has ended")]
     Ended,
 }
 
-/// Why an answer was not given to a peer that authenticates itself. It changed nothing.
+/// The reason why a response to a peer that authenticates failed. The response has no effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum AnswerError {
-    /// It does not fit what was said before.
+pub enum AuthResponseError {
+    /// The response is not allowed in the state of the authentication.
     #[error(transparent)]
     Auth(#[from] AuthError),
-    /// The branch took no call; [`CallError::Ended`] also when the peer has left.
+    /// The call into the branch failed. [`CallError::Ended`] also if the peer has disconnected.
     #[error(transparent)]
     Call(#[from] CallError),
 }
 
-/// Why a branch was not started, served or connected.
+/// The reason why a branch could not be started, served or connected.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The client's session did not come about.
-    #[error("no connection to the server: {0}")]
+    /// The client could not connect.
+    #[error("cannot connect to the server: {0}")]
     ConnectionFailed(DisconnectReason),
-    /// The branch ended first.
+    /// The branch ended before it was ready.
     #[error("the branch ended before it was ready: {0}")]
     Ended(Ended),
-    /// There is no actix system on this thread.
+    /// The current thread has no actix system.
     #[error(
-        "there is no actix system on this thread; call this within #[actix::main], System::block_on or an arbiter"
+        "no actix system on this thread; call this within #[actix::main], System::block_on or an arbiter"
     )]
     NoSystem,
-    /// The closure that builds the branch or the transport panicked, or its thread was stopped.
-    #[error("building it panicked, or its thread was stopped")]
+    /// The closure that creates the branch or the transport panicked, or its thread was stopped.
+    #[error("the closure that creates the branch or transport panicked, or its thread was stopped")]
     Panicked,
-    /// No thread could be started.
-    #[error("no thread could be started for it: {0}")]
+    /// A thread could not be started.
+    #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),
-    /// The transport could not be made.
+    /// The transport could not be created.
     #[error("{0}")]
     Transport(Box<dyn std::error::Error + Send + Sync>),
     /// The branch could not be built.
@@ -86,40 +88,40 @@ pub enum StartError {
     Tree(#[from] TreeError),
 }
 
-/// Why a channel was not opened.
+/// The reason why a channel could not be opened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChannelError {
-    /// The branch took no call.
+    /// The call into the branch failed.
     #[error(transparent)]
     Call(#[from] CallError),
-    /// The name is not one.
-    #[error("{0:?} is no name of a channel: use 1 to {max} bytes", max = crate::limits::CHANNEL_NAME_BYTES_MAX)]
+    /// The name is empty or too long.
+    #[error("invalid channel name {0:?}; use 1 to {max} bytes", max = crate::limits::CHANNEL_NAME_BYTES_MAX)]
     Name(String),
-    /// The branch has a channel of this name.
-    #[error("channel {0:?} is open already; clone its ChannelRef")]
+    /// The branch already has a channel with this name.
+    #[error("channel {0:?} is already open; clone its ChannelRef")]
     Taken(String),
 }
 
-/// Why a message was not published.
+/// The reason why a message could not be published.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublishError {
-    /// The branch took no call.
+    /// The call into the branch failed.
     #[error(transparent)]
     Call(#[from] CallError),
-    /// The message has no form in postcard.
-    #[error("the message cannot be encoded: {0}")]
+    /// Postcard cannot encode the message.
+    #[error("cannot encode the message: {0}")]
     Encode(String),
-    /// It was not sent.
+    /// The message could not be sent.
     #[error(transparent)]
     Send(#[from] SendBytesError),
-    /// An endpoint could not take it.
-    #[error("the message takes {len} bytes; this branch's transports take {max}")]
+    /// The message exceeds the maximum packet size of an endpoint.
+    #[error("message of {len} bytes exceeds the transports' maximum of {max} bytes")]
     TooLarge {
-        /// Bytes on the wire.
+        /// Encoded size in bytes.
         len: usize,
-        /// The most that every transport of the branch takes.
+        /// Maximum packet size in bytes that all transports of the branch support.
         max: usize,
     },
 }

@@ -1,22 +1,27 @@
-//! The actix host of mp.
+//! Runs mp in actix actors.
 //!
-//! A [`Branch`](mp_scene::Branch) and an [`Endpoint`](mp_core::Endpoint) are state machines; here each gets a mailbox,
-//! a clock and a thread. Read [`branch()`] first, then [`BranchRef`].
+//! A [`Branch`](mp_scene::Branch) and an [`Endpoint`](mp_core::Endpoint) are state machines. Here
+//! each gets a mailbox, a clock and a thread. Read [`branch()`] first, then [`BranchRef`].
 //!
 //! ```text
-//!                 ToBranch, in batches                 PeerActor      one per remote peer: authentication, kick, figures
+//!                 ToBranch, in batches                 PeerActor      one per remote peer: auth, kick, stats
 //!  socket ─ EndpointActor ──────────► BranchActor ──── ChannelActor   one per typed channel
 //!                         ◄────────── hooks, nodes ─── BranchRef      with, signals, close
 //!                ToEndpoint, in batches
 //! ```
 //!
-//! * Packets cross one mailbox on the way in and one on the way out, in batches: a turn follows each drain of a mailbox.
-//! * Mailboxes are bounded and nobody waits for another's: what does not fit stays with its sender and is offered again
-//!   within a millisecond, so two full mailboxes that face each other cannot lock.
-//! * A panic in code of the program's own ends its branch only: its endpoints deliver what they had accepted and say
-//!   goodbye, and [`BranchRef::closed`] says what happened.
-//! * A transport is made on the thread where it is run, and so is a branch; neither needs to be `Send`.
+//! * Packets pass one mailbox in each direction, in batches: a turn follows each drain of a
+//!   mailbox.
+//! * Mailboxes are bounded, and no actor blocks on a full one. Messages that do not fit stay with
+//!   their sender, which offers them again within a millisecond. Two full mailboxes that send to
+//!   each other therefore cannot deadlock.
+//! * A panic in code of the program ends only its branch. The branch's endpoints deliver the
+//!   packets that they have accepted and disconnect their peers, and [`BranchRef::closed`] returns
+//!   the message of the panic.
+//! * A transport is created on the thread on which it runs, and so is a branch. Neither needs to be
+//!   `Send`.
 
+mod arbiter_guard;
 mod auth;
 mod branch;
 mod branch_ref;
@@ -26,12 +31,11 @@ mod clock;
 mod endpoint;
 mod error;
 mod guarded_log;
-mod home;
 pub mod limits;
 mod mail;
 mod peer;
+mod peer_actors;
 pub mod prelude;
-mod roster;
 mod scene_tree;
 mod signals;
 mod start;
@@ -40,16 +44,18 @@ mod turn;
 mod watchdog;
 
 pub use auth::AuthRequest;
-pub use branch_ref::{BranchHostStats, BranchRef};
+pub use branch_ref::{BranchActorStats, BranchRef};
 pub use channel::{
     ChannelActor, ChannelMessage, ChannelRef, ChannelStats, Messages, Publish, Received, Subscribe,
 };
 pub use endpoint::EndpointRef;
-pub use error::{AnswerError, CallError, ChannelError, Ended, PublishError, StartError};
-pub use peer::{CompleteAuth, Disconnect, PeerActor, PeerRef, PeerStats, SendAuth, Stats};
+pub use error::{AuthResponseError, CallError, ChannelError, Ended, PublishError, StartError};
+pub use peer::{
+    CompleteAuth, DisconnectPeer, GetPeerStats, PeerActor, PeerRef, PeerStats, SendAuth,
+};
 pub use scene_tree::{SceneTree, SceneTreeError};
 pub use signals::Signals;
-pub use start::{Launch, TransportError, branch};
+pub use start::{BranchStarter, TransportError, branch};
 
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]

@@ -1,31 +1,34 @@
-//! Every bound of this crate, with its reason, and those of the hosts. The mailboxes' own is
-//! [`mp_core::limits::MAILBOX_BATCHES`].
+//! Limits of this crate and of the hosts. Each constant documents the reason for its value. See
+//! [`mp_core::limits::MAILBOX_BATCHES`] for the capacity of mailboxes.
 
 pub use mp_host::limits::*;
 
-/// Calls into one branch that may wait for it. Those of one more caller fail with [`Busy`](crate::CallError::Busy):
-/// callers who do not wait for their answers must not fill the memory.
-pub const CALLS_WAITING_MAX: usize = 64;
+/// Maximum number of pending calls into one branch. Further calls fail with
+/// [`Busy`](crate::CallError::Busy), so that callers that do not await their calls cannot exhaust
+/// memory.
+pub const PENDING_CALLS_MAX: usize = 64;
 
-/// AUTH packets of one peer that may wait while its [authenticator](crate::Launch::authenticate) is busy with an earlier
-/// one. Exchanges take turns, so that a few suffice; a peer that sends more is refused.
-pub const AUTH_PACKETS_WAITING_MAX: usize = 16;
+/// Maximum number of AUTH packets of one peer that are queued while its
+/// [authenticator](crate::BranchStarter::authenticate) handles an earlier one. A few suffice, since
+/// an exchange alternates between both peers. A peer that sends more is rejected.
+pub const AUTH_QUEUE_PACKETS_MAX: usize = 16;
 
-/// Bytes in them, as nobody knows yet who sends them: names, tokens, signatures, a certificate. One packet of any size that its
-/// transport takes may wait.
-pub const AUTH_BYTES_WAITING_MAX: usize = 64 * 1024;
+/// Maximum bytes of the queued AUTH packets of one peer: enough for names, tokens, signatures and a
+/// certificate of an unauthenticated peer. A single packet of any size is always accepted.
+pub const AUTH_QUEUE_BYTES_MAX: usize = 64 * 1024;
 
-/// Signals that wait for one subscriber: some seconds of a lively room.
-pub const SIGNALS_WAITING_MAX: usize = 1_024;
+/// Maximum number of signals queued for one subscriber: some seconds of a busy room.
+pub const SIGNAL_QUEUE_MAX: usize = 1_024;
 
-/// Of [`SIGNALS_WAITING_MAX`], those that are not for packets: who floods a slow subscriber with packets must not hide
-/// from it who comes and goes.
+/// Part of [`SIGNAL_QUEUE_MAX`] that is not available to packets, so that a flood of packets cannot
+/// hide from a slow subscriber which peers connect and disconnect.
 pub const SIGNALS_RESERVED: usize = 256;
 
-/// Messages of a channel that wait for one subscriber: as many as a transport delivers of one link in one turn.
-pub const CHANNEL_MESSAGES_WAITING_MAX: usize = 4_096;
+/// Maximum number of messages of a channel queued for one subscriber: as many as a transport
+/// delivers of one connection in one turn.
+pub const CHANNEL_QUEUE_MESSAGES_MAX: usize = 4_096;
 
-/// Longest name of a channel in bytes. It travels with every message.
+/// Maximum length of a channel name in bytes. It is sent with every message.
 pub const CHANNEL_NAME_BYTES_MAX: usize = 32;
 
-const _: () = assert!(SIGNALS_RESERVED < SIGNALS_WAITING_MAX);
+const _: () = assert!(SIGNALS_RESERVED < SIGNAL_QUEUE_MAX);

@@ -1,4 +1,4 @@
-//! What the mailboxes carry, and how it is sent.
+//! The messages between actors, and how they are sent.
 
 use actix::dev::{SendError, ToEnvelope};
 use actix::prelude::*;
@@ -15,17 +15,17 @@ pub(crate) struct BranchMail(pub(crate) ToBranch);
 #[rtype(result = "()")]
 pub(crate) struct EndpointMail(pub(crate) ToEndpoint);
 
-/// Asks an endpoint for the figures of a link.
+/// Returns an endpoint's statistics of a connection.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "Option<ConnectionStats>")]
-pub(crate) struct AskLink(pub(crate) ConnectionId);
+pub(crate) struct GetConnectionStats(pub(crate) ConnectionId);
 
-/// Asks an endpoint for its counters.
+/// Returns an endpoint's statistics.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "EndpointStats")]
-pub(crate) struct AskEndpoint;
+pub(crate) struct GetEndpointStats;
 
-/// Tells a branch of an endpoint that is about to serve it.
+/// Adds an endpoint that is about to serve the branch.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Attach {
@@ -50,11 +50,11 @@ impl Mailbox<ToBranch> for BranchMailbox {
     }
 }
 
-/// The mailbox of an endpoint, and whom to ask for statistics of its connections.
+/// The mailbox of an endpoint, and the recipient that has statistics of its connections.
 #[derive(Debug)]
 pub(crate) struct EndpointMailbox {
     pub(crate) mail: Recipient<EndpointMail>,
-    pub(crate) links: Recipient<AskLink>,
+    pub(crate) connection_stats: Recipient<GetConnectionStats>,
 }
 
 impl Mailbox<ToEndpoint> for EndpointMailbox {
@@ -70,13 +70,14 @@ impl Mailbox<ToEndpoint> for EndpointMailbox {
     }
 }
 
-/// Tells a branch to close.
+/// Closes the branch.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Close;
 
-/// Sends what must arrive however full the mailbox is, and is sent a bounded number of times: the end of an actor, a
-/// counted call. Everything that a peer can cause goes by `try_send`.
+/// Sends a message even if the mailbox is full. Only for messages whose number is bounded: one in
+/// an actor's life, or counted by the caller. Everything that a peer can cause is sent with
+/// `try_send`.
 #[expect(clippy::disallowed_methods, reason = "once in an actor's life, or counted by the caller")]
 pub(crate) fn control<A, M>(to: &Addr<A>, message: M)
 where
@@ -88,7 +89,7 @@ where
     to.do_send(message);
 }
 
-/// [`control`] for an address that has forgotten its actor.
+/// Same as [`control`], for a recipient.
 #[expect(clippy::disallowed_methods, reason = "once in an actor's life, or counted by the caller")]
 pub(crate) fn control_to<M>(to: &Recipient<M>, message: M)
 where

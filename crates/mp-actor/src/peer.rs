@@ -1,8 +1,8 @@
-//! [`PeerActor`]: one remote participant, off the packet path.
+//! [`PeerActor`]: one remote peer, outside the packet path.
 //!
-//! What concerns one participant can take time, and the branch must not wait for it. A peer's actor lives on the branch's
-//! thread from `peer_authenticating`, or `peer_connected`, until the peer leaves or fails; it keeps no protocol state and
-//! sees no packet but those of the authentication.
+//! Work for one peer may take long, and the branch must not wait for it. A peer's actor runs on the
+//! branch's thread from `peer_authenticating`, or `peer_connected`, until the peer disconnects or
+//! fails. It has no protocol state, and receives no packets except for authentication.
 #![expect(clippy::exhaustive_structs, reason = "messages of actors: programs build them")]
 
 use std::future::Future;
@@ -14,77 +14,79 @@ use bytes::Bytes;
 use mp_core::{ConnectionStats, EndpointId, PeerId};
 use mp_scene::SceneMultiplayer;
 
-use crate::auth::Presence;
-use crate::error::{AnswerError, CallError};
-use crate::mail::AskLink;
+use crate::auth::PeerSession;
+use crate::error::{AuthResponseError, CallError};
+use crate::mail::GetConnectionStats;
 
-/// One remote participant of a branch. Reached with [`BranchRef::peer`](crate::BranchRef::peer).
+/// The actor of a remote peer of a branch. [`BranchRef::peer`](crate::BranchRef::peer) returns a
+/// handle to it.
 pub struct PeerActor {
-    presence: Presence,
-    /// Since when it has taken part; not yet while it authenticates itself.
+    session: PeerSession,
+    /// Time of admission; `None` while the peer authenticates.
     since: Option<tokio::time::Instant>,
-    /// Runs the program's authenticators. It ends with the actor, wherever it stands.
+    /// Runs the program's authenticators. It is dropped with the actor.
     authentication: Option<Pin<Box<dyn Future<Output = ()>>>>,
 }
 
-/// Sends bytes to a peer that authenticates itself (Godot: `send_auth`).
+/// Sends data to a peer that authenticates (Godot: `send_auth`).
 #[derive(Clone, Debug, Message)]
-#[rtype(result = "Result<(), AnswerError>")]
+#[rtype(result = "Result<(), AuthResponseError>")]
 pub struct SendAuth(pub Bytes);
 
-/// Says that a peer that authenticates itself may take part (Godot: `complete_auth`). It is admitted when it says the same
-/// of this side.
+/// Accepts a peer that authenticates (Godot: `complete_auth`). It is admitted when it has accepted
+/// the local peer, too.
 #[derive(Clone, Copy, Debug, Message)]
-#[rtype(result = "Result<(), AnswerError>")]
+#[rtype(result = "Result<(), AuthResponseError>")]
 pub struct CompleteAuth;
 
-/// Makes the peer leave (Godot: `disconnect_peer`): it is gone at once on this side, without a signal, and the others are
-/// told.
+/// Disconnects the peer (Godot: `disconnect_peer`). It is removed immediately, without a local
+/// signal, and the other peers are notified.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "Result<(), CallError>")]
-pub struct Disconnect;
+pub struct DisconnectPeer;
 
-/// Asks for the peer's figures.
+/// Returns the peer's statistics.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "Result<PeerStats, CallError>")]
-pub struct Stats;
+pub struct GetPeerStats;
 
-/// The peer takes part.
+/// The peer was admitted.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Admitted;
 
-/// The peer has left.
+/// The peer disconnected.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Gone;
 
-/// Figures of a peer.
+/// Statistics of a peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PeerStats {
-    /// The peer.
+    /// Peer id.
     pub id: PeerId,
-    /// Whether it still authenticates itself.
+    /// True while the peer authenticates.
     pub is_authenticating: bool,
-    /// For how long it has taken part; zero while it authenticates itself.
+    /// Time since admission; zero while the peer authenticates.
     pub connected_for: Duration,
-    /// The endpoint that has its link; `None` for another client behind the server.
+    /// Endpoint of the peer's connection; `None` for another client behind the server.
     pub endpoint: Option<EndpointId>,
-    /// Figures of its link, where there is one and its transport keeps them.
-    pub link: Option<ConnectionStats>,
+    /// Statistics of the peer's connection; `None` without a connection, or if the transport has no
+    /// statistics.
+    pub connection: Option<ConnectionStats>,
 }
 
 impl PeerActor {
-    pub(crate) fn admitted(presence: Presence) -> Self {
-        Self { presence, since: Some(tokio::time::Instant::now()), authentication: None }
+    pub(crate) fn admitted(session: PeerSession) -> Self {
+        Self { session, since: Some(tokio::time::Instant::now()), authentication: None }
     }
 
     pub(crate) fn authenticating(
-        presence: Presence,
+        session: PeerSession,
         run: impl Future<Output = ()> + 'static,
     ) -> Self {
-        Self { presence, since: None, authentication: Some(Box::pin(run)) }
+        Self { session, since: None, authentication: Some(Box::pin(run)) }
     }
 }
 
@@ -99,59 +101,65 @@ impl Actor for PeerActor {
 }
 
 impl Handler<SendAuth> for PeerActor {
-    type Result = ResponseFuture<Result<(), AnswerError>>;
+    type Result = ResponseFuture<Result<(), AuthResponseError>>;
 
     fn handle(&mut self, SendAuth(data): SendAuth, _: &mut Context<Self>) -> Self::Result {
-        let presence = self.presence.clone();
-        Box::pin(async move { presence.call(move |api, peer| api.send_auth(peer, &data)).await })
+        let session = self.session.clone();
+        Box::pin(async move { session.call(move |api, peer| api.send_auth(peer, &data)).await })
     }
 }
 
 impl Handler<CompleteAuth> for PeerActor {
-    type Result = ResponseFuture<Result<(), AnswerError>>;
+    type Result = ResponseFuture<Result<(), AuthResponseError>>;
 
     fn handle(&mut self, _: CompleteAuth, _: &mut Context<Self>) -> Self::Result {
-        let presence = self.presence.clone();
-        Box::pin(async move { presence.call(SceneMultiplayer::complete_auth).await })
+        let session = self.session.clone();
+        Box::pin(async move { session.call(SceneMultiplayer::complete_auth).await })
     }
 }
 
-impl Handler<Disconnect> for PeerActor {
+impl Handler<DisconnectPeer> for PeerActor {
     type Result = ResponseFuture<Result<(), CallError>>;
 
-    fn handle(&mut self, _: Disconnect, _: &mut Context<Self>) -> Self::Result {
-        let presence = self.presence.clone();
+    fn handle(&mut self, _: DisconnectPeer, _: &mut Context<Self>) -> Self::Result {
+        let session = self.session.clone();
         Box::pin(async move {
-            let done = presence.call(|api, peer| {
+            let done = session.call(|api, peer| {
                 api.disconnect_peer(peer);
                 Ok(())
             });
             match done.await {
-                Err(AnswerError::Call(error)) => Err(error),
-                Ok(()) | Err(AnswerError::Auth(_)) => Ok(()),
+                Err(AuthResponseError::Call(error)) => Err(error),
+                Ok(()) | Err(AuthResponseError::Auth(_)) => Ok(()),
             }
         })
     }
 }
 
-impl Handler<Stats> for PeerActor {
+impl Handler<GetPeerStats> for PeerActor {
     type Result = ResponseFuture<Result<PeerStats, CallError>>;
 
-    fn handle(&mut self, _: Stats, _: &mut Context<Self>) -> Self::Result {
-        let Presence { peer: id, number, branch } = self.presence.clone();
+    fn handle(&mut self, _: GetPeerStats, _: &mut Context<Self>) -> Self::Result {
+        let PeerSession { peer: id, number, branch } = self.session.clone();
         let is_authenticating = self.since.is_none();
         let connected_for = self.since.map_or(Duration::ZERO, |since| since.elapsed());
         Box::pin(async move {
-            let link = branch.call(move |actor, _| {
-                let is_present = actor.peers.is_present(id, number);
-                is_present.then(|| actor.link(id))
+            let connection = branch.call(move |actor, _| {
+                let is_current = actor.peers.is_current(id, number);
+                is_current.then(|| actor.connection(id))
             });
-            let link = link.await?;
-            let mut stats =
-                PeerStats { id, is_authenticating, connected_for, endpoint: None, link: None };
-            if let Some((endpoint, links, connection)) = link {
+            let connection = connection.await?;
+            let mut stats = PeerStats {
+                id,
+                is_authenticating,
+                connected_for,
+                endpoint: None,
+                connection: None,
+            };
+            if let Some((endpoint, stats_recipient, connection)) = connection {
                 stats.endpoint = Some(endpoint);
-                stats.link = links.send(AskLink(connection)).await.ok().flatten();
+                stats.connection =
+                    stats_recipient.send(GetConnectionStats(connection)).await.ok().flatten();
             }
             Ok(stats)
         })
@@ -174,7 +182,7 @@ impl Handler<Gone> for PeerActor {
     }
 }
 
-/// Addresses the actor of a remote peer. It does not keep the peer there.
+/// A handle to the actor of a remote peer. It does not keep the peer connected.
 #[derive(Clone, Debug)]
 pub struct PeerRef {
     id: PeerId,
@@ -186,50 +194,52 @@ impl PeerRef {
         Self { id, address }
     }
 
-    /// The peer.
+    /// Returns the peer id.
     pub fn id(&self) -> PeerId {
         self.id
     }
 
-    /// Sends it bytes while it authenticates itself: see [`SendAuth`].
+    /// Sends data to the peer while it authenticates; see [`SendAuth`].
     ///
     /// # Errors
     ///
-    /// [`AnswerError`]; [`CallError::Ended`] in it when the peer has left, or its branch has ended.
-    pub async fn send_auth(&self, data: impl Into<Bytes>) -> Result<(), AnswerError> {
+    /// See [`AuthResponseError`]. It contains [`CallError::Ended`] if the peer has disconnected or
+    /// its branch has ended.
+    pub async fn send_auth(&self, data: impl Into<Bytes>) -> Result<(), AuthResponseError> {
         let sent = self.address.send(SendAuth(data.into())).await;
-        sent.unwrap_or(Err(AnswerError::Call(CallError::Ended)))
+        sent.unwrap_or(Err(AuthResponseError::Call(CallError::Ended)))
     }
 
-    /// Says that it may take part: see [`CompleteAuth`].
+    /// Accepts the peer while it authenticates; see [`CompleteAuth`].
     ///
     /// # Errors
     ///
-    /// As [`send_auth`](Self::send_auth).
-    pub async fn complete_auth(&self) -> Result<(), AnswerError> {
+    /// Same as [`send_auth`](Self::send_auth).
+    pub async fn complete_auth(&self) -> Result<(), AuthResponseError> {
         let sent = self.address.send(CompleteAuth).await;
-        sent.unwrap_or(Err(AnswerError::Call(CallError::Ended)))
+        sent.unwrap_or(Err(AuthResponseError::Call(CallError::Ended)))
     }
 
-    /// Makes it leave, whether or not it was admitted: see [`Disconnect`].
+    /// Disconnects the peer, admitted or not; see [`DisconnectPeer`].
     ///
     /// # Errors
     ///
-    /// [`CallError::Ended`] when it has left, or its branch has ended; [`CallError::Busy`].
+    /// [`CallError::Ended`] if the peer has disconnected or its branch has ended;
+    /// [`CallError::Busy`].
     pub async fn disconnect(&self) -> Result<(), CallError> {
-        self.address.send(Disconnect).await.unwrap_or(Err(CallError::Ended))
+        self.address.send(DisconnectPeer).await.unwrap_or(Err(CallError::Ended))
     }
 
-    /// Its figures.
+    /// Returns the peer's statistics.
     ///
     /// # Errors
     ///
-    /// As [`disconnect`](Self::disconnect).
+    /// Same as [`disconnect`](Self::disconnect).
     pub async fn stats(&self) -> Result<PeerStats, CallError> {
-        self.address.send(Stats).await.unwrap_or(Err(CallError::Ended))
+        self.address.send(GetPeerStats).await.unwrap_or(Err(CallError::Ended))
     }
 
-    /// The actor itself, for actors that send it messages.
+    /// Returns the address of the actor, for actors that send it messages.
     pub fn address(&self) -> &Addr<PeerActor> {
         &self.address
     }

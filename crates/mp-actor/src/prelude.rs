@@ -1,4 +1,4 @@
-//! What most programs import.
+//! The types that most programs import.
 
 pub use mp_scene::TreeError;
 pub use mp_scene::prelude::*;

@@ -1,4 +1,4 @@
-//! [`SceneTree`]: which branch a path belongs to.
+//! [`SceneTree`]: finds the branch of a path.
 
 use std::sync::Arc;
 
@@ -8,40 +8,41 @@ use mp_core::BranchId;
 use crate::branch_ref::{BranchRef, WeakBranchRef};
 use crate::error::Ended;
 
-/// The branches of a process by their root paths (Godot: `SceneTree.set_multiplayer` and `get_multiplayer`). A directory:
-/// no packet passes here, and being listed does not keep a branch open. Clones share their entries.
+/// The branches of a process by their root paths (Godot: `SceneTree.set_multiplayer` and
+/// `get_multiplayer`). Clones share the entries.
 ///
-/// A branch that ends is no longer listed.
+/// It is only a directory: no packet passes through it, and an entry does not keep a branch open. A
+/// branch that ends is removed.
 #[derive(Clone, Default)]
 pub struct SceneTree(Arc<Directory>);
 
-/// Root paths without the slashes at their ends.
+/// Root paths without trailing slashes.
 #[derive(Default)]
 pub(crate) struct Directory(DashMap<String, (BranchId, WeakBranchRef)>);
 
-/// Why a branch was not listed.
+/// The reason why a branch was not registered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SceneTreeError {
     /// The branch has ended.
     #[error("the branch has ended: {0}")]
     Ended(Ended),
-    /// The path does not begin at the root.
-    #[error("{0:?} is not absolute; write it as \"/root/Game\"")]
+    /// The path is not absolute.
+    #[error("path {0:?} is not absolute; write it like \"/root/Game\"")]
     NotAbsolute(String),
 }
 
 impl SceneTree {
-    /// A directory without branches.
+    /// Returns an empty directory.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Lists `branch` under `root`; one that was listed there makes way.
+    /// Registers `branch` under `root` and replaces an earlier entry.
     ///
     /// # Errors
     ///
-    /// [`SceneTreeError`].
+    /// See [`SceneTreeError`].
     pub fn set_multiplayer(&self, root: &str, branch: &BranchRef) -> Result<(), SceneTreeError> {
         if !root.starts_with('/') {
             return Err(SceneTreeError::NotAbsolute(root.to_owned()));
@@ -49,7 +50,7 @@ impl SceneTree {
         let key = root.trim_end_matches('/');
         self.0.0.insert(key.to_owned(), (branch.id(), branch.downgrade()));
         branch.shared().listed(key, &self.0);
-        // If it ended in between it may have looked before it was listed.
+        // A branch that ended before it was inserted has not removed the entry.
         match branch.ended() {
             None => Ok(()),
             Some(ended) => {
@@ -59,8 +60,8 @@ impl SceneTree {
         }
     }
 
-    /// The branch that the node at `path` belongs to: the longest root path that leads there, name by name
-    /// (`/root/Game` does not lead to `/root/Games`).
+    /// Returns the branch of the node at `path`: the one with the longest root path that is a
+    /// prefix of it by whole names (`/root/Game` is not a prefix of `/root/Games`).
     #[doc(alias = "get_multiplayer")]
     pub fn multiplayer(&self, path: &str) -> Option<BranchRef> {
         if !path.starts_with('/') {

@@ -9,32 +9,34 @@ use futures_core::Stream;
 use mp_scene::Signal;
 use tokio::sync::mpsc;
 
-use crate::limits::{SIGNALS_RESERVED, SIGNALS_WAITING_MAX};
+use crate::limits::{SIGNAL_QUEUE_MAX, SIGNALS_RESERVED};
 
-/// A subscription to a branch's signals, in order. It ends when the branch does.
+/// A subscription to a branch's signals, in order. It ends with the branch.
 ///
-/// A branch waits for nobody: of what comes while [`SIGNALS_WAITING_MAX`] signals wait here (packets: [`SIGNALS_RESERVED`]
-/// fewer), this subscriber misses the newest, and [`missed`](Self::missed) counts them. Who may not miss any uses the
-/// builder's hooks, which run in the branch's turn. Packets of open [channels](crate::BranchRef::channel), and
-/// those that an [authenticator](crate::Launch::authenticate) takes, are not among the signals.
+/// Up to [`SIGNAL_QUEUE_MAX`] signals are queued, or [`SIGNALS_RESERVED`] fewer if the next is a
+/// packet. Beyond that this subscriber misses the newest, and [`missed`](Self::missed) counts them;
+/// the branch never waits. To miss none, use the builder's hooks, which run in the branch's turn.
+/// Packets of open [channels](crate::BranchRef::channel), and packets for an
+/// [authenticator](crate::BranchStarter::authenticate), are not reported as signals.
 #[derive(Debug)]
 pub struct Signals {
-    waiting: mpsc::Receiver<Signal>,
+    queue: mpsc::Receiver<Signal>,
     missed: Arc<AtomicU64>,
 }
 
 impl Signals {
-    /// The next signal; `None` when the branch has ended. Dropping the future loses none.
+    /// Returns the next signal, or `None` when the branch has ended. Cancel safe: dropping the
+    /// future loses no signal.
     pub async fn next(&mut self) -> Option<Signal> {
-        self.waiting.recv().await
+        self.queue.recv().await
     }
 
-    /// The next signal if one waits.
+    /// Returns the next signal if one is queued.
     pub fn try_next(&mut self) -> Option<Signal> {
-        self.waiting.try_recv().ok()
+        self.queue.try_recv().ok()
     }
 
-    /// Signals that this subscriber did not get because it was slow.
+    /// Returns the number of signals that this subscriber missed because its queue was full.
     pub fn missed(&self) -> u64 {
         self.missed.load(Ordering::Relaxed)
     }
@@ -45,27 +47,27 @@ impl Stream for Signals {
     type Item = Signal;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Signal>> {
-        self.get_mut().waiting.poll_recv(cx)
+        self.get_mut().queue.poll_recv(cx)
     }
 }
 
-/// Those who are told.
+/// The subscribers of a branch.
 #[derive(Debug, Default)]
 pub(crate) struct Subscribers(Vec<(mpsc::Sender<Signal>, Arc<AtomicU64>)>);
 
 impl Subscribers {
     pub(crate) fn add(&mut self) -> Signals {
-        let (sender, waiting) = mpsc::channel(SIGNALS_WAITING_MAX);
+        let (sender, queue) = mpsc::channel(SIGNAL_QUEUE_MAX);
         let missed = Arc::new(AtomicU64::new(0));
         self.0.push((sender, Arc::clone(&missed)));
-        Signals { waiting, missed }
+        Signals { queue, missed }
     }
 
-    pub(crate) fn tell(&mut self, signal: &Signal) {
+    pub(crate) fn send(&mut self, signal: &Signal) {
         let is_packet = matches!(signal, Signal::PeerPacket { .. } | Signal::PeerAuth { .. });
         let reserved = if is_packet { SIGNALS_RESERVED } else { 0 };
         self.0.retain(|(sender, missed)| {
-            // Nobody else sends: what fits now is taken.
+            // This is the only sender, so the capacity cannot shrink in between.
             let fits = sender.capacity() > reserved && sender.try_send(signal.clone()).is_ok();
             if !fits {
                 missed.fetch_add(1, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! How branches are started, served and connected.
+//! Starting, serving and connecting branches.
 
 use actix::prelude::*;
 use mp_core::limits::MAILBOX_BATCHES;
@@ -8,17 +8,17 @@ use std::future::Future;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
+use crate::arbiter_guard::ArbiterGuard;
 use crate::auth::{AuthRequest, AuthSetup, Authenticators, boxed};
 use crate::branch::BranchActor;
 use crate::branch_ref::{BranchRef, Shared, next_number};
 use crate::error::{Ended, StartError};
-use crate::home::Home;
 use crate::scene_tree::SceneTree;
 
-/// Whatever a transport's own error is.
+/// The error of a transport's constructor.
 pub type TransportError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Prepares a branch. `build` makes it on the thread on which it will live, so that its nodes and hooks need not be
+/// Prepares a branch. `build` runs on the branch's thread, so its nodes and hooks need not be
 /// `Send`.
 ///
 /// ```
@@ -39,11 +39,11 @@ pub type TransportError = Box<dyn std::error::Error + Send + Sync>;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```
-pub fn branch<F>(build: F) -> Launch<F>
+pub fn branch<F>(build: F) -> BranchStarter<F>
 where
     F: FnOnce() -> Result<Branch, TreeError> + Send + 'static,
 {
-    Launch {
+    BranchStarter {
         build,
         arbiter: None,
         tree: None,
@@ -54,7 +54,7 @@ where
 
 /// A branch that is about to start. See [`branch`].
 #[must_use = "nothing starts before `start`, `serve` or `connect`"]
-pub struct Launch<F> {
+pub struct BranchStarter<F> {
     build: F,
     arbiter: Option<ArbiterHandle>,
     tree: Option<SceneTree>,
@@ -62,27 +62,28 @@ pub struct Launch<F> {
     mailbox: usize,
 }
 
-impl<F> Launch<F>
+impl<F> BranchStarter<F>
 where
     F: FnOnce() -> Result<Branch, TreeError> + Send + 'static,
 {
-    /// Lets the branch and its endpoints live on the thread of `arbiter` (default: a thread of their own, which ends with
-    /// them). `Arbiter::current()` is this thread's.
+    /// Runs the branch and its endpoints on the thread of `arbiter`; `Arbiter::current()` is the
+    /// current thread's. Default: a new thread, which ends with them.
     pub fn on(mut self, arbiter: ArbiterHandle) -> Self {
         self.arbiter = Some(arbiter);
         self
     }
 
-    /// Lists the branch in `tree` under its own root path.
+    /// Registers the branch in `tree` under its root path.
     pub fn in_tree(mut self, tree: &SceneTree) -> Self {
         self.tree = Some(tree.clone());
         self
     }
 
-    /// Requires peers to authenticate themselves, and runs `authenticate` for each packet that one of them sends meanwhile
-    /// (Godot: `auth_callback`). Its future may ask whom it likes: the branch goes on, and so do the futures of other peers. It
-    /// answers with the request: [`send`](AuthRequest::send), [`complete`](AuthRequest::complete),
-    /// [`refuse`](AuthRequest::refuse), or not at all when more has to come.
+    /// Requires peers to authenticate, and runs `authenticate` for each packet that a peer sends
+    /// meanwhile (Godot: `auth_callback`). Its future may await other services; the branch and the
+    /// futures of other peers continue. It responds through the request:
+    /// [`send`](AuthRequest::send), [`complete`](AuthRequest::complete),
+    /// [`refuse`](AuthRequest::refuse), or not at all if more packets have to follow.
     ///
     /// ```
     /// use mp_actor::prelude::*;
@@ -90,7 +91,7 @@ where
     /// # async fn may_play(name: &[u8]) -> std::io::Result<bool> { Ok(name == b"Ann") }
     /// # fn game() -> Result<Branch, TreeError> { Branch::builder("/root").build() }
     /// let server = mp_actor::branch(game).authenticate(|request: AuthRequest| async move {
-    ///     let known = may_play(request.data()).await?; // a failure refuses the peer
+    ///     let known = may_play(request.data()).await?; // an error rejects the peer
     ///     if known { request.complete().await? } else { request.refuse().await? }
     ///     Ok::<_, Box<dyn std::error::Error + Send + Sync>>(())
     /// });
@@ -107,19 +108,22 @@ where
     /// # }).unwrap();
     /// ```
     ///
-    /// * Futures run on the branch's thread, so that they must not block it. The packets of one peer are taken one after the
-    ///   other, in order: the next when the future of the last has ended.
-    /// * [`AUTH_PACKETS_WAITING_MAX`](crate::limits::AUTH_PACKETS_WAITING_MAX) packets of a peer wait meanwhile
-    ///   ([`AUTH_BYTES_WAITING_MAX`](crate::limits::AUTH_BYTES_WAITING_MAX)). One more is dropped and its sender refused;
-    ///   what still waits when a peer is admitted or leaves is dropped, too.
-    ///   [`BranchHostStats::dropped_auth_packets`](crate::BranchHostStats::dropped_auth_packets) counts all of them.
-    /// * When the peer leaves, or has taken longer than
-    ///   [`set_auth_timeout`](mp_scene::SceneMultiplayer::set_auth_timeout) allows (default: 3 s), its future is dropped where it
-    ///   stands. After [`complete`](AuthRequest::complete) it may go on for as long as the peer is there.
-    /// * It is [`SceneMultiplayer`](mp_scene::SceneMultiplayer) that keeps such peers apart: the start of a branch with a protocol of
-    ///   its own that is not built on one fails with [`StartError::Panicked`].
-    /// * A future that fails or panics refuses its peer, and nothing else ends:
-    ///   [`BranchHostStats::failed_authentications`](crate::BranchHostStats::failed_authentications).
+    /// * Futures run on the branch's thread and must not block it. The packets of one peer are
+    ///   handled in order: the next when the future of the last has completed.
+    /// * Meanwhile up to [`AUTH_QUEUE_PACKETS_MAX`](crate::limits::AUTH_QUEUE_PACKETS_MAX) packets
+    ///   and [`AUTH_QUEUE_BYTES_MAX`](crate::limits::AUTH_QUEUE_BYTES_MAX) bytes of a peer are
+    ///   queued. A packet beyond the limits is dropped and its sender rejected. Packets that are
+    ///   still queued when a peer is admitted or disconnects are dropped.
+    ///   [`BranchActorStats::dropped_auth_packets`](crate::BranchActorStats::dropped_auth_packets)
+    ///   counts all of them.
+    /// * The future is dropped when the peer disconnects, or exceeds
+    ///   [`set_auth_timeout`](mp_scene::SceneMultiplayer::set_auth_timeout) (default: 3 s). After
+    ///   [`complete`](AuthRequest::complete) it may continue while the peer is connected.
+    /// * Authentication is part of [`SceneMultiplayer`](mp_scene::SceneMultiplayer). A protocol that
+    ///   does not use its `SceneMultiplayer` does not authenticate peers.
+    /// * A future that fails or panics rejects its peer and has no other effect.
+    ///   [`BranchActorStats::failed_authentications`](crate::BranchActorStats::failed_authentications)
+    ///   counts it.
     #[doc(alias = "auth_callback")]
     pub fn authenticate<R, E>(
         mut self,
@@ -133,9 +137,10 @@ where
         self
     }
 
-    /// Requires peers to authenticate themselves, and runs `open` once for each that is about to (Godot: `peer_authenticating`),
-    /// before [`authenticate`](Self::authenticate) is run with what it sends. The side that speaks first does it here, a
-    /// client most often. Otherwise as there.
+    /// Requires peers to authenticate, and runs `open` once for each peer that begins to (Godot:
+    /// `peer_authenticating`), before [`authenticate`](Self::authenticate) runs for its packets.
+    /// The peer that sends first, usually the client, does so here. Otherwise same as
+    /// [`authenticate`](Self::authenticate).
     #[doc(alias = "peer_authenticating")]
     pub fn on_peer_authenticating<R, E>(
         mut self,
@@ -149,27 +154,27 @@ where
         self
     }
 
-    /// How many batches the mailboxes of the branch and of each of its endpoints take (default:
-    /// [`MAILBOX_BATCHES`], at least 1).
+    /// Sets the capacity of the mailboxes of the branch and of each of its endpoints in batches.
+    /// Default: [`MAILBOX_BATCHES`]; minimum: 1.
     pub fn mailbox_batches(mut self, batches: usize) -> Self {
         self.mailbox = batches.max(1);
         self
     }
 
-    /// Starts the branch alone: offline, as Godot's with an `OfflineMultiplayerPeer`, until
-    /// [`add_endpoint`](BranchRef::add_endpoint).
+    /// Starts the branch without a transport. It is offline, like Godot's with an
+    /// `OfflineMultiplayerPeer`, until [`add_endpoint`](BranchRef::add_endpoint).
     ///
     /// # Errors
     ///
-    /// [`StartError`].
+    /// See [`StartError`].
     pub async fn start(self) -> Result<BranchRef, StartError> {
-        let home = match self.arbiter {
-            Some(arbiter) => Home::shared(arbiter),
-            None => Home::new()?,
+        let guard = match self.arbiter {
+            Some(arbiter) => ArbiterGuard::shared(arbiter),
+            None => ArbiterGuard::new()?,
         };
         let (build, auth, mailbox) = (self.build, self.auth, self.mailbox);
         let (reply, answer) = oneshot::channel();
-        let arbiter = home.arbiter().clone();
+        let arbiter = guard.arbiter().clone();
         arbiter.spawn_fn(move || {
             let started = build().map_err(StartError::Tree).map(|mut branch| {
                 let id = BranchId(next_number());
@@ -178,12 +183,12 @@ where
                     branch.scene().multiplayer_mut().set_authentication(true);
                 }
                 let root_path = branch.scene().tree().root_path();
-                let shared = Arc::new(Shared::new(id, root_path, mailbox, home.downgrade()));
+                let shared = Arc::new(Shared::new(id, root_path, mailbox, guard.downgrade()));
                 let address = BranchActor::start(
                     branch,
                     Authenticators::from(auth),
                     Arc::clone(&shared),
-                    home,
+                    guard,
                 );
                 BranchRef::new(address, shared)
             });
@@ -197,12 +202,12 @@ where
         Ok(branch)
     }
 
-    /// Starts the branch as a server on the transport that `make` makes on the branch's thread. For more transports see
-    /// [`add_endpoint`](BranchRef::add_endpoint).
+    /// Starts the branch as a server. `make` creates its transport on the branch's thread. For more
+    /// transports see [`add_endpoint`](BranchRef::add_endpoint).
     ///
     /// # Errors
     ///
-    /// [`StartError`].
+    /// See [`StartError`].
     pub async fn serve<P, E>(
         self,
         make: impl FnOnce() -> Result<P, E> + Send + 'static,
@@ -216,12 +221,12 @@ where
         Ok(branch)
     }
 
-    /// Starts the branch as a server on the parts of one transport, each on a thread of its own: see
+    /// Starts the branch as a server on the shards of one transport, each on its own thread; see
     /// [`add_shards`](BranchRef::add_shards).
     ///
     /// # Errors
     ///
-    /// [`StartError`].
+    /// See [`StartError`].
     pub async fn serve_shards<M, P, E>(
         self,
         makes: impl IntoIterator<Item = M>,
@@ -236,13 +241,13 @@ where
         Ok(branch)
     }
 
-    /// Starts the branch as a client on the transport that `make` makes on the branch's thread, and waits until the session
-    /// with its server stands (`connected_to_server`).
+    /// Starts the branch as a client and waits until it is connected (`connected_to_server`).
+    /// `make` creates its transport on the branch's thread.
     ///
     /// # Errors
     ///
-    /// [`StartError::ConnectionFailed`] when the transport gives up or an authentication fails, and
-    /// the others.
+    /// [`StartError::ConnectionFailed`] if connecting times out or is rejected, or an
+    /// authentication fails; otherwise see [`StartError`].
     pub async fn connect<P, E>(
         self,
         make: impl FnOnce() -> Result<P, E> + Send + 'static,

@@ -1,13 +1,16 @@
-//! The turns of hosted machines inside actix actors. When a turn is due is the hosts' to say
-//! ([`mp_host`]); here it is run.
+//! Runs the turns of hosted state machines in actix actors. The hosts ([`mp_host`]) decide when a
+//! turn is due.
 //!
-//! 1. actix drains the mailbox; each handler feeds the host and calls [`took_input`].
-//! 2. then it polls the actor's futures, of which [`drive`] is one: when there was input, the transport is ready or the
-//!    deadline has passed, it runs one turn: `end_turn`, then
+//! 1. Actix drains the mailbox. Each handler passes the message to the host and calls
+//!    [`after_input`].
+//! 2. Then it polls the actor's futures, one of which is started by [`run_turns`]. If there was
+//!    input, the transport is ready or the deadline has passed, the future runs one turn:
+//!    `end_turn`, then
 //! 3. `deliver`, with `try_send`.
-//! 4. The turn says when the next is due.
+//! 4. The turn returns the time of the next one.
 //!
-//! So a turn follows a drain, not a message, and local work precedes what the network brings.
+//! So a turn follows a drain of the mailbox, not a message, and messages are handled before packets
+//! from the network.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -21,40 +24,41 @@ use tokio::time::Sleep;
 use crate::clock::Clock;
 use crate::limits::DELIVERY_RETRY;
 
-/// An actor that runs a machine and its host.
-pub(crate) trait Turns: Actor<Context = Context<Self>> {
-    fn pace(&mut self) -> &mut Pace;
+/// An actor that runs a state machine and its host.
+pub(crate) trait TurnActor: Actor<Context = Context<Self>> {
+    fn timer(&mut self) -> &mut TurnTimer;
 
-    /// Steps 2 and 3; returns when the next turn is due without input.
+    /// Runs steps 2 and 3. Returns the time of the next turn if there is no input before.
     fn turn(&mut self, now: Instant, ctx: &mut Context<Self>) -> Option<Instant>;
 
     /// Returns whether there was input since the last turn.
     fn has_input(&self) -> bool;
 
-    /// Returns whether a turn comes before more input.
+    /// Returns whether a turn has to run before more input is handled.
     fn needs_turn(&self) -> bool;
 
-    /// Returns whether it takes nothing in although a turn has just ended, because its output is
-    /// not accepted.
+    /// Returns whether the actor handles no input, although a turn has just ended, because its
+    /// output is not accepted.
     fn is_congested(&self) -> bool {
         false
     }
 
-    /// Whether the outside has something to take in; else the task is woken when it has.
+    /// Returns `Ready` if the network has something to receive; otherwise registers the task to be
+    /// woken.
     fn poll_ready(&mut self, _cx: &mut task::Context<'_>) -> Poll<()> {
         Poll::Pending
     }
 }
 
-/// When turns are due.
+/// The clock of an actor and the time of its next turn.
 #[derive(Debug)]
-pub(crate) struct Pace {
+pub(crate) struct TurnTimer {
     clock: Clock,
     next: Option<Instant>,
 }
 
-impl Pace {
-    /// The first turn is due at once.
+impl TurnTimer {
+    /// Returns a timer whose first turn is due immediately.
     pub(crate) fn new() -> Self {
         Self { clock: Clock::new(), next: Some(Instant::ZERO) }
     }
@@ -64,41 +68,41 @@ impl Pace {
     }
 }
 
-/// Runs the turns of the actor of `ctx` until it stops. As its future is never done, the actor lives until then,
-/// whether or not anybody holds its address.
-pub(crate) fn drive<A: Turns>(ctx: &mut Context<A>) {
-    ctx.spawn(Driver { sleep: None });
+/// Runs the turns of the actor of `ctx` until it stops. The future completes only then, so it keeps
+/// the actor alive even if no address of it is left.
+pub(crate) fn run_turns<A: TurnActor>(ctx: &mut Context<A>) {
+    ctx.spawn(TurnLoop { sleep: None });
 }
 
-/// To be called by handlers after each message.
-pub(crate) fn took_input<A: Turns>(actor: &mut A, ctx: &mut Context<A>) {
+/// Runs a turn if one has to run before more input. Handlers call it after each message.
+pub(crate) fn after_input<A: TurnActor>(actor: &mut A, ctx: &mut Context<A>) {
     if ctx.state().stopping() || !actor.needs_turn() {
         return;
     }
     run_turn(actor, ctx);
-    // While it waits, actix leaves the mailbox alone.
+    // Actix does not handle the mailbox while this future is pending.
     ctx.wait(Pause { sleep: None });
 }
 
-fn run_turn<A: Turns>(actor: &mut A, ctx: &mut Context<A>) {
+fn run_turn<A: TurnActor>(actor: &mut A, ctx: &mut Context<A>) {
     #[cfg(debug_assertions)]
     let _turn = crate::watchdog::Turn::begin();
-    let now = actor.pace().now();
+    let now = actor.timer().now();
     let next = actor.turn(now, ctx);
-    actor.pace().next = next;
+    actor.timer().next = next;
 }
 
-struct Driver {
+struct TurnLoop {
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
-impl Driver {
-    fn poll_deadline(&mut self, pace: &Pace, cx: &mut task::Context<'_>) -> Poll<()> {
-        let Some(next) = pace.next else { return Poll::Pending };
-        if next <= pace.now() {
+impl TurnLoop {
+    fn poll_deadline(&mut self, timer: &TurnTimer, cx: &mut task::Context<'_>) -> Poll<()> {
+        let Some(next) = timer.next else { return Poll::Pending };
+        if next <= timer.now() {
             return Poll::Ready(());
         }
-        let deadline = pace.clock.deadline(next);
+        let deadline = timer.clock.deadline(next);
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
         if sleep.deadline() != deadline {
             sleep.as_mut().reset(deadline);
@@ -107,7 +111,7 @@ impl Driver {
     }
 }
 
-impl<A: Turns> ActorFuture<A> for Driver {
+impl<A: TurnActor> ActorFuture<A> for TurnLoop {
     type Output = ();
 
     fn poll(
@@ -121,12 +125,12 @@ impl<A: Turns> ActorFuture<A> for Driver {
         loop {
             let is_due = actor.has_input()
                 || actor.poll_ready(cx).is_ready()
-                || this.poll_deadline(actor.pace(), cx).is_ready();
+                || this.poll_deadline(actor.timer(), cx).is_ready();
             if !is_due {
                 return Poll::Pending;
             }
             if has_run {
-                // Others first, and the mailbox.
+                // Let other tasks and the mailbox run before the next turn.
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
@@ -139,12 +143,12 @@ impl<A: Turns> ActorFuture<A> for Driver {
     }
 }
 
-/// Lets others have the thread once, and then for as long as the actor is congested.
+/// Yields the thread once, then waits while the actor is congested.
 struct Pause {
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
-impl<A: Turns> ActorFuture<A> for Pause {
+impl<A: TurnActor> ActorFuture<A> for Pause {
     type Output = ();
 
     fn poll(

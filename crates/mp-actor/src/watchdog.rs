@@ -1,4 +1,5 @@
-//! The watchdog of debug builds and tests: a turn that never ends aborts the process with its stack.
+//! The watchdog of debug builds and tests: aborts the process, with the stacks of its threads, if a
+//! turn never ends.
 //!
 //! A thread that is busy in one turn serves none of its branches and endpoints, and nothing else
 //! reports it. Release builds have no watchdog.
@@ -15,11 +16,11 @@ use std::time::Duration;
 #[derive(Debug)]
 struct Watched {
     thread: String,
-    /// Turns begun and ended: odd within a turn.
+    /// Number of begins and ends of turns: odd within a turn.
     edges: AtomicU64,
 }
 
-/// Marks the turn that lasts until it is dropped. Turns within turns count as the outer one.
+/// Marks a turn, which lasts until the value is dropped. Nested turns count as the outer one.
 #[derive(Debug)]
 pub(crate) struct Turn(());
 
@@ -53,17 +54,17 @@ fn watch_this_thread() -> Arc<Watched> {
     static STARTED: Once = Once::new();
     STARTED.call_once(|| {
         let started = thread::Builder::new().name("watchdog".to_owned()).spawn(watch);
-        drop(started.expect("a debug build can start its watchdog"));
+        drop(started.expect("cannot start the watchdog thread"));
     });
-    let thread = thread::current().name().unwrap_or("without a name").to_owned();
+    let thread = thread::current().name().unwrap_or("unnamed").to_owned();
     let own = Arc::new(Watched { thread, edges: AtomicU64::new(0) });
     let mut watched = WATCHED.lock().unwrap_or_else(PoisonError::into_inner);
     watched.push(Arc::downgrade(&own));
     own
 }
 
-/// Counts, second by second, for how long each thread has been in the same turn. Time in which the
-/// process was stopped is one second at most.
+/// Counts the seconds that each thread has been in the same turn. Time in which the process was
+/// stopped counts as at most one second.
 fn watch() {
     let limit = limit_seconds();
     let mut seconds: HashMap<*const Watched, (u64, u64)> = HashMap::new();
@@ -90,26 +91,26 @@ fn watch() {
     }
 }
 
-/// Reports the turn and aborts, at the latest after [`REPORT_TIMEOUT`]: standard error may be full
-/// or stuck, and so may a debugger.
+/// Reports the turn and aborts, at the latest after [`REPORT_TIMEOUT`]: writing to standard error
+/// may block, and so may a debugger.
 fn abort(thread: &str, limit: u64) -> ! {
     let (reporting, reported) = mpsc::sync_channel::<()>(1);
     let thread = thread.to_owned();
     let report = move || {
-        // Dropped by a panic, too.
+        // Dropped when the report is complete, or panics.
         let _reporting = reporting;
         report(&thread, limit);
     };
-    // Without a thread the report is dropped, and the wait ends at once.
+    // If no thread can be started, the closure is dropped and the wait ends immediately.
     let _ = thread::Builder::new().name("watchdog report".to_owned()).spawn(report);
     let _ = reported.recv_timeout(REPORT_TIMEOUT);
     std::process::abort();
 }
 
-/// Prints the stacks of all threads as a debugger sees them: safe code sees its own alone.
+/// Prints the stacks of all threads with a debugger, since safe code can capture only its own.
 fn report(thread: &str, limit: u64) {
     let process = std::process::id().to_string();
-    eprintln!("watchdog: a turn on thread {thread:?} has lasted {limit} s; the process is aborted");
+    eprintln!("watchdog: a turn on thread {thread:?} has lasted {limit} s; aborting the process");
     let gdb = ["-nx", "-batch", "-ex", "thread apply all backtrace", "-p", &process];
     let printed =
         [("gdb", &gdb[..]), ("eu-stack", &["-p", &process][..])].into_iter().any(|(tool, args)| {
@@ -122,15 +123,16 @@ fn report(thread: &str, limit: u64) {
             }
         });
     if !printed {
-        eprintln!("watchdog: install gdb or elfutils (eu-stack), and allow ptrace, for the stack");
+        eprintln!("watchdog: no stacks; install gdb or elfutils (eu-stack), and allow ptrace");
     }
 }
 
-/// Seconds that a turn may last: 10, or the value of `MP_TURN_LIMIT_SECONDS`, for tests.
+/// Returns the maximum duration of a turn in seconds: 10, or the environment variable
+/// `MP_TURN_LIMIT_SECONDS`, which tests set.
 fn limit_seconds() -> u64 {
     let given = std::env::var("MP_TURN_LIMIT_SECONDS").ok();
     given.and_then(|given| given.parse().ok()).unwrap_or(10)
 }
 
-/// Longest delay of the abort by its report. A debugger takes seconds for a large program.
+/// Maximum delay of the abort by the report. A debugger takes seconds for a large program.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(30);

@@ -1,4 +1,4 @@
-//! A subscriber that panics at every line of mp-actor's: peers and handles are notified all the same.
+//! Peers and handles are notified even if the log subscriber panics on every line of mp-actor.
 
 #[path = "actors/common.rs"]
 #[allow(dead_code, unused_imports, reason = "this binary uses a part of it")]
@@ -13,7 +13,7 @@ use mp_core::DisconnectReason;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-/// Stands for one that cannot write.
+/// A subscriber that cannot write.
 struct Panicking;
 
 impl Subscriber for Panicking {
@@ -26,14 +26,14 @@ impl Subscriber for Panicking {
     fn record(&self, _: &Id, _: &Record<'_>) {}
     fn record_follows_from(&self, _: &Id, _: &Id) {}
     fn event(&self, _: &Event<'_>) {
-        panic!("the log cannot be written");
+        panic!("cannot write the log");
     }
     fn enter(&self, _: &Id) {}
     fn exit(&self, _: &Id) {}
 }
 
 #[test]
-fn a_branch_that_panics_is_reported_to_everybody_although_logs_panic() {
+fn panicked_branch_is_reported_although_logs_panic() {
     log_to_panicking();
     run(async {
         let (server, address) = serve(empty_branch("/root")).await;
@@ -51,7 +51,7 @@ fn a_branch_that_panics_is_reported_to_everybody_although_logs_panic() {
 
 /// In real time: another thread has no paused clock.
 #[test]
-fn a_branch_whose_thread_is_stopped_says_so_although_logs_panic() {
+fn branch_on_a_stopped_thread_is_reported_although_logs_panic() {
     log_to_panicking();
     run_in_real_time(async {
         let arbiter = Arbiter::new();
@@ -66,7 +66,7 @@ fn a_branch_whose_thread_is_stopped_says_so_although_logs_panic() {
 }
 
 #[test]
-fn a_branch_learns_that_its_transport_panicked_although_logs_panic() {
+fn panicked_transport_is_reported_although_logs_panic() {
     log_to_panicking();
     run(async {
         let branch = empty_branch("/root").serve(|| made(broken())).await.unwrap();
@@ -74,8 +74,10 @@ fn a_branch_learns_that_its_transport_panicked_although_logs_panic() {
     });
 }
 
-/// The subscriber of the whole process, for all tests of this binary.
+/// Sets the subscriber of the whole process, for all tests of this binary.
 fn log_to_panicking() {
     static SET: Once = Once::new();
-    SET.call_once(|| tracing::subscriber::set_global_default(Panicking).expect("it is the first"));
+    SET.call_once(|| {
+        tracing::subscriber::set_global_default(Panicking).expect("no other subscriber is set")
+    });
 }

@@ -1,4 +1,4 @@
-//! A turn that never ends aborts a debug build, with the stack that shows where.
+//! A turn that never ends aborts a debug build and prints the stack of its thread.
 
 #![cfg(all(debug_assertions, target_os = "linux"))]
 
@@ -15,13 +15,13 @@ use mp_actor::prelude::*;
 use mp_core::testing::ScriptedPeer;
 
 #[test]
-fn a_hook_that_never_returns_aborts_the_process_with_its_stack() {
-    is_aborted("a_hook_that_never_returns_aborts_the_process_with_its_stack", loop_in_a_hook);
+fn hook_that_never_returns_aborts_the_process_with_its_stack() {
+    check_abort("hook_that_never_returns_aborts_the_process_with_its_stack", loop_in_a_hook);
 }
 
 #[test]
-fn a_transport_that_never_returns_aborts_the_process_with_its_stack() {
-    is_aborted("a_transport_that_never_returns_aborts_the_process_with_its_stack", || {
+fn transport_that_never_returns_aborts_the_process_with_its_stack() {
+    check_abort("transport_that_never_returns_aborts_the_process_with_its_stack", || {
         run(async {
             let looping = ScriptedPeer::server().on_poll(|_| loop_without_progress());
             let branch = empty_branch("/root").serve(|| made(looping)).await.unwrap();
@@ -31,10 +31,10 @@ fn a_transport_that_never_returns_aborts_the_process_with_its_stack() {
 }
 
 #[test]
-fn a_turn_that_never_ends_is_aborted_although_standard_error_is_full() {
-    let name = "a_turn_that_never_ends_is_aborted_although_standard_error_is_full";
+fn endless_turn_is_aborted_although_standard_error_is_full() {
+    let name = "endless_turn_is_aborted_although_standard_error_is_full";
     if std::env::var_os(CHILD).is_some() {
-        return is_aborted(name, loop_in_a_hook);
+        return check_abort(name, loop_in_a_hook);
     }
     let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
     let status = child(name).stdout(Stdio::null()).stderr(full).status().unwrap();
@@ -43,13 +43,13 @@ fn a_turn_that_never_ends_is_aborted_although_standard_error_is_full() {
 
 fn loop_in_a_hook() {
     run(async {
-        let launch =
+        let starter =
             here(|| Branch::builder("/root").on_process(|_, _| loop_without_progress()).build());
-        launch.start().await.unwrap().closed().await;
+        starter.start().await.unwrap().closed().await;
     });
 }
 
-/// As a library call in a loop that accepts nothing more.
+/// A loop without progress, like a library call that does not return.
 #[inline(never)]
 fn loop_without_progress() {
     loop {
@@ -57,8 +57,8 @@ fn loop_without_progress() {
     }
 }
 
-/// Runs the test `name` again in a process of its own, which `run` locks up.
-fn is_aborted(name: &str, run: impl FnOnce()) {
+/// Runs the test `name` again in its own process, which `run` blocks forever.
+fn check_abort(name: &str, run: impl FnOnce()) {
     if std::env::var_os(CHILD).is_some() {
         std::thread::spawn(|| {
             std::thread::sleep(Duration::from_secs(60));
@@ -72,11 +72,11 @@ fn is_aborted(name: &str, run: impl FnOnce()) {
     assert!(printed.contains(&format!("a turn on thread \"{name}\"")), "{printed}");
     assert!(
         printed.contains("loop_without_progress"),
-        "no stack; on Debian: apt-get install gdb\n{printed}"
+        "no stack in the output; on Debian: apt-get install gdb\n{printed}"
     );
 }
 
-/// The test `name` as a process of its own, whose turns may last a second.
+/// Returns a command that runs the test `name` in a process with a turn limit of one second.
 fn child(name: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
@@ -86,5 +86,5 @@ fn child(name: &str) -> Command {
     command
 }
 
-/// Set in the processes that lock up.
+/// Environment variable that is set in the blocked processes.
 const CHILD: &str = "MP_LOCKED_UP_CHILD";

@@ -1,4 +1,4 @@
-//! What takes access to the actor's own mailbox.
+//! Tests that need the branch actor's own mailbox.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -13,22 +13,22 @@ use super::*;
 use crate::limits::STALL_TIMEOUT;
 use crate::mail::{EndpointMail, control};
 
-/// An endpoint that reads no mail until it is told to.
-struct Deaf {
+/// An endpoint that reads no message until the test allows it.
+struct HangingEndpoint {
     until: Option<oneshot::Receiver<()>>,
     mail: Rc<RefCell<Vec<ToEndpoint>>>,
 }
 
-impl Actor for Deaf {
+impl Actor for HangingEndpoint {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        let until = self.until.take().expect("it starts once");
-        ctx.wait(fut::wrap_future(async move { until.await.expect("it is told") }));
+        let until = self.until.take().expect("the actor starts once");
+        ctx.wait(fut::wrap_future(async move { until.await.expect("the test sends") }));
     }
 }
 
-impl Handler<EndpointMail> for Deaf {
+impl Handler<EndpointMail> for HangingEndpoint {
     type Result = ();
 
     fn handle(&mut self, EndpointMail(message): EndpointMail, _: &mut Context<Self>) {
@@ -36,31 +36,34 @@ impl Handler<EndpointMail> for Deaf {
     }
 }
 
-impl Handler<AskLink> for Deaf {
-    type Result = MessageResult<AskLink>;
+impl Handler<GetConnectionStats> for HangingEndpoint {
+    type Result = MessageResult<GetConnectionStats>;
 
-    fn handle(&mut self, _: AskLink, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, _: GetConnectionStats, _: &mut Context<Self>) -> Self::Result {
         MessageResult(None)
     }
 }
 
 #[test]
-fn an_endpoint_that_hangs_is_given_up_and_the_branch_lives() {
+fn branch_abandons_an_endpoint_that_hangs_and_continues() {
     let runtime = || {
         let mut builder = tokio::runtime::Builder::new_current_thread();
         builder.enable_all().start_paused(true).build().unwrap()
     };
     System::with_tokio_rt(runtime).block_on(async {
-        let launch = crate::branch(|| Branch::builder("/root").build());
-        let branch = launch.on(Arbiter::current()).start().await.unwrap();
+        let starter = crate::branch(|| Branch::builder("/root").build());
+        let branch = starter.on(Arbiter::current()).start().await.unwrap();
         let (listen, until) = oneshot::channel();
         let mail = Rc::new(RefCell::new(Vec::new()));
-        let deaf = Deaf::create(|ctx| {
+        let hanging = HangingEndpoint::create(|ctx| {
             ctx.set_mailbox_capacity(1);
-            Deaf { until: Some(until), mail: Rc::clone(&mail) }
+            HangingEndpoint { until: Some(until), mail: Rc::clone(&mail) }
         });
         let id = EndpointId(9);
-        let mailbox = EndpointMailbox { mail: deaf.clone().recipient(), links: deaf.recipient() };
+        let mailbox = EndpointMailbox {
+            mail: hanging.clone().recipient(),
+            connection_stats: hanging.recipient(),
+        };
         control(branch.address(), Attach { endpoint: id, mailbox });
         let info = EndpointInfo {
             unique_id: PeerId::SERVER,
@@ -84,7 +87,7 @@ fn an_endpoint_that_hangs_is_given_up_and_the_branch_lives() {
                     scene.send_bytes(b"x", all, TransferMode::Reliable, Channel(0))
                 })
             };
-            // Once the endpoint is given up there is no session to send in.
+            // There is no session to send in after the endpoint was abandoned.
             let _ = branch.with(send).await.unwrap();
         }
         assert!(start.elapsed() < 2 * STALL_TIMEOUT, "{:?}", start.elapsed());

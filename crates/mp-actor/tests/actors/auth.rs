@@ -1,12 +1,12 @@
-//! Authentication that answers later, in paused time.
+//! Asynchronous authentication, in paused time.
 
 use std::future::{Future, Ready, ready};
 use std::pin::Pin;
 use std::time::Duration;
 
-use mp_actor::limits::{AUTH_PACKETS_WAITING_MAX, CALLS_WAITING_MAX};
+use mp_actor::limits::{AUTH_QUEUE_PACKETS_MAX, PENDING_CALLS_MAX};
 use mp_actor::prelude::*;
-use mp_actor::{AnswerError, CallError, Launch};
+use mp_actor::{AuthResponseError, BranchStarter, CallError};
 use mp_core::{DisconnectReason, MemoryAddress};
 use mp_scene::AuthError;
 use tokio::time::{Instant, sleep};
@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 use crate::common::*;
 
 #[test]
-fn a_slow_answer_stops_neither_the_branch_nor_other_peers() {
+fn slow_authentication_blocks_neither_the_branch_nor_other_peers() {
     run(async {
         let notes = Notes::new();
         let patient = log_branch("/root", &notes).authenticate(admit_in_time);
@@ -31,10 +31,10 @@ fn a_slow_answer_stops_neither_the_branch_nor_other_peers() {
             note(&quick, PeerId::SERVER, number).await;
             sleep(Duration::from_millis(100)).await;
         }
-        assert_eq!(notes.read().len(), 10, "the branch goes on");
+        assert_eq!(notes.read().len(), 10, "the branch continues");
         assert_eq!(server.peers().await.unwrap(), [peer(2)]);
         let stats = server.peer(peer(3)).unwrap().stats().await.unwrap();
-        assert!(stats.is_authenticating && stats.link.is_some(), "{stats:?}");
+        assert!(stats.is_authenticating && stats.connection.is_some(), "{stats:?}");
         assert_eq!(stats.connected_for, Duration::ZERO);
 
         let (_slow, took) = slow.await.unwrap();
@@ -48,9 +48,9 @@ fn a_slow_answer_stops_neither_the_branch_nor_other_peers() {
 }
 
 #[test]
-fn more_peers_than_calls_may_wait_are_answered_at_the_same_time() {
+fn more_peers_than_pending_calls_authenticate_concurrently() {
     run(async {
-        let count = 4 * CALLS_WAITING_MAX as i32;
+        let count = 4 * PENDING_CALLS_MAX as i32;
         let (server, address) = serve(empty_branch("/root").authenticate(admit_in_time)).await;
         let start = Instant::now();
         let joins: Vec<_> = (2..2 + count)
@@ -71,7 +71,7 @@ fn more_peers_than_calls_may_wait_are_answered_at_the_same_time() {
 }
 
 #[test]
-fn a_refused_peer_is_disconnected() {
+fn rejected_peer_is_disconnected() {
     run(async {
         let refuse = |request: AuthRequest| async move {
             sleep(Duration::from_secs(1)).await;
@@ -91,7 +91,7 @@ fn a_refused_peer_is_disconnected() {
 }
 
 #[test]
-fn both_sides_authenticate_each_other_by_challenge() {
+fn peers_authenticate_each_other_by_challenge() {
     run(async {
         let (at_server, at_client) = (Notes::new(), Notes::new());
         let server = log_branch("/root", &at_server).authenticate(|request| async move {
@@ -127,7 +127,7 @@ fn both_sides_authenticate_each_other_by_challenge() {
 }
 
 #[test]
-fn the_packets_of_a_peer_are_taken_one_after_the_other() {
+fn packets_of_a_peer_are_handled_in_order() {
     run(async {
         let notes = Notes::new();
         let noted = notes.clone();
@@ -156,7 +156,7 @@ fn the_packets_of_a_peer_are_taken_one_after_the_other() {
 }
 
 #[test]
-fn a_peer_that_sends_more_than_can_wait_is_refused() {
+fn peer_that_overflows_its_auth_queue_is_rejected() {
     run(async {
         let asked = Notes::new();
         let noted = asked.clone();
@@ -170,7 +170,7 @@ fn a_peer_that_sends_more_than_can_wait_is_refused() {
                 }),
             )
             .await;
-        let all = AUTH_PACKETS_WAITING_MAX;
+        let all = AUTH_QUEUE_PACKETS_MAX;
         let client = join(flood(all), &address, 2).await;
         assert_eq!(asked.read().len(), all);
         assert_eq!(server.host_stats().dropped_auth_packets, 0);
@@ -179,14 +179,14 @@ fn a_peer_that_sends_more_than_can_wait_is_refused() {
         assert!(matches!(error, StartError::ConnectionFailed(_)), "{error:?}");
 
         assert_eq!(server.host_stats().dropped_auth_packets, all as u64 + 1);
-        assert_eq!(asked.read().len(), all, "nobody was asked about them");
+        assert_eq!(asked.read().len(), all, "the authenticator did not run");
         assert!(server.peer(peer(3)).is_none());
         assert_eq!(client.peers().await.unwrap(), [PeerId::SERVER]);
     });
 }
 
 #[test]
-fn what_still_waits_when_a_peer_is_admitted_is_dropped_and_counted() {
+fn queued_packets_of_an_admitted_peer_are_dropped_and_counted() {
     run(async {
         let asked = Notes::new();
         let noted = asked.clone();
@@ -198,7 +198,7 @@ fn what_still_waits_when_a_peer_is_admitted_is_dropped_and_counted() {
                 request.complete().await?;
                 sleep(Duration::from_millis(100)).await;
                 notes.push(b"after".to_vec());
-                Ok::<_, AnswerError>(())
+                Ok::<_, AuthResponseError>(())
             }
         }))
         .await;
@@ -212,7 +212,7 @@ fn what_still_waits_when_a_peer_is_admitted_is_dropped_and_counted() {
 }
 
 #[test]
-fn a_future_that_takes_longer_than_the_timeout_is_dropped_and_its_peer_fails() {
+fn future_that_exceeds_the_timeout_is_dropped_and_its_peer_fails() {
     run(async {
         let dropped = Notes::new();
         let (server, address) = serve(empty_branch("/root").authenticate(forever(&dropped))).await;
@@ -232,7 +232,7 @@ fn a_future_that_takes_longer_than_the_timeout_is_dropped_and_its_peer_fails() {
 }
 
 #[test]
-fn a_future_is_dropped_when_its_peer_leaves_or_is_disconnected() {
+fn future_is_dropped_when_its_peer_disconnects_or_is_disconnected() {
     run(async {
         let dropped = Notes::new();
         let (server, address) = serve(empty_branch("/root").authenticate(forever(&dropped))).await;
@@ -264,7 +264,7 @@ fn a_future_is_dropped_when_its_peer_leaves_or_is_disconnected() {
 }
 
 #[test]
-fn an_answer_for_an_earlier_peer_of_the_same_id_does_nothing() {
+fn response_to_an_earlier_session_of_the_same_id_has_no_effect() {
     run(async {
         let requests = Notes::new();
         let (server, address) = serve(empty_branch("/root").authenticate(keep(&requests))).await;
@@ -281,20 +281,20 @@ fn an_answer_for_an_earlier_peer_of_the_same_id_does_nothing() {
         let new = requests.read().remove(1);
         let old = requests.read().remove(0);
 
-        let gone = Err(AnswerError::Call(CallError::Ended));
+        let gone = Err(AuthResponseError::Call(CallError::Ended));
         assert_eq!(old.send(b"hello?").await, gone);
         assert_eq!(old.complete().await, gone);
         assert_eq!(old.refuse().await, gone);
         assert_eq!(first_peer.complete_auth().await, gone);
         assert_eq!(first_peer.disconnect().await, Err(CallError::Ended));
         assert_eq!(server.peers().await.unwrap(), []);
-        assert!(server.peer(peer(2)).is_some(), "the second is not touched");
+        assert!(server.peer(peer(2)).is_some(), "the second session is not affected");
 
         assert_eq!(new.complete().await, Ok(()));
         let _second = second.await.unwrap();
         assert_eq!(server.peers().await.unwrap(), [peer(2)]);
-        // It is admitted: nobody can refuse it any more.
-        let late = Err(AnswerError::Auth(AuthError::UnknownPeer(peer(2))));
+        // The peer is admitted and can no longer be rejected.
+        let late = Err(AuthResponseError::Auth(AuthError::UnknownPeer(peer(2))));
         assert_eq!(new.refuse().await, late);
         assert_eq!(new.complete().await, late);
         assert_eq!(server.peers().await.unwrap(), [peer(2)]);
@@ -302,7 +302,7 @@ fn an_answer_for_an_earlier_peer_of_the_same_id_does_nothing() {
 }
 
 #[test]
-fn nothing_is_left_of_an_authentication_when_its_branch_ends() {
+fn authentication_ends_with_its_branch() {
     run(async {
         for ends_by_panic in [false, true] {
             let (requests, dropped) = (Notes::new(), Notes::new());
@@ -321,13 +321,13 @@ fn nothing_is_left_of_an_authentication_when_its_branch_ends() {
             let request = requests.read().remove(0);
 
             if ends_by_panic {
-                assert!(server.with(|_| panic!("over")).await.is_err());
-                assert_eq!(server.closed().await, Ended::Panicked("over".to_owned()));
+                assert!(server.with(|_| panic!("bug")).await.is_err());
+                assert_eq!(server.closed().await, Ended::Panicked("bug".to_owned()));
             } else {
                 assert_eq!(server.close().await, Ended::Closed);
             }
 
-            assert_eq!(request.complete().await, Err(AnswerError::Call(CallError::Ended)));
+            assert_eq!(request.complete().await, Err(AuthResponseError::Call(CallError::Ended)));
             until(|| dropped.read().len() == 1).await;
             assert!(server.peer(peer(2)).is_none());
             assert!(matches!(client.closed().await, Ended::Disconnected(_)));
@@ -336,28 +336,28 @@ fn nothing_is_left_of_an_authentication_when_its_branch_ends() {
 }
 
 #[test]
-fn a_future_that_fails_or_panics_refuses_its_peer_and_the_branch_lives() {
+fn future_that_fails_or_panics_rejects_only_its_peer() {
     run(async {
         let faulty = |request: AuthRequest| {
-            assert!(request.data() != b"0", "before there is a future");
+            assert!(request.data() != b"0", "panic before the future");
             async move {
                 sleep(Duration::from_millis(10)).await;
                 match request.data() {
-                    b"1" => panic!("inside"),
-                    b"2" => Err("the database is away"),
-                    _ => request.complete().await.map_err(|_| "it has left"),
+                    b"1" => panic!("panic in the future"),
+                    b"2" => Err("database unavailable"),
+                    _ => request.complete().await.map_err(|_| "disconnected"),
                 }
             }
         };
         let (server, address) = serve(empty_branch("/root").authenticate(faulty)).await;
         let _good = join(open(ask::<3>), &address, 9).await;
 
-        for (refused, client) in
+        for (rejected, client) in
             [open(ask::<0>), open(ask::<1>), open(ask::<2>)].into_iter().enumerate()
         {
             let error = try_join(client, &address, 2).await.unwrap_err();
             assert!(matches!(error, StartError::ConnectionFailed(_)), "{error:?}");
-            assert_eq!(server.host_stats().failed_authentications, refused as u64 + 1);
+            assert_eq!(server.host_stats().failed_authentications, rejected as u64 + 1);
         }
         assert_eq!(server.peers().await.unwrap(), [peer(9)]);
         assert_eq!(server.ended(), None);
@@ -365,7 +365,7 @@ fn a_future_that_fails_or_panics_refuses_its_peer_and_the_branch_lives() {
 }
 
 #[test]
-fn an_actor_of_the_programs_own_can_answer_through_the_peers_actor() {
+fn program_can_authenticate_through_the_peer_actor() {
     run(async {
         let required = here(|| {
             let setup = |scene: &mut Scene| {
@@ -383,12 +383,12 @@ fn an_actor_of_the_programs_own_can_answer_through_the_peers_actor() {
         };
         let client = open(|server| async move { server.send(b"Ann").await }).authenticate(answers);
         let client = actix::spawn(async move { join(client, &address, 2).await });
-        // Without an authenticator, what peers send is among the signals.
+        // Without an authenticator, AUTH packets are reported as signals.
         let is_auth = |signal: &Signal| matches!(signal, Signal::PeerAuth { .. });
         let said = wait_for(&mut signals, is_auth).await;
         assert_eq!(said, Signal::PeerAuth { from: peer(2), data: b"Ann".as_slice().into() });
 
-        let failed = |error| Err(AnswerError::Auth(error));
+        let failed = |error| Err(AuthResponseError::Auth(error));
         let actor = server.peer(peer(2)).unwrap();
         assert_eq!(actor.send_auth(b"".as_slice()).await, failed(AuthError::Empty));
         assert_eq!(actor.send_auth(b"welcome".as_slice()).await, Ok(()));
@@ -402,7 +402,7 @@ fn an_actor_of_the_programs_own_can_answer_through_the_peers_actor() {
 }
 
 #[test]
-fn what_an_authenticator_takes_is_not_among_the_signals() {
+fn packets_for_an_authenticator_are_not_signals() {
     run(async {
         let (server, address) = serve(empty_branch("/root").authenticate(admit_in_time)).await;
         let mut signals = server.signals().await.unwrap();
@@ -414,7 +414,7 @@ fn what_an_authenticator_takes_is_not_among_the_signals() {
 }
 
 #[test]
-fn who_floods_a_slow_subscriber_with_auth_packets_does_not_hide_that_it_fails() {
+fn flood_of_auth_packets_does_not_hide_the_failure_from_a_slow_subscriber() {
     run(async {
         let required = here(|| Branch::builder("/root").on_peer_auth(|_, _, _| {}).build());
         let (server, address) = serve(required).await;
@@ -434,14 +434,14 @@ fn who_floods_a_slow_subscriber_with_auth_packets_does_not_hide_that_it_fails() 
 }
 
 #[test]
-fn time_in_which_the_process_did_not_run_is_not_counted_against_a_slow_answer() {
+fn stalled_time_does_not_count_against_the_auth_timeout() {
     run(async {
         let requests = Notes::new();
         let (server, address) = serve(empty_branch("/root").authenticate(keep(&requests))).await;
         let _client = pending(&address, 2).await;
         until(|| requests.read().len() == 1).await;
         sleep(Duration::from_secs(1)).await;
-        // It is stopped for a minute.
+        // The process is stopped for a minute.
         tokio::time::advance(Duration::from_secs(60)).await;
         sleep(Duration::from_millis(500)).await;
         let request = requests.read().remove(0);
@@ -451,7 +451,7 @@ fn time_in_which_the_process_did_not_run_is_not_counted_against_a_slow_answer() 
 }
 
 #[test]
-fn a_client_that_does_not_authenticate_learns_that_its_server_does() {
+fn client_without_authentication_is_disconnected_by_a_server_with_it() {
     run(async {
         let greet = |request: AuthRequest| async move { request.send(b"who are you?").await };
         let greeting = empty_branch("/root").on_peer_authenticating(greet);
@@ -463,12 +463,12 @@ fn a_client_that_does_not_authenticate_learns_that_its_server_does() {
 }
 
 #[test]
-fn a_client_that_authenticates_does_not_connect_to_a_server_that_does_not() {
+fn client_with_authentication_fails_to_connect_to_a_server_without_it() {
     run(async {
         let notes = Notes::new();
         let (server, address) = serve(log_branch("/root", &notes)).await;
         let first = join(empty_branch("/root"), &address, 3).await;
-        // It only listens, and is sent the announcement of the other client.
+        // The client sends nothing, but receives the announcement of the other client.
         let client = empty_branch("/root").authenticate(forever(&Notes::new()));
         let error = try_join(client, &address, 2).await.unwrap_err();
         let reason = DisconnectReason::OneSidedAuthentication;
@@ -478,25 +478,25 @@ fn a_client_that_authenticates_does_not_connect_to_a_server_that_does_not() {
     });
 }
 
-type Answer = Pin<Box<dyn Future<Output = Result<(), AnswerError>>>>;
+type Answer = Pin<Box<dyn Future<Output = Result<(), AuthResponseError>>>>;
 
-/// Says how many milliseconds its answer is to take.
-async fn ask<const MILLIS: u64>(server: AuthRequest) -> Result<(), AnswerError> {
+/// Sends the number of milliseconds that the server has to wait before it accepts.
+async fn ask<const MILLIS: u64>(server: AuthRequest) -> Result<(), AuthResponseError> {
     server.send(MILLIS.to_string().as_bytes()).await?;
     server.complete().await
 }
 
-/// Admits a peer when the time that it said has passed.
-async fn admit_in_time(request: AuthRequest) -> Result<(), AnswerError> {
+/// Accepts a peer after the time that it sent.
+async fn admit_in_time(request: AuthRequest) -> Result<(), AuthResponseError> {
     let millis = std::str::from_utf8(request.data()).unwrap().parse().unwrap();
     sleep(Duration::from_millis(millis)).await;
     request.complete().await
 }
 
-/// Keeps the requests, and answers none.
+/// Keeps the requests and responds to none.
 fn keep(
     requests: &Notes<AuthRequest>,
-) -> impl Fn(AuthRequest) -> Ready<Result<(), AnswerError>> + Send + 'static {
+) -> impl Fn(AuthRequest) -> Ready<Result<(), AuthResponseError>> + Send + 'static {
     let requests = requests.clone();
     move |request| {
         requests.push(request);
@@ -504,7 +504,7 @@ fn keep(
     }
 }
 
-/// Takes for ever; notes of whom, when it is dropped.
+/// Never completes. Records the peer when the future is dropped.
 fn forever(dropped: &Notes<PeerId>) -> impl Fn(AuthRequest) -> Answer + Send + 'static {
     struct Guard(Notes<PeerId>, AuthRequest);
     impl Drop for Guard {
@@ -523,16 +523,17 @@ fn forever(dropped: &Notes<PeerId>) -> impl Fn(AuthRequest) -> Answer + Send + '
     }
 }
 
-/// A client that speaks first.
-fn open<R>(first: impl Fn(AuthRequest) -> R + Send + 'static) -> Launch<Build>
+/// Returns a client that sends first.
+fn open<R>(first: impl Fn(AuthRequest) -> R + Send + 'static) -> BranchStarter<Build>
 where
-    R: Future<Output = Result<(), AnswerError>> + 'static,
+    R: Future<Output = Result<(), AuthResponseError>> + 'static,
 {
     empty_branch("/root").on_peer_authenticating(first)
 }
 
-/// A client that sends so many packets in one turn, "last" the last, and is satisfied with the server.
-fn flood(packets: usize) -> Launch<Build> {
+/// Returns a client that sends `packets` packets in one turn, the last of which is "last", and
+/// accepts the server.
+fn flood(packets: usize) -> BranchStarter<Build> {
     here(move || {
         let first = move |scene: &mut Scene, signal: &Signal| {
             if let Signal::PeerAuthenticating(peer) = signal {
@@ -547,7 +548,7 @@ fn flood(packets: usize) -> Launch<Build> {
     })
 }
 
-/// A client that has said what it has to say, and is not admitted yet.
+/// Returns a client that has sent its packets and is not admitted yet.
 async fn pending(address: &MemoryAddress, id: i32) -> BranchRef {
     let client = open(ask::<0>).start().await.unwrap();
     let seat = address.connect(peer(id));
@@ -556,10 +557,10 @@ async fn pending(address: &MemoryAddress, id: i32) -> BranchRef {
 }
 
 async fn try_join(
-    launch: Launch<Build>,
+    starter: BranchStarter<Build>,
     address: &MemoryAddress,
     id: i32,
 ) -> Result<BranchRef, StartError> {
     let client = address.connect(peer(id));
-    launch.connect(|| made(client)).await
+    starter.connect(|| made(client)).await
 }

@@ -5,13 +5,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use mp_actor::CallError;
-use mp_actor::limits::{CALLS_WAITING_MAX, SIGNALS_RESERVED, SIGNALS_WAITING_MAX};
+use mp_actor::limits::{PENDING_CALLS_MAX, SIGNAL_QUEUE_MAX, SIGNALS_RESERVED};
 use mp_actor::prelude::*;
 
 use crate::common::*;
 
 #[test]
-fn calls_return_what_the_scene_says() {
+fn calls_return_values_from_the_scene() {
     run(async {
         let notes = Notes::new();
         let (server, address) = serve(log_branch("/root/Game", &notes)).await;
@@ -23,7 +23,7 @@ fn calls_return_what_the_scene_says() {
 }
 
 #[test]
-fn calls_see_the_time_of_their_turn() {
+fn calls_run_at_the_time_of_their_turn() {
     run(async {
         let branch = empty_branch("/root").start().await.unwrap();
         let before = branch.with(|scene| scene.now()).await.unwrap();
@@ -34,18 +34,18 @@ fn calls_see_the_time_of_their_turn() {
 }
 
 #[test]
-fn one_waiting_call_too_many_is_told_that_the_branch_is_busy() {
+fn call_beyond_the_limit_fails_with_busy() {
     run(async {
         let branch = empty_branch("/root").start().await.unwrap();
         let mut cx = Context::from_waker(Waker::noop());
         let mut poll = |call: &mut Call<'_>| call.as_mut().poll(&mut cx);
 
-        // Nothing runs on this thread between these polls.
+        // Nothing else runs on this thread between these polls.
         let mut calls: Vec<Call<'_>> =
-            (0..CALLS_WAITING_MAX).map(|n| call(branch.with(move |_| n))).collect();
+            (0..PENDING_CALLS_MAX).map(|n| call(branch.with(move |_| n))).collect();
         assert!(calls.iter_mut().all(|call| poll(call).is_pending()));
-        let refused = poll(&mut call(branch.with(|_| 0)));
-        assert_eq!(refused, Poll::Ready(Err(CallError::Busy)));
+        let rejected = poll(&mut call(branch.with(|_| 0)));
+        assert_eq!(rejected, Poll::Ready(Err(CallError::Busy)));
         assert_eq!(branch.host_stats().busy_calls, 1);
 
         for (n, call) in calls.into_iter().enumerate() {
@@ -62,7 +62,7 @@ fn call<'a>(call: impl Future<Output = Result<usize, CallError>> + 'a) -> Call<'
 }
 
 #[test]
-fn subscribers_see_signals_in_order() {
+fn subscribers_receive_signals_in_order() {
     run(async {
         let (server, address) = serve(empty_branch("/root")).await;
         let mut signals = server.signals().await.unwrap();
@@ -80,14 +80,15 @@ fn subscribers_see_signals_in_order() {
         }
         let packet =
             Signal::PeerPacket { from: peer(2), data: 5_u32.to_le_bytes().to_vec().into() };
-        let (came, left) = (Signal::PeerConnected(peer(2)), Signal::PeerDisconnected(peer(2)));
-        assert_eq!(seen, [came, packet, left]);
+        let (connected, disconnected) =
+            (Signal::PeerConnected(peer(2)), Signal::PeerDisconnected(peer(2)));
+        assert_eq!(seen, [connected, packet, disconnected]);
         assert_eq!(signals.missed(), 0);
     });
 }
 
 #[test]
-fn a_slow_subscriber_misses_the_newest_packets_and_knows_how_many() {
+fn slow_subscriber_misses_the_newest_packets_and_counts_them() {
     run(async {
         let notes = Notes::new();
         let (server, address) = serve(counting_branch(&notes)).await;
@@ -98,10 +99,10 @@ fn a_slow_subscriber_misses_the_newest_packets_and_knows_how_many() {
         send_numbers(&client, PeerId::SERVER, 0..3_000).await;
         until(|| notes.read().len() == 3_000).await;
 
-        let kept = SIGNALS_WAITING_MAX - SIGNALS_RESERVED;
+        let kept = SIGNAL_QUEUE_MAX - SIGNALS_RESERVED;
         assert_eq!(signals.missed(), 3_000 - kept as u64);
 
-        // However many packets there were, who leaves is not among what was missed.
+        // Signals have reserved capacity, so packets do not displace the disconnect.
         client.close().await;
         until(|| server.peer(peer(2)).is_none()).await;
         let mut seen = Vec::new();

@@ -23,35 +23,36 @@ fn chat(line: u32) -> Chat {
 }
 
 #[test]
-fn two_peers_exchange_typed_messages() {
+fn peers_exchange_typed_messages() {
     run(async {
         let (server, address) = serve(empty_branch("/root")).await;
         let client = join(empty_branch("/root"), &address, 2).await;
         let at_server = server.channel::<Chat>("chat", RELIABLE, Channel(3)).await.unwrap();
         let at_client = client.channel::<Chat>("chat", RELIABLE, Channel(3)).await.unwrap();
-        let mut server_hears = at_server.messages().await.unwrap();
-        let mut client_hears = at_client.messages().await.unwrap();
+        let mut server_messages = at_server.messages().await.unwrap();
+        let mut client_messages = at_client.messages().await.unwrap();
 
         at_client.publish(PeerId::SERVER, chat(1)).await.unwrap();
-        let heard = server_hears.next().await;
-        assert_eq!(heard, Some(Received { from: peer(2), message: chat(1) }));
+        let received = server_messages.next().await;
+        assert_eq!(received, Some(Received { from: peer(2), message: chat(1) }));
 
         at_server.publish(Target::All, chat(2)).await.unwrap();
-        let heard = client_hears.next().await;
-        assert_eq!(heard, Some(Received { from: PeerId::SERVER, message: chat(2) }));
+        let received = client_messages.next().await;
+        assert_eq!(received, Some(Received { from: PeerId::SERVER, message: chat(2) }));
     });
 }
 
 #[test]
-fn wrong_payloads_are_counted_and_other_packets_stay_signals() {
+fn malformed_messages_are_counted_and_other_packets_are_signals() {
     run(async {
         let (server, address) = serve(empty_branch("/root")).await;
         let client = join(empty_branch("/root"), &address, 2).await;
         let at_server = server.channel::<Chat>("chat", RELIABLE, Channel(0)).await.unwrap();
-        let mut hears = at_server.messages().await.unwrap();
+        let mut messages = at_server.messages().await.unwrap();
         let mut signals = server.signals().await.unwrap();
 
-        // Cut off, with a byte too many, of a channel that is not open, and of no channel at all; then a right one.
+        // Truncated, with a trailing byte, of a channel that is not open, and without a header;
+        // then a valid one.
         let right = b"mp\x01\x04chat\x01\x05hello";
         let packets: [&[u8]; 5] = [
             b"mp\x01\x04chat\x01\x05hel",
@@ -66,7 +67,7 @@ fn wrong_payloads_are_counted_and_other_packets_stay_signals() {
             client.with(send).await.unwrap().unwrap();
         }
 
-        assert_eq!(hears.next().await, Some(Received { from: peer(2), message: chat(1) }));
+        assert_eq!(messages.next().await, Some(Received { from: peer(2), message: chat(1) }));
         let stats = at_server.stats().await.unwrap();
         assert_eq!((stats.received, stats.malformed), (1, 2));
         let is_packet = |signal: &Signal| matches!(signal, Signal::PeerPacket { .. });
@@ -80,12 +81,12 @@ fn wrong_payloads_are_counted_and_other_packets_stay_signals() {
 }
 
 #[test]
-fn actors_subscribe_and_get_everything_however_small_their_mailbox() {
-    struct Ear(Notes<u32>);
-    impl Actor for Ear {
+fn subscribed_actor_receives_every_message() {
+    struct Listener(Notes<u32>);
+    impl Actor for Listener {
         type Context = Context<Self>;
     }
-    impl Handler<Received<Chat>> for Ear {
+    impl Handler<Received<Chat>> for Listener {
         type Result = ();
         fn handle(&mut self, received: Received<Chat>, _: &mut Context<Self>) {
             self.0.push(received.message.line);
@@ -96,8 +97,8 @@ fn actors_subscribe_and_get_everything_however_small_their_mailbox() {
         let client = join(empty_branch("/root"), &address, 2).await;
         let at_server = server.channel::<Chat>("chat", RELIABLE, Channel(0)).await.unwrap();
         let notes = Notes::new();
-        let ear = Ear(notes.clone()).start();
-        at_server.subscribe(ear.recipient()).await.unwrap();
+        let listener = Listener(notes.clone()).start();
+        at_server.subscribe(listener.recipient()).await.unwrap();
         let at_client = client.channel::<Chat>("chat", RELIABLE, Channel(0)).await.unwrap();
 
         for line in 0..500 {
@@ -111,12 +112,12 @@ fn actors_subscribe_and_get_everything_however_small_their_mailbox() {
 }
 
 #[test]
-fn a_slow_subscriber_misses_the_newest_messages() {
+fn slow_subscriber_misses_the_newest_messages() {
     run(async {
         let (server, address) = serve(empty_branch("/root")).await;
         let client = join(empty_branch("/root"), &address, 2).await;
         let at_server = server.channel::<Chat>("chat", RELIABLE, Channel(0)).await.unwrap();
-        let mut hears = at_server.messages().await.unwrap();
+        let mut messages = at_server.messages().await.unwrap();
 
         for _ in 0..5 {
             let send = |scene: &mut Scene| {
@@ -130,14 +131,14 @@ fn a_slow_subscriber_misses_the_newest_messages() {
         tokio::time::sleep(Duration::from_secs(1)).await;
 
         let stats = at_server.stats().await.unwrap();
-        let kept = mp_actor::limits::CHANNEL_MESSAGES_WAITING_MAX as u64;
+        let kept = mp_actor::limits::CHANNEL_QUEUE_MESSAGES_MAX as u64;
         assert_eq!((stats.received, stats.missed), (5_000, 5_000 - kept));
-        assert!(hears.next().await.is_some());
+        assert!(messages.next().await.is_some());
     });
 }
 
 #[test]
-fn names_are_checked_and_taken_once() {
+fn names_are_validated_and_unique() {
     run(async {
         let branch = empty_branch("/root").start().await.unwrap();
         for name in ["", &"x".repeat(33)] {
@@ -152,7 +153,7 @@ fn names_are_checked_and_taken_once() {
 }
 
 #[test]
-fn what_cannot_be_published_says_why() {
+fn publish_errors_describe_the_reason() {
     run(async {
         let (server, address) = serve(empty_branch("/root")).await;
         let _client = join(empty_branch("/root"), &address, 2).await;

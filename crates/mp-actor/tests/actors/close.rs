@@ -1,4 +1,4 @@
-//! Orderly ends.
+//! Graceful closing.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use mp_core::testing::ScriptedPeer;
 use crate::common::*;
 
 #[test]
-fn close_delivers_what_was_sent_first() {
+fn close_delivers_sent_packets_first() {
     run(async {
         let notes = Notes::new();
         let (server, address) = serve(counting_branch(&notes)).await;
@@ -23,13 +23,13 @@ fn close_delivers_what_was_sent_first() {
         assert_eq!(client.close().await, Ended::Closed);
         until(|| server.peer(peer(2)).is_none()).await;
 
-        assert!(notes.read().iter().copied().eq(0..7_000), "{} came", notes.read().len());
+        assert!(notes.read().iter().copied().eq(0..7_000), "{} received", notes.read().len());
         assert_eq!(server.ended(), None);
     });
 }
 
 #[test]
-fn clients_of_a_server_that_closes_end_as_disconnected() {
+fn clients_of_a_closed_server_end_as_disconnected() {
     run(async {
         let (server, address) = serve(empty_branch("/root")).await;
         let client = join(empty_branch("/root"), &address, 2).await;
@@ -44,9 +44,9 @@ fn clients_of_a_server_that_closes_end_as_disconnected() {
 }
 
 #[test]
-fn a_link_that_never_ends_holds_a_close_up_no_longer_than_the_linger() {
+fn connection_that_never_ends_delays_a_close_by_at_most_the_linger() {
     run(async {
-        // It does not report the end of a connection, and is polled in an interval.
+        // This transport does not report the end of a connection, and is polled at an interval.
         let mut peer = ScriptedPeer::server();
         peer.connect(0, PeerId::new(9));
         let branch = empty_branch("/root").serve(|| made(peer)).await.unwrap();
@@ -80,7 +80,7 @@ fn dropping_the_last_handle_closes_the_branch() {
 }
 
 #[test]
-fn an_offline_branch_closes_at_once_and_twice() {
+fn offline_branch_closes_immediately_and_repeatedly() {
     run(async {
         let branch = empty_branch("/root").start().await.unwrap();
         let start = tokio::time::Instant::now();
@@ -91,7 +91,7 @@ fn an_offline_branch_closes_at_once_and_twice() {
 }
 
 #[test]
-fn what_is_asked_of_an_ended_branch_fails() {
+fn calls_to_an_ended_branch_fail() {
     run(async {
         let (room, _seat) = mp_core::memory::pair(peer(2));
         let branch = empty_branch("/root").start().await.unwrap();
@@ -103,13 +103,16 @@ fn what_is_asked_of_an_ended_branch_fails() {
         assert_eq!(channel.stats().await, Err(CallError::Ended));
         let again = branch.channel::<i32>("n", TransferMode::Reliable, Channel(0)).await;
         assert_eq!(again.err(), Some(ChannelError::Call(CallError::Ended)));
-        assert!(branch.add_endpoint(|| made(room)).await.is_ok(), "its thread is this one");
+        assert!(
+            branch.add_endpoint(|| made(room)).await.is_ok(),
+            "the thread of the test still runs"
+        );
     });
 }
 
-/// An endpoint that comes when its branch has gone ends by itself, and says goodbye to whom it met.
+/// An endpoint that starts after its branch has ended closes itself and disconnects its peers.
 #[test]
-fn an_endpoint_that_comes_too_late_ends() {
+fn endpoint_started_after_its_branch_ended_closes() {
     run(async {
         let (room, seat) = mp_core::memory::pair(peer(2));
         let client = empty_branch("/root").start().await.unwrap();

@@ -1,4 +1,4 @@
-//! What the tests share.
+//! Helpers of the tests.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -7,31 +7,31 @@ use std::time::Duration;
 
 use actix::{Arbiter, System};
 use mp_actor::prelude::*;
-use mp_actor::{BranchRef, Launch, Signals};
+use mp_actor::{BranchRef, BranchStarter, Signals};
 use mp_core::testing::ScriptedPeer;
 use mp_core::{MemoryAddress, MemoryMultiplayerPeer};
 
-/// Runs `test` in paused time on one thread; fails when it takes an hour of it.
+/// Runs `test` in paused time on one thread. Fails after an hour of paused time.
 pub(crate) fn run<T>(test: impl Future<Output = T>) -> T {
     let runtime = || {
         let mut builder = tokio::runtime::Builder::new_current_thread();
-        builder.enable_all().start_paused(true).build().expect("a runtime")
+        builder.enable_all().start_paused(true).build().expect("cannot build a runtime")
     };
     System::with_tokio_rt(runtime).block_on(async {
         let hour = Duration::from_secs(3_600);
-        tokio::time::timeout(hour, test).await.expect("it locked up")
+        tokio::time::timeout(hour, test).await.expect("the test timed out")
     })
 }
 
-/// Runs `test`, which has threads or sockets of its own, in real time; fails when it takes two minutes.
+/// Runs `test`, which uses threads or sockets, in real time. Fails after two minutes.
 pub(crate) fn run_in_real_time<T>(test: impl Future<Output = T>) -> T {
     System::new().block_on(async {
         let limit = Duration::from_secs(120);
-        tokio::time::timeout(limit, test).await.expect("it locked up")
+        tokio::time::timeout(limit, test).await.expect("the test timed out")
     })
 }
 
-/// What methods and hooks write down, in order.
+/// Values that methods and hooks record, in order.
 #[derive(Debug)]
 pub(crate) struct Notes<T>(Arc<Mutex<Vec<T>>>);
 
@@ -45,7 +45,7 @@ impl<T> Notes<T> {
     }
 
     pub(crate) fn read(&self) -> MutexGuard<'_, Vec<T>> {
-        self.0.lock().expect("nobody panics while writing")
+        self.0.lock().expect("no test panics while recording")
     }
 }
 
@@ -55,7 +55,7 @@ impl<T> Clone for Notes<T> {
     }
 }
 
-/// A node that notes who calls it with what.
+/// A node that records its callers and their arguments.
 pub(crate) struct Log(pub(crate) Notes<(PeerId, i64)>);
 
 impl Node for Log {
@@ -70,21 +70,21 @@ impl Node for Log {
 
 pub(crate) type Build = Box<dyn FnOnce() -> Result<Branch, TreeError> + Send>;
 
-/// A branch with one [`Log`], on the test's thread.
-pub(crate) fn log_branch(root: &'static str, notes: &Notes<(PeerId, i64)>) -> Launch<Build> {
+/// Returns a branch with one [`Log`], on the test's thread.
+pub(crate) fn log_branch(root: &'static str, notes: &Notes<(PeerId, i64)>) -> BranchStarter<Build> {
     let notes = notes.clone();
     here(move || {
         Branch::builder(root).setup(|scene| scene.add("Log", Log(notes)).map(drop)).build()
     })
 }
 
-/// A branch without nodes, on the test's thread.
-pub(crate) fn empty_branch(root: &'static str) -> Launch<Build> {
+/// Returns a branch without nodes, on the test's thread.
+pub(crate) fn empty_branch(root: &'static str) -> BranchStarter<Build> {
     here(move || Branch::builder(root).build())
 }
 
-/// A branch that notes the numbers in the packets it is sent.
-pub(crate) fn counting_branch(notes: &Notes<u32>) -> Launch<Build> {
+/// Returns a branch that records the numbers in received packets.
+pub(crate) fn counting_branch(notes: &Notes<u32>) -> BranchStarter<Build> {
     let notes = notes.clone();
     here(move || {
         let note = move |_: &mut Scene, _, data: &[u8]| notes.push(number(data));
@@ -94,24 +94,28 @@ pub(crate) fn counting_branch(notes: &Notes<u32>) -> Launch<Build> {
 
 pub(crate) fn here(
     build: impl FnOnce() -> Result<Branch, TreeError> + Send + 'static,
-) -> Launch<Build> {
+) -> BranchStarter<Build> {
     mp_actor::branch(Box::new(build) as Build).on(Arbiter::current())
 }
 
-/// A server on a memory network, and where it is joined.
-pub(crate) async fn serve(launch: Launch<Build>) -> (BranchRef, MemoryAddress) {
+/// Starts a server on a memory network and returns its address.
+pub(crate) async fn serve(starter: BranchStarter<Build>) -> (BranchRef, MemoryAddress) {
     let server = MemoryMultiplayerPeer::server();
     let address = server.address();
-    (launch.serve(|| made(server)).await.expect("it starts"), address)
+    (starter.serve(|| made(server)).await.expect("the server starts"), address)
 }
 
-/// A client of a memory network.
-pub(crate) async fn join(launch: Launch<Build>, address: &MemoryAddress, id: i32) -> BranchRef {
+/// Starts a client of a memory network.
+pub(crate) async fn join(
+    starter: BranchStarter<Build>,
+    address: &MemoryAddress,
+    id: i32,
+) -> BranchRef {
     let client = address.connect(peer(id));
-    launch.connect(|| made(client)).await.expect("it connects")
+    starter.connect(|| made(client)).await.expect("the client connects")
 }
 
-/// A transport whose `poll` panics.
+/// Returns a transport whose `poll` panics.
 pub(crate) fn broken() -> ScriptedPeer {
     ScriptedPeer::server().on_poll(|_| panic!("broken transport"))
 }
@@ -133,7 +137,7 @@ pub(crate) async fn send_numbers(from: &BranchRef, to: PeerId, range: std::ops::
                 scene.send_bytes(&n.to_le_bytes(), to, TransferMode::Reliable, Channel(0))
             })
         });
-        sent.await.expect("it lives").expect("it is connected");
+        sent.await.expect("the branch runs").expect("the peer is connected");
     }
 }
 
@@ -141,16 +145,16 @@ pub(crate) fn number(data: &[u8]) -> u32 {
     u32::from_le_bytes(data.try_into().expect("4 bytes"))
 }
 
-/// Calls `note` of the other side's log.
+/// Calls `note` of the remote peer's [`Log`].
 pub(crate) async fn note(from: &BranchRef, to: PeerId, number: i64) {
     let called = from.with(move |scene| {
-        let log = scene.find("Log").expect("it has one");
+        let log = scene.find("Log").expect("the branch has a Log");
         scene.rpc_id(to, log, "note", (number,))
     });
-    called.await.expect("it lives").expect("it is connected");
+    called.await.expect("the branch runs").expect("the peer is connected");
 }
 
-/// Waits until `condition` holds; an hour of paused time passes at once if it never does.
+/// Waits until `condition` holds. Fails after an hour of paused time.
 pub(crate) async fn until(mut condition: impl FnMut() -> bool) {
     while !condition() {
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -164,5 +168,5 @@ pub(crate) async fn wait_for(signals: &mut Signals, wanted: impl Fn(&Signal) -> 
             return signal;
         }
     }
-    panic!("the branch ended before the signal came");
+    panic!("the branch ended before the signal");
 }

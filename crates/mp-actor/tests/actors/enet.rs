@@ -1,4 +1,4 @@
-//! ENet under the actors, on real sockets and in real time.
+//! ENet in actors, on real sockets and in real time.
 
 use std::net::SocketAddr;
 use std::sync::mpsc::sync_channel;
@@ -16,20 +16,20 @@ use crate::common::*;
 type Enet = EnetMultiplayerPeer<TokioUdpSocket>;
 
 #[test]
-fn a_server_and_two_clients_meet_over_enet() {
+fn server_and_two_clients_connect_over_enet() {
     run_in_real_time(async {
-        let (tell, told) = sync_channel(1);
+        let (address_sender, address_receiver) = sync_channel(1);
         let make_server = move || -> Result<Enet, StartError> {
             let any = SocketAddr::from(([127, 0, 0, 1], 0));
             let socket = TokioUdpSocket::bind(any).map_err(|e| StartError::Transport(e.into()))?;
             let server = EnetMultiplayerPeer::server(socket, ServerOptions::default());
             let server = server.map_err(|e| StartError::Transport(e.into()))?;
-            tell.send(server.local_addr()).expect("the test listens");
+            address_sender.send(server.local_addr()).expect("the test receives");
             Ok(server)
         };
         let build = || Branch::builder("/root").build();
         let server = mp_actor::branch(build).serve(make_server).await.unwrap();
-        let address = told.recv().unwrap().unwrap();
+        let address = address_receiver.recv().unwrap().unwrap();
         let make_client = move || -> Result<Enet, CreateError> {
             let socket = TokioUdpSocket::bind_for(address, 0)?;
             EnetMultiplayerPeer::client(socket, address, ClientOptions::default())
@@ -47,25 +47,25 @@ fn a_server_and_two_clients_meet_over_enet() {
         until(|| a.peer(b_id).is_some()).await;
         assert_eq!(server.peers().await.unwrap().len(), 2);
 
-        // More than any window: it is there because the close waits for it.
+        // More packets than any window, so they are received only because the close waits for them.
         send_numbers(&a, b_id, 0..3_000).await;
         assert_eq!(a.close().await, Ended::Closed);
         until(|| notes.read().len() == 3_000).await;
         assert!(notes.read().iter().copied().eq(0..3_000));
 
         let stats = b.peer(PeerId::SERVER).unwrap().stats().await.unwrap();
-        assert!(stats.link.unwrap().packets_received >= 3_000, "{stats:?}");
+        assert!(stats.connection.unwrap().packets_received >= 3_000, "{stats:?}");
         let start = tokio::time::Instant::now();
         assert_eq!(server.close().await, Ended::Closed);
-        assert!(start.elapsed() < LINGER, "the client has confirmed the goodbye");
+        assert!(start.elapsed() < LINGER, "the client acknowledged the disconnect");
         assert!(matches!(b.closed().await, Ended::Disconnected(_)));
     });
 }
 
-/// Linux alone shares an address out.
+/// Only Linux distributes the datagrams of one address over several sockets.
 #[test]
 #[cfg(target_os = "linux")]
-fn clients_of_several_shards_are_in_one_room() {
+fn clients_of_several_shards_share_one_branch() {
     run_in_real_time(async {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let shards = EnetShards::bind(any, ServerOptions::default(), 4).unwrap();
@@ -103,8 +103,8 @@ fn clients_of_several_shards_are_in_one_room() {
         for endpoint in &endpoints {
             used += usize::from(endpoint.stats().await.unwrap().connections > 0);
         }
-        // All on one of four, by chance, is less likely than one in a billion runs.
-        assert!(used > 1, "the clients are on {used} shard");
+        // All clients on one of four shards by chance: less than once in a billion runs.
+        assert!(used > 1, "all clients are on {used} shard");
 
         for (client, &to) in clients.iter().zip(ids.iter().cycle().skip(1)) {
             send_numbers(client, to, 0..100).await;
@@ -120,17 +120,17 @@ fn clients_of_several_shards_are_in_one_room() {
         for client in &clients {
             assert!(matches!(client.closed().await, Ended::Disconnected(_)));
         }
-        // The address is free again: all threads have let their sockets go.
+        // The address is free again: all threads have closed their sockets.
         until(|| std::net::UdpSocket::bind(address).is_ok()).await;
     });
 }
 
 const CLIENTS: usize = 16;
 
-/// The id of a client on one shard, said by another on another.
+/// The id of a client on one shard is claimed by another client on another shard.
 #[test]
 #[cfg(target_os = "linux")]
-fn two_shards_do_not_give_an_id_twice() {
+fn id_is_unique_across_shards() {
     run_in_real_time(async {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let shards = EnetShards::bind(any, ServerOptions::default(), 4).unwrap();
@@ -148,12 +148,14 @@ fn two_shards_do_not_give_an_id_twice() {
             )
         };
         let first = client().await.unwrap();
-        // What two shards report is in no order of time: a second one could be heard of before the first.
+        // Reports of different shards are not ordered by time: a second client could be reported
+        // before the first.
         while server.peers().await.unwrap().is_empty() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         for _ in 0..8 {
-            // One on another shard is connected first and then turned away, one on the same is turned away at once.
+            // A client on another shard is connected first and then rejected. A client on the same
+            // shard is rejected immediately.
             match client().await {
                 Ok(second) => assert!(matches!(second.closed().await, Ended::Disconnected(_))),
                 Err(error) => assert!(matches!(error, StartError::ConnectionFailed(_)), "{error}"),

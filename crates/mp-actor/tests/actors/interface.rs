@@ -9,7 +9,7 @@ use mp_scene::{RpcError, SceneMultiplayer, SendBytesError, SpawnError, TreeError
 use crate::common::*;
 
 #[test]
-fn a_protocol_that_leaves_its_scene_multiplayer_idle_is_hosted() {
+fn protocol_that_does_not_use_its_scene_multiplayer_runs() {
     run(async {
         let build = || Branch::builder("/root").interface(Own::new).build();
         let (server, address) = serve(here(build)).await;
@@ -19,7 +19,7 @@ fn a_protocol_that_leaves_its_scene_multiplayer_idle_is_hosted() {
         until(|| server.peer(peer(2)).is_some()).await;
 
         let actor = server.peer(peer(2)).unwrap();
-        assert_eq!(actor.stats().await.unwrap().link, None);
+        assert_eq!(actor.stats().await.unwrap().connection, None);
         let raw = |scene: &mut Scene| {
             scene.send_bytes(b"x", Target::All, TransferMode::Reliable, Channel(0))
         };
@@ -28,7 +28,7 @@ fn a_protocol_that_leaves_its_scene_multiplayer_idle_is_hosted() {
     });
 }
 
-/// Greets who comes, and that is all.
+/// A protocol that only reports connected peers.
 #[derive(Debug)]
 struct Own {
     base: SceneMultiplayer,

@@ -8,10 +8,10 @@ use mp_core::testing::ScriptedPeer;
 
 use crate::common::*;
 
-/// Mailboxes of one batch, and both sides send sixty times that per turn: branch and endpoint of each side find each
-/// other full.
+/// Mailboxes hold one batch, and both peers send sixty batches per turn, so branch and endpoint of
+/// each peer block each other.
 #[test]
-fn full_mailboxes_that_face_each_other_lose_nothing_and_do_not_lock() {
+fn full_mailboxes_in_both_directions_lose_nothing_and_do_not_deadlock() {
     run(async {
         let (at_server, at_client) = (Notes::new(), Notes::new());
         let (server, address) = serve(counting_branch(&at_server).mailbox_batches(1)).await;
@@ -30,9 +30,10 @@ fn full_mailboxes_that_face_each_other_lose_nothing_and_do_not_lock() {
     });
 }
 
-/// In real time, on two threads: the server's branch stands still in a hook until the client has said everything.
+/// In real time, on two threads: the server's branch blocks in a hook until the client has sent
+/// everything.
 #[test]
-fn a_branch_that_stands_still_gets_everything_later() {
+fn blocked_branch_receives_everything_later() {
     run_in_real_time(async {
         let notes = Notes::new();
         let (open, gate) = std::sync::mpsc::sync_channel::<()>(1);
@@ -41,7 +42,7 @@ fn a_branch_that_stands_still_gets_everything_later() {
         let server = mp_actor::branch(move || {
             let note = move |_: &mut Scene, _, data: &[u8]| {
                 if noted.read().is_empty() {
-                    gate.recv().expect("the test opens it");
+                    gate.recv().expect("the test opens the gate");
                 }
                 noted.push(number(data));
             };
@@ -56,12 +57,12 @@ fn a_branch_that_stands_still_gets_everything_later() {
         assert_eq!(client.close().await, Ended::Closed);
         assert_eq!(server.close().await, Ended::Closed);
 
-        assert!(notes.read().iter().copied().eq(0..30_000), "{} came", notes.read().len());
+        assert!(notes.read().iter().copied().eq(0..30_000), "{} received", notes.read().len());
     });
 }
 
 #[test]
-fn an_endpoint_counts_what_it_delivers() {
+fn endpoint_counts_delivered_batches() {
     run(async {
         let notes = Notes::new();
         let (room, seat) = mp_core::memory::pair(peer(2));
@@ -73,15 +74,16 @@ fn an_endpoint_counts_what_it_delivers() {
 
         let stats = endpoint.stats().await.unwrap();
         assert_eq!(stats.connections, 1);
-        // The arrival and 600 packets, at most 256 in a batch; many more batches would mean one per packet.
+        // The connection and 600 packets, at most 256 in a batch. Many more batches would mean one
+        // per packet.
         assert!((3..=8).contains(&stats.batches), "{stats:?}");
     });
 }
 
-/// What a mailbox holds is far more than an endpoint may send without a look at what has arrived: a socket's buffer would overflow
-/// with what is answered.
+/// A full mailbox holds far more packets than an endpoint may send without polling its transport:
+/// acknowledgements would overflow the socket's buffer.
 #[test]
-fn an_endpoint_that_is_told_much_looks_at_its_transport_in_between() {
+fn busy_endpoint_polls_its_transport_in_between() {
     run(async {
         let sent = Notes::new();
         let notes = sent.clone();
@@ -101,6 +103,6 @@ fn an_endpoint_that_is_told_much_looks_at_its_transport_in_between() {
         until(|| sent.read().iter().sum::<usize>() == 20_000).await;
 
         let most = sent.read().iter().copied().max().unwrap_or_default();
-        assert!(most <= WORK_PER_TURN + BATCH_EVENTS_MAX, "{most} between two looks");
+        assert!(most <= WORK_PER_TURN + BATCH_EVENTS_MAX, "{most} packets between two polls");
     });
 }

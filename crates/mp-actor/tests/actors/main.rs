@@ -1,5 +1,5 @@
-//! The actors over the memory network, in paused time unless a test says otherwise: time passes only when everybody
-//! waits, so a lock-up shows as a timeout at once.
+//! The actors over the memory network, in paused time unless a test says otherwise. Paused time
+//! advances only when all tasks wait, so a deadlock appears as an immediate timeout.
 
 mod auth;
 mod calls;

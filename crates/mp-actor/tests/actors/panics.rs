@@ -1,4 +1,4 @@
-//! What a panic ends, and what it does not.
+//! Effects of panics.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use mp_core::testing::ScriptedPeer;
 use crate::common::*;
 
 #[test]
-fn a_panic_in_a_nodes_method_ends_its_branch_and_no_other() {
+fn panic_in_a_method_ends_only_its_branch() {
     run(async {
         let (good_notes, notes) = (Notes::new(), Notes::new());
         let (good, good_address) = serve(log_branch("/root", &good_notes)).await;
@@ -40,7 +40,7 @@ fn a_panic_in_a_nodes_method_ends_its_branch_and_no_other() {
 }
 
 #[test]
-fn what_a_branch_had_sent_before_it_panicked_arrives() {
+fn packets_sent_before_a_panic_are_delivered() {
     run(async {
         let notes = Notes::new();
         let (server, address) = serve(empty_branch("/root")).await;
@@ -55,9 +55,9 @@ fn what_a_branch_had_sent_before_it_panicked_arrives() {
 }
 
 #[test]
-fn a_branch_that_panicked_is_closed_when_its_endpoints_have_said_goodbye() {
+fn panicked_branch_is_closed_when_its_endpoints_have_disconnected() {
     run(async {
-        // It does not report the end of a connection.
+        // This transport does not report the end of a connection.
         let mut transport = ScriptedPeer::server();
         transport.connect(0, PeerId::new(9));
         let branch = empty_branch("/root").serve(|| made(transport)).await.unwrap();
@@ -75,28 +75,28 @@ fn a_branch_that_panicked_is_closed_when_its_endpoints_have_said_goodbye() {
 }
 
 #[test]
-fn panics_in_ticks_and_in_drops_are_met_as_well() {
-    struct Grenade;
-    impl Node for Grenade {}
-    impl Drop for Grenade {
+fn panics_in_ticks_and_in_drops_are_caught() {
+    struct PanicsOnDrop;
+    impl Node for PanicsOnDrop {}
+    impl Drop for PanicsOnDrop {
         fn drop(&mut self) {
-            panic!("it went off");
+            panic!("panic in drop");
         }
     }
     run(async {
-        let launch = here(|| {
+        let starter = here(|| {
             Branch::builder("/root")
-                .setup(|scene| scene.add("Grenade", Grenade).map(drop))
+                .setup(|scene| scene.add("PanicsOnDrop", PanicsOnDrop).map(drop))
                 .on_process(|_, _| panic!("tick {}", 1))
                 .build()
         });
-        let branch = launch.start().await.unwrap();
+        let branch = starter.start().await.unwrap();
         assert_eq!(branch.closed().await, Ended::Panicked("tick 1".to_owned()));
     });
 }
 
 #[test]
-fn a_panic_while_building_is_an_error_of_the_start() {
+fn panic_while_building_is_a_start_error() {
     run(async {
         let started = here(|| panic!("no branch")).start().await;
         assert!(matches!(started, Err(StartError::Panicked)));
@@ -110,7 +110,7 @@ fn a_panic_while_building_is_an_error_of_the_start() {
 }
 
 #[test]
-fn a_transport_that_panics_ends_its_endpoint_and_the_branch_learns_it() {
+fn panic_in_a_transport_ends_its_endpoint_and_is_reported() {
     run(async {
         let branch = empty_branch("/root").serve(|| made(broken())).await.unwrap();
         assert_eq!(branch.closed().await, Ended::Disconnected(DisconnectReason::Closed));
@@ -119,7 +119,7 @@ fn a_transport_that_panics_ends_its_endpoint_and_the_branch_learns_it() {
 
 /// In real time: another thread has no paused clock.
 #[test]
-fn a_branch_whose_thread_is_stopped_says_so() {
+fn branch_on_a_stopped_thread_reports_it() {
     run_in_real_time(async {
         let arbiter = Arbiter::new();
         let branch = mp_actor::branch(|| Branch::builder("/root").build()).on(arbiter.handle());

@@ -8,7 +8,7 @@ use mp_actor::prelude::*;
 use crate::common::*;
 
 #[test]
-fn a_peer_is_reached_by_its_id_for_as_long_as_it_takes_part() {
+fn peer_actor_exists_while_the_peer_is_connected() {
     run(async {
         let (server, address) = serve(empty_branch("/root")).await;
         let mut signals = server.signals().await.unwrap();
@@ -43,7 +43,7 @@ fn disconnecting_a_peer_ends_its_session() {
 }
 
 #[test]
-fn a_peer_that_the_program_disconnects_has_no_actor_either() {
+fn peer_disconnected_through_the_scene_has_no_actor() {
     run(async {
         let (server, address) = serve(empty_branch("/root")).await;
         let _client = join(empty_branch("/root"), &address, 2).await;
@@ -56,7 +56,7 @@ fn a_peer_that_the_program_disconnects_has_no_actor_either() {
 }
 
 #[test]
-fn stats_tell_of_the_link_and_of_those_behind_the_server() {
+fn stats_cover_direct_and_relayed_peers() {
     run(async {
         let (server, address) = serve(empty_branch("/root")).await;
         let a = join(empty_branch("/root"), &address, 2).await;
@@ -69,9 +69,9 @@ fn stats_tell_of_the_link_and_of_those_behind_the_server() {
         assert_eq!(direct.id, peer(2));
         assert_eq!(direct.connected_for.as_secs(), 60);
         assert!(direct.endpoint.is_some());
-        assert_eq!(direct.link.unwrap().packets_received, 10);
+        assert_eq!(direct.connection.unwrap().packets_received, 10);
 
         let relayed = a.peer(peer(3)).unwrap().stats().await.unwrap();
-        assert_eq!((relayed.endpoint, relayed.link), (None, None));
+        assert_eq!((relayed.endpoint, relayed.connection), (None, None));
     });
 }

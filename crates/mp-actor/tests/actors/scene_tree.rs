@@ -6,7 +6,7 @@ use mp_actor::prelude::*;
 use crate::common::*;
 
 #[test]
-fn the_longest_root_path_wins_name_by_name() {
+fn longest_matching_root_path_is_found() {
     run(async {
         let tree = SceneTree::new();
         let root = empty_branch("/root").in_tree(&tree).start().await.unwrap();
@@ -32,7 +32,7 @@ fn the_longest_root_path_wins_name_by_name() {
 }
 
 #[test]
-fn the_slash_itself_is_a_root() {
+fn slash_is_a_root_path() {
     run(async {
         let tree = SceneTree::new();
         let branch = empty_branch("/root").start().await.unwrap();
@@ -42,7 +42,7 @@ fn the_slash_itself_is_a_root() {
 }
 
 #[test]
-fn a_branch_that_ends_is_not_listed_any_more() {
+fn ended_branch_is_removed() {
     run(async {
         let tree = SceneTree::new();
         let outer = empty_branch("/root").in_tree(&tree).start().await.unwrap();
@@ -58,7 +58,7 @@ fn a_branch_that_ends_is_not_listed_any_more() {
 }
 
 #[test]
-fn a_later_branch_takes_the_place_of_an_earlier_one_and_keeps_it() {
+fn later_branch_replaces_an_earlier_one() {
     run(async {
         let tree = SceneTree::new();
         let first = empty_branch("/root").in_tree(&tree).start().await.unwrap();
@@ -69,7 +69,7 @@ fn a_later_branch_takes_the_place_of_an_earlier_one_and_keeps_it() {
 }
 
 #[test]
-fn being_listed_does_not_keep_a_branch_open() {
+fn entry_does_not_keep_a_branch_open() {
     run(async {
         let tree = SceneTree::new();
         let (server, address) = serve(empty_branch("/root").in_tree(&tree)).await;
@@ -81,7 +81,7 @@ fn being_listed_does_not_keep_a_branch_open() {
 }
 
 #[test]
-fn relative_paths_are_refused() {
+fn relative_paths_are_rejected() {
     run(async {
         let tree = SceneTree::new();
         let branch = empty_branch("/root").start().await.unwrap();

@@ -23,7 +23,7 @@ fn client_and_server_in_one_process_call_each_other() {
 }
 
 #[test]
-fn packets_arrive_in_order_across_batches() {
+fn packets_are_delivered_in_order_across_batches() {
     run(async {
         let notes = Notes::new();
         let (_server, address) = serve(counting_branch(&notes)).await;
@@ -37,7 +37,7 @@ fn packets_arrive_in_order_across_batches() {
 }
 
 #[test]
-fn clients_of_two_endpoints_meet_in_one_branch() {
+fn clients_of_two_endpoints_share_one_branch() {
     run(async {
         let (server, first) = serve(empty_branch("/root")).await;
         let another = MemoryMultiplayerPeer::server();
@@ -60,7 +60,7 @@ fn clients_of_two_endpoints_meet_in_one_branch() {
 }
 
 #[test]
-fn ticks_come_at_their_rate() {
+fn ticks_run_at_their_rate() {
     run(async {
         let ticks = Notes::new();
         let noted = ticks.clone();
@@ -71,7 +71,8 @@ fn ticks_come_at_their_rate() {
         let branch = branch.start().await.unwrap();
         tokio::time::sleep(std::time::Duration::from_millis(1_010)).await;
 
-        // The first comes at once, then one each 50 ms (and no timer is finer than 1 ms).
+        // The first tick is immediate, then one follows every 50 ms; timers have a resolution of 1
+        // ms.
         let ticks = ticks.read();
         assert_eq!(ticks.len(), 21, "{ticks:?}");
         assert!(ticks[1..].iter().all(|delta| (49..=51).contains(&delta.as_millis())), "{ticks:?}");
@@ -80,7 +81,7 @@ fn ticks_come_at_their_rate() {
 }
 
 #[test]
-fn a_refused_client_learns_it_from_connect() {
+fn connect_fails_for_a_refused_client() {
     run(async {
         let mut server = MemoryMultiplayerPeer::server();
         server.set_refuse_new_connections(true);
@@ -98,28 +99,28 @@ fn a_refused_client_learns_it_from_connect() {
 }
 
 #[test]
-fn what_cannot_be_built_is_an_error_of_the_start() {
+fn branch_that_cannot_be_built_is_a_start_error() {
     run(async {
         let bad = here(|| Branch::builder("no/root").build());
         assert!(matches!(bad.start().await, Err(StartError::Tree(_))));
 
-        let refused = || Err::<MemoryMultiplayerPeer, _>("no socket for you");
-        let error = empty_branch("/root").serve(refused).await.unwrap_err();
-        assert_eq!(error.to_string(), "no socket for you");
+        let rejected = || Err::<MemoryMultiplayerPeer, _>("no socket");
+        let error = empty_branch("/root").serve(rejected).await.unwrap_err();
+        assert_eq!(error.to_string(), "no socket");
     });
 }
 
 #[test]
-fn without_an_actix_system_the_start_says_so() {
+fn start_without_an_actix_system_fails() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let started = mp_actor::branch(|| Branch::builder("/root").build()).start();
     let error = runtime.block_on(started).unwrap_err();
     assert!(matches!(error, StartError::NoSystem));
 }
 
-/// In real time: threads of their own have no paused clock.
+/// In real time: other threads have no paused clock.
 #[test]
-fn branches_live_on_threads_of_their_own_unless_told_otherwise() {
+fn branches_run_on_their_own_threads_by_default() {
     let thread = || std::thread::current().id();
     run_in_real_time(async {
         let (room, seat) = mp_core::memory::pair(peer(2));

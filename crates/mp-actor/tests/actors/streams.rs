@@ -17,7 +17,7 @@ async fn next_of<S: Stream + Unpin>(stream: &mut S) -> Option<S::Item> {
 }
 
 #[test]
-fn signals_are_a_stream_that_ends_with_its_branch() {
+fn signal_stream_ends_with_its_branch() {
     run(async {
         let (server, address) = serve(empty_branch("/root")).await;
         let mut signals = server.signals().await.unwrap();
@@ -31,7 +31,7 @@ fn signals_are_a_stream_that_ends_with_its_branch() {
 }
 
 #[test]
-fn messages_are_a_stream_and_can_contain_ids_and_vectors() {
+fn message_stream_carries_ids_and_vectors() {
     run(async {
         type Moved = (PeerId, Vector2);
         let (server, address) = serve(empty_branch("/root")).await;
