@@ -1,17 +1,22 @@
-/* One side of sessions with C ENet, led by lines on standard input; what happens is told by lines on standard output.
+/* One side of sessions with C ENet: reads commands on standard input, reports events on standard
+ * output, both as lines.
  *
- *   listen PORT CHANNELS COMPRESS CHECKSUM IN OUT          a host at 127.0.0.1:PORT; "listening"
- *   connect PORT CHANNELS COMPRESS CHECKSUM IN OUT DATA    a host, and a connection to 127.0.0.1:PORT
- *   send FLAGS CHANNEL SIZE NUMBER                         one packet: its number, then bytes that follow from it
- *   bandwidth IN OUT | throttle INTERVAL UP DOWN | patience LIMIT MINIMUM MAXIMUM
- *   figures                                                "figures SENT LOST RTT THROTTLE"
- *   disconnect HOW DATA                                    0 with an answer, 1 at once, 2 when all has arrived
- *   step MS                                                receives and sends as if it were MS; "stepped"
+ * Commands:
+ *   listen PORT CHANNELS COMPRESS CHECKSUM IN OUT         create a host at 127.0.0.1:PORT; "listening"
+ *   connect PORT CHANNELS COMPRESS CHECKSUM IN OUT DATA   create a host, and connect to 127.0.0.1:PORT
+ *   send FLAGS CHANNEL SIZE NUMBER                        send a packet: NUMBER, then derived bytes
+ *   bandwidth IN OUT                                      limit bytes per second
+ *   throttle INTERVAL UP DOWN                             configure the packet throttle
+ *   timeout LIMIT MINIMUM MAXIMUM                         configure the timeout
+ *   stats                                                 "stats SENT LOST RTT THROTTLE"
+ *   disconnect HOW DATA                                   HOW: 0 acknowledged, 1 now, 2 later
+ *   step MS                                               receive and send at time MS; "stepped"
  *
+ * Events:
  *   connected DATA | disconnected DATA | packet CHANNEL FLAGS NUMBER SIZE INTACT | error TEXT
  *
- * Time stands still between two steps: nothing depends on how fast the machine is. It ends with its input. COMPRESS is 1 for
- * the range coder, CHECKSUM 1 for CRC-32. */
+ * COMPRESS is 1 for the range coder, CHECKSUM is 1 for CRC-32. Time only advances in a step, so
+ * outcomes do not depend on the speed of the machine. The program exits at the end of its input. */
 
 #include <enet/enet.h>
 #include <stdio.h>
@@ -20,12 +25,12 @@
 
 static ENetHost *host;
 static ENetPeer *peer;
-/* ENet zeroes its counters every ten seconds. */
+/* Totals: ENet resets its own counters every ten seconds. */
 static unsigned long sent, lost;
 static enet_uint32 sent_before, lost_before;
 static enet_uint32 now;
 
-/* Takes the place of the library's function of this name, which reads the clock. */
+/* Replaces the library function of this name, which reads the clock. */
 enet_uint32 enet_time_get(void) {
     return now;
 }
@@ -44,9 +49,9 @@ static void open_host(const ENetAddress *at, unsigned channels, int compress, in
     sent = lost = sent_before = lost_before = 0;
     host = enet_host_create(at, 4, channels, in, out);
     if (!host)
-        fail("no host");
+        fail("cannot create a host");
     if (compress && enet_host_compress_with_range_coder(host) < 0)
-        fail("no range coder");
+        fail("cannot enable the range coder");
     if (checksum)
         host->checksum = enet_crc32;
 }
@@ -56,7 +61,7 @@ static void send_packet(unsigned flags, unsigned channel, unsigned size, unsigne
     for (unsigned i = 0; i < size; i++)
         packet->data[i] = (enet_uint8) (i < 4 ? number >> (24 - 8 * i) : i + number);
     if (!peer || enet_peer_send(peer, (enet_uint8) channel, packet) < 0)
-        fail("a packet was not sent");
+        fail("cannot send a packet");
 }
 
 static void receive_packet(const ENetPacket *packet, unsigned channel) {
@@ -71,7 +76,7 @@ static void receive_packet(const ENetPacket *packet, unsigned channel) {
     printf("packet %u %u %u %zu %d\n", channel, packet->flags & 0xb, number, packet->dataLength, intact);
 }
 
-static void count(void) {
+static void add_counters(void) {
     if (!peer)
         return;
     sent += peer->packetsSent - (peer->packetsSent >= sent_before ? sent_before : 0);
@@ -95,13 +100,13 @@ static void step(void) {
         }
     }
     if (host && host->serviceTime != now)
-        fail("the library reads the clock itself");
-    count();
+        fail("the library does not use the replaced enet_time_get");
+    add_counters();
     printf("stepped\n");
     fflush(stdout);
 }
 
-static void obey(char *line) {
+static void run_command(char *line) {
     unsigned n[8] = {0};
     char word[16] = "";
     int given = sscanf(line, "%15s %u %u %u %u %u %u %u", word, &n[0], &n[1], &n[2], &n[3], &n[4], &n[5], &n[6]);
@@ -115,17 +120,17 @@ static void obey(char *line) {
     } else if (!strcmp(word, "connect")) {
         open_host(NULL, n[1], (int) n[2], (int) n[3], n[4], n[5]);
         if (!enet_host_connect(host, &at, n[1], n[6]))
-            fail("no connection");
+            fail("cannot connect");
     } else if (!strcmp(word, "send")) {
         send_packet(n[0], n[1], n[2], n[3]);
     } else if (!strcmp(word, "bandwidth") && host) {
         enet_host_bandwidth_limit(host, n[0], n[1]);
     } else if (!strcmp(word, "throttle") && peer) {
         enet_peer_throttle_configure(peer, n[0], n[1], n[2]);
-    } else if (!strcmp(word, "patience") && peer) {
+    } else if (!strcmp(word, "timeout") && peer) {
         enet_peer_timeout(peer, n[0], n[1], n[2]);
-    } else if (!strcmp(word, "figures") && peer) {
-        printf("figures %lu %lu %u %u\n", sent, lost, peer->roundTripTime, peer->packetThrottle);
+    } else if (!strcmp(word, "stats") && peer) {
+        printf("stats %lu %lu %u %u\n", sent, lost, peer->roundTripTime, peer->packetThrottle);
     } else if (!strcmp(word, "disconnect") && peer) {
         if (n[0] == 0)
             enet_peer_disconnect(peer, n[1]);
@@ -133,21 +138,21 @@ static void obey(char *line) {
             enet_peer_disconnect_later(peer, n[1]);
         else {
             enet_peer_disconnect_now(peer, n[1]);
-            peer = NULL; /* there will be no event */
+            peer = NULL; /* ENet reports no event for this */
         }
     } else if (!strcmp(word, "step")) {
         now = n[0];
         step();
     } else {
-        fail("what was that?");
+        fail("unknown command");
     }
 }
 
 int main(void) {
     static char line[256];
     if (enet_initialize() != 0)
-        fail("no ENet");
+        fail("cannot initialize ENet");
     while (fgets(line, sizeof line, stdin))
-        obey(line);
+        run_command(line);
     return 0;
 }

@@ -1,35 +1,35 @@
 extends Node
-## `/root/Main/Desk`: how the two sides of a scenario keep in step.
-## Methods by id: begin 0, done 1, end 2, join 3, next 4.
+## Node `/root/Main/Desk`, which synchronizes the steps of a scenario between its sides.
+## Method ids: begin 0, done 1, end 2, join 3, next 4.
 
 var joined := {}  ## server: index -> peer id
-var finished := {}  ## server: step -> {peer id: true}
-var begun: Array = []  ## client: the ids of `begin`
-var told: Array = []  ## client: the steps of `next`, in order
+var done_steps := {}  ## server: step -> {peer id: true}
+var begin_ids: Array = []  ## client: the ids of `begin`
+var received_steps: Array = []  ## client: steps of `next`, in order
 var ended := false  ## client
 
 
-## Forgets everything: before a client joins again.
+## Resets the desk before a client rejoins.
 func reset() -> void:
 	joined = {}
-	finished = {}
-	begun = []
-	told = []
+	done_steps = {}
+	begin_ids = []
+	received_steps = []
 	ended = false
 
 
 func all_done(step: String, ids: Array) -> bool:
-	return ids.all(func(id: int) -> bool: return finished.get(step, {}).has(id))
+	return ids.all(func(id: int) -> bool: return done_steps.get(step, {}).has(id))
 
 
 @rpc("authority", "call_remote", "reliable", 0)
 func begin(ids: Array) -> void:
-	begun = ids
+	begin_ids = ids
 
 
 @rpc("any_peer", "call_remote", "reliable", 0)
 func done(step: String) -> void:
-	finished.get_or_add(step, {})[multiplayer.get_remote_sender_id()] = true
+	done_steps.get_or_add(step, {})[multiplayer.get_remote_sender_id()] = true
 
 
 @rpc("authority", "call_remote", "reliable", 0)
@@ -44,4 +44,4 @@ func join(index: int) -> void:
 
 @rpc("authority", "call_remote", "reliable", 0)
 func next(step: String) -> void:
-	told.append(step)
+	received_steps.append(step)

@@ -1,5 +1,5 @@
 extends Logger
-## Keeps what Godot prints as errors.
+## Collects the errors that Godot prints.
 
 var _lines: Array = []
 var _mutex := Mutex.new()
@@ -14,12 +14,12 @@ func _log_error(
 	_mutex.unlock()
 
 
-## Those that contain `part`.
+## Returns the lines that contain `part`.
 func lines(part: String) -> Array:
 	return _filter(func(line: String) -> bool: return line.contains(part))
 
 
-## Those that do not contain `part`.
+## Returns the lines that do not contain `part`.
 func others(part: String) -> Array:
 	return _filter(func(line: String) -> bool: return not line.contains(part))
 

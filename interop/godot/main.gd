@@ -1,5 +1,6 @@
 extends Node
-## One side of one scenario in one process: reads the command line, prints JSON lines, ends with 0 or 1.
+## Plays one side of one scenario: parses the command line, prints JSON lines, exits with 0 (pass)
+## or 1 (fail).
 
 const Values := preload("res://values.gd")
 
@@ -15,7 +16,7 @@ var options := {
 	"compression": "none",
 	"tls-cert": "",
 	"tls-key": "",
-	"expect-goodbye": false,
+	"expect-close": false,
 	"plant-fault": false,
 	"values": false,
 }
@@ -31,7 +32,7 @@ func _ready() -> void:
 		return
 	var path := "res://scenarios/%s.gd" % options["scenario"]
 	if wrong == "" and not ResourceLoader.exists(path):
-		wrong = "there is no scenario '%s'" % options["scenario"]
+		wrong = "unknown scenario '%s'" % options["scenario"]
 	if wrong != "":
 		finish(wrong)
 		return
@@ -44,13 +45,13 @@ func _ready() -> void:
 	scenario.run()
 
 
-## Prints `line` as JSON; silent after the result, which is always the last line.
+## Prints `line` as JSON. Prints nothing after the result, which is the last line.
 func say(line: Dictionary) -> void:
 	if not over:
 		print(JSON.stringify(line, "", false))
 
 
-## Ends the process: with 0 when nothing is `wrong`.
+## Ends the process: passes if `wrong` is empty.
 func finish(wrong := "") -> void:
 	if over:
 		return
@@ -69,7 +70,7 @@ func finish(wrong := "") -> void:
 
 
 func _on_timeout() -> void:
-	finish("not done after %s s; waiting for %s" % [options["timeout"], scenario.waiting_for])
+	finish("time limit of %s s exceeded; waiting for %s" % [options["timeout"], scenario.waiting_for])
 
 
 func _read_command_line() -> String:

@@ -1,6 +1,6 @@
 extends Node
-## What every scenario shares: connecting, keeping in step through the desk, waiting, checking.
-## A scenario overrides `serve` and `play`; both may `await`, and return when they have nothing left to do.
+## Base of all scenarios: connecting, synchronizing steps through the desk, waiting, checking. A
+## scenario overrides `serve` and `play`; both may use `await`, and return when they are done.
 
 const Tap := preload("res://tap.gd")
 const MODES := {
@@ -16,7 +16,7 @@ signal _never
 var main: Node
 var desk: Node
 var tap: MultiplayerPeer  ## set when `wants_tap()`
-var ids: Array = []  ## peer ids by index, as told by `begin`
+var ids: Array = []  ## peer ids by index, from `begin`
 var seen: Array = []  ## signals of the multiplayer API, in order
 var may_leave: Array = []  ## server: peers that may disconnect now
 var may_lose_server := false  ## client
@@ -24,12 +24,12 @@ var waiting_for := "the start"
 var _leaving := false
 
 
-## The server's part, after `begin`.
+## Server side, after `begin`.
 func serve() -> void:
 	pass
 
 
-## A client's part, after `begin`.
+## Client side, after `begin`.
 func play() -> void:
 	pass
 
@@ -55,7 +55,7 @@ func run_server() -> void:
 		return
 	await gather()
 	await serve()
-	await everyone("all")
+	await wait_for_all("all")
 	may_leave = ids
 	desk.end.rpc()
 	await until(no_peers, "the clients to leave")
@@ -102,7 +102,7 @@ func listen() -> bool:
 	return true
 
 
-## Server: waits for the `join` of every client, then calls `begin` on all.
+## Server: waits for `join` of every client, then calls `begin` on all.
 func gather() -> void:
 	var count: int = main.options["peers"]
 	await until(func() -> bool: return desk.joined.size() == count, "join of all", JOIN_SECONDS)
@@ -111,16 +111,16 @@ func gather() -> void:
 	desk.begin.rpc(ids)
 
 
-## Client: connects, calls `join` and waits for `begin`.
+## Client: connects, calls `join`, and waits for `begin`.
 func enter() -> void:
 	await connect_to_server()
 	desk.join.rpc_id(1, main.options["index"])
-	await until(func() -> bool: return not desk.begun.is_empty(), "begin", JOIN_SECONDS)
-	ids = desk.begun
+	await until(func() -> bool: return not desk.begin_ids.is_empty(), "begin", JOIN_SECONDS)
+	ids = desk.begin_ids
 	check("my id in begin", ids[main.options["index"]], me())
 
 
-## Client: a failed attempt is repeated for JOIN_SECONDS.
+## Client: connects; retries for JOIN_SECONDS.
 func connect_to_server() -> void:
 	var limit := now() + JOIN_SECONDS
 	while true:
@@ -146,7 +146,7 @@ func connect_to_server() -> void:
 			await _never
 
 
-## Closes the connection, if there is one.
+## Closes the connection, if it is open.
 func leave() -> void:
 	_leaving = true
 	var peer := multiplayer.multiplayer_peer
@@ -155,32 +155,32 @@ func leave() -> void:
 	tap = null
 
 
-# --- keeping in step
+# --- synchronizing steps
 
 
-## Client: `done(step)`, then waits for the server's `next(step)`.
+## Client: calls `done(step)`, and waits for `next(step)`.
 func step(name_of_step: String) -> void:
 	desk.done.rpc_id(1, name_of_step)
-	await told(name_of_step)
+	await wait_for_next(name_of_step)
 
 
-## Client: waits for the server's `next(step)`.
-func told(name_of_step: String) -> void:
-	await until(func() -> bool: return name_of_step in desk.told, "next " + name_of_step)
+## Client: waits for `next(step)`.
+func wait_for_next(name_of_step: String) -> void:
+	await until(func() -> bool: return name_of_step in desk.received_steps, "next " + name_of_step)
 
 
 ## Server: waits for `done(step)` of every client.
-func everyone(name_of_step: String) -> void:
+func wait_for_all(name_of_step: String) -> void:
 	await until(func() -> bool: return desk.all_done(name_of_step, ids), "done " + name_of_step)
 
 
-## Waits until `condition` holds; when it does not within `seconds`, the scenario has failed.
+## Waits until `condition` holds. Fails the scenario after `seconds`.
 func until(condition: Callable, what: String, seconds := STEP_SECONDS) -> void:
 	waiting_for = what
 	var limit := now() + seconds
 	while not condition.call():
 		if now() > limit:
-			fail("waited in vain for %s; signals so far: %s" % [what, seen])
+			fail("timed out waiting for %s; signals so far: %s" % [what, seen])
 		if main.over:
 			await _never
 		await get_tree().process_frame
@@ -204,7 +204,7 @@ func pause(seconds: float) -> void:
 # --- checking
 
 
-## `got` must be the same as `want`, types included. The scenario fails at once when it is not.
+## Fails the scenario unless `got` equals `want`, including types.
 func check(what: String, got: Variant, want: Variant) -> void:
 	if not same(got, want):
 		fail("%s: got %s, expected %s" % [what, text(got), text(want)])
@@ -215,7 +215,8 @@ func fail(why: String) -> void:
 	main.finish(why)
 
 
-## Equality with types: 1 is not 1.0, an Array[int] is not an Array. Any object id stands for any object.
+## Compares with types: 1 differs from 1.0, an Array[int] from an Array. Any object id equals any
+## object.
 static func same(got: Variant, want: Variant) -> bool:
 	if typeof(got) != typeof(want):
 		return false
@@ -242,7 +243,7 @@ static func text(value: Variant) -> String:
 	return whole if whole.length() < 500 else whole.left(500) + " ..."
 
 
-## Byte i of a pattern is 7 i + i / 256 + seed, modulo 256.
+## Returns a pattern: byte i is (7 i + i / 256 + seed) modulo 256.
 static func pattern(size: int, seed_byte: int) -> PackedByteArray:
 	var bytes := PackedByteArray()
 	bytes.resize(size)
@@ -257,7 +258,7 @@ static func sorted(list: Array) -> Array:
 	return copy
 
 
-# --- small helpers
+# --- helpers
 
 
 func is_server() -> bool:
@@ -272,7 +273,7 @@ func sender() -> int:
 	return multiplayer.get_remote_sender_id()
 
 
-## Client: the id of the other client in a scenario of two.
+## Client: returns the id of the other client in a scenario of two.
 func other() -> int:
 	return ids[1 - main.options["index"]]
 
@@ -285,7 +286,8 @@ func now() -> float:
 	return Time.get_ticks_msec() / 1000.0
 
 
-## With the tap, over ENet: how the packet that is being handled has arrived. A WebSocket knows one way only.
+## With the tap, over ENet: checks mode and channel of the packet being handled. A WebSocket has
+## only one of each.
 func check_arrival(what: String, mode: int, channel: int) -> void:
 	if tap and main.options["transport"] == "enet":
 		check("mode and channel of " + what, [tap.mode, tap.channel], [mode, channel])
@@ -323,10 +325,10 @@ func _note(what: String) -> void:
 func _on_peer_disconnected(id: int) -> void:
 	_note("peer_disconnected(%d)" % id)
 	if is_server() and not _leaving and not id in may_leave:
-		fail("peer %d has left too early" % id)
+		fail("peer %d left too early" % id)
 
 
 func _on_server_disconnected() -> void:
 	_note("server_disconnected")
 	if not _leaving and not may_lose_server:
-		fail("the server has gone too early")
+		fail("the server left too early")

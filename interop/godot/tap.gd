@@ -1,6 +1,6 @@
 extends MultiplayerPeerExtension
-## Stands between SceneMultiplayer and the real peer and remembers how the packet being handled has arrived,
-## which Godot does not tell to RPC methods: a handler compares `mode` and `channel` with what it expects.
+## Wraps the transport, and records mode and channel of the packet being handled, which RPC methods
+## cannot query in Godot.
 
 var mode := -1
 var channel := -1

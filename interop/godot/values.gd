@@ -1,6 +1,6 @@
 extends RefCounted
-## The values that `calls` sends through an RPC and back: every kind of Variant, and the borders of those that
-## are packed by size. The place in the list, from 0, is the number `k`.
+## Values that `calls` sends in an RPC and back: every type of Variant, and boundary values of types
+## with several encodings. The index, from 0, is the number `k`.
 
 
 static func list() -> Array:
@@ -76,7 +76,7 @@ static func list() -> Array:
 	]
 
 
-## One JSON line each: `hex` is `var_to_bytes`, which an RPC packs tighter for null, bool and int.
+## Prints one JSON line per value: `hex` is `var_to_bytes`; RPCs encode null, bool and int shorter.
 static func print_all() -> void:
 	var values := list()
 	for k in values.size():

@@ -1,17 +1,18 @@
-//! Values with all their types: how they are made and compared.
+//! Strictly typed comparison of values, and constructors of typed containers.
 
 use std::fmt;
 
 use mp_core::variant::{Array, Dictionary, Object};
 use mp_core::{Variant, VariantType};
 
-/// A value that only equals one with the same types throughout: an `Array[int]` is no `Array`, and a dictionary keeps
-/// its order. The id of an object means something to its sender only, so that any object equals any other.
+/// A value that equals only values of the same types throughout: an `Array[int]` differs from an
+/// `Array`, and dictionaries keep their order. Object ids are valid on their sender only, so any
+/// object equals any other.
 #[derive(Clone)]
 pub(crate) struct Exact(pub(crate) Variant);
 
 impl Exact {
-    /// Each of `values`.
+    /// Wraps each of `values`.
     pub(crate) fn list(values: impl IntoIterator<Item = Variant>) -> Vec<Self> {
         values.into_iter().map(Self).collect()
     }
@@ -35,7 +36,7 @@ impl fmt::Debug for Exact {
     }
 }
 
-/// A typed array.
+/// Creates a typed array.
 pub(crate) fn array<T: Into<Variant>, const N: usize>(
     of: VariantType,
     elements: [T; N],
@@ -47,7 +48,7 @@ pub(crate) fn array<T: Into<Variant>, const N: usize>(
     array.into()
 }
 
-/// A typed dictionary; `Nil` stands for anything.
+/// Creates a typed dictionary; `Nil` means any type.
 pub(crate) fn dictionary<K: Into<Variant>, V: Into<Variant>, const N: usize>(
     key: VariantType,
     value: VariantType,
@@ -83,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn types_and_order_make_a_difference() {
+    fn types_and_order_are_compared() {
         let exact = |value: Variant| Exact(value);
         assert_ne!(exact(1.into()), exact(1.0.into()));
         assert_ne!(exact(Array::new().into()), exact(Array::typed(VariantType::Int).into()));
@@ -100,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn any_object_equals_any_other_but_null() {
+    fn an_object_equals_any_other_object_but_not_null() {
         assert_eq!(Exact::from(Object::Id(1)), Exact::from(Object::Id(2)));
         assert_ne!(Exact::from(Object::Id(1)), Exact::from(Object::NULL));
     }

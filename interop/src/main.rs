@@ -1,11 +1,11 @@
-//! mp's side of the scenarios that prove it against real Godot: a server whose clients are Godot processes, or a client
-//! of a Godot server, on `mp-scene` and a transport.
+//! mp's side of interop scenarios with real Godot: a server for Godot clients, or a client of a
+//! Godot server, on `mp-scene` and a transport.
 //!
 //!     mp-interop --role=server --port=20000 --scenario=hello
 //!     mp-interop --role=client --port=20000 --scenario=hello --index=0
 //!
-//! prints JSON lines: `listening` when a server can be joined, then events and failed checks, and a `result` last. It exits with 0 when
-//! it has passed, 1 when it has not, 2 when the command line is wrong.
+//! Prints JSON lines: `listening` when a server accepts connections, then events and failed checks,
+//! and `result` last. Exit codes: 0 pass, 1 fail, 2 invalid command line.
 
 mod conformance;
 mod exact;
@@ -13,10 +13,10 @@ mod options;
 mod own;
 mod report;
 mod scenario;
+mod signal_recorder;
 mod spawns;
 mod tap;
 mod transport;
-mod watch;
 mod world;
 
 use std::panic::AssertUnwindSafe;
@@ -28,7 +28,7 @@ use serde_json::{Value, json};
 use crate::options::{Options, Role};
 use crate::report::Report;
 use crate::scenario::Scenario;
-use crate::world::{Failed, Played, World};
+use crate::world::{ScenarioError, ScenarioResult, World};
 
 fn main() -> ExitCode {
     let options = match Options::read() {
@@ -49,15 +49,15 @@ fn main() -> ExitCode {
 
     let report = Report::default();
     let played = std::panic::catch_unwind(AssertUnwindSafe(|| play(&options, &report, scenario)))
-        .unwrap_or_else(|_| Err(Failed("it panicked; see standard error".into())));
-    let stopped = played.err().map(|Failed(why)| why);
+        .unwrap_or_else(|_| Err(ScenarioError("panic; see standard error".into())));
+    let stopped = played.err().map(|ScenarioError(why)| why);
     let failed = Some(report.summary()).filter(|why| !why.is_empty());
     let why = failed.into_iter().chain(stopped).collect::<Vec<_>>().join("; ");
     report.say(&result(&options, &why));
     if why.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn play(options: &Options, report: &Report, scenario: &Scenario) -> Played {
+fn play(options: &Options, report: &Report, scenario: &Scenario) -> ScenarioResult {
     let mut world = World::new(options.clone(), report.clone())?;
     let side = match options.role {
         Role::Server => scenario.serve,
@@ -68,7 +68,7 @@ fn play(options: &Options, report: &Report, scenario: &Scenario) -> Played {
     played
 }
 
-/// The last line of a run.
+/// Returns the last line of a run.
 fn result(options: &Options, why: &str) -> Value {
     json!({
         "result": if why.is_empty() { "pass" } else { "fail" },
@@ -80,13 +80,13 @@ fn result(options: &Options, why: &str) -> Value {
     })
 }
 
-/// Ends the process when the loop no longer turns and cannot end it itself.
+/// Ends the process if the loop hangs, and cannot end it itself.
 fn watch_over(options: &Options) {
     const GRACE: Duration = Duration::from_secs(3);
     let options = options.clone();
     std::thread::spawn(move || {
         std::thread::sleep(options.timeout().saturating_add(GRACE));
-        Report::default().say(&result(&options, "the loop did not turn any more"));
+        Report::default().say(&result(&options, "the main loop hangs"));
         std::process::exit(1);
     });
 }

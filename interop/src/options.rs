@@ -1,4 +1,4 @@
-//! The command line.
+//! Command line options.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
@@ -10,59 +10,59 @@ use mp_transport_enet::proto::CompressionMode;
 use crate::scenario::Scenario;
 use crate::{conformance, own};
 
-/// mp's side of a scenario whose other side is real Godot.
+/// Play mp's side of a scenario with real Godot.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "mp-interop", version)]
 pub(crate) struct Options {
-    /// Whose scenarios
+    /// Suite of the scenario
     #[arg(long, value_enum, default_value = "own")]
     pub(crate) suite: Suite,
-    /// Print the scenarios of the suite, one on each line, and exit
+    /// List the scenarios of the suite, one per line, and exit
     #[arg(long)]
     pub(crate) list: bool,
-    /// Which scenario
+    /// Scenario
     #[arg(long, default_value = "")]
     pub(crate) scenario: String,
-    /// Which side of it
+    /// Side
     #[arg(long, value_enum, default_value = "server")]
     pub(crate) role: Role,
     #[arg(long, value_enum, default_value = "enet")]
     pub(crate) transport: Transport,
-    /// The server's address, for a client
+    /// Address of the server, for a client
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     pub(crate) host: IpAddr,
-    /// The server's port
+    /// Port of the server
     #[arg(long, default_value_t = 0)]
     pub(crate) port: u16,
-    /// How many clients there are [default: as many as the scenario is made for]
+    /// Number of clients [default: that of the scenario]
     #[arg(long)]
     pub(crate) peers: Option<usize>,
-    /// Which of the clients this is, from 0
+    /// Index of this client, from 0
     #[arg(long, default_value_t = 0)]
     pub(crate) index: usize,
-    /// Seconds after which the process ends in any case
+    /// Time limit of the process in seconds
     #[arg(long, default_value_t = 300.0)]
     timeout: f64,
-    /// ENet's compression, which must be the other side's too
+    /// Compression of ENet; must be equal on both sides
     #[arg(long, value_enum, default_value = "none")]
     pub(crate) compression: Compression,
-    /// The server's certificate, which clients trust
+    /// Certificate of the server, which clients trust
     #[arg(long)]
     pub(crate) tls_cert: Option<PathBuf>,
-    /// The key that goes with it
+    /// Private key of the certificate
     #[arg(long)]
     pub(crate) tls_key: Option<PathBuf>,
-    /// Expect one wrong value, so that the run must fail
+    /// Expect a wrong value, so that the run must fail
     #[arg(long)]
     pub(crate) plant_fault: bool,
 }
 
-/// A set of scenarios with a Godot project that plays the other side.
+/// A set of scenarios with the Godot project for the other side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Suite {
-    /// Those of `interop/godot`
+    /// Scenarios of `interop/godot`
     Own,
-    /// Those of the conformance project
+    /// Scenarios of the conformance project
     Conformance,
 }
 
@@ -91,7 +91,7 @@ pub(crate) enum Compression {
 }
 
 impl Compression {
-    /// The mode's name in mp.
+    /// Returns the mode's name in mp.
     pub(crate) const fn mode(self) -> CompressionMode {
         match self {
             Self::None => CompressionMode::None,
@@ -104,11 +104,11 @@ impl Compression {
 }
 
 impl Options {
-    /// Reads the command line; the error is one line.
+    /// Parses the command line. The error is one line.
     pub(crate) fn read() -> Result<Self, String> {
         let options = Self::try_parse().map_err(|error| {
             if !error.use_stderr() {
-                error.exit(); // --help and --version
+                error.exit(); // --help or --version
             }
             one_line(&error.to_string())
         })?;
@@ -118,17 +118,17 @@ impl Options {
         Ok(options)
     }
 
-    /// The scenario.
+    /// Returns the selected scenario.
     pub(crate) fn chosen(&self) -> Option<&'static Scenario> {
         self.suite.scenarios().iter().find(|scenario| scenario.name == self.scenario)
     }
 
-    /// How many clients there are.
+    /// Returns the number of clients.
     pub(crate) fn peers(&self) -> usize {
         self.peers.or_else(|| Some(self.chosen()?.peers)).unwrap_or(0)
     }
 
-    /// How long the process may take.
+    /// Returns the time limit of the process.
     pub(crate) fn timeout(&self) -> Duration {
         Duration::try_from_secs_f64(self.timeout).unwrap_or(Duration::MAX)
     }
@@ -137,13 +137,13 @@ impl Options {
         let Some(scenario) = self.chosen() else {
             let known: Vec<_> = self.suite.scenarios().iter().map(|known| known.name).collect();
             let (name, known) = (&self.scenario, known.join(" "));
-            return Err(format!("there is no --scenario={name}; there are {known}"));
+            return Err(format!("unknown --scenario={name}; available: {known}"));
         };
         if self.transport != Transport::Enet && self.compression != Compression::None {
-            return Err("--compression is ENet's; leave it at none".into());
+            return Err("--compression is for ENet only; use none".into());
         }
         if self.port == 0 {
-            return Err("--port=P is missing: the server's port, not 0".into());
+            return Err("--port=P is required: the server's port, not 0".into());
         }
         let fits = match scenario.takes_more {
             true => self.peers() >= scenario.peers,
@@ -151,27 +151,27 @@ impl Options {
         };
         if !fits {
             let (name, peers) = (scenario.name, scenario.peers);
-            return Err(format!("--peers={}: {name} is made for {peers}", self.peers()));
+            return Err(format!("--peers={}: {name} needs {peers} clients", self.peers()));
         }
         if self.index >= self.peers() {
             let (index, last) = (self.index, self.peers() - 1);
-            return Err(format!("--index={index}: the clients are numbered from 0 to {last}"));
+            return Err(format!("--index={index}: clients have indexes from 0 to {last}"));
         }
         if self.timeout.is_nan() || self.timeout <= 0.0 {
-            return Err(format!("--timeout={}: it must be more than 0 seconds", self.timeout));
+            return Err(format!("--timeout={}: must be more than 0 seconds", self.timeout));
         }
         if self.plant_fault && !scenario.has_fault {
             let known = self.suite.scenarios().iter().filter(|known| known.has_fault);
             let known: Vec<_> = known.map(|known| known.name).collect();
             let (name, known) = (scenario.name, known.join(" "));
-            return Err(format!("--plant-fault: {name} has no fault to plant, but {known} has"));
+            return Err(format!("--plant-fault: {name} has no fault to plant; use {known}"));
         }
         Ok(())
     }
 }
 
 impl Suite {
-    /// Its scenarios.
+    /// Returns the scenarios of the suite.
     pub(crate) fn scenarios(self) -> &'static [Scenario] {
         match self {
             Self::Own => own::SCENARIOS,
@@ -179,7 +179,8 @@ impl Suite {
         }
     }
 
-    /// Whether a failed check ends the scenario; otherwise the verdict is part of its ending.
+    /// Returns whether a failed check ends the scenario at once. Otherwise its ending exchanges the
+    /// results.
     pub(crate) fn fails_at_once(self) -> bool {
         self == Self::Own
     }
@@ -203,13 +204,13 @@ impl Transport {
         }
     }
 
-    /// Whether packets arrive with the mode and on the channel they were sent with.
+    /// Returns whether packets keep their mode and channel.
     pub(crate) fn has_modes(self) -> bool {
         self == Self::Enet
     }
 }
 
-/// What clap says, without its paragraphs on usage.
+/// Returns clap's error without usage paragraphs.
 fn one_line(error: &str) -> String {
     let lines = error.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
     let lines: Vec<_> = lines
@@ -228,19 +229,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_the_command_line_is_said_in_one_line() {
+    fn command_line_errors_are_one_line() {
         for (args, part) in [
-            (&["--scenario=hello"][..], "--port=P is missing"),
-            (&["--scenario=hullo", "--port=1"], "there are hello calls"),
+            (&["--scenario=hello"][..], "--port=P is required"),
+            (&["--scenario=hullo", "--port=1"], "available: hello calls"),
             (&["--scenario=hello", "--port=1", "--role=client", "--index=2"], "from 0 to 1"),
             (&["--scenario=hello", "--port=1", "--host=nowhere"], "invalid IP address"),
             (
                 &["--scenario=hello", "--port=1", "--compression=lzma"],
                 "possible values: none, range",
             ),
-            (&["--scenario=hello", "--port=1", "--peers=3"], "made for 2"),
+            (&["--scenario=hello", "--port=1", "--peers=3"], "needs 2 clients"),
             (&["--scenario=hello", "--port=1", "--timeout=0"], "more than 0"),
-            (&["--scenario=hello", "--port=1", "--plant-fault"], "calls has"),
+            (&["--scenario=hello", "--port=1", "--plant-fault"], "use calls"),
             (
                 &["--scenario=hello", "--port=1", "--role=judge"],
                 "[possible values: server, client]",

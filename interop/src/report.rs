@@ -1,4 +1,4 @@
-//! What a run says: JSON lines on standard output, and its failed checks.
+//! Results of a run: JSON lines on standard output, and failed checks.
 
 use std::cell::RefCell;
 use std::fmt::Debug;
@@ -7,37 +7,37 @@ use std::rc::Rc;
 
 use serde_json::{Value, json};
 
-/// Where everything of a run reports to. Clones are the same report.
+/// Report of a run. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Report(Rc<RefCell<Vec<String>>>);
 
 impl Report {
-    /// Prints one line. Nobody may be reading any more, which is not this run's fault.
+    /// Prints a JSON line. Ignores errors: nobody may read standard output.
     pub(crate) fn say(&self, line: &Value) {
         let _ = writeln!(std::io::stdout(), "{line}");
     }
 
-    /// `got` must equal `want`, or the run has failed.
+    /// Checks that `got` equals `want`.
     pub(crate) fn check<T: PartialEq + Debug>(&self, what: &str, got: T, want: T) {
         if got != want {
             self.fail(format!("{what}: got {}, expected {}", shown(&got), shown(&want)));
         }
     }
 
-    /// `holds` must be true, or the run has failed.
+    /// Checks that `holds` is true.
     pub(crate) fn check_that(&self, what: &str, holds: bool) {
         if !holds {
-            self.fail(format!("this does not hold: {what}"));
+            self.fail(format!("check failed: {what}"));
         }
     }
 
-    /// A check has failed.
+    /// Records a failed check.
     pub(crate) fn fail(&self, why: String) {
         self.say(&json!({ "event": "check_failed", "why": why }));
         self.0.borrow_mut().push(why);
     }
 
-    /// The first of the checks that have failed so far; empty when none has.
+    /// Returns the first failed checks, or an empty string.
     pub(crate) fn summary(&self) -> String {
         const SHOWN: usize = 5;
         let failures = self.0.borrow();
@@ -48,13 +48,13 @@ impl Report {
         summary
     }
 
-    /// Whether any check has failed.
+    /// Returns whether a check has failed.
     pub(crate) fn has_failed(&self) -> bool {
         !self.0.borrow().is_empty()
     }
 }
 
-/// A value as a line may hold it.
+/// Formats a value for a message.
 fn shown(value: &impl Debug) -> String {
     const CHARS_MAX: usize = 500;
     let mut text = format!("{value:?}");

@@ -1,20 +1,20 @@
-//! What a suite is made of.
+//! A scenario of a suite.
 
-use crate::world::{Played, World};
+use crate::world::{ScenarioResult, World};
 
-/// A scenario.
+/// Name, number of clients, and both sides of a scenario.
 #[derive(Debug)]
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
-    /// How many clients it is made for.
+    /// Number of clients.
     pub(crate) peers: usize,
-    /// The server's part.
-    pub(crate) serve: fn(&mut World) -> Played,
-    /// A client's part.
-    pub(crate) play: fn(&mut World) -> Played,
-    /// Whether it can be played with more.
+    /// Server side.
+    pub(crate) serve: fn(&mut World) -> ScenarioResult,
+    /// Client side.
+    pub(crate) play: fn(&mut World) -> ScenarioResult,
+    /// True if it supports more clients.
     pub(crate) takes_more: bool,
-    /// Whether it knows `--plant-fault`.
+    /// True if it supports `--plant-fault`.
     pub(crate) has_fault: bool,
 }
 
@@ -22,18 +22,18 @@ impl Scenario {
     pub(crate) const fn new(
         name: &'static str,
         peers: usize,
-        serve: fn(&mut World) -> Played,
-        play: fn(&mut World) -> Played,
+        serve: fn(&mut World) -> ScenarioResult,
+        play: fn(&mut World) -> ScenarioResult,
     ) -> Self {
         Self { name, peers, serve, play, takes_more: false, has_fault: false }
     }
 
-    /// It can be played with more clients.
+    /// Allows more clients.
     pub(crate) const fn for_any_number(self) -> Self {
         Self { takes_more: true, ..self }
     }
 
-    /// It knows `--plant-fault`.
+    /// Enables `--plant-fault`.
     pub(crate) const fn with_fault(self) -> Self {
         Self { has_fault: true, ..self }
     }

@@ -1,4 +1,4 @@
-//! What spawners tell, written down.
+//! Log of spawned and despawned nodes.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -8,12 +8,13 @@ use serde_json::json;
 
 use crate::report::Report;
 
-/// Names of nodes in the order in which they were spawned and despawned by peers. Clones are the same list.
+/// Names of nodes in the order in which remote peers spawned and despawned them. Clones share the
+/// log.
 #[derive(Clone, Default)]
 pub(crate) struct Spawns(Rc<RefCell<Vec<String>>>);
 
 impl Spawns {
-    /// Takes a signal of a spawner down: `+name`, `-name`.
+    /// Records a signal of a spawner as `+name` or `-name`.
     pub(crate) fn note(&self, report: &Report, scene: &Scene, signal: &Signal) {
         let (event, sign, name) = match signal {
             Signal::Spawned { node, .. } => ("spawned", '+', scene.tree().name(*node)),
@@ -25,17 +26,17 @@ impl Spawns {
         self.0.borrow_mut().push(format!("{sign}{name}"));
     }
 
-    /// All so far.
+    /// Returns all entries.
     pub(crate) fn all(&self) -> Vec<String> {
         self.0.borrow().clone()
     }
 
-    /// How many so far.
+    /// Returns the number of entries.
     pub(crate) fn count(&self) -> usize {
         self.0.borrow().len()
     }
 
-    /// Those from the `first` on.
+    /// Returns the entries from index `first` on.
     pub(crate) fn since(&self, first: usize) -> Vec<String> {
         self.0.borrow().iter().skip(first).cloned().collect()
     }

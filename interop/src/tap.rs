@@ -1,4 +1,4 @@
-//! A transport that remembers how its packets travel, which SceneMultiplayer does not tell to methods.
+//! Transport wrapper that records mode and channel of packets, which RPC methods cannot query.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -13,37 +13,37 @@ use mp_core::{
     TransferMode,
 };
 
-/// Stands between a branch and its transport.
+/// Wraps the transport of a branch.
 pub(crate) struct Tap {
     inner: Box<dyn MultiplayerPeer>,
     log: TapLog,
-    is_cut: bool,
-    /// A packet was reported since the last `poll`.
+    is_disconnected: bool,
+    /// True if a packet was reported since the last `poll`.
     has_reported_packet: bool,
 }
 
-/// What a [`Tap`] has seen. Clones are the same log.
+/// Log of a [`Tap`]. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct TapLog {
-    seen: Rc<RefCell<Seen>>,
-    /// Whether the transport has modes and channels.
+    seen: Rc<RefCell<TapState>>,
+    /// True if the transport has modes and channels.
     has_modes: bool,
 }
 
 #[derive(Debug, Default)]
-struct Seen {
+struct TapState {
     arrival: (TransferMode, Channel),
-    /// Packets in which this side told clients of each other.
+    /// Sent packets that announce clients to each other.
     announcements: usize,
-    /// Packets that this side sent.
+    /// Sent packets.
     sent: usize,
-    asked: Vec<Asked>,
-    passed_on: BTreeMap<ConnectionId, Vec<Relayed>>,
+    requests: Vec<RelayRequest>,
+    relayed: BTreeMap<ConnectionId, Vec<Relayed>>,
 }
 
-/// A packet of a client for others.
+/// Packet of a client for other peers.
 #[derive(Debug)]
-struct Asked {
+struct RelayRequest {
     from: ConnectionId,
     target: Target,
     mode: TransferMode,
@@ -51,7 +51,7 @@ struct Asked {
     inner: Bytes,
 }
 
-/// What one client gets of another through the relay.
+/// Packet of a client as relayed to another one.
 #[derive(Clone, PartialEq)]
 pub(crate) struct Relayed {
     source: i32,
@@ -60,8 +60,8 @@ pub(crate) struct Relayed {
     inner: Bytes,
 }
 
-/// How packets between SceneMultiplayers begin that are about other clients: ADD_PEER and DEL_PEER with an i32 peer, and
-/// RELAY with an i32 peer and the packet that is for, or of, that one.
+/// Prefixes of packets about other clients: ADD_PEER and DEL_PEER with a peer id as i32, and RELAY
+/// with a peer id as i32 and the packet for, or from, this peer.
 const ADD_PEER: [u8; 2] = [7, 1];
 const DEL_PEER: [u8; 2] = [7, 2];
 const RELAY: [u8; 2] = [7, 3];
@@ -69,18 +69,18 @@ const RELAY_HEADER: usize = 6;
 
 impl Tap {
     pub(crate) fn new(inner: Box<dyn MultiplayerPeer>, log: TapLog) -> Self {
-        Self { inner, log, is_cut: false, has_reported_packet: false }
+        Self { inner, log, is_disconnected: false, has_reported_packet: false }
     }
 
-    /// Returns whether there may be more packets: each `poll` reports one, so that
-    /// [`TapLog::arrival`] is that of the packet which is being handled.
+    /// Returns whether more packets may be pending. Each `poll` reports one, so that
+    /// [`TapLog::arrival`] belongs to the packet being handled.
     pub(crate) fn has_more(&self) -> bool {
         self.has_reported_packet
     }
 
-    /// Ends its connections without a packet, as if the cable were cut.
+    /// Drops its connections without sending a packet, as if the cable were cut.
     pub(crate) fn cut(&mut self) {
-        self.is_cut = true;
+        self.is_disconnected = true;
     }
 }
 
@@ -91,51 +91,52 @@ impl Default for TapLog {
 }
 
 impl TapLog {
-    /// The log of a transport that has modes and channels, or one (WebSocket) on which everything is reliable and on channel 0.
+    /// Creates a log for a transport with modes and channels, or without: a WebSocket is always
+    /// reliable on channel 0.
     pub(crate) fn new(has_modes: bool) -> Self {
         Self { seen: Rc::default(), has_modes }
     }
 
-    /// How a packet that was sent so arrives.
+    /// Returns mode and channel with which a packet is received.
     pub(crate) fn as_arriving(&self, mode: TransferMode, channel: u8) -> (TransferMode, u8) {
         if self.has_modes { (mode, channel) } else { (TransferMode::Reliable, 0) }
     }
 
-    /// How the packet that is being handled has arrived.
+    /// Returns mode and channel of the packet being handled.
     pub(crate) fn arrival(&self) -> (TransferMode, u8) {
         let (mode, Channel(channel)) = self.seen.borrow().arrival;
         (mode, channel)
     }
 
-    /// How often this side told a client of another that it is there, or gone.
+    /// Returns the number of announcements sent to clients about other clients.
     pub(crate) fn announcements(&self) -> usize {
         self.seen.borrow().announcements
     }
 
-    /// How many packets this side has sent.
+    /// Returns the number of packets sent.
     pub(crate) fn sent(&self) -> usize {
         self.seen.borrow().sent
     }
 
-    /// What each link had to get of the relay by the packets that clients sent to it, and what it got. `peers` are
-    /// those who took part when the clients sent.
+    /// Returns, by connection, the packets that the relay had to send to it and those that it sent.
+    /// `peers` are the clients that were connected when the packets were sent.
     pub(crate) fn relayed(
         &self,
         peers: &[(PeerId, ConnectionId)],
     ) -> Vec<(PeerId, Vec<Relayed>, Vec<Relayed>)> {
         let seen = self.seen.borrow();
         let relayed_to = |&(peer, link): &(PeerId, ConnectionId)| {
-            let due = seen.asked.iter().filter_map(|asked| {
-                let (source, _) = peers.iter().find(|(_, link)| *link == asked.from)?;
-                let is_meant = peer != *source && asked.target.includes(peer);
+            let due = seen.requests.iter().filter_map(|requests| {
+                let (source, _) = peers.iter().find(|(_, link)| *link == requests.from)?;
+                let is_meant = peer != *source && requests.target.includes(peer);
                 is_meant.then(|| Relayed {
                     source: source.get(),
-                    mode: asked.mode,
-                    channel: asked.channel,
-                    inner: asked.inner.clone(),
+                    mode: requests.mode,
+                    channel: requests.channel,
+                    inner: requests.inner.clone(),
                 })
             });
-            (peer, due.collect(), seen.passed_on.get(&link).cloned().unwrap_or_default())
+            (peer, due.collect(), seen.relayed.get(&link).cloned().unwrap_or_default())
         };
         peers.iter().map(relayed_to).collect()
     }
@@ -146,7 +147,7 @@ impl TapLog {
         if let Some((target, inner)) = relay_parts(&packet.payload) {
             let target = Target::from_raw(target);
             let &Packet { from, mode, channel, .. } = packet;
-            seen.asked.push(Asked { from, target, mode, channel, inner });
+            seen.requests.push(RelayRequest { from, target, mode, channel, inner });
         }
     }
 
@@ -160,7 +161,7 @@ impl TapLog {
         let &Outgoing { mode, channel, .. } = outgoing;
         for &link in outgoing.to.as_slice() {
             let relayed = Relayed { source, mode, channel, inner: inner.clone() };
-            self.seen.borrow_mut().passed_on.entry(link).or_default().push(relayed);
+            self.seen.borrow_mut().relayed.entry(link).or_default().push(relayed);
         }
     }
 }
@@ -168,13 +169,13 @@ impl TapLog {
 impl MultiplayerPeer for Tap {
     fn poll(&mut self, now: Instant) {
         self.has_reported_packet = false;
-        if !self.is_cut {
+        if !self.is_disconnected {
             self.inner.poll(now);
         }
     }
 
     fn next_event(&mut self) -> Option<PeerEvent> {
-        if self.is_cut || self.has_reported_packet {
+        if self.is_disconnected || self.has_reported_packet {
             return None;
         }
         let event = self.inner.next_event()?;
@@ -186,7 +187,7 @@ impl MultiplayerPeer for Tap {
     }
 
     fn send(&mut self, outgoing: Outgoing) -> Result<(), SendError> {
-        if self.is_cut {
+        if self.is_disconnected {
             return Err(SendError::NotConnected);
         }
         self.log.note_outgoing(&outgoing);
@@ -194,7 +195,7 @@ impl MultiplayerPeer for Tap {
     }
 
     fn flush(&mut self, now: Instant) {
-        if !self.is_cut {
+        if !self.is_disconnected {
             self.inner.flush(now);
         }
     }
@@ -217,7 +218,11 @@ impl MultiplayerPeer for Tap {
     }
 
     fn connection_status(&self) -> ConnectionStatus {
-        if self.is_cut { ConnectionStatus::Disconnected } else { self.inner.connection_status() }
+        if self.is_disconnected {
+            ConnectionStatus::Disconnected
+        } else {
+            self.inner.connection_status()
+        }
     }
 
     fn is_server_relay_supported(&self) -> bool {
@@ -264,7 +269,7 @@ impl fmt::Debug for Relayed {
     }
 }
 
-/// The peer and the inner packet of a RELAY.
+/// Returns peer id and inner packet of a RELAY packet.
 fn relay_parts(packet: &Bytes) -> Option<(i32, Bytes)> {
     let header = packet.first_chunk::<RELAY_HEADER>()?;
     let &[a, b, peer @ ..] = header;

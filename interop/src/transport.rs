@@ -1,4 +1,4 @@
-//! The transports by name.
+//! Creates transports by name.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -11,10 +11,13 @@ use mp_transport_ws::tls::{CertificateStore, ClientTlsOptions};
 use mp_transport_ws::{WebSocketMultiplayerPeer, WebSocketSettings};
 
 use crate::options::{Options, Transport};
-use crate::world::{Failed, Played};
+use crate::world::{ScenarioError, ScenarioResult};
 
-/// A server's end of the network, as Godot's `create_server` makes it; ENet gives silent peers up by `patience`.
-pub(crate) fn server(options: &Options, patience: Patience) -> Played<Box<dyn MultiplayerPeer>> {
+/// Creates a server as Godot's `create_server` does; ENet times out silent peers by `patience`.
+pub(crate) fn server(
+    options: &Options,
+    patience: Patience,
+) -> ScenarioResult<Box<dyn MultiplayerPeer>> {
     let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, options.port));
     match options.transport {
         Transport::Enet => {
@@ -35,8 +38,11 @@ pub(crate) fn server(options: &Options, patience: Patience) -> Played<Box<dyn Mu
     }
 }
 
-/// A client's, as `create_client` makes it.
-pub(crate) fn client(options: &Options, patience: Patience) -> Played<Box<dyn MultiplayerPeer>> {
+/// Creates a client as Godot's `create_client` does.
+pub(crate) fn client(
+    options: &Options,
+    patience: Patience,
+) -> ScenarioResult<Box<dyn MultiplayerPeer>> {
     match options.transport {
         Transport::Enet => {
             let address = SocketAddr::from((options.host, options.port));
@@ -50,7 +56,7 @@ pub(crate) fn client(options: &Options, patience: Patience) -> Played<Box<dyn Mu
             settings.web_socket = web_socket();
             if options.transport == Transport::Wss {
                 let trusted = fs::read_to_string(given(&options.tls_cert)?)
-                    .map_err(|error| Failed(error.to_string()))?;
+                    .map_err(|error| ScenarioError(error.to_string()))?;
                 settings.tls = ClientTlsOptions::new().trusted_chain(&trusted)?;
             }
             let host = match options.host {
@@ -63,11 +69,11 @@ pub(crate) fn client(options: &Options, patience: Patience) -> Played<Box<dyn Mu
     }
 }
 
-/// Buffers as the suites' own.
+/// Returns buffer sizes as in the suites.
 fn web_socket() -> WebSocketSettings {
     WebSocketSettings::default().with_buffers(1 << 22)
 }
 
-fn given(file: &Option<PathBuf>) -> Played<&PathBuf> {
-    file.as_ref().ok_or_else(|| Failed("wss needs --tls-cert and --tls-key".into()))
+fn given(file: &Option<PathBuf>) -> ScenarioResult<&PathBuf> {
+    file.as_ref().ok_or_else(|| ScenarioError("wss needs --tls-cert and --tls-key".into()))
 }

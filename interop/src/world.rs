@@ -1,4 +1,4 @@
-//! One side of a scenario while it runs: a branch, its transport, and a game's own loop.
+//! One side of a running scenario: a branch, its transport, and a main loop.
 
 use std::fmt;
 use std::time::Duration;
@@ -15,65 +15,66 @@ use serde_json::json;
 
 use crate::options::Options;
 use crate::report::Report;
+use crate::signal_recorder::SignalRecorder;
 use crate::tap::{Tap, TapLog};
 use crate::transport;
-use crate::watch::Watch;
 
-/// What a scenario works with. Nothing happens behind its back: the network moves while it waits.
+/// One side of a scenario. The network makes progress only while a method waits.
 pub(crate) struct World {
     pub(crate) options: Options,
     pub(crate) report: Report,
-    /// When silent peers are given up, from the next [`listen`](Self::listen) or [`connect`](Self::connect) on.
+    /// Timeouts for silent peers, from the next [`listen`](Self::listen) or
+    /// [`connect`](Self::connect) on.
     pub(crate) patience: Patience,
     branch: Branch,
-    /// None before it listens or connects, and after it has left.
+    /// Transport; `None` before listening or connecting, and after leaving.
     peer: Option<Tap>,
     tap: TapLog,
-    watch: Watch,
+    recorder: SignalRecorder,
     clock: SystemClock,
     end: Instant,
 }
 
-/// Why a scenario cannot go on.
+/// Reason why a scenario cannot continue.
 #[derive(Debug)]
-pub(crate) struct Failed(pub(crate) String);
+pub(crate) struct ScenarioError(pub(crate) String);
 
-/// What became of a scenario, or of a step.
-pub(crate) type Played<T = ()> = Result<T, Failed>;
+/// Result of a scenario, or of one step.
+pub(crate) type ScenarioResult<T = ()> = Result<T, ScenarioError>;
 
-/// How long a side waits for what it expects next, unless a scenario says otherwise. It takes some
-/// milliseconds on an idle machine; a slow or busy one must not fail.
+/// Default time limit for the next expectation. Generous, so that a slow or busy machine does not
+/// fail; an idle machine needs milliseconds.
 pub(crate) const STEP: Duration = Duration::from_secs(60);
 
-/// How long a client tries to join, how long one attempt may take, and the time between attempts.
+/// Time limit of joining, of one attempt, and delay between attempts.
 const JOIN: Duration = Duration::from_secs(90);
 const ATTEMPT: Duration = Duration::from_secs(10);
 pub(crate) const REJOIN: Duration = Duration::from_millis(100);
 
-/// How often calls that may be lost are repeated.
+/// Interval of repeated unreliable calls.
 pub(crate) const REPEAT: Duration = Duration::from_millis(50);
 
-/// A game's frame.
+/// Frame time.
 pub(crate) const FRAME: Duration = Duration::from_micros(16_667);
 
-/// Packets that one turn handles.
+/// Maximum packets that one turn handles.
 const PACKETS_PER_TURN: usize = 4_096;
 
-/// Between two turns of the loop.
+/// Time between two turns.
 const TURN: Duration = Duration::from_millis(2);
 
 impl World {
-    /// A branch of its own with the node `Main`, which is not on the network yet.
-    pub(crate) fn new(options: Options, report: Report) -> Played<Self> {
+    /// Creates a branch with the node `Main`, not connected yet.
+    pub(crate) fn new(options: Options, report: Report) -> ScenarioResult<Self> {
         let mut world = Self::rooted("/root", options, report)?;
         world.scene().add("Main", Group)?;
         Ok(world)
     }
 
-    /// An empty branch whose multiplayer root is at `root`, which is not on the network yet.
-    pub(crate) fn rooted(root: &str, options: Options, report: Report) -> Played<Self> {
-        let watch = Watch::new(report.clone());
-        let (hook, frames) = (watch.clone(), watch.clone());
+    /// Creates an empty branch with the multiplayer root `root`, not connected yet.
+    pub(crate) fn rooted(root: &str, options: Options, report: Report) -> ScenarioResult<Self> {
+        let recorder = SignalRecorder::new(report.clone());
+        let (hook, frames) = (recorder.clone(), recorder.clone());
         let branch = Branch::builder(root)
             .on_signal(move |scene, signal| hook.note(scene, signal))
             .on_process(move |scene, _delta| frames.frame(scene))
@@ -81,11 +82,11 @@ impl World {
         let clock = SystemClock::new();
         let end = clock.now() + options.timeout();
         let (patience, tap) = (Patience::default(), TapLog::new(options.transport.has_modes()));
-        Ok(Self { options, report, patience, branch, peer: None, tap, watch, clock, end })
+        Ok(Self { options, report, patience, branch, peer: None, tap, recorder, clock, end })
     }
 
-    /// Lets clients join, and says so.
-    pub(crate) fn listen(&mut self) -> Played {
+    /// Accepts clients, and prints `listening`.
+    pub(crate) fn listen(&mut self) -> ScenarioResult {
         let peer = transport::server(&self.options, self.patience)?;
         self.open(peer);
         self.report.say(&json!({
@@ -97,12 +98,12 @@ impl World {
         Ok(())
     }
 
-    /// Joins the server; tries again for a while when it cannot be reached.
-    pub(crate) fn join(&mut self) -> Played {
+    /// Connects to the server; retries for a while.
+    pub(crate) fn join(&mut self) -> ScenarioResult {
         let limit = self.clock.now() + JOIN;
         while !self.try_join()? {
             if self.clock.now() >= limit {
-                return Err(Failed("could not connect".into()));
+                return Err(ScenarioError("cannot connect".into()));
             }
             self.leave();
             self.pause(REJOIN)?;
@@ -110,70 +111,74 @@ impl World {
         Ok(())
     }
 
-    /// Tries to join once; whether that worked.
-    pub(crate) fn try_join(&mut self) -> Played<bool> {
+    /// Tries to connect once. Returns whether it succeeded.
+    pub(crate) fn try_join(&mut self) -> ScenarioResult<bool> {
         self.connect()?;
         let limit = self.clock.now() + ATTEMPT;
-        self.until("the end of an attempt to connect", |world| {
+        self.until("a connection attempt", |world| {
             world.status() != ConnectionStatus::Connecting || world.clock.now() >= limit
         })?;
         Ok(self.has_seen("connected_to_server"))
     }
 
-    /// Begins to join, with no signals so far.
-    pub(crate) fn connect(&mut self) -> Played {
+    /// Starts to connect, and clears the signals.
+    pub(crate) fn connect(&mut self) -> ScenarioResult {
         self.leave();
         let peer = transport::client(&self.options, self.patience)?;
-        self.watch.join();
+        self.recorder.join();
         self.open(peer);
         Ok(())
     }
 
-    /// Ends all connections at once, and says goodbye. Signals of this are not noted.
+    /// Closes all connections gracefully, and ignores signals from then on.
     pub(crate) fn leave(&mut self) {
         let Some(mut peer) = self.peer.take() else { return };
-        self.watch.leave();
+        self.recorder.leave();
         self.branch.close(DisconnectReason::Closed, Farewell::Abrupt);
         self.branch.poll(&mut peer, self.clock.now());
     }
 
-    /// As [`leave`](Self::leave) without a goodbye: not a single packet goes out any more.
+    /// Drops all connections without sending a packet.
     pub(crate) fn vanish(&mut self) {
         let Some(mut peer) = self.peer.take() else { return };
-        self.watch.leave();
+        self.recorder.leave();
         peer.cut();
         self.branch.poll(&mut peer, self.clock.now());
     }
 
     /// Adds a node below `Main`.
-    pub(crate) fn add<N: Node>(&mut self, path: &str, node: N) -> Played<NodeRef<N>> {
+    pub(crate) fn add<N: Node>(&mut self, path: &str, node: N) -> ScenarioResult<NodeRef<N>> {
         Ok(self.scene().add(&format!("Main/{path}"), node)?)
     }
 
-    /// Adds a node with all below it under the node at `parent`, which is below `Main`.
-    pub(crate) fn add_instance(&mut self, parent: &str, instance: Instance) -> Played<NodeId> {
+    /// Adds an instance under the node at `parent` below `Main`.
+    pub(crate) fn add_instance(
+        &mut self,
+        parent: &str,
+        instance: Instance,
+    ) -> ScenarioResult<NodeId> {
         Ok(self.scene().add_instance(&format!("Main/{parent}"), instance)?)
     }
 
-    /// The object of the node at `path` below `Main`.
-    pub(crate) fn at<N: Node>(&mut self, path: &str) -> Played<&mut N> {
+    /// Returns the object of the node at `path` below `Main`.
+    pub(crate) fn at<N: Node>(&mut self, path: &str) -> ScenarioResult<&mut N> {
         let node = self.scene().node(&format!("Main/{path}"))?;
         Ok(self.scene().get_mut(node)?)
     }
 
-    /// Whether there is a node at `path` below `Main`.
+    /// Returns whether a node exists at `path` below `Main`.
     pub(crate) fn has(&mut self, path: &str) -> bool {
         self.scene().find(&format!("Main/{path}")).is_ok()
     }
 
     /// Removes the node at `path` below `Main`.
-    pub(crate) fn remove(&mut self, path: &str) -> Played {
+    pub(crate) fn remove(&mut self, path: &str) -> ScenarioResult {
         let node = self.scene().find(&format!("Main/{path}"))?;
         self.scene().remove(node)?;
         Ok(())
     }
 
-    /// The names of the nodes below `path`, which is below `Main`, in order.
+    /// Returns the names of the children of `path` below `Main`, in order.
     pub(crate) fn children(&mut self, path: &str) -> Vec<String> {
         let scene = self.scene();
         let Ok(node) = scene.find(&format!("Main/{path}")) else { return Vec::new() };
@@ -181,53 +186,55 @@ impl World {
         tree.children(node).filter_map(|child| tree.name(child).map(str::to_owned)).collect()
     }
 
-    /// The object of a node.
+    /// Returns the object of a node.
     pub(crate) fn get<N: Node>(&mut self, node: NodeRef<N>) -> &mut N {
-        self.scene().get_mut(node).expect("scenarios look between turns and remove no nodes")
+        self.scene()
+            .get_mut(node)
+            .expect("scenarios access nodes between turns, and do not remove them")
     }
 
-    /// The scene.
+    /// Returns the scene.
     pub(crate) fn scene(&mut self) -> &mut Scene {
         self.branch.scene()
     }
 
-    /// Calls a method of others.
+    /// Calls a method on remote peers.
     pub(crate) fn rpc_id(
         &mut self,
         target: impl Into<Target>,
         node: impl Into<NodeId>,
         method: &str,
         args: impl IntoArgs,
-    ) -> Played {
+    ) -> ScenarioResult {
         Ok(self.scene().rpc_id(target, node, method, args)?)
     }
 
-    /// Calls a method of all others.
+    /// Calls a method on all remote peers.
     pub(crate) fn rpc(
         &mut self,
         node: impl Into<NodeId>,
         method: &str,
         args: impl IntoArgs,
-    ) -> Played {
+    ) -> ScenarioResult {
         self.rpc_id(Target::All, node, method, args)
     }
 
     /// Sends bytes, reliable on channel 0.
-    pub(crate) fn send_bytes(&mut self, data: &[u8], target: impl Into<Target>) -> Played {
+    pub(crate) fn send_bytes(&mut self, data: &[u8], target: impl Into<Target>) -> ScenarioResult {
         Ok(self.scene().send_bytes(data, target, TransferMode::Reliable, Channel(0))?)
     }
 
-    /// What to do on every signal, at once.
+    /// Sets the hook for every signal.
     pub(crate) fn on_signal(&mut self, hook: impl FnMut(&mut Scene, &Signal) + 'static) {
-        self.watch.set_hook(hook);
+        self.recorder.set_hook(hook);
     }
 
-    /// What to do in every frame, 60 times per second, before synchronizers are looked at.
+    /// Sets the hook for every frame, 60 times per second, before replication.
     pub(crate) fn on_frame(&mut self, hook: impl FnMut(&mut Scene) + 'static) {
-        self.watch.set_frame(hook);
+        self.recorder.set_frame(hook);
     }
 
-    /// What to do with bytes of peers, while their packet is being handled.
+    /// Sets the hook for received bytes.
     pub(crate) fn on_peer_packet(
         &mut self,
         mut hook: impl FnMut(&mut Scene, PeerId, &[u8]) + 'static,
@@ -239,59 +246,61 @@ impl World {
         });
     }
 
-    /// From now on `peers` may leave; a leaving of others is a failure. For a client the server is one of them.
+    /// Allows `peers` to leave from now on; any other disconnect fails the scenario. For a client,
+    /// the server is one of them.
     pub(crate) fn may_leave(&mut self, peers: &[PeerId]) {
-        self.watch.may_leave(peers);
+        self.recorder.may_leave(peers);
     }
 
-    /// Returns the signals and failures so far.
-    pub(crate) fn watch(&self) -> &Watch {
-        &self.watch
+    /// Returns the recorder of signals and failures.
+    pub(crate) fn recorder(&self) -> &SignalRecorder {
+        &self.recorder
     }
 
-    /// The signals so far, but for bytes of peers. A client's start afresh when it joins.
+    /// Returns the signals so far, without packets. A client's are cleared when it joins.
     pub(crate) fn signals(&self) -> Vec<String> {
-        self.watch.signals()
+        self.recorder.signals()
     }
 
-    /// Whether this signal has come.
+    /// Returns whether a signal was received.
     pub(crate) fn has_seen(&self, signal: &str) -> bool {
         self.signals().iter().any(|seen| seen == signal)
     }
 
-    /// This side's own id.
+    /// Returns the own peer id.
     pub(crate) fn me(&mut self) -> PeerId {
         self.scene().unique_id()
     }
 
-    /// The time.
+    /// Returns the current time.
     pub(crate) fn now(&self) -> Instant {
         self.clock.now()
     }
 
-    /// Whether this side takes part in a session.
+    /// Returns the connection status.
     pub(crate) fn status(&mut self) -> ConnectionStatus {
         self.scene().multiplayer().connection_status()
     }
 
-    /// Whether the transport turns new connections away.
+    /// Returns whether the transport refuses new connections.
     pub(crate) fn is_refusing_new_connections(&self) -> bool {
         self.peer.as_ref().is_some_and(Tap::is_refusing_new_connections)
     }
 
-    /// The peers, sorted.
+    /// Returns the connected peers, sorted.
     pub(crate) fn peers(&mut self) -> Vec<PeerId> {
         let mut peers = self.scene().peers();
         peers.sort_unstable();
         peers
     }
 
-    /// How packets travel.
+    /// Returns the log of packets.
     pub(crate) fn tap(&self) -> TapLog {
         self.tap.clone()
     }
 
-    /// The relay has passed on exactly what clients sent for others, in order, as it came: mode, channel and bytes.
+    /// Checks that the relay has forwarded exactly the packets of clients for others, in order,
+    /// with mode, channel and bytes.
     pub(crate) fn check_relay(&mut self) {
         let links: Vec<(PeerId, ConnectionId)> = self
             .peers()
@@ -299,7 +308,7 @@ impl World {
             .filter_map(|peer| Some((peer, self.scene().multiplayer().link(peer)?.1)))
             .collect();
         for (peer, due, got) in self.tap().relayed(&links) {
-            self.report.check_that(&format!("the relay had something for {peer}"), !due.is_empty());
+            self.report.check_that(&format!("the relay had packets for {peer}"), !due.is_empty());
             self.report.check(&format!("packets relayed to {peer}"), got.len(), due.len());
             if let Some((got, due)) = got.into_iter().zip(due).find(|(got, due)| got != due) {
                 self.report.check(&format!("a packet relayed to {peer}"), got, due);
@@ -307,24 +316,28 @@ impl World {
         }
     }
 
-    /// Waits until `done`.
-    pub(crate) fn until(&mut self, what: &str, done: impl FnMut(&mut Self) -> bool) -> Played {
+    /// Waits until `done` returns true.
+    pub(crate) fn until(
+        &mut self,
+        what: &str,
+        done: impl FnMut(&mut Self) -> bool,
+    ) -> ScenarioResult {
         self.until_within(STEP, what, done)
     }
 
-    /// Waits until `done`, at most for `limit`.
+    /// Waits until `done` returns true, at most for `limit`.
     pub(crate) fn until_within(
         &mut self,
         limit: Duration,
         what: &str,
         mut done: impl FnMut(&mut Self) -> bool,
-    ) -> Played {
+    ) -> ScenarioResult {
         let limit = self.clock.now() + limit;
         while !done(self) {
             if self.clock.now() >= limit {
                 let signals = self.signals().join(", ");
-                return Err(Failed(format!(
-                    "waited in vain for {what}; signals so far: {signals}"
+                return Err(ScenarioError(format!(
+                    "timed out waiting for {what}; signals so far: {signals}"
                 )));
             }
             self.turn(what)?;
@@ -332,28 +345,28 @@ impl World {
         Ok(())
     }
 
-    /// Does `action` now and every 50 ms until `done`.
+    /// Calls `action` now and every 50 ms until `done` returns true.
     pub(crate) fn repeat_until(
         &mut self,
         what: &str,
         done: impl FnMut(&mut Self) -> bool,
-        action: impl FnMut(&mut Self) -> Played,
-    ) -> Played {
+        action: impl FnMut(&mut Self) -> ScenarioResult,
+    ) -> ScenarioResult {
         self.repeat_every(REPEAT, what, done, action)
     }
 
-    /// Does `action` now and after every `interval` until `done`.
+    /// Calls `action` now and every `interval` until `done` returns true.
     pub(crate) fn repeat_every(
         &mut self,
         interval: Duration,
         what: &str,
         mut done: impl FnMut(&mut Self) -> bool,
-        mut action: impl FnMut(&mut Self) -> Played,
-    ) -> Played {
+        mut action: impl FnMut(&mut Self) -> ScenarioResult,
+    ) -> ScenarioResult {
         let limit = self.clock.now() + STEP;
         while !done(self) {
             if self.clock.now() >= limit {
-                return Err(Failed(format!("waited in vain for {what}")));
+                return Err(ScenarioError(format!("timed out waiting for {what}")));
             }
             action(self)?;
             let next = self.clock.now() + interval;
@@ -362,14 +375,14 @@ impl World {
         Ok(())
     }
 
-    /// Lets time pass.
-    pub(crate) fn pause(&mut self, time: Duration) -> Played {
+    /// Waits for a duration.
+    pub(crate) fn pause(&mut self, time: Duration) -> ScenarioResult {
         let end = self.clock.now() + time;
         self.until_within(time + STEP, "time to pass", |world| world.clock.now() >= end)
     }
 
-    /// One turn of the loop.
-    pub(crate) fn turn(&mut self, what: &str) -> Played {
+    /// Runs one turn of the loop.
+    pub(crate) fn turn(&mut self, what: &str) -> ScenarioResult {
         let now = self.clock.now();
         if let Some(peer) = &mut self.peer {
             for _ in 0..PACKETS_PER_TURN {
@@ -380,17 +393,19 @@ impl World {
             }
         }
         if self.options.suite.fails_at_once() && self.report.has_failed() {
-            return Err(Failed(format!("a check failed before {what}")));
+            return Err(ScenarioError(format!("a check failed before {what}")));
         }
         if now >= self.end {
             let seconds = self.options.timeout().as_secs_f64();
-            return Err(Failed(format!("not done after {seconds} s; waiting for {what}")));
+            return Err(ScenarioError(format!(
+                "time limit of {seconds} s exceeded; waiting for {what}"
+            )));
         }
         std::thread::sleep(TURN);
         Ok(())
     }
 
-    /// Takes part through `peer`, from now on rather than from the next turn.
+    /// Opens `peer` at once instead of in the next turn.
     fn open(&mut self, peer: Box<dyn MultiplayerPeer>) {
         let mut peer = Tap::new(peer, self.tap());
         self.branch.poll(&mut peer, self.clock.now());
@@ -398,13 +413,13 @@ impl World {
     }
 }
 
-impl<E: std::error::Error> From<E> for Failed {
+impl<E: std::error::Error> From<E> for ScenarioError {
     fn from(error: E) -> Self {
         Self(error.to_string())
     }
 }
 
-impl fmt::Display for Failed {
+impl fmt::Display for ScenarioError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }

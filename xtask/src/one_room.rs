@@ -42,13 +42,13 @@ pub(crate) fn play(godot: &Godot) -> Result<String, String> {
         command.args([format!("--transport={transport}"), format!("--port={port}")]);
         command.args([format!("--peers={peers}"), format!("--index={index}")]);
         if who.starts_with("godot") {
-            command.arg("--expect-goodbye");
+            command.arg("--expect-close");
         }
         clients.push(Process::start(who, &mut command, &log(who))?);
     }
     let limit = now() + PROCESS_TIMEOUT;
     let is_ready = |client: &mut Process| {
-        client.wait_until(limit, |client| has_event(&client.output(), "ready_for_goodbye"))
+        client.wait_until(limit, |client| has_event(&client.output(), "ready_for_close"))
     };
     let ready = clients.iter_mut().map(is_ready).filter(|ready| *ready).count();
     server.terminate();

@@ -54,12 +54,12 @@ pub(crate) fn play(godot: &Godot) -> Result<String, String> {
         command.args(["--role=client".to_owned(), format!("--scenario={ROOM}")]);
         command.args(["--transport=wss".to_owned(), format!("--port={outer}")]);
         command.args([format!("--peers={PLAYERS}"), format!("--index={index}")]);
-        command.arg(format!("--tls-cert={}", tls[0].display())).arg("--expect-goodbye");
+        command.arg(format!("--tls-cert={}", tls[0].display())).arg("--expect-close");
         players.push(Process::start(&who, &mut command, &log(&who))?);
     }
     let limit = now() + PROCESS_TIMEOUT;
     for player in &mut players {
-        player.wait_until(limit, |player| has_event(&player.output(), "ready_for_goodbye"));
+        player.wait_until(limit, |player| has_event(&player.output(), "ready_for_close"));
     }
     server.terminate();
     server.wait_until(now() + PROCESS_TIMEOUT, |_| false);

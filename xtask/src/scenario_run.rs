@@ -162,7 +162,7 @@ impl ScenarioRun<'_> {
         command.arg(format!("--index={index}"));
         let in_room = self.suite.own && self.scenario.name == ROOM;
         if *player == Player::Godot && (in_room || matches!(self.sides.server, Player::Relay(_))) {
-            command.arg("--expect-goodbye");
+            command.arg("--expect-close");
         }
         Process::start(&who, &mut command, &self.log(&who))
     }
@@ -230,7 +230,7 @@ impl ScenarioRun<'_> {
     /// SIGTERM.
     fn end_relay(&self, mut all: Vec<Process>, limit: Instant) -> Result<(), String> {
         let ready = all[1..].iter_mut().all(|client| {
-            client.wait_until(limit, |client| has_event(&client.output(), "ready_for_goodbye"))
+            client.wait_until(limit, |client| has_event(&client.output(), "ready_for_close"))
         });
         if !ready {
             wait_for_all(&mut all[1..], limit.min(now() + KILL_DELAY));

@@ -1,12 +1,13 @@
-//! Sessions of mp with C ENet: mp in this process, C ENet in a program of its own that is led over its standard input, and between
-//! them a proxy that loses datagrams. `cargo xtask enet` builds and runs both. Both sides run in virtual time.
+//! Sessions between mp and C ENet. mp runs in this process, C ENet in a program that receives
+//! commands on standard input, and a proxy between them loses datagrams. Both sides run in virtual
+//! time. `cargo xtask enet` builds and runs them.
 
-mod ledger;
-mod matrix;
+mod c_enet;
+mod coverage;
+mod deliveries;
 mod proxy;
 mod session;
-mod theirs;
-mod themes;
+mod session_kinds;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -16,24 +17,26 @@ use std::process::ExitCode;
 use clap::Parser;
 use mp_core::host::SystemClock;
 
-use matrix::{Cell, Setup, Theme, setups};
-use theirs::Theirs;
-use themes::{Score, SideScore, Stage};
+use c_enet::CEnet;
+use coverage::{CoverageItem, SessionKind, Setup, setups};
+use session_kinds::{Runner, SessionStats, SideStats};
 
-/// Sessions of mp with C ENet over a network that loses datagrams.
+/// Run sessions between mp and C ENet over a network that loses datagrams.
 ///
-/// Plays every combination of role, compression, checksum and loss, each with packets of every kind and size both ways, and sessions
-/// with bandwidth limits, the packet throttle and every kind of goodbye. Fails when a packet is lost, repeated, changed or out of order
-/// against the rules of its kind, and when something of that did not happen.
+/// Covers every combination of role, compression, checksum and loss, each with packets of every
+/// kind and size in both directions, and sessions with bandwidth limits, the packet throttle and
+/// every kind of disconnect. Fails if a packet is lost, duplicated, changed or out of order against
+/// the rules of its kind, or if a case was not covered.
 #[derive(Parser)]
 struct Options {
-    /// The C program
+    /// Path of the C program
     #[arg(long, value_name = "PATH")]
     peer: PathBuf,
-    /// Rounds in each session of packets: one packet of every kind and size each way, and bulk
+    /// Rounds in each packet session: one packet of every kind and size in both directions, and
+    /// bulk
     #[arg(long, value_name = "N", default_value_t = 16)]
     rounds: usize,
-    /// What the losses come from
+    /// Seed of the losses
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
 }
@@ -51,35 +54,36 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> Result<(), String> {
     let clock = SystemClock::new();
     let setups = setups();
-    let mut seen: BTreeSet<Cell> = BTreeSet::new();
-    let mut scores: BTreeMap<u16, Score> = BTreeMap::new();
+    let mut seen: BTreeSet<CoverageItem> = BTreeSet::new();
+    let mut scores: BTreeMap<u16, SessionStats> = BTreeMap::new();
     for (number, &setup) in setups.iter().enumerate() {
         print!("{:>2}/{} {:<70}", number + 1, setups.len(), label(setup));
         flush();
         let seed = options.seed * 1_000 + number as u64;
-        let mut theirs = Theirs::start(&options.peer)?;
+        let mut c_enet = CEnet::start(&options.peer)?;
         let started = clock.now();
-        let mut stage = Stage { theirs: &mut theirs, seed, rounds: options.rounds };
-        let (cells, score) = stage.play(setup).map_err(|why| format!("{}: {why}", label(setup)))?;
+        let mut runner = Runner { c_enet: &mut c_enet, seed, rounds: options.rounds };
+        let (coverage, stats) =
+            runner.play(setup).map_err(|why| format!("{}: {why}", label(setup)))?;
         println!("{:>5.1} s", (clock.now() - started).as_secs_f64());
-        seen.extend(cells);
-        if setup.theme == Theme::Packets {
-            add(scores.entry(setup.loss).or_default(), &score);
+        seen.extend(coverage);
+        if setup.kind == SessionKind::Packets {
+            add(scores.entry(setup.loss).or_default(), &stats);
         }
     }
     print_scores(&scores);
-    let all: Vec<Cell> = setups.iter().flat_map(|setup| setup.cells()).collect();
-    let missing: Vec<&Cell> = all.iter().filter(|cell| !seen.contains(cell)).collect();
+    let all: Vec<CoverageItem> = setups.iter().flat_map(|setup| setup.coverage()).collect();
+    let missing: Vec<&CoverageItem> = all.iter().filter(|item| !seen.contains(item)).collect();
     if missing.is_empty() {
-        println!("all {} cells of {} sessions were exercised", all.len(), setups.len());
+        println!("all {} cases of {} sessions are covered", all.len(), setups.len());
         return Ok(());
     }
-    Err(format!("{} of {} cells were not exercised: {missing:#?}", missing.len(), all.len()))
+    Err(format!("{} of {} cases are not covered: {missing:#?}", missing.len(), all.len()))
 }
 
 fn label(setup: Setup) -> String {
-    let Setup { role, is_compressed, has_checksum, loss, theme } = setup;
-    let mut text = format!("{theme:?}, mp is the {role:?}, {loss} % loss").to_lowercase();
+    let Setup { role, is_compressed, has_checksum, loss, kind } = setup;
+    let mut text = format!("{kind:?}, mp is the {role:?}, {loss} % loss").to_lowercase();
     if is_compressed {
         text += ", range coder";
     }
@@ -89,25 +93,25 @@ fn label(setup: Setup) -> String {
     text
 }
 
-fn add(sum: &mut Score, score: &Score) {
-    sum.seconds += score.seconds;
-    for (sum, score) in [(&mut sum.mp, &score.mp), (&mut sum.c, &score.c)] {
-        sum.reliable_bytes += score.reliable_bytes;
-        sum.resent += score.resent;
-        sum.unreliable_sent += score.unreliable_sent;
-        sum.unreliable_arrived += score.unreliable_arrived;
-        sum.datagrams += score.datagrams;
+fn add(sum: &mut SessionStats, stats: &SessionStats) {
+    sum.seconds += stats.seconds;
+    for (sum, stats) in [(&mut sum.mp, &stats.mp), (&mut sum.c, &stats.c)] {
+        sum.reliable_bytes += stats.reliable_bytes;
+        sum.resent += stats.resent;
+        sum.unreliable_sent += stats.unreliable_sent;
+        sum.unreliable_arrived += stats.unreliable_arrived;
+        sum.datagrams += stats.datagrams;
     }
 }
 
-fn print_scores(scores: &BTreeMap<u16, Score>) {
+fn print_scores(scores: &BTreeMap<u16, SessionStats>) {
     println!(
         "\n{:<6}{:<8}{:>16}{:>18}{:>16}{:>20}",
-        "loss", "sender", "reliable kB/s", "resent per MB", "datagrams/s", "unreliable arrived"
+        "loss", "sender", "reliable kB/s", "resent per MB", "datagrams/s", "unreliable received"
     );
-    for (loss, score) in scores {
-        for (name, side) in [("mp", &score.mp), ("C ENet", &score.c)] {
-            let SideScore {
+    for (loss, stats) in scores {
+        for (name, side) in [("mp", &stats.mp), ("C ENet", &stats.c)] {
+            let SideStats {
                 reliable_bytes,
                 resent,
                 unreliable_sent,
@@ -118,14 +122,14 @@ fn print_scores(scores: &BTreeMap<u16, Score>) {
             println!(
                 "{:<6}{name:<8}{:>16.0}{:>18.1}{:>16.0}{percent:>18.1} %",
                 format!("{loss} %"),
-                reliable_bytes as f64 / 1e3 / score.seconds,
+                reliable_bytes as f64 / 1e3 / stats.seconds,
                 resent as f64 * 1e6 / (reliable_bytes as f64).max(1.0),
-                datagrams as f64 / score.seconds,
+                datagrams as f64 / stats.seconds,
             );
         }
     }
 }
 
 fn flush() {
-    drop(std::io::stdout().flush()); // a line is only shown later without it
+    drop(std::io::stdout().flush()); // on failure the line appears later
 }

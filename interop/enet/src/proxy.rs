@@ -1,4 +1,4 @@
-//! A way between two UDP sockets that loses datagrams and takes its time.
+//! UDP proxy that delays and loses datagrams.
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
@@ -7,26 +7,26 @@ use std::time::Duration;
 
 use mp_core::{Instant, Rng};
 
-/// A way between a client, who sends to [`address`](Self::address), and a server.
+/// Proxy between a client, which sends to [`address`](Self::address), and a server.
 #[derive(Debug)]
 pub(crate) struct Proxy {
-    /// Towards the client and towards the server.
+    /// Sockets towards the client and towards the server.
     sockets: [UdpSocket; 2],
     server: SocketAddr,
     client: Option<SocketAddr>,
     rng: Rng,
-    /// Percent.
+    /// Loss in percent.
     loss: u16,
     pub(crate) latency: Duration,
-    /// By the time when they leave; `true` to the server.
+    /// Datagrams in flight by departure time and number; `true` if for the server.
     waiting: BTreeMap<(Instant, u64), (bool, Vec<u8>)>,
     number: u64,
-    /// Datagrams that came from the client and from the server.
+    /// Datagrams received from the client and from the server.
     pub(crate) datagrams: [u64; 2],
 }
 
 impl Proxy {
-    /// A way to the server at `port` of this machine.
+    /// Creates a proxy to the server at a local `port`.
     pub(crate) fn new(port: u16, loss: u16, rng: Rng) -> io::Result<Self> {
         let socket = || -> io::Result<UdpSocket> {
             let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
@@ -46,12 +46,12 @@ impl Proxy {
         })
     }
 
-    /// Where the client sends to.
+    /// Returns the address for the client to send to.
     pub(crate) fn address(&self) -> io::Result<SocketAddr> {
         self.sockets[0].local_addr()
     }
 
-    /// Takes in what came and passes on what is due.
+    /// Receives datagrams, and forwards those that are due.
     pub(crate) fn turn(&mut self, now: Instant) -> io::Result<()> {
         let mut buffer = [0; 8_192];
         for is_to_server in [true, false] {
@@ -66,7 +66,7 @@ impl Proxy {
                         self.accept(now, is_to_server, &buffer[..len]);
                     }
                     Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                    // The other end is not there any more, or not yet.
+                    // The peer's socket is closed, or not yet open.
                     Err(error) if error.kind() == ErrorKind::ConnectionRefused => {}
                     Err(error) => return Err(error),
                 }
@@ -78,7 +78,7 @@ impl Proxy {
             let (is_to_server, bytes) = first.remove();
             let to = if is_to_server { Some(self.server) } else { self.client };
             if let Some(to) = to {
-                // A full socket loses it, as the network may.
+                // A datagram for a full socket is lost.
                 drop(self.sockets[usize::from(is_to_server)].send_to(&bytes, to));
             }
         }
@@ -96,6 +96,7 @@ impl Proxy {
     }
 }
 
-/// Each way, with up to [`JITTER_MICROS`] more, so that some arrive out of order.
+/// Base delay in each direction. Up to [`JITTER_MICROS`] are added, so that some datagrams are
+/// reordered.
 pub(crate) const LATENCY: Duration = Duration::from_millis(5);
 const JITTER_MICROS: u64 = 3_000;

@@ -1,12 +1,12 @@
 extends "res://scenario.gd"
-## RPCs with every kind of argument, shape, mode and channel; who may call what; calls that nobody can execute.
-## Methods by id: both 0, many 1, mode_o0 2, mode_o2 3, mode_r0 4, mode_r2 5, mode_u0 6, mode_u2 7, none 8,
-## order 9, raw 10, typed 11, value 12.
+## RPCs with every kind of argument, argument list, mode and channel; permissions; calls that the
+## receiver cannot execute. Method ids: both 0, many 1, mode_o0 2, mode_o2 3, mode_r0 4, mode_r2 5,
+## mode_u0 6, mode_u2 7, none 8, order 9, raw 10, typed 11, value 12.
 
 const Part := preload("res://scenarios/part.gd")
 const Values := preload("res://values.gd")
 
-## Answered with the same call, same arguments: node, method, arguments. Their order is kept.
+## Calls that are answered with the same call, in order: node, method, arguments.
 var shapes := [
 	["", "none", []],
 	["", "raw", [PackedByteArray([1, 2, 3])]],
@@ -25,9 +25,9 @@ var shapes := [
 const MODE_METHODS := ["mode_u0", "mode_o0", "mode_r0", "mode_u2", "mode_o2", "mode_r2"]
 
 var values := Values.list()
-var heard: Array = []  ## what was executed here, in order: node, method, arguments
-var values_heard: Array = []
-var modes_heard := {}
+var received: Array = []  ## what was executed here, in order: node, method, arguments
+var values_received: Array = []
+var modes_received := {}
 var answering := true  ## server: calls are answered with the same call
 
 
@@ -53,39 +53,40 @@ func run() -> void:
 func serve() -> void:
 	var client: int = ids[0]
 	$Mine.set_multiplayer_authority(client)
-	check("the values", values_heard, [])
-	await everyone("values")
-	check("the values", values_heard, values)
+	check("the values", values_received, [])
+	await wait_for_all("values")
+	check("the values", values_received, values)
 	desk.next.rpc("values")
 
-	await everyone("shapes")
-	# A lone PackedByteArray travels bare, so an empty one is no argument and the default value takes its place.
-	check("the shapes", heard, shapes + [["", "raw", [PackedByteArray([9])]]])
+	await wait_for_all("shapes")
+	# A single PackedByteArray is sent without a type, so an empty one is no argument, and the
+	# default is used.
+	check("the shapes", received, shapes + [["", "raw", [PackedByteArray([9])]]])
 	desk.next.rpc("shapes")
 
-	await everyone("modes")
-	check("the modes", sorted(modes_heard.keys()), sorted(MODE_METHODS))
+	await wait_for_all("modes")
+	check("the modes", sorted(modes_received.keys()), sorted(MODE_METHODS))
 	answering = false
-	heard = []
+	received = []
 	desk.next.rpc("modes")
 
-	await until(func() -> bool: return not heard.is_empty(), "both by the client")
-	check("both by the client", heard, [["", "both", ["C", client]]])
+	await until(func() -> bool: return not received.is_empty(), "both by the client")
+	check("both by the client", received, [["", "both", ["C", client]]])
 	both.rpc("S")
-	check("both by the server", heard.slice(1), [["", "both", ["S", 1]]])
-	await everyone("both")
-	heard = []
+	check("both by the server", received.slice(1), [["", "both", ["S", 1]]])
+	await wait_for_all("both")
+	received = []
 	desk.next.rpc("both")
 
-	await everyone("orders")
-	check("the orders", heard, [["Mine", "order", ["mine"]]])
-	heard = []
+	await wait_for_all("orders")
+	check("the orders", received, [["Mine", "order", ["mine"]]])
+	received = []
 	order.rpc_id(client, "yours")
 	$Mine.order.rpc_id(client, "not yours")
 	desk.next.rpc("orders")
 
-	await everyone("refused")
-	check("what was left of the bad calls", heard, [["Odd", "touch", [2]], ["", "none", []]])
+	await wait_for_all("refused")
+	check("executed calls", received, [["Odd", "touch", [2]], ["", "none", []]])
 	$ServerOnly.touch.rpc_id(client, 1)
 	rpc_id(client, "many", 1, 2)
 	rpc_id(client, "typed", "no array", {})
@@ -98,38 +99,38 @@ func play() -> void:
 	$Mine.set_multiplayer_authority(me())
 	for k in values.size():
 		value.rpc_id(1, k, values[k])
-	await until(func() -> bool: return values_heard.size() == values.size(), "the values to come back")
-	check("the values", values_heard, values)
+	await until(func() -> bool: return values_received.size() == values.size(), "the values to be returned")
+	check("the values", values_received, values)
 	await step("values")
 
 	for shape: Array in shapes:
 		_part(shape[0]).callv("rpc_id", [1, shape[1]] + shape[2])
 	raw.rpc_id(1, PackedByteArray())
-	await until(func() -> bool: return heard.size() > shapes.size(), "the shapes to come back")
-	check("the shapes", heard, shapes + [["", "raw", [PackedByteArray([9])]]])
+	await until(func() -> bool: return received.size() > shapes.size(), "the shapes to be returned")
+	check("the shapes", received, shapes + [["", "raw", [PackedByteArray([9])]]])
 	await step("shapes")
 
 	await repeat_until(
-		func() -> bool: return modes_heard.size() == MODE_METHODS.size(), "a call back of every mode and channel",
+		func() -> bool: return modes_received.size() == MODE_METHODS.size(), "a returned call of every mode and channel",
 		func() -> void:
 			for method: String in MODE_METHODS:
 				rpc_id(1, method, 7))
 	await step("modes")
 
-	heard = []
+	received = []
 	both.rpc("C")
-	check("both at home", heard, [["", "both", ["C", me()]]])
-	await until(func() -> bool: return heard.size() == 2, "both by the server")
-	check("both by the server", heard[1], ["", "both", ["S", 1]])
+	check("local `both`", received, [["", "both", ["C", me()]]])
+	await until(func() -> bool: return received.size() == 2, "both by the server")
+	check("both by the server", received[1], ["", "both", ["S", 1]])
 	await step("both")
 
-	heard = []
+	received = []
 	order.rpc_id(1, "not mine")
 	$Mine.order.rpc_id(1, "mine")
 	await step("orders")
-	check("the orders", heard, [["", "order", ["yours"]]])
+	check("the orders", received, [["", "order", ["yours"]]])
 
-	heard = []
+	received = []
 	$Ghost.touch.rpc_id(1, 1)
 	$Odd.budge.rpc_id(1, 1)
 	rpc_id(1, "many", 1, 2)
@@ -138,14 +139,14 @@ func play() -> void:
 	$Odd.touch.rpc_id(1, 2)
 	none.rpc_id(1)
 	await step("refused")
-	check("what was left of the bad calls", heard, [["", "none", []]])
+	check("executed calls", received, [["", "none", []]])
 
 
 @rpc("any_peer", "call_remote", "reliable", 0)
 func value(k: int, v: Variant) -> void:
-	check("the number of value %d" % k, k, values_heard.size())
+	check("the number of value %d" % k, k, values_received.size())
 	check("value %d" % k, v, values[k])
-	values_heard.append(v)
+	values_received.append(v)
 	if is_server():
 		value.rpc_id(sender(), k, v)
 
@@ -202,7 +203,7 @@ func mode_r2(n: int) -> void:
 
 @rpc("any_peer", "call_local", "reliable", 0)
 func both(tag: String) -> void:
-	heard.append(["", "both", [tag, sender()]])
+	received.append(["", "both", [tag, sender()]])
 
 
 @rpc("authority", "call_remote", "reliable", 0)
@@ -211,7 +212,7 @@ func order(tag: String) -> void:
 
 
 func _hear(node: Node, method: String, arguments: Array) -> void:
-	heard.append([str(get_path_to(node)).trim_prefix("."), method, arguments])
+	received.append([str(get_path_to(node)).trim_prefix("."), method, arguments])
 	if is_server() and answering:
 		node.callv("rpc_id", [sender(), method] + arguments)
 
@@ -219,7 +220,7 @@ func _hear(node: Node, method: String, arguments: Array) -> void:
 func _hear_mode(method: String, n: int) -> void:
 	check("the argument of " + method, n, 7)
 	check_arrival(method, MODES[method[5]], int(method[6]))
-	modes_heard[method] = true
+	modes_received[method] = true
 	if is_server():
 		rpc_id(sender(), method, n)
 

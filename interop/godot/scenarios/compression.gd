@@ -1,16 +1,16 @@
 extends "res://scenario.gd"
-## Bytes that shrink well, a little and not at all, there and back; it is played in every mode of compression.
-## Methods by id: echo 0, echo_loose 1.
+## Payloads of high, low and no compressibility, to the server and back; runs in every compression
+## mode. Method ids: echo 0, echo_loose 1.
 
 var echoes: Array = []
 var loose := {}
 
 
 func serve() -> void:
-	# Otherwise Godot drops nearly all loose echoes when its frames are slow.
+	# Otherwise Godot's throttle drops nearly all loose echoes when its frames are slow.
 	for id: int in ids:
 		multiplayer.multiplayer_peer.get_peer(id).throttle_configure(5000, 32, 0)
-	await everyone("echoed")
+	await wait_for_all("echoed")
 
 
 func play() -> void:
@@ -44,7 +44,7 @@ static func payload(n: int) -> PackedByteArray:
 	return noise(20_000)
 
 
-## What no compressor makes smaller.
+## Returns incompressible bytes.
 static func noise(size: int) -> PackedByteArray:
 	var bytes := PackedByteArray()
 	bytes.resize(size)

@@ -1,6 +1,6 @@
 extends "res://scenario.gd"
-## Typed containers, transforms and components of values as properties: in an announcement, always, and when they
-## change, from the server and from the client.
+## Typed containers, transforms and components of values as properties: in spawn state, `always` and
+## `on_change`, from the server and from the client.
 
 const ChestScene := preload("res://scenes/chest.tscn")
 
@@ -31,15 +31,15 @@ func run() -> void:
 
 func serve() -> void:
 	mine.set_multiplayer_authority(ids[0])
-	await everyone("spawned")
+	await wait_for_all("spawned")
 	change(chests.get_node("Chest"))
 	desk.next.rpc("spawned")
 
-	await everyone("changed")
+	await wait_for_all("changed")
 	check("the server's chest", chests.get_node("Chest").state(), changed())
 	desk.next.rpc("changed")
 
-	# What is never sent, and x of the frame, are the client's own affair.
+	# Properties that are never sent, and x of the frame, differ.
 	await until(func() -> bool: return same(mine.state(), seen_of_mine()), "the client's chest")
 	desk.next.rpc("mine")
 
@@ -55,7 +55,7 @@ func play() -> void:
 	await step("changed")
 	fill(mine)
 	change(mine)
-	await told("mine")
+	await wait_for_next("mine")
 
 
 func fill(chest: Node) -> void:
@@ -77,7 +77,8 @@ func change(chest: Node) -> void:
 	chest.frame.origin.z = 4
 
 
-## The server's chest as its announcement says: without y of its position, and with z of its frame's origin alone.
+## Returns the state of the server's chest after its spawn: without y of its position, and only with
+## z of its frame's origin.
 func spawned() -> Array:
 	return [
 		Array([1, 2, 3], TYPE_INT, &"", null),
@@ -90,7 +91,7 @@ func spawned() -> Array:
 	]
 
 
-## What a chest is like that was filled and changed.
+## Returns the state of a filled and changed chest.
 func changed() -> Array:
 	return [
 		Array([1, 2, 3, 4], TYPE_INT, &"", null),
@@ -103,7 +104,7 @@ func changed() -> Array:
 	]
 
 
-## The client's chest, which is part of the scene: nobody announces it.
+## Returns the expected state of the client's chest, which is part of the scene and never announced.
 func seen_of_mine() -> Array:
 	var state := changed()
 	state[3] = Array([], TYPE_STRING, &"", null)

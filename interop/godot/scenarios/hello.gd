@@ -1,15 +1,15 @@
 extends "res://scenario.gd"
-## Joining and leaving: which signals each side sees, and that everybody knows everybody by the same id.
+## Joining and leaving: signals on each side; all peers see the same ids.
 
 
 func serve() -> void:
 	check("two ids, not 1", ids.all(func(id: int) -> bool: return id > 1) and ids[0] != ids[1], true)
 	check("the signals", sorted(seen), sorted(ids.map(func(id: int) -> String: return "peer_connected(%d)" % id)))
-	await everyone("met")
+	await wait_for_all("met")
 	may_leave = [ids[0]]
 	desk.next.rpc_id(ids[0], "leave")
 	await until(func() -> bool: return seen.size() == 3, "the leaving of client 0")
-	check("who has left", seen[2], "peer_disconnected(%d)" % ids[0])
+	check("the last signal", seen[2], "peer_disconnected(%d)" % ids[0])
 	check("the peers left", Array(multiplayer.get_peers()), [ids[1]])
 	ids = [ids[1]]
 
@@ -21,9 +21,9 @@ func play() -> void:
 	check("the peers", sorted(multiplayer.get_peers()), sorted([1, other()]))
 	desk.done.rpc_id(1, "met")
 	if main.options["index"] == 0:
-		await told("leave")
+		await wait_for_next("leave")
 		main.finish()
 		await _never
 	await until(func() -> bool: return seen.size() == 4, "the leaving of client 0")
-	check("who has left", seen[3], "peer_disconnected(%d)" % other())
+	check("the last signal", seen[3], "peer_disconnected(%d)" % other())
 	check("the peers left", Array(multiplayer.get_peers()), [1])

@@ -1,6 +1,6 @@
 extends "res://scenario.gd"
-## A soldier is hidden from one client. What belongs to the gun below it, calls and a synchronizer of its own, is none of its
-## business until the soldier is shown again.
+## A soldier that is hidden from one client. Calls and synchronizers of the gun below it must not be
+## sent to this client until the soldier is visible again.
 
 const SoldierScene := preload("res://scenes/soldier.tscn")
 
@@ -28,22 +28,22 @@ func serve() -> void:
 	soldier.get_node("Sync").set_visibility_for(ids[1], true)
 	units.add_child(soldier)
 	change_gun(1)
-	await everyone("seen")
+	await wait_for_all("seen")
 	soldier.get_node("Sync").set_visibility_for(ids[1], false)
 	desk.next.rpc("seen")
 
-	await everyone("hidden")
+	await wait_for_all("hidden")
 	for n in range(2, 12):
 		change_gun(n)
 		gun().fire.rpc(n)
 		await pause(0.05)
 	desk.next.rpc("hidden")
 
-	await everyone("fought")
+	await wait_for_all("fought")
 	soldier.health = 8
 	soldier.get_node("Sync").set_visibility_for(ids[1], true)
 	desk.next.rpc("fought")
-	await everyone("shown")
+	await wait_for_all("shown")
 	gun().fire.rpc(12)
 	desk.next.rpc("shown")
 
@@ -53,13 +53,13 @@ func play() -> void:
 	await until(func() -> bool: return has_soldier() and [gun().aim, gun().ammo] == [1, 1], "the soldier")
 	await step("seen")
 	if is_hidden_from:
-		await until(func() -> bool: return went, "the end of the soldier")
+		await until(func() -> bool: return went, "the despawn of the soldier")
 	await step("hidden")
 	if not is_hidden_from:
 		await until(func() -> bool: return [gun().aim, gun().ammo] == [11, 11], "the aim of its gun")
 		check("its shots", gun().shots, range(2, 12))
 	await step("fought")
-	await until(func() -> bool: return has_soldier() and units.get_node("Soldier").health == 8, "the soldier again")
+	await until(func() -> bool: return has_soldier() and units.get_node("Soldier").health == 8, "the soldier to respawn")
 	await until(func() -> bool: return gun().aim == 11, "the aim of its gun")
 	await step("shown")
 	await until(func() -> bool: return 12 in gun().shots, "the last shot")

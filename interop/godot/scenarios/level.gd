@@ -1,5 +1,6 @@
 extends "res://scenario.gd"
-## A client that makes its level long after it has joined: what the server says of it until then is not lost for ever.
+## A client that creates its level seconds after joining: earlier announcements and state for the
+## level must not be lost.
 
 const TankScene := preload("res://scenes/tank.tscn")
 const Gun := preload("res://scenes/gun.gd")
@@ -22,7 +23,7 @@ func run() -> void:
 
 func serve() -> void:
 	cannon.fire.rpc(1)
-	await everyone("loaded")
+	await wait_for_all("loaded")
 	add_tank(3)
 	cannon.fire.rpc(2)
 	desk.next.rpc("loaded")
@@ -36,7 +37,7 @@ func play() -> void:
 	await step("loaded")
 	await until(has_tank.bind(3), "the last tank")
 	check("shots of the cannon", cannon.shots, [2])
-	check("paths that came twice", errors.lines("Duplicate"), [])
+	check("paths announced twice", errors.lines("Duplicate"), [])
 
 
 func add_level() -> void:

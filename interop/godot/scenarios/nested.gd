@@ -1,6 +1,6 @@
 extends "res://scenario.gd"
-## Spawned nodes that hold spawners, several synchronizers below one node, helms that belong to clients, a radar that
-## only the owner sees, and a client that comes late.
+## Spawned nodes with spawners of their own, several synchronizers below one node, helms owned by
+## clients, a radar visible to its owner only, and a client that joins late.
 
 const Ship := preload("res://scenes/ship.gd")
 const ShipScene := preload("res://scenes/ship.tscn")
@@ -28,7 +28,7 @@ func run() -> void:
 
 
 func serve() -> void:
-	await everyone("initial")
+	await wait_for_all("initial")
 	for index in 2:
 		launch(ids[index], "of %d" % index, Vector2(index, 0), 5)
 		load_pod(ids[index], "Q%d" % index, index + 1)
@@ -37,7 +37,7 @@ func serve() -> void:
 		radar.set_visibility_for(ids[index], true)
 	desk.next.rpc("initial")
 
-	await everyone("sailing")
+	await wait_for_all("sailing")
 	await until(func() -> bool: return range(2).all(helm_is_set), "the helms")
 	ship(1).fuel = 9
 	ship(1).get_node("Bays/P1").mass = 4
@@ -45,7 +45,7 @@ func serve() -> void:
 	ship(ids[0]).get_node("Bays/Q0").free()
 	desk.next.rpc("sailing")
 
-	await everyone("changed")
+	await wait_for_all("changed")
 	var before := ids
 	may_leave = [before[1]]
 	desk.reset()
@@ -54,13 +54,13 @@ func serve() -> void:
 	await until(func() -> bool: return "peer_disconnected(%d)" % before[1] in seen, "the leaving of client 1")
 	ship(before[1]).free()
 	await gather()
-	await everyone("late")
+	await wait_for_all("late")
 	desk.next.rpc("late")
 
 
 func play() -> void:
 	await until(func() -> bool: return Ship.log.size() == 2, "the flagship and its pod")
-	check("what came", Ship.log, ["+Ship_1", "+P1"])
+	check("spawns", Ship.log, ["+Ship_1", "+P1"])
 	check("the flagship at first", states["Ship_1"], ["flag", Vector2(1, 2), 10, 0])
 	check("its pod", pod_state(1, "P1"), [3, false])
 	await step("initial")
@@ -82,19 +82,19 @@ func play() -> void:
 	await step("sailing")
 
 	await until(func() -> bool: return ship(1).fuel == 9 and pod_state(1, "P1") == [4, true], "the changes")
-	await until(func() -> bool: return Ship.log.size() == 7, "the end of Q0")
-	check("what went", Ship.log[6], "-Q0")
+	await until(func() -> bool: return Ship.log.size() == 7, "the despawn of Q0")
+	check("despawns", Ship.log[6], "-Q0")
 	check("the radar of the other", ship(other()).secret, 0)
-	desk.begun = []
+	desk.begin_ids = []
 	desk.done.rpc_id(1, "changed")
 	if mine == 1:
-		await told("leave")
+		await wait_for_next("leave")
 		await come_back()
 	else:
-		await until(func() -> bool: return Ship.log.size() == 9, "the end of the other's ship")
-		check("what went", Ship.log.slice(7), ["-Q1", "-Ship_%d" % other()])
-		await until(func() -> bool: return not desk.begun.is_empty(), "begin again", JOIN_SECONDS)
-		ids = desk.begun
+		await until(func() -> bool: return Ship.log.size() == 9, "the despawn of the other's ship")
+		check("despawns", Ship.log.slice(7), ["-Q1", "-Ship_%d" % other()])
+		await until(func() -> bool: return not desk.begin_ids.is_empty(), "begin again", JOIN_SECONDS)
+		ids = desk.begin_ids
 	await step("late")
 
 
@@ -106,9 +106,9 @@ func come_back() -> void:
 	Ship.log.clear()
 	desk.reset()
 	await enter()
-	await until(func() -> bool: return Ship.log.size() >= 3, "what there is")
+	await until(func() -> bool: return Ship.log.size() >= 3, "all spawns")
 	check_parents_first(Ship.log)
-	check("what there is", sorted(Ship.log), sorted(["+Ship_1", "+P1", "+Ship_%d" % other()]))
+	check("spawns", sorted(Ship.log), sorted(["+Ship_1", "+P1", "+Ship_%d" % other()]))
 	check("the flagship now", states["Ship_1"], ["flag", Vector2(1, 2), 9, 0])
 	check("its pod now", pod_state(1, "P1"), [4, true])
 	check("the other's ship now", states["Ship_%d" % other()], ["of 0", Vector2(0, 0), 5, 0])
@@ -143,12 +143,13 @@ func helm_is_set(index: int) -> bool:
 	return helm.rudder == index + 0.5 and helm.orders == ["go", index]
 
 
-## P1 is a pod of Ship_1, Q<index> one of the ship of client `index`.
+## Checks that ships are spawned before their pods: P1 is a pod of Ship_1, Q<index> of the ship of
+## client `index`.
 func check_parents_first(came: Array) -> void:
 	for pod: String in came.filter(func(name_of: String) -> bool: return not name_of.contains("Ship")):
 		var owner_id: int = 1 if pod == "+P1" else ids[int(pod.right(1))]
 		var parent := came.find("+Ship_%d" % owner_id)
-		check("%s comes after its ship in %s" % [pod, came], parent >= 0 and parent < came.find(pod), true)
+		check("%s is spawned after its ship in %s" % [pod, came], parent >= 0 and parent < came.find(pod), true)
 
 
 func _on_spawned(node: Node) -> void:

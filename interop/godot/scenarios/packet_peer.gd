@@ -1,5 +1,6 @@
 extends "res://scenario.gd"
-## ENet itself, without SceneMultiplayer and without the desk: raw flags, statistics, every kind of goodbye with a number.
+## ENet without SceneMultiplayer and desk: packet flags, statistics, every kind of disconnect with a
+## number.
 
 const CHANNELS := 4
 const HOWS := 3  ## peer_disconnect, peer_disconnect_now, peer_disconnect_later
@@ -50,7 +51,7 @@ func run_client() -> void:
 	main.finish()
 
 
-## Client: a connection with a number. The server may not be there yet.
+## Client: connects with a number. Retries until the server listens.
 func _meet(data: int) -> void:
 	host = ENetConnection.new()
 	check("create_host", host.create_host(1, CHANNELS), OK)
@@ -61,7 +62,7 @@ func _meet(data: int) -> void:
 	check("the channels", peer.get_channels(), CHANNELS)
 
 
-## Client: packets of every kind come back as they went.
+## Client: checks that packets of every kind are echoed unchanged.
 func _exchange(number: int) -> void:
 	is_exchanging = true
 	for flags: int in [1, 0, 2, 8]:
@@ -70,10 +71,10 @@ func _exchange(number: int) -> void:
 	is_exchanging = false
 
 
-## Client: a packet comes back; one that may be lost is repeated.
+## Client: sends a packet, and waits for its echo. Repeats an unreliable one.
 func _echoed(flags: int, bytes: PackedByteArray) -> void:
 	var is_large := bytes.size() > 1364
-	# What must be cut is reliable, unless it says otherwise.
+	# Fragmented packets are reliable unless flagged otherwise.
 	var is_reliable := flags == 1 or (is_large and flags != 8)
 	var arrives := flags
 	if is_reliable:
@@ -98,7 +99,7 @@ func _echoed(flags: int, bytes: PackedByteArray) -> void:
 				state["sent"] = true)
 
 
-## Server: sends back what comes, but for what is meant for itself.
+## Server: echoes packets, except control messages.
 func _echo_until_ready() -> void:
 	while true:
 		var event: Array = await _next(ENetConnection.EVENT_RECEIVE)
@@ -120,7 +121,7 @@ func _check_throttle() -> void:
 	check("the throttle's parameters", known, THROTTLE)
 
 
-## Client: figures, and the throttle's parameters on both sides.
+## Client: compares statistics, and throttle parameters on both sides.
 func _compare_statistics() -> void:
 	peer.throttle_configure(THROTTLE[0], THROTTLE[1], THROTTLE[2])
 	peer.ping()
@@ -139,7 +140,7 @@ func _compare_statistics() -> void:
 	check("the answer", (await _next(ENetConnection.EVENT_RECEIVE))[2], PackedByteArray([96]))
 
 
-## Ends the connection in the way of this round.
+## Ends the connection with the disconnect of this round.
 func _end(number: int) -> void:
 	match number / 2:
 		0:
@@ -152,14 +153,14 @@ func _end(number: int) -> void:
 		2:
 			_send(0, 1, pattern(100_000, number))
 			peer.peer_disconnect_later(40 + number)
-	check("the own end", await _next(ENetConnection.EVENT_DISCONNECT), 0)
+	check("the local disconnect", await _next(ENetConnection.EVENT_DISCONNECT), 0)
 
 
-## The other side ends the connection in the way of this round.
+## Waits for the remote peer's disconnect of this round.
 func _ended(number: int) -> void:
 	if number / 2 == 2:
 		check("the last packet", (await _next(ENetConnection.EVENT_RECEIVE))[2], pattern(100_000, number))
-	check("the number of the end", await _next(ENetConnection.EVENT_DISCONNECT), 40 + number)
+	check("the number of the disconnect", await _next(ENetConnection.EVENT_DISCONNECT), 40 + number)
 
 
 func leave() -> void:
@@ -177,7 +178,8 @@ func _send(channel: int, flags: int, bytes: PackedByteArray) -> void:
 	check("send", peer.send(channel, bytes, flags), OK)
 
 
-## The next event, which is of this type: its number, or [channel, flags, bytes] of a packet.
+## Waits for the next event, which must have this type. Returns its number, or [channel, flags,
+## bytes] of a packet.
 func _next(type: int) -> Variant:
 	await until(func() -> bool:
 		_service()
@@ -196,11 +198,11 @@ func _service() -> void:
 			ENetConnection.EVENT_RECEIVE:
 				var flags: int = event[1].get_packet_flags()
 				var bytes: PackedByteArray = event[1].get_packet()
-				# Echoes of repeated packets may come late.
+				# Echoes of repeated packets may be received late.
 				if is_server() or is_exchanging or event[3] != ECHO:
 					events.append([event[0], event[3], flags, bytes])
 			ENetConnection.EVENT_ERROR:
-				fail("service reports an error")
+				fail("ENet's service returned an error")
 				return
 			_:
 				if event[0] == ENetConnection.EVENT_CONNECT:

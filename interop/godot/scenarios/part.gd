@@ -1,6 +1,6 @@
 extends Node
-## A node below `calls`. Methods by id: order 0, touch 1; by `rpc_config` of the node itself, where a node has
-## them: budge 0x8000, nudge 0x8001. What is executed goes to the scenario's list.
+## Node below `calls`, which adds executed calls to the scenario's list. Method ids: order 0, touch
+## 1; from the node's own `rpc_config`, if it has one: budge 0x8000, nudge 0x8001.
 
 const CONFIG := {
 	"rpc_mode": MultiplayerAPI.RPC_MODE_ANY_PEER,

@@ -1,11 +1,11 @@
 extends "res://scenario.gd"
-## A property setter that gives the input of a player to the peer that plays it, when the player is spawned and when another peer
-## takes it over.
+## A property setter that gives the input of a player to its peer, at the spawn and when another
+## peer takes over.
 
 const PlayerScene := preload("res://scenes/player.tscn")
 const Errors := preload("res://errors.gd")
 
-## What an old owner sends until it learns of the new one.
+## Error for data that the old owner sends before it notices the change.
 const LATE_SYNC := "Ignoring sync data from non-authority"
 
 var players: Node
@@ -34,13 +34,13 @@ func run() -> void:
 func serve() -> void:
 	for index in 2:
 		add_player("P%d" % index, ids[index])
-	await everyone("played")
+	await wait_for_all("played")
 	check("the players", states(), [[1, 9], [ids[0], 10], [ids[1], 11]])
 	for index in 2:
 		players.get_node("P%d" % index).player_id = ids[1 - index]
 	desk.next.rpc("played")
 
-	await everyone("swapped")
+	await wait_for_all("swapped")
 	check("the players", states(), [[1, 9], [ids[1], 21], [ids[0], 20]])
 	desk.next.rpc("swapped")
 	check("errors", errors.others(LATE_SYNC), [])
@@ -82,7 +82,7 @@ func reach(wanted: Array) -> void:
 	await until(func() -> bool: return states() == wanted, "the players as %s" % [wanted])
 
 
-## Of each player who plays it, and what it does: a number that its direction and its jumps agree on, or -1.
+## Returns peer and input of each player: the number that direction and jumps agree on, or -1.
 func states() -> Array:
 	return ["Host", "P0", "P1"].map(func(its_name: String) -> Array:
 		var player := players.get_node(its_name)

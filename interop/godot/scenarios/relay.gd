@@ -1,11 +1,11 @@
 extends "res://scenario.gd"
-## Clients talk to each other through the server: RPCs and send_bytes, in all the ways to address somebody.
-## Methods by id: say 0, say_o 1, say_u 2.
+## Clients communicate through the server with RPCs and send_bytes, with every kind of target.
+## Method ids: say 0, say_o 1, say_u 2.
 
 const BIG := 100_000
 
-var heard: Array = []  ## calls of `say`: sender, tag, size
-var bytes_heard: Array = []  ## reliable `peer_packet`: from, bytes
+var received: Array = []  ## calls of `say`: sender, tag, size
+var bytes_received: Array = []  ## reliable `peer_packet`: from, bytes
 var loose := {}  ## what has arrived of the unreliable ones: kind -> true
 
 
@@ -19,21 +19,21 @@ func run() -> void:
 
 
 func serve() -> void:
-	await everyone("said")
+	await wait_for_all("said")
 	for id: int in ids:
-		check("what client %d has said to the server" % id, _from(heard, id), [["all", 0], ["not you", 0]])
+		check("calls of client %d on the server" % id, _from(received, id), [["all", 0], ["not you", 0]])
 	desk.next.rpc("said")
 
-	await everyone("sent")
+	await wait_for_all("sent")
 	for index in 2:
-		check("the bytes of client %d" % index, _from(bytes_heard, ids[index]), [[[1, index]], [[2, index]]])
+		check("the bytes of client %d" % index, _from(bytes_received, ids[index]), [[[1, index]], [[2, index]]])
 	multiplayer.send_bytes(PackedByteArray([6]), 0, MultiplayerPeer.TRANSFER_MODE_RELIABLE, 0)
 	multiplayer.send_bytes(PackedByteArray([7]), -ids[0], MultiplayerPeer.TRANSFER_MODE_RELIABLE, 0)
 	multiplayer.send_bytes(PackedByteArray([8]), ids[0], MultiplayerPeer.TRANSFER_MODE_RELIABLE, 0)
 	desk.next.rpc("sent")
 
-	await everyone("loose")
-	check("unreliable ones at the server", loose, {})
+	await wait_for_all("loose")
+	check("unreliable packets at the server", loose, {})
 	desk.next.rpc("loose")
 
 
@@ -46,30 +46,30 @@ func play() -> void:
 	say.rpc("all", PackedByteArray())
 	say.rpc_id(-other(), "not you", PackedByteArray())
 	say.rpc_id(-1, "not server", PackedByteArray())
-	await until(func() -> bool: return heard.size() >= 4, "what the other says")
-	check("what the other says", _from(heard, other()), [["one", 3], ["big", BIG], ["all", 0], ["not server", 0]])
+	await until(func() -> bool: return received.size() >= 4, "calls of the other")
+	check("calls of the other", _from(received, other()), [["one", 3], ["big", BIG], ["all", 0], ["not server", 0]])
 	await step("said")
 
 	multiplayer.send_bytes(PackedByteArray([1, index]), 0, reliable, 2)
 	multiplayer.send_bytes(PackedByteArray([2, index]), -other(), reliable, 2)
 	multiplayer.send_bytes(PackedByteArray([3, index]), -1, reliable, 2)
 	multiplayer.send_bytes(PackedByteArray([4, index]), other(), reliable, 2)
-	await until(func() -> bool: return bytes_heard.size() >= 3, "the bytes of the other")
-	check("the bytes of the other", _from(bytes_heard, other()), [[[1, 1 - index]], [[3, 1 - index]], [[4, 1 - index]]])
-	# On the channel of `next`, so that the server's bytes have arrived before the server's word.
+	await until(func() -> bool: return bytes_received.size() >= 3, "the bytes of the other")
+	check("the bytes of the other", _from(bytes_received, other()), [[[1, 1 - index]], [[3, 1 - index]], [[4, 1 - index]]])
+	# On the channel of `next`, so that the server's bytes are received before its call.
 	desk.done.rpc_id(1, "sent")
-	await told("sent")
-	check("the bytes of the server", _from(bytes_heard, 1), [[[6]], [[8]]] if index == 0 else [[[6]], [[7]]])
+	await wait_for_next("sent")
+	check("the bytes of the server", _from(bytes_received, 1), [[[6]], [[8]]] if index == 0 else [[[6]], [[7]]])
 
 	var send_loose := func() -> void:
 		say_u.rpc_id(other(), "u")
 		say_o.rpc_id(other(), "o")
 		for letter: String in ["u", "o"]:
 			multiplayer.send_bytes(PackedByteArray([5, MODES[letter]]), other(), MODES[letter], 3)
-	await repeat_until(func() -> bool: return loose.size() == 4, "the unreliable ones of the other", send_loose)
+	await repeat_until(func() -> bool: return loose.size() == 4, "the other's unreliable packets", send_loose)
 	desk.done.rpc_id(1, "loose")
-	# The other may still be waiting for mine.
-	await repeat_until(func() -> bool: return "loose" in desk.told, "next loose", send_loose)
+	# The other client may still wait for packets of this one.
+	await repeat_until(func() -> bool: return "loose" in desk.received_steps, "next loose", send_loose)
 
 
 @rpc("any_peer", "call_remote", "reliable", 0)
@@ -77,19 +77,19 @@ func say(tag: String, data: PackedByteArray) -> void:
 	check_arrival("say", MultiplayerPeer.TRANSFER_MODE_RELIABLE, 0)
 	if tag == "big":
 		check("the bytes of big", data == pattern(BIG, ids.find(sender())), true)
-	heard.append([sender(), tag, data.size()])
+	received.append([sender(), tag, data.size()])
 
 
 @rpc("any_peer", "call_remote", "unreliable_ordered", 2)
 func say_o(tag: String) -> void:
-	check("who says " + tag, sender(), other())
+	check("sender of " + tag, sender(), other())
 	check_arrival("say_o", MODES["o"], 2)
 	loose["say_" + tag] = true
 
 
 @rpc("any_peer", "call_remote", "unreliable", 1)
 func say_u(tag: String) -> void:
-	check("who says " + tag, sender(), other())
+	check("sender of " + tag, sender(), other())
 	check_arrival("say_u", MODES["u"], 1)
 	loose["say_" + tag] = true
 
@@ -100,10 +100,10 @@ func _on_peer_packet(from: int, bytes: PackedByteArray) -> void:
 		loose["bytes_%d" % bytes[1]] = true
 	else:
 		check_arrival("reliable bytes", MODES["r"], 2 if from != 1 else 0)
-		bytes_heard.append([from, Array(bytes)])
+		bytes_received.append([from, Array(bytes)])
 
 
-## The entries of one peer, without its id.
+## Returns the entries of one peer, without its id.
 func _from(list: Array, id: int) -> Array:
 	return list.filter(func(entry: Array) -> bool: return entry[0] == id).map(
 		func(entry: Array) -> Array: return entry.slice(1))

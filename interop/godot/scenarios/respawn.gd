@@ -1,5 +1,5 @@
 extends "res://scenario.gd"
-## Calls that are under way when their target dies are not made on the one that comes back under its name.
+## Calls in flight when their target is removed must not run on its successor of the same name.
 
 const TankScene := preload("res://scenes/tank.tscn")
 
@@ -23,17 +23,17 @@ func run() -> void:
 
 
 func serve() -> void:
-	await everyone("aimed")
+	await wait_for_all("aimed")
 	check("shots before", shots(), [[1], []])
 	desk.next.rpc("aimed")
-	await everyone("shooting")
+	await wait_for_all("shooting")
 	await pause(0.3)
 	for tank in units.get_children():
 		tank.free()
-	await everyone("shot")
+	await wait_for_all("shot")
 	add_tanks(2)
 	desk.next.rpc("shot")
-	await everyone("shot again")
+	await wait_for_all("shot again")
 	check("shots after", shots(), [[3], [3]])
 	desk.next.rpc("shot again")
 
@@ -45,13 +45,13 @@ func play() -> void:
 	desk.done.rpc_id(1, "shooting")
 	await get_tree().process_frame
 	await get_tree().process_frame
-	# The server removes the tanks meanwhile, which a client that stands still does not know.
+	# The server removes the tanks meanwhile; this client does not notice while it sleeps.
 	OS.delay_msec(600)
 	gun("A").fire.rpc_id(1, 2)
 	gun("B").fire.rpc_id(1, 2)
-	await until(func() -> bool: return deaths == 2, "the end of the tanks")
+	await until(func() -> bool: return deaths == 2, "the despawn of the tanks")
 	await step("shot")
-	await until(has_tanks.bind(2), "the tanks again")
+	await until(has_tanks.bind(2), "the tanks to respawn")
 	gun("A").fire.rpc_id(1, 3)
 	gun("B").fire.rpc_id(1, 3)
 	await step("shot again")

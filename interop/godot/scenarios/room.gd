@@ -1,12 +1,12 @@
 extends "res://scenario.gd"
-## A plain relay room: the server only forwards, it has no nodes and no desk. Each client greets all others.
-## Methods by id: agreed 0, hail 1, hail_u 2.
+## A plain relay room: the server only forwards, without nodes and desk. Each client calls all
+## others. Method ids: agreed 0, hail 1, hail_u 2.
 
 const BIG := 50_000
 
 var hailed := {}  ## peer -> what it has said, in order: tag, size
 var hailed_u := {}  ## peer -> true
-var bytes_heard := {}  ## peer -> true
+var bytes_received := {}  ## peer -> true
 var content := {}  ## peer -> true: it has got all of mine
 var ready_peers := {}  ## server
 
@@ -27,28 +27,28 @@ func run_client() -> void:
 	hail.rpc("all", PackedByteArray())
 	multiplayer.send_bytes(PackedByteArray([42]), 0, MultiplayerPeer.TRANSFER_MODE_RELIABLE, 0)
 	await repeat_until(
-		func() -> bool: return _others().all(_has_all_of), "what the others say",
+		func() -> bool: return _others().all(_has_all_of), "all calls of the others",
 		func() -> void: hail_u.rpc("unreliable"))
 	for id: int in _others():
-		check("what %d has said" % id, hailed[id], [["small", 3], ["big", BIG], ["all", 0]])
+		check("calls of %d" % id, hailed[id], [["small", 3], ["big", BIG], ["all", 0]])
 	agreed.rpc()
 	await repeat_until(
-		func() -> bool: return content.size() == count, "the others to have heard all",
+		func() -> bool: return content.size() == count, "the others to have received all calls",
 		func() -> void: hail_u.rpc("unreliable"))
-	if main.options["expect-goodbye"]:
+	if main.options["expect-close"]:
 		may_lose_server = true
-		# Nobody needs it but a Godot server, which then closes; a room drops what is for nobody.
+		# For a Godot server, which then closes. A relay room drops packets for itself.
 		multiplayer.send_bytes(PackedByteArray([0]), 1, MultiplayerPeer.TRANSFER_MODE_RELIABLE, 0)
-		main.say({"event": "ready_for_goodbye"})
+		main.say({"event": "ready_for_close"})
 		await until(func() -> bool: return "server_disconnected" in seen, "server_disconnected", JOIN_SECONDS)
-		check("the signal before", "peer_disconnected(1)" in seen, true)
+		check("peer_disconnected(1) before server_disconnected", "peer_disconnected(1)" in seen, true)
 	else:
-		# An answer on its way must not be lost with my leaving.
+		# Leaving at once could drop packets in flight.
 		await pause(0.5)
 	main.finish()
 
 
-## A Godot server, to prove the clients right without mp. It closes when all clients are ready for it.
+## Plays a Godot server, to test the clients without mp. It closes when all clients are ready.
 func run_server() -> void:
 	if not listen():
 		return
@@ -78,7 +78,7 @@ func _others() -> Array:
 
 
 func _has_all_of(id: int) -> bool:
-	return hailed.get(id, []).size() >= 3 and hailed_u.has(id) and bytes_heard.has(id)
+	return hailed.get(id, []).size() >= 3 and hailed_u.has(id) and bytes_received.has(id)
 
 
 func _on_peer_packet(from: int, bytes: PackedByteArray) -> void:
@@ -86,4 +86,4 @@ func _on_peer_packet(from: int, bytes: PackedByteArray) -> void:
 		ready_peers[from] = true
 	else:
 		check("the bytes of %d" % from, bytes, PackedByteArray([42]))
-		bytes_heard[from] = true
+		bytes_received[from] = true

@@ -1,5 +1,5 @@
 extends "res://scenario.gd"
-## The gun in a hand is dropped, and another one takes its place: a synchronizer of the unit follows the path.
+## A gun is dropped, and another one takes its place: the unit's synchronizer follows the path.
 
 const Unit := preload("res://scenes/unit.gd")
 const Gun := preload("res://scenes/gun.gd")
@@ -32,16 +32,16 @@ func run() -> void:
 
 func serve() -> void:
 	change_gun(3, 30)
-	await everyone("armed")
+	await wait_for_all("armed")
 	drop_gun()
 	desk.next.rpc("armed")
 
-	await everyone("dropped")
+	await wait_for_all("dropped")
 	unit.health = 9
 	unit.armour = 8
 	desk.next.rpc("dropped")
 
-	await everyone("rearmed")
+	await wait_for_all("rearmed")
 	take_gun()
 	change_gun(4, 40)
 	$Gun.ammo = 7

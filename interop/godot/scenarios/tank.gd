@@ -1,5 +1,5 @@
 extends "res://scenario.gd"
-## A spawned unit whose gun has a synchronizer of its own, which comes before both of the unit.
+## A spawned unit whose gun has a synchronizer of its own, which precedes both of the unit.
 
 const TankScene := preload("res://scenes/tank.tscn")
 
@@ -24,7 +24,7 @@ func run() -> void:
 
 
 func serve() -> void:
-	await everyone("spawned")
+	await wait_for_all("spawned")
 	change(8, 3, 400)
 	desk.next.rpc("spawned")
 

@@ -1,7 +1,7 @@
 extends "res://scenario.gd"
-## Much at once: reliable in order on two channels, a packet of 300 KB, bursts of unreliable ones. First the
-## client sends, then the server sends the same.
-## Methods by id: count 0, count2 1, lump 2, spray_o 3, spray_u 4.
+## Heavy traffic: ordered reliable calls on two channels, a packet of 300 KB, bursts of unreliable
+## calls. First from the client, then from the server. Method ids: count 0, count2 1, lump 2,
+## spray_o 3, spray_u 4.
 
 const COUNT := 1000
 const LUMP := 300_000
@@ -16,15 +16,15 @@ var unordered := {}
 
 
 func serve() -> void:
-	await everyone("sent")
+	await wait_for_all("sent")
 	await _check_reliable()
 	_send_reliable(ids[0])
-	await everyone("received")
+	await wait_for_all("received")
 
 	desk.next.rpc("spray")
-	await until(_sprayed_enough, "enough unreliable ones")
+	await until(_sprayed_enough, "enough unreliable calls")
 	desk.next.rpc("enough")
-	await everyone("spray")
+	await wait_for_all("spray")
 	await _spray_until(ids[0], func() -> bool: return desk.all_done("enough", ids))
 
 
@@ -34,10 +34,10 @@ func play() -> void:
 	await _check_reliable()
 	desk.done.rpc_id(1, "received")
 
-	await told("spray")
-	await _spray_until(1, func() -> bool: return "enough" in desk.told)
+	await wait_for_next("spray")
+	await _spray_until(1, func() -> bool: return "enough" in desk.received_steps)
 	desk.done.rpc_id(1, "spray")
-	await until(_sprayed_enough, "enough unreliable ones")
+	await until(_sprayed_enough, "enough unreliable calls")
 	desk.done.rpc_id(1, "enough")
 
 
@@ -70,7 +70,7 @@ func spray_o(n: int, pad: PackedByteArray) -> void:
 @rpc("any_peer", "call_remote", "unreliable", 1)
 func spray_u(n: int, pad: PackedByteArray) -> void:
 	check("the padding", pad.size(), PAD)
-	check("spray_u %d came before" % n, unordered.has(n), false)
+	check("spray_u %d was received before" % n, unordered.has(n), false)
 	unordered[n] = true
 
 
@@ -83,10 +83,11 @@ func _send_reliable(to: int) -> void:
 
 func _check_reliable() -> void:
 	await until(
-		func() -> bool: return next_count == COUNT and next_count2 == COUNT and lumps == 1, "all of the reliable ones")
+		func() -> bool: return next_count == COUNT and next_count2 == COUNT and lumps == 1, "all reliable calls")
 
 
-## ENet's sender may drop most of a burst (its throttle), so it goes on until the other side has had enough.
+## Sends unreliable calls until the receiver reports enough: ENet's throttle may drop most of a
+## burst.
 func _spray_until(to: int, condition: Callable) -> void:
 	var pad := PackedByteArray()
 	pad.resize(PAD)
@@ -96,7 +97,7 @@ func _spray_until(to: int, condition: Callable) -> void:
 			spray_o.rpc_id(to, n[0], pad)
 			spray_u.rpc_id(to, n[0], pad)
 			n[0] += 1
-		return condition.call(), "the other side to have enough unreliable ones")
+		return condition.call(), "the other side to have enough unreliable calls")
 
 
 func _sprayed_enough() -> bool:

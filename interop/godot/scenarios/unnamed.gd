@@ -1,5 +1,5 @@
 extends "res://scenario.gd"
-## A node without a name of its own, which Godot names `@Node@200`: calls of it and of a node below it, and a
+## A node without an explicit name, which Godot names `@Node@200`: calls of it and of a child, and a
 ## synchronizer of its properties.
 
 const Gun := preload("res://scenes/gun.gd")
@@ -21,7 +21,7 @@ func run() -> void:
 	super()
 
 
-## Adds nodes without a name until Godot gives one of them the name NAME; their numbers only grow.
+## Adds nodes without a name until Godot gives one the name NAME; the numbers only grow.
 func add_unnamed() -> Node:
 	for attempt in 200:
 		var node := Gun.new()
@@ -29,12 +29,12 @@ func add_unnamed() -> Node:
 		if node.name == NAME:
 			return node
 		node.free()
-	fail("Godot gives no node the name " + NAME)
+	fail("Godot gave no node the name " + NAME)
 	return null
 
 
 func serve() -> void:
-	await everyone("fired")
+	await wait_for_all("fired")
 	check("shots at the server", [unnamed.shots, unnamed.get_node("Gun").shots], [[1], [2]])
 	unnamed.fire.rpc(3)
 	unnamed.get_node("Gun").fire.rpc(4)

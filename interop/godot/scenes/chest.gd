@@ -1,5 +1,6 @@
 extends Node
-## A node of every kind of property that is packed: typed containers, transforms, components. `chest.tscn` says how they travel.
+## Properties of types with special encodings: typed containers, transforms, components.
+## `chest.tscn` defines their replication.
 
 var counts: Array[int] = []
 var ages: Dictionary[String, int] = {}
@@ -10,6 +11,6 @@ var position := Vector2.ZERO
 var frame := Transform3D()
 
 
-## What it is like, for comparing.
+## Returns the values for comparison.
 func state() -> Array:
 	return [counts, ages, raw, names, place, position, frame].duplicate(true)

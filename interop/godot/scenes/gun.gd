@@ -1,5 +1,5 @@
 extends Node
-## A gun, which is aimed and fired. Methods by id: fire 0.
+## A gun that can be aimed and fired. Method ids: fire 0.
 
 var aim := 0
 var ammo := 0

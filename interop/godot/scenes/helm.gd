@@ -1,5 +1,5 @@
 extends MultiplayerSynchronizer
-## A synchronizer of its own properties, which the owner of the ship sends.
+## Synchronizer of its own properties; its authority is the owner of the ship.
 
 var rudder := 0.0
 var orders: Array = []

@@ -1,5 +1,5 @@
 extends Node
-## A player, whose setter gives its input to the peer that plays it.
+## A player whose setter gives its input to the peer that plays it.
 
 var player_id := 1:
 	set(id):

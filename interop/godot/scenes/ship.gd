@@ -1,9 +1,9 @@
 extends Node
-## A ship is named `Ship_<peer id>`, after the peer who has its helm. What of it is replicated is in `ship.tscn`.
+## A ship named `Ship_<peer id>` after the owner of its helm. `ship.tscn` defines its replication.
 
 const Pod := preload("res://scenes/pod.tscn")
 
-static var log: Array = []  ## what spawners have told: `+name`, `-name`
+static var log: Array = []  ## spawns and despawns: `+name`, `-name`
 
 var title := ""
 var place := Vector2.ZERO

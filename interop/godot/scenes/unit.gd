@@ -1,5 +1,5 @@
 extends Node
-## A unit: what carries a gun.
+## A unit that carries a gun.
 
 var health := 0
 var armour := 0

@@ -1,4 +1,5 @@
-//! Challenge and response before admission. Client 0 answers right, 1 wrong, 2 never, and 3 knows no authentication.
+//! Challenge and response before admission. Client 0 answers correctly, 1 wrongly, 2 never, and 3
+//! does not support authentication.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -11,16 +12,17 @@ use mp_scene::GodotQuirks;
 use mp_scene::prelude::*;
 
 use super::ctl::{ClientCtl, Ctl, LONG};
-use crate::world::{Failed, Played, World};
+use crate::world::{ScenarioError, ScenarioResult, World};
 
-/// How long a client may take. A client of this scenario leaves the server more, so that it is the server that gives up.
+/// Authentication timeout of the server. Clients have a longer one, so that the server times out
+/// first.
 const SERVER_TIMEOUT: Duration = Duration::from_millis(1500);
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(20);
-/// What each challenge begins with, and its size.
+/// Prefix and size of a challenge.
 const CHALLENGE: [u8; 4] = *b"CHAL";
 const SIZE: usize = 12;
 
-pub(super) fn serve(world: &mut World) -> Played {
+pub(super) fn serve(world: &mut World) -> ScenarioResult {
     let report = world.report.clone();
     let challenges = challenge(world);
     let mut ctl = Ctl::new(world)?;
@@ -30,30 +32,31 @@ pub(super) fn serve(world: &mut World) -> Played {
     world.until("hello of client 0", |world| ctl.hello(world).contains_key(&0))?;
     let good = ctl.hello(world)[&0];
     report.check("admitted peers", world.peers(), vec![good]);
-    world.until("the others to go", |world| {
+    world.until("the other clients to be disconnected", |world| {
         world.scene().multiplayer().authenticating_peers().len() == 0
     })?;
 
     let mut failed = world.signals();
     failed.retain(|signal| signal.starts_with("peer_authentication_failed"));
-    // Godot does not mention the one that it has dropped itself.
+    // Godot emits no signal for a peer that it has disconnected itself.
     report.check_that(&format!("2 or 3 have failed: {failed:?}"), (2..=3).contains(&failed.len()));
     let unwanted = format!("peer_authentication_failed({good})");
     report.check_that("client 0 has not failed", !failed.contains(&unwanted));
     let connected = world.signals().iter().filter(|it| it.starts_with("peer_connected")).count();
     report.check("peers connected", connected, 1);
-    report.check("who could call", ctl.hello(world), BTreeMap::from([(0, good)]));
+    report.check("senders of hello", ctl.hello(world), BTreeMap::from([(0, good)]));
     report.check("challenges", challenges.borrow().len(), clients);
     ctl.gather_some(world, 1)?;
     ctl.close(world)
 }
 
-pub(super) fn play(world: &mut World) -> Played {
+pub(super) fn play(world: &mut World) -> ScenarioResult {
     let report = world.report.clone();
     let (index, server) = (world.options.index, PeerId::SERVER);
     let mut ctl = ClientCtl::new(world)?;
     if index == 3 {
-        // Otherwise this side leaves as soon as it sees that the server authenticates.
+        // Without this quirk, this client leaves as soon as it notices that the server
+        // authenticates.
         let quirks = GodotQuirks { one_sided_authentication: true, ..GodotQuirks::default() };
         world.scene().multiplayer_mut().set_quirks(quirks);
         world.connect()?;
@@ -76,16 +79,16 @@ pub(super) fn play(world: &mut World) -> Played {
         report.check("the signals", world.signals(), expected.map(str::to_owned).into());
     } else {
         world.may_leave(&[server]);
-        // Godot: server_disconnected, see docs/DEVIATIONS.md.
+        // Godot emits server_disconnected instead, see docs/DEVIATIONS.md.
         world.until("connection_failed", |world| world.has_seen("connection_failed"))?;
         let failed = "peer_authentication_failed(1)";
         let expected = ["peer_authenticating(1)", failed, "connection_failed"];
         report.check("the signals", world.signals(), expected.map(str::to_owned).into());
         report.check("status", world.status(), ConnectionStatus::Disconnected);
     }
-    let came = challenges.take();
-    report.check("challenges", came.len(), 1);
-    for data in came {
+    let received = challenges.take();
+    report.check("challenges", received.len(), 1);
+    for data in received {
         let is_one = data.len() == SIZE && data.starts_with(&CHALLENGE);
         report.check_that(&format!("{data:?} is a challenge"), is_one);
     }
@@ -98,7 +101,7 @@ pub(super) fn play(world: &mut World) -> Played {
     ctl.close(world)
 }
 
-/// What a server does: sends everybody a challenge of its own, admits or drops by the answer.
+/// Server: sends every peer a challenge of its own, and accepts or disconnects it by the answer.
 fn challenge(world: &mut World) -> Rc<RefCell<BTreeMap<PeerId, Vec<u8>>>> {
     let challenges = Rc::new(RefCell::new(BTreeMap::new()));
     let multiplayer = world.scene().multiplayer_mut();
@@ -114,7 +117,7 @@ fn challenge(world: &mut World) -> Rc<RefCell<BTreeMap<PeerId, Vec<u8>>>> {
             Signal::PeerAuth { from, data } => {
                 let is_right = sent.borrow().get(from).is_some_and(|it| right_answer(it) == **data);
                 if is_right {
-                    scene.multiplayer_mut().complete_auth(*from).map_err(Failed::from)
+                    scene.multiplayer_mut().complete_auth(*from).map_err(ScenarioError::from)
                 } else {
                     scene.multiplayer_mut().disconnect_peer(*from);
                     Ok(())
@@ -129,17 +132,17 @@ fn challenge(world: &mut World) -> Rc<RefCell<BTreeMap<PeerId, Vec<u8>>>> {
     challenges
 }
 
-/// What a client does with a challenge; those that came.
+/// Client: answers challenges correctly. Returns the received challenges.
 fn answer(world: &mut World) -> Rc<RefCell<Vec<Vec<u8>>>> {
     let challenges = Rc::new(RefCell::new(Vec::new()));
     let multiplayer = world.scene().multiplayer_mut();
     multiplayer.set_authentication(true);
     multiplayer.set_auth_timeout(CLIENT_TIMEOUT);
-    let (heard, report) = (Rc::clone(&challenges), world.report.clone());
+    let (received, report) = (Rc::clone(&challenges), world.report.clone());
     let index = world.options.index;
     world.on_signal(move |scene, signal| {
         let Signal::PeerAuth { from, data } = signal else { return };
-        heard.borrow_mut().push(data.to_vec());
+        received.borrow_mut().push(data.to_vec());
         let multiplayer = scene.multiplayer_mut();
         let done = match index {
             0 => multiplayer
@@ -155,12 +158,12 @@ fn answer(world: &mut World) -> Rc<RefCell<Vec<Vec<u8>>>> {
     challenges
 }
 
-fn new_challenge() -> Played<Vec<u8>> {
+fn new_challenge() -> ScenarioResult<Vec<u8>> {
     let seed = os_seed()?;
     Ok(CHALLENGE.iter().chain(&seed[..SIZE - CHALLENGE.len()]).copied().collect())
 }
 
-/// The challenge in the opposite order, each byte XOR 0x5A.
+/// Returns the challenge in reverse order, each byte XOR 0x5A.
 fn right_answer(challenge: &[u8]) -> Vec<u8> {
     challenge.iter().rev().map(|byte| byte ^ 0x5A).collect()
 }

@@ -1,12 +1,12 @@
-//! Calls that the receiver cannot execute are dropped; the connection goes on.
+//! Calls that the receiver cannot execute are dropped; the connection stays open.
 
 use mp_core::variant::Array;
 use mp_scene::prelude::*;
 
 use super::ctl::{ClientCtl, Ctl};
-use crate::world::{Played, World};
+use crate::world::{ScenarioResult, World};
 
-pub(super) fn serve(world: &mut World) -> Played {
+pub(super) fn serve(world: &mut World) -> ScenarioResult {
     let report = world.report.clone();
     let to_server = world.add("ToServer", Strict::default())?;
     let to_client = world.add("ToClient", Strict::default())?;
@@ -16,7 +16,7 @@ pub(super) fn serve(world: &mut World) -> Played {
 
     world.until("3 pings", |world| world.get(to_server).pings() >= 3)?;
     check_pings(world, to_server, client);
-    // What the server refused: few, and typed twice. boo waits for the ghost for a while, and is refused then.
+    // `few`, and `typed` twice. `boo` is deferred for a while before it is refused.
     let refused = world.scene().stats().refused_calls;
     report.check("refused calls", refused, 3);
 
@@ -28,7 +28,7 @@ pub(super) fn serve(world: &mut World) -> Played {
     Ok(())
 }
 
-pub(super) fn play(world: &mut World) -> Played {
+pub(super) fn play(world: &mut World) -> ScenarioResult {
     let (report, server) = (world.report.clone(), PeerId::SERVER);
     let to_server = world.add("ToServer", Strict::default())?;
     let to_client = world.add("ToClient", Strict::default())?;
@@ -38,7 +38,7 @@ pub(super) fn play(world: &mut World) -> Played {
     send(world, server, to_server, ghost)?;
     world.until("3 pings", |world| world.get(to_client).pings() >= 3)?;
     check_pings(world, to_client, server);
-    // As for the server.
+    // As on the server.
     let refused = world.scene().stats().refused_calls;
     report.check("refused calls", refused, 3);
     ctl.close(world)?;
@@ -48,8 +48,13 @@ pub(super) fn play(world: &mut World) -> Played {
     Ok(())
 }
 
-/// Three pings, and what cannot be executed in between.
-fn send(world: &mut World, to: PeerId, node: NodeRef<Strict>, ghost: NodeRef<Ghost>) -> Played {
+/// Sends three pings with non-executable calls in between.
+fn send(
+    world: &mut World,
+    to: PeerId,
+    node: NodeRef<Strict>,
+    ghost: NodeRef<Ghost>,
+) -> ScenarioResult {
     world.rpc_id(to, node, "ping", (1,))?;
     world.rpc_id(to, ghost, "boo", ())?;
     world.rpc_id(to, node, "few", (7,))?;
@@ -64,7 +69,7 @@ fn check_pings(world: &mut World, node: NodeRef<Strict>, caller: PeerId) {
     let report = world.report.clone();
     let executed = world.get(node).executed.clone();
     let expected = [1, 2, 3].map(|n| ("ping", n, caller));
-    report.check("what was executed", executed, expected.into());
+    report.check("executed calls", executed, expected.into());
 }
 
 #[derive(Default)]

@@ -5,17 +5,17 @@ use std::time::Duration;
 use mp_scene::prelude::*;
 
 use super::ctl::{ClientCtl, Ctl};
-use crate::world::{Played, World};
+use crate::world::{ScenarioResult, World};
 
 const SIZE: usize = 200 * 1024;
 const TEXT: usize = 100_000;
-/// Bytes and seeds of the `raw` ones.
+/// Sizes and seeds of the `raw` packets.
 const RAWS: [(usize, u64); 4] = [(SIZE, 1), (1, 2), (1400, 3), (65535, 4)];
 const BOXED_SEED: u64 = 5;
-/// For all of them.
+/// Time limit for all packets.
 const SLOW: Duration = Duration::from_secs(30);
 
-pub(super) fn serve(world: &mut World) -> Played {
+pub(super) fn serve(world: &mut World) -> ScenarioResult {
     let pipe = world.add("Pipe", Pipe::default())?;
     let ctl = Ctl::open(world)?;
     let client = ctl.ids[0];
@@ -27,7 +27,7 @@ pub(super) fn serve(world: &mut World) -> Played {
     Ok(())
 }
 
-pub(super) fn play(world: &mut World) -> Played {
+pub(super) fn play(world: &mut World) -> ScenarioResult {
     let pipe = world.add("Pipe", Pipe::default())?;
     let ctl = ClientCtl::enter(world)?;
     send(world, pipe, PeerId::SERVER)?;
@@ -38,7 +38,7 @@ pub(super) fn play(world: &mut World) -> Played {
     Ok(())
 }
 
-fn send(world: &mut World, pipe: NodeRef<Pipe>, to: PeerId) -> Played {
+fn send(world: &mut World, pipe: NodeRef<Pipe>, to: PeerId) -> ScenarioResult {
     let [first, one, middle, large] = RAWS.map(|(size, seed)| pattern(size, seed));
     world.rpc_id(to, pipe, "small", (1,))?;
     world.rpc_id(to, pipe, "raw", (first,))?;
@@ -53,16 +53,16 @@ fn send(world: &mut World, pipe: NodeRef<Pipe>, to: PeerId) -> Played {
 fn check(world: &mut World, pipe: NodeRef<Pipe>, sender: PeerId) {
     let report = world.report.clone();
     let Pipe { in_order, boxed } = world.get(pipe).clone();
-    let [first, one, middle, large] = RAWS.map(|(size, seed)| Heard::Raw(pattern(size, seed)));
-    let small = Heard::Small;
+    let [first, one, middle, large] = RAWS.map(|(size, seed)| Received::Raw(pattern(size, seed)));
+    let small = Received::Small;
     let expected = [small(1), first, small(2), one, middle, large, small(3)];
-    let expected: Vec<_> = expected.into_iter().map(|heard| (sender, heard)).collect();
+    let expected: Vec<_> = expected.into_iter().map(|received| (sender, received)).collect();
     report.check("channel 0", in_order, expected);
     let expected = ("box".to_owned(), pattern(SIZE, BOXED_SEED), "s".repeat(TEXT));
     report.check("channel 2", boxed, vec![(sender, expected)]);
 }
 
-/// x = (x * 1103515245 + 12345) mod 2^31, byte = (x >> 16) & 255.
+/// Returns the pattern x = (x * 1103515245 + 12345) mod 2^31, byte = (x >> 16) & 255.
 pub(super) fn pattern(size: usize, seed: u64) -> Vec<u8> {
     let mut x = seed;
     std::iter::repeat_with(|| {
@@ -75,16 +75,16 @@ pub(super) fn pattern(size: usize, seed: u64) -> Vec<u8> {
 
 #[derive(Clone, Default)]
 pub(super) struct Pipe {
-    in_order: Vec<(PeerId, Heard)>,
+    in_order: Vec<(PeerId, Received)>,
     boxed: Vec<(PeerId, Boxed)>,
 }
 
-/// The arguments of the call on channel 2.
+/// Arguments of the call on channel 2.
 type Boxed = (String, Vec<u8>, String);
 
-/// A call on channel 0.
+/// Received call on channel 0.
 #[derive(Clone, Debug, PartialEq)]
-enum Heard {
+enum Received {
     Small(i64),
     Raw(Vec<u8>),
 }
@@ -103,10 +103,10 @@ impl Node for Pipe {
                 pipe.boxed.push((cx.remote_sender(), boxed));
             })
             .method("raw", any_peer, |pipe: &mut Self, cx, (bytes,)| {
-                pipe.in_order.push((cx.remote_sender(), Heard::Raw(bytes)));
+                pipe.in_order.push((cx.remote_sender(), Received::Raw(bytes)));
             })
             .method("small", any_peer, |pipe: &mut Self, cx, (n,)| {
-                pipe.in_order.push((cx.remote_sender(), Heard::Small(n)));
+                pipe.in_order.push((cx.remote_sender(), Received::Small(n)));
             })
     }
 }

@@ -1,5 +1,5 @@
-//! Several branches in one process, each with its own root path and its own end of the network. The process's first
-//! world, like Godot's default multiplayer, is not used.
+//! Several branches in one process, each with its own root path and transport. The first world of
+//! the process is unused, like Godot's default multiplayer.
 
 use std::collections::BTreeMap;
 
@@ -7,12 +7,12 @@ use mp_scene::prelude::*;
 
 use super::ctl::LONG;
 use crate::report::Report;
-use crate::world::{Failed, Played, World};
+use crate::world::{ScenarioError, ScenarioResult, World};
 
-/// Clients in all: one in the server's process, two in the other.
+/// Number of clients: one in the server's process, two in the other.
 const TOTAL: usize = 3;
 
-pub(super) fn serve(unused: &mut World) -> Played {
+pub(super) fn serve(unused: &mut World) -> ScenarioResult {
     let report = unused.report.clone();
     let mut server = Part::new(unused, "Srv")?;
     server.world.listen()?;
@@ -25,10 +25,10 @@ pub(super) fn serve(unused: &mut World) -> Played {
 
     let [server, _] = &mut both;
     let clients = server.world.peers();
-    let Chat { heard, verdicts, .. } = server.chat().clone();
-    let said = sorted(heard);
+    let Chat { received, verdicts, .. } = server.chat().clone();
+    let sent = sorted(received);
     let expected = clients.iter().map(|&id| (id, introduction(id))).collect();
-    report.check("what the server heard", said, expected);
+    report.check("lines received by the server", sent, expected);
     let expected = clients.iter().map(|&id| (id, true)).collect();
     report.check("the verdicts", verdicts, expected);
     server.world.may_leave(&clients);
@@ -36,13 +36,13 @@ pub(super) fn serve(unused: &mut World) -> Played {
 
     until(&mut both, "bye", |[_, client]| client.chat().is_over)?;
     both[1].world.leave();
-    until(&mut both, "everybody to leave", |[server, _]| server.world.peers().is_empty())?;
+    until(&mut both, "all clients to leave", |[server, _]| server.world.peers().is_empty())?;
     both[0].world.leave();
     check_unused(unused);
     Ok(())
 }
 
-pub(super) fn play(unused: &mut World) -> Played {
+pub(super) fn play(unused: &mut World) -> ScenarioResult {
     let report = unused.report.clone();
     let mut both = [Part::new(unused, "C1")?, Part::new(unused, "C2")?];
     for part in &mut both {
@@ -59,8 +59,8 @@ pub(super) fn play(unused: &mut World) -> Played {
     Ok(())
 }
 
-/// What the clients among `both` do until they have said their verdicts.
-fn drive(both: &mut [Part; 2], clients: std::ops::Range<usize>) -> Played {
+/// Runs the clients among `both` until they have sent their verdicts.
+fn drive(both: &mut [Part; 2], clients: std::ops::Range<usize>) -> ScenarioResult {
     let all = |both: &mut [Part; 2], holds: fn(&mut Part) -> bool| {
         both[clients.clone()].iter_mut().all(holds)
     };
@@ -69,7 +69,7 @@ fn drive(both: &mut [Part; 2], clients: std::ops::Range<usize>) -> Played {
         let text = introduction(part.world.me());
         part.world.rpc_id(PeerId::SERVER, part.chat, "post", (text,))?;
     }
-    until(both, "every line", |both| all(both, |part| part.chat().heard.len() >= TOTAL))?;
+    until(both, "every line", |both| all(both, |part| part.chat().received.len() >= TOTAL))?;
     for part in &mut both[clients] {
         let (report, me) = (part.world.report.clone(), part.world.me());
         let mut others = part.world.peers();
@@ -77,22 +77,22 @@ fn drive(both: &mut [Part; 2], clients: std::ops::Range<usize>) -> Played {
         part.world.may_leave(&others);
         let mut clients = [others, vec![me]].concat();
         clients.sort_unstable();
-        let heard = sorted(part.chat().heard.clone());
+        let received = sorted(part.chat().received.clone());
         let expected = clients.into_iter().map(|id| (id, introduction(id))).collect();
-        report.check(&format!("what {me} heard"), heard, expected);
+        report.check(&format!("lines received by {me}"), received, expected);
         part.world.rpc_id(PeerId::SERVER, part.chat, "verdict", (!report.has_failed(),))?;
     }
     Ok(())
 }
 
-/// A branch.
+/// A branch with its transport.
 struct Part {
     world: World,
     chat: NodeRef<Chat>,
 }
 
 impl Part {
-    fn new(unused: &World, name: &str) -> Played<Self> {
+    fn new(unused: &World, name: &str) -> ScenarioResult<Self> {
         let (options, report) = (unused.options.clone(), unused.report.clone());
         let chat = Chat { report: report.clone(), ..Chat::default() };
         let mut world = World::rooted(&format!("/root/Main/{name}"), options, report)?;
@@ -105,12 +105,16 @@ impl Part {
     }
 }
 
-/// Lets both turn until `done`.
-fn until(both: &mut [Part; 2], what: &str, mut done: impl FnMut(&mut [Part; 2]) -> bool) -> Played {
+/// Runs both parts until `done`.
+fn until(
+    both: &mut [Part; 2],
+    what: &str,
+    mut done: impl FnMut(&mut [Part; 2]) -> bool,
+) -> ScenarioResult {
     let limit = both[0].world.now() + LONG;
     while !done(both) {
         if both[0].world.now() >= limit {
-            return Err(Failed(format!("waited in vain for {what}")));
+            return Err(ScenarioError(format!("timed out waiting for {what}")));
         }
         for part in both.iter_mut() {
             part.world.turn(what)?;
@@ -129,16 +133,16 @@ fn introduction(id: PeerId) -> String {
     format!("I am {id}")
 }
 
-fn sorted(mut heard: Vec<(PeerId, String)>) -> Vec<(PeerId, String)> {
-    heard.sort();
-    heard
+fn sorted(mut received: Vec<(PeerId, String)>) -> Vec<(PeerId, String)> {
+    received.sort();
+    received
 }
 
 #[derive(Clone, Default)]
 pub(super) struct Chat {
     report: Report,
-    /// Who has said it, and what.
-    heard: Vec<(PeerId, String)>,
+    /// Sender and text of each line.
+    received: Vec<(PeerId, String)>,
     verdicts: BTreeMap<PeerId, bool>,
     is_over: bool,
 }
@@ -150,13 +154,13 @@ impl Node for Chat {
             .method("bye", authority, |chat: &mut Self, _cx, (): ()| chat.is_over = true)
             .method("line", authority, |chat: &mut Self, _cx, (from, text): (i32, String)| {
                 match PeerId::new(from) {
-                    Some(from) => chat.heard.push((from, text)),
+                    Some(from) => chat.received.push((from, text)),
                     None => chat.report.fail(format!("a line of {from}")),
                 }
             })
             .method("post", any_peer, |chat: &mut Self, cx, (text,): (String,)| {
                 let (sender, node) = (cx.remote_sender(), cx.node());
-                chat.heard.push((sender, text.clone()));
+                chat.received.push((sender, text.clone()));
                 if let Err(error) = cx.rpc(node, "line", (sender.get(), text)) {
                     chat.report.fail(format!("the line of {sender}: {error}"));
                 }

@@ -1,20 +1,20 @@
-//! 2000 reliable calls at once on channel 0, and 500 on channel 2, both ways.
+//! 2000 reliable calls at once on channel 0, and 500 on channel 2, in both directions.
 
 use std::time::Duration;
 
 use mp_scene::prelude::*;
 
 use super::ctl::{ClientCtl, Ctl};
-use crate::world::{Played, World};
+use crate::world::{ScenarioResult, World};
 
 const COUNT: i64 = 2000;
-/// One call on channel 2 for so many on channel 0.
+/// Calls on channel 0 per call on channel 2.
 const PER_COUNT2: i64 = 4;
 const COUNT2: i64 = COUNT / PER_COUNT2;
-/// For all of them.
+/// Time limit for all calls.
 const SLOW: Duration = Duration::from_secs(30);
 
-pub(super) fn serve(world: &mut World) -> Played {
+pub(super) fn serve(world: &mut World) -> ScenarioResult {
     let pipe = world.add("Pipe", Pipe::default())?;
     let ctl = Ctl::open(world)?;
     let client = ctl.ids[0];
@@ -26,7 +26,7 @@ pub(super) fn serve(world: &mut World) -> Played {
     Ok(())
 }
 
-pub(super) fn play(world: &mut World) -> Played {
+pub(super) fn play(world: &mut World) -> ScenarioResult {
     let pipe = world.add("Pipe", Pipe::default())?;
     let ctl = ClientCtl::enter(world)?;
     send(world, pipe, PeerId::SERVER)?;
@@ -37,7 +37,7 @@ pub(super) fn play(world: &mut World) -> Played {
     Ok(())
 }
 
-fn send(world: &mut World, pipe: NodeRef<Pipe>, to: PeerId) -> Played {
+fn send(world: &mut World, pipe: NodeRef<Pipe>, to: PeerId) -> ScenarioResult {
     for n in 0..COUNT {
         world.rpc_id(to, pipe, "count", (n, format!("item {n}")))?;
         if n % PER_COUNT2 == 0 {

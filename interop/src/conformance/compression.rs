@@ -1,18 +1,18 @@
-//! Packets of all kinds to the server and back, for the compression that the transport has.
+//! Packets of all kinds to the server and back, with the configured compression.
 
 use mp_scene::prelude::*;
 
 use super::big::pattern;
 use super::ctl::{ClientCtl, Ctl, LONG};
 use crate::report::Report;
-use crate::world::{Played, World};
+use crate::world::{ScenarioResult, World};
 
-pub(super) fn serve(world: &mut World) -> Played {
+pub(super) fn serve(world: &mut World) -> ScenarioResult {
     world.add("Pipe", Pipe { report: world.report.clone(), ..Pipe::default() })?;
     Ctl::open(world)?.close(world)
 }
 
-pub(super) fn play(world: &mut World) -> Played {
+pub(super) fn play(world: &mut World) -> ScenarioResult {
     let (report, server) = (world.report.clone(), PeerId::SERVER);
     let pipe = world.add("Pipe", Pipe { report: world.report.clone(), ..Pipe::default() })?;
     let ctl = ClientCtl::enter(world)?;
@@ -57,7 +57,7 @@ fn payload(k: i64) -> Vec<u8> {
 pub(super) struct Pipe {
     report: Report,
     echoes: Vec<(i64, Vec<u8>)>,
-    /// The unreliable ones.
+    /// Unreliable echoes.
     loose: Vec<(i64, Vec<u8>)>,
 }
 

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use mp_scene::prelude::*;
 
 use super::ctl::{ClientCtl, Ctl};
-use crate::world::{Played, World};
+use crate::world::{ScenarioResult, World};
 
-pub(super) fn serve(world: &mut World) -> Played {
+pub(super) fn serve(world: &mut World) -> ScenarioResult {
     let report = world.report.clone();
     let mut ctl = Ctl::new(world)?;
     report.check("my id", world.me(), PeerId::SERVER);
@@ -28,7 +28,7 @@ pub(super) fn serve(world: &mut World) -> Played {
     ctl.go_for(world, leaving, "leave")?;
     world.until("the leaving of client 0", |world| world.signals().len() > ctl.ids.len())?;
     report.check(
-        "who has left",
+        "the last signal",
         world.signals().pop(),
         Some(format!("peer_disconnected({leaving})")),
     );
@@ -39,7 +39,7 @@ pub(super) fn serve(world: &mut World) -> Played {
     ctl.close(world)
 }
 
-pub(super) fn play(world: &mut World) -> Played {
+pub(super) fn play(world: &mut World) -> ScenarioResult {
     let report = world.report.clone();
     let ctl = ClientCtl::enter(world)?;
     let others = ctl.others(world);
@@ -65,8 +65,12 @@ pub(super) fn play(world: &mut World) -> Played {
     }
     let left = format!("peer_disconnected({leaving})");
     world.until(&left, |world| world.has_seen(&left))?;
-    report.check("who has left", ctl.go(world, "left")?.to::<i32>()?, leaving.get());
+    report.check(
+        "the id of the client that has left",
+        ctl.go(world, "left")?.to::<i32>()?,
+        leaving.get(),
+    );
     report.check("signals in all", world.signals().len(), 2 + others.len() + 1);
-    report.check_that("client 0 is no peer", !world.peers().contains(&leaving));
+    report.check_that("client 0 is not a peer", !world.peers().contains(&leaving));
     ctl.close(world)
 }

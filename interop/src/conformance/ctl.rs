@@ -1,4 +1,4 @@
-//! The node `Main/Ctl`: how the sides of a scenario keep in step.
+//! Node `Main/Ctl`, which synchronizes the steps of a scenario between its sides.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,47 +8,47 @@ use mp_scene::prelude::*;
 use serde_json::json;
 
 use crate::report::Report;
-use crate::world::{Failed, Played, World};
+use crate::world::{ScenarioError, ScenarioResult, World};
 
-/// The server's control.
+/// Server side of the control node.
 pub(super) struct Ctl {
     node: NodeRef<CtlNode>,
-    /// Peer ids by index; those who have left too.
+    /// Peer ids by index, including clients that have left.
     pub(super) ids: Vec<PeerId>,
 }
 
-/// A client's control.
+/// Client side of the control node.
 pub(super) struct ClientCtl {
     node: NodeRef<CtlNode>,
     /// Peer ids by index.
     pub(super) ids: Vec<PeerId>,
 }
 
-/// For joining, and for the work of all clients.
+/// Time limit for joining, and for long work of all clients.
 pub(super) const LONG: Duration = Duration::from_secs(20);
 
 impl Ctl {
-    /// Adds the node and listens.
-    pub(super) fn new(world: &mut World) -> Played<Self> {
+    /// Adds the node, and listens.
+    pub(super) fn new(world: &mut World) -> ScenarioResult<Self> {
         let node = CtlNode::add(world)?;
         world.listen()?;
         Ok(Self { node, ids: Vec::new() })
     }
 
-    /// *Opening*: listens, waits for the `hello` of every client, and lets them start.
-    pub(super) fn open(world: &mut World) -> Played<Self> {
+    /// *Opening*: listens, waits for `hello` of every client, and starts them.
+    pub(super) fn open(world: &mut World) -> ScenarioResult<Self> {
         let mut ctl = Self::new(world)?;
         ctl.gather(world)?;
         Ok(ctl)
     }
 
-    /// Waits for the `hello` of every client, and lets them start.
-    pub(super) fn gather(&mut self, world: &mut World) -> Played {
+    /// Waits for `hello` of every client, and starts them.
+    pub(super) fn gather(&mut self, world: &mut World) -> ScenarioResult {
         self.gather_some(world, world.options.peers())
     }
 
-    /// Waits for the `hello` of the first `count` clients, and lets them start.
-    pub(super) fn gather_some(&mut self, world: &mut World, count: usize) -> Played {
+    /// Waits for `hello` of `count` clients, and starts them.
+    pub(super) fn gather_some(&mut self, world: &mut World, count: usize) -> ScenarioResult {
         let (report, node) = (world.report.clone(), self.node);
         world.until_within(LONG, "hello of all", |world| world.get(node).hello.len() == count)?;
         self.ids =
@@ -60,52 +60,53 @@ impl Ctl {
         self.go_with(world, "start", &Dictionary::from([("ids", ids)]).into())
     }
 
-    /// This client will say hello again.
+    /// Removes the `hello` of a client, which will call it again.
     pub(super) fn forget_hello(&mut self, world: &mut World, index: usize) {
         world.get(self.node).hello.remove(&index);
     }
 
-    /// Who has said hello, by index.
+    /// Returns the peers that have called `hello`, by index.
     pub(super) fn hello(&self, world: &mut World) -> BTreeMap<usize, PeerId> {
         world.get(self.node).hello.clone()
     }
 
-    /// Calls `go(step, null)` on every connected client.
-    pub(super) fn go(&self, world: &mut World, step: &str) -> Played {
+    /// Calls `go(step, null)` on all clients.
+    pub(super) fn go(&self, world: &mut World, step: &str) -> ScenarioResult {
         self.go_with(world, step, &Variant::Nil)
     }
 
-    /// Calls `go(step, data)` on every connected client.
-    pub(super) fn go_with(&self, world: &mut World, step: &str, data: &Variant) -> Played {
+    /// Calls `go(step, data)` on all clients.
+    pub(super) fn go_with(&self, world: &mut World, step: &str, data: &Variant) -> ScenarioResult {
         for id in self.remaining(world) {
             world.rpc_id(id, self.node, "go", (step, data))?;
         }
         Ok(())
     }
 
-    /// Calls `go(step, null)` on one.
-    pub(super) fn go_for(&self, world: &mut World, id: PeerId, step: &str) -> Played {
+    /// Calls `go(step, null)` on one client.
+    pub(super) fn go_for(&self, world: &mut World, id: PeerId, step: &str) -> ScenarioResult {
         world.rpc_id(id, self.node, "go", (step, Variant::Nil))
     }
 
-    /// Waits for the note `step` of every client.
-    pub(super) fn notes(&self, world: &mut World, step: &str) -> Played {
+    /// Waits for `note(step)` of every client.
+    pub(super) fn notes(&self, world: &mut World, step: &str) -> ScenarioResult {
         self.notes_of(world, step, &self.ids)
     }
 
-    /// Waits for the note `step` of some.
-    pub(super) fn notes_of(&self, world: &mut World, step: &str, ids: &[PeerId]) -> Played {
+    /// Waits for `note(step)` of some clients.
+    pub(super) fn notes_of(&self, world: &mut World, step: &str, ids: &[PeerId]) -> ScenarioResult {
         world.until(&format!("note {step}"), |world| self.has_notes(world, step, ids))
     }
 
-    /// Whether all of `ids` have noted `step`.
+    /// Returns whether all of `ids` have called `note(step)`.
     pub(super) fn has_notes(&self, world: &mut World, step: &str, ids: &[PeerId]) -> bool {
         let ctl = world.get(self.node);
         ids.iter().all(|&id| ctl.notes.contains_key(&(id, step.to_owned())))
     }
 
-    /// *Ending*: waits for the verdicts of those who remain, tells them the server's, and sees them leave.
-    pub(super) fn close(self, world: &mut World) -> Played {
+    /// *Ending*: waits for the clients' reports, sends the server's, and waits until they have
+    /// left.
+    pub(super) fn close(self, world: &mut World) -> ScenarioResult {
         let report = world.report.clone();
         let (node, ids) = (self.node, self.remaining(world));
         world.until_within(LONG, "the reports", |world| {
@@ -138,37 +139,37 @@ impl Ctl {
 
 impl ClientCtl {
     /// Adds the node.
-    pub(super) fn new(world: &mut World) -> Played<Self> {
+    pub(super) fn new(world: &mut World) -> ScenarioResult<Self> {
         Ok(Self { node: CtlNode::add(world)?, ids: Vec::new() })
     }
 
-    /// *Opening*: joins, says hello, and waits for the start.
-    pub(super) fn enter(world: &mut World) -> Played<Self> {
+    /// *Opening*: joins, calls `hello`, and waits for the start.
+    pub(super) fn enter(world: &mut World) -> ScenarioResult<Self> {
         let mut ctl = Self::new(world)?;
         ctl.join(world)?;
         Ok(ctl)
     }
 
-    /// Joins, also again, says hello, and waits for the start.
-    pub(super) fn join(&mut self, world: &mut World) -> Played {
+    /// Joins (again), calls `hello`, and waits for the start.
+    pub(super) fn join(&mut self, world: &mut World) -> ScenarioResult {
         self.forget(world);
         world.join()?;
         self.hello(world)?;
         self.wait_to_start(world)
     }
 
-    /// Forgets what the server has said: before this side joins again.
+    /// Resets the received steps before another join.
     pub(super) fn forget(&self, world: &mut World) {
         world.get(self.node).go.clear();
     }
 
     /// Calls `hello`.
-    pub(super) fn hello(&self, world: &mut World) -> Played {
+    pub(super) fn hello(&self, world: &mut World) -> ScenarioResult {
         world.rpc_id(PeerId::SERVER, self.node, "hello", (world.options.index as i64,))
     }
 
-    /// Waits for go `start`, and takes the ids from it.
-    pub(super) fn wait_to_start(&mut self, world: &mut World) -> Played {
+    /// Waits for `go("start")`, and stores its ids.
+    pub(super) fn wait_to_start(&mut self, world: &mut World) -> ScenarioResult {
         let report = world.report.clone();
         world.until_within(LONG, "go start", |world| self.has_go(world, "start"))?;
         let data = self.go(world, "start")?.to::<Dictionary>()?;
@@ -176,48 +177,52 @@ impl ClientCtl {
         self.ids = ids.iter().filter_map(|id| PeerId::new(id.clone().to().ok()?)).collect();
         let mine = self.ids.get(world.options.index).copied();
         report.check("my id at the start", mine, Some(world.me()));
-        if mine.is_none() { Err(Failed("the ids are of no use".into())) } else { Ok(()) }
+        if mine.is_none() {
+            Err(ScenarioError("the ids do not contain my id".into()))
+        } else {
+            Ok(())
+        }
     }
 
-    /// The other clients, by index.
+    /// Returns the other clients by index.
     pub(super) fn others(&self, world: &mut World) -> Vec<PeerId> {
         let me = world.me();
         self.ids.iter().copied().filter(|&id| id != me).collect()
     }
 
-    /// Waits until the server and the other clients are the peers.
-    pub(super) fn settle(&self, world: &mut World) -> Played {
+    /// Waits until the server and all other clients are peers.
+    pub(super) fn settle(&self, world: &mut World) -> ScenarioResult {
         let mut peers = self.others(world);
         peers.push(PeerId::SERVER);
         peers.sort_unstable();
         world.until("the other clients", |world| world.peers() == peers)
     }
 
-    /// Waits for go `step`; its data.
-    pub(super) fn go(&self, world: &mut World, step: &str) -> Played<Variant> {
+    /// Waits for `go(step)`, and returns its data.
+    pub(super) fn go(&self, world: &mut World, step: &str) -> ScenarioResult<Variant> {
         world.until(&format!("go {step}"), |world| self.has_go(world, step))?;
         Ok(world.get(self.node).go.get(step).cloned().unwrap_or_default())
     }
 
-    /// Whether go `step` has come.
+    /// Returns whether `go(step)` has been received.
     pub(super) fn has_go(&self, world: &mut World, step: &str) -> bool {
         world.get(self.node).go.contains_key(step)
     }
 
     /// Calls `note(step, null)`.
-    pub(super) fn note(&self, world: &mut World, step: &str) -> Played {
+    pub(super) fn note(&self, world: &mut World, step: &str) -> ScenarioResult {
         world.rpc_id(PeerId::SERVER, self.node, "note", (step, Variant::Nil))
     }
 
-    /// *Ending*: tells this side's verdict, waits for the server's, and leaves.
-    pub(super) fn close(self, world: &mut World) -> Played {
+    /// *Ending*: sends this side's report, waits for the server's, and leaves.
+    pub(super) fn close(self, world: &mut World) -> ScenarioResult {
         let (report, others) = (world.report.clone(), self.others(world));
         world.may_leave(&others);
         let why = report.summary();
         world.rpc_id(PeerId::SERVER, self.node, "report", (why.is_empty(), why))?;
         world.until_within(LONG, "finish", |world| world.get(self.node).finish.is_some())?;
         if let Some(Err(why)) = world.get(self.node).finish.clone() {
-            report.fail(format!("the server's verdict: {why}"));
+            report.fail(format!("the server's report: {why}"));
         }
         world.leave();
         Ok(())
@@ -230,13 +235,13 @@ pub(super) struct CtlNode {
     hello: BTreeMap<usize, PeerId>,
     notes: BTreeMap<(PeerId, String), Variant>,
     reports: BTreeMap<PeerId, Result<(), String>>,
-    /// A client: the data of `go` by step, and the server's verdict.
+    /// Client: data of `go` by step, and the server's report.
     go: BTreeMap<String, Variant>,
     finish: Option<Result<(), String>>,
 }
 
 impl CtlNode {
-    fn add(world: &mut World) -> Played<NodeRef<Self>> {
+    fn add(world: &mut World) -> ScenarioResult<NodeRef<Self>> {
         let report = world.report.clone();
         world.add("Ctl", Self { report, ..Self::default() })
     }
@@ -248,8 +253,8 @@ impl Node for CtlNode {
             .method(
                 "finish",
                 RpcConfig::authority(),
-                |ctl: &mut Self, _cx, said: (bool, String)| {
-                    let (ok, why) = said;
+                |ctl: &mut Self, _cx, sent: (bool, String)| {
+                    let (ok, why) = sent;
                     ctl.report.say(&json!({ "event": "finish", "ok": ok, "why": why }));
                     ctl.finish = Some(if ok { Ok(()) } else { Err(why) });
                 },
@@ -263,7 +268,7 @@ impl Node for CtlNode {
                 let id = cx.remote_sender();
                 ctl.report.say(&json!({ "event": "hello", "id": id.get(), "index": index }));
                 let before = ctl.hello.insert(index, id);
-                ctl.report.check(&format!("who was client {index} before {id}"), before, None);
+                ctl.report.check(&format!("peer of client {index} before {id}"), before, None);
             })
             .method("note", RpcConfig::any_peer(), |ctl: &mut Self, cx, note: (String, Variant)| {
                 let (id, (step, data)) = (cx.remote_sender(), note);
@@ -271,8 +276,8 @@ impl Node for CtlNode {
                 let before = ctl.notes.insert((id, step.clone()), data);
                 ctl.report.check(&format!("note {step} of {id} before this"), before, None);
             })
-            .method("report", RpcConfig::any_peer(), |ctl: &mut Self, cx, said: (bool, String)| {
-                let (id, (ok, why)) = (cx.remote_sender(), said);
+            .method("report", RpcConfig::any_peer(), |ctl: &mut Self, cx, sent: (bool, String)| {
+                let (id, (ok, why)) = (cx.remote_sender(), sent);
                 let line = json!({ "event": "report", "id": id.get(), "ok": ok, "why": why });
                 ctl.report.say(&line);
                 let before = ctl.reports.insert(id, if ok { Ok(()) } else { Err(why) });

@@ -1,38 +1,39 @@
-//! A client vanishes without a goodbye; the server notices by itself, and the client joins again.
+//! A client vanishes without disconnecting; the server times it out, and the client rejoins.
 
 use std::time::Duration;
 
 use mp_transport_enet::proto::Patience;
 
 use super::ctl::{ClientCtl, Ctl};
-use crate::world::{Played, World};
+use crate::world::{ScenarioResult, World};
 
-/// When the server gives a silent client up: sooner than by default, as Godot's server of this scenario does.
+/// Timeout of the server for silent clients; shorter than the default, as in Godot's server of this
+/// scenario.
 const PATIENCE: Patience =
     Patience { limit: 8, minimum: Duration::from_secs(1), maximum: Duration::from_secs(3) };
-/// For noticing the loss.
+/// Time limit for noticing the loss.
 const LOSS: Duration = Duration::from_secs(45);
-/// How long the client stays away.
+/// Time until the client rejoins.
 const AWAY: Duration = Duration::from_millis(500);
 
-pub(super) fn serve(world: &mut World) -> Played {
+pub(super) fn serve(world: &mut World) -> ScenarioResult {
     let report = world.report.clone();
     world.patience = PATIENCE;
     let mut ctl = Ctl::open(world)?;
     let lost = ctl.ids[0];
-    // It may be back before its loss is noticed.
+    // The client may rejoin before its loss is noticed.
     ctl.forget_hello(world, 0);
     world.may_leave(&[lost]);
     ctl.go_for(world, lost, "vanish")?;
     let signal = format!("peer_disconnected({lost})");
     world.until_within(LOSS, &signal, |world| world.has_seen(&signal))?;
-    report.check_that("the lost client is no peer", !world.peers().contains(&lost));
+    report.check_that("the lost client is not a peer", !world.peers().contains(&lost));
     ctl.gather(world)?;
     report.check_that("the client has a new id", ctl.ids[0] != lost);
     ctl.close(world)
 }
 
-pub(super) fn play(world: &mut World) -> Played {
+pub(super) fn play(world: &mut World) -> ScenarioResult {
     let report = world.report.clone();
     let mut ctl = ClientCtl::enter(world)?;
     let lost = world.me();
@@ -40,7 +41,7 @@ pub(super) fn play(world: &mut World) -> Played {
     world.vanish();
     report.check("peers after vanishing", world.peers(), vec![]);
     world.pause(AWAY)?;
-    world.may_leave(&[lost]); // it may still be a peer of its successor
+    world.may_leave(&[lost]); // it may still be connected when its successor joins
     ctl.join(world)?;
     report.check_that("my id is a new one", world.me() != lost);
     ctl.close(world)

@@ -4,9 +4,9 @@ use mp_core::ConnectionStatus;
 use mp_scene::prelude::*;
 
 use super::ctl::{ClientCtl, Ctl};
-use crate::world::{Played, World};
+use crate::world::{ScenarioResult, World};
 
-pub(super) fn serve(world: &mut World) -> Played {
+pub(super) fn serve(world: &mut World) -> ScenarioResult {
     let report = world.report.clone();
     let ctl = Ctl::open(world)?;
     let (kicked, staying) = (ctl.ids[0], ctl.ids[1]);
@@ -17,11 +17,14 @@ pub(super) fn serve(world: &mut World) -> Played {
     report.check("peers", world.peers(), vec![staying]);
     ctl.close(world)?;
     let unwanted = format!("peer_disconnected({kicked})");
-    report.check_that("the server was told of nobody it has kicked", !world.has_seen(&unwanted));
+    report.check_that(
+        "no peer_disconnected for a peer that the server has disconnected",
+        !world.has_seen(&unwanted),
+    );
     Ok(())
 }
 
-pub(super) fn play(world: &mut World) -> Played {
+pub(super) fn play(world: &mut World) -> ScenarioResult {
     let report = world.report.clone();
     let ctl = ClientCtl::enter(world)?;
     let kicked = ctl.ids[0];

@@ -1,4 +1,4 @@
-//! The scenarios of the conformance project: a larger set of the same kind, with a Godot project of its own.
+//! Scenarios of the conformance project: a larger suite with a Godot project of its own.
 
 mod auth;
 mod bad_calls;
@@ -29,7 +29,7 @@ mod values;
 
 use crate::scenario::Scenario;
 
-/// All of them.
+/// All scenarios of the suite.
 pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario::new("connect", 3, connect::serve, connect::play),
     Scenario::new("rpc_basic", 1, rpc_basic::serve, rpc_basic::play).with_fault(),
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nodes_number_their_methods_as_godot_does() {
+    fn method_ids_equal_those_of_godot() {
         for (checksum, godot) in [
             (checksum(ctl::CtlNode::default()), "01685298aa266eb8ea736b807074912b"),
             (checksum(bad_calls::Strict::default()), "1a9f21615f5b2ad00b670ce7839f60ef"),

@@ -1,4 +1,4 @@
-//! The same client joins three times; each time everything starts afresh.
+//! The same client joins three times; each session starts without state of the previous ones.
 
 use std::collections::BTreeSet;
 
@@ -6,11 +6,11 @@ use mp_scene::prelude::*;
 
 use super::ctl::{ClientCtl, Ctl};
 use crate::report::Report;
-use crate::world::{Played, World};
+use crate::world::{ScenarioResult, World};
 
 const ROUNDS: usize = 3;
 
-pub(super) fn serve(world: &mut World) -> Played {
+pub(super) fn serve(world: &mut World) -> ScenarioResult {
     let report = world.report.clone();
     let echo = world.add("Echo", Echo { report: world.report.clone(), ..Echo::default() })?;
     let mut ctl = Ctl::new(world)?;
@@ -34,7 +34,7 @@ pub(super) fn serve(world: &mut World) -> Played {
     Ok(())
 }
 
-pub(super) fn play(world: &mut World) -> Played {
+pub(super) fn play(world: &mut World) -> ScenarioResult {
     let report = world.report.clone();
     let echo = world.add("Echo", Echo { report: world.report.clone(), ..Echo::default() })?;
     let mut ctl = ClientCtl::new(world)?;
@@ -61,18 +61,18 @@ pub(super) fn play(world: &mut World) -> Played {
     Ok(())
 }
 
-/// The round's questions came from its id, in order, and nobody is left.
+/// Checks that the round's questions came from its id, in order, and that no peer is left.
 fn check_asked(world: &mut World, echo: NodeRef<Echo>, id: PeerId) {
     let report = world.report.clone();
-    let asked = std::mem::take(&mut world.get(echo).asked);
-    report.check("the questions", asked, (0..10).map(|n| (id, n)).collect());
+    let requests = std::mem::take(&mut world.get(echo).requests);
+    report.check("the questions", requests, (0..10).map(|n| (id, n)).collect());
     report.check("peers after leaving", world.peers(), vec![]);
 }
 
 #[derive(Default)]
 pub(super) struct Echo {
     report: Report,
-    asked: Vec<(PeerId, i64)>,
+    requests: Vec<(PeerId, i64)>,
     answers: Vec<(PeerId, i64)>,
 }
 
@@ -84,7 +84,7 @@ impl Node for Echo {
             })
             .method("ask", RpcConfig::any_peer(), |echo: &mut Self, cx, (n,): (i64,)| {
                 let (sender, node) = (cx.remote_sender(), cx.node());
-                echo.asked.push((sender, n));
+                echo.requests.push((sender, n));
                 if let Err(error) = cx.rpc_id(sender, node, "answer", (n * n,)) {
                     echo.report.fail(format!("answer to {n}: {error}"));
                 }

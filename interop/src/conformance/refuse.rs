@@ -1,4 +1,4 @@
-//! The server refuses new connections for 4 seconds, while client 1 tries to come back.
+//! The server refuses new connections for 4 seconds, while client 1 tries to rejoin.
 
 use std::time::Duration;
 
@@ -6,19 +6,19 @@ use mp_scene::prelude::*;
 use mp_transport_enet::proto::Patience;
 
 use super::ctl::{ClientCtl, Ctl, LONG};
-use crate::world::{Failed, Played, REJOIN, World};
+use crate::world::{REJOIN, ScenarioError, ScenarioResult, World};
 
-/// How long the server refuses.
+/// Time for which the server refuses connections.
 const CLOSED: Duration = Duration::from_secs(4);
-/// When client 1 tries, after leaving.
+/// Delay between leaving and the first attempt of client 1.
 const AWAY: Duration = Duration::from_millis(700);
-/// How long it waits for an answer to its hello.
+/// Time to wait for an answer to `hello`.
 const ANSWER: Duration = Duration::from_millis(1500);
-/// When it gives the silent server up, which Godot's is while it refuses.
+/// Timeout for the silent server; Godot's server is silent while it refuses.
 const PATIENCE: Patience =
     Patience { limit: 8, minimum: Duration::from_secs(1), maximum: Duration::from_secs(2) };
 
-pub(super) fn serve(world: &mut World) -> Played {
+pub(super) fn serve(world: &mut World) -> ScenarioResult {
     let report = world.report.clone();
     let mut ctl = Ctl::open(world)?;
     let (staying, leaving) = (ctl.ids[0], ctl.ids[1]);
@@ -44,7 +44,7 @@ pub(super) fn serve(world: &mut World) -> Played {
     ctl.close(world)
 }
 
-pub(super) fn play(world: &mut World) -> Played {
+pub(super) fn play(world: &mut World) -> ScenarioResult {
     let report = world.report.clone();
     let mut ctl = ClientCtl::enter(world)?;
     let (me, server) = (world.me(), PeerId::SERVER);
@@ -62,7 +62,7 @@ pub(super) fn play(world: &mut World) -> Played {
     world.patience = PATIENCE;
     world.may_leave(&[server]);
     let expected = if world.try_join()? {
-        // Nobody is behind the handshake: this must lead to nothing.
+        // The transport may be connected, but the call must have no effect.
         ctl.hello(world)?;
         world.until_within(2 * LONG, "server_disconnected", |world| {
             world.has_seen("server_disconnected")
@@ -82,8 +82,8 @@ pub(super) fn play(world: &mut World) -> Played {
     ctl.close(world)
 }
 
-/// Joins and says hello, again and again, until the server answers.
-fn come_back(world: &mut World, ctl: &ClientCtl) -> Played {
+/// Joins and calls `hello` repeatedly until the server answers.
+fn come_back(world: &mut World, ctl: &ClientCtl) -> ScenarioResult {
     let limit = world.now() + LONG;
     while world.now() < limit {
         if world.try_join()? {
@@ -100,5 +100,5 @@ fn come_back(world: &mut World, ctl: &ClientCtl) -> Played {
         world.leave();
         world.pause(REJOIN)?;
     }
-    Err(Failed("could not come back".into()))
+    Err(ScenarioError("could not rejoin".into()))
 }

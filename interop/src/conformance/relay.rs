@@ -1,4 +1,4 @@
-//! Clients talk to each other through the server.
+//! Clients call each other through the server.
 
 use mp_core::Target;
 use mp_scene::prelude::*;
@@ -6,9 +6,9 @@ use mp_scene::prelude::*;
 use super::ctl::{ClientCtl, Ctl, LONG};
 use crate::report::Report;
 use crate::tap::TapLog;
-use crate::world::{Played, World};
+use crate::world::{ScenarioResult, World};
 
-pub(super) fn serve(world: &mut World) -> Played {
+pub(super) fn serve(world: &mut World) -> ScenarioResult {
     let talk = world.add("Talk", Talk::new(world))?;
     let ctl = Ctl::open(world)?;
     world.until_within(LONG, "note talked", |world| ctl.has_notes(world, "talked", &ctl.ids))?;
@@ -22,7 +22,7 @@ pub(super) fn serve(world: &mut World) -> Played {
     Ok(())
 }
 
-pub(super) fn play(world: &mut World) -> Played {
+pub(super) fn play(world: &mut World) -> ScenarioResult {
     let report = world.report.clone();
     let talk = world.add("Talk", Talk::new(world))?;
     let ctl = ClientCtl::enter(world)?;
@@ -46,108 +46,111 @@ pub(super) fn play(world: &mut World) -> Played {
     };
     let has_all = |world: &mut World| {
         let talk = world.get(talk);
-        others.iter().all(|&other| talk.of(other).len() == said().len())
+        others.iter().all(|&other| talk.of(other).len() == sent().len())
     };
-    world.repeat_until("all that the others say", has_all, whisper)?;
+    world.repeat_until("all calls of the others", has_all, whisper)?;
     ctl.note(world, "talked")?;
-    // The others may still be waiting for mine.
+    // The others may still wait for calls of this client.
     world.repeat_until("go done", |world| ctl.has_go(world, "done"), whisper)?;
 
     ctl.close(world)?;
     for &other in &others {
-        let came = world.get(talk).of(other);
-        report.check(&format!("what {other} says"), came, said());
+        let received = world.get(talk).of(other);
+        report.check(&format!("calls of {other}"), received, sent());
     }
-    let strangers = world.get(talk).heard.iter().filter(|heard| !others.contains(&heard.0)).count();
-    report.check("calls of strangers", strangers, 0);
+    let strangers =
+        world.get(talk).received.iter().filter(|received| !others.contains(&received.0)).count();
+    report.check("calls of unknown peers", strangers, 0);
     Ok(())
 }
 
-/// What a client hears of another: the reliable ones of each channel in order, each of the others once.
-fn said() -> Vec<Said> {
+/// Returns the calls that a client receives from another one: reliable ones in order of their
+/// channels, each unreliable one once.
+fn sent() -> Vec<SentCall> {
     let seq = (0..COUNT).map(|n| ("seq", n.to_string(), 0));
     let channel_3 = ("say3", "medium".to_owned(), MEDIUM);
     let last = [("all but server", 1), ("everybody", 1)];
     let last = last.map(|(label, size)| ("say", label.to_owned(), size));
     let unreliable = [("mumble", "m"), ("whisper", "w")];
     let unreliable = unreliable.map(|(method, label)| (method, label.to_owned(), 2));
-    let mut said = vec![("say", "small".to_owned(), 3)];
-    said.extend(seq.chain(last).chain([channel_3]).chain(unreliable));
-    said
+    let mut sent = vec![("say", "small".to_owned(), 3)];
+    sent.extend(seq.chain(last).chain([channel_3]).chain(unreliable));
+    sent
 }
 
-/// Calls of `seq`.
+/// Number of `seq` calls.
 const COUNT: usize = 200;
-/// Bytes of `say3`.
+/// Size of the payload of `say3` in bytes.
 const MEDIUM: usize = 50_000;
 
 fn check_heard(world: &mut World, talk: NodeRef<Talk>, ids: &[PeerId]) {
     let report = world.report.clone();
-    let mut heard = world.get(talk).heard.clone();
-    heard.sort();
+    let mut received = world.get(talk).received.clone();
+    received.sort();
     let mut expected: Vec<_> = ids.iter().map(|&id| (id, "say", "everybody".into(), 1)).collect();
     expected.sort();
-    report.check("what the server executed", heard, expected);
+    report.check("calls executed by the server", received, expected);
 }
 
 /// Method, label and size of the payload.
-type Said = (&'static str, String, usize);
+type SentCall = (&'static str, String, usize);
 
 /// Sender, method, label and size of the payload.
-type Heard = (PeerId, &'static str, String, usize);
+type Received = (PeerId, &'static str, String, usize);
 
 #[derive(Default)]
 pub(super) struct Talk {
     report: Report,
     tap: TapLog,
-    heard: Vec<Heard>,
+    received: Vec<Received>,
 }
 
 impl Talk {
     fn new(world: &World) -> Self {
-        Self { report: world.report.clone(), tap: world.tap(), heard: Vec::new() }
+        Self { report: world.report.clone(), tap: world.tap(), received: Vec::new() }
     }
 
-    /// What one peer has said: channel 0 in order, then channel 3, then the unreliable ones without repetitions.
-    fn of(&self, peer: PeerId) -> Vec<Said> {
-        let of_peer = self.heard.iter().filter(|(sender, ..)| *sender == peer);
+    /// Returns the calls of one peer: channel 0 in order, then channel 3, then the unreliable ones
+    /// without duplicates.
+    fn of(&self, peer: PeerId) -> Vec<SentCall> {
+        let of_peer = self.received.iter().filter(|(sender, ..)| *sender == peer);
         let of_peer = of_peer.map(|(_, method, label, size)| (*method, label.clone(), *size));
-        let (mut said, others): (Vec<_>, Vec<_>) =
+        let (mut sent, others): (Vec<_>, Vec<_>) =
             of_peer.partition(|(method, ..)| ["say", "seq"].contains(method));
         let (say3, mut unreliable): (Vec<_>, Vec<_>) =
             others.into_iter().partition(|(method, ..)| *method == "say3");
         unreliable.sort();
         unreliable.dedup();
-        said.extend(say3.into_iter().chain(unreliable));
-        said
+        sent.extend(say3.into_iter().chain(unreliable));
+        sent
     }
 
-    fn hear(&mut self, cx: &RpcContext<'_>, heard: Said, arrival: (TransferMode, u8)) {
-        let (method, label, size) = heard;
+    fn record(&mut self, cx: &RpcContext<'_>, received: SentCall, arrival: (TransferMode, u8)) {
+        let (method, label, size) = received;
         let expected = self.tap.as_arriving(arrival.0, arrival.1);
         self.report.check(&format!("mode and channel of {method}"), self.tap.arrival(), expected);
-        self.heard.push((cx.remote_sender(), method, label, size));
+        self.received.push((cx.remote_sender(), method, label, size));
     }
 }
 
 impl Node for Talk {
     fn rpc_table() -> RpcTable<Self> {
         let any_peer = RpcConfig::any_peer();
-        let hear = |method: &'static str, mode: TransferMode, channel: u8| {
-            move |talk: &mut Self, cx: &mut RpcContext<'_>, said: (String, Vec<u8>)| {
-                let (label, payload) = said;
-                talk.hear(cx, (method, label, payload.len()), (mode, channel));
+        let record = |method: &'static str, mode: TransferMode, channel: u8| {
+            move |talk: &mut Self, cx: &mut RpcContext<'_>, sent: (String, Vec<u8>)| {
+                let (label, payload) = sent;
+                talk.record(cx, (method, label, payload.len()), (mode, channel));
             }
         };
         let (mumble, whisper) = (any_peer.unreliable_ordered(), any_peer.unreliable());
         let reliable = TransferMode::Reliable;
         RpcTable::new()
-            .method("mumble", mumble, hear("mumble", TransferMode::UnreliableOrdered, 0))
-            .method("say", any_peer, hear("say", reliable, 0))
-            .method("say3", any_peer.channel(3), hear("say3", reliable, 3))
+            .method("mumble", mumble, record("mumble", TransferMode::UnreliableOrdered, 0))
+            .method("say", any_peer, record("say", reliable, 0))
+            .method("say3", any_peer.channel(3), record("say3", reliable, 3))
             .method("seq", any_peer, move |talk: &mut Self, cx, (n,): (usize,)| {
-                talk.hear(cx, ("seq", n.to_string(), 0), (reliable, 0));
+                talk.record(cx, ("seq", n.to_string(), 0), (reliable, 0));
             })
-            .method("whisper", whisper.channel(1), hear("whisper", TransferMode::Unreliable, 1))
+            .method("whisper", whisper.channel(1), record("whisper", TransferMode::Unreliable, 1))
     }
 }

@@ -1,12 +1,12 @@
-//! Without the relay clients know the server only.
+//! Without the relay, clients only see the server.
 
 use mp_scene::RpcError;
 use mp_scene::prelude::*;
 
 use super::ctl::{ClientCtl, Ctl};
-use crate::world::{FRAME, Played, World};
+use crate::world::{FRAME, ScenarioResult, World};
 
-pub(super) fn serve(world: &mut World) -> Played {
+pub(super) fn serve(world: &mut World) -> ScenarioResult {
     let report = world.report.clone();
     world.scene().multiplayer_mut().set_server_relay(false);
     let talk = world.add("Talk", Talk::default())?;
@@ -20,11 +20,11 @@ pub(super) fn serve(world: &mut World) -> Played {
     ctl.close(world)?;
     check_heard(world, talk, &ids);
     report.check("relayed packets", world.scene().stats().relayed_packets, 0);
-    report.check("clients told of each other", world.tap().announcements(), 0);
+    report.check("announcements of other clients", world.tap().announcements(), 0);
     Ok(())
 }
 
-pub(super) fn play(world: &mut World) -> Played {
+pub(super) fn play(world: &mut World) -> ScenarioResult {
     let report = world.report.clone();
     world.scene().multiplayer_mut().set_server_relay(false);
     let talk = world.add("Talk", Talk::default())?;
@@ -42,36 +42,36 @@ pub(super) fn play(world: &mut World) -> Played {
     ctl.note(world, "talked")?;
 
     ctl.go(world, "said")?;
-    let heard = vec![(PeerId::SERVER, "from server".to_owned())];
-    report.check("what the client heard", world.get(talk).heard.clone(), heard);
+    let received = vec![(PeerId::SERVER, "from server".to_owned())];
+    report.check("calls received by the client", world.get(talk).received.clone(), received);
     report.check("peers", world.peers(), vec![PeerId::SERVER]);
     let expected = ["connected_to_server", "peer_connected(1)"].map(str::to_owned);
     report.check("the signals", world.signals(), expected.into());
     let malformed = world.scene().stats().malformed_packets;
-    report.check("what a server without the relay may not say", malformed, 0);
+    report.check("malformed packets", malformed, 0);
     ctl.close(world)?;
-    report.check("calls in the end", world.get(talk).heard.len(), 1);
+    report.check("calls in the end", world.get(talk).received.len(), 1);
     Ok(())
 }
 
 fn check_heard(world: &mut World, talk: NodeRef<Talk>, ids: &[PeerId]) {
     let report = world.report.clone();
-    let mut heard = world.get(talk).heard.clone();
-    heard.sort();
+    let mut received = world.get(talk).received.clone();
+    received.sort();
     let mut expected: Vec<_> = ids.iter().map(|&id| (id, "everybody".to_owned())).collect();
     expected.sort();
-    report.check("what the server heard", heard, expected);
+    report.check("calls received by the server", received, expected);
 }
 
 #[derive(Default)]
 pub(super) struct Talk {
-    heard: Vec<(PeerId, String)>,
+    received: Vec<(PeerId, String)>,
 }
 
 impl Node for Talk {
     fn rpc_table() -> RpcTable<Self> {
         RpcTable::new().method("say", RpcConfig::any_peer(), |talk: &mut Self, cx, (label,)| {
-            talk.heard.push((cx.remote_sender(), label));
+            talk.received.push((cx.remote_sender(), label));
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Every kind of value through an RPC and back; the forms that arguments take.
+//! Every kind of value as an RPC argument and back; forms of argument lists.
 
 use mp_core::variant::{Array, Dictionary, Vector2};
 use mp_scene::prelude::*;
@@ -7,9 +7,9 @@ use super::ctl::{ClientCtl, Ctl};
 use super::values;
 use crate::exact::Exact;
 use crate::report::Report;
-use crate::world::{Played, World};
+use crate::world::{ScenarioResult, World};
 
-pub(super) fn serve(world: &mut World) -> Played {
+pub(super) fn serve(world: &mut World) -> ScenarioResult {
     let report = world.report.clone();
     let echo = world.add("Echo", Echo::new(world))?;
     let count = values::list().len();
@@ -24,7 +24,7 @@ pub(super) fn serve(world: &mut World) -> Played {
         ("echo_many", many()),
         ("echo_raw", vec![vec![1u8, 2, 3].into()]),
         ("echo_opt", vec![vec![4u8, 5].into()]),
-        // An empty PackedByteArray alone is no argument: the default takes its place.
+        // A single empty PackedByteArray is encoded as no argument, so the default is used.
         ("echo_opt", vec![vec![9u8].into()]),
         ("echo_opt", vec![vec![9u8].into()]),
         ("ping", vec![]),
@@ -35,7 +35,7 @@ pub(super) fn serve(world: &mut World) -> Played {
     Ok(())
 }
 
-pub(super) fn play(world: &mut World) -> Played {
+pub(super) fn play(world: &mut World) -> ScenarioResult {
     let (report, server) = (world.report.clone(), PeerId::SERVER);
     let echo = world.add("Echo", Echo::new(world))?;
     let ctl = ClientCtl::enter(world)?;
@@ -94,7 +94,7 @@ fn many() -> Vec<Variant> {
 pub(super) struct Echo {
     report: Report,
     expected: Vec<Exact>,
-    /// Calls of `echo`, or for a client of `back`, so far.
+    /// Number of `echo` calls received; on a client, of `back` calls.
     values: usize,
     others: Vec<(&'static str, Vec<Exact>)>,
     senders: Vec<PeerId>,
@@ -105,40 +105,42 @@ impl Node for Echo {
         let (authority, any_peer) = (RpcConfig::authority(), RpcConfig::any_peer());
         RpcTable::new()
             .method("back", authority, |echo: &mut Self, cx, (k, value): (usize, Variant)| {
-                echo.hear_value(cx, k, &value);
+                echo.record_value(cx, k, &value);
             })
             .method("back_many", authority, |echo: &mut Self, cx, args: Vec<Variant>| {
-                echo.hear(cx, "back_many", args);
+                echo.record(cx, "back_many", args);
             })
             .method("back_raw", authority, |echo: &mut Self, cx, (bytes,): (Vec<u8>,)| {
-                echo.hear(cx, "back_raw", vec![bytes.into()]);
+                echo.record(cx, "back_raw", vec![bytes.into()]);
             })
             .method("echo", any_peer, |echo: &mut Self, cx, (k, value): (usize, Variant)| {
-                echo.hear_value(cx, k, &value);
+                echo.record_value(cx, k, &value);
                 echo.answer(cx, "back", vec![Variant::Int(k as i64), value]);
             })
             .method("echo_many", any_peer, |echo: &mut Self, cx, args: Eight| {
                 let (a, b, c, d, e, f, g, h) = args;
                 let mut args = vec![a, b, c, d, e, f, g, h];
-                echo.hear(cx, "echo_many", args.clone());
+                echo.record(cx, "echo_many", args.clone());
                 args.reverse();
                 echo.answer(cx, "back_many", args);
             })
             .method("echo_opt", any_peer, |echo: &mut Self, cx, (bytes,): (Option<Vec<u8>>,)| {
                 let bytes = Variant::from(bytes.unwrap_or_else(|| vec![9]));
-                echo.hear(cx, "echo_opt", vec![bytes.clone()]);
+                echo.record(cx, "echo_opt", vec![bytes.clone()]);
                 echo.answer(cx, "back_raw", vec![bytes]);
             })
             .method("echo_raw", any_peer, |echo: &mut Self, cx, (bytes,): (Vec<u8>,)| {
                 let bytes = Variant::from(bytes);
-                echo.hear(cx, "echo_raw", vec![bytes.clone()]);
+                echo.record(cx, "echo_raw", vec![bytes.clone()]);
                 echo.answer(cx, "back_raw", vec![bytes]);
             })
             .method("ping", any_peer, |echo: &mut Self, cx, (): ()| {
-                echo.hear(cx, "ping", vec![]);
+                echo.record(cx, "ping", vec![]);
                 echo.answer(cx, "pong", vec![]);
             })
-            .method("pong", authority, |echo: &mut Self, cx, (): ()| echo.hear(cx, "pong", vec![]))
+            .method("pong", authority, |echo: &mut Self, cx, (): ()| {
+                echo.record(cx, "pong", vec![])
+            })
     }
 }
 
@@ -153,18 +155,18 @@ impl Echo {
         Self { report: world.report.clone(), expected, ..Self::default() }
     }
 
-    fn hear_value(&mut self, cx: &RpcContext<'_>, k: usize, value: &Variant) {
+    fn record_value(&mut self, cx: &RpcContext<'_>, k: usize, value: &Variant) {
         self.report.check("the number of a value", k, self.values);
         self.values += 1;
-        let heard = Exact(value.clone());
+        let received = Exact(value.clone());
         match self.expected.get(k) {
-            Some(expected) => self.report.check(&format!("value {k}"), &heard, expected),
-            None => self.report.fail(format!("there is no value {k}: got {heard:?}")),
+            Some(expected) => self.report.check(&format!("value {k}"), &received, expected),
+            None => self.report.fail(format!("unexpected value {k}: got {received:?}")),
         }
         self.senders.push(cx.remote_sender());
     }
 
-    fn hear(&mut self, cx: &RpcContext<'_>, method: &'static str, args: Vec<Variant>) {
+    fn record(&mut self, cx: &RpcContext<'_>, method: &'static str, args: Vec<Variant>) {
         self.others.push((method, Exact::list(args)));
         self.senders.push(cx.remote_sender());
     }

@@ -1,4 +1,4 @@
-//! Who may call what: every mode and channel, authority, `call_local`, targets.
+//! Permissions of calls: every mode and channel, authority, `call_local`, targets.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,9 +8,9 @@ use mp_scene::prelude::*;
 use super::ctl::{ClientCtl, Ctl};
 use crate::report::Report;
 use crate::tap::TapLog;
-use crate::world::{Failed, Played, World};
+use crate::world::{ScenarioError, ScenarioResult, World};
 
-pub(super) fn serve(world: &mut World) -> Played {
+pub(super) fn serve(world: &mut World) -> ScenarioResult {
     let report = world.report.clone();
     let modes = Modes { report: report.clone(), tap: world.tap(), ..Modes::default() };
     let modes = world.add("Modes", modes)?;
@@ -18,10 +18,10 @@ pub(super) fn serve(world: &mut World) -> Played {
     report.check("the sender outside of calls", world.scene().remote_sender_id(), None);
     let ctl = Ctl::open(world)?;
     let ids = &ctl.ids[..];
-    let &[id0, id1, id2] = ids else { unreachable!("made for 3 clients") };
+    let &[id0, id1, id2] = ids else { unreachable!("the scenario has 3 clients") };
     world.scene().tree_mut().set_multiplayer_authority(owned, id0, true)?;
 
-    // 1. The authority's methods.
+    // 1. Methods of the authority.
     world.repeat_until(
         "note got_a",
         |world| ctl.has_notes(world, "got_a", ids),
@@ -32,11 +32,12 @@ pub(super) fn serve(world: &mut World) -> Played {
         },
     )?;
 
-    // 2. Everybody's methods.
+    // 2. Methods of any peer.
     ctl.go(world, "p")?;
     world.until("p_* of every client", |world| {
-        let heard = &world.get(modes).p_heard;
-        ids.iter().all(|id| heard.get(id).is_some_and(|heard| heard.len() == VARIETIES.len()))
+        let received = &world.get(modes).p_received;
+        ids.iter()
+            .all(|id| received.get(id).is_some_and(|received| received.len() == VARIETIES.len()))
     })?;
     ctl.go(world, "p_done")?;
     ctl.notes(world, "p_end")?;
@@ -44,7 +45,7 @@ pub(super) fn serve(world: &mut World) -> Played {
     let expected: BTreeSet<_> = ids.iter().copied().zip(0..).collect();
     report.check("the arguments of p_*", indexes, expected);
 
-    // 3. Calls that are not allowed.
+    // 3. Forbidden calls.
     ctl.go(world, "forbidden")?;
     ctl.notes(world, "forbidden")?;
     check_heard(world, modes, "secret", &[]);
@@ -56,9 +57,9 @@ pub(super) fn serve(world: &mut World) -> Played {
     world.rpc(modes, "both", ("S",))?;
     check_heard(world, modes, "both", &[("S", PeerId::SERVER)]);
     ctl.go(world, "both")?;
-    world.until("both of everybody", |world| world.get(modes).heard("both").len() >= 4)?;
+    world.until("both of everybody", |world| world.get(modes).received("both").len() >= 4)?;
     ctl.notes(world, "both_seen")?;
-    let mut both = world.get(modes).heard("both");
+    let mut both = world.get(modes).received("both");
     both.sort();
     let expected = [("C0", id0), ("C1", id1), ("C2", id2), ("S", PeerId::SERVER)];
     report.check("both", both, expected.map(|(tag, id)| (tag.to_owned(), id)).into());
@@ -78,24 +79,24 @@ pub(super) fn serve(world: &mut World) -> Played {
     ctl.go_for(world, id2, "ptp_check")?;
     ctl.notes_of(world, "ptp_seen", &[id0, id2])?;
 
-    // 7. A client's authority.
+    // 7. A client as authority.
     world.rpc(owned, "own", ("bad_server",))?;
     ctl.go_for(world, id1, "own_bad")?;
     ctl.notes_of(world, "own_bad", &[id1])?;
     ctl.go_for(world, id0, "own")?;
     ctl.notes_of(world, "own", &[id0])?;
-    report.check("own", world.get(owned).heard.clone(), vec![("ok".to_owned(), id0)]);
+    report.check("own", world.get(owned).received.clone(), vec![("ok".to_owned(), id0)]);
     ctl.go(world, "own_check")?;
     ctl.close(world)?;
 
     check_heard(world, modes, "secret", &[]);
     check_heard(world, modes, "mark", &[]);
     check_heard(world, modes, "ptp", &[("not0", id1), ("all", id1)]);
-    report.check("calls of own in the end", world.get(owned).heard.len(), 1);
+    report.check("calls of own in the end", world.get(owned).received.len(), 1);
     Ok(())
 }
 
-pub(super) fn play(world: &mut World) -> Played {
+pub(super) fn play(world: &mut World) -> ScenarioResult {
     let (report, server) = (world.report.clone(), PeerId::SERVER);
     let modes = Modes { report: report.clone(), tap: world.tap(), ..Modes::default() };
     let modes = world.add("Modes", modes)?;
@@ -104,16 +105,17 @@ pub(super) fn play(world: &mut World) -> Played {
     let ctl = ClientCtl::enter(world)?;
     let (index, me, others) = (world.options.index, world.me(), ctl.others(world));
     let &[id0, id1, id2] = &ctl.ids[..] else {
-        return Err(Failed(format!("made for 3 clients, not {}", ctl.ids.len())));
+        return Err(ScenarioError(format!("the scenario needs 3 clients, not {}", ctl.ids.len())));
     };
     world.scene().tree_mut().set_multiplayer_authority(owned, id0, true)?;
     ctl.settle(world)?;
 
-    // 1. The authority's methods.
-    world.until("a_* of the server", |world| world.get(modes).a_heard.len() == VARIETIES.len())?;
+    // 1. Methods of the authority.
+    world
+        .until("a_* of the server", |world| world.get(modes).a_received.len() == VARIETIES.len())?;
     ctl.note(world, "got_a")?;
 
-    // 2. Everybody's methods.
+    // 2. Methods of any peer.
     ctl.go(world, "p")?;
     world.repeat_until(
         "go p_done",
@@ -126,7 +128,7 @@ pub(super) fn play(world: &mut World) -> Played {
     )?;
     ctl.note(world, "p_end")?;
 
-    // 3. Calls that are not allowed.
+    // 3. Forbidden calls.
     ctl.go(world, "forbidden")?;
     world.rpc_id(server, modes, "secret", ("from_client",))?;
     for &other in &others {
@@ -139,13 +141,16 @@ pub(super) fn play(world: &mut World) -> Played {
 
     // 4. call_local.
     ctl.go(world, "both")?;
-    let (heard, tag) = (world.get(modes).heard("both"), format!("C{index}"));
-    report.check_that("both of the server has come", heard.contains(&("S".to_owned(), server)));
+    let (received, tag) = (world.get(modes).received("both"), format!("C{index}"));
+    report.check_that(
+        "`both` of the server was received",
+        received.contains(&("S".to_owned(), server)),
+    );
     world.rpc(modes, "both", (tag.clone(),))?;
-    let last = world.get(modes).heard("both").pop();
-    report.check("both at home", last, Some((tag, me)));
-    world.until("both of everybody", |world| world.get(modes).heard("both").len() >= 4)?;
-    let mut both = world.get(modes).heard("both");
+    let last = world.get(modes).received("both").pop();
+    report.check("local `both`", last, Some((tag, me)));
+    world.until("both of everybody", |world| world.get(modes).received("both").len() >= 4)?;
+    let mut both = world.get(modes).received("both");
     both.sort();
     let expected = [("C0", id0), ("C1", id1), ("C2", id2), ("S", server)];
     report.check("both", both, expected.map(|(tag, id)| (tag.to_owned(), id)).into());
@@ -173,12 +178,12 @@ pub(super) fn play(world: &mut World) -> Played {
         ctl.note(world, "ptp")?;
     } else {
         ctl.go(world, "ptp_check")?;
-        world.until("ptp", |world| world.get(modes).heard("ptp").len() >= ptp.len())?;
+        world.until("ptp", |world| world.get(modes).received("ptp").len() >= ptp.len())?;
         check_heard(world, modes, "ptp", &ptp);
         ctl.note(world, "ptp_seen")?;
     }
 
-    // 7. A client's authority.
+    // 7. A client as authority.
     if index == 1 {
         ctl.go(world, "own_bad")?;
         world.rpc(owned, "own", ("bad_client",))?;
@@ -191,14 +196,14 @@ pub(super) fn play(world: &mut World) -> Played {
     }
     ctl.go(world, "own_check")?;
     let expected = if index == 0 { vec![] } else { vec![("ok".to_owned(), id0)] };
-    world.until("own", |world| world.get(owned).heard.len() >= expected.len())?;
-    report.check("own", world.get(owned).heard.clone(), expected.clone());
+    world.until("own", |world| world.get(owned).received.len() >= expected.len())?;
+    report.check("own", world.get(owned).received.clone(), expected.clone());
     ctl.close(world)?;
 
     check_heard(world, modes, "secret", &[("from_server", server)]);
     check_heard(world, modes, "mark", &marked.map(|tag| (tag, server)));
     check_heard(world, modes, "ptp", &ptp);
-    report.check("own in the end", world.get(owned).heard.clone(), expected);
+    report.check("own in the end", world.get(owned).received.clone(), expected);
     Ok(())
 }
 
@@ -222,22 +227,22 @@ fn check_heard(
     expected: &[(&str, PeerId)],
 ) {
     let report = world.report.clone();
-    let heard = world.get(modes).heard(method);
+    let received = world.get(modes).received(method);
     let expected = expected.iter().map(|&(tag, id)| (tag.to_owned(), id)).collect();
-    report.check(method, heard, expected);
+    report.check(method, received, expected);
 }
 
 #[derive(Default)]
 pub(super) struct Modes {
     report: Report,
     tap: TapLog,
-    /// Which `a_` methods the server has called.
-    a_heard: BTreeSet<&'static str>,
-    /// Which `p_` methods each peer has called.
-    p_heard: BTreeMap<PeerId, BTreeSet<&'static str>>,
-    /// With which argument.
+    /// `a_` methods that the server has called.
+    a_received: BTreeSet<&'static str>,
+    /// `p_` methods that each peer has called.
+    p_received: BTreeMap<PeerId, BTreeSet<&'static str>>,
+    /// Arguments of the `p_` calls.
     indexes: BTreeSet<(PeerId, i64)>,
-    /// Method, tag and sender of the others, in order.
+    /// Method, tag and sender of other calls, in order.
     tags: Vec<(&'static str, String, PeerId)>,
 }
 
@@ -260,13 +265,13 @@ impl Node for Modes {
             table = table
                 .method(&format!("a_{suffix}"), a, move |modes: &mut Self, cx, (n,): (i64,)| {
                     modes.check_arrival("a", suffix, (transfer_mode, channel));
-                    let told = (n, cx.remote_sender());
+                    let actual = (n, cx.remote_sender());
                     modes.report.check(
-                        &format!("a_{suffix} and who calls"),
-                        told,
+                        &format!("sender of a_{suffix}"),
+                        actual,
                         (1, PeerId::SERVER),
                     );
-                    modes.a_heard.insert(suffix);
+                    modes.a_received.insert(suffix);
                 })
                 .method(
                     &format!("p_{suffix}"),
@@ -274,7 +279,7 @@ impl Node for Modes {
                     move |modes: &mut Self, cx, (index,): (i64,)| {
                         modes.check_arrival("p", suffix, (transfer_mode, channel));
                         let sender = cx.remote_sender();
-                        modes.p_heard.entry(sender).or_default().insert(suffix);
+                        modes.p_received.entry(sender).or_default().insert(suffix);
                         modes.indexes.insert((sender, index));
                     },
                 );
@@ -291,8 +296,8 @@ impl Modes {
         self.report.check(&what, self.tap.arrival(), expected);
     }
 
-    /// Tag and sender of the calls of `method`, in order.
-    fn heard(&self, method: &str) -> Vec<(String, PeerId)> {
+    /// Returns tag and sender of the calls of `method`, in order.
+    fn received(&self, method: &str) -> Vec<(String, PeerId)> {
         let of_method = self.tags.iter().filter(|(name, ..)| *name == method);
         of_method.map(|(_, tag, sender)| (tag.clone(), *sender)).collect()
     }
@@ -300,7 +305,7 @@ impl Modes {
 
 #[derive(Default)]
 pub(super) struct Owned {
-    heard: Vec<(String, PeerId)>,
+    received: Vec<(String, PeerId)>,
 }
 
 impl Node for Owned {
@@ -308,7 +313,9 @@ impl Node for Owned {
         RpcTable::new().method(
             "own",
             RpcConfig::authority(),
-            |owned: &mut Self, cx, (tag,): (String,)| owned.heard.push((tag, cx.remote_sender())),
+            |owned: &mut Self, cx, (tag,): (String,)| {
+                owned.received.push((tag, cx.remote_sender()))
+            },
         )
     }
 }

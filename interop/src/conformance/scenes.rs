@@ -1,4 +1,4 @@
-//! The scenes that several scenarios share, as nodes.
+//! Scenes that several scenarios share.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use mp_core::variant::{Array, Vector2};
 use mp_scene::prelude::*;
 
-use crate::world::{Played, World};
+use crate::world::{ScenarioResult, World};
 
 /// `unit.gd`, the root of `unit.tscn` and of `secret.tscn`.
 #[derive(Default)]
@@ -16,17 +16,17 @@ pub(super) struct Unit {
     pub(super) position: Vector2,
     pub(super) hp: Replicated<i64>,
     pub(super) label: String,
-    /// Kept by whoever asks, even when the unit is gone.
+    /// Shared with the scenario, so that it outlives the unit.
     pub(super) pokes: Pokes,
 }
 
-/// Who has poked a unit, and what was said.
+/// Senders and arguments of `poke` calls.
 pub(super) type Pokes = Rc<RefCell<Vec<(PeerId, String)>>>;
 
-/// What of a unit is spawned: hp, label and position.
+/// Spawned properties of a unit: hp, label and position.
 pub(super) type UnitState = (i64, String, Vector2);
 
-/// The states of units when they were spawned, by name. In Godot a unit's own `_ready` sees them.
+/// States of units when they were spawned, by name; in Godot, as seen by `_ready`.
 pub(super) type Ready = Rc<RefCell<BTreeMap<String, UnitState>>>;
 
 impl Unit {
@@ -54,7 +54,7 @@ impl Unit {
         (*self.hp, self.label.clone(), self.position)
     }
 
-    /// Takes the state of a unit down that was just spawned.
+    /// Records the state of a unit that has just been spawned.
     pub(super) fn note_ready(ready: &Ready, scene: &Scene, signal: &Signal) {
         let Signal::Spawned { node, .. } = signal else { return };
         if let (Some(name), Ok(unit)) =
@@ -114,14 +114,14 @@ impl Node for Stats {
     }
 }
 
-/// Who may see the synchronizers of [`add_world`].
+/// Public visibility of the synchronizers of [`add_world`].
 pub(super) struct Public {
     pub(super) mover: bool,
     pub(super) stats: bool,
 }
 
-/// `world.tscn` as `World`, with these stats.
-pub(super) fn add_world(world: &mut World, public: &Public, stats: Stats) -> Played {
+/// Adds `world.tscn` as `World`, with these stats.
+pub(super) fn add_world(world: &mut World, public: &Public, stats: Stats) -> ScenarioResult {
     let mover_sync = ReplicationConfig::new().always(".:position").always(".:tick");
     let mover_sync = MultiplayerSynchronizer::new(mover_sync)
         .replication_interval(Duration::from_millis(50))

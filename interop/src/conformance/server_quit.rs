@@ -3,9 +3,9 @@
 use mp_core::{ConnectionStatus, PeerId};
 
 use super::ctl::{ClientCtl, Ctl};
-use crate::world::{FRAME, Played, World};
+use crate::world::{FRAME, ScenarioResult, World};
 
-pub(super) fn serve(world: &mut World) -> Played {
+pub(super) fn serve(world: &mut World) -> ScenarioResult {
     let report = world.report.clone();
     let ctl = Ctl::open(world)?;
     ctl.notes(world, "ready")?;
@@ -18,7 +18,7 @@ pub(super) fn serve(world: &mut World) -> Played {
     Ok(())
 }
 
-pub(super) fn play(world: &mut World) -> Played {
+pub(super) fn play(world: &mut World) -> ScenarioResult {
     let report = world.report.clone();
     let ctl = ClientCtl::enter(world)?;
     ctl.settle(world)?;
@@ -28,13 +28,13 @@ pub(super) fn play(world: &mut World) -> Played {
     report.check("signals before the last words", world.signals().len(), so_far);
     world.may_leave(&others);
     world.may_leave(&[PeerId::SERVER]);
-    world.until("the server's end", |world| world.has_seen("server_disconnected"))?;
+    world.until("server_disconnected", |world| world.has_seen("server_disconnected"))?;
     let mut signals = world.signals().split_off(so_far);
-    // The server may tell of the others' end first.
+    // The server may report the other clients' disconnects first.
     signals.retain(|signal| others.iter().all(|id| *signal != format!("peer_disconnected({id})")));
     let expected = ["peer_disconnected(1)", "server_disconnected"].map(str::to_owned);
     report.check("the last signals", signals, expected.into());
-    report.check("the last one", world.signals().pop(), Some("server_disconnected".to_owned()));
+    report.check("the last signal", world.signals().pop(), Some("server_disconnected".to_owned()));
     report.check("peers", world.peers(), vec![]);
     Ok(())
 }

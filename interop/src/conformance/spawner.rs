@@ -1,4 +1,4 @@
-//! What spawners announce: to who is there, to who comes late, and what they take away again.
+//! Announcements of spawners: to connected peers, to late ones, and of removals.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -10,9 +10,9 @@ use mp_scene::prelude::*;
 use super::ctl::{ClientCtl, Ctl};
 use super::scenes::{Ready, Unit};
 use crate::spawns::Spawns;
-use crate::world::{Failed, Played, World};
+use crate::world::{ScenarioError, ScenarioResult, World};
 
-pub(super) fn serve(world: &mut World) -> Played {
+pub(super) fn serve(world: &mut World) -> ScenarioResult {
     let report = world.report.clone();
     add_arena(world, &CustomData::default())?;
     unit(world, "U1", 77, "one", Vector2::new(10.0, 20.0))?;
@@ -45,7 +45,7 @@ pub(super) fn serve(world: &mut World) -> Played {
         bomb(world, "LimitSpawner", name, Vector2::new(fuse as f32, 0.0), fuse)?;
     }
     let third = spawn(world, "LimitSpawner", "M3", Vector2::new(3.0, 0.0), 3)?;
-    report.check("a third one", third, Err(SpawnError::Limit(2)));
+    report.check("a third spawn", third, Err(SpawnError::Limit(2)));
     ctl.go(world, "limit")?;
     ctl.notes(world, "limit")?;
     world.remove("Arena/Few/L3")?;
@@ -68,7 +68,7 @@ pub(super) fn serve(world: &mut World) -> Played {
     ctl.close(world)
 }
 
-pub(super) fn play(world: &mut World) -> Played {
+pub(super) fn play(world: &mut World) -> ScenarioResult {
     let report = world.report.clone();
     let (spawns, ready, data) = (Spawns::default(), Ready::default(), CustomData::default());
     add_arena(world, &data)?;
@@ -85,13 +85,13 @@ pub(super) fn play(world: &mut World) -> Played {
     let expected = Some((77, "one".to_owned(), Vector2::new(10.0, 20.0)));
     report.check("U1 at first", ready_state("U1"), expected);
     let k1 = world.at::<Crate>("Arena/Units/K1")?.position;
-    report.check("K1, which nothing replicates", k1, Vector2::default());
+    report.check("K1 without replicated properties", k1, Vector2::default());
     let b1 = bomb_data("B1", Vector2::new(3.0, 4.0), 9);
     report.check("custom data", data.borrow().clone(), vec![b1]);
     ctl.note(world, "initial")?;
 
     world.until("U2 and B2", |_| spawns.count() >= 5)?;
-    report.check("what comes then", spawns.since(3), strings(["+U2", "+B2"]));
+    report.check("spawns after the first three", spawns.since(3), strings(["+U2", "+B2"]));
     let expected = Some((5, "two".to_owned(), Vector2::new(-1.0, -2.0)));
     report.check("U2 at first", ready_state("U2"), expected);
     ctl.note(world, "live")?;
@@ -107,8 +107,8 @@ pub(super) fn play(world: &mut World) -> Played {
     report.check("pokes of U2", world.get(u2).pokes.take(), pokes);
     world.rpc_id(PeerId::SERVER, u2, "poke", ("hello server",))?;
     ctl.note(world, "poked")?;
-    world.until("two to go", |_| spawns.count() >= 7)?;
-    report.check("what goes", spawns.since(5), strings(["-U1", "-B1"]));
+    world.until("two despawns", |_| spawns.count() >= 7)?;
+    report.check("despawns", spawns.since(5), strings(["-U1", "-B1"]));
     report.check("Units", world.children("Arena/Units"), strings(["K1", "U2"]));
     report.check("Bombs", world.children("Arena/Bombs"), strings(["B2"]));
     ctl.note(world, "despawned")?;
@@ -138,24 +138,24 @@ pub(super) fn play(world: &mut World) -> Played {
     ctl.join(world)?;
     world.until("six nodes", |_| spawns.count() >= before + 6)?;
     let six = strings(["+B2", "+K1", "+L2", "+M2", "+M4", "+U2"]);
-    report.check("what a late one gets", sorted(spawns.since(before)), six);
+    report.check("spawns for a late peer", sorted(spawns.since(before)), six);
     let expected = Some((6, "never sent".to_owned(), Vector2::new(100.0, 200.0)));
-    report.check("U2 for a late one", ready_state("U2"), expected);
+    report.check("U2 for a late peer", ready_state("U2"), expected);
     let bombs = [("B2", 7.0, 8.0, 1), ("M2", 2.0, 0.0, 2), ("M4", 4.0, 0.0, 4)];
     let bombs = bombs.map(|(name, x, y, fuse)| bomb_data(name, Vector2::new(x, y), fuse));
     for bomb in &bombs {
-        report.check_that(&format!("{bomb:?} came"), data.borrow().contains(bomb));
+        report.check_that(&format!("{bomb:?} was received"), data.borrow().contains(bomb));
     }
     report.check("custom data in all", data.borrow().len(), bombs.len());
     ctl.note(world, "late")?;
     ctl.close(world)
 }
 
-/// Every data that the spawn function was given.
+/// Data that the spawn function has received.
 type CustomData = Rc<RefCell<Vec<Dictionary>>>;
 
-/// `arena.tscn`.
-fn add_arena(world: &mut World, data: &CustomData) -> Played {
+/// Adds `arena.tscn`.
+fn add_arena(world: &mut World, data: &CustomData) -> ScenarioResult {
     world.add("Arena", Group)?;
     let units = MultiplayerSpawner::new("../Units").scene(&Unit::scene()).scene(&Crate::scene());
     let bombs = MultiplayerSpawner::new("../Bombs").spawn_function(Bomb::from_data(data));
@@ -173,7 +173,7 @@ fn add_arena(world: &mut World, data: &CustomData) -> Played {
     Ok(())
 }
 
-fn unit(world: &mut World, name: &str, hp: i64, label: &str, position: Vector2) -> Played {
+fn unit(world: &mut World, name: &str, hp: i64, label: &str, position: Vector2) -> ScenarioResult {
     world.add_instance("Arena/Units", Unit::scene().instantiate().named(name))?;
     let unit = world.at::<Unit>(&format!("Arena/Units/{name}"))?;
     *unit.hp = hp;
@@ -182,14 +182,21 @@ fn unit(world: &mut World, name: &str, hp: i64, label: &str, position: Vector2) 
     Ok(())
 }
 
-fn crate_(world: &mut World, parent: &str, name: &str) -> Played {
+fn crate_(world: &mut World, parent: &str, name: &str) -> ScenarioResult {
     world.add_instance(&format!("Arena/{parent}"), Crate::scene().instantiate().named(name))?;
     world.at::<Crate>(&format!("Arena/{parent}/{name}"))?.position = Vector2::new(50.0, 50.0);
     Ok(())
 }
 
-fn bomb(world: &mut World, spawner: &str, name: &str, position: Vector2, fuse: i64) -> Played {
-    spawn(world, spawner, name, position, fuse)?.map_err(|error| Failed(error.to_string()))?;
+fn bomb(
+    world: &mut World,
+    spawner: &str,
+    name: &str,
+    position: Vector2,
+    fuse: i64,
+) -> ScenarioResult {
+    spawn(world, spawner, name, position, fuse)?
+        .map_err(|error| ScenarioError(error.to_string()))?;
     Ok(())
 }
 
@@ -199,7 +206,7 @@ fn spawn(
     name: &str,
     position: Vector2,
     fuse: i64,
-) -> Played<Result<NodeId, SpawnError>> {
+) -> ScenarioResult<Result<NodeId, SpawnError>> {
     let spawner = world.scene().find(&format!("Main/Arena/{spawner}"))?;
     Ok(world.scene().spawn(spawner, bomb_data(name, position, fuse)))
 }
@@ -219,7 +226,7 @@ fn sorted(mut strings: Vec<String>) -> Vec<String> {
     strings
 }
 
-/// `crate.tscn`, of which nothing is replicated.
+/// `crate.tscn`, without replicated properties.
 #[derive(Default)]
 struct Crate {
     position: Vector2,
@@ -233,7 +240,7 @@ impl Crate {
 
 impl Node for Crate {}
 
-/// `bomb.tscn`, which is made of data.
+/// `bomb.tscn`, spawned from data.
 struct Bomb;
 
 impl Bomb {

@@ -1,4 +1,4 @@
-//! A node that moves, sent at an interval.
+//! A moving node with a replication interval.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -9,9 +9,9 @@ use mp_scene::prelude::*;
 
 use super::ctl::{ClientCtl, Ctl};
 use super::scenes::{Mover, Public, Stats, add_world};
-use crate::world::{Played, World};
+use crate::world::{ScenarioResult, World};
 
-pub(super) fn serve(world: &mut World) -> Played {
+pub(super) fn serve(world: &mut World) -> ScenarioResult {
     add_world(world, &PUBLIC, Stats::default())?;
     let mover = world.scene().node::<Mover>(MOVER)?;
     world.on_frame(move |scene| {
@@ -25,7 +25,7 @@ pub(super) fn serve(world: &mut World) -> Played {
     ctl.close(world)
 }
 
-pub(super) fn play(world: &mut World) -> Played {
+pub(super) fn play(world: &mut World) -> ScenarioResult {
     let report = world.report.clone();
     add_world(world, &PUBLIC, Stats::default())?;
     let mover = world.scene().node::<Mover>(MOVER)?;

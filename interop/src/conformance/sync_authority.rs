@@ -1,13 +1,13 @@
-//! Players whose input is sent by their client, and everything else by the server.
+//! Players whose input is replicated by their client, and all other state by the server.
 
 use mp_core::variant::{Dictionary, Vector2};
 use mp_scene::prelude::*;
 
 use super::ctl::{ClientCtl, Ctl};
 use crate::spawns::Spawns;
-use crate::world::{FRAME, Played, World};
+use crate::world::{FRAME, ScenarioResult, World};
 
-pub(super) fn serve(world: &mut World) -> Played {
+pub(super) fn serve(world: &mut World) -> ScenarioResult {
     let report = world.report.clone();
     add_field(world)?;
     let ctl = Ctl::open(world)?;
@@ -41,7 +41,7 @@ pub(super) fn serve(world: &mut World) -> Played {
     ctl.close(world)
 }
 
-pub(super) fn play(world: &mut World) -> Played {
+pub(super) fn play(world: &mut World) -> ScenarioResult {
     let report = world.report.clone();
     add_field(world)?;
     let spawns = Spawns::default();
@@ -71,9 +71,9 @@ pub(super) fn play(world: &mut World) -> Played {
     })?;
     world.until("the input of the others", |world| {
         ids.iter().zip([1.0, 2.0]).all(|(&id, x)| {
-            let came =
+            let received =
                 |input: &mut Input| input.movement == Vector2::new(x, 0.0) && input.shots == 7;
-            input(world, id).is_ok_and(came)
+            input(world, id).is_ok_and(received)
         })
     })?;
     ctl.note(world, "moved")?;
@@ -88,7 +88,7 @@ pub(super) fn play(world: &mut World) -> Played {
         }
         world.pause(FRAME)?;
     }
-    report.check("frames for which my player rests", still, STILL_FRAMES);
+    report.check("frames without movement of my player", still, STILL_FRAMES);
     ctl.note(world, "stopped")?;
     let places = ctl.go(world, "final")?.to::<Dictionary>()?;
     world.until("the final positions", |world| {
@@ -100,14 +100,18 @@ pub(super) fn play(world: &mut World) -> Played {
     ctl.note(world, "final_ok")?;
     let gone = format!("-{}", ids[0]);
     world.until("the despawn of player 0", |_| spawns.all().contains(&gone))?;
-    report.check("all that went", spawns.all().iter().filter(|s| s.starts_with('-')).count(), 1);
+    report.check(
+        "number of despawns",
+        spawns.all().iter().filter(|s| s.starts_with('-')).count(),
+        1,
+    );
     report.check_that("player 0 has left the tree", !world.has(&path(ids[0])));
     ctl.note(world, "gone")?;
     ctl.close(world)
 }
 
-/// `field.tscn`.
-fn add_field(world: &mut World) -> Played {
+/// Adds `field.tscn`.
+fn add_field(world: &mut World) -> ScenarioResult {
     world.add("Field", Group)?;
     world.add("Field/Players", Group)?;
     world.add(
@@ -117,11 +121,11 @@ fn add_field(world: &mut World) -> Played {
     Ok(())
 }
 
-fn player(world: &mut World, id: PeerId) -> Played<&mut Player> {
+fn player(world: &mut World, id: PeerId) -> ScenarioResult<&mut Player> {
     world.at(&format!("Field/Players/{id}"))
 }
 
-fn input(world: &mut World, id: PeerId) -> Played<&mut Input> {
+fn input(world: &mut World, id: PeerId) -> ScenarioResult<&mut Input> {
     world.at(&format!("Field/Players/{id}/Input"))
 }
 
@@ -143,7 +147,7 @@ impl Player {
         })
     }
 
-    /// `_physics_process`, on the server.
+    /// `_physics_process` on the server.
     fn frame(scene: &mut Scene, id: PeerId) {
         let path = format!("Main/Field/Players/{id}");
         let Ok(input) = scene.node::<Input>(&format!("{path}/Input")) else { return };
@@ -163,12 +167,12 @@ impl Node for Player {
             .property("score", |player: &mut Self| &mut player.score)
     }
 
-    /// The node is named after the peer that has its input.
+    /// Gives the input to the peer that the node is named after.
     fn enter_tree(&mut self, tree: &mut Tree, node: NodeId) {
         let owner = tree.name(node).and_then(|name| PeerId::new(name.parse().ok()?));
         let input = tree.children(node).find(|&child| tree.name(child) == Some("Input"));
         if let (Some(owner), Some(input)) = (owner, input) {
-            // It is in the tree, so that it can be given to anyone.
+            // Cannot fail for a node in the tree.
             let _ = tree.set_multiplayer_authority(input, owner, true);
         }
     }
@@ -205,7 +209,7 @@ impl Node for Input {
     }
 }
 
-/// For so many frames a player that has stopped stays where it is.
+/// Number of frames for which a stopped player must not move.
 const STILL_FRAMES: u32 = 30;
-/// After so many it should.
+/// Number of frames within which players must stop.
 const REST_FRAMES: u32 = 480;

@@ -1,4 +1,4 @@
-//! Properties that are sent when they change, at most every 0.1 s.
+//! Properties in mode `on_change`, with a delta interval of 0.1 s.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -9,9 +9,9 @@ use mp_scene::prelude::*;
 
 use super::ctl::{ClientCtl, Ctl};
 use super::scenes::{Public, Stats, add_world};
-use crate::world::{FRAME, Played, World};
+use crate::world::{FRAME, ScenarioResult, World};
 
-pub(super) fn serve(world: &mut World) -> Played {
+pub(super) fn serve(world: &mut World) -> ScenarioResult {
     let stats = Stats { a: 1, b: "one".into(), c: Array::from([1, 2]), n: 10 };
     add_world(world, &PUBLIC, stats)?;
     let stats = world.scene().node::<Stats>(STATS)?;
@@ -35,7 +35,7 @@ pub(super) fn serve(world: &mut World) -> Played {
     ctl.close(world)
 }
 
-pub(super) fn play(world: &mut World) -> Played {
+pub(super) fn play(world: &mut World) -> ScenarioResult {
     let report = world.report.clone();
     add_world(world, &PUBLIC, Stats::default())?;
     let stats = world.scene().node::<Stats>(STATS)?;
@@ -52,7 +52,7 @@ pub(super) fn play(world: &mut World) -> Played {
         stats.a == 1 && stats.b == "one"
     })?;
     report.check("c", world.get(stats).c.clone(), Array::from([1, 2]));
-    report.check("n, which is not for static nodes", world.get(stats).n, 0);
+    report.check("n, which static nodes do not replicate", world.get(stats).n, 0);
     world.get(stats).b = "local".into();
     ctl.note(world, "initial")?;
     world.until("a = 2", |world| world.get(stats).a == 2)?;
@@ -65,12 +65,15 @@ pub(super) fn play(world: &mut World) -> Played {
     deltas.borrow_mut().clear();
     ctl.note(world, "bc")?;
     world.until("a = 50", |world| world.get(stats).a == 50)?;
-    let heard = deltas.borrow().clone();
-    report.check_that(&format!("{heard:?} grows"), heard.windows(2).all(|pair| pair[0] < pair[1]));
-    report.check_that(&format!("{} deltas are less than 40", heard.len()), heard.len() < 40);
+    let received = deltas.borrow().clone();
+    report.check_that(
+        &format!("{received:?} grows"),
+        received.windows(2).all(|pair| pair[0] < pair[1]),
+    );
+    report.check_that(&format!("{} deltas are less than 40", received.len()), received.len() < 40);
     ctl.note(world, "a50")?;
     ctl.go(world, "quiet_check")?;
-    report.check("deltas without a change", deltas.borrow().len(), heard.len());
+    report.check("deltas without a change", deltas.borrow().len(), received.len());
     report.check("n in the end", world.get(stats).n, 0);
     ctl.close(world)
 }

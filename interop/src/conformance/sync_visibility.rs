@@ -1,4 +1,4 @@
-//! Who may see what, of spawned nodes and of static ones.
+//! Visibility of spawned and static nodes.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -10,9 +10,9 @@ use mp_scene::prelude::*;
 use super::ctl::{ClientCtl, Ctl};
 use super::scenes::{Public, Ready, Stats, Unit, UnitState, add_world};
 use crate::spawns::Spawns;
-use crate::world::{Played, World};
+use crate::world::{ScenarioResult, World};
 
-pub(super) fn serve(world: &mut World) -> Played {
+pub(super) fn serve(world: &mut World) -> ScenarioResult {
     add_nodes(world)?;
     let ctl = Ctl::open(world)?;
     let (id0, id1) = (ctl.ids[0], ctl.ids[1]);
@@ -62,7 +62,7 @@ pub(super) fn serve(world: &mut World) -> Played {
     ctl.close(world)
 }
 
-pub(super) fn play(world: &mut World) -> Played {
+pub(super) fn play(world: &mut World) -> ScenarioResult {
     let report = world.report.clone();
     add_nodes(world)?;
     let (spawns, ready) = (Spawns::default(), Ready::default());
@@ -95,7 +95,7 @@ pub(super) fn play(world: &mut World) -> Played {
         ctl.go(world, "check")?;
         report.check("a, hidden", world.at::<Stats>("World/Stats")?.a, 1);
         let all = ["+V1", "-V1", "+V2"].map(str::to_owned);
-        report.check("what came and went", spawns.all(), all.into());
+        report.check("spawns and despawns", spawns.all(), all.into());
     } else {
         report.check("V1 at first", ready_state("V1"), state(2, 5.0, 5.0));
         ctl.note(world, "swapped")?;
@@ -113,7 +113,7 @@ pub(super) fn play(world: &mut World) -> Played {
     ctl.close(world)
 }
 
-fn add_nodes(world: &mut World) -> Played {
+fn add_nodes(world: &mut World) -> ScenarioResult {
     add_world(world, &Public { mover: false, stats: false }, Stats::default())?;
     world.add("Vault", Group)?;
     world.add("Vault/Items", Group)?;
@@ -122,17 +122,17 @@ fn add_nodes(world: &mut World) -> Played {
     Ok(())
 }
 
-fn put(world: &mut World, scene: &PackedScene, name: &str, hp: i64) -> Played {
+fn put(world: &mut World, scene: &PackedScene, name: &str, hp: i64) -> ScenarioResult {
     world.add_instance("Vault/Items", scene.instantiate().named(name))?;
     *world.at::<Unit>(&format!("Vault/Items/{name}"))?.hp = hp;
     Ok(())
 }
 
-fn sync<'w>(world: &'w mut World, path: &str) -> Played<&'w mut MultiplayerSynchronizer> {
+fn sync<'w>(world: &'w mut World, path: &str) -> ScenarioResult<&'w mut MultiplayerSynchronizer> {
     world.at(path)
 }
 
-fn poke(world: &mut World, name: &str, text: &str) -> Played {
+fn poke(world: &mut World, name: &str, text: &str) -> ScenarioResult {
     let unit = world.scene().find(&format!("Main/Vault/Items/{name}"))?;
     world.rpc(unit, "poke", (text,))
 }

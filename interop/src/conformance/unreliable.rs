@@ -1,4 +1,4 @@
-//! Unreliable traffic: no duplicates, ordered stays ordered, enough arrives.
+//! Unreliable calls: no duplicates, unreliable-ordered ones in order, enough received.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -8,13 +8,13 @@ use serde_json::json;
 
 use super::ctl::{ClientCtl, Ctl};
 use crate::report::Report;
-use crate::world::{FRAME, Played, World};
+use crate::world::{FRAME, ScenarioResult, World};
 
 const COUNT: usize = 200;
 const PER_FRAME: usize = 10;
 const PAD: usize = 300;
 
-pub(super) fn serve(world: &mut World) -> Played {
+pub(super) fn serve(world: &mut World) -> ScenarioResult {
     let pipe = world.add("Pipe", Pipe { report: world.report.clone(), ..Pipe::default() })?;
     let ctl = Ctl::open(world)?;
     let client = ctl.ids[0];
@@ -26,7 +26,7 @@ pub(super) fn serve(world: &mut World) -> Played {
     ctl.close(world)
 }
 
-pub(super) fn play(world: &mut World) -> Played {
+pub(super) fn play(world: &mut World) -> ScenarioResult {
     let pipe = world.add("Pipe", Pipe { report: world.report.clone(), ..Pipe::default() })?;
     let ctl = ClientCtl::enter(world)?;
     send(world, pipe, PeerId::SERVER)?;
@@ -36,21 +36,22 @@ pub(super) fn play(world: &mut World) -> Played {
     ctl.close(world)
 }
 
-/// What has come a little later is enough; each call was checked when it came.
-fn check_enough(world: &mut World, pipe: NodeRef<Pipe>) -> Played {
+/// Checks the number of received calls after a delay; each call was checked on arrival.
+fn check_enough(world: &mut World, pipe: NodeRef<Pipe>) -> ScenarioResult {
     let report = world.report.clone();
     world.pause(Duration::from_millis(300))?;
     let Pipe { plain, ordered, .. } = world.get(pipe);
-    let came = [plain.len(), ordered.len()];
-    let line = json!({ "event": "arrived", "unreliable": came[0], "unreliable_ordered": came[1] });
+    let received = [plain.len(), ordered.len()];
+    let line =
+        json!({ "event": "arrived", "unreliable": received[0], "unreliable_ordered": received[1] });
     report.say(&line);
-    for count in came {
+    for count in received {
         report.check_that(&format!("{count} of {COUNT} are enough"), count * 10 >= COUNT);
     }
     Ok(())
 }
 
-fn send(world: &mut World, pipe: NodeRef<Pipe>, to: PeerId) -> Played {
+fn send(world: &mut World, pipe: NodeRef<Pipe>, to: PeerId) -> ScenarioResult {
     for n in 0..COUNT {
         for method in ["u", "o"] {
             world.rpc_id(to, pipe, method, (n as i64, vec![0u8; PAD]))?;
@@ -82,7 +83,7 @@ impl Node for Pipe {
             .method("u", any_peer.unreliable(), |pipe: &mut Self, _cx, (n, pad)| {
                 pipe.check(n, pad);
                 let is_new = pipe.plain.insert(n);
-                pipe.report.check_that(&format!("u({n}) came once"), is_new);
+                pipe.report.check_that(&format!("u({n}) was received once"), is_new);
             })
     }
 }

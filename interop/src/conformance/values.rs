@@ -1,4 +1,4 @@
-//! The values of `rpc_basic`; the place in the list is the number `k`.
+//! Values of `rpc_basic`; the index in the list is the number `k`.
 
 use mp_core::variant::{
     Aabb, Array, Basis, Color, Dictionary, Object, Plane, Projection, Quaternion, Rect2, Rect2i,
@@ -8,7 +8,7 @@ use mp_core::{NodePath, Variant, VariantType};
 
 use crate::exact::{array, dictionary};
 
-/// As the project's `variants.gd` lists them.
+/// Returns the values in the order of the project's `variants.gd`.
 pub(super) fn list() -> Vec<Variant> {
     let mut list = vec![Variant::Nil, true.into(), false.into()];
     list.extend(INTS.map(Variant::from));

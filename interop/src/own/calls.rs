@@ -1,17 +1,18 @@
-//! RPCs with every kind of argument, shape, mode and channel; who may call what; calls that nobody can execute.
+//! RPCs with every kind of argument, argument list, mode and channel; permissions; calls that the
+//! receiver cannot execute.
 
 use mp_core::VariantType;
 use mp_core::variant::{Array, Dictionary, Vector2};
 use mp_scene::GodotQuirks;
 use mp_scene::prelude::*;
 
-use super::calls_nodes::{Calls, Heard, MODE_METHODS, Part, SharedLog};
+use super::calls_nodes::{Calls, MODE_METHODS, Part, Received, SharedLog};
 use super::desk::{ClientDesk, Desk};
 use super::{pattern, values};
 use crate::exact::Exact;
-use crate::world::{Played, World};
+use crate::world::{ScenarioResult, World};
 
-pub(super) fn serve(world: &mut World) -> Played {
+pub(super) fn serve(world: &mut World) -> ScenarioResult {
     let report = world.report.clone();
     let mut values = Exact::list(values::list());
     if world.options.plant_fault {
@@ -27,7 +28,7 @@ pub(super) fn serve(world: &mut World) -> Played {
     for method in ["budge", "nudge"] {
         world.scene().tree_mut().rpc_config(plain, method, Some(RpcConfig::any_peer()))?;
     }
-    // Godot calls `Odd` although the two sides do not agree on its methods.
+    // Godot calls `Odd` although its methods differ between the sides.
     let quirks = GodotQuirks { mismatched_methods: true, ..GodotQuirks::default() };
     world.scene().multiplayer_mut().set_quirks(quirks);
     let desk = Desk::open(world)?;
@@ -35,17 +36,17 @@ pub(super) fn serve(world: &mut World) -> Played {
     world.scene().tree_mut().set_multiplayer_authority(mine, client, true)?;
 
     // Values.
-    desk.everyone(world, "values")?;
-    report.check("the values", world.get(calls).values_heard.clone(), values);
+    desk.wait_for_all(world, "values")?;
+    report.check("the values", world.get(calls).values_received.clone(), values);
     desk.next(world, "values")?;
 
-    // Shapes.
-    desk.everyone(world, "shapes")?;
+    // Argument lists.
+    desk.wait_for_all(world, "shapes")?;
     report.check("the shapes", log.take(), shapes(client));
     desk.next(world, "shapes")?;
 
     // Modes.
-    desk.everyone(world, "modes")?;
+    desk.wait_for_all(world, "modes")?;
     report.check(
         "the modes",
         world.get(calls).modes_heard.clone(),
@@ -56,26 +57,26 @@ pub(super) fn serve(world: &mut World) -> Played {
 
     // call_local.
     world.until("both by the client", |_| log.len() > 0)?;
-    let by_client = Heard::new("", "both", client, ["C"]);
+    let by_client = Received::new("", "both", client, ["C"]);
     report.check("both by the client", log.take(), vec![by_client]);
     world.rpc(calls, "both", ("S",))?;
-    desk.everyone(world, "both")?;
-    let by_server = Heard::new("", "both", PeerId::SERVER, ["S"]);
+    desk.wait_for_all(world, "both")?;
+    let by_server = Received::new("", "both", PeerId::SERVER, ["S"]);
     report.check("both by the server", log.take(), vec![by_server]);
     desk.next(world, "both")?;
 
     // Authority.
-    desk.everyone(world, "orders")?;
-    let orders = vec![Heard::new("Mine", "order", client, ["mine"])];
+    desk.wait_for_all(world, "orders")?;
+    let orders = vec![Received::new("Mine", "order", client, ["mine"])];
     report.check("the orders", log.take(), orders);
     world.rpc_id(client, calls, "order", ("yours",))?;
     world.rpc_id(client, mine, "order", ("not yours",))?;
     desk.next(world, "orders")?;
 
-    // Nobody can execute.
-    desk.everyone(world, "refused")?;
-    let left = vec![Heard::new("Odd", "touch", client, [2]), Heard::none(client)];
-    report.check("what was left of the bad calls", log.take(), left);
+    // Non-executable calls.
+    desk.wait_for_all(world, "refused")?;
+    let left = vec![Received::new("Odd", "touch", client, [2]), Received::none(client)];
+    report.check("executed calls", log.take(), left);
     world.rpc_id(client, server_only, "touch", (1,))?;
     world.rpc_id(client, calls, "many", (1, 2))?;
     world.rpc_id(client, calls, "typed", ("no array", Dictionary::new()))?;
@@ -84,11 +85,11 @@ pub(super) fn serve(world: &mut World) -> Played {
     desk.next(world, "refused")?;
 
     desk.close(world)?;
-    report.check("what was heard afterwards", log.take(), vec![]);
+    report.check("later calls", log.take(), vec![]);
     Ok(())
 }
 
-pub(super) fn play(world: &mut World) -> Played {
+pub(super) fn play(world: &mut World) -> ScenarioResult {
     let (report, server) = (world.report.clone(), PeerId::SERVER);
     let mut expected = Exact::list(values::list());
     if world.options.plant_fault {
@@ -113,30 +114,30 @@ pub(super) fn play(world: &mut World) -> Played {
         world.rpc_id(server, calls, "value", (k, value))?;
     }
     let count = expected.len();
-    world.until("the values", |world| world.get(calls).values_heard.len() == count)?;
-    report.check("the values", world.get(calls).values_heard.clone(), expected);
+    world.until("the values", |world| world.get(calls).values_received.len() == count)?;
+    report.check("the values", world.get(calls).values_received.clone(), expected);
     desk.step(world, "values")?;
 
-    // Shapes.
+    // Argument lists.
     let mut to_send = shapes(server);
     to_send.pop();
-    for heard in to_send {
-        let node = match heard.place {
+    for received in to_send {
+        let node = match received.place {
             "" => calls.id(),
             "Deep/Deeper" => deeper.id(),
             _ => plain.id(),
         };
-        world.rpc_id(server, node, heard.method, heard.args())?;
+        world.rpc_id(server, node, received.method, received.args())?;
     }
-    world.rpc_id(server, calls, "raw", (Vec::<u8>::new(),))?; // the last, which comes back as the default
+    world.rpc_id(server, calls, "raw", (Vec::<u8>::new(),))?; // returned as the default
     let count = shapes(server).len();
-    world.until("the shapes to come back", |_| log.len() >= count)?;
+    world.until("the shapes to be returned", |_| log.len() >= count)?;
     desk.step(world, "shapes")?;
     report.check("the shapes", log.take(), shapes(server));
 
     // Modes.
     world.repeat_until(
-        "a call back of every mode and channel",
+        "a returned call of every mode and channel",
         |world| world.get(calls).modes_heard.len() == MODE_METHODS.len(),
         |world| MODE_METHODS.iter().try_for_each(|m| world.rpc_id(server, calls, m.0, (7,))),
     )?;
@@ -144,18 +145,18 @@ pub(super) fn play(world: &mut World) -> Played {
 
     // call_local.
     world.rpc(calls, "both", ("C",))?;
-    report.check("both at home", log.take(), vec![Heard::new("", "both", me, ["C"])]);
+    report.check("local `both`", log.take(), vec![Received::new("", "both", me, ["C"])]);
     world.until("both by the server", |_| log.len() > 0)?;
     desk.step(world, "both")?;
-    report.check("both by the server", log.take(), vec![Heard::new("", "both", server, ["S"])]);
+    report.check("both by the server", log.take(), vec![Received::new("", "both", server, ["S"])]);
 
     // Authority.
     world.rpc_id(server, calls, "order", ("not mine",))?;
     world.rpc_id(server, mine, "order", ("mine",))?;
     desk.step(world, "orders")?;
-    report.check("the orders", log.take(), vec![Heard::new("", "order", server, ["yours"])]);
+    report.check("the orders", log.take(), vec![Received::new("", "order", server, ["yours"])]);
 
-    // Nobody can execute.
+    // Non-executable calls.
     world.rpc_id(server, ghost, "touch", (1,))?;
     world.rpc_id(server, odd, "budge", (1,))?;
     world.rpc_id(server, calls, "many", (1, 2))?;
@@ -164,15 +165,15 @@ pub(super) fn play(world: &mut World) -> Played {
     world.rpc_id(server, odd, "touch", (2,))?;
     world.rpc_id(server, calls, "none", ())?;
     desk.step(world, "refused")?;
-    report.check("what was left of the bad calls", log.take(), vec![Heard::none(server)]);
+    report.check("executed calls", log.take(), vec![Received::none(server)]);
 
     desk.close(world)?;
-    report.check("what was heard afterwards", log.take(), vec![]);
+    report.check("later calls", log.take(), vec![]);
     Ok(())
 }
 
-/// The calls as the receiver hears them of `sender`, in both directions.
-fn shapes(sender: PeerId) -> Vec<Heard> {
+/// Returns the calls as received from `sender`, in both directions.
+fn shapes(sender: PeerId) -> Vec<Received> {
     let mut names = Array::typed(VariantType::String);
     let mut ages = Dictionary::typed(VariantType::String, VariantType::Int);
     for (name, age) in [("Ann", 30), ("Bob", 40)] {
@@ -190,17 +191,18 @@ fn shapes(sender: PeerId) -> Vec<Heard> {
         vec![8u8].into(),
     ];
     vec![
-        Heard::none(sender),
-        Heard::new("", "raw", sender, [vec![1u8, 2, 3]]),
-        Heard::new("", "raw", sender, [pattern(3000, 5)]),
-        Heard::new("", "many", sender, many),
-        Heard::new("", "typed", sender, [Variant::from(names), ages.into()]),
-        Heard::new("Deep/Deeper", "touch", sender, [1]),
-        Heard::new("Deep/Deeper", "touch", sender, [2]),
-        Heard::new("Plain", "budge", sender, [3]),
-        Heard::new("Plain", "nudge", sender, [4]),
-        Heard::new("Plain", "touch", sender, [5]),
-        // A lone PackedByteArray travels bare: an empty one is no argument, and the default takes its place.
-        Heard::new("", "raw", sender, [vec![9u8]]),
+        Received::none(sender),
+        Received::new("", "raw", sender, [vec![1u8, 2, 3]]),
+        Received::new("", "raw", sender, [pattern(3000, 5)]),
+        Received::new("", "many", sender, many),
+        Received::new("", "typed", sender, [Variant::from(names), ages.into()]),
+        Received::new("Deep/Deeper", "touch", sender, [1]),
+        Received::new("Deep/Deeper", "touch", sender, [2]),
+        Received::new("Plain", "budge", sender, [3]),
+        Received::new("Plain", "nudge", sender, [4]),
+        Received::new("Plain", "touch", sender, [5]),
+        // A single PackedByteArray is sent without a type, so an empty one is no argument, and the
+        // default is used.
+        Received::new("", "raw", sender, [vec![9u8]]),
     ]
 }

@@ -1,4 +1,4 @@
-//! The nodes of `calls`, and what they hear.
+//! Nodes of `calls`, which record received calls.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -22,40 +22,40 @@ pub(super) const MODE_METHODS: [(&str, TransferMode, u8); 6] = [
     ("mode_u2", TransferMode::Unreliable, 2),
 ];
 
-/// The node `Main/Calls`.
+/// Node `Main/Calls`.
 pub(super) struct Calls {
     log: SharedLog,
-    /// What `value` must bring.
+    /// Expected arguments of `value`.
     values: Vec<Exact>,
-    pub(super) values_heard: Vec<Exact>,
+    pub(super) values_received: Vec<Exact>,
     pub(super) modes_heard: BTreeSet<&'static str>,
 }
 
-/// A node below it.
+/// Node below `Main/Calls`.
 pub(super) struct Part {
     place: &'static str,
     log: SharedLog,
 }
 
-/// An executed call.
+/// A received call.
 #[derive(Debug, PartialEq)]
-pub(super) struct Heard {
-    /// Node relative to `Main/Calls`.
+pub(super) struct Received {
+    /// Path relative to `Main/Calls`.
     pub(super) place: &'static str,
     pub(super) method: &'static str,
     sender: PeerId,
     args: Vec<Exact>,
 }
 
-/// What the nodes have executed, in order. Clones are the same log.
+/// Received calls of all nodes, in order. Clones share the log.
 #[derive(Clone)]
 pub(super) struct SharedLog(Rc<RefCell<Log>>);
 
 struct Log {
     report: Report,
     tap: TapLog,
-    heard: Vec<Heard>,
-    /// Whether each call is answered with the same call.
+    received: Vec<Received>,
+    /// True if each call is answered with the same call.
     answering: bool,
 }
 
@@ -64,7 +64,7 @@ impl Node for Calls {
         let any_peer = RpcConfig::any_peer();
         let mut table = RpcTable::new()
             .method("both", any_peer.call_local(), |calls: &mut Self, cx, (tag,): (String,)| {
-                calls.log.hear(Heard::new("", "both", cx.remote_sender(), [tag]));
+                calls.log.record(Received::new("", "both", cx.remote_sender(), [tag]));
             })
             .method("many", any_peer, |calls: &mut Self, cx, args: Eight| {
                 let (a, b, c, d, e, f, g, h) = args;
@@ -103,18 +103,18 @@ type Eight = (Variant, Variant, Variant, Variant, Variant, Variant, Variant, Var
 
 impl Calls {
     pub(super) fn new(log: SharedLog, values: Vec<Exact>) -> Self {
-        Self { log, values, values_heard: Vec::new(), modes_heard: BTreeSet::new() }
+        Self { log, values, values_received: Vec::new(), modes_heard: BTreeSet::new() }
     }
 
     fn value(&mut self, cx: &mut RpcContext<'_>, k: usize, value: Variant) {
         let report = self.log.report();
-        report.check("the number of a value", k, self.values_heard.len());
-        let heard = Exact(value.clone());
+        report.check("the number of a value", k, self.values_received.len());
+        let received = Exact(value.clone());
         match self.values.get(k) {
-            Some(expected) => report.check(&format!("value {k}"), &heard, expected),
-            None => report.fail(format!("there is no value {k}: got {heard:?}")),
+            Some(expected) => report.check(&format!("value {k}"), &received, expected),
+            None => report.fail(format!("unexpected value {k}: got {received:?}")),
         }
-        self.values_heard.push(heard);
+        self.values_received.push(received);
         self.log.answer(cx, "value", vec![Variant::Int(k as i64), value]);
     }
 }
@@ -142,7 +142,7 @@ impl Part {
     }
 }
 
-impl Heard {
+impl Received {
     pub(super) fn new(
         place: &'static str,
         method: &'static str,
@@ -152,12 +152,12 @@ impl Heard {
         Self { place, method, sender, args: args.into_iter().map(Exact::from).collect() }
     }
 
-    /// The arguments.
+    /// Returns the arguments.
     pub(super) fn args(&self) -> Vec<Variant> {
         self.args.iter().map(|Exact(arg)| arg.clone()).collect()
     }
 
-    /// `none()`.
+    /// Returns a call of `none()`.
     pub(super) fn none(sender: PeerId) -> Self {
         Self { place: "", method: "none", sender, args: vec![] }
     }
@@ -165,17 +165,17 @@ impl Heard {
 
 impl SharedLog {
     pub(super) fn new(report: Report, tap: TapLog) -> Self {
-        Self(Rc::new(RefCell::new(Log { report, tap, heard: Vec::new(), answering: true })))
+        Self(Rc::new(RefCell::new(Log { report, tap, received: Vec::new(), answering: true })))
     }
 
-    /// What was heard since the last time.
-    pub(super) fn take(&self) -> Vec<Heard> {
-        std::mem::take(&mut self.0.borrow_mut().heard)
+    /// Returns the calls received since the last `take`.
+    pub(super) fn take(&self) -> Vec<Received> {
+        std::mem::take(&mut self.0.borrow_mut().received)
     }
 
-    /// How much was heard since the last [`take`](Self::take).
+    /// Returns the number of calls since the last [`take`](Self::take).
     pub(super) fn len(&self) -> usize {
-        self.0.borrow().heard.len()
+        self.0.borrow().received.len()
     }
 
     pub(super) fn stop_answering(&self) {
@@ -186,8 +186,8 @@ impl SharedLog {
         self.0.borrow().report.clone()
     }
 
-    fn hear(&self, heard: Heard) {
-        self.0.borrow_mut().heard.push(heard);
+    fn record(&self, received: Received) {
+        self.0.borrow_mut().received.push(received);
     }
 
     fn hear_and_answer(
@@ -198,7 +198,7 @@ impl SharedLog {
         args: Vec<Variant>,
     ) {
         self.check_arrival(method, TransferMode::Reliable, 0);
-        self.hear(Heard::new(place, method, cx.remote_sender(), args.iter().cloned()));
+        self.record(Received::new(place, method, cx.remote_sender(), args.iter().cloned()));
         self.answer(cx, method, args);
     }
 
@@ -218,10 +218,10 @@ impl SharedLog {
     }
 }
 
-/// A parameter `Array[String]`, which takes nothing else.
+/// Parameter of type `Array[String]`.
 struct Names(Array);
 
-/// A parameter `Dictionary[String, int]`, which takes nothing else.
+/// Parameter of type `Dictionary[String, int]`.
 struct Ages(Dictionary);
 
 impl FromVariant for Names {

@@ -1,4 +1,5 @@
-//! Bytes that shrink well, a little and not at all, there and back; it is played in every mode of compression.
+//! Payloads of high, low and no compressibility, to the server and back; runs in every compression
+//! mode.
 
 use std::collections::BTreeMap;
 
@@ -7,19 +8,19 @@ use mp_scene::prelude::*;
 use super::desk::{ClientDesk, Desk};
 use super::pattern;
 use crate::report::Report;
-use crate::world::{Played, World};
+use crate::world::{ScenarioResult, World};
 
 const PAYLOADS: i64 = 6;
 
-pub(super) fn serve(world: &mut World) -> Played {
+pub(super) fn serve(world: &mut World) -> ScenarioResult {
     let echo = Echo::new(&world.report);
     world.add("Compression", echo)?;
     let desk = Desk::open(world)?;
-    desk.everyone(world, "echoed")?;
+    desk.wait_for_all(world, "echoed")?;
     desk.close(world)
 }
 
-pub(super) fn play(world: &mut World) -> Played {
+pub(super) fn play(world: &mut World) -> ScenarioResult {
     let (report, server) = (world.report.clone(), PeerId::SERVER);
     let echo = world.add("Compression", Echo::new(&report))?;
     let desk = ClientDesk::enter(world)?;
@@ -54,7 +55,7 @@ fn payload(n: i64) -> Vec<u8> {
     }
 }
 
-/// What no compressor makes smaller.
+/// Returns incompressible bytes.
 fn noise(size: usize) -> Vec<u8> {
     let mut x = 1_u64;
     let mut next = || {
@@ -67,7 +68,7 @@ fn noise(size: usize) -> Vec<u8> {
 struct Echo {
     report: Report,
     echoes: Vec<(i64, Vec<u8>)>,
-    /// The unreliable ones.
+    /// Unreliable echoes.
     loose: BTreeMap<i64, Vec<u8>>,
 }
 
@@ -76,7 +77,7 @@ impl Echo {
         Self { report: report.clone(), echoes: Vec::new(), loose: BTreeMap::new() }
     }
 
-    /// A server checks a payload and sends it back; whether that is what this side is.
+    /// Server: checks a payload and sends it back. Returns false on a client.
     fn answer(&mut self, cx: &mut RpcContext<'_>, method: &str, n: i64, data: &[u8]) -> bool {
         if cx.unique_id() != PeerId::SERVER {
             return false;

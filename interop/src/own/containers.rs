@@ -1,5 +1,5 @@
-//! Typed containers, transforms and components of values as properties: in an announcement, always, and when they
-//! change, from the server and from the client.
+//! Typed containers, transforms and components of values as properties: in spawn state, `always`
+//! and `on_change`, from the server and from the client.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -10,9 +10,9 @@ use mp_scene::prelude::*;
 
 use super::desk::{ClientDesk, Desk};
 use crate::exact::{Exact, array, dictionary};
-use crate::world::{Played, World};
+use crate::world::{ScenarioResult, World};
 
-pub(super) fn serve(world: &mut World) -> Played {
+pub(super) fn serve(world: &mut World) -> ScenarioResult {
     let report = world.report.clone();
     add_chests(world)?;
     world.add_instance("Containers/Chests", Chest::scene().instantiate())?;
@@ -20,15 +20,15 @@ pub(super) fn serve(world: &mut World) -> Played {
     let desk = Desk::open(world)?;
     give_mine_to(world, desk.ids[0])?;
 
-    desk.everyone(world, "spawned")?;
+    desk.wait_for_all(world, "spawned")?;
     world.at::<Chest>(THEIRS)?.change()?;
     desk.next(world, "spawned")?;
 
-    desk.everyone(world, "changed")?;
+    desk.wait_for_all(world, "changed")?;
     report.check("the server's chest", world.at::<Chest>(THEIRS)?.state(), changed());
     desk.next(world, "changed")?;
 
-    // What is never sent, and x of the frame, are the client's own affair.
+    // Properties that are never sent, and x of the frame, differ.
     let mut expected = changed();
     expected[3] = array::<&str, 0>(VariantType::String, []).into();
     expected[6] = frame(0.0, 0.0, 4.0).into();
@@ -39,7 +39,7 @@ pub(super) fn serve(world: &mut World) -> Played {
     desk.close(world)
 }
 
-pub(super) fn play(world: &mut World) -> Played {
+pub(super) fn play(world: &mut World) -> ScenarioResult {
     let report = world.report.clone();
     add_chests(world)?;
     let first = Rc::new(RefCell::new(Vec::new()));
@@ -66,14 +66,14 @@ pub(super) fn play(world: &mut World) -> Played {
     desk.step(world, "changed")?;
     world.at::<Chest>(MINE)?.fill()?;
     world.at::<Chest>(MINE)?.change()?;
-    desk.told(world, "mine")?;
+    desk.wait_for_next(world, "mine")?;
     desk.close(world)
 }
 
 const THEIRS: &str = "Containers/Chests/Chest";
 const MINE: &str = "Containers/Mine";
 
-fn add_chests(world: &mut World) -> Played {
+fn add_chests(world: &mut World) -> ScenarioResult {
     world.add("Containers", Group)?;
     world.add("Containers/Chests", Group)?;
     let spawner = MultiplayerSpawner::new("../Chests").scene(&Chest::scene());
@@ -82,7 +82,7 @@ fn add_chests(world: &mut World) -> Played {
     Ok(())
 }
 
-fn give_mine_to(world: &mut World, client: PeerId) -> Played {
+fn give_mine_to(world: &mut World, client: PeerId) -> ScenarioResult {
     let mine = world.scene().find(&format!("Main/{MINE}"))?;
     Ok(world.scene().tree_mut().set_multiplayer_authority(mine, client, true)?)
 }
@@ -116,7 +116,7 @@ impl Chest {
         })
     }
 
-    fn fill(&mut self) -> Played {
+    fn fill(&mut self) -> ScenarioResult {
         self.counts = array(VariantType::Int, [1, 2, 3]).to()?;
         *self.ages = dictionary(VariantType::String, VariantType::Int, [("Ann", 30)]).to()?;
         self.raw = vec![0, 1, 255];
@@ -127,7 +127,7 @@ impl Chest {
         Ok(())
     }
 
-    fn change(&mut self) -> Played {
+    fn change(&mut self) -> ScenarioResult {
         self.counts.push(4)?;
         self.ages.insert("Bob", 40)?;
         self.raw.push(7);
@@ -137,7 +137,7 @@ impl Chest {
         Ok(())
     }
 
-    /// What it is like, for comparing.
+    /// Returns the values for comparison.
     fn state(&self) -> Vec<Exact> {
         vec![
             self.counts.clone().into(),
@@ -178,7 +178,8 @@ impl Node for Chest {
     }
 }
 
-/// The server's chest as its announcement says: without y of its position, and with z of its frame's origin alone.
+/// Returns the state of the server's chest after its spawn: without y of its position, and only
+/// with z of its frame's origin.
 fn spawned() -> Vec<Exact> {
     vec![
         array(VariantType::Int, [1, 2, 3]).into(),
@@ -191,7 +192,7 @@ fn spawned() -> Vec<Exact> {
     ]
 }
 
-/// What a chest is like that was filled and changed.
+/// Returns the state of a filled and changed chest.
 fn changed() -> Vec<Exact> {
     vec![
         array(VariantType::Int, [1, 2, 3, 4]).into(),

@@ -1,11 +1,11 @@
-//! Joining and leaving: which signals each side sees, and who is left.
+//! Joining and leaving: signals and peers on each side.
 
 use mp_scene::prelude::*;
 
 use super::desk::{ClientDesk, Desk};
-use crate::world::{Played, World};
+use crate::world::{ScenarioResult, World};
 
-pub(super) fn serve(world: &mut World) -> Played {
+pub(super) fn serve(world: &mut World) -> ScenarioResult {
     let report = world.report.clone();
     let mut desk = Desk::open(world)?;
     report.check("my id", world.me(), PeerId::SERVER);
@@ -19,12 +19,12 @@ pub(super) fn serve(world: &mut World) -> Played {
     signals.sort();
     report.check("the signals", signals, connected);
 
-    desk.everyone(world, "met")?;
+    desk.wait_for_all(world, "met")?;
     world.may_leave(&[leaving]);
     desk.next_for(world, leaving, "leave")?;
     world.until("the leaving of client 0", |world| world.signals().len() == 3)?;
     report.check(
-        "who has left",
+        "the last signal",
         world.signals().pop(),
         Some(format!("peer_disconnected({leaving})")),
     );
@@ -34,7 +34,7 @@ pub(super) fn serve(world: &mut World) -> Played {
     desk.close(world)
 }
 
-pub(super) fn play(world: &mut World) -> Played {
+pub(super) fn play(world: &mut World) -> ScenarioResult {
     let report = world.report.clone();
     let desk = ClientDesk::enter(world)?;
     desk.settle(world)?;
@@ -45,13 +45,13 @@ pub(super) fn play(world: &mut World) -> Played {
     let leaving = desk.ids[0];
     if leaving == world.me() {
         desk.done(world, "met")?;
-        return desk.told(world, "leave");
+        return desk.wait_for_next(world, "leave");
     }
     world.may_leave(&[leaving]);
     desk.done(world, "met")?;
     world.until("the leaving of client 0", |world| world.signals().len() == 4)?;
     let left = format!("peer_disconnected({leaving})");
-    report.check("who has left", world.signals().pop(), Some(left));
+    report.check("the last signal", world.signals().pop(), Some(left));
     report.check("the peers left", world.peers(), vec![PeerId::SERVER]);
     desk.close(world)
 }

@@ -1,5 +1,5 @@
-//! A soldier is hidden from one client. What belongs to the gun below it, calls and a synchronizer of its own, is none of its
-//! business until the soldier is shown again.
+//! A soldier that is hidden from one client. Calls and synchronizers of the gun below it must not
+//! be sent to this client until the soldier is visible again.
 
 use std::time::Duration;
 
@@ -8,9 +8,9 @@ use mp_scene::prelude::*;
 use super::desk::{ClientDesk, Desk};
 use super::units::{Gun, Unit};
 use crate::spawns::Spawns;
-use crate::world::{Played, World};
+use crate::world::{ScenarioResult, World};
 
-pub(super) fn serve(world: &mut World) -> Played {
+pub(super) fn serve(world: &mut World) -> ScenarioResult {
     add_units(world)?;
     let desk = Desk::open(world)?;
     world.add_instance("Hidden/Units", Unit::soldier().instantiate())?;
@@ -20,11 +20,11 @@ pub(super) fn serve(world: &mut World) -> Played {
         world.at::<MultiplayerSynchronizer>(SYNC)?.set_visibility_for(id, true);
     }
 
-    desk.everyone(world, "seen")?;
+    desk.wait_for_all(world, "seen")?;
     world.at::<MultiplayerSynchronizer>(SYNC)?.set_visibility_for(desk.ids[1], false);
     desk.next(world, "seen")?;
 
-    desk.everyone(world, "hidden")?;
+    desk.wait_for_all(world, "hidden")?;
     for n in 2..12 {
         world.at::<Gun>(GUN)?.set(n, n);
         fire(world, n)?;
@@ -32,17 +32,17 @@ pub(super) fn serve(world: &mut World) -> Played {
     }
     desk.next(world, "hidden")?;
 
-    desk.everyone(world, "fought")?;
+    desk.wait_for_all(world, "fought")?;
     world.at::<Unit>(SOLDIER)?.health = 8;
     world.at::<MultiplayerSynchronizer>(SYNC)?.set_visibility_for(desk.ids[1], true);
     desk.next(world, "fought")?;
-    desk.everyone(world, "shown")?;
+    desk.wait_for_all(world, "shown")?;
     fire(world, 12)?;
     desk.next(world, "shown")?;
     desk.close(world)
 }
 
-pub(super) fn play(world: &mut World) -> Played {
+pub(super) fn play(world: &mut World) -> ScenarioResult {
     let report = world.report.clone();
     add_units(world)?;
     let spawns = Spawns::default();
@@ -56,7 +56,7 @@ pub(super) fn play(world: &mut World) -> Played {
     })?;
     desk.step(world, "seen")?;
     if is_hidden_from_it {
-        world.until("the end of the soldier", |_| spawns.count() == 2)?;
+        world.until("the despawn of the soldier", |_| spawns.count() == 2)?;
     }
     desk.step(world, "hidden")?;
     if !is_hidden_from_it {
@@ -66,7 +66,7 @@ pub(super) fn play(world: &mut World) -> Played {
         report.check("its shots", world.at::<Gun>(GUN)?.shots.clone(), (2..12).collect());
     }
     desk.step(world, "fought")?;
-    world.until("the soldier again", |world| {
+    world.until("the soldier to respawn", |world| {
         world.at::<Unit>(SOLDIER).is_ok_and(|soldier| soldier.health == 8)
     })?;
     world
@@ -86,14 +86,14 @@ const SOLDIER: &str = "Hidden/Units/Soldier";
 const SYNC: &str = "Hidden/Units/Soldier/Sync";
 const GUN: &str = "Hidden/Units/Soldier/Gun";
 
-fn add_units(world: &mut World) -> Played {
+fn add_units(world: &mut World) -> ScenarioResult {
     world.add("Hidden", Group)?;
     world.add("Hidden/Units", Group)?;
     world.add("Hidden/Spawner", MultiplayerSpawner::new("../Units").scene(&Unit::soldier()))?;
     Ok(())
 }
 
-fn fire(world: &mut World, n: i64) -> Played {
+fn fire(world: &mut World, n: i64) -> ScenarioResult {
     let gun = world.scene().find(&format!("Main/{GUN}"))?;
     world.rpc(gun, "fire", (n,))
 }

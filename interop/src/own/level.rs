@@ -1,4 +1,5 @@
-//! A client that makes its level long after it has joined: what the server says of it until then is not lost for ever.
+//! A client that creates its level seconds after joining: earlier announcements and state for the
+//! level must not be lost.
 
 use std::time::Duration;
 
@@ -6,9 +7,9 @@ use mp_scene::prelude::*;
 
 use super::desk::{ClientDesk, Desk};
 use super::units::{Gun, Unit};
-use crate::world::{Played, World};
+use crate::world::{ScenarioResult, World};
 
-pub(super) fn serve(world: &mut World) -> Played {
+pub(super) fn serve(world: &mut World) -> ScenarioResult {
     world.add("Level", Group)?;
     add_level(world)?;
     world.at::<Gun>(CANNON)?.aim = 5;
@@ -18,14 +19,14 @@ pub(super) fn serve(world: &mut World) -> Played {
     let desk = Desk::open(world)?;
     fire(world, 1)?;
 
-    desk.everyone(world, "loaded")?;
+    desk.wait_for_all(world, "loaded")?;
     add_tank(world, 3)?;
     fire(world, 2)?;
     desk.next(world, "loaded")?;
     desk.close(world)
 }
 
-pub(super) fn play(world: &mut World) -> Played {
+pub(super) fn play(world: &mut World) -> ScenarioResult {
     let report = world.report.clone();
     world.add("Level", Group)?;
     let desk = ClientDesk::enter(world)?;
@@ -46,10 +47,10 @@ pub(super) fn play(world: &mut World) -> Played {
 
 const CANNON: &str = "Level/Field/Cannon";
 
-/// Longer than a call waits for its node.
+/// Longer than calls are deferred for a missing node.
 const LOADING: Duration = Duration::from_millis(4_500);
 
-fn add_level(world: &mut World) -> Played {
+fn add_level(world: &mut World) -> ScenarioResult {
     let spawner = MultiplayerSpawner::new("../Units").scene(&Unit::tank());
     let sync = MultiplayerSynchronizer::new(ReplicationConfig::new().always(".:aim"));
     let cannon = Instance::new("Cannon", Gun::default()).child(Instance::new("Sync", sync));
@@ -61,7 +62,7 @@ fn add_level(world: &mut World) -> Played {
     Ok(())
 }
 
-fn add_tank(world: &mut World, index: i64) -> Played {
+fn add_tank(world: &mut World, index: i64) -> ScenarioResult {
     let tank = Unit::tank().instantiate().named(&format!("T{index}"));
     world.add_instance("Level/Field/Units", tank)?;
     world.at::<Unit>(&format!("Level/Field/Units/T{index}"))?.health = 10 + index;
@@ -73,7 +74,7 @@ fn has_tank(world: &mut World, index: i64) -> bool {
     tank.is_ok_and(|tank| tank.health == 10 + index)
 }
 
-fn fire(world: &mut World, n: i64) -> Played {
+fn fire(world: &mut World, n: i64) -> ScenarioResult {
     let cannon = world.scene().find(&format!("Main/{CANNON}"))?;
     world.rpc(cannon, "fire", (n,))
 }

@@ -1,17 +1,17 @@
-//! The scenarios of `interop/godot`; its README says what each side does.
+//! Scenarios of `interop/godot`; its README describes both sides.
 
 mod calls;
 mod calls_nodes;
 mod compression;
 mod containers;
 mod desk;
-mod goodbye;
 mod hello;
 mod hidden;
 mod level;
 mod nested;
 mod packet_peer;
 mod player;
+mod rejoin;
 mod relay;
 mod respawn;
 mod room;
@@ -25,13 +25,13 @@ mod values;
 
 use crate::scenario::Scenario;
 
-/// As server of `room` mp-server is played against Godot's clients instead, unless it is called by name.
+/// All scenarios of the suite. The runner plays the server of `room` with mp-server.
 pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario::new("hello", 2, hello::serve, hello::play),
     Scenario::new("calls", 1, calls::serve, calls::play).with_fault(),
     Scenario::new("relay", 2, relay::serve, relay::play),
     Scenario::new("traffic", 1, traffic::serve, traffic::play),
-    Scenario::new("goodbye", 2, goodbye::serve, goodbye::play),
+    Scenario::new("rejoin", 2, rejoin::serve, rejoin::play),
     Scenario::new("nested", 2, nested::serve, nested::play),
     Scenario::new("containers", 1, containers::serve, containers::play),
     Scenario::new("tank", 1, tank::serve, tank::play),
@@ -46,7 +46,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     Scenario::new("room", 2, room::serve, room::play).for_any_number(),
 ];
 
-/// Byte i is (7 i + i / 256 + seed) mod 256.
+/// Returns a pattern: byte i is (7 i + i / 256 + seed) mod 256.
 fn pattern(size: usize, seed: usize) -> Vec<u8> {
     (0..size).map(|i| (7 * i + i / 256 + seed) as u8).collect()
 }

@@ -1,4 +1,5 @@
-//! ENet itself, without SceneMultiplayer and without the desk: raw flags, statistics, every kind of goodbye with a number.
+//! ENet without SceneMultiplayer and desk: packet flags, statistics, every kind of disconnect with
+//! a number.
 
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -13,22 +14,22 @@ use mp_transport_enet::{EnetConnection, EnetPacketPeer};
 use serde_json::json;
 
 use super::pattern;
-use crate::world::{Failed, Played, World};
+use crate::world::{ScenarioError, ScenarioResult, World};
 
 const CHANNELS: u8 = 4;
 const ROUNDS: u32 = 6;
-/// The channel of packets that come back.
+/// Channel of echoed packets.
 const ECHO: u8 = 2;
 const RELIABLE: u8 = 1;
 const THROTTLE: ThrottleParameters =
     ThrottleParameters { interval: 2_000, acceleration: 3, deceleration: 4 };
-/// Single bytes that mean something.
+/// Single-byte control messages.
 const READY: [u8; 1] = [99];
 const YOUR_TURN: [u8; 1] = [98];
 const THROTTLED: [u8; 1] = [97];
 const THROTTLED_TOO: [u8; 1] = [96];
 
-pub(super) fn serve(world: &mut World) -> Played {
+pub(super) fn serve(world: &mut World) -> ScenarioResult {
     let (report, port) = (world.report.clone(), world.options.port);
     let mut raw = Raw::open(world, (Ipv4Addr::LOCALHOST, port).into())?;
     let scenario = &world.options.scenario;
@@ -60,7 +61,7 @@ pub(super) fn serve(world: &mut World) -> Played {
     Ok(())
 }
 
-pub(super) fn play(world: &mut World) -> Played {
+pub(super) fn play(world: &mut World) -> ScenarioResult {
     let report = world.report.clone();
     for round in 0..ROUNDS {
         let mut raw = Raw::open(world, (Ipv4Addr::UNSPECIFIED, 0).into())?;
@@ -77,7 +78,7 @@ pub(super) fn play(world: &mut World) -> Played {
                 raw.echo(world, flags, &pattern(size, (round + u32::from(flags)) as usize))?;
             }
         }
-        raw.forgets_echoes = true;
+        raw.ignores_echoes = true;
         raw.send(0, RELIABLE, &READY)?;
         if round % 2 == 0 {
             raw.ended(world, round)?;
@@ -94,12 +95,12 @@ struct Raw {
     connection: EnetConnection,
     link: ConnectionId,
     events: VecDeque<HostEvent>,
-    /// Echoes of repeated packets may come late.
-    forgets_echoes: bool,
+    /// True to ignore late echoes of repeated packets.
+    ignores_echoes: bool,
 }
 
 impl Raw {
-    fn open(world: &World, at: SocketAddr) -> Played<Self> {
+    fn open(world: &World, at: SocketAddr) -> ScenarioResult<Self> {
         let mut settings = HostSettings::default();
         settings.admission = Admission::Anybody;
         settings.compression = world.options.compression.mode();
@@ -109,39 +110,39 @@ impl Raw {
             connection: EnetConnection::create_host_bound(at, settings)?,
             link: ConnectionId { slot: 0, generation: 0 },
             events: VecDeque::new(),
-            forgets_echoes: false,
+            ignores_echoes: false,
         })
     }
 
-    fn peer(&mut self) -> Played<EnetPacketPeer<'_>> {
+    fn peer(&mut self) -> ScenarioResult<EnetPacketPeer<'_>> {
         let link = self.link;
-        self.connection.peer(link).ok_or_else(|| Failed("the peer is gone".into()))
+        self.connection.peer(link).ok_or_else(|| ScenarioError("the peer is disconnected".into()))
     }
 
-    fn send(&mut self, channel: u8, flags: u8, bytes: &[u8]) -> Played {
+    fn send(&mut self, channel: u8, flags: u8, bytes: &[u8]) -> ScenarioResult {
         Ok(self.peer()?.send(channel, bytes.to_vec(), PacketFlags(flags))?)
     }
 
     fn service(&mut self, now: Instant) {
         while let Some(event) = self.connection.service(now) {
             let is_echo = matches!(event, HostEvent::Packet { channel: ECHO, .. });
-            if !(is_echo && self.forgets_echoes) {
+            if !(is_echo && self.ignores_echoes) {
                 self.events.push_back(event);
             }
         }
         self.connection.flush(now);
     }
 
-    fn next(&mut self, world: &mut World) -> Played<HostEvent> {
+    fn next(&mut self, world: &mut World) -> ScenarioResult<HostEvent> {
         world.until("an event of ENet", |world| {
             self.service(world.now());
             !self.events.is_empty()
         })?;
-        self.events.pop_front().ok_or_else(|| Failed("there is no event".into()))
+        self.events.pop_front().ok_or_else(|| ScenarioError("no event".into()))
     }
 
-    /// The number that the other side gave.
-    fn connected(&mut self, world: &mut World) -> Played<u32> {
+    /// Returns the number that the remote peer connected with.
+    fn connected(&mut self, world: &mut World) -> ScenarioResult<u32> {
         match self.next(world)? {
             HostEvent::Connected { connection, data, .. } => {
                 self.link = connection;
@@ -151,8 +152,8 @@ impl Raw {
         }
     }
 
-    /// Channel, flags and bytes of the next packet.
-    fn packet(&mut self, world: &mut World) -> Played<(u8, u8, Vec<u8>)> {
+    /// Returns channel, flags and bytes of the next packet.
+    fn packet(&mut self, world: &mut World) -> ScenarioResult<(u8, u8, Vec<u8>)> {
         match self.next(world)? {
             HostEvent::Packet { channel, flags, payload, .. } => {
                 Ok((channel, flags.0, payload.to_vec()))
@@ -161,10 +162,10 @@ impl Raw {
         }
     }
 
-    /// A packet comes back; one that may be lost is repeated.
-    fn echo(&mut self, world: &mut World, flags: u8, bytes: &[u8]) -> Played {
+    /// Sends a packet, and waits for its echo. Repeats an unreliable one.
+    fn echo(&mut self, world: &mut World, flags: u8, bytes: &[u8]) -> ScenarioResult {
         let is_large = bytes.len() > 1_364;
-        // What must be cut is reliable, unless it says otherwise.
+        // Fragmented packets are reliable unless flagged otherwise.
         let is_reliable = flags == RELIABLE || is_large && flags != 8;
         let arrives = match flags {
             _ if is_reliable => RELIABLE,
@@ -177,7 +178,7 @@ impl Raw {
             if world.now() >= next && !(is_reliable && sent > 0) {
                 next = world.now() + Duration::from_millis(50);
                 sent += 1;
-                if let Err(Failed(why)) = self.send(ECHO, flags, bytes) {
+                if let Err(ScenarioError(why)) = self.send(ECHO, flags, bytes) {
                     report.fail(why);
                 }
             }
@@ -196,7 +197,7 @@ impl Raw {
         })
     }
 
-    fn compare_statistics(&mut self, world: &mut World) -> Played {
+    fn compare_statistics(&mut self, world: &mut World) -> ScenarioResult {
         let report = world.report.clone();
         self.peer()?.throttle_configure(THROTTLE);
         self.peer()?.ping();
@@ -216,8 +217,8 @@ impl Raw {
         Ok(())
     }
 
-    /// The client's parameters are this side's too.
-    fn check_throttle(&mut self, world: &World) -> Played {
+    /// Checks that the client's throttle parameters apply here, too.
+    fn check_throttle(&mut self, world: &World) -> ScenarioResult {
         let peer = self.peer()?;
         let known = ThrottleParameters {
             interval: peer.statistic(PeerStatistic::PacketThrottleInterval),
@@ -228,8 +229,8 @@ impl Raw {
         Ok(())
     }
 
-    /// Ends the connection in the way of this round.
-    fn end(&mut self, world: &mut World, round: u32) -> Played {
+    /// Ends the connection with the disconnect of this round.
+    fn end(&mut self, world: &mut World, round: u32) -> ScenarioResult {
         let data = 40 + round;
         if round / 2 == 2 {
             self.send(0, RELIABLE, &pattern(100_000, round as usize))?;
@@ -243,24 +244,24 @@ impl Raw {
         self.check_end(world, DisconnectReason::Closed)
     }
 
-    /// The other side ends the connection in the way of this round.
-    fn ended(&mut self, world: &mut World, round: u32) -> Played {
+    /// Waits for the remote peer's disconnect of this round.
+    fn ended(&mut self, world: &mut World, round: u32) -> ScenarioResult {
         if round / 2 == 2 {
             let last = pattern(100_000, round as usize);
-            let came = self.packet(world)?.2;
-            world.report.check_that("the last packet came whole", came == last);
+            let received = self.packet(world)?.2;
+            world.report.check_that("the last packet is complete", received == last);
         }
         self.check_end(world, DisconnectReason::Remote(40 + round))?;
-        // The acknowledgement leaves.
+        // Let the acknowledgement leave.
         world.pause(Duration::from_millis(20))?;
         self.service(world.now());
         Ok(())
     }
 
-    fn check_end(&mut self, world: &mut World, expected: DisconnectReason) -> Played {
+    fn check_end(&mut self, world: &mut World, expected: DisconnectReason) -> ScenarioResult {
         match self.next(world)? {
             HostEvent::Disconnected { reason, .. } => {
-                world.report.check("the end", reason, expected);
+                world.report.check("the number of the disconnect", reason, expected);
                 Ok(())
             }
             other => Err(unexpected(&other)),
@@ -268,8 +269,8 @@ impl Raw {
     }
 }
 
-fn unexpected(event: &HostEvent) -> Failed {
+fn unexpected(event: &HostEvent) -> ScenarioError {
     let mut text = format!("unexpected: {event:?}");
     text.truncate(200);
-    Failed(text)
+    ScenarioError(text)
 }

@@ -1,5 +1,5 @@
-//! A property setter that gives the input of a player to the peer that plays it, when the player is
-//! spawned and when another peer takes it over.
+//! A property setter that gives the input of a player to its peer, at the spawn and when another
+//! peer takes over.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -9,9 +9,9 @@ use mp_core::variant::Vector2;
 use mp_scene::prelude::*;
 
 use super::desk::{ClientDesk, Desk};
-use crate::world::{Played, World};
+use crate::world::{ScenarioResult, World};
 
-pub(super) fn serve(world: &mut World) -> Played {
+pub(super) fn serve(world: &mut World) -> ScenarioResult {
     let report = world.report.clone();
     add_players(world)?;
     add_player(world, "Host", PeerId::SERVER)?;
@@ -22,7 +22,7 @@ pub(super) fn serve(world: &mut World) -> Played {
         add_player(world, name, id)?;
     }
     let [a, b] = [desk.ids[0], desk.ids[1]];
-    desk.everyone(world, "played")?;
+    desk.wait_for_all(world, "played")?;
     report.check("the players", states(world)?, [(PeerId::SERVER, 9), (a, 10), (b, 11)]);
     for (name, id) in CLIENTS.iter().zip([b, a]) {
         let player = world.scene().find(&format!("Main/Player/Players/{name}"))?;
@@ -30,13 +30,13 @@ pub(super) fn serve(world: &mut World) -> Played {
     }
     desk.next(world, "played")?;
 
-    desk.everyone(world, "swapped")?;
+    desk.wait_for_all(world, "swapped")?;
     report.check("the players", states(world)?, [(PeerId::SERVER, 9), (b, 21), (a, 20)]);
     desk.next(world, "swapped")?;
     desk.close(world)
 }
 
-pub(super) fn play(world: &mut World) -> Played {
+pub(super) fn play(world: &mut World) -> ScenarioResult {
     let report = world.report.clone();
     add_players(world)?;
     let owners = Rc::new(RefCell::new(BTreeMap::new()));
@@ -70,17 +70,17 @@ pub(super) fn play(world: &mut World) -> Played {
     desk.close(world)
 }
 
-/// The players of the two clients.
+/// Names of the clients' players.
 const CLIENTS: [&str; 2] = ["P0", "P1"];
 
-fn add_players(world: &mut World) -> Played {
+fn add_players(world: &mut World) -> ScenarioResult {
     world.add("Player", Group)?;
     world.add("Player/Players", Group)?;
     world.add("Player/Spawner", MultiplayerSpawner::new("../Players").scene(&Player::scene()))?;
     Ok(())
 }
 
-fn add_player(world: &mut World, name: &str, id: PeerId) -> Played {
+fn add_player(world: &mut World, name: &str, id: PeerId) -> ScenarioResult {
     let player = Player::scene().instantiate().named(name);
     let player = world.add_instance("Player/Players", player)?;
     world.scene().set_property(player, "player_id", id)?;
@@ -88,7 +88,7 @@ fn add_player(world: &mut World, name: &str, id: PeerId) -> Played {
 }
 
 /// Sets the input of a player.
-fn act(world: &mut World, name: &str, n: i64) -> Played {
+fn act(world: &mut World, name: &str, n: i64) -> ScenarioResult {
     let input = world.at::<Input>(&format!("Player/Players/{name}/Input"))?;
     (input.direction, *input.jumps) = (Vector2::new(n as f32, 0.0), n);
     Ok(())
@@ -100,21 +100,20 @@ fn owner(world: &mut World, name: &str) -> Option<PeerId> {
     scene.tree().multiplayer_authority(input)
 }
 
-/// The player's peer, and its input: a number that its direction and its jumps agree on,
-/// or -1.
+/// Peer of a player, and its input: the number that direction and jumps agree on, or -1.
 type State = (PeerId, i64);
 
-fn reach(world: &mut World, wanted: [State; 3]) -> Played {
+fn reach(world: &mut World, wanted: [State; 3]) -> ScenarioResult {
     world.until(&format!("the players as {wanted:?}"), |world| {
         states(world).is_ok_and(|states| states == wanted)
     })
 }
 
-fn states(world: &mut World) -> Played<[State; 3]> {
+fn states(world: &mut World) -> ScenarioResult<[State; 3]> {
     Ok([state(world, "Host")?, state(world, CLIENTS[0])?, state(world, CLIENTS[1])?])
 }
 
-fn state(world: &mut World, name: &str) -> Played<State> {
+fn state(world: &mut World, name: &str) -> ScenarioResult<State> {
     let path = format!("Player/Players/{name}");
     let id = *world.at::<Player>(&path)?.player_id;
     let input = world.at::<Input>(&format!("{path}/Input"))?;
@@ -141,7 +140,7 @@ impl Player {
     fn set_player_id(&mut self, cx: &mut SetterContext<'_>, id: PeerId) {
         *self.player_id = id;
         if let Ok(input) = cx.get_node("Input") {
-            // It is in the tree, so that it can be given to anyone.
+            // Cannot fail for a node in the tree.
             let _ = cx.set_multiplayer_authority(input, id, true);
         }
     }

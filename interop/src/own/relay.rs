@@ -1,4 +1,4 @@
-//! Clients talk to each other through the server, in all the ways to address somebody.
+//! Clients call and send bytes to each other through the server, with every kind of target.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -11,30 +11,30 @@ use super::desk::{ClientDesk, Desk};
 use super::pattern;
 use crate::report::Report;
 use crate::tap::TapLog;
-use crate::world::{Played, World};
+use crate::world::{ScenarioResult, World};
 
-pub(super) fn serve(world: &mut World) -> Played {
+pub(super) fn serve(world: &mut World) -> ScenarioResult {
     let report = world.report.clone();
     let loose = Loose::default();
     let relay = world.add("Relay", Relay::new(world, &loose))?;
-    let packets = hear_packets(world, &loose);
+    let packets = record_packets(world, &loose);
     let desk = Desk::open(world)?;
 
-    desk.everyone(world, "said")?;
-    let heard = std::mem::take(&mut world.get(relay).heard);
-    report.check("calls of `say` in all", heard.len(), 4);
+    desk.wait_for_all(world, "said")?;
+    let received = std::mem::take(&mut world.get(relay).received);
+    report.check("calls of `say` in all", received.len(), 4);
     for &id in &desk.ids {
-        let said = of(&heard, id);
+        let sent = of(&received, id);
         let expected = [("all", vec![]), ("not you", vec![])].map(|(tag, data)| (tag.into(), data));
-        report.check(&format!("what {id} has said to the server"), said, expected.into());
+        report.check(&format!("calls of {id} on the server"), sent, expected.into());
     }
     desk.next(world, "said")?;
 
-    desk.everyone(world, "sent")?;
-    let heard = packets.take();
-    report.check("packets in all", heard.len(), 4);
+    desk.wait_for_all(world, "sent")?;
+    let received = packets.take();
+    report.check("packets in all", received.len(), 4);
     for (index, &id) in (0..).zip(&desk.ids) {
-        let sent = of(&heard, id);
+        let sent = of(&received, id);
         report.check(&format!("the bytes of {id}"), sent, vec![vec![1, index], vec![2, index]]);
     }
     world.send_bytes(&[6], Target::All)?;
@@ -42,23 +42,23 @@ pub(super) fn serve(world: &mut World) -> Played {
     world.send_bytes(&[8], desk.ids[0])?;
     desk.next(world, "sent")?;
 
-    desk.everyone(world, "loose")?;
-    report.check("unreliable ones at the server", loose.take(), BTreeSet::new());
+    desk.wait_for_all(world, "loose")?;
+    report.check("unreliable packets at the server", loose.take(), BTreeSet::new());
     world.check_relay();
     desk.next(world, "loose")?;
 
     desk.close(world)?;
-    report.check("calls after `said`", world.get(relay).heard.len(), 0);
+    report.check("calls after `said`", world.get(relay).received.len(), 0);
     report.check("bytes after `sent`", packets.take(), vec![]);
-    report.check("unreliable ones in the end", loose.take(), BTreeSet::new());
+    report.check("unreliable packets in the end", loose.take(), BTreeSet::new());
     Ok(())
 }
 
-pub(super) fn play(world: &mut World) -> Played {
+pub(super) fn play(world: &mut World) -> ScenarioResult {
     let report = world.report.clone();
     let loose = Loose::default();
     let relay = world.add("Relay", Relay::new(world, &loose))?;
-    let packets = hear_packets(world, &loose);
+    let packets = record_packets(world, &loose);
     let desk = ClientDesk::enter(world)?;
     let (other, server) = (desk.other(world), PeerId::SERVER);
     let (mine, others) = if world.options.index == 0 { (0u8, 1u8) } else { (1, 0) };
@@ -70,7 +70,7 @@ pub(super) fn play(world: &mut World) -> Played {
     world.rpc(relay, "say", ("all", nothing.clone()))?;
     world.rpc_id(Target::AllExcept(other), relay, "say", ("not you", nothing.clone()))?;
     world.rpc_id(Target::AllExcept(server), relay, "say", ("not server", nothing.clone()))?;
-    world.until("what the other says", |world| world.get(relay).heard.len() >= 4)?;
+    world.until("calls of the other", |world| world.get(relay).received.len() >= 4)?;
     desk.step(world, "said")?;
     let expected = [
         ("one", vec![1, 2, 3]),
@@ -79,8 +79,8 @@ pub(super) fn play(world: &mut World) -> Played {
         ("not server", nothing),
     ];
     let expected = expected.map(|(tag, data)| (other, (tag.to_owned(), data)));
-    let heard = std::mem::take(&mut world.get(relay).heard);
-    report.check("what the other says", heard, expected.into());
+    let received = std::mem::take(&mut world.get(relay).received);
+    report.check("calls of the other", received, expected.into());
 
     send_on_two(world, [1, mine], Target::All)?;
     send_on_two(world, [2, mine], Target::AllExcept(other))?;
@@ -88,12 +88,12 @@ pub(super) fn play(world: &mut World) -> Played {
     send_on_two(world, [4, mine], Target::Peer(other))?;
     world.until("the bytes of the other", |_| packets.borrow().len() >= 3)?;
     desk.step(world, "sent")?;
-    let heard = packets.take();
+    let received = packets.take();
     let expected = [1, 3, 4].map(|kind| vec![kind, others]);
-    report.check("the bytes of the other", of(&heard, other), expected.into());
+    report.check("the bytes of the other", of(&received, other), expected.into());
     let expected = if mine == 0 { [[6], [8]] } else { [[6], [7]] };
-    report.check("the bytes of the server", of(&heard, server), expected.map(Vec::from).into());
-    report.check("packets in all", heard.len(), 5);
+    report.check("the bytes of the server", of(&received, server), expected.map(Vec::from).into());
+    report.check("packets in all", received.len(), 5);
 
     let speak = |world: &mut World| {
         world.rpc_id(other, relay, "say_u", ("u",))?;
@@ -103,44 +103,44 @@ pub(super) fn play(world: &mut World) -> Played {
         }
         Ok(())
     };
-    world.repeat_until("the other's unreliable ones", |_| loose.borrow().len() == 4, speak)?;
+    world.repeat_until("the other's unreliable packets", |_| loose.borrow().len() == 4, speak)?;
     desk.done(world, "loose")?;
-    // The other may still be waiting for mine.
-    world.repeat_until("next loose", |world| desk.is_told(world, "loose"), speak)?;
+    // The other client may still wait for packets of this one.
+    world.repeat_until("next loose", |world| desk.has_next(world, "loose"), speak)?;
     for (who, what) in loose.borrow().iter() {
-        report.check(&format!("who sends {what}"), *who, other);
+        report.check(&format!("sender of {what}"), *who, other);
     }
 
     desk.close(world)?;
-    report.check("calls after `said`", world.get(relay).heard.len(), 0);
+    report.check("calls after `said`", world.get(relay).received.len(), 0);
     report.check("bytes after `sent`", packets.take(), vec![]);
     Ok(())
 }
 
-fn send_on_two(world: &mut World, data: [u8; 2], target: Target) -> Played {
+fn send_on_two(world: &mut World, data: [u8; 2], target: Target) -> ScenarioResult {
     Ok(world.scene().send_bytes(&data, target, TransferMode::Reliable, Channel(2))?)
 }
 
-/// Bytes of `big`.
+/// Size of `big` in bytes.
 const BIG: usize = 100_000;
 
-/// What came, and of whom.
-type Heard<T> = Vec<(PeerId, T)>;
+/// Received values with their senders.
+type Received<T> = Vec<(PeerId, T)>;
 
-/// The kinds of unreliable ones that came, and of whom.
+/// Kinds of received unreliable packets with their senders.
 type Loose = Rc<RefCell<BTreeSet<(PeerId, String)>>>;
 
 struct Relay {
     report: Report,
     tap: TapLog,
-    heard: Heard<(String, Vec<u8>)>,
+    received: Received<(String, Vec<u8>)>,
     loose: Loose,
 }
 
 impl Relay {
     fn new(world: &World, loose: &Loose) -> Self {
         let (report, tap) = (world.report.clone(), world.tap());
-        Self { report, tap, heard: Vec::new(), loose: Rc::clone(loose) }
+        Self { report, tap, received: Vec::new(), loose: Rc::clone(loose) }
     }
 }
 
@@ -157,27 +157,27 @@ impl Node for Relay {
         };
         let (say_o, say_u) = (any_peer.unreliable_ordered(), any_peer.unreliable());
         RpcTable::new()
-            .method("say", any_peer, |relay: &mut Self, cx, said: (String, Vec<u8>)| {
+            .method("say", any_peer, |relay: &mut Self, cx, sent: (String, Vec<u8>)| {
                 let arrival = relay.tap.arrival();
                 relay.report.check("mode and channel of say", arrival, (TransferMode::Reliable, 0));
-                relay.heard.push((cx.remote_sender(), said));
+                relay.received.push((cx.remote_sender(), sent));
             })
             .method("say_o", say_o.channel(2), loose(TransferMode::UnreliableOrdered, 2))
             .method("say_u", say_u.channel(1), loose(TransferMode::Unreliable, 1))
     }
 }
 
-/// Unreliable ones, which begin with 5 and their mode, go to `loose`.
-fn hear_packets(world: &mut World, loose: &Loose) -> Rc<RefCell<Heard<Vec<u8>>>> {
-    let heard = Rc::new(RefCell::new(Vec::new()));
-    let (sink, loose) = (Rc::clone(&heard), Rc::clone(loose));
+/// Records packets; unreliable ones, which begin with 5 and their mode, go to `loose`.
+fn record_packets(world: &mut World, loose: &Loose) -> Rc<RefCell<Received<Vec<u8>>>> {
+    let received = Rc::new(RefCell::new(Vec::new()));
+    let (sink, loose) = (Rc::clone(&received), Rc::clone(loose));
     let (report, tap) = (world.report.clone(), world.tap());
     world.on_peer_packet(move |_scene, from, data| {
         let arrival = tap.arrival();
-        if let &[5, told] = data {
-            let expected = TransferMode::from_raw(told).map(|mode| tap.as_arriving(mode, 3));
+        if let &[5, raw_mode] = data {
+            let expected = TransferMode::from_raw(raw_mode).map(|mode| tap.as_arriving(mode, 3));
             report.check("mode and channel of unreliable bytes", Some(arrival), expected);
-            loose.borrow_mut().insert((from, format!("bytes, mode {told}")));
+            loose.borrow_mut().insert((from, format!("bytes, mode {raw_mode}")));
             return;
         }
         let channel = if from.is_server() { 0 } else { 2 };
@@ -185,9 +185,9 @@ fn hear_packets(world: &mut World, loose: &Loose) -> Rc<RefCell<Heard<Vec<u8>>>>
         report.check("mode and channel of bytes", arrival, expected);
         sink.borrow_mut().push((from, data.to_vec()));
     });
-    heard
+    received
 }
 
-fn of<T: Clone>(heard: &Heard<T>, peer: PeerId) -> Vec<T> {
-    heard.iter().filter(|(from, _)| *from == peer).map(|(_, what)| what.clone()).collect()
+fn of<T: Clone>(received: &Received<T>, peer: PeerId) -> Vec<T> {
+    received.iter().filter(|(from, _)| *from == peer).map(|(_, what)| what.clone()).collect()
 }

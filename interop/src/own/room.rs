@@ -1,4 +1,4 @@
-//! A plain relay room: the server only forwards. Each client greets all others.
+//! A plain relay room: the server only forwards. Each client calls all others.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,14 +10,14 @@ use serde_json::json;
 
 use super::pattern;
 use crate::report::Report;
-use crate::world::{Played, World};
+use crate::world::{ScenarioResult, World};
 
-/// Bytes of `big`.
+/// Size of `big` in bytes.
 const BIG: usize = 50_000;
 
-/// A server without nodes, that closes when all clients are ready for it.
-pub(super) fn serve(world: &mut World) -> Played {
-    let ready = hear_packets(world, &[0]);
+/// Plays a server without nodes, which closes when all clients are ready.
+pub(super) fn serve(world: &mut World) -> ScenarioResult {
+    let ready = record_packets(world, &[0]);
     world.listen()?;
     let count = world.options.peers();
     world.until("the clients to be ready", |_| ready.borrow().len() == count)?;
@@ -25,11 +25,11 @@ pub(super) fn serve(world: &mut World) -> Played {
     Ok(())
 }
 
-pub(super) fn play(world: &mut World) -> Played {
+pub(super) fn play(world: &mut World) -> ScenarioResult {
     let report = world.report.clone();
     let count = world.options.peers() - 1;
     let room = world.add("Room", Room { report: report.clone(), ..Room::default() })?;
-    let bytes = hear_packets(world, &[42]);
+    let bytes = record_packets(world, &[42]);
     world.join()?;
     let others = |world: &mut World| {
         world.peers().into_iter().filter(|peer| !peer.is_server()).collect::<Vec<_>>()
@@ -47,7 +47,7 @@ pub(super) fn play(world: &mut World) -> Played {
     world.rpc(room, "hail", ("all", nothing))?;
     world.send_bytes(&[42], Target::All)?;
     let loosely = |world: &mut World| world.rpc(room, "hail_u", ("unreliable",));
-    let all_heard = |world: &mut World| {
+    let all_received = |world: &mut World| {
         let others = others(world);
         let node = world.get(room);
         let has = |id: &PeerId| {
@@ -57,55 +57,55 @@ pub(super) fn play(world: &mut World) -> Played {
         };
         others.iter().all(has)
     };
-    world.repeat_until("what the others say", all_heard, loosely)?;
+    world.repeat_until("all calls of the others", all_received, loosely)?;
     let expected =
         [("small", 3), ("big", BIG), ("all", 0)].map(|(tag, size)| (tag.to_owned(), size));
-    for (id, said) in world.get(room).hailed.clone() {
-        report.check(&format!("what {id} has said"), said, expected.to_vec());
+    for (id, sent) in world.get(room).hailed.clone() {
+        report.check(&format!("calls of {id}"), sent, expected.to_vec());
     }
     world.rpc(room, "agreed", ())?;
     let all_agree = |world: &mut World| world.get(room).content.len() == count;
-    world.repeat_until("the others to have heard all", all_agree, loosely)?;
+    world.repeat_until("the others to have received all calls", all_agree, loosely)?;
 
     world.may_leave(&[PeerId::SERVER]);
     for id in others(world) {
         world.may_leave(&[id]);
     }
     world.scene().send_bytes(&[0], PeerId::SERVER, TransferMode::Reliable, Channel(0))?;
-    report.say(&json!({"event": "ready_for_goodbye"}));
+    report.say(&json!({"event": "ready_for_close"}));
     world.until("server_disconnected", |world| world.has_seen("server_disconnected"))?;
-    report.check_that("the server says goodbye first", world.has_seen("peer_disconnected(1)"));
+    report.check_that("the server disconnects first", world.has_seen("peer_disconnected(1)"));
     Ok(())
 }
 
-/// What makes the bytes of `big` those of `peer`.
+/// Returns the seed of the bytes of `big` from `peer`.
 fn seed(peer: PeerId) -> usize {
     (peer.get() & 255) as usize
 }
 
-/// Who has sent `expected`.
-fn hear_packets(world: &mut World, expected: &'static [u8]) -> Rc<RefCell<BTreeSet<PeerId>>> {
-    let heard = Rc::new(RefCell::new(BTreeSet::new()));
-    let (sink, report) = (Rc::clone(&heard), world.report.clone());
+/// Records the peers that have sent `expected`.
+fn record_packets(world: &mut World, expected: &'static [u8]) -> Rc<RefCell<BTreeSet<PeerId>>> {
+    let received = Rc::new(RefCell::new(BTreeSet::new()));
+    let (sink, report) = (Rc::clone(&received), world.report.clone());
     let is_server = !expected.contains(&42);
     world.on_peer_packet(move |_scene, from, data| {
-        // What clients send to all comes to the server, too.
+        // Bytes of clients for all also reach the server.
         if is_server && data == [42] {
             return;
         }
         report.check(&format!("the bytes of {from}"), data, expected);
         sink.borrow_mut().insert(from);
     });
-    heard
+    received
 }
 
 #[derive(Default)]
 struct Room {
     report: Report,
-    /// What the others have said, in order: tag, size.
+    /// Received calls by sender, in order: tag, size.
     hailed: BTreeMap<PeerId, Vec<(String, usize)>>,
     hailed_u: BTreeSet<PeerId>,
-    /// Who has got all of mine.
+    /// Peers that have received all calls of this client.
     content: BTreeSet<PeerId>,
 }
 
@@ -116,8 +116,8 @@ impl Node for Room {
             .method("agreed", any_peer, |room: &mut Self, cx, (): ()| {
                 room.content.insert(cx.remote_sender());
             })
-            .method("hail", any_peer, |room: &mut Self, cx, said: (String, Vec<u8>)| {
-                let ((tag, data), from) = (said, cx.remote_sender());
+            .method("hail", any_peer, |room: &mut Self, cx, sent: (String, Vec<u8>)| {
+                let ((tag, data), from) = (sent, cx.remote_sender());
                 if tag == "big" {
                     let is_right = data == pattern(BIG, seed(from));
                     room.report.check_that("the bytes of big", is_right);

@@ -1,4 +1,4 @@
-//! The scenes of `nested`, as nodes.
+//! Scenes of `nested`.
 
 use mp_core::variant::{Array, Dictionary, Vector2};
 use mp_scene::prelude::*;
@@ -47,13 +47,13 @@ impl Node for Ship {
             .property("secret", |ship: &mut Self| &mut ship.secret)
     }
 
-    /// A ship is named after the peer who has its helm.
+    /// Gives the helm to the peer that the ship is named after.
     fn enter_tree(&mut self, tree: &mut Tree, node: NodeId) {
         let owner = tree.name(node).and_then(|name| name.strip_prefix("Ship_"));
         let owner = owner.and_then(|id| PeerId::new(id.parse().ok()?));
         let helm = tree.children(node).find(|&child| tree.name(child) == Some("Helm"));
         if let (Some(owner), Some(helm)) = (owner, helm) {
-            // It is in the tree, so that it can be given to anyone.
+            // Cannot fail for a node in the tree.
             let _ = tree.set_multiplayer_authority(helm, owner, true);
         }
     }
@@ -94,7 +94,7 @@ pub(super) struct Pod {
 }
 
 impl Pod {
-    /// `pod.tscn` with what [`pod_data`] says.
+    /// Creates `pod.tscn` from [`pod_data`].
     fn from_data(data: &Variant) -> Option<Instance> {
         let data = data.clone().to::<Dictionary>().ok()?;
         let name = data.get(&"name".into())?.clone().to::<String>().ok()?;
@@ -107,7 +107,7 @@ impl Pod {
     }
 }
 
-/// What a bay's spawner is given.
+/// Returns the data for a bay's spawner.
 pub(super) fn pod_data(name: &str, mass: i64) -> Dictionary {
     Dictionary::from([("name", Variant::from(name)), ("mass", mass.into())])
 }

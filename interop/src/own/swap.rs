@@ -1,32 +1,32 @@
-//! The gun in a hand is dropped, and another one takes its place: a synchronizer of the unit follows the path.
+//! A gun is dropped, and another one takes its place: the unit's synchronizer follows the path.
 
 use mp_scene::prelude::*;
 
 use super::desk::{ClientDesk, Desk};
 use super::units::{Gun, Unit};
-use crate::world::{Played, World};
+use crate::world::{ScenarioResult, World};
 
-pub(super) fn serve(world: &mut World) -> Played {
+pub(super) fn serve(world: &mut World) -> ScenarioResult {
     add_unit(world)?;
     world.at::<Gun>(IN_HAND)?.set(30, 3);
     let desk = Desk::open(world)?;
 
-    desk.everyone(world, "armed")?;
-    world.watch().expect_failures();
+    desk.wait_for_all(world, "armed")?;
+    world.recorder().expect_failures();
     drop_gun(world)?;
     desk.next(world, "armed")?;
 
-    desk.everyone(world, "dropped")?;
+    desk.wait_for_all(world, "dropped")?;
     for property in ["Hand/Gun:aim", "Hand/Gun:ammo"] {
         world.until(&format!("a failure of {property}"), |world| {
-            world.watch().failures().iter().any(|failure| failure.contains(property))
+            world.recorder().failures().iter().any(|failure| failure.contains(property))
         })?;
     }
     let unit = world.at::<Unit>("Swap/Unit")?;
     (unit.health, *unit.armour) = (9, 8);
     desk.next(world, "dropped")?;
 
-    desk.everyone(world, "rearmed")?;
+    desk.wait_for_all(world, "rearmed")?;
     world.add(IN_HAND, Gun::default())?;
     world.at::<Gun>(IN_HAND)?.set(40, 4);
     world.at::<Gun>(DROPPED)?.set(70, 7);
@@ -34,7 +34,7 @@ pub(super) fn serve(world: &mut World) -> Played {
     desk.close(world)
 }
 
-pub(super) fn play(world: &mut World) -> Played {
+pub(super) fn play(world: &mut World) -> ScenarioResult {
     let report = world.report.clone();
     add_unit(world)?;
     let desk = ClientDesk::enter(world)?;
@@ -57,7 +57,7 @@ pub(super) fn play(world: &mut World) -> Played {
 const IN_HAND: &str = "Swap/Unit/Hand/Gun";
 const DROPPED: &str = "Swap/Gun";
 
-fn add_unit(world: &mut World) -> Played {
+fn add_unit(world: &mut World) -> ScenarioResult {
     world.add("Swap", Group)?;
     world.add("Swap/Unit", Unit::default())?;
     world.add("Swap/Unit/Hand", Group)?;
@@ -72,7 +72,7 @@ fn add_unit(world: &mut World) -> Played {
     Ok(())
 }
 
-fn drop_gun(world: &mut World) -> Played {
+fn drop_gun(world: &mut World) -> ScenarioResult {
     let gun = world.scene().find(&format!("Main/{IN_HAND}"))?;
     let ground = world.scene().find("Main/Swap")?;
     Ok(world.scene().tree_mut().reparent(gun, ground)?)

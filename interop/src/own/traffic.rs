@@ -1,4 +1,5 @@
-//! Much at once: reliable in order on two channels, a packet of 300 KB, bursts of unreliable ones.
+//! Heavy traffic: ordered reliable calls on two channels, a packet of 300 KB, bursts of unreliable
+//! calls.
 
 use std::collections::BTreeSet;
 use std::ops::RangeFrom;
@@ -8,7 +9,7 @@ use mp_scene::prelude::*;
 use super::desk::{ClientDesk, Desk};
 use super::pattern;
 use crate::report::Report;
-use crate::world::{FRAME, Played, World};
+use crate::world::{FRAME, ScenarioResult, World};
 
 const COUNT: usize = 1000;
 const LUMP: usize = 300_000;
@@ -19,62 +20,67 @@ const ENOUGH: usize = 100;
 const SPRAY_AT_ONCE: usize = 10;
 const PAD: usize = 300;
 
-pub(super) fn serve(world: &mut World) -> Played {
+pub(super) fn serve(world: &mut World) -> ScenarioResult {
     let report = world.report.clone();
     let traffic = world.add("Traffic", Traffic::new(&report, FROM_CLIENT))?;
     let desk = Desk::open(world)?;
     let client = desk.ids[0];
 
-    desk.everyone(world, "sent")?;
-    world.until("all of the reliable ones", |world| world.get(traffic).is_complete())?;
+    desk.wait_for_all(world, "sent")?;
+    world.until("all reliable calls", |world| world.get(traffic).is_complete())?;
     send_reliable(world, traffic, client, FROM_SERVER)?;
-    desk.everyone(world, "received")?;
+    desk.wait_for_all(world, "received")?;
 
     desk.next(world, "spray")?;
-    world.until("enough unreliable ones", |world| world.get(traffic).has_enough())?;
+    world.until("enough unreliable calls", |world| world.get(traffic).has_enough())?;
     desk.next(world, "enough")?;
-    desk.everyone(world, "spray")?;
+    desk.wait_for_all(world, "spray")?;
 
     let mut numbers = 0..;
     world.repeat_until(
-        "the client to have enough unreliable ones",
+        "the client to have enough unreliable calls",
         |world| desk.is_done(world, "enough"),
         |world| spray(world, traffic, client, &mut numbers),
     )?;
 
     desk.close(world)?;
-    report.check_that("no reliable ones came later", world.get(traffic).is_complete());
+    report.check_that("no late reliable calls", world.get(traffic).is_complete());
     Ok(())
 }
 
-pub(super) fn play(world: &mut World) -> Played {
+pub(super) fn play(world: &mut World) -> ScenarioResult {
     let (report, server) = (world.report.clone(), PeerId::SERVER);
     let traffic = world.add("Traffic", Traffic::new(&report, FROM_SERVER))?;
     let desk = ClientDesk::enter(world)?;
 
     send_reliable(world, traffic, server, FROM_CLIENT)?;
     desk.done(world, "sent")?;
-    world.until("all of the reliable ones", |world| world.get(traffic).is_complete())?;
+    world.until("all reliable calls", |world| world.get(traffic).is_complete())?;
     desk.done(world, "received")?;
 
-    desk.told(world, "spray")?;
+    desk.wait_for_next(world, "spray")?;
     let mut numbers = 0..;
     world.repeat_every(
         FRAME,
-        "the server to have enough unreliable ones",
-        |world| desk.is_told(world, "enough"),
+        "the server to have enough unreliable calls",
+        |world| desk.has_next(world, "enough"),
         |world| spray(world, traffic, server, &mut numbers),
     )?;
     desk.done(world, "spray")?;
-    world.until("enough unreliable ones", |world| world.get(traffic).has_enough())?;
+    world.until("enough unreliable calls", |world| world.get(traffic).has_enough())?;
     desk.done(world, "enough")?;
 
     desk.close(world)?;
-    report.check_that("no reliable ones came later", world.get(traffic).is_complete());
+    report.check_that("no late reliable calls", world.get(traffic).is_complete());
     Ok(())
 }
 
-fn send_reliable(world: &mut World, traffic: NodeRef<Traffic>, to: PeerId, seed: usize) -> Played {
+fn send_reliable(
+    world: &mut World,
+    traffic: NodeRef<Traffic>,
+    to: PeerId,
+    seed: usize,
+) -> ScenarioResult {
     for n in 0..COUNT as i64 {
         world.rpc_id(to, traffic, "count", (n,))?;
         world.rpc_id(to, traffic, "count2", (n,))?;
@@ -87,7 +93,7 @@ fn spray(
     traffic: NodeRef<Traffic>,
     to: PeerId,
     numbers: &mut RangeFrom<i64>,
-) -> Played {
+) -> ScenarioResult {
     for n in numbers.take(SPRAY_AT_ONCE) {
         world.rpc_id(to, traffic, "spray_o", (n, vec![0u8; PAD]))?;
         world.rpc_id(to, traffic, "spray_u", (n, vec![0u8; PAD]))?;
@@ -101,7 +107,7 @@ struct Traffic {
     next_count: usize,
     next_count2: usize,
     lumps: usize,
-    /// Of the lump that is to come.
+    /// Seed of the expected lump.
     seed: usize,
     ordered: Vec<usize>,
     unordered: BTreeSet<usize>,
@@ -112,12 +118,12 @@ impl Traffic {
         Self { report: report.clone(), seed, ..Self::default() }
     }
 
-    /// Whether each of the reliable ones has come, once.
+    /// Returns whether every reliable call was received once.
     fn is_complete(&self) -> bool {
         (self.next_count, self.next_count2, self.lumps) == (COUNT, COUNT, 1)
     }
 
-    /// Whether enough of the unreliable ones have come.
+    /// Returns whether enough unreliable calls were received.
     fn has_enough(&self) -> bool {
         self.ordered.len() >= ENOUGH && self.unordered.len() >= ENOUGH
     }
@@ -158,7 +164,7 @@ impl Node for Traffic {
                 |traffic: &mut Self, _cx, (n, pad): (usize, Vec<u8>)| {
                     traffic.report.check("the padding", pad, vec![0; PAD]);
                     let is_new = traffic.unordered.insert(n);
-                    traffic.report.check_that(&format!("spray_u {n} came once"), is_new);
+                    traffic.report.check_that(&format!("spray_u {n} was received once"), is_new);
                 },
             )
     }

@@ -1,4 +1,4 @@
-//! Units and their guns, as nodes.
+//! Scenes with units and their guns.
 
 use mp_scene::prelude::*;
 
@@ -10,7 +10,7 @@ pub(super) struct Unit {
 }
 
 impl Unit {
-    /// `tank.tscn`: a gun with a synchronizer of its own, before those of the unit.
+    /// `tank.tscn`: its gun has a synchronizer, which precedes those of the unit.
     pub(super) fn tank() -> PackedScene {
         PackedScene::new("res://scenes/tank.tscn", || {
             let sync = |config| MultiplayerSynchronizer::new(config);
@@ -25,7 +25,7 @@ impl Unit {
         })
     }
 
-    /// `soldier.tscn`: its synchronizer says who sees it, and its gun has another one.
+    /// `soldier.tscn`: its synchronizer has restricted visibility; its gun has another one.
     pub(super) fn soldier() -> PackedScene {
         PackedScene::new("res://scenes/soldier.tscn", || {
             let health = ReplicationConfig::new().on_change(".:health");
@@ -56,17 +56,17 @@ impl Node for Unit {
 pub(super) struct Gun {
     pub(super) aim: i64,
     pub(super) ammo: Replicated<i64>,
-    /// The arguments of `fire`, in order.
+    /// Arguments of `fire`, in order.
     pub(super) shots: Vec<i64>,
 }
 
 impl Gun {
-    /// Sets both of its properties.
+    /// Sets both properties.
     pub(super) fn set(&mut self, aim: i64, ammo: i64) {
         (self.aim, *self.ammo) = (aim, ammo);
     }
 
-    /// Aim and ammo.
+    /// Returns aim and ammo.
     pub(super) fn state(&self) -> [i64; 2] {
         [self.aim, *self.ammo]
     }

@@ -1,18 +1,18 @@
-//! A node without a name of its own, which Godot names `@Node@200`: calls of it and of a node below
-//! it, and a synchronizer of its properties.
+//! A node without an explicit name, which Godot names `@Node@200`: calls of it and of a child, and
+//! a synchronizer of its properties.
 
 use mp_scene::prelude::*;
 
 use super::desk::{ClientDesk, Desk};
 use super::units::Gun;
-use crate::world::{Played, World};
+use crate::world::{ScenarioResult, World};
 
-pub(super) fn serve(world: &mut World) -> Played {
+pub(super) fn serve(world: &mut World) -> ScenarioResult {
     let report = world.report.clone();
     add_guns(world)?;
     let desk = Desk::open(world)?;
 
-    desk.everyone(world, "fired")?;
+    desk.wait_for_all(world, "fired")?;
     report.check("shots at the server", shots(world)?, [vec![1], vec![2]]);
     for (gun, n) in [(UNNAMED, 3), (BELOW, 4)] {
         let gun = world.scene().find(&format!("Main/{gun}"))?;
@@ -23,7 +23,7 @@ pub(super) fn serve(world: &mut World) -> Played {
     desk.close(world)
 }
 
-pub(super) fn play(world: &mut World) -> Played {
+pub(super) fn play(world: &mut World) -> ScenarioResult {
     let report = world.report.clone();
     add_guns(world)?;
     let desk = ClientDesk::enter(world)?;
@@ -41,7 +41,7 @@ pub(super) fn play(world: &mut World) -> Played {
 const UNNAMED: &str = "Unnamed/@Node@200";
 const BELOW: &str = "Unnamed/@Node@200/Gun";
 
-fn add_guns(world: &mut World) -> Played {
+fn add_guns(world: &mut World) -> ScenarioResult {
     world.add("Unnamed", Group)?;
     world.add(UNNAMED, Gun::default())?;
     world.add(BELOW, Gun::default())?;
@@ -50,6 +50,6 @@ fn add_guns(world: &mut World) -> Played {
     Ok(())
 }
 
-fn shots(world: &mut World) -> Played<[Vec<i64>; 2]> {
+fn shots(world: &mut World) -> ScenarioResult<[Vec<i64>; 2]> {
     Ok([world.at::<Gun>(UNNAMED)?.shots.clone(), world.at::<Gun>(BELOW)?.shots.clone()])
 }

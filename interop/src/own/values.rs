@@ -1,5 +1,5 @@
-//! The values of `calls`: every kind of Variant, and the borders of those that are packed by size. The place in the list is the
-//! number `k`.
+//! Values of `calls`: every type of Variant, and boundary values of types with several encodings.
+//! The index is the number `k`.
 
 use mp_core::variant::{
     Aabb, Array, Basis, Color, Dictionary, Object, Plane, Projection, Quaternion, Rect2, Rect2i,
@@ -9,7 +9,7 @@ use mp_core::{NodePath, Variant, VariantType};
 
 use crate::exact::{array, dictionary};
 
-/// As `values.gd` lists them.
+/// Returns the values in the order of `values.gd`.
 pub(super) fn list() -> Vec<Variant> {
     let mut list = plain();
     list.extend(geometry());

@@ -1,11 +1,11 @@
 extends "res://scenario.gd"
-## A client leaves and comes back in the same process with a new id; then the server closes.
+## A client leaves and rejoins in the same process with a new id; then the server closes.
 
-const GOODBYE_SECONDS := 3.0
+const CLOSE_SECONDS := 3.0
 
 
 func serve() -> void:
-	await everyone("settled")
+	await wait_for_all("settled")
 	var before := ids
 	may_leave = [before[1]]
 	desk.reset()
@@ -15,7 +15,7 @@ func serve() -> void:
 	await gather()
 	check("client 0 has kept its id", ids[0], before[0])
 	check("client 1 has a new id", ids[1] == before[1], false)
-	await everyone("settled again")
+	await wait_for_all("settled again")
 	var connected := [before[0], before[1]].map(func(id: int) -> String: return "peer_connected(%d)" % id)
 	check("the signals", sorted(seen.slice(0, 2)), sorted(connected))
 	check("the signals afterwards", seen.slice(2),
@@ -29,10 +29,10 @@ func serve() -> void:
 func play() -> void:
 	await _settle()
 	var before := ids
-	desk.begun = []
+	desk.begin_ids = []
 	desk.done.rpc_id(1, "settled")
 	if main.options["index"] == 1:
-		await told("leave")
+		await wait_for_next("leave")
 		var old_id := me()
 		leave()
 		desk.reset()
@@ -40,8 +40,8 @@ func play() -> void:
 		await enter()
 		check("a new id", me() == old_id, false)
 	else:
-		await until(func() -> bool: return not desk.begun.is_empty(), "begin again", JOIN_SECONDS)
-		ids = desk.begun
+		await until(func() -> bool: return not desk.begin_ids.is_empty(), "begin again", JOIN_SECONDS)
+		ids = desk.begin_ids
 		await until(func() -> bool: return seen.size() == 5, "the return of client 1")
 		check("the signals", seen.slice(2), [
 			"peer_connected(%d)" % before[1],
@@ -51,12 +51,12 @@ func play() -> void:
 	await _settle()
 	var signals := seen.size()
 	desk.done.rpc_id(1, "settled again")
-	await told("closing")
+	await wait_for_next("closing")
 	may_lose_server = true
-	# Well before ENet gives a server up that says nothing: it is the goodbye that must arrive.
+	# Shorter than ENet's timeout: the disconnect itself must be received.
 	await until(
-		func() -> bool: return "server_disconnected" in seen, "server_disconnected", GOODBYE_SECONDS)
-	# Godot may tell of the other client's going as well.
+		func() -> bool: return "server_disconnected" in seen, "server_disconnected", CLOSE_SECONDS)
+	# Godot may report the disconnect of the other client, too.
 	var last := seen.slice(signals).filter(
 		func(what: String) -> bool: return what != "peer_disconnected(%d)" % other())
 	check("the last signals", last, ["peer_disconnected(1)", "server_disconnected"])

@@ -1,4 +1,4 @@
-//! What a branch tells its program, written down.
+//! Recorder of a branch's signals.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -10,18 +10,18 @@ use serde_json::json;
 
 use crate::report::Report;
 
-/// The signals of a branch, and what a scenario does on them. Clones are the same watch.
+/// Signals of a branch, and hooks of a scenario. Clones share the recorder.
 #[derive(Clone, Default)]
-pub(crate) struct Watch(Rc<RefCell<Seen>>);
+pub(crate) struct SignalRecorder(Rc<RefCell<RecorderState>>);
 
 #[derive(Default)]
-struct Seen {
+struct RecorderState {
     report: Report,
     signals: Vec<String>,
     may_leave: BTreeSet<PeerId>,
-    /// Failures of replication that are part of the scenario; `None` when there must be none.
+    /// Expected replication failures, or `None` if there must be none.
     failures: Option<Vec<String>>,
-    /// This side leaves: what follows is its own doing.
+    /// True while this side leaves, which ignores signals.
     is_leaving: bool,
     hook: Option<Hook>,
     frame: Option<Frame>,
@@ -30,22 +30,22 @@ struct Seen {
 type Hook = Box<dyn FnMut(&mut Scene, &Signal)>;
 type Frame = Box<dyn FnMut(&mut Scene)>;
 
-impl Watch {
+impl SignalRecorder {
     pub(crate) fn new(report: Report) -> Self {
-        Self(Rc::new(RefCell::new(Seen { report, ..Seen::default() })))
+        Self(Rc::new(RefCell::new(RecorderState { report, ..RecorderState::default() })))
     }
 
-    /// What to do on every signal, at once.
+    /// Sets the hook for every signal.
     pub(crate) fn set_hook(&self, hook: impl FnMut(&mut Scene, &Signal) + 'static) {
         self.0.borrow_mut().hook = Some(Box::new(hook));
     }
 
-    /// What to do in every frame.
+    /// Sets the hook for every frame.
     pub(crate) fn set_frame(&self, frame: impl FnMut(&mut Scene) + 'static) {
         self.0.borrow_mut().frame = Some(Box::new(frame));
     }
 
-    /// Does it.
+    /// Calls the frame hook.
     pub(crate) fn frame(&self, scene: &mut Scene) {
         let frame = self.0.borrow_mut().frame.take();
         if let Some(mut frame) = frame {
@@ -54,44 +54,45 @@ impl Watch {
         }
     }
 
-    /// From now on `peers` may leave; a leaving of others is a failure. For a client the server is one of them.
+    /// Allows `peers` to leave from now on; any other disconnect fails the scenario. For a client,
+    /// the server is one of them.
     pub(crate) fn may_leave(&self, peers: &[PeerId]) {
         self.0.borrow_mut().may_leave.extend(peers);
     }
 
-    /// Collects failures of replication from now on instead of failing.
+    /// Collects replication failures from now on instead of failing.
     pub(crate) fn expect_failures(&self) {
         self.0.borrow_mut().failures = Some(Vec::new());
     }
 
-    /// Returns the failures of replication since they are expected.
+    /// Returns the collected replication failures.
     pub(crate) fn failures(&self) -> Vec<String> {
         self.0.borrow().failures.clone().unwrap_or_default()
     }
 
-    /// This side leaves.
+    /// Marks this side as leaving.
     pub(crate) fn leave(&self) {
         self.0.borrow_mut().is_leaving = true;
     }
 
-    /// This side joins: the signals start afresh.
+    /// Clears the signals before this side joins.
     pub(crate) fn join(&self) {
         let mut seen = self.0.borrow_mut();
         seen.is_leaving = false;
         seen.signals.clear();
     }
 
-    /// The signals so far, but for bytes of peers.
+    /// Returns the signals so far, without packets.
     pub(crate) fn signals(&self) -> Vec<String> {
         self.0.borrow().signals.clone()
     }
 
-    /// Takes one down.
+    /// Records a signal.
     pub(crate) fn note(&self, scene: &mut Scene, signal: &Signal) {
         if self.0.borrow().is_leaving {
             return;
         }
-        // Taken out while it runs, as it may do anything with the scene.
+        // Removed while it runs, so that it may call back.
         let hook = self.0.borrow_mut().hook.take();
         let mut seen = match hook {
             Some(mut hook) => {
@@ -105,7 +106,8 @@ impl Watch {
         let name = match signal {
             Signal::PeerPacket { from, data } | Signal::PeerAuth { from, data } => {
                 if seen.hook.is_none() {
-                    seen.report.fail(format!("{} bytes of {from} came unasked", data.len()));
+                    seen.report
+                        .fail(format!("unexpected packet of {} bytes from {from}", data.len()));
                 }
                 return;
             }
@@ -116,7 +118,7 @@ impl Watch {
                 }
                 return;
             }
-            // What spawners and synchronizers say is no signal of the multiplayer API.
+            // Signals of spawners and synchronizers are not signals of the multiplayer API.
             Signal::Spawned { .. }
             | Signal::Despawned { .. }
             | Signal::Synchronized(_)
@@ -129,17 +131,17 @@ impl Watch {
         seen.signals.push(name);
         match signal {
             Signal::PeerDisconnected(peer) if !seen.may_leave.contains(peer) => {
-                seen.report.fail(format!("peer {peer} has left too early"));
+                seen.report.fail(format!("peer {peer} left too early"));
             }
             Signal::ServerDisconnected if !seen.may_leave.contains(&PeerId::SERVER) => {
-                seen.report.fail("the session has ended too early".to_owned());
+                seen.report.fail("the session ended too early".to_owned());
             }
             _ => {}
         }
     }
 }
 
-/// A signal as Godot names it, with its peer.
+/// Formats a signal with Godot's name and its peer.
 fn name(signal: &Signal) -> String {
     match signal {
         Signal::ConnectedToServer => "connected_to_server".to_owned(),

@@ -1,16 +1,16 @@
-//! A client leaves and comes back with a new id; then the server closes.
+//! A client leaves and rejoins with a new id; then the server closes.
 
 use std::time::Duration;
 
 use mp_scene::prelude::*;
 
 use super::desk::{ClientDesk, Desk};
-use crate::world::{Played, World};
+use crate::world::{ScenarioResult, World};
 
-pub(super) fn serve(world: &mut World) -> Played {
+pub(super) fn serve(world: &mut World) -> ScenarioResult {
     let report = world.report.clone();
     let mut desk = Desk::open(world)?;
-    desk.everyone(world, "settled")?;
+    desk.wait_for_all(world, "settled")?;
 
     let (staying, leaving) = (desk.ids[0], desk.ids[1]);
     world.may_leave(&[leaving]);
@@ -22,7 +22,7 @@ pub(super) fn serve(world: &mut World) -> Played {
     let (stayed, returned) = (desk.ids[0], desk.ids[1]);
     report.check("the id of client 0", stayed, staying);
     report.check_that("client 1 has a new id", returned != leaving);
-    desk.everyone(world, "settled again")?;
+    desk.wait_for_all(world, "settled again")?;
 
     let mut signals = world.signals();
     let afterwards = signals.split_off(2);
@@ -40,20 +40,20 @@ pub(super) fn serve(world: &mut World) -> Played {
     Ok(())
 }
 
-pub(super) fn play(world: &mut World) -> Played {
+pub(super) fn play(world: &mut World) -> ScenarioResult {
     let report = world.report.clone();
     let mut desk = ClientDesk::enter(world)?;
     desk.settle(world)?;
     let (me, other) = (world.me(), desk.other(world));
     if world.options.index == 1 {
         desk.done(world, "settled")?;
-        desk.told(world, "leave")?;
+        desk.wait_for_next(world, "leave")?;
         world.leave();
         desk.join(world)?;
         report.check_that("my id is a new one", world.me() != me);
         report.check("the id of client 0", desk.other(world), other);
     } else {
-        desk.forget_begin(world);
+        desk.reset_begin(world);
         world.may_leave(&[other]);
         desk.done(world, "settled")?;
         desk.wait_to_begin(world)?;
@@ -69,11 +69,11 @@ pub(super) fn play(world: &mut World) -> Played {
 
     let (so_far, other) = (world.signals().len(), desk.other(world));
     desk.done(world, "settled again")?;
-    desk.told(world, "closing")?;
+    desk.wait_for_next(world, "closing")?;
     world.may_leave(&[PeerId::SERVER, other]);
-    world.until("the server's end", |world| world.has_seen("server_disconnected"))?;
+    world.until("server_disconnected", |world| world.has_seen("server_disconnected"))?;
     let mut last = world.signals().split_off(so_far);
-    // The server may tell of the other's leaving first.
+    // The server may report the other client's disconnect first.
     last.retain(|signal| *signal != format!("peer_disconnected({other})"));
     let expected = ["peer_disconnected(1)", "server_disconnected"].map(str::to_owned);
     report.check("the last signals", last, expected.into());
