@@ -5,6 +5,7 @@
 //! Nothing here reads a clock, opens a socket or draws a random number. Time and randomness are
 //! arguments, so the same code runs in actors, in a game loop and in a simulator.
 
+mod addresses;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod endpoint;
@@ -35,6 +36,7 @@ mod time;
 mod transfer;
 pub mod variant;
 
+pub use addresses::interleave_families;
 pub use endpoint::{
     ConnectionRouter, Endpoint, EndpointInfo, EndpointStats, NewConnection, Route, ToBranch,
     ToEndpoint,

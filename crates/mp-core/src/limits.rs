@@ -82,6 +82,13 @@ pub const RECEIVE_QUEUE_PACKETS_MAX: usize = 4_096;
 /// accept them.
 pub const RECEIVE_QUEUE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// Maximum number of addresses of a name that a client tries.
+pub const ADDRESSES_MAX: usize = 8;
+
+/// Time after which a client tries the next address of a name while the previous one has not
+/// answered (RFC 8305).
+pub const CONNECT_ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+
 /// Time that a closing endpoint waits for acknowledgements of accepted reliable packets.
 pub const LINGER: Duration = Duration::from_secs(3);
 

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 pub use mp_core::limits::{
-    LINGER, RELIABLE_PROGRESS_TIMEOUT, RELIABLE_QUEUE_BYTES_MAX, UNRELIABLE_QUEUE_BYTES_MAX,
+    ADDRESSES_MAX, CONNECT_ATTEMPT_DELAY, LINGER, RELIABLE_PROGRESS_TIMEOUT,
+    RELIABLE_QUEUE_BYTES_MAX, UNRELIABLE_QUEUE_BYTES_MAX,
 };
 
 /// Largest message, either way, unless an option says otherwise: Godot's `inbound_buffer_size` and `outbound_buffer_size`.
@@ -72,13 +73,6 @@ pub const GOODBYE_TIMEOUT: Duration = LINGER;
 
 /// When accepting is tried again after the system had nothing left to give (file descriptors, memory).
 pub const ACCEPT_RETRY: Duration = Duration::from_millis(100);
-
-/// Time after which a client tries the next address of a name while the one before has not answered
-/// (RFC 8305).
-pub const CONNECT_ATTEMPT_DELAY: Duration = Duration::from_millis(250);
-
-/// Addresses of a name that a client tries.
-pub const ADDRESSES_MAX: usize = 8;
 
 /// Time between warnings that no connection can be accepted.
 pub const ACCEPT_WARNING_INTERVAL: Duration = Duration::from_secs(60);

@@ -6,6 +6,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
+use mp_core::interleave_families;
+
 use crate::limits::{ADDRESSES_MAX, CONNECT_ATTEMPT_DELAY};
 
 /// Connects to the first of `addresses` that answers, in the calling thread and one per attempt; each
@@ -14,7 +16,7 @@ pub(super) fn dial(
     addresses: impl Iterator<Item = SocketAddr>,
     timeout: Duration,
 ) -> io::Result<(TcpStream, SocketAddr)> {
-    let mut addresses = in_turn(addresses).into_iter().peekable();
+    let mut addresses = interleave_families(addresses).into_iter().peekable();
     let (done, attempts) = mpsc::sync_channel(ADDRESSES_MAX);
     let mut last = no_address();
     let mut pending = 0;
@@ -53,7 +55,7 @@ pub(super) async fn dial_async(
     use tokio::task::JoinSet;
     use tokio::time::timeout;
 
-    let mut addresses = in_turn(addresses).into_iter().peekable();
+    let mut addresses = interleave_families(addresses).into_iter().peekable();
     let mut attempts = JoinSet::new();
     let mut last = no_address();
     loop {
@@ -74,25 +76,6 @@ pub(super) async fn dial_async(
     }
 }
 
-/// The addresses with the families in turn, as many as are tried.
-fn in_turn(addresses: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
-    let addresses: Vec<_> = addresses.collect();
-    let is_first_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
-    let (first, second): (Vec<_>, Vec<_>) =
-        addresses.into_iter().partition(|address| address.is_ipv6() == is_first_v6);
-    let (mut first, mut second) = (first.into_iter(), second.into_iter());
-    let mut ordered = Vec::new();
-    while ordered.len() < ADDRESSES_MAX {
-        let len = ordered.len();
-        ordered.extend(first.next().into_iter().chain(second.next()));
-        if ordered.len() == len {
-            break;
-        }
-    }
-    ordered.truncate(ADDRESSES_MAX);
-    ordered
-}
-
 fn no_address() -> io::Error {
     io::Error::new(ErrorKind::NotFound, "the name has no address")
 }
@@ -100,16 +83,6 @@ fn no_address() -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_families_of_addresses_take_turns() {
-        let addresses = ["[::1]:1", "[::2]:1", "[::3]:1", "1.1.1.1:1", "2.2.2.2:1"];
-        let ordered = in_turn(addresses.iter().map(|address| address.parse().unwrap()));
-        let ordered: Vec<_> = ordered.iter().map(ToString::to_string).collect();
-        assert_eq!(ordered, ["[::1]:1", "1.1.1.1:1", "[::2]:1", "2.2.2.2:1", "[::3]:1"]);
-        let many = (1..100).map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
-        assert_eq!(in_turn(many).len(), ADDRESSES_MAX);
-    }
 
     #[test]
     fn a_name_without_an_answering_address_fails_with_the_last_error() {
