@@ -226,6 +226,11 @@ impl<S: DatagramSocket> EnetConnection<S> {
         self.port.send(now, &mut self.host);
     }
 
+    /// Time of the last turn.
+    pub(crate) const fn now(&self) -> Instant {
+        self.now
+    }
+
     /// When the next turn is due, input or not.
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.port.poll_timeout(self.now, &self.host)

@@ -47,6 +47,7 @@
 //! | `testing` | [`testing::Network`], a seeded network in virtual time |
 
 mod connection;
+mod dialing;
 #[cfg(feature = "dtls")]
 pub mod dtls;
 #[cfg(feature = "fuzzing")]
@@ -68,6 +69,7 @@ mod shards;
 pub mod testing;
 
 pub use connection::EnetConnection;
+pub use dialing::ConnectError;
 #[cfg(feature = "dtls")]
 pub use dtls::{DtlsClientOptions, DtlsError};
 pub use mapping::LAST_CHANNEL;

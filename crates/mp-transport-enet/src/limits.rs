@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 pub use mp_core::limits::{
-    QUEUED_BYTES_MAX, QUEUED_BYTES_OF_EACH, RECEIVE_QUEUE_BYTES_MAX, RECEIVE_QUEUE_PACKETS_MAX,
-    RELIABLE_PROGRESS_TIMEOUT, RELIABLE_QUEUE_BYTES_MAX, UNRELIABLE_QUEUE_BYTES_MAX,
+    ADDRESSES_MAX, CONNECT_ATTEMPT_DELAY, QUEUED_BYTES_MAX, QUEUED_BYTES_OF_EACH,
+    RECEIVE_QUEUE_BYTES_MAX, RECEIVE_QUEUE_PACKETS_MAX, RELIABLE_PROGRESS_TIMEOUT,
+    RELIABLE_QUEUE_BYTES_MAX, UNRELIABLE_QUEUE_BYTES_MAX,
 };
 
 /// Largest packet in bytes, either way: ENet's own limit.
@@ -52,8 +53,15 @@ pub const HALF_OPEN_PER_ADDRESS_MAX: usize = 64;
 /// How long such a connection is kept: an honest client answers within a round trip, or its CONNECT comes again.
 pub const HALF_OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Time for which the answer to an attempt to connect that was given up is answered with
+/// DISCONNECT. ENet's servers repeat it for 31.5 s.
+pub(crate) const ABANDONED_ATTEMPT_TIME: Duration = Duration::from_secs(32);
+
 /// How many times the bytes of an unproven address may be sent back to it (RFC 9000 allows QUIC the same).
 pub(crate) const AMPLIFICATION_MAX: u64 = 3;
+
+/// Interval at which a client asks whether the lookup of its server's name is complete.
+pub(crate) const LOOKUP_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Datagrams taken from the socket in one `poll`.
 pub const DATAGRAMS_PER_POLL: usize = 1_024;

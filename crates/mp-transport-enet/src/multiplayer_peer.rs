@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -12,16 +12,17 @@ use mp_core::{
 };
 
 use crate::connection::EnetConnection;
+use crate::dialing::{ConnectError, Dialing, reachable};
 #[cfg(feature = "tokio")]
 use crate::io::TokioUdpSocket;
-use crate::io::{DatagramSocket, UdpSocket};
+use crate::io::{DatagramSocket, Lookup, UdpSocket};
 use crate::limits::FLUSH_INTERVAL;
 use crate::mapping::{self, LAST_CHANNEL};
 use crate::mesh::EnetMesh;
 use crate::options::{ClientOptions, CreateError, ServerOptions, rng};
 use crate::packet_peer::EnetPacketPeer;
 use crate::port::{Port, SocketStats};
-use crate::proto::{Host, HostEvent, HostStats, Payload};
+use crate::proto::{Attempts, Host, HostEvent, HostStats, Payload};
 
 /// Godot's `ENetMultiplayerPeer`: a server, or a client of one.
 ///
@@ -34,8 +35,11 @@ pub struct EnetMultiplayerPeer<S: DatagramSocket = UdpSocket> {
     connection: EnetConnection<S>,
     unique_id: PeerId,
     status: ConnectionStatus,
+    /// How a client finds its server, until it is connected or has failed.
+    dialing: Option<Dialing>,
     /// A client's connection to its server.
     server: Option<ConnectionId>,
+    connect_error: Option<ConnectError>,
     /// What came out of the host while a client was connecting.
     ready: VecDeque<PeerEvent>,
     is_closed: bool,
@@ -65,6 +69,31 @@ impl EnetMultiplayerPeer<UdpSocket> {
         let local = options.local_address(address)?;
         Self::client(UdpSocket::bind(local)?, address, options)
     }
+
+    /// A client of the server with the name `host`, from a port of its own; an IP address is a
+    /// name, too. Returns at once: the name is looked up in a thread of its own, while the client
+    /// is
+    /// `Connecting`.
+    ///
+    /// A name may have several addresses. They are tried one after the other, IPv6 and IPv4 in
+    /// turn, the next one when one has failed or has not answered for
+    /// [`CONNECT_ATTEMPT_DELAY`](crate::limits::CONNECT_ATTEMPT_DELAY),
+    /// [`ADDRESSES_MAX`](crate::limits::ADDRESSES_MAX) at most. The first that answers is used,
+    /// with DTLS once it has completed the handshake; the server of another address, if it answers
+    /// later, is sent a DISCONNECT. [`connect_error`](Self::connect_error) has the reason when the
+    /// name has no address.
+    ///
+    /// # Errors
+    ///
+    /// When no socket can be bound, no thread can be started or an option is out of range.
+    pub fn create_client_by_name(
+        host: &str,
+        port: u16,
+        options: ClientOptions,
+    ) -> Result<Self, CreateError> {
+        let socket = options.bind_for_name(host, port, UdpSocket::bind)?;
+        Self::client_by_name(socket, host, port, options)
+    }
 }
 
 #[cfg(feature = "tokio")]
@@ -93,6 +122,21 @@ impl EnetMultiplayerPeer<TokioUdpSocket> {
         let local = options.local_address(address)?;
         Self::client(TokioUdpSocket::bind(local)?, address, options)
     }
+
+    /// As [`create_client_by_name`](EnetMultiplayerPeer::create_client_by_name), on a socket that
+    /// wakes its task. Needs a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn create_async_client_by_name(
+        host: &str,
+        port: u16,
+        options: ClientOptions,
+    ) -> Result<Self, CreateError> {
+        let socket = options.bind_for_name(host, port, TokioUdpSocket::bind)?;
+        Self::client_by_name(socket, host, port, options)
+    }
 }
 
 impl<S: DatagramSocket> EnetMultiplayerPeer<S> {
@@ -120,11 +164,56 @@ impl<S: DatagramSocket> EnetMultiplayerPeer<S> {
     ///
     /// # Errors
     ///
-    /// When an option is out of range.
+    /// When the socket cannot reach the address or an option is out of range.
     pub fn client(
         socket: S,
         address: SocketAddr,
         options: ClientOptions,
+    ) -> Result<Self, CreateError> {
+        Self::client_of_addresses(socket, &[address], options)
+    }
+
+    /// A client of the server that has all of `addresses`, on a socket of any kind. They are tried
+    /// as those of a [name](EnetMultiplayerPeer::create_client_by_name); addresses that the socket
+    /// cannot reach are skipped.
+    ///
+    /// # Errors
+    ///
+    /// When the socket can reach no address or an option is out of range.
+    pub fn client_of_addresses(
+        socket: S,
+        addresses: &[SocketAddr],
+        options: ClientOptions,
+    ) -> Result<Self, CreateError> {
+        let reachable: Vec<_> = match socket.local_addr() {
+            Ok(from) => addresses.iter().filter_map(|&to| reachable(from.ip(), to)).collect(),
+            Err(_) => addresses.into(),
+        };
+        if reachable.is_empty() {
+            return Err(CreateError::NoAddress);
+        }
+        Self::dial(socket, options, |attempts, host| Dialing::addresses(attempts, reachable, host))
+    }
+
+    /// A client of the server with the name `host`, on a socket of any kind.
+    fn client_by_name(
+        socket: S,
+        host: &str,
+        port: u16,
+        options: ClientOptions,
+    ) -> Result<Self, CreateError> {
+        if let Ok(ip) = host.parse::<IpAddr>() {
+            return Self::client(socket, (ip, port).into(), options);
+        }
+        let lookup = Lookup::start(host, port).map_err(CreateError::Thread)?;
+        Self::dial(socket, options, |attempts, _| Dialing::name(attempts, lookup))
+    }
+
+    /// A client that finds its server as `start` says.
+    fn dial(
+        socket: S,
+        options: ClientOptions,
+        start: impl FnOnce(Attempts, &mut Host) -> Dialing,
     ) -> Result<Self, CreateError> {
         let mut rng = rng(options.seed)?;
         let unique_id = PeerId::generate(&mut rng);
@@ -133,9 +222,10 @@ impl<S: DatagramSocket> EnetMultiplayerPeer<S> {
         #[cfg(feature = "dtls")]
         let dtls = options.dtls.clone();
         let mut host = Host::new(options.into_settings()?, rng);
-        let server = host.connect(address, channels, unique_id.get().cast_unsigned());
+        let attempts = Attempts::new(channels, unique_id.get().cast_unsigned());
+        let dialing = start(attempts, &mut host);
         let mut peer = Self::new(host, port, unique_id, ConnectionStatus::Connecting);
-        peer.server = server;
+        peer.dialing = Some(dialing);
         #[cfg(feature = "dtls")]
         if let Some(options) = dtls {
             peer.connection.dtls_client_setup(options.hostname, options.tls)?;
@@ -164,6 +254,12 @@ impl<S: DatagramSocket> EnetMultiplayerPeer<S> {
         self.connection.local_addr()
     }
 
+    /// Why a client could not try to connect: the name of its server has no address. `None` when
+    /// the server refused it or did not answer.
+    pub const fn connect_error(&self) -> Option<&ConnectError> {
+        self.connect_error.as_ref()
+    }
+
     /// Its socket.
     pub const fn socket_mut(&mut self) -> &mut S {
         self.connection.port.socket_mut()
@@ -184,7 +280,9 @@ impl<S: DatagramSocket> EnetMultiplayerPeer<S> {
             connection: EnetConnection::new(host, port),
             unique_id,
             status,
+            dialing: None,
             server: None,
+            connect_error: None,
             ready: VecDeque::new(),
             is_closed: false,
         }
@@ -194,16 +292,22 @@ impl<S: DatagramSocket> EnetMultiplayerPeer<S> {
     fn translate(&mut self, event: HostEvent) -> Option<PeerEvent> {
         Some(match event {
             HostEvent::Connected { connection, address, data } => {
-                self.status = ConnectionStatus::Connected;
-                let claimed_id = match self.server {
-                    Some(_) => Some(PeerId::SERVER),
+                let claimed_id = match self.dialing.take() {
+                    Some(dialing) => {
+                        dialing.finish(Some(connection), &mut self.connection.host);
+                        self.server = Some(connection);
+                        self.status = ConnectionStatus::Connected;
+                        Some(PeerId::SERVER)
+                    }
                     None => PeerId::new(data.cast_signed()),
                 };
                 let address = SocketAddr::new(address.ip().to_canonical(), address.port());
                 PeerEvent::Connected { connection, claimed_id, origin: Origin::Address(address) }
             }
-            HostEvent::ConnectFailed { .. } => {
-                self.status = ConnectionStatus::Disconnected;
+            HostEvent::ConnectFailed { connection, .. } => {
+                if let Some(dialing) = &mut self.dialing {
+                    dialing.failed(connection);
+                }
                 return None;
             }
             HostEvent::Packet { connection, channel, flags, payload } => {
@@ -217,6 +321,43 @@ impl<S: DatagramSocket> EnetMultiplayerPeer<S> {
             }
         })
     }
+
+    /// Continues to connect a client to its server.
+    fn continue_dialing(&mut self, now: Instant) {
+        let Some(dialing) = &mut self.dialing else { return };
+        let EnetConnection { host, port, .. } = &mut self.connection;
+        let from = || port.socket.local_addr().map(|at| at.ip());
+        if let Err(error) = dialing.poll_lookup(from, host) {
+            tracing::warn!(%error, "a client of ENet cannot connect");
+            self.connect_error = Some(error);
+        }
+        #[cfg(feature = "dtls")]
+        if self.connection.dtls().is_some_and(|dtls| dtls.untrusted().is_some()) {
+            // Further attempts would only ask the server again.
+            self.give_up_dialing();
+            return;
+        }
+        // A failure to connect shows in the status alone, so it must not wait for somebody to ask for events.
+        while self.dialing.is_some()
+            && let Some(event) = self.connection.host.poll_event()
+        {
+            let event = self.translate(event);
+            self.ready.extend(event);
+        }
+        let Some(dialing) = &mut self.dialing else { return };
+        dialing.handle_timeout(now, &mut self.connection.host);
+        if dialing.is_over() {
+            self.give_up_dialing();
+        }
+    }
+
+    /// Ends a client's attempts to connect, if it makes any.
+    fn give_up_dialing(&mut self) {
+        if let Some(dialing) = self.dialing.take() {
+            dialing.finish(None, &mut self.connection.host);
+            self.status = ConnectionStatus::Disconnected;
+        }
+    }
 }
 
 impl<S: DatagramSocket> MultiplayerPeer for EnetMultiplayerPeer<S> {
@@ -225,21 +366,7 @@ impl<S: DatagramSocket> MultiplayerPeer for EnetMultiplayerPeer<S> {
             return;
         }
         self.connection.poll(now);
-        #[cfg(feature = "dtls")]
-        if self.status == ConnectionStatus::Connecting
-            && let Some(server) = self.server
-            && self.connection.dtls().is_some_and(|dtls| dtls.untrusted().is_some())
-        {
-            // It would only be asked again.
-            self.disconnect(server, DisconnectReason::Refused, Farewell::Abrupt);
-        }
-        // A failure to connect shows in the status alone, so it must not wait for somebody to ask for events.
-        while self.status == ConnectionStatus::Connecting
-            && let Some(event) = self.connection.host.poll_event()
-        {
-            let event = self.translate(event);
-            self.ready.extend(event);
-        }
+        self.continue_dialing(now);
     }
 
     fn next_event(&mut self) -> Option<PeerEvent> {
@@ -282,6 +409,12 @@ impl<S: DatagramSocket> MultiplayerPeer for EnetMultiplayerPeer<S> {
         farewell: Farewell,
     ) {
         self.connection.host.disconnect(connection, 0, reason, farewell);
+        if let Some(dialing) = &mut self.dialing {
+            dialing.failed(connection);
+            if dialing.is_over() {
+                self.give_up_dialing();
+            }
+        }
         if farewell == Farewell::Abrupt && self.server == Some(connection) {
             self.status = ConnectionStatus::Disconnected;
             self.ready.clear();
@@ -289,6 +422,7 @@ impl<S: DatagramSocket> MultiplayerPeer for EnetMultiplayerPeer<S> {
     }
 
     fn close(&mut self) {
+        self.dialing = None;
         self.connection.close();
         self.ready.clear();
         self.status = ConnectionStatus::Disconnected;
@@ -304,7 +438,9 @@ impl<S: DatagramSocket> MultiplayerPeer for EnetMultiplayerPeer<S> {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.connection.poll_timeout()
+        let dialing = self.dialing.as_ref();
+        let dialing = dialing.and_then(|dialing| dialing.poll_timeout(self.connection.now()));
+        [self.connection.poll_timeout(), dialing].into_iter().flatten().min()
     }
 
     fn readiness(&self) -> Readiness {

@@ -125,9 +125,29 @@ impl ClientOptions {
         Ok((ip, self.local_port).into())
     }
 
+    /// Binds a socket with `bind` for a server whose address is not known yet: for both families,
+    /// unless an address is given or the system has no IPv6.
+    pub(crate) fn bind_for_name<S>(
+        &self,
+        host: &str,
+        port: u16,
+        bind: impl Fn(SocketAddr) -> Result<S, BindError>,
+    ) -> Result<S, CreateError> {
+        if let Ok(ip) = host.parse::<IpAddr>() {
+            return Ok(bind(self.local_address((ip, port).into())?)?);
+        }
+        let from = |ip| bind((ip, self.local_port).into());
+        let any = || {
+            let both = from(Ipv6Addr::UNSPECIFIED.into());
+            both.or_else(|_| from(Ipv4Addr::UNSPECIFIED.into()))
+        };
+        Ok(self.bind_ip.map_or_else(any, from)?)
+    }
+
     pub(crate) fn into_settings(self) -> Result<HostSettings, CreateError> {
         let mut settings = self.host;
-        settings.max_peers = 1;
+        // One for each attempt to connect.
+        settings.max_peers = limits::ADDRESSES_MAX as u16;
         settings.admission = Admission::Nobody;
         check(&settings)?;
         Ok(settings)
@@ -183,6 +203,14 @@ pub enum CreateError {
         /// The server.
         server: SocketAddr,
     },
+    /// There is no address to connect to.
+    #[error(
+        "no address of the server can be reached from the client's socket; bind the socket to [::]"
+    )]
+    NoAddress,
+    /// The thread of a lookup could not be started.
+    #[error("cannot start the thread that looks up a name: {0}")]
+    Thread(std::io::Error),
     /// The operating system does not tell where a socket is.
     #[error("the address of a socket is not known: {0}")]
     Address(std::io::Error),

@@ -175,6 +175,25 @@ fn a_client_gives_up_at_once_on_a_server_it_does_not_trust() {
 }
 
 #[test]
+fn an_encrypted_client_tries_the_next_address_when_one_does_not_answer() {
+    let mut rig = Virtual::new(1, Link::default());
+    let mut server = rig.server();
+    let mut options = ClientOptions::default();
+    options.dtls = Some(trusting(&rig.certificate));
+    let socket = rig.network.socket(at("10.0.1.1:5000"));
+    let addresses = [at("10.0.0.9:7777"), at(SERVER)];
+    let mut client = EnetMultiplayerPeer::client_of_addresses(socket, &addresses, options).unwrap();
+    for _ in 0..60 {
+        let now = rig.step();
+        client.poll(now);
+        client.flush(now);
+        server.poll(now);
+        server.flush(now);
+    }
+    assert_eq!(client.connection_status(), ConnectionStatus::Connected);
+}
+
+#[test]
 fn a_client_without_encryption_reaches_nobody() {
     let mut rig = Virtual::new(1, Link::default());
     let (mut server, mut client) = (rig.server(), rig.client(None));

@@ -3,6 +3,7 @@
 
 #[cfg(feature = "dtls")]
 mod dtls;
+mod lookup;
 
 #[cfg(feature = "tokio")]
 pub use mp_udp::TokioUdpSocket;
@@ -11,3 +12,4 @@ pub(crate) use mp_udp::{ReceiveFailure, SendFailure};
 
 #[cfg(feature = "dtls")]
 pub use self::dtls::DtlsSocket;
+pub(crate) use self::lookup::Lookup;

@@ -12,6 +12,7 @@
 //!
 //! | module | contents | uses |
 //! |---|---|---|
+//! | `attempts` | connecting to a server with several addresses | `host` |
 //! | `host` | the host: its peers, admission, timers, bandwidth, sending | `peer`, `wire` |
 //! | `peer` | one peer: its state, the commands it receives, what it sends, round trips | `channel`, `wire` |
 //! | `channel` | one channel of a peer: sequence numbers, order, fragments, budgets | `wire` |
@@ -21,6 +22,7 @@ use std::time::Duration;
 
 pub use mp_udp::{NetworkPath, Transmit};
 
+mod attempts;
 mod channel;
 mod event;
 mod host;
@@ -28,6 +30,7 @@ mod peer;
 mod settings;
 mod wire;
 
+pub(crate) use attempts::Attempts;
 pub use event::{HostEvent, HostStats, PacketFlags};
 pub use host::{Host, HostSendError};
 pub use peer::{HostStatistic, Patience, PeerState, PeerStatistic};

@@ -120,19 +120,19 @@ impl Host {
     /// Takes note of how a handshake came out.
     pub(super) fn settle(&mut self, slot: u16) {
         let Some(peer) = self.slots.get_mut(slot) else { return };
-        if matches!(peer.state, State::Connecting | State::HalfOpen) {
+        if matches!(peer.state, State::Abandoned { .. } | State::Connecting | State::HalfOpen) {
             return;
         }
         let age = peer.proof.age.take();
         if let Some(age) = age {
             self.half_open.remove(age);
-            if peer.state == State::Disconnecting {
-                // It was not admitted after all; it is being told.
-                self.stats.connections_refused += 1;
-                return;
-            }
         }
         if peer.is_counted {
+            return;
+        }
+        if peer.state == State::Disconnecting {
+            // A client that was not admitted after all, or an abandoned attempt that was answered.
+            self.stats.connections_refused += u64::from(age.is_some());
             return;
         }
         debug!(connection = %peer.connection, address = %peer.address, data = peer.data, "connected");

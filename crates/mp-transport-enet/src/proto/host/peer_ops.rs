@@ -15,7 +15,9 @@ use crate::proto::{
 impl Host {
     /// All links, half-open ones included, by their slots.
     pub fn connections(&self) -> impl Iterator<Item = ConnectionId> + '_ {
-        self.slots.occupied().filter_map(|slot| Some(self.slots.get(slot)?.connection))
+        let peers = self.slots.occupied().filter_map(|slot| self.slots.get(slot));
+        let known = peers.filter(|peer| !matches!(peer.state, State::Abandoned { .. }));
+        known.map(|peer| peer.connection)
     }
 
     /// Whether there are events that nobody has taken.
@@ -136,6 +138,20 @@ impl Host {
         let Some(peer) = self.slots.connection(connection) else { return };
         peer.report_end(reason, &mut self.events);
         self.remove(connection.slot as u16);
+    }
+
+    /// Gives up an attempt to connect, without an event. CONNECT is not sent again; when the server
+    /// answers all the same it is sent a DISCONNECT, so that nobody occupies its slot.
+    pub(crate) fn abandon(&mut self, connection: ConnectionId) {
+        let now = self.now.as_millis();
+        let Some(peer) = self.slots.connection_mut(connection) else { return };
+        if peer.state == State::Connecting {
+            peer.abandon(now);
+            self.touch(connection.slot as u16);
+        } else {
+            // It was answered in this turn, and that is not acknowledged yet.
+            self.disconnect(connection, 0, DisconnectReason::Closed, Farewell::Abrupt);
+        }
     }
 
     /// Ends a link when everything accepted for it has been acknowledged (Godot: `peer_disconnect_later`).

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use mp_core::{ConnectionId, ConnectionStats, DisconnectReason, SharedLimit};
 
-use crate::limits::AMPLIFICATION_MAX;
+use crate::limits::{ABANDONED_ATTEMPT_TIME, AMPLIFICATION_MAX};
 use crate::proto::channel::{Channels, Inbound, Unsequenced};
 use crate::proto::command::{Body, Command, Connect, Terms};
 use crate::proto::host::Sessions;
@@ -85,6 +85,11 @@ pub(crate) struct Peer {
 /// Where a connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
+    /// An attempt to connect that is not wanted any more. Its server may have received CONNECT, so
+    /// a VERIFY_CONNECT until then is answered with DISCONNECT, which frees the server's slot.
+    Abandoned {
+        until: Millis,
+    },
     /// CONNECT is on its way.
     Connecting,
     /// VERIFY_CONNECT is on its way.
@@ -262,6 +267,13 @@ impl Peer {
         self.sender.queue_control(Body::Disconnect { data });
     }
 
+    /// Gives up an attempt to connect.
+    pub(crate) fn abandon(&mut self, now: Millis) {
+        self.drop_queues();
+        let until = after(now, ABANDONED_ATTEMPT_TIME).unwrap_or(Millis::MAX);
+        self.state = State::Abandoned { until };
+    }
+
     /// Delivers what was accepted, then disconnects.
     pub(crate) fn disconnect_later(&mut self, data: u32, reason: DisconnectReason) {
         self.parting = Some(Some(reason));
@@ -297,7 +309,8 @@ impl Peer {
             (State::Connecting, _) => {
                 events.push_back(HostEvent::ConnectFailed { connection, reason });
             }
-            (State::HalfOpen | State::AcknowledgingDisconnect, _) | (_, None) => {}
+            (State::Abandoned { .. } | State::HalfOpen | State::AcknowledgingDisconnect, _)
+            | (_, None) => {}
             (_, Some(reason)) => events.push_back(HostEvent::Disconnected { connection, reason }),
         }
     }
@@ -309,9 +322,12 @@ impl Peer {
         settings: &HostSettings,
         events: &mut VecDeque<HostEvent>,
     ) -> Flow {
-        if self.state == State::HalfOpen
-            && is_due(now, self.proof.since, settings.half_open_timeout)
-        {
+        let is_over = match self.state {
+            State::Abandoned { until } => now >= until,
+            State::HalfOpen => is_due(now, self.proof.since, settings.half_open_timeout),
+            _ => false,
+        };
+        if is_over {
             return Flow::Ended;
         }
         if self.sender.check_timeouts(now, &self.patience, &mut self.stats) {
@@ -329,6 +345,7 @@ impl Peer {
     /// When [`handle_timeout`](Self::handle_timeout) or a ping is due.
     pub(crate) fn deadline(&self, now: Millis, settings: &HostSettings) -> Option<Millis> {
         let state = match self.state {
+            State::Abandoned { until } => Some(until),
             State::HalfOpen => after(self.proof.since, settings.half_open_timeout),
             State::Connected if self.sender.is_reliably_idle() => {
                 self.ping_at().map(|at| at.max(now + 1))

@@ -150,9 +150,11 @@ impl Peer {
     }
 
     fn handle_verify(&mut self, terms: &Terms, context: &mut Context<'_>) -> (Outcome, Flow) {
-        if self.state != State::Connecting {
-            return (Outcome::Taken, Flow::Going);
-        }
+        let is_wanted = match self.state {
+            State::Abandoned { .. } => false,
+            State::Connecting => true,
+            _ => return (Outcome::Taken, Flow::Going),
+        };
         let is_ours = (1..=255).contains(&terms.channel_count)
             && terms.throttle == context.settings.throttle
             && terms.connect_id == self.connect_id;
@@ -164,6 +166,10 @@ impl Peer {
         self.outgoing_id = terms.peer_id;
         self.sessions =
             Sessions { incoming: terms.incoming_session, outgoing: terms.outgoing_session };
+        if !is_wanted {
+            self.disconnect(0, None);
+            return (Outcome::Taken, Flow::Going);
+        }
         self.channels.count = self.channels.count.min(terms.channel_count as u8);
         self.mtu = self.mtu.min(context.settings.room(clamp_mtu(terms.mtu)));
         self.sender.set_mtu(self.mtu);
@@ -178,7 +184,10 @@ impl Peer {
     fn handle_disconnect(&mut self, is_polite: bool, data: u32, context: &mut Context<'_>) -> Flow {
         match self.state {
             State::AcknowledgingDisconnect => return Flow::Going,
-            State::Connecting | State::HalfOpen | State::Disconnecting => {
+            State::Abandoned { .. }
+            | State::Connecting
+            | State::HalfOpen
+            | State::Disconnecting => {
                 self.report_end(DisconnectReason::Remote(data), context.events);
                 return Flow::Ended;
             }
@@ -273,7 +282,10 @@ impl Peer {
     /// Whether a command that asks for it is acknowledged.
     fn acknowledges(&mut self, command: &Command<'_>) -> bool {
         match self.state {
-            State::Disconnecting | State::HalfOpen | State::Connecting => false,
+            State::Abandoned { .. }
+            | State::Disconnecting
+            | State::HalfOpen
+            | State::Connecting => false,
             State::AcknowledgingDisconnect => matches!(command.body, Body::Disconnect { .. }),
             State::Connected | State::DisconnectLater if command.channel == CONTROL_CHANNEL => true,
             State::Connected | State::DisconnectLater => {

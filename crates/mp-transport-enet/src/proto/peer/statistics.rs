@@ -110,6 +110,7 @@ pub enum PeerState {
 impl Peer {
     pub(crate) const fn godot_state(&self) -> PeerState {
         match self.state {
+            State::Abandoned { .. } => PeerState::Disconnected,
             State::Connecting => PeerState::Connecting,
             State::HalfOpen => PeerState::AcknowledgingConnect,
             State::Connected => PeerState::Connected,
