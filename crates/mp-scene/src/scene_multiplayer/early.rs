@@ -28,6 +28,8 @@ pub(super) struct Early {
     level_bytes: usize,
     /// When to look for those that have waited too long: no later than `EARLY_TIME` after the first came.
     sweep_at: Option<Instant>,
+    /// Packets whose nodes have entered, in the order in which they are received next.
+    released: VecDeque<Waiting>,
 }
 
 /// What a packet waits for.
@@ -200,11 +202,24 @@ impl Early {
         self.take_where(&of, is_it).pop_front()
     }
 
+    /// Releases `packets`, which were [taken](Self::take) as their nodes entered. They are received
+    /// before those that were released earlier, which keeps the order in which a peer sent an
+    /// announcement, what lies below it, and the next announcement.
+    pub(super) fn release(&mut self, mut packets: VecDeque<Waiting>) {
+        packets.append(&mut self.released);
+        self.released = packets;
+    }
+
+    /// Takes the next packet that was released.
+    pub(super) fn next_released(&mut self) -> Option<Waiting> {
+        self.released.pop_front()
+    }
+
     /// What waited for what is there now.
     pub(super) fn take(&mut self, of: &Awaited) -> VecDeque<Waiting> {
         let taken = self.waiting.remove(of).unwrap_or_default();
         for waiting in &taken {
-            self.release(waiting, of.len());
+            self.uncount(waiting, of.len());
         }
         taken
     }
@@ -224,7 +239,7 @@ impl Early {
             *queue = rest;
         }
         for waiting in &taken {
-            self.release(waiting, of.len());
+            self.uncount(waiting, of.len());
         }
         taken
     }
@@ -238,11 +253,14 @@ impl Early {
 
     /// Forgets what a peer sent that has left; returns how many packets.
     pub(super) fn remove_peer(&mut self, peer: PeerId) -> usize {
+        let released = self.released.len();
+        self.released.retain(|waiting| waiting.sender != peer);
+        let dropped = released - self.released.len();
         let budgets = [Budget::Calls, Budget::Syncs, Budget::Level];
         if budgets.into_iter().any(|budget| self.held.contains_key(&(peer, budget))) {
-            self.keep(|waiting| waiting.sender != peer)
+            dropped + self.keep(|waiting| waiting.sender != peer)
         } else {
-            0
+            dropped
         }
     }
 
@@ -304,12 +322,12 @@ impl Early {
             !queue.is_empty()
         });
         for (waiting, len) in &dropped {
-            self.release(waiting, *len);
+            self.uncount(waiting, *len);
         }
         dropped.len()
     }
 
-    fn release(&mut self, waiting: &Waiting, len: usize) {
+    fn uncount(&mut self, waiting: &Waiting, len: usize) {
         self.announced.remove(&(waiting.sender, waiting.kind));
         let key = (waiting.sender, waiting.kind.budget());
         let Some(held) = self.held.get_mut(&key) else { return };

@@ -70,6 +70,8 @@ pub struct SceneMultiplayer {
     remote_paths: RemotePaths,
 
     early: Early,
+    /// Whether packets that `early` has released are being received.
+    is_receiving_released: bool,
     departed: Departed,
     /// Of peers that the server has not announced yet.
     unannounced: Overtaking,
@@ -146,6 +148,7 @@ impl SceneMultiplayer {
             own_paths: OwnPaths::default(),
             remote_paths: RemotePaths::default(),
             early: Early::default(),
+            is_receiving_released: false,
             departed: Departed::default(),
             unannounced: Overtaking::default(),
             unadmitted: Overtaking::default(),
@@ -468,6 +471,7 @@ impl SceneMultiplayer {
             status: _,
             is_joining: _,
             is_leaving: _,
+            is_receiving_released: _,
             in_front_of_calls: _,
             values: _,
             clock: _,

@@ -1,10 +1,13 @@
 //! Numbers and states of an announcement go to the synchronizers of the announced node alone.
 
+use std::time::Duration;
+
 use mp_scene::prelude::*;
 use mp_scene::replication::ReplicationError;
 use mp_scene::testing::Lan;
 
-use crate::game::{SERVER, signals};
+use crate::early::{LATER, carry, hear, is_spawn, pair_of};
+use crate::game::{SERVER, signals, unit};
 
 #[derive(Default)]
 struct Part(i64);
@@ -123,4 +126,83 @@ fn an_announced_synchronizer_under_another_authority_fails_with_both_counts() {
         Instance::new("Tank", Part::default()).child(turret).child(foreign)
     });
     assert_eq!(mismatch(&foreign), (vec!["Tanks/Tank: 1 announced, 0 found".to_owned()], 1));
+}
+
+/// A ship whose setter gives it a gun with a synchronizer of its own, and whose spawner announces
+/// what is on its deck.
+#[derive(Default)]
+struct Ship {
+    is_armed: bool,
+    ammo: i64,
+}
+
+impl Node for Ship {
+    fn property_table() -> PropertyTable<Self> {
+        PropertyTable::new()
+            .property("ammo", |ship: &mut Self| &mut ship.ammo)
+            .property_with_setter(
+                "is_armed",
+                |ship: &mut Self| &mut ship.is_armed,
+                |ship: &mut Self, cx: &mut SetterContext<'_>, is_armed: bool| {
+                    ship.is_armed = is_armed;
+                    if is_armed {
+                        let ammo = ReplicationConfig::new().on_change(".:ammo");
+                        let gun = MultiplayerSynchronizer::new(ammo);
+                        let ship = cx.node_id();
+                        cx.add_instance(ship, Instance::new("Gun", gun)).unwrap();
+                    }
+                },
+            )
+    }
+}
+
+fn ship() -> PackedScene {
+    PackedScene::new("res://ship.tscn", || {
+        let config = ReplicationConfig::new().with(".:is_armed", true, ReplicationMode::Never);
+        Instance::new("Ship", Ship::default())
+            .child(Instance::new("Sync", MultiplayerSynchronizer::new(config)))
+            .child(Instance::new("Deck", Group))
+            .child(Instance::new("Spawner", MultiplayerSpawner::new("../Deck").scene(&unit())))
+    })
+}
+
+fn fleet() -> BranchBuilder {
+    Branch::builder("/root/Game").tick_rate(1_000).setup(|tree| {
+        tree.add("Sea", Group)?;
+        tree.add("Spawner", MultiplayerSpawner::new("../Sea").scene(&ship())).map(drop)
+    })
+}
+
+#[test]
+fn an_announcement_that_releases_another_one_keeps_its_numbers() {
+    let (mut server, mut client) = pair_of(fleet);
+    let show = |server: &mut Branch, shown: bool| {
+        for path in ["Sea/Ship/Sync", "Sea/Ship/Gun"] {
+            let sync = server.scene().node::<MultiplayerSynchronizer>(path).unwrap();
+            server.scene().get_mut(sync).unwrap().set_public_visibility(shown);
+        }
+    };
+    let at = |ticks| LATER + ticks * Duration::from_millis(1);
+    let ship = server.scene().add_instance("Sea", ship().instantiate()).unwrap();
+    server.scene().set_property(ship, "is_armed", true).unwrap();
+    server.scene().add_instance("Sea/Ship/Deck", unit().instantiate()).unwrap();
+    carry(&mut server, &mut client, at(0), |_| true);
+    carry(&mut client, &mut server, at(0), |_| true);
+    assert!(client.scene().find("Sea/Ship/Deck/Unit").is_ok());
+    show(&mut server, false);
+    carry(&mut server, &mut client, at(1), |_| true);
+    assert!(client.scene().find("Sea/Ship").is_err());
+
+    // The announcement of the unit is received first, and waits for that of the ship.
+    show(&mut server, true);
+    let held = carry(&mut server, &mut client, at(2), |packet| !is_spawn(packet));
+    assert_eq!(held.len(), 2);
+    held.iter().rev().for_each(|packet| hear(&mut client, packet));
+    assert!(client.scene().find("Sea/Ship/Deck/Unit").is_ok());
+
+    let ship = server.scene().node::<Ship>("Sea/Ship").unwrap();
+    server.scene().get_mut(ship).unwrap().ammo = 7;
+    carry(&mut server, &mut client, at(3), |_| true);
+    let ship = client.scene().node::<Ship>("Sea/Ship").unwrap();
+    assert_eq!(client.scene().get(ship).unwrap().ammo, 7);
 }

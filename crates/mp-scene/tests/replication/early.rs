@@ -20,10 +20,14 @@ const ENDPOINT: EndpointId = EndpointId(0);
 const LINK: ConnectionId = ConnectionId { slot: 1, generation: 0 };
 const START: Instant = Instant::from_millis(1_000);
 /// The next tick is due.
-const LATER: Instant = Instant::from_millis(1_100);
+pub const LATER: Instant = Instant::from_millis(1_100);
+
+fn pair() -> (Branch, Branch) {
+    pair_of(game)
+}
 
 /// A server with one client, whose packets are carried by hand.
-fn pair() -> (Branch, Branch) {
+pub fn pair_of(game: fn() -> BranchBuilder) -> (Branch, Branch) {
     let (mut server, mut client) = (game().build().unwrap(), game().build().unwrap());
     for (branch, id, other) in [(&mut server, 1, 2), (&mut client, 2, 1)] {
         let unique_id = PeerId::new(id).unwrap();
@@ -48,7 +52,7 @@ fn tell(branch: &mut Branch, event: PeerEvent) {
 }
 
 /// Ends a turn of `from`; what it sends and `passes` arrives at `to`. Returns the rest.
-fn carry(
+pub fn carry(
     from: &mut Branch,
     to: &mut Branch,
     now: Instant,
@@ -76,13 +80,13 @@ fn say(branch: &mut Branch, now: Instant) -> Vec<Bytes> {
     packets
 }
 
-fn hear(branch: &mut Branch, payload: &Bytes) {
+pub fn hear(branch: &mut Branch, payload: &Bytes) {
     let (mode, channel) = (TransferMode::Reliable, Channel(0));
     let packet = Packet { from: LINK, mode, channel, payload: payload.clone() };
     tell(branch, PeerEvent::Packet(packet));
 }
 
-fn is_spawn(packet: &[u8]) -> bool {
+pub fn is_spawn(packet: &[u8]) -> bool {
     packet[0] & 7 == 4
 }
 

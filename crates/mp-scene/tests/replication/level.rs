@@ -284,3 +284,35 @@ fn the_path_of_a_node_that_is_hidden_by_then_is_not_announced_again() {
     wait(&mut lan, Duration::from_secs(20));
     assert_eq!(lan.scene(client).stats().packets_received, before);
 }
+
+/// A scene that holds others of its kind.
+fn nest() -> PackedScene {
+    PackedScene::new("res://nest.tscn", || {
+        let spawner = MultiplayerSpawner::new("../In").scene(&nest());
+        Instance::new("Nest", Group)
+            .child(Instance::new("In", Group))
+            .child(Instance::new("Spawner", spawner))
+    })
+}
+
+#[test]
+fn announcements_that_wait_for_each_other_are_received_however_deep_they_lie() {
+    let level = |scene: &mut Scene| {
+        scene.add("Level", Group)?;
+        scene.add("Level/Spawner", MultiplayerSpawner::new("..").scene(&nest())).map(drop)
+    };
+    let game = || Branch::builder("/root/Game").tick_rate(60);
+    let mut lan = Lan::new(game().setup(level)).unwrap();
+    let client = lan.join(game()).unwrap();
+    lan.settle();
+    let mut parent = "Level".to_owned();
+    for _ in 0..400 {
+        lan.scene(SERVER).add_instance(&parent, nest().instantiate()).unwrap();
+        parent.push_str("/Nest/In");
+        lan.step();
+    }
+    lan.settle();
+    level(lan.scene(client)).unwrap();
+    lan.settle();
+    assert!(lan.scene(client).find(&parent).is_ok());
+}

@@ -1,12 +1,13 @@
 //! Keeping up with the tree: spawners, synchronizers and entities that come and go.
 
+use std::collections::VecDeque;
 use std::collections::hash_map::Entry;
 
 use mp_core::{Instant, PeerId};
 use slotmap::DefaultKey as Key;
 
 use super::super::SceneMultiplayer;
-use super::super::early::Awaited;
+use super::super::early::{Awaited, Waiting};
 use super::state::{Property, Synchronizer};
 use super::{Origin, Replication, Spawner};
 use crate::property::Mark;
@@ -15,8 +16,16 @@ use crate::signal::Signal;
 use crate::tree::{NodeId, NodeTree, TreeChange};
 
 impl SceneMultiplayer {
-    /// Does what follows from what has become of the tree, of the peers and of the settings of spawners and synchronizers.
+    /// Does what follows from what has become of the tree, of the peers and of the settings of
+    /// spawners and synchronizers. Then receives the packets that waited for nodes that have
+    /// entered.
     pub(in crate::scene_multiplayer) fn follow(&mut self, now: Instant, tree: &mut dyn NodeTree) {
+        self.follow_changes(now, tree);
+        self.receive_released(now, tree);
+    }
+
+    /// Does the same, but leaves released packets to [`receive_released`](Self::receive_released).
+    pub(super) fn follow_changes(&mut self, now: Instant, tree: &mut dyn NodeTree) {
         self.own_paths.set_now(now);
         for node in std::mem::take(&mut self.replication.busy) {
             let entity = self.replication.entities.get(&node);
@@ -28,6 +37,7 @@ impl SceneMultiplayer {
         }
         self.follow_touched(tree);
         self.announce_ready(tree);
+        let mut released = VecDeque::new();
         loop {
             let doomed = std::mem::take(&mut self.replication.doomed);
             doomed.into_iter().for_each(|node| tree.free(node));
@@ -51,8 +61,9 @@ impl SceneMultiplayer {
             for node in noted {
                 self.follow_settings(tree, node);
             }
-            self.receive_early(now, tree, &changes);
+            released.append(&mut self.take_early(tree, &changes));
         }
+        self.early.release(released);
         for error in self.replication.take_errors() {
             self.emit(Signal::ReplicationFailed(Box::new(error)));
         }
@@ -83,18 +94,31 @@ impl SceneMultiplayer {
         known
     }
 
-    /// The waiting packets of nodes that are there now.
-    fn receive_early(&mut self, now: Instant, tree: &mut dyn NodeTree, changes: &[TreeChange]) {
+    /// Takes the packets that waited for nodes that have entered or have a new path in `changes`.
+    fn take_early(&mut self, tree: &dyn NodeTree, changes: &[TreeChange]) -> VecDeque<Waiting> {
+        let mut taken = VecDeque::new();
         for change in changes {
             let (TreeChange::Added(node) | TreeChange::Renamed(node)) = *change else { continue };
             if !self.early.awaits_nodes() {
-                return;
+                break;
             }
             let Some(path) = tree.path_of(node) else { continue };
-            for waiting in self.early.take(&Awaited::Path(path)) {
-                self.receive_inner(now, tree, waiting.sender, &waiting.packet);
-            }
+            taken.append(&mut self.early.take(&Awaited::Path(path)));
         }
+        taken
+    }
+
+    /// Receives the packets that were released, one after the other. A packet that releases others
+    /// is processed to its end before these are received: announcements do not nest, so that a
+    /// remote peer cannot overflow the stack.
+    pub(super) fn receive_released(&mut self, now: Instant, tree: &mut dyn NodeTree) {
+        if std::mem::replace(&mut self.is_receiving_released, true) {
+            return;
+        }
+        while let Some(waiting) = self.early.next_released() {
+            self.receive_inner(now, tree, waiting.sender, &waiting.packet);
+        }
+        self.is_receiving_released = false;
     }
 
     fn follow_change(&mut self, now: Instant, tree: &mut dyn NodeTree, change: TreeChange) {

@@ -104,7 +104,7 @@ impl SceneMultiplayer {
         let (state, readable, unnamed) = (spawn.state, true, 0);
         replication.incoming =
             Some(Incoming { sender, entity: node, ids, state, readable, unnamed });
-        self.follow(now, tree);
+        self.follow_changes(now, tree);
         if let Some(incoming) = self.replication.incoming.take()
             && (incoming.unnamed > 0 || !incoming.ids.is_empty())
         {
@@ -125,6 +125,7 @@ impl SceneMultiplayer {
                 self.receive_inner(now, tree, sender, &waiting.packet);
             }
         }
+        self.receive_released(now, tree);
     }
 
     /// Gives a synchronizer of an announced node, as it enters the tree, its number and its state.
