@@ -1,7 +1,7 @@
 //! [`ChannelActor`]: a typed stream of messages between the branches of peers.
 #![expect(
     clippy::exhaustive_structs,
-    reason = "messages of actors: programs build them and take them apart"
+    reason = "actor messages, which programs construct and destructure"
 )]
 
 use std::marker::PhantomData;

@@ -78,7 +78,7 @@ pub(crate) struct Close;
 /// Sends a message even if the mailbox is full. Only for messages whose number is bounded: one in
 /// an actor's life, or counted by the caller. Everything that a peer can cause is sent with
 /// `try_send`.
-#[expect(clippy::disallowed_methods, reason = "once in an actor's life, or counted by the caller")]
+#[expect(clippy::disallowed_methods, reason = "at most once per actor, or counted by the caller")]
 pub(crate) fn control<A, M>(to: &Addr<A>, message: M)
 where
     A: Actor + Handler<M>,
@@ -90,7 +90,7 @@ where
 }
 
 /// Same as [`control`], for a recipient.
-#[expect(clippy::disallowed_methods, reason = "once in an actor's life, or counted by the caller")]
+#[expect(clippy::disallowed_methods, reason = "at most once per actor, or counted by the caller")]
 pub(crate) fn control_to<M>(to: &Recipient<M>, message: M)
 where
     M: Message + Send + 'static,

@@ -3,7 +3,7 @@
 //! Work for one peer may take long, and the branch must not wait for it. A peer's actor runs on the
 //! branch's thread from `peer_authenticating`, or `peer_connected`, until the peer disconnects or
 //! fails. It has no protocol state, and receives no packets except for authentication.
-#![expect(clippy::exhaustive_structs, reason = "messages of actors: programs build them")]
+#![expect(clippy::exhaustive_structs, reason = "actor messages, which programs construct")]
 
 use std::future::Future;
 use std::pin::Pin;

@@ -119,11 +119,10 @@ where
     /// * The future is dropped when the peer disconnects, or exceeds
     ///   [`set_auth_timeout`](mp_scene::SceneMultiplayer::set_auth_timeout) (default: 3 s). After
     ///   [`complete`](AuthRequest::complete) it may continue while the peer is connected.
-    /// * Authentication is part of [`SceneMultiplayer`](mp_scene::SceneMultiplayer). A protocol that
-    ///   does not use its `SceneMultiplayer` does not authenticate peers.
+    /// * Authentication is part of [`SceneMultiplayer`](mp_scene::SceneMultiplayer). A protocol
+    ///   that does not use its `SceneMultiplayer` does not authenticate peers.
     /// * A future that fails or panics rejects its peer and has no other effect.
-    ///   [`BranchActorStats::failed_authentications`](crate::BranchActorStats::failed_authentications)
-    ///   counts it.
+    ///   [`failed_authentications`](crate::BranchActorStats::failed_authentications) counts it.
     #[doc(alias = "auth_callback")]
     pub fn authenticate<R, E>(
         mut self,

@@ -1,7 +1,7 @@
 //! Peers and handles are notified even if the log subscriber panics on every line of mp-actor.
 
 #[path = "actors/common.rs"]
-#[allow(dead_code, unused_imports, reason = "this binary uses a part of it")]
+#[allow(dead_code, unused_imports, reason = "this binary uses only a part")]
 mod common;
 
 use std::sync::Once;

@@ -3,7 +3,7 @@
 #![cfg(all(debug_assertions, target_os = "linux"))]
 
 #[path = "actors/common.rs"]
-#[allow(dead_code, unused_imports, reason = "this binary uses a part of it")]
+#[allow(dead_code, unused_imports, reason = "this binary uses only a part")]
 mod common;
 
 use std::os::unix::process::ExitStatusExt;

@@ -45,7 +45,7 @@
 //!
 //! To report each failure under its own name, write one test per check: `#[test] fn
 //! connected_precedes_packets() { conformance::connected_precedes_packets(MyRig::new()) }`.
-#![expect(clippy::exhaustive_structs, reason = "a rig builds one")]
+#![expect(clippy::exhaustive_structs, reason = "rigs construct it")]
 
 mod closing;
 mod connecting;

@@ -3,7 +3,7 @@
 #![expect(
     clippy::exhaustive_enums,
     clippy::exhaustive_structs,
-    reason = "ids and targets are values: their fields are all that they are"
+    reason = "plain values with public fields"
 )]
 
 #[cfg(feature = "serde")]

@@ -3,7 +3,7 @@
 #![expect(
     clippy::exhaustive_enums,
     clippy::exhaustive_structs,
-    reason = "simulators build conditions and match on losses"
+    reason = "simulators construct conditions and match on losses"
 )]
 
 use std::time::Duration;

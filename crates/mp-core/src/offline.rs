@@ -1,5 +1,5 @@
 //! The multiplayer peer of a single-player game.
-#![expect(clippy::exhaustive_structs, reason = "a value without fields")]
+#![expect(clippy::exhaustive_structs, reason = "a unit struct")]
 
 use crate::{
     ConnectionId, ConnectionStatus, DisconnectReason, Farewell, Instant, MultiplayerPeer, Outgoing,

@@ -2,7 +2,7 @@
 #![expect(
     clippy::exhaustive_enums,
     clippy::exhaustive_structs,
-    reason = "transports and programs build packets and match on what these enums list"
+    reason = "transports and programs construct packets and match on the enums"
 )]
 
 use std::fmt;

@@ -94,14 +94,14 @@ pub struct PacketPeerStats {
     /// Peers that disconnected, were disconnected, or were closed.
     pub disconnected: u64,
     /// Connections rejected because their id was invalid or in use.
-    pub turned_away: u64,
+    pub rejected_connections: u64,
     /// Packets queued for reading.
     pub packets_received: u64,
     /// Unread packets dropped because their peer was disconnected by force, or the local peer
     /// closed.
-    pub packets_withdrawn: u64,
+    pub packets_discarded: u64,
     /// Packets dropped because the queue was full and the transport does not pause connections.
-    pub packets_overflowed: u64,
+    pub packets_dropped: u64,
     /// Number of times that a full queue paused the connections.
     pub holds: u64,
     /// Signals dropped because the queue of signals was full.
@@ -336,7 +336,7 @@ impl<P: MultiplayerPeer> PacketPeer<P> {
         self.peer.close();
         self.stats.disconnected += self.peers.len() as u64;
         self.peers.clear();
-        self.stats.packets_withdrawn += self.receive_queue.clear() as u64;
+        self.stats.packets_discarded += self.receive_queue.clear() as u64;
     }
 
     /// Returns the maximum encoded size in bytes of a value for `put_var`. Default: 8 MiB.

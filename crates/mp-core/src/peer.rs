@@ -1,7 +1,7 @@
 //! The transport trait.
 #![expect(
     clippy::exhaustive_enums,
-    reason = "Godot lists the states; a host must handle each kind of readiness"
+    reason = "the states are Godot's; a host must handle each kind of readiness"
 )]
 
 use std::task::{Context, Poll};

@@ -2,7 +2,7 @@
 #![expect(
     clippy::exhaustive_enums,
     clippy::exhaustive_structs,
-    reason = "Godot lists the modes; a channel is its number"
+    reason = "the modes are Godot's; a channel is a number"
 )]
 
 use std::fmt;

@@ -52,7 +52,8 @@ detected! {
     detects_server_that_sends_nothing:
         packets_are_delivered_both_ways, "a packet each way", ServerSendsNothing;
     detects_lost_reliable_packet:
-        reliable_packets_are_delivered_once_and_in_order, "300 reliable packets each way", LosesReliable;
+        reliable_packets_are_delivered_once_and_in_order, "300 reliable packets each way",
+        LosesReliable;
     detects_duplicated_reliable_packet:
         reliable_packets_are_delivered_once_and_in_order, "more packets received", RepeatsReliable;
     detects_reordered_reliable_packets:
@@ -76,7 +77,8 @@ detected! {
     detects_missing_prefix:
         prefix_precedes_the_payload, "left == right", ForgetsPrefixes;
     detects_packet_for_the_first_connection_only:
-        packet_for_many_connections_is_delivered_to_each, "the packet for all connections", SendsToTheFirstOnly;
+        packet_for_many_connections_is_delivered_to_each, "the packet for all connections",
+        SendsToTheFirstOnly;
     detects_packet_for_too_many_connections:
         packet_for_many_connections_is_delivered_to_each, "client 1", SendsToEverybody;
     detects_error_for_a_closed_connection:
@@ -90,11 +92,14 @@ detected! {
     detects_dropped_empty_packet:
         empty_packet_is_delivered, "three packets", DropsEmptyPackets;
     detects_pause_without_effect:
-        paused_connection_leaves_packets_with_their_sender, "received on a paused connection", NeverPauses;
+        paused_connection_leaves_packets_with_their_sender, "received on a paused connection",
+        NeverPauses;
     detects_packets_lost_while_paused:
-        paused_connection_leaves_packets_with_their_sender, "the packets of the resumed connection", LosesPaused;
+        paused_connection_leaves_packets_with_their_sender, "the packets of the resumed connection",
+        LosesPaused;
     detects_pause_that_never_ends:
-        paused_connection_leaves_packets_with_their_sender, "the packets of the resumed connection", PausesForever;
+        paused_connection_leaves_packets_with_their_sender, "the packets of the resumed connection",
+        PausesForever;
     detects_missing_disconnected_event:
         graceful_disconnect_is_reported_by_both_peers, "both peers", NeverDisconnects;
     detects_wrong_disconnect_reason:
@@ -104,11 +109,14 @@ detected! {
     detects_second_disconnected_event:
         client_disconnects_gracefully, "which was not connected", DisconnectsTwice;
     detects_drain_that_does_not_wait:
-        drain_delivers_accepted_packets_first, "accepted before the draining disconnect", NeverDrains;
+        drain_delivers_accepted_packets_first, "accepted before the draining disconnect",
+        NeverDrains;
     detects_event_after_immediate_disconnect:
-        immediate_disconnect_is_reported_by_the_remote_peer_only, "which was not connected", NeverImmediate;
+        immediate_disconnect_is_reported_by_the_remote_peer_only, "which was not connected",
+        NeverImmediate;
     detects_immediate_disconnect_without_notification:
-        immediate_disconnect_is_reported_by_the_remote_peer_only, "to report the end", LeavesSilently;
+        immediate_disconnect_is_reported_by_the_remote_peer_only, "to report the end",
+        LeavesSilently;
     detects_server_close_without_notification:
         closing_server_is_reported_by_its_clients, "the clients to report the end", LeavesSilently;
     detects_events_after_close:

@@ -428,12 +428,12 @@ fn echo_until(mut peer: MemoryMultiplayerPeer, count: usize) -> Vec<u32> {
     let thread_waker = Arc::new(ThreadWaker::default());
     let waker = Waker::from(Arc::clone(&thread_waker));
     let mut cx = Context::from_waker(&waker);
-    let (mut link, mut sent, mut numbers) = (None, 0, Vec::new());
+    let (mut current, mut sent, mut numbers) = (None, 0, Vec::new());
     loop {
         peer.poll(Instant::ZERO);
         while let Some(event) = peer.next_event() {
             match event {
-                PeerEvent::Connected { connection, .. } => link = Some(connection),
+                PeerEvent::Connected { connection, .. } => current = Some(connection),
                 PeerEvent::Packet(packet) => {
                     let number = packet.payload[..].try_into().expect("four bytes");
                     numbers.push(u32::from_le_bytes(number));
@@ -443,18 +443,18 @@ fn echo_until(mut peer: MemoryMultiplayerPeer, count: usize) -> Vec<u32> {
                 other => panic!("unknown event {other:?}"),
             }
         }
-        if let Some(link) = link
+        if let Some(current) = current
             && sent < count
         {
             let payload = (sent as u32).to_le_bytes().to_vec();
-            send(&mut peer, link, TransferMode::Reliable, payload);
+            send(&mut peer, current, TransferMode::Reliable, payload);
             sent += 1;
             peer.flush(Instant::ZERO);
             continue;
         }
         if numbers.len() == count && sent == count {
-            let link = link.expect("connected");
-            peer.disconnect(link, DisconnectReason::Closed, Farewell::Drain);
+            let current = current.expect("connected");
+            peer.disconnect(current, DisconnectReason::Closed, Farewell::Drain);
         }
         peer.flush(Instant::ZERO);
         while peer.poll_ready(&mut cx) == Poll::Pending {
@@ -470,27 +470,27 @@ fn server_with_clients(
     let mut server = MemoryMultiplayerPeer::server();
     let clients: Vec<_> =
         (0..clients).map(|number| server.address().connect(id(number as i32 + 2))).collect();
-    let link = |event| match event {
+    let connection = |event| match event {
         PeerEvent::Connected { connection, .. } => connection,
         other => panic!("not connected: {other:?}"),
     };
-    let links = turn(&mut server).into_iter().map(link).collect();
-    (server, clients, links)
+    let connections = turn(&mut server).into_iter().map(connection).collect();
+    (server, clients, connections)
 }
 
 #[test]
 fn queued_bytes_of_all_connections_are_bounded() {
-    let (mut server, mut clients, links) = server_with_clients(40);
+    let (mut server, mut clients, connections) = server_with_clients(40);
     // The limit of all connections admits fifteen of these packets.
     let packet = Bytes::from(vec![7; PACKET_BYTES_MAX]);
-    let (server_with_clients, few) = links.split_at(39);
-    for &link in server_with_clients {
-        send(&mut server, link, TransferMode::Reliable, packet.clone());
+    let (server_with_clients, few) = connections.split_at(39);
+    for &connection in server_with_clients {
+        send(&mut server, connection, TransferMode::Reliable, packet.clone());
     }
     let queued = |server: &MemoryMultiplayerPeer| -> u64 {
-        links
+        connections
             .iter()
-            .filter_map(|&link| server.connection_stats(link))
+            .filter_map(|&connection| server.connection_stats(connection))
             .map(|it| it.queued_bytes)
             .sum()
     };
@@ -504,7 +504,7 @@ fn queued_bytes_of_all_connections_are_bounded() {
     assert!(ends.iter().all(is_full));
     assert_eq!(ends.len(), 39 - 15);
     let left = QUEUED_BYTES_MAX - queued(&server) as usize - 10_000;
-    send(&mut server, links[0], TransferMode::Reliable, packet.slice(..left));
+    send(&mut server, connections[0], TransferMode::Reliable, packet.slice(..left));
     // A connection below its share may queue up to it; an unreliable packet beyond the share is
     // dropped.
     let share = QUEUED_BYTES_OF_EACH - 1_000;
@@ -524,12 +524,12 @@ fn queued_bytes_of_all_connections_are_bounded() {
 
 #[test]
 fn payload_for_many_connections_counts_once() {
-    let (mut server, _clients, links) = server_with_clients(40);
+    let (mut server, _clients, connections) = server_with_clients(40);
     let payload = Bytes::from(vec![7; PACKET_BYTES_MAX]);
     for _ in 0..3 {
         server
             .send(Outgoing {
-                to: Connections::Many(links.clone().into()),
+                to: Connections::Many(connections.clone().into()),
                 mode: TransferMode::Reliable,
                 channel: Channel(0),
                 prefix: Prefix::EMPTY,

@@ -76,9 +76,10 @@ pub enum CloseReason {
     HostLeft,
     /// The lobby is complete: [`SEAL_TIMEOUT`](crate::limits::SEAL_TIMEOUT) has passed since SEAL.
     SealComplete,
-    /// It made no offer in time to the server that hosts the lobby.
+    /// The member sent no offer in time to the server that hosts the lobby.
     NoOffer,
-    /// Its connection to the server that hosts the lobby has ended, or did not come about.
+    /// The member's connection to the server that hosts the lobby ended, or could not be
+    /// established.
     ConnectionEnded,
 }
 

@@ -1,5 +1,5 @@
 //! [`SignalingServer`]: sockets, lobbies and the rules of the protocol.
-#![expect(clippy::exhaustive_structs, reason = "an id is its number")]
+#![expect(clippy::exhaustive_structs, reason = "an id is a number")]
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::IpAddr;
@@ -172,8 +172,8 @@ impl SignalingServer {
         }
     }
 
-    /// Takes a member out of a lobby that this server hosts, and closes its socket. There is no
-    /// [`Output::PeerLeft`] for it.
+    /// Removes a member from a lobby that this server hosts, and closes its socket. Does not report
+    /// [`Output::PeerLeft`].
     pub fn remove_member(&mut self, lobby: &str, peer: PeerId, reason: CloseReason) {
         let Some(lobby) = self.lobbies.get_mut(lobby) else { return };
         let socket = lobby.socket(peer).filter(|_| lobby.host() == Host::Server);

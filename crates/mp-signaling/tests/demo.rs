@@ -313,7 +313,7 @@ fn server_hosts_a_lobby_itself() {
 }
 
 #[test]
-fn a_member_is_taken_out_of_a_lobby_that_the_server_hosts() {
+fn member_is_removed_from_a_lobby_that_the_server_hosts() {
     let mut demo = Demo::new();
     demo.server.open_lobby("arena", 100);
     demo.open(GUEST);
@@ -323,7 +323,7 @@ fn a_member_is_taken_out_of_a_lobby_that_the_server_hosts() {
     demo.server.remove_member("arena", peer, CloseReason::ConnectionEnded);
     demo.run();
     assert_eq!(demo.closed, [(GUEST, CloseReason::ConnectionEnded)]);
-    assert_eq!(demo.others, [], "the host knows");
+    assert_eq!(demo.others, [], "the host removed the member itself");
     demo.server.remove_member("arena", peer, CloseReason::ConnectionEnded);
     demo.run();
     assert_eq!((demo.closed.len(), demo.server.socket_count()), (1, 0));

@@ -3,7 +3,7 @@
 //! | Godot | here |
 //! |---|---|
 //! | `X509Certificate` and `CryptoKey` of a server | [`Identity`] |
-//! | `TLSOptions.server(key, certificate)` | [`CertificateStore`], which can reload its files while it serves |
+//! | `TLSOptions.server(key, certificate)` | [`CertificateStore`], which can reload its files |
 //! | `TLSOptions.client(...)`, `TLSOptions.client_unsafe(...)` | [`ClientTlsOptions`] |
 //! | `Crypto.generate_self_signed_certificate` | [`DevelopmentCertificate`] |
 //!

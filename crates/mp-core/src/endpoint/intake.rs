@@ -111,7 +111,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
 
     fn reject(&mut self, connection: ConnectionId, reason: DisconnectReason) {
         tracing::debug!(%connection, %reason, "connection rejected");
-        self.stats.turned_away += 1;
+        self.stats.rejected_connections += 1;
         self.router.forget(connection);
         self.peer.disconnect(connection, reason, Farewell::Polite);
     }
@@ -159,7 +159,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
     /// Drops a packet for a branch whose queue is full. A connection that loses a reliable packet
     /// is closed.
     fn overflow(&mut self, branch: BranchId, packet: &Packet) {
-        self.stats.overflowed_packets += 1;
+        self.stats.dropped_packets += 1;
         if packet.mode.is_reliable() {
             let (connection, reason) = (packet.from, DisconnectReason::QueueFull);
             self.routes.swap_remove(&connection);

@@ -33,7 +33,7 @@ pub struct EndpointStats {
     /// Current connections that are not assigned to a branch yet.
     pub undecided: usize,
     /// Connections rejected by the router, or because their branch did not accept connections.
-    pub turned_away: u64,
+    pub rejected_connections: u64,
     /// Moves rejected because the other branch did not accept connections.
     pub rejected_moves: u64,
     /// Batches accepted by branches.
@@ -41,7 +41,7 @@ pub struct EndpointStats {
     /// Number of times that a full branch queue paused the branch's connections.
     pub holds: u64,
     /// Packets dropped because the transport does not pause connections.
-    pub overflowed_packets: u64,
+    pub dropped_packets: u64,
     /// Packets that the transport did not accept.
     pub rejected_packets: u64,
 }

@@ -1,5 +1,5 @@
 //! Messages between endpoints and branches.
-#![expect(clippy::exhaustive_structs, reason = "hosts and tests of branches build one")]
+#![expect(clippy::exhaustive_structs, reason = "hosts and tests construct it")]
 
 #[cfg(doc)]
 use crate::limits::LINGER;

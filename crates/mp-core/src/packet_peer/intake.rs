@@ -18,7 +18,7 @@ impl<P: MultiplayerPeer> PacketPeer<P> {
                     }
                     Err(reason) => {
                         tracing::debug!(%connection, %origin, %reason, "connection rejected");
-                        self.stats.turned_away += 1;
+                        self.stats.rejected_connections += 1;
                         self.peer.disconnect(connection, reason, Farewell::Polite);
                     }
                 }
@@ -48,7 +48,7 @@ impl<P: MultiplayerPeer> PacketPeer<P> {
         let connection = packet.from;
         let Some(id) = self.peers.id(connection) else { return };
         if self.receive_queue.is_overflowing() {
-            self.stats.packets_overflowed += 1;
+            self.stats.packets_dropped += 1;
             if packet.mode.is_reliable() {
                 self.disconnect_now(id, DisconnectReason::QueueFull);
             }
@@ -79,7 +79,7 @@ impl<P: MultiplayerPeer> PacketPeer<P> {
     /// Drops the unread packets of a connection that was removed by force, and its `PeerConnected`
     /// if it is the last signal of the peer.
     pub(super) fn discard(&mut self, connection: ConnectionId, id: PeerId) {
-        self.stats.packets_withdrawn += self.receive_queue.discard(connection) as u64;
+        self.stats.packets_discarded += self.receive_queue.discard(connection) as u64;
         self.resume_if_drained();
         let last = self.signals.iter().rposition(|signal| signal.id() == id);
         if let Some(last) = last

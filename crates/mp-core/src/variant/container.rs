@@ -1,5 +1,5 @@
 //! Typed and untyped arrays and dictionaries.
-#![expect(clippy::exhaustive_enums, reason = "Godot lists the kinds of element types")]
+#![expect(clippy::exhaustive_enums, reason = "the kinds of element types are Godot's")]
 
 use std::fmt;
 use std::sync::Arc;

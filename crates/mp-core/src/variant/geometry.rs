@@ -1,5 +1,5 @@
 //! Rectangles, planes, rotations, transforms and colors.
-#![expect(clippy::exhaustive_structs, reason = "values: their fields are all that they are")]
+#![expect(clippy::exhaustive_structs, reason = "plain values with public fields")]
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
 //! Vectors and their arithmetic. Components are `f32`, as in Godot's official builds.
-#![expect(clippy::exhaustive_structs, reason = "values: their fields are all that they are")]
+#![expect(clippy::exhaustive_structs, reason = "plain values with public fields")]
 
 use std::fmt;
 use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub, SubAssign};

@@ -1,7 +1,7 @@
 //! Godot's values: [`Variant`] and the types it holds.
 #![expect(
     clippy::exhaustive_enums,
-    reason = "Godot lists the types, and programs match on all of them"
+    reason = "the types are Godot's, and programs match on all of them"
 )]
 
 mod compare;

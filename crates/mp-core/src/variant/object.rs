@@ -2,7 +2,7 @@
 #![expect(
     clippy::exhaustive_enums,
     clippy::exhaustive_structs,
-    reason = "Godot lists the forms of objects, and programs build them"
+    reason = "the forms of objects are Godot's, and programs construct them"
 )]
 
 use std::sync::Arc;

@@ -1,5 +1,5 @@
 //! The types of a [`Variant`](super::Variant).
-#![expect(clippy::exhaustive_enums, reason = "Godot lists the types")]
+#![expect(clippy::exhaustive_enums, reason = "the types are Godot's")]
 
 use std::fmt;
 

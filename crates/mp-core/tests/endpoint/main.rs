@@ -65,7 +65,7 @@ fn connection_rejected_by_the_router_is_reported_to_no_branch() {
     assert_eq!(client.disconnect_reason(), Some(DisconnectReason::Remote(0)));
     world.turn();
     assert_eq!(world.messages(LOBBY).len(), 1, "only Opened");
-    assert_eq!(world.endpoint.stats().turned_away, 1);
+    assert_eq!(world.endpoint.stats().rejected_connections, 1);
     assert_eq!(world.endpoint.stats().connections, 0);
 }
 
@@ -76,7 +76,7 @@ fn connection_to_a_branch_that_is_not_served_is_rejected() {
     world.turn();
     client.turn();
     assert_eq!(client.disconnect_reason(), Some(DisconnectReason::Remote(0)));
-    assert_eq!(world.endpoint.stats().turned_away, 1);
+    assert_eq!(world.endpoint.stats().rejected_connections, 1);
 }
 
 #[test]
@@ -163,8 +163,8 @@ fn full_branch_drops_and_counts_unreliable_packets() {
     client.queue("kept");
     client.flush();
     world.turn();
-    let link = world.connections()[0];
-    let drops = world.endpoint.connection_stats(link).expect("a connection").receive_drops;
+    let connection = world.connections()[0];
+    let drops = world.endpoint.connection_stats(connection).expect("a connection").receive_drops;
     assert_eq!(drops, 10);
     world.full.clear();
     world.turn();
@@ -186,7 +186,7 @@ fn full_branch_rejects_new_connections() {
     world.turn();
     second.turn();
     assert_eq!(second.disconnect_reason(), Some(DisconnectReason::Remote(0)));
-    assert_eq!(world.endpoint.stats().turned_away, 1);
+    assert_eq!(world.endpoint.stats().rejected_connections, 1);
     world.full.clear();
     world.turn();
     let mut third = world.join(4);
@@ -199,7 +199,7 @@ fn full_branch_rejects_new_connections() {
 fn short_connections_do_not_fill_the_queue_of_a_stuck_branch() {
     let mut world = World::new(LOBBY, [LOBBY]);
     world.full.insert(LOBBY);
-    let come_and_go = |world: &mut World<_>| {
+    let join_and_leave = |world: &mut World<_>| {
         for id in 2..10_002 {
             let client = world.join(id);
             world.turn();
@@ -207,11 +207,11 @@ fn short_connections_do_not_fill_the_queue_of_a_stuck_branch() {
         }
         world.turn();
     };
-    come_and_go(&mut world);
-    assert!(world.endpoint.stats().turned_away > 0, "the queue is full");
-    let rejected = world.endpoint.stats().turned_away;
-    come_and_go(&mut world);
-    assert_eq!(world.endpoint.stats().turned_away, rejected + 10_000);
+    join_and_leave(&mut world);
+    assert!(world.endpoint.stats().rejected_connections > 0, "the queue is full");
+    let rejected = world.endpoint.stats().rejected_connections;
+    join_and_leave(&mut world);
+    assert_eq!(world.endpoint.stats().rejected_connections, rejected + 10_000);
     world.full.clear();
     world.deliver();
     assert!(
@@ -480,8 +480,8 @@ fn each_branch_receives_connected_then_packets_then_disconnected() {
                     drop(clients.swap_remove(index));
                 }
                 3 => {
-                    let links = world.connections();
-                    if let Some(&connection) = links.get(rng.below(8) as usize) {
+                    let connections = world.connections();
+                    if let Some(&connection) = connections.get(rng.below(8) as usize) {
                         let farewell = [Farewell::Polite, Farewell::Drain][rng.below(2) as usize];
                         let reason = DisconnectReason::Kicked;
                         world.handle(ToEndpoint::Disconnect { connection, reason, farewell });
@@ -507,8 +507,8 @@ fn each_branch_receives_connected_then_packets_then_disconnected() {
         }
         assert!(world.endpoint.is_finished(), "seed {seed}");
         for branch in [LOBBY, ARENA] {
-            let links = check_order(world.messages(branch), seed);
-            assert!(links > 5, "seed {seed}: only {links} connections of {branch:?}");
+            let connections = check_order(world.messages(branch), seed);
+            assert!(connections > 5, "seed {seed}: only {connections} connections of {branch:?}");
         }
     }
 }

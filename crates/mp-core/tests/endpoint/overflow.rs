@@ -37,14 +37,14 @@ const BOUND: usize = 2 * PENDING_BATCHES_MAX * BATCH_EVENTS_MAX;
 fn unreliable_packets_beyond_the_limit_are_dropped_and_counted() {
     let (messages, endpoint) = flooded(BOUND + 1_000, TransferMode::Unreliable);
     assert!(messages.len() <= 2 * PENDING_BATCHES_MAX, "{} messages", messages.len());
-    assert!(endpoint.stats().overflowed_packets >= 1_000);
+    assert!(endpoint.stats().dropped_packets >= 1_000);
     assert_eq!(endpoint.peer().disconnected, []);
 }
 
 #[test]
 fn connection_that_loses_a_reliable_packet_is_closed_and_reported() {
     let (messages, endpoint) = flooded(BOUND + 1_000, TransferMode::Reliable);
-    assert_eq!(endpoint.stats().overflowed_packets, 1, "later packets belong to no connection");
+    assert_eq!(endpoint.stats().dropped_packets, 1, "later packets belong to no connection");
     let reason = DisconnectReason::QueueFull;
     assert_eq!(endpoint.peer().disconnected, [(connection(0), reason, Farewell::Abrupt)]);
     let Some(ToBranch::Events(_, events)) = messages.last() else {
@@ -74,7 +74,7 @@ fn burst_of_any_size_is_delivered_to_a_branch_that_accepts_it() {
             "the next turn is due immediately"
         );
     }
-    assert_eq!(endpoint.stats().overflowed_packets, 0);
+    assert_eq!(endpoint.stats().dropped_packets, 0);
 }
 
 #[test]
@@ -98,6 +98,6 @@ fn simultaneous_bursts_of_many_memory_clients_lose_nothing() {
         world.turn();
     }
     assert_eq!(world.payloads(LOBBY).len(), 16 * 4_000);
-    assert_eq!(world.endpoint.stats().overflowed_packets, 0);
+    assert_eq!(world.endpoint.stats().dropped_packets, 0);
     assert_eq!(world.endpoint.stats().connections, 16);
 }

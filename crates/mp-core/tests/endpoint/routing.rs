@@ -87,13 +87,13 @@ fn connection_rejected_by_its_packets_is_reported_to_no_branch() {
     let mut client = world.join(2);
     world.turn();
     client.turn();
-    let link = client.connection().expect("connected");
+    let connection = client.connection().expect("connected");
     client.send("no");
     world.turn();
     client.turn();
     assert_eq!(client.disconnect_reason(), Some(DisconnectReason::Remote(0)));
-    assert_eq!((world.connections(), world.endpoint.stats().turned_away), (vec![], 1));
-    assert_eq!(router.forgotten.borrow().len(), 1, "{link}");
+    assert_eq!((world.connections(), world.endpoint.stats().rejected_connections), (vec![], 1));
+    assert_eq!(router.forgotten.borrow().len(), 1, "{connection}");
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn undecided_connection_that_ends_is_forgotten() {
     world.turn();
     assert_eq!(world.endpoint.stats().undecided, 0);
     assert_eq!(router.forgotten.borrow().len(), 1);
-    assert_eq!(world.endpoint.stats().turned_away, 0, "the connection was not rejected");
+    assert_eq!(world.endpoint.stats().rejected_connections, 0, "the connection was not rejected");
 }
 
 #[test]

@@ -142,15 +142,17 @@ impl<R: ConnectionRouter> World<R> {
 
     /// Returns the connections that branches know and that have not ended.
     pub(crate) fn connections(&self) -> Vec<ConnectionId> {
-        let mut links = Vec::new();
+        let mut connections = Vec::new();
         for event in self.received.keys().flat_map(|&branch| self.events(branch)) {
             match event {
-                PeerEvent::Connected { connection, .. } => links.push(*connection),
-                PeerEvent::Disconnected { connection, .. } => links.retain(|l| l != connection),
+                PeerEvent::Connected { connection, .. } => connections.push(*connection),
+                PeerEvent::Disconnected { connection, .. } => {
+                    connections.retain(|l| l != connection)
+                }
                 _ => {}
             }
         }
-        links
+        connections
     }
 }
 
@@ -182,8 +184,8 @@ impl Client {
     }
 
     pub(crate) fn queue_as(&mut self, mode: TransferMode, payload: impl Into<Bytes>) {
-        let link = self.connection().expect("connected");
-        let outgoing = Outgoing { mode, ..packet(link, payload) };
+        let connection = self.connection().expect("connected");
+        let outgoing = Outgoing { mode, ..packet(connection, payload) };
         self.peer.send(outgoing).expect("packet accepted");
     }
 

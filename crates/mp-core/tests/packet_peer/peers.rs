@@ -28,7 +28,7 @@ fn connection_with_an_id_in_use_is_rejected() {
     net.join(id(2));
     net.settle();
     assert_eq!(signals(&mut net.server), [PeerConnected(id(2))]);
-    assert_eq!(net.server.stats().turned_away, 1);
+    assert_eq!(net.server.stats().rejected_connections, 1);
     assert_eq!(net.clients[1].connection_status(), ConnectionStatus::Disconnected);
     assert_eq!(net.clients[0].connection_status(), ConnectionStatus::Connected);
 }
@@ -80,7 +80,7 @@ fn forced_disconnect_is_signaled_on_the_remote_peer_only() {
     net.server.disconnect_peer(id(2), true).unwrap();
     assert!(!net.server.has_peer(id(2)));
     assert_eq!(net.server.available_packet_count(), 0, "its unread packets are dropped");
-    assert_eq!(net.server.stats().packets_withdrawn, 1);
+    assert_eq!(net.server.stats().packets_discarded, 1);
     net.settle();
     assert_eq!(signals(&mut net.server), []);
     assert_eq!(signals(&mut net.clients[0]).last(), Some(&PeerDisconnected(PeerId::SERVER)));

@@ -59,5 +59,5 @@ fn closing_drops_unread_packets() {
     assert_eq!(net.server.available_packet_count(), 1);
     net.server.close();
     assert_eq!(net.server.available_packet_count(), 0);
-    assert_eq!(net.server.stats().packets_withdrawn, 1);
+    assert_eq!(net.server.stats().packets_discarded, 1);
 }
