@@ -3,7 +3,6 @@
 pub mod command;
 pub mod compress;
 mod datagram;
-mod fields;
 pub mod header;
 mod payload;
 mod seal;

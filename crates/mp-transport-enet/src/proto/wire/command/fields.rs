@@ -1,37 +1,46 @@
 //! Bounds-checked big-endian primitives, and the parts that several commands share.
 
-use super::command::{CommandError, Fragment, Terms, ThrottleParameters};
+use super::{CommandError, Fragment, Terms, ThrottleParameters};
 
 /// Reads what a command has from the front of its bytes.
-pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
+pub(super) struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
+    pub(super) const fn new(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
+    /// Bytes behind those that were read.
+    pub(super) const fn rest(&self) -> &'a [u8] {
+        self.0
+    }
+
     fn array<const N: usize>(&mut self) -> Result<[u8; N], CommandError> {
         let (&array, rest) = self.0.split_first_chunk().ok_or(CommandError::Truncated)?;
         self.0 = rest;
         Ok(array)
     }
 
-    pub(crate) fn u8(&mut self) -> Result<u8, CommandError> {
+    pub(super) fn u8(&mut self) -> Result<u8, CommandError> {
         Ok(self.array::<1>()?[0])
     }
 
-    pub(crate) fn u16(&mut self) -> Result<u16, CommandError> {
+    pub(super) fn u16(&mut self) -> Result<u16, CommandError> {
         Ok(u16::from_be_bytes(self.array()?))
     }
 
-    pub(crate) fn u32(&mut self) -> Result<u32, CommandError> {
+    pub(super) fn u32(&mut self) -> Result<u32, CommandError> {
         Ok(u32::from_be_bytes(self.array()?))
     }
 
-    pub(crate) fn bytes(&mut self, len: u16) -> Result<&'a [u8], CommandError> {
+    pub(super) fn bytes(&mut self, len: u16) -> Result<&'a [u8], CommandError> {
         let (bytes, rest) =
             self.0.split_at_checked(usize::from(len)).ok_or(CommandError::Truncated)?;
         self.0 = rest;
         Ok(bytes)
     }
 
-    pub(crate) fn terms(&mut self) -> Result<Terms, CommandError> {
+    pub(super) fn terms(&mut self) -> Result<Terms, CommandError> {
         Ok(Terms {
             peer_id: self.u16()?,
             incoming_session: self.u8()?,
@@ -46,7 +55,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    pub(crate) fn throttle(&mut self) -> Result<ThrottleParameters, CommandError> {
+    pub(super) fn throttle(&mut self) -> Result<ThrottleParameters, CommandError> {
         Ok(ThrottleParameters {
             interval: self.u32()?,
             acceleration: self.u32()?,
@@ -54,7 +63,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    pub(crate) fn fragment(&mut self) -> Result<Fragment<'a>, CommandError> {
+    pub(super) fn fragment(&mut self) -> Result<Fragment<'a>, CommandError> {
         let (start, len) = (self.u16()?, self.u16()?);
         let (count, number) = (self.u32()?, self.u32()?);
         let (total, offset) = (self.u32()?, self.u32()?);
@@ -63,30 +72,39 @@ impl<'a> Reader<'a> {
 }
 
 /// Writes the parts of a command to the front of a buffer.
-pub(crate) struct Writer<'a> {
-    pub(crate) out: &'a mut [u8],
-    pub(crate) len: usize,
+pub(super) struct Writer<'a> {
+    out: &'a mut [u8],
+    len: usize,
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
+    pub(super) const fn new(out: &'a mut [u8]) -> Self {
+        Self { out, len: 0 }
+    }
+
+    /// Bytes written.
+    pub(super) const fn len(&self) -> usize {
+        self.len
+    }
+
     fn array<const N: usize>(&mut self, bytes: [u8; N]) {
         self.out[self.len..self.len + N].copy_from_slice(&bytes);
         self.len += N;
     }
 
-    pub(crate) fn u8(&mut self, value: u8) {
+    pub(super) fn u8(&mut self, value: u8) {
         self.array([value]);
     }
 
-    pub(crate) fn u16(&mut self, value: u16) {
+    pub(super) fn u16(&mut self, value: u16) {
         self.array(value.to_be_bytes());
     }
 
-    pub(crate) fn u32(&mut self, value: u32) {
+    pub(super) fn u32(&mut self, value: u32) {
         self.array(value.to_be_bytes());
     }
 
-    pub(crate) fn terms(&mut self, terms: &Terms) {
+    pub(super) fn terms(&mut self, terms: &Terms) {
         self.u16(terms.peer_id);
         self.u8(terms.incoming_session);
         self.u8(terms.outgoing_session);
@@ -99,7 +117,7 @@ impl Writer<'_> {
         self.array(terms.connect_id);
     }
 
-    pub(crate) fn throttle(&mut self, throttle: &ThrottleParameters) {
+    pub(super) fn throttle(&mut self, throttle: &ThrottleParameters) {
         self.u32(throttle.interval);
         self.u32(throttle.acceleration);
         self.u32(throttle.deceleration);
