@@ -1,13 +1,14 @@
 //! The channels of a peer, made when they are first used: Godot asks for 255 of them and uses three.
 
-use super::Channel;
+use super::window::{Place, place};
+use super::{Channel, ReceiveOrder, SendSequences};
 
 /// The channels of a peer, made when they are first used.
 #[derive(Debug)]
 pub(crate) struct Channels {
     list: Vec<Option<Box<Channel>>>,
-    /// How many were agreed on.
-    pub(crate) count: u8,
+    /// Number of channels that the peers agreed on.
+    count: u8,
 }
 
 impl Channels {
@@ -15,9 +16,52 @@ impl Channels {
         Self { list: Vec::new(), count }
     }
 
-    /// The channel, made if need be; `None` beyond the count.
-    pub(crate) fn channel(&mut self, number: u8) -> Option<&mut Channel> {
-        if number >= self.count {
+    /// Number of channels that the peers agreed on.
+    pub(crate) const fn count(&self) -> u8 {
+        self.count
+    }
+
+    /// Returns whether the peers agreed on a channel of this number.
+    pub(crate) const fn contains(&self, number: u8) -> bool {
+        number < self.count
+    }
+
+    /// Lowers the number of channels to `count`, before any is used.
+    pub(crate) fn limit(&mut self, count: u8) {
+        self.count = self.count.min(count);
+    }
+
+    /// Forgets the state of all channels.
+    pub(crate) fn clear(&mut self) {
+        self.list = Vec::new();
+    }
+
+    /// Returns the sending half of a channel, which is made if need be; `None` beyond the count.
+    pub(crate) fn sending(&mut self, number: u8) -> Option<&mut SendSequences> {
+        Some(&mut self.channel(number)?.sending)
+    }
+
+    /// Returns the receiving half of a channel, which is made if need be; `None` beyond the count.
+    pub(crate) fn receiving(&mut self, number: u8) -> Option<&mut ReceiveOrder> {
+        Some(&mut self.channel(number)?.receiving)
+    }
+
+    /// Returns where a reliable sequence number lies in a channel, used or not.
+    pub(crate) fn place(&self, number: u8, sequence: u16) -> Place {
+        match self.list.get(usize::from(number)) {
+            Some(Some(channel)) => channel.receiving.place(sequence),
+            _ => place(sequence, 0),
+        }
+    }
+
+    /// The receiving halves of the channels that were used, with their numbers.
+    pub(crate) fn used(&mut self) -> impl Iterator<Item = (u8, &mut ReceiveOrder)> {
+        let channels = self.list.iter_mut().enumerate();
+        channels.filter_map(|(number, it)| Some((number as u8, &mut it.as_mut()?.receiving)))
+    }
+
+    fn channel(&mut self, number: u8) -> Option<&mut Channel> {
+        if !self.contains(number) {
             return None;
         }
         let index = usize::from(number);
@@ -25,19 +69,5 @@ impl Channels {
             self.list.resize_with(index + 1, || None);
         }
         Some(self.list[index].get_or_insert_default())
-    }
-
-    /// The channel, if it was used.
-    pub(crate) fn existing(&mut self, number: u8) -> Option<&mut Channel> {
-        self.list.get_mut(usize::from(number))?.as_deref_mut()
-    }
-
-    /// The numbers of the channels that were used.
-    pub(crate) fn used(&self) -> impl Iterator<Item = u8> + use<> {
-        let used: Vec<u8> = (0..self.list.len())
-            .filter(|&index| self.list[index].is_some())
-            .map(|index| index as u8)
-            .collect();
-        used.into_iter()
     }
 }

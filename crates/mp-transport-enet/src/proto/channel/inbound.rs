@@ -30,7 +30,7 @@ pub(crate) struct Inbound {
     /// Cost of the reliable data that was kept while the link was held, and is not delivered yet.
     kept: usize,
     /// Largest packet.
-    pub(crate) packet_bytes_max: usize,
+    packet_bytes_max: usize,
     packets: usize,
     packets_max: usize,
     bytes: usize,
@@ -89,6 +89,11 @@ impl Inbound {
     /// Notes that kept data is delivered now.
     pub(crate) const fn resume(&mut self) {
         self.kept = 0;
+    }
+
+    /// Largest packet in bytes.
+    pub(crate) const fn packet_bytes_max(&self) -> usize {
+        self.packet_bytes_max
     }
 
     /// Returns whether reliable data is kept: the link is held, or what was kept then is not
@@ -207,6 +212,11 @@ impl Sink<'_, '_> {
         self.stats.bytes_received += payload.len() as u64;
         let (connection, channel) = (self.connection, self.channel);
         self.events.push_back(HostEvent::Packet { connection, channel, flags, payload });
+    }
+
+    /// Largest packet in bytes.
+    pub(crate) const fn packet_bytes_max(&self) -> usize {
+        self.inbound.packet_bytes_max
     }
 
     /// Counts an unreliable packet that is not delivered.

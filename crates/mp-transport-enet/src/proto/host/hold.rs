@@ -87,8 +87,7 @@ impl Peer {
     fn resume(&mut self, limit: &mut SharedLimit, events: &mut VecDeque<HostEvent>) {
         self.sender.demand += self.acknowledgements.resume() as u64 * ACKNOWLEDGE_LEN;
         self.inbound.resume();
-        for number in self.channels.used() {
-            let Some(channel) = self.channels.existing(number) else { continue };
+        for (number, channel) in self.channels.used() {
             channel.resume(&mut Sink {
                 connection: self.connection,
                 channel: number,

@@ -269,7 +269,7 @@ impl Host {
         match peer.send(channel, flags, payload, &self.settings, limit, events) {
             Ok(is_shed) => self.stats.shed += u64::from(is_shed),
             Err(QueueError::NoChannel) => {
-                return Err(HostSendError::NoChannel { channel, count: peer.channels.count });
+                return Err(HostSendError::NoChannel { channel, count: peer.channels.count() });
             }
             Err(QueueError::TooManyPieces) => {
                 let piece_len = piece_len(peer.mtu);
@@ -391,7 +391,7 @@ impl Host {
 
     /// How many channels a link has; `None` when it is unknown.
     pub fn channel_count(&self, connection: ConnectionId) -> Option<u8> {
-        self.slots.connection(connection).map(|peer| peer.channels.count)
+        self.slots.connection(connection).map(|peer| peer.channels.count())
     }
 
     /// Figures of a link; `None` when it is unknown.

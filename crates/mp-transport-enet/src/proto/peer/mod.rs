@@ -293,7 +293,7 @@ impl Peer {
     pub(crate) fn drop_queues(&mut self) {
         self.sender.clear();
         self.acknowledgements.clear();
-        self.channels = Channels::new(self.channels.count);
+        self.channels.clear();
         self.inbound.clear_waiting();
     }
 

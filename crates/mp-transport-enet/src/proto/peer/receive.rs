@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use mp_core::{DisconnectReason, SharedLimit};
 
 use super::{Flow, Peer, State};
-use crate::proto::channel::{Outcome, Place, Sink, place};
+use crate::proto::channel::{Outcome, Place, Sink};
 use crate::proto::command::{Body, CONTROL_CHANNEL, Command, CommandError, Terms};
 use crate::proto::host::Sessions;
 use crate::proto::settings::HostSettings;
@@ -170,7 +170,7 @@ impl Peer {
             self.disconnect(0, None);
             return (Outcome::Taken, Flow::Going);
         }
-        self.channels.count = self.channels.count.min(terms.channel_count as u8);
+        self.channels.limit(terms.channel_count as u8);
         self.mtu = self.mtu.min(context.settings.room(clamp_mtu(terms.mtu)));
         self.sender.set_mtu(self.mtu);
         self.window = self.window.min(terms.window_size.clamp(WINDOW_MIN, WINDOW_MAX));
@@ -210,10 +210,13 @@ impl Peer {
     ) -> Outcome {
         if self.state == State::DisconnectLater {
             // Parsed, acknowledged and thrown away.
-            let is_known = command.channel < self.channels.count;
-            return if is_known { Outcome::Taken } else { Outcome::Refused };
+            return if self.channels.contains(command.channel) {
+                Outcome::Taken
+            } else {
+                Outcome::Refused
+            };
         }
-        if command.body.payload().len() > self.inbound.packet_bytes_max {
+        if command.body.payload().len() > self.inbound.packet_bytes_max() {
             return Outcome::Refused;
         }
         if let Body::SendUnreliableFragment(fragment) = &command.body
@@ -221,7 +224,9 @@ impl Peer {
         {
             self.shed_other_channels(command.channel, source, context);
         }
-        let Some(channel) = self.channels.channel(command.channel) else { return Outcome::Refused };
+        let Some(channel) = self.channels.receiving(command.channel) else {
+            return Outcome::Refused;
+        };
         let mut sink = Sink {
             connection: self.connection,
             channel: command.channel,
@@ -265,8 +270,7 @@ impl Peer {
         source: &mut Source<'_>,
         context: &mut Context<'_>,
     ) {
-        for number in self.channels.used().filter(|&number| number != kept) {
-            let Some(channel) = self.channels.existing(number) else { continue };
+        for (number, channel) in self.channels.used().filter(|&(number, _)| number != kept) {
             channel.shed_unreliable(&mut Sink {
                 connection: self.connection,
                 channel: number,
@@ -280,7 +284,7 @@ impl Peer {
     }
 
     /// Whether a command that asks for it is acknowledged.
-    fn acknowledges(&mut self, command: &Command<'_>) -> bool {
+    fn acknowledges(&self, command: &Command<'_>) -> bool {
         match self.state {
             State::Abandoned { .. }
             | State::Disconnecting
@@ -289,13 +293,9 @@ impl Peer {
             State::AcknowledgingDisconnect => matches!(command.body, Body::Disconnect { .. }),
             State::Connected | State::DisconnectLater if command.channel == CONTROL_CHANNEL => true,
             State::Connected | State::DisconnectLater => {
-                let number = command.sequence;
-                let is_real = command.channel < self.channels.count;
-                let place = match self.channels.existing(command.channel) {
-                    Some(channel) => channel.place(number),
-                    None => place(number, 0),
-                };
-                !is_real || place != Place::Beyond
+                let (number, sequence) = (command.channel, command.sequence);
+                let is_real = self.channels.contains(number);
+                !is_real || self.channels.place(number, sequence) != Place::Beyond
             }
         }
     }

@@ -132,9 +132,9 @@ impl Sender {
     ) -> Result<bool, QueueError> {
         let len = payload.len();
         let pieces = len.div_ceil(self.piece_len).max(1);
-        let state = channels.channel(number).ok_or(QueueError::NoChannel)?;
+        let sequences = channels.sending(number).ok_or(QueueError::NoChannel)?;
         let is_reliable = flags.contains(PacketFlags::RELIABLE);
-        let may_be_unreliable = !is_reliable && state.unreliable_out < u16::MAX;
+        let may_be_unreliable = !is_reliable && sequences.has_unreliable();
         let kind = if pieces > 1 {
             // A large packet is unreliable only when it says so itself.
             if may_be_unreliable && flags.contains(PacketFlags::UNRELIABLE_FRAGMENT) {
@@ -154,15 +154,9 @@ impl Sender {
                 if pieces > RELIABLE_FRAGMENTS_MAX {
                     return Err(QueueError::TooManyPieces);
                 }
-                let sequence = state.reliable_out.wrapping_add(1);
-                state.reliable_out = state.reliable_out.wrapping_add(pieces as u16);
-                state.unreliable_out = 0;
-                (sequence, 0)
+                (sequences.next_reliable(pieces as u16), 0)
             }
-            Kind::Unreliable => {
-                state.unreliable_out += 1;
-                (state.reliable_out, state.unreliable_out)
-            }
+            Kind::Unreliable => sequences.next_unreliable(),
             Kind::Unsequenced => {
                 self.unsequenced_group = self.unsequenced_group.wrapping_add(1);
                 (0, self.unsequenced_group)
@@ -287,8 +281,8 @@ impl Sender {
             let queued_bytes = sent.payload.queued_bytes(sent.len);
             self.held_bytes = self.held_bytes.saturating_sub(queued_bytes);
             self.progress = (self.reliable_cost > 0).then_some(now);
-            if let Some(channel) = channels.existing(channel) {
-                channel.windows.acknowledged(sequence);
+            if let Some(sequences) = channels.sending(channel) {
+                sequences.acknowledged(sequence);
             }
         }
         if self.in_flight.is_empty() {

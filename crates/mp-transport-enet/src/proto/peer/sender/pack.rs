@@ -124,19 +124,18 @@ impl Sender {
         let Some(queued) = self.reliable.front_mut() else { return true };
         let (command, offset, len) = queued.piece(self.piece_len);
         let may_send = route.may_send(self.in_transit, len);
-        let Some(channel) = route.channels.existing(queued.channel) else {
+        let Some(sequences) = route.channels.sending(queued.channel) else {
             self.reliable.pop_front();
             return true;
         };
-        let windows = &mut channel.windows;
-        if !may_send || !windows.admits(command.sequence) {
+        if !may_send || !sequences.admits(command.sequence) {
             *is_blocked = true;
             return true;
         }
         if !datagram.has_room(&command, command.fixed_len() + len) {
             return false;
         }
-        windows.sent(command.sequence);
+        sequences.sent(command.sequence);
         datagram.push_data(&command, &queued.payload, offset, len);
         self.in_transit += len;
         let timeout = Millis::from(route.round_trip.timeout());
