@@ -45,7 +45,7 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "premature-disconnect",
         what: "a graceful close does not wait until all packets have been acknowledged",
-        file: "crates/mp-transport-enet/src/proto/peer/mod.rs",
+        file: "crates/mp-transport-enet/src/proto/peer/closing.rs",
         right: "if self.state == State::DisconnectLater && self.sender.is_idle() {",
         wrong: "if self.state == State::DisconnectLater {",
     },

@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use mp_core::DisconnectReason;
 use tracing::debug;
 
-use super::slots::Sessions;
-use super::{Goodbye, Host, goodbye};
+use super::{Host, PeerEntry};
 use crate::limits::REFUSALS_MAX;
 use crate::proto::command::{Body, Command, Terms};
-use crate::proto::peer::{Peer, Proof, State, clamp_mtu};
+use crate::proto::peer::{AddressValidation, Peer, Sessions, State, clamp_mtu};
 use crate::proto::settings::{Admission, HostSettings};
+use crate::proto::wire::LoneDisconnect;
 use crate::proto::{NO_PEER, NetworkPath, WINDOW_MAX, WINDOW_MIN};
 
 impl Host {
@@ -31,10 +31,10 @@ impl Host {
         }
         if let Some(slot) = self.slots.find(from, connect.terms.connect_id) {
             // The same CONNECT again: its answer is sent again by a timer, as far as the address has earned it.
-            if let Some(peer) = self.slots.get_mut(slot)
-                && peer.state == State::HalfOpen
+            if let Some(PeerEntry { peer, .. }) = self.slots.get_mut(slot)
+                && peer.state() == State::HalfOpen
             {
-                peer.proof.received(len);
+                peer.count_unvalidated(len);
                 self.touch(slot);
             }
             return;
@@ -59,14 +59,14 @@ impl Host {
             return;
         };
         let theirs = connect.terms;
-        let mut sessions = sessions.next(theirs.incoming_session, theirs.outgoing_session);
-        self.set_apart(&mut sessions, from, theirs.peer_id);
+        let sessions = sessions.next(theirs.incoming_session, theirs.outgoing_session);
+        let sessions = self.set_apart(sessions, from, theirs.peer_id);
         let settings = &self.settings;
         let window = HostSettings::window(settings.incoming_bandwidth).min(theirs.window_size);
         let terms = Terms {
             peer_id: connection.slot as u16,
-            incoming_session: sessions.outgoing,
-            outgoing_session: sessions.incoming,
+            incoming_session: sessions.outgoing(),
+            outgoing_session: sessions.incoming(),
             mtu: settings.mtu.min(clamp_mtu(theirs.mtu)).into(),
             window_size: window.clamp(WINDOW_MIN, WINDOW_MAX),
             channel_count: theirs.channel_count.min(settings.channel_limit.into()),
@@ -76,10 +76,10 @@ impl Host {
             connect_id: theirs.connect_id,
         };
         let age = self.half_open.insert(connection.slot as u16, from.ip());
-        let mut proof = Proof::new(self.now.as_millis(), age);
-        proof.received(len);
-        self.slots
-            .insert(Peer::half_open(connection, path, sessions, &connect, terms, settings, proof));
+        let validation = AddressValidation::new(self.now.as_millis(), len);
+        let peer =
+            Peer::half_open(connection, path, sessions, &connect, terms, settings, validation);
+        self.slots.insert(PeerEntry::new(peer, Some(age)));
         self.touch(connection.slot as u16);
     }
 
@@ -99,12 +99,10 @@ impl Host {
     /// Turns a client away. Godot 4.6.3 says nothing to it, so that it tries for half a minute; this it understands at
     /// once.
     fn refuse(&mut self, path: NetworkPath, Terms { peer_id, connect_id, .. }: Terms) {
-        let NetworkPath { remote: to, local: from } = path;
-        debug!(from = %to, "refused");
+        debug!(from = %path.remote, "refused");
         self.stats.connections_refused += 1;
         if self.goodbyes.len() < REFUSALS_MAX {
-            let bytes = goodbye(peer_id, 0, 1, 0);
-            self.goodbyes.push_back(Goodbye { to, from, connect_id, bytes });
+            self.goodbyes.push_back(LoneDisconnect::new(path, connect_id, peer_id, 0, 1, 0));
         } else {
             self.stats.refusals_dropped += 1;
         }
@@ -119,31 +117,32 @@ impl Host {
 
     /// Takes note of how a handshake came out.
     pub(super) fn settle(&mut self, slot: u16) {
-        let Some(peer) = self.slots.get_mut(slot) else { return };
-        if matches!(peer.state, State::Abandoned { .. } | State::Connecting | State::HalfOpen) {
+        let Some(entry) = self.slots.get_mut(slot) else { return };
+        let peer = &mut entry.peer;
+        if matches!(peer.state(), State::Abandoned { .. } | State::Connecting | State::HalfOpen) {
             return;
         }
-        let age = peer.proof.age.take();
+        let age = entry.age.take();
         if let Some(age) = age {
             self.half_open.remove(age);
         }
-        if peer.is_counted {
+        if entry.is_counted {
             return;
         }
-        if peer.state == State::Disconnecting {
+        if peer.state() == State::Disconnecting {
             // A client that was not admitted after all, or an abandoned attempt that was answered.
             self.stats.connections_refused += u64::from(age.is_some());
             return;
         }
-        debug!(connection = %peer.connection, address = %peer.address, data = peer.data, "connected");
-        peer.is_counted = true;
+        let (address, outgoing_id, data) = (peer.path().remote, peer.outgoing_id(), peer.data());
+        debug!(connection = %peer.connection(), %address, data, "connected");
+        entry.is_counted = true;
         self.connected += 1;
         if let Some(throttle) = self.settings.peer_throttle {
-            peer.sender.queue_control(Body::ThrottleConfigure(throttle));
+            peer.configure_remote_throttle(throttle);
         }
-        let (address, outgoing_id) = (peer.address, peer.outgoing_id);
         if age.is_some() && self.settings.admission == (Admission::PeerIds { unique: true }) {
-            self.ids.insert(peer.data, slot);
+            self.ids.insert(data, slot);
         }
         if age.is_some() {
             self.end_earlier(slot, address, outgoing_id);
@@ -152,12 +151,10 @@ impl Host {
     }
 
     /// Chooses a session in which a client that began anew at its old address does not take what is sent to the old one.
-    fn set_apart(&self, sessions: &mut Sessions, address: SocketAddr, outgoing_id: u16) {
+    fn set_apart(&self, sessions: Sessions, address: SocketAddr, outgoing_id: u16) -> Sessions {
         let earlier = self.slots.at(address, outgoing_id).filter_map(|slot| self.slots.get(slot));
-        let taken: Vec<u8> = earlier.map(|peer| peer.sessions.outgoing & 3).collect();
-        let apart =
-            (0..4).map(|step| (sessions.outgoing + step) & 3).find(|it| !taken.contains(it));
-        sessions.outgoing = apart.unwrap_or(sessions.outgoing);
+        let taken: Vec<u8> = earlier.map(|it| it.peer.sessions().outgoing_bits()).collect();
+        sessions.apart_from(&taken)
     }
 
     /// Ends what the client in `slot` was before it began anew: nobody is there to answer any more.
@@ -165,7 +162,7 @@ impl Host {
         let earlier: Vec<u16> =
             self.slots.at(address, outgoing_id).filter(|&other| other != slot).collect();
         for slot in earlier {
-            if let Some(peer) = self.slots.get(slot) {
+            if let Some(PeerEntry { peer, .. }) = self.slots.get(slot) {
                 peer.report_end(DisconnectReason::Timeout, &mut self.events);
             }
             self.remove(slot);

@@ -9,10 +9,9 @@
 
 use mp_core::Instant;
 
-use super::Host;
-use crate::proto::command::Body;
+use super::{Host, PeerEntry};
+use crate::proto::Millis;
 use crate::proto::peer::{SCALE, State};
-use crate::proto::{HostSettings, Millis};
 
 /// What a peer is owed and takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +37,8 @@ impl Host {
         self.settings.incoming_bandwidth = incoming;
         self.settings.outgoing_bandwidth = outgoing;
         for slot in self.slots.occupied().collect::<Vec<_>>() {
-            if let Some(peer) = self.slots.get_mut(slot).filter(|peer| peer.is_counted) {
-                peer.window = HostSettings::send_window(outgoing, peer.bandwidth.0);
+            if let Some(entry) = self.slots.get_mut(slot).filter(|it| it.is_counted) {
+                entry.peer.set_outgoing_bandwidth(outgoing);
             }
         }
         self.schedule_pass();
@@ -68,8 +67,8 @@ impl Host {
         } else if self.pass.measured_since.take().is_some() {
             // There were limits until now.
             for slot in self.counted().collect::<Vec<_>>() {
-                let Some(peer) = self.slots.get_mut(slot) else { continue };
-                peer.throttle.set_limit(SCALE);
+                let Some(PeerEntry { peer, .. }) = self.slots.get_mut(slot) else { continue };
+                peer.limit_throttle(SCALE);
             }
         }
     }
@@ -80,7 +79,7 @@ impl Host {
         let slots: Vec<u16> = self.counted().collect();
         let budget = |bandwidth: u32| u64::from(bandwidth) * elapsed / INTERVAL;
         let demand = |slot: u16| Demand {
-            queued: self.slots.get(slot).map_or(0, |peer| peer.sender.demand),
+            queued: self.slots.get(slot).map_or(0, |it| it.peer.demand()),
             takes: self.takes(slot).map(budget),
             limit: None,
         };
@@ -90,28 +89,26 @@ impl Host {
             limit(&mut demands, (outgoing > 0).then(|| budget(outgoing)));
         }
         for (slot, demand) in slots.into_iter().zip(demands) {
-            let Some(peer) = self.slots.get_mut(slot) else { continue };
-            peer.sender.demand = 0;
+            let Some(PeerEntry { peer, .. }) = self.slots.get_mut(slot) else { continue };
+            peer.reset_demand();
             if let Some(limit) = demand.limit {
-                peer.throttle.set_limit(limit);
+                peer.limit_throttle(limit);
             }
         }
     }
 
     /// Tells peers what this side takes from them and sends, when that is news to them.
     fn announce_bandwidth(&mut self) {
-        let is_open =
-            |slot: &u16| self.slots.get(*slot).is_some_and(|peer| peer.state == State::Connected);
+        let state = |slot: u16| self.slots.get(slot).map(|it| it.peer.state());
+        let is_open = |slot: &u16| state(*slot) == Some(State::Connected);
         let slots: Vec<u16> = self.counted().filter(is_open).collect();
-        let sends = |slot: &u16| self.slots.get(*slot).map_or(0, |peer| peer.bandwidth.1);
+        let sends = |slot: &u16| self.slots.get(*slot).map_or(0, |it| it.peer.send_bandwidth());
         let sends: Vec<u32> = slots.iter().map(sends).collect();
         let outgoing = self.settings.outgoing_bandwidth;
         let shares = divide(self.settings.incoming_bandwidth, &sends);
         for (slot, incoming) in slots.into_iter().zip(shares) {
-            let Some(peer) = self.slots.get_mut(slot) else { continue };
-            if peer.told_bandwidth != Some((incoming, outgoing)) {
-                peer.told_bandwidth = Some((incoming, outgoing));
-                peer.sender.queue_control(Body::BandwidthLimit { incoming, outgoing });
+            let Some(PeerEntry { peer, .. }) = self.slots.get_mut(slot) else { continue };
+            if peer.announce_bandwidth(incoming, outgoing) {
                 self.touch(slot);
             }
         }
@@ -119,13 +116,13 @@ impl Host {
 
     /// Slots of connected peers.
     fn counted(&self) -> impl Iterator<Item = u16> + '_ {
-        let is_counted = |slot: &u16| self.slots.get(*slot).is_some_and(|peer| peer.is_counted);
+        let is_counted = |slot: &u16| self.slots.get(*slot).is_some_and(|it| it.is_counted);
         self.slots.occupied().filter(is_counted)
     }
 
     /// Bytes per second that a peer takes, if it said so.
     fn takes(&self, slot: u16) -> Option<u32> {
-        self.slots.get(slot).map(|peer| peer.bandwidth.0).filter(|&takes| takes > 0)
+        self.slots.get(slot).map(|it| it.peer.receive_bandwidth()).filter(|&takes| takes > 0)
     }
 }
 

@@ -9,13 +9,10 @@
 
 use std::collections::VecDeque;
 
-use mp_core::{ConnectionId, SharedLimit};
+use mp_core::ConnectionId;
 
-use super::Host;
-use crate::proto::HostEvent;
-use crate::proto::channel::Sink;
-use crate::proto::peer::{ACKNOWLEDGE_LEN, Peer, State};
-use crate::proto::wire::Source;
+use super::{Host, PeerEntry};
+use crate::proto::peer::State;
 
 /// The peers of a host that keep data of a held link.
 #[derive(Debug, Default)]
@@ -27,19 +24,18 @@ pub(super) struct Keeping {
 }
 
 impl Keeping {
-    /// Notes `peer` if it keeps data.
-    pub(super) fn note(&mut self, peer: &mut Peer) {
-        let keeps = peer.inbound.has_kept() || peer.acknowledgements.has_deferred();
-        if keeps && !peer.is_keeping {
-            peer.is_keeping = true;
-            self.slots.push_back(peer.connection.slot as u16);
+    /// Notes `entry` if it keeps data.
+    pub(super) fn note(&mut self, entry: &mut PeerEntry) {
+        if entry.peer.keeps_data() && !entry.is_keeping {
+            entry.is_keeping = true;
+            self.slots.push_back(entry.peer.connection().slot as u16);
         }
     }
 
     /// Forgets a peer that has gone.
-    pub(super) fn forget(&mut self, peer: &Peer) {
-        if peer.is_keeping {
-            let slot = peer.connection.slot as u16;
+    pub(super) fn forget(&mut self, entry: &PeerEntry) {
+        if entry.is_keeping {
+            let slot = entry.peer.connection().slot as u16;
             self.slots.retain(|&keeping| keeping != slot);
         }
     }
@@ -53,9 +49,9 @@ impl Host {
     ///
     /// A Godot peer gives up a link that is held for 5 to 31.5 s.
     pub fn hold(&mut self, connection: ConnectionId, is_held: bool) {
-        let Some(peer) = self.slots.connection_mut(connection) else { return };
-        peer.inbound.hold(is_held);
-        if !is_held && peer.is_keeping {
+        let Some(entry) = self.slots.connection_mut(connection) else { return };
+        entry.peer.hold(is_held);
+        if !is_held && entry.is_keeping {
             self.keeping.has_released = true;
             // The next turn is due now.
             self.touch(connection.slot as u16);
@@ -66,37 +62,20 @@ impl Host {
     /// once: its receiver may hold them again after each event.
     pub(super) fn resume(&mut self) {
         while self.keeping.has_released && self.events.is_empty() {
-            let is_held = |slot| self.slots.get(slot).is_some_and(|peer| peer.inbound.is_held());
+            let is_held = |slot| self.slots.get(slot).is_some_and(|it| it.peer.is_held());
             let free = self.keeping.slots.iter().position(|&slot| !is_held(slot));
             let Some(slot) = free.and_then(|index| self.keeping.slots.remove(index)) else {
                 self.keeping.has_released = false;
                 return;
             };
-            let Some(peer) = self.slots.get_mut(slot) else { continue };
-            peer.is_keeping = false;
-            if peer.state == State::Connected {
+            let Some(PeerEntry { peer, is_keeping, .. }) = self.slots.get_mut(slot) else {
+                continue;
+            };
+            *is_keeping = false;
+            if peer.state() == State::Connected {
                 peer.resume(&mut self.received, &mut self.events);
                 self.touch(slot);
             }
-        }
-    }
-}
-
-impl Peer {
-    /// Delivers and acknowledges what was kept while the link was held.
-    fn resume(&mut self, limit: &mut SharedLimit, events: &mut VecDeque<HostEvent>) {
-        self.sender.demand += self.acknowledgements.resume() as u64 * ACKNOWLEDGE_LEN;
-        self.inbound.resume();
-        for (number, channel) in self.channels.used() {
-            channel.resume(&mut Sink {
-                connection: self.connection,
-                channel: number,
-                source: &mut Source::new(&[]),
-                events,
-                inbound: &mut self.inbound,
-                limit: &mut *limit,
-                stats: &mut self.stats,
-            });
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use mp_core::Instant;
 
-use super::{Goodbye, Host};
+use super::{Host, PeerEntry};
 use crate::proto::header::Header;
 use crate::proto::peer::{Flow, State};
 use crate::proto::wire::SPARE;
-use crate::proto::{MTU_MAX, Millis, Transmit};
+use crate::proto::{Millis, NetworkPath, Transmit};
 
 impl Host {
     /// Runs the timers that are due. Sends nothing.
@@ -19,8 +19,8 @@ impl Host {
                 break;
             }
             self.timers.pop_first();
-            let Some(peer) = self.slots.get_mut(slot) else { continue };
-            peer.timer = None;
+            let Some(PeerEntry { peer, timer, .. }) = self.slots.get_mut(slot) else { continue };
+            *timer = None;
             match peer.handle_timeout(millis, &self.settings, &mut self.events) {
                 Flow::Going if peer.wants_to_send(millis) => self.touch(slot),
                 Flow::Going => self.schedule(slot, now),
@@ -36,12 +36,13 @@ impl Host {
         self.packing.extend(self.dirty.drain(..));
     }
 
-    /// Packs the next datagrams for one peer into `buf`, which must hold at least [`MTU_MAX`] bytes, or the mtu of the
+    /// Packs the next datagrams for one peer into `buf`, which must hold at least [`MTU_MAX`](crate::proto::MTU_MAX) bytes, or the mtu of the
     /// settings: several of equal length when the buffer is larger. `None` when nothing is left to send.
     pub fn poll_transmit(&mut self, now: Instant, buf: &mut [u8]) -> Option<Transmit> {
-        if let Some(Goodbye { to, from, connect_id, bytes }) = self.goodbyes.pop_front() {
-            buf[..bytes.len()].copy_from_slice(&bytes);
-            let len = self.seal(buf, bytes.len(), connect_id);
+        if let Some(goodbye) = self.goodbyes.pop_front() {
+            let NetworkPath { remote: to, local: from } = goodbye.path();
+            let plain = goodbye.emit(buf);
+            let len = self.seal(buf, plain, goodbye.connect_id());
             return Some(self.count(Transmit { to, from, len, segment_size: None }, 1));
         }
         self.advance(now);
@@ -52,7 +53,7 @@ impl Host {
             if self
                 .slots
                 .get(slot)
-                .is_none_or(|peer| transmit.is_none() || !peer.wants_to_send(millis))
+                .is_none_or(|it| transmit.is_none() || !it.peer.wants_to_send(millis))
             {
                 self.packing.pop_front();
                 self.packed(slot, now);
@@ -66,9 +67,9 @@ impl Host {
 
     /// Packs the next datagrams for the peer in `slot`.
     fn pack(&mut self, slot: u16, now: Millis, buf: &mut [u8]) -> Option<Transmit> {
-        let peer = self.slots.get_mut(slot)?;
-        let (to, from) = (peer.address, peer.local);
-        let (connect_id, len_max) = (peer.connect_id, buf.len());
+        let peer = &mut self.slots.get_mut(slot)?.peer;
+        let NetworkPath { remote: to, local: from } = peer.path();
+        let (connect_id, len_max) = (peer.connect_id(), buf.len());
         let first = peer.pack(now, buf, len_max);
         if first == 0 {
             return None;
@@ -117,16 +118,16 @@ impl Host {
     /// Nothing more is to be sent to a peer now.
     fn packed(&mut self, slot: u16, now: Instant) {
         self.record(slot);
-        let Some(peer) = self.slots.get_mut(slot) else { return };
-        peer.is_queued = false;
-        match peer.state {
+        let Some(PeerEntry { peer, is_queued, .. }) = self.slots.get_mut(slot) else { return };
+        *is_queued = false;
+        match peer.state() {
             State::AcknowledgingDisconnect => {
                 self.remove(slot);
                 return;
             }
             State::DisconnectLater => {
                 peer.disconnect_when_drained();
-                if peer.state == State::Disconnecting {
+                if peer.state() == State::Disconnecting {
                     self.touch(slot);
                     self.packing.extend(self.dirty.drain(..));
                     return;
@@ -139,13 +140,13 @@ impl Host {
 
     /// Sees to it that a peer is looked at when something is due.
     fn schedule(&mut self, slot: u16, now: Instant) {
-        let Some(peer) = self.slots.get_mut(slot) else { return };
+        let Some(PeerEntry { peer, timer, .. }) = self.slots.get_mut(slot) else { return };
         let Some(at) = peer.deadline(now.as_millis(), &self.settings) else { return };
         // An entry that is too early only costs a look, and moving it with each acknowledgement would cost more. But of one that
         // waits for an acknowledgement that has come nothing is left but its price: a wake-up.
-        let is_over = peer.sender.next_timeout().is_none();
-        if peer.timer.is_none_or(|current| at < current || is_over && at > current) {
-            if let Some(current) = peer.timer.replace(at) {
+        let is_over = !peer.has_timeout();
+        if timer.is_none_or(|current| at < current || is_over && at > current) {
+            if let Some(current) = timer.replace(at) {
                 self.timers.remove(&(current, slot));
             }
             self.timers.insert((at, slot));
@@ -169,5 +170,3 @@ impl Host {
         transmit
     }
 }
-
-const _: () = assert!(MTU_MAX as usize >= 10);

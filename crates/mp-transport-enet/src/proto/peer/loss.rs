@@ -5,16 +5,31 @@ use crate::proto::Millis;
 /// What is known about the loss on the way to a peer.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Loss {
-    pub(crate) mean: u32,
-    pub(crate) variance: u32,
+    mean: u32,
+    variance: u32,
     /// When the current measurement began: with the first datagram.
-    pub(crate) epoch: Option<Millis>,
+    epoch: Option<Millis>,
     sent: u64,
     /// Commands lost, in all, when it began.
     lost_before: u64,
 }
 
 impl Loss {
+    /// Mean part of the commands that is lost.
+    pub(crate) const fn mean(&self) -> u32 {
+        self.mean
+    }
+
+    /// Variance of that part.
+    pub(crate) const fn variance(&self) -> u32 {
+        self.variance
+    }
+
+    /// Start of the current measurement, which is that of the first datagram.
+    pub(crate) const fn epoch(&self) -> Option<Millis> {
+        self.epoch
+    }
+
     /// A datagram is about to be sent; `lost` commands were lost so far.
     pub(crate) fn measure(&mut self, now: Millis, lost: u64) {
         let Some(epoch) = self.epoch else {

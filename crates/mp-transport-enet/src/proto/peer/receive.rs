@@ -4,26 +4,44 @@ use std::collections::VecDeque;
 
 use mp_core::{DisconnectReason, SharedLimit};
 
-use super::{Flow, Peer, State};
+use super::{Flow, Peer, Sessions, State};
 use crate::proto::channel::{Outcome, Place, Sink};
 use crate::proto::command::{Body, CONTROL_CHANNEL, Command, CommandError, Terms};
-use crate::proto::host::Sessions;
 use crate::proto::settings::HostSettings;
 use crate::proto::wire::Source;
 use crate::proto::{HostEvent, MTU_MAX, MTU_MIN, Millis, PacketFlags, WINDOW_MAX, WINDOW_MIN};
 
-/// What the host lends a peer for the length of a datagram.
+/// What the host lends a peer for the length of a datagram, and what became of that datagram.
 pub(crate) struct Context<'a> {
-    pub(crate) settings: &'a HostSettings,
-    pub(crate) events: &'a mut VecDeque<HostEvent>,
-    /// The limit on what all peers hold of what arrived.
-    pub(crate) limit: &'a mut SharedLimit,
-    /// Whether a client that completes its handshake now may stay.
-    pub(crate) is_admitted: bool,
-    /// Set when something in the datagram made no sense.
-    pub(crate) is_malformed: bool,
-    /// Commands that were not acknowledged for lack of room, so that they come again.
-    pub(crate) withheld: u64,
+    settings: &'a HostSettings,
+    events: &'a mut VecDeque<HostEvent>,
+    limit: &'a mut SharedLimit,
+    is_admitted: bool,
+    is_malformed: bool,
+    withheld: u64,
+}
+
+impl<'a> Context<'a> {
+    /// `limit` is on what all peers hold of what arrived; `is_admitted`: a client that completes
+    /// its handshake now may stay.
+    pub(crate) const fn new(
+        settings: &'a HostSettings,
+        events: &'a mut VecDeque<HostEvent>,
+        limit: &'a mut SharedLimit,
+        is_admitted: bool,
+    ) -> Self {
+        Self { settings, events, limit, is_admitted, is_malformed: false, withheld: 0 }
+    }
+
+    /// Returns whether something in the datagram was malformed.
+    pub(crate) const fn is_malformed(&self) -> bool {
+        self.is_malformed
+    }
+
+    /// Number of commands that were not acknowledged for lack of room, so that they come again.
+    pub(crate) const fn withheld(&self) -> u64 {
+        self.withheld
+    }
 }
 
 impl Peer {
@@ -64,7 +82,7 @@ impl Peer {
                 };
                 if outcome == Outcome::Taken && self.acknowledges(&command) {
                     self.acknowledgements.push(command.channel, command.sequence, sent_time);
-                    self.sender.demand += ACKNOWLEDGE_LEN;
+                    self.sender.add_demand(ACKNOWLEDGE_LEN);
                 }
                 if outcome == Outcome::Kept {
                     self.acknowledgements.defer(command.channel, command.sequence, sent_time);
@@ -72,6 +90,11 @@ impl Peer {
             }
         }
         Flow::Going
+    }
+
+    /// Counts a datagram of `len` bytes from an address that is not validated yet.
+    pub(crate) const fn count_unvalidated(&mut self, len: usize) {
+        self.validation.received(len);
     }
 
     fn handle_command(
@@ -135,7 +158,7 @@ impl Peer {
         match (self.state, acknowledged.body) {
             (State::HalfOpen, Body::VerifyConnect(_)) if context.is_admitted => {
                 self.state = State::Connected;
-                let (connection, address, data) = (self.connection, self.address, self.data);
+                let (connection, address, data) = (self.connection, self.path.remote, self.data);
                 context.events.push_back(HostEvent::Connected { connection, address, data });
             }
             (State::HalfOpen, Body::VerifyConnect(_)) => self.disconnect(0, None),
@@ -164,8 +187,7 @@ impl Peer {
         }
         self.sender.forget_control(1);
         self.outgoing_id = terms.peer_id;
-        self.sessions =
-            Sessions { incoming: terms.incoming_session, outgoing: terms.outgoing_session };
+        self.sessions = Sessions::new(terms.incoming_session, terms.outgoing_session);
         if !is_wanted {
             self.disconnect(0, None);
             return (Outcome::Taken, Flow::Going);
@@ -176,7 +198,7 @@ impl Peer {
         self.window = self.window.min(terms.window_size.clamp(WINDOW_MIN, WINDOW_MAX));
         self.bandwidth = (terms.incoming_bandwidth, terms.outgoing_bandwidth);
         self.state = State::Connected;
-        let (connection, address) = (self.connection, self.address);
+        let (connection, address) = (self.connection, self.path.remote);
         context.events.push_back(HostEvent::Connected { connection, address, data: 0 });
         (Outcome::Taken, Flow::Going)
     }
@@ -302,7 +324,7 @@ impl Peer {
 }
 
 /// Bytes of an acknowledgement.
-pub(crate) const ACKNOWLEDGE_LEN: u64 = 8;
+pub(super) const ACKNOWLEDGE_LEN: u64 = 8;
 
 /// The mtu that a stranger's stands for.
 pub(crate) fn clamp_mtu(mtu: u32) -> u16 {

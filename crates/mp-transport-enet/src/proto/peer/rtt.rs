@@ -6,14 +6,14 @@ use crate::proto::Millis;
 /// What is known about the way to a peer and back.
 #[derive(Clone, Debug)]
 pub(crate) struct RoundTrip {
-    pub(crate) mean: u32,
-    pub(crate) variance: u32,
+    mean: u32,
+    variance: u32,
     lowest: u32,
     highest_variance: u32,
-    pub(crate) last: u32,
-    pub(crate) last_variance: u32,
+    last: u32,
+    last_variance: u32,
     /// When `last` was taken.
-    pub(crate) epoch: Option<Millis>,
+    epoch: Option<Millis>,
     measured: bool,
 }
 
@@ -60,6 +60,26 @@ impl RoundTrip {
             self.highest_variance = self.variance;
             self.epoch = Some(now);
         }
+    }
+
+    /// The mean in milliseconds; 500 before the first sample.
+    pub(crate) const fn mean(&self) -> u32 {
+        self.mean
+    }
+
+    /// The variance in milliseconds.
+    pub(crate) const fn variance(&self) -> u32 {
+        self.variance
+    }
+
+    /// The lowest mean and the highest variance of the last interval of the throttle.
+    pub(crate) const fn last(&self) -> (u32, u32) {
+        (self.last, self.last_variance)
+    }
+
+    /// Start of the current interval of the throttle.
+    pub(crate) const fn epoch(&self) -> Option<Millis> {
+        self.epoch
     }
 
     /// The mean in milliseconds, once there was a sample.

@@ -10,10 +10,10 @@ use crate::proto::command::ThrottleParameters;
 #[derive(Clone, Debug)]
 pub(crate) struct Throttle {
     enabled: bool,
-    pub(crate) value: u32,
+    value: u32,
     /// What the bandwidth allows.
-    pub(crate) limit: u32,
-    pub(crate) counter: u32,
+    limit: u32,
+    counter: u32,
     parameters: ThrottleParameters,
 }
 
@@ -32,6 +32,21 @@ impl Throttle {
             acceleration: parameters.acceleration.min(SCALE),
             deceleration: parameters.deceleration.min(SCALE),
         };
+    }
+
+    /// How many 32nds of unreliable packets are sent.
+    pub(crate) const fn value(&self) -> u32 {
+        self.value
+    }
+
+    /// How many 32nds the bandwidth allows.
+    pub(crate) const fn limit(&self) -> u32 {
+        self.limit
+    }
+
+    /// Where it stands within the 32.
+    pub(crate) const fn counter(&self) -> u32 {
+        self.counter
     }
 
     /// Milliseconds over which the lowest round trip is remembered.

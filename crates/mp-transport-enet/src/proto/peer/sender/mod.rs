@@ -53,7 +53,7 @@ pub(crate) struct Sender {
     /// The part of them that the host's limit includes.
     recorded_bytes: usize,
     /// Bytes of commands queued since bandwidth was shared last.
-    pub(crate) demand: u64,
+    demand: u64,
     /// No command times out before this.
     next_timeout: Option<Millis>,
     silence: Silence,
@@ -149,7 +149,7 @@ impl Sender {
         } else {
             Kind::Reliable
         };
-        let (sequence, number_of_kind) = match kind {
+        let numbers = match kind {
             Kind::Reliable => {
                 if pieces > RELIABLE_FRAGMENTS_MAX {
                     return Err(QueueError::TooManyPieces);
@@ -162,28 +162,20 @@ impl Sender {
                 (0, self.unsequenced_group)
             }
         };
-        let queued = Queued {
-            order: self.order(),
-            channel: number,
-            kind,
-            sequence,
-            number: number_of_kind,
-            payload,
-            pieces: pieces as u32,
-            next_piece: 0,
-        };
+        let order = self.order();
+        let queued = Queued::new(order, number, kind, numbers, payload, pieces);
         let fixed_len = queued.piece(self.piece_len).0.fixed_len();
         self.demand += (pieces * fixed_len + len) as u64;
         let is_reliable = kind == Kind::Reliable;
         if is_reliable {
             self.reliable_cost += len + pieces * ENTRY_OVERHEAD;
             let (whole, last) = (pieces - 1, len - (pieces - 1) * self.piece_len);
-            self.held_bytes += whole * queued.payload.queued_bytes(self.piece_len);
-            self.held_bytes += queued.payload.queued_bytes(last);
+            self.held_bytes += whole * queued.payload().queued_bytes(self.piece_len);
+            self.held_bytes += queued.payload().queued_bytes(last);
             self.reliable.push_back(queued);
         } else {
             self.unreliable_bytes += len + ENTRY_OVERHEAD;
-            self.held_bytes += queued.payload.queued_bytes(len);
+            self.held_bytes += queued.payload().queued_bytes(len);
             self.unreliable.push_back(queued);
         }
         Ok(is_reliable)
@@ -213,6 +205,21 @@ impl Sender {
     pub(crate) const fn record(&mut self, limit: &mut SharedLimit) {
         limit.replace(self.recorded_bytes, self.held_bytes);
         self.recorded_bytes = self.held_bytes;
+    }
+
+    /// Bytes of commands queued since bandwidth was shared last.
+    pub(crate) const fn demand(&self) -> u64 {
+        self.demand
+    }
+
+    /// Bandwidth is shared now.
+    pub(crate) const fn reset_demand(&mut self) {
+        self.demand = 0;
+    }
+
+    /// Counts `len` bytes of commands that are queued elsewhere.
+    pub(crate) const fn add_demand(&mut self, len: u64) {
+        self.demand += len;
     }
 
     /// Whether what was queued reliably is more than `bytes_max`.
@@ -273,13 +280,10 @@ impl Sender {
     ) -> Option<Acknowledged> {
         let sent = self.in_flight.remove(&(channel, sequence))?;
         self.silence.broken();
-        if !sent.is_again {
-            self.in_transit -= sent.len;
-        }
+        self.in_transit -= sent.in_transit();
         if channel != CONTROL_CHANNEL {
-            self.reliable_cost = self.reliable_cost.saturating_sub(sent.len + ENTRY_OVERHEAD);
-            let queued_bytes = sent.payload.queued_bytes(sent.len);
-            self.held_bytes = self.held_bytes.saturating_sub(queued_bytes);
+            self.reliable_cost = self.reliable_cost.saturating_sub(sent.len() + ENTRY_OVERHEAD);
+            self.held_bytes = self.held_bytes.saturating_sub(sent.queued_bytes());
             self.progress = (self.reliable_cost > 0).then_some(now);
             if let Some(sequences) = channels.sending(channel) {
                 sequences.acknowledged(sequence);
@@ -288,14 +292,7 @@ impl Sender {
         if self.in_flight.is_empty() {
             self.next_timeout = None;
         }
-        // The echo tells which of several transmissions arrived, and is believed only within their times.
-        let since = u64::from((sent.sent_at as u16).wrapping_sub(echoed));
-        let sample = sent
-            .sent_at
-            .checked_sub(since)
-            .filter(|&sent_at| sent_at >= sent.first_sent_at)
-            .map(|sent_at| u32::try_from(now.saturating_sub(sent_at)).unwrap_or(u32::MAX));
-        Some(Acknowledged { body: sent.command.body, sample })
+        Some(Acknowledged { body: sent.command().body, sample: sent.round_trip(now, echoed) })
     }
 
     /// Marks what timed out to be sent again. Whether the peer is to be given up.
@@ -312,27 +309,23 @@ impl Sender {
         let (control_before, reliable_before) =
             (self.control_again.len(), self.reliable_again.len());
         for (&key, sent) in &mut self.in_flight {
-            if sent.is_again {
-                continue;
-            }
-            let at = sent.sent_at.saturating_add(sent.timeout);
+            let Some(at) = sent.timeout_at() else { continue };
             if now < at {
                 self.next_timeout = Some(self.next_timeout.map_or(at, |next| next.min(at)));
                 continue;
             }
-            if self.silence.timed_out(now, sent.sent_at, sent.attempts, patience) {
+            if sent.is_abandoned(now, &mut self.silence, patience) {
                 return true;
             }
             stats.retransmissions += 1;
-            sent.timeout = sent.timeout.saturating_mul(2);
-            sent.is_again = true;
-            self.in_transit -= sent.len;
+            self.in_transit -= sent.len();
+            let order = sent.queue_again();
             let again = if key.0 == CONTROL_CHANNEL {
                 &mut self.control_again
             } else {
                 &mut self.reliable_again
             };
-            again.push_back((sent.order, key));
+            again.push_back((order, key));
         }
         if self.control_again.len() > control_before {
             self.control_again.make_contiguous().sort_unstable();
@@ -353,14 +346,15 @@ impl Sender {
         self.progress
     }
 
-    pub(super) fn pop_unreliable(&mut self) {
+    fn pop_unreliable(&mut self) {
         if let Some(queued) = self.unreliable.pop_front() {
-            self.unreliable_bytes -= queued.payload.len() + ENTRY_OVERHEAD;
-            self.held_bytes -= queued.payload.queued_bytes(queued.payload.len());
+            let payload = queued.payload();
+            self.unreliable_bytes -= payload.len() + ENTRY_OVERHEAD;
+            self.held_bytes -= payload.queued_bytes(payload.len());
         }
     }
 
-    pub(super) fn note_timeout(&mut self, at: Millis) {
+    fn note_timeout(&mut self, at: Millis) {
         self.next_timeout = Some(self.next_timeout.map_or(at, |next| next.min(at)));
     }
 

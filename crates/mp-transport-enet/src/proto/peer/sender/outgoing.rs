@@ -2,28 +2,29 @@
 
 use crate::proto::Millis;
 use crate::proto::command::{Body, Command, FLAG_ACKNOWLEDGE, FLAG_UNSEQUENCED, Fragment};
+use crate::proto::peer::timeout::{Patience, Silence};
 use crate::proto::wire::{Datagram, Payload};
 
 /// Channel and sequence number of a reliable command.
-pub(crate) type Key = (u8, u16);
+pub(super) type Key = (u8, u16);
 
 /// A packet that was not sent yet, or only some of its pieces.
 #[derive(Debug)]
-pub(crate) struct Queued {
-    pub(crate) order: u64,
-    pub(crate) channel: u8,
-    pub(crate) kind: Kind,
+pub(super) struct Queued {
+    order: u64,
+    channel: u8,
+    kind: Kind,
     /// Reliable: its own, or that of its first piece. Unreliable: the channel's.
-    pub(crate) sequence: u16,
+    sequence: u16,
     /// The unreliable sequence number or the unsequenced group.
-    pub(crate) number: u16,
-    pub(crate) payload: Payload,
-    pub(crate) pieces: u32,
-    pub(crate) next_piece: u32,
+    number: u16,
+    payload: Payload,
+    pieces: u32,
+    next_piece: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(super) enum Kind {
     Reliable,
     Unreliable,
     Unsequenced,
@@ -31,23 +32,66 @@ pub(crate) enum Kind {
 
 /// A reliable command that was sent.
 #[derive(Debug)]
-pub(crate) struct Sent {
-    pub(crate) order: u64,
-    pub(crate) command: Command<'static>,
-    pub(crate) payload: Payload,
-    pub(crate) offset: usize,
-    pub(crate) len: usize,
-    pub(crate) first_sent_at: Millis,
-    pub(crate) sent_at: Millis,
-    pub(crate) timeout: Millis,
-    pub(crate) attempts: u32,
+pub(super) struct Sent {
+    order: u64,
+    command: Command<'static>,
+    payload: Payload,
+    offset: usize,
+    len: usize,
+    first_sent_at: Millis,
+    sent_at: Millis,
+    timeout: Millis,
+    attempts: u32,
     /// Whether it timed out and waits to be sent again.
-    pub(crate) is_again: bool,
+    is_again: bool,
 }
 
 impl Queued {
+    /// A packet of which nothing was sent yet. `number` is an unreliable sequence number or an
+    /// unsequenced group.
+    pub(super) fn new(
+        order: u64,
+        channel: u8,
+        kind: Kind,
+        (sequence, number): (u16, u16),
+        payload: Payload,
+        pieces: usize,
+    ) -> Self {
+        let pieces = pieces as u32;
+        Self { order, channel, kind, sequence, number, payload, pieces, next_piece: 0 }
+    }
+
+    /// Its place among all that is queued.
+    pub(super) const fn order(&self) -> u64 {
+        self.order
+    }
+
+    pub(super) const fn channel(&self) -> u8 {
+        self.channel
+    }
+
+    pub(super) const fn payload(&self) -> &Payload {
+        &self.payload
+    }
+
+    /// Returns whether none of its pieces was sent.
+    pub(super) const fn is_untouched(&self) -> bool {
+        self.next_piece == 0
+    }
+
+    /// Notes that the next piece was sent. Returns whether it was the last.
+    pub(super) const fn advance(&mut self) -> bool {
+        self.next_piece += 1;
+        self.next_piece == self.pieces
+    }
+
+    /// The payload for a piece in flight, which leaves none here when everything `is_sent`.
+    pub(super) fn share_payload(&mut self, is_sent: bool) -> Payload {
+        if is_sent { std::mem::take(&mut self.payload) } else { self.payload.clone() }
+    }
+
     /// The command of the next piece, where the piece begins and how long it is.
-    pub(crate) fn piece(&self, piece_len: usize) -> (Command<'static>, usize, usize) {
+    pub(super) fn piece(&self, piece_len: usize) -> (Command<'static>, usize, usize) {
         let payload: &[u8] = &[];
         let offset = self.next_piece as usize * piece_len;
         let len = (self.payload.len() - offset).min(piece_len);
@@ -84,7 +128,7 @@ impl Queued {
 }
 
 impl Sent {
-    pub(crate) const fn new(
+    pub(super) const fn new(
         order: u64,
         command: Command<'static>,
         payload: Payload,
@@ -107,13 +151,65 @@ impl Sent {
         }
     }
 
-    /// Whether this is the command that was queued again under `order`.
-    pub(crate) const fn waits(&self, order: u64) -> bool {
+    pub(super) const fn command(&self) -> &Command<'static> {
+        &self.command
+    }
+
+    /// Bytes of payload in the command.
+    pub(super) const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Bytes of payload in flight: none while the command waits to be sent again.
+    pub(super) const fn in_transit(&self) -> usize {
+        if self.is_again { 0 } else { self.len }
+    }
+
+    /// Memory in bytes that its payload takes.
+    pub(super) const fn queued_bytes(&self) -> usize {
+        self.payload.queued_bytes(self.len)
+    }
+
+    /// The round trip in milliseconds. The `echoed` time tells which of several transmissions was
+    /// received, and is believed only within their times.
+    pub(super) fn round_trip(&self, now: Millis, echoed: u16) -> Option<u32> {
+        let since = u64::from((self.sent_at as u16).wrapping_sub(echoed));
+        let sent_at = self.sent_at.checked_sub(since)?;
+        (sent_at >= self.first_sent_at)
+            .then(|| u32::try_from(now.saturating_sub(sent_at)).unwrap_or(u32::MAX))
+    }
+
+    /// Time at which it times out; `None` while it waits to be sent again.
+    pub(super) const fn timeout_at(&self) -> Option<Millis> {
+        if self.is_again { None } else { Some(self.sent_at.saturating_add(self.timeout)) }
+    }
+
+    /// Returns whether `silence` has lasted so long that the peer is abandoned, as the command has
+    /// timed out.
+    pub(super) fn is_abandoned(
+        &self,
+        now: Millis,
+        silence: &mut Silence,
+        patience: &Patience,
+    ) -> bool {
+        silence.timed_out(now, self.sent_at, self.attempts, patience)
+    }
+
+    /// Has the command wait to be sent again, with twice the timeout. Returns its place among all
+    /// that is queued.
+    pub(super) const fn queue_again(&mut self) -> u64 {
+        self.timeout = self.timeout.saturating_mul(2);
+        self.is_again = true;
+        self.order
+    }
+
+    /// Returns whether this is the command that was queued again under `order`.
+    pub(super) const fn waits(&self, order: u64) -> bool {
         self.is_again && self.order == order
     }
 
-    /// Adds the command to `datagram` once more. When it times out next.
-    pub(crate) fn send_again(&mut self, now: Millis, datagram: &mut Datagram<'_>) -> Millis {
+    /// Adds the command to `datagram` once more. Returns when it times out next.
+    pub(super) fn send_again(&mut self, now: Millis, datagram: &mut Datagram<'_>) -> Millis {
         datagram.push_data(&self.command, &self.payload, self.offset, self.len);
         self.sent_at = now;
         self.attempts += 1;

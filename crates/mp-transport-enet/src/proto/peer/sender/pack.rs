@@ -3,20 +3,21 @@
 use mp_core::ConnectionStats;
 
 use super::Sender;
-use super::outgoing::Sent;
+use super::outgoing::{Queued, Sent};
 use crate::proto::Millis;
 use crate::proto::channel::Channels;
 use crate::proto::peer::rtt::RoundTrip;
 use crate::proto::peer::throttle::Throttle;
 use crate::proto::wire::{Datagram, Payload};
+
 /// What the rules of sending depend on.
 pub(crate) struct Route<'a> {
-    pub(crate) channels: &'a mut Channels,
-    pub(crate) round_trip: &'a RoundTrip,
-    pub(crate) throttle: &'a mut Throttle,
-    pub(crate) stats: &'a mut ConnectionStats,
-    pub(crate) window: u32,
-    pub(crate) mtu: u16,
+    pub(in crate::proto::peer) channels: &'a mut Channels,
+    pub(in crate::proto::peer) round_trip: &'a RoundTrip,
+    pub(in crate::proto::peer) throttle: &'a mut Throttle,
+    pub(in crate::proto::peer) stats: &'a mut ConnectionStats,
+    pub(in crate::proto::peer) window: u32,
+    pub(in crate::proto::peer) mtu: u16,
 }
 
 impl Sender {
@@ -35,9 +36,9 @@ impl Sender {
         // Three queues, merged in the order in which they were filled.
         loop {
             let control = self.control.front().map(|&(order, _)| order);
-            let unreliable = self.unreliable.front().map(|queued| queued.order);
+            let unreliable = self.unreliable.front().map(Queued::order);
             let reliable = self.reliable.front().filter(|_| !is_reliable_blocked);
-            let reliable = reliable.map(|queued| queued.order);
+            let reliable = reliable.map(Queued::order);
             let Some(first) = [control, reliable, unreliable].into_iter().flatten().min() else {
                 return;
             };
@@ -59,7 +60,7 @@ impl Sender {
     fn pack_control_again(&mut self, now: Millis, datagram: &mut Datagram<'_>) -> bool {
         while let Some(&(order, key)) = self.control_again.front() {
             if let Some(sent) = self.in_flight.get_mut(&key).filter(|sent| sent.waits(order)) {
-                if !datagram.has_room(&sent.command, sent.command.fixed_len()) {
+                if !datagram.has_room(sent.command(), sent.command().fixed_len()) {
                     return false;
                 }
                 let at = sent.send_again(now, datagram);
@@ -79,14 +80,14 @@ impl Sender {
     ) -> bool {
         while let Some(&(order, key)) = self.reliable_again.front() {
             if let Some(sent) = self.in_flight.get_mut(&key).filter(|sent| sent.waits(order)) {
-                if !route.may_send(self.in_transit, sent.len) {
+                if !route.may_send(self.in_transit, sent.len()) {
                     *is_blocked = true;
                     return true;
                 }
-                if !datagram.has_room(&sent.command, sent.command.fixed_len() + sent.len) {
+                if !datagram.has_room(sent.command(), sent.command().fixed_len() + sent.len()) {
                     return false;
                 }
-                self.in_transit += sent.len;
+                self.in_transit += sent.len();
                 let at = sent.send_again(now, datagram);
                 self.note_timeout(at);
             }
@@ -124,7 +125,7 @@ impl Sender {
         let Some(queued) = self.reliable.front_mut() else { return true };
         let (command, offset, len) = queued.piece(self.piece_len);
         let may_send = route.may_send(self.in_transit, len);
-        let Some(sequences) = route.channels.sending(queued.channel) else {
+        let Some(sequences) = route.channels.sending(queued.channel()) else {
             self.reliable.pop_front();
             return true;
         };
@@ -136,18 +137,16 @@ impl Sender {
             return false;
         }
         sequences.sent(command.sequence);
-        datagram.push_data(&command, &queued.payload, offset, len);
+        datagram.push_data(&command, queued.payload(), offset, len);
         self.in_transit += len;
         let timeout = Millis::from(route.round_trip.timeout());
-        let order = queued.order;
-        queued.next_piece += 1;
-        let payload = if queued.next_piece == queued.pieces {
-            route.stats.packets_sent += 1;
-            route.stats.bytes_sent += queued.payload.len() as u64;
-            self.reliable.pop_front().map(|queued| queued.payload).unwrap_or_default()
-        } else {
-            queued.payload.clone()
-        };
+        let order = queued.order();
+        let is_sent = queued.advance();
+        let payload = queued.share_payload(is_sent);
+        if is_sent {
+            route.count_packet(&payload);
+            self.reliable.pop_front();
+        }
         let sent = Sent::new(order, command, payload, offset, len, now, timeout);
         self.in_flight.insert((command.channel, command.sequence), sent);
         self.note_timeout(now + timeout);
@@ -160,16 +159,14 @@ impl Sender {
         if !datagram.has_room(&command, command.fixed_len() + len) {
             return false;
         }
-        if queued.next_piece == 0 && !route.throttle.admits() {
+        if queued.is_untouched() && !route.throttle.admits() {
             route.stats.send_drops += 1;
             self.pop_unreliable();
             return true;
         }
-        datagram.push_data(&command, &queued.payload, offset, len);
-        queued.next_piece += 1;
-        if queued.next_piece == queued.pieces {
-            route.stats.packets_sent += 1;
-            route.stats.bytes_sent += queued.payload.len() as u64;
+        datagram.push_data(&command, queued.payload(), offset, len);
+        if queued.advance() {
+            route.count_packet(queued.payload());
             self.pop_unreliable();
         }
         true
@@ -177,6 +174,12 @@ impl Sender {
 }
 
 impl Route<'_> {
+    /// Counts a packet of which the last piece was sent.
+    fn count_packet(&mut self, payload: &Payload) {
+        self.stats.packets_sent += 1;
+        self.stats.bytes_sent += payload.len() as u64;
+    }
+
     /// Whether `len` more reliable bytes may be on their way.
     fn may_send(&self, in_transit: usize, len: usize) -> bool {
         let window = self.throttle.scale(self.window).max(u32::from(self.mtu));

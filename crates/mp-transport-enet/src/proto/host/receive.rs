@@ -1,0 +1,114 @@
+//! What a host receives: datagrams, and the events that they lead to.
+
+use mp_core::{Instant, SharedLimit};
+
+use super::Host;
+use crate::proto::channel::delivered_bytes;
+use crate::proto::header::Header;
+use crate::proto::peer::{Context, Flow};
+use crate::proto::wire::{Seal, Unreadable};
+use crate::proto::{HostEvent, NO_PEER, NetworkPath};
+
+impl Host {
+    /// Takes in a datagram, which came by `path`: what a client is sent leaves from the local
+    /// address to which it sent its CONNECT. Sends nothing; whatever the datagram contains, the
+    /// worst that happens is that it is counted.
+    pub fn handle_datagram(&mut self, now: Instant, path: impl Into<NetworkPath>, datagram: &[u8]) {
+        self.advance(now);
+        self.stats.datagrams_received += 1;
+        self.stats.bytes_received += datagram.len() as u64;
+        let Some((header, rest)) = Header::parse(datagram) else {
+            self.stats.datagrams_malformed += 1;
+            return;
+        };
+        // Apart from the host, as the commands may lie in it.
+        let mut seal = std::mem::take(&mut self.seal);
+        self.handle_sealed(&mut seal, path.into(), datagram.len(), &header, rest);
+        self.seal = seal;
+    }
+
+    fn handle_sealed(
+        &mut self,
+        seal: &mut Seal,
+        path: NetworkPath,
+        len: usize,
+        header: &Header,
+        rest: &[u8],
+    ) {
+        if header.peer_id == NO_PEER {
+            match seal.open(header, rest, [0; 4]) {
+                Ok(commands) => self.handle_connect(path, len, commands),
+                Err(why) => self.count_unreadable(why),
+            }
+            return;
+        }
+        let (slot, now) = (header.peer_id, self.now.as_millis());
+        let is_full = self.connected >= self.settings.max_peers;
+        let is_refusing = self.is_refusing || is_full;
+        let entry = self.slots.get_mut(slot);
+        let Some(entry) = entry.filter(|it| it.peer.expects(path.remote, header.session)) else {
+            self.stats.datagrams_stray += 1;
+            return;
+        };
+        let peer = &mut entry.peer;
+        let commands = match seal.open(header, rest, peer.connect_id()) {
+            Ok(commands) => commands,
+            Err(why) => {
+                self.count_unreadable(why);
+                return;
+            }
+        };
+        let is_new = !entry.is_counted;
+        if is_new {
+            peer.count_unvalidated(len);
+        }
+        let is_admitted = !is_new || !is_refusing && !self.ids.contains_key(&peer.data());
+        let (events, limit) = (&mut self.events, &mut self.received);
+        let mut context = Context::new(&self.settings, events, limit, is_admitted);
+        let flow = peer.handle_commands(now, header.sent_time, commands, &mut context);
+        self.stats.withheld += context.withheld();
+        self.stats.datagrams_malformed += u64::from(context.is_malformed());
+        let is_limited = peer.receive_bandwidth() > 0;
+        self.keeping.note(entry);
+        if is_new {
+            self.settle(slot);
+        }
+        if is_limited && self.pass.due.is_none() {
+            self.schedule_pass();
+        }
+        match flow {
+            Flow::Going => self.touch(slot),
+            Flow::Ended => self.remove(slot),
+        }
+    }
+
+    /// The oldest event not yet taken.
+    pub fn poll_event(&mut self) -> Option<HostEvent> {
+        if self.events.is_empty() {
+            self.resume();
+        }
+        let event = self.events.pop_front()?;
+        withdraw(&mut self.received, &event);
+        if let HostEvent::Packet { connection, payload, .. } = &event
+            && let Some(peer) = self.slots.peer_mut(*connection)
+        {
+            peer.packet_taken(payload.len());
+        }
+        Some(event)
+    }
+
+    const fn count_unreadable(&mut self, why: Unreadable) {
+        match why {
+            Unreadable::Compressed => self.stats.datagrams_compressed += 1,
+            Unreadable::Block => self.stats.datagrams_unexpanded += 1,
+            Unreadable::Checksum => self.stats.checksum_failures += 1,
+        }
+    }
+}
+
+/// An event is not in the queue any more: `limit` includes its packet no longer.
+pub(super) fn withdraw(limit: &mut SharedLimit, event: &HostEvent) {
+    if let HostEvent::Packet { payload, .. } = event {
+        limit.replace(delivered_bytes(payload), 0);
+    }
+}

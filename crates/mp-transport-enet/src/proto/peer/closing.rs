@@ -1,0 +1,123 @@
+//! The ways in which a connection ends.
+
+use std::collections::VecDeque;
+
+use mp_core::{DisconnectReason, Farewell};
+
+use super::transmit::after;
+use super::{Flow, Peer, State};
+use crate::limits::ABANDONED_ATTEMPT_TIME;
+use crate::proto::command::Body;
+use crate::proto::wire::LoneDisconnect;
+use crate::proto::{HostEvent, Millis};
+
+/// The end that this side has asked for.
+#[derive(Debug, Default)]
+pub(super) struct Closing {
+    /// What this side reports about it; `None` within when it reports nothing.
+    report: Option<Option<DisconnectReason>>,
+    /// The `data` of the DISCONNECT.
+    data: u32,
+}
+
+impl Peer {
+    /// Begins the end that the program asks for. A connection that is not established has
+    /// nothing to end; one that is ending already goes on to do so, unless `farewell` is
+    /// [`Farewell::Abrupt`].
+    pub(crate) fn close(
+        &mut self,
+        data: u32,
+        reason: DisconnectReason,
+        farewell: Farewell,
+    ) -> Flow {
+        match (self.state, farewell) {
+            (State::Connecting | State::HalfOpen, _) => return Flow::Ended,
+            (State::Connected, Farewell::Drain) => self.disconnect_later(data, reason),
+            (State::Connected | State::DisconnectLater, Farewell::Polite) => {
+                self.disconnect(data, Some(reason));
+            }
+            (
+                State::Connected | State::DisconnectLater | State::Disconnecting,
+                Farewell::Abrupt,
+            ) => self.disconnect(data, None),
+            _ => {}
+        }
+        Flow::Going
+    }
+
+    /// Ends the connection at once, if it is established; the other side is told until it
+    /// acknowledges, `reason` is reported now.
+    pub(crate) fn fail(&mut self, reason: DisconnectReason, events: &mut VecDeque<HostEvent>) {
+        if matches!(self.state, State::Connected | State::DisconnectLater) {
+            events.push_back(HostEvent::Disconnected { connection: self.connection, reason });
+            self.disconnect(self.closing.data, None);
+        }
+    }
+
+    /// Drops everything queued and sends DISCONNECT until it is acknowledged; then `reason` is reported, if there is one.
+    pub(super) fn disconnect(&mut self, data: u32, reason: Option<DisconnectReason>) {
+        self.drop_queues();
+        self.closing.report = Some(reason);
+        self.state = State::Disconnecting;
+        self.sender.queue_control(Body::Disconnect { data });
+    }
+
+    /// Gives up an attempt to connect.
+    pub(crate) fn abandon(&mut self, now: Millis) {
+        self.drop_queues();
+        let until = after(now, ABANDONED_ATTEMPT_TIME).unwrap_or(Millis::MAX);
+        self.state = State::Abandoned { until };
+    }
+
+    /// Delivers what was accepted, then disconnects.
+    fn disconnect_later(&mut self, data: u32, reason: DisconnectReason) {
+        self.closing = Closing { report: Some(Some(reason)), data };
+        self.state = State::DisconnectLater;
+        self.disconnect_when_drained();
+    }
+
+    /// In [`State::DisconnectLater`]: disconnects once everything accepted has been sent and acknowledged.
+    pub(crate) fn disconnect_when_drained(&mut self) {
+        if self.state == State::DisconnectLater && self.sender.is_idle() {
+            self.disconnect(self.closing.data, self.closing.report.flatten());
+        }
+    }
+
+    /// Forgets what is queued either way and what arrived incomplete.
+    pub(crate) fn drop_queues(&mut self) {
+        self.sender.clear();
+        self.acknowledgements.clear();
+        self.channels.clear();
+        self.inbound.clear_waiting();
+    }
+
+    /// Reports the end of the connection, whatever it was in the middle of.
+    pub(crate) fn report_end(&self, reason: DisconnectReason, events: &mut VecDeque<HostEvent>) {
+        let connection = self.connection;
+        let said = match self.state {
+            // It has not delivered what it was to deliver before its end.
+            State::DisconnectLater => Some(reason),
+            _ => self.closing.report.unwrap_or(Some(reason)),
+        };
+        match (self.state, said) {
+            (State::Connecting, _) => {
+                events.push_back(HostEvent::ConnectFailed { connection, reason });
+            }
+            (State::Abandoned { .. } | State::HalfOpen | State::AcknowledgingDisconnect, _)
+            | (_, None) => {}
+            (_, Some(reason)) => events.push_back(HostEvent::Disconnected { connection, reason }),
+        }
+    }
+
+    /// The one datagram that tells the other side that the connection is closed, if it knows of the
+    /// connection.
+    pub(crate) fn lone_disconnect(&mut self, data: u32) -> Option<LoneDisconnect> {
+        if !matches!(self.state, State::Connected | State::DisconnectLater | State::Disconnecting) {
+            return None;
+        }
+        let sequence = self.sender.next_control_sequence();
+        let session = self.sessions.outgoing_bits();
+        let (path, connect_id) = (self.path, self.connect_id);
+        Some(LoneDisconnect::new(path, connect_id, self.outgoing_id, session, sequence, data))
+    }
+}

@@ -1,0 +1,133 @@
+//! What a peer sends, and its timers.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use mp_core::DisconnectReason;
+
+use super::sender::Route;
+use super::{Flow, Peer, State};
+use crate::proto::command::{Body, Command};
+use crate::proto::settings::HostSettings;
+use crate::proto::wire::Datagram;
+use crate::proto::{HostEvent, Millis, NO_PEER};
+
+impl Peer {
+    /// Runs the timers that are due.
+    pub(crate) fn handle_timeout(
+        &mut self,
+        now: Millis,
+        settings: &HostSettings,
+        events: &mut VecDeque<HostEvent>,
+    ) -> Flow {
+        let is_over = match self.state {
+            State::Abandoned { until } => now >= until,
+            State::HalfOpen => is_due(now, self.validation.since(), settings.half_open_timeout),
+            _ => false,
+        };
+        if is_over {
+            return Flow::Ended;
+        }
+        if self.sender.check_timeouts(now, &self.patience, &mut self.stats) {
+            self.report_end(DisconnectReason::Timeout, events);
+            return Flow::Ended;
+        }
+        let limit = settings.reliable_progress_timeout;
+        if self.sender.progress().is_some_and(|since| is_due(now, since, limit)) {
+            // Also a link that was to deliver what it had accepted before its end: it has not.
+            self.fail(DisconnectReason::QueueFull, events);
+        }
+        Flow::Going
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) or a ping is due.
+    pub(crate) fn deadline(&self, now: Millis, settings: &HostSettings) -> Option<Millis> {
+        let state = match self.state {
+            State::Abandoned { until } => Some(until),
+            State::HalfOpen => after(self.validation.since(), settings.half_open_timeout),
+            State::Connected if self.sender.is_reliably_idle() => {
+                self.ping_at().map(|at| at.max(now + 1))
+            }
+            _ => None,
+        };
+        let progress = self.sender.progress();
+        let progress = progress.and_then(|since| after(since, settings.reliable_progress_timeout));
+        [state, progress, self.sender.next_timeout()].into_iter().flatten().min()
+    }
+
+    /// Packs one datagram of at most `len_max` bytes into `out`. Its length, 0 when there is nothing to send.
+    pub(crate) fn pack(&mut self, now: Millis, out: &mut [u8], len_max: usize) -> usize {
+        if !self.wants_to_send(now)
+            || self.state == State::HalfOpen && !self.validation.allows(VERIFY_CONNECT_LEN)
+        {
+            return 0;
+        }
+        let mut datagram = Datagram::new(out, self.mtu, len_max);
+        self.acknowledgements.pack(&mut datagram);
+        let acknowledgements = datagram.commands();
+        if self.state != State::AcknowledgingDisconnect {
+            let wants_ping = self.wants_ping(now);
+            let mut route = Route {
+                channels: &mut self.channels,
+                round_trip: &self.round_trip,
+                throttle: &mut self.throttle,
+                stats: &mut self.stats,
+                window: self.window,
+                mtu: self.mtu,
+            };
+            self.sender.pack(now, &mut datagram, &mut route);
+            let ping = Command::control(0, Body::Ping);
+            if wants_ping && datagram.has_room(&ping, ping.fixed_len()) {
+                self.sender.queue_control(Body::Ping);
+                self.sender.pack(now, &mut datagram, &mut route);
+            }
+        }
+        let session = if self.outgoing_id == NO_PEER { 0 } else { self.sessions.outgoing_bits() };
+        if datagram.commands() > 0 {
+            self.loss.measure(now, self.stats.retransmissions);
+            self.loss.sent(datagram.commands() - acknowledgements);
+        }
+        let len = datagram.finish(now, self.outgoing_id, session);
+        if self.state == State::HalfOpen && len > 0 {
+            self.validation.sent(len);
+        }
+        len
+    }
+
+    /// Whether there may be something for a datagram.
+    pub(crate) fn wants_to_send(&self, now: Millis) -> bool {
+        !self.acknowledgements.is_empty() || self.sender.has_queued() || self.wants_ping(now)
+    }
+
+    fn wants_ping(&self, now: Millis) -> bool {
+        self.state == State::Connected
+            && self.sender.is_reliably_idle()
+            && self.ping_at().is_some_and(|at| now >= at)
+    }
+
+    /// Returns whether a command is in flight, so that a timer runs for it.
+    pub(crate) const fn has_timeout(&self) -> bool {
+        self.sender.next_timeout().is_some()
+    }
+
+    /// Time of the next ping while nothing else is sent; `None` for never.
+    fn ping_at(&self) -> Option<Millis> {
+        match self.last_acknowledged {
+            Some(last) => after(last, self.ping_interval),
+            None => Some(0),
+        }
+    }
+}
+
+/// Time `duration` after `since`; `None` for never, when no [`Instant`](mp_core::Instant) is that late.
+pub(super) fn after(since: Millis, duration: Duration) -> Option<Millis> {
+    let at = since.checked_add(u64::try_from(duration.as_millis()).ok()?)?;
+    (at <= u64::MAX / 1_000).then_some(at)
+}
+
+/// Returns whether `duration` has passed since `since`.
+fn is_due(now: Millis, since: Millis, duration: Duration) -> bool {
+    after(since, duration).is_some_and(|at| now >= at)
+}
+
+const VERIFY_CONNECT_LEN: usize = 4 + 44;
