@@ -80,7 +80,7 @@ pub trait Rig {
 /// The optional capabilities of a transport, and timeouts of the checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capabilities {
-    /// Number of channels to test, from channel 0 on, each with an order of its own. Default: 3.
+    /// Number of channels to test, from channel 0 on, each ordered independently. Default: 3.
     pub channels: u8,
     /// True if a packet is received with the [`TransferMode`](crate::TransferMode) it was sent
     /// with. Otherwise all packets are received as `Reliable`. Default: true.

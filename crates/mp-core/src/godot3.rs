@@ -173,7 +173,7 @@ impl<P: MultiplayerPeer> NetworkedMultiplayerPeer<P> {
         self.packet_peer.disconnect_peer_with(id, Farewell::Drain)
     }
 
-    /// Same as [`close`](Self::close), by its name in 3.2.
+    /// Alias of [`close`](Self::close), with its name in 3.2.
     pub fn close_connection(&mut self) {
         self.close();
     }

@@ -39,7 +39,8 @@ pub const UNDECIDED_TIMEOUT: Duration = Duration::from_secs(3);
 pub const MAILBOX_BATCHES: usize = 64;
 
 /// Packets that a branch queues for one endpoint that has stopped accepting packets. Beyond the
-/// limit the oldest unreliable packet is dropped. Without one, the endpoint is closed as stuck.
+/// limit the oldest unreliable packet is dropped. If there is none, the endpoint is stuck and is
+/// closed.
 pub const OUTBOX_PACKETS_MAX: usize = 8_192;
 
 /// Number of consecutive deliveries of which the endpoint accepts nothing, after which

@@ -125,21 +125,21 @@ impl LinkShaper {
     ///
     /// If the datagram is lost.
     pub fn carry_datagram(&mut self, now: Instant, len: usize) -> Result<Arrival, Loss> {
-        if self.loses() {
+        if self.draw_loss() {
             return Err(Loss::Random);
         }
         if self.backlog(now) > QUEUE_TIME_MAX {
             return Err(Loss::Congestion);
         }
         let LinkConditions { delay, jitter, .. } = self.conditions;
-        let at = self.pass(now, len) + delay + up_to(&mut self.rng, jitter);
-        let at = if self.draws(self.conditions.reordering_permille) {
+        let at = self.transmit(now, len) + delay + up_to(&mut self.rng, jitter);
+        let at = if self.draw(self.conditions.reordering_permille) {
             // Later datagrams do not wait for this one.
             at + up_to(&mut self.rng, delay.saturating_mul(2))
         } else {
             self.keep_order(at)
         };
-        let is_copied = self.draws(self.conditions.duplication_permille);
+        let is_copied = self.draw(self.conditions.duplication_permille);
         let copy = is_copied.then(|| at + up_to(&mut self.rng, delay.saturating_mul(4)));
         Ok(Arrival { at, copy })
     }
@@ -148,7 +148,7 @@ impl LinkShaper {
     /// limited by the rate. Nothing is lost. The queue is unbounded, so the sender should pause
     /// while the [backlog](Self::backlog) is long.
     pub fn carry_stream(&mut self, now: Instant, len: usize) -> Instant {
-        let at = self.pass(now, len) + self.conditions.delay;
+        let at = self.transmit(now, len) + self.conditions.delay;
         self.keep_order(at)
     }
 
@@ -158,7 +158,7 @@ impl LinkShaper {
     }
 
     /// Returns the time at which `len` bytes have left the sender.
-    fn pass(&mut self, now: Instant, len: usize) -> Instant {
+    fn transmit(&mut self, now: Instant, len: usize) -> Instant {
         let begin = self.busy_until.max(now);
         let micros =
             (len as u64).saturating_mul(1_000_000).checked_div(self.conditions.bytes_per_second);
@@ -171,14 +171,14 @@ impl LinkShaper {
         }
     }
 
-    fn loses(&mut self) -> bool {
+    fn draw_loss(&mut self) -> bool {
         let LinkConditions { loss_permille, bursts, .. } = self.conditions;
         self.is_in_burst = if self.is_in_burst {
-            !self.draws(bursts.end_permille)
+            !self.draw(bursts.end_permille)
         } else {
-            self.draws(bursts.begin_permille)
+            self.draw(bursts.begin_permille)
         };
-        self.draws(if self.is_in_burst { bursts.loss_permille } else { loss_permille })
+        self.draw(if self.is_in_burst { bursts.loss_permille } else { loss_permille })
     }
 
     fn keep_order(&mut self, at: Instant) -> Instant {
@@ -186,7 +186,7 @@ impl LinkShaper {
         self.last_arrival
     }
 
-    fn draws(&mut self, permille: u32) -> bool {
+    fn draw(&mut self, permille: u32) -> bool {
         permille > 0 && self.rng.below(1_000) < u64::from(permille)
     }
 }
@@ -212,36 +212,36 @@ mod tests {
     };
 
     /// Returns the fates of `count` datagrams of 100 bytes, one each millisecond.
-    fn carried(conditions: LinkConditions, count: u64) -> Vec<Result<Arrival, Loss>> {
+    fn fates(conditions: LinkConditions, count: u64) -> Vec<Result<Arrival, Loss>> {
         let mut link = LinkShaper::new(conditions, Rng::from_number(7));
         (0..count).map(|n| link.carry_datagram(Instant::from_millis(n), 100)).collect()
     }
 
-    fn times(carried: &[Result<Arrival, Loss>]) -> Vec<Instant> {
-        carried.iter().flatten().map(|arrival| arrival.at).collect()
+    fn times(fates: &[Result<Arrival, Loss>]) -> Vec<Instant> {
+        fates.iter().flatten().map(|arrival| arrival.at).collect()
     }
 
     #[test]
     fn default_conditions_deliver_immediately() {
-        let arrivals = times(&carried(LinkConditions::default(), 100));
+        let arrivals = times(&fates(LinkConditions::default(), 100));
         assert_eq!(arrivals[1..], (1..100).map(Instant::from_millis).collect::<Vec<_>>());
     }
 
     #[test]
     fn jitter_keeps_the_order_and_reordering_does_not() {
         let jitter = Duration::from_millis(50);
-        let jittery = times(&carried(LinkConditions { jitter, ..DELAY }, 200));
+        let jittery = times(&fates(LinkConditions { jitter, ..DELAY }, 200));
         assert!(jittery.is_sorted());
-        let mixed = times(&carried(LinkConditions { reordering_permille: 300, ..DELAY }, 200));
+        let mixed = times(&fates(LinkConditions { reordering_permille: 300, ..DELAY }, 200));
         assert!(!mixed.is_sorted());
     }
 
     #[test]
     fn losses_and_duplicates_match_their_probabilities() {
         let conditions = LinkConditions { loss_permille: 100, duplication_permille: 200, ..DELAY };
-        let carried = carried(conditions, 10_000);
-        let lost = carried.iter().filter(|it| **it == Err(Loss::Random)).count();
-        let copies = carried.iter().flatten().filter(|arrival| arrival.copy.is_some()).count();
+        let fates = fates(conditions, 10_000);
+        let lost = fates.iter().filter(|it| **it == Err(Loss::Random)).count();
+        let copies = fates.iter().flatten().filter(|arrival| arrival.copy.is_some()).count();
         assert!((900..1_100).contains(&lost), "{lost}");
         assert!((1_650..1_950).contains(&copies), "{copies}");
     }
@@ -249,18 +249,18 @@ mod tests {
     #[test]
     fn bursts_lose_consecutive_datagrams() {
         let bursts = LossBursts { begin_permille: 10, loss_permille: 1_000, end_permille: 100 };
-        let carried = carried(LinkConditions { bursts, ..DELAY }, 10_000);
-        let lost = carried.iter().filter(|it| it.is_err()).count();
-        let pairs = carried.windows(2).filter(|pair| pair[0].is_err() && pair[1].is_err()).count();
+        let fates = fates(LinkConditions { bursts, ..DELAY }, 10_000);
+        let lost = fates.iter().filter(|it| it.is_err()).count();
+        let pairs = fates.windows(2).filter(|pair| pair[0].is_err() && pair[1].is_err()).count();
         assert!(lost > 500 && pairs * 10 > lost * 7, "{lost} lost, {pairs} pairs");
     }
 
     #[test]
     fn slow_link_delays_datagrams_and_then_drops_them() {
-        let carried = carried(LinkConditions { bytes_per_second: 50_000, ..DELAY }, 1_000);
-        assert!(carried.contains(&Err(Loss::Congestion)));
+        let fates = fates(LinkConditions { bytes_per_second: 50_000, ..DELAY }, 1_000);
+        assert!(fates.contains(&Err(Loss::Congestion)));
         assert_eq!(
-            times(&carried).len(),
+            times(&fates).len(),
             650,
             "datagrams sent within the second, and those queued at its end"
         );
@@ -291,7 +291,7 @@ mod tests {
     #[test]
     fn same_seed_reproduces_the_link() {
         let conditions = LinkConditions { loss_permille: 500, ..DELAY };
-        assert_eq!(carried(conditions, 100), carried(conditions, 100));
+        assert_eq!(fates(conditions, 100), fates(conditions, 100));
     }
 
     #[test]

@@ -92,7 +92,7 @@ impl MemoryAddress {
     }
 }
 
-/// A peer of a network within the process: a server, or a client of one.
+/// A server or a client of a network within the process.
 ///
 /// * Send queues have the bounds of [`SendQueue`](crate::SendQueue) for each connection. If the
 ///   reliable one overflows, the connection is closed with

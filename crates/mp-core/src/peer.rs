@@ -80,7 +80,8 @@ pub trait MultiplayerPeer {
     #[doc(alias = "get_connection_status")]
     fn connection_status(&self) -> ConnectionStatus;
 
-    /// Returns the time of the next turn if nothing is received before; `None` for no such time.
+    /// Returns the time at which a turn is due even if nothing is received; `None` if there is
+    /// none.
     fn poll_timeout(&self) -> Option<Instant> {
         None
     }
@@ -96,8 +97,9 @@ pub trait MultiplayerPeer {
         Poll::Pending
     }
 
-    /// Maximum delay of acknowledgements and other packets of the transport itself, so that they
-    /// share a datagram with the program's reply to a received packet. Default: zero, no delay.
+    /// Returns the maximum delay of acknowledgements and other packets of the transport itself,
+    /// which lets them share a datagram with the program's reply to a received packet. Default:
+    /// zero.
     fn answer_wait(&self) -> Duration {
         Duration::ZERO
     }
@@ -227,7 +229,7 @@ pub enum ConnectionStatus {
     Connected = 2,
 }
 
-/// How a host learns that a transport has something to receive.
+/// The way in which a host learns that a transport has something to receive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Readiness {
     /// `poll_ready` wakes the task.

@@ -50,7 +50,7 @@ impl<T> SendQueue<T> {
         item: T,
     ) -> Result<(), QueueFull> {
         let bytes = len + QUEUED_PACKET_OVERHEAD;
-        let entry = Entry { order: self.next, bytes, held: queued_bytes(len, connections), item };
+        let entry = Entry { order: self.next, bytes, memory: queued_bytes(len, connections), item };
         if mode.is_reliable() {
             if self.reliable.bytes + bytes > RELIABLE_QUEUE_BYTES_MAX {
                 return Err(QueueFull);
@@ -131,7 +131,7 @@ impl<T> SendQueue<T> {
     /// Returns the memory of the queued packets in bytes, with the overhead. A payload that several
     /// connections share is divided between them.
     pub const fn held_bytes(&self) -> usize {
-        self.reliable.held + self.unreliable.held
+        self.reliable.memory + self.unreliable.memory
     }
 
     /// Returns the number of unreliable packets that were dropped because the queue was full.
@@ -151,7 +151,7 @@ impl<T> Default for SendQueue<T> {
 struct Budgeted<T> {
     entries: VecDeque<Entry<T>>,
     bytes: usize,
-    held: usize,
+    memory: usize,
 }
 
 #[derive(Debug)]
@@ -161,25 +161,25 @@ struct Entry<T> {
     /// Payload bytes plus overhead.
     bytes: usize,
     /// Memory in bytes, see [`SendQueue::held_bytes`].
-    held: usize,
+    memory: usize,
     item: T,
 }
 
 impl<T> Budgeted<T> {
     const fn new() -> Self {
-        Self { entries: VecDeque::new(), bytes: 0, held: 0 }
+        Self { entries: VecDeque::new(), bytes: 0, memory: 0 }
     }
 
     fn push(&mut self, entry: Entry<T>) {
         self.bytes += entry.bytes;
-        self.held += entry.held;
+        self.memory += entry.memory;
         self.entries.push_back(entry);
     }
 
     fn pop(&mut self) -> Option<T> {
         let entry = self.entries.pop_front()?;
         self.bytes -= entry.bytes;
-        self.held -= entry.held;
+        self.memory -= entry.memory;
         Some(entry.item)
     }
 

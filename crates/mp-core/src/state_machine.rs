@@ -34,6 +34,6 @@ pub trait StateMachine {
         accept: &mut dyn FnMut(Self::Destination, Self::Output) -> Result<(), Self::Output>,
     );
 
-    /// Returns the time of the next turn if no input is received before; `None` for no such time.
+    /// Returns the time at which a turn is due even without input; `None` if there is none.
     fn poll_timeout(&self) -> Option<Instant>;
 }

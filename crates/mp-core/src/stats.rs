@@ -20,7 +20,7 @@ pub struct ConnectionStats {
     pub send_drops: u64,
     /// Received packets that were dropped: the connection was paused, or the packet was malformed.
     pub receive_drops: u64,
-    /// Reliable packets sent again for lack of an acknowledgement.
+    /// Reliable packets that were retransmitted.
     pub retransmissions: u64,
     /// Bytes that were accepted and are not sent yet, or not acknowledged yet.
     pub queued_bytes: u64,

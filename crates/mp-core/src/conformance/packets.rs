@@ -15,9 +15,8 @@ use crate::{
 /// Number of packets in a check of unreliable modes.
 const UNRELIABLE_PACKETS: u32 = 300;
 
-/// Reciprocal of the share of unreliable packets that must be received for a check to be
-/// meaningful.
-const UNRELIABLE_LOSS_MAX: usize = 10;
+/// Divisor of the number of sent packets: fewer received ones would make a check meaningless.
+const UNRELIABLE_DIVISOR: usize = 10;
 
 /// Size of the random data; more than the largest packet.
 const NOISE_BYTES: usize = 256 * 1024;
@@ -327,7 +326,7 @@ fn unreliable_traffic<R: Rig>(rig: R, mode: TransferMode) -> (Session<R>, Connec
     session.quiet();
     for (side, connection) in receivers(pair) {
         let received = session.peers[side].packets(connection).count();
-        let least = UNRELIABLE_PACKETS as usize / UNRELIABLE_LOSS_MAX;
+        let least = UNRELIABLE_PACKETS as usize / UNRELIABLE_DIVISOR;
         assert!(received >= least, "only {received} of {UNRELIABLE_PACKETS} packets received");
     }
     (session, pair)

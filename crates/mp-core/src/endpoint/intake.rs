@@ -10,8 +10,8 @@ use crate::{
 impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
     /// Polls the transport and handles its events until a branch queue becomes full. The transport
     /// may have more events than the queue of a branch that accepts nothing may hold. Returns
-    /// whether packets were among them. (Other events get no reply that is worth a delay of the
-    /// flush, and a delay would slow down handshakes.)
+    /// whether packets were among them: only packets are worth delaying the flush for a reply, and
+    /// a delay would slow down handshakes.
     pub(super) fn receive_events(&mut self, now: Instant) -> bool {
         if self.interrupted.take().is_none() {
             self.peer.poll(now);

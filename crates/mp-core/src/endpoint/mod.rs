@@ -86,8 +86,8 @@ struct Routed {
 }
 
 impl<P, R> Endpoint<P, R> {
-    /// Replaces the transport by `map` of it and keeps all other state, for example to lend the
-    /// transport for a turn.
+    /// Replaces the transport with the result of `map` and keeps all other state, for example to
+    /// lend the transport for a turn.
     pub fn map_peer<Q>(self, map: impl FnOnce(P) -> Q) -> Endpoint<Q, R> {
         Endpoint {
             id: self.id,
@@ -258,7 +258,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
             self.close_queue(branch, reason);
         }
         if lost || (closes && self.branches.values().all(BranchQueue::is_closed)) {
-            // `close` forgets pending acknowledgements of a remote disconnect, so send them before.
+            // `close` drops pending acknowledgements of a remote disconnect, so flush them before.
             self.peer.flush(now);
             self.peer.close();
             self.finished = true;
