@@ -57,7 +57,7 @@ impl AuthRequest {
     /// See [`AuthResponseError`].
     pub async fn send(&self, data: &[u8]) -> Result<(), AuthResponseError> {
         let data = Bytes::copy_from_slice(data);
-        self.session.answer(move |api, peer| api.send_auth(peer, &data)).await
+        self.session.respond(move |api, peer| api.send_auth(peer, &data)).await
     }
 
     /// Accepts the peer (Godot: `complete_auth`). It is admitted when it has accepted the local
@@ -67,7 +67,7 @@ impl AuthRequest {
     ///
     /// See [`AuthResponseError`].
     pub async fn complete(&self) -> Result<(), AuthResponseError> {
-        self.session.answer(SceneMultiplayer::complete_auth).await
+        self.session.respond(SceneMultiplayer::complete_auth).await
     }
 
     /// Disconnects the peer, like Godot's `disconnect_peer` without a local signal. A peer that was
@@ -78,8 +78,8 @@ impl AuthRequest {
     /// # Errors
     ///
     /// See [`AuthResponseError`].
-    pub async fn refuse(&self) -> Result<(), AuthResponseError> {
-        self.session.answer(refuse).await
+    pub async fn reject(&self) -> Result<(), AuthResponseError> {
+        self.session.respond(reject).await
     }
 }
 
@@ -94,18 +94,18 @@ pub(crate) struct PeerSession {
 
 impl PeerSession {
     /// Runs a response of an authenticator's future. It waits for its turn.
-    async fn answer(&self, answer: impl Answer) -> Result<(), AuthResponseError> {
-        self.branch.call_queued(self.in_turn(answer)).await?
+    async fn respond(&self, response: impl AuthResponse) -> Result<(), AuthResponseError> {
+        self.branch.call_queued(self.in_turn(response)).await?
     }
 
     /// Runs a response of a [`PeerRef`](crate::PeerRef). It is limited like all calls.
-    pub(crate) async fn call(&self, answer: impl Answer) -> Result<(), AuthResponseError> {
-        self.branch.call(self.in_turn(answer)).await?
+    pub(crate) async fn call(&self, response: impl AuthResponse) -> Result<(), AuthResponseError> {
+        self.branch.call(self.in_turn(response)).await?
     }
 
-    fn in_turn<A: Answer>(
+    fn in_turn<A: AuthResponse>(
         &self,
-        answer: A,
+        response: A,
     ) -> impl FnOnce(
         &mut BranchActor,
         &mut Context<BranchActor>,
@@ -116,12 +116,12 @@ impl PeerSession {
             let Some(api) = actor.multiplayer_for(peer, number) else {
                 return Some(Err(AuthResponseError::Call(CallError::Ended)));
             };
-            Some(answer(api, peer).map_err(AuthResponseError::Auth))
+            Some(response(api, peer).map_err(AuthResponseError::Auth))
         }
     }
 }
 
-fn refuse(api: &mut SceneMultiplayer, peer: PeerId) -> Result<(), AuthError> {
+fn reject(api: &mut SceneMultiplayer, peer: PeerId) -> Result<(), AuthError> {
     if api.has_peer(peer) || api.link(peer).is_none() {
         return Err(AuthError::UnknownPeer(peer));
     }
@@ -136,12 +136,12 @@ impl std::fmt::Debug for PeerSession {
 }
 
 /// A response to a peer, which runs in the branch's turn.
-pub(crate) trait Answer:
+pub(crate) trait AuthResponse:
     FnOnce(&mut SceneMultiplayer, PeerId) -> Result<(), AuthError> + Send + 'static
 {
 }
 
-impl<A> Answer for A where
+impl<A> AuthResponse for A where
     A: FnOnce(&mut SceneMultiplayer, PeerId) -> Result<(), AuthError> + Send + 'static
 {
 }
@@ -174,8 +174,8 @@ where
     E: Into<Failure>,
 {
     Box::new(move |request| {
-        let answered = run(request);
-        Box::pin(async move { answered.await.map_err(Into::into) })
+        let future = run(request);
+        Box::pin(async move { future.await.map_err(Into::into) })
     })
 }
 
@@ -227,13 +227,13 @@ async fn run_authenticator(
         Err(message) => tracing::error!(%peer, message, "authenticator panicked"),
     }
     let branch = session.branch.clone();
-    let refused = session.answer(move |api, peer| {
-        refuse(api, peer)?;
+    let rejected = session.respond(move |api, peer| {
+        reject(api, peer)?;
         branch.count_failed_authentication();
         Ok(())
     });
     // The peer may have disconnected already.
-    refused.await.ok();
+    rejected.await.ok();
     false
 }
 

@@ -222,7 +222,7 @@ impl BranchRef {
         E: Into<TransportError>,
     {
         let BranchCaller { shared, address } = self.0.caller.clone();
-        let (reply, answer) = oneshot::channel();
+        let (reply, response) = oneshot::channel();
         let arbiter = guard.arbiter().clone();
         arbiter.spawn_fn(move || {
             let started = make().map_err(|error| StartError::Transport(error.into())).map(|peer| {
@@ -240,7 +240,7 @@ impl BranchRef {
             });
             let _ = reply.send(started);
         });
-        answer.await.map_err(|_| StartError::Panicked)?
+        response.await.map_err(|_| StartError::Panicked)?
     }
 
     pub(crate) fn new(address: Addr<BranchActor>, shared: Arc<Shared>) -> Self {
@@ -362,7 +362,7 @@ impl BranchCaller {
         permit: OwnedSemaphorePermit,
         call: impl CallFn<R>,
     ) -> Result<R, CallError> {
-        let (reply, answer) = oneshot::channel();
+        let (reply, response) = oneshot::channel();
         let call: Box<crate::branch::CallBody> = Box::new(move |actor, ctx| {
             drop(permit);
             if let Some(result) = call(actor, ctx) {
@@ -370,7 +370,7 @@ impl BranchCaller {
             }
         });
         control(&self.address, Call(call));
-        answer.await.map_err(|_| CallError::Ended)
+        response.await.map_err(|_| CallError::Ended)
     }
 }
 

@@ -337,7 +337,7 @@ pub(crate) async fn open_channel<M: ChannelMessage>(
     branch
         .call(move |actor, ctx| {
             if actor.channels.0.contains_key(&name) {
-                return Some(Err(ChannelError::Taken(name)));
+                return Some(Err(ChannelError::AlreadyOpen(name)));
             }
             let branch = actor.caller(ctx);
             let address = ChannelActor::create(|ctx| {

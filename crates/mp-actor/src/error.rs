@@ -100,7 +100,7 @@ pub enum ChannelError {
     Name(String),
     /// The branch already has a channel with this name.
     #[error("channel {0:?} is already open; clone its ChannelRef")]
-    Taken(String),
+    AlreadyOpen(String),
 }
 
 /// The reason why a message could not be published.

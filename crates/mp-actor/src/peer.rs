@@ -58,7 +58,7 @@ pub(crate) struct Admitted;
 /// The peer disconnected.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct Gone;
+pub(crate) struct Disconnected;
 
 /// Statistics of a peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -174,10 +174,10 @@ impl Handler<Admitted> for PeerActor {
     }
 }
 
-impl Handler<Gone> for PeerActor {
+impl Handler<Disconnected> for PeerActor {
     type Result = ();
 
-    fn handle(&mut self, _: Gone, ctx: &mut Context<Self>) {
+    fn handle(&mut self, _: Disconnected, ctx: &mut Context<Self>) {
         ctx.stop();
     }
 }

@@ -12,7 +12,7 @@ use mp_core::PeerId;
 use crate::auth::{AuthQueue, Authenticators, PeerSession};
 use crate::branch_ref::{BranchCaller, Shared};
 use crate::mail::control;
-use crate::peer::{Admitted, Gone, PeerActor, PeerRef};
+use crate::peer::{Admitted, Disconnected, PeerActor, PeerRef};
 
 /// The peer actors by id, kept up to date by the branch's events.
 pub(crate) struct PeerActors {
@@ -70,7 +70,7 @@ impl PeerActors {
         self.end_authentication(peer);
         if let Some(entry) = self.entries.remove(&peer) {
             self.shared.peers.remove(&peer);
-            control(&entry.address, Gone);
+            control(&entry.address, Disconnected);
         }
     }
 

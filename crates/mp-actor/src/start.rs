@@ -83,7 +83,7 @@ where
     /// meanwhile (Godot: `auth_callback`). Its future may await other services; the branch and the
     /// futures of other peers continue. It responds through the request:
     /// [`send`](AuthRequest::send), [`complete`](AuthRequest::complete),
-    /// [`refuse`](AuthRequest::refuse), or not at all if more packets have to follow.
+    /// [`reject`](AuthRequest::reject), or not at all if more packets have to follow.
     ///
     /// ```
     /// use mp_actor::prelude::*;
@@ -92,7 +92,7 @@ where
     /// # fn game() -> Result<Branch, TreeError> { Branch::builder("/root").build() }
     /// let server = mp_actor::branch(game).authenticate(|request: AuthRequest| async move {
     ///     let known = may_play(request.data()).await?; // an error rejects the peer
-    ///     if known { request.complete().await? } else { request.refuse().await? }
+    ///     if known { request.complete().await? } else { request.reject().await? }
     ///     Ok::<_, Box<dyn std::error::Error + Send + Sync>>(())
     /// });
     /// let client = mp_actor::branch(game).on_peer_authenticating(|request| async move {
@@ -172,7 +172,7 @@ where
             None => ArbiterGuard::new()?,
         };
         let (build, auth, mailbox) = (self.build, self.auth, self.mailbox);
-        let (reply, answer) = oneshot::channel();
+        let (reply, response) = oneshot::channel();
         let arbiter = guard.arbiter().clone();
         arbiter.spawn_fn(move || {
             let started = build().map_err(StartError::Tree).map(|mut branch| {
@@ -193,7 +193,7 @@ where
             });
             let _ = reply.send(started);
         });
-        let branch = answer.await.map_err(|_| StartError::Panicked)??;
+        let branch = response.await.map_err(|_| StartError::Panicked)??;
         if let Some(tree) = self.tree {
             let listed = tree.set_multiplayer(branch.root_path(), &branch);
             listed.map_err(|_| StartError::Ended(branch.ended().unwrap_or(Ended::Stopped)))?;

@@ -181,9 +181,9 @@ struct Faulty {
     withheld: Option<PeerEvent>,
     packets: usize,
     connections: BTreeSet<ConnectionId>,
-    held: BTreeSet<ConnectionId>,
+    paused: BTreeSet<ConnectionId>,
     refusing: bool,
-    gone: bool,
+    left_silently: bool,
 }
 
 impl Faulty {
@@ -196,9 +196,9 @@ impl Faulty {
             withheld: None,
             packets: 0,
             connections: BTreeSet::new(),
-            held: BTreeSet::new(),
+            paused: BTreeSet::new(),
             refusing: false,
-            gone: false,
+            left_silently: false,
         }
     }
 
@@ -253,7 +253,7 @@ impl Faulty {
             Fault::LosesReliable if reliable && seventh => return,
             Fault::LosesUnreliable if !reliable => return,
             Fault::DropsEmptyPackets if packet.payload.is_empty() => return,
-            Fault::LosesPaused if self.held.contains(&packet.from) => return,
+            Fault::LosesPaused if self.paused.contains(&packet.from) => return,
             _ => {}
         }
         let repeated = match self.fault {
@@ -315,7 +315,7 @@ impl MultiplayerPeer for Faulty {
                 return Some(event);
             }
             match self.inner.next_event() {
-                Some(_) if self.gone => {}
+                Some(_) if self.left_silently => {}
                 Some(event) => self.report(event),
                 None if self.fault == Fault::PacketsFirst => return None,
                 None => return self.withheld.take(),
@@ -324,7 +324,7 @@ impl MultiplayerPeer for Faulty {
     }
 
     fn send(&mut self, mut outgoing: Outgoing) -> Result<(), SendError> {
-        let gone = outgoing.to.as_slice().iter().any(|it| !self.connections.contains(it));
+        let any_closed = outgoing.to.as_slice().iter().any(|it| !self.connections.contains(it));
         let too_large = outgoing.len() > self.inner.max_packet_size();
         match self.fault {
             Fault::ServerSendsNothing if self.is_server() => return Ok(()),
@@ -333,8 +333,8 @@ impl MultiplayerPeer for Faulty {
             Fault::SendsToEverybody => {
                 outgoing.to = Connections::Many(self.connections.iter().copied().collect());
             }
-            Fault::FailsOnClosedConnections if gone => return Err(SendError::NotConnected),
-            Fault::DropsManyWithClosedConnections if gone => return Ok(()),
+            Fault::FailsOnClosedConnections if any_closed => return Err(SendError::NotConnected),
+            Fault::DropsManyWithClosedConnections if any_closed => return Ok(()),
             Fault::AcceptsTooLarge if too_large => return Ok(()),
             Fault::TruncatesTooLarge if too_large => {
                 let cut = Outgoing { payload: outgoing.payload.slice(..10), ..outgoing.clone() };
@@ -359,7 +359,7 @@ impl MultiplayerPeer for Faulty {
             (Fault::NeverImmediate, Farewell::Abrupt) if self.is_server() => Farewell::Polite,
             (Fault::NeverDrains, Farewell::Drain) => Farewell::Polite,
             (Fault::LeavesSilently, Farewell::Abrupt) => {
-                self.gone = true;
+                self.left_silently = true;
                 return;
             }
             _ => farewell,
@@ -370,7 +370,7 @@ impl MultiplayerPeer for Faulty {
 
     fn close(&mut self) {
         match self.fault {
-            Fault::LeavesSilently => self.gone = true,
+            Fault::LeavesSilently => self.left_silently = true,
             Fault::ReportsItsOwnClose => {
                 let reason = DisconnectReason::Closed;
                 let connections = self.connections.iter();
@@ -390,7 +390,7 @@ impl MultiplayerPeer for Faulty {
     fn connection_status(&self) -> ConnectionStatus {
         match self.fault {
             Fault::ConnectedAtOnce => ConnectionStatus::Connected,
-            _ if self.gone => ConnectionStatus::Disconnected,
+            _ if self.left_silently => ConnectionStatus::Disconnected,
             _ => self.inner.connection_status(),
         }
     }
@@ -410,13 +410,13 @@ impl MultiplayerPeer for Faulty {
         }
     }
 
-    fn hold(&mut self, connection: ConnectionId, held: bool) {
+    fn hold(&mut self, connection: ConnectionId, pause: bool) {
         match self.fault {
             Fault::NeverPauses => {}
-            Fault::PausesForever if !held => {}
-            Fault::LosesPaused if held => _ = self.held.insert(connection),
-            Fault::LosesPaused => _ = self.held.remove(&connection),
-            _ => self.inner.hold(connection, held),
+            Fault::PausesForever if !pause => {}
+            Fault::LosesPaused if pause => _ = self.paused.insert(connection),
+            Fault::LosesPaused => _ = self.paused.remove(&connection),
+            _ => self.inner.hold(connection, pause),
         }
     }
 

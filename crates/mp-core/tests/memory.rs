@@ -293,13 +293,13 @@ fn dropping_a_peer_disconnects_the_remote_peer() {
 fn joining_a_closed_server_fails_without_an_event() {
     let mut server = MemoryMultiplayerPeer::server();
     let address = server.address();
-    let mut waiting = address.connect(id(2));
+    let mut pending = address.connect(id(2));
     server.close();
     server.flush(Instant::ZERO);
     let mut late = address.connect(id(3));
     drop(server);
     let mut later = address.connect(id(4));
-    for client in [&mut waiting, &mut late, &mut later] {
+    for client in [&mut pending, &mut late, &mut later] {
         assert_eq!(client.connection_status(), ConnectionStatus::Connecting);
         assert_eq!(turn(client), []);
         assert_eq!(client.connection_status(), ConnectionStatus::Disconnected);
@@ -402,8 +402,8 @@ fn stats_count_packets_received_by_the_remote_peer() {
     let mut c = connected();
     send(&mut c.server, c.at_server, TransferMode::Reliable, vec![0; 300]);
     turn(&mut c.server);
-    let waiting = c.server.connection_stats(c.at_server).expect("a connection");
-    assert_eq!((waiting.packets_sent, waiting.queued_bytes), (0, 300));
+    let before = c.server.connection_stats(c.at_server).expect("a connection");
+    assert_eq!((before.packets_sent, before.queued_bytes), (0, 300));
     turn(&mut c.client);
     let sent = c.server.connection_stats(c.at_server).expect("a connection");
     let received = c.client.connection_stats(c.at_client).expect("a connection");

@@ -102,7 +102,7 @@ impl<M: Mailbox<ToBranch>> EndpointHost<M> {
     ) -> ControlFlow<(), Option<Instant>> {
         self.budget.renew();
         endpoint.end_turn(now);
-        let has_lost_branch = self.deliver(endpoint, now);
+        let has_ended_branch = self.deliver(endpoint, now);
         let retry = endpoint.has_output().then(|| now + DELIVERY_RETRY);
         if endpoint.is_finished() {
             return match retry {
@@ -110,7 +110,7 @@ impl<M: Mailbox<ToBranch>> EndpointHost<M> {
                 None => ControlFlow::Break(()),
             };
         }
-        let immediately = has_lost_branch.then_some(now);
+        let immediately = has_ended_branch.then_some(now);
         let interval = match endpoint.readiness() {
             Readiness::Interval(interval) => Some(now + interval),
             Readiness::Wakes => None,
@@ -123,7 +123,7 @@ impl<M: Mailbox<ToBranch>> EndpointHost<M> {
     /// leaving; the endpoint then handles a `Leave` of it.
     pub fn deliver(&mut self, endpoint: &mut impl HostedEndpoint, now: Instant) -> bool {
         let branches = &mut self.branches;
-        let mut lost = Vec::new();
+        let mut ended = Vec::new();
         endpoint.deliver(&mut |branch, message| {
             // Output for a branch that has ended is dropped.
             let Some(mailbox) = branches.get(&branch) else { return Ok(()) };
@@ -133,7 +133,7 @@ impl<M: Mailbox<ToBranch>> EndpointHost<M> {
                 Err(TrySendError::Full(message)) => return Err(message),
                 Err(TrySendError::Closed(_)) => {
                     is_last = true;
-                    lost.push(branch);
+                    ended.push(branch);
                 }
             }
             if is_last {
@@ -141,11 +141,11 @@ impl<M: Mailbox<ToBranch>> EndpointHost<M> {
             }
             Ok(())
         });
-        for &branch in &lost {
+        for &branch in &ended {
             let (reason, farewell) = (DisconnectReason::Closed, Farewell::Drain);
             endpoint.handle_input(now, ToEndpoint::Leave { branch, reason, farewell });
         }
-        !lost.is_empty()
+        !ended.is_empty()
     }
 
     /// Sends `Closed` of the endpoint `id` to the branches that have not received it, because the

@@ -48,15 +48,15 @@ mod tests {
         assert!((0..MESSAGE_BURST).all(|_| bucket.take(now)));
         assert!(!bucket.take(now));
         now += Duration::from_secs(1);
-        let taken = std::iter::from_fn(|| bucket.take(now).then_some(())).count();
-        assert_eq!(taken, MESSAGES_PER_SECOND as usize);
+        let count = std::iter::from_fn(|| bucket.take(now).then_some(())).count();
+        assert_eq!(count, MESSAGES_PER_SECOND as usize);
     }
 
     #[test]
     fn long_pause_refills_only_to_the_burst() {
         let mut bucket = TokenBucket::new(Instant::ZERO);
         let now = Instant::from_micros(u64::MAX);
-        let taken = std::iter::from_fn(|| bucket.take(now).then_some(())).count();
-        assert_eq!(taken, MESSAGE_BURST as usize);
+        let count = std::iter::from_fn(|| bucket.take(now).then_some(())).count();
+        assert_eq!(count, MESSAGE_BURST as usize);
     }
 }

@@ -101,8 +101,8 @@ impl CertificateStore {
         Ok(Arc::new(config))
     }
 
-    fn read<T>(&self, look: impl FnOnce(&Current) -> T) -> T {
-        look(&self.0.current.read().unwrap_or_else(PoisonError::into_inner))
+    fn read<T>(&self, f: impl FnOnce(&Current) -> T) -> T {
+        f(&self.0.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

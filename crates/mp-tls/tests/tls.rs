@@ -244,7 +244,7 @@ fn store_detects_overwritten_and_renamed_files() {
     first.write(&files[0], &files[1]).unwrap();
     let store = CertificateStore::from_files(&files[0], &files[1]).unwrap();
     let mut served = first.identity().unwrap().chain().to_vec();
-    let mut takes = |how: &str, made: &DevelopmentCertificate| {
+    let mut check_reload = |how: &str, made: &DevelopmentCertificate| {
         assert!(store.has_changed(), "{how}");
         store.reload().unwrap();
         assert!(!store.has_changed(), "{how}");
@@ -266,7 +266,7 @@ fn store_detects_overwritten_and_renamed_files() {
         fs::write(file, text).unwrap();
         fs::File::options().append(true).open(file).unwrap().set_modified(time).unwrap();
     }
-    takes("written over", &same_size);
+    check_reload("written over", &same_size);
 
     let renamed = made("localhost");
     let new = [path("new.crt"), path("new.key")];
@@ -275,7 +275,7 @@ fn store_detects_overwritten_and_renamed_files() {
         fs::File::options().append(true).open(new).unwrap().set_modified(time).unwrap();
         fs::rename(new, file).unwrap();
     }
-    takes("renamed", &renamed);
+    check_reload("renamed", &renamed);
 }
 
 #[cfg(unix)]

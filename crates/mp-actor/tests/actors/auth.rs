@@ -37,8 +37,8 @@ fn slow_authentication_blocks_neither_the_branch_nor_other_peers() {
         assert!(stats.is_authenticating && stats.connection.is_some(), "{stats:?}");
         assert_eq!(stats.connected_for, Duration::ZERO);
 
-        let (_slow, took) = slow.await.unwrap();
-        assert!(took.as_millis().abs_diff(2_000) < 20, "{took:?}");
+        let (_slow, elapsed) = slow.await.unwrap();
+        assert!(elapsed.as_millis().abs_diff(2_000) < 20, "{elapsed:?}");
         assert_eq!(server.peers().await.unwrap(), [peer(2), peer(3)]);
         sleep(Duration::from_secs(5)).await;
         let stats = server.peer(peer(3)).unwrap().stats().await.unwrap();
@@ -73,11 +73,11 @@ fn more_peers_than_pending_calls_authenticate_concurrently() {
 #[test]
 fn rejected_peer_is_disconnected() {
     run(async {
-        let refuse = |request: AuthRequest| async move {
+        let reject = |request: AuthRequest| async move {
             sleep(Duration::from_secs(1)).await;
-            request.refuse().await
+            request.reject().await
         };
-        let (server, address) = serve(empty_branch("/root").authenticate(refuse)).await;
+        let (server, address) = serve(empty_branch("/root").authenticate(reject)).await;
         let mut signals = server.signals().await.unwrap();
 
         let error = try_join(open(ask::<0>), &address, 2).await.unwrap_err();
@@ -99,7 +99,7 @@ fn peers_authenticate_each_other_by_challenge() {
             match request.data() {
                 b"Ann" => request.send(b"what is 6 times 7?").await,
                 b"42" => request.complete().await,
-                _ => request.refuse().await,
+                _ => request.reject().await,
             }
         });
         let client = log_branch("/root", &at_client)
@@ -281,11 +281,11 @@ fn response_to_an_earlier_session_of_the_same_id_has_no_effect() {
         let new = requests.read().remove(1);
         let old = requests.read().remove(0);
 
-        let gone = Err(AuthResponseError::Call(CallError::Ended));
-        assert_eq!(old.send(b"hello?").await, gone);
-        assert_eq!(old.complete().await, gone);
-        assert_eq!(old.refuse().await, gone);
-        assert_eq!(first_peer.complete_auth().await, gone);
+        let ended = Err(AuthResponseError::Call(CallError::Ended));
+        assert_eq!(old.send(b"hello?").await, ended);
+        assert_eq!(old.complete().await, ended);
+        assert_eq!(old.reject().await, ended);
+        assert_eq!(first_peer.complete_auth().await, ended);
         assert_eq!(first_peer.disconnect().await, Err(CallError::Ended));
         assert_eq!(server.peers().await.unwrap(), []);
         assert!(server.peer(peer(2)).is_some(), "the second session is not affected");
@@ -295,7 +295,7 @@ fn response_to_an_earlier_session_of_the_same_id_has_no_effect() {
         assert_eq!(server.peers().await.unwrap(), [peer(2)]);
         // The peer is admitted and can no longer be rejected.
         let late = Err(AuthResponseError::Auth(AuthError::UnknownPeer(peer(2))));
-        assert_eq!(new.refuse().await, late);
+        assert_eq!(new.reject().await, late);
         assert_eq!(new.complete().await, late);
         assert_eq!(server.peers().await.unwrap(), [peer(2)]);
     });
@@ -307,7 +307,7 @@ fn authentication_ends_with_its_branch() {
         for ends_by_panic in [false, true] {
             let (requests, dropped) = (Notes::new(), Notes::new());
             let (keep, forever) = (keep(&requests), forever(&dropped));
-            let both = move |request: AuthRequest| -> Answer {
+            let both = move |request: AuthRequest| -> ResponseFuture {
                 match request.data() {
                     b"more" => Box::pin(keep(request)),
                     _ => Box::pin(forever(request)),
@@ -376,17 +376,17 @@ fn program_can_authenticate_through_the_peer_actor() {
         });
         let (server, address) = serve(required).await;
         let mut signals = server.signals().await.unwrap();
-        let answers = |server: AuthRequest| async move {
+        let respond = |server: AuthRequest| async move {
             assert_eq!(server.data(), b"welcome");
             sleep(Duration::from_millis(100)).await;
             server.complete().await
         };
-        let client = open(|server| async move { server.send(b"Ann").await }).authenticate(answers);
+        let client = open(|server| async move { server.send(b"Ann").await }).authenticate(respond);
         let client = actix::spawn(async move { join(client, &address, 2).await });
         // Without an authenticator, AUTH packets are reported as signals.
         let is_auth = |signal: &Signal| matches!(signal, Signal::PeerAuth { .. });
-        let said = wait_for(&mut signals, is_auth).await;
-        assert_eq!(said, Signal::PeerAuth { from: peer(2), data: b"Ann".as_slice().into() });
+        let received = wait_for(&mut signals, is_auth).await;
+        assert_eq!(received, Signal::PeerAuth { from: peer(2), data: b"Ann".as_slice().into() });
 
         let failed = |error| Err(AuthResponseError::Auth(error));
         let actor = server.peer(peer(2)).unwrap();
@@ -478,7 +478,7 @@ fn client_with_authentication_fails_to_connect_to_a_server_without_it() {
     });
 }
 
-type Answer = Pin<Box<dyn Future<Output = Result<(), AuthResponseError>>>>;
+type ResponseFuture = Pin<Box<dyn Future<Output = Result<(), AuthResponseError>>>>;
 
 /// Sends the number of milliseconds that the server has to wait before it accepts.
 async fn ask<const MILLIS: u64>(server: AuthRequest) -> Result<(), AuthResponseError> {
@@ -505,7 +505,7 @@ fn keep(
 }
 
 /// Never completes. Records the peer when the future is dropped.
-fn forever(dropped: &Notes<PeerId>) -> impl Fn(AuthRequest) -> Answer + Send + 'static {
+fn forever(dropped: &Notes<PeerId>) -> impl Fn(AuthRequest) -> ResponseFuture + Send + 'static {
     struct Guard(Notes<PeerId>, AuthRequest);
     impl Drop for Guard {
         fn drop(&mut self) {

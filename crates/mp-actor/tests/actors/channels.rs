@@ -148,7 +148,7 @@ fn names_are_validated_and_unique() {
         let longest = "x".repeat(32);
         assert!(branch.channel::<Chat>(&longest, RELIABLE, Channel(0)).await.is_ok());
         let again = branch.channel::<u8>(&longest, RELIABLE, Channel(0)).await;
-        assert_eq!(again.err(), Some(ChannelError::Taken(longest)));
+        assert_eq!(again.err(), Some(ChannelError::AlreadyOpen(longest)));
     });
 }
 
@@ -159,8 +159,8 @@ fn publish_errors_describe_the_reason() {
         let _client = join(empty_branch("/root"), &address, 2).await;
         let texts = server.channel::<String>("texts", RELIABLE, Channel(0)).await.unwrap();
 
-        let nobody = texts.publish(peer(9), "x".to_owned()).await;
-        assert_eq!(nobody, Err(PublishError::Send(SendBytesError::UnknownPeer(peer(9)))));
+        let rejected = texts.publish(peer(9), "x".to_owned()).await;
+        assert_eq!(rejected, Err(PublishError::Send(SendBytesError::UnknownPeer(peer(9)))));
         let huge = texts.publish(Target::All, "x".repeat(1 << 24)).await;
         assert!(matches!(huge, Err(PublishError::TooLarge { .. })), "{huge:?}");
     });

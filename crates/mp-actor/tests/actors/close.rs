@@ -58,8 +58,8 @@ fn connection_that_never_ends_delays_a_close_by_at_most_the_linger() {
         let start = tokio::time::Instant::now();
         assert_eq!(branch.close().await, Ended::Closed);
 
-        let took = start.elapsed();
-        assert!(took >= LINGER && took < CLOSE_TIMEOUT, "{took:?}");
+        let elapsed = start.elapsed();
+        assert!(elapsed >= LINGER && elapsed < CLOSE_TIMEOUT, "{elapsed:?}");
     });
 }
 

@@ -69,8 +69,8 @@ fn panicked_branch_is_closed_when_its_endpoints_have_disconnected() {
         assert_eq!(start.elapsed(), Duration::ZERO);
 
         assert_eq!(branch.closed().await, Ended::Panicked("a bug".to_owned()));
-        let took = start.elapsed();
-        assert!(took >= LINGER && took < CLOSE_TIMEOUT, "{took:?}");
+        let elapsed = start.elapsed();
+        assert!(elapsed >= LINGER && elapsed < CLOSE_TIMEOUT, "{elapsed:?}");
     });
 }
 

@@ -232,8 +232,8 @@ pub fn closed_connections_are_skipped<R: Rig>(rig: R) {
     session.quiet();
     let payloads = session.peers[remaining.client].payloads(remaining.at_client);
     assert_eq!(payloads, [&b"while closing"[..], b"after closing"]);
-    for gone in [kicked, removed] {
-        assert!(session.peers[gone.client].payloads(gone.at_client).is_empty());
+    for ended in [kicked, removed] {
+        assert!(session.peers[ended.client].payloads(ended.at_client).is_empty());
     }
 }
 
@@ -271,17 +271,17 @@ pub fn paused_connection_leaves_packets_with_their_sender<R: Rig>(rig: R) {
     const PACKETS: usize = 200;
     assert!(rig.capabilities().holds, "the rig does not support pausing connections");
     let mut session = Session::open(rig);
-    let (held, other) = (session.connect(), session.connect());
+    let (paused, other) = (session.connect(), session.connect());
     let modes = session.capabilities.modes;
     session.quiet();
     let mut noise = Noise::new(2);
     let sent: Vec<_> = (0..PACKETS).map(|number| noise.next(size(number, 2_000))).collect();
-    session.peers[SERVER].peer.hold(held.at_server, true);
+    session.peers[SERVER].peer.hold(paused.at_server, true);
     for (number, payload) in sent.iter().enumerate() {
-        session.send_reliable(held.client, held.at_client, payload.clone());
+        session.send_reliable(paused.client, paused.at_client, payload.clone());
         if modes {
             let (mode, channel) = (TransferMode::Unreliable, Channel(0));
-            session.send(held.client, held.at_client, mode, channel, "to be dropped");
+            session.send(paused.client, paused.at_client, mode, channel, "to be dropped");
         }
         if number % 20 == 19 {
             session.turn();
@@ -292,15 +292,15 @@ pub fn paused_connection_leaves_packets_with_their_sender<R: Rig>(rig: R) {
     session.until("a packet on the other connection", |session| {
         session.peers[SERVER].packets(other.at_server).count() == 1
     });
-    let early = session.peers[SERVER].packets(held.at_server).count();
+    let early = session.peers[SERVER].packets(paused.at_server).count();
     assert_eq!(early, 0, "packets received on a paused connection");
 
-    session.peers[SERVER].peer.hold(held.at_server, false);
+    session.peers[SERVER].peer.hold(paused.at_server, false);
     session.until("the packets of the resumed connection", |session| {
-        session.peers[SERVER].packets(held.at_server).count() >= PACKETS
+        session.peers[SERVER].packets(paused.at_server).count() >= PACKETS
     });
     session.quiet();
-    let got: Vec<_> = session.peers[SERVER].packets(held.at_server).collect();
+    let got: Vec<_> = session.peers[SERVER].packets(paused.at_server).collect();
     assert_eq!(got.len(), PACKETS, "packets of the resumed connection, without unreliable ones");
     for (index, (packet, sent)) in got.into_iter().zip(&sent).enumerate() {
         assert!(
@@ -308,7 +308,11 @@ pub fn paused_connection_leaves_packets_with_their_sender<R: Rig>(rig: R) {
             "packet {index} of the resumed connection is out of order"
         );
     }
-    assert_eq!(session.peers[SERVER].end_of(held.at_server), None, "end of the paused connection");
+    assert_eq!(
+        session.peers[SERVER].end_of(paused.at_server),
+        None,
+        "end of the paused connection"
+    );
 }
 
 /// Sends numbered packets of an unreliable `mode` both ways, and checks that enough are received.

@@ -235,18 +235,18 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
     /// Closes the queues of leaving branches whose connections have drained or timed out, and of
     /// all branches if the transport's session ended. Closes the endpoint when no queue is open.
     fn close_drained(&mut self, now: Instant) {
-        let lost = self.interrupted.is_none()
+        let session_ended = self.interrupted.is_none()
             && self.peer.connection_status() == ConnectionStatus::Disconnected;
         let mut closing = Vec::new();
         for (&branch, queue) in self.branches.iter().filter(|(_, queue)| !queue.is_closed()) {
             match queue.leaving() {
                 Some(LeaveRequest { deadline, reason })
-                    if lost || now >= deadline || !self.has_connections(branch) =>
+                    if session_ended || now >= deadline || !self.has_connections(branch) =>
                 {
                     closing.push((branch, reason));
                 }
                 // A client whose server never responded has no reason from a `Disconnected` event.
-                None if lost => {
+                None if session_ended => {
                     let reason = self.last_reason.unwrap_or(DisconnectReason::Timeout);
                     closing.push((branch, reason));
                 }
@@ -257,7 +257,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         for (branch, reason) in closing {
             self.close_queue(branch, reason);
         }
-        if lost || (closes && self.branches.values().all(BranchQueue::is_closed)) {
+        if session_ended || (closes && self.branches.values().all(BranchQueue::is_closed)) {
             // `close` drops pending acknowledgements of a remote disconnect, so flush them before.
             self.peer.flush(now);
             self.peer.close();

@@ -1,6 +1,6 @@
 //! The endpoint over the memory network: routing, batches, back-pressure and closing.
 
-mod answers;
+mod ack_delay;
 mod overflow;
 mod routing;
 mod world;

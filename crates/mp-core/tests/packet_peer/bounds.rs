@@ -46,13 +46,13 @@ fn connections_resume_when_half_has_been_read() {
     peer.connect(1, Some(id(3)));
     let mut server = PacketPeer::new(peer);
     server.poll(NOW);
-    let held = [(connection(0), true), (connection(1), true)];
-    assert_eq!(server.peer().held, held, "a later connection is paused, too");
+    let paused = [(connection(0), true), (connection(1), true)];
+    assert_eq!(server.peer().held, paused, "a later connection is paused, too");
 
     for _ in 1..PAUSED_AT / 2 {
         server.next_packet().unwrap();
     }
-    assert_eq!(server.peer().held, held);
+    assert_eq!(server.peer().held, paused);
     server.next_packet().unwrap();
     assert_eq!(server.peer().held[2..], [(connection(0), false), (connection(1), false)]);
 }

@@ -163,11 +163,11 @@ fn id_can_be_reused_after_its_peer_disconnected() {
 #[test]
 fn generated_id_is_not_in_use() {
     let seed = 5;
-    let taken = PeerId::generate(&mut Rng::from_number(seed));
+    let used = PeerId::generate(&mut Rng::from_number(seed));
     let mut net = Net::with_clients(0);
-    net.join(taken);
+    net.join(used);
     net.settle();
-    assert!(net.server.has_peer(taken));
+    assert!(net.server.has_peer(used));
     let fresh = net.server.generate_unique_id(&mut Rng::from_number(seed));
-    assert!(fresh != taken && fresh.get() > 1, "seed {seed}: {fresh}");
+    assert!(fresh != used && fresh.get() > 1, "seed {seed}: {fresh}");
 }
