@@ -433,7 +433,7 @@ impl Shared {
         }
     }
 
-    /// Records that the branch has ended: fails calls, removes it from directories and notifies
+    /// Records that the branch has ended: rejects calls, removes it from directories and notifies
     /// waiting handles.
     pub(crate) fn end(&self, ended: Ended) {
         self.peers.clear();

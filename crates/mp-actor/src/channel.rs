@@ -76,7 +76,7 @@ pub struct Received<M> {
     pub message: M,
 }
 
-/// Sends a message to peers.
+/// A message to send to peers.
 #[derive(Clone, Debug, PartialEq, Eq, Message)]
 #[rtype(result = "Result<(), PublishError>")]
 pub struct Publish<M> {
@@ -86,8 +86,8 @@ pub struct Publish<M> {
     pub message: M,
 }
 
-/// Subscribes an actor to the messages of peers. It receives the next message when it has handled
-/// the last.
+/// A subscription of an actor to the messages of peers. The actor receives the next message when it
+/// has handled the last.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Subscribe<M: Send>(pub Recipient<Received<M>>);
@@ -104,17 +104,17 @@ pub struct ChannelStats {
     pub missed: u64,
 }
 
-/// Returns the statistics.
+/// A request for the statistics of a channel.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "ChannelStats")]
 struct GetStats;
 
-/// Returns a new subscription.
+/// A request for a new subscription.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "mpsc::Receiver<Received<M>>")]
 struct OpenSubscription<M: Send + 'static>(PhantomData<M>);
 
-/// Stops the channel: the branch has ended.
+/// The message that the branch has ended, which stops the channel.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct BranchEnded;

@@ -23,7 +23,7 @@ pub(crate) struct EndpointActor<P: MultiplayerPeer + Unpin + 'static> {
     endpoint: Endpoint<P>,
     host: EndpointHost<BranchMailbox>,
     timer: TurnTimer,
-    /// Notifies the branch's handles of the end of this endpoint when it is dropped.
+    /// Notifies the branch's handles of the end of this endpoint by being dropped.
     _alive: watch::Receiver<()>,
     /// Dropped last: it may end the thread.
     _guard: ArbiterGuard,

@@ -15,17 +15,17 @@ pub(crate) struct BranchMail(pub(crate) ToBranch);
 #[rtype(result = "()")]
 pub(crate) struct EndpointMail(pub(crate) ToEndpoint);
 
-/// Returns an endpoint's statistics of a connection.
+/// A request for the statistics of a connection.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "Option<ConnectionStats>")]
 pub(crate) struct GetConnectionStats(pub(crate) ConnectionId);
 
-/// Returns an endpoint's statistics.
+/// A request for an endpoint's statistics.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "EndpointStats")]
 pub(crate) struct GetEndpointStats;
 
-/// Adds an endpoint that is about to serve the branch.
+/// An endpoint that is about to serve the branch.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Attach {
@@ -70,7 +70,7 @@ impl Mailbox<ToEndpoint> for EndpointMailbox {
     }
 }
 
-/// Closes the branch.
+/// A request to close the branch.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Close;

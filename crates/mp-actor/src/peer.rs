@@ -28,24 +28,24 @@ pub struct PeerActor {
     authentication: Option<Pin<Box<dyn Future<Output = ()>>>>,
 }
 
-/// Sends data to a peer that authenticates (Godot: `send_auth`).
+/// A request to send data to a peer that authenticates (Godot: `send_auth`).
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "Result<(), AuthResponseError>")]
 pub struct SendAuth(pub Bytes);
 
-/// Accepts a peer that authenticates (Godot: `complete_auth`). It is admitted when it has accepted
-/// the local peer, too.
+/// A request to accept a peer that authenticates (Godot: `complete_auth`). The peer is admitted
+/// when it has accepted the local peer, too.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "Result<(), AuthResponseError>")]
 pub struct CompleteAuth;
 
-/// Disconnects the peer (Godot: `disconnect_peer`). It is removed immediately, without a local
-/// signal, and the other peers are notified.
+/// A request to disconnect the peer (Godot: `disconnect_peer`). The peer is removed immediately,
+/// without a local signal, and the other peers are notified.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "Result<(), CallError>")]
 pub struct DisconnectPeer;
 
-/// Returns the peer's statistics.
+/// A request for the peer's statistics.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "Result<PeerStats, CallError>")]
 pub struct GetPeerStats;

@@ -37,7 +37,7 @@ pub struct BranchHost<M> {
     id: BranchId,
     endpoints: BTreeMap<EndpointId, EndpointHandle<M>>,
     budget: TurnBudget,
-    /// Set while every turn leaves at least [`QUEUED_PACKETS_HIGH`] packets.
+    /// Set while every turn leaves at least [`QUEUED_PACKETS_HIGH`] packets queued.
     congestion: Option<Congestion>,
     /// Time until which a closing branch waits for its endpoints.
     closing: Option<Instant>,

@@ -1,6 +1,6 @@
-//! Runs the state machines of mp, branches and endpoints, between their mailboxes: how much input
-//! they accept before a turn, what happens when a mailbox is full or an endpoint is abandoned, and
-//! how both close.
+//! Hosts of the state machines of mp: they run branches and endpoints between mailboxes. A host
+//! decides how much input is handled before a turn, what happens when a mailbox is full or an
+//! endpoint is abandoned, and how both close.
 //!
 //! A host is itself a state machine without I/O. It does not own its branch or endpoint: each call
 //! borrows it, so that its owner can catch its panics or wrap it.

@@ -11,8 +11,8 @@ use mp_core::limits::{LINGER, MAILBOX_BATCHES, OUTBOX_PACKETS_MAX};
 /// socket, which holds some 10,000 datagrams: each sent packet may be acknowledged by one.
 pub const WORK_PER_TURN: usize = MAILBOX_BATCHES * MESSAGE_WORK;
 
-/// Packets that a message counts as if it has fewer. A full mailbox of small messages thus fits one
-/// turn.
+/// Minimum number of packets that a message counts as. It is chosen such that a full mailbox of
+/// small messages fits one turn.
 pub const MESSAGE_WORK: usize = 64;
 
 /// Packets queued for one endpoint from which a branch stops handling input until it has delivered
