@@ -87,7 +87,7 @@ impl AuthRequest {
 #[derive(Clone)]
 pub(crate) struct PeerSession {
     pub(crate) peer: PeerId,
-    /// Distinguishes consecutive sessions of the same peer id.
+    /// Number that distinguishes consecutive sessions of the same peer id.
     pub(crate) number: u64,
     pub(crate) branch: BranchCaller,
 }
@@ -156,9 +156,9 @@ pub(crate) struct AuthSetup {
 /// The authenticators on the branch's thread.
 #[derive(Clone, Default)]
 pub(crate) struct Authenticators {
-    /// Runs when a peer begins to authenticate.
+    /// Authenticator for a peer that begins to authenticate.
     opening: Option<Rc<Authenticator>>,
-    /// Runs for each AUTH packet of a peer.
+    /// Authenticator for each AUTH packet of a peer.
     packets: Option<Rc<Authenticator>>,
 }
 

@@ -22,8 +22,8 @@ use crate::peer_actors::PeerActors;
 use crate::signals::Subscribers;
 use crate::turn::{TurnActor, TurnTimer, after_input, run_turns};
 
-/// Runs a [`Branch`] and its host. All code of the program runs inside [`guarded`](Self::guarded),
-/// so that its panics end only this branch.
+/// The actor that runs a [`Branch`] and its host. All code of the program runs inside
+/// [`guarded`](Self::guarded), so that its panics end only this branch.
 pub(crate) struct BranchActor {
     /// `None` after the branch has ended.
     branch: Option<Branch>,

@@ -489,7 +489,7 @@ impl Shared {
     }
 }
 
-/// Marks a branch as closed when it is dropped, which happens even if the branch's thread is
+/// A guard that marks a branch as closed when it is dropped, even if the branch's thread is
 /// stopped.
 struct CloseGuard(Arc<Shared>);
 

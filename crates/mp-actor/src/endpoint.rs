@@ -14,7 +14,8 @@ use crate::guarded_log::log_guarded;
 use crate::mail::{BranchMail, BranchMailbox, EndpointMail, GetConnectionStats, GetEndpointStats};
 use crate::turn::{TurnActor, TurnTimer, after_input, run_turns};
 
-/// Runs an [`Endpoint`] and its host, on the thread on which its transport was created.
+/// The actor that runs an [`Endpoint`] and its host, on the thread on which the transport was
+/// created.
 ///
 /// It keeps the addresses of its branches. A new address (from a weak one) may always put one more
 /// message into a full mailbox, so creating one per message would defeat the mailbox's limit.

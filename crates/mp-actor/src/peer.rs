@@ -24,7 +24,7 @@ pub struct PeerActor {
     session: PeerSession,
     /// Time of admission; `None` while the peer authenticates.
     since: Option<tokio::time::Instant>,
-    /// Runs the program's authenticators. It is dropped with the actor.
+    /// Future that runs the program's authenticators. It is dropped with the actor.
     authentication: Option<Pin<Box<dyn Future<Output = ()>>>>,
 }
 

@@ -143,7 +143,7 @@ impl<A: TurnActor> ActorFuture<A> for TurnLoop {
     }
 }
 
-/// Yields the thread once, then waits while the actor is congested.
+/// A future that yields the thread once, then waits while the actor is congested.
 struct Pause {
     sleep: Option<Pin<Box<Sleep>>>,
 }

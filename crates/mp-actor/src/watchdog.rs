@@ -20,7 +20,7 @@ struct Watched {
     edges: AtomicU64,
 }
 
-/// Marks a turn, which lasts until the value is dropped. Nested turns count as the outer one.
+/// A mark of a turn, which lasts until the value is dropped. Nested turns count as the outer one.
 #[derive(Debug)]
 pub(crate) struct Turn(());
 

@@ -170,7 +170,7 @@ pub fn suite<R: Rig>(mut make: impl FnMut() -> R) {
     }
 }
 
-/// Prints the name of the check if it panics.
+/// A guard that prints the name of its check if the check panics.
 struct ReportFailure(&'static str);
 
 impl Drop for ReportFailure {

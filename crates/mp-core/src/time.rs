@@ -22,12 +22,12 @@ impl Instant {
         Self(millis.saturating_mul(1_000))
     }
 
-    /// Microseconds since the epoch.
+    /// Returns the microseconds since the epoch.
     pub const fn as_micros(self) -> u64 {
         self.0
     }
 
-    /// Whole milliseconds since the epoch.
+    /// Returns the whole milliseconds since the epoch.
     pub const fn as_millis(self) -> u64 {
         self.0 / 1_000
     }

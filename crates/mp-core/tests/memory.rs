@@ -541,7 +541,7 @@ fn payload_for_many_connections_counts_once() {
     assert_eq!(turn(&mut server), []);
 }
 
-/// Wakes a sleeping thread.
+/// A waker of a sleeping thread.
 #[derive(Default)]
 struct ThreadWaker {
     woken: Mutex<bool>,

@@ -31,7 +31,7 @@ pub trait HostedBranch:
     fn next_abandoned(&mut self) -> Option<EndpointId>;
 }
 
-/// Runs a branch between its mailbox and those of its endpoints.
+/// The host of a branch, which runs it between its mailbox and those of its endpoints.
 #[derive(Debug)]
 pub struct BranchHost<M> {
     id: BranchId,

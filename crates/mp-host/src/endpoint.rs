@@ -48,7 +48,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> HostedEndpoint for Endpoint<P, R> 
     }
 }
 
-/// Runs an endpoint between its transport and the mailboxes of its branches.
+/// The host of an endpoint, which runs it between its transport and the mailboxes of its branches.
 #[derive(Debug)]
 pub struct EndpointHost<M> {
     /// The branches that have not received `Closed` yet.

@@ -7,8 +7,8 @@ use crate::limits::{
 };
 use crate::{BranchId, ConnectionId, DisconnectReason, Instant, Origin, Outgoing, Packet, PeerId};
 
-/// Assigns new connections to branches: immediately, by their origin, or after an exchange of
-/// packets such as Godot's authentication.
+/// A policy that assigns new connections to branches: immediately, by their origin, or after an
+/// exchange of packets such as Godot's authentication.
 ///
 /// No branch knows a connection while it is [undecided](Route::Undecided). The endpoint keeps its
 /// packets for the branch, at most [`UNDECIDED_PACKETS_MAX`] and [`UNDECIDED_BYTES_MAX`]. It

@@ -102,7 +102,7 @@ pub(super) struct Message {
     pub(super) payload: Bytes,
 }
 
-/// Notifies a peer from other threads: of packets, and of clients that join.
+/// The part of a peer that other threads use, to notify it of packets and to join it.
 #[derive(Debug)]
 pub(super) struct Listener(Mutex<ListenerState>);
 

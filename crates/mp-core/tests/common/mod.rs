@@ -5,7 +5,7 @@ use std::time::Duration;
 use mp_core::conformance::{Capabilities, Rig};
 use mp_core::{Instant, MemoryAddress, MemoryMultiplayerPeer, MultiplayerPeer, PeerId};
 
-/// Wraps the peers of a rig.
+/// A function that wraps the peers of a rig.
 pub(crate) type Wrap = fn(MemoryMultiplayerPeer) -> Box<dyn MultiplayerPeer>;
 
 pub(crate) struct MemoryRig {
