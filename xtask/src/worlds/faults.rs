@@ -38,8 +38,8 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "missing-del-peer",
         what: "the server does not notify the other clients that a peer has left",
-        file: "crates/mp-scene/src/scene_multiplayer/mod.rs",
-        right: "self.send_to_all(&others, &SceneMessage::DelPeer(peer));",
+        file: "crates/mp-scene/src/scene_multiplayer/session/mod.rs",
+        right: "cx.sender.send_to_all(&others, &SceneMessage::DelPeer(peer));",
         wrong: "let _ = others;",
     },
     Fault {
@@ -52,9 +52,9 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "relayed-before-announced",
         what: "relayed packets are not deferred until their sender is announced",
-        file: "crates/mp-scene/src/scene_multiplayer/receive.rs",
-        right: "if self.peers.contains(from) || self.quirks.unannounced_senders {",
-        wrong: "if self.peers.contains(from) || true {",
+        file: "crates/mp-scene/src/scene_multiplayer/session/relay.rs",
+        right: "if cx.sender.routes().contains(author) || cx.quirks.unannounced_senders {",
+        wrong: "if cx.sender.routes().contains(author) || true {",
     },
     Fault {
         name: "authority-not-checked",
@@ -101,8 +101,8 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "kick-without-event",
         what: "no event reports that the program has disconnected a peer",
-        file: "crates/mp-scene/src/scene_multiplayer/mod.rs",
-        right: "self.events.extend(route.map(|_| ApiEvent::PeerGone(peer)));",
+        file: "crates/mp-scene/src/scene_multiplayer/session/mod.rs",
+        right: "cx.events.push(ApiEvent::PeerGone(peer));",
         wrong: "",
     },
     Fault {

@@ -1,15 +1,14 @@
 //! How SceneMultiplayer is driven: its side of [`MultiplayerApi`].
 
 use mp_core::{
-    Channel, ConnectionStatus, DisconnectReason, EndpointId, EndpointInfo, Instant, PeerEvent,
-    PeerId, Target, ToEndpoint, TransferMode, Variant,
+    Channel, DisconnectReason, EndpointId, EndpointInfo, Instant, PeerEvent, PeerId, Target,
+    ToEndpoint, TransferMode, Variant,
 };
 
 use super::SceneMultiplayer;
 use super::early::Expired;
 use crate::api::{ApiEvent, Called, Configuration, MultiplayerApi};
 use crate::limits::TIMER_INTERVAL;
-use crate::outbox::Outbox;
 use crate::replication::{ReplicationError, SpawnError};
 use crate::signal::Signal;
 use crate::tree::{NodeId, NodeTree, TreeError};
@@ -27,27 +26,19 @@ impl SceneMultiplayer {
     /// Returns the time at which the next turn is due by the branch's own clock. While something
     /// may time out that is soon, so that it is noticed when the process did not run.
     fn due(&self) -> Option<Instant> {
-        let overtaking = [self.unannounced.next_sweep(), self.unadmitted.next_sweep()];
-        let others = [self.early.next_sweep(), self.next_auth_timeout(), self.own_paths.next_due()];
-        let first = overtaking.into_iter().chain(others).flatten().min()?;
+        let all = [self.session.next_timeout(), self.early.next_sweep(), self.own_paths.next_due()];
+        let first = all.into_iter().flatten().min()?;
         Some(first.min(self.clock.now() + TIMER_INTERVAL))
     }
 }
 
 impl MultiplayerApi for SceneMultiplayer {
     fn handle_opened(&mut self, endpoint: EndpointId, info: EndpointInfo) {
-        if self.endpoints.is_empty() {
-            // A peer takes the place of the offline one.
+        if self.session.endpoints().len() == 0 {
+            // It takes the place of the offline peer.
             self.clear();
-            self.unique_id = info.unique_id;
-            self.status = info.status;
-            self.is_joining = info.status == ConnectionStatus::Connecting;
         }
-        self.endpoints.insert(endpoint, info);
-        let outbox = self.outboxes.entry(endpoint).or_default();
-        if self.refuse_new_connections {
-            outbox.command(ToEndpoint::RefuseNewConnections(true));
-        }
+        self.session.open(&mut self.sender, endpoint, info);
     }
 
     fn handle_event(
@@ -59,22 +50,21 @@ impl MultiplayerApi for SceneMultiplayer {
     ) {
         let now = self.advance(now);
         match event {
-            PeerEvent::UniqueId(id) => self.handle_unique_id(endpoint, id),
+            PeerEvent::UniqueId(id) => self.session.handle_unique_id(endpoint, id),
             PeerEvent::Connected { connection, claimed_id, origin } => {
                 tracing::debug!(%connection, ?claimed_id, %origin, "connected");
-                self.handle_connected(now, endpoint, connection, claimed_id);
+                self.with_session(|session, cx| {
+                    session.handle_connected(cx, now, endpoint, connection, claimed_id);
+                });
             }
-            PeerEvent::Packet(packet) => {
-                let Some(sender) = self.peers.at(endpoint, packet.from) else {
-                    self.stats.stray_packets += 1;
-                    return;
-                };
-                self.receive(now, tree, sender, &packet);
-            }
+            PeerEvent::Packet(packet) => match self.sender.routes().at(endpoint, packet.from) {
+                Some(sender) => self.receive(now, tree, sender, &packet),
+                None => self.session.count_stray(),
+            },
             PeerEvent::Disconnected { connection, reason } => {
-                if let Some(peer) = self.peers.at(endpoint, connection) {
+                if let Some(peer) = self.sender.routes().at(endpoint, connection) {
                     tracing::debug!(%peer, %reason, "disconnected");
-                    self.remove_peer(peer, true);
+                    self.with_session(|session, cx| session.remove_peer(cx, peer, true));
                 }
             }
             other => tracing::debug!(?other, "an event that this version does not know"),
@@ -88,8 +78,7 @@ impl MultiplayerApi for SceneMultiplayer {
     fn handle_replaced(&mut self, endpoint: EndpointId) {
         let before = self.events.len();
         self.close_endpoint(endpoint, DisconnectReason::Closed);
-        let silent = self.events.split_off(before).into_iter();
-        self.events.extend(silent.filter(|event| !matches!(event, ApiEvent::Signal(_))));
+        self.events.drop_signals_after(before);
     }
 
     fn handle_changes(&mut self, now: Instant, tree: &mut dyn NodeTree) {
@@ -98,35 +87,27 @@ impl MultiplayerApi for SceneMultiplayer {
     }
 
     fn handle_leave(&mut self, leave: &ToEndpoint) {
-        // What waits for paused peers was accepted.
-        let paused: Vec<_> = self.paused.keys().copied().collect();
-        paused.into_iter().for_each(|peer| self.resume_peer(peer));
-        for outbox in self.outboxes.values_mut() {
-            outbox.command(leave.clone());
-        }
-        self.is_leaving = !self.endpoints.is_empty();
+        self.session.leave(&mut self.sender, leave);
     }
 
     fn process(&mut self, now: Instant, tree: &mut dyn NodeTree) {
         let now = self.advance(now);
         self.own_paths.set_now(now);
         self.repeat_paths(now, tree);
-        self.check_auth_timeouts(now);
+        self.with_session(|session, cx| session.process(cx, now));
         for Expired { sender, path, packets } in self.early.expired(now) {
             let error = ReplicationError::NoNode { path, peer: sender, packets };
             tracing::debug!(%error, "announcements expired");
-            self.emit(Signal::ReplicationFailed(Box::new(error)));
+            self.events.emit(Signal::ReplicationFailed(Box::new(error)));
         }
         self.stats.refused_calls += self.early.sweep(now) as u64;
-        self.stats.stray_packets += self.unannounced.sweep(now);
-        self.stats.stray_packets += self.unadmitted.sweep(now);
     }
 
     fn tick(&mut self, now: Instant, tree: &mut dyn NodeTree) {
         let now = self.advance(now);
         self.replicate(now, tree);
         for error in self.replication.take_errors() {
-            self.emit(Signal::ReplicationFailed(Box::new(error)));
+            self.events.emit(Signal::ReplicationFailed(Box::new(error)));
         }
     }
 
@@ -195,16 +176,14 @@ impl MultiplayerApi for SceneMultiplayer {
 
     fn next_event(&mut self) -> Option<ApiEvent> {
         self.abandon_stuck_endpoints();
-        self.events.pop_front()
+        self.events.pop()
     }
 
     fn deliver(
         &mut self,
         accept: &mut dyn FnMut(EndpointId, ToEndpoint) -> Result<(), ToEndpoint>,
     ) {
-        for (&endpoint, outbox) in &mut self.outboxes {
-            outbox.deliver(|message| accept(endpoint, message));
-        }
+        self.sender.deliver(accept);
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
@@ -212,11 +191,11 @@ impl MultiplayerApi for SceneMultiplayer {
     }
 
     fn queued_packets(&self) -> usize {
-        self.outboxes.values().map(Outbox::packets).max().unwrap_or(0)
+        self.sender.queued_packets()
     }
 
     fn is_blocked(&self) -> bool {
-        self.outboxes.values().any(Outbox::is_blocked)
+        self.sender.is_blocked()
     }
 
     fn unique_id(&self) -> PeerId {

@@ -4,44 +4,38 @@
 //! nothing of the program's itself. A branch takes its [`ApiEvent`]s after each input, so that a
 //! program sees signals and calls in the order of Godot.
 
-mod auth;
+mod call;
 mod departed;
 mod drive;
 mod early;
 mod error;
-mod overtaking;
-mod pause;
-mod peers;
+mod events;
 mod quirks;
 mod receive;
 mod replication;
-mod send;
+mod sender;
+mod session;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use indexmap::IndexMap;
 use mp_core::{
-    ConnectionId, ConnectionStatus, DisconnectReason, EndpointId, EndpointInfo, Farewell, Instant,
-    PeerId, RunningClock, ToEndpoint, Variant,
+    Channel, ConnectionId, ConnectionStatus, DisconnectReason, EndpointId, EndpointInfo, PeerId,
+    RunningClock, Target, TransferMode, Variant,
 };
 
 use departed::Departed;
 use early::Early;
 pub use error::{AuthError, PacketSizeError, RpcError, SendBytesError};
-use overtaking::Overtaking;
-use pause::Paused;
-use peers::{Peers, Route};
+use events::Events;
 pub use quirks::GodotQuirks;
 pub(crate) use receive::Refusal;
 
-use crate::SceneMessage;
 use crate::api::ApiEvent;
-use crate::codec::{Codec, Limits, Objects};
-use crate::outbox::Outbox;
+use crate::codec::{Codec, Objects};
 use crate::path_cache::{OwnPaths, RemotePaths};
-use crate::signal::Signal;
 use replication::Replication;
+use sender::Sender;
+use session::{Change, Context, Session};
 
 /// Godot's `SceneMultiplayer`, without the engine. A [`Scene`](crate::Scene) holds one beside its tree; most programs
 /// use it through that.
@@ -49,46 +43,21 @@ use replication::Replication;
 /// Without an endpoint it behaves as with Godot's `OfflineMultiplayerPeer`: id 1, connected, nobody there.
 #[derive(Debug)]
 pub struct SceneMultiplayer {
-    codec: Codec,
-    objects: Objects,
-    limits: Limits,
-    server_relay: bool,
-    quirks: GodotQuirks,
-    refuse_new_connections: bool,
-    authentication: bool,
-    auth_timeout: Duration,
-
-    unique_id: PeerId,
-    status: ConnectionStatus,
-    /// The server has not admitted this client yet.
-    is_joining: bool,
-    /// It has said goodbye: what is said after that would arrive nowhere.
-    is_leaving: bool,
-    endpoints: IndexMap<EndpointId, EndpointInfo>,
-    peers: Peers,
+    sender: Sender,
+    session: Session,
     own_paths: OwnPaths,
     remote_paths: RemotePaths,
-
     early: Early,
     /// Whether packets that `early` has released are being received.
     is_receiving_released: bool,
     departed: Departed,
-    /// Of peers that the server has not announced yet.
-    unannounced: Overtaking,
-    /// Of peers that have not said yet that the authentication is complete, when this side has.
-    unadmitted: Overtaking,
     replication: Replication,
-    paused: BTreeMap<PeerId, Paused>,
-    /// Packets go in front of the last call of this turn while this is set.
-    in_front_of_calls: bool,
     /// Values of a packet on their way to their properties: kept so that a packet takes no memory.
     values: Vec<Variant>,
-    /// By which everything here is timed.
+    quirks: GodotQuirks,
+    /// Measures all times here.
     clock: RunningClock,
-    outboxes: BTreeMap<EndpointId, Outbox>,
-    /// Endpoints that accept nothing and are abandoned before the next event is taken.
-    stuck: BTreeSet<EndpointId>,
-    events: VecDeque<ApiEvent>,
+    events: Events,
     stats: SceneStats,
 }
 
@@ -131,35 +100,18 @@ pub struct SceneStats {
 impl SceneMultiplayer {
     pub(crate) fn new(codec: Codec) -> Self {
         Self {
-            codec,
-            objects: Objects::Ids,
-            limits: Limits::default(),
-            server_relay: true,
-            quirks: GodotQuirks::default(),
-            refuse_new_connections: false,
-            authentication: false,
-            auth_timeout: auth::TIMEOUT,
-            unique_id: PeerId::SERVER,
-            status: ConnectionStatus::Connected,
-            is_joining: false,
-            is_leaving: false,
-            endpoints: IndexMap::new(),
-            peers: Peers::default(),
+            sender: Sender::new(codec),
+            session: Session::new(),
             own_paths: OwnPaths::default(),
             remote_paths: RemotePaths::default(),
             early: Early::default(),
             is_receiving_released: false,
             departed: Departed::default(),
-            unannounced: Overtaking::default(),
-            unadmitted: Overtaking::default(),
             replication: Replication::default(),
-            paused: BTreeMap::new(),
-            in_front_of_calls: false,
             values: Vec::new(),
+            quirks: GodotQuirks::default(),
             clock: RunningClock::default(),
-            outboxes: BTreeMap::new(),
-            stuck: BTreeSet::new(),
-            events: VecDeque::new(),
+            events: Events::default(),
             stats: SceneStats::default(),
         }
     }
@@ -171,7 +123,7 @@ impl SceneMultiplayer {
     /// announced to each other learn when one of them leaves, whatever the setting is by then, and
     /// others do not learn of each other.
     pub fn set_server_relay(&mut self, relay: bool) {
-        self.server_relay = relay;
+        self.session.set_server_relay(relay);
     }
 
     /// What peers may do that Godot lets them do and mp does not (default: nothing).
@@ -182,16 +134,12 @@ impl SceneMultiplayer {
     /// Whether objects travel by their content (default: no). What arrives is data, of whatever class it says; nothing is
     /// created or run.
     pub fn set_allow_object_decoding(&mut self, allow: bool) {
-        self.objects = if allow { Objects::Full } else { Objects::Ids };
-        self.limits.full_objects = allow.then_some(|_| true);
+        self.sender.wire_mut().set_allow_object_decoding(allow);
     }
 
     /// Refuses new connections on every endpoint, or stops refusing them (default: no).
     pub fn set_refuse_new_connections(&mut self, refuse: bool) {
-        self.refuse_new_connections = refuse;
-        for outbox in self.outboxes.values_mut() {
-            outbox.command(ToEndpoint::RefuseNewConnections(refuse));
-        }
+        self.session.set_refuse_new_connections(&mut self.sender, refuse);
     }
 
     /// Sets the largest packet of always properties in bytes, without the transport's own (default: 1350, at least 128). A single
@@ -218,33 +166,116 @@ impl SceneMultiplayer {
 
     /// Makes a peer leave. It is gone at once on this side, without [`Signal::PeerDisconnected`]; the others are told.
     pub fn disconnect_peer(&mut self, peer: PeerId) {
-        let route = self.peers.route(peer);
-        self.remove_peer(peer, false);
-        self.events.extend(route.map(|_| ApiEvent::PeerGone(peer)));
-        if let Some(Route::Link(endpoint, connection)) = route {
-            self.disconnect(endpoint, connection, DisconnectReason::Kicked);
-        }
+        self.with_session(|session, cx| session.disconnect_peer(cx, peer));
     }
 
     /// Forgets peers, pending ones too, and the numbers of nodes, without signals. The transports stay, but who is on them is not
     /// admitted again.
     pub fn clear(&mut self) {
-        let peers = std::mem::take(&mut self.peers);
-        self.events.extend(peers.known().map(ApiEvent::PeerGone));
+        self.session.clear(&mut self.sender, &mut self.events);
         self.own_paths.clear();
         self.remote_paths.clear();
         self.early = Early::default();
         self.departed = Departed::default();
-        self.unannounced = Overtaking::default();
-        self.unadmitted = Overtaking::default();
         self.replication.reset();
-        self.paused.clear();
+    }
+
+    /// Sends bytes of the program's own; the others' signal is [`PeerPacket`](crate::Signal::PeerPacket).
+    ///
+    /// On a client with the relay on, anything but the server goes through the server, which must have admitted this side and need
+    /// not know the target.
+    ///
+    /// # Errors
+    ///
+    /// See [`SendBytesError`].
+    pub fn send_bytes(
+        &mut self,
+        data: &[u8],
+        target: impl Into<Target>,
+        mode: TransferMode,
+        channel: Channel,
+    ) -> Result<(), SendBytesError> {
+        self.session.send_bytes(&mut self.sender, data, target.into(), mode, channel)
+    }
+
+    /// Sends `peer` nothing until it is [resumed](Self::resume_peer): calls, announcements and raw packets that are reliable wait for it,
+    /// unreliable ones are dropped and counted, and properties are skipped. When more than 8 MiB or 16,384 packets wait, the peer is
+    /// disconnected. One that is unknown or paused already is left as it is.
+    ///
+    /// Its answers go on to arrive, so that it can say when it has loaded.
+    pub fn pause_peer(&mut self, peer: PeerId) {
+        self.sender.pause(peer);
+    }
+
+    /// Sends `peer` what waited for it, and from the next tick on properties as they are then.
+    pub fn resume_peer(&mut self, peer: PeerId) {
+        self.sender.resume(peer);
+    }
+
+    /// Whether `peer` is paused.
+    pub fn is_paused(&self, peer: PeerId) -> bool {
+        self.sender.is_paused(peer)
+    }
+
+    /// Whether peers have to authenticate themselves (default: no). In Godot: whether there is an `auth_callback`; here what
+    /// peers send is [`Signal::PeerAuth`](crate::Signal::PeerAuth).
+    ///
+    /// Both sides must. A connection of which only one side does ends with the first packet that
+    /// shows it to either ([`OneSidedAuthentication`](DisconnectReason::OneSidedAuthentication)),
+    /// or else with the [timeout](Self::set_auth_timeout).
+    #[doc(alias = "set_auth_callback")]
+    pub fn set_authentication(&mut self, required: bool) {
+        self.session.set_authentication(required);
+    }
+
+    /// Sets the time that a peer may take to authenticate, in whole milliseconds (default: 3 s);
+    /// zero is for ever. A peer that takes longer is disconnected. Time in which this process did
+    /// not run (stopped, suspended, a turn of seconds) is not counted.
+    pub fn set_auth_timeout(&mut self, timeout: Duration) {
+        self.session.set_auth_timeout(timeout);
+    }
+
+    /// Sends bytes to a peer that authenticates itself; they arrive there as
+    /// [`Signal::PeerAuth`](crate::Signal::PeerAuth).
+    ///
+    /// # Errors
+    ///
+    /// See [`AuthError`].
+    pub fn send_auth(&mut self, peer: PeerId, data: &[u8]) -> Result<(), AuthError> {
+        self.session.send_auth(&mut self.sender, peer, data)
+    }
+
+    /// Says that `peer` may take part, as far as this side is concerned. It is admitted when it says the same.
+    ///
+    /// # Errors
+    ///
+    /// See [`AuthError`].
+    pub fn complete_auth(&mut self, peer: PeerId) -> Result<(), AuthError> {
+        self.with_session(|session, cx| session.complete_auth(cx, peer))
+    }
+
+    /// Whether peers have to authenticate themselves.
+    #[doc(alias = "get_auth_callback")]
+    pub fn authentication(&self) -> bool {
+        self.session.authentication()
+    }
+
+    /// How long a peer may take.
+    #[doc(alias = "get_auth_timeout")]
+    pub fn auth_timeout(&self) -> Duration {
+        self.session.auth_timeout()
+    }
+
+    /// The peers that authenticate themselves, as they came.
+    #[doc(alias = "get_authenticating_peers")]
+    pub fn authenticating_peers(&self) -> impl ExactSizeIterator<Item = PeerId> {
+        self.session.authenticating_peers()
     }
 
     /// Whether clients see each other.
     #[doc(alias = "is_server_relay_enabled")]
     pub fn server_relay(&self) -> bool {
-        self.server_relay
+        self.session.server_relay()
     }
 
     /// The largest packet of always properties in bytes.
@@ -261,187 +292,101 @@ impl SceneMultiplayer {
 
     /// Whether objects travel by their content.
     pub fn is_object_decoding_allowed(&self) -> bool {
-        self.objects == Objects::Full
+        self.sender.wire().objects() == Objects::Full
     }
 
     /// Whether new connections are refused.
     pub fn is_refusing_new_connections(&self) -> bool {
-        self.refuse_new_connections
+        self.session.refuses_new_connections()
     }
 
     /// This side's own id; 1 when there is no endpoint.
     #[doc(alias = "get_unique_id")]
     pub fn unique_id(&self) -> PeerId {
-        self.unique_id
+        self.session.unique_id()
     }
 
     /// Whether there is a transport, the offline one included: false once a session has ended.
     pub fn has_multiplayer_peer(&self) -> bool {
-        self.status != ConnectionStatus::Disconnected
+        self.connection_status() != ConnectionStatus::Disconnected
     }
 
     /// Whether this side is peer 1.
     pub fn is_server(&self) -> bool {
-        self.unique_id.is_server()
+        self.session.is_server()
     }
 
     /// Whether this side takes part in a session.
     #[doc(alias = "get_connection_status")]
     pub fn connection_status(&self) -> ConnectionStatus {
-        self.status
+        self.session.status()
     }
 
     /// The admitted peers, relayed ones too, in Godot's order: as they came, but the last takes the place of one that
     /// leaves.
     #[doc(alias = "get_peers")]
     pub fn peers(&self) -> impl ExactSizeIterator<Item = PeerId> {
-        self.peers.ids()
+        self.sender.routes().ids()
     }
 
     /// Whether `peer` is admitted.
     pub fn has_peer(&self, peer: PeerId) -> bool {
-        self.peers.contains(peer)
+        self.sender.routes().contains(peer)
     }
 
     /// The link that leads to `peer`; `None` when it is unknown, or another client behind the server.
     pub fn link(&self, peer: PeerId) -> Option<(EndpointId, ConnectionId)> {
-        match self.peers.route(peer)? {
-            Route::Link(endpoint, connection) => Some((endpoint, connection)),
-            Route::Relayed => None,
-        }
+        self.sender.routes().link(peer)
     }
 
     /// The endpoints that serve this branch.
     pub fn endpoints(&self) -> impl ExactSizeIterator<Item = (EndpointId, EndpointInfo)> {
-        self.endpoints.iter().map(|(&id, &info)| (id, info))
+        self.session.endpoints()
     }
 
     /// Counters.
     pub fn stats(&self) -> SceneStats {
-        let outbox_drops = self.outboxes.values().map(Outbox::dropped).sum();
-        let (forgotten_paths, stalls) = (self.remote_paths.forgotten(), self.clock.stalls());
-        SceneStats { outbox_drops, forgotten_paths, stalls, ..self.stats }
+        let session = self.session.stats();
+        SceneStats {
+            packets_received: session.packets_received,
+            malformed_packets: session.malformed_packets,
+            relayed_packets: session.relayed_packets,
+            duplicate_ids: session.duplicate_ids,
+            stray_packets: self.stats.stray_packets
+                + session.stray_packets
+                + self.sender.unroutable(),
+            outbox_drops: self.sender.outbox_drops(),
+            paused_drops: self.sender.paused_drops(),
+            forgotten_paths: self.remote_paths.forgotten(),
+            stalls: self.clock.stalls(),
+            ..self.stats
+        }
     }
 
-    /// Whether something can be said: there is a session, and this side has not said goodbye.
-    fn is_in_session(&self) -> bool {
-        self.status == ConnectionStatus::Connected && !self.is_leaving
-    }
-
-    /// Forgets the endpoints that turned out to be stuck while something was sent: their peers
-    /// could only lose reliable packets.
-    fn abandon_stuck_endpoints(&mut self) {
-        while let Some(endpoint) = self.stuck.pop_first() {
-            if self.endpoints.contains_key(&endpoint) {
-                self.close_endpoint(endpoint, DisconnectReason::QueueFull);
-                self.events.push_back(ApiEvent::EndpointAbandoned(endpoint));
+    /// Runs `run` on the session, and lets the other parts follow the sessions of peers that began and
+    /// ended.
+    fn with_session<R>(&mut self, run: impl FnOnce(&mut Session, &mut Context<'_>) -> R) -> R {
+        let Self { session, sender, events, quirks, .. } = self;
+        let mut cx = Context { sender, events, quirks: *quirks, changes: Vec::new() };
+        let result = run(session, &mut cx);
+        for change in cx.changes {
+            match change {
+                Change::Began(peer) => self.add_peer(peer),
+                Change::Ended(peer) => self.forget_peer(peer),
             }
         }
+        result
     }
 
-    /// Forgets an endpoint and its peers; with the last one the session.
-    fn close_endpoint(&mut self, endpoint: EndpointId, reason: DisconnectReason) {
-        if self.endpoints.shift_remove(&endpoint).is_none() {
-            return;
-        }
-        tracing::debug!(?endpoint, %reason, "endpoint closed");
-        self.outboxes.remove(&endpoint);
-        if !self.endpoints.is_empty() {
-            for peer in self.peers.of_endpoint(endpoint) {
-                self.remove_peer(peer, true);
-            }
-            return;
-        }
-        self.is_leaving = false;
-        let was = std::mem::replace(&mut self.status, ConnectionStatus::Disconnected);
-        let is_joining = std::mem::take(&mut self.is_joining);
-        match was {
-            ConnectionStatus::Disconnected => {}
-            _ if is_joining => self.emit(Signal::ConnectionFailed),
-            _ => self.emit(Signal::ServerDisconnected),
-        }
-        self.clear();
+    fn add_peer(&mut self, peer: PeerId) {
+        self.own_paths.add_peer(peer);
+        self.remote_paths.add_peer(peer);
+        self.departed.add_peer(peer);
+        self.replication.add_peer(peer);
     }
 
-    /// A server has drawn this side's id.
-    fn handle_unique_id(&mut self, endpoint: EndpointId, id: PeerId) {
-        let Some(info) = self.endpoints.get_mut(&endpoint) else { return };
-        info.unique_id = id;
-        if !self.is_server() {
-            self.unique_id = id;
-        }
-    }
-
-    fn handle_connected(
-        &mut self,
-        now: Instant,
-        endpoint: EndpointId,
-        connection: ConnectionId,
-        claimed_id: Option<PeerId>,
-    ) {
-        let Some(peer) = claimed_id else {
-            return self.disconnect(endpoint, connection, DisconnectReason::InvalidId);
-        };
-        if peer == self.unique_id || self.peers.route(peer).is_some() {
-            self.stats.duplicate_ids += 1;
-            return self.disconnect(endpoint, connection, DisconnectReason::DuplicateId);
-        }
-        if peer.is_server() {
-            self.status = ConnectionStatus::Connected;
-        }
-        if self.authentication {
-            self.is_joining |= peer.is_server();
-            self.peers.insert_pending(peer, endpoint, connection, now);
-            self.emit(Signal::PeerAuthenticating(peer));
-        } else {
-            self.admit(peer, Route::Link(endpoint, connection));
-        }
-    }
-
-    /// Lets `peer` take part; on a relaying server the others learn of it and it of them, in Godot's order.
-    ///
-    /// A relayed peer that takes part already is another session of the same id, and starts from
-    /// nothing. One with a link of its own stays as it is.
-    fn admit(&mut self, peer: PeerId, route: Route) {
-        let is_there = self.peers.contains(peer);
-        if !is_there || self.peers.route(peer) == Some(Route::Relayed) {
-            if is_there {
-                self.forget_peer(peer);
-            }
-            self.peers.insert(peer, route, self.is_server() && self.relays());
-            let others = self.peers.informed_of(peer);
-            self.send_to_all(&others, &SceneMessage::AddPeer(peer));
-            for other in others {
-                self.send_message(&SceneMessage::AddPeer(other), peer);
-            }
-            self.own_paths.add_peer(peer);
-            self.remote_paths.add_peer(peer);
-            self.departed.add_peer(peer);
-            self.replication.add_peer(peer);
-        }
-        if peer.is_server() {
-            self.is_joining = false;
-            self.emit(Signal::ConnectedToServer);
-        }
-        self.emit(Signal::PeerConnected(peer));
-    }
-
-    /// Ends the session of a peer, admitted or not.
-    fn remove_peer(&mut self, peer: PeerId, signal: bool) {
-        let others = self.peers.informed_of(peer);
-        self.send_to_all(&others, &SceneMessage::DelPeer(peer));
-        let (was_pending, was_admitted) = self.peers.remove(peer);
-        self.forget_peer(peer);
-        if signal && was_pending {
-            self.emit(Signal::PeerAuthenticationFailed(peer));
-        }
-        if signal && was_admitted {
-            self.emit(Signal::PeerDisconnected(peer));
-        }
-    }
-
-    /// Forgets everything that is kept of a peer, except that it takes part. Packets of it, and for
-    /// it, are dropped and counted.
+    /// Forgets everything that the parts other than the session keep of a peer. Packets of it are
+    /// dropped and counted.
     ///
     /// Every field is named here: whoever adds one decides whether it belongs to the session of a
     /// peer.
@@ -451,68 +396,40 @@ impl SceneMultiplayer {
             remote_paths,
             early,
             departed,
-            unannounced,
-            unadmitted,
             replication,
-            paused,
             stats,
-            // The caller's.
-            peers: _,
+            // Done by the session.
+            session: _,
+            sender: _,
             // Of the branch.
-            codec: _,
-            objects: _,
-            limits: _,
-            server_relay: _,
             quirks: _,
-            refuse_new_connections: _,
-            authentication: _,
-            auth_timeout: _,
-            unique_id: _,
-            status: _,
-            is_joining: _,
-            is_leaving: _,
             is_receiving_released: _,
-            in_front_of_calls: _,
             values: _,
             clock: _,
             events: _,
-            // Of connections.
-            endpoints: _,
-            outboxes: _,
-            stuck: _,
         } = self;
         own_paths.remove_peer(peer);
         remote_paths.remove_peer(peer);
         departed.remove_peer(peer);
         replication.remove_peer(peer);
-        let waiting = early.remove_peer(peer)
-            + unannounced.take(peer).len()
-            + unadmitted.take(peer).len()
-            + paused.remove(&peer).map_or(0, |paused| paused.len());
-        stats.stray_packets += waiting as u64;
+        stats.stray_packets += early.remove_peer(peer) as u64;
     }
 
-    /// Whether the relay is on here and every transport supports it.
-    fn relays(&self) -> bool {
-        self.server_relay
-            && !self.endpoints.is_empty()
-            && self.endpoints.values().all(|info| info.relay_supported)
+    /// Forgets the endpoints that turned out to be stuck while something was sent: their peers
+    /// could only lose reliable packets.
+    fn abandon_stuck_endpoints(&mut self) {
+        while let Some(endpoint) = self.sender.take_stuck() {
+            if self.session.has_endpoint(endpoint) {
+                self.close_endpoint(endpoint, DisconnectReason::QueueFull);
+                self.events.push(ApiEvent::EndpointAbandoned(endpoint));
+            }
+        }
     }
 
-    fn emit(&mut self, signal: Signal) {
-        self.events.push_back(ApiEvent::Signal(signal));
-    }
-
-    fn disconnect(
-        &mut self,
-        endpoint: EndpointId,
-        connection: ConnectionId,
-        reason: DisconnectReason,
-    ) {
-        tracing::debug!(?endpoint, %connection, %reason, "disconnecting");
-        if let Some(outbox) = self.outboxes.get_mut(&endpoint) {
-            let farewell = Farewell::Polite;
-            outbox.command(ToEndpoint::Disconnect { connection, reason, farewell });
+    /// Forgets an endpoint and its peers; with the last one the session.
+    fn close_endpoint(&mut self, endpoint: EndpointId, reason: DisconnectReason) {
+        if self.with_session(|session, cx| session.close_endpoint(cx, endpoint, reason)) {
+            self.clear();
         }
     }
 }

@@ -4,22 +4,20 @@
 //! counted, and never logged above debug.
 
 use bytes::Bytes;
-use mp_core::{DisconnectReason, Instant, Packet, PeerId, Target, TransferMode};
+use mp_core::{Instant, Packet, PeerId, TransferMode};
 
+use super::SceneMultiplayer;
 use super::early::{Awaited, Kind};
-use super::send::Travel;
-use super::{Route, SceneMultiplayer};
+use super::session::Received;
 use crate::SceneMessage;
 use crate::api::{ApiEvent, Call};
-use crate::codec::godot;
-use crate::limits::MALFORMED_PACKETS_MAX;
 use crate::message::{CallNode, Confirmed, RemoteCall};
 use crate::rpc::{RpcIds, RpcMode};
 use crate::signal::Signal;
 use crate::tree::{NodeId, NodeTree};
 
 impl SceneMultiplayer {
-    /// A packet from `sender`, on its own link.
+    /// Handles a packet from `sender`, on its own connection.
     pub(super) fn receive(
         &mut self,
         now: Instant,
@@ -27,127 +25,27 @@ impl SceneMultiplayer {
         sender: PeerId,
         packet: &Packet,
     ) {
-        if self.peers.is_pending(sender) {
-            return self.receive_pending(now, tree, sender, packet);
-        }
-        self.stats.packets_received += 1;
-        match self.codec.decode(&packet.payload, &self.limits) {
-            Ok(SceneMessage::Auth(_)) if !self.authentication => {
-                self.end_one_sided(sender, "it authenticates, and this side does not");
-            }
-            Ok(SceneMessage::Auth(bytes)) if bytes.is_empty() => {
-                // A completion that comes late.
-            }
-            Ok(SceneMessage::Auth(_)) => self.malformed(sender, "its authentication is over"),
-            Ok(SceneMessage::AddPeer(peer)) if self.accepts_peers_from(sender) => {
-                if peer == self.unique_id {
-                    return self.malformed(sender, "it announced this peer to itself");
+        match self.with_session(|session, cx| session.receive(cx, now, sender, packet)) {
+            Received::Nothing => {}
+            Received::Admitted(packets) => {
+                for packet in packets {
+                    self.receive(now, tree, sender, &packet);
                 }
-                self.admit(peer, Route::Relayed);
+            }
+            Received::Announced(peer, packets) => {
                 self.follow(now, tree);
-                for packet in self.unannounced.take(peer) {
+                for packet in packets {
                     self.receive_inner(now, tree, peer, &packet.payload);
                 }
             }
-            Ok(SceneMessage::DelPeer(peer)) if self.accepts_loss_from(sender, peer) => {
-                self.remove_peer(peer, true);
-            }
-            Ok(SceneMessage::AddPeer(_) | SceneMessage::DelPeer(_)) if sender.is_server() => {
-                self.stray(sender, "the relay is off here");
-            }
-            Ok(SceneMessage::AddPeer(_) | SceneMessage::DelPeer(_)) => {
-                self.malformed(sender, "only a relaying server announces peers");
-            }
-            Ok(SceneMessage::Relay { peer, inner }) => {
-                self.receive_relay(now, tree, sender, peer, inner, packet);
-            }
-            Ok(message) => self.handle_message(now, tree, sender, message, &packet.payload),
-            Err(error) => {
-                tracing::debug!(%sender, %error, "malformed packet");
-                self.malformed(sender, "malformed");
+            Received::Inner(author, inner) => self.receive_inner(now, tree, author, &inner),
+            Received::Message(message) => {
+                self.handle_message(now, tree, sender, message, &packet.payload);
             }
         }
     }
 
-    /// Only a client believes what it is told of others, and only its server.
-    fn accepts_peers_from(&self, sender: PeerId) -> bool {
-        self.is_relayed_client() && sender.is_server()
-    }
-
-    /// Whoever was announced can be taken back, also when the relay was switched off here
-    /// meanwhile.
-    fn accepts_loss_from(&self, sender: PeerId, peer: PeerId) -> bool {
-        let is_relayed = self.peers.route(peer) == Some(Route::Relayed);
-        self.accepts_peers_from(sender) || sender.is_server() && is_relayed
-    }
-
-    fn receive_relay(
-        &mut self,
-        now: Instant,
-        tree: &mut dyn NodeTree,
-        sender: PeerId,
-        peer: i32,
-        inner: Bytes,
-        packet: &Packet,
-    ) {
-        if !self.relays() {
-            return self.stray(sender, "the relay is off");
-        }
-        if self.is_server() {
-            let travel = Travel { mode: packet.mode, channel: packet.channel };
-            return self.pass_on(now, tree, sender, Target::from_raw(peer), inner, travel);
-        }
-        match PeerId::new(peer) {
-            Some(from) if sender.is_server() => {
-                if self.peers.contains(from) || self.quirks.unannounced_senders {
-                    self.receive_inner(now, tree, from, &inner);
-                } else if !self.unannounced.hold(now, from, Packet { payload: inner, ..*packet }) {
-                    self.cannot_hold(sender, packet.mode);
-                }
-            }
-            _ => self.malformed(sender, "only the server relays, and only for peers"),
-        }
-    }
-
-    /// There is no room for a packet on the link of `sender` that has to wait. A reliable one must not be lost silently.
-    pub(super) fn cannot_hold(&mut self, sender: PeerId, mode: TransferMode) {
-        self.stats.stray_packets += 1;
-        if mode.is_reliable()
-            && let Some(Route::Link(endpoint, connection)) = self.peers.route(sender)
-        {
-            self.disconnect(endpoint, connection, DisconnectReason::QueueFull);
-        }
-    }
-
-    /// Passes a packet on without looking into it: the same bytes behind another prefix.
-    fn pass_on(
-        &mut self,
-        now: Instant,
-        tree: &mut dyn NodeTree,
-        sender: PeerId,
-        target: Target,
-        inner: Bytes,
-        travel: Travel,
-    ) {
-        let mut peers = self.peers_of(target);
-        match target {
-            // To itself it does come back; the server is not among its own peers.
-            Target::Peer(peer) if !self.peers.contains(peer) => {
-                self.stats.stray_packets += 1;
-                return;
-            }
-            Target::Peer(_) => {}
-            Target::All | Target::AllExcept(_) => peers.retain(|&peer| peer != sender),
-        }
-        self.stats.relayed_packets += peers.len() as u64;
-        let prefix = godot::relay_prefix(sender.get());
-        self.send_prefixed(&peers, travel, prefix, inner.clone());
-        if !matches!(target, Target::Peer(_)) && target.includes(PeerId::SERVER) {
-            self.receive_inner(now, tree, sender, &inner);
-        }
-    }
-
-    /// A packet from within a RELAY. SYS is between neighbours only.
+    /// Handles a packet from within a RELAY, or one that has waited.
     pub(super) fn receive_inner(
         &mut self,
         now: Instant,
@@ -155,18 +53,9 @@ impl SceneMultiplayer {
         sender: PeerId,
         inner: &Bytes,
     ) {
-        match self.codec.decode(inner, &self.limits) {
-            Ok(
-                SceneMessage::Auth(_)
-                | SceneMessage::AddPeer(_)
-                | SceneMessage::DelPeer(_)
-                | SceneMessage::Relay { .. },
-            ) => self.malformed(sender, "SYS within a relayed packet"),
-            Ok(message) => self.handle_message(now, tree, sender, message, inner),
-            Err(error) => {
-                tracing::debug!(%sender, %error, "malformed relayed packet");
-                self.malformed(sender, "malformed");
-            }
+        let message = self.with_session(|session, cx| session.receive_inner(cx, sender, inner));
+        if let Some(message) = message {
+            self.handle_message(now, tree, sender, message, inner);
         }
     }
 
@@ -228,7 +117,7 @@ impl SceneMultiplayer {
                     self.refuse_element(sender, why);
                 }
             }
-            SceneMessage::Raw(data) => self.emit(Signal::PeerPacket { from: sender, data }),
+            SceneMessage::Raw(data) => self.events.emit(Signal::PeerPacket { from: sender, data }),
             SceneMessage::Auth(_)
             | SceneMessage::AddPeer(_)
             | SceneMessage::DelPeer(_)
@@ -255,7 +144,7 @@ impl SceneMultiplayer {
                         return;
                     }
                     if kind.must_arrive() {
-                        self.cannot_hold(sender, TransferMode::Reliable);
+                        self.session.cannot_keep(&mut self.sender, sender, TransferMode::Reliable);
                     }
                 }
                 "no such node"
@@ -329,12 +218,12 @@ impl SceneMultiplayer {
         if !checksum_ok {
             report_mismatch(sender, path, &ids, checksum);
         }
-        let of = if self.codec.confirms_by_path() {
+        let of = if self.sender.wire().confirms_by_path() {
             Confirmed::Path(path.to_owned())
         } else {
             Confirmed::Id(id)
         };
-        self.send_message(&SceneMessage::ConfirmPath { of, checksum_ok }, sender);
+        self.sender.send_message(&SceneMessage::ConfirmPath { of, checksum_ok }, sender);
         Ok(())
     }
 
@@ -365,7 +254,7 @@ impl SceneMultiplayer {
             return Err(Refusal::Because("it numbers the node's RPC methods in another way"));
         }
         let method = method.clone();
-        self.events.push_back(ApiEvent::Call(Call { node, method, args: call.args, sender }));
+        self.events.push(ApiEvent::Call(Call { node, method, args: call.args, sender }));
         Ok(())
     }
 
@@ -386,26 +275,6 @@ impl SceneMultiplayer {
             Ok(node)
         } else {
             Err(Refusal::Because("the path leaves the multiplayer root"))
-        }
-    }
-
-    /// Counts a packet that is refused because the settings of honest peers differ: no
-    /// misbehaviour.
-    pub(super) fn stray(&mut self, sender: PeerId, why: &'static str) {
-        tracing::debug!(%sender, why, "packet refused");
-        self.stats.stray_packets += 1;
-    }
-
-    /// Counts nonsense, and sends its author away when there is too much of it.
-    pub(super) fn malformed(&mut self, sender: PeerId, why: &'static str) {
-        tracing::debug!(%sender, why, "packet refused");
-        self.stats.malformed_packets += 1;
-        let Some(malformed) = self.peers.malformed_mut(sender) else { return };
-        *malformed += 1;
-        if *malformed == MALFORMED_PACKETS_MAX
-            && let Some(Route::Link(endpoint, connection)) = self.peers.route(sender)
-        {
-            self.disconnect(endpoint, connection, DisconnectReason::Misbehaved);
         }
     }
 }

@@ -240,7 +240,6 @@ fn getters_are_found_under_the_names_that_godot_gives_them() {
         include_str!("../../src/replication/spawner.rs"),
         include_str!("../../src/replication/synchronizer.rs"),
         include_str!("../../src/scene.rs"),
-        include_str!("../../src/scene_multiplayer/auth.rs"),
         include_str!("../../src/scene_multiplayer/mod.rs"),
         include_str!("../../src/tree/arena.rs"),
     ]

@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use indexmap::IndexSet;
-use mp_core::{Instant, PeerId};
+use mp_core::{Instant, PeerId, Prefix};
 
 use super::super::SceneMultiplayer;
-use super::super::send::Travel;
+use super::super::sender::SendOptions;
 use super::follow::spawner_at;
 use super::{Origin, Replication};
 use crate::SceneMessage;
@@ -43,12 +43,12 @@ impl SceneMultiplayer {
         let Some(entity) = self.replication.entities.get(&node) else { return };
         let Origin::Own { spawner } = entity.origin else { return };
         let spawn = match self.spawn_message(tree, node, spawner) {
-            Some(spawn) => self.encode(&SceneMessage::Spawn(spawn)),
+            Some(spawn) => self.sender.wire().encode(&SceneMessage::Spawn(spawn)),
             None => return,
         };
         for &peer in peers {
             self.tell_path(tree, peer, spawner);
-            self.send_packet(&[peer], Travel::INTERNAL, spawn.clone());
+            self.sender.send_packet(&[peer], SendOptions::INTERNAL, Prefix::EMPTY, &spawn);
             if let Some(entity) = self.replication.entities.get_mut(&node) {
                 entity.announced_to.insert(peer);
             }
@@ -93,8 +93,8 @@ impl SceneMultiplayer {
             peers.iter().for_each(|&peer| self.replication.unsee(peer, key));
         }
         if !peers.is_empty() {
-            let despawn = self.encode(&SceneMessage::Despawn(net_id));
-            self.send_packet(peers, Travel::INTERNAL, despawn);
+            let despawn = self.sender.wire().encode(&SceneMessage::Despawn(net_id));
+            self.sender.send_packet(peers, SendOptions::INTERNAL, Prefix::EMPTY, &despawn);
         }
     }
 
@@ -119,7 +119,7 @@ impl SceneMultiplayer {
     fn send_path(&mut self, tree: &dyn NodeTree, peer: PeerId, id: u32, node: NodeId) {
         if let (Some(path), Some(ids)) = (tree.path_of(node), tree.rpc_ids(node)) {
             let checksum = *ids.checksum();
-            self.send_message(&SceneMessage::SimplifyPath { id, checksum, path }, peer);
+            self.sender.send_message(&SceneMessage::SimplifyPath { id, checksum, path }, peer);
         }
     }
 
@@ -136,7 +136,8 @@ impl SceneMultiplayer {
     }
 
     fn repeat_path(&mut self, tree: &mut dyn NodeTree, peer: PeerId, id: u32, node: NodeId) {
-        if self.takes_replication(peer) && !self.callees(tree, node, peer.into()).is_empty() {
+        if self.sender.accepts_properties(peer) && !self.callees(tree, node, peer.into()).is_empty()
+        {
             self.send_path(tree, peer, id, node);
             self.stats.repeated_paths += 1;
             self.own_paths.note_repeated(peer, id);
@@ -154,7 +155,7 @@ impl SceneMultiplayer {
         self.replication.confirmed(peer);
         let spawner = self.replication.spawners.get(&path.node).filter(|_| path.was_late);
         let own = spawner.map(|spawner| spawner.own.clone()).unwrap_or_default();
-        if tree.multiplayer_authority(path.node) == Some(self.unique_id) {
+        if tree.multiplayer_authority(path.node) == Some(self.session.unique_id()) {
             own.into_iter().for_each(|node| self.announce_again(tree, peer, node));
         }
     }
@@ -203,7 +204,7 @@ impl SceneMultiplayer {
             }
             return None;
         }
-        let (own, objects) = (self.unique_id, self.objects);
+        let (own, objects) = (self.session.unique_id(), self.sender.wire().objects());
 
         // The state first: without it nothing is announced, and no number is used up.
         let replication = &mut self.replication;

@@ -65,7 +65,7 @@ impl SceneMultiplayer {
         }
         self.early.release(released);
         for error in self.replication.take_errors() {
-            self.emit(Signal::ReplicationFailed(Box::new(error)));
+            self.events.emit(Signal::ReplicationFailed(Box::new(error)));
         }
     }
 
@@ -211,7 +211,7 @@ impl SceneMultiplayer {
 
     /// Refuses a state that no packet could carry, as soon as it is configured.
     fn check_sizes(&mut self, tree: &mut dyn NodeTree, key: Key) {
-        let (own, objects) = (self.unique_id, self.objects);
+        let (own, objects) = (self.session.unique_id(), self.sender.wire().objects());
         let replication = &mut self.replication;
         let synchronizer = &mut replication.synchronizers[key];
         if synchronizer.authority != own {

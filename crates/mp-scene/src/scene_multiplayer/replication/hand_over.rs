@@ -5,12 +5,11 @@
 
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use mp_core::{Instant, Prefix};
+use bytes::BytesMut;
+use mp_core::Instant;
 use slotmap::DefaultKey as Key;
 
 use super::super::SceneMultiplayer;
-use super::super::send::Travel;
 use super::announce::cannot_read;
 use super::follow::is_own;
 use crate::SceneMessage;
@@ -29,7 +28,7 @@ impl SceneMultiplayer {
         self.follow_touched(tree);
         let (paths, replication) = (&mut self.own_paths, &mut self.replication);
         let Some(synchronizer) = replication.synchronizers.get_mut(key) else { return true };
-        if !is_own(self.unique_id, synchronizer) || synchronizer.seen_by.is_empty() {
+        if !is_own(self.session.unique_id(), synchronizer) || synchronizer.seen_by.is_empty() {
             return true;
         }
         if synchronizer.is_busy(tree) {
@@ -39,10 +38,16 @@ impl SceneMultiplayer {
         // Later than what this turn has sent already; the times end with the authority.
         let later = now + Duration::from_micros(1);
         let (node, mut value) = (synchronizer.node, BytesMut::new());
-        let failed = synchronizer.watch(later, tree, self.objects, &mut value);
+        let failed = synchronizer.watch(later, tree, self.sender.wire().objects(), &mut value);
         value.clear();
         let sync_max = replication.sync_packet_max;
-        let sync = synchronizer.encode_element(id, tree, self.objects, sync_max, &mut value);
+        let sync = synchronizer.encode_element(
+            id,
+            tree,
+            self.sender.wire().objects(),
+            sync_max,
+            &mut value,
+        );
         let sent = match synchronizer.element.clone() {
             (step, Some(range)) if step == replication.scratch.step => {
                 replication.scratch.elements.get(range).unwrap_or_default()
@@ -65,25 +70,18 @@ impl SceneMultiplayer {
         for (property, error) in failed {
             replication.report(cannot_read(tree, node, property, error));
         }
-        self.in_front_of_calls = true;
         for (peer, delta) in packets {
             if let (Some(elements), Some(info)) =
                 (sync.clone(), self.replication.peers.get_mut(&peer))
             {
                 info.time = info.time.wrapping_add(1);
                 let packet = SceneMessage::Sync { time: info.time, elements };
-                self.send_last(peer, &packet);
+                self.sender.send_before_last_call(&packet, peer);
             }
             if !delta.is_empty() {
-                self.send_last(peer, &SceneMessage::Delta(delta));
+                self.sender.send_before_last_call(&SceneMessage::Delta(delta), peer);
             }
         }
-        self.in_front_of_calls = false;
         true
-    }
-
-    fn send_last(&mut self, peer: mp_core::PeerId, message: &SceneMessage) {
-        let packet: Bytes = self.encode(message);
-        self.send_to(peer, Travel::INTERNAL, Prefix::EMPTY, packet);
     }
 }

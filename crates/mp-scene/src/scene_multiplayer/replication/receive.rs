@@ -117,9 +117,9 @@ impl SceneMultiplayer {
             };
             tracing::debug!(%error, "announced synchronizers do not match");
             self.stats.refused_calls += 1;
-            self.emit(Signal::ReplicationFailed(Box::new(error)));
+            self.events.emit(Signal::ReplicationFailed(Box::new(error)));
         }
-        self.emit(Signal::Spawned { spawner, node });
+        self.events.emit(Signal::Spawned { spawner, node });
         for id in spawn.synchronizers {
             for waiting in self.early.take_named(sender, id) {
                 self.receive_inner(now, tree, sender, &waiting.packet);
@@ -148,7 +148,7 @@ impl SceneMultiplayer {
         if incoming.state.is_empty() || !incoming.readable {
             return;
         }
-        let mut decoder = Decoder::new(&incoming.state, &self.limits);
+        let mut decoder = Decoder::new(&incoming.state, self.sender.wire().limits());
         let (values, error) = decoder.compressed_list(synchronizer.spawned.len());
         let read = incoming.state.len() - decoder.rest().len();
         if let Some(error) = error {
@@ -159,7 +159,7 @@ impl SceneMultiplayer {
         incoming.state = incoming.state.slice(read..);
         // What a setter does to the tree is followed with the rest of what has entered.
         let state = synchronizer.spawned.iter().zip(values);
-        set_state(tree, self.unique_id, synchronizer.entity, state);
+        set_state(tree, self.session.unique_id(), synchronizer.entity, state);
     }
 
     pub(in crate::scene_multiplayer) fn receive_despawn(
@@ -170,8 +170,7 @@ impl SceneMultiplayer {
         net_id: u32,
     ) -> Result<(), &'static str> {
         if let Some(waiting) = self.early.take_spawn(sender, net_id) {
-            if let Ok(SceneMessage::Spawn(spawn)) = self.codec.decode(&waiting.packet, &self.limits)
-            {
+            if let Ok(SceneMessage::Spawn(spawn)) = self.sender.wire().decode(&waiting.packet) {
                 for id in spawn.synchronizers {
                     self.early.take_named(sender, id);
                 }
@@ -195,7 +194,7 @@ impl SceneMultiplayer {
         let name = tree.name_of(node).unwrap_or_default().to_owned();
         tree.free(node);
         self.follow(now, tree);
-        self.emit(Signal::Despawned { spawner, node, name });
+        self.events.emit(Signal::Despawned { spawner, node, name });
         Ok(())
     }
 
@@ -246,7 +245,7 @@ impl SceneMultiplayer {
             }
             synchronizer.received_time = Some(time);
             let node = synchronizer.node;
-            let mut decoder = Decoder::new(&values, &self.limits);
+            let mut decoder = Decoder::new(&values, self.sender.wire().limits());
             let mut read = std::mem::take(&mut self.values);
             read.clear();
             let result = synchronizer.synced.iter().try_for_each(|_| {
@@ -256,14 +255,14 @@ impl SceneMultiplayer {
             let mut ran_setter = false;
             if result.is_ok() {
                 let state = synchronizer.synced.iter().zip(read.drain(..));
-                ran_setter = set_state(tree, self.unique_id, synchronizer.entity, state);
+                ran_setter = set_state(tree, self.session.unique_id(), synchronizer.entity, state);
             }
             let signals = synchronizer.signals;
             read.clear();
             self.values = read;
             result.map_err(|_| Refusal::Because("its values cannot be read"))?;
             if signals {
-                self.emit(Signal::Synchronized(node));
+                self.events.emit(Signal::Synchronized(node));
             }
             if ran_setter {
                 self.follow(now, tree);
@@ -303,15 +302,15 @@ impl SceneMultiplayer {
             if changed.is_empty() {
                 return Err(Refusal::Because("it has none of the changed properties"));
             }
-            let mut decoder = Decoder::new(&values, &self.limits);
+            let mut decoder = Decoder::new(&values, self.sender.wire().limits());
             let (read, error) = decoder.compressed_list(changed.len());
             if error.is_some() || !decoder.rest().is_empty() {
                 return Err(Refusal::Because("its values cannot be read"));
             }
             let state = changed.into_iter().zip(read);
-            let ran_setter = set_state(tree, self.unique_id, synchronizer.entity, state);
+            let ran_setter = set_state(tree, self.session.unique_id(), synchronizer.entity, state);
             if signals {
-                self.emit(Signal::DeltaSynchronized(node));
+                self.events.emit(Signal::DeltaSynchronized(node));
             }
             if ran_setter {
                 self.follow(now, tree);
@@ -353,7 +352,8 @@ impl SceneMultiplayer {
             Ok::<_, std::convert::Infallible>(())
         });
         let Ok(()) = put;
-        let packet = self.encode(&SceneMessage::Sync { time, elements: elements.freeze() });
+        let packet =
+            self.sender.wire().encode(&SceneMessage::Sync { time, elements: elements.freeze() });
         let of = Awaited::Sync(sender, id);
         if self.departed.contains(now, sender, &of) {
             return self.refuse_element(sender, "its node has left");
@@ -365,7 +365,7 @@ impl SceneMultiplayer {
         let mut elements = bytes::BytesMut::new();
         let value = std::iter::once(&values[..]);
         crate::codec::godot::sync::put_delta_element(id, mask, values.len(), value, &mut elements);
-        let packet = self.encode(&SceneMessage::Delta(elements.freeze()));
+        let packet = self.sender.wire().encode(&SceneMessage::Delta(elements.freeze()));
         self.hold_element(now, Awaited::Delta(sender, id), Kind::Delta(mask), sender, &packet);
     }
 
@@ -382,7 +382,7 @@ impl SceneMultiplayer {
                 return;
             }
             if kind.must_arrive() {
-                self.cannot_hold(sender, TransferMode::Reliable);
+                self.session.cannot_keep(&mut self.sender, sender, TransferMode::Reliable);
             }
         }
         self.refuse_element(sender, "no such synchronizer");

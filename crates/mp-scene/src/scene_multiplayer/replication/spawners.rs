@@ -37,7 +37,7 @@ impl SceneMultiplayer {
         let spawner = if let Some((spawner, _)) = replication.data.get(&node) {
             Some(*spawner)
         } else {
-            let (own, parent) = (self.unique_id, tree.parent_of(node));
+            let (own, parent) = (self.session.unique_id(), tree.parent_of(node));
             let Some(path) = tree.scene_file_path(node).map(str::to_owned) else { return };
             let candidates = parent
                 .and_then(|parent| replication.spawn_parents.get(&parent))
@@ -181,7 +181,7 @@ impl SceneMultiplayer {
         };
         let (limit, path) = (settings.limit(), settings.spawn_path().to_owned());
         let function = settings.function();
-        if let Some(other) = authority.filter(|&authority| authority != self.unique_id) {
+        if let Some(other) = authority.filter(|&authority| authority != self.session.unique_id()) {
             return Err(SpawnError::NotAuthority(other));
         }
         let state = self.replication.spawners.get(&spawner).ok_or(SpawnError::NoSpawner)?;

@@ -19,7 +19,7 @@ use rustc_hash::FxBuildHasher;
 use slotmap::DefaultKey as Key;
 
 use super::super::SceneMultiplayer;
-use super::super::send::Travel;
+use super::super::sender::SendOptions;
 use super::announce::cannot_read;
 use super::follow::{DELTA, SYNC, is_own, too_large};
 use super::state::{Seen, Synchronizer};
@@ -84,7 +84,7 @@ impl fmt::Debug for Scratch {
     }
 }
 
-const UNRELIABLE: Travel = Travel { mode: TransferMode::Unreliable, channel: Channel(0) };
+const UNRELIABLE: SendOptions = SendOptions { mode: TransferMode::Unreliable, channel: Channel(0) };
 
 impl SceneMultiplayer {
     /// Sends what is due.
@@ -102,7 +102,7 @@ impl SceneMultiplayer {
         for index in 0..self.replication.peers.len() {
             let Some((&peer, info)) = self.replication.peers.get_index(index) else { break };
             let needs_plan = info.plan.is_none() && !info.synchronizers.is_empty();
-            if self.takes_replication(peer) {
+            if self.sender.accepts_properties(peer) {
                 if needs_plan {
                     self.make_plan(now, tree, index, peer);
                 }
@@ -156,14 +156,14 @@ impl SceneMultiplayer {
         };
         for packet in packets {
             let payload = self.replication.scratch.ready[packet].clone();
-            self.send_to(peer, UNRELIABLE, prefix, payload);
+            self.sender.send_to(peer, UNRELIABLE, prefix, payload);
         }
     }
 
     /// Encodes the elements of a plan that are due and not encoded yet in this step, and packs them.
     /// Returns the places of the packets in `Scratch::ready`.
     fn encode_plan(&mut self, now: Instant, tree: &mut dyn NodeTree, plan: &Plan) -> Range<usize> {
-        let objects = self.objects;
+        let objects = self.sender.wire().objects();
         let (paths, replication) = (&mut self.own_paths, &mut self.replication);
         let Replication { synchronizers, scratch, sync_packet_max, .. } = replication;
         let (sync_packet_max, step) = (*sync_packet_max, scratch.step);
@@ -211,7 +211,7 @@ impl SceneMultiplayer {
     /// Finds what has changed, and for whom.
     fn find_changes(&mut self, now: Instant, tree: &mut dyn NodeTree) {
         self.follow_touched(tree);
-        let (own, objects) = (self.unique_id, self.objects);
+        let (own, objects) = (self.session.unique_id(), self.sender.wire().objects());
         let replication = &mut self.replication;
         let mut attention = std::mem::take(&mut replication.scratch.attention);
         let mut value = std::mem::take(&mut replication.scratch.value);
@@ -294,7 +294,7 @@ impl SceneMultiplayer {
             self.replication.pack(&mut delta);
         }
         for packet in &delta.packets {
-            self.send_to(peer, Travel::INTERNAL, Prefix::EMPTY, packet.clone());
+            self.sender.send_to(peer, SendOptions::INTERNAL, Prefix::EMPTY, packet.clone());
         }
         candidates.clear();
         if let Some((_, info)) = self.replication.peers.get_index_mut(index) {

@@ -17,7 +17,7 @@ use crate::tree::{NodeId, NodeTree};
 impl SceneMultiplayer {
     /// Tells a peer that was admitted of everything it may see.
     pub(super) fn tell_joiner(&mut self, tree: &mut dyn NodeTree, peer: PeerId) {
-        if !self.peers.contains(peer) {
+        if !self.sender.routes().contains(peer) {
             return;
         }
         let info = PeerInfo { is_new: true, ..PeerInfo::default() };
@@ -53,7 +53,7 @@ impl SceneMultiplayer {
             self.update_sync_visibility(tree, peer, key);
         }
         if signals {
-            self.emit(Signal::VisibilityChanged { synchronizer: node, peer });
+            self.events.emit(Signal::VisibilityChanged { synchronizer: node, peer });
         }
     }
 
@@ -80,7 +80,7 @@ impl SceneMultiplayer {
     ) {
         let Some(entity) = self.replication.entities.get(&node) else { return };
         let Origin::Own { spawner } = entity.origin else { return };
-        let own = self.unique_id;
+        let own = self.session.unique_id();
         if tree.multiplayer_authority(spawner) != Some(own)
             || self.replication.ready.contains(&node)
         {
@@ -112,7 +112,7 @@ impl SceneMultiplayer {
         let replication = &self.replication;
         let keys = replication.entities.get(&node).map(|entity| entity.synchronizers.as_slice());
         let own = keys.unwrap_or_default().iter().filter_map(|&key| {
-            replication.synchronizers.get(key).filter(|s| s.authority == self.unique_id)
+            replication.synchronizers.get(key).filter(|s| s.authority == self.session.unique_id())
         });
         let mut any = false;
         for synchronizer in own {
@@ -154,7 +154,7 @@ impl SceneMultiplayer {
     ) {
         let replication = &mut self.replication;
         let Some(synchronizer) = replication.synchronizers.get(key) else { return };
-        if !is_own(self.unique_id, synchronizer) {
+        if !is_own(self.session.unique_id(), synchronizer) {
             return;
         }
         let node = synchronizer.node;
@@ -204,7 +204,7 @@ impl SceneMultiplayer {
                     Some(settings) => settings.is_visible_to(Some(peer)),
                     // A method of it runs, and calls its own node.
                     None => {
-                        synchronizer.authority != self.unique_id
+                        synchronizer.authority != self.session.unique_id()
                             || synchronizer.seen_by.contains_key(&peer)
                     }
                 }
@@ -219,7 +219,7 @@ impl SceneMultiplayer {
         node: NodeId,
         target: Target,
     ) -> Vec<PeerId> {
-        let mut peers = self.peers_of(target);
+        let mut peers = self.sender.peers_of(target);
         if self.replication.entities.is_empty() {
             return peers;
         }

@@ -1,0 +1,395 @@
+//! Sending: messages become bytes, which wait for the connections of their peers.
+//!
+//! A packet for several peers is encoded once and queued once per endpoint. A packet for a client behind
+//! the server is wrapped in a RELAY. Packets for a paused peer wait until it is resumed.
+
+mod paused;
+mod routes;
+mod wire;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use mp_core::{
+    Channel, ConnectionId, Connections, DisconnectReason, EndpointId, Farewell, Outgoing, PeerId,
+    Prefix, Target, ToEndpoint, TransferMode,
+};
+
+use crate::SceneMessage;
+use crate::codec::{Codec, godot};
+use crate::outbox::Outbox;
+use paused::Paused;
+pub(super) use routes::{Route, Routes};
+pub(super) use wire::Wire;
+
+/// Mode and channel of a packet.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SendOptions {
+    pub(super) mode: TransferMode,
+    pub(super) channel: Channel,
+}
+
+impl SendOptions {
+    /// For messages of SceneMultiplayer's own.
+    pub(super) const INTERNAL: Self = Self { mode: TransferMode::Reliable, channel: Channel(0) };
+}
+
+/// Where a packet goes in the queues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Back,
+    /// In front of the last call of this turn.
+    BeforeLastCall,
+}
+
+/// Encodes messages, and queues packets for endpoints and for paused peers.
+#[derive(Debug)]
+pub(super) struct Sender {
+    wire: Wire,
+    routes: Routes,
+    outboxes: BTreeMap<EndpointId, Outbox>,
+    /// Endpoints whose outbox is full of reliable packets.
+    stuck: BTreeSet<EndpointId>,
+    paused: BTreeMap<PeerId, Paused>,
+    paused_drops: u64,
+    unroutable: u64,
+}
+
+impl Sender {
+    pub(super) fn new(codec: Codec) -> Self {
+        Self {
+            wire: Wire::new(codec),
+            routes: Routes::default(),
+            outboxes: BTreeMap::new(),
+            stuck: BTreeSet::new(),
+            paused: BTreeMap::new(),
+            paused_drops: 0,
+            unroutable: 0,
+        }
+    }
+
+    /// Starts queuing for an endpoint.
+    pub(super) fn add_endpoint(&mut self, endpoint: EndpointId, refuse_new_connections: bool) {
+        let outbox = self.outboxes.entry(endpoint).or_default();
+        if refuse_new_connections {
+            outbox.command(ToEndpoint::RefuseNewConnections(true));
+        }
+    }
+
+    /// Drops the queue of an endpoint that has ended.
+    pub(super) fn remove_endpoint(&mut self, endpoint: EndpointId) {
+        self.outboxes.remove(&endpoint);
+    }
+
+    /// Queues a command for each endpoint.
+    pub(super) fn command(&mut self, command: &ToEndpoint) {
+        for outbox in self.outboxes.values_mut() {
+            outbox.command(command.clone());
+        }
+    }
+
+    /// Disconnects the connection to `peer`, if it has one of its own. Its route stays.
+    pub(super) fn disconnect(&mut self, peer: PeerId, reason: DisconnectReason) {
+        if let Some((endpoint, connection)) = self.routes.link(peer) {
+            self.close(endpoint, connection, reason);
+        }
+    }
+
+    /// Disconnects a connection.
+    pub(super) fn close(
+        &mut self,
+        endpoint: EndpointId,
+        connection: ConnectionId,
+        reason: DisconnectReason,
+    ) {
+        tracing::debug!(?endpoint, %connection, %reason, "disconnecting");
+        if let Some(outbox) = self.outboxes.get_mut(&endpoint) {
+            let farewell = Farewell::Polite;
+            outbox.command(ToEndpoint::Disconnect { connection, reason, farewell });
+        }
+    }
+
+    /// Sends a message of SceneMultiplayer's own to one peer.
+    pub(super) fn send_message(&mut self, message: &SceneMessage, to: PeerId) {
+        let packet = self.wire.encode(message);
+        self.send_to(to, SendOptions::INTERNAL, Prefix::EMPTY, packet);
+    }
+
+    /// Sends a message of SceneMultiplayer's own to several peers.
+    pub(super) fn send_to_all(&mut self, peers: &[PeerId], message: &SceneMessage) {
+        if !peers.is_empty() {
+            let packet = self.wire.encode(message);
+            self.send_packet(peers, SendOptions::INTERNAL, Prefix::EMPTY, &packet);
+        }
+    }
+
+    /// Sends a message of SceneMultiplayer's own to one peer, in front of the last call of this turn.
+    pub(super) fn send_before_last_call(&mut self, message: &SceneMessage, to: PeerId) {
+        let packet = self.wire.encode(message);
+        self.send_at(Place::BeforeLastCall, to, SendOptions::INTERNAL, Prefix::EMPTY, packet);
+    }
+
+    /// Sends one packet to several peers: once for the connections of each endpoint, and through the
+    /// server to each other client.
+    pub(super) fn send_packet(
+        &mut self,
+        peers: &[PeerId],
+        options: SendOptions,
+        prefix: Prefix,
+        payload: &Bytes,
+    ) {
+        let mut links: Vec<(EndpointId, Vec<ConnectionId>)> = Vec::new();
+        for &peer in peers {
+            if self.keep_for_paused(Place::Back, peer, options, prefix, payload) {
+                continue;
+            }
+            match self.routes.get(peer) {
+                Some(Route::Link(endpoint, connection)) => {
+                    match links.iter_mut().find(|(id, _)| *id == endpoint) {
+                        Some((_, connections)) => connections.push(connection),
+                        None => links.push((endpoint, vec![connection])),
+                    }
+                }
+                Some(Route::Relayed) => {
+                    debug_assert!(prefix == Prefix::EMPTY, "a client does not relay");
+                    self.queue_to_links(&mut links, options, prefix, payload);
+                    self.send_through_server(Place::Back, peer.get(), options, payload.clone());
+                }
+                None => self.unroutable += 1,
+            }
+        }
+        self.queue_to_links(&mut links, options, prefix, payload);
+    }
+
+    /// Sends one packet to one peer.
+    pub(super) fn send_to(
+        &mut self,
+        peer: PeerId,
+        options: SendOptions,
+        prefix: Prefix,
+        payload: Bytes,
+    ) {
+        self.send_at(Place::Back, peer, options, prefix, payload);
+    }
+
+    /// Sends a packet through the server to what Godot's number `destination` means.
+    pub(super) fn relay(&mut self, destination: i32, options: SendOptions, payload: Bytes) {
+        self.send_through_server(Place::Back, destination, options, payload);
+    }
+
+    /// Notes that the next packet of each queue is a call.
+    pub(super) fn note_call(&mut self) {
+        self.outboxes.values_mut().for_each(Outbox::note_call);
+        self.paused.values_mut().for_each(Paused::note_call);
+    }
+
+    /// Queues packets for `peer` from now on, unless it is paused already.
+    pub(super) fn pause(&mut self, peer: PeerId) {
+        if self.routes.contains(peer) {
+            self.paused.entry(peer).or_default();
+        }
+    }
+
+    /// Sends the packets that wait for `peer`, which is no longer paused.
+    pub(super) fn resume(&mut self, peer: PeerId) {
+        let paused = self.paused.remove(&peer).into_iter();
+        for (options, prefix, payload) in paused.flat_map(Paused::into_packets) {
+            self.send_to(peer, options, prefix, payload);
+        }
+    }
+
+    pub(super) fn resume_all(&mut self) {
+        let paused: Vec<_> = self.paused.keys().copied().collect();
+        paused.into_iter().for_each(|peer| self.resume(peer));
+    }
+
+    /// Drops and counts the packets that wait for a peer whose session has ended.
+    pub(super) fn forget_peer(&mut self, peer: PeerId) {
+        let waiting = self.paused.remove(&peer).map_or(0, |paused| paused.len());
+        self.unroutable += waiting as u64;
+    }
+
+    /// Drops routes and the packets of paused peers; endpoints and their queues stay.
+    pub(super) fn clear(&mut self) {
+        self.routes = Routes::default();
+        self.paused.clear();
+    }
+
+    /// Offers the packets and commands of each endpoint, in order, until one is given back.
+    pub(super) fn deliver(
+        &mut self,
+        accept: &mut dyn FnMut(EndpointId, ToEndpoint) -> Result<(), ToEndpoint>,
+    ) {
+        for (&endpoint, outbox) in &mut self.outboxes {
+            outbox.deliver(|message| accept(endpoint, message));
+        }
+    }
+
+    /// Takes an endpoint whose queue can only lose reliable packets from now on.
+    pub(super) fn take_stuck(&mut self) -> Option<EndpointId> {
+        self.stuck.pop_first()
+    }
+
+    pub(super) fn wire(&self) -> &Wire {
+        &self.wire
+    }
+
+    pub(super) fn wire_mut(&mut self) -> &mut Wire {
+        &mut self.wire
+    }
+
+    pub(super) fn routes(&self) -> &Routes {
+        &self.routes
+    }
+
+    pub(super) fn routes_mut(&mut self) -> &mut Routes {
+        &mut self.routes
+    }
+
+    pub(super) fn is_paused(&self, peer: PeerId) -> bool {
+        self.paused.contains_key(&peer)
+    }
+
+    /// Whether properties may be sent to `peer` now: it is not paused, and its endpoint accepts what it
+    /// is offered.
+    pub(super) fn accepts_properties(&self, peer: PeerId) -> bool {
+        let next = match self.routes.get(peer) {
+            Some(Route::Relayed) => PeerId::SERVER,
+            _ => peer,
+        };
+        let outbox = self.routes.link(next).and_then(|(endpoint, _)| self.outboxes.get(&endpoint));
+        outbox.is_some_and(|outbox| !outbox.is_blocked()) && !self.is_paused(peer)
+    }
+
+    /// The peers that `target` means, admitted or not when it is one.
+    pub(super) fn peers_of(&self, target: Target) -> Vec<PeerId> {
+        match target {
+            Target::Peer(peer) => vec![peer],
+            _ => self.routes.ids().filter(|&peer| target.includes(peer)).collect(),
+        }
+    }
+
+    /// Packets of the endpoint that has most.
+    pub(super) fn queued_packets(&self) -> usize {
+        self.outboxes.values().map(Outbox::packets).max().unwrap_or(0)
+    }
+
+    /// Whether an endpoint gave something back at the last delivery.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.outboxes.values().any(Outbox::is_blocked)
+    }
+
+    /// Unreliable packets dropped because an endpoint accepted nothing.
+    pub(super) fn outbox_drops(&self) -> u64 {
+        self.outboxes.values().map(Outbox::dropped).sum()
+    }
+
+    /// Unreliable packets dropped because their peer was paused.
+    pub(super) fn paused_drops(&self) -> u64 {
+        self.paused_drops
+    }
+
+    /// Packets for peers that are not there, or have left before they were resumed.
+    pub(super) fn unroutable(&self) -> u64 {
+        self.unroutable
+    }
+
+    fn send_at(
+        &mut self,
+        place: Place,
+        peer: PeerId,
+        options: SendOptions,
+        prefix: Prefix,
+        payload: Bytes,
+    ) {
+        if self.keep_for_paused(place, peer, options, prefix, &payload) {
+            return;
+        }
+        let SendOptions { mode, channel } = options;
+        match self.routes.get(peer) {
+            Some(Route::Link(endpoint, connection)) => {
+                let to = connection.into();
+                self.queue(place, endpoint, Outgoing { to, mode, channel, prefix, payload });
+            }
+            Some(Route::Relayed) => {
+                let inner = join(prefix, payload);
+                self.send_through_server(place, peer.get(), options, inner);
+            }
+            None => self.unroutable += 1,
+        }
+    }
+
+    /// Keeps a packet for a peer when it is paused; returns whether it is.
+    fn keep_for_paused(
+        &mut self,
+        place: Place,
+        peer: PeerId,
+        options: SendOptions,
+        prefix: Prefix,
+        payload: &Bytes,
+    ) -> bool {
+        let Some(paused) = self.paused.get_mut(&peer) else { return false };
+        if !options.mode.is_reliable() {
+            self.paused_drops += 1;
+        } else if paused.push(place, options, prefix, payload.clone()).is_err() {
+            tracing::debug!(%peer, "too much waits for a paused peer");
+            self.paused.remove(&peer);
+            self.disconnect(peer, DisconnectReason::QueueFull);
+        }
+        true
+    }
+
+    fn queue_to_links(
+        &mut self,
+        links: &mut Vec<(EndpointId, Vec<ConnectionId>)>,
+        options: SendOptions,
+        prefix: Prefix,
+        payload: &Bytes,
+    ) {
+        for (endpoint, connections) in links.drain(..) {
+            let to = match connections[..] {
+                [one] => Connections::One(one),
+                _ => Connections::Many(Arc::from(connections)),
+            };
+            let SendOptions { mode, channel } = options;
+            let payload = payload.clone();
+            self.queue(Place::Back, endpoint, Outgoing { to, mode, channel, prefix, payload });
+        }
+    }
+
+    fn send_through_server(
+        &mut self,
+        place: Place,
+        destination: i32,
+        options: SendOptions,
+        payload: Bytes,
+    ) {
+        let Some((endpoint, connection)) = self.routes.link(PeerId::SERVER) else {
+            self.unroutable += 1;
+            return;
+        };
+        let SendOptions { mode, channel } = options;
+        let (to, prefix) = (connection.into(), godot::relay_prefix(destination));
+        self.queue(place, endpoint, Outgoing { to, mode, channel, prefix, payload });
+    }
+
+    fn queue(&mut self, place: Place, endpoint: EndpointId, packet: Outgoing) {
+        let Some(outbox) = self.outboxes.get_mut(&endpoint) else { return };
+        let result = match place {
+            Place::Back => outbox.send(packet),
+            Place::BeforeLastCall => outbox.send_in_front_of_call(packet),
+        };
+        if result.is_err() {
+            self.stuck.insert(endpoint);
+        }
+    }
+}
+
+/// A packet with its prefix, for where there is another.
+fn join(prefix: Prefix, payload: Bytes) -> Bytes {
+    if prefix == Prefix::EMPTY {
+        return payload;
+    }
+    [prefix.as_slice(), &payload].concat().into()
+}

@@ -1,0 +1,56 @@
+//! The codec of a branch, and what it is told of objects.
+
+use bytes::{Bytes, BytesMut};
+
+use crate::SceneMessage;
+use crate::codec::{Codec, DecodeError, EncodeError, Limits, Objects};
+
+/// Makes bytes of messages and messages of bytes.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    codec: Codec,
+    objects: Objects,
+    limits: Limits,
+}
+
+impl Wire {
+    pub(super) fn new(codec: Codec) -> Self {
+        Self { codec, objects: Objects::Ids, limits: Limits::default() }
+    }
+
+    /// Sets whether objects are encoded and decoded by their content.
+    pub(crate) fn set_allow_object_decoding(&mut self, allow: bool) {
+        self.objects = if allow { Objects::Full } else { Objects::Ids };
+        self.limits.full_objects = allow.then_some(|_| true);
+    }
+
+    /// Encodes a message without values of the program, which always has a form on the wire.
+    pub(crate) fn encode(&self, message: &SceneMessage) -> Bytes {
+        self.try_encode(message).unwrap_or_default()
+    }
+
+    pub(crate) fn try_encode(&self, message: &SceneMessage) -> Result<Bytes, EncodeError> {
+        let mut packet = BytesMut::new();
+        self.codec.encode(message, self.objects, &mut packet)?;
+        Ok(packet.freeze())
+    }
+
+    pub(crate) fn decode(&self, packet: &Bytes) -> Result<SceneMessage, DecodeError> {
+        self.codec.decode(packet, &self.limits)
+    }
+
+    /// Returns whether CONFIRM_PATH names the path instead of the number.
+    pub(crate) fn confirms_by_path(&self) -> bool {
+        self.codec.confirms_by_path()
+    }
+
+    /// How objects are encoded.
+    pub(crate) fn objects(&self) -> Objects {
+        self.objects
+    }
+
+    /// Bounds of decoded values.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+}

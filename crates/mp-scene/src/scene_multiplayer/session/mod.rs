@@ -1,0 +1,415 @@
+//! The session: who takes part, and how peers reach each other.
+//!
+//! * [`Session`] follows the connections that transports report, and admits peers;
+//! * `auth` is what two sides exchange before they take part;
+//! * `relay` handles SYS messages, and passes packets on between clients;
+//! * `overtaking` keeps packets that arrive before what has to come first.
+//!
+//! Calls that begin or end sessions of peers note it in [`Context::changes`], for the other parts of
+//! SceneMultiplayer.
+
+mod auth;
+mod overtaking;
+mod relay;
+mod roster;
+
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use mp_core::{
+    Channel, ConnectionId, ConnectionStatus, DisconnectReason, EndpointId, EndpointInfo, Instant,
+    PeerId, Prefix, Target, ToEndpoint, TransferMode,
+};
+
+use super::events::Events;
+use super::sender::{Route, SendOptions, Sender};
+use super::{GodotQuirks, SendBytesError};
+use crate::SceneMessage;
+use crate::api::ApiEvent;
+use crate::limits::MALFORMED_PACKETS_MAX;
+use crate::signal::Signal;
+use overtaking::Overtaking;
+pub(super) use relay::Received;
+use roster::Roster;
+
+/// The peers and endpoints of a branch. It sends AUTH and SYS messages and passes packets on.
+///
+/// Without an endpoint it is as with Godot's `OfflineMultiplayerPeer`: id 1, connected, nobody there.
+#[derive(Debug)]
+pub(super) struct Session {
+    unique_id: PeerId,
+    status: ConnectionStatus,
+    /// The server has not admitted this client yet.
+    is_joining: bool,
+    /// The branch is about to end: what it sends from now on would arrive nowhere.
+    is_leaving: bool,
+    server_relay: bool,
+    refuse_new_connections: bool,
+    authentication: bool,
+    auth_timeout: Duration,
+    endpoints: IndexMap<EndpointId, EndpointInfo>,
+    roster: Roster,
+    /// Packets of peers that the server has not announced yet.
+    unannounced: Overtaking,
+    /// Packets of peers that have not completed their authentication yet, when the local peer has.
+    unadmitted: Overtaking,
+    stats: SessionStats,
+}
+
+/// Counters; see [`SceneStats`](crate::SceneStats).
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct SessionStats {
+    pub(super) packets_received: u64,
+    pub(super) malformed_packets: u64,
+    pub(super) relayed_packets: u64,
+    pub(super) stray_packets: u64,
+    pub(super) duplicate_ids: u64,
+}
+
+/// What a call works with besides the session.
+pub(super) struct Context<'a> {
+    pub(super) sender: &'a mut Sender,
+    pub(super) events: &'a mut Events,
+    pub(super) quirks: GodotQuirks,
+    /// Sessions of peers that the call has begun and ended, in order.
+    pub(super) changes: Vec<Change>,
+}
+
+/// The session of a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    Began(PeerId),
+    Ended(PeerId),
+}
+
+impl Session {
+    pub(super) fn new() -> Self {
+        Self {
+            unique_id: PeerId::SERVER,
+            status: ConnectionStatus::Connected,
+            is_joining: false,
+            is_leaving: false,
+            server_relay: true,
+            refuse_new_connections: false,
+            authentication: false,
+            auth_timeout: auth::TIMEOUT,
+            endpoints: IndexMap::new(),
+            roster: Roster::default(),
+            unannounced: Overtaking::default(),
+            unadmitted: Overtaking::default(),
+            stats: SessionStats::default(),
+        }
+    }
+
+    pub(super) fn set_server_relay(&mut self, relay: bool) {
+        self.server_relay = relay;
+    }
+
+    pub(super) fn set_refuse_new_connections(&mut self, sender: &mut Sender, refuse: bool) {
+        self.refuse_new_connections = refuse;
+        sender.command(&ToEndpoint::RefuseNewConnections(refuse));
+    }
+
+    /// An endpoint serves the branch. The first one takes the place of the offline peer.
+    pub(super) fn open(&mut self, sender: &mut Sender, endpoint: EndpointId, info: EndpointInfo) {
+        if self.endpoints.is_empty() {
+            self.unique_id = info.unique_id;
+            self.status = info.status;
+            self.is_joining = info.status == ConnectionStatus::Connecting;
+        }
+        self.endpoints.insert(endpoint, info);
+        sender.add_endpoint(endpoint, self.refuse_new_connections);
+    }
+
+    /// Forgets an endpoint and its peers; returns whether it was the last one, with which the session
+    /// ends.
+    pub(super) fn close_endpoint(
+        &mut self,
+        cx: &mut Context<'_>,
+        endpoint: EndpointId,
+        reason: DisconnectReason,
+    ) -> bool {
+        if self.endpoints.shift_remove(&endpoint).is_none() {
+            return false;
+        }
+        tracing::debug!(?endpoint, %reason, "endpoint closed");
+        cx.sender.remove_endpoint(endpoint);
+        if !self.endpoints.is_empty() {
+            for peer in cx.sender.routes().of_endpoint(endpoint) {
+                self.remove_peer(cx, peer, true);
+            }
+            return false;
+        }
+        self.is_leaving = false;
+        let was = std::mem::replace(&mut self.status, ConnectionStatus::Disconnected);
+        let is_joining = std::mem::take(&mut self.is_joining);
+        match was {
+            ConnectionStatus::Disconnected => {}
+            _ if is_joining => cx.events.emit(Signal::ConnectionFailed),
+            _ => cx.events.emit(Signal::ServerDisconnected),
+        }
+        true
+    }
+
+    /// The branch is about to end; `leave` is what its endpoints receive.
+    pub(super) fn leave(&mut self, sender: &mut Sender, leave: &ToEndpoint) {
+        sender.resume_all();
+        sender.command(leave);
+        self.is_leaving = !self.endpoints.is_empty();
+    }
+
+    /// Forgets peers, pending ones too, without signals; endpoints stay.
+    pub(super) fn clear(&mut self, sender: &mut Sender, events: &mut Events) {
+        let pending = self.roster.pending().map(|(peer, _)| peer);
+        for peer in sender.routes().ids().chain(pending) {
+            events.push(ApiEvent::PeerGone(peer));
+        }
+        sender.clear();
+        self.roster = Roster::default();
+        self.unannounced = Overtaking::default();
+        self.unadmitted = Overtaking::default();
+    }
+
+    /// A server has drawn the id of this client.
+    pub(super) fn handle_unique_id(&mut self, endpoint: EndpointId, id: PeerId) {
+        let Some(info) = self.endpoints.get_mut(&endpoint) else { return };
+        info.unique_id = id;
+        if !self.is_server() {
+            self.unique_id = id;
+        }
+    }
+
+    pub(super) fn handle_connected(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Instant,
+        endpoint: EndpointId,
+        connection: ConnectionId,
+        claimed_id: Option<PeerId>,
+    ) {
+        let Some(peer) = claimed_id else {
+            return cx.sender.close(endpoint, connection, DisconnectReason::InvalidId);
+        };
+        if peer == self.unique_id || cx.sender.routes().get(peer).is_some() {
+            self.stats.duplicate_ids += 1;
+            return cx.sender.close(endpoint, connection, DisconnectReason::DuplicateId);
+        }
+        if peer.is_server() {
+            self.status = ConnectionStatus::Connected;
+        }
+        if self.authentication {
+            self.is_joining |= peer.is_server();
+            cx.sender.routes_mut().insert_pending(peer, endpoint, connection);
+            self.roster.insert_pending(peer, now);
+            cx.events.emit(Signal::PeerAuthenticating(peer));
+        } else {
+            self.admit(cx, peer, Route::Link(endpoint, connection));
+        }
+    }
+
+    /// Makes a peer leave, without a signal; the others are notified.
+    pub(super) fn disconnect_peer(&mut self, cx: &mut Context<'_>, peer: PeerId) {
+        let route = cx.sender.routes().get(peer);
+        self.remove_peer(cx, peer, false);
+        let Some(route) = route else { return };
+        cx.events.push(ApiEvent::PeerGone(peer));
+        if let Route::Link(endpoint, connection) = route {
+            cx.sender.close(endpoint, connection, DisconnectReason::Kicked);
+        }
+    }
+
+    /// Lets `peer` take part; on a relaying server the others learn of it and it of them, in Godot's
+    /// order.
+    ///
+    /// A relayed peer that takes part already is another session of the same id, and starts from
+    /// nothing. One with a connection of its own stays as it is.
+    fn admit(&mut self, cx: &mut Context<'_>, peer: PeerId, route: Route) {
+        let is_there = cx.sender.routes().contains(peer);
+        if !is_there || cx.sender.routes().get(peer) == Some(Route::Relayed) {
+            if is_there {
+                self.forget_peer(cx, peer);
+            }
+            cx.sender.routes_mut().insert(peer, route);
+            self.roster.insert(peer, self.is_server() && self.relays());
+            let others = self.roster.informed_of(peer, cx.sender.routes());
+            cx.sender.send_to_all(&others, &SceneMessage::AddPeer(peer));
+            for other in others {
+                cx.sender.send_message(&SceneMessage::AddPeer(other), peer);
+            }
+            cx.changes.push(Change::Began(peer));
+        }
+        if peer.is_server() {
+            self.is_joining = false;
+            cx.events.emit(Signal::ConnectedToServer);
+        }
+        cx.events.emit(Signal::PeerConnected(peer));
+    }
+
+    /// Ends the session of a peer, admitted or not.
+    pub(super) fn remove_peer(&mut self, cx: &mut Context<'_>, peer: PeerId, signal: bool) {
+        let others = self.roster.informed_of(peer, cx.sender.routes());
+        cx.sender.send_to_all(&others, &SceneMessage::DelPeer(peer));
+        cx.sender.routes_mut().remove(peer);
+        let (was_pending, was_admitted) = self.roster.remove(peer);
+        self.forget_peer(cx, peer);
+        if signal && was_pending {
+            cx.events.emit(Signal::PeerAuthenticationFailed(peer));
+        }
+        if signal && was_admitted {
+            cx.events.emit(Signal::PeerDisconnected(peer));
+        }
+    }
+
+    /// Forgets everything that is kept of a peer, except that it takes part. Packets of it, and for it,
+    /// are dropped and counted.
+    ///
+    /// Every field is named here: whoever adds one decides whether it belongs to the session of a peer.
+    fn forget_peer(&mut self, cx: &mut Context<'_>, peer: PeerId) {
+        let Self {
+            unannounced,
+            unadmitted,
+            stats,
+            // The caller's.
+            roster: _,
+            // Of the branch.
+            unique_id: _,
+            status: _,
+            is_joining: _,
+            is_leaving: _,
+            server_relay: _,
+            refuse_new_connections: _,
+            authentication: _,
+            auth_timeout: _,
+            // Of connections.
+            endpoints: _,
+        } = self;
+        let waiting = unannounced.take(peer).len() + unadmitted.take(peer).len();
+        stats.stray_packets += waiting as u64;
+        cx.sender.forget_peer(peer);
+        cx.changes.push(Change::Ended(peer));
+    }
+
+    /// Sends bytes of the program's own.
+    pub(super) fn send_bytes(
+        &mut self,
+        sender: &mut Sender,
+        data: &[u8],
+        target: Target,
+        mode: TransferMode,
+        channel: Channel,
+    ) -> Result<(), SendBytesError> {
+        if data.is_empty() {
+            return Err(SendBytesError::Empty);
+        }
+        if !self.is_in_session() {
+            return Err(SendBytesError::NotConnected);
+        }
+        let options = SendOptions { mode, channel };
+        let packet = sender.wire().encode(&SceneMessage::Raw(data.to_owned().into()));
+        if self.is_relayed_client() && target != Target::SERVER {
+            if !sender.routes().contains(PeerId::SERVER) {
+                return Err(SendBytesError::NotConnected);
+            }
+            sender.relay(target.to_raw(), options, packet);
+            return Ok(());
+        }
+        if let Target::Peer(peer) = target
+            && !sender.routes().contains(peer)
+        {
+            return Err(SendBytesError::UnknownPeer(peer));
+        }
+        let peers = sender.peers_of(target);
+        sender.send_packet(&peers, options, Prefix::EMPTY, &packet);
+        Ok(())
+    }
+
+    /// Counts a packet on a connection that belongs to no peer.
+    pub(super) fn count_stray(&mut self) {
+        self.stats.stray_packets += 1;
+    }
+
+    /// Counts a packet that is refused because the settings of honest peers differ: no misbehaviour.
+    fn stray(&mut self, from: PeerId, why: &'static str) {
+        tracing::debug!(sender = %from, why, "packet refused");
+        self.stats.stray_packets += 1;
+    }
+
+    /// Counts a malformed packet, and disconnects its sender when there are too many.
+    pub(super) fn malformed(&mut self, sender: &mut Sender, from: PeerId, why: &'static str) {
+        tracing::debug!(sender = %from, why, "packet refused");
+        self.stats.malformed_packets += 1;
+        if self.roster.count_malformed(from) == Some(MALFORMED_PACKETS_MAX) {
+            sender.disconnect(from, DisconnectReason::Misbehaved);
+        }
+    }
+
+    /// A packet has to wait and finds no room. A reliable one must not be lost silently.
+    pub(super) fn cannot_keep(&mut self, sender: &mut Sender, from: PeerId, mode: TransferMode) {
+        self.stats.stray_packets += 1;
+        if mode.is_reliable() {
+            sender.disconnect(from, DisconnectReason::QueueFull);
+        }
+    }
+
+    /// Does what is due at `now`.
+    pub(super) fn process(&mut self, cx: &mut Context<'_>, now: Instant) {
+        self.check_auth_timeouts(cx, now);
+        self.stats.stray_packets += self.unannounced.sweep(now);
+        self.stats.stray_packets += self.unadmitted.sweep(now);
+    }
+
+    /// When [`process`](Self::process) has something to do.
+    pub(super) fn next_timeout(&self) -> Option<Instant> {
+        let sweeps = [self.unannounced.next_sweep(), self.unadmitted.next_sweep()];
+        sweeps.into_iter().chain([self.next_auth_timeout()]).flatten().min()
+    }
+
+    pub(super) fn unique_id(&self) -> PeerId {
+        self.unique_id
+    }
+
+    pub(super) fn is_server(&self) -> bool {
+        self.unique_id.is_server()
+    }
+
+    pub(super) fn status(&self) -> ConnectionStatus {
+        self.status
+    }
+
+    pub(super) fn server_relay(&self) -> bool {
+        self.server_relay
+    }
+
+    pub(super) fn refuses_new_connections(&self) -> bool {
+        self.refuse_new_connections
+    }
+
+    pub(super) fn endpoints(&self) -> impl ExactSizeIterator<Item = (EndpointId, EndpointInfo)> {
+        self.endpoints.iter().map(|(&id, &info)| (id, info))
+    }
+
+    pub(super) fn has_endpoint(&self, endpoint: EndpointId) -> bool {
+        self.endpoints.contains_key(&endpoint)
+    }
+
+    pub(super) fn stats(&self) -> SessionStats {
+        self.stats
+    }
+
+    /// Whether something can be sent: there is a session, and the branch is not about to end.
+    pub(super) fn is_in_session(&self) -> bool {
+        self.status == ConnectionStatus::Connected && !self.is_leaving
+    }
+
+    /// Whether the relay is on here and every transport supports it.
+    fn relays(&self) -> bool {
+        self.server_relay
+            && !self.endpoints.is_empty()
+            && self.endpoints.values().all(|info| info.relay_supported)
+    }
+
+    /// Whether the local peer reaches other clients through the server.
+    fn is_relayed_client(&self) -> bool {
+        !self.is_server() && self.relays()
+    }
+}
