@@ -1,13 +1,13 @@
-//! The game of the example `arena`: what the server decides. Its Godot side is in `godot/`.
+//! Game logic of the example `arena`, decided by the server. The Godot project is in `godot/`.
 
 use mp_core::variant::Vector2;
 use mp_scene::TreeError;
 use mp_scene::prelude::*;
 
-/// Pixels per second that a player can make.
+/// Maximum speed of a player in pixels per second.
 pub(crate) const SPEED_MAX: f32 = 120.0;
 
-/// The node `Main/Arena`: `arena.gd`.
+/// Node `Main/Arena`: `arena.gd`.
 struct Arena;
 
 impl Node for Arena {
@@ -20,7 +20,7 @@ impl Node for Arena {
 }
 
 impl Arena {
-    /// Somebody gives a name, and gets a player that everybody is told of.
+    /// RPC of a client: registers a name, and adds a player, which is spawned on all peers.
     fn enter(&mut self, cx: &mut RpcContext<'_>, (name,): (String,)) {
         let (peer, arena) = (cx.remote_sender(), cx.node());
         let letters = name.chars().count();
@@ -32,12 +32,12 @@ impl Arena {
             println!("{name} enters");
             cx.rpc_id(peer, arena, "welcome", (format!("welcome, {name}"),))
         };
-        // A peer that has left meanwhile needs no answer.
+        // Fails if the peer has just left.
         answer.ok();
     }
 }
 
-/// `player.gd`. It goes where its player's input points, no faster than others.
+/// `player.gd`. Moves in the direction of its input, with limited speed.
 #[derive(Default)]
 struct Player {
     title: String,
@@ -45,7 +45,7 @@ struct Player {
 }
 
 impl Player {
-    /// `player.tscn`: `Sync` says what the server tells, `Input` what the player does.
+    /// `player.tscn`: `Sync` replicates the server's state, `Input` the client's input.
     fn scene() -> PackedScene {
         PackedScene::new("res://player.tscn", || {
             let sync = ReplicationConfig::new().spawn(".:title").always(".:position");
@@ -64,7 +64,7 @@ impl Node for Player {
     }
 }
 
-/// `input.gd`, a synchronizer of its own `direction`, which the player has authority over.
+/// `input.gd`, a synchronizer of its own `direction`, with the client as authority.
 struct Input {
     sync: MultiplayerSynchronizer,
     direction: Vector2,
@@ -88,7 +88,7 @@ impl Node for Input {
     }
 }
 
-/// Adds the player of `peer`, a node of its id; the spawner tells everybody when this turn's hook returns.
+/// Adds the player of `peer`, named after its id. The spawner announces it after the current hook.
 fn add_player(scene: &mut Scene, peer: PeerId, name: &str) -> Result<(), TreeError> {
     let path = format!("{PLAYERS}/{peer}");
     scene.add_instance(PLAYERS, Player::scene().instantiate().named(&peer.to_string()))?;
@@ -98,7 +98,7 @@ fn add_player(scene: &mut Scene, peer: PeerId, name: &str) -> Result<(), TreeErr
     scene.tree_mut().set_multiplayer_authority(input, peer, false)
 }
 
-/// The player of a peer that has left goes, for everybody.
+/// Removes the player of a peer that has left, on all peers.
 fn remove_player(scene: &mut Scene, peer: PeerId) -> Result<(), TreeError> {
     let player = scene.node::<Player>(&format!("{PLAYERS}/{peer}"))?;
     println!("{} leaves", scene.get(player)?.title);
@@ -106,7 +106,7 @@ fn remove_player(scene: &mut Scene, peer: PeerId) -> Result<(), TreeError> {
     Ok(())
 }
 
-/// Moves everybody.
+/// Moves all players.
 fn step(scene: &mut Scene, seconds: f32) -> Result<(), TreeError> {
     let players: Vec<_> = scene.tree().children(scene.find(PLAYERS)?).collect();
     for player in players {
@@ -119,7 +119,7 @@ fn step(scene: &mut Scene, seconds: f32) -> Result<(), TreeError> {
     Ok(())
 }
 
-/// The branch of the server: the same nodes as in `godot/main.tscn`.
+/// Builds the server's branch, with the same nodes as `godot/main.tscn`.
 pub(crate) fn branch() -> BranchBuilder {
     Branch::builder("/root")
         .setup(|scene| {
@@ -133,13 +133,13 @@ pub(crate) fn branch() -> BranchBuilder {
             Ok(())
         })
         .on_peer_disconnected(|scene, peer| {
-            // Some leave before they have a player.
+            // Fails if the peer left before it had a player.
             remove_player(scene, peer).ok();
         })
         .tick_rate(20)
         .on_process(|scene, delta| {
             step(scene, delta.as_secs_f32())
-                .expect("these nodes are there, and none runs a method");
+                .expect("the nodes exist, and none of their methods is running");
         })
 }
 

@@ -1,8 +1,8 @@
-//! An authoritative server with RPCs for a Godot 4 game.
+//! Authoritative server with RPCs and replication for a Godot 4 game.
 //!
 //!     cargo run -p mp-examples --bin arena-server
 //!
-//! With a player (`godot --headless --path examples/arena/godot`) and a Ctrl-C it prints
+//! With a player (`godot --headless --path examples/arena/godot`) and Ctrl-C it prints
 //!
 //!     arena on UDP port 7780
 //!     Ann enters
@@ -19,7 +19,7 @@ mod arena;
 fn main() -> ExitCode {
     let port = std::env::args().nth(1).unwrap_or_else(|| "7780".to_owned());
     let Ok(port) = port.parse() else {
-        eprintln!("{port:?} is no port; use a number from 1 to 65535");
+        eprintln!("invalid port {port:?}: use a number from 1 to 65535");
         return ExitCode::from(2);
     };
     match actix_rt::System::new().block_on(serve(port)) {

@@ -1,17 +1,18 @@
-//! A transport of one's own, where Godot has MultiplayerPeerExtension: a server and a client call each other over plain TCP.
+//! A custom transport, as with Godot's MultiplayerPeerExtension: a server and a client call each
+//! other over TCP.
 //!
 //!     cargo run -p mp-examples --bin custom-transport
 //!
 //! prints
 //!
-//!     server: peer 2 is here
-//!     client: the server says "welcome, 2"
-//!     server: 2 says "thank you"
-//!     server: peer 2 has left
+//!     server: peer 2 connected
+//!     client: the server calls: "welcome, 2"
+//!     server: peer 2 calls: "thank you"
+//!     server: peer 2 disconnected
 //!
-//! and exits with 0; with 1 when one of these does not happen within two minutes.
+//! and exits with 0; with 1 if one of these does not happen within two minutes.
 //!
-//! `tcp.rs` and `tcp/` are the transport; `examples/tests/custom_transport.rs` holds it against the contract.
+//! `tcp.rs` and `tcp/` are the transport; `examples/tests/custom_transport.rs` tests its contract.
 
 use std::error::Error;
 use std::time::Duration;
@@ -23,12 +24,12 @@ use tcp::TcpMultiplayerPeer;
 
 mod tcp;
 
-/// How long everything may take.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// Time limit of the program.
+const TIME_LIMIT: Duration = Duration::from_secs(120);
 
 #[derive(Default)]
 struct Greeter {
-    /// Whether the client has answered.
+    /// True after the client has answered.
     is_answered: bool,
 }
 
@@ -36,7 +37,7 @@ impl Node for Greeter {
     fn rpc_table() -> RpcTable<Self> {
         RpcTable::new()
             .method("welcome", RpcConfig::authority(), |_, cx, (text,): (String,)| {
-                println!("client: the server says {text:?}");
+                println!("client: the server calls: {text:?}");
                 let (server, greeter) = (cx.remote_sender(), cx.node());
                 cx.rpc_id(server, greeter, "answer", ("thank you",)).ok();
             })
@@ -44,7 +45,7 @@ impl Node for Greeter {
                 "answer",
                 RpcConfig::any_peer(),
                 |greeter: &mut Self, cx, (text,): (String,)| {
-                    println!("server: {} says {text:?}", cx.remote_sender());
+                    println!("server: peer {} calls: {text:?}", cx.remote_sender());
                     greeter.is_answered = true;
                 },
             )
@@ -58,22 +59,22 @@ fn game() -> BranchBuilder {
 fn main() -> Result<(), Box<dyn Error>> {
     let mut server = game()
         .on_peer_connected(|scene, peer| {
-            println!("server: peer {peer} is here");
+            println!("server: peer {peer} connected");
             let Ok(greeter) = scene.find("Greeter") else { return };
             scene.rpc_id(peer, greeter, "welcome", (format!("welcome, {peer}"),)).ok();
         })
-        .on_peer_disconnected(|_, peer| println!("server: peer {peer} has left"))
+        .on_peer_disconnected(|_, peer| println!("server: peer {peer} disconnected"))
         .build()?;
     let mut client = game().build()?;
 
     let mut server_peer = TcpMultiplayerPeer::create_server(([127, 0, 0, 1], 0).into())?;
     let address = server_peer.local_addr().ok_or("the server is closed")?;
-    // A program draws its id: `PeerId::generate`.
-    let id = PeerId::new(2).ok_or("2 is an id")?;
+    // Programs usually draw an id with `PeerId::generate`.
+    let id = PeerId::new(2).ok_or("2 is a valid id")?;
     let mut client_peer = TcpMultiplayerPeer::create_client(address, id)?;
 
     let clock = SystemClock::new();
-    let deadline = clock.now() + PATIENCE;
+    let deadline = clock.now() + TIME_LIMIT;
     let greeter = NodeRef::<Greeter>::new(server.scene().find("Greeter")?);
     while clock.now() < deadline {
         server.poll(&mut server_peer, clock.now());
@@ -86,5 +87,5 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         std::thread::sleep(Duration::from_millis(1));
     }
-    Err("nothing came within two minutes".into())
+    Err("timed out after two minutes".into())
 }

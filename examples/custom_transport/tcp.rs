@@ -1,10 +1,10 @@
-//! A transport of one's own: `MultiplayerPeer` over TCP, with nothing but the standard library's sockets.
+//! A custom transport: `MultiplayerPeer` over TCP, with the standard library's sockets.
 //!
-//! Read `TcpMultiplayerPeer` first: it does what the contract asks for, link by link. `tcp/link.rs` is one
-//! link: queues and timers; `tcp/frame.rs` is the bytes.
+//! Start with `TcpMultiplayerPeer`, which implements the contract of each method.
+//! `tcp/connection.rs` is one connection: queues and timers. `tcp/frame.rs` is the encoding.
 //!
-//! What TCP cannot give: a lost segment delays everything behind it, whatever its mode and channel. Unreliable packets are
-//! dropped all the same where a queue is full or a receiver is held, which is what they are for.
+//! Limit of TCP: a lost segment delays everything after it, whatever its mode and channel.
+//! Unreliable packets are still dropped when a queue is full or receiving is paused.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -17,53 +17,54 @@ use mp_core::{
     MultiplayerPeer, Outgoing, PeerEvent, PeerId, SendError,
 };
 
+use self::connection::TcpConnection;
 use self::frame::Awaits;
-use self::link::Link;
 
+mod connection;
 mod frame;
-mod link;
 
-/// The largest packet in bytes. A link keeps a packet that is under way, so that this is what a stranger can make us hold.
+/// Largest packet in bytes, and so the most that an unauthenticated peer can make a connection
+/// buffer.
 pub(crate) const PACKET_BYTES_MAX: usize = 1 << 20;
 
-/// Links of a server, those that have not said hello included; more are refused.
-pub(crate) const LINKS_MAX: usize = 64;
+/// Maximum connections of a server, including those without a hello. More are refused.
+pub(crate) const CONNECTIONS_MAX: usize = 64;
 
-/// How long a client tries to reach its server.
+/// Time limit of a client's connection attempt.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A server, or a client of one.
+/// Server or client.
 pub(crate) struct TcpMultiplayerPeer {
     id: PeerId,
-    /// A server's; gone when it is closed.
+    /// Listener of a server; `None` after closing.
     listener: Option<TcpListener>,
-    /// A client's way to its server: std connects in a blocking way only, so that a thread does it.
+    /// Connection attempt of a client: std only connects blocking, so a thread does it.
     joining: Option<JoinHandle<io::Result<TcpStream>>>,
-    links: BTreeMap<ConnectionId, Link>,
-    /// Links so far, which makes the generation of the next one unlike any other.
+    connections: BTreeMap<ConnectionId, TcpConnection>,
+    /// Number of connections so far, the generation of the next one.
     count: u32,
     events: VecDeque<PeerEvent>,
     refusing: bool,
-    /// Of the last turn, for methods that are not told the time.
+    /// Time of the last turn, for methods without a time argument.
     now: Instant,
 }
 
 impl TcpMultiplayerPeer {
-    /// A server at `address`; port 0 means any that is free.
+    /// Creates a server at `address`; port 0 selects a free port.
     pub(crate) fn create_server(address: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
         Ok(Self { listener: Some(listener), ..Self::new(PeerId::SERVER) })
     }
 
-    /// A client with the id `id`, on its way to the server at `address`.
+    /// Creates a client with the id `id`, which connects to `address`.
     pub(crate) fn create_client(address: SocketAddr, id: PeerId) -> io::Result<Self> {
         let connect = move || TcpStream::connect_timeout(&address, CONNECT_TIMEOUT);
         let joining = std::thread::Builder::new().name("connect".to_owned()).spawn(connect)?;
         Ok(Self { joining: Some(joining), ..Self::new(id) })
     }
 
-    /// Where a server is reached.
+    /// Returns the address of the server.
     pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
         self.listener.as_ref().and_then(|listener| listener.local_addr().ok())
     }
@@ -73,7 +74,7 @@ impl TcpMultiplayerPeer {
             id,
             listener: None,
             joining: None,
-            links: BTreeMap::new(),
+            connections: BTreeMap::new(),
             count: 0,
             events: VecDeque::new(),
             refusing: false,
@@ -81,21 +82,21 @@ impl TcpMultiplayerPeer {
         }
     }
 
-    /// Takes in those who knock at a server.
+    /// Accepts pending connections.
     fn accept(&mut self) {
-        // At most as many as there can be links, so that nobody keeps this turn from ending by knocking.
-        for _ in 0..LINKS_MAX {
+        // Bounded, so that connection attempts cannot prolong this turn.
+        for _ in 0..CONNECTIONS_MAX {
             let Some(Ok((stream, _))) = self.listener.as_ref().map(TcpListener::accept) else {
                 return;
             };
-            if !self.refusing && self.links.len() < LINKS_MAX {
+            if !self.refusing && self.connections.len() < CONNECTIONS_MAX {
                 self.add(stream, Awaits::Hello);
             }
-            // A socket that is dropped is closed, and its other side sees that.
+            // Dropping the socket closes the connection.
         }
     }
 
-    /// A client's connection, once the thread has it.
+    /// Takes the connection of a client from its thread.
     fn join(&mut self) {
         if let Some(joining) = self.joining.take_if(|joining| joining.is_finished())
             && let Ok(Ok(stream)) = joining.join()
@@ -105,37 +106,39 @@ impl TcpMultiplayerPeer {
     }
 
     fn add(&mut self, stream: TcpStream, awaits: Awaits) {
-        // A socket that fails here has already gone.
-        let Ok(link) = Link::new(stream, awaits, self.id, self.now) else { return };
-        let taken = |slot: u32| self.links.keys().any(|connection| connection.slot == slot);
+        // Fails if the socket has already been closed.
+        let Ok(tcp) = TcpConnection::new(stream, awaits, self.id, self.now) else { return };
+        let taken = |slot: u32| self.connections.keys().any(|connection| connection.slot == slot);
         let slot = (0..).find(|&slot| !taken(slot)).unwrap_or(u32::MAX);
-        self.links.insert(ConnectionId { slot, generation: self.count }, link);
+        self.connections.insert(ConnectionId { slot, generation: self.count }, tcp);
         self.count = self.count.wrapping_add(1);
     }
 }
 
 impl MultiplayerPeer for TcpMultiplayerPeer {
-    /// Owes: input and timers become events, here and nowhere else; a bounded amount of work; order within each link.
+    /// Contract: turns input and timers into events, with a bounded amount of work, in order per
+    /// connection. No other method does.
     fn poll(&mut self, now: Instant) {
         self.now = now;
         if !self.events.is_empty() {
-            // The host has not taken what there is: the rest stays with its senders.
+            // Events are still queued: leave input in the socket, which is back-pressure.
             return;
         }
         self.accept();
         self.join();
         let mut over = Vec::new();
-        for (&connection, link) in &mut self.links {
-            let end = link.take_in(connection, now, self.refusing, &mut self.events);
-            // What has just arrived counts, so that a host that slept too long ends nobody.
-            if let Some(reason) = end.or_else(|| link.overdue(now)) {
+        for (&connection, tcp) in &mut self.connections {
+            let end = tcp.receive(connection, now, self.refusing, &mut self.events);
+            // Input has just been read, so that a host that slept too long does not time out its
+            // peers.
+            if let Some(reason) = end.or_else(|| tcp.overdue(now)) {
                 over.push((connection, reason));
             }
         }
         for (connection, reason) in over {
-            // Who has not been reported as connected is not reported as gone either.
-            if let Some(link) = self.links.remove(&connection)
-                && link.is_connected()
+            // Report `Disconnected` only after `Connected`.
+            if let Some(tcp) = self.connections.remove(&connection)
+                && tcp.is_connected()
             {
                 self.events.push_back(PeerEvent::Disconnected { connection, reason });
             }
@@ -146,7 +149,8 @@ impl MultiplayerPeer for TcpMultiplayerPeer {
         self.events.pop_front()
     }
 
-    /// Owes: all or nothing when the packet cannot be sent; silence about links that have gone.
+    /// Contract: sends to all targets or, with an error, to none; ignores connections that are
+    /// closed.
     fn send(&mut self, outgoing: Outgoing) -> Result<(), SendError> {
         if self.connection_status() != ConnectionStatus::Connected {
             return Err(SendError::NotConnected);
@@ -156,44 +160,44 @@ impl MultiplayerPeer for TcpMultiplayerPeer {
             return Err(SendError::TooLarge { len, max });
         }
         for connection in outgoing.to.as_slice() {
-            if let Some(link) = self.links.get_mut(connection) {
-                // A clone shares the bytes.
-                link.send(outgoing.clone());
+            if let Some(tcp) = self.connections.get_mut(connection) {
+                // Clones share the bytes.
+                tcp.send(outgoing.clone());
             }
         }
         Ok(())
     }
 
-    /// Owes: what was queued goes to the network. What that does not take now goes with the next flush.
+    /// Contract: writes queued packets to the network, and keeps the rest for the next flush.
     fn flush(&mut self, now: Instant) {
         self.now = now;
-        self.links.values_mut().for_each(|link| link.flush(now));
+        self.connections.values_mut().for_each(|tcp| tcp.flush(now));
     }
 
-    /// Owes: an event with this `reason` later on, or none at all when the end is abrupt.
+    /// Contract: reports `reason` later, or no event after an abrupt end.
     fn disconnect(
         &mut self,
         connection: ConnectionId,
         reason: DisconnectReason,
         farewell: Farewell,
     ) {
-        let Some(link) = self.links.get_mut(&connection) else { return };
+        let Some(tcp) = self.connections.get_mut(&connection) else { return };
         match farewell {
-            Farewell::Drain => link.leave(reason, true),
-            Farewell::Polite => link.leave(reason, false),
+            Farewell::Drain => tcp.close(reason, true),
+            Farewell::Polite => tcp.close(reason, false),
             Farewell::Abrupt => {
-                // Closing the socket is the goodbye: the operating system tells the other side.
-                self.links.remove(&connection);
+                // Closing the socket notifies the remote peer.
+                self.connections.remove(&connection);
                 self.events.retain(|event| !is_about(event, connection));
             }
         }
     }
 
-    /// Owes: an end to everything, without events.
+    /// Contract: closes everything without events.
     fn close(&mut self) {
         self.listener = None;
         self.joining = None;
-        self.links.clear();
+        self.connections.clear();
         self.events.clear();
     }
 
@@ -201,28 +205,29 @@ impl MultiplayerPeer for TcpMultiplayerPeer {
         self.id
     }
 
-    /// Owes: a client is `Connecting` until it reports `Connected`, and `Disconnected` once its only link has gone.
+    /// Contract: a client is `Connecting` until it reports `Connected`, and `Disconnected` after
+    /// its connection has closed.
     fn connection_status(&self) -> ConnectionStatus {
         if self.listener.is_some() {
             return ConnectionStatus::Connected;
         }
-        match self.links.values().next() {
-            Some(link) if link.is_connected() => ConnectionStatus::Connected,
+        match self.connections.values().next() {
+            Some(tcp) if tcp.is_connected() => ConnectionStatus::Connected,
             None if self.joining.is_none() => ConnectionStatus::Disconnected,
             _ => ConnectionStatus::Connecting,
         }
     }
 
-    /// Owes: the time of the next timer. Input is no timer; for that the default `readiness` asks for a turn every 5 ms,
-    /// as std cannot wait for many sockets.
+    /// Contract: returns the time of the next timer. Input is not a timer: the default `readiness`
+    /// requests a turn every 5 ms, because std cannot wait for many sockets.
     fn poll_timeout(&self) -> Option<Instant> {
-        self.links.values().map(Link::due).min()
+        self.connections.values().map(TcpConnection::next_timer).min()
     }
 
-    /// Owes: nothing comes out of a held link. TCP makes that easy: what is not read stays with its sender.
+    /// Contract: reports no packets of a paused connection. Unread TCP data stays with its sender.
     fn hold(&mut self, connection: ConnectionId, held: bool) {
-        if let Some(link) = self.links.get_mut(&connection) {
-            link.hold(held, self.now);
+        if let Some(tcp) = self.connections.get_mut(&connection) {
+            tcp.hold(held, self.now);
         }
     }
 
@@ -243,16 +248,16 @@ impl MultiplayerPeer for TcpMultiplayerPeer {
     }
 
     fn connection_stats(&self, connection: ConnectionId) -> Option<ConnectionStats> {
-        self.links.get(&connection).map(Link::stats)
+        self.connections.get(&connection).map(TcpConnection::stats)
     }
 }
 
-fn is_about(event: &PeerEvent, link: ConnectionId) -> bool {
+fn is_about(event: &PeerEvent, tcp: ConnectionId) -> bool {
     match event {
         PeerEvent::Connected { connection, .. } | PeerEvent::Disconnected { connection, .. } => {
-            *connection == link
+            *connection == tcp
         }
-        PeerEvent::Packet(packet) => packet.from == link,
+        PeerEvent::Packet(packet) => packet.from == tcp,
         _ => false,
     }
 }

@@ -1,11 +1,11 @@
-//! The game of the example `game_loop`, on both sides.
+//! Game logic of the example `game_loop`, for both sides.
 
 use std::time::Duration;
 
 use mp_core::variant::Vector2;
 use mp_scene::prelude::*;
 
-/// The node `Car`.
+/// Node `Car`.
 #[derive(Default)]
 pub(crate) struct Car {
     pub(crate) position: Vector2,
@@ -21,12 +21,12 @@ impl Node for Car {
 }
 
 impl Car {
-    /// The driver's wish, at the server.
+    /// Server: input of the driver.
     fn steer(&mut self, _cx: &mut RpcContext<'_>, (direction,): (Vector2,)) {
         self.direction = direction.limit_length(1.0);
     }
 
-    /// The server's word, at the client.
+    /// Client: position from the server.
     fn moved(&mut self, _cx: &mut RpcContext<'_>, (position,): (Vector2,)) {
         self.position = position;
     }
@@ -37,20 +37,20 @@ impl Car {
     }
 }
 
-/// The nodes of both sides.
+/// Builds the nodes of both sides.
 pub(crate) fn road() -> BranchBuilder {
     Branch::builder("/root/Game").setup(|scene| scene.add("Car", Car::default()).map(drop))
 }
 
-/// The server's side: it decides where the car is.
+/// Builds the server's side, which moves the car.
 pub(crate) fn garage() -> BranchBuilder {
     road().tick_rate(30).on_process(|scene, delta| {
         let Ok(car) = scene.find("Car").map(NodeRef::<Car>::new) else { return };
         let Ok(position) = scene.get_mut(car).map(|car| car.step(delta)) else { return };
-        // Without a driver nobody has to know.
+        // Fails without a driver.
         scene.rpc(car, "moved", (position,)).ok();
     })
 }
 
-/// Per second.
+/// Pixels per second.
 const SPEED: f32 = 120.0;

@@ -1,16 +1,16 @@
-//! A client in a game's own loop: no actors, no runtime, a plain socket. Its server runs in another thread, in a loop of the
-//! same kind.
+//! A client in a game's own main loop, without actors and async runtime. The server runs in another
+//! thread, in a loop of the same kind.
 //!
 //!     cargo run -p mp-examples --bin game-loop
 //!
 //! prints
 //!
-//!     server: a driver has come
+//!     server: a driver connected
 //!     client: the car is past 25
 //!     client: the car is past 50
 //!     client: the car is past 75
 //!     client: the car is past 100
-//!     server: the driver has left
+//!     server: the driver disconnected
 
 use std::error::Error;
 use std::thread::{sleep, spawn};
@@ -33,29 +33,29 @@ fn main() -> Result<(), Failure> {
     let server = EnetMultiplayerPeer::create_server(any_port, ServerOptions::default())?;
     let address = server.local_addr()?;
     let client = EnetMultiplayerPeer::create_client(address, ClientOptions::default())?;
-    // A branch stays on the thread on which it is built.
+    // A branch must stay on the thread that built it.
     let server = spawn(|| serve(server));
     play(client)?;
     server.join().map_err(|_| "the server panicked")?
 }
 
-/// The game. It is over when the car is past 100.
+/// Runs the game until the car is past 100.
 fn play(mut peer: EnetMultiplayerPeer) -> Result<(), Failure> {
     let mut branch = road().build()?;
     let car = NodeRef::<Car>::new(branch.scene().find("Car")?);
     let clock = SystemClock::new();
     let mut drawn = 0;
     while drawn < 100 {
-        // Calls from the server run in here.
+        // Runs RPCs from the server.
         branch.poll(&mut peer, clock.now());
         while let Some(signal) = branch.next_signal() {
             if matches!(signal, Signal::ConnectionFailed | Signal::ServerDisconnected) {
-                return Err("there is no server".into());
+                return Err("cannot connect to the server".into());
             }
         }
         let scene = branch.scene();
         if scene.multiplayer().has_peer(PeerId::SERVER) {
-            // What the player's hands do; it leaves with the next poll.
+            // Input of the player; sent by the next poll.
             scene.rpc_id(PeerId::SERVER, car, "steer", (Vector2::new(1.0, 0.0),))?;
         }
         let x = scene.get(car)?.position.x;
@@ -65,13 +65,13 @@ fn play(mut peer: EnetMultiplayerPeer) -> Result<(), Failure> {
         }
         sleep(FRAME);
     }
-    // The goodbye leaves with the last poll.
+    // The disconnect is sent by the last poll.
     branch.close(DisconnectReason::Closed, Farewell::Drain);
     branch.poll(&mut peer, clock.now());
     Ok(())
 }
 
-/// The server, until its driver has left.
+/// Runs the server until the driver has left.
 fn serve(mut peer: EnetMultiplayerPeer) -> Result<(), Failure> {
     let mut branch = garage().build()?;
     let clock = SystemClock::new();
@@ -79,9 +79,9 @@ fn serve(mut peer: EnetMultiplayerPeer) -> Result<(), Failure> {
         branch.poll(&mut peer, clock.now());
         while let Some(signal) = branch.next_signal() {
             match signal {
-                Signal::PeerConnected(_) => println!("server: a driver has come"),
+                Signal::PeerConnected(_) => println!("server: a driver connected"),
                 Signal::PeerDisconnected(_) => {
-                    println!("server: the driver has left");
+                    println!("server: the driver disconnected");
                     return Ok(());
                 }
                 _ => {}

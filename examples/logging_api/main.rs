@@ -1,18 +1,18 @@
-//! A protocol of one's own around SceneMultiplayer, which logs what passes: Godot's documentation has the same as an example of
-//! MultiplayerAPIExtension.
+//! A custom API around SceneMultiplayer that logs calls, as in the MultiplayerAPIExtension example
+//! of Godot's documentation.
 //!
 //!     cargo run -p mp-examples --bin logging-api
 //!
 //! prints
 //!
-//!     the root of the game is "/root"
+//!     multiplayer root path "/root"
 //!     PeerConnected(PeerId(2))
 //!     rpc of "greet" to Peer(PeerId(2))
-//!     2 is greeted: hello
+//!     peer 2 is greeted: hello
 //!     5 bytes to Peer(PeerId(2))
-//!     a spawner makes a node of "red"
-//!     the other side has "red"
-//!     1 call went out
+//!     spawn with data "red"
+//!     the client has "red"
+//!     rpcs sent: 1
 
 use std::cell::Cell;
 
@@ -25,7 +25,7 @@ use mp_scene::testing::Lan;
 use mp_scene::tree::NodeTree;
 use mp_scene::{RpcError, SceneMultiplayer, SendBytesError, SpawnError, TreeError};
 
-/// Passes everything on, and says what interests it.
+/// Forwards to SceneMultiplayer, and logs signals and calls.
 #[derive(Debug)]
 struct Logging {
     base: SceneMultiplayer,
@@ -65,7 +65,7 @@ impl MultiplayerApi for Logging {
         spawner: NodeId,
         data: Variant,
     ) -> Result<NodeId, SpawnError> {
-        println!("a spawner makes a node of {data:?}");
+        println!("spawn with data {data:?}");
         self.base.spawn(tree, spawner, data)
     }
 
@@ -75,7 +75,7 @@ impl MultiplayerApi for Logging {
         configuration: &Configuration,
     ) -> Result<(), TreeError> {
         if let Configuration::RootPath(path) = configuration {
-            println!("the root of the game is {path:?}");
+            println!("multiplayer root path {path:?}");
         }
         self.base.object_configuration_add(tree, configuration)
     }
@@ -90,7 +90,7 @@ impl MultiplayerApi for Logging {
         event
     }
 
-    // The rest is as it was.
+    // All other methods only forward.
 
     fn object_configuration_remove(
         &mut self,
@@ -164,7 +164,7 @@ impl Logging {
 impl Drop for Logging {
     fn drop(&mut self) {
         if self.is_server() {
-            println!("{} call went out", self.calls.get());
+            println!("rpcs sent: {}", self.calls.get());
         }
     }
 }
@@ -174,7 +174,7 @@ struct Greeter;
 impl Node for Greeter {
     fn rpc_table() -> RpcTable<Self> {
         RpcTable::new().method("greet", RpcConfig::authority(), |_, cx, (text,): (String,)| {
-            println!("{} is greeted: {text}", cx.unique_id());
+            println!("peer {} is greeted: {text}", cx.unique_id());
         })
     }
 }
@@ -209,6 +209,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     lan.settle();
     let scene = lan.scene(client);
     let flag = scene.find("Game/Flags/red")?;
-    println!("the other side has {:?}", scene.tree().name(flag).unwrap_or_default());
+    println!("the client has {:?}", scene.tree().name(flag).unwrap_or_default());
     Ok(())
 }

@@ -1,20 +1,21 @@
-//! Godot's stateful packets over ENet, without nodes and RPCs: a server and two clients on the loopback of one process.
+//! Godot's PacketPeer interface over ENet, without nodes and RPCs: a server and two clients in one
+//! process.
 //!
 //!     cargo run -p mp-examples --bin packet-peer
 //!
 //! prints
 //!
-//!     server: Ann and Ben are here
-//!     server: Ann says "hello", reliable on channel 0
-//!     server: Ben says "position 7", unreliable_ordered on channel 3
-//!     Ann hears "welcome, everybody"
-//!     Ben hears "welcome, everybody"
-//!     Ben hears "not for Ann"
-//!     Ann hears "goodbye"
-//!     Ann: the server has disconnected me
+//!     server: Ann and Ben are connected
+//!     server: "hello" from Ann, reliable on channel 0
+//!     server: "position 7" from Ben, unreliable_ordered on channel 3
+//!     Ann: "welcome, everybody"
+//!     Ben: "welcome, everybody"
+//!     Ben: "not for Ann"
+//!     Ann: "goodbye"
+//!     Ann: disconnected by the server
 //!     Ben: the server has closed
 //!
-//! and exits with 0; with 1 when one of these does not happen within two minutes.
+//! and exits with 0; with 1 if one of these does not happen within two minutes.
 
 use std::error::Error;
 use std::io::{self, Write};
@@ -26,14 +27,14 @@ use mp_transport_enet::{ClientOptions, EnetMultiplayerPeer, ServerOptions};
 
 type Peer = PacketPeer<EnetMultiplayerPeer>;
 
-/// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// Time limit of each step.
+const TIME_LIMIT: Duration = Duration::from_secs(120);
 
 fn main() -> Result<(), Box<dyn Error>> {
     run(&mut io::stdout().lock())
 }
 
-/// The program; its lines go to `out`.
+/// Runs the program; prints to `out`.
 pub(crate) fn run(out: &mut impl Write) -> Result<(), Box<dyn Error>> {
     let local = "127.0.0.1:0".parse()?;
     let server = EnetMultiplayerPeer::create_server(local, ServerOptions::default())?;
@@ -45,7 +46,7 @@ pub(crate) fn run(out: &mut impl Write) -> Result<(), Box<dyn Error>> {
     let name = |id: PeerId| if id == ann { "Ann" } else { "Ben" };
     let clock = SystemClock::new();
 
-    // 1. Both connect: a signal each, on the server and on the client.
+    // 1. Both connect: one signal each on the server and on the client.
     let mut here = 0;
     wait(&clock, &mut server, &mut clients, |server, _| {
         while let Some(signal) = server.next_signal() {
@@ -53,12 +54,13 @@ pub(crate) fn run(out: &mut impl Write) -> Result<(), Box<dyn Error>> {
         }
         here == 2
     })?;
-    writeln!(out, "server: Ann and Ben are here")?;
+    writeln!(out, "server: Ann and Ben are connected")?;
     wait(&clock, &mut server, &mut clients, |_, clients| {
         clients.iter().all(|client| client.has_peer(PeerId::SERVER))
     })?;
 
-    // 2. What is set stays set: target, mode, channel. A client's packets go to the server in any case.
+    // 2. Target, mode and channel stay set until changed. A client's packets always go to the
+    //    server.
     clients[0].put_packet("hello")?;
     wait(&clock, &mut server, &mut clients, |server, _| server.available_packet_count() > 0)?;
     read(out, &mut server, name)?;
@@ -68,7 +70,7 @@ pub(crate) fn run(out: &mut impl Write) -> Result<(), Box<dyn Error>> {
     wait(&clock, &mut server, &mut clients, |server, _| server.available_packet_count() > 0)?;
     read(out, &mut server, name)?;
 
-    // 3. To everybody, and to everybody but one.
+    // 3. To all clients, and to all but one.
     server.put_packet("welcome, everybody")?;
     server.set_target_peer(Target::AllExcept(ann));
     server.put_packet("not for Ann")?;
@@ -76,30 +78,30 @@ pub(crate) fn run(out: &mut impl Write) -> Result<(), Box<dyn Error>> {
         clients[0].available_packet_count() == 1 && clients[1].available_packet_count() == 2
     })?;
     for client in &mut clients {
-        hear(out, client, name)?;
+        print_received(out, client, name)?;
     }
 
-    // 4. One is disconnected, after it has what was put; then the server closes.
+    // 4. Disconnects a client after its queued packets; then closes the server.
     server.set_target_peer(ann);
     server.put_packet("goodbye")?;
     server.disconnect_peer_with(ann, Farewell::Drain)?;
     wait(&clock, &mut server, &mut clients, |_, clients| has_lost_server(&mut clients[0]))?;
-    hear(out, &mut clients[0], name)?;
-    writeln!(out, "Ann: the server has disconnected me")?;
+    print_received(out, &mut clients[0], name)?;
+    writeln!(out, "Ann: disconnected by the server")?;
     server.close();
     wait(&clock, &mut server, &mut clients, |_, clients| has_lost_server(&mut clients[1]))?;
     writeln!(out, "Ben: the server has closed")?;
     Ok(())
 }
 
-/// Runs turns until `done`.
+/// Runs turns until `done` returns true.
 fn wait(
     clock: &SystemClock,
     server: &mut Peer,
     clients: &mut [Peer; 2],
     mut done: impl FnMut(&mut Peer, &mut [Peer; 2]) -> bool,
 ) -> Result<(), Box<dyn Error>> {
-    let deadline = clock.now() + PATIENCE;
+    let deadline = clock.now() + TIME_LIMIT;
     while clock.now() < deadline {
         let now = clock.now();
         server.poll(now);
@@ -109,10 +111,11 @@ fn wait(
         }
         std::thread::sleep(Duration::from_millis(1));
     }
-    Err("nothing came within two minutes".into())
+    Err("timed out after two minutes".into())
 }
 
-/// Prints what the server can read; it asks about a packet before it takes it.
+/// Prints the server's packets, with the properties that must be queried before the packet is
+/// removed.
 fn read(
     out: &mut impl Write,
     server: &mut Peer,
@@ -127,20 +130,20 @@ fn read(
             TransferMode::Reliable => "reliable",
         };
         let text = String::from_utf8_lossy(&server.next_packet()?).into_owned();
-        writeln!(out, "server: {} says {text:?}, {mode} on channel {channel}", name(from))?;
+        writeln!(out, "server: {text:?} from {}, {mode} on channel {channel}", name(from))?;
     }
     Ok(())
 }
 
-/// Prints what a client can read.
-fn hear(
+/// Prints a client's packets.
+fn print_received(
     out: &mut impl Write,
     client: &mut Peer,
     name: impl Fn(PeerId) -> &'static str,
 ) -> Result<(), Box<dyn Error>> {
     while client.available_packet_count() > 0 {
         let text = String::from_utf8_lossy(&client.next_packet()?).into_owned();
-        writeln!(out, "{} hears {text:?}", name(client.unique_id()))?;
+        writeln!(out, "{}: {text:?}", name(client.unique_id()))?;
     }
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! The transport of the example `custom_transport` keeps the contract, over real sockets, and bounds what a stranger can do.
+//! Contract tests of the example `custom_transport` over real sockets, and bounds for
+//! unauthenticated peers.
 #![allow(missing_docs, reason = "a test")]
 
 use std::io::{ErrorKind, Read, Write};
@@ -13,20 +14,20 @@ use mp_core::{
     Outgoing, PeerEvent, PeerId, Prefix, TransferMode,
 };
 
-use custom_transport::tcp::{LINKS_MAX, PACKET_BYTES_MAX, TcpMultiplayerPeer};
+use custom_transport::tcp::{CONNECTIONS_MAX, PACKET_BYTES_MAX, TcpMultiplayerPeer};
 
 #[path = "../custom_transport"]
 mod custom_transport {
     pub(crate) mod tcp;
 }
 
-/// As short as a sleep reasonably is. Other processes and the network within this machine run meanwhile.
+/// Short sleep, for other processes and the loopback network.
 const STEP: Duration = Duration::from_millis(1);
 
-/// How long something that has to happen on a loopback may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// Time limit for anything on a loopback network, on a busy machine.
+const TIME_LIMIT: Duration = Duration::from_secs(120);
 
-/// A client's first words, with id 7, and the server's.
+/// First frame of a client with id 7, and of the server.
 const HELLO: [u8; 10] = [4, 0, 0, 0, 3, 0, 7, 0, 0, 0];
 const WELCOME: [u8; 10] = [4, 0, 0, 0, 4, 0, 0, 0, 0, 0];
 
@@ -68,102 +69,102 @@ impl Rig for Loopback {
 }
 
 #[test]
-fn it_keeps_the_contract() {
+fn the_transport_fulfills_the_contract() {
     suite(Loopback::new);
 }
 
 #[test]
-fn frames_may_come_byte_by_byte() {
-    let mut table = Table::new();
-    let mut stranger = table.knock();
+fn frames_may_be_received_byte_by_byte() {
+    let mut test = TestServer::new();
+    let mut client = test.open();
     let frames = [&HELLO[..], &[3, 0, 0, 0, 2, 9, b'a', b'b', b'c'], &[0, 0, 0, 0, 0, 1]].concat();
     for byte in frames {
-        stranger.write_all(&[byte]).unwrap();
-        table.turn();
+        client.write_all(&[byte]).unwrap();
+        test.turn();
     }
-    table.until(|table| table.packets().len() == 2);
-    let PeerEvent::Connected { claimed_id, .. } = table.events[0] else {
-        panic!("{:?}", table.events)
+    test.until(|test| test.packets().len() == 2);
+    let PeerEvent::Connected { claimed_id, .. } = test.events[0] else {
+        panic!("{:?}", test.events)
     };
     assert_eq!(claimed_id, PeerId::new(7));
     let text = (TransferMode::Reliable, Channel(9), b"abc".to_vec());
     let empty = (TransferMode::Unreliable, Channel(1), Vec::new());
-    assert_eq!(table.packets(), [text, empty]);
+    assert_eq!(test.packets(), [text, empty]);
     let mut answer = [0; WELCOME.len()];
-    stranger.read_exact(&mut answer).unwrap();
+    client.read_exact(&mut answer).unwrap();
     assert_eq!(answer, WELCOME);
 }
 
 #[test]
-fn a_stranger_that_talks_nonsense_is_cut_off_unmentioned() {
+fn malformed_first_frames_close_the_connection_without_an_event() {
     let too_early = [4, 0, 0, 0, 2, 0, 7, 0, 0, 0];
     let too_long = [5, 0, 0, 0, 3, 0, 7, 0, 0, 0];
     let no_id = [4, 0, 0, 0, 3, 0, 0, 0, 0, 128];
     let welcome_of_a_client = WELCOME;
-    for nonsense in [too_early, too_long, no_id, welcome_of_a_client, *b"GET / HTTP"] {
-        let mut table = Table::new();
-        let mut stranger = table.knock();
-        stranger.write_all(&nonsense).unwrap();
-        table.until(|_| is_closed(&mut stranger));
-        assert_eq!(table.events, [], "{nonsense:?}");
+    for malformed in [too_early, too_long, no_id, welcome_of_a_client, *b"GET / HTTP"] {
+        let mut test = TestServer::new();
+        let mut client = test.open();
+        client.write_all(&malformed).unwrap();
+        test.until(|_| is_closed(&mut client));
+        assert_eq!(test.events, [], "{malformed:?}");
     }
 }
 
 #[test]
-fn a_frame_beyond_the_bound_ends_the_link_before_its_body_comes() {
-    let mut table = Table::new();
-    let mut stranger = table.greet();
+fn an_oversized_frame_ends_the_connection_before_its_body_is_received() {
+    let mut test = TestServer::new();
+    let mut client = test.join();
     let [a, b, c, d] = (PACKET_BYTES_MAX as u32 + 1).to_le_bytes();
-    stranger.write_all(&[a, b, c, d, 2, 0]).unwrap();
-    table.until(|table| table.end().is_some());
-    assert_eq!(table.end(), Some(DisconnectReason::Misbehaved));
+    client.write_all(&[a, b, c, d, 2, 0]).unwrap();
+    test.until(|test| test.end().is_some());
+    assert_eq!(test.end(), Some(DisconnectReason::Misbehaved));
 }
 
 #[test]
-fn the_largest_packet_arrives_whole() {
-    let mut table = Table::new();
-    let mut stranger = table.greet();
+fn the_largest_packet_is_received_completely() {
+    let mut test = TestServer::new();
+    let mut client = test.join();
     let len = PACKET_BYTES_MAX;
     let [a, b, c, d] = (len as u32).to_le_bytes();
     let sender = std::thread::spawn(move || {
-        stranger.write_all(&[a, b, c, d, 2, 0]).unwrap();
-        stranger.write_all(&vec![42; len]).unwrap();
-        stranger
+        client.write_all(&[a, b, c, d, 2, 0]).unwrap();
+        client.write_all(&vec![42; len]).unwrap();
+        client
     });
-    table.until(|table| table.packets().len() == 1);
-    let (.., body) = table.packets().remove(0);
+    test.until(|test| test.packets().len() == 1);
+    let (.., body) = test.packets().remove(0);
     assert!(body.len() == len && body.iter().all(|&byte| byte == 42), "{} bytes", body.len());
     drop(sender.join());
 }
 
 #[test]
-fn who_says_no_hello_is_cut_off_in_time() {
-    let mut table = Table::new();
-    let mut stranger = table.knock();
-    table.until(|table| table.server.poll_timeout().is_some());
-    table.now += Duration::from_millis(4_999);
-    (0..20).for_each(|_| table.turn());
-    assert!(!is_closed(&mut stranger), "before five seconds have passed");
-    table.now += Duration::from_millis(1);
-    table.until(|_| is_closed(&mut stranger));
-    assert_eq!(table.events, [], "of somebody who was never connected");
+fn a_connection_without_hello_times_out() {
+    let mut test = TestServer::new();
+    let mut client = test.open();
+    test.until(|test| test.server.poll_timeout().is_some());
+    test.now += Duration::from_millis(4_999);
+    (0..20).for_each(|_| test.turn());
+    assert!(!is_closed(&mut client), "before five seconds have passed");
+    test.now += Duration::from_millis(1);
+    test.until(|_| is_closed(&mut client));
+    assert_eq!(test.events, [], "events of a connection without hello");
 }
 
 #[test]
-fn silence_ends_a_link_after_thirty_seconds() {
-    let mut table = Table::new();
-    let stranger = table.greet();
-    table.now += Duration::from_millis(29_999);
-    table.turn();
-    assert_eq!(table.end(), None, "before thirty seconds have passed");
-    table.now += Duration::from_millis(1);
-    table.turn();
-    assert_eq!(table.end(), Some(DisconnectReason::Timeout));
-    drop(stranger);
+fn silence_ends_a_connection_after_thirty_seconds() {
+    let mut test = TestServer::new();
+    let client = test.join();
+    test.now += Duration::from_millis(29_999);
+    test.turn();
+    assert_eq!(test.end(), None, "before thirty seconds have passed");
+    test.now += Duration::from_millis(1);
+    test.turn();
+    assert_eq!(test.end(), Some(DisconnectReason::Timeout));
+    drop(client);
 }
 
 #[test]
-fn idle_links_live_on_pings() {
+fn pings_keep_idle_connections_open() {
     let mut rig = Loopback::new();
     let mut peers = [rig.server(), rig.join()];
     let mut seen = Vec::new();
@@ -176,12 +177,12 @@ fn idle_links_live_on_pings() {
         seen.len()
     };
     let mut now = rig.step();
-    let deadline = now + PATIENCE;
+    let deadline = now + TIME_LIMIT;
     while turn(now) < 2 {
         now = rig.step();
-        assert!(now < deadline, "the client has not met the server");
+        assert!(now < deadline, "the client does not connect");
     }
-    // Ten minutes in which nobody says anything.
+    // Ten minutes without packets.
     for _ in 0..600 {
         rig.step();
         now += Duration::from_secs(1);
@@ -192,141 +193,143 @@ fn idle_links_live_on_pings() {
 }
 
 #[test]
-fn who_reads_nothing_loses_its_link_and_the_queue_is_bounded() {
-    let mut table = Table::new();
-    let stranger = table.greet();
-    let link = table.link();
+fn a_peer_that_reads_nothing_is_disconnected_and_its_queue_is_bounded() {
+    let mut test = TestServer::new();
+    let client = test.join();
+    let first_connection = test.first_connection();
     for _ in 0..100 {
-        table.send_largest(link);
-        let queued = table.server.connection_stats(link).unwrap().queued_bytes;
+        test.send_largest(first_connection);
+        let queued = test.server.connection_stats(first_connection).unwrap().queued_bytes;
         assert!(queued <= 66 << 20, "{queued} bytes wait");
     }
-    // A goodbye, which is not answered.
-    table.turn();
-    assert_eq!(table.end(), None);
-    table.now += LINGER;
-    table.turn();
-    assert_eq!(table.end(), Some(DisconnectReason::QueueFull));
-    drop(stranger);
+    // The remote peer does not answer the shutdown.
+    test.turn();
+    assert_eq!(test.end(), None);
+    test.now += LINGER;
+    test.turn();
+    assert_eq!(test.end(), Some(DisconnectReason::QueueFull));
+    drop(client);
 }
 
 #[test]
-fn a_draining_goodbye_waits_for_who_still_talks_and_resets_nobody() {
-    let mut table = Table::new();
-    let mut stranger = table.greet();
-    let link = table.link();
+fn a_draining_close_waits_for_the_remote_peer_without_a_reset() {
+    let mut test = TestServer::new();
+    let mut client = test.join();
+    let first_connection = test.first_connection();
     for _ in 0..4 {
-        table.send_largest(link);
+        test.send_largest(first_connection);
     }
-    table.server.disconnect(link, DisconnectReason::Closed, Farewell::Drain);
+    test.server.disconnect(first_connection, DisconnectReason::Closed, Farewell::Drain);
     let listener = std::thread::spawn(move || {
-        // The server takes these for nothing, but it takes them.
+        // The server discards this input, but reads it.
         for _ in 0..1_000 {
-            stranger.write_all(&[0, 0, 0, 0, 2, 0].repeat(1_000)).unwrap();
+            client.write_all(&[0, 0, 0, 0, 2, 0].repeat(1_000)).unwrap();
         }
-        let mut heard = Vec::new();
-        stranger.read_to_end(&mut heard).map(|_| heard.len())
+        let mut received = Vec::new();
+        client.read_to_end(&mut received).map(|_| received.len())
     });
-    table.until(|table| table.end().is_some());
-    assert_eq!(table.end(), Some(DisconnectReason::Closed));
-    assert_eq!(table.packets(), []);
-    let heard = listener.join().unwrap();
-    assert_eq!(heard.unwrap(), WELCOME.len() + 4 * (6 + PACKET_BYTES_MAX), "and no reset");
+    test.until(|test| test.end().is_some());
+    assert_eq!(test.end(), Some(DisconnectReason::Closed));
+    assert_eq!(test.packets(), []);
+    let received = listener.join().unwrap();
+    assert_eq!(received.unwrap(), WELCOME.len() + 4 * (6 + PACKET_BYTES_MAX), "and no reset");
 }
 
 #[test]
-fn a_queue_without_progress_ends_its_link_after_thirty_seconds_and_pings_do_not_fill_it() {
-    let mut table = Table::new();
-    let mut stranger = table.greet();
-    let link = table.link();
-    let queued =
-        |table: &Table| table.server.connection_stats(link).map_or(0, |stats| stats.queued_bytes);
-    (0..40).for_each(|_| table.send_largest(link));
-    table.turn();
-    // It talks, but does not listen. What the operating system keeps for it may grow for a while, more so on a busy machine.
-    let (mut waiting, mut since) = (queued(&table), table.now);
+fn a_queue_without_progress_ends_its_connection_and_is_not_filled_by_pings() {
+    let mut test = TestServer::new();
+    let mut client = test.join();
+    let first_connection = test.first_connection();
+    let queued = |test: &TestServer| {
+        test.server.connection_stats(first_connection).map_or(0, |stats| stats.queued_bytes)
+    };
+    (0..40).for_each(|_| test.send_largest(first_connection));
+    test.turn();
+    // The client sends but does not read. The socket buffers may grow for a while, longer on a busy
+    // machine.
+    let (mut waiting, mut since) = (queued(&test), test.now);
     while waiting > 0 {
-        assert!(table.now - since <= RELIABLE_PROGRESS_TIMEOUT, "still waiting with {waiting} B");
-        assert_eq!(table.end(), None);
-        table.now += Duration::from_secs(1);
-        stranger.write_all(&PING.repeat(10)).unwrap();
-        table.turn();
-        let left = queued(&table);
+        assert!(test.now - since <= RELIABLE_PROGRESS_TIMEOUT, "still waiting with {waiting} B");
+        assert_eq!(test.end(), None);
+        test.now += Duration::from_secs(1);
+        client.write_all(&PING.repeat(10)).unwrap();
+        test.turn();
+        let left = queued(&test);
         assert!(left <= waiting, "{left} bytes wait after {waiting}");
         if left == 0 {
-            assert_eq!(table.now - since, RELIABLE_PROGRESS_TIMEOUT);
+            assert_eq!(test.now - since, RELIABLE_PROGRESS_TIMEOUT);
         }
         if left < waiting {
-            (waiting, since) = (left, table.now);
+            (waiting, since) = (left, test.now);
         }
     }
-    // The goodbye is not answered either.
-    table.now += LINGER;
-    table.turn();
-    assert_eq!(table.end(), Some(DisconnectReason::QueueFull));
+    // The remote peer does not answer the shutdown either.
+    test.now += LINGER;
+    test.turn();
+    assert_eq!(test.end(), Some(DisconnectReason::QueueFull));
 }
 
 #[test]
-fn more_links_than_there_may_be_are_refused() {
-    let mut table = Table::new();
-    let mut strangers: Vec<_> = (0..LINKS_MAX).map(|_| table.knock()).collect();
-    for stranger in &mut strangers {
-        stranger.write_all(&HELLO).unwrap();
+fn connections_beyond_the_limit_are_refused() {
+    let mut test = TestServer::new();
+    let mut clients: Vec<_> = (0..CONNECTIONS_MAX).map(|_| test.open()).collect();
+    for client in &mut clients {
+        client.write_all(&HELLO).unwrap();
     }
-    table.until(|table| table.events.len() == LINKS_MAX);
-    let mut late = table.knock();
-    table.until(|_| is_closed(&mut late));
-    assert_eq!(table.events.len(), LINKS_MAX);
+    test.until(|test| test.events.len() == CONNECTIONS_MAX);
+    let mut late = test.open();
+    test.until(|_| is_closed(&mut late));
+    assert_eq!(test.events.len(), CONNECTIONS_MAX);
 
-    drop(strangers.pop());
-    table.until(|table| table.end().is_some());
-    let mut late = table.knock();
+    drop(clients.pop());
+    test.until(|test| test.end().is_some());
+    let mut late = test.open();
     late.write_all(&HELLO).unwrap();
-    table.until(|table| table.events.len() == LINKS_MAX + 2);
+    test.until(|test| test.events.len() == CONNECTIONS_MAX + 2);
 }
 
 #[test]
-fn a_server_that_is_not_there_leaves_a_client_disconnected_without_an_event() {
+fn a_failed_connection_attempt_reports_no_event() {
     let mut gone = Loopback::new();
     drop(gone.server());
     let mut client = gone.join();
-    let deadline = gone.step() + PATIENCE;
+    let deadline = gone.step() + TIME_LIMIT;
     while client.connection_status() != ConnectionStatus::Disconnected {
         let now = gone.step();
-        assert!(now < deadline, "still waiting");
+        assert!(now < deadline, "still connecting");
         client.poll(now);
         assert_eq!(client.next_event(), None);
         client.flush(now);
     }
 }
 
-/// A server with strangers, who speak bytes. Its time stands still unless a test moves it.
-struct Table {
+/// A server, and raw TCP clients. Its time only advances when a test advances it.
+struct TestServer {
     server: TcpMultiplayerPeer,
     events: Vec<PeerEvent>,
     now: Instant,
 }
 
-impl Table {
+impl TestServer {
     fn new() -> Self {
         let server = TcpMultiplayerPeer::create_server(([127, 0, 0, 1], 0).into()).unwrap();
         Self { server, events: Vec::new(), now: Instant::from_millis(1_000) }
     }
 
-    /// Somebody who connects and says nothing yet.
-    fn knock(&self) -> TcpStream {
-        let stranger = TcpStream::connect(self.server.local_addr().unwrap()).unwrap();
-        // Otherwise what it says may wait for an acknowledgement, in real time.
-        stranger.set_nodelay(true).unwrap();
-        stranger
+    /// Connects a raw client, which sends nothing yet.
+    fn open(&self) -> TcpStream {
+        let client = TcpStream::connect(self.server.local_addr().unwrap()).unwrap();
+        // Otherwise data may wait for an acknowledgement in real time.
+        client.set_nodelay(true).unwrap();
+        client
     }
 
-    /// Somebody who is connected.
-    fn greet(&mut self) -> TcpStream {
-        let mut stranger = self.knock();
-        stranger.write_all(&HELLO).unwrap();
-        self.until(|table| !table.events.is_empty());
-        stranger
+    /// Connects a raw client, and completes the handshake.
+    fn join(&mut self) -> TcpStream {
+        let mut client = self.open();
+        client.write_all(&HELLO).unwrap();
+        self.until(|test| !test.events.is_empty());
+        client
     }
 
     fn turn(&mut self) {
@@ -338,22 +341,22 @@ impl Table {
 
     #[track_caller]
     fn until(&mut self, mut done: impl FnMut(&mut Self) -> bool) {
-        let mut turns = PATIENCE.as_millis() / STEP.as_millis();
+        let mut turns = TIME_LIMIT.as_millis() / STEP.as_millis();
         while !done(self) {
-            assert!(turns > 0, "waited in vain: {:?}", self.events.last());
+            assert!(turns > 0, "timed out; last event: {:?}", self.events.last());
             turns -= 1;
             self.turn();
         }
     }
 
-    fn send_largest(&mut self, link: ConnectionId) {
-        let (to, mode, channel) = (link.into(), TransferMode::Reliable, Channel(0));
+    fn send_largest(&mut self, first_connection: ConnectionId) {
+        let (to, mode, channel) = (first_connection.into(), TransferMode::Reliable, Channel(0));
         let (prefix, payload) = (Prefix::EMPTY, vec![0; PACKET_BYTES_MAX].into());
         self.server.send(Outgoing { to, mode, channel, prefix, payload }).unwrap();
     }
 
-    /// The first link.
-    fn link(&self) -> ConnectionId {
+    /// Returns the first connection.
+    fn first_connection(&self) -> ConnectionId {
         match self.events[0] {
             PeerEvent::Connected { connection, .. } => connection,
             ref other => panic!("{other:?}"),
@@ -376,12 +379,12 @@ impl Table {
     }
 }
 
-/// Whether the server has closed a stranger's connection. It has not said anything before.
-fn is_closed(stranger: &mut TcpStream) -> bool {
-    stranger.set_nonblocking(true).unwrap();
-    match stranger.read(&mut [0]) {
+/// Returns whether the server has closed the connection of a raw client, without sending anything.
+fn is_closed(client: &mut TcpStream) -> bool {
+    client.set_nonblocking(true).unwrap();
+    match client.read(&mut [0]) {
         Ok(0) => true,
-        Ok(_) => panic!("the server said something"),
+        Ok(_) => panic!("the server sent data"),
         Err(error) => error.kind() != ErrorKind::WouldBlock,
     }
 }

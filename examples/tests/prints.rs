@@ -1,9 +1,10 @@
-//! Examples that need nobody else print what their first comment says, and exit with 0.
+//! Examples that run alone print what their first comment promises, and exit with 0.
 #![allow(missing_docs, reason = "a test")]
 
 use std::process::Command;
 
-/// The indented lines after the one that ends with `prints`, in the comment at the top of a source.
+/// Returns the indented lines after the line that ends with `prints`, in the first comment of a
+/// source.
 fn promised(source: &str) -> Vec<&str> {
     source
         .lines()
@@ -25,26 +26,26 @@ fn check(binary: &str, source: &str) {
 }
 
 #[test]
-fn custom_transport_prints_what_it_says() {
+fn custom_transport_prints_what_its_comment_promises() {
     check(env!("CARGO_BIN_EXE_custom-transport"), include_str!("../custom_transport/main.rs"));
 }
 
 #[test]
-fn game_loop_prints_what_it_says() {
+fn game_loop_prints_what_its_comment_promises() {
     check(env!("CARGO_BIN_EXE_game-loop"), include_str!("../game_loop/main.rs"));
 }
 
 #[test]
-fn logging_api_prints_what_it_says() {
+fn logging_api_prints_what_its_comment_promises() {
     check(env!("CARGO_BIN_EXE_logging-api"), include_str!("../logging_api/main.rs"));
 }
 
 #[test]
-fn packet_peer_prints_what_it_says() {
+fn packet_peer_prints_what_its_comment_promises() {
     check(env!("CARGO_BIN_EXE_packet-peer"), include_str!("../packet_peer/main.rs"));
 }
 
 #[test]
-fn two_roots_prints_what_it_says() {
+fn two_roots_prints_what_its_comment_promises() {
     check(env!("CARGO_BIN_EXE_two-roots"), include_str!("../two_roots/main.rs"));
 }

@@ -1,16 +1,16 @@
 extends Node
-## The other side of `Arena` in arena.rs: the same methods by the same names. The server's are declared here too, so that
-## both sides number them alike.
+## Counterpart of `Arena` in arena.rs, with the same method names. Methods of the server are
+## declared here too, so that method ids agree.
 
 signal answered(text: String)
 
-# What the server does for us.
+# Methods of the server.
 
 @rpc("any_peer")
 func enter(_player: String) -> void:
 	pass
 
-# What the server tells us.
+# Methods of clients.
 
 @rpc("authority")
 func welcome(text: String) -> void:

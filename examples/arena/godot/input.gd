@@ -1,4 +1,4 @@
 extends MultiplayerSynchronizer
-## What its player wants, for the server to consider.
+## Input of a player, validated by the server.
 
 var direction := Vector2.ZERO

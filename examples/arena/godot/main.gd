@@ -1,5 +1,5 @@
 extends Node
-## A player of the example `arena`, without a window.
+## Headless player of the example `arena`.
 ##
 ##     godot --headless --path examples/arena/godot -- --port=7780
 ##
@@ -9,10 +9,10 @@ extends Node
 ##     refused: a name has 1 to 16 characters
 ##     Ann is at (0.0, 0.0)
 ##     welcome, Ann
-##     steering as if the speed limit were not for me
-##     the server kept me to it
+##     steering faster than the speed limit
+##     the server enforced the speed limit
 ##
-## and exits with 0; with 1 when the server is not there or does not keep it to the limit.
+## and exits with 0; with 1 if the server is not running or does not enforce the limit.
 
 const SPEED_MAX := 120.0
 
@@ -40,18 +40,18 @@ func play() -> void:
 	print(await arena.answered)
 
 	var me: Node2D = $Players.get_node(str(multiplayer.get_unique_id()))
-	print("steering as if the speed limit were not for me")
+	print("steering faster than the speed limit")
 	var started := Time.get_ticks_msec()
 	me.get_node("Input").direction = Vector2(1000, 0)
 	while me.position.x < SPEED_MAX and Time.get_ticks_msec() - started < 5000:
 		await get_tree().process_frame
 	var seconds := (Time.get_ticks_msec() - started) / 1000.0
-	# A tenth of a second for the server's tick and the way here.
+	# 0.1 s of tolerance for the server's tick and the network.
 	var farthest := SPEED_MAX * (seconds + 0.1)
 	if me.position.x >= SPEED_MAX and me.position.x <= farthest:
-		leave("the server kept me to it", 0)
+		leave("the server enforced the speed limit", 0)
 	else:
-		leave("came %.0f pixels in %.1f s" % [me.position.x, seconds], 1)
+		leave("moved %.0f pixels in %.1f s" % [me.position.x, seconds], 1)
 
 func leave(text: String, code: int) -> void:
 	print(text)

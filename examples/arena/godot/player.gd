@@ -1,5 +1,5 @@
 extends Node2D
-## A player is named after its peer, who has authority over its input.
+## A player, named after the peer that is the authority of its input.
 
 var title := ""
 

@@ -1,15 +1,15 @@
-//! The bytes: frames, each of which says how many bytes its body has (u32, little-endian), a kind and a channel, and then
-//! has the body.
+//! Encoding: each frame has the length of its body (u32, little-endian), a kind, a channel, and the
+//! body.
 //!
 //! | kind | frame | body |
 //! |---|---|---|
-//! | 0, 1, 2 | packet, by Godot's number of its mode | the packet |
-//! | 3 | hello, a client's first | its id (u32) |
-//! | 4 | welcome, a server's first | 0 (u32) |
+//! | 0, 1, 2 | packet; kind is Godot's number of its mode | the packet |
+//! | 3 | hello, the first frame of a client | its id (u32) |
+//! | 4 | welcome, the first frame of a server | 0 (u32) |
 //! | 5 | ping | a number (u32) |
-//! | 6 | pong | the number of the ping |
+//! | 6 | pong | number of the ping |
 //!
-//! There is no goodbye: TCP has one.
+//! There is no disconnect frame: TCP has one.
 
 use mp_core::{Channel, PeerId, TransferMode};
 
@@ -21,7 +21,7 @@ pub(super) const WELCOME: u8 = 4;
 pub(super) const PING: u8 = 5;
 pub(super) const PONG: u8 = 6;
 
-/// The greeting that has to come before anything else.
+/// Frame that must be received first.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Awaits {
     Hello,
@@ -36,15 +36,15 @@ pub(super) enum Frame<'a> {
     Pong(u32),
 }
 
-/// Bytes that no peer of ours sends.
-pub(super) struct Nonsense;
+/// Error for bytes that violate the protocol.
+pub(super) struct Malformed;
 
-/// The frame in front of `bytes` and its length, or nothing when it is not complete. What its header promises is
-/// checked before anything is kept for it: until the greeting a stranger is good for 10 bytes.
+/// Returns the first frame of `bytes` and its length, or `None` if it is incomplete. Checks the
+/// header before buffering the body: until the hello, at most 10 bytes.
 pub(super) fn parse(
     bytes: &[u8],
     awaits: Option<Awaits>,
-) -> Result<Option<(Frame<'_>, usize)>, Nonsense> {
+) -> Result<Option<(Frame<'_>, usize)>, Malformed> {
     let Some((&[a, b, c, d, kind, channel], rest)) = bytes.split_first_chunk::<HEADER>() else {
         return Ok(None);
     };
@@ -57,13 +57,13 @@ pub(super) fn parse(
         _ => false,
     };
     if !makes_sense {
-        return Err(Nonsense);
+        return Err(Malformed);
     }
     let Some(body) = rest.get(..len) else { return Ok(None) };
     let number = body.first_chunk().map_or(0, |number| u32::from_le_bytes(*number));
     let frame = match (mode, kind) {
         (Some(mode), _) => Frame::Packet(mode, Channel(channel), body),
-        (_, HELLO) => Frame::Hello(PeerId::new(number as i32).ok_or(Nonsense)?),
+        (_, HELLO) => Frame::Hello(PeerId::new(number as i32).ok_or(Malformed)?),
         (_, WELCOME) => Frame::Welcome,
         (_, PING) => Frame::Ping(number),
         _ => Frame::Pong(number),

@@ -1,4 +1,4 @@
-//! One link: a socket, what waits on either side of it, and its timers.
+//! A connection: a socket, its queues, and its timers.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
@@ -11,63 +11,65 @@ use mp_core::{
     PeerId, SendQueue,
 };
 
-use super::frame::{Awaits, Frame, HELLO, Nonsense, PING, PONG, WELCOME, parse, put, put_number};
+use super::frame::{Awaits, Frame, HELLO, Malformed, PING, PONG, WELCOME, parse, put, put_number};
 
-/// How long the other side may take to say hello, or welcome.
+/// Time limit of the first frame (hello or welcome).
 pub(crate) const GREETING_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long nothing may come from the other side: six pings.
+/// Time without input after which a connection times out: six pings.
 pub(crate) const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
 
 const PING_INTERVAL: Duration = Duration::from_secs(5);
 
-/// What one poll takes in from a link; its last packet may go beyond. Bounded, so that no link keeps the
-/// others waiting.
-const TAKE_IN_BYTES: usize = 64 * 1024;
+/// Bytes that one poll reads from a connection, and at most one packet more. Bounded, so that no
+/// connection delays the others.
+const RECEIVE_BYTES: usize = 64 * 1024;
 
-/// What is handed to the socket at once. It is packed late, so that unreliable packets can be dropped until then.
+/// Bytes passed to the socket at once. Frames are encoded late, so that queued unreliable packets
+/// can still be dropped.
 const WRITE_BYTES: usize = 64 * 1024;
 
-pub(super) struct Link {
+pub(super) struct TcpConnection {
     stream: TcpStream,
     address: SocketAddr,
-    /// What the other side has to say first, until it has.
+    /// Expected first frame, until it is received.
     awaits: Option<Awaits>,
-    /// Bytes read, which end amid a frame.
+    /// Bytes read; the last frame may be incomplete.
     inbox: Vec<u8>,
-    /// Bytes to write, which begin amid a frame when the socket took only a part.
+    /// Bytes to write; the first frame may be partly written.
     outbox: Vec<u8>,
-    /// Packets to write later. It has the bounds and the drop rule that the contract asks for.
+    /// Packets to write, with the bounds and the drop rule of the contract.
     queue: SendQueue<Outgoing>,
-    /// The socket took a write amiss; the link ends when what the other side sent before has been read.
+    /// True after a failed write. The connection ends when the data received before has been read.
     broken: bool,
     held: bool,
-    /// How often a hold has ended. Pings carry it.
-    releases: u32,
-    /// Whether what comes was sent before the last hold ended: until the pong to the ping that was sent then.
-    is_behind: bool,
+    /// Number of times that receiving was resumed. Sent in pings.
+    resumes: u32,
+    /// True while received packets were sent before receiving was resumed, until the pong to a ping
+    /// of that time.
+    drops_stale: bool,
     ping: bool,
     pong: Option<u32>,
-    leaving: Option<Leaving>,
-    /// When something was last read, or the hold ended.
-    heard: Instant,
-    /// When something was last written, or nothing was left to be.
-    progressed: Instant,
+    closing: Option<Closing>,
+    /// Time of the last read, or of the last resume.
+    last_received: Instant,
+    /// Time of the last write, or when the queue became empty.
+    last_progress: Instant,
     next_ping: Instant,
     stats: ConnectionStats,
 }
 
-/// An end from this side: what is left is written, then `Shutdown::Write` says goodbye, then what comes is read and thrown
-/// away until the other side has closed. To close at once with bytes unread would be a reset, which takes from the other
-/// side what it has not read yet.
+/// State of a local close: writes queued packets, calls `Shutdown::Write`, and discards input until
+/// the remote peer has closed. Closing with unread input would reset the connection, and the remote
+/// peer would lose unread data.
 #[derive(Clone, Copy)]
-struct Leaving {
+struct Closing {
     reason: DisconnectReason,
-    /// When to wait no longer, once goodbye is said.
+    /// Time limit after the shutdown.
     deadline: Option<Instant>,
 }
 
-impl Link {
+impl TcpConnection {
     pub(super) fn new(
         stream: TcpStream,
         awaits: Awaits,
@@ -75,7 +77,7 @@ impl Link {
         now: Instant,
     ) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
-        // A turn writes all it has at once; there is nothing to wait for.
+        // Every turn writes all data at once, so a delay has no benefit.
         stream.set_nodelay(true)?;
         let mut outbox = Vec::new();
         if awaits == Awaits::Welcome {
@@ -90,42 +92,42 @@ impl Link {
             queue: SendQueue::new(),
             broken: false,
             held: false,
-            releases: 0,
-            is_behind: false,
+            resumes: 0,
+            drops_stale: false,
             ping: false,
             pong: None,
-            leaving: None,
-            heard: now,
-            progressed: now,
+            closing: None,
+            last_received: now,
+            last_progress: now,
             next_ping: now + PING_INTERVAL,
             stats: ConnectionStats::default(),
         })
     }
 
-    /// Reads what is there and reports it. Says why, when the link is over.
-    pub(super) fn take_in(
+    /// Reads input, and reports events. Returns the reason if the connection has ended.
+    pub(super) fn receive(
         &mut self,
         connection: ConnectionId,
         now: Instant,
         refusing: bool,
         events: &mut VecDeque<PeerEvent>,
     ) -> Option<DisconnectReason> {
-        if let Some(Leaving { reason, .. }) = self.leaving {
-            return self.throw_away().map(|_| reason);
+        if let Some(Closing { reason, .. }) = self.closing {
+            return self.discard_input().map(|_| reason);
         }
         let connected = |claimed_id| {
             let origin = Origin::Address(self.address);
             PeerEvent::Connected { connection, claimed_id: Some(claimed_id), origin }
         };
         let (mut at, mut taken) = (0, 0);
-        while !self.held && taken < TAKE_IN_BYTES {
-            // The end of a link is only seen when all that came before it is reported.
+        while !self.held && taken < RECEIVE_BYTES {
+            // The end is reported after all data before it.
             let Some((frame, len)) = (match parse(&self.inbox[at..], self.awaits) {
                 Ok(frame) => frame,
-                Err(Nonsense) => return Some(DisconnectReason::Misbehaved),
+                Err(Malformed) => return Some(DisconnectReason::Misbehaved),
             }) else {
                 match read(&mut self.stream, &mut self.inbox) {
-                    Ok(true) if self.awaits.is_none() => self.heard = now,
+                    Ok(true) if self.awaits.is_none() => self.last_received = now,
                     Ok(true) => {}
                     Ok(false) if self.broken => return Some(DisconnectReason::Remote(0)),
                     Ok(false) => break,
@@ -134,10 +136,10 @@ impl Link {
                 continue;
             };
             at += len;
-            // A frame costs something even when it is empty.
+            // Empty frames count, too.
             taken += len + QUEUED_PACKET_OVERHEAD;
             match frame {
-                Frame::Packet(mode, ..) if self.is_behind && !mode.is_reliable() => {
+                Frame::Packet(mode, ..) if self.drops_stale && !mode.is_reliable() => {
                     self.stats.receive_drops += 1;
                 }
                 Frame::Packet(mode, channel, body) => {
@@ -153,40 +155,40 @@ impl Link {
                 }
                 Frame::Hello(_) if refusing => return Some(DisconnectReason::Refused),
                 Frame::Hello(id) => {
-                    (self.awaits, self.heard) = (None, now);
+                    (self.awaits, self.last_received) = (None, now);
                     put_number(&mut self.outbox, WELCOME, 0);
                     events.push_back(connected(id));
                 }
                 Frame::Welcome => {
-                    (self.awaits, self.heard) = (None, now);
+                    (self.awaits, self.last_received) = (None, now);
                     events.push_back(connected(PeerId::SERVER));
                 }
                 Frame::Ping(number) => self.pong = Some(number),
-                Frame::Pong(number) => self.is_behind &= number != self.releases,
+                Frame::Pong(number) => self.drops_stale &= number != self.resumes,
             }
         }
         self.inbox.drain(..at);
         None
     }
 
-    /// Queues a packet. One that fits no more ends the link: a reliable packet is never dropped.
+    /// Queues a packet. Ends the connection if a reliable packet does not fit the queue.
     pub(super) fn send(&mut self, packet: Outgoing) {
-        if !self.is_connected() || self.leaving.is_some() {
+        if !self.is_connected() || self.closing.is_some() {
             return;
         }
         if self.queue.push(packet.mode, packet.len(), 1, packet).is_err() {
-            self.leave(DisconnectReason::QueueFull, false);
+            self.close(DisconnectReason::QueueFull, false);
         }
     }
 
-    /// Writes what the socket takes.
+    /// Writes to the socket until it is full.
     pub(super) fn flush(&mut self, now: Instant) {
         if now >= self.next_ping {
             self.ping = true;
             self.next_ping = now + PING_INTERVAL;
         }
         if self.outbox.is_empty() {
-            self.progressed = now;
+            self.last_progress = now;
         }
         loop {
             self.pack();
@@ -202,59 +204,66 @@ impl Link {
                 }
                 Ok(written) => {
                     self.outbox.drain(..written);
-                    self.progressed = now;
+                    self.last_progress = now;
                 }
             }
         }
-        if now >= self.progressed + RELIABLE_PROGRESS_TIMEOUT {
-            self.leave(DisconnectReason::QueueFull, false);
+        if now >= self.last_progress + RELIABLE_PROGRESS_TIMEOUT {
+            self.close(DisconnectReason::QueueFull, false);
         }
-        if let Some(Leaving { deadline: deadline @ None, .. }) = &mut self.leaving
+        if let Some(Closing { deadline: deadline @ None, .. }) = &mut self.closing
             && self.outbox.is_empty()
         {
-            // It fails when the other side has gone, which reading will say.
+            // Fails if the connection is closed, which reading will report.
             let _ = self.stream.shutdown(Shutdown::Write);
             *deadline = Some(now + LINGER);
         }
     }
 
-    /// Begins the end: with what is queued, or without.
-    pub(super) fn leave(&mut self, reason: DisconnectReason, drain: bool) {
+    /// Starts closing, with or without writing queued packets.
+    pub(super) fn close(&mut self, reason: DisconnectReason, drain: bool) {
         if !drain {
             self.queue.clear();
             self.outbox.clear();
         }
-        self.leaving.get_or_insert(Leaving { reason, deadline: None });
+        self.closing.get_or_insert(Closing { reason, deadline: None });
     }
 
-    /// When a hold ends, unreliable packets that were sent during it are behind the times. How many they are only their
-    /// sender knows: a ping asks it, and what comes before the pong is too old.
+    /// Pauses or resumes receiving. Unreliable packets sent during a pause are outdated when it
+    /// ends. Their number is unknown, so a ping is sent, and unreliable packets received before its
+    /// pong are dropped.
     pub(super) fn hold(&mut self, held: bool, now: Instant) {
         if self.held && !held {
-            self.releases = self.releases.wrapping_add(1);
-            (self.is_behind, self.ping, self.heard) = (true, true, now);
+            self.resumes = self.resumes.wrapping_add(1);
+            (self.drops_stale, self.ping, self.last_received) = (true, true, now);
         }
         self.held = held;
     }
 
-    /// Whether its `Connected` has been reported.
+    /// Returns whether `Connected` has been reported.
     pub(super) fn is_connected(&self) -> bool {
         self.awaits.is_none()
     }
 
-    /// Why the link is over when the other side has been waited for in vain.
+    /// Returns the reason if a time limit has passed.
     pub(super) fn overdue(&self, now: Instant) -> Option<DisconnectReason> {
-        match self.leaving {
-            Some(Leaving { reason, deadline: Some(deadline) }) if now >= deadline => Some(reason),
-            None if self.lost().is_some_and(|lost| now >= lost) => Some(DisconnectReason::Timeout),
+        match self.closing {
+            Some(Closing { reason, deadline: Some(deadline) }) if now >= deadline => Some(reason),
+            None if self
+                .silence_deadline()
+                .is_some_and(|silence_deadline| now >= silence_deadline) =>
+            {
+                Some(DisconnectReason::Timeout)
+            }
             _ => None,
         }
     }
 
-    /// When something has to be done, whatever comes.
-    pub(super) fn due(&self) -> Instant {
-        let stuck = (!self.outbox.is_empty()).then(|| self.progressed + RELIABLE_PROGRESS_TIMEOUT);
-        let end = self.leaving.map_or_else(|| self.lost(), |leaving| leaving.deadline);
+    /// Returns the time of the next timer.
+    pub(super) fn next_timer(&self) -> Instant {
+        let stuck =
+            (!self.outbox.is_empty()).then(|| self.last_progress + RELIABLE_PROGRESS_TIMEOUT);
+        let end = self.closing.map_or_else(|| self.silence_deadline(), |closing| closing.deadline);
         [stuck, end].into_iter().flatten().fold(self.next_ping, Instant::min)
     }
 
@@ -265,13 +274,13 @@ impl Link {
         stats
     }
 
-    /// When the other side counts as gone. While it is held nobody listens to it.
-    fn lost(&self) -> Option<Instant> {
+    /// Returns the time at which silence ends the connection; `None` while receiving is paused.
+    fn silence_deadline(&self) -> Option<Instant> {
         let patience = if self.is_connected() { SILENCE_TIMEOUT } else { GREETING_TIMEOUT };
-        (!self.held).then(|| self.heard + patience)
+        (!self.held).then(|| self.last_received + patience)
     }
 
-    /// Packs frames, about as many as are written at once.
+    /// Encodes queued packets, about as many as are written at once.
     fn pack(&mut self) {
         while self.outbox.len() < WRITE_BYTES
             && let Some(packet) = self.queue.pop()
@@ -281,11 +290,12 @@ impl Link {
             self.stats.packets_sent += 1;
             self.stats.bytes_sent += packet.len() as u64;
         }
-        // A pong must not overtake what was queued before. One answers many pings, so that they cannot fill the outbox.
+        // A pong must not overtake queued packets. One pong answers many pings, so that they cannot
+        // fill the outbox.
         let has_room = self.queue.is_empty() && self.outbox.len() < WRITE_BYTES;
-        if has_room && self.is_connected() && self.leaving.is_none() {
+        if has_room && self.is_connected() && self.closing.is_none() {
             if std::mem::take(&mut self.ping) {
-                put_number(&mut self.outbox, PING, self.releases);
+                put_number(&mut self.outbox, PING, self.resumes);
             }
             if let Some(number) = self.pong.take() {
                 put_number(&mut self.outbox, PONG, number);
@@ -293,10 +303,10 @@ impl Link {
         }
     }
 
-    /// Reads without looking, some of it. Says so when the other side has closed.
-    fn throw_away(&mut self) -> Option<DisconnectReason> {
+    /// Reads and discards input. Returns a reason after the remote peer has closed.
+    fn discard_input(&mut self) -> Option<DisconnectReason> {
         let mut thrown = 0;
-        while thrown < TAKE_IN_BYTES {
+        while thrown < RECEIVE_BYTES {
             self.inbox.clear();
             match read(&mut self.stream, &mut self.inbox) {
                 Ok(true) => thrown += self.inbox.len(),
@@ -308,7 +318,7 @@ impl Link {
     }
 }
 
-/// Appends what can be read at once. False when there is nothing now; an error says how the other side has gone.
+/// Appends available input. Returns false if there is none; an error is the reason of the end.
 fn read(stream: &mut TcpStream, inbox: &mut Vec<u8>) -> Result<bool, DisconnectReason> {
     let mut chunk = [0; 16 * 1024];
     match stream.read(&mut chunk) {
