@@ -1,4 +1,5 @@
-# A relay room by Godot itself: `godot --headless --script res://relay.gd -- --fps 60`. It only polls; SceneMultiplayer relays.
+# Relay room in Godot: `godot --headless --script res://relay.gd -- --fps 60`. It only polls;
+# SceneMultiplayer relays.
 extends SceneTree
 
 func _initialize() -> void:
@@ -7,7 +8,7 @@ func _initialize() -> void:
 	if at >= 0:
 		Engine.max_fps = int(arguments[at + 1])
 	var peer := ENetMultiplayerPeer.new()
-	# Godot cannot tell which port the system chose, so one is tried after the other.
+	# Godot cannot return the port that the system chose, so try one after another.
 	var port := 20000 + OS.get_process_id() % 20000
 	while peer.create_server(port, 512) != OK:
 		port += 1

@@ -1,5 +1,5 @@
-# Nodes with synchronizers, moved by a script in every frame, by Godot itself:
-# `godot --headless --script res://replication.gd -- --nodes 1000 --fps 60`.
+# Nodes with synchronizers in Godot, moved by a script in every frame: `godot --headless --script
+# res://replication.gd -- --nodes 1000 --fps 60`.
 extends SceneTree
 
 var movers: Array[Node3D] = []
@@ -21,7 +21,7 @@ func _initialize() -> void:
 		root.add_child(mover)
 		movers.append(mover)
 	var peer := ENetMultiplayerPeer.new()
-	# Godot cannot tell which port the system chose, so one is tried after the other.
+	# Godot cannot return the port that the system chose, so try one after another.
 	var port := 20000 + OS.get_process_id() % 20000
 	while peer.create_server(port, 512) != OK:
 		port += 1

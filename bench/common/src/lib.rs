@@ -1,17 +1,17 @@
-//! What every process of a benchmark says and hears, on its standard output and input, line by line.
+//! Line protocol between the runner and the processes of a benchmark, on standard input and output.
 //!
-//! | who | hears | says |
+//! | process | receives | prints |
 //! |---|---|---|
 //! | server | | `ready PORT` when it listens |
 //! | | `mark` | a JSON object of its counters |
 //! | | end of input | nothing; it exits |
-//! | load | | `ready` when all its clients are connected |
-//! | | `start` | nothing; traffic begins |
-//! | | `mark` | a JSON object of its counters; the first begins the measured phase, the second ends it |
-//! | | `stop` | after a pause for what is on its way, a JSON object of the measured phase; it exits |
+//! | load | | `ready` when all clients are connected |
+//! | | `start` | nothing; traffic starts |
+//! | | `mark` | a JSON object of its counters; the first starts the measured phase, the second ends it |
+//! | | `stop` | after a pause for packets in flight, a JSON object of the measured phase; it exits |
 //!
-//! CPU time and memory are not asked of anybody: the runner reads them from /proc, so that a server that knows nothing of
-//! benchmarks (mp-server) is measured in the same way.
+//! The runner reads CPU time and memory from /proc, so that a server without this protocol
+//! (mp-server) is measured in the same way.
 
 use std::io::{self, BufRead, Write};
 use std::process;
@@ -20,25 +20,25 @@ use std::thread;
 use serde_json::Value;
 pub use stats_alloc;
 
-/// Says that this server listens on `port`.
+/// Reports that this server listens on `port`.
 pub fn ready(port: u16) {
-    say(&format!("ready {port}"));
+    print_line(&format!("ready {port}"));
 }
 
-/// Says a line.
-pub fn say(line: &str) {
+/// Prints a line.
+pub fn print_line(line: &str) {
     let mut out = io::stdout().lock();
-    // Nobody listens any more: the end of the input ends this process, too.
+    // Fails if the runner has exited; then the end of the input ends this process, too.
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
-/// Answers each `mark` with what `counters` says, and exits at the end of the input. For servers; on a thread of its own,
-/// which sleeps otherwise.
+/// Starts a thread that answers each `mark` with `counters`, and exits the process at the end of
+/// the input. For servers.
 pub fn answer_marks(counters: impl Fn() -> Value + Send + 'static) {
     thread::spawn(move || {
         for line in io::stdin().lock().lines() {
             match line.as_deref() {
-                Ok("mark") => say(&counters().to_string()),
+                Ok("mark") => print_line(&counters().to_string()),
                 Ok(_) => {}
                 Err(_) => break,
             }
@@ -47,7 +47,8 @@ pub fn answer_marks(counters: impl Fn() -> Value + Send + 'static) {
     });
 }
 
-/// Makes a binary count its allocations, as `allocations()` of the crate root. For mp's own servers.
+/// Installs an allocator that counts allocations, as `allocations()` in the crate root. For mp's
+/// own servers.
 #[macro_export]
 macro_rules! count_allocations {
     () => {
@@ -55,7 +56,7 @@ macro_rules! count_allocations {
         static ALLOCATOR: &$crate::stats_alloc::StatsAlloc<std::alloc::System> =
             &$crate::stats_alloc::INSTRUMENTED_SYSTEM;
 
-        /// Allocations and reallocations since the process began.
+        /// Returns the number of allocations and reallocations since the start.
         fn allocations() -> usize {
             let stats = ALLOCATOR.stats();
             stats.allocations + stats.reallocations

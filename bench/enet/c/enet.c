@@ -1,5 +1,6 @@
-/* The C library, used as its tutorial shows: one loop around enet_host_service.
- * enet-c echo|others|next PEERS CHANNELS: prints "ready PORT" and passes packets on, until its input ends. */
+/* Server with the C library, used as in its tutorial: one loop around enet_host_service.
+ * enet-c echo|others|next PEERS CHANNELS: prints "ready PORT" and forwards packets until the end of
+ * its input. */
 
 #include <enet/enet.h>
 #include <poll.h>
@@ -42,7 +43,7 @@ int main(int argc, char **argv) {
     if (enet_initialize() != 0) return 1;
     ENetHost *host = enet_host_create(&address, (size_t)atoi(argv[2]), (size_t)atoi(argv[3]), 0, 0);
     if (host == NULL || enet_socket_get_address(host->socket, &address) != 0) {
-        fprintf(stderr, "enet-c: no socket\n");
+        fprintf(stderr, "enet-c: cannot create a host\n");
         return 1;
     }
     printf("ready %u\n", address.port);

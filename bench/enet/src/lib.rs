@@ -1,13 +1,13 @@
-//! The command line of the servers: all pass packets on, as they came.
+//! Command line of the ENet servers, which forward packets unchanged.
 
 use clap::{Parser, ValueEnum};
 
 /// A server of a benchmark.
 #[derive(Debug, Parser)]
 pub struct Args {
-    /// To whom a packet goes
-    pub pass: Pass,
-    /// Most clients
+    /// Receivers of a packet
+    pub pass: Forward,
+    /// Maximum number of clients
     #[arg(long, default_value_t = 512)]
     pub peers: u16,
     /// ENet channels of a client
@@ -15,19 +15,20 @@ pub struct Args {
     pub channels: u8,
 }
 
-/// To whom a packet goes.
+/// Receivers of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Pass {
-    /// Back to its sender
+pub enum Forward {
+    /// Its sender
     Echo,
-    /// To all others
+    /// All other clients
     Others,
-    /// To the client that connected after its sender; from the last to the first
+    /// The client that connected after its sender; after the last, the first
     Next,
 }
 
-impl Pass {
-    /// The places, among `count` clients in the order of their connecting, to which a packet of the client at `from` goes.
+impl Forward {
+    /// Returns the indexes of the receivers of a packet from client `from`, among `count` clients
+    /// in order of connection.
     pub fn targets(self, from: usize, count: usize) -> impl Iterator<Item = usize> {
         let all = match self {
             Self::Echo => from..from + 1,

@@ -1,4 +1,4 @@
-//! mp's ENet peer through its own sockets, in a tokio task: no branch, no actor.
+//! mp's ENet peer with its own sockets in a tokio task, without branch and actor.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use mp_bench_common::{answer_marks, ready};
-use mp_bench_enet::{Args, Pass};
+use mp_bench_enet::{Args, Forward};
 use mp_core::host::SystemClock;
 use mp_core::{ConnectionId, Connections, MultiplayerPeer, Outgoing, PeerEvent, Prefix};
 use mp_transport_enet::{EnetMultiplayerPeer, ServerOptions};
@@ -23,7 +23,7 @@ mp_bench_common::count_allocations!();
 fn main() -> Result<(), Box<dyn Error>> {
     let args = Args::parse();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    // What wakes a task of its own costs no system call, as it would if it woke what the runtime blocks on.
+    // Waking a spawned task needs no system call; waking the future in `block_on` does.
     match runtime.block_on(runtime.spawn(serve(args)))? {
         Ok(()) => Ok(()),
         Err(error) => Err(error),
@@ -58,7 +58,7 @@ async fn serve(args: Args) -> Result<(), Box<dyn Error + Send + Sync>> {
             }
         }
         peer.flush(clock.now());
-        // Where nothing is due it sleeps until it is woken.
+        // Without a timer the task sleeps until it is woken.
         let due = peer.poll_timeout().map_or(FAR, |due| due - origin);
         if sleep.deadline() != epoch + due {
             sleep.as_mut().reset(epoch + due);
@@ -74,15 +74,15 @@ async fn serve(args: Args) -> Result<(), Box<dyn Error + Send + Sync>> {
 /// Longer than any benchmark.
 const FAR: Duration = Duration::from_secs(86_400);
 
-/// Where the packets of each client go. Nobody leaves during a benchmark.
+/// Receivers of each client's packets. Clients do not leave during a benchmark.
 struct Targets {
-    pass: Pass,
+    pass: Forward,
     clients: Vec<ConnectionId>,
     of: HashMap<ConnectionId, Connections>,
 }
 
 impl Targets {
-    fn new(pass: Pass) -> Self {
+    fn new(pass: Forward) -> Self {
         Self { pass, clients: Vec::new(), of: HashMap::new() }
     }
 
@@ -92,13 +92,13 @@ impl Targets {
     }
 
     fn of(&mut self, from: ConnectionId) -> Connections {
-        if self.pass == Pass::Echo {
+        if self.pass == Forward::Echo {
             return from.into();
         }
         let targets = self.of.entry(from).or_insert_with(|| {
-            let place = self.clients.iter().position(|&client| client == from).expect("connected");
-            let targets = self.pass.targets(place, self.clients.len());
-            Connections::Many(targets.map(|place| self.clients[place]).collect::<Arc<[_]>>())
+            let index = self.clients.iter().position(|&client| client == from).expect("connected");
+            let targets = self.pass.targets(index, self.clients.len());
+            Connections::Many(targets.map(|index| self.clients[index]).collect::<Arc<[_]>>())
         });
         targets.clone()
     }

@@ -1,4 +1,4 @@
-//! rusty_enet, the C library in Rust, on a socket of the standard library.
+//! rusty_enet, a Rust translation of the C library, on a socket of the standard library.
 
 use std::error::Error;
 use std::net::{Ipv4Addr, UdpSocket};
@@ -45,5 +45,5 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// Its timers have a resolution of their own: it must be called now and then.
+/// Interval of calls for its timers.
 const WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };

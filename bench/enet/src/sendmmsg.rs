@@ -1,5 +1,5 @@
-//! The machine's own limit: datagrams without any protocol, received one by one and sent with sendmmsg. Whoever sends a
-//! datagram is a client; the first one of each is not passed on.
+//! Lower bound of the machine: datagrams without a protocol, received one by one and sent with
+//! sendmmsg. Each source address is a client; its first datagram is not forwarded.
 
 use std::error::Error;
 use std::io::{ErrorKind, IoSlice};

@@ -1,8 +1,8 @@
-//! Nanoseconds since the process began.
+//! Nanoseconds since the start of the process.
 
 use std::time::Instant;
 
-/// The one clock of a run: it stamps what is sent and reads the stamps of what arrives.
+/// Clock of a run, for the timestamps in messages.
 #[derive(Clone, Copy)]
 pub(crate) struct Clock(Instant);
 
@@ -16,7 +16,7 @@ impl Clock {
     }
 }
 
-/// The same for mp's hosts. They start at one second, as ENet reserves time 0.
+/// Converts a time for mp's hosts. They start at one second, because ENet reserves time 0.
 pub(crate) fn instant(nanos: u64) -> mp_core::Instant {
     mp_core::Instant::from_micros(nanos / 1_000 + 1_000_000)
 }

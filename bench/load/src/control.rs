@@ -1,31 +1,31 @@
-//! What the runner says on the standard input.
+//! Commands of the runner on standard input.
 
 use std::io::{self, BufRead};
 use std::process;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
-/// See mp-bench-common.
+/// Command; see mp-bench-common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Order {
+pub(crate) enum Command {
     Start,
     Mark,
     Stop,
 }
 
-/// The orders to come.
-pub(crate) struct Orders(Receiver<Order>);
+/// Queue of commands.
+pub(crate) struct Commands(Receiver<Command>);
 
-impl Orders {
-    /// Listens on a thread of its own, which sleeps between orders; at the end of the input the process ends.
+impl Commands {
+    /// Starts a thread that reads commands, and exits the process at the end of the input.
     pub(crate) fn listen() -> Self {
         let (tell, orders) = sync_channel(8);
         thread::spawn(move || {
             for line in io::stdin().lock().lines().map_while(Result::ok) {
                 let order = match line.as_str() {
-                    "start" => Order::Start,
-                    "mark" => Order::Mark,
-                    "stop" => Order::Stop,
+                    "start" => Command::Start,
+                    "mark" => Command::Mark,
+                    "stop" => Command::Stop,
                     _ => continue,
                 };
                 if tell.send(order).is_err() {
@@ -37,7 +37,7 @@ impl Orders {
         Self(orders)
     }
 
-    pub(crate) fn next(&self) -> Option<Order> {
+    pub(crate) fn next(&self) -> Option<Command> {
         self.0.try_recv().ok()
     }
 }

@@ -1,37 +1,38 @@
-//! What was sent, what arrived, and what should not have.
+//! Counters of sent, received and wrong messages.
 
 use serde_json::{Value, json};
 
 use crate::stamp::Stamp;
 
-/// Counts deliveries. What is reported is the measured phase: what was *sent* between the first and the second mark, however
-/// late it arrives.
-pub(crate) struct Tally {
+/// Counts deliveries. The report covers messages that were *sent* between the first and the second
+/// mark, however late they are received.
+pub(crate) struct DeliveryCounter {
     phase: u8,
-    /// Deliveries of all phases, for the rate.
+    /// Deliveries in all phases, for the rate.
     received: u64,
     bytes: u64,
     expected: u64,
     delivered: u64,
     duplicated: u64,
-    /// Messages that came to the wrong client, or with a wrong byte, or (reliable ones) out of order.
+    /// Messages with a wrong receiver or a wrong byte, and reliable ones out of order.
     wrong: u64,
     latencies: Vec<u32>,
-    seen: Vec<Seen>,
-    /// How many senders one client hears.
+    seen: Vec<SequenceWindow>,
+    /// Number of senders per receiver.
     sources: usize,
     in_order: bool,
 }
 
-/// The messages that one client had of one sender: the newest, and which of the 64 before it.
+/// Received messages of one sender at one receiver: the newest, and a bit mask of the 64 before it.
 #[derive(Clone, Copy, Default)]
-struct Seen {
+struct SequenceWindow {
     next: u32,
     before: u64,
 }
 
-impl Tally {
-    /// For `clients` that each hear `sources` of them. `in_order`: nothing may be missing or late.
+impl DeliveryCounter {
+    /// Creates a counter for `clients` that each receive from `sources` of them. `in_order`: no
+    /// message may be missing or late.
     pub(crate) fn new(clients: usize, sources: usize, in_order: bool) -> Self {
         Self {
             phase: 0,
@@ -42,7 +43,7 @@ impl Tally {
             duplicated: 0,
             wrong: 0,
             latencies: Vec::new(),
-            seen: vec![Seen::default(); clients * sources],
+            seen: vec![SequenceWindow::default(); clients * sources],
             sources,
             in_order,
         }
@@ -52,14 +53,14 @@ impl Tally {
         self.phase
     }
 
-    /// A message was sent that is to arrive at so many clients.
+    /// Counts a sent message with its number of receivers.
     pub(crate) const fn sent(&mut self, deliveries: usize) {
         if self.phase == MEASURED {
             self.expected += deliveries as u64;
         }
     }
 
-    /// A message of `len` bytes arrived at `client`.
+    /// Counts a message of `len` bytes received by `client`.
     pub(crate) fn received(&mut self, client: usize, stamp: &Stamp, len: usize, now: u64) {
         let source = usize::from(stamp.source) % self.sources;
         let seen = &mut self.seen[client * self.sources + source];
@@ -82,13 +83,13 @@ impl Tally {
         self.wrong += 1;
     }
 
-    /// Counts of all phases so far; the next phase begins.
+    /// Returns the counters of all phases so far, and starts the next phase.
     pub(crate) fn mark(&mut self) -> Value {
         self.phase += 1;
         json!({ "operations": self.received, "bytes": self.bytes })
     }
 
-    /// The measured phase.
+    /// Returns the counters of the measured phase.
     pub(crate) fn report(&mut self) -> Value {
         self.latencies.sort_unstable();
         json!({
@@ -107,8 +108,8 @@ impl Tally {
     }
 }
 
-impl Seen {
-    /// Whether it is new.
+impl SequenceWindow {
+    /// Records a sequence number. Returns false for a duplicate.
     const fn note(&mut self, sequence: u32) -> bool {
         if sequence >= self.next {
             let ahead = sequence - self.next;
@@ -121,12 +122,12 @@ impl Seen {
             return true;
         }
         let back = self.next - 1 - sequence;
-        // Bit 0 is the newest one.
+        // Bit 0 is the newest.
         if back == 0 {
             return false;
         }
         if back > 64 {
-            return true; // cannot tell
+            return true; // too old to know
         }
         let bit = 1 << (back - 1);
         let is_new = self.before & bit == 0;
@@ -135,7 +136,7 @@ impl Seen {
     }
 }
 
-/// The phase between the first and the second mark.
+/// Phase between the first and the second mark.
 const MEASURED: u8 = 1;
 
 #[cfg(test)]
@@ -143,8 +144,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn duplicates_are_told_from_late_ones() {
-        let mut seen = Seen::default();
+    fn duplicates_differ_from_late_messages() {
+        let mut seen = SequenceWindow::default();
         for (sequence, is_new) in [(0, true), (0, false), (1, true), (4, true), (1, false)] {
             assert_eq!(seen.note(sequence), is_new, "{sequence}");
         }

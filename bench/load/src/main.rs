@@ -1,19 +1,20 @@
-//! The players of the benchmarks. They are the same for all contenders, check every delivery, and never sleep while there is
-//! traffic, so that a server is not charged for waking them. What they hear and say is in mp-bench-common.
+//! Load generator of the benchmarks. It is the same for all contenders, checks every delivery, and
+//! never sleeps while there is traffic, so that servers spend no CPU time on waking it.
+//! mp-bench-common describes its input and output.
 
 mod clock;
 mod control;
+mod delivery_counter;
 mod enet;
 mod stamp;
 mod stream;
 mod sync;
-mod tally;
 
 use std::error::Error;
 
 use clap::{Parser, Subcommand};
 
-/// Players for a benchmark of the server on a port of this machine.
+/// Generate load for the benchmark of a server on a local port.
 #[derive(Parser)]
 struct Cli {
     #[command(subcommand)]
@@ -22,11 +23,11 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Kind {
-    /// ENet clients, bare or as Godot's
+    /// ENet clients, with or without Godot's encoding
     Enet(enet::Args),
-    /// Godot's clients that watch replicated nodes
+    /// Godot clients that receive replicated nodes
     Sync(sync::Args),
-    /// TCP clients, bare or WebSocket's
+    /// TCP clients, with or without WebSocket
     Stream(stream::Args),
 }
 

@@ -1,23 +1,23 @@
-//! What is in a message: who sent it, when, the how manieth it is, and bytes that follow from that.
+//! Content of a message: sender, time, sequence number, and derived bytes.
 
-/// The head of a message.
+/// Header of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp {
-    /// The place of its sender.
+    /// Index of the sender.
     pub(crate) source: u16,
-    /// The phase in which it was sent.
+    /// Phase in which it was sent.
     pub(crate) phase: u8,
-    /// How many messages its sender had sent before.
+    /// Number of messages that its sender has sent before.
     pub(crate) sequence: u32,
-    /// When it was sent, in nanoseconds.
+    /// Time of sending in nanoseconds.
     pub(crate) sent: u64,
 }
 
 impl Stamp {
-    /// Bytes of the head.
+    /// Length of the header in bytes.
     pub(crate) const LEN: usize = 16;
 
-    /// Fills `message`, whose length must be that of the head or more.
+    /// Fills `message`, which must be at least as long as the header.
     pub(crate) fn write(&self, message: &mut [u8]) {
         let (head, rest) = message.split_at_mut(Self::LEN);
         head[0..2].copy_from_slice(&self.source.to_le_bytes());
@@ -28,7 +28,7 @@ impl Stamp {
         rest.fill(self.filler());
     }
 
-    /// Reads a message of `len` bytes; `None` when any byte is not what was written.
+    /// Decodes a message of `len` bytes. Returns `None` if any byte is wrong.
     pub(crate) fn read(message: &[u8], len: usize) -> Option<Self> {
         let (head, rest) = message.split_at_checked(Self::LEN)?;
         let stamp = Self {
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_with_a_wrong_byte_is_not_read() {
+    fn a_message_with_a_wrong_byte_is_rejected() {
         let stamp = Stamp { source: 7, phase: 1, sequence: 900, sent: 12_345_678_900 };
         let mut message = [0; 64];
         stamp.write(&mut message);

@@ -1,64 +1,64 @@
-//! TCP clients that get back what they send: bare bytes, or WebSocket's frames.
+//! TCP clients that receive their messages back, with or without WebSocket.
 
 use std::error::Error;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 
 use clap::{Parser, ValueEnum};
-use mp_bench_common::say;
+use mp_bench_common::print_line;
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll;
 use rustix::time::Timespec;
 
 use crate::clock::{Clock, MILLISECOND, SECOND};
-use crate::control::{Order, Orders};
+use crate::control::{Command, Commands};
+use crate::delivery_counter::DeliveryCounter;
 use crate::stamp::Stamp;
-use crate::tally::Tally;
 
-/// TCP clients that get back what they send.
+/// Options of TCP clients.
 #[derive(Debug, Parser)]
 pub(crate) struct Args {
-    /// The server's TCP port on this machine
+    /// TCP port of the server on this machine
     #[arg(long)]
     port: u16,
-    /// How many clients
+    /// Number of clients
     #[arg(long)]
     clients: u16,
-    /// Messages that each client keeps on their way; with 0 nobody says anything
+    /// Messages in flight per client; 0 for idle connections
     #[arg(long)]
     in_flight: u32,
-    /// What is around a message
+    /// Encoding of messages
     #[arg(long)]
     frames: Frames,
 }
 
-/// What is around a message.
+/// Encoding of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Frames {
-    /// Nothing
+    /// The message alone
     Bare,
     /// A binary frame
     WebSocket,
-    /// The same, after a first one from the server with the client's id, as in Godot
+    /// A binary frame, after a first one from the server with the client's id, as in Godot
     Godot,
 }
 
-/// Connects all, and plays until the runner has heard enough.
+/// Connects all clients, and runs until the runner stops it.
 pub(crate) fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let clock = Clock::new();
-    let orders = Orders::listen();
+    let orders = Commands::listen();
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     let mut clients = Vec::new();
-    for place in 0..args.clients {
-        let client = Client::connect(place, args)?;
-        let data = epoll::EventData::new_u64(place.into());
+    for index in 0..args.clients {
+        let client = Client::connect(index, args)?;
+        let data = epoll::EventData::new_u64(index.into());
         epoll::add(&epoll, &client.stream, data, epoll::EventFlags::IN)?;
         clients.push(client);
     }
-    say("ready");
+    print_line("ready");
 
-    // TCP keeps order, so what comes out of order is wrong.
-    let mut tally = Tally::new(clients.len(), 1, true);
+    // TCP keeps the order, so reordered messages are wrong.
+    let mut counter = DeliveryCounter::new(clients.len(), 1, true);
     let mut ready = Vec::with_capacity(256);
     let nap = if args.in_flight == 0 { MILLISECOND } else { 0 };
     let nap = Timespec { tv_sec: 0, tv_nsec: nap as i64 };
@@ -68,45 +68,45 @@ pub(crate) fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         epoll::wait(&epoll, spare_capacity(&mut ready), Some(&nap))?;
         for event in &ready {
             let client = &mut clients[event.data.u64() as usize];
-            let heard = client.receive(&mut tally, clock)?;
+            let last_received = client.receive(&mut counter, clock)?;
             if is_running {
-                client.send(heard, &mut tally, clock)?;
+                client.send(last_received, &mut counter, clock)?;
             }
         }
         match orders.next() {
-            Some(Order::Start) => {
+            Some(Command::Start) => {
                 is_running = true;
                 for client in &mut clients {
-                    client.send(args.in_flight, &mut tally, clock)?;
+                    client.send(args.in_flight, &mut counter, clock)?;
                 }
             }
-            Some(Order::Mark) => say(&tally.mark().to_string()),
-            Some(Order::Stop) => {
+            Some(Command::Mark) => print_line(&counter.mark().to_string()),
+            Some(Command::Stop) => {
                 is_running = false;
                 drained = Some(clock.nanos() + DRAIN);
             }
             None => {}
         }
         if drained.is_some_and(|until| clock.nanos() >= until) {
-            say(&tally.report().to_string());
+            print_line(&counter.report().to_string());
             return Ok(());
         }
     }
 }
 
 struct Client {
-    place: u16,
+    index: u16,
     stream: TcpStream,
     frames: Frames,
     sequence: u32,
-    /// What has arrived and is not a whole message yet.
+    /// Received bytes of an incomplete message.
     arrived: Vec<u8>,
     out: Vec<u8>,
 }
 
 impl Client {
-    /// Connects, and for WebSocket shakes hands, one after the other.
-    fn connect(place: u16, args: &Args) -> Result<Self, Box<dyn Error>> {
+    /// Connects, and completes the WebSocket handshake, one client after another.
+    fn connect(index: u16, args: &Args) -> Result<Self, Box<dyn Error>> {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, args.port))?;
         stream.set_nodelay(true)?;
         if args.frames != Frames::Bare {
@@ -130,15 +130,20 @@ impl Client {
         }
         stream.set_nonblocking(true)?;
         let frames = args.frames;
-        Ok(Self { place, stream, frames, sequence: 0, arrived: Vec::new(), out: Vec::new() })
+        Ok(Self { index, stream, frames, sequence: 0, arrived: Vec::new(), out: Vec::new() })
     }
 
-    /// Sends so many messages with one write.
-    fn send(&mut self, count: u32, tally: &mut Tally, clock: Clock) -> Result<(), Box<dyn Error>> {
+    /// Sends `count` messages with one write.
+    fn send(
+        &mut self,
+        count: u32,
+        counter: &mut DeliveryCounter,
+        clock: Clock,
+    ) -> Result<(), Box<dyn Error>> {
         self.out.clear();
         for _ in 0..count {
-            let (source, sequence) = (self.place, self.sequence);
-            let stamp = Stamp { source, phase: tally.phase(), sequence, sent: clock.nanos() };
+            let (source, sequence) = (self.index, self.sequence);
+            let stamp = Stamp { source, phase: counter.phase(), sequence, sent: clock.nanos() };
             self.sequence += 1;
             let mut message = [0; SIZE];
             stamp.write(&mut message);
@@ -149,7 +154,7 @@ impl Client {
                 message.iter_mut().zip(key.iter().cycle()).for_each(|(byte, key)| *byte ^= key);
             }
             self.out.extend_from_slice(&message);
-            tally.sent(1);
+            counter.sent(1);
         }
         let mut rest = &self.out[..];
         while !rest.is_empty() {
@@ -161,35 +166,41 @@ impl Client {
         Ok(())
     }
 
-    /// Takes in what has arrived; how many messages that was.
-    fn receive(&mut self, tally: &mut Tally, clock: Clock) -> Result<u32, Box<dyn Error>> {
+    /// Receives messages, and returns their number.
+    fn receive(
+        &mut self,
+        counter: &mut DeliveryCounter,
+        clock: Clock,
+    ) -> Result<u32, Box<dyn Error>> {
         let mut bytes = [0; 16_384];
         let len = match self.stream.read(&mut bytes) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(0),
-            Ok(0) => return Err(format!("client {} has lost its server", self.place).into()),
+            Ok(0) => {
+                return Err(format!("client {} is disconnected from the server", self.index).into());
+            }
             read => read?,
         };
         self.arrived.extend_from_slice(&bytes[..len]);
         let head = if self.frames == Frames::Bare { 0 } else { 2 };
-        let (mut at, mut heard) = (0, 0);
+        let (mut at, mut last_received) = (0, 0);
         while let Some(frame) = self.arrived.get(at..at + head + SIZE) {
             let (frame, message) = frame.split_at(head);
             match Stamp::read(message, SIZE) {
-                Some(stamp) if stamp.source == self.place && [&[], WHOLE].contains(&frame) => {
-                    tally.received(self.place.into(), &stamp, SIZE, clock.nanos());
+                Some(stamp) if stamp.source == self.index && [&[], WHOLE].contains(&frame) => {
+                    counter.received(self.index.into(), &stamp, SIZE, clock.nanos());
                 }
-                _ => tally.wrong(),
+                _ => counter.wrong(),
             }
             at += head + SIZE;
-            heard += 1;
+            last_received += 1;
         }
         self.arrived.drain(..at);
-        Ok(heard)
+        Ok(last_received)
     }
 }
 
 const SIZE: usize = 64;
-/// The last and only frame of a binary message.
+/// Header byte of a final binary frame.
 const BINARY: u8 = 0x82;
 const MASKED: u8 = 0x80;
 const WHOLE: &[u8] = &[BINARY, SIZE as u8];

@@ -1,4 +1,4 @@
-//! A relay room as `mp-server` runs it: a branch and its endpoint as actix actors.
+//! Relay room as in `mp-server`: a branch and its endpoint as actix actors.
 
 use std::error::Error;
 use std::net::Ipv4Addr;

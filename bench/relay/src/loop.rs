@@ -1,4 +1,4 @@
-//! The same relay room without actors: the branch polls its transport in one tokio task.
+//! Relay room without actors: the branch polls its transport in one tokio task.
 
 use std::error::Error;
 use std::future::poll_fn;
@@ -36,7 +36,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     loop {
         room.poll(&mut server, clock.now());
         let due = [room.poll_timeout(), server.poll_timeout()].into_iter().flatten().min();
-        // Where nothing is due it sleeps until it is woken.
+        // Without a timer the task sleeps until it is woken.
         let due = epoch + due.map_or(FAR, |due| due - origin);
         if sleep.deadline() != due {
             sleep.as_mut().reset(due);

@@ -1,4 +1,4 @@
-//! A server of mp's with many nodes, each with a synchronizer and one Vector3, as a program with actors has it.
+//! Server with many nodes, each with a synchronizer and one Vector3, run by actors.
 
 use std::error::Error;
 use std::net::Ipv4Addr;
@@ -15,10 +15,10 @@ mp_bench_common::count_allocations!();
 
 #[derive(Clone, Copy, Debug, Parser)]
 struct Args {
-    /// How many nodes
+    /// Number of nodes
     #[arg(long, default_value_t = 1_000)]
     nodes: usize,
-    /// Change so many of them in each tick and send changes only; without it all change, and are always sent
+    /// Change this many nodes per tick, and send changes only [default: change and send all]
     #[arg(long)]
     changes: Option<usize>,
 }
@@ -72,11 +72,11 @@ fn world(args: Args) -> Result<Branch, TreeError> {
         .on_process(move |scene, _| {
             if movers.is_empty() {
                 let all = (0..args.nodes).map(|number| scene.node::<Mover>(&format!("N{number}")));
-                movers.extend(all.map(|mover| mover.expect("it was added")));
+                movers.extend(all.map(|mover| mover.expect("the node was added")));
             }
             tick += 1;
             for _ in 0..args.changes.unwrap_or(args.nodes) {
-                let mover = scene.get_mut(movers[next]).expect("it stays");
+                let mover = scene.get_mut(movers[next]).expect("nodes are not removed");
                 mover.position.y = tick as f32;
                 next = (next + 1) % movers.len();
             }

@@ -1,5 +1,5 @@
-//! bevy_replicon's server alone, in memory: what it says to its clients is counted and dropped. There is no transport, and nothing is
-//! acknowledged, so that its figures hold less than a game pays.
+//! bevy_replicon's server in memory: messages to clients are counted and dropped. Without transport
+//! and acknowledgements, it does less work than in a game.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -17,10 +17,10 @@ use serde_json::json;
 
 #[derive(Parser)]
 struct Args {
-    /// How many entities, each with one Vec3 that changes in every tick
+    /// Number of entities, each with one Vec3 that changes in every tick
     #[arg(long, default_value_t = 1_000)]
     nodes: usize,
-    /// How many clients
+    /// Number of clients
     #[arg(long)]
     clients: usize,
 }
@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut app = App::new();
     let server = ServerPlugin {
         mutations_timeout: Duration::from_secs(1),
-        ..ServerPlugin::new(PostUpdate) // a tick in each update
+        ..ServerPlugin::new(PostUpdate) // one tick per update
     };
     let shared = RepliconSharedPlugin { auth_method: AuthMethod::None };
     app.add_plugins((MinimalPlugins, StatesPlugin, RepliconPlugins.set(server).set(shared)))

@@ -1,16 +1,16 @@
-//! What is to be reached, and whether it was.
+//! Performance goals.
 
 use crate::measure::Measured;
-use crate::sample::{Figure, median};
+use crate::sample::{Metric, median};
 
-/// A bound on a figure of one of mp's contenders, or on its ratio to another's.
+/// Bound on a metric of one of mp's contenders, or on its ratio to another contender's.
 #[derive(Clone)]
 pub(crate) struct Goal {
-    figure: Figure,
+    metric: Metric,
     of: &'static str,
     versus: Option<&'static str>,
     bound: Bound,
-    /// Why it is not met, where it is known.
+    /// Explanation if the goal is not met; empty if unknown.
     pub(crate) why_not: &'static str,
 }
 
@@ -20,54 +20,55 @@ enum Bound {
     AtLeast(f64),
 }
 
-/// Whether a goal was met.
-pub(crate) struct Verdict {
+/// Result of a goal.
+pub(crate) struct GoalResult {
     pub(crate) goal: String,
     pub(crate) seen: String,
     pub(crate) met: Option<bool>,
 }
 
 impl Goal {
-    /// The figure of mp's contender `of` is at most `factor` times that of `versus`, by the median of the rounds' ratios.
+    /// Creates a goal: the metric of mp's contender `of` is at most `factor` times that of
+    /// `versus`, by the median of the rounds' ratios.
     pub(crate) const fn ratio(
-        figure: Figure,
+        metric: Metric,
         of: &'static str,
         factor: f64,
         versus: &'static str,
     ) -> Self {
-        Self { figure, of, versus: Some(versus), bound: Bound::AtMost(factor), why_not: "" }
+        Self { metric, of, versus: Some(versus), bound: Bound::AtMost(factor), why_not: "" }
     }
 
-    pub(crate) const fn at_most(figure: Figure, of: &'static str, most: f64) -> Self {
-        Self { figure, of, versus: None, bound: Bound::AtMost(most), why_not: "" }
+    pub(crate) const fn at_most(metric: Metric, of: &'static str, most: f64) -> Self {
+        Self { metric, of, versus: None, bound: Bound::AtMost(most), why_not: "" }
     }
 
-    pub(crate) const fn at_least(figure: Figure, of: &'static str, least: f64) -> Self {
-        Self { figure, of, versus: None, bound: Bound::AtLeast(least), why_not: "" }
+    pub(crate) const fn at_least(metric: Metric, of: &'static str, least: f64) -> Self {
+        Self { metric, of, versus: None, bound: Bound::AtLeast(least), why_not: "" }
     }
 
-    /// With what is known of why it is not met, shown as long as it is not.
-    pub(crate) const fn but(mut self, why_not: &'static str) -> Self {
+    /// Adds an explanation, which is shown while the goal is not met.
+    pub(crate) const fn with_explanation(mut self, why_not: &'static str) -> Self {
         self.why_not = why_not;
         self
     }
 
-    pub(crate) fn verdict(&self, measured: &Measured) -> Verdict {
+    pub(crate) fn result(&self, measured: &Measured) -> GoalResult {
         let seen = match self.versus {
-            Some(versus) => ratio(measured, self.figure, self.of, versus),
-            None => measured.median(self.of, self.figure),
+            Some(versus) => ratio(measured, self.metric, self.of, versus),
+            None => measured.median(self.of, self.metric),
         };
         let show = |value: f64| match self.versus {
             Some(versus) if value < 0.2 => format!("{value:.3} × {versus}"),
             Some(versus) => format!("{value:.2} × {versus}"),
-            None => self.figure.show(value),
+            None => self.metric.show(value),
         };
         let (sign, bound) = match self.bound {
             Bound::AtMost(most) => ("≤", most),
             Bound::AtLeast(least) => ("≥", least),
         };
-        Verdict {
-            goal: format!("{}, {}: {sign} {}", self.of, self.figure.head(), show(bound)),
+        GoalResult {
+            goal: format!("{}, {}: {sign} {}", self.of, self.metric.head(), show(bound)),
             seen: seen.map_or_else(|| "not measured".to_owned(), show),
             met: seen.map(|seen| match self.bound {
                 Bound::AtMost(most) => seen <= most,
@@ -77,12 +78,13 @@ impl Goal {
     }
 }
 
-/// The median of the ratios of the rounds: what disturbs the machine for a while disturbs both.
-pub(crate) fn ratio(measured: &Measured, figure: Figure, of: &str, to: &str) -> Option<f64> {
+/// Returns the median of the rounds' ratios. Temporary disturbances of the machine affect both
+/// sides of a ratio.
+pub(crate) fn ratio(measured: &Measured, metric: Metric, of: &str, to: &str) -> Option<f64> {
     let (of, to) = (measured.samples(of)?, measured.samples(to)?);
     let ratios = of
         .iter()
         .zip(to)
-        .filter_map(|(of, to)| Some(of.as_ref()?.figure(figure)? / to.as_ref()?.figure(figure)?));
+        .filter_map(|(of, to)| Some(of.as_ref()?.metric(metric)? / to.as_ref()?.metric(metric)?));
     median(ratios.filter(|ratio| ratio.is_finite()).collect())
 }

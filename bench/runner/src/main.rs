@@ -1,5 +1,5 @@
-//! Runs the benchmarks: for each workload it alternates the contenders, each a process of its own, under the same load, and
-//! compares medians. `cargo xtask bench` builds everything and calls it.
+//! Runner of the benchmarks. Runs the contenders of each workload alternately, each in a process of
+//! its own, with the same load, and compares medians. `cargo xtask bench` builds and starts it.
 
 mod document;
 mod goal;
@@ -21,37 +21,37 @@ use measure::Timing;
 use process::Programs;
 use results::Results;
 
-/// Runs the benchmarks.
+/// Run the benchmarks.
 #[derive(Parser)]
 struct Args {
-    /// One short round each: figures to look at, not to keep
+    /// One short round each: quick results that are not stored
     #[arg(long)]
     quick: bool,
-    /// One very short round of mp's own contenders, only to see that everything still runs
+    /// One very short round of mp's own contenders: only a smoke test
     #[arg(long)]
     smoke: bool,
-    /// Workloads whose names begin with this (again for more)
+    /// Workloads whose names have this prefix (repeatable)
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
-    /// Only contenders of this name (again for more)
+    /// Only contenders of this name (repeatable)
     #[arg(long, value_name = "NAME")]
     contender: Vec<String>,
-    /// Rounds of each workload [default: 3]
+    /// Number of rounds of each workload [default: 3]
     #[arg(long)]
     rounds: Option<usize>,
-    /// Prints the workloads and ends
+    /// List the workloads and exit
     #[arg(long)]
     list: bool,
-    /// Writes the document anew from the results there are, and ends
+    /// Write the document from stored results and exit
     #[arg(long)]
     document: bool,
-    /// Where the programs are
+    /// Folder of the programs
     #[arg(long, env = "MP_BENCH_BIN")]
     programs: PathBuf,
-    /// The document to write
+    /// Document to write
     #[arg(long, env = "MP_BENCH_DOCUMENT")]
     write: PathBuf,
-    /// Where results are kept between runs
+    /// Folder of stored results
     #[arg(long, env = "MP_BENCH_RESULTS")]
     results: PathBuf,
 }
@@ -70,7 +70,7 @@ fn run(args: &Args) -> Result<(), String> {
     let all = workloads::all();
     let is_asked =
         |name: &str| args.only.is_empty() || args.only.iter().any(|only| name.starts_with(only));
-    let fits = |name: &str| !args.smoke || name != workload::TOO_MUCH_UNOPTIMISED;
+    let fits = |name: &str| !args.smoke || name != workload::NEEDS_OPTIMIZATION;
     let chosen: Vec<_> = all.iter().filter(|it| is_asked(it.name) && fits(it.name)).collect();
     if args.list {
         for workload in &all {
@@ -79,7 +79,7 @@ fn run(args: &Args) -> Result<(), String> {
         return Ok(());
     }
     if chosen.is_empty() {
-        return Err(format!("no workload is named {:?}; --list prints their names", args.only));
+        return Err(format!("unknown workload {:?}; --list prints the names", args.only));
     }
     let kept = Results::new(&args.results);
     if args.document {

@@ -1,4 +1,4 @@
-//! Runs of a workload.
+//! Measurements of a workload.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -6,16 +6,16 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::process::{Programs, Talk};
-use crate::sample::{Figure, Sample, median};
+use crate::process::{ChildProcess, Programs};
+use crate::sample::{Metric, Sample, median};
 use crate::workload::{Contender, Idle, Workload};
 
-/// How long, and how often.
+/// Durations, and number of rounds.
 pub(crate) struct Timing {
     rounds: usize,
     warm_up: Duration,
     window: Duration,
-    /// Whether the figures are to be kept.
+    /// True if the results are stored.
     pub(crate) is_full: bool,
 }
 
@@ -31,15 +31,15 @@ impl Timing {
     }
 }
 
-/// What a workload gave: for each contender one sample of each round, where it came to one.
+/// Results of a workload: for each contender one sample per round, if it succeeded.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Measured {
-    /// When, at which commit.
+    /// Date and commit.
     pub(crate) when: String,
     pub(crate) contenders: Vec<(String, Vec<Option<Sample>>)>,
-    /// What went wrong.
+    /// Errors of failed runs.
     pub(crate) failures: Vec<String>,
-    /// Contenders that could not take part, and why.
+    /// Contenders that cannot run, with reasons.
     pub(crate) absent: Vec<String>,
 }
 
@@ -49,17 +49,17 @@ impl Measured {
         Some(samples)
     }
 
-    pub(crate) fn median(&self, contender: &str, figure: Figure) -> Option<f64> {
-        median(self.values(contender, figure))
+    pub(crate) fn median(&self, contender: &str, metric: Metric) -> Option<f64> {
+        median(self.values(contender, metric))
     }
 
-    pub(crate) fn values(&self, contender: &str, figure: Figure) -> Vec<f64> {
+    pub(crate) fn values(&self, contender: &str, metric: Metric) -> Vec<f64> {
         let samples = self.samples(contender).unwrap_or_default();
-        samples.iter().flatten().filter_map(|sample| sample.figure(figure)).collect()
+        samples.iter().flatten().filter_map(|sample| sample.metric(metric)).collect()
     }
 }
 
-/// Runs all rounds of a workload, in each round all contenders, and says how far it is.
+/// Runs all rounds of a workload, with all contenders in each round, and prints the progress.
 pub(crate) fn workload(
     workload: &Workload,
     programs: &Programs,
@@ -78,30 +78,30 @@ pub(crate) fn workload(
         }
     }
     for round in 1..=timing.rounds {
-        for (place, contender) in present.iter().enumerate() {
+        for (index, contender) in present.iter().enumerate() {
             eprint!("\r  round {round} of {}: {:<30}", timing.rounds, contender.name);
             let sample = run(workload, contender, programs, timing);
             if let Err(why) = &sample {
                 eprintln!("\r  {why}{:30}", "");
                 measured.failures.push(format!("{}, round {round}: {why}", contender.name));
             }
-            measured.contenders[place].1.push(sample.ok());
+            measured.contenders[index].1.push(sample.ok());
         }
     }
     eprint!("\r{:60}\r", "");
     measured
 }
 
-/// One run of one contender.
+/// Runs one contender once.
 fn run(
     workload: &Workload,
     contender: &Contender,
     programs: &Programs,
     timing: &Timing,
 ) -> Result<Sample, String> {
-    let mut server = Talk::start(contender.name, programs.command(contender)?)?;
-    let port = server.hear(Duration::from_secs(20), port)?;
-    // What it does once, at its start, is not what is measured.
+    let mut server = ChildProcess::start(contender.name, programs.command(contender)?)?;
+    let port = server.read_until(Duration::from_secs(20), port)?;
+    // Excludes work at the start from the measurement.
     thread::sleep(timing.warm_up / 2);
     let resident = server.resident()?;
 
@@ -114,14 +114,14 @@ fn run(
         let mut arguments = workload.load.clone();
         arguments.extend(contender.load.iter().cloned());
         arguments.extend(["--port".to_owned(), port.to_string()]);
-        let mut players = Talk::start("load", programs.load(&arguments))?;
-        players.hear(Duration::from_secs(90), |line| (line == "ready").then_some(()))?;
+        let mut players = ChildProcess::start("load", programs.load(&arguments))?;
+        players.read_until(Duration::from_secs(90), |line| (line == "ready").then_some(()))?;
         if workload.idle == Idle::Quiet {
-            // What it has to do after so many have come.
+            // Excludes work after many clients have connected.
             thread::sleep(timing.warm_up * 2);
             idle_share = server.share(timing.window / 2)?;
         }
-        players.say("start")?;
+        players.send_line("start")?;
         load = Some(players);
     }
     thread::sleep(timing.warm_up);
@@ -130,7 +130,7 @@ fn run(
     thread::sleep(timing.window);
     let last = Reading::take(&mut server, load.as_mut(), contender)?;
     let memory = (server.resident()? - resident) / f64::from(workload.clients.max(1));
-    let report = load.as_mut().map(|players| players.ask("stop")).transpose()?;
+    let report = load.as_mut().map(|players| players.request("stop")).transpose()?;
 
     let nanos = (last.at - first.at).as_nanos() as f64;
     let operations = last.operations - first.operations;
@@ -163,12 +163,12 @@ fn run(
     Ok(sample)
 }
 
-/// Counters at one moment.
+/// Counters at one time.
 struct Reading {
     at: Instant,
     cpu: u64,
     operations: f64,
-    /// Those that arrived, where the load makes a difference.
+    /// Operations received, if the contender needs a load.
     received: f64,
     bytes: f64,
     allocations: Option<f64>,
@@ -177,17 +177,17 @@ struct Reading {
 
 impl Reading {
     fn take(
-        server: &mut Talk,
-        load: Option<&mut Talk>,
+        server: &mut ChildProcess,
+        load: Option<&mut ChildProcess>,
         contender: &Contender,
     ) -> Result<Self, String> {
         let own = match contender.answers {
-            true => server.ask("mark")?,
+            true => server.request("mark")?,
             false => Value::Null,
         };
-        let players = load.map(|load| load.ask("mark")).transpose()?;
+        let players = load.map(|load| load.request("mark")).transpose()?;
         let (at, cpu) = (Instant::now(), server.cpu()?);
-        // Contenders that need no load count themselves.
+        // Contenders without a load count operations themselves.
         let counts = players.as_ref().unwrap_or(&own);
         let operations = counts["operations"].as_f64().unwrap_or(0.0);
         Ok(Self {
@@ -202,11 +202,11 @@ impl Reading {
     }
 }
 
-/// A run in which something arrived wrong, or nothing at all, is no result.
+/// Fails a run with wrong deliveries, or without any.
 fn check(workload: &Workload, operations: f64, report: &Value) -> Result<(), String> {
     for fault in ["wrong", "duplicated"] {
         if report[fault].as_u64().is_none_or(|count| count > 0) {
-            return Err(format!("the players have seen {fault} deliveries: {report}"));
+            return Err(format!("{fault} deliveries: {report}"));
         }
     }
     if !workload.is_idle && operations == 0.0 {
@@ -215,7 +215,7 @@ fn check(workload: &Workload, operations: f64, report: &Value) -> Result<(), Str
     Ok(())
 }
 
-/// The port in a line of a server that listens: those of the benchmarks, or mp-server.
+/// Returns the port in the line of a listening server: a benchmark server, or mp-server.
 fn port(line: &str) -> Option<u16> {
     if let Some(port) = line.strip_prefix("ready ") {
         return port.trim().parse().ok();
@@ -229,7 +229,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_port_is_found_in_what_servers_say() {
+    fn port_parses_the_lines_of_all_servers() {
         assert_eq!(port("ready 4711"), Some(4711));
         let line = "listens for ENet on UDP 127.0.0.1:50123, for up to 64 players";
         assert_eq!(port(line), Some(50_123));

@@ -1,4 +1,4 @@
-//! The processes of a run: servers on cpu 0, players on cpu 1.
+//! Processes of a run: servers on CPU 0, the load generator on CPU 1.
 
 use std::env;
 use std::fs;
@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::workload::{Contender, Program};
 
-/// Where the programs are.
+/// Paths of the programs.
 pub(crate) struct Programs {
     folder: PathBuf,
 }
@@ -23,14 +23,14 @@ impl Programs {
         Self { folder: folder.to_path_buf() }
     }
 
-    /// The command of a contender, or why it cannot take part.
+    /// Returns the command of a contender, or the reason why it cannot run.
     pub(crate) fn command(&self, contender: &Contender) -> Result<Command, String> {
         let (path, mut arguments) = match contender.program {
             Program::Binary(name) => (self.folder.join(name), Vec::new()),
             Program::MpServer => (self.folder.join("mp-server"), Vec::new()),
             Program::EnetC => (self.folder.join("enet-c"), Vec::new()),
             Program::Godot(script) => {
-                let godot = env::var_os("GODOT").ok_or("there is no Godot ($GODOT)")?;
+                let godot = env::var_os("GODOT").ok_or("$GODOT is not set")?;
                 let project =
                     env::var("MP_BENCH_GODOT").map_err(|_| "$MP_BENCH_GODOT is not set")?;
                 let line =
@@ -39,7 +39,7 @@ impl Programs {
             }
         };
         if !path.is_file() {
-            return Err(format!("{} is not there", path.display()));
+            return Err(format!("{} does not exist", path.display()));
         }
         arguments.extend(contender.arguments.iter().cloned());
         Ok(pinned(SERVER_CPU, &path, &arguments))
@@ -50,22 +50,23 @@ impl Programs {
     }
 }
 
-/// taskset becomes the program, so that its id is the program's.
+/// Returns a command that runs `program` on a CPU. taskset is replaced by the program, so that the
+/// process id is the program's.
 fn pinned(cpu: &str, program: &Path, arguments: &[String]) -> Command {
     let mut command = Command::new("taskset");
     command.args(["-c", cpu]).arg(program).args(arguments);
     command
 }
 
-/// A running process that is spoken to line by line. It is killed when it is dropped.
-pub(crate) struct Talk {
+/// Running process with line-based input and output. It is killed when dropped.
+pub(crate) struct ChildProcess {
     who: String,
     child: Child,
     input: ChildStdin,
     lines: Receiver<String>,
 }
 
-impl Talk {
+impl ChildProcess {
     pub(crate) fn start(who: &str, mut command: Command) -> Result<Self, String> {
         let errors =
             if env::var_os("MP_BENCH_VERBOSE").is_some() { Stdio::inherit } else { Stdio::null };
@@ -76,10 +77,10 @@ impl Talk {
             command.spawn().map_err(|error| format!("{who}: cannot start {command:?}: {error}"))?;
         let input = child.stdin.take().ok_or("no standard input")?;
         let output = child.stdout.take().ok_or("no standard output")?;
-        let (tell, lines) = sync_channel(64);
+        let (sender, lines) = sync_channel(64);
         thread::spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
-                if tell.send(line).is_err() {
+                if sender.send(line).is_err() {
                     return;
                 }
             }
@@ -87,48 +88,48 @@ impl Talk {
         Ok(Self { who: who.to_owned(), child, input, lines })
     }
 
-    pub(crate) fn say(&mut self, line: &str) -> Result<(), String> {
-        writeln!(self.input, "{line}").map_err(|error| format!("{} has ended: {error}", self.who))
+    pub(crate) fn send_line(&mut self, line: &str) -> Result<(), String> {
+        writeln!(self.input, "{line}").map_err(|error| format!("{} has exited: {error}", self.who))
     }
 
-    /// What `read` makes of the first line that means something to it.
-    pub(crate) fn hear<T>(
+    /// Reads lines until `read` returns a value.
+    pub(crate) fn read_until<T>(
         &mut self,
-        patience: Duration,
+        timeout: Duration,
         read: impl Fn(&str) -> Option<T>,
     ) -> Result<T, String> {
         loop {
-            match self.lines.recv_timeout(patience) {
+            match self.lines.recv_timeout(timeout) {
                 Ok(line) => {
                     if let Some(value) = read(&line) {
                         return Ok(value);
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {
-                    return Err(format!("{} said nothing for {patience:?}", self.who));
+                    return Err(format!("{}: no output for {timeout:?}", self.who));
                 }
                 Err(RecvTimeoutError::Disconnected) => {
-                    return Err(format!("{} has ended", self.who));
+                    return Err(format!("{} has exited", self.who));
                 }
             }
         }
     }
 
-    /// A JSON line in answer to `order`.
-    pub(crate) fn ask(&mut self, order: &str) -> Result<Value, String> {
-        self.say(order)?;
-        self.hear(Duration::from_secs(15), |line| {
+    /// Sends a command, and returns the JSON line of the answer.
+    pub(crate) fn request(&mut self, order: &str) -> Result<Value, String> {
+        self.send_line(order)?;
+        self.read_until(Duration::from_secs(15), |line| {
             serde_json::from_str(line).ok().filter(Value::is_object)
         })
     }
 
-    /// CPU time of all its threads, user and system, in ns.
+    /// Returns the CPU time of all its threads, user and system, in ns.
     pub(crate) fn cpu(&self) -> Result<u64, String> {
-        let io = |error| format!("{}: its CPU time cannot be read: {error}", self.who);
+        let io = |error| format!("{}: cannot read the CPU time: {error}", self.who);
         let mut total = 0;
         for task in fs::read_dir(format!("/proc/{}/task", self.child.id())).map_err(io)? {
             let path = task.map_err(io)?.path().join("schedstat");
-            // A thread may end between the two.
+            // A thread may exit between the two calls.
             let text = fs::read_to_string(path).unwrap_or_default();
             let nanos = text.split_whitespace().next().and_then(|word| word.parse::<u64>().ok());
             total += nanos.unwrap_or(0);
@@ -136,14 +137,14 @@ impl Talk {
         Ok(total)
     }
 
-    /// The share of a core that it uses for so long.
+    /// Measures its share of a core during `time`.
     pub(crate) fn share(&self, time: Duration) -> Result<f64, String> {
         let (before, began) = (self.cpu()?, Instant::now());
         thread::sleep(time);
         Ok((self.cpu()? - before) as f64 / began.elapsed().as_nanos() as f64)
     }
 
-    /// Resident memory in bytes.
+    /// Returns the resident memory in bytes.
     pub(crate) fn resident(&self) -> Result<f64, String> {
         let path = format!("/proc/{}/status", self.child.id());
         let text = fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
@@ -153,9 +154,9 @@ impl Talk {
     }
 }
 
-impl Drop for Talk {
+impl Drop for ChildProcess {
     fn drop(&mut self) {
-        // What it could still say does not matter, and it may have ended.
+        // Its remaining output is not needed, and it may have exited.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

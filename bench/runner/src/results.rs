@@ -1,4 +1,5 @@
-//! Results of the last full run of each workload, as files, so that one can be measured again without the others.
+//! Files with the results of the last full run of each workload, so that one can be measured again
+//! without the others.
 
 use std::fs;
 use std::path::{Path, PathBuf};

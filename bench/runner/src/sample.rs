@@ -1,8 +1,8 @@
-//! What one run of one contender gave.
+//! Result of one run of one contender.
 
 use serde::{Deserialize, Serialize};
 
-/// Figures of a run.
+/// Metrics of a run.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Sample {
     /// CPU time of the server per operation, user and system, in ns.
@@ -11,9 +11,9 @@ pub(crate) struct Sample {
     pub(crate) share: f64,
     /// Operations per second.
     pub(crate) rate: f64,
-    /// Delivered of what was sent in the measured phase.
+    /// Share of the messages sent in the measured phase that were delivered.
     pub(crate) delivered: Option<f64>,
-    /// Latencies in µs.
+    /// Latency in µs.
     pub(crate) p50: Option<f64>,
     pub(crate) p99: Option<f64>,
     /// Payload bytes per operation.
@@ -22,15 +22,15 @@ pub(crate) struct Sample {
     pub(crate) allocations: Option<f64>,
     /// Memory per client in bytes.
     pub(crate) memory: Option<f64>,
-    /// Memory before anybody connected, in bytes.
+    /// Memory before any client connected, in bytes.
     pub(crate) resident: f64,
-    /// Turns per second, where the load can tell (replication).
+    /// Ticks per second, if the load can measure them (replication).
     pub(crate) ticks: Option<f64>,
 }
 
-/// A figure of a sample.
+/// Metric of a sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Figure {
+pub(crate) enum Metric {
     Cpu,
     Share,
     Rate,
@@ -45,25 +45,25 @@ pub(crate) enum Figure {
 }
 
 impl Sample {
-    pub(crate) fn figure(&self, figure: Figure) -> Option<f64> {
-        match figure {
-            Figure::Cpu => self.cpu,
-            Figure::Share => Some(self.share),
-            Figure::Rate => Some(self.rate),
-            Figure::Delivered => self.delivered,
-            Figure::P50 => self.p50,
-            Figure::P99 => self.p99,
-            Figure::Bytes => self.bytes,
-            Figure::Allocations => self.allocations,
-            Figure::Memory => self.memory,
-            Figure::Resident => Some(self.resident),
-            Figure::Ticks => self.ticks,
+    pub(crate) fn metric(&self, metric: Metric) -> Option<f64> {
+        match metric {
+            Metric::Cpu => self.cpu,
+            Metric::Share => Some(self.share),
+            Metric::Rate => Some(self.rate),
+            Metric::Delivered => self.delivered,
+            Metric::P50 => self.p50,
+            Metric::P99 => self.p99,
+            Metric::Bytes => self.bytes,
+            Metric::Allocations => self.allocations,
+            Metric::Memory => self.memory,
+            Metric::Resident => Some(self.resident),
+            Metric::Ticks => self.ticks,
         }
     }
 }
 
-impl Figure {
-    /// The head of its column.
+impl Metric {
+    /// Returns the column header.
     pub(crate) const fn head(self) -> &'static str {
         match self {
             Self::Cpu => "CPU ns/op",
@@ -80,12 +80,12 @@ impl Figure {
         }
     }
 
-    /// A value for people.
+    /// Formats a value.
     pub(crate) fn show(self, value: f64) -> String {
         match self {
             Self::Cpu | Self::Rate => thousands(value),
             Self::Share => format!("{:.1} %", value * 100.0),
-            // Never rounded up to all.
+            // Truncated, so that 100 % means all.
             Self::Delivered => format!("{:.2} %", (value * 10_000.0).floor() / 100.0),
             Self::P50 | Self::P99 => format!("{:.2} ms", value / 1_000.0),
             Self::Bytes | Self::Allocations => format!("{value:.2}"),
@@ -96,7 +96,7 @@ impl Figure {
     }
 }
 
-/// The middle one.
+/// Returns the median.
 pub(crate) fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let (low, high) = (values.len().checked_sub(1)? / 2, values.len() / 2);
@@ -109,8 +109,8 @@ fn thousands(value: f64) -> String {
     }
     let digits = format!("{value:.0}");
     let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -123,16 +123,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_median_of_an_even_number_lies_between_the_two_in_the_middle() {
+    fn the_median_of_an_even_number_is_the_mean_of_the_middle_two() {
         assert_eq!(median(vec![3.0, 1.0, 2.0]), Some(2.0));
         assert_eq!(median(vec![4.0, 1.0, 2.0, 3.0]), Some(2.5));
         assert_eq!(median(vec![]), None);
     }
 
     #[test]
-    fn what_is_not_all_is_not_shown_as_all() {
-        assert_eq!(Figure::Delivered.show(0.999_999), "99.99 %");
-        assert_eq!(Figure::Delivered.show(1.0), "100.00 %");
-        assert_eq!(Figure::Rate.show(1_234_567.0), "1,234,567");
+    fn an_incomplete_share_is_not_shown_as_100_percent() {
+        assert_eq!(Metric::Delivered.show(0.999_999), "99.99 %");
+        assert_eq!(Metric::Delivered.show(1.0), "100.00 %");
+        assert_eq!(Metric::Rate.show(1_234_567.0), "1,234,567");
     }
 }

@@ -1,11 +1,11 @@
-//! A workload's figures as a table, for the terminal and for the document.
+//! Tables of a workload's metrics, for the terminal and for the document.
 
 use crate::goal::ratio;
 use crate::measure::Measured;
-use crate::sample::Figure;
+use crate::sample::Metric;
 use crate::workload::{Workload, is_own};
 
-/// For the terminal: columns in blanks, goals below.
+/// Returns a table for the terminal, aligned with blanks, and the goals.
 pub(crate) fn terminal(workload: &Workload, measured: &Measured) -> String {
     let rows = rows(workload, measured);
     let columns = rows[0].len();
@@ -24,21 +24,21 @@ pub(crate) fn terminal(workload: &Workload, measured: &Measured) -> String {
         text.push('\n');
     }
     for goal in &workload.goals {
-        let verdict = goal.verdict(measured);
-        let word = match verdict.met {
+        let result = goal.result(measured);
+        let word = match result.met {
             Some(true) => "met",
             Some(false) => "NOT MET",
             None => "open",
         };
-        text.push_str(&format!("  goal {}: {} ({word})\n", verdict.goal, verdict.seen));
+        text.push_str(&format!("  goal {}: {} ({word})\n", result.goal, result.seen));
     }
     for absent in &measured.absent {
-        text.push_str(&format!("  left out: {absent}\n"));
+        text.push_str(&format!("  skipped: {absent}\n"));
     }
     text
 }
 
-/// For the document: Markdown, goals below.
+/// Returns a Markdown table and the goals, for the document.
 pub(crate) fn markdown(workload: &Workload, measured: &Measured) -> String {
     let mut text = String::new();
     for (number, row) in rows(workload, measured).iter().enumerate() {
@@ -49,17 +49,17 @@ pub(crate) fn markdown(workload: &Workload, measured: &Measured) -> String {
     }
     text.push('\n');
     for goal in &workload.goals {
-        let verdict = goal.verdict(measured);
-        let (word, why) = match verdict.met {
+        let result = goal.result(measured);
+        let (word, why) = match result.met {
             Some(true) => ("met", ""),
             Some(false) => ("**not met**", goal.why_not),
             None => ("open", ""),
         };
         let why = if why.is_empty() { String::new() } else { format!(" {why}") };
-        text.push_str(&format!("- Goal {}: {} – {word}.{why}\n", verdict.goal, verdict.seen));
+        text.push_str(&format!("- Goal {}: {} – {word}.{why}\n", result.goal, result.seen));
     }
     for absent in &measured.absent {
-        text.push_str(&format!("- Left out: {absent}\n"));
+        text.push_str(&format!("- Skipped: {absent}\n"));
     }
     for failure in &measured.failures {
         text.push_str(&format!("- Failed: {failure}\n"));
@@ -67,39 +67,40 @@ pub(crate) fn markdown(workload: &Workload, measured: &Measured) -> String {
     text
 }
 
-/// The head, and a row for each contender: its medians, and how mp's first contender compares.
+/// Returns the header, and a row per contender: its medians, and the ratio of mp's first contender
+/// to it.
 fn rows(workload: &Workload, measured: &Measured) -> Vec<Vec<String>> {
-    let figures: Vec<Figure> = COLUMNS
+    let metrics: Vec<Metric> = COLUMNS
         .into_iter()
-        .filter(|&figure| is_shown(workload, figure))
-        .filter(|&figure| {
-            measured.contenders.iter().any(|(name, _)| !measured.values(name, figure).is_empty())
+        .filter(|&metric| is_shown(workload, metric))
+        .filter(|&metric| {
+            measured.contenders.iter().any(|(name, _)| !measured.values(name, metric).is_empty())
         })
         .collect();
     let own = workload.contenders.iter().map(|contender| contender.name).find(|name| is_own(name));
     let mut head = vec![String::new()];
-    for &figure in &figures {
-        head.push(figure.head().to_owned());
-        if figure == Figure::Cpu {
+    for &metric in &metrics {
+        head.push(metric.head().to_owned());
+        if metric == Metric::Cpu {
             head.push("range".to_owned());
-            head.extend(own.map(|own| format!("{own} / it")));
+            head.extend(own.map(|own| format!("{own} / this")));
         }
     }
     let mut rows = vec![head];
     for (name, _) in &measured.contenders {
         let mut row = vec![name.clone()];
-        for &figure in &figures {
+        for &metric in &metrics {
             let show = |value: Option<f64>| {
-                value.map_or_else(|| "–".to_owned(), |value| figure.show(value))
+                value.map_or_else(|| "–".to_owned(), |value| metric.show(value))
             };
-            row.push(show(measured.median(name, figure)));
-            if figure == Figure::Cpu {
-                let values = measured.values(name, figure);
+            row.push(show(measured.median(name, metric)));
+            if metric == Metric::Cpu {
+                let values = measured.values(name, metric);
                 let least = values.iter().copied().reduce(f64::min);
                 let most = values.iter().copied().reduce(f64::max);
                 row.push(format!("{}–{}", show(least), show(most)));
                 if let Some(own) = own {
-                    let ratio = ratio(measured, figure, own, name);
+                    let ratio = ratio(measured, metric, own, name);
                     row.push(ratio.map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.2}")));
                 }
             }
@@ -109,26 +110,26 @@ fn rows(workload: &Workload, measured: &Measured) -> Vec<Vec<String>> {
     rows
 }
 
-fn is_shown(workload: &Workload, figure: Figure) -> bool {
-    match figure {
-        Figure::Memory | Figure::Resident => workload.is_idle,
-        Figure::Cpu | Figure::Rate | Figure::Delivered | Figure::P50 | Figure::P99 => {
+fn is_shown(workload: &Workload, metric: Metric) -> bool {
+    match metric {
+        Metric::Memory | Metric::Resident => workload.is_idle,
+        Metric::Cpu | Metric::Rate | Metric::Delivered | Metric::P50 | Metric::P99 => {
             !workload.is_idle
         }
-        Figure::Share | Figure::Allocations | Figure::Bytes | Figure::Ticks => true,
+        Metric::Share | Metric::Allocations | Metric::Bytes | Metric::Ticks => true,
     }
 }
 
-const COLUMNS: [Figure; 11] = [
-    Figure::Cpu,
-    Figure::Memory,
-    Figure::Resident,
-    Figure::Share,
-    Figure::Rate,
-    Figure::Ticks,
-    Figure::Delivered,
-    Figure::P50,
-    Figure::P99,
-    Figure::Bytes,
-    Figure::Allocations,
+const COLUMNS: [Metric; 11] = [
+    Metric::Cpu,
+    Metric::Memory,
+    Metric::Resident,
+    Metric::Share,
+    Metric::Rate,
+    Metric::Ticks,
+    Metric::Delivered,
+    Metric::P50,
+    Metric::P99,
+    Metric::Bytes,
+    Metric::Allocations,
 ];

@@ -1,30 +1,30 @@
-//! What a benchmark is made of.
+//! Definition of a benchmark.
 
 use crate::goal::Goal;
 
-/// A benchmark: contenders, and the load that all of them get.
+/// A benchmark: contenders, and the load for all of them.
 pub(crate) struct Workload {
     pub(crate) name: &'static str,
-    /// The part of the document it stands in.
+    /// Section of the document.
     pub(crate) area: Area,
     pub(crate) title: String,
-    /// What an operation is.
+    /// Unit of the metrics per operation.
     pub(crate) operation: &'static str,
     /// Arguments of the program `load`.
     pub(crate) load: Vec<String>,
-    /// How many clients there are, for what each of them costs.
+    /// Number of clients, for metrics per client.
     pub(crate) clients: u32,
     pub(crate) contenders: Vec<Contender>,
     pub(crate) goals: Vec<Goal>,
-    /// What is taken off the CPU time.
+    /// CPU time to subtract.
     pub(crate) idle: Idle,
-    /// Whether memory and idle CPU are the point.
+    /// True if memory and idle CPU time are measured.
     pub(crate) is_idle: bool,
-    /// What a reader must know.
+    /// Note for readers.
     pub(crate) note: &'static str,
 }
 
-/// A part of the document.
+/// Section of the document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Area {
     Enet,
@@ -35,14 +35,14 @@ pub(crate) enum Area {
     WebSocket,
 }
 
-/// What is taken off the CPU time of a server: what it uses anyway.
+/// CPU time of a server to subtract from its measured time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Idle {
-    /// Nothing
+    /// None
     Counts,
-    /// What it uses when nobody is there
+    /// CPU time without clients
     Alone,
-    /// What it uses when the clients are there and say nothing
+    /// CPU time with idle clients
     Quiet,
 }
 
@@ -52,18 +52,18 @@ pub(crate) struct Contender {
     pub(crate) name: &'static str,
     pub(crate) program: Program,
     pub(crate) arguments: Vec<String>,
-    /// Further arguments of the load, where it must speak otherwise to this one.
+    /// Additional arguments of the load for this contender.
     pub(crate) load: Vec<String>,
-    /// Whether it answers `mark` with its counters.
+    /// True if it answers `mark` with its counters.
     pub(crate) answers: bool,
-    /// Whether it needs no load, and counts operations itself.
+    /// True if it needs no load, and counts operations itself.
     pub(crate) is_alone: bool,
 }
 
-/// Which program a contender is.
+/// Program of a contender.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Program {
-    /// A binary of this workspace
+    /// Binary of this workspace
     Binary(&'static str),
     /// `mp-server`
     MpServer,
@@ -80,13 +80,13 @@ impl Contender {
         Self { name, program, arguments, load: Vec::new(), answers, is_alone: false }
     }
 
-    /// Without a load.
+    /// Marks it as running without a load.
     pub(crate) fn alone(mut self) -> Self {
         self.is_alone = true;
         self
     }
 
-    /// With further arguments for the load.
+    /// Adds arguments for the load.
     pub(crate) fn with_load(mut self, arguments: &str) -> Self {
         self.load = words(arguments);
         self
@@ -96,20 +96,20 @@ impl Contender {
 impl Area {
     pub(crate) const fn title(self) -> &'static str {
         match self {
-            Self::Enet => "ENet: a server that passes packets on",
+            Self::Enet => "ENet: a server that forwards packets",
             Self::Relay => "A relay room for Godot's clients",
-            Self::Actors => "What the actors cost",
-            Self::Idle => "Clients that say nothing",
+            Self::Actors => "Overhead of the actors",
+            Self::Idle => "Idle clients",
             Self::Replication => "Replication",
             Self::WebSocket => "WebSocket",
         }
     }
 }
 
-/// What only a server with optimisation can do in time.
-pub(crate) const TOO_MUCH_UNOPTIMISED: &str = "full-room-4095";
+/// Workload that only an optimized server completes in time.
+pub(crate) const NEEDS_OPTIMIZATION: &str = "full-room-4095";
 
-/// Whether a contender is mp's.
+/// Returns whether a contender is mp's.
 pub(crate) fn is_own(name: &str) -> bool {
     name.starts_with("mp")
 }

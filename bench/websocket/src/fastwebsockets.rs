@@ -1,4 +1,4 @@
-//! fastwebsockets, a frame read and a frame written. It takes a stream after its handshake, which is done here.
+//! fastwebsockets, one frame at a time. The handshake is implemented here.
 
 use fastwebsockets::{Frame, OpCode, Role, WebSocket};
 use mp_bench_websocket::{Failure, serve};

@@ -1,4 +1,4 @@
-//! What the servers share: one thread, a task for each connection.
+//! Common part of the servers: one thread, a task per connection.
 
 use std::error::Error;
 use std::net::Ipv4Addr;
@@ -8,14 +8,14 @@ use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime;
 
-/// Whatever went wrong with one connection.
+/// Error of a connection.
 pub type Failure = Box<dyn Error + Send + Sync>;
 
-/// Accepts connections on a port of the system's choosing, and runs `echo` for each.
+/// Accepts connections on a free port, and runs `echo` for each.
 ///
 /// # Errors
 ///
-/// When there is no socket to be had.
+/// Returns an error if no socket can be opened.
 pub fn serve<F>(echo: impl Fn(TcpStream) -> F) -> Result<(), Failure>
 where
     F: Future<Output = Result<(), Failure>> + Send + 'static,
@@ -31,7 +31,7 @@ where
             let connection = echo(stream);
             tokio::spawn(async move {
                 if let Err(error) = connection.await {
-                    eprintln!("a connection has ended: {error}");
+                    eprintln!("connection closed: {error}");
                 }
             });
         }

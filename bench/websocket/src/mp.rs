@@ -1,4 +1,4 @@
-//! mp's WebSocket peer in a tokio task: no branch, no actor.
+//! mp's WebSocket peer in a tokio task, without branch and actor.
 
 use std::error::Error;
 use std::future::poll_fn;
@@ -45,7 +45,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
             }
         }
         peer.flush(clock.now());
-        // Where nothing is due it sleeps until it is woken.
+        // Without a timer the task sleeps until it is woken.
         let due = peer.poll_timeout().map_or(FAR, |due| due - origin);
         if sleep.deadline() != epoch + due {
             sleep.as_mut().reset(epoch + due);

@@ -1,4 +1,4 @@
-//! Bytes as they come: the least that TCP costs.
+//! Echo of bytes: the lower bound of TCP.
 
 use mp_bench_websocket::{Failure, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -1,4 +1,4 @@
-//! tokio-websockets, each message sent back.
+//! tokio-websockets: each message is sent back.
 
 use futures_util::{SinkExt, StreamExt};
 use mp_bench_websocket::{Failure, serve};

@@ -1,4 +1,5 @@
-//! tokio-tungstenite: each message sent back, or with `batched` all that have arrived and then one flush.
+//! tokio-tungstenite: each message is sent back, or with `batched` all received ones with one
+//! flush.
 
 use std::env;
 

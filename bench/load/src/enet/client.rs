@@ -1,8 +1,9 @@
-//! One client: a socket, and mp's ENet host with one peer, or nothing.
+//! A client: a socket, and mp's ENet host with one peer, or no protocol.
 //!
-//! mp's host is used because it never drops what it is given (ENet's packet throttle does, so that one could not tell whether
-//! a message was lost), and because it leaves the server's throttle alone. Acknowledgements leave before the program sees the
-//! packets, as those of the C library and of Godot do, so that no server is spared a datagram that real players send.
+//! Uses mp's host because it never drops queued packets (ENet's throttle does, which would look
+//! like loss), and because it does not change the server's throttle. Acknowledgements are sent
+//! before the program sees the packets, as in the C library and in Godot, so that servers receive
+//! as many datagrams as from real players.
 
 use std::collections::VecDeque;
 use std::error::Error;
@@ -16,33 +17,34 @@ use mp_transport_enet::proto::{
     Admission, Host, HostEvent, HostSettings, MTU_DEFAULT, MTU_MAX, PacketFlags, Patience,
 };
 
-use super::dialect::{Dialect, Heard, peer_id};
+use super::dialect::{Dialect, ReceivedPacket, peer_id};
 use crate::clock::instant;
 
 pub(crate) struct Client {
     socket: UdpSocket,
     server: SocketAddr,
-    line: Line,
+    line: Protocol,
     dialect: Dialect,
     channels: u8,
-    place: u16,
+    index: u16,
     is_connected: bool,
-    /// Other clients that the server has told of.
-    known: usize,
+    /// Other clients that the server has announced.
+    known_peers: usize,
     packets: VecDeque<Bytes>,
     buffer: Box<[u8]>,
 }
 
-enum Line {
+enum Protocol {
     Enet { host: Box<Host>, server: Option<ConnectionId> },
     Datagram,
 }
 
 impl Client {
-    /// The client at a place, not connected yet. ENet `channels`: Godot's clients ask for 255.
+    /// Creates the client at an index, not connected yet. ENet `channels`: Godot's clients request
+    /// 255.
     pub(crate) fn new(
         server: SocketAddr,
-        place: u16,
+        index: u16,
         dialect: Dialect,
         channels: u8,
     ) -> Result<Self, Box<dyn Error>> {
@@ -51,18 +53,18 @@ impl Client {
         socket.connect(server)?;
         socket.set_nonblocking(true)?;
         let line = if dialect == Dialect::Datagram {
-            Line::Datagram
+            Protocol::Datagram
         } else {
             let mut settings = HostSettings::default();
             settings.max_peers = 1;
             settings.admission = Admission::Nobody;
-            // A server that has to tell thousands of each other is slow, not gone.
-            settings.patience = Patience { limit: u32::MAX, minimum: PATIENCE, maximum: PATIENCE };
-            settings.reliable_progress_timeout = PATIENCE;
+            // Long: a server that announces thousands of clients to each other is slow, but alive.
+            settings.patience = Patience { limit: u32::MAX, minimum: TIMEOUT, maximum: TIMEOUT };
+            settings.reliable_progress_timeout = TIMEOUT;
             let mut seed = [0; 32];
-            seed[..2].copy_from_slice(&place.to_le_bytes());
+            seed[..2].copy_from_slice(&index.to_le_bytes());
             let host = Host::new(settings, Rng::from_seed(seed));
-            Line::Enet { host: Box::new(host), server: None }
+            Protocol::Enet { host: Box::new(host), server: None }
         };
         Ok(Self {
             socket,
@@ -70,9 +72,9 @@ impl Client {
             line,
             dialect,
             channels,
-            place,
+            index,
             is_connected: false,
-            known: 0,
+            known_peers: 0,
             packets: VecDeque::new(),
             buffer: vec![0; usize::from(MTU_MAX) + 1].into(),
         })
@@ -86,23 +88,23 @@ impl Client {
         self.is_connected
     }
 
-    /// Other clients that the server has told of.
-    pub(crate) const fn known(&self) -> usize {
-        self.known
+    /// Returns the number of other clients that the server has announced.
+    pub(crate) const fn known_peers(&self) -> usize {
+        self.known_peers
     }
 
     pub(crate) fn connect(&mut self, now: u64) -> Result<(), Box<dyn Error>> {
         match &mut self.line {
-            Line::Enet { host, server } => {
-                let id = peer_id(self.place).cast_unsigned();
+            Protocol::Enet { host, server } => {
+                let id = peer_id(self.index).cast_unsigned();
                 *server = host.connect(self.server, self.channels, id);
             }
-            Line::Datagram => drop(self.socket.send(b"hello")?),
+            Protocol::Datagram => drop(self.socket.send(b"hello")?),
         }
         self.flush(now)
     }
 
-    /// Takes in `most` datagrams that have arrived; what they brought is in [`next_packet`](Self::next_packet).
+    /// Receives up to `most` datagrams; [`next_packet`](Self::next_packet) returns their packets.
     pub(crate) fn receive(&mut self, now: u64, most: usize) -> Result<(), Box<dyn Error>> {
         for _ in 0..most {
             let len = match self.socket.recv(&mut self.buffer) {
@@ -110,10 +112,10 @@ impl Client {
                 received => received?,
             };
             match &mut self.line {
-                Line::Enet { host, .. } => {
+                Protocol::Enet { host, .. } => {
                     host.handle_datagram(instant(now), self.server, &self.buffer[..len]);
                 }
-                Line::Datagram => {
+                Protocol::Datagram => {
                     if std::mem::replace(&mut self.is_connected, true) {
                         self.packets.push_back(Bytes::copy_from_slice(&self.buffer[..len]));
                     }
@@ -121,27 +123,29 @@ impl Client {
             }
         }
         match &self.line {
-            Line::Enet { .. } => self.flush(now),
-            Line::Datagram => Ok(()),
+            Protocol::Enet { .. } => self.flush(now),
+            Protocol::Datagram => Ok(()),
         }
     }
 
-    /// The next packet that is not about who is there.
+    /// Returns the next packet that is not an announcement.
     pub(crate) fn next_packet(&mut self) -> Option<Bytes> {
         loop {
             let packet = match &mut self.line {
-                Line::Enet { host, .. } => match host.poll_event()? {
+                Protocol::Enet { host, .. } => match host.poll_event()? {
                     HostEvent::Packet { payload, .. } => payload,
                     HostEvent::Connected { .. } => {
                         self.is_connected = true;
                         continue;
                     }
-                    lost => panic!("client {} has lost its server: {lost:?}", self.place),
+                    lost => {
+                        panic!("client {} is disconnected from the server: {lost:?}", self.index)
+                    }
                 },
-                Line::Datagram => self.packets.pop_front()?,
+                Protocol::Datagram => self.packets.pop_front()?,
             };
             match self.dialect.read(&packet) {
-                Heard::AddPeer => self.known += 1,
+                ReceivedPacket::AddPeer => self.known_peers += 1,
                 _ => return Some(packet),
             }
         }
@@ -150,23 +154,23 @@ impl Client {
     /// Queues a packet, unsequenced unless it is reliable.
     pub(crate) fn send(&mut self, packet: Bytes, reliable: bool) {
         match &mut self.line {
-            Line::Enet { host, server: Some(server) } => {
+            Protocol::Enet { host, server: Some(server) } => {
                 let (channel, flags) = match reliable {
                     true => (0, PacketFlags::RELIABLE),
                     false => (1, PacketFlags::UNSEQUENCED | PacketFlags::UNRELIABLE_FRAGMENT),
                 };
                 let sent = host.send(*server, channel, flags, packet.into());
-                sent.expect("the packet is small, and the channel is there");
+                sent.expect("the packet is small, and the channel exists");
             }
-            Line::Enet { server: None, .. } => unreachable!("it is connected"),
-            Line::Datagram => self.packets.push_back(packet),
+            Protocol::Enet { server: None, .. } => unreachable!("it is connected"),
+            Protocol::Datagram => self.packets.push_back(packet),
         }
     }
 
     pub(crate) fn flush(&mut self, now: u64) -> Result<(), Box<dyn Error>> {
         let now = instant(now);
         match &mut self.line {
-            Line::Enet { host, .. } => {
+            Protocol::Enet { host, .. } => {
                 host.end_turn(now);
                 let mtu = usize::from(MTU_DEFAULT);
                 while let Some(transmit) = host.poll_transmit(now, &mut self.buffer[..mtu]) {
@@ -176,7 +180,7 @@ impl Client {
                     }
                 }
             }
-            Line::Datagram => {
+            Protocol::Datagram => {
                 for packet in self.packets.drain(..) {
                     send_now(&self.socket, &packet)?;
                 }
@@ -186,7 +190,7 @@ impl Client {
     }
 
     pub(crate) fn run_timers(&mut self, now: u64) -> Result<(), Box<dyn Error>> {
-        if let Line::Enet { host, .. } = &mut self.line
+        if let Protocol::Enet { host, .. } = &mut self.line
             && host.poll_timeout().is_some_and(|due| due <= instant(now))
         {
             host.handle_timeout(instant(now));
@@ -196,7 +200,7 @@ impl Client {
     }
 }
 
-/// Sends; a server that is behind makes a client wait, as its buffer is the server's.
+/// Sends a datagram. Waits if the receive buffer of the server is full.
 fn send_now(socket: &UdpSocket, datagram: &[u8]) -> Result<(), Box<dyn Error>> {
     loop {
         match socket.send(datagram) {
@@ -204,11 +208,11 @@ fn send_now(socket: &UdpSocket, datagram: &[u8]) -> Result<(), Box<dyn Error>> {
             sent => {
                 return sent
                     .map(drop)
-                    .map_err(|error| format!("the server is gone: {error}").into());
+                    .map_err(|error| format!("cannot send to the server: {error}").into());
             }
         }
     }
 }
 
 const RECEIVE_BUFFER: usize = 1 << 20;
-const PATIENCE: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_secs(120);

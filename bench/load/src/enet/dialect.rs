@@ -1,27 +1,27 @@
-//! What is around a message.
+//! Encoding of messages in packets.
 
 use clap::ValueEnum;
 
-/// What is around a message.
+/// Encoding of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Dialect {
-    /// Nothing
+    /// The message alone
     Bare,
-    /// SceneMultiplayer's relay, as Godot's clients speak it
+    /// SceneMultiplayer's relay packets, as sent by Godot's clients
     Godot,
-    /// Nothing, not even ENet: datagrams
+    /// The message alone in a datagram, without ENet
     Datagram,
 }
 
-/// SYS, RELAY; then a peer id, RAW and the message: `send_bytes`.
+/// SYS, RELAY; followed by a peer id, RAW and the message: `send_bytes`.
 const RELAY: [u8; 2] = [7, 3];
 const RAW: u8 = 3;
-/// SYS, ADD_PEER; then a peer id.
+/// SYS, ADD_PEER; followed by a peer id.
 const ADD_PEER: [u8; 2] = [7, 1];
 const HEADER: usize = 6;
 
 impl Dialect {
-    /// Appends what stands before a message to `to`, the client at a place (`None`: all others).
+    /// Appends the header of a message to client `to` (`None`: all others).
     pub(crate) fn header(self, to: Option<u16>, out: &mut Vec<u8>) {
         if self == Self::Godot {
             out.extend_from_slice(&RELAY);
@@ -30,27 +30,27 @@ impl Dialect {
         }
     }
 
-    /// What a packet is to a client.
-    pub(crate) fn read(self, packet: &[u8]) -> Heard<'_> {
+    /// Decodes a packet for a client.
+    pub(crate) fn read(self, packet: &[u8]) -> ReceivedPacket<'_> {
         if self != Self::Godot {
-            return Heard::Message { from: None, message: packet };
+            return ReceivedPacket::Message { from: None, message: packet };
         }
         let Some((header, message)) = packet.split_at_checked(HEADER) else {
-            return Heard::Strange;
+            return ReceivedPacket::Strange;
         };
         let id = i32::from_le_bytes([header[2], header[3], header[4], header[5]]);
         match ([header[0], header[1]], message) {
-            (RELAY, [RAW, message @ ..]) => Heard::Message { from: place(id), message },
-            (ADD_PEER, []) => Heard::AddPeer,
-            _ => Heard::Strange,
+            (RELAY, [RAW, message @ ..]) => ReceivedPacket::Message { from: index(id), message },
+            (ADD_PEER, []) => ReceivedPacket::AddPeer,
+            _ => ReceivedPacket::Strange,
         }
     }
 }
 
-/// What a packet is to a client.
-pub(crate) enum Heard<'a> {
+/// Decoded packet.
+pub(crate) enum ReceivedPacket<'a> {
     Message {
-        /// Who the server says has sent it.
+        /// Sender, as reported by the server.
         from: Option<u16>,
         message: &'a [u8],
     },
@@ -58,14 +58,14 @@ pub(crate) enum Heard<'a> {
     Strange,
 }
 
-/// Godot's id of the client at a place.
-pub(crate) fn peer_id(place: u16) -> i32 {
-    FIRST_ID + i32::from(place)
+/// Returns Godot's id of the client at an index.
+pub(crate) fn peer_id(index: u16) -> i32 {
+    FIRST_ID + i32::from(index)
 }
 
-fn place(id: i32) -> Option<u16> {
-    id.checked_sub(FIRST_ID).and_then(|place| place.try_into().ok())
+fn index(id: i32) -> Option<u16> {
+    id.checked_sub(FIRST_ID).and_then(|index| index.try_into().ok())
 }
 
-/// A large one, as Godot's are.
+/// Large, as Godot's ids are.
 const FIRST_ID: i32 = 1_000_000_000;

@@ -1,4 +1,4 @@
-//! ENet clients, each on a socket of its own.
+//! ENet clients, each with a socket of its own.
 
 pub(crate) mod client;
 pub(crate) mod dialect;
@@ -8,39 +8,39 @@ use std::error::Error;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use clap::{Parser, ValueEnum};
-use mp_bench_common::say;
+use mp_bench_common::print_line;
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll;
 use rustix::time::Timespec;
 
 use crate::clock::{Clock, MILLISECOND, SECOND};
-use crate::control::{Order, Orders};
+use crate::control::{Command, Commands};
 use client::Client;
 use dialect::Dialect;
 use traffic::Traffic;
 
-/// ENet clients and what they say.
+/// Options of ENet clients.
 #[derive(Debug, Parser)]
 pub(crate) struct Args {
-    /// The server's UDP port on this machine
+    /// UDP port of the server on this machine
     #[arg(long)]
     port: u16,
-    /// How many clients
+    /// Number of clients
     #[arg(long)]
     clients: u16,
-    /// Who speaks to whom
+    /// Senders and receivers
     #[arg(long)]
     pattern: Pattern,
-    /// What is around a message
+    /// Encoding of messages
     #[arg(long, default_value = "bare")]
     dialect: Dialect,
-    /// Echo: messages that each client keeps on their way
+    /// Pattern echo: messages in flight per client
     #[arg(long, default_value_t = 1)]
     in_flight: u32,
-    /// Others: messages per second of each client that speaks
+    /// Other patterns: messages per second of each sending client
     #[arg(long, default_value_t = 30)]
     rate: u32,
-    /// Bytes of a message
+    /// Message size in bytes
     #[arg(long, default_value_t = 64)]
     size: usize,
     /// Send reliably instead of unsequenced
@@ -51,10 +51,10 @@ pub(crate) struct Args {
     channels: u8,
 }
 
-/// Who speaks to whom.
+/// Senders and receivers of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Pattern {
-    /// Each to itself, as fast as answers come
+    /// Each to itself, as fast as answers are received
     Echo,
     /// The first to all others
     Fan,
@@ -62,33 +62,33 @@ enum Pattern {
     Ring,
     /// Each to all others
     Group,
-    /// Nobody speaks
+    /// No messages
     Idle,
 }
 
-/// Connects all, and plays until the runner has heard enough.
+/// Connects all clients, and runs until the runner stops it.
 pub(crate) fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let clock = Clock::new();
-    let orders = Orders::listen();
+    let orders = Commands::listen();
     let mut players = Players::new(args)?;
     let mut traffic = Traffic::new(args);
     players.connect_all(clock, args)?;
-    say("ready");
+    print_line("ready");
 
     let mut drained = None;
     loop {
         players.turn(clock, &mut traffic, 1)?;
         match orders.next() {
-            Some(Order::Start) => traffic.start(clock.nanos()),
-            Some(Order::Mark) => say(&traffic.tally.mark().to_string()),
-            Some(Order::Stop) => {
+            Some(Command::Start) => traffic.start(clock.nanos()),
+            Some(Command::Mark) => print_line(&traffic.counter.mark().to_string()),
+            Some(Command::Stop) => {
                 traffic.stop();
                 drained = Some(clock.nanos() + DRAIN);
             }
             None => {}
         }
         if drained.is_some_and(|until| clock.nanos() >= until) {
-            say(&traffic.tally.report().to_string());
+            print_line(&traffic.counter.report().to_string());
             return Ok(());
         }
     }
@@ -99,7 +99,7 @@ struct Players {
     epoll: rustix::fd::OwnedFd,
     ready: Vec<epoll::Event>,
     next_timers: u64,
-    /// How long a turn may sleep when nothing arrives.
+    /// Maximum sleep of a turn without input.
     nap: Timespec,
 }
 
@@ -108,9 +108,9 @@ impl Players {
         let server: SocketAddr = (Ipv4Addr::LOCALHOST, args.port).into();
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let mut clients = Vec::new();
-        for place in 0..args.clients {
-            let client = Client::new(server, place, args.dialect, args.channels)?;
-            let data = epoll::EventData::new_u64(place.into());
+        for index in 0..args.clients {
+            let client = Client::new(server, index, args.dialect, args.channels)?;
+            let data = epoll::EventData::new_u64(index.into());
             epoll::add(&epoll, client.socket(), data, epoll::EventFlags::IN)?;
             clients.push(client);
         }
@@ -119,8 +119,8 @@ impl Players {
         Ok(Self { clients, epoll, ready: Vec::with_capacity(512), next_timers: 0, nap })
     }
 
-    /// Lets them connect, some at a time (Godot takes in some 200 datagrams per frame): one at a time where the server numbers
-    /// them in this order.
+    /// Connects all clients: one at a time if the server numbers them in this order, else several
+    /// at once (Godot receives some 200 datagrams per frame).
     fn connect_all(&mut self, clock: Clock, args: &Args) -> Result<(), Box<dyn Error>> {
         let at_a_time = if args.dialect == Dialect::Godot { 64 } else { 1 };
         let is_told = args.dialect == Dialect::Godot;
@@ -134,7 +134,7 @@ impl Players {
                 continue;
             }
             let connected = self.clients.iter().filter(|client| client.is_connected()).count();
-            let knows_all = |client: &Client| client.known() == to_know;
+            let knows_all = |client: &Client| client.known_peers() == to_know;
             if connected == self.clients.len() && self.clients.iter().all(knows_all) {
                 return Ok(());
             }
@@ -142,25 +142,27 @@ impl Players {
                 self.clients[begun].connect(clock.nanos())?;
                 begun += 1;
             }
-            let known = connected + self.clients.iter().map(Client::known).sum::<usize>();
-            if known != last {
-                (last, progress) = (known, clock.nanos());
+            let known_peers =
+                connected + self.clients.iter().map(Client::known_peers).sum::<usize>();
+            if known_peers != last {
+                (last, progress) = (known_peers, clock.nanos());
             }
-            if clock.nanos() > progress + CONNECT_PATIENCE {
+            if clock.nanos() > progress + CONNECT_TIMEOUT {
                 let all = self.clients.len();
-                let knowing = self.clients.iter().filter(|client| knows_all(client)).count();
-                let least = self.clients.iter().map(Client::known).min().unwrap_or_default();
+                let notified = self.clients.iter().filter(|client| knows_all(client)).count();
+                let least = self.clients.iter().map(Client::known_peers).min().unwrap_or_default();
                 return Err(format!(
-                    "no progress: {connected} of {all} are connected, {knowing} were told of all others, one of {least}"
+                    "no progress: {connected} of {all} clients are connected, {notified} know all others, \
+                     one knows only {least}"
                 )
                 .into());
             }
-            // Counting thousands costs as much as a turn.
+            // Checked once per millisecond, because it takes as long as a turn.
             next_count = clock.nanos() + MILLISECOND;
         }
     }
 
-    /// Takes in what has arrived, `most` datagrams of each client at a time, answers, sends what is due and runs the timers.
+    /// Receives up to `most` datagrams per client, answers, sends, and runs the timers.
     fn turn(
         &mut self,
         clock: Clock,
@@ -170,17 +172,17 @@ impl Players {
         self.ready.clear();
         epoll::wait(&self.epoll, spare_capacity(&mut self.ready), Some(&self.nap))?;
         for event in &self.ready {
-            let place = event.data.u64() as usize;
-            let client = &mut self.clients[place];
+            let index = event.data.u64() as usize;
+            let client = &mut self.clients[index];
             client.receive(clock.nanos(), most)?;
             let mut answers = 0;
             while let Some(packet) = client.next_packet() {
-                answers += traffic.received(place, &packet, clock.nanos());
+                answers += traffic.received(index, &packet, clock.nanos());
             }
             for _ in 0..answers {
-                traffic.send(&mut self.clients, place, clock.nanos());
+                traffic.send(&mut self.clients, index, clock.nanos());
             }
-            self.clients[place].flush(clock.nanos())?;
+            self.clients[index].flush(clock.nanos())?;
         }
         traffic.send_what_is_due(&mut self.clients, clock)?;
         let now = clock.nanos();
@@ -194,11 +196,13 @@ impl Players {
     }
 }
 
-/// While clients connect, and are told of each other, they acknowledge what came together, as those of Godot do once in a frame.
+/// Datagrams received at once while clients connect: they acknowledge them together, as Godot's do
+/// once per frame.
 const DATAGRAMS_OF_A_FRAME: usize = 16;
-/// Between two looks at the timers of all clients: each of thousands takes its share of a core. Godot looks once in a frame.
+/// Interval of checking the timers of all clients, which takes CPU time for thousands of them.
+/// Godot checks once per frame.
 const TIMERS_INTERVAL: u64 = 5 * MILLISECOND;
-/// Until what is on its way has arrived, also from a server that works by frames.
+/// Time for packets in flight to arrive, also from a server that runs in frames.
 const DRAIN: u64 = SECOND / 2;
-/// Without any progress for this long, connecting has failed.
-const CONNECT_PATIENCE: u64 = 20 * SECOND;
+/// Time without progress after which connecting fails.
+const CONNECT_TIMEOUT: u64 = 20 * SECOND;

@@ -1,4 +1,4 @@
-//! Godot's clients that watch replicated nodes and say nothing but what replication asks of them.
+//! Godot clients that receive replicated nodes, and only send what the protocol requires.
 
 mod watcher;
 
@@ -6,63 +6,63 @@ use std::error::Error;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use clap::Parser;
-use mp_bench_common::say;
+use mp_bench_common::print_line;
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll;
 use rustix::time::Timespec;
 use serde_json::{Value, json};
 
 use crate::clock::{Clock, MILLISECOND, SECOND};
-use crate::control::{Order, Orders};
+use crate::control::{Command, Commands};
 use crate::enet::client::Client;
 use crate::enet::dialect::Dialect;
-use watcher::{Bad, Watcher};
+use watcher::{ProtocolError, Watcher};
 
-/// Clients that watch nodes.
+/// Options of clients that receive replicated nodes.
 #[derive(Debug, Parser)]
 pub(crate) struct Args {
-    /// The server's UDP port on this machine
+    /// UDP port of the server on this machine
     #[arg(long)]
     port: u16,
-    /// How many clients
+    /// Number of clients
     #[arg(long)]
     clients: u16,
-    /// How many nodes the server has, each with one Vector3
+    /// Number of nodes of the server, each with one Vector3
     #[arg(long)]
     nodes: usize,
 }
 
-/// Connects all, and watches until the runner has seen enough.
+/// Connects all clients, and runs until the runner stops it.
 pub(crate) fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let clock = Clock::new();
-    let orders = Orders::listen();
+    let orders = Commands::listen();
     let mut audience = Audience::new(args)?;
     let mut progress = (0, clock.nanos());
     loop {
         audience.turn(clock)?;
-        let known = audience.watchers.iter().map(Watcher::nodes).sum::<usize>();
-        if known == args.nodes * usize::from(args.clients) {
+        let known_peers = audience.watchers.iter().map(Watcher::nodes).sum::<usize>();
+        if known_peers == args.nodes * usize::from(args.clients) {
             break;
         }
-        if known > progress.0 {
-            progress = (known, clock.nanos());
+        if known_peers > progress.0 {
+            progress = (known_peers, clock.nanos());
         }
-        if clock.nanos() > progress.1 + PATIENCE {
-            return Err(format!("only {known} nodes were announced").into());
+        if clock.nanos() > progress.1 + TIMEOUT {
+            return Err(format!("only {known_peers} nodes were announced").into());
         }
     }
-    say("ready");
+    print_line("ready");
 
     let mut drained = None;
     loop {
         audience.turn(clock)?;
         match orders.next() {
-            Some(Order::Start) | None => {}
-            Some(Order::Mark) => say(&audience.mark().to_string()),
-            Some(Order::Stop) => drained = Some(clock.nanos() + DRAIN),
+            Some(Command::Start) | None => {}
+            Some(Command::Mark) => print_line(&audience.mark().to_string()),
+            Some(Command::Stop) => drained = Some(clock.nanos() + DRAIN),
         }
         if drained.is_some_and(|until| clock.nanos() >= until) {
-            say(&audience.report().to_string());
+            print_line(&audience.report().to_string());
             return Ok(());
         }
     }
@@ -83,9 +83,9 @@ impl Audience {
         let server: SocketAddr = (Ipv4Addr::LOCALHOST, args.port).into();
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let mut clients = Vec::new();
-        for place in 0..args.clients {
-            let client = Client::new(server, place, Dialect::Godot, 255)?;
-            let data = epoll::EventData::new_u64(place.into());
+        for index in 0..args.clients {
+            let client = Client::new(server, index, Dialect::Godot, 255)?;
+            let data = epoll::EventData::new_u64(index.into());
             epoll::add(&epoll, client.socket(), data, epoll::EventFlags::IN)?;
             clients.push(client);
         }
@@ -95,7 +95,7 @@ impl Audience {
     }
 
     fn turn(&mut self, clock: Clock) -> Result<(), Box<dyn Error>> {
-        // One at a time: each is told of all nodes when it comes.
+        // One at a time: each receives announcements of all nodes.
         if self.begun < self.clients.len()
             && (self.begun == 0 || self.clients[self.begun - 1].is_connected())
         {
@@ -106,16 +106,16 @@ impl Audience {
         let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
         epoll::wait(&self.epoll, spare_capacity(&mut self.ready), Some(&at_once))?;
         for event in &self.ready {
-            let place = event.data.u64() as usize;
-            let (client, watcher) = (&mut self.clients[place], &mut self.watchers[place]);
+            let index = event.data.u64() as usize;
+            let (client, watcher) = (&mut self.clients[index], &mut self.watchers[index]);
             client.receive(clock.nanos(), 1)?;
             while let Some(packet) = client.next_packet() {
                 match watcher.take(&packet) {
                     Ok(None) => {}
                     Ok(Some(answer)) => client.send(answer, true),
-                    Err(Bad(why)) => {
+                    Err(ProtocolError(why)) => {
                         if self.wrong == 0 {
-                            eprintln!("client {place}: {why}: {packet:02x?}");
+                            eprintln!("client {index}: {why}: {packet:02x?}");
                         }
                         self.wrong += 1;
                     }
@@ -157,4 +157,4 @@ impl Audience {
 }
 
 const DRAIN: u64 = SECOND / 2;
-const PATIENCE: u64 = 20 * SECOND;
+const TIMEOUT: u64 = 20 * SECOND;

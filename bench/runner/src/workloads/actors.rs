@@ -1,14 +1,14 @@
-//! What the actors cost: the same room with and without them.
+//! Overhead of the actors: the same room with and without them.
 
 use crate::goal::Goal;
-use crate::sample::Figure;
+use crate::sample::Metric;
 use crate::workload::{Area, Contender, Idle, Program, Workload, words};
 
 pub(super) fn all() -> Vec<Workload> {
     let workloads = [
         (
             "actors-saturated",
-            "64 clients with 8 messages each on their way to themselves through the room",
+            "64 clients, each with 8 messages in flight to itself through the room",
             "echo --in-flight 8",
             Some(1.10),
         ),
@@ -33,12 +33,12 @@ pub(super) fn all() -> Vec<Workload> {
             Contender::new("mp loop", Program::Binary("relay-loop"), &[]),
         ],
         goals: most
-            .map(|most| Goal::ratio(Figure::Cpu, "mp actors", most, "mp loop"))
+            .map(|most| Goal::ratio(Metric::Cpu, "mp actors", most, "mp loop"))
             .into_iter()
             .collect(),
         idle: Idle::Counts,
         is_idle: false,
-        note: "Both run the same branch and the same ENet; one has two actix actors around them, as mp-server has.",
+        note: "Both run the same branch and the same ENet; one in two actix actors, as in mp-server.",
     });
     workloads.collect()
 }

@@ -1,7 +1,7 @@
-//! ENet shapes: bare servers that pass packets on.
+//! ENet servers that forward packets.
 
 use crate::goal::Goal;
-use crate::sample::Figure;
+use crate::sample::Metric;
 use crate::workload::{Area, Contender, Idle, Program, Workload, words};
 
 pub(super) fn all() -> Vec<Workload> {
@@ -23,10 +23,10 @@ pub(super) fn all() -> Vec<Workload> {
     ];
     let echo = echo.into_iter().map(|(name, clients, in_flight, how, most)| Workload {
         title: format!(
-            "{clients} client{} with {in_flight} message{} of 64 B on {} way, {}",
+            "{clients} client{} with {in_flight} message{} of 64 B in flight{}, {}",
             if clients == 1 { "" } else { "s" },
             if in_flight == 1 { "" } else { "s" },
-            if clients == 1 { "its" } else { "each one's" },
+            if clients == 1 { "" } else { " each" },
             if how.is_empty() { "unreliable" } else { "reliable" },
         ),
         operation: "a message received and sent back",
@@ -34,20 +34,20 @@ pub(super) fn all() -> Vec<Workload> {
             "enet --pattern echo --clients {clients} --in-flight {in_flight} {how}"
         )),
         contenders: contenders("echo"),
-        goals: vec![Goal::ratio(Figure::Cpu, "mp", most, "C ENet")],
+        goals: vec![Goal::ratio(Metric::Cpu, "mp", most, "C ENet")],
         ..workload(name, clients)
     });
     let fan = fan.into_iter().map(|(name, others, rate, how, most)| {
         let mut contenders = contenders("others");
-        let goal = Goal::ratio(Figure::Cpu, "mp", most, "C ENet");
-        let mut goals = vec![if how.is_empty() { goal.but(FAN) } else { goal }];
+        let goal = Goal::ratio(Metric::Cpu, "mp", most, "C ENet");
+        let mut goals = vec![if how.is_empty() { goal.with_explanation(FAN) } else { goal }];
         if how.is_empty() {
-            // Reliable packets are more than datagrams.
+            // Reliable packets need more than datagrams.
             let limit = Contender::new("sendmmsg", Program::Binary("udp-sendmmsg"), &["others"]);
             contenders.push(limit.with_load("--dialect datagram"));
         }
         if name == "fan-128" {
-            goals.push(Goal::ratio(Figure::Cpu, "mp", 1.3, "sendmmsg"));
+            goals.push(Goal::ratio(Metric::Cpu, "mp", 1.3, "sendmmsg"));
         }
         let reliability = if how.is_empty() { "unreliable" } else { "reliable" };
         let clients = others + 1;
@@ -60,7 +60,7 @@ pub(super) fn all() -> Vec<Workload> {
             contenders,
             goals,
             note: if how.is_empty() {
-                "sendmmsg: bare datagrams, the least that this machine can do."
+                "sendmmsg: datagrams without a protocol, the lower bound of this machine."
             } else {
                 ""
             },
@@ -69,17 +69,18 @@ pub(super) fn all() -> Vec<Workload> {
     });
     let ring = Workload {
         title: "500 clients, each sends 30 messages of 64 B per second to the next".to_owned(),
-        operation: "a message passed on",
+        operation: "a message forwarded",
         load: words("enet --pattern ring --clients 500 --rate 30"),
         contenders: contenders("next"),
-        goals: vec![Goal::ratio(Figure::Cpu, "mp", 1.0, "C ENet")],
+        goals: vec![Goal::ratio(Metric::Cpu, "mp", 1.0, "C ENet")],
         ..workload("ring-500", 500)
     };
     echo.chain(fan).chain([ring]).collect()
 }
 
-const FAN: &str = "Bare datagrams by sendmmsg, without a protocol, cost nearly what C ENet's single calls do on this machine: there is next to nothing \
-    to be won by system calls, and the messages come too seldom to share datagrams.";
+const FAN: &str = "On this machine datagrams by sendmmsg without a protocol take nearly as much CPU \
+    time as C ENet's single system calls. So batching system calls saves next to nothing, and the \
+    messages are too rare to share datagrams.";
 
 fn workload(name: &'static str, clients: u32) -> Workload {
     Workload {

@@ -1,13 +1,13 @@
-//! Clients that are connected and say nothing; and as many of them as ENet allows.
+//! Idle clients, and rooms with as many clients as ENet allows.
 
 use crate::goal::Goal;
-use crate::sample::Figure;
-use crate::workload::{Area, Contender, Idle, Program, TOO_MUCH_UNOPTIMISED, Workload, words};
+use crate::sample::Metric;
+use crate::workload::{Area, Contender, Idle, NEEDS_OPTIMIZATION, Program, Workload, words};
 
 pub(super) fn all() -> Vec<Workload> {
     vec![
         Workload {
-            title: "500 ENet clients with 255 channels that say nothing".to_owned(),
+            title: "500 idle ENet clients with 255 channels".to_owned(),
             load: words("enet --pattern idle --clients 500 --channels 255"),
             contenders: vec![
                 Contender::new("mp", Program::Binary("enet-mp"), &["echo", "--channels", "255"]),
@@ -18,11 +18,11 @@ pub(super) fn all() -> Vec<Workload> {
                     &["echo", "--channels", "255"],
                 ),
             ],
-            goals: vec![Goal::at_most(Figure::Memory, "mp", 4.0 * 1_024.0)],
+            goals: vec![Goal::at_most(Metric::Memory, "mp", 4.0 * 1_024.0)],
             ..workload("idle-500", 500)
         },
         Workload {
-            title: "256 of Godot's clients in a room that say nothing".to_owned(),
+            title: "256 idle Godot clients in a room".to_owned(),
             load: words("enet --pattern idle --dialect godot --clients 256 --channels 255"),
             contenders: vec![
                 Contender::new(
@@ -33,29 +33,29 @@ pub(super) fn all() -> Vec<Workload> {
                 Contender::new("Godot", Program::Godot("res://relay.gd"), &["--fps", "60"]),
             ],
             goals: vec![
-                Goal::at_most(Figure::Resident, "mp-server", 12.0 * 1_048_576.0),
-                Goal::ratio(Figure::Memory, "mp-server", 1.0, "Godot"),
+                Goal::at_most(Metric::Resident, "mp-server", 12.0 * 1_048_576.0),
+                Goal::ratio(Metric::Memory, "mp-server", 1.0, "Godot"),
             ],
             ..workload("idle-room-256", 256)
         },
         Workload {
             title: "4,095 ENet clients, each sends 5 messages per second to the next".to_owned(),
-            operation: "a message passed on",
+            operation: "a message forwarded",
             load: words("enet --pattern ring --clients 4095 --rate 5"),
             contenders: vec![
                 Contender::new("mp", Program::Binary("enet-mp"), &["next", "--peers", "4095"]),
                 Contender::new("C ENet", Program::EnetC, &["next", "4095", "2"]),
             ],
-            goals: vec![Goal::at_least(Figure::Delivered, "mp", 1.0)],
+            goals: vec![Goal::at_least(Metric::Delivered, "mp", 1.0)],
             is_idle: false,
             ..workload("full-4095", 4_095)
         },
         full_room("full-room-1000", 1_000),
-        full_room(TOO_MUCH_UNOPTIMISED, 4_095),
+        full_room(NEEDS_OPTIMIZATION, 4_095),
     ]
 }
 
-/// So many of Godot's clients in one room.
+/// Returns a room with the given number of Godot clients.
 fn full_room(name: &'static str, clients: u32) -> Workload {
     let load = format!(
         "enet --pattern ring --dialect godot --size 63 --clients {clients} --rate 1 --channels 255"
@@ -64,14 +64,14 @@ fn full_room(name: &'static str, clients: u32) -> Workload {
     let server = ["--enet", "127.0.0.1:0", "--ws", "off", "--log", "warn", "--max-clients", &most];
     Workload {
         title: format!(
-            "{clients} of Godot's clients in one room, each sends a message per second to the next"
+            "{clients} Godot clients in one room, each sends a message per second to the next"
         ),
         operation: "a message delivered to one client",
         load: words(&load),
         contenders: vec![Contender::new("mp-server", Program::MpServer, &server)],
-        goals: vec![Goal::at_least(Figure::Delivered, "mp-server", 1.0)],
+        goals: vec![Goal::at_least(Metric::Delivered, "mp-server", 1.0)],
         is_idle: false,
-        note: "Each client is told of all others: 1,000 are a million announcements before the first message, 4,095 are 17 million.",
+        note: "Each client receives announcements of all others: 1,000 clients need a million announcements before the first message, 4,095 need 17 million.",
         ..workload(name, clients)
     }
 }

@@ -1,7 +1,7 @@
-//! Rooms that relay for Godot's clients.
+//! Rooms that relay for Godot clients.
 
 use crate::goal::Goal;
-use crate::sample::Figure;
+use crate::sample::Metric;
 use crate::workload::{Area, Contender, Idle, Program, Workload, words};
 
 pub(super) fn all() -> Vec<Workload> {
@@ -12,25 +12,25 @@ pub(super) fn all() -> Vec<Workload> {
                     .to_owned(),
             load: load("group", 64, 30),
             goals: vec![
-                Goal::ratio(Figure::Cpu, "mp-server", 0.45, "Godot"),
-                Goal::ratio(Figure::P50, "mp-server", 0.125, "Godot"),
-                Goal::at_least(Figure::Delivered, "mp-server", 1.0),
-                Goal::at_most(Figure::P50, "mp-server", 2_000.0),
+                Goal::ratio(Metric::Cpu, "mp-server", 0.45, "Godot"),
+                Goal::ratio(Metric::P50, "mp-server", 0.125, "Godot"),
+                Goal::at_least(Metric::Delivered, "mp-server", 1.0),
+                Goal::at_most(Metric::P50, "mp-server", 2_000.0),
             ],
             ..workload("relay-group-64", 64)
         },
         Workload {
             title: "64 clients, each sends 1,000 messages per second to the next".to_owned(),
             load: load("ring", 64, 1_000),
-            goals: vec![Goal::at_least(Figure::Delivered, "mp-server", 0.995)],
+            goals: vec![Goal::at_least(Metric::Delivered, "mp-server", 0.995)],
             ..workload("relay-ring-64", 64)
         },
         Workload {
             title: "256 clients, each sends 30 messages per second to the next".to_owned(),
             load: load("ring", 256, 30),
             goals: vec![
-                Goal::ratio(Figure::Cpu, "mp-server", 0.7, "Godot").but(SPARSE),
-                Goal::at_most(Figure::P50, "mp-server", 1_000.0),
+                Goal::ratio(Metric::Cpu, "mp-server", 0.7, "Godot").with_explanation(SPARSE),
+                Goal::at_most(Metric::P50, "mp-server", 1_000.0),
             ],
             ..workload("relay-ring-256", 256)
         },
@@ -71,5 +71,6 @@ fn load(pattern: &str, clients: u32, rate: u32) -> Vec<String> {
     ))
 }
 
-const SPARSE: &str = "The packets come evenly spread, some 130 µs apart, to servers that sleep: mp-server wakes for each few of them, Godot takes in \
-    all of a frame at once, at the price of its latency.";
+const SPARSE: &str = "The packets are evenly spread, some 130 µs apart, and the servers sleep in \
+    between. mp-server wakes up for every few packets. Godot receives all packets of a frame at \
+    once, at the expense of latency.";

@@ -1,31 +1,31 @@
 //! WebSocket: echo of small binary messages, and idle connections.
 
 use crate::goal::Goal;
-use crate::sample::Figure;
+use crate::sample::Metric;
 use crate::workload::{Area, Contender, Idle, Program, Workload, words};
 
 pub(super) fn all() -> Vec<Workload> {
     vec![
         Workload {
-            title: "64 connections with 1 binary message of 64 B on its way".to_owned(),
+            title: "64 connections with 1 binary message of 64 B in flight each".to_owned(),
             goals: vec![
-                Goal::ratio(Figure::Cpu, "mp", 1.3, "raw TCP"),
-                Goal::ratio(Figure::Cpu, "mp", 1.0, "fastwebsockets"),
+                Goal::ratio(Metric::Cpu, "mp", 1.3, "raw TCP"),
+                Goal::ratio(Metric::Cpu, "mp", 1.0, "fastwebsockets"),
             ],
             ..workload("ws-64x1", 64, 1)
         },
         Workload {
-            title: "64 connections with 16 binary messages of 64 B on their way".to_owned(),
+            title: "64 connections with 16 binary messages of 64 B in flight each".to_owned(),
             goals: vec![
-                Goal::ratio(Figure::Cpu, "mp", 2.0, "raw TCP"),
-                Goal::ratio(Figure::Cpu, "mp", 0.2, "fastwebsockets"),
+                Goal::ratio(Metric::Cpu, "mp", 2.0, "raw TCP"),
+                Goal::ratio(Metric::Cpu, "mp", 0.2, "fastwebsockets"),
             ],
             ..workload("ws-64x16", 64, 16)
         },
         Workload {
-            title: "10,000 connections that say nothing".to_owned(),
+            title: "10,000 idle connections".to_owned(),
             operation: "nothing",
-            goals: vec![Goal::at_most(Figure::Memory, "mp", 8.0 * 1_024.0)],
+            goals: vec![Goal::at_most(Metric::Memory, "mp", 8.0 * 1_024.0)],
             is_idle: true,
             note: "The kernel's buffers are not part of a process's memory.",
             ..workload("ws-idle-10000", 10_000, 0)
@@ -56,6 +56,6 @@ fn workload(name: &'static str, clients: u32, in_flight: u32) -> Workload {
         goals: Vec::new(),
         idle: Idle::Counts,
         is_idle: false,
-        note: "The crates as their examples use them, all in tokio on one thread; \"one flush\": what has arrived is sent back with one flush.",
+        note: "The crates are used as in their examples, all in tokio on one thread; \"one flush\": all received messages are sent back with one flush.",
     }
 }
