@@ -4,7 +4,7 @@
 //! each gets a mailbox, a clock and a thread. Read [`branch()`] first, then [`BranchRef`].
 //!
 //! ```text
-//!                 ToBranch, in batches                 PeerActor      one per peer: auth, kick, stats
+//!                 ToBranch, in batches                 PeerActor      one per remote peer
 //!  socket ─ EndpointActor ──────────► BranchActor ──── ChannelActor   one per typed channel
 //!                         ◄────────── hooks, nodes ─── BranchRef      with, signals, close
 //!                ToEndpoint, in batches

@@ -9,7 +9,7 @@
 //! |---|---|---|
 //! | `mp-actor` | actix actors | actix's |
 //! | `mp-sim` | processes of a simulated world | [`LocalMailbox`] |
-//! | `mp_scene::Branch::poll` | the branch, with an endpoint around its transport | [`LocalMailbox`] |
+//! | `mp_scene::Branch::poll` | the branch, with an endpoint | [`LocalMailbox`] |
 //!
 //! # The turn
 //!
