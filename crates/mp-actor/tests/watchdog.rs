@@ -61,7 +61,7 @@ fn loop_without_progress() {
 fn check_abort(name: &str, run: impl FnOnce()) {
     if std::env::var_os(CHILD).is_some() {
         std::thread::spawn(|| {
-            std::thread::sleep(Duration::from_secs(60));
+            std::thread::sleep(Duration::from_secs(300));
             std::process::exit(9);
         });
         return run();

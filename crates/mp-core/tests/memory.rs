@@ -551,7 +551,7 @@ struct ThreadWaker {
 impl ThreadWaker {
     fn wait(&self) {
         let woken = self.woken.lock().expect("no panic");
-        let timeout = Duration::from_secs(20);
+        let timeout = Duration::from_secs(120);
         let woken = self.changed.wait_timeout_while(woken, timeout, |woken| !*woken);
         let (mut woken, timeout) = woken.expect("no panic");
         assert!(!timeout.timed_out(), "timed out waiting for a wake-up");

@@ -16,7 +16,7 @@ use tokio::runtime::{Builder, Runtime};
 
 /// The addresses of the interface; the kernel sends from the first ones.
 const ADDRESSES: [&str; 4] = ["10.77.0.1", "10.77.0.2", "fd77::1", "fd77::2"];
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(120);
 /// More than one datagram, so that the kernel cuts it up.
 const PACKET: usize = 20_000;
 

@@ -268,7 +268,7 @@ mod tests {
         assert_eq!(seen, [(address, &b"hello"[..])]);
         driver.send(&mut [(address.into(), b"answer".to_vec())].into());
         let mut buffer = [0; 10];
-        other.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        other.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
         assert_eq!(other.recv(&mut buffer).unwrap(), 6);
     }
 }

@@ -19,8 +19,8 @@ use mp_transport_ws::{ServerOptions, WebSocketMultiplayerPeer};
 use machines::{Orders, PlayersMachine, SERVER};
 
 const TCP_TIMEOUT: Duration = Duration::from_secs(3);
-/// Timers of TCP go off late by up to their interval.
-const LIMIT: Duration = Duration::from_secs(9);
+/// Longer than the timers of TCP take on a busy machine, and much shorter than TCP waits by default.
+const LIMIT: Duration = Duration::from_secs(120);
 
 #[test]
 fn players_whose_network_is_gone_end_with_a_timeout_whatever_they_were_doing() {

@@ -1,7 +1,5 @@
 //! Large reliable packets in both directions, alone and mixed with small ones.
 
-use std::time::Duration;
-
 use mp_scene::prelude::*;
 
 use super::ctl::{ClientCtl, Ctl};
@@ -12,14 +10,12 @@ const TEXT: usize = 100_000;
 /// Sizes and seeds of the `raw` packets.
 const RAWS: [(usize, u64); 4] = [(SIZE, 1), (1, 2), (1400, 3), (65535, 4)];
 const BOXED_SEED: u64 = 5;
-/// Time limit for all packets.
-const SLOW: Duration = Duration::from_secs(30);
 
 pub(super) fn serve(world: &mut World) -> ScenarioResult {
     let pipe = world.add("Pipe", Pipe::default())?;
     let ctl = Ctl::open(world)?;
     let client = ctl.ids[0];
-    world.until_within(SLOW, "8 packets", |world| world.get(pipe).has_all())?;
+    world.until("8 packets", |world| world.get(pipe).has_all())?;
     check(world, pipe, client);
     send(world, pipe, client)?;
     ctl.close(world)?;
@@ -31,7 +27,7 @@ pub(super) fn play(world: &mut World) -> ScenarioResult {
     let pipe = world.add("Pipe", Pipe::default())?;
     let ctl = ClientCtl::enter(world)?;
     send(world, pipe, PeerId::SERVER)?;
-    world.until_within(SLOW, "8 packets", |world| world.get(pipe).has_all())?;
+    world.until("8 packets", |world| world.get(pipe).has_all())?;
     check(world, pipe, PeerId::SERVER);
     ctl.close(world)?;
     check(world, pipe, PeerId::SERVER);

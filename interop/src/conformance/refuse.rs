@@ -64,7 +64,7 @@ pub(super) fn play(world: &mut World) -> ScenarioResult {
     let expected = if world.try_join()? {
         // The transport may be connected, but the call must have no effect.
         ctl.hello(world)?;
-        world.until_within(2 * LONG, "server_disconnected", |world| {
+        world.until_within(LONG, "server_disconnected", |world| {
             world.has_seen("server_disconnected")
         })?;
         let last = ["peer_disconnected(1)", "server_disconnected"];
