@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use mp_core::{ConnectionId, Instant, PeerId, Rng};
+use mp_core::{ConnectionId, Instant, PeerId, Rng, RunningClock};
 use mp_signaling::{
     CloseReason, Message, MessageKind, Output, SignalingServer, SocketId, limits::MESSAGE_BYTES_MAX,
 };
@@ -67,8 +67,10 @@ pub(crate) const fn sessions_max(max_clients: usize) -> usize {
 pub(crate) struct RoomSignaling {
     server: SignalingServer,
     room: Signaling,
-    /// The time by which players who have joined must make their offer.
+    /// The time by which players who have joined must make their offer, by `clock`.
     offers_due: BTreeMap<PeerId, Instant>,
+    /// Time in which the process did not run does not count against players.
+    clock: RunningClock,
     signals: VecDeque<Signal>,
     actions: VecDeque<TextAction>,
 }
@@ -82,7 +84,23 @@ impl RoomSignaling {
         server.open_lobby(LOBBY, sessions_max(settings.max_clients));
         server.set_default_lobby(Some(LOBBY.to_owned()));
         let (offers_due, signals) = (BTreeMap::new(), VecDeque::new());
-        Self { server, room, offers_due, signals, actions: VecDeque::new() }
+        let (clock, actions) = (RunningClock::default(), VecDeque::new());
+        Self { server, room, offers_due, clock, signals, actions }
+    }
+
+    /// Returns the time of `clock`.
+    fn advance(&mut self, now: Instant) -> Instant {
+        let mut clock = self.clock;
+        let now = clock.advance(now, || self.offer_turn());
+        self.clock = clock;
+        now
+    }
+
+    /// Returns the time of the next turn for players without an offer, by `clock`: at most a second
+    /// after the last one, so that a late one is noticed.
+    fn offer_turn(&self) -> Option<Instant> {
+        let due = self.offers_due.values().min()?;
+        Some((*due).min(self.clock.now() + RunningClock::STALL_MIN))
     }
 
     /// Does what the lobby asks for.
@@ -100,7 +118,8 @@ impl RoomSignaling {
                     self.actions.push_back(TextAction::Close { session, code, reason });
                 }
                 Output::AddPeer { peer, .. } => {
-                    self.offers_due.insert(peer, now + OFFER_TIMEOUT);
+                    let due = self.advance(now) + OFFER_TIMEOUT;
+                    self.offers_due.insert(peer, due);
                     let added = self.room.add_peer(peer, UNRELIABLE_LIFETIME_MS);
                     self.check(peer, added);
                 }
@@ -192,7 +211,8 @@ impl TextService for RoomSignaling {
         while let Some(signal) = self.signals.pop_front().or_else(|| self.room.next_signal()) {
             self.handle_signal(signal);
         }
-        let late = self.offers_due.iter().filter(|(_, due)| **due <= now);
+        let time = self.advance(now);
+        let late = self.offers_due.iter().filter(|(_, due)| **due <= time);
         for peer in late.map(|(&peer, _)| peer).collect::<Vec<_>>() {
             self.remove(peer, CloseReason::NoOffer);
             let _ = self.room.remove_peer(peer);
@@ -206,7 +226,7 @@ impl TextService for RoomSignaling {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        let offers = self.offers_due.values().min().copied();
+        let offers = self.offer_turn().map(|at| self.clock.to_program(at));
         [offers, self.server.poll_timeout()].into_iter().flatten().min()
     }
 
@@ -315,14 +335,26 @@ mod tests {
         let mut world = World::new();
         let peer = world.join();
         assert!(world.room.has_peer(peer));
-        world.pass(OFFER_TIMEOUT - Duration::from_millis(1));
-        assert!(world.room.has_peer(peer));
-        assert_eq!(world.signaling.poll_timeout(), Some(world.now + Duration::from_millis(1)));
-        let actions = world.pass(Duration::from_millis(1));
+        let end = world.now + OFFER_TIMEOUT;
+        let mut actions = Vec::new();
+        while actions.is_empty() {
+            assert!(world.room.has_peer(peer) && world.now < end);
+            let next = world.signaling.poll_timeout().unwrap();
+            actions = world.pass(next - world.now);
+        }
+        assert_eq!(world.now, end);
         let reason = CloseReason::NoOffer.text().to_owned();
         assert_eq!(actions, [TextAction::Close { session: SESSION, code: 4_000, reason }]);
         world.pass(Duration::ZERO);
         assert!(!world.room.has_peer(peer));
+    }
+
+    #[test]
+    fn time_in_which_the_process_was_stopped_does_not_remove_a_player() {
+        let mut world = World::new();
+        let peer = world.join();
+        assert_eq!(world.pass(OFFER_TIMEOUT * 2), []);
+        assert!(world.room.has_peer(peer));
     }
 
     #[test]
@@ -335,8 +367,9 @@ mod tests {
                 world.pass(Duration::ZERO);
             }
             world.signaling.handle_closed(world.now, SESSION);
-            world.pass(OFFER_TIMEOUT);
-            world.pass(Duration::ZERO);
+            for _ in 0..=OFFER_TIMEOUT.as_secs() {
+                world.pass(Duration::from_secs(1));
+            }
             assert_eq!(world.room.has_peer(peer), has_offer);
         }
     }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::IpAddr;
 
-use mp_core::{Instant, PeerId, Rng};
+use mp_core::{Instant, PeerId, Rng, RunningClock};
 
 use crate::limits::{
     JOIN_TIMEOUT, LOBBIES_MAX, LOBBY_NAME_BYTES_MAX, MEMBERS_MAX, NAME_ATTEMPTS, SEAL_TIMEOUT,
@@ -78,6 +78,8 @@ pub struct SignalingServer {
     /// Lobby for a JOIN without a name.
     default_lobby: Option<String>,
     outputs: VecDeque<Output>,
+    /// Time in which the process did not run does not count against sockets that have not joined.
+    clock: RunningClock,
     stats: SignalingStats,
 }
 
@@ -85,7 +87,7 @@ pub struct SignalingServer {
 struct Socket {
     address: IpAddr,
     rate: TokenBucket,
-    /// Time at which the socket is closed unless it has joined a lobby.
+    /// Time at which the socket is closed unless it has joined a lobby, by the server's clock.
     deadline: Instant,
     joined: Option<(String, PeerId)>,
 }
@@ -101,6 +103,7 @@ impl SignalingServer {
             lobbies: BTreeMap::new(),
             default_lobby: None,
             outputs: VecDeque::new(),
+            clock: RunningClock::default(),
             stats: SignalingStats::default(),
         }
     }
@@ -124,7 +127,7 @@ impl SignalingServer {
         *of_address += 1;
         let is_full =
             *of_address > self.options.max_sockets_per_address || self.sockets.len() >= SOCKETS_MAX;
-        let (rate, deadline) = (TokenBucket::new(now), now + JOIN_TIMEOUT);
+        let (rate, deadline) = (TokenBucket::new(now), self.advance(now) + JOIN_TIMEOUT);
         self.sockets.insert(socket, Socket { address, rate, deadline, joined: None });
         if is_full {
             self.close(socket, CloseReason::ServerFull);
@@ -187,7 +190,8 @@ impl SignalingServer {
 
     /// Closes sockets that have not joined in time, and lobbies whose time after SEAL has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
-        let is_late = |socket: &Socket| socket.joined.is_none() && socket.deadline <= now;
+        let time = self.advance(now);
+        let is_late = |socket: &Socket| socket.joined.is_none() && socket.deadline <= time;
         let late = self.sockets.iter().filter(|(_, socket)| is_late(socket));
         for socket in late.map(|(&id, _)| id).collect::<Vec<_>>() {
             self.close(socket, CloseReason::NotJoined);
@@ -199,11 +203,11 @@ impl SignalingServer {
         }
     }
 
-    /// Returns the time at which [`handle_timeout`](Self::handle_timeout) is due.
+    /// Returns the time at which [`handle_timeout`](Self::handle_timeout) is due. While a socket
+    /// has not joined, that is at most 500 ms after the last call, so that a late one is noticed.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let joins = self.sockets.values().filter(|socket| socket.joined.is_none());
-        let joins = joins.map(|socket| socket.deadline);
-        joins.chain(self.lobbies.values().filter_map(Lobby::ends)).min()
+        let joins = self.join_turn().map(|at| self.clock.to_program(at));
+        joins.into_iter().chain(self.lobbies.values().filter_map(Lobby::ends)).min()
     }
 
     /// Removes and returns the oldest action.
@@ -224,6 +228,21 @@ impl SignalingServer {
     /// Returns the number of open sockets.
     pub fn socket_count(&self) -> usize {
         self.sockets.len()
+    }
+
+    /// Returns the server's time.
+    fn advance(&mut self, now: Instant) -> Instant {
+        let mut clock = self.clock;
+        let now = clock.advance(now, || self.join_turn());
+        self.clock = clock;
+        now
+    }
+
+    /// Returns the time of the next turn for sockets that have not joined, by the server's clock.
+    fn join_turn(&self) -> Option<Instant> {
+        let waiting = self.sockets.values().filter(|socket| socket.joined.is_none());
+        let deadline = waiting.map(|socket| socket.deadline).min()?;
+        Some(deadline.min(self.clock.now() + JOIN_TIMEOUT / 2))
     }
 
     fn join(&mut self, socket: SocketId, message: &Message) {

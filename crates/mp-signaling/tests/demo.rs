@@ -213,8 +213,22 @@ fn socket_that_does_not_join_within_a_second_is_closed() {
     let mut demo = Demo::new();
     demo.open(OTHER);
     demo.lobby(1);
-    assert_eq!(demo.server.poll_timeout(), Some(demo.now + Duration::from_secs(1)));
-    demo.advance(Duration::from_secs(1));
+    for _ in 0..2 {
+        assert_eq!(demo.closed, []);
+        assert_eq!(demo.server.poll_timeout(), Some(demo.now + Duration::from_millis(500)));
+        demo.advance(Duration::from_millis(500));
+    }
+    assert_eq!(demo.closed, [(OTHER, CloseReason::NotJoined)]);
+}
+
+#[test]
+fn time_in_which_the_process_was_stopped_does_not_close_a_socket() {
+    let mut demo = Demo::new();
+    demo.open(OTHER);
+    demo.advance(Duration::from_secs(60));
+    assert_eq!(demo.closed, []);
+    // Time in which the process runs counts again.
+    demo.advance(Duration::from_millis(500));
     assert_eq!(demo.closed, [(OTHER, CloseReason::NotJoined)]);
 }
 

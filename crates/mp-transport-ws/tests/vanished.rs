@@ -19,7 +19,8 @@ use mp_transport_ws::{ServerOptions, WebSocketMultiplayerPeer};
 use machines::{Orders, PlayersMachine, SERVER};
 
 const TCP_TIMEOUT: Duration = Duration::from_secs(3);
-/// Longer than the timers of TCP take on a busy machine, and much shorter than TCP waits by default.
+/// Longer than the timers of TCP take on a busy machine, and much shorter than TCP waits by
+/// default.
 const LIMIT: Duration = Duration::from_secs(120);
 
 #[test]

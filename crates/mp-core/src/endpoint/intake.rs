@@ -36,7 +36,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
                 }
             }
             PeerEvent::Connected { connection, claimed_id, origin } => {
-                let candidate = Candidate::new(Identity { claimed_id, origin }, now);
+                let candidate = self.undecided.candidate(Identity { claimed_id, origin }, now);
                 let mut replies = Vec::new();
                 let route = self.router.route(&candidate.as_new(connection), &mut replies);
                 self.send(replies);

@@ -132,13 +132,13 @@ impl<P, R> Endpoint<P, R> {
         EndpointStats { connections: self.routes.len() + undecided, undecided, ..self.stats }
     }
 
-    /// Returns the time of the next deadline that does not depend on the transport: of draining
+    /// Returns the time of the next turn that does not depend on the transport: of draining
     /// connections, or of undecided ones.
     pub fn deadline(&self) -> Option<Instant> {
         let open = self.branches.values().filter(|queue| !queue.is_closed());
         let drained =
             open.filter_map(|queue| queue.leaving().map(|leaving| leaving.deadline)).min();
-        drained.into_iter().chain(self.undecided.deadline()).min()
+        drained.into_iter().chain(self.undecided.poll_timeout()).min()
     }
 }
 

@@ -246,8 +246,10 @@ impl Dtls {
 
     /// Notes that it is `now` for the program. Returns the time in which the process ran.
     fn advance(&mut self, now: Instant) -> Instant {
-        let due = self.next_turn();
-        self.running.advance(now, || due)
+        let mut running = self.running;
+        let now = running.advance(now, || self.next_turn());
+        self.running = running;
+        now
     }
 
     /// Says goodbye to all.
