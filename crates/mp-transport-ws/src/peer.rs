@@ -48,6 +48,7 @@ pub struct WebSocketMultiplayerPeer<S: StreamSource = Tcp> {
     /// None once a server is closed, and once a client has its connection.
     source: Option<S>,
     role: Role,
+    connect_error: Option<io::Error>,
     links: Links<S::Stream>,
     /// Over, with last words.
     parting: Vec<Link<S::Stream>>,
@@ -246,6 +247,12 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
         }
     }
 
+    /// Why a client could not connect its socket: the name of its server was not found, or no
+    /// address of it answered. `None` when it failed later, or by its timeout.
+    pub const fn connect_error(&self) -> Option<&io::Error> {
+        self.connect_error.as_ref()
+    }
+
     /// Counters of a server.
     pub const fn server_stats(&self) -> ServerStats {
         ServerStats {
@@ -269,6 +276,7 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
             readiness: source.readiness(),
             source: Some(source),
             role,
+            connect_error: None,
             links: Links::new(waiting),
             parting: Vec::new(),
             wakes,

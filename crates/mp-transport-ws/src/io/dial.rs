@@ -76,6 +76,11 @@ pub(super) async fn dial_async(
     }
 }
 
+/// Returns the error of a lookup with the name in it.
+pub(super) fn not_resolved(host: &str, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot resolve {host}: {error}"))
+}
+
 fn no_address() -> io::Error {
     io::Error::new(ErrorKind::NotFound, "the name has no address")
 }

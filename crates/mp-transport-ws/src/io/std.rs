@@ -9,7 +9,7 @@ use std::time::Duration;
 use socket2::SockRef;
 
 use super::bind::{BindError, listen, set_timeout, tune};
-use super::dial::dial;
+use super::dial::{dial, not_resolved};
 use super::{ByteStream, StreamSource, is_shortage};
 
 /// TCP without a runtime: a listener, or an attempt to connect.
@@ -45,7 +45,10 @@ impl Tcp {
     /// When there is no thread to be had for it.
     pub fn dial(host: &str, port: u16, timeout: Duration) -> io::Result<Self> {
         let host = host.to_owned();
-        let dial = move || dial((host.as_str(), port).to_socket_addrs()?, timeout);
+        let dial = move || {
+            let found = (host.as_str(), port).to_socket_addrs();
+            dial(found.map_err(|error| not_resolved(&host, &error))?, timeout)
+        };
         let thread = std::thread::Builder::new().name("connect".to_owned()).spawn(dial)?;
         Ok(Self(Source::Dialing(Some(thread))))
     }

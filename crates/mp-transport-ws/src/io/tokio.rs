@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream, lookup_host};
 use tokio::task::unconstrained;
 
 use super::bind::{BindError, listen, set_timeout, tune};
-use super::dial::dial_async;
+use super::dial::{dial_async, not_resolved};
 use super::{ByteStream, StreamSource, is_shortage};
 
 /// TCP in tokio: a listener, or an attempt to connect.
@@ -44,8 +44,10 @@ impl TokioTcp {
     /// polled within a tokio runtime with I/O and time.
     pub fn dial(host: &str, port: u16) -> Self {
         let host = host.to_owned();
-        let dialing =
-            Box::pin(async move { dial_async(lookup_host((host.as_str(), port)).await?).await });
+        let dialing = Box::pin(async move {
+            let found = lookup_host((host.as_str(), port)).await;
+            dial_async(found.map_err(|error| not_resolved(&host, &error))?).await
+        });
         Self(Source::Dialing(Some(dialing)))
     }
 }

@@ -130,9 +130,15 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
         let Poll::Ready(dialed) = source.poll_stream(&mut cx) else { return };
         self.source = None;
         let Role::Client(call) = &mut self.role else { return };
-        let (Some(call), Ok((stream, address))) = (call.take(), dialed) else {
-            self.session.status = ConnectionStatus::Disconnected;
-            return;
+        let Some(call) = call.take() else { return };
+        let (stream, address) = match dialed {
+            Ok(connected) => connected,
+            Err(error) => {
+                tracing::debug!(url = %call.url, %error, "a client cannot connect");
+                self.connect_error = Some(error);
+                self.session.status = ConnectionStatus::Disconnected;
+                return;
+            }
         };
         let Call { url, asked, tls, deadline } = *call;
         let tls = match tls.map(|(config, name)| ClientConnection::new(config, name)) {

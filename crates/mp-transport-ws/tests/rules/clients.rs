@@ -157,3 +157,20 @@ fn a_port_in_use_is_named_with_a_way_out() {
     let why = second.map(drop).unwrap_err().to_string();
     assert!(why.contains(&taken.to_string()) && why.contains("choose another port"), "{why}");
 }
+
+#[test]
+fn a_name_that_cannot_be_resolved_is_reported_with_the_reason() {
+    // Not a name at all, so that no name server is asked.
+    let url = "ws://no_name..invalid:7778";
+    let mut options = ClientOptions::default();
+    options.web_socket.handshake_timeout = Duration::from_secs(120);
+    let mut client = WebSocketMultiplayerPeer::create_client(url, options).unwrap();
+    let clock = mp_core::host::SystemClock::new();
+    while client.connection_status() == ConnectionStatus::Connecting {
+        client.poll(clock.now());
+        assert!(clock.now() < mp_core::Instant::from_millis(120_000), "the lookup does not end");
+        std::thread::yield_now();
+    }
+    let error = client.connect_error().expect("the lookup fails").to_string();
+    assert!(error.starts_with("cannot resolve no_name..invalid: "), "{error}");
+}
