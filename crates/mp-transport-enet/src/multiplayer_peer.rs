@@ -78,10 +78,13 @@ impl EnetMultiplayerPeer<UdpSocket> {
     /// A name may have several addresses. They are tried one after the other, IPv6 and IPv4 in
     /// turn, the next one when one has failed or has not answered for
     /// [`CONNECT_ATTEMPT_DELAY`](crate::limits::CONNECT_ATTEMPT_DELAY),
-    /// [`ADDRESSES_MAX`](crate::limits::ADDRESSES_MAX) at most. The first that answers is used,
-    /// with DTLS once it has completed the handshake; the server of another address, if it answers
-    /// later, is sent a DISCONNECT. [`connect_error`](Self::connect_error) has the reason when the
-    /// name has no address.
+    /// [`ADDRESSES_MAX`](crate::limits::ADDRESSES_MAX) at most. The first that answers is used. The
+    /// server of another address, if it answers later, is sent a DISCONNECT.
+    /// [`connect_error`](Self::connect_error) has the reason when the name has no address.
+    ///
+    /// With DTLS an address answers after its handshake. A server that is not to be trusted ends
+    /// all attempts. Associations with other addresses end after
+    /// 60 s of silence.
     ///
     /// # Errors
     ///
