@@ -8,8 +8,8 @@
 //!     server: Ann and Ben are connected
 //!     server: "hello" from Ann, reliable on channel 0
 //!     server: "position 7" from Ben, unreliable_ordered on channel 3
-//!     Ann: "welcome, everybody"
-//!     Ben: "welcome, everybody"
+//!     Ann: "welcome, all"
+//!     Ben: "welcome, all"
 //!     Ben: "not for Ann"
 //!     Ann: "goodbye"
 //!     Ann: disconnected by the server
@@ -71,7 +71,7 @@ pub(crate) fn run(out: &mut impl Write) -> Result<(), Box<dyn Error>> {
     read(out, &mut server, name)?;
 
     // 3. To all clients, and to all but one.
-    server.put_packet("welcome, everybody")?;
+    server.put_packet("welcome, all")?;
     server.set_target_peer(Target::AllExcept(ann));
     server.put_packet("not for Ann")?;
     wait(&clock, &mut server, &mut clients, |_, clients| {

@@ -57,7 +57,7 @@ pub(crate) struct Options {
     pub(crate) plant_fault: bool,
 }
 
-/// A set of scenarios with the Godot project for the other side.
+/// A set of scenarios with a Godot project that plays the remote side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Suite {
     /// Scenarios of `interop/godot`

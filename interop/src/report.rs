@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 pub(crate) struct Report(Rc<RefCell<Vec<String>>>);
 
 impl Report {
-    /// Prints a JSON line. Ignores errors: nobody may read standard output.
+    /// Prints a JSON line. Ignores errors: standard output may be closed.
     pub(crate) fn say(&self, line: &Value) {
         let _ = writeln!(std::io::stdout(), "{line}");
     }

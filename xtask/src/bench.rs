@@ -69,7 +69,7 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<(), String> {
         .env("MP_BENCH_GODOT", root().join("bench/godot"))
         .current_dir(root());
     if !args.list && !args.smoke {
-        // Optional: without Godot the workloads have one contender less, and the output says so.
+        // Optional: without Godot the workloads have one contender less; the output mentions it.
         match godot::find() {
             Ok(godot) => drop(runner.env("GODOT", godot.path)),
             Err(why) => eprintln!("skipping Godot: {why}"),

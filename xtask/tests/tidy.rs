@@ -1,6 +1,11 @@
 //! Project lints that the compiler does not have.
 #![allow(missing_docs, reason = "a test")]
 
+#[path = "tidy/prose.rs"]
+mod prose;
+#[path = "tidy/text.rs"]
+mod text;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -34,11 +39,17 @@ const FOR_PROGRAMS: &[&str] = &["mp-core/src/host.rs", "mp-core/src/conformance.
 const LINES_MAX: usize = 700;
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace").to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is in the workspace").to_owned()
 }
 
 /// Returns the Rust files below `folder`, without build output.
 fn sources(folder: &Path) -> Vec<PathBuf> {
+    let is_rust = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "rs");
+    files(folder).into_iter().filter(is_rust).collect()
+}
+
+/// Returns all files below `folder`, without build output, in order.
+fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -47,7 +58,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if path.is_dir() && name != "target" && !name.starts_with('.') {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
+            } else if path.is_file() {
                 found.push(path);
             }
         }

@@ -19,7 +19,7 @@ pub(crate) struct Commands(Receiver<Command>);
 impl Commands {
     /// Starts a thread that reads commands, and exits the process at the end of the input.
     pub(crate) fn listen() -> Self {
-        let (tell, orders) = sync_channel(8);
+        let (sender, orders) = sync_channel(8);
         thread::spawn(move || {
             for line in io::stdin().lock().lines().map_while(Result::ok) {
                 let order = match line.as_str() {
@@ -28,7 +28,7 @@ impl Commands {
                     "stop" => Command::Stop,
                     _ => continue,
                 };
-                if tell.send(order).is_err() {
+                if sender.send(order).is_err() {
                     return;
                 }
             }

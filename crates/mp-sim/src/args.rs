@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use mp_sim::Options;
+use mp_sim::SimulationOptions;
 use mp_sim::hunt::Hunt;
 use mp_sim::trace::Detail;
 
@@ -73,7 +73,7 @@ enum TraceDetail {
 #[derive(Debug)]
 pub(crate) enum Task {
     /// Simulates one seed.
-    Replay(u64, Options),
+    Replay(u64, SimulationOptions),
     /// Simulates a range of seeds.
     Hunt(Hunt),
 }
@@ -87,7 +87,7 @@ impl Args {
             Some(TraceDetail::Wire) => Detail::Wire,
         };
         let active_time = Duration::from_secs(self.minutes * 60);
-        let options = Options { clients: self.clients.into(), active_time, detail };
+        let options = SimulationOptions { clients: self.clients.into(), active_time, detail };
         if let Some(seed) = self.seed {
             return Task::Replay(seed, options);
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use mp_core::host::SystemClock;
 
-use crate::run::{Options, Outcome, simulate};
+use crate::run::{Outcome, SimulationOptions, simulate};
 
 /// Seeds to simulate, and how.
 #[derive(Clone, Debug)]
@@ -16,7 +16,7 @@ pub struct Hunt {
     /// Seeds.
     pub seeds: Range<u64>,
     /// Options of each world.
-    pub options: Options,
+    pub options: SimulationOptions,
     /// Number of threads.
     pub jobs: usize,
     /// Wall clock time after which no more seeds are started. `None`: no limit.

@@ -9,7 +9,7 @@ use mp_core::{ConnectionId, DisconnectReason, EndpointId, Instant, PeerId};
 use mp_scene::Signal;
 
 use crate::net::SlotId;
-use crate::workload::Message;
+use crate::workload::ProgramMessage;
 
 /// One run of a program, from start to end. A client that rejoins is another run with another peer
 /// id.
@@ -53,13 +53,13 @@ pub enum FactKind {
     /// The program disconnects a peer.
     Kicked(PeerId),
     /// The branch accepted a message for sending.
-    Sent(Message),
+    Sent(ProgramMessage),
     /// The program received a message, as a raw packet or as a call.
     Received {
         /// Sender, as reported to the receiver.
         from: PeerId,
         /// Received message.
-        message: Message,
+        message: ProgramMessage,
     },
     /// The program received bytes that are no valid message.
     ReceivedMalformed {
@@ -179,9 +179,9 @@ impl Recorder {
         self.slot == crate::net::SERVER_SLOT
     }
 
-    /// Records received bytes, which should be an encoded [`Message`].
+    /// Records received bytes, which should be an encoded [`ProgramMessage`].
     pub fn record_received(&self, from: PeerId, bytes: &[u8]) {
-        self.record(match Message::decode(bytes) {
+        self.record(match ProgramMessage::decode(bytes) {
             Some(message) => FactKind::Received { from, message },
             None => FactKind::ReceivedMalformed { from, len: bytes.len() },
         });

@@ -34,4 +34,4 @@ pub mod trace;
 pub mod workload;
 pub mod world;
 
-pub use run::{Options, Outcome, simulate};
+pub use run::{Outcome, SimulationOptions, simulate};

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use mp_sim::hunt::{Hunt, HuntStats};
-use mp_sim::{Options, simulate};
+use mp_sim::{SimulationOptions, simulate};
 
 use args::{Args, Task};
 
@@ -21,7 +21,7 @@ fn main() -> ExitCode {
     if is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn replay(seed: u64, options: &Options) -> bool {
+fn replay(seed: u64, options: &SimulationOptions) -> bool {
     let outcome = simulate(seed, options);
     let counters = outcome.counters;
     println!("seed {seed}: {}", outcome.plan);

@@ -12,7 +12,7 @@ use crate::world::{Counters, World};
 
 /// Options of a simulation.
 #[derive(Clone, Copy, Debug)]
-pub struct Options {
+pub struct SimulationOptions {
     /// Concurrent clients, 1 to 200. Default: 8.
     pub clients: usize,
     /// Duration of the active phase. Default: 60 s.
@@ -21,7 +21,7 @@ pub struct Options {
     pub detail: Detail,
 }
 
-impl Default for Options {
+impl Default for SimulationOptions {
     /// Returns eight clients, one minute, no trace.
     fn default() -> Self {
         Self { clients: 8, active_time: Duration::from_secs(60), detail: Detail::Nothing }
@@ -46,7 +46,7 @@ pub struct Outcome {
 }
 
 /// Simulates the world of `seed`. A panic counts as a violation.
-pub fn simulate(seed: u64, options: &Options) -> Outcome {
+pub fn simulate(seed: u64, options: &SimulationOptions) -> Outcome {
     let mut world = World::new(seed, options.clients, options.active_time, options.detail);
     let checked = catch_unwind(AssertUnwindSafe(|| run_and_check(&mut world, options.active_time)));
     let violation = match checked {

@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use mp_sim::{Options, Outcome, simulate};
+use mp_sim::{Outcome, SimulationOptions, simulate};
 
 fn short(seed: u64) -> Outcome {
-    let options = Options { active_time: Duration::from_secs(10), ..Options::default() };
+    let options =
+        SimulationOptions { active_time: Duration::from_secs(10), ..SimulationOptions::default() };
     simulate(seed, &options)
 }
 

@@ -4,12 +4,12 @@
 use mp_sim::plan::Plan;
 use mp_sim::trace::Detail;
 use mp_sim::world::{Counters, World};
-use mp_sim::{Options, simulate};
+use mp_sim::{SimulationOptions, simulate};
 
 /// Simulates the first twelve worlds for which `has` is true, checks that none has a violation, and
 /// returns their counters.
 fn first_twelve(has: fn(&Plan) -> bool) -> Vec<Counters> {
-    let options = Options::default();
+    let options = SimulationOptions::default();
     let is_one = |seed: &u64| {
         let world = World::new(*seed, options.clients, options.active_time, Detail::Nothing);
         has(world.plan())

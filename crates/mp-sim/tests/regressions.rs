@@ -2,7 +2,7 @@
 //! each fixed fault has a test of its own, too.
 #![allow(missing_docs, reason = "a test")]
 
-use mp_sim::{Options, simulate};
+use mp_sim::{SimulationOptions, simulate};
 
 /// Seed and the fault that it found.
 const FOUND: &[(u64, &str)] = &[
@@ -26,7 +26,7 @@ const FOUND: &[(u64, &str)] = &[
 #[test]
 fn seeds_that_have_found_a_fault_find_no_violation() {
     for &(seed, found) in FOUND {
-        let outcome = simulate(seed, &Options::default());
+        let outcome = simulate(seed, &SimulationOptions::default());
         let plan = outcome.plan;
         assert_eq!(outcome.violation, None, "seed {seed}, which once found: {found}; {plan}");
     }

@@ -39,7 +39,7 @@ func run() -> void:
 	for path: String in ["Plain", "Deep", "Deep/Deeper", "Mine", "Odd", "ServerOnly" if is_server() else "Ghost"]:
 		var node := Part.new()
 		node.name = path.get_file()
-		node.hear = _hear
+		node.on_call = _on_call
 		(get_node(path.get_base_dir()) if "/" in path else self as Node).add_child(node)
 	$Plain.rpc_config("budge", Part.CONFIG)
 	$Plain.rpc_config("nudge", Part.CONFIG)
@@ -153,52 +153,52 @@ func value(k: int, v: Variant) -> void:
 
 @rpc("any_peer", "call_remote", "reliable", 0)
 func none() -> void:
-	_hear(self, "none", [])
+	_on_call(self, "none", [])
 
 
 @rpc("any_peer", "call_remote", "reliable", 0)
 func raw(bytes: PackedByteArray = PackedByteArray([9])) -> void:
-	_hear(self, "raw", [bytes])
+	_on_call(self, "raw", [bytes])
 
 
 @rpc("any_peer", "call_remote", "reliable", 0)
 func many(a: Variant, b: Variant, c: Variant, d: Variant, e: Variant, f: Variant, g: Variant, h: Variant) -> void:
-	_hear(self, "many", [a, b, c, d, e, f, g, h])
+	_on_call(self, "many", [a, b, c, d, e, f, g, h])
 
 
 @rpc("any_peer", "call_remote", "reliable", 0)
 func typed(names: Array[String], ages: Dictionary[String, int]) -> void:
-	_hear(self, "typed", [names, ages])
+	_on_call(self, "typed", [names, ages])
 
 
 @rpc("any_peer", "call_remote", "unreliable", 0)
 func mode_u0(n: int) -> void:
-	_hear_mode("mode_u0", n)
+	_on_mode_call("mode_u0", n)
 
 
 @rpc("any_peer", "call_remote", "unreliable_ordered", 0)
 func mode_o0(n: int) -> void:
-	_hear_mode("mode_o0", n)
+	_on_mode_call("mode_o0", n)
 
 
 @rpc("any_peer", "call_remote", "reliable", 0)
 func mode_r0(n: int) -> void:
-	_hear_mode("mode_r0", n)
+	_on_mode_call("mode_r0", n)
 
 
 @rpc("any_peer", "call_remote", "unreliable", 2)
 func mode_u2(n: int) -> void:
-	_hear_mode("mode_u2", n)
+	_on_mode_call("mode_u2", n)
 
 
 @rpc("any_peer", "call_remote", "unreliable_ordered", 2)
 func mode_o2(n: int) -> void:
-	_hear_mode("mode_o2", n)
+	_on_mode_call("mode_o2", n)
 
 
 @rpc("any_peer", "call_remote", "reliable", 2)
 func mode_r2(n: int) -> void:
-	_hear_mode("mode_r2", n)
+	_on_mode_call("mode_r2", n)
 
 
 @rpc("any_peer", "call_local", "reliable", 0)
@@ -208,16 +208,16 @@ func both(tag: String) -> void:
 
 @rpc("authority", "call_remote", "reliable", 0)
 func order(tag: String) -> void:
-	_hear(self, "order", [tag])
+	_on_call(self, "order", [tag])
 
 
-func _hear(node: Node, method: String, arguments: Array) -> void:
+func _on_call(node: Node, method: String, arguments: Array) -> void:
 	received.append([str(get_path_to(node)).trim_prefix("."), method, arguments])
 	if is_server() and answering:
 		node.callv("rpc_id", [sender(), method] + arguments)
 
 
-func _hear_mode(method: String, n: int) -> void:
+func _on_mode_call(method: String, n: int) -> void:
 	check("the argument of " + method, n, 7)
 	check_arrival(method, MODES[method[5]], int(method[6]))
 	modes_received[method] = true

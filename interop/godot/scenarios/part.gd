@@ -9,22 +9,22 @@ const CONFIG := {
 	"channel": 0,
 }
 
-var hear: Callable
+var on_call: Callable
 
 
 @rpc("authority", "call_remote", "reliable", 0)
 func order(tag: String) -> void:
-	hear.call(self, "order", [tag])
+	on_call.call(self, "order", [tag])
 
 
 @rpc("any_peer", "call_remote", "reliable", 0)
 func touch(n: int) -> void:
-	hear.call(self, "touch", [n])
+	on_call.call(self, "touch", [n])
 
 
 func budge(n: int) -> void:
-	hear.call(self, "budge", [n])
+	on_call.call(self, "budge", [n])
 
 
 func nudge(n: int) -> void:
-	hear.call(self, "nudge", [n])
+	on_call.call(self, "nudge", [n])

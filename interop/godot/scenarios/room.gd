@@ -4,7 +4,7 @@ extends "res://scenario.gd"
 
 const BIG := 50_000
 
-var hailed := {}  ## peer -> what it has said, in order: tag, size
+var hailed := {}  ## peer -> received calls, in order: tag, size
 var hailed_u := {}  ## peer -> true
 var bytes_received := {}  ## peer -> true
 var content := {}  ## peer -> true: it has got all of mine

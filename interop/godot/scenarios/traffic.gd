@@ -97,7 +97,7 @@ func _spray_until(to: int, condition: Callable) -> void:
 			spray_o.rpc_id(to, n[0], pad)
 			spray_u.rpc_id(to, n[0], pad)
 			n[0] += 1
-		return condition.call(), "the other side to have enough unreliable calls")
+		return condition.call(), "the remote peer to have enough unreliable calls")
 
 
 func _sprayed_enough() -> bool:

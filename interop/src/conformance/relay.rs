@@ -12,13 +12,13 @@ pub(super) fn serve(world: &mut World) -> ScenarioResult {
     let talk = world.add("Talk", Talk::new(world))?;
     let ctl = Ctl::open(world)?;
     world.until_within(LONG, "note talked", |world| ctl.has_notes(world, "talked", &ctl.ids))?;
-    check_heard(world, talk, &ctl.ids);
+    check_received(world, talk, &ctl.ids);
     world.check_relay();
     ctl.go(world, "done")?;
 
     let ids = ctl.ids.clone();
     ctl.close(world)?;
-    check_heard(world, talk, &ids);
+    check_received(world, talk, &ids);
     Ok(())
 }
 
@@ -58,9 +58,9 @@ pub(super) fn play(world: &mut World) -> ScenarioResult {
         let received = world.get(talk).of(other);
         report.check(&format!("calls of {other}"), received, sent());
     }
-    let strangers =
+    let from_unknown_peers =
         world.get(talk).received.iter().filter(|received| !others.contains(&received.0)).count();
-    report.check("calls of unknown peers", strangers, 0);
+    report.check("calls of unknown peers", from_unknown_peers, 0);
     Ok(())
 }
 
@@ -83,7 +83,7 @@ const COUNT: usize = 200;
 /// Size of the payload of `say3` in bytes.
 const MEDIUM: usize = 50_000;
 
-fn check_heard(world: &mut World, talk: NodeRef<Talk>, ids: &[PeerId]) {
+fn check_received(world: &mut World, talk: NodeRef<Talk>, ids: &[PeerId]) {
     let report = world.report.clone();
     let mut received = world.get(talk).received.clone();
     received.sort();

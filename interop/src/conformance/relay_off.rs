@@ -12,13 +12,13 @@ pub(super) fn serve(world: &mut World) -> ScenarioResult {
     let talk = world.add("Talk", Talk::default())?;
     let ctl = Ctl::open(world)?;
     ctl.notes(world, "talked")?;
-    check_heard(world, talk, &ctl.ids);
+    check_received(world, talk, &ctl.ids);
     world.rpc(talk, "say", ("from server",))?;
     ctl.go(world, "said")?;
 
     let ids = ctl.ids.clone();
     ctl.close(world)?;
-    check_heard(world, talk, &ids);
+    check_received(world, talk, &ids);
     report.check("relayed packets", world.scene().stats().relayed_packets, 0);
     report.check("announcements of other clients", world.tap().announcements(), 0);
     Ok(())
@@ -54,7 +54,7 @@ pub(super) fn play(world: &mut World) -> ScenarioResult {
     Ok(())
 }
 
-fn check_heard(world: &mut World, talk: NodeRef<Talk>, ids: &[PeerId]) {
+fn check_received(world: &mut World, talk: NodeRef<Talk>, ids: &[PeerId]) {
     let report = world.report.clone();
     let mut received = world.get(talk).received.clone();
     received.sort();

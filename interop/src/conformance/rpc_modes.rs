@@ -48,16 +48,16 @@ pub(super) fn serve(world: &mut World) -> ScenarioResult {
     // 3. Forbidden calls.
     ctl.go(world, "forbidden")?;
     ctl.notes(world, "forbidden")?;
-    check_heard(world, modes, "secret", &[]);
+    check_received(world, modes, "secret", &[]);
     world.rpc(modes, "secret", ("from_server",))?;
     ctl.go(world, "secret_sent")?;
     ctl.notes(world, "secret_seen")?;
 
     // 4. call_local.
     world.rpc(modes, "both", ("S",))?;
-    check_heard(world, modes, "both", &[("S", PeerId::SERVER)]);
+    check_received(world, modes, "both", &[("S", PeerId::SERVER)]);
     ctl.go(world, "both")?;
-    world.until("both of everybody", |world| world.get(modes).received("both").len() >= 4)?;
+    world.until("both of all peers", |world| world.get(modes).received("both").len() >= 4)?;
     ctl.notes(world, "both_seen")?;
     let mut both = world.get(modes).received("both");
     both.sort();
@@ -74,7 +74,7 @@ pub(super) fn serve(world: &mut World) -> ScenarioResult {
     // 6. Targets of a client.
     ctl.go_for(world, id1, "ptp")?;
     ctl.notes_of(world, "ptp", &[id1])?;
-    check_heard(world, modes, "ptp", &[("not0", id1), ("all", id1)]);
+    check_received(world, modes, "ptp", &[("not0", id1), ("all", id1)]);
     ctl.go_for(world, id0, "ptp_check")?;
     ctl.go_for(world, id2, "ptp_check")?;
     ctl.notes_of(world, "ptp_seen", &[id0, id2])?;
@@ -89,9 +89,9 @@ pub(super) fn serve(world: &mut World) -> ScenarioResult {
     ctl.go(world, "own_check")?;
     ctl.close(world)?;
 
-    check_heard(world, modes, "secret", &[]);
-    check_heard(world, modes, "mark", &[]);
-    check_heard(world, modes, "ptp", &[("not0", id1), ("all", id1)]);
+    check_received(world, modes, "secret", &[]);
+    check_received(world, modes, "mark", &[]);
+    check_received(world, modes, "ptp", &[("not0", id1), ("all", id1)]);
     report.check("calls of own in the end", world.get(owned).received.len(), 1);
     Ok(())
 }
@@ -136,7 +136,7 @@ pub(super) fn play(world: &mut World) -> ScenarioResult {
     }
     ctl.note(world, "forbidden")?;
     ctl.go(world, "secret_sent")?;
-    check_heard(world, modes, "secret", &[("from_server", server)]);
+    check_received(world, modes, "secret", &[("from_server", server)]);
     ctl.note(world, "secret_seen")?;
 
     // 4. call_local.
@@ -149,7 +149,7 @@ pub(super) fn play(world: &mut World) -> ScenarioResult {
     world.rpc(modes, "both", (tag.clone(),))?;
     let last = world.get(modes).received("both").pop();
     report.check("local `both`", last, Some((tag, me)));
-    world.until("both of everybody", |world| world.get(modes).received("both").len() >= 4)?;
+    world.until("both of all peers", |world| world.get(modes).received("both").len() >= 4)?;
     let mut both = world.get(modes).received("both");
     both.sort();
     let expected = [("C0", id0), ("C1", id1), ("C2", id2), ("S", server)];
@@ -159,7 +159,7 @@ pub(super) fn play(world: &mut World) -> ScenarioResult {
     // 5. Targets of the server.
     ctl.go(world, "marked")?;
     let marked = if index == 0 { ["one", "all"] } else { ["all", "not0"] };
-    check_heard(world, modes, "mark", &marked.map(|tag| (tag, server)));
+    check_received(world, modes, "mark", &marked.map(|tag| (tag, server)));
     ctl.note(world, "marked")?;
 
     // 6. Targets of a client.
@@ -179,7 +179,7 @@ pub(super) fn play(world: &mut World) -> ScenarioResult {
     } else {
         ctl.go(world, "ptp_check")?;
         world.until("ptp", |world| world.get(modes).received("ptp").len() >= ptp.len())?;
-        check_heard(world, modes, "ptp", &ptp);
+        check_received(world, modes, "ptp", &ptp);
         ctl.note(world, "ptp_seen")?;
     }
 
@@ -200,9 +200,9 @@ pub(super) fn play(world: &mut World) -> ScenarioResult {
     report.check("own", world.get(owned).received.clone(), expected.clone());
     ctl.close(world)?;
 
-    check_heard(world, modes, "secret", &[("from_server", server)]);
-    check_heard(world, modes, "mark", &marked.map(|tag| (tag, server)));
-    check_heard(world, modes, "ptp", &ptp);
+    check_received(world, modes, "secret", &[("from_server", server)]);
+    check_received(world, modes, "mark", &marked.map(|tag| (tag, server)));
+    check_received(world, modes, "ptp", &ptp);
     report.check("own in the end", world.get(owned).received.clone(), expected);
     Ok(())
 }
@@ -220,7 +220,7 @@ const VARIETIES: [(&str, TransferMode, u8); 9] = [
     ("u3", TransferMode::Unreliable, 3),
 ];
 
-fn check_heard(
+fn check_received(
     world: &mut World,
     modes: NodeRef<Modes>,
     method: &str,

@@ -68,20 +68,20 @@ impl Node for Calls {
             })
             .method("many", any_peer, |calls: &mut Self, cx, args: Eight| {
                 let (a, b, c, d, e, f, g, h) = args;
-                calls.log.hear_and_answer(cx, "", "many", vec![a, b, c, d, e, f, g, h]);
+                calls.log.record_and_answer(cx, "", "many", vec![a, b, c, d, e, f, g, h]);
             })
             .method("none", any_peer, |calls: &mut Self, cx, (): ()| {
-                calls.log.hear_and_answer(cx, "", "none", vec![]);
+                calls.log.record_and_answer(cx, "", "none", vec![]);
             })
             .method("order", RpcConfig::authority(), |calls: &mut Self, cx, (tag,): (String,)| {
-                calls.log.hear_and_answer(cx, "", "order", vec![tag.into()]);
+                calls.log.record_and_answer(cx, "", "order", vec![tag.into()]);
             })
             .method("raw", any_peer, |calls: &mut Self, cx, (bytes,): (Option<Vec<u8>>,)| {
                 let bytes = bytes.unwrap_or_else(|| vec![9]);
-                calls.log.hear_and_answer(cx, "", "raw", vec![bytes.into()]);
+                calls.log.record_and_answer(cx, "", "raw", vec![bytes.into()]);
             })
             .method("typed", any_peer, |calls: &mut Self, cx, (names, ages): (Names, Ages)| {
-                calls.log.hear_and_answer(cx, "", "typed", vec![names.0.into(), ages.0.into()]);
+                calls.log.record_and_answer(cx, "", "typed", vec![names.0.into(), ages.0.into()]);
             })
             .method("value", any_peer, |calls: &mut Self, cx, (k, value): (usize, Variant)| {
                 calls.value(cx, k, value);
@@ -123,12 +123,12 @@ impl Node for Part {
     fn rpc_table() -> RpcTable<Self> {
         let int = |method: &'static str| {
             move |part: &mut Self, cx: &mut RpcContext<'_>, (n,): (i64,)| {
-                part.log.hear_and_answer(cx, part.place, method, vec![n.into()]);
+                part.log.record_and_answer(cx, part.place, method, vec![n.into()]);
             }
         };
         RpcTable::new()
             .method("order", RpcConfig::authority(), |part: &mut Self, cx, (tag,): (String,)| {
-                part.log.hear_and_answer(cx, part.place, "order", vec![tag.into()]);
+                part.log.record_and_answer(cx, part.place, "order", vec![tag.into()]);
             })
             .method("touch", RpcConfig::any_peer(), int("touch"))
             .callable("budge", int("budge"))
@@ -190,7 +190,7 @@ impl SharedLog {
         self.0.borrow_mut().received.push(received);
     }
 
-    fn hear_and_answer(
+    fn record_and_answer(
         &self,
         cx: &mut RpcContext<'_>,
         place: &'static str,

@@ -123,8 +123,8 @@ impl Players {
     /// at once (Godot receives some 200 datagrams per frame).
     fn connect_all(&mut self, clock: Clock, args: &Args) -> Result<(), Box<dyn Error>> {
         let at_a_time = if args.dialect == Dialect::Godot { 64 } else { 1 };
-        let is_told = args.dialect == Dialect::Godot;
-        let to_know = if is_told { usize::from(args.clients) - 1 } else { 0 };
+        let is_notified = args.dialect == Dialect::Godot;
+        let to_know = if is_notified { usize::from(args.clients) - 1 } else { 0 };
         let mut nothing = Traffic::new(args);
         let (mut begun, mut last, mut progress) = (0, 0, clock.nanos());
         let mut next_count = 0;

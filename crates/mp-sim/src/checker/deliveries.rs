@@ -8,7 +8,7 @@ use mp_core::{Channel, TransferMode};
 
 use crate::journal::RunId;
 use crate::programs::Programs;
-use crate::workload::{Audience, Message, Stream};
+use crate::workload::{Audience, ProgramMessage, Stream};
 
 /// Shared between several checkers.
 pub(super) type SharedDeliveries = Rc<RefCell<Deliveries>>;
@@ -24,8 +24,8 @@ type Key = (RunId, RunId, Stream);
 
 impl Deliveries {
     /// Records a message that a branch accepted.
-    pub(super) fn record_sent(&mut self, message: &Message, programs: &Programs) {
-        let Message { from, stream, number, .. } = *message;
+    pub(super) fn record_sent(&mut self, message: &ProgramMessage, programs: &Programs) {
+        let ProgramMessage { from, stream, number, .. } = *message;
         if let Audience::One(receiver) = stream.to {
             self.sent.insert((receiver, from, stream), number);
             return;
@@ -40,9 +40,9 @@ impl Deliveries {
     pub(super) fn record_received(
         &mut self,
         receiver: RunId,
-        message: &Message,
+        message: &ProgramMessage,
     ) -> Result<(), String> {
-        let Message { from, stream, number, .. } = *message;
+        let ProgramMessage { from, stream, number, .. } = *message;
         let expected = match self.received.insert((receiver, from, stream), number) {
             Some(last) => last + 1,
             None if matches!(stream.to, Audience::One(_)) => 1,

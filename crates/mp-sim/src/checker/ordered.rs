@@ -8,7 +8,7 @@ use mp_core::TransferMode;
 use super::Checker;
 use crate::journal::{Fact, FactKind, RunId};
 use crate::programs::Programs;
-use crate::workload::{Message, Stream};
+use crate::workload::{ProgramMessage, Stream};
 
 /// Checker of unreliable messages.
 #[derive(Debug, Default)]
@@ -28,7 +28,7 @@ impl Checker for OrderedChecker {
         let receiver = fact.run;
         match &fact.kind {
             FactKind::Received { message, .. } => {
-                let Message { from, stream, number, .. } = *message;
+                let ProgramMessage { from, stream, number, .. } = *message;
                 let key = (receiver, from, stream);
                 match stream.mode {
                     TransferMode::Reliable => {}

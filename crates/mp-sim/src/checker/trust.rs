@@ -10,7 +10,7 @@ use mp_scene::Signal;
 use super::Checker;
 use crate::journal::{Fact, FactKind, RunId};
 use crate::programs::Programs;
-use crate::workload::{Audience, Message, Stream};
+use crate::workload::{Audience, ProgramMessage, Stream};
 
 /// Checker of authenticity and authorization.
 #[derive(Debug)]
@@ -30,10 +30,10 @@ impl TrustChecker {
         &self,
         receiver: RunId,
         from: PeerId,
-        message: &Message,
+        message: &ProgramMessage,
         programs: &Programs,
     ) -> Result<(), String> {
-        let Message { from: sender, stream, number, .. } = *message;
+        let ProgramMessage { from: sender, stream, number, .. } = *message;
         if self.sent.get(&(sender, stream)).is_none_or(|&last| number > last) {
             return Err(format!("{receiver} receives {message}, which was never sent"));
         }

@@ -15,7 +15,7 @@ use mp_core::link_shaper::LinkConditions;
 use mp_core::{Instant, Rng};
 
 use crate::trace::{Detail, Trace};
-use path::{Delivery, Link};
+use path::{Delivery, SimulatedLink};
 use socket::{SimSocket, SocketHandle, socket};
 use wire_format::WireFormat;
 
@@ -27,7 +27,7 @@ pub const SERVER_SLOT: SlotId = 0;
 
 /// All sockets and paths.
 #[derive(Debug)]
-pub struct Network {
+pub struct SimulatedNetwork {
     /// Sockets by public address.
     bindings: BTreeMap<SocketAddr, Binding>,
     paths: Vec<Path>,
@@ -45,9 +45,9 @@ pub struct Network {
 #[derive(Debug)]
 pub struct Path {
     /// Client to server.
-    pub up: Link,
+    pub up: SimulatedLink,
     /// Server to client.
-    pub down: Link,
+    pub down: SimulatedLink,
 }
 
 /// A bound socket and its owner.
@@ -77,11 +77,11 @@ pub struct NetworkStats {
     pub lost: u64,
 }
 
-impl Network {
+impl SimulatedNetwork {
     pub(crate) fn new(mut rng: Rng, conditions: &[LinkConditions], wire: WireFormat) -> Self {
         let path = |&conditions: &LinkConditions| Path {
-            up: Link::new(conditions, &mut rng),
-            down: Link::new(conditions, &mut rng),
+            up: SimulatedLink::new(conditions, &mut rng),
+            down: SimulatedLink::new(conditions, &mut rng),
         };
         Self {
             bindings: BTreeMap::new(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use mp_core::{Channel, PeerId, TransferMode};
 use mp_scene::BranchBuilder;
 
-use super::{Act, Audience, Message, Stream, Workload};
+use super::{Act, Audience, ProgramMessage, Stream, Workload};
 use crate::journal::{FactKind, Recorder, RunId};
 use crate::rng_ext::RngExt;
 
@@ -46,7 +46,8 @@ impl Workload for Floods {
             Stream { to: Audience::One(run), mode: TransferMode::Reliable, channel: CHANNEL };
         let sent = self.sent.entry((from, run)).or_default();
         for _ in 0..act.rng.pick(FLOODS).copied().unwrap_or_default() {
-            let message = Message { from, stream, number: *sent + 1, len: Message::LEN_MIN };
+            let message =
+                ProgramMessage { from, stream, number: *sent + 1, len: ProgramMessage::LEN_MIN };
             let bytes = message.encode();
             if act.branch.scene().send_bytes(&bytes, peer, stream.mode, stream.channel).is_ok() {
                 *sent += 1;

@@ -9,7 +9,7 @@ use mp_core::{Channel, PeerId, Target, TransferMode};
 use mp_scene::BranchBuilder;
 use mp_scene::prelude::{Node, RpcConfig, RpcContext, RpcTable};
 
-use super::{Act, Audience, Message, Stream, Workload};
+use super::{Act, Audience, ProgramMessage, Stream, Workload};
 use crate::journal::{FactKind, Recorder, RunId};
 use crate::rng_ext::RngExt;
 
@@ -31,7 +31,7 @@ impl Store {
         let sent = self.sent.entry(RunId(server)).or_default();
         for _ in 0..count {
             let (from, number) = (self.recorder.run, *sent + 1);
-            let message = Message { from, stream, number, len: BATCH_BYTES_MAX as u32 };
+            let message = ProgramMessage { from, stream, number, len: BATCH_BYTES_MAX as u32 };
             let server = Target::Peer(PeerId::SERVER);
             if cx.send_bytes(&message.encode(), server, stream.mode, stream.channel).is_ok() {
                 *sent = number;

@@ -8,14 +8,14 @@ use crate::journal::RunId;
 
 /// Message. Its bytes follow from sender, stream, number and length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Message {
+pub struct ProgramMessage {
     /// Sender.
     pub from: RunId,
     /// Stream of the message.
     pub stream: Stream,
     /// Sequence number in the stream of this sender, from 1.
     pub number: u32,
-    /// Length in bytes, at least [`Message::LEN_MIN`].
+    /// Length in bytes, at least [`ProgramMessage::LEN_MIN`].
     pub len: u32,
 }
 
@@ -38,10 +38,10 @@ pub enum Audience {
     /// All peers of the sender: a call.
     Known,
     /// All peers of the server: raw bytes, which a client sends to the server to relay.
-    Everybody,
+    EveryPeer,
 }
 
-impl Message {
+impl ProgramMessage {
     /// Length of the header in bytes.
     pub const LEN_MIN: u32 = 20;
 
@@ -51,7 +51,7 @@ impl Message {
         let to = match to {
             Audience::One(RunId(run)) => run,
             Audience::Known => KNOWN,
-            Audience::Everybody => EVERYBODY,
+            Audience::EveryPeer => EVERY_PEER,
         };
         let mut bytes = Vec::with_capacity(self.len as usize);
         bytes.extend(MAGIC);
@@ -70,7 +70,7 @@ impl Message {
         let word = |at: usize| Some(u32::from_le_bytes(head.get(at..at + 4)?.try_into().ok()?));
         let to = match word(8)? {
             KNOWN => Audience::Known,
-            EVERYBODY => Audience::Everybody,
+            EVERY_PEER => Audience::EveryPeer,
             run => Audience::One(RunId(run)),
         };
         let stream =
@@ -94,7 +94,7 @@ impl Message {
     }
 }
 
-impl fmt::Display for Message {
+impl fmt::Display for ProgramMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} #{} of {} ({} B)", self.stream, self.number, self.from, self.len)
     }
@@ -111,20 +111,20 @@ impl fmt::Display for Stream {
         match self.to {
             Audience::One(run) => write!(f, "{run}"),
             Audience::Known => f.write_str("all peers that it knows"),
-            Audience::Everybody => f.write_str("all peers"),
+            Audience::EveryPeer => f.write_str("all peers"),
         }
     }
 }
 
 const MAGIC: [u8; 2] = [0xA7, 0x51];
 const KNOWN: u32 = u32::MAX;
-const EVERYBODY: u32 = u32::MAX - 1;
+const EVERY_PEER: u32 = u32::MAX - 1;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const MESSAGE: Message = Message {
+    const MESSAGE: ProgramMessage = ProgramMessage {
         from: RunId(7),
         stream: Stream {
             to: Audience::One(RunId(3)),
@@ -137,10 +137,11 @@ mod tests {
 
     #[test]
     fn decoding_an_encoded_message_returns_it() {
-        for to in [Audience::One(RunId(0)), Audience::Known, Audience::Everybody] {
-            for len in [Message::LEN_MIN, 21, 5_000] {
-                let message = Message { stream: Stream { to, ..MESSAGE.stream }, len, ..MESSAGE };
-                assert_eq!(Message::decode(&message.encode()), Some(message));
+        for to in [Audience::One(RunId(0)), Audience::Known, Audience::EveryPeer] {
+            for len in [ProgramMessage::LEN_MIN, 21, 5_000] {
+                let message =
+                    ProgramMessage { stream: Stream { to, ..MESSAGE.stream }, len, ..MESSAGE };
+                assert_eq!(ProgramMessage::decode(&message.encode()), Some(message));
             }
         }
     }
@@ -151,14 +152,14 @@ mod tests {
         for at in 0..bytes.len() {
             let mut changed = bytes.clone();
             changed[at] ^= 0x40;
-            let decoded = Message::decode(&changed);
+            let decoded = ProgramMessage::decode(&changed);
             assert!(decoded.is_none_or(|decoded| decoded != MESSAGE), "byte {at}");
             assert!(
                 decoded.is_none() || (3..12).contains(&at),
                 "byte {at} is mode, channel, sender or receiver"
             );
         }
-        assert_eq!(Message::decode(&bytes[..99]), None);
-        assert_eq!(Message::decode(&[]), None);
+        assert_eq!(ProgramMessage::decode(&bytes[..99]), None);
+        assert_eq!(ProgramMessage::decode(&[]), None);
     }
 }

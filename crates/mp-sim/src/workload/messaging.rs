@@ -7,7 +7,7 @@ use mp_core::{Channel, PeerId, Rng, Target, TransferMode, Variant};
 use mp_scene::prelude::{Group, Node, RpcConfig, RpcTable};
 use mp_scene::{BranchBuilder, Signal};
 
-use super::{Act, Audience, Message, Stream, Workload};
+use super::{Act, Audience, ProgramMessage, Stream, Workload};
 use crate::journal::{FactKind, Recorder, RunId};
 use crate::rng_ext::RngExt;
 
@@ -57,7 +57,7 @@ impl Messaging {
         let SendParams { mode, channel, is_call, len } = *params;
         let stream = Stream { to, mode, channel };
         let number = self.sent.get(&(act.recorder.run, stream)).map_or(1, |number| number + 1);
-        let message = Message { from: act.recorder.run, stream, number, len };
+        let message = ProgramMessage { from: act.recorder.run, stream, number, len };
         let bytes = message.encode();
         let is_accepted = if is_call {
             let scene = act.branch.scene();
@@ -95,7 +95,7 @@ impl SendParams {
         let len = if rng.chance(style.large_permille) {
             rng.between(1_000, 20_000)
         } else {
-            rng.between(Message::LEN_MIN.into(), 120)
+            rng.between(ProgramMessage::LEN_MIN.into(), 120)
         };
         Self { mode, channel, is_call: rng.chance(500), len: len as u32 }
     }
@@ -128,7 +128,7 @@ impl Workload for Messaging {
             let to = match run {
                 Some(run) => Audience::One(run),
                 None if params.is_call => Audience::Known,
-                None => Audience::Everybody,
+                None => Audience::EveryPeer,
             };
             self.send(act, target, to, &params);
             if act.rng.chance(300) {

@@ -30,7 +30,7 @@ pub use churn::Churn;
 pub use floods::{FLOOD_MAX, Floods};
 pub use levels::{Levels, Unit, level};
 pub use loads::Loads;
-pub use message::{Audience, Message, Stream};
+pub use message::{Audience, ProgramMessage, Stream};
 pub use messaging::{Messaging, MessagingStyle};
 pub use model::{Model, Plant, SharedModel};
 pub use replicas::{BEDS, Board, PlantNode, Replicas, SEATS, Seat};

@@ -160,8 +160,8 @@ fn lay_aside(scene: &mut Scene) {
     }
 }
 
-/// Moves the tool from `preferred`, or else the other side, into the hand. Without one, adds a new
-/// tool.
+/// Moves the tool from `preferred`, or else the opposite side, into the hand. Without one, adds a
+/// new tool.
 fn take_up(scene: &mut Scene, preferred: usize) {
     for from in [preferred, 3 - preferred] {
         move_tool(scene, from, 0);

@@ -12,7 +12,7 @@ use super::process::Process;
 use super::{Event, World};
 use crate::journal::{EndReason, FactKind, Recorder, RunId};
 use crate::net::socket::SimSocket;
-use crate::net::{Network, SERVER_SLOT, SlotId};
+use crate::net::{SERVER_SLOT, SimulatedNetwork, SlotId};
 use crate::rng_ext::RngExt;
 
 impl World {
@@ -64,7 +64,7 @@ impl World {
         let count = self.plan.server_endpoints;
         (0..count)
             .map(|number| {
-                let address = Network::server_address(number);
+                let address = SimulatedNetwork::server_address(number);
                 let socket = self.network.bind(SERVER_SLOT, number, address);
                 let mut options = ServerOptions::default();
                 self.adjust(&mut options.host);
@@ -81,7 +81,7 @@ impl World {
         let old = self.slots[slot].old_address.take();
         let address = old.unwrap_or_else(|| self.network.client_address(slot));
         let number = self.rngs.lifecycle.below(self.plan.server_endpoints as u64) as usize;
-        let server = Network::server_address(number);
+        let server = SimulatedNetwork::server_address(number);
         loop {
             let mut options = ClientOptions::default();
             self.adjust(&mut options.host);

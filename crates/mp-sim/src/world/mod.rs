@@ -14,7 +14,7 @@ use mp_scene::Branch;
 use crate::checker::{self, Checker, Violation, quiet};
 use crate::faults;
 use crate::journal::{EndReason, Fact, FactKind, Journal, RunId};
-use crate::net::{Datagram, Network, NetworkStats, SERVER_SLOT, SlotId};
+use crate::net::{Datagram, NetworkStats, SERVER_SLOT, SimulatedNetwork, SlotId};
 use crate::plan::Plan;
 use crate::programs::Programs;
 use crate::rng_ext::RngExt;
@@ -31,7 +31,7 @@ pub struct World {
     now: Instant,
     event_queue: EventQueue<Event>,
     rngs: Rngs,
-    pub(crate) network: Network,
+    pub(crate) network: SimulatedNetwork,
     slots: Vec<Slot>,
     workloads: Vec<Box<dyn Workload>>,
     is_active: bool,
@@ -143,7 +143,7 @@ impl World {
     pub fn new(seed: u64, clients: usize, active_time: Duration, detail: Detail) -> Self {
         let mut rng = Rng::from_number(seed);
         let plan = Plan::draw(clients, active_time, &mut rng.fork());
-        let network = Network::new(rng.fork(), &plan.conditions, plan.wire);
+        let network = SimulatedNetwork::new(rng.fork(), &plan.conditions, plan.wire);
         let model = SharedModel::default();
         let workloads = workload::all(&plan, &model);
         let mut world = Self {
