@@ -53,7 +53,7 @@ impl Node for Greeter {
 }
 
 fn game() -> BranchBuilder {
-    Branch::builder("/root/Game").setup(|scene| scene.add("Greeter", Greeter::default()).map(drop))
+    Branch::builder("/root/Game").setup(|scene| scene.add("Greeter", Greeter::default()))
 }
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -39,7 +39,7 @@ impl Car {
 
 /// Builds the nodes of both sides.
 pub(crate) fn road() -> BranchBuilder {
-    Branch::builder("/root/Game").setup(|scene| scene.add("Car", Car::default()).map(drop))
+    Branch::builder("/root/Game").setup(|scene| scene.add("Car", Car::default()))
 }
 
 /// Builds the server's side, which moves the car.

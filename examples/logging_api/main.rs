@@ -186,9 +186,9 @@ fn game() -> BranchBuilder {
     });
     Branch::builder("/root/Game")
         .interface(|base| Logging { base, calls: Cell::new(0) })
-        .setup(|scene| scene.add("Greeter", Greeter).map(drop))
-        .setup(|scene| scene.add("Flags", Group).map(drop))
-        .setup(|scene| scene.add("Spawner", spawner).map(drop))
+        .setup(|scene| scene.add("Greeter", Greeter))
+        .setup(|scene| scene.add("Flags", Group))
+        .setup(|scene| scene.add("Spawner", spawner))
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

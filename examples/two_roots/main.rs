@@ -55,11 +55,11 @@ impl Door {
 }
 
 /// Builds the branch of either side.
-fn game(root: &str, lines: Sender<String>) -> Result<Branch, TreeError> {
+fn game(root: &str, lines: Sender<String>) -> Result<Branch, BuildError> {
     Branch::builder(root)
         .setup(|scene| {
             scene.add("Lobby", Group)?;
-            scene.add("Lobby/Door", Door { guests: 0, lines }).map(drop)
+            scene.add("Lobby/Door", Door { guests: 0, lines })
         })
         .build()
 }

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use clap::Parser;
 use mp_bench_common::{answer_marks, ready};
 use mp_core::variant::Vector3;
-use mp_scene::TreeError;
+use mp_scene::BuildError;
 use mp_scene::prelude::*;
 use mp_transport_enet::{CreateError, EnetMultiplayerPeer, ServerOptions};
 use serde_json::json;
@@ -50,7 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     })
 }
 
-fn world(args: Args) -> Result<Branch, TreeError> {
+fn world(args: Args) -> Result<Branch, BuildError> {
     let mut movers = Vec::new();
     let (mut tick, mut next) = (0, 0);
     Branch::builder("/root")

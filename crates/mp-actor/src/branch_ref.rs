@@ -130,7 +130,7 @@ impl BranchRef {
     /// use mp_actor::prelude::*;
     /// use mp_transport_enet::{EnetShards, ServerOptions};
     ///
-    /// # fn game() -> Result<Branch, TreeError> { Branch::builder("/root/Game").build() }
+    /// # fn game() -> Result<Branch, BuildError> { Branch::builder("/root/Game").build() }
     /// # actix::System::new().block_on(async {
     /// let shards = EnetShards::bind("127.0.0.1:0".parse()?, ServerOptions::default(), 2)?;
     /// let server = mp_actor::branch(game).start().await?;

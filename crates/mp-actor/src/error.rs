@@ -3,7 +3,7 @@
 use std::fmt;
 
 use mp_core::DisconnectReason;
-use mp_scene::{AuthError, SendBytesError, TreeError};
+use mp_scene::{AuthError, BuildError, SendBytesError};
 
 /// The way in which a branch ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +63,9 @@ pub enum AuthResponseError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
+    /// The branch could not be built.
+    #[error(transparent)]
+    Build(#[from] BuildError),
     /// The client could not connect.
     #[error("cannot connect to the server: {0}")]
     ConnectionFailed(DisconnectReason),
@@ -83,9 +86,6 @@ pub enum StartError {
     /// The transport could not be created.
     #[error("{0}")]
     Transport(Box<dyn std::error::Error + Send + Sync>),
-    /// The branch could not be built.
-    #[error(transparent)]
-    Tree(#[from] TreeError),
 }
 
 /// The reason why a channel could not be opened.

@@ -1,6 +1,6 @@
 //! The types that most programs import.
 
-pub use mp_scene::TreeError;
 pub use mp_scene::prelude::*;
+pub use mp_scene::{BuildError, SetupError, TreeError};
 
 pub use crate::{AuthRequest, BranchRef, ChannelRef, Ended, SceneTree, StartError};

@@ -3,7 +3,7 @@
 use actix::prelude::*;
 use mp_core::limits::MAILBOX_BATCHES;
 use mp_core::{BranchId, MultiplayerPeer};
-use mp_scene::{Branch, Signal, TreeError};
+use mp_scene::{Branch, BuildError, Signal};
 use std::future::Future;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -24,8 +24,8 @@ pub type TransportError = Box<dyn std::error::Error + Send + Sync>;
 /// ```
 /// use mp_actor::prelude::*;
 ///
-/// fn game() -> Result<Branch, TreeError> {
-///     Branch::builder("/root/Game").setup(|scene| scene.add("Players", Group).map(drop)).build()
+/// fn game() -> Result<Branch, BuildError> {
+///     Branch::builder("/root/Game").setup(|scene| scene.add("Players", Group)).build()
 /// }
 ///
 /// # actix::System::new().block_on(async {
@@ -41,7 +41,7 @@ pub type TransportError = Box<dyn std::error::Error + Send + Sync>;
 /// ```
 pub fn branch<F>(build: F) -> BranchStarter<F>
 where
-    F: FnOnce() -> Result<Branch, TreeError> + Send + 'static,
+    F: FnOnce() -> Result<Branch, BuildError> + Send + 'static,
 {
     BranchStarter {
         build,
@@ -64,7 +64,7 @@ pub struct BranchStarter<F> {
 
 impl<F> BranchStarter<F>
 where
-    F: FnOnce() -> Result<Branch, TreeError> + Send + 'static,
+    F: FnOnce() -> Result<Branch, BuildError> + Send + 'static,
 {
     /// Runs the branch and its endpoints on the thread of `arbiter`; `Arbiter::current()` is the
     /// current thread's. Default: a new thread, which ends with them.
@@ -89,7 +89,7 @@ where
     /// use mp_actor::prelude::*;
     ///
     /// # async fn may_play(name: &[u8]) -> std::io::Result<bool> { Ok(name == b"Ann") }
-    /// # fn game() -> Result<Branch, TreeError> { Branch::builder("/root").build() }
+    /// # fn game() -> Result<Branch, BuildError> { Branch::builder("/root").build() }
     /// let server = mp_actor::branch(game).authenticate(|request: AuthRequest| async move {
     ///     let known = may_play(request.data()).await?; // an error rejects the peer
     ///     if known { request.complete().await? } else { request.reject().await? }
@@ -175,7 +175,7 @@ where
         let (reply, response) = oneshot::channel();
         let arbiter = guard.arbiter().clone();
         arbiter.spawn_fn(move || {
-            let started = build().map_err(StartError::Tree).map(|mut branch| {
+            let started = build().map_err(StartError::Build).map(|mut branch| {
                 let id = BranchId(next_number());
                 branch.set_id(id);
                 if !auth.is_empty() {

@@ -1,5 +1,6 @@
 //! How a branch is made: its nodes, its hooks, its settings.
 
+use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use mp_core::PeerId;
 use crate::api::MultiplayerApi;
 use crate::codec::Codec;
 use crate::scene_multiplayer::{GodotQuirks, SceneMultiplayer};
-use crate::tree::{Tree, TreeError};
+use crate::tree::{NodeId, NodeRef, Tree, TreeError};
 use crate::{Branch, Scene, Signal};
 
 /// Makes a [`Branch`].
@@ -17,16 +18,13 @@ use crate::{Branch, Scene, Signal};
 /// use mp_scene::prelude::*;
 ///
 /// let mut branch = Branch::builder("/root/Game")
-///     .setup(|scene| {
-///         scene.add("Players", Group)?;
-///         Ok(())
-///     })
+///     .setup(|scene| scene.add("Players", Group))
 ///     .on_peer_connected(|_scene, peer| println!("{peer} joined"))
 ///     .tick_rate(30)
 ///     .on_process(|_scene, _delta| { /* the game */ })
 ///     .build()?;
 /// assert_eq!(branch.scene().unique_id(), PeerId::SERVER); // offline, as in Godot
-/// # Ok::<(), mp_scene::TreeError>(())
+/// # Ok::<(), mp_scene::BuildError>(())
 /// ```
 #[must_use = "a builder does nothing until `build`"]
 #[derive(Debug)]
@@ -49,7 +47,10 @@ pub(crate) struct Hooks {
     tick_period: Option<Duration>,
 }
 
-type Setup = Box<dyn FnOnce(&mut Scene) -> Result<(), TreeError>>;
+/// The error of a [setup](BranchBuilder::setup): any error that `?` converts.
+pub type SetupError = Box<dyn Error + Send + Sync>;
+
+type Setup = Box<dyn FnOnce(&mut Scene) -> Result<(), SetupError>>;
 type SignalHook = Box<dyn FnMut(&mut Scene, &Signal)>;
 type ProcessHook = Box<dyn FnMut(&mut Scene, Duration)>;
 
@@ -73,12 +74,23 @@ impl BranchBuilder {
         }
     }
 
-    /// Adds nodes. Several setups run in order.
-    pub fn setup(
-        mut self,
-        setup: impl FnOnce(&mut Scene) -> Result<(), TreeError> + 'static,
-    ) -> Self {
-        self.setups.0.push(Box::new(setup));
+    /// Adds nodes, when the branch is built. Several setups run in the order of these calls.
+    ///
+    /// A setup returns the result of [`Scene::add`] or [`Scene::add_instance`], or any value with a
+    /// [`SetupError`]. `?` converts all errors to the latter:
+    ///
+    /// ```no_run
+    /// # use mp_scene::prelude::*;
+    /// # #[derive(Default)] struct Map { width: u32 }
+    /// # impl Node for Map {}
+    /// let game = Branch::builder("/root/Game").setup(|scene| {
+    ///     let width = std::fs::read_to_string("map.txt")?.trim().parse()?;
+    ///     scene.add("Map", Map { width })?;
+    ///     Ok(())
+    /// });
+    /// ```
+    pub fn setup<R: SetupResult>(mut self, setup: impl FnOnce(&mut Scene) -> R + 'static) -> Self {
+        self.setups.0.push(Box::new(|scene| setup(scene).into_result()));
         self
     }
 
@@ -183,18 +195,73 @@ impl BranchBuilder {
     /// # Errors
     ///
     /// When the root path is not one, or a setup fails.
-    pub fn build(self) -> Result<Branch, TreeError> {
-        let tree = Tree::new(&self.root_path)?;
+    pub fn build(self) -> Result<Branch, BuildError> {
+        let tree = Tree::new(&self.root_path).map_err(BuildError::RootPath)?;
         let mut multiplayer = SceneMultiplayer::new(self.codec);
         multiplayer.set_server_relay(self.server_relay);
         multiplayer.set_authentication(self.authentication);
         multiplayer.set_quirks(self.quirks);
         let mut scene = Scene::new(tree, (self.interface.0)(multiplayer));
         for setup in self.setups.0 {
-            setup(&mut scene)?;
+            setup(&mut scene).map_err(|source| {
+                let root_path = self.root_path.clone();
+                BuildError::Setup { root_path, source }
+            })?;
         }
         scene.flush_changes();
         Ok(Branch::new(scene, self.hooks))
+    }
+}
+
+/// The reason why a branch could not be built.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The root path is invalid.
+    #[error(transparent)]
+    RootPath(TreeError),
+    /// A [setup](BranchBuilder::setup) failed.
+    #[error("cannot set up the branch {root_path}")]
+    Setup {
+        /// The root path of the branch.
+        root_path: String,
+        /// The error of the setup.
+        source: SetupError,
+    },
+}
+
+/// A result that a [setup](BranchBuilder::setup) may return.
+///
+/// There is one implementation for `Result<(), _>`, so that the compiler infers the error of a
+/// closure that uses `?`.
+#[diagnostic::on_unimplemented(
+    message = "a setup cannot return `{Self}`",
+    note = "return `Result<_, SetupError>`: `Ok(f()?)` converts the error of any `f()`"
+)]
+pub trait SetupResult {
+    /// Drops the value and boxes the error.
+    ///
+    /// # Errors
+    ///
+    /// The error of the result.
+    fn into_result(self) -> Result<(), SetupError>;
+}
+
+impl<T> SetupResult for Result<T, SetupError> {
+    fn into_result(self) -> Result<(), SetupError> {
+        self.map(drop)
+    }
+}
+
+impl SetupResult for Result<NodeId, TreeError> {
+    fn into_result(self) -> Result<(), SetupError> {
+        Ok(self.map(drop)?)
+    }
+}
+
+impl<N> SetupResult for Result<NodeRef<N>, TreeError> {
+    fn into_result(self) -> Result<(), SetupError> {
+        Ok(self.map(drop)?)
     }
 }
 

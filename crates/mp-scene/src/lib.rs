@@ -22,7 +22,7 @@
 //!     }
 //! }
 //!
-//! let branch = Branch::builder("/root/Game").setup(|scene| scene.add("Score", Score::default()).map(drop));
+//! let branch = Branch::builder("/root/Game").setup(|scene| scene.add("Score", Score::default()));
 //! # branch.build().unwrap();
 //! ```
 //!
@@ -53,7 +53,7 @@ pub mod testing;
 pub mod tree;
 
 pub use branch::{Branch, BranchEvent};
-pub use builder::BranchBuilder;
+pub use builder::{BranchBuilder, BuildError, SetupError, SetupResult};
 pub use codec::{Codec, GodotVersion};
 pub use message::{CallNode, Confirmed, RemoteCall, SceneMessage, Spawn, SpawnOf};
 pub use packet_var::{PacketVar, PacketVarError};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use mp_core::memory::MemoryMultiplayerPeer;
 use mp_core::{Instant, PeerId};
 
-use crate::{Branch, BranchBuilder, Scene, TreeError};
+use crate::{Branch, BranchBuilder, BuildError, Scene};
 
 /// A server with clients, joined by pipes within the process. Nothing is lost; what is sent in one
 /// [`step`](Self::step) arrives in the next.
@@ -20,7 +20,7 @@ use crate::{Branch, BranchBuilder, Scene, TreeError};
 /// let bob = lan.join(game())?;
 /// lan.settle();
 /// assert_eq!(lan.scene(alice).peers(), [PeerId::SERVER, bob]);
-/// # Ok::<(), mp_scene::TreeError>(())
+/// # Ok::<(), mp_scene::BuildError>(())
 /// ```
 #[derive(Debug)]
 pub struct Lan {
@@ -38,7 +38,7 @@ impl Lan {
     /// # Errors
     ///
     /// When the branch cannot be built.
-    pub fn new(server: BranchBuilder) -> Result<Self, TreeError> {
+    pub fn new(server: BranchBuilder) -> Result<Self, BuildError> {
         let server = (server.build()?, MemoryMultiplayerPeer::server());
         Ok(Self { now: Instant::from_millis(1_000), sides: vec![server] })
     }
@@ -48,7 +48,7 @@ impl Lan {
     /// # Errors
     ///
     /// When the branch cannot be built.
-    pub fn join(&mut self, client: BranchBuilder) -> Result<PeerId, TreeError> {
+    pub fn join(&mut self, client: BranchBuilder) -> Result<PeerId, BuildError> {
         let branch = client.build()?;
         let raw = i32::try_from(self.sides.len() + 1).unwrap_or(i32::MAX);
         let id = PeerId::new(raw).unwrap_or(PeerId::SERVER);

@@ -54,7 +54,7 @@ fn lines(method: &str, args: impl mp_scene::rpc::IntoArgs) -> Vec<String> {
         let log = log.clone();
         Branch::builder("/root/Game").setup(move |scene| {
             scene.add("Mob", Mob(log.clone()))?;
-            scene.add("Mob/Child", Mob(log)).map(drop)
+            scene.add("Mob/Child", Mob(log))
         })
     };
     let mut lan = Lan::new(game()).unwrap();

@@ -30,7 +30,7 @@ fn player() -> PackedScene {
 fn game() -> BranchBuilder {
     Branch::builder("/root/Game").tick_rate(100).setup(|scene| {
         scene.add("Players", Group)?;
-        scene.add("Spawner", MultiplayerSpawner::new("../Players").scene(&player())).map(drop)
+        scene.add("Spawner", MultiplayerSpawner::new("../Players").scene(&player()))
     })
 }
 
@@ -106,7 +106,7 @@ fn a_late_call_by_number_is_not_made_on_the_node_that_has_taken_its_place_alread
             Branch::builder("/root/Game").tick_rate(100).setup(|scene| {
                 scene.add("Players", Group)?;
                 let spawner = MultiplayerSpawner::new("../Players").scene(&armed());
-                scene.add("Spawner", spawner).map(drop)
+                scene.add("Spawner", spawner)
             })
         };
         let mut lan = Lan::new(game()).unwrap();

@@ -32,7 +32,7 @@ fn game() -> BranchBuilder {
         scene.add(UNNAMED, Gun::default())?;
         scene.add(BELOW, Gun::default())?;
         let sync = MultiplayerSynchronizer::new(ReplicationConfig::new().always(".:aim"));
-        scene.add(&format!("{UNNAMED}/Sync"), sync).map(drop)
+        scene.add(&format!("{UNNAMED}/Sync"), sync)
     })
 }
 

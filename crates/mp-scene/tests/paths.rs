@@ -35,7 +35,7 @@ fn game() -> BranchBuilder {
         scene.add("A", Thing::default())?;
         scene.add("B", Thing::default())?;
         scene.add("Things", Group)?;
-        scene.add("Spawner", MultiplayerSpawner::new("../Things").scene(&thing())).map(drop)
+        scene.add("Spawner", MultiplayerSpawner::new("../Things").scene(&thing()))
     })
 }
 

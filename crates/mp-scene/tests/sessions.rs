@@ -63,7 +63,7 @@ fn game(owner: PeerId) -> BranchBuilder {
         let sync = scene.add("Hall/Sync", MultiplayerSynchronizer::new(config()))?;
         let tree = scene.tree_mut();
         tree.set_multiplayer_authority(spawner, owner, false)?;
-        tree.set_multiplayer_authority(sync, owner, false)
+        Ok(tree.set_multiplayer_authority(sync, owner, false)?)
     })
 }
 

@@ -19,7 +19,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 use std::{fmt, io};
 
-use mp_scene::{Branch, TreeError};
+use mp_scene::{Branch, BuildError};
 
 use args::{Args, Command};
 use log_queue::LogQueue;
@@ -32,7 +32,7 @@ pub use room::relay;
 /// Exits the process where `args` are wrong or ask for help, and at a second signal.
 pub fn run<F>(args: impl IntoIterator<Item = impl Into<OsString> + Clone>, build: F) -> ExitCode
 where
-    F: FnOnce(usize) -> Result<Branch, TreeError> + Send + 'static,
+    F: FnOnce(usize) -> Result<Branch, BuildError> + Send + 'static,
 {
     let args = Args::from_command_line(args);
     match start(&args, build) {
@@ -46,7 +46,7 @@ where
 
 fn start<F>(args: &Args, build: F) -> Result<(), Failure>
 where
-    F: FnOnce(usize) -> Result<Branch, TreeError> + Send + 'static,
+    F: FnOnce(usize) -> Result<Branch, BuildError> + Send + 'static,
 {
     if let Some(Command::Cert(args)) = &args.command {
         return cert::make(args);
@@ -63,7 +63,7 @@ where
 
 fn open<F>(args: &Args, build: F, logs: &LogQueue) -> Result<(), Failure>
 where
-    F: FnOnce(usize) -> Result<Branch, TreeError> + Send + 'static,
+    F: FnOnce(usize) -> Result<Branch, BuildError> + Send + 'static,
 {
     let needed = args.open_files();
     if let Some(limit) = open_files::raise(needed).filter(|&limit| limit < needed) {

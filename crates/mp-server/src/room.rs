@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use mp_actor::{BranchRef, Ended, StartError};
 use mp_core::Rng;
-use mp_scene::{Branch, Scene, Signal, TreeError};
+use mp_scene::{Branch, BuildError, Scene, Signal};
 use mp_tls::CertificateStore;
 use mp_transport_enet::EnetShards;
 use mp_transport_ws::WebSocketMultiplayerPeer;
@@ -26,7 +26,7 @@ use crate::{Failure, banner, certificates, webrtc};
 /// Runs the room until a signal ends it.
 pub(crate) async fn run<F>(args: &Args, build: F, logs: &LogQueue) -> Result<(), Failure>
 where
-    F: FnOnce(usize) -> Result<Branch, TreeError> + Send + 'static,
+    F: FnOnce(usize) -> Result<Branch, BuildError> + Send + 'static,
 {
     // Before anybody can know that the program runs.
     let mut shutdown = Shutdown::new().map_err(|e| Failure::Refused(format!("no signals: {e}")))?;
@@ -71,7 +71,7 @@ async fn open<F>(
     build: F,
 ) -> Result<(BranchRef, Addresses), Failure>
 where
-    F: FnOnce(usize) -> Result<Branch, TreeError> + Send + 'static,
+    F: FnOnce(usize) -> Result<Branch, BuildError> + Send + 'static,
 {
     let enet_options = args.enet_options(tls.as_ref()).map_err(Failure::Refused)?;
     let mut ws_options = args.ws_options(tls);
@@ -140,7 +140,7 @@ fn shown(address: Option<SocketAddr>) -> String {
 /// # Errors
 ///
 /// None at present.
-pub fn relay(max_clients: usize) -> Result<Branch, TreeError> {
+pub fn relay(max_clients: usize) -> Result<Branch, BuildError> {
     let traffic = Rc::new(Cell::new(Traffic::default()));
     let counted = Rc::clone(&traffic);
     Branch::builder("/root")

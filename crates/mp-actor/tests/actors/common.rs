@@ -68,14 +68,12 @@ impl Node for Log {
     }
 }
 
-pub(crate) type Build = Box<dyn FnOnce() -> Result<Branch, TreeError> + Send>;
+pub(crate) type Build = Box<dyn FnOnce() -> Result<Branch, BuildError> + Send>;
 
 /// Returns a branch with one [`Log`], on the test's thread.
 pub(crate) fn log_branch(root: &'static str, notes: &Notes<(PeerId, i64)>) -> BranchStarter<Build> {
     let notes = notes.clone();
-    here(move || {
-        Branch::builder(root).setup(|scene| scene.add("Log", Log(notes)).map(drop)).build()
-    })
+    here(move || Branch::builder(root).setup(|scene| scene.add("Log", Log(notes))).build())
 }
 
 /// Returns a branch without nodes, on the test's thread.
@@ -93,7 +91,7 @@ pub(crate) fn counting_branch(notes: &Notes<u32>) -> BranchStarter<Build> {
 }
 
 pub(crate) fn here(
-    build: impl FnOnce() -> Result<Branch, TreeError> + Send + 'static,
+    build: impl FnOnce() -> Result<Branch, BuildError> + Send + 'static,
 ) -> BranchStarter<Build> {
     mp_actor::branch(Box::new(build) as Build).on(Arbiter::current())
 }

@@ -86,7 +86,7 @@ fn panics_in_ticks_and_in_drops_are_caught() {
     run(async {
         let starter = here(|| {
             Branch::builder("/root")
-                .setup(|scene| scene.add("PanicsOnDrop", PanicsOnDrop).map(drop))
+                .setup(|scene| scene.add("PanicsOnDrop", PanicsOnDrop))
                 .on_process(|_, _| panic!("tick {}", 1))
                 .build()
         });

@@ -102,7 +102,7 @@ fn connect_fails_for_a_refused_client() {
 fn branch_that_cannot_be_built_is_a_start_error() {
     run(async {
         let bad = here(|| Branch::builder("no/root").build());
-        assert!(matches!(bad.start().await, Err(StartError::Tree(_))));
+        assert!(matches!(bad.start().await, Err(StartError::Build(_))));
 
         let rejected = || Err::<MemoryMultiplayerPeer, _>("no socket");
         let error = empty_branch("/root").serve(rejected).await.unwrap_err();

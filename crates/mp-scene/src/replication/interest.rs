@@ -35,7 +35,7 @@ use crate::tree::{NodeId, NodeRef};
 /// grid.set_view(peer, Vector2::ZERO, 300.0, InterestGrid::EVERY_LAYER);
 /// grid.update(scene);
 /// assert!(scene.get(sync)?.visibility_for(peer));
-/// # Ok::<(), mp_scene::TreeError>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
 pub struct InterestGrid<V: Place = Vector2> {

@@ -35,7 +35,7 @@ fn game(scene: &PackedScene) -> BranchBuilder {
     let scene = scene.clone();
     Branch::builder("/root/Game").tick_rate(1_000).setup(move |tree| {
         tree.add("Tanks", Group)?;
-        tree.add("Spawner", MultiplayerSpawner::new("../Tanks").scene(&scene)).map(drop)
+        tree.add("Spawner", MultiplayerSpawner::new("../Tanks").scene(&scene))
     })
 }
 
@@ -169,7 +169,7 @@ fn ship() -> PackedScene {
 fn fleet() -> BranchBuilder {
     Branch::builder("/root/Game").tick_rate(1_000).setup(|tree| {
         tree.add("Sea", Group)?;
-        tree.add("Spawner", MultiplayerSpawner::new("../Sea").scene(&ship())).map(drop)
+        tree.add("Spawner", MultiplayerSpawner::new("../Sea").scene(&ship()))
     })
 }
 

@@ -44,7 +44,7 @@ fn field() -> BranchBuilder {
         let bell = Instance::new("Bell", Unit::default()).child(Instance::new("Sync", sync()));
         let tower = Instance::new("Tower", Unit::default());
         let tower = tower.child(Instance::new("Sync", sync())).child(bell);
-        scene.add_instance(".", tower).map(drop)
+        scene.add_instance(".", tower)
     })
 }
 

@@ -7,7 +7,7 @@ use mp_core::{
     ConnectionId, ConnectionStatus, DisconnectReason, EndpointId, EndpointInfo, Instant, Origin,
     Packet, PeerEvent, StateMachine, ToBranch, ToEndpoint,
 };
-use mp_scene::TreeError;
+use mp_scene::SetupError;
 use mp_scene::limits::{
     EARLY_PACKETS_MAX, EARLY_TIME, LEVEL_PACKETS_MAX, LEVEL_TIME, TIMER_INTERVAL,
 };
@@ -238,7 +238,7 @@ fn of_early_changes_the_newest_of_each_property_wait_and_too_many_end_the_sessio
 }
 
 /// What a client that joins is slow to load.
-fn level(scene: &mut Scene) -> Result<(), TreeError> {
+fn level(scene: &mut Scene) -> Result<(), SetupError> {
     scene.add("Level", Group)?;
     scene.add("Level/Spawner", MultiplayerSpawner::new("../Units").scene(&unit()))?;
     scene.add("Level/Units", Group)?;

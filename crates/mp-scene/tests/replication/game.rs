@@ -84,7 +84,7 @@ pub fn game() -> BranchBuilder {
         scene.add("Spawner", spawner)?;
         let sync = MultiplayerSynchronizer::new(stats_config()).signals();
         let stats = Instance::new("Stats", Stats::default()).child(Instance::new("Sync", sync));
-        scene.add_instance(".", stats).map(drop)
+        scene.add_instance(".", stats)
     })
 }
 

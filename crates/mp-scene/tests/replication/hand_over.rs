@@ -111,7 +111,7 @@ fn field() -> BranchBuilder {
         let changes = ReplicationConfig::new().on_change(".:plain").on_change(".:field");
         scene.add("Ball/Sync", MultiplayerSynchronizer::new(changes))?;
         let places = ReplicationConfig::new().always(".:place");
-        scene.add("Ball/Places", MultiplayerSynchronizer::new(places)).map(drop)
+        scene.add("Ball/Places", MultiplayerSynchronizer::new(places))
     })
 }
 

@@ -10,7 +10,7 @@ use mp_scene::testing::Lan;
 
 use crate::game::*;
 
-fn level(scene: &mut Scene) -> Result<(), mp_scene::TreeError> {
+fn level(scene: &mut Scene) -> Result<NodeId, mp_scene::TreeError> {
     scene.add("Level", Group)?;
     scene.add("Level/Units", Group)?;
     let spawner = MultiplayerSpawner::new("../Units").scene(&unit()).scene(&crate_scene());
@@ -21,7 +21,7 @@ fn level(scene: &mut Scene) -> Result<(), mp_scene::TreeError> {
     scene.add("Level/Spawner", spawner)?;
     let sync = MultiplayerSynchronizer::new(stats_config());
     let stats = Instance::new("Stats", Stats::default()).child(Instance::new("Sync", sync));
-    scene.add_instance("Level", stats).map(drop)
+    scene.add_instance("Level", stats)
 }
 
 /// A server with a level with so many units in it, and a client that has joined without the level.
@@ -299,7 +299,7 @@ fn nest() -> PackedScene {
 fn announcements_that_wait_for_each_other_are_received_however_deep_they_lie() {
     let level = |scene: &mut Scene| {
         scene.add("Level", Group)?;
-        scene.add("Level/Spawner", MultiplayerSpawner::new("..").scene(&nest())).map(drop)
+        scene.add("Level/Spawner", MultiplayerSpawner::new("..").scene(&nest()))
     };
     let game = || Branch::builder("/root/Game").tick_rate(60);
     let mut lan = Lan::new(game().setup(level)).unwrap();

@@ -195,7 +195,7 @@ fn what_lies_below_a_node_waits_with_it_while_the_spawner_of_that_node_runs_a_me
         game().setup(|scene| {
             scene.add("Dock", Group)?;
             let spawner = MultiplayerSpawner::new("../Dock").scene(&ship());
-            scene.add("Shipyard", Shipyard(spawner)).map(drop)
+            scene.add("Shipyard", Shipyard(spawner))
         })
     };
     let mut lan = Lan::new(docks()).unwrap();

@@ -93,7 +93,7 @@ fn game(scene: &PackedScene) -> BranchBuilder {
         let spawner = MultiplayerSpawner::new("../Players")
             .scene(&scene)
             .spawn_function(move |_| Some(made.instantiate()));
-        tree.add("Spawner", spawner).map(drop)
+        tree.add("Spawner", spawner)
     })
 }
 

@@ -142,7 +142,7 @@ fn a_synchronizer_that_was_lent_keeps_its_place() {
         game().setup(move |scene| {
             scene.add("Twos", Group)?;
             let spawner = MultiplayerSpawner::new("../Twos").scene(&scene_of());
-            scene.add("TwoSpawner", spawner).map(drop)
+            scene.add("TwoSpawner", spawner)
         })
     };
     let mut lan = mp_scene::testing::Lan::new(build()).unwrap();

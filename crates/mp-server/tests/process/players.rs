@@ -15,7 +15,7 @@ use crate::server::PATIENCE;
 /// A branch that has joined over ENet.
 pub(crate) async fn join(
     address: SocketAddr,
-    build: impl FnOnce() -> Result<Branch, TreeError> + Send + 'static,
+    build: impl FnOnce() -> Result<Branch, BuildError> + Send + 'static,
 ) -> BranchRef {
     let make = move || EnetMultiplayerPeer::create_async_client(address, ClientOptions::default());
     mp_actor::branch(build).connect(make).await.expect("it connects")

@@ -54,13 +54,11 @@ fn players_meet(mut server: Server) {
     actix::System::new().block_on(async {
         let (tell, mut told) = tokio::sync::mpsc::channel(8);
         let a = join(address, || {
-            Branch::builder("/root").setup(|scene| scene.add("Chat", Chat(None)).map(drop)).build()
+            Branch::builder("/root").setup(|scene| scene.add("Chat", Chat(None))).build()
         })
         .await;
         let b = join(address, move || {
-            Branch::builder("/root")
-                .setup(|scene| scene.add("Chat", Chat(Some(tell))).map(drop))
-                .build()
+            Branch::builder("/root").setup(|scene| scene.add("Chat", Chat(Some(tell)))).build()
         });
         let b = b.await;
         let a_id = a.with(|scene| scene.unique_id()).await.unwrap();

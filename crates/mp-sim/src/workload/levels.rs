@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use mp_core::Rng;
 use mp_scene::prelude::*;
-use mp_scene::{Branch, BranchBuilder, Scene, TreeError};
+use mp_scene::{Branch, BranchBuilder, Scene, SetupError, TreeError};
 
 use super::{Act, Workload};
 use crate::journal::Recorder;
@@ -97,20 +97,21 @@ pub fn level(scene: &mut Scene) -> Option<(i64, Vec<(String, i64)>)> {
     Some((own, units))
 }
 
-fn make_level(scene: &mut Scene) -> Result<(), TreeError> {
+fn make_level(scene: &mut Scene) -> Result<(), SetupError> {
     scene.add(LEVEL, Unit::default())?;
     scene.add(UNITS, Group)?;
     scene.add("Level/Spawner", MultiplayerSpawner::new("../Units").scene(&unit()))?;
-    scene.add("Level/Sync", synchronizer()).map(drop)
+    scene.add("Level/Sync", synchronizer())?;
+    Ok(())
 }
 
 /// Adds a unit with the first free name.
-fn add_unit(scene: &mut Scene) -> Result<(), TreeError> {
+fn add_unit(scene: &mut Scene) -> Result<NodeId, TreeError> {
     let free = (0..).map(|number| format!("u{number}"));
     let mut free = free.filter(|name| scene.find(&format!("{UNITS}/{name}")).is_err());
     let name = free.next().unwrap_or_default();
     drop(free);
-    scene.add_instance(UNITS, unit().instantiate().named(&name)).map(drop)
+    scene.add_instance(UNITS, unit().instantiate().named(&name))
 }
 
 fn change(scene: &mut Scene, path: &str) {

@@ -45,7 +45,7 @@ impl Workload for Loads {
     fn configure(&mut self, builder: BranchBuilder, recorder: &Recorder) -> BranchBuilder {
         let recorder = recorder.clone();
         builder.setup(move |scene| {
-            scene.add(STORE, Store { recorder: recorder.clone(), sent: BTreeMap::new() }).map(drop)
+            scene.add(STORE, Store { recorder: recorder.clone(), sent: BTreeMap::new() })
         })
     }
 

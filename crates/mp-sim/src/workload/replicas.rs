@@ -216,7 +216,7 @@ impl Workload for Replicas {
             let config = ReplicationConfig::new().on_change(".:number");
             let sync = MultiplayerSynchronizer::new(config);
             let board = Instance::new("Board", Board::default());
-            scene.add_instance(".", board.child(Instance::new("Sync", sync))).map(drop)
+            scene.add_instance(".", board.child(Instance::new("Sync", sync)))
         });
         if !recorder.is_server() {
             return builder;

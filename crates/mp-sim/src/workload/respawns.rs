@@ -133,7 +133,7 @@ impl Workload for Respawns {
         let builder = builder.tick_rate(TICKS_PER_SECOND).setup(move |scene| {
             scene.add(ARENA, Arena::default())?;
             let spawner = MultiplayerSpawner::new("../Arena").scene(&scene_of);
-            scene.add("AvatarSpawner", spawner).map(drop)
+            scene.add("AvatarSpawner", spawner)
         });
         let (is_server, recorder) = (recorder.is_server(), recorder.clone());
         let (last, is_stopped) = (self.last.clone(), self.is_stopped.clone());

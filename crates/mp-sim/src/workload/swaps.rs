@@ -95,7 +95,7 @@ impl Workload for Swaps {
                 .always("Hand/Tool:heat")
                 .on_change(".:stance");
             let sync = MultiplayerSynchronizer::new(config).replication_interval(interval);
-            scene.add(SYNC, sync).map(drop)
+            scene.add(SYNC, sync)
         })
     }
 
