@@ -117,7 +117,7 @@ fn retired_in(text: &str) -> Vec<(&'static str, &'static str)> {
 #[test]
 fn comments_fit_100_columns() {
     let mut complaints = Vec::new();
-    for path in done(&["rs", "gd"]) {
+    for path in done(&["rs", "gd", "toml"]) {
         for (number, line) in read(&path).lines().enumerate() {
             let comment = line.trim_start();
             let Some(body) = ["//!", "///", "//", "##", "#"]
@@ -167,7 +167,7 @@ fn doc_comments_open_with_a_noun_phrase_or_a_verb() {
 #[test]
 fn comments_and_messages_avoid_retired_words() {
     let mut complaints = Vec::new();
-    for path in done(&["rs", "gd", "md", "c"]) {
+    for path in done(&["rs", "gd", "md", "c", "toml"]) {
         let text = Text::parse(&path, &read(&path));
         let prose = text.comments.iter().chain(text.literals.iter().filter(|it| it.is_message()));
         for Literal { line, text } in prose {

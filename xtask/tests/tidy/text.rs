@@ -28,12 +28,12 @@ impl Literal {
 }
 
 impl Text {
-    /// Parses a file by its extension: `rs` and `c`, `gd`, or a page.
+    /// Parses a file by its extension: `rs` and `c`, `gd` and `toml`, or a page.
     pub(crate) fn parse(path: &Path, text: &str) -> Self {
         let extension = path.extension().and_then(|it| it.to_str()).unwrap_or_default();
         let comment = match extension {
             "rs" | "c" => "//",
-            "gd" => "#",
+            "gd" | "toml" => "#",
             _ => return Self { comments: page(text), ..Self::default() },
         };
         let mut parsed = Self::default();
