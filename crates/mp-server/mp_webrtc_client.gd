@@ -14,6 +14,9 @@ signal failed(reason: String)
 
 ## Time in seconds until the attempt is given up. Godot itself never gives up.
 var timeout := 20.0
+## Modes of the transfer channels 1, 2, ..., as WebRTCMultiplayerPeer.create_client takes them. The
+## room must have the same: mp-server --webrtc-channels.
+var channels_config: Array = []
 ## STUN and TURN servers, as WebRTCPeerConnection.initialize takes them. A room of mp-server at a
 ## public address needs none.
 var ice_servers: Array = []
@@ -21,6 +24,8 @@ var ice_servers: Array = []
 enum { JOIN, ID, PEER_CONNECT, PEER_DISCONNECT, OFFER, ANSWER, CANDIDATE, SEAL }
 
 var _socket := WebSocketPeer.new()
+var _url := ""
+var _tls: TLSOptions
 var _peer: WebRTCMultiplayerPeer
 var _connection: WebRTCPeerConnection
 var _has_joined := false
@@ -29,6 +34,8 @@ var _is_over := false
 
 ## Begins to join the room whose signaling is at `url`, which ends in /webrtc.
 func join(url: String, tls: TLSOptions = null) -> Error:
+	_url = url
+	_tls = tls
 	return _socket.connect_to_url(url, tls)
 
 
@@ -44,6 +51,11 @@ func _process(delta: float) -> void:
 			while not _is_over and _socket.get_available_packet_count() > 0:
 				_receive(_socket.get_packet().get_string_from_utf8())
 		WebSocketPeer.STATE_CLOSED:
+			if not _has_joined and _socket.get_close_code() == 4000:
+				# The frame took so long that the room no longer waited for JOIN.
+				_socket = WebSocketPeer.new()
+				_socket.connect_to_url(_url, _tls)
+				return
 			return _end("signaling: %d %s" % [_socket.get_close_code(), _socket.get_close_reason()])
 	timeout -= delta
 	if timeout <= 0.0:
@@ -85,7 +97,7 @@ func _connect_as(id: int) -> void:
 	_connection.session_description_created.connect(_on_description)
 	_connection.ice_candidate_created.connect(_on_candidate)
 	_peer = WebRTCMultiplayerPeer.new()
-	_peer.create_client(id)
+	_peer.create_client(id, channels_config)
 	_peer.add_peer(_connection, 1)
 	multiplayer.multiplayer_peer = _peer
 	_connection.create_offer()

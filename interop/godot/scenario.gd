@@ -8,6 +8,11 @@ const MODES := {
 	"o": MultiplayerPeer.TRANSFER_MODE_UNRELIABLE_ORDERED,
 	"r": MultiplayerPeer.TRANSFER_MODE_RELIABLE,
 }
+## Modes of the transfer channels 1 to 4 over WebRTC, on both sides.
+const WEBRTC_CHANNELS := [
+	MultiplayerPeer.TRANSFER_MODE_RELIABLE, MultiplayerPeer.TRANSFER_MODE_RELIABLE,
+	MultiplayerPeer.TRANSFER_MODE_RELIABLE, MultiplayerPeer.TRANSFER_MODE_RELIABLE,
+]
 const STEP_SECONDS := 60.0
 const JOIN_SECONDS := 90.0
 
@@ -134,10 +139,13 @@ func connect_to_server() -> void:
 			peer = _web_socket()
 			var url := "wss://%s:%d" % ["localhost", main.options["port"]]
 			peer.create_client(url, TLSOptions.client(_certificate()))
+		elif main.options["transport"] == "webrtc":
+			_join_over_webrtc()
 		else:
 			peer = ENetMultiplayerPeer.new()
 			peer.create_client(main.options["host"], main.options["port"])
-		_use(peer)
+		if peer:
+			_use(peer)
 		await until(func() -> bool: return not seen.is_empty(), "a connection", JOIN_SECONDS)
 		if seen[0] == "connected_to_server":
 			return
@@ -300,6 +308,17 @@ func _use(peer: MultiplayerPeer) -> void:
 		tap = Tap.new(peer)
 		peer = tap
 	multiplayer.multiplayer_peer = peer
+
+
+## mp-server's own script sets the peer when signaling has given this side its id.
+func _join_over_webrtc() -> void:
+	var client: Node = load("res://mp_webrtc_client.gd").new()
+	client.channels_config = WEBRTC_CHANNELS
+	client.failed.connect(func(why: String) -> void:
+		if seen.is_empty():
+			_note("connection_failed: " + why))
+	add_child(client)
+	client.join("ws://%s:%d/webrtc" % [main.options["host"], main.options["port"]])
 
 
 func _web_socket() -> WebSocketMultiplayerPeer:

@@ -17,6 +17,7 @@ mod signal_recorder;
 mod spawns;
 mod tap;
 mod transport;
+mod webrtc;
 mod world;
 
 use std::panic::AssertUnwindSafe;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
+use mp_core::TransferMode;
 use mp_transport_enet::proto::CompressionMode;
 
 use crate::scenario::Scenario;
@@ -79,6 +80,8 @@ pub(crate) enum Transport {
     Ws,
     /// WebSocket over TLS, with --tls-cert and --tls-key
     Wss,
+    /// WebRTC, server only: signaling on --port at the path /webrtc, any UDP port
+    Webrtc,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -142,6 +145,9 @@ impl Options {
         if self.transport != Transport::Enet && self.compression != Compression::None {
             return Err("--compression is for ENet only; use none".into());
         }
+        if self.transport == Transport::Webrtc && self.role == Role::Client {
+            return Err("--transport=webrtc is for servers only; use --role=server".into());
+        }
         if self.port == 0 {
             return Err("--port=P is required: the server's port, not 0".into());
         }
@@ -195,18 +201,26 @@ impl Role {
     }
 }
 
+/// Modes of the transfer channels 1, 2, … of WebRTC, as in `scenario.gd`.
+pub(crate) const WEBRTC_CHANNELS: [TransferMode; 4] = [TransferMode::Reliable; 4];
+
 impl Transport {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Enet => "enet",
             Self::Ws => "ws",
             Self::Wss => "wss",
+            Self::Webrtc => "webrtc",
         }
     }
 
-    /// Returns whether packets keep their mode and channel.
-    pub(crate) fn has_modes(self) -> bool {
-        self == Self::Enet
+    /// Returns mode and channel with which a packet is received.
+    pub(crate) fn arrival(self, mode: TransferMode, channel: u8) -> (TransferMode, u8) {
+        match (self, channel) {
+            (Self::Enet, _) | (Self::Webrtc, 0) => (mode, channel),
+            (Self::Ws | Self::Wss, _) => (TransferMode::Reliable, 0),
+            (Self::Webrtc, _) => (WEBRTC_CHANNELS[usize::from(channel) - 1], channel),
+        }
     }
 }
 

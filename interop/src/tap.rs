@@ -13,6 +13,8 @@ use mp_core::{
     TransferMode,
 };
 
+use crate::options::Transport;
+
 /// Wraps the transport of a branch.
 pub(crate) struct Tap {
     inner: Box<dyn MultiplayerPeer>,
@@ -26,8 +28,7 @@ pub(crate) struct Tap {
 #[derive(Clone, Debug)]
 pub(crate) struct TapLog {
     seen: Rc<RefCell<TapState>>,
-    /// True if the transport has modes and channels.
-    has_modes: bool,
+    transport: Transport,
 }
 
 #[derive(Debug, Default)]
@@ -86,20 +87,19 @@ impl Tap {
 
 impl Default for TapLog {
     fn default() -> Self {
-        Self::new(true)
+        Self::new(Transport::Enet)
     }
 }
 
 impl TapLog {
-    /// Creates a log for a transport with modes and channels, or without: a WebSocket is always
-    /// reliable on channel 0.
-    pub(crate) fn new(has_modes: bool) -> Self {
-        Self { seen: Rc::default(), has_modes }
+    /// Creates the log of a transport.
+    pub(crate) fn new(transport: Transport) -> Self {
+        Self { seen: Rc::default(), transport }
     }
 
     /// Returns mode and channel with which a packet is received.
     pub(crate) fn as_arriving(&self, mode: TransferMode, channel: u8) -> (TransferMode, u8) {
-        if self.has_modes { (mode, channel) } else { (TransferMode::Reliable, 0) }
+        self.transport.arrival(mode, channel)
     }
 
     /// Returns mode and channel of the packet being handled.

@@ -11,6 +11,7 @@ use mp_transport_ws::tls::{CertificateStore, ClientTlsOptions};
 use mp_transport_ws::{WebSocketMultiplayerPeer, WebSocketSettings};
 
 use crate::options::{Options, Transport};
+use crate::webrtc;
 use crate::world::{ScenarioError, ScenarioResult};
 
 /// Creates a server as Godot's `create_server` does; ENet times out silent peers by `patience`.
@@ -35,6 +36,7 @@ pub(crate) fn server(
             }
             Ok(Box::new(WebSocketMultiplayerPeer::create_server(address, settings)?))
         }
+        Transport::Webrtc => Ok(Box::new(webrtc::server(address)?)),
     }
 }
 
@@ -66,6 +68,7 @@ pub(crate) fn client(
             let url = format!("{}://{host}:{}", options.transport.name(), options.port);
             Ok(Box::new(WebSocketMultiplayerPeer::create_client(&url, settings)?))
         }
+        Transport::Webrtc => Err(ScenarioError("WebRTC has no clients".into())),
     }
 }
 

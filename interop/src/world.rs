@@ -81,7 +81,7 @@ impl World {
             .build()?;
         let clock = SystemClock::new();
         let end = clock.now() + options.timeout();
-        let (patience, tap) = (Patience::default(), TapLog::new(options.transport.has_modes()));
+        let (patience, tap) = (Patience::default(), TapLog::new(options.transport));
         Ok(Self { options, report, patience, branch, peer: None, tap, recorder, clock, end })
     }
 

@@ -22,6 +22,8 @@ const SECONDS: &[(&str, u64)] = &[
     ("interop, ws, client", 12),
     ("interop, wss, server", 3),
     ("interop, wss, client", 3),
+    ("interop, webrtc", 60),
+    ("interop, web, ws", 50),
     ("one room", 2),
     ("nginx proxy", 5),
     ("planted fault, server", 2),
@@ -40,7 +42,7 @@ const SECONDS: &[(&str, u64)] = &[
 /// Seconds reserved for planned work. Work that uses them moves them to [`SECONDS`].
 #[cfg(test)]
 const RESERVED: &[(&str, u64)] = &[
-    ("WebRTC", 6 * 60),
+    ("WebRTC", 4 * 60),
     ("API", 5 * 60),
     ("server", 6 * 60),
     ("operations", 5 * 60),

@@ -21,6 +21,8 @@ pub(crate) struct Program {
 }
 
 pub(crate) const GODOT: Program = Program { name: "godot", path: "bin/godot", size: "160 MB" };
+pub(crate) const CHROMIUM: Program =
+    Program { name: "chromium", path: "lib/chromium/chromium", size: "150 MB" };
 pub(crate) const NGINX: Program = Program { name: "nginx", path: "sbin/nginx", size: "10 MB" };
 /// Prints the stacks of a test whose turn does not end.
 pub(crate) const GDB: Program = Program { name: "gdb", path: "bin/gdb", size: "60 MB" };

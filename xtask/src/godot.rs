@@ -29,14 +29,28 @@ impl Godot {
     /// Returns a command that runs `project` in headless mode. Godot's settings and caches are
     /// stored below the target folder.
     pub(crate) fn command(&self, project: &Path) -> Command {
-        let home = workspace::target().join("interop/home");
         let mut command = Command::new(&self.path);
         command.args(["--headless", "--no-header", "--path"]).arg(project).arg("--");
-        for variable in ["XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"] {
-            command.env(variable, &home);
-        }
-        command
+        with_home(command)
     }
+
+    /// Returns a command that runs a script of `folder` in headless mode.
+    pub(crate) fn script(&self, folder: &Path, script: &str) -> Command {
+        let mut command = Command::new(&self.path);
+        command
+            .args(["--headless", "--no-header", "--path"])
+            .arg(folder)
+            .args(["-s", script, "--"]);
+        with_home(command)
+    }
+}
+
+fn with_home(mut command: Command) -> Command {
+    let home = workspace::target().join("interop/home");
+    for variable in ["XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"] {
+        command.env(variable, &home);
+    }
+    command
 }
 
 fn search() -> Result<(PathBuf, String), String> {

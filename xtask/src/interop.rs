@@ -11,6 +11,7 @@ use crate::godot::{self, Godot};
 use crate::process::now;
 use crate::scenario_run::{Player, ROOM, ScenarioRun, Sides};
 use crate::suite::{Played, Scenario, Suite, played_by};
+use crate::web::WebGodot;
 use crate::workspace;
 
 /// Options of `cargo xtask interop`.
@@ -42,6 +43,10 @@ pub(crate) struct InteropArgs {
     /// and the check must fail
     #[arg(long, conflicts_with = "self_check")]
     pub(crate) planted_fault: bool,
+    /// Run Godot's clients in a browser: Chromium on PATH, else Debian's, unpacked under
+    /// target/chromium, with Godot's web build, fetched with npm (default for webrtc)
+    #[arg(long)]
+    pub(crate) web: bool,
     /// Godot plays mp's sides too: tests the suite, not mp
     #[arg(long)]
     pub(crate) self_check: bool,
@@ -55,6 +60,8 @@ pub(crate) enum Transport {
     Ws,
     /// WebSocket over TLS, with a generated certificate; only for the project's own suite
     Wss,
+    /// WebRTC; Godot's clients run in a browser, and mp is the server
+    Webrtc,
 }
 
 /// Sides that mp plays.
@@ -109,7 +116,15 @@ pub(crate) fn run_with(godot: &Godot, args: &InteropArgs) -> Result<ScenarioCoun
         Transport::Wss => Some(make_certificate()?),
         _ => None,
     };
-    let table = Table { godot, suite, args, tls };
+    let is_webrtc = args.transport == Transport::Webrtc;
+    if is_webrtc && (args.role != Role::Server || args.self_check || !suite.own) {
+        return Err("over webrtc mp is the server, in the project's own suite".to_owned());
+    }
+    let web = match is_webrtc || args.web {
+        true => Some(WebGodot::start(godot, &suite)?),
+        false => None,
+    };
+    let table = Table { godot, suite, args, tls, web };
     if args.planted_fault { table.planted_fault() } else { table.play() }
 }
 
@@ -119,6 +134,7 @@ struct Table<'a> {
     args: &'a InteropArgs,
     /// Certificate and key of the server, for the transport wss.
     tls: Option<[PathBuf; 2]>,
+    web: Option<WebGodot>,
 }
 
 /// Row of the table.
@@ -238,6 +254,7 @@ impl Table<'_> {
         let name = if tries == 0 { name } else { format!("{name}.retry{tries}") };
         ScenarioRun {
             godot: self.godot,
+            web: self.web.as_ref(),
             suite: &self.suite,
             scenario: row.scenario,
             sides: row.sides.clone(),
@@ -288,7 +305,8 @@ impl Table<'_> {
     }
 
     fn logs(&self, name: &str) -> PathBuf {
-        let folder = format!("{}-{}", self.suite.name(), self.args.role.name());
+        let web = if self.web.is_some() { "-web" } else { "" };
+        let folder = format!("{}-{}{web}", self.suite.name(), self.args.role.name());
         workspace::target().join("interop").join(folder).join(name)
     }
 }
@@ -363,6 +381,7 @@ impl Transport {
             Self::Enet => "enet",
             Self::Ws => "ws",
             Self::Wss => "wss",
+            Self::Webrtc => "webrtc",
         }
     }
 

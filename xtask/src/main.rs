@@ -18,9 +18,11 @@ mod scenario_run;
 mod steps;
 mod suite;
 mod tool;
+mod web;
 mod workspace;
 mod worlds;
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -75,6 +77,10 @@ enum Command {
     /// server on a free port and the scenario's number of clients, and prints a table. A scenario
     /// passes if every process prints a result line with "pass" and exits with 0. Logs are in
     /// target/interop/SUITE-ROLE/SCENARIO.WHO.log; standard error is in the .err file beside it.
+    ///
+    /// Over WebRTC, and with --web, Godot's clients run in a headless Chromium: on PATH, else
+    /// Debian's, unpacked under target/chromium. npm fetches Godot's web build (12 MB), whose
+    /// checksum is fixed.
     Interop(InteropArgs),
     /// Measures mp and comparable projects, and writes docs/BENCHMARKS.md.
     ///
@@ -115,6 +121,15 @@ enum Command {
     /// The copy and its build are in target/sim-faults; the faults are listed in
     /// xtask/src/worlds/faults.rs.
     SimFaults(FaultsArgs),
+    /// Runs the project of interop/godot in the browser behind a server that `interop` has started.
+    #[command(hide = true)]
+    WebPlayer {
+        /// Address of the server
+        server: SocketAddr,
+        /// Arguments of the project
+        #[arg(last = true)]
+        args: Vec<String>,
+    },
     /// Prints the path and version of the Godot that tests use. Downloads Godot if there is none.
     Godot,
 }
@@ -134,12 +149,17 @@ Examples:
   cargo xtask interop --role client
   cargo xtask enet --rounds 500 --seed 2
   cargo xtask interop --planted-fault
+  cargo xtask interop --transport webrtc
   cargo xtask interop --self-check --transport ws
   cargo xtask fuzz variant --minutes 30
   cargo xtask bench --quick --only echo --only relay";
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
+        Command::WebPlayer { server, args } => match web::play(server, &args) {
+            Ok(code) => return code,
+            Err(why) => Err(why),
+        },
         Command::Test => steps::test(),
         Command::Ci => steps::ci(),
         Command::Deny => deny::deny().map(drop),

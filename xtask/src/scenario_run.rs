@@ -8,10 +8,13 @@ use std::time::{Duration, Instant};
 use crate::godot::Godot;
 use crate::process::{PROCESS_TIMEOUT, Process, has_event, now, result_line, wait_for_all};
 use crate::suite::{Scenario, Suite};
+use crate::web::WebGodot;
 
 /// Parameters of one run.
 pub(crate) struct ScenarioRun<'a> {
     pub(crate) godot: &'a Godot,
+    /// Browser in which Godot's clients run, if they do.
+    pub(crate) web: Option<&'a WebGodot>,
     pub(crate) suite: &'a Suite,
     pub(crate) scenario: &'a Scenario,
     pub(crate) sides: Sides,
@@ -79,7 +82,10 @@ impl ScenarioRun<'_> {
         }
         let is_godot = |index: usize| *self.player(index) == Player::Godot;
         let errors = all.iter().enumerate().filter(|(index, _)| is_godot(*index)).filter_map(
-            |(_, godot)| Some(format!("{}: {}", godot.who, first_error(&godot.errors())?)),
+            |(_, godot)| {
+                let errors = godot.errors();
+                Some(format!("{}: {}", godot.who, first_error(&errors, self.transport)?))
+            },
         );
         let lines: Vec<String> = errors.collect();
         if lines.is_empty() { Ok(()) } else { Err(lines.join("\n")) }
@@ -126,7 +132,7 @@ impl ScenarioRun<'_> {
         let mut last = String::new();
         for _ in 0..PORT_ATTEMPTS {
             let port = free_port()?;
-            let mut command = self.server_command(port, plant_fault);
+            let mut command = self.server_command(port, plant_fault)?;
             let mut server = Process::start("server", &mut command, &self.log("server"))?;
             let relay = matches!(self.sides.server, Player::Relay(_));
             let address = format!(":{port}");
@@ -158,7 +164,7 @@ impl ScenarioRun<'_> {
     fn start_client(&self, index: u32, port: u16, plant_fault: bool) -> Result<Process, String> {
         let who = format!("client{index}");
         let player = self.player(index as usize + 1);
-        let mut command = self.command(player, "client", port, plant_fault);
+        let mut command = self.command(player, "client", port, plant_fault)?;
         command.arg(format!("--index={index}"));
         let in_room = self.suite.own && self.scenario.name == ROOM;
         if *player == Player::Godot && (in_room || matches!(self.sides.server, Player::Relay(_))) {
@@ -167,7 +173,7 @@ impl ScenarioRun<'_> {
         Process::start(&who, &mut command, &self.log(&who))
     }
 
-    fn server_command(&self, port: u16, plant_fault: bool) -> Command {
+    fn server_command(&self, port: u16, plant_fault: bool) -> Result<Command, String> {
         if let Player::Relay(path) = &self.sides.server {
             let mut command = Command::new(path);
             let (on, off) = match self.transport {
@@ -175,16 +181,26 @@ impl ScenarioRun<'_> {
                 _ => ("--ws", "--enet"),
             };
             command.arg(on).arg(format!("127.0.0.1:{port}")).args([off, "off"]);
+            match self.transport {
+                "webrtc" => command.args(WEBRTC_ARGS),
+                _ => command.args(["--webrtc", "off"]),
+            };
             if let Some([certificate, key]) = self.tls {
                 command.arg("--tls-cert").arg(certificate).arg("--tls-key").arg(key);
             }
-            return command;
+            return Ok(command);
         }
         self.command(&self.sides.server, "server", port, plant_fault)
     }
 
     /// Returns the command that starts a side. A fault is planted in mp's sides only.
-    fn command(&self, player: &Player, role: &str, port: u16, plant_fault: bool) -> Command {
+    fn command(
+        &self,
+        player: &Player,
+        role: &str,
+        port: u16,
+        plant_fault: bool,
+    ) -> Result<Command, String> {
         let mut command = match player {
             Player::Interop(path) | Player::Relay(path) => {
                 let mut command = Command::new(path);
@@ -194,10 +210,13 @@ impl ScenarioRun<'_> {
                 }
                 command
             }
-            Player::Godot => self.godot.command(&self.suite.folder),
+            Player::Godot => match self.web.filter(|_| role == "client") {
+                Some(web) => web.command()?,
+                None => self.godot.command(&self.suite.folder),
+            },
         };
         command.args(self.scenario_args(role, port));
-        command
+        Ok(command)
     }
 
     /// Returns the program of a process: 0 is the server, clients start at 1.
@@ -275,9 +294,13 @@ pub(crate) fn check_all(processes: &mut [Process]) -> Result<(), String> {
     if lines.is_empty() { Ok(()) } else { Err(lines.join("\n")) }
 }
 
-/// Returns the first error that Godot has printed on standard error.
-fn first_error(errors: &str) -> Option<&str> {
-    errors.lines().find(|line| ERRORS.iter().any(|kind| line.starts_with(kind)))
+/// Returns the first error that Godot has printed on standard error, other than those that its own
+/// games print over this transport.
+fn first_error<'a>(errors: &'a str, transport: &str) -> Option<&'a str> {
+    let is_error = |line: &&str| ERRORS.iter().any(|kind| line.starts_with(kind));
+    let is_known = |line: &&str| UNORDERED.iter().any(|error| line.contains(error));
+    let is_usual = |line: &&str| transport == "webrtc" && is_known(line);
+    errors.lines().find(|line| is_error(line) && !is_usual(line))
 }
 
 /// Returns a port that is currently free for UDP and TCP.
@@ -296,6 +319,16 @@ pub(crate) fn free_port() -> Result<u16, String> {
 /// Scenario of the project's own suite that mp-server serves.
 pub(crate) const ROOM: &str = "room";
 
+/// Arguments of mp-server over WebRTC: the channels are those of the project.
+const WEBRTC_ARGS: [&str; 4] =
+    ["--webrtc", "127.0.0.1:0", "--webrtc-channels", "reliable,reliable,reliable,reliable"];
+
+/// Godot's errors for unreliable packets that are received before the reliable ADD_PEER of their
+/// peer, or after the reliable DESPAWN of their node. WebRTC's channels are independent, and Godot
+/// reads the reliable one first.
+const UNORDERED: [&str; 2] =
+    ["Parameter \"pinfo\" is null", "Ignoring sync data from non-authority or for missing node"];
+
 /// Prefixes of errors of Godot's engine and scripts.
 const ERRORS: [&str; 3] = ["ERROR:", "SCRIPT ERROR:", "USER ERROR:"];
 
@@ -311,9 +344,14 @@ mod tests {
     #[test]
     fn first_error_finds_errors_of_the_engine_and_of_scripts() {
         let engine = "WARNING: old\nERROR: Node not found.\n   at: get_node (node.cpp:1)\n";
-        assert_eq!(first_error(engine), Some("ERROR: Node not found."));
+        assert_eq!(first_error(engine, "enet"), Some("ERROR: Node not found."));
         let script = "SCRIPT ERROR: Invalid call.\n";
-        assert_eq!(first_error(script), Some("SCRIPT ERROR: Invalid call."));
-        assert_eq!(first_error("WARNING: an ERROR: of others\n"), None);
+        assert_eq!(first_error(script, "webrtc"), Some("SCRIPT ERROR: Invalid call."));
+        assert_eq!(first_error("WARNING: an ERROR: of others\n", "enet"), None);
+        for known in UNORDERED {
+            let errors = format!("ERROR: {known}.\nERROR: other\n");
+            assert!(first_error(&errors, "enet").is_some_and(|error| error.contains(known)));
+            assert_eq!(first_error(&errors, "webrtc"), Some("ERROR: other"));
+        }
     }
 }

@@ -94,6 +94,11 @@ fn tests(steps: &mut Steps) {
         let args = InteropArgs { role, scenario, transport: Transport::Wss, ..InteropArgs::new() };
         steps.interop(&name, &godot, args);
     }
+    // Godot's clients in a browser.
+    let args = InteropArgs { transport: Transport::Webrtc, ..InteropArgs::new() };
+    steps.interop("interop, webrtc", &godot, args);
+    let args = InteropArgs { transport: Transport::Ws, web: true, ..InteropArgs::new() };
+    steps.interop("interop, web, ws", &godot, args);
     steps.with_godot("one room", &godot, one_room::play);
     steps.with_godot("nginx proxy", &godot, proxy::play);
     for role in [Role::Server, Role::Client] {

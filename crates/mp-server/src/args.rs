@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::{Arg, ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use mp_core::TransferMode;
 use mp_signaling::limits::SOCKETS_PER_ADDRESS_MAX;
 use mp_tls::CertificateStore;
 use mp_transport_enet::ServerOptions;
@@ -50,6 +51,13 @@ pub(crate) struct Args {
     /// --webrtc's (203.0.113.7 or 203.0.113.7:7779).
     #[arg(long, value_name = "ADDRESS", env = "MP_WEBRTC_ADVERTISE", value_delimiter = ',')]
     webrtc_advertise: Vec<String>,
+
+    /// Modes of the transfer channels 1, 2, … of WebRTC players: reliable, unreliable or unreliable_ordered, separated by commas
+    ///
+    /// As channels_config in the game, which must be the same: what is sent on a channel that the other side lacks is lost.
+    /// Without it players use channel 0 alone, and get on it what others send on other channels.
+    #[arg(long, value_name = "MODE", env = "MP_WEBRTC_CHANNELS", value_delimiter = ',')]
+    webrtc_channels: Vec<ChannelMode>,
 
     /// Web pages whose scripts may join, by their origins, separated by commas [default: all]
     ///
@@ -147,6 +155,25 @@ pub(crate) enum Command {
     Gdscript,
 }
 
+/// The transfer mode of a channel, by Godot's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub(crate) enum ChannelMode {
+    Reliable,
+    Unreliable,
+    UnreliableOrdered,
+}
+
+impl From<ChannelMode> for TransferMode {
+    fn from(mode: ChannelMode) -> Self {
+        match mode {
+            ChannelMode::Reliable => Self::Reliable,
+            ChannelMode::Unreliable => Self::Unreliable,
+            ChannelMode::UnreliableOrdered => Self::UnreliableOrdered,
+        }
+    }
+}
+
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
@@ -219,7 +246,14 @@ impl Args {
             None => SOCKETS_PER_ADDRESS_MAX,
         };
         let max_clients = self.max_clients.into();
-        Ok(Some(WebRtcSettings { address, advertised, max_clients, max_sockets_per_address }))
+        let channels = self.webrtc_channels.iter().copied().map(TransferMode::from).collect();
+        Ok(Some(WebRtcSettings {
+            address,
+            advertised,
+            channels,
+            max_clients,
+            max_sockets_per_address,
+        }))
     }
 
     /// The origins of web pages that may join, or a line that says which is none.

@@ -20,7 +20,6 @@ use crate::args::{Addresses, Args};
 use crate::banner::Secured;
 use crate::log_queue::LogQueue;
 use crate::shutdown::Shutdown;
-use crate::webrtc::RoomSignaling;
 use crate::{Failure, banner, certificates, webrtc};
 
 /// Runs the room until a signal ends it.
@@ -105,7 +104,7 @@ where
         webrtc_address = Some(address);
         let seed = mp_core::host::os_seed();
         let seed = seed.map_err(|error| Failure::Refused(format!("no randomness: {error}")))?;
-        let service = RoomSignaling::new(&settings, signaling, Rng::from_seed(seed));
+        let service = webrtc::signaling(&settings, signaling, Rng::from_seed(seed));
         text = Some((webrtc::text_options(&settings), Box::new(service)));
     }
     if let Some(address) = addresses.ws {

@@ -1,19 +1,13 @@
 //! WebRTC players: their transport, and its signaling on the WebSocket port.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::net::{IpAddr, SocketAddr};
-use std::task::{Context, Poll};
-use std::time::Duration;
+use std::net::SocketAddr;
 
-use mp_core::{ConnectionId, Instant, PeerId, Rng, RunningClock};
-use mp_signaling::{
-    CloseReason, Message, MessageKind, Output, SignalingServer, SocketId, limits::MESSAGE_BYTES_MAX,
-};
+use mp_core::{Rng, TransferMode};
+use mp_signaling::limits::MESSAGE_BYTES_MAX;
+use mp_signaling::{LobbyHost, Options as SignalingOptions};
 use mp_transport_webrtc::io::{DatagramSocket, TokioUdpSocket};
-use mp_transport_webrtc::{
-    CreateError, Options, SdpKind, Signal, Signaling, SignalingError, WebRtcMultiplayerPeer,
-};
-use mp_transport_ws::{TextAction, TextOptions, TextService};
+use mp_transport_webrtc::{CreateError, Options, Signaling, WebRtcMultiplayerPeer};
+use mp_transport_ws::TextOptions;
 
 /// Settings of the WebRTC transport.
 #[derive(Clone, Debug)]
@@ -21,6 +15,8 @@ pub(crate) struct WebRtcSettings {
     pub(crate) address: SocketAddr,
     /// Addresses that players are told to reach the socket at; port 0 stands for the socket's.
     pub(crate) advertised: Vec<SocketAddr>,
+    /// Modes of the transfer channels 1, 2, …
+    pub(crate) channels: Vec<TransferMode>,
     pub(crate) max_clients: usize,
     pub(crate) max_sockets_per_address: usize,
 }
@@ -41,6 +37,7 @@ pub(crate) fn create(
         .ice_lite(true)
         .advertised(advertised)
         .max_peers(settings.max_clients)
+        .channels_config(settings.channels.clone())
         .channel_fallback(true);
     WebRtcMultiplayerPeer::server(socket, options)
 }
@@ -53,359 +50,23 @@ pub(crate) fn text_options(settings: &WebRtcSettings) -> TextOptions {
     options
 }
 
+/// The signaling of the room, whose transport `room` commands.
+pub(crate) fn signaling(settings: &WebRtcSettings, room: Signaling, rng: Rng) -> LobbyHost {
+    let mut options = SignalingOptions::default();
+    options.creates_lobbies = false;
+    options.max_sockets_per_address = settings.max_sockets_per_address;
+    options.max_members = sessions_max(settings.max_clients);
+    LobbyHost::new(LOBBY, options, room, rng)
+}
+
 /// Text sessions at a time in a room for `max_clients`: theirs, and those of others who try.
 pub(crate) const fn sessions_max(max_clients: usize) -> usize {
     max_clients + SESSIONS_MORE
-}
-
-/// The signaling of a room whose server is peer 1: the protocol of Godot's demo on one side, the
-/// WebRTC transport on the other.
-///
-/// A JOIN without a lobby name joins the room. Candidates of players are not passed on: an ICE-lite
-/// server learns their addresses from their checks.
-#[derive(Debug)]
-pub(crate) struct RoomSignaling {
-    server: SignalingServer,
-    room: Signaling,
-    /// The time by which players who have joined must make their offer, by `clock`.
-    offers_due: BTreeMap<PeerId, Instant>,
-    /// Time in which the process did not run does not count against players.
-    clock: RunningClock,
-    signals: VecDeque<Signal>,
-    actions: VecDeque<TextAction>,
-}
-
-impl RoomSignaling {
-    pub(crate) fn new(settings: &WebRtcSettings, room: Signaling, rng: Rng) -> Self {
-        let mut options = mp_signaling::Options::default();
-        options.creates_lobbies = false;
-        options.max_sockets_per_address = settings.max_sockets_per_address;
-        let mut server = SignalingServer::new(options, rng);
-        server.open_lobby(LOBBY, sessions_max(settings.max_clients));
-        server.set_default_lobby(Some(LOBBY.to_owned()));
-        let (offers_due, signals) = (BTreeMap::new(), VecDeque::new());
-        let (clock, actions) = (RunningClock::default(), VecDeque::new());
-        Self { server, room, offers_due, clock, signals, actions }
-    }
-
-    /// Returns the time of `clock`.
-    fn advance(&mut self, now: Instant) -> Instant {
-        let mut clock = self.clock;
-        let now = clock.advance(now, || self.offer_turn());
-        self.clock = clock;
-        now
-    }
-
-    /// Returns the time of the next turn for players without an offer, by `clock`: at most a second
-    /// after the last one, so that a late one is noticed.
-    fn offer_turn(&self) -> Option<Instant> {
-        let due = self.offers_due.values().min()?;
-        Some((*due).min(self.clock.now() + RunningClock::STALL_MIN))
-    }
-
-    /// Does what the lobby asks for.
-    fn run_outputs(&mut self, now: Instant) {
-        while let Some(output) = self.server.next_output() {
-            match output {
-                Output::Send { socket, message } => {
-                    let (session, text) = (session_of(socket), message.to_text());
-                    self.actions.push_back(TextAction::Send { session, text });
-                }
-                Output::Close { socket, reason } => {
-                    tracing::debug!(?socket, reason = reason.text(), "signaling ends");
-                    let (session, code) = (session_of(socket), reason.code());
-                    let reason = reason.text().to_owned();
-                    self.actions.push_back(TextAction::Close { session, code, reason });
-                }
-                Output::AddPeer { peer, .. } => {
-                    let due = self.advance(now) + OFFER_TIMEOUT;
-                    self.offers_due.insert(peer, due);
-                    let added = self.room.add_peer(peer, UNRELIABLE_LIFETIME_MS);
-                    self.check(peer, added);
-                }
-                Output::Deliver { peer, message, .. } => self.deliver(peer, message),
-                Output::PeerLeft { peer, .. } => self.leave(peer),
-                _ => {}
-            }
-        }
-    }
-
-    fn deliver(&mut self, peer: PeerId, message: Message) {
-        let kind = match message.kind {
-            MessageKind::Offer => SdpKind::Offer,
-            MessageKind::Answer => SdpKind::Answer,
-            _ => return,
-        };
-        self.offers_due.remove(&peer);
-        let set = self.room.set_remote_description(peer, kind, message.data);
-        self.check(peer, set);
-    }
-
-    /// Closes the session of a player for whom the transport takes no command.
-    fn check(&mut self, peer: PeerId, result: Result<(), SignalingError>) {
-        if result.is_err() {
-            self.remove(peer, CloseReason::ServerFull);
-        }
-    }
-
-    fn handle_signal(&mut self, signal: Signal) {
-        match signal {
-            Signal::SessionDescriptionCreated { peer, kind, sdp } => {
-                let kind = match kind {
-                    SdpKind::Offer => MessageKind::Offer,
-                    SdpKind::Answer => MessageKind::Answer,
-                };
-                self.server.send_from_host(LOBBY, peer, kind, sdp);
-            }
-            Signal::IceCandidateCreated { peer, candidate } => {
-                let data =
-                    format!("\n{}\n{}\n{}", candidate.media, candidate.index, candidate.name);
-                self.server.send_from_host(LOBBY, peer, MessageKind::Candidate, data);
-            }
-            Signal::PeerRemoved { peer } => self.remove(peer, CloseReason::ConnectionEnded),
-            Signal::Failed { peer, error } => {
-                tracing::debug!(%peer, %error, "signaling fails");
-                let reason = match error {
-                    SignalingError::AddPeer(_) => CloseReason::LobbyFull,
-                    _ => CloseReason::InvalidMessage,
-                };
-                self.remove(peer, reason);
-                // For a peer that was not added it does nothing.
-                let _ = self.room.remove_peer(peer);
-            }
-            _ => {}
-        }
-    }
-
-    /// Handles the end of a player's session: without an offer nothing can become of it, with one
-    /// its connection goes on by itself.
-    fn leave(&mut self, peer: PeerId) {
-        if self.offers_due.remove(&peer).is_some() {
-            let _ = self.room.remove_peer(peer);
-        }
-    }
-
-    fn remove(&mut self, peer: PeerId, reason: CloseReason) {
-        self.offers_due.remove(&peer);
-        self.server.remove_member(LOBBY, peer, reason);
-    }
-}
-
-impl TextService for RoomSignaling {
-    fn handle_opened(&mut self, now: Instant, session: ConnectionId, address: IpAddr) {
-        self.server.handle_opened(now, socket_of(session), address);
-        self.run_outputs(now);
-    }
-
-    fn handle_message(&mut self, now: Instant, session: ConnectionId, text: &str) {
-        self.server.handle_message(now, socket_of(session), text);
-        self.run_outputs(now);
-    }
-
-    fn handle_closed(&mut self, now: Instant, session: ConnectionId) {
-        self.server.handle_closed(socket_of(session));
-        self.run_outputs(now);
-    }
-
-    fn handle_timeout(&mut self, now: Instant) {
-        while let Some(signal) = self.signals.pop_front().or_else(|| self.room.next_signal()) {
-            self.handle_signal(signal);
-        }
-        let time = self.advance(now);
-        let late = self.offers_due.iter().filter(|(_, due)| **due <= time);
-        for peer in late.map(|(&peer, _)| peer).collect::<Vec<_>>() {
-            self.remove(peer, CloseReason::NoOffer);
-            let _ = self.room.remove_peer(peer);
-        }
-        self.server.handle_timeout(now);
-        self.run_outputs(now);
-    }
-
-    fn next_action(&mut self) -> Option<TextAction> {
-        self.actions.pop_front()
-    }
-
-    fn poll_timeout(&self) -> Option<Instant> {
-        let offers = self.offer_turn().map(|at| self.clock.to_program(at));
-        [offers, self.server.poll_timeout()].into_iter().flatten().min()
-    }
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.signals.is_empty()
-            && let Poll::Ready(signal) = self.room.poll_signal(cx)
-        {
-            self.signals.push_back(signal);
-        }
-        if self.signals.is_empty() { Poll::Pending } else { Poll::Ready(()) }
-    }
-}
-
-fn socket_of(session: ConnectionId) -> SocketId {
-    SocketId(u64::from(session.slot) << 32 | u64::from(session.generation))
-}
-
-fn session_of(SocketId(number): SocketId) -> ConnectionId {
-    ConnectionId { slot: (number >> 32) as u32, generation: number as u32 }
 }
 
 /// The path of signaling on the WebSocket port.
 pub(crate) const SIGNALING_PATH: &str = "/webrtc";
 /// The name of the room's lobby.
 const LOBBY: &str = "room";
-/// Time from JOIN to the offer, which needs no answer of anybody.
-const OFFER_TIMEOUT: Duration = Duration::from_secs(10);
-/// Time in milliseconds for which unreliable packets are repeated: Godot's default.
-const UNRELIABLE_LIFETIME_MS: u16 = 1;
 /// Text sessions beyond those of players: of others who try, each for a second or two.
 const SESSIONS_MORE: usize = 256;
-
-#[cfg(test)]
-mod tests {
-    use std::net::Ipv4Addr;
-
-    use mp_core::MultiplayerPeer;
-
-    use super::*;
-
-    const SESSION: ConnectionId = ConnectionId { slot: 7, generation: 9 };
-
-    /// Signaling, and the transport that it commands.
-    struct World {
-        now: Instant,
-        signaling: RoomSignaling,
-        room: WebRtcMultiplayerPeer,
-    }
-
-    impl World {
-        fn new() -> Self {
-            let address = (Ipv4Addr::LOCALHOST, 0).into();
-            let options = Options::default().ice_lite(true);
-            let mut room = WebRtcMultiplayerPeer::create_server(address, options).unwrap();
-            let (advertised, max_clients) = (Vec::new(), 8);
-            let max_sockets_per_address = 64;
-            let settings =
-                WebRtcSettings { address, advertised, max_clients, max_sockets_per_address };
-            let handle = room.signaling();
-            let signaling = RoomSignaling::new(&settings, handle, Rng::from_number(1));
-            Self { now: Instant::from_millis(1_000), signaling, room }
-        }
-
-        /// Lets `time` pass. Returns the actions of the service.
-        fn pass(&mut self, time: Duration) -> Vec<TextAction> {
-            self.now += time;
-            self.room.poll(self.now);
-            self.signaling.handle_timeout(self.now);
-            std::iter::from_fn(|| self.signaling.next_action()).collect()
-        }
-
-        /// Opens the session and joins the room. Returns the player's id.
-        fn join(&mut self) -> PeerId {
-            let address = Ipv4Addr::LOCALHOST.into();
-            self.signaling.handle_opened(self.now, SESSION, address);
-            self.say(MessageKind::Join, "");
-            let actions = self.pass(Duration::ZERO);
-            let Some(TextAction::Send { session: SESSION, text }) = actions.first() else {
-                panic!("{actions:?}")
-            };
-            self.room.poll(self.now);
-            Message::from_text(text).unwrap().peer().unwrap()
-        }
-
-        fn say(&mut self, kind: MessageKind, data: &str) {
-            let text = Message::new(kind, 1, data).to_text();
-            self.signaling.handle_message(self.now, SESSION, &text);
-        }
-    }
-
-    /// The offer of a client.
-    fn offer(id: PeerId) -> String {
-        let address = (Ipv4Addr::LOCALHOST, 0).into();
-        let mut client =
-            WebRtcMultiplayerPeer::create_client(address, id, Options::default()).unwrap();
-        client.add_peer(PeerId::SERVER, 1).unwrap();
-        client.create_offer(PeerId::SERVER).unwrap();
-        match client.next_signal() {
-            Some(Signal::SessionDescriptionCreated { sdp, .. }) => sdp,
-            other => panic!("no offer: {other:?}"),
-        }
-    }
-
-    #[test]
-    fn a_player_who_makes_no_offer_is_removed() {
-        let mut world = World::new();
-        let peer = world.join();
-        assert!(world.room.has_peer(peer));
-        let end = world.now + OFFER_TIMEOUT;
-        let mut actions = Vec::new();
-        while actions.is_empty() {
-            assert!(world.room.has_peer(peer) && world.now < end);
-            let next = world.signaling.poll_timeout().unwrap();
-            actions = world.pass(next - world.now);
-        }
-        assert_eq!(world.now, end);
-        let reason = CloseReason::NoOffer.text().to_owned();
-        assert_eq!(actions, [TextAction::Close { session: SESSION, code: 4_000, reason }]);
-        world.pass(Duration::ZERO);
-        assert!(!world.room.has_peer(peer));
-    }
-
-    #[test]
-    fn time_in_which_the_process_was_stopped_does_not_remove_a_player() {
-        let mut world = World::new();
-        let peer = world.join();
-        assert_eq!(world.pass(OFFER_TIMEOUT * 2), []);
-        assert!(world.room.has_peer(peer));
-    }
-
-    #[test]
-    fn a_player_who_leaves_before_the_offer_is_removed_and_one_with_an_offer_is_not() {
-        for has_offer in [false, true] {
-            let mut world = World::new();
-            let peer = world.join();
-            if has_offer {
-                world.say(MessageKind::Offer, &offer(peer));
-                world.pass(Duration::ZERO);
-            }
-            world.signaling.handle_closed(world.now, SESSION);
-            for _ in 0..=OFFER_TIMEOUT.as_secs() {
-                world.pass(Duration::from_secs(1));
-            }
-            assert_eq!(world.room.has_peer(peer), has_offer);
-        }
-    }
-
-    #[test]
-    fn an_offer_is_answered_with_the_rooms_candidate() {
-        let mut world = World::new();
-        let peer = world.join();
-        world.say(MessageKind::Offer, &offer(peer));
-        let sent: Vec<_> = world
-            .pass(Duration::ZERO)
-            .into_iter()
-            .filter_map(|action| match action {
-                TextAction::Send { text, .. } => Some(Message::from_text(&text).unwrap()),
-                TextAction::Close { .. } => None,
-            })
-            .collect();
-        let [answer, candidate] = &sent[..] else { panic!("{sent:?}") };
-        assert_eq!((answer.kind, answer.id), (MessageKind::Answer, 1));
-        assert!(answer.data.contains("a=ice-lite"), "{}", answer.data);
-        let port = world.room.local_addr().unwrap().port().to_string();
-        assert_eq!(candidate.kind, MessageKind::Candidate);
-        let mid = answer.data.lines().find_map(|line| line.strip_prefix("a=mid:")).unwrap();
-        let start = format!("\n{mid}\n0\ncandidate:");
-        assert!(candidate.data.starts_with(&start), "{:?}", candidate.data);
-        assert!(candidate.data.contains(&port), "{:?}", candidate.data);
-    }
-
-    #[test]
-    fn a_player_whose_connection_ends_loses_the_session() {
-        let mut world = World::new();
-        let peer = world.join();
-        world.room.remove_peer(peer);
-        world.room.poll(world.now);
-        let actions = world.pass(Duration::ZERO);
-        let reason = CloseReason::ConnectionEnded.text().to_owned();
-        assert_eq!(actions, [TextAction::Close { session: SESSION, code: 4_000, reason }]);
-    }
-}

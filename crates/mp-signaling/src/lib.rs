@@ -5,6 +5,8 @@
 //! does no I/O: a host connects it to WebSocket sessions, and to a WebRTC peer if the server itself
 //! hosts a lobby.
 
+#[cfg(feature = "host")]
+mod host;
 pub mod limits;
 mod lobby;
 mod message;
@@ -12,6 +14,8 @@ mod output;
 mod rate;
 mod server;
 
+#[cfg(feature = "host")]
+pub use host::LobbyHost;
 pub use message::{Message, MessageError, MessageKind};
 pub use output::{CloseReason, Output};
 pub use server::{Options, SignalingServer, SignalingStats, SocketId};

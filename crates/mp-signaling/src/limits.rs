@@ -15,6 +15,10 @@ pub const JOIN_TIMEOUT: Duration = Duration::from_secs(1);
 /// Time from SEAL to the end of the lobby, as in the demo.
 pub const SEAL_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Time from JOIN to the offer of a member of a lobby that this process hosts, which needs no
+/// message of the host.
+pub const OFFER_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Maximum number of sockets, as in the demo.
 pub const SOCKETS_MAX: usize = 4_096;
 

@@ -8,11 +8,14 @@ use mp_scene::prelude::*;
 
 use super::desk::{ClientDesk, Desk};
 use super::pattern;
+use crate::options::Transport;
 use crate::report::Report;
 use crate::world::{FRAME, ScenarioResult, World};
 
 const COUNT: usize = 1000;
 const LUMP: usize = 300_000;
+/// Bytes of a lump over WebRTC; a web client receives at most 65,530.
+const WEBRTC_LUMP: usize = 60_000;
 /// Seeds of the lumps.
 const FROM_CLIENT: usize = 1;
 const FROM_SERVER: usize = 2;
@@ -22,7 +25,8 @@ const PAD: usize = 300;
 
 pub(super) fn serve(world: &mut World) -> ScenarioResult {
     let report = world.report.clone();
-    let traffic = world.add("Traffic", Traffic::new(&report, FROM_CLIENT))?;
+    let traffic = Traffic::new(world, FROM_CLIENT);
+    let traffic = world.add("Traffic", traffic)?;
     let desk = Desk::open(world)?;
     let client = desk.ids[0];
 
@@ -50,7 +54,8 @@ pub(super) fn serve(world: &mut World) -> ScenarioResult {
 
 pub(super) fn play(world: &mut World) -> ScenarioResult {
     let (report, server) = (world.report.clone(), PeerId::SERVER);
-    let traffic = world.add("Traffic", Traffic::new(&report, FROM_SERVER))?;
+    let traffic = Traffic::new(world, FROM_SERVER);
+    let traffic = world.add("Traffic", traffic)?;
     let desk = ClientDesk::enter(world)?;
 
     send_reliable(world, traffic, server, FROM_CLIENT)?;
@@ -85,7 +90,15 @@ fn send_reliable(
         world.rpc_id(to, traffic, "count", (n,))?;
         world.rpc_id(to, traffic, "count2", (n,))?;
     }
-    world.rpc_id(to, traffic, "lump", (pattern(LUMP, seed),))
+    let lump = pattern(lump_bytes(world), seed);
+    world.rpc_id(to, traffic, "lump", (lump,))
+}
+
+fn lump_bytes(world: &World) -> usize {
+    match world.options.transport {
+        Transport::Webrtc => WEBRTC_LUMP,
+        _ => LUMP,
+    }
 }
 
 fn spray(
@@ -107,15 +120,16 @@ struct Traffic {
     next_count: usize,
     next_count2: usize,
     lumps: usize,
-    /// Seed of the expected lump.
-    seed: usize,
+    /// Lump to receive.
+    lump: Vec<u8>,
     ordered: Vec<usize>,
     unordered: BTreeSet<usize>,
 }
 
 impl Traffic {
-    fn new(report: &Report, seed: usize) -> Self {
-        Self { report: report.clone(), seed, ..Self::default() }
+    fn new(world: &World, seed: usize) -> Self {
+        let lump = pattern(lump_bytes(world), seed);
+        Self { report: world.report.clone(), lump, ..Self::default() }
     }
 
     /// Returns whether every reliable call was received once.
@@ -143,9 +157,7 @@ impl Node for Traffic {
             })
             .method("lump", any_peer, |traffic: &mut Self, _cx, (data,): (Vec<u8>,)| {
                 traffic.report.check("counts before the lump", traffic.next_count, COUNT);
-                traffic
-                    .report
-                    .check_that("the lump is the pattern", data == pattern(LUMP, traffic.seed));
+                traffic.report.check_that("the lump is the pattern", data == traffic.lump);
                 traffic.lumps += 1;
             })
             .method(

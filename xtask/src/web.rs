@@ -1,0 +1,129 @@
+//! Godot's web build in a headless browser, as a player of scenarios.
+//!
+//! One browser process with one page runs all players, each in a frame of its own:
+//!
+//! ```text
+//!  xtask ─ starts ─► xtask web-player ARGS ─POST run─► RunServer ◄─GET next, POST output─ page
+//!                    prints the game's output          (in xtask)                         frames
+//! ```
+
+mod server;
+mod template;
+
+use std::env;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::debian::{self, CHROMIUM};
+use crate::godot::{Godot, on_path};
+use crate::process::Process;
+use crate::suite::Suite;
+use crate::workspace::{quiet, root, target};
+
+use server::RunServer;
+pub(crate) use server::play;
+
+/// A browser in which Godot's web build runs a project. Dropping it ends the browser.
+pub(crate) struct WebGodot {
+    address: SocketAddr,
+    _browser: Process,
+}
+
+impl WebGodot {
+    /// Packs the project of `suite` and starts a browser.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the web build or the browser is missing and cannot be downloaded.
+    pub(crate) fn start(godot: &Godot, suite: &Suite) -> Result<Self, String> {
+        let folder = target().join("web");
+        let template = template::unpacked(&folder.join("template"))?;
+        let pack = folder.join("game.pck");
+        write_pack(godot, suite, &pack)?;
+        let pages = root().join("interop/web");
+        let server = RunServer::start(vec![pages, template, folder.clone()])?;
+        let address = server.address();
+
+        let profile = folder.join("profile");
+        if profile.exists() {
+            fs::remove_dir_all(&profile).map_err(|e| format!("{}: {e}", profile.display()))?;
+        }
+        let mut command = Command::new(browser()?);
+        command.args(BROWSER_ARGS).arg(format!("--user-data-dir={}", profile.display()));
+        command.arg(format!("http://{address}/index.html"));
+        let browser = Process::start("browser", &mut command, &folder.join("browser.log"))?;
+        Ok(Self { address, _browser: browser })
+    }
+
+    /// Returns a command that runs the project in the browser.
+    pub(crate) fn command(&self) -> Result<Command, String> {
+        let program = env::current_exe().map_err(|e| format!("cannot find this program: {e}"))?;
+        let mut command = Command::new(program);
+        command.args(["web-player", &self.address.to_string(), "--"]);
+        Ok(command)
+    }
+}
+
+/// Returns the path of a Chromium: that on PATH, else Debian's.
+fn browser() -> Result<PathBuf, String> {
+    match on_path(CHROMIUM.name) {
+        Some(path) => Ok(path),
+        None => debian::unpacked(CHROMIUM, &target().join(CHROMIUM.name))
+            .map_err(|why| format!("no chromium on PATH, and Debian's cannot be used: {why}")),
+    }
+}
+
+/// Writes the project with mp-server's script for WebRTC clients.
+fn write_pack(godot: &Godot, suite: &Suite, pack: &Path) -> Result<(), String> {
+    let classes = target().join("web/global_script_class_cache.cfg");
+    fs::write(&classes, "list=Array[Dictionary]([])\n")
+        .map_err(|e| format!("{}: {e}", classes.display()))?;
+    let mut files = Vec::new();
+    list(&suite.folder, &suite.folder, &mut files)?;
+    files.push((WEBRTC_CLIENT.into(), root().join("crates/mp-server").join(WEBRTC_CLIENT)));
+    files.push((".godot/global_script_class_cache.cfg".into(), classes));
+    let mut command = godot.script(&root().join("interop/web"), "pack.gd");
+    command.arg(pack);
+    command.args(files.iter().map(|(path, file)| format!("{path}={}", file.display())));
+    quiet(&mut command)
+}
+
+/// Lists the text files of a Godot project, with their paths in it.
+fn list(project: &Path, folder: &Path, files: &mut Vec<(String, PathBuf)>) -> Result<(), String> {
+    let entries = fs::read_dir(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    for path in paths {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if name.starts_with('.') {
+            continue;
+        }
+        if path.is_dir() {
+            list(project, &path, files)?;
+        } else if ["gd", "tscn", "godot"].iter().any(|it| name.ends_with(&format!(".{it}"))) {
+            let inner = path.strip_prefix(project).unwrap_or(&path);
+            files.push((inner.to_string_lossy().into_owned(), path));
+        }
+    }
+    Ok(())
+}
+
+const WEBRTC_CLIENT: &str = "mp_webrtc_client.gd";
+
+/// No GPU, no window, no throttling of pages in the background, and candidates with addresses
+/// instead of multicast names.
+const BROWSER_ARGS: [&str; 11] = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-features=WebRtcHideLocalIpsWithMdns",
+    "--use-gl=angle",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--disable-background-timer-throttling",
+    "--disable-renderer-backgrounding",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--autoplay-policy=no-user-gesture-required",
+];
