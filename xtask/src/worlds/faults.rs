@@ -59,8 +59,8 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "authority-not-checked",
         what: "any peer can call methods that only the authority may call",
-        file: "crates/mp-scene/src/scene_multiplayer/receive.rs",
-        right: "RpcMode::Authority => tree.multiplayer_authority(node) == Some(sender),",
+        file: "crates/mp-scene/src/scene_multiplayer/paths/receive.rs",
+        right: "RpcMode::Authority => tree.multiplayer_authority(node) == Some(from),",
         wrong: "RpcMode::Authority => true,",
     },
     Fault {
@@ -109,7 +109,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "calls-below-hidden",
         what: "calls of nodes below a hidden node are sent to peers without that node",
         file: "crates/mp-scene/src/scene_multiplayer/replication/visibility.rs",
-        right: "let outer = self.replication.announced_entity(tree, node).filter(|&outer| outer != node);",
+        right: "let outer = self.announced_entity(cx.tree, node).filter(|&outer| outer != node);",
         wrong: "let outer: Option<NodeId> = None;",
     },
     Fault {
@@ -122,7 +122,7 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "deferral-too-short",
         what: "announcements for a missing level are deferred only as long, and as many, as calls",
-        file: "crates/mp-scene/src/scene_multiplayer/early.rs",
+        file: "crates/mp-scene/src/scene_multiplayer/paths/early.rs",
         right: "Self::Level => (LEVEL_PACKETS_MAX, LEVEL_BYTES_MAX, LEVEL_TIME),",
         wrong: "Self::Level => (EARLY_PACKETS_MAX, EARLY_BYTES_MAX, EARLY_TIME),",
     },
@@ -130,7 +130,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "stale-synchronized-node",
         what: "a synchronizer keeps using the first node that it found at a path",
         file: "crates/mp-scene/src/scene_multiplayer/replication/targets.rs",
-        right: "        for key in replication.around.get(&node).cloned().unwrap_or_default() {",
+        right: "        for key in self.around.get(&node).cloned().unwrap_or_default() {",
         wrong: "        for key in Vec::<Key>::new() {",
     },
 ];

@@ -6,7 +6,8 @@ use mp_core::{
 };
 
 use super::SceneMultiplayer;
-use super::early::Expired;
+use super::paths::Expired;
+use super::replication::Replication;
 use crate::api::{ApiEvent, Called, Configuration, MultiplayerApi};
 use crate::limits::TIMER_INTERVAL;
 use crate::replication::{ReplicationError, SpawnError};
@@ -26,7 +27,7 @@ impl SceneMultiplayer {
     /// Returns the time at which the next turn is due by the branch's own clock. While something
     /// may time out that is soon, so that it is noticed when the process did not run.
     fn due(&self) -> Option<Instant> {
-        let all = [self.session.next_timeout(), self.early.next_sweep(), self.own_paths.next_due()];
+        let all = [self.session.next_timeout(), self.paths.next_timeout()];
         let first = all.into_iter().flatten().min()?;
         Some(first.min(self.clock.now() + TIMER_INTERVAL))
     }
@@ -92,23 +93,19 @@ impl MultiplayerApi for SceneMultiplayer {
 
     fn process(&mut self, now: Instant, tree: &mut dyn NodeTree) {
         let now = self.advance(now);
-        self.own_paths.set_now(now);
-        self.repeat_paths(now, tree);
+        self.paths.set_now(now);
+        self.replicating(tree, Replication::repeat_paths);
         self.with_session(|session, cx| session.process(cx, now));
-        for Expired { sender, path, packets } in self.early.expired(now) {
+        for Expired { sender, path, packets } in self.paths.sweep(now) {
             let error = ReplicationError::NoNode { path, peer: sender, packets };
             tracing::debug!(%error, "announcements expired");
             self.events.emit(Signal::ReplicationFailed(Box::new(error)));
         }
-        self.stats.refused_calls += self.early.sweep(now) as u64;
     }
 
     fn tick(&mut self, now: Instant, tree: &mut dyn NodeTree) {
-        let now = self.advance(now);
-        self.replicate(now, tree);
-        for error in self.replication.take_errors() {
-            self.events.emit(Signal::ReplicationFailed(Box::new(error)));
-        }
+        self.advance(now);
+        self.replicating(tree, Replication::replicate);
     }
 
     fn wants_ticks(&self) -> bool {
@@ -142,7 +139,7 @@ impl MultiplayerApi for SceneMultiplayer {
         spawner: NodeId,
         data: Variant,
     ) -> Result<NodeId, SpawnError> {
-        self.spawn_from_data(tree, spawner, data)
+        self.replicating(tree, |it, cx| it.spawn(cx, spawner, data))
     }
 
     fn object_configuration_add(
@@ -153,8 +150,10 @@ impl MultiplayerApi for SceneMultiplayer {
         match configuration {
             Configuration::RootPath(path) => tree.set_root_path(path),
             Configuration::Spawner(node) | Configuration::Synchronizer(node) => {
-                self.unfollow_node(tree, *node);
-                self.follow_node(tree, *node);
+                self.replicating(tree, |it, cx| {
+                    it.unfollow_node(cx, *node);
+                    it.follow_node(cx, *node);
+                });
                 tree.name_of(*node).map(drop).ok_or(TreeError::NotInTree)
             }
         }
@@ -169,7 +168,8 @@ impl MultiplayerApi for SceneMultiplayer {
             Configuration::RootPath(path) if *path == tree.root_path() => Err(TreeError::IsRoot),
             Configuration::RootPath(path) => Err(TreeError::NotFound(path.clone())),
             Configuration::Spawner(node) | Configuration::Synchronizer(node) => {
-                self.unfollow_node(tree, *node).then_some(()).ok_or(TreeError::NotInTree)
+                let was_followed = self.replicating(tree, |it, cx| it.unfollow_node(cx, *node));
+                was_followed.then_some(()).ok_or(TreeError::NotInTree)
             }
         }
     }

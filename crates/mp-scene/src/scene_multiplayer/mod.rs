@@ -5,13 +5,13 @@
 //! program sees signals and calls in the order of Godot.
 
 mod call;
-mod departed;
 mod drive;
-mod early;
 mod error;
 mod events;
+mod paths;
 mod quirks;
 mod receive;
+mod refusal;
 mod replication;
 mod sender;
 mod session;
@@ -19,20 +19,19 @@ mod session;
 use std::time::Duration;
 
 use mp_core::{
-    Channel, ConnectionId, ConnectionStatus, DisconnectReason, EndpointId, EndpointInfo, PeerId,
-    RunningClock, Target, TransferMode, Variant,
+    Channel, ConnectionId, ConnectionStatus, DisconnectReason, EndpointId, EndpointInfo, Instant,
+    PeerId, RunningClock, Target, TransferMode,
 };
 
-use departed::Departed;
-use early::Early;
 pub use error::{AuthError, PacketSizeError, RpcError, SendBytesError};
 use events::Events;
 pub use quirks::GodotQuirks;
-pub(crate) use receive::Refusal;
+pub(crate) use refusal::Refusal;
 
 use crate::api::ApiEvent;
 use crate::codec::{Codec, Objects};
-use crate::path_cache::{OwnPaths, RemotePaths};
+use crate::tree::NodeTree;
+use paths::Paths;
 use replication::Replication;
 use sender::Sender;
 use session::{Change, Context, Session};
@@ -45,20 +44,14 @@ use session::{Change, Context, Session};
 pub struct SceneMultiplayer {
     sender: Sender,
     session: Session,
-    own_paths: OwnPaths,
-    remote_paths: RemotePaths,
-    early: Early,
-    /// Whether packets that `early` has released are being received.
-    is_receiving_released: bool,
-    departed: Departed,
+    paths: Paths,
     replication: Replication,
-    /// Values of a packet on their way to their properties: kept so that a packet takes no memory.
-    values: Vec<Variant>,
+    /// Whether packets that `paths` has released are being received.
+    is_receiving_released: bool,
     quirks: GodotQuirks,
     /// Measures all times here.
     clock: RunningClock,
     events: Events,
-    stats: SceneStats,
 }
 
 /// Counters since the SceneMultiplayer was made.
@@ -102,17 +95,12 @@ impl SceneMultiplayer {
         Self {
             sender: Sender::new(codec),
             session: Session::new(),
-            own_paths: OwnPaths::default(),
-            remote_paths: RemotePaths::default(),
-            early: Early::default(),
-            is_receiving_released: false,
-            departed: Departed::default(),
+            paths: Paths::default(),
             replication: Replication::default(),
-            values: Vec::new(),
+            is_receiving_released: false,
             quirks: GodotQuirks::default(),
             clock: RunningClock::default(),
             events: Events::default(),
-            stats: SceneStats::default(),
         }
     }
 
@@ -149,7 +137,8 @@ impl SceneMultiplayer {
     ///
     /// When it is less than 128.
     pub fn set_max_sync_packet_size(&mut self, size: usize) -> Result<(), PacketSizeError> {
-        self.replication.sync_packet_max = PacketSizeError::check("max_sync_packet_size", size)?;
+        let size = PacketSizeError::check("max_sync_packet_size", size)?;
+        self.replication.set_sync_packet_max(size);
         Ok(())
     }
 
@@ -160,7 +149,8 @@ impl SceneMultiplayer {
     ///
     /// When it is less than 128.
     pub fn set_max_delta_packet_size(&mut self, size: usize) -> Result<(), PacketSizeError> {
-        self.replication.delta_packet_max = PacketSizeError::check("max_delta_packet_size", size)?;
+        let size = PacketSizeError::check("max_delta_packet_size", size)?;
+        self.replication.set_delta_packet_max(size);
         Ok(())
     }
 
@@ -173,10 +163,7 @@ impl SceneMultiplayer {
     /// admitted again.
     pub fn clear(&mut self) {
         self.session.clear(&mut self.sender, &mut self.events);
-        self.own_paths.clear();
-        self.remote_paths.clear();
-        self.early = Early::default();
-        self.departed = Departed::default();
+        self.paths.clear();
         self.replication.reset();
     }
 
@@ -281,13 +268,13 @@ impl SceneMultiplayer {
     /// The largest packet of always properties in bytes.
     #[doc(alias = "get_max_sync_packet_size")]
     pub fn max_sync_packet_size(&self) -> usize {
-        self.replication.sync_packet_max
+        self.replication.sync_packet_max()
     }
 
     /// The largest packet of changes in bytes.
     #[doc(alias = "get_max_delta_packet_size")]
     pub fn max_delta_packet_size(&self) -> usize {
-        self.replication.delta_packet_max
+        self.replication.delta_packet_max()
     }
 
     /// Whether objects travel by their content.
@@ -346,21 +333,44 @@ impl SceneMultiplayer {
 
     /// Counters.
     pub fn stats(&self) -> SceneStats {
-        let session = self.session.stats();
+        let (session, paths) = (self.session.stats(), self.paths.stats());
+        let replication = self.replication.stats();
         SceneStats {
             packets_received: session.packets_received,
             malformed_packets: session.malformed_packets,
+            refused_calls: paths.refused_calls + replication.mismatched_announcements,
             relayed_packets: session.relayed_packets,
+            stray_packets: session.stray_packets + paths.stray_packets + self.sender.unroutable(),
             duplicate_ids: session.duplicate_ids,
-            stray_packets: self.stats.stray_packets
-                + session.stray_packets
-                + self.sender.unroutable(),
             outbox_drops: self.sender.outbox_drops(),
             paused_drops: self.sender.paused_drops(),
-            forgotten_paths: self.remote_paths.forgotten(),
+            skipped_steps: replication.skipped_steps,
+            refused_elements: replication.refused_elements,
+            repeated_paths: paths.repeated_paths,
+            forgotten_paths: paths.forgotten_paths,
+            old_syncs: replication.old_syncs,
             stalls: self.clock.stalls(),
-            ..self.stats
         }
+    }
+
+    /// Follows what the program has done to the tree, and receives the packets that waited for that.
+    fn follow(&mut self, now: Instant, tree: &mut dyn NodeTree) {
+        self.replicating(tree, Replication::follow);
+        self.receive_released(now, tree);
+    }
+
+    /// Runs `run` on the replication.
+    fn replicating<R>(
+        &mut self,
+        tree: &mut dyn NodeTree,
+        run: impl FnOnce(&mut Replication, &mut replication::Context<'_>) -> R,
+    ) -> R {
+        let Self { sender, session, paths, replication, quirks, clock, events, .. } = self;
+        let (now, own, quirks) = (clock.now(), session.unique_id(), *quirks);
+        run(
+            replication,
+            &mut replication::Context { now, own, quirks, tree, sender, paths, events },
+        )
     }
 
     /// Runs `run` on the session, and lets the other parts follow the sessions of peers that began and
@@ -371,18 +381,14 @@ impl SceneMultiplayer {
         let result = run(session, &mut cx);
         for change in cx.changes {
             match change {
-                Change::Began(peer) => self.add_peer(peer),
+                Change::Began(peer) => {
+                    self.paths.add_peer(peer);
+                    self.replication.add_peer(peer);
+                }
                 Change::Ended(peer) => self.forget_peer(peer),
             }
         }
         result
-    }
-
-    fn add_peer(&mut self, peer: PeerId) {
-        self.own_paths.add_peer(peer);
-        self.remote_paths.add_peer(peer);
-        self.departed.add_peer(peer);
-        self.replication.add_peer(peer);
     }
 
     /// Forgets everything that the parts other than the session keep of a peer. Packets of it are
@@ -392,27 +398,19 @@ impl SceneMultiplayer {
     /// peer.
     fn forget_peer(&mut self, peer: PeerId) {
         let Self {
-            own_paths,
-            remote_paths,
-            early,
-            departed,
+            paths,
             replication,
-            stats,
             // Done by the session.
             session: _,
             sender: _,
             // Of the branch.
-            quirks: _,
             is_receiving_released: _,
-            values: _,
+            quirks: _,
             clock: _,
             events: _,
         } = self;
-        own_paths.remove_peer(peer);
-        remote_paths.remove_peer(peer);
-        departed.remove_peer(peer);
+        paths.remove_peer(peer);
         replication.remove_peer(peer);
-        stats.stray_packets += early.remove_peer(peer) as u64;
     }
 
     /// Forgets the endpoints that turned out to be stuck while something was sent: their peers

@@ -1,194 +1,145 @@
 //! Keeping up with the tree: spawners, synchronizers and entities that come and go.
 
-use std::collections::VecDeque;
 use std::collections::hash_map::Entry;
 
-use mp_core::{Instant, PeerId};
+use mp_core::PeerId;
 use slotmap::DefaultKey as Key;
 
-use super::super::SceneMultiplayer;
-use super::super::early::{Awaited, Waiting};
+use super::super::paths::Arrived;
 use super::state::{Property, Synchronizer};
-use super::{Origin, Replication, Spawner};
+use super::{Context, Origin, Replication, Spawner};
 use crate::property::Mark;
 use crate::replication::{Change, MultiplayerSpawner, MultiplayerSynchronizer, ReplicationError};
-use crate::signal::Signal;
 use crate::tree::{NodeId, NodeTree, TreeChange};
 
-impl SceneMultiplayer {
+impl Replication {
     /// Does what follows from what has become of the tree, of the peers and of the settings of
-    /// spawners and synchronizers. Then receives the packets that waited for nodes that have
-    /// entered.
-    pub(in crate::scene_multiplayer) fn follow(&mut self, now: Instant, tree: &mut dyn NodeTree) {
-        self.follow_changes(now, tree);
-        self.receive_released(now, tree);
-    }
-
-    /// Does the same, but leaves released packets to [`receive_released`](Self::receive_released).
-    pub(super) fn follow_changes(&mut self, now: Instant, tree: &mut dyn NodeTree) {
-        self.own_paths.set_now(now);
-        for node in std::mem::take(&mut self.replication.busy) {
-            let entity = self.replication.entities.get(&node);
+    /// spawners and synchronizers. Releases the packets that waited for nodes that have entered.
+    pub(in crate::scene_multiplayer) fn follow(&mut self, cx: &mut Context<'_>) {
+        cx.paths.set_now(cx.now);
+        for node in std::mem::take(&mut self.busy) {
+            let entity = self.entities.get(&node);
             if entity.is_none_or(|entity| entity.origin == Origin::Scene) {
-                self.entity_added_late(tree, node);
+                self.entity_added_late(cx, node);
             }
-            self.authority_changed(now, tree, node);
-            self.follow_settings(tree, node);
+            self.authority_changed(cx, node);
+            self.follow_settings(cx, node);
         }
-        self.follow_touched(tree);
-        self.announce_ready(tree);
-        let mut released = VecDeque::new();
+        self.follow_touched(cx);
+        self.announce_ready(cx);
+        let mut arrived = Arrived::default();
         loop {
-            let doomed = std::mem::take(&mut self.replication.doomed);
-            doomed.into_iter().for_each(|node| tree.free(node));
-            let changes = tree.take_changes();
-            self.follow_vacated(now, tree);
-            let joiners = std::mem::take(&mut self.replication.joiners);
-            let noted = std::mem::take(&mut *self.replication.inbox.borrow_mut());
+            let doomed = std::mem::take(&mut self.doomed);
+            doomed.into_iter().for_each(|node| cx.tree.free(node));
+            let changes = cx.tree.take_changes();
+            cx.paths.follow_vacated(cx.now, cx.tree);
+            let joiners = std::mem::take(&mut self.joiners);
+            let noted = std::mem::take(&mut *self.inbox.borrow_mut());
             if changes.is_empty() && joiners.is_empty() && noted.is_empty() {
                 break;
             }
-            self.replication.note_leaving(&changes);
+            self.note_leaving(&changes);
             for &change in &changes {
-                self.follow_change(now, tree, change);
+                self.follow_change(cx, change);
             }
-            self.renumber(tree, &changes);
-            self.replication.moved.clear();
-            self.announce_ready(tree);
+            self.renumber(cx, &changes);
+            self.moved.clear();
+            self.announce_ready(cx);
             for peer in joiners {
-                self.tell_joiner(tree, peer);
+                self.tell_joiner(cx, peer);
             }
             for node in noted {
-                self.follow_settings(tree, node);
+                self.follow_settings(cx, node);
             }
-            released.append(&mut self.take_early(tree, &changes));
+            arrived.append(cx.paths.take_arrived(cx.tree, &changes));
         }
-        self.early.release(released);
-        for error in self.replication.take_errors() {
-            self.events.emit(Signal::ReplicationFailed(Box::new(error)));
-        }
+        cx.paths.release(arrived);
+        self.emit_errors(cx);
     }
 
     /// Follows a spawner or synchronizer that was left alone.
-    pub(in crate::scene_multiplayer) fn follow_node(
-        &mut self,
-        tree: &mut dyn NodeTree,
-        node: NodeId,
-    ) {
-        self.node_added(tree, node);
+    pub(in crate::scene_multiplayer) fn follow_node(&mut self, cx: &mut Context<'_>, node: NodeId) {
+        self.node_added(cx, node);
     }
 
     /// Leaves a spawner or synchronizer alone; false when it was not followed.
     pub(in crate::scene_multiplayer) fn unfollow_node(
         &mut self,
-        tree: &mut dyn NodeTree,
+        cx: &mut Context<'_>,
         node: NodeId,
     ) -> bool {
-        let known = self.replication.spawners.contains_key(&node)
-            || self.replication.by_node.contains_key(&node);
-        self.spawner_removed(node);
+        let known = self.spawners.contains_key(&node) || self.by_node.contains_key(&node);
+        self.spawner_removed(cx, node);
         self.synchronizer_removed(node);
-        if let Some(synchronizer) = synchronizer_at(tree, node) {
+        if let Some(synchronizer) = synchronizer_at(cx.tree, node) {
             synchronizer.unfollow();
         }
         known
     }
 
-    /// Takes the packets that waited for nodes that have entered or have a new path in `changes`.
-    fn take_early(&mut self, tree: &dyn NodeTree, changes: &[TreeChange]) -> VecDeque<Waiting> {
-        let mut taken = VecDeque::new();
-        for change in changes {
-            let (TreeChange::Added(node) | TreeChange::Renamed(node)) = *change else { continue };
-            if !self.early.awaits_nodes() {
-                break;
-            }
-            let Some(path) = tree.path_of(node) else { continue };
-            taken.append(&mut self.early.take(&Awaited::Path(path)));
-        }
-        taken
-    }
-
-    /// Receives the packets that were released, one after the other. A packet that releases others
-    /// is processed to its end before these are received: announcements do not nest, so that a
-    /// remote peer cannot overflow the stack.
-    pub(super) fn receive_released(&mut self, now: Instant, tree: &mut dyn NodeTree) {
-        if std::mem::replace(&mut self.is_receiving_released, true) {
-            return;
-        }
-        while let Some(waiting) = self.early.next_released() {
-            self.receive_inner(now, tree, waiting.sender, &waiting.packet);
-        }
-        self.is_receiving_released = false;
-    }
-
-    fn follow_change(&mut self, now: Instant, tree: &mut dyn NodeTree, change: TreeChange) {
+    fn follow_change(&mut self, cx: &mut Context<'_>, change: TreeChange) {
         match change {
             TreeChange::Added(node) => {
-                self.resolve_parent(tree, node);
-                self.node_added(tree, node);
+                self.resolve_parent(cx, node);
+                self.node_added(cx, node);
             }
             TreeChange::Removed(node) => {
                 // What came before it is announced before it.
-                self.announce_ready(tree);
-                self.replication.has_left(node);
-                self.own_paths.remove_node(node);
-                // Peers' numbers stay with a node that was moved, as in Godot.
-                if tree.name_of(node).is_none() {
-                    self.remote_paths.remove_node(node);
-                }
-                self.spawner_removed(node);
+                self.announce_ready(cx);
+                self.has_left(node);
+                cx.paths.remove_node(cx.tree, node);
+                self.spawner_removed(cx, node);
                 self.synchronizer_removed(node);
-                self.entity_removed(node);
-                self.resolve_around(tree, node);
+                self.entity_removed(cx, node);
+                self.resolve_around(cx, node);
             }
             TreeChange::Renamed(node) => {
-                self.resolve_around(tree, node);
-                self.resolve_parent(tree, node);
+                self.resolve_around(cx, node);
+                self.resolve_parent(cx, node);
             }
-            TreeChange::Authority(node) => self.authority_changed(now, tree, node),
+            TreeChange::Authority(node) => self.authority_changed(cx, node),
         }
     }
 
-    fn node_added(&mut self, tree: &mut dyn NodeTree, node: NodeId) {
-        self.entity_added(tree, node);
-        let inbox = std::rc::Rc::clone(&self.replication.inbox);
-        if let Some(spawner) = spawner_at(tree, node) {
+    fn node_added(&mut self, cx: &mut Context<'_>, node: NodeId) {
+        self.entity_added(cx, node);
+        let inbox = std::rc::Rc::clone(&self.inbox);
+        if let Some(spawner) = spawner_at(cx.tree, node) {
             spawner.follow(node, &inbox);
-            self.replication.spawners.insert(node, Spawner::default());
-            self.find_spawn_parent(tree, node);
-        } else if synchronizer_at(tree, node).is_some() {
-            self.synchronizer_added(tree, node);
+            self.spawners.insert(node, Spawner::default());
+            self.find_spawn_parent(cx, node);
+        } else if synchronizer_at(cx.tree, node).is_some() {
+            self.synchronizer_added(cx, node);
         }
         // It may be the spawn parent that a spawner waits for.
-        for index in (0..self.replication.orphans.len()).rev() {
-            if let Some(&orphan) = self.replication.orphans.get_index(index) {
-                self.find_spawn_parent(tree, orphan);
+        for index in (0..self.orphans.len()).rev() {
+            if let Some(&orphan) = self.orphans.get_index(index) {
+                self.find_spawn_parent(cx, orphan);
             }
         }
     }
 
-    fn synchronizer_added(&mut self, tree: &mut dyn NodeTree, node: NodeId) {
-        let Some(authority) = tree.multiplayer_authority(node) else { return };
-        let replication = &mut self.replication;
-        let inbox = std::rc::Rc::clone(&replication.inbox);
-        let Some(settings) = synchronizer_at(tree, node) else { return };
+    fn synchronizer_added(&mut self, cx: &mut Context<'_>, node: NodeId) {
+        let Some(authority) = cx.tree.multiplayer_authority(node) else { return };
+        let inbox = std::rc::Rc::clone(&self.inbox);
+        let Some(settings) = synchronizer_at(cx.tree, node) else { return };
         settings.follow(node, &inbox);
         let asked = settings.is_asked_each_tick();
         let root_path = settings.root_path().to_owned();
         let mut synchronizer = Synchronizer::new(node, node, authority, settings);
-        let root = tree.find_from(node, &root_path);
+        let root = cx.tree.find_from(node, &root_path);
         synchronizer.entity = root.unwrap_or(node);
-        let key = replication.synchronizers.insert(synchronizer);
-        let resolved = replication.resolve(tree, key);
-        let mark = Mark::new(key, &replication.dirty);
-        replication.synchronizers[key].mark = Some(mark);
-        replication.attach_marks(tree, key);
-        replication.by_node.insert(node, key);
+        let key = self.synchronizers.insert(synchronizer);
+        let resolved = self.resolve(cx.tree, key);
+        let mark = Mark::new(key, &self.dirty);
+        self.synchronizers[key].mark = Some(mark);
+        self.attach_marks(cx.tree, key);
+        self.by_node.insert(node, key);
         if asked {
-            replication.asked.insert(key);
+            self.asked.insert(key);
         }
 
-        let name = || tree.path_of(node).unwrap_or_default();
+        let name = || cx.tree.path_of(node).unwrap_or_default();
         // One that cannot be sent still says who sees its entity, and has its share in announcements.
         if root.is_none() {
             let error = ReplicationError::NoRoot { synchronizer: name(), root_path };
@@ -197,175 +148,170 @@ impl SceneMultiplayer {
             if let Err((property, error)) = resolved {
                 // The other properties are sent; this one may be there later.
                 let error = ReplicationError::Property { synchronizer: name(), property, error };
-                self.replication.fail(key, error);
+                self.fail(key, error);
             }
-            self.check_sizes(tree, key);
+            self.check_sizes(cx, key);
         }
-        let entity = self.replication.synchronizers[key].entity;
-        let entity = self.replication.entities.entry(entity).or_default();
+        let entity = self.synchronizers[key].entity;
+        let entity = self.entities.entry(entity).or_default();
         entity.synchronizers.push(key);
-        self.find_entities_around(tree, key);
-        self.update_sync_visibility(tree, None, key);
-        self.apply_announced(tree, key);
+        self.find_entities_around(cx, key);
+        self.update_sync_visibility(cx, None, key);
+        self.apply_announced(cx, key);
     }
 
     /// Refuses a state that no packet could carry, as soon as it is configured.
-    fn check_sizes(&mut self, tree: &mut dyn NodeTree, key: Key) {
-        let (own, objects) = (self.session.unique_id(), self.sender.wire().objects());
-        let replication = &mut self.replication;
-        let synchronizer = &mut replication.synchronizers[key];
+    fn check_sizes(&mut self, cx: &mut Context<'_>, key: Key) {
+        let (own, objects) = (cx.own, cx.sender.wire().objects());
+        let synchronizer = &mut self.synchronizers[key];
         if synchronizer.authority != own {
             return;
         }
-        let scratch = &mut replication.scratch.value;
+        let scratch = &mut self.scratch.value;
         // Properties that cannot be read now may be readable later.
         let mut size_of = |properties: &mut dyn Iterator<Item = &Property>| {
             scratch.clear();
-            properties.for_each(|property| drop(property.encode(tree, objects, scratch)));
+            properties.for_each(|property| drop(property.encode(cx.tree, objects, scratch)));
             scratch.len()
         };
         let synced = size_of(&mut synchronizer.synced.iter());
         let deltas = size_of(&mut synchronizer.watched.iter().map(|watched| &watched.property));
-        let (sync_max, delta_max) = (replication.sync_packet_max, replication.delta_packet_max);
+        let (sync_max, delta_max) = (self.sync_packet_max, self.delta_packet_max);
         let node = synchronizer.node;
         if synced > sync_max {
-            let error = too_large(tree, node, SYNC, synced, sync_max);
+            let error = too_large(cx.tree, node, SYNC, synced, sync_max);
             self.refuse(key, error);
         } else if deltas > delta_max {
-            let error = too_large(tree, node, DELTA, deltas, delta_max);
+            let error = too_large(cx.tree, node, DELTA, deltas, delta_max);
             self.refuse(key, error);
         }
     }
 
     fn refuse(&mut self, key: Key, error: ReplicationError) {
-        if let Some(synchronizer) = self.replication.synchronizers.get_mut(key) {
+        if let Some(synchronizer) = self.synchronizers.get_mut(key) {
             synchronizer.refused = true;
         }
-        self.replication.fail(key, error);
+        self.fail(key, error);
     }
 
     pub(super) fn synchronizer_removed(&mut self, node: NodeId) {
-        let replication = &mut self.replication;
-        let Some(key) = replication.by_node.swap_remove(&node) else { return };
-        replication.unsee_all(key);
-        replication.leave_entities(key);
-        replication.leave_targets(key);
-        let Some(synchronizer) = replication.synchronizers.remove(key) else { return };
+        let Some(key) = self.by_node.swap_remove(&node) else { return };
+        self.unsee_all(key);
+        self.leave_entities(key);
+        self.leave_targets(key);
+        let Some(synchronizer) = self.synchronizers.remove(key) else { return };
         if let Some(mark) = synchronizer.mark {
             mark.end();
         }
-        replication.polled.swap_remove(&key);
-        replication.lagging.swap_remove(&key);
-        replication.asked.swap_remove(&key);
+        self.polled.swap_remove(&key);
+        self.lagging.swap_remove(&key);
+        self.asked.swap_remove(&key);
         if let Some((peer, id)) = synchronizer.given
-            && let Some(info) = replication.peers.get_mut(&peer)
+            && let Some(info) = self.peers.get_mut(&peer)
             && info.named.get(&id) == Some(&key)
         {
             info.named.remove(&id);
         }
-        if let Some(entity) = replication.entities.get_mut(&synchronizer.entity) {
+        if let Some(entity) = self.entities.get_mut(&synchronizer.entity) {
             entity.synchronizers.retain(|&other| other != key);
             if entity.synchronizers.is_empty() && entity.origin == Origin::Scene {
-                replication.entities.swap_remove(&synchronizer.entity);
+                self.entities.swap_remove(&synchronizer.entity);
             }
         }
     }
 
     /// A synchronizer under another authority begins anew.
-    fn authority_changed(&mut self, now: Instant, tree: &mut dyn NodeTree, node: NodeId) {
-        let Some(&key) = self.replication.by_node.get(&node) else { return };
-        let before = self.replication.synchronizers.get(key).map(|s| s.authority);
-        let authority = tree.multiplayer_authority(node);
+    fn authority_changed(&mut self, cx: &mut Context<'_>, node: NodeId) {
+        let Some(&key) = self.by_node.get(&node) else { return };
+        let before = self.synchronizers.get(key).map(|s| s.authority);
+        let authority = cx.tree.multiplayer_authority(node);
         if before == authority {
             return;
         }
-        if tree.object_mut(node).is_none() {
-            self.replication.busy.insert(node);
+        if cx.tree.object_mut(node).is_none() {
+            self.busy.insert(node);
             return;
         }
         // Peers from which it was hidden in this turn are not sent its last state. The new
         // authority continues from that state, so it is sent what it saw until now.
-        let peers = self.replication.peers.keys().copied();
+        let peers = self.peers.keys().copied();
         for peer in peers.filter(|&peer| Some(peer) != authority).collect::<Vec<_>>() {
-            self.update_sync_visibility(tree, Some(peer), key);
+            self.update_sync_visibility(cx, Some(peer), key);
         }
-        if self.send_last_state(now, tree, key) {
-            self.restart(tree, node);
+        if self.send_last_state(cx, key) {
+            self.restart(cx, node);
         } else {
-            self.replication.busy.insert(node);
+            self.busy.insert(node);
         }
     }
 
     /// Lets a synchronizer begin anew, at its place among those of its entity, and settles anew who may see that.
-    fn restart(&mut self, tree: &mut dyn NodeTree, node: NodeId) {
-        let replication = &self.replication;
-        let key = replication.by_node.get(&node).copied();
-        let old = key.and_then(|key| replication.synchronizers.get(key));
-        let old =
-            old.and_then(|old| replication.entities.get(&old.entity).map(|e| (old.entity, e)));
+    fn restart(&mut self, cx: &mut Context<'_>, node: NodeId) {
+        let key = self.by_node.get(&node).copied();
+        let old = key.and_then(|key| self.synchronizers.get(key));
+        let old = old.and_then(|old| self.entities.get(&old.entity).map(|e| (old.entity, e)));
         let place = old.and_then(|(entity, state)| {
             let place = state.synchronizers.iter().position(|other| Some(*other) == key)?;
             Some((entity, place))
         });
-        let replication = &self.replication;
-        let old = key.and_then(|key| replication.synchronizers.get(key));
+        let old = key.and_then(|key| self.synchronizers.get(key));
         let old = old.map(|old| (old.given, old.authority, old.received_time));
         self.synchronizer_removed(node);
-        self.synchronizer_added(tree, node);
+        self.synchronizer_added(cx, node);
         if let Some((given, authority, received_time)) = old {
-            self.replication.keep_given(node, given, authority, received_time);
+            self.keep_given(node, given, authority, received_time);
         }
         let Some((entity, place)) = place else { return };
-        let key = self.replication.by_node.get(&node).copied();
-        if let Some(state) = self.replication.entities.get_mut(&entity)
+        let key = self.by_node.get(&node).copied();
+        if let Some(state) = self.entities.get_mut(&entity)
             && state.synchronizers.last().copied() == key
             && let Some(last) = state.synchronizers.pop()
         {
             // Announcements list them in the order in which they entered the tree.
             state.synchronizers.insert(place.min(state.synchronizers.len()), last);
         }
-        self.update_spawn_visibility(tree, None, entity);
+        self.update_spawn_visibility(cx, None, entity);
     }
 
-    fn follow_settings(&mut self, tree: &mut dyn NodeTree, node: NodeId) {
-        if let Some(spawner) = spawner_at(tree, node) {
+    fn follow_settings(&mut self, cx: &mut Context<'_>, node: NodeId) {
+        if let Some(spawner) = spawner_at(cx.tree, node) {
             if spawner.take_changed() {
-                self.find_spawn_parent(tree, node);
+                self.find_spawn_parent(cx, node);
             }
             return;
         }
-        let Some(synchronizer) = synchronizer_at(tree, node) else {
-            if tree.name_of(node).is_some() && tree.object_mut(node).is_none() {
-                self.replication.busy.insert(node);
+        let Some(synchronizer) = synchronizer_at(cx.tree, node) else {
+            if cx.tree.name_of(node).is_some() && cx.tree.object_mut(node).is_none() {
+                self.busy.insert(node);
             }
             return;
         };
         let changes = synchronizer.take_changes();
         if changes.contains(&Change::Content) {
-            self.restart(tree, node);
+            self.restart(cx, node);
             return;
         }
         for change in changes {
             match change {
                 Change::Content => {}
-                Change::Timing => self.follow_timing(tree, node),
-                Change::Visibility(peer) => self.visibility_changed(tree, node, peer),
+                Change::Timing => self.follow_timing(cx, node),
+                Change::Visibility(peer) => self.visibility_changed(cx, node, peer),
             }
         }
     }
 
-    fn follow_timing(&mut self, tree: &mut dyn NodeTree, node: NodeId) {
-        let Some(&key) = self.replication.by_node.get(&node) else { return };
-        let Some(settings) = synchronizer_at(tree, node) else { return };
-        let Some(synchronizer) = self.replication.synchronizers.get_mut(key) else { return };
+    fn follow_timing(&mut self, cx: &mut Context<'_>, node: NodeId) {
+        let Some(&key) = self.by_node.get(&node) else { return };
+        let Some(settings) = synchronizer_at(cx.tree, node) else { return };
+        let Some(synchronizer) = self.synchronizers.get_mut(key) else { return };
         synchronizer.interval = settings.interval();
         synchronizer.delta_interval = settings.interval_of_deltas();
         synchronizer.signals = settings.has_signals();
         synchronizer.next_delta = None;
         if settings.is_asked_each_tick() {
-            self.replication.asked.insert(key);
+            self.asked.insert(key);
         } else {
-            self.replication.asked.swap_remove(&key);
+            self.asked.swap_remove(&key);
         }
     }
 }

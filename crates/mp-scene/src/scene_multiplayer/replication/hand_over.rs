@@ -6,80 +6,70 @@
 use std::time::Duration;
 
 use bytes::BytesMut;
-use mp_core::Instant;
 use slotmap::DefaultKey as Key;
 
-use super::super::SceneMultiplayer;
 use super::announce::cannot_read;
 use super::follow::is_own;
+use super::{Context, Replication};
 use crate::SceneMessage;
 use crate::codec::godot::sync::{BY_PATH, put_delta_element};
-use crate::tree::NodeTree;
 
-impl SceneMultiplayer {
+impl Replication {
     /// Sends the pending changes of a synchronizer, and its always properties when they differ from
     /// those of the last step. Returns false when a method runs on a node that it reads.
-    pub(super) fn send_last_state(
-        &mut self,
-        now: Instant,
-        tree: &mut dyn NodeTree,
-        key: Key,
-    ) -> bool {
-        self.follow_touched(tree);
-        let (paths, replication) = (&mut self.own_paths, &mut self.replication);
-        let Some(synchronizer) = replication.synchronizers.get_mut(key) else { return true };
-        if !is_own(self.session.unique_id(), synchronizer) || synchronizer.seen_by.is_empty() {
+    pub(super) fn send_last_state(&mut self, cx: &mut Context<'_>, key: Key) -> bool {
+        self.follow_touched(cx);
+        let Some(synchronizer) = self.synchronizers.get_mut(key) else { return true };
+        if !is_own(cx.own, synchronizer) || synchronizer.seen_by.is_empty() {
             return true;
         }
-        if synchronizer.is_busy(tree) {
+        if synchronizer.is_busy(cx.tree) {
             return false;
         }
-        let id = synchronizer.wire_id(|node| paths.id_of(node));
+        let id = synchronizer.wire_id(|node| cx.paths.id_of(node));
         // Later than what this turn has sent already; the times end with the authority.
-        let later = now + Duration::from_micros(1);
+        let later = cx.now + Duration::from_micros(1);
         let (node, mut value) = (synchronizer.node, BytesMut::new());
-        let failed = synchronizer.watch(later, tree, self.sender.wire().objects(), &mut value);
+        let failed = synchronizer.watch(later, cx.tree, cx.sender.wire().objects(), &mut value);
         value.clear();
-        let sync_max = replication.sync_packet_max;
+        let sync_max = self.sync_packet_max;
         let sync = synchronizer.encode_element(
             id,
-            tree,
-            self.sender.wire().objects(),
+            cx.tree,
+            cx.sender.wire().objects(),
             sync_max,
             &mut value,
         );
         let sent = match synchronizer.element.clone() {
-            (step, Some(range)) if step == replication.scratch.step => {
-                replication.scratch.elements.get(range).unwrap_or_default()
+            (step, Some(range)) if step == self.scratch.step => {
+                self.scratch.elements.get(range).unwrap_or_default()
             }
             _ => &[],
         };
         let sync = sync.ok().flatten().filter(|_| value != sent).map(|_| value.freeze());
         let mut packets = Vec::new();
         for (&peer, seen) in &synchronizer.seen_by {
-            if id & BY_PATH != 0 && !paths.is_confirmed(peer, id & !BY_PATH) {
+            if id & BY_PATH != 0 && !cx.paths.is_confirmed(peer, id & !BY_PATH) {
                 continue;
             }
             let (mask, size) = synchronizer.changes(seen.last);
             let mut delta = BytesMut::new();
-            if mask != 0 && size <= replication.delta_packet_max {
+            if mask != 0 && size <= self.delta_packet_max {
                 put_delta_element(id, mask, size, synchronizer.values(mask), &mut delta);
             }
             packets.push((peer, delta.freeze()));
         }
         for (property, error) in failed {
-            replication.report(cannot_read(tree, node, property, error));
+            self.report(cannot_read(cx.tree, node, property, error));
         }
         for (peer, delta) in packets {
-            if let (Some(elements), Some(info)) =
-                (sync.clone(), self.replication.peers.get_mut(&peer))
-            {
+            if let (Some(elements), Some(info)) = (sync.clone(), self.peers.get_mut(&peer)) {
                 info.time = info.time.wrapping_add(1);
                 let packet = SceneMessage::Sync { time: info.time, elements };
-                self.sender.send_before_last_call(&packet, peer);
+                cx.sender.send_before_last_call(&packet, peer);
             }
             if !delta.is_empty() {
-                self.sender.send_before_last_call(&SceneMessage::Delta(delta), peer);
+                cx.sender.send_before_last_call(&SceneMessage::Delta(delta), peer);
             }
         }
         true

@@ -1,4 +1,4 @@
-//! What SceneMultiplayer knows of replication, and how it says and hears it (Godot: `SceneReplicationInterface`).
+//! The replication of nodes and their properties (Godot: `SceneReplicationInterface`).
 //!
 //! * `follow` keeps up with the tree: synchronizers that come and go, and `spawners` with what they announce;
 //! * `visibility` settles who may see what;
@@ -28,21 +28,26 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use indexmap::{IndexMap, IndexSet};
-use mp_core::{PeerId, Variant};
+use mp_core::{Instant, PeerId, Variant};
 use rustc_hash::FxBuildHasher;
 use slotmap::{DefaultKey as Key, SlotMap};
 
+use super::GodotQuirks;
+use super::events::Events;
+use super::paths::Paths;
+use super::sender::Sender;
 use crate::property::DirtyList;
 use crate::replication::{Inbox, ReplicationError};
-use crate::tree::NodeId;
+use crate::signal::Signal;
+use crate::tree::{NodeId, NodeTree};
 use state::Synchronizer;
 use step::{Plan, Scratch};
 
 /// Largest SYNC in bytes: Godot's default, which fits a datagram.
-pub(super) const SYNC_PACKET_MAX: usize = 1350;
+const SYNC_PACKET_MAX: usize = 1350;
 
 /// Largest DELTA in bytes: Godot's default.
-pub(super) const DELTA_PACKET_MAX: usize = 65_535;
+const DELTA_PACKET_MAX: usize = 65_535;
 
 #[derive(Debug)]
 pub(super) struct Replication {
@@ -93,9 +98,33 @@ pub(super) struct Replication {
     asked: KeySet,
     plans: BTreeMap<u64, Rc<Plan>>,
     scratch: Scratch,
+    /// Values of a packet on their way to their properties: kept so that a packet takes no memory.
+    values: Vec<Variant>,
 
-    pub(super) sync_packet_max: usize,
-    pub(super) delta_packet_max: usize,
+    sync_packet_max: usize,
+    delta_packet_max: usize,
+    stats: ReplicationStats,
+}
+
+/// What a call works with besides the replication.
+pub(super) struct Context<'a> {
+    pub(super) now: Instant,
+    /// The id of the local peer.
+    pub(super) own: PeerId,
+    pub(super) quirks: GodotQuirks,
+    pub(super) tree: &'a mut dyn NodeTree,
+    pub(super) sender: &'a mut Sender,
+    pub(super) paths: &'a mut Paths,
+    pub(super) events: &'a mut Events,
+}
+
+/// Counters; see [`SceneStats`](crate::SceneStats).
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct ReplicationStats {
+    pub(super) mismatched_announcements: u64,
+    pub(super) skipped_steps: u64,
+    pub(super) refused_elements: u64,
+    pub(super) old_syncs: u64,
 }
 
 /// Synchronizers, each once. Their keys are of this side's making, so that a fast hash will do.
@@ -217,13 +246,23 @@ impl Default for Replication {
             asked: KeySet::default(),
             plans: BTreeMap::new(),
             scratch: Scratch::default(),
+            values: Vec::new(),
             sync_packet_max: SYNC_PACKET_MAX,
             delta_packet_max: DELTA_PACKET_MAX,
+            stats: ReplicationStats::default(),
         }
     }
 }
 
 impl Replication {
+    pub(super) fn set_sync_packet_max(&mut self, size: usize) {
+        self.sync_packet_max = size;
+    }
+
+    pub(super) fn set_delta_packet_max(&mut self, size: usize) {
+        self.delta_packet_max = size;
+    }
+
     /// A peer was admitted. What there is it is told when the tree can be looked at.
     pub(super) fn add_peer(&mut self, peer: PeerId) {
         self.joiners.push(peer);
@@ -264,8 +303,10 @@ impl Replication {
             incoming: _,
             errors: _,
             scratch: _,
+            values: _,
             sync_packet_max: _,
             delta_packet_max: _,
+            stats: _,
         } = self;
         joiners.retain(|&joiner| joiner != peer);
         // Those that stay keep their order, in which they are sent things.
@@ -307,9 +348,25 @@ impl Replication {
         }
     }
 
-    /// What could not be replicated since the last call.
-    pub(super) fn take_errors(&mut self) -> Vec<ReplicationError> {
-        std::mem::take(&mut self.errors)
+    /// Tells the program what could not be replicated since the last call.
+    fn emit_errors(&mut self, cx: &mut Context<'_>) {
+        for error in self.errors.drain(..) {
+            cx.events.emit(Signal::ReplicationFailed(Box::new(error)));
+        }
+    }
+
+    /// The largest SYNC in bytes.
+    pub(super) fn sync_packet_max(&self) -> usize {
+        self.sync_packet_max
+    }
+
+    /// The largest DELTA in bytes.
+    pub(super) fn delta_packet_max(&self) -> usize {
+        self.delta_packet_max
+    }
+
+    pub(super) fn stats(&self) -> ReplicationStats {
+        self.stats
     }
 
     /// Whether steps have something to do.

@@ -2,15 +2,14 @@
 //! it, and refused without an answer.
 
 use bytes::Bytes;
-use mp_core::{Instant, PeerId, TransferMode};
+use mp_core::PeerId;
 use slotmap::DefaultKey as Key;
 
-use super::super::SceneMultiplayer;
-use super::super::early::{Awaited, Kind};
-use super::super::receive::Refusal;
+use super::super::Refusal;
+use super::super::paths::{Awaited, Kind};
 use super::follow::spawner_at;
 use super::state::set_state;
-use super::{Entity, Incoming, Origin};
+use super::{Context, Entity, Incoming, Origin, Replication};
 use crate::SceneMessage;
 use crate::codec::godot::sync::{BY_PATH, next_delta_element, next_sync_element};
 use crate::codec::godot::variant::Decoder;
@@ -18,28 +17,27 @@ use crate::limits::SPAWNED_NODES_MAX;
 use crate::message::{Spawn, SpawnOf};
 use crate::replication::ReplicationError;
 use crate::signal::Signal;
-use crate::tree::{NodeId, NodeTree, is_plain_name};
+use crate::tree::{NodeId, is_plain_name};
 
-impl SceneMultiplayer {
+impl Replication {
     pub(in crate::scene_multiplayer) fn receive_spawn(
         &mut self,
-        now: Instant,
-        tree: &mut dyn NodeTree,
+        cx: &mut Context<'_>,
         sender: PeerId,
         spawn: Spawn,
     ) -> Result<(), Refusal> {
-        let spawner = self.resolve(tree, sender, spawn.spawner);
+        let spawner = self.resolve_number(cx, sender, spawn.spawner);
         let spawner = spawner.map_err(|refusal| {
-            let path = self.early.path_of_number(sender, spawn.spawner);
+            let path = cx.paths.awaited_path(sender, spawn.spawner);
             path.map_or(refusal, |path| Refusal::Absent(path.to_owned()))
         })?;
-        let info = self.replication.peers.get(&sender);
+        let info = self.peers.get(&sender);
         let known = info.and_then(|info| info.entities.get(&spawn.net_id));
-        if known.is_some_and(|&node| tree.name_of(node) == Some(&*spawn.name)) {
+        if known.is_some_and(|&node| cx.tree.name_of(node) == Some(&*spawn.name)) {
             // Announced again: its sender could not know that it had waited for the spawner.
             return Ok(());
         }
-        let Some(settings) = spawner_at(tree, spawner) else {
+        let Some(settings) = spawner_at(cx.tree, spawner) else {
             return Err(Refusal::Because("the node is no spawner"));
         };
         let path = settings.spawn_path().to_owned();
@@ -50,18 +48,18 @@ impl SceneMultiplayer {
             }
             SpawnOf::Data(data) => Err((settings.function(), data)),
         };
-        if tree.multiplayer_authority(spawner) != Some(sender) {
+        if cx.tree.multiplayer_authority(spawner) != Some(sender) {
             return Err(Refusal::Because("it has no authority over the spawner"));
         }
         if !is_plain_name(&spawn.name) {
             return Err(Refusal::Because("no spawner announces a node of this name"));
         }
-        let parent = tree.find_from(spawner, &path);
+        let parent = cx.tree.find_from(spawner, &path);
         let parent = parent.ok_or(Refusal::Because("the spawner has no spawn parent"))?;
-        if tree.find_from(parent, &spawn.name).is_some() {
+        if cx.tree.find_from(parent, &spawn.name).is_some() {
             return Err(Refusal::Because("there is a node of this name"));
         }
-        let Some(info) = self.replication.peers.get(&sender) else {
+        let Some(info) = self.peers.get(&sender) else {
             return Err(Refusal::Because("it does not take part"));
         };
         if info.entities.contains_key(&spawn.net_id) {
@@ -76,63 +74,55 @@ impl SceneMultiplayer {
             Err((function, data)) => function.and_then(|function| function.make(data)),
         };
         let instance = instance.ok_or(Refusal::Because("nothing can be made of it"))?;
-        let node = tree
+        let node = cx
+            .tree
             .instantiate(parent, instance.named(&spawn.name))
             .map_err(|_| Refusal::Because("the tree refuses the node"))?;
-        self.enter(now, tree, sender, spawner, node, spawn);
+        self.enter(cx, sender, spawner, node, spawn);
         Ok(())
     }
 
     /// Lets a node that a peer has announced be followed, with the numbers and the state that came with it.
     fn enter(
         &mut self,
-        now: Instant,
-        tree: &mut dyn NodeTree,
+        cx: &mut Context<'_>,
         sender: PeerId,
         spawner: NodeId,
         node: NodeId,
         spawn: Spawn,
     ) {
-        let replication = &mut self.replication;
         let origin = Origin::Peer { spawner, peer: sender };
         let entity = Entity { origin, net_id: spawn.net_id, ..Entity::default() };
-        replication.entities.insert(node, entity);
-        if let Some(info) = replication.peers.get_mut(&sender) {
+        self.entities.insert(node, entity);
+        if let Some(info) = self.peers.get_mut(&sender) {
             info.entities.insert(spawn.net_id, node);
         }
         let ids: std::collections::VecDeque<_> = spawn.synchronizers.iter().copied().collect();
         let (state, readable, unnamed) = (spawn.state, true, 0);
-        replication.incoming =
-            Some(Incoming { sender, entity: node, ids, state, readable, unnamed });
-        self.follow_changes(now, tree);
-        if let Some(incoming) = self.replication.incoming.take()
+        self.incoming = Some(Incoming { sender, entity: node, ids, state, readable, unnamed });
+        self.follow(cx);
+        if let Some(incoming) = self.incoming.take()
             && (incoming.unnamed > 0 || !incoming.ids.is_empty())
         {
             let announced = spawn.synchronizers.len();
             let error = ReplicationError::Announcement {
-                node: tree.path_of(node).unwrap_or_default(),
+                node: cx.tree.path_of(node).unwrap_or_default(),
                 peer: sender,
                 announced,
                 found: announced - incoming.ids.len() + incoming.unnamed,
             };
             tracing::debug!(%error, "announced synchronizers do not match");
-            self.stats.refused_calls += 1;
-            self.events.emit(Signal::ReplicationFailed(Box::new(error)));
+            self.stats.mismatched_announcements += 1;
+            cx.events.emit(Signal::ReplicationFailed(Box::new(error)));
         }
-        self.events.emit(Signal::Spawned { spawner, node });
-        for id in spawn.synchronizers {
-            for waiting in self.early.take_named(sender, id) {
-                self.receive_inner(now, tree, sender, &waiting.packet);
-            }
-        }
-        self.receive_released(now, tree);
+        cx.events.emit(Signal::Spawned { spawner, node });
+        cx.paths.release_named(sender, &spawn.synchronizers);
     }
 
     /// Gives a synchronizer of an announced node, as it enters the tree, its number and its state.
-    pub(super) fn apply_announced(&mut self, tree: &mut dyn NodeTree, key: Key) {
-        let replication = &mut self.replication;
-        let Some(incoming) = &mut replication.incoming else { return };
-        let Some(synchronizer) = replication.synchronizers.get_mut(key) else { return };
+    pub(super) fn apply_announced(&mut self, cx: &mut Context<'_>, key: Key) {
+        let Some(incoming) = &mut self.incoming else { return };
+        let Some(synchronizer) = self.synchronizers.get_mut(key) else { return };
         // Those below a nested scene's root belong to that, although they enter meanwhile.
         if synchronizer.entity != incoming.entity || synchronizer.authority != incoming.sender {
             return;
@@ -142,13 +132,13 @@ impl SceneMultiplayer {
             return;
         };
         synchronizer.given = Some((incoming.sender, id));
-        if let Some(info) = replication.peers.get_mut(&incoming.sender) {
+        if let Some(info) = self.peers.get_mut(&incoming.sender) {
             info.named.insert(id, key);
         }
         if incoming.state.is_empty() || !incoming.readable {
             return;
         }
-        let mut decoder = Decoder::new(&incoming.state, self.sender.wire().limits());
+        let mut decoder = Decoder::new(&incoming.state, cx.sender.wire().limits());
         let (values, error) = decoder.compressed_list(synchronizer.spawned.len());
         let read = incoming.state.len() - decoder.rest().len();
         if let Some(error) = error {
@@ -159,78 +149,88 @@ impl SceneMultiplayer {
         incoming.state = incoming.state.slice(read..);
         // What a setter does to the tree is followed with the rest of what has entered.
         let state = synchronizer.spawned.iter().zip(values);
-        set_state(tree, self.session.unique_id(), synchronizer.entity, state);
+        set_state(cx.tree, cx.own, synchronizer.entity, state);
     }
 
     pub(in crate::scene_multiplayer) fn receive_despawn(
         &mut self,
-        now: Instant,
-        tree: &mut dyn NodeTree,
+        cx: &mut Context<'_>,
         sender: PeerId,
         net_id: u32,
     ) -> Result<(), &'static str> {
-        if let Some(waiting) = self.early.take_spawn(sender, net_id) {
-            if let Ok(SceneMessage::Spawn(spawn)) = self.sender.wire().decode(&waiting.packet) {
+        if let Some(packet) = cx.paths.take_spawn(sender, net_id) {
+            if let Ok(SceneMessage::Spawn(spawn)) = cx.sender.wire().decode(&packet) {
                 for id in spawn.synchronizers {
-                    self.early.take_named(sender, id);
+                    cx.paths.drop_named(sender, id);
                 }
             }
             return Ok(());
         }
-        let info = self.replication.peers.get_mut(&sender);
+        let info = self.peers.get_mut(&sender);
         let node = info.and_then(|info| info.entities.get(&net_id)).copied();
         let node = node.ok_or("it has announced no such node")?;
-        let origin = self.replication.entities.get(&node).map(|entity| entity.origin);
+        let origin = self.entities.get(&node).map(|entity| entity.origin);
         let Some(Origin::Peer { spawner, .. }) = origin else {
             // The program has removed it already.
             self.forget_announced(sender, net_id);
             return Ok(());
         };
-        if tree.multiplayer_authority(spawner).is_some_and(|authority| authority != sender) {
+        if cx.tree.multiplayer_authority(spawner).is_some_and(|authority| authority != sender) {
             return Err("it has no authority over the spawner");
         }
         self.forget_announced(sender, net_id);
-        self.synchronizers_departed(now, sender, node);
-        let name = tree.name_of(node).unwrap_or_default().to_owned();
-        tree.free(node);
-        self.follow(now, tree);
-        self.events.emit(Signal::Despawned { spawner, node, name });
+        self.synchronizers_departed(cx, sender, node);
+        let name = cx.tree.name_of(node).unwrap_or_default().to_owned();
+        cx.tree.free(node);
+        self.follow(cx);
+        cx.events.emit(Signal::Despawned { spawner, node, name });
         Ok(())
     }
 
     /// Remembers the numbers of a despawned node's synchronizers, so that a late SYNC is not applied when the node is announced again.
-    fn synchronizers_departed(&mut self, now: Instant, sender: PeerId, node: NodeId) {
-        let Some(entity) = self.replication.entities.get(&node) else { return };
+    fn synchronizers_departed(&mut self, cx: &mut Context<'_>, sender: PeerId, node: NodeId) {
+        let Some(entity) = self.entities.get(&node) else { return };
         for &key in &entity.synchronizers {
-            let synchronizer = self.replication.synchronizers.get(key);
+            let synchronizer = self.synchronizers.get(key);
             if let Some((_, id)) = synchronizer.and_then(|synchronizer| synchronizer.given) {
-                self.departed.insert(now, &Awaited::Sync(sender, id));
+                cx.paths.note_departed(cx.now, &Awaited::Sync(sender, id));
             }
         }
     }
 
     fn forget_announced(&mut self, sender: PeerId, net_id: u32) {
-        if let Some(info) = self.replication.peers.get_mut(&sender) {
+        if let Some(info) = self.peers.get_mut(&sender) {
             info.entities.remove(&net_id);
         }
     }
 
     pub(in crate::scene_multiplayer) fn receive_sync(
         &mut self,
-        now: Instant,
-        tree: &mut dyn NodeTree,
+        cx: &mut Context<'_>,
+        sender: PeerId,
+        time: u16,
+        elements: Bytes,
+    ) {
+        // Paths must name what they name now.
+        self.follow(cx);
+        if let Err(why) = self.apply_sync(cx, sender, time, elements) {
+            self.refuse_element(sender, why);
+        }
+    }
+
+    fn apply_sync(
+        &mut self,
+        cx: &mut Context<'_>,
         sender: PeerId,
         time: u16,
         mut elements: Bytes,
-    ) -> Result<(), Refusal> {
-        // Paths must name what they name now.
-        self.follow(now, tree);
+    ) -> Result<(), &'static str> {
         while let Some(element) = next_sync_element(&mut elements) {
-            let (id, values) = element.map_err(|_| Refusal::Because("an element is cut off"))?;
-            let key = match self.find_synchronizer(tree, sender, id) {
+            let (id, values) = element.map_err(|_| "an element is cut off")?;
+            let key = match self.find_synchronizer(cx, sender, id) {
                 Ok(key) => key,
                 Err(Unknown::NotYet) => {
-                    self.hold_sync(now, sender, time, id, &values);
+                    self.hold_sync(cx, sender, time, id, &values);
                     continue;
                 }
                 Err(Unknown::Never(why)) => {
@@ -238,14 +238,14 @@ impl SceneMultiplayer {
                     continue;
                 }
             };
-            let Some(synchronizer) = self.replication.synchronizers.get_mut(key) else { continue };
+            let Some(synchronizer) = self.synchronizers.get_mut(key) else { continue };
             if synchronizer.received_time.is_some_and(|last| is_old(time, last)) {
                 self.stats.old_syncs += 1;
                 continue;
             }
             synchronizer.received_time = Some(time);
             let node = synchronizer.node;
-            let mut decoder = Decoder::new(&values, self.sender.wire().limits());
+            let mut decoder = Decoder::new(&values, cx.sender.wire().limits());
             let mut read = std::mem::take(&mut self.values);
             read.clear();
             let result = synchronizer.synced.iter().try_for_each(|_| {
@@ -255,17 +255,17 @@ impl SceneMultiplayer {
             let mut ran_setter = false;
             if result.is_ok() {
                 let state = synchronizer.synced.iter().zip(read.drain(..));
-                ran_setter = set_state(tree, self.session.unique_id(), synchronizer.entity, state);
+                ran_setter = set_state(cx.tree, cx.own, synchronizer.entity, state);
             }
             let signals = synchronizer.signals;
             read.clear();
             self.values = read;
-            result.map_err(|_| Refusal::Because("its values cannot be read"))?;
+            result.map_err(|_| "its values cannot be read")?;
             if signals {
-                self.events.emit(Signal::Synchronized(node));
+                cx.events.emit(Signal::Synchronized(node));
             }
             if ran_setter {
-                self.follow(now, tree);
+                self.follow(cx);
             }
         }
         Ok(())
@@ -273,20 +273,29 @@ impl SceneMultiplayer {
 
     pub(in crate::scene_multiplayer) fn receive_delta(
         &mut self,
-        now: Instant,
-        tree: &mut dyn NodeTree,
+        cx: &mut Context<'_>,
+        sender: PeerId,
+        elements: Bytes,
+    ) {
+        // Paths must name what they name now.
+        self.follow(cx);
+        if let Err(why) = self.apply_delta(cx, sender, elements) {
+            self.refuse_element(sender, why);
+        }
+    }
+
+    fn apply_delta(
+        &mut self,
+        cx: &mut Context<'_>,
         sender: PeerId,
         mut elements: Bytes,
-    ) -> Result<(), Refusal> {
-        // Paths must name what they name now.
-        self.follow(now, tree);
+    ) -> Result<(), &'static str> {
         while let Some(element) = next_delta_element(&mut elements) {
-            let (id, mask, values) =
-                element.map_err(|_| Refusal::Because("an element is cut off"))?;
-            let key = match self.find_synchronizer(tree, sender, id) {
+            let (id, mask, values) = element.map_err(|_| "an element is cut off")?;
+            let key = match self.find_synchronizer(cx, sender, id) {
                 Ok(key) => key,
                 Err(Unknown::NotYet) => {
-                    self.hold_delta(now, sender, id, mask, &values);
+                    self.hold_delta(cx, sender, id, mask, &values);
                     continue;
                 }
                 Err(Unknown::Never(why)) => {
@@ -294,26 +303,26 @@ impl SceneMultiplayer {
                     continue;
                 }
             };
-            let Some(synchronizer) = self.replication.synchronizers.get_mut(key) else { continue };
+            let Some(synchronizer) = self.synchronizers.get_mut(key) else { continue };
             let (node, signals) = (synchronizer.node, synchronizer.signals);
             let watched = synchronizer.watched.iter().enumerate();
             let changed = watched.filter(|(bit, _)| *bit < 64 && mask & (1 << bit) != 0);
             let changed: Vec<_> = changed.map(|(_, watched)| &watched.property).collect();
             if changed.is_empty() {
-                return Err(Refusal::Because("it has none of the changed properties"));
+                return Err("it has none of the changed properties");
             }
-            let mut decoder = Decoder::new(&values, self.sender.wire().limits());
+            let mut decoder = Decoder::new(&values, cx.sender.wire().limits());
             let (read, error) = decoder.compressed_list(changed.len());
             if error.is_some() || !decoder.rest().is_empty() {
-                return Err(Refusal::Because("its values cannot be read"));
+                return Err("its values cannot be read");
             }
             let state = changed.into_iter().zip(read);
-            let ran_setter = set_state(tree, self.session.unique_id(), synchronizer.entity, state);
+            let ran_setter = set_state(cx.tree, cx.own, synchronizer.entity, state);
             if signals {
-                self.events.emit(Signal::DeltaSynchronized(node));
+                cx.events.emit(Signal::DeltaSynchronized(node));
             }
             if ran_setter {
-                self.follow(now, tree);
+                self.follow(cx);
             }
         }
         Ok(())
@@ -322,21 +331,20 @@ impl SceneMultiplayer {
     /// The synchronizer that `sender` calls `id` and has authority over.
     fn find_synchronizer(
         &mut self,
-        tree: &dyn NodeTree,
+        cx: &mut Context<'_>,
         sender: PeerId,
         id: u32,
     ) -> Result<Key, Unknown> {
         let key = if id & BY_PATH != 0 {
-            let node = self.resolve(tree, sender, id & !BY_PATH);
+            let node = self.resolve_number(cx, sender, id & !BY_PATH);
             let node = node.map_err(|_| Unknown::Never("unknown path number"))?;
-            self.replication.by_node.get(&node).copied()
+            self.by_node.get(&node).copied()
         } else {
-            let info = self.replication.peers.get(&sender);
+            let info = self.peers.get(&sender);
             let named = info.and_then(|info| info.named.get(&id)).copied();
             Some(named.ok_or(Unknown::NotYet)?)
         };
-        let synchronizer =
-            key.and_then(|key| self.replication.synchronizers.get(key).map(|s| (key, s)));
+        let synchronizer = key.and_then(|key| self.synchronizers.get(key).map(|s| (key, s)));
         let (key, synchronizer) = synchronizer.ok_or(Unknown::Never("no synchronizer"))?;
         if synchronizer.authority != sender || synchronizer.refused {
             return Err(Unknown::Never("it has no authority over the synchronizer"));
@@ -344,8 +352,26 @@ impl SceneMultiplayer {
         Ok(key)
     }
 
+    /// The node that `sender` calls `id`.
+    fn resolve_number(
+        &self,
+        cx: &mut Context<'_>,
+        sender: PeerId,
+        id: u32,
+    ) -> Result<NodeId, Refusal> {
+        let tree = &*cx.tree;
+        cx.paths.resolve(tree, sender, id, |node| self.announcement_of(tree, node))
+    }
+
     /// Keeps an element whose node was not announced yet: of those that are always sent the newest will do.
-    fn hold_sync(&mut self, now: Instant, sender: PeerId, time: u16, id: u32, values: &Bytes) {
+    fn hold_sync(
+        &mut self,
+        cx: &mut Context<'_>,
+        sender: PeerId,
+        time: u16,
+        id: u32,
+        values: &Bytes,
+    ) {
         let mut elements = bytes::BytesMut::new();
         let put = crate::codec::godot::sync::put_sync_element(id, &mut elements, |out| {
             out.extend_from_slice(values);
@@ -353,46 +379,43 @@ impl SceneMultiplayer {
         });
         let Ok(()) = put;
         let packet =
-            self.sender.wire().encode(&SceneMessage::Sync { time, elements: elements.freeze() });
+            cx.sender.wire().encode(&SceneMessage::Sync { time, elements: elements.freeze() });
         let of = Awaited::Sync(sender, id);
-        if self.departed.contains(now, sender, &of) {
+        if cx.paths.has_departed(cx.now, sender, &of) {
             return self.refuse_element(sender, "its node has left");
         }
-        self.hold_element(now, of, Kind::Sync, sender, &packet);
+        self.hold_element(cx, of, Kind::Sync, sender, &packet);
     }
 
-    fn hold_delta(&mut self, now: Instant, sender: PeerId, id: u32, mask: u64, values: &Bytes) {
+    fn hold_delta(
+        &mut self,
+        cx: &mut Context<'_>,
+        sender: PeerId,
+        id: u32,
+        mask: u64,
+        values: &Bytes,
+    ) {
         let mut elements = bytes::BytesMut::new();
         let value = std::iter::once(&values[..]);
         crate::codec::godot::sync::put_delta_element(id, mask, values.len(), value, &mut elements);
-        let packet = self.sender.wire().encode(&SceneMessage::Delta(elements.freeze()));
-        self.hold_element(now, Awaited::Delta(sender, id), Kind::Delta(mask), sender, &packet);
+        let packet = cx.sender.wire().encode(&SceneMessage::Delta(elements.freeze()));
+        self.hold_element(cx, Awaited::Delta(sender, id), Kind::Delta(mask), sender, &packet);
     }
 
     fn hold_element(
         &mut self,
-        now: Instant,
+        cx: &mut Context<'_>,
         of: Awaited,
         kind: Kind,
         sender: PeerId,
         packet: &Bytes,
     ) {
-        if !self.quirks.absent_nodes {
-            if self.early.hold(now, sender, of, kind, packet) {
-                return;
-            }
-            if kind.must_arrive() {
-                self.session.cannot_keep(&mut self.sender, sender, TransferMode::Reliable);
-            }
+        if !cx.paths.keep(cx.sender, cx.quirks, cx.now, sender, of, kind, packet) {
+            self.refuse_element(sender, "no such synchronizer");
         }
-        self.refuse_element(sender, "no such synchronizer");
     }
 
-    pub(in crate::scene_multiplayer) fn refuse_element(
-        &mut self,
-        sender: PeerId,
-        why: &'static str,
-    ) {
+    fn refuse_element(&mut self, sender: PeerId, why: &'static str) {
         tracing::debug!(%sender, why, "an element is refused");
         self.stats.refused_elements += 1;
     }

@@ -2,53 +2,48 @@
 
 use mp_core::Variant;
 
-use super::super::SceneMultiplayer;
 use super::follow::spawner_at;
-use super::{Origin, Replication};
+use super::{Context, Origin, Replication};
 use crate::replication::SpawnError;
-use crate::tree::{NodeId, NodeTree, TreeError, is_plain_name};
+use crate::tree::{NodeId, TreeError, is_plain_name};
 
-impl SceneMultiplayer {
-    pub(super) fn find_spawn_parent(&mut self, tree: &mut dyn NodeTree, spawner: NodeId) {
-        let path = spawner_at(tree, spawner).map(|s| s.spawn_path().to_owned());
+impl Replication {
+    pub(super) fn find_spawn_parent(&mut self, cx: &mut Context<'_>, spawner: NodeId) {
+        let path = spawner_at(cx.tree, spawner).map(|s| s.spawn_path().to_owned());
         let parent =
-            path.filter(|path| !path.is_empty()).and_then(|path| tree.find_from(spawner, &path));
-        let replication = &mut self.replication;
-        replication.leave_spawn_parent(spawner);
-        let Some(state) = replication.spawners.get_mut(&spawner) else { return };
+            path.filter(|path| !path.is_empty()).and_then(|path| cx.tree.find_from(spawner, &path));
+        self.leave_spawn_parent(spawner);
+        let Some(state) = self.spawners.get_mut(&spawner) else { return };
         state.parent = parent;
         match parent {
             Some(parent) => {
-                replication.spawn_parents.entry(parent).or_default().push(spawner);
-                self.find_moved(tree, parent);
+                self.spawn_parents.entry(parent).or_default().push(spawner);
+                self.find_moved(cx, parent);
             }
             None => {
-                replication.orphans.insert(spawner);
+                self.orphans.insert(spawner);
             }
         }
     }
 
     /// A node that a spawner of this side has to announce.
-    pub(super) fn entity_added(&mut self, tree: &mut dyn NodeTree, node: NodeId) {
-        let replication = &mut self.replication;
-        if replication.incoming.as_ref().is_some_and(|incoming| incoming.entity == node) {
+    pub(super) fn entity_added(&mut self, cx: &mut Context<'_>, node: NodeId) {
+        if self.incoming.as_ref().is_some_and(|incoming| incoming.entity == node) {
             return;
         }
-        let spawner = if let Some((spawner, _)) = replication.data.get(&node) {
+        let spawner = if let Some((spawner, _)) = self.data.get(&node) {
             Some(*spawner)
         } else {
-            let (own, parent) = (self.session.unique_id(), tree.parent_of(node));
-            let Some(path) = tree.scene_file_path(node).map(str::to_owned) else { return };
-            let candidates = parent
-                .and_then(|parent| replication.spawn_parents.get(&parent))
-                .into_iter()
-                .flatten();
+            let (own, parent) = (cx.own, cx.tree.parent_of(node));
+            let Some(path) = cx.tree.scene_file_path(node).map(str::to_owned) else { return };
+            let candidates =
+                parent.and_then(|parent| self.spawn_parents.get(&parent)).into_iter().flatten();
             let (mut spawner, mut busy) = (None, false);
             for &candidate in candidates {
-                if tree.multiplayer_authority(candidate) != Some(own) {
+                if cx.tree.multiplayer_authority(candidate) != Some(own) {
                     continue;
                 }
-                match spawner_at(tree, candidate) {
+                match spawner_at(cx.tree, candidate) {
                     Some(settings) if settings.number_of(&path).is_some() => {
                         spawner = Some(candidate);
                         break;
@@ -58,133 +53,131 @@ impl SceneMultiplayer {
                 }
             }
             if spawner.is_none() && busy {
-                replication.busy.insert(node);
+                self.busy.insert(node);
             }
             spawner
         };
         let Some(spawner) = spawner else { return };
         // What lies below one that may yet be announced waits with it.
-        let mut above = std::iter::successors(tree.parent_of(node), |&above| tree.parent_of(above));
-        if !replication.busy.is_empty() && above.any(|above| replication.busy.contains(&above)) {
-            replication.busy.insert(node);
+        let mut above =
+            std::iter::successors(cx.tree.parent_of(node), |&above| cx.tree.parent_of(above));
+        if !self.busy.is_empty() && above.any(|above| self.busy.contains(&above)) {
+            self.busy.insert(node);
             return;
         }
-        replication.last_order += 1;
-        let order = replication.last_order;
-        let is_late = replication.entities.contains_key(&node);
-        let entity = replication.entities.entry(node).or_default();
+        self.last_order += 1;
+        let order = self.last_order;
+        let is_late = self.entities.contains_key(&node);
+        let entity = self.entities.entry(node).or_default();
         (entity.origin, entity.order) = (Origin::Own { spawner }, order);
-        if let Some(state) = replication.spawners.get_mut(&spawner) {
+        if let Some(state) = self.spawners.get_mut(&spawner) {
             state.own.insert(node);
         }
-        replication.ready.insert(node);
+        self.ready.insert(node);
         if is_late {
-            self.hide_below(tree, node);
+            self.hide_below(cx, node);
         }
     }
 
     /// A node that may be announced after all, although it and what lies below it were followed before.
-    pub(super) fn entity_added_late(&mut self, tree: &mut dyn NodeTree, node: NodeId) {
-        self.entity_added(tree, node);
-        if self.replication.is_own_entity(node) {
-            self.hide_below(tree, node);
+    pub(super) fn entity_added_late(&mut self, cx: &mut Context<'_>, node: NodeId) {
+        self.entity_added(cx, node);
+        if self.is_own_entity(node) {
+            self.hide_below(cx, node);
         }
     }
 
     /// Entities that were moved to `parent` with what is around them may have entered before the spawner that announces them.
-    fn find_moved(&mut self, tree: &mut dyn NodeTree, parent: NodeId) {
-        let replication = &self.replication;
-        let moved = replication.moved.iter().rev().copied();
-        let late = moved.filter(|&node| {
-            tree.parent_of(node) == Some(parent) && !replication.is_own_entity(node)
-        });
+    fn find_moved(&mut self, cx: &mut Context<'_>, parent: NodeId) {
+        let moved = self.moved.iter().rev().copied();
+        let late = moved
+            .filter(|&node| cx.tree.parent_of(node) == Some(parent) && !self.is_own_entity(node));
         for node in late.collect::<Vec<_>>() {
-            self.entity_added_late(tree, node);
+            self.entity_added_late(cx, node);
         }
     }
 
     /// Finds the entity that one which is about to be announced lies below.
-    pub(super) fn find_outer(&mut self, tree: &dyn NodeTree, node: NodeId) {
-        let replication = &mut self.replication;
-        let mut above = std::iter::successors(tree.parent_of(node), |&above| tree.parent_of(above));
-        let Some(outer) = above.find(|&above| replication.is_own_entity(above)) else { return };
-        if let Some(entity) = replication.entities.get_mut(&outer) {
+    pub(super) fn find_outer(&mut self, cx: &mut Context<'_>, node: NodeId) {
+        let mut above =
+            std::iter::successors(cx.tree.parent_of(node), |&above| cx.tree.parent_of(above));
+        let Some(outer) = above.find(|&above| self.is_own_entity(above)) else { return };
+        if let Some(entity) = self.entities.get_mut(&outer) {
             entity.inner.insert(node);
         }
-        if let Some(entity) = replication.entities.get_mut(&node) {
+        if let Some(entity) = self.entities.get_mut(&node) {
             entity.outer = Some(outer);
         }
     }
 
-    pub(super) fn entity_removed(&mut self, node: NodeId) {
-        self.replication.ready.swap_remove(&node);
-        self.replication.busy.shift_remove(&node);
-        self.replication.data.remove(&node);
-        self.say_gone(node);
-        let replication = &mut self.replication;
-        let Some(entity) = replication.entities.swap_remove(&node) else { return };
+    pub(super) fn entity_removed(&mut self, cx: &mut Context<'_>, node: NodeId) {
+        self.ready.swap_remove(&node);
+        self.busy.shift_remove(&node);
+        self.data.remove(&node);
+        self.say_gone(cx, node);
+        let Some(entity) = self.entities.swap_remove(&node) else { return };
         match entity.origin {
             Origin::Own { spawner } => {
-                replication.moved.push(node);
-                if let Some(state) = replication.spawners.get_mut(&spawner) {
+                self.moved.push(node);
+                if let Some(state) = self.spawners.get_mut(&spawner) {
                     state.own.swap_remove(&node);
                 }
             }
             Origin::Peer { peer, .. } => {
-                if let Some(info) = replication.peers.get_mut(&peer) {
+                if let Some(info) = self.peers.get_mut(&peer) {
                     info.entities.remove(&entity.net_id);
                 }
             }
             Origin::Scene => {}
         }
         for key in entity.holds {
-            if let Some(synchronizer) = replication.synchronizers.get_mut(key) {
+            if let Some(synchronizer) = self.synchronizers.get_mut(key) {
                 synchronizer.inside.retain(|&inside| inside != node);
             }
         }
-        if let Some(outer) = entity.outer.and_then(|outer| replication.entities.get_mut(&outer)) {
+        if let Some(outer) = entity.outer.and_then(|outer| self.entities.get_mut(&outer)) {
             outer.inner.shift_remove(&node);
         }
         for inner in entity.inner {
-            if let Some(inner) = replication.entities.get_mut(&inner) {
+            if let Some(inner) = self.entities.get_mut(&inner) {
                 inner.outer = None;
             }
         }
     }
 
     /// What it announced is gone for the others, and stays here.
-    pub(super) fn spawner_removed(&mut self, node: NodeId) {
-        for orphan in self.replication.spawn_parents.remove(&node).unwrap_or_default() {
-            if let Some(state) = self.replication.spawners.get_mut(&orphan) {
+    pub(super) fn spawner_removed(&mut self, cx: &mut Context<'_>, node: NodeId) {
+        for orphan in self.spawn_parents.remove(&node).unwrap_or_default() {
+            if let Some(state) = self.spawners.get_mut(&orphan) {
                 state.parent = None;
             }
-            self.replication.orphans.insert(orphan);
+            self.orphans.insert(orphan);
         }
-        self.replication.leave_spawn_parent(node);
-        let Some(spawner) = self.replication.spawners.swap_remove(&node) else { return };
+        self.leave_spawn_parent(node);
+        let Some(spawner) = self.spawners.swap_remove(&node) else { return };
         for entity in spawner.own {
-            self.say_gone(entity);
+            self.say_gone(cx, entity);
         }
     }
 
     /// Makes a node out of data with the spawner's function, and announces it.
-    pub(in crate::scene_multiplayer) fn spawn_from_data(
+    pub(in crate::scene_multiplayer) fn spawn(
         &mut self,
-        tree: &mut dyn NodeTree,
+        cx: &mut Context<'_>,
         spawner: NodeId,
         data: Variant,
     ) -> Result<NodeId, SpawnError> {
-        let authority = tree.multiplayer_authority(spawner);
-        let Some(settings) = spawner_at(tree, spawner) else {
-            let known = self.replication.spawners.contains_key(&spawner);
+        let authority = cx.tree.multiplayer_authority(spawner);
+        let Some(settings) = spawner_at(cx.tree, spawner) else {
+            let known = self.spawners.contains_key(&spawner);
             return Err(if known { TreeError::Busy.into() } else { SpawnError::NoSpawner });
         };
         let (limit, path) = (settings.limit(), settings.spawn_path().to_owned());
         let function = settings.function();
-        if let Some(other) = authority.filter(|&authority| authority != self.session.unique_id()) {
+        if let Some(other) = authority.filter(|&authority| authority != cx.own) {
             return Err(SpawnError::NotAuthority(other));
         }
-        let state = self.replication.spawners.get(&spawner).ok_or(SpawnError::NoSpawner)?;
+        let state = self.spawners.get(&spawner).ok_or(SpawnError::NoSpawner)?;
         let parent = state.parent.ok_or(SpawnError::NoParent(path))?;
         if limit > 0 && state.own.len() >= limit as usize {
             return Err(SpawnError::Limit(limit));
@@ -195,8 +188,8 @@ impl SceneMultiplayer {
         if !is_plain_name(made.name()) {
             return Err(SpawnError::Name(made.name().to_owned()));
         }
-        let node = tree.instantiate_readable(parent, made)?;
-        self.replication.data.insert(node, (spawner, data));
+        let node = cx.tree.instantiate_readable(parent, made)?;
+        self.data.insert(node, (spawner, data));
         Ok(node)
     }
 }

@@ -18,12 +18,11 @@ use mp_core::{Channel, Instant, PeerId, Prefix, TransferMode};
 use rustc_hash::FxBuildHasher;
 use slotmap::DefaultKey as Key;
 
-use super::super::SceneMultiplayer;
 use super::super::sender::SendOptions;
 use super::announce::cannot_read;
 use super::follow::{DELTA, SYNC, is_own, too_large};
 use super::state::{Seen, Synchronizer};
-use super::{Candidate, PeerInfo, Replication};
+use super::{Candidate, Context, PeerInfo, Replication};
 use crate::codec::godot::sync::{
     BY_PATH, DELTA_ELEMENT_HEAD, DELTA_HEAD, SYNC_ELEMENT_HEAD, SYNC_HEAD, put_delta_element,
     put_delta_head, put_sync_element, sync_prefix,
@@ -86,86 +85,85 @@ impl fmt::Debug for Scratch {
 
 const UNRELIABLE: SendOptions = SendOptions { mode: TransferMode::Unreliable, channel: Channel(0) };
 
-impl SceneMultiplayer {
+impl Replication {
     /// Sends what is due.
-    pub(in crate::scene_multiplayer) fn replicate(
-        &mut self,
-        now: Instant,
-        tree: &mut dyn NodeTree,
-    ) {
-        self.ask_filters(tree);
-        if self.replication.peers.is_empty() {
-            return;
+    pub(in crate::scene_multiplayer) fn replicate(&mut self, cx: &mut Context<'_>) {
+        self.ask_filters(cx);
+        if !self.peers.is_empty() {
+            self.step(cx);
         }
-        self.replication.begin_step();
-        self.find_changes(now, tree);
-        for index in 0..self.replication.peers.len() {
-            let Some((&peer, info)) = self.replication.peers.get_index(index) else { break };
+        self.emit_errors(cx);
+    }
+
+    fn step(&mut self, cx: &mut Context<'_>) {
+        self.begin_step();
+        self.find_changes(cx);
+        for index in 0..self.peers.len() {
+            let Some((&peer, info)) = self.peers.get_index(index) else { break };
             let needs_plan = info.plan.is_none() && !info.synchronizers.is_empty();
-            if self.sender.accepts_properties(peer) {
+            if cx.sender.accepts_properties(peer) {
                 if needs_plan {
-                    self.make_plan(now, tree, index, peer);
+                    self.make_plan(cx, index, peer);
                 }
-                self.send_syncs(now, tree, index, peer);
-                self.send_deltas(now, tree, index, peer);
-            } else if let Some((_, info)) = self.replication.peers.get_index_mut(index) {
+                self.send_syncs(cx, index, peer);
+                self.send_deltas(cx, index, peer);
+            } else if let Some((_, info)) = self.peers.get_index_mut(index) {
                 // It is sent the newest state when it takes something again.
                 info.candidates.clear();
                 self.stats.skipped_steps += 1;
             }
         }
-        self.replication.settle_lag();
+        self.settle_lag();
     }
 
     /// Settles what a peer is always sent, and announces the paths of synchronizers that have no net
     /// id.
-    fn make_plan(&mut self, now: Instant, tree: &dyn NodeTree, index: usize, peer: PeerId) {
-        let Some((_, info)) = self.replication.peers.get_index(index) else { return };
+    fn make_plan(&mut self, cx: &mut Context<'_>, index: usize, peer: PeerId) {
+        let Some((_, info)) = self.peers.get_index(index) else { return };
         let seen: Vec<_> = info.synchronizers.iter().copied().collect();
         let (mut keys, mut unconfirmed) = (Vec::new(), false);
         for key in seen {
-            let Some(synchronizer) = self.replication.synchronizers.get_mut(key) else { continue };
+            let Some(synchronizer) = self.synchronizers.get_mut(key) else { continue };
             let (node, is_named) = (synchronizer.node, synchronizer.is_named());
             let is_synced = !synchronizer.synced.is_empty();
-            if is_named || self.tell_path(tree, peer, node) {
+            if is_named || cx.paths.announce(cx.sender, cx.tree, peer, node) {
                 if is_synced {
                     keys.push(key);
                 }
                 continue;
             }
             unconfirmed = true;
-            if let Some(synchronizer) = self.replication.synchronizers.get_mut(key) {
+            if let Some(synchronizer) = self.synchronizers.get_mut(key) {
                 // Its interval begins although nothing is sent, as in Godot.
-                synchronizer.is_due(now);
+                synchronizer.is_due(cx.now);
             }
         }
-        self.replication.set_plan(index, keys, unconfirmed);
+        self.set_plan(index, keys, unconfirmed);
     }
 
     /// Sends a peer the packets of its plan, which the first peer with that plan in a step encodes.
-    fn send_syncs(&mut self, now: Instant, tree: &mut dyn NodeTree, index: usize, peer: PeerId) {
-        let Some((_, info)) = self.replication.peers.get_index_mut(index) else { return };
+    fn send_syncs(&mut self, cx: &mut Context<'_>, index: usize, peer: PeerId) {
+        let Some((_, info)) = self.peers.get_index_mut(index) else { return };
         let Some(plan) = info.plan.clone().filter(|_| !info.synchronizers.is_empty()) else {
             return;
         };
         info.time = info.time.wrapping_add(1);
         let prefix = sync_prefix(info.time);
-        let packets = match self.replication.scratch.plans.get(&plan.hash) {
+        let packets = match self.scratch.plans.get(&plan.hash) {
             Some(packets) => packets.clone(),
-            None => self.encode_plan(now, tree, &plan),
+            None => self.encode_plan(cx, &plan),
         };
         for packet in packets {
-            let payload = self.replication.scratch.ready[packet].clone();
-            self.sender.send_to(peer, UNRELIABLE, prefix, payload);
+            let payload = self.scratch.ready[packet].clone();
+            cx.sender.send_to(peer, UNRELIABLE, prefix, payload);
         }
     }
 
     /// Encodes the elements of a plan that are due and not encoded yet in this step, and packs them.
     /// Returns the places of the packets in `Scratch::ready`.
-    fn encode_plan(&mut self, now: Instant, tree: &mut dyn NodeTree, plan: &Plan) -> Range<usize> {
-        let objects = self.sender.wire().objects();
-        let (paths, replication) = (&mut self.own_paths, &mut self.replication);
-        let Replication { synchronizers, scratch, sync_packet_max, .. } = replication;
+    fn encode_plan(&mut self, cx: &mut Context<'_>, plan: &Plan) -> Range<usize> {
+        let objects = cx.sender.wire().objects();
+        let Self { synchronizers, scratch, sync_packet_max, .. } = self;
         let (sync_packet_max, step) = (*sync_packet_max, scratch.step);
         let mut failures = Vec::new();
         let first = scratch.ready.len();
@@ -175,12 +173,12 @@ impl SceneMultiplayer {
             let Some(synchronizer) = synchronizers.get_mut(key) else { continue };
             if synchronizer.element.0 != step {
                 let elements = &mut scratch.elements;
-                let id = synchronizer.wire_id(|node| paths.id_of(node));
-                let element = if !synchronizer.is_due(now) {
+                let id = synchronizer.wire_id(|node| cx.paths.id_of(node));
+                let element = if !synchronizer.is_due(cx.now) {
                     None
                 } else {
                     synchronizer
-                        .encode_element(id, tree, objects, sync_packet_max, elements)
+                        .encode_element(id, cx.tree, objects, sync_packet_max, elements)
                         .unwrap_or_else(|error| {
                             failures.push((key, error));
                             None
@@ -203,105 +201,103 @@ impl SceneMultiplayer {
         let packets = first..scratch.ready.len();
         scratch.plans.insert(plan.hash, packets.clone());
         for (key, error) in failures {
-            replication.fail(key, error);
+            self.fail(key, error);
         }
         packets
     }
 
     /// Finds what has changed, and for whom.
-    fn find_changes(&mut self, now: Instant, tree: &mut dyn NodeTree) {
-        self.follow_touched(tree);
-        let (own, objects) = (self.session.unique_id(), self.sender.wire().objects());
-        let replication = &mut self.replication;
-        let mut attention = std::mem::take(&mut replication.scratch.attention);
-        let mut value = std::mem::take(&mut replication.scratch.value);
+    fn find_changes(&mut self, cx: &mut Context<'_>) {
+        self.follow_touched(cx);
+        let (own, objects) = (cx.own, cx.sender.wire().objects());
+        let mut attention = std::mem::take(&mut self.scratch.attention);
+        let mut value = std::mem::take(&mut self.scratch.value);
         attention.clear();
-        replication.scratch.changed.clear();
-        for key in replication.dirty.borrow_mut().drain(..) {
-            let Some(synchronizer) = replication.synchronizers.get(key) else { continue };
+        self.scratch.changed.clear();
+        for key in self.dirty.borrow_mut().drain(..) {
+            let Some(synchronizer) = self.synchronizers.get(key) else { continue };
             if let Some(mark) = &synchronizer.mark {
                 mark.clear();
             }
             // It stays until everyone was sent what has changed.
-            replication.lagging.insert(key);
+            self.lagging.insert(key);
         }
-        attention.extend(replication.lagging.iter().copied());
-        let polled = replication.polled.iter().copied();
-        attention.extend(polled.filter(|key| !replication.lagging.contains(key)));
+        attention.extend(self.lagging.iter().copied());
+        let polled = self.polled.iter().copied();
+        attention.extend(polled.filter(|key| !self.lagging.contains(key)));
 
         for &key in &attention {
-            let Some(synchronizer) = replication.synchronizers.get_mut(key) else {
-                replication.lagging.swap_remove(&key);
+            let Some(synchronizer) = self.synchronizers.get_mut(key) else {
+                self.lagging.swap_remove(&key);
                 continue;
             };
             if !is_own(own, synchronizer)
                 || synchronizer.watched.is_empty()
                 || synchronizer.seen_by.is_empty()
             {
-                replication.lagging.swap_remove(&key);
+                self.lagging.swap_remove(&key);
                 continue;
             }
-            if synchronizer.next_delta.is_some_and(|due| now < due) {
+            if synchronizer.next_delta.is_some_and(|due| cx.now < due) {
                 continue;
             }
             let node = synchronizer.node;
-            let failed = synchronizer.watch(now, tree, objects, &mut value);
-            if synchronizer.last_change == Some(now) || replication.lagging.contains(&key) {
-                note_candidates(synchronizer, key, &mut replication.peers, now);
-                replication.scratch.changed.push(key);
+            let failed = synchronizer.watch(cx.now, cx.tree, objects, &mut value);
+            if synchronizer.last_change == Some(cx.now) || self.lagging.contains(&key) {
+                note_candidates(synchronizer, key, &mut self.peers, cx.now);
+                self.scratch.changed.push(key);
             }
             for (property, error) in failed {
-                replication.report(cannot_read(tree, node, property, error));
+                self.report(cannot_read(cx.tree, node, property, error));
             }
         }
-        replication.scratch.attention = attention;
-        replication.scratch.value = value;
+        self.scratch.attention = attention;
+        self.scratch.value = value;
     }
 
     /// Sends a peer what has changed. Peers one after the other that are sent the same share its packets.
-    fn send_deltas(&mut self, now: Instant, tree: &dyn NodeTree, index: usize, peer: PeerId) {
-        let Some((_, info)) = self.replication.peers.get_index_mut(index) else { return };
+    fn send_deltas(&mut self, cx: &mut Context<'_>, index: usize, peer: PeerId) {
+        let Some((_, info)) = self.peers.get_index_mut(index) else { return };
         if info.candidates.is_empty() {
             return;
         }
         let mut candidates = std::mem::take(&mut info.candidates);
         candidates.sort_unstable_by_key(|candidate| candidate.place);
-        let mut delta = std::mem::take(&mut self.replication.scratch.delta);
-        let mut elements = std::mem::take(&mut self.replication.scratch.delta_elements);
+        let mut delta = std::mem::take(&mut self.scratch.delta);
+        let mut elements = std::mem::take(&mut self.scratch.delta_elements);
         elements.clear();
         for &Candidate { key, seen, .. } in &candidates {
-            let (paths, replication) = (&mut self.own_paths, &mut self.replication);
-            let Some(synchronizer) = replication.synchronizers.get_mut(key) else { continue };
-            let id = synchronizer.wire_id(|node| paths.id_of(node));
-            if id & BY_PATH != 0 && !paths.is_confirmed(peer, id & !BY_PATH) {
+            let Some(synchronizer) = self.synchronizers.get_mut(key) else { continue };
+            let id = synchronizer.wire_id(|node| cx.paths.id_of(node));
+            if id & BY_PATH != 0 && !cx.paths.is_confirmed(peer, id & !BY_PATH) {
                 continue;
             }
             let Some((_, &Seen { last, .. })) = synchronizer.seen_by.get_index(seen) else {
                 continue;
             };
             let (mask, size) = synchronizer.changes(last);
-            if size > replication.delta_packet_max {
-                let (node, max) = (synchronizer.node, replication.delta_packet_max);
-                replication.fail(key, too_large(tree, node, DELTA, size, max));
+            if size > self.delta_packet_max {
+                let (node, max) = (synchronizer.node, self.delta_packet_max);
+                self.fail(key, too_large(cx.tree, node, DELTA, size, max));
             } else if mask != 0 {
-                synchronizer.seen_by[seen].last = Some(now);
+                synchronizer.seen_by[seen].last = Some(cx.now);
                 synchronizer.lacking -= 1;
                 elements.push(DeltaElement { key, id, mask, size });
             }
         }
         if delta.elements != elements {
             std::mem::swap(&mut delta.elements, &mut elements);
-            self.replication.pack(&mut delta);
+            self.pack(&mut delta);
         }
         for packet in &delta.packets {
-            self.sender.send_to(peer, SendOptions::INTERNAL, Prefix::EMPTY, packet.clone());
+            cx.sender.send_to(peer, SendOptions::INTERNAL, Prefix::EMPTY, packet.clone());
         }
         candidates.clear();
-        if let Some((_, info)) = self.replication.peers.get_index_mut(index) {
+        if let Some((_, info)) = self.peers.get_index_mut(index) {
             info.candidates = candidates;
         }
-        self.replication.scratch.delta = delta;
-        self.replication.scratch.delta_elements = elements;
+        self.scratch.delta = delta;
+        self.scratch.delta_elements = elements;
     }
 }
 

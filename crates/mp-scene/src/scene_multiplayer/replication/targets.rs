@@ -5,44 +5,41 @@
 
 use slotmap::DefaultKey as Key;
 
-use super::super::SceneMultiplayer;
-use super::Replication;
+use super::{Context, Replication};
 use crate::property::Attached;
 use crate::tree::{NodeId, NodeTree};
 
-impl SceneMultiplayer {
+impl Replication {
     /// Resolves the properties again whose paths lead through `node`.
-    pub(super) fn resolve_around(&mut self, tree: &mut dyn NodeTree, node: NodeId) {
-        let replication = &mut self.replication;
-        for key in replication.around.get(&node).cloned().unwrap_or_default() {
+    pub(super) fn resolve_around(&mut self, cx: &mut Context<'_>, node: NodeId) {
+        for key in self.around.get(&node).cloned().unwrap_or_default() {
             // A property that cannot be read now is reported when it is to be sent.
-            let _ = replication.resolve(tree, key);
-            replication.attach_marks(tree, key);
+            let _ = self.resolve(cx.tree, key);
+            self.attach_marks(cx.tree, key);
         }
     }
 
     /// Resolves the properties again whose paths may name `node`, a new child of its parent.
-    pub(super) fn resolve_parent(&mut self, tree: &mut dyn NodeTree, node: NodeId) {
-        if let Some(parent) = tree.parent_of(node) {
-            self.resolve_around(tree, parent);
+    pub(super) fn resolve_parent(&mut self, cx: &mut Context<'_>, node: NodeId) {
+        if let Some(parent) = cx.tree.parent_of(node) {
+            self.resolve_around(cx, parent);
         }
     }
 
     /// Checks the marks in the objects that were borrowed mutably since the last call.
-    pub(super) fn follow_touched(&mut self, tree: &mut dyn NodeTree) {
-        let replication = &mut self.replication;
-        let mut touched = std::mem::take(&mut replication.touched);
-        tree.take_touched(&mut touched);
+    pub(super) fn follow_touched(&mut self, cx: &mut Context<'_>) {
+        let mut touched = std::mem::take(&mut self.touched);
+        cx.tree.take_touched(&mut touched);
         for node in touched.drain(..) {
             for index in 0.. {
-                let keys = replication.around.get(&node);
+                let keys = self.around.get(&node);
                 let Some(&key) = keys.and_then(|keys| keys.get(index)) else { break };
-                if replication.synchronizers.get(key).is_some_and(|s| !s.has_plain) {
-                    replication.attach_marks(tree, key);
+                if self.synchronizers.get(key).is_some_and(|s| !s.has_plain) {
+                    self.attach_marks(cx.tree, key);
                 }
             }
         }
-        replication.touched = touched;
+        self.touched = touched;
     }
 }
 

@@ -6,96 +6,93 @@
 use mp_core::{PeerId, Target};
 use slotmap::DefaultKey as Key;
 
-use super::super::SceneMultiplayer;
 use super::follow::{is_own, synchronizer_at};
 use super::state::Seen;
-use super::{Origin, PeerInfo, Replication};
+use super::{Context, Origin, PeerInfo, Replication};
 use crate::path_cache::Announcement;
 use crate::signal::Signal;
 use crate::tree::{NodeId, NodeTree};
 
-impl SceneMultiplayer {
+impl Replication {
     /// Tells a peer that was admitted of everything it may see.
-    pub(super) fn tell_joiner(&mut self, tree: &mut dyn NodeTree, peer: PeerId) {
-        if !self.sender.routes().contains(peer) {
+    pub(super) fn tell_joiner(&mut self, cx: &mut Context<'_>, peer: PeerId) {
+        if !cx.sender.routes().contains(peer) {
             return;
         }
         let info = PeerInfo { is_new: true, ..PeerInfo::default() };
-        self.replication.peers.insert(peer, info);
-        let entities = self.replication.entities.iter();
+        self.peers.insert(peer, info);
+        let entities = self.entities.iter();
         let own = entities.filter(|(_, entity)| matches!(entity.origin, Origin::Own { .. }));
         let mut own: Vec<_> = own.map(|(&node, entity)| (entity.order, node)).collect();
         own.sort_unstable();
         for (_, node) in own {
-            self.update_spawn_visibility(tree, Some(peer), node);
+            self.update_spawn_visibility(cx, Some(peer), node);
         }
-        if let Some(info) = self.replication.peers.get_mut(&peer) {
+        if let Some(info) = self.peers.get_mut(&peer) {
             info.is_new = false;
         }
-        let keys: Vec<_> = self.replication.by_node.values().copied().collect();
+        let keys: Vec<_> = self.by_node.values().copied().collect();
         for key in keys {
-            self.update_sync_visibility(tree, Some(peer), key);
+            self.update_sync_visibility(cx, Some(peer), key);
         }
     }
 
     /// Settles anew who may see a synchronizer.
     pub(super) fn visibility_changed(
         &mut self,
-        tree: &mut dyn NodeTree,
+        cx: &mut Context<'_>,
         node: NodeId,
         peer: Option<PeerId>,
     ) {
-        let Some(&key) = self.replication.by_node.get(&node) else { return };
-        let Some(synchronizer) = self.replication.synchronizers.get(key) else { return };
+        let Some(&key) = self.by_node.get(&node) else { return };
+        let Some(synchronizer) = self.synchronizers.get(key) else { return };
         let (entity, signals) = (synchronizer.entity, synchronizer.signals);
-        if peer.is_none_or(|peer| self.replication.peers.contains_key(&peer)) {
-            self.update_spawn_visibility(tree, peer, entity);
-            self.update_sync_visibility(tree, peer, key);
+        if peer.is_none_or(|peer| self.peers.contains_key(&peer)) {
+            self.update_spawn_visibility(cx, peer, entity);
+            self.update_sync_visibility(cx, peer, key);
         }
         if signals {
-            self.events.emit(Signal::VisibilityChanged { synchronizer: node, peer });
+            cx.events.emit(Signal::VisibilityChanged { synchronizer: node, peer });
         }
     }
 
     /// Asks the filters that are to be asked at each step.
-    pub(super) fn ask_filters(&mut self, tree: &mut dyn NodeTree) {
-        if self.replication.asked.is_empty() || self.replication.peers.is_empty() {
+    pub(super) fn ask_filters(&mut self, cx: &mut Context<'_>) {
+        if self.asked.is_empty() || self.peers.is_empty() {
             return;
         }
-        let asked: Vec<_> = self.replication.asked.iter().copied().collect();
+        let asked: Vec<_> = self.asked.iter().copied().collect();
         for key in asked {
-            let Some(synchronizer) = self.replication.synchronizers.get(key) else { continue };
+            let Some(synchronizer) = self.synchronizers.get(key) else { continue };
             let entity = synchronizer.entity;
-            self.update_spawn_visibility(tree, None, entity);
-            self.update_sync_visibility(tree, None, key);
+            self.update_spawn_visibility(cx, None, entity);
+            self.update_sync_visibility(cx, None, key);
         }
     }
 
     /// Announces an entity to those that may see it now, and takes it back from those that may not.
     pub(super) fn update_spawn_visibility(
         &mut self,
-        tree: &mut dyn NodeTree,
+        cx: &mut Context<'_>,
         peer: Option<PeerId>,
         node: NodeId,
     ) {
-        let Some(entity) = self.replication.entities.get(&node) else { return };
+        let Some(entity) = self.entities.get(&node) else { return };
         let Origin::Own { spawner } = entity.origin else { return };
-        let own = self.session.unique_id();
-        if tree.multiplayer_authority(spawner) != Some(own)
-            || self.replication.ready.contains(&node)
-        {
+        let own = cx.own;
+        if cx.tree.multiplayer_authority(spawner) != Some(own) || self.ready.contains(&node) {
             return;
         }
-        let everybody = peer.is_none() && self.sees_entity(tree, node, None);
+        let everybody = peer.is_none() && self.sees_entity(cx, node, None);
         let peers: Vec<_> = match peer {
             Some(peer) => vec![peer],
-            None => self.replication.peers.keys().copied().collect(),
+            None => self.peers.keys().copied().collect(),
         };
         let (mut come, mut go) = (Vec::new(), Vec::new());
         for peer in peers {
-            let sees = everybody || self.sees_entity(tree, node, Some(peer));
-            let Some(entity) = self.replication.entities.get(&node) else { return };
-            let outer = entity.outer.and_then(|outer| self.replication.entities.get(&outer));
+            let sees = everybody || self.sees_entity(cx, node, Some(peer));
+            let Some(entity) = self.entities.get(&node) else { return };
+            let outer = entity.outer.and_then(|outer| self.entities.get(&outer));
             let sees = sees && outer.is_none_or(|outer| outer.announced_to.contains(&peer));
             match (sees, entity.announced_to.contains(&peer)) {
                 (true, false) => come.push(peer),
@@ -103,21 +100,21 @@ impl SceneMultiplayer {
                 _ => {}
             }
         }
-        self.announce(tree, node, &come);
-        self.take_back(node, &go);
+        self.announce(cx, node, &come);
+        self.take_back(cx, node, &go);
     }
 
     /// Whether an entity of this side is there for `peer`, or for everybody.
-    fn sees_entity(&self, tree: &mut dyn NodeTree, node: NodeId, peer: Option<PeerId>) -> bool {
-        let replication = &self.replication;
-        let keys = replication.entities.get(&node).map(|entity| entity.synchronizers.as_slice());
-        let own = keys.unwrap_or_default().iter().filter_map(|&key| {
-            replication.synchronizers.get(key).filter(|s| s.authority == self.session.unique_id())
-        });
+    fn sees_entity(&self, cx: &mut Context<'_>, node: NodeId, peer: Option<PeerId>) -> bool {
+        let keys = self.entities.get(&node).map(|entity| entity.synchronizers.as_slice());
+        let own = keys
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|&key| self.synchronizers.get(key).filter(|s| s.authority == cx.own));
         let mut any = false;
         for synchronizer in own {
             any = true;
-            let sees = match synchronizer_at(tree, synchronizer.node) {
+            let sees = match synchronizer_at(cx.tree, synchronizer.node) {
                 Some(settings) => settings.is_visible_to(peer),
                 // A method of it runs: as before.
                 None => peer.is_some_and(|peer| synchronizer.seen_by.contains_key(&peer)),
@@ -132,36 +129,35 @@ impl SceneMultiplayer {
     /// Settles whether a peer is sent the synchronizers of an entity and of what lies below it.
     pub(super) fn update_sync_visibilities(
         &mut self,
-        tree: &mut dyn NodeTree,
+        cx: &mut Context<'_>,
         peer: PeerId,
         node: NodeId,
     ) {
-        let Some(entity) = self.replication.entities.get(&node) else { return };
+        let Some(entity) = self.entities.get(&node) else { return };
         // Those of nodes below it first: as in Godot, where they do not wait for the announcement.
         let (own, below): (Vec<Key>, Vec<Key>) =
             entity.holds.iter().partition(|key| entity.synchronizers.contains(key));
         for key in below.into_iter().chain(own) {
-            self.update_sync_visibility(tree, Some(peer), key);
+            self.update_sync_visibility(cx, Some(peer), key);
         }
     }
 
     /// Settles who is sent a synchronizer of this side.
     pub(super) fn update_sync_visibility(
         &mut self,
-        tree: &mut dyn NodeTree,
+        cx: &mut Context<'_>,
         peer: Option<PeerId>,
         key: Key,
     ) {
-        let replication = &mut self.replication;
-        let Some(synchronizer) = replication.synchronizers.get(key) else { return };
-        if !is_own(self.session.unique_id(), synchronizer) {
+        let Some(synchronizer) = self.synchronizers.get(key) else { return };
+        if !is_own(cx.own, synchronizer) {
             return;
         }
         let node = synchronizer.node;
-        let Some(settings) = synchronizer_at(tree, node) else { return };
+        let Some(settings) = synchronizer_at(cx.tree, node) else { return };
         let everybody = peer.is_none() && settings.is_visible_to(None);
         // Of what lies in nodes that are announced, only who has them is sent anything.
-        let entities = synchronizer.inside.iter().filter_map(|node| replication.entities.get(node));
+        let entities = synchronizer.inside.iter().filter_map(|node| self.entities.get(node));
         let entities: Vec<_> = entities.collect();
         let has = |peer: &PeerId| entities.iter().all(|entity| entity.announced_to.contains(peer));
         let sees = |peer| has(&peer) && (everybody || settings.is_visible_to(Some(peer)));
@@ -170,42 +166,41 @@ impl SceneMultiplayer {
             (sees != synchronizer.seen_by.contains_key(&peer)).then_some((peer, sees))
         };
         let news: Vec<_> = match peer {
-            Some(peer) => replication
+            Some(peer) => self
                 .peers
                 .get_key_value(&peer)
                 .and_then(|(peer, _)| news(peer))
                 .into_iter()
                 .collect(),
-            None => replication.peers.keys().filter_map(news).collect(),
+            None => self.peers.keys().filter_map(news).collect(),
         };
         for (peer, sees) in news {
             if sees {
-                self.replication.see(peer, key);
+                self.see(peer, key);
             } else {
-                self.replication.unsee(peer, key);
+                self.unsee(peer, key);
             }
         }
     }
 
     /// Returns whether a peer has the entity `node`, as far as this side knows.
-    fn has_entity(&self, tree: &mut dyn NodeTree, node: NodeId, peer: PeerId) -> bool {
-        let Some(entity) = self.replication.entities.get(&node) else { return true };
+    fn has_entity(&self, cx: &mut Context<'_>, node: NodeId, peer: PeerId) -> bool {
+        let Some(entity) = self.entities.get(&node) else { return true };
         match entity.origin {
             Origin::Peer { peer: other, .. } if other == peer => true,
-            Origin::Own { .. } if !self.replication.ready.contains(&node) => {
+            Origin::Own { .. } if !self.ready.contains(&node) => {
                 entity.announced_to.contains(&peer)
             }
             _ if entity.synchronizers.is_empty() => true,
             _ => entity.synchronizers.iter().any(|&key| {
-                let Some(synchronizer) = self.replication.synchronizers.get(key) else {
+                let Some(synchronizer) = self.synchronizers.get(key) else {
                     return false;
                 };
-                match synchronizer_at(tree, synchronizer.node) {
+                match synchronizer_at(cx.tree, synchronizer.node) {
                     Some(settings) => settings.is_visible_to(Some(peer)),
                     // A method of it runs, and calls its own node.
                     None => {
-                        synchronizer.authority != self.session.unique_id()
-                            || synchronizer.seen_by.contains_key(&peer)
+                        synchronizer.authority != cx.own || synchronizer.seen_by.contains_key(&peer)
                     }
                 }
             }),
@@ -215,47 +210,46 @@ impl SceneMultiplayer {
     /// The peers that a call of `node` on `target` goes to: those that have the node, and the announced one that it lies in.
     pub(in crate::scene_multiplayer) fn callees(
         &self,
-        tree: &mut dyn NodeTree,
+        cx: &mut Context<'_>,
         node: NodeId,
         target: Target,
     ) -> Vec<PeerId> {
-        let mut peers = self.sender.peers_of(target);
-        if self.replication.entities.is_empty() {
+        let mut peers = cx.sender.peers_of(target);
+        if self.entities.is_empty() {
             return peers;
         }
-        let outer = self.replication.announced_entity(tree, node).filter(|&outer| outer != node);
+        let outer = self.announced_entity(cx.tree, node).filter(|&outer| outer != node);
         for entity in [Some(node), outer].into_iter().flatten() {
-            if self.replication.entities.contains_key(&entity) {
-                peers.retain(|&peer| self.has_entity(tree, entity, peer));
+            if self.entities.contains_key(&entity) {
+                peers.retain(|&peer| self.has_entity(cx, entity, peer));
             }
         }
         peers
     }
 
     /// Notes which entities of this side a synchronizer lies in: who lacks one of them is not sent it.
-    pub(super) fn find_entities_around(&mut self, tree: &dyn NodeTree, key: Key) {
-        let replication = &mut self.replication;
-        replication.leave_entities(key);
-        let Some(synchronizer) = replication.synchronizers.get(key) else { return };
+    pub(super) fn find_entities_around(&mut self, cx: &mut Context<'_>, key: Key) {
+        self.leave_entities(key);
+        let Some(synchronizer) = self.synchronizers.get(key) else { return };
         // Its root may lie elsewhere.
         let nodes = [synchronizer.node, synchronizer.entity];
         let mut inside: Vec<_> =
-            nodes.iter().filter_map(|&node| replication.announced_entity(tree, node)).collect();
+            nodes.iter().filter_map(|&node| self.announced_entity(cx.tree, node)).collect();
         inside.dedup();
         for entity in &inside {
-            if let Some(entity) = replication.entities.get_mut(entity) {
+            if let Some(entity) = self.entities.get_mut(entity) {
                 entity.holds.insert(key);
             }
         }
-        replication.synchronizers[key].inside = inside;
+        self.synchronizers[key].inside = inside;
     }
 
     /// Takes the synchronizers that entered before it was known that `node` is announced from everybody: nobody has the node yet.
-    pub(super) fn hide_below(&mut self, tree: &dyn NodeTree, node: NodeId) {
-        for key in self.replication.synchronizers.keys().collect::<Vec<_>>() {
-            self.find_entities_around(tree, key);
-            if self.replication.synchronizers[key].inside.contains(&node) {
-                self.replication.unsee_all(key);
+    pub(super) fn hide_below(&mut self, cx: &mut Context<'_>, node: NodeId) {
+        for key in self.synchronizers.keys().collect::<Vec<_>>() {
+            self.find_entities_around(cx, key);
+            if self.synchronizers[key].inside.contains(&node) {
+                self.unsee_all(key);
             }
         }
     }

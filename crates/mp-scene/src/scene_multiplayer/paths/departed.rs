@@ -13,7 +13,7 @@ use crate::limits::{DEPARTED_MAX, DEPARTED_TIME};
 /// Bounds: [`DEPARTED_MAX`] and [`DEPARTED_TIME`]; the oldest entry is forgotten first. A packet that names a forgotten node
 /// waits like one for a node that was never there.
 #[derive(Debug, Default)]
-pub(super) struct Departed {
+pub(crate) struct Departed {
     entries: HashMap<u64, Departure>,
     /// Hashes with the order of their departure, the oldest first.
     queue: VecDeque<(u64, u64)>,
@@ -30,12 +30,12 @@ struct Departure {
 
 impl Departed {
     /// Starts the session of a peer.
-    pub(super) fn add_peer(&mut self, peer: PeerId) {
+    pub(crate) fn add_peer(&mut self, peer: PeerId) {
         self.peers.insert(peer, self.last_order);
     }
 
     /// Ends the session of a peer; without any peer nothing is remembered.
-    pub(super) fn remove_peer(&mut self, peer: PeerId) {
+    pub(crate) fn remove_peer(&mut self, peer: PeerId) {
         self.peers.remove(&peer);
         if self.peers.is_empty() {
             *self = Self::default();
@@ -43,7 +43,7 @@ impl Departed {
     }
 
     /// Remembers that a node has left.
-    pub(super) fn insert(&mut self, now: Instant, name: &Awaited) {
+    pub(crate) fn insert(&mut self, now: Instant, name: &Awaited) {
         if self.peers.is_empty() {
             return;
         }
@@ -65,7 +65,7 @@ impl Departed {
     }
 
     /// Returns true if a node of this name has left since `sender` was admitted.
-    pub(super) fn contains(&self, now: Instant, sender: PeerId, name: &Awaited) -> bool {
+    pub(crate) fn contains(&self, now: Instant, sender: PeerId, name: &Awaited) -> bool {
         let (Some(admitted), Some(entry)) =
             (self.peers.get(&sender), self.entries.get(&hash(name)))
         else {

@@ -18,7 +18,7 @@ use crate::limits::{
 /// and [`LEVEL_TIME`] for announcements and changes. Announcements of all peers together take at
 /// most [`LEVEL_BYTES_OF_ALL_MAX`]; each peer may always have [`EARLY_BYTES_MAX`].
 #[derive(Debug, Default)]
-pub(super) struct Early {
+pub(crate) struct Early {
     /// By what is missing.
     waiting: BTreeMap<Awaited, VecDeque<Waiting>>,
     /// The paths at which the announcements of a peer's node numbers and net ids wait.
@@ -34,7 +34,7 @@ pub(super) struct Early {
 
 /// What a packet waits for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Awaited {
+pub(crate) enum Awaited {
     /// A node at this path.
     Path(String),
     /// The synchronizer that a peer calls by this net id, to send it all; the newest packet takes the place of an older one.
@@ -55,7 +55,7 @@ impl Awaited {
 
 /// A packet that waits, as far as it matters how it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Call,
     Sync,
     /// DELTA of these properties. A newer one of all of them takes its place.
@@ -84,7 +84,7 @@ impl Kind {
     }
 
     /// Returns whether its sender relies on it: a session that loses it goes wrong.
-    pub(super) fn must_arrive(self) -> bool {
+    pub(crate) fn must_arrive(self) -> bool {
         self.budget() == Budget::Level
     }
 }
@@ -101,21 +101,21 @@ impl Budget {
 
 /// A packet that waits for something.
 #[derive(Debug)]
-pub(super) struct Waiting {
-    pub(super) sender: PeerId,
-    pub(super) kind: Kind,
-    pub(super) packet: Bytes,
+pub(crate) struct Waiting {
+    pub(crate) sender: PeerId,
+    pub(crate) kind: Kind,
+    pub(crate) packet: Bytes,
     until: Instant,
 }
 
 /// Announcements of a sender that have waited too long.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Expired {
-    pub(super) sender: PeerId,
+pub(crate) struct Expired {
+    pub(crate) sender: PeerId,
     /// The path at which most of them wait.
-    pub(super) path: String,
+    pub(crate) path: String,
     /// Number of them, at all paths.
-    pub(super) packets: usize,
+    pub(crate) packets: usize,
 }
 
 /// Packets of one sender that wait.
@@ -127,7 +127,7 @@ struct Held {
 
 impl Early {
     /// Keeps a packet until there is what it is for; false when its sender has too many waiting.
-    pub(super) fn hold(
+    pub(crate) fn hold(
         &mut self,
         now: Instant,
         sender: PeerId,
@@ -185,17 +185,17 @@ impl Early {
     }
 
     /// Whether anything waits.
-    pub(super) fn awaits_nodes(&self) -> bool {
+    pub(crate) fn awaits_nodes(&self) -> bool {
         !self.waiting.is_empty()
     }
 
     /// The path of the node that the announcement of a number of `sender` waits for.
-    pub(super) fn path_of_number(&self, sender: PeerId, id: u32) -> Option<&str> {
+    pub(crate) fn path_of_number(&self, sender: PeerId, id: u32) -> Option<&str> {
         self.announced.get(&(sender, Kind::Number(id))).map(String::as_str)
     }
 
     /// The SPAWN of `net_id` that waits, which its sender has taken back.
-    pub(super) fn take_spawn(&mut self, sender: PeerId, net_id: u32) -> Option<Waiting> {
+    pub(crate) fn take_spawn(&mut self, sender: PeerId, net_id: u32) -> Option<Waiting> {
         let kind = Kind::Spawn(net_id);
         let of = Awaited::Path(self.announced.get(&(sender, kind))?.clone());
         let is_it = |waiting: &Waiting| waiting.sender == sender && waiting.kind == kind;
@@ -205,18 +205,18 @@ impl Early {
     /// Releases `packets`, which were [taken](Self::take) as their nodes entered. They are received
     /// before those that were released earlier, which keeps the order in which a peer sent an
     /// announcement, what lies below it, and the next announcement.
-    pub(super) fn release(&mut self, mut packets: VecDeque<Waiting>) {
+    pub(crate) fn release(&mut self, mut packets: VecDeque<Waiting>) {
         packets.append(&mut self.released);
         self.released = packets;
     }
 
     /// Takes the next packet that was released.
-    pub(super) fn next_released(&mut self) -> Option<Waiting> {
+    pub(crate) fn next_released(&mut self) -> Option<Waiting> {
         self.released.pop_front()
     }
 
     /// What waited for what is there now.
-    pub(super) fn take(&mut self, of: &Awaited) -> VecDeque<Waiting> {
+    pub(crate) fn take(&mut self, of: &Awaited) -> VecDeque<Waiting> {
         let taken = self.waiting.remove(of).unwrap_or_default();
         for waiting in &taken {
             self.uncount(waiting, of.len());
@@ -225,7 +225,7 @@ impl Early {
     }
 
     /// The calls that waited for what has left now.
-    pub(super) fn take_calls(&mut self, of: &Awaited) -> VecDeque<Waiting> {
+    pub(crate) fn take_calls(&mut self, of: &Awaited) -> VecDeque<Waiting> {
         self.take_where(of, |waiting| waiting.kind == Kind::Call)
     }
 
@@ -245,14 +245,14 @@ impl Early {
     }
 
     /// What waited for the synchronizer that `sender` calls `id`: first what is sent of it always, then the changes.
-    pub(super) fn take_named(&mut self, sender: PeerId, id: u32) -> VecDeque<Waiting> {
+    pub(crate) fn take_named(&mut self, sender: PeerId, id: u32) -> VecDeque<Waiting> {
         let mut taken = self.take(&Awaited::Sync(sender, id));
         taken.append(&mut self.take(&Awaited::Delta(sender, id)));
         taken
     }
 
     /// Forgets what a peer sent that has left; returns how many packets.
-    pub(super) fn remove_peer(&mut self, peer: PeerId) -> usize {
+    pub(crate) fn remove_peer(&mut self, peer: PeerId) -> usize {
         let released = self.released.len();
         self.released.retain(|waiting| waiting.sender != peer);
         let dropped = released - self.released.len();
@@ -265,7 +265,7 @@ impl Early {
     }
 
     /// The senders of announcements that have waited too long, in order.
-    pub(super) fn expired(&self, now: Instant) -> Vec<Expired> {
+    pub(crate) fn expired(&self, now: Instant) -> Vec<Expired> {
         if self.sweep_at.is_none_or(|at| now < at) {
             return Vec::new();
         }
@@ -294,7 +294,7 @@ impl Early {
     }
 
     /// Forgets what has waited too long; returns how much.
-    pub(super) fn sweep(&mut self, now: Instant) -> usize {
+    pub(crate) fn sweep(&mut self, now: Instant) -> usize {
         if self.sweep_at.is_none_or(|at| now < at) {
             return 0;
         }
@@ -304,7 +304,7 @@ impl Early {
     }
 
     /// When [`sweep`](Self::sweep) is due.
-    pub(super) fn next_sweep(&self) -> Option<Instant> {
+    pub(crate) fn next_sweep(&self) -> Option<Instant> {
         self.sweep_at
     }
 

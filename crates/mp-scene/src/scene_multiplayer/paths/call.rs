@@ -1,0 +1,74 @@
+//! Calls of methods on other peers.
+
+use mp_core::{PeerId, Prefix, Variant};
+
+use super::super::sender::{SendOptions, Sender};
+use super::Paths;
+use crate::SceneMessage;
+use crate::codec::EncodeError;
+use crate::message::{CallNode, RemoteCall};
+use crate::rpc::RpcConfig;
+use crate::tree::NodeId;
+
+/// A call that is about to be sent.
+pub(crate) struct OutgoingCall<'a> {
+    pub(crate) node: NodeId,
+    pub(crate) path: String,
+    pub(crate) checksum: &'a [u8; 32],
+    pub(crate) number: u16,
+    pub(crate) config: RpcConfig,
+}
+
+impl Paths {
+    /// Sends a call to `peers`, in one form for those who have confirmed the node's number and in
+    /// another, with the path, for the others.
+    pub(crate) fn send_call(
+        &mut self,
+        sender: &mut Sender,
+        peers: &[PeerId],
+        call: OutgoingCall<'_>,
+        mut args: Vec<Variant>,
+    ) -> Result<(), EncodeError> {
+        let OutgoingCall { node, path, checksum, number, config } = call;
+        let id = self.own.id_of(node);
+        for &peer in peers {
+            if self.own.note_announced(peer, id, node) {
+                let path = path.clone();
+                let simplify = SceneMessage::SimplifyPath { id, checksum: *checksum, path };
+                sender.send_message(&simplify, peer);
+            }
+        }
+
+        let options = SendOptions { mode: config.transfer_mode, channel: config.channel };
+        let confirmed = |peer: &PeerId| self.own.is_confirmed(*peer, id);
+        let all_confirmed = peers.iter().all(confirmed);
+        let runs: Vec<(bool, Vec<PeerId>)> = peers
+            .chunk_by(|a, b| confirmed(a) == confirmed(b))
+            .map(|run| (confirmed(&run[0]), run.to_vec()))
+            .collect();
+        // Each form is encoded once.
+        let (mut by_id, mut by_path) = (None, None);
+        for (knows, run) in runs {
+            let form = if knows { &mut by_id } else { &mut by_path };
+            let packet = match form {
+                Some(packet) => packet,
+                None => {
+                    let node = if knows {
+                        CallNode::Id { id, wide: !all_confirmed }
+                    } else {
+                        CallNode::Path(path.clone())
+                    };
+                    let call = RemoteCall { node, method: number, args, complete: true };
+                    let message = SceneMessage::RemoteCall(call);
+                    let packet = sender.wire().try_encode(&message)?;
+                    let SceneMessage::RemoteCall(call) = message else { unreachable!() };
+                    args = call.args;
+                    form.insert(packet)
+                }
+            };
+            let packet = packet.clone();
+            sender.send_packet(&run, options, Prefix::EMPTY, &packet);
+        }
+        Ok(())
+    }
+}

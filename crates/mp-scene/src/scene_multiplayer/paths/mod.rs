@@ -1,0 +1,298 @@
+//! Calls, the numbers of nodes that they are sent by, and messages that wait for their nodes (Godot:
+//! `SceneCacheInterface` and `SceneRPCInterface`).
+//!
+//! * `call` sends calls, `receive` checks those of peers;
+//! * `early` keeps messages for nodes that are not there yet;
+//! * `departed` remembers nodes that have left, so that a late call does not reach their successors.
+
+mod call;
+mod departed;
+mod early;
+mod receive;
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use mp_core::{DisconnectReason, Instant, PeerId};
+
+use super::sender::Sender;
+use super::{GodotQuirks, Refusal};
+use crate::SceneMessage;
+use crate::path_cache::{Announcement, OwnPaths, RemotePaths};
+use crate::tree::{NodeId, NodeTree, TreeChange};
+pub(super) use call::OutgoingCall;
+use departed::Departed;
+pub(super) use early::{Awaited, Expired, Kind};
+use early::{Early, Waiting};
+pub(super) use receive::Numbered;
+
+/// The numbers of nodes, in both directions, and what is kept of nodes that are not there.
+#[derive(Debug, Default)]
+pub(super) struct Paths {
+    own: OwnPaths,
+    remote: RemotePaths,
+    early: Early,
+    departed: Departed,
+    stats: PathStats,
+}
+
+/// Counters; see [`SceneStats`](crate::SceneStats).
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct PathStats {
+    pub(super) refused_calls: u64,
+    pub(super) stray_packets: u64,
+    pub(super) repeated_paths: u64,
+    pub(super) forgotten_paths: u64,
+}
+
+impl Paths {
+    pub(super) fn add_peer(&mut self, peer: PeerId) {
+        self.own.add_peer(peer);
+        self.remote.add_peer(peer);
+        self.departed.add_peer(peer);
+    }
+
+    /// Ends the session of a peer. Messages of it that wait are dropped and counted.
+    ///
+    /// Every field is named here: whoever adds one decides whether it belongs to the session of a peer.
+    pub(super) fn remove_peer(&mut self, peer: PeerId) {
+        let Self { own, remote, early, departed, stats } = self;
+        own.remove_peer(peer);
+        remote.remove_peer(peer);
+        departed.remove_peer(peer);
+        stats.stray_packets += early.remove_peer(peer) as u64;
+    }
+
+    /// The session is over: numbers begin anew.
+    pub(super) fn clear(&mut self) {
+        self.own.clear();
+        self.remote.clear();
+        self.early = Early::default();
+        self.departed = Departed::default();
+    }
+
+    /// Sets the time, from which it counts until a number is announced again.
+    pub(super) fn set_now(&mut self, now: Instant) {
+        self.own.set_now(now);
+    }
+
+    /// Drops and counts messages that have waited too long; returns the announcements among them.
+    pub(super) fn sweep(&mut self, now: Instant) -> Vec<Expired> {
+        let expired = self.early.expired(now);
+        self.stats.refused_calls += self.early.sweep(now) as u64;
+        expired
+    }
+
+    /// When [`sweep`](Self::sweep) or [`take_due`](Self::take_due) has something to do.
+    pub(super) fn next_timeout(&self) -> Option<Instant> {
+        self.early.next_sweep().into_iter().chain(self.own.next_due()).min()
+    }
+
+    /// The local peer's number of a node, given now if it has none.
+    pub(super) fn id_of(&mut self, node: NodeId) -> u32 {
+        self.own.id_of(node)
+    }
+
+    /// Whether a peer has confirmed a number.
+    pub(super) fn is_confirmed(&self, peer: PeerId, id: u32) -> bool {
+        self.own.is_confirmed(peer, id)
+    }
+
+    /// Announces the path of a node to a peer, once; returns whether the peer has confirmed it.
+    pub(super) fn announce(
+        &mut self,
+        sender: &mut Sender,
+        tree: &dyn NodeTree,
+        peer: PeerId,
+        node: NodeId,
+    ) -> bool {
+        let id = self.own.id_of(node);
+        if self.own.note_announced(peer, id, node) {
+            send_path(sender, tree, peer, id, node);
+        }
+        self.own.is_confirmed(peer, id)
+    }
+
+    /// Announces the path of a node again to a peer that may have lacked the node the last time.
+    pub(super) fn announce_again(
+        &mut self,
+        sender: &mut Sender,
+        tree: &dyn NodeTree,
+        peer: PeerId,
+        id: u32,
+        node: NodeId,
+    ) {
+        send_path(sender, tree, peer, id, node);
+        self.stats.repeated_paths += 1;
+        self.own.note_repeated(peer, id);
+    }
+
+    /// Announces another number of a node to a peer that has not confirmed the earlier one.
+    pub(super) fn announce_anew(
+        &mut self,
+        sender: &mut Sender,
+        tree: &dyn NodeTree,
+        peer: PeerId,
+        node: NodeId,
+    ) {
+        self.announce(sender, tree, peer, node);
+        let id = self.own.id_of(node);
+        self.own.note_repeated(peer, id);
+    }
+
+    /// Takes a number that a peer has not confirmed for so long that it is due to be announced again.
+    pub(super) fn take_due(&mut self, now: Instant) -> Option<(PeerId, u32, NodeId)> {
+        self.own.take_due(now)
+    }
+
+    /// The numbers that a peer has not confirmed for so long that it may have got their nodes since.
+    pub(super) fn unconfirmed(&self, peer: PeerId) -> Vec<(u32, NodeId)> {
+        self.own.unconfirmed(peer).collect()
+    }
+
+    /// Forgets the number of a node that has left its place in the tree. Peers' numbers stay with a
+    /// node that was moved, as in Godot.
+    pub(super) fn remove_node(&mut self, tree: &dyn NodeTree, node: NodeId) {
+        self.own.remove_node(node);
+        if tree.name_of(node).is_none() {
+            self.remote.remove_node(node);
+        }
+    }
+
+    /// Forgets the numbers of the nodes that `has_moved`. Returns these nodes, and the peers that had not
+    /// confirmed their numbers.
+    pub(super) fn remove_nodes(
+        &mut self,
+        has_moved: impl Fn(NodeId) -> bool,
+    ) -> (Vec<NodeId>, Vec<(PeerId, NodeId)>) {
+        self.own.remove_nodes(has_moved)
+    }
+
+    /// The node that `peer` calls `id`.
+    pub(super) fn resolve(
+        &mut self,
+        tree: &dyn NodeTree,
+        peer: PeerId,
+        id: u32,
+        announcement_of: impl Fn(NodeId) -> Option<Announcement>,
+    ) -> Result<NodeId, Refusal> {
+        self.remote.resolve(tree, peer, id, announcement_of)
+    }
+
+    /// The path of the node that the announcement of a number of `peer` waits for.
+    pub(super) fn awaited_path(&self, peer: PeerId, id: u32) -> Option<&str> {
+        self.early.path_of_number(peer, id)
+    }
+
+    /// Keeps a message until there is what it is for; false when it is lost. A message that its sender
+    /// relies on and that finds no room ends the connection: the session would go on without it.
+    #[expect(clippy::too_many_arguments, reason = "a message, and how it waits")]
+    pub(super) fn keep(
+        &mut self,
+        sender: &mut Sender,
+        quirks: GodotQuirks,
+        now: Instant,
+        from: PeerId,
+        of: Awaited,
+        kind: Kind,
+        packet: &Bytes,
+    ) -> bool {
+        if quirks.absent_nodes {
+            return false;
+        }
+        let is_kept = self.early.hold(now, from, of, kind, packet);
+        if !is_kept && kind.must_arrive() {
+            self.stats.stray_packets += 1;
+            sender.disconnect(from, DisconnectReason::QueueFull);
+        }
+        is_kept
+    }
+
+    /// Takes back a SPAWN that waits; returns its bytes.
+    pub(super) fn take_spawn(&mut self, from: PeerId, net_id: u32) -> Option<Bytes> {
+        self.early.take_spawn(from, net_id).map(|waiting| waiting.packet)
+    }
+
+    /// Drops the messages that wait for the synchronizer that `from` calls `id`.
+    pub(super) fn drop_named(&mut self, from: PeerId, id: u32) {
+        self.early.take_named(from, id);
+    }
+
+    /// Releases the messages that wait for the synchronizers that `from` calls `ids`.
+    pub(super) fn release_named(&mut self, from: PeerId, ids: &[u32]) {
+        let named: VecDeque<_> =
+            ids.iter().flat_map(|&id| self.early.take_named(from, id)).collect();
+        self.early.release(named);
+    }
+
+    /// Takes the messages that waited for nodes that have entered or have a new path in `changes`.
+    pub(super) fn take_arrived(&mut self, tree: &dyn NodeTree, changes: &[TreeChange]) -> Arrived {
+        let mut taken = VecDeque::new();
+        for change in changes {
+            let (TreeChange::Added(node) | TreeChange::Renamed(node)) = *change else { continue };
+            if !self.early.awaits_nodes() {
+                break;
+            }
+            let Some(path) = tree.path_of(node) else { continue };
+            taken.append(&mut self.early.take(&Awaited::Path(path)));
+        }
+        Arrived(taken)
+    }
+
+    /// Releases messages that were taken.
+    pub(super) fn release(&mut self, arrived: Arrived) {
+        self.early.release(arrived.0);
+    }
+
+    /// Takes the next message that was released, to be received; its sender comes first.
+    pub(super) fn next_released(&mut self) -> Option<(PeerId, Bytes)> {
+        self.early.next_released().map(|waiting| (waiting.sender, waiting.packet))
+    }
+
+    /// Remembers that what a peer calls `of` has left.
+    pub(super) fn note_departed(&mut self, now: Instant, of: &Awaited) {
+        self.departed.insert(now, of);
+    }
+
+    /// Whether what `from` calls `of` has left since its session began.
+    pub(super) fn has_departed(&self, now: Instant, from: PeerId, of: &Awaited) -> bool {
+        self.departed.contains(now, from, of)
+    }
+
+    /// Remembers the paths that nodes have left, and drops the calls that wait there.
+    pub(super) fn follow_vacated(&mut self, now: Instant, tree: &mut dyn NodeTree) {
+        for path in tree.take_vacated() {
+            let name = Awaited::Path(path);
+            self.departed.insert(now, &name);
+            let dropped = self.early.take_calls(&name).len();
+            self.stats.refused_calls += dropped as u64;
+        }
+    }
+
+    /// Counts a message that is refused.
+    pub(super) fn refuse(&mut self, from: PeerId, why: &'static str) {
+        tracing::debug!(sender = %from, why, "refused");
+        self.stats.refused_calls += 1;
+    }
+
+    pub(super) fn stats(&self) -> PathStats {
+        PathStats { forgotten_paths: self.remote.forgotten(), ..self.stats }
+    }
+}
+
+/// Messages that waited for nodes that have entered, in the order in which they are received.
+#[derive(Debug, Default)]
+pub(super) struct Arrived(VecDeque<Waiting>);
+
+impl Arrived {
+    pub(super) fn append(&mut self, mut later: Self) {
+        self.0.append(&mut later.0);
+    }
+}
+
+fn send_path(sender: &mut Sender, tree: &dyn NodeTree, peer: PeerId, id: u32, node: NodeId) {
+    if let (Some(path), Some(ids)) = (tree.path_of(node), tree.rpc_ids(node)) {
+        let checksum = *ids.checksum();
+        sender.send_message(&SceneMessage::SimplifyPath { id, checksum, path }, peer);
+    }
+}

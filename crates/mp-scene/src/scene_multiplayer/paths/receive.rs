@@ -1,0 +1,157 @@
+//! Calls of peers, and announcements and confirmations of numbers. All of it is untrusted input: it is
+//! checked in the order in which Godot 4.6.3 checks it, and refused without an answer.
+
+use mp_core::{Instant, PeerId};
+
+use super::super::sender::Sender;
+use super::super::{GodotQuirks, Refusal};
+use super::{Awaited, Paths};
+use crate::SceneMessage;
+use crate::api::Call;
+use crate::message::{CallNode, Confirmed, RemoteCall};
+use crate::path_cache::{Announcement, ConfirmedPath};
+use crate::rpc::{RpcIds, RpcMode};
+use crate::tree::{NodeId, NodeTree};
+
+/// An announcement of a number.
+pub(crate) struct Numbered<'a> {
+    pub(crate) id: u32,
+    pub(crate) checksum: &'a [u8; 32],
+    pub(crate) path: &'a str,
+}
+
+impl Paths {
+    /// Checks a call; returns the one to make.
+    pub(crate) fn receive_call(
+        &mut self,
+        tree: &dyn NodeTree,
+        quirks: GodotQuirks,
+        from: PeerId,
+        call: RemoteCall,
+        announcement_of: impl Fn(NodeId) -> Option<Announcement>,
+    ) -> Result<Call, Refusal> {
+        let node = match &call.node {
+            CallNode::Id { id, .. } => self.resolve(tree, from, *id, announcement_of)?,
+            CallNode::Path(path) => find(tree, quirks, path)?,
+        };
+        let ids = tree.rpc_ids(node).ok_or(Refusal::Because("no such node"))?;
+        let (method, config) = ids.by_id(call.method).ok_or(Refusal::Because("no such method"))?;
+        let allowed = match config.mode {
+            RpcMode::AnyPeer => true,
+            RpcMode::Authority => tree.multiplayer_authority(node) == Some(from),
+            RpcMode::Disabled => false,
+        };
+        if !allowed {
+            return Err(Refusal::Because("not allowed"));
+        }
+        if !call.complete && !quirks.incomplete_calls {
+            return Err(Refusal::Because("its arguments cannot all be decoded"));
+        }
+        if self.remote.is_mismatched(from, node) && !quirks.mismatched_methods {
+            return Err(Refusal::Because("it numbers the node's RPC methods in another way"));
+        }
+        Ok(Call { node, method: method.clone(), args: call.args, sender: from })
+    }
+
+    /// Refuses a call of a node that has left: the next node at its path is another. Announcements may
+    /// wait for that one: their sender takes them back.
+    pub(crate) fn refuse_late(
+        &mut self,
+        now: Instant,
+        tree: &mut dyn NodeTree,
+        from: PeerId,
+        refusal: Refusal,
+    ) -> Refusal {
+        self.follow_vacated(now, tree);
+        match refusal {
+            Refusal::Gone(_) => Refusal::Because("the node has left"),
+            Refusal::Absent(path) if self.has_departed(now, from, &Awaited::Path(path.clone())) => {
+                Refusal::Because("the node has left")
+            }
+            refusal => refusal,
+        }
+    }
+
+    /// Notes a number that a peer announces, and confirms it.
+    pub(crate) fn receive_number(
+        &mut self,
+        sender: &mut Sender,
+        tree: &dyn NodeTree,
+        quirks: GodotQuirks,
+        from: PeerId,
+        Numbered { id, checksum, path }: Numbered<'_>,
+        announcement_of: impl Fn(NodeId) -> Option<Announcement>,
+    ) -> Result<(), Refusal> {
+        if self.remote.has_given(from, id, path) {
+            // Its confirmation was under way when it was sent again.
+            return Ok(());
+        }
+        if self.remote.is_given(from, id) {
+            return Err(Refusal::Because("the number is taken"));
+        }
+        let node = find(tree, quirks, path)?;
+        let ids = tree.rpc_ids(node).ok_or(Refusal::Because("no such node"))?;
+        let checksum_ok = ids.checksum() == checksum;
+        self.remote
+            .give(from, id, node, announcement_of(node), path)
+            .map_err(|_| Refusal::Because("it has numbered too many nodes"))?;
+        self.remote.set_mismatched(from, node, !checksum_ok);
+        if !checksum_ok {
+            report_mismatch(from, path, &ids, checksum);
+        }
+        let of = if sender.wire().confirms_by_path() {
+            Confirmed::Path(path.to_owned())
+        } else {
+            Confirmed::Id(id)
+        };
+        sender.send_message(&SceneMessage::ConfirmPath { of, checksum_ok }, from);
+        Ok(())
+    }
+
+    /// Notes that a peer has confirmed a number; returns its node.
+    pub(crate) fn receive_confirmation(
+        &mut self,
+        now: Instant,
+        tree: &dyn NodeTree,
+        from: PeerId,
+        of: &Confirmed,
+        checksum_ok: bool,
+    ) -> Option<ConfirmedPath> {
+        let id = match of {
+            Confirmed::Id(id) => Some(*id),
+            Confirmed::Path(path) => tree.find(path).and_then(|node| self.own.known_id_of(node)),
+        };
+        let confirmed = id.and_then(|id| self.own.confirm(now, from, id));
+        if confirmed.is_none() {
+            tracing::debug!(sender = %from, ?of, "confirmed a path that it was not told");
+        } else if !checksum_ok {
+            tracing::debug!(sender = %from, ?of, "numbers the node's RPC methods in another way");
+        }
+        confirmed
+    }
+}
+
+fn find(tree: &dyn NodeTree, quirks: GodotQuirks, path: &str) -> Result<NodeId, Refusal> {
+    let node = tree.find(path).ok_or_else(|| Refusal::Absent(path.to_owned()))?;
+    if quirks.paths_outside_root || tree.is_below_root(node) {
+        Ok(node)
+    } else {
+        Err(Refusal::Because("the path leaves the multiplayer root"))
+    }
+}
+
+/// Logs an RPC-table mismatch: `warn` on clients, `debug` on servers, where peers must not cause more.
+/// The difference is computed only if it is logged.
+fn report_mismatch(sender: PeerId, path: &str, ids: &RpcIds, checksum: &[u8; 32]) {
+    if sender.is_server() {
+        let difference = ids.difference(checksum);
+        tracing::warn!(
+            path,
+            difference,
+            "the server numbers the node's RPC methods in another way"
+        );
+    } else if tracing::enabled!(tracing::Level::DEBUG) {
+        let difference = ids.difference(checksum);
+        tracing::debug!(%sender, path, difference, "numbers the node's RPC methods in another way");
+    }
+}
