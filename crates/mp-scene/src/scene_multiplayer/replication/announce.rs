@@ -172,7 +172,7 @@ impl Replication {
             let entity = self.entities.get_mut(&node)?;
             if !std::mem::replace(&mut entity.reported, true) {
                 let node = cx.tree.path_of(node).unwrap_or(name);
-                self.report(ReplicationError::Name { node });
+                self.errors.report(ReplicationError::Name { node });
             }
             return None;
         }
@@ -191,7 +191,7 @@ impl Replication {
                 if let Err(error) = property.encode(cx.tree, objects, &mut state) {
                     let property = property.path().to_string();
                     let error = cannot_read(cx.tree, synchronizer.node, property, error);
-                    self.fail(key, error);
+                    self.errors.fail(synchronizer, error);
                     return None;
                 }
             }

@@ -148,7 +148,7 @@ impl Replication {
             if let Err((property, error)) = resolved {
                 // The other properties are sent; this one may be there later.
                 let error = ReplicationError::Property { synchronizer: name(), property, error };
-                self.fail(key, error);
+                self.errors.fail(&mut self.synchronizers[key], error);
             }
             self.check_sizes(cx, key);
         }
@@ -167,7 +167,7 @@ impl Replication {
         if synchronizer.authority != own {
             return;
         }
-        let scratch = &mut self.scratch.value;
+        let scratch = &mut self.value;
         // Properties that cannot be read now may be readable later.
         let mut size_of = |properties: &mut dyn Iterator<Item = &Property>| {
             scratch.clear();
@@ -188,10 +188,9 @@ impl Replication {
     }
 
     fn refuse(&mut self, key: Key, error: ReplicationError) {
-        if let Some(synchronizer) = self.synchronizers.get_mut(key) {
-            synchronizer.refused = true;
-        }
-        self.fail(key, error);
+        let synchronizer = &mut self.synchronizers[key];
+        synchronizer.refused = true;
+        self.errors.fail(synchronizer, error);
     }
 
     pub(super) fn synchronizer_removed(&mut self, node: NodeId) {

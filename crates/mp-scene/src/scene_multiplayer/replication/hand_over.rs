@@ -40,12 +40,7 @@ impl Replication {
             sync_max,
             &mut value,
         );
-        let sent = match synchronizer.element.clone() {
-            (step, Some(range)) if step == self.scratch.step => {
-                self.scratch.elements.get(range).unwrap_or_default()
-            }
-            _ => &[],
-        };
+        let sent = self.syncs.element_of(synchronizer);
         let sync = sync.ok().flatten().filter(|_| value != sent).map(|_| value.freeze());
         let mut packets = Vec::new();
         for (&peer, seen) in &synchronizer.seen_by {
@@ -60,7 +55,7 @@ impl Replication {
             packets.push((peer, delta.freeze()));
         }
         for (property, error) in failed {
-            self.report(cannot_read(cx.tree, node, property, error));
+            self.errors.report(cannot_read(cx.tree, node, property, error));
         }
         for (peer, delta) in packets {
             if let (Some(elements), Some(info)) = (sync.clone(), self.peers.get_mut(&peer)) {

@@ -2,7 +2,7 @@
 //!
 //! * `follow` keeps up with the tree: synchronizers that come and go, and `spawners` with what they announce;
 //! * `visibility` settles who may see what;
-//! * `announce` says SPAWN and DESPAWN, `step` SYNC and DELTA;
+//! * `announce` sends SPAWN and DESPAWN, `step` SYNC and DELTA, which `sync` and `delta` make;
 //! * `hand_over` sends the last state of what another peer gets authority over;
 //! * `receive` hears them;
 //! * `renamed` announces renamed nodes by their new paths;
@@ -13,6 +13,7 @@
 //! is sent at every step. Peers with the same plan share the packets of a step. So a step costs what is sent and what has changed.
 
 mod announce;
+mod delta;
 mod follow;
 mod hand_over;
 mod receive;
@@ -20,13 +21,14 @@ mod renamed;
 mod spawners;
 mod state;
 mod step;
+mod sync;
 mod targets;
 mod visibility;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::rc::Rc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use indexmap::{IndexMap, IndexSet};
 use mp_core::{Instant, PeerId, Variant};
 use rustc_hash::FxBuildHasher;
@@ -40,8 +42,9 @@ use crate::property::DirtyList;
 use crate::replication::{Inbox, ReplicationError};
 use crate::signal::Signal;
 use crate::tree::{NodeId, NodeTree};
+use delta::Deltas;
 use state::Synchronizer;
-use step::{Plan, Scratch};
+use sync::{Plan, Syncs};
 
 /// Largest SYNC in bytes: Godot's default, which fits a datagram.
 const SYNC_PACKET_MAX: usize = 1350;
@@ -57,7 +60,7 @@ pub(super) struct Replication {
     /// Spawners at whose spawn path there is no node.
     orphans: IndexSet<NodeId>,
     entities: IndexMap<NodeId, Entity>,
-    synchronizers: SlotMap<Key, Synchronizer>,
+    synchronizers: Synchronizers,
     /// In Godot's order, in which late joiners are sent them: the last takes the place of one that goes.
     by_node: IndexMap<NodeId, Key>,
     peers: IndexMap<PeerId, PeerInfo>,
@@ -78,7 +81,7 @@ pub(super) struct Replication {
     data: HashMap<NodeId, (NodeId, Variant)>,
     /// The announcement that is being followed.
     incoming: Option<Incoming>,
-    errors: Vec<ReplicationError>,
+    errors: Errors,
 
     /// Nodes whose settings have changed.
     inbox: Inbox,
@@ -97,7 +100,10 @@ pub(super) struct Replication {
     /// Synchronizers whose filters are asked at each step.
     asked: KeySet,
     plans: BTreeMap<u64, Rc<Plan>>,
-    scratch: Scratch,
+    syncs: Syncs,
+    deltas: Deltas,
+    /// One encoded value: kept so that a step takes no memory.
+    value: BytesMut,
     /// Values of a packet on their way to their properties: kept so that a packet takes no memory.
     values: Vec<Variant>,
 
@@ -126,6 +132,8 @@ pub(super) struct ReplicationStats {
     pub(super) refused_elements: u64,
     pub(super) old_syncs: u64,
 }
+
+type Synchronizers = SlotMap<Key, Synchronizer>;
 
 /// Synchronizers, each once. Their keys are of this side's making, so that a fast hash will do.
 type KeySet = IndexSet<Key, FxBuildHasher>;
@@ -235,7 +243,7 @@ impl Default for Replication {
             doomed: Vec::new(),
             data: HashMap::new(),
             incoming: None,
-            errors: Vec::new(),
+            errors: Errors::default(),
             inbox: Inbox::default(),
             busy: IndexSet::new(),
             dirty: DirtyList::default(),
@@ -245,7 +253,9 @@ impl Default for Replication {
             lagging: KeySet::default(),
             asked: KeySet::default(),
             plans: BTreeMap::new(),
-            scratch: Scratch::default(),
+            syncs: Syncs::default(),
+            deltas: Deltas::default(),
+            value: BytesMut::new(),
             values: Vec::new(),
             sync_packet_max: SYNC_PACKET_MAX,
             delta_packet_max: DELTA_PACKET_MAX,
@@ -302,7 +312,9 @@ impl Replication {
             // Of the branch, or empty between two inputs.
             incoming: _,
             errors: _,
-            scratch: _,
+            syncs: _,
+            deltas: _,
+            value: _,
             values: _,
             sync_packet_max: _,
             delta_packet_max: _,
@@ -350,7 +362,7 @@ impl Replication {
 
     /// Tells the program what could not be replicated since the last call.
     fn emit_errors(&mut self, cx: &mut Context<'_>) {
-        for error in self.errors.drain(..) {
+        for error in self.errors.0.drain(..) {
             cx.events.emit(Signal::ReplicationFailed(Box::new(error)));
         }
     }
@@ -380,9 +392,15 @@ impl Replication {
         self.last_net_id = if self.last_net_id >= NET_ID_MAX { 1 } else { self.last_net_id + 1 };
         self.last_net_id
     }
+}
 
-    fn fail(&mut self, key: Key, error: ReplicationError) {
-        let Some(synchronizer) = self.synchronizers.get_mut(key) else { return };
+/// What could not be replicated, until the program is told.
+#[derive(Debug, Default)]
+struct Errors(Vec<ReplicationError>);
+
+impl Errors {
+    /// Reports the first error of a synchronizer since it was last sent.
+    fn fail(&mut self, synchronizer: &mut Synchronizer, error: ReplicationError) {
         if !std::mem::replace(&mut synchronizer.reported, true) {
             self.report(error);
         }
@@ -390,7 +408,7 @@ impl Replication {
 
     fn report(&mut self, error: ReplicationError) {
         tracing::error!(%error, "not replicated");
-        self.errors.push(error);
+        self.0.push(error);
     }
 }
 

@@ -1,0 +1,253 @@
+//! SYNC: properties that are always sent.
+//!
+//! A property is encoded for the first peer of a step that is sent it, and packets for the first peer of
+//! those who are sent the same. Packets for several peers differ in their time only, which is a prefix.
+
+use std::collections::hash_map::DefaultHasher;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::ops::Range;
+use std::rc::Rc;
+
+use bytes::{Bytes, BytesMut};
+use mp_core::{Channel, Instant, PeerId, TransferMode};
+use rustc_hash::FxBuildHasher;
+use slotmap::DefaultKey as Key;
+
+use super::super::sender::SendOptions;
+use super::announce::cannot_read;
+use super::follow::{SYNC, too_large};
+use super::state::Synchronizer;
+use super::step::make_room;
+use super::{Context, Errors, PeerInfo, Synchronizers};
+use crate::codec::Objects;
+use crate::codec::godot::sync::{
+    BY_PATH, SYNC_ELEMENT_HEAD, SYNC_HEAD, put_sync_element, sync_prefix,
+};
+use crate::replication::ReplicationError;
+use crate::tree::{NodeId, NodeTree};
+
+const UNRELIABLE: SendOptions = SendOptions { mode: TransferMode::Unreliable, channel: Channel(0) };
+
+/// The synchronizers that a peer is always sent, in order. Peers that are sent the same share one.
+#[derive(Debug)]
+pub(super) struct Plan {
+    keys: Vec<Key>,
+    hash: u64,
+}
+
+/// The elements and packets of a step. It is kept so that a step takes no memory.
+#[derive(Default)]
+pub(super) struct Syncs {
+    /// Counts the steps.
+    step: u64,
+    /// The elements of this step.
+    elements: BytesMut,
+    /// The packets of this step, one after the other, until they are sent.
+    packets: BytesMut,
+    /// The packets of the plans that were encoded in this step, by the plan's hash: which of `ready`.
+    plans: HashMap<u64, Range<usize>, FxBuildHasher>,
+    ready: Vec<Bytes>,
+}
+
+impl Syncs {
+    pub(super) fn begin(&mut self) {
+        self.step += 1;
+        self.elements.clear();
+        self.plans.clear();
+    }
+
+    /// Drops the packets of a step, which are queued.
+    pub(super) fn end(&mut self) {
+        self.ready.clear();
+    }
+
+    /// The element of a synchronizer in the last step; empty when it was not encoded.
+    pub(super) fn element_of(&self, synchronizer: &Synchronizer) -> &[u8] {
+        match &synchronizer.element {
+            (step, Some(range)) if *step == self.step => {
+                self.elements.get(range.clone()).unwrap_or_default()
+            }
+            _ => &[],
+        }
+    }
+
+    /// Sends a peer the packets of its plan.
+    pub(super) fn send(
+        &mut self,
+        cx: &mut Context<'_>,
+        peer: PeerId,
+        info: &mut PeerInfo,
+        synchronizers: &mut Synchronizers,
+        errors: &mut Errors,
+        max: usize,
+    ) {
+        if info.synchronizers.is_empty() {
+            return;
+        }
+        let Some(plan) = &info.plan else { return };
+        info.time = info.time.wrapping_add(1);
+        let prefix = sync_prefix(info.time);
+        let packets = match self.plans.get(&plan.hash) {
+            Some(packets) => packets.clone(),
+            None => self.encode(cx, plan, synchronizers, errors, max),
+        };
+        for packet in packets {
+            cx.sender.send_to(peer, UNRELIABLE, prefix, self.ready[packet].clone());
+        }
+    }
+
+    /// Encodes the elements of a plan that are due and not encoded yet in this step, and packs them.
+    /// Returns the places of the packets in `ready`.
+    fn encode(
+        &mut self,
+        cx: &mut Context<'_>,
+        plan: &Plan,
+        synchronizers: &mut Synchronizers,
+        errors: &mut Errors,
+        max: usize,
+    ) -> Range<usize> {
+        let first = self.ready.len();
+        let mut len = SYNC_HEAD;
+        make_room(&mut self.packets, max);
+        for &key in &plan.keys {
+            let Some(synchronizer) = synchronizers.get_mut(key) else { continue };
+            if synchronizer.element.0 != self.step {
+                let element = synchronizer.due_element(cx, max, &mut self.elements);
+                let element = element.unwrap_or_else(|error| {
+                    errors.fail(synchronizer, error);
+                    None
+                });
+                synchronizer.element = (self.step, element);
+            }
+            let Some(range) = synchronizer.element.1.clone() else { continue };
+            if len > SYNC_HEAD && len + range.len() > max {
+                self.ready.push(self.packets.split().freeze());
+                len = SYNC_HEAD;
+                make_room(&mut self.packets, max);
+            }
+            len += range.len();
+            self.packets.extend_from_slice(&self.elements[range]);
+        }
+        if len > SYNC_HEAD {
+            self.ready.push(self.packets.split().freeze());
+        }
+        let packets = first..self.ready.len();
+        self.plans.insert(plan.hash, packets.clone());
+        packets
+    }
+}
+
+impl fmt::Debug for Syncs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Syncs").field("step", &self.step).finish_non_exhaustive()
+    }
+}
+
+impl PeerInfo {
+    /// Settles what the peer is always sent, unless that is settled, and announces the paths of
+    /// synchronizers that have no net id.
+    pub(super) fn settle_plan(
+        &mut self,
+        cx: &mut Context<'_>,
+        peer: PeerId,
+        synchronizers: &mut Synchronizers,
+        plans: &mut BTreeMap<u64, Rc<Plan>>,
+    ) {
+        if self.plan.is_some() || self.synchronizers.is_empty() {
+            return;
+        }
+        let mut keys = Vec::new();
+        self.unconfirmed = false;
+        for &key in &self.synchronizers {
+            let Some(synchronizer) = synchronizers.get_mut(key) else { continue };
+            let is_known = synchronizer.is_named()
+                || cx.paths.announce(cx.sender, cx.tree, peer, synchronizer.node);
+            if !is_known {
+                self.unconfirmed = true;
+                // Its interval begins although nothing is sent, as in Godot.
+                synchronizer.is_due(cx.now);
+            } else if !synchronizer.synced.is_empty() {
+                keys.push(key);
+            }
+        }
+        let mut hasher = DefaultHasher::new();
+        keys.hash(&mut hasher);
+        let mut hash = hasher.finish();
+        // Another plan of the same hash is not shared.
+        while plans.get(&hash).is_some_and(|plan| plan.keys != keys) {
+            hash = hash.wrapping_add(1);
+        }
+        let plan = plans.entry(hash).or_insert_with(|| Rc::new(Plan { keys, hash }));
+        self.plan = Some(Rc::clone(plan));
+    }
+}
+
+impl Synchronizer {
+    /// Whether it is sent in this step, which begins its interval anew.
+    fn is_due(&mut self, now: Instant) -> bool {
+        let is_due = self.last_sync.is_none_or(|last| last == now || now >= last + self.interval);
+        if is_due {
+            self.last_sync = Some(now);
+        }
+        is_due
+    }
+
+    /// The number by which peers know it.
+    pub(super) fn wire_id(&mut self, path_id: impl FnOnce(NodeId) -> u32) -> u32 {
+        if self.net_id == 0 {
+            self.net_id = BY_PATH | path_id(self.node);
+        }
+        self.net_id
+    }
+
+    /// Whether it has a number from an announcement, which needs no confirmation.
+    fn is_named(&self) -> bool {
+        self.net_id != 0 && self.net_id & BY_PATH == 0
+    }
+
+    /// Appends its element if it is due; returns where the element lies.
+    fn due_element(
+        &mut self,
+        cx: &mut Context<'_>,
+        max: usize,
+        out: &mut BytesMut,
+    ) -> Result<Option<Range<usize>>, ReplicationError> {
+        let id = self.wire_id(|node| cx.paths.id_of(node));
+        if !self.is_due(cx.now) {
+            return Ok(None);
+        }
+        self.encode_element(id, cx.tree, cx.sender.wire().objects(), max, out)
+    }
+
+    /// Appends its element; returns where the element lies.
+    pub(super) fn encode_element(
+        &mut self,
+        id: u32,
+        tree: &mut dyn NodeTree,
+        objects: Objects,
+        max: usize,
+        out: &mut BytesMut,
+    ) -> Result<Option<Range<usize>>, ReplicationError> {
+        let start = out.len();
+        let mut failed = None;
+        let result = put_sync_element(id, out, |out| {
+            self.synced.iter().try_for_each(|property| {
+                property.encode(tree, objects, out).inspect_err(|_| {
+                    failed = Some(property.path().to_string());
+                })
+            })
+        });
+        if let Err(error) = result {
+            return Err(cannot_read(tree, self.node, failed.unwrap_or_default(), error));
+        }
+        let size = out.len() - start - SYNC_ELEMENT_HEAD;
+        if size > max {
+            out.truncate(start);
+            return Err(too_large(tree, self.node, SYNC, size, max));
+        }
+        self.reported = false;
+        Ok((size > 0).then_some(start..out.len()))
+    }
+}
