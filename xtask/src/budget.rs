@@ -24,7 +24,7 @@ const SECONDS: &[(&str, u64)] = &[
     ("interop, wss, client", 3),
     ("interop, webrtc", 60),
     ("interop, web, ws", 50),
-    ("one room", 2),
+    ("one room", 8),
     ("nginx proxy", 5),
     ("planted fault, server", 2),
     ("planted fault, client", 2),

@@ -21,8 +21,6 @@ pub(crate) struct Program {
 }
 
 pub(crate) const GODOT: Program = Program { name: "godot", path: "bin/godot", size: "160 MB" };
-pub(crate) const CHROMIUM: Program =
-    Program { name: "chromium", path: "lib/chromium/chromium", size: "150 MB" };
 pub(crate) const NGINX: Program = Program { name: "nginx", path: "sbin/nginx", size: "10 MB" };
 /// Prints the stacks of a test whose turn does not end.
 pub(crate) const GDB: Program = Program { name: "gdb", path: "bin/gdb", size: "60 MB" };
@@ -46,6 +44,47 @@ pub(crate) fn unpacked(wanted: Program, folder: &Path) -> Result<PathBuf, String
     Ok(program)
 }
 
+/// Returns Chromium of this machine's Debian suite in `folder`. Downloads and unpacks it if it is
+/// missing. It runs with the C library of this machine: it finds its files, and starts its other
+/// processes, by the path of its binary, which the loader of another suite would hide.
+///
+/// # Errors
+///
+/// Returns an error on a machine without apt and a Debian mirror, or if the download fails.
+pub(crate) fn chromium(folder: &Path) -> Result<PathBuf, String> {
+    let program = folder.join(CHROMIUM);
+    if program.is_file() {
+        return Ok(program);
+    }
+    let (mirror, suite) = own_suite()?;
+    eprintln!("fetching Debian's chromium and its libraries from {mirror} (about 150 MB) ...");
+    let finish = |partial: &Path| {
+        let libraries = libraries(partial)?;
+        for name in C_LIBRARY {
+            drop(fs::remove_file(libraries.join(name))); // fails if the suite has merged it
+        }
+        let triple = libraries.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let script = format!(
+            "#!/bin/sh\n\
+             # Runs the unpacked program with the libraries of its package.\n\
+             usr=$(dirname \"$(readlink -f \"$0\")\")/root/usr\n\
+             export LD_LIBRARY_PATH=\"$usr/lib/{triple}:$usr/../lib/{triple}\"\n\
+             exec \"$usr/lib/chromium/chromium\" \"$@\"\n"
+        );
+        write_script(&partial.join(CHROMIUM), &script)
+    };
+    unpack(folder, &mirror, &suite, |apt| apt.download(CHROMIUM), finish)?;
+    Ok(program)
+}
+
+/// Returns a mirror and the suite of this machine.
+fn own_suite() -> Result<(String, String), String> {
+    let mirror =
+        mirror(&apt_sources()).ok_or("the apt sources of this machine contain no Debian mirror")?;
+    let suite = codename(&fs::read_to_string("/etc/os-release").unwrap_or_default());
+    Ok((mirror, suite.unwrap_or_else(|| "stable".to_owned())))
+}
+
 /// Folders of ENet's headers and library.
 pub(crate) struct Enet {
     pub(crate) include: PathBuf,
@@ -60,10 +99,7 @@ pub(crate) struct Enet {
 /// Returns an error on a machine without apt and a Debian mirror, or if the download fails.
 pub(crate) fn enet(folder: &Path) -> Result<Enet, String> {
     if !folder.join("root").is_dir() {
-        let mirror = mirror(&apt_sources())
-            .ok_or("the apt sources of this machine contain no Debian mirror")?;
-        let suite = codename(&fs::read_to_string("/etc/os-release").unwrap_or_default());
-        let suite = suite.unwrap_or_else(|| "stable".to_owned());
+        let (mirror, suite) = own_suite()?;
         eprintln!("fetching Debian's ENet ({suite}) from {mirror} ...");
         unpack(folder, &mirror, &suite, |apt| apt.download_alone("libenet"), |_| Ok(()))?;
     }
@@ -213,13 +249,7 @@ fn is_debian(uri: &str) -> bool {
 /// Writes a script that runs the unpacked program with the unpacked loader and libraries; those of
 /// the system may be older.
 fn write_wrapper(wanted: Program, folder: &Path) -> Result<(), String> {
-    let lib = folder.join("root/usr/lib");
-    let folders = fs::read_dir(&lib).map_err(|e| format!("{}: {e}", lib.display()))?;
-    let libraries = folders
-        .flatten()
-        .map(|entry| entry.path())
-        .find(|path| path.join("libc.so.6").is_file())
-        .ok_or_else(|| format!("no C library below {}", lib.display()))?;
+    let libraries = libraries(folder)?;
     let loader = fs::read_dir(&libraries)
         .map_err(|e| format!("{}: {e}", libraries.display()))?
         .flatten()
@@ -235,10 +265,38 @@ fn write_wrapper(wanted: Program, folder: &Path) -> Result<(), String> {
          lib=$usr/lib/{triple}\n\
          exec \"$lib/{loader}\" --library-path \"$lib:$lib/pulseaudio\" \"$usr/{path}\" \"$@\"\n"
     );
-    let io = |e: std::io::Error| format!("{}: {e}", program.display());
-    fs::write(&program, script).map_err(io)?;
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).map_err(io)
+    write_script(&program, &script)
 }
+
+fn write_script(path: &Path, script: &str) -> Result<(), String> {
+    let io = |e: std::io::Error| format!("{}: {e}", path.display());
+    fs::write(path, script).map_err(io)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).map_err(io)
+}
+
+/// Returns the folder of the unpacked C library: `usr/lib/TRIPLE`, or `lib/TRIPLE` in older suites.
+fn libraries(folder: &Path) -> Result<PathBuf, String> {
+    let parents = ["root/usr/lib", "root/lib"].map(|lib| folder.join(lib));
+    let folders = parents.iter().filter_map(|parent| fs::read_dir(parent).ok()).flatten().flatten();
+    folders
+        .map(|entry| entry.path())
+        .find(|path| path.join("libc.so.6").is_file())
+        .ok_or_else(|| format!("no C library below {}", folder.display()))
+}
+
+/// Name of the package and of the program.
+pub(crate) const CHROMIUM: &str = "chromium";
+
+/// Files of the C library that the loader of the machine must not load from another folder.
+const C_LIBRARY: [&str; 7] = [
+    "libc.so.6",
+    "libm.so.6",
+    "libdl.so.2",
+    "libpthread.so.0",
+    "librt.so.1",
+    "libresolv.so.2",
+    "libanl.so.1",
+];
 
 /// Debian unstable: the only suite with a current Godot 4.
 const SUITE: &str = "sid";

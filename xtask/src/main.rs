@@ -89,7 +89,9 @@ enum Command {
     /// and the same load generator for all on CPU 1. A full run takes about half an hour on an
     /// otherwise idle machine.
     Bench(BenchArgs),
-    /// Connects Godot players over ENet and WebSocket and Rust clients over both to one mp-server.
+    /// Connects Godot players over ENet, WebSocket and WebRTC and Rust clients to one mp-server.
+    ///
+    /// The player over WebRTC and one over WebSocket run in a browser.
     OneRoom,
     /// Connects Godot players over TLS through nginx to mp-server, which must read their addresses
     /// from X-Forwarded-For.

@@ -1,15 +1,16 @@
-//! Scenario `room` across transports: Godot players over ENet and WebSocket and Rust clients over
-//! both meet in one mp-server.
+//! Scenario `room` across transports: Godot players over ENet and WebSocket, players of Godot's web
+//! build over WebRTC and WebSocket, and Rust clients meet in one mp-server.
 
 use std::process::Command;
 
 use crate::godot::Godot;
 use crate::process::{PROCESS_TIMEOUT, Process, has_event, now, wait_for_all};
-use crate::scenario_run::{ROOM, check_all, free_port};
+use crate::scenario_run::{ROOM, WEBRTC_ARGS, check_all, free_port};
 use crate::suite::Suite;
+use crate::web::WebGodot;
 use crate::workspace::{program, target};
 
-/// Runs the scenario `room`: players on both transports see, call and send bytes to each other.
+/// Runs the scenario `room`: players on three transports see, call and send bytes to each other.
 ///
 /// # Errors
 ///
@@ -21,7 +22,7 @@ pub(crate) fn play(godot: &Godot) -> Result<String, String> {
     let log = |who: &str| target().join("interop/one-room").join(format!("{who}.log"));
     let mut command = Command::new(server);
     command.args(["--enet", &format!("127.0.0.1:{enet}"), "--ws", &format!("127.0.0.1:{ws}")]);
-    command.args(["--webrtc", "off"]);
+    command.args(WEBRTC_ARGS);
     let mut server = Process::start("server", &mut command, &log("server"))?;
     let last = format!(":{ws}");
     if !server.wait_until(now() + PROCESS_TIMEOUT, |server| server.output().contains(&last)) {
@@ -29,9 +30,12 @@ pub(crate) fn play(godot: &Godot) -> Result<String, String> {
     }
 
     let project = Suite::own_folder();
+    let web = WebGodot::start(godot, &Suite::read(&project)?)?;
     let players = [
         ("godot-enet", godot.command(&project), "enet", enet),
         ("godot-ws", godot.command(&project), "ws", ws),
+        ("godot-web-webrtc", web.command()?, "webrtc", ws),
+        ("godot-web-ws", web.command()?, "ws", ws),
         ("rust-ws", Command::new(&interop), "ws", ws),
         ("rust-enet", Command::new(&interop), "enet", enet),
     ];
@@ -57,7 +61,7 @@ pub(crate) fn play(godot: &Godot) -> Result<String, String> {
     check_all(&mut clients)?;
     match server.ended() {
         Some(status) if status.success() && ready == peers => {
-            Ok(format!("{peers} players on two transports"))
+            Ok(format!("{peers} players on three transports"))
         }
         Some(status) if !status.success() => Err(format!("server: {status} after SIGTERM")),
         Some(_) => Err(format!("only {ready} of {peers} players have seen each other")),

@@ -320,7 +320,7 @@ pub(crate) fn free_port() -> Result<u16, String> {
 pub(crate) const ROOM: &str = "room";
 
 /// Arguments of mp-server over WebRTC: the channels are those of the project.
-const WEBRTC_ARGS: [&str; 4] =
+pub(crate) const WEBRTC_ARGS: [&str; 4] =
     ["--webrtc", "127.0.0.1:0", "--webrtc-channels", "reliable,reliable,reliable,reliable"];
 
 /// Godot's errors for unreliable packets that are received before the reliable ADD_PEER of their

@@ -68,9 +68,9 @@ impl WebGodot {
 
 /// Returns the path of a Chromium: that on PATH, else Debian's.
 fn browser() -> Result<PathBuf, String> {
-    match on_path(CHROMIUM.name) {
+    match on_path(CHROMIUM) {
         Some(path) => Ok(path),
-        None => debian::unpacked(CHROMIUM, &target().join(CHROMIUM.name))
+        None => debian::chromium(&target().join(CHROMIUM))
             .map_err(|why| format!("no chromium on PATH, and Debian's cannot be used: {why}")),
     }
 }
