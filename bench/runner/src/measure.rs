@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::process::{ChildProcess, Programs};
 use crate::sample::{Metric, Sample, median};
-use crate::workload::{Contender, Idle, Workload};
+use crate::workload::{Baseline, Contender, Workload};
 
 /// Durations, and number of rounds.
 pub(crate) struct Timing {
@@ -106,7 +106,7 @@ fn run(
     let resident = server.resident()?;
 
     let mut idle_share = 0.0;
-    if workload.idle == Idle::Alone && !contender.is_alone {
+    if workload.baseline == Baseline::NoClients && !contender.is_alone {
         idle_share = server.share(timing.window / 2)?;
     }
     let mut load = None;
@@ -116,7 +116,7 @@ fn run(
         arguments.extend(["--port".to_owned(), port.to_string()]);
         let mut players = ChildProcess::start("load", programs.load(&arguments))?;
         players.read_until(Duration::from_secs(90), |line| (line == "ready").then_some(()))?;
-        if workload.idle == Idle::Quiet {
+        if workload.baseline == Baseline::IdleClients {
             // Excludes work after many clients have connected.
             thread::sleep(timing.warm_up * 2);
             idle_share = server.share(timing.window / 2)?;

@@ -17,7 +17,7 @@ pub(crate) struct Workload {
     pub(crate) contenders: Vec<Contender>,
     pub(crate) goals: Vec<Goal>,
     /// CPU time to subtract.
-    pub(crate) idle: Idle,
+    pub(crate) baseline: Baseline,
     /// True if memory and idle CPU time are measured.
     pub(crate) is_idle: bool,
     /// Note for readers.
@@ -37,13 +37,13 @@ pub(crate) enum Area {
 
 /// CPU time of a server to subtract from its measured time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Idle {
-    /// None
-    Counts,
-    /// CPU time without clients
-    Alone,
-    /// CPU time with idle clients
-    Quiet,
+pub(crate) enum Baseline {
+    /// Zero.
+    Zero,
+    /// CPU time without clients.
+    NoClients,
+    /// CPU time with idle clients.
+    IdleClients,
 }
 
 /// A server under test.
@@ -63,13 +63,13 @@ pub(crate) struct Contender {
 /// Program of a contender.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Program {
-    /// Binary of this workspace
+    /// Binary of this workspace.
     Binary(&'static str),
-    /// `mp-server`
+    /// `mp-server`.
     MpServer,
-    /// enet/c/enet.c
+    /// Server in enet/c/enet.c.
     EnetC,
-    /// Real Godot, with a script of the project bench/godot
+    /// Godot with a script of the project bench/godot.
     Godot(&'static str),
 }
 

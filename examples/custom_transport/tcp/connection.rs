@@ -276,8 +276,8 @@ impl TcpConnection {
 
     /// Returns the time at which silence ends the connection; `None` while receiving is paused.
     fn silence_deadline(&self) -> Option<Instant> {
-        let patience = if self.is_connected() { SILENCE_TIMEOUT } else { GREETING_TIMEOUT };
-        (!self.held).then(|| self.last_received + patience)
+        let time_limit = if self.is_connected() { SILENCE_TIMEOUT } else { GREETING_TIMEOUT };
+        (!self.held).then(|| self.last_received + time_limit)
     }
 
     /// Encodes queued packets, about as many as are written at once.

@@ -88,9 +88,9 @@ fn come_back(world: &mut World, ctl: &ClientCtl) -> ScenarioResult {
     while world.now() < limit {
         if world.try_join()? {
             ctl.hello(world)?;
-            let patience = world.now() + ANSWER;
+            let deadline = world.now() + ANSWER;
             world.until("an answer", |world| {
-                let is_over = world.has_seen("server_disconnected") || world.now() >= patience;
+                let is_over = world.has_seen("server_disconnected") || world.now() >= deadline;
                 is_over || ctl.has_go(world, "start")
             })?;
             if ctl.has_go(world, "start") {

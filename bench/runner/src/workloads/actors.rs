@@ -2,7 +2,7 @@
 
 use crate::goal::Goal;
 use crate::sample::Metric;
-use crate::workload::{Area, Contender, Idle, Program, Workload, words};
+use crate::workload::{Area, Baseline, Contender, Program, Workload, words};
 
 pub(super) fn all() -> Vec<Workload> {
     let workloads = [
@@ -36,7 +36,7 @@ pub(super) fn all() -> Vec<Workload> {
             .map(|most| Goal::ratio(Metric::Cpu, "mp actors", most, "mp loop"))
             .into_iter()
             .collect(),
-        idle: Idle::Counts,
+        baseline: Baseline::Zero,
         is_idle: false,
         note: "Both run the same branch and the same ENet; one in two actix actors, as in mp-server.",
     });

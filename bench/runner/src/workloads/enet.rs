@@ -2,7 +2,7 @@
 
 use crate::goal::Goal;
 use crate::sample::Metric;
-use crate::workload::{Area, Contender, Idle, Program, Workload, words};
+use crate::workload::{Area, Baseline, Contender, Program, Workload, words};
 
 pub(super) fn all() -> Vec<Workload> {
     let echo = [
@@ -92,7 +92,7 @@ fn workload(name: &'static str, clients: u32) -> Workload {
         clients,
         contenders: Vec::new(),
         goals: Vec::new(),
-        idle: Idle::Counts,
+        baseline: Baseline::Zero,
         is_idle: false,
         note: "",
     }

@@ -2,7 +2,7 @@
 
 use crate::goal::Goal;
 use crate::sample::Metric;
-use crate::workload::{Area, Contender, Idle, NEEDS_OPTIMIZATION, Program, Workload, words};
+use crate::workload::{Area, Baseline, Contender, NEEDS_OPTIMIZATION, Program, Workload, words};
 
 pub(super) fn all() -> Vec<Workload> {
     vec![
@@ -86,7 +86,7 @@ fn workload(name: &'static str, clients: u32) -> Workload {
         clients,
         contenders: Vec::new(),
         goals: Vec::new(),
-        idle: Idle::Counts,
+        baseline: Baseline::Zero,
         is_idle: true,
         note: "",
     }

@@ -2,7 +2,7 @@
 
 use crate::goal::Goal;
 use crate::sample::Metric;
-use crate::workload::{Area, Contender, Idle, Program, Workload, words};
+use crate::workload::{Area, Baseline, Contender, Program, Workload, words};
 
 pub(super) fn all() -> Vec<Workload> {
     vec![
@@ -59,7 +59,7 @@ fn workload(name: &'static str, clients: u32) -> Workload {
             Contender::new("Godot", Program::Godot("res://relay.gd"), &["--fps", "60"]),
         ],
         goals: Vec::new(),
-        idle: Idle::Quiet,
+        baseline: Baseline::IdleClients,
         is_idle: false,
         note: "",
     }

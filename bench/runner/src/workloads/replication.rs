@@ -2,7 +2,7 @@
 
 use crate::goal::Goal;
 use crate::sample::Metric;
-use crate::workload::{Area, Contender, Idle, Program, Workload, words};
+use crate::workload::{Area, Baseline, Contender, Program, Workload, words};
 
 pub(super) fn all() -> Vec<Workload> {
     vec![
@@ -47,7 +47,7 @@ fn workload(name: &'static str, nodes: usize, clients: u32) -> Workload {
         clients,
         contenders: vec![mp(nodes)],
         goals: Vec::new(),
-        idle: Idle::Alone,
+        baseline: Baseline::NoClients,
         is_idle: false,
         note: "",
     }

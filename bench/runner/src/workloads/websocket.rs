@@ -2,7 +2,7 @@
 
 use crate::goal::Goal;
 use crate::sample::Metric;
-use crate::workload::{Area, Contender, Idle, Program, Workload, words};
+use crate::workload::{Area, Baseline, Contender, Program, Workload, words};
 
 pub(super) fn all() -> Vec<Workload> {
     vec![
@@ -54,7 +54,7 @@ fn workload(name: &'static str, clients: u32, in_flight: u32) -> Workload {
             server("tokio-websockets", "ws-tokio-websockets", &[], "web-socket"),
         ],
         goals: Vec::new(),
-        idle: Idle::Counts,
+        baseline: Baseline::Zero,
         is_idle: false,
         note: "The crates are used as in their examples, all in tokio on one thread; \"one flush\": all received messages are sent back with one flush.",
     }

@@ -195,19 +195,19 @@ impl Process {
     }
 
     fn branch_turn(&mut self, now: Instant, local: Instant, rng: &mut Rng) -> TurnResult {
-        let waiting = self.mail.len();
-        let mut taken = 0;
-        let most = messages_in_this_turn(waiting, rng);
-        while taken < most
+        let queued = self.mail.len();
+        let mut read = 0;
+        let most = messages_in_this_turn(queued, rng);
+        while read < most
             && !self.host.needs_turn(&self.branch, local)
             && let Some(message) = self.mail.pop()
         {
             self.host.handle_input(&mut self.branch, local, message);
-            taken += 1;
+            read += 1;
         }
         let before: Vec<usize> = self.endpoints.iter().map(|hosted| hosted.mail.len()).collect();
         let outcome = self.host.turn(&mut self.branch, local);
-        self.idle_timer.observe(local, taken > 0 || waiting == 0, self.branch.queued_packets());
+        self.idle_timer.observe(local, read > 0 || queued == 0, self.branch.queued_packets());
         self.follow_events(now);
 
         let mut result = TurnResult::default();
@@ -248,8 +248,8 @@ impl Process {
             }
         }
         let multiplayer = self.branch.scene().multiplayer();
-        let there = multiplayer.peers().chain(multiplayer.authenticating_peers());
-        self.events_disagree = !there.collect::<BTreeSet<_>>().iter().eq(&self.peers_by_events);
+        let connected = multiplayer.peers().chain(multiplayer.authenticating_peers());
+        self.events_disagree = !connected.collect::<BTreeSet<_>>().iter().eq(&self.peers_by_events);
         while let Some(event) = self.host.next_event() {
             if let HostEvent::EndpointAbandoned(endpoint) = event {
                 self.recorder.record(FactKind::EndpointAbandoned(endpoint));
@@ -264,7 +264,7 @@ impl Process {
 
     fn endpoint_turn(&mut self, now: Instant, number: usize, rng: &mut Rng) -> TurnResult {
         let EndpointProcess { endpoint, host, mail, .. } = &mut self.endpoints[number];
-        let (holds, waiting) = (endpoint.stats().holds, self.mail.len());
+        let (holds, queued) = (endpoint.stats().holds, self.mail.len());
         for _ in 0..messages_in_this_turn(mail.len(), rng) {
             if host.needs_turn() {
                 break;
@@ -278,7 +278,7 @@ impl Process {
             result.next = [next, at_once].into_iter().flatten().min();
         }
         result.holds = endpoint.stats().holds - holds;
-        if self.mail.len() > waiting {
+        if self.mail.len() > queued {
             result.woken.push(ActorId::Branch);
         }
         result
@@ -296,8 +296,8 @@ impl IdleTimer {
 }
 
 /// Draws the number of messages that an actor reads in a turn: usually all.
-fn messages_in_this_turn(waiting: usize, rng: &mut Rng) -> usize {
-    if waiting > 1 && rng.chance(200) { rng.between(1, waiting as u64) as usize } else { waiting }
+fn messages_in_this_turn(queued: usize, rng: &mut Rng) -> usize {
+    if queued > 1 && rng.chance(200) { rng.between(1, queued as u64) as usize } else { queued }
 }
 
 /// Id of the process's only branch.
