@@ -13,7 +13,7 @@ use mp_transport_ws::{ServerOptions, TextOptions, WebSocketMultiplayerPeer};
 use crate::options::WEBRTC_CHANNELS;
 use crate::world::ScenarioResult;
 
-/// A server whose clients come over WebRTC. They find it by signaling.
+/// Server for WebRTC clients, which connect to it by signaling.
 pub(crate) struct WebRtcServer {
     peer: WebRtcMultiplayerPeer,
     signaling: WebSocketMultiplayerPeer,

@@ -41,7 +41,7 @@ struct Request {
 }
 
 impl RunServer {
-    /// Starts to serve files of `folders`; of two with one name, that of the first folder.
+    /// Starts a server for the files of `folders`; earlier folders take precedence.
     ///
     /// # Errors
     ///
@@ -169,7 +169,7 @@ impl Shared {
 ///
 /// Returns an error if the server cannot be reached, or ends.
 pub(crate) fn play(address: SocketAddr, args: &[String]) -> Result<ExitCode, String> {
-    let io = |e: io::Error| format!("the server of web players at {address}: {e}");
+    let io = |e: io::Error| format!("web player server {address}: {e}");
     let mut stream = TcpStream::connect(address).map_err(io)?;
     let body = json!(args).to_string();
     let head = format!("POST /run HTTP/1.1\r\nContent-Length: {}\r\n\r\n", body.len());
@@ -183,7 +183,7 @@ pub(crate) fn play(address: SocketAddr, args: &[String]) -> Result<ExitCode, Str
             _ => {}
         }
     }
-    Err("the game has not ended".to_owned())
+    Err("the server closed before the game exited".to_owned())
 }
 
 fn read_request(stream: &TcpStream) -> io::Result<Request> {
@@ -228,5 +228,5 @@ fn is_closed(stream: &TcpStream) -> bool {
 const NEXT_TIMEOUT: Duration = Duration::from_secs(20);
 /// Time between checks whether a player still listens.
 const CHECK_INTERVAL: Duration = Duration::from_millis(500);
-/// Lines that wait for a player.
+/// Maximum number of queued lines for a player.
 const LINES_MAX: usize = 4_096;
