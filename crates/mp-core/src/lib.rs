@@ -6,6 +6,7 @@
 //! arguments, so the same code runs in actors, in a game loop and in a simulator.
 
 mod addresses;
+pub mod bug;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod endpoint;

@@ -226,6 +226,9 @@ pub enum DisconnectReason {
     BranchPanicked,
     /// Another peer of the branch has the same id.
     DuplicateId,
+    /// An impossible state was found in the local process: a bug of mp, which
+    /// [`bug!`](crate::bug!) has reported.
+    InternalError,
     /// The peer id is not in 2..2³¹.
     InvalidId,
     /// The local peer disconnected the remote peer (Godot: `disconnect_peer`).
@@ -253,6 +256,7 @@ impl fmt::Display for DisconnectReason {
             Self::Closed => "closed locally",
             Self::BranchPanicked => "its branch panicked",
             Self::DuplicateId => "peer id already in use",
+            Self::InternalError => "internal error: a bug of mp",
             Self::InvalidId => "invalid peer id",
             Self::Kicked => "kicked",
             Self::Moved => "moved to another branch",

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use mp_core::Instant;
+use mp_core::bug::{self, OnBug};
 
 use crate::checker::Violation;
 use crate::net::NetworkStats;
@@ -45,10 +46,12 @@ pub struct Outcome {
     pub plan: String,
 }
 
-/// Simulates the world of `seed`. A panic counts as a violation.
+/// Simulates the world of `seed`. A panic counts as a violation, and so does an impossible state,
+/// in release builds, too.
 pub fn simulate(seed: u64, options: &SimulationOptions) -> Outcome {
     let mut world = World::new(seed, options.clients, options.active_time, options.detail);
-    let checked = catch_unwind(AssertUnwindSafe(|| run_and_check(&mut world, options.active_time)));
+    let run = || run_and_check(&mut world, options.active_time);
+    let checked = catch_unwind(AssertUnwindSafe(|| bug::with_policy(OnBug::Panic, run)));
     let violation = match checked {
         Ok(result) => result.err(),
         Err(panic) => {
