@@ -1,6 +1,8 @@
 //! Putting a fragmented packet together again. Memory is taken as pieces arrive, never for what a header announces, and
 //! pieces that overlap or contradict each other are refused: every piece but the last has the same length.
 
+use mp_core::bug;
+
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
@@ -90,7 +92,9 @@ impl Assembly {
 
     /// The packet.
     pub(crate) fn into_payload(self) -> Bytes {
-        debug_assert!(self.front.len() == self.total as usize);
+        if self.front.len() != self.total as usize {
+            bug!("{} bytes of a packet of {} are complete", self.front.len(), self.total);
+        }
         self.front.into()
     }
 }

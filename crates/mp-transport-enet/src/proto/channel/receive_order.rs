@@ -1,7 +1,10 @@
 //! The order of what one channel of one peer receives: packets that wait for others, and packets of
 //! which pieces are missing.
 
+use mp_core::bug;
+
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use bytes::Bytes;
 
@@ -193,17 +196,19 @@ impl ReceiveOrder {
             return Outcome::Taken;
         }
         sink.reserve_unreliable(cost);
-        let Some(entry) = self.unreliable_waiting.get_mut(&key) else { return Outcome::Taken };
-        if let Waiting::Pieces(pieces) = entry {
-            pieces.insert(fragment);
+        let Entry::Occupied(mut entry) = self.unreliable_waiting.entry(key) else {
+            bug!("a packet is gone before its fragment was added");
+            return Outcome::Taken;
+        };
+        match entry.get_mut() {
+            Waiting::Pieces(pieces) => pieces.insert(fragment),
+            Waiting::Whole(_) => bug!("a fragment is added to a whole packet"),
         }
-        if entry.is_complete()
-            && key.0 == self.reliable
-            && let Some(entry) = self.unreliable_waiting.remove(&key)
-        {
-            sink.release_unreliable(entry.cost());
-            let flags = entry.unreliable_flags();
-            self.deliver_unreliable(key, flags, entry.into_payload(), sink);
+        if entry.get().is_complete() && key.0 == self.reliable {
+            let waiting = entry.remove();
+            sink.release_unreliable(waiting.cost());
+            let flags = waiting.unreliable_flags();
+            self.deliver_unreliable(key, flags, waiting.into_payload(), sink);
         }
         Outcome::Taken
     }
@@ -313,9 +318,12 @@ impl ReceiveOrder {
     }
 
     fn drop_unreliable(&mut self, key: (u64, u16), sink: &mut Sink<'_, '_>) {
-        if let Some(entry) = self.unreliable_waiting.remove(&key) {
-            sink.release_unreliable(entry.cost());
-            sink.dropped();
+        match self.unreliable_waiting.remove(&key) {
+            Some(entry) => {
+                sink.release_unreliable(entry.cost());
+                sink.dropped();
+            }
+            None => bug!("a packet is dropped that does not wait"),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use mp_core::DisconnectReason;
+use mp_core::{DisconnectReason, bug};
 use tracing::debug;
 
 use super::{Host, PeerEntry};
@@ -117,7 +117,10 @@ impl Host {
 
     /// Takes note of how a handshake came out.
     pub(super) fn settle(&mut self, slot: u16) {
-        let Some(entry) = self.slots.get_mut(slot) else { return };
+        let Some(entry) = self.slots.get_mut(slot) else {
+            bug!("slot {slot} has completed a handshake, but has no peer");
+            return;
+        };
         let peer = &mut entry.peer;
         if matches!(peer.state(), State::Abandoned { .. } | State::Connecting | State::HalfOpen) {
             return;
@@ -165,7 +168,7 @@ impl Host {
             if let Some(PeerEntry { peer, .. }) = self.slots.get(slot) {
                 peer.report_end(DisconnectReason::Timeout, &mut self.events);
             }
-            self.remove(slot);
+            self.remove(slot); // which reports a slot without a peer
         }
     }
 }

@@ -36,10 +36,8 @@ impl Host {
     pub fn bandwidth_limit(&mut self, incoming: u32, outgoing: u32) {
         self.settings.incoming_bandwidth = incoming;
         self.settings.outgoing_bandwidth = outgoing;
-        for slot in self.slots.occupied().collect::<Vec<_>>() {
-            if let Some(entry) = self.slots.get_mut(slot).filter(|it| it.is_counted) {
-                entry.peer.set_outgoing_bandwidth(outgoing);
-            }
+        for entry in self.counted_mut() {
+            entry.peer.set_outgoing_bandwidth(outgoing);
         }
         self.schedule_pass();
     }
@@ -60,15 +58,14 @@ impl Host {
         self.announce_bandwidth();
         let outgoing = self.settings.outgoing_bandwidth;
         let is_limited = self.connected > 0
-            && (outgoing > 0 || self.counted().any(|slot| self.takes(slot).is_some()));
+            && (outgoing > 0 || self.counted().any(|entry| takes(entry).is_some()));
         if is_limited {
             self.throttle_peers(now.as_millis());
             self.pass.due = Some(now.as_millis() + INTERVAL);
         } else if self.pass.measured_since.take().is_some() {
             // There were limits until now.
-            for slot in self.counted().collect::<Vec<_>>() {
-                let Some(PeerEntry { peer, .. }) = self.slots.get_mut(slot) else { continue };
-                peer.limit_throttle(SCALE);
+            for entry in self.counted_mut() {
+                entry.peer.limit_throttle(SCALE);
             }
         }
     }
@@ -76,20 +73,18 @@ impl Host {
     fn throttle_peers(&mut self, now: Millis) {
         let since = self.pass.measured_since.replace(now);
         let elapsed = since.map_or(0, |since| now - since);
-        let slots: Vec<u16> = self.counted().collect();
         let budget = |bandwidth: u32| u64::from(bandwidth) * elapsed / INTERVAL;
-        let demand = |slot: u16| Demand {
-            queued: self.slots.get(slot).map_or(0, |it| it.peer.demand()),
-            takes: self.takes(slot).map(budget),
+        let demand = |entry: &PeerEntry| Demand {
+            queued: entry.peer.demand(),
+            takes: takes(entry).map(budget),
             limit: None,
         };
-        let mut demands: Vec<Demand> = slots.iter().map(|&slot| demand(slot)).collect();
+        let mut demands: Vec<Demand> = self.counted().map(demand).collect();
         if elapsed > 0 {
             let outgoing = self.settings.outgoing_bandwidth;
             limit(&mut demands, (outgoing > 0).then(|| budget(outgoing)));
         }
-        for (slot, demand) in slots.into_iter().zip(demands) {
-            let Some(PeerEntry { peer, .. }) = self.slots.get_mut(slot) else { continue };
+        for (PeerEntry { peer, .. }, demand) in self.counted_mut().zip(demands) {
             peer.reset_demand();
             if let Some(limit) = demand.limit {
                 peer.limit_throttle(limit);
@@ -99,31 +94,37 @@ impl Host {
 
     /// Tells peers what this side takes from them and sends, when that is news to them.
     fn announce_bandwidth(&mut self) {
-        let state = |slot: u16| self.slots.get(slot).map(|it| it.peer.state());
-        let is_open = |slot: &u16| state(*slot) == Some(State::Connected);
-        let slots: Vec<u16> = self.counted().filter(is_open).collect();
-        let sends = |slot: &u16| self.slots.get(*slot).map_or(0, |it| it.peer.send_bandwidth());
-        let sends: Vec<u32> = slots.iter().map(sends).collect();
+        let is_open = |entry: &PeerEntry| entry.peer.state() == State::Connected;
+        let open = self.counted().filter(|entry| is_open(entry));
+        let sends: Vec<u32> = open.map(|entry| entry.peer.send_bandwidth()).collect();
         let outgoing = self.settings.outgoing_bandwidth;
         let shares = divide(self.settings.incoming_bandwidth, &sends);
-        for (slot, incoming) in slots.into_iter().zip(shares) {
-            let Some(PeerEntry { peer, .. }) = self.slots.get_mut(slot) else { continue };
+        let mut announced = Vec::new();
+        let open = self.counted_mut().filter(|entry| is_open(entry));
+        for (PeerEntry { peer, .. }, incoming) in open.zip(shares) {
             if peer.announce_bandwidth(incoming, outgoing) {
-                self.touch(slot);
+                announced.push(peer.connection().slot as u16);
             }
+        }
+        for slot in announced {
+            self.touch(slot);
         }
     }
 
-    /// Slots of connected peers.
-    fn counted(&self) -> impl Iterator<Item = u16> + '_ {
-        let is_counted = |slot: &u16| self.slots.get(*slot).is_some_and(|it| it.is_counted);
-        self.slots.occupied().filter(is_counted)
+    /// Connected peers, lowest slot first.
+    fn counted(&self) -> impl Iterator<Item = &PeerEntry> {
+        self.slots.entries().filter(|entry| entry.is_counted)
     }
 
-    /// Bytes per second that a peer takes, if it said so.
-    fn takes(&self, slot: u16) -> Option<u32> {
-        self.slots.get(slot).map(|it| it.peer.receive_bandwidth()).filter(|&takes| takes > 0)
+    /// See [`counted`](Self::counted).
+    fn counted_mut(&mut self) -> impl Iterator<Item = &mut PeerEntry> {
+        self.slots.entries_mut().filter(|entry| entry.is_counted)
     }
+}
+
+/// Bytes per second that a peer takes, if it said so.
+fn takes(entry: &PeerEntry) -> Option<u32> {
+    Some(entry.peer.receive_bandwidth()).filter(|&takes| takes > 0)
 }
 
 /// Sets the limits, given how many bytes this side may send, if that is limited.

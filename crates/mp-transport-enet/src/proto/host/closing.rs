@@ -2,9 +2,9 @@
 
 use mp_core::{ConnectionId, DisconnectReason, Farewell};
 
-use super::Host;
 use super::bandwidth::Pass;
 use super::receive::withdraw;
+use super::{Host, PeerEntry};
 use crate::proto::peer::{Flow, State};
 
 impl Host {
@@ -93,10 +93,10 @@ impl Host {
     pub fn close(&mut self, data: u32) {
         let slots: Vec<u16> = self.slots.occupied().collect();
         for slot in slots {
-            if let Some(connection) = self.slots.get(slot).map(|it| it.peer.connection()) {
-                self.say_goodbye(connection, data);
+            if let Some(PeerEntry { peer, .. }) = self.slots.get_mut(slot) {
+                self.goodbyes.extend(peer.lone_disconnect(data));
             }
-            self.remove(slot);
+            self.remove(slot); // which reports a slot without a peer
         }
         while self.poll_event().is_some() {}
         self.pass = Pass::default();

@@ -1,5 +1,7 @@
 //! Connections that are half open, by age and by the address that asked for them.
 
+use mp_core::bug;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -23,8 +25,9 @@ impl HalfOpen {
 
     /// Forgets one: it is complete, or has ended.
     pub(crate) fn remove(&mut self, age: u64) {
-        if let Some((_, ip)) = self.by_age.remove(&age) {
-            self.by_address.remove(&(ip, age));
+        match self.by_age.remove(&age) {
+            Some((_, ip)) => _ = self.by_address.remove(&(ip, age)),
+            None => bug!("a half-open connection is forgotten twice"),
         }
     }
 

@@ -9,7 +9,7 @@
 
 use std::collections::VecDeque;
 
-use mp_core::ConnectionId;
+use mp_core::{ConnectionId, bug};
 
 use super::{Host, PeerEntry};
 use crate::proto::peer::State;
@@ -69,6 +69,7 @@ impl Host {
                 return;
             };
             let Some(PeerEntry { peer, is_keeping, .. }) = self.slots.get_mut(slot) else {
+                bug!("slot {slot} keeps data, but has no peer");
                 continue;
             };
             *is_keeping = false;

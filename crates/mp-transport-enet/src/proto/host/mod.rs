@@ -9,12 +9,14 @@ mod peer_ops;
 mod receive;
 mod send;
 mod slots;
+#[cfg(test)]
+mod tests;
 mod transmit;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
-use mp_core::{ConnectionId, Instant, Rng, RunningClock, SharedLimit};
+use mp_core::{ConnectionId, Instant, Rng, RunningClock, SharedLimit, bug};
 
 use crate::limits::{QUEUED_BYTES_OF_EACH, WAITING_BYTES_OF_EACH};
 use crate::proto::command::{Connect, Terms};
@@ -216,11 +218,13 @@ impl Host {
     /// Has a peer packed at the end of the turn.
     pub(super) fn touch(&mut self, slot: u16) {
         self.record(slot);
-        if let Some(entry) = self.slots.get_mut(slot)
-            && !entry.is_queued
-        {
-            entry.is_queued = true;
-            self.dirty.push(slot);
+        match self.slots.get_mut(slot) {
+            Some(PeerEntry { is_queued: true, .. }) => {}
+            Some(entry) => {
+                entry.is_queued = true;
+                self.dirty.push(slot);
+            }
+            None => bug!("slot {slot} has something to send, but no peer"),
         }
     }
 
@@ -233,7 +237,10 @@ impl Host {
 
     /// Empties a slot.
     pub(super) fn remove(&mut self, slot: u16) {
-        let Some(mut entry) = self.slots.remove(slot) else { return };
+        let Some(mut entry) = self.slots.remove(slot) else {
+            bug!("slot {slot} is emptied, but has no peer");
+            return;
+        };
         self.keeping.forget(&entry);
         entry.peer.drop_queues();
         entry.peer.record(&mut self.queued, &mut self.received);

@@ -13,7 +13,7 @@ use crate::proto::{HostStatistic, Patience, PeerState, PeerStatistic};
 impl Host {
     /// All links, half-open ones included, by their slots.
     pub fn connections(&self) -> impl Iterator<Item = ConnectionId> + '_ {
-        let peers = self.slots.occupied().filter_map(|slot| Some(&self.slots.get(slot)?.peer));
+        let peers = self.slots.entries().map(|entry| &entry.peer);
         let known = peers.filter(|peer| !matches!(peer.state(), State::Abandoned { .. }));
         known.map(Peer::connection)
     }

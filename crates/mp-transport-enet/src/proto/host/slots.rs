@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
-use mp_core::ConnectionId;
+use mp_core::{ConnectionId, bug};
 
 use super::PeerEntry;
 use crate::proto::peer::{Peer, Sessions};
@@ -69,11 +69,10 @@ impl Slots {
         let address = entry.peer.path().remote;
         let ip = address.ip();
         self.by_address.remove(&(ip, address.port(), slot));
-        if let Some(count) = self.per_ip.get_mut(&ip) {
-            *count -= 1;
-            if *count == 0 {
-                self.per_ip.remove(&ip);
-            }
+        match self.per_ip.get_mut(&ip) {
+            Some(1) => _ = self.per_ip.remove(&ip),
+            Some(count) => *count -= 1,
+            None => bug!("a peer of an IP address without peers"),
         }
         Some(entry)
     }
@@ -128,6 +127,16 @@ impl Slots {
     /// How many peers share an IP address.
     pub(super) fn count_at(&self, ip: IpAddr) -> u16 {
         self.per_ip.get(&ip).copied().unwrap_or(0)
+    }
+
+    /// The peers, lowest slot first.
+    pub(super) fn entries(&self) -> impl Iterator<Item = &PeerEntry> {
+        self.slots.iter().filter_map(|slot| slot.entry.as_deref())
+    }
+
+    /// See [`entries`](Self::entries).
+    pub(super) fn entries_mut(&mut self) -> impl Iterator<Item = &mut PeerEntry> {
+        self.slots.iter_mut().filter_map(|slot| slot.entry.as_deref_mut())
     }
 
     /// Slots with a peer, lowest first.

@@ -1,6 +1,6 @@
 //! The end of a host's turn, and its timers.
 
-use mp_core::Instant;
+use mp_core::{Instant, bug};
 
 use super::{Host, PeerEntry};
 use crate::proto::header::Header;
@@ -19,7 +19,10 @@ impl Host {
                 break;
             }
             self.timers.pop_first();
-            let Some(PeerEntry { peer, timer, .. }) = self.slots.get_mut(slot) else { continue };
+            let Some(PeerEntry { peer, timer, .. }) = self.slots.get_mut(slot) else {
+                bug!("slot {slot} has a timer, but no peer");
+                continue;
+            };
             *timer = None;
             match peer.handle_timeout(millis, &self.settings, &mut self.events) {
                 Flow::Going if peer.wants_to_send(millis) => self.touch(slot),
@@ -118,8 +121,14 @@ impl Host {
     /// Nothing more is to be sent to a peer now.
     fn packed(&mut self, slot: u16, now: Instant) {
         self.record(slot);
+        // The peer may have ended since it was queued.
         let Some(PeerEntry { peer, is_queued, .. }) = self.slots.get_mut(slot) else { return };
         *is_queued = false;
+        if peer.fail_if_broken(&mut self.events) {
+            self.touch(slot);
+            self.packing.extend(self.dirty.drain(..));
+            return;
+        }
         match peer.state() {
             State::AcknowledgingDisconnect => {
                 self.remove(slot);
@@ -140,7 +149,10 @@ impl Host {
 
     /// Sees to it that a peer is looked at when something is due.
     fn schedule(&mut self, slot: u16, now: Instant) {
-        let Some(PeerEntry { peer, timer, .. }) = self.slots.get_mut(slot) else { return };
+        let Some(PeerEntry { peer, timer, .. }) = self.slots.get_mut(slot) else {
+            bug!("slot {slot} is to have a timer, but has no peer");
+            return;
+        };
         let Some(at) = peer.deadline(now.as_millis(), &self.settings) else { return };
         // An entry that is too early only costs a look, and moving it with each acknowledgement would cost more. But of one that
         // waits for an acknowledgement that has come nothing is left but its price: a wake-up.

@@ -54,6 +54,16 @@ impl Peer {
         }
     }
 
+    /// Ends the connection if it cannot keep its promise to deliver, because of a bug. Returns
+    /// whether it did.
+    pub(crate) fn fail_if_broken(&mut self, events: &mut VecDeque<HostEvent>) -> bool {
+        let is_broken = self.sender.take_broken();
+        if is_broken {
+            self.fail(DisconnectReason::InternalError, events);
+        }
+        is_broken
+    }
+
     /// Drops everything queued and sends DISCONNECT until it is acknowledged; then `reason` is reported, if there is one.
     pub(super) fn disconnect(&mut self, data: u32, reason: Option<DisconnectReason>) {
         self.drop_queues();

@@ -275,6 +275,12 @@ impl Peer {
         self.sender.queue_control(Body::ThrottleConfigure(parameters));
     }
 
+    /// Brings about an impossible state: packets are queued for channels that do not exist.
+    #[cfg(test)]
+    pub(crate) fn lose_channels(&mut self) {
+        self.channels = Channels::new(0);
+    }
+
     /// Counts an unreliable packet that cannot be sent.
     pub(crate) const fn count_send_drop(&mut self) {
         self.stats.send_drops += 1;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use mp_core::{DisconnectReason, SharedLimit};
+use mp_core::{DisconnectReason, SharedLimit, bug};
 
 use super::{Flow, Peer, Sessions, State};
 use crate::proto::channel::{Outcome, Place, Sink};
@@ -281,7 +281,10 @@ impl Peer {
                 }
                 Outcome::Taken
             }
-            _ => Outcome::Refused,
+            body => {
+                bug!("{body:?} carries no packet");
+                Outcome::Refused
+            }
         }
     }
 

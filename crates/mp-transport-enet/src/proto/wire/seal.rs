@@ -4,6 +4,8 @@
 //! compression. The key is the connect id as it stands in CONNECT, or zeros in a datagram that names no peer. (Source:
 //! ENet 1.3; Godot never sends any.)
 
+use mp_core::bug;
+
 use super::header::Header;
 use crate::proto::compress::{CompressionMode, Compressor};
 use crate::proto::{MTU_MAX, NO_PEER};
@@ -81,7 +83,10 @@ impl Seal {
     /// Seals the datagram of `len` bytes at the front of `buf`, which has [`CHECKSUM_LEN`] bytes more when there is a
     /// checksum. The length of what it becomes.
     pub(crate) fn close(&mut self, buf: &mut [u8], len: usize, connect_id: [u8; 4]) -> usize {
-        let Some((mut header, commands)) = Header::parse(&buf[..len]) else { return len };
+        let Some((mut header, commands)) = Header::parse(&buf[..len]) else {
+            bug!("a datagram of {len} bytes was packed without a header");
+            return len;
+        };
         let header_len = header.encoded_len();
         let plain_len = commands.len();
         let packed_len = self.compressor.compress(commands, &mut self.scratch);

@@ -14,7 +14,7 @@ mod pack;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use mp_core::{ConnectionStats, SharedLimit};
+use mp_core::{ConnectionStats, SharedLimit, bug};
 
 use crate::limits::{ENTRY_OVERHEAD, RELIABLE_FRAGMENTS_MAX};
 use crate::proto::channel::Channels;
@@ -59,6 +59,8 @@ pub(crate) struct Sender {
     silence: Silence,
     /// When reliable data was last acknowledged, or first sent since there was none.
     progress: Option<Millis>,
+    /// True if an impossible state was found, in which reliable data would be lost.
+    is_broken: bool,
 }
 
 /// A command that was acknowledged.
@@ -99,6 +101,7 @@ impl Sender {
             next_timeout: None,
             silence: Silence::default(),
             progress: None,
+            is_broken: false,
         }
     }
 
@@ -285,8 +288,9 @@ impl Sender {
             self.reliable_cost = self.reliable_cost.saturating_sub(sent.len() + ENTRY_OVERHEAD);
             self.held_bytes = self.held_bytes.saturating_sub(sent.queued_bytes());
             self.progress = (self.reliable_cost > 0).then_some(now);
-            if let Some(sequences) = channels.sending(channel) {
-                sequences.acknowledged(sequence);
+            match channels.sending(channel) {
+                Some(sequences) => sequences.acknowledged(sequence),
+                None => self.broken("a reliable command of a missing channel is acknowledged"),
             }
         }
         if self.in_flight.is_empty() {
@@ -336,6 +340,18 @@ impl Sender {
         false
     }
 
+    /// Returns, once, whether the connection must be closed, as an impossible state was found in
+    /// which reliable data would be lost.
+    pub(crate) const fn take_broken(&mut self) -> bool {
+        std::mem::replace(&mut self.is_broken, false)
+    }
+
+    /// Reports an impossible state in which reliable data would be lost.
+    fn broken(&mut self, state: &str) {
+        self.is_broken = true;
+        bug!("{state}");
+    }
+
     /// When a command times out next.
     pub(crate) const fn next_timeout(&self) -> Option<Millis> {
         self.next_timeout
@@ -347,11 +363,13 @@ impl Sender {
     }
 
     fn pop_unreliable(&mut self) {
-        if let Some(queued) = self.unreliable.pop_front() {
-            let payload = queued.payload();
-            self.unreliable_bytes -= payload.len() + ENTRY_OVERHEAD;
-            self.held_bytes -= payload.queued_bytes(payload.len());
-        }
+        let Some(queued) = self.unreliable.pop_front() else {
+            bug!("an unreliable packet is taken from an empty queue");
+            return;
+        };
+        let payload = queued.payload();
+        self.unreliable_bytes -= payload.len() + ENTRY_OVERHEAD;
+        self.held_bytes -= payload.queued_bytes(payload.len());
     }
 
     fn note_timeout(&mut self, at: Millis) {

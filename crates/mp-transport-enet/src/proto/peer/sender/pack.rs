@@ -1,6 +1,6 @@
 //! What of a peer's queues goes into the next datagram.
 
-use mp_core::ConnectionStats;
+use mp_core::{ConnectionStats, bug};
 
 use super::Sender;
 use super::outgoing::{Queued, Sent};
@@ -102,7 +102,10 @@ impl Sender {
         datagram: &mut Datagram<'_>,
         route: &Route<'_>,
     ) -> bool {
-        let Some(&(order, command)) = self.control.front() else { return true };
+        let Some(&(order, command)) = self.control.front() else {
+            bug!("a command is sent from an empty queue");
+            return true;
+        };
         if !datagram.has_room(&command, command.fixed_len()) {
             return false;
         }
@@ -122,11 +125,15 @@ impl Sender {
         route: &mut Route<'_>,
         is_blocked: &mut bool,
     ) -> bool {
-        let Some(queued) = self.reliable.front_mut() else { return true };
+        let Some(queued) = self.reliable.front_mut() else {
+            bug!("a reliable packet is sent from an empty queue");
+            return true;
+        };
         let (command, offset, len) = queued.piece(self.piece_len);
         let may_send = route.may_send(self.in_transit, len);
         let Some(sequences) = route.channels.sending(queued.channel()) else {
-            self.reliable.pop_front();
+            self.broken("a reliable packet of a missing channel is queued");
+            *is_blocked = true;
             return true;
         };
         if !may_send || !sequences.admits(command.sequence) {
@@ -154,7 +161,10 @@ impl Sender {
     }
 
     fn pack_unreliable(&mut self, datagram: &mut Datagram<'_>, route: &mut Route<'_>) -> bool {
-        let Some(queued) = self.unreliable.front_mut() else { return true };
+        let Some(queued) = self.unreliable.front_mut() else {
+            bug!("an unreliable packet is sent from an empty queue");
+            return true;
+        };
         let (command, offset, len) = queued.piece(self.piece_len);
         if !datagram.has_room(&command, command.fixed_len() + len) {
             return false;
