@@ -119,7 +119,10 @@ impl Connections {
 
     /// Updates the timer and the state of a connection after something was done with it.
     pub(crate) fn update(&mut self, slot: usize) {
-        let Some(entry) = self.slots.get_mut(slot) else { return };
+        let Some(entry) = self.slots.get_mut(slot) else {
+            mp_core::bug!("something was done with slot {slot}, which has no connection");
+            return;
+        };
         if !entry.connection.is_opening() {
             self.opening.remove(&(entry.number, slot));
         }

@@ -326,7 +326,10 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
         if has_connected && self.mode == Mode::Client {
             self.status = ConnectionStatus::Connected;
         }
-        let Some(connection) = self.connections.at(slot) else { return };
+        let Some(connection) = self.connections.at(slot) else {
+            mp_core::bug!("something was done with slot {slot}, which has no connection");
+            return;
+        };
         let (id, peer) = (connection.id(), connection.peer());
         let is_current = self.connections.slot_of(peer) == Some(slot);
         if let Some(end) = connection.end()
@@ -350,8 +353,9 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
     }
 
     fn discard(&mut self, slot: usize) {
-        if let Some(connection) = self.connections.remove(slot) {
-            self.routes.remove(connection.ufrag(), slot);
+        match self.connections.remove(slot) {
+            Some(connection) => self.routes.remove(connection.ufrag(), slot),
+            None => mp_core::bug!("the connection of slot {slot} is discarded, but is gone"),
         }
     }
 

@@ -83,7 +83,10 @@ impl<S: ByteStream> Links<S> {
 
     /// Notes what a link wants after something was done with it: to be flushed, to be called at a time.
     pub(crate) fn note(&mut self, slot: usize) {
-        let Some(link) = self.slots.get_mut(slot) else { return };
+        let Some(link) = self.slots.get_mut(slot) else {
+            mp_core::bug!("something was done with slot {slot}, which has no connection");
+            return;
+        };
         if link.is_handshaking && link.connection.was_connected() {
             link.is_handshaking = false;
             self.handshaking -= 1;
@@ -97,7 +100,10 @@ impl<S: ByteStream> Links<S> {
 
     /// Notes when a link is due, and how many bytes wait for it.
     pub(crate) fn note_timer(&mut self, slot: usize) {
-        let Some(link) = self.slots.get_mut(slot) else { return };
+        let Some(link) = self.slots.get_mut(slot) else {
+            mp_core::bug!("slot {slot} is to have a timer, but has no connection");
+            return;
+        };
         let waiting = link.waiting_bytes();
         self.waiting.replace(link.waiting, waiting);
         link.waiting = waiting;

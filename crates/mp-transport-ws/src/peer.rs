@@ -326,6 +326,7 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
                 }
                 continue;
             }
+            // The connection may have ended since it was woken.
             let Some(link) = self.links.at(slot) else { continue };
             let (bytes, more) = link.read(now, &mut self.read_buffer, &mut self.session);
             taken += bytes;
@@ -357,7 +358,10 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
         }
         self.links.forgive_suspension(now);
         while let Some(slot) = self.links.due(now) {
-            let Some(link) = self.links.at(slot) else { return };
+            let Some(link) = self.links.at(slot) else {
+                mp_core::bug!("slot {slot} has a timer, but no connection");
+                return;
+            };
             link.connection.handle_timeout(now);
             self.settle(slot);
         }
@@ -369,7 +373,10 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
         if self.links.is_within_limit(slot) {
             return;
         }
-        let Some(link) = self.links.at(slot) else { return };
+        let Some(link) = self.links.at(slot) else {
+            mp_core::bug!("slot {slot} has received bytes, but has no connection");
+            return;
+        };
         if link.connection.unfinished_bytes() > 0 {
             link.connection.shed(now, DisconnectReason::QueueFull);
             self.stats.shed += 1;
@@ -395,7 +402,10 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
     fn settle(&mut self, slot: usize) {
         self.links.note(slot);
         let Some(end) = self.links.at(slot).and_then(|link| link.connection.end()) else { return };
-        let Some(link) = self.links.remove(slot) else { return };
+        let Some(link) = self.links.remove(slot) else {
+            mp_core::bug!("the connection of slot {slot} ends, but is gone");
+            return;
+        };
         if let Some(client) = link.connection.client() {
             self.session.free_id(client);
         }
@@ -465,6 +475,7 @@ impl<S: StreamSource> MultiplayerPeer for WebSocketMultiplayerPeer<S> {
         let mut dirty = self.links.take_dirty();
         let retries = !self.is_waking();
         dirty.retain(|&slot| {
+            // The connection may have ended since then.
             let Some(link) = self.links.at(slot) else { return false };
             link.is_dirty = false;
             link.flush(now, &mut self.write_buffer, &mut self.session);

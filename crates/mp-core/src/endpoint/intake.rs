@@ -133,7 +133,10 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
             self.stats.rejected_moves += 1;
             return;
         }
-        let Some(queue) = self.branches.get_mut(&from) else { return };
+        let Some(queue) = self.branches.get_mut(&from) else {
+            crate::bug!("{connection} belongs to {from:?}, which has no queue");
+            return;
+        };
         let (was_paused, mut events) = (queue.is_full(), queue.extract(connection));
         if let Some(PeerEvent::Connected { .. }) = events.first() {
             events.remove(0); // the branch has not received `Connected` yet
@@ -149,7 +152,10 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
 
     /// Queues an event, and pauses the branch's connections if its queue becomes full.
     pub(super) fn queue(&mut self, branch: BranchId, event: PeerEvent) {
-        let Some(queue) = self.branches.get_mut(&branch) else { return };
+        let Some(queue) = self.branches.get_mut(&branch) else {
+            crate::bug!("an event is for {branch:?}, which has no queue");
+            return;
+        };
         if queue.push(event) {
             self.stats.holds += 1;
             self.set_paused(branch, true);

@@ -275,8 +275,9 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
             self.peer.disconnect(connection, reason, Farewell::Abrupt);
             self.queue(branch, PeerEvent::Disconnected { connection, reason });
         }
-        if let Some(queue) = self.branches.get_mut(&branch) {
-            queue.close(reason);
+        match self.branches.get_mut(&branch) {
+            Some(queue) => queue.close(reason),
+            None => crate::bug!("{branch:?} is closed, but has no queue"),
         }
     }
 

@@ -94,7 +94,10 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
     }
 
     fn admit(&mut self, now: Instant, stream: S::Stream, address: SocketAddr) {
-        let Role::Server(door) = &mut self.role else { return };
+        let Role::Server(door) = &mut self.role else {
+            mp_core::bug!("a client accepts a connection");
+            return;
+        };
         let tls = match door.tls.as_ref().map(|tls| ServerConnection::new(Arc::clone(tls))) {
             None => None,
             Some(Ok(tls)) => Some(Tls::new(TlsConnection::from(tls))),
@@ -129,8 +132,14 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
         let mut cx = Context::from_waker(&self.source_waker);
         let Poll::Ready(dialed) = source.poll_stream(&mut cx) else { return };
         self.source = None;
-        let Role::Client(call) = &mut self.role else { return };
-        let Some(call) = call.take() else { return };
+        let Role::Client(call) = &mut self.role else {
+            mp_core::bug!("a server dials");
+            return;
+        };
+        let Some(call) = call.take() else {
+            mp_core::bug!("a client that has connected or failed dials");
+            return;
+        };
         let (stream, address) = match dialed {
             Ok(connected) => connected,
             Err(error) => {

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use mp_core::TransferMode;
+use tungstenite::protocol::frame::coding::CloseCode;
 
 use super::{Role, WebSocketMultiplayerPeer};
 use crate::io::StreamSource;
@@ -31,7 +32,12 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
     /// Gives events to the service, and takes its actions.
     pub(super) fn run_text(&mut self) {
         let now = self.now;
-        let Some(mut service) = self.text.take() else { return };
+        let Some(mut service) = self.text.take() else {
+            if self.session.text.has_events() {
+                mp_core::bug!("a text session has events, but there is no service");
+            }
+            return;
+        };
         while let Some(event) = self.session.text.events.pop_front() {
             match event {
                 TextEvent::Opened { session, address } => {
@@ -39,7 +45,10 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
                 }
                 TextEvent::Message { session, text } => match str::from_utf8(&text) {
                     Ok(text) => service.handle_message(now, session, text),
-                    Err(_) => debug_assert!(false, "WebSocket accepts UTF-8 alone"),
+                    Err(_) => {
+                        mp_core::bug!("a text was received that is not UTF-8");
+                        self.close_peer(session, CloseCode::Error.into(), "");
+                    }
                 },
                 TextEvent::Closed { session } => service.handle_closed(now, session),
             }

@@ -273,8 +273,9 @@ impl Connection {
         } else if self.blocked.is_some() || self.queue.len() >= settings.max_queued_packets {
             self.stats.send_drops += 1;
         } else {
-            // It makes room for itself.
-            let _ = self.queue.push(mode, payload.len(), connections, payload);
+            if self.queue.push(mode, payload.len(), connections, payload).is_err() {
+                mp_core::bug!("an unreliable packet does not make room for itself");
+            }
         }
     }
 

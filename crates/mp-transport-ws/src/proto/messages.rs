@@ -105,8 +105,10 @@ impl Messages {
             MessageKind::Binary => Message::Binary(payload),
             MessageKind::Text => match Utf8Bytes::try_from(payload) {
                 Ok(text) => Message::Text(text),
-                // Texts alone are queued for such a connection.
-                Err(_) => return debug_assert!(false, "a text that is not UTF-8"),
+                Err(_) => {
+                    mp_core::bug!("a text was queued that is not UTF-8");
+                    return self.close(CloseCode::Error.into(), "", output);
+                }
             },
         };
         self.write(message, output);

@@ -58,8 +58,9 @@ impl Tls {
 
     /// Appends `plain` to `wire`, encrypted; before the handshake is done it waits within.
     pub(crate) fn send(&mut self, plain: &[u8], wire: &mut Vec<u8>) {
-        // Its buffer has no bound, so it takes everything.
-        let _ = self.0.writer().write_all(plain);
+        if let Err(error) = self.0.writer().write_all(plain) {
+            mp_core::bug!("the buffer of TLS has no bound, but accepts no more: {error}");
+        }
         self.transmit(wire);
     }
 
