@@ -1,5 +1,6 @@
 //! A byte limit that the connections of a transport share.
 
+use crate::bug;
 use crate::limits::QUEUED_PACKET_OVERHEAD;
 
 /// A limit on the bytes that all connections of a transport use together. Each connection has a
@@ -29,9 +30,9 @@ impl SharedLimit {
 
     /// Records that a connection, or another user of the limit, has `after` bytes instead of
     /// `before`.
-    pub const fn replace(&mut self, before: usize, after: usize) {
-        debug_assert!(before <= self.bytes, "more bytes are released than were recorded");
-        self.bytes = self.bytes.saturating_sub(before) + after;
+    pub fn replace(&mut self, before: usize, after: usize) {
+        bug::subtract(&mut self.bytes, before);
+        self.bytes += after;
     }
 
     /// Returns the bytes of all connections.

@@ -12,7 +12,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use mp_core::{ConnectionId, ConnectionStats, SharedLimit};
+use mp_core::{ConnectionId, ConnectionStats, SharedLimit, bug};
 
 use super::Outcome;
 use crate::limits::{
@@ -108,9 +108,9 @@ impl Inbound {
     }
 
     /// A delivered packet was taken.
-    pub(crate) const fn taken(&mut self, len: usize) {
-        self.packets = self.packets.saturating_sub(1);
-        self.bytes = self.bytes.saturating_sub(len);
+    pub(crate) fn taken(&mut self, len: usize) {
+        bug::subtract(&mut self.packets, 1);
+        bug::subtract(&mut self.bytes, len);
     }
 
     /// Charges `cost` for reliable data of the packet `sequence` of `channel`, if the budget allows it.
@@ -144,7 +144,7 @@ impl Inbound {
 
     /// Gives back what was charged for a packet.
     fn release(&mut self, limit: &mut SharedLimit, cost: usize, channel: u8, sequence: u64) {
-        self.reorder_bytes = self.reorder_bytes.saturating_sub(cost);
+        bug::subtract(&mut self.reorder_bytes, cost);
         self.record(limit);
         if self.privileged == Some((channel, sequence)) {
             self.privileged = None;
@@ -166,7 +166,7 @@ impl Inbound {
     }
 
     /// Has `limit`, that of all peers, include what waits for others now.
-    pub(crate) const fn record(&mut self, limit: &mut SharedLimit) {
+    pub(crate) fn record(&mut self, limit: &mut SharedLimit) {
         limit.replace(self.recorded_bytes, self.waiting());
         self.recorded_bytes = self.waiting();
     }
@@ -251,14 +251,14 @@ impl Sink<'_, '_> {
     }
 
     /// Charges `cost` for unreliable data.
-    pub(crate) const fn reserve_unreliable(&mut self, cost: usize) {
+    pub(crate) fn reserve_unreliable(&mut self, cost: usize) {
         self.inbound.unreliable_bytes += cost;
         self.inbound.record(self.limit);
     }
 
     /// Gives back what was charged for unreliable data.
-    pub(crate) const fn release_unreliable(&mut self, cost: usize) {
-        self.inbound.unreliable_bytes = self.inbound.unreliable_bytes.saturating_sub(cost);
+    pub(crate) fn release_unreliable(&mut self, cost: usize) {
+        bug::subtract(&mut self.inbound.unreliable_bytes, cost);
         self.inbound.record(self.limit);
     }
 }

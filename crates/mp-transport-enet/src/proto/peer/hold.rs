@@ -27,7 +27,7 @@ impl Peer {
     }
 
     /// Notes that the host has handed out a packet of `len` bytes.
-    pub(crate) const fn packet_taken(&mut self, len: usize) {
+    pub(crate) fn packet_taken(&mut self, len: usize) {
         self.inbound.taken(len);
     }
 

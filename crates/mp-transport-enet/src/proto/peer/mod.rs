@@ -287,7 +287,7 @@ impl Peer {
     }
 
     /// Has the limits on what all peers have, to send and received, include what this one has now.
-    pub(crate) const fn record(&mut self, queued: &mut SharedLimit, received: &mut SharedLimit) {
+    pub(crate) fn record(&mut self, queued: &mut SharedLimit, received: &mut SharedLimit) {
         self.sender.record(queued);
         self.inbound.record(received);
     }

@@ -205,7 +205,7 @@ impl Sender {
     }
 
     /// Has `limit`, that of all peers, include what is queued now.
-    pub(crate) const fn record(&mut self, limit: &mut SharedLimit) {
+    pub(crate) fn record(&mut self, limit: &mut SharedLimit) {
         limit.replace(self.recorded_bytes, self.held_bytes);
         self.recorded_bytes = self.held_bytes;
     }
@@ -283,10 +283,10 @@ impl Sender {
     ) -> Option<Acknowledged> {
         let sent = self.in_flight.remove(&(channel, sequence))?;
         self.silence.broken();
-        self.in_transit -= sent.in_transit();
+        bug::subtract(&mut self.in_transit, sent.in_transit());
         if channel != CONTROL_CHANNEL {
-            self.reliable_cost = self.reliable_cost.saturating_sub(sent.len() + ENTRY_OVERHEAD);
-            self.held_bytes = self.held_bytes.saturating_sub(sent.queued_bytes());
+            bug::subtract(&mut self.reliable_cost, sent.len() + ENTRY_OVERHEAD);
+            bug::subtract(&mut self.held_bytes, sent.queued_bytes());
             self.progress = (self.reliable_cost > 0).then_some(now);
             match channels.sending(channel) {
                 Some(sequences) => sequences.acknowledged(sequence),
@@ -322,7 +322,7 @@ impl Sender {
                 return true;
             }
             stats.retransmissions += 1;
-            self.in_transit -= sent.len();
+            bug::subtract(&mut self.in_transit, sent.len());
             let order = sent.queue_again();
             let again = if key.0 == CONTROL_CHANNEL {
                 &mut self.control_again
@@ -368,8 +368,8 @@ impl Sender {
             return;
         };
         let payload = queued.payload();
-        self.unreliable_bytes -= payload.len() + ENTRY_OVERHEAD;
-        self.held_bytes -= payload.queued_bytes(payload.len());
+        bug::subtract(&mut self.unreliable_bytes, payload.len() + ENTRY_OVERHEAD);
+        bug::subtract(&mut self.held_bytes, payload.queued_bytes(payload.len()));
     }
 
     fn note_timeout(&mut self, at: Millis) {
