@@ -43,6 +43,13 @@ pub(super) const FAULTS: &[Fault] = &[
         wrong: "let _ = others;",
     },
     Fault {
+        name: "stale-timer",
+        what: "the timer of an ENet peer stays when the peer is removed",
+        file: "crates/mp-transport-enet/src/proto/host/mod.rs",
+        right: "            self.timers.remove(&(at, slot));",
+        wrong: "            let _ = at;",
+    },
+    Fault {
         name: "premature-disconnect",
         what: "a graceful close does not wait until all packets have been acknowledged",
         file: "crates/mp-transport-enet/src/proto/peer/closing.rs",
