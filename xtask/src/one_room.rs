@@ -30,7 +30,7 @@ pub(crate) fn play(godot: &Godot) -> Result<String, String> {
     }
 
     let project = Suite::own_folder();
-    let web = WebGodot::start(godot, &Suite::read(&project)?)?;
+    let web = WebGodot::start(godot, &Suite::read(&project)?, LARGE_BUFFER)?;
     let players = [
         ("godot-enet", godot.command(&project), "enet", enet),
         ("godot-ws", godot.command(&project), "ws", ws),
@@ -68,3 +68,7 @@ pub(crate) fn play(godot: &Godot) -> Result<String, String> {
         None => Err("server: still running after SIGTERM".to_owned()),
     }
 }
+
+/// Setting for a web client that receives while a frame takes long: the players of the browser
+/// share a thread, and one of them starts while the others play.
+const LARGE_BUFFER: &str = "[network]\n\nlimits/webrtc/max_channel_in_buffer_kb=4096\n";

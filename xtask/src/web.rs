@@ -32,16 +32,16 @@ pub(crate) struct WebGodot {
 }
 
 impl WebGodot {
-    /// Packs the project of `suite` and starts a browser.
+    /// Packs the project of `suite`, with more lines for its settings, and starts a browser.
     ///
     /// # Errors
     ///
     /// Returns an error if the web build or the browser is missing and cannot be downloaded.
-    pub(crate) fn start(godot: &Godot, suite: &Suite) -> Result<Self, String> {
+    pub(crate) fn start(godot: &Godot, suite: &Suite, settings: &str) -> Result<Self, String> {
         let folder = target().join("web");
         let template = template::unpacked(&folder.join("template"))?;
         let pack = folder.join("game.pck");
-        write_pack(godot, suite, &pack)?;
+        write_pack(godot, suite, settings, &pack)?;
         let pages = root().join("interop/web");
         let server = RunServer::start(vec![pages, template, folder.clone()])?;
         let address = server.address();
@@ -76,12 +76,19 @@ fn browser() -> Result<PathBuf, String> {
 }
 
 /// Writes the project with mp-server's script for WebRTC clients.
-fn write_pack(godot: &Godot, suite: &Suite, pack: &Path) -> Result<(), String> {
-    let classes = target().join("web/global_script_class_cache.cfg");
-    fs::write(&classes, "list=Array[Dictionary]([])\n")
-        .map_err(|e| format!("{}: {e}", classes.display()))?;
+fn write_pack(godot: &Godot, suite: &Suite, settings: &str, pack: &Path) -> Result<(), String> {
+    let write = |name: &str, text: &str| -> Result<PathBuf, String> {
+        let file = target().join("web").join(name);
+        fs::write(&file, text).map_err(|e| format!("{}: {e}", file.display()))?;
+        Ok(file)
+    };
+    let project = suite.folder.join(PROJECT);
+    let text = fs::read_to_string(&project).map_err(|e| format!("{}: {e}", project.display()))?;
+    let project = write(PROJECT, &format!("{text}\n{settings}"))?;
+    let classes = write("global_script_class_cache.cfg", "list=Array[Dictionary]([])\n")?;
     let mut files = Vec::new();
     list(&suite.folder, &suite.folder, &mut files)?;
+    files.push((PROJECT.into(), project));
     files.push((WEBRTC_CLIENT.into(), root().join("crates/mp-server").join(WEBRTC_CLIENT)));
     files.push((".godot/global_script_class_cache.cfg".into(), classes));
     let mut command = godot.script(&root().join("interop/web"), "pack.gd");
@@ -90,7 +97,7 @@ fn write_pack(godot: &Godot, suite: &Suite, pack: &Path) -> Result<(), String> {
     quiet(&mut command)
 }
 
-/// Lists the text files of a Godot project, with their paths in it.
+/// Lists the scripts and scenes of a Godot project, with their paths in it.
 fn list(project: &Path, folder: &Path, files: &mut Vec<(String, PathBuf)>) -> Result<(), String> {
     let entries = fs::read_dir(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
     let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
@@ -102,7 +109,7 @@ fn list(project: &Path, folder: &Path, files: &mut Vec<(String, PathBuf)>) -> Re
         }
         if path.is_dir() {
             list(project, &path, files)?;
-        } else if ["gd", "tscn", "godot"].iter().any(|it| name.ends_with(&format!(".{it}"))) {
+        } else if ["gd", "tscn"].iter().any(|it| name.ends_with(&format!(".{it}"))) {
             let inner = path.strip_prefix(project).unwrap_or(&path);
             files.push((inner.to_string_lossy().into_owned(), path));
         }
@@ -110,6 +117,7 @@ fn list(project: &Path, folder: &Path, files: &mut Vec<(String, PathBuf)>) -> Re
     Ok(())
 }
 
+const PROJECT: &str = "project.godot";
 const WEBRTC_CLIENT: &str = "mp_webrtc_client.gd";
 
 /// No GPU, no window, no throttling of pages in the background, and candidates with addresses

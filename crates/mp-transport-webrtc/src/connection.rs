@@ -4,6 +4,7 @@ mod channel;
 mod drive;
 mod negotiation;
 mod outcome;
+mod pacer;
 mod pending;
 mod state;
 

@@ -25,8 +25,9 @@ pub const WEB_MESSAGE_BYTES_MAX: usize = 65_530;
 /// Bytes that a Godot web export adds to each message in its ring buffer.
 pub const WEB_MESSAGE_OVERHEAD: usize = 5;
 
-/// Bytes sent to one channel of a web peer per [`WEB_PACING_INTERVAL`]: half of its ring buffer, so
-/// that a frame that takes twice the interval loses nothing.
+/// Bytes sent to one channel of a web peer per [`WEB_PACING_INTERVAL`], unless one message has more:
+/// half of its ring buffer. In two intervals it is twice as many at most, so that a frame that takes
+/// two intervals loses nothing.
 pub const WEB_PACING_BYTES: usize = 32 * 1024;
 
 /// See [`WEB_PACING_BYTES`]. A Godot web export empties its ring buffers once per frame.

@@ -5,7 +5,7 @@ use mp_core::{Instant, QueueFull, SendQueue, TransferMode};
 use str0m::Rtc;
 use str0m::channel::ChannelId;
 
-use crate::limits::WEB_MESSAGE_OVERHEAD;
+use super::pacer::Pacer;
 use crate::options::Pacing;
 
 #[derive(Debug, Default)]
@@ -15,14 +15,9 @@ pub(super) struct DataChannel {
     queue: SendQueue<Bytes>,
     /// The packet that SCTP has no room for yet.
     next: Option<Bytes>,
-    window: Option<Window>,
-}
-
-/// Bytes that a paced channel has sent in the present interval.
-#[derive(Clone, Copy, Debug)]
-struct Window {
-    ends: Instant,
-    bytes: usize,
+    pacer: Pacer,
+    /// Time at which the pacing allows `next`.
+    paced_until: Option<Instant>,
 }
 
 impl DataChannel {
@@ -57,22 +52,15 @@ impl DataChannel {
         let Some(mut channel) = self.id.and_then(|id| rtc.channel(id)) else { return false };
         let mut has_written = false;
         while let Some(packet) = self.next.take().or_else(|| self.queue.pop()) {
-            let is_allowed = pacing.is_none_or(|pacing| {
-                let window = self.window.get_or_insert(Window { ends: now, bytes: 0 });
-                if window.ends <= now {
-                    *window = Window { ends: now + pacing.interval, bytes: 0 };
-                }
-                // The first message of an interval always goes: it may be larger than the budget.
-                let bytes = window.bytes + packet.len() + WEB_MESSAGE_OVERHEAD;
-                let fits = window.bytes == 0 || bytes <= pacing.bytes;
-                if fits {
-                    window.bytes = bytes;
-                }
-                fits
-            });
-            if !is_allowed || !channel.write(true, &packet).unwrap_or(false) {
+            self.paced_until = pacing
+                .map(|pacing| self.pacer.earliest(now, packet.len(), pacing))
+                .filter(|earliest| *earliest > now);
+            if self.paced_until.is_some() || !channel.write(true, &packet).unwrap_or(false) {
                 self.next = Some(packet);
                 break;
+            }
+            if pacing.is_some() {
+                self.pacer.record(now, packet.len());
             }
             has_written = true;
         }
@@ -81,8 +69,7 @@ impl DataChannel {
 
     /// Time at which the pacing lets the next packet go.
     pub(super) fn due(&self) -> Option<Instant> {
-        let window = self.window.filter(|_| self.next.is_some())?;
-        Some(window.ends)
+        self.paced_until.filter(|_| self.next.is_some())
     }
 
     pub(super) fn queued_packets(&self) -> usize {
