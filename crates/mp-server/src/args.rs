@@ -61,7 +61,7 @@ pub(crate) struct Args {
 
     /// Web pages whose scripts may join, by their origins, separated by commas [default: all]
     ///
-    /// Such as https://game.example. It keeps the scripts of other pages out; programs that are no browser name no origin
+    /// Such as `https://game.example`. It keeps the scripts of other pages out; programs that are no browser name no origin
     /// and may always join.
     #[arg(long, value_name = "ORIGIN", env = "MP_ALLOW_ORIGIN", value_delimiter = ',')]
     allow_origin: Vec<String>,

@@ -2,16 +2,19 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
-/// Returns the addresses at which other hosts may reach this one: those of its interfaces, without
-/// loopback and link-local ones. On a host that has no others, its loopback addresses.
+/// Returns the addresses at which other hosts may reach this one, without loopback and link-local
+/// ones; the loopback addresses if it has no others.
+///
+/// On Linux these are the addresses of all interfaces; elsewhere those of the interfaces that the
+/// default routes use, at most one of each family.
 ///
 /// # Errors
 ///
-/// When the system does not tell. Elsewhere than on Linux it is not asked.
+/// Returns the error of the operating system (Linux only).
 pub fn host_addresses() -> io::Result<BTreeSet<IpAddr>> {
-    let all = interface_addresses()?;
+    let all = if cfg!(target_os = "linux") { interface_addresses()? } else { route_addresses() };
     let (loopback, others): (BTreeSet<_>, BTreeSet<_>) =
         all.into_iter().filter(|ip| !is_link_local(*ip)).partition(IpAddr::is_loopback);
     Ok(if others.is_empty() { loopback } else { others })
@@ -33,19 +36,45 @@ fn interface_addresses() -> io::Result<Vec<IpAddr>> {
 
 #[cfg(not(target_os = "linux"))]
 fn interface_addresses() -> io::Result<Vec<IpAddr>> {
-    Err(io::ErrorKind::Unsupported.into())
+    Ok(Vec::new())
 }
 
-#[cfg(all(test, target_os = "linux"))]
+/// Returns the addresses from which packets to the Internet leave, and the loopback addresses.
+///
+/// Connecting a UDP socket sends nothing. The destinations are for documentation: no host has them.
+fn route_addresses() -> Vec<IpAddr> {
+    let to_v4 = SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), 9));
+    let to_v6 = SocketAddr::from((Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1), 9));
+    let any = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
+    let source = |(any, to): (IpAddr, SocketAddr)| -> io::Result<IpAddr> {
+        let socket = UdpSocket::bind((any, 0))?;
+        socket.connect(to)?;
+        Ok(socket.local_addr()?.ip())
+    };
+    let sources = any.into_iter().zip([to_v4, to_v6]).map(source);
+    let loopback = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+    sources.flatten().filter(|ip| !ip.is_unspecified()).chain(loopback).collect()
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn this_host_has_addresses_and_names_loopback_only_when_it_has_no_others() {
+    fn host_addresses_are_loopback_only_without_others() {
         let addresses = host_addresses().unwrap();
         let loopback = addresses.iter().filter(|ip| ip.is_loopback()).count();
         assert!(!addresses.is_empty());
         assert!(loopback == 0 || loopback == addresses.len(), "{addresses:?}");
         assert!(!addresses.iter().any(|ip| is_link_local(*ip)), "{addresses:?}");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn addresses_of_default_routes_are_addresses_of_interfaces() {
+        let interfaces = interface_addresses().unwrap();
+        for ip in route_addresses() {
+            assert!(ip.is_loopback() || interfaces.contains(&ip), "{ip} is not in {interfaces:?}");
+        }
     }
 }
