@@ -27,21 +27,33 @@ impl RunningClock {
     /// Advances the clock to the program time `now` and returns the machine time. `due` returns the
     /// machine time for which the state machine had requested this turn.
     pub fn advance(&mut self, now: Instant, due: impl FnOnce() -> Option<Instant>) -> Instant {
-        let last = *self.last.get_or_insert(now);
-        let now = now.max(last);
-        // The fast path is one comparison: this runs for each input.
-        if now - last > Self::STALL_MIN
-            && let Some(due) = due()
-        {
-            let late = now - self.to_program(due).max(last).min(now);
-            if late > Self::STALL_MIN {
-                tracing::debug!(?late, "turn was late; timers continue where they were");
-                self.stalled += late;
-                self.stalls += 1;
-            }
+        let stall = self.stall(now, due);
+        if stall > Duration::ZERO {
+            tracing::debug!(late = ?stall, "turn was late; timers continue where they were");
+            self.stalled += stall;
+            self.stalls += 1;
         }
-        self.last = Some(now);
+        self.last = self.last.max(Some(now));
         self.now()
+    }
+
+    /// Returns the machine time that [`advance`](Self::advance) would return, without advancing the
+    /// clock.
+    pub fn peek(&self, now: Instant, due: impl FnOnce() -> Option<Instant>) -> Instant {
+        let stalled = self.stalled + self.stall(now, due);
+        Self { last: self.last.max(Some(now)), stalled, stalls: self.stalls }.now()
+    }
+
+    /// Returns the delay of a turn at the program time `now`, zero if it does not count as a stall.
+    fn stall(&self, now: Instant, due: impl FnOnce() -> Option<Instant>) -> Duration {
+        let last = self.last.unwrap_or(now);
+        // The fast path is one comparison: this runs for each input.
+        if now.saturating_since(last) <= Self::STALL_MIN {
+            return Duration::ZERO;
+        }
+        let Some(due) = due() else { return Duration::ZERO };
+        let late = now - self.to_program(due).max(last).min(now);
+        if late > Self::STALL_MIN { late } else { Duration::ZERO }
     }
 
     /// Returns the machine time of the last turn; [`Instant::ZERO`] before the first.
@@ -93,6 +105,16 @@ mod tests {
     fn clock_does_not_go_back() {
         let mut clock = RunningClock::default();
         clock.advance(at(5_000), || None);
+        assert_eq!(clock.peek(at(1), || Some(at(5_000))), at(5_000));
         assert_eq!(clock.advance(at(1), || Some(at(5_000))), at(5_000));
+    }
+
+    #[test]
+    fn peek_returns_the_time_without_advancing_the_clock() {
+        let mut clock = RunningClock::default();
+        clock.advance(at(5_000), || None);
+        assert_eq!(clock.peek(at(65_300), || Some(at(5_300))), at(5_300));
+        assert_eq!(clock.peek(at(5_900), || None), at(5_900));
+        assert_eq!((clock.now(), clock.stalls()), (at(5_000), 0));
     }
 }

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::ControlFlow;
 
 use mp_core::{
-    BranchId, DisconnectReason, EndpointId, Farewell, Instant, StateMachine, ToBranch, ToEndpoint,
+    BranchId, DisconnectReason, EndpointId, Farewell, Instant, RunningClock, StateMachine,
+    ToBranch, ToEndpoint,
 };
 
 use crate::budget::TurnBudget;
@@ -37,9 +38,12 @@ pub struct BranchHost<M> {
     id: BranchId,
     endpoints: BTreeMap<EndpointId, EndpointHandle<M>>,
     budget: TurnBudget,
+    /// Clock of `congestion` and `closing`. Time in which the process did not run does not count
+    /// against endpoints: they did not run either.
+    clock: RunningClock,
     /// Set while every turn leaves at least [`QUEUED_PACKETS_HIGH`] packets queued.
     congestion: Option<Congestion>,
-    /// Time until which a closing branch waits for its endpoints.
+    /// Time until which a closing branch waits for its endpoints, by `clock`.
     closing: Option<Instant>,
     /// Reason of the last `Closed` of an endpoint.
     last_closed: Option<DisconnectReason>,
@@ -95,7 +99,7 @@ struct EndpointHandle<M> {
 struct Congestion {
     /// Minimum number of packets that were queued for the endpoint with the longest queue.
     queued: usize,
-    /// Time of the minimum.
+    /// Time of the minimum, by the host's clock.
     since: Instant,
 }
 
@@ -106,6 +110,7 @@ impl<M: Mailbox<ToEndpoint>> BranchHost<M> {
             id,
             endpoints: BTreeMap::new(),
             budget: TurnBudget::default(),
+            clock: RunningClock::default(),
             congestion: None,
             closing: None,
             last_closed: None,
@@ -170,7 +175,7 @@ impl<M: Mailbox<ToEndpoint>> BranchHost<M> {
         if self.closing.is_some() {
             return;
         }
-        self.closing = Some(now + CLOSE_TIMEOUT);
+        self.closing = Some(self.advance(now) + CLOSE_TIMEOUT);
         branch.close(DisconnectReason::Closed, Farewell::Drain);
         for handle in self.endpoints.values_mut().filter(|handle| !handle.is_open) {
             handle.leave(self.id, DisconnectReason::Closed, Farewell::Drain);
@@ -201,7 +206,9 @@ impl<M: Mailbox<ToEndpoint>> BranchHost<M> {
     /// for at most [`STALL_TIMEOUT`].
     pub fn is_congested(&self, branch: &impl HostedBranch, now: Instant) -> bool {
         match self.congestion {
-            Some(congestion) => now - congestion.since < STALL_TIMEOUT,
+            Some(congestion) => {
+                self.clock.peek(now, || self.due()) - congestion.since < STALL_TIMEOUT
+            }
             None => branch.queued_packets() >= QUEUED_PACKETS_HIGH,
         }
     }
@@ -216,12 +223,14 @@ impl<M: Mailbox<ToEndpoint>> BranchHost<M> {
         self.budget.renew();
         branch.end_turn(now);
         self.deliver(branch);
-        self.note_congestion(branch.queued_packets(), now);
-        if let Some(end) = self.end(now) {
+        let time = self.advance(now);
+        self.note_congestion(branch.queued_packets(), time);
+        if let Some(end) = self.end(time) {
             return ControlFlow::Break(end);
         }
         let retry = branch.is_blocked().then(|| now + DELIVERY_RETRY);
-        let due = [branch.poll_timeout(), retry, self.closing];
+        let timeout = self.due().map(|due| self.clock.to_program(due));
+        let due = [branch.poll_timeout(), retry, timeout];
         ControlFlow::Continue(due.into_iter().flatten().min())
     }
 
@@ -263,6 +272,22 @@ impl<M: Mailbox<ToEndpoint>> BranchHost<M> {
             self.events.push_back(HostEvent::EndpointAbandoned(endpoint));
             self.stats.abandoned_endpoints += 1;
         }
+    }
+
+    fn advance(&mut self, now: Instant) -> Instant {
+        let mut clock = self.clock;
+        let now = clock.advance(now, || self.due());
+        self.clock = clock;
+        now
+    }
+
+    /// Returns the time by which the next turn is due while a timeout is pending, by the host's
+    /// clock. A closing branch has a turn every second, so that a late one is detected.
+    fn due(&self) -> Option<Instant> {
+        let now = self.clock.now();
+        let retry = self.congestion.map(|_| now + DELIVERY_RETRY);
+        let close = self.closing.map(|deadline| deadline.min(now + RunningClock::STALL_MIN));
+        retry.into_iter().chain(close).min()
     }
 
     fn note_congestion(&mut self, queued: usize, now: Instant) {

@@ -21,7 +21,8 @@ pub const QUEUED_PACKETS_HIGH: usize = OUTBOX_PACKETS_MAX / 8;
 
 /// Maximum time that a branch handles no input because an endpoint is congested. An endpoint
 /// empties its mailbox every turn, so one with a full mailbox for that long hangs. The branch then
-/// continues, and the limit of its outbox applies.
+/// continues, and the limit of its outbox applies. A stop of the process for more than 1 s does not
+/// count.
 pub const STALL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Delay until delivery to a full mailbox is retried. Mailboxes do not notify senders of free
@@ -29,7 +30,7 @@ pub const STALL_TIMEOUT: Duration = Duration::from_secs(1);
 pub const DELIVERY_RETRY: Duration = Duration::from_micros(500);
 
 /// Maximum time that a closing branch waits for its endpoints. They close within [`LINGER`], and
-/// have one more second to report it.
+/// have one more second to report it. Time in which the process did not run does not count.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(LINGER.as_secs() + 1);
 
 const _: () = assert!(CLOSE_TIMEOUT.as_millis() > LINGER.as_millis());

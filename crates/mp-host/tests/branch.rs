@@ -170,6 +170,18 @@ fn congested_branch_handles_no_input_until_the_stall_timeout() {
 }
 
 #[test]
+fn time_in_which_the_process_was_stopped_does_not_end_the_congestion() {
+    let (mut host, mut branch, _) = hosted();
+    branch.queued_packets = QUEUED_PACKETS_HIGH;
+    let _ = host.turn(&mut branch, START);
+    let resumed = START + STALL_TIMEOUT * 2;
+    assert!(host.is_congested(&branch, resumed));
+    let _ = host.turn(&mut branch, resumed);
+    assert!(host.is_congested(&branch, resumed + STALL_TIMEOUT / 2));
+    assert!(!host.is_congested(&branch, resumed + STALL_TIMEOUT));
+}
+
+#[test]
 fn progress_of_a_congested_branch_restarts_the_stall_timeout() {
     let (mut host, mut branch, _) = hosted();
     branch.queued_packets = QUEUED_PACKETS_HIGH + 1;
@@ -252,12 +264,31 @@ fn close_leaves_endpoints_that_have_not_opened_yet() {
 fn close_takes_at_most_its_timeout() {
     let (mut host, mut branch, _) = hosted();
     host.close(&mut branch, START);
-    let deadline = START + CLOSE_TIMEOUT;
-    assert_eq!(host.turn(&mut branch, START), ControlFlow::Continue(Some(deadline)));
     host.close(&mut branch, START + Duration::from_secs(1));
-    let just_before = START + (CLOSE_TIMEOUT - Duration::from_micros(1));
-    assert_eq!(host.turn(&mut branch, just_before), ControlFlow::Continue(Some(deadline)));
-    assert_eq!(host.turn(&mut branch, deadline), ControlFlow::Break(BranchEnd::TimedOut));
+    assert_eq!(timed_out_at(&mut host, &mut branch, START), START + CLOSE_TIMEOUT);
+}
+
+#[test]
+fn time_in_which_the_process_was_stopped_does_not_time_out_a_closing_branch() {
+    let (mut host, mut branch, _) = hosted();
+    host.close(&mut branch, START);
+    let _ = host.turn(&mut branch, START);
+    let resumed = START + CLOSE_TIMEOUT * 2;
+    let end = timed_out_at(&mut host, &mut branch, resumed);
+    assert!(end > resumed + CLOSE_TIMEOUT / 2 && end <= resumed + CLOSE_TIMEOUT, "{end:?}");
+}
+
+/// Runs turns from `now` until the branch times out. Returns the time of the last turn.
+fn timed_out_at(host: &mut Host, branch: &mut ScriptedBranch, mut now: Instant) -> Instant {
+    loop {
+        match host.turn(branch, now) {
+            ControlFlow::Continue(next) => now = next.expect("a turn of the closing branch"),
+            ControlFlow::Break(end) => {
+                assert_eq!(end, BranchEnd::TimedOut);
+                return now;
+            }
+        }
+    }
 }
 
 #[test]

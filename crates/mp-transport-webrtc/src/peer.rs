@@ -311,9 +311,18 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
         });
     }
 
-    /// Notes that it is `now` for the program.
+    /// Advances the peer's clock to the program time `now`.
     fn advance(&mut self, now: Instant) {
-        self.now = self.running.advance(now, || self.connections.next_due());
+        let mut running = self.running;
+        self.now = running.advance(now, || self.timer_due());
+        self.running = running;
+    }
+
+    /// Returns the time of the next timer of a connection by the peer's clock, at most 1 s after
+    /// the last turn so that a late turn is detected.
+    fn timer_due(&self) -> Option<Instant> {
+        let due = self.connections.next_due()?;
+        Some(due.min(self.running.now() + RunningClock::STALL_MIN))
     }
 
     /// Follows what has become of a connection.

@@ -347,6 +347,31 @@ fn time_in_which_the_process_does_not_run_ends_no_connection() {
 }
 
 #[test]
+fn time_in_which_the_process_does_not_run_fails_no_connection_that_waits_for_signaling() {
+    let network = Network::new(16, Conditions::default());
+    let mut server = WebRtcMultiplayerPeer::server(network.socket(), Options::default()).unwrap();
+    server.poll(network.now());
+    server.add_peer(id(2), 1).unwrap();
+    server.create_offer(id(2)).unwrap();
+    for _ in 0..20 {
+        server.flush(network.now());
+        server.poll(network.advance(Duration::from_millis(50)));
+    }
+    server.flush(network.now());
+    let now = network.advance(CONNECT_TIMEOUT * 2);
+    server.poll(now);
+    assert_eq!((server.stats().stalls, server.has_peer(id(2))), (1, true));
+    // Time in which the process runs counts again.
+    let end = now + CONNECT_TIMEOUT;
+    while server.has_peer(id(2)) {
+        let next = server.poll_timeout().expect("a turn of the connection");
+        assert!(next <= end, "{next:?}");
+        server.poll(next);
+        server.flush(next);
+    }
+}
+
+#[test]
 fn what_a_paused_connection_has_received_is_reported_before_its_end() {
     let mut pair = Pair::new(15, Conditions::default());
     pair.connect();

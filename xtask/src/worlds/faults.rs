@@ -95,8 +95,8 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "missing-stall-timeout",
         what: "a branch reads no messages while an endpoint hangs",
         file: "crates/mp-host/src/branch.rs",
-        right: "Some(congestion) => now - congestion.since < STALL_TIMEOUT,",
-        wrong: "Some(_) => true,",
+        right: "self.clock.peek(now, || self.due()) - congestion.since < STALL_TIMEOUT",
+        wrong: "self.clock.now() >= congestion.since",
     },
     Fault {
         name: "abandoned-but-serving",

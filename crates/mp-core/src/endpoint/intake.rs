@@ -19,7 +19,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         let (mut were_packets, holds) = (false, self.stats.holds);
         while let Some(event) = self.peer.next_event() {
             were_packets |= matches!(event, PeerEvent::Packet(_));
-            self.handle_event(now, event);
+            self.handle_event(event);
             if self.stats.holds > holds {
                 self.interrupted = Some(now);
                 break;
@@ -28,7 +28,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         were_packets
     }
 
-    fn handle_event(&mut self, now: Instant, event: PeerEvent) {
+    fn handle_event(&mut self, event: PeerEvent) {
         match event {
             PeerEvent::UniqueId(_) => {
                 for branch in self.branches.keys().copied().collect::<Vec<_>>() {
@@ -36,7 +36,8 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
                 }
             }
             PeerEvent::Connected { connection, claimed_id, origin } => {
-                let candidate = self.undecided.candidate(Identity { claimed_id, origin }, now);
+                let identity = Identity { claimed_id, origin };
+                let candidate = Candidate::new(identity, self.clock.now());
                 let mut replies = Vec::new();
                 let route = self.router.route(&candidate.as_new(connection), &mut replies);
                 self.send(replies);
@@ -116,8 +117,8 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         self.peer.disconnect(connection, reason, Farewell::Polite);
     }
 
-    pub(super) fn reject_expired(&mut self, now: Instant) {
-        while let Some(connection) = self.undecided.remove_expired(now) {
+    pub(super) fn reject_expired(&mut self) {
+        while let Some(connection) = self.undecided.remove_expired(self.clock.now()) {
             self.reject(connection, DisconnectReason::Timeout);
         }
     }

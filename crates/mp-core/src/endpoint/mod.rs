@@ -21,7 +21,7 @@ use crate::limits::LINGER;
 use crate::limits::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX, PENDING_BATCHES_MAX};
 use crate::{
     BranchId, ConnectionId, ConnectionStats, ConnectionStatus, DisconnectReason, EndpointId,
-    Farewell, Instant, MultiplayerPeer, Outgoing, PeerEvent, StateMachine,
+    Farewell, Instant, MultiplayerPeer, Outgoing, PeerEvent, RunningClock, StateMachine,
 };
 
 /// Statistics of an endpoint since it was created.
@@ -66,6 +66,9 @@ pub struct Endpoint<P, R = BranchId> {
     routes: IndexMap<ConnectionId, Routed>,
     undecided: Candidates,
     branches: BTreeMap<BranchId, BranchQueue>,
+    /// Clock of undecided and draining connections. Time in which the process did not run does not
+    /// count against them: their packets could not be received or sent.
+    clock: RunningClock,
     last_reason: Option<DisconnectReason>,
     /// Time at which reading events was interrupted, so that a queue that became full is delivered
     /// first; `None` when all events were read.
@@ -96,6 +99,7 @@ impl<P, R> Endpoint<P, R> {
             routes: self.routes,
             undecided: self.undecided,
             branches: self.branches,
+            clock: self.clock,
             last_reason: self.last_reason,
             interrupted: self.interrupted,
             has_input: self.has_input,
@@ -133,12 +137,24 @@ impl<P, R> Endpoint<P, R> {
     }
 
     /// Returns the time of the next turn that does not depend on the transport: of draining
-    /// connections, or of undecided ones.
+    /// connections, or of undecided ones. It is at most 1 s after the last turn, so that a late
+    /// turn is detected.
     pub fn deadline(&self) -> Option<Instant> {
+        self.due().map(|due| self.clock.to_program(due))
+    }
+
+    /// Returns [`deadline`](Self::deadline) by the endpoint's clock.
+    fn due(&self) -> Option<Instant> {
         let open = self.branches.values().filter(|queue| !queue.is_closed());
-        let drained =
-            open.filter_map(|queue| queue.leaving().map(|leaving| leaving.deadline)).min();
-        drained.into_iter().chain(self.undecided.poll_timeout()).min()
+        let drained = open.filter_map(|queue| queue.leaving().map(|leaving| leaving.deadline));
+        let deadline = drained.chain(self.undecided.deadline()).min()?;
+        Some(deadline.min(self.clock.now() + RunningClock::STALL_MIN))
+    }
+
+    fn advance(&mut self, now: Instant) {
+        let mut clock = self.clock;
+        clock.advance(now, || self.due());
+        self.clock = clock;
     }
 }
 
@@ -153,6 +169,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
             routes: IndexMap::new(),
             undecided: Candidates::default(),
             branches: BTreeMap::new(),
+            clock: RunningClock::default(),
             last_reason: None,
             interrupted: None,
             has_input: false,
@@ -181,6 +198,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
     /// receive after the queued ones are delivered.
     pub fn receive(&mut self, now: Instant) -> bool {
         if !self.finished {
+            self.advance(now);
             self.receive_events(now);
         }
         self.interrupted.is_some()
@@ -190,7 +208,8 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
     /// connections and branches.
     pub fn finish_turn(&mut self, now: Instant) {
         if !self.finished {
-            self.reject_expired(now);
+            self.advance(now);
+            self.reject_expired();
             self.close_drained(now);
             self.flush(now);
         }
@@ -211,16 +230,10 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         }
     }
 
-    fn leave(
-        &mut self,
-        now: Instant,
-        branch: BranchId,
-        reason: DisconnectReason,
-        farewell: Farewell,
-    ) {
+    fn leave(&mut self, branch: BranchId, reason: DisconnectReason, farewell: Farewell) {
         let queue = self.branches.get_mut(&branch).filter(|queue| !queue.is_closed());
         let Some(queue) = queue else { return };
-        queue.leave(LeaveRequest { deadline: now + LINGER, reason });
+        queue.leave(LeaveRequest { deadline: self.clock.now() + LINGER, reason });
         for (&connection, _) in self.routes.iter().filter(|(_, routed)| routed.branch == branch) {
             self.peer.disconnect(connection, reason, farewell);
         }
@@ -237,11 +250,11 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
     fn close_drained(&mut self, now: Instant) {
         let session_ended = self.interrupted.is_none()
             && self.peer.connection_status() == ConnectionStatus::Disconnected;
-        let mut closing = Vec::new();
+        let (time, mut closing) = (self.clock.now(), Vec::new());
         for (&branch, queue) in self.branches.iter().filter(|(_, queue)| !queue.is_closed()) {
             match queue.leaving() {
                 Some(LeaveRequest { deadline, reason })
-                    if session_ended || now >= deadline || !self.has_connections(branch) =>
+                    if session_ended || time >= deadline || !self.has_connections(branch) =>
                 {
                     closing.push((branch, reason));
                 }
@@ -299,6 +312,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> StateMachine for Endpoint<P, R> {
 
     fn handle_input(&mut self, now: Instant, input: ToEndpoint) {
         self.has_input = true;
+        self.advance(now);
         match input {
             ToEndpoint::Send(packets) => self.send(packets),
             ToEndpoint::Disconnect { connection, reason, farewell } => {
@@ -313,7 +327,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> StateMachine for Endpoint<P, R> {
                 self.peer.set_refuse_new_connections(refuse);
             }
             ToEndpoint::Leave { branch, reason, farewell } => {
-                self.leave(now, branch, reason, farewell);
+                self.leave(branch, reason, farewell);
             }
         }
     }
@@ -322,6 +336,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> StateMachine for Endpoint<P, R> {
         if self.finished {
             return;
         }
+        self.advance(now);
         let answer_wait = self.peer.answer_wait();
         // The branches' messages reply to packets received before. Acknowledgements share their
         // datagrams.
@@ -331,7 +346,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> StateMachine for Endpoint<P, R> {
         if self.receive_events(now) {
             self.flush_by.get_or_insert(now + answer_wait);
         }
-        self.reject_expired(now);
+        self.reject_expired();
         self.close_drained(now);
         if self.flush_by.is_none_or(|at| now >= at) {
             self.flush(now);

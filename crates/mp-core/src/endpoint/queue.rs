@@ -25,7 +25,7 @@ pub(super) struct BranchQueue {
 /// A branch that leaves the endpoint.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LeaveRequest {
-    /// Time at which connections that have not drained yet are closed.
+    /// Time at which connections that have not drained yet are closed, by the endpoint's clock.
     pub(super) deadline: Instant,
     pub(super) reason: DisconnectReason,
 }

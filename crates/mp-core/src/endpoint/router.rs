@@ -5,10 +5,7 @@ use std::collections::BTreeMap;
 use crate::limits::{
     UNDECIDED_BYTES_MAX, UNDECIDED_CONNECTIONS_MAX, UNDECIDED_PACKETS_MAX, UNDECIDED_TIMEOUT,
 };
-use crate::{
-    BranchId, ConnectionId, DisconnectReason, Instant, Origin, Outgoing, Packet, PeerId,
-    RunningClock,
-};
+use crate::{BranchId, ConnectionId, DisconnectReason, Instant, Origin, Outgoing, Packet, PeerId};
 
 /// A policy that assigns new connections to branches: immediately, by their origin, or after an
 /// exchange of packets such as Godot's authentication.
@@ -79,19 +76,20 @@ pub(super) struct Identity {
 pub(super) struct Candidate {
     pub(super) identity: Identity,
     pub(super) packets: Vec<Packet>,
-    /// In the time of [`Candidates`].
+    /// By the endpoint's clock.
     deadline: Instant,
 }
 
-/// The undecided connections of an endpoint. Time in which the process did not run does not count
-/// against them: their packets could not be received, and the replies could not be sent.
+/// The undecided connections of an endpoint. Times are those of the endpoint's clock.
 #[derive(Debug, Default)]
-pub(super) struct Candidates {
-    by_connection: BTreeMap<ConnectionId, Candidate>,
-    clock: RunningClock,
-}
+pub(super) struct Candidates(BTreeMap<ConnectionId, Candidate>);
 
 impl Candidate {
+    /// Returns a connection that was established at the time `now`.
+    pub(super) fn new(identity: Identity, now: Instant) -> Self {
+        Self { identity, packets: Vec::new(), deadline: now + UNDECIDED_TIMEOUT }
+    }
+
     /// Returns the connection as it is passed to a router.
     pub(super) fn as_new(&self, connection: ConnectionId) -> NewConnection<'_> {
         let Identity { claimed_id, origin } = &self.identity;
@@ -105,56 +103,34 @@ impl Candidate {
 }
 
 impl Candidates {
-    /// Returns a connection that was established now, to be inserted if it remains undecided.
-    pub(super) fn candidate(&mut self, identity: Identity, now: Instant) -> Candidate {
-        let deadline = self.advance(now) + UNDECIDED_TIMEOUT;
-        Candidate { identity, packets: Vec::new(), deadline }
-    }
-
     /// Inserts a connection, unless the number of connections or its own packets exceed a limit.
     /// Returns whether it was inserted.
     pub(super) fn insert(&mut self, connection: ConnectionId, candidate: Candidate) -> bool {
-        let fits =
-            self.by_connection.len() < UNDECIDED_CONNECTIONS_MAX && candidate.is_within_bounds();
+        let fits = self.0.len() < UNDECIDED_CONNECTIONS_MAX && candidate.is_within_bounds();
         if fits {
-            self.by_connection.insert(connection, candidate);
+            self.0.insert(connection, candidate);
         }
         fits
     }
 
     pub(super) fn remove(&mut self, connection: ConnectionId) -> Option<Candidate> {
-        self.by_connection.remove(&connection)
+        self.0.remove(&connection)
     }
 
     pub(super) fn len(&self) -> usize {
-        self.by_connection.len()
+        self.0.len()
     }
 
-    /// Returns the time of the next turn, at most a second after the last one so that a late turn
-    /// is noticed. `None` without undecided connections.
-    pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        self.next_turn().map(|at| self.clock.to_program(at))
+    /// Returns the earliest deadline.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.0.values().map(|candidate| candidate.deadline).min()
     }
 
     /// Removes and returns one connection whose deadline has passed.
     pub(super) fn remove_expired(&mut self, now: Instant) -> Option<ConnectionId> {
-        let now = self.advance(now);
-        let expired = self.by_connection.iter().find(|(_, candidate)| now >= candidate.deadline);
+        let expired = self.0.iter().find(|(_, candidate)| now >= candidate.deadline);
         let connection = *expired?.0;
-        self.by_connection.remove(&connection);
+        self.0.remove(&connection);
         Some(connection)
-    }
-
-    fn advance(&mut self, now: Instant) -> Instant {
-        let mut clock = self.clock;
-        let now = clock.advance(now, || self.next_turn());
-        self.clock = clock;
-        now
-    }
-
-    /// Returns the time of the next turn in the time in which the process ran.
-    fn next_turn(&self) -> Option<Instant> {
-        let deadline = self.by_connection.values().map(|candidate| candidate.deadline).min()?;
-        Some(deadline.min(self.clock.now() + RunningClock::STALL_MIN))
     }
 }

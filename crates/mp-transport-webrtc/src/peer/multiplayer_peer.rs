@@ -121,7 +121,7 @@ impl<S: DatagramSocket> MultiplayerPeer for WebRtcMultiplayerPeer<S> {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        let due = [self.socket.poll_timeout(self.now), self.connections.next_due()];
+        let due = [self.socket.poll_timeout(self.now), self.timer_due()];
         due.into_iter().flatten().min().map(|due| self.running.to_program(due))
     }
 
