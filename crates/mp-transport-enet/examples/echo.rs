@@ -1,13 +1,13 @@
-//! An echo server and a client of one, to try against Godot.
+//! An echo server and a client, to try with Godot.
 //!
 //! ```text
 //! $ cargo run -p mp-transport-enet --example echo -- server 127.0.0.1:7777
 //! listening on 127.0.0.1:7777
 //! $ cargo run -p mp-transport-enet --example echo -- client 127.0.0.1:7777
-//! Connected { connection: ConnectionId { slot: 0, generation: 0 }, claimed_id: Some(PeerId(1)), … }, own id 219891662
-//! Unreliable: 5 bytes on channel 0 came back
+//! Connected { connection: ConnectionId { slot: 0, … }, … }, own id 219891662
+//! Unreliable: 5 bytes on channel 0 received back
 //! …
-//! all came back
+//! all packets received back
 //! disconnected
 //! ```
 
@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     match role.as_str() {
         "server" => server(address, args.next().as_deref().unwrap_or("32").parse()?),
         "client" => client(address),
-        _ => Err(format!("no role {role}; server or client").into()),
+        _ => Err(format!("unknown role {role}; use server or client").into()),
     }
 }
 
@@ -89,27 +89,30 @@ fn client(address: SocketAddr) -> Result<(), Box<dyn std::error::Error>> {
                 }
                 PeerEvent::Packet(packet) => {
                     println!(
-                        "{:?}: {} bytes on channel {} came back",
+                        "{:?}: {} bytes on channel {} received back",
                         packet.mode,
                         packet.payload.len(),
                         packet.channel,
                     );
                     let len = packet.payload.len();
                     let is_whole = packet.payload.iter().enumerate().all(|(i, &b)| b == i as u8);
-                    assert!(is_whole, "the bytes changed");
-                    // An unreliable packet too large for a datagram comes back as an ordered one.
+                    assert!(is_whole, "the payload changed");
+                    // An unreliable packet that is fragmented is received as an ordered one.
                     let is_it = |&(mode, channel, expected): &(TransferMode, Channel, usize)| {
                         (channel, expected) == (packet.channel, len)
                             && mode.is_reliable() == packet.mode.is_reliable()
                     };
-                    let index = expected.iter().position(is_it).expect("a packet that was sent");
+                    let index = expected
+                        .iter()
+                        .position(is_it)
+                        .expect("received a packet that was not sent");
                     expected.swap_remove(index);
                 }
                 other => println!("{other:?}"),
             }
         }
         if has_sent && expected.is_empty() {
-            println!("all came back");
+            println!("all packets received back");
             peer.close();
         }
         peer.flush(clock.now());

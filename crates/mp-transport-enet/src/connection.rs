@@ -29,21 +29,22 @@ pub struct EnetConnection<S: DatagramSocket = UdpSocket> {
 }
 
 impl EnetConnection<UdpSocket> {
-    /// A host for connecting to others, at any port of IPv4.
+    /// Creates a host for outgoing connections, bound to any IPv4 port.
     ///
     /// # Errors
     ///
-    /// When a setting is out of range or no socket can be had.
+    /// A setting is out of range, or no socket can be bound.
     pub fn create_host(settings: HostSettings) -> Result<Self, CreateError> {
         Self::create_host_bound((Ipv4Addr::UNSPECIFIED, 0).into(), settings)
     }
 
-    /// A host at `address`, for being connected to. Whom it admits is a setting: by default only Godot's clients, who say
-    /// their peer id; [`Admission::Anybody`](crate::proto::Admission::Anybody) admits the hosts of other programs.
+    /// Creates a host at `address` for incoming connections. By default it admits Godot's clients,
+    /// which announce their peer id. [`Admission::Anybody`](crate::proto::Admission::Anybody)
+    /// admits hosts of other programs as well.
     ///
     /// # Errors
     ///
-    /// When a setting is out of range or the address cannot be bound.
+    /// A setting is out of range, or the address cannot be bound.
     pub fn create_host_bound(
         address: SocketAddr,
         settings: HostSettings,
@@ -53,11 +54,12 @@ impl EnetConnection<UdpSocket> {
 }
 
 impl<S: DatagramSocket> EnetConnection<S> {
-    /// A host on a socket of any kind; `seed` is what randomness comes from, `None` asks the operating system.
+    /// Creates a host on a socket of any kind. `seed` seeds its random numbers; `None` takes a seed
+    /// from the operating system.
     ///
     /// # Errors
     ///
-    /// When a setting is out of range.
+    /// A setting is out of range, or the operating system returns no seed.
     pub fn with_socket(
         socket: S,
         settings: HostSettings,
@@ -68,8 +70,8 @@ impl<S: DatagramSocket> EnetConnection<S> {
         Ok(Self::new(host, port))
     }
 
-    /// Begins a connection; `data` is for the other side's program. The outcome is an event, and `None` means that the
-    /// host has no slot left.
+    /// Starts a connection. `data` is for the remote application. An event reports the outcome.
+    /// `None` if the host has no free slot.
     pub fn connect_to_host(
         &mut self,
         address: SocketAddr,
@@ -79,7 +81,8 @@ impl<S: DatagramSocket> EnetConnection<S> {
         self.host.connect(address, channels, data)
     }
 
-    /// A whole turn: takes in, sends what is due, and returns one event. Call it until it returns `None`.
+    /// Runs a turn: receives, sends what is due, and returns one event. Call it until it returns
+    /// `None`.
     pub fn service(&mut self, now: Instant) -> Option<HostEvent> {
         if let Some(event) = self.host.poll_event() {
             return Some(event);
@@ -89,17 +92,18 @@ impl<S: DatagramSocket> EnetConnection<S> {
         self.host.poll_event()
     }
 
-    /// Compresses datagrams in this mode from now on. The other side must have the same; set it before the first turn.
+    /// Sets the compression mode. The remote peer must use the same. Must be called before the
+    /// first turn.
     pub fn compress(&mut self, mode: CompressionMode) {
         self.host.compress(mode);
     }
 
-    /// Encrypts everything from now on, as a server with this certificate (an [`Identity`](mp_tls::Identity) will do): one
-    /// certificate, with an ECDSA key. Set it before the first turn.
+    /// Enables encryption as a server with this certificate (or [`Identity`](mp_tls::Identity)),
+    /// which must be a single certificate with an ECDSA key. Must be called before the first turn.
     ///
     /// # Errors
     ///
-    /// When the certificate or its key cannot be used, or the mtu leaves no room for what encryption adds.
+    /// The certificate or its key cannot be used, or the MTU is too large for the overhead of DTLS.
     #[cfg(feature = "dtls")]
     pub fn dtls_server_setup(
         &mut self,
@@ -109,11 +113,13 @@ impl<S: DatagramSocket> EnetConnection<S> {
         self.port.socket.server_setup(certificate.into(), self.host.settings().max_peers)
     }
 
-    /// Encrypts everything from now on, as a client of a server with a certificate for `hostname`. Set it before the first turn.
+    /// Enables encryption as a client of a server with a certificate for `hostname`. Must be called
+    /// before the first turn.
     ///
     /// # Errors
     ///
-    /// When the name cannot be one, there is nothing to trust, or the mtu leaves no room for what encryption adds.
+    /// The name is invalid, no certificate is trusted, or the MTU is too large for the overhead of
+    /// DTLS.
     #[cfg(feature = "dtls")]
     pub fn dtls_client_setup(
         &mut self,
@@ -125,23 +131,24 @@ impl<S: DatagramSocket> EnetConnection<S> {
         self.port.socket.client_setup(options, self.host.settings().max_peers)
     }
 
-    /// What encrypts, if something does: figures, and why a server was not trusted.
+    /// Returns the state of the encryption: statistics, and why a server is not trusted. `None`
+    /// without encryption.
     #[cfg(feature = "dtls")]
     pub fn dtls(&self) -> Option<&Dtls> {
         self.port.socket.dtls()
     }
 
-    /// Limits what is taken and sent from now on, in bytes per second; 0 is no limit.
+    /// Sets the bandwidth limits in bytes per second; 0 is unlimited.
     pub fn bandwidth_limit(&mut self, incoming: u32, outgoing: u32) {
         self.host.bandwidth_limit(incoming, outgoing);
     }
 
-    /// Most channels that are granted to clients from now on; 0 means 255.
+    /// Sets the maximum number of channels for new clients; 0 means 255.
     pub const fn channel_limit(&mut self, channels: u8) {
         self.host.set_channel_limit(channels);
     }
 
-    /// Refuses those who connect from now on, or stops refusing them.
+    /// Rejects new clients if `refuse`.
     pub const fn refuse_new_connections(&mut self, refuse: bool) {
         self.host.set_refuse_new_connections(refuse);
     }
@@ -150,7 +157,7 @@ impl<S: DatagramSocket> EnetConnection<S> {
     ///
     /// # Errors
     ///
-    /// When it is too large.
+    /// The packet is too large.
     pub fn broadcast(
         &mut self,
         channel: u8,
@@ -160,52 +167,54 @@ impl<S: DatagramSocket> EnetConnection<S> {
         self.host.broadcast(channel, flags, &packet.into().into())
     }
 
-    /// A figure since it was asked for the last time.
+    /// Returns a statistic, and resets it.
     pub fn pop_statistic(&mut self, statistic: HostStatistic) -> u64 {
         self.host.pop_statistic(statistic)
     }
 
-    /// Whether it has nothing left to do: no peers, no events, nothing to send.
+    /// Returns whether nothing is left to do: no peers, no events, nothing to send.
     pub(crate) fn is_finished(&self) -> bool {
         self.peers().next().is_none() && !self.host.has_events() && self.poll_timeout().is_none()
     }
 
-    /// The host itself.
+    /// Returns the host.
     pub const fn host(&mut self) -> &mut Host {
         &mut self.host
     }
 
-    /// All links, half-open ones included.
+    /// Returns all connections, including half-open ones.
     #[doc(alias = "get_peers")]
     pub fn peers(&self) -> impl Iterator<Item = ConnectionId> + '_ {
         self.host.connections()
     }
 
-    /// A peer; `None` when its link is unknown.
+    /// Returns a peer; `None` if the connection is unknown.
     pub fn peer(&mut self, connection: ConnectionId) -> Option<EnetPacketPeer<'_>> {
         self.host.address(connection)?;
         Some(EnetPacketPeer::new(&mut self.host, connection))
     }
 
-    /// Most channels that are granted to clients.
+    /// Returns the maximum number of channels for new clients.
     #[doc(alias = "get_max_channels")]
     pub const fn max_channels(&self) -> u8 {
         self.host.settings().channel_limit
     }
 
-    /// Sends a datagram that is not ENet's from the host's socket, at once and as it is: for hole punching.
+    /// Sends a datagram from the host's socket immediately and unchanged. It need not be ENet's,
+    /// for example for hole punching.
     ///
     /// # Errors
     ///
-    /// When the socket does not take it.
+    /// The error of the socket.
     pub fn socket_send(&mut self, to: SocketAddr, datagram: &[u8]) -> io::Result<()> {
         self.port.socket_mut().try_send_to(datagram, to)
     }
 
-    /// Ends all links at once: each peer is told once, by the next [`flush`](Self::flush). There are no events.
+    /// Closes all connections immediately. The next [`flush`](Self::flush) sends one DISCONNECT to
+    /// each peer. No events follow.
     pub fn close(&mut self) {
         self.stop_receiving();
-        // What pacing still held back: closing forgets it.
+        // Send what pacing has delayed, because closing drops it.
         self.flush(self.now);
         self.host.close(0);
     }
@@ -214,53 +223,54 @@ impl<S: DatagramSocket> EnetConnection<S> {
         Self { host, port, now: Instant::ZERO }
     }
 
-    /// Takes in what the network brought and runs the timers that are due; nothing is sent.
+    /// Receives datagrams and runs the timers that are due. Sends nothing.
     pub fn poll(&mut self, now: Instant) {
         self.now = now;
         self.port.receive(now, &mut self.host);
         self.host.handle_timeout(now);
     }
 
-    /// Packs what is queued and hands it to the network: the end of a turn.
+    /// Packs and sends what is queued. Ends a turn.
     pub fn flush(&mut self, now: Instant) {
         self.port.send(now, &mut self.host);
     }
 
-    /// Time of the last turn.
+    /// Returns the time of the last turn.
     pub(crate) const fn now(&self) -> Instant {
         self.now
     }
 
-    /// When the next turn is due, input or not.
+    /// Returns the time at which the next turn is due without input.
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.port.poll_timeout(self.now, &self.host)
     }
 
-    /// How a host learns that there is something to take in.
+    /// Returns how the caller is notified of received datagrams.
     pub fn readiness(&self) -> Readiness {
         self.port.socket.readiness()
     }
 
-    /// For [`Readiness::Wakes`]: ready when there is something to take in, or room for what was not sent.
+    /// Returns ready when datagrams are available, or the socket accepts the datagrams that are
+    /// pending. Otherwise the task is woken then. Only for [`Readiness::Wakes`].
     pub fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.port.poll_ready(cx)
     }
 
-    /// The address of its socket (Godot: `get_local_port`).
+    /// Returns the local address of the socket (Godot: `get_local_port`).
     ///
     /// # Errors
     ///
-    /// When the operating system does not tell.
+    /// The error of the operating system.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.port.socket.local_addr()
     }
 
-    /// Figures of the socket.
+    /// Returns the statistics of the socket.
     pub const fn socket_stats(&self) -> SocketStats {
         self.port.stats()
     }
 
-    /// From here on only what is queued is sent: nothing waits in the socket any more.
+    /// Stops receiving: from now on only queued datagrams are sent.
     pub(crate) const fn stop_receiving(&mut self) {
         self.port.stop_receiving();
     }

@@ -1,4 +1,4 @@
-//! How a client finds its server: the lookup of its name, then attempts to connect.
+//! Connecting a client to its server: the lookup of its name, then attempts to connect.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -9,38 +9,39 @@ use crate::io::Lookup;
 use crate::limits::LOOKUP_INTERVAL;
 use crate::proto::{Attempts, Host};
 
-/// A client's way to its server, until it is connected or has failed.
+/// A client's search for its server, until it is connected or has failed.
 #[derive(Debug)]
 pub(crate) struct Dialing {
     lookup: Option<Lookup>,
     attempts: Attempts,
 }
 
-/// Why a client could not try to connect, beside a server that refused it or did not answer.
+/// The reason why a client could not try to connect, other than a rejection or a timeout.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// The name of the server could not be looked up.
+    /// The name of the server could not be resolved.
     #[error("cannot resolve {host}: {source}")]
     Lookup {
-        /// The name.
+        /// Name of the server.
         host: String,
-        /// The reason, as the operating system has it.
+        /// Error of the operating system.
         #[source]
         source: io::Error,
     },
     /// The name has no address that the client's socket can send to.
-    #[error("{host} has no address that can be reached from {from}")]
+    #[error("{host} has no address that can be reached from {from}; bind the client to [::]")]
     NoAddress {
-        /// The name.
+        /// Name of the server.
         host: String,
-        /// The address to send from.
+        /// Local address of the socket.
         from: IpAddr,
     },
 }
 
 impl Dialing {
-    /// Begins to connect to the first of `addresses`, which the socket of `host` must reach.
+    /// Starts to connect to the first of `addresses`. The socket of `host` must be able to send to
+    /// them.
     pub(crate) fn addresses(
         mut attempts: Attempts,
         addresses: impl IntoIterator<Item = SocketAddr>,
@@ -50,17 +51,16 @@ impl Dialing {
         Self { lookup: None, attempts }
     }
 
-    /// Connects once `lookup` is complete.
+    /// Returns a search that connects when `lookup` is complete.
     pub(crate) const fn name(attempts: Attempts, lookup: Lookup) -> Self {
         Self { lookup: Some(lookup), attempts }
     }
 
-    /// Begins to connect if the name of the server, of a client whose socket is bound to `from`,
-    /// was looked up.
+    /// Starts to connect if the lookup is complete. `from`: local address of the client's socket.
     ///
     /// # Errors
     ///
-    /// When that failed, or found no address to connect to.
+    /// The lookup failed or returned no address that the socket can send to.
     pub(crate) fn poll_lookup(
         &mut self,
         from: impl FnOnce() -> io::Result<IpAddr>,
@@ -81,17 +81,17 @@ impl Dialing {
         }
     }
 
-    /// Begins the next attempt if it is due.
+    /// Starts the next attempt if it is due.
     pub(crate) fn handle_timeout(&mut self, now: Instant, host: &mut Host) {
         self.attempts.handle_timeout(now, host);
     }
 
-    /// Notes that an attempt has failed.
+    /// Removes a failed attempt.
     pub(crate) fn failed(&mut self, connection: ConnectionId) {
         self.attempts.failed(connection);
     }
 
-    /// Gives up all attempts but the one that was answered, if one was.
+    /// Abandons all attempts except `answered`.
     pub(crate) fn finish(mut self, answered: Option<ConnectionId>, host: &mut Host) {
         self.attempts.finish(answered, host);
     }
@@ -101,7 +101,8 @@ impl Dialing {
         self.lookup.is_none() && self.attempts.is_over()
     }
 
-    /// Time of the next turn, after one at `now`; `None` when an answer or its timeout comes first.
+    /// Returns the time of the next turn after one at `now`. `None` if a reply or a timeout is
+    /// next.
     pub(crate) fn poll_timeout(&self, now: Instant) -> Option<Instant> {
         match self.lookup {
             Some(_) => Some(now + LOOKUP_INTERVAL),
@@ -110,8 +111,8 @@ impl Dialing {
     }
 }
 
-/// Returns `to` as a socket bound to `from` sends to it, if it can. A socket of IPv6 that is bound
-/// to all addresses sends to IPv4, too, by mapped addresses.
+/// Returns `to` in the form in which a socket bound to `from` sends to it; `None` if it cannot. An
+/// IPv6 socket that is bound to all addresses sends to mapped IPv4 addresses.
 pub(crate) fn reachable(from: IpAddr, to: SocketAddr) -> Option<SocketAddr> {
     match (from, to) {
         (IpAddr::V4(_), SocketAddr::V4(_)) | (IpAddr::V6(_), SocketAddr::V6(_)) => Some(to),

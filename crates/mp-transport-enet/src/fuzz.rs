@@ -1,5 +1,5 @@
-//! Bodies of the fuzz targets of this crate. Each takes any bytes; it panics when a property does
-//! not hold. See `fuzz/` in the repository.
+//! The fuzz targets of this crate. They accept any bytes, and panic if a property is violated. See
+//! `fuzz/` in the repository.
 
 #[cfg(feature = "dtls")]
 mod dtls;
@@ -18,8 +18,8 @@ use crate::proto::{
     Admission, CompressionMode, Compressor, Host, HostEvent, HostSettings, MTU_MAX, PacketFlags,
 };
 
-/// Gives a server and its client pieces of the input as datagrams of each other. The first byte of
-/// a piece says who receives it, and how much time passes before.
+/// Passes pieces of the input to a connected server and client as datagrams of each other. The
+/// first byte of a piece selects the receiver and the time that passes before.
 pub fn enet_datagram(data: &[u8]) {
     let mut pair = Pair::connected();
     for piece in pieces(data) {
@@ -28,9 +28,8 @@ pub fn enet_datagram(data: &[u8]) {
     }
 }
 
-/// Feeds [`enet_datagram`]'s pieces behind a header that the receiver accepts, so that all of a
-/// piece are commands of the connected peer. Commands that can be read must be written as they
-/// were.
+/// Passes pieces of the input as commands of the connected peer, behind a valid header. Commands
+/// that can be parsed must encode to the same bytes.
 pub fn enet_commands(data: &[u8]) {
     let mut pair = Pair::connected();
     for piece in pieces(data) {
@@ -52,8 +51,8 @@ pub fn enet_commands(data: &[u8]) {
     }
 }
 
-/// Expands the input in each mode of compression, and compresses it. What is compressed must expand
-/// to what it was.
+/// Decompresses the input in each compression mode, and compresses it. The compressed input must
+/// decompress to the same bytes.
 pub fn enet_compression(data: &[u8]) {
     let data = &data[..data.len().min(MTU_MAX.into())];
     let mut block = vec![0; 2 * usize::from(MTU_MAX)];
@@ -66,13 +65,13 @@ pub fn enet_compression(data: &[u8]) {
         if let Some(len) = compressor.compress(data, &mut block) {
             let expanded = compressor.expand(&block[..len], &mut out).expect("a whole block");
             assert_eq!(&out[..data.len()], data, "{mode:?}");
-            // FastLZ may leave zeros behind it.
+            // FastLZ may append zeros.
             assert!(out[data.len()..expanded].iter().all(|&byte| byte == 0), "{mode:?}");
         }
     }
 }
 
-/// A server and its client, which are connected.
+/// A server and a client, connected to each other.
 struct Pair {
     hosts: [Host; 2],
     connections: [ConnectionId; 2],
@@ -105,7 +104,7 @@ impl Pair {
         pair
     }
 
-    /// Lets both send until neither has anything to send. Nothing takes time here.
+    /// Exchanges datagrams until neither host has anything to send. No time passes.
     fn exchange(&mut self) {
         let mut buf = [0; 4_096];
         for _ in 0..ROUNDS_MAX {
@@ -128,10 +127,10 @@ impl Pair {
                 return;
             }
         }
-        panic!("the hosts answer each other for ever");
+        panic!("the hosts reply to each other forever");
     }
 
-    /// Gives one of the hosts a datagram in the name of the other, and lets both go on.
+    /// Passes a datagram to a host as if the other had sent it, and runs both.
     fn receive(&mut self, first: u8, datagram: &[u8]) {
         let to = usize::from(first & 1);
         self.now += std::time::Duration::from_millis(u64::from(first >> 1) * 8);
@@ -141,7 +140,7 @@ impl Pair {
         self.hosts[to].handle_datagram(self.now, address(1 - to), datagram);
         for (host, &connection) in self.hosts.iter_mut().zip(&self.connections) {
             assert!(host.waiting_bytes(connection).unwrap_or(0) <= WAITING_MAX);
-            // Acknowledgements that were made up have something to hit.
+            // So that forged acknowledgements have a command in flight.
             let _ =
                 host.send(connection, 0, PacketFlags::RELIABLE, Bytes::from_static(b"x").into());
         }
@@ -152,17 +151,19 @@ impl Pair {
         self.exchange();
         for host in &self.hosts {
             let next = host.poll_timeout();
-            assert!(next.is_none_or(|next| next > self.now), "the host spins");
+            assert!(
+                next.is_none_or(|next| next > self.now),
+                "the next turn must not be due immediately again"
+            );
         }
     }
 }
 
-/// Bytes that one peer can make a host keep: reliable and unreliable data that wait for others, and
-/// one packet of the largest size.
+/// Maximum number of bytes that one peer can make a host buffer: reliable and unreliable packets
+/// out of order, and one packet of the maximum length.
 const WAITING_MAX: usize = (4 + 4 + 32) << 20;
 
-/// Rounds of a conversation in which nothing is lost. A full window is acknowledged within far
-/// fewer.
+/// Maximum number of rounds of an exchange without loss. A full window needs far fewer.
 const ROUNDS_MAX: usize = 1_000;
 
 fn address(side: usize) -> SocketAddr {

@@ -1,20 +1,21 @@
-//! ENet 1.3 in safe Rust, wire-compatible with Godot 4's `ENetMultiplayerPeer` (checked against 4.6.3) and with other
-//! ENet 1.3 hosts.
+//! ENet 1.3 in safe Rust, wire-compatible with Godot 4's `ENetMultiplayerPeer` (checked against
+//! 4.6.3) and with other ENet 1.3 hosts.
 //!
-//! Read [`EnetMultiplayerPeer`] first, then [`proto::Host`]: the first is the second with a socket and Godot's channel
-//! mapping. Everything under [`proto`] is without I/O.
+//! Read [`EnetMultiplayerPeer`] first, then [`proto::Host`]. The former combines the latter with a
+//! socket and Godot's channel mapping. [`proto`] has no I/O.
 //!
 //! | Godot | here |
 //! |---|---|
-//! | `ENetMultiplayerPeer` | [`EnetMultiplayerPeer`]; as a mesh [`EnetMesh`] |
-//! | `ENetConnection` | [`EnetConnection`], also of a peer: [`EnetMultiplayerPeer::host`] |
-//! | `ENetPacketPeer` | [`EnetPacketPeer`], of a link: [`EnetMultiplayerPeer::peer`] |
+//! | `ENetMultiplayerPeer` | [`EnetMultiplayerPeer`]; for a mesh [`EnetMesh`] |
+//! | `ENetConnection` | [`EnetConnection`], also from [`EnetMultiplayerPeer::host`] |
+//! | `ENetPacketPeer` | [`EnetPacketPeer`], from [`EnetMultiplayerPeer::peer`] |
 //!
 //! ```no_run
 //! use mp_core::{MultiplayerPeer, host::SystemClock};
 //! use mp_transport_enet::{EnetMultiplayerPeer, ServerOptions};
 //!
-//! let mut server = EnetMultiplayerPeer::create_server("0.0.0.0:7777".parse()?, ServerOptions::default())?;
+//! let address = "0.0.0.0:7777".parse()?;
+//! let mut server = EnetMultiplayerPeer::create_server(address, ServerOptions::default())?;
 //! let clock = SystemClock::new();
 //! loop {
 //!     server.poll(clock.now());
@@ -28,14 +29,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # What differs from Godot
+//! # Differences from Godot
 //!
-//! * All of a turn's packets to one peer share datagrams; Godot flushes after each packet.
-//! * Clients that are refused are told at once instead of being left to time out; ids below 2 as signed numbers and
-//!   ids in use are refused.
-//! * The packet throttle, which drops unreliable packets when round trips grow, is off unless
-//!   [`HostSettings::packet_throttle`](proto::HostSettings::packet_throttle) turns it on.
-//! * Bandwidth limits are those that were given (Godot 4.6.3 passes its arguments one position off).
+//! * All packets of a turn to one peer share datagrams. Godot flushes after each packet.
+//! * Rejected clients are notified immediately. Godot lets them time out.
+//! * Peer ids below 2 (as signed integers) and ids in use are rejected.
+//! * The packet throttle, which drops unreliable packets when round-trip times grow, is off unless
+//!   [`HostSettings::packet_throttle`](proto::HostSettings::packet_throttle) enables it.
+//! * Bandwidth limits apply as given. Godot 4.6.3 passes its arguments one position off.
 //!
 //! # Features
 //!
@@ -43,7 +44,7 @@
 //! |---|---|
 //! | `dtls` | encryption, as Godot's `dtls_server_setup` and `dtls_client_setup`: [`dtls`] |
 //! | `tokio` | [`io::TokioUdpSocket`], which wakes its task |
-//! | `zlib`, `zstd` (on by default) | the compression modes of that name; they need a C compiler |
+//! | `zlib`, `zstd` (on by default) | the compression modes of that name; require a C compiler |
 //! | `testing` | [`testing::Network`], a seeded network in virtual time |
 
 mod connection;

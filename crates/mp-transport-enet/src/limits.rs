@@ -1,4 +1,4 @@
-//! Every bound of this crate, with its reason. ENet's own numbers are in [`proto`](crate::proto).
+//! The limits of this crate, with reasons. ENet's own constants are in [`proto`](crate::proto).
 
 use std::time::Duration;
 
@@ -8,110 +8,121 @@ pub use mp_core::limits::{
     RELIABLE_QUEUE_BYTES_MAX, UNRELIABLE_QUEUE_BYTES_MAX,
 };
 
-/// Largest packet in bytes, either way: ENet's own limit.
+/// Maximum length of a packet in bytes, sent and received: ENet's own limit.
 pub const PACKET_BYTES_MAX: usize = 32 << 20;
 
-/// Most pieces of a reliable packet. A receiver acknowledges what lies less than seven windows of 4,096 ahead of the
-/// last packet it delivered, so a packet of more pieces could get stuck: 6 · 4,096 always fit. At the default mtu these
-/// are 33,521,664 bytes.
+/// Maximum number of fragments of a reliable packet. A receiver acknowledges numbers less than
+/// seven windows of 4,096 ahead of the last packet delivered, so 6 · 4,096 fragments always fit.
+/// With more, a packet could get stuck. At the default MTU this is 33,521,664 bytes.
 pub const RELIABLE_FRAGMENTS_MAX: usize = 6 * 4_096;
 
-/// Bytes of reliable data that a peer keeps while something before it is missing; the packet that is next in its
-/// channel may take [`PACKET_BYTES_MAX`] more. An honest sender has at most 64 KiB on its way.
+/// Maximum number of bytes of reliable packets out of order per peer. The next packet of a channel
+/// may exceed it by [`PACKET_BYTES_MAX`]. A correct sender has at most 64 KiB in flight.
 pub const REORDER_BYTES_MAX: usize = 4 << 20;
 
-/// Bytes of unreliable packets that a peer keeps because pieces, or reliable packets before them, are missing. Beyond it
-/// the oldest are dropped. So no unreliable packet can be larger.
+/// Maximum number of bytes of unreliable packets per peer that are incomplete or wait for a
+/// reliable packet. At the limit the oldest are dropped. This also limits the length of an
+/// unreliable packet.
 pub const UNRELIABLE_REORDER_BYTES_MAX: usize = 4 << 20;
 
-/// What a waiting packet or piece costs besides its bytes, so that empty packets cannot be kept in any number.
+/// Bytes charged for a packet or fragment in addition to its length, so that empty packets cannot
+/// be buffered without limit.
 pub(crate) use mp_core::limits::QUEUED_PACKET_OVERHEAD as ENTRY_OVERHEAD;
 
-/// Acknowledgements that wait for the next datagrams to one peer: 160 datagrams of 32 commands, more than an honest one sends within a
-/// turn. What goes beyond is not acknowledged and comes again.
+/// Maximum number of queued acknowledgements per peer: 160 datagrams of 32 commands, more than a
+/// correct peer sends in a turn. Beyond the limit commands are not acknowledged, and the peer
+/// retransmits them.
 pub(crate) const ACKNOWLEDGEMENTS_MAX: usize = 160 * 32;
 
-/// Refusals that wait for the end of the turn. Who goes beyond asks again.
+/// Maximum number of rejections queued in a turn. Beyond the limit they are dropped, and the client
+/// retries.
 pub(crate) const REFUSALS_MAX: usize = 160;
 
-/// Bytes of packets that wait for others, for their pieces, or to be taken, of all peers of a host:
-/// a full server of well-behaved peers stays far below it.
+/// Maximum number of bytes received and not polled, of all peers of a host, including incomplete
+/// and out-of-order packets. A full server of correct peers stays far below.
 pub const WAITING_BYTES_MAX: usize = 256 << 20;
 
-/// Of them, what one peer may hold whatever the others do: what an honest one has on its way, 64 KiB, and what that costs in
-/// small pieces.
+/// The part of it that is reserved for each peer: 64 KiB, which a correct peer has in flight, and
+/// the overhead of small packets.
 pub const WAITING_BYTES_OF_EACH: usize = 128 << 10;
 
-/// Connections that have not shown yet that they receive what is sent to their address. A new one replaces the oldest,
-/// so a flood must bring this many within one round trip of an honest client to keep it out.
+/// Maximum number of half-open connections, whose remote address is not validated. At the limit the
+/// oldest is dropped, so a flood must send this many CONNECTs within one round trip to exclude a
+/// client.
 pub const HALF_OPEN_MAX: usize = 1_024;
 
-/// Of them, those of one IP address, beyond which its own oldest is replaced: a flood from one address keeps nobody else out,
-/// and the players behind one router need not come one by one.
+/// Maximum number of half-open connections of one IP address. At the limit its oldest one is
+/// dropped. A flood from one address does not affect others, and players behind one router can
+/// connect at once.
 pub const HALF_OPEN_PER_ADDRESS_MAX: usize = 64;
 
-/// How long such a connection is kept: an honest client answers within a round trip, or its CONNECT comes again.
+/// Maximum time of a half-open connection. A client replies within a round trip or retransmits its
+/// CONNECT.
 pub const HALF_OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Time for which the answer to an attempt to connect that was given up is answered with
-/// DISCONNECT. ENet's servers repeat it for 31.5 s.
+/// Time during which a late reply to an abandoned attempt is answered with DISCONNECT. ENet's
+/// servers retransmit the reply for 31.5 s.
 pub(crate) const ABANDONED_ATTEMPT_TIME: Duration = Duration::from_secs(32);
 
-/// How many times the bytes of an unproven address may be sent back to it (RFC 9000 allows QUIC the same).
+/// Maximum ratio of the bytes sent to an address that is not validated to those received from it,
+/// as for QUIC (RFC 9000, section 8).
 pub(crate) const AMPLIFICATION_MAX: u64 = 3;
 
-/// Interval at which a client asks whether the lookup of its server's name is complete.
+/// Interval at which a client polls the lookup of its server's name.
 pub(crate) const LOOKUP_INTERVAL: Duration = Duration::from_millis(5);
 
-/// Datagrams taken from the socket in one `poll`.
+/// Maximum number of datagrams received in one `poll`.
 pub const DATAGRAMS_PER_POLL: usize = 1_024;
 
-/// Most parts of a server: threads beyond the cores of a large machine gain nothing.
+/// Maximum number of shards of a server. More threads than cores do not help.
 pub const SHARDS_MAX: usize = 64;
 
-/// How long packets of a busy server wait for others: what a game of 60 frames per second does not notice.
+/// Default coalescing delay of packets on a busy server. A game at 60 frames per second does not
+/// notice it.
 pub const FLUSH_INTERVAL: Duration = Duration::from_millis(1);
 
-/// The longest such wait: a frame. Within it a socket's buffer holds what comes.
+/// Maximum coalescing delay: one frame. The receive buffer of a socket suffices for that time.
 pub const FLUSH_INTERVAL_MAX: Duration = Duration::from_millis(16);
 
-/// Bytes of datagrams that are handed to the socket together: two system calls of 32 full ones, or the largest that one
-/// call takes to one address.
+/// Bytes of datagrams that are passed to the socket at once: two system calls of 32 full datagrams,
+/// or the maximum of one call to one address.
 pub(crate) const SEND_BATCH_BYTES: usize = 64 * 1_392;
 
-/// Handshakes of DTLS that are not complete: as many as of ENet's own.
+/// Maximum number of DTLS handshakes in progress: as many as half-open connections.
 #[cfg(feature = "dtls")]
 pub const DTLS_OPENING_MAX: usize = HALF_OPEN_MAX;
 
-/// Of them, those of one IP address.
+/// Maximum number of DTLS handshakes in progress of one IP address.
 #[cfg(feature = "dtls")]
 pub const DTLS_OPENING_PER_ADDRESS_MAX: usize = HALF_OPEN_PER_ADDRESS_MAX;
 
-/// How long a handshake of DTLS may take; Godot's servers wait as long. A client begins another one when ENet sends its CONNECT
-/// again: its server has forgotten the first by then.
+/// Maximum time of a DTLS handshake, as in Godot. A client starts another one when ENet retransmits
+/// its CONNECT; the server has dropped the first by then.
 #[cfg(feature = "dtls")]
 pub const DTLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// How long an association may be silent: twice ENet's longest patience with a peer.
+/// Time without a datagram after which an association is dropped: twice ENet's maximum timeout.
 #[cfg(feature = "dtls")]
 pub const DTLS_SILENCE_MAX: Duration = Duration::from_secs(60);
 
-/// How long one must have been silent before it makes room for another: ENet's peers say something twice a second.
+/// Time without a datagram after which an association may be dropped in favor of a new one. ENet's
+/// peers send something twice a second.
 #[cfg(feature = "dtls")]
 pub const DTLS_REPLACEABLE_AFTER: Duration = Duration::from_secs(8);
 
-/// Outputs of the DTLS library after one input: more than the records of the largest datagram and a whole flight of answers.
+/// Maximum number of outputs of the DTLS library for one input: more than the records of the
+/// longest datagram and a flight of replies.
 #[cfg(feature = "dtls")]
 pub(crate) const DTLS_OUTPUTS_MAX: usize = 8_192;
 
-/// How often associations are looked at, at most, however many there are.
+/// Minimum interval between checks of the associations' timeouts.
 #[cfg(feature = "dtls")]
 pub(crate) const DTLS_TICK: Duration = Duration::from_millis(10);
 
 const _: () = assert!(SEND_BATCH_BYTES >= crate::proto::MTU_MAX as usize);
-// The largest reliable packet of the default mtu is almost the largest packet, and fits its queue.
+// The longest reliable packet at the default MTU is almost the longest packet, and fits its queue.
 const _: () = assert!(RELIABLE_FRAGMENTS_MAX * 1_364 + 65_536 > PACKET_BYTES_MAX);
 const _: () =
     assert!(PACKET_BYTES_MAX + RELIABLE_FRAGMENTS_MAX * ENTRY_OVERHEAD < RELIABLE_QUEUE_BYTES_MAX);
-// A finished packet of any size that may wait is below the budget of those that do.
+// A completed packet of the maximum length in one datagram fits the reorder budget.
 const _: () = assert!(REORDER_BYTES_MAX >= 65_536 * 2);

@@ -1,4 +1,4 @@
-//! Godot's transfer channels and modes on ENet's channels and flags.
+//! Mapping of Godot's transfer channels and modes to ENet's channels and flags.
 //!
 //! | transfer channel | mode | ENet channel | flags |
 //! |---|---|---|---|
@@ -7,18 +7,18 @@
 //! | 0 | unreliable | 1 | unsequenced, unreliable fragment |
 //! | n > 0 | any | n + 1 | as above |
 //!
-//! A receiver tells the mode by the flags alone: an unreliable packet too large for one datagram arrives in order, as
-//! [`TransferMode::UnreliableOrdered`]. (Godot 4.6.3 does the same.)
+//! A receiver derives the mode from the flags. An unreliable packet that is too long for one
+//! datagram is received as [`TransferMode::UnreliableOrdered`], as in Godot 4.6.3.
 
 use bytes::Bytes;
 use mp_core::{Channel, ConnectionId, DisconnectReason, Packet, SendError, TransferMode};
 
 use crate::proto::{Host, HostSendError, PacketFlags, Payload};
 
-/// The last transfer channel: ENet has 255 channels, of which transfer channel 0 takes two.
+/// The last transfer channel. ENet has 255 channels, of which transfer channel 0 uses two.
 pub const LAST_CHANNEL: Channel = Channel(253);
 
-/// ENet's channel for a transfer channel of at most [`LAST_CHANNEL`].
+/// Returns the ENet channel of a transfer channel, which must not exceed [`LAST_CHANNEL`].
 pub(crate) const fn to_enet_channel(channel: Channel, mode: TransferMode) -> u8 {
     match (channel.0, mode) {
         (0, TransferMode::Reliable) => 0,
@@ -27,12 +27,12 @@ pub(crate) const fn to_enet_channel(channel: Channel, mode: TransferMode) -> u8 
     }
 }
 
-/// The transfer channel of ENet's.
+/// Returns the transfer channel of an ENet channel.
 pub(crate) const fn from_enet_channel(channel: u8) -> Channel {
     Channel(channel.saturating_sub(1))
 }
 
-/// ENet's flags for a mode.
+/// Returns the ENet flags of a mode.
 pub(crate) fn to_flags(mode: TransferMode) -> PacketFlags {
     match mode {
         TransferMode::Reliable => PacketFlags::RELIABLE,
@@ -41,7 +41,7 @@ pub(crate) fn to_flags(mode: TransferMode) -> PacketFlags {
     }
 }
 
-/// The mode of a delivered packet's flags.
+/// Returns the mode of a received packet by its flags.
 pub(crate) const fn from_flags(flags: PacketFlags) -> TransferMode {
     if flags.contains(PacketFlags::RELIABLE) {
         TransferMode::Reliable
@@ -52,7 +52,7 @@ pub(crate) const fn from_flags(flags: PacketFlags) -> TransferMode {
     }
 }
 
-/// A packet as Godot sees it.
+/// Returns a received packet in Godot's terms.
 pub(crate) fn packet(
     from: ConnectionId,
     channel: u8,
@@ -62,11 +62,11 @@ pub(crate) fn packet(
     Packet { from, mode: from_flags(flags), channel: from_enet_channel(channel), payload }
 }
 
-/// Queues a packet for a link, which is the only one it goes to or one of many.
+/// Queues a packet for a connection. `is_only`: the packet has no other recipients.
 ///
 /// # Errors
 ///
-/// When the link is the only one and cannot take it.
+/// The connection is the only recipient and cannot send the packet.
 pub(crate) fn send(
     host: &mut Host,
     link: ConnectionId,
@@ -85,19 +85,19 @@ pub(crate) fn send(
         Err(HostSendError::TooLarge { len, max }) if is_only => {
             return Err(SendError::TooLarge { len, max });
         }
-        // One link among many that agreed on less than the others must not keep a packet from them; it cannot have what
-        // it is owed, so it ends.
+        // One of many connections, with fewer channels than the others. The others must get the
+        // packet. This one cannot deliver reliable packets as required, so it is closed.
         Err(_) if mode.is_reliable() => host.fail(link, DisconnectReason::Misbehaved),
         Err(_) => host.count_send_drop(link),
     }
     Ok(())
 }
 
-/// Whether a packet can be sent at all.
+/// Checks whether a packet can be sent to any connection.
 ///
 /// # Errors
 ///
-/// When there is no such channel, or the packet is larger than any.
+/// The channel does not exist, or the packet is longer than `max`.
 pub(crate) fn check(channel: Channel, len: usize, max: usize) -> Result<(), SendError> {
     if channel > LAST_CHANNEL {
         return Err(SendError::Channel { channel: channel.0, last: LAST_CHANNEL.0 });

@@ -1,4 +1,4 @@
-//! [`EnetMesh`]: a peer among equals, each reached through a connection of its own.
+//! [`EnetMesh`]: a peer of a mesh, with one connection to each other peer.
 
 use std::collections::BTreeMap;
 use std::task::{Context, Poll};
@@ -15,8 +15,8 @@ use crate::mapping;
 use crate::packet_peer::EnetPacketPeer;
 use crate::proto::{HostEvent, Payload, PeerState};
 
-/// A peer among equals (Godot: `ENetMultiplayerPeer.create_mesh`). There is no server and no relay; each other peer is added
-/// with a connection that the program made before, by whatever way the two learned of each other.
+/// A peer of a mesh (Godot: `ENetMultiplayerPeer.create_mesh`). There is no server and no relay.
+/// The program connects to each other peer itself, and adds the connection.
 ///
 /// ```no_run
 /// use mp_core::{MultiplayerPeer, PeerId, host::SystemClock};
@@ -40,9 +40,9 @@ use crate::proto::{HostEvent, Payload, PeerState};
 pub struct EnetMesh<S: DatagramSocket = UdpSocket> {
     unique_id: PeerId,
     members: BTreeMap<ConnectionId, Member<S>>,
-    /// Members so far: the slot of the next one's link.
+    /// Number of members added so far: the slot of the next member's connection.
     joined: u32,
-    /// Links that have just been added.
+    /// Events of connections that were just added.
     ready: Vec<PeerEvent>,
     is_closed: bool,
     is_refusing: bool,
@@ -52,30 +52,30 @@ pub struct EnetMesh<S: DatagramSocket = UdpSocket> {
 struct Member<S: DatagramSocket> {
     id: PeerId,
     connection: EnetConnection<S>,
-    /// The link within the connection.
+    /// The connection within the host.
     inner: ConnectionId,
 }
 
-/// Why a peer was not added to a mesh.
+/// The reason why a peer was not added to a mesh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AddMeshPeerError {
-    /// The mesh was closed.
-    #[error("the mesh is closed; make another one")]
+    /// The mesh is closed.
+    #[error("the mesh is closed; create another one")]
     Closed,
-    /// The id is taken, perhaps by this side.
-    #[error("the id {0} is taken; each peer of a mesh has its own")]
+    /// The id is in use, possibly by the local peer.
+    #[error("peer id {0} is in use; each peer of a mesh needs its own")]
     IdTaken(PeerId),
-    /// The connection has none or several peers.
+    /// The host does not have exactly one peer.
     #[error("the connection has {0} peers; it must have exactly one, which is connected")]
     Peers(usize),
-    /// Its peer is not connected.
-    #[error("the connection's peer is {0:?}; service the connection until it is connected")]
+    /// The peer is not connected.
+    #[error("the peer is {0:?}; call service() on the connection until it is connected")]
     NotConnected(PeerState),
 }
 
 impl<S: DatagramSocket> EnetMesh<S> {
-    /// A mesh of one: this side, with an id that the program chose.
+    /// Returns a mesh without other peers. `unique_id` is the id of the local peer.
     pub const fn new(unique_id: PeerId) -> Self {
         Self {
             unique_id,
@@ -87,12 +87,12 @@ impl<S: DatagramSocket> EnetMesh<S> {
         }
     }
 
-    /// Adds a peer that is connected already, under the id that the program says it has: nothing is exchanged with it. It is
-    /// reported as connected at once.
+    /// Adds a connected peer with the given id. Nothing is exchanged with it. It is reported as
+    /// connected immediately.
     ///
     /// # Errors
     ///
-    /// When the id is taken, or the connection does not have exactly one peer, connected.
+    /// The mesh is closed, the id is in use, or the host does not have exactly one connected peer.
     pub fn add_mesh_peer(
         &mut self,
         id: PeerId,
@@ -117,20 +117,20 @@ impl<S: DatagramSocket> EnetMesh<S> {
         Ok(link)
     }
 
-    /// The connection of a peer.
+    /// Returns the host of a peer.
     #[doc(alias = "get_host")]
     pub fn host(&mut self, link: ConnectionId) -> Option<&mut EnetConnection<S>> {
         self.members.get_mut(&link).map(|member| &mut member.connection)
     }
 
-    /// A peer.
+    /// Returns a peer.
     #[doc(alias = "get_peer")]
     pub fn peer(&mut self, link: ConnectionId) -> Option<EnetPacketPeer<'_>> {
         let member = self.members.get_mut(&link)?;
         member.connection.peer(member.inner)
     }
 
-    /// The next event of a member, in terms of the mesh.
+    /// Returns the next event of a member, translated for the mesh.
     fn member_event(&mut self) -> Option<PeerEvent> {
         for (&link, member) in &mut self.members {
             while let Some(event) = member.connection.host.poll_event() {
@@ -146,7 +146,8 @@ impl<S: DatagramSocket> EnetMesh<S> {
                     {
                         return Some(PeerEvent::Disconnected { connection: link, reason });
                     }
-                    // Of somebody who connected to the socket that was handed over: not a peer of the mesh.
+                    // A peer that connected to the socket before it was handed over is not part of
+                    // the mesh.
                     HostEvent::Connected { connection, .. } => {
                         let (reason, farewell) = (DisconnectReason::Refused, Farewell::Abrupt);
                         member.connection.host.disconnect(connection, 0, reason, farewell);
@@ -198,7 +199,7 @@ impl<S: DatagramSocket> MultiplayerPeer for EnetMesh<S> {
         for member in self.members.values_mut() {
             member.connection.flush(now);
         }
-        // A connection without its peer has said everything.
+        // A host without its peer has nothing left to send.
         self.members.retain(|_, member| !member.connection.is_finished());
     }
 
@@ -272,5 +273,5 @@ impl<S: DatagramSocket> MultiplayerPeer for EnetMesh<S> {
     }
 }
 
-/// An empty mesh waits for its program.
+/// Readiness of a mesh without members.
 const IDLE: Readiness = Readiness::Interval(Duration::from_millis(5));

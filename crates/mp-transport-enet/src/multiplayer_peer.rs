@@ -1,4 +1,4 @@
-//! [`EnetMultiplayerPeer`]: a host, its socket and Godot's way of using ENet.
+//! [`EnetMultiplayerPeer`]: a host and its socket, with Godot's conventions.
 
 use std::collections::VecDeque;
 use std::io;
@@ -24,71 +24,69 @@ use crate::packet_peer::EnetPacketPeer;
 use crate::port::{Port, SocketStats};
 use crate::proto::{Attempts, Host, HostEvent, HostStats, Payload};
 
-/// Godot's `ENetMultiplayerPeer`: a server, or a client of one.
+/// A server or a client (Godot: `ENetMultiplayerPeer`).
 ///
-/// A client draws its own id and tells it in ENet's connect data; the server reports it as `claimed_id`. Ids below 2,
-/// ids already connected, and clients while connections are refused or the server is full are turned away at once.
-/// A client that cannot connect changes its [`connection_status`](MultiplayerPeer::connection_status) to
-/// `Disconnected` without an event.
+/// A client draws its peer id and sends it as ENet's connect data. The server reports it as
+/// `claimed_id`. The server rejects ids below 2, ids in use, and clients beyond its limit or while
+/// it refuses connections. If a client cannot connect, its
+/// [`connection_status`](MultiplayerPeer::connection_status) changes to `Disconnected` without an
+/// event.
 #[derive(Debug)]
 pub struct EnetMultiplayerPeer<S: DatagramSocket = UdpSocket> {
     connection: EnetConnection<S>,
     unique_id: PeerId,
     status: ConnectionStatus,
-    /// How a client finds its server, until it is connected or has failed.
+    /// A client's search for its server, until it is connected or has failed.
     dialing: Option<Dialing>,
     /// A client's connection to its server.
     server: Option<ConnectionId>,
     connect_error: Option<ConnectError>,
-    /// What came out of the host while a client was connecting.
+    /// Events that were polled while a client was connecting.
     ready: VecDeque<PeerEvent>,
     is_closed: bool,
 }
 
 impl EnetMultiplayerPeer<UdpSocket> {
-    /// A peer among equals; each other peer is added with a connection of its own.
+    /// Returns a peer of a mesh. The program adds a connection for each other peer.
     pub const fn create_mesh(unique_id: PeerId) -> EnetMesh {
         EnetMesh::new(unique_id)
     }
 
-    /// A server at `address` (`0.0.0.0:port`, or `[::]:port` for both families).
+    /// Creates a server at `address` (`0.0.0.0:port`, or `[::]:port` for both families).
     ///
     /// # Errors
     ///
-    /// When the address cannot be bound or an option is out of range.
+    /// The address cannot be bound, or an option is out of range.
     pub fn create_server(address: SocketAddr, options: ServerOptions) -> Result<Self, CreateError> {
         Self::server(UdpSocket::bind(address)?, options)
     }
 
-    /// A client of the server at `address`, from a port of its own.
+    /// Creates a client of the server at `address`.
     ///
     /// # Errors
     ///
-    /// When no socket can be bound or an option is out of range.
+    /// No socket can be bound, or an option is out of range.
     pub fn create_client(address: SocketAddr, options: ClientOptions) -> Result<Self, CreateError> {
         let local = options.local_address(address)?;
         Self::client(UdpSocket::bind(local)?, address, options)
     }
 
-    /// A client of the server with the name `host`, from a port of its own; an IP address is a
-    /// name, too. Returns at once: the name is looked up in a thread of its own, while the client
-    /// is
-    /// `Connecting`.
+    /// Creates a client of the server with the name or IP address `host`. Returns immediately: a
+    /// thread resolves the name while the client is `Connecting`.
     ///
     /// A name may have several addresses. They are tried one after the other, IPv6 and IPv4 in
-    /// turn, the next one when one has failed or has not answered for
-    /// [`CONNECT_ATTEMPT_DELAY`](crate::limits::CONNECT_ATTEMPT_DELAY),
-    /// [`ADDRESSES_MAX`](crate::limits::ADDRESSES_MAX) at most. The first that answers is used. The
-    /// server of another address, if it answers later, is sent a DISCONNECT.
-    /// [`connect_error`](Self::connect_error) has the reason when the name has no address.
+    /// turn, up to [`ADDRESSES_MAX`](crate::limits::ADDRESSES_MAX). The next attempt starts when
+    /// one fails, or has no reply for
+    /// [`CONNECT_ATTEMPT_DELAY`](crate::limits::CONNECT_ATTEMPT_DELAY). The first connection that
+    /// is established is used. Servers that reply later are sent a DISCONNECT. If the name cannot
+    /// be resolved, [`connect_error`](Self::connect_error) returns the reason.
     ///
-    /// With DTLS an address answers after its handshake. A server that is not to be trusted ends
-    /// all attempts. Associations with other addresses end after
-    /// 60 s of silence.
+    /// With DTLS a connection requires a complete handshake. If one server is not trusted, all
+    /// attempts end. Associations with other addresses end after 60 s without a datagram.
     ///
     /// # Errors
     ///
-    /// When no socket can be bound, no thread can be started or an option is out of range.
+    /// No socket can be bound, no thread can be started, or an option is out of range.
     pub fn create_client_by_name(
         host: &str,
         port: u16,
@@ -101,11 +99,12 @@ impl EnetMultiplayerPeer<UdpSocket> {
 
 #[cfg(feature = "tokio")]
 impl EnetMultiplayerPeer<TokioUdpSocket> {
-    /// As [`create_server`](EnetMultiplayerPeer::create_server), on a socket that wakes its task. Needs a tokio runtime.
+    /// As [`create_server`](EnetMultiplayerPeer::create_server), with a socket that wakes its task.
+    /// Must be called within a tokio runtime.
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As [`create_server`](EnetMultiplayerPeer::create_server).
     pub fn create_async_server(
         address: SocketAddr,
         options: ServerOptions,
@@ -113,11 +112,12 @@ impl EnetMultiplayerPeer<TokioUdpSocket> {
         Self::server(TokioUdpSocket::bind(address)?, options)
     }
 
-    /// As [`create_client`](EnetMultiplayerPeer::create_client), on a socket that wakes its task. Needs a tokio runtime.
+    /// As [`create_client`](EnetMultiplayerPeer::create_client), with a socket that wakes its task.
+    /// Must be called within a tokio runtime.
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As [`create_client`](EnetMultiplayerPeer::create_client).
     pub fn create_async_client(
         address: SocketAddr,
         options: ClientOptions,
@@ -126,12 +126,12 @@ impl EnetMultiplayerPeer<TokioUdpSocket> {
         Self::client(TokioUdpSocket::bind(local)?, address, options)
     }
 
-    /// As [`create_client_by_name`](EnetMultiplayerPeer::create_client_by_name), on a socket that
-    /// wakes its task. Needs a tokio runtime.
+    /// As [`create_client_by_name`](EnetMultiplayerPeer::create_client_by_name), with a socket that
+    /// wakes its task. Must be called within a tokio runtime.
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As [`create_client_by_name`](EnetMultiplayerPeer::create_client_by_name).
     pub fn create_async_client_by_name(
         host: &str,
         port: u16,
@@ -143,11 +143,11 @@ impl EnetMultiplayerPeer<TokioUdpSocket> {
 }
 
 impl<S: DatagramSocket> EnetMultiplayerPeer<S> {
-    /// A server on a socket of any kind.
+    /// Creates a server on a socket of any kind.
     ///
     /// # Errors
     ///
-    /// When an option is out of range.
+    /// An option is out of range.
     pub fn server(socket: S, options: ServerOptions) -> Result<Self, CreateError> {
         let rng = rng(options.seed)?;
         let port = Port::new(socket, options.datagrams_per_poll, options.flush_interval);
@@ -163,11 +163,11 @@ impl<S: DatagramSocket> EnetMultiplayerPeer<S> {
         Ok(peer)
     }
 
-    /// A client of the server at `address`, on a socket of any kind.
+    /// Creates a client of the server at `address`, on a socket of any kind.
     ///
     /// # Errors
     ///
-    /// When the socket cannot reach the address or an option is out of range.
+    /// The socket cannot send to the address, or an option is out of range.
     pub fn client(
         socket: S,
         address: SocketAddr,
@@ -176,13 +176,13 @@ impl<S: DatagramSocket> EnetMultiplayerPeer<S> {
         Self::client_of_addresses(socket, &[address], options)
     }
 
-    /// A client of the server that has all of `addresses`, on a socket of any kind. They are tried
-    /// as those of a [name](EnetMultiplayerPeer::create_client_by_name); addresses that the socket
-    /// cannot reach are skipped.
+    /// Creates a client of the server with `addresses`, on a socket of any kind. They are tried
+    /// like those of a [name](EnetMultiplayerPeer::create_client_by_name). Addresses that the
+    /// socket cannot send to are skipped.
     ///
     /// # Errors
     ///
-    /// When the socket can reach no address or an option is out of range.
+    /// The socket cannot send to any address, or an option is out of range.
     pub fn client_of_addresses(
         socket: S,
         addresses: &[SocketAddr],
@@ -198,7 +198,7 @@ impl<S: DatagramSocket> EnetMultiplayerPeer<S> {
         Self::dial(socket, options, |attempts, host| Dialing::addresses(attempts, reachable, host))
     }
 
-    /// A client of the server with the name `host`, on a socket of any kind.
+    /// Creates a client of the server with the name `host`, on a socket of any kind.
     fn client_by_name(
         socket: S,
         host: &str,
@@ -212,7 +212,7 @@ impl<S: DatagramSocket> EnetMultiplayerPeer<S> {
         Self::dial(socket, options, |attempts, _| Dialing::name(attempts, lookup))
     }
 
-    /// A client that finds its server as `start` says.
+    /// Creates a client that finds its server with the result of `start`.
     fn dial(
         socket: S,
         options: ClientOptions,
@@ -236,44 +236,45 @@ impl<S: DatagramSocket> EnetMultiplayerPeer<S> {
         Ok(peer)
     }
 
-    /// Its host and socket (Godot: the property `host`): statistics, compression, bandwidth, a raw datagram.
+    /// Returns the host and its socket (Godot: property `host`), for statistics, compression,
+    /// bandwidth limits and raw datagrams.
     #[doc(alias = "get_host")]
     pub const fn host(&mut self) -> &mut EnetConnection<S> {
         &mut self.connection
     }
 
-    /// A peer, for raw flags, every kind of goodbye, patience and figures.
+    /// Returns a peer, for packet flags, disconnecting, timeouts and statistics.
     #[doc(alias = "get_peer")]
     pub fn peer(&mut self, connection: ConnectionId) -> Option<EnetPacketPeer<'_>> {
         self.connection.peer(connection)
     }
 
-    /// The address of its socket.
+    /// Returns the local address of the socket.
     ///
     /// # Errors
     ///
-    /// When the operating system does not tell.
+    /// The error of the operating system.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.connection.local_addr()
     }
 
-    /// Why a client could not try to connect: the name of its server has no address. `None` when
-    /// the server refused it or did not answer.
+    /// Returns the reason why a client could not try to connect: its server's name could not be
+    /// resolved. `None` if the server rejected the client or did not reply.
     pub const fn connect_error(&self) -> Option<&ConnectError> {
         self.connect_error.as_ref()
     }
 
-    /// Its socket.
+    /// Returns the socket.
     pub const fn socket_mut(&mut self) -> &mut S {
         self.connection.port.socket_mut()
     }
 
-    /// Figures of the host.
+    /// Returns the statistics of the host.
     pub const fn host_stats(&self) -> HostStats {
         self.connection.host.stats()
     }
 
-    /// Figures of the socket.
+    /// Returns the statistics of the socket.
     pub const fn socket_stats(&self) -> SocketStats {
         self.connection.socket_stats()
     }
@@ -291,7 +292,7 @@ impl<S: DatagramSocket> EnetMultiplayerPeer<S> {
         }
     }
 
-    /// What an event of the host is to Godot's peer.
+    /// Translates an event of the host to Godot's terms.
     fn translate(&mut self, event: HostEvent) -> Option<PeerEvent> {
         Some(match event {
             HostEvent::Connected { connection, address, data } => {
@@ -331,16 +332,17 @@ impl<S: DatagramSocket> EnetMultiplayerPeer<S> {
         let EnetConnection { host, port, .. } = &mut self.connection;
         let from = || port.socket.local_addr().map(|at| at.ip());
         if let Err(error) = dialing.poll_lookup(from, host) {
-            tracing::warn!(%error, "a client of ENet cannot connect");
+            tracing::warn!(%error, "ENet client cannot connect");
             self.connect_error = Some(error);
         }
         #[cfg(feature = "dtls")]
         if self.connection.dtls().is_some_and(|dtls| dtls.untrusted().is_some()) {
-            // Further attempts would only ask the server again.
+            // Further attempts would fail as well.
             self.give_up_dialing();
             return;
         }
-        // A failure to connect shows in the status alone, so it must not wait for somebody to ask for events.
+        // A failure to connect changes the status only, so it must be detected without a call of
+        // [`next_event`](MultiplayerPeer::next_event).
         while self.dialing.is_some()
             && let Some(event) = self.connection.host.poll_event()
         {
@@ -354,7 +356,7 @@ impl<S: DatagramSocket> EnetMultiplayerPeer<S> {
         }
     }
 
-    /// Ends a client's attempts to connect, if it makes any.
+    /// Stops a client's attempts to connect, if there are any.
     fn give_up_dialing(&mut self) {
         if let Some(dialing) = self.dialing.take() {
             dialing.finish(None, &mut self.connection.host);
@@ -397,7 +399,7 @@ impl<S: DatagramSocket> MultiplayerPeer for EnetMultiplayerPeer<S> {
         for &link in others {
             mapping::send(host, link, is_only, channel, mode, payload.clone())?;
         }
-        // Bytes that nobody else holds cost nothing to share.
+        // The last clone is moved, so that a payload with one recipient is not shared.
         mapping::send(host, last, is_only, channel, mode, payload)
     }
 

@@ -1,14 +1,17 @@
-//! How often a socket is looked at.
+//! When to poll the socket.
 //!
-//! Most of what a packet costs is its datagram and the wake-up for it. Where single datagrams wake the thread again and again, a look
-//! once per interval takes in many of them for one wake-up, and what they cause leaves together: fewer datagrams, each with
-//! more in it. So does one that waits for the acknowledgements of a broadcast, which come one by one at nearly the same time.
+//! Most of the CPU time per packet is that of its datagram and of waking the thread for it. If
+//! single datagrams wake the thread again and again, pacing polls the socket once per interval. One
+//! wake-up then receives many datagrams, and the packets that follow from them share datagrams. The
+//! same applies after a broadcast, whose acknowledgements are received one by one at nearly the
+//! same time.
 //!
-//! A flush that hundreds of peers acknowledge takes so long that others of its kind are caused while it lasts, by players who join, say.
-//! They wait for each other for as long again, or each would cost a datagram to everybody, and one back.
+//! A flush to hundreds of peers takes so long that it is followed by others, for example while
+//! players join. These are delayed for as long again and combined. Otherwise each would send a
+//! datagram to every peer and receive one from it.
 //!
-//! A rest pays for nothing else. A socket that has so much to do that its thread hardly sleeps takes in many datagrams at a
-//! time as it is, and a rest would only slow down those who wait for its answers.
+//! Coalescing does not help a saturated socket: its thread hardly sleeps, and receives many
+//! datagrams at a time anyway. Coalescing would only add latency.
 
 use std::time::Duration;
 
@@ -16,32 +19,32 @@ use mp_core::Instant;
 
 use crate::limits::FLUSH_INTERVAL_MAX;
 
-/// Decides when a socket rests.
+/// Decides when to delay polling a socket so that datagrams are received and sent in batches.
 #[derive(Debug)]
 pub(crate) struct Pacing {
-    /// How long a rest is; zero: there is none.
+    /// Coalescing delay; zero disables coalescing.
     interval: Duration,
-    /// When the interval began that is counted now.
+    /// Start of the current interval.
     since: Instant,
-    /// Datagrams that arrived in it.
+    /// Datagrams received in the interval.
     arrivals: u64,
-    /// Datagrams that were sent in it.
+    /// Datagrams sent in the interval.
     sent: u64,
-    /// How often arrivals woke the thread in it.
+    /// Wake-ups by received datagrams in the interval.
     wakes: u64,
-    /// Of each, the average per interval.
+    /// Moving averages per interval.
     usual: Usual,
-    /// Whether the thread sleeps until something arrives.
+    /// Whether the thread sleeps until a datagram is received.
     is_asleep: bool,
-    /// How many rests follow before it is seen again how often arrivals wake the thread without them.
+    /// Number of coalescing delays before the wake-ups without them are measured again.
     rests_left: u32,
-    /// No rests follow each other before: how often arrivals wake the thread is being seen.
+    /// End of the measurement of wake-ups without coalescing.
     awake_until: Instant,
-    /// While it rests: until when.
+    /// End of the current coalescing delay.
     until: Option<Instant>,
-    /// Whether something was sent since the last look.
+    /// Whether something was sent since the last poll.
     has_sent: bool,
-    /// After a large flush: before when there is no other.
+    /// Earliest time of the next flush. In the future after a large flush.
     next_flush: Instant,
 }
 
@@ -53,7 +56,7 @@ struct Usual {
 }
 
 impl Usual {
-    /// Whether there is enough to do, in wake-ups that bring little each.
+    /// Returns whether coalescing would help: enough traffic, in wake-ups for few datagrams each.
     fn gains_by_rests(&self) -> bool {
         self.traffic.0 >= TRAFFIC
             && self.wakes.0 >= WAKES
@@ -83,29 +86,30 @@ impl Pacing {
         self.interval
     }
 
-    /// Whether the socket is left alone now.
+    /// Returns whether polling is delayed now.
     pub(crate) fn is_resting(&self, now: Instant) -> bool {
         self.until.is_some_and(|until| now < until)
     }
 
-    /// Whether what is queued waits: for the end of the rest, when something was sent in it already, or for
-    /// [`next_flush`](Self::next_flush).
+    /// Returns whether sending is delayed: until the end of the coalescing delay if something was
+    /// sent in it already, or until [`next_flush`](Self::next_flush).
     pub(crate) fn holds_back(&self, now: Instant) -> bool {
         now < self.next_flush || (self.has_sent && self.is_resting(now))
     }
 
-    /// Before when nothing is sent.
+    /// Returns the earliest time of the next flush.
     pub(crate) const fn next_flush(&self) -> Instant {
         self.next_flush
     }
 
-    /// The thread sleeps until something arrives, or until the rest is over.
+    /// Records that the thread sleeps until a datagram is received or the delay has expired.
     pub(crate) const fn sleeps(&mut self) {
         self.is_asleep = self.until.is_none();
     }
 
-    /// `datagrams` were handed to the socket; so many peers acknowledge what is in them, out of a host's `peers`. How long the socket
-    /// shall rest, so that their acknowledgements are there when it is looked at.
+    /// Records that `datagrams` were sent, of which `asked` are ack-eliciting, by a host with
+    /// `peers`. Returns the delay before polling again, so that the acknowledgements are received
+    /// together.
     pub(crate) fn sent(
         &mut self,
         now: Instant,
@@ -116,14 +120,15 @@ impl Pacing {
         self.sent += datagrams;
         self.has_sent = true;
         if asked >= LARGE_FLUSH && self.interval > Duration::ZERO {
-            // It took as long; `now` was when it began.
+            // `now` is the start of the flush.
             let takes = Duration::from_micros(asked * MICROS_PER_PEER);
             self.next_flush = now + 2 * takes.min(FLUSH_INTERVAL_MAX);
         }
         (asked >= ASKED_MIN && self.until.is_none()).then(|| self.rest_of(peers)).flatten()
     }
 
-    /// After a look that brought `datagrams` to a host with `peers` and left none: how long the socket shall rest.
+    /// Records that a poll received `datagrams` for a host with `peers` and drained the socket.
+    /// Returns the delay before polling again.
     pub(crate) fn looked(&mut self, now: Instant, datagrams: u64, peers: u16) -> Option<Duration> {
         self.has_sent = false;
         self.arrivals += datagrams;
@@ -148,12 +153,12 @@ impl Pacing {
         (self.rests_left > 0).then(|| self.rest_of(peers)).flatten()
     }
 
-    /// The socket rests until then.
+    /// Starts a coalescing delay that ends at `until`.
     pub(crate) const fn rest(&mut self, until: Instant) {
         self.until = Some(until);
     }
 
-    /// There are no more rests.
+    /// Disables coalescing.
     pub(crate) const fn stop(&mut self) {
         self.interval = Duration::ZERO;
         self.until = None;
@@ -164,7 +169,8 @@ impl Pacing {
         (peers >= PEERS_MIN && self.interval > Duration::ZERO).then_some(self.interval)
     }
 
-    /// Takes what came in the intervals that are over into the averages. A rest tells nothing of wake-ups.
+    /// Adds the completed intervals to the averages. An interval with coalescing has no information
+    /// about wake-ups without it.
     fn count(&mut self, now: Instant, has_rested: bool) {
         let passed = now - self.since;
         if passed < self.interval || self.interval.is_zero() {
@@ -181,42 +187,43 @@ impl Pacing {
     }
 }
 
-/// An average over some eight intervals.
+/// A moving average over about eight intervals.
 #[derive(Debug, Default)]
 struct Average(f32);
 
 impl Average {
-    /// `amount` came in so many `intervals`.
+    /// Adds the `amount` of a number of `intervals`.
     fn note(&mut self, amount: u64, intervals: u32) {
         let kept = KEPT.powi(i32::try_from(intervals).unwrap_or(i32::MAX));
         self.0 = self.0 * kept + amount as f32 / intervals as f32 * (1.0 - kept);
     }
 }
 
-/// Peers below which nothing is gained: no wake-up brings more than a few.
+/// Minimum number of peers for coalescing. With fewer, a wake-up never receives many datagrams.
 const PEERS_MIN: u16 = 8;
-/// Peers that acknowledge one flush, from which it is followed by a rest.
+/// Minimum number of ack-eliciting datagrams in a flush that is followed by a coalescing delay.
 const ASKED_MIN: u64 = 8;
-/// Peers that acknowledge one flush, from which the next one waits.
+/// Minimum number of ack-eliciting datagrams in a flush after which the next one is delayed.
 const LARGE_FLUSH: u64 = 512;
-/// About what a datagram to a peer costs, its acknowledgement included.
+/// Approximate CPU time per datagram to a peer in microseconds, including its acknowledgement.
 const MICROS_PER_PEER: u64 = 4;
-/// Wake-ups per interval from which one is better.
+/// Minimum number of wake-ups per interval to start coalescing.
 const WAKES: f32 = 1.5;
-/// Arrivals per wake-up from which nothing is gained: the thread finds the next ones there when it is done with the last.
+/// Number of datagrams per wake-up from which coalescing is not started: the thread finds the next
+/// ones when it has handled the last.
 const ARRIVALS_PER_WAKE: f32 = 4.0;
-/// Arrivals per interval, each of which might be a wake-up, below which there is nothing to be gained any more.
+/// Minimum number of datagrams received per interval to continue coalescing.
 const WAKES_STILL: f32 = 1.0;
-/// Datagrams per interval, either way, from which a socket is busy.
+/// Minimum number of datagrams per interval, received and sent, to start coalescing.
 const TRAFFIC: f32 = 8.0;
-/// Below how many it is no longer.
+/// Minimum number of datagrams per interval, received and sent, to continue coalescing.
 const TRAFFIC_STILL: f32 = 4.0;
-/// Rests in a row.
+/// Number of consecutive coalescing delays.
 const RESTS: u32 = 512;
-/// The intervals without one that follow: they show whether rests still gain something, and cost what those do. Players who wait for
-/// answers need some round trips to come into step with a thread that does not rest.
+/// Number of intervals without coalescing that follow, to measure whether it still helps. Round
+/// trips of players need some time to adapt to a thread that does not coalesce.
 const AWAKE: u32 = 16;
-/// What an average keeps of itself per interval.
+/// Weight of the previous average per interval.
 const KEPT: f32 = 1.0 - 1.0 / 8.0;
 
 #[cfg(test)]
@@ -229,7 +236,7 @@ mod tests {
         Instant::ZERO + Duration::from_micros(1_000_000 + micros)
     }
 
-    /// A socket at which something arrives every so often, for a while: how often its thread was woken.
+    /// Receives `datagrams` every `every_micros` for 200 ms. Returns the number of wake-ups.
     fn woken(pacing: &mut Pacing, every_micros: u64, datagrams: u64, peers: u16) -> u64 {
         let (mut woken, mut waiting) = (0, 0);
         for micros in (0..200_000).step_by(every_micros as usize) {
@@ -251,7 +258,7 @@ mod tests {
     #[test]
     fn a_socket_that_single_datagrams_wake_again_and_again_rests() {
         let woken = woken(&mut Pacing::new(INTERVAL), 100, 1, 8);
-        assert!((200..300).contains(&woken), "{woken} of 2,000 times");
+        assert!((200..300).contains(&woken), "{woken} of 2,000 wake-ups");
     }
 
     #[test]
@@ -260,11 +267,11 @@ mod tests {
         assert_eq!(
             woken(&mut fresh(), 1_000, 100, 64),
             200,
-            "it is woken once per interval as it is"
+            "one wake-up per interval without coalescing"
         );
-        assert_eq!(woken(&mut fresh(), 400, 1, 64), 500, "too little to do");
-        assert_eq!(woken(&mut fresh(), 100, 1, 7), 2_000, "few peers");
-        assert_eq!(woken(&mut Pacing::new(Duration::ZERO), 100, 1, 64), 2_000, "switched off");
+        assert_eq!(woken(&mut fresh(), 400, 1, 64), 500, "too little traffic");
+        assert_eq!(woken(&mut fresh(), 100, 1, 7), 2_000, "too few peers");
+        assert_eq!(woken(&mut Pacing::new(Duration::ZERO), 100, 1, 64), 2_000, "disabled");
     }
 
     #[test]
@@ -283,7 +290,7 @@ mod tests {
         woken(&mut pacing, 100, 1, 8);
         let mut rests = 0;
         for interval in 0..2_000 {
-            // Without rests the thread would not sleep any more.
+            // Without coalescing the thread would not sleep any more.
             let now = at(200_000 + interval * 1_000);
             pacing.sent(now, 20, 0, 8);
             if let Some(rest) = pacing.looked(now, 20, 8) {
@@ -300,7 +307,7 @@ mod tests {
         woken(&mut pacing, 100, 1, 8);
         let later = 300_000;
         let rests = (0..100).filter(|&interval| {
-            // Much is sent, but it is for the clock that the thread wakes.
+            // Many datagrams are sent, but the thread wakes up by its timer.
             pacing.sent(at(later + interval * 1_000), 100, 0, 8);
             let rest = pacing.looked(at(later + interval * 1_000), interval & 1, 8);
             rest.inspect(|_| pacing.rest(at(later + interval * 1_000 + 1_000))).is_some()
@@ -311,12 +318,12 @@ mod tests {
     #[test]
     fn it_rests_after_a_broadcast_that_many_acknowledge() {
         let mut pacing = Pacing::new(INTERVAL);
-        assert_eq!(pacing.sent(at(0), 500, 0, 500), None, "nobody acknowledges");
-        assert_eq!(pacing.sent(at(0), 7, 7, 500), None, "few do");
+        assert_eq!(pacing.sent(at(0), 500, 0, 500), None, "no acknowledgements");
+        assert_eq!(pacing.sent(at(0), 7, 7, 500), None, "few acknowledgements");
         assert_eq!(pacing.sent(at(0), 8, 8, 500), Some(INTERVAL));
         pacing.rest(at(1_000));
-        assert_eq!(pacing.sent(at(0), 8, 8, 500), None, "it rests already");
-        assert_eq!(pacing.looked(at(1_000), 500, 500), None, "and only once");
+        assert_eq!(pacing.sent(at(0), 8, 8, 500), None, "already delayed");
+        assert_eq!(pacing.looked(at(1_000), 500, 500), None, "one delay per broadcast");
     }
 
     #[test]
@@ -329,7 +336,7 @@ mod tests {
         pacing.looked(at(1_000), 64, 64);
         assert!(!pacing.is_resting(at(1_000)));
         pacing.rest(at(2_000));
-        assert!(!pacing.holds_back(at(1_000)), "there was a look");
+        assert!(!pacing.holds_back(at(1_000)), "the socket was polled");
         pacing.sent(at(0), 1, 0, 64);
         pacing.stop();
         assert!(!pacing.holds_back(at(1_000)));
@@ -340,7 +347,7 @@ mod tests {
         let mut pacing = Pacing::new(INTERVAL);
         pacing.sent(at(0), 511, 511, 4_000);
         pacing.sent(at(0), 10_000, 0, 4_000);
-        assert!(!pacing.holds_back(at(0)), "too few, or nobody");
+        assert!(!pacing.holds_back(at(0)), "too few acknowledgements");
         pacing.sent(at(0), 1_000, 1_000, 4_000);
         assert!(pacing.holds_back(at(7_999)) && !pacing.holds_back(at(8_000)));
         pacing.sent(at(4_000), 8_000, 4_000, 4_000);

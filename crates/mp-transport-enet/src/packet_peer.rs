@@ -9,37 +9,38 @@ use mp_core::{ConnectionId, DisconnectReason, Farewell};
 use crate::proto::command::ThrottleParameters;
 use crate::proto::{Host, HostSendError, PacketFlags, Patience, PeerState, PeerStatistic};
 
-/// One peer of a host, for what Godot's `MultiplayerPeer` does not offer (Godot: `ENetPacketPeer`): raw flags and channels,
-/// every kind of goodbye with a number for the other side, patience, pings, figures.
+/// A peer of a host (Godot: `ENetPacketPeer`), for what `MultiplayerPeer` does not offer: packet
+/// flags and ENet channels, disconnecting with data for the remote peer, timeouts, pings,
+/// statistics.
 ///
-/// What is queued leaves with the host's next `flush`. Packets that arrive come out of the host, not from here.
+/// Queued packets are sent by the host's next `flush`. Received packets are events of the host.
 #[derive(Debug)]
 pub struct EnetPacketPeer<'a> {
     host: &'a mut Host,
     connection: ConnectionId,
 }
 
-/// Why a packet was not queued.
+/// The reason why a packet was not queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PeerSendError {
-    /// There are other flags.
+    /// The flags are unknown.
     #[error(
-        "the flags {0:#x} are not known; use reliable (1), unsequenced (2) and unreliable fragment (8)"
+        "unknown packet flags {0:#x}; use reliable (1), unsequenced (2) and unreliable fragment (8)"
     )]
     Flags(u8),
-    /// The peer cannot take the packet.
+    /// The host rejected the packet.
     #[error(transparent)]
     Host(#[from] HostSendError),
-    /// The connection is not there yet, or ends.
+    /// The connection is not established, or is closing.
     #[error("not connected")]
     NotConnected,
 }
 
-/// A timeout that makes no sense.
+/// The error of invalid timeout settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a timeout with limit {limit}, minimum {minimum:?} and maximum {maximum:?} is none: in milliseconds, limit ≤ minimum ≤ maximum"
+    "invalid timeout: limit {limit}, minimum {minimum:?}, maximum {maximum:?}; in milliseconds, limit ≤ minimum ≤ maximum"
 )]
 pub struct TimeoutError {
     limit: u32,
@@ -52,11 +53,11 @@ impl<'a> EnetPacketPeer<'a> {
         Self { host, connection }
     }
 
-    /// Queues a packet on a channel of ENet's.
+    /// Queues a packet on an ENet channel.
     ///
     /// # Errors
     ///
-    /// When there is no such flag, no such channel, no connection, or the packet is too large.
+    /// The flags or the channel are invalid, the peer is not connected, or the packet is too large.
     pub fn send(
         &mut self,
         channel: u8,
@@ -72,7 +73,7 @@ impl<'a> EnetPacketPeer<'a> {
         Ok(self.host.send(self.connection, channel, flags, packet.into().into())?)
     }
 
-    /// Queues a packet, reliable, on channel 0.
+    /// Queues a reliable packet on channel 0.
     ///
     /// # Errors
     ///
@@ -81,22 +82,23 @@ impl<'a> EnetPacketPeer<'a> {
         self.send(0, packet, PacketFlags::RELIABLE)
     }
 
-    /// Asks at once whether it is there.
+    /// Sends a PING.
     pub fn ping(&mut self) {
         self.host.ping(self.connection);
     }
 
-    /// How long after its last acknowledgement it is asked whether it is there, when it is idle; zero means the default of
-    /// 500 ms.
+    /// Sets the time without an acknowledgement after which the idle peer is pinged; zero means the
+    /// default of 500 ms.
     pub fn ping_interval(&mut self, interval: Duration) {
         self.host.set_ping_interval(self.connection, interval);
     }
 
-    /// When it is given up: see [`Patience`]. Zeros mean the defaults of 32, 5 s and 30 s.
+    /// Sets when the peer times out, see [`Patience`]. Zeros mean the defaults of 32, 5 s and 30 s.
     ///
     /// # Errors
     ///
-    /// Unless `limit` ≤ `minimum` ≤ `maximum`, in milliseconds (as in Godot, though `limit` is no time).
+    /// `limit` ≤ `minimum` ≤ `maximum` in milliseconds is violated. Godot checks this, too,
+    /// although `limit` is not a time.
     pub fn set_timeout(
         &mut self,
         limit: u32,
@@ -117,31 +119,31 @@ impl<'a> EnetPacketPeer<'a> {
         Ok(())
     }
 
-    /// Configures its packet throttle on both sides. This side follows it only when
-    /// [`packet_throttle`](crate::proto::HostSettings::packet_throttle) is on.
+    /// Configures the packet throttle on both sides. The local side applies it if
+    /// [`packet_throttle`](crate::proto::HostSettings::packet_throttle) is set.
     pub fn throttle_configure(&mut self, parameters: ThrottleParameters) {
         self.host.configure_throttle(self.connection, parameters);
     }
 
-    /// A figure; 0 when it is gone.
+    /// Returns a statistic; 0 if the connection has ended.
     #[doc(alias = "get_statistic")]
     pub fn statistic(&self, statistic: PeerStatistic) -> u32 {
         self.host.peer_statistic(self.connection, statistic).unwrap_or(0)
     }
 
-    /// Where the connection stands.
+    /// Returns the state of the connection.
     #[doc(alias = "get_state")]
     pub fn state(&self) -> PeerState {
         self.host.peer_state(self.connection)
     }
 
-    /// How many channels were agreed on; 0 when it is gone.
+    /// Returns the number of channels; 0 if the connection has ended.
     #[doc(alias = "get_channels")]
     pub fn channels(&self) -> u8 {
         self.host.channel_count(self.connection).unwrap_or(0)
     }
 
-    /// Where it is; `None` when it is gone.
+    /// Returns the remote address; `None` if the connection has ended.
     #[doc(alias = "get_remote_address")]
     #[doc(alias = "get_remote_port")]
     pub fn remote_address(&self) -> Option<SocketAddr> {
@@ -149,38 +151,40 @@ impl<'a> EnetPacketPeer<'a> {
         Some(SocketAddr::new(address.ip().to_canonical(), address.port()))
     }
 
-    /// Whether it is there at all.
+    /// Returns whether the connection has not ended.
     pub fn is_active(&self) -> bool {
         self.state() != PeerState::Disconnected
     }
 
-    /// Which connection this is.
+    /// Returns the connection id.
     pub const fn connection(&self) -> ConnectionId {
         self.connection
     }
 
-    /// Ends the connection; what is queued is lost. The other side is told, with `data`, until it acknowledges; then this
-    /// side reports the end.
+    /// Closes the connection, and drops queued packets. DISCONNECT with `data` is sent until it is
+    /// acknowledged. Then the end is reported.
     pub fn peer_disconnect(&mut self, data: u32) {
         let (reason, farewell) = (DisconnectReason::Closed, Farewell::Polite);
         self.host.disconnect(self.connection, data, reason, farewell);
     }
 
-    /// Ends the connection when everything that was queued reliably has been acknowledged.
+    /// Closes the connection after all reliable packets have been acknowledged.
     pub fn peer_disconnect_later(&mut self, data: u32) {
         self.host.disconnect_later(self.connection, data);
     }
 
-    /// Ends the connection at once: the other side is told once, with `data`, this side reports the end now.
+    /// Closes the connection immediately. One DISCONNECT with `data` is sent, and the end is
+    /// reported now.
     pub fn peer_disconnect_now(&mut self, data: u32) {
         self.host.disconnect_now(self.connection, data, DisconnectReason::Closed);
     }
 
-    /// Forgets the connection without a word: the other side notices by its timeout, this side reports the end now.
+    /// Removes the connection and reports the end now. Nothing is sent, so the remote peer times
+    /// out.
     pub fn reset(&mut self) {
         self.host.reset(self.connection, DisconnectReason::Closed);
     }
 }
 
-/// Reliable, unsequenced, unreliable fragment.
+/// All known flags: reliable, unsequenced, unreliable fragment.
 const KNOWN_FLAGS: u8 = 1 | 2 | 8;

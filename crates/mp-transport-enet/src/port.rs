@@ -1,4 +1,4 @@
-//! The way between a host and its socket: datagrams in and out, many at a time.
+//! Transfer of datagrams between a host and its socket, many at a time.
 
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -12,37 +12,37 @@ use crate::limits::SEND_BATCH_BYTES;
 use crate::pacing::Pacing;
 use crate::proto::{Host, MTU_MAX};
 
-/// What a host's datagrams pass on their way to its socket.
+/// The socket of a host, with encryption.
 #[cfg(feature = "dtls")]
 pub(crate) type Layers<S> = DtlsSocket<S>;
-/// What a host's datagrams pass on their way to its socket: nothing.
+/// The socket of a host.
 #[cfg(not(feature = "dtls"))]
 pub(crate) type Layers<S> = S;
 
-/// A socket and what waits to be sent on it.
+/// A socket, and the datagrams that are queued for it.
 #[derive(Debug)]
 pub(crate) struct Port<S: DatagramSocket> {
     pub(crate) socket: Layers<S>,
     batch: SendBatch,
-    /// Most datagrams taken in at a time.
+    /// Maximum number of datagrams received in a turn.
     datagrams_max: usize,
-    /// Whether the socket may hold more than was taken in last.
+    /// Whether the socket may have more datagrams to receive.
     has_more: bool,
     pacing: Pacing,
     stats: SocketStats,
 }
 
-/// Figures of a peer's socket.
+/// Statistics of a peer's socket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SocketStats {
-    /// Times the socket had no room; what waited was sent later.
+    /// Times that the socket was blocked. The datagrams were sent later.
     pub send_blocked: u64,
-    /// Datagrams that the socket refused; reliable data in them is sent again.
+    /// Datagrams that the socket rejected. Reliable data in them is retransmitted.
     pub send_errors: u64,
     /// Errors while receiving.
     pub receive_errors: u64,
-    /// Datagrams longer than any of ENet's, ignored.
+    /// Datagrams ignored because they exceed ENet's maximum length.
     pub oversized: u64,
 }
 
@@ -60,19 +60,20 @@ impl<S: DatagramSocket> Port<S> {
         }
     }
 
-    /// The socket itself, under all layers.
+    /// Returns the underlying socket.
     #[cfg(feature = "dtls")]
     pub(crate) const fn socket_mut(&mut self) -> &mut S {
         self.socket.inner_mut()
     }
 
-    /// The socket itself.
+    /// Returns the socket.
     #[cfg(not(feature = "dtls"))]
     pub(crate) const fn socket_mut(&mut self) -> &mut S {
         &mut self.socket
     }
 
-    /// Takes in what the socket has, within its bound, unless the socket rests; lets it rest when it is busy.
+    /// Receives datagrams up to the limit, unless polling is delayed. Starts a coalescing delay if
+    /// that helps.
     pub(crate) fn receive(&mut self, now: Instant, host: &mut Host) {
         if self.pacing.is_resting(now) {
             return;
@@ -83,7 +84,7 @@ impl<S: DatagramSocket> Port<S> {
         self.rest(now, if is_broken { Some(BROKEN_RETRY) } else { rest });
     }
 
-    /// Has arrivals wait for so long, if the socket can.
+    /// Pauses wake-ups for the given time, if the socket supports it.
     fn rest(&mut self, now: Instant, rest: Option<Duration>) {
         if let Some(rest) = rest.filter(|_| !self.has_more)
             && self.socket.pause(rest)
@@ -92,7 +93,7 @@ impl<S: DatagramSocket> Port<S> {
         }
     }
 
-    /// Returns how many datagrams there were, and whether receiving fails.
+    /// Returns the number of datagrams received, and whether receiving failed.
     fn receive_all(&mut self, now: Instant, host: &mut Host) -> (usize, bool) {
         let mut left = self.datagrams_max;
         self.has_more = true;
@@ -111,7 +112,7 @@ impl<S: DatagramSocket> Port<S> {
                     self.has_more = false;
                     break;
                 }
-                // Nothing for the host among as many as there may be: the rest is for the next turn.
+                // None of the datagrams was for the host. The others are received in the next turn.
                 Ok(false) if left == before => break,
                 Ok(false) => {}
                 Err(error) => match ReceiveFailure::from(&error) {
@@ -134,18 +135,18 @@ impl<S: DatagramSocket> Port<S> {
         (self.datagrams_max - left, false)
     }
 
-    /// How long what is queued may wait for company.
+    /// Returns the maximum coalescing delay of queued packets.
     pub(crate) const fn flush_interval(&self) -> Duration {
         self.pacing.interval()
     }
 
-    /// Nothing will be taken in any more.
+    /// Stops receiving and coalescing.
     pub(crate) const fn stop_receiving(&mut self) {
         self.has_more = false;
         self.pacing.stop();
     }
 
-    /// Sends what the host has to send, as far as the socket has room; nothing while a rest holds it back.
+    /// Sends what the host has queued, as far as the socket accepts it, unless sending is delayed.
     pub(crate) fn send(&mut self, now: Instant, host: &mut Host) {
         if self.pacing.holds_back(now) {
             return;
@@ -177,14 +178,14 @@ impl<S: DatagramSocket> Port<S> {
         }
     }
 
-    /// When the next turn is due without a word from the socket, after one at `now`.
+    /// Returns the time at which the next turn is due without input, after one at `now`.
     pub(crate) fn poll_timeout(&self, now: Instant, host: &Host) -> Option<Instant> {
         if self.has_more {
             Some(now)
         } else if self.is_blocked() {
             Some(now + BLOCKED_RETRY)
         } else if self.pacing.is_resting(now) {
-            // The socket says when the rest is over, and what is due meanwhile is done then.
+            // The socket wakes the task after the delay, and what is due before is done then.
             None
         } else {
             let host = host.poll_timeout().map(|due| due.max(self.pacing.next_flush()));
@@ -202,7 +203,7 @@ impl<S: DatagramSocket> Port<S> {
         is_ready
     }
 
-    /// Whether datagrams wait because the socket had no room.
+    /// Returns whether datagrams are queued because the socket is blocked.
     pub(crate) fn is_blocked(&self) -> bool {
         !self.batch.is_empty()
     }
@@ -211,7 +212,7 @@ impl<S: DatagramSocket> Port<S> {
         self.stats
     }
 
-    /// Whether all that waited went.
+    /// Sends the batch. Returns whether all of it was sent.
     fn send_batch(&mut self) -> bool {
         while let Err(error) = self.socket.try_send_batch(&mut self.batch) {
             let failure = SendFailure::from(&error);
@@ -230,9 +231,9 @@ impl<S: DatagramSocket> Port<S> {
     }
 }
 
-/// When a socket that had no room is tried again.
+/// Delay before a blocked socket is tried again.
 const BLOCKED_RETRY: Duration = Duration::from_millis(1);
-/// When a socket that fails to receive is polled again.
+/// Delay before a socket that failed to receive is polled again.
 const BROKEN_RETRY: Duration = Duration::from_millis(10);
 
 #[cfg(test)]
@@ -245,10 +246,10 @@ mod tests {
     use super::*;
     use crate::proto::HostSettings;
 
-    /// A socket whose calls fail as scripted.
+    /// A socket whose calls fail as configured.
     #[derive(Debug, Default)]
     struct Failing {
-        /// The error of every datagram to port 1.
+        /// The error of sending a datagram to port 1.
         send: Option<ErrorKind>,
         receive: Option<ErrorKind>,
         sent: Vec<u16>,

@@ -1,4 +1,4 @@
-//! [`EnetShards`]: a server in several parts, for several threads.
+//! [`EnetShards`]: a server in several shards, each for its own thread.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,23 +10,26 @@ use crate::io::{DatagramSocket, TokioUdpSocket, UdpSocket};
 use crate::limits::SHARDS_MAX;
 use crate::options::{CreateError, ServerOptions};
 
-/// A server in several parts that share one address, so that several threads serve it. The system gives each client to one of
-/// them, by its address and port, and leaves it there; each is a host of its own.
+/// A server in several shards that share one address, so that several threads serve it. The
+/// operating system assigns each client to a shard by its address and port. Each shard is a host of
+/// its own.
 ///
-/// What [`ServerOptions`] limits is limited in each part: room for all clients must be in each, since they may spread unevenly,
-/// and two clients of different parts may say the same peer id. (A branch turns the second one away.)
+/// The limits of [`ServerOptions`] apply to each shard. Clients may be distributed unevenly, so
+/// each shard needs capacity for all of them. Two clients of different shards may have the same
+/// peer id; a branch rejects the second one.
 ///
 /// ```
 /// use mp_transport_enet::{EnetShards, ServerOptions};
 ///
 /// let shards = EnetShards::bind("127.0.0.1:0".parse()?, ServerOptions::default(), 4)?;
 /// println!("listening on {}", shards.local_addr()?);
-/// for make in shards.into_servers() {
+/// for start in shards.into_servers() {
 ///     std::thread::spawn(move || {
-///         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+///         let mut builder = tokio::runtime::Builder::new_current_thread();
+///         let runtime = builder.enable_all().build().unwrap();
 ///         let _runtime = runtime.enter();
-///         let server = make().unwrap();
-///         // … and a loop that serves it, until there is nobody left.
+///         let server = start().unwrap();
+///         // … a loop that serves it.
 ///     });
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -38,12 +41,12 @@ pub struct EnetShards {
 }
 
 impl EnetShards {
-    /// Binds `count` parts to `address`; port 0 lets the operating system choose one for all. Where it cannot share an
-    /// address out (elsewhere than on Linux) there is one part.
+    /// Binds `count` shards to `address`. Port 0 lets the operating system choose one port for all.
+    /// On systems other than Linux there is one shard.
     ///
     /// # Errors
     ///
-    /// When the address cannot be bound, or `count` is not 1 to [`SHARDS_MAX`].
+    /// The address cannot be bound, or `count` is not 1 to [`SHARDS_MAX`].
     pub fn bind(
         address: SocketAddr,
         options: ServerOptions,
@@ -55,21 +58,22 @@ impl EnetShards {
         Ok(Self { sockets: UdpSocket::bind_shards(address, count)?, options })
     }
 
-    /// The address that all parts have.
+    /// Returns the address of all shards.
     ///
     /// # Errors
     ///
-    /// When the operating system does not tell.
+    /// The error of the operating system.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.sockets[0].local_addr()
     }
 
-    /// How many parts there are.
+    /// Returns the number of shards.
     pub fn count(&self) -> usize {
         self.sockets.len()
     }
 
-    /// What makes the server of each part, on the thread that will serve it, within a tokio runtime.
+    /// Returns a function for each shard that creates its server. It must be called on the thread
+    /// that serves the shard, within a tokio runtime.
     pub fn into_servers(
         self,
     ) -> impl ExactSizeIterator<
@@ -87,7 +91,7 @@ impl EnetShards {
     }
 }
 
-/// Parts must not make the same choices.
+/// Returns a different seed for each shard.
 fn seed_of_part(seed: [u8; 32], part: usize) -> [u8; 32] {
     let mut rng = Rng::from_seed(seed);
     let mut part_seed = seed;

@@ -1,4 +1,4 @@
-//! A server on a host with several addresses, in a network namespace of Linux.
+//! A server on a host with several addresses, in a Linux network namespace.
 
 #![cfg(all(target_os = "linux", feature = "dtls", feature = "tokio"))]
 
@@ -14,10 +14,10 @@ use mp_tls::{ClientTlsOptions, DevelopmentCertificate};
 use mp_transport_enet::{ClientOptions, DtlsClientOptions, EnetMultiplayerPeer, ServerOptions};
 use tokio::runtime::{Builder, Runtime};
 
-/// The addresses of the interface; the kernel sends from the first ones.
+/// Addresses of the interface. By default the kernel sends from the first one of a family.
 const ADDRESSES: [&str; 4] = ["10.77.0.1", "10.77.0.2", "fd77::1", "fd77::2"];
 const LIMIT: Duration = Duration::from_secs(120);
-/// More than one datagram, so that the kernel cuts it up.
+/// Length of a packet in several datagrams, which the kernel segments.
 const PACKET: usize = 20_000;
 
 #[test]
@@ -55,7 +55,7 @@ fn an_address_that_a_host_gets_later_answers_too() {
         let port = server.local_addr().unwrap().port();
         visit(&runtime, &mut server, ADDRESSES[0], port, None);
         ip(&format!("addr add {}/24 dev lo", ADDRESSES[1]));
-        // The next poll is a minute later.
+        // The next check of the host's addresses is due.
         server.poll(Instant::from_millis(60_000));
         visit(&runtime, &mut server, ADDRESSES[1], port, None);
     });
@@ -73,8 +73,8 @@ fn visit_each(
     }
 }
 
-/// Has a client join the server at `address`, and be sent a packet there. ENet's clients ignore
-/// what comes from elsewhere.
+/// Connects a client to the server at `address`, which sends it a packet. ENet's clients ignore
+/// datagrams from other addresses.
 fn visit(
     runtime: &Runtime,
     server: &mut impl MultiplayerPeer,
@@ -84,7 +84,7 @@ fn visit(
 ) {
     let server_at = SocketAddr::new(address.parse().unwrap(), port);
     let mut options = ClientOptions::default();
-    // From the first address of the family, so that the kernel would answer from there.
+    // The first address of the family, from which the kernel would reply by default.
     let first = ADDRESSES.into_iter().find(|it| it.contains(':') == address.contains(':'));
     options.bind_ip = first.map(|it| it.parse().unwrap());
     options.dtls = certificate.map(|certificate| DtlsClientOptions {
@@ -115,7 +115,7 @@ fn visit(
             }
         }
         assert_ne!(client.connection_status(), ConnectionStatus::Disconnected, "{server_at}");
-        // Sockets of tokio learn of arrivals while its runtime runs.
+        // A tokio socket is only polled while the runtime runs.
         runtime.block_on(async { tokio::time::sleep(Duration::from_millis(1)).await });
     }
     client.close();
@@ -129,8 +129,8 @@ fn turn(peer: &mut impl MultiplayerPeer, now: Instant) -> Vec<PeerEvent> {
     events
 }
 
-/// Runs `test`, of this name, in a network namespace with an interface that has [`ADDRESSES`]. For
-/// that it starts itself again.
+/// Runs `test`, whose name is `name`, in a network namespace with an interface that has
+/// [`ADDRESSES`]. For that, this program runs itself again.
 fn in_a_network_of_its_own(name: &str, test: fn()) {
     const ROLE: &str = "MP_TEST_NETWORK";
     if std::env::var_os(ROLE).is_some() {
@@ -144,7 +144,7 @@ fn in_a_network_of_its_own(name: &str, test: fn()) {
     let mut command = Command::new("unshare");
     command.args(["-Urn", "--"]).arg(std::env::current_exe().unwrap());
     command.args(["--exact", name, "--nocapture"]).env(ROLE, "1");
-    let output = command.output().expect("unshare is installed");
+    let output = command.output().expect("cannot run unshare, from the package util-linux");
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8_lossy(&text);
     assert!(
@@ -158,7 +158,7 @@ fn in_a_network_of_its_own(name: &str, test: fn()) {
 
 fn ip(arguments: &str) {
     let output = Command::new("ip").args(arguments.split(' ')).output();
-    let output = output.expect("`ip` is installed, from the package iproute2");
+    let output = output.expect("cannot run ip, from the package iproute2");
     let why = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "ip {arguments}: {why}");
 }

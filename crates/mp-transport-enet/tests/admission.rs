@@ -1,6 +1,6 @@
-//! Admission of peers, and the cost of handshakes: refusals, half-open connections, and the
-//! bytes that are sent to addresses that are not validated. Memory and queues of connected peers
-//! are in `bounds.rs`; peers that attack while others play are in `isolation.rs`.
+//! Admission of clients: rejections, half-open connections, and the bytes sent to addresses that
+//! are not validated. See `bounds.rs` for the memory and queues of connected peers, and
+//! `isolation.rs` for attacks while others play.
 
 mod common;
 
@@ -15,7 +15,7 @@ use mp_transport_enet::proto::{Admission, Host, HostEvent, HostSettings, NO_PEER
 
 const FROM: &str = "10.0.0.2:5000";
 
-/// The datagram that turns a client away, as a real Godot client understands it.
+/// Header of the datagram that rejects a client. Godot's clients understand the datagram.
 const REFUSAL: &str = "0000" /* to its slot 0 */;
 
 fn assert_refused(host: &mut Host, now: u64, from: &str, data: u32) {
@@ -29,7 +29,7 @@ fn assert_refused(host: &mut Host, now: u64, from: &str, data: u32) {
 #[test]
 fn a_client_with_an_invalid_id_is_rejected_at_once() {
     let mut host = server(HostSettings::default());
-    // Godot 4.6.3 takes the last three for clients with negative ids.
+    // Godot 4.6.3 accepts the last three as negative ids.
     for data in [0, 1, 0x8000_0000, 0xffff_fffe, 0xffff_ffff] {
         assert_refused(&mut host, 1_000, FROM, data);
     }
@@ -108,7 +108,7 @@ fn connections_from_one_ip_address_are_bounded() {
 
 #[test]
 fn a_flood_of_half_open_connections_does_not_keep_an_honest_client_out() {
-    // 32 datagrams keep honest clients out of Godot 4.6.3's 32 slots for half a minute.
+    // With 32 datagrams, clients cannot connect to Godot 4.6.3 with 32 slots for 30 s.
     let mut host = server(HostSettings::default());
     for number in 0..5_000_u32 {
         let from = format!("10.1.{}.{}:9", number >> 8 & 0xff, number & 0xff);
@@ -132,19 +132,19 @@ fn a_half_open_connection_ends_after_ten_seconds() {
     }
     assert_eq!(now, at(11_000));
     client.acknowledge(&mut host, now, CONTROL_CHANNEL, 1, at(1_000));
-    assert!(events(&mut host).is_empty(), "nobody was there to be reported");
+    assert!(events(&mut host).is_empty(), "a half-open connection must not be reported");
     assert_eq!(host.stats().datagrams_stray, 1);
 }
 
 #[test]
 fn an_address_that_does_not_answer_gets_at_most_three_times_what_it_cost() {
-    // 5.7 times with Godot 4.6.3, headers of IP and UDP included.
+    // 5.7 times with Godot 4.6.3, including the headers of IP and UDP.
     let mut host = server(HostSettings::default());
     let connect = connect_datagram(at(1_000), 5, 77);
     let mut received = 0;
     let mut sent = 0;
     for now in (1_000..12_000).step_by(100) {
-        // The same CONNECT twice, as a client that hears nothing sends it.
+        // The same CONNECT twice, as a client without a reply retransmits it.
         if now == 1_000 || now == 4_000 {
             host.handle_datagram(at(now), address(FROM), &connect);
             received += connect.len() + 28;
@@ -155,7 +155,11 @@ fn an_address_that_does_not_answer_gets_at_most_three_times_what_it_cost() {
         }
         assert!(sent <= received * 3, "{sent} for {received} after {now} ms");
     }
-    assert_eq!(sent, 5 * (48 + 28), "0, 0.5, 1.5, 3.5 (held until the second CONNECT) and 7.5 s");
+    assert_eq!(
+        sent,
+        5 * (48 + 28),
+        "at 0, 0.5, 1.5, 3.5 (delayed until the second CONNECT) and 7.5 s"
+    );
 }
 
 #[test]
@@ -165,7 +169,7 @@ fn a_repeated_connect_opens_nothing_new() {
     host.handle_datagram(at(1_000), address(FROM), &connect);
     assert_eq!(transmits(&mut host, at(1_000)).len(), 1);
     host.handle_datagram(at(1_010), address(FROM), &connect);
-    assert!(transmits(&mut host, at(1_010)).is_empty(), "the answer is already on its way");
+    assert!(transmits(&mut host, at(1_010)).is_empty(), "the reply is already in flight");
     assert_eq!(host.stats().connections_refused, 0);
 }
 
@@ -173,14 +177,14 @@ fn a_repeated_connect_opens_nothing_new() {
 fn a_lost_acknowledgement_of_the_handshake_is_made_good_by_the_next_datagram() {
     let mut host = server(HostSettings::default());
     let mut client = RawClient::half_open(&mut host, at(1_000), FROM, 77);
-    // The client believes itself connected and pings; the server answers no ping yet, but its
-    // VERIFY_CONNECT again.
+    // The client has received VERIFY_CONNECT and pings. The server ignores the ping and retransmits
+    // VERIFY_CONNECT.
     for now in [1_500, 2_500] {
         host.handle_timeout(at(now));
         transmits(&mut host, at(now));
     }
     host.handle_timeout(at(4_600));
-    assert!(transmits(&mut host, at(4_600)).is_empty(), "three times is enough for one CONNECT");
+    assert!(transmits(&mut host, at(4_600)).is_empty(), "a CONNECT allows three replies");
     let ping = client.ping();
     client.send(&mut host, at(4_700), &[ping]);
     let sent = transmits(&mut host, at(4_700));
@@ -210,7 +214,7 @@ fn a_client_that_begins_anew_at_its_address_is_not_sent_what_was_for_the_old_one
     assert_eq!(*ended, HostEvent::Disconnected { connection, reason });
 
     let to_new: Vec<u8> = say(&mut host, new.connection);
-    assert_ne!(to_old, to_new, "it can tell what is on its way from what is for it");
+    assert_ne!(to_old, to_new, "the sessions must differ");
     assert_eq!(to_old.len(), 1);
     assert_eq!(say(&mut host, old.connection), Vec::<u8>::new());
     assert_eq!(host.connection_stats(old.connection), None);
@@ -249,10 +253,10 @@ fn data_before_the_handshake_is_complete_is_not_taken() {
     let Body::Connect(connect) = connect_command(77, 77).body else { unreachable!() };
     let verify = Command::control(1, Body::VerifyConnect(connect.terms));
     client.send(&mut host, at(1_000), &[verify]);
-    assert!(transmits(&mut host, at(1_000)).is_empty(), "nothing is acknowledged yet");
+    assert!(transmits(&mut host, at(1_000)).is_empty(), "nothing must be acknowledged yet");
     client.acknowledge(&mut host, at(1_010), CONTROL_CHANNEL, 1, at(1_000));
     client.send(&mut host, at(1_020), &[reliable(0, 1, b"early")]);
-    assert_eq!(packets(&mut host).len(), 1, "it comes again");
+    assert_eq!(packets(&mut host).len(), 1, "the retransmission must be accepted");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What does not allocate in the long run.
+//! Operations that do not allocate in the long run.
 
 mod common;
 
@@ -8,7 +8,7 @@ use mp_transport_enet::proto::{
     Admission, CompressionMode, Host, HostEvent, HostSettings, PacketFlags,
 };
 
-/// Plays `turns` of a client that sends text and a server that takes it; what both allocated.
+/// Runs `turns` turns of a client that sends text to a server. Returns the allocations of both.
 fn allocations(mode: CompressionMode, checksum: bool, turns: u64) -> u64 {
     let mut settings = HostSettings::default();
     settings.compression = mode;
@@ -43,7 +43,7 @@ fn allocations(mode: CompressionMode, checksum: bool, turns: u64) -> u64 {
         turn();
     }
     let info = allocation_counter::measure(|| (0..turns).for_each(|_| turn()));
-    assert!(arrived >= turns + 100, "{arrived} packets arrived");
+    assert!(arrived >= turns + 100, "{arrived} packets received");
     info.count_total
 }
 
@@ -53,7 +53,7 @@ fn compression_and_checksums_allocate_nothing_for_a_datagram() {
     for &mode in CompressionMode::ALL {
         for checksum in [false, true] {
             let sealed = allocations(mode, checksum, 1_000);
-            assert!(sealed <= plain, "{mode:?}: {sealed} against {plain}");
+            assert!(sealed <= plain, "{mode:?}: {sealed} allocations instead of {plain}");
         }
     }
 }

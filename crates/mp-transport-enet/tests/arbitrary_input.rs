@@ -1,6 +1,6 @@
-//! Property tests of a host with arbitrary bytes, mutated captures and well-formed but senseless
-//! commands, from unknown addresses, half-open clients and connected ones: nothing panics, memory
-//! is bounded, and other peers are not affected. Attacks with a purpose are in `isolation.rs`.
+//! Property tests of a host with arbitrary bytes, mutated captures and well-formed commands with
+//! any fields, from unknown addresses, half-open clients and connected ones. Nothing panics, memory
+//! is bounded, and other peers are not affected. Specific attacks are in `isolation.rs`.
 
 mod common;
 
@@ -23,15 +23,15 @@ const HALF_OPEN: &str = "10.0.0.8:1";
 const STRANGER: &str = "10.0.0.7:1";
 const HONEST: &str = "10.0.0.2:1";
 
-/// Bytes that a datagram may make a peer hold, beyond which a bound is broken: reliable and unreliable data that waits,
-/// and one large packet.
+/// Maximum number of bytes that the host may buffer for a peer: reliable and unreliable packets out
+/// of order, and one packet of the maximum length.
 const WAITING_MAX: usize = (4 + 4 + 32) << 20;
 
 fn any_address() -> impl Strategy<Value = &'static str> {
     prop_oneof![4 => Just(ATTACKER), 1 => Just(HALF_OPEN), 1 => Just(STRANGER)]
 }
 
-/// A captured datagram with some bytes changed, cut off or added.
+/// A captured datagram with some bytes changed, removed or added.
 fn mutated_capture() -> impl Strategy<Value = Vec<u8>> {
     let captured: Vec<Vec<u8>> = capture_names()
         .iter()
@@ -51,7 +51,7 @@ fn mutated_capture() -> impl Strategy<Value = Vec<u8>> {
         })
 }
 
-/// Numbers near the edges of their ranges.
+/// Numbers near the limits of their ranges.
 fn edge_u16() -> impl Strategy<Value = u16> {
     prop_oneof![0..8_u16, 4_090..4_100_u16, 28_000..30_000_u16, Just(u16::MAX), any::<u16>()]
 }
@@ -67,7 +67,7 @@ fn edge_u32() -> impl Strategy<Value = u32> {
     ]
 }
 
-/// One command with any fields, encoded.
+/// One encoded command with any fields.
 fn any_command() -> impl Strategy<Value = Vec<u8>> {
     let payload = prop::collection::vec(any::<u8>(), 0..40);
     let numbers = [edge_u32().boxed(), edge_u32().boxed(), edge_u32().boxed(), edge_u32().boxed()];
@@ -108,7 +108,7 @@ fn any_command() -> impl Strategy<Value = Vec<u8>> {
             };
             let is_control = matches!(kind, 3 | 4 | 9 | 10);
             let channel = if is_control { CONTROL_CHANNEL } else { channel };
-            // A disconnect ends the fun for the rest of the run, so most of them are let go.
+            // A disconnect ends the test, so most of them are replaced.
             let body = if kind == 3 && a % 8 != 0 { Body::Ping } else { body };
             let command = Command { flags: 0x80, channel, sequence: own, body };
             let mut bytes = vec![0; command.encoded_len()];
@@ -132,12 +132,13 @@ fn any_datagram() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// Whom a datagram pretends to come from and to be for, and how much time passes after it.
+/// The source address of a datagram, whether it has a valid header, its bytes, and the time that
+/// passes after it.
 fn any_input() -> impl Strategy<Value = (&'static str, bool, Vec<u8>, u64)> {
     (any_address(), any::<bool>(), any_datagram(), prop_oneof![9 => 0..20_u64, 1 => 0..2_000_u64])
 }
 
-/// An honest client of the host: a host of ours, joined by calls.
+/// A correct client of the host.
 struct Honest {
     host: Host,
     address: SocketAddr,
@@ -162,7 +163,7 @@ impl Honest {
             match event {
                 HostEvent::Packet { .. } => self.received += 1,
                 HostEvent::Connected { .. } => {}
-                other => panic!("the honest client noticed: {other:?}"),
+                other => panic!("the correct client is affected: {other:?}"),
             }
         }
     }
@@ -195,21 +196,21 @@ proptest! {
 
         for (index, (from, is_addressed, mut bytes, pause)) in inputs.into_iter().enumerate() {
             if is_addressed && bytes.len() >= 2 {
-                // To the sender's own slot, so that it gets past the header.
+                // With the sender's own slot, so that the header is accepted.
                 let client = if from == HALF_OPEN { &half_open } else { &attacker };
                 let mut header = [0; 4];
                 let time = (bytes[0] & 0x80 != 0).then_some(7);
                 client.header(time).emit(&mut header);
                 bytes[..2].copy_from_slice(&header[..2]);
             }
-            // The attacker's link is held now and then.
+            // The attacker is paused now and then.
             host.hold(attacker.connection, pause % 4 == 0);
             host.handle_datagram(at(now), address(from), &bytes);
             let mut happened = events(&mut host);
             let number = [index as u8];
             let payload = bytes::Bytes::copy_from_slice(&number);
             host.send(*to_honest, 0, mp_transport_enet::proto::PacketFlags::RELIABLE, payload.clone().into()).unwrap();
-            // The attacker is sent something, too, so that acknowledgements have something to hit.
+            // Packets to the attacker, so that forged acknowledgements have commands in flight.
             host.send(attacker.connection, 0, mp_transport_enet::proto::PacketFlags::RELIABLE, payload.clone().into()).unwrap();
             honest.host.send(to_server, 0, mp_transport_enet::proto::PacketFlags::RELIABLE, payload.into()).unwrap();
             now += pause;
@@ -230,11 +231,11 @@ proptest! {
             prop_assert!(host.waiting_bytes(attacker.connection).unwrap_or(0) <= WAITING_MAX);
             let waiting = host.connections().filter_map(|it| host.waiting_bytes(it));
             prop_assert_eq!(host.received_bytes(), waiting.sum::<usize>());
-            prop_assert!(host.poll_timeout().is_none_or(|next| next > at(now)), "the host spins");
+            prop_assert!(host.poll_timeout().is_none_or(|next| next > at(now)), "the next turn must not be due immediately again");
             prop_assert_eq!(honest.received, index + 1);
             prop_assert_eq!(from_honest, index + 1);
         }
-        // What was sent to anybody makes sense.
+        // All datagrams sent are well-formed.
         for (_, bytes) in &sent {
             prop_assert!(bytes.len() <= 1_392);
             parse(bytes);
@@ -255,7 +256,7 @@ proptest! {
             host.handle_datagram(at(1_000), address(STRANGER), bytes);
             transmits(&mut host, at(1_000));
         }
-        // Captured handshakes among them may open connections, which end by themselves.
+        // Captured handshakes may open connections, which time out.
         let mut turns = 0;
         while let Some(next) = host.poll_timeout() {
             host.handle_timeout(next);
@@ -305,7 +306,7 @@ proptest! {
     }
 }
 
-/// The fuzzed host is really reached: a sane command by the same route has an effect.
+/// Checks that the input of these tests reaches the host: a valid command has an effect.
 #[test]
 fn a_valid_command_by_the_route_of_these_tests_reaches_the_host() {
     let mut host = server(HostSettings::default());

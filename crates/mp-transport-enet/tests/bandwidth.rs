@@ -1,4 +1,5 @@
-//! Bandwidth limits: what is sent keeps to them, peers are told their shares, and the limits can be lifted.
+//! Bandwidth limits: hosts send within the limits, announce shares to peers, and the limits can be
+//! removed.
 
 mod common;
 
@@ -11,15 +12,15 @@ use mp_transport_enet::proto::{
     Admission, Host, HostEvent, HostSettings, PacketFlags, PeerStatistic,
 };
 
-/// Hosts that reach each other at once; the first is the server, which the others have connected to.
+/// Hosts on a network without delay. The first one is the server of the others.
 struct Net {
     hosts: Vec<(SocketAddr, Host)>,
-    /// The server's links to the others, and theirs to it.
+    /// Connections of the server to the clients, and of the clients to the server.
     links: Vec<(ConnectionId, ConnectionId)>,
     millis: u64,
-    /// Payload bytes that arrived at each host since they were last looked at.
+    /// Payload bytes received by each host since the last reset.
     arrived: Vec<usize>,
-    /// Datagram bytes sent by each.
+    /// Datagram bytes sent by each host.
     sent: Vec<usize>,
 }
 
@@ -54,7 +55,7 @@ impl Net {
         net
     }
 
-    /// Runs for so many turns of 10 ms, each of which begins with `act`.
+    /// Runs a number of turns of 10 ms, each of which starts with `act`.
     fn run(&mut self, turns: usize, mut act: impl FnMut(&mut Self)) {
         for _ in 0..turns {
             self.millis += 10;
@@ -85,7 +86,8 @@ impl Net {
         }
     }
 
-    /// Sends `bytes` per second to each client, unsequenced, for some seconds; what arrived at each per second.
+    /// Sends `bytes` per second to each client, unsequenced, for some seconds. Returns the bytes
+    /// per second that each received.
     fn spray(&mut self, bytes: &[usize], seconds: usize) -> Vec<usize> {
         self.arrived.fill(0);
         self.run(seconds * 100, |net| {
@@ -109,11 +111,11 @@ fn what_is_sent_keeps_to_the_hosts_limit() {
     let mut net = Net::new((0, 40_000), &[(0, 0), (0, 0)]);
     net.spray(&[50_000, 30_000], 2); // until it was measured
     let arrived = net.spray(&[50_000, 30_000], 10);
-    // With the headers each packet costs 8 bytes more: about half of it fits.
+    // Each packet has 8 bytes of headers, so about half of the packets are within the limit.
     assert_eq!((net.limit(0), net.limit(1)), (15, 15));
     let total: usize = arrived.iter().sum();
     assert!((36_000..=41_000).contains(&total), "{arrived:?}");
-    assert!(arrived[0] > arrived[1], "in proportion to what was to be sent");
+    assert!(arrived[0] > arrived[1], "the bandwidth must be shared in proportion to the demand");
 }
 
 #[test]
@@ -160,7 +162,7 @@ fn reliable_data_is_held_back_and_not_lost() {
 #[test]
 fn a_limit_that_is_lifted_holds_no_more() {
     let mut net = Net::new((0, 0), &[(0, 0)]);
-    assert_eq!(net.spray(&[50_000], 3), [50_000], "no limit at first");
+    assert_eq!(net.spray(&[50_000], 3), [50_000], "unlimited at first");
     net.hosts[0].1.bandwidth_limit(0, 10_000);
     net.spray(&[50_000], 3);
     let arrived = net.spray(&[50_000], 5)[0];
@@ -173,7 +175,7 @@ fn a_limit_that_is_lifted_holds_no_more() {
 
 #[test]
 fn what_a_host_takes_is_divided_among_those_who_are_there() {
-    // Each client says that it sends 100,000 bytes per second, and is told how many of them are welcome.
+    // Each client announces 100,000 bytes per second, and receives its share of the limit.
     let mut net = Net::new((60_000, 0), &[(0, 100_000), (0, 100_000), (0, 10_000)]);
     net.run(250, |_| {});
     let spray = |net: &mut Net| {
@@ -199,7 +201,7 @@ fn hosts_without_limits_have_nothing_to_do_every_second() {
     let mut net = Net::new((0, 0), &[(0, 0)]);
     net.run(250, |_| {});
     let deadline = net.hosts[0].1.poll_timeout().unwrap();
-    // The next ping, and no pass.
+    // The next ping, and no bandwidth round.
     assert_ne!(deadline.as_millis() % 1_000, net.millis % 1_000);
     net.sent.fill(0);
     net.run(1_000, |_| {});
@@ -211,7 +213,7 @@ fn a_peer_is_told_limits_only_when_they_are_news() {
     let mut settings = HostSettings::default();
     settings.incoming_bandwidth = 60_000;
     let mut host = server(settings);
-    // Whom the host tells what it takes, and everybody acknowledges.
+    // Returns the peers to which the host announces a limit. All peers acknowledge.
     let told = |host: &mut Host, now: u64, clients: &[RawClient]| {
         host.handle_timeout(at(now));
         let mut told = Vec::new();
@@ -233,5 +235,9 @@ fn a_peer_is_told_limits_only_when_they_are_news() {
     host.bandwidth_limit(0, 0);
     assert_eq!(told(&mut host, 4_000, &clients), [(1, 0), (2, 0)]);
     clients.push(RawClient::connect(&mut host, at(4_100), "10.0.0.2:3", 4));
-    assert_eq!(told(&mut host, 5_000, &clients), [(3, 0)], "the others know");
+    assert_eq!(
+        told(&mut host, 5_000, &clients),
+        [(3, 0)],
+        "the limits of the others have not changed"
+    );
 }

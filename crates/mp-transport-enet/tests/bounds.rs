@@ -1,5 +1,5 @@
-//! Memory that one connected peer can make a host keep: memory of packets that wait, and its queues
-//! in both directions. Back-pressure is in `hold.rs`, handshakes are in `admission.rs`.
+//! Limits of the memory that a host uses for one connected peer: out-of-order packets, and the
+//! queues in both directions. Back-pressure is in `hold.rs`, handshakes are in `admission.rs`.
 
 mod common;
 
@@ -47,7 +47,7 @@ fn reliable_packets_out_of_order_are_kept_up_to_four_mebibytes() {
     let payload = pattern(0, 1_300);
     let mut acknowledged = 0;
     for channel in 0..10 {
-        // Number 1 never comes.
+        // Number 1 is missing.
         for sequence in 2..4_000 {
             client.send(&mut host, at(10_100), &[reliable(channel, sequence, &payload)]);
             acknowledged += client.acknowledged(&mut host, at(10_100), channel).len();
@@ -55,9 +55,17 @@ fn reliable_packets_out_of_order_are_kept_up_to_four_mebibytes() {
     }
     let waiting = host.waiting_bytes(client.connection).unwrap();
     assert!(waiting <= 4 << 20, "{waiting}");
-    assert_eq!(acknowledged, (4 << 20) / (1_300 + 64), "what is not kept is not acknowledged");
+    assert_eq!(
+        acknowledged,
+        (4 << 20) / (1_300 + 64),
+        "only buffered packets must be acknowledged"
+    );
     client.send(&mut host, at(10_100), &[reliable(0, 1, &payload)]);
-    assert_eq!(client.acknowledged(&mut host, at(10_100), 0), [1], "what is next is always taken");
+    assert_eq!(
+        client.acknowledged(&mut host, at(10_100), 0),
+        [1],
+        "the next packet must always be accepted"
+    );
     assert!(host.waiting_bytes(client.connection).unwrap() < 100);
 }
 
@@ -79,7 +87,7 @@ fn a_packet_larger_than_the_budget_still_arrives_and_gives_its_bytes_back() {
     let (mut host, client) = connected();
     let whole = pattern(0, 12 << 20);
     let count = whole.len().div_ceil(1_364) as u32;
-    // Two at once, on two channels: the second is held back by its sender until the first is whole.
+    // Two at once, on two channels. The second must be retransmitted until the first is complete.
     let piece = |channel: u8, number: u32| {
         let offset = number as usize * 1_364;
         let payload = &whole[offset..whole.len().min(offset + 1_364)];
@@ -136,7 +144,7 @@ fn pieces_of_unreliable_packets_are_kept_up_to_four_mebibytes() {
         client.send(&mut host, at(10_100), &[command]);
         assert!(host.waiting_bytes(client.connection).unwrap() <= 4 << 20);
     }
-    // Godot's ENet would count these bytes for ever.
+    // Godot's ENet would charge these bytes forever.
     for channel in 0..5 {
         client.send(&mut host, at(10_100), &[unreliable(channel, 0, 65_000, b"later")]);
     }
@@ -160,7 +168,11 @@ fn packets_that_are_not_taken_are_bounded_and_then_not_acknowledged() {
     assert_eq!(acknowledged, 2_048);
     assert_eq!(packets(&mut host).len(), 4_096);
     client.send(&mut host, now, &[reliable(0, 2_049, &[1])]);
-    assert_eq!(client.acknowledged(&mut host, now, 0), [2_049], "there is room again");
+    assert_eq!(
+        client.acknowledged(&mut host, now, 0),
+        [2_049],
+        "the queue must have capacity again"
+    );
 }
 
 #[test]
@@ -178,7 +190,7 @@ fn the_oldest_unreliable_packets_are_dropped_when_their_queue_is_full() {
     let sent = transmits(&mut host, at(10_100));
     let first = parse(&sent[0].1).1[0].body.payload()[..4].to_vec();
     assert_eq!(first, (1_000 - kept as u32).to_be_bytes());
-    // One that is larger than the queue but alone is sent.
+    // A packet that exceeds the queue is sent if it is alone.
     let large = bytes::Bytes::from(pattern(0, 1 << 20));
     host.send(client.connection, 0, PacketFlags::UNRELIABLE_FRAGMENT, large.into()).unwrap();
     assert_eq!(transmits(&mut host, at(10_100)).len(), (1_usize << 20).div_ceil(1_364));
@@ -200,14 +212,14 @@ fn a_peer_whose_reliable_queue_is_full_is_closed() {
     assert_eq!(sent.len(), 1);
     assert!(matches!(parse(&sent[0].1).1[0].body, Body::Disconnect { .. }));
     client.acknowledge(&mut host, at(10_110), CONTROL_CHANNEL, 2, at(10_100));
-    assert!(events(&mut host).is_empty(), "it was reported already");
+    assert!(events(&mut host).is_empty(), "the end was reported before");
     assert_eq!(host.connected_peers(), 0);
 }
 
-/// A link to a peer that has been sent something at 10.1 s and acknowledges nothing.
+/// Returns a connection with a packet sent at 10.1 s, whose remote peer acknowledges nothing.
 fn without_progress() -> (Host, RawClient) {
     let mut settings = HostSettings::default();
-    // Without these its silence about data would end it sooner.
+    // Otherwise the peer would time out earlier.
     settings.patience.limit = u32::MAX;
     settings.patience.maximum = Duration::from_secs(1_000);
     let mut host = server(settings);
@@ -218,7 +230,7 @@ fn without_progress() -> (Host, RawClient) {
     (host, client)
 }
 
-/// Returns the next event, its time, and the datagrams that are sent then.
+/// Returns the next event, its time, and the datagrams sent then.
 fn next_event(host: &mut Host) -> (Vec<HostEvent>, Instant, Vec<Vec<u8>>) {
     loop {
         let now = host.poll_timeout().unwrap();
@@ -250,7 +262,7 @@ fn a_draining_connection_without_progress_ends_with_queue_full() {
     let goodbye = parse(&sent[0]).1[0].body;
     assert!(matches!(goodbye, Body::Disconnect { data: 7 }), "{goodbye:?}");
     client.acknowledge(&mut host, at(40_110), CONTROL_CHANNEL, 2, at(40_100));
-    assert!(events(&mut host).is_empty(), "it was reported already");
+    assert!(events(&mut host).is_empty(), "the end was reported before");
 }
 
 #[test]
@@ -267,7 +279,7 @@ fn a_draining_connection_ends_with_a_timeout_unless_everything_was_delivered() {
             client.acknowledge(&mut host, at(10_110), 0, 1, at(10_100));
             transmits(&mut host, at(10_110));
         }
-        // Nobody acknowledges the goodbye.
+        // The DISCONNECT is not acknowledged.
         assert_eq!(next_event(&mut host).0, [HostEvent::Disconnected { connection, reason }]);
     }
 }

@@ -1,4 +1,4 @@
-//! Every captured datagram is decoded as an independent decoder did, and encoded again byte for byte.
+//! Captured datagrams are decoded as by an independent decoder, and encoded to the same bytes.
 
 mod common;
 
@@ -62,7 +62,7 @@ fn compressed_datagrams_are_expanded_and_compressed_again() {
         let shown = captured.decoded["expanded_hex"].as_str().unwrap().trim_end_matches('…');
         assert!(hex(expanded).starts_with(shown), "{place}");
 
-        // FastLZ pads short blocks with zeros, at which the commands end.
+        // FastLZ pads short blocks with zeros, which end the commands.
         let mut rest = expanded;
         let mut again = Vec::new();
         for listed in captured.decoded["commands"].as_array().unwrap() {
@@ -84,7 +84,7 @@ fn compressed_datagrams_are_expanded_and_compressed_again() {
     assert_eq!(checked, [0, 15, 6, 6, 5]);
 }
 
-/// Beyond what was captured: blocks of all kinds, as Godot's own compressors made them.
+/// Blocks of all kinds, compressed by Godot, beyond those in the captures.
 #[test]
 fn blocks_of_godot_are_expanded_and_compressed_again() {
     let text = include_str!("../../../testdata/godot4/compressed.json");
@@ -114,13 +114,17 @@ fn all() -> impl Iterator<Item = Captured> {
     capture_names().into_iter().flat_map(|name| capture(&name))
 }
 
-/// The mode that both sides of a capture had.
+/// Returns the compression mode of a capture.
 fn compression(name: &str) -> CompressionMode {
     let named = |part: &str| name.starts_with(&format!("enet_compress_{part}"));
     let modes = ["none", "range", "fastlz", "zlib", "zstd"]
         .into_iter()
         .zip(CompressionMode::ALL.iter().copied());
-    modes.into_iter().find(|(part, _)| named(part)).expect("a capture with compression").1
+    modes
+        .into_iter()
+        .find(|(part, _)| named(part))
+        .expect("a capture named by its compression mode")
+        .1
 }
 
 fn is_compressed(captured: &Captured) -> bool {

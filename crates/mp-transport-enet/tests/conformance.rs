@@ -1,4 +1,4 @@
-//! The contract of every transport, over clean and bad networks.
+//! The conformance suite of transports, over networks of different quality.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! Clients of servers with a name and several addresses, over virtual and real sockets.
+//! Clients of servers with a name or several addresses, over virtual and real sockets.
 
 mod common;
 
@@ -97,7 +97,7 @@ fn turn<S: DatagramSocket>(peer: &mut EnetMultiplayerPeer<S>, now: Instant) -> V
     events
 }
 
-/// A turn of both every millisecond until `until`; the events of each.
+/// Runs a turn of both every millisecond until `until`. Returns the events of each.
 fn run<S: DatagramSocket>(
     network: &Network,
     until: Instant,
@@ -132,7 +132,7 @@ fn a_client_tries_the_next_address_when_one_does_not_answer() {
     assert_connected_once(&at_client);
     let PeerEvent::Connected { origin, .. } = &at_client[0] else { unreachable!() };
     assert_eq!(origin.address(), Some(address(SECOND)));
-    // The first address is not asked again.
+    // No further CONNECT is sent to the first address.
     network.take_log();
     run(&network, end + Duration::from_secs(5), &mut server, &mut client);
     assert!(network.take_log().iter().all(|sent| sent.to != address(FIRST)));
@@ -157,7 +157,7 @@ fn a_client_tries_the_next_address_at_once_when_one_refuses() {
 
 #[test]
 fn a_server_of_which_two_addresses_answer_has_one_peer() {
-    // Both answers are on their way when the first one is received.
+    // Both replies are in flight when the first one is received.
     let network = network(200);
     let mut server = two_addresses(&network);
     let mut client = client(&network, &[FIRST, SECOND]);
@@ -165,13 +165,13 @@ fn a_server_of_which_two_addresses_answer_has_one_peer() {
         run(&network, START + Duration::from_millis(800), &mut server, &mut client);
     assert_connected_once(&at_server);
     assert_connected_once(&at_client);
-    assert_eq!(server.host().peers().count(), 2, "the second answer was not received yet");
+    assert_eq!(server.host().peers().count(), 2, "the second reply is not received yet");
     assert_eq!(client.host().host().connected_peers(), 1);
     let (at_server, at_client) =
         run(&network, START + Duration::from_millis(900), &mut server, &mut client);
     assert!(at_server.is_empty() && at_client.is_empty(), "{at_server:?} {at_client:?}");
     assert_eq!(server.host().peers().count(), 1);
-    // And it stays so.
+    // The connection persists.
     let (at_server, at_client) =
         run(&network, START + Duration::from_secs(60), &mut server, &mut client);
     assert!(at_server.is_empty() && at_client.is_empty(), "{at_server:?} {at_client:?}");
@@ -184,7 +184,7 @@ fn a_server_of_which_two_addresses_answer_within_one_turn_has_one_peer() {
     let mut server = two_addresses(&network);
     let mut client = client(&network, &[FIRST, SECOND]);
     run(&network, START + Duration::from_millis(260), &mut server, &mut client);
-    // The client's program is busy until both answers were received.
+    // The client's program is busy until both replies have been received.
     while network.now() < START + Duration::from_millis(600) {
         let now = network.now() + Duration::from_millis(1);
         network.advance(now);
@@ -213,7 +213,7 @@ fn a_lost_disconnect_of_an_abandoned_attempt_is_repeated() {
     assert_eq!(server.host().peers().count(), 1);
 }
 
-/// A socket of a server of `rusty_enet`.
+/// A socket of a `rusty_enet` server.
 struct Theirs(Socket);
 
 impl rusty_enet::Socket for Theirs {
@@ -343,7 +343,7 @@ fn a_name_that_cannot_be_resolved_is_reported_with_the_reason() {
     while client.connection_status() == ConnectionStatus::Connecting {
         assert!(turn(&mut client, clock.now()).is_empty());
         assert!(client.poll_timeout().is_some() || client.connect_error().is_some());
-        assert!(clock.now() < at(120_000), "the lookup does not end");
+        assert!(clock.now() < at(120_000), "the lookup did not complete within 120 s");
         std::thread::yield_now();
     }
     let error = client.connect_error().unwrap();

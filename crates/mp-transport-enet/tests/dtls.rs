@@ -1,4 +1,4 @@
-//! DTLS between hosts: whole games over bad networks in virtual time, and attacks on what stands before them.
+//! DTLS between hosts: games over bad networks in virtual time, and attacks on handshakes.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -36,7 +36,7 @@ fn server_options(certificate: &DevelopmentCertificate) -> ServerOptions {
     options
 }
 
-/// Game peers over a network in virtual time.
+/// Game peers on a network in virtual time.
 struct Virtual {
     network: Network,
     now: Instant,
@@ -93,8 +93,9 @@ fn the_contract_of_every_transport_holds_over_a_good_network() {
     suite(|| Virtual::new(2, Link { latency: Duration::from_millis(20), ..Link::default() }));
 }
 
-/// dimpl draws its own randomness, so that a seed is no run here. Kinder than what ENet's own tests bear: at 10 % loss some clients
-/// did not connect in time, with DTLS and without; why is not known.
+/// A bad network, with less loss than in the tests of plain ENet: with 10 % loss some clients did
+/// not connect in time, with and without DTLS, for an unknown reason. dimpl draws its own random
+/// numbers, so a seed does not reproduce a run.
 const BAD: Link = Link {
     latency: Duration::from_millis(20),
     jitter: Duration::from_millis(15),
@@ -218,7 +219,7 @@ fn an_mtu_that_leaves_no_room_is_refused_with_a_way_out() {
     assert!(error.to_string().contains("use 576 to 4059"), "{error}");
 }
 
-/// A server and clients without sockets: what is sent arrives at once.
+/// A server and clients without sockets or network delay.
 struct Lab {
     server: Dtls,
     now: Instant,
@@ -231,7 +232,7 @@ type Sent = VecDeque<(NetworkPath, Vec<u8>)>;
 impl Lab {
     fn new(clients: u16) -> Self {
         let certificate = DevelopmentCertificate::new(&[HOST]).unwrap();
-        #[expect(clippy::disallowed_methods, reason = "the only way to make one")]
+        #[expect(clippy::disallowed_methods, reason = "the only constructor of std's Instant")]
         let zero = std::time::Instant::now();
         let store = certificate.identity().unwrap().into();
         let server = Dtls::server(store, clients, zero).unwrap();
@@ -242,7 +243,7 @@ impl Lab {
         Dtls::client(trusting(&self.certificate), 1, self.zero, UnixTime::now()).unwrap()
     }
 
-    /// Gives a datagram to the server: what it answers, and what it took.
+    /// Passes a datagram to the server. Returns its replies and the payloads received.
     fn give(&mut self, from: impl Into<NetworkPath>, bytes: &[u8]) -> (Sent, Vec<Vec<u8>>) {
         let (mut sent, mut taken) = (Sent::new(), Vec::new());
         self.server.handle_datagram(
@@ -261,7 +262,8 @@ impl Lab {
         sent
     }
 
-    /// Has `client` say something from `from` until all is quiet; what the server took.
+    /// Has `client` send `payload` from `from`, and exchanges datagrams until both are idle.
+    /// Returns the payloads that the server received.
     fn say(
         &mut self,
         client: &mut Dtls,
@@ -283,7 +285,7 @@ impl Lab {
         taken
     }
 
-    /// Lets `time` pass while the process runs.
+    /// Advances the time while the process runs.
     fn pass(&mut self, time: Duration) {
         let end = self.now + time;
         while self.now < end {
@@ -292,7 +294,7 @@ impl Lab {
         }
     }
 
-    /// Lets `time` pass while the process is stopped.
+    /// Advances the time while the process is stopped.
     fn stop(&mut self, time: Duration) {
         self.now += time;
         self.server.handle_timeout(self.now, &mut |_, _| ());
@@ -417,7 +419,8 @@ proptest! {
         let (mut lab, player) = (Lab::new(4), at("10.0.0.2:1"));
         let mut client = lab.client();
         lab.say(&mut client, player, b"hello");
-        // All that another client says in its handshake, each changed in one byte, from its address, the player's and others.
+        // The datagrams of another client's handshake, each with one changed byte, from its own
+        // address, the player's address and other addresses.
         let (mut other, from) = (lab.client(), at("10.0.0.3:1"));
         let mut way: VecDeque<_> = lab.sealed(&mut other, b"x").into();
         let mut step = 0;
@@ -459,7 +462,7 @@ fn time_in_which_the_process_was_stopped_does_not_end_an_association() {
     lab.stop(DTLS_SILENCE_MAX * 2);
     assert_eq!((lab.server.associations(), lab.server.stats().stalls), ((1, 0), 1));
     assert_eq!(lab.say(&mut client, from, b"still here"), [b"still here"]);
-    // Time in which the process runs counts again.
+    // Time in which the process runs counts.
     lab.pass(DTLS_SILENCE_MAX);
     assert_eq!((lab.server.associations(), lab.server.stats().stalls), ((0, 0), 1));
 }
@@ -482,7 +485,7 @@ fn all_that_a_server_sends_leaves_from_the_address_that_its_client_asked() {
     let mut client = lab.client();
     let asked = Some("10.0.0.9".parse().unwrap());
     let path = NetworkPath { remote: at("10.0.1.1:5000"), local: asked };
-    // The handshake, as `say` sees to.
+    // The handshake, whose replies `say` checks.
     assert_eq!(lab.say(&mut client, path, b"hello"), [b"hello"]);
     let mut sent = Vec::new();
     let send: &mut dyn FnMut(NetworkPath, &[u8]) = &mut |path, _| sent.push(path);

@@ -1,4 +1,4 @@
-//! DTLS with OpenSSL's `s_client` and `s_server` on the other side, over real sockets: Debian's Godot has no DTLS.
+//! DTLS with OpenSSL's `s_client` and `s_server`, over real sockets. Debian's Godot has no DTLS.
 
 use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -17,9 +17,9 @@ use mp_transport_enet::{EnetConnection, EnetMultiplayerPeer, ServerOptions};
 use tempfile::TempDir;
 
 const HOST: &str = "game.example";
-/// Time after which a wait fails: longer than anything takes, however busy the machine is.
+/// Timeout of a wait, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
-const MISSING: &str = "the command line of OpenSSL is missing; on Debian: apt-get install openssl";
+const MISSING: &str = "cannot run openssl; on Debian: apt-get install openssl";
 
 fn openssl(folder: &Path, arguments: &str) -> Output {
     let mut command = Command::new("openssl");
@@ -27,7 +27,8 @@ fn openssl(folder: &Path, arguments: &str) -> Output {
     command.output().unwrap_or_else(|error| panic!("{MISSING} ({error})"))
 }
 
-/// A folder with an authority (`ca`), a server's certificate that it signed (`server`), and the same with an RSA key (`rsa`).
+/// Creates a folder with an issuer (`ca`), a server certificate of that issuer (`server`), and one
+/// with an RSA key (`rsa`).
 fn certificates() -> TempDir {
     let folder = TempDir::new().unwrap();
     let elliptic = "-newkey ec -pkeyopt ec_paramgen_curve:P-256";
@@ -55,7 +56,7 @@ fn trusting(folder: &TempDir) -> ClientTlsOptions {
     ClientTlsOptions::new().trusted_chain(&pem).unwrap()
 }
 
-/// A running `openssl`, ended when it is dropped.
+/// A running `openssl` process, killed on drop.
 struct Running {
     child: Child,
     input: ChildStdin,
@@ -80,7 +81,7 @@ impl Running {
         writeln!(self.input, "{line}").unwrap();
     }
 
-    /// Whether it has said something with this in it since it was asked last; all of it is added to `log`.
+    /// Appends the output since the last call to `log`. Returns whether `log` contains `wanted`.
     fn has_said(&self, wanted: &str, log: &mut String) -> bool {
         while let Ok(line) = self.lines.try_recv() {
             log.push_str(&line);
@@ -104,7 +105,7 @@ fn pass_on(lines: impl BufRead, to: &SyncSender<String>) {
     }
 }
 
-/// One of ours, which may say something and keeps what it hears.
+/// A socket of this crate, and the payloads that it has received.
 struct Ours {
     socket: DtlsSocket<UdpSocket>,
     clock: SystemClock,
@@ -124,7 +125,7 @@ impl Ours {
             match self.socket.try_recv_from(&mut buf) {
                 Ok((len, from)) => self.heard.push((from, buf[..len].to_vec())),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                // Nobody listens there yet.
+                // The server is not listening yet.
                 Err(_) => {}
             }
         }
@@ -135,7 +136,7 @@ impl Ours {
     }
 }
 
-/// Turns until `is_done`, which sees what happened; fails with what OpenSSL said.
+/// Runs turns until `is_done`. Panics with the output of OpenSSL on a timeout.
 fn until(
     ours: &mut Ours,
     theirs: &Running,
@@ -151,10 +152,10 @@ fn until(
         }
         thread::sleep(Duration::from_millis(5));
     }
-    panic!("{PATIENCE:?} have passed; OpenSSL said:\n{log}{:?}", ours.socket.dtls());
+    panic!("timed out after {PATIENCE:?}; output of openssl:\n{log}{:?}", ours.socket.dtls());
 }
 
-/// `s_server` at a port of its own, with the server's certificate.
+/// Starts `s_server` at an unused port, with the server's certificate.
 fn s_server(folder: &TempDir, arguments: &str) -> (Running, SocketAddr, String) {
     let address =
         std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
@@ -168,7 +169,7 @@ fn s_server(folder: &TempDir, arguments: &str) -> (Running, SocketAddr, String) 
         }
         thread::sleep(Duration::from_millis(5));
     }
-    panic!("s_server does not start:\n{log}");
+    panic!("s_server did not start:\n{log}");
 }
 
 #[test]
@@ -206,7 +207,7 @@ fn a_client_of_openssls_that_expects_another_name_refuses_our_server() {
     assert_eq!(ours.socket.dtls().unwrap().stats().secured, 0);
 }
 
-/// Talks to a server of OpenSSL's, which asks for a cookie first when `listens`.
+/// Exchanges payloads with an OpenSSL server, which requires a cookie if `listens`.
 fn talk(folder: &TempDir, hostname: &str, tls: ClientTlsOptions, listens: bool) {
     let listen = if listens { "-listen" } else { "" };
     let (mut theirs, address, mut log) =
@@ -275,5 +276,5 @@ fn an_rsa_key_and_a_chain_are_refused_with_a_way_out() {
     let mut options = ServerOptions::default();
     options.dtls = Some(chain.into());
     let error = EnetMultiplayerPeer::create_server(any, options).unwrap_err().to_string();
-    assert!(error.contains("1 of its authorities") && error.contains("mp-server cert"), "{error}");
+    assert!(error.contains("a chain of 1 issuers") && error.contains("mp-server cert"), "{error}");
 }

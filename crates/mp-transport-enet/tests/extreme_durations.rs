@@ -1,4 +1,4 @@
-//! Settings with extreme durations: a host neither panics nor asks for turns that change nothing.
+//! Settings with extreme durations: a host neither panics nor requests turns without an effect.
 
 mod common;
 
@@ -31,8 +31,8 @@ const SETTERS: [(&str, Setter); 5] = [
     }),
 ];
 
-/// Runs the host from deadline to deadline, at most `TURNS` of them. Returns how many it asked for
-/// without moving time by a millisecond or more.
+/// Runs the host from one due turn to the next, at most `TURNS` times. Returns the number of turns
+/// that were due less than a millisecond after the previous one.
 fn idle_turns(host: &mut Host, mut now: Instant) -> usize {
     const TURNS: usize = 200;
     let mut spins = 0;
@@ -63,7 +63,7 @@ fn hosts_with_extreme_durations_do_not_spin() {
             let payload = bytes::Bytes::from_static(b"hello").into();
             host.send(client.connection, 0, PacketFlags::RELIABLE, payload).unwrap();
             let spins = idle_turns(&mut host, now);
-            assert!(spins <= 4, "{name} = {value:?}: {spins} turns at once");
+            assert!(spins <= 4, "{name} = {value:?}: {spins} turns without a pause");
         }
     }
 }

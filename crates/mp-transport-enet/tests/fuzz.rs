@@ -1,11 +1,11 @@
-//! The fuzz targets of this crate, on their first inputs and mutations of them.
+//! The fuzz targets of this crate, on their seed inputs and mutations of them.
 
 use mp_core::fuzz::{Seeds, check};
 use mp_transport_enet::fuzz;
 
 #[test]
 fn hosts_survive_any_datagrams() {
-    // Each datagram is for the server, without a pause.
+    // Each datagram goes to the server without a pause.
     let seeds = Seeds::testdata_pieces(&["enet"], &["hex"], &[0]);
     check("enet_datagram", seeds, 500, fuzz::enet_datagram);
 }

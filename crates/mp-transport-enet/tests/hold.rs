@@ -1,4 +1,5 @@
-//! Back-pressure: what arrives on a held link, and what becomes of it when the link is let go.
+//! Back-pressure: data received on a paused connection, and its delivery when the connection
+//! resumes.
 
 mod common;
 
@@ -43,7 +44,7 @@ fn a_held_link_keeps_reliable_packets_until_it_is_let_go_and_drops_the_others() 
     assert!(packets(&mut host).is_empty());
     assert_eq!(host.connection_stats(client.connection).unwrap().receive_drops, 2);
     host.hold(client.connection, false);
-    assert!(host.poll_timeout().unwrap() <= now, "the next turn is due at once");
+    assert!(host.poll_timeout().unwrap() <= now, "the next turn must be due immediately");
     assert_eq!(first_bytes(&mut host), [1, 2, 3]);
     assert_eq!(host.waiting_bytes(client.connection), Some(0));
     client.send(&mut host, now, &[reliable(0, 3, &[4])]);
@@ -94,7 +95,7 @@ fn a_held_link_keeps_what_its_sender_may_have_on_its_way_and_no_more() {
     assert!(kept * 1_000 >= 64 << 10, "{kept} packets");
     assert_eq!(client.acknowledged(&mut host, now, 0).len(), kept);
     client.send(&mut host, now, &[reliable(0, kept as u16 + 1, &payload)]);
-    assert_eq!(packets(&mut host).len(), 1, "the next one comes again");
+    assert_eq!(packets(&mut host).len(), 1, "the retransmission must be accepted");
 }
 
 #[test]
@@ -115,13 +116,19 @@ fn links_that_are_let_go_deliver_one_after_the_other_so_that_they_can_be_held_ag
     let mut order = Vec::new();
     for _ in 0..4 {
         hold(&mut host, false);
-        let Some(HostEvent::Packet { payload, .. }) = host.poll_event() else { panic!("nothing") };
+        let Some(HostEvent::Packet { payload, .. }) = host.poll_event() else {
+            panic!("no packet")
+        };
         order.push(payload[0]);
-        // What the link had kept comes out all the same, and nothing of the others.
+        // The buffered data of this connection is delivered in any case, that of the others is not.
         hold(&mut host, true);
         assert_eq!(first_bytes(&mut host), [payload[0]]);
     }
-    assert_eq!(order, [3, 2, 1, 0], "the longest kept comes first");
+    assert_eq!(
+        order,
+        [3, 2, 1, 0],
+        "the connection that was paused with data first must resume first"
+    );
 }
 
 #[test]
@@ -137,10 +144,10 @@ fn a_link_that_is_leaving_delivers_nothing_that_it_kept() {
     assert_eq!(events(&mut host), []);
 }
 
-/// A client and its server, 10 ms apart each way.
+/// A client and its server, with a delay of 10 ms.
 struct Pair {
     hosts: [Host; 2],
-    /// Time at which it arrives, at which of them, and the datagram.
+    /// Datagrams in flight: time of arrival, receiving host, bytes.
     on_their_way: VecDeque<(u64, usize, Vec<u8>)>,
     millis: u64,
     at_client: ConnectionId,
@@ -188,8 +195,8 @@ impl Pair {
 }
 
 impl Pair {
-    /// Lets the client send four times what it may have on its way while its link is held for so
-    /// long.
+    /// Has the client send four times its window while the server has paused the connection for
+    /// `millis`.
     fn send_while_held(&mut self, millis: u64) {
         self.hosts[0].hold(self.at_server, true);
         let payload = bytes::Bytes::from(vec![7; 256 << 10]);
@@ -204,14 +211,14 @@ impl Pair {
 
 #[test]
 fn a_link_held_for_less_than_its_sender_waits_is_not_given_up_after_it_was_let_go() {
-    // After 5 s ENet gives up when its last attempt has timed out, and it makes none in the second
-    // half of the time until then.
+    // ENet times out 5 s after the last acknowledgement, when its last attempt expires. It makes no
+    // attempt in the second half of that time.
     for held in (2_000..5_000).step_by(100) {
         let mut pair = Pair::new();
         pair.send_while_held(held);
         pair.run(20_000);
-        assert_eq!(pair.events[1], [], "held for {held} ms");
-        assert_eq!(pair.events[0].len(), 1, "held for {held} ms");
+        assert_eq!(pair.events[1], [], "paused for {held} ms");
+        assert_eq!(pair.events[0].len(), 1, "paused for {held} ms");
     }
 }
 

@@ -1,5 +1,5 @@
-//! Peers that attack a server while one client plays and another joins: neither client is affected.
-//! What one peer can cost without others is in `admission.rs` and `bounds.rs`.
+//! Attacks on a server while one client plays and another connects: neither client is affected.
+//! Attacks on a single host are in `admission.rs` and `bounds.rs`.
 
 mod common;
 
@@ -14,18 +14,18 @@ use mp_transport_enet::proto::command::{
 };
 use mp_transport_enet::proto::{Admission, Host, HostEvent, HostSettings, PacketFlags};
 
-/// A client that behaves, a good way from its server: what one sends arrives at the next turn.
+/// A correct client. Datagrams are received in the turn after they were sent.
 struct Player {
     host: Host,
     address: SocketAddr,
     link: ConnectionId,
-    /// Numbers of packets that the server sent it, and that it sent the server.
+    /// Numbers of the packets received from the server.
     received: Vec<u32>,
     sent: u32,
     is_connected: bool,
-    /// On its way to it.
+    /// Datagrams in flight to this client.
     incoming: Vec<Vec<u8>>,
-    /// On its way to the server.
+    /// Datagrams in flight to the server.
     outgoing: Vec<Vec<u8>>,
 }
 
@@ -59,7 +59,7 @@ impl Player {
                 HostEvent::Packet { payload, .. } => {
                     self.received.push(u32::from_le_bytes(payload[..4].try_into().unwrap()));
                 }
-                other => panic!("{} noticed: {other:?}", self.address),
+                other => panic!("{} is affected: {other:?}", self.address),
             }
         }
         if self.is_connected {
@@ -71,14 +71,14 @@ impl Player {
     }
 }
 
-/// A server that sends back what players send it, and what it sends to others.
+/// A server that echoes the packets of players, and the datagrams that it sends to others.
 struct World {
     server: Host,
     players: Vec<Player>,
     now: u64,
-    /// Datagrams to addresses that are no player's.
+    /// Datagrams to addresses of other peers.
     to_others: Vec<(SocketAddr, Vec<u8>)>,
-    /// Packets that arrived on channels that players do not use.
+    /// Packets received on channels that players do not use.
     on_other_channels: usize,
 }
 
@@ -93,13 +93,13 @@ impl World {
         }
     }
 
-    /// Some milliseconds pass, in which `attack` has its way in every one.
+    /// Runs for a number of milliseconds, and calls `attack` in each.
     fn pass(&mut self, millis: u64, mut attack: impl FnMut(&mut Host, u64)) {
         for _ in 0..millis {
             self.now += 1;
             let now = at(self.now);
             attack(&mut self.server, self.now);
-            // The way to the server and back takes 40 ms.
+            // The round-trip time is 40 ms.
             if self.now.is_multiple_of(20) {
                 for player in &mut self.players {
                     for bytes in std::mem::take(&mut player.outgoing) {
@@ -134,13 +134,14 @@ impl World {
         self.players.push(Player::new(address(from), id));
     }
 
-    /// Everybody is connected, and got back what they sent, in order, but for what is on its way.
+    /// Asserts that all players are connected, and have received their packets in order, except for
+    /// those in flight.
     fn assert_unharmed(&self) {
         for Player { address, received, sent, is_connected, .. } in &self.players {
-            assert!(is_connected, "{address} did not get in");
+            assert!(is_connected, "{address} is not connected");
             assert!(received.iter().copied().eq(0..received.len() as u32), "{address}");
             let on_their_way = *sent as usize - received.len();
-            assert!(on_their_way <= 4, "{address} lacks {on_their_way} of {sent}");
+            assert!(on_their_way <= 4, "{address} misses {on_their_way} of {sent} packets");
         }
     }
 }
@@ -152,7 +153,7 @@ fn a_flood_of_forged_connects_neither_keeps_players_out_nor_is_amplified() {
     world.pass(200, |_, _| {});
     world.join("10.0.0.3:1", 3);
     let (mut number, mut received) = (0_u32, 0);
-    // 5,000 of them a second, each from another address.
+    // 5,000 per second, each from another address.
     world.pass(2_000, |server, now| {
         for _ in 0..5 {
             number += 1;
@@ -175,7 +176,8 @@ fn a_flood_from_one_address_does_not_push_out_the_handshakes_of_others() {
     world.pass(200, |_, _| {});
     world.join("10.0.0.3:1", 3);
     let mut number = 0_u32;
-    // 50,000 a second: within one round trip of the joining player twice as many as may be half-open.
+    // 50,000 per second: within one round trip of the connecting player, twice the limit of
+    // half-open connections.
     world.pass(500, |server, now| {
         for _ in 0..50 {
             number += 1;
@@ -198,7 +200,7 @@ fn many_players_behind_one_address_get_in_together() {
     world.assert_unharmed();
 }
 
-/// A piece of a packet whose first piece never comes.
+/// Returns a fragment of a packet whose first fragment is never sent.
 fn hoarded(channel: u8, number: u32, payload: &[u8]) -> Command<'_> {
     let (len, count) = (payload.len() as u32, 20_000);
     let fragment =
@@ -232,12 +234,12 @@ fn peers_that_hoard_pieces_cannot_fill_the_memory_of_a_host_or_stop_others() {
     let held = |world: &World| -> usize {
         attackers.iter().filter_map(|it| world.server.waiting_bytes(it.connection)).sum()
     };
-    // Without the host's own bound they would hold 26 MiB.
+    // Without the limit of the host, the attackers would use 26 MiB.
     let share = 128 << 10;
-    assert!(held(&world) > 3 << 20, "{} bytes: the attack was none", held(&world));
+    assert!(held(&world) > 3 << 20, "{} bytes: the attack had no effect", held(&world));
     assert!(held(&world) <= (4 << 20) + attackers.len() * share, "{} bytes", held(&world));
 
-    // Who joins now can even have packets put together, and out of order.
+    // A new client can still have packets reassembled and reordered.
     world.join("10.0.0.3:1", 3);
     world.pass(500, |_, _| {});
     let late = RawClient::connect(&mut world.server, at(world.now), "10.0.0.4:1", 4);
@@ -261,7 +263,7 @@ fn peers_that_hoard_pieces_cannot_fill_the_memory_of_a_host_or_stop_others() {
     assert!(arrived.iter().any(is_whole), "{} events", arrived.len());
     world.assert_unharmed();
 
-    // What they held is given back when they go.
+    // The memory of the attackers is released when they disconnect.
     for attacker in &attackers {
         let goodbye = Command::control(2, Body::Disconnect { data: 0 });
         attacker.send(&mut world.server, at(world.now), &[goodbye]);
@@ -272,7 +274,7 @@ fn peers_that_hoard_pieces_cannot_fill_the_memory_of_a_host_or_stop_others() {
         next.send(&mut world.server, at(world.now), &[hoarded(3, number, &piece)]);
     }
     let held = world.server.waiting_bytes(next.connection).unwrap();
-    assert!(held > 1_000_000, "{held} bytes: there is room again");
+    assert!(held > 1_000_000, "{held} bytes: the memory must be available again");
 }
 
 #[test]
@@ -284,14 +286,14 @@ fn a_peer_with_false_fragments_times_and_limits_affects_no_other_peer() {
     let mut attacker = RawClient::connect(&mut world.server, at(world.now), "10.0.9.1:9", 9_000);
     let piece = pattern(0, 100);
     world.pass(1_000, |server, now| {
-        // Pieces on top of each other, of two packets under one number, and beyond the end.
+        // Overlapping fragments, of two packets with the same number, and beyond the end.
         for (number, offset, total) in [(0, 0, 300), (1, 0, 300), (1, 100, 900), (2, 250, 300)] {
             let fragment = Fragment { start: 1, count: 3, number, total, offset, payload: &piece };
             let (body, sequence) = (Body::SendFragment(fragment), 1 + number as u16);
             let command = Command { flags: FLAG_ACKNOWLEDGE, channel: 4, sequence, body };
             attacker.send(server, at(now), &[command]);
         }
-        // Acknowledgements of what it was sent and of what it was not, with times from everywhere.
+        // Acknowledgements of sent and of unknown commands, with any times.
         for sequence in 0..20 {
             let body = Body::Acknowledge { sequence, sent_time: (now as u16).wrapping_mul(31) };
             let channel = [CONTROL_CHANNEL, 0][usize::from(sequence % 2)];
@@ -309,7 +311,7 @@ fn a_peer_with_false_fragments_times_and_limits_affects_no_other_peer() {
         let sequence = attacker.ping().sequence;
         attacker.send(server, at(now), &[Command::control(sequence, limit)]);
     });
-    assert_eq!(world.on_other_channels, 0, "no packet was made of such pieces");
+    assert_eq!(world.on_other_channels, 0, "no packet must be reassembled from such fragments");
     world.assert_unharmed();
 }
 
@@ -321,7 +323,8 @@ fn a_peer_that_floods_fills_its_own_queue_and_no_other() {
     world.join("10.0.0.3:1", 3);
     let attacker = RawClient::connect(&mut world.server, at(world.now), "10.0.9.1:9", 9_000);
     let mut sequence = 0_u16;
-    // A million packets a second on another channel, which nobody takes before the end of each millisecond.
+    // A million packets per second on another channel, which are polled at the end of each
+    // millisecond.
     world.pass(300, |server, now| {
         for _ in 0..50 {
             let packets: [_; 20] = std::array::from_fn(|_| {
@@ -332,5 +335,5 @@ fn a_peer_that_floods_fills_its_own_queue_and_no_other() {
         }
     });
     world.assert_unharmed();
-    assert!(world.on_other_channels > 10_000, "the flood was none");
+    assert!(world.on_other_channels > 10_000, "the flood had no effect");
 }

@@ -1,4 +1,4 @@
-//! A mesh of three: everybody reaches everybody through a connection of its own.
+//! A mesh of three peers, each with a connection to each other.
 
 mod common;
 
@@ -31,7 +31,7 @@ fn connection(network: &Network, at: &str) -> EnetConnection<Socket> {
     EnetConnection::with_socket(network.socket(address(at)), settings, Some([3; 32])).unwrap()
 }
 
-/// Two connections that have met.
+/// Returns two hosts that are connected to each other.
 fn pair(network: &Network, ours: &str, theirs: &str) -> [EnetConnection<Socket>; 2] {
     let mut sides = [connection(network, ours), connection(network, theirs)];
     sides[1].connect_to_host(address(ours), 255, 0).unwrap();
@@ -47,7 +47,7 @@ fn pair(network: &Network, ours: &str, theirs: &str) -> [EnetConnection<Socket>;
     sides
 }
 
-/// Three that know each other, and their links: `links[a][b]` is how `a` reaches `b`.
+/// Returns three peers of a mesh. `links[a][b]` is the connection of `a` to `b`.
 fn mesh(network: &Network) -> ([EnetMesh<Socket>; 3], [[Option<ConnectionId>; 3]; 3]) {
     let mut peers = [1, 2, 3].map(|number| EnetMesh::new(id(number)));
     let mut links = [[None; 3]; 3];
@@ -136,7 +136,7 @@ fn one_that_leaves_leaves_the_others_alone() {
     assert_eq!(events[0], [end(links[0][1].unwrap(), DisconnectReason::Kicked)]);
     assert_eq!(events[1], [end(links[1][0].unwrap(), DisconnectReason::Remote(0))]);
     assert_eq!(events[2], []);
-    assert!(peers[0].host(links[0][1].unwrap()).is_none(), "the connection is gone");
+    assert!(peers[0].host(links[0][1].unwrap()).is_none(), "the connection must be removed");
     assert_eq!(peers[0].peer(links[0][2].unwrap()).unwrap().state(), PeerState::Connected);
 
     network.set_link(Link::default());
@@ -146,7 +146,7 @@ fn one_that_leaves_leaves_the_others_alone() {
     let events = run(&network, &mut peers, 100);
     assert_eq!(events[0], [end(links[0][2].unwrap(), DisconnectReason::Remote(0))]);
     assert_eq!(events[1], [end(links[1][2].unwrap(), DisconnectReason::Remote(0))]);
-    assert_eq!(peers[0].poll_timeout(), None, "nothing is left to do");
+    assert_eq!(peers[0].poll_timeout(), None, "no turn must be due");
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn a_connection_must_be_fit_for_a_mesh() {
     assert_eq!(error, AddMeshPeerError::NotConnected(PeerState::Connecting));
     let [one, other] = pair(&network, "10.1.0.3:1", "10.1.0.4:1");
     let error = mesh.add_mesh_peer(id(5), one).unwrap_err();
-    assert_eq!(error.to_string(), "the id 5 is taken; each peer of a mesh has its own");
+    assert_eq!(error.to_string(), "peer id 5 is in use; each peer of a mesh needs its own");
     mesh.add_mesh_peer(id(6), other).unwrap();
     let [one, _other] = pair(&network, "10.1.0.5:1", "10.1.0.6:1");
     assert_eq!(mesh.add_mesh_peer(id(6), one).unwrap_err(), AddMeshPeerError::IdTaken(id(6)));

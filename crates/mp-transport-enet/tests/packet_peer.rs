@@ -1,4 +1,4 @@
-//! Godot's stateful surface over ENet: on a network in memory that loses datagrams, and the example on a real one.
+//! Godot's stateful interface over ENet: on a virtual network with loss, and the example program.
 #![allow(missing_docs, reason = "a test")]
 
 use std::net::SocketAddr;
@@ -25,7 +25,7 @@ fn server_address() -> SocketAddr {
     "10.0.0.1:7777".parse().expect("an address")
 }
 
-/// A network that loses a tenth, and a server on it.
+/// Returns a network with 10 % loss, and a server on it.
 fn network() -> (Network, Enet) {
     let latency = Duration::from_millis(20);
     let link = Link { latency, loss_permille: 100, ..Link::default() };
@@ -44,7 +44,7 @@ fn client(network: &Network, number: u8, channels: u8) -> Enet {
     Enet::client(network.socket(address), server_address(), options).expect("a client")
 }
 
-/// Runs turns of 5 ms, `millis` long.
+/// Runs turns of 5 ms for `millis`.
 fn pass<P: MultiplayerPeer>(network: &Network, millis: u64, peers: &mut [&mut PacketPeer<P>]) {
     let end = network.now() + Duration::from_millis(millis);
     while network.now() < end {
@@ -148,7 +148,7 @@ fn a_client_of_godot_3_hears_that_nobody_answers() {
         waits += 1;
     }
     assert_eq!(client.next_signal(), Some(godot3::PeerSignal::ConnectionFailed));
-    // ENet gives up after 31.5 s; each poll waits a second.
+    // ENet times out after 31.5 s. Each poll waits a second.
     assert_eq!(waits, 32);
     assert!(network.now() > Instant::from_millis(31_000));
 }

@@ -1,5 +1,5 @@
-//! What programs do with single peers and whole hosts beyond Godot's `MultiplayerPeer`: every kind of goodbye, raw flags, patience,
-//! pings, figures, broadcasts, limits.
+//! Operations on single peers and hosts beyond Godot's `MultiplayerPeer`: disconnecting, packet
+//! flags, timeouts, pings, statistics, broadcasts, limits.
 
 mod common;
 
@@ -17,12 +17,12 @@ use mp_transport_enet::{EnetConnection, PeerSendError};
 
 type Connection = EnetConnection<Socket>;
 
-/// A server and a client that have met, on a network in virtual time.
+/// A connected server and client on a network in virtual time.
 struct World {
     network: Network,
     sides: [Connection; 2],
     links: [ConnectionId; 2],
-    /// What both have reported since.
+    /// Events of both hosts.
     events: [Vec<HostEvent>; 2],
 }
 
@@ -116,7 +116,7 @@ fn every_kind_of_goodbye_tells_its_number() {
         world.peer(ours).peer_disconnect(11);
         assert_eq!(world.peer(ours).state(), PeerState::Disconnecting);
         world.run(100);
-        assert_eq!(world.packets(theirs), [], "what was queued is lost");
+        assert_eq!(world.packets(theirs), [], "queued packets must be dropped");
         assert_eq!(world.end(theirs), Some(DisconnectReason::Remote(11)));
         assert_eq!(world.end(ours), Some(DisconnectReason::Closed));
 
@@ -132,9 +132,16 @@ fn every_kind_of_goodbye_tells_its_number() {
 
         let mut world = World::new(settings());
         world.peer(ours).peer_disconnect_now(13);
-        assert!(world.sides[ours].peer(world.links[ours]).is_none(), "gone at once");
+        assert!(
+            world.sides[ours].peer(world.links[ours]).is_none(),
+            "the connection must be removed immediately"
+        );
         world.run(1);
-        assert_eq!(world.end(ours), Some(DisconnectReason::Closed), "reported at once");
+        assert_eq!(
+            world.end(ours),
+            Some(DisconnectReason::Closed),
+            "the end must be reported immediately"
+        );
         world.run(20);
         assert_eq!(world.end(theirs), Some(DisconnectReason::Remote(13)));
 
@@ -142,7 +149,7 @@ fn every_kind_of_goodbye_tells_its_number() {
         world.peer(ours).reset();
         world.run(1_000);
         assert_eq!(world.end(ours), Some(DisconnectReason::Closed));
-        assert_eq!(world.end(theirs), None, "nobody told it");
+        assert_eq!(world.end(theirs), None, "nothing must be sent");
         world.run(31_000);
         assert_eq!(world.end(theirs), Some(DisconnectReason::Timeout));
     }
@@ -177,7 +184,7 @@ fn a_peer_is_as_patient_as_it_is_told() {
     world.network.set_link(Link { loss_permille: 1_000, ..Link::default() });
     world.run(2_500);
     assert_eq!(world.end(CLIENTS), Some(DisconnectReason::Timeout));
-    assert_eq!(world.end(SERVERS), None, "the server is as patient as ever");
+    assert_eq!(world.end(SERVERS), None, "the server must keep its own timeout");
 }
 
 #[test]
@@ -194,7 +201,10 @@ fn an_idle_peer_is_pinged_as_often_as_it_is_told() {
     assert!(by_default.contains(&sent(&mut world)));
     world.peer(CLIENTS).ping_interval(Duration::from_millis(90));
     let often = sent(&mut world);
-    assert!((10..=11).contains(&often), "90 ms behind each answer, which takes 10: {often}");
+    assert!(
+        (10..=11).contains(&often),
+        "90 ms after each acknowledgement, which takes 10 ms: {often}"
+    );
     world.peer(CLIENTS).ping_interval(Duration::ZERO);
     assert!(by_default.contains(&sent(&mut world)));
     world.peer(CLIENTS).ping();
@@ -238,7 +248,8 @@ fn statistics_are_those_of_enet() {
         world.run(100);
     }
     let loss = world.statistic(CLIENTS, PeerStatistic::PacketLoss);
-    // One measurement of about 36 % (either way may lose it), of which an eighth is taken over.
+    // One measurement with a loss of about 36 % (in either direction), of which the mean takes an
+    // eighth.
     let percent = loss * 8 * 100 / PeerStatistic::PACKET_LOSS_SCALE;
     assert!((20..50).contains(&percent), "{percent} %");
     assert!(world.statistic(CLIENTS, PeerStatistic::PacketLossVariance) > 0);

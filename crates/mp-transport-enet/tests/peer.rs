@@ -1,4 +1,5 @@
-//! Godot's peer over virtual and real sockets: ids, channels and modes, refusals, goodbyes, full sockets.
+//! `EnetMultiplayerPeer` over virtual and real sockets: ids, channels and modes, rejections,
+//! disconnecting, blocked sockets.
 
 mod common;
 
@@ -47,7 +48,7 @@ impl World {
         EnetMultiplayerPeer::client(socket, address(SERVER), options).unwrap()
     }
 
-    /// A connected pair, and what each calls the other.
+    /// Returns a connected pair, each with its connection to the other.
     fn pair(&mut self) -> (Peer, ConnectionId, Peer, ConnectionId) {
         self.pair_with(ServerOptions::default(), ClientOptions::default())
     }
@@ -67,7 +68,7 @@ impl World {
         (server, link(&at_server), client, link(&at_client))
     }
 
-    /// Gives both `millis` of turns; the events of each.
+    /// Runs turns of both for `millis`. Returns the events of each.
     fn run(
         &mut self,
         server: &mut Peer,
@@ -319,7 +320,11 @@ fn closing_tells_everybody_once_and_reports_nothing() {
     assert_eq!(at_client, [PeerEvent::Disconnected { connection: to_server, reason }]);
     let mut late = world.client("10.0.0.3:5000", ClientOptions::default());
     world.run(&mut server, &mut late, 50);
-    assert_eq!(late.connection_status(), ConnectionStatus::Connecting, "a closed server is deaf");
+    assert_eq!(
+        late.connection_status(),
+        ConnectionStatus::Connecting,
+        "a closed server must not reply"
+    );
 }
 
 #[test]
@@ -349,12 +354,12 @@ fn a_socket_without_room_loses_nothing() {
     server.flush(world.now);
     assert!(server.socket_stats().send_blocked > 0);
     let retry = server.poll_timeout().unwrap();
-    assert_eq!(retry, world.now + Duration::from_millis(1), "it is tried again soon");
+    assert_eq!(retry, world.now + Duration::from_millis(1), "the socket must be tried again soon");
     world.network.set_allowance(address(SERVER), None);
     let (_, at_client) = world.run(&mut server, &mut client, 20);
     assert!(
         packets(&at_client)[0].payload == pattern(0, 100_000),
-        "every piece, in spite of unreliable"
+        "no fragment must be dropped, although they are unreliable"
     );
 }
 
@@ -375,7 +380,7 @@ fn a_poll_takes_a_bounded_number_of_datagrams_and_is_due_again() {
         server.flush(world.now);
     }
     assert_eq!(arrived, [1_024, 1_024, 452]);
-    assert_ne!(server.poll_timeout(), Some(world.now), "nothing more is waiting");
+    assert_ne!(server.poll_timeout(), Some(world.now), "the socket is drained");
     assert_eq!(server.connection_stats(to_client).unwrap().packets_received, 2_500);
 }
 
@@ -435,11 +440,12 @@ fn a_tokio_socket_wakes_its_task() {
         server.poll(now);
         server.flush(now);
         let is_ready = poll_fn(|cx| Poll::Ready(server.poll_ready(cx).is_ready())).await;
-        assert!(!is_ready, "there is nothing to take in");
+        assert!(!is_ready, "nothing to receive");
 
         let socket = TokioUdpSocket::bind_for(at, 0).unwrap();
         let mut client = EnetMultiplayerPeer::client(socket, at, ClientOptions::default()).unwrap();
-        // The first datagram waits until the runtime knows that there is room; that wakes the task as well.
+        // The first datagram is sent when the runtime reports the socket as writable, which wakes
+        // the task.
         let (mut at_server, mut at_client) = (Vec::new(), Vec::new());
         turn(&mut client, now, &mut at_client);
         while at_server.is_empty() {
@@ -462,7 +468,7 @@ fn a_socket_for_ipv6_takes_ipv4_as_well() {
     let mut both = match UdpSocket::bind(any) {
         Ok(both) => both,
         Err(error) => {
-            // A machine without IPv6 is told so.
+            // Without IPv6 the error names the address.
             assert_eq!(error.address, any);
             return;
         }
@@ -484,7 +490,7 @@ fn a_client_reaches_a_server_over_ipv6() {
     let any: SocketAddr = "[::1]:0".parse().unwrap();
     let mut server = match EnetMultiplayerPeer::create_server(any, options) {
         Ok(server) => server,
-        // A machine without IPv6 is told so.
+        // Without IPv6 the error names the address.
         Err(error) => {
             assert!(error.to_string().contains("[::1]:0"), "{error}");
             return;

@@ -1,4 +1,5 @@
-//! A host in the place of one side of a captured session sends what that side sent, byte for byte, at the same times.
+//! Replays of captured sessions: a host in place of one side sends the same bytes at the same
+//! times.
 
 mod common;
 
@@ -25,7 +26,7 @@ enum Side {
     Server,
 }
 
-/// What an application does just before the datagram of this index is sent.
+/// An action of the application just before the datagram of this index is sent.
 type Action<'a> = (usize, &'a dyn Fn(&mut Host, ConnectionId));
 
 struct Replayed {
@@ -33,7 +34,8 @@ struct Replayed {
     sent: usize,
 }
 
-/// Plays `side` of a capture. Its clock of bandwidth announcements began `epoch` milliseconds before the first datagram.
+/// Replays `side` of a capture. `epoch`: time from the start of the host's bandwidth rounds to the
+/// first datagram in milliseconds.
 fn replay(
     name: &str,
     side: Side,
@@ -44,7 +46,7 @@ fn replay(
 ) -> Replayed {
     let captured = capture(name);
     let first_time = captured[0].decoded["sent_time"].as_u64().unwrap();
-    // Any epoch does whose low 16 bits agree.
+    // Any epoch with the same low 16 bits.
     let begin = (7 << 16) + first_time;
     let mode = settings.compression;
     let mut host = Host::new(settings, Rng::from_number(7));
@@ -71,7 +73,7 @@ fn replay(
             bytes = with_connect_id(bytes, mode, ours);
         }
         if !is_ours {
-            assert!(produced.is_empty(), "{place}: {produced:?} was sent too much");
+            assert!(produced.is_empty(), "{place}: unexpected datagrams {produced:?}");
             if !datagram.is_whole() {
                 bytes = datagram.rebuilt();
             }
@@ -86,7 +88,8 @@ fn replay(
         }
         if let Some(time) = datagram.decoded.get("sent_time") {
             let time = time.as_u64().unwrap();
-            // The captures' clock is finer than the header's and may be a millisecond off.
+            // The clock of the captures has a finer resolution than the header, and may differ by a
+            // millisecond.
             now = now - (now & 0xffff)
                 + time
                 + if (now & 0xffff) > time + 0x8000 { 1 << 16 } else { 0 };
@@ -112,15 +115,15 @@ fn replay(
         assert_eq!(hex(&sent[..bytes.len()]), hex(&bytes), "{place}");
         replayed.sent += 1;
     }
-    assert!(produced.is_empty(), "{name}: {produced:?} was sent too much");
+    assert!(produced.is_empty(), "{name}: unexpected datagrams {produced:?}");
     replayed.events.extend(common::events(&mut host));
     replayed
 }
 
-/// Where the connect id lies in CONNECT and VERIFY_CONNECT.
+/// Position of the connect id in CONNECT and VERIFY_CONNECT.
 const CONNECT_ID: Range<usize> = 40..44;
 
-/// A captured datagram as it is with another connect id: ours is drawn by another generator than Godot's.
+/// Returns a captured datagram with another connect id, because Godot's random numbers differ.
 fn with_connect_id(bytes: Vec<u8>, mode: CompressionMode, connect_id: [u8; 4]) -> Vec<u8> {
     let (mut header, mut commands) = opened(&bytes, mode);
     if !matches!(commands[0], 0x82 | 0x83) {
@@ -136,7 +139,7 @@ fn with_connect_id(bytes: Vec<u8>, mode: CompressionMode, connect_id: [u8; 4]) -
     again
 }
 
-/// The header of a datagram and its commands, expanded.
+/// Returns the header of a datagram and its decompressed commands.
 fn opened(bytes: &[u8], mode: CompressionMode) -> (Header, Vec<u8>) {
     let (header, rest) = Header::parse(bytes).unwrap();
     if !header.compressed {
@@ -193,7 +196,8 @@ fn a_client_nobody_answers_tries_six_times() {
 
 #[test]
 fn limits_and_channels_are_negotiated() {
-    // Godot passes its arguments one position off: these are what its ENet host got.
+    // Godot passes its arguments one position off. These are the values that its ENet host
+    // received.
     let mut settings = server_settings();
     settings.incoming_bandwidth = 0;
     settings.outgoing_bandwidth = 2_000_000;
@@ -271,7 +275,7 @@ fn flags_choose_the_command() {
 fn large_packets_are_cut_and_acknowledged() {
     let large = send(0, RELIABLE, 102_400);
     let actions: [Action<'_>; 1] = [(4, &large)];
-    // The capture shows the first twenty of 76 pieces; the rest is in the same flush.
+    // The capture contains the first 20 of 76 fragments. The others are sent in the same flush.
     let captured = capture("enet_frag_reliable_100k.json");
     let mut host = Host::new(client_settings(), Rng::from_number(7));
     let begin = (7 << 16) + captured[0].decoded["sent_time"].as_u64().unwrap();
@@ -285,7 +289,7 @@ fn large_packets_are_cut_and_acknowledged() {
     (actions[0].1)(&mut host, connection);
     let now = at((7 << 16) + captured[4].decoded["sent_time"].as_u64().unwrap());
     let sent = transmits(&mut host, now);
-    assert_eq!(sent.len(), 48, "48 pieces of 1,364 bytes fit a window of 65,536");
+    assert_eq!(sent.len(), 48, "48 fragments of 1,364 bytes fit a window of 65,536");
     let shown: Vec<_> = captured[4..].iter().filter(|datagram| datagram.is_from_client).collect();
     assert_eq!(shown.len(), 20);
     for (datagram, (_, bytes)) in shown.iter().zip(&sent) {
@@ -339,7 +343,7 @@ fn a_server_says_goodbye_in_every_way() {
     );
 
     let events = run("enet_disc_server_disconnect_peer_force.json", 871, 6, &abrupt);
-    assert_eq!(events.len(), 1, "an abrupt end is not reported: {events:?}");
+    assert_eq!(events.len(), 1, "an immediate disconnect must not be reported: {events:?}");
 
     let events = run("enet_disc_packet_peer_now.json", 772, 6, &now);
     assert_eq!(events.len(), 1, "{events:?}");
@@ -388,8 +392,9 @@ fn a_client_says_goodbye() {
 #[test]
 fn compressed_sessions_of_every_mode_are_played_by_either_side() {
     let texts = [RELIABLE, RELIABLE, RELIABLE, UNRELIABLE];
-    // When the client sends its four texts, when the server echoes them, when the client closes; and how long before the
-    // first datagram the server's clock of announcements began.
+    // Indices of the datagrams before which the client sends its four texts, the server echoes
+    // them, and the client closes. The time from the server's bandwidth rounds to the first
+    // datagram follows below.
     let sessions = [
         (CompressionMode::RangeCoder, "range", [4, 10, 14, 18], [6, 12, 16, 19], 20),
         (CompressionMode::FastLz, "fastlz", [4, 8, 12, 18], [6, 10, 14, 19], 20),
@@ -448,7 +453,8 @@ fn a_client_configures_its_connection() {
     let limit = |host: &mut Host, connection| {
         host.set_ping_interval(connection, Duration::ZERO);
         host.ping(connection);
-        // Godot was told 70,000 as well, and tells a peer without a limit of its own 0.
+        // Godot was also given an incoming limit of 70,000, and announces 0 to a peer without a
+        // limit.
         host.bandwidth_limit(0, 80_000);
     };
     let close = |host: &mut Host, _| host.close(0);
@@ -480,7 +486,7 @@ fn data_queued_at_once_shares_the_datagram_of_the_handshake() {
     let data = send(0, RELIABLE, 5);
     let close = |host: &mut Host, _| host.close(0);
     let mut settings = server_settings();
-    // The mesh's hosts take any data.
+    // The hosts of a mesh accept any data.
     settings.admission = Admission::Anybody;
     let actions: [Action<'_>; 2] = [(3, &data), (5, &close)];
     replay("enet_mesh.json", Side::Server, settings, 0, 255, &actions);

@@ -1,5 +1,5 @@
-//! The rules of the protocol, each with the example that a real Godot 4.6.3 was asked where there is one: what is
-//! delivered, what is acknowledged, what is sent again and when.
+//! Rules of the protocol: delivery, acknowledgements, retransmission. The examples were checked
+//! with Godot 4.6.3 where possible.
 
 mod common;
 
@@ -65,7 +65,11 @@ fn reliable_packets_wait_for_those_before_them() {
     let now = at(10_100);
     client.send(&mut host, now, &[reliable(0, 2, &[2])]);
     assert!(packets(&mut host).is_empty());
-    assert_eq!(client.acknowledged(&mut host, now, 0), [2], "what waits is acknowledged");
+    assert_eq!(
+        client.acknowledged(&mut host, now, 0),
+        [2],
+        "out-of-order packets must be acknowledged"
+    );
     client.send(&mut host, now, &[reliable(0, 1, &[1])]);
     assert_eq!(first_bytes(&mut host), [1, 2]);
     client.send(&mut host, now, &[reliable(0, 1, &[1]), reliable(0, 2, &[2])]);
@@ -110,7 +114,7 @@ fn unreliable_packets_wait_for_the_reliable_ones_before_them() {
     client.send(&mut host, now, &[unreliable(0, 2, 1, &[21]), unreliable(0, 0, 9, &[9])]);
     assert_eq!(first_bytes(&mut host), [9]);
     client.send(&mut host, now, &[reliable(0, 1, &[1])]);
-    assert_eq!(first_bytes(&mut host), [1, 11, 12], "their numbers start anew");
+    assert_eq!(first_bytes(&mut host), [1, 11, 12], "numbers must restart after a reliable packet");
     client.send(&mut host, now, &[reliable(0, 2, &[2]), unreliable(0, 1, 3, &[13])]);
     assert_eq!(first_bytes(&mut host), [2, 21], "13 is behind reliable packet 2");
     assert_eq!(host.waiting_bytes(client.connection), Some(0));
@@ -158,7 +162,7 @@ fn an_incomplete_unreliable_packet_is_dropped_when_a_later_one_arrives() {
     client.send(&mut host, at(10_100), &[unreliable_fragment(1, 0, 3, &whole)]);
     assert_ne!(host.waiting_bytes(client.connection), Some(0));
     client.send(&mut host, at(10_100), &[unreliable(0, 0, 2, &[2])]);
-    assert_eq!(host.waiting_bytes(client.connection), Some(0), "its bytes are given back");
+    assert_eq!(host.waiting_bytes(client.connection), Some(0), "its bytes must be released");
     for number in [1, 2] {
         client.send(&mut host, at(10_100), &[unreliable_fragment(1, number, 3, &whole)]);
     }
@@ -168,7 +172,7 @@ fn an_incomplete_unreliable_packet_is_dropped_when_a_later_one_arrives() {
 
 #[test]
 fn overlapping_fragments_are_refused() {
-    // Godot 4.6.3 delivers two pieces at offset 0 with heap contents behind them.
+    // Godot 4.6.3 delivers two fragments at offset 0, followed by heap contents.
     let (mut host, client) = connected();
     let whole = pattern(0, 1_024);
     let first = reliable_fragment(1, 0, 2, &whole);
@@ -284,7 +288,8 @@ fn limits_and_throttle_parameters_are_acknowledged() {
     ];
     client.send(&mut host, at(10_100), &commands);
     assert_eq!(client.acknowledged(&mut host, at(10_100), 0xff), [2, 3]);
-    // A peer that takes one byte a second still gets the smallest window: three full pieces of 1,364 bytes.
+    // A peer with a limit of one byte per second gets the minimum window: three fragments of 1,364
+    // bytes.
     send(&mut host, client.connection, PacketFlags::RELIABLE, 10_000);
     let sent = transmits(&mut host, at(10_100));
     assert_eq!(sent.len(), 3);
@@ -320,7 +325,7 @@ fn a_turn_shares_datagrams_up_to_32_commands() {
     let commands: Vec<usize> = sent.iter().map(|(_, bytes)| parse(bytes).1.len()).collect();
     assert_eq!(commands, [32, 32, 6]);
     let times: Vec<_> = sent.iter().map(|(_, bytes)| parse(bytes).0.sent_time).collect();
-    assert_eq!(times, [None; 3], "nothing in them asks for an acknowledgement");
+    assert_eq!(times, [None; 3], "no command requests an acknowledgement");
 }
 
 #[test]
@@ -352,7 +357,8 @@ fn no_datagram_is_longer_than_the_mtu() {
 #[test]
 fn a_lost_packet_is_sent_again_twice_as_late_each_time() {
     let (mut host, client) = connected();
-    // The first sample of the round trip is 0, counted as 1 ms: mean 1, variance 1, so 5 ms.
+    // The first sample of the round-trip time is 0, counted as 1 ms. Mean 1 and variance 1 make 5
+    // ms.
     send(&mut host, client.connection, PacketFlags::RELIABLE, 5);
     let mut times = Vec::new();
     let mut now = 10_100;
@@ -381,7 +387,7 @@ fn time_in_which_the_process_was_stopped_does_not_time_out_a_peer() {
     let (mut host, client) = connected();
     send(&mut host, client.connection, PacketFlags::RELIABLE, 5);
     transmits(&mut host, at(10_100));
-    // The process is stopped for an hour, nine times in a row: each time the packet is sent again instead.
+    // The process is stopped for an hour, nine times. The packet is retransmitted each time.
     let mut now = 10_100;
     for _ in 0..9 {
         now += 3_600_000;
@@ -392,7 +398,7 @@ fn time_in_which_the_process_was_stopped_does_not_time_out_a_peer() {
         transmits(&mut host, at(now));
     }
     assert_eq!(host.stats().stalls, 9);
-    // A peer that stays silent while the process runs is timed out as ever.
+    // An unresponsive peer times out while the process runs.
     let begin = now;
     while events(&mut host).is_empty() {
         now += 1;
@@ -410,9 +416,9 @@ fn packets_queued_long_after_the_last_turn_do_not_count_as_stalls() {
     let mut now = begin;
     send(&mut host, client.connection, PacketFlags::RELIABLE, 5);
     transmits(&mut host, at(now));
-    // The remote host is gone, and the program sends something every 1.5 s.
+    // The remote host has vanished, and the program sends a packet every 1.5 s.
     while events(&mut host).is_empty() {
-        assert!(now - begin < 35_000, "the peer is not timed out");
+        assert!(now - begin < 35_000, "the peer must time out");
         let due = host.poll_timeout().map_or(u64::MAX, |due| due.as_millis());
         now = due.max(now).min(now + 1_500);
         send(&mut host, client.connection, PacketFlags::UNSEQUENCED, 5);
@@ -441,7 +447,7 @@ fn the_timer_asks_for_a_turn_when_something_is_due() {
     assert_eq!(
         announced,
         at(10_000),
-        "a bandwidth announcement is due at once after the first turn"
+        "a bandwidth announcement is due immediately after the first turn"
     );
     host.handle_timeout(announced);
     transmits(&mut host, announced);
@@ -459,7 +465,8 @@ fn the_timer_asks_for_a_turn_when_something_is_due() {
             woken.push(now.as_millis());
         }
     }
-    // A ping 500 ms after the last acknowledgement, and again when it is not acknowledged (mean 2, variance 3: 14 ms).
+    // A ping 500 ms after the last acknowledgement, and retransmissions (mean 2, variance 3: 14
+    // ms).
     assert_eq!(woken, [10_510, 10_524, 10_552]);
 }
 
@@ -473,7 +480,7 @@ fn an_acknowledgement_with_a_made_up_time_does_not_move_the_round_trip() {
     client.send(&mut host, at(10_101), &[Command { flags: 0, channel: 0, sequence: 1, body }]);
     let stats = host.connection_stats(client.connection).unwrap();
     assert_eq!(stats.round_trip_time, before);
-    assert_eq!(stats.queued_bytes, 0, "but it is an acknowledgement");
+    assert_eq!(stats.queued_bytes, 0, "the command must count as acknowledged");
 }
 
 #[test]
@@ -482,7 +489,7 @@ fn the_echo_tells_which_transmission_arrived() {
     send(&mut host, client.connection, PacketFlags::RELIABLE, 5);
     transmits(&mut host, at(10_100));
     host.handle_timeout(at(10_105));
-    assert_eq!(transmits(&mut host, at(10_105)).len(), 1, "sent again");
+    assert_eq!(transmits(&mut host, at(10_105)).len(), 1, "retransmitted");
     client.acknowledge(&mut host, at(10_180), 0, 1, at(10_100));
     let round_trip = host.connection_stats(client.connection).unwrap().round_trip_time.unwrap();
     assert_eq!(round_trip.as_millis(), 1 + (80 - 1) / 8);
@@ -510,13 +517,17 @@ fn the_window_holds_reliable_data_back_and_nothing_else() {
     let last = &sent.last().unwrap().1;
     assert!(matches!(parse(last).1[0].body, Body::SendUnsequenced { .. }));
     client.acknowledge(&mut host, at(10_110), 0, 1, at(10_100));
-    assert_eq!(transmits(&mut host, at(10_110)).len(), 1, "one acknowledged, one more sent");
+    assert_eq!(
+        transmits(&mut host, at(10_110)).len(),
+        1,
+        "each acknowledgement allows one more fragment"
+    );
 }
 
 #[test]
 fn a_channel_stops_at_the_end_of_a_window_that_is_full() {
     let (mut host, client) = connected();
-    // Empty packets, which the window of bytes does not hold back. The first window begins with number 1.
+    // Empty packets, which the window in bytes does not limit. The first window starts at number 1.
     for _ in 0..20_000 {
         send(&mut host, client.connection, PacketFlags::RELIABLE, 0);
     }
@@ -531,7 +542,7 @@ fn a_channel_stops_at_the_end_of_a_window_that_is_full() {
     assert_eq!(
         numbers(&mut host, at(10_101)),
         (Some(8_192), Some(12_287)),
-        "one place in it is enough"
+        "one acknowledgement in the window must suffice"
     );
 }
 
@@ -552,12 +563,12 @@ fn after_65535_unreliable_packets_one_is_reliable() {
     assert_eq!(command.sequence, 1);
 }
 
-/// A CONNECT that came by `path`.
+/// Passes a CONNECT to the host that was received on `path`.
 fn connect(host: &mut Host, path: NetworkPath, data: u32) {
     host.handle_datagram(at(10_000), path, &connect_datagram(at(10_000), data, data));
 }
 
-/// The paths of what the host sends now.
+/// Returns the paths of the datagrams that the host sends now.
 fn paths(host: &mut Host) -> Vec<NetworkPath> {
     host.end_turn(at(10_000));
     let mut buf = [0; 4_096];
@@ -578,19 +589,21 @@ fn what_a_client_is_sent_leaves_from_the_address_that_it_asked() {
     let (first, second) = (path("10.0.0.2:5", "10.0.0.7"), path("10.0.0.3:5", "10.0.0.8"));
     connect(&mut host, first, 2);
     assert_eq!(paths(&mut host), [first], "VERIFY_CONNECT");
-    // Somebody who pretends to be it at another address of this host changes nothing.
+    // A datagram with the client's forged address, to another address of this host, has no effect.
     let body = Body::Acknowledge { sequence: 1, sent_time: 10_000 };
     let command = Command { flags: 0, channel: CONTROL_CHANNEL, sequence: 1, body };
     let header = Header { peer_id: 0, session: 0, compressed: false, sent_time: Some(7) };
     let forged = NetworkPath { local: second.local, ..first };
     host.handle_datagram(at(10_000), forged, &datagram(header, &[command]));
-    let Some(HostEvent::Connected { connection, .. }) = host.poll_event() else { panic!("no") };
+    let Some(HostEvent::Connected { connection, .. }) = host.poll_event() else {
+        panic!("the client is not connected")
+    };
     let payload = bytes::Bytes::from(vec![7; 5_000]);
     host.send(connection, 0, PacketFlags::RELIABLE, payload.into()).unwrap();
     assert_eq!(paths(&mut host).first(), Some(&first));
 
     connect(&mut host, second, 3);
-    assert_eq!(paths(&mut host), [second], "the server is full");
+    assert_eq!(paths(&mut host), [second], "the rejection");
     host.close(0);
-    assert_eq!(paths(&mut host), [first], "the goodbye");
+    assert_eq!(paths(&mut host), [first], "the DISCONNECT");
 }

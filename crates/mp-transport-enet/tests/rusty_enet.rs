@@ -1,5 +1,6 @@
-//! Our host against the crate `rusty_enet` (ENet's C code, transpiled), in one process and in virtual time, over
-//! networks that lose, repeat and reorder. Either side is client and server.
+//! A host of this crate with one of `rusty_enet` (ENet's C code, transpiled), in one process and in
+//! virtual time, over networks with loss, duplication and reordering. Each is tested as client and
+//! as server.
 
 mod common;
 
@@ -23,8 +24,8 @@ use rusty_enet::{
 };
 
 const CLIENT: &str = "10.0.0.2:5000";
-/// By then every packet of a run must have arrived: virtual time, without which a stall would never end. It is long
-/// because ENet doubles the time until it sends again each time, without end.
+/// Virtual time within which all packets of a run must be received. It is long because ENet doubles
+/// the retransmission timeout without a limit.
 const DEADLINE: Duration = Duration::from_secs(1_000);
 
 #[test]
@@ -73,7 +74,7 @@ fn bad_networks_and_a_megabyte() {
 
 #[test]
 fn sequence_numbers_wrap_around() {
-    // 70,000 reliable packets on one channel, and as many unreliable ones between them.
+    // 70,000 reliable packets on one channel, interleaved with as many unreliable ones.
     let link = Link { latency: Duration::from_millis(5), loss_permille: 10, ..Link::default() };
     let plan: Vec<Planned> = (0..140_000)
         .map(|index| {
@@ -98,10 +99,11 @@ fn bad_network(seed: u64, packets: usize, size_max: usize) {
         let planned = |_| {
             let kind = Kind::EVERY[rng.below(4) as usize];
             let size = 4 + match rng.below(10) {
-                // Packets too short for a number must not be lost, or they could not be told from each other.
+                // Packets that are too short for a number must be reliable, because they cannot be
+                // distinguished.
                 0 => {
                     let channel = rng.below(channels) as u8;
-                    // ENet's range coder reads a byte that is not there behind an empty packet.
+                    // ENet's range coder reads beyond the end of an empty packet.
                     let least = usize::from(is_compressed(seed));
                     let size = least + rng.below(3) as usize;
                     return Planned { kind: Kind::Reliable, channel, size };
@@ -157,28 +159,28 @@ struct Planned {
     size: usize,
 }
 
-/// Every other pair of seeds compresses.
+/// Whether a run uses compression.
 const fn is_compressed(seed: u64) -> bool {
     seed % 4 >= 2
 }
 
-/// Every other four have checksums.
+/// Whether a run uses checksums.
 const fn has_checksum(seed: u64) -> bool {
     seed % 8 >= 4
 }
 
-/// What one side has sent and the other has received.
+/// Packets sent in one direction, and received.
 #[derive(Default)]
 struct Direction {
     name: &'static str,
-    /// Bytes of the largest packet that is not cut.
+    /// Maximum length of a packet that is not fragmented.
     whole_max: usize,
     sent: Vec<Planned>,
-    /// Numbers of the packets that have arrived.
+    /// Numbers of the packets received.
     arrived: BTreeSet<usize>,
-    /// The next reliable packets, per channel.
+    /// Next reliable packets by channel.
     reliable: BTreeMap<u8, Vec<usize>>,
-    /// The last sequenced packet, per channel.
+    /// Last sequenced packet by channel.
     sequenced: BTreeMap<u8, usize>,
     lost: usize,
 }
@@ -189,7 +191,8 @@ impl Direction {
         Self { name, whole_max, ..Self::default() }
     }
 
-    /// The bytes of the next packet: its number, then a pattern; what is shorter than the number has none.
+    /// Returns the bytes of the next packet: its number and a pattern. A packet shorter than the
+    /// number has none.
     fn send(&mut self, planned: Planned) -> Vec<u8> {
         let number = self.sent.len();
         self.sent.push(planned);
@@ -199,7 +202,8 @@ impl Direction {
         payload(number, planned.size)
     }
 
-    /// ENet sends what must be cut reliably unless it is told otherwise.
+    /// Returns whether ENet sends a packet reliably. It does so for fragmented packets unless
+    /// requested otherwise.
     fn is_reliable(&self, planned: Planned) -> bool {
         planned.kind == Kind::Reliable
             || planned.size > self.whole_max && planned.kind != Kind::Fragmented
@@ -209,7 +213,8 @@ impl Direction {
         let name = self.name;
         let number = match bytes.first_chunk::<4>() {
             Some(number) => u32::from_be_bytes(*number) as usize,
-            // Too short to tell: the oldest of the channel that could be it. Only its order among itself is not seen.
+            // Too short for a number: the oldest packet of the channel that matches. Only the order
+            // of these packets is not checked.
             None => {
                 let is_it = |&number: &usize| {
                     let sent = self.sent[number];
@@ -217,15 +222,20 @@ impl Direction {
                         && is_reliable.is_none_or(|told| self.is_reliable(sent) == told)
                         && !self.arrived.contains(&number)
                 };
-                (0..self.sent.len()).find(is_it).unwrap_or_else(|| panic!("{place} {name}: twice"))
+                (0..self.sent.len())
+                    .find(is_it)
+                    .unwrap_or_else(|| panic!("{place} {name}: duplicate"))
             }
         };
         let planned = self.sent[number];
         assert_eq!(planned.channel, channel, "{place} {name} packet {number}");
         let is_told = is_reliable.is_none_or(|told| self.is_reliable(planned) == told);
-        assert!(is_told, "{place} {name} packet {number}: flags");
-        assert!(bytes == payload(number, planned.size), "{place} {name} packet {number}: bytes");
-        assert!(self.arrived.insert(number), "{place} {name} packet {number}: twice");
+        assert!(is_told, "{place} {name} packet {number}: wrong flags");
+        assert!(
+            bytes == payload(number, planned.size),
+            "{place} {name} packet {number}: wrong bytes"
+        );
+        assert!(self.arrived.insert(number), "{place} {name} packet {number}: duplicate");
         if bytes.len() < 4 {
             if let Some(waiting) = self.reliable.get_mut(&channel) {
                 waiting.retain(|&other| other != number);
@@ -236,17 +246,17 @@ impl Direction {
             let waiting = self.reliable.get_mut(&channel).unwrap();
             while waiting.last().is_some_and(|&first| self.sent[first].size < 4 && first != number)
             {
-                // A short one before it: which one arrived cannot be told.
+                // Short packets before it cannot be distinguished.
                 waiting.pop();
             }
-            assert_eq!(waiting.pop(), Some(number), "{place} {name}: order");
+            assert_eq!(waiting.pop(), Some(number), "{place} {name}: wrong order");
         } else if planned.kind != Kind::Unsequenced {
             let last = self.sequenced.insert(channel, number);
-            assert!(last < Some(number), "{place} {name} packet {number}: behind {last:?}");
+            assert!(last < Some(number), "{place} {name} packet {number}: after {last:?}");
         }
     }
 
-    /// Whether every reliable packet has arrived.
+    /// Returns whether all reliable packets have been received.
     fn is_done(&self) -> bool {
         self.reliable.values().all(|waiting| waiting.is_empty())
     }
@@ -274,7 +284,7 @@ struct World {
     place: String,
 }
 
-/// Their socket on our network.
+/// The socket of the `rusty_enet` host.
 struct Theirs(Socket);
 
 impl rusty_enet::Socket for Theirs {
@@ -310,7 +320,7 @@ impl World {
         let (our_address, their_address) =
             if is_server { (SERVER, CLIENT) } else { (CLIENT, SERVER) };
         let mut settings = HostSettings::default();
-        // Networks this bad end connections by their timeouts; here they must not.
+        // Prevents timeouts on these bad networks.
         settings.patience = Patience {
             limit: 1 << 30,
             minimum: Duration::from_secs(1_000),
@@ -358,7 +368,8 @@ impl World {
         }
     }
 
-    /// Sends `per_turn` packets of each plan a turn until all have arrived, then waits for quiet.
+    /// Sends `per_turn` packets of each plan per turn until all have been received, then waits
+    /// until the network is idle.
     fn run(&mut self, to_them: &[Planned], to_us: &[Planned], per_turn: usize) {
         let start = self.now;
         while self.link.is_none() || self.their_peer.is_none() {
@@ -391,19 +402,19 @@ impl World {
                 self.to_us.reliable,
             );
         }
-        // What is still on its way may arrive; then nothing is left anywhere but pieces of packets that were lost.
+        // Receive the packets in flight. After that, only fragments of lost packets may be left.
         let mut quiet = self.now + Duration::from_secs(5);
         while self.now < quiet {
             self.turn();
             if self.ours.connection_stats(link).unwrap().queued_bytes > 0 {
                 quiet = self.now + Duration::from_secs(5);
             }
-            assert!(self.now - start < DEADLINE, "{}: never quiet", self.place);
+            assert!(self.now - start < DEADLINE, "{}: packets stay queued", self.place);
         }
         let has_pieces = self.to_us.sent.iter().any(|sent| sent.kind == Kind::Fragmented);
         let waiting = self.ours.waiting_bytes(link).unwrap();
-        assert!(has_pieces || waiting == 0, "{}: {waiting} bytes wait", self.place);
-        assert!(waiting <= 4 << 20, "{}: {waiting} bytes wait", self.place);
+        assert!(has_pieces || waiting == 0, "{}: {waiting} bytes pending", self.place);
+        assert!(waiting <= 4 << 20, "{}: {waiting} bytes pending", self.place);
         assert_eq!((self.ours.queued_bytes(), self.ours.received_bytes()), (0, waiting));
         self.to_them.lost = self.to_them.sent.len() - self.to_them.arrived.len();
         self.to_us.lost = self.to_us.sent.len() - self.to_us.arrived.len();
@@ -447,15 +458,15 @@ impl World {
                 EventNoRef::Connect { peer, data } => {
                     assert_eq!(data, if self.is_server { 0 } else { 77 });
                     self.theirs.peer_mut(peer).set_timeout(1 << 30, 1_000_000, 2_000_000);
-                    // It would drop unreliable packets when round trips grow.
+                    // Otherwise `rusty_enet` drops unreliable packets when round-trip times grow.
                     self.theirs.peer_mut(peer).set_throttle(5_000, 32, 0);
                     self.their_peer = Some(peer);
                 }
                 EventNoRef::Receive { channel_id, packet, .. } => {
-                    // `Packet::kind` of rusty_enet 0.4.1 says `Reliable` of every packet that arrived.
+                    // `Packet::kind` of rusty_enet 0.4.1 is `Reliable` for all received packets.
                     self.to_them.arrive(channel_id, None, packet.data(), &self.place);
                 }
-                EventNoRef::Disconnect { .. } => panic!("{}: they left", self.place),
+                EventNoRef::Disconnect { .. } => panic!("{}: disconnected", self.place),
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Limits on what all connections of a host hold together.
+//! Limits of the memory that all connections of a host use together.
 
 mod common;
 
@@ -20,7 +20,7 @@ fn settings() -> HostSettings {
     settings
 }
 
-/// Clients that are connected and acknowledge nothing.
+/// Returns connected clients that acknowledge nothing.
 fn clients(host: &mut Host, from: usize, count: usize) -> Vec<RawClient> {
     (from..from + count)
         .map(|number| {
@@ -46,7 +46,7 @@ fn reliable_packets_for_all_peers_together_are_bounded() {
     let packet = Bytes::from(pattern(0, 100_000));
     for _ in 0..10 {
         for client in &silent {
-            // A payload of its own for each.
+            // A separate payload for each.
             let own = Bytes::copy_from_slice(&packet);
             host.send(client.connection, 0, PacketFlags::RELIABLE, own.into()).unwrap();
             assert!(host.queued_bytes() <= SUM + (PEERS + 1) * QUEUED_BYTES_OF_EACH);
@@ -55,10 +55,10 @@ fn reliable_packets_for_all_peers_together_are_bounded() {
     }
     let ends = ends(&mut host);
     assert!(ends.iter().all(|&end| end == DisconnectReason::QueueFull), "{ends:?}");
-    // Each of them would hold 1 MB.
-    assert!((PEERS / 2..PEERS).contains(&ends.len()), "{} ended", ends.len());
+    // Each of them would use 1 MB.
+    assert!((PEERS / 2..PEERS).contains(&ends.len()), "{} connections closed", ends.len());
     assert_eq!(host.stats().shed, ends.len() as u64);
-    // A connection that has little may have its share.
+    // A connection below its share can still send.
     let own = Bytes::copy_from_slice(&packet);
     host.send(honest.connection, 0, PacketFlags::RELIABLE, own.into()).unwrap();
     assert!(host.connection_stats(honest.connection).unwrap().queued_bytes > 100_000);
@@ -98,7 +98,7 @@ fn a_payload_for_many_peers_counts_once() {
     assert!(host.queued_bytes() > SUM / 2, "{}", host.queued_bytes());
     for client in &silent {
         let queued = host.connection_stats(client.connection).unwrap().queued_bytes;
-        assert!(queued as usize > SUM / 2, "its own limit counts all of it");
+        assert!(queued as usize > SUM / 2, "the limit of a peer counts all bytes");
     }
     assert_eq!(events(&mut host), []);
 }
@@ -117,7 +117,7 @@ fn what_is_queued_is_given_back_when_it_is_acknowledged_or_its_peer_leaves() {
     }
     assert_eq!(host.connection_stats(all[0].connection).unwrap().queued_bytes, 0);
     let left = host.queued_bytes();
-    assert!((5_000..7_000).contains(&left), "{left}: the half of the other");
+    assert!((5_000..7_000).contains(&left), "{left}: the half of the other peer must remain");
     let goodbye = Command::control(2, Body::Disconnect { data: 0 });
     all[1].send(&mut host, at(NOW), &[goodbye]);
     assert_eq!(host.queued_bytes(), 0);
@@ -139,19 +139,19 @@ fn packets_of_all_peers_that_nobody_takes_are_bounded() {
         }
     }
     assert!(host.received_bytes() >= SUM);
-    // Reliable ones come again.
+    // Reliable packets are retransmitted.
     assert_eq!(host.stats().withheld as usize, 1_000 * PEERS - accepted);
     assert!(host.stats().withheld > 0);
     let drops: u64 =
         all.iter().map(|it| host.connection_stats(it.connection).unwrap().receive_drops).sum();
-    // One who has sent nothing yet has a share.
+    // A client that has sent nothing has a share.
     late.send(&mut host, at(NOW), &[reliable(0, 1, &payload)]);
     assert_eq!(late.acknowledged(&mut host, at(NOW), 0), [1]);
 
     let packets =
         events(&mut host).iter().filter(|it| matches!(it, HostEvent::Packet { .. })).count();
     assert_eq!(packets as u64, accepted as u64 + (1_000 * PEERS as u64 - drops) + 1);
-    assert_eq!(host.received_bytes(), 0, "there is room again");
+    assert_eq!(host.received_bytes(), 0, "all bytes must be released");
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn packets_of_peers_that_have_left_count_until_they_are_taken() {
     let goodbye = Command::control(2, Body::Disconnect { data: 0 });
     client.send(&mut host, at(NOW), &[goodbye]);
     transmits(&mut host, at(NOW));
-    assert_eq!(host.received_bytes(), 3 + 64, "the third was waiting for the second");
+    assert_eq!(host.received_bytes(), 3 + 64, "the third packet was out of order");
     assert_eq!(events(&mut host).len(), 2);
     assert_eq!(host.received_bytes(), 0);
 }
@@ -176,7 +176,7 @@ fn what_a_peer_that_is_forgotten_sent_counts_no_longer() {
     }
     let (kicked, abrupt) = (DisconnectReason::Kicked, Farewell::Abrupt);
     host.disconnect(all[0].connection, 0, kicked, abrupt);
-    assert_eq!(host.received_bytes(), 3 + 64 + 5 + 64, "those of the other");
+    assert_eq!(host.received_bytes(), 3 + 64 + 5 + 64, "the packets of the other peer remain");
     host.close(0);
     assert_eq!(host.received_bytes(), 0);
 }

@@ -1,5 +1,6 @@
-//! Godot's public surface of ENet, row by row: what each member of `ENetMultiplayerPeer`, `ENetConnection` and `ENetPacketPeer` is
-//! called here, or why it is not here; and every constant with its number.
+//! Godot's public ENet interface: for each member of `ENetMultiplayerPeer`, `ENetConnection` and
+//! `ENetPacketPeer`, the name here or the reason why it is missing, and the values of all
+//! constants.
 
 use std::collections::BTreeSet;
 
@@ -16,17 +17,17 @@ type Peer = EnetMultiplayerPeer;
 type Connection = EnetConnection;
 type PacketPeer = EnetPacketPeer<'static>;
 
-/// Where a member of Godot's is.
+/// The counterpart of a member of Godot.
 enum Here {
-    /// Under this path.
+    /// The path of the counterpart.
     Is(&'static str),
-    /// Has no meaning here.
+    /// The reason why there is no counterpart.
     Never(&'static str),
 }
 use Here::Never;
 
-/// The path of something that exists, or this would not compile. What takes `impl Trait` is called, with arguments of which
-/// only the types matter.
+/// The path of an item, which must exist to compile. Functions with `impl Trait` arguments are
+/// called with arguments of which only the types matter.
 macro_rules! is {
     ($owner:ident :: $function:ident ( $($arg:expr),* )) => {{
         let _ = |it: &mut $owner| {
@@ -52,10 +53,10 @@ macro_rules! is {
 
 /// A value of which only the type matters.
 fn some<T>() -> T {
-    unreachable!("it is never called")
+    unreachable!("never called")
 }
 
-/// The rows: class, kind, name, where.
+/// The rows: class, kind, name, counterpart.
 #[rustfmt::skip]
 fn table() -> Vec<(&'static str, &'static str, &'static str, Here)> {
     let (multiplayer, connection, peer) = ("ENetMultiplayerPeer", "ENetConnection", "ENetPacketPeer");
@@ -66,13 +67,13 @@ fn table() -> Vec<(&'static str, &'static str, &'static str, Here)> {
         (multiplayer, "method", "create_client", is!(Peer::create_client)),
         (multiplayer, "method", "create_mesh", is!(Peer::create_mesh)),
         (multiplayer, "method", "add_mesh_peer", is!(EnetMesh::add_mesh_peer(some(), some::<Connection>()))),
-        // A server's is the address that it is created with.
+        // The address of a server is an argument of its constructor.
         (multiplayer, "method", "set_bind_ip", is!(ClientOptions.bind_ip)),
         (multiplayer, "method", "get_peer", is!(Peer::peer)),
 
         (connection, "method", "create_host_bound", is!(Connection::create_host_bound)),
         (connection, "method", "create_host", is!(Connection::create_host)),
-        (connection, "method", "destroy", Never("a connection that is dropped is destroyed; close says goodbye first")),
+        (connection, "method", "destroy", Never("drop the connection; close disconnects first")),
         (connection, "method", "connect_to_host", is!(Connection::connect_to_host)),
         (connection, "method", "service", is!(Connection::service)),
         (connection, "method", "flush", is!(Connection::flush)),
@@ -108,10 +109,10 @@ fn table() -> Vec<(&'static str, &'static str, &'static str, Here)> {
     ]
 }
 
-/// What Godot 4.6.3 says of itself.
+/// Returns the interface that Godot 4.6.3 reports.
 fn api() -> Value {
     let text = include_str!("../../../testdata/godot4/enet_api.json");
-    serde_json::from_str(text).expect("the recorded file is JSON")
+    serde_json::from_str(text).expect("enet_api.json must be valid JSON")
 }
 
 #[test]
@@ -130,7 +131,7 @@ fn every_member_has_a_row() {
     let table = table();
     let rows: BTreeSet<_> =
         table.iter().map(|(class, kind, name, _)| (*class, *kind, *name)).collect();
-    assert_eq!(rows.len(), table.len(), "a row is there twice");
+    assert_eq!(rows.len(), table.len(), "duplicate row");
     assert_eq!(rows, godots);
     for (.., name, here) in &table {
         let (Here::Is(text) | Never(text)) = here;
@@ -230,7 +231,7 @@ fn arguments_that_are_left_out_in_godot_are_our_defaults() {
         u64::from(server.host.outgoing_bandwidth)
     );
     assert_eq!(default(peer, "create_client", "local_port"), u64::from(client.local_port));
-    // 0 means all there are.
+    // 0 means all channels.
     assert_eq!(default(peer, "create_client", "channel_count"), 0);
     assert_eq!(client.channels, 253);
     let host = HostSettings::default();

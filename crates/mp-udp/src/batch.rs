@@ -1,4 +1,4 @@
-//! Datagrams on their way out, so that one system call can take many of them.
+//! A queue of datagrams to send, so that one system call can send many of them.
 #![expect(clippy::exhaustive_structs, reason = "protocols build transmits")]
 
 use std::collections::VecDeque;
@@ -6,30 +6,31 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::NetworkPath;
 
-/// Datagrams to one address, in a buffer that a protocol has filled.
+/// One or more datagrams to one address, written to a buffer by a protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transmit {
-    /// The address that they go to.
+    /// Destination address.
     pub to: SocketAddr,
-    /// The local address that they must leave from; `None` leaves the choice to the system.
+    /// Local address to send from. `None`: the operating system chooses.
     pub from: Option<IpAddr>,
-    /// Bytes of the buffer that they are.
+    /// Number of bytes, of all datagrams together.
     pub len: usize,
-    /// When there are several: the length of each but the last, which may be shorter.
+    /// Length of each datagram but the last, which may be shorter. `None`: one datagram of `len`
+    /// bytes.
     pub segment_size: Option<usize>,
 }
 
-/// Datagrams that wait for the socket, oldest first: the bytes of many [`Transmit`]s in one buffer.
+/// A queue of [`Transmit`]s, oldest first, with their bytes in one buffer.
 #[derive(Debug)]
 pub struct SendBatch {
     buffer: Box<[u8]>,
-    /// Bytes of the buffer in use.
+    /// Number of buffer bytes in use.
     len: usize,
     waiting: VecDeque<Departure>,
 }
 
-/// One or more datagrams to one address: those in `start..end` of the buffer, each of `segment` bytes but the last, which
-/// may be shorter.
+/// One or more datagrams to one address: the bytes `start..end` of the buffer, in pieces of
+/// `segment` bytes. The last one may be shorter.
 #[derive(Clone, Copy, Debug)]
 struct Departure {
     path: NetworkPath,
@@ -39,17 +40,18 @@ struct Departure {
 }
 
 impl SendBatch {
-    /// An empty batch with room for `bytes`.
+    /// Returns an empty batch with a buffer of `bytes` bytes.
     pub fn with_capacity(bytes: usize) -> Self {
         Self { buffer: vec![0; bytes].into(), len: 0, waiting: VecDeque::new() }
     }
 
-    /// Whether nothing waits.
+    /// Returns whether no datagrams are queued.
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 
-    /// Where the next transmit can be written, if there is room for at least `len` bytes and for one more transmit.
+    /// Returns the unused part of the buffer, at most 60,000 bytes, for the next transmit. `None`:
+    /// fewer than `len` bytes are unused, or the limit of 64 queued transmits is reached.
     pub fn room(&mut self, len: usize) -> Option<&mut [u8]> {
         let has_room = self.waiting.len() < TRANSMITS_MAX && self.buffer.len() - self.len >= len;
         has_room.then(|| {
@@ -58,26 +60,26 @@ impl SendBatch {
         })
     }
 
-    /// Takes a transmit that was written into the [room](Self::room).
+    /// Queues a transmit whose bytes were written to the start of [`room`](Self::room).
     pub fn push(&mut self, transmit: Transmit) {
         let (start, end) = (self.len, self.len + transmit.len);
         let segment = transmit.segment_size.unwrap_or(transmit.len).max(1);
         self.len = end;
         let path = NetworkPath { remote: transmit.to, local: transmit.from };
-        // What one system call takes to one address is limited, too.
+        // A system call sends a limited number of datagrams to one address.
         for start in (start..end).step_by(segment * SEGMENTS_MAX) {
             let end = end.min(start + segment * SEGMENTS_MAX);
             self.waiting.push_back(Departure { path, start, end, segment });
         }
     }
 
-    /// The oldest datagram.
+    /// Returns the oldest datagram and its path.
     pub fn front(&self) -> Option<(NetworkPath, &[u8])> {
         let Departure { path, start, end, segment } = *self.waiting.front()?;
         Some((path, &self.buffer[start..end.min(start + segment)]))
     }
 
-    /// Forgets the oldest datagram: it was sent, or cannot be.
+    /// Removes the oldest datagram, because it was sent or cannot be sent.
     pub fn pop_front(&mut self) {
         if let Some(first) = self.waiting.front_mut() {
             first.start += first.segment;
@@ -87,14 +89,14 @@ impl SendBatch {
         }
     }
 
-    /// Transmits that wait, oldest first: their path, all bytes, and the bytes of each datagram but
-    /// the last.
+    /// Returns the queued transmits, oldest first: the path, all bytes, and the length of each
+    /// datagram but the last.
     pub fn transmits(&self) -> impl Iterator<Item = (NetworkPath, &[u8], usize)> {
         let bytes = |it: &Departure| &self.buffer[it.start..it.end];
         self.waiting.iter().map(move |it| (it.path, bytes(it), it.segment))
     }
 
-    /// Leaves it to the system from which address the oldest transmit leaves.
+    /// Removes the local address of the oldest transmit: the operating system chooses one.
     #[cfg(target_os = "linux")]
     pub(crate) fn forget_local(&mut self) {
         if let Some(first) = self.waiting.front_mut() {
@@ -102,13 +104,14 @@ impl SendBatch {
         }
     }
 
-    /// Has the oldest transmit be cut into datagrams of `segment` bytes, however many.
+    /// Changes the segment length of the oldest transmit, without the limit on the number of
+    /// segments.
     #[cfg(all(test, target_os = "linux"))]
     pub(crate) fn cut_first_into(&mut self, segment: usize) {
         self.waiting[0].segment = segment;
     }
 
-    /// Forgets the oldest transmits.
+    /// Removes the `count` oldest transmits.
     pub(crate) fn pop_transmits(&mut self, count: usize) {
         self.waiting.drain(..count);
         if self.waiting.is_empty() {
@@ -117,11 +120,12 @@ impl SendBatch {
     }
 }
 
-/// Transmits of one batch: two system calls' worth, so that what was packed first is soon on its way.
+/// Maximum number of queued transmits: as many as two system calls send, which bounds the delay of
+/// the first.
 const TRANSMITS_MAX: usize = 64;
-/// Datagrams to one address that one system call takes, as far back as Linux can.
+/// Maximum number of datagrams to one address in a system call, as in the oldest Linux with GSO.
 const SEGMENTS_MAX: usize = 64;
-/// Bytes to one address that one system call takes: less than a UDP datagram may have.
+/// Maximum number of bytes to one address in a system call. A UDP datagram's maximum is 65,507.
 const TRANSMIT_BYTES_MAX: usize = 60_000;
 
 #[cfg(test)]
@@ -154,7 +158,7 @@ mod tests {
         let seen: Vec<_> =
             seen.iter().map(|(port, bytes)| (*port, str::from_utf8(bytes).unwrap())).collect();
         assert_eq!(seen, [(1, "aa"), (1, "bb"), (1, "cc"), (1, "d"), (2, "eee")]);
-        assert_eq!(batch.room(100).unwrap().len(), 100, "an empty batch has all its room");
+        assert_eq!(batch.room(100).unwrap().len(), 100, "an empty batch offers its whole buffer");
     }
 
     #[test]

@@ -1,39 +1,41 @@
-//! The meaning of a failed system call on a UDP socket: what it concerns, and so what goes on.
+//! Classification of failed system calls on UDP sockets: what an error affects, and how to
+//! continue.
 //!
-//! | error | concerns | sending | receiving |
+//! | error | affects | datagram to send | receiving |
 //! |---|---|---|---|
-//! | `EAGAIN`, `EINTR` | nothing | try again later | drained |
-//! | `ENOBUFS`, `ENOMEM` | this machine's memory | drop the datagram, the others later | poll again later |
-//! | `ECONNREFUSED`, `ECONNRESET`, `EHOSTUNREACH`, `ENETUNREACH`, `EMSGSIZE`, `EACCES`, `EPERM`, `EINVAL` | one destination | drop the datagram | go on |
-//! | `ENETDOWN`, `EADDRNOTAVAIL` | one interface | drop the datagram | poll again later |
-//! | any other | the socket | drop the datagram | poll again later |
+//! | `EAGAIN`, `EINTR` | nothing | keep it | drained |
+//! | `ENOBUFS`, `ENOMEM` | this host's memory | drop it, send others later | poll again later |
+//! | `ECONNREFUSED`, `ECONNRESET`, `EHOSTUNREACH` | one destination | drop it | continue |
+//! | `ENETUNREACH`, `EMSGSIZE`, `EACCES`, `EPERM`, `EINVAL` | one destination | drop it | continue |
+//! | `ENETDOWN`, `EADDRNOTAVAIL` | one interface | drop it | poll again later |
+//! | any other | the socket | drop it | poll again later |
 //!
-//! Dropping is safe: ENet and SCTP send what is reliable again, and time out a peer that nothing
-//! reaches.
+//! Dropping is safe: ENet and SCTP retransmit reliable data, and time out an unreachable peer.
 
 use std::io::{Error, ErrorKind};
 
-/// The reaction of a sender to an error.
+/// The reaction to an error while sending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "callers must handle all of them")]
 pub enum SendFailure {
-    /// The socket has no room: all datagrams wait.
+    /// The send buffer of the socket is full: keep all datagrams and try again later.
     Blocked,
-    /// The machine has no memory: the oldest datagram is dropped, so that none blocks the others for ever, and the rest waits.
+    /// The host is out of memory: drop the oldest datagram, so that it cannot block the others
+    /// forever, and send the others later.
     NoMemory,
-    /// The oldest datagram cannot be sent; the next one may go elsewhere.
+    /// The oldest datagram cannot be sent: drop it and send the next one.
     Undeliverable,
 }
 
-/// The reaction of a receiver to an error.
+/// The reaction to an error while receiving.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "callers must handle all of them")]
 pub enum ReceiveFailure {
-    /// There is nothing to receive.
+    /// Nothing to receive.
     Drained,
-    /// An earlier datagram of ours was not delivered. There may be more to receive.
+    /// A datagram that was sent earlier was not delivered. There may be more to receive.
     Undelivered,
-    /// Receiving again at once would fail again.
+    /// The next call would fail as well: poll the socket again later.
     Broken,
 }
 
@@ -65,8 +67,8 @@ impl From<&Error> for ReceiveFailure {
     }
 }
 
-/// Returns whether segmentation offload may be the fault of a failed send: the interface or the
-/// route lacks it.
+/// Returns whether a send may have failed because the interface or the route lacks segmentation
+/// offload.
 #[cfg(target_os = "linux")]
 pub(crate) const fn may_be_segmentation(errno: nix::errno::Errno) -> bool {
     use nix::errno::Errno;

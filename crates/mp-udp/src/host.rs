@@ -5,14 +5,14 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 /// Returns the addresses at which other hosts may reach this one, without loopback and link-local
-/// ones; the loopback addresses if it has no others.
+/// addresses. If there are no others, returns the loopback addresses.
 ///
-/// On Linux these are the addresses of all interfaces; elsewhere those of the interfaces that the
-/// default routes use, at most one of each family.
+/// On Linux these are the addresses of all interfaces. On other systems they are those of the
+/// interfaces of the default routes, at most one of each family.
 ///
 /// # Errors
 ///
-/// Returns the error of the operating system (Linux only).
+/// The error of the operating system (Linux only).
 pub fn host_addresses() -> io::Result<BTreeSet<IpAddr>> {
     let all = if cfg!(target_os = "linux") { interface_addresses()? } else { route_addresses() };
     let (loopback, others): (BTreeSet<_>, BTreeSet<_>) =
@@ -39,9 +39,9 @@ fn interface_addresses() -> io::Result<Vec<IpAddr>> {
     Ok(Vec::new())
 }
 
-/// Returns the addresses from which packets to the Internet leave, and the loopback addresses.
+/// Returns the source addresses of packets to the Internet, and the loopback addresses.
 ///
-/// Connecting a UDP socket sends nothing. The destinations are for documentation: no host has them.
+/// Connecting a UDP socket sends nothing. The destinations are reserved for documentation.
 fn route_addresses() -> Vec<IpAddr> {
     let to_v4 = SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), 9));
     let to_v6 = SocketAddr::from((Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1), 9));

@@ -1,18 +1,21 @@
-//! Non-blocking UDP sockets that receive and send many datagrams per system call. ENet and WebRTC
-//! share them.
+//! Non-blocking UDP sockets that receive and send many datagrams per system call, for ENet and
+//! WebRTC.
 //!
-//! | socket | for |
+//! | socket | use |
 //! |---|---|
 //! | [`UdpSocket`] | game loops and threads: `std::net`, non-blocking, polled at an interval |
-//! | [`TokioUdpSocket`] (feature `tokio`) | servers in tokio: wakes its task |
+//! | [`TokioUdpSocket`] (feature `tokio`) | servers on tokio: wakes its task |
 //!
-//! A socket that is bound to all addresses of a host sends answers from the address that was asked:
-//! on Linux, by batches. It notices within 30 s that the host has got another address. Elsewhere
-//! the system chooses from where answers leave, and clients ignore them when that is another
-//! address. There a server on a host with several addresses of a family should bind one of them.
+//! On Linux both receive and send many datagrams per system call (`recvmmsg`, `sendmmsg`), and send
+//! datagrams of equal length to one address with segmentation offload (GSO).
 //!
-//! On Linux both receive and send many datagrams in one system call, and datagrams of equal length
-//! to one address as one that the kernel cuts up (GSO).
+//! # Hosts with several addresses
+//!
+//! On Linux, a socket that is bound to all addresses replies from the address that a datagram was
+//! sent to, if the reply is sent in a batch. It notices a new address of the host within 30 s. On
+//! other systems the operating system chooses the source address, and clients ignore replies from
+//! an address that they did not send to. There, a server on a host with several addresses of a
+//! family should bind to one of them.
 
 mod batch;
 mod failure;
@@ -36,14 +39,14 @@ pub use self::std::{BindError, UdpSocket};
 #[cfg(all(feature = "tokio", not(target_os = "linux")))]
 pub use self::tokio::TokioUdpSocket;
 
-/// Size in bytes of the largest datagram that is received whole: the largest mtu of ENet.
+/// Maximum length of a received datagram in bytes: ENet's maximum MTU. Longer ones are cut off.
 pub const DATAGRAM_BYTES_MAX: usize = 4_096;
 
-/// Size in bytes of the buffer for a received datagram: one more than [`DATAGRAM_BYTES_MAX`], to
-/// recognise longer ones.
+/// Length in bytes of a receive buffer: one more than [`DATAGRAM_BYTES_MAX`], to detect longer
+/// datagrams.
 pub const DATAGRAM_BUFFER_BYTES: usize = DATAGRAM_BYTES_MAX + 1;
 
-/// Size in bytes of the buffers of a socket, each way. ENet asks for 256 KiB; a server of thousands
-/// of peers that come at once, and acknowledge what each is told of the others, needs more. The
-/// system grants what it has for it (Linux: `net.core.rmem_max`).
+/// Size in bytes of the socket's receive buffer and of its send buffer. ENet uses 256 KiB, which is
+/// too small for the acknowledgements of thousands of peers that connect at once. The operating
+/// system may grant less (Linux: `net.core.rmem_max`, `net.core.wmem_max`).
 pub const SOCKET_BUFFER_BYTES: usize = 4 << 20;

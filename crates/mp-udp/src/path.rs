@@ -1,16 +1,16 @@
-//! The two ends of the way that a datagram takes.
+//! The pair of addresses of a datagram.
 #![expect(clippy::exhaustive_structs, reason = "an address pair is its two addresses")]
 
 use std::net::{IpAddr, SocketAddr};
 
-/// The two ends of the way that a datagram takes.
+/// The remote and the local address of a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NetworkPath {
-    /// The address of the remote host.
+    /// Address of the remote host.
     pub remote: SocketAddr,
-    /// The local address that the remote host sends to, from which answers must leave: it ignores
-    /// those from another one, as a firewall on the way may. `None` when it is not known, or when
-    /// the socket is bound to one address: the system chooses.
+    /// Local address that the remote host sends to. Replies must be sent from it: the remote host
+    /// and firewalls may ignore others. `None` if unknown or if the socket is bound to one address;
+    /// the operating system then chooses.
     pub local: Option<IpAddr>,
 }
 

@@ -1,4 +1,4 @@
-//! [`DatagramSocket`]: what protocols need of a socket.
+//! [`DatagramSocket`]: the socket interface that transport protocols use.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,32 +11,36 @@ use mp_core::{Instant, Readiness};
 use crate::DATAGRAM_BYTES_MAX;
 use crate::{DATAGRAM_BUFFER_BYTES, NetworkPath, SendBatch};
 
-/// Something that sends and receives datagrams without waiting.
+/// A non-blocking datagram socket.
 pub trait DatagramSocket {
     /// Sends a datagram.
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::WouldBlock`]: not now, the same datagram will be offered again. Anything else: this datagram is
-    /// lost, and the next one is offered; later, if the error is [`io::ErrorKind::OutOfMemory`].
+    /// - [`io::ErrorKind::WouldBlock`]: the caller keeps the datagram and tries again later.
+    /// - [`io::ErrorKind::OutOfMemory`]: the datagram is dropped, and the next one is sent later.
+    /// - Any other: the datagram is dropped, and the next one is sent at once.
     fn try_send_to(&mut self, datagram: &[u8], to: SocketAddr) -> io::Result<()>;
 
-    /// Receives a datagram into `buf`: its length and where it comes from. What does not fit is cut off; a length of
-    /// all of `buf` means that it was too long.
+    /// Receives a datagram into `buf`. Returns its length and source address. A longer datagram is
+    /// cut off, so a length of `buf.len()` means that the datagram was too long.
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::WouldBlock`]: there is none. An error that reports an undelivered datagram, such as
-    /// [`io::ErrorKind::ConnectionRefused`]: there may be more. Anything else: the socket is polled again later.
+    /// - [`io::ErrorKind::WouldBlock`]: no datagram is available.
+    /// - An error that reports an undelivered datagram, such as
+    ///   [`io::ErrorKind::ConnectionRefused`]: more datagrams may be available.
+    /// - Any other: the caller polls the socket again later.
     fn try_recv_from(&mut self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)>;
 
-    /// Sends the datagrams of `batch`, oldest first, and forgets those that went. A socket that is
-    /// bound to several addresses should send each from its path's local address; as provided, the
-    /// system chooses.
+    /// Sends the datagrams of `batch`, oldest first, and removes those that were sent. A socket
+    /// that is bound to several addresses should send each datagram from its path's local address.
+    /// The default implementation lets the operating system choose.
     ///
     /// # Errors
     ///
-    /// As [`try_send_to`](Self::try_send_to); it concerns the oldest datagram that is left.
+    /// As [`try_send_to`](Self::try_send_to). An error applies to the oldest datagram left in
+    /// `batch`.
     fn try_send_batch(&mut self, batch: &mut SendBatch) -> io::Result<()> {
         while let Some((path, datagram)) = batch.front() {
             self.try_send_to(datagram, path.remote)?;
@@ -45,13 +49,13 @@ pub trait DatagramSocket {
         Ok(())
     }
 
-    /// Receives up to `most` datagrams and gives each to `take`, with the path that it came by; one
-    /// of more than [`DATAGRAM_BYTES_MAX`] bytes is cut off behind the first byte too many. Whether there are
-    /// no more for now. As provided, the local address of paths is not known.
+    /// Receives up to `most` datagrams and calls `take` with the path and bytes of each. Datagrams
+    /// longer than [`DATAGRAM_BYTES_MAX`] are cut off to one byte more. Returns whether the socket
+    /// is drained. The default implementation does not set the local address of paths.
     ///
     /// # Errors
     ///
-    /// As [`try_recv_from`](Self::try_recv_from), but that there is none is no error.
+    /// As [`try_recv_from`](Self::try_recv_from), except that `WouldBlock` is `Ok(true)`.
     fn try_recv_batch(
         &mut self,
         most: usize,
@@ -68,35 +72,37 @@ pub trait DatagramSocket {
         Ok(false)
     }
 
-    /// The address it is bound to.
+    /// Returns the local address of the socket.
     ///
     /// # Errors
     ///
-    /// When the operating system does not tell.
+    /// The error of the operating system.
     fn local_addr(&self) -> io::Result<SocketAddr>;
 
-    /// How a host learns that there is something to receive.
+    /// Returns how a host is notified of received datagrams. Default: it polls every 5 ms.
     fn readiness(&self) -> Readiness {
         Readiness::Interval(Duration::from_millis(5))
     }
 
-    /// For [`Readiness::Wakes`]: ready when there is something to receive, or room to send if `wants_to_send`; else the
-    /// task is woken when there is.
+    /// Returns ready when a datagram is available, or when `wants_to_send` and the send buffer has
+    /// capacity. Otherwise the task is woken then. Only for [`Readiness::Wakes`].
     fn poll_ready(&mut self, _cx: &mut Context<'_>, _wants_to_send: bool) -> Poll<()> {
         Poll::Pending
     }
 
-    /// For [`Readiness::Wakes`]: lets arrivals wait, so that nothing wakes the task before `pause` has passed; then
-    /// [`poll_ready`](Self::poll_ready) is ready once, and arrivals wake it as before. Whether it can; else nothing changes.
+    /// Stops received datagrams from waking the task until `pause` has passed. Then
+    /// [`poll_ready`](Self::poll_ready) returns ready once and wake-ups resume. Returns false if
+    /// the socket cannot pause; nothing changes then. Only for [`Readiness::Wakes`].
     fn pause(&mut self, _pause: Duration) -> bool {
         false
     }
 
-    /// Tells the time, before a turn's first datagram is received and before its first is sent: for sockets around others, which
-    /// have something to do in time.
+    /// Advances the time of a socket with timers of its own, such as one that encrypts. It is
+    /// called in each turn before the first datagram is received and before the first one is sent.
     fn handle_timeout(&mut self, _now: Instant) {}
 
-    /// When [`handle_timeout`](Self::handle_timeout) is due without a datagram either way.
+    /// Returns the time of the next [`handle_timeout`](Self::handle_timeout) call if no datagram is
+    /// received or sent before.
     fn poll_timeout(&self) -> Option<Instant> {
         None
     }

@@ -1,4 +1,4 @@
-//! A non-blocking socket of the standard library.
+//! A non-blocking UDP socket of the standard library.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -13,7 +13,7 @@ use crate::{DatagramSocket, SOCKET_BUFFER_BYTES};
 #[cfg(target_os = "linux")]
 use crate::{NetworkPath, SendBatch};
 
-/// A non-blocking UDP socket for game loops.
+/// A non-blocking UDP socket for game loops and threads.
 #[derive(Debug)]
 pub struct UdpSocket {
     socket: std::net::UdpSocket,
@@ -21,40 +21,41 @@ pub struct UdpSocket {
     traits: Traits,
 }
 
-/// A socket could not be bound.
+/// Error of binding a socket.
 #[derive(Debug, thiserror::Error)]
-#[error("UDP address {address} cannot be bound: {}", explain(source))]
+#[error("cannot bind UDP {address}: {}", explain(source))]
 #[non_exhaustive]
 pub struct BindError {
-    /// The address asked for.
+    /// Address to bind to.
     pub address: SocketAddr,
-    /// What the operating system said.
+    /// Error of the operating system.
     #[source]
     pub source: io::Error,
 }
 
 impl UdpSocket {
-    /// A socket bound to `address`. Port 0 lets the operating system choose; `[::]` takes IPv4 as well. Its buffers are
-    /// 4 MiB each way, or what the operating system allows.
+    /// Returns a socket bound to `address`. Port 0 lets the operating system choose one. `[::]`
+    /// receives IPv4 as well. Requests buffers of [`SOCKET_BUFFER_BYTES`] each.
     ///
     /// # Errors
     ///
-    /// When the address is in use, is not this machine's, or needs rights that the process lacks.
+    /// The address is in use, does not belong to this host, or requires privileges that the process
+    /// lacks.
     pub fn bind(address: SocketAddr) -> Result<Self, BindError> {
         bind(address, false).map_err(|source| BindError { address, source })
     }
 
-    /// Sockets that share `address`: the system gives each sender one of them, always the same. As many as `count` where it can
-    /// (Linux), elsewhere one.
+    /// Returns `count` sockets that share `address` (Linux) or one socket (other systems). The
+    /// kernel delivers all datagrams of a remote address to the same socket.
     ///
     /// # Errors
     ///
-    /// As [`bind`](Self::bind); sockets of other programs do not share the address.
+    /// As [`bind`](Self::bind). The address is not shared with sockets of other programs.
     pub fn bind_shards(address: SocketAddr, count: usize) -> Result<Vec<Self>, BindError> {
         if count <= 1 || cfg!(not(target_os = "linux")) {
             return Ok(vec![Self::bind(address)?]);
         }
-        // One that does not share finds out whether somebody else is there.
+        // A socket that does not share the address fails if another program uses it.
         let alone = Self::bind(address)?;
         let bound = || -> io::Result<Vec<Self>> {
             let address = alone.local_addr()?;
@@ -64,17 +65,18 @@ impl UdpSocket {
         bound().map_err(|source| BindError { address, source })
     }
 
-    /// Has it tell the local address of what it receives.
+    /// Enables reports of the local address of received datagrams.
     #[cfg(all(test, target_os = "linux"))]
     pub(crate) fn ask_local(&mut self) {
         self.traits.ask_local(&self.socket);
     }
 
-    /// A socket that can reach `server`, at a port of the operating system's choosing when `local_port` is 0.
+    /// Returns a socket of the address family of `server`, bound to all local addresses. The
+    /// operating system chooses the port if `local_port` is 0.
     ///
     /// # Errors
     ///
-    /// When the local port is in use or no socket can be had.
+    /// The port is in use, or the operating system cannot create a socket.
     pub fn bind_for(server: SocketAddr, local_port: u16) -> Result<Self, BindError> {
         Self::bind(any_address_for(server, local_port))
     }
@@ -129,14 +131,14 @@ impl DatagramSocket for UdpSocket {
 fn bind(address: SocketAddr, is_shared: bool) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     if address.is_ipv6() {
-        // Not every system can; then it is IPv6 alone.
+        // Where this is unsupported, the socket receives IPv6 only.
         let _ = socket.set_only_v6(false);
     }
     #[cfg(target_os = "linux")]
     socket.set_reuse_port(is_shared)?;
     #[cfg(not(target_os = "linux"))]
     debug_assert!(!is_shared);
-    // A smaller buffer than asked for only drops more under load.
+    // With a smaller buffer more datagrams are dropped under load.
     let _ = socket.set_recv_buffer_size(SOCKET_BUFFER_BYTES);
     let _ = socket.set_send_buffer_size(SOCKET_BUFFER_BYTES);
     socket.set_nonblocking(true)?;
@@ -148,7 +150,7 @@ fn bind(address: SocketAddr, is_shared: bool) -> io::Result<UdpSocket> {
     })
 }
 
-/// The unspecified address of the family of `server`.
+/// Returns the unspecified address of the family of `server`.
 fn any_address_for(server: SocketAddr, port: u16) -> SocketAddr {
     match server {
         SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, port).into(),
@@ -159,13 +161,13 @@ fn any_address_for(server: SocketAddr, port: u16) -> SocketAddr {
 fn explain(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => {
-            "it is in use; end the other program or choose another port".to_owned()
+            "address in use; stop the other program or choose another port".to_owned()
         }
         io::ErrorKind::AddrNotAvailable => {
-            "it is not an address of this machine; use 0.0.0.0 or [::] for all".to_owned()
+            "not an address of this host; use 0.0.0.0 or [::] for all addresses".to_owned()
         }
         io::ErrorKind::PermissionDenied => {
-            "the process may not; ports below 1024 need rights".to_owned()
+            "permission denied; ports below 1024 require privileges".to_owned()
         }
         _ => error.to_string(),
     }
@@ -183,7 +185,7 @@ mod tests {
         assert_eq!(
             error.to_string(),
             format!(
-                "UDP address {address} cannot be bound: it is in use; end the other program or choose another port"
+                "cannot bind UDP {address}: address in use; stop the other program or choose another port"
             ),
         );
     }
@@ -202,6 +204,6 @@ mod tests {
     #[test]
     fn a_foreign_address_is_named_with_a_way_out() {
         let error = UdpSocket::bind("203.0.113.7:0".parse().unwrap()).unwrap_err();
-        assert!(error.to_string().ends_with("use 0.0.0.0 or [::] for all"), "{error}");
+        assert!(error.to_string().ends_with("use 0.0.0.0 or [::] for all addresses"), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! A socket of tokio, which wakes its task. Where there is something better its place is taken: see `linux`.
+//! A tokio socket that wakes its task, for systems other than Linux.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use crate::{BindError, DatagramSocket, UdpSocket};
 pub struct TokioUdpSocket(tokio::net::UdpSocket);
 
 impl TokioUdpSocket {
-    /// A socket bound to `address`, as [`UdpSocket::bind`]. To be called within a tokio runtime.
+    /// Returns a socket bound to `address`. Must be called within a tokio runtime.
     ///
     /// # Errors
     ///
@@ -22,7 +22,8 @@ impl TokioUdpSocket {
         Self::new(UdpSocket::bind(address)?, address)
     }
 
-    /// A socket that can reach `server`, as [`UdpSocket::bind_for`].
+    /// Returns a socket that can send to `server`, see [`UdpSocket::bind_for`]. Must be called
+    /// within a tokio runtime.
     ///
     /// # Errors
     ///
@@ -31,11 +32,12 @@ impl TokioUdpSocket {
         Self::new(UdpSocket::bind_for(server, local_port)?, server)
     }
 
-    /// A socket made of one that was bound to `address`. To be called within a tokio runtime.
+    /// Wraps a socket that was bound to `address`, which errors name. Must be called within a tokio
+    /// runtime.
     ///
     /// # Errors
     ///
-    /// When the runtime cannot watch it.
+    /// The runtime cannot register the socket.
     pub fn new(socket: UdpSocket, address: SocketAddr) -> Result<Self, BindError> {
         let socket = tokio::net::UdpSocket::from_std(socket.into());
         socket.map(Self).map_err(|source| BindError { address, source })
@@ -60,7 +62,7 @@ impl DatagramSocket for TokioUdpSocket {
     }
 
     fn poll_ready(&mut self, cx: &mut Context<'_>, wants_to_send: bool) -> Poll<()> {
-        // An error is ready, too: receiving or sending will meet it.
+        // Ready on an error, too: receiving or sending returns it.
         if self.0.poll_recv_ready(cx).is_ready() {
             return Poll::Ready(());
         }

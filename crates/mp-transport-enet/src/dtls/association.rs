@@ -1,4 +1,4 @@
-//! One other side: its handshake, then its keys.
+//! A DTLS association with one address: its handshake, then its keys.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -12,58 +12,60 @@ use mp_tls::TlsError;
 use super::record;
 use crate::limits::DTLS_OUTPUTS_MAX;
 
-/// How far an association is.
+/// The phase of an association.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// A client that has not shown yet that it receives what is sent to its address.
+    /// The server has not validated the client's address.
     Unproven,
-    /// Keys are being agreed on.
+    /// The handshake is in progress.
     Agreeing,
-    /// Both sides have keys.
+    /// Both peers have keys.
     Secured,
 }
 
-/// What comes out of an association.
+/// An output of an association.
 pub(super) enum Product<'a> {
-    /// For the network.
+    /// A datagram to send.
     Datagram(&'a [u8]),
-    /// For the host.
+    /// A decrypted payload for the host.
     Payload(&'a [u8]),
 }
 
-/// Why an association is over.
+/// The reason why an association ended.
 #[derive(Debug)]
 pub(super) enum End {
-    /// The other side said goodbye.
+    /// The remote peer closed it.
     Closed,
-    /// The other side's certificate is not to be trusted.
+    /// The certificate of the remote peer is not trusted.
     Untrusted(TlsError),
-    /// Something in the handshake was wrong, or took too long.
+    /// The handshake failed or timed out.
     Failed(String),
 }
 
-/// The state of one address.
+/// A DTLS association with one address.
 pub(super) struct Association {
     engine: dimpl::Dtls,
     pub(super) phase: Phase,
-    /// The local address to which its handshake was sent, when it is known.
+    /// Local address that received the handshake, if known.
     pub(super) local: Option<IpAddr>,
     pub(super) opened: Instant,
-    /// When something arrived that only the other side can have sent; before there are keys, when it was opened.
+    /// Time of the last authenticated datagram from the remote peer; before there are keys, of
+    /// creation.
     pub(super) heard: Instant,
-    /// Whether something with keys came from the other side: it has finished the handshake, too.
+    /// Whether a protected record was received: the remote peer has completed the handshake, too.
     is_confirmed: bool,
     is_verified: bool,
-    /// When the engine wants to be asked again. It has a clock of its own, which begins at [`Clock::zero`].
+    /// Time at which the engine must be called again. The engine has its own clock, which starts at
+    /// [`Clock::zero`].
     pub(super) due: Instant,
-    /// What goes as soon as there are keys.
+    /// A datagram to send as soon as there are keys.
     pub(super) waiting: Option<Box<[u8]>>,
 }
 
-/// Turns the time of mp into the library's.
+/// Conversion between mp's time and that of the library.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clock {
-    /// What [`Instant::ZERO`] is.
+    /// The library's time of [`Instant::ZERO`].
     pub(super) zero: time::Instant,
 }
 
@@ -101,10 +103,10 @@ impl Association {
         }
     }
 
-    /// Takes a datagram of the other side, or of somebody who has its address.
+    /// Handles a datagram from the address, which may be forged.
     pub(super) fn receive(&mut self, clock: Clock, now: Instant, bytes: &[u8]) -> Result<(), End> {
-        // What has no keys can be anybody's. It matters only until the other side has them, too: its last words may have to be
-        // answered again.
+        // Records without protection may be forged. They are only needed until the remote peer has
+        // completed the handshake, because its last flight may be retransmitted.
         let is_agreed =
             self.phase == Phase::Secured && (self.is_confirmed || self.engine.is_active());
         if is_agreed && !record::is_protected(bytes) {
@@ -114,12 +116,12 @@ impl Association {
         self.engine.handle_packet(bytes).map_err(failed)
     }
 
-    /// Encrypts a payload; call [`drain`](Self::drain) at once.
+    /// Encrypts a payload. [`drain`](Self::drain) must be called next.
     pub(super) fn send(&mut self, payload: &[u8]) -> Result<(), End> {
         self.engine.send_application_data(payload).map(drop).map_err(failed)
     }
 
-    /// Says goodbye, if there is anybody to hear it.
+    /// Sends close_notify if there are keys.
     pub(super) fn close(&mut self) -> Result<(), End> {
         self.engine.close().map_err(failed)
     }
@@ -128,7 +130,7 @@ impl Association {
         self.engine.handle_timeout(clock.std(now)).map_err(failed)
     }
 
-    /// Gives away all that is ready, until there is nothing left.
+    /// Passes all outputs of the engine to `give`.
     pub(super) fn drain(
         &mut self,
         clock: Clock,
@@ -154,7 +156,7 @@ impl Association {
                     self.is_verified = true;
                 }
                 Output::Connected if !self.is_verified => {
-                    return Err(End::Failed("the server showed no certificate".to_owned()));
+                    return Err(End::Failed("the server sent no certificate".to_owned()));
                 }
                 Output::Connected => (self.phase, self.heard) = (Phase::Secured, now),
                 Output::CloseNotify => return Err(End::Closed),
@@ -162,14 +164,16 @@ impl Association {
                     self.due = clock.ours(at);
                     return Ok(());
                 }
-                // A certificate that no datagram of a sane server brings.
+                // A certificate that is larger than any handshake message should be.
                 Output::BufferTooSmall { needed } => {
-                    return Err(End::Failed(format!("{needed} bytes in one piece")));
+                    return Err(End::Failed(format!(
+                        "an output of {needed} bytes exceeds the buffer"
+                    )));
                 }
                 _ => {}
             }
         }
-        Err(End::Failed("the library has no end of output".to_owned()))
+        Err(End::Failed("the DTLS library did not stop producing output".to_owned()))
     }
 }
 

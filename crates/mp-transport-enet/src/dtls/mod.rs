@@ -1,11 +1,13 @@
-//! DTLS 1.2 between a host and its socket, as Godot has it: each datagram of ENet's is the payload of one record
-//! (`ENetConnection.dtls_server_setup`, `dtls_client_setup`). The handshake and the records are dimpl's.
+//! DTLS 1.2 between a host and its socket, as in Godot: each ENet datagram is the payload of one
+//! record (`ENetConnection.dtls_server_setup`, `dtls_client_setup`). The crate dimpl implements
+//! handshakes and records.
 //!
-//! [`Dtls`] takes bytes and time and gives bytes; [`io::DtlsSocket`](crate::io::DtlsSocket) puts it around a socket. There is
-//! one association per address. A server makes one when a client greets it, and answers with a cookie: until the client has
-//! brought that back nothing is sent that is longer than the greeting, and no key is agreed on. Those that are not finished are
-//! bounded, short-lived, and apart from those with keys: whoever greets from the address of a player takes nothing from it
-//! until the new handshake is complete.
+//! [`Dtls`] has no I/O; [`io::DtlsSocket`](crate::io::DtlsSocket) combines it with a socket. There
+//! is one association per address. A server creates one for a ClientHello and replies with a
+//! cookie. Until the client returns the cookie, the server sends nothing longer than the
+//! ClientHello and does not compute keys. Associations without keys are limited in number and in
+//! time, and separate from those with keys: a ClientHello from a forged address does not affect an
+//! association with keys before the new handshake is complete.
 
 mod association;
 mod record;
@@ -32,59 +34,62 @@ use crate::limits::{
 };
 use crate::proto::NetworkPath;
 
-/// The associations of a host.
+/// The DTLS associations of a host.
 #[derive(Debug)]
 pub struct Dtls {
     role: Role,
     config: Arc<Config>,
     clock: Clock,
-    /// Time in which the process did not run does not count against associations.
+    /// Excludes time in which the process did not run from the timeouts.
     running: RunningClock,
-    /// Most associations with keys.
+    /// Maximum number of associations with keys.
     secured_max: usize,
     secured: BTreeMap<SocketAddr, Association>,
-    /// Those whose handshake is not complete.
+    /// Associations whose handshake is not complete.
     opening: BTreeMap<SocketAddr, Association>,
-    /// When the associations are looked at.
+    /// Time at which timeouts are checked next.
     due: Instant,
     untrusted: Option<TlsError>,
     scratch: Box<[u8]>,
     stats: DtlsStats,
 }
 
-/// Figures of a host's DTLS.
+/// Statistics of a host's DTLS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DtlsStats {
-    /// Handshakes that were completed.
+    /// Handshakes completed.
     pub secured: u64,
-    /// Handshakes that were wrong or took too long.
+    /// Handshakes that failed or timed out.
     pub failed: u64,
-    /// Handshakes that made room for others.
+    /// Handshakes dropped at the limit, in favor of a newer one.
     pub replaced: u64,
-    /// Clients that were turned away because there was no room.
+    /// Clients rejected because the limit of associations was reached.
     pub full: u64,
-    /// Datagrams of those with whom there is no association, and who do not greet.
+    /// Datagrams without an association that are not a ClientHello.
     pub strangers: u64,
-    /// Datagrams of an association that brought the host nothing: the handshake's, and forged or repeated ones.
+    /// Datagrams of an association without a payload for the host: handshakes, and forged or
+    /// repeated datagrams.
     pub without_payload: u64,
-    /// Datagrams of the host's to those with whom there are no keys (yet).
+    /// Datagrams of the host that were dropped because there were no keys for their destination.
     pub unsent: u64,
-    /// Associations that ended: the other side said so, or was silent.
+    /// Associations that ended: closed by the remote peer, or timed out.
     pub ended: u64,
     /// Calls that were more than a second late. That time does not count against associations.
     pub stalls: u64,
 }
 
-/// Where datagrams go: to the network, or from it to the host.
+/// A function that accepts a datagram to send, or a payload for the host.
 pub type Give<'a> = &'a mut dyn FnMut(NetworkPath, &[u8]);
 
 impl Dtls {
-    /// A server's, with room for `clients`. `zero` is what [`Instant::ZERO`] is to the library's clock.
+    /// Returns the DTLS of a server for up to `clients` clients. `zero` is the library's time of
+    /// [`Instant::ZERO`].
     ///
     /// # Errors
     ///
-    /// When its certificate or key cannot be used: it takes one certificate, with an ECDSA key on P-256 or P-384.
+    /// The certificate or its key cannot be used. It must be a single certificate with an ECDSA key
+    /// on P-256 or P-384.
     pub fn server(
         certificate: CertificateStore,
         clients: u16,
@@ -93,11 +98,11 @@ impl Dtls {
         Self::new(Role::server(certificate)?, clients, zero)
     }
 
-    /// A client's, which judges certificates as of `at`.
+    /// Returns the DTLS of a client, which verifies certificates as of time `at`.
     ///
     /// # Errors
     ///
-    /// When the name cannot be one, or there is nothing to trust.
+    /// The name is invalid, or no certificate is trusted.
     pub fn client(
         options: DtlsClientOptions,
         peers: u16,
@@ -113,7 +118,8 @@ impl Dtls {
             role,
             clock: Clock { zero },
             running: RunningClock::default(),
-            // Those who leave are known here only when they say so, and those who find no room must be told.
+            // Clients that leave without close_notify occupy an association, and clients that are
+            // rejected need one to receive the rejection.
             secured_max: usize::from(peers) * 2 + SPARE,
             secured: BTreeMap::new(),
             opening: BTreeMap::new(),
@@ -124,24 +130,24 @@ impl Dtls {
         })
     }
 
-    /// Figures.
+    /// Returns the statistics.
     pub const fn stats(&self) -> DtlsStats {
         DtlsStats { stalls: self.running.stalls(), ..self.stats }
     }
 
-    /// Associations with keys, and those that are not finished.
+    /// Returns the number of associations with keys and of those without.
     pub fn associations(&self) -> (usize, usize) {
         (self.secured.len(), self.opening.len())
     }
 
-    /// Why the last server whose certificate is not to be trusted was not.
+    /// Returns why the last server with an untrusted certificate is not trusted.
     pub const fn untrusted(&self) -> Option<&TlsError> {
         self.untrusted.as_ref()
     }
 
-    /// Takes a datagram of the network's, which came by `path`: `send` gets answers of the
-    /// handshake, `take` what it carried for the host. All that an association sends leaves from
-    /// the local address to which its handshake was sent.
+    /// Handles a datagram that was received on `path`. `send` gets the datagrams of the handshake,
+    /// and `take` the payload for the host. All datagrams of an association are sent from the local
+    /// address that received its handshake.
     pub fn handle_datagram(
         &mut self,
         now: Instant,
@@ -154,7 +160,8 @@ impl Dtls {
         let NetworkPath { remote: from, local } = path.into();
         let is_protected = record::is_protected(bytes);
         let greets = record::is_client_hello(bytes) && self.role.is_server();
-        // What has no keys belongs to the handshake that is going on, if there is one. A greeting that comes late is none.
+        // A record without protection belongs to the handshake in progress, if there is one. A late
+        // ClientHello does not.
         let is_agreeing = |it: &Association| it.phase == Phase::Agreeing;
         let is_opening =
             greets || !is_protected && self.opening.get(&from).is_some_and(is_agreeing);
@@ -175,8 +182,9 @@ impl Dtls {
         }
     }
 
-    /// Encrypts a datagram of the host's and gives it to `send`. A client that has no keys yet begins to agree on some; its first
-    /// datagram waits for them, others are dropped, and ENet sends again what matters.
+    /// Encrypts a datagram of the host and passes the result to `send`. If a client has no keys
+    /// yet, it starts a handshake. The first datagram is sent when that is complete; others are
+    /// dropped, and ENet retransmits reliable commands.
     pub fn seal(&mut self, now: Instant, to: SocketAddr, payload: &[u8], send: Give<'_>) {
         let now = self.advance(now);
         if let Some(mut association) = self.secured.remove(&to) {
@@ -201,7 +209,7 @@ impl Dtls {
         self.go_on(now, to, association, begun, send, &mut |_, _| ());
     }
 
-    /// Repeats what was not answered, and forgets who is silent.
+    /// Retransmits handshakes, and removes associations that have timed out.
     pub fn handle_timeout(&mut self, now: Instant, send: Give<'_>) {
         let now = self.advance(now);
         if now < self.due {
@@ -226,25 +234,25 @@ impl Dtls {
         let opening = self.opening.values().map(|it| it.due.min(it.opened + patience));
         let secured = self.secured.values().map(|it| it.heard + DTLS_SILENCE_MAX);
         if let Some(next) = opening.chain(secured).min() {
-            // A crowd is looked at together.
+            // Check many associations at once.
             self.due = next.max(now + DTLS_TICK);
         }
     }
 
-    /// Time at which [`handle_timeout`](Self::handle_timeout) is due, at most a second after the
-    /// last call; `None` without associations.
+    /// Returns the time at which [`handle_timeout`](Self::handle_timeout) is due, at most a second
+    /// after the last call. `None` without associations.
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.next_turn().map(|at| self.running.to_program(at))
     }
 
-    /// [`poll_timeout`](Self::poll_timeout) in the time in which the process ran. A second at most
-    /// passes between calls, so that a late one is noticed.
+    /// Returns [`poll_timeout`](Self::poll_timeout) by the running clock. At most a second passes
+    /// between calls, so that a late call is detected.
     fn next_turn(&self) -> Option<Instant> {
         let has_any = !self.secured.is_empty() || !self.opening.is_empty();
         has_any.then(|| self.due.min(self.running.now() + RunningClock::STALL_MIN))
     }
 
-    /// Notes that it is `now` for the program. Returns the time in which the process ran.
+    /// Advances the running clock. Returns its time.
     fn advance(&mut self, now: Instant) -> Instant {
         let mut running = self.running;
         let now = running.advance(now, || self.next_turn());
@@ -252,13 +260,13 @@ impl Dtls {
         now
     }
 
-    /// Says goodbye to all.
+    /// Closes all associations.
     pub fn close(&mut self, now: Instant, send: Give<'_>) {
         let now = self.advance(now);
         self.opening.clear();
         while let Some((address, mut association)) = self.secured.pop_first() {
             let closed = association.close();
-            // It is not kept, whatever comes of it.
+            // The association is dropped, whether or not this succeeds.
             let path = NetworkPath { remote: address, local: association.local };
             let mut give = |product: Product<'_>| {
                 if let Product::Datagram(bytes) = product {
@@ -271,13 +279,14 @@ impl Dtls {
         }
     }
 
-    /// A new association, which sends from `local`.
+    /// Returns a new association, which sends from `local`.
     fn open(&mut self, now: Instant, local: Option<IpAddr>) -> Association {
         let (certificate, is_server) = (self.role.certificate(), self.role.is_server());
         Association::new(&self.config, certificate, is_server, local, self.clock, now)
     }
 
-    /// Gives away what an association has, and puts it where it belongs now. Whether there was something for the host.
+    /// Processes the outputs of an association, and stores it according to its phase. Returns
+    /// whether there was a payload for the host.
     fn go_on(
         &mut self,
         now: Instant,
@@ -320,7 +329,7 @@ impl Dtls {
                 if !was_secured {
                     self.stats.secured += 1;
                     self.due = self.due.min(now + DTLS_SILENCE_MAX);
-                    tracing::debug!(%address, "DTLS has keys");
+                    tracing::debug!(%address, "DTLS handshake completed");
                 }
                 self.secured.insert(address, association);
             }
@@ -332,19 +341,20 @@ impl Dtls {
         match end {
             _ if was_secured => self.stats.ended += 1,
             End::Untrusted(error) => {
-                tracing::warn!(%address, %error, "DTLS refuses the server");
+                tracing::warn!(%address, %error, "DTLS rejected the certificate of the server");
                 self.stats.failed += 1;
                 self.untrusted = Some(error);
             }
             End::Failed(why) => {
-                tracing::debug!(%address, why, "a handshake of DTLS failed");
+                tracing::debug!(%address, why, "DTLS handshake failed");
                 self.stats.failed += 1;
             }
             End::Closed => self.stats.failed += 1,
         }
     }
 
-    /// Makes room for one more handshake, or counts that there is none.
+    /// Makes capacity for one more handshake. Returns false, and counts it, if that is not
+    /// possible.
     fn make_room(&mut self, now: Instant, address: SocketAddr) -> bool {
         if self.secured.len() >= self.secured_max && !self.secured.contains_key(&address) {
             let silent =
@@ -390,7 +400,7 @@ fn oldest_unproven<'a>(
     unproven.min_by_key(|(_, it)| it.opened).map(|(address, _)| *address)
 }
 
-/// Associations beyond twice the peers.
+/// Associations with keys beyond twice the number of peers.
 const SPARE: usize = 64;
-/// Room for what comes out of an association in one piece: a datagram, or a certificate.
+/// Maximum length of an output of an association: a datagram or a certificate.
 const SCRATCH_BYTES: usize = 16_384;

@@ -1,25 +1,27 @@
-//! What can be seen of a datagram of DTLS without its keys (RFC 6347, 4.1 and 4.2.2).
+//! The unencrypted parts of DTLS datagrams (RFC 6347, 4.1 and 4.2.2).
 
-/// The header of a record: type, version, epoch, sequence number, length.
+/// Length of a record header: type, version, epoch, sequence number, length.
 const HEADER_LEN: usize = 13;
 const HANDSHAKE: u8 = 22;
 const CLIENT_HELLO: u8 = 1;
 const SERVER_HELLO: u8 = 2;
 
-/// What a record adds to its payload, at most: its header, the explicit nonce of AES-GCM (8 bytes) and the tag (16).
+/// Maximum overhead of a record in bytes: its header, the explicit nonce of AES-GCM (8) and the tag
+/// (16).
 pub const RECORD_OVERHEAD: usize = HEADER_LEN + 8 + 16;
 
-/// Whether a datagram begins with a client's first message.
+/// Returns whether a datagram starts with a ClientHello.
 pub(super) fn is_client_hello(datagram: &[u8]) -> bool {
     first_message(datagram) == Some(CLIENT_HELLO)
 }
 
-/// Whether a datagram begins with what a server says only to a client that has shown its address.
+/// Returns whether a datagram starts with a ServerHello, which a server only sends to a validated
+/// address.
 pub(super) fn is_server_hello(datagram: &[u8]) -> bool {
     first_message(datagram) == Some(SERVER_HELLO)
 }
 
-/// Whether all records of a datagram are protected by keys, and whole.
+/// Returns whether all records of a datagram are protected and complete.
 pub(super) fn is_protected(mut datagram: &[u8]) -> bool {
     let mut records = 0;
     while let Some((header, rest)) = datagram.split_first_chunk::<HEADER_LEN>() {
@@ -33,7 +35,7 @@ pub(super) fn is_protected(mut datagram: &[u8]) -> bool {
     records > 0 && datagram.is_empty()
 }
 
-/// The type of an unprotected handshake message at the front of a datagram.
+/// Returns the type of the unprotected handshake message at the start of a datagram.
 fn first_message(datagram: &[u8]) -> Option<u8> {
     let (header, body) = datagram.split_first_chunk::<HEADER_LEN>()?;
     (header[0] == HANDSHAKE && epoch(header) == 0).then_some(*body.first()?)

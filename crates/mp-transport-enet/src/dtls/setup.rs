@@ -1,4 +1,4 @@
-//! What a host is told about DTLS, checked before the first datagram.
+//! The DTLS settings of a host, which are checked before the first datagram.
 #![expect(
     clippy::exhaustive_structs,
     reason = "the arguments of Godot's function, which programs build"
@@ -16,46 +16,46 @@ use super::RECORD_OVERHEAD;
 use crate::limits::DTLS_HANDSHAKE_TIMEOUT;
 use crate::proto::MTU_MAX;
 
-/// How a client's datagrams are encrypted (Godot: the arguments of `dtls_client_setup`).
+/// Encryption settings of a client (Godot: the arguments of `dtls_client_setup`).
 #[derive(Clone, Debug)]
 #[doc(alias = "dtls_client_setup")]
 pub struct DtlsClientOptions {
-    /// The name that the server's certificate must have.
+    /// Name that the server's certificate must have.
     pub hostname: String,
-    /// How the server is verified. Only its own certificate is looked at, not others that it sends: trust that one itself, or the
-    /// authority that signed it.
+    /// Verification of the server. Only its own certificate is checked, not others that it sends:
+    /// trust the certificate itself or its issuer.
     pub tls: ClientTlsOptions,
 }
 
-/// Why datagrams cannot be encrypted as asked.
+/// The reason why encryption cannot be set up.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DtlsError {
-    /// A certificate, a key, a name or what to trust cannot be used.
+    /// A certificate, a key, a name or the trusted certificates cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// A server would have to send more than one certificate.
+    /// The server's certificate has a chain.
     #[error(
-        "the server's certificate comes with {0} of its authorities, which cannot be sent over ENet's DTLS; use one that clients trust themselves, as `mp-server cert` makes it"
+        "the server's certificate has a chain of {0} issuers, which ENet's DTLS cannot send; use a certificate that clients trust directly, as `mp-server cert` creates it"
     )]
     Chain(usize),
-    /// Datagrams would be longer than any of ENet's.
-    #[error("an mtu of {0} bytes leaves no room for DTLS; use 576 to {max}", max = MTU_WITH_DTLS_MAX)]
+    /// Encrypted datagrams would exceed the maximum length.
+    #[error("an mtu of {0} bytes is too large for DTLS; use 576 to {max}", max = MTU_WITH_DTLS_MAX)]
     Mtu(u16),
-    /// The cryptography does not start.
-    #[error("DTLS cannot be set up: {0}")]
+    /// The DTLS library rejects the settings.
+    #[error("cannot set up DTLS: {0}")]
     Setup(String),
 }
 
-/// The largest mtu of a host that encrypts.
+/// Maximum MTU of a host with encryption.
 pub const MTU_WITH_DTLS_MAX: u16 = MTU_MAX - RECORD_OVERHEAD as u16;
 
-/// Refuses an mtu that leaves no room for what encryption adds.
+/// Returns an error if the MTU is too large for the overhead of DTLS.
 pub(crate) const fn check_mtu(mtu: u16) -> Result<(), DtlsError> {
     if mtu > MTU_WITH_DTLS_MAX { Err(DtlsError::Mtu(mtu)) } else { Ok(()) }
 }
 
-/// The side of the handshake that a host is on.
+/// The role of a host in handshakes.
 pub(super) enum Role {
     Server { store: CertificateStore, certificate: DtlsCertificate },
     Client { options: DtlsClientOptions, certificate: DtlsCertificate, at: UnixTime },
@@ -67,12 +67,12 @@ impl Role {
         Ok(Self::Server { store, certificate })
     }
 
-    /// A client that judges certificates as of `at`.
+    /// Returns the role of a client that verifies certificates as of time `at`.
     pub(super) fn client(options: DtlsClientOptions, at: UnixTime) -> Result<Self, DtlsError> {
-        // Both are asked again for each server; what is wrong with them is said now.
+        // Both are created again for each server. Report errors now.
         options.tls.server_name(&options.hostname)?;
         options.tls.verifier()?;
-        // Nobody asks for a client's certificate; the library wants to have one.
+        // The library requires a certificate, although no server requests one.
         let certificate = usable(&DevelopmentCertificate::new(&["localhost"])?.identity()?)?;
         Ok(Self::Client { options, certificate, at })
     }
@@ -88,13 +88,16 @@ impl Role {
         config.map(Arc::new).map_err(|error| DtlsError::Setup(error.to_string()))
     }
 
-    /// The certificate for a new association. A server's may have been replaced meanwhile; one that cannot be used is not taken.
+    /// Returns the certificate for a new association. A server reloads it, unless the new one
+    /// cannot be used.
     pub(super) fn certificate(&mut self) -> DtlsCertificate {
         match self {
             Self::Server { store, certificate } => {
                 match usable(&store.identity()) {
                     Ok(current) => *certificate = current,
-                    Err(error) => tracing::debug!(%error, "DTLS stays with the former certificate"),
+                    Err(error) => {
+                        tracing::debug!(%error, "cannot use the new certificate; DTLS keeps the previous one")
+                    }
                 }
                 certificate.clone()
             }
@@ -102,7 +105,7 @@ impl Role {
         }
     }
 
-    /// Whether a peer with this certificate is the one that is meant.
+    /// Verifies the certificate of a peer.
     pub(super) fn verify(&self, certificate: &[u8]) -> Result<(), TlsError> {
         match self {
             Self::Server { .. } => Ok(()),
@@ -126,7 +129,7 @@ impl fmt::Debug for Role {
     }
 }
 
-/// The form of an identity that the library takes; it panics when it meets another kind of key.
+/// Returns an identity in the library's form, which panics for other kinds of keys.
 fn usable(identity: &Identity) -> Result<DtlsCertificate, DtlsError> {
     identity.require_ecdsa("ENet's DTLS")?;
     let [own, others @ ..] = identity.chain() else { return Err(DtlsError::Chain(0)) };
@@ -137,9 +140,9 @@ fn usable(identity: &Identity) -> Result<DtlsCertificate, DtlsError> {
     Ok(DtlsCertificate { certificate, private_key })
 }
 
-/// Bytes of the datagrams of a handshake: what every path carries.
+/// Maximum length of a handshake datagram in bytes, which all paths should support.
 const HANDSHAKE_MTU: usize = 1_200;
-/// When a flight of the handshake is sent again for the first time; each wait is twice the one before.
+/// Delay of the first retransmission of a flight. It doubles with each retransmission.
 const FIRST_RETRY: Duration = Duration::from_millis(250);
-/// How often it is: until the patience of both sides ends.
+/// Maximum number of retransmissions. The handshake times out before.
 const RETRIES: usize = 7;

@@ -1,4 +1,4 @@
-//! Records of DTLS.
+//! The DTLS fuzz target.
 
 use std::net::SocketAddr;
 use std::sync::LazyLock;
@@ -12,8 +12,8 @@ use mp_tls::{CertificateStore, ClientTlsOptions, DevelopmentCertificate};
 use crate::dtls::{Dtls, DtlsClientOptions};
 use crate::proto::NetworkPath;
 
-/// Gives a server, and a client that waits for its answer, pieces of the input as datagrams. None
-/// may bring a payload, since nobody has keys.
+/// Passes pieces of the input as datagrams to a server, and to a client that waits for a reply.
+/// None may contain a payload, because there are no keys.
 pub fn dtls_record(data: &[u8]) {
     static CERTIFICATE: LazyLock<CertificateStore> = LazyLock::new(|| {
         let made = DevelopmentCertificate::new(&["game"]).expect("a certificate");
@@ -34,7 +34,7 @@ pub fn dtls_record(data: &[u8]) {
     }
 }
 
-/// Returns the first datagrams of a client, which a fuzzer can begin with.
+/// Returns the first datagrams of a client, as seeds for a fuzzer.
 pub fn dtls_client_hello() -> Vec<Vec<u8>> {
     greeting_client().1
 }
@@ -57,7 +57,7 @@ const NOW: Instant = Instant::from_millis(1_000);
 
 static ZERO: LazyLock<time::Instant> = LazyLock::new(zero);
 
-#[expect(clippy::disallowed_methods, reason = "what zero is to the library's clock")]
+#[expect(clippy::disallowed_methods, reason = "the origin of the library's clock")]
 fn zero() -> time::Instant {
     time::Instant::now()
 }

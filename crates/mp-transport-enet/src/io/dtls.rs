@@ -1,4 +1,4 @@
-//! A socket that encrypts: [`Dtls`] around another one.
+//! A socket with encryption: [`Dtls`] on top of another socket.
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,7 +15,8 @@ use crate::dtls::{Dtls, DtlsClientOptions, DtlsError};
 use crate::limits::SEND_BATCH_BYTES;
 use crate::proto::{NetworkPath, Transmit};
 
-/// A socket around another: plain until one of its setups was called, encrypted from then on.
+/// A socket on top of another one. It is plain until a setup function is called, and encrypted from
+/// then on.
 #[derive(Debug)]
 pub struct DtlsSocket<S: DatagramSocket> {
     socket: S,
@@ -29,21 +30,21 @@ struct Layer {
     out: Out,
 }
 
-/// Encrypted datagrams on their way out.
+/// Encrypted datagrams to send.
 #[derive(Debug)]
 struct Out {
     batch: SendBatch,
-    /// Datagrams for which there was no room, or that the socket refused.
+    /// Datagrams dropped because the batch was full or the socket rejected them.
     lost: u64,
 }
 
 impl<S: DatagramSocket> DtlsSocket<S> {
-    /// A plain socket.
+    /// Returns a plain socket.
     pub const fn new(socket: S) -> Self {
         Self { socket, layer: None }
     }
 
-    /// Takes and sends encrypted datagrams from now on, as a server with room for `clients`.
+    /// Enables encryption, as a server for up to `clients` clients.
     ///
     /// # Errors
     ///
@@ -57,7 +58,7 @@ impl<S: DatagramSocket> DtlsSocket<S> {
         Ok(())
     }
 
-    /// Takes and sends encrypted datagrams from now on, as a client of those it sends to.
+    /// Enables encryption, as a client of the addresses that it sends to.
     ///
     /// # Errors
     ///
@@ -71,17 +72,18 @@ impl<S: DatagramSocket> DtlsSocket<S> {
         Ok(())
     }
 
-    /// What encrypts, if something does.
+    /// Returns the DTLS state; `None` if the socket is plain.
     pub fn dtls(&self) -> Option<&Dtls> {
         self.layer.as_ref().map(|layer| &layer.dtls)
     }
 
-    /// Encrypted datagrams that were lost here: there was no room for them, or the socket refused them.
+    /// Returns the number of encrypted datagrams that were dropped, because the send queue was full
+    /// or the socket rejected them.
     pub fn lost(&self) -> u64 {
         self.layer.as_ref().map_or(0, |layer| layer.out.lost)
     }
 
-    /// The socket under it, which knows nothing of encryption.
+    /// Returns the underlying socket.
     pub const fn inner_mut(&mut self) -> &mut S {
         &mut self.socket
     }
@@ -103,7 +105,7 @@ impl Out {
         self.batch.push(Transmit { to, from, len: bytes.len(), segment_size: None });
     }
 
-    /// Sends what it can; an error says that there is no room now.
+    /// Sends the batch as far as possible. An error means that the socket accepts no more now.
     fn flush(&mut self, socket: &mut impl DatagramSocket) -> io::Result<()> {
         while !self.batch.is_empty()
             && let Err(error) = socket.try_send_batch(&mut self.batch)
@@ -133,7 +135,7 @@ impl<S: DatagramSocket> DatagramSocket for DtlsSocket<S> {
         let Some(layer) = &mut self.layer else { return self.socket.try_send_to(datagram, to) };
         layer.out.flush(&mut self.socket)?;
         layer.seal(to, datagram);
-        // It is accepted; when there is no room, it goes later.
+        // The datagram is accepted, and sent later if the socket is blocked.
         let _ = layer.out.flush(&mut self.socket);
         Ok(())
     }
@@ -170,7 +172,7 @@ impl<S: DatagramSocket> DatagramSocket for DtlsSocket<S> {
             while let Some((path, datagram)) = batch.front()
                 && layer.out.batch.room(DATAGRAM_BUFFER_BYTES).is_some()
             {
-                // It leaves from the address of its association.
+                // The association determines the local address.
                 layer.seal(path.remote, datagram);
                 batch.pop_front();
                 is_stuck = false;
@@ -180,7 +182,7 @@ impl<S: DatagramSocket> DatagramSocket for DtlsSocket<S> {
                 return Ok(());
             }
             if is_stuck {
-                // The socket reports success without sending.
+                // The socket returned success without sending.
                 return Err(io::ErrorKind::WouldBlock.into());
             }
         }
@@ -236,7 +238,7 @@ impl<S: DatagramSocket> DatagramSocket for DtlsSocket<S> {
 }
 
 impl<S: DatagramSocket> Drop for DtlsSocket<S> {
-    /// The others are told that nothing comes any more.
+    /// Closes all associations.
     fn drop(&mut self) {
         let Some(layer) = &mut self.layer else { return };
         let Layer { dtls, now, out } = &mut **layer;
@@ -248,13 +250,13 @@ impl<S: DatagramSocket> Drop for DtlsSocket<S> {
     }
 }
 
-/// A beginning for the library's time: it counts from there, and only what passes after it matters.
-#[expect(clippy::disallowed_methods, reason = "the only way to make one")]
+/// Returns the origin of the library's time. Only differences from it matter.
+#[expect(clippy::disallowed_methods, reason = "the only constructor of std's Instant")]
 fn zero() -> time::Instant {
     time::Instant::now()
 }
 
-/// When a socket that had no room is tried again.
+/// Delay before a blocked socket is tried again.
 const BLOCKED_RETRY: Duration = Duration::from_millis(1);
 
 #[cfg(test)]
@@ -263,7 +265,7 @@ mod tests {
 
     use super::*;
 
-    /// A socket that fails even when there is nothing to send, or succeeds without sending.
+    /// A socket that fails even if nothing is to be sent, or succeeds without sending.
     struct Useless {
         fails: bool,
     }
@@ -301,7 +303,7 @@ mod tests {
             batch.room(8).unwrap()[..8].fill(7);
             batch.push(Transmit { to, from: None, len: 8, segment_size: None });
             assert!(socket.try_send_batch(&mut batch).is_ok());
-            assert!(batch.is_empty(), "without keys the datagram is lost");
+            assert!(batch.is_empty(), "a datagram without keys must be dropped");
         }
     }
 }

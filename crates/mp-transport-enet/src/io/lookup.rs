@@ -1,11 +1,11 @@
-//! Looking up the addresses of a host name.
+//! Resolving host names.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::thread::{self, JoinHandle};
 
-/// A lookup of a host name by the operating system. It runs in a thread of its own because the
-/// system's functions block, for many seconds when a name server does not answer.
+/// A lookup of a host name by the operating system, in its own thread. The functions of the
+/// operating system block, for many seconds if a name server does not reply.
 #[derive(Debug)]
 pub(crate) struct Lookup {
     host: String,
@@ -13,11 +13,11 @@ pub(crate) struct Lookup {
 }
 
 impl Lookup {
-    /// Starts to look up `host`.
+    /// Starts to resolve `host`.
     ///
     /// # Errors
     ///
-    /// When the thread cannot be started.
+    /// The thread cannot be started.
     pub(crate) fn start(host: &str, port: u16) -> io::Result<Self> {
         let host = host.to_owned();
         let name = host.clone();
@@ -26,15 +26,15 @@ impl Lookup {
         Ok(Self { host, thread: Some(thread) })
     }
 
-    /// Returns the name's addresses, in the order of the system's preference; `None` while they are
-    /// not known, and after they were returned.
+    /// Returns the addresses in the order of the system's preference. `None` while the lookup is in
+    /// progress, and after its result was returned.
     pub(crate) fn poll(&mut self) -> Option<io::Result<Vec<SocketAddr>>> {
         let thread = self.thread.take_if(|thread| thread.is_finished())?;
-        let panicked = |_| Err(io::Error::other("the thread of the lookup has panicked"));
+        let panicked = |_| Err(io::Error::other("the lookup thread panicked"));
         Some(thread.join().unwrap_or_else(panicked))
     }
 
-    /// The name.
+    /// Returns the name.
     pub(crate) fn host(&self) -> &str {
         &self.host
     }
@@ -48,7 +48,7 @@ mod tests {
         let mut lookup = Lookup::start(host, 7_777).unwrap();
         loop {
             if let Some(addresses) = lookup.poll() {
-                assert!(lookup.poll().is_none(), "it is returned once");
+                assert!(lookup.poll().is_none(), "the result must be returned once");
                 return addresses;
             }
             thread::yield_now();
@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn a_name_that_does_not_exist_is_an_error() {
-        // Not a name at all, so that no name server is asked.
+        // Not a valid name, so that no name server is queried.
         look_up("no name").unwrap_err();
     }
 }

@@ -1,5 +1,5 @@
-//! The sockets under a peer: those of [`mp_udp`], and `DtlsSocket` (feature `dtls`), which encrypts
-//! around one of them.
+//! The sockets of a peer: those of [`mp_udp`], and `DtlsSocket` (feature `dtls`), which adds
+//! encryption to one of them.
 
 #[cfg(feature = "dtls")]
 mod dtls;

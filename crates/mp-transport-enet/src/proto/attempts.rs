@@ -1,5 +1,6 @@
-//! Connecting to a server with several addresses (RFC 8305, Happy Eyeballs): the next address is
-//! tried when one has failed or has not answered for a while, and the first that answers is used.
+//! Connecting to a server with several addresses (RFC 8305, Happy Eyeballs). The next address is
+//! tried when an attempt fails or has no reply for a while. The first connection that is
+//! established is used.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -9,27 +10,27 @@ use mp_core::{ConnectionId, Instant, interleave_families};
 use crate::limits::CONNECT_ATTEMPT_DELAY;
 use crate::proto::Host;
 
-/// The attempts of a client to connect to its server.
+/// The connection attempts of a client.
 #[derive(Debug)]
 pub(crate) struct Attempts {
     channels: u8,
-    /// The `data` of every CONNECT.
+    /// `data` of each CONNECT.
     data: u32,
-    /// Addresses that were not tried yet.
+    /// Addresses that are left to try.
     untried: VecDeque<SocketAddr>,
-    /// Attempts that were neither answered nor have failed.
+    /// Attempts without a reply that have not failed.
     pending: Vec<ConnectionId>,
-    /// Time of the next attempt unless one is answered before; `None` before the first turn.
+    /// Time of the next attempt. `None` before the first turn.
     next: Option<Instant>,
 }
 
 impl Attempts {
-    /// No attempts yet.
+    /// Returns a list without attempts.
     pub(crate) const fn new(channels: u8, data: u32) -> Self {
         Self { channels, data, untried: VecDeque::new(), pending: Vec::new(), next: None }
     }
 
-    /// Sets the addresses of the server, and begins to connect to the first.
+    /// Sets the addresses of the server and starts the first attempt.
     pub(crate) fn begin(
         &mut self,
         addresses: impl IntoIterator<Item = SocketAddr>,
@@ -40,7 +41,7 @@ impl Attempts {
         self.try_next(host);
     }
 
-    /// Begins the next attempt if it is due.
+    /// Starts the next attempt if it is due.
     pub(crate) fn handle_timeout(&mut self, now: Instant, host: &mut Host) {
         let next = *self.next.get_or_insert(now + CONNECT_ATTEMPT_DELAY);
         if now >= next || self.pending.is_empty() {
@@ -49,12 +50,12 @@ impl Attempts {
         }
     }
 
-    /// Notes that an attempt has failed.
+    /// Removes a failed attempt.
     pub(crate) fn failed(&mut self, connection: ConnectionId) {
         self.pending.retain(|&pending| pending != connection);
     }
 
-    /// Gives up all attempts but the one that was answered, if one was.
+    /// Abandons all attempts except `answered`.
     pub(crate) fn finish(&mut self, answered: Option<ConnectionId>, host: &mut Host) {
         self.untried.clear();
         for connection in self.pending.drain(..) {
@@ -64,12 +65,12 @@ impl Attempts {
         }
     }
 
-    /// Returns whether no attempt is left.
+    /// Returns whether no attempt is pending and no address is left.
     pub(crate) fn is_over(&self) -> bool {
         self.pending.is_empty() && self.untried.is_empty()
     }
 
-    /// Time of the next attempt; `None` when every address was tried.
+    /// Returns the time of the next attempt. `None` if no address is left.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         self.next.filter(|_| !self.untried.is_empty())
     }

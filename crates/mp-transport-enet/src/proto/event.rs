@@ -1,4 +1,4 @@
-//! What a host reports and what it hands to the network.
+//! The events and statistics of a host, and packet flags.
 #![expect(clippy::exhaustive_structs, reason = "flags are their bits")]
 
 use std::net::SocketAddr;
@@ -7,48 +7,48 @@ use std::ops::BitOr;
 use bytes::Bytes;
 use mp_core::{ConnectionId, DisconnectReason};
 
-/// What a host reports, oldest first.
+/// An event of a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HostEvent {
-    /// A link is ready for packets.
+    /// A connection was established.
     Connected {
-        /// The link.
+        /// The connection.
         connection: ConnectionId,
-        /// Where the other side is.
+        /// Address of the remote peer.
         address: SocketAddr,
-        /// On the side that was connected to: the `data` of the CONNECT. On the other side 0.
+        /// `data` of the client's CONNECT on the server; 0 on the client.
         data: u32,
     },
-    /// A [`Host::connect`](super::Host::connect) came to nothing.
+    /// A connection started by [`Host::connect`](super::Host::connect) was not established.
     ConnectFailed {
-        /// The link that did not come about.
+        /// The connection.
         connection: ConnectionId,
-        /// Why.
+        /// The reason.
         reason: DisconnectReason,
     },
-    /// A packet arrived.
+    /// A packet was received.
     Packet {
-        /// The link that brought it.
+        /// The connection.
         connection: ConnectionId,
-        /// Its ENet channel.
+        /// ENet channel of the packet.
         channel: u8,
-        /// How it travelled.
+        /// How the packet was sent.
         flags: PacketFlags,
-        /// Its bytes.
+        /// Payload of the packet.
         payload: Bytes,
     },
-    /// A link has ended.
+    /// A connection ended.
     Disconnected {
-        /// The link.
+        /// The connection.
         connection: ConnectionId,
-        /// Why.
+        /// The reason.
         reason: DisconnectReason,
     },
 }
 
 impl HostEvent {
-    /// The link that the event is about.
+    /// Returns the connection of the event.
     pub const fn connection(&self) -> ConnectionId {
         match self {
             Self::Connected { connection, .. }
@@ -64,16 +64,16 @@ impl HostEvent {
 pub struct PacketFlags(pub u8);
 
 impl PacketFlags {
-    /// May be lost; what arrives late is dropped.
+    /// Unreliable and ordered: may be lost, dropped if it is late.
     pub const UNRELIABLE: Self = Self(0);
-    /// Arrives, in order with the other reliable packets of its channel.
+    /// Reliable: delivered in order with the other reliable packets of its channel.
     pub const RELIABLE: Self = Self(1);
-    /// May be lost and may arrive in any order; ignored when the packet must be fragmented.
+    /// Unreliable and unordered. Ignored if the packet must be fragmented.
     pub const UNSEQUENCED: Self = Self(2);
-    /// Fragments are unreliable too; without it a large unreliable packet becomes reliable.
+    /// Unreliable even if fragmented. Without this flag a fragmented packet is reliable.
     pub const UNRELIABLE_FRAGMENT: Self = Self(8);
 
-    /// Whether all flags of `other` are set.
+    /// Returns whether all flags of `other` are set.
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
@@ -87,49 +87,50 @@ impl BitOr for PacketFlags {
     }
 }
 
-/// Figures of a host since it was made.
+/// Statistics of a host since it was created.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HostStats {
-    /// Datagrams that arrived.
+    /// Datagrams received.
     pub datagrams_received: u64,
-    /// Bytes of those datagrams.
+    /// Bytes of the datagrams received.
     pub bytes_received: u64,
-    /// Datagrams handed out.
+    /// Datagrams sent.
     pub datagrams_sent: u64,
-    /// Bytes of those datagrams.
+    /// Bytes of the datagrams sent.
     pub bytes_sent: u64,
-    /// Times the program did not run the host for more than a second when it was due; that time is not counted against peers.
+    /// Calls that were more than a second late. That time does not count against peers.
     pub stalls: u64,
-    /// Datagrams ignored because they named no peer, or not from its address, or an earlier session.
+    /// Datagrams ignored because no peer has their peer id, address and session.
     pub datagrams_stray: u64,
-    /// Datagrams ignored because they are compressed, while this host's compression mode is `None`.
+    /// Datagrams ignored because they are compressed, but this host does not use compression.
     pub datagrams_compressed: u64,
-    /// Datagrams ignored because they did not expand in this host's compression mode, or expanded
-    /// to more than one datagram. ENet does not negotiate the mode: a peer that uses another one
-    /// ends here.
+    /// Datagrams ignored because they could not be decompressed in this host's compression mode, or
+    /// decompressed to more than one datagram. ENet does not negotiate the mode, so this counts the
+    /// datagrams of peers that use another one.
     pub datagrams_unexpanded: u64,
     /// Datagrams ignored because their checksum was missing or wrong.
     pub checksum_failures: u64,
-    /// Datagrams handed out compressed.
+    /// Datagrams sent compressed.
     pub datagrams_sent_compressed: u64,
-    /// Bytes that compression took off them.
+    /// Bytes saved by compression.
     pub bytes_saved: u64,
-    /// Datagrams of which something was ignored because it made no sense.
+    /// Datagrams with a malformed command. The rest of such a datagram was ignored.
     pub datagrams_malformed: u64,
-    /// Clients turned away.
+    /// Clients rejected.
     pub connections_refused: u64,
-    /// Clients that never answered, or made room for others before they did.
+    /// Half-open connections dropped: the client did not reply, or a newer connection needed the
+    /// slot.
     pub half_open_dropped: u64,
-    /// Refusals not sent because too many were waiting.
+    /// Rejections not sent because their queue was full.
     pub refusals_dropped: u64,
-    /// Connections ended because of a reliable packet while the packets queued for all peers
-    /// reached [`queued_bytes`](super::HostSettings::queued_bytes). Unreliable packets dropped then
-    /// are among the connection's `send_drops`.
+    /// Connections closed because a reliable packet exceeded
+    /// [`queued_bytes`](super::HostSettings::queued_bytes), the limit of all peers. Unreliable
+    /// packets dropped for it are counted in `send_drops` of the connection.
     pub shed: u64,
-    /// Reliable packets and pieces that were not acknowledged because there was no room for them,
-    /// so that they come again: in their peer's budgets, or in that of all
-    /// ([`waiting_bytes`](super::HostSettings::waiting_bytes)). Unreliable ones dropped then are
-    /// among the connection's `receive_drops`.
+    /// Reliable packets and fragments not acknowledged because the budget of their peer or of all
+    /// peers ([`waiting_bytes`](super::HostSettings::waiting_bytes)) was exhausted. The peer
+    /// retransmits them. Unreliable packets dropped for it are counted in `receive_drops` of the
+    /// connection.
     pub withheld: u64,
 }

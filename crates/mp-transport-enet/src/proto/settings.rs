@@ -1,4 +1,4 @@
-//! What a host can be told when it is made.
+//! The settings of a host.
 
 use std::time::Duration;
 
@@ -7,85 +7,94 @@ use crate::limits;
 use crate::proto::command::ThrottleParameters;
 use crate::proto::wire::CHECKSUM_LEN;
 
-/// Settings of a [`Host`](super::Host). The defaults are Godot's where Godot has them.
+/// Settings of a [`Host`](super::Host). The defaults are those of Godot, as far as it has the
+/// setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HostSettings {
-    /// Most connected peers, 1 to 4,095 (default 32).
+    /// Maximum number of connected peers, 1 to 4,095 (default 32).
     pub max_peers: u16,
-    /// Most channels, 1 to 255 (default 255).
+    /// Maximum number of channels, 1 to 255 (default 255).
     pub channel_limit: u8,
-    /// Bytes per second this side takes, 0 for no limit (default). It narrows the peers' windows.
+    /// Maximum incoming bandwidth in bytes per second; 0 is unlimited (default). It reduces the
+    /// windows of the peers.
     pub incoming_bandwidth: u32,
-    /// Bytes per second this side sends, 0 for no limit (default). It narrows the windows to the peers.
+    /// Maximum outgoing bandwidth in bytes per second; 0 is unlimited (default). It reduces the
+    /// windows to the peers.
     pub outgoing_bandwidth: u32,
-    /// Bytes of the largest datagram, 576 to 4,096 (default 1,392); peers agree on the smaller one.
+    /// Maximum length of a datagram in bytes, 576 to 4,096 (default 1,392). Peers use the smaller
+    /// one.
     pub mtu: u16,
-    /// How the commands of datagrams are compressed (default: not at all). It must be the peers' mode too.
+    /// Compression of datagrams (default: none). All peers must use the same mode.
     pub compression: CompressionMode,
-    /// Whether datagrams have a CRC-32 checksum (default: no; no Godot has). All peers must have it too.
+    /// Whether datagrams have a CRC-32 checksum (default: no, as in Godot). All peers must use the
+    /// same.
     pub checksum: bool,
-    /// When peers are given up.
+    /// When unresponsive peers time out.
     pub patience: Patience,
-    /// How long after the last acknowledgement an idle peer is asked whether it is there (default 500 ms).
+    /// Time without an acknowledgement after which an idle peer is pinged (default 500 ms).
     pub ping_interval: Duration,
-    /// Whether unreliable packets are dropped when round trips grow, as ENet does (default: no).
+    /// Whether to drop unreliable packets when round-trip times grow, as ENet does (default: no).
     pub packet_throttle: bool,
-    /// What a client proposes for its peer's packet throttle.
+    /// Parameters of the packet throttle that a client proposes to the server.
     pub throttle: ThrottleParameters,
-    /// What peers that have connected are told of their own packet throttle, with THROTTLE_CONFIGURE (default: nothing).
-    /// With a `deceleration` of 0 they stop dropping what they send: a Godot client that is polled by frames otherwise
-    /// drops nearly all its unreliable packets when round trips grow after a quiet beginning.
+    /// Parameters of the packet throttle to send to new peers with THROTTLE_CONFIGURE (default:
+    /// none). With a `deceleration` of 0 the peers do not drop unreliable packets. Otherwise a
+    /// Godot client drops nearly all of them when round-trip times grow after a quiet start,
+    /// because it is polled by frames.
     pub peer_throttle: Option<ThrottleParameters>,
-    /// Largest packet in bytes, either way (default 32 MiB).
+    /// Maximum length of a packet in bytes, sent and received (default 32 MiB).
     pub max_packet_size: usize,
-    /// Who may connect.
+    /// Clients to admit.
     pub admission: Admission,
-    /// Most connections from one IP address (default 4,095).
+    /// Maximum number of connections from one IP address (default 4,095).
     pub max_peers_per_address: u16,
-    /// Most clients that have not answered yet (default 1,024); a new one takes the place of the oldest.
+    /// Maximum number of half-open connections (default 1,024). At the limit the oldest is dropped.
     pub half_open_max: usize,
-    /// Most of them from one IP address (default 64); a new one takes the place of the oldest from there.
+    /// Maximum number of half-open connections from one IP address (default 64). At the limit the
+    /// oldest one of that address is dropped.
     pub half_open_max_per_address: usize,
-    /// How long they have (default 10 s).
+    /// Maximum time of a half-open connection (default 10 s).
     pub half_open_timeout: Duration,
-    /// Reliable bytes queued for one peer, past which it is closed (default 64 MiB).
+    /// Maximum number of reliable bytes queued for a peer (default 64 MiB). At the limit the
+    /// connection is closed.
     pub reliable_queue_bytes: usize,
-    /// How long reliable data may go without acknowledgement before its peer is closed (default 30 s). A peer that
-    /// acknowledges nothing at all is given up by [`patience`](Self::patience) first; a Godot peer likewise leaves after
-    /// at most 31.5 s when *we* acknowledge nothing.
+    /// Maximum time without an acknowledgement of reliable data (default 30 s). Then the connection
+    /// is closed. A peer that acknowledges nothing times out earlier, by
+    /// [`patience`](Self::patience). A Godot peer likewise closes a connection on which nothing is
+    /// acknowledged for 31.5 s.
     pub reliable_progress_timeout: Duration,
-    /// Unreliable bytes queued for one peer, past which the oldest packets are dropped (default 256 KiB). A packet that
-    /// is alone is never dropped.
+    /// Maximum number of unreliable bytes queued for a peer (default 256 KiB). At the limit the
+    /// oldest packets are dropped, but never the newest.
     pub unreliable_queue_bytes: usize,
-    /// Bytes queued for all peers, or sent and not acknowledged (default 256 MiB). Past it a peer
-    /// may have 256 KiB; of what goes beyond unreliable packets are dropped, and for a reliable one
-    /// its peer is closed. A payload that several peers are sent together counts once: each has its
-    /// part.
+    /// Maximum number of bytes queued or not acknowledged, of all peers (default 256 MiB). At the
+    /// limit each peer may still have 256 KiB. Beyond that unreliable packets are dropped, and a
+    /// connection with a reliable one is closed. A payload that several peers share counts once.
     pub queued_bytes: usize,
-    /// Bytes held of all peers' packets that wait for others, for missing pieces, or to be taken
-    /// (default 256 MiB). Past it a peer may hold 128 KiB; what goes beyond is dropped if it is
-    /// unreliable, and not acknowledged if it is reliable.
+    /// Maximum number of bytes received and not polled, of all peers, including incomplete and
+    /// out-of-order packets (default 256 MiB). At the limit each peer may still have 128 KiB.
+    /// Beyond that unreliable packets are dropped, and reliable ones are not acknowledged.
     pub waiting_bytes: usize,
-    /// Packets delivered but not yet taken from one peer (default 4,096). Past it, or past the bytes, arriving
-    /// unreliable packets are dropped and reliable ones are not acknowledged, so they come again.
+    /// Maximum number of packets received from a peer and not polled (default 4,096). At the limit,
+    /// or at [`receive_queue_bytes`](Self::receive_queue_bytes), unreliable packets are dropped,
+    /// and reliable ones are not acknowledged, so that the peer retransmits them.
     pub receive_queue_packets: usize,
-    /// See [`receive_queue_packets`](Self::receive_queue_packets) (default 4 MiB).
+    /// Maximum number of bytes received from a peer and not polled (default 4 MiB).
     pub receive_queue_bytes: usize,
 }
 
-/// Who may connect to a host.
+/// The clients that a host admits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Admission {
-    /// Nobody: the host is a client.
+    /// No clients: the host is a client.
     Nobody,
-    /// Everybody.
+    /// All clients.
     Anybody,
-    /// Godot's clients, whose `data` is their peer id: signed and at least 2.
+    /// Godot's clients, whose `data` is their peer id: at least 2 as a signed integer.
     PeerIds {
-        /// Whether two connected peers of this host must not have the same id. (A host whose links belong to several
-        /// sessions leaves that to them.)
+        /// Whether peer ids must be unique among the connected peers of this host. `false` for a
+        /// host whose connections belong to several sessions, which check that themselves.
         unique: bool,
     },
 }
@@ -123,12 +132,12 @@ impl Default for HostSettings {
 }
 
 impl HostSettings {
-    /// What of `mtu` is left to header and commands.
+    /// Returns the part of `mtu` for the header and commands.
     pub(crate) const fn room(&self, mtu: u16) -> u16 {
         if self.checksum { mtu - CHECKSUM_LEN as u16 } else { mtu }
     }
 
-    /// The window a host with its own `bandwidth` in bytes per second grants: 4 KiB per 64 KiB/s.
+    /// Returns the window for a `bandwidth` in bytes per second: 4 KiB per 64 KiB/s.
     pub(crate) fn window(bandwidth: u32) -> u32 {
         if bandwidth == 0 {
             return super::WINDOW_MAX;
@@ -138,7 +147,8 @@ impl HostSettings {
             .clamp(super::WINDOW_MIN, super::WINDOW_MAX)
     }
 
-    /// The window towards a peer that takes `incoming` when this side sends `outgoing` bytes per second.
+    /// Returns the send window towards a peer that receives `incoming` bytes per second, when this
+    /// host sends `outgoing`.
     pub(crate) fn send_window(outgoing: u32, incoming: u32) -> u32 {
         match (outgoing, incoming) {
             (0, other) | (other, 0) => Self::window(other),

@@ -1,4 +1,4 @@
-//! A network of virtual sockets in virtual time, for tests: seeded, so that a seed is a run.
+//! A seeded network of virtual sockets in virtual time, for tests. A seed reproduces a run.
 #![expect(clippy::exhaustive_structs, reason = "tests build links")]
 
 use std::collections::BTreeMap;
@@ -11,22 +11,24 @@ use mp_core::{Instant, Readiness, Rng};
 
 use crate::io::DatagramSocket;
 
-/// What happens to datagrams on their way. Chances are in thousandths.
+/// The properties of the network. Probabilities are in thousandths.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Link {
-    /// How long every datagram takes.
+    /// Delay of each datagram.
     pub latency: Duration,
-    /// Up to how much longer some take; more than the time between two datagrams reorders them.
+    /// Maximum additional delay. If it exceeds the time between two datagrams, they may be
+    /// reordered.
     pub jitter: Duration,
-    /// How many are lost.
+    /// Probability that a datagram is lost.
     pub loss_permille: u16,
-    /// How many arrive twice.
+    /// Probability that a datagram is duplicated.
     pub duplication_permille: u16,
-    /// How many take three times `latency` and `jitter`, and so arrive after those sent behind them.
+    /// Probability that the delay is three times `latency` and `jitter`, so that later datagrams
+    /// overtake the datagram.
     pub reordering_permille: u16,
 }
 
-/// A network; clones are the same one.
+/// A network. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Network(Arc<Mutex<State>>);
 
@@ -49,9 +51,9 @@ struct State {
 
 #[derive(Debug, Default)]
 struct Inbox {
-    /// By arrival, then in the order of sending.
+    /// Datagrams by the time of arrival, then by the order of sending.
     datagrams: BTreeMap<(Instant, u64), (SocketAddr, Vec<u8>)>,
-    /// How many datagrams its socket may still send; without a limit when `None`.
+    /// Number of datagrams that the socket may still send. `None`: unlimited.
     allowance: Option<usize>,
 }
 
@@ -59,18 +61,18 @@ struct Inbox {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Sent {
-    /// When.
+    /// Time of sending.
     pub at: Instant,
-    /// By whom.
+    /// Address of the sender.
     pub from: SocketAddr,
-    /// To whom.
+    /// Address of the receiver.
     pub to: SocketAddr,
-    /// Its bytes.
+    /// Payload.
     pub bytes: Vec<u8>,
 }
 
 impl Network {
-    /// A network whose luck comes from `rng`.
+    /// Returns a network with random numbers from `rng`.
     pub fn new(rng: Rng, link: Link) -> Self {
         Self(Arc::new(Mutex::new(State {
             now: Instant::ZERO,
@@ -82,41 +84,41 @@ impl Network {
         })))
     }
 
-    /// A socket at `address`. Datagrams to an address without a socket are lost.
+    /// Returns a socket at `address`. Datagrams to an address without a socket are lost.
     pub fn socket(&self, address: SocketAddr) -> Socket {
         self.state().inboxes.entry(address).or_default();
         Socket { network: self.clone(), address }
     }
 
-    /// Moves time to `now`, if it is later.
+    /// Advances the time to `now`, unless it is earlier.
     pub fn advance(&self, now: Instant) {
         let mut state = self.state();
         state.now = state.now.max(now);
     }
 
-    /// The time.
+    /// Returns the time.
     pub fn now(&self) -> Instant {
         self.state().now
     }
 
-    /// When the next datagram arrives that was not received yet; that may be in the past.
+    /// Returns the time at which the next unreceived datagram arrives. It may be in the past.
     pub fn next_arrival(&self) -> Option<Instant> {
         let state = self.state();
         let first = |inbox: &Inbox| inbox.datagrams.keys().next().map(|&(at, _)| at);
         state.inboxes.values().filter_map(first).min()
     }
 
-    /// Changes what happens to datagrams sent from now on.
+    /// Sets the properties of the network for datagrams sent from now on.
     pub fn set_link(&self, link: Link) {
         self.state().link = link;
     }
 
-    /// Lets the socket at `address` send `datagrams` more before it has no room (`None`: always has).
+    /// Limits the socket at `address` to `datagrams` more before it blocks. `None`: unlimited.
     pub fn set_allowance(&self, address: SocketAddr, datagrams: Option<usize>) {
         self.state().inboxes.entry(address).or_default().allowance = datagrams;
     }
 
-    /// Datagrams sent since the last call; the first call starts the recording.
+    /// Returns the datagrams sent since the last call. The first call starts recording.
     pub fn take_log(&self) -> Vec<Sent> {
         self.state().log.replace(Vec::new()).unwrap_or_default()
     }
@@ -196,5 +198,5 @@ impl DatagramSocket for Socket {
     }
 }
 
-/// Datagrams that wait at a socket; beyond it they are lost, as in a real one.
+/// Maximum number of datagrams in the receive buffer of a socket. Further ones are lost.
 const INBOX_MAX: usize = 4_096;

@@ -1,4 +1,4 @@
-//! What the tests share: captures, and a client made of bare bytes.
+//! Shared helpers of the tests: captures, and a client that sends raw commands.
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 
 use std::net::SocketAddr;
@@ -37,12 +37,12 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Bytes 0, 1, 2, … from `offset`.
+/// Returns the bytes `offset`, `offset + 1`, …
 pub fn pattern(offset: usize, len: usize) -> Vec<u8> {
     (offset..offset + len).map(|index| index as u8).collect()
 }
 
-/// The names of all captures.
+/// Returns the names of all captures.
 pub fn capture_names() -> Vec<String> {
     let files = std::fs::read_dir(testdata()).unwrap();
     let mut names: Vec<String> = files
@@ -59,7 +59,7 @@ pub struct Captured {
     pub is_from_client: bool,
     pub millis: f64,
     pub len: usize,
-    /// The first bytes; all of them when there are `len`.
+    /// The first bytes, or all if there are `len`.
     pub bytes: Vec<u8>,
     pub decoded: Value,
 }
@@ -69,7 +69,8 @@ impl Captured {
         self.bytes.len() == self.len
     }
 
-    /// All of its bytes: what the hex leaves out follows from the decoded fields and the pattern of payloads.
+    /// Returns all bytes. Those missing in the capture follow from the decoded fields and the
+    /// pattern of payloads.
     pub fn rebuilt(&self) -> Vec<u8> {
         let listed = self.decoded["commands"].as_array().unwrap();
         let payloads: Vec<Vec<u8>> = listed.iter().map(payload_by_pattern).collect();
@@ -100,7 +101,7 @@ fn testdata() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../testdata/enet")
 }
 
-/// A datagram of these commands.
+/// Returns a datagram with these commands.
 pub fn datagram(header: Header, commands: &[Command<'_>]) -> Vec<u8> {
     let mut bytes = vec![0; 65_536];
     let mut len = header.emit(&mut bytes);
@@ -122,7 +123,7 @@ pub fn parse(bytes: &[u8]) -> (Header, Vec<Command<'_>>) {
     (header, commands)
 }
 
-/// Everything the host has to send now.
+/// Returns the datagrams that the host sends now.
 pub fn transmits(host: &mut Host, now: Instant) -> Vec<(SocketAddr, Vec<u8>)> {
     host.end_turn(now);
     let mut buf = [0; 4_096];
@@ -138,7 +139,7 @@ pub fn events(host: &mut Host) -> Vec<HostEvent> {
     std::iter::from_fn(|| host.poll_event()).collect()
 }
 
-/// The payloads of packets that arrived.
+/// Returns the channel, flags and payload of each packet received.
 pub fn packets(host: &mut Host) -> Vec<(u8, PacketFlags, Vec<u8>)> {
     let packet = |event| match event {
         HostEvent::Packet { channel, flags, payload, .. } => {
@@ -149,7 +150,7 @@ pub fn packets(host: &mut Host) -> Vec<(u8, PacketFlags, Vec<u8>)> {
     events(host).into_iter().filter_map(packet).collect()
 }
 
-/// A connected client without an implementation: the test says what it sends.
+/// A connected client without protocol logic, which sends what the test specifies.
 pub struct RawClient {
     pub address: SocketAddr,
     pub connection: ConnectionId,
@@ -181,12 +182,12 @@ pub fn connect_datagram(now: Instant, connect_id: u32, data: u32) -> Vec<u8> {
 }
 
 impl RawClient {
-    /// Sends CONNECT; the client is half-open.
+    /// Sends a CONNECT. The connection is half-open.
     pub fn half_open(host: &mut Host, now: Instant, from: &str, data: u32) -> Self {
         let address = address(from);
         host.handle_datagram(now, address, &connect_datagram(now, data, data));
         let sent = transmits(host, now);
-        let answer = sent.iter().find(|(to, _)| *to == address).expect("an answer to CONNECT");
+        let answer = sent.iter().find(|(to, _)| *to == address).expect("no reply to CONNECT");
         let (header, commands) = parse(&answer.1);
         assert_eq!(header.peer_id, 0);
         let Body::VerifyConnect(terms) = commands[0].body else { panic!("{}", commands[0]) };
@@ -199,7 +200,7 @@ impl RawClient {
         }
     }
 
-    /// Shakes hands; the server's events up to `Connected` are taken.
+    /// Completes the handshake. Polls the server's events up to `Connected`.
     pub fn connect(host: &mut Host, now: Instant, from: &str, data: u32) -> Self {
         let mut client = Self::half_open(host, now, from, data);
         client.acknowledge(host, now, CONTROL_CHANNEL, 1, now);
@@ -216,7 +217,7 @@ impl RawClient {
         Header { peer_id: self.slot, session: self.session, compressed: false, sent_time }
     }
 
-    /// Sends commands in one datagram; the time is in its header.
+    /// Sends commands in one datagram with a sent time.
     pub fn send(&self, host: &mut Host, now: Instant, commands: &[Command<'_>]) {
         let header = self.header(Some(now.as_millis() as u16));
         host.handle_datagram(now, self.address, &datagram(header, commands));
@@ -239,7 +240,7 @@ impl RawClient {
         Command::control(self.control_sequence, Body::Ping)
     }
 
-    /// The numbers that the host acknowledges now on a channel.
+    /// Returns the sequence numbers that the host acknowledges now on a channel.
     pub fn acknowledged(&self, host: &mut Host, now: Instant, channel: u8) -> Vec<u16> {
         let sent = transmits(host, now);
         let mut numbers = Vec::new();
@@ -335,7 +336,7 @@ pub fn decoded_command<'a>(listed: &Value, payload: &'a [u8]) -> Command<'a> {
     }
 }
 
-/// The payload of a command of which only the beginning is shown.
+/// Returns the payload of a command that the capture contains in part.
 fn payload_by_pattern(listed: &Value) -> Vec<u8> {
     let Some(len) = listed.get("data_length") else { return Vec::new() };
     let offset = listed.get("frag_offset").map_or(0, number) as usize;
@@ -349,5 +350,5 @@ pub fn shown(listed: &Value) -> &str {
 }
 
 fn number(value: &Value) -> u64 {
-    value.as_u64().unwrap_or_else(|| panic!("{value} is no number"))
+    value.as_u64().unwrap_or_else(|| panic!("{value} is not a number"))
 }

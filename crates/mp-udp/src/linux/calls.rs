@@ -1,7 +1,8 @@
-//! Many datagrams per system call: `recvmmsg`, `sendmmsg` and segmentation offload (GSO) to one address.
+//! Receiving and sending many datagrams per system call: `recvmmsg`, `sendmmsg`, and segmentation
+//! offload (GSO).
 //!
-//! By `nix`, whose functions for these are safe: `rustix` has no `recvmmsg` and cannot ask for segmentation, `quinn-udp` has no
-//! `sendmmsg`.
+//! The crate `nix` has safe functions for these. `rustix` lacks `recvmmsg` and GSO, `quinn-udp`
+//! lacks `sendmmsg`.
 
 use std::array;
 use std::cell::Cell;
@@ -20,19 +21,19 @@ use super::local::{self, Source};
 use crate::failure::may_be_segmentation;
 use crate::{DATAGRAM_BUFFER_BYTES, NetworkPath, SendBatch};
 
-/// What is known about a socket.
+/// The options and the state of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Traits {
     is_ipv6: bool,
-    /// True if it tells the local address of what it receives.
+    /// Whether the kernel reports the local address of received datagrams.
     tells_local: bool,
-    /// Time at which it is checked whether it has to, if it is bound to all addresses of the host.
+    /// Time of the next check whether the host has several addresses. `None`: no more checks.
     next_check: Option<Instant>,
     segmentation: Segmentation,
 }
 
 impl Traits {
-    /// Those of a socket bound to `address`.
+    /// Returns the initial state of a socket bound to `address`.
     pub(crate) const fn of(address: SocketAddr) -> Self {
         let is_bound_to_all = match address {
             SocketAddr::V4(address) => address.ip().is_unspecified(),
@@ -46,7 +47,8 @@ impl Traits {
         }
     }
 
-    /// Has `socket` tell the local address of what it receives, once the host has several.
+    /// Enables reports of local addresses on `socket` if the host has several addresses. Checks at
+    /// most every 30 s.
     pub(crate) fn check_local(&mut self, socket: &impl AsFd, now: Instant) {
         if self.next_check.is_some_and(|at| now >= at) {
             self.next_check = Some(now + LOCAL_CHECK_INTERVAL);
@@ -56,13 +58,13 @@ impl Traits {
         }
     }
 
-    /// Has `socket` tell the local address of what it receives.
+    /// Enables reports of local addresses on `socket`.
     pub(crate) fn ask_local(&mut self, socket: &impl AsFd) {
         self.next_check = None;
         self.tells_local = local::ask(socket, self.is_ipv6);
     }
 
-    /// The kind of control messages that it receives, see [`local::space`].
+    /// Returns the kind of the control messages that are received, see [`local::space`].
     const fn received_kind(self) -> usize {
         match (self.tells_local, self.is_ipv6) {
             (false, _) => 0,
@@ -72,12 +74,12 @@ impl Traits {
     }
 }
 
-/// Segmentation offload: the kernel cuts buffers into datagrams. An interface or a route that
-/// cannot stops it for a number of datagrams, which doubles each time: the route may have changed
-/// by then.
+/// State of segmentation offload (GSO), by which the kernel divides buffers into datagrams. A
+/// failure disables it for a number of datagrams, because the route may change. The number doubles
+/// with each failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Segmentation {
-    /// Datagrams that are still sent one by one.
+    /// Number of datagrams to send singly before GSO is tried again.
     stopped_for: u32,
     next_stop: u32,
 }
@@ -99,7 +101,7 @@ impl Segmentation {
     }
 }
 
-/// Receives up to `most` datagrams. Whether there are no more for now.
+/// Receives up to `most` datagrams. Returns whether the socket is drained.
 pub(crate) fn receive(
     socket: &impl AsRawFd,
     traits: Traits,
@@ -124,7 +126,7 @@ pub(crate) fn receive(
     drained
 }
 
-/// Sends `batch`; an error concerns its oldest datagram.
+/// Sends `batch`. An error applies to its oldest datagram.
 pub(crate) fn send(
     socket: &impl AsRawFd,
     batch: &mut SendBatch,
@@ -139,14 +141,14 @@ pub(crate) fn send(
     sent.map_err(io::Error::from)
 }
 
-/// What the system calls write to and read from. One per thread, whatever the number of sockets.
+/// Buffers of the system calls. A thread has one, which all its sockets share.
 struct Scratch {
-    /// By family and by the kind of control messages: a header keeps the lengths of what was last
-    /// written to it.
+    /// Headers by address family and kind of control messages. A header keeps the lengths that the
+    /// last call wrote to it, so different kinds cannot share it.
     received: [[Headers; Source::KINDS]; 2],
-    /// By the kind of control messages.
+    /// Headers by kind of control messages.
     sent: [Headers; Source::KINDS],
-    /// Same as `sent`, with the length of segments.
+    /// As `sent`, for segmented datagrams.
     segmented: [Headers; Source::KINDS],
     slab: Box<[u8]>,
 }
@@ -176,7 +178,7 @@ impl Scratch {
         SCRATCH.set(Some(self));
     }
 
-    /// Receives up to `most` datagrams, at most [`BATCH`], with one call. How many there were.
+    /// Receives up to `most` datagrams, at most [`BATCH`], with one call. Returns their number.
     fn receive(
         &mut self,
         socket: &impl AsRawFd,
@@ -193,7 +195,7 @@ impl Scratch {
         let mut count = 0;
         for message in received {
             count += 1;
-            // One that is empty has no bytes to iterate over.
+            // An empty datagram has no bytes to iterate over.
             let datagram = message.iovs().next().unwrap_or_default();
             if let Some(remote) = message.address.as_ref().and_then(to_std) {
                 let local = if traits.tells_local { local::of(&message) } else { None };
@@ -203,8 +205,8 @@ impl Scratch {
         Ok(count)
     }
 
-    /// Sends as much of `batch` as one call takes: transmits that are all cut up alike, or not at
-    /// all, and leave from the same address.
+    /// Sends the oldest transmits of `batch` with one call: those that have the same segment length
+    /// and the same local address, at most [`BATCH`].
     fn send(
         &mut self,
         socket: &impl AsRawFd,
@@ -240,7 +242,7 @@ impl Scratch {
                     }
                     Err(errno) if !may_be_segmentation(errno) => Err(errno),
                     Err(errno) => {
-                        // What cannot be sent alone either is the destination's fault.
+                        // If the datagram cannot be sent singly either, GSO is not the reason.
                         let alone = [[IoSlice::new(&slices[0][0][..segment.into()])]];
                         let sent = call.send(&mut self.sent, &alone, None);
                         sent.map(|_| {
@@ -271,7 +273,7 @@ impl Scratch {
     }
 }
 
-/// A system call that sends datagrams.
+/// The arguments that all sending system calls share.
 struct Call<'a> {
     fd: RawFd,
     addresses: &'a [Option<SockaddrStorage>],
@@ -279,8 +281,8 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// Sends `slices`, each cut up into datagrams of `segment` bytes if that is given. Returns how
-    /// many were sent.
+    /// Sends `slices`, each divided into datagrams of `segment` bytes if that is given. Returns the
+    /// number of slices sent.
     fn send(
         &self,
         headers: &mut [Headers; Source::KINDS],
@@ -307,12 +309,13 @@ pub(crate) fn to_std(address: &SockaddrStorage) -> Option<SocketAddr> {
     v4.or_else(|| address.as_sockaddr_in6().map(|address| SocketAddr::V6((*address).into())))
 }
 
-/// Datagrams per system call: beyond it the call itself no longer shows in what a datagram costs.
+/// Maximum number of datagrams or transmits per system call. More do not reduce the CPU time per
+/// datagram measurably.
 const BATCH: usize = 32;
-/// Interval of the check whether the host has got another address: the second way in of a server
-/// is rarely added while it runs, and to list hundreds of interfaces takes a millisecond.
+/// Interval of the check whether the host has several addresses. Listing hundreds of interfaces
+/// takes a millisecond.
 const LOCAL_CHECK_INTERVAL: Duration = Duration::from_secs(30);
-/// Datagrams for which segmentation stops at first, and at most.
+/// Minimum and maximum number of datagrams for which GSO is disabled after a failure.
 const STOP_MIN: u32 = 256;
 const STOP_MAX: u32 = 1 << 16;
 
@@ -335,7 +338,8 @@ mod tests {
         UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap()
     }
 
-    /// What lies at a socket. On loopback a datagram that was sent has arrived.
+    /// Receives all datagrams of a socket. On loopback, a datagram is available as soon as it is
+    /// sent.
     fn received(socket: &UdpSocket) -> Vec<(SocketAddr, Vec<u8>)> {
         let mut datagrams = Vec::new();
         let take = &mut |path: NetworkPath, bytes: &[u8]| {
@@ -343,7 +347,7 @@ mod tests {
             datagrams.push((path.remote, bytes.to_vec()));
         };
         let traits = Traits { is_ipv6: socket.local_addr().unwrap().is_ipv6(), ..V4 };
-        assert!(receive(socket, traits, 10_000, take).unwrap(), "all of it was taken");
+        assert!(receive(socket, traits, 10_000, take).unwrap(), "the socket must be drained");
         datagrams
     }
 
@@ -400,7 +404,7 @@ mod tests {
         let (from, to) = (socket(), socket());
         let mut batch = SendBatch::with_capacity(60_000);
         push(&mut batch, &to, &[1; 200], None);
-        // More pieces than Linux takes, 128.
+        // More segments than Linux accepts (128).
         batch.cut_first_into(1);
         let mut traits = V4;
         send(&from, &mut batch, &mut traits).unwrap();
@@ -442,7 +446,7 @@ mod tests {
     fn a_bad_destination_does_not_stop_segmentation() {
         let (from, to) = (socket(), socket());
         let mut batch = SendBatch::with_capacity(60_000);
-        // Port 0 is refused as invalid, like an offload that the interface lacks.
+        // Port 0 is rejected as invalid, as is GSO on an interface without support.
         batch.push(Transmit {
             to: (Ipv4Addr::LOCALHOST, 0).into(),
             from: None,

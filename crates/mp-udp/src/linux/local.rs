@@ -1,10 +1,10 @@
 //! The local address of datagrams, on sockets that are bound to all addresses of a host
 //! (`IP_PKTINFO`, `IPV6_RECVPKTINFO`).
 //!
-//! Without it the kernel chooses the address that datagrams leave from by their destination. On a
-//! host with several addresses that may be another one than a client has asked, and its firewall or
-//! its ENet ignores the answer. On a host with one address of a family it is not asked for: it
-//! costs 50 ns for each datagram that is received, and 100 to 250 ns for each that is sent.
+//! Without it the kernel chooses the source address of a datagram by its destination. On a host
+//! with several addresses this may differ from the address that the client sent to, and the
+//! client's firewall or ENet ignores the reply. It is not enabled on a host with one address of a
+//! family: its overhead is 50 ns per received datagram, and 100 to 250 ns per sent datagram.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv6Addr};
@@ -20,24 +20,23 @@ use nix::sys::socket::{
 
 use super::calls::to_std;
 
-/// Has `socket` tell the local address of what it receives. Returns whether it does.
+/// Enables reports of the local address of received datagrams. Returns whether that succeeded.
 pub(super) fn ask(socket: &impl AsFd, is_ipv6: bool) -> bool {
     let asked = match is_ipv6 {
         false => setsockopt(socket, sockopt::Ipv4PacketInfo, &true),
-        // That of IPv4 datagrams, too, as a mapped address.
+        // Applies to IPv4 datagrams as well, with mapped addresses.
         true => setsockopt(socket, sockopt::Ipv6RecvPacketInfo, &true),
     };
     if let Err(error) = &asked {
-        tracing::warn!(%error, "the system chooses the address that answers leave from");
+        tracing::warn!(%error, "cannot enable packet info; the system chooses the source address of replies");
     }
     asked.is_ok()
 }
 
-/// Returns whether the kernel may have to choose between addresses: this host has several of IPv4,
-/// or a socket for both families and several of IPv6. Addresses that only this host or its own link
-/// can ask do not count.
+/// Returns whether the kernel may have to choose between source addresses: the host has several
+/// IPv4 addresses, or `is_ipv6` and several IPv6 addresses. Loopback and link-local IPv6 addresses
+/// do not count. Returns true if the kernel does not list the addresses.
 pub(super) fn are_several(is_ipv6: bool) -> bool {
-    // When the kernel does not tell, there may be.
     let Ok(interfaces) = getifaddrs() else { return true };
     let addresses = interfaces.filter_map(|interface| to_std(&interface.address?));
     let (mut v4, mut v6) = (BTreeSet::new(), BTreeSet::new());
@@ -51,10 +50,10 @@ pub(super) fn are_several(is_ipv6: bool) -> bool {
     v4.len() > 1 || is_ipv6 && v6.len() > 1
 }
 
-/// Returns the local address that a datagram was sent to, unless it was sent to many hosts.
+/// Returns the local address that a datagram was sent to; `None` for multicast and broadcast.
 pub(super) fn of(message: &RecvMsg<'_, '_, SockaddrStorage>) -> Option<IpAddr> {
     message.cmsgs().ok()?.find_map(|message| match message {
-        // The kernel has put an address of this host in the place of a broadcast one.
+        // The kernel has replaced a broadcast address with an address of this host.
         ControlMessageOwned::Ipv4PacketInfo(info) => {
             Some(info.ipi_spec_dst.s_addr.to_ne_bytes().into())
         }
@@ -70,10 +69,10 @@ pub(super) fn of(message: &RecvMsg<'_, '_, SockaddrStorage>) -> Option<IpAddr> {
     })
 }
 
-/// The address that datagrams of one system call leave from.
+/// The source address of the datagrams of one system call.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Source {
-    /// The one that the kernel chooses.
+    /// Any address: the kernel chooses.
     Any,
     V4(in_pktinfo),
     V6(in6_pktinfo),
@@ -83,7 +82,7 @@ impl Source {
     /// Number of kinds.
     pub(super) const KINDS: usize = 3;
 
-    /// The source `local` for a socket of a family.
+    /// Returns the source address for a socket of the given family.
     pub(super) fn new(is_ipv6: bool, local: Option<IpAddr>) -> Self {
         match (is_ipv6, local) {
             (false, Some(IpAddr::V4(ip))) => {
@@ -99,7 +98,7 @@ impl Source {
         }
     }
 
-    /// Its number among the kinds, which differ in their control message.
+    /// Returns the index of its kind. Kinds differ in their control message.
     pub(super) const fn kind(&self) -> usize {
         match self {
             Self::Any => 0,
@@ -108,7 +107,7 @@ impl Source {
         }
     }
 
-    /// The control message that asks for it.
+    /// Returns the control message that sets the source address.
     pub(super) const fn message(&self) -> Option<ControlMessage<'_>> {
         match self {
             Self::Any => None,
@@ -117,15 +116,14 @@ impl Source {
         }
     }
 
-    /// Returns whether it may be the fault of a failed send: it is not an address of this host (any
-    /// more).
+    /// Returns whether a send may have failed because the host no longer has this address.
     pub(super) fn may_be_missing(&self, errno: Errno) -> bool {
         !matches!(self, Self::Any)
             && matches!(errno, Errno::EINVAL | Errno::EADDRNOTAVAIL | Errno::ENETUNREACH)
     }
 }
 
-/// Room for the control messages of a kind, for each datagram.
+/// Returns a buffer for the received control messages of one datagram, by kind.
 pub(super) fn space(kind: usize) -> Option<Vec<u8>> {
     match kind {
         0 => None,
@@ -134,7 +132,7 @@ pub(super) fn space(kind: usize) -> Option<Vec<u8>> {
     }
 }
 
-/// Same as [`space`], with room for the length of segments.
+/// As [`space`], for a message with a segment length.
 pub(super) fn space_with_segments(kind: usize) -> Vec<u8> {
     match kind {
         0 => cmsg_space!(u16),
@@ -150,10 +148,11 @@ mod tests {
 
     use crate::{DatagramSocket, NetworkPath, SendBatch, Transmit, UdpSocket};
 
-    /// All of 127.0.0.0/8 are addresses of this host; the kernel answers 127.0.0.1 from there.
+    /// An address of this host, as all of 127.0.0.0/8 are. By default the kernel replies from
+    /// 127.0.0.1.
     const ASKED: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 77);
 
-    /// A server that is bound to all addresses, and a client that has asked one of them.
+    /// Returns a server bound to all addresses, a client that has sent to [`ASKED`], and the path.
     fn pair(bind: &str) -> (UdpSocket, UdpSocket, NetworkPath) {
         let mut server = UdpSocket::bind(bind.parse().unwrap()).unwrap();
         server.ask_local();
@@ -162,7 +161,7 @@ mod tests {
         client.try_send_to(b"hello", (ASKED, port).into()).unwrap();
         let mut path = None;
         assert!(server.try_recv_batch(10, &mut |from, _| path = Some(from)).unwrap());
-        (server, client, path.expect("a datagram on loopback has arrived"))
+        (server, client, path.expect("no datagram was received on loopback"))
     }
 
     fn send(server: &mut UdpSocket, path: NetworkPath, bytes: &[u8], segment_size: Option<usize>) {
@@ -174,7 +173,7 @@ mod tests {
         assert!(batch.is_empty());
     }
 
-    /// Source addresses of datagrams, and their lengths.
+    /// Returns the source address and the length of each received datagram.
     fn received(client: &mut UdpSocket) -> Vec<(std::net::IpAddr, usize)> {
         let mut all = Vec::new();
         client

@@ -1,5 +1,5 @@
-//! System calls of Linux: many datagrams per system call, answers from the address that was
-//! asked, and a socket that lets arrivals wait.
+//! Sockets on Linux: many datagrams per system call, replies from the address that the client sent
+//! to, and pausing wake-ups.
 
 mod calls;
 mod local;

@@ -1,7 +1,8 @@
-//! A socket of tokio, which wakes its task, unless it is told to let arrivals wait for a while.
+//! A tokio socket that can pause its wake-ups.
 //!
-//! It asks the runtime for arrivals alone: a datagram that the other side has taken makes room to send, and would wake the
-//! thread for each one sent. A full send buffer is rare, and tried again by a timer.
+//! It registers for readability only. Each sent datagram that leaves the send buffer makes the
+//! socket writable, which would wake the thread for each of them. A full send buffer is rare, and a
+//! timer tries again.
 
 use std::io;
 use std::net::SocketAddr;
@@ -20,18 +21,18 @@ use crate::{BindError, DatagramSocket, NetworkPath, SendBatch, UdpSocket};
 /// A UDP socket that wakes its task.
 #[derive(Debug)]
 pub struct TokioUdpSocket {
-    /// `None` only while it passes from one state to the other.
+    /// `None` only during a transition between the two states.
     socket: Option<Socket>,
-    /// Tells when a pause is over; made by the first one.
+    /// Timer that ends pauses. Created by the first pause.
     alarm: Option<AsyncFd<Alarm>>,
     is_paused: bool,
 }
 
 #[derive(Debug)]
 enum Socket {
-    /// What arrives wakes the thread.
+    /// Received datagrams wake the task.
     Watched(AsyncFd<UdpSocket>),
-    /// What arrives waits.
+    /// Received datagrams do not wake the task.
     Unwatched(UdpSocket),
 }
 
@@ -44,14 +45,14 @@ impl AsRawFd for Alarm {
     }
 }
 
-/// Has the runtime watch a descriptor for arrivals.
+/// Registers a descriptor with the runtime for readability.
 #[expect(deprecated, reason = "the descriptors given here are their owner's until it is dropped")]
 fn watch<T: AsRawFd>(owner: T) -> Result<AsyncFd<T>, AsyncFdRegisterError<T>> {
     AsyncFd::try_with_interest(owner, Interest::READABLE)
 }
 
 impl TokioUdpSocket {
-    /// A socket bound to `address`, as [`UdpSocket::bind`]. To be called within a tokio runtime.
+    /// Returns a socket bound to `address`. Must be called within a tokio runtime.
     ///
     /// # Errors
     ///
@@ -60,7 +61,8 @@ impl TokioUdpSocket {
         Self::new(UdpSocket::bind(address)?, address)
     }
 
-    /// A socket that can reach `server`, as [`UdpSocket::bind_for`].
+    /// Returns a socket that can send to `server`, see [`UdpSocket::bind_for`]. Must be called
+    /// within a tokio runtime.
     ///
     /// # Errors
     ///
@@ -69,11 +71,12 @@ impl TokioUdpSocket {
         Self::new(UdpSocket::bind_for(server, local_port)?, server)
     }
 
-    /// A socket made of one that was bound to `address`. To be called within a tokio runtime.
+    /// Wraps a socket that was bound to `address`, which errors name. Must be called within a tokio
+    /// runtime.
     ///
     /// # Errors
     ///
-    /// When the runtime cannot watch it.
+    /// The runtime cannot register the socket.
     pub fn new(socket: UdpSocket, address: SocketAddr) -> Result<Self, BindError> {
         let mut socket =
             Self { socket: Some(Socket::Unwatched(socket)), alarm: None, is_paused: false };
@@ -81,7 +84,7 @@ impl TokioUdpSocket {
         Ok(socket)
     }
 
-    /// Has arrivals wake the task.
+    /// Registers the socket: received datagrams wake the task.
     fn watch(&mut self) -> io::Result<()> {
         let Some(Socket::Unwatched(socket)) =
             self.socket.take_if(|socket| matches!(socket, Socket::Unwatched(_)))
@@ -99,7 +102,7 @@ impl TokioUdpSocket {
         watched
     }
 
-    /// Has arrivals wait.
+    /// Deregisters the socket: received datagrams do not wake the task.
     fn unwatch(&mut self) {
         self.socket = self.socket.take().map(|socket| match socket {
             Socket::Watched(socket) => Socket::Unwatched(socket.into_inner()),
@@ -107,7 +110,7 @@ impl TokioUdpSocket {
         });
     }
 
-    /// Has the task woken in `pause`, by nothing else.
+    /// Deregisters the socket and wakes the task after `pause`.
     fn try_pause(&mut self, pause: Duration) -> io::Result<()> {
         if self.alarm.is_none() {
             let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
@@ -123,7 +126,6 @@ impl TokioUdpSocket {
         Ok(())
     }
 
-    /// The socket itself.
     fn socket(&mut self) -> io::Result<&mut UdpSocket> {
         match &mut self.socket {
             Some(Socket::Watched(socket)) => Ok(socket.get_mut()),
@@ -132,7 +134,7 @@ impl TokioUdpSocket {
         }
     }
 
-    /// Receives, if the runtime has seen something arrive or does not look.
+    /// Receives if the runtime has seen the socket readable, or if it is not registered.
     fn receive<R>(&mut self, run: impl FnOnce(&mut UdpSocket) -> io::Result<R>) -> io::Result<R> {
         match &mut self.socket {
             Some(Socket::Watched(socket)) => socket.try_io_mut(Interest::READABLE, run),
@@ -140,13 +142,13 @@ impl TokioUdpSocket {
         }
     }
 
-    /// Ready when there is no pause any more.
+    /// Returns ready when there is no pause or it has expired.
     fn poll_pause(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while self.is_paused
             && let Some(alarm) = &self.alarm
         {
             let Ok(mut guard) = ready!(alarm.poll_read_ready(cx)) else { break };
-            // It is read, so that it does not ring again; when there was nothing to read it has not rung.
+            // Reading the timer clears it. An empty read means that the timer has not fired.
             let has_rung = guard.try_io(|alarm| Ok(alarm.get_ref().0.wait()?));
             if matches!(has_rung, Ok(Ok(()))) {
                 guard.clear_ready();
@@ -176,7 +178,8 @@ impl DatagramSocket for TokioUdpSocket {
         most: usize,
         take: &mut dyn FnMut(NetworkPath, &[u8]),
     ) -> io::Result<bool> {
-        // Tokio learns that the socket is drained by `WouldBlock` alone, which needs no further system call here.
+        // `WouldBlock` clears tokio's readiness. The socket is known to be drained here, so this
+        // saves a system call.
         let drained = self.receive(|socket| match socket.try_recv_batch(most, take) {
             Ok(true) => Err(io::ErrorKind::WouldBlock.into()),
             other => other,
@@ -204,12 +207,13 @@ impl DatagramSocket for TokioUdpSocket {
             return self.poll_pause(cx);
         }
         if self.watch().is_err() {
-            // The runtime has no room to watch it now; it is looked at like a busy one.
+            // The runtime cannot register the socket now: poll the socket after a short pause
+            // instead.
             let is_paused = self.try_pause(RETRY).is_ok();
             return if is_paused { self.poll_pause(cx) } else { Poll::Ready(()) };
         }
         match &self.socket {
-            // An error is ready, too: receiving will meet it.
+            // Ready on an error, too: receiving returns it.
             Some(Socket::Watched(socket)) => socket.poll_read_ready(cx).map(drop),
             _ => Poll::Pending,
         }
@@ -226,7 +230,7 @@ impl DatagramSocket for TokioUdpSocket {
     }
 }
 
-/// When a socket that cannot be watched is looked at.
+/// Delay before a socket that cannot be registered is polled.
 const RETRY: Duration = Duration::from_millis(1);
 
 #[cfg(test)]
@@ -240,7 +244,11 @@ mod tests {
 
     fn run<T>(test: impl Future<Output = T>) -> T {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let test = async { timeout(Duration::from_secs(120), test).await.expect("nobody woke it") };
+        let test = async {
+            timeout(Duration::from_secs(120), test)
+                .await
+                .expect("the task was not woken within 120 s")
+        };
         runtime.block_on(test)
     }
 
@@ -312,7 +320,7 @@ mod tests {
                 other.recv_from(&mut [0; 10]).unwrap();
             }
             let woken = timeout(Duration::from_millis(20), ready(&mut socket)).await;
-            assert!(woken.is_err(), "nothing arrived");
+            assert!(woken.is_err(), "woken without a datagram");
         });
     }
 }

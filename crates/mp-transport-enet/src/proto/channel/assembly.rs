@@ -1,5 +1,6 @@
-//! Putting a fragmented packet together again. Memory is taken as pieces arrive, never for what a header announces, and
-//! pieces that overlap or contradict each other are refused: every piece but the last has the same length.
+//! Reassembly of fragmented packets. Memory is allocated for received fragments, never for the
+//! length that a header announces. All fragments of a packet but the last must have the same
+//! length, so fragments that overlap or contradict each other are rejected.
 
 use mp_core::bug;
 
@@ -10,23 +11,23 @@ use bytes::Bytes;
 use crate::limits::ENTRY_OVERHEAD;
 use crate::proto::command::Fragment;
 
-/// A packet of which some pieces are missing.
+/// A packet with missing fragments.
 #[derive(Debug)]
 pub(crate) struct Assembly {
     total: u32,
     count: u32,
     piece_len: u32,
-    /// All pieces before `next`, in order.
+    /// The fragments before `next`, in order.
     front: Vec<u8>,
     next: u32,
-    /// Later pieces.
+    /// Later fragments by number.
     parked: BTreeMap<u32, Box<[u8]>>,
     held: usize,
 }
 
 impl Assembly {
-    /// An assembly without a piece, for the packet that `fragment` is one of. `None` when the fragment cannot be part
-    /// of any packet of at most `packet_bytes_max` bytes.
+    /// Returns an assembly without fragments for the packet of `fragment`. `None` if the fragment
+    /// is invalid or the packet is longer than `packet_bytes_max`.
     pub(crate) fn new(fragment: &Fragment<'_>, packet_bytes_max: usize) -> Option<Self> {
         if fragment.total as usize > packet_bytes_max {
             return None;
@@ -42,14 +43,15 @@ impl Assembly {
         })
     }
 
-    /// Whether `fragment` can be a piece of this packet.
+    /// Returns whether `fragment` can be part of this packet.
     pub(crate) fn fits(&self, fragment: &Fragment<'_>) -> bool {
         fragment.total == self.total
             && fragment.count == self.count
             && piece_len(fragment) == Some(self.piece_len)
     }
 
-    /// Bytes that taking `fragment` would cost; `None` when it is there already.
+    /// Returns the bytes that [`insert`](Self::insert) would charge for `fragment`. `None` if it is
+    /// a duplicate.
     pub(crate) fn cost(&self, fragment: &Fragment<'_>) -> Option<usize> {
         if fragment.number < self.next || self.parked.contains_key(&fragment.number) {
             None
@@ -60,7 +62,7 @@ impl Assembly {
         }
     }
 
-    /// Takes a piece that [`fits`](Self::fits) and is not there yet.
+    /// Stores a fragment that [`fits`](Self::fits) and is not a duplicate.
     pub(crate) fn insert(&mut self, fragment: &Fragment<'_>) {
         self.held += self.cost(fragment).unwrap_or(0);
         if fragment.number != self.next {
@@ -75,22 +77,22 @@ impl Assembly {
         }
     }
 
-    /// Bytes to give back when the assembly ends: everything that was charged for it.
+    /// Returns the bytes charged for the assembly so far.
     pub(crate) const fn held(&self) -> usize {
         self.held
     }
 
-    /// How many pieces there are.
+    /// Returns the number of fragments of the packet.
     pub(crate) const fn count(&self) -> u32 {
         self.count
     }
 
-    /// Whether no piece is missing.
+    /// Returns whether all fragments have been received.
     pub(crate) const fn is_complete(&self) -> bool {
         self.next == self.count
     }
 
-    /// The packet.
+    /// Returns the reassembled packet.
     pub(crate) fn into_payload(self) -> Bytes {
         if self.front.len() != self.total as usize {
             bug!("{} bytes of a packet of {} are complete", self.front.len(), self.total);
@@ -99,7 +101,8 @@ impl Assembly {
     }
 }
 
-/// The length of every piece but the last, which each piece tells by itself; `None` when it is no piece of anything.
+/// Returns the length of each fragment but the last, as far as one fragment determines it. `None`
+/// if the fragment is invalid.
 fn piece_len(fragment: &Fragment<'_>) -> Option<u32> {
     let Fragment { count, number, total, offset, payload, .. } = *fragment;
     let len = payload.len() as u32;
@@ -120,7 +123,7 @@ fn piece_len(fragment: &Fragment<'_>) -> Option<u32> {
     (is_placed && is_last_real && is_long_enough).then_some(piece)
 }
 
-/// Most pieces of a packet.
+/// Maximum number of fragments of a packet.
 const FRAGMENTS_MAX: u32 = 1 << 20;
 
 #[cfg(test)]
@@ -154,7 +157,7 @@ mod tests {
                 assert!(assembly.fits(&pieces[index]));
                 assert!(!assembly.is_complete());
                 assembly.insert(&pieces[index]);
-                assert_eq!(assembly.cost(&pieces[index]), None, "it is there now");
+                assert_eq!(assembly.cost(&pieces[index]), None, "a duplicate must be recognized");
             }
             assert!(assembly.is_complete());
             assert_eq!(assembly.into_payload(), packet, "{order:?}");
@@ -172,7 +175,7 @@ mod tests {
 
     #[test]
     fn memory_follows_what_arrived_not_what_was_announced() {
-        // 29 bytes make Godot 4.6.3 reserve 32 MiB.
+        // Godot 4.6.3 allocates 32 MiB for a datagram of 29 bytes.
         let piece = Fragment {
             start: 1,
             count: 1 << 20,
@@ -217,6 +220,9 @@ mod tests {
             assert!(!assembly.fits(&lie), "{lie}");
         }
         let whole = Fragment { count: 1, number: 0, ..pieces[0] };
-        assert!(Assembly::new(&whole, 1_000).is_none(), "one piece that is not the whole");
+        assert!(
+            Assembly::new(&whole, 1_000).is_none(),
+            "a single fragment shorter than the packet"
+        );
     }
 }

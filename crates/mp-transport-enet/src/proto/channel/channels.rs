@@ -1,9 +1,9 @@
-//! The channels of a peer, made when they are first used: Godot asks for 255 of them and uses three.
+//! The channels of a peer. Each is allocated on first use: Godot requests 255 and uses three.
 
 use super::window::{Place, place};
 use super::{Channel, ReceiveOrder, SendSequences};
 
-/// The channels of a peer, made when they are first used.
+/// The channels of a peer, allocated on first use.
 #[derive(Debug)]
 pub(crate) struct Channels {
     list: Vec<Option<Box<Channel>>>,
@@ -16,37 +16,40 @@ impl Channels {
         Self { list: Vec::new(), count }
     }
 
-    /// Number of channels that the peers agreed on.
+    /// Returns the number of channels that the peers agreed on.
     pub(crate) const fn count(&self) -> u8 {
         self.count
     }
 
-    /// Returns whether the peers agreed on a channel of this number.
+    /// Returns whether `number` is one of the channels that the peers agreed on.
     pub(crate) const fn contains(&self, number: u8) -> bool {
         number < self.count
     }
 
-    /// Lowers the number of channels to `count`, before any is used.
+    /// Reduces the number of channels to `count`. Must be called before a channel is used.
     pub(crate) fn limit(&mut self, count: u8) {
         self.count = self.count.min(count);
     }
 
-    /// Forgets the state of all channels.
+    /// Removes the state of all channels.
     pub(crate) fn clear(&mut self) {
         self.list = Vec::new();
     }
 
-    /// Returns the sending half of a channel, which is made if need be; `None` beyond the count.
+    /// Returns the sending half of a channel, allocating it if necessary. `None` if the peers did
+    /// not agree on the channel.
     pub(crate) fn sending(&mut self, number: u8) -> Option<&mut SendSequences> {
         Some(&mut self.channel(number)?.sending)
     }
 
-    /// Returns the receiving half of a channel, which is made if need be; `None` beyond the count.
+    /// Returns the receiving half of a channel, allocating it if necessary. `None` if the peers did
+    /// not agree on the channel.
     pub(crate) fn receiving(&mut self, number: u8) -> Option<&mut ReceiveOrder> {
         Some(&mut self.channel(number)?.receiving)
     }
 
-    /// Returns where a reliable sequence number lies in a channel, used or not.
+    /// Returns the position of a reliable sequence number relative to the last packet delivered on
+    /// a channel.
     pub(crate) fn place(&self, number: u8, sequence: u16) -> Place {
         match self.list.get(usize::from(number)) {
             Some(Some(channel)) => channel.receiving.place(sequence),
@@ -54,7 +57,7 @@ impl Channels {
         }
     }
 
-    /// The receiving halves of the channels that were used, with their numbers.
+    /// Returns the receiving halves of the allocated channels, with their numbers.
     pub(crate) fn used(&mut self) -> impl Iterator<Item = (u8, &mut ReceiveOrder)> {
         let channels = self.list.iter_mut().enumerate();
         channels.filter_map(|(number, it)| Some((number as u8, &mut it.as_mut()?.receiving)))

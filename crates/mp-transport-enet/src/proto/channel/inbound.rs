@@ -1,13 +1,16 @@
-//! What a peer holds of data that arrived: packets delivered but not yet taken, packets that wait for others, and
-//! pieces. Each has a budget, so that a peer costs a bounded amount of memory whatever it sends.
+//! Memory budgets for the data received from one peer, which bound its memory regardless of what
+//! the peer sends.
 //!
-//! | what | bound | beyond it |
+//! | data | limit | at the limit |
 //! |---|---|---|
-//! | delivered, not taken | settings: 4,096 packets, 4 MiB | unreliable dropped and counted, reliable not acknowledged |
-//! | reliable, received while the link is held | 128 KiB | not acknowledged |
-//! | reliable, out of order | 4 MiB, and one packet that is next in its channel | not acknowledged |
+//! | delivered, not polled | settings: 4,096 packets, 4 MiB | as in the last row |
+//! | reliable, received while paused | 128 KiB | not acknowledged |
+//! | reliable, out of order | 4 MiB, plus one packet that is next | not acknowledged |
 //! | unreliable, incomplete or early | 4 MiB | oldest dropped and counted |
-//! | all three, of all peers of a host | settings: 256 MiB, of which each peer may always have 128 KiB | as above |
+//! | all of these, of all peers | settings: 256 MiB, 128 KiB reserved per peer | see below |
+//!
+//! At the last limit unreliable packets are dropped and counted, and reliable ones are not
+//! acknowledged, so that the peer retransmits them.
 
 use std::collections::VecDeque;
 
@@ -22,14 +25,14 @@ use crate::proto::settings::HostSettings;
 use crate::proto::wire::Source;
 use crate::proto::{HostEvent, PacketFlags};
 
-/// The budgets of one peer.
+/// The receive budgets of one peer.
 #[derive(Debug)]
 pub(crate) struct Inbound {
-    /// Whether the receiver asked to stop.
+    /// Whether the receiver has paused the connection.
     is_held: bool,
-    /// Cost of the reliable data that was kept while the link was held, and is not delivered yet.
+    /// Bytes charged for reliable data that was received while paused and is not delivered yet.
     kept: usize,
-    /// Largest packet.
+    /// Maximum length of a packet in bytes.
     packet_bytes_max: usize,
     packets: usize,
     packets_max: usize,
@@ -37,9 +40,9 @@ pub(crate) struct Inbound {
     bytes_max: usize,
     reorder_bytes: usize,
     unreliable_bytes: usize,
-    /// The share of pending data in the host's limit.
+    /// Bytes of this peer that the host's limit includes.
     recorded_bytes: usize,
-    /// Channel and sequence of the one packet that may go beyond the budget of reliable data.
+    /// Channel and sequence number of the one packet that may exceed the budget of reliable data.
     privileged: Option<(u8, u64)>,
 }
 
@@ -60,7 +63,7 @@ impl Inbound {
         }
     }
 
-    /// Whether a packet may be delivered.
+    /// Returns whether a packet may be delivered now.
     const fn has_room(&self, limit: &SharedLimit) -> bool {
         !self.is_held
             && self.packets < self.packets_max
@@ -68,7 +71,7 @@ impl Inbound {
             && limit.allows(self.held(), 0)
     }
 
-    /// Decides what to do with reliable data.
+    /// Returns how to handle reliable data that is received now.
     const fn intake(&self, limit: &SharedLimit) -> Intake {
         if self.keeps() {
             return Intake { has_room: true, accepted: Outcome::Kept };
@@ -76,44 +79,45 @@ impl Inbound {
         Intake { has_room: self.has_room(limit), accepted: Outcome::Taken }
     }
 
-    /// Holds the link, or lets it go.
+    /// Pauses or resumes the connection.
     pub(crate) const fn hold(&mut self, is_held: bool) {
         self.is_held = is_held;
     }
 
-    /// Returns whether the link is held.
+    /// Returns whether the connection is paused.
     pub(crate) const fn is_held(&self) -> bool {
         self.is_held
     }
 
-    /// Notes that kept data is delivered now.
+    /// Resets the charge of buffered data, which is delivered now.
     pub(crate) const fn resume(&mut self) {
         self.kept = 0;
     }
 
-    /// Largest packet in bytes.
+    /// Returns the maximum length of a packet in bytes.
     pub(crate) const fn packet_bytes_max(&self) -> usize {
         self.packet_bytes_max
     }
 
-    /// Returns whether reliable data is kept: the link is held, or what was kept then is not
-    /// delivered yet.
+    /// Returns whether reliable data must be buffered: the connection is paused, or data that was
+    /// buffered then is not delivered yet.
     const fn keeps(&self) -> bool {
         self.is_held || self.kept > 0
     }
 
-    /// Returns whether there is data that was kept.
+    /// Returns whether data was buffered while paused.
     pub(crate) const fn has_kept(&self) -> bool {
         self.kept > 0
     }
 
-    /// A delivered packet was taken.
+    /// Returns the budget of a delivered packet, which was polled.
     pub(crate) fn taken(&mut self, len: usize) {
         bug::subtract(&mut self.packets, 1);
         bug::subtract(&mut self.bytes, len);
     }
 
-    /// Charges `cost` for reliable data of the packet `sequence` of `channel`, if the budget allows it.
+    /// Charges `cost` bytes for reliable data of packet `sequence` of `channel`. Returns false if a
+    /// budget would be exceeded.
     fn reserve(
         &mut self,
         limit: &mut SharedLimit,
@@ -129,7 +133,7 @@ impl Inbound {
         let packet = (channel, sequence);
         let fits = self.reorder_bytes + cost <= REORDER_BYTES_MAX;
         if !fits {
-            // Only the packet that waits for nothing else can be sure to finish, and give way to the next.
+            // Only the next packet of a channel is certain to complete and to free its memory.
             if !is_next || *self.privileged.get_or_insert(packet) != packet {
                 return false;
             }
@@ -142,7 +146,7 @@ impl Inbound {
         true
     }
 
-    /// Gives back what was charged for a packet.
+    /// Returns the bytes charged for a packet to the budgets.
     fn release(&mut self, limit: &mut SharedLimit, cost: usize, channel: u8, sequence: u64) {
         bug::subtract(&mut self.reorder_bytes, cost);
         self.record(limit);
@@ -151,13 +155,13 @@ impl Inbound {
         }
     }
 
-    /// Whether `cost` more for unreliable data is within its budget.
+    /// Returns whether `cost` more bytes of unreliable data are within the budgets.
     pub(crate) const fn has_unreliable_room(&self, limit: &SharedLimit, cost: usize) -> bool {
         self.unreliable_bytes + cost <= UNRELIABLE_REORDER_BYTES_MAX
             && limit.allows(self.held(), cost)
     }
 
-    /// Forgets what waits for others.
+    /// Resets the charges of incomplete and out-of-order packets.
     pub(crate) const fn clear_waiting(&mut self) {
         self.kept = 0;
         self.reorder_bytes = 0;
@@ -165,39 +169,39 @@ impl Inbound {
         self.privileged = None;
     }
 
-    /// Has `limit`, that of all peers, include what waits for others now.
+    /// Updates the share of this peer in `limit`, the limit of all peers.
     pub(crate) fn record(&mut self, limit: &mut SharedLimit) {
         limit.replace(self.recorded_bytes, self.waiting());
         self.recorded_bytes = self.waiting();
     }
 
-    /// Cost of what waits for others, reliable and unreliable.
+    /// Returns the bytes charged for incomplete and out-of-order packets.
     pub(crate) const fn waiting(&self) -> usize {
         self.reorder_bytes + self.unreliable_bytes
     }
 
-    /// Cost of all that arrived and was not taken.
+    /// Returns the bytes charged for all received data that was not polled.
     const fn held(&self) -> usize {
         self.waiting() + self.bytes + self.packets * ENTRY_OVERHEAD
     }
 }
 
-/// Treatment of reliable data that arrives.
+/// How to handle reliable data that is received.
 pub(crate) struct Intake {
-    /// True if data that is new can be accepted, within its budget.
+    /// Whether new data may be accepted, within its budget.
     pub(crate) has_room: bool,
-    /// The outcome when it is accepted, or was before.
+    /// The outcome for data that is accepted, or was accepted before.
     pub(crate) accepted: Outcome,
 }
 
-/// Where a channel delivers to.
+/// The destination of packets that a channel delivers, and the budgets that apply.
 pub(crate) struct Sink<'a, 'd> {
     pub(crate) connection: ConnectionId,
     pub(crate) channel: u8,
     pub(crate) source: &'a mut Source<'d>,
     pub(crate) events: &'a mut VecDeque<HostEvent>,
     pub(crate) inbound: &'a mut Inbound,
-    /// The budget of all peers of the host.
+    /// The limit of all peers of the host.
     pub(crate) limit: &'a mut SharedLimit,
     pub(crate) stats: &'a mut ConnectionStats,
 }
@@ -214,56 +218,56 @@ impl Sink<'_, '_> {
         self.events.push_back(HostEvent::Packet { connection, channel, flags, payload });
     }
 
-    /// Largest packet in bytes.
+    /// Returns the maximum length of a packet in bytes.
     pub(crate) const fn packet_bytes_max(&self) -> usize {
         self.inbound.packet_bytes_max
     }
 
-    /// Counts an unreliable packet that is not delivered.
+    /// Counts an unreliable packet that is dropped.
     pub(crate) const fn dropped(&mut self) {
         self.stats.receive_drops += 1;
     }
 
-    /// Returns whether a packet may be delivered.
+    /// Returns whether a packet may be delivered now.
     pub(crate) const fn has_room(&self) -> bool {
         self.inbound.has_room(self.limit)
     }
 
-    /// Decides what to do with reliable data.
+    /// Returns how to handle reliable data that is received now.
     pub(crate) const fn intake(&self) -> Intake {
         self.inbound.intake(self.limit)
     }
 
-    /// Charges `cost` for reliable data of the packet `sequence`, if the budgets allow it.
-    /// `is_next`: it waits for no other.
+    /// Charges `cost` bytes for reliable data of packet `sequence`. Returns false if a budget would
+    /// be exceeded. `is_next`: the packet is the next of its channel.
     pub(crate) fn reserve(&mut self, cost: usize, sequence: u64, is_next: bool) -> bool {
         self.inbound.reserve(self.limit, cost, self.channel, sequence, is_next)
     }
 
-    /// Gives back what was charged for the packet `sequence`.
+    /// Returns the bytes charged for packet `sequence` to the budgets.
     pub(crate) fn release(&mut self, cost: usize, sequence: u64) {
         self.inbound.release(self.limit, cost, self.channel, sequence);
     }
 
-    /// Returns whether `cost` more for unreliable data is within the budgets.
+    /// Returns whether `cost` more bytes of unreliable data are within the budgets.
     pub(crate) const fn has_unreliable_room(&self, cost: usize) -> bool {
         self.inbound.has_unreliable_room(self.limit, cost)
     }
 
-    /// Charges `cost` for unreliable data.
+    /// Charges `cost` bytes for unreliable data.
     pub(crate) fn reserve_unreliable(&mut self, cost: usize) {
         self.inbound.unreliable_bytes += cost;
         self.inbound.record(self.limit);
     }
 
-    /// Gives back what was charged for unreliable data.
+    /// Returns `cost` bytes of unreliable data to the budgets.
     pub(crate) fn release_unreliable(&mut self, cost: usize) {
         bug::subtract(&mut self.inbound.unreliable_bytes, cost);
         self.inbound.record(self.limit);
     }
 }
 
-/// Cost of a packet that was delivered and not taken.
+/// Returns the bytes charged for a packet that was delivered and not polled.
 pub(crate) const fn delivered_bytes(payload: &Bytes) -> usize {
     payload.len() + ENTRY_OVERHEAD
 }

@@ -1,4 +1,4 @@
-//! One channel of one peer: the sequence numbers of what is sent, and the order of what is received.
+//! A channel of a peer: sequence numbers of sent packets, and the order of received ones.
 
 mod assembly;
 mod channels;
@@ -15,16 +15,17 @@ pub(crate) use sequences::SendSequences;
 pub(crate) use unsequenced::Unsequenced;
 pub(crate) use window::Place;
 
-/// What becomes of a command.
+/// The result of handling a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// It was taken, or is known already: acknowledge it if it asks for that.
+    /// Accepted now or before. It is acknowledged if it requests that.
     Taken,
-    /// It was accepted on a held link: it is delivered and acknowledged once the link is let go.
+    /// Accepted on a paused connection. It is delivered and acknowledged when the connection
+    /// resumes.
     Kept,
-    /// There is no room for it: it shall come again.
+    /// Not accepted for lack of capacity, and not acknowledged, so that the peer retransmits it.
     Withheld,
-    /// It makes no sense: what follows in its datagram is ignored.
+    /// Malformed. The rest of its datagram is ignored.
     Refused,
 }
 

@@ -1,5 +1,5 @@
-//! The order of what one channel of one peer receives: packets that wait for others, and packets of
-//! which pieces are missing.
+//! The order of packets received on a channel. Packets wait here for earlier packets and for
+//! missing fragments.
 
 use mp_core::bug;
 
@@ -19,13 +19,13 @@ use crate::proto::command::Fragment;
 /// The receiving half of a channel.
 #[derive(Debug, Default)]
 pub(crate) struct ReceiveOrder {
-    /// The last reliable command delivered, counted without wrapping around.
+    /// Sequence number of the last reliable command delivered. It does not wrap around.
     reliable: u64,
-    /// The last unreliable packet delivered since then.
+    /// Sequence number of the last unreliable packet delivered since then.
     unreliable: u16,
-    /// Reliable packets for which something before them, or a piece, is missing.
+    /// Reliable packets with a missing fragment or a missing packet before them.
     waiting: BTreeMap<u64, Waiting>,
-    /// Unreliable packets for which a reliable packet before them, or a piece, is missing.
+    /// Unreliable packets with a missing fragment or a missing reliable packet before them.
     unreliable_waiting: BTreeMap<(u64, u16), Waiting>,
 }
 
@@ -36,12 +36,12 @@ enum Waiting {
 }
 
 impl ReceiveOrder {
-    /// Where a reliable sequence number lies.
+    /// Returns the position of a reliable sequence number relative to the last packet delivered.
     pub(crate) const fn place(&self, sequence: u16) -> Place {
         place(sequence, self.reliable as u16)
     }
 
-    /// A reliable packet arrived.
+    /// Handles a received reliable packet.
     pub(crate) fn reliable(
         &mut self,
         sequence: u16,
@@ -66,7 +66,7 @@ impl ReceiveOrder {
             sink.deliver(PacketFlags::RELIABLE, payload);
             self.advance(true, sink);
         } else {
-            // What waits is charged for its own bytes, and keeps no others.
+            // A copy, so that the packet does not keep the memory of its datagram.
             let entry = Waiting::Whole(Bytes::copy_from_slice(payload));
             if !sink.reserve(entry.cost(), number, false) {
                 return Outcome::Withheld;
@@ -76,7 +76,7 @@ impl ReceiveOrder {
         accepted
     }
 
-    /// A piece of a reliable packet arrived.
+    /// Handles a received fragment of a reliable packet.
     pub(crate) fn reliable_fragment(
         &mut self,
         sequence: u16,
@@ -95,7 +95,7 @@ impl ReceiveOrder {
         };
         let Intake { has_room, accepted } = sink.intake();
         if self.place(sequence) == Place::Beyond || !has_room {
-            // Pieces that are there already stay acknowledged.
+            // Fragments that were received before are acknowledged again.
             return match self.waiting.get(&number) {
                 Some(Waiting::Pieces(pieces)) if pieces.cost(fragment).is_none() => Outcome::Taken,
                 _ => Outcome::Withheld,
@@ -132,12 +132,12 @@ impl ReceiveOrder {
         accepted
     }
 
-    /// Delivers the reliable packets that were complete before the link was let go.
+    /// Delivers the reliable packets that were completed while the connection was paused.
     pub(crate) fn resume(&mut self, sink: &mut Sink<'_, '_>) {
         self.advance(false, sink);
     }
 
-    /// An unreliable packet arrived.
+    /// Handles a received unreliable packet.
     pub(crate) fn unreliable(
         &mut self,
         reliable: u16,
@@ -160,7 +160,7 @@ impl ReceiveOrder {
         self.unreliable_waiting.insert(key, entry);
     }
 
-    /// A piece of an unreliable packet arrived.
+    /// Handles a received fragment of an unreliable packet.
     pub(crate) fn unreliable_fragment(
         &mut self,
         reliable: u16,
@@ -213,15 +213,16 @@ impl ReceiveOrder {
         Outcome::Taken
     }
 
-    /// Drops the unreliable packets that wait.
+    /// Drops the pending unreliable packets.
     pub(crate) fn shed_unreliable(&mut self, sink: &mut Sink<'_, '_>) {
         while let Some((key, _)) = self.unreliable_waiting.first_key_value() {
             self.drop_unreliable(*key, sink);
         }
     }
 
-    /// Delivers the reliable packets that nothing is missing for any more; when there was one, now or just before, the
-    /// unreliable packets behind it follow and their numbers start anew.
+    /// Delivers the reliable packets that are complete and next in order. If there was one, or if
+    /// `was_delivered`, also delivers the unreliable packets that follow it, whose numbers restart
+    /// at 1.
     fn advance(&mut self, mut was_delivered: bool, sink: &mut Sink<'_, '_>) {
         while let Some(first) = self.waiting.first_entry() {
             if *first.key() != self.reliable + 1 || !first.get().is_complete() {
@@ -266,7 +267,8 @@ impl ReceiveOrder {
         }
     }
 
-    /// The key of an unreliable packet, unless it comes too late or there is no room.
+    /// Returns the key of an unreliable packet. `None` if the packet is late or the queue is full;
+    /// it is counted as dropped then.
     fn unreliable_key(
         &self,
         reliable: u16,
@@ -287,7 +289,7 @@ impl ReceiveOrder {
         key
     }
 
-    /// Delivers a packet that nothing is missing for; incomplete ones before it are dropped.
+    /// Delivers a complete packet, and drops incomplete ones before it.
     fn deliver_unreliable(
         &mut self,
         key: (u64, u16),
@@ -305,7 +307,8 @@ impl ReceiveOrder {
         }
     }
 
-    /// Makes room for `cost` by dropping older packets than the one of `key`.
+    /// Makes `cost` bytes available by dropping packets older than `key`. Returns whether that
+    /// sufficed.
     fn make_room(&mut self, cost: usize, key: (u64, u16), sink: &mut Sink<'_, '_>) -> bool {
         while !sink.has_unreliable_room(cost) {
             let Some((&first, _)) = self.unreliable_waiting.first_key_value() else { return false };

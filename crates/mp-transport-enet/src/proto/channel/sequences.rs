@@ -1,4 +1,4 @@
-//! The sequence numbers of what one channel of one peer sends.
+//! Sequence numbers of the packets sent on a channel.
 
 use super::window::SendWindows;
 
@@ -14,7 +14,7 @@ pub(crate) struct SendSequences {
 }
 
 impl SendSequences {
-    /// Returns whether there is a number for one more unreliable packet before the next reliable one.
+    /// Returns whether an unreliable packet can be numbered before the next reliable one.
     pub(crate) const fn has_unreliable(&self) -> bool {
         self.unreliable < u16::MAX
     }
@@ -27,8 +27,8 @@ impl SendSequences {
         first
     }
 
-    /// Numbers an unreliable packet, if [there is a number](Self::has_unreliable). Returns the
-    /// reliable sequence number that it follows and its own.
+    /// Numbers an unreliable packet, if [`has_unreliable`](Self::has_unreliable). Returns the
+    /// reliable sequence number that it follows, and its own.
     pub(crate) const fn next_unreliable(&mut self) -> (u16, u16) {
         self.unreliable += 1;
         (self.reliable, self.unreliable)
@@ -39,12 +39,12 @@ impl SendSequences {
         self.windows.admits(sequence)
     }
 
-    /// Notes that the reliable command `sequence` was sent for the first time.
+    /// Records that the reliable command `sequence` was sent for the first time.
     pub(crate) fn sent(&mut self, sequence: u16) {
         self.windows.sent(sequence);
     }
 
-    /// Notes that the reliable command `sequence` was acknowledged.
+    /// Records that the reliable command `sequence` was acknowledged.
     pub(crate) fn acknowledged(&mut self, sequence: u16) {
         self.windows.acknowledged(sequence);
     }

@@ -1,16 +1,16 @@
-//! Which unsequenced packets have arrived: a map of 1,024 bits over the current block of 1,024 groups. A packet of a
-//! later block forgets the earlier ones, whose stragglers are then dropped.
+//! Detection of duplicate unsequenced packets: a bitmap of the current block of 1,024 groups. A
+//! packet of a later block starts a new bitmap. Packets of earlier blocks are dropped from then on.
 
-/// The groups of one peer that arrived.
+/// The received groups of one peer.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Unsequenced {
     base: u16,
-    /// Made by the first unsequenced packet.
+    /// Allocated for the first unsequenced packet.
     seen: Option<Box<[u64; WORDS]>>,
 }
 
 impl Unsequenced {
-    /// Whether the packet of `group` is to be delivered; it then counts as arrived.
+    /// Records a packet of `group`. Returns whether to deliver it.
     pub(crate) fn accept(&mut self, group: u16) -> bool {
         let block = group - group % BITS;
         let ahead = u32::from(group) + if group < self.base { 65_536 } else { 0 };
@@ -31,7 +31,7 @@ impl Unsequenced {
 
 const BITS: u16 = 1_024;
 const WORDS: usize = BITS as usize / 64;
-/// How far ahead a group may lie: 32 blocks.
+/// Number of groups that count as newer than the current block: 32 blocks.
 const AHEAD: u32 = 32 * BITS as u32;
 
 #[cfg(test)]
@@ -45,7 +45,7 @@ mod tests {
 
     #[test]
     fn each_group_of_the_current_block_arrives_once() {
-        // As a real Godot did.
+        // As observed with Godot.
         assert_eq!(accepted(&[3, 1, 3, 2, 1025, 1, 1026]), [3, 1, 2, 1025, 1026]);
     }
 

@@ -1,19 +1,19 @@
-//! Reliable windows: the 65,536 sequence numbers of a channel lie in 16 windows of 4,096. A sender keeps the windows
-//! ahead of it free so that the same number never means two packets; a receiver takes what lies up to seven windows
-//! ahead and holds the rest for old.
+//! Reliable windows. The 65,536 sequence numbers of a channel form 16 windows of 4,096. A sender
+//! keeps the windows ahead free, so that a number is never ambiguous. A receiver treats numbers up
+//! to seven windows ahead as new, and others as old.
 
-/// What a receiver does with a reliable sequence number.
+/// The position of a reliable sequence number, relative to the last one delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// This far ahead of the last one delivered; 0 is that one itself.
+    /// Number of commands after the last one delivered; 0 is that command itself.
     Ahead(u16),
-    /// Seen long ago: acknowledged again, not delivered.
+    /// Received long ago: acknowledged again, not delivered.
     Old,
-    /// Further ahead than any honest sender goes: neither delivered nor acknowledged.
+    /// Further ahead than the send windows allow: neither delivered nor acknowledged.
     Beyond,
 }
 
-/// Where `sequence` lies when `current` is the last one delivered.
+/// Returns the position of `sequence` if `current` was delivered last.
 pub(crate) const fn place(sequence: u16, current: u16) -> Place {
     let own = sequence / SIZE + if sequence < current { COUNT } else { 0 };
     let window = current / SIZE;
@@ -26,7 +26,7 @@ pub(crate) const fn place(sequence: u16, current: u16) -> Place {
     }
 }
 
-/// How many of a channel's reliable commands are on their way, per window.
+/// Numbers of reliable commands in flight on a channel, per window.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SendWindows {
     counts: [u16; COUNT as usize],
@@ -34,8 +34,9 @@ pub(crate) struct SendWindows {
 }
 
 impl SendWindows {
-    /// Whether `sequence` may be sent for the first time. Only the first number of a window can be held up: until the
-    /// window before it is not full and ten windows from it on are free.
+    /// Returns whether `sequence` may be sent for the first time. Only the first number of a window
+    /// can be blocked: until the window before it has capacity and the ten windows from it on are
+    /// free.
     pub(crate) fn admits(&self, sequence: u16) -> bool {
         if !sequence.is_multiple_of(SIZE) {
             return true;
@@ -46,14 +47,14 @@ impl SendWindows {
         self.counts[usize::from(before)] < SIZE && self.used & ahead == 0
     }
 
-    /// `sequence` was sent for the first time.
+    /// Records that `sequence` was sent for the first time.
     pub(crate) fn sent(&mut self, sequence: u16) {
         let window = sequence / SIZE;
         self.counts[usize::from(window)] += 1;
         self.used |= 1 << window;
     }
 
-    /// `sequence`, sent before, was acknowledged.
+    /// Records that `sequence` was acknowledged.
     pub(crate) fn acknowledged(&mut self, sequence: u16) {
         let window = sequence / SIZE;
         let count = &mut self.counts[usize::from(window)];
@@ -67,7 +68,7 @@ impl SendWindows {
 const SIZE: u16 = 4_096;
 const COUNT: u16 = 16;
 const FREE: u16 = 8;
-/// The windows that must be free, as bits from window 0: FREE + 2 of them.
+/// Bits of the windows that must be free, from window 0 on: `FREE + 2` windows.
 const AHEAD: u16 = (1 << (FREE + 2)) - 1;
 
 #[cfg(test)]
@@ -78,7 +79,7 @@ mod tests {
     fn seven_windows_ahead_are_future_the_rest_is_old() {
         assert_eq!(place(0, 0), Place::Ahead(0));
         assert_eq!(place(1, 0), Place::Ahead(1));
-        // A real Godot acknowledges windows 6 and 9..15 and leaves 7 and 8.
+        // Godot acknowledges windows 6 and 9 to 15, but not 7 and 8.
         assert_eq!(place(6 * SIZE, 0), Place::Ahead(6 * SIZE));
         assert_eq!(place(7 * SIZE - 1, 0), Place::Ahead(7 * SIZE - 1));
         assert_eq!(place(7 * SIZE, 0), Place::Beyond);
@@ -105,7 +106,7 @@ mod tests {
             windows.sent(sequence);
         }
         assert!(!windows.admits(SIZE), "the window before is full");
-        assert!(windows.admits(SIZE + 1), "only the first number of a window is held up");
+        assert!(windows.admits(SIZE + 1), "only the first number of a window is blocked");
         windows.acknowledged(17);
         assert!(windows.admits(SIZE));
         for window in [7, 8, 15] {
@@ -127,6 +128,6 @@ mod tests {
         windows.acknowledged(2);
         assert!(windows.admits(15 * SIZE));
         windows.acknowledged(2);
-        assert!(windows.admits(SIZE), "an acknowledgement too many changes nothing");
+        assert!(windows.admits(SIZE), "a duplicate acknowledgement must have no effect");
     }
 }

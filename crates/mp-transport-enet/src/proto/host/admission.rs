@@ -1,4 +1,4 @@
-//! Who becomes a peer of a host: CONNECT, its answer, refusals, and connections that are half open.
+//! Admission of clients to a host: CONNECT, its reply, rejections, and half-open connections.
 
 use std::net::SocketAddr;
 
@@ -14,7 +14,7 @@ use crate::proto::wire::LoneDisconnect;
 use crate::proto::{NO_PEER, NetworkPath, WINDOW_MAX, WINDOW_MIN};
 
 impl Host {
-    /// A client wants in.
+    /// Handles a CONNECT.
     pub(super) fn handle_connect(&mut self, path: NetworkPath, len: usize, bytes: &[u8]) {
         let from = path.remote;
         if self.settings.admission == Admission::Nobody {
@@ -30,7 +30,8 @@ impl Host {
             return;
         }
         if let Some(slot) = self.slots.find(from, connect.terms.connect_id) {
-            // The same CONNECT again: its answer is sent again by a timer, as far as the address has earned it.
+            // A retransmitted CONNECT. A timer retransmits the reply, as far as address validation
+            // allows.
             if let Some(PeerEntry { peer, .. }) = self.slots.get_mut(slot)
                 && peer.state() == State::HalfOpen
             {
@@ -83,7 +84,7 @@ impl Host {
         self.touch(connection.slot as u16);
     }
 
-    /// Whether a client with this address and `data` may begin its handshake.
+    /// Returns whether a client with this address and `data` may start its handshake.
     fn would_admit(&self, from: SocketAddr, data: u32) -> bool {
         let is_id_good = match self.settings.admission {
             Admission::Nobody => false,
@@ -96,8 +97,8 @@ impl Host {
             && self.slots.count_at(from.ip()) < self.settings.max_peers_per_address
     }
 
-    /// Turns a client away. Godot 4.6.3 says nothing to it, so that it tries for half a minute; this it understands at
-    /// once.
+    /// Rejects a client with a DISCONNECT, so that its attempt fails immediately. Godot 4.6.3 sends
+    /// nothing, and its clients retry for 30 s.
     fn refuse(&mut self, path: NetworkPath, Terms { peer_id, connect_id, .. }: Terms) {
         debug!(from = %path.remote, "refused");
         self.stats.connections_refused += 1;
@@ -115,7 +116,7 @@ impl Host {
         }
     }
 
-    /// Takes note of how a handshake came out.
+    /// Updates the lists of the host after a peer's handshake may have completed.
     pub(super) fn settle(&mut self, slot: u16) {
         let Some(entry) = self.slots.get_mut(slot) else {
             bug!("slot {slot} has completed a handshake, but has no peer");
@@ -133,7 +134,7 @@ impl Host {
             return;
         }
         if peer.state() == State::Disconnecting {
-            // A client that was not admitted after all, or an abandoned attempt that was answered.
+            // A client that was not admitted in the end, or an abandoned attempt with a late reply.
             self.stats.connections_refused += u64::from(age.is_some());
             return;
         }
@@ -153,14 +154,16 @@ impl Host {
         self.schedule_pass();
     }
 
-    /// Chooses a session in which a client that began anew at its old address does not take what is sent to the old one.
+    /// Chooses a session id that differs from earlier connections of a restarted client, so that it
+    /// ignores datagrams for those.
     fn set_apart(&self, sessions: Sessions, address: SocketAddr, outgoing_id: u16) -> Sessions {
         let earlier = self.slots.at(address, outgoing_id).filter_map(|slot| self.slots.get(slot));
         let taken: Vec<u8> = earlier.map(|it| it.peer.sessions().outgoing_bits()).collect();
         sessions.apart_from(&taken)
     }
 
-    /// Ends what the client in `slot` was before it began anew: nobody is there to answer any more.
+    /// Removes the earlier connections of the restarted client in `slot`. They cannot be used any
+    /// more.
     fn end_earlier(&mut self, slot: u16, address: SocketAddr, outgoing_id: u16) {
         let earlier: Vec<u16> =
             self.slots.at(address, outgoing_id).filter(|&other| other != slot).collect();

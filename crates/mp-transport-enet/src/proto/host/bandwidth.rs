@@ -1,11 +1,12 @@
-//! The sharing of a host's bandwidth among its peers, once per second, as ENet does it.
+//! Sharing a host's bandwidth among its peers once per second, as in ENet.
 //!
-//! * **Out**: when more was queued than this side may send, or than a peer takes, the packet throttle of peers is
-//!   limited: unreliable packets are dropped in that proportion, and the reliable window narrows.
-//! * **In**: what this side takes is divided equally among its peers. Peers that send less than that give the rest to the
-//!   others. Each is told with BANDWIDTH_LIMIT, when that is news.
+//! * **Outgoing**: if more was queued than the host may send or a peer may receive, the packet
+//!   throttle of peers is limited. Unreliable packets are dropped in proportion, and the reliable
+//!   window shrinks.
+//! * **Incoming**: the host's limit is divided equally among its peers. Peers that send less leave
+//!   the rest to the others. BANDWIDTH_LIMIT announces changes to a peer.
 //!
-//! Without limits on either side there is no pass, but for telling new peers so.
+//! Without limits on either side, a round only runs to announce that to new peers.
 
 use mp_core::Instant;
 
@@ -13,18 +14,18 @@ use super::{Host, PeerEntry};
 use crate::proto::Millis;
 use crate::proto::peer::{SCALE, State};
 
-/// What a peer is owed and takes.
+/// A peer's share of the outgoing bandwidth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Demand {
-    /// Bytes queued since the last pass.
+    /// Bytes queued since the last round.
     queued: u64,
-    /// Bytes that it takes in that time, if it said so.
+    /// Bytes that the peer may receive in that time, if limited.
     takes: Option<u64>,
-    /// How many 32nds it is sent.
+    /// Throttle limit, in 32nds of the unreliable packets.
     limit: Option<u32>,
 }
 
-/// When bandwidth is shared next, and since when demand is measured.
+/// The timing of bandwidth rounds.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Pass {
     pub(crate) due: Option<Millis>,
@@ -32,7 +33,8 @@ pub(crate) struct Pass {
 }
 
 impl Host {
-    /// Limits what is taken and sent from now on, in bytes per second; 0 is no limit. The peers are told within a second.
+    /// Sets the host's limits in bytes per second; 0 is unlimited. Peers are notified within a
+    /// second.
     pub fn bandwidth_limit(&mut self, incoming: u32, outgoing: u32) {
         self.settings.incoming_bandwidth = incoming;
         self.settings.outgoing_bandwidth = outgoing;
@@ -42,14 +44,14 @@ impl Host {
         self.schedule_pass();
     }
 
-    /// A pass is due at the next whole second since the first turn.
+    /// Schedules a round for the next whole second since the first turn.
     pub(super) fn schedule_pass(&mut self) {
         let (now, epoch) = (self.now.as_millis(), self.epoch.unwrap_or_default());
         let seconds = now.saturating_sub(epoch).div_ceil(INTERVAL);
         self.pass.due.get_or_insert(epoch + seconds * INTERVAL);
     }
 
-    /// Shares the bandwidth, when that is due.
+    /// Runs a round if it is due.
     pub(super) fn share_bandwidth(&mut self, now: Instant) {
         if self.pass.due.is_none_or(|at| now.as_millis() < at) {
             return;
@@ -63,7 +65,7 @@ impl Host {
             self.throttle_peers(now.as_millis());
             self.pass.due = Some(now.as_millis() + INTERVAL);
         } else if self.pass.measured_since.take().is_some() {
-            // There were limits until now.
+            // The limits were removed since the last round.
             for entry in self.counted_mut() {
                 entry.peer.limit_throttle(SCALE);
             }
@@ -92,7 +94,7 @@ impl Host {
         }
     }
 
-    /// Tells peers what this side takes from them and sends, when that is news to them.
+    /// Announces the host's limits to the peers for which they have changed.
     fn announce_bandwidth(&mut self) {
         let is_open = |entry: &PeerEntry| entry.peer.state() == State::Connected;
         let open = self.counted().filter(|entry| is_open(entry));
@@ -111,23 +113,23 @@ impl Host {
         }
     }
 
-    /// Connected peers, lowest slot first.
+    /// Returns the connected peers, lowest slot first.
     fn counted(&self) -> impl Iterator<Item = &PeerEntry> {
         self.slots.entries().filter(|entry| entry.is_counted)
     }
 
-    /// See [`counted`](Self::counted).
+    /// Returns the connected peers, lowest slot first.
     fn counted_mut(&mut self) -> impl Iterator<Item = &mut PeerEntry> {
         self.slots.entries_mut().filter(|entry| entry.is_counted)
     }
 }
 
-/// Bytes per second that a peer takes, if it said so.
+/// Returns the bytes per second that a peer may receive, if limited.
 fn takes(entry: &PeerEntry) -> Option<u32> {
     Some(entry.peer.receive_bandwidth()).filter(|&takes| takes > 0)
 }
 
-/// Sets the limits, given how many bytes this side may send, if that is limited.
+/// Sets the throttle limits. `budget`: bytes that the host may send, if limited.
 fn limit(demands: &mut [Demand], budget: Option<u64>) {
     let mut total: u64 = demands.iter().map(|demand| demand.queued).sum();
     let mut budget = budget.unwrap_or(u64::MAX);
@@ -153,8 +155,9 @@ fn limit(demands: &mut [Demand], budget: Option<u64>) {
     }
 }
 
-/// Divides `bandwidth` among peers, of which each sends at most what it said, or without a limit (0). Who sends less than its
-/// share is given just that. (ENet gives peers without a limit of their own none either, so that its limit limits nobody.)
+/// Divides the incoming bandwidth among peers, given what each announced to send; 0 is unlimited. A
+/// peer that sends less than its share is granted that. ENet grants an unlimited peer an unlimited
+/// share, so that the host's limit has no effect.
 fn divide(bandwidth: u32, sends: &[u32]) -> Vec<u32> {
     let mut shares = vec![None; sends.len()];
     let (mut rest, mut remaining) = (bandwidth, sends.len() as u32);
@@ -172,7 +175,7 @@ fn divide(bandwidth: u32, sends: &[u32]) -> Vec<u32> {
             }
         }
     }
-    // On the wire 0 is no limit.
+    // On the wire 0 is unlimited.
     let share = if bandwidth == 0 { 0 } else { share.max(1) };
     shares.into_iter().map(|given| given.unwrap_or(share)).collect()
 }
@@ -205,7 +208,7 @@ mod tests {
 
     #[test]
     fn a_peer_that_takes_little_leaves_the_rest_to_the_others() {
-        // It gets 500 of 2,000; 1,500 of the remaining 3,500 go to the other.
+        // The first peer gets 500 of 2,000, the other 1,500 of the remaining 3,500.
         assert_eq!(limits(&[(2_000, Some(500)), (2_000, None)], Some(2_000)), [8, 13]);
         assert_eq!(limits(&[(2_000, Some(500)), (2_000, None)], None), [8, 32]);
         assert_eq!(limits(&[(1_000_000, Some(1)), (10, Some(10))], None), [1, 32], "at least one");

@@ -1,4 +1,4 @@
-//! The ways in which connections of a host end.
+//! Closing the connections of a host.
 
 use mp_core::{ConnectionId, DisconnectReason, Farewell};
 
@@ -8,10 +8,13 @@ use super::{Host, PeerEntry};
 use crate::proto::peer::{Flow, State};
 
 impl Host {
-    /// Ends a link; `data` is for the other side's application. `reason` is what this side reports when the end is
-    /// acknowledged or has timed out; [`Farewell::Abrupt`] reports nothing and forgets events not yet taken, though the
-    /// other side is still told until it acknowledges. A link that ends before it has [drained](Farewell::Drain) reports why;
-    /// [`DisconnectReason::QueueFull`] when it made no progress for
+    /// Closes a connection. `data` is for the remote application. An event with `reason` follows
+    /// when the remote peer has acknowledged or timed out.
+    ///
+    /// With [`Farewell::Abrupt`] no event follows, and events that were not polled are removed.
+    /// DISCONNECT is still sent until it is acknowledged. With [`Farewell::Drain`], a connection
+    /// that ends before it has drained reports the reason. That is [`DisconnectReason::QueueFull`]
+    /// if it made no progress for
     /// [`reliable_progress_timeout`](crate::proto::HostSettings::reliable_progress_timeout).
     pub fn disconnect(
         &mut self,
@@ -37,15 +40,17 @@ impl Host {
         }
     }
 
-    /// Ends a link because something is wrong with it: reported at once, and the other side is told.
+    /// Closes a failed connection. `reason` is reported immediately, and DISCONNECT is sent until
+    /// it is acknowledged.
     pub fn fail(&mut self, connection: ConnectionId, reason: DisconnectReason) {
         let Some(peer) = self.slots.peer_mut(connection) else { return };
         peer.fail(reason, &mut self.events);
         self.touch(connection.slot as u16);
     }
 
-    /// Ends a link at once. The other side is told once, with `data`, at the end of the turn; should that be lost, it
-    /// notices by its timeout. What was queued is lost. Reported with `reason`.
+    /// Closes a connection immediately, and reports `reason`. Queued packets are dropped. One
+    /// DISCONNECT with `data` is sent at the end of the turn; if it is lost, the remote peer times
+    /// out.
     pub fn disconnect_now(
         &mut self,
         connection: ConnectionId,
@@ -56,15 +61,15 @@ impl Host {
         self.reset(connection, reason);
     }
 
-    /// Forgets a link without a word to the other side, which notices by its timeout. Reported with `reason`.
+    /// Removes a connection, and reports `reason`. Nothing is sent, so the remote peer times out.
     pub fn reset(&mut self, connection: ConnectionId, reason: DisconnectReason) {
         let Some(peer) = self.slots.peer(connection) else { return };
         peer.report_end(reason, &mut self.events);
         self.remove(connection.slot as u16);
     }
 
-    /// Gives up an attempt to connect, without an event. CONNECT is not sent again; when the server
-    /// answers all the same it is sent a DISCONNECT, so that nobody occupies its slot.
+    /// Abandons an attempt to connect, without an event. CONNECT is not retransmitted. If the
+    /// server replies later, a DISCONNECT is sent, so that its slot does not stay occupied.
     pub(crate) fn abandon(&mut self, connection: ConnectionId) {
         let now = self.now.as_millis();
         let Some(peer) = self.slots.peer_mut(connection) else { return };
@@ -72,24 +77,25 @@ impl Host {
             peer.abandon(now);
             self.touch(connection.slot as u16);
         } else {
-            // It was answered in this turn, and that is not acknowledged yet.
+            // The reply was received in this turn and is not acknowledged yet.
             self.disconnect(connection, 0, DisconnectReason::Closed, Farewell::Abrupt);
         }
     }
 
-    /// Ends a link when everything accepted for it has been acknowledged (Godot: `peer_disconnect_later`).
+    /// Closes a connection after all accepted packets have been acknowledged (Godot:
+    /// `peer_disconnect_later`).
     pub fn disconnect_later(&mut self, connection: ConnectionId, data: u32) {
         self.disconnect(connection, data, DisconnectReason::Closed, Farewell::Drain);
     }
 
-    /// Queues the one datagram that tells a peer that its connection is closed.
+    /// Queues a single DISCONNECT datagram for a peer.
     fn say_goodbye(&mut self, connection: ConnectionId, data: u32) {
         let Some(peer) = self.slots.peer_mut(connection) else { return };
         self.goodbyes.extend(peer.lone_disconnect(data));
     }
 
-    /// Ends everything at once: each connected peer is told once, with `data`, at the end of the turn. No events follow,
-    /// and those not yet taken are forgotten.
+    /// Closes all connections immediately. One DISCONNECT with `data` is sent to each connected
+    /// peer at the end of the turn. No events follow, and events that were not polled are removed.
     pub fn close(&mut self, data: u32) {
         let slots: Vec<u16> = self.slots.occupied().collect();
         for slot in slots {

@@ -1,11 +1,11 @@
-//! Connections that are half open, by age and by the address that asked for them.
+//! The half-open connections of a host, by age and by IP address.
 
 use mp_core::bug;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-/// Connections whose other side has not shown yet that it receives, in the order of their CONNECTs.
+/// Connections whose remote address is not validated yet, ordered by age.
 #[derive(Debug, Default)]
 pub(crate) struct HalfOpen {
     by_age: BTreeMap<u64, (u16, IpAddr)>,
@@ -14,7 +14,7 @@ pub(crate) struct HalfOpen {
 }
 
 impl HalfOpen {
-    /// Takes one in; its age names it from here on.
+    /// Adds a connection. Returns its age, which identifies it.
     pub(crate) fn insert(&mut self, slot: u16, ip: IpAddr) -> u64 {
         let age = self.next_age;
         self.next_age += 1;
@@ -23,7 +23,7 @@ impl HalfOpen {
         age
     }
 
-    /// Forgets one: it is complete, or has ended.
+    /// Removes a connection that was established or has ended.
     pub(crate) fn remove(&mut self, age: u64) {
         match self.by_age.remove(&age) {
             Some((_, ip)) => _ = self.by_address.remove(&(ip, age)),
@@ -31,8 +31,9 @@ impl HalfOpen {
         }
     }
 
-    /// The slot that makes way for one more from `ip`: the oldest from there when there are `most_per_address`, so that
-    /// nobody makes others go; the oldest of all when there are `most`.
+    /// Returns the slot to drop for a new connection from `ip`: the oldest of that address if it
+    /// has `most_per_address`, so that an address cannot displace others; the oldest of all if
+    /// there are `most`.
     pub(crate) fn makes_way(
         &self,
         ip: IpAddr,
@@ -48,7 +49,7 @@ impl HalfOpen {
         if self.by_age.len() >= most.max(1) { self.oldest() } else { None }
     }
 
-    /// The slot of the oldest.
+    /// Returns the slot of the oldest connection.
     pub(crate) fn oldest(&self) -> Option<u16> {
         self.by_age.first_key_value().map(|(_, &(slot, _))| slot)
     }

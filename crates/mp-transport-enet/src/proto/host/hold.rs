@@ -1,11 +1,10 @@
-//! Back-pressure: links whose receiver cannot take more are held.
+//! Back-pressure: pausing connections whose receiver cannot accept more.
 //!
-//! The reliable data that arrives on a held link is kept, up to 128 KiB, which is more than an
-//! honest sender has on its way. It is delivered and acknowledged when the link is let go, as data
-//! in the buffer of a socket is that a busy program did not read. Were it dropped instead, its
-//! sender would have to send it again. ENet doubles the time between two attempts, so that the next
-//! one is due only after as long as the hold has lasted, and a sender that has waited for 5 s gives
-//! up instead.
+//! Reliable data received while paused is buffered up to 128 KiB, more than a correct sender has in
+//! flight. It is delivered and acknowledged when the connection resumes, as with the receive buffer
+//! of a socket. If it were dropped, the sender would have to retransmit it. ENet doubles the delay
+//! between retransmissions, so the next one would only be due after as long as the pause has
+//! lasted, and a sender times out after 5 s.
 
 use std::collections::VecDeque;
 
@@ -14,17 +13,17 @@ use mp_core::{ConnectionId, bug};
 use super::{Host, PeerEntry};
 use crate::proto::peer::State;
 
-/// The peers of a host that keep data of a held link.
+/// The peers with data that was buffered while paused.
 #[derive(Debug, Default)]
 pub(super) struct Keeping {
-    /// Their slots. The peer that began to keep data first is the first.
+    /// Slots, by the time at which buffering began.
     slots: VecDeque<u16>,
-    /// True if the link of one of them may have been let go.
+    /// Whether one of them may have been resumed.
     has_released: bool,
 }
 
 impl Keeping {
-    /// Notes `entry` if it keeps data.
+    /// Adds `entry` if it has buffered data.
     pub(super) fn note(&mut self, entry: &mut PeerEntry) {
         if entry.peer.keeps_data() && !entry.is_keeping {
             entry.is_keeping = true;
@@ -32,7 +31,7 @@ impl Keeping {
         }
     }
 
-    /// Forgets a peer that has gone.
+    /// Removes a peer.
     pub(super) fn forget(&mut self, entry: &PeerEntry) {
         if entry.is_keeping {
             let slot = entry.peer.connection().slot as u16;
@@ -42,24 +41,25 @@ impl Keeping {
 }
 
 impl Host {
-    /// Holds a link, or lets it go. While it is held, arriving unreliable packets are dropped and
-    /// counted. Reliable ones are not acknowledged, so that their sender sends no more than its
-    /// window. Of them 128 KiB are kept, which are delivered and acknowledged from the next
-    /// [`poll_event`](Self::poll_event) after the hold on; what goes beyond must come again.
+    /// Pauses or resumes a connection. While it is paused, received unreliable packets are dropped
+    /// and counted. Reliable packets are not acknowledged, so that the sender stops at its window.
+    /// 128 KiB of them are buffered, and delivered and acknowledged by
+    /// [`poll_event`](Self::poll_event) calls after the pause. The remote peer retransmits the
+    /// rest.
     ///
-    /// A Godot peer gives up a link that is held for 5 to 31.5 s.
+    /// A Godot peer times out if the pause takes 5 to 31.5 s.
     pub fn hold(&mut self, connection: ConnectionId, is_held: bool) {
         let Some(entry) = self.slots.connection_mut(connection) else { return };
         entry.peer.hold(is_held);
         if !is_held && entry.is_keeping {
             self.keeping.has_released = true;
-            // The next turn is due now.
+            // The next turn is due immediately.
             self.touch(connection.slot as u16);
         }
     }
 
-    /// Delivers what peers have kept whose links were let go, until there is an event. Not all at
-    /// once: its receiver may hold them again after each event.
+    /// Delivers the buffered data of resumed peers, one peer at a time, until there is an event.
+    /// The receiver may pause the others again after each event.
     pub(super) fn resume(&mut self) {
         while self.keeping.has_released && self.events.is_empty() {
             let is_held = |slot| self.slots.get(slot).is_some_and(|it| it.peer.is_held());

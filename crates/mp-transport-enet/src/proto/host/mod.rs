@@ -1,4 +1,4 @@
-//! A host: one socket's worth of peers.
+//! [`Host`]: the peers of one socket.
 
 mod admission;
 mod bandwidth;
@@ -30,63 +30,63 @@ use hold::Keeping;
 pub use send::HostSendError;
 use slots::Slots;
 
-/// One socket's worth of peers, without the socket. See [the module](super) for its turn.
+/// The peers of one socket, without the socket. See [the module](super) for the steps of a turn.
 #[derive(Debug)]
 pub struct Host {
     settings: HostSettings,
     rng: Rng,
     slots: Slots,
     events: VecDeque<HostEvent>,
-    /// Peers with something to do at the end of the turn.
+    /// Peers with something to send at the end of the turn.
     dirty: Vec<u16>,
     /// Peers whose datagrams are being packed.
     packing: VecDeque<u16>,
-    /// Peers that keep what arrived while their links were held.
+    /// Peers with data that was buffered while paused.
     keeping: Keeping,
-    /// When peers are due. An entry may be too early, never too late.
+    /// Times at which peers are due. An entry may be early, but never late.
     timers: BTreeSet<(Millis, u16)>,
     /// Half-open connections, oldest first.
     half_open: HalfOpen,
-    /// Received data: packets that wait for others or for their missing pieces, and events that
-    /// were not taken.
+    /// Limit of received data of all peers: incomplete and out-of-order packets, and events that
+    /// were not polled.
     received: SharedLimit,
-    /// Data to send: packets queued or not acknowledged.
+    /// Limit of data to send of all peers: packets queued or not acknowledged.
     queued: SharedLimit,
-    /// Which `data` is taken, when it must be unique.
+    /// Slot by `data`, if that must be unique.
     ids: BTreeMap<u32, u16>,
     connected: u16,
     is_refusing: bool,
-    /// Goodbyes to addresses without a peer.
+    /// Single DISCONNECT datagrams to send.
     goodbyes: VecDeque<LoneDisconnect>,
-    /// What is done to whole datagrams.
+    /// Compression and checksums.
     seal: Seal,
-    /// The sharing of bandwidth.
     pass: Pass,
-    /// When the first turn was.
+    /// Time of the first turn.
     epoch: Option<Millis>,
     clock: RunningClock,
-    /// By the host's clock.
+    /// Time of the last turn, by the host's clock.
     now: Instant,
     stats: HostStats,
-    /// How often a peer was sent something that it acknowledges.
+    /// Ack-eliciting datagrams sent.
     peers_asked: u64,
-    /// What of the figures was asked for already, by [`HostStatistic`](crate::proto::HostStatistic).
+    /// Counter values at the last [`pop_statistic`](Self::pop_statistic), by
+    /// [`HostStatistic`](crate::proto::HostStatistic).
     popped: [u64; 4],
 }
 
-/// A peer of a host, and its place in the host's lists.
+/// A peer of a host, and its membership in the host's lists.
 #[derive(Debug)]
 struct PeerEntry {
     peer: Peer,
-    /// True if it is in the list of peers to pack.
+    /// Whether it is in `dirty` or `packing`.
     is_queued: bool,
-    /// True if it is in the list of peers that keep data of a held link.
+    /// Whether it is in `keeping`.
     is_keeping: bool,
-    /// Its time among the timers.
+    /// Its entry in `timers`.
     timer: Option<Millis>,
-    /// True if it counts as a connected peer.
+    /// Whether it counts as a connected peer.
     is_counted: bool,
-    /// Its place among the half-open connections.
+    /// Its entry in `half_open`.
     age: Option<u64>,
 }
 
@@ -96,11 +96,11 @@ impl PeerEntry {
     }
 }
 
-// An idle peer costs this, its slot and little more: a server may have 4,095 of them.
+// Bounds the memory of an idle peer. A server may have 4,095 of them.
 const _: () = assert!(size_of::<PeerEntry>() <= 1_024);
 
 impl Host {
-    /// A host that draws its connect ids from `rng`.
+    /// Returns a host that draws its connect ids from `rng`.
     pub fn new(settings: HostSettings, rng: Rng) -> Self {
         let half_open = match settings.admission {
             Admission::Nobody => 0,
@@ -134,8 +134,9 @@ impl Host {
         }
     }
 
-    /// Begins a connection to `to`; `data` is for its application (Godot: this side's peer id). The outcome is
-    /// [`HostEvent::Connected`] or [`HostEvent::ConnectFailed`]; `None` when there is no slot left.
+    /// Starts a connection to `to`. `data` is for the remote application (Godot: the local peer
+    /// id). [`HostEvent::Connected`] or [`HostEvent::ConnectFailed`] follows. `None` if no slot is
+    /// free.
     pub fn connect(&mut self, to: SocketAddr, channels: u8, data: u32) -> Option<ConnectionId> {
         let connect_id = self.rng.next_u32().to_be_bytes();
         let (connection, sessions) = self.slots.vacant()?;
@@ -159,55 +160,55 @@ impl Host {
         Some(connection)
     }
 
-    /// Refuses clients that connect from now on, or stops refusing them.
+    /// Rejects new clients if `is_refusing`.
     pub const fn set_refuse_new_connections(&mut self, is_refusing: bool) {
         self.is_refusing = is_refusing;
     }
 
-    /// Compresses datagrams in this mode from now on, and expands those that arrive in it.
+    /// Sets the compression mode of sent and received datagrams.
     pub fn compress(&mut self, mode: CompressionMode) {
         self.settings.compression = mode;
         self.seal = Seal::new(mode, self.settings.checksum);
     }
 
-    /// Whether clients are refused.
+    /// Returns whether new clients are rejected.
     pub const fn is_refusing_new_connections(&self) -> bool {
         self.is_refusing
     }
 
-    /// Connected peers, including those that are leaving.
+    /// Returns the number of connected peers, including those that are disconnecting.
     pub const fn connected_peers(&self) -> u16 {
         self.connected
     }
 
-    /// Bytes of what all peers are to be sent, queued or not acknowledged; they count for
+    /// Returns the bytes to send to all peers, queued or not acknowledged. The limit is
     /// [`queued_bytes`](HostSettings::queued_bytes).
     pub const fn queued_bytes(&self) -> usize {
         self.queued.bytes()
     }
 
-    /// Bytes of what arrived from all peers and waits: for other packets, missing pieces, or to be
-    /// taken; they count for [`waiting_bytes`](HostSettings::waiting_bytes).
+    /// Returns the bytes received from all peers that were not polled, including incomplete and
+    /// out-of-order packets. The limit is [`waiting_bytes`](HostSettings::waiting_bytes).
     pub const fn received_bytes(&self) -> usize {
         self.received.bytes()
     }
 
-    /// Figures of the host.
+    /// Returns the statistics of the host.
     pub const fn stats(&self) -> HostStats {
         HostStats { stalls: self.clock.stalls(), ..self.stats }
     }
 
-    /// How often a peer was sent something that it acknowledges.
+    /// Returns the number of ack-eliciting datagrams sent.
     pub(crate) const fn peers_asked(&self) -> u64 {
         self.peers_asked
     }
 
-    /// What it was made with.
+    /// Returns the current settings.
     pub const fn settings(&self) -> &HostSettings {
         &self.settings
     }
 
-    /// Notes the time; the first one starts the clock of bandwidth announcements.
+    /// Advances the host's clock. The first call sets the time of the first turn.
     pub(super) fn advance(&mut self, now: Instant) {
         let mut clock = std::mem::take(&mut self.clock);
         self.now = clock.advance(now, || self.timer_due());
@@ -215,7 +216,7 @@ impl Host {
         self.epoch.get_or_insert(self.now.as_millis());
     }
 
-    /// Has a peer packed at the end of the turn.
+    /// Marks a peer to be packed at the end of the turn.
     pub(super) fn touch(&mut self, slot: u16) {
         self.record(slot);
         match self.slots.get_mut(slot) {
@@ -228,14 +229,14 @@ impl Host {
         }
     }
 
-    /// Has the limits on what all peers have include what one has now.
+    /// Updates the share of a peer in the limits of all peers.
     pub(super) fn record(&mut self, slot: u16) {
         if let Some(entry) = self.slots.get_mut(slot) {
             entry.peer.record(&mut self.queued, &mut self.received);
         }
     }
 
-    /// Empties a slot.
+    /// Removes the peer in a slot.
     pub(super) fn remove(&mut self, slot: u16) {
         let Some(mut entry) = self.slots.remove(slot) else {
             bug!("slot {slot} is emptied, but has no peer");
@@ -257,7 +258,7 @@ impl Host {
                 self.ids.remove(&id);
             }
             if self.settings.incoming_bandwidth > 0 {
-                // The others have more.
+                // The other peers get a larger share.
                 self.schedule_pass();
             }
         }

@@ -1,4 +1,4 @@
-//! What a host receives: datagrams, and the events that they lead to.
+//! Reception of a host: datagrams and events.
 
 use mp_core::{Instant, SharedLimit};
 
@@ -10,9 +10,9 @@ use crate::proto::wire::{Seal, Unreadable};
 use crate::proto::{HostEvent, NO_PEER, NetworkPath};
 
 impl Host {
-    /// Takes in a datagram, which came by `path`: what a client is sent leaves from the local
-    /// address to which it sent its CONNECT. Sends nothing; whatever the datagram contains, the
-    /// worst that happens is that it is counted.
+    /// Handles a datagram that was received on `path`. Datagrams to a client are sent from the
+    /// local address that received its CONNECT. Sends nothing. A malformed datagram is counted and
+    /// ignored.
     pub fn handle_datagram(&mut self, now: Instant, path: impl Into<NetworkPath>, datagram: &[u8]) {
         self.advance(now);
         self.stats.datagrams_received += 1;
@@ -21,7 +21,7 @@ impl Host {
             self.stats.datagrams_malformed += 1;
             return;
         };
-        // Apart from the host, as the commands may lie in it.
+        // Taken out of the host, because the decoded commands may borrow it.
         let mut seal = std::mem::take(&mut self.seal);
         self.handle_sealed(&mut seal, path.into(), datagram.len(), &header, rest);
         self.seal = seal;
@@ -82,7 +82,7 @@ impl Host {
         }
     }
 
-    /// The oldest event not yet taken.
+    /// Returns the next event.
     pub fn poll_event(&mut self) -> Option<HostEvent> {
         if self.events.is_empty() {
             self.resume();
@@ -106,7 +106,7 @@ impl Host {
     }
 }
 
-/// An event is not in the queue any more: `limit` includes its packet no longer.
+/// Removes the packet of a polled event from `limit`.
 pub(super) fn withdraw(limit: &mut SharedLimit, event: &HostEvent) {
     if let HostEvent::Packet { payload, .. } = event {
         limit.replace(delivered_bytes(payload), 0);

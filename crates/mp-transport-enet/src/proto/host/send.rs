@@ -1,4 +1,4 @@
-//! Packets that a host is given to send.
+//! Sending packets from a host.
 
 use mp_core::ConnectionId;
 
@@ -7,34 +7,35 @@ use crate::limits::RELIABLE_FRAGMENTS_MAX;
 use crate::proto::peer::{QueueError, piece_len};
 use crate::proto::{PacketFlags, Payload};
 
-/// Why a packet was not queued.
+/// The reason why a packet was not queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HostSendError {
-    /// The two sides agreed on fewer channels.
+    /// The peers agreed on fewer channels.
     #[error("channel {channel} is beyond the {count} channels agreed on")]
     NoChannel {
-        /// The channel asked for.
+        /// Requested channel.
         channel: u8,
-        /// How many there are.
+        /// Number of channels of the connection.
         count: u8,
     },
     /// The packet is too large.
     #[error("packet of {len} bytes is larger than {max}")]
     TooLarge {
-        /// Bytes of the packet.
+        /// Length of the packet in bytes.
         len: usize,
-        /// Most bytes of a packet.
+        /// Maximum length of a packet in bytes.
         max: usize,
     },
 }
 
 impl Host {
-    /// Queues a packet for a link. One that has gone, or is going, is skipped: its end was reported or will be.
+    /// Queues a packet for a connection. It is dropped if the connection has ended or is being
+    /// closed, which an event reports.
     ///
     /// # Errors
     ///
-    /// When this link cannot take such a packet at all.
+    /// The connection does not have the channel, or the packet is too large.
     pub fn send(
         &mut self,
         connection: ConnectionId,
@@ -62,11 +63,11 @@ impl Host {
         Ok(())
     }
 
-    /// Queues a packet for every connected peer. One that cannot take it, because it has fewer channels, is skipped.
+    /// Queues a packet for all connected peers. Peers with fewer channels are skipped.
     ///
     /// # Errors
     ///
-    /// When the packet is too large for every peer.
+    /// The packet is too large.
     pub fn broadcast(
         &mut self,
         channel: u8,
@@ -84,14 +85,14 @@ impl Host {
         Ok(())
     }
 
-    /// Counts an unreliable packet that a link cannot be sent.
+    /// Counts an unreliable packet that cannot be sent to a connection.
     pub(crate) fn count_send_drop(&mut self, connection: ConnectionId) {
         if let Some(peer) = self.slots.peer_mut(connection) {
             peer.count_send_drop();
         }
     }
 
-    /// The largest packet in bytes that fits every way it may be sent.
+    /// Returns the maximum length in bytes of a packet that can be sent with any flags.
     pub fn max_packet_size(&self) -> usize {
         let piece_len = piece_len(self.settings.room(self.settings.mtu));
         self.settings.max_packet_size.min(RELIABLE_FRAGMENTS_MAX * piece_len)

@@ -1,5 +1,5 @@
-//! The peers of a host by slot and by address. A slot remembers across its users which session comes next, so that late
-//! datagrams of the previous user are recognised.
+//! The peers of a host by slot and by address. A slot remembers the next session id when its peer
+//! is removed, so that late datagrams of the previous peer are recognized.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -9,11 +9,11 @@ use mp_core::{ConnectionId, bug};
 use super::PeerEntry;
 use crate::proto::peer::{Peer, Sessions};
 
-/// All slots of a host.
+/// The slots of a host.
 #[derive(Debug)]
 pub(super) struct Slots {
     slots: Vec<Slot>,
-    /// Slots below `slots.len()` without a peer; the lowest is used first, as in ENet.
+    /// Slots below `slots.len()` without a peer. The lowest is used first, as in ENet.
     free: BTreeSet<u16>,
     slots_max: u16,
     by_address: BTreeSet<(IpAddr, u16, u16)>,
@@ -38,7 +38,8 @@ impl Slots {
         }
     }
 
-    /// The slot that the next peer gets and the sessions its last user left, if there is room.
+    /// Returns the slot for the next peer and the sessions of its previous one. `None` if no slot
+    /// is free.
     pub(super) fn vacant(&mut self) -> Option<(ConnectionId, Sessions)> {
         if self.free.is_empty() && self.slots.len() < usize::from(self.slots_max) {
             self.free.insert(self.slots.len() as u16);
@@ -49,7 +50,7 @@ impl Slots {
         Some((ConnectionId { slot: slot.into(), generation }, sessions))
     }
 
-    /// Puts a peer into the slot that [`vacant`](Self::vacant) named.
+    /// Inserts a peer into the slot returned by [`vacant`](Self::vacant).
     pub(super) fn insert(&mut self, entry: PeerEntry) {
         let slot = entry.peer.connection().slot as u16;
         let address = entry.peer.path().remote;
@@ -59,7 +60,7 @@ impl Slots {
         self.slots[usize::from(slot)].entry = Some(Box::new(entry));
     }
 
-    /// Empties a slot; its next user is another connection.
+    /// Removes the peer in a slot. The next peer there gets another connection id.
     pub(super) fn remove(&mut self, slot: u16) -> Option<Box<PeerEntry>> {
         let place = self.slots.get_mut(usize::from(slot))?;
         let entry = place.entry.take()?;
@@ -85,24 +86,24 @@ impl Slots {
         self.slots.get_mut(usize::from(slot))?.entry.as_deref_mut()
     }
 
-    /// The peer of a connection, unless it has gone.
+    /// Returns the peer of a connection, unless it was removed.
     pub(super) fn peer(&self, connection: ConnectionId) -> Option<&Peer> {
         let peer = &self.get(u16::try_from(connection.slot).ok()?)?.peer;
         (peer.connection() == connection).then_some(peer)
     }
 
-    /// See [`peer`](Self::peer).
+    /// Returns the peer of a connection, unless it was removed.
     pub(super) fn peer_mut(&mut self, connection: ConnectionId) -> Option<&mut Peer> {
         Some(&mut self.connection_mut(connection)?.peer)
     }
 
-    /// The peer of a connection and its place in the host's lists, unless it has gone.
+    /// Returns the peer of a connection and its list membership, unless it was removed.
     pub(super) fn connection_mut(&mut self, connection: ConnectionId) -> Option<&mut PeerEntry> {
         let entry = self.get_mut(u16::try_from(connection.slot).ok()?)?;
         (entry.peer.connection() == connection).then_some(entry)
     }
 
-    /// The slot of the peer at `address` that connected with `connect_id`.
+    /// Returns the slot of the peer at `address` that connected with `connect_id`.
     pub(super) fn find(&self, address: SocketAddr, connect_id: [u8; 4]) -> Option<u16> {
         let (ip, port) = (address.ip(), address.port());
         let mut slots = self.by_address.range((ip, port, 0)..=(ip, port, u16::MAX));
@@ -113,8 +114,9 @@ impl Slots {
             .map(|&(.., slot)| slot)
     }
 
-    /// The slots of those at `address` that have this side in their slot `outgoing_id`. A host has one peer in a slot, so all but the
-    /// newest are what it was before it began anew.
+    /// Returns the slots of the peers at `address` whose slot for this host is `outgoing_id`. A
+    /// remote host has one peer per slot, so all but the newest are left over from before it
+    /// restarted.
     pub(super) fn at(&self, address: SocketAddr, outgoing_id: u16) -> impl Iterator<Item = u16> {
         let (ip, port) = (address.ip(), address.port());
         let slots = self.by_address.range((ip, port, 0)..=(ip, port, u16::MAX));
@@ -124,22 +126,22 @@ impl Slots {
         slots.map(|&(.., slot)| slot).filter(is_same)
     }
 
-    /// How many peers share an IP address.
+    /// Returns the number of peers with an IP address.
     pub(super) fn count_at(&self, ip: IpAddr) -> u16 {
         self.per_ip.get(&ip).copied().unwrap_or(0)
     }
 
-    /// The peers, lowest slot first.
+    /// Returns the peers, lowest slot first.
     pub(super) fn entries(&self) -> impl Iterator<Item = &PeerEntry> {
         self.slots.iter().filter_map(|slot| slot.entry.as_deref())
     }
 
-    /// See [`entries`](Self::entries).
+    /// Returns the peers, lowest slot first.
     pub(super) fn entries_mut(&mut self) -> impl Iterator<Item = &mut PeerEntry> {
         self.slots.iter_mut().filter_map(|slot| slot.entry.as_deref_mut())
     }
 
-    /// Slots with a peer, lowest first.
+    /// Returns the slots with a peer, lowest first.
     pub(super) fn occupied(&self) -> impl Iterator<Item = u16> + '_ {
         let slots = self.slots.iter().enumerate();
         slots.filter(|(_, slot)| slot.entry.is_some()).map(|(index, _)| index as u16)

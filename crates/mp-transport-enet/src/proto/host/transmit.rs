@@ -33,14 +33,15 @@ impl Host {
         self.share_bandwidth(now);
     }
 
-    /// Ends the turn: what was queued in it is packed by [`poll_transmit`](Self::poll_transmit) from now on.
+    /// Ends the turn: [`poll_transmit`](Self::poll_transmit) packs what was queued in it.
     pub fn end_turn(&mut self, now: Instant) {
         self.advance(now);
         self.packing.extend(self.dirty.drain(..));
     }
 
-    /// Packs the next datagrams for one peer into `buf`, which must hold at least [`MTU_MAX`](crate::proto::MTU_MAX) bytes, or the mtu of the
-    /// settings: several of equal length when the buffer is larger. `None` when nothing is left to send.
+    /// Packs the next datagrams for one peer into `buf`, whose length must be at least the MTU of
+    /// the settings ([`MTU_MAX`](crate::proto::MTU_MAX) always suffices). In a longer buffer,
+    /// several datagrams of equal length. `None` if nothing is left to send.
     pub fn poll_transmit(&mut self, now: Instant, buf: &mut [u8]) -> Option<Transmit> {
         if let Some(goodbye) = self.goodbyes.pop_front() {
             let NetworkPath { remote: to, local: from } = goodbye.path();
@@ -79,12 +80,12 @@ impl Host {
         }
         self.peers_asked += u64::from(Header::is_timed(buf));
         if self.seal.is_active() {
-            // Datagrams that were sealed differ in length.
+            // Encoded datagrams differ in length.
             let len = self.seal(buf, first, connect_id);
             return Some(self.count(Transmit { to, from, len, segment_size: None }, 1));
         }
         let (mut len, mut datagrams) = (first, 1);
-        // Further datagrams must not be longer than the first, and the last is the one that is shorter.
+        // No datagram may be longer than the first, and only the last one may be shorter.
         while peer.wants_to_send(now) && len == first * datagrams && len_max - len >= first + SPARE
         {
             let next = peer.pack(now, &mut buf[len..], first);
@@ -98,12 +99,12 @@ impl Host {
         Some(self.count(Transmit { to, from, len, segment_size }, datagrams as u64))
     }
 
-    /// When the next turn is due, input or not.
+    /// Returns the time at which the next turn is due without input.
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.due().map(|due| self.clock.to_program(due))
     }
 
-    /// When the next turn is due by the host's clock.
+    /// Returns the time of the next turn by the host's clock.
     fn due(&self) -> Option<Instant> {
         if !self.dirty.is_empty() || !self.packing.is_empty() || !self.goodbyes.is_empty() {
             return Some(self.now);
@@ -111,14 +112,14 @@ impl Host {
         self.timer_due()
     }
 
-    /// When the first timer is due by the host's clock, whatever was queued since the last turn.
+    /// Returns the time of the first timer by the host's clock, regardless of queued data.
     pub(super) fn timer_due(&self) -> Option<Instant> {
         let timer = self.timers.first().map(|&(at, _)| Instant::from_millis(at));
         let pass = self.pass.due.map(Instant::from_millis);
         [timer, pass].into_iter().flatten().min()
     }
 
-    /// Nothing more is to be sent to a peer now.
+    /// Updates a peer when nothing is left to send to it in this turn.
     fn packed(&mut self, slot: u16, now: Instant) {
         self.record(slot);
         // The peer may have ended since it was queued.
@@ -147,15 +148,16 @@ impl Host {
         self.schedule(slot, now);
     }
 
-    /// Sees to it that a peer is looked at when something is due.
+    /// Sets the timer of a peer.
     fn schedule(&mut self, slot: u16, now: Instant) {
         let Some(PeerEntry { peer, timer, .. }) = self.slots.get_mut(slot) else {
             bug!("slot {slot} is to have a timer, but has no peer");
             return;
         };
         let Some(at) = peer.deadline(now.as_millis(), &self.settings) else { return };
-        // An entry that is too early only costs a look, and moving it with each acknowledgement would cost more. But of one that
-        // waits for an acknowledgement that has come nothing is left but its price: a wake-up.
+        // An early timer is kept, because moving it with each acknowledgement would take longer
+        // than firing it. But if nothing is in flight, move it: firing it would only cause a
+        // useless wake-up.
         let is_over = !peer.has_timeout();
         if timer.is_none_or(|current| at < current || is_over && at > current) {
             if let Some(current) = timer.replace(at) {
@@ -165,7 +167,8 @@ impl Host {
         }
     }
 
-    /// Seals the datagram at the front of `buf`; its length then.
+    /// Compresses the datagram at the start of `buf` and adds a checksum, as configured. Returns
+    /// the new length.
     fn seal(&mut self, buf: &mut [u8], len: usize, connect_id: [u8; 4]) -> usize {
         let sealed = self.seal.close(buf, len, connect_id);
         let plain = len + self.seal.overhead();

@@ -1,5 +1,5 @@
-//! Acknowledgements that wait for the next datagram, on which they ride before everything else.
-//! Those of a held link wait until it is let go.
+//! Acknowledgements to send with the next datagram, before other commands. Those of a paused
+//! connection are sent when it resumes.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -7,12 +7,12 @@ use crate::limits::ACKNOWLEDGEMENTS_MAX;
 use crate::proto::command::{Body, Command};
 use crate::proto::wire::Datagram;
 
-/// The acknowledgements owed to one peer.
+/// The acknowledgements to send to one peer.
 #[derive(Debug, Default)]
 pub(crate) struct Acknowledgements {
     due: VecDeque<Acknowledgement>,
-    /// Deferred acknowledgements of a held link: the sent time of the newest transmission, by
-    /// channel and sequence number.
+    /// Acknowledgements delayed until the connection resumes: sent time of the last transmission,
+    /// by channel and sequence number.
     deferred: BTreeMap<(u8, u16), u16>,
 }
 
@@ -24,15 +24,16 @@ struct Acknowledgement {
 }
 
 impl Acknowledgements {
-    /// Owes one for a command that came in a datagram of `sent_time`. Beyond the bound it is forgotten: the command will
-    /// come again.
+    /// Queues an acknowledgement of a command from a datagram with `sent_time`. At the limit it is
+    /// dropped, and the peer retransmits the command.
     pub(crate) fn push(&mut self, channel: u8, sequence: u16, sent_time: u16) {
         if self.due.len() < ACKNOWLEDGEMENTS_MAX {
             self.due.push_back(Acknowledgement { channel, sequence, sent_time });
         }
     }
 
-    /// Owes one that must not be sent before [`resume`](Self::resume). The same bound holds.
+    /// Queues an acknowledgement that is not sent before [`resume`](Self::resume). The limit is the
+    /// same.
     pub(crate) fn defer(&mut self, channel: u8, sequence: u16, sent_time: u16) {
         let key = (channel, sequence);
         if self.deferred.len() < ACKNOWLEDGEMENTS_MAX || self.deferred.contains_key(&key) {
@@ -40,12 +41,12 @@ impl Acknowledgements {
         }
     }
 
-    /// Returns whether one is deferred.
+    /// Returns whether an acknowledgement waits for the connection to resume.
     pub(crate) fn has_deferred(&self) -> bool {
         !self.deferred.is_empty()
     }
 
-    /// Owes those now that were deferred. Returns how many they are.
+    /// Queues the acknowledgements of the paused connection. Returns their number.
     pub(crate) fn resume(&mut self) -> usize {
         let deferred = std::mem::take(&mut self.deferred);
         let count = deferred.len();
@@ -55,7 +56,7 @@ impl Acknowledgements {
         count
     }
 
-    /// Puts as many as have room into `datagram`.
+    /// Moves as many acknowledgements as fit into `datagram`.
     pub(crate) fn pack(&mut self, datagram: &mut Datagram<'_>) {
         while let Some(&Acknowledgement { channel, sequence, sent_time }) = self.due.front() {
             let body = Body::Acknowledge { sequence, sent_time };
@@ -81,5 +82,5 @@ impl Acknowledgements {
     }
 }
 
-/// Room that an idle peer keeps: one datagram of acknowledgements.
+/// Capacity that an idle peer keeps: the acknowledgements of one datagram.
 const KEPT: usize = 32;

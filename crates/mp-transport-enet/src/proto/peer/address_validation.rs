@@ -1,9 +1,11 @@
-//! Address validation: a forged address must not be sent more than three times what it cost.
+//! Address validation (as in RFC 9000, section 8): until a client has proved that it receives at
+//! its address, it is sent at most three times the bytes that were received from there. This limits
+//! amplification attacks with forged addresses.
 
 use crate::limits::AMPLIFICATION_MAX;
 use crate::proto::Millis;
 
-/// Bytes exchanged with an address that has not shown yet that it receives.
+/// Bytes exchanged with an address that is not validated.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct AddressValidation {
     since: Millis,
@@ -17,26 +19,26 @@ impl AddressValidation {
         Self { since, received: len as u64 + IP_AND_UDP_LEN, sent: 0 }
     }
 
-    /// Time of the CONNECT.
+    /// Returns the time of the CONNECT.
     pub(super) const fn since(&self) -> Millis {
         self.since
     }
 
-    /// Counts a datagram of `len` bytes from the address.
+    /// Counts a received datagram of `len` bytes.
     pub(super) const fn received(&mut self, len: usize) {
         self.received += len as u64 + IP_AND_UDP_LEN;
     }
 
-    /// Counts a datagram of `len` bytes to the address.
+    /// Counts a sent datagram of `len` bytes.
     pub(super) const fn sent(&mut self, len: usize) {
         self.sent += len as u64 + IP_AND_UDP_LEN;
     }
 
-    /// Returns whether the address may be sent a datagram of `len` bytes.
+    /// Returns whether a datagram of `len` bytes may be sent.
     pub(super) const fn allows(&self, len: usize) -> bool {
         self.sent + len as u64 + IP_AND_UDP_LEN <= self.received * AMPLIFICATION_MAX
     }
 }
 
-/// Bytes around a datagram on the wire, IPv4.
+/// Bytes of the IPv4 and UDP headers.
 const IP_AND_UDP_LEN: u64 = 28;

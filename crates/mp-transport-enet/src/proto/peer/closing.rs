@@ -1,4 +1,4 @@
-//! The ways in which a connection ends.
+//! Closing a connection.
 
 use std::collections::VecDeque;
 
@@ -11,18 +11,18 @@ use crate::proto::command::Body;
 use crate::proto::wire::LoneDisconnect;
 use crate::proto::{HostEvent, Millis};
 
-/// The end that this side has asked for.
+/// A disconnect that the local program requested.
 #[derive(Debug, Default)]
 pub(super) struct Closing {
-    /// What this side reports about it; `None` within when it reports nothing.
+    /// Reason to report at the end. `Some(None)`: report nothing.
     report: Option<Option<DisconnectReason>>,
-    /// The `data` of the DISCONNECT.
+    /// `data` of the DISCONNECT.
     data: u32,
 }
 
 impl Peer {
-    /// Begins the end that the program asks for. A connection that is not established has
-    /// nothing to end; one that is ending already goes on to do so, unless `farewell` is
+    /// Starts the disconnect that the program requests. A connection that is not established ends
+    /// immediately. One that is closing continues to do so, unless `farewell` is
     /// [`Farewell::Abrupt`].
     pub(crate) fn close(
         &mut self,
@@ -45,8 +45,8 @@ impl Peer {
         Flow::Going
     }
 
-    /// Ends the connection at once, if it is established; the other side is told until it
-    /// acknowledges, `reason` is reported now.
+    /// Closes an established connection: reports `reason` now, and sends DISCONNECT until it is
+    /// acknowledged.
     pub(crate) fn fail(&mut self, reason: DisconnectReason, events: &mut VecDeque<HostEvent>) {
         if matches!(self.state, State::Connected | State::DisconnectLater) {
             events.push_back(HostEvent::Disconnected { connection: self.connection, reason });
@@ -54,7 +54,7 @@ impl Peer {
         }
     }
 
-    /// Ends the connection if it cannot keep its promise to deliver, because of a bug. Returns
+    /// Closes the connection if accepted reliable data would be lost because of a bug. Returns
     /// whether it did.
     pub(crate) fn fail_if_broken(&mut self, events: &mut VecDeque<HostEvent>) -> bool {
         let is_broken = self.sender.take_broken();
@@ -64,7 +64,8 @@ impl Peer {
         is_broken
     }
 
-    /// Drops everything queued and sends DISCONNECT until it is acknowledged; then `reason` is reported, if there is one.
+    /// Drops everything queued and sends DISCONNECT until it is acknowledged. Then `reason` is
+    /// reported, if given.
     pub(super) fn disconnect(&mut self, data: u32, reason: Option<DisconnectReason>) {
         self.drop_queues();
         self.closing.report = Some(reason);
@@ -72,28 +73,28 @@ impl Peer {
         self.sender.queue_control(Body::Disconnect { data });
     }
 
-    /// Gives up an attempt to connect.
+    /// Abandons an attempt to connect.
     pub(crate) fn abandon(&mut self, now: Millis) {
         self.drop_queues();
         let until = after(now, ABANDONED_ATTEMPT_TIME).unwrap_or(Millis::MAX);
         self.state = State::Abandoned { until };
     }
 
-    /// Delivers what was accepted, then disconnects.
+    /// Disconnects after all accepted packets have been delivered.
     fn disconnect_later(&mut self, data: u32, reason: DisconnectReason) {
         self.closing = Closing { report: Some(Some(reason)), data };
         self.state = State::DisconnectLater;
         self.disconnect_when_drained();
     }
 
-    /// In [`State::DisconnectLater`]: disconnects once everything accepted has been sent and acknowledged.
+    /// In [`State::DisconnectLater`]: disconnects if all accepted packets have been acknowledged.
     pub(crate) fn disconnect_when_drained(&mut self) {
         if self.state == State::DisconnectLater && self.sender.is_idle() {
             self.disconnect(self.closing.data, self.closing.report.flatten());
         }
     }
 
-    /// Forgets what is queued either way and what arrived incomplete.
+    /// Drops the send queues and the incomplete received packets.
     pub(crate) fn drop_queues(&mut self) {
         self.sender.clear();
         self.acknowledgements.clear();
@@ -101,11 +102,11 @@ impl Peer {
         self.inbound.clear_waiting();
     }
 
-    /// Reports the end of the connection, whatever it was in the middle of.
+    /// Reports the end of the connection, as its state requires.
     pub(crate) fn report_end(&self, reason: DisconnectReason, events: &mut VecDeque<HostEvent>) {
         let connection = self.connection;
         let said = match self.state {
-            // It has not delivered what it was to deliver before its end.
+            // Accepted packets were not delivered.
             State::DisconnectLater => Some(reason),
             _ => self.closing.report.unwrap_or(Some(reason)),
         };
@@ -119,8 +120,7 @@ impl Peer {
         }
     }
 
-    /// The one datagram that tells the other side that the connection is closed, if it knows of the
-    /// connection.
+    /// Returns a single DISCONNECT datagram, if the remote peer knows the connection.
     pub(crate) fn lone_disconnect(&mut self, data: u32) -> Option<LoneDisconnect> {
         if !matches!(self.state, State::Connected | State::DisconnectLater | State::Disconnecting) {
             return None;

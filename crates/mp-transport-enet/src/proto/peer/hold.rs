@@ -1,4 +1,4 @@
-//! Reception of a connection whose receiver has paused it.
+//! Pausing and resuming reception of a connection.
 
 use std::collections::VecDeque;
 
@@ -11,32 +11,32 @@ use crate::proto::channel::Sink;
 use crate::proto::wire::Source;
 
 impl Peer {
-    /// Holds the link, or lets it go.
+    /// Pauses or resumes the connection.
     pub(crate) const fn hold(&mut self, is_held: bool) {
         self.inbound.hold(is_held);
     }
 
-    /// Returns whether the link is held.
+    /// Returns whether the connection is paused.
     pub(crate) const fn is_held(&self) -> bool {
         self.inbound.is_held()
     }
 
-    /// Returns whether there is something to deliver or to acknowledge when the link is let go.
+    /// Returns whether something must be delivered or acknowledged when the connection resumes.
     pub(crate) fn keeps_data(&self) -> bool {
         self.inbound.has_kept() || self.acknowledgements.has_deferred()
     }
 
-    /// Notes that the host has handed out a packet of `len` bytes.
+    /// Records that a packet of `len` bytes was polled.
     pub(crate) fn packet_taken(&mut self, len: usize) {
         self.inbound.taken(len);
     }
 
-    /// Bytes of packets that wait for others, or for their missing pieces.
+    /// Returns the bytes of incomplete and out-of-order packets.
     pub(crate) const fn waiting_bytes(&self) -> usize {
         self.inbound.waiting()
     }
 
-    /// Delivers and acknowledges what was kept while the link was held.
+    /// Delivers and acknowledges the data that was buffered while paused.
     pub(crate) fn resume(&mut self, limit: &mut SharedLimit, events: &mut VecDeque<HostEvent>) {
         let acknowledgements = self.acknowledgements.resume();
         self.sender.add_demand(acknowledgements as u64 * ACKNOWLEDGE_LEN);

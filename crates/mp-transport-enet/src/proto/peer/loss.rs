@@ -1,36 +1,38 @@
-//! Loss statistics: which part of the commands had to be sent again, in 65,536ths, every ten seconds.
+//! Packet loss statistics: the fraction of commands that were retransmitted, in 65,536ths, measured
+//! every ten seconds.
 
 use crate::proto::Millis;
 
-/// What is known about the loss on the way to a peer.
+/// Packet loss statistics of a peer.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Loss {
     mean: u32,
     variance: u32,
-    /// When the current measurement began: with the first datagram.
+    /// Start of the current interval. The first one starts with the first datagram.
     epoch: Option<Millis>,
     sent: u64,
-    /// Commands lost, in all, when it began.
+    /// Total number of lost commands at the start of the interval.
     lost_before: u64,
 }
 
 impl Loss {
-    /// Mean part of the commands that is lost.
+    /// Returns the mean fraction of commands that are lost.
     pub(crate) const fn mean(&self) -> u32 {
         self.mean
     }
 
-    /// Variance of that part.
+    /// Returns the variance of that fraction.
     pub(crate) const fn variance(&self) -> u32 {
         self.variance
     }
 
-    /// Start of the current measurement, which is that of the first datagram.
+    /// Returns the start of the current interval.
     pub(crate) const fn epoch(&self) -> Option<Millis> {
         self.epoch
     }
 
-    /// A datagram is about to be sent; `lost` commands were lost so far.
+    /// Ends the interval if it is over. Called before a datagram is sent. `lost`: total number of
+    /// lost commands.
     pub(crate) fn measure(&mut self, now: Millis, lost: u64) {
         let Some(epoch) = self.epoch else {
             self.epoch = Some(now);
@@ -47,13 +49,13 @@ impl Loss {
         (self.epoch, self.sent, self.lost_before) = (Some(now), 0, lost);
     }
 
-    /// That many commands were sent.
+    /// Counts sent commands.
     pub(crate) const fn sent(&mut self, commands: usize) {
         self.sent += commands as u64;
     }
 }
 
-/// All of it.
+/// A loss of all commands.
 pub(crate) const LOSS_SCALE: u32 = 65_536;
 const INTERVAL: Millis = 10_000;
 
@@ -69,10 +71,11 @@ mod tests {
         loss.measure(14_999, 10);
         assert_eq!((loss.mean, loss.variance), (0, 0));
         loss.measure(15_000, 10);
-        // A tenth: an eighth of it is taken over, and a quarter of the change.
+        // A tenth was lost. The mean moves by an eighth, the variance by a quarter of the
+        // difference.
         assert_eq!((loss.mean, loss.variance), (819, 1_638));
         loss.measure(25_000, 10);
-        assert_eq!(loss.mean, 819, "nothing was sent");
+        assert_eq!(loss.mean, 819, "nothing was sent, so nothing is measured");
         loss.sent(100);
         loss.measure(26_000, 10);
         assert_eq!((loss.mean, loss.variance), (716, 1_433));

@@ -1,7 +1,5 @@
-//! One peer of a host.
-//!
-//! What it receives is in [`receive`], what it sends in [`sender`] and [`transmit`], how it ends in
-//! [`closing`].
+//! One peer of a host. Reception is in [`receive`], sending in [`sender`] and [`transmit`], closing
+//! in [`closing`].
 
 mod ack;
 mod address_validation;
@@ -45,26 +43,26 @@ pub(crate) use throttle::SCALE;
 use throttle::Throttle;
 pub use timeout::Patience;
 
-/// One peer.
+/// One peer of a host.
 #[derive(Debug)]
 pub(crate) struct Peer {
     connection: ConnectionId,
-    /// Its address, and the local one that it sends to, when that is known.
+    /// Remote address and, if known, the local address that the peer sends to.
     path: NetworkPath,
     state: State,
     connect_id: [u8; 4],
-    /// The `data` of the CONNECT.
+    /// `data` of the CONNECT.
     data: u32,
-    /// What the other side calls this one; [`NO_PEER`] until it has told.
+    /// Slot of this host at the remote peer; [`NO_PEER`] until it is known.
     outgoing_id: u16,
     sessions: Sessions,
-    /// Bytes of a datagram, but for its checksum.
+    /// Maximum length of a datagram in bytes, without the checksum.
     mtu: u16,
-    /// Reliable bytes that may be on their way.
+    /// Maximum number of reliable bytes in flight.
     window: u32,
-    /// What the other side takes and sends, in bytes per second.
+    /// Bytes per second that the remote peer receives and sends.
     bandwidth: (u32, u32),
-    /// What it was told of this side's.
+    /// Bytes per second that were announced to the remote peer.
     told_bandwidth: Option<(u32, u32)>,
     channels: Channels,
     sender: Sender,
@@ -76,7 +74,7 @@ pub(crate) struct Peer {
     loss: Loss,
     patience: Patience,
     ping_interval: Duration,
-    /// When the last acknowledgement came.
+    /// Time of the last acknowledgement.
     last_acknowledged: Option<Millis>,
     validation: AddressValidation,
     stats: ConnectionStats,
@@ -84,7 +82,7 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// A client's view of a server.
+    /// Returns the peer for a server that a client connects to.
     pub(crate) fn connecting(
         connection: ConnectionId,
         path: NetworkPath,
@@ -98,7 +96,7 @@ impl Peer {
         peer
     }
 
-    /// A server's view of a client, whose CONNECT was answered with `terms`.
+    /// Returns the peer for a client whose CONNECT is answered with `terms`.
     pub(crate) fn half_open(
         connection: ConnectionId,
         path: NetworkPath,
@@ -163,7 +161,7 @@ impl Peer {
         self.connection
     }
 
-    /// Its address, and the local one that it sends to, when that is known.
+    /// Returns the remote address and, if known, the local address that the peer sends to.
     pub(crate) const fn path(&self) -> NetworkPath {
         self.path
     }
@@ -172,17 +170,17 @@ impl Peer {
         self.state
     }
 
-    /// The id that the client drew for the connection.
+    /// Returns the connect id that the client drew.
     pub(crate) const fn connect_id(&self) -> [u8; 4] {
         self.connect_id
     }
 
-    /// The `data` of the CONNECT.
+    /// Returns the `data` of the CONNECT.
     pub(crate) const fn data(&self) -> u32 {
         self.data
     }
 
-    /// The slot in which the other side has this one; [`NO_PEER`] until it has announced it.
+    /// Returns the slot of this host at the remote peer; [`NO_PEER`] until it is known.
     pub(crate) const fn outgoing_id(&self) -> u16 {
         self.outgoing_id
     }
@@ -191,33 +189,34 @@ impl Peer {
         self.sessions
     }
 
-    /// Returns whether a datagram `from` an address, with `session` in its header, is of this peer.
+    /// Returns whether a datagram from an address, with `session` in its header, belongs to this
+    /// peer.
     pub(crate) fn expects(&self, from: SocketAddr, session: u8) -> bool {
         let is_expected = self.outgoing_id == NO_PEER || self.sessions.expects(session);
         self.path.remote == from && is_expected
     }
 
-    /// Number of channels that the peers agreed on.
+    /// Returns the number of channels that the peers agreed on.
     pub(crate) const fn channel_count(&self) -> u8 {
         self.channels.count()
     }
 
-    /// Bytes per second that the other side receives; 0 without a limit.
+    /// Returns the bytes per second that the remote peer receives; 0 is unlimited.
     pub(crate) const fn receive_bandwidth(&self) -> u32 {
         self.bandwidth.0
     }
 
-    /// Bytes per second that the other side sends; 0 without a limit.
+    /// Returns the bytes per second that the remote peer sends; 0 is unlimited.
     pub(crate) const fn send_bandwidth(&self) -> u32 {
         self.bandwidth.1
     }
 
-    /// Largest reliable packet in bytes.
+    /// Returns the maximum length of a reliable packet in bytes.
     pub(crate) const fn reliable_packet_max(&self) -> usize {
         RELIABLE_FRAGMENTS_MAX * piece_len(self.mtu)
     }
 
-    /// Bytes queued to send since the last [`reset_demand`](Self::reset_demand).
+    /// Returns the bytes queued to send since the last [`reset_demand`](Self::reset_demand).
     pub(crate) const fn demand(&self) -> u64 {
         self.sender.demand()
     }
@@ -226,7 +225,7 @@ impl Peer {
         self.sender.reset_demand();
     }
 
-    /// Follows the bandwidth: at most `limit` 32nds of what is unreliable are sent.
+    /// Limits the throttle: at most `limit` 32nds of the unreliable packets are sent.
     pub(crate) fn limit_throttle(&mut self, limit: u32) {
         self.throttle.set_limit(limit);
     }
@@ -236,7 +235,7 @@ impl Peer {
         self.window = HostSettings::send_window(outgoing, self.bandwidth.0);
     }
 
-    /// Announces this side's limits, unless the other side knows them. Returns whether it did.
+    /// Announces the host's bandwidth limits if they have changed. Returns whether they have.
     pub(crate) fn announce_bandwidth(&mut self, incoming: u32, outgoing: u32) -> bool {
         let is_news = self.told_bandwidth != Some((incoming, outgoing));
         if is_news {
@@ -250,19 +249,19 @@ impl Peer {
         self.patience = patience;
     }
 
-    /// How long after the last acknowledgement an idle peer is pinged.
+    /// Sets the time without an acknowledgement after which an idle peer is pinged.
     pub(crate) const fn set_ping_interval(&mut self, interval: Duration) {
         self.ping_interval = interval;
     }
 
-    /// Queues a PING, if the peer is connected.
+    /// Queues a PING if the peer is connected.
     pub(crate) fn ping(&mut self) {
         if self.state == State::Connected {
             self.sender.queue_control(Body::Ping);
         }
     }
 
-    /// Configures the packet throttle of both sides, if the peer is connected.
+    /// Configures the packet throttle of both sides if the peer is connected.
     pub(crate) fn configure_throttle(&mut self, parameters: ThrottleParameters) {
         if self.state == State::Connected {
             self.throttle.configure(parameters);
@@ -270,7 +269,7 @@ impl Peer {
         }
     }
 
-    /// Asks the other side to configure its packet throttle.
+    /// Requests the remote peer to configure its packet throttle.
     pub(crate) fn configure_remote_throttle(&mut self, parameters: ThrottleParameters) {
         self.sender.queue_control(Body::ThrottleConfigure(parameters));
     }
@@ -286,21 +285,21 @@ impl Peer {
         self.stats.send_drops += 1;
     }
 
-    /// Has the limits on what all peers have, to send and received, include what this one has now.
+    /// Updates the shares of this peer in the limits of all peers on queued and received data.
     pub(crate) fn record(&mut self, queued: &mut SharedLimit, received: &mut SharedLimit) {
         self.sender.record(queued);
         self.inbound.record(received);
     }
 
-    /// Stores the other side's limits, which narrow the window.
+    /// Stores the bandwidth limits of the remote peer and adapts the window.
     fn set_bandwidth(&mut self, incoming: u32, outgoing: u32, settings: &HostSettings) {
         self.bandwidth = (incoming, outgoing);
         self.window = HostSettings::send_window(settings.outgoing_bandwidth, incoming);
     }
 
-    /// Queues a packet, if the peer is connected. Drops older unreliable ones, or ends the
-    /// connection, when a queue is full, or when `limit`, that of all peers, leaves no room.
-    /// Returns whether it ended the connection because of that limit.
+    /// Queues a packet if the peer is connected. If a queue is full, or `limit`, the limit of all
+    /// peers, is exceeded, drops the oldest unreliable packets or closes the connection. Returns
+    /// whether it closed the connection because of `limit`.
     pub(crate) fn send(
         &mut self,
         channel: u8,
@@ -323,7 +322,7 @@ impl Peer {
         Ok(is_shed)
     }
 
-    /// Figures for the application.
+    /// Returns the statistics for the application.
     pub(crate) fn stats(&self) -> ConnectionStats {
         let mut stats = self.stats;
         let round_trip = self.round_trip.measured();

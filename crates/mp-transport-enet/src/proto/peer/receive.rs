@@ -1,4 +1,4 @@
-//! What a peer does with the commands of a datagram.
+//! Handling the received commands of a peer.
 
 use std::collections::VecDeque;
 
@@ -11,7 +11,7 @@ use crate::proto::settings::HostSettings;
 use crate::proto::wire::Source;
 use crate::proto::{HostEvent, MTU_MAX, MTU_MIN, Millis, PacketFlags, WINDOW_MAX, WINDOW_MIN};
 
-/// What the host lends a peer for the length of a datagram, and what became of that datagram.
+/// The state of the host that a peer needs to handle a datagram, and the results.
 pub(crate) struct Context<'a> {
     settings: &'a HostSettings,
     events: &'a mut VecDeque<HostEvent>,
@@ -22,8 +22,8 @@ pub(crate) struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    /// `limit` is on what all peers hold of what arrived; `is_admitted`: a client that completes
-    /// its handshake now may stay.
+    /// Returns a context. `limit`: limit of the received data of all peers. `is_admitted`: a client
+    /// that completes its handshake now is admitted.
     pub(crate) const fn new(
         settings: &'a HostSettings,
         events: &'a mut VecDeque<HostEvent>,
@@ -33,20 +33,21 @@ impl<'a> Context<'a> {
         Self { settings, events, limit, is_admitted, is_malformed: false, withheld: 0 }
     }
 
-    /// Returns whether something in the datagram was malformed.
+    /// Returns whether a command was malformed.
     pub(crate) const fn is_malformed(&self) -> bool {
         self.is_malformed
     }
 
-    /// Number of commands that were not acknowledged for lack of room, so that they come again.
+    /// Returns the number of commands that were not accepted for lack of capacity. The peer
+    /// retransmits them.
     pub(crate) const fn withheld(&self) -> u64 {
         self.withheld
     }
 }
 
 impl Peer {
-    /// Takes the commands of one datagram. What follows a command that makes no sense is ignored; what came before it
-    /// stands.
+    /// Handles the commands of one datagram. The commands after a malformed one are ignored; those
+    /// before it keep their effect.
     pub(crate) fn handle_commands(
         &mut self,
         now: Millis,
@@ -58,7 +59,7 @@ impl Peer {
         while !bytes.is_empty() {
             let (command, rest) = match Command::parse(bytes) {
                 Ok(parsed) => parsed,
-                // Zeros behind the last command are padding of some compressors.
+                // Some compressors pad with zeros after the last command.
                 Err(CommandError::Unknown(0)) => return Flow::Going,
                 Err(_) => {
                     context.is_malformed = true;
@@ -92,7 +93,7 @@ impl Peer {
         Flow::Going
     }
 
-    /// Counts a datagram of `len` bytes from an address that is not validated yet.
+    /// Counts a datagram of `len` bytes from an address that is not validated.
     pub(crate) const fn count_unvalidated(&mut self, len: usize) {
         self.validation.received(len);
     }
@@ -148,7 +149,7 @@ impl Peer {
         let acknowledged =
             self.sender.acknowledge(now, channel, sequence, sent_time, &mut self.channels);
         let Some(acknowledged) = acknowledged else {
-            // Of something acknowledged before, or of nothing: it tells nothing.
+            // A duplicate acknowledgement, or of an unknown command: ignore it.
             return (Outcome::Taken, Flow::Going);
         };
         self.last_acknowledged = Some(now);
@@ -231,7 +232,7 @@ impl Peer {
         context: &mut Context<'_>,
     ) -> Outcome {
         if self.state == State::DisconnectLater {
-            // Parsed, acknowledged and thrown away.
+            // Acknowledged and dropped.
             return if self.channels.contains(command.channel) {
                 Outcome::Taken
             } else {
@@ -288,7 +289,7 @@ impl Peer {
         }
     }
 
-    /// Makes room for unreliable packets of one channel at the cost of the others.
+    /// Drops the pending unreliable packets of all channels but `kept`.
     fn shed_other_channels(
         &mut self,
         kept: u8,
@@ -308,7 +309,7 @@ impl Peer {
         }
     }
 
-    /// Whether a command that asks for it is acknowledged.
+    /// Returns whether a command that requests an acknowledgement gets one.
     fn acknowledges(&self, command: &Command<'_>) -> bool {
         match self.state {
             State::Abandoned { .. }
@@ -326,10 +327,10 @@ impl Peer {
     }
 }
 
-/// Bytes of an acknowledgement.
+/// Length of an acknowledgement in bytes.
 pub(super) const ACKNOWLEDGE_LEN: u64 = 8;
 
-/// The mtu that a stranger's stands for.
+/// Limits a received MTU to the valid range.
 pub(crate) fn clamp_mtu(mtu: u32) -> u16 {
     mtu.clamp(MTU_MIN.into(), MTU_MAX.into()) as u16
 }

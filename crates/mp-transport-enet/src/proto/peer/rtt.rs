@@ -1,9 +1,9 @@
-//! The round trip: a mean and a variance in whole milliseconds, with ENet's integer arithmetic.
+//! Round-trip time: mean and variance in whole milliseconds, with ENet's integer arithmetic.
 
 use super::throttle::Throttle;
 use crate::proto::Millis;
 
-/// What is known about the way to a peer and back.
+/// Round-trip time statistics of a peer.
 #[derive(Clone, Debug)]
 pub(crate) struct RoundTrip {
     mean: u32,
@@ -12,13 +12,13 @@ pub(crate) struct RoundTrip {
     highest_variance: u32,
     last: u32,
     last_variance: u32,
-    /// When `last` was taken.
+    /// Time at which `last` was set.
     epoch: Option<Millis>,
     measured: bool,
 }
 
 impl RoundTrip {
-    /// Nothing is known: 500 ms.
+    /// Returns the initial values: 500 ms.
     pub(crate) const fn new() -> Self {
         Self {
             mean: INITIAL,
@@ -32,7 +32,7 @@ impl RoundTrip {
         }
     }
 
-    /// Takes one sample; the throttle follows it.
+    /// Adds a sample and adjusts the throttle.
     pub(crate) fn sample(&mut self, now: Millis, sample: u32, throttle: &mut Throttle) {
         let sample = sample.max(1);
         if self.measured {
@@ -62,32 +62,33 @@ impl RoundTrip {
         }
     }
 
-    /// The mean in milliseconds; 500 before the first sample.
+    /// Returns the mean in milliseconds; 500 before the first sample.
     pub(crate) const fn mean(&self) -> u32 {
         self.mean
     }
 
-    /// The variance in milliseconds.
+    /// Returns the variance in milliseconds.
     pub(crate) const fn variance(&self) -> u32 {
         self.variance
     }
 
-    /// The lowest mean and the highest variance of the last interval of the throttle.
+    /// Returns the lowest mean and the highest variance of the last throttle interval.
     pub(crate) const fn last(&self) -> (u32, u32) {
         (self.last, self.last_variance)
     }
 
-    /// Start of the current interval of the throttle.
+    /// Returns the start of the current throttle interval.
     pub(crate) const fn epoch(&self) -> Option<Millis> {
         self.epoch
     }
 
-    /// The mean in milliseconds, once there was a sample.
+    /// Returns the mean in milliseconds; `None` before the first sample.
     pub(crate) const fn measured(&self) -> Option<u32> {
         if self.measured { Some(self.mean) } else { None }
     }
 
-    /// How long to wait for the first acknowledgement of a command: mean plus four times the variance.
+    /// Returns the retransmission timeout of a command in milliseconds: the mean plus four times
+    /// the variance.
     pub(crate) const fn timeout(&self) -> u32 {
         self.mean.saturating_add(self.variance.saturating_mul(4))
     }
@@ -112,7 +113,7 @@ mod tests {
 
     #[test]
     fn the_first_sample_replaces_the_guess() {
-        // A real Godot on loopback reported 8 and 4 after its first acknowledgement.
+        // As Godot reported on loopback after its first acknowledgement.
         let mut round_trip = RoundTrip::new();
         round_trip.sample(1_000, 8, &mut throttle());
         assert_eq!((round_trip.mean, round_trip.variance), (8, 4));

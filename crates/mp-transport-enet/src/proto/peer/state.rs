@@ -2,33 +2,32 @@
 
 use crate::proto::Millis;
 
-/// Where a connection stands.
+/// The state of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
-    /// An attempt to connect that is not wanted any more. Its server may have received CONNECT, so
-    /// a VERIFY_CONNECT until then is answered with DISCONNECT, which frees the server's slot.
+    /// An abandoned attempt to connect. The server may have received CONNECT, so a VERIFY_CONNECT
+    /// until then is answered with DISCONNECT, which frees the server's slot.
     Abandoned {
         until: Millis,
     },
-    /// CONNECT is on its way.
+    /// CONNECT is queued or in flight.
     Connecting,
-    /// VERIFY_CONNECT is on its way.
+    /// VERIFY_CONNECT is queued or in flight.
     HalfOpen,
     Connected,
-    /// What was accepted is being delivered before the end.
+    /// Accepted packets are delivered before the disconnect.
     DisconnectLater,
-    /// DISCONNECT is on its way.
+    /// DISCONNECT is queued or in flight.
     Disconnecting,
-    /// The other side's DISCONNECT is to be acknowledged; then there is nothing left.
+    /// The remote peer has disconnected. The connection ends when the acknowledgement is sent.
     AcknowledgingDisconnect,
 }
 
-/// The state of a connection after its commands or its timers were handled.
+/// Whether a connection continues after its commands or timers were handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flow {
     /// The connection continues.
     Going,
-    /// The connection has ended and its slot can be freed: its last event, if it has one, is
-    /// queued.
+    /// The connection has ended and its slot can be freed. Its last event, if any, is queued.
     Ended,
 }

@@ -1,51 +1,51 @@
-//! What Godot lets programs ask about hosts and peers, under its names and numbers.
+//! Statistics and states of hosts and peers, with Godot's names and numbers.
 #![expect(clippy::exhaustive_enums, reason = "Godot lists the statistics and states")]
 
 use super::loss::LOSS_SCALE;
 use super::throttle::SCALE;
 use super::{Peer, State};
 
-/// A figure of a peer (Godot: `ENetPacketPeer.PeerStatistic`). Times are in milliseconds; epochs are on the host's
-/// clock.
+/// A statistic of a peer (Godot: `ENetPacketPeer.PeerStatistic`). Times are in milliseconds; epochs
+/// are times of the host's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PeerStatistic {
-    /// Mean part of the reliable commands that was lost, in 65,536ths.
+    /// Mean fraction of reliable commands lost, in 65,536ths.
     PacketLoss = 0,
-    /// Its variance.
+    /// Variance of the packet loss.
     PacketLossVariance = 1,
-    /// When its measurement began.
+    /// Start of the current measurement of packet loss.
     PacketLossEpoch = 2,
-    /// Mean round-trip time; 500 before the first.
+    /// Mean round-trip time; 500 before the first sample.
     RoundTripTime = 3,
-    /// Its variance.
+    /// Variance of the round-trip time.
     RoundTripTimeVariance = 4,
-    /// The lowest mean of the last interval of the throttle.
+    /// Lowest mean round-trip time of the last throttle interval.
     LastRoundTripTime = 5,
-    /// The highest variance of that interval.
+    /// Highest variance of the round-trip time of the last throttle interval.
     LastRoundTripTimeVariance = 6,
-    /// How many 32nds of unreliable packets are sent.
+    /// Fraction of unreliable packets sent, in 32nds.
     PacketThrottle = 7,
-    /// How many 32nds the bandwidth allows.
+    /// Upper limit of that fraction from the bandwidth limits, in 32nds.
     PacketThrottleLimit = 8,
-    /// Where it stands within the 32.
+    /// Counter that selects the packets to drop, 0 to 31.
     PacketThrottleCounter = 9,
-    /// When the current interval began.
+    /// Start of the current throttle interval.
     PacketThrottleEpoch = 10,
-    /// By how many 32nds a good round trip raises it.
+    /// Increase of the fraction for a good round-trip time, in 32nds.
     PacketThrottleAcceleration = 11,
-    /// By how many 32nds a bad one lowers it.
+    /// Decrease of the fraction for a bad round-trip time, in 32nds.
     PacketThrottleDeceleration = 12,
-    /// How long an interval is.
+    /// Length of the throttle interval.
     PacketThrottleInterval = 13,
 }
 
 impl PeerStatistic {
-    /// What is all of the loss.
+    /// The value of [`PacketLoss`](Self::PacketLoss) if all commands are lost.
     pub const PACKET_LOSS_SCALE: u32 = LOSS_SCALE;
-    /// What is all of the throttle.
+    /// The value of [`PacketThrottle`](Self::PacketThrottle) if all packets are sent.
     pub const PACKET_THROTTLE_SCALE: u32 = SCALE;
 
-    /// All of them, in the order of their numbers.
+    /// All statistics in the order of their numbers.
     pub const ALL: [Self; 14] = [
         Self::PacketLoss,
         Self::PacketLossVariance,
@@ -64,7 +64,8 @@ impl PeerStatistic {
     ];
 }
 
-/// A figure of a host (Godot: `ENetConnection.HostStatistic`). A datagram's bytes are those of UDP's payload.
+/// A statistic of a host (Godot: `ENetConnection.HostStatistic`). Bytes are those of the UDP
+/// payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum HostStatistic {
     /// Bytes sent.
@@ -78,7 +79,7 @@ pub enum HostStatistic {
 }
 
 impl HostStatistic {
-    /// All of them, in the order of their numbers.
+    /// All statistics in the order of their numbers.
     pub const ALL: [Self; 4] = [
         Self::TotalSentData,
         Self::TotalSentPackets,
@@ -87,23 +88,23 @@ impl HostStatistic {
     ];
 }
 
-/// Where a connection stands (Godot: `ENetPacketPeer.PeerState`). `CONNECTION_PENDING` (3) and `CONNECTION_SUCCEEDED` (4)
-/// do not occur: a connection is `Connected` as soon as the other side's answer is there.
+/// The state of a connection (Godot: `ENetPacketPeer.PeerState`). `CONNECTION_PENDING` (3) and
+/// `CONNECTION_SUCCEEDED` (4) do not occur: a client is `Connected` when it receives the reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PeerState {
-    /// It is over, or was never there.
+    /// The connection has ended, or never existed.
     Disconnected = 0,
-    /// This side asked for it and waits.
+    /// The local peer has sent a CONNECT.
     Connecting = 1,
-    /// The other side asked for it and is being answered.
+    /// The remote peer has sent a CONNECT, and the reply is not acknowledged yet.
     AcknowledgingConnect = 2,
-    /// Packets travel.
+    /// Packets can be sent and received.
     Connected = 5,
-    /// What was accepted is delivered before the end.
+    /// Accepted packets are delivered before the disconnect.
     DisconnectLater = 6,
-    /// This side ends it and waits for the acknowledgement.
+    /// The local peer has sent a DISCONNECT, which is not acknowledged yet.
     Disconnecting = 7,
-    /// The other side ends it; the acknowledgement is about to leave.
+    /// The remote peer has sent a DISCONNECT, and the acknowledgement is not sent yet.
     AcknowledgingDisconnect = 8,
 }
 

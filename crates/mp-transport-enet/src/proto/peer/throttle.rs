@@ -1,31 +1,32 @@
-//! The packet throttle: ENet drops unreliable packets on their way out, and narrows the reliable window, when more is to
-//! be sent than the bandwidth allows, and when round trips grow. The second is off unless a setting turns it on; the
-//! parameters of the other side are stored and echoed all the same.
-//! (A Godot server loses 12 % of its unreliable packets to 32 clients on loopback to it, because its round trips are
-//! quantised by its frames.)
+//! ENet's packet throttle. It drops unreliable packets before they are sent, and shrinks the
+//! reliable window, when the bandwidth limits require it and when round-trip times grow.
+//!
+//! The second reason is off unless a setting enables it: a Godot server drops 12 % of its
+//! unreliable packets to 32 clients on loopback, because frames quantize its round-trip times. The
+//! parameters that the remote peer sends are stored in any case.
 
 use crate::proto::command::ThrottleParameters;
 
-/// How much of what is unreliable is sent, in 32nds.
+/// The fraction of unreliable packets that is sent, in 32nds.
 #[derive(Clone, Debug)]
 pub(crate) struct Throttle {
     enabled: bool,
     value: u32,
-    /// What the bandwidth allows.
+    /// Upper limit from the bandwidth limits.
     limit: u32,
     counter: u32,
     parameters: ThrottleParameters,
 }
 
 impl Throttle {
-    /// Everything is sent; `parameters` come from the other side and are clamped.
+    /// Returns a throttle that drops nothing. `parameters` are received values, which are clamped.
     pub(crate) fn new(parameters: ThrottleParameters, enabled: bool) -> Self {
         let mut throttle = Self { enabled, value: SCALE, limit: SCALE, counter: 0, parameters };
         throttle.configure(parameters);
         throttle
     }
 
-    /// Stores what the other side asks for, within reason: an interval of a second to a minute, steps of at most all.
+    /// Stores received parameters: the interval is clamped to 1 to 60 s, the steps to at most 32.
     pub(crate) fn configure(&mut self, parameters: ThrottleParameters) {
         self.parameters = ThrottleParameters {
             interval: parameters.interval.clamp(INTERVAL_MIN, INTERVAL_MAX),
@@ -34,38 +35,38 @@ impl Throttle {
         };
     }
 
-    /// How many 32nds of unreliable packets are sent.
+    /// Returns the fraction of unreliable packets sent, in 32nds.
     pub(crate) const fn value(&self) -> u32 {
         self.value
     }
 
-    /// How many 32nds the bandwidth allows.
+    /// Returns the upper limit from the bandwidth limits, in 32nds.
     pub(crate) const fn limit(&self) -> u32 {
         self.limit
     }
 
-    /// Where it stands within the 32.
+    /// Returns the counter that selects the packets to drop, 0 to 31.
     pub(crate) const fn counter(&self) -> u32 {
         self.counter
     }
 
-    /// Milliseconds over which the lowest round trip is remembered.
+    /// Returns the interval in milliseconds over which the lowest round-trip time is tracked.
     pub(crate) const fn interval(&self) -> u32 {
         self.parameters.interval
     }
 
-    /// What was asked for, within reason.
+    /// Returns the clamped parameters.
     pub(crate) const fn parameters(&self) -> ThrottleParameters {
         self.parameters
     }
 
-    /// Follows the bandwidth: at most `limit` 32nds are sent.
+    /// Sets the upper limit from the bandwidth limits, in 32nds.
     pub(crate) fn set_limit(&mut self, limit: u32) {
         self.limit = limit.min(SCALE);
         self.value = if self.enabled { self.value.min(self.limit) } else { self.limit };
     }
 
-    /// Follows one round trip, given the best of the last interval.
+    /// Adjusts the fraction to a round-trip time, given the lowest one of the last interval.
     pub(crate) fn adjust(&mut self, sample: u32, last: u32, last_variance: u32) {
         if !self.enabled {
             return;
@@ -79,19 +80,19 @@ impl Throttle {
         }
     }
 
-    /// Whether the next unreliable packet is sent.
+    /// Returns whether to send the next unreliable packet.
     pub(crate) fn admits(&mut self) -> bool {
         self.counter = (self.counter + STEP) % SCALE;
         self.counter <= self.value
     }
 
-    /// The part of a window of `bytes` that may be used.
+    /// Returns the part of a window of `bytes` that may be used.
     pub(crate) const fn scale(&self, bytes: u32) -> u32 {
         (self.value as u64 * bytes as u64 / SCALE as u64) as u32
     }
 }
 
-/// Everything is sent.
+/// The fraction at which all packets are sent.
 pub(crate) const SCALE: u32 = 32;
 const STEP: u32 = 7;
 const INTERVAL_MIN: u32 = 1_000;
@@ -111,19 +112,19 @@ mod tests {
         throttle.adjust(100, 50, 10);
         assert_eq!(throttle.value, 30);
         throttle.adjust(60, 50, 10);
-        assert_eq!(throttle.value, 30, "neither good nor bad");
+        assert_eq!(throttle.value, 30, "neither good nor bad: no change");
         throttle.adjust(50, 50, 10);
         throttle.adjust(50, 50, 10);
         assert_eq!(throttle.value, 32);
         throttle.value = 3;
         throttle.adjust(10, 5, 5);
-        assert_eq!(throttle.value, 32, "a round trip within its variance says nothing");
+        assert_eq!(throttle.value, 32, "a round trip within its variance is no reason to drop");
     }
 
     #[test]
     fn it_drops_in_proportion() {
         let mut throttle = throttle(true);
-        assert!((0..320).all(|_| throttle.admits()), "nothing at 32");
+        assert!((0..320).all(|_| throttle.admits()), "nothing is dropped at 32");
         throttle.value = 15;
         let sent = (0..320).filter(|_| throttle.admits()).count();
         assert_eq!(sent, 160);
@@ -140,7 +141,7 @@ mod tests {
             assert_eq!((0..320).filter(|_| throttle.admits()).count(), 90);
             assert_eq!(throttle.scale(65_536), 16_384);
             throttle.adjust(50, 50, 10);
-            assert_eq!(throttle.value, 8, "a good round trip does not lift it beyond");
+            assert_eq!(throttle.value, 8, "a good round trip must not exceed the limit");
             throttle.set_limit(SCALE);
             throttle.adjust(50, 50, 10);
             assert_eq!(throttle.value, if enabled { 10 } else { 32 });

@@ -1,4 +1,4 @@
-//! When to give a peer up.
+//! When an unresponsive peer times out.
 #![expect(
     clippy::exhaustive_structs,
     reason = "the arguments of Godot's function, which programs build"
@@ -8,15 +8,16 @@ use std::time::Duration;
 
 use crate::proto::Millis;
 
-/// How patient a side is with the other (Godot: `ENetPacketPeer.set_timeout`).
+/// When an unresponsive peer times out (Godot: `ENetPacketPeer.set_timeout`). Both conditions apply
+/// to commands in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
-    /// A peer is given up when a command was sent so often that 2^(attempts − 1) reaches this (default 32: the sixth
-    /// time) and `minimum` has passed.
+    /// Number of attempts as a power of two: a peer times out when 2^(attempts − 1) reaches this
+    /// and `minimum` has passed. Default 32, the sixth attempt.
     pub limit: u32,
-    /// Time without any acknowledgement before which no peer is given up (default 5 s).
+    /// Minimum time without an acknowledgement before a peer times out. Default 5 s.
     pub minimum: Duration,
-    /// Time without any acknowledgement after which every peer is given up (default 30 s).
+    /// Time without an acknowledgement after which a peer times out in any case. Default 30 s.
     pub maximum: Duration,
 }
 
@@ -26,20 +27,21 @@ impl Default for Patience {
     }
 }
 
-/// How long commands have been timing out without any acknowledgement in between.
+/// The time during which commands have timed out without any acknowledgement.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Silence {
-    /// When the oldest command that timed out since the last acknowledgement was sent.
+    /// Time of sending the oldest command that timed out since the last acknowledgement.
     since: Option<Millis>,
 }
 
 impl Silence {
-    /// An acknowledgement came.
+    /// Ends the silence, because an acknowledgement was received.
     pub(crate) const fn broken(&mut self) {
         self.since = None;
     }
 
-    /// A command sent at `sent_at` for the `attempts`-th time timed out. Whether the peer is to be given up.
+    /// Records that a command timed out which was sent at `sent_at` for the `attempts`-th time.
+    /// Returns whether the peer has timed out.
     pub(crate) fn timed_out(
         &mut self,
         now: Millis,
@@ -59,7 +61,7 @@ impl Silence {
 mod tests {
     use super::*;
 
-    /// The times at which a command is sent again, and the one at which the peer is given up.
+    /// Returns the times of the retransmissions, and the time at which the peer times out.
     fn schedule(first_timeout: Millis) -> (Vec<Millis>, Millis) {
         let (mut silence, patience) = (Silence::default(), Patience::default());
         let (mut sent_at, mut timeout, mut attempts) = (0, first_timeout, 1);
@@ -76,13 +78,13 @@ mod tests {
 
     #[test]
     fn an_unmeasured_peer_is_given_up_after_31_5_seconds() {
-        // As Godot 4.6.3 does when nobody listens.
+        // As Godot 4.6.3 does without a server.
         assert_eq!(schedule(500), (vec![500, 1_500, 3_500, 7_500, 15_500], 31_500));
     }
 
     #[test]
     fn a_near_peer_is_given_up_when_the_minimum_has_passed() {
-        // Godot 4.6.3 with a server that vanished: seven attempts, dropped after 6.6 s.
+        // Godot 4.6.3 with a server that vanished: seven attempts, timed out after 6.6 s.
         let (again, end) = schedule(52);
         assert_eq!(again.len(), 6);
         assert_eq!(end, 52 * 127);

@@ -1,4 +1,4 @@
-//! What a peer sends, and its timers.
+//! Sending the datagrams of a peer, and its timers.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -34,13 +34,13 @@ impl Peer {
         }
         let limit = settings.reliable_progress_timeout;
         if self.sender.progress().is_some_and(|since| is_due(now, since, limit)) {
-            // Also a link that was to deliver what it had accepted before its end: it has not.
+            // Also a connection that drains before it closes: it was not drained.
             self.fail(DisconnectReason::QueueFull, events);
         }
         Flow::Going
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) or a ping is due.
+    /// Returns the time at which [`handle_timeout`](Self::handle_timeout) or a ping is due.
     pub(crate) fn deadline(&self, now: Millis, settings: &HostSettings) -> Option<Millis> {
         let state = match self.state {
             State::Abandoned { until } => Some(until),
@@ -55,7 +55,8 @@ impl Peer {
         [state, progress, self.sender.next_timeout()].into_iter().flatten().min()
     }
 
-    /// Packs one datagram of at most `len_max` bytes into `out`. Its length, 0 when there is nothing to send.
+    /// Packs one datagram of at most `len_max` bytes into `out`. Returns its length, 0 if there is
+    /// nothing to send.
     pub(crate) fn pack(&mut self, now: Millis, out: &mut [u8], len_max: usize) -> usize {
         if !self.wants_to_send(now)
             || self.state == State::HalfOpen && !self.validation.allows(VERIFY_CONNECT_LEN)
@@ -94,7 +95,7 @@ impl Peer {
         len
     }
 
-    /// Whether there may be something for a datagram.
+    /// Returns whether there may be something to send.
     pub(crate) fn wants_to_send(&self, now: Millis) -> bool {
         !self.acknowledgements.is_empty() || self.sender.has_queued() || self.wants_ping(now)
     }
@@ -105,12 +106,12 @@ impl Peer {
             && self.ping_at().is_some_and(|at| now >= at)
     }
 
-    /// Returns whether a command is in flight, so that a timer runs for it.
+    /// Returns whether a retransmission timer is running.
     pub(crate) const fn has_timeout(&self) -> bool {
         self.sender.next_timeout().is_some()
     }
 
-    /// Time of the next ping while nothing else is sent; `None` for never.
+    /// Returns the time of the next ping if nothing else is sent; `None` for never.
     fn ping_at(&self) -> Option<Millis> {
         match self.last_acknowledged {
             Some(last) => after(last, self.ping_interval),
@@ -119,7 +120,7 @@ impl Peer {
     }
 }
 
-/// Time `duration` after `since`; `None` for never, when no [`Instant`](mp_core::Instant) is that late.
+/// Returns `since` plus `duration`; `None` if no [`Instant`](mp_core::Instant) is that late.
 pub(super) fn after(since: Millis, duration: Duration) -> Option<Millis> {
     let at = since.checked_add(u64::try_from(duration.as_millis()).ok()?)?;
     (at <= u64::MAX / 1_000).then_some(at)

@@ -1,17 +1,17 @@
-//! A datagram being packed into a caller's buffer.
+//! Packing of a datagram into a buffer of the caller.
 //!
-//! Two limits hold: with a header of four bytes, as ENet counts, it fits the mtu; with the header it really gets, it is no
-//! longer than the datagrams before it in the same buffer.
+//! Two limits apply. With a header of four bytes, as ENet counts, the datagram fits the MTU. With
+//! its actual header, it is no longer than the datagrams before it in the same buffer.
 
 use super::command::Command;
 use super::header::Header;
 use super::payload::Payload;
 use crate::proto::{COMMANDS_MAX, Millis};
 
-/// A datagram being packed.
+/// A datagram that is being packed.
 pub(crate) struct Datagram<'a> {
     out: &'a mut [u8],
-    /// Bytes in `out`, behind the room for a header of four.
+    /// Bytes used in `out`, including four for the header.
     len: usize,
     mtu: usize,
     len_max: usize,
@@ -20,13 +20,13 @@ pub(crate) struct Datagram<'a> {
 }
 
 impl<'a> Datagram<'a> {
-    /// An empty datagram of at most `len_max` bytes. It needs [`SPARE`] more while it is being packed.
+    /// Returns an empty datagram of at most `len_max` bytes. `out` must have [`SPARE`] bytes more.
     pub(crate) fn new(out: &'a mut [u8], mtu: u16, len_max: usize) -> Self {
         let mtu = usize::from(mtu).min(out.len());
         Self { out, len: Header::LEN_MAX, mtu, len_max, commands: 0, is_timed: false }
     }
 
-    /// Whether a command of `len` bytes in all has room.
+    /// Returns whether a command of `len` bytes, including its payload, fits.
     pub(crate) const fn has_room(&self, command: &Command<'_>, len: usize) -> bool {
         let is_timed = self.is_timed || command.wants_acknowledgement();
         let unused = if is_timed { 0 } else { SPARE };
@@ -34,12 +34,12 @@ impl<'a> Datagram<'a> {
         self.commands < COMMANDS_MAX && total <= self.mtu && total - unused <= self.len_max
     }
 
-    /// How many commands there are.
+    /// Returns the number of commands.
     pub(crate) const fn commands(&self) -> usize {
         self.commands
     }
 
-    /// Adds a command that [has room](Self::has_room).
+    /// Adds a command that [fits](Self::has_room).
     pub(crate) fn push(&mut self, command: &Command<'_>) {
         self.len += command.emit(&mut self.out[self.len..]);
         self.count(command);
@@ -59,8 +59,8 @@ impl<'a> Datagram<'a> {
         self.count(command);
     }
 
-    /// Writes the header; the time is in it when a command wants an acknowledgement. The length of the datagram, 0 when
-    /// there is no command.
+    /// Writes the header, with the time if a command requests an acknowledgement. Returns the
+    /// length of the datagram, 0 if it has no command.
     pub(crate) fn finish(self, now: Millis, peer_id: u16, session: u8) -> usize {
         if self.commands == 0 {
             return 0;
@@ -81,5 +81,5 @@ impl<'a> Datagram<'a> {
     }
 }
 
-/// How much longer a datagram may be while it is being packed than when it is finished: the bytes of the time.
+/// Number of bytes by which a datagram may shrink when it is finished: the sent time.
 pub(crate) const SPARE: usize = 2;

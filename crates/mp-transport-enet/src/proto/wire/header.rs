@@ -1,9 +1,9 @@
-//! The first two or four bytes of every datagram.
+//! The header of a datagram: two or four bytes.
 //!
 //! | bytes | field |
 //! |---|---|
-//! | 2 | bit 15 sent time follows · bit 14 commands are compressed · bits 13..12 session · bits 11..0 peer id |
-//! | 2 | sent time: low 16 bits of the sender's clock in milliseconds, only when bit 15 is set |
+//! | 2 | bit 15 sent time follows · bit 14 compressed · bits 13..12 session · bits 11..0 peer id |
+//! | 2 | sent time: low 16 bits of the sender's clock in milliseconds, only if bit 15 is set |
 #![expect(clippy::exhaustive_structs, reason = "the fields are those of the wire")]
 
 use std::fmt;
@@ -15,20 +15,21 @@ use crate::proto::NO_PEER;
 pub struct Header {
     /// The receiver's slot for the sender; [`NO_PEER`] in a CONNECT.
     pub peer_id: u16,
-    /// Which user of that slot is meant, 0 to 3.
+    /// Session of that slot, 0 to 3.
     pub session: u8,
     /// Whether the commands are compressed.
     pub compressed: bool,
-    /// Low 16 bits of the sender's clock in milliseconds; there when a command asks for an acknowledgement.
+    /// Low 16 bits of the sender's clock in milliseconds. `Some` if a command requests an
+    /// acknowledgement.
     pub sent_time: Option<u16>,
 }
 
 impl Header {
-    /// Most bytes of a header.
+    /// Maximum length of a header in bytes.
     pub const LEN_MAX: usize = 4;
 
-    /// The header at the front of `datagram` and what follows it; `None` when the datagram is shorter than the header
-    /// says it is.
+    /// Parses the header at the start of `datagram`. Returns it and the bytes after it, or `None`
+    /// if the datagram is shorter than its header.
     pub fn parse(datagram: &[u8]) -> Option<(Self, &[u8])> {
         let (&[high, low], mut rest) = datagram.split_first_chunk::<2>()?;
         let bits = u16::from_be_bytes([high, low]);
@@ -47,18 +48,18 @@ impl Header {
         Some((header, rest))
     }
 
-    /// Whether the datagram that begins like this asks for an acknowledgement.
+    /// Returns whether an encoded datagram has a sent time: it is ack-eliciting.
     pub(crate) fn is_timed(datagram: &[u8]) -> bool {
         datagram.first().is_some_and(|&first| u16::from(first) << 8 & SENT_TIME != 0)
     }
 
-    /// Bytes this header takes: 2, or 4 with a time.
+    /// Returns the length of the header in bytes: 2, or 4 with a time.
     pub const fn encoded_len(&self) -> usize {
         if self.sent_time.is_some() { 4 } else { 2 }
     }
 
-    /// Writes the header to the front of `out`, which must hold [`encoded_len`](Self::encoded_len) bytes, and returns
-    /// that length.
+    /// Writes the header to the start of `out`, whose length must be at least
+    /// [`encoded_len`](Self::encoded_len). Returns that length.
     pub fn emit(&self, out: &mut [u8]) -> usize {
         let mut bits = self.peer_id & NO_PEER;
         bits |= (u16::from(self.session) << SESSION_SHIFT) & SESSION;
@@ -118,7 +119,7 @@ mod tests {
         let header =
             Header { peer_id: NO_PEER, session: 0, compressed: true, sent_time: Some(0x86ac) };
         check(&[0xcf, 0xff, 0x86, 0xac], header, "peer none compressed time 34476");
-        // A made-up server that assigned session 3 was answered with this by a real client.
+        // Sent by Godot in reply to a server that assigned session 3.
         let header = Header { peer_id: 5, session: 3, compressed: false, sent_time: None };
         check(&[0x30, 0x05], header, "peer 5 session 3");
     }

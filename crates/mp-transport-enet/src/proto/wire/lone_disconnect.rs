@@ -1,10 +1,10 @@
-//! The datagram of a single DISCONNECT that needs no acknowledgement.
+//! A datagram with a single DISCONNECT that requests no acknowledgement.
 
 use super::command::{Body, CONTROL_CHANNEL, Command, FLAG_UNSEQUENCED};
 use super::header::Header;
 use crate::proto::{MTU_MAX, NetworkPath};
 
-/// A datagram of a single DISCONNECT, for an address that has no peer or will have none.
+/// A datagram with a single DISCONNECT, for an address without a peer.
 #[derive(Debug)]
 pub(crate) struct LoneDisconnect {
     path: NetworkPath,
@@ -13,8 +13,8 @@ pub(crate) struct LoneDisconnect {
 }
 
 impl LoneDisconnect {
-    /// Tells the host at `path`, in whose slot `peer_id` this side is, that the connection
-    /// `connect_id` is closed.
+    /// Returns a DISCONNECT of connection `connect_id`. `path` is that of the remote host, and
+    /// `peer_id` the slot of this host there.
     pub(crate) fn new(
         path: NetworkPath,
         connect_id: [u8; 4],
@@ -32,23 +32,23 @@ impl LoneDisconnect {
         Self { path, connect_id, bytes }
     }
 
-    /// The address that it is sent to, and the local one that it leaves from.
+    /// Returns the destination, and the local address to send from.
     pub(crate) const fn path(&self) -> NetworkPath {
         self.path
     }
 
-    /// The connect id of the connection, which is the key of the checksum.
+    /// Returns the connect id of the connection, which is the key of the checksum.
     pub(crate) const fn connect_id(&self) -> [u8; 4] {
         self.connect_id
     }
 
-    /// Writes the datagram to the front of `out`. Returns its length.
+    /// Writes the datagram to the start of `out`. Returns its length.
     pub(crate) fn emit(&self, out: &mut [u8]) -> usize {
         out[..LEN].copy_from_slice(&self.bytes);
         LEN
     }
 }
 
-/// Bytes of a header without time and of DISCONNECT.
+/// Length of a header without time and of a DISCONNECT.
 const LEN: usize = 10;
 const _: () = assert!(MTU_MAX as usize >= LEN);

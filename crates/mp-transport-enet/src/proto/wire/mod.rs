@@ -1,4 +1,4 @@
-//! What is on the wire: datagrams, their headers and commands, and the bytes of packets in them.
+//! The wire format: datagrams, headers, commands and payloads.
 
 pub mod command;
 pub mod compress;

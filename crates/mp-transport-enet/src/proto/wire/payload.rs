@@ -1,9 +1,9 @@
-//! The bytes of a packet to send: a short prefix of its own and bytes that many packets share.
+//! The payload of a packet to send: a short prefix, and bytes that several packets may share.
 
 use bytes::Bytes;
 use mp_core::{Prefix, queued_bytes};
 
-/// The bytes of a packet to send.
+/// The payload of a packet to send.
 #[derive(Clone, Debug, Default)]
 pub struct Payload {
     prefix: Prefix,
@@ -12,33 +12,33 @@ pub struct Payload {
 }
 
 impl Payload {
-    /// `prefix` followed by `bytes`.
+    /// Returns the payload `prefix` followed by `bytes`.
     pub const fn new(prefix: Prefix, bytes: Bytes) -> Self {
         Self { prefix, bytes, connections: 1 }
     }
 
-    /// The same bytes, which `connections` connections queue together.
+    /// Divides the memory among `connections` connections that queue the payload.
     pub(crate) fn shared_by(self, connections: usize) -> Self {
         let connections = u16::try_from(connections).unwrap_or(u16::MAX);
         Self { connections, ..self }
     }
 
-    /// Memory in bytes that `len` of them take while they are queued.
+    /// Returns the memory in bytes of `len` payload bytes while they are queued.
     pub(crate) const fn queued_bytes(&self, len: usize) -> usize {
         queued_bytes(len, self.connections as usize)
     }
 
-    /// Bytes of both.
+    /// Returns the length in bytes.
     pub fn len(&self) -> usize {
         self.prefix.as_slice().len() + self.bytes.len()
     }
 
-    /// Whether there is no byte at all.
+    /// Returns whether the payload has no bytes.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Fills `out` with what begins at `offset`.
+    /// Copies the bytes from `offset` on to `out`.
     pub(crate) fn copy_to(&self, offset: usize, out: &mut [u8]) {
         let prefix = self.prefix.as_slice();
         let from_prefix = prefix.get(offset..).unwrap_or_default();

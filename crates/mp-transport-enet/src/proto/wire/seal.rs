@@ -1,8 +1,8 @@
-//! What is done to whole datagrams: commands are compressed and expanded, checksums written and checked.
+//! Encoding and decoding of whole datagrams: compression and checksums.
 //!
-//! A checksum stands behind the header: CRC-32 of the header with its flags, a key, and the commands as they are before
-//! compression. The key is the connect id as it stands in CONNECT, or zeros in a datagram that names no peer. (Source:
-//! ENet 1.3; Godot never sends any.)
+//! A checksum follows the header: CRC-32 of the header with its flags, a key, and the commands
+//! before compression. The key is the connect id, or zeros in a datagram without a peer id.
+//! (Source: ENet 1.3; Godot never uses checksums.)
 
 use mp_core::bug;
 
@@ -10,23 +10,23 @@ use super::header::Header;
 use crate::proto::compress::{CompressionMode, Compressor};
 use crate::proto::{MTU_MAX, NO_PEER};
 
-/// What is done to whole datagrams of a host.
+/// The encoder and decoder of a host's datagrams.
 #[derive(Debug, Default)]
 pub(crate) struct Seal {
     compressor: Compressor,
     has_checksum: bool,
-    /// Where blocks are compressed and expanded; empty when they never are.
+    /// Output of the compressor. Empty without compression.
     scratch: Box<[u8]>,
 }
 
-/// Why a datagram was not opened.
+/// The reason why a datagram could not be decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unreadable {
-    /// It is compressed and there is no compressor.
+    /// The datagram is compressed, and compression is off.
     Compressed,
-    /// It does not expand, or to more than a datagram.
+    /// The datagram cannot be decompressed, or to more than one datagram.
     Block,
-    /// Its checksum is missing or wrong.
+    /// The checksum is missing or wrong.
     Checksum,
 }
 
@@ -39,17 +39,18 @@ impl Seal {
         Self { compressor: Compressor::new(compression), has_checksum, scratch }
     }
 
-    /// Whether [`close`](Self::close) changes datagrams, and their lengths.
+    /// Returns whether [`close`](Self::close) changes datagrams and their lengths.
     pub(crate) fn is_active(&self) -> bool {
         self.has_checksum || self.compressor.mode() != CompressionMode::None
     }
 
-    /// Bytes that a checksum adds to each datagram.
+    /// Returns the bytes that a checksum adds to each datagram.
     pub(crate) const fn overhead(&self) -> usize {
         if self.has_checksum { CHECKSUM_LEN } else { 0 }
     }
 
-    /// The commands of a datagram; `rest` is what follows its header, `connect_id` its peer's.
+    /// Returns the commands of a datagram. `rest`: bytes after its header. `connect_id`: that of
+    /// the peer.
     pub(crate) fn open<'a>(
         &'a mut self,
         header: &Header,
@@ -80,8 +81,8 @@ impl Seal {
         Ok(rest)
     }
 
-    /// Seals the datagram of `len` bytes at the front of `buf`, which has [`CHECKSUM_LEN`] bytes more when there is a
-    /// checksum. The length of what it becomes.
+    /// Encodes the datagram of `len` bytes at the start of `buf`, which must have [`CHECKSUM_LEN`]
+    /// bytes more with a checksum. Returns the new length.
     pub(crate) fn close(&mut self, buf: &mut [u8], len: usize, connect_id: [u8; 4]) -> usize {
         let Some((mut header, commands)) = Header::parse(&buf[..len]) else {
             bug!("a datagram of {len} bytes was packed without a header");
@@ -120,17 +121,17 @@ fn crc_32(header: &Header, connect_id: [u8; 4], commands: &[u8]) -> u32 {
     hasher.finalize()
 }
 
-/// Bytes of a checksum.
+/// Length of a checksum in bytes.
 pub(crate) const CHECKSUM_LEN: usize = 4;
 
-/// A datagram that only grows when it is compressed, by the worst of the modes.
+/// Length of a datagram that compression makes longer, in the worst case of all modes.
 const SCRATCH_LEN: usize = MTU_MAX as usize + 512;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// BANDWIDTH_LIMIT and PING to peer 5 in session 2, which was given `CONNECT_ID`.
+    /// BANDWIDTH_LIMIT and PING to peer 5 in session 2, whose connect id is `CONNECT_ID`.
     const DATAGRAM: [u8; 20] =
         [0xa0, 5, 0x12, 0x34, 0x8a, 0xff, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0x85, 0xff, 0, 3];
     const CONNECT_ID: [u8; 4] = [0xde, 0xad, 0xbe, 0xef];
@@ -162,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_checksum_covers_header_key_and_commands() {
-        // As C ENet's crc32(header + key + commands); a CONNECT has the key 0.
+        // As in ENet: crc32(header + key + commands). The key of a CONNECT is 0.
         let mut seal = Seal::new(CompressionMode::None, true);
         let connect = [0x8f, 0xff, 0x6f, 0x98, 0x82, 0xff, 0, 1];
         let bytes = closed(&mut seal, &connect);

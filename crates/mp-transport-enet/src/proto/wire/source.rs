@@ -1,17 +1,17 @@
-//! The datagram that packets come from.
+//! Allocation of received packets.
 
 use bytes::Bytes;
 
 use crate::proto::COMMANDS_MAX;
 
-/// The commands of a datagram, of which its packets are made.
+/// The bytes of a datagram, from which its packets are made.
 ///
-/// A datagram brings up to 32 packets. They share one copy of it rather than have one each: what is allocated, and counted
-/// when a packet is passed on, is the datagram.
+/// A datagram may contain 32 packets. They share one copy of the datagram instead of one copy each.
+/// The memory charged for a shared packet is that of the datagram.
 #[derive(Debug)]
 pub(crate) struct Source<'a> {
     commands: &'a [u8],
-    /// Made by the second packet.
+    /// The shared copy. Allocated by the second packet.
     shared: Option<Bytes>,
     is_first: bool,
 }
@@ -21,10 +21,11 @@ impl<'a> Source<'a> {
         Self { commands, shared: None, is_first: true }
     }
 
-    /// The packet of these bytes, which are a part of the datagram's.
+    /// Returns a packet of `payload`, which must be a part of the datagram.
     pub(crate) fn packet(&mut self, payload: &[u8]) -> Bytes {
         let is_first = std::mem::take(&mut self.is_first);
-        // Most datagrams bring one packet. And a small one shall not keep a large datagram in memory.
+        // Most datagrams contain one packet. And a small packet must not keep a large datagram in
+        // memory.
         let is_alone = is_first && payload.len() * 2 > self.commands.len();
         let start = (payload.as_ptr() as usize).checked_sub(self.commands.as_ptr() as usize);
         let part = start.map(|start| start..start + payload.len());

@@ -1,13 +1,15 @@
-//! What is on its way to one peer: queues of what was not sent yet, and the reliable commands that were sent but not
-//! acknowledged.
+//! The send queues of a peer, and its reliable commands in flight.
 //!
-//! | queue | bound | beyond it |
+//! | queue | limit | at the limit |
 //! |---|---|---|
 //! | control commands | few per connection | – |
-//! | reliable packets | settings: 64 MiB including what is not acknowledged | the peer is closed |
+//! | reliable packets, unacknowledged ones included | settings: 64 MiB | the connection is closed |
 //! | unreliable packets | settings: 256 KiB | the oldest are dropped and counted |
-//! | both, of all peers of a host | settings: 256 MiB, of which each peer may always have 256 KiB | unreliable ones are dropped and counted, for a reliable one the peer is closed |
-//! | on their way | ENet's window, at most 64 KiB | stays in the queue |
+//! | both, of all peers | settings: 256 MiB, 256 KiB reserved per peer | see below |
+//! | reliable bytes in flight | ENet's window, at most 64 KiB | stay queued |
+//!
+//! At the limit of all peers unreliable packets are dropped and counted. For a reliable packet, its
+//! connection is closed.
 
 mod outgoing;
 mod pack;
@@ -26,56 +28,57 @@ pub(crate) use outgoing::piece_len;
 use outgoing::{Key, Kind, Queued, Sent};
 pub(crate) use pack::Route;
 
-/// What is on its way to one peer.
+/// The send queues of a peer, and its reliable commands in flight.
 #[derive(Debug)]
 pub(crate) struct Sender {
-    /// Bytes of each piece of a fragmented packet.
+    /// Length of each fragment in bytes.
     piece_len: usize,
     control: VecDeque<(u64, Command<'static>)>,
     reliable: VecDeque<Queued>,
     unreliable: VecDeque<Queued>,
-    /// Commands that timed out, oldest first. An entry whose command was acknowledged meanwhile is skipped.
+    /// Control commands to retransmit, oldest first. An entry whose command was acknowledged in the
+    /// meantime is skipped.
     control_again: VecDeque<(u64, Key)>,
     reliable_again: VecDeque<(u64, Key)>,
     in_flight: BTreeMap<Key, Sent>,
-    /// Numbers what is queued, across the queues.
+    /// Position of the last queued command or packet in the common order of the queues.
     next_order: u64,
     control_sequence: u16,
     unsequenced_group: u16,
-    /// Reliable payload bytes sent, not acknowledged and not timed out.
+    /// Reliable payload bytes sent that were not acknowledged and have not timed out.
     in_transit: usize,
-    /// Cost of all reliable packets queued or not acknowledged.
+    /// Bytes charged for the reliable packets that are queued or not acknowledged.
     reliable_cost: usize,
     unreliable_bytes: usize,
-    /// Memory in bytes of all packets queued or not acknowledged, in which each has its part of a
-    /// payload that several peers share.
+    /// Memory in bytes of all packets queued or not acknowledged. A payload that several peers
+    /// share is divided among them.
     held_bytes: usize,
-    /// The part of them that the host's limit includes.
+    /// The part of `held_bytes` that the host's limit includes.
     recorded_bytes: usize,
-    /// Bytes of commands queued since bandwidth was shared last.
+    /// Bytes of commands queued since the last bandwidth round.
     demand: u64,
-    /// No command times out before this.
+    /// Lower bound of the time at which a command times out.
     next_timeout: Option<Millis>,
     silence: Silence,
-    /// When reliable data was last acknowledged, or first sent since there was none.
+    /// Time of the last acknowledgement of reliable data, or of sending the first of it.
     progress: Option<Millis>,
     /// True if an impossible state was found, in which reliable data would be lost.
     is_broken: bool,
 }
 
-/// A command that was acknowledged.
+/// An acknowledged command.
 pub(crate) struct Acknowledged {
     pub(crate) body: Body<'static>,
-    /// The round trip in milliseconds, unless the other side made its echo up.
+    /// Round-trip time in milliseconds. `None` if the echoed time is invalid.
     pub(crate) sample: Option<u32>,
 }
 
-/// Why a packet was not queued.
+/// The reason why a packet was not queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum QueueError {
-    /// The peer has no such channel.
+    /// The connection does not have the channel.
     NoChannel,
-    /// It has more pieces than can be sent reliably.
+    /// The packet has more fragments than can be sent reliably.
     TooManyPieces,
 }
 
@@ -105,18 +108,18 @@ impl Sender {
         }
     }
 
-    /// Another mtu was agreed on, before any packet was queued.
+    /// Sets the MTU that the peers agreed on. Must be called before a packet is queued.
     pub(crate) const fn set_mtu(&mut self, mtu: u16) {
         self.piece_len = piece_len(mtu);
     }
 
-    /// The next sequence number of commands that concern the whole peer.
+    /// Returns the next sequence number of the control channel.
     pub(crate) const fn next_control_sequence(&mut self) -> u16 {
         self.control_sequence = self.control_sequence.wrapping_add(1);
         self.control_sequence
     }
 
-    /// Queues a command that concerns the whole peer.
+    /// Queues a command on the control channel.
     pub(crate) fn queue_control(&mut self, body: Body<'static>) {
         let sequence = self.next_control_sequence();
         let order = self.order();
@@ -139,7 +142,7 @@ impl Sender {
         let is_reliable = flags.contains(PacketFlags::RELIABLE);
         let may_be_unreliable = !is_reliable && sequences.has_unreliable();
         let kind = if pieces > 1 {
-            // A large packet is unreliable only when it says so itself.
+            // A fragmented packet is only unreliable with the flag for that.
             if may_be_unreliable && flags.contains(PacketFlags::UNRELIABLE_FRAGMENT) {
                 Kind::Unreliable
             } else {
@@ -184,8 +187,8 @@ impl Sender {
         Ok(is_reliable)
     }
 
-    /// Drops the oldest unreliable packets beyond `bytes_max`, but never the newest, and those for
-    /// which `limit`, that of all peers, leaves no room. Returns how many.
+    /// Drops the oldest unreliable packets beyond `bytes_max`, but not the newest, and those that
+    /// exceed `limit`, the limit of all peers. Returns their number.
     pub(crate) fn shed_unreliable(&mut self, bytes_max: usize, limit: &mut SharedLimit) -> u64 {
         let mut dropped = 0;
         self.record(limit);
@@ -199,23 +202,23 @@ impl Sender {
         dropped
     }
 
-    /// Returns whether `limit`, that of all peers, leaves room for what is queued.
+    /// Returns whether the queues are within `limit`, the limit of all peers.
     pub(crate) const fn is_within(&self, limit: &SharedLimit) -> bool {
         limit.allows(self.held_bytes, 0)
     }
 
-    /// Has `limit`, that of all peers, include what is queued now.
+    /// Updates the share of this peer in `limit`, the limit of all peers.
     pub(crate) fn record(&mut self, limit: &mut SharedLimit) {
         limit.replace(self.recorded_bytes, self.held_bytes);
         self.recorded_bytes = self.held_bytes;
     }
 
-    /// Bytes of commands queued since bandwidth was shared last.
+    /// Returns the bytes of commands queued since the last bandwidth round.
     pub(crate) const fn demand(&self) -> u64 {
         self.demand
     }
 
-    /// Bandwidth is shared now.
+    /// Starts the count of [`demand`](Self::demand) at 0.
     pub(crate) const fn reset_demand(&mut self) {
         self.demand = 0;
     }
@@ -225,17 +228,17 @@ impl Sender {
         self.demand += len;
     }
 
-    /// Whether what was queued reliably is more than `bytes_max`.
+    /// Returns whether more than `bytes_max` bytes of reliable packets are queued.
     pub(crate) const fn is_over(&self, bytes_max: usize) -> bool {
         self.reliable_cost > bytes_max
     }
 
-    /// Bytes queued or not acknowledged.
+    /// Returns the bytes queued or not acknowledged.
     pub(crate) const fn queued_bytes(&self) -> u64 {
         (self.reliable_cost + self.unreliable_bytes) as u64
     }
 
-    /// Whether something waits to be sent, for the first time or again.
+    /// Returns whether something is queued to be sent or retransmitted.
     pub(crate) fn has_queued(&self) -> bool {
         !self.unreliable.is_empty()
             || !self.reliable.is_empty()
@@ -244,17 +247,17 @@ impl Sender {
             || !self.control_again.is_empty()
     }
 
-    /// Whether nothing is queued and everything reliable is acknowledged.
+    /// Returns whether nothing is queued and all reliable commands are acknowledged.
     pub(crate) fn is_idle(&self) -> bool {
         self.is_reliably_idle() && self.unreliable.is_empty()
     }
 
-    /// Whether nothing reliable is queued or on its way: only then is a ping worth its bytes.
+    /// Returns whether no reliable command is queued or in flight. Otherwise a ping is redundant.
     pub(crate) fn is_reliably_idle(&self) -> bool {
         self.in_flight.is_empty() && self.control.is_empty() && self.reliable.is_empty()
     }
 
-    /// Forgets everything queued and sent. Sequence numbers go on.
+    /// Drops everything queued or in flight. Sequence numbers continue.
     pub(crate) fn clear(&mut self) {
         let fresh = Self::new(0);
         *self = Self {
@@ -267,12 +270,12 @@ impl Sender {
         };
     }
 
-    /// A command that concerns the whole peer needs no acknowledgement any more.
+    /// Removes a control command in flight, which needs no acknowledgement any more.
     pub(crate) fn forget_control(&mut self, sequence: u16) {
         self.in_flight.remove(&(CONTROL_CHANNEL, sequence));
     }
 
-    /// An acknowledgement came. `None` when it is of nothing that is on its way.
+    /// Handles an acknowledgement. `None` if the command is not in flight.
     pub(crate) fn acknowledge(
         &mut self,
         now: Millis,
@@ -299,7 +302,8 @@ impl Sender {
         Some(Acknowledged { body: sent.command().body, sample: sent.round_trip(now, echoed) })
     }
 
-    /// Marks what timed out to be sent again. Whether the peer is to be given up.
+    /// Queues the commands that timed out to be retransmitted. Returns whether the peer has timed
+    /// out.
     pub(crate) fn check_timeouts(
         &mut self,
         now: Millis,
@@ -340,8 +344,8 @@ impl Sender {
         false
     }
 
-    /// Returns, once, whether the connection must be closed, as an impossible state was found in
-    /// which reliable data would be lost.
+    /// Returns whether the connection must be closed because of an impossible state in which
+    /// reliable data would be lost. Resets it.
     pub(crate) const fn take_broken(&mut self) -> bool {
         std::mem::replace(&mut self.is_broken, false)
     }
@@ -352,12 +356,12 @@ impl Sender {
         bug!("{state}");
     }
 
-    /// When a command times out next.
+    /// Returns a lower bound of the time at which a command times out.
     pub(crate) const fn next_timeout(&self) -> Option<Millis> {
         self.next_timeout
     }
 
-    /// Since when reliable data makes no progress.
+    /// Returns the time since which reliable data has not been acknowledged.
     pub(crate) const fn progress(&self) -> Option<Millis> {
         self.progress
     }

@@ -1,4 +1,4 @@
-//! A packet in a queue, and a reliable command on its way.
+//! A queued packet, and a reliable command in flight.
 
 use crate::proto::Millis;
 use crate::proto::command::{Body, Command, FLAG_ACKNOWLEDGE, FLAG_UNSEQUENCED, Fragment};
@@ -8,13 +8,14 @@ use crate::proto::wire::{Datagram, Payload};
 /// Channel and sequence number of a reliable command.
 pub(super) type Key = (u8, u16);
 
-/// A packet that was not sent yet, or only some of its pieces.
+/// A queued packet. Some of its fragments may have been sent.
 #[derive(Debug)]
 pub(super) struct Queued {
     order: u64,
     channel: u8,
     kind: Kind,
-    /// Reliable: its own, or that of its first piece. Unreliable: the channel's.
+    /// Reliable: its sequence number, or that of its first fragment. Unreliable: the reliable
+    /// sequence number that it follows.
     sequence: u16,
     /// The unreliable sequence number or the unsequenced group.
     number: u16,
@@ -30,7 +31,7 @@ pub(super) enum Kind {
     Unsequenced,
 }
 
-/// A reliable command that was sent.
+/// A reliable command that was sent and is not acknowledged.
 #[derive(Debug)]
 pub(super) struct Sent {
     order: u64,
@@ -42,12 +43,12 @@ pub(super) struct Sent {
     sent_at: Millis,
     timeout: Millis,
     attempts: u32,
-    /// Whether it timed out and waits to be sent again.
+    /// Whether it timed out and is queued to be retransmitted.
     is_again: bool,
 }
 
 impl Queued {
-    /// A packet of which nothing was sent yet. `number` is an unreliable sequence number or an
+    /// Returns a packet of which nothing was sent. `number` is an unreliable sequence number or an
     /// unsequenced group.
     pub(super) fn new(
         order: u64,
@@ -61,7 +62,7 @@ impl Queued {
         Self { order, channel, kind, sequence, number, payload, pieces, next_piece: 0 }
     }
 
-    /// Its place among all that is queued.
+    /// Returns its position in the common order of the queues.
     pub(super) const fn order(&self) -> u64 {
         self.order
     }
@@ -74,23 +75,24 @@ impl Queued {
         &self.payload
     }
 
-    /// Returns whether none of its pieces was sent.
+    /// Returns whether none of its fragments was sent.
     pub(super) const fn is_untouched(&self) -> bool {
         self.next_piece == 0
     }
 
-    /// Notes that the next piece was sent. Returns whether it was the last.
+    /// Records that the next fragment was sent. Returns whether it was the last.
     pub(super) const fn advance(&mut self) -> bool {
         self.next_piece += 1;
         self.next_piece == self.pieces
     }
 
-    /// The payload for a piece in flight, which leaves none here when everything `is_sent`.
+    /// Returns the payload for a fragment in flight. If all fragments are sent (`is_sent`), the
+    /// payload is moved instead of shared.
     pub(super) fn share_payload(&mut self, is_sent: bool) -> Payload {
         if is_sent { std::mem::take(&mut self.payload) } else { self.payload.clone() }
     }
 
-    /// The command of the next piece, where the piece begins and how long it is.
+    /// Returns the command of the next fragment, its offset and its length.
     pub(super) fn piece(&self, piece_len: usize) -> (Command<'static>, usize, usize) {
         let payload: &[u8] = &[];
         let offset = self.next_piece as usize * piece_len;
@@ -155,23 +157,23 @@ impl Sent {
         &self.command
     }
 
-    /// Bytes of payload in the command.
+    /// Returns the payload bytes of the command.
     pub(super) const fn len(&self) -> usize {
         self.len
     }
 
-    /// Bytes of payload in flight: none while the command waits to be sent again.
+    /// Returns the payload bytes in flight: 0 while the command is queued to be retransmitted.
     pub(super) const fn in_transit(&self) -> usize {
         if self.is_again { 0 } else { self.len }
     }
 
-    /// Memory in bytes that its payload takes.
+    /// Returns the memory of its payload in bytes.
     pub(super) const fn queued_bytes(&self) -> usize {
         self.payload.queued_bytes(self.len)
     }
 
-    /// The round trip in milliseconds. The `echoed` time tells which of several transmissions was
-    /// received, and is believed only within their times.
+    /// Returns the round-trip time in milliseconds. The `echoed` sent time identifies the
+    /// transmission that was received. `None` if it is outside the transmissions of this command.
     pub(super) fn round_trip(&self, now: Millis, echoed: u16) -> Option<u32> {
         let since = u64::from((self.sent_at as u16).wrapping_sub(echoed));
         let sent_at = self.sent_at.checked_sub(since)?;
@@ -179,13 +181,13 @@ impl Sent {
             .then(|| u32::try_from(now.saturating_sub(sent_at)).unwrap_or(u32::MAX))
     }
 
-    /// Time at which it times out; `None` while it waits to be sent again.
+    /// Returns the time at which the command times out; `None` while it is queued to be
+    /// retransmitted.
     pub(super) const fn timeout_at(&self) -> Option<Millis> {
         if self.is_again { None } else { Some(self.sent_at.saturating_add(self.timeout)) }
     }
 
-    /// Returns whether `silence` has lasted so long that the peer is abandoned, as the command has
-    /// timed out.
+    /// Records that the command timed out. Returns whether the peer has timed out.
     pub(super) fn is_abandoned(
         &self,
         now: Millis,
@@ -195,20 +197,20 @@ impl Sent {
         silence.timed_out(now, self.sent_at, self.attempts, patience)
     }
 
-    /// Has the command wait to be sent again, with twice the timeout. Returns its place among all
-    /// that is queued.
+    /// Queues the command to be retransmitted, with twice the timeout. Returns its position in the
+    /// common order of the queues.
     pub(super) const fn queue_again(&mut self) -> u64 {
         self.timeout = self.timeout.saturating_mul(2);
         self.is_again = true;
         self.order
     }
 
-    /// Returns whether this is the command that was queued again under `order`.
+    /// Returns whether the command is queued to be retransmitted at position `order`.
     pub(super) const fn waits(&self, order: u64) -> bool {
         self.is_again && self.order == order
     }
 
-    /// Adds the command to `datagram` once more. Returns when it times out next.
+    /// Adds the command to `datagram` again. Returns the time at which it times out.
     pub(super) fn send_again(&mut self, now: Millis, datagram: &mut Datagram<'_>) -> Millis {
         datagram.push_data(&self.command, &self.payload, self.offset, self.len);
         self.sent_at = now;
@@ -218,7 +220,7 @@ impl Sent {
     }
 }
 
-/// Bytes of a piece: what a datagram holds besides its header and the fixed part of a fragment.
+/// Returns the length of a fragment: the MTU minus the header and the fixed part of the command.
 pub(crate) const fn piece_len(mtu: u16) -> usize {
     (mtu as usize).saturating_sub(4 + 24)
 }

@@ -1,4 +1,4 @@
-//! What of a peer's queues goes into the next datagram.
+//! Packing queued commands into a datagram.
 
 use mp_core::{ConnectionStats, bug};
 
@@ -10,7 +10,7 @@ use crate::proto::peer::rtt::RoundTrip;
 use crate::proto::peer::throttle::Throttle;
 use crate::proto::wire::{Datagram, Payload};
 
-/// What the rules of sending depend on.
+/// The state of the peer that determines what may be sent.
 pub(crate) struct Route<'a> {
     pub(in crate::proto::peer) channels: &'a mut Channels,
     pub(in crate::proto::peer) round_trip: &'a RoundTrip,
@@ -21,7 +21,7 @@ pub(crate) struct Route<'a> {
 }
 
 impl Sender {
-    /// Puts as much as may leave now into `datagram`.
+    /// Adds the commands that may be sent now to `datagram`, as far as they fit.
     pub(crate) fn pack(&mut self, now: Millis, datagram: &mut Datagram<'_>, route: &mut Route<'_>) {
         if self.reliable_cost > 0 && self.progress.is_none() {
             self.progress = Some(now);
@@ -33,7 +33,7 @@ impl Sender {
         if !self.pack_reliable_again(now, datagram, route, &mut is_reliable_blocked) {
             return;
         }
-        // Three queues, merged in the order in which they were filled.
+        // Merge the three queues in the order in which they were filled.
         loop {
             let control = self.control.front().map(|&(order, _)| order);
             let unreliable = self.unreliable.front().map(Queued::order);
@@ -55,7 +55,7 @@ impl Sender {
         }
     }
 
-    // Each of these returns whether there was room for what it tried to add.
+    // Each of these returns whether the command fitted.
 
     fn pack_control_again(&mut self, now: Millis, datagram: &mut Datagram<'_>) -> bool {
         while let Some(&(order, key)) = self.control_again.front() {
@@ -184,13 +184,13 @@ impl Sender {
 }
 
 impl Route<'_> {
-    /// Counts a packet of which the last piece was sent.
+    /// Counts a packet whose last fragment was sent.
     fn count_packet(&mut self, payload: &Payload) {
         self.stats.packets_sent += 1;
         self.stats.bytes_sent += payload.len() as u64;
     }
 
-    /// Whether `len` more reliable bytes may be on their way.
+    /// Returns whether `len` more reliable bytes may be in flight.
     fn may_send(&self, in_transit: usize, len: usize) -> bool {
         let window = self.throttle.scale(self.window).max(u32::from(self.mtu));
         in_transit + len <= window as usize

@@ -1,14 +1,14 @@
-//! Commands from bytes and to bytes.
+//! Encoding and decoding of commands.
 
 use super::fields::{Reader, Writer};
 use super::{Body, Command, CommandError, Connect};
 
 impl<'a> Command<'a> {
-    /// The command at the front of `bytes` and what follows it.
+    /// Parses the command at the start of `bytes`. Returns it and the bytes after it.
     ///
     /// # Errors
     ///
-    /// When the bytes end too early or name no command.
+    /// The bytes are too short, or the command is unknown.
     pub fn parse(bytes: &'a [u8]) -> Result<(Self, &'a [u8]), CommandError> {
         let mut reader = Reader::new(bytes);
         let first = reader.u8()?;
@@ -41,8 +41,8 @@ impl<'a> Command<'a> {
         Ok((Self { flags: first & !NUMBER, channel, sequence, body }, reader.rest()))
     }
 
-    /// Writes the command to the front of `out`, which must hold [`encoded_len`](Self::encoded_len) bytes, and returns
-    /// that length.
+    /// Writes the command to the start of `out`, whose length must be at least
+    /// [`encoded_len`](Self::encoded_len). Returns that length.
     pub fn emit(&self, out: &mut [u8]) -> usize {
         let payload = self.body.payload();
         let fixed = self.emit_fixed(out, payload.len() as u16);
@@ -50,7 +50,8 @@ impl<'a> Command<'a> {
         fixed + payload.len()
     }
 
-    /// Writes all but the packet, whose length is given: the caller puts its bytes behind it.
+    /// Writes the command without its payload, which has `payload_len` bytes. Returns the length
+    /// written.
     pub(crate) fn emit_fixed(&self, out: &mut [u8], payload_len: u16) -> usize {
         let mut writer = Writer::new(out);
         writer.u8(self.flags & !NUMBER | self.body.number());
@@ -93,7 +94,7 @@ impl<'a> Command<'a> {
 }
 
 impl Body<'_> {
-    /// The number of the command on the wire.
+    /// Returns the command number on the wire.
     const fn number(&self) -> u8 {
         match self {
             Self::Acknowledge { .. } => 1,
@@ -112,7 +113,7 @@ impl Body<'_> {
     }
 }
 
-/// The bits of the first byte that are the number of the command.
+/// Mask of the command number in the first byte.
 const NUMBER: u8 = 0x0f;
 
 #[cfg(test)]

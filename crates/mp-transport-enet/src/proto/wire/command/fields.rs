@@ -1,8 +1,8 @@
-//! Bounds-checked big-endian primitives, and the parts that several commands share.
+//! Bounds-checked big-endian integers, and the fields that several commands share.
 
 use super::{CommandError, Fragment, Terms, ThrottleParameters};
 
-/// Reads what a command has from the front of its bytes.
+/// A reader of the fields of a command.
 pub(super) struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -10,7 +10,7 @@ impl<'a> Reader<'a> {
         Self(bytes)
     }
 
-    /// Bytes behind those that were read.
+    /// Returns the bytes that are not read yet.
     pub(super) const fn rest(&self) -> &'a [u8] {
         self.0
     }
@@ -71,7 +71,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Writes the parts of a command to the front of a buffer.
+/// A writer of the fields of a command.
 pub(super) struct Writer<'a> {
     out: &'a mut [u8],
     len: usize,
@@ -82,7 +82,7 @@ impl<'a> Writer<'a> {
         Self { out, len: 0 }
     }
 
-    /// Bytes written.
+    /// Returns the number of bytes written.
     pub(super) const fn len(&self) -> usize {
         self.len
     }

@@ -1,12 +1,12 @@
-//! The commands inside a datagram: a 4-byte head, a fixed part, and for five of them the bytes of a packet.
+//! The commands of a datagram: a 4-byte head, a fixed part, and for five of them a payload.
 //!
 //! | byte | field |
 //! |---|---|
-//! | 0 | bit 7 acknowledgement wanted · bit 6 unsequenced · bits 3..0 number of the command |
-//! | 1 | channel; 0xff is the peer itself |
+//! | 0 | bit 7 acknowledgement requested · bit 6 unsequenced · bits 3..0 command number |
+//! | 1 | channel; 0xff is the control channel |
 //! | 2..4 | reliable sequence number |
 //!
-//! Integers are big-endian. The connect id is four opaque bytes that travel as they are.
+//! Integers are big-endian. The connect id is four opaque bytes, which are sent unchanged.
 #![expect(
     clippy::exhaustive_enums,
     clippy::exhaustive_structs,
@@ -17,187 +17,190 @@ mod display;
 mod encoding;
 mod fields;
 
-/// Bit of [`Command::flags`]: the sender wants an acknowledgement.
+/// Bit of [`Command::flags`]: the sender requests an acknowledgement.
 pub const FLAG_ACKNOWLEDGE: u8 = 0x80;
-/// Bit of [`Command::flags`]: outside every sequence.
+/// Bit of [`Command::flags`]: the command is not part of a sequence.
 pub const FLAG_UNSEQUENCED: u8 = 0x40;
-/// The channel of commands that concern the peer as a whole.
+/// The channel of commands that apply to the connection as a whole.
 pub const CONTROL_CHANNEL: u8 = 0xff;
 
-/// One command.
+/// A command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Command<'a> {
-    /// The upper four bits of the first byte.
+    /// Upper four bits of the first byte.
     pub flags: u8,
-    /// The channel, or [`CONTROL_CHANNEL`].
+    /// Channel, or [`CONTROL_CHANNEL`].
     pub channel: u8,
-    /// The reliable sequence number: the command's own when it is reliable, the channel's current one when it is
-    /// unreliable, 0 when it is unsequenced.
+    /// Reliable sequence number. Reliable command: its own. Unreliable: the last reliable one of
+    /// the channel. Unsequenced: 0.
     pub sequence: u16,
-    /// What the command says.
+    /// The fields after the head.
     pub body: Body<'a>,
 }
 
-/// What a command says.
+/// The fields of a command after its head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Body<'a> {
-    /// A command arrived (1).
+    /// Acknowledgement of a command (1).
     Acknowledge {
-        /// Its sequence number.
+        /// Sequence number of the command.
         sequence: u16,
-        /// The time in the header of the datagram that brought it.
+        /// Sent time in the header of the datagram with the command.
         sent_time: u16,
     },
-    /// A client wants in (2).
+    /// Connection request of a client (2).
     Connect(Connect),
-    /// The server's answer (3).
+    /// Reply of the server (3).
     VerifyConnect(Terms),
-    /// The sender leaves (4).
+    /// Disconnect (4).
     Disconnect {
         /// A value for the application; Godot sends 0.
         data: u32,
     },
-    /// Are you there (5)?
+    /// Ping, which is acknowledged (5).
     Ping,
-    /// A reliable packet (6).
+    /// Reliable packet (6).
     SendReliable {
-        /// The packet.
+        /// Payload of the packet.
         payload: &'a [u8],
     },
-    /// An unreliable packet (7).
+    /// Unreliable packet (7).
     SendUnreliable {
-        /// Its unreliable sequence number.
+        /// Unreliable sequence number.
         sequence: u16,
-        /// The packet.
+        /// Payload of the packet.
         payload: &'a [u8],
     },
-    /// A piece of a reliable packet (8).
+    /// Fragment of a reliable packet (8).
     SendFragment(Fragment<'a>),
-    /// An unreliable packet outside every sequence (9).
+    /// Unsequenced packet (9).
     SendUnsequenced {
-        /// Its number among the sender's unsequenced packets.
+        /// Number among the sender's unsequenced packets.
         group: u16,
-        /// The packet.
+        /// Payload of the packet.
         payload: &'a [u8],
     },
-    /// The sender's limits in bytes per second, 0 for none (10).
+    /// Bandwidth limits of the sender in bytes per second; 0 is unlimited (10).
     BandwidthLimit {
-        /// What it takes.
+        /// Limit of the bytes that the sender receives.
         incoming: u32,
-        /// What it sends.
+        /// Limit of the bytes that the sender sends.
         outgoing: u32,
     },
-    /// How the receiver shall throttle what it sends (11).
+    /// Parameters for the receiver's packet throttle (11).
     ThrottleConfigure(ThrottleParameters),
-    /// A piece of an unreliable packet (12).
+    /// Fragment of an unreliable packet (12).
     SendUnreliableFragment(Fragment<'a>),
 }
 
-/// The fixed part of CONNECT.
+/// The fields of CONNECT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Connect {
-    /// What both sides must agree on.
+    /// Proposed terms of the connection.
     pub terms: Terms,
-    /// A value for the application: Godot 4 sends the client's unique id.
+    /// A value for the application; Godot 4 sends the client's peer id.
     pub data: u32,
 }
 
-/// What CONNECT proposes and VERIFY_CONNECT settles.
+/// The terms of a connection, as CONNECT proposes and VERIFY_CONNECT sets them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms {
     /// The sender's slot for the receiver.
     pub peer_id: u16,
-    /// CONNECT: the client's incoming session; VERIFY_CONNECT: the one it shall expect. 0xff on a fresh slot.
+    /// CONNECT: the client's incoming session, 0xff on an unused slot. VERIFY_CONNECT: the one that
+    /// the client must expect.
     pub incoming_session: u8,
-    /// CONNECT: the client's outgoing session; VERIFY_CONNECT: the one it shall use. 0xff on a fresh slot.
+    /// CONNECT: the client's outgoing session, 0xff on an unused slot. VERIFY_CONNECT: the one that
+    /// the client must use.
     pub outgoing_session: u8,
-    /// Bytes of the largest datagram.
+    /// Maximum length of a datagram in bytes.
     pub mtu: u32,
-    /// Reliable bytes that may be on their way.
+    /// Maximum number of reliable bytes in flight.
     pub window_size: u32,
-    /// Channels, 1 to 255.
+    /// Number of channels, 1 to 255.
     pub channel_count: u32,
-    /// Bytes per second the sender takes, 0 for no limit.
+    /// Bytes per second that the sender receives; 0 is unlimited.
     pub incoming_bandwidth: u32,
-    /// Bytes per second the sender sends, 0 for no limit.
+    /// Bytes per second that the sender sends; 0 is unlimited.
     pub outgoing_bandwidth: u32,
-    /// The packet throttle.
+    /// Parameters of the packet throttle.
     pub throttle: ThrottleParameters,
-    /// Chosen at random by the client.
+    /// Random id of the connection, drawn by the client.
     pub connect_id: [u8; 4],
 }
 
 /// Parameters of the packet throttle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ThrottleParameters {
-    /// Milliseconds over which the lowest round trip is remembered.
+    /// Interval in milliseconds over which the lowest round-trip time is tracked.
     pub interval: u32,
-    /// Steps up when the round trip is good.
+    /// Increase of the throttle for a good round-trip time, in 32nds.
     pub acceleration: u32,
-    /// Steps down when it is bad.
+    /// Decrease of the throttle for a bad round-trip time, in 32nds.
     pub deceleration: u32,
 }
 
 impl Default for ThrottleParameters {
-    /// ENet's: 5,000 ms, 2 up, 2 down.
+    /// Returns ENet's defaults: 5,000 ms, up by 2, down by 2.
     fn default() -> Self {
         Self { interval: 5_000, acceleration: 2, deceleration: 2 }
     }
 }
 
-/// A piece of a packet.
+/// A fragment of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fragment<'a> {
-    /// The sequence number that all pieces share: reliable of the first piece, or unreliable of the packet.
+    /// Sequence number that all fragments share. Reliable: that of the first fragment. Unreliable:
+    /// the unreliable sequence number of the packet.
     pub start: u16,
-    /// How many pieces there are.
+    /// Number of fragments.
     pub count: u32,
-    /// Which one this is, from 0.
+    /// Index of this fragment, from 0.
     pub number: u32,
-    /// Bytes of the packet.
+    /// Length of the packet in bytes.
     pub total: u32,
-    /// Where the piece belongs.
+    /// Offset of this fragment in the packet.
     pub offset: u32,
-    /// The piece.
+    /// Payload of the fragment.
     pub payload: &'a [u8],
 }
 
-/// Why no command could be read; what follows in the datagram is ignored.
+/// The reason why a command could not be parsed. The rest of its datagram is ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CommandError {
-    /// The datagram ends inside the command.
-    #[error("the datagram ends inside a command")]
+    /// The datagram ends within the command.
+    #[error("datagram ends within a command")]
     Truncated,
-    /// There is no such command. Zero bytes at the end of a datagram read as number 0.
-    #[error("there is no command {0}")]
+    /// The command number is unknown. Padding zeros after the last command have number 0.
+    #[error("unknown command {0}")]
     Unknown(u8),
 }
 
 impl<'a> Command<'a> {
-    /// A command that concerns the peer as a whole and wants an acknowledgement.
+    /// Returns a command on the control channel that requests an acknowledgement.
     pub const fn control(sequence: u16, body: Body<'a>) -> Self {
         Self { flags: FLAG_ACKNOWLEDGE, channel: CONTROL_CHANNEL, sequence, body }
     }
 
-    /// Whether the sender wants an acknowledgement.
+    /// Returns whether the sender requests an acknowledgement.
     pub const fn wants_acknowledgement(&self) -> bool {
         self.flags & FLAG_ACKNOWLEDGE != 0
     }
 
-    /// Bytes of the command without its packet.
+    /// Returns the length of the command in bytes without its payload.
     pub const fn fixed_len(&self) -> usize {
         self.body.fixed_len()
     }
 
-    /// Bytes of the command.
+    /// Returns the length of the command in bytes.
     pub const fn encoded_len(&self) -> usize {
         self.body.fixed_len() + self.body.payload().len()
     }
 }
 
 impl<'a> Body<'a> {
-    /// Bytes of a command with this body, without its packet.
+    /// Returns the length in bytes of a command with this body, without its payload.
     pub const fn fixed_len(&self) -> usize {
         match self {
             Self::Ping => 4,
@@ -214,7 +217,7 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// The packet, or piece of one, that the command carries.
+    /// Returns the payload of the packet or fragment.
     pub const fn payload(&self) -> &'a [u8] {
         match self {
             Self::SendReliable { payload }

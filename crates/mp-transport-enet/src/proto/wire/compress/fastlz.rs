@@ -1,19 +1,21 @@
-//! FastLZ, level 1: literals and copies of what came up to 8 KiB before.
+//! FastLZ, level 1: literals and copies of up to 8 KiB earlier bytes.
 //!
-//! | control byte | then | meaning |
+//! | control byte | followed by | meaning |
 //! |---|---|---|
-//! | `000nnnnn` | n + 1 bytes | those bytes |
-//! | `lllddddd`, l from 1 to 6 | 1 byte d | copy l + 2 bytes from the distance d + 1 |
-//! | `111ddddd` | 1 byte l, 1 byte d | copy l + 9 bytes from the distance d + 1 |
+//! | `000nnnnn` | n + 1 bytes | literals |
+//! | `lllddddd`, l from 1 to 6 | 1 byte d | copy l + 2 bytes from distance d + 1 |
+//! | `111ddddd` | 1 byte l, 1 byte d | copy l + 9 bytes from distance d + 1 |
 //!
-//! The first control byte is always of the first kind; its upper bits hold the level, of which 0 means 1. Godot pads
-//! blocks of fewer than 16 bytes with zeros, which end the commands of a datagram. (Format and matching: FastLZ; checked
-//! against what Godot makes of the same bytes.)
+//! The first control byte is always of the first kind. Its upper bits hold the level, of which 0
+//! means
+//! 1. Godot pads blocks of fewer than 16 bytes with zeros, which end the commands of a datagram.
+//!    (Source of the format and of the matching: FastLZ, compared with Godot's output for the same
+//!    input.)
 
-/// Compresses and expands blocks. Its memory is taken once.
+/// Compressor and decompressor. Its memory is allocated once.
 #[derive(Debug)]
 pub(crate) struct FastLz {
-    /// Where three bytes with this hash were seen last.
+    /// Last position of three bytes with this hash.
     places: Box<[u16; 1 << HASH_BITS]>,
 }
 
@@ -24,7 +26,8 @@ impl Default for FastLz {
 }
 
 impl FastLz {
-    /// Compresses at most 64 KiB into `out`; the length, or `None` when it does not fit.
+    /// Compresses at most 64 KiB into `out`. Returns the length, or `None` if the output does not
+    /// fit.
     pub(crate) fn compress(&mut self, input: &[u8], out: &mut [u8]) -> Option<usize> {
         let mut padded = [0; PADDED_LEN];
         if input.len() >= PADDED_LEN {
@@ -37,7 +40,7 @@ impl FastLz {
     fn compress_padded(&mut self, input: &[u8], out: &mut [u8]) -> Option<usize> {
         self.places.fill(0);
         let mut out = Output { out, len: 0 };
-        // How far matches may begin and reach: the format leaves the last bytes literal.
+        // Limits of the start and the end of matches: the format requires literals at the end.
         let (begin_limit, match_limit) = (input.len() - 13, input.len() - 2);
         let (mut anchor, mut at) = (0, 2);
         while at < begin_limit {
@@ -52,7 +55,7 @@ impl FastLz {
             out.literals(&input[anchor..at])?;
             let len = match_len(input, from + 3, at + 3, match_limit);
             out.copy(len, distance - 1)?;
-            // Two of its last places are remembered as well.
+            // Two of the last positions in the match are hashed as well.
             at += len;
             for _ in 0..2 {
                 self.places[hash(input, at)] = at as u16;
@@ -64,7 +67,8 @@ impl FastLz {
         Some(out.len)
     }
 
-    /// Expands `input` into `out`; its length, or `None` when it makes no sense or does not fit.
+    /// Decompresses `input` into `out`. Returns the length, or `None` if the input is malformed or
+    /// the output does not fit.
     pub(crate) fn expand(input: &[u8], out: &mut [u8]) -> Option<usize> {
         let (&first, mut rest) = input.split_first()?;
         if first >> 5 != 0 {
@@ -89,7 +93,7 @@ impl FastLz {
                 if len + count > out.len() {
                     return None;
                 }
-                // What is copied may be written by the copy itself.
+                // The source may overlap the destination.
                 for index in 0..count {
                     out[len + index] = out[from + index];
                 }
@@ -118,7 +122,7 @@ impl Output<'_> {
         Some(())
     }
 
-    /// A copy of `len` + 2 bytes.
+    /// Writes a copy of `len` + 2 bytes.
     fn copy(&mut self, mut len: usize, distance: usize) -> Option<()> {
         while len > COPY_MAX {
             self.long_copy(COPY_MAX - 2, distance)?;
@@ -150,7 +154,8 @@ fn take(rest: &mut &[u8]) -> Option<u8> {
     Some(first)
 }
 
-/// How far the bytes at `from` and `at` are equal, the first that differ included, which the length of a copy counts.
+/// Returns the length of the match at `from` and `at`, including the first different byte, which
+/// the length of a copy counts.
 fn match_len(input: &[u8], from: usize, at: usize, limit: usize) -> usize {
     let mut len = 0;
     while at + len < limit {
@@ -162,7 +167,7 @@ fn match_len(input: &[u8], from: usize, at: usize, limit: usize) -> usize {
     len
 }
 
-/// Of the three bytes at `at`.
+/// Returns the hash of the three bytes at `at`.
 fn hash(input: &[u8], at: usize) -> usize {
     let (first, second) = (pair(input, at), pair(input, at + 1));
     usize::from((first ^ second ^ (first >> (16 - HASH_BITS))) & ((1 << HASH_BITS) - 1))
@@ -175,7 +180,7 @@ fn pair(input: &[u8], at: usize) -> u16 {
 const HASH_BITS: u16 = 13;
 const DISTANCE_MAX: usize = 8_192;
 const LITERALS_MAX: usize = 32;
-/// Longest copy of one control byte, as FastLZ counts it.
+/// Maximum length of a copy with one control byte, as FastLZ counts it.
 const COPY_MAX: usize = 262;
 const PADDED_LEN: usize = 16;
 
@@ -210,18 +215,18 @@ mod tests {
         let block = compress(&[9; 3_000]);
         assert!(block.len() < 48, "{}", block.len());
         assert_eq!(expand(&block, 3_000).unwrap(), [9; 3_000]);
-        assert_eq!(expand(&block, 2_999), None, "no room");
+        assert_eq!(expand(&block, 2_999), None, "the output must not fit");
     }
 
     #[test]
     fn nonsense_is_refused() {
         for (block, why) in [
-            (&[][..], "nothing"),
+            (&[][..], "empty"),
             (&[0x20, b'a'], "level 2"),
-            (&[3, b'a'], "literals that are not there"),
-            (&[0, b'a', 0x20, 1], "a copy from before the beginning"),
-            (&[0, b'a', 0xe0], "a length that is not there"),
-            (&[0, b'a', 0xe0, 5], "a distance that is not there"),
+            (&[3, b'a'], "missing literals"),
+            (&[0, b'a', 0x20, 1], "copy from before the start"),
+            (&[0, b'a', 0xe0], "missing length"),
+            (&[0, b'a', 0xe0, 5], "missing distance"),
         ] {
             assert_eq!(expand(block, 64), None, "{why}");
         }

@@ -1,8 +1,8 @@
-//! What compresses the commands of datagrams: the four modes that Godot offers.
+//! Compression of datagrams: Godot's four modes.
 //!
-//! A datagram is compressed only when that makes it shorter, and each stands alone. There is no negotiation: a client
-//! that compresses and a server that does not (or in another mode) cannot talk. Expanding never yields more than one
-//! datagram of [`MTU_MAX`](crate::proto::MTU_MAX) bytes.
+//! A datagram is compressed only if that makes it shorter, and independently of others. The mode is
+//! not negotiated: peers with different modes cannot communicate. Decompression never returns more
+//! than one datagram of [`MTU_MAX`](crate::proto::MTU_MAX) bytes.
 
 mod fastlz;
 mod range_coder;
@@ -18,25 +18,26 @@ use self::zlib::Zlib;
 #[cfg(feature = "zstd")]
 use self::zstd::Zstd;
 
-/// How the commands of datagrams are compressed (Godot: `ENetConnection.CompressionMode`). Both sides need the same.
+/// The compression of datagrams (Godot: `ENetConnection.CompressionMode`). All peers must use the
+/// same mode.
 ///
-/// `Zlib` and `Zstd` exist in builds with the crate's features `zlib` and `zstd`, which are on by
-/// default. A program that names a mode that is not built in does not compile.
+/// `Zlib` and `Zstd` exist in builds with the crate's features `zlib` and `zstd`, which are enabled
+/// by default. A program that names a mode that is not built in does not compile.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[doc(alias = "COMPRESS_NONE")]
 #[non_exhaustive]
 pub enum CompressionMode {
-    /// Not at all: 0, the default.
+    /// No compression (0, the default).
     #[default]
     None = 0,
-    /// ENet's range coder: 1. Shrinks most for small packets.
+    /// ENet's range coder (1): the best ratio for small packets.
     RangeCoder = 1,
-    /// FastLZ: 2. Least work; needs repetitions.
+    /// FastLZ (2): the least CPU time; requires repetitions.
     FastLz = 2,
-    /// zlib, level 6: 3. Most work.
+    /// zlib, level 6 (3): the most CPU time.
     #[cfg(feature = "zlib")]
     Zlib = 3,
-    /// Zstandard, level 3: 4.
+    /// Zstandard, level 3 (4).
     #[cfg(feature = "zstd")]
     Zstd = 4,
 }
@@ -54,8 +55,8 @@ impl CompressionMode {
     ];
 }
 
-/// What compresses and expands blocks in one mode. Its memory is taken once, when it is made: 64 KiB (range coder),
-/// 16 KiB (FastLZ), about 400 KiB (zlib) or 500 KiB (zstd).
+/// A compressor and decompressor of one mode. Its memory is allocated once, on creation: 64 KiB
+/// (range coder), 16 KiB (FastLZ), about 400 KiB (zlib) or 500 KiB (zstd).
 #[derive(Debug, Default)]
 pub struct Compressor(Kind);
 
@@ -72,7 +73,7 @@ enum Kind {
 }
 
 impl Compressor {
-    /// For one mode.
+    /// Returns a compressor for a mode.
     pub fn new(mode: CompressionMode) -> Self {
         Self(match mode {
             CompressionMode::None => Kind::None,
@@ -85,7 +86,7 @@ impl Compressor {
         })
     }
 
-    /// Which mode it is for.
+    /// Returns the mode.
     pub const fn mode(&self) -> CompressionMode {
         match self.0 {
             Kind::None => CompressionMode::None,
@@ -98,8 +99,9 @@ impl Compressor {
         }
     }
 
-    /// Compresses `input`, at most [`MTU_MAX`](crate::proto::MTU_MAX) bytes, into `out`; its length, or `None` when it does not
-    /// fit. [`CompressionMode::None`] compresses nothing.
+    /// Compresses `input`, at most [`MTU_MAX`](crate::proto::MTU_MAX) bytes, into `out`. Returns
+    /// the length, or `None` if the output does not fit. [`CompressionMode::None`] always returns
+    /// `None`.
     pub fn compress(&mut self, input: &[u8], out: &mut [u8]) -> Option<usize> {
         match &mut self.0 {
             Kind::None => None,
@@ -112,8 +114,8 @@ impl Compressor {
         }
     }
 
-    /// Expands `input` into `out`; its length, or `None` when it makes no sense or does not fit. (FastLZ may leave zeros
-    /// behind what was compressed.)
+    /// Decompresses `input` into `out`. Returns the length, or `None` if the input is malformed or
+    /// the output does not fit. FastLZ may append zeros.
     pub fn expand(&mut self, input: &[u8], out: &mut [u8]) -> Option<usize> {
         match &mut self.0 {
             Kind::None => None,
@@ -140,7 +142,7 @@ mod tests {
     fn every_mode_shrinks_text_and_gives_it_back() {
         let text = b"The quick brown fox jumps over the lazy dog. ".repeat(25);
         for mut compressor in modes() {
-            // Twice, as a compressor serves datagram after datagram.
+            // Twice, because a compressor is used for many datagrams.
             for _ in 0..2 {
                 let mut block = vec![0; text.len() - 1];
                 let len = compressor.compress(&text, &mut block).unwrap();
@@ -159,7 +161,7 @@ mod tests {
             let len = compressor.compress(&[0; 5_000], &mut block).unwrap();
             assert!(len < 200, "a bomb of {len} bytes");
             assert_eq!(compressor.expand(&block[..len], &mut [0; 4_094]), None);
-            // And serves on.
+            // The compressor still works.
             let len = compressor.compress(&[7; 1_000], &mut block).unwrap();
             assert_eq!(compressor.expand(&block[..len], &mut [0; 4_094]), Some(1_000));
         }
@@ -174,7 +176,8 @@ mod tests {
             for cut in 0..len {
                 let mut out = [0; 4_094];
                 if let Some(expanded) = compressor.expand(&block[..cut], &mut out) {
-                    // The range coder reads zeros behind the end: it may not notice that one is missing.
+                    // The range coder reads zeros after the end, so it may not detect a missing
+                    // byte.
                     assert!(expanded <= text.len(), "{cut} of {len}: {expanded}");
                 }
             }
@@ -207,7 +210,7 @@ mod tests {
                 let Some(len) = compressor.compress(&text, &mut block) else { continue };
                 block[at.index(len)] ^= flip;
                 compressor.expand(&block[..len], &mut [0; 4_094]);
-                // Whatever it made of that, the next block is whole.
+                // The compressor still works.
                 let len = compressor.compress(&text, &mut block).unwrap();
                 let mut out = [0; 4_094];
                 let expanded = compressor.expand(&block[..len], &mut out).unwrap();

@@ -1,13 +1,16 @@
-//! ENet's own compressor: an adaptive range coder over contexts of up to two bytes. It starts anew with each datagram.
+//! ENet's own compressor: an adaptive range coder with contexts of up to two bytes. Its state is
+//! reset for each datagram.
 //!
-//! The model is a set of nodes. A node is a symbol in the tree of its context, and itself the context of the symbols
-//! that follow it. A byte is looked up in the longest context first; where it is unknown an escape leads to the next
-//! shorter one, and in the root every byte has a place. A block has no end mark: behind its last byte all bits are zero,
-//! and zeros escape from every context including the root.
+//! The model is a set of nodes. A node is a symbol in the tree of its context, and the context of
+//! the symbols that follow it. A byte is first looked up in the longest context. If it is not
+//! there, an escape code leads to the next shorter one. The root contains all bytes. A block has no
+//! end mark: all bits after the last byte are zero, and zeros are the escape codes of all contexts
+//! and of the root.
 //!
-//! (Constants and order of updates: ENet 1.3's `compress.c`, checked against recorded datagrams.)
+//! (Source of the constants and of the order of updates: ENet 1.3, `compress.c`, compared with
+//! recorded datagrams.)
 
-/// Compresses and expands blocks. Its memory is taken once.
+/// Compressor and decompressor. Its memory is allocated once.
 #[derive(Debug)]
 pub(crate) struct RangeCoder {
     nodes: Box<[Node; NODES_MAX]>,
@@ -19,7 +22,8 @@ pub(crate) struct RangeCoder {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Node {
-    /// As a symbol: which byte, how often, how often including those left of it, and its place in the tree.
+    /// As a symbol: the byte, its count, the sum of counts in its left subtree and itself, and its
+    /// children.
     value: u8,
     count: u8,
     under: u16,
@@ -32,24 +36,24 @@ struct Node {
     parent: u16,
 }
 
-/// Where a symbol was found.
+/// A symbol that was found or created.
 #[derive(Clone, Copy)]
 struct Found {
     node: u16,
-    /// Frequencies of the smaller symbols, before the update.
+    /// Sum of the frequencies of smaller symbols before the update.
     under: u32,
-    /// Its own, before the update.
+    /// Frequency of the symbol before the update.
     count: u32,
 }
 
-/// What is added to a symbol's frequency, and what a context gives its unseen ones.
+/// The increment of a symbol's frequency, and the frequency of unseen symbols of a context.
 #[derive(Clone, Copy)]
 struct Step {
     delta: u8,
     minimum: u32,
 }
 
-/// Which node the next symbol's node becomes the shorter context of.
+/// The node whose shorter context is the next node found.
 #[derive(Clone, Copy)]
 enum Link {
     Predicted,
@@ -64,7 +68,7 @@ impl Default for RangeCoder {
 }
 
 impl RangeCoder {
-    /// Compresses `input` into `out`; its length, or `None` when it does not fit.
+    /// Compresses `input` into `out`. Returns the length, or `None` if the output does not fit.
     pub(crate) fn compress(&mut self, input: &[u8], out: &mut [u8]) -> Option<usize> {
         self.reset();
         let mut encoder = Encoder { low: 0, range: u32::MAX, out, len: 0 };
@@ -75,7 +79,8 @@ impl RangeCoder {
         encoder.finish()
     }
 
-    /// Expands `input` into `out`; its length, or `None` when it makes no sense or does not fit.
+    /// Decompresses `input` into `out`. Returns the length, or `None` if the input is malformed or
+    /// the output does not fit.
     pub(crate) fn expand(&mut self, input: &[u8], out: &mut [u8]) -> Option<usize> {
         self.reset();
         let mut decoder = Decoder::new(input);
@@ -114,7 +119,8 @@ impl RangeCoder {
         Some(())
     }
 
-    /// The next byte; within, `None` at the end of the data.
+    /// Returns the next byte. `Some(None)` at the end of the data, `None` if the input is
+    /// malformed.
     fn decode(&mut self, decoder: &mut Decoder<'_>) -> Option<Option<u8>> {
         let mut context = self.predicted;
         let (value, bottom) = loop {
@@ -138,7 +144,7 @@ impl RangeCoder {
             self.seen(context, found.count, step);
             break (value, found.node);
         };
-        // The longer contexts learn what they had to escape from.
+        // Update the longer contexts that were escaped from.
         let (mut longer, mut link) = (self.predicted, Link::Predicted);
         while longer != context {
             let shorter = self.node(longer).parent;
@@ -151,7 +157,7 @@ impl RangeCoder {
         Some(Some(value))
     }
 
-    /// Counts one more `value` in a context, which learns it when it is new.
+    /// Counts `value` in a context, and adds it if it is new.
     fn bump(&mut self, context: u16, value: u8, step: Step) -> Found {
         let (mut under, mut count) = (u32::from(value) * step.minimum, step.minimum);
         let mut at = self.node(context).symbols;
@@ -187,7 +193,8 @@ impl RangeCoder {
         }
     }
 
-    /// The symbol whose slice of the frequencies holds `code`, counted once more. In the root it may be new.
+    /// Finds the symbol whose range of frequencies contains `code`, and counts it. In the root,
+    /// adds it if it is new.
     fn find(&mut self, context: u16, code: u32, step: Step) -> Option<(u8, Found)> {
         let mut under = 0;
         let mut at = self.node(context).symbols;
@@ -238,7 +245,7 @@ impl RangeCoder {
         }
     }
 
-    /// Updates a context's frequencies after one of its symbols was counted, which had `count` before.
+    /// Updates the frequencies of a context after a symbol was counted, which had `count` before.
     fn seen(&mut self, context: u16, count: u32, step: Step) {
         let node = self.node_mut(context);
         if count == 0 {
@@ -251,7 +258,7 @@ impl RangeCoder {
         }
     }
 
-    /// Halves a context's frequencies.
+    /// Halves the frequencies of a context.
     fn rescale(&mut self, context: u16, step: Step) {
         let Node { symbols, escapes, .. } = *self.node(context);
         let total = self.halve(symbols);
@@ -260,7 +267,7 @@ impl RangeCoder {
         node.total = total + node.escapes + 256 * step.minimum as u16;
     }
 
-    /// Halves the counts of a tree; their sum. (A tree is at most 256 deep.)
+    /// Halves the counts of a tree. Returns their sum. A tree has at most 256 levels.
     fn halve(&mut self, mut at: u16) -> u16 {
         let mut total = 0;
         while at != NONE {
@@ -283,7 +290,7 @@ impl RangeCoder {
         Link::Parent(to)
     }
 
-    /// Moves on behind a byte.
+    /// Moves to the context of the next byte.
     fn next(&mut self) {
         if self.order < ORDER {
             self.order += 1;
@@ -326,7 +333,7 @@ struct Encoder<'a> {
 }
 
 impl Encoder<'_> {
-    /// Narrows the range to the slice from `under` of `count` in `total`.
+    /// Narrows the range to `count` of `total`, from `under` on.
     fn put(&mut self, under: u32, count: u32, total: u16) -> Option<()> {
         self.range /= u32::from(total);
         self.low = self.low.wrapping_add(under.wrapping_mul(self.range));
@@ -338,7 +345,7 @@ impl Encoder<'_> {
         Some(())
     }
 
-    /// Zeros at the end are never written: they are what a decoder reads behind the end.
+    /// Writes the remaining bytes, except zeros, which a decoder reads after the end.
     fn finish(mut self) -> Option<usize> {
         while self.low != 0 {
             self.shift()?;
@@ -370,14 +377,15 @@ impl<'a> Decoder<'a> {
         decoder
     }
 
-    /// Where in `total` the code lies.
+    /// Returns the position of the code within `total`.
     fn position(&mut self, total: u16) -> Option<u32> {
         self.range = self.range.checked_div(total.into())?;
         let position = self.code.wrapping_sub(self.low).checked_div(self.range)?;
         (position < u32::from(total)).then_some(position)
     }
 
-    /// Narrows the range, divided by [`position`](Self::position), to the slice from `under` of `count`.
+    /// Narrows the range, which [`position`](Self::position) has divided, to `count` from `under`
+    /// on.
     fn consume(&mut self, under: u32, count: u32) -> Option<()> {
         self.low = self.low.wrapping_add(under.wrapping_mul(self.range));
         self.range = self.range.wrapping_mul(count);
@@ -401,7 +409,8 @@ impl<'a> Decoder<'a> {
     }
 }
 
-/// Whether the top byte of the range will not change any more; a range that is too small is cut so that it will not.
+/// Returns whether the top byte of the range is final. A range that is too small is reduced to make
+/// it final.
 const fn is_settled(low: u32, range: &mut u32) -> bool {
     if low ^ low.wrapping_add(*range) >= TOP {
         if *range >= BOTTOM {
@@ -414,7 +423,7 @@ const fn is_settled(low: u32, range: &mut u32) -> bool {
 
 const NODES_MAX: usize = 4_096;
 const ROOT: u16 = 0;
-/// No node: the root is in no tree.
+/// No node: the root is not in a tree.
 const NONE: u16 = 0;
 const TOP: u32 = 1 << 24;
 const BOTTOM: u32 = 1 << 16;

@@ -1,8 +1,8 @@
-//! zlib streams: one for each datagram, default level, a window of 32 KiB.
+//! zlib: one stream per datagram, default level, 32 KiB window.
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
-/// Compresses and expands blocks. Its memory is taken once.
+/// Compressor and decompressor. Its memory is allocated once.
 #[derive(Debug)]
 pub(crate) struct Zlib {
     compress: Compress,
@@ -26,7 +26,7 @@ impl Zlib {
         matches!(status, Ok(Status::StreamEnd)).then_some(len)
     }
 
-    /// The stream must end within the block.
+    /// Decompresses a stream, which must end within the block.
     pub(crate) fn expand(&mut self, input: &[u8], out: &mut [u8]) -> Option<usize> {
         self.expand.reset(true);
         let status = self.expand.decompress(input, out, FlushDecompress::Finish);

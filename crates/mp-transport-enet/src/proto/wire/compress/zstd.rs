@@ -1,9 +1,10 @@
-//! Zstandard frames: one for each datagram, level 3, with the size of the content and without a checksum. Frames are
-//! expanded straight into the caller's buffer, so a frame's own window size takes no memory.
+//! Zstandard: one frame per datagram, level 3, with the content size and without a checksum. Frames
+//! are decompressed into the caller's buffer, so the window size of a frame does not require
+//! memory.
 
 use zstd::bulk::{Compressor, Decompressor};
 
-/// Compresses and expands blocks. Its memory is taken once.
+/// Compressor and decompressor. Its memory is allocated once.
 #[derive(Default)]
 pub(crate) struct Zstd {
     compress: Compressor<'static>,
