@@ -64,7 +64,8 @@ pub use replication::{
 };
 pub use scene::{RpcContext, Scene};
 pub use scene_multiplayer::{
-    AuthError, GodotQuirks, PacketSizeError, RpcError, SceneMultiplayer, SceneStats, SendBytesError,
+    AuthError, GodotQuirks, PacketSizeError, Refusal, Refusals, RpcError, SceneMultiplayer,
+    SceneStats, SendBytesError,
 };
 pub use signal::Signal;
 pub use tree::{Tree, TreeError};

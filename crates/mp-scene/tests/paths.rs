@@ -80,7 +80,7 @@ fn numbers_of_nodes_that_have_left_make_room_for_new_ones() {
     lan.scene(SERVER).add_instance("Things", thing().instantiate()).unwrap();
     lan.settle();
     assert!(lan.scene(client).find("Things/Thing").is_ok());
-    assert_eq!(lan.scene(client).stats().refused_calls, 0);
+    assert_eq!(lan.scene(client).stats().refused_announcements, 0);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use mp_scene::limits::{
     PATH_ENTRY_BYTES,
 };
 use mp_scene::prelude::*;
-use mp_scene::{GodotQuirks, SceneMessage, SceneStats};
+use mp_scene::{GodotQuirks, Refusal, SceneMessage, SceneStats};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use vectors::nodes::{Event, script};
@@ -187,6 +187,8 @@ fn calls_that_are_refused_do_not_count_as_nonsense() {
     }
     let SceneStats { malformed_packets, refused_calls, .. } = world.scene(1).stats();
     assert_eq!((malformed_packets, refused_calls), (0, 2));
+    let refusals: Vec<_> = world.scene(1).multiplayer().refusals().iter().collect();
+    assert_eq!(refusals, [(Refusal::NoMethod, 1), (Refusal::UnknownNumber, 1)]);
 }
 
 #[test]
@@ -206,7 +208,10 @@ fn a_peer_cannot_number_nodes_without_end() {
     }
     let confirmed = world.take_sent().iter().filter(|packet| packet.to == 2).count();
     assert_eq!(confirmed, fit);
-    assert_eq!(world.scene(1).stats().refused_calls as usize, names.len() - fit);
+    let refused = names.len() - fit;
+    assert_eq!(world.scene(1).stats().refused_announcements as usize, refused);
+    let refusals = world.scene(1).multiplayer().refusals();
+    assert_eq!(refusals.get(Refusal::TooManyNumbers) as usize, refused);
     assert!(plays(&mut world, 3));
 }
 

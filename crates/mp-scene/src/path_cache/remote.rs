@@ -8,7 +8,7 @@ use mp_core::PeerId;
 use crate::limits::{
     PATH_CACHE_BYTES_ALWAYS, PATH_CACHE_BYTES_MAX, PATH_CACHE_BYTES_OF_ALL_MAX, PATH_ENTRY_BYTES,
 };
-use crate::scene_multiplayer::Refusal;
+use crate::scene_multiplayer::{NotAccepted, Refusal};
 use crate::tree::{NodeId, NodeTree};
 
 /// The numbers of peers.
@@ -201,17 +201,17 @@ impl RemotePaths {
         peer: PeerId,
         id: u32,
         announcement_of: impl Fn(NodeId) -> Option<Announcement>,
-    ) -> Result<NodeId, Refusal> {
-        let unknown = Refusal::Because("unknown node number");
+    ) -> Result<NodeId, NotAccepted> {
+        let unknown = NotAccepted::Refused(Refusal::UnknownNumber);
         let Some(paths) = self.peers.get_mut(&peer) else { return Err(unknown) };
         let Some(given) = paths.given.get_mut(&id) else { return Err(unknown) };
         if tree.name_of(given.node).is_some() {
             return Ok(given.node);
         }
-        let gone = || Refusal::Gone(given.path.to_string());
+        let gone = || NotAccepted::Gone(given.path.to_string());
         let node = tree.find(&given.path).ok_or_else(gone)?;
         if announcement_of(node) != given.announcement {
-            return Err(Refusal::Because("the node has left"));
+            return Err(Refusal::NodeLeft.into());
         }
         let before = std::mem::replace(&mut given.node, node);
         if let Entry::Vacant(entry) = paths.in_use.entry(node) {

@@ -55,7 +55,7 @@ pub enum ReplicationError {
     },
     /// Nodes that a peer announced wait for a path at which no node came within
     /// [`LEVEL_TIME`](crate::limits::LEVEL_TIME), such as that of the spawner of a level. They are
-    /// dropped, and counted in [`refused_calls`](crate::SceneStats::refused_calls). A Godot does
+    /// dropped, and counted in [`refused_announcements`](crate::SceneStats::refused_announcements). A Godot does
     /// not repeat them; mp does when the path is there. At most one error of a peer every few
     /// seconds.
     #[error(

@@ -26,7 +26,8 @@ use mp_core::{
 pub use error::{AuthError, PacketSizeError, RpcError, SendBytesError};
 use events::Events;
 pub use quirks::GodotQuirks;
-pub(crate) use refusal::Refusal;
+pub(crate) use refusal::NotAccepted;
+pub use refusal::{Refusal, Refusals};
 
 use crate::api::ApiEvent;
 use crate::codec::{Codec, Objects};
@@ -77,7 +78,10 @@ pub struct SceneStats {
     pub paused_drops: u64,
     /// Steps in which a peer was not sent properties, because it was paused or its endpoint took nothing.
     pub skipped_steps: u64,
-    /// Properties of synchronizers that were not taken: unknown ones, or of somebody else's.
+    /// Announcements of numbers and nodes (SIMPLIFY_PATH, SPAWN, DESPAWN) that were not acted on, or did
+    /// not match the local scene.
+    pub refused_announcements: u64,
+    /// Properties of synchronizers that were not accepted: of unknown ones, or of those of other peers.
     pub refused_elements: u64,
     /// Node paths that were announced again to peers that had not confirmed them.
     pub repeated_paths: u64,
@@ -338,19 +342,28 @@ impl SceneMultiplayer {
         SceneStats {
             packets_received: session.packets_received,
             malformed_packets: session.malformed_packets,
-            refused_calls: paths.refused_calls + replication.mismatched_announcements,
+            refused_calls: paths.refused_calls,
+            refused_announcements: paths.refused_announcements + replication.refused_announcements,
             relayed_packets: session.relayed_packets,
             stray_packets: session.stray_packets + paths.stray_packets + self.sender.unroutable(),
             duplicate_ids: session.duplicate_ids,
             outbox_drops: self.sender.outbox_drops(),
             paused_drops: self.sender.paused_drops(),
             skipped_steps: replication.skipped_steps,
-            refused_elements: replication.refused_elements,
+            refused_elements: paths.refused_elements + replication.refused_elements,
             repeated_paths: paths.repeated_paths,
             forgotten_paths: paths.forgotten_paths,
             old_syncs: replication.old_syncs,
             stalls: self.clock.stalls(),
         }
+    }
+
+    /// How often packets were refused, by reason.
+    pub fn refusals(&self) -> Refusals {
+        let mut sum = *self.session.refusals();
+        sum.add_all(self.paths.refusals());
+        sum.add_all(self.replication.refusals());
+        sum
     }
 
     /// Follows what the program has done to the tree, and receives the packets that waited for that.

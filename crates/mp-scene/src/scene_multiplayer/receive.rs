@@ -5,7 +5,7 @@ use mp_core::{Instant, Packet, PeerId};
 
 use super::paths::{Awaited, Kind, Numbered};
 use super::session::Received;
-use super::{Refusal, SceneMultiplayer};
+use super::{NotAccepted, Refusal, SceneMultiplayer};
 use crate::SceneMessage;
 use crate::api::ApiEvent;
 use crate::signal::Signal;
@@ -117,8 +117,8 @@ impl SceneMultiplayer {
             }
             SceneMessage::Despawn(net_id) => {
                 let outcome = self.replicating(tree, |it, cx| it.receive_despawn(cx, from, net_id));
-                if let Err(why) = outcome {
-                    self.paths.refuse(from, why);
+                if let Err(refusal) = outcome {
+                    self.paths.refuse(from, Kind::Spawn(net_id), refusal);
                 }
             }
             SceneMessage::Sync { time, elements } => {
@@ -143,19 +143,19 @@ impl SceneMultiplayer {
         from: PeerId,
         kind: Kind,
         packet: &Bytes,
-        outcome: Result<(), Refusal>,
+        outcome: Result<(), NotAccepted>,
     ) {
-        let why = match outcome {
+        let refusal = match outcome {
             Ok(()) => return,
-            Err(Refusal::Because(why)) => why,
-            Err(Refusal::Absent(path) | Refusal::Gone(path)) => {
+            Err(NotAccepted::Refused(refusal)) => refusal,
+            Err(NotAccepted::Absent(path) | NotAccepted::Gone(path)) => {
                 let (sender, of) = (&mut self.sender, Awaited::Path(path));
                 if self.paths.keep(sender, self.quirks, now, from, of, kind, packet) {
                     return;
                 }
-                "no such node"
+                Refusal::NoNode
             }
         };
-        self.paths.refuse(from, why);
+        self.paths.refuse(from, kind, refusal);
     }
 }

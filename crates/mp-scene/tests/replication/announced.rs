@@ -76,7 +76,10 @@ fn a_synchronizer_of_a_nested_node_takes_no_number_and_no_state_of_the_announced
     for peer in [client, late] {
         assert_eq!(values(&mut lan, peer), [8, 400], "{peer}");
         let stats = lan.scene(peer).stats();
-        assert_eq!((stats.old_syncs, stats.refused_elements, stats.refused_calls), (0, 0, 0));
+        assert_eq!(
+            (stats.old_syncs, stats.refused_elements, stats.refused_announcements),
+            (0, 0, 0)
+        );
     }
 }
 
@@ -97,7 +100,7 @@ fn mismatch(scene: &PackedScene) -> (Vec<String>, u64) {
         _ => None,
     };
     let failures = signals(&mut lan, client).into_iter().filter_map(failed).collect();
-    (failures, lan.scene(client).stats().refused_calls)
+    (failures, lan.scene(client).stats().refused_announcements)
 }
 
 #[test]

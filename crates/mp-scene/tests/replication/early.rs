@@ -180,7 +180,7 @@ fn early_properties_are_dropped_and_counted_when_nothing_comes() {
             now += TIMER_INTERVAL;
             client.end_turn(now);
         }
-        let dropped = client.scene().stats().refused_calls - before.refused_calls;
+        let dropped = client.scene().stats().refused_elements - before.refused_elements;
         assert_eq!(dropped, expected, "a SYNC, and later a DELTA");
     }
 }

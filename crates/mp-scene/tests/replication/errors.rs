@@ -137,7 +137,11 @@ fn a_node_with_a_name_that_godot_makes_up_is_not_announced_and_is_said_once() {
         let scene = lan.scene(peer);
         assert!(scene.find("Units/@Node@2").is_err());
         let stats = scene.stats();
-        assert_eq!((stats.refused_calls, stats.refused_elements), (0, 0), "nothing of it is sent");
+        assert_eq!(
+            (stats.refused_announcements, stats.refused_elements),
+            (0, 0),
+            "nothing of it is sent"
+        );
     }
 }
 

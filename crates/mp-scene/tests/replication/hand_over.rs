@@ -200,8 +200,8 @@ fn assert_no_complaints(lan: &mut Lan, peers: &[PeerId]) {
         let signals = signals(lan, peer);
         assert!(!signals.iter().any(failed), "{peer}: {signals:?}");
         let stats = lan.scene(peer).stats();
-        let refused = (stats.refused_calls, stats.refused_elements, stats.malformed_packets);
-        assert_eq!(refused, (0, 0, 0), "{peer}");
+        let refusals = lan.scene(peer).multiplayer().refusals();
+        assert_eq!(refusals.iter().collect::<Vec<_>>(), [], "{peer}: {stats:?}");
     }
 }
 

@@ -127,12 +127,12 @@ fn a_session_ends_when_more_than_a_level_would_have_to_wait() {
 fn what_waits_for_a_level_that_never_comes_is_dropped_and_reported() {
     let (mut lan, client) = late(3);
     lan.settle();
-    assert_eq!(lan.scene(client).stats().refused_calls, 0);
+    assert_eq!(lan.scene(client).stats().refused_announcements, 0);
     wait(&mut lan, LEVEL_TIME - Duration::from_secs(1));
     assert_eq!(failures(&mut lan, client), []);
     for failed in [1, 0] {
         wait(&mut lan, LEVEL_TIME * 2);
-        assert!(lan.scene(client).stats().refused_calls >= 3);
+        assert!(lan.scene(client).stats().refused_announcements >= 3);
         let path = "Level/Spawner".to_owned();
         let error = ReplicationError::NoNode { path, peer: SERVER, packets: 3 };
         assert_eq!(failures(&mut lan, client), vec![error; failed]);

@@ -126,7 +126,7 @@ fn what_lies_below_a_hidden_node_comes_and_goes_with_it() {
     lan.settle();
     lan.scene(SERVER).add_instance("East/Ship/Deck", unit().instantiate().named("New")).unwrap();
     lan.settle();
-    assert_eq!(lan.scene(client).stats().refused_calls, 0, "it was not even mentioned");
+    assert_eq!(lan.scene(client).stats().refused_announcements, 0, "it was not even mentioned");
     show(&mut lan, "East/Ship/Sync", true);
     lan.settle();
     assert!(lan.scene(client).find("East/Ship/Deck/New").is_ok());
@@ -142,7 +142,11 @@ fn what_lies_below_a_node_that_was_moved_while_it_was_hidden_is_sent_when_it_is_
     sail_west(&mut lan);
     wait_in_vain(&mut lan);
     let stats = lan.scene(client).stats();
-    assert_eq!((stats.refused_calls, stats.refused_elements), (0, 0), "it was not even mentioned");
+    assert_eq!(
+        (stats.refused_announcements, stats.refused_elements),
+        (0, 0),
+        "it was not even mentioned"
+    );
 
     show(&mut lan, "West/Ship/Sync", true);
     lan.settle();
@@ -162,7 +166,11 @@ fn what_enters_a_node_just_before_that_is_moved_and_hidden_is_not_announced() {
     // Announcements wait longer than calls.
     wait(&mut lan, LEVEL_TIME + 2 * EARLY_TIME);
     let stats = lan.scene(client).stats();
-    assert_eq!((stats.refused_calls, stats.refused_elements), (0, 0), "it was not even mentioned");
+    assert_eq!(
+        (stats.refused_announcements, stats.refused_elements),
+        (0, 0),
+        "it was not even mentioned"
+    );
 
     show(&mut lan, "West/Ship/Sync", true);
     lan.settle();
@@ -182,7 +190,11 @@ fn what_lies_below_a_hidden_node_of_a_moved_one_stays_hidden() {
     let scene = lan.scene(client);
     assert!(scene.find("West/Ship").is_ok() && scene.find("West/Ship/Deck/Boat").is_err());
     let stats = scene.stats();
-    assert_eq!((stats.refused_calls, stats.refused_elements), (0, 0), "it was not even mentioned");
+    assert_eq!(
+        (stats.refused_announcements, stats.refused_elements),
+        (0, 0),
+        "it was not even mentioned"
+    );
 
     show(&mut lan, "West/Ship/Deck/Boat/Sync", true);
     lan.settle();
@@ -207,7 +219,11 @@ fn what_lies_below_a_node_waits_with_it_while_the_spawner_of_that_node_runs_a_me
     wait_in_vain(&mut lan);
     assert!(lan.scene(SERVER).find("Dock/Ship/Deck/Unit").is_ok());
     let stats = lan.scene(client).stats();
-    assert_eq!((stats.refused_calls, stats.refused_elements), (0, 0), "it was not even mentioned");
+    assert_eq!(
+        (stats.refused_announcements, stats.refused_elements),
+        (0, 0),
+        "it was not even mentioned"
+    );
 
     for shown in [true, false, true] {
         show(&mut lan, "Dock/Ship/Sync", shown);

@@ -137,7 +137,7 @@ fn assert_plays(lan: &mut Lan, peer: PeerId, others: &[PeerId], x: f32) {
         let failed: Vec<_> = signals(lan, side).into_iter().filter(failed).collect();
         assert_eq!(failed, [], "at {side}");
         let stats = lan.scene(side).stats();
-        assert_eq!((stats.refused_calls, stats.refused_elements), (0, 0), "at {side}");
+        assert_eq!((stats.refused_announcements, stats.refused_elements), (0, 0), "at {side}");
     }
 }
 

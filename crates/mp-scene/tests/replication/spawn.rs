@@ -34,7 +34,7 @@ fn a_node_that_came_and_went_in_one_hook_is_not_mentioned() {
     lan.scene(SERVER).remove(node).unwrap();
     lan.settle();
     assert_eq!(hp_at(&mut lan, ids[0], "U1"), None);
-    assert_eq!(lan.scene(ids[0]).stats().refused_calls, 0);
+    assert_eq!(lan.scene(ids[0]).stats().refused_announcements, 0);
     assert!(!signals(&mut lan, ids[0]).iter().any(|s| matches!(s, Signal::Despawned { .. })));
 }
 
@@ -63,7 +63,7 @@ fn a_late_joiner_gets_parents_before_children() {
     for name in ["U1", "U2"] {
         assert_eq!(hp_at(&mut lan, late, &format!("Crate/Inside/{name}")), Some(0));
     }
-    assert_eq!(lan.scene(late).stats().refused_calls, 0);
+    assert_eq!(lan.scene(late).stats().refused_announcements, 0);
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn net_ids_are_not_used_again_while_those_who_knew_them_are_there() {
     }
     lan.settle();
     assert_eq!(hp_at(&mut lan, ids[0], "U"), None);
-    assert_eq!(lan.scene(ids[0]).stats().refused_calls, 0);
+    assert_eq!(lan.scene(ids[0]).stats().refused_announcements, 0);
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn what_a_peer_had_spawned_goes_with_it_and_leaves_no_error_behind() {
     for peer in [SERVER, ids[1]] {
         assert!(unit_at(&mut lan, peer, "Mine").is_none());
         let stats = lan.scene(peer).stats();
-        assert_eq!((stats.malformed_packets, stats.refused_calls), (0, 0), "{stats:?}");
+        assert_eq!((stats.malformed_packets, stats.refused_announcements), (0, 0), "{stats:?}");
     }
 }
 

@@ -5,6 +5,7 @@ use mp_core::{
     ConnectionId, ConnectionStatus, EndpointId, EndpointInfo, Instant, Origin, Packet, PeerEvent,
     StateMachine, ToBranch,
 };
+use mp_scene::Refusal;
 use mp_scene::limits::SPAWNED_NODES_MAX;
 use mp_scene::prelude::*;
 use proptest::prelude::*;
@@ -72,7 +73,9 @@ fn an_announcement_under_a_name_that_godot_makes_up_is_refused() {
     let mut client = client();
     hear(&mut client, spawn("@Node@2", 5, 1, &[], &[]));
     assert!(client.scene().find("Units/@Node@2").is_err());
-    assert_eq!(client.scene().stats().refused_calls, 1);
+    let stats = client.scene().stats();
+    assert_eq!((stats.refused_announcements, stats.refused_calls), (1, 0));
+    assert_eq!(client.scene().multiplayer().refusals().get(Refusal::NameNotPlain), 1);
 }
 
 #[test]
@@ -84,7 +87,7 @@ fn a_peer_cannot_announce_nodes_without_end() {
     }
     let units = client.scene().find("Units").unwrap();
     assert_eq!(client.scene().tree().children(units).count(), SPAWNED_NODES_MAX);
-    assert_eq!(client.scene().stats().refused_calls, 20);
+    assert_eq!(client.scene().stats().refused_announcements, 20);
 }
 
 #[test]

@@ -104,7 +104,9 @@ impl MirrorChecker {
         world.each_program(|program| {
             let (run, id, now) = (program.run, program.id, program.branch.scene().stats());
             let Some(before) = before.get(&id) else { return Ok(()) };
-            let refused = |stats: &SceneStats| stats.refused_calls + stats.refused_elements;
+            let refused = |stats: &SceneStats| {
+                stats.refused_calls + stats.refused_announcements + stats.refused_elements
+            };
             let refused = refused(&now) - refused(before);
             let received = now.packets_received - before.packets_received;
             if refused > 0 {

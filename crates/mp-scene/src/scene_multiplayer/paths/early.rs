@@ -258,7 +258,7 @@ impl Early {
         let dropped = released - self.released.len();
         let budgets = [Budget::Calls, Budget::Syncs, Budget::Level];
         if budgets.into_iter().any(|budget| self.held.contains_key(&(peer, budget))) {
-            dropped + self.keep(|waiting| waiting.sender != peer)
+            dropped + self.keep(|waiting| waiting.sender != peer).len()
         } else {
             dropped
         }
@@ -293,10 +293,10 @@ impl Early {
         expired.collect()
     }
 
-    /// Forgets what has waited too long; returns how much.
-    pub(crate) fn sweep(&mut self, now: Instant) -> usize {
+    /// Forgets what has waited too long; returns from whom and of which kind that was.
+    pub(crate) fn sweep(&mut self, now: Instant) -> Vec<(PeerId, Kind)> {
         if self.sweep_at.is_none_or(|at| now < at) {
-            return 0;
+            return Vec::new();
         }
         let dropped = self.keep(|waiting| now < waiting.until);
         self.sweep_at = self.awaits_nodes().then_some(now + EARLY_TIME);
@@ -308,7 +308,8 @@ impl Early {
         self.sweep_at
     }
 
-    fn keep(&mut self, is_kept: impl Fn(&Waiting) -> bool) -> usize {
+    /// Drops the other packets; returns from whom and of which kind they were.
+    fn keep(&mut self, is_kept: impl Fn(&Waiting) -> bool) -> Vec<(PeerId, Kind)> {
         let mut dropped = Vec::new();
         self.waiting.retain(|of, queue| {
             queue.retain_mut(|waiting| {
@@ -324,7 +325,7 @@ impl Early {
         for (waiting, len) in &dropped {
             self.uncount(waiting, *len);
         }
-        dropped.len()
+        dropped.iter().map(|(waiting, _)| (waiting.sender, waiting.kind)).collect()
     }
 
     fn uncount(&mut self, waiting: &Waiting, len: usize) {
@@ -371,7 +372,7 @@ mod tests {
 
         early.remove_peer(PeerId::new(2).unwrap());
         assert_eq!(fill(&mut early, 40), of_one - (38 - full) * always, "there is room again");
-        assert!(early.sweep(NOW + LEVEL_TIME) > 0);
+        assert!(!early.sweep(NOW + LEVEL_TIME).is_empty());
         assert_eq!((early.level_bytes, early.held.len()), (0, 0));
     }
 }

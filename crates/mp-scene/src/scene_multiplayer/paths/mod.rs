@@ -16,7 +16,7 @@ use bytes::Bytes;
 use mp_core::{DisconnectReason, Instant, PeerId};
 
 use super::sender::Sender;
-use super::{GodotQuirks, Refusal};
+use super::{GodotQuirks, NotAccepted, Refusal, Refusals};
 use crate::SceneMessage;
 use crate::path_cache::{Announcement, OwnPaths, RemotePaths};
 use crate::tree::{NodeId, NodeTree, TreeChange};
@@ -34,12 +34,15 @@ pub(super) struct Paths {
     early: Early,
     departed: Departed,
     stats: PathStats,
+    refusals: Refusals,
 }
 
 /// Counters; see [`SceneStats`](crate::SceneStats).
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct PathStats {
     pub(super) refused_calls: u64,
+    pub(super) refused_announcements: u64,
+    pub(super) refused_elements: u64,
     pub(super) stray_packets: u64,
     pub(super) repeated_paths: u64,
     pub(super) forgotten_paths: u64,
@@ -56,7 +59,7 @@ impl Paths {
     ///
     /// Every field is named here: whoever adds one decides whether it belongs to the session of a peer.
     pub(super) fn remove_peer(&mut self, peer: PeerId) {
-        let Self { own, remote, early, departed, stats } = self;
+        let Self { own, remote, early, departed, stats, refusals: _ } = self;
         own.remove_peer(peer);
         remote.remove_peer(peer);
         departed.remove_peer(peer);
@@ -79,7 +82,9 @@ impl Paths {
     /// Drops and counts messages that have waited too long; returns the announcements among them.
     pub(super) fn sweep(&mut self, now: Instant) -> Vec<Expired> {
         let expired = self.early.expired(now);
-        self.stats.refused_calls += self.early.sweep(now) as u64;
+        for (from, kind) in self.early.sweep(now) {
+            self.refuse(from, kind, Refusal::NoNode);
+        }
         expired
     }
 
@@ -175,7 +180,7 @@ impl Paths {
         peer: PeerId,
         id: u32,
         announcement_of: impl Fn(NodeId) -> Option<Announcement>,
-    ) -> Result<NodeId, Refusal> {
+    ) -> Result<NodeId, NotAccepted> {
         self.remote.resolve(tree, peer, id, announcement_of)
     }
 
@@ -266,13 +271,22 @@ impl Paths {
             self.departed.insert(now, &name);
             let dropped = self.early.take_calls(&name).len();
             self.stats.refused_calls += dropped as u64;
+            self.refusals.add(Refusal::NodeLeft, dropped as u64);
         }
     }
 
     /// Counts a message that is refused.
-    pub(super) fn refuse(&mut self, from: PeerId, why: &'static str) {
-        tracing::debug!(sender = %from, why, "refused");
-        self.stats.refused_calls += 1;
+    pub(super) fn refuse(&mut self, from: PeerId, kind: Kind, refusal: Refusal) {
+        *match kind {
+            Kind::Call => &mut self.stats.refused_calls,
+            Kind::Number(_) | Kind::Spawn(_) => &mut self.stats.refused_announcements,
+            Kind::Sync | Kind::Delta(_) => &mut self.stats.refused_elements,
+        } += 1;
+        self.refusals.count(from, refusal);
+    }
+
+    pub(super) fn refusals(&self) -> &Refusals {
+        &self.refusals
     }
 
     pub(super) fn stats(&self) -> PathStats {

@@ -4,7 +4,7 @@
 use mp_core::{Instant, PeerId};
 
 use super::super::sender::Sender;
-use super::super::{GodotQuirks, Refusal};
+use super::super::{GodotQuirks, NotAccepted, Refusal};
 use super::{Awaited, Paths};
 use crate::SceneMessage;
 use crate::api::Call;
@@ -29,26 +29,26 @@ impl Paths {
         from: PeerId,
         call: RemoteCall,
         announcement_of: impl Fn(NodeId) -> Option<Announcement>,
-    ) -> Result<Call, Refusal> {
+    ) -> Result<Call, NotAccepted> {
         let node = match &call.node {
             CallNode::Id { id, .. } => self.resolve(tree, from, *id, announcement_of)?,
             CallNode::Path(path) => find(tree, quirks, path)?,
         };
-        let ids = tree.rpc_ids(node).ok_or(Refusal::Because("no such node"))?;
-        let (method, config) = ids.by_id(call.method).ok_or(Refusal::Because("no such method"))?;
+        let ids = tree.rpc_ids(node).ok_or(Refusal::NoNode)?;
+        let (method, config) = ids.by_id(call.method).ok_or(Refusal::NoMethod)?;
         let allowed = match config.mode {
             RpcMode::AnyPeer => true,
             RpcMode::Authority => tree.multiplayer_authority(node) == Some(from),
             RpcMode::Disabled => false,
         };
         if !allowed {
-            return Err(Refusal::Because("not allowed"));
+            return Err(Refusal::NotAllowed.into());
         }
         if !call.complete && !quirks.incomplete_calls {
-            return Err(Refusal::Because("its arguments cannot all be decoded"));
+            return Err(Refusal::UndecodableArguments.into());
         }
         if self.remote.is_mismatched(from, node) && !quirks.mismatched_methods {
-            return Err(Refusal::Because("it numbers the node's RPC methods in another way"));
+            return Err(Refusal::MismatchedMethods.into());
         }
         Ok(Call { node, method: method.clone(), args: call.args, sender: from })
     }
@@ -60,13 +60,15 @@ impl Paths {
         now: Instant,
         tree: &mut dyn NodeTree,
         from: PeerId,
-        refusal: Refusal,
-    ) -> Refusal {
+        refusal: NotAccepted,
+    ) -> NotAccepted {
         self.follow_vacated(now, tree);
         match refusal {
-            Refusal::Gone(_) => Refusal::Because("the node has left"),
-            Refusal::Absent(path) if self.has_departed(now, from, &Awaited::Path(path.clone())) => {
-                Refusal::Because("the node has left")
+            NotAccepted::Gone(_) => Refusal::NodeLeft.into(),
+            NotAccepted::Absent(path)
+                if self.has_departed(now, from, &Awaited::Path(path.clone())) =>
+            {
+                Refusal::NodeLeft.into()
             }
             refusal => refusal,
         }
@@ -81,20 +83,20 @@ impl Paths {
         from: PeerId,
         Numbered { id, checksum, path }: Numbered<'_>,
         announcement_of: impl Fn(NodeId) -> Option<Announcement>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), NotAccepted> {
         if self.remote.has_given(from, id, path) {
             // Its confirmation was under way when it was sent again.
             return Ok(());
         }
         if self.remote.is_given(from, id) {
-            return Err(Refusal::Because("the number is taken"));
+            return Err(Refusal::NumberTaken.into());
         }
         let node = find(tree, quirks, path)?;
-        let ids = tree.rpc_ids(node).ok_or(Refusal::Because("no such node"))?;
+        let ids = tree.rpc_ids(node).ok_or(Refusal::NoNode)?;
         let checksum_ok = ids.checksum() == checksum;
         self.remote
             .give(from, id, node, announcement_of(node), path)
-            .map_err(|_| Refusal::Because("it has numbered too many nodes"))?;
+            .map_err(|_| Refusal::TooManyNumbers)?;
         self.remote.set_mismatched(from, node, !checksum_ok);
         if !checksum_ok {
             report_mismatch(from, path, &ids, checksum);
@@ -131,12 +133,12 @@ impl Paths {
     }
 }
 
-fn find(tree: &dyn NodeTree, quirks: GodotQuirks, path: &str) -> Result<NodeId, Refusal> {
-    let node = tree.find(path).ok_or_else(|| Refusal::Absent(path.to_owned()))?;
+fn find(tree: &dyn NodeTree, quirks: GodotQuirks, path: &str) -> Result<NodeId, NotAccepted> {
+    let node = tree.find(path).ok_or_else(|| NotAccepted::Absent(path.to_owned()))?;
     if quirks.paths_outside_root || tree.is_below_root(node) {
         Ok(node)
     } else {
-        Err(Refusal::Because("the path leaves the multiplayer root"))
+        Err(Refusal::OutsideRoot.into())
     }
 }
 

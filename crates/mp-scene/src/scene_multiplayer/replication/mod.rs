@@ -34,10 +34,10 @@ use mp_core::{Instant, PeerId, Variant};
 use rustc_hash::FxBuildHasher;
 use slotmap::{DefaultKey as Key, SlotMap};
 
-use super::GodotQuirks;
 use super::events::Events;
 use super::paths::Paths;
 use super::sender::Sender;
+use super::{GodotQuirks, Refusals};
 use crate::property::DirtyList;
 use crate::replication::{Inbox, ReplicationError};
 use crate::signal::Signal;
@@ -110,6 +110,7 @@ pub(super) struct Replication {
     sync_packet_max: usize,
     delta_packet_max: usize,
     stats: ReplicationStats,
+    refusals: Refusals,
 }
 
 /// What a call works with besides the replication.
@@ -127,7 +128,7 @@ pub(super) struct Context<'a> {
 /// Counters; see [`SceneStats`](crate::SceneStats).
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct ReplicationStats {
-    pub(super) mismatched_announcements: u64,
+    pub(super) refused_announcements: u64,
     pub(super) skipped_steps: u64,
     pub(super) refused_elements: u64,
     pub(super) old_syncs: u64,
@@ -260,6 +261,7 @@ impl Default for Replication {
             sync_packet_max: SYNC_PACKET_MAX,
             delta_packet_max: DELTA_PACKET_MAX,
             stats: ReplicationStats::default(),
+            refusals: Refusals::default(),
         }
     }
 }
@@ -319,6 +321,7 @@ impl Replication {
             sync_packet_max: _,
             delta_packet_max: _,
             stats: _,
+            refusals: _,
         } = self;
         joiners.retain(|&joiner| joiner != peer);
         // Those that stay keep their order, in which they are sent things.
@@ -379,6 +382,10 @@ impl Replication {
 
     pub(super) fn stats(&self) -> ReplicationStats {
         self.stats
+    }
+
+    pub(super) fn refusals(&self) -> &Refusals {
+        &self.refusals
     }
 
     /// Whether steps have something to do.

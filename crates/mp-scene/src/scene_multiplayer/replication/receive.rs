@@ -5,8 +5,8 @@ use bytes::Bytes;
 use mp_core::PeerId;
 use slotmap::DefaultKey as Key;
 
-use super::super::Refusal;
 use super::super::paths::{Awaited, Kind};
+use super::super::{NotAccepted, Refusal};
 use super::follow::spawner_at;
 use super::state::set_state;
 use super::{Context, Entity, Incoming, Origin, Replication};
@@ -25,11 +25,11 @@ impl Replication {
         cx: &mut Context<'_>,
         sender: PeerId,
         spawn: Spawn,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), NotAccepted> {
         let spawner = self.resolve_number(cx, sender, spawn.spawner);
         let spawner = spawner.map_err(|refusal| {
             let path = cx.paths.awaited_path(sender, spawn.spawner);
-            path.map_or(refusal, |path| Refusal::Absent(path.to_owned()))
+            path.map_or(refusal, |path| NotAccepted::Absent(path.to_owned()))
         })?;
         let info = self.peers.get(&sender);
         let known = info.and_then(|info| info.entities.get(&spawn.net_id));
@@ -38,7 +38,7 @@ impl Replication {
             return Ok(());
         }
         let Some(settings) = spawner_at(cx.tree, spawner) else {
-            return Err(Refusal::Because("the node is no spawner"));
+            return Err(Refusal::NoSpawner.into());
         };
         let path = settings.spawn_path().to_owned();
         let instance = match &spawn.of {
@@ -49,35 +49,35 @@ impl Replication {
             SpawnOf::Data(data) => Err((settings.function(), data)),
         };
         if cx.tree.multiplayer_authority(spawner) != Some(sender) {
-            return Err(Refusal::Because("it has no authority over the spawner"));
+            return Err(Refusal::SpawnerAuthority.into());
         }
         if !is_plain_name(&spawn.name) {
-            return Err(Refusal::Because("no spawner announces a node of this name"));
+            return Err(Refusal::NameNotPlain.into());
         }
         let parent = cx.tree.find_from(spawner, &path);
-        let parent = parent.ok_or(Refusal::Because("the spawner has no spawn parent"))?;
+        let parent = parent.ok_or(Refusal::NoSpawnParent)?;
         if cx.tree.find_from(parent, &spawn.name).is_some() {
-            return Err(Refusal::Because("there is a node of this name"));
+            return Err(Refusal::NameTaken.into());
         }
         let Some(info) = self.peers.get(&sender) else {
-            return Err(Refusal::Because("it does not take part"));
+            return Err(Refusal::UnknownPeer.into());
         };
         if info.entities.contains_key(&spawn.net_id) {
-            return Err(Refusal::Because("the net id is in use"));
+            return Err(Refusal::NetIdTaken.into());
         }
         if info.entities.len() >= SPAWNED_NODES_MAX {
-            return Err(Refusal::Because("it has spawned too many nodes"));
+            return Err(Refusal::TooManySpawns.into());
         }
         // What the program makes of it comes last: nothing is made in vain.
         let instance = match instance {
             Ok(scene) => scene.map(|scene| scene.instantiate()),
             Err((function, data)) => function.and_then(|function| function.make(data)),
         };
-        let instance = instance.ok_or(Refusal::Because("nothing can be made of it"))?;
+        let instance = instance.ok_or(Refusal::NothingSpawned)?;
         let node = cx
             .tree
             .instantiate(parent, instance.named(&spawn.name))
-            .map_err(|_| Refusal::Because("the tree refuses the node"))?;
+            .map_err(|_| Refusal::TreeRefused)?;
         self.enter(cx, sender, spawner, node, spawn);
         Ok(())
     }
@@ -112,7 +112,8 @@ impl Replication {
                 found: announced - incoming.ids.len() + incoming.unnamed,
             };
             tracing::debug!(%error, "announced synchronizers do not match");
-            self.stats.mismatched_announcements += 1;
+            self.stats.refused_announcements += 1;
+            self.refusals.count(sender, Refusal::MismatchedAnnouncement);
             cx.events.emit(Signal::ReplicationFailed(Box::new(error)));
         }
         cx.events.emit(Signal::Spawned { spawner, node });
@@ -157,7 +158,7 @@ impl Replication {
         cx: &mut Context<'_>,
         sender: PeerId,
         net_id: u32,
-    ) -> Result<(), &'static str> {
+    ) -> Result<(), Refusal> {
         if let Some(packet) = cx.paths.take_spawn(sender, net_id) {
             if let Ok(SceneMessage::Spawn(spawn)) = cx.sender.wire().decode(&packet) {
                 for id in spawn.synchronizers {
@@ -168,7 +169,7 @@ impl Replication {
         }
         let info = self.peers.get_mut(&sender);
         let node = info.and_then(|info| info.entities.get(&net_id)).copied();
-        let node = node.ok_or("it has announced no such node")?;
+        let node = node.ok_or(Refusal::UnknownNetId)?;
         let origin = self.entities.get(&node).map(|entity| entity.origin);
         let Some(Origin::Peer { spawner, .. }) = origin else {
             // The program has removed it already.
@@ -176,7 +177,7 @@ impl Replication {
             return Ok(());
         };
         if cx.tree.multiplayer_authority(spawner).is_some_and(|authority| authority != sender) {
-            return Err("it has no authority over the spawner");
+            return Err(Refusal::SpawnerAuthority);
         }
         self.forget_announced(sender, net_id);
         self.synchronizers_departed(cx, sender, node);
@@ -213,8 +214,8 @@ impl Replication {
     ) {
         // Paths must name what they name now.
         self.follow(cx);
-        if let Err(why) = self.apply_sync(cx, sender, time, elements) {
-            self.refuse_element(sender, why);
+        if let Err(refusal) = self.apply_sync(cx, sender, time, elements) {
+            self.refuse_element(sender, refusal);
         }
     }
 
@@ -224,17 +225,17 @@ impl Replication {
         sender: PeerId,
         time: u16,
         mut elements: Bytes,
-    ) -> Result<(), &'static str> {
+    ) -> Result<(), Refusal> {
         while let Some(element) = next_sync_element(&mut elements) {
-            let (id, values) = element.map_err(|_| "an element is cut off")?;
+            let (id, values) = element.map_err(|_| Refusal::TruncatedElement)?;
             let key = match self.find_synchronizer(cx, sender, id) {
                 Ok(key) => key,
                 Err(Unknown::NotYet) => {
                     self.hold_sync(cx, sender, time, id, &values);
                     continue;
                 }
-                Err(Unknown::Never(why)) => {
-                    self.refuse_element(sender, why);
+                Err(Unknown::Never(refusal)) => {
+                    self.refuse_element(sender, refusal);
                     continue;
                 }
             };
@@ -260,7 +261,7 @@ impl Replication {
             let signals = synchronizer.signals;
             read.clear();
             self.values = read;
-            result.map_err(|_| "its values cannot be read")?;
+            result.map_err(|_| Refusal::UnreadableValues)?;
             if signals {
                 cx.events.emit(Signal::Synchronized(node));
             }
@@ -279,8 +280,8 @@ impl Replication {
     ) {
         // Paths must name what they name now.
         self.follow(cx);
-        if let Err(why) = self.apply_delta(cx, sender, elements) {
-            self.refuse_element(sender, why);
+        if let Err(refusal) = self.apply_delta(cx, sender, elements) {
+            self.refuse_element(sender, refusal);
         }
     }
 
@@ -289,17 +290,17 @@ impl Replication {
         cx: &mut Context<'_>,
         sender: PeerId,
         mut elements: Bytes,
-    ) -> Result<(), &'static str> {
+    ) -> Result<(), Refusal> {
         while let Some(element) = next_delta_element(&mut elements) {
-            let (id, mask, values) = element.map_err(|_| "an element is cut off")?;
+            let (id, mask, values) = element.map_err(|_| Refusal::TruncatedElement)?;
             let key = match self.find_synchronizer(cx, sender, id) {
                 Ok(key) => key,
                 Err(Unknown::NotYet) => {
                     self.hold_delta(cx, sender, id, mask, &values);
                     continue;
                 }
-                Err(Unknown::Never(why)) => {
-                    self.refuse_element(sender, why);
+                Err(Unknown::Never(refusal)) => {
+                    self.refuse_element(sender, refusal);
                     continue;
                 }
             };
@@ -309,12 +310,12 @@ impl Replication {
             let changed = watched.filter(|(bit, _)| *bit < 64 && mask & (1 << bit) != 0);
             let changed: Vec<_> = changed.map(|(_, watched)| &watched.property).collect();
             if changed.is_empty() {
-                return Err("it has none of the changed properties");
+                return Err(Refusal::NoProperty);
             }
             let mut decoder = Decoder::new(&values, cx.sender.wire().limits());
             let (read, error) = decoder.compressed_list(changed.len());
             if error.is_some() || !decoder.rest().is_empty() {
-                return Err("its values cannot be read");
+                return Err(Refusal::UnreadableValues);
             }
             let state = changed.into_iter().zip(read);
             let ran_setter = set_state(cx.tree, cx.own, synchronizer.entity, state);
@@ -337,7 +338,7 @@ impl Replication {
     ) -> Result<Key, Unknown> {
         let key = if id & BY_PATH != 0 {
             let node = self.resolve_number(cx, sender, id & !BY_PATH);
-            let node = node.map_err(|_| Unknown::Never("unknown path number"))?;
+            let node = node.map_err(|_| Unknown::Never(Refusal::UnknownNumber))?;
             self.by_node.get(&node).copied()
         } else {
             let info = self.peers.get(&sender);
@@ -345,9 +346,9 @@ impl Replication {
             Some(named.ok_or(Unknown::NotYet)?)
         };
         let synchronizer = key.and_then(|key| self.synchronizers.get(key).map(|s| (key, s)));
-        let (key, synchronizer) = synchronizer.ok_or(Unknown::Never("no synchronizer"))?;
+        let (key, synchronizer) = synchronizer.ok_or(Unknown::Never(Refusal::NoSynchronizer))?;
         if synchronizer.authority != sender || synchronizer.refused {
-            return Err(Unknown::Never("it has no authority over the synchronizer"));
+            return Err(Unknown::Never(Refusal::SynchronizerAuthority));
         }
         Ok(key)
     }
@@ -358,7 +359,7 @@ impl Replication {
         cx: &mut Context<'_>,
         sender: PeerId,
         id: u32,
-    ) -> Result<NodeId, Refusal> {
+    ) -> Result<NodeId, NotAccepted> {
         let tree = &*cx.tree;
         cx.paths.resolve(tree, sender, id, |node| self.announcement_of(tree, node))
     }
@@ -382,7 +383,7 @@ impl Replication {
             cx.sender.wire().encode(&SceneMessage::Sync { time, elements: elements.freeze() });
         let of = Awaited::Sync(sender, id);
         if cx.paths.has_departed(cx.now, sender, &of) {
-            return self.refuse_element(sender, "its node has left");
+            return self.refuse_element(sender, Refusal::NodeLeft);
         }
         self.hold_element(cx, of, Kind::Sync, sender, &packet);
     }
@@ -411,13 +412,13 @@ impl Replication {
         packet: &Bytes,
     ) {
         if !cx.paths.keep(cx.sender, cx.quirks, cx.now, sender, of, kind, packet) {
-            self.refuse_element(sender, "no such synchronizer");
+            self.refuse_element(sender, Refusal::NoSynchronizer);
         }
     }
 
-    fn refuse_element(&mut self, sender: PeerId, why: &'static str) {
-        tracing::debug!(%sender, why, "an element is refused");
+    fn refuse_element(&mut self, sender: PeerId, refusal: Refusal) {
         self.stats.refused_elements += 1;
+        self.refusals.count(sender, refusal);
     }
 }
 
@@ -426,7 +427,7 @@ enum Unknown {
     /// Its synchronizer may yet be announced.
     NotYet,
     /// It never will be.
-    Never(&'static str),
+    Never(Refusal),
 }
 
 /// Whether `time` is not after `last`, as far as 16 bits tell.

@@ -10,8 +10,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use mp_core::{ConnectionStatus, DisconnectReason, Instant, Packet, PeerId};
 
-use super::super::AuthError;
 use super::super::sender::Sender;
+use super::super::{AuthError, Refusal};
 use super::roster::Pending;
 use super::{Context, Session};
 use crate::SceneMessage;
@@ -131,14 +131,14 @@ impl Session {
             Ok(_) if !remote => {
                 self.end_one_sided(cx, from, "it does not authenticate, and this side does");
             }
-            _ => self.malformed(cx.sender, from, "it is not admitted yet"),
+            _ => self.malformed(cx.sender, from, Refusal::NotAdmitted),
         }
     }
 
     /// Ends a connection of which only one side authenticates, as its timeout would, but at once
     /// and with the reason. No misbehaviour: the settings differ.
     pub(super) fn end_one_sided(&mut self, cx: &mut Context<'_>, peer: PeerId, why: &'static str) {
-        self.stray(peer, why);
+        self.stray(peer, Refusal::OneSidedAuthentication);
         if cx.quirks.one_sided_authentication {
             return;
         }

@@ -23,7 +23,7 @@ use mp_core::{
 
 use super::events::Events;
 use super::sender::{Route, SendOptions, Sender};
-use super::{GodotQuirks, SendBytesError};
+use super::{GodotQuirks, Refusal, Refusals, SendBytesError};
 use crate::SceneMessage;
 use crate::api::ApiEvent;
 use crate::limits::MALFORMED_PACKETS_MAX;
@@ -54,6 +54,7 @@ pub(super) struct Session {
     /// Packets of peers that have not completed their authentication yet, when the local peer has.
     unadmitted: Overtaking,
     stats: SessionStats,
+    refusals: Refusals,
 }
 
 /// Counters; see [`SceneStats`](crate::SceneStats).
@@ -98,6 +99,7 @@ impl Session {
             unannounced: Overtaking::default(),
             unadmitted: Overtaking::default(),
             stats: SessionStats::default(),
+            refusals: Refusals::default(),
         }
     }
 
@@ -280,6 +282,7 @@ impl Session {
             refuse_new_connections: _,
             authentication: _,
             auth_timeout: _,
+            refusals: _,
             // Of connections.
             endpoints: _,
         } = self;
@@ -329,22 +332,22 @@ impl Session {
     }
 
     /// Counts a packet that is refused because the settings of honest peers differ: no misbehaviour.
-    fn stray(&mut self, from: PeerId, why: &'static str) {
-        tracing::debug!(sender = %from, why, "packet refused");
+    fn stray(&mut self, from: PeerId, refusal: Refusal) {
         self.stats.stray_packets += 1;
+        self.refusals.count(from, refusal);
     }
 
     /// Counts a malformed packet, and disconnects its sender when there are too many.
-    pub(super) fn malformed(&mut self, sender: &mut Sender, from: PeerId, why: &'static str) {
-        tracing::debug!(sender = %from, why, "packet refused");
+    fn malformed(&mut self, sender: &mut Sender, from: PeerId, refusal: Refusal) {
         self.stats.malformed_packets += 1;
+        self.refusals.count(from, refusal);
         if self.roster.count_malformed(from) == Some(MALFORMED_PACKETS_MAX) {
             sender.disconnect(from, DisconnectReason::Misbehaved);
         }
     }
 
     /// A packet has to wait and finds no room. A reliable one must not be lost silently.
-    pub(super) fn cannot_keep(&mut self, sender: &mut Sender, from: PeerId, mode: TransferMode) {
+    fn cannot_keep(&mut self, sender: &mut Sender, from: PeerId, mode: TransferMode) {
         self.stats.stray_packets += 1;
         if mode.is_reliable() {
             sender.disconnect(from, DisconnectReason::QueueFull);
@@ -394,6 +397,10 @@ impl Session {
 
     pub(super) fn stats(&self) -> SessionStats {
         self.stats
+    }
+
+    pub(super) fn refusals(&self) -> &Refusals {
+        &self.refusals
     }
 
     /// Whether something can be sent: there is a session, and the branch is not about to end.

@@ -7,6 +7,7 @@
 use bytes::Bytes;
 use mp_core::{Instant, Packet, PeerId, Target};
 
+use super::super::Refusal;
 use super::super::sender::{Route, SendOptions};
 use super::{Context, Session};
 use crate::SceneMessage;
@@ -50,11 +51,11 @@ impl Session {
                 // A completion that comes late.
             }
             Ok(SceneMessage::Auth(_)) => {
-                self.malformed(cx.sender, from, "its authentication is over");
+                self.malformed(cx.sender, from, Refusal::AuthenticationOver);
             }
             Ok(SceneMessage::AddPeer(peer)) if self.accepts_peers_from(from) => {
                 if peer == self.unique_id {
-                    self.malformed(cx.sender, from, "it announced this peer to itself");
+                    self.malformed(cx.sender, from, Refusal::AnnouncedToItself);
                 } else {
                     self.admit(cx, peer, Route::Relayed);
                     return Received::Announced(peer, self.unannounced.take(peer));
@@ -64,10 +65,10 @@ impl Session {
                 self.remove_peer(cx, peer, true);
             }
             Ok(SceneMessage::AddPeer(_) | SceneMessage::DelPeer(_)) if from.is_server() => {
-                self.stray(from, "the relay is off here");
+                self.stray(from, Refusal::RelayDisabled);
             }
             Ok(SceneMessage::AddPeer(_) | SceneMessage::DelPeer(_)) => {
-                self.malformed(cx.sender, from, "only a relaying server announces peers");
+                self.malformed(cx.sender, from, Refusal::NotFromServer);
             }
             Ok(SceneMessage::Relay { peer, inner }) => {
                 return self.receive_relay(cx, now, from, peer, inner, packet);
@@ -75,7 +76,7 @@ impl Session {
             Ok(message) => return Received::Message(message),
             Err(error) => {
                 tracing::debug!(sender = %from, %error, "malformed packet");
-                self.malformed(cx.sender, from, "malformed");
+                self.malformed(cx.sender, from, Refusal::Malformed);
             }
         }
         Received::Nothing
@@ -94,11 +95,11 @@ impl Session {
                 | SceneMessage::AddPeer(_)
                 | SceneMessage::DelPeer(_)
                 | SceneMessage::Relay { .. },
-            ) => self.malformed(cx.sender, from, "SYS within a relayed packet"),
+            ) => self.malformed(cx.sender, from, Refusal::NestedSys),
             Ok(message) => return Some(message),
             Err(error) => {
                 tracing::debug!(sender = %from, %error, "malformed relayed packet");
-                self.malformed(cx.sender, from, "malformed");
+                self.malformed(cx.sender, from, Refusal::Malformed);
             }
         }
         None
@@ -125,7 +126,7 @@ impl Session {
         packet: &Packet,
     ) -> Received {
         if !self.relays() {
-            self.stray(from, "the relay is off");
+            self.stray(from, Refusal::RelayDisabled);
             return Received::Nothing;
         }
         if self.is_server() {
@@ -141,7 +142,7 @@ impl Session {
                     self.cannot_keep(cx.sender, from, packet.mode);
                 }
             }
-            _ => self.malformed(cx.sender, from, "only the server relays, and only for peers"),
+            _ => self.malformed(cx.sender, from, Refusal::BadRelay),
         }
         Received::Nothing
     }
