@@ -4,8 +4,8 @@
 //! nothing of the program's itself. A branch takes its [`ApiEvent`]s after each input, so that a
 //! program sees signals and calls in the order of Godot.
 
+mod api_impl;
 mod call;
-mod drive;
 mod error;
 mod events;
 mod paths;
@@ -15,6 +15,7 @@ mod refusal;
 mod replication;
 mod sender;
 mod session;
+mod stats;
 
 use std::time::Duration;
 
@@ -36,6 +37,7 @@ use paths::Paths;
 use replication::Replication;
 use sender::Sender;
 use session::{Change, Context, Session};
+pub use stats::SceneStats;
 
 /// Godot's `SceneMultiplayer`, without the engine. A [`Scene`](crate::Scene) holds one beside its tree; most programs
 /// use it through that.
@@ -53,45 +55,6 @@ pub struct SceneMultiplayer {
     /// Measures all times here.
     clock: RunningClock,
     events: Events,
-}
-
-/// Counters since the SceneMultiplayer was made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SceneStats {
-    /// Packets that arrived from admitted peers.
-    pub packets_received: u64,
-    /// Packets that could not be understood, or that their sender may not send.
-    pub malformed_packets: u64,
-    /// Calls that were understood and not made: no such node or method, or not allowed.
-    pub refused_calls: u64,
-    /// Packets passed on between clients.
-    pub relayed_packets: u64,
-    /// Packets of, or for, peers that are not there, and packets that the local relay setting
-    /// refuses.
-    pub stray_packets: u64,
-    /// Peers turned away because their id was in use.
-    pub duplicate_ids: u64,
-    /// Unreliable packets dropped because an endpoint took nothing.
-    pub outbox_drops: u64,
-    /// Unreliable packets dropped because their peer was paused.
-    pub paused_drops: u64,
-    /// Steps in which a peer was not sent properties, because it was paused or its endpoint took nothing.
-    pub skipped_steps: u64,
-    /// Announcements of numbers and nodes (SIMPLIFY_PATH, SPAWN, DESPAWN) that were not acted on, or did
-    /// not match the local scene.
-    pub refused_announcements: u64,
-    /// Properties of synchronizers that were not accepted: of unknown ones, or of those of other peers.
-    pub refused_elements: u64,
-    /// Node paths that were announced again to peers that had not confirmed them.
-    pub repeated_paths: u64,
-    /// Numbers of nodes, given by peers, that were forgotten to make room for others.
-    pub forgotten_paths: u64,
-    /// Properties that came after newer ones.
-    pub old_syncs: u64,
-    /// Times the program did not run the branch for more than a second when it was due; that time
-    /// is not counted against peers.
-    pub stalls: u64,
 }
 
 impl SceneMultiplayer {

@@ -9,10 +9,11 @@ use slotmap::DefaultKey as Key;
 
 use super::super::sender::SendOptions;
 use super::announce::cannot_read;
+use super::errors::Errors;
 use super::follow::{DELTA, is_own, too_large};
 use super::state::{Seen, Synchronizer};
 use super::step::make_room;
-use super::{Candidate, Context, Errors, PeerInfo, Replication, Synchronizers};
+use super::{Candidate, Context, PeerInfo, Replication, Synchronizers};
 use crate::codec::godot::sync::{
     BY_PATH, DELTA_ELEMENT_HEAD, DELTA_HEAD, put_delta_element, put_delta_head,
 };

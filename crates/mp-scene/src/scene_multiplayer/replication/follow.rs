@@ -54,7 +54,7 @@ impl Replication {
             arrived.append(cx.paths.take_arrived(cx.tree, &changes));
         }
         cx.paths.release(arrived);
-        self.emit_errors(cx);
+        self.errors.emit(cx.events);
     }
 
     /// Follows a spawner or synchronizer that was left alone.

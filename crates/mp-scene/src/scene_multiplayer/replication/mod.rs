@@ -4,7 +4,7 @@
 //! * `visibility` settles who may see what;
 //! * `announce` sends SPAWN and DESPAWN, `step` SYNC and DELTA, which `sync` and `delta` make;
 //! * `hand_over` sends the last state of what another peer gets authority over;
-//! * `receive` hears them;
+//! * `receive` accepts SPAWN and DESPAWN of peers, `elements` SYNC and DELTA;
 //! * `renamed` announces renamed nodes by their new paths;
 //! * `targets` keeps up with what the properties of synchronizers name;
 //! * `state` is one synchronizer.
@@ -14,6 +14,8 @@
 
 mod announce;
 mod delta;
+mod elements;
+mod errors;
 mod follow;
 mod hand_over;
 mod receive;
@@ -39,10 +41,10 @@ use super::paths::Paths;
 use super::sender::Sender;
 use super::{GodotQuirks, Refusals};
 use crate::property::DirtyList;
-use crate::replication::{Inbox, ReplicationError};
-use crate::signal::Signal;
+use crate::replication::Inbox;
 use crate::tree::{NodeId, NodeTree};
 use delta::Deltas;
+use errors::Errors;
 use state::Synchronizer;
 use sync::{Plan, Syncs};
 
@@ -363,13 +365,6 @@ impl Replication {
         }
     }
 
-    /// Tells the program what could not be replicated since the last call.
-    fn emit_errors(&mut self, cx: &mut Context<'_>) {
-        for error in self.errors.0.drain(..) {
-            cx.events.emit(Signal::ReplicationFailed(Box::new(error)));
-        }
-    }
-
     /// The largest SYNC in bytes.
     pub(super) fn sync_packet_max(&self) -> usize {
         self.sync_packet_max
@@ -398,24 +393,6 @@ impl Replication {
         // Bit 31 means a path; after 2³¹ announcements the count begins anew.
         self.last_net_id = if self.last_net_id >= NET_ID_MAX { 1 } else { self.last_net_id + 1 };
         self.last_net_id
-    }
-}
-
-/// What could not be replicated, until the program is told.
-#[derive(Debug, Default)]
-struct Errors(Vec<ReplicationError>);
-
-impl Errors {
-    /// Reports the first error of a synchronizer since it was last sent.
-    fn fail(&mut self, synchronizer: &mut Synchronizer, error: ReplicationError) {
-        if !std::mem::replace(&mut synchronizer.reported, true) {
-            self.report(error);
-        }
-    }
-
-    fn report(&mut self, error: ReplicationError) {
-        tracing::error!(%error, "not replicated");
-        self.0.push(error);
     }
 }
 

@@ -21,7 +21,7 @@ impl Replication {
         if !self.peers.is_empty() {
             self.step(cx);
         }
-        self.emit_errors(cx);
+        self.errors.emit(cx.events);
     }
 
     fn step(&mut self, cx: &mut Context<'_>) {

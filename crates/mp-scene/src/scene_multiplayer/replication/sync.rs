@@ -17,10 +17,11 @@ use slotmap::DefaultKey as Key;
 
 use super::super::sender::SendOptions;
 use super::announce::cannot_read;
+use super::errors::Errors;
 use super::follow::{SYNC, too_large};
 use super::state::Synchronizer;
 use super::step::make_room;
-use super::{Context, Errors, PeerInfo, Synchronizers};
+use super::{Context, PeerInfo, Synchronizers};
 use crate::codec::Objects;
 use crate::codec::godot::sync::{
     BY_PATH, SYNC_ELEMENT_HEAD, SYNC_HEAD, put_sync_element, sync_prefix,

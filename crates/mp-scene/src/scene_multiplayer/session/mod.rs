@@ -3,12 +3,14 @@
 //! * [`Session`] follows the connections that transports report, and admits peers;
 //! * `auth` is what two sides exchange before they take part;
 //! * `relay` handles SYS messages, and passes packets on between clients;
+//! * `bytes` sends packets of the program's own;
 //! * `overtaking` keeps packets that arrive before what has to come first.
 //!
 //! Calls that begin or end sessions of peers note it in [`Context::changes`], for the other parts of
 //! SceneMultiplayer.
 
 mod auth;
+mod bytes;
 mod overtaking;
 mod relay;
 mod roster;
@@ -17,13 +19,13 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 use mp_core::{
-    Channel, ConnectionId, ConnectionStatus, DisconnectReason, EndpointId, EndpointInfo, Instant,
-    PeerId, Prefix, Target, ToEndpoint, TransferMode,
+    ConnectionId, ConnectionStatus, DisconnectReason, EndpointId, EndpointInfo, Instant, PeerId,
+    ToEndpoint, TransferMode,
 };
 
 use super::events::Events;
-use super::sender::{Route, SendOptions, Sender};
-use super::{GodotQuirks, Refusal, Refusals, SendBytesError};
+use super::sender::{Route, Sender};
+use super::{GodotQuirks, Refusal, Refusals};
 use crate::SceneMessage;
 use crate::api::ApiEvent;
 use crate::limits::MALFORMED_PACKETS_MAX;
@@ -290,40 +292,6 @@ impl Session {
         stats.stray_packets += waiting as u64;
         cx.sender.forget_peer(peer);
         cx.changes.push(Change::Ended(peer));
-    }
-
-    /// Sends bytes of the program's own.
-    pub(super) fn send_bytes(
-        &mut self,
-        sender: &mut Sender,
-        data: &[u8],
-        target: Target,
-        mode: TransferMode,
-        channel: Channel,
-    ) -> Result<(), SendBytesError> {
-        if data.is_empty() {
-            return Err(SendBytesError::Empty);
-        }
-        if !self.is_in_session() {
-            return Err(SendBytesError::NotConnected);
-        }
-        let options = SendOptions { mode, channel };
-        let packet = sender.wire().encode(&SceneMessage::Raw(data.to_owned().into()));
-        if self.is_relayed_client() && target != Target::SERVER {
-            if !sender.routes().contains(PeerId::SERVER) {
-                return Err(SendBytesError::NotConnected);
-            }
-            sender.relay(target.to_raw(), options, packet);
-            return Ok(());
-        }
-        if let Target::Peer(peer) = target
-            && !sender.routes().contains(peer)
-        {
-            return Err(SendBytesError::UnknownPeer(peer));
-        }
-        let peers = sender.peers_of(target);
-        sender.send_packet(&peers, options, Prefix::EMPTY, &packet);
-        Ok(())
     }
 
     /// Counts a packet on a connection that belongs to no peer.

@@ -1,0 +1,235 @@
+//! SYNC and DELTA from peers. All of it is untrusted input: it is checked in the order in which Godot
+//! 4.6.3 checks it, and refused without an answer.
+
+use bytes::Bytes;
+use mp_core::PeerId;
+use slotmap::DefaultKey as Key;
+
+use super::super::Refusal;
+use super::super::paths::{Awaited, Kind};
+use super::state::set_state;
+use super::{Context, Replication};
+use crate::SceneMessage;
+use crate::codec::godot::sync::{BY_PATH, next_delta_element, next_sync_element};
+use crate::codec::godot::variant::Decoder;
+use crate::signal::Signal;
+
+impl Replication {
+    pub(in crate::scene_multiplayer) fn receive_sync(
+        &mut self,
+        cx: &mut Context<'_>,
+        sender: PeerId,
+        time: u16,
+        elements: Bytes,
+    ) {
+        // Paths must name what they name now.
+        self.follow(cx);
+        if let Err(refusal) = self.apply_sync(cx, sender, time, elements) {
+            self.refuse_element(sender, refusal);
+        }
+    }
+
+    fn apply_sync(
+        &mut self,
+        cx: &mut Context<'_>,
+        sender: PeerId,
+        time: u16,
+        mut elements: Bytes,
+    ) -> Result<(), Refusal> {
+        while let Some(element) = next_sync_element(&mut elements) {
+            let (id, values) = element.map_err(|_| Refusal::TruncatedElement)?;
+            let key = match self.find_synchronizer(cx, sender, id) {
+                Ok(key) => key,
+                Err(Unknown::NotYet) => {
+                    self.hold_sync(cx, sender, time, id, &values);
+                    continue;
+                }
+                Err(Unknown::Never(refusal)) => {
+                    self.refuse_element(sender, refusal);
+                    continue;
+                }
+            };
+            let Some(synchronizer) = self.synchronizers.get_mut(key) else { continue };
+            if synchronizer.received_time.is_some_and(|last| is_old(time, last)) {
+                self.stats.old_syncs += 1;
+                continue;
+            }
+            synchronizer.received_time = Some(time);
+            let node = synchronizer.node;
+            let mut decoder = Decoder::new(&values, cx.sender.wire().limits());
+            let mut read = std::mem::take(&mut self.values);
+            read.clear();
+            let result = synchronizer.synced.iter().try_for_each(|_| {
+                read.push(decoder.compressed()?);
+                Ok::<_, crate::codec::godot::VariantError>(())
+            });
+            let mut ran_setter = false;
+            if result.is_ok() {
+                let state = synchronizer.synced.iter().zip(read.drain(..));
+                ran_setter = set_state(cx.tree, cx.own, synchronizer.entity, state);
+            }
+            let signals = synchronizer.signals;
+            read.clear();
+            self.values = read;
+            result.map_err(|_| Refusal::UnreadableValues)?;
+            if signals {
+                cx.events.emit(Signal::Synchronized(node));
+            }
+            if ran_setter {
+                self.follow(cx);
+            }
+        }
+        Ok(())
+    }
+
+    pub(in crate::scene_multiplayer) fn receive_delta(
+        &mut self,
+        cx: &mut Context<'_>,
+        sender: PeerId,
+        elements: Bytes,
+    ) {
+        // Paths must name what they name now.
+        self.follow(cx);
+        if let Err(refusal) = self.apply_delta(cx, sender, elements) {
+            self.refuse_element(sender, refusal);
+        }
+    }
+
+    fn apply_delta(
+        &mut self,
+        cx: &mut Context<'_>,
+        sender: PeerId,
+        mut elements: Bytes,
+    ) -> Result<(), Refusal> {
+        while let Some(element) = next_delta_element(&mut elements) {
+            let (id, mask, values) = element.map_err(|_| Refusal::TruncatedElement)?;
+            let key = match self.find_synchronizer(cx, sender, id) {
+                Ok(key) => key,
+                Err(Unknown::NotYet) => {
+                    self.hold_delta(cx, sender, id, mask, &values);
+                    continue;
+                }
+                Err(Unknown::Never(refusal)) => {
+                    self.refuse_element(sender, refusal);
+                    continue;
+                }
+            };
+            let Some(synchronizer) = self.synchronizers.get_mut(key) else { continue };
+            let (node, signals) = (synchronizer.node, synchronizer.signals);
+            let watched = synchronizer.watched.iter().enumerate();
+            let changed = watched.filter(|(bit, _)| *bit < 64 && mask & (1 << bit) != 0);
+            let changed: Vec<_> = changed.map(|(_, watched)| &watched.property).collect();
+            if changed.is_empty() {
+                return Err(Refusal::NoProperty);
+            }
+            let mut decoder = Decoder::new(&values, cx.sender.wire().limits());
+            let (read, error) = decoder.compressed_list(changed.len());
+            if error.is_some() || !decoder.rest().is_empty() {
+                return Err(Refusal::UnreadableValues);
+            }
+            let state = changed.into_iter().zip(read);
+            let ran_setter = set_state(cx.tree, cx.own, synchronizer.entity, state);
+            if signals {
+                cx.events.emit(Signal::DeltaSynchronized(node));
+            }
+            if ran_setter {
+                self.follow(cx);
+            }
+        }
+        Ok(())
+    }
+
+    /// The synchronizer that `sender` calls `id` and has authority over.
+    fn find_synchronizer(
+        &mut self,
+        cx: &mut Context<'_>,
+        sender: PeerId,
+        id: u32,
+    ) -> Result<Key, Unknown> {
+        let key = if id & BY_PATH != 0 {
+            let node = self.resolve_number(cx, sender, id & !BY_PATH);
+            let node = node.map_err(|_| Unknown::Never(Refusal::UnknownNumber))?;
+            self.by_node.get(&node).copied()
+        } else {
+            let info = self.peers.get(&sender);
+            let named = info.and_then(|info| info.named.get(&id)).copied();
+            Some(named.ok_or(Unknown::NotYet)?)
+        };
+        let synchronizer = key.and_then(|key| self.synchronizers.get(key).map(|s| (key, s)));
+        let (key, synchronizer) = synchronizer.ok_or(Unknown::Never(Refusal::NoSynchronizer))?;
+        if synchronizer.authority != sender || synchronizer.refused {
+            return Err(Unknown::Never(Refusal::SynchronizerAuthority));
+        }
+        Ok(key)
+    }
+
+    /// Keeps an element whose node was not announced yet: of those that are always sent the newest will do.
+    fn hold_sync(
+        &mut self,
+        cx: &mut Context<'_>,
+        sender: PeerId,
+        time: u16,
+        id: u32,
+        values: &Bytes,
+    ) {
+        let mut elements = bytes::BytesMut::new();
+        let put = crate::codec::godot::sync::put_sync_element(id, &mut elements, |out| {
+            out.extend_from_slice(values);
+            Ok::<_, std::convert::Infallible>(())
+        });
+        let Ok(()) = put;
+        let packet =
+            cx.sender.wire().encode(&SceneMessage::Sync { time, elements: elements.freeze() });
+        let of = Awaited::Sync(sender, id);
+        if cx.paths.has_departed(cx.now, sender, &of) {
+            return self.refuse_element(sender, Refusal::NodeLeft);
+        }
+        self.hold_element(cx, of, Kind::Sync, sender, &packet);
+    }
+
+    fn hold_delta(
+        &mut self,
+        cx: &mut Context<'_>,
+        sender: PeerId,
+        id: u32,
+        mask: u64,
+        values: &Bytes,
+    ) {
+        let mut elements = bytes::BytesMut::new();
+        let value = std::iter::once(&values[..]);
+        crate::codec::godot::sync::put_delta_element(id, mask, values.len(), value, &mut elements);
+        let packet = cx.sender.wire().encode(&SceneMessage::Delta(elements.freeze()));
+        self.hold_element(cx, Awaited::Delta(sender, id), Kind::Delta(mask), sender, &packet);
+    }
+
+    fn hold_element(
+        &mut self,
+        cx: &mut Context<'_>,
+        of: Awaited,
+        kind: Kind,
+        sender: PeerId,
+        packet: &Bytes,
+    ) {
+        if !cx.paths.keep(cx.sender, cx.quirks, cx.now, sender, of, kind, packet) {
+            self.refuse_element(sender, Refusal::NoSynchronizer);
+        }
+    }
+
+    fn refuse_element(&mut self, sender: PeerId, refusal: Refusal) {
+        self.stats.refused_elements += 1;
+        self.refusals.count(sender, refusal);
+    }
+}
+
+/// Why an element is not taken.
+enum Unknown {
+    /// Its synchronizer may yet be announced.
+    NotYet,
+    /// It never will be.
+    Never(Refusal),
+}
+
+/// Whether `time` is not after `last`, as far as 16 bits tell.
+fn is_old(time: u16, last: u16) -> bool {
+    time <= last && last - time < 32_767
+}
