@@ -47,7 +47,7 @@ pub(crate) struct Options {
     /// Compression of ENet; must be equal on both sides
     #[arg(long, value_enum, default_value = "none")]
     pub(crate) compression: Compression,
-    /// Certificate of the server, which clients trust
+    /// Certificate of the server, which clients trust; with it an ENet client uses DTLS
     #[arg(long)]
     pub(crate) tls_cert: Option<PathBuf>,
     /// Private key of the certificate

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use mp_core::MultiplayerPeer;
 use mp_transport_enet::proto::Patience;
-use mp_transport_enet::{ClientOptions, EnetMultiplayerPeer, ServerOptions};
+use mp_transport_enet::{ClientOptions, DtlsClientOptions, EnetMultiplayerPeer, ServerOptions};
 use mp_transport_ws::tls::{CertificateStore, ClientTlsOptions};
 use mp_transport_ws::{WebSocketMultiplayerPeer, WebSocketSettings};
 
@@ -51,15 +51,17 @@ pub(crate) fn client(
             let mut settings = ClientOptions::default();
             settings.host.patience = patience;
             settings.host.compression = options.compression.mode();
+            if options.tls_cert.is_some() {
+                let tls = trusting(options)?;
+                settings.dtls = Some(DtlsClientOptions { hostname: "localhost".into(), tls });
+            }
             Ok(Box::new(EnetMultiplayerPeer::create_client(address, settings)?))
         }
         Transport::Ws | Transport::Wss => {
             let mut settings = mp_transport_ws::ClientOptions::default();
             settings.web_socket = web_socket();
             if options.transport == Transport::Wss {
-                let trusted = fs::read_to_string(given(&options.tls_cert)?)
-                    .map_err(|error| ScenarioError(error.to_string()))?;
-                settings.tls = ClientTlsOptions::new().trusted_chain(&trusted)?;
+                settings.tls = trusting(options)?;
             }
             let host = match options.host {
                 IpAddr::V4(host) => host.to_string(),
@@ -70,6 +72,13 @@ pub(crate) fn client(
         }
         Transport::Webrtc => Err(ScenarioError("WebRTC has no clients".into())),
     }
+}
+
+/// Returns options that trust the given certificate.
+fn trusting(options: &Options) -> ScenarioResult<ClientTlsOptions> {
+    let trusted = fs::read_to_string(given(&options.tls_cert)?)
+        .map_err(|error| ScenarioError(error.to_string()))?;
+    Ok(ClientTlsOptions::new().trusted_chain(&trusted)?)
 }
 
 /// Returns buffer sizes as in the suites.

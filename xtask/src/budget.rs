@@ -25,6 +25,7 @@ const SECONDS: &[(&str, u64)] = &[
     ("interop, webrtc", 60),
     ("interop, web, ws", 50),
     ("one room", 8),
+    ("Godot's DTLS", 6),
     ("nginx proxy", 5),
     ("planted fault, server", 2),
     ("planted fault, client", 2),

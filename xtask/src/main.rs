@@ -5,6 +5,7 @@ mod bench;
 mod budget;
 mod debian;
 mod deny;
+mod dtls;
 mod enet;
 mod example;
 mod features;
@@ -99,6 +100,10 @@ enum Command {
     /// Uses nginx on PATH, else Debian's, unpacked under target/nginx (downloads 10 MB, installs
     /// nothing).
     Proxy,
+    /// Connects Godot players to `mp-server --dtls`, and mp to a Godot server, over Godot's DTLS.
+    ///
+    /// Debian's Godot has no DTLS in its ENet; interop/godot/dtls_relay.gd carries the datagrams.
+    Dtls,
     /// Runs sessions between mp and C ENet over a network that loses datagrams.
     ///
     /// Downloads Debian's ENet (unpacked under target/enet, installs nothing) and compiles
@@ -174,6 +179,9 @@ fn main() -> ExitCode {
         }),
         Command::Proxy => godot::find().and_then(|godot| proxy::play(&godot)).map(|done| {
             println!("proxy: {done}");
+        }),
+        Command::Dtls => godot::find().and_then(|godot| dtls::play(&godot)).map(|done| {
+            println!("dtls: {done}");
         }),
         Command::Enet(args) => enet::run(&args).map(drop),
         Command::Fuzz(args) => fuzz::fuzz(&args),

@@ -8,6 +8,7 @@ use crate::bench::{self, BenchArgs};
 use crate::budget;
 use crate::debian::{self, GDB};
 use crate::deny;
+use crate::dtls;
 use crate::enet::{self, EnetArgs};
 use crate::example;
 use crate::features;
@@ -100,6 +101,7 @@ fn tests(steps: &mut Steps) {
     let args = InteropArgs { transport: Transport::Ws, web: true, ..InteropArgs::new() };
     steps.interop("interop, web, ws", &godot, args);
     steps.with_godot("one room", &godot, one_room::play);
+    steps.with_godot("Godot's DTLS", &godot, dtls::play);
     steps.with_godot("nginx proxy", &godot, proxy::play);
     for role in [Role::Server, Role::Client] {
         let name = format!("planted fault, {}", role.name());
