@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use mp_core::MultiplayerPeer;
 use mp_transport_enet::proto::Patience;
 use mp_transport_enet::{ClientOptions, DtlsClientOptions, EnetMultiplayerPeer, ServerOptions};
+use mp_transport_ws::WebSocketMultiplayerPeer;
 use mp_transport_ws::tls::{CertificateStore, ClientTlsOptions};
-use mp_transport_ws::{WebSocketMultiplayerPeer, WebSocketSettings};
 
 use crate::options::{Options, Transport};
 use crate::webrtc;
@@ -22,17 +22,15 @@ pub(crate) fn server(
     let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, options.port));
     match options.transport {
         Transport::Enet => {
-            let mut settings = ServerOptions::default();
-            settings.host.patience = patience;
-            settings.host.compression = options.compression.mode();
+            let settings =
+                ServerOptions::default().patience(patience).compression(options.compression.mode());
             Ok(Box::new(EnetMultiplayerPeer::create_server(address, settings)?))
         }
         Transport::Ws | Transport::Wss => {
-            let mut settings = mp_transport_ws::ServerOptions::default();
-            settings.web_socket = web_socket();
+            let mut settings = mp_transport_ws::ServerOptions::default().buffer_sizes(BUFFER_SIZES);
             if options.transport == Transport::Wss {
                 let (certificate, key) = (given(&options.tls_cert)?, given(&options.tls_key)?);
-                settings.tls = Some(CertificateStore::from_files(certificate, key)?);
+                settings = settings.tls(CertificateStore::from_files(certificate, key)?);
             }
             Ok(Box::new(WebSocketMultiplayerPeer::create_server(address, settings)?))
         }
@@ -48,20 +46,18 @@ pub(crate) fn client(
     match options.transport {
         Transport::Enet => {
             let address = SocketAddr::from((options.host, options.port));
-            let mut settings = ClientOptions::default();
-            settings.host.patience = patience;
-            settings.host.compression = options.compression.mode();
+            let mut settings =
+                ClientOptions::default().patience(patience).compression(options.compression.mode());
             if options.tls_cert.is_some() {
                 let tls = trusting(options)?;
-                settings.dtls = Some(DtlsClientOptions { hostname: "localhost".into(), tls });
+                settings = settings.dtls(DtlsClientOptions { hostname: "localhost".into(), tls });
             }
             Ok(Box::new(EnetMultiplayerPeer::create_client(address, settings)?))
         }
         Transport::Ws | Transport::Wss => {
-            let mut settings = mp_transport_ws::ClientOptions::default();
-            settings.web_socket = web_socket();
+            let mut settings = mp_transport_ws::ClientOptions::default().buffer_sizes(BUFFER_SIZES);
             if options.transport == Transport::Wss {
-                settings.tls = trusting(options)?;
+                settings = settings.tls(trusting(options)?);
             }
             let host = match options.host {
                 IpAddr::V4(host) => host.to_string(),
@@ -81,10 +77,8 @@ fn trusting(options: &Options) -> ScenarioResult<ClientTlsOptions> {
     Ok(ClientTlsOptions::new().trusted_chain(&trusted)?)
 }
 
-/// Returns buffer sizes as in the suites.
-fn web_socket() -> WebSocketSettings {
-    WebSocketSettings::default().with_buffers(1 << 22)
-}
+/// Buffer sizes as in the suites.
+const BUFFER_SIZES: usize = 1 << 22;
 
 fn given(file: &Option<PathBuf>) -> ScenarioResult<&PathBuf> {
     file.as_ref().ok_or_else(|| ScenarioError("wss needs --tls-cert and --tls-key".into()))

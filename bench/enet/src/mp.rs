@@ -31,8 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn serve(args: Args) -> Result<(), Box<dyn Error + Send + Sync>> {
-    let mut options = ServerOptions::with_max_clients(args.peers);
-    options.host.channel_limit = args.channels;
+    let options = ServerOptions::default().max_clients(args.peers).channel_limit(args.channels);
     let address = (Ipv4Addr::LOCALHOST, 0).into();
     let mut peer = EnetMultiplayerPeer::create_async_server(address, options)?;
     answer_marks(|| json!({ "allocations": allocations() }));

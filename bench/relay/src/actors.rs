@@ -13,7 +13,7 @@ mp_bench_common::count_allocations!();
 fn main() -> Result<(), Box<dyn Error>> {
     actix::System::new().block_on(async {
         let room = mp_actor::branch(|| Branch::builder("/root").build()).serve(|| {
-            let options = ServerOptions::with_max_clients(512);
+            let options = ServerOptions::default().max_clients(512);
             let address = (Ipv4Addr::LOCALHOST, 0).into();
             let server = EnetMultiplayerPeer::create_async_server(address, options)?;
             answer_marks(|| json!({ "allocations": allocations() }));

@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn serve() -> Result<(), Box<dyn Error>> {
-    let options = ServerOptions::with_max_clients(512);
+    let options = ServerOptions::default().max_clients(512);
     let address = (Ipv4Addr::LOCALHOST, 0).into();
     let mut server = EnetMultiplayerPeer::create_async_server(address, options)?;
     let mut room = Branch::builder("/root").build()?;

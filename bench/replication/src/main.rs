@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let args = Args::parse();
     actix::System::new().block_on(async move {
         let world = mp_actor::branch(move || world(args)).serve(|| {
-            let options = ServerOptions::with_max_clients(512);
+            let options = ServerOptions::default().max_clients(512);
             let address = (Ipv4Addr::LOCALHOST, 0).into();
             let server = EnetMultiplayerPeer::create_async_server(address, options)?;
             answer_marks(|| json!({ "allocations": allocations() }));

@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn serve() -> Result<(), Box<dyn Error>> {
-    let options = ServerOptions::with_max_clients(16_384);
+    let options = ServerOptions::default().max_clients(16_384);
     let address = (Ipv4Addr::LOCALHOST, 0).into();
     let mut peer = WebSocketMultiplayerPeer::create_async_server(address, options)?;
     answer_marks(|| json!({ "allocations": allocations() }));

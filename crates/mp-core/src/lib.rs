@@ -22,6 +22,7 @@ pub mod link_shaper;
 pub mod memory;
 mod node_path;
 mod offline;
+mod out_of_range;
 mod packet;
 mod packet_peer;
 mod peer;
@@ -46,6 +47,7 @@ pub use id::{BranchId, ConnectionId, EndpointId, PeerId, Target};
 pub use memory::{MemoryAddress, MemoryMultiplayerPeer};
 pub use node_path::NodePath;
 pub use offline::OfflineMultiplayerPeer;
+pub use out_of_range::OutOfRange;
 pub use packet::{
     Connections, DisconnectReason, Farewell, Origin, Outgoing, Packet, PeerEvent, Prefix,
 };

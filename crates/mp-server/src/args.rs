@@ -11,7 +11,6 @@ use mp_core::TransferMode;
 use mp_signaling::limits::SOCKETS_PER_ADDRESS_MAX;
 use mp_tls::CertificateStore;
 use mp_transport_enet::ServerOptions;
-use mp_transport_ws::WebSocketSettings;
 use mp_transport_ws::limits::HANDSHAKES_MAX;
 
 use crate::cert::CertArgs;
@@ -245,7 +244,7 @@ impl Args {
             Some(most) => most.into(),
             None => SOCKETS_PER_ADDRESS_MAX,
         };
-        let max_clients = self.max_clients.into();
+        let max_clients = self.max_clients;
         let channels = self.webrtc_channels.iter().copied().map(TransferMode::from).collect();
         Ok(Some(WebRtcSettings {
             address,
@@ -284,13 +283,16 @@ impl Args {
                  would be disconnected; lower the first or raise the second"
             ));
         }
-        let mut options = ServerOptions::with_max_clients(self.max_clients);
+        let mut options = ServerOptions::default()
+            .max_clients(self.max_clients)
+            .max_packet_size(packet as usize)
+            .reliable_queue_bytes(queue as usize);
         if let Some(most) = self.max_clients_per_address {
-            options.host.max_peers_per_address = most;
+            options = options.max_clients_per_address(most);
         }
-        options.host.max_packet_size = packet as usize;
-        options.host.reliable_queue_bytes = queue as usize;
-        options.dtls = tls.filter(|_| self.dtls).cloned();
+        if let Some(tls) = tls.filter(|_| self.dtls) {
+            options = options.dtls(tls.clone());
+        }
         Ok(options)
     }
 
@@ -299,14 +301,16 @@ impl Args {
         &self,
         tls: Option<CertificateStore>,
     ) -> mp_transport_ws::ServerOptions {
-        let mut options = mp_transport_ws::ServerOptions::with_max_clients(self.max_clients.into());
-        options.web_socket =
-            WebSocketSettings::default().with_buffers(self.max_packet_size as usize);
-        options.web_socket.reliable_queue_bytes = self.max_reliable_queue as usize;
-        options.web_socket.heartbeat_interval = self.ws_ping();
-        options.tls = tls;
-        options.trusted_proxies = self.trusted_proxies.into();
-        options
+        let options = mp_transport_ws::ServerOptions::default()
+            .max_clients(self.max_clients)
+            .buffer_sizes(self.max_packet_size as usize)
+            .reliable_queue_bytes(self.max_reliable_queue as usize)
+            .heartbeat_interval(self.ws_ping())
+            .trusted_proxies(self.trusted_proxies.into());
+        match tls {
+            Some(tls) => options.tls(tls),
+            None => options,
+        }
     }
 
     /// The certificate, or a line that says what is wrong with it.
@@ -498,7 +502,7 @@ mod tests {
     fn websocket_players_are_pinged_behind_proxies_unless_it_is_switched_off() {
         let seconds = |args: &[&str]| {
             let args = Args::parse_from([&["mp-server"], args].concat());
-            args.ws_options(None).web_socket.heartbeat_interval.as_secs()
+            args.ws_options(None).web_socket_settings().heartbeat_interval.as_secs()
         };
         assert_eq!(seconds(&[]), 0);
         assert_eq!(seconds(&["--trusted-proxies=1"]), 25);
@@ -515,15 +519,12 @@ mod tests {
             "--max-packet-size=4096",
             "--max-reliable-queue=65536",
         ]);
-        let host = args.enet_options(None).unwrap().host;
+        let host = args.enet_options(None).unwrap().host_settings();
         assert_eq!((host.max_peers, host.max_peers_per_address), (3, 2));
         assert_eq!((host.max_packet_size, host.reliable_queue_bytes), (4_096, 65_536));
         let ws = args.ws_options(None);
-        assert_eq!(ws.max_clients, 3);
-        assert_eq!(
-            (ws.web_socket.inbound_buffer_size, ws.web_socket.outbound_buffer_size),
-            (4_096, 4_096)
-        );
-        assert_eq!(ws.web_socket.reliable_queue_bytes, 65_536);
+        let ws = ws.web_socket_settings();
+        assert_eq!((ws.inbound_buffer_size, ws.outbound_buffer_size), (4_096, 4_096));
+        assert_eq!(ws.reliable_queue_bytes, 65_536);
     }
 }

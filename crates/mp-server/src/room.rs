@@ -73,8 +73,8 @@ where
     F: FnOnce(usize) -> Result<Branch, BuildError> + Send + 'static,
 {
     let enet_options = args.enet_options(tls.as_ref()).map_err(Failure::Refused)?;
-    let mut ws_options = args.ws_options(tls);
-    ws_options.allowed_origins = args.allowed_origins().map_err(Failure::Refused)?;
+    let allowed_origins = args.allowed_origins().map_err(Failure::Refused)?;
+    let ws_options = args.ws_options(tls).allowed_origins(allowed_origins);
     let webrtc_settings = args.webrtc_settings(addresses.webrtc).map_err(Failure::Refused)?;
     let max_clients = usize::from(args.max_clients());
     let room = mp_actor::branch(move || build(max_clients)).start().await.map_err(failure)?;

@@ -17,7 +17,7 @@ pub(crate) struct WebRtcSettings {
     pub(crate) advertised: Vec<SocketAddr>,
     /// Modes of the transfer channels 1, 2, …
     pub(crate) channels: Vec<TransferMode>,
-    pub(crate) max_clients: usize,
+    pub(crate) max_clients: u16,
     pub(crate) max_sockets_per_address: usize,
 }
 
@@ -44,10 +44,9 @@ pub(crate) fn create(
 
 /// The text sessions that WebRTC players find the room by.
 pub(crate) fn text_options(settings: &WebRtcSettings) -> TextOptions {
-    let mut options = TextOptions::new(SIGNALING_PATH);
-    options.message_bytes_max = MESSAGE_BYTES_MAX;
-    options.sessions_max = sessions_max(settings.max_clients);
-    options
+    TextOptions::new(SIGNALING_PATH)
+        .max_message_bytes(MESSAGE_BYTES_MAX)
+        .max_sessions(sessions_max(settings.max_clients.into()))
 }
 
 /// The signaling of the room, whose transport `room` commands.
@@ -55,7 +54,7 @@ pub(crate) fn signaling(settings: &WebRtcSettings, room: Signaling, rng: Rng) ->
     let mut options = SignalingOptions::default();
     options.creates_lobbies = false;
     options.max_sockets_per_address = settings.max_sockets_per_address;
-    options.max_members = sessions_max(settings.max_clients);
+    options.max_members = sessions_max(settings.max_clients.into());
     LobbyHost::new(LOBBY, options, room, rng)
 }
 

@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 fn server(address: SocketAddr, clients: u16) -> Result<(), Box<dyn std::error::Error>> {
-    let options = ServerOptions::with_max_clients(clients);
+    let options = ServerOptions::default().max_clients(clients);
     let mut peer = EnetMultiplayerPeer::create_server(address, options)?;
     println!("listening on {}", peer.local_addr()?);
     let clock = SystemClock::new();

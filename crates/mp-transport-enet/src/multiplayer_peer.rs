@@ -17,9 +17,9 @@ use crate::dialing::{ConnectError, Dialing, reachable};
 use crate::io::TokioUdpSocket;
 use crate::io::{DatagramSocket, Lookup, UdpSocket};
 use crate::limits::FLUSH_INTERVAL;
-use crate::mapping::{self, LAST_CHANNEL};
+use crate::mapping;
 use crate::mesh::EnetMesh;
-use crate::options::{ClientOptions, CreateError, ServerOptions, rng};
+use crate::options::{ClientOptions, CreateError, ServerOptions, bind_any, rng};
 use crate::packet_peer::EnetPacketPeer;
 use crate::port::{Port, SocketStats};
 use crate::proto::{Attempts, Host, HostEvent, HostStats, Payload};
@@ -59,6 +59,16 @@ impl EnetMultiplayerPeer<UdpSocket> {
     /// The address cannot be bound, or an option is out of range.
     pub fn create_server(address: SocketAddr, options: ServerOptions) -> Result<Self, CreateError> {
         Self::server(UdpSocket::bind(address)?, options)
+    }
+
+    /// Creates a server at `port` of all addresses of this machine, with the default options.
+    ///
+    /// # Errors
+    ///
+    /// When the port cannot be bound or `max_clients` is not 1 to 4,095.
+    pub fn create_server_on(port: u16, max_clients: u16) -> Result<Self, CreateError> {
+        let options = ServerOptions::default().max_clients(max_clients);
+        Self::server(bind_any(port, UdpSocket::bind)?, options)
     }
 
     /// Creates a client of the server at `address`.
@@ -112,6 +122,17 @@ impl EnetMultiplayerPeer<TokioUdpSocket> {
         Self::server(TokioUdpSocket::bind(address)?, options)
     }
 
+    /// As [`create_server_on`](EnetMultiplayerPeer::create_server_on), on a socket that wakes its
+    /// task. Needs a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn create_async_server_on(port: u16, max_clients: u16) -> Result<Self, CreateError> {
+        let options = ServerOptions::default().max_clients(max_clients);
+        Self::server(bind_any(port, TokioUdpSocket::bind)?, options)
+    }
+
     /// As [`create_client`](EnetMultiplayerPeer::create_client), with a socket that wakes its task.
     /// Must be called within a tokio runtime.
     ///
@@ -151,13 +172,11 @@ impl<S: DatagramSocket> EnetMultiplayerPeer<S> {
     pub fn server(socket: S, options: ServerOptions) -> Result<Self, CreateError> {
         let rng = rng(options.seed)?;
         let port = Port::new(socket, options.datagrams_per_poll, options.flush_interval);
-        #[cfg(feature = "dtls")]
-        let dtls = options.dtls.clone();
-        let host = Host::new(options.into_settings()?, rng);
+        let host = Host::new(options.checked_settings()?, rng);
         #[cfg_attr(not(feature = "dtls"), expect(unused_mut))]
         let mut peer = Self::new(host, port, PeerId::SERVER, ConnectionStatus::Connected);
         #[cfg(feature = "dtls")]
-        if let Some(certificate) = dtls {
+        if let Some(certificate) = options.dtls {
             peer.connection.dtls_server_setup(certificate)?;
         }
         Ok(peer)
@@ -220,17 +239,16 @@ impl<S: DatagramSocket> EnetMultiplayerPeer<S> {
     ) -> Result<Self, CreateError> {
         let mut rng = rng(options.seed)?;
         let unique_id = PeerId::generate(&mut rng);
-        let channels = options.channels.min(LAST_CHANNEL.0) + 2;
+        let settings = options.checked_settings()?;
+        let channels = options.channels + 2;
         let port = Port::new(socket, options.datagrams_per_poll, FLUSH_INTERVAL);
-        #[cfg(feature = "dtls")]
-        let dtls = options.dtls.clone();
-        let mut host = Host::new(options.into_settings()?, rng);
+        let mut host = Host::new(settings, rng);
         let attempts = Attempts::new(channels, unique_id.get().cast_unsigned());
         let dialing = start(attempts, &mut host);
         let mut peer = Self::new(host, port, unique_id, ConnectionStatus::Connecting);
         peer.dialing = Some(dialing);
         #[cfg(feature = "dtls")]
-        if let Some(options) = dtls {
+        if let Some(options) = options.dtls {
             peer.connection.dtls_client_setup(options.hostname, options.tls)?;
         }
         Ok(peer)

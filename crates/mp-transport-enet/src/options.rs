@@ -1,9 +1,10 @@
-//! What a peer can be told when it is made.
+//! Options of servers and clients, and the errors of creating them.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use mp_core::Rng;
+use mp_core::{OutOfRange, Rng};
 #[cfg(feature = "dtls")]
 use mp_tls::CertificateStore;
 
@@ -11,56 +12,181 @@ use mp_tls::CertificateStore;
 use crate::dtls::{DtlsClientOptions, DtlsError};
 use crate::io::BindError;
 use crate::limits;
+use crate::mapping::LAST_CHANNEL;
 use crate::proto::command::ThrottleParameters;
-use crate::proto::{Admission, HostSettings, MTU_MAX, MTU_MIN, PEERS_MAX};
+use crate::proto::{
+    Admission, CompressionMode, HostSettings, MTU_MAX, MTU_MIN, PEERS_MAX, Patience,
+};
 
 /// Options of a server (Godot: the arguments of `create_server`).
+///
+/// ```
+/// use mp_transport_enet::ServerOptions;
+/// use mp_transport_enet::proto::CompressionMode;
+///
+/// let options =
+///     ServerOptions::default().max_clients(64).compression(CompressionMode::RangeCoder);
+/// ```
 #[derive(Clone, Debug)]
-#[non_exhaustive]
+#[must_use = "a setter returns the changed options"]
 pub struct ServerOptions {
-    /// The host: clients (32), channels (255), bandwidth (no limit), timeouts, budgets. Unlike a bare host it asks its clients
-    /// not to drop unreliable packets themselves ([`peer_throttle`](HostSettings::peer_throttle)).
-    pub host: HostSettings,
-    /// Most datagrams taken from the socket in one `poll` (1,024). The next one is then due at once.
-    pub datagrams_per_poll: usize,
-    /// How long packets may wait for others so that they leave together (1 ms; 16 ms at most), when at least eight clients
-    /// are connected. Where eight datagrams per interval come and go and arrivals wake the thread more than 1.5 times in it,
-    /// by fewer than four each, the socket is looked at once per interval, which adds half of it on average to what passes
-    /// through; fewer wake-ups and datagrams carry the same packets. So it is for one interval after eight clients were sent
-    /// something that they acknowledge. (Only a socket that [can let arrivals wait](crate::io::DatagramSocket::pause) is left
-    /// alone like this: tokio's, on Linux.) After a flush that 512 clients or more acknowledge the next one waits for about
-    /// as long as that one took, 16 ms at most. Otherwise, and with [`Duration::ZERO`], everything leaves at the end of the
-    /// turn.
-    pub flush_interval: Duration,
-    /// What randomness comes from; `None` asks the operating system. Encryption always does.
-    pub seed: Option<[u8; 32]>,
-    /// Encrypts everything, with this certificate (`None`: nothing). See
-    /// [`EnetConnection::dtls_server_setup`](crate::EnetConnection::dtls_server_setup).
+    host: HostSettings,
+    /// `None`: in proportion to the number of clients.
+    queued_bytes: Option<usize>,
+    pub(crate) datagrams_per_poll: usize,
+    pub(crate) flush_interval: Duration,
+    pub(crate) seed: Option<[u8; 32]>,
     #[cfg(feature = "dtls")]
-    #[doc(alias = "dtls_server_setup")]
-    pub dtls: Option<CertificateStore>,
+    pub(crate) dtls: Option<CertificateStore>,
 }
 
 /// Options of a client (Godot: the arguments of `create_client`).
+///
+/// ```
+/// use mp_transport_enet::ClientOptions;
+///
+/// let options = ClientOptions::default().channels(3).outgoing_bandwidth(64 * 1024);
+/// ```
 #[derive(Clone, Debug)]
-#[non_exhaustive]
+#[must_use = "a setter returns the changed options"]
 pub struct ClientOptions {
-    /// The host: bandwidth (no limit), timeouts, budgets. Its clients and its admission do not matter.
-    pub host: HostSettings,
-    /// Transfer channels besides 0 (default 253: all there are). Godot's `channel_count`, of which 0 means all.
-    pub channels: u8,
-    /// The address to send from (`None`: any). Godot's `set_bind_ip`.
-    pub bind_ip: Option<IpAddr>,
-    /// The port to send from (0: any).
-    pub local_port: u16,
-    /// As [`ServerOptions::datagrams_per_poll`].
-    pub datagrams_per_poll: usize,
-    /// As [`ServerOptions::seed`].
-    pub seed: Option<[u8; 32]>,
-    /// Encrypts everything, for a server that is verified like this (`None`: nothing). When it is not to be trusted, the
-    /// connection fails at once, and [`Dtls::untrusted`](crate::dtls::Dtls::untrusted) says why.
+    host: HostSettings,
+    /// `None`: the default of [`HostSettings`].
+    queued_bytes: Option<usize>,
+    pub(crate) channels: u8,
+    bind_ip: Option<IpAddr>,
+    local_port: u16,
+    pub(crate) datagrams_per_poll: usize,
+    pub(crate) seed: Option<[u8; 32]>,
     #[cfg(feature = "dtls")]
-    pub dtls: Option<DtlsClientOptions>,
+    pub(crate) dtls: Option<DtlsClientOptions>,
+}
+
+/// Setters that servers and clients have in common.
+macro_rules! common_setters {
+    () => {
+        /// Sets the bytes per second that this host receives; 0 is no limit (default). It narrows
+        /// the windows of its peers.
+        pub const fn incoming_bandwidth(mut self, bytes_per_second: u32) -> Self {
+            self.host.incoming_bandwidth = bytes_per_second;
+            self
+        }
+
+        /// Sets the bytes per second that this host sends; 0 is no limit (default). It narrows the
+        /// windows to its peers.
+        pub const fn outgoing_bandwidth(mut self, bytes_per_second: u32) -> Self {
+            self.host.outgoing_bandwidth = bytes_per_second;
+            self
+        }
+
+        /// Sets the size of the largest datagram in bytes, 576 to 4,096 (default: 1,392). Two peers
+        /// use the smaller of their sizes.
+        pub const fn mtu(mut self, bytes: u16) -> Self {
+            self.host.mtu = bytes;
+            self
+        }
+
+        /// Sets the compression of datagrams (default: none). The remote peer must use the same.
+        pub const fn compression(mut self, mode: CompressionMode) -> Self {
+            self.host.compression = mode;
+            self
+        }
+
+        /// Sets whether datagrams have a CRC-32 checksum (default: no; Godot cannot). The remote
+        /// peer must have it as well.
+        pub const fn checksum(mut self, checksum: bool) -> Self {
+            self.host.checksum = checksum;
+            self
+        }
+
+        /// Sets when a peer that acknowledges nothing times out; see [`Patience`].
+        pub const fn patience(mut self, patience: Patience) -> Self {
+            self.host.patience = patience;
+            self
+        }
+
+        /// Sets the time from the last acknowledgement of an idle peer to a ping (default: 500 ms).
+        pub const fn ping_interval(mut self, interval: Duration) -> Self {
+            self.host.ping_interval = interval;
+            self
+        }
+
+        /// Sets whether unreliable packets are dropped when round trips grow, as ENet does
+        /// (default: no).
+        pub const fn packet_throttle(mut self, throttle: bool) -> Self {
+            self.host.packet_throttle = throttle;
+            self
+        }
+
+        /// Sets the size of the largest packet in bytes that is sent or received: 1 byte to 32 MiB
+        /// (default).
+        pub const fn max_packet_size(mut self, bytes: usize) -> Self {
+            self.host.max_packet_size = bytes;
+            self
+        }
+
+        /// Sets the most reliable bytes queued for one peer (default: 64 MiB). A peer with more is
+        /// disconnected with `QueueFull`.
+        pub const fn reliable_queue_bytes(mut self, bytes: usize) -> Self {
+            self.host.reliable_queue_bytes = bytes;
+            self
+        }
+
+        /// Sets the time without acknowledgement of reliable data after which a peer is
+        /// disconnected (default: 30 s); see [`HostSettings::reliable_progress_timeout`].
+        pub const fn reliable_progress_timeout(mut self, timeout: Duration) -> Self {
+            self.host.reliable_progress_timeout = timeout;
+            self
+        }
+
+        /// Sets the most unreliable bytes queued for one peer (default: 256 KiB). The oldest
+        /// packets beyond are dropped.
+        pub const fn unreliable_queue_bytes(mut self, bytes: usize) -> Self {
+            self.host.unreliable_queue_bytes = bytes;
+            self
+        }
+
+        /// Sets the most bytes queued for all peers; see [`HostSettings::queued_bytes`] (default:
+        /// 256 MiB, and for a server at least 256 KiB per client).
+        pub const fn queued_bytes(mut self, bytes: usize) -> Self {
+            self.queued_bytes = Some(bytes);
+            self
+        }
+
+        /// Sets the most bytes of all peers' received packets that wait for missing ones or for the
+        /// program (default: 256 MiB); see [`HostSettings::waiting_bytes`].
+        pub const fn waiting_bytes(mut self, bytes: usize) -> Self {
+            self.host.waiting_bytes = bytes;
+            self
+        }
+
+        /// Sets the most packets of one peer that wait for the program, at least 1 (default:
+        /// 4,096). Beyond, unreliable packets are dropped and reliable ones not acknowledged.
+        pub const fn receive_queue_packets(mut self, packets: usize) -> Self {
+            self.host.receive_queue_packets = packets;
+            self
+        }
+
+        /// Sets the most bytes of one peer's packets that wait for the program (default: 4 MiB), as
+        /// [`receive_queue_packets`](Self::receive_queue_packets) does.
+        pub const fn receive_queue_bytes(mut self, bytes: usize) -> Self {
+            self.host.receive_queue_bytes = bytes;
+            self
+        }
+
+        /// Sets the most datagrams that one `poll` reads from the socket, at least 1 (default:
+        /// 1,024). If more are pending, the next `poll` is due at once.
+        pub const fn datagrams_per_poll(mut self, datagrams: usize) -> Self {
+            self.datagrams_per_poll = datagrams;
+            self
+        }
+
+        /// Sets the seed of all randomness but encryption's (default: from the operating system).
+        pub const fn seed(mut self, seed: [u8; 32]) -> Self {
+            self.seed = Some(seed);
+            self
+        }
+    };
 }
 
 impl Default for ServerOptions {
@@ -68,6 +194,7 @@ impl Default for ServerOptions {
         let never_drop = ThrottleParameters { deceleration: 0, ..ThrottleParameters::default() };
         Self {
             host: HostSettings { peer_throttle: Some(never_drop), ..HostSettings::default() },
+            queued_bytes: None,
             datagrams_per_poll: limits::DATAGRAMS_PER_POLL,
             flush_interval: limits::FLUSH_INTERVAL,
             seed: None,
@@ -80,8 +207,14 @@ impl Default for ServerOptions {
 impl Default for ClientOptions {
     fn default() -> Self {
         Self {
-            host: HostSettings::default(),
-            channels: crate::mapping::LAST_CHANNEL.0,
+            host: HostSettings {
+                // One for each attempt to connect.
+                max_peers: limits::ADDRESSES_MAX as u16,
+                admission: Admission::Nobody,
+                ..HostSettings::default()
+            },
+            queued_bytes: None,
+            channels: LAST_CHANNEL.0,
             bind_ip: None,
             local_port: 0,
             datagrams_per_poll: limits::DATAGRAMS_PER_POLL,
@@ -93,25 +226,137 @@ impl Default for ClientOptions {
 }
 
 impl ServerOptions {
-    /// The defaults with room for `clients`, 1 to 4,095, and for what they are sent when they come
-    /// at once: [`queued_bytes`](HostSettings::queued_bytes) of 256 KiB for each, 256 MiB at least.
-    pub fn with_max_clients(clients: u16) -> Self {
-        let mut options = Self::default();
-        options.host.max_peers = clients;
-        let of_all = usize::from(clients) * limits::QUEUED_BYTES_OF_EACH;
-        options.host.queued_bytes = options.host.queued_bytes.max(of_all);
-        options
+    /// Sets the most clients at a time, 1 to 4,095 (default: 32). Others are rejected at once.
+    pub const fn max_clients(mut self, clients: u16) -> Self {
+        self.host.max_peers = clients;
+        self
     }
 
-    pub(crate) fn into_settings(self) -> Result<HostSettings, CreateError> {
-        if self.flush_interval > limits::FLUSH_INTERVAL_MAX {
-            return Err(CreateError::FlushInterval(self.flush_interval));
-        }
-        checked(self.host)
+    /// Sets the most clients from one IP address, at least 1 (default: 4,095).
+    pub const fn max_clients_per_address(mut self, clients: u16) -> Self {
+        self.host.max_peers_per_address = clients;
+        self
+    }
+
+    /// Sets the most channels of ENet that a client is granted, 1 to 255 (default).
+    pub const fn channel_limit(mut self, channels: u8) -> Self {
+        self.host.channel_limit = channels;
+        self
+    }
+
+    /// Sets the packet throttle that clients are told to use (default: never drop); `None` leaves
+    /// it to them. See [`HostSettings::peer_throttle`].
+    pub const fn peer_throttle(mut self, parameters: Option<ThrottleParameters>) -> Self {
+        self.host.peer_throttle = parameters;
+        self
+    }
+
+    /// Sets the most clients at a time that have not completed their handshake, at least 1
+    /// (default: 1,024). A new one replaces the oldest.
+    pub const fn half_open_max(mut self, clients: usize) -> Self {
+        self.host.half_open_max = clients;
+        self
+    }
+
+    /// Sets the most clients of one IP address that have not completed their handshake, at least 1
+    /// (default: 64). A new one replaces the oldest from there.
+    pub const fn half_open_max_per_address(mut self, clients: usize) -> Self {
+        self.host.half_open_max_per_address = clients;
+        self
+    }
+
+    /// Sets the time that clients have for their handshake (default: 10 s).
+    pub const fn half_open_timeout(mut self, timeout: Duration) -> Self {
+        self.host.half_open_timeout = timeout;
+        self
+    }
+
+    /// Sets the maximum delay of packets that wait to share datagrams (default: 1 ms; at most 16
+    /// ms), when at least eight clients are connected. [`Duration::ZERO`] sends everything at the
+    /// end of the turn.
+    ///
+    /// In an interval with eight or more datagrams each way, received in small numbers at a time,
+    /// the socket is polled once per interval: fewer wake-ups and datagrams carry the same packets,
+    /// and a packet is delayed by half an interval on average. Only sockets that
+    /// [can pause](crate::io::DatagramSocket::pause) are left alone like this: tokio's, on Linux.
+    /// After a flush to 512 clients or more the next one is delayed by about the duration of that
+    /// flush, 16 ms at most.
+    pub const fn flush_interval(mut self, interval: Duration) -> Self {
+        self.flush_interval = interval;
+        self
+    }
+
+    /// Encrypts everything with this certificate; see
+    /// [`EnetConnection::dtls_server_setup`](crate::EnetConnection::dtls_server_setup).
+    #[cfg(feature = "dtls")]
+    #[doc(alias = "dtls_server_setup")]
+    pub fn dtls(mut self, certificate: impl Into<CertificateStore>) -> Self {
+        self.dtls = Some(certificate.into());
+        self
+    }
+
+    common_setters!();
+
+    /// Returns the settings of the server's host.
+    pub fn host_settings(&self) -> HostSettings {
+        let for_all = usize::from(self.host.max_peers) * limits::QUEUED_BYTES_OF_EACH;
+        let queued_bytes = self.queued_bytes.unwrap_or_else(|| self.host.queued_bytes.max(for_all));
+        HostSettings { queued_bytes, ..self.host.clone() }
+    }
+
+    pub(crate) fn checked_settings(&self) -> Result<HostSettings, CreateError> {
+        let flush_intervals = ..=limits::FLUSH_INTERVAL_MAX;
+        OutOfRange::check("flush_interval", self.flush_interval, flush_intervals)?;
+        OutOfRange::check("datagrams_per_poll", self.datagrams_per_poll, 1..)?;
+        checked(self.host_settings())
     }
 }
 
 impl ClientOptions {
+    /// Sets the number of transfer channels besides 0, at most 253 (default). It is Godot's
+    /// `channel_count`, of which 0 means all.
+    pub const fn channels(mut self, channels: u8) -> Self {
+        self.channels = channels;
+        self
+    }
+
+    /// Sets the address to send from (default: any). It is Godot's `set_bind_ip`.
+    #[doc(alias = "set_bind_ip")]
+    pub const fn bind_ip(mut self, ip: IpAddr) -> Self {
+        self.bind_ip = Some(ip);
+        self
+    }
+
+    /// Sets the port to send from; 0 lets the system choose (default).
+    pub const fn local_port(mut self, port: u16) -> Self {
+        self.local_port = port;
+        self
+    }
+
+    /// Sets the packet throttle that the client proposes to its server.
+    pub const fn throttle(mut self, parameters: ThrottleParameters) -> Self {
+        self.host.throttle = parameters;
+        self
+    }
+
+    /// Encrypts everything, for a server that is verified as `options` say. If it is not trusted,
+    /// the connection fails at once, and [`Dtls::untrusted`](crate::dtls::Dtls::untrusted) has the
+    /// reason.
+    #[cfg(feature = "dtls")]
+    #[doc(alias = "dtls_client_setup")]
+    pub fn dtls(mut self, options: DtlsClientOptions) -> Self {
+        self.dtls = Some(options);
+        self
+    }
+
+    common_setters!();
+
+    /// Returns the settings of the client's host.
+    pub fn host_settings(&self) -> HostSettings {
+        let queued_bytes = self.queued_bytes.unwrap_or(self.host.queued_bytes);
+        HostSettings { queued_bytes, ..self.host.clone() }
+    }
+
     /// Where to send from to `server`.
     pub(crate) fn local_address(&self, server: SocketAddr) -> Result<SocketAddr, CreateError> {
         let any = match server {
@@ -136,41 +381,43 @@ impl ClientOptions {
         if let Ok(ip) = host.parse::<IpAddr>() {
             return Ok(bind(self.local_address((ip, port).into())?)?);
         }
-        let from = |ip| bind((ip, self.local_port).into());
-        let any = || {
-            let both = from(Ipv6Addr::UNSPECIFIED.into());
-            both.or_else(|_| from(Ipv4Addr::UNSPECIFIED.into()))
-        };
-        Ok(self.bind_ip.map_or_else(any, from)?)
+        match self.bind_ip {
+            Some(ip) => Ok(bind((ip, self.local_port).into())?),
+            None => Ok(bind_any(self.local_port, bind)?),
+        }
     }
 
-    pub(crate) fn into_settings(self) -> Result<HostSettings, CreateError> {
-        let mut settings = self.host;
-        // One for each attempt to connect.
-        settings.max_peers = limits::ADDRESSES_MAX as u16;
-        settings.admission = Admission::Nobody;
-        check(&settings)?;
-        Ok(settings)
+    pub(crate) fn checked_settings(&self) -> Result<HostSettings, CreateError> {
+        OutOfRange::check("channels", self.channels, ..=LAST_CHANNEL.0)?;
+        OutOfRange::check("datagrams_per_poll", self.datagrams_per_poll, 1..)?;
+        checked(self.host_settings())
     }
 }
 
-/// The settings of a host that others connect to, if they are within range.
+/// Binds a socket with `bind` to `port` of all addresses of this machine: of both families, or of
+/// IPv4 if the system has no IPv6.
+pub(crate) fn bind_any<S>(
+    port: u16,
+    bind: impl Fn(SocketAddr) -> Result<S, BindError>,
+) -> Result<S, BindError> {
+    bind((Ipv6Addr::UNSPECIFIED, port).into()).or_else(|error| match error.source.kind() {
+        io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied => Err(error),
+        _ => bind((Ipv4Addr::UNSPECIFIED, port).into()),
+    })
+}
+
+/// The settings of a host, if they are within range.
 pub(crate) fn checked(settings: HostSettings) -> Result<HostSettings, CreateError> {
-    if !(1..=PEERS_MAX).contains(&settings.max_peers) {
-        return Err(CreateError::MaxClients(settings.max_peers));
-    }
-    check(&settings)?;
+    OutOfRange::check("max_clients", settings.max_peers, 1..=PEERS_MAX)?;
+    OutOfRange::check("max_clients_per_address", settings.max_peers_per_address, 1..)?;
+    OutOfRange::check("channel_limit", settings.channel_limit, 1..=255)?;
+    OutOfRange::check("mtu", settings.mtu, MTU_MIN..=MTU_MAX)?;
+    OutOfRange::check("half_open_max", settings.half_open_max, 1..)?;
+    OutOfRange::check("half_open_max_per_address", settings.half_open_max_per_address, 1..)?;
+    let packet_sizes = 1..=limits::PACKET_BYTES_MAX;
+    OutOfRange::check("max_packet_size", settings.max_packet_size, packet_sizes)?;
+    OutOfRange::check("receive_queue_packets", settings.receive_queue_packets, 1..)?;
     Ok(settings)
-}
-
-fn check(settings: &HostSettings) -> Result<(), CreateError> {
-    if settings.channel_limit == 0 {
-        return Err(CreateError::ChannelLimit);
-    }
-    if !(MTU_MIN..=MTU_MAX).contains(&settings.mtu) {
-        return Err(CreateError::Mtu(settings.mtu));
-    }
-    Ok(())
 }
 
 pub(crate) fn rng(seed: Option<[u8; 32]>) -> Result<Rng, CreateError> {
@@ -181,20 +428,17 @@ pub(crate) fn rng(seed: Option<[u8; 32]>) -> Result<Rng, CreateError> {
     Ok(Rng::from_seed(seed))
 }
 
-/// Why a server or a client could not be made.
+/// The reason why a server or a client could not be created.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CreateError {
     /// The socket could not be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// Encryption cannot be had as asked.
+    /// DTLS cannot be set up as the options say.
     #[cfg(feature = "dtls")]
     #[error(transparent)]
     Dtls(#[from] DtlsError),
-    /// There must be a channel.
-    #[error("a channel limit of 0 leaves no channel; use 1 to 255")]
-    ChannelLimit,
     /// The address to send from cannot reach the server.
     #[error("{server} cannot be reached from {ip}, an IPv4 address; use an IPv6 address, or none")]
     Family {
@@ -208,25 +452,16 @@ pub enum CreateError {
         "no address of the server can be reached from the client's socket; bind the socket to [::]"
     )]
     NoAddress,
+    /// An option is out of range.
+    #[error(transparent)]
+    OutOfRange(#[from] OutOfRange),
     /// The thread of a lookup could not be started.
-    #[error("cannot start the thread that looks up a name: {0}")]
-    Thread(std::io::Error),
-    /// The operating system does not tell where a socket is.
-    #[error("the address of a socket is not known: {0}")]
-    Address(std::io::Error),
-    /// A number of parts that a server cannot have.
-    #[error("a server cannot have {0} shards; use 1 to 64")]
-    Shards(usize),
-    /// Packets would wait too long.
-    #[error("a flush interval of {0:?} is too long; use at most 16 ms")]
-    FlushInterval(Duration),
-    /// A number of clients that ENet cannot have.
-    #[error("a server cannot have {0} clients; use 1 to 4095")]
-    MaxClients(u16),
-    /// An mtu that ENet does not allow.
-    #[error("an mtu of {0} bytes is not allowed; use 576 to 4096")]
-    Mtu(u16),
+    #[error("cannot start the thread that looks up a name")]
+    Thread(#[source] io::Error),
+    /// The operating system does not report the address of a socket.
+    #[error("cannot read the address of the socket")]
+    Address(#[source] io::Error),
     /// The operating system has no randomness to give.
-    #[error("the operating system gave no randomness; set a seed: {0}")]
-    Randomness(std::io::Error),
+    #[error("the operating system gave no randomness; set a seed")]
+    Randomness(#[source] io::Error),
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use mp_core::Rng;
+use mp_core::{OutOfRange, Rng};
 
 use crate::EnetMultiplayerPeer;
 use crate::io::{DatagramSocket, TokioUdpSocket, UdpSocket};
@@ -52,9 +52,7 @@ impl EnetShards {
         options: ServerOptions,
         count: usize,
     ) -> Result<Self, CreateError> {
-        if !(1..=SHARDS_MAX).contains(&count) {
-            return Err(CreateError::Shards(count));
-        }
+        OutOfRange::check("shards", count, 1..=SHARDS_MAX)?;
         Ok(Self { sockets: UdpSocket::bind_shards(address, count)?, options })
     }
 

@@ -32,7 +32,9 @@ fn clients_of_any_address_of_a_host_get_answers_from_there() {
                 let certificate = is_encrypted.then_some(&certificate);
                 let bind: SocketAddr = bind.parse().unwrap();
                 let mut options = ServerOptions::default();
-                options.dtls = certificate.map(|it| it.identity().unwrap().into());
+                if let Some(certificate) = certificate {
+                    options = options.dtls(certificate.identity().unwrap());
+                }
                 let server = EnetMultiplayerPeer::create_server(bind, options.clone()).unwrap();
                 let port = server.local_addr().unwrap().port();
                 visit_each(&runtime, server, addresses, port, certificate);
@@ -86,11 +88,15 @@ fn visit(
     let mut options = ClientOptions::default();
     // The first address of the family, from which the kernel would reply by default.
     let first = ADDRESSES.into_iter().find(|it| it.contains(':') == address.contains(':'));
-    options.bind_ip = first.map(|it| it.parse().unwrap());
-    options.dtls = certificate.map(|certificate| DtlsClientOptions {
-        hostname: "game".to_owned(),
-        tls: ClientTlsOptions::new().trusted_chain(certificate.certificate_pem()).unwrap(),
-    });
+    if let Some(first) = first {
+        options = options.bind_ip(first.parse().unwrap());
+    }
+    if let Some(certificate) = certificate {
+        options = options.dtls(DtlsClientOptions {
+            hostname: "game".to_owned(),
+            tls: ClientTlsOptions::new().trusted_chain(certificate.certificate_pem()).unwrap(),
+        });
+    }
     let mut client = EnetMultiplayerPeer::create_client(server_at, options).unwrap();
     let clock = SystemClock::new();
     let mut received = 0;

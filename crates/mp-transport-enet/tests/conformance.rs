@@ -27,16 +27,14 @@ impl Virtual {
 
 impl Rig for Virtual {
     fn server(&mut self) -> Box<dyn MultiplayerPeer> {
-        let mut options = ServerOptions::default();
-        options.seed = Some([1; 32]);
+        let options = ServerOptions::default().seed([1; 32]);
         let socket = self.network.socket(address(SERVER));
         Box::new(EnetMultiplayerPeer::server(socket, options).unwrap())
     }
 
     fn join(&mut self) -> Box<dyn MultiplayerPeer> {
         self.clients += 1;
-        let mut options = ClientOptions::default();
-        options.seed = Some([1 + self.clients; 32]);
+        let options = ClientOptions::default().seed([1 + self.clients; 32]);
         let socket = self.network.socket(address(&format!("10.0.1.{}:5000", self.clients)));
         Box::new(EnetMultiplayerPeer::client(socket, address(SERVER), options).unwrap())
     }

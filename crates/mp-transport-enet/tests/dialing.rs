@@ -73,8 +73,7 @@ fn network(latency: u64) -> Network {
 }
 
 fn server<S: DatagramSocket>(socket: S) -> EnetMultiplayerPeer<S> {
-    let mut options = ServerOptions::default();
-    options.seed = Some([1; 32]);
+    let options = ServerOptions::default().seed([1; 32]);
     EnetMultiplayerPeer::server(socket, options).unwrap()
 }
 
@@ -84,8 +83,7 @@ fn two_addresses(network: &Network) -> EnetMultiplayerPeer<TwoAddresses> {
 
 fn client(network: &Network, addresses: &[&str]) -> EnetMultiplayerPeer<Socket> {
     let addresses: Vec<_> = addresses.iter().map(|at| address(at)).collect();
-    let mut options = ClientOptions::default();
-    options.seed = Some([2; 32]);
+    let options = ClientOptions::default().seed([2; 32]);
     let socket = network.socket(address(CLIENT));
     EnetMultiplayerPeer::client_of_addresses(socket, &addresses, options).unwrap()
 }

@@ -30,9 +30,7 @@ fn trusting(certificate: &DevelopmentCertificate) -> DtlsClientOptions {
 }
 
 fn server_options(certificate: &DevelopmentCertificate) -> ServerOptions {
-    let mut options = ServerOptions::default();
-    options.seed = Some([1; 32]);
-    options.dtls = Some(certificate.identity().unwrap().into());
+    let options = ServerOptions::default().seed([1; 32]).dtls(certificate.identity().unwrap());
     options
 }
 
@@ -62,9 +60,10 @@ impl Virtual {
         dtls: Option<DtlsClientOptions>,
     ) -> EnetMultiplayerPeer<mp_transport_enet::testing::Socket> {
         self.clients += 1;
-        let mut options = ClientOptions::default();
-        options.seed = Some([1 + self.clients; 32]);
-        options.dtls = dtls;
+        let mut options = ClientOptions::default().seed([1 + self.clients; 32]);
+        if let Some(dtls) = dtls {
+            options = options.dtls(dtls);
+        }
         let socket = self.network.socket(at(&format!("10.0.1.{}:5000", self.clients)));
         EnetMultiplayerPeer::client(socket, at(SERVER), options).unwrap()
     }
@@ -179,8 +178,7 @@ fn a_client_gives_up_at_once_on_a_server_it_does_not_trust() {
 fn an_encrypted_client_tries_the_next_address_when_one_does_not_answer() {
     let mut rig = Virtual::new(1, Link::default());
     let mut server = rig.server();
-    let mut options = ClientOptions::default();
-    options.dtls = Some(trusting(&rig.certificate));
+    let options = ClientOptions::default().dtls(trusting(&rig.certificate));
     let socket = rig.network.socket(at("10.0.1.1:5000"));
     let addresses = [at("10.0.0.9:7777"), at(SERVER)];
     let mut client = EnetMultiplayerPeer::client_of_addresses(socket, &addresses, options).unwrap();
@@ -213,7 +211,7 @@ fn a_client_without_encryption_reaches_nobody() {
 fn an_mtu_that_leaves_no_room_is_refused_with_a_way_out() {
     let certificate = DevelopmentCertificate::new(&[HOST]).unwrap();
     let mut options = server_options(&certificate);
-    options.host.mtu = MTU_WITH_DTLS_MAX + 1;
+    options = options.mtu(MTU_WITH_DTLS_MAX + 1);
     let rig = Virtual::new(1, Link::default());
     let error = EnetMultiplayerPeer::server(rig.network.socket(at(SERVER)), options).unwrap_err();
     assert!(error.to_string().contains("use 576 to 4059"), "{error}");

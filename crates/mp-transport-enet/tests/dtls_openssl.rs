@@ -273,8 +273,7 @@ fn an_rsa_key_and_a_chain_are_refused_with_a_way_out() {
     let text = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
     let chain = text("server.crt") + &text("ca.crt");
     let chain = Identity::from_pem(&chain, &text("server.key")).unwrap();
-    let mut options = ServerOptions::default();
-    options.dtls = Some(chain.into());
+    let options = ServerOptions::default().dtls(chain);
     let error = EnetMultiplayerPeer::create_server(any, options).unwrap_err().to_string();
     assert!(error.contains("a chain of 1 issuers") && error.contains("mp-server cert"), "{error}");
 }

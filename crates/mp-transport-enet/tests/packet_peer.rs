@@ -30,17 +30,14 @@ fn network() -> (Network, Enet) {
     let latency = Duration::from_millis(20);
     let link = Link { latency, loss_permille: 100, ..Link::default() };
     let network = Network::new(Rng::from_number(SEED), link);
-    let mut options = ServerOptions::default();
-    options.seed = Some([1; 32]);
+    let options = ServerOptions::default().seed([1; 32]);
     let server = Enet::server(network.socket(server_address()), options).expect("a server");
     (network, server)
 }
 
 fn client(network: &Network, number: u8, channels: u8) -> Enet {
     let address = SocketAddr::from(([10, 0, 1, number], 7_777));
-    let mut options = ClientOptions::default();
-    options.seed = Some([number; 32]);
-    options.channels = channels;
+    let options = ClientOptions::default().seed([number; 32]).channels(channels);
     Enet::client(network.socket(address), server_address(), options).expect("a client")
 }
 

@@ -28,6 +28,10 @@ struct World {
     now: Instant,
 }
 
+fn client_options() -> ClientOptions {
+    ClientOptions::default().seed([2; 32])
+}
+
 impl World {
     fn new() -> Self {
         let link = Link { latency: Duration::from_millis(3), ..Link::default() };
@@ -38,19 +42,18 @@ impl World {
     }
 
     fn server(&self, mut options: ServerOptions) -> Peer {
-        options.seed = Some([1; 32]);
+        options = options.seed([1; 32]);
         EnetMultiplayerPeer::server(self.network.socket(address(SERVER)), options).unwrap()
     }
 
-    fn client(&self, from: &str, mut options: ClientOptions) -> Peer {
-        options.seed.get_or_insert([2; 32]);
+    fn client(&self, from: &str, options: ClientOptions) -> Peer {
         let socket = self.network.socket(address(from));
         EnetMultiplayerPeer::client(socket, address(SERVER), options).unwrap()
     }
 
     /// Returns a connected pair, each with its connection to the other.
     fn pair(&mut self) -> (Peer, ConnectionId, Peer, ConnectionId) {
-        self.pair_with(ServerOptions::default(), ClientOptions::default())
+        self.pair_with(ServerOptions::default(), client_options())
     }
 
     fn pair_with(
@@ -120,7 +123,7 @@ fn packets(events: &[PeerEvent]) -> Vec<&Packet> {
 fn a_client_has_an_id_of_its_own_from_the_beginning() {
     let mut world = World::new();
     let mut server = world.server(ServerOptions::default());
-    let mut client = world.client(CLIENT, ClientOptions::default());
+    let mut client = world.client(CLIENT, client_options());
     assert_eq!(server.unique_id(), PeerId::SERVER);
     assert_eq!(server.connection_status(), ConnectionStatus::Connected);
     assert!(client.unique_id().get() > 1);
@@ -193,8 +196,7 @@ fn a_prefix_and_a_payload_arrive_as_one_packet_also_in_pieces() {
 #[test]
 fn what_cannot_be_sent_is_refused_with_the_reason() {
     let mut world = World::new();
-    let mut options = ClientOptions::default();
-    options.channels = 3;
+    let options = client_options().channels(3);
     let (mut server, to_client, mut client, to_server) =
         world.pair_with(ServerOptions::default(), options);
     let reliable = TransferMode::Reliable;
@@ -214,8 +216,7 @@ fn what_cannot_be_sent_is_refused_with_the_reason() {
 #[test]
 fn a_link_with_too_few_channels_keeps_no_packet_from_the_others() {
     let mut world = World::new();
-    let mut options = ClientOptions::default();
-    options.channels = 1;
+    let options = client_options().channels(1);
     let (mut server, to_client, mut client, _) = world.pair_with(ServerOptions::default(), options);
     let gone = ConnectionId { slot: 9, generation: 0 };
     let mut packet = outgoing(to_client, TransferMode::Unreliable, 5, b"x");
@@ -236,7 +237,7 @@ fn a_link_with_too_few_channels_keeps_no_packet_from_the_others() {
 #[test]
 fn a_client_that_nobody_answers_gives_up_without_an_event() {
     let mut world = World::new();
-    let mut client = world.client(CLIENT, ClientOptions::default());
+    let mut client = world.client(CLIENT, client_options());
     let begin = world.now;
     let mut events = Vec::new();
     client.flush(world.now);
@@ -253,11 +254,10 @@ fn a_client_that_nobody_answers_gives_up_without_an_event() {
 #[test]
 fn a_refused_client_knows_at_once_and_without_an_event() {
     let mut world = World::new();
-    let mut server = world.server(ServerOptions::with_max_clients(1));
-    let mut first = world.client(CLIENT, ClientOptions::default());
+    let mut server = world.server(ServerOptions::default().max_clients(1));
+    let mut first = world.client(CLIENT, client_options());
     world.run(&mut server, &mut first, 50);
-    let mut options = ClientOptions::default();
-    options.seed = Some([3; 32]);
+    let options = client_options().seed([3; 32]);
     let mut second = world.client("10.0.0.3:5000", options);
     let (at_server, at_client) = world.run(&mut server, &mut second, 10);
     assert_eq!(second.connection_status(), ConnectionStatus::Disconnected);
@@ -318,7 +318,7 @@ fn closing_tells_everybody_once_and_reports_nothing() {
     assert!(at_server.is_empty());
     let reason = DisconnectReason::Remote(0);
     assert_eq!(at_client, [PeerEvent::Disconnected { connection: to_server, reason }]);
-    let mut late = world.client("10.0.0.3:5000", ClientOptions::default());
+    let mut late = world.client("10.0.0.3:5000", client_options());
     world.run(&mut server, &mut late, 50);
     assert_eq!(
         late.connection_status(),
@@ -390,15 +390,35 @@ fn options_out_of_range_say_what_to_do() {
     let socket = || world.network.socket(address(SERVER));
     let error = |options| Peer::server(socket(), options).unwrap_err().to_string();
     for clients in [0, 4_096] {
-        let expected = format!("a server cannot have {clients} clients; use 1 to 4095");
-        assert_eq!(error(ServerOptions::with_max_clients(clients)), expected);
+        let expected = format!("max_clients {clients} is out of range; use 1 to 4095");
+        assert_eq!(error(ServerOptions::default().max_clients(clients)), expected);
     }
-    let mut options = ServerOptions::default();
-    options.host.mtu = 500;
-    assert_eq!(error(options), "an mtu of 500 bytes is not allowed; use 576 to 4096");
-    let mut options = ServerOptions::default();
-    options.host.channel_limit = 0;
-    assert_eq!(error(options), "a channel limit of 0 leaves no channel; use 1 to 255");
+    let options = ServerOptions::default().mtu(500);
+    assert_eq!(error(options), "mtu 500 is out of range; use 576 to 4096");
+    let options = ServerOptions::default().channel_limit(0);
+    assert_eq!(error(options), "channel_limit 0 is out of range; use 1 to 255");
+    let client =
+        |options| Peer::client(socket(), address(SERVER), options).unwrap_err().to_string();
+    let error = client(client_options().channels(254));
+    assert_eq!(error, "channels 254 is out of range; use at most 253");
+    let error = client(client_options().receive_queue_packets(0));
+    assert_eq!(error, "receive_queue_packets 0 is out of range; use 1 or more");
+}
+
+#[test]
+fn a_server_is_created_with_godots_arguments() {
+    let server = EnetMultiplayerPeer::create_server_on(0, 7).unwrap();
+    assert!(server.local_addr().unwrap().ip().is_unspecified());
+    let error = EnetMultiplayerPeer::create_server_on(0, 0).unwrap_err();
+    assert!(matches!(error, CreateError::OutOfRange(_)), "{error:?}");
+}
+
+#[test]
+fn queues_of_a_server_grow_with_its_clients_unless_they_are_set() {
+    let queued = |options: ServerOptions| options.host_settings().queued_bytes;
+    assert_eq!(queued(ServerOptions::default()), 256 << 20);
+    assert_eq!(queued(ServerOptions::default().max_clients(4_095)), 4_095 * (256 << 10));
+    assert_eq!(queued(ServerOptions::default().queued_bytes(1).max_clients(4_095)), 1);
 }
 
 #[test]
@@ -485,8 +505,7 @@ fn a_socket_for_ipv6_takes_ipv4_as_well() {
 
 #[test]
 fn a_client_reaches_a_server_over_ipv6() {
-    let mut options = ServerOptions::default();
-    options.host.compression = CompressionMode::RangeCoder;
+    let options = ServerOptions::default().compression(CompressionMode::RangeCoder);
     let any: SocketAddr = "[::1]:0".parse().unwrap();
     let mut server = match EnetMultiplayerPeer::create_server(any, options) {
         Ok(server) => server,
@@ -496,9 +515,9 @@ fn a_client_reaches_a_server_over_ipv6() {
             return;
         }
     };
-    let mut options = ClientOptions::default();
-    options.host.compression = CompressionMode::RangeCoder;
-    options.bind_ip = Some(Ipv6Addr::LOCALHOST.into());
+    let options = client_options()
+        .compression(CompressionMode::RangeCoder)
+        .bind_ip(Ipv6Addr::LOCALHOST.into());
     let mut client =
         EnetMultiplayerPeer::create_client(server.local_addr().unwrap(), options).unwrap();
     let clock = mp_core::host::SystemClock::new();
@@ -515,8 +534,7 @@ fn a_client_reaches_a_server_over_ipv6() {
 #[test]
 fn a_client_sends_from_the_address_it_is_told_to() {
     let server = "127.0.0.1:9".parse().unwrap();
-    let mut options = ClientOptions::default();
-    options.bind_ip = Some(Ipv4Addr::LOCALHOST.into());
+    let options = client_options().bind_ip(Ipv4Addr::LOCALHOST.into());
     let client = EnetMultiplayerPeer::create_client(server, options.clone()).unwrap();
     assert_eq!(client.local_addr().unwrap().ip(), Ipv4Addr::LOCALHOST);
     let server = "[2001:db8::1]:9".parse().unwrap();

@@ -297,7 +297,7 @@ fn limits_and_throttle_parameters_are_acknowledged() {
 
 #[test]
 fn a_server_asks_its_clients_not_to_drop_what_they_send() {
-    let mut host = server(ServerOptions::default().host);
+    let mut host = server(ServerOptions::default().host_settings());
     let client = RawClient::half_open(&mut host, at(10_000), FROM, 77);
     client.acknowledge(&mut host, at(10_000), 0xff, 1, at(10_000));
     let told: Vec<_> = transmits(&mut host, at(10_000))

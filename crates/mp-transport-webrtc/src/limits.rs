@@ -53,7 +53,7 @@ pub const REMOTE_CANDIDATES_MAX: usize = 16;
 pub const CHANNELS_CONFIG_MAX: usize = 252;
 
 /// Connections of one peer at a time, as many as the largest ENet host takes.
-pub const PEERS_MAX: usize = 4_095;
+pub const PEERS_MAX: u16 = 4_095;
 
 /// Connections of one peer at a time whose channels are not all open. A flood must bring this many
 /// within the few round trips of an honest peer to keep it out.

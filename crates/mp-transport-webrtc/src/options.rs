@@ -3,12 +3,13 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use mp_core::TransferMode;
+use mp_core::{OutOfRange, TransferMode};
 
 use crate::candidate::CandidatePolicy;
 use crate::io::BindError;
 use crate::limits::{
-    CHANNELS_CONFIG_MAX, OPENING_MAX, PEERS_MAX, WEB_PACING_BYTES, WEB_PACING_INTERVAL,
+    CHANNELS_CONFIG_MAX, LOCAL_CANDIDATES_MAX, OPENING_MAX, PEERS_MAX, WEB_PACING_BYTES,
+    WEB_PACING_INTERVAL,
 };
 
 /// Settings of a [`WebRtcMultiplayerPeer`](crate::WebRtcMultiplayerPeer).
@@ -25,7 +26,7 @@ pub struct Options {
     pub(crate) ice_lite: bool,
     pub(crate) advertised: Vec<SocketAddr>,
     pub(crate) candidate_policy: CandidatePolicy,
-    pub(crate) max_peers: usize,
+    pub(crate) max_peers: u16,
     pub(crate) max_opening: usize,
     pub(crate) falls_back: bool,
     pub(crate) web_pacing: Pacing,
@@ -101,24 +102,24 @@ impl Options {
         self
     }
 
-    /// Sets the most open connections at a time (default: [`PEERS_MAX`]).
+    /// Sets the most open connections at a time, 1 to 4,095 (default).
     #[must_use]
-    pub fn max_peers(mut self, peers: usize) -> Self {
+    pub fn max_peers(mut self, peers: u16) -> Self {
         self.max_peers = peers;
         self
     }
 
     /// Sets the most connections at a time whose channels are not all open (default:
-    /// [`OPENING_MAX`], at least 1). A new one replaces the oldest, so that peers that never connect
+    /// [`OPENING_MAX`]; at least 1). A new one replaces the oldest, so that peers that never connect
     /// keep nobody out.
     #[must_use]
     pub fn max_opening(mut self, peers: usize) -> Self {
-        self.max_opening = peers.max(1);
+        self.max_opening = peers;
         self
     }
 
     /// Sets how much each channel of a web peer is sent: `bytes` per `interval` (default: 32 KiB
-    /// per 50 ms).
+    /// per 50 ms). Neither can be 0.
     ///
     /// A Godot web export keeps 64 KiB per channel until its script runs the next frame, and drops
     /// the rest, on reliable channels too. With the default nothing is lost as long as a frame
@@ -131,9 +132,20 @@ impl Options {
 
     pub(crate) fn check(&self) -> Result<(), CreateError> {
         let channels = self.channels_config.len();
-        if channels > CHANNELS_CONFIG_MAX {
-            return Err(CreateError::TooManyChannels(channels));
-        }
+        OutOfRange::check("length of channels_config", channels, ..=CHANNELS_CONFIG_MAX)?;
+        OutOfRange::check(
+            "number of advertised addresses",
+            self.advertised.len(),
+            ..=LOCAL_CANDIDATES_MAX,
+        )?;
+        OutOfRange::check("max_peers", self.max_peers, 1..=PEERS_MAX)?;
+        OutOfRange::check("max_opening", self.max_opening, 1..)?;
+        OutOfRange::check("bytes of web_pacing", self.web_pacing.bytes, 1..)?;
+        OutOfRange::check(
+            "interval of web_pacing",
+            self.web_pacing.interval,
+            Duration::from_nanos(1)..,
+        )?;
         if let Some(&address) = self.advertised.iter().find(|address| {
             address.port() == 0 || address.ip().is_unspecified() || address.ip().is_multicast()
         }) {
@@ -147,10 +159,9 @@ impl Options {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CreateError {
-    /// `channels_config` has more than
-    /// [`CHANNELS_CONFIG_MAX`] channels.
-    #[error("channels_config has {0} channels; the limit is {CHANNELS_CONFIG_MAX}")]
-    TooManyChannels(usize),
+    /// An option is out of range.
+    #[error(transparent)]
+    OutOfRange(#[from] OutOfRange),
     /// A client's id is 1, which is the server's.
     #[error("the id of a client must be 2 or more: 1 is the server's")]
     InvalidId,

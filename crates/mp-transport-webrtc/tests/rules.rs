@@ -31,6 +31,27 @@ fn a_client_has_an_id_that_is_not_the_servers() {
 }
 
 #[test]
+fn options_out_of_range_are_rejected_with_name_value_and_range() {
+    let network = Network::new(1, Conditions::default());
+    let error =
+        |options| WebRtcMultiplayerPeer::server(network.socket(), options).unwrap_err().to_string();
+    for (options, message) in [
+        (Options::default().max_peers(0), "max_peers 0 is out of range; use 1 to 4095"),
+        (Options::default().max_opening(0), "max_opening 0 is out of range; use 1 or more"),
+        (
+            Options::default().channels_config([TransferMode::Reliable; 253]),
+            "length of channels_config 253 is out of range; use at most 252",
+        ),
+        (
+            Options::default().web_pacing(0, WEB_PACING_INTERVAL),
+            "bytes of web_pacing 0 is out of range; use 1 or more",
+        ),
+    ] {
+        assert_eq!(error(options), message);
+    }
+}
+
+#[test]
 fn peers_are_added_under_godots_rules() {
     let network = Network::new(1, Conditions::default());
     let options = Options::default();

@@ -85,7 +85,7 @@ fn receive<'a>(
 }
 
 fn server() -> (Session, Connection) {
-    let options = ServerOptions { trusted_proxies: 1, ..ServerOptions::default() };
+    let options = ServerOptions::default().trusted_proxies(1);
     let (settings, rules) = options.read().expect("usable options");
     let rng = Rng::from_number(1);
     let session = Session::new(settings, rules, rng, ConnectionStatus::Connected);

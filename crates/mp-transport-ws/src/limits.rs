@@ -27,7 +27,7 @@ pub const TEXT_QUEUE_BYTES_MAX: usize = 4 << 20;
 pub const HEADERS_MAX: usize = 64;
 
 /// Clients of a server at a time, as many as the largest ENet host takes.
-pub const CLIENTS_MAX: usize = 4_095;
+pub const CLIENTS_MAX: u16 = 4_095;
 
 /// Connections that have not got through their handshake. A new one replaces the oldest, so a flood must bring this many within the
 /// few round trips of an honest client to keep it out. Without data each holds a socket and less than 1 KiB, with TLS some 20.

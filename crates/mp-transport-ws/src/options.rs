@@ -1,9 +1,11 @@
-//! What a peer can be told when it is made.
+//! Options of servers and clients, and the errors of creating them.
 
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use mp_core::Rng;
 use mp_core::limits::PACKET_BYTES_MAX;
+use mp_core::{OutOfRange, Rng};
 use mp_tls::{CertificateStore, ClientTlsOptions, TlsError};
 
 use crate::io::BindError;
@@ -12,75 +14,175 @@ use crate::proto::request::RequestRules;
 use crate::proto::session::Settings;
 use crate::proto::url::UrlError;
 
-/// What servers and clients have in common: the members of Godot's `WebSocketMultiplayerPeer`, with its defaults.
+/// Settings that servers and clients have in common: the members of Godot's
+/// `WebSocketMultiplayerPeer`, with its defaults, and limits. [`ServerOptions`] and
+/// [`ClientOptions`] have a setter for each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WebSocketSettings {
-    /// Subprotocols, in order of preference (none). A server with some turns away who offers none of them, and one without any
-    /// who offers some; a client with some needs one of them in the answer.
+    /// Subprotocols, in order of preference.
     pub supported_protocols: Vec<String>,
-    /// Lines to add to the handshake, such as `X-Token: abc` (none).
+    /// Headers that are added to the handshake.
     pub handshake_headers: Vec<String>,
-    /// Largest message in bytes that is taken; whoever sends a larger one is closed with 1009 (65,535).
+    /// Size in bytes of the largest message that is received.
     pub inbound_buffer_size: usize,
-    /// Largest packet in bytes that is sent (65,535). 0 means [`PACKET_BYTES_MAX`].
+    /// Size in bytes of the largest packet that is sent.
     pub outbound_buffer_size: usize,
-    /// Packets that may wait for a link before unreliable ones are dropped (4,096). Reliable ones wait up to
-    /// [`reliable_queue_bytes`](Self::reliable_queue_bytes); Godot refuses both.
+    /// Packets queued for a connection before unreliable ones are dropped.
     pub max_queued_packets: usize,
-    /// Time for TCP, TLS, HTTP and, on a client, its id (3 s).
+    /// Time for TCP, TLS, HTTP and, on a client, its id.
     pub handshake_timeout: Duration,
-    /// Time between pings; a connection that has not answered one when the next is due ends with
-    /// `Timeout` (zero, the default: none). Proxies close connections that carry nothing for a while,
-    /// often 60 s: behind one, 20 s is a good value for a server. Works for servers and clients alike;
-    /// [`set_heartbeat_interval`](crate::WebSocketMultiplayerPeer::set_heartbeat_interval) changes it
-    /// for one connection.
+    /// Time between pings; zero for none.
     pub heartbeat_interval: Duration,
-    /// Time after which a connection whose remote host acknowledges nothing ends with `Timeout` (30
-    /// s; zero: whatever the system does). On Linux an idle connection is sent a pong of 2 bytes
-    /// every sixth of it. See [`TCP_TIMEOUT`](limits::TCP_TIMEOUT).
+    /// Time after which a remote host that acknowledges nothing has timed out; zero for the
+    /// system's.
     pub tcp_timeout: Duration,
-    /// Bytes of all connections that may wait: unfinished messages, and packets for sockets that are full
-    /// (256 MiB). Beyond, a connection with more than
-    /// [`WAITING_BYTES_OF_EACH`](limits::WAITING_BYTES_OF_EACH) ends with `QueueFull`.
+    /// Bytes of all connections that may wait.
     pub waiting_bytes: usize,
-    /// Reliable bytes that may wait for a link, which ends with `QueueFull` beyond; at most 64 MiB, the default.
+    /// Reliable bytes queued for a connection.
     pub reliable_queue_bytes: usize,
 }
 
 /// Options of a server (Godot: the arguments of `create_server`).
+///
+/// ```
+/// use std::time::Duration;
+/// use mp_transport_ws::ServerOptions;
+///
+/// let options =
+///     ServerOptions::default().max_clients(64).heartbeat_interval(Duration::from_secs(20));
+/// ```
 #[derive(Clone, Debug)]
-#[non_exhaustive]
+#[must_use = "a setter returns the changed options"]
 pub struct ServerOptions {
-    /// What it has in common with clients.
-    pub web_socket: WebSocketSettings,
-    /// With it clients come over TLS, `wss://` (none).
-    pub tls: Option<CertificateStore>,
-    /// Clients at a time; the next ones get HTTP status 503 (4,095).
-    pub max_clients: usize,
-    /// Connections at a time that have not got through their handshake; a new one replaces the oldest (1,024).
-    pub max_handshakes: usize,
-    /// Reverse proxies in front. Each appends the address that it acts for to `X-Forwarded-For`; the entry of the first one is
-    /// believed (0: none is, since anybody can write that header).
-    pub trusted_proxies: usize,
-    /// Origins of the web pages whose scripts may connect, such as `https://game.example` (empty, the
-    /// default: all). Others get HTTP status 403. Clients that are no browser name no origin, and
-    /// always may.
-    pub allowed_origins: Vec<String>,
-    /// What randomness comes from; `None` asks the operating system.
-    pub seed: Option<[u8; 32]>,
+    web_socket: WebSocketSettings,
+    pub(crate) tls: Option<CertificateStore>,
+    max_clients: u16,
+    pub(crate) max_handshakes: usize,
+    trusted_proxies: usize,
+    allowed_origins: Vec<String>,
+    pub(crate) seed: Option<[u8; 32]>,
 }
 
 /// Options of a client (Godot: the arguments of `create_client`).
+///
+/// ```
+/// use mp_transport_ws::ClientOptions;
+///
+/// let options = ClientOptions::default().supported_protocols(["game"]).buffer_sizes(1 << 20);
+/// ```
 #[derive(Clone, Debug, Default)]
-#[non_exhaustive]
+#[must_use = "a setter returns the changed options"]
 pub struct ClientOptions {
-    /// What it has in common with servers.
-    pub web_socket: WebSocketSettings,
-    /// How a server is verified whose URL begins with `wss://` (by the system's certificates).
-    pub tls: ClientTlsOptions,
-    /// As [`ServerOptions::seed`].
-    pub seed: Option<[u8; 32]>,
+    web_socket: WebSocketSettings,
+    pub(crate) tls: ClientTlsOptions,
+    pub(crate) seed: Option<[u8; 32]>,
+}
+
+/// Setters that servers and clients have in common.
+macro_rules! common_setters {
+    () => {
+        /// Sets the subprotocols, in order of preference (default: none). A server with some
+        /// rejects clients that offer none of them, and a server without rejects clients that
+        /// offer some. A client with some needs one of them in the response.
+        pub fn supported_protocols<P: Into<String>>(
+            mut self,
+            protocols: impl IntoIterator<Item = P>,
+        ) -> Self {
+            self.web_socket.supported_protocols = protocols.into_iter().map(P::into).collect();
+            self
+        }
+
+        /// Sets headers that are added to the handshake, such as `X-Token: abc` (default: none).
+        pub fn handshake_headers<H: Into<String>>(
+            mut self,
+            headers: impl IntoIterator<Item = H>,
+        ) -> Self {
+            self.web_socket.handshake_headers = headers.into_iter().map(H::into).collect();
+            self
+        }
+
+        /// Sets the size in bytes of the largest message that is received, at least 125 (default:
+        /// 65,535). A remote peer that sends a larger one is closed with code 1009.
+        pub const fn inbound_buffer_size(mut self, bytes: usize) -> Self {
+            self.web_socket.inbound_buffer_size = bytes;
+            self
+        }
+
+        /// Sets the size in bytes of the largest packet that is sent (default: 65,535); 0 stands
+        /// for [`PACKET_BYTES_MAX`].
+        pub const fn outbound_buffer_size(mut self, bytes: usize) -> Self {
+            self.web_socket.outbound_buffer_size = bytes;
+            self
+        }
+
+        /// Sets both [`inbound_buffer_size`](Self::inbound_buffer_size) and
+        /// [`outbound_buffer_size`](Self::outbound_buffer_size).
+        pub const fn buffer_sizes(self, bytes: usize) -> Self {
+            self.inbound_buffer_size(bytes).outbound_buffer_size(bytes)
+        }
+
+        /// Sets the packets queued for a connection beyond which unreliable ones are dropped
+        /// (default: 4,096). Godot rejects reliable ones, too; here
+        /// [`reliable_queue_bytes`](Self::reliable_queue_bytes) bounds them.
+        pub const fn max_queued_packets(mut self, packets: usize) -> Self {
+            self.web_socket.max_queued_packets = packets;
+            self
+        }
+
+        /// Sets the time for TCP, TLS, HTTP and, on a client, its id (default: 3 s).
+        pub const fn handshake_timeout(mut self, timeout: Duration) -> Self {
+            self.web_socket.handshake_timeout = timeout;
+            self
+        }
+
+        /// Sets the time between pings; zero for none (default). A connection whose ping is not
+        /// answered when the next one is due ends with `Timeout`.
+        ///
+        /// Proxies close connections that carry nothing for a while, often 60 s: behind one, 20 s
+        /// is a good value for a server.
+        /// [`set_heartbeat_interval`](crate::WebSocketMultiplayerPeer::set_heartbeat_interval)
+        /// changes it for one connection.
+        pub const fn heartbeat_interval(mut self, interval: Duration) -> Self {
+            self.web_socket.heartbeat_interval = interval;
+            self
+        }
+
+        /// Sets the time after which a connection whose remote host acknowledges nothing ends with
+        /// `Timeout` (default: 30 s); zero for whatever the system does. On Linux an idle
+        /// connection is sent a pong of 2 bytes every sixth of it. See
+        /// [`TCP_TIMEOUT`](limits::TCP_TIMEOUT).
+        pub const fn tcp_timeout(mut self, timeout: Duration) -> Self {
+            self.web_socket.tcp_timeout = timeout;
+            self
+        }
+
+        /// Sets the most bytes of all connections that wait: unfinished messages, and packets for
+        /// sockets that are full (default: 256 MiB). Beyond, a connection with more than
+        /// [`WAITING_BYTES_OF_EACH`](limits::WAITING_BYTES_OF_EACH) ends with `QueueFull`.
+        pub const fn waiting_bytes(mut self, bytes: usize) -> Self {
+            self.web_socket.waiting_bytes = bytes;
+            self
+        }
+
+        /// Sets the most reliable bytes queued for a connection, at most 64 MiB (default). Beyond,
+        /// it ends with `QueueFull`.
+        pub const fn reliable_queue_bytes(mut self, bytes: usize) -> Self {
+            self.web_socket.reliable_queue_bytes = bytes;
+            self
+        }
+
+        /// Sets the seed of all randomness but encryption's (default: from the operating system).
+        pub const fn seed(mut self, seed: [u8; 32]) -> Self {
+            self.seed = Some(seed);
+            self
+        }
+
+        /// Returns the settings that servers and clients have in common.
+        pub const fn web_socket_settings(&self) -> &WebSocketSettings {
+            &self.web_socket
+        }
+    };
 }
 
 impl Default for WebSocketSettings {
@@ -115,12 +217,6 @@ impl Default for ServerOptions {
 }
 
 impl WebSocketSettings {
-    /// Takes and sends messages of up to `bytes`.
-    pub fn with_buffers(mut self, bytes: usize) -> Self {
-        (self.inbound_buffer_size, self.outbound_buffer_size) = (bytes, bytes);
-        self
-    }
-
     pub(crate) fn max_packet_size(&self) -> usize {
         match self.outbound_buffer_size {
             0 => PACKET_BYTES_MAX,
@@ -129,12 +225,10 @@ impl WebSocketSettings {
     }
 
     fn check(&self) -> Result<(), CreateError> {
-        if self.handshake_timeout.is_zero() {
-            return Err(CreateError::HandshakeTimeout);
-        }
-        if self.inbound_buffer_size < CONTROL_BYTES_MAX {
-            return Err(CreateError::InboundBuffer(self.inbound_buffer_size));
-        }
+        OutOfRange::check("handshake_timeout", self.handshake_timeout, HANDSHAKE_TIMEOUT_MIN..)?;
+        OutOfRange::check("inbound_buffer_size", self.inbound_buffer_size, CONTROL_BYTES_MAX..)?;
+        let queues = ..=limits::RELIABLE_QUEUE_BYTES_MAX;
+        OutOfRange::check("reliable_queue_bytes", self.reliable_queue_bytes, queues)?;
         let is_token = |c: char| c.is_ascii_graphic() && !"()<>@,;:\\\"/[]?={}".contains(c);
         let wrong = |protocol: &&String| protocol.is_empty() || !protocol.chars().all(is_token);
         if let Some(protocol) = self.supported_protocols.iter().find(wrong) {
@@ -152,15 +246,50 @@ impl WebSocketSettings {
 }
 
 impl ServerOptions {
-    /// The defaults with room for `clients`.
-    pub fn with_max_clients(clients: usize) -> Self {
-        Self { max_clients: clients, ..Self::default() }
+    /// Accepts clients over TLS, `wss://`, with this certificate (default: without TLS).
+    pub fn tls(mut self, certificate: impl Into<CertificateStore>) -> Self {
+        self.tls = Some(certificate.into());
+        self
     }
 
+    /// Sets the most clients at a time, at least 1 (default: 4,095). The next ones get HTTP status
+    /// 503.
+    pub const fn max_clients(mut self, clients: u16) -> Self {
+        self.max_clients = clients;
+        self
+    }
+
+    /// Sets the most connections at a time that have not completed their handshake, at least 1
+    /// (default: 1,024). A new one replaces the oldest.
+    pub const fn max_handshakes(mut self, connections: usize) -> Self {
+        self.max_handshakes = connections;
+        self
+    }
+
+    /// Sets the number of reverse proxies in front of the server. Each appends the address that it
+    /// acts for to `X-Forwarded-For`; the entry of the first one is believed. With 0 (default) none
+    /// is, since anybody can write that header.
+    pub const fn trusted_proxies(mut self, proxies: usize) -> Self {
+        self.trusted_proxies = proxies;
+        self
+    }
+
+    /// Sets the origins of the web pages whose scripts may connect, such as `https://game.example`
+    /// (default: none, which allows all). Others get HTTP status 403. Clients that are no browser
+    /// send no origin, and may always connect.
+    pub fn allowed_origins<O: Into<String>>(
+        mut self,
+        origins: impl IntoIterator<Item = O>,
+    ) -> Self {
+        self.allowed_origins = origins.into_iter().map(O::into).collect();
+        self
+    }
+
+    common_setters!();
+
     pub(crate) fn read(&self) -> Result<(Settings, RequestRules), CreateError> {
-        if self.max_clients == 0 {
-            return Err(CreateError::MaxClients);
-        }
+        OutOfRange::check("max_clients", self.max_clients, 1..=u16::MAX)?;
+        OutOfRange::check("max_handshakes", self.max_handshakes, 1..)?;
         let rules = RequestRules {
             supported_protocols: self.web_socket.supported_protocols.clone(),
             handshake_headers: self.web_socket.handshake_headers.clone(),
@@ -169,11 +298,20 @@ impl ServerOptions {
             allowed_origins: self.allowed_origins.clone(),
             text_path: None,
         };
-        Ok((settings(&self.web_socket, self.max_clients)?, rules))
+        Ok((settings(&self.web_socket, self.max_clients.into())?, rules))
     }
 }
 
 impl ClientOptions {
+    /// Sets how a server is verified whose URL begins with `wss://` (default: by the system's
+    /// certificates).
+    pub fn tls(mut self, options: ClientTlsOptions) -> Self {
+        self.tls = options;
+        self
+    }
+
+    common_setters!();
+
     pub(crate) fn read(&self) -> Result<Settings, CreateError> {
         settings(&self.web_socket, 0)
     }
@@ -194,6 +332,18 @@ fn settings(from: &WebSocketSettings, max_clients: usize) -> Result<Settings, Cr
     })
 }
 
+/// Listens with `listen` at `port` of all addresses of this machine: of both families, or of IPv4 if
+/// the system has no IPv6.
+pub(crate) fn listen_any<S>(
+    port: u16,
+    listen: impl Fn(SocketAddr) -> Result<S, BindError>,
+) -> Result<S, BindError> {
+    listen((Ipv6Addr::UNSPECIFIED, port).into()).or_else(|error| match error.source.kind() {
+        io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied => Err(error),
+        _ => listen((Ipv4Addr::UNSPECIFIED, port).into()),
+    })
+}
+
 pub(crate) fn rng(seed: Option<[u8; 32]>) -> Result<Rng, CreateError> {
     let seed = match seed {
         Some(seed) => seed,
@@ -202,34 +352,28 @@ pub(crate) fn rng(seed: Option<[u8; 32]>) -> Result<Rng, CreateError> {
     Ok(Rng::from_seed(seed))
 }
 
-/// Why a server or a client could not be made.
+/// The reason why a server or a client could not be created.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CreateError {
     /// The address could not be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// There is no thread to connect with.
-    #[error("no thread could be started to connect with: {0}")]
-    Thread(std::io::Error),
-    /// Nothing could ever be opened.
-    #[error("a handshake timeout of 0 leaves no time to connect; use 3 s or so")]
-    HandshakeTimeout,
-    /// A line that is no header.
+    /// A handshake header is invalid.
     #[error("{0:?} is no HTTP header; use \"Name: value\", one line each")]
     Header(String),
-    /// A buffer that no message fits into.
-    #[error("an inbound buffer of {0} bytes is too small; use {CONTROL_BYTES_MAX} or more")]
-    InboundBuffer(usize),
-    /// There must be room for somebody.
-    #[error("a server cannot have 0 clients; use 1 or more")]
-    MaxClients,
-    /// A name that no subprotocol can have.
+    /// An option is out of range.
+    #[error(transparent)]
+    OutOfRange(#[from] OutOfRange),
+    /// The name of a subprotocol is invalid.
     #[error("{0:?} is no subprotocol's name; use letters, digits, dots and hyphens")]
     Protocol(String),
     /// The operating system has no randomness to give.
-    #[error("the operating system gave no randomness; set a seed: {0}")]
-    Randomness(std::io::Error),
+    #[error("the operating system gave no randomness; set a seed")]
+    Randomness(#[source] io::Error),
+    /// The thread that connects could not be started.
+    #[error("cannot start the thread that connects")]
+    Thread(#[source] io::Error),
     /// A certificate or a TLS setting cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -238,5 +382,6 @@ pub enum CreateError {
     Url(#[from] UrlError),
 }
 
-/// Largest control frame: every side must take those.
+/// Size in bytes of the largest control frame, which every side must accept.
 const CONTROL_BYTES_MAX: usize = 125;
+const HANDSHAKE_TIMEOUT_MIN: Duration = Duration::from_millis(1);

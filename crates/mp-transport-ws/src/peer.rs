@@ -23,7 +23,7 @@ use crate::io::{SOURCE, StreamSource, Tcp, Wakes};
 use crate::limits::{BYTES_PER_POLL, EVENTS_PER_POLL, LINK_BYTES_PER_POLL, WAITING_BYTES_OF_EACH};
 use crate::link::Link;
 use crate::links::{Links, suspension};
-use crate::options::{ClientOptions, CreateError, ServerOptions, rng};
+use crate::options::{ClientOptions, CreateError, ServerOptions, listen_any, rng};
 use crate::proto::response::Asked;
 use crate::proto::session::{LastClose, Session};
 use crate::proto::url::Url;
@@ -100,6 +100,16 @@ impl WebSocketMultiplayerPeer<Tcp> {
         Self::server(Tcp::listen(address)?, options)
     }
 
+    /// Creates a server at `port` of all addresses of this machine, with the default options.
+    ///
+    /// # Errors
+    ///
+    /// When the port cannot be bound or `max_clients` is 0.
+    pub fn create_server_on(port: u16, max_clients: u16) -> Result<Self, CreateError> {
+        let options = ServerOptions::default().max_clients(max_clients);
+        Self::server(listen_any(port, Tcp::listen)?, options)
+    }
+
     /// A client of the server at `url`: `ws://host:port/path`, or `wss://` with TLS.
     ///
     /// # Errors
@@ -107,7 +117,7 @@ impl WebSocketMultiplayerPeer<Tcp> {
     /// When the URL or an option cannot be used.
     pub fn create_client(url: &str, options: ClientOptions) -> Result<Self, CreateError> {
         let parsed: Url = url.parse()?;
-        let timeout = options.web_socket.handshake_timeout;
+        let timeout = options.web_socket_settings().handshake_timeout;
         let dialing =
             Tcp::dial(parsed.host(), parsed.port(), timeout.max(Duration::from_millis(1)));
         Self::client(dialing.map_err(CreateError::Thread)?, url, options)
@@ -126,6 +136,17 @@ impl WebSocketMultiplayerPeer<TokioTcp> {
         options: ServerOptions,
     ) -> Result<Self, CreateError> {
         Self::server(TokioTcp::listen(address)?, options)
+    }
+
+    /// As [`create_server_on`](WebSocketMultiplayerPeer::create_server_on), on connections that wake
+    /// their task. Needs a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn create_async_server_on(port: u16, max_clients: u16) -> Result<Self, CreateError> {
+        let options = ServerOptions::default().max_clients(max_clients);
+        Self::server(listen_any(port, TokioTcp::listen)?, options)
     }
 
     /// As [`create_client`](WebSocketMultiplayerPeer::create_client), on a connection that wakes its task. Needs a tokio runtime.
@@ -152,7 +173,7 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
         let session = Session::new(settings, rules, rng, ConnectionStatus::Connected);
         let role = Role::Server(Door {
             tls,
-            max_handshakes: options.max_handshakes.max(1),
+            max_handshakes: options.max_handshakes,
             handshakes: VecDeque::new(),
             retry: None,
             next_warning: Instant::ZERO,
@@ -176,7 +197,7 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
         let mut key = [0; 16];
         key[..8].copy_from_slice(&rng.next_u64().to_le_bytes());
         key[8..].copy_from_slice(&rng.next_u64().to_le_bytes());
-        let web_socket = &options.web_socket;
+        let web_socket = options.web_socket_settings();
         let (protocols, headers) = (&web_socket.supported_protocols, &web_socket.handshake_headers);
         let asked = Asked::new(&url, key, protocols, headers);
         let rules = Default::default();

@@ -60,23 +60,32 @@ pub enum TextAction {
     },
 }
 
-/// Settings of text sessions.
+/// Options of text sessions.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
+#[must_use = "a setter returns the changed options"]
 pub struct TextOptions {
-    /// The path that is asked for, such as `/webrtc`, without a query. Other paths remain the
-    /// multiplayer peer's.
-    pub path: String,
-    /// Size in bytes of the largest message that is accepted (default: 32 KiB).
-    pub message_bytes_max: usize,
-    /// Sessions at a time; the next ones get HTTP status 503 (default: 4,096). They do not count as
-    /// clients of the multiplayer peer.
-    pub sessions_max: usize,
+    pub(crate) path: String,
+    pub(crate) max_message_bytes: usize,
+    pub(crate) max_sessions: usize,
 }
 
 impl TextOptions {
-    /// The defaults for `path`.
+    /// Creates options with the defaults for the requests of `path`, such as `/webrtc`, without a
+    /// query. Other paths remain the multiplayer peer's.
     pub fn new(path: impl Into<String>) -> Self {
-        Self { path: path.into(), message_bytes_max: 32 * 1024, sessions_max: 4_096 }
+        Self { path: path.into(), max_message_bytes: 32 * 1024, max_sessions: 4_096 }
+    }
+
+    /// Sets the size in bytes of the largest message that is received (default: 32 KiB).
+    pub const fn max_message_bytes(mut self, bytes: usize) -> Self {
+        self.max_message_bytes = bytes;
+        self
+    }
+
+    /// Sets the most sessions at a time (default: 4,096). The next ones get HTTP status 503.
+    /// Sessions do not count as clients of the multiplayer peer.
+    pub const fn max_sessions(mut self, sessions: usize) -> Self {
+        self.max_sessions = sessions;
+        self
     }
 }

@@ -27,8 +27,7 @@ fn case(number: &str, said: &[Vec<u8>], expected: &Outcome) {
         if all.len() > 5_000 && chunk == 1 {
             continue;
         }
-        let mut options = ServerOptions::default();
-        options.web_socket = options.web_socket.with_buffers(1 << 20);
+        let options = ServerOptions::default().buffer_sizes(1 << 20);
         let mut world = World::new(Line { capacity: 4 << 20, ..Line::default() });
         let mut server = world.server(options);
         let (mut stranger, link) = world.joined(&mut server);

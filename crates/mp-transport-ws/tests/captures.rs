@@ -281,13 +281,12 @@ fn a_large_packet() {
 
 #[test]
 fn subprotocols_and_headers() {
-    let mut options = ServerOptions::default();
-    options.web_socket.supported_protocols = vec!["demo".to_owned()];
-    options.web_socket.handshake_headers = vec!["X-Srv:1".to_owned()];
+    let options =
+        ServerOptions::default().supported_protocols(["demo"]).handshake_headers(["X-Srv:1"]);
     serve("ws_protocols.json", options, false, &[]);
-    let mut options = ClientOptions::default();
-    options.web_socket.supported_protocols = vec!["other".to_owned(), "demo".to_owned()];
-    options.web_socket.handshake_headers = vec!["X-Cli:2".to_owned()];
+    let options = ClientOptions::default()
+        .supported_protocols(["other", "demo"])
+        .handshake_headers(["X-Cli:2"]);
     join("ws_protocols.json", "ws://127.0.0.1:27151", options, &[(596, close)]);
 }
 

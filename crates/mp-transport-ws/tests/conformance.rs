@@ -9,7 +9,7 @@ use common::{made_certificate, trusting};
 use mp_core::conformance::{Capabilities, Rig, suite};
 use mp_core::host::SystemClock;
 use mp_core::{Instant, MultiplayerPeer, Rng};
-use mp_tls::{CertificateStore, DevelopmentCertificate};
+use mp_tls::DevelopmentCertificate;
 use mp_transport_ws::testing::{Line, Network};
 use mp_transport_ws::{ClientOptions, ServerOptions, WebSocketMultiplayerPeer};
 
@@ -36,19 +36,19 @@ impl Virtual {
 
 impl Rig for Virtual {
     fn server(&mut self) -> Box<dyn MultiplayerPeer> {
-        let mut options = ServerOptions::default();
-        options.seed = Some([1; 32]);
-        options.tls = self.certificate.as_ref().map(|made| made.identity().unwrap().into());
+        let mut options = ServerOptions::default().seed([1; 32]);
+        if let Some(made) = &self.certificate {
+            options = options.tls(made.identity().unwrap());
+        }
         Box::new(WebSocketMultiplayerPeer::server(self.network.listener(), options).unwrap())
     }
 
     fn join(&mut self) -> Box<dyn MultiplayerPeer> {
         self.clients += 1;
-        let mut options = ClientOptions::default();
-        options.seed = Some([1 + self.clients; 32]);
+        let mut options = ClientOptions::default().seed([1 + self.clients; 32]);
         let mut url = "ws://localhost/";
         if let Some(made) = &self.certificate {
-            options.tls = trusting(made);
+            options = options.tls(trusting(made));
             url = "wss://localhost/";
         }
         Box::new(WebSocketMultiplayerPeer::client(self.network.dialer(), url, options).unwrap())
@@ -153,8 +153,9 @@ impl Rig for InTokio<'_> {
     fn server(&mut self) -> Box<dyn MultiplayerPeer> {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut options = ServerOptions::default();
-        options.tls =
-            self.certificate.as_ref().map(|made| CertificateStore::new(made.identity().unwrap()));
+        if let Some(made) = &self.certificate {
+            options = options.tls(made.identity().unwrap());
+        }
         let server = WebSocketMultiplayerPeer::create_async_server(any, options).unwrap();
         self.polled.address = Some(server.local_addr().unwrap());
         Box::new(server)
@@ -164,7 +165,7 @@ impl Rig for InTokio<'_> {
         let mut options = ClientOptions::default();
         let mut scheme = "ws";
         if let Some(made) = &self.certificate {
-            options.tls = trusting(made);
+            options = options.tls(trusting(made));
             scheme = "wss";
         }
         let url = format!("{scheme}://localhost:{}", self.polled.address.unwrap().port());

@@ -77,10 +77,9 @@ fn is_served(
 }
 
 fn options(tls: bool) -> ServerOptions {
-    let mut options = ServerOptions::default();
-    options.trusted_proxies = 1;
+    let mut options = ServerOptions::default().trusted_proxies(1);
     if tls {
-        options.tls = Some(made_certificate("game").identity().unwrap().into());
+        options = options.tls(made_certificate("game").identity().unwrap());
     }
     options
 }

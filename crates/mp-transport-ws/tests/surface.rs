@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use mp_transport_ws::WebSocketSettings;
+use mp_transport_ws::ServerOptions;
 use serde_json::Value;
 
 /// Where each member is.
@@ -13,15 +13,15 @@ const HERE: &[(&str, &str)] = &[
     ("get_peer", "WebSocketMultiplayerPeer::peer_info"),
     ("get_peer_address", "WebSocketPeerInfo::address"),
     ("get_peer_port", "WebSocketPeerInfo::address"),
-    ("supported_protocols", "WebSocketSettings::supported_protocols"),
-    ("handshake_headers", "WebSocketSettings::handshake_headers"),
-    ("inbound_buffer_size", "WebSocketSettings::inbound_buffer_size"),
-    ("outbound_buffer_size", "WebSocketSettings::outbound_buffer_size"),
-    ("handshake_timeout", "WebSocketSettings::handshake_timeout"),
-    ("max_queued_packets", "WebSocketSettings::max_queued_packets"),
+    ("supported_protocols", "ServerOptions::supported_protocols"),
+    ("handshake_headers", "ServerOptions::handshake_headers"),
+    ("inbound_buffer_size", "ServerOptions::inbound_buffer_size"),
+    ("outbound_buffer_size", "ServerOptions::outbound_buffer_size"),
+    ("handshake_timeout", "ServerOptions::handshake_timeout"),
+    ("max_queued_packets", "ServerOptions::max_queued_packets"),
     (
         "heartbeat_interval",
-        "WebSocketSettings::heartbeat_interval, WebSocketMultiplayerPeer::set_heartbeat_interval",
+        "ServerOptions::heartbeat_interval, WebSocketMultiplayerPeer::set_heartbeat_interval",
     ),
     ("close", "WebSocketMultiplayerPeer::close_peer"),
     ("get_close_code", "LastClose::code"),
@@ -90,7 +90,8 @@ fn every_place_exists() {
 
 #[test]
 fn defaults_are_godots() {
-    let settings = WebSocketSettings::default();
+    let options = ServerOptions::default();
+    let settings = options.web_socket_settings();
     let classes = classes();
     for class in ["WebSocketMultiplayerPeer", "WebSocketPeer"] {
         for property in classes[class]["properties"].as_array().unwrap() {

@@ -32,8 +32,7 @@ fn players_whose_network_is_gone_end_with_a_timeout_whatever_they_were_doing() {
 /// The server's part: three players join, one that is sent nothing, one that is sent something every
 /// 200 ms, and one whose socket is full. Then their machine is gone.
 fn serve(mut machine: PlayersMachine) {
-    let mut options = ServerOptions::default();
-    options.web_socket.tcp_timeout = TCP_TIMEOUT;
+    let options = ServerOptions::default().tcp_timeout(TCP_TIMEOUT);
     let address: SocketAddr = format!("{SERVER}:0").parse().unwrap();
     let mut server = WebSocketMultiplayerPeer::create_server(address, options).unwrap();
     let address = server.local_addr().unwrap();

@@ -141,8 +141,7 @@ fn id_is_unique_across_shards() {
         let client = || {
             mp_actor::branch(build).on(actix::Arbiter::current()).connect(
                 move || -> Result<Enet, CreateError> {
-                    let mut options = ClientOptions::default();
-                    options.seed = Some([7; 32]);
+                    let options = ClientOptions::default().seed([7; 32]);
                     EnetMultiplayerPeer::create_async_client(address, options)
                 },
             )

@@ -23,8 +23,7 @@ pub(crate) async fn join(
 
 /// A branch that has joined over WebSocket.
 pub(crate) async fn join_by_url(url: &str, tls: ClientTlsOptions) -> Result<BranchRef, StartError> {
-    let mut options = mp_transport_ws::ClientOptions::default();
-    options.tls = tls;
+    let options = mp_transport_ws::ClientOptions::default().tls(tls);
     let url = url.to_owned();
     let make = move || WebSocketMultiplayerPeer::create_async_client(&url, options);
     mp_actor::branch(|| Branch::builder("/root").build()).connect(make).await

@@ -192,9 +192,7 @@ fn players_on_enet_come_over_dtls_where_it_is_asked_for() {
     let encrypted = move || {
         let tls = ClientTlsOptions::new().trusted_chain(made.certificate_pem()).unwrap();
         let dtls = DtlsClientOptions { hostname: "localhost".into(), tls };
-        let mut options = ClientOptions::default();
-        options.dtls = Some(dtls);
-        options
+        ClientOptions::default().dtls(dtls)
     };
     actix::System::new().block_on(async {
         let mut players = Vec::new();

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use mp_core::{MultiplayerPeer, Rng};
 use mp_scene::Branch;
-use mp_transport_enet::proto::HostSettings;
 use mp_transport_enet::{ClientOptions, EnetMultiplayerPeer, ServerOptions};
 
 use super::process::Process;
@@ -14,6 +13,22 @@ use crate::journal::{EndReason, FactKind, Recorder, RunId};
 use crate::net::socket::SimSocket;
 use crate::net::{SERVER_SLOT, SimulatedNetwork, SlotId};
 use crate::rng_ext::RngExt;
+
+/// Options of a server or a client with what the plan says of both.
+macro_rules! adjusted {
+    ($options:expr, $plan:expr) => {{
+        let options = $options.mtu($plan.mtu).checksum($plan.wire.has_checksum);
+        match $plan.has_small_queues {
+            true => options
+                .reliable_queue_bytes(512 << 10)
+                .reliable_progress_timeout(Duration::from_secs(10))
+                .unreliable_queue_bytes(8 << 10)
+                .receive_queue_packets(32)
+                .receive_queue_bytes(16 << 10),
+            false => options,
+        }
+    }};
+}
 
 impl World {
     /// Starts a process in `slot`, unless one runs there.
@@ -66,11 +81,10 @@ impl World {
             .map(|number| {
                 let address = SimulatedNetwork::server_address(number);
                 let socket = self.network.bind(SERVER_SLOT, number, address);
-                let mut options = ServerOptions::default();
-                self.adjust(&mut options.host);
-                options.seed = Some(seed(&mut self.rngs.lifecycle));
+                let mut options = adjusted!(ServerOptions::default(), self.plan);
+                options = options.seed(seed(&mut self.rngs.lifecycle));
                 if self.plan.has_small_queues {
-                    options.datagrams_per_poll = 4;
+                    options = options.datagrams_per_poll(4).half_open_max(4);
                 }
                 EnetMultiplayerPeer::server(socket, options).expect("server options are valid")
             })
@@ -83,9 +97,8 @@ impl World {
         let number = self.rngs.lifecycle.below(self.plan.server_endpoints as u64) as usize;
         let server = SimulatedNetwork::server_address(number);
         loop {
-            let mut options = ClientOptions::default();
-            self.adjust(&mut options.host);
-            options.seed = Some(seed(&mut self.rngs.lifecycle));
+            let options = adjusted!(ClientOptions::default(), self.plan);
+            let options = options.seed(seed(&mut self.rngs.lifecycle));
             let peer = self.client_at(slot, address, server, options);
             if self.programs.is_unused(peer.unique_id()) {
                 return vec![peer];
@@ -102,19 +115,6 @@ impl World {
     ) -> EnetMultiplayerPeer<SimSocket> {
         let socket = self.network.bind(slot, 0, address);
         EnetMultiplayerPeer::client(socket, server, options).expect("client options are valid")
-    }
-
-    fn adjust(&self, settings: &mut HostSettings) {
-        settings.mtu = self.plan.mtu;
-        settings.checksum = self.plan.wire.has_checksum;
-        if self.plan.has_small_queues {
-            settings.reliable_queue_bytes = 512 << 10;
-            settings.reliable_progress_timeout = Duration::from_secs(10);
-            settings.unreliable_queue_bytes = 8 << 10;
-            settings.receive_queue_packets = 32;
-            settings.receive_queue_bytes = 16 << 10;
-            settings.half_open_max = 4;
-        }
     }
 }
 

@@ -65,7 +65,7 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
             return Err(AddPeerError::Exists(peer));
         }
         let open = self.connections.open_count();
-        if open >= self.options.max_peers {
+        if open >= usize::from(self.options.max_peers) {
             return Err(AddPeerError::Full(open));
         }
         while self.connections.opening_count() >= self.options.max_opening

@@ -184,8 +184,8 @@ mod tests {
     fn connected(tcp_timeout: Option<Duration>) -> [WebSocketMultiplayerPeer<Tcp>; 2] {
         let (mut for_server, mut for_client) = (ServerOptions::default(), ClientOptions::default());
         if let Some(timeout) = tcp_timeout {
-            for_server.web_socket.tcp_timeout = timeout;
-            for_client.web_socket.tcp_timeout = timeout;
+            for_server = for_server.tcp_timeout(timeout);
+            for_client = for_client.tcp_timeout(timeout);
         }
         let any = "127.0.0.1:0".parse().unwrap();
         let server = WebSocketMultiplayerPeer::create_server(any, for_server).unwrap();

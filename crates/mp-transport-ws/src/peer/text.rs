@@ -18,8 +18,8 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
     pub fn serve_text(&mut self, options: TextOptions, service: Box<dyn TextService>) {
         if matches!(self.role, Role::Server(_)) {
             self.session.rules.text_path = Some(options.path.into());
-            self.session.text.message_bytes_max = options.message_bytes_max;
-            self.session.text.sessions_max = options.sessions_max;
+            self.session.text.message_bytes_max = options.max_message_bytes;
+            self.session.text.sessions_max = options.max_sessions;
             self.text = Some(service);
         }
     }

@@ -47,8 +47,7 @@ impl World {
     }
 
     pub(crate) fn client(&self, options: ClientOptions) -> Peer {
-        let mut options = options;
-        options.seed.get_or_insert([2; 32]);
+        let options = options.seed([2; 32]);
         WebSocketMultiplayerPeer::client(self.network.dialer(), "ws://game", options).unwrap()
     }
 
@@ -94,9 +93,8 @@ impl World {
     }
 }
 
-pub(crate) fn seeded(mut options: ServerOptions) -> ServerOptions {
-    options.seed.get_or_insert([1; 32]);
-    options
+pub(crate) fn seeded(options: ServerOptions) -> ServerOptions {
+    options.seed([1; 32])
 }
 
 /// One turn as hosts run it.

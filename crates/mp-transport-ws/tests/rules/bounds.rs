@@ -14,10 +14,7 @@ const WAITING: usize = 4 << 20;
 const PLAYERS: usize = 20;
 
 fn options() -> ServerOptions {
-    let mut options = ServerOptions::default();
-    options.web_socket = options.web_socket.with_buffers(MESSAGE);
-    options.web_socket.waiting_bytes = WAITING;
-    options
+    ServerOptions::default().buffer_sizes(MESSAGE).waiting_bytes(WAITING)
 }
 
 #[test]

@@ -16,9 +16,7 @@ use crate::common::*;
 fn client_hears(said: &[u8]) -> (ConnectionStatus, Vec<PeerEvent>) {
     let mut world = World::new(Line::default());
     let mut listener = world.network.listener();
-    let mut options = ClientOptions::default();
-    options.seed = Some([9; 32]);
-    let mut client = world.client(options);
+    let mut client = world.client(ClientOptions::default());
     world.turn(&mut client);
     let mut server = Stranger::accepted(&mut listener);
     world.turn(&mut client);
@@ -127,25 +125,34 @@ fn a_client_without_a_server_gives_up() {
 
 #[test]
 fn what_cannot_be_used_is_refused_with_the_way_out() {
-    let server = |change: fn(&mut ServerOptions)| {
-        let mut options = ServerOptions::default();
-        change(&mut options);
+    let server = |set: fn(ServerOptions) -> ServerOptions| {
+        let options = set(ServerOptions::default());
         let world = World::new(Line::default());
         WebSocketMultiplayerPeer::server(world.network.listener(), options).map(drop).unwrap_err()
     };
     for (error, parts) in [
-        (server(|o| o.web_socket.handshake_timeout = Duration::ZERO), &["timeout", "3 s"][..]),
-        (server(|o| o.web_socket.inbound_buffer_size = 10), &["10 bytes", "125"]),
-        (server(|o| o.web_socket.handshake_headers = vec!["X".into()]), &["\"X\"", "Name: value"]),
-        (server(|o| o.web_socket.handshake_headers = vec!["X: a\r\nY: b".into()]), &["one line"]),
-        (server(|o| o.web_socket.supported_protocols = vec!["a b".into()]), &["\"a b\""]),
-        (server(|o| o.max_clients = 0), &["0 clients"]),
+        (server(|o| o.handshake_timeout(Duration::ZERO)), &["handshake_timeout 0ns", "1ms"][..]),
+        (server(|o| o.inbound_buffer_size(10)), &["inbound_buffer_size 10", "125"]),
+        (server(|o| o.handshake_headers(["X"])), &["\"X\"", "Name: value"]),
+        (server(|o| o.handshake_headers(["X: a\r\nY: b"])), &["one line"]),
+        (server(|o| o.supported_protocols(["a b"])), &["\"a b\""]),
+        (server(|o| o.max_clients(0)), &["max_clients 0", "1 to 65535"]),
+        (server(|o| o.max_handshakes(0)), &["max_handshakes 0"]),
+        (server(|o| o.reliable_queue_bytes(1 << 30)), &["reliable_queue_bytes", "67108864"]),
     ] {
         let why = error.to_string();
         assert!(parts.iter().all(|part| why.contains(part)), "{why}");
     }
     let url = WebSocketMultiplayerPeer::create_client("http://game", ClientOptions::default());
     assert!(matches!(url, Err(CreateError::Url(_))));
+}
+
+#[test]
+fn a_server_is_created_with_a_port_and_a_number_of_clients() {
+    let server = WebSocketMultiplayerPeer::create_server_on(0, 7).unwrap();
+    assert!(server.local_addr().unwrap().ip().is_unspecified());
+    let error = WebSocketMultiplayerPeer::create_server_on(0, 0).unwrap_err();
+    assert!(matches!(error, CreateError::OutOfRange(_)), "{error:?}");
 }
 
 #[test]
@@ -162,8 +169,7 @@ fn a_port_in_use_is_named_with_a_way_out() {
 fn a_name_that_cannot_be_resolved_is_reported_with_the_reason() {
     // Not a name at all, so that no name server is asked.
     let url = "ws://no_name..invalid:7778";
-    let mut options = ClientOptions::default();
-    options.web_socket.handshake_timeout = Duration::from_secs(120);
+    let options = ClientOptions::default().handshake_timeout(Duration::from_secs(120));
     let mut client = WebSocketMultiplayerPeer::create_client(url, options).unwrap();
     let clock = mp_core::host::SystemClock::new();
     while client.connection_status() == ConnectionStatus::Connecting {

@@ -96,9 +96,7 @@ fn what_browsers_and_proxies_add_to_a_handshake_does_no_harm() {
 #[test]
 fn subprotocols_are_agreed_on_as_godot_does() {
     let options = |supported: &[&str]| {
-        let mut options = ServerOptions::default();
-        options.web_socket.supported_protocols = supported.iter().map(|&s| s.into()).collect();
-        options
+        ServerOptions::default().supported_protocols(supported.iter().copied())
     };
     let two = "Sec-WebSocket-Protocol: b, a\r\n";
     for (supported, offered, chosen) in [
@@ -144,8 +142,7 @@ fn a_handshake_that_dawdles_is_answered_and_closed_by_its_timeout() {
 #[test]
 fn who_says_nothing_over_tls_is_closed_as_well() {
     let made = made_certificate("game");
-    let mut options = ServerOptions::default();
-    options.tls = Some(made.identity().unwrap().into());
+    let options = ServerOptions::default().tls(made.identity().unwrap());
     let mut world = World::new(Line::default());
     let mut server = world.server(options);
     let mut stranger = world.stranger();
@@ -241,8 +238,7 @@ fn a_trusted_proxy_tells_whom_it_acts_for() {
         (3, "X-Forwarded-For: 203.0.113.9\r\n", None),
     ] {
         let mut world = World::new(Line::default());
-        let mut options = ServerOptions::default();
-        options.trusted_proxies = proxies;
+        let options = ServerOptions::default().trusted_proxies(proxies);
         let mut server = world.server(options);
         let mut stranger = world.stranger();
         stranger.say(&request("/", header));
@@ -261,7 +257,7 @@ fn a_trusted_proxy_tells_whom_it_acts_for() {
 #[test]
 fn a_full_server_tells_the_next_client() {
     let mut world = World::new(Line::default());
-    let mut server = world.server(ServerOptions::with_max_clients(1));
+    let mut server = world.server(ServerOptions::default().max_clients(1));
     let (_first, link) = world.joined(&mut server);
     let mut second = world.client(ClientOptions::default());
     for _ in 0..10 {
@@ -276,8 +272,7 @@ fn a_full_server_tells_the_next_client() {
 #[test]
 fn the_oldest_handshake_makes_way_for_a_new_one() {
     let mut world = World::new(Line::default());
-    let mut options = ServerOptions::default();
-    options.max_handshakes = 3;
+    let options = ServerOptions::default().max_handshakes(3);
     let mut server = world.server(options);
     let (mut friend, link) = world.joined(&mut server);
     let mut slow: Vec<_> = (0..4).map(|_| world.stranger()).collect();

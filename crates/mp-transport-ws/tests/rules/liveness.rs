@@ -19,8 +19,7 @@ const MOMENT: Duration = Duration::from_millis(500);
 fn a_suspended_server_waits_for_the_answer_to_its_last_ping() {
     for answers in [true, false] {
         let mut world = World::new(Line { latency: Duration::from_millis(50), ..Line::default() });
-        let mut options = ServerOptions::default();
-        options.web_socket.heartbeat_interval = Duration::from_secs(10);
+        let options = ServerOptions::default().heartbeat_interval(Duration::from_secs(10));
         let mut server = world.server(options);
         let mut player = world.stranger();
         player.say(&request("/", ""));

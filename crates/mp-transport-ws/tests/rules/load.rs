@@ -45,8 +45,7 @@ fn an_unreliable_packet_for_a_full_socket_is_dropped_and_a_reliable_one_waits() 
 #[test]
 fn beyond_the_limit_of_queued_packets_unreliable_ones_are_dropped() {
     let mut world = World::new(Line::default());
-    let mut options = ServerOptions::default();
-    options.web_socket.max_queued_packets = 10;
+    let options = ServerOptions::default().max_queued_packets(10);
     let mut server = world.server(options);
     let (mut stranger, link) = world.joined(&mut server);
     for _ in 0..15 {
@@ -63,8 +62,7 @@ fn beyond_the_limit_of_queued_packets_unreliable_ones_are_dropped() {
 #[test]
 fn a_slow_reader_holds_its_bound_delays_nobody_and_ends_with_a_reason() {
     let mut world = World::new(Line { capacity: 10_000, ..Line::default() });
-    let mut options = ServerOptions::default();
-    options.web_socket.reliable_queue_bytes = 1 << 20;
+    let options = ServerOptions::default().reliable_queue_bytes(1 << 20);
     let mut server = world.server(options);
     let (mut slow, slow_link) = world.joined(&mut server);
     let (mut quick, quick_link) = world.joined(&mut server);

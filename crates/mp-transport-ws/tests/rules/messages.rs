@@ -70,8 +70,7 @@ fn an_empty_message_is_a_packet() {
 #[test]
 fn an_unanswered_ping_ends_the_link_and_an_answered_one_does_not() {
     let mut world = World::new(Line::default());
-    let mut options = ServerOptions::default();
-    options.web_socket.heartbeat_interval = Duration::from_secs(5);
+    let options = ServerOptions::default().heartbeat_interval(Duration::from_secs(5));
     let mut server = world.server(options);
     let (mut alive, _) = world.joined(&mut server);
     alive.say(&masked(0x8A, b"")); // the first ping came with the handshake

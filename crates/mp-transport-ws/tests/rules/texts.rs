@@ -148,8 +148,7 @@ fn binary_and_too_long_messages_close_a_text_session() {
     let long = vec![b'x'; 101];
     for (said, code) in [(masked(0x82, b"ab"), 1003_u16), (masked(0x81, &long), 1009)] {
         let mut world = World::new(Line::default());
-        let mut text = TextOptions::new("/webrtc");
-        text.message_bytes_max = 100;
+        let text = TextOptions::new("/webrtc").max_message_bytes(100);
         let (mut server, script) = serving(&world, ServerOptions::default(), text);
         let mut stranger = opened(&mut world, &mut server);
         stranger.say(&said);
@@ -180,8 +179,7 @@ fn a_service_closes_a_session_with_a_code_and_a_reason() {
 #[test]
 fn sessions_beyond_the_limit_are_rejected_until_one_ends() {
     let mut world = World::new(Line::default());
-    let mut text = TextOptions::new("/webrtc");
-    text.sessions_max = 2;
+    let text = TextOptions::new("/webrtc").max_sessions(2);
     let (mut server, _script) = serving(&world, ServerOptions::default(), text);
     let first = opened(&mut world, &mut server);
     let _second = opened(&mut world, &mut server);
@@ -198,7 +196,7 @@ fn sessions_beyond_the_limit_are_rejected_until_one_ends() {
 #[test]
 fn text_sessions_and_clients_do_not_take_each_others_places() {
     let mut world = World::new(Line::default());
-    let options = ServerOptions::with_max_clients(1);
+    let options = ServerOptions::default().max_clients(1);
     let (mut server, _script) = serving(&world, options, TextOptions::new("/webrtc"));
     let _session = opened(&mut world, &mut server);
     let _client = world.joined(&mut server);
@@ -252,8 +250,7 @@ fn web_pages_of_other_origins_are_rejected_and_counted() {
     ] {
         for path in ["/", "/webrtc"] {
             let mut world = World::new(Line::default());
-            let mut options = ServerOptions::default();
-            options.allowed_origins = vec!["https://game.example".to_owned()];
+            let options = ServerOptions::default().allowed_origins(["https://game.example"]);
             let (mut server, _script) = serving(&world, options, TextOptions::new("/webrtc"));
             let mut stranger = world.stranger();
             stranger.say(&request(path, origin));
