@@ -48,11 +48,12 @@ fn text(addresses: Addresses, secured: Secured, max_clients: u16) -> String {
     });
     let or = if enet.is_some() && ws.is_some() { "\nor, for browsers as well:\n\n" } else { "" };
     let webrtc_line = webrtc.and(ws).map(|address| {
+        let tls = if secured.ws { r#", TLSOptions.client(load("res://server.crt"))"# } else { "" };
         let reached = SocketAddr::new(reachable(address.ip()), address.port());
         format!(
             "\nor, with unreliable packets in browsers and the script of `mp-server gdscript`:\n\n    \
              var client = MpWebRtcClient.new(); add_child(client); \
-             client.join(\"{scheme}://{reached}{SIGNALING_PATH}\")\n"
+             client.join(\"{scheme}://{reached}{SIGNALING_PATH}\"{tls})\n"
         )
     });
     let lines = [enet_line.as_deref(), Some(or), ws_line.as_deref(), webrtc_line.as_deref()];

@@ -1,7 +1,7 @@
 //! [`SignalingServer`]: sockets, lobbies and the rules of the protocol.
 #![expect(clippy::exhaustive_structs, reason = "an id is a number")]
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::IpAddr;
 
 use mp_core::{Instant, PeerId, Rng, RunningClock};
@@ -73,6 +73,8 @@ pub struct SignalingServer {
     options: Options,
     rng: Rng,
     sockets: BTreeMap<SocketId, Socket>,
+    /// Sockets that have not joined, by their deadlines.
+    unjoined: BTreeSet<(Instant, SocketId)>,
     addresses: HashMap<IpAddr, usize>,
     lobbies: BTreeMap<String, Lobby>,
     /// Lobby for a JOIN without a name.
@@ -99,6 +101,7 @@ impl SignalingServer {
             options,
             rng,
             sockets: BTreeMap::new(),
+            unjoined: BTreeSet::new(),
             addresses: HashMap::new(),
             lobbies: BTreeMap::new(),
             default_lobby: None,
@@ -129,6 +132,7 @@ impl SignalingServer {
             *of_address > self.options.max_sockets_per_address || self.sockets.len() >= SOCKETS_MAX;
         let (rate, deadline) = (TokenBucket::new(now), self.advance(now) + JOIN_TIMEOUT);
         self.sockets.insert(socket, Socket { address, rate, deadline, joined: None });
+        self.unjoined.insert((deadline, socket));
         if is_full {
             self.close(socket, CloseReason::ServerFull);
         }
@@ -191,9 +195,10 @@ impl SignalingServer {
     /// Closes sockets that have not joined in time, and lobbies whose time after SEAL has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
         let time = self.advance(now);
-        let is_late = |socket: &Socket| socket.joined.is_none() && socket.deadline <= time;
-        let late = self.sockets.iter().filter(|(_, socket)| is_late(socket));
-        for socket in late.map(|(&id, _)| id).collect::<Vec<_>>() {
+        while let Some(&(deadline, socket)) = self.unjoined.first()
+            && deadline <= time
+        {
+            self.unjoined.pop_first();
             self.close(socket, CloseReason::NotJoined);
         }
         let ended = |lobby: &Lobby| lobby.ends().is_some_and(|ends| ends <= now);
@@ -240,8 +245,7 @@ impl SignalingServer {
 
     /// Returns the time of the next turn for sockets that have not joined, by the server's clock.
     fn join_turn(&self) -> Option<Instant> {
-        let waiting = self.sockets.values().filter(|socket| socket.joined.is_none());
-        let deadline = waiting.map(|socket| socket.deadline).min()?;
+        let &(deadline, _) = self.unjoined.first()?;
         Some(deadline.min(self.clock.now() + JOIN_TIMEOUT / 2))
     }
 
@@ -293,6 +297,7 @@ impl SignalingServer {
         lobby.insert(peer, socket);
         if let Some(state) = self.sockets.get_mut(&socket) {
             state.joined = Some((name.to_owned(), peer));
+            self.unjoined.remove(&(state.deadline, socket));
         }
     }
 
@@ -382,6 +387,7 @@ impl SignalingServer {
                 self.addresses.remove(&state.address);
             }
         }
+        self.unjoined.remove(&(state.deadline, socket));
         let Some((name, peer)) = state.joined else { return };
         let Some(lobby) = self.lobbies.get_mut(&name) else { return };
         lobby.remove(peer);

@@ -1,13 +1,15 @@
 //! WebRTC players: their signaling on the WebSocket port, and the room that they share with others.
 
-use std::io;
+use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use mp_actor::prelude::*;
 use mp_core::host::SystemClock;
 use mp_signaling::{Message, MessageKind};
-use mp_tls::ClientTlsOptions;
+use mp_tls::rustls::pki_types::ServerName;
+use mp_tls::rustls::{ClientConnection, StreamOwned};
+use mp_tls::{ClientTlsOptions, DevelopmentCertificate};
 use mp_transport_webrtc::io::TokioUdpSocket;
 use mp_transport_webrtc::{
     CreateError, IceCandidate, Options, SdpKind, Signal, Signaling, WebRtcMultiplayerPeer,
@@ -19,8 +21,10 @@ use tungstenite::{Error, WebSocket};
 use crate::players::{connect, join, join_by_url, until};
 use crate::server::{PATIENCE, Server};
 
+type TlsStream = StreamOwned<ClientConnection, TcpStream>;
+
 /// A session of signaling.
-struct Session(WebSocket<TcpStream>);
+struct Session<S = TcpStream>(WebSocket<S>);
 
 impl Session {
     fn open(ws: SocketAddr) -> Self {
@@ -28,7 +32,20 @@ impl Session {
         let (socket, _) = tungstenite::client(url, connect(ws)).expect("a session of text");
         Self(socket)
     }
+}
 
+impl Session<TlsStream> {
+    fn open_over_tls(ws: SocketAddr, tls: &ClientTlsOptions) -> Self {
+        let name = ServerName::try_from("localhost").unwrap();
+        let tls = ClientConnection::new(tls.client_config().unwrap(), name).unwrap();
+        let stream = StreamOwned::new(tls, connect(ws));
+        let url = format!("wss://localhost:{}/webrtc", ws.port());
+        let (socket, _) = tungstenite::client(url, stream).expect("a session of text");
+        Self(socket)
+    }
+}
+
+impl<S: Read + Write> Session<S> {
     fn send(&mut self, kind: MessageKind, id: i32, data: &str) {
         let text = Message::new(kind, id, data).to_text();
         self.0.send(text.into()).unwrap();
@@ -224,6 +241,23 @@ fn sessions_that_join_nothing_end_after_a_second_and_others_as_in_the_demo() {
     malformed.join();
     malformed.send(MessageKind::Offer, 1, "v=0");
     assert_eq!(malformed.end(), (4_000, "Invalid message format".to_owned()));
+}
+
+#[test]
+fn signaling_is_encrypted_with_the_certificate_of_the_websocket_port() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = ["room.crt", "room.key"].map(|name| folder.path().join(name));
+    let [certificate, key] = files.each_ref().map(|file| file.display().to_string());
+    let made = DevelopmentCertificate::new(&["localhost"]).unwrap();
+    made.write(&files[0], &files[1]).unwrap();
+    let server = Server::start(&["--tls-cert", &certificate, "--tls-key", &key]);
+    let line = format!(r#"client.join("wss://{}/webrtc""#, server.ws);
+    assert!(server.banner.contains(&line), "{}", server.banner);
+    let tls = ClientTlsOptions::new().trusted_chain(made.certificate_pem()).unwrap();
+    let mut session = Session::open_over_tls(server.ws, &tls);
+    session.join();
+    session.send(MessageKind::Join, 1, "");
+    assert_eq!(session.end(), (4_000, "Already in a lobby".to_owned()));
 }
 
 #[test]
