@@ -1,5 +1,5 @@
-//! Bodies of the fuzz targets of this crate. Each takes any bytes; it panics when a property does
-//! not hold. See `fuzz/` in the repository.
+//! Bodies of this crate's fuzz targets. Each accepts any bytes and panics if a property does not
+//! hold. See `fuzz/` in the repository.
 
 use std::net::SocketAddr;
 
@@ -19,7 +19,7 @@ const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
     Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
     Sec-WebSocket-Version: 13\r\n\r\n";
 
-/// Gives a server's connection, and a client's, the pieces of an opening handshake.
+/// Passes the pieces of an opening handshake to a server's connection and to a client's.
 pub fn web_socket_handshake(data: &[u8]) {
     if let Ok(url) = String::from_utf8_lossy(data).parse::<Url>() {
         assert!(!url.host().is_empty());
@@ -33,7 +33,7 @@ pub fn web_socket_handshake(data: &[u8]) {
     receive(&mut connection, &mut session, pieces(data));
 }
 
-/// Gives a server's open connection the pieces of a stream of frames, and an open client's.
+/// Passes the pieces of a stream of frames to an open connection of a server and of a client.
 pub fn web_socket_frames(data: &[u8]) {
     let (mut session, mut connection) = server();
     receive(&mut connection, &mut session, [REQUEST].into_iter());
@@ -41,7 +41,7 @@ pub fn web_socket_frames(data: &[u8]) {
     receive(&mut connection, &mut session, pieces(data));
 
     let (mut session, mut connection, _) = client();
-    // The client's key is fixed, so is the answer that it accepts, which is followed by its id.
+    // The client's key is fixed, and so is the response that it accepts. Its id follows.
     let accept = tungstenite::handshake::derive_accept_key(KEY.as_bytes());
     let response = format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -53,8 +53,7 @@ pub fn web_socket_frames(data: &[u8]) {
     receive(&mut connection, &mut session, pieces(data));
 }
 
-/// Takes everything that a connection has to send after each piece, then lets all its timers
-/// expire.
+/// Passes `pieces` to a connection and discards its output after each, then expires its timers.
 fn receive<'a>(
     connection: &mut Connection,
     session: &mut Session,
@@ -94,7 +93,7 @@ fn server() -> (Session, Connection) {
     (session, connection)
 }
 
-/// The key that [`Asked::new`] makes of 16 zeros.
+/// The key that [`Asked::new`] makes from 16 zeros.
 const KEY: &str = "AAAAAAAAAAAAAAAAAAAAAA==";
 
 fn client() -> (Session, Connection, Asked) {

@@ -1,7 +1,8 @@
-//! WebSocket, wire-compatible with Godot 4's `WebSocketMultiplayerPeer` (checked against 4.6.3), plain and with TLS.
+//! WebSocket transport, plain and with TLS, wire-compatible with Godot 4's
+//! `WebSocketMultiplayerPeer` (checked against 4.6.3).
 //!
-//! Read [`WebSocketMultiplayerPeer`] first. What it does to bytes is without I/O and in one place, `proto`; connections come from a
-//! [`io::StreamSource`].
+//! Read [`WebSocketMultiplayerPeer`] first. The protocol is sans-IO, in `proto`. A
+//! [`io::StreamSource`] provides the TCP connections.
 //!
 //! ```no_run
 //! use mp_core::{MultiplayerPeer, host::SystemClock};
@@ -22,24 +23,24 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # What a server answers on its port
+//! # Responses of a server
 //!
-//! | request | answer |
+//! | request | response |
 //! |---|---|
-//! | asks for a WebSocket, on any path | 101; the URL reaches the [router](mp_core::ConnectionRouter) as [`Origin::url`](mp_core::Origin::url) |
-//! | the same on the path of [text sessions](WebSocketMultiplayerPeer::serve_text) | 101; messages are its service's |
-//! | the same from a web page that [may not connect](ServerOptions::allowed_origins) | 403 |
-//! | the same while nobody is let in, or the server is full | 503 |
-//! | the same, but not as RFC 6455 has it | 400, 426 (another version) |
+//! | WebSocket upgrade, on any path | 101; the URL reaches the [router](mp_core::ConnectionRouter) as [`Origin::url`](mp_core::Origin::url) |
+//! | upgrade on the path of [text sessions](WebSocketMultiplayerPeer::serve_text) | 101; the service handles the messages |
+//! | upgrade from a web page that [may not connect](ServerOptions::allowed_origins) | 403 |
+//! | upgrade while the server refuses new connections or is full | 503 |
+//! | upgrade that violates RFC 6455 | 400; 426 for another version |
 //! | `GET /healthz` | 200; the port is closed once the server [stops accepting](mp_core::MultiplayerPeer::stop_accepting) |
-//! | anything else | 404, 405 |
-//! | more than 4,096 bytes of headers; nothing for 3 s | 431; 408 |
+//! | another path or method | 404, 405 |
+//! | more than 4,096 bytes of headers; an incomplete request after 3 s | 431; 408 |
 //!
 //! # Features
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `tokio` | [`io::TokioTcp`], whose connections wake their task |
+//! | `tokio` | [`io::TokioTcp`], TCP connections that wake their task |
 //! | `testing` | [`testing::Network`], connections in virtual time |
 
 #[cfg(feature = "fuzzing")]
@@ -58,7 +59,7 @@ pub mod testing;
 mod text;
 
 pub use info::WebSocketPeerInfo;
-/// Certificates of servers, and whom clients trust.
+/// Certificates of servers, and settings of clients for their verification.
 pub use mp_tls as tls;
 pub use options::{ClientOptions, CreateError, ServerOptions, WebSocketSettings};
 pub use peer::{ServerStats, WebSocketMultiplayerPeer};

@@ -1,4 +1,4 @@
-//! Every bound of this crate, with its reason.
+//! Limits of this crate. Each constant documents the reason for its value.
 
 use std::time::Duration;
 
@@ -7,100 +7,112 @@ pub use mp_core::limits::{
     RELIABLE_QUEUE_BYTES_MAX, UNRELIABLE_QUEUE_BYTES_MAX,
 };
 
-/// Largest message, either way, unless an option says otherwise: Godot's `inbound_buffer_size` and `outbound_buffer_size`.
+/// Default maximum size in bytes of a received and of a sent message: Godot's `inbound_buffer_size`
+/// and `outbound_buffer_size`.
 pub const BUFFER_BYTES: usize = 65_535;
 
-/// Packets that may wait for one link before unreliable ones are dropped: Godot's `max_queued_packets`.
+/// Default number of packets queued for one connection from which unreliable ones are dropped:
+/// Godot's `max_queued_packets`.
 pub const QUEUED_PACKETS_MAX: usize = 4_096;
 
-/// Time from the TCP connection to the open one: Godot's `handshake_timeout`. TLS and HTTP have to fit.
+/// Default time from the TCP connection to the open WebSocket, including TLS and HTTP: Godot's
+/// `handshake_timeout`.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Bytes of an HTTP request or response with all its headers: Godot's limit.
+/// Maximum size in bytes of an HTTP request or response with its headers: Godot's limit.
 pub const HEAD_BYTES_MAX: usize = 4_096;
 
-/// Bytes of messages queued for one text session, which ends beyond: those of all members of a full
-/// mesh of 64 who send a newcomer their session descriptions at once.
+/// Maximum bytes of messages queued for one text session, which is closed beyond: the session
+/// descriptions that all members of a full mesh of 64 send a new member at once.
 pub const TEXT_QUEUE_BYTES_MAX: usize = 4 << 20;
 
-/// Headers in them. What fits [`HEAD_BYTES_MAX`] and has more is nobody's browser or proxy.
+/// Maximum number of headers of a request or response. No browser or proxy sends more within
+/// [`HEAD_BYTES_MAX`].
 pub const HEADERS_MAX: usize = 64;
 
-/// Clients of a server at a time, as many as the largest ENet host takes.
+/// Default number of clients of a server, as many as the largest ENet host accepts.
 pub const CLIENTS_MAX: u16 = 4_095;
 
-/// Connections that have not got through their handshake. A new one replaces the oldest, so a flood must bring this many within the
-/// few round trips of an honest client to keep it out. Without data each holds a socket and less than 1 KiB, with TLS some 20.
+/// Default number of connections whose handshake is incomplete. A new one replaces the oldest, so a
+/// flood must open this many within the few round trips of an honest client to lock it out. Before
+/// it sends data, each has a socket and less than 1 KiB, with TLS about 20 KiB.
 pub const HANDSHAKES_MAX: usize = 1_024;
 
-/// Connections accepted in one `poll`; about what one turn of a busy server takes.
+/// Connections accepted in one `poll`: about as many as a busy server handles in a turn.
 pub const ACCEPTS_PER_POLL: usize = 128;
 
-/// Bytes taken from one socket in one `poll`, so that no link keeps the others waiting.
+/// Bytes received from one socket in one `poll`, so that no connection delays the others.
 pub const LINK_BYTES_PER_POLL: usize = 64 * 1024;
 
-/// Bytes taken from all sockets in one `poll`; the next one is then due at once. As much as branches take in some batches.
+/// Bytes received from all sockets in one `poll`; the next one is then due immediately. Branches
+/// receive as much in a few batches.
 pub const BYTES_PER_POLL: usize = 1 << 20;
 
-/// Events after which a `poll` takes in no more: tiny messages cost more than their bytes. As many as may wait for a branch.
+/// Queued events from which a `poll` receives no more, because tiny messages cost more than their
+/// bytes. A branch may queue as many.
 pub const EVENTS_PER_POLL: usize = mp_core::limits::RECEIVE_QUEUE_PACKETS_MAX;
 
-/// Bytes packed for one write: about what a socket takes at once. Packed late, so that what waits can still be dropped.
+/// Bytes packed for one write: about as many as a socket accepts at once. Later packets stay in the
+/// queue, where unreliable ones can still be dropped.
 pub const WRITE_BYTES: usize = 64 * 1024;
 
-/// Bytes of answers (pongs) that may wait for one link before it is not read any more.
+/// Bytes of queued responses (pongs) from which a connection is no longer read.
 pub const ANSWER_BYTES_MAX: usize = 16 * 1024;
 
-/// Bytes of all connections of a peer that wait: unfinished messages, and packets for sockets that are
-/// full. Beyond, a connection may have [`WAITING_BYTES_OF_EACH`].
+/// Default maximum of the waiting bytes of all connections of a peer: incomplete messages, and
+/// packets for full sockets. Beyond, each connection may have [`WAITING_BYTES_OF_EACH`].
 pub const WAITING_BYTES_MAX: usize = 256 << 20;
 
-/// Waiting bytes that each connection may have whatever the others have: four of the largest messages
-/// of the default settings.
+/// Waiting bytes that each connection may have regardless of the others: four of the largest
+/// messages of the default settings.
 pub const WAITING_BYTES_OF_EACH: usize = 256 * 1024;
 
-/// Time from the first byte of a message to its last. A connection that takes longer ends with `Timeout`.
+/// Maximum time from the first byte of a message to its last. A connection that takes longer is
+/// closed with `Timeout`.
 pub const MESSAGE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What a link's framing reads at a time. It is kept per link, so an idle link should not keep much.
+/// Bytes that the framing reads at a time. The buffer is kept per connection, so that it must be
+/// small for idle ones.
 pub(crate) const FRAME_READ_BYTES: usize = 512;
 
-/// Frames in the bytes that one call decodes: each frame has two bytes or more.
+/// Maximum number of frames in the bytes of one receive call: each frame has at least two bytes.
 pub(crate) const FRAMES_PER_RECEIVE_MAX: usize = LINK_BYTES_PER_POLL;
 
-/// How long the other side may take to answer a goodbye, or to end a connection that was refused.
+/// Time that the remote peer has to answer a close frame, or to close a connection that was
+/// rejected.
 pub const GOODBYE_TIMEOUT: Duration = LINGER;
 
-/// When accepting is tried again after the system had nothing left to give (file descriptors, memory).
+/// Delay until accepting is retried after the system lacked descriptors or memory.
 pub const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
-/// Time between warnings that no connection can be accepted.
+/// Minimum interval of warnings that no connection can be accepted.
 pub const ACCEPT_WARNING_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Time after which a connection whose remote host acknowledges nothing ends with `Timeout`.
+/// Default time after which a connection whose remote host acknowledges nothing is closed with
+/// `Timeout`.
 ///
-/// On Linux, Android and Fuchsia it is counted from the first byte that is not acknowledged
-/// (`TCP_USER_TIMEOUT`). A connection that is sent nothing else is sent a pong after
-/// [a part of it](KEEPALIVES_PER_TIMEOUT), so a remote host that vanishes is noticed within 35 s in
-/// every state. Elsewhere it is exact for a connection that is sent nothing (TCP's keepalive);
-/// unacknowledged bytes are given up when the system's retransmissions end, which can take minutes.
-/// Pings, see
-/// [`WebSocketSettings::heartbeat_interval`](crate::WebSocketSettings::heartbeat_interval), notice it
-/// on every system.
+/// On Linux, Android and Fuchsia it is measured from the first unacknowledged byte
+/// (`TCP_USER_TIMEOUT`). A connection without other output sends a pong after [a part of
+/// it](KEEPALIVES_PER_TIMEOUT), so a remote host that vanishes is detected within 35 s in every
+/// state. On other systems the time is exact for a connection without output (TCP keepalive);
+/// unacknowledged bytes are abandoned when the system's retransmissions end, which can take
+/// minutes. Pings, see
+/// [`WebSocketSettings::heartbeat_interval`](crate::WebSocketSettings::heartbeat_interval), detect
+/// a vanished host on every system.
 pub const TCP_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Keepalive probes before a connection is given up: the first after half of the TCP timeout, the
-/// others after a sixth each. Systems count in seconds, and at least one.
+/// TCP keepalive probes before a connection times out: the first after half of the TCP timeout, the
+/// others after a sixth each. Systems count in seconds, at least one.
 pub const KEEPALIVE_PROBES: u32 = 3;
 
-/// Unsolicited pongs (RFC 6455, 5.5.3) within the TCP timeout to a connection that is sent nothing
-/// else: one every 5 s by default. TCP's own keepalive does not do, because its count ends where
-/// bytes are sent: a remote host that vanished 29 s before would have 30 s more. Nobody answers a
-/// pong, so a game that is loading need not.
+/// Unsolicited pongs (RFC 6455, 5.5.3) per TCP timeout on a connection without other output: one
+/// every 5 s by default. TCP keepalive does not suffice, because it stops while bytes are
+/// unacknowledged: a remote host that vanished 29 s before would have 30 s more. A pong needs no
+/// answer, so a game that is loading need not respond.
 pub const KEEPALIVES_PER_TIMEOUT: u32 = 6;
 
-/// Lateness of a poll that means that this process was suspended: nothing a peer could have answered
-/// meanwhile counts against it. Hosts that are merely busy are late by less.
+/// Delay of a poll from which this process counts as suspended: timeouts of remote peers are
+/// postponed, because their bytes could not be received. Hosts that are merely busy are less late.
 pub const SUSPENSION_MIN: Duration = Duration::from_secs(1);
 
 const _: () = assert!(HEAD_BYTES_MAX < LINK_BYTES_PER_POLL);

@@ -1,4 +1,4 @@
-//! A connection and its socket.
+//! A connection with its byte stream.
 
 use std::io::{self, ErrorKind};
 use std::task::{Context, Poll, Waker};
@@ -10,26 +10,26 @@ use crate::limits::{KEEPALIVES_PER_TIMEOUT, LINK_BYTES_PER_POLL};
 use crate::proto::connection::Connection;
 use crate::proto::session::{Session, Settings};
 
-/// One link with its socket.
+/// A connection with its byte stream and the state that its peer keeps about it.
 #[derive(Debug)]
 pub(crate) struct Link<S> {
     pub(crate) connection: Connection,
     stream: S,
     waker: Waker,
-    /// What the socket has not taken of the last write.
+    /// Bytes of the last write that the stream has not accepted.
     unsent: Vec<u8>,
     /// Reason of a failed write. The connection ends when all bytes received before have been read.
     broken: Option<DisconnectReason>,
     is_shut: bool,
-    /// Whether reading stopped although there may be more.
+    /// True if reading stopped although bytes may be available.
     is_paused: bool,
-    /// Whether it waits to be flushed.
+    /// True if the connection is listed for the next flush.
     pub(crate) is_dirty: bool,
-    /// Whether it counts as one that has not got through its handshake.
+    /// True if the connection counts as one whose handshake is incomplete.
     pub(crate) is_handshaking: bool,
-    /// When it is due, as its peer has noted.
+    /// Time of the connection's entry among the peer's timers.
     pub(crate) timer: Option<Instant>,
-    /// Its waiting bytes, as its peer has noted.
+    /// Waiting bytes that the peer has charged for the connection.
     pub(crate) waiting: usize,
 }
 
@@ -58,7 +58,8 @@ impl<S: ByteStream> Link<S> {
         }
     }
 
-    /// Takes in what the socket has, [`LINK_BYTES_PER_POLL`] at most: how much, and whether there may be more.
+    /// Receives up to [`LINK_BYTES_PER_POLL`] bytes from the stream. Returns their number, and
+    /// whether there may be more.
     pub(crate) fn read(
         &mut self,
         now: Instant,
@@ -96,7 +97,7 @@ impl<S: ByteStream> Link<S> {
         (taken, true)
     }
 
-    /// Writes what there is, as far as the socket takes it. `out` is a buffer to pack in.
+    /// Writes queued output until the stream accepts no more. `out` is a scratch buffer.
     pub(crate) fn flush(&mut self, now: Instant, out: &mut Vec<u8>, session: &mut Session) {
         while self.broken.is_none() {
             out.clear();
@@ -126,7 +127,8 @@ impl<S: ByteStream> Link<S> {
         self.resume();
     }
 
-    /// Offers the last words of a link that is over to the socket, which closes with it.
+    /// Writes the last bytes of a closed connection, as far as the stream accepts them, and drops
+    /// the stream.
     pub(crate) fn part(mut self, now: Instant, out: &mut Vec<u8>, session: &mut Session) {
         self.flush(now, out, session);
         if self.unsent.is_empty() && !self.is_shut {
@@ -136,14 +138,14 @@ impl<S: ByteStream> Link<S> {
         }
     }
 
-    /// Whether there is something to write.
+    /// Returns whether there are bytes to write, or the stream is to be shut down.
     pub(crate) fn has_output(&self) -> bool {
         !self.unsent.is_empty()
             || self.connection.has_output()
             || (self.connection.wants_shutdown() && !self.is_shut)
     }
 
-    /// Goes on reading, when it had stopped and may.
+    /// Continues reading if it stopped and input is wanted again.
     pub(crate) fn resume(&mut self) {
         if self.is_paused && self.connection.wants_bytes() {
             self.is_paused = false;
@@ -151,7 +153,7 @@ impl<S: ByteStream> Link<S> {
         }
     }
 
-    /// Lists it for the next turn.
+    /// Lists the connection for the next turn.
     pub(crate) fn wake(&self) {
         self.waker.wake_by_ref();
     }
@@ -165,17 +167,19 @@ impl<S: ByteStream> Link<S> {
         &self.stream
     }
 
-    /// Bytes that wait in this process.
+    /// Returns the bytes that wait in this process: unsent ones, queued packets and an incomplete
+    /// message.
     pub(crate) fn waiting_bytes(&self) -> usize {
         self.unsent.len() + self.connection.waiting_bytes()
     }
 
-    /// Bytes that the socket has not taken.
+    /// Returns the number of bytes that the stream has not accepted.
     pub(crate) fn unsent(&self) -> usize {
         self.unsent.len()
     }
 
-    /// How much of `bytes` the socket took. What it takes amiss counts as taken: it is lost.
+    /// Writes `bytes` and returns how many the stream accepted. After an error all of them count as
+    /// accepted; they are lost.
     fn write(&mut self, bytes: &[u8]) -> usize {
         let mut cx = Context::from_waker(&self.waker);
         let mut written = 0;
@@ -189,7 +193,7 @@ impl<S: ByteStream> Link<S> {
                     // The first error is the cause: the system reports it once.
                     self.broken.get_or_insert(reason);
                     self.unsent = Vec::new();
-                    // Reading finds out what has happened.
+                    // Have the connection read, which ends it.
                     self.waker.wake_by_ref();
                     return bytes.len();
                 }
@@ -199,8 +203,8 @@ impl<S: ByteStream> Link<S> {
     }
 }
 
-/// The reason of an end by an I/O error. After a timeout TCP reports why the remote host was not
-/// reached, if a router said so.
+/// Returns the disconnect reason for an I/O error. After a timeout, TCP reports why the remote host
+/// was unreachable, if a router reported it.
 fn reason_of(error: &io::Error) -> DisconnectReason {
     use ErrorKind::{HostUnreachable, NetworkDown, NetworkUnreachable, TimedOut};
     match error.kind() {

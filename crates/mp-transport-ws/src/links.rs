@@ -1,4 +1,4 @@
-//! The links of a peer: by slot, by what is due and by what waits to be flushed.
+//! The connections of a peer, by slot, timer and pending flush.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -10,21 +10,21 @@ use crate::io::ByteStream;
 use crate::limits::SUSPENSION_MIN;
 use crate::link::Link;
 
-/// Links in slots. A slot is used again, its generation is not.
+/// Connections in slots. A slot is reused, with a new generation.
 #[derive(Debug)]
 pub(crate) struct Links<S> {
     slots: Slab<Link<S>>,
-    /// For each slot, how many links have used it.
+    /// Number of connections that have used each slot.
     generations: Vec<u32>,
     timers: BTreeSet<(Instant, usize)>,
     dirty: Vec<usize>,
     handshaking: usize,
-    /// The limit on the waiting bytes of all.
+    /// Limit of the waiting bytes of all connections.
     waiting: SharedLimit,
 }
 
 impl<S: ByteStream> Links<S> {
-    /// No links. `waiting` limits the waiting bytes of all.
+    /// Returns an empty table. `waiting` limits the waiting bytes of all connections.
     pub(crate) fn new(waiting: SharedLimit) -> Self {
         Self {
             slots: Slab::new(),
@@ -36,7 +36,7 @@ impl<S: ByteStream> Links<S> {
         }
     }
 
-    /// The id of the next link that is inserted.
+    /// Returns the id of the next connection to insert.
     pub(crate) fn next_id(&mut self) -> ConnectionId {
         let slot = self.slots.vacant_key();
         if self.generations.len() == slot {
@@ -45,7 +45,7 @@ impl<S: ByteStream> Links<S> {
         ConnectionId { slot: slot as u32, generation: self.generations[slot] }
     }
 
-    /// Adds a link, which has the [next id](Self::next_id).
+    /// Adds a connection, whose id must be [`next_id`](Self::next_id).
     pub(crate) fn insert(&mut self, link: Link<S>) {
         self.handshaking += 1;
         let slot = self.slots.insert(link);
@@ -81,7 +81,8 @@ impl<S: ByteStream> Links<S> {
         self.slots.iter().map(|(slot, _)| slot)
     }
 
-    /// Notes what a link wants after something was done with it: to be flushed, to be called at a time.
+    /// Updates handshake count, flush list, timer and waiting bytes of a connection after it
+    /// changed.
     pub(crate) fn note(&mut self, slot: usize) {
         let Some(link) = self.slots.get_mut(slot) else {
             mp_core::bug!("something was done with slot {slot}, which has no connection");
@@ -98,7 +99,7 @@ impl<S: ByteStream> Links<S> {
         self.note_timer(slot);
     }
 
-    /// Notes when a link is due, and how many bytes wait for it.
+    /// Updates the timer and the waiting bytes of a connection.
     pub(crate) fn note_timer(&mut self, slot: usize) {
         let Some(link) = self.slots.get_mut(slot) else {
             mp_core::bug!("slot {slot} is to have a timer, but has no connection");
@@ -119,24 +120,25 @@ impl<S: ByteStream> Links<S> {
         }
     }
 
-    /// Those that wait to be flushed; they wait no more.
+    /// Removes and returns the slots to flush.
     pub(crate) fn take_dirty(&mut self) -> Vec<usize> {
         std::mem::take(&mut self.dirty)
     }
 
-    /// Gives the list back for its memory, with those that still wait.
+    /// Returns the list of [`take_dirty`](Self::take_dirty) to reuse its memory, with the slots
+    /// that remain to be flushed.
     pub(crate) fn put_dirty(&mut self, mut dirty: Vec<usize>) {
         dirty.append(&mut self.dirty);
         self.dirty = dirty;
     }
 
-    /// The first that is due at `now`.
+    /// Returns the slot of the first timer that has expired at `now`.
     pub(crate) fn due(&self, now: Instant) -> Option<usize> {
         self.timers.first().filter(|&&(due, _)| due <= now).map(|&(_, slot)| slot)
     }
 
-    /// Postpones what counts against remote peers when the first timer fires so late that this
-    /// process was suspended: their bytes may not have been read yet.
+    /// Postpones the timeouts of remote peers if the first timer fires so late that this process
+    /// was suspended: their bytes may not have been read yet.
     pub(crate) fn forgive_suspension(&mut self, now: Instant) {
         let Some(time) = self.next_due().and_then(|due| suspension(due, now)) else { return };
         for slot in self.slots().collect::<Vec<_>>() {
@@ -147,31 +149,31 @@ impl<S: ByteStream> Links<S> {
         }
     }
 
-    /// When the first one is due.
+    /// Returns the time of the first timer.
     pub(crate) fn next_due(&self) -> Option<Instant> {
         self.timers.first().map(|&(due, _)| due)
     }
 
-    /// Returns whether the waiting bytes of a link are within the limit of all.
+    /// Returns whether the waiting bytes of a connection are within the limits.
     pub(crate) fn is_within_limit(&self, slot: usize) -> bool {
         self.slots.get(slot).is_none_or(|link| self.waiting.allows(link.waiting, 0))
     }
 
-    /// Returns whether a packet of `len` bytes, which `connections` links queue together, may wait
-    /// for a link.
+    /// Returns whether a packet of `len` bytes, whose payload `connections` connections share, may
+    /// wait for a full socket.
     pub(crate) fn may_wait(&self, slot: usize, len: usize, connections: usize) -> bool {
         let link = self.slots.get(slot);
         link.is_none_or(|link| self.waiting.allows(link.waiting, queued_bytes(len, connections)))
     }
 
-    /// How many have not got through their handshake.
+    /// Returns the number of connections whose handshake is not complete.
     pub(crate) fn handshaking(&self) -> usize {
         self.handshaking
     }
 }
 
-/// Time to add to timeouts when one that was `due` is noticed at `now`: what this process missed and
-/// a moment to read what was received meanwhile. `None` when it was not suspended.
+/// Returns the time to add to timeouts when one that was `due` expires at `now`: the delay, and a
+/// moment to read bytes received meanwhile. `None` if the process was not suspended.
 pub(crate) fn suspension(due: Instant, now: Instant) -> Option<Duration> {
     let late = now - due;
     (late >= SUSPENSION_MIN).then(|| late + SUSPENSION_MIN)

@@ -34,8 +34,8 @@ pub struct WebSocketSettings {
     pub handshake_timeout: Duration,
     /// Time between pings; zero for none.
     pub heartbeat_interval: Duration,
-    /// Time after which a remote host that acknowledges nothing has timed out; zero for the
-    /// system's.
+    /// Time after which a remote host that acknowledges nothing times out; zero for the system's
+    /// default.
     pub tcp_timeout: Duration,
     /// Bytes of all connections that may wait.
     pub waiting_bytes: usize,
@@ -137,10 +137,10 @@ macro_rules! common_setters {
         }
 
         /// Sets the time between pings; zero for none (default). A connection whose ping is not
-        /// answered when the next one is due ends with `Timeout`.
+        /// answered when the next one is due is closed with `Timeout`.
         ///
-        /// Proxies close connections that carry nothing for a while, often 60 s: behind one, 20 s
-        /// is a good value for a server.
+        /// Proxies close idle connections, often after 60 s: behind one, 20 s is a good value for a
+        /// server.
         /// [`set_heartbeat_interval`](crate::WebSocketMultiplayerPeer::set_heartbeat_interval)
         /// changes it for one connection.
         pub const fn heartbeat_interval(mut self, interval: Duration) -> Self {
@@ -148,8 +148,8 @@ macro_rules! common_setters {
             self
         }
 
-        /// Sets the time after which a connection whose remote host acknowledges nothing ends with
-        /// `Timeout` (default: 30 s); zero for whatever the system does. On Linux an idle
+        /// Sets the time after which a connection whose remote host acknowledges nothing is closed
+        /// with `Timeout` (default: 30 s); zero leaves the system's default. On Linux an idle
         /// connection is sent a pong of 2 bytes every sixth of it. See
         /// [`TCP_TIMEOUT`](limits::TCP_TIMEOUT).
         pub const fn tcp_timeout(mut self, timeout: Duration) -> Self {
@@ -157,22 +157,23 @@ macro_rules! common_setters {
             self
         }
 
-        /// Sets the most bytes of all connections that wait: unfinished messages, and packets for
-        /// sockets that are full (default: 256 MiB). Beyond, a connection with more than
-        /// [`WAITING_BYTES_OF_EACH`](limits::WAITING_BYTES_OF_EACH) ends with `QueueFull`.
+        /// Sets the maximum of the waiting bytes of all connections: incomplete messages, and
+        /// packets for full sockets (default: 256 MiB). Beyond, a connection with more than
+        /// [`WAITING_BYTES_OF_EACH`](limits::WAITING_BYTES_OF_EACH) is closed with `QueueFull`.
         pub const fn waiting_bytes(mut self, bytes: usize) -> Self {
             self.web_socket.waiting_bytes = bytes;
             self
         }
 
-        /// Sets the most reliable bytes queued for a connection, at most 64 MiB (default). Beyond,
-        /// it ends with `QueueFull`.
+        /// Sets the maximum of reliable bytes queued for a connection, at most 64 MiB (default). A
+        /// connection with more is closed with `QueueFull`.
         pub const fn reliable_queue_bytes(mut self, bytes: usize) -> Self {
             self.web_socket.reliable_queue_bytes = bytes;
             self
         }
 
-        /// Sets the seed of all randomness but encryption's (default: from the operating system).
+        /// Sets the seed of all randomness except encryption (default: drawn from the operating
+        /// system).
         pub const fn seed(mut self, seed: [u8; 32]) -> Self {
             self.seed = Some(seed);
             self
@@ -252,31 +253,31 @@ impl ServerOptions {
         self
     }
 
-    /// Sets the most clients at a time, at least 1 (default: 4,095). The next ones get HTTP status
-    /// 503.
+    /// Sets the maximum number of clients, at least 1 (default: 4,095). Further ones receive HTTP
+    /// status 503.
     pub const fn max_clients(mut self, clients: u16) -> Self {
         self.max_clients = clients;
         self
     }
 
-    /// Sets the most connections at a time that have not completed their handshake, at least 1
-    /// (default: 1,024). A new one replaces the oldest.
+    /// Sets the maximum number of connections whose handshake is incomplete, at least 1 (default:
+    /// 1,024). A new one replaces the oldest.
     pub const fn max_handshakes(mut self, connections: usize) -> Self {
         self.max_handshakes = connections;
         self
     }
 
-    /// Sets the number of reverse proxies in front of the server. Each appends the address that it
-    /// acts for to `X-Forwarded-For`; the entry of the first one is believed. With 0 (default) none
-    /// is, since anybody can write that header.
+    /// Sets the number of trusted reverse proxies in front of the server (default: 0). Each appends
+    /// the address of its client to `X-Forwarded-For`; the entry of the first one is used as the
+    /// client's address. With 0 the header is ignored, since a client can forge it.
     pub const fn trusted_proxies(mut self, proxies: usize) -> Self {
         self.trusted_proxies = proxies;
         self
     }
 
-    /// Sets the origins of the web pages whose scripts may connect, such as `https://game.example`
-    /// (default: none, which allows all). Others get HTTP status 403. Clients that are no browser
-    /// send no origin, and may always connect.
+    /// Sets the origins of web pages whose scripts may connect, such as `https://game.example`
+    /// (default: none, which allows all). Others receive HTTP status 403. Clients other than
+    /// browsers send no origin, and may always connect.
     pub fn allowed_origins<O: Into<String>>(
         mut self,
         origins: impl IntoIterator<Item = O>,
@@ -303,7 +304,7 @@ impl ServerOptions {
 }
 
 impl ClientOptions {
-    /// Sets how a server is verified whose URL begins with `wss://` (default: by the system's
+    /// Sets the verification of servers whose URL begins with `wss://` (default: by the system's
     /// certificates).
     pub fn tls(mut self, options: ClientTlsOptions) -> Self {
         self.tls = options;
@@ -332,8 +333,8 @@ fn settings(from: &WebSocketSettings, max_clients: usize) -> Result<Settings, Cr
     })
 }
 
-/// Listens with `listen` at `port` of all addresses of this machine: of both families, or of IPv4 if
-/// the system has no IPv6.
+/// Listens with `listen` at `port` on all addresses of this machine: IPv6 and IPv4, or IPv4 alone
+/// if the system has no IPv6.
 pub(crate) fn listen_any<S>(
     port: u16,
     listen: impl Fn(SocketAddr) -> Result<S, BindError>,
@@ -360,28 +361,28 @@ pub enum CreateError {
     #[error(transparent)]
     Bind(#[from] BindError),
     /// A handshake header is invalid.
-    #[error("{0:?} is no HTTP header; use \"Name: value\", one line each")]
+    #[error("{0:?} is not an HTTP header; use \"Name: value\", one line each")]
     Header(String),
     /// An option is out of range.
     #[error(transparent)]
     OutOfRange(#[from] OutOfRange),
     /// The name of a subprotocol is invalid.
-    #[error("{0:?} is no subprotocol's name; use letters, digits, dots and hyphens")]
+    #[error("{0:?} is not the name of a subprotocol; use letters, digits, dots and hyphens")]
     Protocol(String),
-    /// The operating system has no randomness to give.
-    #[error("the operating system gave no randomness; set a seed")]
+    /// The operating system returned no random seed.
+    #[error("the operating system returned no random seed; set one")]
     Randomness(#[source] io::Error),
     /// The thread that connects could not be started.
     #[error("cannot start the thread that connects")]
     Thread(#[source] io::Error),
-    /// A certificate or a TLS setting cannot be used.
+    /// A certificate or a TLS setting is invalid.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// The URL cannot be used.
+    /// The URL is invalid.
     #[error(transparent)]
     Url(#[from] UrlError),
 }
 
-/// Size in bytes of the largest control frame, which every side must accept.
+/// Size in bytes of the largest control frame, which every peer must accept.
 const CONTROL_BYTES_MAX: usize = 125;
 const HANDSHAKE_TIMEOUT_MIN: Duration = Duration::from_millis(1);

@@ -1,4 +1,5 @@
-//! [`WebSocketMultiplayerPeer`]: links, and Godot's way of using them. Where they come from is in `door`.
+//! [`WebSocketMultiplayerPeer`]: the connections of a server or client, and Godot's rules for their
+//! use. Connections are accepted and established in `establish`.
 
 mod door;
 mod text;
@@ -31,31 +32,36 @@ use crate::text::TextService;
 
 /// Godot's `WebSocketMultiplayerPeer`: a server, or a client of one.
 ///
-/// A server draws the ids of its clients and tells each its own in the first message; a client is `Connecting` until then, and one that
-/// cannot connect becomes `Disconnected` without an event. Packets arrive as `Reliable` on channel 0 whatever they were sent as, each
-/// as one binary message. All that waits for a link leaves in one write per turn.
+/// A server draws the ids of its clients and sends each its own in the first message. A client is
+/// `Connecting` until it receives its id; one that cannot connect becomes `Disconnected` without an
+/// event. Each packet is one binary message. Packets are received as `Reliable` on channel 0,
+/// whatever mode they were sent in. All packets queued for a connection in a turn are written at
+/// once.
 ///
-/// What makes a link end from this side with a reason of its own:
+/// A connection that the local peer closes by itself has one of these reasons:
 ///
-/// * `Misbehaved`: the other side broke WebSocket's rules (it gets close code 1002, 1007 or 1009);
-/// * `QueueFull`: it does not read: reliable packets passed their bound, or the socket took nothing for
-///   [`RELIABLE_PROGRESS_TIMEOUT`](crate::limits::RELIABLE_PROGRESS_TIMEOUT). Unreliable packets for a socket that is full are
-///   dropped and counted;
-/// * `Timeout`: it did not answer a ping, TCP's own probes or a goodbye.
+/// * `Misbehaved`: the remote peer violated the WebSocket protocol. It receives close code 1002,
+///   1007 or 1009.
+/// * `QueueFull`: the remote peer does not read. Reliable packets exceeded their limit, or the
+///   socket accepted no bytes for
+///   [`RELIABLE_PROGRESS_TIMEOUT`](crate::limits::RELIABLE_PROGRESS_TIMEOUT). Unreliable packets
+///   for a full socket are dropped and counted.
+/// * `Timeout`: the remote peer did not answer a ping, a TCP keepalive probe or a close frame.
 #[derive(Debug)]
 pub struct WebSocketMultiplayerPeer<S: StreamSource = Tcp> {
     session: Session,
-    /// None once a server is closed, and once a client has its connection.
+    /// `None` after a server was closed or stopped accepting, and after a client's attempt has
+    /// ended.
     source: Option<S>,
     role: Role,
     connect_error: Option<io::Error>,
     links: Links<S::Stream>,
-    /// Over, with last words.
+    /// Closed connections with bytes left to write.
     parting: Vec<Link<S::Stream>>,
     readiness: Readiness,
     wakes: Wakes,
     source_waker: Waker,
-    /// What has to be looked at and was not yet.
+    /// Slots to poll, in this turn or the next.
     ready: VecDeque<usize>,
     woken: Vec<usize>,
     now: Instant,
@@ -72,17 +78,18 @@ enum Role {
     Client(Option<Box<Call>>),
 }
 
-/// Counters of a server since it began.
+/// Counters of a server since it was created.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServerStats {
     /// TCP connections accepted.
     pub accepted: u64,
-    /// Those that made way for newer ones before they had got through their handshake.
+    /// Connections closed during their handshake to accept newer ones.
     pub replaced: u64,
-    /// Times the system had nothing left to accept with.
+    /// Failed calls of accept because the system lacks descriptors or memory.
     pub accept_errors: u64,
-    /// Connections ended because of an unfinished message while all together had too many waiting bytes.
+    /// Connections closed because of an incomplete message while all connections exceeded
+    /// [`WebSocketSettings::waiting_bytes`](crate::WebSocketSettings::waiting_bytes).
     pub shed: u64,
     /// Requests rejected because of [`ServerOptions::allowed_origins`].
     pub forbidden: u64,
@@ -91,30 +98,30 @@ pub struct ServerStats {
 }
 
 impl WebSocketMultiplayerPeer<Tcp> {
-    /// A server at `address` (`0.0.0.0:port`, or `[::]:port` for both families).
+    /// Creates a server at `address`: `0.0.0.0:port`, or `[::]:port` for IPv4 and IPv6.
     ///
     /// # Errors
     ///
-    /// When the address cannot be bound or an option cannot be used.
+    /// Returns an error if the address cannot be bound or an option is invalid.
     pub fn create_server(address: SocketAddr, options: ServerOptions) -> Result<Self, CreateError> {
         Self::server(Tcp::listen(address)?, options)
     }
 
-    /// Creates a server at `port` of all addresses of this machine, with the default options.
+    /// Creates a server at `port` on all addresses of this machine, with default options.
     ///
     /// # Errors
     ///
-    /// When the port cannot be bound or `max_clients` is 0.
+    /// Returns an error if the port cannot be bound or `max_clients` is 0.
     pub fn create_server_on(port: u16, max_clients: u16) -> Result<Self, CreateError> {
         let options = ServerOptions::default().max_clients(max_clients);
         Self::server(listen_any(port, Tcp::listen)?, options)
     }
 
-    /// A client of the server at `url`: `ws://host:port/path`, or `wss://` with TLS.
+    /// Creates a client of the server at `url`: `ws://host:port/path`, or `wss://` with TLS.
     ///
     /// # Errors
     ///
-    /// When the URL or an option cannot be used.
+    /// Returns an error if the URL or an option is invalid.
     pub fn create_client(url: &str, options: ClientOptions) -> Result<Self, CreateError> {
         let parsed: Url = url.parse()?;
         let timeout = options.web_socket_settings().handshake_timeout;
@@ -126,11 +133,12 @@ impl WebSocketMultiplayerPeer<Tcp> {
 
 #[cfg(feature = "tokio")]
 impl WebSocketMultiplayerPeer<TokioTcp> {
-    /// As [`create_server`](WebSocketMultiplayerPeer::create_server), on connections that wake their task. Needs a tokio runtime.
+    /// Creates a server like [`create_server`](WebSocketMultiplayerPeer::create_server), whose
+    /// connections wake their task. Requires a tokio runtime.
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Returns an error if the address cannot be bound or an option is invalid.
     pub fn create_async_server(
         address: SocketAddr,
         options: ServerOptions,
@@ -138,22 +146,23 @@ impl WebSocketMultiplayerPeer<TokioTcp> {
         Self::server(TokioTcp::listen(address)?, options)
     }
 
-    /// As [`create_server_on`](WebSocketMultiplayerPeer::create_server_on), on connections that wake
-    /// their task. Needs a tokio runtime.
+    /// Creates a server like [`create_server_on`](WebSocketMultiplayerPeer::create_server_on),
+    /// whose connections wake their task. Requires a tokio runtime.
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Returns an error if the port cannot be bound or `max_clients` is 0.
     pub fn create_async_server_on(port: u16, max_clients: u16) -> Result<Self, CreateError> {
         let options = ServerOptions::default().max_clients(max_clients);
         Self::server(listen_any(port, TokioTcp::listen)?, options)
     }
 
-    /// As [`create_client`](WebSocketMultiplayerPeer::create_client), on a connection that wakes its task. Needs a tokio runtime.
+    /// Creates a client like [`create_client`](WebSocketMultiplayerPeer::create_client), whose
+    /// connection wakes its task. Requires a tokio runtime.
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Returns an error if the URL or an option is invalid.
     pub fn create_async_client(url: &str, options: ClientOptions) -> Result<Self, CreateError> {
         let parsed: Url = url.parse()?;
         Self::client(TokioTcp::dial(parsed.host(), parsed.port()), url, options)
@@ -161,11 +170,11 @@ impl WebSocketMultiplayerPeer<TokioTcp> {
 }
 
 impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
-    /// A server of connections of any kind.
+    /// Creates a server of the connections that `source` provides.
     ///
     /// # Errors
     ///
-    /// When an option cannot be used.
+    /// Returns an error if an option is invalid.
     pub fn server(source: S, options: ServerOptions) -> Result<Self, CreateError> {
         let (settings, rules) = options.read()?;
         let tls = options.tls.map(|store| store.server_config()).transpose()?;
@@ -181,11 +190,11 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
         Ok(Self::new(session, source, role))
     }
 
-    /// A client of the server at `url`, to which `source` connects.
+    /// Creates a client of the server at `url`, to which `source` connects.
     ///
     /// # Errors
     ///
-    /// When the URL or an option cannot be used.
+    /// Returns an error if the URL or an option is invalid.
     pub fn client(source: S, url: &str, options: ClientOptions) -> Result<Self, CreateError> {
         let url: Url = url.parse()?;
         let settings = options.read()?;
@@ -206,11 +215,12 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
         Ok(Self::new(session, source, role))
     }
 
-    /// Where a server listens.
+    /// Returns the address on which a server listens.
     ///
     /// # Errors
     ///
-    /// When the operating system does not tell, or nobody listens.
+    /// Returns an error if the operating system cannot report the address, or the peer is not
+    /// listening.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         match &self.source {
             Some(source) => source.local_addr(),
@@ -218,7 +228,7 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
         }
     }
 
-    /// What is known of a link (Godot: `get_peer`, `get_peer_address`, `get_peer_port`).
+    /// Returns details of a connection (Godot: `get_peer`, `get_peer_address`, `get_peer_port`).
     #[doc(alias = "get_peer")]
     pub fn peer_info(&self, connection: ConnectionId) -> Option<WebSocketPeerInfo> {
         let link = self.links.get(connection)?;
@@ -231,8 +241,10 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
         })
     }
 
-    /// Ends a link with a close code and a reason of one's own (Godot: `WebSocketPeer.close`). A reason longer than 123 bytes is cut
-    /// off. Otherwise as [`disconnect`](MultiplayerPeer::disconnect) with [`Farewell::Polite`], which says 1000.
+    /// Closes a connection with a custom close code and reason (Godot: `WebSocketPeer.close`). At
+    /// most 123 bytes of the reason are sent. The connection is closed like by
+    /// [`disconnect`](MultiplayerPeer::disconnect) with [`Farewell::Polite`], which sends code
+    /// 1000.
     pub fn close_peer(&mut self, connection: ConnectionId, code: u16, reason: &str) {
         let now = self.now;
         let Some(link) = self.links.get_mut(connection) else { return };
@@ -246,14 +258,16 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
         self.links.note(connection.slot as usize);
     }
 
-    /// How the last side that said goodbye did so (Godot: `WebSocketPeer.get_close_code`, `get_close_reason`).
+    /// Returns the last close frame received from a remote peer (Godot:
+    /// `WebSocketPeer.get_close_code`, `get_close_reason`).
     #[doc(alias = "get_close_code")]
     #[doc(alias = "get_close_reason")]
     pub fn last_close(&self) -> Option<&LastClose> {
         self.session.last_close.as_ref()
     }
 
-    /// Sets a link's time between pings, zero for none (Godot: `WebSocketPeer.heartbeat_interval`).
+    /// Sets the interval of a connection's pings; zero disables them (Godot:
+    /// `WebSocketPeer.heartbeat_interval`).
     pub fn set_heartbeat_interval(&mut self, connection: ConnectionId, interval: Duration) {
         let now = self.now;
         let Some(link) = self.links.get_mut(connection) else { return };
@@ -261,20 +275,21 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
         self.links.note(connection.slot as usize);
     }
 
-    /// Whether a link's small writes leave at once, as they do by default (Godot: `WebSocketPeer.set_no_delay`).
+    /// Sets whether small writes of a connection are sent immediately (default: true; Godot:
+    /// `WebSocketPeer.set_no_delay`).
     pub fn set_no_delay(&mut self, connection: ConnectionId, no_delay: bool) {
         if let Some(link) = self.links.get_mut(connection) {
             link.set_no_delay(no_delay);
         }
     }
 
-    /// Why a client could not connect its socket: the name of its server was not found, or no
-    /// address of it answered. `None` when it failed later, or by its timeout.
+    /// Returns the error because of which a client could not connect its socket: its server's name
+    /// was not resolved, or no address answered. `None` if the attempt failed later, or timed out.
     pub const fn connect_error(&self) -> Option<&io::Error> {
         self.connect_error.as_ref()
     }
 
-    /// Counters of a server.
+    /// Returns the counters of a server.
     pub const fn server_stats(&self) -> ServerStats {
         ServerStats {
             forbidden: self.session.forbidden,
@@ -283,7 +298,7 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
         }
     }
 
-    /// Connections that have not got through their handshake.
+    /// Returns the number of connections whose handshake is not complete.
     pub fn open_handshakes(&self) -> usize {
         self.links.handshaking()
     }
@@ -317,7 +332,7 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
         self.readiness == Readiness::Wakes
     }
 
-    /// Lists what has to be looked at.
+    /// Adds the slots that are ready to the list.
     fn gather(&mut self, now: Instant) {
         if self.is_waking() {
             self.wakes.take(&mut self.woken);
@@ -333,7 +348,8 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
         }
     }
 
-    /// Takes in what is there, within bounds; the rest stays listed.
+    /// Receives from ready connections up to the limits of a turn. The others stay listed for the
+    /// next turn.
     fn take_in(&mut self, now: Instant) {
         let mut taken = 0;
         while taken < BYTES_PER_POLL
@@ -363,7 +379,7 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
         }
     }
 
-    /// Ends a client's attempt that takes too long, and does what is due on links.
+    /// Ends a client's attempt that timed out, and runs the due timers of connections.
     fn handle_timeouts(&mut self, now: Instant) {
         if let Role::Client(Some(call)) = &mut self.role
             && let Some(deadline) = &mut call.deadline
@@ -388,8 +404,8 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
         }
     }
 
-    /// Ends a connection that has more than its share of an unfinished message while all together have
-    /// too much.
+    /// Closes a connection whose incomplete message exceeds its share while all connections
+    /// together exceed their limit.
     fn shed_if_crowded(&mut self, now: Instant, slot: usize) {
         if self.links.is_within_limit(slot) {
             return;
@@ -404,7 +420,7 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
         }
     }
 
-    /// Queues a packet, which `connections` links queue together, for one of them.
+    /// Queues a packet for one of the `connections` connections that share its payload.
     fn send_to(
         &mut self,
         connection: ConnectionId,
@@ -419,7 +435,7 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
         self.links.note(slot);
     }
 
-    /// Notes what has become of a link, and takes leave of it when it is over.
+    /// Updates the state kept about a connection, and removes the connection if it is closed.
     fn settle(&mut self, slot: usize) {
         self.links.note(slot);
         let Some(end) = self.links.at(slot).and_then(|link| link.connection.end()) else { return };
@@ -454,7 +470,7 @@ impl<S: StreamSource> MultiplayerPeer for WebSocketMultiplayerPeer<S> {
         if let Role::Client(Some(call)) = &mut self.role {
             call.deadline.get_or_insert(now + self.session.settings.handshake_timeout);
         }
-        // What the host has not taken yet comes first; the rest stays with its senders.
+        // Receive only when the host has read all events: unread bytes stay at their senders.
         if self.session.events.is_empty() {
             self.gather(now);
             self.take_in(now);
@@ -476,7 +492,7 @@ impl<S: StreamSource> MultiplayerPeer for WebSocketMultiplayerPeer<S> {
         if len > max {
             return Err(SendError::TooLarge { len, max });
         }
-        // To share bytes costs an allocation, so that one link gets them as they are.
+        // Sharing a payload costs an allocation, so one receiver gets it as it is.
         let is_whole = outgoing.prefix.as_slice().is_empty();
         let whole = if is_whole { None } else { Some(outgoing.joined()) };
         let Outgoing { to, mode, payload, .. } = outgoing;
@@ -500,7 +516,7 @@ impl<S: StreamSource> MultiplayerPeer for WebSocketMultiplayerPeer<S> {
             let Some(link) = self.links.at(slot) else { return false };
             link.is_dirty = false;
             link.flush(now, &mut self.write_buffer, &mut self.session);
-            // One that wakes says when there is room again.
+            // A stream that wakes reports when it accepts bytes again.
             link.is_dirty = retries && link.unsent() > 0;
             let again = link.is_dirty;
             self.links.note_timer(slot);
@@ -534,7 +550,7 @@ impl<S: StreamSource> MultiplayerPeer for WebSocketMultiplayerPeer<S> {
         self.session.events.clear();
         self.source = None;
         for slot in self.links.slots().collect::<Vec<_>>() {
-            // As Godot's: the connection ends without a goodbye, but for what was said before.
+            // As in Godot, no close frame is sent. Bytes queued before are still written.
             let link = self.links.remove(slot).filter(Link::has_output);
             self.parting.extend(link);
         }
@@ -571,7 +587,7 @@ impl<S: StreamSource> MultiplayerPeer for WebSocketMultiplayerPeer<S> {
             return Poll::Pending;
         }
         let text = self.text.as_mut().map(|service| service.poll_ready(cx));
-        // Both are asked, so that each wakes the task.
+        // Poll both, so that each wakes the task.
         match self.wakes.poll_ready(cx) {
             Poll::Pending => text.unwrap_or(Poll::Pending),
             ready => ready,
@@ -598,7 +614,7 @@ impl<S: StreamSource> MultiplayerPeer for WebSocketMultiplayerPeer<S> {
         self.session.refusing = refuse;
     }
 
-    /// Closes the port of a server, so that `/healthz` does not answer for rooms that have ended.
+    /// Closes the port of a server, so that `/healthz` does not respond for rooms that have ended.
     fn stop_accepting(&mut self) {
         self.session.refusing = true;
         if matches!(self.role, Role::Server(_)) {
@@ -628,5 +644,5 @@ fn is_about(event: &PeerEvent, link: ConnectionId) -> bool {
     }
 }
 
-/// A close frame holds 125 bytes, two of which are the code.
+/// Maximum length of a close reason in bytes: a control frame carries 125, two of them the code.
 const CLOSE_REASON_BYTES_MAX: usize = 123;

@@ -1,5 +1,5 @@
-//! Text sessions beside the multiplayer peer of a server, for signaling and the like.
-#![expect(clippy::exhaustive_enums, reason = "the server must do whatever a service asks for")]
+//! Text sessions beside the multiplayer peer of a server, for example for WebRTC signaling.
+#![expect(clippy::exhaustive_enums, reason = "the server must handle each action")]
 
 use std::fmt;
 use std::net::IpAddr;
@@ -7,55 +7,55 @@ use std::task::{Context, Poll};
 
 use mp_core::{ConnectionId, Instant};
 
-/// A service for plain WebSocket sessions with text messages, without I/O.
+/// A sans-IO service for plain WebSocket sessions with text messages.
 ///
-/// A session's id is never used again. A session that sends a binary message is closed with code
-/// 1003, one that sends a message that is too long with 1009.
+/// Ids of sessions are never reused. A session that sends a binary message is closed with code
+/// 1003, one that sends a message above the limit with 1009.
 pub trait TextService: fmt::Debug + Send {
-    /// A session has opened. `address` is that of the client, or what trusted proxies say that it
-    /// is.
+    /// Handles a new session. `address` is that of the client, or the one that trusted proxies
+    /// report.
     fn handle_opened(&mut self, now: Instant, session: ConnectionId, address: IpAddr);
 
-    /// A session has received a message.
+    /// Handles a message of a session.
     fn handle_message(&mut self, now: Instant, session: ConnectionId, text: &str);
 
-    /// A session has ended. Nothing follows for it.
+    /// Handles the end of a session. No event of it follows.
     fn handle_closed(&mut self, now: Instant, session: ConnectionId);
 
-    /// Does what is due.
+    /// Runs expired timers.
     fn handle_timeout(&mut self, now: Instant);
 
-    /// Returns the oldest action that was not taken yet.
+    /// Removes and returns the oldest action.
     fn next_action(&mut self) -> Option<TextAction>;
 
-    /// Time at which [`handle_timeout`](Self::handle_timeout) has something to do.
+    /// Returns the time at which [`handle_timeout`](Self::handle_timeout) is due.
     fn poll_timeout(&self) -> Option<Instant>;
 
-    /// Ready when [`handle_timeout`](Self::handle_timeout) has something to do for another reason
-    /// than time; else the task is woken when it has. As provided, there is no such reason.
+    /// Returns `Ready` if [`handle_timeout`](Self::handle_timeout) is due for a reason other than
+    /// time; otherwise registers the task to be woken. Default: `Pending`.
     fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<()> {
         Poll::Pending
     }
 }
 
-/// An action that a [`TextService`] asks for.
+/// An action that a [`TextService`] requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TextAction {
-    /// Send a message. A session that has more than
-    /// [`TEXT_QUEUE_BYTES_MAX`](crate::limits::TEXT_QUEUE_BYTES_MAX) queued ends.
+    /// Sends a message. A session with more than
+    /// [`TEXT_QUEUE_BYTES_MAX`](crate::limits::TEXT_QUEUE_BYTES_MAX) queued bytes is closed.
     Send {
-        /// The session; one that has ended is ignored.
+        /// The session. Ignored if it has ended.
         session: ConnectionId,
         /// The message.
         text: String,
     },
-    /// Close a session. Messages that its socket has not taken are dropped.
+    /// Closes a session. Messages that its socket has not accepted are dropped.
     Close {
-        /// The session; one that has ended is ignored.
+        /// The session. Ignored if it has ended.
         session: ConnectionId,
-        /// WebSocket's close code.
+        /// Close code.
         code: u16,
-        /// The reason, of which 123 bytes are sent.
+        /// Close reason; at most 123 bytes are sent.
         reason: String,
     },
 }
@@ -82,7 +82,7 @@ impl TextOptions {
         self
     }
 
-    /// Sets the most sessions at a time (default: 4,096). The next ones get HTTP status 503.
+    /// Sets the maximum number of sessions (default: 4,096). Further ones receive HTTP status 503.
     /// Sessions do not count as clients of the multiplayer peer.
     pub const fn max_sessions(mut self, sessions: usize) -> Self {
         self.max_sessions = sessions;

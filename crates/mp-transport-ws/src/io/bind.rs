@@ -1,4 +1,4 @@
-//! Sockets as both kinds of sources need them.
+//! Socket options that both sources share.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -8,22 +8,23 @@ use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 use crate::limits::{HANDSHAKES_MAX, KEEPALIVE_PROBES};
 
-/// A server's address cannot be listened on.
+/// A server's address cannot be bound.
 #[derive(Debug, thiserror::Error)]
-#[error("TCP address {address} cannot be bound: {}", explain(source))]
+#[error("cannot bind TCP {address}: {}", explain(source))]
 #[non_exhaustive]
 pub struct BindError {
     /// The address.
     pub address: SocketAddr,
-    /// Why not.
+    /// The error of the operating system.
     pub source: io::Error,
 }
 
-/// A listener that does not wait. `[::]` listens for both families.
+/// Returns a non-blocking listener. `[::]` listens on IPv4 and IPv6.
 pub(super) fn listen(address: SocketAddr) -> Result<TcpListener, BindError> {
     let listen = || -> io::Result<TcpListener> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        // Connections that are still dying do not keep a server from starting again. (On Windows it would share the port.)
+        // Connections in TIME_WAIT must not prevent a restart. (On Windows, the option would share
+        // the port.)
         #[cfg(unix)]
         socket.set_reuse_address(true)?;
         if address.is_ipv6() {
@@ -37,14 +38,14 @@ pub(super) fn listen(address: SocketAddr) -> Result<TcpListener, BindError> {
     listen().map_err(|source| BindError { address, source })
 }
 
-/// Makes the small writes of a connection leave at once, where the system can.
+/// Sends small writes immediately, where the system supports it.
 pub(super) fn tune<'s>(stream: impl Into<SockRef<'s>>) {
     let _ = stream.into().set_tcp_nodelay(true);
 }
 
-/// Makes TCP give up a remote host that acknowledges nothing for `timeout`; see
-/// [`TCP_TIMEOUT`](crate::limits::TCP_TIMEOUT). Zero leaves the system's defaults. A system that lacks
-/// one of the options does without; returns whether it limits the time of unacknowledged bytes.
+/// Limits the time for which a remote host may acknowledge nothing to `timeout`; see
+/// [`TCP_TIMEOUT`](crate::limits::TCP_TIMEOUT). Zero leaves the system's defaults. Options that the
+/// system lacks are skipped. Returns whether the time of unacknowledged bytes is limited.
 pub(super) fn set_timeout<'s>(stream: impl Into<SockRef<'s>>, timeout: Duration) -> bool {
     if timeout.is_zero() {
         return false;
@@ -69,13 +70,13 @@ pub(super) fn set_timeout<'s>(stream: impl Into<SockRef<'s>>, timeout: Duration)
 fn explain(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => {
-            "it is in use; end the other program or choose another port".to_owned()
+            "address in use; stop the other program or choose another port".to_owned()
         }
         io::ErrorKind::AddrNotAvailable => {
-            "it is not an address of this machine; use 0.0.0.0 or [::] for all".to_owned()
+            "not an address of this machine; use 0.0.0.0 or [::] for all".to_owned()
         }
         io::ErrorKind::PermissionDenied => {
-            "the process may not; ports below 1024 need rights".to_owned()
+            "permission denied; use a port from 1024, or grant the process the right to bind lower ones".to_owned()
         }
         _ => error.to_string(),
     }

@@ -1,5 +1,5 @@
-//! Connecting to a name with several addresses, as RFC 8305 (Happy Eyeballs) has it: the families take
-//! turns, and the next address is tried when one has failed or has not answered for a while.
+//! Connecting to a name with several addresses (Happy Eyeballs, RFC 8305): address families
+//! alternate, and the next address is tried when one has failed or not answered for a while.
 
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpStream};
@@ -10,8 +10,8 @@ use mp_core::interleave_families;
 
 use crate::limits::{ADDRESSES_MAX, CONNECT_ATTEMPT_DELAY};
 
-/// Connects to the first of `addresses` that answers, in the calling thread and one per attempt; each
-/// attempt takes `timeout` at most.
+/// Connects to the first of `addresses` that answers. Blocks, with one thread per attempt; each
+/// attempt takes at most `timeout`.
 pub(super) fn dial(
     addresses: impl Iterator<Item = SocketAddr>,
     timeout: Duration,
@@ -24,7 +24,7 @@ pub(super) fn dial(
         if let Some(address) = addresses.next() {
             let done = done.clone();
             let attempt = move || {
-                // Nobody receives it when another attempt was faster.
+                // Sending fails if another attempt was faster.
                 let stream = TcpStream::connect_timeout(&address, timeout);
                 let _ = done.send(stream.map(|stream| (stream, address)));
             };
@@ -33,7 +33,7 @@ pub(super) fn dial(
         } else if pending == 0 {
             return Err(last);
         }
-        // Every attempt ends by itself, the last ones after `timeout`.
+        // Each attempt ends after `timeout`.
         let patience = if addresses.peek().is_some() { CONNECT_ATTEMPT_DELAY } else { timeout * 2 };
         match attempts.recv_timeout(patience) {
             Ok(Ok(connected)) => return Ok(connected),
@@ -47,7 +47,8 @@ pub(super) fn dial(
     }
 }
 
-/// As [`dial`], in tokio. Each attempt ends when the system gives up, or with the returned future.
+/// Connects like [`dial`], in tokio. An attempt ends when the system abandons it, or when the
+/// future is dropped.
 #[cfg(feature = "tokio")]
 pub(super) async fn dial_async(
     addresses: impl Iterator<Item = SocketAddr>,
@@ -76,7 +77,7 @@ pub(super) async fn dial_async(
     }
 }
 
-/// Returns the error of a lookup with the name in it.
+/// Returns the error of a failed name lookup, with the name.
 pub(super) fn not_resolved(host: &str, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("cannot resolve {host}: {error}"))
 }
@@ -101,7 +102,7 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::NotFound);
     }
 
-    /// Time that an attempt at an address that does not answer takes.
+    /// Duration of an attempt at an address that does not answer.
     #[cfg(target_os = "linux")]
     const ATTEMPT: Duration = Duration::from_secs(60);
 
@@ -144,7 +145,7 @@ mod tests {
         assert_eq!(address, answering);
         let elapsed = clock.now() - mp_core::Instant::ZERO;
         assert!(elapsed >= CONNECT_ATTEMPT_DELAY * 2, "{elapsed:?}");
-        // The attempts before it go on.
+        // The earlier attempts do not block it.
         assert!(elapsed < ATTEMPT, "{elapsed:?}");
     }
 

@@ -1,9 +1,9 @@
-//! Meanings of I/O errors: whom an error is about.
+//! Classification of I/O errors.
 
 use std::io::{self, ErrorKind};
 
-/// Returns true for an error of accepting that is about one connection, which has gone: accept(2)
-/// reports network errors of connections that nobody has accepted yet, and refusals of a firewall.
+/// Returns whether an error of accepting concerns a single connection, which is gone: accept(2)
+/// reports network errors of connections in the backlog, and rejections by a firewall.
 pub(crate) fn is_of_one_connection(error: &io::Error) -> bool {
     use ErrorKind::{
         ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable, Interrupted,
@@ -30,8 +30,8 @@ pub(crate) fn is_of_one_connection(error: &io::Error) -> bool {
     known
 }
 
-/// Returns true for an error by which this process or host is short of descriptors or memory. It says
-/// nothing about a connection.
+/// Returns whether an error means that this process or host lacks descriptors or memory,
+/// independent of the connection.
 pub(crate) fn is_shortage(error: &io::Error) -> bool {
     #[cfg(unix)]
     let is_known = {

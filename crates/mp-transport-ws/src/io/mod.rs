@@ -1,9 +1,9 @@
-//! The TCP connections under a peer.
+//! TCP connections of a peer.
 //!
-//! | source | for |
+//! | source | purpose |
 //! |---|---|
 //! | [`Tcp`] | game loops and threads: `std::net`, non-blocking, polled at an interval |
-//! | [`TokioTcp`] (feature `tokio`) | servers in tokio: each connection wakes its task, so that idle ones cost nothing |
+//! | [`TokioTcp`] (feature `tokio`) | servers in tokio: each connection wakes its task, so that idle ones need no CPU time |
 
 mod bind;
 mod dial;
@@ -27,59 +27,63 @@ pub use self::std::{Tcp, TcpStream};
 pub use self::tokio::{TokioTcp, TokioTcpStream};
 pub(crate) use self::wakes::{SOURCE, Wakes};
 
-/// Where connections come from: a server's listener, or a client's one attempt to connect.
+/// A source of connections: a server's listener, or a client's attempt to connect.
 pub trait StreamSource {
-    /// Its connections.
+    /// Type of the connections.
     type Stream: ByteStream;
 
-    /// The next connection and the address of its other side. Pending when there is none now; `cx` is then woken when there may be,
-    /// if [`readiness`](Self::readiness) says so.
+    /// Returns the next connection and its remote address. `Pending` if there is none; if
+    /// [`readiness`](Self::readiness) is [`Readiness::Wakes`], the task of `cx` is then woken when
+    /// there may be one.
     ///
     /// # Errors
     ///
-    /// A client's attempt has failed. A server's system has nothing left to give; it is asked again.
+    /// Returns an error if a client's attempt failed, or if a server cannot accept, for example for
+    /// lack of descriptors. A server is polled again after a delay.
     fn poll_stream(&mut self, cx: &mut Context<'_>)
     -> Poll<io::Result<(Self::Stream, SocketAddr)>>;
 
-    /// The address it is bound to; a client's is not known before it has connected.
+    /// Returns the local address of a listener. That of a client is unknown before it has
+    /// connected.
     ///
     /// # Errors
     ///
-    /// When the operating system does not tell.
+    /// Returns an error if the operating system cannot report the address.
     fn local_addr(&self) -> io::Result<SocketAddr>;
 
-    /// How a host learns that there is something to do.
+    /// Returns how the host learns that there is something to receive. Default: polling every 5 ms.
     fn readiness(&self) -> Readiness {
         Readiness::Interval(Duration::from_millis(5))
     }
 }
 
-/// One connection: bytes both ways, without waiting. Where the source [wakes](Readiness::Wakes), whoever got `Pending` is woken.
+/// A non-blocking byte stream in both directions. If its source [wakes](Readiness::Wakes), a call
+/// that returns `Pending` registers the task to be woken.
 pub trait ByteStream {
-    /// Reads into `buf`; 0 bytes are the end.
+    /// Reads into `buf` and returns the number of bytes; 0 at the end of the stream.
     ///
     /// # Errors
     ///
-    /// The connection is broken.
+    /// Returns an error if the connection is broken.
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>>;
 
-    /// Writes the first of `bytes`; how many.
+    /// Writes the first bytes of `bytes` and returns their number.
     ///
     /// # Errors
     ///
-    /// The connection is broken.
+    /// Returns an error if the connection is broken.
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>>;
 
-    /// Says that nothing more will be written.
+    /// Shuts the stream down for writing.
     fn shutdown(&mut self);
 
-    /// Whether small writes leave at once (default: yes).
+    /// Sets whether small writes are sent immediately (default: true).
     fn set_no_delay(&mut self, _no_delay: bool) {}
 
-    /// Sets how long the remote host may acknowledge nothing before reads and writes fail with
-    /// [`TimedOut`](io::ErrorKind::TimedOut); see [`TCP_TIMEOUT`](crate::limits::TCP_TIMEOUT).
-    /// Returns whether this limits the time of unacknowledged bytes. By default nothing is set, for
-    /// streams without a network.
+    /// Sets the time after which reads and writes fail with [`TimedOut`](io::ErrorKind::TimedOut)
+    /// because the remote host acknowledges nothing; see
+    /// [`TCP_TIMEOUT`](crate::limits::TCP_TIMEOUT). Returns whether this limits the time of
+    /// unacknowledged bytes. Default: sets nothing, for streams without a network.
     fn set_timeout(&mut self, _timeout: Duration) -> bool {
         false
     }

@@ -1,4 +1,4 @@
-//! Connections of the standard library, which are polled.
+//! TCP of the standard library, polled at an interval.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, ToSocketAddrs};
@@ -19,30 +19,30 @@ pub struct Tcp(Source);
 #[derive(Debug)]
 enum Source {
     Listener(TcpListener),
-    /// Names are looked up and connections made in a blocking way only, so that a thread does it.
+    /// Name lookup and connecting block, so a thread does both.
     Dialing(Option<JoinHandle<Dialed>>),
 }
 
 type Dialed = io::Result<(std::net::TcpStream, SocketAddr)>;
 
 impl Tcp {
-    /// Listens on `address`; port 0 means any that is free.
+    /// Listens on `address`; with port 0 the system chooses a free port.
     ///
     /// # Errors
     ///
-    /// When it cannot be bound.
+    /// Returns an error if the address cannot be bound.
     pub fn listen(address: SocketAddr) -> Result<Self, BindError> {
         listen(address).map(Source::Listener).map(Self)
     }
 
-    /// Begins to connect to `host`, a name or an IP address. Its addresses are tried one after the
-    /// other, the next one whenever the one before has failed or has not answered for
-    /// [`CONNECT_ATTEMPT_DELAY`](crate::limits::CONNECT_ATTEMPT_DELAY); each attempt takes `timeout` at
-    /// most.
+    /// Starts to connect to `host`, a name or an IP address. Its addresses are tried in turn, the
+    /// next one when the previous one has failed or not answered for
+    /// [`CONNECT_ATTEMPT_DELAY`](crate::limits::CONNECT_ATTEMPT_DELAY). Each attempt takes at most
+    /// `timeout`.
     ///
     /// # Errors
     ///
-    /// When there is no thread to be had for it.
+    /// Returns an error if no thread can be started.
     pub fn dial(host: &str, port: u16, timeout: Duration) -> io::Result<Self> {
         let host = host.to_owned();
         let dial = move || {
@@ -67,7 +67,7 @@ impl StreamSource for Tcp {
                 let Some(thread) = thread.take_if(|thread| thread.is_finished()) else {
                     return Poll::Pending;
                 };
-                thread.join().map_err(|_| io::Error::other("the thread has panicked"))??
+                thread.join().map_err(|_| io::Error::other("the connecting thread panicked"))??
             }
         };
         stream.set_nonblocking(true)?;
@@ -83,7 +83,7 @@ impl StreamSource for Tcp {
     }
 }
 
-/// A connection of the standard library.
+/// A TCP connection of the standard library.
 #[derive(Debug)]
 pub struct TcpStream(std::net::TcpStream);
 
@@ -104,7 +104,7 @@ impl ByteStream for TcpStream {
     }
 
     fn shutdown(&mut self) {
-        // It fails when the other side has gone, which reading will say.
+        // Fails if the remote host has disconnected; reading reports that.
         let _ = self.0.shutdown(Shutdown::Write);
     }
 
@@ -119,7 +119,7 @@ impl ByteStream for TcpStream {
 
 fn now_or_later(done: io::Result<usize>) -> Poll<io::Result<usize>> {
     match done {
-        // What is short now may be there at the next poll.
+        // A shortage of memory may be over at the next poll.
         Err(error) if is_for_now(&error) || is_shortage(&error) => Poll::Pending,
         done => Poll::Ready(done),
     }

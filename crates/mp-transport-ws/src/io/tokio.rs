@@ -1,4 +1,4 @@
-//! Connections of tokio, which wake their task.
+//! TCP of tokio, which wakes its task.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -29,19 +29,19 @@ enum Source {
 type Dialing = Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>;
 
 impl TokioTcp {
-    /// Listens on `address`, as [`Tcp::listen`](super::Tcp::listen). To be called within a tokio runtime.
+    /// Listens on `address` like [`Tcp::listen`](super::Tcp::listen). Requires a tokio runtime.
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Returns an error if the address cannot be bound.
     pub fn listen(address: SocketAddr) -> Result<Self, BindError> {
         let listener = TcpListener::from_std(listen(address)?);
         let listener = listener.map_err(|source| BindError { address, source })?;
         Ok(Self(Source::Listener(listener)))
     }
 
-    /// Begins to connect to `host`, a name or an IP address, as [`Tcp::dial`](super::Tcp::dial). To be
-    /// polled within a tokio runtime with I/O and time.
+    /// Starts to connect to `host`, a name or an IP address, like [`Tcp::dial`](super::Tcp::dial).
+    /// Must be polled within a tokio runtime with I/O and time.
     pub fn dial(host: &str, port: u16) -> Self {
         let host = host.to_owned();
         let dialing = Box::pin(async move {
@@ -100,7 +100,7 @@ impl StreamSource for TokioTcp {
     }
 }
 
-/// A connection of tokio.
+/// A TCP connection of tokio.
 #[derive(Debug)]
 pub struct TokioTcpStream(TcpStream);
 
@@ -119,7 +119,7 @@ impl ByteStream for TokioTcpStream {
     }
 
     fn shutdown(&mut self) {
-        // It fails when the other side has gone, which reading will say.
+        // Fails if the remote host has disconnected; reading reports that.
         let _ = SockRef::from(&self.0).shutdown(std::net::Shutdown::Write);
     }
 
@@ -132,7 +132,7 @@ impl ByteStream for TokioTcpStream {
     }
 }
 
-/// Tries again at the next turn what failed because this host is short of memory.
+/// Turns an error for lack of memory into `Pending` and wakes the task, to retry in the next turn.
 fn again_if_short<T>(cx: &Context<'_>, done: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
     match done {
         Poll::Ready(Err(error)) if is_shortage(&error) => {
@@ -143,7 +143,8 @@ fn again_if_short<T>(cx: &Context<'_>, done: Poll<io::Result<T>>) -> Poll<io::Re
     }
 }
 
-/// One attempt. tokio would make a task that has done 128 of them wait; a turn has bounds of its own, for all its links together.
+/// Polls `attempt` once, outside tokio's cooperative budget. tokio would suspend a task after 128
+/// operations; a turn has limits of its own for all connections.
 fn at_once<T>(cx: &mut Context<'_>, attempt: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
     pin!(unconstrained(poll_fn(attempt))).poll(cx)
 }

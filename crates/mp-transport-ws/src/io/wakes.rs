@@ -1,14 +1,14 @@
-//! Which links have something to do: each has a waker of its own that puts it on a list, so that a turn costs what has happened
-//! and not what there is.
+//! The list of connections that are ready. Each connection has a waker that adds its slot to the
+//! list, so that the work of a turn depends on activity and not on the number of connections.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 
-/// The slot of the source of connections.
+/// Pseudo-slot of the source of connections.
 pub(crate) const SOURCE: usize = usize::MAX;
 
-/// The list.
+/// The slots that are ready.
 #[derive(Debug, Default)]
 pub(crate) struct Wakes(Arc<Mutex<List>>);
 
@@ -26,13 +26,13 @@ struct Slot {
 }
 
 impl Wakes {
-    /// A waker that lists `slot`. It is listed once however often it is woken.
+    /// Returns a waker that adds `slot` to the list, once until the list is taken.
     pub(crate) fn waker(&self, slot: usize) -> Waker {
         let (number, list) = (slot, Arc::downgrade(&self.0));
         Waker::from(Arc::new(Slot { number, is_listed: AtomicBool::new(false), list }))
     }
 
-    /// Moves the listed slots to `into`. A slot may be that of a link that has gone.
+    /// Moves the listed slots to `into`. The connection of a slot may have ended.
     pub(crate) fn take(&self, into: &mut Vec<usize>) {
         let mut list = self.lock();
         for slot in list.slots.drain(..) {
@@ -41,7 +41,7 @@ impl Wakes {
         }
     }
 
-    /// Ready when something is listed; else the task is woken when it is.
+    /// Returns `Ready` if a slot is listed; otherwise registers the task to be woken.
     pub(crate) fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut list = self.lock();
         if !list.slots.is_empty() {

@@ -1,4 +1,4 @@
-//! Where links come from: a server's door, and a client's call.
+//! Establishing connections: a server accepts them, a client connects once.
 
 use std::collections::VecDeque;
 use std::io;
@@ -21,21 +21,21 @@ use crate::proto::response::Asked;
 use crate::proto::tls::Tls;
 use crate::proto::url::Url;
 
-/// How a server takes in connections.
+/// State of a server that accepts connections.
 #[derive(Debug)]
 pub(super) struct Door {
     pub(super) tls: Option<Arc<ServerConfig>>,
     pub(super) max_handshakes: usize,
-    /// Those that may not have got through their handshake, the oldest first.
+    /// Connections whose handshake may be incomplete, oldest first.
     pub(super) handshakes: VecDeque<ConnectionId>,
-    /// When accepting is tried again after a failure.
+    /// Time of the next attempt to accept after a failure.
     pub(super) retry: Option<Instant>,
     /// Earliest time of the next warning that accepting fails.
     pub(super) next_warning: Instant,
 }
 
 impl Door {
-    /// Delays accepting after an error that is not about one connection.
+    /// Delays accepting after an error that does not concern a single connection.
     fn fail(&mut self, now: Instant, error: &io::Error, accept_errors: u64) {
         self.retry = Some(now + ACCEPT_RETRY);
         if now < self.next_warning {
@@ -60,7 +60,7 @@ pub(super) struct Call {
 }
 
 impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
-    /// Takes in connections that have come to a server.
+    /// Accepts pending connections of a server, at most [`ACCEPTS_PER_POLL`].
     pub(super) fn accept(&mut self, now: Instant) {
         if let Role::Server(door) = &mut self.role {
             if door.retry.is_some_and(|at| now < at) {
@@ -79,7 +79,7 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
                     self.admit(now, stream, address);
                     cx = Context::from_waker(&self.source_waker);
                 }
-                // That one has gone again.
+                // The remote host aborted this connection; accept the next one.
                 Poll::Ready(Err(error)) if is_of_one_connection(&error) => {}
                 Poll::Ready(Err(error)) => {
                     self.stats.accept_errors += 1;
@@ -102,7 +102,7 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
             None => None,
             Some(Ok(tls)) => Some(Tls::new(TlsConnection::from(tls))),
             Some(Err(error)) => {
-                tracing::debug!(%error, "TLS refuses a connection");
+                tracing::debug!(%error, "cannot create a TLS session");
                 return;
             }
         };
@@ -118,7 +118,8 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
         let link = Link::new(connection, stream, self.wakes.waker(slot), &self.session.settings);
         door.handshakes.push_back(id);
         self.links.insert(link);
-        // What it has to say may be here already; if not, whoever asks is woken later.
+        // Poll the connection in this turn: bytes may be received already, and the poll registers
+        // its waker.
         self.ready.push_back(slot);
         if let Some(oldest) = oldest {
             self.stats.replaced += 1;
@@ -126,7 +127,7 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
         }
     }
 
-    /// A client's connection, once it is there.
+    /// Starts the handshake of a client once its socket is connected.
     pub(super) fn join(&mut self, now: Instant) {
         let Some(source) = &mut self.source else { return };
         let mut cx = Context::from_waker(&self.source_waker);
@@ -143,7 +144,7 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
         let (stream, address) = match dialed {
             Ok(connected) => connected,
             Err(error) => {
-                tracing::debug!(url = %call.url, %error, "a client cannot connect");
+                tracing::debug!(url = %call.url, %error, "cannot connect to the server");
                 self.connect_error = Some(error);
                 self.session.status = ConnectionStatus::Disconnected;
                 return;
@@ -154,7 +155,7 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
             None => None,
             Some(Ok(tls)) => Some(Tls::new(TlsConnection::from(tls))),
             Some(Err(error)) => {
-                tracing::debug!(%error, "TLS refuses to connect");
+                tracing::debug!(%error, "cannot create a TLS session");
                 self.session.status = ConnectionStatus::Disconnected;
                 return;
             }
@@ -195,7 +196,10 @@ mod tests {
         let mut peers = [server, client];
         while peers.iter().any(|peer| peer.links.slots().next().is_none()) {
             peers.iter_mut().for_each(|peer| peer.poll(clock.now()));
-            assert!(clock.now() < mp_core::Instant::from_millis(120_000), "nobody connects");
+            assert!(
+                clock.now() < mp_core::Instant::from_millis(120_000),
+                "the client does not connect"
+            );
             std::thread::yield_now();
         }
         peers

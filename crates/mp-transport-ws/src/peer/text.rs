@@ -1,4 +1,4 @@
-//! Text sessions: events for their service, and its actions.
+//! Text sessions: passes events to their service and executes its actions.
 
 use bytes::Bytes;
 use mp_core::TransferMode;
@@ -10,11 +10,12 @@ use crate::proto::text::TextEvent;
 use crate::text::{TextAction, TextOptions, TextService};
 
 impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
-    /// Gives requests for one path of a server to `service`, as plain WebSocket sessions with text
-    /// messages. They share the listener, TLS, handshakes, timeouts and the sum of waiting bytes
-    /// with the clients of the server, and are not reported as connections.
+    /// Passes requests for one path of a server to `service`, as plain WebSocket sessions with text
+    /// messages. They share the listener, TLS, handshakes, timeouts and the limit of waiting bytes
+    /// with the clients of the server, and are not reported as connections. A client peer ignores
+    /// the call.
     ///
-    /// Sessions are accepted while the peer refuses new connections, too.
+    /// Sessions are also accepted while the peer refuses new connections.
     pub fn serve_text(&mut self, options: TextOptions, service: Box<dyn TextService>) {
         if matches!(self.role, Role::Server(_)) {
             self.session.rules.text_path = Some(options.path.into());
@@ -24,12 +25,12 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
         }
     }
 
-    /// Number of text sessions.
+    /// Returns the number of text sessions.
     pub fn text_sessions(&self) -> usize {
         self.session.text.len()
     }
 
-    /// Gives events to the service, and takes its actions.
+    /// Passes queued events to the service and executes its actions.
     pub(super) fn run_text(&mut self) {
         let now = self.now;
         let Some(mut service) = self.text.take() else {
@@ -57,7 +58,7 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
         self.text = Some(service);
     }
 
-    /// Does what is due for the service.
+    /// Runs the service's timers and executes its actions.
     pub(super) fn run_text_timeout(&mut self) {
         let now = self.now;
         let Some(mut service) = self.text.take() else { return };

@@ -1,4 +1,5 @@
-//! One link through all of its life, without its socket. What it hears is in `hear`.
+//! The state machine of a connection, without its socket: timers, sending and closing. Receiving is
+//! in `receive`.
 
 mod hear;
 
@@ -22,29 +23,31 @@ use crate::limits::{
     TEXT_QUEUE_BYTES_MAX, WRITE_BYTES,
 };
 
-/// A link. Bytes of the network go in by [`receive`](Self::receive) and come out by [`transmit`](Self::transmit); when it
-/// [is over](Self::end), what it has left to transmit is worth one try.
+/// A connection. Received bytes are passed to [`receive`](Self::receive), and
+/// [`transmit`](Self::transmit) returns the bytes to send. When it has [ended](Self::end),
+/// remaining output should still be offered to the socket once.
 #[derive(Debug)]
 pub(crate) struct Connection {
     id: ConnectionId,
     origin: Origin,
     protocol: Option<Arc<str>>,
-    /// The id of a server's client.
+    /// Peer id of a server's client.
     client: Option<PeerId>,
     kind: MessageKind,
     tls: Option<Box<Tls>>,
     phase: Phase,
-    /// Once it is open, until the other side breaks the rules.
+    /// Framing of an open connection; `None` before the handshake is complete, and after the remote
+    /// peer violated the protocol.
     messages: Option<Box<Messages>>,
     queue: SendQueue<Bytes>,
-    /// For the network, before anything that is queued.
+    /// Bytes to send before any queued packet.
     wire: Vec<u8>,
     held: bool,
-    /// Since when the socket takes nothing more.
+    /// Time since which the socket accepts nothing.
     blocked: Option<Instant>,
-    /// Time of the first bytes of a message that is not complete.
+    /// Time of the first bytes of an incomplete message.
     unfinished: Option<Instant>,
-    /// When the handshake, or a goodbye, has taken too long.
+    /// Deadline of the handshake, or of the remote peer's response to a close frame.
     deadline: Option<Instant>,
     heartbeat: Heartbeat,
     keepalive: Keepalive,
@@ -53,55 +56,55 @@ pub(crate) struct Connection {
 
 #[derive(Debug)]
 enum Phase {
-    /// A server waits for a request, of which these are the first bytes; a client waits for the answer to its own.
+    /// The HTTP handshake. `head` has the bytes received so far. A server waits for a request; a
+    /// client waits for the response to `asked`.
     Handshake { head: Vec<u8>, asked: Option<Box<Asked>> },
-    /// A client waits for its id.
+    /// A client waits for its peer id.
     Identifying,
-    /// It has been reported as connected.
+    /// The connection was reported as connected.
     Open,
-    /// This side has ended it, and waits for the other side to see that.
+    /// The local peer has closed the connection and waits until the remote peer notices.
     Leaving(Leaving),
-    /// It has ended.
+    /// The connection has ended.
     Over(End),
 }
 
-/// How it ends.
+/// The result of a connection that ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct End {
-    /// What is to be reported, when it was reported as connected.
+    /// Reason to report if the connection was reported as connected.
     pub(crate) reason: Option<DisconnectReason>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Leaving {
     end: End,
-    /// What is queued goes before the goodbye, which has not been said then.
+    /// True while queued packets are sent before the close frame.
     drains: bool,
-    /// Nothing is said after the goodbye, and no answer in WebSocket's terms is waited for.
+    /// True if the socket is shut down after the queued bytes, without waiting for a close frame.
     shuts: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Heartbeat {
-    /// Zero: none.
+    /// Zero disables it.
     interval: Duration,
     next: Option<Instant>,
     is_unanswered: bool,
 }
 
-/// Sends a pong when nothing else was sent for a while, so that there is always something that the
-/// remote host must acknowledge.
+/// Sends a pong after an idle interval, so that the remote host always has bytes to acknowledge.
 #[derive(Clone, Copy, Debug, Default)]
 struct Keepalive {
-    /// Zero: none.
+    /// Zero disables it.
     interval: Duration,
-    /// Time of the next check whether something was sent.
+    /// Time of the next check for other output.
     next: Option<Instant>,
     last_sent: Instant,
 }
 
 impl Connection {
-    /// A server's, on which a request is awaited.
+    /// Creates a server's connection, which waits for a request.
     pub(crate) fn accepted(
         id: ConnectionId,
         address: SocketAddr,
@@ -114,7 +117,7 @@ impl Connection {
         Self::new(id, Origin::Address(address), tls, phase, deadline, session)
     }
 
-    /// A client's, which asks for a WebSocket. `deadline` is when it gives up.
+    /// Creates a client's connection, which sends `request`. It times out at `deadline`.
     pub(crate) fn dialed(
         id: ConnectionId,
         origin: Origin,
@@ -159,7 +162,7 @@ impl Connection {
         }
     }
 
-    /// Takes in what came from the network.
+    /// Handles bytes received from the socket.
     pub(crate) fn receive(&mut self, now: Instant, bytes: &[u8], session: &mut Session) {
         let Some(mut tls) = self.tls.take() else {
             return self.receive_plain(now, bytes, session);
@@ -182,7 +185,8 @@ impl Connection {
         }
     }
 
-    /// The other side sends no more: it has closed, or `reason` says what else happened.
+    /// Ends the connection because the remote peer sends nothing more. `reason` is reported unless
+    /// another reason was set.
     pub(crate) fn break_off(&mut self, reason: DisconnectReason) {
         let end = match self.phase {
             Phase::Handshake { .. } | Phase::Identifying => End { reason: None },
@@ -192,7 +196,7 @@ impl Connection {
         self.phase = Phase::Over(end);
     }
 
-    /// Does what is due.
+    /// Handles expired timers.
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         if self.deadline.is_some_and(|deadline| now >= deadline) {
             if matches!(self.phase, Phase::Handshake { asked: None, .. }) {
@@ -207,7 +211,7 @@ impl Connection {
             return self.shed(now, DisconnectReason::Timeout);
         }
         if self.heartbeat.next.is_some_and(|next| now >= next) && self.is_open() {
-            // Nobody listens to it while it is held.
+            // A paused connection reads no pongs.
             if self.heartbeat.is_unanswered && !self.held {
                 return self.break_off(DisconnectReason::Timeout);
             }
@@ -226,7 +230,7 @@ impl Connection {
         }
     }
 
-    /// Gives the remote peer `time` more for what it has to do, because this process was suspended.
+    /// Postpones the timeouts of the remote peer by `time`, because this process was suspended.
     pub(crate) fn postpone_timeouts(&mut self, time: Duration) {
         let ping = self.heartbeat.next.as_mut().filter(|_| self.heartbeat.is_unanswered);
         let (deadline, blocked) = (self.deadline.as_mut(), self.blocked.as_mut());
@@ -236,7 +240,7 @@ impl Connection {
         }
     }
 
-    /// When something is due, whatever comes.
+    /// Returns the time of the next timer.
     pub(crate) fn due(&self) -> Option<Instant> {
         let [heartbeat, keepalive] =
             [self.heartbeat.next, self.keepalive.next].map(|next| next.filter(|_| self.is_open()));
@@ -244,9 +248,9 @@ impl Connection {
         due.into_iter().flatten().min()
     }
 
-    /// Queues a packet, which `connections` queue together. One that fits no more ends the link: a
-    /// reliable packet is never dropped. `may_wait`: the limit of all links allows it to wait for a
-    /// full socket.
+    /// Queues a packet, whose payload `connections` connections share. A reliable packet that
+    /// exceeds the queue closes the connection; an unreliable one is dropped. `may_wait` is true if
+    /// the limit of all connections allows the packet to wait for a full socket.
     pub(crate) fn send(
         &mut self,
         now: Instant,
@@ -279,10 +283,10 @@ impl Connection {
         }
     }
 
-    /// Appends what is to be sent to `out`, about [`WRITE_BYTES`] of it.
+    /// Appends bytes to send to `out`, about [`WRITE_BYTES`] of them.
     pub(crate) fn transmit(&mut self, now: Instant, out: &mut Vec<u8>, session: &mut Session) {
         out.append(&mut self.wire);
-        // What was answered once may be much; an idle link keeps nothing.
+        // Responses may have needed a large buffer. Free it: an idle connection keeps no memory.
         self.wire = Vec::new();
         if self.queue.is_empty() {
             return self.finish_draining(now, out);
@@ -306,18 +310,18 @@ impl Connection {
             }
         }
         if self.queue.is_empty() {
-            self.queue.clear(); // gives its memory back
+            self.queue.clear(); // frees its memory
             self.finish_draining(now, out);
         }
     }
 
-    /// Whether [`transmit`](Self::transmit) has something.
+    /// Returns whether [`transmit`](Self::transmit) has output.
     pub(crate) fn has_output(&self) -> bool {
         let drains = matches!(self.phase, Phase::Leaving(Leaving { drains: true, .. }));
         !self.wire.is_empty() || !self.queue.is_empty() || drains
     }
 
-    /// Ends it from this side, with the code that goes with `reason`.
+    /// Closes the connection with the close code for `reason`.
     pub(crate) fn leave(&mut self, now: Instant, reason: DisconnectReason, farewell: Farewell) {
         let text = reason.to_string();
         let (code, text) = match reason {
@@ -328,7 +332,7 @@ impl Connection {
         self.leave_with(now, reason, farewell, code, text);
     }
 
-    /// Ends it from this side, with a code and a text of one's own.
+    /// Closes the connection with a custom close code and text.
     pub(crate) fn leave_with(
         &mut self,
         now: Instant,
@@ -358,7 +362,7 @@ impl Connection {
         }
     }
 
-    /// Whether bytes of the network are wanted now.
+    /// Returns whether the connection accepts received bytes now. `false` pauses reading.
     pub(crate) fn wants_bytes(&self) -> bool {
         match self.phase {
             Phase::Over(_) => false,
@@ -367,12 +371,12 @@ impl Connection {
         }
     }
 
-    /// Whether the socket is to be shut for writing once all is written.
+    /// Returns whether the socket is to be shut down for writing after all bytes are written.
     pub(crate) fn wants_shutdown(&self) -> bool {
         matches!(self.phase, Phase::Leaving(Leaving { shuts: true, .. }))
     }
 
-    /// How it has ended, when it has.
+    /// Returns the end of a connection that has ended.
     pub(crate) fn end(&self) -> Option<End> {
         match self.phase {
             Phase::Over(end) => Some(end),
@@ -380,14 +384,14 @@ impl Connection {
         }
     }
 
-    /// Says the last words of TLS.
+    /// Appends the close_notify of TLS to `out`.
     pub(crate) fn close_tls(&mut self, out: &mut Vec<u8>) {
         if let Some(tls) = &mut self.tls {
             tls.close(out);
         }
     }
 
-    /// What the socket took of the last transmission: everything, or less.
+    /// Records whether the socket accepted some or all bytes of the last transmission.
     pub(crate) fn note_written(&mut self, now: Instant, some: bool, all: bool) {
         if some {
             self.keepalive.last_sent = now;
@@ -407,18 +411,18 @@ impl Connection {
         }
     }
 
-    /// Bytes that wait: an unfinished message, and packets for a socket that is full.
+    /// Returns the waiting bytes: an incomplete message, responses, and packets for a full socket.
     pub(crate) fn waiting_bytes(&self) -> usize {
         let queued = if self.blocked.is_some() { self.queue.held_bytes() } else { 0 };
         queued + self.wire.len() + self.unfinished_bytes()
     }
 
-    /// Bytes of a message that is not complete.
+    /// Returns the bytes of an incomplete message.
     pub(crate) fn unfinished_bytes(&self) -> usize {
         self.messages.as_ref().map_or(0, |messages| messages.unfinished())
     }
 
-    /// Ends it, and frees its unfinished message and its queue at once.
+    /// Closes the connection and frees its incomplete message and its queue.
     pub(crate) fn shed(&mut self, now: Instant, reason: DisconnectReason) {
         self.stats.receive_drops += 1;
         let text = reason.to_string();
@@ -431,17 +435,17 @@ impl Connection {
         self.start_heartbeat(now);
     }
 
-    /// Has a pong sent where nothing else was sent for `interval`, once it is open.
+    /// Sets the idle interval after which an open connection sends a pong; zero disables it.
     pub(crate) fn set_keepalive(&mut self, interval: Duration) {
         self.keepalive.interval = interval;
     }
 
-    /// Whether it is reported as connected and has not been ended.
+    /// Returns whether the connection was reported as connected and has not been closed.
     pub(crate) fn is_open(&self) -> bool {
         matches!(self.phase, Phase::Open)
     }
 
-    /// Whether it has been reported as connected.
+    /// Returns whether the connection was reported as connected.
     pub(crate) fn was_connected(&self) -> bool {
         match self.phase {
             Phase::Handshake { .. } | Phase::Identifying => false,
@@ -464,12 +468,12 @@ impl Connection {
         self.protocol.as_deref()
     }
 
-    /// The id of a server's client.
+    /// Returns the peer id of a server's client.
     pub(crate) fn client(&self) -> Option<PeerId> {
         self.client
     }
 
-    /// Returns whether it is a text session, which is not reported to the endpoint.
+    /// Returns whether this is a text session, which is not reported to the endpoint.
     pub(crate) fn is_text(&self) -> bool {
         self.kind == MessageKind::Text
     }
@@ -491,7 +495,7 @@ impl Connection {
         Some(self.blocked? + RELIABLE_PROGRESS_TIMEOUT)
     }
 
-    /// Ends it with a goodbye that has been said, because the other side broke the rules: what else it sends is not looked at.
+    /// Closes the connection after its close frame was queued. Further input is ignored.
     fn turn_out(&mut self, now: Instant, reason: DisconnectReason) {
         self.messages = None;
         self.queue.clear();
@@ -501,11 +505,11 @@ impl Connection {
             _ => End { reason: None },
         };
         self.phase = Phase::Leaving(Leaving { end, drains: false, shuts: true });
-        // A client gives up when it would have anyway.
+        // A client that is still connecting keeps its own deadline.
         self.deadline.get_or_insert(now + GOODBYE_TIMEOUT);
     }
 
-    /// Says goodbye when all that was queued has been sent.
+    /// Queues the close frame if all packets of a draining connection have been sent.
     fn finish_draining(&mut self, now: Instant, out: &mut Vec<u8>) {
         let Phase::Leaving(Leaving { end, drains: true, .. }) = self.phase else { return };
         if let Some(reason) = end.reason {
@@ -522,7 +526,7 @@ impl Connection {
     fn start_heartbeat(&mut self, now: Instant) {
         let interval = self.heartbeat.interval;
         self.heartbeat.is_unanswered = false;
-        // The first ping is due at once, as Godot's is.
+        // As in Godot, the first ping is due immediately.
         self.heartbeat.next = (!interval.is_zero()).then_some(now);
     }
 

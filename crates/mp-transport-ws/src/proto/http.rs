@@ -1,10 +1,10 @@
-//! What requests and responses have in common.
+//! Parsing of headers in requests and responses, and responses that close the connection.
 
 use std::fmt::Write;
 
 use httparse::Header;
 
-/// The values of the header `name`, trimmed; a header may come several times.
+/// Returns the trimmed values of each header `name`.
 pub(crate) fn values<'h>(
     headers: &'h [Header<'_>],
     name: &'h str,
@@ -13,7 +13,7 @@ pub(crate) fn values<'h>(
     named.filter_map(|header| str::from_utf8(header.value).ok()).map(str::trim)
 }
 
-/// The elements of the comma-separated lists in the header `name`.
+/// Returns the elements of the comma-separated lists in each header `name`.
 pub(crate) fn elements<'h>(
     headers: &'h [Header<'_>],
     name: &'h str,
@@ -22,7 +22,7 @@ pub(crate) fn elements<'h>(
     elements.map(str::trim).filter(|element| !element.is_empty())
 }
 
-/// An answer that ends the connection. `headers` are whole lines.
+/// Returns a response that closes the connection. Each of `headers` is a line without its end.
 pub(crate) fn answer(status: &str, headers: &[&str], body: &str, with_body: bool) -> Vec<u8> {
     let mut text = format!("HTTP/1.1 {status}\r\n");
     for header in headers {

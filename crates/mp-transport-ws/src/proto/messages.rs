@@ -1,5 +1,5 @@
-//! Messages on an open connection. tungstenite has the rules of RFC 6455: frames, fragments, masks, UTF-8, control frames, the
-//! closing handshake. It is given bytes and a place for bytes.
+//! Messages of an open connection. tungstenite implements RFC 6455 (frames, fragments, masks,
+//! UTF-8, control frames, closing handshake) on byte buffers.
 
 use std::io::{self, Read, Write};
 
@@ -11,38 +11,40 @@ use tungstenite::{Error, Message, Utf8Bytes};
 
 use crate::limits::{FRAME_READ_BYTES, FRAMES_PER_RECEIVE_MAX};
 
-/// An open connection's messages.
+/// The framing of an open connection.
 #[derive(Debug)]
 pub(crate) struct Messages {
     context: WebSocketContext,
     kind: MessageKind,
-    /// Bytes received since the last whole message, or a little more.
+    /// Approximate bytes of the incomplete message: those received since the last complete one.
     unfinished: usize,
 }
 
-/// The kind of the messages on a connection.
+/// Kind of the messages of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MessageKind {
-    /// Sends binary messages; accepts text as well, as Godot does.
+    /// Sends binary messages. Accepts text as well, as Godot does.
     Binary,
     /// Sends and accepts text messages only.
     Text,
 }
 
-/// What came.
+/// A received message, or a control frame that concerns the connection.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Incoming {
-    /// A whole message, binary or text. That of a [`MessageKind::Text`] connection is UTF-8.
+    /// A complete message. That of a [`MessageKind::Text`] connection is UTF-8.
     Message(Bytes),
-    /// The answer to a ping.
+    /// The response to a ping.
     Pong,
-    /// The other side's goodbye, which has been answered. The code is 0 when it gave none.
+    /// The remote peer's close frame. The response is written already. The code is 0 if the frame
+    /// has none.
     Close { code: u16, reason: String },
 }
 
 impl Messages {
-    /// Messages of at most `inbound_max` bytes. What a client masks its frames with is drawn by tungstenite, from the system's
-    /// randomness: it changes bytes on the wire, not what happens.
+    /// Creates the framing for messages of at most `inbound_max` received bytes. tungstenite draws
+    /// the masks of a client from the system's random generator; they change bytes on the wire
+    /// only.
     pub(crate) fn new(role: Role, kind: MessageKind, inbound_max: usize) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(FRAME_READ_BYTES)
@@ -52,16 +54,18 @@ impl Messages {
         Self { context: WebSocketContext::new(role, Some(config)), kind, unfinished: 0 }
     }
 
-    /// Bytes of a message that is not complete, about.
+    /// Returns the approximate size in bytes of the incomplete message.
     pub(crate) const fn unfinished(&self) -> usize {
         self.unfinished
     }
 
-    /// Takes the next of what `bytes` bring; `None` when all of them are taken. Answers are appended to `output`.
+    /// Decodes the next message from `bytes`; `None` when all of them are consumed. Responses are
+    /// appended to `output`.
     ///
     /// # Errors
     ///
-    /// The close code of what the other side did wrong. It must be closed with it, and nothing more be taken in.
+    /// Returns the close code for a protocol violation. The caller must close the connection with
+    /// it and pass no more bytes.
     pub(crate) fn receive(
         &mut self,
         bytes: &mut &[u8],
@@ -80,7 +84,8 @@ impl Messages {
                 Ok(Message::Pong(_)) => Incoming::Pong,
                 Ok(Message::Ping(_) | Message::Frame(_)) => continue,
                 Ok(Message::Close(frame)) => {
-                    // The answer waits within until it is asked for. A server is then told that this was the last.
+                    // tungstenite keeps its response until it is flushed. A server then reports the
+                    // end.
                     let _ = self.context.flush(&mut Wire { bytes, output });
                     let (code, reason) = match frame {
                         Some(frame) => (frame.code.into(), frame.reason.as_str().to_owned()),
@@ -95,7 +100,7 @@ impl Messages {
             };
             return Ok(Some(incoming));
         }
-        // Frames without bytes: the library makes no progress.
+        // tungstenite makes no progress: it returned frames without consuming bytes.
         Err(CloseCode::Protocol.into())
     }
 
@@ -119,31 +124,31 @@ impl Messages {
         self.write(Message::Ping(Bytes::new()), output);
     }
 
-    /// Appends an empty pong, which answers nothing, to `output`.
+    /// Appends an unsolicited empty pong to `output`.
     pub(crate) fn pong(&mut self, output: &mut Vec<u8>) {
         self.write(Message::Pong(Bytes::new()), output);
     }
 
-    /// Appends a goodbye to `output`, unless one has been said.
+    /// Appends a close frame to `output`, unless one was sent.
     pub(crate) fn close(&mut self, code: u16, reason: &str, output: &mut Vec<u8>) {
         let frame = CloseFrame { code: CloseCode::from(code), reason: reason.into() };
         let _ = self.context.close(&mut Wire { bytes: &mut &[][..], output }, Some(frame));
     }
 
-    /// A whole message. The copy is its own, so that a small packet that is kept does not keep the
-    /// buffer it came in.
+    /// Returns a complete message. The payload is copied, so that a stored small packet does not
+    /// keep its receive buffer alive.
     fn finished(&mut self, payload: &[u8]) -> Incoming {
         self.unfinished = 0;
         Incoming::Message(Bytes::copy_from_slice(payload))
     }
 
     fn write(&mut self, message: Message, output: &mut Vec<u8>) {
-        // It fails after a goodbye only: then nothing more is to be said.
+        // It fails only after a close frame; further messages are dropped.
         let _ = self.context.write(&mut Wire { bytes: &mut &[][..], output }, message);
     }
 }
 
-/// What RFC 6455 (7.4.1) and Godot say of an error.
+/// Returns the close code for a protocol violation (RFC 6455, 7.4.1).
 fn code_of(error: &Error) -> u16 {
     match error {
         Error::Utf8(_) => CloseCode::Invalid,
@@ -153,7 +158,7 @@ fn code_of(error: &Error) -> u16 {
     .into()
 }
 
-/// What tungstenite takes for its stream: the bytes that are there, and a buffer that takes everything.
+/// The stream of tungstenite: received bytes, and an output buffer that accepts everything.
 struct Wire<'a, 'b> {
     bytes: &'a mut &'b [u8],
     output: &'a mut Vec<u8>,

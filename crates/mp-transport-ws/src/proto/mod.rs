@@ -1,10 +1,11 @@
-//! The protocol without I/O: bytes and time in, bytes and events out.
+//! The sans-IO protocol: bytes and time in, bytes and events out.
 //!
 //! ```text
 //!  bytes ─► tls ─► http: request or response ─► messages (tungstenite) ─► packets
 //! ```
 //!
-//! [`connection`] is one link through all of its life, [`session`] what the links of one peer share.
+//! [`connection`] is the state machine of one connection, [`session`] the state that the
+//! connections of a peer share.
 
 pub(crate) mod connection;
 pub(crate) mod http;

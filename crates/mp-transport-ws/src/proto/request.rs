@@ -1,4 +1,4 @@
-//! The opening handshake on a server: what a request asks for, and the answer.
+//! The server's part of the opening handshake: parses a request and creates the response.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -12,50 +12,51 @@ use super::http::{answer, elements, values};
 use super::pages::page;
 use crate::limits::{HEAD_BYTES_MAX, HEADERS_MAX};
 
-/// What a server's handshakes go by.
+/// Settings of a server's handshakes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RequestRules {
     pub(crate) supported_protocols: Vec<String>,
     pub(crate) handshake_headers: Vec<String>,
-    /// Proxies in front whose `X-Forwarded-For` is to be believed.
+    /// Number of trusted reverse proxies, which append to `X-Forwarded-For`.
     pub(crate) trusted_proxies: usize,
-    /// Whether clients come over TLS.
+    /// True if clients connect over TLS.
     pub(crate) secure: bool,
-    /// Origins of the web pages whose scripts may connect; empty: all.
+    /// Origins of web pages that may connect; empty allows all.
     pub(crate) allowed_origins: Vec<String>,
-    /// The path of text sessions, if there are any.
+    /// Path of text sessions.
     pub(crate) text_path: Option<Box<str>>,
 }
 
-/// What is to be done about the bytes of a request so far.
+/// The result of parsing the bytes of a request.
 #[derive(Debug)]
 pub(crate) enum Judgement {
-    /// Not all of it is there.
+    /// The request is incomplete.
     Incomplete,
-    /// It asks for a WebSocket and can have one.
+    /// A valid request for a WebSocket.
     Upgrade(Upgrade),
-    /// It gets this answer, and that is all.
+    /// Another request, with its response.
     Answer(Vec<u8>),
-    /// It gets this answer because of the web page that it is from.
+    /// A request from a web page that may not connect, with its response.
     Forbidden(Vec<u8>),
 }
 
 /// A request for a WebSocket.
 #[derive(Debug)]
 pub(crate) struct Upgrade {
-    /// Bytes of the request; what follows are frames.
+    /// Size of the request in bytes; frames follow.
     pub(crate) len: usize,
-    /// The answer that opens the connection.
+    /// The response that opens the WebSocket.
     pub(crate) response: Vec<u8>,
     pub(crate) url: Arc<str>,
     pub(crate) protocol: Option<Arc<str>>,
-    /// True if it asks for the path of text sessions.
+    /// True if the request is for the path of text sessions.
     pub(crate) is_text: bool,
-    /// Whom a trusted proxy acts for. The port is 0 where it does not tell.
+    /// Address of the client as a trusted proxy reports it. The port is 0 if the proxy reports
+    /// none.
     pub(crate) forwarded_for: Option<SocketAddr>,
 }
 
-/// Judges the bytes of a request so far.
+/// Parses the bytes of a request received so far.
 pub(crate) fn judge(head: &[u8], rules: &RequestRules) -> Judgement {
     let mut headers = [EMPTY_HEADER; HEADERS_MAX];
     let mut request = Request::new(&mut headers);
@@ -74,19 +75,23 @@ pub(crate) fn judge(head: &[u8], rules: &RequestRules) -> Judgement {
         }
         Ok(Status::Partial) if head.len() <= HEAD_BYTES_MAX => Judgement::Incomplete,
         Ok(_) | Err(httparse::Error::TooManyHeaders) => {
-            let body = format!("The headers are longer than {HEAD_BYTES_MAX} bytes or too many.\n");
+            let body = format!(
+                "The headers are longer than {HEAD_BYTES_MAX} bytes, or there are too many.\n"
+            );
             Judgement::Answer(answer("431 Request Header Fields Too Large", &[], &body, true))
         }
-        Err(error) => Judgement::Answer(bad_request(&format!("This is no HTTP/1.1: {error}."))),
+        Err(error) => {
+            Judgement::Answer(bad_request(&format!("This is not an HTTP/1.1 request: {error}.")))
+        }
     }
 }
 
-/// The answer to somebody who has taken too long.
+/// Returns the response to an incomplete request after the handshake timeout.
 pub(crate) fn too_slow() -> Vec<u8> {
     answer("408 Request Timeout", &[], "The handshake took too long.\n", true)
 }
 
-/// The answer to somebody for whom there is no room, or who comes while nobody is let in.
+/// Returns the response to a client that is not accepted at the moment.
 pub(crate) fn unavailable(why: &str) -> Vec<u8> {
     answer("503 Service Unavailable", &[], why, true)
 }
@@ -113,7 +118,7 @@ fn judge_upgrade(
         return refuse("The header \"Connection: Upgrade\" is missing.");
     }
     if values(headers, "Sec-WebSocket-Version").next() != Some("13") {
-        let body = "Only version 13 of WebSocket is spoken here.\n";
+        let body = "Only version 13 of WebSocket is supported.\n";
         let header = "Sec-WebSocket-Version: 13";
         return Err(answer("426 Upgrade Required", &[header], body, true));
     }
@@ -126,8 +131,8 @@ fn judge_upgrade(
     let supported = if is_text { &[][..] } else { rules.supported_protocols.as_slice() };
     let Ok(protocol) = choose_protocol(headers, supported) else {
         let why = match supported {
-            [] => "No subprotocol is spoken here, but some are asked for.".to_owned(),
-            known => format!("A subprotocol is needed, one of: {}.", known.join(", ")),
+            [] => "No subprotocol is supported, but some are requested.".to_owned(),
+            known => format!("A subprotocol is required, one of: {}.", known.join(", ")),
         };
         return refuse(&why);
     };
@@ -145,7 +150,7 @@ fn judge_upgrade(
 
 /// A request target (RFC 9112, 3.2).
 struct Target<'t> {
-    /// Host and port of a target in absolute form. They count instead of the header `Host`.
+    /// Host and port of a target in absolute form; they override the header `Host`.
     authority: Option<&'t str>,
     /// Path and query.
     path: Cow<'t, str>,
@@ -166,7 +171,8 @@ impl<'t> Target<'t> {
     }
 }
 
-/// As Godot chooses: the first of the client's that is supported, and none only where neither side has any.
+/// Returns the first subprotocol of the client that is supported. As in Godot, client and server
+/// must have one in common unless neither has any.
 fn choose_protocol(
     headers: &[Header<'_>],
     supported: &[String],
@@ -183,7 +189,7 @@ fn choose_protocol(
 
 struct NoProtocol;
 
-/// The lines that Godot sends, in its order.
+/// Returns the response that opens a WebSocket, with Godot's lines in Godot's order.
 fn response(key: &str, protocol: Option<&str>, headers: &[String]) -> Vec<u8> {
     let accept = derive_accept_key(key.as_bytes());
     let mut text = format!(
@@ -199,8 +205,9 @@ fn response(key: &str, protocol: Option<&str>, headers: &[String]) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// Each proxy appends whom it acts for, so that the last `proxies` entries are those of the trusted ones. Before them anybody can
-/// write anything.
+/// Returns the client's address from `X-Forwarded-For`. Each proxy appends the address of its
+/// client, so that the last `proxies` entries are those of trusted proxies; a client can forge the
+/// others.
 fn forwarded_for(headers: &[Header<'_>], proxies: usize) -> Option<SocketAddr> {
     let entry = elements(headers, "X-Forwarded-For").nth_back(proxies.checked_sub(1)?)?;
     let address: SocketAddr = entry.parse().ok().or_else(|| {
@@ -214,8 +221,8 @@ fn forwarded_for(headers: &[Header<'_>], proxies: usize) -> Option<SocketAddr> {
     Some(SocketAddr::new(address.ip().to_canonical(), address.port()))
 }
 
-/// Returns whether a request for a WebSocket comes from a web page that is not allowed. Browsers
-/// always name the page's origin; other programs name none.
+/// Returns whether a request for a WebSocket is from a web page that may not connect. Browsers
+/// always send the page's origin; other programs send none.
 fn is_forbidden(headers: &[Header<'_>], allowed: &[String]) -> bool {
     let is_upgrade = elements(headers, "Upgrade").any(|e| e.eq_ignore_ascii_case("websocket"));
     let is_allowed = |origin: &str| allowed.iter().any(|it| it.eq_ignore_ascii_case(origin));

@@ -1,4 +1,4 @@
-//! The opening handshake on a client: the request, and whether the answer will do.
+//! The client's part of the opening handshake: creates the request and checks the response.
 
 use std::fmt::Write;
 
@@ -9,26 +9,27 @@ use super::http::{elements, values};
 use super::url::Url;
 use crate::limits::{HEAD_BYTES_MAX, HEADERS_MAX};
 
-/// A request that has been sent.
+/// Parameters of a sent request, to check its response.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
     key: String,
     protocols: Vec<String>,
 }
 
-/// What is to be made of the bytes of a response so far.
+/// The result of parsing the bytes of a response.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Reply {
-    /// Not all of it is there.
+    /// The response is incomplete.
     Incomplete,
-    /// The connection is open; the response has `len` bytes.
+    /// The WebSocket is open. The response has `len` bytes.
     Open { len: usize, protocol: Option<String> },
-    /// This is no WebSocket server, or it does not want this client.
+    /// The server is not a WebSocket server or rejected the request, for this reason.
     Refused(String),
 }
 
 impl Asked {
-    /// The lines that Godot sends, in its order. `random` makes the key.
+    /// Returns the request with Godot's lines in Godot's order, and its parameters. The key is made
+    /// from `random`.
     pub(crate) fn new(
         url: &Url,
         random: [u8; 16],
@@ -50,8 +51,8 @@ impl Asked {
         (Self { key, protocols: protocols.to_vec() }, text.into_bytes())
     }
 
-    /// Judges the bytes received so far. Interim responses (1xx) before the final one are skipped;
-    /// all together have [`HEAD_BYTES_MAX`] bytes at most.
+    /// Parses the bytes received so far. Interim responses (1xx) before the final one are skipped;
+    /// all responses together may have [`HEAD_BYTES_MAX`] bytes.
     pub(crate) fn judge(&self, head: &[u8]) -> Reply {
         let mut skipped = 0;
         loop {
@@ -65,7 +66,8 @@ impl Asked {
         }
     }
 
-    /// Judges one response of `max` bytes at most: its length when it is interim, else what it says.
+    /// Parses one response of at most `max` bytes. Returns the length of an interim response, or
+    /// the result of the final one as `Err`.
     fn judge_one(&self, head: &[u8], max: usize) -> Result<usize, Reply> {
         let refused = |why: String| Err(Reply::Refused(why));
         let mut headers = [EMPTY_HEADER; HEADERS_MAX];
@@ -74,7 +76,7 @@ impl Asked {
             Ok(Status::Complete(len)) if len <= max => len,
             Ok(Status::Partial) if head.len() <= max => return Err(Reply::Incomplete),
             Ok(_) => return refused(format!("more than {HEAD_BYTES_MAX} bytes of headers")),
-            Err(error) => return refused(format!("no HTTP/1.1: {error}")),
+            Err(error) => return refused(format!("not an HTTP/1.1 response: {error}")),
         };
         let (code, headers) = (response.code.unwrap_or_default(), &*response.headers);
         let is = |name, value: &str| {
@@ -89,14 +91,14 @@ impl Asked {
         let has =
             |name, token: &str| elements(headers, name).any(|e| e.eq_ignore_ascii_case(token));
         if !is("Upgrade", "websocket") || !has("Connection", "upgrade") {
-            return refused("the answer upgrades to something else".to_owned());
+            return refused("the response does not upgrade to a WebSocket".to_owned());
         }
         if elements(headers, "Sec-WebSocket-Extensions").next().is_some() {
-            return refused("the answer has an extension that was not offered".to_owned());
+            return refused("the response has an extension that was not offered".to_owned());
         }
         let accept = derive_accept_key(self.key.as_bytes());
         if values(headers, "Sec-WebSocket-Accept").next() != Some(accept.as_str()) {
-            return refused("the answer is to another question".to_owned());
+            return refused("the response has a wrong Sec-WebSocket-Accept".to_owned());
         }
         let protocol = elements(headers, "Sec-WebSocket-Protocol").next().map(str::to_owned);
         let fits = match &protocol {
@@ -104,7 +106,9 @@ impl Asked {
             Some(protocol) => self.protocols.contains(protocol),
         };
         if !fits {
-            return refused(format!("subprotocol {protocol:?}"));
+            return refused(format!(
+                "the response selects subprotocol {protocol:?}, which was not offered"
+            ));
         }
         Err(Reply::Open { len, protocol })
     }

@@ -1,4 +1,4 @@
-//! What the links of one peer share.
+//! State that the connections of a peer share.
 
 use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use mp_core::{ConnectionStatus, PeerEvent, PeerId, Rng};
 use super::request::RequestRules;
 use super::text::TextSessions;
 
-/// Settings, the ids that are taken, and the events of all links.
+/// Settings, client ids and events of all connections of a peer.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) settings: Settings,
@@ -18,44 +18,45 @@ pub(crate) struct Session {
     pub(crate) status: ConnectionStatus,
     pub(crate) refusing: bool,
     pub(crate) events: VecDeque<PeerEvent>,
-    /// Requests rejected because of the web page that they are from.
+    /// Number of requests rejected because of [`RequestRules::allowed_origins`].
     pub(crate) forbidden: u64,
     pub(crate) text: TextSessions,
-    /// The clients of a server.
+    /// Peer ids of a server's clients.
     ids: HashSet<PeerId>,
-    /// The last goodbye of another side.
+    /// Last close frame received from a remote peer.
     pub(crate) last_close: Option<LastClose>,
-    /// A buffer for what is decrypted or about to be encrypted.
+    /// Scratch buffer for decrypted bytes, or for bytes to encrypt.
     pub(crate) plain: Vec<u8>,
 }
 
-/// What applies to each link.
+/// Settings of each connection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings {
-    /// Largest message that is taken.
+    /// Size in bytes of the largest received message.
     pub(crate) inbound_max: usize,
-    /// Largest packet that is sent.
+    /// Size in bytes of the largest sent packet.
     pub(crate) max_packet_size: usize,
     pub(crate) max_queued_packets: usize,
     pub(crate) reliable_queue_bytes: usize,
-    /// Bytes of all connections.
+    /// Limit of the waiting bytes of all connections.
     pub(crate) waiting_bytes: usize,
     pub(crate) max_clients: usize,
     pub(crate) handshake_timeout: Duration,
     pub(crate) heartbeat_interval: Duration,
-    /// Zero: the system's own.
+    /// Zero leaves the system's defaults.
     pub(crate) tcp_timeout: Duration,
 }
 
-/// How another side said goodbye: Godot's `WebSocketPeer.get_close_code` and `get_close_reason`.
+/// A close frame received from a remote peer (Godot: `WebSocketPeer.get_close_code`,
+/// `get_close_reason`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LastClose {
-    /// The link that ended.
+    /// The connection that ended.
     pub connection: mp_core::ConnectionId,
-    /// The code; 0 when there was none.
+    /// Close code; 0 if the frame has none.
     pub code: u16,
-    /// The reason, often empty; at most 123 bytes.
+    /// Close reason, often empty, at most 123 bytes.
     pub reason: String,
 }
 
@@ -68,7 +69,7 @@ impl Session {
     ) -> Self {
         let unique_id = match status {
             ConnectionStatus::Connected => PeerId::SERVER,
-            // Nobody has it: the server draws the one that counts.
+            // A placeholder: the server assigns the client's id.
             _ => PeerId::generate(&mut rng),
         };
         Self {
@@ -87,12 +88,12 @@ impl Session {
         }
     }
 
-    /// Whether there is room for one client more.
+    /// Returns whether the server accepts another client.
     pub(crate) fn has_room(&self) -> bool {
         self.ids.len() < self.settings.max_clients
     }
 
-    /// An id that no client has. (Godot's servers do not look whether one has it.)
+    /// Draws a peer id that no client has. (Godot's servers do not check this.)
     pub(crate) fn draw_id(&mut self) -> PeerId {
         loop {
             let id = PeerId::generate(&mut self.rng);

@@ -1,4 +1,4 @@
-//! Text sessions: what they share, without I/O.
+//! State that the text sessions of a server share, sans-IO.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -11,11 +11,11 @@ use mp_core::ConnectionId;
 pub(crate) struct TextSessions {
     /// Size in bytes of the largest message that is accepted.
     pub(crate) message_bytes_max: usize,
-    /// Sessions at a time.
+    /// Maximum number of sessions.
     pub(crate) sessions_max: usize,
-    /// Events that the service has not taken.
+    /// Events that the service has not handled.
     pub(crate) events: VecDeque<TextEvent>,
-    /// Open sessions, and those that wait for the end of their connection.
+    /// Number of sessions whose connection has not ended.
     open: usize,
     /// Sessions opened since the server was created.
     opened: u64,
@@ -24,11 +24,11 @@ pub(crate) struct TextSessions {
 /// An event of a text session.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum TextEvent {
-    /// It is open.
+    /// The session has opened.
     Opened { session: ConnectionId, address: IpAddr },
-    /// A message was received; it is UTF-8.
+    /// A message was received. It is UTF-8.
     Message { session: ConnectionId, text: Bytes },
-    /// It has ended, or will be ended whatever is done.
+    /// The session has ended.
     Closed { session: ConnectionId },
 }
 
@@ -52,12 +52,12 @@ impl TextSessions {
         !self.events.is_empty()
     }
 
-    /// Number of sessions.
+    /// Returns the number of sessions.
     pub(crate) const fn len(&self) -> usize {
         self.open
     }
 
-    /// Sessions opened since the server was created.
+    /// Returns the number of sessions opened since the server was created.
     pub(crate) const fn opened(&self) -> u64 {
         self.opened
     }

@@ -1,4 +1,4 @@
-//! TLS over bytes: rustls does the work, here it gets them.
+//! TLS on byte buffers, by rustls.
 
 use std::io::{self, Read, Write};
 
@@ -8,27 +8,28 @@ use mp_tls::rustls::Connection;
 #[derive(Debug)]
 pub(crate) struct Tls(Connection);
 
-/// The other side speaks no TLS, or is not to be trusted. What it is told about it has been said.
+/// TLS failed: malformed records or an untrusted certificate. The alert is written already.
 #[derive(Debug)]
 pub(crate) struct TlsFailed(pub(crate) String);
 
-/// State of the remote peer's direction: whether it may send more.
+/// State of the receiving direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TlsInput {
-    /// It may.
+    /// The remote peer may send more.
     Open,
-    /// It has sent close_notify, which is the end of its bytes as TCP's is. Bytes after it are ignored.
+    /// The remote peer has sent close_notify, which ends its stream like the end of TCP. Further
+    /// bytes are ignored.
     Closed,
 }
 
 impl Tls {
     pub(crate) fn new(mut connection: Connection) -> Self {
-        // What goes in comes out at once; the queues before it are bounded.
+        // Written bytes are encrypted immediately; the queues before TLS are bounded.
         connection.set_buffer_limit(None);
         Self(connection)
     }
 
-    /// Decrypts bytes of the network. Their content is appended to `plain`, answers to `wire`.
+    /// Decrypts received bytes. Appends their content to `plain` and responses to `wire`.
     pub(crate) fn receive(
         &mut self,
         mut bytes: &[u8],
@@ -56,7 +57,8 @@ impl Tls {
         Ok(TlsInput::Open)
     }
 
-    /// Appends `plain` to `wire`, encrypted; before the handshake is done it waits within.
+    /// Encrypts `plain` and appends it to `wire`. Before the handshake is complete, rustls keeps
+    /// it.
     pub(crate) fn send(&mut self, plain: &[u8], wire: &mut Vec<u8>) {
         if let Err(error) = self.0.writer().write_all(plain) {
             mp_core::bug!("the buffer of TLS has no bound, but accepts no more: {error}");
@@ -64,15 +66,15 @@ impl Tls {
         self.transmit(wire);
     }
 
-    /// Says that nothing more will come.
+    /// Appends close_notify to `wire`.
     pub(crate) fn close(&mut self, wire: &mut Vec<u8>) {
         self.0.send_close_notify();
         self.transmit(wire);
     }
 
-    /// What it has to say of itself, such as the first words of a client.
+    /// Appends pending records to `wire`, such as a client's ClientHello.
     pub(crate) fn transmit(&mut self, wire: &mut Vec<u8>) {
-        // A Vec accepts everything; a write of nothing means that rustls has nothing more to give.
+        // A `Vec` accepts everything; a write of 0 bytes means that rustls has no more records.
         while self.0.wants_write() && matches!(self.0.write_tls(wire), Ok(len) if len > 0) {}
     }
 }

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// `ws://host:port/path?query` or `wss://…`; without a scheme it is `ws`. The port defaults to 80 and 443.
+/// A WebSocket URL: `ws://host:port/path?query` or `wss://…`. The scheme defaults to `ws`, the port
+/// to 80 for `ws` and 443 for `wss`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Url {
     secure: bool,
@@ -12,9 +13,9 @@ pub struct Url {
     path: String,
 }
 
-/// Why a URL cannot be used.
+/// An invalid WebSocket URL.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{url:?} is no WebSocket URL: {why}; use ws://host:port/path, or wss:// with TLS")]
+#[error("{url:?} is not a WebSocket URL: {why}; use ws://host:port/path, or wss:// with TLS")]
 pub struct UrlError {
     /// The URL.
     pub url: String,
@@ -22,27 +23,27 @@ pub struct UrlError {
 }
 
 impl Url {
-    /// Whether it asks for TLS.
+    /// Returns whether the scheme is `wss`.
     pub fn is_secure(&self) -> bool {
         self.secure
     }
 
-    /// The host's name or IP address, without the brackets of an IPv6 address.
+    /// Returns the host's name or IP address, without the brackets of an IPv6 address.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The port.
+    /// Returns the port.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Path and query, `/` at least.
+    /// Returns path and query, at least `/`.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// Host and port as a request names them: without the port where it is the scheme's own.
+    /// Returns host and port for the header `Host`, without the default port of the scheme.
     pub(crate) fn host_header(&self) -> String {
         let host = self.bracketed();
         if self.port == default_port(self.secure) { host } else { format!("{host}:{}", self.port) }
@@ -62,27 +63,29 @@ impl FromStr for Url {
         let secure = match scheme.to_ascii_lowercase().as_str() {
             "ws" => false,
             "wss" => true,
-            _ => return Err(wrong("its scheme is another one")),
+            _ => return Err(wrong("its scheme is neither ws nor wss")),
         };
         if url.chars().any(|c| c.is_whitespace() || c.is_control()) {
-            return Err(wrong("there is a space or an invisible character in it"));
+            return Err(wrong("it contains a space or a control character"));
         }
         let rest = rest.split('#').next().unwrap_or_default();
         let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
         if authority.contains('@') {
-            return Err(wrong("a user name has no meaning"));
+            return Err(wrong("it contains a user name"));
         }
         let (host, port) = match authority.strip_prefix('[') {
             Some(v6) => v6.split_once(']').ok_or_else(|| wrong("a bracket is not closed"))?,
             None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
         };
         if host.is_empty() {
-            return Err(wrong("there is no host in it"));
+            return Err(wrong("it has no host"));
         }
         let port = match port.strip_prefix(':') {
             None if port.is_empty() => default_port(secure),
-            Some(port) => port.parse().map_err(|_| wrong("its port is no number up to 65535"))?,
-            None => return Err(wrong("something follows the bracket")),
+            Some(port) => {
+                port.parse().map_err(|_| wrong("its port is not a number up to 65535"))?
+            }
+            None => return Err(wrong("the closing bracket is not followed by a port or path")),
         };
         let slash = if path.starts_with('/') { "" } else { "/" };
         Ok(Self { secure, host: host.to_owned(), port, path: format!("{slash}{path}") })
@@ -105,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn urls_are_read_as_godot_reads_them() {
+    fn urls_are_parsed_as_in_godot() {
         for (url, secure, host, port, path, header) in [
             ("ws://localhost:7778", false, "localhost", 7778, "/", "localhost:7778"),
             ("localhost:7778/a?b=c", false, "localhost", 7778, "/a?b=c", "localhost:7778"),
@@ -122,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_url_is_said_with_the_way_out() {
+    fn error_of_an_invalid_url_shows_a_valid_form() {
         for url in [
             "http://localhost",
             "ws://",

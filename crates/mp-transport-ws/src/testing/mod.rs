@@ -1,5 +1,5 @@
-//! A network of virtual connections in virtual time, for tests: a seed decides everything.
-#![expect(clippy::exhaustive_structs, reason = "tests build lines")]
+//! A network of virtual connections under virtual time, for tests. A seed determines its behavior.
+#![expect(clippy::exhaustive_structs, reason = "tests construct them")]
 
 mod pipe;
 
@@ -15,21 +15,22 @@ use mp_core::{Instant, Readiness, Rng};
 use self::pipe::{End, Pipes, Side};
 use crate::io::{ByteStream, StreamSource};
 
-/// How a connection behaves.
+/// Properties of virtual connections.
 #[derive(Clone, Copy, Debug)]
 pub struct Line {
-    /// Time from one end to the other.
+    /// One-way latency.
     pub latency: Duration,
-    /// Bytes that a direction holds before a write has to wait: socket buffers and what is under way.
+    /// Bytes in flight per direction beyond which writes are `Pending`, like socket buffers.
     pub capacity: usize,
-    /// Most bytes that one read or write moves; each moves a random number of them. So frames come in pieces of any size.
+    /// Maximum bytes per read or write. Each moves a random number of bytes, so that frames are
+    /// split anywhere.
     pub chunk: usize,
-    /// True if the time of unacknowledged bytes is limited, as on Linux.
+    /// True if the stream limits the time of unacknowledged bytes, as on Linux.
     pub has_timeout: bool,
 }
 
 impl Default for Line {
-    /// No latency, 256 KiB, 64 KiB at once, no timeout.
+    /// Returns no latency, a capacity of 256 KiB, chunks of up to 64 KiB and no timeout.
     fn default() -> Self {
         Self { latency: Duration::ZERO, capacity: 256 * 1024, chunk: 64 * 1024, has_timeout: false }
     }
@@ -52,7 +53,7 @@ struct State {
 }
 
 impl Network {
-    /// A network of `line`s.
+    /// Creates a network whose connections have the properties `line`.
     pub fn new(rng: Rng, line: Line) -> Self {
         Self(Arc::new(Mutex::new(State {
             rng,
@@ -66,22 +67,23 @@ impl Network {
         })))
     }
 
-    /// Where a server gets its clients from.
+    /// Returns the source of a server, which accepts all connections of the network.
     pub fn listener(&self) -> Virtual {
         self.lock().listens = true;
         Virtual { network: self.clone(), dials: None }
     }
 
-    /// A client's way to the server. It does not wake: some hosts poll at an interval.
+    /// Returns the source of a client, which connects once. It does not wake: its host polls at an
+    /// interval.
     pub fn dialer(&self) -> Virtual {
         Virtual { network: self.clone(), dials: Some(true) }
     }
 
-    /// Connects at once, for tests that speak for themselves.
+    /// Connects to the server, for tests that exchange bytes themselves.
     ///
     /// # Errors
     ///
-    /// When nobody listens.
+    /// Returns `ConnectionRefused` if no server listens.
     pub fn connect(&self) -> io::Result<VirtualStream> {
         let mut state = self.lock();
         if !state.listens {
@@ -101,7 +103,7 @@ impl Network {
         Ok(near)
     }
 
-    /// Lets time pass.
+    /// Advances the time to `now` and delivers bytes.
     pub fn advance(&self, now: Instant) {
         let mut state = self.lock();
         state.now = now;
@@ -120,7 +122,7 @@ impl Network {
 #[derive(Debug)]
 pub struct Virtual {
     network: Network,
-    /// A dialer's, until it has dialed.
+    /// `None` for a listener; for a client, true until it has connected.
     dials: Option<bool>,
 }
 

@@ -9,24 +9,25 @@ use mp_core::{Instant, Rng};
 
 use super::Line;
 
-/// Both directions.
+/// Both directions of a connection.
 #[derive(Debug)]
 pub(super) struct Pipes {
     line: Line,
     rng: Rng,
     now: Instant,
-    /// From the client, from the server.
+    /// Directions from the client and from the server.
     ways: [Way; 2],
 }
 
 #[derive(Debug, Default)]
 struct Way {
-    /// Pieces that are under way, each with the time of its arrival.
+    /// Chunks in flight, each with its arrival time.
     pieces: VecDeque<(Instant, VecDeque<u8>)>,
     len: usize,
-    /// When the end arrives.
+    /// Arrival time of the end of the stream.
     ends: Option<Instant>,
-    /// Nobody reads any more: the end was closed with bytes unread or is written to after that.
+    /// True after the reading end was dropped: with unread bytes, or when it is written to
+    /// afterwards.
     is_reset: bool,
     reader: Option<Waker>,
     writer: Option<Waker>,
@@ -38,7 +39,7 @@ pub(super) enum Side {
     Server,
 }
 
-/// One end.
+/// One end of a connection.
 #[derive(Debug)]
 pub(super) struct End {
     pub(super) pipes: Arc<Mutex<Pipes>>,
@@ -150,7 +151,8 @@ impl End {
 }
 
 impl Drop for End {
-    /// As a socket: bytes that were not read reset the connection, and take from the other side what it has not read.
+    /// Closes the end like a socket: unread bytes reset the connection, which discards bytes that
+    /// the remote end has not read.
     fn drop(&mut self) {
         self.shutdown();
         let mut pipes = self.lock();

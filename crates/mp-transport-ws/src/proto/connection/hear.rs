@@ -1,4 +1,4 @@
-//! What a link hears: the other side's half of the handshake, and messages.
+//! Receiving: the remote peer's part of the handshake, and messages.
 
 use bytes::Bytes;
 use mp_core::{
@@ -14,7 +14,7 @@ use crate::proto::session::{LastClose, Session};
 use crate::proto::text::TextEvent;
 
 impl Connection {
-    /// Takes in what came, without TLS.
+    /// Handles received bytes after decryption.
     pub(super) fn receive_plain(&mut self, now: Instant, bytes: &[u8], session: &mut Session) {
         match &mut self.phase {
             Phase::Handshake { head, asked } => {
@@ -43,13 +43,15 @@ impl Connection {
             }
             Judgement::Upgrade(upgrade) if upgrade.is_text && session.text.has_room() => upgrade,
             Judgement::Upgrade(upgrade) if upgrade.is_text => {
-                return self.answer(&request::unavailable("There is no room left.\n"));
+                return self.answer(&request::unavailable("The server is full.\n"));
             }
             Judgement::Upgrade(_) if session.refusing => {
-                return self.answer(&request::unavailable("Nobody is let in at the moment.\n"));
+                return self.answer(&request::unavailable(
+                    "The server accepts no new connections at the moment.\n",
+                ));
             }
             Judgement::Upgrade(_) if !session.has_room() => {
-                return self.answer(&request::unavailable("There is no room left.\n"));
+                return self.answer(&request::unavailable("The server is full.\n"));
             }
             Judgement::Upgrade(upgrade) => upgrade,
         };
@@ -90,7 +92,7 @@ impl Connection {
         match asked.judge(&head) {
             Reply::Incomplete => self.phase = Phase::Handshake { head, asked: Some(asked) },
             Reply::Refused(why) => {
-                tracing::debug!(server = %self.origin, why, "refused");
+                tracing::debug!(server = %self.origin, why, "the server rejected the handshake");
                 self.phase = Phase::Over(End { reason: None });
             }
             Reply::Open { len, protocol } => {
@@ -167,7 +169,7 @@ impl Connection {
                     self.open(now, PeerId::SERVER, session);
                 }
                 None => {
-                    tracing::debug!(server = %self.origin, "it gave no id");
+                    tracing::debug!(server = %self.origin, "the server's first message is not a peer id");
                     if let Some(messages) = &mut self.messages {
                         messages.close(1000, "", out);
                     }
@@ -178,7 +180,7 @@ impl Connection {
         }
     }
 
-    /// Begins the phase of messages.
+    /// Starts the phase of messages.
     fn start(&mut self, now: Instant) {
         self.phase = Phase::Open;
         self.deadline = None;
@@ -186,7 +188,7 @@ impl Connection {
         self.start_keepalive(now);
     }
 
-    /// Reports it as connected.
+    /// Starts the phase of messages and reports the connection as connected.
     fn open(&mut self, now: Instant, claimed_id: PeerId, session: &mut Session) {
         self.start(now);
         session.events.push_back(PeerEvent::Connected {
@@ -196,8 +198,9 @@ impl Connection {
         });
     }
 
-    /// Answers a request that opens nothing. It is over when the other side has closed, at the latest when its handshake would have
-    /// taken too long: closing at once, with bytes unread, could take the answer away from it.
+    /// Responds to a request that opens no WebSocket. The connection ends when the remote peer
+    /// closes it, at the latest at its handshake deadline: closing it with unread bytes could make
+    /// the remote host discard the response.
     fn answer(&mut self, answer: &[u8]) {
         self.say(answer);
         let end = End { reason: None };
@@ -205,7 +208,7 @@ impl Connection {
     }
 }
 
-/// What a server's first message says: 4 bytes, the least significant first.
+/// Parses the first message of a server: the client's id in 4 bytes, little-endian.
 fn own_id(payload: &[u8]) -> Option<PeerId> {
     let raw = i32::from_le_bytes(payload.try_into().ok()?);
     PeerId::new(raw).filter(|id| !id.is_server())
