@@ -48,10 +48,14 @@ impl Lan {
     /// # Errors
     ///
     /// When the branch cannot be built.
+    ///
+    /// # Panics
+    ///
+    /// With more than 2³¹ − 2 clients, which have no ids left.
     pub fn join(&mut self, client: BranchBuilder) -> Result<PeerId, BuildError> {
         let branch = client.build()?;
-        let raw = i32::try_from(self.sides.len() + 1).unwrap_or(i32::MAX);
-        let id = PeerId::new(raw).unwrap_or(PeerId::SERVER);
+        let raw = i32::try_from(self.sides.len() + 1).ok();
+        let id = raw.and_then(PeerId::new).expect("there are 2³¹ − 2 ids of clients");
         let peer = self.sides[0].1.address().connect(id);
         self.sides.push((branch, peer));
         Ok(id)

@@ -1,6 +1,7 @@
 //! The codec of a branch, and what it is told of objects.
 
 use bytes::{Bytes, BytesMut};
+use mp_core::bug;
 
 use crate::SceneMessage;
 use crate::codec::{Codec, DecodeError, EncodeError, Limits, Objects};
@@ -26,7 +27,10 @@ impl Wire {
 
     /// Encodes a message without values of the program, which always has a form on the wire.
     pub(crate) fn encode(&self, message: &SceneMessage) -> Bytes {
-        self.try_encode(message).unwrap_or_default()
+        self.try_encode(message).unwrap_or_else(|error| {
+            bug!("a message without values of the program cannot be encoded: {error}");
+            Bytes::new()
+        })
     }
 
     pub(crate) fn try_encode(&self, message: &SceneMessage) -> Result<Bytes, EncodeError> {
