@@ -10,6 +10,10 @@
 //! (Source of the constants and of the order of updates: ENet 1.3, `compress.c`, compared with
 //! recorded datagrams.)
 
+mod coding;
+
+use coding::{BOTTOM, Decoder, Encoder};
+
 /// Compressor and decompressor. Its memory is allocated once.
 #[derive(Debug)]
 pub(crate) struct RangeCoder {
@@ -71,7 +75,7 @@ impl RangeCoder {
     /// Compresses `input` into `out`. Returns the length, or `None` if the output does not fit.
     pub(crate) fn compress(&mut self, input: &[u8], out: &mut [u8]) -> Option<usize> {
         self.reset();
-        let mut encoder = Encoder { low: 0, range: u32::MAX, out, len: 0 };
+        let mut encoder = Encoder::new(out);
         for &value in input {
             self.encode(value, &mut encoder)?;
             self.next();
@@ -325,108 +329,10 @@ impl RangeCoder {
     }
 }
 
-struct Encoder<'a> {
-    low: u32,
-    range: u32,
-    out: &'a mut [u8],
-    len: usize,
-}
-
-impl Encoder<'_> {
-    /// Narrows the range to `count` of `total`, from `under` on.
-    fn put(&mut self, under: u32, count: u32, total: u16) -> Option<()> {
-        self.range /= u32::from(total);
-        self.low = self.low.wrapping_add(under.wrapping_mul(self.range));
-        self.range = self.range.wrapping_mul(count);
-        while is_settled(self.low, &mut self.range) {
-            self.shift()?;
-            self.range <<= 8;
-        }
-        Some(())
-    }
-
-    /// Writes the remaining bytes, except zeros, which a decoder reads after the end.
-    fn finish(mut self) -> Option<usize> {
-        while self.low != 0 {
-            self.shift()?;
-        }
-        Some(self.len)
-    }
-
-    fn shift(&mut self) -> Option<()> {
-        *self.out.get_mut(self.len)? = (self.low >> 24) as u8;
-        self.len += 1;
-        self.low <<= 8;
-        Some(())
-    }
-}
-
-struct Decoder<'a> {
-    low: u32,
-    range: u32,
-    code: u32,
-    rest: &'a [u8],
-}
-
-impl<'a> Decoder<'a> {
-    fn new(input: &'a [u8]) -> Self {
-        let mut decoder = Self { low: 0, range: u32::MAX, code: 0, rest: input };
-        for _ in 0..4 {
-            decoder.shift();
-        }
-        decoder
-    }
-
-    /// Returns the position of the code within `total`.
-    fn position(&mut self, total: u16) -> Option<u32> {
-        self.range = self.range.checked_div(total.into())?;
-        let position = self.code.wrapping_sub(self.low).checked_div(self.range)?;
-        (position < u32::from(total)).then_some(position)
-    }
-
-    /// Narrows the range, which [`position`](Self::position) has divided, to `count` from `under`
-    /// on.
-    fn consume(&mut self, under: u32, count: u32) -> Option<()> {
-        self.low = self.low.wrapping_add(under.wrapping_mul(self.range));
-        self.range = self.range.wrapping_mul(count);
-        while is_settled(self.low, &mut self.range) {
-            self.shift();
-            self.low <<= 8;
-            self.range <<= 8;
-            if self.range == 0 {
-                return None;
-            }
-        }
-        Some(())
-    }
-
-    fn shift(&mut self) {
-        self.code <<= 8;
-        if let Some((&first, rest)) = self.rest.split_first() {
-            self.code |= u32::from(first);
-            self.rest = rest;
-        }
-    }
-}
-
-/// Returns whether the top byte of the range is final. A range that is too small is reduced to make
-/// it final.
-const fn is_settled(low: u32, range: &mut u32) -> bool {
-    if low ^ low.wrapping_add(*range) >= TOP {
-        if *range >= BOTTOM {
-            return false;
-        }
-        *range = low.wrapping_neg() & (BOTTOM - 1);
-    }
-    true
-}
-
 const NODES_MAX: usize = 4_096;
 const ROOT: u16 = 0;
 /// No node: the root is not in a tree.
 const NONE: u16 = 0;
-const TOP: u32 = 1 << 24;
-const BOTTOM: u32 = 1 << 16;
 const TOTAL_MAX: u16 = (BOTTOM - 0x100) as u16;
 const ORDER: u8 = 2;
 const ROOT_ESCAPES: u16 = 1;
