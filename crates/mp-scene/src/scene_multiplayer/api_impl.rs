@@ -6,7 +6,7 @@ use mp_core::{
 };
 
 use super::SceneMultiplayer;
-use super::paths::Expired;
+use super::paths::ExpiredMessages;
 use super::replication::Replication;
 use crate::api::{ApiEvent, Called, Configuration, MultiplayerApi};
 use crate::limits::TIMER_INTERVAL;
@@ -84,7 +84,7 @@ impl MultiplayerApi for SceneMultiplayer {
 
     fn handle_changes(&mut self, now: Instant, tree: &mut dyn NodeTree) {
         let now = self.advance(now);
-        self.follow(now, tree);
+        self.apply_tree_changes(now, tree);
     }
 
     fn handle_leave(&mut self, leave: &ToEndpoint) {
@@ -96,7 +96,7 @@ impl MultiplayerApi for SceneMultiplayer {
         self.paths.set_now(now);
         self.replicating(tree, Replication::repeat_paths);
         self.with_session(|session, cx| session.process(cx, now));
-        for Expired { sender, path, packets } in self.paths.sweep(now) {
+        for ExpiredMessages { sender, path, packets } in self.paths.sweep(now) {
             let error = ReplicationError::NoNode { path, peer: sender, packets };
             tracing::debug!(%error, "announcements expired");
             self.events.emit(Signal::ReplicationFailed(Box::new(error)));
@@ -151,8 +151,8 @@ impl MultiplayerApi for SceneMultiplayer {
             Configuration::RootPath(path) => tree.set_root_path(path),
             Configuration::Spawner(node) | Configuration::Synchronizer(node) => {
                 self.replicating(tree, |it, cx| {
-                    it.unfollow_node(cx, *node);
-                    it.follow_node(cx, *node);
+                    it.remove_node(cx, *node);
+                    it.add_node(cx, *node);
                 });
                 tree.name_of(*node).map(drop).ok_or(TreeError::NotInTree)
             }
@@ -168,8 +168,8 @@ impl MultiplayerApi for SceneMultiplayer {
             Configuration::RootPath(path) if *path == tree.root_path() => Err(TreeError::IsRoot),
             Configuration::RootPath(path) => Err(TreeError::NotFound(path.clone())),
             Configuration::Spawner(node) | Configuration::Synchronizer(node) => {
-                let was_followed = self.replicating(tree, |it, cx| it.unfollow_node(cx, *node));
-                was_followed.then_some(()).ok_or(TreeError::NotInTree)
+                let was_configured = self.replicating(tree, |it, cx| it.remove_node(cx, *node));
+                was_configured.then_some(()).ok_or(TreeError::NotInTree)
             }
         }
     }

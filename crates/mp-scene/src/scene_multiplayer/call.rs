@@ -31,9 +31,9 @@ impl SceneMultiplayer {
         if target == Target::Peer(own) && !config.call_local {
             return Err(RpcError::NotCallLocal { method: method.to_owned() });
         }
-        let at_home = config.call_local && target.includes(own);
+        let is_local = config.call_local && target.includes(own);
 
-        let args_at_home = if at_home { args.clone() } else { Vec::new() };
+        let local_args = if is_local { args.clone() } else { Vec::new() };
         let sent = if target == Target::Peer(own) {
             Ok(())
         } else {
@@ -41,7 +41,7 @@ impl SceneMultiplayer {
             self.send_call(tree, target, call, args)
         };
         let local =
-            at_home.then(|| Call { node, method: method.into(), args: args_at_home, sender: own });
+            is_local.then(|| Call { node, method: method.into(), args: local_args, sender: own });
         Ok(Called { sent, local })
     }
 

@@ -36,7 +36,7 @@ use crate::tree::NodeTree;
 use paths::Paths;
 use replication::Replication;
 use sender::Sender;
-use session::{Change, Context, Session};
+use session::{Context, Session, SessionChange};
 pub use stats::SceneStats;
 
 /// Godot's `SceneMultiplayer`, without the engine. A [`Scene`](crate::Scene) holds one beside its tree; most programs
@@ -290,7 +290,7 @@ impl SceneMultiplayer {
 
     /// The link that leads to `peer`; `None` when it is unknown, or another client behind the server.
     pub fn link(&self, peer: PeerId) -> Option<(EndpointId, ConnectionId)> {
-        self.sender.routes().link(peer)
+        self.sender.routes().connection(peer)
     }
 
     /// The endpoints that serve this branch.
@@ -330,8 +330,8 @@ impl SceneMultiplayer {
     }
 
     /// Follows what the program has done to the tree, and receives the packets that waited for that.
-    fn follow(&mut self, now: Instant, tree: &mut dyn NodeTree) {
-        self.replicating(tree, Replication::follow);
+    fn apply_tree_changes(&mut self, now: Instant, tree: &mut dyn NodeTree) {
+        self.replicating(tree, Replication::apply_tree_changes);
         self.receive_released(now, tree);
     }
 
@@ -357,11 +357,11 @@ impl SceneMultiplayer {
         let result = run(session, &mut cx);
         for change in cx.changes {
             match change {
-                Change::Began(peer) => {
+                SessionChange::Began(peer) => {
                     self.paths.add_peer(peer);
                     self.replication.add_peer(peer);
                 }
-                Change::Ended(peer) => self.forget_peer(peer),
+                SessionChange::Ended(peer) => self.forget_peer(peer),
             }
         }
         result

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use mp_core::{Instant, Packet, PeerId};
 
-use super::paths::{Awaited, Kind, Numbered};
+use super::paths::{Awaited, MessageKind, PathAnnouncement};
 use super::session::Received;
 use super::{NotAccepted, Refusal, SceneMultiplayer};
 use crate::SceneMessage;
@@ -28,7 +28,7 @@ impl SceneMultiplayer {
                 }
             }
             Received::Announced(peer, packets) => {
-                self.follow(now, tree);
+                self.apply_tree_changes(now, tree);
                 for packet in packets {
                     self.receive_inner(now, tree, peer, &packet.payload);
                 }
@@ -87,14 +87,14 @@ impl SceneMultiplayer {
                     }
                     Err(refusal) => Err(self.paths.refuse_late(now, tree, from, refusal)),
                 };
-                self.settle(now, from, Kind::Call, packet, outcome);
+                self.settle(now, from, MessageKind::Call, packet, outcome);
             }
             SceneMessage::SimplifyPath { id, checksum, path } => {
                 // What the program has added since the last input may be announced.
-                self.follow(now, tree);
+                self.apply_tree_changes(now, tree);
                 let (replication, nodes) = (&self.replication, &*tree);
-                let number = Numbered { id, checksum: &checksum, path: &path };
-                let outcome = self.paths.receive_number(
+                let number = PathAnnouncement { id, checksum: &checksum, path: &path };
+                let outcome = self.paths.receive_simplify_path(
                     &mut self.sender,
                     nodes,
                     self.quirks,
@@ -102,7 +102,7 @@ impl SceneMultiplayer {
                     number,
                     |node| replication.announcement_of(nodes, node),
                 );
-                self.settle(now, from, Kind::Number(id), packet, outcome);
+                self.settle(now, from, MessageKind::SimplifyPath(id), packet, outcome);
             }
             SceneMessage::ConfirmPath { of, checksum_ok } => {
                 let path = self.paths.receive_confirmation(now, tree, from, &of, checksum_ok);
@@ -111,14 +111,14 @@ impl SceneMultiplayer {
                 }
             }
             SceneMessage::Spawn(spawn) => {
-                let kind = Kind::Spawn(spawn.net_id);
+                let kind = MessageKind::Spawn(spawn.net_id);
                 let outcome = self.replicating(tree, |it, cx| it.receive_spawn(cx, from, spawn));
                 self.settle(now, from, kind, packet, outcome);
             }
             SceneMessage::Despawn(net_id) => {
                 let outcome = self.replicating(tree, |it, cx| it.receive_despawn(cx, from, net_id));
                 if let Err(refusal) = outcome {
-                    self.paths.refuse(from, Kind::Spawn(net_id), refusal);
+                    self.paths.refuse(from, MessageKind::Spawn(net_id), refusal);
                 }
             }
             SceneMessage::Sync { time, elements } => {
@@ -141,7 +141,7 @@ impl SceneMultiplayer {
         &mut self,
         now: Instant,
         from: PeerId,
-        kind: Kind,
+        kind: MessageKind,
         packet: &Bytes,
         outcome: Result<(), NotAccepted>,
     ) {
@@ -150,7 +150,7 @@ impl SceneMultiplayer {
             Err(NotAccepted::Refused(refusal)) => refusal,
             Err(NotAccepted::Absent(path) | NotAccepted::Gone(path)) => {
                 let (sender, of) = (&mut self.sender, Awaited::Path(path));
-                if self.paths.keep(sender, self.quirks, now, from, of, kind, packet) {
+                if self.paths.defer(sender, self.quirks, now, from, of, kind, packet) {
                     return;
                 }
                 Refusal::NoNode

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
 use mp_core::{Instant, PeerId};
 
-use super::early::Awaited;
+use super::deferred::Awaited;
 use crate::limits::{DEPARTED_MAX, DEPARTED_TIME};
 
 /// Paths and net ids that stood for a node in this session, as hashes.

@@ -6,8 +6,8 @@
 //! * `departed` remembers nodes that have left, so that a late call does not reach their successors.
 
 mod call;
+mod deferred;
 mod departed;
-mod early;
 mod receive;
 
 use std::collections::VecDeque;
@@ -21,17 +21,17 @@ use crate::SceneMessage;
 use crate::path_cache::{Announcement, OwnPaths, RemotePaths};
 use crate::tree::{NodeId, NodeTree, TreeChange};
 pub(super) use call::OutgoingCall;
+pub(super) use deferred::{Awaited, ExpiredMessages, MessageKind};
+use deferred::{DeferredMessage, DeferredMessages};
 use departed::Departed;
-pub(super) use early::{Awaited, Expired, Kind};
-use early::{Early, Waiting};
-pub(super) use receive::Numbered;
+pub(super) use receive::PathAnnouncement;
 
 /// The numbers of nodes, in both directions, and what is kept of nodes that are not there.
 #[derive(Debug, Default)]
 pub(super) struct Paths {
     own: OwnPaths,
     remote: RemotePaths,
-    early: Early,
+    deferred: DeferredMessages,
     departed: Departed,
     stats: PathStats,
     refusals: Refusals,
@@ -59,18 +59,18 @@ impl Paths {
     ///
     /// Every field is named here: whoever adds one decides whether it belongs to the session of a peer.
     pub(super) fn remove_peer(&mut self, peer: PeerId) {
-        let Self { own, remote, early, departed, stats, refusals: _ } = self;
+        let Self { own, remote, deferred, departed, stats, refusals: _ } = self;
         own.remove_peer(peer);
         remote.remove_peer(peer);
         departed.remove_peer(peer);
-        stats.stray_packets += early.remove_peer(peer) as u64;
+        stats.stray_packets += deferred.remove_peer(peer) as u64;
     }
 
     /// The session is over: numbers begin anew.
     pub(super) fn clear(&mut self) {
         self.own.clear();
         self.remote.clear();
-        self.early = Early::default();
+        self.deferred = DeferredMessages::default();
         self.departed = Departed::default();
     }
 
@@ -80,9 +80,9 @@ impl Paths {
     }
 
     /// Drops and counts messages that have waited too long; returns the announcements among them.
-    pub(super) fn sweep(&mut self, now: Instant) -> Vec<Expired> {
-        let expired = self.early.expired(now);
-        for (from, kind) in self.early.sweep(now) {
+    pub(super) fn sweep(&mut self, now: Instant) -> Vec<ExpiredMessages> {
+        let expired = self.deferred.expired(now);
+        for (from, kind) in self.deferred.sweep(now) {
             self.refuse(from, kind, Refusal::NoNode);
         }
         expired
@@ -90,7 +90,7 @@ impl Paths {
 
     /// When [`sweep`](Self::sweep) or [`take_due`](Self::take_due) has something to do.
     pub(super) fn next_timeout(&self) -> Option<Instant> {
-        self.early.next_sweep().into_iter().chain(self.own.next_due()).min()
+        self.deferred.next_sweep().into_iter().chain(self.own.next_due()).min()
     }
 
     /// The local peer's number of a node, given now if it has none.
@@ -186,27 +186,27 @@ impl Paths {
 
     /// The path of the node that the announcement of a number of `peer` waits for.
     pub(super) fn awaited_path(&self, peer: PeerId, id: u32) -> Option<&str> {
-        self.early.path_of_number(peer, id)
+        self.deferred.path_of_number(peer, id)
     }
 
     /// Keeps a message until there is what it is for; false when it is lost. A message that its sender
     /// relies on and that finds no room ends the connection: the session would go on without it.
     #[expect(clippy::too_many_arguments, reason = "a message, and how it waits")]
-    pub(super) fn keep(
+    pub(super) fn defer(
         &mut self,
         sender: &mut Sender,
         quirks: GodotQuirks,
         now: Instant,
         from: PeerId,
         of: Awaited,
-        kind: Kind,
+        kind: MessageKind,
         packet: &Bytes,
     ) -> bool {
         if quirks.absent_nodes {
             return false;
         }
-        let is_kept = self.early.hold(now, from, of, kind, packet);
-        if !is_kept && kind.must_arrive() {
+        let is_kept = self.deferred.defer(now, from, of, kind, packet);
+        if !is_kept && kind.is_essential() {
             self.stats.stray_packets += 1;
             sender.disconnect(from, DisconnectReason::QueueFull);
         }
@@ -215,47 +215,51 @@ impl Paths {
 
     /// Takes back a SPAWN that waits; returns its bytes.
     pub(super) fn take_spawn(&mut self, from: PeerId, net_id: u32) -> Option<Bytes> {
-        self.early.take_spawn(from, net_id).map(|waiting| waiting.packet)
+        self.deferred.take_spawn(from, net_id).map(|waiting| waiting.packet)
     }
 
     /// Drops the messages that wait for the synchronizer that `from` calls `id`.
-    pub(super) fn drop_named(&mut self, from: PeerId, id: u32) {
-        self.early.take_named(from, id);
+    pub(super) fn drop_for_net_id(&mut self, from: PeerId, id: u32) {
+        self.deferred.take_for_net_id(from, id);
     }
 
     /// Releases the messages that wait for the synchronizers that `from` calls `ids`.
-    pub(super) fn release_named(&mut self, from: PeerId, ids: &[u32]) {
+    pub(super) fn release_for_net_ids(&mut self, from: PeerId, ids: &[u32]) {
         let named: VecDeque<_> =
-            ids.iter().flat_map(|&id| self.early.take_named(from, id)).collect();
-        self.early.release(named);
+            ids.iter().flat_map(|&id| self.deferred.take_for_net_id(from, id)).collect();
+        self.deferred.release(named);
     }
 
     /// Takes the messages that waited for nodes that have entered or have a new path in `changes`.
-    pub(super) fn take_arrived(&mut self, tree: &dyn NodeTree, changes: &[TreeChange]) -> Arrived {
+    pub(super) fn take_ready(
+        &mut self,
+        tree: &dyn NodeTree,
+        changes: &[TreeChange],
+    ) -> ReadyMessages {
         let mut taken = VecDeque::new();
         for change in changes {
             let (TreeChange::Added(node) | TreeChange::Renamed(node)) = *change else { continue };
-            if !self.early.awaits_nodes() {
+            if !self.deferred.awaits_nodes() {
                 break;
             }
             let Some(path) = tree.path_of(node) else { continue };
-            taken.append(&mut self.early.take(&Awaited::Path(path)));
+            taken.append(&mut self.deferred.take(&Awaited::Path(path)));
         }
-        Arrived(taken)
+        ReadyMessages(taken)
     }
 
     /// Releases messages that were taken.
-    pub(super) fn release(&mut self, arrived: Arrived) {
-        self.early.release(arrived.0);
+    pub(super) fn release(&mut self, ready: ReadyMessages) {
+        self.deferred.release(ready.0);
     }
 
     /// Takes the next message that was released, to be received; its sender comes first.
     pub(super) fn next_released(&mut self) -> Option<(PeerId, Bytes)> {
-        self.early.next_released().map(|waiting| (waiting.sender, waiting.packet))
+        self.deferred.next_released().map(|waiting| (waiting.sender, waiting.packet))
     }
 
     /// Remembers that what a peer calls `of` has left.
-    pub(super) fn note_departed(&mut self, now: Instant, of: &Awaited) {
+    pub(super) fn record_departed(&mut self, now: Instant, of: &Awaited) {
         self.departed.insert(now, of);
     }
 
@@ -265,22 +269,24 @@ impl Paths {
     }
 
     /// Remembers the paths that nodes have left, and drops the calls that wait there.
-    pub(super) fn follow_vacated(&mut self, now: Instant, tree: &mut dyn NodeTree) {
+    pub(super) fn record_vacated(&mut self, now: Instant, tree: &mut dyn NodeTree) {
         for path in tree.take_vacated() {
             let name = Awaited::Path(path);
             self.departed.insert(now, &name);
-            let dropped = self.early.take_calls(&name).len();
+            let dropped = self.deferred.take_calls(&name).len();
             self.stats.refused_calls += dropped as u64;
             self.refusals.add(Refusal::NodeLeft, dropped as u64);
         }
     }
 
     /// Counts a message that is refused.
-    pub(super) fn refuse(&mut self, from: PeerId, kind: Kind, refusal: Refusal) {
+    pub(super) fn refuse(&mut self, from: PeerId, kind: MessageKind, refusal: Refusal) {
         *match kind {
-            Kind::Call => &mut self.stats.refused_calls,
-            Kind::Number(_) | Kind::Spawn(_) => &mut self.stats.refused_announcements,
-            Kind::Sync | Kind::Delta(_) => &mut self.stats.refused_elements,
+            MessageKind::Call => &mut self.stats.refused_calls,
+            MessageKind::SimplifyPath(_) | MessageKind::Spawn(_) => {
+                &mut self.stats.refused_announcements
+            }
+            MessageKind::Sync | MessageKind::Delta(_) => &mut self.stats.refused_elements,
         } += 1;
         self.refusals.count(from, refusal);
     }
@@ -296,9 +302,9 @@ impl Paths {
 
 /// Messages that waited for nodes that have entered, in the order in which they are received.
 #[derive(Debug, Default)]
-pub(super) struct Arrived(VecDeque<Waiting>);
+pub(super) struct ReadyMessages(VecDeque<DeferredMessage>);
 
-impl Arrived {
+impl ReadyMessages {
     pub(super) fn append(&mut self, mut later: Self) {
         self.0.append(&mut later.0);
     }

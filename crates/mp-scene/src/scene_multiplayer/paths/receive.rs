@@ -14,7 +14,7 @@ use crate::rpc::{RpcIds, RpcMode};
 use crate::tree::{NodeId, NodeTree};
 
 /// An announcement of a number.
-pub(crate) struct Numbered<'a> {
+pub(crate) struct PathAnnouncement<'a> {
     pub(crate) id: u32,
     pub(crate) checksum: &'a [u8; 32],
     pub(crate) path: &'a str,
@@ -62,7 +62,7 @@ impl Paths {
         from: PeerId,
         refusal: NotAccepted,
     ) -> NotAccepted {
-        self.follow_vacated(now, tree);
+        self.record_vacated(now, tree);
         match refusal {
             NotAccepted::Gone(_) => Refusal::NodeLeft.into(),
             NotAccepted::Absent(path)
@@ -75,13 +75,13 @@ impl Paths {
     }
 
     /// Notes a number that a peer announces, and confirms it.
-    pub(crate) fn receive_number(
+    pub(crate) fn receive_simplify_path(
         &mut self,
         sender: &mut Sender,
         tree: &dyn NodeTree,
         quirks: GodotQuirks,
         from: PeerId,
-        Numbered { id, checksum, path }: Numbered<'_>,
+        PathAnnouncement { id, checksum, path }: PathAnnouncement<'_>,
         announcement_of: impl Fn(NodeId) -> Option<Announcement>,
     ) -> Result<(), NotAccepted> {
         if self.remote.has_given(from, id, path) {

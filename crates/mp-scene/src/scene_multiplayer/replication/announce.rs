@@ -5,8 +5,8 @@ use indexmap::IndexSet;
 use mp_core::{PeerId, Prefix};
 
 use super::super::sender::SendOptions;
-use super::follow::spawner_at;
-use super::{Context, Origin, Replication};
+use super::tree_changes::spawner_at;
+use super::{Context, EntityOrigin, Replication};
 use crate::SceneMessage;
 use crate::codec::godot::sync::BY_PATH;
 use crate::message::{Spawn, SpawnOf};
@@ -26,7 +26,7 @@ impl Replication {
         self.ready = left;
         // An outer one may have become known after those below it.
         for &node in &ready {
-            self.find_outer(cx, node);
+            self.find_outer_entity(cx, node);
         }
         for node in ready {
             self.update_spawn_visibility(cx, None, node);
@@ -39,7 +39,7 @@ impl Replication {
             return;
         }
         let Some(entity) = self.entities.get(&node) else { return };
-        let Origin::Own { spawner } = entity.origin else { return };
+        let EntityOrigin::Own { spawner } = entity.origin else { return };
         let spawn = match self.spawn_message(cx, node, spawner) {
             Some(spawn) => cx.sender.wire().encode(&SceneMessage::Spawn(spawn)),
             None => return,
@@ -57,7 +57,7 @@ impl Replication {
                     self.repeat_path(cx, peer, id, below);
                 }
             }
-            // A joiner is sent properties in the order of all synchronizers: see `tell_joiner`.
+            // A joiner is sent properties in the order of all synchronizers: see `announce_all_to`.
             if self.peers.get(&peer).is_some_and(|info| !info.is_new) {
                 self.update_sync_visibilities(cx, peer, node);
             }
@@ -71,14 +71,14 @@ impl Replication {
     }
 
     /// Takes an entity back from peers that have it, with those below it first.
-    pub(super) fn take_back(&mut self, cx: &mut Context<'_>, node: NodeId, peers: &[PeerId]) {
+    pub(super) fn despawn(&mut self, cx: &mut Context<'_>, node: NodeId, peers: &[PeerId]) {
         let Some(entity) = self.entities.get(&node) else { return };
         if !peers.is_empty() && !entity.inner.is_empty() {
             for inner in entity.inner.iter().rev().copied().collect::<Vec<_>>() {
                 let Some(entity) = self.entities.get(&inner) else { continue };
                 let knows = |peer: &PeerId| entity.announced_to.contains(peer);
                 let peers: Vec<_> = peers.iter().copied().filter(knows).collect();
-                self.take_back(cx, inner, &peers);
+                self.despawn(cx, inner, &peers);
             }
         }
         let Some(entity) = self.entities.get_mut(&node) else { return };
@@ -86,8 +86,8 @@ impl Replication {
         for peer in peers {
             entity.announced_to.swap_remove(peer);
         }
-        for key in entity.holds.clone() {
-            peers.iter().for_each(|&peer| self.unsee(peer, key));
+        for key in entity.contained.clone() {
+            peers.iter().for_each(|&peer| self.remove_viewer(peer, key));
         }
         if !peers.is_empty() {
             cx.sender.send_to_all(peers, &SceneMessage::Despawn(net_id));
@@ -95,11 +95,11 @@ impl Replication {
     }
 
     /// Takes an entity back from everyone that has it, in the order of the peers.
-    pub(super) fn say_gone(&mut self, cx: &mut Context<'_>, node: NodeId) {
+    pub(super) fn despawn_for_all(&mut self, cx: &mut Context<'_>, node: NodeId) {
         let Some(entity) = self.entities.get(&node) else { return };
         let knows = |peer: &PeerId| entity.announced_to.contains(peer);
         let peers: Vec<_> = self.peers.keys().copied().filter(knows).collect();
-        self.take_back(cx, node, &peers);
+        self.despawn(cx, node, &peers);
     }
 
     /// Announces paths again to peers that have not confirmed them, or what had no node the last
@@ -148,8 +148,8 @@ impl Replication {
             return;
         }
         // It is sent all properties again.
-        let holds = self.entities.get(&node).map(|entity| entity.holds.clone());
-        holds.into_iter().flatten().for_each(|key| self.unsee(peer, key));
+        let contained = self.entities.get(&node).map(|entity| entity.contained.clone());
+        contained.into_iter().flatten().for_each(|key| self.remove_viewer(peer, key));
         self.announce(cx, node, &[peer]);
         self.update_sync_visibilities(cx, peer, node);
     }

@@ -10,10 +10,10 @@ use slotmap::DefaultKey as Key;
 use super::super::sender::SendOptions;
 use super::announce::cannot_read;
 use super::errors::Errors;
-use super::follow::{DELTA, is_own, too_large};
-use super::state::{Seen, Synchronizer};
-use super::step::make_room;
-use super::{Candidate, Context, PeerInfo, Replication, Synchronizers};
+use super::state::{Synchronizer, Viewer};
+use super::step::reserve;
+use super::tree_changes::{DELTA, is_own, too_large};
+use super::{Context, DeltaCandidate, PeerInfo, Replication, Synchronizers};
 use crate::codec::godot::sync::{
     BY_PATH, DELTA_ELEMENT_HEAD, DELTA_HEAD, put_delta_element, put_delta_head,
 };
@@ -64,13 +64,13 @@ impl Deltas {
         }
         info.candidates.sort_unstable_by_key(|candidate| candidate.place);
         self.elements.clear();
-        for Candidate { key, seen, .. } in info.candidates.drain(..) {
+        for DeltaCandidate { key, seen, .. } in info.candidates.drain(..) {
             let Some(synchronizer) = synchronizers.get_mut(key) else { continue };
             let id = synchronizer.wire_id(|node| cx.paths.id_of(node));
             if id & BY_PATH != 0 && !cx.paths.is_confirmed(peer, id & !BY_PATH) {
                 continue;
             }
-            let Some((_, &Seen { last, .. })) = synchronizer.seen_by.get_index(seen) else {
+            let Some((_, &Viewer { last, .. })) = synchronizer.viewers.get_index(seen) else {
                 continue;
             };
             let (mask, size) = synchronizer.changes(last);
@@ -78,8 +78,8 @@ impl Deltas {
                 let error = too_large(cx.tree, synchronizer.node, DELTA, size, max);
                 errors.fail(synchronizer, error);
             } else if mask != 0 {
-                synchronizer.seen_by[seen].last = Some(cx.now);
-                synchronizer.lacking -= 1;
+                synchronizer.viewers[seen].last = Some(cx.now);
+                synchronizer.viewers_behind -= 1;
                 self.elements.push(Element { key, id, mask, size });
             }
         }
@@ -103,7 +103,7 @@ impl Deltas {
                 packets.push(packet.split().freeze());
             }
             if packet.is_empty() {
-                make_room(packet, DELTA_HEAD + len);
+                reserve(packet, DELTA_HEAD + len);
                 put_delta_head(packet);
             }
             put_delta_element(id, mask, size, synchronizer.values(mask), packet);
@@ -123,7 +123,7 @@ impl fmt::Debug for Deltas {
 impl Replication {
     /// Finds what has changed, and for whom.
     pub(super) fn find_changes(&mut self, cx: &mut Context<'_>) {
-        self.follow_touched(cx);
+        self.check_touched(cx);
         let (own, objects) = (cx.own, cx.sender.wire().objects());
         let mut attention = std::mem::take(&mut self.deltas.attention);
         let mut value = std::mem::take(&mut self.value);
@@ -148,7 +148,7 @@ impl Replication {
             };
             if !is_own(own, synchronizer)
                 || synchronizer.watched.is_empty()
-                || synchronizer.seen_by.is_empty()
+                || synchronizer.viewers.is_empty()
             {
                 self.lagging.swap_remove(&key);
                 continue;
@@ -171,13 +171,13 @@ impl Replication {
     }
 
     /// Settles which synchronizers have changes that somebody lacks, and when the next is due.
-    pub(super) fn settle_lag(&mut self) {
+    pub(super) fn update_lagging(&mut self) {
         self.deltas.last.elements.clear();
         self.deltas.last.packets.clear();
         let mut changed = std::mem::take(&mut self.deltas.changed);
         for key in changed.drain(..) {
             let Some(synchronizer) = self.synchronizers.get_mut(key) else { continue };
-            if synchronizer.lacking > 0 {
+            if synchronizer.viewers_behind > 0 {
                 self.lagging.insert(key);
             } else {
                 self.lagging.swap_remove(&key);
@@ -185,7 +185,7 @@ impl Replication {
             synchronizer.next_delta = None;
             if !synchronizer.delta_interval.is_zero() {
                 // `None` sorts first: a peer that was never sent a DELTA is due now.
-                let first = synchronizer.seen_by.values().map(|seen| seen.last).min().flatten();
+                let first = synchronizer.viewers.values().map(|seen| seen.last).min().flatten();
                 synchronizer.next_delta = first.map(|last| last + synchronizer.delta_interval);
             }
         }
@@ -204,22 +204,22 @@ fn note_candidates(
     let interval = synchronizer.delta_interval;
     let mut first_due = 0;
     if !interval.is_zero() {
-        let is_due = |seen: &Seen| seen.last.is_none_or(|last| now >= last + interval);
-        let due = synchronizer.seen_by.iter().filter(|(_, seen)| is_due(seen));
+        let is_due = |seen: &Viewer| seen.last.is_none_or(|last| now >= last + interval);
+        let due = synchronizer.viewers.iter().filter(|(_, seen)| is_due(seen));
         first_due =
             due.filter_map(|(peer, _)| peers.get_index_of(peer)).min().unwrap_or(usize::MAX);
     }
-    let mut lacking = 0;
-    for (seen, (peer, &Seen { place, last })) in synchronizer.seen_by.iter().enumerate() {
+    let mut viewers_behind = 0;
+    for (seen, (peer, &Viewer { place, last })) in synchronizer.viewers.iter().enumerate() {
         if !synchronizer.has_changed(last) {
             continue;
         }
         let Some((index, _, info)) = peers.get_full_mut(peer) else { continue };
         debug_assert_eq!(info.synchronizers.get_index(place), Some(&key), "the places are kept");
-        lacking += 1;
+        viewers_behind += 1;
         if index >= first_due {
-            info.candidates.push(Candidate { place, key, seen });
+            info.candidates.push(DeltaCandidate { place, key, seen });
         }
     }
-    synchronizer.lacking = lacking;
+    synchronizer.viewers_behind = viewers_behind;
 }

@@ -6,7 +6,7 @@ use mp_core::PeerId;
 use slotmap::DefaultKey as Key;
 
 use super::super::Refusal;
-use super::super::paths::{Awaited, Kind};
+use super::super::paths::{Awaited, MessageKind};
 use super::state::set_state;
 use super::{Context, Replication};
 use crate::SceneMessage;
@@ -23,7 +23,7 @@ impl Replication {
         elements: Bytes,
     ) {
         // Paths must name what they name now.
-        self.follow(cx);
+        self.apply_tree_changes(cx);
         if let Err(refusal) = self.apply_sync(cx, sender, time, elements) {
             self.refuse_element(sender, refusal);
         }
@@ -41,7 +41,7 @@ impl Replication {
             let key = match self.find_synchronizer(cx, sender, id) {
                 Ok(key) => key,
                 Err(Unknown::NotYet) => {
-                    self.hold_sync(cx, sender, time, id, &values);
+                    self.defer_sync(cx, sender, time, id, &values);
                     continue;
                 }
                 Err(Unknown::Never(refusal)) => {
@@ -76,7 +76,7 @@ impl Replication {
                 cx.events.emit(Signal::Synchronized(node));
             }
             if ran_setter {
-                self.follow(cx);
+                self.apply_tree_changes(cx);
             }
         }
         Ok(())
@@ -89,7 +89,7 @@ impl Replication {
         elements: Bytes,
     ) {
         // Paths must name what they name now.
-        self.follow(cx);
+        self.apply_tree_changes(cx);
         if let Err(refusal) = self.apply_delta(cx, sender, elements) {
             self.refuse_element(sender, refusal);
         }
@@ -106,7 +106,7 @@ impl Replication {
             let key = match self.find_synchronizer(cx, sender, id) {
                 Ok(key) => key,
                 Err(Unknown::NotYet) => {
-                    self.hold_delta(cx, sender, id, mask, &values);
+                    self.defer_delta(cx, sender, id, mask, &values);
                     continue;
                 }
                 Err(Unknown::Never(refusal)) => {
@@ -133,7 +133,7 @@ impl Replication {
                 cx.events.emit(Signal::DeltaSynchronized(node));
             }
             if ran_setter {
-                self.follow(cx);
+                self.apply_tree_changes(cx);
             }
         }
         Ok(())
@@ -152,8 +152,8 @@ impl Replication {
             self.by_node.get(&node).copied()
         } else {
             let info = self.peers.get(&sender);
-            let named = info.and_then(|info| info.named.get(&id)).copied();
-            Some(named.ok_or(Unknown::NotYet)?)
+            let by_net_id = info.and_then(|info| info.by_net_id.get(&id)).copied();
+            Some(by_net_id.ok_or(Unknown::NotYet)?)
         };
         let synchronizer = key.and_then(|key| self.synchronizers.get(key).map(|s| (key, s)));
         let (key, synchronizer) = synchronizer.ok_or(Unknown::Never(Refusal::NoSynchronizer))?;
@@ -164,7 +164,7 @@ impl Replication {
     }
 
     /// Keeps an element whose node was not announced yet: of those that are always sent the newest will do.
-    fn hold_sync(
+    fn defer_sync(
         &mut self,
         cx: &mut Context<'_>,
         sender: PeerId,
@@ -184,10 +184,10 @@ impl Replication {
         if cx.paths.has_departed(cx.now, sender, &of) {
             return self.refuse_element(sender, Refusal::NodeLeft);
         }
-        self.hold_element(cx, of, Kind::Sync, sender, &packet);
+        self.defer_element(cx, of, MessageKind::Sync, sender, &packet);
     }
 
-    fn hold_delta(
+    fn defer_delta(
         &mut self,
         cx: &mut Context<'_>,
         sender: PeerId,
@@ -199,18 +199,24 @@ impl Replication {
         let value = std::iter::once(&values[..]);
         crate::codec::godot::sync::put_delta_element(id, mask, values.len(), value, &mut elements);
         let packet = cx.sender.wire().encode(&SceneMessage::Delta(elements.freeze()));
-        self.hold_element(cx, Awaited::Delta(sender, id), Kind::Delta(mask), sender, &packet);
+        self.defer_element(
+            cx,
+            Awaited::Delta(sender, id),
+            MessageKind::Delta(mask),
+            sender,
+            &packet,
+        );
     }
 
-    fn hold_element(
+    fn defer_element(
         &mut self,
         cx: &mut Context<'_>,
         of: Awaited,
-        kind: Kind,
+        kind: MessageKind,
         sender: PeerId,
         packet: &Bytes,
     ) {
-        if !cx.paths.keep(cx.sender, cx.quirks, cx.now, sender, of, kind, packet) {
+        if !cx.paths.defer(cx.sender, cx.quirks, cx.now, sender, of, kind, packet) {
             self.refuse_element(sender, Refusal::NoSynchronizer);
         }
     }

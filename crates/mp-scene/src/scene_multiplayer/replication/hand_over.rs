@@ -9,7 +9,7 @@ use bytes::BytesMut;
 use slotmap::DefaultKey as Key;
 
 use super::announce::cannot_read;
-use super::follow::is_own;
+use super::tree_changes::is_own;
 use super::{Context, Replication};
 use crate::SceneMessage;
 use crate::codec::godot::sync::{BY_PATH, put_delta_element};
@@ -18,9 +18,9 @@ impl Replication {
     /// Sends the pending changes of a synchronizer, and its always properties when they differ from
     /// those of the last step. Returns false when a method runs on a node that it reads.
     pub(super) fn send_last_state(&mut self, cx: &mut Context<'_>, key: Key) -> bool {
-        self.follow_touched(cx);
+        self.check_touched(cx);
         let Some(synchronizer) = self.synchronizers.get_mut(key) else { return true };
-        if !is_own(cx.own, synchronizer) || synchronizer.seen_by.is_empty() {
+        if !is_own(cx.own, synchronizer) || synchronizer.viewers.is_empty() {
             return true;
         }
         if synchronizer.is_busy(cx.tree) {
@@ -43,7 +43,7 @@ impl Replication {
         let sent = self.syncs.element_of(synchronizer);
         let sync = sync.ok().flatten().filter(|_| value != sent).map(|_| value.freeze());
         let mut packets = Vec::new();
-        for (&peer, seen) in &synchronizer.seen_by {
+        for (&peer, seen) in &synchronizer.viewers {
             if id & BY_PATH != 0 && !cx.paths.is_confirmed(peer, id & !BY_PATH) {
                 continue;
             }

@@ -16,7 +16,6 @@ mod announce;
 mod delta;
 mod elements;
 mod errors;
-mod follow;
 mod hand_over;
 mod receive;
 mod renamed;
@@ -25,6 +24,7 @@ mod state;
 mod step;
 mod sync;
 mod targets;
+mod tree_changes;
 mod visibility;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -78,11 +78,11 @@ pub(super) struct Replication {
     /// Peers that were admitted and have yet to be told what there is.
     joiners: Vec<PeerId>,
     /// What peers that are gone had spawned.
-    doomed: Vec<NodeId>,
+    to_free: Vec<NodeId>,
     /// The data of entities that were made from data.
     data: HashMap<NodeId, (NodeId, Variant)>,
     /// The announcement that is being followed.
-    incoming: Option<Incoming>,
+    incoming: Option<IncomingSpawn>,
     errors: Errors,
 
     /// Nodes whose settings have changed.
@@ -94,13 +94,13 @@ pub(super) struct Replication {
     /// Synchronizers of this side with watched fields that cannot say so.
     polled: KeySet,
     /// For each node on the path of a property, the synchronizers of such properties.
-    around: HashMap<NodeId, Vec<Key>, FxBuildHasher>,
+    path_nodes: HashMap<NodeId, Vec<Key>, FxBuildHasher>,
     /// Kept so that a step takes no memory.
     touched: Vec<NodeId>,
     /// Synchronizers of which some peer lacks a change.
     lagging: KeySet,
     /// Synchronizers whose filters are asked at each step.
-    asked: KeySet,
+    filtered: KeySet,
     plans: BTreeMap<u64, Rc<Plan>>,
     syncs: Syncs,
     deltas: Deltas,
@@ -153,13 +153,13 @@ struct Spawner {
 /// A node that a spawner has announced, or that synchronizers send.
 #[derive(Debug, Default)]
 struct Entity {
-    origin: Origin,
+    origin: EntityOrigin,
     /// Given with the first announcement; 0 before.
     net_id: u32,
     /// In the order in which they entered the tree.
     synchronizers: Vec<Key>,
     /// Synchronizers of it and of the nodes below it, but for those in entities of this side below it.
-    holds: KeySet,
+    contained: KeySet,
     /// The entity of this side that it lies below: who has not that one cannot have this one.
     outer: Option<NodeId>,
     /// The entities of this side below it, in the order in which they entered.
@@ -174,7 +174,7 @@ struct Entity {
 
 /// Where an entity comes from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Origin {
+enum EntityOrigin {
     /// It is part of the scene on every side.
     #[default]
     Scene,
@@ -197,16 +197,16 @@ struct PeerInfo {
     /// Whether some of `synchronizers` wait until the peer confirms their paths.
     unconfirmed: bool,
     /// Synchronizers with changes for it in this step.
-    candidates: Vec<Candidate>,
+    candidates: Vec<DeltaCandidate>,
 
     /// What it has announced, by its net ids.
     entities: BTreeMap<u32, NodeId>,
-    named: BTreeMap<u32, Key>,
+    by_net_id: BTreeMap<u32, Key>,
 }
 
 /// A synchronizer with changes for a peer.
 #[derive(Clone, Copy, Debug)]
-struct Candidate {
+struct DeltaCandidate {
     /// Its place among all that the peer is sent.
     place: usize,
     key: Key,
@@ -216,7 +216,7 @@ struct Candidate {
 
 /// An announcement while its nodes enter the tree.
 #[derive(Debug)]
-struct Incoming {
+struct IncomingSpawn {
     sender: PeerId,
     entity: NodeId,
     ids: VecDeque<u32>,
@@ -224,7 +224,7 @@ struct Incoming {
     /// Whether the state could be read so far.
     readable: bool,
     /// Synchronizers of the entity and the sender for which no number was left.
-    unnamed: usize,
+    without_id: usize,
 }
 
 impl Default for Replication {
@@ -243,7 +243,7 @@ impl Default for Replication {
             leaving: HashMap::new(),
             moved: Vec::new(),
             joiners: Vec::new(),
-            doomed: Vec::new(),
+            to_free: Vec::new(),
             data: HashMap::new(),
             incoming: None,
             errors: Errors::default(),
@@ -251,10 +251,10 @@ impl Default for Replication {
             busy: IndexSet::new(),
             dirty: DirtyList::default(),
             polled: KeySet::default(),
-            around: HashMap::default(),
+            path_nodes: HashMap::default(),
             touched: Vec::new(),
             lagging: KeySet::default(),
-            asked: KeySet::default(),
+            filtered: KeySet::default(),
             plans: BTreeMap::new(),
             syncs: Syncs::default(),
             deltas: Deltas::default(),
@@ -284,7 +284,7 @@ impl Replication {
 
     /// Ends the session of a peer: what is kept of it is forgotten, and what it had announced goes.
     ///
-    /// Every field is named here: whoever adds one decides whether it belongs to the session of a
+    /// Every field is by_net_id here: whoever adds one decides whether it belongs to the session of a
     /// peer.
     pub(super) fn remove_peer(&mut self, peer: PeerId) {
         let Self {
@@ -293,7 +293,7 @@ impl Replication {
             peers,
             plans,
             joiners,
-            doomed,
+            to_free,
             // Of nodes.
             spawners: _,
             spawn_parents: _,
@@ -309,10 +309,10 @@ impl Replication {
             busy: _,
             dirty: _,
             polled: _,
-            around: _,
+            path_nodes: _,
             touched: _,
             lagging: _,
-            asked: _,
+            filtered: _,
             // Of the branch, or empty between two inputs.
             incoming: _,
             errors: _,
@@ -328,7 +328,7 @@ impl Replication {
         joiners.retain(|&joiner| joiner != peer);
         // Those that stay keep their order, in which they are sent things.
         let Some(info) = peers.shift_remove(&peer) else { return };
-        doomed.extend(info.entities.into_values());
+        to_free.extend(info.entities.into_values());
         for entity in entities.values_mut() {
             entity.announced_to.swap_remove(&peer);
         }
@@ -342,7 +342,7 @@ impl Replication {
     pub(super) fn reset(&mut self) {
         self.joiners.clear();
         for (_, info) in std::mem::take(&mut self.peers) {
-            self.doomed.extend(info.entities.into_values());
+            self.to_free.extend(info.entities.into_values());
         }
         for entity in self.entities.values_mut() {
             entity.net_id = 0;
@@ -386,7 +386,7 @@ impl Replication {
     /// Whether steps have something to do.
     pub(super) fn wants_steps(&self) -> bool {
         !self.peers.is_empty() && self.peers.values().any(|info| !info.synchronizers.is_empty())
-            || !self.asked.is_empty()
+            || !self.filtered.is_empty()
     }
 
     fn next_net_id(&mut self) -> u32 {

@@ -6,9 +6,9 @@ use slotmap::DefaultKey as Key;
 
 use super::super::paths::Awaited;
 use super::super::{NotAccepted, Refusal};
-use super::follow::spawner_at;
 use super::state::set_state;
-use super::{Context, Entity, Incoming, Origin, Replication};
+use super::tree_changes::spawner_at;
+use super::{Context, Entity, EntityOrigin, IncomingSpawn, Replication};
 use crate::SceneMessage;
 use crate::codec::godot::variant::Decoder;
 use crate::limits::SPAWNED_NODES_MAX;
@@ -89,25 +89,26 @@ impl Replication {
         node: NodeId,
         spawn: Spawn,
     ) {
-        let origin = Origin::Peer { spawner, peer: sender };
+        let origin = EntityOrigin::Peer { spawner, peer: sender };
         let entity = Entity { origin, net_id: spawn.net_id, ..Entity::default() };
         self.entities.insert(node, entity);
         if let Some(info) = self.peers.get_mut(&sender) {
             info.entities.insert(spawn.net_id, node);
         }
         let ids: std::collections::VecDeque<_> = spawn.synchronizers.iter().copied().collect();
-        let (state, readable, unnamed) = (spawn.state, true, 0);
-        self.incoming = Some(Incoming { sender, entity: node, ids, state, readable, unnamed });
-        self.follow(cx);
+        let (state, readable, without_id) = (spawn.state, true, 0);
+        self.incoming =
+            Some(IncomingSpawn { sender, entity: node, ids, state, readable, without_id });
+        self.apply_tree_changes(cx);
         if let Some(incoming) = self.incoming.take()
-            && (incoming.unnamed > 0 || !incoming.ids.is_empty())
+            && (incoming.without_id > 0 || !incoming.ids.is_empty())
         {
             let announced = spawn.synchronizers.len();
             let error = ReplicationError::Announcement {
                 node: cx.tree.path_of(node).unwrap_or_default(),
                 peer: sender,
                 announced,
-                found: announced - incoming.ids.len() + incoming.unnamed,
+                found: announced - incoming.ids.len() + incoming.without_id,
             };
             tracing::debug!(%error, "announced synchronizers do not match");
             self.stats.refused_announcements += 1;
@@ -115,7 +116,7 @@ impl Replication {
             cx.events.emit(Signal::ReplicationFailed(Box::new(error)));
         }
         cx.events.emit(Signal::Spawned { spawner, node });
-        cx.paths.release_named(sender, &spawn.synchronizers);
+        cx.paths.release_for_net_ids(sender, &spawn.synchronizers);
     }
 
     /// Gives a synchronizer of an announced node, as it enters the tree, its number and its state.
@@ -127,12 +128,12 @@ impl Replication {
             return;
         }
         let Some(id) = incoming.ids.pop_front() else {
-            incoming.unnamed += 1;
+            incoming.without_id += 1;
             return;
         };
-        synchronizer.given = Some((incoming.sender, id));
+        synchronizer.announced_id = Some((incoming.sender, id));
         if let Some(info) = self.peers.get_mut(&incoming.sender) {
-            info.named.insert(id, key);
+            info.by_net_id.insert(id, key);
         }
         if incoming.state.is_empty() || !incoming.readable {
             return;
@@ -160,7 +161,7 @@ impl Replication {
         if let Some(packet) = cx.paths.take_spawn(sender, net_id) {
             if let Ok(SceneMessage::Spawn(spawn)) = cx.sender.wire().decode(&packet) {
                 for id in spawn.synchronizers {
-                    cx.paths.drop_named(sender, id);
+                    cx.paths.drop_for_net_id(sender, id);
                 }
             }
             return Ok(());
@@ -169,7 +170,7 @@ impl Replication {
         let node = info.and_then(|info| info.entities.get(&net_id)).copied();
         let node = node.ok_or(Refusal::UnknownNetId)?;
         let origin = self.entities.get(&node).map(|entity| entity.origin);
-        let Some(Origin::Peer { spawner, .. }) = origin else {
+        let Some(EntityOrigin::Peer { spawner, .. }) = origin else {
             // The program has removed it already.
             self.forget_announced(sender, net_id);
             return Ok(());
@@ -181,7 +182,7 @@ impl Replication {
         self.synchronizers_departed(cx, sender, node);
         let name = cx.tree.name_of(node).unwrap_or_default().to_owned();
         cx.tree.free(node);
-        self.follow(cx);
+        self.apply_tree_changes(cx);
         cx.events.emit(Signal::Despawned { spawner, node, name });
         Ok(())
     }
@@ -191,8 +192,8 @@ impl Replication {
         let Some(entity) = self.entities.get(&node) else { return };
         for &key in &entity.synchronizers {
             let synchronizer = self.synchronizers.get(key);
-            if let Some((_, id)) = synchronizer.and_then(|synchronizer| synchronizer.given) {
-                cx.paths.note_departed(cx.now, &Awaited::Sync(sender, id));
+            if let Some((_, id)) = synchronizer.and_then(|synchronizer| synchronizer.announced_id) {
+                cx.paths.record_departed(cx.now, &Awaited::Sync(sender, id));
             }
         }
     }

@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use super::{Context, Origin, Replication};
+use super::{Context, EntityOrigin, Replication};
 use crate::codec::godot::sync::BY_PATH;
 use crate::tree::{NodeId, TreeChange};
 
@@ -27,7 +27,7 @@ impl Replication {
             return;
         }
         let is_announced = |node: &NodeId| {
-            self.entities.get(node).is_some_and(|entity| entity.origin != Origin::Scene)
+            self.entities.get(node).is_some_and(|entity| entity.origin != EntityOrigin::Scene)
         };
         // Peers know announced nodes and those below them by the announcement, whatever their
         // names.

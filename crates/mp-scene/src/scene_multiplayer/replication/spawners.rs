@@ -2,8 +2,8 @@
 
 use mp_core::Variant;
 
-use super::follow::spawner_at;
-use super::{Context, Origin, Replication};
+use super::tree_changes::spawner_at;
+use super::{Context, EntityOrigin, Replication};
 use crate::replication::SpawnError;
 use crate::tree::{NodeId, TreeError, is_plain_name};
 
@@ -12,13 +12,13 @@ impl Replication {
         let path = spawner_at(cx.tree, spawner).map(|s| s.spawn_path().to_owned());
         let parent =
             path.filter(|path| !path.is_empty()).and_then(|path| cx.tree.find_from(spawner, &path));
-        self.leave_spawn_parent(spawner);
+        self.forget_spawn_parent(spawner);
         let Some(state) = self.spawners.get_mut(&spawner) else { return };
         state.parent = parent;
         match parent {
             Some(parent) => {
                 self.spawn_parents.entry(parent).or_default().push(spawner);
-                self.find_moved(cx, parent);
+                self.find_moved_entities(cx, parent);
             }
             None => {
                 self.orphans.insert(spawner);
@@ -69,7 +69,7 @@ impl Replication {
         let order = self.last_order;
         let is_late = self.entities.contains_key(&node);
         let entity = self.entities.entry(node).or_default();
-        (entity.origin, entity.order) = (Origin::Own { spawner }, order);
+        (entity.origin, entity.order) = (EntityOrigin::Own { spawner }, order);
         if let Some(state) = self.spawners.get_mut(&spawner) {
             state.own.insert(node);
         }
@@ -88,7 +88,7 @@ impl Replication {
     }
 
     /// Entities that were moved to `parent` with what is around them may have entered before the spawner that announces them.
-    fn find_moved(&mut self, cx: &mut Context<'_>, parent: NodeId) {
+    fn find_moved_entities(&mut self, cx: &mut Context<'_>, parent: NodeId) {
         let moved = self.moved.iter().rev().copied();
         let late = moved
             .filter(|&node| cx.tree.parent_of(node) == Some(parent) && !self.is_own_entity(node));
@@ -98,7 +98,7 @@ impl Replication {
     }
 
     /// Finds the entity that one which is about to be announced lies below.
-    pub(super) fn find_outer(&mut self, cx: &mut Context<'_>, node: NodeId) {
+    pub(super) fn find_outer_entity(&mut self, cx: &mut Context<'_>, node: NodeId) {
         let mut above =
             std::iter::successors(cx.tree.parent_of(node), |&above| cx.tree.parent_of(above));
         let Some(outer) = above.find(|&above| self.is_own_entity(above)) else { return };
@@ -114,25 +114,25 @@ impl Replication {
         self.ready.swap_remove(&node);
         self.busy.shift_remove(&node);
         self.data.remove(&node);
-        self.say_gone(cx, node);
+        self.despawn_for_all(cx, node);
         let Some(entity) = self.entities.swap_remove(&node) else { return };
         match entity.origin {
-            Origin::Own { spawner } => {
+            EntityOrigin::Own { spawner } => {
                 self.moved.push(node);
                 if let Some(state) = self.spawners.get_mut(&spawner) {
                     state.own.swap_remove(&node);
                 }
             }
-            Origin::Peer { peer, .. } => {
+            EntityOrigin::Peer { peer, .. } => {
                 if let Some(info) = self.peers.get_mut(&peer) {
                     info.entities.remove(&entity.net_id);
                 }
             }
-            Origin::Scene => {}
+            EntityOrigin::Scene => {}
         }
-        for key in entity.holds {
+        for key in entity.contained {
             if let Some(synchronizer) = self.synchronizers.get_mut(key) {
-                synchronizer.inside.retain(|&inside| inside != node);
+                synchronizer.enclosing.retain(|&enclosing| enclosing != node);
             }
         }
         if let Some(outer) = entity.outer.and_then(|outer| self.entities.get_mut(&outer)) {
@@ -153,10 +153,10 @@ impl Replication {
             }
             self.orphans.insert(orphan);
         }
-        self.leave_spawn_parent(node);
+        self.forget_spawn_parent(node);
         let Some(spawner) = self.spawners.swap_remove(&node) else { return };
         for entity in spawner.own {
-            self.say_gone(cx, entity);
+            self.despawn_for_all(cx, entity);
         }
     }
 
@@ -198,11 +198,11 @@ impl Replication {
     /// Whether this side announces `node`.
     pub(super) fn is_own_entity(&self, node: NodeId) -> bool {
         let origin = self.entities.get(&node).map(|entity| entity.origin);
-        matches!(origin, Some(Origin::Own { .. }))
+        matches!(origin, Some(EntityOrigin::Own { .. }))
     }
 
     /// A spawner announces nothing under its spawn parent any more.
-    fn leave_spawn_parent(&mut self, spawner: NodeId) {
+    fn forget_spawn_parent(&mut self, spawner: NodeId) {
         self.orphans.swap_remove(&spawner);
         let parent = self.spawners.get_mut(&spawner).and_then(|state| state.parent.take());
         if let Some(parent) = parent

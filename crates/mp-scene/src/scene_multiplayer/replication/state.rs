@@ -25,13 +25,13 @@ pub(super) struct Synchronizer {
     /// Its root.
     pub(super) entity: NodeId,
     /// Entities of this side that it and its root lie in, or are.
-    pub(super) inside: Vec<NodeId>,
+    pub(super) enclosing: Vec<NodeId>,
     pub(super) authority: PeerId,
     /// From an announcement, of this side or of its authority, or with bit 31 its number in the path cache; 0 before either. It stays, so
     /// that one that some know by its path is announced by that to others, as in Godot.
     pub(super) net_id: u32,
     /// Its number in the announcement of a peer. It stays as long as the synchronizer is in the tree.
-    pub(super) given: Option<(PeerId, u32)>,
+    pub(super) announced_id: Option<(PeerId, u32)>,
     pub(super) spawned: Vec<Property>,
     pub(super) synced: Vec<Property>,
     pub(super) watched: Vec<Watched>,
@@ -44,11 +44,11 @@ pub(super) struct Synchronizer {
     pub(super) reported: bool,
 
     /// The peers that may see it.
-    pub(super) seen_by: IndexMap<PeerId, Seen>,
+    pub(super) viewers: IndexMap<PeerId, Viewer>,
     pub(super) last_sync: Option<Instant>,
     pub(super) last_watch: Option<Instant>,
     /// How many peers lack a change.
-    pub(super) lacking: usize,
+    pub(super) viewers_behind: usize,
     /// No peer is due for changes before; `None` when one may be due at once.
     pub(super) next_delta: Option<Instant>,
     pub(super) last_change: Option<Instant>,
@@ -58,14 +58,14 @@ pub(super) struct Synchronizer {
     /// Some watched property cannot report its changes.
     pub(super) has_plain: bool,
     /// The nodes on the paths of its properties, as far as they exist.
-    pub(super) around: Vec<NodeId>,
+    pub(super) path_nodes: Vec<NodeId>,
     /// Where its element lies in the step of this number.
     pub(super) element: (u64, Option<Range<usize>>),
 }
 
-/// What a peer that sees a synchronizer has of it.
+/// What a peer that is_visible a synchronizer has of it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Seen {
+pub(super) struct Viewer {
     /// Its place among all that the peer is sent.
     pub(super) place: usize,
     /// When the peer was last sent changes of it.
@@ -73,14 +73,14 @@ pub(super) struct Seen {
 }
 
 /// The node that a path names, and how its property is read and set; or why there is none.
-type Target = Result<(NodeId, Rc<dyn Accessor>), PropertyError>;
+type PropertyTarget = Result<(NodeId, Rc<dyn Accessor>), PropertyError>;
 
 /// A property of the nodes around a synchronizer.
 pub(super) struct Property {
     path: NodePath,
     /// The part of `path` that names the node.
     names: String,
-    target: Target,
+    target: PropertyTarget,
     /// The program was notified that it cannot be read.
     reported: bool,
     components: Vec<StringName>,
@@ -112,10 +112,10 @@ impl Synchronizer {
         Self {
             node,
             entity,
-            inside: Vec::new(),
+            enclosing: Vec::new(),
             authority,
             net_id: 0,
-            given: None,
+            announced_id: None,
             spawned: config.spawned().map(Property::new).collect(),
             synced: config.synced().map(Property::new).collect(),
             watched: config.watched().map(watched).collect(),
@@ -124,24 +124,24 @@ impl Synchronizer {
             signals: settings.has_signals(),
             refused: false,
             reported: false,
-            seen_by: IndexMap::new(),
+            viewers: IndexMap::new(),
             last_sync: None,
             last_watch: None,
-            lacking: 0,
+            viewers_behind: 0,
             next_delta: None,
             last_change: None,
             received_time: None,
             mark: None,
             has_plain: false,
-            around: Vec::new(),
+            path_nodes: Vec::new(),
             element: (0, None),
         }
     }
 
     /// Begins anew: nothing was sent or received yet.
     pub(super) fn restart(&mut self) {
-        (self.net_id, self.given) = (0, None);
-        self.seen_by.clear();
+        (self.net_id, self.announced_id) = (0, None);
+        self.viewers.clear();
         (self.last_sync, self.last_watch, self.next_delta) = (None, None, None);
         (self.last_change, self.received_time) = (None, None);
         for watched in &mut self.watched {
@@ -152,7 +152,7 @@ impl Synchronizer {
     /// Ends the session of a peer: one that comes back counts its times anew. (A synchronizer that
     /// it had numbered goes with its entity.)
     pub(super) fn forget_peer(&mut self, peer: PeerId) {
-        self.seen_by.swap_remove(&peer);
+        self.viewers.swap_remove(&peer);
         if self.authority == peer {
             self.received_time = None;
         }
@@ -161,7 +161,7 @@ impl Synchronizer {
     /// Looks up the nodes and properties that its paths name; returns the first error. A watched
     /// property of another node than before counts as changed.
     pub(super) fn resolve(&mut self, tree: &dyn NodeTree) -> Result<(), (String, PropertyError)> {
-        let (entity, around) = (self.entity, &mut self.around);
+        let (entity, around) = (self.entity, &mut self.path_nodes);
         around.clear();
         let mut first = Ok(());
         let mut note = |property: &mut Property| {
@@ -281,7 +281,7 @@ impl Property {
     }
 
     /// The property that it names, of `node`.
-    fn property_of(&self, tree: &dyn NodeTree, node: NodeId) -> Target {
+    fn property_of(&self, tree: &dyn NodeTree, node: NodeId) -> PropertyTarget {
         let name = self.path.subnames().first().ok_or(PropertyError::NoProperty)?;
         let accessor = tree.property(node, name).ok_or(PropertyError::NoProperty)?;
         Ok((node, accessor))
@@ -353,7 +353,7 @@ impl std::fmt::Debug for Property {
     }
 }
 
-/// Whether two encoded values are equal as Godot sees it, which is not always byte by byte: `0.0` is `-0.0`.
+/// Whether two encoded values are equal as Godot is_visible it, which is not always byte by byte: `0.0` is `-0.0`.
 fn is_same(a: &[u8], b: &[u8]) -> bool {
     if a == b {
         return true;

@@ -17,7 +17,7 @@ const PACKETS_BLOCK: usize = 64 * 1024;
 impl Replication {
     /// Sends what is due.
     pub(in crate::scene_multiplayer) fn replicate(&mut self, cx: &mut Context<'_>) {
-        self.ask_filters(cx);
+        self.run_filters(cx);
         if !self.peers.is_empty() {
             self.step(cx);
         }
@@ -32,7 +32,7 @@ impl Replication {
         let (sync_max, delta_max) = (self.sync_packet_max, self.delta_packet_max);
         for (&peer, info) in peers.iter_mut() {
             if cx.sender.accepts_properties(peer) {
-                info.settle_plan(cx, peer, synchronizers, plans);
+                info.update_plan(cx, peer, synchronizers, plans);
                 syncs.send(cx, peer, info, synchronizers, errors, sync_max);
                 deltas.send(cx, peer, info, synchronizers, errors, delta_max);
             } else {
@@ -42,12 +42,12 @@ impl Replication {
             }
         }
         self.syncs.end();
-        self.settle_lag();
+        self.update_lagging();
     }
 }
 
 /// Lets `len` bytes be appended without moving what others hold. What they hold no more is used again.
-pub(super) fn make_room(packets: &mut BytesMut, len: usize) {
+pub(super) fn reserve(packets: &mut BytesMut, len: usize) {
     if packets.capacity() - packets.len() < len {
         packets.reserve(len.max(PACKETS_BLOCK));
     }

@@ -18,9 +18,9 @@ use slotmap::DefaultKey as Key;
 use super::super::sender::SendOptions;
 use super::announce::cannot_read;
 use super::errors::Errors;
-use super::follow::{SYNC, too_large};
 use super::state::Synchronizer;
-use super::step::make_room;
+use super::step::reserve;
+use super::tree_changes::{SYNC, too_large};
 use super::{Context, PeerInfo, Synchronizers};
 use crate::codec::Objects;
 use crate::codec::godot::sync::{
@@ -111,7 +111,7 @@ impl Syncs {
     ) -> Range<usize> {
         let first = self.ready.len();
         let mut len = SYNC_HEAD;
-        make_room(&mut self.packets, max);
+        reserve(&mut self.packets, max);
         for &key in &plan.keys {
             let Some(synchronizer) = synchronizers.get_mut(key) else { continue };
             if synchronizer.element.0 != self.step {
@@ -126,7 +126,7 @@ impl Syncs {
             if len > SYNC_HEAD && len + range.len() > max {
                 self.ready.push(self.packets.split().freeze());
                 len = SYNC_HEAD;
-                make_room(&mut self.packets, max);
+                reserve(&mut self.packets, max);
             }
             len += range.len();
             self.packets.extend_from_slice(&self.elements[range]);
@@ -149,7 +149,7 @@ impl fmt::Debug for Syncs {
 impl PeerInfo {
     /// Settles what the peer is always sent, unless that is settled, and announces the paths of
     /// synchronizers that have no net id.
-    pub(super) fn settle_plan(
+    pub(super) fn update_plan(
         &mut self,
         cx: &mut Context<'_>,
         peer: PeerId,
@@ -163,7 +163,7 @@ impl PeerInfo {
         self.unconfirmed = false;
         for &key in &self.synchronizers {
             let Some(synchronizer) = synchronizers.get_mut(key) else { continue };
-            let is_known = synchronizer.is_named()
+            let is_known = synchronizer.has_net_id()
                 || cx.paths.announce(cx.sender, cx.tree, peer, synchronizer.node);
             if !is_known {
                 self.unconfirmed = true;
@@ -204,7 +204,7 @@ impl Synchronizer {
     }
 
     /// Whether it has a number from an announcement, which needs no confirmation.
-    fn is_named(&self) -> bool {
+    fn has_net_id(&self) -> bool {
         self.net_id != 0 && self.net_id & BY_PATH == 0
     }
 

@@ -11,8 +11,8 @@ use crate::tree::{NodeId, NodeTree};
 
 impl Replication {
     /// Resolves the properties again whose paths lead through `node`.
-    pub(super) fn resolve_around(&mut self, cx: &mut Context<'_>, node: NodeId) {
-        for key in self.around.get(&node).cloned().unwrap_or_default() {
+    pub(super) fn resolve_through(&mut self, cx: &mut Context<'_>, node: NodeId) {
+        for key in self.path_nodes.get(&node).cloned().unwrap_or_default() {
             // A property that cannot be read now is reported when it is to be sent.
             let _ = self.resolve(cx.tree, key);
             self.attach_marks(cx.tree, key);
@@ -20,19 +20,19 @@ impl Replication {
     }
 
     /// Resolves the properties again whose paths may name `node`, a new child of its parent.
-    pub(super) fn resolve_parent(&mut self, cx: &mut Context<'_>, node: NodeId) {
+    pub(super) fn resolve_children(&mut self, cx: &mut Context<'_>, node: NodeId) {
         if let Some(parent) = cx.tree.parent_of(node) {
-            self.resolve_around(cx, parent);
+            self.resolve_through(cx, parent);
         }
     }
 
     /// Checks the marks in the objects that were borrowed mutably since the last call.
-    pub(super) fn follow_touched(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn check_touched(&mut self, cx: &mut Context<'_>) {
         let mut touched = std::mem::take(&mut self.touched);
         cx.tree.take_touched(&mut touched);
         for node in touched.drain(..) {
             for index in 0.. {
-                let keys = self.around.get(&node);
+                let keys = self.path_nodes.get(&node);
                 let Some(&key) = keys.and_then(|keys| keys.get(index)) else { break };
                 if self.synchronizers.get(key).is_some_and(|s| !s.has_plain) {
                     self.attach_marks(cx.tree, key);
@@ -50,11 +50,11 @@ impl Replication {
         tree: &dyn NodeTree,
         key: Key,
     ) -> Result<(), (String, crate::property::PropertyError)> {
-        self.leave_targets(key);
+        self.forget_targets(key);
         let Some(synchronizer) = self.synchronizers.get_mut(key) else { return Ok(()) };
         let result = synchronizer.resolve(tree);
-        for &node in &synchronizer.around {
-            self.around.entry(node).or_default().push(key);
+        for &node in &synchronizer.path_nodes {
+            self.path_nodes.entry(node).or_default().push(key);
         }
         if !synchronizer.watched.is_empty() {
             self.lagging.insert(key);
@@ -63,13 +63,13 @@ impl Replication {
     }
 
     /// Forgets which nodes a synchronizer's properties name.
-    pub(super) fn leave_targets(&mut self, key: Key) {
+    pub(super) fn forget_targets(&mut self, key: Key) {
         let Some(synchronizer) = self.synchronizers.get_mut(key) else { return };
-        for node in std::mem::take(&mut synchronizer.around) {
-            if let Some(keys) = self.around.get_mut(&node) {
+        for node in std::mem::take(&mut synchronizer.path_nodes) {
+            if let Some(keys) = self.path_nodes.get_mut(&node) {
                 keys.retain(|&other| other != key);
                 if keys.is_empty() {
-                    self.around.remove(&node);
+                    self.path_nodes.remove(&node);
                 }
             }
         }

@@ -1,28 +1,28 @@
 //! Who may see what.
 //!
 //! As in Godot 4.6.3, an update settles whether the entity is announced first and then who is sent the synchronizer; an update for
-//! everybody asks the filters for everybody, and then for each peer unless that was true.
+//! to_all asks the filters for to_all, and then for each peer unless that was true.
 
 use mp_core::{PeerId, Target};
 use slotmap::DefaultKey as Key;
 
-use super::follow::{is_own, synchronizer_at};
-use super::state::Seen;
-use super::{Context, Origin, PeerInfo, Replication};
+use super::state::Viewer;
+use super::tree_changes::{is_own, synchronizer_at};
+use super::{Context, EntityOrigin, PeerInfo, Replication};
 use crate::path_cache::Announcement;
 use crate::signal::Signal;
 use crate::tree::{NodeId, NodeTree};
 
 impl Replication {
     /// Tells a peer that was admitted of everything it may see.
-    pub(super) fn tell_joiner(&mut self, cx: &mut Context<'_>, peer: PeerId) {
+    pub(super) fn announce_all_to(&mut self, cx: &mut Context<'_>, peer: PeerId) {
         if !cx.sender.routes().contains(peer) {
             return;
         }
         let info = PeerInfo { is_new: true, ..PeerInfo::default() };
         self.peers.insert(peer, info);
         let entities = self.entities.iter();
-        let own = entities.filter(|(_, entity)| matches!(entity.origin, Origin::Own { .. }));
+        let own = entities.filter(|(_, entity)| matches!(entity.origin, EntityOrigin::Own { .. }));
         let mut own: Vec<_> = own.map(|(&node, entity)| (entity.order, node)).collect();
         own.sort_unstable();
         for (_, node) in own {
@@ -57,11 +57,11 @@ impl Replication {
     }
 
     /// Asks the filters that are to be asked at each step.
-    pub(super) fn ask_filters(&mut self, cx: &mut Context<'_>) {
-        if self.asked.is_empty() || self.peers.is_empty() {
+    pub(super) fn run_filters(&mut self, cx: &mut Context<'_>) {
+        if self.filtered.is_empty() || self.peers.is_empty() {
             return;
         }
-        let asked: Vec<_> = self.asked.iter().copied().collect();
+        let asked: Vec<_> = self.filtered.iter().copied().collect();
         for key in asked {
             let Some(synchronizer) = self.synchronizers.get(key) else { continue };
             let entity = synchronizer.entity;
@@ -78,34 +78,35 @@ impl Replication {
         node: NodeId,
     ) {
         let Some(entity) = self.entities.get(&node) else { return };
-        let Origin::Own { spawner } = entity.origin else { return };
+        let EntityOrigin::Own { spawner } = entity.origin else { return };
         let own = cx.own;
         if cx.tree.multiplayer_authority(spawner) != Some(own) || self.ready.contains(&node) {
             return;
         }
-        let everybody = peer.is_none() && self.sees_entity(cx, node, None);
+        let to_all = peer.is_none() && self.is_entity_visible(cx, node, None);
         let peers: Vec<_> = match peer {
             Some(peer) => vec![peer],
             None => self.peers.keys().copied().collect(),
         };
         let (mut come, mut go) = (Vec::new(), Vec::new());
         for peer in peers {
-            let sees = everybody || self.sees_entity(cx, node, Some(peer));
+            let is_visible = to_all || self.is_entity_visible(cx, node, Some(peer));
             let Some(entity) = self.entities.get(&node) else { return };
             let outer = entity.outer.and_then(|outer| self.entities.get(&outer));
-            let sees = sees && outer.is_none_or(|outer| outer.announced_to.contains(&peer));
-            match (sees, entity.announced_to.contains(&peer)) {
+            let is_visible =
+                is_visible && outer.is_none_or(|outer| outer.announced_to.contains(&peer));
+            match (is_visible, entity.announced_to.contains(&peer)) {
                 (true, false) => come.push(peer),
                 (false, true) => go.push(peer),
                 _ => {}
             }
         }
         self.announce(cx, node, &come);
-        self.take_back(cx, node, &go);
+        self.despawn(cx, node, &go);
     }
 
-    /// Whether an entity of this side is there for `peer`, or for everybody.
-    fn sees_entity(&self, cx: &mut Context<'_>, node: NodeId, peer: Option<PeerId>) -> bool {
+    /// Whether an entity of this side is there for `peer`, or for to_all.
+    fn is_entity_visible(&self, cx: &mut Context<'_>, node: NodeId, peer: Option<PeerId>) -> bool {
         let keys = self.entities.get(&node).map(|entity| entity.synchronizers.as_slice());
         let own = keys
             .unwrap_or_default()
@@ -114,12 +115,12 @@ impl Replication {
         let mut any = false;
         for synchronizer in own {
             any = true;
-            let sees = match synchronizer_at(cx.tree, synchronizer.node) {
+            let is_visible = match synchronizer_at(cx.tree, synchronizer.node) {
                 Some(settings) => settings.is_visible_to(peer),
                 // A method of it runs: as before.
-                None => peer.is_some_and(|peer| synchronizer.seen_by.contains_key(&peer)),
+                None => peer.is_some_and(|peer| synchronizer.viewers.contains_key(&peer)),
             };
-            if sees {
+            if is_visible {
                 return true;
             }
         }
@@ -136,7 +137,7 @@ impl Replication {
         let Some(entity) = self.entities.get(&node) else { return };
         // Those of nodes below it first: as in Godot, where they do not wait for the announcement.
         let (own, below): (Vec<Key>, Vec<Key>) =
-            entity.holds.iter().partition(|key| entity.synchronizers.contains(key));
+            entity.contained.iter().partition(|key| entity.synchronizers.contains(key));
         for key in below.into_iter().chain(own) {
             self.update_sync_visibility(cx, Some(peer), key);
         }
@@ -155,15 +156,15 @@ impl Replication {
         }
         let node = synchronizer.node;
         let Some(settings) = synchronizer_at(cx.tree, node) else { return };
-        let everybody = peer.is_none() && settings.is_visible_to(None);
+        let to_all = peer.is_none() && settings.is_visible_to(None);
         // Of what lies in nodes that are announced, only who has them is sent anything.
-        let entities = synchronizer.inside.iter().filter_map(|node| self.entities.get(node));
+        let entities = synchronizer.enclosing.iter().filter_map(|node| self.entities.get(node));
         let entities: Vec<_> = entities.collect();
         let has = |peer: &PeerId| entities.iter().all(|entity| entity.announced_to.contains(peer));
-        let sees = |peer| has(&peer) && (everybody || settings.is_visible_to(Some(peer)));
+        let is_visible = |peer| has(&peer) && (to_all || settings.is_visible_to(Some(peer)));
         let news = |&peer: &PeerId| {
-            let sees = sees(peer);
-            (sees != synchronizer.seen_by.contains_key(&peer)).then_some((peer, sees))
+            let is_visible = is_visible(peer);
+            (is_visible != synchronizer.viewers.contains_key(&peer)).then_some((peer, is_visible))
         };
         let news: Vec<_> = match peer {
             Some(peer) => self
@@ -174,11 +175,11 @@ impl Replication {
                 .collect(),
             None => self.peers.keys().filter_map(news).collect(),
         };
-        for (peer, sees) in news {
-            if sees {
-                self.see(peer, key);
+        for (peer, is_visible) in news {
+            if is_visible {
+                self.add_viewer(peer, key);
             } else {
-                self.unsee(peer, key);
+                self.remove_viewer(peer, key);
             }
         }
     }
@@ -187,8 +188,8 @@ impl Replication {
     fn has_entity(&self, cx: &mut Context<'_>, node: NodeId, peer: PeerId) -> bool {
         let Some(entity) = self.entities.get(&node) else { return true };
         match entity.origin {
-            Origin::Peer { peer: other, .. } if other == peer => true,
-            Origin::Own { .. } if !self.ready.contains(&node) => {
+            EntityOrigin::Peer { peer: other, .. } if other == peer => true,
+            EntityOrigin::Own { .. } if !self.ready.contains(&node) => {
                 entity.announced_to.contains(&peer)
             }
             _ if entity.synchronizers.is_empty() => true,
@@ -200,7 +201,7 @@ impl Replication {
                     Some(settings) => settings.is_visible_to(Some(peer)),
                     // A method of it runs, and calls its own node.
                     None => {
-                        synchronizer.authority != cx.own || synchronizer.seen_by.contains_key(&peer)
+                        synchronizer.authority != cx.own || synchronizer.viewers.contains_key(&peer)
                     }
                 }
             }),
@@ -228,28 +229,28 @@ impl Replication {
     }
 
     /// Notes which entities of this side a synchronizer lies in: who lacks one of them is not sent it.
-    pub(super) fn find_entities_around(&mut self, cx: &mut Context<'_>, key: Key) {
-        self.leave_entities(key);
+    pub(super) fn find_enclosing_entities(&mut self, cx: &mut Context<'_>, key: Key) {
+        self.forget_enclosing_entities(key);
         let Some(synchronizer) = self.synchronizers.get(key) else { return };
         // Its root may lie elsewhere.
         let nodes = [synchronizer.node, synchronizer.entity];
-        let mut inside: Vec<_> =
+        let mut enclosing: Vec<_> =
             nodes.iter().filter_map(|&node| self.announced_entity(cx.tree, node)).collect();
-        inside.dedup();
-        for entity in &inside {
+        enclosing.dedup();
+        for entity in &enclosing {
             if let Some(entity) = self.entities.get_mut(entity) {
-                entity.holds.insert(key);
+                entity.contained.insert(key);
             }
         }
-        self.synchronizers[key].inside = inside;
+        self.synchronizers[key].enclosing = enclosing;
     }
 
-    /// Takes the synchronizers that entered before it was known that `node` is announced from everybody: nobody has the node yet.
+    /// Takes the synchronizers that entered before it was known that `node` is announced from to_all: nobody has the node yet.
     pub(super) fn hide_below(&mut self, cx: &mut Context<'_>, node: NodeId) {
         for key in self.synchronizers.keys().collect::<Vec<_>>() {
-            self.find_entities_around(cx, key);
-            if self.synchronizers[key].inside.contains(&node) {
-                self.unsee_all(key);
+            self.find_enclosing_entities(cx, key);
+            if self.synchronizers[key].enclosing.contains(&node) {
+                self.remove_all_viewers(key);
             }
         }
     }
@@ -272,30 +273,30 @@ impl Replication {
         upwards.find_map(|above| {
             let entity = self.entities.get(&above)?;
             match entity.origin {
-                Origin::Scene => None,
-                Origin::Own { .. } => Some(Announcement::Own(above)),
-                Origin::Peer { peer, .. } => Some(Announcement::Peer(peer, entity.net_id)),
+                EntityOrigin::Scene => None,
+                EntityOrigin::Own { .. } => Some(Announcement::Own(above)),
+                EntityOrigin::Peer { peer, .. } => Some(Announcement::Peer(peer, entity.net_id)),
             }
         })
     }
 
     /// Forgets which entities a synchronizer lies in.
-    pub(super) fn leave_entities(&mut self, key: Key) {
+    pub(super) fn forget_enclosing_entities(&mut self, key: Key) {
         let Some(synchronizer) = self.synchronizers.get_mut(key) else { return };
-        for entity in std::mem::take(&mut synchronizer.inside) {
+        for entity in std::mem::take(&mut synchronizer.enclosing) {
             if let Some(entity) = self.entities.get_mut(&entity) {
-                entity.holds.shift_remove(&key);
+                entity.contained.shift_remove(&key);
             }
         }
     }
 
     /// A peer is sent a synchronizer from now on.
-    fn see(&mut self, peer: PeerId, key: Key) {
+    fn add_viewer(&mut self, peer: PeerId, key: Key) {
         let Some(info) = self.peers.get_mut(&peer) else { return };
         let Some(synchronizer) = self.synchronizers.get_mut(key) else { return };
         let (place, _) = info.synchronizers.insert_full(key);
         info.plan = None;
-        synchronizer.seen_by.insert(peer, Seen { place, last: None });
+        synchronizer.viewers.insert(peer, Viewer { place, last: None });
         synchronizer.next_delta = None;
         if !synchronizer.watched.is_empty() {
             self.lagging.insert(key);
@@ -303,27 +304,27 @@ impl Replication {
     }
 
     /// A peer is not sent a synchronizer any more.
-    pub(super) fn unsee(&mut self, peer: PeerId, key: Key) {
+    pub(super) fn remove_viewer(&mut self, peer: PeerId, key: Key) {
         if let Some(info) = self.peers.get_mut(&peer)
             && let Some((place, _)) = info.synchronizers.swap_remove_full(&key)
         {
             info.plan = None;
             let moved = info.synchronizers.get_index(place);
             let moved = moved.and_then(|&key| self.synchronizers.get_mut(key));
-            if let Some(seen) = moved.and_then(|moved| moved.seen_by.get_mut(&peer)) {
+            if let Some(seen) = moved.and_then(|moved| moved.viewers.get_mut(&peer)) {
                 seen.place = place;
             }
         }
         if let Some(synchronizer) = self.synchronizers.get_mut(key) {
-            synchronizer.seen_by.swap_remove(&peer);
+            synchronizer.viewers.swap_remove(&peer);
         }
     }
 
     /// Nobody is sent a synchronizer any more.
-    pub(super) fn unsee_all(&mut self, key: Key) {
+    pub(super) fn remove_all_viewers(&mut self, key: Key) {
         let Some(synchronizer) = self.synchronizers.get_mut(key) else { return };
-        for peer in std::mem::take(&mut synchronizer.seen_by).into_keys() {
-            self.unsee(peer, key);
+        for peer in std::mem::take(&mut synchronizer.viewers).into_keys() {
+            self.remove_viewer(peer, key);
         }
     }
 }

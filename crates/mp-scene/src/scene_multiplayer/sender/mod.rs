@@ -3,7 +3,7 @@
 //! A packet for several peers is encoded once and queued once per endpoint. A packet for a client behind
 //! the server is wrapped in a RELAY. Packets for a paused peer wait until it is resumed.
 
-mod paused;
+mod paused_queue;
 mod routes;
 mod wire;
 
@@ -19,7 +19,7 @@ use mp_core::{
 use crate::SceneMessage;
 use crate::codec::{Codec, godot};
 use crate::outbox::Outbox;
-use paused::Paused;
+use paused_queue::PausedQueue;
 pub(super) use routes::{Route, Routes};
 pub(super) use wire::Wire;
 
@@ -37,7 +37,7 @@ impl SendOptions {
 
 /// Where a packet goes in the queues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum QueuePosition {
     Back,
     /// In front of the last call of this turn.
     BeforeLastCall,
@@ -51,7 +51,7 @@ pub(super) struct Sender {
     outboxes: BTreeMap<EndpointId, Outbox>,
     /// Endpoints whose outbox is full of reliable packets.
     stuck: BTreeSet<EndpointId>,
-    paused: BTreeMap<PeerId, Paused>,
+    paused: BTreeMap<PeerId, PausedQueue>,
     paused_drops: u64,
     unroutable: u64,
 }
@@ -91,7 +91,7 @@ impl Sender {
 
     /// Disconnects the connection to `peer`, if it has one of its own. Its route stays.
     pub(super) fn disconnect(&mut self, peer: PeerId, reason: DisconnectReason) {
-        if let Some((endpoint, connection)) = self.routes.link(peer) {
+        if let Some((endpoint, connection)) = self.routes.connection(peer) {
             self.close(endpoint, connection, reason);
         }
     }
@@ -127,7 +127,13 @@ impl Sender {
     /// Sends a message of SceneMultiplayer's own to one peer, in front of the last call of this turn.
     pub(super) fn send_before_last_call(&mut self, message: &SceneMessage, to: PeerId) {
         let packet = self.wire.encode(message);
-        self.send_at(Place::BeforeLastCall, to, SendOptions::INTERNAL, Prefix::EMPTY, packet);
+        self.send_at(
+            QueuePosition::BeforeLastCall,
+            to,
+            SendOptions::INTERNAL,
+            Prefix::EMPTY,
+            packet,
+        );
     }
 
     /// Sends one packet to several peers: once for the connections of each endpoint, and through the
@@ -139,27 +145,32 @@ impl Sender {
         prefix: Prefix,
         payload: &Bytes,
     ) {
-        let mut links: Vec<(EndpointId, Vec<ConnectionId>)> = Vec::new();
+        let mut batches: Vec<(EndpointId, Vec<ConnectionId>)> = Vec::new();
         for &peer in peers {
-            if self.keep_for_paused(Place::Back, peer, options, prefix, payload) {
+            if self.queue_if_paused(QueuePosition::Back, peer, options, prefix, payload) {
                 continue;
             }
             match self.routes.get(peer) {
-                Some(Route::Link(endpoint, connection)) => {
-                    match links.iter_mut().find(|(id, _)| *id == endpoint) {
+                Some(Route::Direct(endpoint, connection)) => {
+                    match batches.iter_mut().find(|(id, _)| *id == endpoint) {
                         Some((_, connections)) => connections.push(connection),
-                        None => links.push((endpoint, vec![connection])),
+                        None => batches.push((endpoint, vec![connection])),
                     }
                 }
                 Some(Route::Relayed) => {
                     debug_assert!(prefix == Prefix::EMPTY, "a client does not relay");
-                    self.queue_to_links(&mut links, options, prefix, payload);
-                    self.send_through_server(Place::Back, peer.get(), options, payload.clone());
+                    self.queue_to_connections(&mut batches, options, prefix, payload);
+                    self.send_through_server(
+                        QueuePosition::Back,
+                        peer.get(),
+                        options,
+                        payload.clone(),
+                    );
                 }
                 None => self.unroutable += 1,
             }
         }
-        self.queue_to_links(&mut links, options, prefix, payload);
+        self.queue_to_connections(&mut batches, options, prefix, payload);
     }
 
     /// Sends one packet to one peer.
@@ -170,18 +181,18 @@ impl Sender {
         prefix: Prefix,
         payload: Bytes,
     ) {
-        self.send_at(Place::Back, peer, options, prefix, payload);
+        self.send_at(QueuePosition::Back, peer, options, prefix, payload);
     }
 
     /// Sends a packet through the server to what Godot's number `destination` means.
     pub(super) fn relay(&mut self, destination: i32, options: SendOptions, payload: Bytes) {
-        self.send_through_server(Place::Back, destination, options, payload);
+        self.send_through_server(QueuePosition::Back, destination, options, payload);
     }
 
     /// Notes that the next packet of each queue is a call.
     pub(super) fn note_call(&mut self) {
         self.outboxes.values_mut().for_each(Outbox::note_call);
-        self.paused.values_mut().for_each(Paused::note_call);
+        self.paused.values_mut().for_each(PausedQueue::note_call);
     }
 
     /// Queues packets for `peer` from now on, unless it is paused already.
@@ -194,7 +205,7 @@ impl Sender {
     /// Sends the packets that wait for `peer`, which is no longer paused.
     pub(super) fn resume(&mut self, peer: PeerId) {
         let paused = self.paused.remove(&peer).into_iter();
-        for (options, prefix, payload) in paused.flat_map(Paused::into_packets) {
+        for (options, prefix, payload) in paused.flat_map(PausedQueue::into_packets) {
             self.send_to(peer, options, prefix, payload);
         }
     }
@@ -258,7 +269,8 @@ impl Sender {
             Some(Route::Relayed) => PeerId::SERVER,
             _ => peer,
         };
-        let outbox = self.routes.link(next).and_then(|(endpoint, _)| self.outboxes.get(&endpoint));
+        let outbox =
+            self.routes.connection(next).and_then(|(endpoint, _)| self.outboxes.get(&endpoint));
         outbox.is_some_and(|outbox| !outbox.is_blocked()) && !self.is_paused(peer)
     }
 
@@ -297,33 +309,33 @@ impl Sender {
 
     fn send_at(
         &mut self,
-        place: Place,
+        position: QueuePosition,
         peer: PeerId,
         options: SendOptions,
         prefix: Prefix,
         payload: Bytes,
     ) {
-        if self.keep_for_paused(place, peer, options, prefix, &payload) {
+        if self.queue_if_paused(position, peer, options, prefix, &payload) {
             return;
         }
         let SendOptions { mode, channel } = options;
         match self.routes.get(peer) {
-            Some(Route::Link(endpoint, connection)) => {
+            Some(Route::Direct(endpoint, connection)) => {
                 let to = connection.into();
-                self.queue(place, endpoint, Outgoing { to, mode, channel, prefix, payload });
+                self.queue(position, endpoint, Outgoing { to, mode, channel, prefix, payload });
             }
             Some(Route::Relayed) => {
                 let inner = join(prefix, payload);
-                self.send_through_server(place, peer.get(), options, inner);
+                self.send_through_server(position, peer.get(), options, inner);
             }
             None => self.unroutable += 1,
         }
     }
 
     /// Keeps a packet for a peer when it is paused; returns whether it is.
-    fn keep_for_paused(
+    fn queue_if_paused(
         &mut self,
-        place: Place,
+        position: QueuePosition,
         peer: PeerId,
         options: SendOptions,
         prefix: Prefix,
@@ -332,7 +344,7 @@ impl Sender {
         let Some(paused) = self.paused.get_mut(&peer) else { return false };
         if !options.mode.is_reliable() {
             self.paused_drops += 1;
-        } else if paused.push(place, options, prefix, payload.clone()).is_err() {
+        } else if paused.push(position, options, prefix, payload.clone()).is_err() {
             tracing::debug!(%peer, "too much waits for a paused peer");
             self.paused.remove(&peer);
             self.disconnect(peer, DisconnectReason::QueueFull);
@@ -340,45 +352,49 @@ impl Sender {
         true
     }
 
-    fn queue_to_links(
+    fn queue_to_connections(
         &mut self,
-        links: &mut Vec<(EndpointId, Vec<ConnectionId>)>,
+        batches: &mut Vec<(EndpointId, Vec<ConnectionId>)>,
         options: SendOptions,
         prefix: Prefix,
         payload: &Bytes,
     ) {
-        for (endpoint, connections) in links.drain(..) {
+        for (endpoint, connections) in batches.drain(..) {
             let to = match connections[..] {
                 [one] => Connections::One(one),
                 _ => Connections::Many(Arc::from(connections)),
             };
             let SendOptions { mode, channel } = options;
             let payload = payload.clone();
-            self.queue(Place::Back, endpoint, Outgoing { to, mode, channel, prefix, payload });
+            self.queue(
+                QueuePosition::Back,
+                endpoint,
+                Outgoing { to, mode, channel, prefix, payload },
+            );
         }
     }
 
     fn send_through_server(
         &mut self,
-        place: Place,
+        position: QueuePosition,
         destination: i32,
         options: SendOptions,
         payload: Bytes,
     ) {
-        let Some((endpoint, connection)) = self.routes.link(PeerId::SERVER) else {
+        let Some((endpoint, connection)) = self.routes.connection(PeerId::SERVER) else {
             self.unroutable += 1;
             return;
         };
         let SendOptions { mode, channel } = options;
         let (to, prefix) = (connection.into(), godot::relay_prefix(destination));
-        self.queue(place, endpoint, Outgoing { to, mode, channel, prefix, payload });
+        self.queue(position, endpoint, Outgoing { to, mode, channel, prefix, payload });
     }
 
-    fn queue(&mut self, place: Place, endpoint: EndpointId, packet: Outgoing) {
+    fn queue(&mut self, position: QueuePosition, endpoint: EndpointId, packet: Outgoing) {
         let Some(outbox) = self.outboxes.get_mut(&endpoint) else { return };
-        let result = match place {
-            Place::Back => outbox.send(packet),
-            Place::BeforeLastCall => outbox.send_in_front_of_call(packet),
+        let result = match position {
+            QueuePosition::Back => outbox.send(packet),
+            QueuePosition::BeforeLastCall => outbox.send_in_front_of_call(packet),
         };
         if result.is_err() {
             self.stuck.insert(endpoint);

@@ -9,27 +9,27 @@ use mp_core::{ConnectionId, EndpointId, PeerId};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
     /// On a connection of a transport.
-    Link(EndpointId, ConnectionId),
+    Direct(EndpointId, ConnectionId),
     /// Through the server.
     Relayed,
 }
 
 /// The routes of admitted peers, and the connections of those that authenticate themselves.
 ///
-/// Removing an admitted peer moves the last one into its place: seen in Godot 4.6.3, and on the wire in
+/// Removing an admitted peer moves the last one into its position: seen in Godot 4.6.3, and on the wire in
 /// the order of ADD_PEER and of broadcasts.
 #[derive(Debug, Default)]
 pub(crate) struct Routes {
     admitted: IndexMap<PeerId, Route>,
     pending: BTreeMap<PeerId, (EndpointId, ConnectionId)>,
-    links: BTreeMap<(EndpointId, ConnectionId), PeerId>,
+    peers: BTreeMap<(EndpointId, ConnectionId), PeerId>,
 }
 
 impl Routes {
     /// Adds an admitted peer.
     pub(crate) fn insert(&mut self, peer: PeerId, route: Route) {
-        if let Route::Link(endpoint, connection) = route {
-            self.links.insert((endpoint, connection), peer);
+        if let Route::Direct(endpoint, connection) = route {
+            self.peers.insert((endpoint, connection), peer);
         }
         self.admitted.insert(peer, route);
     }
@@ -41,22 +41,22 @@ impl Routes {
         endpoint: EndpointId,
         connection: ConnectionId,
     ) {
-        self.links.insert((endpoint, connection), peer);
+        self.peers.insert((endpoint, connection), peer);
         self.pending.insert(peer, (endpoint, connection));
     }
 
     /// Removes a peer that authenticates itself; returns its route.
     pub(crate) fn remove_pending(&mut self, peer: PeerId) -> Option<Route> {
-        let link = self.pending.remove(&peer)?;
-        self.links.remove(&link);
-        Some(Route::Link(link.0, link.1))
+        let at = self.pending.remove(&peer)?;
+        self.peers.remove(&at);
+        Some(Route::Direct(at.0, at.1))
     }
 
     /// Removes a peer, admitted or not.
     pub(crate) fn remove(&mut self, peer: PeerId) {
         self.remove_pending(peer);
-        if let Some(Route::Link(endpoint, connection)) = self.admitted.swap_remove(&peer) {
-            self.links.remove(&(endpoint, connection));
+        if let Some(Route::Direct(endpoint, connection)) = self.admitted.swap_remove(&peer) {
+            self.peers.remove(&(endpoint, connection));
         }
     }
 
@@ -68,21 +68,21 @@ impl Routes {
     /// The route of a peer, admitted or not.
     pub(crate) fn get(&self, peer: PeerId) -> Option<Route> {
         let pending =
-            || self.pending.get(&peer).map(|&(on, connection)| Route::Link(on, connection));
+            || self.pending.get(&peer).map(|&(on, connection)| Route::Direct(on, connection));
         self.admitted.get(&peer).copied().or_else(pending)
     }
 
     /// The connection to a peer, admitted or not; `None` when the peer is relayed or unknown.
-    pub(crate) fn link(&self, peer: PeerId) -> Option<(EndpointId, ConnectionId)> {
+    pub(crate) fn connection(&self, peer: PeerId) -> Option<(EndpointId, ConnectionId)> {
         match self.get(peer)? {
-            Route::Link(endpoint, connection) => Some((endpoint, connection)),
+            Route::Direct(endpoint, connection) => Some((endpoint, connection)),
             Route::Relayed => None,
         }
     }
 
     /// The peer on a connection, admitted or not.
     pub(crate) fn at(&self, endpoint: EndpointId, connection: ConnectionId) -> Option<PeerId> {
-        self.links.get(&(endpoint, connection)).copied()
+        self.peers.get(&(endpoint, connection)).copied()
     }
 
     /// The admitted peers.
@@ -92,6 +92,6 @@ impl Routes {
 
     /// The peers on connections of an endpoint, admitted or not.
     pub(crate) fn of_endpoint(&self, endpoint: EndpointId) -> Vec<PeerId> {
-        self.links.iter().filter(|((on, _), _)| *on == endpoint).map(|(_, &peer)| peer).collect()
+        self.peers.iter().filter(|((on, _), _)| *on == endpoint).map(|(_, &peer)| peer).collect()
     }
 }

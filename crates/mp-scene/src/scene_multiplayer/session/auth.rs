@@ -12,7 +12,7 @@ use mp_core::{ConnectionStatus, DisconnectReason, Instant, Packet, PeerId};
 
 use super::super::sender::Sender;
 use super::super::{AuthError, Refusal};
-use super::roster::Pending;
+use super::peers::Pending;
 use super::{Context, Session};
 use crate::SceneMessage;
 use crate::signal::Signal;
@@ -78,7 +78,7 @@ impl Session {
 
     /// The pending peers, in the order in which they connected.
     pub(crate) fn authenticating_peers(&self) -> impl ExactSizeIterator<Item = PeerId> {
-        self.roster.pending().map(|(peer, _)| peer)
+        self.peers.pending().map(|(peer, _)| peer)
     }
 
     /// When the first pending peer has taken too long.
@@ -86,7 +86,7 @@ impl Session {
         if self.auth_timeout.is_zero() {
             return None;
         }
-        self.roster.pending().map(|(_, pending)| pending.since + self.auth_timeout).min()
+        self.peers.pending().map(|(_, pending)| pending.since + self.auth_timeout).min()
     }
 
     /// Disconnects pending peers that have taken too long: all of them first, then the signals, as in
@@ -97,7 +97,7 @@ impl Session {
         }
         let timeout = self.auth_timeout;
         let is_late = |pending: &Pending| now >= pending.since + timeout;
-        let pending = self.roster.pending().filter(|(_, pending)| is_late(pending));
+        let pending = self.peers.pending().filter(|(_, pending)| is_late(pending));
         let late: Vec<_> = pending.map(|(peer, _)| peer).collect();
         for &peer in &late {
             cx.sender.disconnect(peer, DisconnectReason::Timeout);
@@ -116,14 +116,14 @@ impl Session {
         from: PeerId,
         packet: &Packet,
     ) {
-        let Some(&mut Pending { local, remote, .. }) = self.roster.pending_mut(from) else {
+        let Some(&mut Pending { local, remote, .. }) = self.peers.pending_mut(from) else {
             return;
         };
         match cx.sender.wire().decode(&packet.payload) {
             Ok(SceneMessage::Auth(data)) => self.receive_auth(cx, from, data),
             _ if local && !cx.quirks.overtaken_completions => {
-                if !self.unadmitted.hold(now, from, packet.clone()) {
-                    self.cannot_keep(cx.sender, from, packet.mode);
+                if !self.unadmitted.push(now, from, packet.clone()) {
+                    self.handle_full_buffer(cx.sender, from, packet.mode);
                 }
             }
             // Before the local peer has completed only a peer that does not authenticate takes the local
@@ -131,14 +131,14 @@ impl Session {
             Ok(_) if !remote => {
                 self.end_one_sided(cx, from, "it does not authenticate, and this side does");
             }
-            _ => self.malformed(cx.sender, from, Refusal::NotAdmitted),
+            _ => self.refuse_malformed(cx.sender, from, Refusal::NotAdmitted),
         }
     }
 
     /// Ends a connection of which only one side authenticates, as its timeout would, but at once
     /// and with the reason. No misbehaviour: the settings differ.
     pub(super) fn end_one_sided(&mut self, cx: &mut Context<'_>, peer: PeerId, why: &'static str) {
-        self.stray(peer, Refusal::OneSidedAuthentication);
+        self.refuse_stray(peer, Refusal::OneSidedAuthentication);
         if cx.quirks.one_sided_authentication {
             return;
         }
@@ -148,7 +148,7 @@ impl Session {
                 "disconnecting from the server: both sides must authenticate, or neither"
             );
         }
-        if cx.sender.routes().link(peer).is_some() {
+        if cx.sender.routes().connection(peer).is_some() {
             cx.sender.disconnect(peer, DisconnectReason::OneSidedAuthentication);
             self.remove_peer(cx, peer, true);
         }
@@ -158,7 +158,7 @@ impl Session {
         if !data.is_empty() {
             return cx.events.emit(Signal::PeerAuth { from, data });
         }
-        let Some(pending) = self.roster.pending_mut(from) else { return };
+        let Some(pending) = self.peers.pending_mut(from) else { return };
         pending.remote = true;
         if pending.local {
             self.admit_pending(cx, from);
@@ -166,7 +166,7 @@ impl Session {
     }
 
     fn admit_pending(&mut self, cx: &mut Context<'_>, peer: PeerId) {
-        self.roster.remove_pending(peer);
+        self.peers.remove_pending(peer);
         if let Some(route) = cx.sender.routes_mut().remove_pending(peer) {
             self.admit(cx, peer, route);
         }
@@ -176,6 +176,6 @@ impl Session {
         if self.status != ConnectionStatus::Connected {
             return Err(AuthError::NotConnected);
         }
-        self.roster.pending_mut(peer).ok_or(AuthError::UnknownPeer(peer))
+        self.peers.pending_mut(peer).ok_or(AuthError::UnknownPeer(peer))
     }
 }

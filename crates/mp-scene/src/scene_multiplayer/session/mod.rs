@@ -11,9 +11,9 @@
 
 mod auth;
 mod bytes;
-mod overtaking;
+mod peers;
 mod relay;
-mod roster;
+mod reorder;
 
 use std::time::Duration;
 
@@ -30,9 +30,9 @@ use crate::SceneMessage;
 use crate::api::ApiEvent;
 use crate::limits::MALFORMED_PACKETS_MAX;
 use crate::signal::Signal;
-use overtaking::Overtaking;
+use peers::SessionPeers;
 pub(super) use relay::Received;
-use roster::Roster;
+use reorder::ReorderBuffer;
 
 /// The peers and endpoints of a branch. It sends AUTH and SYS messages and passes packets on.
 ///
@@ -50,11 +50,11 @@ pub(super) struct Session {
     authentication: bool,
     auth_timeout: Duration,
     endpoints: IndexMap<EndpointId, EndpointInfo>,
-    roster: Roster,
+    peers: SessionPeers,
     /// Packets of peers that the server has not announced yet.
-    unannounced: Overtaking,
+    unannounced: ReorderBuffer,
     /// Packets of peers that have not completed their authentication yet, when the local peer has.
-    unadmitted: Overtaking,
+    unadmitted: ReorderBuffer,
     stats: SessionStats,
     refusals: Refusals,
 }
@@ -75,12 +75,12 @@ pub(super) struct Context<'a> {
     pub(super) events: &'a mut Events,
     pub(super) quirks: GodotQuirks,
     /// Sessions of peers that the call has begun and ended, in order.
-    pub(super) changes: Vec<Change>,
+    pub(super) changes: Vec<SessionChange>,
 }
 
 /// The session of a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Change {
+pub(super) enum SessionChange {
     Began(PeerId),
     Ended(PeerId),
 }
@@ -97,9 +97,9 @@ impl Session {
             authentication: false,
             auth_timeout: auth::TIMEOUT,
             endpoints: IndexMap::new(),
-            roster: Roster::default(),
-            unannounced: Overtaking::default(),
-            unadmitted: Overtaking::default(),
+            peers: SessionPeers::default(),
+            unannounced: ReorderBuffer::default(),
+            unadmitted: ReorderBuffer::default(),
             stats: SessionStats::default(),
             refusals: Refusals::default(),
         }
@@ -164,14 +164,14 @@ impl Session {
 
     /// Forgets peers, pending ones too, without signals; endpoints stay.
     pub(super) fn clear(&mut self, sender: &mut Sender, events: &mut Events) {
-        let pending = self.roster.pending().map(|(peer, _)| peer);
+        let pending = self.peers.pending().map(|(peer, _)| peer);
         for peer in sender.routes().ids().chain(pending) {
             events.push(ApiEvent::PeerGone(peer));
         }
         sender.clear();
-        self.roster = Roster::default();
-        self.unannounced = Overtaking::default();
-        self.unadmitted = Overtaking::default();
+        self.peers = SessionPeers::default();
+        self.unannounced = ReorderBuffer::default();
+        self.unadmitted = ReorderBuffer::default();
     }
 
     /// A server has drawn the id of this client.
@@ -204,10 +204,10 @@ impl Session {
         if self.authentication {
             self.is_joining |= peer.is_server();
             cx.sender.routes_mut().insert_pending(peer, endpoint, connection);
-            self.roster.insert_pending(peer, now);
+            self.peers.insert_pending(peer, now);
             cx.events.emit(Signal::PeerAuthenticating(peer));
         } else {
-            self.admit(cx, peer, Route::Link(endpoint, connection));
+            self.admit(cx, peer, Route::Direct(endpoint, connection));
         }
     }
 
@@ -217,7 +217,7 @@ impl Session {
         self.remove_peer(cx, peer, false);
         let Some(route) = route else { return };
         cx.events.push(ApiEvent::PeerGone(peer));
-        if let Route::Link(endpoint, connection) = route {
+        if let Route::Direct(endpoint, connection) = route {
             cx.sender.close(endpoint, connection, DisconnectReason::Kicked);
         }
     }
@@ -228,19 +228,19 @@ impl Session {
     /// A relayed peer that takes part already is another session of the same id, and starts from
     /// nothing. One with a connection of its own stays as it is.
     fn admit(&mut self, cx: &mut Context<'_>, peer: PeerId, route: Route) {
-        let is_there = cx.sender.routes().contains(peer);
-        if !is_there || cx.sender.routes().get(peer) == Some(Route::Relayed) {
-            if is_there {
+        let is_known = cx.sender.routes().contains(peer);
+        if !is_known || cx.sender.routes().get(peer) == Some(Route::Relayed) {
+            if is_known {
                 self.forget_peer(cx, peer);
             }
             cx.sender.routes_mut().insert(peer, route);
-            self.roster.insert(peer, self.is_server() && self.relays());
-            let others = self.roster.informed_of(peer, cx.sender.routes());
+            self.peers.insert(peer, self.is_server() && self.relays());
+            let others = self.peers.notified_of(peer, cx.sender.routes());
             cx.sender.send_to_all(&others, &SceneMessage::AddPeer(peer));
             for other in others {
                 cx.sender.send_message(&SceneMessage::AddPeer(other), peer);
             }
-            cx.changes.push(Change::Began(peer));
+            cx.changes.push(SessionChange::Began(peer));
         }
         if peer.is_server() {
             self.is_joining = false;
@@ -251,10 +251,10 @@ impl Session {
 
     /// Ends the session of a peer, admitted or not.
     pub(super) fn remove_peer(&mut self, cx: &mut Context<'_>, peer: PeerId, signal: bool) {
-        let others = self.roster.informed_of(peer, cx.sender.routes());
+        let others = self.peers.notified_of(peer, cx.sender.routes());
         cx.sender.send_to_all(&others, &SceneMessage::DelPeer(peer));
         cx.sender.routes_mut().remove(peer);
-        let (was_pending, was_admitted) = self.roster.remove(peer);
+        let (was_pending, was_admitted) = self.peers.remove(peer);
         self.forget_peer(cx, peer);
         if signal && was_pending {
             cx.events.emit(Signal::PeerAuthenticationFailed(peer));
@@ -274,7 +274,7 @@ impl Session {
             unadmitted,
             stats,
             // The caller's.
-            roster: _,
+            peers: _,
             // Of the branch.
             unique_id: _,
             status: _,
@@ -291,7 +291,7 @@ impl Session {
         let waiting = unannounced.take(peer).len() + unadmitted.take(peer).len();
         stats.stray_packets += waiting as u64;
         cx.sender.forget_peer(peer);
-        cx.changes.push(Change::Ended(peer));
+        cx.changes.push(SessionChange::Ended(peer));
     }
 
     /// Counts a packet on a connection that belongs to no peer.
@@ -300,22 +300,22 @@ impl Session {
     }
 
     /// Counts a packet that is refused because the settings of honest peers differ: no misbehaviour.
-    fn stray(&mut self, from: PeerId, refusal: Refusal) {
+    fn refuse_stray(&mut self, from: PeerId, refusal: Refusal) {
         self.stats.stray_packets += 1;
         self.refusals.count(from, refusal);
     }
 
     /// Counts a malformed packet, and disconnects its sender when there are too many.
-    fn malformed(&mut self, sender: &mut Sender, from: PeerId, refusal: Refusal) {
+    fn refuse_malformed(&mut self, sender: &mut Sender, from: PeerId, refusal: Refusal) {
         self.stats.malformed_packets += 1;
         self.refusals.count(from, refusal);
-        if self.roster.count_malformed(from) == Some(MALFORMED_PACKETS_MAX) {
+        if self.peers.count_malformed(from) == Some(MALFORMED_PACKETS_MAX) {
             sender.disconnect(from, DisconnectReason::Misbehaved);
         }
     }
 
     /// A packet has to wait and finds no room. A reliable one must not be lost silently.
-    fn cannot_keep(&mut self, sender: &mut Sender, from: PeerId, mode: TransferMode) {
+    fn handle_full_buffer(&mut self, sender: &mut Sender, from: PeerId, mode: TransferMode) {
         self.stats.stray_packets += 1;
         if mode.is_reliable() {
             sender.disconnect(from, DisconnectReason::QueueFull);

@@ -36,7 +36,7 @@ impl Session {
         from: PeerId,
         packet: &Packet,
     ) -> Received {
-        if self.roster.pending_mut(from).is_some() {
+        if self.peers.pending_mut(from).is_some() {
             self.receive_pending(cx, now, from, packet);
             let is_admitted = cx.sender.routes().contains(from);
             let packets = if is_admitted { self.unadmitted.take(from) } else { Vec::new() };
@@ -51,11 +51,11 @@ impl Session {
                 // A completion that comes late.
             }
             Ok(SceneMessage::Auth(_)) => {
-                self.malformed(cx.sender, from, Refusal::AuthenticationOver);
+                self.refuse_malformed(cx.sender, from, Refusal::AuthenticationOver);
             }
             Ok(SceneMessage::AddPeer(peer)) if self.accepts_peers_from(from) => {
                 if peer == self.unique_id {
-                    self.malformed(cx.sender, from, Refusal::AnnouncedToItself);
+                    self.refuse_malformed(cx.sender, from, Refusal::AnnouncedToItself);
                 } else {
                     self.admit(cx, peer, Route::Relayed);
                     return Received::Announced(peer, self.unannounced.take(peer));
@@ -65,10 +65,10 @@ impl Session {
                 self.remove_peer(cx, peer, true);
             }
             Ok(SceneMessage::AddPeer(_) | SceneMessage::DelPeer(_)) if from.is_server() => {
-                self.stray(from, Refusal::RelayDisabled);
+                self.refuse_stray(from, Refusal::RelayDisabled);
             }
             Ok(SceneMessage::AddPeer(_) | SceneMessage::DelPeer(_)) => {
-                self.malformed(cx.sender, from, Refusal::NotFromServer);
+                self.refuse_malformed(cx.sender, from, Refusal::NotFromServer);
             }
             Ok(SceneMessage::Relay { peer, inner }) => {
                 return self.receive_relay(cx, now, from, peer, inner, packet);
@@ -76,7 +76,7 @@ impl Session {
             Ok(message) => return Received::Message(message),
             Err(error) => {
                 tracing::debug!(sender = %from, %error, "malformed packet");
-                self.malformed(cx.sender, from, Refusal::Malformed);
+                self.refuse_malformed(cx.sender, from, Refusal::Malformed);
             }
         }
         Received::Nothing
@@ -95,11 +95,11 @@ impl Session {
                 | SceneMessage::AddPeer(_)
                 | SceneMessage::DelPeer(_)
                 | SceneMessage::Relay { .. },
-            ) => self.malformed(cx.sender, from, Refusal::NestedSys),
+            ) => self.refuse_malformed(cx.sender, from, Refusal::NestedSys),
             Ok(message) => return Some(message),
             Err(error) => {
                 tracing::debug!(sender = %from, %error, "malformed relayed packet");
-                self.malformed(cx.sender, from, Refusal::Malformed);
+                self.refuse_malformed(cx.sender, from, Refusal::Malformed);
             }
         }
         None
@@ -126,29 +126,29 @@ impl Session {
         packet: &Packet,
     ) -> Received {
         if !self.relays() {
-            self.stray(from, Refusal::RelayDisabled);
+            self.refuse_stray(from, Refusal::RelayDisabled);
             return Received::Nothing;
         }
         if self.is_server() {
             let options = SendOptions { mode: packet.mode, channel: packet.channel };
-            return self.pass_on(cx, from, Target::from_raw(peer), inner, options);
+            return self.forward(cx, from, Target::from_raw(peer), inner, options);
         }
         match PeerId::new(peer) {
             Some(author) if from.is_server() => {
                 if cx.sender.routes().contains(author) || cx.quirks.unannounced_senders {
                     return Received::Inner(author, inner);
                 }
-                if !self.unannounced.hold(now, author, Packet { payload: inner, ..*packet }) {
-                    self.cannot_keep(cx.sender, from, packet.mode);
+                if !self.unannounced.push(now, author, Packet { payload: inner, ..*packet }) {
+                    self.handle_full_buffer(cx.sender, from, packet.mode);
                 }
             }
-            _ => self.malformed(cx.sender, from, Refusal::BadRelay),
+            _ => self.refuse_malformed(cx.sender, from, Refusal::BadRelay),
         }
         Received::Nothing
     }
 
     /// Passes a packet on without decoding it: the same bytes behind another prefix.
-    fn pass_on(
+    fn forward(
         &mut self,
         cx: &mut Context<'_>,
         from: PeerId,

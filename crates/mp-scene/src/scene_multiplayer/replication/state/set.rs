@@ -3,7 +3,7 @@
 
 use mp_core::{PeerId, Variant};
 
-use super::{Property, Target};
+use super::{Property, PropertyTarget};
 use crate::property::{PropertyError, component, set_component};
 use crate::tree::{NodeId, NodeTree};
 
@@ -40,7 +40,7 @@ impl Property {
         &self,
         tree: &mut dyn NodeTree,
         own: PeerId,
-        target: &Target,
+        target: &PropertyTarget,
         value: Variant,
     ) -> Result<(), PropertyError> {
         let (node, accessor) = target.as_ref().map_err(Clone::clone)?;
@@ -48,7 +48,7 @@ impl Property {
             return tree.set_property(*node, &**accessor, value, own);
         }
         let object = tree.object_mut(*node).ok_or(PropertyError::Unreachable)?;
-        // From the inside out: each level is set in a copy of the one around it.
+        // From the enclosing out: each level is set in a copy of the one around it.
         let mut levels = vec![accessor.read(object)?];
         for name in &self.components[..self.components.len() - 1] {
             let inner = component(&levels[levels.len() - 1], name);
@@ -63,7 +63,7 @@ impl Property {
     }
 
     /// The node and the property that its path names now.
-    pub(super) fn look_up(&self, tree: &dyn NodeTree, entity: NodeId) -> Target {
+    pub(super) fn look_up(&self, tree: &dyn NodeTree, entity: NodeId) -> PropertyTarget {
         let node = tree.find_from(entity, &self.names).ok_or(PropertyError::Unreachable)?;
         self.property_of(tree, node)
     }

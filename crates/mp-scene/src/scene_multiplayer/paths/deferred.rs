@@ -1,4 +1,4 @@
-//! What arrives too early: messages for nodes and synchronizers that are not there yet. They wait briefly instead of being lost.
+//! What arrives too deferred: messages for nodes and synchronizers that are not there yet. They wait briefly instead of being lost.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -18,18 +18,18 @@ use crate::limits::{
 /// and [`LEVEL_TIME`] for announcements and changes. Announcements of all peers together take at
 /// most [`LEVEL_BYTES_OF_ALL_MAX`]; each peer may always have [`EARLY_BYTES_MAX`].
 #[derive(Debug, Default)]
-pub(crate) struct Early {
+pub(crate) struct DeferredMessages {
     /// By what is missing.
-    waiting: BTreeMap<Awaited, VecDeque<Waiting>>,
+    messages: BTreeMap<Awaited, VecDeque<DeferredMessage>>,
     /// The paths at which the announcements of a peer's node numbers and net ids wait.
-    announced: BTreeMap<(PeerId, Kind), String>,
-    held: BTreeMap<(PeerId, Budget), Held>,
+    announced: BTreeMap<(PeerId, MessageKind), String>,
+    usage: BTreeMap<(PeerId, Quota), QuotaUsage>,
     /// Bytes of the announcements and changes of all peers.
     level_bytes: usize,
     /// When to look for those that have waited too long: no later than `EARLY_TIME` after the first came.
     sweep_at: Option<Instant>,
     /// Packets whose nodes have entered, in the order in which they are received next.
-    released: VecDeque<Waiting>,
+    released: VecDeque<DeferredMessage>,
 }
 
 /// What a packet waits for.
@@ -55,41 +55,41 @@ impl Awaited {
 
 /// A packet that waits, as far as it matters how it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Kind {
+pub(crate) enum MessageKind {
     Call,
     Sync,
     /// DELTA of these properties. A newer one of all of them takes its place.
     Delta(u64),
     /// SIMPLIFY_PATH with this number. The same one again waits anew.
-    Number(u32),
+    SimplifyPath(u32),
     /// SPAWN with this net id.
     Spawn(u32),
 }
 
 /// Kinds of packets that are counted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Budget {
+enum Quota {
     Calls,
     Syncs,
     Level,
 }
 
-impl Kind {
-    fn budget(self) -> Budget {
+impl MessageKind {
+    fn quota(self) -> Quota {
         match self {
-            Self::Call => Budget::Calls,
-            Self::Sync => Budget::Syncs,
-            Self::Delta(_) | Self::Number(_) | Self::Spawn(_) => Budget::Level,
+            Self::Call => Quota::Calls,
+            Self::Sync => Quota::Syncs,
+            Self::Delta(_) | Self::SimplifyPath(_) | Self::Spawn(_) => Quota::Level,
         }
     }
 
     /// Returns whether its sender relies on it: a session that loses it goes wrong.
-    pub(crate) fn must_arrive(self) -> bool {
-        self.budget() == Budget::Level
+    pub(crate) fn is_essential(self) -> bool {
+        self.quota() == Quota::Level
     }
 }
 
-impl Budget {
+impl Quota {
     /// Packets, bytes and time at most.
     fn limits(self) -> (usize, usize, Duration) {
         match self {
@@ -101,16 +101,16 @@ impl Budget {
 
 /// A packet that waits for something.
 #[derive(Debug)]
-pub(crate) struct Waiting {
+pub(crate) struct DeferredMessage {
     pub(crate) sender: PeerId,
-    pub(crate) kind: Kind,
+    pub(crate) kind: MessageKind,
     pub(crate) packet: Bytes,
     until: Instant,
 }
 
 /// Announcements of a sender that have waited too long.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Expired {
+pub(crate) struct ExpiredMessages {
     pub(crate) sender: PeerId,
     /// The path at which most of them wait.
     pub(crate) path: String,
@@ -120,132 +120,144 @@ pub(crate) struct Expired {
 
 /// Packets of one sender that wait.
 #[derive(Clone, Copy, Debug, Default)]
-struct Held {
+struct QuotaUsage {
     packets: usize,
     bytes: usize,
 }
 
-impl Early {
-    /// Keeps a packet until there is what it is for; false when its sender has too many waiting.
-    pub(crate) fn hold(
+impl DeferredMessages {
+    /// Keeps a packet until there is what it is for; false when its sender has too many message.
+    pub(crate) fn defer(
         &mut self,
         now: Instant,
         sender: PeerId,
         of: Awaited,
-        kind: Kind,
+        kind: MessageKind,
         packet: &Bytes,
     ) -> bool {
-        let (packets_max, bytes_max, time) = kind.budget().limits();
+        let (packets_max, bytes_max, time) = kind.quota().limits();
         let until = now + time;
         if self.supersede(sender, &of, kind, until) {
             return true;
         }
-        let is_of_level = kind.budget() == Budget::Level;
-        let held = self.held.get(&(sender, kind.budget())).copied().unwrap_or_default();
+        let is_level = kind.quota() == Quota::Level;
+        let usage = self.usage.get(&(sender, kind.quota())).copied().unwrap_or_default();
         let len = packet.len() + of.len();
-        let (packets, bytes) = (held.packets + 1, held.bytes + len);
-        let is_full = is_of_level && self.level_bytes + len > LEVEL_BYTES_OF_ALL_MAX;
+        let (packets, bytes) = (usage.packets + 1, usage.bytes + len);
+        let is_full = is_level && self.level_bytes + len > LEVEL_BYTES_OF_ALL_MAX;
         if packets > packets_max || bytes > bytes_max || is_full && bytes > EARLY_BYTES_MAX {
             return false;
         }
-        self.held.insert((sender, kind.budget()), Held { packets, bytes });
-        if is_of_level {
+        self.usage.insert((sender, kind.quota()), QuotaUsage { packets, bytes });
+        if is_level {
             self.level_bytes += len;
         }
-        if let (Kind::Number(_) | Kind::Spawn(_), Awaited::Path(path)) = (kind, &of) {
+        if let (MessageKind::SimplifyPath(_) | MessageKind::Spawn(_), Awaited::Path(path)) =
+            (kind, &of)
+        {
             self.announced.insert((sender, kind), path.clone());
         }
         self.sweep_at.get_or_insert(now + EARLY_TIME);
         // A copy: the packet may be a small part of a large buffer.
         let packet = Bytes::copy_from_slice(packet);
-        let waiting = Waiting { sender, kind, packet, until };
-        self.waiting.entry(of).or_default().push_back(waiting);
+        let message = DeferredMessage { sender, kind, packet, until };
+        self.messages.entry(of).or_default().push_back(message);
         true
     }
 
     /// Drops what a packet makes superfluous; whether the same one waits already, and now until `until`.
-    fn supersede(&mut self, sender: PeerId, of: &Awaited, kind: Kind, until: Instant) -> bool {
+    fn supersede(
+        &mut self,
+        sender: PeerId,
+        of: &Awaited,
+        kind: MessageKind,
+        until: Instant,
+    ) -> bool {
         match kind {
-            Kind::Sync => drop(self.take(of)),
-            Kind::Delta(mask) => drop(self.take_where(
+            MessageKind::Sync => drop(self.take(of)),
+            MessageKind::Delta(mask) => drop(self.take_where(
                 of,
-                |waiting| matches!(waiting.kind, Kind::Delta(older) if older & !mask == 0),
+                |message| matches!(message.kind, MessageKind::Delta(older) if older & !mask == 0),
             )),
-            Kind::Number(_) => {
-                let queue = self.waiting.get_mut(of).into_iter().flatten();
+            MessageKind::SimplifyPath(_) => {
+                let queue = self.messages.get_mut(of).into_iter().flatten();
                 let mut same = queue.filter(|it| it.sender == sender && it.kind == kind);
                 if let Some(same) = same.next() {
                     same.until = until;
                     return true;
                 }
             }
-            Kind::Call | Kind::Spawn(_) => {}
+            MessageKind::Call | MessageKind::Spawn(_) => {}
         }
         false
     }
 
     /// Whether anything waits.
     pub(crate) fn awaits_nodes(&self) -> bool {
-        !self.waiting.is_empty()
+        !self.messages.is_empty()
     }
 
     /// The path of the node that the announcement of a number of `sender` waits for.
     pub(crate) fn path_of_number(&self, sender: PeerId, id: u32) -> Option<&str> {
-        self.announced.get(&(sender, Kind::Number(id))).map(String::as_str)
+        self.announced.get(&(sender, MessageKind::SimplifyPath(id))).map(String::as_str)
     }
 
     /// The SPAWN of `net_id` that waits, which its sender has taken back.
-    pub(crate) fn take_spawn(&mut self, sender: PeerId, net_id: u32) -> Option<Waiting> {
-        let kind = Kind::Spawn(net_id);
+    pub(crate) fn take_spawn(&mut self, sender: PeerId, net_id: u32) -> Option<DeferredMessage> {
+        let kind = MessageKind::Spawn(net_id);
         let of = Awaited::Path(self.announced.get(&(sender, kind))?.clone());
-        let is_it = |waiting: &Waiting| waiting.sender == sender && waiting.kind == kind;
+        let is_it = |message: &DeferredMessage| message.sender == sender && message.kind == kind;
         self.take_where(&of, is_it).pop_front()
     }
 
     /// Releases `packets`, which were [taken](Self::take) as their nodes entered. They are received
     /// before those that were released earlier, which keeps the order in which a peer sent an
     /// announcement, what lies below it, and the next announcement.
-    pub(crate) fn release(&mut self, mut packets: VecDeque<Waiting>) {
+    pub(crate) fn release(&mut self, mut packets: VecDeque<DeferredMessage>) {
         packets.append(&mut self.released);
         self.released = packets;
     }
 
     /// Takes the next packet that was released.
-    pub(crate) fn next_released(&mut self) -> Option<Waiting> {
+    pub(crate) fn next_released(&mut self) -> Option<DeferredMessage> {
         self.released.pop_front()
     }
 
     /// What waited for what is there now.
-    pub(crate) fn take(&mut self, of: &Awaited) -> VecDeque<Waiting> {
-        let taken = self.waiting.remove(of).unwrap_or_default();
-        for waiting in &taken {
-            self.uncount(waiting, of.len());
+    pub(crate) fn take(&mut self, of: &Awaited) -> VecDeque<DeferredMessage> {
+        let taken = self.messages.remove(of).unwrap_or_default();
+        for message in &taken {
+            self.subtract_usage(message, of.len());
         }
         taken
     }
 
     /// The calls that waited for what has left now.
-    pub(crate) fn take_calls(&mut self, of: &Awaited) -> VecDeque<Waiting> {
-        self.take_where(of, |waiting| waiting.kind == Kind::Call)
+    pub(crate) fn take_calls(&mut self, of: &Awaited) -> VecDeque<DeferredMessage> {
+        self.take_where(of, |message| message.kind == MessageKind::Call)
     }
 
-    fn take_where(&mut self, of: &Awaited, is: impl Fn(&Waiting) -> bool) -> VecDeque<Waiting> {
-        let Some(queue) = self.waiting.get_mut(of) else { return VecDeque::new() };
+    fn take_where(
+        &mut self,
+        of: &Awaited,
+        is: impl Fn(&DeferredMessage) -> bool,
+    ) -> VecDeque<DeferredMessage> {
+        let Some(queue) = self.messages.get_mut(of) else { return VecDeque::new() };
         let (taken, rest): (VecDeque<_>, VecDeque<_>) =
             std::mem::take(queue).into_iter().partition(is);
         if rest.is_empty() {
-            self.waiting.remove(of);
+            self.messages.remove(of);
         } else {
             *queue = rest;
         }
-        for waiting in &taken {
-            self.uncount(waiting, of.len());
+        for message in &taken {
+            self.subtract_usage(message, of.len());
         }
         taken
     }
 
     /// What waited for the synchronizer that `sender` calls `id`: first what is sent of it always, then the changes.
-    pub(crate) fn take_named(&mut self, sender: PeerId, id: u32) -> VecDeque<Waiting> {
+    pub(crate) fn take_for_net_id(&mut self, sender: PeerId, id: u32) -> VecDeque<DeferredMessage> {
         let mut taken = self.take(&Awaited::Sync(sender, id));
         taken.append(&mut self.take(&Awaited::Delta(sender, id)));
         taken
@@ -254,28 +266,29 @@ impl Early {
     /// Forgets what a peer sent that has left; returns how many packets.
     pub(crate) fn remove_peer(&mut self, peer: PeerId) -> usize {
         let released = self.released.len();
-        self.released.retain(|waiting| waiting.sender != peer);
+        self.released.retain(|message| message.sender != peer);
         let dropped = released - self.released.len();
-        let budgets = [Budget::Calls, Budget::Syncs, Budget::Level];
-        if budgets.into_iter().any(|budget| self.held.contains_key(&(peer, budget))) {
-            dropped + self.keep(|waiting| waiting.sender != peer).len()
+        let quota = [Quota::Calls, Quota::Syncs, Quota::Level];
+        if quota.into_iter().any(|quota| self.usage.contains_key(&(peer, quota))) {
+            dropped + self.retain(|message| message.sender != peer).len()
         } else {
             dropped
         }
     }
 
     /// The senders of announcements that have waited too long, in order.
-    pub(crate) fn expired(&self, now: Instant) -> Vec<Expired> {
+    pub(crate) fn expired(&self, now: Instant) -> Vec<ExpiredMessages> {
         if self.sweep_at.is_none_or(|at| now < at) {
             return Vec::new();
         }
         let mut expired: BTreeMap<PeerId, (usize, &str, usize)> = BTreeMap::new();
-        for (of, queue) in &self.waiting {
+        for (of, queue) in &self.messages {
             let Awaited::Path(path) = of else { continue };
             let mut here: BTreeMap<PeerId, usize> = BTreeMap::new();
-            let is_lost = |waiting: &&Waiting| waiting.kind.must_arrive() && waiting.until <= now;
-            for waiting in queue.iter().filter(is_lost) {
-                *here.entry(waiting.sender).or_default() += 1;
+            let is_lost =
+                |message: &&DeferredMessage| message.kind.is_essential() && message.until <= now;
+            for message in queue.iter().filter(is_lost) {
+                *here.entry(message.sender).or_default() += 1;
             }
             for (sender, packets) in here {
                 let (sum, longest, most) = expired.entry(sender).or_default();
@@ -288,17 +301,17 @@ impl Early {
         let expired = expired.into_iter();
         let expired = expired.map(|(sender, (packets, path, _))| {
             let path = path.to_owned();
-            Expired { sender, path, packets }
+            ExpiredMessages { sender, path, packets }
         });
         expired.collect()
     }
 
     /// Forgets what has waited too long; returns from whom and of which kind that was.
-    pub(crate) fn sweep(&mut self, now: Instant) -> Vec<(PeerId, Kind)> {
+    pub(crate) fn sweep(&mut self, now: Instant) -> Vec<(PeerId, MessageKind)> {
         if self.sweep_at.is_none_or(|at| now < at) {
             return Vec::new();
         }
-        let dropped = self.keep(|waiting| now < waiting.until);
+        let dropped = self.retain(|message| now < message.until);
         self.sweep_at = self.awaits_nodes().then_some(now + EARLY_TIME);
         dropped
     }
@@ -309,37 +322,37 @@ impl Early {
     }
 
     /// Drops the other packets; returns from whom and of which kind they were.
-    fn keep(&mut self, is_kept: impl Fn(&Waiting) -> bool) -> Vec<(PeerId, Kind)> {
+    fn retain(&mut self, is_kept: impl Fn(&DeferredMessage) -> bool) -> Vec<(PeerId, MessageKind)> {
         let mut dropped = Vec::new();
-        self.waiting.retain(|of, queue| {
-            queue.retain_mut(|waiting| {
-                let kept = is_kept(waiting);
+        self.messages.retain(|of, queue| {
+            queue.retain_mut(|message| {
+                let kept = is_kept(message);
                 if !kept {
-                    let packet = std::mem::take(&mut waiting.packet);
-                    dropped.push((Waiting { packet, ..*waiting }, of.len()));
+                    let packet = std::mem::take(&mut message.packet);
+                    dropped.push((DeferredMessage { packet, ..*message }, of.len()));
                 }
                 kept
             });
             !queue.is_empty()
         });
-        for (waiting, len) in &dropped {
-            self.uncount(waiting, *len);
+        for (message, len) in &dropped {
+            self.subtract_usage(message, *len);
         }
-        dropped.iter().map(|(waiting, _)| (waiting.sender, waiting.kind)).collect()
+        dropped.iter().map(|(message, _)| (message.sender, message.kind)).collect()
     }
 
-    fn uncount(&mut self, waiting: &Waiting, len: usize) {
-        self.announced.remove(&(waiting.sender, waiting.kind));
-        let key = (waiting.sender, waiting.kind.budget());
-        let Some(held) = self.held.get_mut(&key) else { return };
-        let bytes = waiting.packet.len() + len;
-        held.packets -= 1;
-        held.bytes -= bytes;
-        if waiting.kind.budget() == Budget::Level {
+    fn subtract_usage(&mut self, message: &DeferredMessage, len: usize) {
+        self.announced.remove(&(message.sender, message.kind));
+        let key = (message.sender, message.kind.quota());
+        let Some(usage) = self.usage.get_mut(&key) else { return };
+        let bytes = message.packet.len() + len;
+        usage.packets -= 1;
+        usage.bytes -= bytes;
+        if message.kind.quota() == Quota::Level {
             self.level_bytes -= bytes;
         }
-        if held.packets == 0 {
-            self.held.remove(&key);
+        if usage.packets == 0 {
+            self.usage.remove(&key);
         }
     }
 }
@@ -351,28 +364,34 @@ mod tests {
     const NOW: Instant = Instant::from_millis(1_000);
 
     /// Lets `sender` send announcements of 32 KiB until one is refused; how many waited.
-    fn fill(early: &mut Early, sender: i32) -> usize {
+    fn fill(deferred: &mut DeferredMessages, sender: i32) -> usize {
         let packet = Bytes::from(vec![0; 32 * 1_024 - 1]);
         let sender = PeerId::new(sender).unwrap();
-        let hold = |&id: &u32| {
-            early.hold(NOW, sender, Awaited::Path("x".to_owned()), Kind::Spawn(id), &packet)
+        let defer = |&id: &u32| {
+            deferred.defer(
+                NOW,
+                sender,
+                Awaited::Path("x".to_owned()),
+                MessageKind::Spawn(id),
+                &packet,
+            )
         };
-        (0..).take_while(hold).count()
+        (0..).take_while(defer).count()
     }
 
     #[test]
     fn announcements_of_all_peers_together_are_bounded() {
         let (of_one, of_all) = (LEVEL_BYTES_MAX / 32_768, LEVEL_BYTES_OF_ALL_MAX / 32_768);
         let always = EARLY_BYTES_MAX / 32_768;
-        let mut early = Early::default();
-        let waiting: Vec<_> = (2..40).map(|sender| fill(&mut early, sender)).collect();
+        let mut deferred = DeferredMessages::default();
+        let counts: Vec<_> = (2..40).map(|sender| fill(&mut deferred, sender)).collect();
         let full = of_all / of_one;
-        assert_eq!(waiting[..full], vec![of_one; full]);
-        assert_eq!(waiting[full..], vec![always; waiting.len() - full], "each has its share");
+        assert_eq!(counts[..full], vec![of_one; full]);
+        assert_eq!(counts[full..], vec![always; counts.len() - full], "each has its share");
 
-        early.remove_peer(PeerId::new(2).unwrap());
-        assert_eq!(fill(&mut early, 40), of_one - (38 - full) * always, "there is room again");
-        assert!(!early.sweep(NOW + LEVEL_TIME).is_empty());
-        assert_eq!((early.level_bytes, early.held.len()), (0, 0));
+        deferred.remove_peer(PeerId::new(2).unwrap());
+        assert_eq!(fill(&mut deferred, 40), of_one - (38 - full) * always, "there is room again");
+        assert!(!deferred.sweep(NOW + LEVEL_TIME).is_empty());
+        assert_eq!((deferred.level_bytes, deferred.usage.len()), (0, 0));
     }
 }

@@ -10,7 +10,7 @@ use super::super::sender::Routes;
 
 /// What is known of each peer besides its route.
 #[derive(Debug, Default)]
-pub(super) struct Roster {
+pub(super) struct SessionPeers {
     admitted: BTreeMap<PeerId, Admitted>,
     last_order: u64,
     /// Peers that are not admitted yet. They keep their order when one leaves.
@@ -38,7 +38,7 @@ pub(super) struct Pending {
     malformed: u64,
 }
 
-impl Roster {
+impl SessionPeers {
     /// Adds an admitted peer; `is_announced` when the others learn of it and it of them.
     pub(super) fn insert(&mut self, peer: PeerId, is_announced: bool) {
         self.last_order += 1;
@@ -63,7 +63,7 @@ impl Roster {
 
     /// The peers to which the local peer has announced `peer`, in the order of `routes`. Of two peers
     /// both were announced when the later one was.
-    pub(super) fn informed_of(&self, peer: PeerId, routes: &Routes) -> Vec<PeerId> {
+    pub(super) fn notified_of(&self, peer: PeerId, routes: &Routes) -> Vec<PeerId> {
         let Some(of) = self.admitted.get(&peer) else { return Vec::new() };
         let is_informed = |other: &Admitted| match other.order.cmp(&of.order) {
             Ordering::Less => of.is_announced,

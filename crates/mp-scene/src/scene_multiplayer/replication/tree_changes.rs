@@ -5,9 +5,9 @@ use std::collections::hash_map::Entry;
 use mp_core::PeerId;
 use slotmap::DefaultKey as Key;
 
-use super::super::paths::Arrived;
+use super::super::paths::ReadyMessages;
 use super::state::{Property, Synchronizer};
-use super::{Context, Origin, Replication, Spawner};
+use super::{Context, EntityOrigin, Replication, Spawner};
 use crate::property::Mark;
 use crate::replication::{Change, MultiplayerSpawner, MultiplayerSynchronizer, ReplicationError};
 use crate::tree::{NodeId, NodeTree, TreeChange};
@@ -15,55 +15,55 @@ use crate::tree::{NodeId, NodeTree, TreeChange};
 impl Replication {
     /// Does what follows from what has become of the tree, of the peers and of the settings of
     /// spawners and synchronizers. Releases the packets that waited for nodes that have entered.
-    pub(in crate::scene_multiplayer) fn follow(&mut self, cx: &mut Context<'_>) {
+    pub(in crate::scene_multiplayer) fn apply_tree_changes(&mut self, cx: &mut Context<'_>) {
         cx.paths.set_now(cx.now);
         for node in std::mem::take(&mut self.busy) {
             let entity = self.entities.get(&node);
-            if entity.is_none_or(|entity| entity.origin == Origin::Scene) {
+            if entity.is_none_or(|entity| entity.origin == EntityOrigin::Scene) {
                 self.entity_added_late(cx, node);
             }
             self.authority_changed(cx, node);
-            self.follow_settings(cx, node);
+            self.apply_settings(cx, node);
         }
-        self.follow_touched(cx);
+        self.check_touched(cx);
         self.announce_ready(cx);
-        let mut arrived = Arrived::default();
+        let mut ready = ReadyMessages::default();
         loop {
-            let doomed = std::mem::take(&mut self.doomed);
-            doomed.into_iter().for_each(|node| cx.tree.free(node));
+            let to_free = std::mem::take(&mut self.to_free);
+            to_free.into_iter().for_each(|node| cx.tree.free(node));
             let changes = cx.tree.take_changes();
-            cx.paths.follow_vacated(cx.now, cx.tree);
+            cx.paths.record_vacated(cx.now, cx.tree);
             let joiners = std::mem::take(&mut self.joiners);
-            let noted = std::mem::take(&mut *self.inbox.borrow_mut());
-            if changes.is_empty() && joiners.is_empty() && noted.is_empty() {
+            let changed = std::mem::take(&mut *self.inbox.borrow_mut());
+            if changes.is_empty() && joiners.is_empty() && changed.is_empty() {
                 break;
             }
-            self.note_leaving(&changes);
+            self.count_removals(&changes);
             for &change in &changes {
-                self.follow_change(cx, change);
+                self.apply_tree_change(cx, change);
             }
             self.renumber(cx, &changes);
             self.moved.clear();
             self.announce_ready(cx);
             for peer in joiners {
-                self.tell_joiner(cx, peer);
+                self.announce_all_to(cx, peer);
             }
-            for node in noted {
-                self.follow_settings(cx, node);
+            for node in changed {
+                self.apply_settings(cx, node);
             }
-            arrived.append(cx.paths.take_arrived(cx.tree, &changes));
+            ready.append(cx.paths.take_ready(cx.tree, &changes));
         }
-        cx.paths.release(arrived);
+        cx.paths.release(ready);
         self.errors.emit(cx.events);
     }
 
     /// Follows a spawner or synchronizer that was left alone.
-    pub(in crate::scene_multiplayer) fn follow_node(&mut self, cx: &mut Context<'_>, node: NodeId) {
+    pub(in crate::scene_multiplayer) fn add_node(&mut self, cx: &mut Context<'_>, node: NodeId) {
         self.node_added(cx, node);
     }
 
     /// Leaves a spawner or synchronizer alone; false when it was not followed.
-    pub(in crate::scene_multiplayer) fn unfollow_node(
+    pub(in crate::scene_multiplayer) fn remove_node(
         &mut self,
         cx: &mut Context<'_>,
         node: NodeId,
@@ -77,25 +77,25 @@ impl Replication {
         known
     }
 
-    fn follow_change(&mut self, cx: &mut Context<'_>, change: TreeChange) {
+    fn apply_tree_change(&mut self, cx: &mut Context<'_>, change: TreeChange) {
         match change {
             TreeChange::Added(node) => {
-                self.resolve_parent(cx, node);
+                self.resolve_children(cx, node);
                 self.node_added(cx, node);
             }
             TreeChange::Removed(node) => {
                 // What came before it is announced before it.
                 self.announce_ready(cx);
-                self.has_left(node);
+                self.removal_applied(node);
                 cx.paths.remove_node(cx.tree, node);
                 self.spawner_removed(cx, node);
                 self.synchronizer_removed(node);
                 self.entity_removed(cx, node);
-                self.resolve_around(cx, node);
+                self.resolve_through(cx, node);
             }
             TreeChange::Renamed(node) => {
-                self.resolve_around(cx, node);
-                self.resolve_parent(cx, node);
+                self.resolve_through(cx, node);
+                self.resolve_children(cx, node);
             }
             TreeChange::Authority(node) => self.authority_changed(cx, node),
         }
@@ -136,11 +136,11 @@ impl Replication {
         self.attach_marks(cx.tree, key);
         self.by_node.insert(node, key);
         if asked {
-            self.asked.insert(key);
+            self.filtered.insert(key);
         }
 
         let name = || cx.tree.path_of(node).unwrap_or_default();
-        // One that cannot be sent still says who sees its entity, and has its share in announcements.
+        // One that cannot be sent still says who is_visible its entity, and has its share in announcements.
         if root.is_none() {
             let error = ReplicationError::NoRoot { synchronizer: name(), root_path };
             self.refuse(key, error);
@@ -155,7 +155,7 @@ impl Replication {
         let entity = self.synchronizers[key].entity;
         let entity = self.entities.entry(entity).or_default();
         entity.synchronizers.push(key);
-        self.find_entities_around(cx, key);
+        self.find_enclosing_entities(cx, key);
         self.update_sync_visibility(cx, None, key);
         self.apply_announced(cx, key);
     }
@@ -195,25 +195,25 @@ impl Replication {
 
     pub(super) fn synchronizer_removed(&mut self, node: NodeId) {
         let Some(key) = self.by_node.swap_remove(&node) else { return };
-        self.unsee_all(key);
-        self.leave_entities(key);
-        self.leave_targets(key);
+        self.remove_all_viewers(key);
+        self.forget_enclosing_entities(key);
+        self.forget_targets(key);
         let Some(synchronizer) = self.synchronizers.remove(key) else { return };
         if let Some(mark) = synchronizer.mark {
             mark.end();
         }
         self.polled.swap_remove(&key);
         self.lagging.swap_remove(&key);
-        self.asked.swap_remove(&key);
-        if let Some((peer, id)) = synchronizer.given
+        self.filtered.swap_remove(&key);
+        if let Some((peer, id)) = synchronizer.announced_id
             && let Some(info) = self.peers.get_mut(&peer)
-            && info.named.get(&id) == Some(&key)
+            && info.by_net_id.get(&id) == Some(&key)
         {
-            info.named.remove(&id);
+            info.by_net_id.remove(&id);
         }
         if let Some(entity) = self.entities.get_mut(&synchronizer.entity) {
             entity.synchronizers.retain(|&other| other != key);
-            if entity.synchronizers.is_empty() && entity.origin == Origin::Scene {
+            if entity.synchronizers.is_empty() && entity.origin == EntityOrigin::Scene {
                 self.entities.swap_remove(&synchronizer.entity);
             }
         }
@@ -254,11 +254,11 @@ impl Replication {
             Some((entity, place))
         });
         let old = key.and_then(|key| self.synchronizers.get(key));
-        let old = old.map(|old| (old.given, old.authority, old.received_time));
+        let old = old.map(|old| (old.announced_id, old.authority, old.received_time));
         self.synchronizer_removed(node);
         self.synchronizer_added(cx, node);
-        if let Some((given, authority, received_time)) = old {
-            self.keep_given(node, given, authority, received_time);
+        if let Some((announced_id, authority, received_time)) = old {
+            self.restore_announced_id(node, announced_id, authority, received_time);
         }
         let Some((entity, place)) = place else { return };
         let key = self.by_node.get(&node).copied();
@@ -272,7 +272,7 @@ impl Replication {
         self.update_spawn_visibility(cx, None, entity);
     }
 
-    fn follow_settings(&mut self, cx: &mut Context<'_>, node: NodeId) {
+    fn apply_settings(&mut self, cx: &mut Context<'_>, node: NodeId) {
         if let Some(spawner) = spawner_at(cx.tree, node) {
             if spawner.take_changed() {
                 self.find_spawn_parent(cx, node);
@@ -293,13 +293,13 @@ impl Replication {
         for change in changes {
             match change {
                 Change::Content => {}
-                Change::Timing => self.follow_timing(cx, node),
+                Change::Timing => self.apply_timing(cx, node),
                 Change::Visibility(peer) => self.visibility_changed(cx, node, peer),
             }
         }
     }
 
-    fn follow_timing(&mut self, cx: &mut Context<'_>, node: NodeId) {
+    fn apply_timing(&mut self, cx: &mut Context<'_>, node: NodeId) {
         let Some(&key) = self.by_node.get(&node) else { return };
         let Some(settings) = synchronizer_at(cx.tree, node) else { return };
         let Some(synchronizer) = self.synchronizers.get_mut(key) else { return };
@@ -308,16 +308,16 @@ impl Replication {
         synchronizer.signals = settings.has_signals();
         synchronizer.next_delta = None;
         if settings.is_asked_each_tick() {
-            self.asked.insert(key);
+            self.filtered.insert(key);
         } else {
-            self.asked.swap_remove(&key);
+            self.filtered.swap_remove(&key);
         }
     }
 }
 
 impl Replication {
     /// Notes the nodes that leave the tree in `changes`, which are about to be followed.
-    fn note_leaving(&mut self, changes: &[TreeChange]) {
+    fn count_removals(&mut self, changes: &[TreeChange]) {
         for change in changes {
             if let TreeChange::Removed(node) = change {
                 *self.leaving.entry(*node).or_default() += 1;
@@ -326,7 +326,7 @@ impl Replication {
     }
 
     /// Notes that it is followed now that `node` has left the tree.
-    fn has_left(&mut self, node: NodeId) {
+    fn removal_applied(&mut self, node: NodeId) {
         if let Entry::Occupied(mut times) = self.leaving.entry(node) {
             *times.get_mut() -= 1;
             if *times.get() == 0 {
@@ -336,10 +336,10 @@ impl Replication {
     }
 
     /// Gives a synchronizer that began anew the number by which a peer goes on to name it.
-    fn keep_given(
+    fn restore_announced_id(
         &mut self,
         node: NodeId,
-        given: Option<(PeerId, u32)>,
+        announced_id: Option<(PeerId, u32)>,
         authority: PeerId,
         received_time: Option<u16>,
     ) {
@@ -348,10 +348,10 @@ impl Replication {
         if synchronizer.authority == authority {
             synchronizer.received_time = received_time;
         }
-        let Some((peer, id)) = given else { return };
-        synchronizer.given = given;
+        let Some((peer, id)) = announced_id else { return };
+        synchronizer.announced_id = announced_id;
         if let Some(info) = self.peers.get_mut(&peer) {
-            info.named.insert(id, key);
+            info.by_net_id.insert(id, key);
         }
     }
 }
@@ -370,15 +370,15 @@ pub(super) fn synchronizer_at(
 }
 
 /// What an error says of a packet: its kind of properties, and the setting that bounds it.
-type Packet = (&'static str, &'static str);
+type PacketLimit = (&'static str, &'static str);
 
-pub(super) const SYNC: Packet = ("always", "max_sync_packet_size");
-pub(super) const DELTA: Packet = ("on_change", "max_delta_packet_size");
+pub(super) const SYNC: PacketLimit = ("always", "max_sync_packet_size");
+pub(super) const DELTA: PacketLimit = ("on_change", "max_delta_packet_size");
 
 pub(super) fn too_large(
     tree: &dyn NodeTree,
     node: NodeId,
-    (kind, setting): Packet,
+    (kind, setting): PacketLimit,
     len: usize,
     max: usize,
 ) -> ReplicationError {

@@ -5,14 +5,14 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use mp_core::Prefix;
 
-use super::{Place, SendOptions};
+use super::{QueuePosition, SendOptions};
 use crate::limits::{PAUSED_BYTES_MAX, PAUSED_PACKETS_MAX};
 
 /// Packets that wait for a peer that is paused, because it is loading a level, say. Only reliable
 /// packets wait; bounds: [`PAUSED_PACKETS_MAX`] and [`PAUSED_BYTES_MAX`], beyond which the peer is
 /// disconnected.
 #[derive(Debug, Default)]
-pub(super) struct Paused {
+pub(super) struct PausedQueue {
     packets: VecDeque<(SendOptions, Prefix, Bytes)>,
     bytes: usize,
     /// Number of packets in front of the last call.
@@ -21,27 +21,27 @@ pub(super) struct Paused {
 
 /// Too much waits for the peer.
 #[derive(Debug)]
-pub(super) struct Full;
+pub(super) struct QueueFull;
 
-impl Paused {
+impl PausedQueue {
     /// Queues a packet.
     pub(super) fn push(
         &mut self,
-        place: Place,
+        position: QueuePosition,
         options: SendOptions,
         prefix: Prefix,
         payload: Bytes,
-    ) -> Result<(), Full> {
+    ) -> Result<(), QueueFull> {
         self.bytes += payload.len();
         match &mut self.call {
-            Some(call) if place == Place::BeforeLastCall => {
+            Some(call) if position == QueuePosition::BeforeLastCall => {
                 self.packets.insert(*call, (options, prefix, payload));
                 *call += 1;
             }
             _ => self.packets.push_back((options, prefix, payload)),
         }
         let is_full = self.packets.len() > PAUSED_PACKETS_MAX || self.bytes > PAUSED_BYTES_MAX;
-        if is_full { Err(Full) } else { Ok(()) }
+        if is_full { Err(QueueFull) } else { Ok(()) }
     }
 
     /// Notes that the packet after those that are queued now is a call.
