@@ -1,4 +1,4 @@
-//! ICE candidates as Godot passes them through signaling.
+//! ICE candidates, in the form that Godot passes through signaling.
 #![expect(
     clippy::exhaustive_structs,
     reason = "the arguments of Godot's function, which programs build"
@@ -22,47 +22,48 @@ pub struct IceCandidate {
     pub name: String,
 }
 
-/// The addresses of remote candidates that a connection with full ICE sends to.
+/// The addresses of remote candidates that a connection with full ICE may send to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CandidatePolicy {
-    /// Every unicast address: for clients, meshes and servers in a local network (default).
+    /// All unicast addresses (default): for clients, meshes and servers in a local network.
     #[default]
     Any,
-    /// Addresses of the public Internet alone: for a public server, whose clients must not make it
-    /// send into its own network.
+    /// Addresses of the public Internet only: for public servers. A client cannot make such a
+    /// server send into its own network.
     Public,
 }
 
-/// Why a candidate is not used.
+/// The reason why a candidate is not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CandidateError {
-    /// It is empty: the end of candidates, which Godot's signaling has no message for.
+    /// The candidate is empty. This marks the end of candidates, for which Godot has no message.
     #[error("the candidate is empty")]
     Empty,
-    /// It is longer than [`CANDIDATE_BYTES_MAX`].
+    /// The candidate is longer than [`CANDIDATE_BYTES_MAX`].
     #[error("the candidate is longer than {CANDIDATE_BYTES_MAX} bytes")]
     TooLong,
-    /// It is no candidate attribute of RFC 8839.
+    /// The candidate is not a candidate attribute of RFC 8839.
     #[error("the candidate is malformed")]
     Malformed,
-    /// Its address is a name that ends in `.local` (mDNS), which only its own network resolves. The
-    /// connection finds the address when the remote peer's checks arrive.
+    /// The address is a name that ends in `.local` (mDNS), which only its own network resolves. The
+    /// connection learns the address from connectivity checks of the remote peer.
     #[error("the candidate has an mDNS name instead of an address")]
     Mdns,
-    /// It is not UDP.
+    /// The candidate is not UDP.
     #[error("the candidate is not UDP")]
     NotUdp,
-    /// The [`CandidatePolicy`] excludes its address.
+    /// The [`CandidatePolicy`] excludes the address.
     #[error("the candidate's address is not allowed by the candidate policy")]
     Forbidden,
-    /// The connection has [`REMOTE_CANDIDATES_MAX`](crate::limits::REMOTE_CANDIDATES_MAX).
-    #[error("the connection has enough candidates")]
+    /// The connection has [`REMOTE_CANDIDATES_MAX`](crate::limits::REMOTE_CANDIDATES_MAX)
+    /// candidates.
+    #[error("the connection has the maximum number of remote candidates")]
     TooMany,
 }
 
-/// Reads a remote candidate.
+/// Parses a remote candidate.
 pub(crate) fn parse(name: &str, policy: CandidatePolicy) -> Result<Candidate, CandidateError> {
     let name = name.trim();
     if name.is_empty() {
@@ -110,7 +111,7 @@ fn is_allowed(address: SocketAddr, policy: CandidatePolicy) -> bool {
                 || is_reserved
                 || is_benchmarking)
         }
-        // 2000::/3 is what IANA has assigned to the public Internet.
+        // IANA has assigned 2000::/3 to the public Internet.
         (CandidatePolicy::Public, IpAddr::V6(ip)) => {
             let first = ip.segments()[0];
             first & 0xe000 == 0x2000 && !(first == 0x2001 && ip.segments()[1] == 0xdb8)

@@ -1,9 +1,9 @@
-//! The data channels of a connection, as Godot numbers them.
+//! The data channels of a connection, with Godot's labels and streams.
 
 use mp_core::{Channel, TransferMode};
 use str0m::channel::{ChannelConfig, Reliability};
 
-/// The data channels of every connection of a peer. Both ends must use the same.
+/// The data channels of each connection of a peer. Both peers must use the same.
 ///
 /// | index | label | SCTP stream | ordered | used for |
 /// |---|---|---|---|---|
@@ -18,12 +18,12 @@ pub(crate) struct ChannelTable {
     modes: Box<[TransferMode]>,
 }
 
-/// Godot's three channels.
+/// Modes of Godot's three channels.
 const DEFAULT_MODES: [TransferMode; 3] =
     [TransferMode::Reliable, TransferMode::UnreliableOrdered, TransferMode::Unreliable];
 
 impl ChannelTable {
-    /// Godot's three channels and those of `config`.
+    /// Returns Godot's three channels and those of `config`.
     pub(crate) fn new(config: &[TransferMode]) -> Self {
         Self { modes: DEFAULT_MODES.iter().chain(config).copied().collect() }
     }
@@ -32,12 +32,13 @@ impl ChannelTable {
         self.modes.len()
     }
 
-    /// The last transfer channel.
+    /// Returns the last transfer channel.
     pub(crate) fn last_channel(&self) -> u8 {
         (self.modes.len() - DEFAULT_MODES.len()) as u8
     }
 
-    /// The index of the data channel that carries packets of `channel` sent with `mode`.
+    /// Returns the index of the data channel for packets of `channel` sent with `mode`. `None` if
+    /// it is not configured.
     pub(crate) fn index(&self, channel: Channel, mode: TransferMode) -> Option<usize> {
         let index = match channel.0 {
             0 => Self::fallback_index(mode),
@@ -46,7 +47,7 @@ impl ChannelTable {
         (index < self.len()).then_some(index)
     }
 
-    /// The index of the data channel of transfer channel 0 for `mode`.
+    /// Returns the index of the data channel of transfer channel 0 for `mode`.
     pub(crate) const fn fallback_index(mode: TransferMode) -> usize {
         match mode {
             TransferMode::Reliable => 0,
@@ -55,22 +56,24 @@ impl ChannelTable {
         }
     }
 
-    /// The transfer channel and mode that a packet of the data channel `index` is reported with.
+    /// Returns the transfer channel and mode with which packets of data channel `index` are
+    /// reported.
     pub(crate) fn channel_and_mode(&self, index: usize) -> (Channel, TransferMode) {
         let channel = index.saturating_sub(DEFAULT_MODES.len() - 1) as u8;
         (Channel(channel), self.modes[index])
     }
 
-    /// The mode of the data channel `index`, which decides whether its packets may be dropped.
+    /// Returns the mode of data channel `index`, which determines whether its packets may be
+    /// dropped.
     pub(crate) fn mode(&self, index: usize) -> TransferMode {
         self.modes[index]
     }
 
-    /// The configuration of each data channel, in order.
+    /// Returns the configuration of each data channel, in order.
     ///
-    /// `lifetime` in milliseconds is for how long unreliable packets are repeated. Godot writes an
-    /// option that nobody reads, so that its own channels repeat for ever; each sender decides for
-    /// itself.
+    /// `lifetime` is the time in milliseconds during which unreliable packets are retransmitted.
+    /// Godot sets an option that libdatachannel ignores, so its own channels retransmit forever.
+    /// Each sender chooses its own value.
     pub(crate) fn configs(&self, lifetime: u16) -> impl Iterator<Item = ChannelConfig> {
         self.modes.iter().enumerate().map(move |(index, &mode)| {
             let stream = index as u16 + 1;

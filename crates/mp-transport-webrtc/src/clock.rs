@@ -1,11 +1,11 @@
-//! mp's time as str0m counts it.
+//! Conversion between mp's time and that of str0m.
 
 use std::time;
 
 use mp_core::Instant;
 
-/// Converts between [`Instant`] and the standard library's. str0m only compares and adds the times
-/// that it is given, so that virtual time works as well.
+/// Conversion between [`Instant`] and the standard library's. str0m only compares and adds the
+/// times that it is given, so virtual time works as well.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
     /// str0m's time at [`Instant::ZERO`].
@@ -13,7 +13,7 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    #[expect(clippy::disallowed_methods, reason = "an origin that nothing is measured from")]
+    #[expect(clippy::disallowed_methods, reason = "the origin of str0m's time")]
     pub(crate) fn new() -> Self {
         Self { zero: time::Instant::now() }
     }
@@ -23,7 +23,7 @@ impl Clock {
         self.zero.checked_add(offset).unwrap_or(self.zero)
     }
 
-    /// The time of a timer, rounded up so that the timer is due then.
+    /// Returns the time of a timer, rounded up so that the timer is due then.
     pub(crate) fn to_instant(self, at: time::Instant) -> Instant {
         let offset = at.saturating_duration_since(self.zero);
         let micros = offset.as_nanos().div_ceil(1_000);

@@ -1,4 +1,4 @@
-//! One connection: str0m's `Rtc`, Godot's data channels and what waits for them. No I/O.
+//! A connection: str0m's `Rtc`, Godot's data channels and their queues. No I/O.
 
 mod channel;
 mod drive;
@@ -46,26 +46,27 @@ pub(crate) struct Connection {
     remote_candidates: usize,
     policy: CandidatePolicy,
     pacing: Pacing,
-    /// Packets that wait until all channels are open, or while the connection is paused.
+    /// Received packets that are reported when all channels are open and the connection is not
+    /// paused.
     pending: PendingPackets,
     is_paused: bool,
     /// The `mid` of the data section.
     mid: String,
-    /// The path of the remote peer's last datagram.
+    /// Path of the last datagram from the remote peer.
     path: Option<NetworkPath>,
     /// Time of str0m's next timer.
     rtc_due: Instant,
-    /// Time of the next timer of this side.
+    /// Time of the next timer of this connection.
     deadline: Option<Instant>,
-    /// Time at which reliable packets that wait count as stuck.
+    /// Time at which the send queue counts as stuck.
     progress_deadline: Option<Instant>,
     end: Option<End>,
-    /// The remote peer has closed a channel or the connection, or is not there any more.
+    /// Whether the remote peer has closed a channel or the connection, or is unreachable.
     is_closed_by_remote: bool,
     usage: Usage,
 }
 
-/// Bytes of a connection in the sums of all connections.
+/// Bytes of a connection in the limits of all connections.
 #[derive(Clone, Copy, Debug, Default)]
 struct Usage {
     queued: usize,
@@ -80,29 +81,29 @@ pub(crate) struct Context<'a> {
     pub(crate) outcome: &'a mut Outcome,
 }
 
-/// The part of its life that a connection is in.
+/// The phase of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     /// Not all channels are open.
     Opening,
-    /// All channels are open, and the program knows.
+    /// All channels are open, and the connection was reported.
     Open,
-    /// Sends what it accepted, then closes.
+    /// Accepted packets are sent, then the connection is closed.
     Draining(DisconnectReason),
-    /// Waits until the remote peer has closed its channels too.
+    /// The channels are reset, until the remote peer has closed them too.
     ///
-    /// SCTP repeats the resets of channels, while the last datagrams of a closed connection are sent
+    /// SCTP retransmits resets of channels. The last datagrams of a closed connection are sent
     /// once.
     Resetting,
-    /// Sends its last datagrams.
+    /// The last datagrams are sent.
     Closing,
 }
 
 /// The end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct End {
-    /// The reason to report: `None` when the program was never told of the connection, or does not
-    /// want to hear of it.
+    /// Reason to report. `None` if the connection was never reported, or the program does not want
+    /// an event.
     pub(crate) reported: Option<DisconnectReason>,
 }
 
@@ -161,39 +162,39 @@ impl Connection {
         self.state
     }
 
-    /// This side's ICE user name, which the remote peer's checks carry.
+    /// Returns the local ICE user name, which the remote peer's checks contain.
     pub(crate) fn ufrag(&self) -> &str {
         &self.ufrag
     }
 
-    /// Returns whether every channel is open and the program knows of the connection.
+    /// Returns whether all channels are open and the connection was reported.
     pub(crate) fn is_open(&self) -> bool {
         matches!(self.phase, Phase::Open | Phase::Draining(_))
     }
 
-    /// Returns whether it has not ended and its channels are not all open.
+    /// Returns whether the connection has not ended, and some of its channels are not open.
     pub(crate) fn is_opening(&self) -> bool {
         self.phase == Phase::Opening && self.end.is_none()
     }
 
-    /// Returns its end, once it has ended.
+    /// Returns the end of the connection, if it has ended.
     pub(crate) const fn end(&self) -> Option<End> {
         self.end
     }
 
-    /// Returns whether nothing is left to send: it can be dropped.
+    /// Returns whether nothing is left to send, so that the connection can be dropped.
     pub(crate) fn is_finished(&self) -> bool {
         !self.rtc.is_alive()
     }
 
-    /// Size in bytes of the largest message that the remote peer receives.
+    /// Returns the maximum length in bytes of a message that the remote peer receives.
     pub(crate) fn message_bytes_max(&self) -> usize {
         let Some(remote) = self.remote else { return MESSAGE_BYTES_MAX };
         let web = if remote.is_web { WEB_MESSAGE_BYTES_MAX } else { MESSAGE_BYTES_MAX };
         remote.message_bytes_max.min(web)
     }
 
-    /// Time of the next timer.
+    /// Returns the time of the next timer.
     pub(crate) fn due(&self) -> Instant {
         let mut due = self.rtc_due;
         for timer in [self.deadline, self.progress_deadline] {
@@ -205,10 +206,11 @@ impl Connection {
         due
     }
 
-    /// Queues a packet for the data channel `index`, which `connections` connections queue together.
+    /// Queues a packet for data channel `index`. `connections`: number of connections that share
+    /// the packet.
     ///
-    /// An unreliable packet for which there is no room is dropped. For a reliable one the
-    /// connection ends with [`DisconnectReason::QueueFull`].
+    /// At the limit an unreliable packet is dropped. For a reliable one the connection ends with
+    /// [`DisconnectReason::QueueFull`].
     pub(crate) fn send(
         &mut self,
         cx: &mut Context<'_>,
@@ -232,7 +234,7 @@ impl Connection {
         }
     }
 
-    /// Records what this connection holds in the sums of all connections.
+    /// Updates the share of this connection in the limits of all connections.
     pub(crate) fn record_usage(&mut self, cx: &mut Context<'_>) {
         let usage = Usage {
             queued: self.channels.iter().map(DataChannel::held_bytes).sum(),
@@ -243,7 +245,7 @@ impl Connection {
         self.usage = usage;
     }
 
-    /// Sends what is queued as far as SCTP and the pacing allow.
+    /// Sends queued packets as far as SCTP and pacing allow.
     pub(crate) fn flush(&mut self, cx: &mut Context<'_>) {
         if !self.is_open() {
             return;
@@ -255,8 +257,8 @@ impl Connection {
         }
         if has_written {
             self.progress_deadline = Some(cx.now + RELIABLE_PROGRESS_TIMEOUT);
-            // Writes only append to SCTP's queues, so that several may precede one drain; their
-            // messages then share datagrams.
+            // Writes are appended to SCTP's queues. Several writes before one drain share
+            // datagrams.
             self.drive(cx);
         }
         if self.has_nothing_queued() {
@@ -269,13 +271,13 @@ impl Connection {
         }
     }
 
-    /// Returns whether something waits for SCTP to acknowledge what was sent before.
+    /// Returns whether packets are queued until SCTP has acknowledged earlier ones.
     pub(crate) fn wants_flush(&self) -> bool {
         matches!(self.phase, Phase::Draining(_))
             || (self.phase == Phase::Open && !self.has_nothing_queued())
     }
 
-    /// Ends the connection.
+    /// Closes the connection.
     pub(crate) fn disconnect(
         &mut self,
         cx: &mut Context<'_>,
@@ -298,19 +300,19 @@ impl Connection {
         }
     }
 
-    /// Stops reporting packets of the remote peer, or reports them again. While paused, reliable
-    /// packets wait within bounds, then at the remote peer; unreliable ones are dropped.
+    /// Pauses or resumes reports of received packets. While paused, reliable packets are buffered
+    /// up to the limits, and then stay at the remote peer. Unreliable packets are dropped.
     pub(crate) fn set_paused(&mut self, cx: &mut Context<'_>, is_paused: bool) {
         self.is_paused = is_paused;
         self.report_pending(cx);
     }
 
-    /// Unreliable packets that were dropped because the send queue was full.
+    /// Returns the number of unreliable packets dropped because the send queue was full.
     pub(crate) fn drops(&self) -> u64 {
         self.channels.iter().map(DataChannel::drops).sum()
     }
 
-    /// Bytes and packets that wait for SCTP.
+    /// Returns the bytes and packets in the send queue.
     pub(crate) fn queued(&self) -> (usize, usize) {
         let channels = self.channels.iter();
         channels.fold((0, 0), |(bytes, packets), channel| {

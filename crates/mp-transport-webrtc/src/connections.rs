@@ -8,6 +8,7 @@ use slab::Slab;
 use crate::connection::Connection;
 use crate::limits::CLOSING_MAX;
 
+/// The connections of a peer.
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
     slots: Slab<Slot>,
@@ -16,11 +17,11 @@ pub(crate) struct Connections {
     peers: BTreeMap<PeerId, usize>,
     timers: BTreeSet<(Instant, usize)>,
     dirty: Vec<usize>,
-    /// Slots of connections whose channels are not all open, by their age.
+    /// Slots of connections whose channels are not all open, oldest first.
     opening: BTreeSet<(u64, usize)>,
-    /// Connections that were ever inserted.
+    /// Total number of connections inserted.
     inserted: u64,
-    /// Slots of connections that have ended and still send, oldest first.
+    /// Slots of connections that have ended and still send datagrams, oldest first.
     closing: VecDeque<(usize, ConnectionId)>,
 }
 
@@ -29,12 +30,12 @@ struct Slot {
     connection: Connection,
     timer: Instant,
     is_dirty: bool,
-    /// Its number, in the order in which connections were inserted.
+    /// Number in the order of insertion.
     number: u64,
 }
 
 impl Connections {
-    /// The id of the next connection that is inserted.
+    /// Returns the id of the next connection to be inserted.
     pub(crate) fn next_id(&mut self) -> ConnectionId {
         let slot = self.slots.vacant_key();
         if self.generations.len() == slot {
@@ -43,7 +44,7 @@ impl Connections {
         ConnectionId { slot: slot as u32, generation: self.generations[slot] }
     }
 
-    /// Adds a connection, which has the [next id](Self::next_id). Returns its slot.
+    /// Inserts a connection with the id returned by [`next_id`](Self::next_id). Returns its slot.
     pub(crate) fn insert(&mut self, connection: Connection) -> usize {
         let peer = connection.peer();
         let timer = connection.due();
@@ -56,27 +57,27 @@ impl Connections {
         slot
     }
 
-    /// The slot of a peer's connection.
+    /// Returns the slot of a peer's connection.
     pub(crate) fn slot_of(&self, peer: PeerId) -> Option<usize> {
         self.peers.get(&peer).copied()
     }
 
-    /// The peers and their slots, by id.
+    /// Returns the peers and their slots, by id.
     pub(crate) fn peers(&self) -> impl Iterator<Item = (PeerId, usize)> {
         self.peers.iter().map(|(&peer, &slot)| (peer, slot))
     }
 
-    /// Number of connections whose channels are all open.
+    /// Returns the number of connections whose channels are all open.
     pub(crate) fn open_count(&self) -> usize {
         self.peers.len() - self.opening.len()
     }
 
-    /// Number of connections that are to be opened.
+    /// Returns the number of connections that are opening.
     pub(crate) fn opening_count(&self) -> usize {
         self.opening.len()
     }
 
-    /// The slot of the oldest connection that is to be opened.
+    /// Returns the slot of the oldest connection that is opening.
     pub(crate) fn oldest_opening(&self) -> Option<usize> {
         self.opening.first().map(|&(_, slot)| slot)
     }
@@ -98,7 +99,7 @@ impl Connections {
         self.slots.iter().map(|(slot, _)| slot)
     }
 
-    /// Marks a connection with packets to send.
+    /// Marks a connection as having packets to send.
     pub(crate) fn mark_dirty(&mut self, slot: usize) {
         if let Some(entry) = self.slots.get_mut(slot)
             && !std::mem::replace(&mut entry.is_dirty, true)
@@ -107,7 +108,7 @@ impl Connections {
         }
     }
 
-    /// Takes the slots of connections with packets to send.
+    /// Returns the slots of connections with packets to send, and resets their marks.
     pub(crate) fn take_dirty(&mut self) -> Vec<usize> {
         for &slot in &self.dirty {
             if let Some(entry) = self.slots.get_mut(slot) {
@@ -117,7 +118,7 @@ impl Connections {
         std::mem::take(&mut self.dirty)
     }
 
-    /// Updates the timer and the state of a connection after something was done with it.
+    /// Updates the timer and the state of a connection after an operation on it.
     pub(crate) fn update(&mut self, slot: usize) {
         let Some(entry) = self.slots.get_mut(slot) else {
             mp_core::bug!("something was done with slot {slot}, which has no connection");
@@ -134,18 +135,19 @@ impl Connections {
         }
     }
 
-    /// The slots whose timer is due.
+    /// Returns the slots whose timer is due.
     pub(crate) fn due(&self, now: Instant) -> Vec<usize> {
         self.timers.iter().take_while(|&&(due, _)| due <= now).map(|&(_, slot)| slot).collect()
     }
 
-    /// Time of the next timer.
+    /// Returns the time of the next timer.
     pub(crate) fn next_due(&self) -> Option<Instant> {
         self.timers.first().map(|&(due, _)| due)
     }
 
-    /// Takes a connection that has ended from its peer id. It stays until it has sent its last
-    /// datagrams. Returns the slot of one that has to go for it, when too many are closing.
+    /// Removes the peer id of a connection that has ended. The connection stays until it has sent
+    /// its last datagrams. Returns the slot of the oldest closing connection if there are too many,
+    /// which must be removed.
     pub(crate) fn retire(&mut self, slot: usize) -> Option<usize> {
         let connection = &self.slots.get(slot)?.connection;
         let (peer, id) = (connection.peer(), connection.id());
@@ -160,7 +162,7 @@ impl Connections {
         self.at(oldest).filter(|connection| connection.id() == id).map(|_| oldest)
     }
 
-    /// Removes a connection for good.
+    /// Removes a connection.
     pub(crate) fn remove(&mut self, slot: usize) -> Option<Connection> {
         let entry = self.slots.try_remove(slot)?;
         self.generations[slot] = self.generations[slot].wrapping_add(1);

@@ -1,4 +1,4 @@
-//! The socket under a peer: one of [`mp_udp`].
+//! The socket of a peer, which is one of [`mp_udp`].
 
 use std::collections::VecDeque;
 use std::io;
@@ -14,29 +14,29 @@ use mp_udp::{ReceiveFailure, SendFailure, Transmit};
 
 use crate::limits::SEND_BATCH_BYTES;
 
-/// A socket, what was received from it and what waits to be sent on it.
+/// A socket, with its received datagrams and those queued for sending.
 #[derive(Debug)]
 pub(crate) struct SocketDriver<S> {
     socket: S,
-    /// True if IPv4 addresses are mapped ones.
+    /// Whether IPv4 addresses must be mapped.
     is_ipv6: bool,
     batch: SendBatch,
     received: Received,
-    /// True if the socket may hold more than was received last.
+    /// Whether the socket may have more datagrams to receive.
     has_more: bool,
     dropped: u64,
 }
 
-/// Datagrams that were received with one call.
+/// Datagrams received with one call.
 #[derive(Debug, Default)]
 pub(crate) struct Received {
     bytes: Vec<u8>,
-    /// The path of each datagram and the end of its bytes.
+    /// Path of each datagram, and the end of its bytes.
     ends: Vec<(NetworkPath, usize)>,
 }
 
 impl Received {
-    /// The datagrams, oldest first.
+    /// Returns the datagrams, oldest first.
     pub(crate) fn datagrams(&self) -> impl Iterator<Item = (NetworkPath, &[u8])> {
         let mut start = 0;
         self.ends.iter().map(move |&(path, end)| {
@@ -67,7 +67,7 @@ impl<S: DatagramSocket> SocketDriver<S> {
         self.socket.handle_timeout(now);
     }
 
-    /// Receives up to `most` datagrams. Remote addresses are never mapped ones.
+    /// Receives up to `most` datagrams. Remote addresses are never mapped.
     pub(crate) fn receive(&mut self, most: usize) -> Received {
         let mut received = std::mem::take(&mut self.received);
         received.bytes.clear();
@@ -84,22 +84,22 @@ impl<S: DatagramSocket> SocketDriver<S> {
         received
     }
 
-    /// Gives the memory of what was received back.
+    /// Returns the buffers of received datagrams for reuse.
     pub(crate) fn put_back(&mut self, received: Received) {
         self.received = received;
     }
 
-    /// Notes that what the socket still holds is for the next turn.
+    /// Records that the remaining datagrams are received in the next turn.
     pub(crate) const fn leave_rest(&mut self) {
         self.has_more = true;
     }
 
-    /// Returns whether the socket may hold more than was received last.
+    /// Returns whether the socket may have more datagrams to receive.
     pub(crate) const fn has_more(&self) -> bool {
         self.has_more
     }
 
-    /// Sends datagrams, as far as the socket has room.
+    /// Sends datagrams as far as the socket accepts them.
     pub(crate) fn send(&mut self, datagrams: &mut VecDeque<(NetworkPath, Vec<u8>)>) {
         loop {
             self.fill(datagrams);
@@ -109,8 +109,8 @@ impl<S: DatagramSocket> SocketDriver<S> {
         }
     }
 
-    /// Moves datagrams to the batch, as far as there is room. Those of equal length to one address
-    /// are sent as one.
+    /// Moves datagrams to the batch as far as it has capacity. Datagrams of equal length to one
+    /// address form one transmit.
     fn fill(&mut self, datagrams: &mut VecDeque<(NetworkPath, Vec<u8>)>) {
         while let Some((path, first)) = datagrams.front()
             && let Some(room) = self.batch.room(first.len())
@@ -136,7 +136,7 @@ impl<S: DatagramSocket> SocketDriver<S> {
         }
     }
 
-    /// Returns whether all datagrams of the batch went.
+    /// Returns whether all datagrams of the batch were sent.
     fn send_batch(&mut self) -> bool {
         while let Err(error) = self.socket.try_send_batch(&mut self.batch) {
             let failure = SendFailure::from(&error);
@@ -152,7 +152,7 @@ impl<S: DatagramSocket> SocketDriver<S> {
         true
     }
 
-    /// The address as the socket wants it.
+    /// Returns an address in the form that the socket requires.
     fn mapped(&self, address: SocketAddr) -> SocketAddr {
         match address.ip() {
             IpAddr::V4(ip) if self.is_ipv6 => {
@@ -162,12 +162,12 @@ impl<S: DatagramSocket> SocketDriver<S> {
         }
     }
 
-    /// Datagrams that the system refused to send.
+    /// Returns the number of datagrams that the operating system rejected.
     pub(crate) const fn dropped(&self) -> u64 {
         self.dropped
     }
 
-    /// Time at which the socket has something to do, whatever is received.
+    /// Returns the time at which the socket must be polled without input.
     pub(crate) fn poll_timeout(&self, now: Instant) -> Option<Instant> {
         if self.has_more {
             Some(now)
@@ -188,7 +188,7 @@ impl<S: DatagramSocket> SocketDriver<S> {
     }
 }
 
-/// Time after which a socket that had no room is tried again.
+/// Delay before a blocked socket is tried again.
 const BLOCKED_RETRY: Duration = Duration::from_millis(1);
 
 #[cfg(test)]
@@ -197,7 +197,7 @@ mod tests {
 
     use super::*;
 
-    /// A socket that writes down what it sends, as far as it has room.
+    /// A socket that records sent datagrams, and blocks after `room` of them.
     #[derive(Debug, Default)]
     struct Recorder {
         room: usize,

@@ -1,4 +1,4 @@
-//! Every bound of this crate, with its reason.
+//! The limits of this crate, with reasons.
 
 use std::time::Duration;
 
@@ -7,117 +7,122 @@ pub use mp_core::limits::{
     RECEIVE_QUEUE_PACKETS_MAX, RELIABLE_PROGRESS_TIMEOUT, RELIABLE_QUEUE_BYTES_MAX,
 };
 
-/// Size in bytes of the largest message that this crate receives and announces
-/// (`a=max-message-size`): Godot's and Chromium's value.
+/// Maximum length in bytes of a received message, announced as `a=max-message-size`: the value of
+/// Godot and Chromium.
 ///
-/// Never announce less: a Godot web export stops its main loop for good when its script sends a
-/// message above the announced size.
+/// It must not be less: the main loop of a Godot web export stops for good when its script sends a
+/// message longer than announced.
 pub const MESSAGE_BYTES_MAX: usize = 262_144;
 
-/// Size in bytes of the largest message that a peer receives which announces none (RFC 8841).
+/// Maximum length in bytes of a message to a peer that announces no maximum (RFC 8841).
 pub const UNANNOUNCED_MESSAGE_BYTES_MAX: usize = 65_536;
 
-/// Size in bytes of the largest message that a Godot web export receives: its ring buffer per
-/// channel (`network/limits/webrtc/max_channel_in_buffer_kb`, 64 KiB by default) holds the message,
-/// its length and one byte of its own.
+/// Maximum length in bytes of a message to a Godot web export. Its ring buffer per channel
+/// (`network/limits/webrtc/max_channel_in_buffer_kb`, 64 KiB by default) stores the message, its
+/// length and one more byte.
 pub const WEB_MESSAGE_BYTES_MAX: usize = 65_530;
 
-/// Bytes that a Godot web export adds to each message in its ring buffer.
+/// Bytes per message that a Godot web export stores in its ring buffer in addition.
 pub const WEB_MESSAGE_OVERHEAD: usize = 5;
 
-/// Bytes sent to one channel of a web peer per [`WEB_PACING_INTERVAL`], unless one message has more:
-/// half of its ring buffer. In two intervals it is twice as many at most, so that a frame that takes
-/// two intervals loses nothing.
+/// Maximum number of bytes sent to a channel of a web peer per [`WEB_PACING_INTERVAL`], or one
+/// message that is longer: half of the ring buffer. In two intervals it is at most twice as much,
+/// so that nothing is lost if a frame takes two intervals.
 pub const WEB_PACING_BYTES: usize = 32 * 1024;
 
-/// See [`WEB_PACING_BYTES`]. A Godot web export empties its ring buffers once per frame.
+/// Interval of [`WEB_PACING_BYTES`]. A Godot web export empties its ring buffers once per frame.
 pub const WEB_PACING_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Bytes that str0m's SCTP takes before the send queue of the connection fills: two of the largest
-/// messages, since a message is taken as a whole or not at all.
+/// Size in bytes of str0m's SCTP send buffer, after which the connection's send queue is used: two
+/// messages of the maximum length, because a message is accepted as a whole or not at all.
 pub const SCTP_BUFFER_BYTES: usize = 2 * MESSAGE_BYTES_MAX;
 
-/// Size in bytes of the largest session description: four times what browsers write for data
+/// Maximum length in bytes of a session description: four times what browsers create for data
 /// channels.
 pub const SDP_BYTES_MAX: usize = 16 * 1024;
 
-/// Size in bytes of the longest candidate line.
+/// Maximum length in bytes of a candidate line.
 pub const CANDIDATE_BYTES_MAX: usize = 512;
 
-/// Remote candidates per connection. With full ICE each makes this side send to an address of the
-/// remote peer's choice.
+/// Maximum number of remote candidates per connection. With full ICE, this host sends to each of
+/// these addresses, which the remote peer chooses.
 pub const REMOTE_CANDIDATES_MAX: usize = 16;
 
-/// Channels per connection beyond Godot's three: stream ids are `4 + index`, transfer channels are
-/// 8-bit.
+/// Maximum number of channels per connection beyond Godot's three. Stream ids are `4 + index`, and
+/// transfer channels are 8-bit.
 pub const CHANNELS_CONFIG_MAX: usize = 252;
 
-/// Connections of one peer at a time, as many as the largest ENet host takes.
+/// Maximum number of connections of a peer, as for an ENet host.
 pub const PEERS_MAX: u16 = 4_095;
 
-/// Connections of one peer at a time whose channels are not all open. A flood must bring this many
-/// within the few round trips of an honest peer to keep it out.
+/// Maximum number of connections of a peer whose channels are not all open. At the limit the oldest
+/// is dropped, so a flood must start this many within a few round trips to exclude a peer.
 pub const OPENING_MAX: usize = 256;
 
-/// Time from the first session description to open channels. Native Godot gives up after 39.6 s,
-/// Chromium after 15 s.
+/// Maximum time from the first session description until all channels are open. Native Godot times
+/// out after 39.6 s, Chromium after 15 s.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Time for which channels of an ending connection are reset before it is closed: SCTP
-/// repeats a lost reset after about 1, 3 and 7 s (RFC 4960's RTO, doubled each time).
+/// Maximum time for resetting the channels of a connection before it is closed. SCTP retransmits a
+/// reset after about 1, 3 and 7 s (RFC 4960: the RTO doubles each time).
 pub const RESET_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Time that a closing connection has to send its last datagrams.
+/// Maximum time for sending the last datagrams of a closing connection.
 pub const CLOSE_TIMEOUT: Duration = LINGER;
 
-/// Connections that are still closing. Beyond, the oldest is dropped without its last datagrams.
+/// Maximum number of closing connections. At the limit the oldest is dropped without its last
+/// datagrams.
 pub const CLOSING_MAX: usize = 1_024;
 
-/// DTLS datagrams kept for one address that no connection knows yet. Native Godot sends its
-/// ClientHello as soon as its own ICE is up, often before this side has the address; the next try
-/// comes after 1 s.
+/// Maximum number of DTLS datagrams buffered for an unknown address. Native Godot sends its
+/// ClientHello as soon as its own ICE is complete, often before the address is known here, and
+/// retransmits it after 1 s.
 pub const EARLY_DATAGRAMS_PER_ADDRESS: usize = 4;
 
-/// Addresses with early datagrams: 1 MiB at most. A new address replaces the oldest.
+/// Maximum number of addresses with early datagrams, which use at most 1 MiB. At the limit the
+/// oldest address is dropped.
 pub const EARLY_ADDRESSES_MAX: usize = 128;
 
-/// Time for which early datagrams are kept.
+/// Time after which early datagrams are dropped.
 pub const EARLY_TIME: Duration = Duration::from_secs(2);
 
-/// Size in bytes of the largest datagram: WebRTC's stay below an Ethernet frame.
+/// Maximum length in bytes of a received datagram. WebRTC's datagrams fit an Ethernet frame.
 pub const DATAGRAM_BYTES_MAX: usize = 2_048;
 
-/// Bytes of datagrams that are offered to the socket at once.
+/// Bytes of datagrams that are passed to the socket at once.
 pub(crate) const SEND_BATCH_BYTES: usize = 64 * 1_392;
 
-/// Datagrams after which they are sent before a turn has ended, so that they do not fill
-/// [`DATAGRAMS_QUEUED_MAX`].
+/// Number of queued datagrams at which they are sent before the end of the turn, so that
+/// [`DATAGRAMS_QUEUED_MAX`] is not reached.
 pub(crate) const DATAGRAMS_PER_SEND: usize = 64;
 
-/// Addresses of this host that become candidates.
+/// Maximum number of addresses of this host that become candidates.
 pub const LOCAL_CANDIDATES_MAX: usize = 16;
 
-/// Datagrams received in one `poll`.
+/// Maximum number of datagrams received in one `poll`.
 pub const DATAGRAMS_PER_POLL: usize = 1_024;
 
-/// Datagrams received with one call.
+/// Maximum number of datagrams received with one call.
 pub(crate) const DATAGRAMS_PER_RECEIVE: usize = 32;
 
-/// Events after which a `poll` receives no more.
+/// Number of queued events at which a `poll` stops receiving.
 pub const EVENTS_PER_POLL: usize = RECEIVE_QUEUE_PACKETS_MAX;
 
-/// Datagrams that wait for a full socket. SCTP and DTLS repeat what is dropped beyond.
+/// Maximum number of datagrams queued while the socket is blocked. Others are dropped, and SCTP and
+/// DTLS retransmit them.
 pub const DATAGRAMS_QUEUED_MAX: usize = 1_024;
 
-/// Signals that wait for the program. Beyond, the newest is dropped and counted; the connection it
-/// belongs to fails by its [`CONNECT_TIMEOUT`].
+/// Maximum number of queued signals. At the limit the newest is dropped and counted, and its
+/// connection fails by [`CONNECT_TIMEOUT`].
 pub const SIGNALS_MAX: usize = 4_096;
 
-/// Commands of a [`Signaling`](crate::Signaling) handle that wait for the peer's next `poll`.
+/// Maximum number of commands of a [`Signaling`](crate::Signaling) handle that are queued for the
+/// peer's next `poll`.
 pub const COMMANDS_MAX: usize = 4_096;
 
-/// Bytes of packets of all connections that cannot be reported yet: as much as ENet's.
+/// Maximum number of bytes of received packets that are not reported, of all connections: as for
+/// ENet.
 pub const PENDING_BYTES_MAX: usize = 256 << 20;
 
-/// Pending bytes that each connection may have whatever the others have: as much as ENet's.
+/// The part of it that is reserved for each connection: as for ENet.
 pub const PENDING_BYTES_OF_EACH: usize = 128 << 10;

@@ -1,4 +1,4 @@
-//! [`WebRtcMultiplayerPeer`]: connections, and Godot's way of using them.
+//! [`WebRtcMultiplayerPeer`]: connections, with Godot's conventions.
 
 mod multiplayer_peer;
 mod peers;
@@ -30,14 +30,15 @@ use crate::signaling::Signaling;
 
 pub use self::peers::AddPeerError;
 
-/// Godot's `WebRTCMultiplayerPeer`: a server, a client or a member of a mesh.
+/// A server, a client or a member of a mesh (Godot: `WebRTCMultiplayerPeer`).
 ///
 /// All connections share one UDP socket. The program passes session descriptions and candidates
-/// through signaling of its own: [`Signal`]s go out, [`set_remote_description`] and
-/// [`add_ice_candidate`] take what came in. One side of each connection calls [`create_offer`].
+/// through its own signaling. [`Signal`]s are to be sent; [`set_remote_description`] and
+/// [`add_ice_candidate`] accept what was received. One peer of each connection calls
+/// [`create_offer`].
 ///
-/// A connection is reported when all its channels are open, and ends when one of them closes, when
-/// ICE notices an interruption, or when it is not established within
+/// A connection is reported when all its channels are open. It ends when one of them closes, when
+/// ICE detects an interruption, or when it is not established within
 /// [`CONNECT_TIMEOUT`](crate::limits::CONNECT_TIMEOUT).
 ///
 /// [`set_remote_description`]: Self::set_remote_description
@@ -55,7 +56,7 @@ pub struct WebRtcMultiplayerPeer<S: DatagramSocket = UdpSocket> {
     crypto: Arc<CryptoProvider>,
     certificate: DtlsCert,
     clock: Clock,
-    /// Time in which this process ran, which [`now`](Self::now) is of.
+    /// The clock of [`now`](Self::now), which excludes time in which the process did not run.
     running: RunningClock,
     now: Instant,
     connections: Connections,
@@ -74,34 +75,34 @@ enum Mode {
     Mesh,
 }
 
-/// Counters of a [`WebRtcMultiplayerPeer`] since it was created.
+/// Statistics of a [`WebRtcMultiplayerPeer`] since it was created.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PeerStats {
     /// Datagrams received.
     pub received_datagrams: u64,
-    /// Datagrams of addresses and ICE user names that no connection has.
+    /// Datagrams from unknown addresses and with unknown ICE user names.
     pub unrouted_datagrams: u64,
-    /// Datagrams that are neither STUN nor DTLS, or that the protocols rejected.
+    /// Datagrams that are neither STUN nor DTLS, or that a protocol rejected.
     pub malformed_datagrams: u64,
-    /// Datagrams dropped because too many waited for a full socket, or because the system refused
-    /// them.
+    /// Datagrams dropped because the socket was blocked for too long, or the operating system
+    /// rejected them.
     pub dropped_datagrams: u64,
-    /// Unreliable packets dropped because all connections together had too many waiting bytes.
+    /// Unreliable packets dropped at the limit of all connections.
     pub queue_drops: u64,
-    /// Times that this process did not run for a second or more.
+    /// Times that the process did not run for a second or more.
     pub stalls: u64,
     /// Packets and datagrams dropped because their connection was paused.
     pub paused_drops: u64,
     /// Messages on channels that the remote peer opened itself.
     pub foreign_messages: u64,
-    /// Signals dropped because the program took none.
+    /// Signals dropped because the program did not poll them.
     pub dropped_signals: u64,
-    /// Connections that made way for new ones before their channels were open.
+    /// Connections dropped at the limit, before their channels were open.
     pub replaced_peers: u64,
-    /// Packets that were not sent to peers which receive no packets of that size.
+    /// Packets not sent to peers because they exceed the peer's maximum message length.
     pub too_large_packets: u64,
-    /// Empty packets that were not sent: WebRTC does not carry them.
+    /// Empty packets not sent, because WebRTC cannot transfer them.
     pub empty_packets: u64,
 }
 
@@ -110,16 +111,16 @@ impl WebRtcMultiplayerPeer<UdpSocket> {
     ///
     /// # Errors
     ///
-    /// When the socket or an option cannot be used.
+    /// The socket cannot be bound, or an option is invalid.
     pub fn create_server(address: SocketAddr, options: Options) -> Result<Self, CreateError> {
         Self::server(UdpSocket::bind(address)?, options)
     }
 
-    /// Creates a client with the id that its signaling gave it (Godot: `create_client`).
+    /// Creates a client with the id that it got from signaling (Godot: `create_client`).
     ///
     /// # Errors
     ///
-    /// When the socket or an option cannot be used, and when `id` is 1.
+    /// The socket cannot be bound, an option is invalid, or `id` is 1.
     pub fn create_client(
         address: SocketAddr,
         id: PeerId,
@@ -132,7 +133,7 @@ impl WebRtcMultiplayerPeer<UdpSocket> {
     ///
     /// # Errors
     ///
-    /// When the socket or an option cannot be used.
+    /// The socket cannot be bound, or an option is invalid.
     pub fn create_mesh(
         address: SocketAddr,
         id: PeerId,
@@ -144,31 +145,31 @@ impl WebRtcMultiplayerPeer<UdpSocket> {
 
 #[cfg(feature = "tokio")]
 impl WebRtcMultiplayerPeer<TokioUdpSocket> {
-    /// Creates a server on a socket that wakes its task. Needs a tokio runtime.
+    /// Creates a server on a socket that wakes its task. Must be called within a tokio runtime.
     ///
     /// # Errors
     ///
-    /// When the socket or an option cannot be used.
+    /// The socket cannot be bound, or an option is invalid.
     pub fn create_async_server(address: SocketAddr, options: Options) -> Result<Self, CreateError> {
         Self::server(TokioUdpSocket::bind(address)?, options)
     }
 }
 
 impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
-    /// Creates a server on any socket.
+    /// Creates a server on a socket of any kind.
     ///
     /// # Errors
     ///
-    /// When an option cannot be used.
+    /// An option is invalid.
     pub fn server(socket: S, options: Options) -> Result<Self, CreateError> {
         Self::new(socket, Mode::Server, PeerId::SERVER, options)
     }
 
-    /// Creates a client on any socket.
+    /// Creates a client on a socket of any kind.
     ///
     /// # Errors
     ///
-    /// When an option cannot be used, and when `id` is 1.
+    /// An option is invalid, or `id` is 1.
     pub fn client(socket: S, id: PeerId, options: Options) -> Result<Self, CreateError> {
         if id.is_server() {
             return Err(CreateError::InvalidId);
@@ -176,11 +177,11 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
         Self::new(socket, Mode::Client, id, options)
     }
 
-    /// Creates a member of a mesh on any socket.
+    /// Creates a member of a mesh on a socket of any kind.
     ///
     /// # Errors
     ///
-    /// When an option cannot be used.
+    /// An option is invalid.
     pub fn mesh(socket: S, id: PeerId, options: Options) -> Result<Self, CreateError> {
         Self::new(socket, Mode::Mesh, id, options)
     }
@@ -196,10 +197,9 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
         let address = socket.local_addr().map_err(CreateError::Socket)?;
         let local_candidates = local_candidates(address, &options)?;
         let crypto = Arc::new(str0m::crypto::from_feature_flags());
-        let certificate = crypto
-            .dtls_provider
-            .generate_certificate()
-            .ok_or_else(|| CreateError::Certificate("the provider made none".to_owned()))?;
+        let certificate = crypto.dtls_provider.generate_certificate().ok_or_else(|| {
+            CreateError::Certificate("the crypto provider returned none".to_owned())
+        })?;
         let status = match mode {
             Mode::Client => ConnectionStatus::Connecting,
             Mode::Server | Mode::Mesh => ConnectionStatus::Connected,
@@ -227,38 +227,38 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
         })
     }
 
-    /// Returns whether a peer was added and is there.
+    /// Returns whether a peer was added and not removed.
     pub fn has_peer(&self, peer: PeerId) -> bool {
         self.connections.slot_of(peer).is_some()
     }
 
-    /// The state of a peer's connection (Godot: `get_peer`).
+    /// Returns the state of a peer's connection (Godot: `get_peer`).
     #[doc(alias = "get_peer")]
     pub fn peer(&self, peer: PeerId) -> Option<PeerInfo> {
         self.info(self.connections.slot_of(peer)?)
     }
 
-    /// The peers that were added and are there, by id (Godot: `get_peers`).
+    /// Returns the peers that were added and not removed, by id (Godot: `get_peers`).
     #[doc(alias = "get_peers")]
     pub fn peers(&self) -> impl Iterator<Item = (PeerId, PeerInfo)> {
         self.connections.peers().filter_map(|(peer, slot)| Some((peer, self.info(slot)?)))
     }
 
-    /// The address that the socket is bound to.
+    /// Returns the local address of the socket.
     ///
     /// # Errors
     ///
-    /// When the operating system does not tell.
+    /// The error of the operating system.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
     }
 
-    /// The addresses that remote peers are told to reach the socket at.
+    /// Returns the addresses of the socket that are sent to remote peers.
     pub fn local_candidates(&self) -> &[SocketAddr] {
         &self.local_candidates
     }
 
-    /// Counters.
+    /// Returns the statistics.
     pub fn stats(&self) -> PeerStats {
         PeerStats {
             malformed_datagrams: self.outcome.malformed_datagrams,
@@ -272,7 +272,7 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
         }
     }
 
-    /// The modes of transfer channels 1, 2, …
+    /// Returns the modes of transfer channels 1, 2, …
     pub fn channels_config(&self) -> &[TransferMode] {
         &self.options.channels_config
     }
@@ -286,7 +286,7 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
         })
     }
 
-    /// Does something with a connection, then everything that follows from it.
+    /// Runs an operation on a connection, and handles its effects.
     fn with<T>(
         &mut self,
         slot: usize,
@@ -311,7 +311,7 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
         });
     }
 
-    /// Advances the peer's clock to the program time `now`.
+    /// Advances the clock.
     fn advance(&mut self, now: Instant) {
         let mut running = self.running;
         self.now = running.advance(now, || self.timer_due());
@@ -325,7 +325,7 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
         Some(due.min(self.running.now() + RunningClock::STALL_MIN))
     }
 
-    /// Follows what has become of a connection.
+    /// Handles changes of a connection's state.
     fn settle(&mut self, slot: usize) {
         self.connections.update(slot);
         if self.connections.at(slot).is_some_and(Connection::wants_flush) {
@@ -368,7 +368,7 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
         }
     }
 
-    /// Receives a datagram.
+    /// Handles a received datagram.
     fn handle_datagram(&mut self, path: NetworkPath, datagram: &[u8]) {
         let from = path.remote;
         self.stats.received_datagrams += 1;
@@ -401,8 +401,8 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
         });
     }
 
-    /// The connection that a STUN response from a new address is for. An ICE-lite side sends no
-    /// requests, so that it gets no responses.
+    /// Returns the connection for a STUN response from a new address. An ICE-lite peer sends no
+    /// requests, so it gets no responses.
     fn find(&self, from: SocketAddr, datagram: &[u8]) -> Option<usize> {
         if self.options.ice_lite || !is_stun(datagram) {
             return None;
@@ -416,19 +416,19 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
     }
 }
 
-/// The connection of a peer (Godot: the dictionary that `get_peer` returns).
+/// The connection to a peer (Godot: the dictionary returned by `get_peer`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PeerInfo {
-    /// Its connection, as events name it.
+    /// Connection id, as in events.
     pub connection: ConnectionId,
-    /// The state of the connection.
+    /// State of the connection.
     pub state: ConnectionState,
-    /// True if all its channels are open.
+    /// Whether all channels are open.
     pub is_connected: bool,
 }
 
-/// The addresses that remote peers are told of a socket that is bound to `address`.
+/// Returns the addresses to announce for a socket bound to `address`.
 fn local_candidates(
     address: SocketAddr,
     options: &Options,

@@ -1,4 +1,4 @@
-//! Routing of datagrams to connections. All connections share one socket.
+//! Routing of datagrams to connections, which share one socket.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use str0m::ice::StunMessage;
 
 use crate::limits::{EARLY_ADDRESSES_MAX, EARLY_DATAGRAMS_PER_ADDRESS, EARLY_TIME};
 
-/// Routes by address and by ICE user name, and the datagrams that came before their route.
+/// Routes by address and by ICE user name, and early datagrams without a route.
 #[derive(Debug, Default)]
 pub(crate) struct Routes {
     addresses: HashMap<SocketAddr, usize>,
@@ -16,7 +16,7 @@ pub(crate) struct Routes {
     early: VecDeque<Early>,
 }
 
-/// DTLS datagrams of an address that no connection knows.
+/// DTLS datagrams of an unknown address.
 #[derive(Debug)]
 struct Early {
     from: SocketAddr,
@@ -30,18 +30,18 @@ impl Routes {
         self.user_names.insert(user_name.to_owned(), slot);
     }
 
-    /// Removes every route to a connection.
+    /// Removes all routes to a connection.
     pub(crate) fn remove(&mut self, user_name: &str, slot: usize) {
         self.user_names.remove(user_name);
         self.addresses.retain(|_, &mut routed| routed != slot);
     }
 
-    /// The connection that datagrams of an address are for.
+    /// Returns the connection for datagrams of an address.
     pub(crate) fn by_address(&self, from: SocketAddr) -> Option<usize> {
         self.addresses.get(&from).copied()
     }
 
-    /// The connection whose user name a STUN request carries.
+    /// Returns the connection whose user name a STUN request contains.
     pub(crate) fn by_user_name(&self, datagram: &[u8]) -> Option<usize> {
         if !is_stun(datagram) {
             return None;
@@ -51,7 +51,7 @@ impl Routes {
         self.user_names.get(local).copied()
     }
 
-    /// Routes an address, whose check a connection has accepted. Returns what came from it before.
+    /// Adds the address of an accepted check as a route. Returns earlier datagrams of that address.
     pub(crate) fn learn(&mut self, from: SocketAddr, slot: usize) -> Vec<Box<[u8]>> {
         self.addresses.insert(from, slot);
         match self.early.iter().position(|early| early.from == from) {
@@ -60,8 +60,8 @@ impl Routes {
         }
     }
 
-    /// Keeps a DTLS datagram of an address without a route, for a short time. Returns false when it
-    /// is not kept.
+    /// Buffers a DTLS datagram of an address without a route for a short time. Returns false if it
+    /// is dropped.
     pub(crate) fn keep_early(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> bool {
         while self.early.front().is_some_and(|early| early.until <= now) {
             self.early.pop_front();
@@ -85,7 +85,7 @@ impl Routes {
     }
 }
 
-/// RFC 7983: the first byte tells the protocols of a WebRTC socket apart.
+/// Returns whether a datagram is STUN. The first byte identifies the protocol (RFC 7983).
 pub(crate) fn is_stun(datagram: &[u8]) -> bool {
     matches!(datagram.first(), Some(0..=3))
 }
@@ -130,7 +130,10 @@ mod tests {
         for number in 0..EARLY_DATAGRAMS_PER_ADDRESS as u8 {
             assert!(routes.keep_early(Instant::ZERO, FROM, &[22, number]));
         }
-        assert!(!routes.keep_early(Instant::ZERO, FROM, &[22, 99]), "no more than the bound");
+        assert!(
+            !routes.keep_early(Instant::ZERO, FROM, &[22, 99]),
+            "the limit per address is reached"
+        );
         let kept = routes.learn(FROM, 3);
         assert_eq!(kept.len(), EARLY_DATAGRAMS_PER_ADDRESS);
         assert_eq!(&*kept[0], &[22, 0]);

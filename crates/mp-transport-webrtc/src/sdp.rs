@@ -1,4 +1,4 @@
-//! The fields of session descriptions that this crate reads itself. str0m reads the others.
+//! The fields of session descriptions that this crate parses itself. str0m parses the others.
 #![expect(clippy::exhaustive_enums, reason = "WebRTC has these two kinds here")]
 
 use std::fmt;
@@ -15,7 +15,7 @@ pub enum SdpKind {
 }
 
 impl SdpKind {
-    /// The kind that Godot writes as `name`.
+    /// Returns the kind that Godot calls `name`.
     pub fn from_name(name: &str) -> Option<Self> {
         match name {
             "offer" => Some(Self::Offer),
@@ -26,7 +26,7 @@ impl SdpKind {
 }
 
 impl fmt::Display for SdpKind {
-    /// Godot's name.
+    /// Writes Godot's name.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Offer => "offer",
@@ -35,24 +35,24 @@ impl fmt::Display for SdpKind {
     }
 }
 
-/// Properties of a remote peer that its session description shows.
+/// Properties of a remote peer, from its session description.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RemoteDescription {
-    /// The remote peer runs in a browser, or in something unknown: see [`is_known_native`].
+    /// Whether the remote peer is a browser or unknown, see [`is_known_native`].
     pub(crate) is_web: bool,
-    /// Size in bytes of the largest message that it receives.
+    /// Maximum length in bytes of a message that it receives.
     pub(crate) message_bytes_max: usize,
 }
 
 impl RemoteDescription {
-    /// Reads `sdp`. Lines that cannot be read are left to str0m, which rejects them.
+    /// Parses `sdp`. Malformed lines are ignored here; str0m rejects them.
     pub(crate) fn read(sdp: &str) -> Self {
         let mut message_bytes_max = UNANNOUNCED_MESSAGE_BYTES_MAX;
         let mut is_web = true;
         for line in sdp.lines() {
             if let Some(size) = line.strip_prefix("a=max-message-size:") {
                 message_bytes_max = match size.trim().parse() {
-                    // RFC 8841: any size.
+                    // RFC 8841: unlimited.
                     Ok(0) => usize::MAX,
                     Ok(size) => size,
                     Err(_) => UNANNOUNCED_MESSAGE_BYTES_MAX,
@@ -65,16 +65,16 @@ impl RemoteDescription {
     }
 }
 
-/// The `mid` of the first section of `sdp`; `0` when it has none.
+/// Returns the `mid` of the first section of `sdp`, or `0`.
 pub(crate) fn mid(sdp: &str) -> &str {
     sdp.lines().find_map(|line| line.strip_prefix("a=mid:")).unwrap_or("0")
 }
 
-/// Returns whether the origin line is that of an implementation which receives without Godot's ring
-/// buffer: libdatachannel (`rtc`, the engine's native plug-in), or str0m (mp).
+/// Returns whether the origin line is that of an implementation without Godot's ring buffer:
+/// libdatachannel (`rtc`, the engine's native plug-in), or str0m (mp).
 ///
-/// Browsers write `-` or a name of their own. A peer that is not recognised is paced like a web
-/// peer, which is slower and loses nothing.
+/// Browsers write `-` or a name of their own. An unknown peer is paced like a web peer, which is
+/// slower but loses nothing.
 fn is_known_native(origin: &str) -> bool {
     let username = origin.split(' ').next().unwrap_or_default();
     username == "rtc" || username.starts_with("str0m")

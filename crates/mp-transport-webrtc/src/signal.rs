@@ -1,4 +1,4 @@
-//! Signals that a program passes on through its signaling.
+//! Signals that a program sends through its signaling.
 
 use mp_core::PeerId;
 
@@ -10,17 +10,17 @@ use crate::signaling::SignalingError;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Signal {
-    /// A session description was created: send it to the remote peer. It is set on this side
-    /// already (Godot: call `set_local_description`, then send).
+    /// A session description was created and must be sent to the remote peer. It is already applied
+    /// locally. (Godot: call `set_local_description`, then send.)
     SessionDescriptionCreated {
         /// The remote peer.
         peer: PeerId,
-        /// Its kind.
+        /// Kind of the description.
         kind: SdpKind,
         /// The session description.
         sdp: String,
     },
-    /// A candidate was found: send it to the remote peer.
+    /// A candidate was found and must be sent to the remote peer.
     IceCandidateCreated {
         /// The remote peer.
         peer: PeerId,
@@ -31,11 +31,11 @@ pub enum Signal {
     Failed {
         /// The remote peer.
         peer: PeerId,
-        /// Why.
+        /// The reason.
         error: SignalingError,
     },
-    /// A connection is gone, whether it was established or not. Godot has no such signal and leaves
-    /// a client `Connecting` for ever when its connection fails.
+    /// A connection was removed, whether or not it was established. Godot has no such signal, and a
+    /// client whose connection fails stays `Connecting`.
     PeerRemoved {
         /// The remote peer.
         peer: PeerId,

@@ -1,4 +1,4 @@
-//! A handle to the signaling of a peer that runs elsewhere.
+//! A handle to the signaling of a peer that another task or thread runs.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,10 +13,10 @@ use crate::peer::AddPeerError;
 use crate::sdp::SdpKind;
 use crate::signal::Signal;
 
-/// Adds peers and passes session descriptions, from any thread. The peer runs commands in its next
-/// `poll`; what becomes of them comes back as [`Signal`]s.
+/// A handle that adds peers and passes session descriptions, from any thread. The peer runs the
+/// commands in its next `poll`. Their results are [`Signal`]s.
 ///
-/// A handle can be cloned; all clones share the signals.
+/// Clones of a handle share the signals.
 #[derive(Clone, Debug, Default)]
 pub struct Signaling(Arc<Mutex<Shared>>);
 
@@ -45,21 +45,21 @@ pub(crate) enum Action {
     AddIceCandidate(IceCandidate),
 }
 
-/// Why a command of a [`Signaling`] handle failed.
+/// The reason why a command of a [`Signaling`] handle failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignalingError {
     /// The peer was not added.
     #[error(transparent)]
     AddPeer(#[from] AddPeerError),
-    /// A session description was not made or set.
+    /// A session description was not created or applied.
     #[error(transparent)]
     Description(#[from] DescriptionError),
     /// A candidate was not added.
     #[error(transparent)]
     Candidate(#[from] CandidateError),
-    /// [`COMMANDS_MAX`] commands wait.
-    #[error("{COMMANDS_MAX} commands wait for the peer; it does not run")]
+    /// [`COMMANDS_MAX`] commands are queued.
+    #[error("the queue of {COMMANDS_MAX} commands is full; poll the peer")]
     Busy,
 }
 
@@ -68,7 +68,7 @@ impl Signaling {
     ///
     /// # Errors
     ///
-    /// [`SignalingError::Busy`], as for every command.
+    /// [`SignalingError::Busy`].
     pub fn add_peer(&self, peer: PeerId, unreliable_lifetime: u16) -> Result<(), SignalingError> {
         self.command(peer, Action::AddPeer { unreliable_lifetime })
     }
@@ -118,12 +118,12 @@ impl Signaling {
         self.command(peer, Action::AddIceCandidate(candidate))
     }
 
-    /// Takes the oldest signal.
+    /// Returns the next signal.
     pub fn next_signal(&self) -> Option<Signal> {
         self.lock().signals.pop_front()
     }
 
-    /// Takes the oldest signal, or wakes the task when there is one.
+    /// Returns the next signal. If there is none, the task is woken when there is one.
     pub fn poll_signal(&self, cx: &mut Context<'_>) -> Poll<Signal> {
         let mut shared = self.lock();
         match shared.signals.pop_front() {
@@ -135,7 +135,7 @@ impl Signaling {
         }
     }
 
-    /// Ready when commands wait for the peer; else wakes the task when they do.
+    /// Returns ready if commands are queued. Otherwise the task is woken when there are.
     pub(crate) fn poll_commands(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut shared = self.lock();
         if !shared.commands.is_empty() {
@@ -149,7 +149,7 @@ impl Signaling {
         std::mem::take(&mut self.lock().commands)
     }
 
-    /// Moves signals to the handle, as far as there is room; the rest stays.
+    /// Moves signals to the handle as far as its queue has capacity.
     pub(crate) fn give(&self, signals: &mut VecDeque<Signal>) {
         if signals.is_empty() {
             return;
@@ -181,7 +181,7 @@ impl Signaling {
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared> {
-        // Queues alone: no panic can leave them half changed.
+        // The queues stay valid if a panic occurs.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,5 +1,5 @@
-//! Session descriptions, candidates and datagrams that nobody meant: whatever comes, nothing panics and
-//! other connections go on.
+//! Arbitrary session descriptions, candidates and datagrams: nothing panics, and other connections
+//! are not affected.
 
 mod common;
 
@@ -47,7 +47,7 @@ fn offers_of_godot_are_answered() {
     }
 }
 
-/// An edit of a text: where, how many bytes go, and what comes.
+/// Edits of a text: position, number of bytes to remove, and text to insert.
 fn edits() -> impl Strategy<Value = Vec<(prop::sample::Index, usize, String)>> {
     let insert =
         prop_oneof!["\\PC{0,12}", "(\r\n)?a=[a-z-]{1,12}:[0-9]{0,12}(\r\n)?", "[0-9]{1,24}"];
@@ -95,7 +95,8 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
-    /// Datagrams of a stranger, and in the name of the client: they start as STUN, DTLS and noise do.
+    /// Datagrams from an unknown address, and from the forged address of the client. They start
+    /// like STUN, DTLS and other protocols.
     #[test]
     fn forged_datagrams_end_no_connection(
         datagrams in prop::collection::vec(

@@ -1,4 +1,4 @@
-//! The contract of every transport, over virtual networks.
+//! The conformance suite of transports, over virtual networks.
 
 mod common;
 
@@ -14,7 +14,7 @@ struct Virtual {
     relay: Relay,
     clients: i32,
     options: Options,
-    /// True if the server makes the offers.
+    /// Whether the server creates the offers.
     server_offers: bool,
 }
 
@@ -58,7 +58,7 @@ impl Rig for Virtual {
         Capabilities {
             channels: 1,
             empty_packets: false,
-            // SCTP slows down a lot for 5 % loss.
+            // SCTP is slow at 5 % loss.
             patience: Duration::from_secs(600),
             ..Capabilities::default()
         }

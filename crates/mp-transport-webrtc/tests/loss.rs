@@ -1,4 +1,4 @@
-//! Behaviour of connections while datagrams are lost.
+//! Connections on a network that loses datagrams.
 
 mod common;
 

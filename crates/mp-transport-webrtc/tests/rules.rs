@@ -1,4 +1,4 @@
-//! Godot's rules for peers, and those for web peers.
+//! Godot's rules for peers, and rules for web peers.
 
 mod common;
 
@@ -329,7 +329,7 @@ fn connections_that_together_have_too_many_waiting_bytes_end() {
     network.connect();
     network.network.set_dark(true);
     let payload = Bytes::from(vec![1; MESSAGE_BYTES_MAX]);
-    // Each stays below its own bound, five of six below that of all.
+    // Each stays below its own limit, and five of six below the limit of all.
     for _ in 0..QUEUED_BYTES_MAX / MESSAGE_BYTES_MAX / 5 - 2 {
         for index in 0..6 {
             network.send(index, payload.clone());

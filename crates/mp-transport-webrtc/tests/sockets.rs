@@ -1,4 +1,4 @@
-//! Peers over real sockets: one of tokio, which wakes its task, and one that is polled.
+//! Peers over real sockets: a tokio socket, which wakes its task, and one that is polled.
 #![cfg(feature = "tokio")]
 
 use std::future::poll_fn;
@@ -15,8 +15,8 @@ use tokio::sync::mpsc;
 
 type Server = WebRtcMultiplayerPeer<TokioUdpSocket>;
 
-/// Serves until its clients are gone: sends every packet back. It is polled only when its socket
-/// wakes the task or a timer is due.
+/// Echoes packets until all clients have disconnected. Polls only when the socket wakes the task or
+/// a timer is due.
 async fn echo(mut server: Server, clock: SystemClock) {
     let mut clients = 0;
     loop {
@@ -49,7 +49,7 @@ fn send<S: DatagramSocket>(
     peer.send(Outgoing { to, mode, channel, prefix, payload }).unwrap();
 }
 
-/// A client that sends a large packet and waits until it is back.
+/// Sends a large packet from a client and waits until it is received back.
 async fn ask(mut client: WebRtcMultiplayerPeer, clock: SystemClock) {
     let payload = bytes::Bytes::from(vec![7; 200_000]);
     loop {
@@ -119,7 +119,7 @@ fn run(bind: SocketAddr, options: Options) {
             done.send(()).await.unwrap();
         });
         let end = tokio::time::timeout(Duration::from_secs(120), is_done.recv()).await;
-        assert_eq!(end.expect("it takes too long"), Some(()));
+        assert_eq!(end.expect("not done within 120 s"), Some(()));
     });
 }
 
@@ -130,7 +130,7 @@ fn arrivals_and_commands_wake_a_server() {
 
 #[test]
 fn a_server_bound_to_every_address_is_reached_at_an_advertised_one() {
-    // The port is not known before the socket is bound.
+    // An unused port.
     let port = std::net::UdpSocket::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
     let options = Options::default().ice_lite(true).advertised([([127, 0, 0, 1], port).into()]);
     run(([0_u16; 8], port).into(), options);

@@ -1,4 +1,4 @@
-//! One data channel: the packets that wait for it, and its pacing.
+//! A data channel: its send queue and its pacing.
 
 use bytes::Bytes;
 use mp_core::{Instant, QueueFull, SendQueue, TransferMode};
@@ -13,10 +13,10 @@ pub(super) struct DataChannel {
     id: Option<ChannelId>,
     is_open: bool,
     queue: SendQueue<Bytes>,
-    /// The packet that SCTP has no room for yet.
+    /// The next packet, if SCTP or pacing does not accept it yet.
     next: Option<Bytes>,
     pacer: Pacer,
-    /// Time at which the pacing allows `next`.
+    /// Time at which pacing allows `next`.
     paced_until: Option<Instant>,
 }
 
@@ -37,7 +37,7 @@ impl DataChannel {
         self.is_open = true;
     }
 
-    /// Queues a packet, which `connections` connections queue together.
+    /// Queues a packet. `connections`: number of connections that share it.
     pub(super) fn push(
         &mut self,
         mode: TransferMode,
@@ -47,7 +47,7 @@ impl DataChannel {
         self.queue.push(mode, packet.len(), connections, packet)
     }
 
-    /// Writes packets until SCTP or the pacing takes no more. Returns whether any was written.
+    /// Writes packets until SCTP or pacing accepts no more. Returns whether any was written.
     pub(super) fn write(&mut self, now: Instant, rtc: &mut Rtc, pacing: Option<Pacing>) -> bool {
         let Some(mut channel) = self.id.and_then(|id| rtc.channel(id)) else { return false };
         let mut has_written = false;
@@ -67,7 +67,7 @@ impl DataChannel {
         has_written
     }
 
-    /// Time at which the pacing lets the next packet go.
+    /// Returns the time at which pacing allows the next packet.
     pub(super) fn due(&self) -> Option<Instant> {
         self.paced_until.filter(|_| self.next.is_some())
     }
@@ -80,7 +80,7 @@ impl DataChannel {
         self.queue.bytes() + self.next.as_ref().map_or(0, Bytes::len)
     }
 
-    /// Memory that the queued packets take.
+    /// Returns the memory of the queued packets in bytes.
     pub(super) const fn held_bytes(&self) -> usize {
         self.queue.held_bytes()
     }
@@ -89,7 +89,7 @@ impl DataChannel {
         self.queue.drops()
     }
 
-    /// Bytes that SCTP has and the remote peer has not acknowledged.
+    /// Returns the bytes in SCTP's buffer, including those that are not acknowledged.
     pub(super) fn buffered(&self, rtc: &mut Rtc) -> usize {
         self.id.and_then(|id| rtc.channel(id)).map_or(0, |mut channel| channel.buffered_amount())
     }

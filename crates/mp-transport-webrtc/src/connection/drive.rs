@@ -1,4 +1,4 @@
-//! Datagrams, timers and events of a connection, and how it ends.
+//! Datagrams, timers and events of a connection, and its end.
 
 use std::net::SocketAddr;
 
@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::limits::{CLOSE_TIMEOUT, RESET_TIMEOUT};
 
 impl Connection {
-    /// Returns whether a datagram from an address that is not known yet is for this connection.
+    /// Returns whether a datagram from an unknown address belongs to this connection.
     pub(crate) fn accepts(
         &self,
         clock: &Clock,
@@ -33,7 +33,7 @@ impl Connection {
         let is_full = self.pending.is_full()
             || !cx.outcome.pending.allows(self.usage.pending, datagram.len());
         if is_dtls_application_data(datagram) && is_full {
-            // The remote peer's SCTP repeats it later.
+            // The remote peer's SCTP retransmits it.
             cx.outcome.paused_drops += 1;
             return;
         }
@@ -86,7 +86,8 @@ impl Connection {
         datagram: &'a [u8],
     ) -> Option<Input<'a>> {
         let contents = DatagramRecv::try_from(datagram).ok()?;
-        // All candidates are one socket: whichever was asked, the answer leaves from it.
+        // All candidates belong to one socket, so any of them determines the source address of
+        // replies.
         let is_same_kind = |address: &&SocketAddr| {
             address.is_ipv4() == source.is_ipv4()
                 && address.ip().is_loopback() == source.ip().is_loopback()
@@ -98,9 +99,9 @@ impl Connection {
         Some(Input::Receive(clock.to_std(now), receive))
     }
 
-    /// Takes everything that str0m has to say after something was done with it.
+    /// Processes all outputs of str0m. Called after each input.
     pub(super) fn drive(&mut self, cx: &mut Context<'_>) {
-        // Each round takes one output out of str0m's bounded queues.
+        // Each round removes one output from str0m's bounded queues.
         loop {
             match self.rtc.poll_output() {
                 Ok(Output::Timeout(at)) => {
@@ -109,7 +110,7 @@ impl Connection {
                 }
                 Ok(Output::Transmit(transmit)) => {
                     let to = NetworkPath::from(transmit.destination);
-                    // It leaves from the address that the remote peer has asked.
+                    // Sent from the address that the remote peer sends to.
                     let path = self.path.filter(|path| path.remote == to.remote).unwrap_or(to);
                     cx.outcome.datagram(path, transmit.contents.into());
                 }
@@ -134,7 +135,7 @@ impl Connection {
                 self.state = ConnectionState::Connected;
             }
             Event::IceConnectionStateChange(IceConnectionState::Disconnected) => {
-                // As in Godot, an interruption that ICE notices is final.
+                // As in Godot, an interruption that ICE detects is final.
                 self.lose(cx, DisconnectReason::Timeout, ConnectionState::Disconnected);
             }
             Event::ChannelOpen(id, _) => {
@@ -150,7 +151,8 @@ impl Connection {
             }
             Event::ChannelData(data) => {
                 let index = self.channels.iter().position(|channel| channel.is(data.id));
-                // A channel that the remote peer opened in band is no part of the multiplayer peer.
+                // A channel that the remote peer opened in band does not belong to the multiplayer
+                // peer.
                 let Some(index) = index else {
                     cx.outcome.foreign_messages += 1;
                     return;
@@ -167,8 +169,8 @@ impl Connection {
                     }
                 }
             }
-            // As in Godot, one closed channel ends the connection. str0m reports channels that this
-            // side closes as well.
+            // As in Godot, closing one channel ends the connection. str0m also reports channels
+            // that were closed locally.
             Event::ChannelClose(id)
                 if self.phase != Phase::Resetting
                     && self.channels.iter().any(|channel| channel.is(id)) =>
@@ -180,16 +182,15 @@ impl Connection {
         }
     }
 
-    /// Reports pending packets, unless they have to wait.
+    /// Reports pending packets, unless the connection is paused or not open.
     pub(super) fn report_pending(&mut self, cx: &mut Context<'_>) {
         if self.phase == Phase::Open && !self.is_paused {
             cx.outcome.packets(self.pending.take());
         }
     }
 
-    /// Notes that the remote peer ended the connection, or is not there any more.
-    ///
-    /// Packets that wait because the connection is paused are reported first.
+    /// Records that the remote peer closed the connection or is unreachable. Packets buffered while
+    /// paused are reported first.
     fn lose(&mut self, cx: &mut Context<'_>, reason: DisconnectReason, state: ConnectionState) {
         self.is_closed_by_remote = true;
         if self.end.is_some() {
@@ -210,8 +211,8 @@ impl Connection {
         self.progress_deadline = None;
     }
 
-    /// Ends the connection from this side: resets its channels, and closes it when the remote peer
-    /// has done so too.
+    /// Closes the connection: resets its channels, and closes it when the remote peer has done so
+    /// too.
     pub(super) fn close(&mut self, cx: &mut Context<'_>, reported: Option<DisconnectReason>) {
         if self.end.is_some() {
             return;
@@ -236,7 +237,7 @@ impl Connection {
         }
     }
 
-    /// Closes str0m's connection; its last datagrams are still sent.
+    /// Closes str0m's connection. Its last datagrams are still sent.
     pub(super) fn close_rtc(&mut self, cx: &mut Context<'_>) {
         if self.phase == Phase::Closing {
             return;
@@ -250,9 +251,8 @@ impl Connection {
     }
 }
 
-/// Returns whether a datagram is a DTLS record of application data (content type 23).
-///
-/// Handshakes and alerts pass while a connection is paused.
+/// Returns whether a datagram is a DTLS record of application data (content type 23). Handshakes
+/// and alerts are handled even while a connection is paused.
 fn is_dtls_application_data(datagram: &[u8]) -> bool {
     datagram.first() == Some(&23)
 }

@@ -9,7 +9,7 @@ use crate::limits::{CONNECT_TIMEOUT, REMOTE_CANDIDATES_MAX, SDP_BYTES_MAX};
 use crate::sdp::{self, RemoteDescription, SdpKind};
 
 impl Connection {
-    /// Creates the offer.
+    /// Creates an offer.
     pub(crate) fn create_offer(&mut self, cx: &mut Context<'_>) -> Result<(), DescriptionError> {
         if self.state != ConnectionState::New {
             return Err(DescriptionError::NotNew);
@@ -32,7 +32,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Applies the remote peer's description; an offer is answered.
+    /// Applies the remote peer's description, and answers an offer.
     pub(crate) fn set_remote_description(
         &mut self,
         cx: &mut Context<'_>,

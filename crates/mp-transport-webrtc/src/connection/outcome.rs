@@ -1,4 +1,4 @@
-//! Output of connections: events, signals and datagrams, within bounds.
+//! Output of connections: events, signals and datagrams, in bounded queues.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -14,29 +14,29 @@ use crate::limits::{
 use crate::sdp::SdpKind;
 use crate::signal::Signal;
 
-/// The output of all connections of a peer, and the bytes that they hold together.
+/// The output of all connections of a peer, and the limits of their memory.
 #[derive(Debug)]
 pub(crate) struct Outcome {
-    /// Bytes of packets that wait for SCTP.
+    /// Limit of the packets in send queues.
     pub(crate) queued: SharedLimit,
-    /// Bytes of packets that cannot be reported yet.
+    /// Limit of the received packets that are not reported yet.
     pub(crate) pending: SharedLimit,
-    /// Unreliable packets dropped because all connections together had too many waiting bytes.
+    /// Unreliable packets dropped at the limit of all connections.
     pub(crate) queue_drops: u64,
     pub(crate) events: VecDeque<PeerEvent>,
-    /// A connection has opened since this was taken.
+    /// Whether a connection was opened since this was reset.
     pub(crate) has_connected: bool,
     pub(crate) signals: VecDeque<Signal>,
     pub(crate) datagrams: VecDeque<(NetworkPath, Vec<u8>)>,
-    /// Signals dropped because [`SIGNALS_MAX`] waited.
+    /// Signals dropped because [`SIGNALS_MAX`] were queued.
     pub(crate) dropped_signals: u64,
-    /// Datagrams dropped because [`DATAGRAMS_QUEUED_MAX`] waited for the socket.
+    /// Datagrams dropped because [`DATAGRAMS_QUEUED_MAX`] were queued.
     pub(crate) dropped_datagrams: u64,
-    /// Datagrams that were neither STUN nor DTLS, or that the protocol rejected.
+    /// Datagrams that were neither STUN nor DTLS, or that a protocol rejected.
     pub(crate) malformed_datagrams: u64,
     /// Datagrams dropped because their connection was paused.
     pub(crate) paused_drops: u64,
-    /// Messages on channels that are not the multiplayer peer's.
+    /// Messages on channels that do not belong to the multiplayer peer.
     pub(crate) foreign_messages: u64,
 }
 
@@ -102,7 +102,7 @@ impl Outcome {
         }
     }
 
-    /// Takes back the events of a connection that were not taken yet.
+    /// Removes the events of a connection from the queue.
     pub(crate) fn withdraw(&mut self, connection: ConnectionId) {
         self.events.retain(|event| match event {
             PeerEvent::Packet(packet) => packet.from != connection,

@@ -1,4 +1,4 @@
-//! Pacing of a channel whose receiver keeps a limited number of bytes per frame.
+//! Pacing of a channel whose receiver buffers a limited number of bytes per frame.
 
 use std::collections::VecDeque;
 
@@ -7,19 +7,19 @@ use mp_core::Instant;
 use crate::limits::WEB_MESSAGE_OVERHEAD;
 use crate::options::Pacing;
 
-/// Limits the bytes of a channel in every interval of the [`Pacing`], and in every two of them.
+/// A limit of the bytes of a channel in each interval of [`Pacing`], and in each two intervals.
 ///
 /// In one interval it allows the budget, or one message that is larger. In two it allows twice the
 /// budget, so that larger messages do not add up.
 #[derive(Debug, Default)]
 pub(super) struct Pacer {
-    /// Times of the last two intervals at which messages were sent, with their bytes; oldest first.
+    /// Times of messages in the last two intervals, with their bytes; oldest first.
     sent: VecDeque<(Instant, usize)>,
 }
 
 impl Pacer {
-    /// Returns the earliest time at which a message of `len` bytes may be sent: `now` if it may be
-    /// sent at once.
+    /// Returns the earliest time at which a message of `len` bytes may be sent; `now` if that is
+    /// immediately.
     pub(super) fn earliest(&mut self, now: Instant, len: usize, pacing: Pacing) -> Instant {
         let Pacing { bytes, interval } = pacing;
         while self.sent.front().is_some_and(|&(at, _)| at + interval * 2 <= now) {
@@ -30,7 +30,7 @@ impl Pacer {
         let mut earliest = now;
         for &(at, sent) in self.sent.iter().rev() {
             (last, last_two) = (last + sent, last_two + sent);
-            // Everything up to this entry has to be out of the interval.
+            // The interval must not include this entry and the older ones.
             if last + len > bytes {
                 earliest = earliest.max(at + interval);
             }
@@ -42,7 +42,7 @@ impl Pacer {
         earliest
     }
 
-    /// Notes that a message was sent.
+    /// Records that a message was sent.
     pub(super) fn record(&mut self, now: Instant, len: usize) {
         let len = len + WEB_MESSAGE_OVERHEAD;
         match self.sent.back_mut() {
@@ -63,7 +63,7 @@ mod tests {
 
     const PACING: Pacing = Pacing { bytes: 32 * 1_024, interval: Duration::from_millis(50) };
 
-    /// Sends messages of these sizes as early as allowed. Returns when each was sent.
+    /// Sends messages of these sizes as early as allowed. Returns the time of each.
     fn send(sizes: impl IntoIterator<Item = usize>) -> Vec<(Instant, usize)> {
         let mut pacer = Pacer::default();
         let mut now = Instant::from_millis(1_000);
@@ -78,7 +78,7 @@ mod tests {
         sent
     }
 
-    /// The most bytes that a receiver gets in `frame`, whenever it begins.
+    /// Returns the maximum number of bytes that are received in a period of `frame`.
     fn most(sent: &[(Instant, usize)], frame: Duration) -> usize {
         let in_frame = |from: Instant| {
             let inside = sent.iter().filter(|(at, _)| (from..from + frame).contains(at));

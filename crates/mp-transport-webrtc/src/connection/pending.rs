@@ -1,4 +1,4 @@
-//! Received packets that cannot be reported yet.
+//! Received packets that are not reported yet.
 
 use std::collections::VecDeque;
 
@@ -7,11 +7,11 @@ use mp_core::limits::QUEUED_PACKET_OVERHEAD;
 
 use crate::limits::{RECEIVE_QUEUE_BYTES_MAX, RECEIVE_QUEUE_PACKETS_MAX};
 
-/// Packets of a connection whose channels are not all open, or whose receiver takes none.
+/// The packets of a connection that is paused, or whose channels are not all open.
 ///
-/// The bounds are [`RECEIVE_QUEUE_PACKETS_MAX`] and [`RECEIVE_QUEUE_BYTES_MAX`], the sum of all
-/// connections, and the megabyte that SCTP announces: when the queue [is full](Self::is_full) the connection drops datagrams,
-/// which the remote peer repeats.
+/// The limits are [`RECEIVE_QUEUE_PACKETS_MAX`], [`RECEIVE_QUEUE_BYTES_MAX`], and the limit of all
+/// connections. They may be exceeded by the megabyte that SCTP announces. If the queue [is
+/// full](Self::is_full), the connection drops datagrams, which the remote peer retransmits.
 #[derive(Debug, Default)]
 pub(super) struct PendingPackets {
     packets: VecDeque<Packet>,
@@ -24,17 +24,17 @@ impl PendingPackets {
         self.packets.push_back(packet);
     }
 
-    /// Returns whether no more datagrams with data may be handled.
+    /// Returns whether the limit is reached: no more datagrams with data may be handled.
     pub(super) fn is_full(&self) -> bool {
         self.packets.len() >= RECEIVE_QUEUE_PACKETS_MAX || self.bytes >= RECEIVE_QUEUE_BYTES_MAX
     }
 
-    /// Memory that the packets take.
+    /// Returns the memory of the packets in bytes.
     pub(super) fn held_bytes(&self) -> usize {
         self.bytes + self.packets.len() * QUEUED_PACKET_OVERHEAD
     }
 
-    /// Takes all packets.
+    /// Removes and returns all packets.
     pub(super) fn take(&mut self) -> impl Iterator<Item = Packet> {
         self.bytes = 0;
         self.packets.drain(..)

@@ -1,4 +1,4 @@
-//! The [`MultiplayerPeer`] of a [`WebRtcMultiplayerPeer`].
+//! The implementation of [`MultiplayerPeer`] for [`WebRtcMultiplayerPeer`].
 
 use std::task::{self, Poll};
 
@@ -49,7 +49,7 @@ impl<S: DatagramSocket> MultiplayerPeer for WebRtcMultiplayerPeer<S> {
         })?;
         let len = outgoing.len();
         if len == 0 {
-            // SCTP has no empty messages; Godot accepts such packets and sends nothing.
+            // SCTP has no empty messages. Godot accepts such packets and sends nothing.
             self.stats.empty_packets += 1;
             return Ok(());
         }
@@ -63,7 +63,7 @@ impl<S: DatagramSocket> MultiplayerPeer for WebRtcMultiplayerPeer<S> {
         for &to in targets {
             let size = self.connections.get(to).map(Connection::message_bytes_max);
             if size.is_some_and(|max| len > max) {
-                tracing::debug!(connection = %to, len, "the peer receives no packets of this size");
+                tracing::debug!(connection = %to, len, "packet exceeds the peer's maximum message length");
                 self.stats.too_large_packets += 1;
             } else if size.is_some() {
                 self.with(to.slot as usize, |connection, cx| {
@@ -127,7 +127,7 @@ impl<S: DatagramSocket> MultiplayerPeer for WebRtcMultiplayerPeer<S> {
 
     fn poll_ready(&mut self, cx: &mut task::Context<'_>) -> Poll<()> {
         let commands = self.signaling.as_ref().map(|signaling| signaling.poll_commands(cx));
-        // Both are asked, so that each wakes the task.
+        // Poll both, so that each wakes the task.
         match self.socket.poll_ready(cx) {
             Poll::Pending => commands.unwrap_or(Poll::Pending),
             ready => ready,
@@ -173,7 +173,7 @@ impl<S: DatagramSocket> MultiplayerPeer for WebRtcMultiplayerPeer<S> {
 }
 
 impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
-    /// Receives what the socket has, within bounds; the rest is for the next turn.
+    /// Receives datagrams up to the limits. The others are received in the next turn.
     fn receive(&mut self) {
         let mut left = DATAGRAMS_PER_POLL;
         while left > 0 && self.outcome.events.len() < EVENTS_PER_POLL {
@@ -195,7 +195,7 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
         self.socket.leave_rest();
     }
 
-    /// Sends what is queued for the socket, if it is much.
+    /// Sends the queued datagrams if there are many.
     fn send_if_many(&mut self) {
         if self.outcome.datagrams.len() >= DATAGRAMS_PER_SEND {
             self.socket.send(&mut self.outcome.datagrams);

@@ -14,24 +14,25 @@ use crate::sdp::SdpKind;
 use crate::signal::Signal;
 use crate::signaling::{Action, Command, Signaling, SignalingError};
 
-/// Why a peer was not added. Godot: `ERR_INVALID_PARAMETER` (31) and others.
+/// The reason why a peer was not added. Godot: `ERR_INVALID_PARAMETER` (31) and others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AddPeerError {
-    /// A client has no peer but its server.
-    #[error("a client can add peer 1 only, not {0}")]
+    /// A client can only add its server.
+    #[error("a client can only add peer 1, not {0}")]
     NotTheServer(PeerId),
-    /// The id is this side's own.
-    #[error("{0} is this side's own id")]
+    /// The id is that of the local peer.
+    #[error("peer id {0} is that of the local peer")]
     OwnId(PeerId),
     /// The id is in use.
-    #[error("peer {0} was added already")]
+    #[error("peer {0} was already added")]
     Exists(PeerId),
     /// New connections are refused.
     #[error("new connections are refused")]
     Refusing,
-    /// There are [`Options::max_peers`](crate::Options::max_peers) open connections.
-    #[error("there are {0} connected peers, which is Options::max_peers")]
+    /// The maximum number of open connections ([`Options::max_peers`](crate::Options::max_peers))
+    /// is reached.
+    #[error("the limit of {0} connected peers is reached; see Options::max_peers")]
     Full(usize),
     /// The peer is closed.
     #[error("the multiplayer peer is closed")]
@@ -42,12 +43,12 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
     /// Adds a connection to a remote peer, in state
     /// [`ConnectionState::New`](crate::ConnectionState::New).
     ///
-    /// `unreliable_lifetime` is the time in milliseconds for which unreliable packets to it are
-    /// repeated (Godot: 1 by default; Godot itself repeats them for ever).
+    /// `unreliable_lifetime` is the time in milliseconds during which unreliable packets to it are
+    /// retransmitted. Godot's default is 1, but it retransmits them forever.
     ///
     /// # Errors
     ///
-    /// See [`AddPeerError`]; nothing was added then.
+    /// See [`AddPeerError`]. Nothing was added then.
     pub fn add_peer(&mut self, peer: PeerId, unreliable_lifetime: u16) -> Result<(), AddPeerError> {
         if self.is_closed {
             return Err(AddPeerError::Closed);
@@ -106,7 +107,7 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
         Ok(())
     }
 
-    /// Creates the offer for a peer; [`Signal::SessionDescriptionCreated`] follows.
+    /// Creates the offer for a peer. [`Signal::SessionDescriptionCreated`] follows.
     ///
     /// # Errors
     ///
@@ -134,13 +135,13 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
             .unwrap_or(Err(DescriptionError::UnknownPeer))
     }
 
-    /// Adds a candidate of a peer. One that cannot be used is no failure of the connection: others
-    /// may do, and with none at all it is found by the checks of the remote peer.
+    /// Adds a candidate of a peer. A connection does not fail because of a candidate that cannot be
+    /// used. Others may work, and without any the address is learned from the remote peer's checks.
     ///
     /// # Errors
     ///
-    /// See [`CandidateError`]. For an unknown peer the candidate is ignored: its connection has
-    /// ended.
+    /// See [`CandidateError`]. A candidate of an unknown peer is ignored, because its connection
+    /// has ended.
     pub fn add_ice_candidate(
         &mut self,
         peer: PeerId,
@@ -152,18 +153,17 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
     }
 
     /// Returns a handle to the signaling of this peer, for programs in which an actor or another
-    /// thread runs the peer. From here on signals go to the handle.
+    /// thread runs the peer. From now on signals are moved to the handle.
     pub fn signaling(&mut self) -> Signaling {
         self.signaling.get_or_insert_default().clone()
     }
 
-    /// The oldest signal not yet taken. None while there is a [`signaling`](Self::signaling)
-    /// handle.
+    /// Returns the next signal. `None` if there is a [`signaling`](Self::signaling) handle.
     pub fn next_signal(&mut self) -> Option<Signal> {
         self.outcome.signals.pop_front()
     }
 
-    /// Ends the connection of a peer (Godot: `remove_peer`). The program is notified when it was
+    /// Closes the connection of a peer (Godot: `remove_peer`). An event follows if it was
     /// connected.
     pub fn remove_peer(&mut self, peer: PeerId) {
         if let Some(slot) = self.connections.slot_of(peer) {
@@ -197,7 +197,7 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
         }
     }
 
-    /// Gives signals to the signaling handle, if there is one.
+    /// Moves signals to the signaling handle, if there is one.
     pub(super) fn give_signals(&mut self) {
         if let Some(signaling) = &self.signaling {
             signaling.give(&mut self.outcome.signals);

@@ -1,4 +1,4 @@
-//! A network in memory and virtual time, and signaling that passes everything on at once.
+//! A virtual network in virtual time, and signaling without delay.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
 use std::cell::RefCell;
@@ -18,14 +18,14 @@ use mp_transport_webrtc::{
     AddPeerError, Options, Signal, Signaling, SignalingError, WebRtcMultiplayerPeer,
 };
 
-/// Conditions of the network.
+/// Properties of the network.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Conditions {
-    /// Least time of travel.
+    /// Minimum delay.
     pub(crate) latency: Duration,
-    /// Most time beyond it.
+    /// Maximum additional delay.
     pub(crate) jitter: Duration,
-    /// Datagrams of 1,000 that are lost.
+    /// Number of datagrams in 1,000 that are lost.
     pub(crate) loss: u64,
 }
 
@@ -56,7 +56,7 @@ impl Network {
         })))
     }
 
-    /// A socket with an address of its own.
+    /// Returns a socket with its own address.
     pub(crate) fn socket(&self) -> VirtualSocket {
         let mut state = self.0.borrow_mut();
         state.next_port += 1;
@@ -65,7 +65,7 @@ impl Network {
         VirtualSocket { network: self.clone(), address, is_forged: false }
     }
 
-    /// A socket that sends in the name of another one.
+    /// Returns a socket that sends with the forged address of another one.
     pub(crate) fn socket_at(&self, address: SocketAddr) -> VirtualSocket {
         VirtualSocket { network: self.clone(), address, is_forged: true }
     }
@@ -78,12 +78,12 @@ impl Network {
         self.0.borrow_mut().conditions = conditions;
     }
 
-    /// Loses every datagram from now on, or none but by the conditions.
+    /// Sets whether all datagrams are lost.
     pub(crate) fn set_dark(&self, is_dark: bool) {
         self.0.borrow_mut().is_dark = is_dark;
     }
 
-    /// Lets time pass.
+    /// Advances the time.
     pub(crate) fn advance(&self, time: Duration) -> Instant {
         let mut state = self.0.borrow_mut();
         state.now += time;
@@ -140,18 +140,18 @@ impl Drop for VirtualSocket {
     }
 }
 
-/// Passes what peers signal to each other.
+/// Passes the signals of peers to each other.
 #[derive(Debug, Default)]
 pub(crate) struct Relay {
     peers: BTreeMap<PeerId, Signaling>,
     pub(crate) passes_candidates: bool,
-    /// Session descriptions look like those of a browser.
+    /// Whether all session descriptions look like those of a browser.
     pub(crate) looks_like_web: bool,
     /// A peer whose session descriptions look like those of a browser.
     pub(crate) web_peer: Option<PeerId>,
-    /// Signals are dropped.
+    /// Whether signals are dropped.
     pub(crate) is_broken: bool,
-    /// Peers that were removed: by whom, and who.
+    /// Removed peers: the peer that removed, and the removed one.
     pub(crate) removed: RefCell<Vec<(PeerId, PeerId)>>,
 }
 
@@ -171,7 +171,7 @@ impl Relay {
         self.peers[&offerer].create_offer(answerer).unwrap();
     }
 
-    /// Passes on what was signaled so far.
+    /// Passes the queued signals.
     pub(crate) fn run(&self) {
         for (&from, signaling) in &self.peers {
             while let Some(signal) = signaling.next_signal() {
@@ -196,14 +196,14 @@ impl Relay {
     }
 }
 
-/// Returns whether a server that refuses new connections says so; what follows fails as well.
+/// Returns whether an error follows from a server that refuses new connections.
 fn is_refusal(error: &SignalingError) -> bool {
     use mp_transport_webrtc::DescriptionError::UnknownPeer;
     let refusing = SignalingError::AddPeer(AddPeerError::Refusing);
     *error == refusing || *error == SignalingError::Description(UnknownPeer)
 }
 
-/// A server and a client, and what they reported.
+/// A server and a client, and their events.
 pub(crate) struct Pair {
     pub(crate) network: Network,
     pub(crate) relay: Relay,
@@ -273,7 +273,7 @@ impl Pair {
         panic!("no connection");
     }
 
-    /// Turns until `time` has passed.
+    /// Runs turns for `time`.
     pub(crate) fn pass(&mut self, time: Duration) {
         let end = self.network.now() + time;
         while self.network.now() < end {
@@ -322,10 +322,10 @@ pub(crate) struct Swarm {
     pub(crate) relay: Relay,
     pub(crate) server: WebRtcMultiplayerPeer<VirtualSocket>,
     clients: Vec<WebRtcMultiplayerPeer<VirtualSocket>>,
-    /// Bytes of the packets that each client received.
+    /// Bytes of the packets received by each client.
     pub(crate) received: Vec<usize>,
     connections: Vec<ConnectionId>,
-    /// Why connections ended at the server.
+    /// Reasons of connections that ended, at the server.
     pub(crate) ends: Vec<DisconnectReason>,
 }
 
