@@ -31,7 +31,8 @@ use crate::proto::{
 #[must_use = "a setter returns the changed options"]
 pub struct ServerOptions {
     host: HostSettings,
-    /// `None`: in proportion to the number of clients.
+    /// Maximum number of bytes queued for all clients. `None`: in proportion to the number of
+    /// clients.
     queued_bytes: Option<usize>,
     pub(crate) datagrams_per_poll: usize,
     pub(crate) flush_interval: Duration,
@@ -51,7 +52,7 @@ pub struct ServerOptions {
 #[must_use = "a setter returns the changed options"]
 pub struct ClientOptions {
     host: HostSettings,
-    /// `None`: the default of [`HostSettings`].
+    /// Maximum number of bytes queued. `None`: the default of [`HostSettings`].
     queued_bytes: Option<usize>,
     pub(crate) channels: u8,
     bind_ip: Option<IpAddr>,
@@ -62,25 +63,25 @@ pub struct ClientOptions {
     pub(crate) dtls: Option<DtlsClientOptions>,
 }
 
-/// Setters that servers and clients have in common.
+/// Setters of both servers and clients.
 macro_rules! common_setters {
     () => {
-        /// Sets the bytes per second that this host receives; 0 is no limit (default). It narrows
-        /// the windows of its peers.
+        /// Sets the maximum incoming bandwidth in bytes per second; 0 is unlimited (default). It
+        /// reduces the windows of the peers.
         pub const fn incoming_bandwidth(mut self, bytes_per_second: u32) -> Self {
             self.host.incoming_bandwidth = bytes_per_second;
             self
         }
 
-        /// Sets the bytes per second that this host sends; 0 is no limit (default). It narrows the
-        /// windows to its peers.
+        /// Sets the maximum outgoing bandwidth in bytes per second; 0 is unlimited (default). It
+        /// reduces the windows to the peers.
         pub const fn outgoing_bandwidth(mut self, bytes_per_second: u32) -> Self {
             self.host.outgoing_bandwidth = bytes_per_second;
             self
         }
 
-        /// Sets the size of the largest datagram in bytes, 576 to 4,096 (default: 1,392). Two peers
-        /// use the smaller of their sizes.
+        /// Sets the maximum length of a datagram in bytes, 576 to 4,096 (default: 1,392). Peers use
+        /// the smaller one.
         pub const fn mtu(mut self, bytes: u16) -> Self {
             self.host.mtu = bytes;
             self
@@ -92,96 +93,99 @@ macro_rules! common_setters {
             self
         }
 
-        /// Sets whether datagrams have a CRC-32 checksum (default: no; Godot cannot). The remote
-        /// peer must have it as well.
+        /// Sets whether datagrams have a CRC-32 checksum (default: no, as in Godot). The remote
+        /// peer must use the same.
         pub const fn checksum(mut self, checksum: bool) -> Self {
             self.host.checksum = checksum;
             self
         }
 
-        /// Sets when a peer that acknowledges nothing times out; see [`Patience`].
+        /// Sets when unresponsive peers time out; see [`Patience`].
         pub const fn patience(mut self, patience: Patience) -> Self {
             self.host.patience = patience;
             self
         }
 
-        /// Sets the time from the last acknowledgement of an idle peer to a ping (default: 500 ms).
+        /// Sets the time without an acknowledgement after which an idle peer is pinged (default:
+        /// 500 ms).
         pub const fn ping_interval(mut self, interval: Duration) -> Self {
             self.host.ping_interval = interval;
             self
         }
 
-        /// Sets whether unreliable packets are dropped when round trips grow, as ENet does
+        /// Sets whether to drop unreliable packets when round-trip times grow, as ENet does
         /// (default: no).
         pub const fn packet_throttle(mut self, throttle: bool) -> Self {
             self.host.packet_throttle = throttle;
             self
         }
 
-        /// Sets the size of the largest packet in bytes that is sent or received: 1 byte to 32 MiB
+        /// Sets the maximum length of a packet in bytes, sent and received: 1 byte to 32 MiB
         /// (default).
         pub const fn max_packet_size(mut self, bytes: usize) -> Self {
             self.host.max_packet_size = bytes;
             self
         }
 
-        /// Sets the most reliable bytes queued for one peer (default: 64 MiB). A peer with more is
-        /// disconnected with `QueueFull`.
+        /// Sets the maximum number of reliable bytes queued for a peer (default: 64 MiB). At the
+        /// limit the connection is closed with `QueueFull`.
         pub const fn reliable_queue_bytes(mut self, bytes: usize) -> Self {
             self.host.reliable_queue_bytes = bytes;
             self
         }
 
-        /// Sets the time without acknowledgement of reliable data after which a peer is
-        /// disconnected (default: 30 s); see [`HostSettings::reliable_progress_timeout`].
+        /// Sets the maximum time without an acknowledgement of reliable data (default: 30 s). Then
+        /// the connection is closed; see [`HostSettings::reliable_progress_timeout`].
         pub const fn reliable_progress_timeout(mut self, timeout: Duration) -> Self {
             self.host.reliable_progress_timeout = timeout;
             self
         }
 
-        /// Sets the most unreliable bytes queued for one peer (default: 256 KiB). The oldest
-        /// packets beyond are dropped.
+        /// Sets the maximum number of unreliable bytes queued for a peer (default: 256 KiB). At the
+        /// limit the oldest packets are dropped.
         pub const fn unreliable_queue_bytes(mut self, bytes: usize) -> Self {
             self.host.unreliable_queue_bytes = bytes;
             self
         }
 
-        /// Sets the most bytes queued for all peers; see [`HostSettings::queued_bytes`] (default:
-        /// 256 MiB, and for a server at least 256 KiB per client).
+        /// Sets the maximum number of bytes queued for all peers (default: 256 MiB, and for a
+        /// server at least 256 KiB per client); see [`HostSettings::queued_bytes`].
         pub const fn queued_bytes(mut self, bytes: usize) -> Self {
             self.queued_bytes = Some(bytes);
             self
         }
 
-        /// Sets the most bytes of all peers' received packets that wait for missing ones or for the
-        /// program (default: 256 MiB); see [`HostSettings::waiting_bytes`].
+        /// Sets the maximum number of bytes received and not polled, of all peers (default: 256
+        /// MiB); see [`HostSettings::waiting_bytes`].
         pub const fn waiting_bytes(mut self, bytes: usize) -> Self {
             self.host.waiting_bytes = bytes;
             self
         }
 
-        /// Sets the most packets of one peer that wait for the program, at least 1 (default:
-        /// 4,096). Beyond, unreliable packets are dropped and reliable ones not acknowledged.
+        /// Sets the maximum number of packets received from a peer and not polled, at least 1
+        /// (default: 4,096). At the limit unreliable packets are dropped, and reliable ones are not
+        /// acknowledged.
         pub const fn receive_queue_packets(mut self, packets: usize) -> Self {
             self.host.receive_queue_packets = packets;
             self
         }
 
-        /// Sets the most bytes of one peer's packets that wait for the program (default: 4 MiB), as
-        /// [`receive_queue_packets`](Self::receive_queue_packets) does.
+        /// Sets the maximum number of bytes received from a peer and not polled (default: 4 MiB).
+        /// The limit has the same effect as [`receive_queue_packets`](Self::receive_queue_packets).
         pub const fn receive_queue_bytes(mut self, bytes: usize) -> Self {
             self.host.receive_queue_bytes = bytes;
             self
         }
 
-        /// Sets the most datagrams that one `poll` reads from the socket, at least 1 (default:
-        /// 1,024). If more are pending, the next `poll` is due at once.
+        /// Sets the maximum number of datagrams received in one `poll`, at least 1 (default:
+        /// 1,024). If there are more, the next `poll` is due immediately.
         pub const fn datagrams_per_poll(mut self, datagrams: usize) -> Self {
             self.datagrams_per_poll = datagrams;
             self
         }
 
-        /// Sets the seed of all randomness but encryption's (default: from the operating system).
+        /// Sets the seed of random numbers, except those for encryption (default: from the
+        /// operating system).
         pub const fn seed(mut self, seed: [u8; 32]) -> Self {
             self.seed = Some(seed);
             self
@@ -226,67 +230,68 @@ impl Default for ClientOptions {
 }
 
 impl ServerOptions {
-    /// Sets the most clients at a time, 1 to 4,095 (default: 32). Others are rejected at once.
+    /// Sets the maximum number of clients, 1 to 4,095 (default: 32). Others are rejected
+    /// immediately.
     pub const fn max_clients(mut self, clients: u16) -> Self {
         self.host.max_peers = clients;
         self
     }
 
-    /// Sets the most clients from one IP address, at least 1 (default: 4,095).
+    /// Sets the maximum number of clients from one IP address, at least 1 (default: 4,095).
     pub const fn max_clients_per_address(mut self, clients: u16) -> Self {
         self.host.max_peers_per_address = clients;
         self
     }
 
-    /// Sets the most channels of ENet that a client is granted, 1 to 255 (default).
+    /// Sets the maximum number of ENet channels of a client, 1 to 255 (default).
     pub const fn channel_limit(mut self, channels: u8) -> Self {
         self.host.channel_limit = channels;
         self
     }
 
-    /// Sets the packet throttle that clients are told to use (default: never drop); `None` leaves
-    /// it to them. See [`HostSettings::peer_throttle`].
+    /// Sets the packet throttle that is sent to clients (default: never drop); `None` sends
+    /// nothing. See [`HostSettings::peer_throttle`].
     pub const fn peer_throttle(mut self, parameters: Option<ThrottleParameters>) -> Self {
         self.host.peer_throttle = parameters;
         self
     }
 
-    /// Sets the most clients at a time that have not completed their handshake, at least 1
-    /// (default: 1,024). A new one replaces the oldest.
+    /// Sets the maximum number of half-open connections, at least 1 (default: 1,024). At the limit
+    /// the oldest is dropped.
     pub const fn half_open_max(mut self, clients: usize) -> Self {
         self.host.half_open_max = clients;
         self
     }
 
-    /// Sets the most clients of one IP address that have not completed their handshake, at least 1
-    /// (default: 64). A new one replaces the oldest from there.
+    /// Sets the maximum number of half-open connections from one IP address, at least 1 (default:
+    /// 64). At the limit the oldest one of that address is dropped.
     pub const fn half_open_max_per_address(mut self, clients: usize) -> Self {
         self.host.half_open_max_per_address = clients;
         self
     }
 
-    /// Sets the time that clients have for their handshake (default: 10 s).
+    /// Sets the maximum time of a half-open connection (default: 10 s).
     pub const fn half_open_timeout(mut self, timeout: Duration) -> Self {
         self.host.half_open_timeout = timeout;
         self
     }
 
-    /// Sets the maximum delay of packets that wait to share datagrams (default: 1 ms; at most 16
-    /// ms), when at least eight clients are connected. [`Duration::ZERO`] sends everything at the
-    /// end of the turn.
+    /// Sets the maximum coalescing delay of packets (default: 1 ms; at most 16 ms), if at least
+    /// eight clients are connected. With [`Duration::ZERO`] everything is sent at the end of the
+    /// turn.
     ///
-    /// In an interval with eight or more datagrams each way, received in small numbers at a time,
-    /// the socket is polled once per interval: fewer wake-ups and datagrams carry the same packets,
-    /// and a packet is delayed by half an interval on average. Only sockets that
-    /// [can pause](crate::io::DatagramSocket::pause) are left alone like this: tokio's, on Linux.
-    /// After a flush to 512 clients or more the next one is delayed by about the duration of that
-    /// flush, 16 ms at most.
+    /// If an interval has eight or more datagrams each way, received in small numbers at a time,
+    /// the socket is polled once per interval. Fewer wake-ups and datagrams transfer the same
+    /// packets, and a packet is delayed by half an interval on average. This requires a socket that
+    /// [can pause](crate::io::DatagramSocket::pause), such as tokio's on Linux. After a flush to
+    /// 512 clients or more the next one is delayed by about the duration of that flush, at most 16
+    /// ms.
     pub const fn flush_interval(mut self, interval: Duration) -> Self {
         self.flush_interval = interval;
         self
     }
 
-    /// Encrypts everything with this certificate; see
+    /// Enables encryption with this certificate; see
     /// [`EnetConnection::dtls_server_setup`](crate::EnetConnection::dtls_server_setup).
     #[cfg(feature = "dtls")]
     #[doc(alias = "dtls_server_setup")]
@@ -313,35 +318,35 @@ impl ServerOptions {
 }
 
 impl ClientOptions {
-    /// Sets the number of transfer channels besides 0, at most 253 (default). It is Godot's
-    /// `channel_count`, of which 0 means all.
+    /// Sets the number of transfer channels besides 0, at most 253 (default). In Godot this is
+    /// `channel_count`, where 0 means all.
     pub const fn channels(mut self, channels: u8) -> Self {
         self.channels = channels;
         self
     }
 
-    /// Sets the address to send from (default: any). It is Godot's `set_bind_ip`.
+    /// Sets the address to send from (default: any; Godot: `set_bind_ip`).
     #[doc(alias = "set_bind_ip")]
     pub const fn bind_ip(mut self, ip: IpAddr) -> Self {
         self.bind_ip = Some(ip);
         self
     }
 
-    /// Sets the port to send from; 0 lets the system choose (default).
+    /// Sets the port to send from; 0 lets the operating system choose (default).
     pub const fn local_port(mut self, port: u16) -> Self {
         self.local_port = port;
         self
     }
 
-    /// Sets the packet throttle that the client proposes to its server.
+    /// Sets the packet throttle that the client proposes to the server.
     pub const fn throttle(mut self, parameters: ThrottleParameters) -> Self {
         self.host.throttle = parameters;
         self
     }
 
-    /// Encrypts everything, for a server that is verified as `options` say. If it is not trusted,
-    /// the connection fails at once, and [`Dtls::untrusted`](crate::dtls::Dtls::untrusted) has the
-    /// reason.
+    /// Enables encryption, and sets how the server is verified. If it is not trusted, the
+    /// connection fails immediately, and [`Dtls::untrusted`](crate::dtls::Dtls::untrusted) returns
+    /// the reason.
     #[cfg(feature = "dtls")]
     #[doc(alias = "dtls_client_setup")]
     pub fn dtls(mut self, options: DtlsClientOptions) -> Self {
@@ -357,7 +362,7 @@ impl ClientOptions {
         HostSettings { queued_bytes, ..self.host.clone() }
     }
 
-    /// Where to send from to `server`.
+    /// Returns the address to send from to `server`.
     pub(crate) fn local_address(&self, server: SocketAddr) -> Result<SocketAddr, CreateError> {
         let any = match server {
             SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
@@ -370,8 +375,8 @@ impl ClientOptions {
         Ok((ip, self.local_port).into())
     }
 
-    /// Binds a socket with `bind` for a server whose address is not known yet: for both families,
-    /// unless an address is given or the system has no IPv6.
+    /// Binds a socket with `bind` for a server whose address is unknown: for both families, unless
+    /// an address is set or the system has no IPv6.
     pub(crate) fn bind_for_name<S>(
         &self,
         host: &str,
@@ -394,8 +399,8 @@ impl ClientOptions {
     }
 }
 
-/// Binds a socket with `bind` to `port` of all addresses of this machine: of both families, or of
-/// IPv4 if the system has no IPv6.
+/// Binds a socket with `bind` to `port` of all addresses of this host: of both families, or of IPv4
+/// if the system has no IPv6.
 pub(crate) fn bind_any<S>(
     port: u16,
     bind: impl Fn(SocketAddr) -> Result<S, BindError>,
@@ -406,7 +411,7 @@ pub(crate) fn bind_any<S>(
     })
 }
 
-/// The settings of a host, if they are within range.
+/// Returns `settings` if they are in range.
 pub(crate) fn checked(settings: HostSettings) -> Result<HostSettings, CreateError> {
     OutOfRange::check("max_clients", settings.max_peers, 1..=PEERS_MAX)?;
     OutOfRange::check("max_clients_per_address", settings.max_peers_per_address, 1..)?;
@@ -435,22 +440,20 @@ pub enum CreateError {
     /// The socket could not be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// DTLS cannot be set up as the options say.
+    /// DTLS cannot be set up with these options.
     #[cfg(feature = "dtls")]
     #[error(transparent)]
     Dtls(#[from] DtlsError),
-    /// The address to send from cannot reach the server.
-    #[error("{server} cannot be reached from {ip}, an IPv4 address; use an IPv6 address, or none")]
+    /// The local address cannot send to the server.
+    #[error("cannot send to {server} from {ip}, an IPv4 address; use an IPv6 address or none")]
     Family {
-        /// The address to send from.
+        /// The local address.
         ip: IpAddr,
         /// The server.
         server: SocketAddr,
     },
-    /// There is no address to connect to.
-    #[error(
-        "no address of the server can be reached from the client's socket; bind the socket to [::]"
-    )]
+    /// None of the server's addresses can be sent to.
+    #[error("no address of the server can be reached from the client's socket; bind it to [::]")]
     NoAddress,
     /// An option is out of range.
     #[error(transparent)]
@@ -458,10 +461,10 @@ pub enum CreateError {
     /// The thread of a lookup could not be started.
     #[error("cannot start the thread that looks up a name")]
     Thread(#[source] io::Error),
-    /// The operating system does not report the address of a socket.
+    /// The address of the socket is unknown.
     #[error("cannot read the address of the socket")]
     Address(#[source] io::Error),
-    /// The operating system has no randomness to give.
-    #[error("the operating system gave no randomness; set a seed")]
+    /// The operating system returned no random numbers.
+    #[error("the operating system returned no random numbers; set a seed")]
     Randomness(#[source] io::Error),
 }

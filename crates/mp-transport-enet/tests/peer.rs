@@ -541,6 +541,6 @@ fn a_client_sends_from_the_address_it_is_told_to() {
     let error = EnetMultiplayerPeer::create_client(server, options).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "[2001:db8::1]:9 cannot be reached from 127.0.0.1, an IPv4 address; use an IPv6 address, or none"
+        "cannot send to [2001:db8::1]:9 from 127.0.0.1, an IPv4 address; use an IPv6 address or none"
     );
 }

@@ -32,7 +32,7 @@ pub struct Options {
     pub(crate) web_pacing: Pacing,
 }
 
-/// Bytes per channel and time that are sent to a web peer.
+/// Maximum number of bytes per channel and interval sent to a web peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pacing {
     pub(crate) bytes: usize,
@@ -40,7 +40,8 @@ pub(crate) struct Pacing {
 }
 
 impl Default for Options {
-    /// Full ICE, no channels beyond Godot's three, the socket's own address as candidate.
+    /// Returns full ICE, no channels beyond Godot's three, and the socket's own address as
+    /// candidate.
     fn default() -> Self {
         Self {
             channels_config: Vec::new(),
@@ -56,36 +57,35 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Sets the modes of transfer channels 1, 2, … (Godot: `channels_config`; default: none).
-    ///
-    /// Both ends must use the same: messages on a channel that the remote peer lacks are lost.
+    /// Sets the modes of transfer channels 1, 2, … (Godot: `channels_config`; default: none). Both
+    /// peers must use the same: messages on a channel that the remote peer does not have are lost.
     #[must_use]
     pub fn channels_config(mut self, modes: impl Into<Vec<TransferMode>>) -> Self {
         self.channels_config = modes.into();
         self
     }
 
-    /// Sets whether this side is ICE-lite (default: no): it sends no checks, and only answers those
-    /// of remote peers that know its session description. For servers at a public address, which
-    /// no candidate of a remote peer can then make send anywhere.
+    /// Sets whether this peer is ICE-lite (default: no). It then sends no checks, and only replies
+    /// to checks of remote peers that know its session description. For servers at a public
+    /// address, because candidates of a remote peer cannot make an ICE-lite peer send anywhere.
     #[must_use]
     pub fn ice_lite(mut self, ice_lite: bool) -> Self {
         self.ice_lite = ice_lite;
         self
     }
 
-    /// Sets the addresses that remote peers reach the socket at, for a server behind a NAT: each
-    /// becomes a host candidate, 16 at most.
+    /// Sets the addresses at which remote peers reach the socket, for a server behind a NAT. Each
+    /// becomes a host candidate, at most 16.
     ///
-    /// By default it is the socket's own address. If the socket is bound to every address, it is
-    /// those of this host (on Linux), without loopback and link-local ones.
+    /// Default: the socket's own address. If it is bound to all addresses, those of this host,
+    /// without loopback and link-local addresses.
     #[must_use]
     pub fn advertised(mut self, addresses: impl Into<Vec<SocketAddr>>) -> Self {
         self.advertised = addresses.into();
         self
     }
 
-    /// Sets which candidates of remote peers are used with full ICE (default:
+    /// Sets the candidates of remote peers that are used with full ICE (default:
     /// [`CandidatePolicy::Any`]).
     #[must_use]
     pub fn candidate_policy(mut self, policy: CandidatePolicy) -> Self {
@@ -93,37 +93,37 @@ impl Options {
         self
     }
 
-    /// Sets whether packets for a transfer channel that is not configured are sent on channel 0 with
-    /// their mode (default: no, [`send`](mp_core::MultiplayerPeer::send) rejects them as Godot does):
-    /// for servers that relay between transports, whose players use more channels.
+    /// Sets whether packets for a transfer channel that is not configured are sent on channel 0
+    /// with their mode (default: no; [`send`](mp_core::MultiplayerPeer::send) rejects them, as in
+    /// Godot). For servers that relay between transports, whose players use more channels.
     #[must_use]
     pub fn channel_fallback(mut self, falls_back: bool) -> Self {
         self.falls_back = falls_back;
         self
     }
 
-    /// Sets the most open connections at a time, 1 to 4,095 (default).
+    /// Sets the maximum number of open connections, 1 to 4,095 (default).
     #[must_use]
     pub fn max_peers(mut self, peers: u16) -> Self {
         self.max_peers = peers;
         self
     }
 
-    /// Sets the most connections at a time whose channels are not all open (default:
-    /// [`OPENING_MAX`]; at least 1). A new one replaces the oldest, so that peers that never connect
-    /// keep nobody out.
+    /// Sets the maximum number of connections whose channels are not all open, at least 1 (default:
+    /// [`OPENING_MAX`]). At the limit the oldest is dropped, so that peers that never connect do
+    /// not exclude others.
     #[must_use]
     pub fn max_opening(mut self, peers: usize) -> Self {
         self.max_opening = peers;
         self
     }
 
-    /// Sets how much each channel of a web peer is sent: `bytes` per `interval` (default: 32 KiB
-    /// per 50 ms). Neither can be 0.
+    /// Sets the maximum number of bytes sent to each channel of a web peer: `bytes` per `interval`
+    /// (default: 32 KiB per 50 ms). Neither may be 0.
     ///
-    /// A Godot web export keeps 64 KiB per channel until its script runs the next frame, and drops
-    /// the rest, on reliable channels too. With the default nothing is lost as long as a frame
-    /// takes less than 100 ms.
+    /// A Godot web export buffers 64 KiB per channel until its script runs the next frame, and
+    /// drops the rest, on reliable channels too. With the default nothing is lost as long as a
+    /// frame takes less than 100 ms.
     #[must_use]
     pub fn web_pacing(mut self, bytes: usize, interval: Duration) -> Self {
         self.web_pacing = Pacing { bytes, interval };
@@ -155,33 +155,33 @@ impl Options {
     }
 }
 
-/// Why a peer was not created.
+/// The reason why a peer was not created.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CreateError {
     /// An option is out of range.
     #[error(transparent)]
     OutOfRange(#[from] OutOfRange),
-    /// A client's id is 1, which is the server's.
-    #[error("the id of a client must be 2 or more: 1 is the server's")]
+    /// The id of a client is 1, which is the server's.
+    #[error("the id of a client must be 2 or more; 1 is the server's")]
     InvalidId,
     /// An advertised address cannot be a candidate.
-    #[error("cannot advertise {0}: a candidate needs a unicast address and a port")]
+    #[error("cannot advertise {0}; use a unicast address with a port")]
     AdvertisedAddress(SocketAddr),
-    /// The socket is bound to every address, none is advertised, and the system does not tell the
-    /// addresses of this host.
+    /// The socket is bound to all addresses, no address is advertised, and the addresses of this
+    /// host are unknown.
     #[error(
-        "the socket is bound to {0}: bind it to one address, or name the addresses that clients \
+        "the socket is bound to {0}; bind it to one address, or set the addresses that clients \
          reach it at with Options::advertised"
     )]
     NoAddress(SocketAddr),
     /// The socket cannot be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// The socket has no address.
+    /// The address of the socket is unknown.
     #[error("cannot read the address of the socket")]
     Socket(#[source] std::io::Error),
-    /// No certificate could be made.
+    /// The certificate could not be generated.
     #[error("cannot generate a DTLS certificate: {0}")]
     Certificate(String),
 }
