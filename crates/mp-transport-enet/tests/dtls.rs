@@ -30,8 +30,7 @@ fn trusting(certificate: &DevelopmentCertificate) -> DtlsClientOptions {
 }
 
 fn server_options(certificate: &DevelopmentCertificate) -> ServerOptions {
-    let options = ServerOptions::default().seed([1; 32]).dtls(certificate.identity().unwrap());
-    options
+    ServerOptions::default().seed([1; 32]).dtls(certificate.identity().unwrap())
 }
 
 /// Game peers on a network in virtual time.
