@@ -334,7 +334,7 @@ fn a_client_reaches_a_server_by_its_name() {
 }
 
 #[test]
-fn a_name_that_cannot_be_resolved_is_reported_with_the_reason() {
+fn unresolved_name_is_reported_with_the_reason() {
     let options = ClientOptions::default();
     let mut client = EnetMultiplayerPeer::create_client_by_name("no name", 7_777, options).unwrap();
     let clock = mp_core::host::SystemClock::new();

@@ -8,7 +8,7 @@ use mp_core::{ConnectionId, ConnectionStatus, Instant, Origin, PeerEvent, Rng};
 
 use crate::limits::HEAD_BYTES_MAX;
 use crate::proto::connection::Connection;
-use crate::proto::response::{Asked, Reply};
+use crate::proto::response::{ResponseOutcome, SentRequest};
 use crate::proto::session::Session;
 use crate::proto::url::Url;
 use crate::{ClientOptions, ServerOptions};
@@ -26,8 +26,8 @@ pub fn web_socket_handshake(data: &[u8]) {
     }
     let (mut session, mut connection) = server();
     receive(&mut connection, &mut session, pieces(data));
-    let (mut session, mut connection, asked) = client();
-    if let Reply::Open { len, .. } = asked.judge(data) {
+    let (mut session, mut connection, sent) = client();
+    if let ResponseOutcome::Open { len, .. } = sent.parse(data) {
         assert!(len <= data.len().min(HEAD_BYTES_MAX));
     }
     receive(&mut connection, &mut session, pieces(data));
@@ -93,18 +93,18 @@ fn server() -> (Session, Connection) {
     (session, connection)
 }
 
-/// The key that [`Asked::new`] makes from 16 zeros.
+/// The key that [`SentRequest::new`] makes from 16 zeros.
 const KEY: &str = "AAAAAAAAAAAAAAAAAAAAAA==";
 
-fn client() -> (Session, Connection, Asked) {
+fn client() -> (Session, Connection, SentRequest) {
     let settings = ClientOptions::default().read().expect("usable options");
     let rng = Rng::from_number(1);
     let session = Session::new(settings, Default::default(), rng, ConnectionStatus::Connecting);
     let url: Url = "ws://a/".parse().expect("a URL");
-    let (asked, request) = Asked::new(&url, [0; 16], &[], &[]);
+    let (sent, request) = SentRequest::new(&url, [0; 16], &[], &[]);
     let origin = Origin::Address(SocketAddr::from(([10, 0, 0, 1], 80)));
     let deadline = NOW + session.settings.handshake_timeout;
     let connection =
-        Connection::dialed(ID, origin, None, (asked.clone(), request), deadline, &session);
-    (session, connection, asked)
+        Connection::dialed(ID, origin, None, (sent.clone(), request), deadline, &session);
+    (session, connection, sent)
 }

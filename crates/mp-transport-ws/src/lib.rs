@@ -41,16 +41,16 @@
 //! | feature | adds |
 //! |---|---|
 //! | `tokio` | [`io::TokioTcp`], TCP connections that wake their task |
-//! | `testing` | [`testing::Network`], connections in virtual time |
+//! | `testing` | [`testing::VirtualNetwork`], connections in virtual time |
 
+mod connection_io;
+mod connection_table;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzz;
 mod info;
 pub mod io;
 pub mod limits;
-mod link;
-mod links;
 mod options;
 mod peer;
 mod proto;

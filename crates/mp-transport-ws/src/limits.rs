@@ -42,7 +42,7 @@ pub const HANDSHAKES_MAX: usize = 1_024;
 pub const ACCEPTS_PER_POLL: usize = 128;
 
 /// Bytes received from one socket in one `poll`, so that no connection delays the others.
-pub const LINK_BYTES_PER_POLL: usize = 64 * 1024;
+pub const CONNECTION_BYTES_PER_POLL: usize = 64 * 1024;
 
 /// Bytes received from all sockets in one `poll`; the next one is then due immediately. Branches
 /// receive as much in a few batches.
@@ -76,11 +76,11 @@ pub const MESSAGE_TIMEOUT: Duration = Duration::from_secs(60);
 pub(crate) const FRAME_READ_BYTES: usize = 512;
 
 /// Maximum number of frames in the bytes of one receive call: each frame has at least two bytes.
-pub(crate) const FRAMES_PER_RECEIVE_MAX: usize = LINK_BYTES_PER_POLL;
+pub(crate) const FRAMES_PER_RECEIVE_MAX: usize = CONNECTION_BYTES_PER_POLL;
 
 /// Time that the remote peer has to answer a close frame, or to close a connection that was
 /// rejected.
-pub const GOODBYE_TIMEOUT: Duration = LINGER;
+pub const CLOSE_FRAME_TIMEOUT: Duration = LINGER;
 
 /// Delay until accepting is retried after the system lacked descriptors or memory.
 pub const ACCEPT_RETRY: Duration = Duration::from_millis(100);
@@ -115,5 +115,5 @@ pub const KEEPALIVES_PER_TIMEOUT: u32 = 6;
 /// postponed, because their bytes could not be received. Hosts that are merely busy are less late.
 pub const SUSPENSION_MIN: Duration = Duration::from_secs(1);
 
-const _: () = assert!(HEAD_BYTES_MAX < LINK_BYTES_PER_POLL);
-const _: () = assert!(LINK_BYTES_PER_POLL <= BYTES_PER_POLL);
+const _: () = assert!(HEAD_BYTES_MAX < CONNECTION_BYTES_PER_POLL);
+const _: () = assert!(CONNECTION_BYTES_PER_POLL <= BYTES_PER_POLL);

@@ -1,7 +1,7 @@
 //! [`WebSocketMultiplayerPeer`]: the connections of a server or client, and Godot's rules for their
 //! use. Connections are accepted and established in `establish`.
 
-mod door;
+mod establish;
 mod text;
 
 use std::collections::VecDeque;
@@ -16,16 +16,18 @@ use mp_core::{
     MultiplayerPeer, Outgoing, PeerEvent, PeerId, Readiness, SendError, SharedLimit, TransferMode,
 };
 
-use self::door::{Call, Door};
+use self::establish::{Acceptor, ConnectAttempt};
+use crate::connection_io::ConnectionIo;
+use crate::connection_table::{ConnectionTable, suspension};
 use crate::info::WebSocketPeerInfo;
 #[cfg(feature = "tokio")]
 use crate::io::TokioTcp;
-use crate::io::{SOURCE, StreamSource, Tcp, Wakes};
-use crate::limits::{BYTES_PER_POLL, EVENTS_PER_POLL, LINK_BYTES_PER_POLL, WAITING_BYTES_OF_EACH};
-use crate::link::Link;
-use crate::links::{Links, suspension};
+use crate::io::{ReadyList, SOURCE, StreamSource, Tcp};
+use crate::limits::{
+    BYTES_PER_POLL, CONNECTION_BYTES_PER_POLL, EVENTS_PER_POLL, WAITING_BYTES_OF_EACH,
+};
 use crate::options::{ClientOptions, CreateError, ServerOptions, listen_any, rng};
-use crate::proto::response::Asked;
+use crate::proto::response::SentRequest;
 use crate::proto::session::{LastClose, Session};
 use crate::proto::url::Url;
 use crate::text::TextService;
@@ -55,11 +57,11 @@ pub struct WebSocketMultiplayerPeer<S: StreamSource = Tcp> {
     source: Option<S>,
     role: Role,
     connect_error: Option<io::Error>,
-    links: Links<S::Stream>,
+    connections: ConnectionTable<S::Stream>,
     /// Closed connections with bytes left to write.
-    parting: Vec<Link<S::Stream>>,
+    closing: Vec<ConnectionIo<S::Stream>>,
     readiness: Readiness,
-    wakes: Wakes,
+    ready_list: ReadyList,
     source_waker: Waker,
     /// Slots to poll, in this turn or the next.
     ready: VecDeque<usize>,
@@ -74,8 +76,8 @@ pub struct WebSocketMultiplayerPeer<S: StreamSource = Tcp> {
 
 #[derive(Debug)]
 enum Role {
-    Server(Door),
-    Client(Option<Box<Call>>),
+    Server(Acceptor),
+    Client(Option<Box<ConnectAttempt>>),
 }
 
 /// Counters of a server since it was created.
@@ -180,7 +182,7 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
         let tls = options.tls.map(|store| store.server_config()).transpose()?;
         let rng = rng(options.seed)?;
         let session = Session::new(settings, rules, rng, ConnectionStatus::Connected);
-        let role = Role::Server(Door {
+        let role = Role::Server(Acceptor {
             tls,
             max_handshakes: options.max_handshakes,
             handshakes: VecDeque::new(),
@@ -208,10 +210,10 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
         key[8..].copy_from_slice(&rng.next_u64().to_le_bytes());
         let web_socket = options.web_socket_settings();
         let (protocols, headers) = (&web_socket.supported_protocols, &web_socket.handshake_headers);
-        let asked = Asked::new(&url, key, protocols, headers);
+        let sent = SentRequest::new(&url, key, protocols, headers);
         let rules = Default::default();
         let session = Session::new(settings, rules, rng, ConnectionStatus::Connecting);
-        let role = Role::Client(Some(Box::new(Call { url, asked, tls, deadline: None })));
+        let role = Role::Client(Some(Box::new(ConnectAttempt { url, sent, tls, deadline: None })));
         Ok(Self::new(session, source, role))
     }
 
@@ -231,13 +233,13 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
     /// Returns details of a connection (Godot: `get_peer`, `get_peer_address`, `get_peer_port`).
     #[doc(alias = "get_peer")]
     pub fn peer_info(&self, connection: ConnectionId) -> Option<WebSocketPeerInfo> {
-        let link = self.links.get(connection)?;
-        let stats = link.connection.stats();
+        let entry = self.connections.get(connection)?;
+        let stats = entry.connection.stats();
         Some(WebSocketPeerInfo {
-            address: link.connection.origin().address()?,
-            requested_url: link.connection.origin().url().unwrap_or_default().to_owned(),
-            selected_protocol: link.connection.protocol().map(str::to_owned),
-            current_outbound_buffered_amount: stats.queued_bytes as usize + link.unsent(),
+            address: entry.connection.origin().address()?,
+            requested_url: entry.connection.origin().url().unwrap_or_default().to_owned(),
+            selected_protocol: entry.connection.protocol().map(str::to_owned),
+            current_outbound_buffered_amount: stats.queued_bytes as usize + entry.unsent(),
         })
     }
 
@@ -247,15 +249,15 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
     /// 1000.
     pub fn close_peer(&mut self, connection: ConnectionId, code: u16, reason: &str) {
         let now = self.now;
-        let Some(link) = self.links.get_mut(connection) else { return };
+        let Some(entry) = self.connections.get_mut(connection) else { return };
         let mut end = reason.len().min(CLOSE_REASON_BYTES_MAX);
         while !reason.is_char_boundary(end) {
             end -= 1;
         }
         let (why, farewell) = (DisconnectReason::Kicked, Farewell::Polite);
-        link.connection.leave_with(now, why, farewell, code, &reason[..end]);
-        link.resume();
-        self.links.note(connection.slot as usize);
+        entry.connection.close_with(now, why, farewell, code, &reason[..end]);
+        entry.resume();
+        self.connections.update(connection.slot as usize);
     }
 
     /// Returns the last close frame received from a remote peer (Godot:
@@ -270,16 +272,16 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
     /// `WebSocketPeer.heartbeat_interval`).
     pub fn set_heartbeat_interval(&mut self, connection: ConnectionId, interval: Duration) {
         let now = self.now;
-        let Some(link) = self.links.get_mut(connection) else { return };
-        link.connection.set_heartbeat(now, interval);
-        self.links.note(connection.slot as usize);
+        let Some(entry) = self.connections.get_mut(connection) else { return };
+        entry.connection.set_heartbeat(now, interval);
+        self.connections.update(connection.slot as usize);
     }
 
     /// Sets whether small writes of a connection are sent immediately (default: true; Godot:
     /// `WebSocketPeer.set_no_delay`).
     pub fn set_no_delay(&mut self, connection: ConnectionId, no_delay: bool) {
-        if let Some(link) = self.links.get_mut(connection) {
-            link.set_no_delay(no_delay);
+        if let Some(entry) = self.connections.get_mut(connection) {
+            entry.set_no_delay(no_delay);
         }
     }
 
@@ -300,28 +302,28 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
 
     /// Returns the number of connections whose handshake is not complete.
     pub fn open_handshakes(&self) -> usize {
-        self.links.handshaking()
+        self.connections.handshaking()
     }
 
     fn new(session: Session, source: S, role: Role) -> Self {
-        let wakes = Wakes::default();
+        let ready_list = ReadyList::default();
         let waiting = SharedLimit::new(session.settings.waiting_bytes, WAITING_BYTES_OF_EACH);
-        let source_waker = wakes.waker(SOURCE);
+        let source_waker = ready_list.waker(SOURCE);
         Self {
             session,
             readiness: source.readiness(),
             source: Some(source),
             role,
             connect_error: None,
-            links: Links::new(waiting),
-            parting: Vec::new(),
-            wakes,
+            connections: ConnectionTable::new(waiting),
+            closing: Vec::new(),
+            ready_list,
             source_waker,
             ready: VecDeque::from([SOURCE]),
             woken: Vec::new(),
             now: Instant::ZERO,
             is_closed: false,
-            read_buffer: vec![0; LINK_BYTES_PER_POLL].into(),
+            read_buffer: vec![0; CONNECTION_BYTES_PER_POLL].into(),
             write_buffer: Vec::new(),
             stats: ServerStats::default(),
             text: None,
@@ -333,24 +335,24 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
     }
 
     /// Adds the slots that are ready to the list.
-    fn gather(&mut self, now: Instant) {
+    fn collect_ready(&mut self, now: Instant) {
         if self.is_waking() {
-            self.wakes.take(&mut self.woken);
+            self.ready_list.take(&mut self.woken);
             self.ready.extend(self.woken.drain(..));
-            if let Role::Server(door) = &mut self.role
-                && door.retry.take_if(|retry| *retry <= now).is_some()
+            if let Role::Server(acceptor) = &mut self.role
+                && acceptor.retry.take_if(|retry| *retry <= now).is_some()
             {
                 self.ready.push_back(SOURCE);
             }
         } else if self.ready.is_empty() {
             self.ready.push_back(SOURCE);
-            self.ready.extend(self.links.slots());
+            self.ready.extend(self.connections.slots());
         }
     }
 
     /// Receives from ready connections up to the limits of a turn. The others stay listed for the
     /// next turn.
-    fn take_in(&mut self, now: Instant) {
+    fn receive(&mut self, now: Instant) {
         let mut taken = 0;
         while taken < BYTES_PER_POLL
             && self.session.events.len() < EVENTS_PER_POLL
@@ -364,15 +366,15 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
                 continue;
             }
             // The connection may have ended since it was woken.
-            let Some(link) = self.links.at(slot) else { continue };
-            let (bytes, more) = link.read(now, &mut self.read_buffer, &mut self.session);
+            let Some(entry) = self.connections.at(slot) else { continue };
+            let (bytes, more) = entry.read(now, &mut self.read_buffer, &mut self.session);
             taken += bytes;
             if more {
-                link.wake();
+                entry.wake();
             }
-            self.links.note_timer(slot);
-            self.shed_if_crowded(now, slot);
-            self.settle(slot);
+            self.connections.update_timer(slot);
+            self.shed_if_over_limit(now, slot);
+            self.update(slot);
             if self.session.text.has_events() {
                 self.run_text();
             }
@@ -381,8 +383,8 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
 
     /// Ends a client's attempt that timed out, and runs the due timers of connections.
     fn handle_timeouts(&mut self, now: Instant) {
-        if let Role::Client(Some(call)) = &mut self.role
-            && let Some(deadline) = &mut call.deadline
+        if let Role::Client(Some(attempt)) = &mut self.role
+            && let Some(deadline) = &mut attempt.deadline
             && now >= *deadline
         {
             if let Some(time) = suspension(*deadline, now) {
@@ -393,29 +395,29 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
             self.role = Role::Client(None);
             self.session.status = ConnectionStatus::Disconnected;
         }
-        self.links.forgive_suspension(now);
-        while let Some(slot) = self.links.due(now) {
-            let Some(link) = self.links.at(slot) else {
+        self.connections.postpone_timeouts(now);
+        while let Some(slot) = self.connections.due(now) {
+            let Some(entry) = self.connections.at(slot) else {
                 mp_core::bug!("slot {slot} has a timer, but no connection");
                 return;
             };
-            link.connection.handle_timeout(now);
-            self.settle(slot);
+            entry.connection.handle_timeout(now);
+            self.update(slot);
         }
     }
 
     /// Closes a connection whose incomplete message exceeds its share while all connections
     /// together exceed their limit.
-    fn shed_if_crowded(&mut self, now: Instant, slot: usize) {
-        if self.links.is_within_limit(slot) {
+    fn shed_if_over_limit(&mut self, now: Instant, slot: usize) {
+        if self.connections.is_within_limit(slot) {
             return;
         }
-        let Some(link) = self.links.at(slot) else {
+        let Some(entry) = self.connections.at(slot) else {
             mp_core::bug!("slot {slot} has received bytes, but has no connection");
             return;
         };
-        if link.connection.unfinished_bytes() > 0 {
-            link.connection.shed(now, DisconnectReason::QueueFull);
+        if entry.connection.unfinished_bytes() > 0 {
+            entry.connection.shed(now, DisconnectReason::QueueFull);
             self.stats.shed += 1;
         }
     }
@@ -429,34 +431,36 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
         connections: usize,
     ) {
         let (now, slot) = (self.now, connection.slot as usize);
-        let may_wait = self.links.may_wait(slot, payload.len(), connections);
-        let Some(link) = self.links.get_mut(connection) else { return };
-        link.connection.send(now, mode, (payload, connections), may_wait, &self.session);
-        self.links.note(slot);
+        let may_wait = self.connections.may_wait(slot, payload.len(), connections);
+        let Some(entry) = self.connections.get_mut(connection) else { return };
+        entry.connection.send(now, mode, (payload, connections), may_wait, &self.session);
+        self.connections.update(slot);
     }
 
     /// Updates the state kept about a connection, and removes the connection if it is closed.
-    fn settle(&mut self, slot: usize) {
-        self.links.note(slot);
-        let Some(end) = self.links.at(slot).and_then(|link| link.connection.end()) else { return };
-        let Some(link) = self.links.remove(slot) else {
+    fn update(&mut self, slot: usize) {
+        self.connections.update(slot);
+        let Some(end) = self.connections.at(slot).and_then(|entry| entry.connection.end()) else {
+            return;
+        };
+        let Some(entry) = self.connections.remove(slot) else {
             mp_core::bug!("the connection of slot {slot} ends, but is gone");
             return;
         };
-        if let Some(client) = link.connection.client() {
+        if let Some(client) = entry.connection.client() {
             self.session.free_id(client);
         }
         if matches!(self.role, Role::Client(_)) {
             self.session.status = ConnectionStatus::Disconnected;
         }
-        if link.connection.is_text() {
-            self.session.text.close(link.connection.id());
+        if entry.connection.is_text() {
+            self.session.text.close(entry.connection.id());
         } else if let Some(reason) = end.reason {
-            let connection = link.connection.id();
+            let connection = entry.connection.id();
             self.session.events.push_back(PeerEvent::Disconnected { connection, reason });
         }
-        if link.has_output() {
-            self.parting.push(link);
+        if entry.has_output() {
+            self.closing.push(entry);
         }
     }
 }
@@ -467,13 +471,13 @@ impl<S: StreamSource> MultiplayerPeer for WebSocketMultiplayerPeer<S> {
         if self.is_closed {
             return;
         }
-        if let Role::Client(Some(call)) = &mut self.role {
-            call.deadline.get_or_insert(now + self.session.settings.handshake_timeout);
+        if let Role::Client(Some(attempt)) = &mut self.role {
+            attempt.deadline.get_or_insert(now + self.session.settings.handshake_timeout);
         }
         // Receive only when the host has read all events: unread bytes stay at their senders.
         if self.session.events.is_empty() {
-            self.gather(now);
-            self.take_in(now);
+            self.collect_ready(now);
+            self.receive(now);
         }
         self.handle_timeouts(now);
         self.run_text_timeout();
@@ -509,22 +513,22 @@ impl<S: StreamSource> MultiplayerPeer for WebSocketMultiplayerPeer<S> {
 
     fn flush(&mut self, now: Instant) {
         self.now = now;
-        let mut dirty = self.links.take_dirty();
+        let mut dirty = self.connections.take_dirty();
         let retries = !self.is_waking();
         dirty.retain(|&slot| {
             // The connection may have ended since then.
-            let Some(link) = self.links.at(slot) else { return false };
-            link.is_dirty = false;
-            link.flush(now, &mut self.write_buffer, &mut self.session);
+            let Some(entry) = self.connections.at(slot) else { return false };
+            entry.is_dirty = false;
+            entry.flush(now, &mut self.write_buffer, &mut self.session);
             // A stream that wakes reports when it accepts bytes again.
-            link.is_dirty = retries && link.unsent() > 0;
-            let again = link.is_dirty;
-            self.links.note_timer(slot);
+            entry.is_dirty = retries && entry.unsent() > 0;
+            let again = entry.is_dirty;
+            self.connections.update_timer(slot);
             again
         });
-        self.links.put_dirty(dirty);
-        for link in self.parting.drain(..) {
-            link.part(now, &mut self.write_buffer, &mut self.session);
+        self.connections.put_dirty(dirty);
+        for entry in self.closing.drain(..) {
+            entry.finish(now, &mut self.write_buffer, &mut self.session);
         }
     }
 
@@ -535,13 +539,13 @@ impl<S: StreamSource> MultiplayerPeer for WebSocketMultiplayerPeer<S> {
         farewell: Farewell,
     ) {
         let now = self.now;
-        let Some(link) = self.links.get_mut(connection) else { return };
-        link.connection.leave(now, reason, farewell);
-        link.resume();
+        let Some(entry) = self.connections.get_mut(connection) else { return };
+        entry.connection.close(now, reason, farewell);
+        entry.resume();
         if farewell == Farewell::Abrupt {
             self.session.events.retain(|event| !is_about(event, connection));
         }
-        self.settle(connection.slot as usize);
+        self.update(connection.slot as usize);
     }
 
     fn close(&mut self) {
@@ -549,10 +553,10 @@ impl<S: StreamSource> MultiplayerPeer for WebSocketMultiplayerPeer<S> {
         self.session.status = ConnectionStatus::Disconnected;
         self.session.events.clear();
         self.source = None;
-        for slot in self.links.slots().collect::<Vec<_>>() {
+        for slot in self.connections.slots().collect::<Vec<_>>() {
             // As in Godot, no close frame is sent. Bytes queued before are still written.
-            let link = self.links.remove(slot).filter(Link::has_output);
-            self.parting.extend(link);
+            let entry = self.connections.remove(slot).filter(ConnectionIo::has_output);
+            self.closing.extend(entry);
         }
     }
 
@@ -570,12 +574,12 @@ impl<S: StreamSource> MultiplayerPeer for WebSocketMultiplayerPeer<S> {
         }
         let more = (!self.ready.is_empty()).then_some(self.now);
         let attempt = match &self.role {
-            Role::Server(door) => door.retry,
-            Role::Client(Some(call)) => Some(call.deadline.unwrap_or(self.now)),
+            Role::Server(acceptor) => acceptor.retry,
+            Role::Client(Some(attempt)) => Some(attempt.deadline.unwrap_or(self.now)),
             Role::Client(None) => None,
         };
         let text = self.text.as_ref().and_then(|service| service.poll_timeout());
-        [more, attempt, self.links.next_due(), text].into_iter().flatten().min()
+        [more, attempt, self.connections.next_due(), text].into_iter().flatten().min()
     }
 
     fn readiness(&self) -> Readiness {
@@ -588,17 +592,17 @@ impl<S: StreamSource> MultiplayerPeer for WebSocketMultiplayerPeer<S> {
         }
         let text = self.text.as_mut().map(|service| service.poll_ready(cx));
         // Poll both, so that each wakes the task.
-        match self.wakes.poll_ready(cx) {
+        match self.ready_list.poll_ready(cx) {
             Poll::Pending => text.unwrap_or(Poll::Pending),
             ready => ready,
         }
     }
 
-    fn hold(&mut self, connection: ConnectionId, held: bool) {
-        if let Some(link) = self.links.get_mut(connection) {
-            link.connection.hold(self.now, held);
-            link.resume();
-            self.links.note_timer(connection.slot as usize);
+    fn hold(&mut self, connection: ConnectionId, paused: bool) {
+        if let Some(entry) = self.connections.get_mut(connection) {
+            entry.connection.set_paused(self.now, paused);
+            entry.resume();
+            self.connections.update_timer(connection.slot as usize);
         }
     }
 
@@ -607,16 +611,16 @@ impl<S: StreamSource> MultiplayerPeer for WebSocketMultiplayerPeer<S> {
     }
 
     fn is_refusing_new_connections(&self) -> bool {
-        self.session.refusing
+        self.session.is_refusing
     }
 
     fn set_refuse_new_connections(&mut self, refuse: bool) {
-        self.session.refusing = refuse;
+        self.session.is_refusing = refuse;
     }
 
     /// Closes the port of a server, so that `/healthz` does not respond for rooms that have ended.
     fn stop_accepting(&mut self) {
-        self.session.refusing = true;
+        self.session.is_refusing = true;
         if matches!(self.role, Role::Server(_)) {
             self.source = None;
         }
@@ -627,19 +631,19 @@ impl<S: StreamSource> MultiplayerPeer for WebSocketMultiplayerPeer<S> {
     }
 
     fn connection_stats(&self, connection: ConnectionId) -> Option<ConnectionStats> {
-        let link = self.links.get(connection)?;
-        let mut stats = link.connection.stats();
-        stats.queued_bytes += link.unsent() as u64;
+        let entry = self.connections.get(connection)?;
+        let mut stats = entry.connection.stats();
+        stats.queued_bytes += entry.unsent() as u64;
         Some(stats)
     }
 }
 
-fn is_about(event: &PeerEvent, link: ConnectionId) -> bool {
+fn is_about(event: &PeerEvent, id: ConnectionId) -> bool {
     match event {
         PeerEvent::Connected { connection, .. } | PeerEvent::Disconnected { connection, .. } => {
-            *connection == link
+            *connection == id
         }
-        PeerEvent::Packet(packet) => packet.from == link,
+        PeerEvent::Packet(packet) => packet.from == id,
         _ => false,
     }
 }

@@ -1,26 +1,27 @@
-//! The cases of the public conformance suite (autobahntestsuite 0.8.2) by their numbers, as frames and what must come of them. The suite
-//! itself wants an echo of text as text and nobody who speaks first, which Godot's protocol is not.
+//! The cases of the public conformance suite (autobahntestsuite 0.8.2) by number, as frames with
+//! the expected result. The suite itself needs a server that echoes text as text and does not send
+//! first, unlike Godot's protocol.
 
 mod common;
 
 use common::*;
 use mp_core::MultiplayerPeer;
 use mp_transport_ws::ServerOptions;
-use mp_transport_ws::testing::Line;
+use mp_transport_ws::testing::StreamConditions;
 
-/// What must come of a case.
+/// The expected result of a case.
 #[derive(Debug)]
 enum Outcome {
-    /// These packets, and the link stays.
+    /// These packets; the connection stays open.
     Packets(Vec<Vec<u8>>),
-    /// These packets and pongs, and the link stays.
+    /// These packets and pongs; the connection stays open.
     Pongs(Vec<Vec<u8>>, Vec<Vec<u8>>),
     /// These packets, then a close frame with one of these codes; 0 is one without a code.
     Closed(Vec<Vec<u8>>, &'static [u16]),
 }
 use Outcome::{Closed, Packets, Pongs};
 
-/// Says `said` to a server, all at once and then byte by byte.
+/// Sends `said` to a server, at once and then byte by byte.
 fn case(number: &str, said: &[Vec<u8>], expected: &Outcome) {
     let all = said.concat();
     for chunk in [all.len().max(1), 1] {
@@ -28,17 +29,18 @@ fn case(number: &str, said: &[Vec<u8>], expected: &Outcome) {
             continue;
         }
         let options = ServerOptions::default().buffer_sizes(1 << 20);
-        let mut world = World::new(Line { capacity: 4 << 20, ..Line::default() });
+        let mut world =
+            World::new(StreamConditions { capacity: 4 << 20, ..StreamConditions::default() });
         let mut server = world.server(options);
-        let (mut stranger, link) = world.joined(&mut server);
+        let (mut raw_peer, id) = world.joined(&mut server);
         let mut events = Vec::new();
         for piece in all.chunks(chunk) {
             let mut piece = piece;
             while !piece.is_empty() {
-                let taken = stranger.try_say(piece);
+                let taken = raw_peer.try_send(piece);
                 piece = &piece[taken..];
                 events.extend(world.turn(&mut server));
-                if taken == 0 && server.connection_stats(link).is_none() {
+                if taken == 0 && server.connection_stats(id).is_none() {
                     break;
                 }
             }
@@ -46,10 +48,10 @@ fn case(number: &str, said: &[Vec<u8>], expected: &Outcome) {
         for _ in 0..20 {
             events.extend(world.turn(&mut server));
         }
-        let heard = frames(&mut stranger.take());
+        let received = frames(&mut raw_peer.take());
         let pongs: Vec<_> =
-            heard.iter().filter(|f| f.first == 0x8A).map(|f| f.payload.clone()).collect();
-        let close = heard
+            received.iter().filter(|f| f.first == 0x8A).map(|f| f.payload.clone()).collect();
+        let close = received
             .iter()
             .find(|frame| frame.first == 0x88)
             .map(|frame| frame.payload.first_chunk().map_or(0, |code| u16::from_be_bytes(*code)));
@@ -60,7 +62,7 @@ fn case(number: &str, said: &[Vec<u8>], expected: &Outcome) {
             }
             Pongs(expected, expected_pongs) => {
                 assert_eq!((&got, close), (expected, None), "{number}");
-                // Of several pings at once the last one may be answered alone (RFC 6455, 5.5.3).
+                // Of several pings, only the last needs a pong (RFC 6455, 5.5.3).
                 assert_eq!(pongs.last(), expected_pongs.last(), "{number}");
                 assert!(pongs.iter().all(|pong| expected_pongs.contains(pong)), "{number}");
             }

@@ -1,5 +1,5 @@
-//! What Godot and its server said to each other, played again with mp in the place of either: the same bytes come out. Only ids, keys
-//! and masks, which are drawn at random, differ.
+//! Recorded sessions of Godot's client and server, replayed with mp in place of either: mp sends
+//! the same bytes. Only ids, keys and masks, which are random, differ.
 
 mod common;
 
@@ -7,53 +7,53 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use common::{Peer, Read, Stranger, World, frames, packet, turn};
+use common::{Peer, RawPeer, Read, World, frames, packet, turn};
 use mp_core::{
     ConnectionId, DisconnectReason, Farewell, Instant, MultiplayerPeer, PeerEvent, TransferMode,
 };
-use mp_transport_ws::testing::Line;
+use mp_transport_ws::testing::StreamConditions;
 use mp_transport_ws::{ClientOptions, ServerOptions, WebSocketMultiplayerPeer};
 use serde_json::Value;
 
-/// What one side said at a time.
+/// A recorded transmission of one end.
 #[derive(Clone, Debug)]
-struct Said {
+struct Recorded {
     at: Duration,
     by_client: bool,
-    what: What,
+    what: Content,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-enum What {
+enum Content {
     /// A request or a response.
     Head(String),
-    /// A whole frame, its mask removed; the bytes it had.
+    /// A complete frame without its mask, and its bytes as recorded.
     Frame(Read, Vec<u8>),
     /// The end of the connection.
     Fin,
 }
 
-fn read(name: &str) -> Vec<Said> {
+fn read(name: &str) -> Vec<Recorded> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/ws").join(name);
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
     let capture: Value = serde_json::from_str(&text).unwrap();
-    let mut said = Vec::new();
-    // A frame's header is a segment of its own.
+    let mut recorded = Vec::new();
+    // A frame's header is a separate segment.
     let mut pending = [Vec::new(), Vec::new()];
     for segment in capture["datagrams"].as_array().unwrap() {
         let by_client = segment["dir"] == "C>S";
         let at = Duration::from_secs_f64(segment["t_ms"].as_f64().unwrap() / 1_000.0);
-        let mut push = |what| said.push(Said { at, by_client, what });
+        let mut push = |what| recorded.push(Recorded { at, by_client, what });
         let decoded = &segment["decoded"];
         if let Some(flags) = decoded["tcp"].as_array() {
             if flags.iter().any(|flag| flag == "FIN") {
-                push(What::Fin);
+                push(Content::Fin);
             }
         } else if let Some(lines) = decoded["http"].as_array() {
             let lines = lines.iter().map(|line| format!("{}\r\n", line.as_str().unwrap()));
             let head = lines.collect::<String>() + "\r\n";
             assert_eq!(segment["len"].as_u64(), Some(head.len() as u64));
-            push(What::Head(head));
+            push(Content::Head(head));
         } else {
             let len = segment["len"].as_u64().unwrap() as usize;
             let pending = &mut pending[usize::from(by_client)];
@@ -63,15 +63,16 @@ fn read(name: &str) -> Vec<Said> {
             let mut bytes = pending.clone();
             for frame in frames(&mut bytes) {
                 let taken = pending.len() - bytes.len();
-                push(What::Frame(frame, pending[..taken].to_vec()));
+                push(Content::Frame(frame, pending[..taken].to_vec()));
             }
             *pending = bytes;
         }
     }
-    said
+    recorded
 }
 
-/// Adds what a capture has cut off: payloads count up, under the mask of the frame that `bytes` begins.
+/// Adds bytes that a capture omits: payloads count up, under the mask of the frame that `bytes`
+/// starts.
 fn fill(bytes: &mut Vec<u8>, len: usize) {
     if bytes.len() == len {
         return;
@@ -90,34 +91,34 @@ fn hex(text: &str) -> Vec<u8> {
     (0..text.len()).step_by(2).map(digits).collect()
 }
 
-/// What the script of a side did besides answering.
+/// An action of the recorded script besides responses.
 type Act = fn(&mut Peer, ConnectionId, Instant);
 
-/// mp as the server of the recorded client.
+/// Runs mp as the server of the recorded client.
 fn serve(name: &str, options: ServerOptions, echoes: bool, acts: &[(u64, Act)]) {
-    let said = read(name);
-    let mut world = World::new(Line::default());
+    let recorded = read(name);
+    let mut world = World::new(StreamConditions::default());
     let start = world.now;
     let mut server = world.server(options);
-    let mut client = world.stranger();
-    let mut link = None;
+    let mut client = world.raw_peer();
+    let mut id = None;
     let mut acts = acts.iter().peekable();
-    let end = said.last().unwrap().at + Duration::from_millis(100);
-    let mut script = said.iter().filter(|said| said.by_client).peekable();
+    let end = recorded.last().unwrap().at + Duration::from_millis(100);
+    let mut script = recorded.iter().filter(|recorded| recorded.by_client).peekable();
     while world.now < start + end {
         world.pass(Duration::from_millis(1));
         let time = world.now - start;
-        while let Some(said) = script.next_if(|said| said.at <= time) {
-            match &said.what {
-                What::Head(head) => client.say(head.as_bytes()),
-                What::Frame(_, bytes) => client.say(bytes),
-                What::Fin => client.shut(),
+        while let Some(recorded) = script.next_if(|recorded| recorded.at <= time) {
+            match &recorded.what {
+                Content::Head(head) => client.send(head.as_bytes()),
+                Content::Frame(_, bytes) => client.send(bytes),
+                Content::Fin => client.shutdown(),
             }
         }
         server.poll(world.now);
         while let Some(event) = server.next_event() {
             match &event {
-                PeerEvent::Connected { connection, .. } => link = Some(*connection),
+                PeerEvent::Connected { connection, .. } => id = Some(*connection),
                 PeerEvent::Packet(received) if echoes => {
                     let payload = received.payload.clone();
                     server.send(packet(received.from, TransferMode::Reliable, payload)).unwrap();
@@ -126,97 +127,98 @@ fn serve(name: &str, options: ServerOptions, echoes: bool, acts: &[(u64, Act)]) 
             }
         }
         while let Some((_, act)) = acts.next_if(|(at, _)| Duration::from_millis(*at) <= time) {
-            act(&mut server, link.expect("it is connected"), world.now);
+            act(&mut server, id.expect("a connection"), world.now);
         }
         server.flush(world.now);
-        client.listen();
+        client.receive();
     }
-    compare(name, &said, false, client.heard);
-    assert_eq!(client.end.is_some(), ends(&said, false), "{name}: the end of the connection");
+    compare(name, &recorded, false, client.received);
+    assert_eq!(client.end.is_some(), ends(&recorded, false), "{name}: the end of the connection");
     assert!(script.next().is_none() && acts.next().is_none());
 }
 
-/// mp as the client of the recorded server.
+/// Runs mp as the client of the recorded server.
 fn join(name: &str, url: &str, options: ClientOptions, acts: &[(u64, Act)]) {
-    let said = read(name);
-    let mut world = World::new(Line::default());
+    let recorded = read(name);
+    let mut world = World::new(StreamConditions::default());
     let start = world.now;
     let mut listener = world.network.listener();
     let dialer = world.network.dialer();
     let mut client = WebSocketMultiplayerPeer::client(dialer, url, options).unwrap();
     turn(&mut client, world.now);
-    let mut server = Stranger::accepted(&mut listener);
-    let mut link = None;
+    let mut server = RawPeer::accepted(&mut listener);
+    let mut id = None;
     let mut acts = acts.iter().peekable();
-    let end = said.last().unwrap().at + Duration::from_millis(100);
+    let end = recorded.last().unwrap().at + Duration::from_millis(100);
     let key = |head: &str| {
         let line = head.lines().find(|line| line.starts_with("Sec-WebSocket-Key")).unwrap();
         line.to_owned()
     };
-    let What::Head(request) = &said.iter().find(|said| said.by_client).unwrap().what else {
-        panic!("a request comes first")
+    let Content::Head(request) = &recorded.iter().find(|recorded| recorded.by_client).unwrap().what
+    else {
+        panic!("the client does not start with a request")
     };
     let recorded_key = key(request);
-    let mut script = said.iter().filter(|said| !said.by_client).peekable();
+    let mut script = recorded.iter().filter(|recorded| !recorded.by_client).peekable();
     while world.now < start + end {
         world.pass(Duration::from_millis(1));
         let time = world.now - start;
-        server.listen();
-        while let Some(said) = script.next_if(|said| said.at <= time) {
-            match &said.what {
-                // The answer to the recorded key, for the key that mp has drawn.
-                What::Head(head) => {
+        server.receive();
+        while let Some(recorded) = script.next_if(|recorded| recorded.at <= time) {
+            match &recorded.what {
+                // The response to the recorded key, for the key that mp has drawn.
+                Content::Head(head) => {
                     let accept = tungstenite::handshake::derive_accept_key(
                         key(&server.text()).split_once(": ").unwrap().1.as_bytes(),
                     );
                     let line = head.lines().find(|line| line.contains("Accept")).unwrap();
                     let new = format!("Sec-WebSocket-Accept: {accept}");
-                    server.say(head.replace(line, &new).as_bytes());
+                    server.send(head.replace(line, &new).as_bytes());
                 }
-                What::Frame(_, bytes) => server.say(bytes),
-                What::Fin => server.shut(),
+                Content::Frame(_, bytes) => server.send(bytes),
+                Content::Fin => server.shutdown(),
             }
         }
         client.poll(world.now);
         while let Some(event) = client.next_event() {
             if let PeerEvent::Connected { connection, .. } = event {
-                link = Some(connection);
+                id = Some(connection);
             }
         }
         while let Some((_, act)) = acts.next_if(|(at, _)| Duration::from_millis(*at) <= time) {
-            act(&mut client, link.expect("it is connected"), world.now);
+            act(&mut client, id.expect("a connection"), world.now);
         }
         client.flush(world.now);
     }
-    server.listen();
-    let heard = String::from_utf8_lossy(&server.heard).into_owned();
-    let drawn = key(&heard);
-    let at = heard.find(&drawn).unwrap();
-    server.heard.splice(at..at + drawn.len(), recorded_key.bytes());
-    compare(name, &said, true, server.heard);
+    server.receive();
+    let received = String::from_utf8_lossy(&server.received).into_owned();
+    let drawn = key(&received);
+    let at = received.find(&drawn).unwrap();
+    server.received.splice(at..at + drawn.len(), recorded_key.bytes());
+    compare(name, &recorded, true, server.received);
     assert!(script.next().is_none() && acts.next().is_none());
     assert_eq!(client.connection_status(), mp_core::ConnectionStatus::Disconnected, "{name}");
 }
 
-/// What one side of the record said, and what mp says in its place.
-fn compare(name: &str, said: &[Said], by_client: bool, mut heard: Vec<u8>) {
-    let mut recorded = said.iter().filter(|said| said.by_client == by_client);
-    let Some(Said { what: What::Head(head), .. }) = recorded.next() else {
+/// Compares the recorded transmissions of one end with those of mp in its place.
+fn compare(name: &str, recorded: &[Recorded], by_client: bool, mut received: Vec<u8>) {
+    let mut recorded = recorded.iter().filter(|recorded| recorded.by_client == by_client);
+    let Some(Recorded { what: Content::Head(head), .. }) = recorded.next() else {
         panic!("{name}: no head")
     };
-    let got = String::from_utf8_lossy(&heard[..head.len().min(heard.len())]).into_owned();
+    let got = String::from_utf8_lossy(&received[..head.len().min(received.len())]).into_owned();
     assert_eq!(got, *head, "{name}");
-    heard.drain(..head.len());
-    let got = frames(&mut heard);
-    assert!(heard.is_empty(), "{name}: half a frame");
+    received.drain(..head.len());
+    let got = frames(&mut received);
+    assert!(received.is_empty(), "{name}: half a frame");
     let mut recorded: Vec<_> = recorded
-        .filter_map(|said| match &said.what {
-            What::Frame(frame, _) => Some(frame.clone()),
+        .filter_map(|recorded| match &recorded.what {
+            Content::Frame(frame, _) => Some(frame.clone()),
             _ => None,
         })
         .collect();
     for text in recorded.iter_mut().filter(|frame| by_client && frame.first == 0x81) {
-        // A script asked for it; packets are never text.
+        // The script requested it; packets are never text.
         text.first = 0x82;
     }
     if !by_client {
@@ -227,12 +229,12 @@ fn compare(name: &str, said: &[Said], by_client: bool, mut heard: Vec<u8>) {
     assert_eq!(got, recorded, "{name}");
 }
 
-fn ends(said: &[Said], by_client: bool) -> bool {
-    said.iter().any(|said| said.by_client == by_client && said.what == What::Fin)
+fn ends(recorded: &[Recorded], by_client: bool) -> bool {
+    recorded.iter().any(|recorded| recorded.by_client == by_client && recorded.what == Content::Fin)
 }
 
-fn say(payload: Vec<u8>) -> impl Fn(&mut Peer, ConnectionId) {
-    move |peer, link| peer.send(packet(link, TransferMode::Reliable, payload.clone())).unwrap()
+fn send(payload: Vec<u8>) -> impl Fn(&mut Peer, ConnectionId) {
+    move |peer, id| peer.send(packet(id, TransferMode::Reliable, payload.clone())).unwrap()
 }
 
 fn counting(len: usize) -> Vec<u8> {
@@ -243,8 +245,8 @@ fn close(peer: &mut Peer, _: ConnectionId, _: Instant) {
     peer.close();
 }
 
-fn leave(peer: &mut Peer, link: ConnectionId, _: Instant) {
-    peer.disconnect(link, DisconnectReason::Kicked, Farewell::Polite);
+fn leave(peer: &mut Peer, id: ConnectionId, _: Instant) {
+    peer.disconnect(id, DisconnectReason::Kicked, Farewell::Polite);
 }
 
 fn client(url: &str, name: &str, acts: &[(u64, Act)]) {
@@ -254,10 +256,10 @@ fn client(url: &str, name: &str, acts: &[(u64, Act)]) {
 #[test]
 fn packets_both_ways() {
     serve("ws_basic.json", ServerOptions::default(), true, &[]);
-    let text: Act = |peer, link, _| say(b"hello".to_vec())(peer, link);
+    let text: Act = |peer, id, _| send(b"hello".to_vec())(peer, id);
     let acts: [(u64, Act); 4] = [
-        (411, |peer, link, _| say(counting(5))(peer, link)),
-        (494, |peer, link, _| say(counting(300))(peer, link)),
+        (411, |peer, id, _| send(counting(5))(peer, id)),
+        (494, |peer, id, _| send(counting(300))(peer, id)),
         (660, text),
         (860, close),
     ];
@@ -268,12 +270,12 @@ fn packets_both_ways() {
 fn a_large_packet() {
     serve("ws_large.json", ServerOptions::default(), false, &[]);
     let acts: [(u64, Act); 4] = [
-        (395, |peer, link, _| say(counting(60_000))(peer, link)),
-        (602, |peer, link, _| {
-            let large = packet(link, TransferMode::Reliable, counting(70_000));
+        (395, |peer, id, _| send(counting(60_000))(peer, id)),
+        (602, |peer, id, _| {
+            let large = packet(id, TransferMode::Reliable, counting(70_000));
             peer.send(large).unwrap_err();
         }),
-        (804, |peer, link, _| say(counting(5))(peer, link)),
+        (804, |peer, id, _| send(counting(5))(peer, id)),
         (1_003, close),
     ];
     client("ws://127.0.0.1:27157", "ws_large.json", &acts);
@@ -298,11 +300,14 @@ fn a_client_is_disconnected() {
 
 #[test]
 fn a_client_is_disconnected_at_once() {
-    let act: Act = |peer, link, _| {
-        peer.disconnect(link, DisconnectReason::Kicked, Farewell::Abrupt);
+    let act: Act = |peer, id, _| {
+        peer.disconnect(id, DisconnectReason::Kicked, Farewell::Abrupt);
     };
-    let said = read("ws_disc_server_force.json");
-    assert!(said.iter().all(|said| !said.by_client || said.what != What::Fin), "it was cut off");
+    let recorded = read("ws_disc_server_force.json");
+    assert!(
+        recorded.iter().all(|recorded| !recorded.by_client || recorded.what != Content::Fin),
+        "the connection was reset"
+    );
     serve("ws_disc_server_force.json", ServerOptions::default(), false, &[(595, act)]);
 }
 
@@ -314,30 +319,30 @@ fn a_client_leaves() {
 
 #[test]
 fn a_close_code_and_a_reason() {
-    let act: Act = |peer, link, _| peer.close_peer(link, 4_001, "bye");
+    let act: Act = |peer, id, _| peer.close_peer(id, 4_001, "bye");
     serve("ws_close_code.json", ServerOptions::default(), false, &[(685, act)]);
     client("ws://127.0.0.1:27155", "ws_close_code.json", &[]);
 }
 
 #[test]
 fn heartbeats() {
-    let act: Act = |peer, link, _| peer.set_heartbeat_interval(link, Duration::from_millis(309));
+    let act: Act = |peer, id, _| peer.set_heartbeat_interval(id, Duration::from_millis(309));
     serve("ws_heartbeat.json", ServerOptions::default(), false, &[(298, act)]);
     client("ws://127.0.0.1:27156", "ws_heartbeat.json", &[(1_194, close)]);
 }
 
-/// Where Godot leaves its client waiting, mp answers: a row of DEVIATIONS.md.
+/// Godot leaves its client waiting; mp responds. See DEVIATIONS.md.
 #[test]
-fn a_client_of_a_refusing_server_is_told_at_once() {
-    let said = read("ws_refuse.json");
-    let What::Head(request) = &said[0].what else { panic!("{said:?}") };
-    assert!(said.iter().all(|said| said.by_client), "Godot's server said nothing");
-    let mut world = World::new(Line::default());
+fn client_of_a_refusing_server_receives_an_immediate_response() {
+    let recorded = read("ws_refuse.json");
+    let Content::Head(request) = &recorded[0].what else { panic!("{recorded:?}") };
+    assert!(recorded.iter().all(|recorded| recorded.by_client), "Godot's server recorded nothing");
+    let mut world = World::new(StreamConditions::default());
     let mut server = world.server(ServerOptions::default());
     server.set_refuse_new_connections(true);
-    let mut client = world.stranger();
-    client.say(request.as_bytes());
+    let mut client = world.raw_peer();
+    client.send(request.as_bytes());
     assert_eq!(world.turn(&mut server), []);
-    client.listen();
+    client.receive();
     assert!(client.text().starts_with("HTTP/1.1 503 "), "{}", client.text());
 }

@@ -1,4 +1,5 @@
-//! The contract of every transport: over virtual connections of all kinds, and over the real ones of the system.
+//! The conformance suite of transports, over virtual connections with various properties and over
+//! TCP.
 
 mod common;
 
@@ -10,31 +11,31 @@ use mp_core::conformance::{Capabilities, Rig, suite};
 use mp_core::host::SystemClock;
 use mp_core::{Instant, MultiplayerPeer, Rng};
 use mp_tls::DevelopmentCertificate;
-use mp_transport_ws::testing::{Line, Network};
+use mp_transport_ws::testing::{StreamConditions, VirtualNetwork};
 use mp_transport_ws::{ClientOptions, ServerOptions, WebSocketMultiplayerPeer};
 
-/// Everything is reliable and on one channel.
+/// All packets are reliable, on one channel.
 fn capabilities(quiet: Duration) -> Capabilities {
     Capabilities { channels: 1, modes: false, quiet, ..Capabilities::default() }
 }
 
-struct Virtual {
-    network: Network,
+struct VirtualSource {
+    network: VirtualNetwork,
     now: Instant,
     clients: u8,
     certificate: Option<DevelopmentCertificate>,
 }
 
-impl Virtual {
-    fn new(seed: u64, line: Line) -> Self {
-        let network = Network::new(Rng::from_number(seed), line);
+impl VirtualSource {
+    fn new(seed: u64, line: StreamConditions) -> Self {
+        let network = VirtualNetwork::new(Rng::from_number(seed), line);
         let now = Instant::from_millis(1_000);
         network.advance(now);
         Self { network, now, clients: 0, certificate: None }
     }
 }
 
-impl Rig for Virtual {
+impl Rig for VirtualSource {
     fn server(&mut self) -> Box<dyn MultiplayerPeer> {
         let mut options = ServerOptions::default().seed([1; 32]);
         if let Some(made) = &self.certificate {
@@ -67,20 +68,26 @@ impl Rig for Virtual {
 
 #[test]
 fn over_a_perfect_network() {
-    suite(|| Virtual::new(1, Line::default()));
+    suite(|| VirtualSource::new(1, StreamConditions::default()));
 }
 
 #[test]
 fn over_a_slow_network() {
-    let line = Line { latency: Duration::from_millis(40), ..Line::default() };
-    suite(|| Virtual::new(2, line));
+    let line =
+        StreamConditions { latency: Duration::from_millis(40), ..StreamConditions::default() };
+    suite(|| VirtualSource::new(2, line));
 }
 
 #[test]
-fn over_connections_that_give_everything_in_pieces() {
+fn over_connections_that_split_frames() {
     let latency = Duration::from_millis(3);
     for (seed, chunk) in [(3, 1_500), (4, 97)] {
-        suite(|| Virtual::new(seed, Line { latency, capacity: 2_000, chunk, ..Line::default() }));
+        suite(|| {
+            VirtualSource::new(
+                seed,
+                StreamConditions { latency, capacity: 2_000, chunk, ..StreamConditions::default() },
+            )
+        });
     }
 }
 
@@ -88,17 +95,25 @@ fn over_connections_that_give_everything_in_pieces() {
 fn over_tls() {
     let latency = Duration::from_millis(3);
     for (seed, line) in [
-        (5, Line::default()),
-        (6, Line { latency, capacity: 20_000, chunk: 4_000, ..Line::default() }),
+        (5, StreamConditions::default()),
+        (
+            6,
+            StreamConditions {
+                latency,
+                capacity: 20_000,
+                chunk: 4_000,
+                ..StreamConditions::default()
+            },
+        ),
     ] {
-        suite(|| Virtual {
+        suite(|| VirtualSource {
             certificate: Some(made_certificate("localhost")),
-            ..Virtual::new(seed, line)
+            ..VirtualSource::new(seed, line)
         });
     }
 }
 
-/// Real connections and real time.
+/// TCP connections in real time.
 struct Polled {
     clock: SystemClock,
     address: Option<SocketAddr>,
@@ -133,7 +148,7 @@ fn over_connections_of_the_system_in_a_plain_loop() {
     suite(|| Polled { clock: SystemClock::new(), address: None });
 }
 
-/// The same in tokio, which also has to be given time.
+/// TCP connections in tokio, whose runtime also needs time.
 struct InTokio<'r> {
     polled: Polled,
     runtime: &'r tokio::runtime::Runtime,

@@ -1,4 +1,4 @@
-//! The fuzz targets of this crate, on their first inputs and mutations of them.
+//! The fuzz targets of this crate, run on their seed inputs and mutations of them.
 
 use mp_core::fuzz::{Seeds, check};
 use mp_transport_ws::fuzz;

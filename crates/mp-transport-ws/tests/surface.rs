@@ -1,4 +1,5 @@
-//! No member of Godot's classes is forgotten: each has a place here, and its default.
+//! Coverage of Godot's classes: each member has a counterpart in this crate, or a reason why not,
+//! and Godot's default.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +7,7 @@ use std::path::Path;
 use mp_transport_ws::ServerOptions;
 use serde_json::Value;
 
-/// Where each member is.
+/// Members of Godot's classes with their counterparts.
 const HERE: &[(&str, &str)] = &[
     ("create_client", "WebSocketMultiplayerPeer::create_client"),
     ("create_server", "WebSocketMultiplayerPeer::create_server"),
@@ -35,17 +36,17 @@ const HERE: &[(&str, &str)] = &[
     ("poll", "MultiplayerPeer::poll"),
 ];
 
-/// Members that have no meaning here, and why.
+/// Members without a counterpart, with the reason.
 const NEVER: &[(&str, &str)] = &[
     (
         "accept_stream",
-        "a server accepts by itself; WebSocketMultiplayerPeer::server takes connections of any kind",
+        "a server accepts connections itself; WebSocketMultiplayerPeer::server accepts those of any source",
     ),
-    ("connect_to_url", "a client is made connecting"),
-    ("get_ready_state", "a link that is there is open; its end is an event"),
+    ("connect_to_url", "a client connects when it is created"),
+    ("get_ready_state", "a reported connection is open; its end is an event"),
     ("send", "packets are sent through MultiplayerPeer::send, as binary messages"),
     ("send_text", "packets are binary"),
-    ("was_string_packet", "a packet that came as text is a packet"),
+    ("was_string_packet", "a text message is a packet"),
 ];
 
 fn classes() -> Value {
@@ -61,7 +62,7 @@ fn every_member_has_a_place() {
         let names = |kind: &str| members[kind].as_array().unwrap().clone();
         for member in names("properties").into_iter().chain(names("methods")) {
             let name = member["name"].as_str().unwrap();
-            // A property's own functions go by its name.
+            // Getters and setters of a property are covered by the property.
             let property = name.strip_prefix("get_").or_else(|| name.strip_prefix("set_"));
             let is_known = |name: &str| HERE.iter().chain(NEVER).any(|(known, _)| *known == name);
             if !is_known(name) && !property.is_some_and(is_known) {
@@ -83,7 +84,7 @@ fn every_place_exists() {
             let (_, name) = place.split_once("::").unwrap();
             let is_there =
                 source.contains(&format!("fn {name}(")) || source.contains(&format!("pub {name}:"));
-            assert!(is_there, "{member}: there is no {place}");
+            assert!(is_there, "{member}: {place} does not exist");
         }
     }
 }
@@ -107,7 +108,7 @@ fn defaults_are_godots() {
                 "max_queued_packets" => settings.max_queued_packets.to_string(),
                 "handshake_timeout" => format!("{:.1}", settings.handshake_timeout.as_secs_f64()),
                 "heartbeat_interval" => format!("{:.1}", settings.heartbeat_interval.as_secs_f64()),
-                other => panic!("{other} has no default here"),
+                other => panic!("the default of {other} is not checked"),
             };
             assert_eq!(property["default"], ours, "{class}.{}", property["name"]);
         }

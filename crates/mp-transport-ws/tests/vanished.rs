@@ -1,4 +1,4 @@
-//! Players whose machine leaves the network without a word, in network namespaces.
+//! Remote hosts that vanish from the network, in network namespaces.
 
 #![cfg(target_os = "linux")]
 
@@ -19,18 +19,17 @@ use mp_transport_ws::{ServerOptions, WebSocketMultiplayerPeer};
 use machines::{Orders, PlayersMachine, SERVER};
 
 const TCP_TIMEOUT: Duration = Duration::from_secs(3);
-/// Longer than the timers of TCP take on a busy machine, and much shorter than TCP waits by
-/// default.
+/// Longer than TCP's timers take on a busy machine, and much shorter than TCP's default timeout.
 const LIMIT: Duration = Duration::from_secs(120);
 
 #[test]
-fn players_whose_network_is_gone_end_with_a_timeout_whatever_they_were_doing() {
-    let name = "players_whose_network_is_gone_end_with_a_timeout_whatever_they_were_doing";
+fn connections_of_a_vanished_host_time_out_in_every_state() {
+    let name = "connections_of_a_vanished_host_time_out_in_every_state";
     machines::on_two_machines(name, serve, play);
 }
 
-/// The server's part: three players join, one that is sent nothing, one that is sent something every
-/// 200 ms, and one whose socket is full. Then their machine is gone.
+/// The server's part: three players join. One is sent nothing, one a packet every 200 ms, and the
+/// socket of one is full. Then their machine vanishes.
 fn serve(mut machine: PlayersMachine) {
     let options = ServerOptions::default().tcp_timeout(TCP_TIMEOUT);
     let address: SocketAddr = format!("{SERVER}:0").parse().unwrap();
@@ -47,7 +46,7 @@ fn serve(mut machine: PlayersMachine) {
         players.len() < 3
     });
     let [_, fed, full] = players[..] else { panic!("{} players", players.len()) };
-    // More than both sockets hold: the player reads nothing.
+    // More than both socket buffers hold: the player reads nothing.
     for _ in 0..200 {
         send(&mut server, full, vec![0; 60_000]);
     }
@@ -73,7 +72,8 @@ fn serve(mut machine: PlayersMachine) {
     }
 }
 
-/// Runs `server` until `goes_on` returns false, for `limit` at most. It is called without an event, too.
+/// Runs `server` until `goes_on` returns false, for at most `limit`. `goes_on` is also called when
+/// there is no event.
 fn run(
     server: &mut WebSocketMultiplayerPeer,
     clock: &SystemClock,
@@ -101,7 +101,7 @@ fn send(server: &mut WebSocketMultiplayerPeer, to: ConnectionId, payload: Vec<u8
     server.send(Outgoing { to, mode, channel, prefix: Prefix::EMPTY, payload }).unwrap();
 }
 
-/// The players' part: three players connect, then their machine is gone.
+/// The players' part: three players connect, then their machine vanishes.
 fn play(mut orders: Orders) {
     let server = orders.next();
     let _players = [0; 3].map(|_| {

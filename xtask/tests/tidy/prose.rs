@@ -10,6 +10,7 @@ use super::{files, read, root, sources};
 const DONE: &[&str] = &[
     "bench",
     "crates/mp-sim",
+    "crates/mp-transport-ws",
     "docs/BENCHMARKS.md",
     "docs/SIMULATION.md",
     "examples",
@@ -78,6 +79,7 @@ const FOREIGN: &[(&str, &str)] = &[("farewell", "mp-core: `MultiplayerPeer::disc
 
 /// Public types that several crates define under the same name, with the reason.
 const PARALLEL_TYPES: &[(&str, &str)] = &[
+    ("BindError", "error of binding TCP and UDP sockets"),
     ("ClientOptions", "options of each transport's clients"),
     ("CreateError", "error of each transport's constructors"),
     ("ServerOptions", "options of each transport's servers"),

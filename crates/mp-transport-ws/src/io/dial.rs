@@ -34,8 +34,8 @@ pub(super) fn dial(
             return Err(last);
         }
         // Each attempt ends after `timeout`.
-        let patience = if addresses.peek().is_some() { CONNECT_ATTEMPT_DELAY } else { timeout * 2 };
-        match attempts.recv_timeout(patience) {
+        let wait = if addresses.peek().is_some() { CONNECT_ATTEMPT_DELAY } else { timeout * 2 };
+        match attempts.recv_timeout(wait) {
             Ok(Ok(connected)) => return Ok(connected),
             Ok(Err(error)) => {
                 last = error;

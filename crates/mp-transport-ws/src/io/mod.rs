@@ -8,10 +8,10 @@
 mod bind;
 mod dial;
 mod errno;
+mod ready_list;
 mod std;
 #[cfg(feature = "tokio")]
 mod tokio;
-mod wakes;
 
 use ::std::io;
 use ::std::net::SocketAddr;
@@ -22,10 +22,10 @@ use mp_core::Readiness;
 
 pub use self::bind::BindError;
 pub(crate) use self::errno::{is_of_one_connection, is_shortage};
+pub(crate) use self::ready_list::{ReadyList, SOURCE};
 pub use self::std::{Tcp, TcpStream};
 #[cfg(feature = "tokio")]
 pub use self::tokio::{TokioTcp, TokioTcpStream};
-pub(crate) use self::wakes::{SOURCE, Wakes};
 
 /// A source of connections: a server's listener, or a client's attempt to connect.
 pub trait StreamSource {

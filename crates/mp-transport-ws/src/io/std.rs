@@ -60,7 +60,7 @@ impl StreamSource for Tcp {
     fn poll_stream(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
         let (stream, address) = match &mut self.0 {
             Source::Listener(listener) => match listener.accept() {
-                Err(error) if is_for_now(&error) => return Poll::Pending,
+                Err(error) if is_temporary(&error) => return Poll::Pending,
                 accepted => accepted?,
             },
             Source::Dialing(thread) => {
@@ -96,11 +96,11 @@ impl TcpStream {
 
 impl ByteStream for TcpStream {
     fn poll_read(&mut self, _cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        now_or_later(self.0.read(buf))
+        pending_if_temporary(self.0.read(buf))
     }
 
     fn poll_write(&mut self, _cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        now_or_later(self.0.write(bytes))
+        pending_if_temporary(self.0.write(bytes))
     }
 
     fn shutdown(&mut self) {
@@ -117,14 +117,14 @@ impl ByteStream for TcpStream {
     }
 }
 
-fn now_or_later(done: io::Result<usize>) -> Poll<io::Result<usize>> {
+fn pending_if_temporary(done: io::Result<usize>) -> Poll<io::Result<usize>> {
     match done {
         // A shortage of memory may be over at the next poll.
-        Err(error) if is_for_now(&error) || is_shortage(&error) => Poll::Pending,
+        Err(error) if is_temporary(&error) || is_shortage(&error) => Poll::Pending,
         done => Poll::Ready(done),
     }
 }
 
-fn is_for_now(error: &io::Error) -> bool {
+fn is_temporary(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }

@@ -69,7 +69,7 @@ impl StreamSource for TokioTcp {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<(TokioTcpStream, SocketAddr)>> {
         let (stream, address) = match &mut self.0 {
-            Source::Listener(listener) => match at_once(cx, |cx| listener.poll_accept(cx)) {
+            Source::Listener(listener) => match poll_once(cx, |cx| listener.poll_accept(cx)) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(accepted) => accepted?,
             },
@@ -108,14 +108,14 @@ impl ByteStream for TokioTcpStream {
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut buf = ReadBuf::new(buf);
         let stream = &mut self.0;
-        let read = at_once(cx, |cx| Pin::new(&mut *stream).poll_read(cx, &mut buf));
-        again_if_short(cx, read).map(|read| read.map(|()| buf.filled().len()))
+        let read = poll_once(cx, |cx| Pin::new(&mut *stream).poll_read(cx, &mut buf));
+        retry_if_short(cx, read).map(|read| read.map(|()| buf.filled().len()))
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let stream = &mut self.0;
-        let written = at_once(cx, |cx| Pin::new(&mut *stream).poll_write(cx, bytes));
-        again_if_short(cx, written)
+        let written = poll_once(cx, |cx| Pin::new(&mut *stream).poll_write(cx, bytes));
+        retry_if_short(cx, written)
     }
 
     fn shutdown(&mut self) {
@@ -133,7 +133,7 @@ impl ByteStream for TokioTcpStream {
 }
 
 /// Turns an error for lack of memory into `Pending` and wakes the task, to retry in the next turn.
-fn again_if_short<T>(cx: &Context<'_>, done: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+fn retry_if_short<T>(cx: &Context<'_>, done: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
     match done {
         Poll::Ready(Err(error)) if is_shortage(&error) => {
             cx.waker().wake_by_ref();
@@ -145,6 +145,6 @@ fn again_if_short<T>(cx: &Context<'_>, done: Poll<io::Result<T>>) -> Poll<io::Re
 
 /// Polls `attempt` once, outside tokio's cooperative budget. tokio would suspend a task after 128
 /// operations; a turn has limits of its own for all connections.
-fn at_once<T>(cx: &mut Context<'_>, attempt: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+fn poll_once<T>(cx: &mut Context<'_>, attempt: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
     pin!(unconstrained(poll_fn(attempt))).poll(cx)
 }

@@ -54,7 +54,7 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
                 TextEvent::Closed { session } => service.handle_closed(now, session),
             }
         }
-        self.take_actions(&mut *service);
+        self.run_actions(&mut *service);
         self.text = Some(service);
     }
 
@@ -63,11 +63,11 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
         let now = self.now;
         let Some(mut service) = self.text.take() else { return };
         service.handle_timeout(now);
-        self.take_actions(&mut *service);
+        self.run_actions(&mut *service);
         self.text = Some(service);
     }
 
-    fn take_actions(&mut self, service: &mut dyn TextService) {
+    fn run_actions(&mut self, service: &mut dyn TextService) {
         while let Some(action) = service.next_action() {
             match action {
                 TextAction::Send { session, text } => {

@@ -1,7 +1,7 @@
 //! The state machine of a connection, without its socket: timers, sending and closing. Receiving is
 //! in `receive`.
 
-mod hear;
+mod receive;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,11 +15,11 @@ use mp_core::{
 
 use super::messages::{MessageKind, Messages};
 use super::request;
-use super::response::Asked;
+use super::response::SentRequest;
 use super::session::Session;
-use super::tls::{Tls, TlsFailed, TlsInput};
+use super::tls::{Tls, TlsFailure, TlsInput};
 use crate::limits::{
-    ANSWER_BYTES_MAX, GOODBYE_TIMEOUT, MESSAGE_TIMEOUT, RELIABLE_PROGRESS_TIMEOUT,
+    ANSWER_BYTES_MAX, CLOSE_FRAME_TIMEOUT, MESSAGE_TIMEOUT, RELIABLE_PROGRESS_TIMEOUT,
     TEXT_QUEUE_BYTES_MAX, WRITE_BYTES,
 };
 
@@ -42,7 +42,7 @@ pub(crate) struct Connection {
     queue: SendQueue<Bytes>,
     /// Bytes to send before any queued packet.
     wire: Vec<u8>,
-    held: bool,
+    is_paused: bool,
     /// Time since which the socket accepts nothing.
     blocked: Option<Instant>,
     /// Time of the first bytes of an incomplete message.
@@ -57,32 +57,32 @@ pub(crate) struct Connection {
 #[derive(Debug)]
 enum Phase {
     /// The HTTP handshake. `head` has the bytes received so far. A server waits for a request; a
-    /// client waits for the response to `asked`.
-    Handshake { head: Vec<u8>, asked: Option<Box<Asked>> },
+    /// client waits for the response to `sent`.
+    Handshake { head: Vec<u8>, sent: Option<Box<SentRequest>> },
     /// A client waits for its peer id.
-    Identifying,
+    AwaitingId,
     /// The connection was reported as connected.
     Open,
     /// The local peer has closed the connection and waits until the remote peer notices.
-    Leaving(Leaving),
+    Closing(Closing),
     /// The connection has ended.
-    Over(End),
+    Ended(ConnectionEnd),
 }
 
 /// The result of a connection that ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct End {
+pub(crate) struct ConnectionEnd {
     /// Reason to report if the connection was reported as connected.
     pub(crate) reason: Option<DisconnectReason>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Leaving {
-    end: End,
+struct Closing {
+    end: ConnectionEnd,
     /// True while queued packets are sent before the close frame.
-    drains: bool,
+    is_draining: bool,
     /// True if the socket is shut down after the queued bytes, without waiting for a close frame.
-    shuts: bool,
+    shuts_down: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -113,7 +113,7 @@ impl Connection {
         session: &Session,
     ) -> Self {
         let deadline = now + session.settings.handshake_timeout;
-        let phase = Phase::Handshake { head: Vec::new(), asked: None };
+        let phase = Phase::Handshake { head: Vec::new(), sent: None };
         Self::new(id, Origin::Address(address), tls, phase, deadline, session)
     }
 
@@ -122,13 +122,13 @@ impl Connection {
         id: ConnectionId,
         origin: Origin,
         tls: Option<Tls>,
-        (asked, request): (Asked, Vec<u8>),
+        (sent, request): (SentRequest, Vec<u8>),
         deadline: Instant,
         session: &Session,
     ) -> Self {
-        let phase = Phase::Handshake { head: Vec::new(), asked: Some(Box::new(asked)) };
+        let phase = Phase::Handshake { head: Vec::new(), sent: Some(Box::new(sent)) };
         let mut connection = Self::new(id, origin, tls, phase, deadline, session);
-        connection.say(&request);
+        connection.queue_output(&request);
         connection
     }
 
@@ -152,7 +152,7 @@ impl Connection {
             messages: None,
             queue: SendQueue::new(),
             wire: Vec::new(),
-            held: false,
+            is_paused: false,
             blocked: None,
             unfinished: None,
             deadline: Some(deadline),
@@ -177,43 +177,43 @@ impl Connection {
         session.plain = plain;
         match received {
             Ok(TlsInput::Open) => {}
-            Ok(TlsInput::Closed) => self.break_off(DisconnectReason::Remote(0)),
-            Err(TlsFailed(why)) => {
+            Ok(TlsInput::Closed) => self.handle_disconnect(DisconnectReason::Remote(0)),
+            Err(TlsFailure(why)) => {
                 tracing::debug!(connection = %self.id, origin = %self.origin, why, "TLS failed");
-                self.break_off(DisconnectReason::Misbehaved);
+                self.handle_disconnect(DisconnectReason::Misbehaved);
             }
         }
     }
 
     /// Ends the connection because the remote peer sends nothing more. `reason` is reported unless
     /// another reason was set.
-    pub(crate) fn break_off(&mut self, reason: DisconnectReason) {
+    pub(crate) fn handle_disconnect(&mut self, reason: DisconnectReason) {
         let end = match self.phase {
-            Phase::Handshake { .. } | Phase::Identifying => End { reason: None },
-            Phase::Open => End { reason: Some(reason) },
-            Phase::Leaving(Leaving { end, .. }) | Phase::Over(end) => end,
+            Phase::Handshake { .. } | Phase::AwaitingId => ConnectionEnd { reason: None },
+            Phase::Open => ConnectionEnd { reason: Some(reason) },
+            Phase::Closing(Closing { end, .. }) | Phase::Ended(end) => end,
         };
-        self.phase = Phase::Over(end);
+        self.phase = Phase::Ended(end);
     }
 
     /// Handles expired timers.
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         if self.deadline.is_some_and(|deadline| now >= deadline) {
-            if matches!(self.phase, Phase::Handshake { asked: None, .. }) {
-                self.say(&request::too_slow());
+            if matches!(self.phase, Phase::Handshake { sent: None, .. }) {
+                self.queue_output(&request::request_timeout());
             }
-            return self.break_off(DisconnectReason::Timeout);
+            return self.handle_disconnect(DisconnectReason::Timeout);
         }
-        if self.stuck().is_some_and(|stuck| now >= stuck) {
-            return self.break_off(DisconnectReason::QueueFull);
+        if self.write_deadline().is_some_and(|write_deadline| now >= write_deadline) {
+            return self.handle_disconnect(DisconnectReason::QueueFull);
         }
         if self.message_deadline().is_some_and(|deadline| now >= deadline) {
             return self.shed(now, DisconnectReason::Timeout);
         }
         if self.heartbeat.next.is_some_and(|next| now >= next) && self.is_open() {
             // A paused connection reads no pongs.
-            if self.heartbeat.is_unanswered && !self.held {
-                return self.break_off(DisconnectReason::Timeout);
+            if self.heartbeat.is_unanswered && !self.is_paused {
+                return self.handle_disconnect(DisconnectReason::Timeout);
             }
             self.heartbeat.is_unanswered = true;
             self.heartbeat.next = Some(now + self.heartbeat.interval);
@@ -244,7 +244,8 @@ impl Connection {
     pub(crate) fn due(&self) -> Option<Instant> {
         let [heartbeat, keepalive] =
             [self.heartbeat.next, self.keepalive.next].map(|next| next.filter(|_| self.is_open()));
-        let due = [self.deadline, self.stuck(), self.message_deadline(), heartbeat, keepalive];
+        let due =
+            [self.deadline, self.write_deadline(), self.message_deadline(), heartbeat, keepalive];
         due.into_iter().flatten().min()
     }
 
@@ -272,7 +273,7 @@ impl Connection {
             let is_full =
                 self.queue.bytes() + len > queue_max || self.blocked.is_some() && !may_wait;
             if is_full || self.queue.push(mode, len, connections, payload).is_err() {
-                self.leave(now, DisconnectReason::QueueFull, Farewell::Polite);
+                self.close(now, DisconnectReason::QueueFull, Farewell::Polite);
             }
         } else if self.blocked.is_some() || self.queue.len() >= settings.max_queued_packets {
             self.stats.send_drops += 1;
@@ -317,23 +318,23 @@ impl Connection {
 
     /// Returns whether [`transmit`](Self::transmit) has output.
     pub(crate) fn has_output(&self) -> bool {
-        let drains = matches!(self.phase, Phase::Leaving(Leaving { drains: true, .. }));
-        !self.wire.is_empty() || !self.queue.is_empty() || drains
+        let is_draining = matches!(self.phase, Phase::Closing(Closing { is_draining: true, .. }));
+        !self.wire.is_empty() || !self.queue.is_empty() || is_draining
     }
 
     /// Closes the connection with the close code for `reason`.
-    pub(crate) fn leave(&mut self, now: Instant, reason: DisconnectReason, farewell: Farewell) {
+    pub(crate) fn close(&mut self, now: Instant, reason: DisconnectReason, farewell: Farewell) {
         let text = reason.to_string();
         let (code, text) = match reason {
             DisconnectReason::Closed | DisconnectReason::Kicked => (1000, ""),
             DisconnectReason::BranchPanicked => (1011, text.as_str()),
             _ => (1008, text.as_str()),
         };
-        self.leave_with(now, reason, farewell, code, text);
+        self.close_with(now, reason, farewell, code, text);
     }
 
     /// Closes the connection with a custom close code and text.
-    pub(crate) fn leave_with(
+    pub(crate) fn close_with(
         &mut self,
         now: Instant,
         reason: DisconnectReason,
@@ -341,45 +342,46 @@ impl Connection {
         code: u16,
         text: &str,
     ) {
-        let end = End { reason: Some(reason) };
-        let goes = matches!(self.phase, Phase::Open | Phase::Leaving(Leaving { drains: true, .. }));
+        let end = ConnectionEnd { reason: Some(reason) };
+        let goes =
+            matches!(self.phase, Phase::Open | Phase::Closing(Closing { is_draining: true, .. }));
         match farewell {
             Farewell::Drain if self.is_open() => {
-                self.phase = Phase::Leaving(Leaving { end, drains: true, shuts: false });
+                self.phase = Phase::Closing(Closing { end, is_draining: true, shuts_down: false });
             }
             Farewell::Polite if goes => {
                 self.queue.clear();
                 self.with_messages(|messages, out| messages.close(code, text, out));
-                self.phase = Phase::Leaving(Leaving { end, drains: false, shuts: false });
-                self.deadline = Some(now + GOODBYE_TIMEOUT);
+                self.phase = Phase::Closing(Closing { end, is_draining: false, shuts_down: false });
+                self.deadline = Some(now + CLOSE_FRAME_TIMEOUT);
             }
             Farewell::Abrupt => {
                 self.queue.clear();
                 self.with_messages(|messages, out| messages.close(code, text, out));
-                self.phase = Phase::Over(End { reason: None });
+                self.phase = Phase::Ended(ConnectionEnd { reason: None });
             }
             _ => {}
         }
     }
 
     /// Returns whether the connection accepts received bytes now. `false` pauses reading.
-    pub(crate) fn wants_bytes(&self) -> bool {
+    pub(crate) fn wants_input(&self) -> bool {
         match self.phase {
-            Phase::Over(_) => false,
-            Phase::Leaving(_) => true,
-            _ => !self.held && self.wire.len() < ANSWER_BYTES_MAX,
+            Phase::Ended(_) => false,
+            Phase::Closing(_) => true,
+            _ => !self.is_paused && self.wire.len() < ANSWER_BYTES_MAX,
         }
     }
 
     /// Returns whether the socket is to be shut down for writing after all bytes are written.
     pub(crate) fn wants_shutdown(&self) -> bool {
-        matches!(self.phase, Phase::Leaving(Leaving { shuts: true, .. }))
+        matches!(self.phase, Phase::Closing(Closing { shuts_down: true, .. }))
     }
 
     /// Returns the end of a connection that has ended.
-    pub(crate) fn end(&self) -> Option<End> {
+    pub(crate) fn end(&self) -> Option<ConnectionEnd> {
         match self.phase {
-            Phase::Over(end) => Some(end),
+            Phase::Ended(end) => Some(end),
             _ => None,
         }
     }
@@ -392,7 +394,7 @@ impl Connection {
     }
 
     /// Records whether the socket accepted some or all bytes of the last transmission.
-    pub(crate) fn note_written(&mut self, now: Instant, some: bool, all: bool) {
+    pub(crate) fn record_written(&mut self, now: Instant, some: bool, all: bool) {
         if some {
             self.keepalive.last_sent = now;
         }
@@ -403,8 +405,8 @@ impl Connection {
         }
     }
 
-    pub(crate) fn hold(&mut self, now: Instant, held: bool) {
-        self.held = held;
+    pub(crate) fn set_paused(&mut self, now: Instant, is_paused: bool) {
+        self.is_paused = is_paused;
         // Time in which nothing was read does not count.
         if let Some(since) = &mut self.unfinished {
             *since = now;
@@ -427,7 +429,7 @@ impl Connection {
         self.stats.receive_drops += 1;
         let text = reason.to_string();
         self.with_messages(|messages, out| messages.close(1008, &text, out));
-        self.turn_out(now, reason);
+        self.close_ignoring_input(now, reason);
     }
 
     pub(crate) fn set_heartbeat(&mut self, now: Instant, interval: Duration) {
@@ -448,9 +450,9 @@ impl Connection {
     /// Returns whether the connection was reported as connected.
     pub(crate) fn was_connected(&self) -> bool {
         match self.phase {
-            Phase::Handshake { .. } | Phase::Identifying => false,
+            Phase::Handshake { .. } | Phase::AwaitingId => false,
             Phase::Open => true,
-            Phase::Leaving(Leaving { end, .. }) | Phase::Over(end) => {
+            Phase::Closing(Closing { end, .. }) | Phase::Ended(end) => {
                 end.reason.is_some() || self.client.is_some()
             }
         }
@@ -487,33 +489,33 @@ impl Connection {
 
     fn message_deadline(&self) -> Option<Instant> {
         self.unfinished
-            .filter(|_| !self.held && self.messages.is_some())
+            .filter(|_| !self.is_paused && self.messages.is_some())
             .map(|at| at + MESSAGE_TIMEOUT)
     }
 
-    fn stuck(&self) -> Option<Instant> {
+    fn write_deadline(&self) -> Option<Instant> {
         Some(self.blocked? + RELIABLE_PROGRESS_TIMEOUT)
     }
 
     /// Closes the connection after its close frame was queued. Further input is ignored.
-    fn turn_out(&mut self, now: Instant, reason: DisconnectReason) {
+    fn close_ignoring_input(&mut self, now: Instant, reason: DisconnectReason) {
         self.messages = None;
         self.queue.clear();
         let end = match self.phase {
-            Phase::Leaving(Leaving { end, .. }) | Phase::Over(end) => end,
-            Phase::Open => End { reason: Some(reason) },
-            _ => End { reason: None },
+            Phase::Closing(Closing { end, .. }) | Phase::Ended(end) => end,
+            Phase::Open => ConnectionEnd { reason: Some(reason) },
+            _ => ConnectionEnd { reason: None },
         };
-        self.phase = Phase::Leaving(Leaving { end, drains: false, shuts: true });
+        self.phase = Phase::Closing(Closing { end, is_draining: false, shuts_down: true });
         // A client that is still connecting keeps its own deadline.
-        self.deadline.get_or_insert(now + GOODBYE_TIMEOUT);
+        self.deadline.get_or_insert(now + CLOSE_FRAME_TIMEOUT);
     }
 
     /// Queues the close frame if all packets of a draining connection have been sent.
     fn finish_draining(&mut self, now: Instant, out: &mut Vec<u8>) {
-        let Phase::Leaving(Leaving { end, drains: true, .. }) = self.phase else { return };
+        let Phase::Closing(Closing { end, is_draining: true, .. }) = self.phase else { return };
         if let Some(reason) = end.reason {
-            self.leave(now, reason, Farewell::Polite);
+            self.close(now, reason, Farewell::Polite);
         }
         out.append(&mut self.wire);
     }
@@ -530,14 +532,14 @@ impl Connection {
         self.heartbeat.next = (!interval.is_zero()).then_some(now);
     }
 
-    fn with_messages(&mut self, speak: impl FnOnce(&mut Messages, &mut Vec<u8>)) {
+    fn with_messages(&mut self, write: impl FnOnce(&mut Messages, &mut Vec<u8>)) {
         let Some(messages) = &mut self.messages else { return };
         let mut out = Vec::new();
-        speak(messages, &mut out);
-        self.say(&out);
+        write(messages, &mut out);
+        self.queue_output(&out);
     }
 
-    fn say(&mut self, plain: &[u8]) {
+    fn queue_output(&mut self, plain: &[u8]) {
         if plain.is_empty() {
             return;
         }

@@ -23,7 +23,12 @@ pub(crate) fn elements<'h>(
 }
 
 /// Returns a response that closes the connection. Each of `headers` is a line without its end.
-pub(crate) fn answer(status: &str, headers: &[&str], body: &str, with_body: bool) -> Vec<u8> {
+pub(crate) fn closing_response(
+    status: &str,
+    headers: &[&str],
+    body: &str,
+    with_body: bool,
+) -> Vec<u8> {
     let mut text = format!("HTTP/1.1 {status}\r\n");
     for header in headers {
         let _ = write!(text, "{header}\r\n");

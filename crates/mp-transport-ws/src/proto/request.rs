@@ -8,7 +8,7 @@ use std::sync::Arc;
 use httparse::{EMPTY_HEADER, Header, Request, Status};
 use tungstenite::handshake::derive_accept_key;
 
-use super::http::{answer, elements, values};
+use super::http::{closing_response, elements, values};
 use super::pages::page;
 use crate::limits::{HEAD_BYTES_MAX, HEADERS_MAX};
 
@@ -29,13 +29,13 @@ pub(crate) struct RequestRules {
 
 /// The result of parsing the bytes of a request.
 #[derive(Debug)]
-pub(crate) enum Judgement {
+pub(crate) enum RequestOutcome {
     /// The request is incomplete.
     Incomplete,
     /// A valid request for a WebSocket.
     Upgrade(Upgrade),
     /// Another request, with its response.
-    Answer(Vec<u8>),
+    Respond(Vec<u8>),
     /// A request from a web page that may not connect, with its response.
     Forbidden(Vec<u8>),
 }
@@ -57,7 +57,7 @@ pub(crate) struct Upgrade {
 }
 
 /// Parses the bytes of a request received so far.
-pub(crate) fn judge(head: &[u8], rules: &RequestRules) -> Judgement {
+pub(crate) fn parse(head: &[u8], rules: &RequestRules) -> RequestOutcome {
     let mut headers = [EMPTY_HEADER; HEADERS_MAX];
     let mut request = Request::new(&mut headers);
     match request.parse(head) {
@@ -66,37 +66,47 @@ pub(crate) fn judge(head: &[u8], rules: &RequestRules) -> Judgement {
             let target = request.path.unwrap_or_default();
             if is_forbidden(request.headers, &rules.allowed_origins) {
                 let body = "Web pages of this origin may not connect.\n";
-                return Judgement::Forbidden(answer("403 Forbidden", &[], body, true));
+                return RequestOutcome::Forbidden(closing_response(
+                    "403 Forbidden",
+                    &[],
+                    body,
+                    true,
+                ));
             }
-            match judge_upgrade(method, target, request.headers, rules) {
-                Ok(upgrade) => Judgement::Upgrade(Upgrade { len, ..upgrade }),
-                Err(answer) => Judgement::Answer(answer),
+            match parse_upgrade(method, target, request.headers, rules) {
+                Ok(upgrade) => RequestOutcome::Upgrade(Upgrade { len, ..upgrade }),
+                Err(response) => RequestOutcome::Respond(response),
             }
         }
-        Ok(Status::Partial) if head.len() <= HEAD_BYTES_MAX => Judgement::Incomplete,
+        Ok(Status::Partial) if head.len() <= HEAD_BYTES_MAX => RequestOutcome::Incomplete,
         Ok(_) | Err(httparse::Error::TooManyHeaders) => {
             let body = format!(
                 "The headers are longer than {HEAD_BYTES_MAX} bytes, or there are too many.\n"
             );
-            Judgement::Answer(answer("431 Request Header Fields Too Large", &[], &body, true))
+            RequestOutcome::Respond(closing_response(
+                "431 Request Header Fields Too Large",
+                &[],
+                &body,
+                true,
+            ))
         }
-        Err(error) => {
-            Judgement::Answer(bad_request(&format!("This is not an HTTP/1.1 request: {error}.")))
-        }
+        Err(error) => RequestOutcome::Respond(bad_request(&format!(
+            "This is not an HTTP/1.1 request: {error}."
+        ))),
     }
 }
 
 /// Returns the response to an incomplete request after the handshake timeout.
-pub(crate) fn too_slow() -> Vec<u8> {
-    answer("408 Request Timeout", &[], "The handshake took too long.\n", true)
+pub(crate) fn request_timeout() -> Vec<u8> {
+    closing_response("408 Request Timeout", &[], "The handshake took too long.\n", true)
 }
 
 /// Returns the response to a client that is not accepted at the moment.
 pub(crate) fn unavailable(why: &str) -> Vec<u8> {
-    answer("503 Service Unavailable", &[], why, true)
+    closing_response("503 Service Unavailable", &[], why, true)
 }
 
-fn judge_upgrade(
+fn parse_upgrade(
     method: &str,
     target: &str,
     headers: &[Header<'_>],
@@ -107,24 +117,24 @@ fn judge_upgrade(
     if !has("Upgrade", "websocket") {
         return Err(page(method, path.split('?').next().unwrap_or_default()));
     }
-    let refuse = |why: &str| Err(bad_request(why));
+    let reject = |why: &str| Err(bad_request(why));
     if method != "GET" {
-        return refuse("A WebSocket is opened with GET.");
+        return reject("A WebSocket is opened with GET.");
     }
     if !path.starts_with('/') {
-        return refuse("The target of the request is neither a path nor a URL.");
+        return reject("The target of the request is neither a path nor a URL.");
     }
     if !has("Connection", "Upgrade") {
-        return refuse("The header \"Connection: Upgrade\" is missing.");
+        return reject("The header \"Connection: Upgrade\" is missing.");
     }
     if values(headers, "Sec-WebSocket-Version").next() != Some("13") {
         let body = "Only version 13 of WebSocket is supported.\n";
         let header = "Sec-WebSocket-Version: 13";
-        return Err(answer("426 Upgrade Required", &[header], body, true));
+        return Err(closing_response("426 Upgrade Required", &[header], body, true));
     }
     let Some(key) = values(headers, "Sec-WebSocket-Key").next().filter(|key| !key.is_empty())
     else {
-        return refuse("The header Sec-WebSocket-Key is missing.");
+        return reject("The header Sec-WebSocket-Key is missing.");
     };
     let is_text =
         rules.text_path.as_deref().is_some_and(|text| path.split('?').next() == Some(text));
@@ -134,7 +144,7 @@ fn judge_upgrade(
             [] => "No subprotocol is supported, but some are requested.".to_owned(),
             known => format!("A subprotocol is required, one of: {}.", known.join(", ")),
         };
-        return refuse(&why);
+        return reject(&why);
     };
     let scheme = if rules.secure { "wss" } else { "ws" };
     let host = authority.or_else(|| values(headers, "Host").next()).unwrap_or_default();
@@ -230,5 +240,5 @@ fn is_forbidden(headers: &[Header<'_>], allowed: &[String]) -> bool {
 }
 
 fn bad_request(why: &str) -> Vec<u8> {
-    answer("400 Bad Request", &[], &format!("{why}\n"), true)
+    closing_response("400 Bad Request", &[], &format!("{why}\n"), true)
 }

@@ -11,23 +11,23 @@ use crate::limits::{HEAD_BYTES_MAX, HEADERS_MAX};
 
 /// Parameters of a sent request, to check its response.
 #[derive(Clone, Debug)]
-pub(crate) struct Asked {
+pub(crate) struct SentRequest {
     key: String,
     protocols: Vec<String>,
 }
 
 /// The result of parsing the bytes of a response.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Reply {
+pub(crate) enum ResponseOutcome {
     /// The response is incomplete.
     Incomplete,
     /// The WebSocket is open. The response has `len` bytes.
     Open { len: usize, protocol: Option<String> },
     /// The server is not a WebSocket server or rejected the request, for this reason.
-    Refused(String),
+    Rejected(String),
 }
 
-impl Asked {
+impl SentRequest {
     /// Returns the request with Godot's lines in Godot's order, and its parameters. The key is made
     /// from `random`.
     pub(crate) fn new(
@@ -53,13 +53,13 @@ impl Asked {
 
     /// Parses the bytes received so far. Interim responses (1xx) before the final one are skipped;
     /// all responses together may have [`HEAD_BYTES_MAX`] bytes.
-    pub(crate) fn judge(&self, head: &[u8]) -> Reply {
+    pub(crate) fn parse(&self, head: &[u8]) -> ResponseOutcome {
         let mut skipped = 0;
         loop {
-            match self.judge_one(&head[skipped..], HEAD_BYTES_MAX - skipped) {
+            match self.parse_one(&head[skipped..], HEAD_BYTES_MAX - skipped) {
                 Ok(interim) => skipped += interim,
-                Err(Reply::Open { len, protocol }) => {
-                    return Reply::Open { len: skipped + len, protocol };
+                Err(ResponseOutcome::Open { len, protocol }) => {
+                    return ResponseOutcome::Open { len: skipped + len, protocol };
                 }
                 Err(reply) => return reply,
             }
@@ -68,15 +68,15 @@ impl Asked {
 
     /// Parses one response of at most `max` bytes. Returns the length of an interim response, or
     /// the result of the final one as `Err`.
-    fn judge_one(&self, head: &[u8], max: usize) -> Result<usize, Reply> {
-        let refused = |why: String| Err(Reply::Refused(why));
+    fn parse_one(&self, head: &[u8], max: usize) -> Result<usize, ResponseOutcome> {
+        let rejected = |why: String| Err(ResponseOutcome::Rejected(why));
         let mut headers = [EMPTY_HEADER; HEADERS_MAX];
         let mut response = Response::new(&mut headers);
         let len = match response.parse(head) {
             Ok(Status::Complete(len)) if len <= max => len,
-            Ok(Status::Partial) if head.len() <= max => return Err(Reply::Incomplete),
-            Ok(_) => return refused(format!("more than {HEAD_BYTES_MAX} bytes of headers")),
-            Err(error) => return refused(format!("not an HTTP/1.1 response: {error}")),
+            Ok(Status::Partial) if head.len() <= max => return Err(ResponseOutcome::Incomplete),
+            Ok(_) => return rejected(format!("more than {HEAD_BYTES_MAX} bytes of headers")),
+            Err(error) => return rejected(format!("not an HTTP/1.1 response: {error}")),
         };
         let (code, headers) = (response.code.unwrap_or_default(), &*response.headers);
         let is = |name, value: &str| {
@@ -86,19 +86,19 @@ impl Asked {
         match code {
             101 => {}
             100..200 if len > 0 => return Ok(len),
-            _ => return refused(format!("HTTP status {code}")),
+            _ => return rejected(format!("HTTP status {code}")),
         }
         let has =
             |name, token: &str| elements(headers, name).any(|e| e.eq_ignore_ascii_case(token));
         if !is("Upgrade", "websocket") || !has("Connection", "upgrade") {
-            return refused("the response does not upgrade to a WebSocket".to_owned());
+            return rejected("the response does not upgrade to a WebSocket".to_owned());
         }
         if elements(headers, "Sec-WebSocket-Extensions").next().is_some() {
-            return refused("the response has an extension that was not offered".to_owned());
+            return rejected("the response has an extension that was not offered".to_owned());
         }
         let accept = derive_accept_key(self.key.as_bytes());
         if values(headers, "Sec-WebSocket-Accept").next() != Some(accept.as_str()) {
-            return refused("the response has a wrong Sec-WebSocket-Accept".to_owned());
+            return rejected("the response has a wrong Sec-WebSocket-Accept".to_owned());
         }
         let protocol = elements(headers, "Sec-WebSocket-Protocol").next().map(str::to_owned);
         let fits = match &protocol {
@@ -106,10 +106,10 @@ impl Asked {
             Some(protocol) => self.protocols.contains(protocol),
         };
         if !fits {
-            return refused(format!(
+            return rejected(format!(
                 "the response selects subprotocol {protocol:?}, which was not offered"
             ));
         }
-        Err(Reply::Open { len, protocol })
+        Err(ResponseOutcome::Open { len, protocol })
     }
 }

@@ -16,7 +16,7 @@ pub(crate) struct Session {
     pub(crate) rng: Rng,
     pub(crate) unique_id: PeerId,
     pub(crate) status: ConnectionStatus,
-    pub(crate) refusing: bool,
+    pub(crate) is_refusing: bool,
     pub(crate) events: VecDeque<PeerEvent>,
     /// Number of requests rejected because of [`RequestRules::allowed_origins`].
     pub(crate) forbidden: u64,
@@ -78,7 +78,7 @@ impl Session {
             rng,
             unique_id,
             status,
-            refusing: false,
+            is_refusing: false,
             events: VecDeque::new(),
             forbidden: 0,
             text: TextSessions::default(),
@@ -89,7 +89,7 @@ impl Session {
     }
 
     /// Returns whether the server accepts another client.
-    pub(crate) fn has_room(&self) -> bool {
+    pub(crate) fn has_capacity(&self) -> bool {
         self.ids.len() < self.settings.max_clients
     }
 

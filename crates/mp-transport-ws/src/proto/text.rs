@@ -33,7 +33,7 @@ pub(crate) enum TextEvent {
 }
 
 impl TextSessions {
-    pub(crate) fn has_room(&self) -> bool {
+    pub(crate) fn has_capacity(&self) -> bool {
         self.open < self.sessions_max
     }
 

@@ -10,7 +10,7 @@ pub(crate) struct Tls(Connection);
 
 /// TLS failed: malformed records or an untrusted certificate. The alert is written already.
 #[derive(Debug)]
-pub(crate) struct TlsFailed(pub(crate) String);
+pub(crate) struct TlsFailure(pub(crate) String);
 
 /// State of the receiving direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,8 +35,8 @@ impl Tls {
         mut bytes: &[u8],
         plain: &mut Vec<u8>,
         wire: &mut Vec<u8>,
-    ) -> Result<TlsInput, TlsFailed> {
-        let failed = |error: &dyn ToString| TlsFailed(error.to_string());
+    ) -> Result<TlsInput, TlsFailure> {
+        let failed = |error: &dyn ToString| TlsFailure(error.to_string());
         while !bytes.is_empty() {
             let accepted = self.0.read_tls(&mut bytes).map_err(|error| failed(&error))?;
             let processed = self.0.process_new_packets();
@@ -51,7 +51,7 @@ impl Tls {
                 return Ok(TlsInput::Closed);
             }
             if accepted == 0 {
-                return Err(TlsFailed("TLS accepts no more bytes".to_owned()));
+                return Err(TlsFailure("TLS accepts no more bytes".to_owned()));
             }
         }
         Ok(TlsInput::Open)

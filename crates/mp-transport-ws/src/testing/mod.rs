@@ -17,7 +17,7 @@ use crate::io::{ByteStream, StreamSource};
 
 /// Properties of virtual connections.
 #[derive(Clone, Copy, Debug)]
-pub struct Line {
+pub struct StreamConditions {
     /// One-way latency.
     pub latency: Duration,
     /// Bytes in flight per direction beyond which writes are `Pending`, like socket buffers.
@@ -29,7 +29,7 @@ pub struct Line {
     pub has_timeout: bool,
 }
 
-impl Default for Line {
+impl Default for StreamConditions {
     /// Returns no latency, a capacity of 256 KiB, chunks of up to 64 KiB and no timeout.
     fn default() -> Self {
         Self { latency: Duration::ZERO, capacity: 256 * 1024, chunk: 64 * 1024, has_timeout: false }
@@ -38,12 +38,12 @@ impl Default for Line {
 
 /// A network with one server.
 #[derive(Clone, Debug)]
-pub struct Network(Arc<Mutex<State>>);
+pub struct VirtualNetwork(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
     rng: Rng,
-    line: Line,
+    conditions: StreamConditions,
     now: Instant,
     backlog: VecDeque<(VirtualStream, SocketAddr)>,
     listens: bool,
@@ -52,12 +52,12 @@ struct State {
     dialed: u16,
 }
 
-impl Network {
+impl VirtualNetwork {
     /// Creates a network whose connections have the properties `line`.
-    pub fn new(rng: Rng, line: Line) -> Self {
+    pub fn new(rng: Rng, conditions: StreamConditions) -> Self {
         Self(Arc::new(Mutex::new(State {
             rng,
-            line,
+            conditions,
             now: Instant::ZERO,
             backlog: VecDeque::new(),
             listens: false,
@@ -68,15 +68,15 @@ impl Network {
     }
 
     /// Returns the source of a server, which accepts all connections of the network.
-    pub fn listener(&self) -> Virtual {
+    pub fn listener(&self) -> VirtualSource {
         self.lock().listens = true;
-        Virtual { network: self.clone(), dials: None }
+        VirtualSource { network: self.clone(), dials: None }
     }
 
     /// Returns the source of a client, which connects once. It does not wake: its host polls at an
     /// interval.
-    pub fn dialer(&self) -> Virtual {
-        Virtual { network: self.clone(), dials: Some(true) }
+    pub fn dialer(&self) -> VirtualSource {
+        VirtualSource { network: self.clone(), dials: Some(true) }
     }
 
     /// Connects to the server, for tests that exchange bytes themselves.
@@ -92,7 +92,7 @@ impl Network {
         state.dialed += 1;
         let address =
             SocketAddr::from(([10, 0, (state.dialed >> 8) as u8, state.dialed as u8], 5_000));
-        let pipes = Arc::new(Mutex::new(Pipes::new(state.line, state.rng.fork(), state.now)));
+        let pipes = Arc::new(Mutex::new(Pipes::new(state.conditions, state.rng.fork(), state.now)));
         state.pipes.push(Arc::clone(&pipes));
         let [near, far] = [Side::Client, Side::Server]
             .map(|side| VirtualStream(End { pipes: Arc::clone(&pipes), side }));
@@ -120,13 +120,13 @@ impl Network {
 
 /// A source of virtual connections.
 #[derive(Debug)]
-pub struct Virtual {
-    network: Network,
+pub struct VirtualSource {
+    network: VirtualNetwork,
     /// `None` for a listener; for a client, true until it has connected.
     dials: Option<bool>,
 }
 
-impl StreamSource for Virtual {
+impl StreamSource for VirtualSource {
     type Stream = VirtualStream;
 
     fn poll_stream(
@@ -162,7 +162,7 @@ impl StreamSource for Virtual {
     }
 }
 
-impl Drop for Virtual {
+impl Drop for VirtualSource {
     fn drop(&mut self) {
         if self.dials.is_none() {
             let mut state = self.network.lock();

@@ -7,20 +7,20 @@ use std::task::{Context, Poll, Waker};
 
 use mp_core::{Instant, Rng};
 
-use super::Line;
+use super::StreamConditions;
 
 /// Both directions of a connection.
 #[derive(Debug)]
 pub(super) struct Pipes {
-    line: Line,
+    conditions: StreamConditions,
     rng: Rng,
     now: Instant,
     /// Directions from the client and from the server.
-    ways: [Way; 2],
+    directions: [Direction; 2],
 }
 
 #[derive(Debug, Default)]
-struct Way {
+struct Direction {
     /// Chunks in flight, each with its arrival time.
     pieces: VecDeque<(Instant, VecDeque<u8>)>,
     len: usize,
@@ -47,23 +47,23 @@ pub(super) struct End {
 }
 
 impl Pipes {
-    pub(super) fn new(line: Line, rng: Rng, now: Instant) -> Self {
-        Self { line, rng, now, ways: Default::default() }
+    pub(super) fn new(conditions: StreamConditions, rng: Rng, now: Instant) -> Self {
+        Self { conditions, rng, now, directions: Default::default() }
     }
 
     pub(super) fn advance(&mut self, now: Instant) {
         self.now = now;
-        for way in &mut self.ways {
-            way.wake_reader(now);
+        for direction in &mut self.directions {
+            direction.wake_reader(now);
         }
     }
 
     fn some_of(&mut self, len: usize) -> usize {
-        len.min(1 + self.rng.below(self.line.chunk as u64) as usize)
+        len.min(1 + self.rng.below(self.conditions.chunk as u64) as usize)
     }
 }
 
-impl Way {
+impl Direction {
     fn wake_reader(&mut self, now: Instant) {
         let has_bytes = self.pieces.front().is_some_and(|&(at, _)| at <= now);
         let ends = self.ends.is_some_and(|at| at <= now);
@@ -84,15 +84,15 @@ impl End {
         let mut pipes = self.lock();
         let most = pipes.some_of(buf.len());
         let now = pipes.now;
-        let way = &mut pipes.ways[self.side.other()];
-        if way.is_reset {
+        let direction = &mut pipes.directions[self.side.other()];
+        if direction.is_reset {
             return Poll::Ready(Err(ErrorKind::ConnectionReset.into()));
         }
-        let Some((at, piece)) = way.pieces.front_mut().filter(|(at, _)| *at <= now) else {
-            if way.pieces.is_empty() && way.ends.is_some_and(|at| at <= now) {
+        let Some((at, piece)) = direction.pieces.front_mut().filter(|(at, _)| *at <= now) else {
+            if direction.pieces.is_empty() && direction.ends.is_some_and(|at| at <= now) {
                 return Poll::Ready(Ok(0));
             }
-            way.reader = Some(cx.waker().clone());
+            direction.reader = Some(cx.waker().clone());
             return Poll::Pending;
         };
         debug_assert!(*at <= now);
@@ -101,10 +101,10 @@ impl End {
             *to = from;
         }
         if piece.is_empty() {
-            way.pieces.pop_front();
+            direction.pieces.pop_front();
         }
-        way.len -= len;
-        if let Some(writer) = way.writer.take() {
+        direction.len -= len;
+        if let Some(writer) = direction.writer.take() {
             writer.wake();
         }
         Poll::Ready(Ok(len))
@@ -116,33 +116,35 @@ impl End {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let mut pipes = self.lock();
-        let (now, line) = (pipes.now, pipes.line);
+        let (now, conditions) = (pipes.now, pipes.conditions);
         let most = pipes.some_of(bytes.len());
-        let way = &mut pipes.ways[self.side.own()];
-        if way.is_reset || way.ends.is_some() {
+        let direction = &mut pipes.directions[self.side.own()];
+        if direction.is_reset || direction.ends.is_some() {
             return Poll::Ready(Err(ErrorKind::BrokenPipe.into()));
         }
-        let len = most.min(line.capacity.saturating_sub(way.len));
+        let len = most.min(conditions.capacity.saturating_sub(direction.len));
         if len == 0 {
-            way.writer = Some(cx.waker().clone());
+            direction.writer = Some(cx.waker().clone());
             return Poll::Pending;
         }
-        way.pieces.push_back((now + line.latency, bytes[..len].iter().copied().collect()));
-        way.len += len;
-        way.wake_reader(now);
+        direction
+            .pieces
+            .push_back((now + conditions.latency, bytes[..len].iter().copied().collect()));
+        direction.len += len;
+        direction.wake_reader(now);
         Poll::Ready(Ok(len))
     }
 
     pub(super) fn has_timeout(&self) -> bool {
-        self.lock().line.has_timeout
+        self.lock().conditions.has_timeout
     }
 
     pub(super) fn shutdown(&mut self) {
         let mut pipes = self.lock();
-        let (now, latency) = (pipes.now, pipes.line.latency);
-        let way = &mut pipes.ways[self.side.own()];
-        way.ends.get_or_insert(now + latency);
-        way.wake_reader(now);
+        let (now, latency) = (pipes.now, pipes.conditions.latency);
+        let direction = &mut pipes.directions[self.side.own()];
+        direction.ends.get_or_insert(now + latency);
+        direction.wake_reader(now);
     }
 
     fn lock(&self) -> MutexGuard<'_, Pipes> {
@@ -157,13 +159,13 @@ impl Drop for End {
         self.shutdown();
         let mut pipes = self.lock();
         let now = pipes.now;
-        let unread = pipes.ways[self.side.other()].len > 0;
+        let unread = pipes.directions[self.side.other()].len > 0;
         if unread {
-            let own = &mut pipes.ways[self.side.own()];
+            let own = &mut pipes.directions[self.side.own()];
             own.is_reset = true;
             own.wake_reader(now);
         }
-        let other = &mut pipes.ways[self.side.other()];
+        let other = &mut pipes.directions[self.side.other()];
         other.is_reset = true;
         if let Some(writer) = other.writer.take() {
             writer.wake();

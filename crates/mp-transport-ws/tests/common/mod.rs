@@ -1,5 +1,6 @@
-//! What the tests share: a virtual network, a peer on it, and somebody who speaks bytes.
-#![allow(dead_code, reason = "each test uses some of it")]
+//! Shared parts of the tests: a virtual network, peers on it, and remote ends that exchange raw
+//! bytes.
+#![allow(dead_code, reason = "each test binary uses a part")]
 
 use std::net::SocketAddr;
 use std::task::{Context, Poll, Waker};
@@ -11,12 +12,12 @@ use mp_core::{
 };
 use mp_tls::{ClientTlsOptions, DevelopmentCertificate};
 use mp_transport_ws::io::{ByteStream, StreamSource};
-use mp_transport_ws::testing::{Line, Network, Virtual, VirtualStream};
+use mp_transport_ws::testing::{StreamConditions, VirtualNetwork, VirtualSource, VirtualStream};
 use mp_transport_ws::{ClientOptions, ServerOptions, WebSocketMultiplayerPeer};
 
-pub(crate) type Peer = WebSocketMultiplayerPeer<Virtual>;
+pub(crate) type Peer = WebSocketMultiplayerPeer<VirtualSource>;
 
-/// A key whose answer everybody knows: that of RFC 6455.
+/// The key of RFC 6455's example, whose response is known.
 pub(crate) const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
 pub(crate) fn made_certificate(name: &str) -> DevelopmentCertificate {
@@ -27,15 +28,15 @@ pub(crate) fn trusting(made: &DevelopmentCertificate) -> ClientTlsOptions {
     ClientTlsOptions::new().trusted_chain(made.certificate_pem()).unwrap()
 }
 
-/// A network in time.
+/// A virtual network under virtual time.
 pub(crate) struct World {
-    pub(crate) network: Network,
+    pub(crate) network: VirtualNetwork,
     pub(crate) now: Instant,
 }
 
 impl World {
-    pub(crate) fn new(line: Line) -> Self {
-        let network = Network::new(Rng::from_number(7), line);
+    pub(crate) fn new(conditions: StreamConditions) -> Self {
+        let network = VirtualNetwork::new(Rng::from_number(7), conditions);
         let now = Instant::from_millis(1_000);
         network.advance(now);
         Self { network, now }
@@ -51,18 +52,18 @@ impl World {
         WebSocketMultiplayerPeer::client(self.network.dialer(), "ws://game", options).unwrap()
     }
 
-    /// Somebody who has connected to the server and says nothing yet.
-    pub(crate) fn stranger(&self) -> Stranger {
-        Stranger { stream: self.network.connect().unwrap(), heard: Vec::new(), end: None }
+    /// Connects to the server without sending anything.
+    pub(crate) fn raw_peer(&self) -> RawPeer {
+        RawPeer { stream: self.network.connect().unwrap(), received: Vec::new(), end: None }
     }
 
-    /// A turn of `peer`, 1 ms later.
+    /// Runs a turn of `peer`, 1 ms later. Returns its events.
     pub(crate) fn turn(&mut self, peer: &mut Peer) -> Vec<PeerEvent> {
         self.pass(Duration::from_millis(1));
         turn(peer, self.now)
     }
 
-    /// Lets `time` pass for a host that polls `peer` whenever it is due.
+    /// Advances the time by `time` and runs `peer` whenever a turn is due. Returns its events.
     pub(crate) fn run(&mut self, peer: &mut Peer, time: Duration) -> Vec<PeerEvent> {
         let end = self.now + time;
         let mut events = Vec::new();
@@ -80,16 +81,16 @@ impl World {
         self.network.advance(self.now);
     }
 
-    /// A stranger who has got through the handshake of `server`, and the link.
-    pub(crate) fn joined(&mut self, server: &mut Peer) -> (Stranger, ConnectionId) {
-        let mut stranger = self.stranger();
-        stranger.say(&request("/", ""));
+    /// Connects to `server` and completes the handshake. Returns the remote end and the connection.
+    pub(crate) fn joined(&mut self, server: &mut Peer) -> (RawPeer, ConnectionId) {
+        let mut raw_peer = self.raw_peer();
+        raw_peer.send(&request("/", ""));
         let events = self.turn(server);
         let [PeerEvent::Connected { connection, .. }] = events[..] else { panic!("{events:?}") };
-        stranger.listen();
-        assert!(stranger.heard.starts_with(b"HTTP/1.1 101"), "{}", stranger.text());
-        stranger.heard.clear();
-        (stranger, connection)
+        raw_peer.receive();
+        assert!(raw_peer.received.starts_with(b"HTTP/1.1 101"), "{}", raw_peer.text());
+        raw_peer.received.clear();
+        (raw_peer, connection)
     }
 }
 
@@ -97,7 +98,7 @@ pub(crate) fn seeded(options: ServerOptions) -> ServerOptions {
     options.seed([1; 32])
 }
 
-/// One turn as hosts run it.
+/// Runs one turn of `peer` like a host. Returns its events.
 pub(crate) fn turn(peer: &mut Peer, now: Instant) -> Vec<PeerEvent> {
     peer.poll(now);
     let events = std::iter::from_fn(|| peer.next_event()).collect();
@@ -105,7 +106,7 @@ pub(crate) fn turn(peer: &mut Peer, now: Instant) -> Vec<PeerEvent> {
     events
 }
 
-/// A packet for one link.
+/// Returns a packet for one connection.
 pub(crate) fn packet(
     to: ConnectionId,
     mode: TransferMode,
@@ -120,38 +121,39 @@ pub(crate) fn packet(
     }
 }
 
-/// Somebody at the other end who speaks bytes.
-pub(crate) struct Stranger {
+/// A remote end of a connection that exchanges raw bytes.
+pub(crate) struct RawPeer {
     stream: VirtualStream,
-    pub(crate) heard: Vec<u8>,
-    /// Whether the other end has closed (true), or broken off.
+    pub(crate) received: Vec<u8>,
+    /// True if the remote end closed the connection, false if it was reset; `None` while it is
+    /// open.
     pub(crate) end: Option<bool>,
 }
 
-impl Stranger {
+impl RawPeer {
     pub(crate) fn new(stream: VirtualStream) -> Self {
-        Self { stream, heard: Vec::new(), end: None }
+        Self { stream, received: Vec::new(), end: None }
     }
 
-    /// The next client that comes to `listener`.
-    pub(crate) fn accepted(listener: &mut Virtual) -> Self {
+    /// Accepts the next client of `listener`.
+    pub(crate) fn accepted(listener: &mut VirtualSource) -> Self {
         let mut cx = Context::from_waker(Waker::noop());
         let Poll::Ready(Ok((stream, _))) = listener.poll_stream(&mut cx) else {
-            panic!("nobody has come")
+            panic!("no client has connected")
         };
         Self::new(stream)
     }
 
-    pub(crate) fn say(&mut self, mut bytes: &[u8]) {
+    pub(crate) fn send(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
-            let taken = self.try_say(bytes);
-            assert!(taken > 0, "nothing more is taken");
+            let taken = self.try_send(bytes);
+            assert!(taken > 0, "the stream accepts no more bytes");
             bytes = &bytes[taken..];
         }
     }
 
-    /// How many of the bytes were taken.
-    pub(crate) fn try_say(&mut self, bytes: &[u8]) -> usize {
+    /// Returns the number of bytes that the stream accepted.
+    pub(crate) fn try_send(&mut self, bytes: &[u8]) -> usize {
         let mut cx = Context::from_waker(Waker::noop());
         match self.stream.poll_write(&mut cx, bytes) {
             Poll::Ready(Ok(taken)) => taken,
@@ -159,35 +161,35 @@ impl Stranger {
         }
     }
 
-    /// Takes what has come.
-    pub(crate) fn listen(&mut self) {
+    /// Receives all available bytes.
+    pub(crate) fn receive(&mut self) {
         let mut cx = Context::from_waker(Waker::noop());
         let mut buffer = [0; 65_536];
         while let Poll::Ready(read) = self.stream.poll_read(&mut cx, &mut buffer) {
             match read {
                 Ok(0) => return self.end = Some(true),
-                Ok(len) => self.heard.extend_from_slice(&buffer[..len]),
+                Ok(len) => self.received.extend_from_slice(&buffer[..len]),
                 Err(_) => return self.end = Some(false),
             }
         }
     }
 
-    /// What it has heard since it last asked.
+    /// Removes and returns the bytes received since the last call.
     pub(crate) fn take(&mut self) -> Vec<u8> {
-        self.listen();
-        std::mem::take(&mut self.heard)
+        self.receive();
+        std::mem::take(&mut self.received)
     }
 
     pub(crate) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.heard).into_owned()
+        String::from_utf8_lossy(&self.received).into_owned()
     }
 
-    pub(crate) fn shut(&mut self) {
+    pub(crate) fn shutdown(&mut self) {
         self.stream.shutdown();
     }
 }
 
-/// A request for a WebSocket.
+/// Returns a request for a WebSocket at `path` with the additional headers `more`.
 pub(crate) fn request(path: &str, more: &str) -> Vec<u8> {
     format!(
         "GET {path} HTTP/1.1\r\nHost: game:7778\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n{more}\r\n"
@@ -195,7 +197,7 @@ pub(crate) fn request(path: &str, more: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// The frame with this first byte; with a mask as clients send it.
+/// Returns the frame with this first byte, masked like a client's if `mask` is given.
 pub(crate) fn frame(first: u8, payload: &[u8], mask: Option<[u8; 4]>) -> Vec<u8> {
     let bit = if mask.is_some() { 0x80 } else { 0 };
     let mut frame = vec![first];
@@ -216,12 +218,12 @@ pub(crate) fn frame(first: u8, payload: &[u8], mask: Option<[u8; 4]>) -> Vec<u8>
     frame
 }
 
-/// A client's frame.
+/// Returns a client's frame.
 pub(crate) fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     frame(first, payload, Some([0x12, 0xAB, 0x34, 0xCD]))
 }
 
-/// A frame that was read: its first byte and what it carries, without the mask.
+/// A received frame: its first byte, and its payload without the mask.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Read {
     pub(crate) first: u8,
@@ -229,7 +231,7 @@ pub(crate) struct Read {
     pub(crate) payload: Vec<u8>,
 }
 
-/// The whole frames at the beginning of `bytes`, which are taken.
+/// Removes and returns the complete frames at the start of `bytes`.
 pub(crate) fn frames(bytes: &mut Vec<u8>) -> Vec<Read> {
     let mut read = Vec::new();
     let mut rest = bytes.as_slice();
@@ -259,7 +261,7 @@ fn first_frame(bytes: &[u8]) -> Option<(Read, &[u8])> {
     Some((Read { first, is_masked, payload }, &rest[len..]))
 }
 
-/// The end that a list of events says, if it does.
+/// Returns the reason of the first `Disconnected` event.
 pub(crate) fn end_of(events: &[PeerEvent]) -> Option<DisconnectReason> {
     events.iter().find_map(|event| match event {
         PeerEvent::Disconnected { reason, .. } => Some(*reason),
@@ -267,7 +269,7 @@ pub(crate) fn end_of(events: &[PeerEvent]) -> Option<DisconnectReason> {
     })
 }
 
-/// The packets in a list of events.
+/// Returns the payloads of the packets among `events`.
 pub(crate) fn packets(events: &[PeerEvent]) -> Vec<Vec<u8>> {
     let payload = |event: &PeerEvent| match event {
         PeerEvent::Packet(packet) => Some(packet.payload.to_vec()),

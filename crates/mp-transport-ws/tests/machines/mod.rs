@@ -1,4 +1,4 @@
-//! A test on two machines: network namespaces of Linux, and a cable between them that can be cut.
+//! Tests on two machines: Linux network namespaces, connected by a virtual cable that can be cut.
 
 use std::io::{BufRead, BufReader, Lines, StdinLock, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -6,12 +6,11 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 /// Address of the servers' machine.
 pub(crate) const SERVER: &str = "10.77.0.1";
 const PLAYER: &str = "10.77.0.2";
-/// Environment variable that says which machine a process is.
+/// Environment variable with the role of a process.
 const ROLE: &str = "MP_TEST_MACHINE";
 
-/// Runs the test `name` on two machines: on one `serve`, which decides whether it passes, and on
-/// the other `play`. For that the test starts itself again, and calls this function in each
-/// process.
+/// Runs the test `name` on two machines: `serve`, which decides whether the test passes, and
+/// `play`. The test starts itself again, and calls this function in each process.
 pub(crate) fn on_two_machines(name: &str, serve: fn(PlayersMachine), play: fn(Orders)) {
     match std::env::var(ROLE).as_deref() {
         Ok("server") => serve(PlayersMachine::start(name)),
@@ -32,7 +31,7 @@ pub(crate) fn on_two_machines(name: &str, serve: fn(PlayersMachine), play: fn(Or
     }
 }
 
-/// This test again, in new namespaces.
+/// Returns the command that runs this test again, in new namespaces.
 fn this_test(namespaces: &[&str], name: &str, role: &str) -> Command {
     let mut command = Command::new("unshare");
     command.args(namespaces).arg("--").arg(std::env::current_exe().unwrap());
@@ -40,7 +39,7 @@ fn this_test(namespaces: &[&str], name: &str, role: &str) -> Command {
     command
 }
 
-/// The players' machine, as the servers' machine sees it. It is off when dropped.
+/// The players' machine, as the servers' machine controls it. It is stopped when dropped.
 pub(crate) struct PlayersMachine {
     process: Child,
     orders: ChildStdin,
@@ -57,7 +56,7 @@ impl PlayersMachine {
         let orders = process.stdin.take().unwrap();
         let answers = BufReader::new(process.stdout.take().unwrap());
         let mut machine = Self { process, orders, answers };
-        // `unshare` has become the process itself, in its namespace.
+        // `unshare` has replaced itself with the process, in its namespace.
         machine.answer("ready");
         ip("link set lo up");
         ip("link add cable0 type veth peer name cable1");
@@ -74,7 +73,7 @@ impl PlayersMachine {
         writeln!(self.orders, "{order}").unwrap();
     }
 
-    /// Waits for a line that starts with `word`; the rest of it.
+    /// Waits for a line that starts with `word`. Returns the rest of the line.
     pub(crate) fn answer(&mut self, word: &str) -> String {
         loop {
             let mut line = String::new();
@@ -100,12 +99,12 @@ impl Drop for PlayersMachine {
     }
 }
 
-/// The orders that the players' machine gets.
+/// The orders that the players' machine receives.
 pub(crate) struct Orders(Lines<StdinLock<'static>>);
 
 impl Orders {
     fn new() -> Self {
-        // The test harness has begun a line.
+        // The test harness has started a line.
         println!("\nready");
         let mut orders = Self(std::io::stdin().lines());
         assert_eq!(orders.next(), "connect");
@@ -120,8 +119,8 @@ impl Orders {
         self.0.next().expect("the server's machine sends an order").unwrap()
     }
 
-    /// Waits for the order to vanish and carries it out, and ends with the server's part of the
-    /// test.
+    /// Waits for the order to vanish, disables the network, and waits for the server's part of the
+    /// test to end.
     pub(crate) fn vanish(mut self) {
         assert_eq!(self.next(), "vanish");
         ip("link set cable1 down");
@@ -130,7 +129,7 @@ impl Orders {
     }
 }
 
-/// Answers an order.
+/// Acknowledges an order.
 pub(crate) fn answer(line: &str) {
     println!("{line}");
 }

@@ -1,4 +1,4 @@
-//! Errors of accepting and of writing, each handled by whom it is about.
+//! Errors of accepting and writing: errors of one connection do not affect others.
 
 use std::collections::VecDeque;
 use std::io;
@@ -11,16 +11,16 @@ use std::time::Duration;
 use mp_core::{MultiplayerPeer, PeerEvent, Readiness};
 use mp_transport_ws::io::StreamSource;
 use mp_transport_ws::limits::{ACCEPT_RETRY, ACCEPT_WARNING_INTERVAL};
-use mp_transport_ws::testing::{Line, Virtual, VirtualStream};
+use mp_transport_ws::testing::{StreamConditions, VirtualSource, VirtualStream};
 use mp_transport_ws::{ServerOptions, WebSocketMultiplayerPeer};
 use nix::errno::Errno;
 
 use crate::common::*;
 
-/// A listener whose first accepts fail.
+/// A listener whose first accept calls fail.
 struct Failing {
     errors: VecDeque<Errno>,
-    listener: Virtual,
+    listener: VirtualSource,
 }
 
 impl StreamSource for Failing {
@@ -50,7 +50,7 @@ fn failing(world: &World, errors: &[Errno]) -> WebSocketMultiplayerPeer<Failing>
     WebSocketMultiplayerPeer::server(source, seeded(ServerOptions::default())).unwrap()
 }
 
-/// A turn as hosts run it: the connections that it reports.
+/// Runs a turn of `server`. Returns the number of new connections.
 fn connected(server: &mut WebSocketMultiplayerPeer<Failing>, world: &mut World) -> usize {
     world.pass(Duration::from_millis(1));
     server.poll(world.now);
@@ -62,20 +62,20 @@ fn connected(server: &mut WebSocketMultiplayerPeer<Failing>, world: &mut World) 
 #[test]
 fn an_error_of_one_connection_does_not_delay_the_next() {
     use Errno::{ECONNABORTED, EHOSTUNREACH, EINTR, ENETDOWN, EPERM, EPROTO};
-    let mut world = World::new(Line::default());
+    let mut world = World::new(StreamConditions::default());
     let errors = [ECONNABORTED, EPERM, EPROTO, ENETDOWN, EHOSTUNREACH, EINTR];
     let mut server = failing(&world, &errors);
-    world.stranger().say(&request("/", ""));
+    world.raw_peer().send(&request("/", ""));
     assert_eq!(connected(&mut server, &mut world), 1);
     assert_eq!(server.server_stats().accept_errors, 0);
 }
 
 #[test]
-fn a_shortage_of_this_host_is_counted_and_accepting_is_tried_again() {
+fn shortage_of_descriptors_is_counted_and_accepting_is_retried() {
     for errno in [Errno::EMFILE, Errno::ENFILE, Errno::ENOBUFS, Errno::ENOMEM, Errno::EINVAL] {
-        let mut world = World::new(Line::default());
+        let mut world = World::new(StreamConditions::default());
         let mut server = failing(&world, &[errno, errno]);
-        world.stranger().say(&request("/", ""));
+        world.raw_peer().send(&request("/", ""));
         for errors in [1, 2] {
             assert_eq!(connected(&mut server, &mut world), 0, "{errno}");
             assert_eq!(server.server_stats().accept_errors, errors);
@@ -86,7 +86,7 @@ fn a_shortage_of_this_host_is_counted_and_accepting_is_tried_again() {
     }
 }
 
-/// Counts warnings.
+/// A tracing subscriber that counts warnings.
 struct Warnings(Arc<AtomicUsize>);
 
 impl tracing::Subscriber for Warnings {
@@ -112,14 +112,15 @@ impl tracing::Subscriber for Warnings {
 }
 
 #[test]
-fn a_shortage_is_a_warning_once_in_a_while() {
+fn shortage_is_logged_as_a_warning_at_intervals() {
     let warnings = Arc::new(AtomicUsize::new(0));
-    // Tests on other threads reach the warning without a subscriber. One that registers it while a
-    // subscriber is installed would hide it from that subscriber, so it is registered before.
-    let mut world = World::new(Line::default());
+    // Tests on other threads reach the warning without a subscriber. If they registered its
+    // callsite while a subscriber is installed, that subscriber would not receive it, so register
+    // the callsite first.
+    let mut world = World::new(StreamConditions::default());
     connected(&mut failing(&world, &[Errno::EMFILE]), &mut world);
     tracing::subscriber::with_default(Warnings(Arc::clone(&warnings)), || {
-        let mut world = World::new(Line::default());
+        let mut world = World::new(StreamConditions::default());
         let mut server = failing(&world, &[Errno::EMFILE; 20]);
         for _ in 0..10 {
             connected(&mut server, &mut world);
@@ -135,12 +136,12 @@ fn a_shortage_is_a_warning_once_in_a_while() {
 
 #[test]
 fn a_server_that_stops_accepting_closes_its_port_and_keeps_its_players() {
-    let mut world = World::new(Line::default());
+    let mut world = World::new(StreamConditions::default());
     let mut server = world.server(ServerOptions::default());
     let (mut player, _) = world.joined(&mut server);
     server.stop_accepting();
     assert_eq!(world.network.connect().unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
-    player.say(&masked(0x82, b"still here"));
+    player.send(&masked(0x82, b"still here"));
     let events = world.turn(&mut server);
     assert_eq!(packets(&events), [b"still here"]);
 }

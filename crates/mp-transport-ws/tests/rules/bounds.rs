@@ -1,11 +1,11 @@
-//! Bounds over all connections of a server, and time limits for what is not complete.
+//! Limits for all connections of a server together, and time limits for incomplete messages.
 
 use std::time::Duration;
 
 use mp_core::{Connections, DisconnectReason, MultiplayerPeer, TransferMode};
 use mp_transport_ws::ServerOptions;
 use mp_transport_ws::limits::{MESSAGE_TIMEOUT, WAITING_BYTES_OF_EACH};
-use mp_transport_ws::testing::Line;
+use mp_transport_ws::testing::StreamConditions;
 
 use crate::common::*;
 
@@ -18,40 +18,45 @@ fn options() -> ServerOptions {
 }
 
 #[test]
-fn unfinished_messages_of_all_players_together_are_bounded() {
-    let mut world = World::new(Line { capacity: 4 << 20, chunk: 4 << 20, ..Line::default() });
+fn incomplete_messages_of_all_connections_are_bounded() {
+    let mut world = World::new(StreamConditions {
+        capacity: 4 << 20,
+        chunk: 4 << 20,
+        ..StreamConditions::default()
+    });
     let mut server = world.server(options());
-    let (mut honest, link) = world.joined(&mut server);
+    let (mut honest, id) = world.joined(&mut server);
     // All but the last byte of a message.
     let whole = masked(0x82, &vec![7; MESSAGE]);
     let mut ends = 0;
     let mut players: Vec<_> = (0..PLAYERS).map(|_| world.joined(&mut server).0).collect();
     for player in &mut players {
-        player.say(&whole[..whole.len() - 1]);
+        player.send(&whole[..whole.len() - 1]);
         for _ in 0..40 {
             let end = end_of(&world.turn(&mut server));
             assert!(end.is_none_or(|end| end == DisconnectReason::QueueFull), "{end:?}");
             ends += usize::from(end.is_some());
-            player.listen();
+            player.receive();
             if player.end.is_some() {
-                player.shut();
+                player.shutdown();
             }
         }
     }
     // With their headers, one message less than `WAITING / MESSAGE` fits.
     assert_eq!(ends, PLAYERS - (WAITING / MESSAGE - 1));
     assert_eq!(server.server_stats().shed, ends as u64);
-    // A message within the share of each gets through.
+    // A message within the share of each connection is received.
     let small = vec![8; WAITING_BYTES_OF_EACH / 2];
-    honest.say(&masked(0x82, &small));
+    honest.send(&masked(0x82, &small));
     let received: Vec<_> = (0..10).flat_map(|_| packets(&world.turn(&mut server))).collect();
     assert_eq!(received, [small]);
-    assert!(server.connection_stats(link).is_some());
+    assert!(server.connection_stats(id).is_some());
 }
 
 #[test]
-fn packets_for_full_sockets_of_all_players_together_are_bounded() {
-    let mut world = World::new(Line { capacity: 10_000, ..Line::default() });
+fn packets_for_full_sockets_of_all_connections_are_bounded() {
+    let mut world =
+        World::new(StreamConditions { capacity: 10_000, ..StreamConditions::default() });
     let mut server = world.server(options());
     let players: Vec<_> = (0..PLAYERS).map(|_| world.joined(&mut server)).collect();
     let mut most = 0;
@@ -71,7 +76,8 @@ fn packets_for_full_sockets_of_all_players_together_are_bounded() {
 
 #[test]
 fn a_payload_for_many_full_sockets_counts_once() {
-    let mut world = World::new(Line { capacity: 10_000, ..Line::default() });
+    let mut world =
+        World::new(StreamConditions { capacity: 10_000, ..StreamConditions::default() });
     let mut server = world.server(options());
     let players: Vec<_> = (0..PLAYERS).map(|_| world.joined(&mut server)).collect();
     let all: Vec<_> = players.iter().map(|&(_, player)| player).collect();
@@ -88,21 +94,21 @@ fn a_payload_for_many_full_sockets_counts_once() {
 }
 
 #[test]
-fn a_message_that_is_never_completed_ends_its_connection() {
+fn incomplete_message_closes_its_connection_after_a_timeout() {
     let half = |len: usize| masked(0x82, &vec![7; 1_000])[..len].to_vec();
     for begun in [half(1), half(500), masked(0x02, b"a fragment")] {
-        let mut world = World::new(Line::default());
+        let mut world = World::new(StreamConditions::default());
         let mut server = world.server(ServerOptions::default());
-        let (mut player, link) = world.joined(&mut server);
-        player.say(&begun);
+        let (mut player, id) = world.joined(&mut server);
+        player.send(&begun);
         world.turn(&mut server);
         let left = MESSAGE_TIMEOUT - Duration::from_secs(1);
         assert_eq!(world.run(&mut server, left), []);
-        // Pings do not complete it, and neither does time in which the server does not read.
-        player.say(if begun.len() == 16 { b"\x89\x80\0\0\0\0" } else { b"" });
-        server.hold(link, true);
+        // Neither pings nor time in which the server does not read extend its deadline.
+        player.send(if begun.len() == 16 { b"\x89\x80\0\0\0\0" } else { b"" });
+        server.hold(id, true);
         assert_eq!(world.run(&mut server, MESSAGE_TIMEOUT * 2), []);
-        server.hold(link, false);
+        server.hold(id, false);
         assert_eq!(world.run(&mut server, left), []);
         let events = world.run(&mut server, Duration::from_secs(6));
         assert_eq!(end_of(&events), Some(DisconnectReason::Timeout), "{}", begun.len());

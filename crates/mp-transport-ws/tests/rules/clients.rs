@@ -1,4 +1,4 @@
-//! Clients, and options that cannot be used.
+//! Clients, and invalid options.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -7,25 +7,25 @@ use mp_core::{
     ConnectionId, ConnectionStatus, MultiplayerPeer, PeerEvent, SendError, TransferMode,
 };
 use mp_transport_ws::limits::HANDSHAKE_TIMEOUT;
-use mp_transport_ws::testing::Line;
+use mp_transport_ws::testing::StreamConditions;
 use mp_transport_ws::{ClientOptions, CreateError, ServerOptions, WebSocketMultiplayerPeer};
 
 use crate::common::*;
 
-/// What becomes of a client to whom a server says `said`.
-fn client_hears(said: &[u8]) -> (ConnectionStatus, Vec<PeerEvent>) {
-    let mut world = World::new(Line::default());
+/// Runs a client whose server sends `said`. Returns the client's status and events.
+fn client_after(said: &[u8]) -> (ConnectionStatus, Vec<PeerEvent>) {
+    let mut world = World::new(StreamConditions::default());
     let mut listener = world.network.listener();
     let mut client = world.client(ClientOptions::default());
     world.turn(&mut client);
-    let mut server = Stranger::accepted(&mut listener);
+    let mut server = RawPeer::accepted(&mut listener);
     world.turn(&mut client);
-    server.listen();
+    server.receive();
     let request = server.text();
     let key = request.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).unwrap();
     let accept = tungstenite::handshake::derive_accept_key(key.as_bytes());
     let said = replace(said, b"ACCEPT", accept.as_bytes());
-    server.say(&said);
+    server.send(&said);
     let mut events = world.turn(&mut client);
     world.pass(HANDSHAKE_TIMEOUT);
     events.extend(world.turn(&mut client));
@@ -42,7 +42,7 @@ fn replace(text: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
 const OPEN: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ACCEPT\r\n\r\n";
 
 #[test]
-fn a_client_gets_its_id_from_its_server_in_any_form() {
+fn client_receives_its_id_in_any_framing() {
     let id = 123_456_789i32.to_le_bytes();
     let whole = frame(0x82, &id, None);
     let fragments = [frame(0x02, &id[..1], None), frame(0x80, &id[1..], None)].concat();
@@ -53,7 +53,7 @@ fn a_client_gets_its_id_from_its_server_in_any_form() {
         [&lower, &whole[..]].concat(),
         [OPEN, b"\x89\0", &whole, &frame(0x82, b"and more", None)].concat(),
     ] {
-        let (status, events) = client_hears(&said);
+        let (status, events) = client_after(&said);
         assert_eq!(status, ConnectionStatus::Connected);
         let [PeerEvent::UniqueId(unique_id), PeerEvent::Connected { claimed_id, .. }, ..] =
             &events[..]
@@ -65,7 +65,7 @@ fn a_client_gets_its_id_from_its_server_in_any_form() {
 }
 
 #[test]
-fn a_client_connects_through_proxies_that_add_to_the_answer() {
+fn client_connects_through_proxies_that_add_to_the_response() {
     let other = |from: &[u8], to: &[u8]| replace(OPEN, from, to);
     let connection = b"Connection: Upgrade";
     let interim = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n";
@@ -77,13 +77,13 @@ fn a_client_connects_through_proxies_that_add_to_the_answer() {
         [b"HTTP/1.1 100 Continue\r\n\r\n", &interim[..], OPEN].concat(),
     ] {
         let id = frame(0x82, &5i32.to_le_bytes(), None);
-        let (status, _) = client_hears(&[&said[..], &id].concat());
+        let (status, _) = client_after(&[&said[..], &id].concat());
         assert_eq!(status, ConnectionStatus::Connected, "{}", String::from_utf8_lossy(&said));
     }
 }
 
 #[test]
-fn a_client_does_not_connect_to_what_is_no_game_server() {
+fn client_does_not_connect_to_other_servers() {
     let id = |id: i32| frame(0x82, &id.to_le_bytes(), None);
     let other = |from: &[u8], to: &[u8]| [&replace(OPEN, from, to)[..], &id(5)].concat();
     for said in [
@@ -105,29 +105,29 @@ fn a_client_does_not_connect_to_what_is_no_game_server() {
         b"SSH-2.0-x\r\n".to_vec(),
         Vec::new(),
     ] {
-        let (status, events) = client_hears(&said);
+        let (status, events) = client_after(&said);
         let text = String::from_utf8_lossy(&said);
         assert_eq!((status, &events[..]), (ConnectionStatus::Disconnected, &[][..]), "{text}");
     }
 }
 
 #[test]
-fn a_client_without_a_server_gives_up() {
-    let mut world = World::new(Line::default());
+fn client_without_a_server_times_out() {
+    let mut world = World::new(StreamConditions::default());
     let mut client = world.client(ClientOptions::default());
     assert_eq!(client.connection_status(), ConnectionStatus::Connecting);
     assert_eq!(world.turn(&mut client), []);
     assert_eq!(client.connection_status(), ConnectionStatus::Disconnected);
-    let nobody = ConnectionId { slot: 0, generation: 0 };
-    let sent = client.send(packet(nobody, TransferMode::Reliable, "x"));
+    let unknown = ConnectionId { slot: 0, generation: 0 };
+    let sent = client.send(packet(unknown, TransferMode::Reliable, "x"));
     assert_eq!(sent, Err(SendError::NotConnected));
 }
 
 #[test]
-fn what_cannot_be_used_is_refused_with_the_way_out() {
+fn error_of_an_invalid_option_shows_a_valid_form() {
     let server = |set: fn(ServerOptions) -> ServerOptions| {
         let options = set(ServerOptions::default());
-        let world = World::new(Line::default());
+        let world = World::new(StreamConditions::default());
         WebSocketMultiplayerPeer::server(world.network.listener(), options).map(drop).unwrap_err()
     };
     for (error, parts) in [
@@ -156,7 +156,7 @@ fn a_server_is_created_with_a_port_and_a_number_of_clients() {
 }
 
 #[test]
-fn a_port_in_use_is_named_with_a_way_out() {
+fn error_of_a_port_in_use_names_the_port_and_a_way_out() {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let first = WebSocketMultiplayerPeer::create_server(any, ServerOptions::default()).unwrap();
     let taken = first.local_addr().unwrap();
@@ -166,8 +166,8 @@ fn a_port_in_use_is_named_with_a_way_out() {
 }
 
 #[test]
-fn a_name_that_cannot_be_resolved_is_reported_with_the_reason() {
-    // Not a name at all, so that no name server is asked.
+fn unresolved_name_is_reported_with_the_reason() {
+    // An invalid name, so that no name server is queried.
     let url = "ws://no_name..invalid:7778";
     let options = ClientOptions::default().handshake_timeout(Duration::from_secs(120));
     let mut client = WebSocketMultiplayerPeer::create_client(url, options).unwrap();

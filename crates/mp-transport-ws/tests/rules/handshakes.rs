@@ -1,4 +1,4 @@
-//! Requests, right and wrong, slow and many.
+//! Handshakes: valid, invalid, slow and many at a time.
 
 use std::time::Duration;
 
@@ -6,24 +6,24 @@ use mp_core::{
     ConnectionStatus, DisconnectReason, Farewell, MultiplayerPeer, Origin, PeerEvent, TransferMode,
 };
 use mp_transport_ws::limits::HANDSHAKE_TIMEOUT;
-use mp_transport_ws::testing::Line;
+use mp_transport_ws::testing::StreamConditions;
 use mp_transport_ws::{ClientOptions, ServerOptions};
 
 use crate::common::*;
 
-/// What a server answers to `said`, and whether it then waits for the end.
+/// Returns the response of a server to `said`, and checks that the server then waits for the end.
 fn answer(options: ServerOptions, said: &[u8]) -> String {
-    let mut world = World::new(Line::default());
+    let mut world = World::new(StreamConditions::default());
     let mut server = world.server(options);
-    let mut stranger = world.stranger();
-    stranger.say(said);
+    let mut raw_peer = world.raw_peer();
+    raw_peer.send(said);
     world.turn(&mut server);
-    stranger.listen();
-    stranger.text()
+    raw_peer.receive();
+    raw_peer.text()
 }
 
 #[test]
-fn a_supervisor_is_told_that_the_server_runs_and_other_pages_are_not_there() {
+fn healthz_responds_and_other_pages_do_not_exist() {
     for (request, status, has_body) in [
         ("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n", "200 OK", true),
         ("HEAD /healthz HTTP/1.1\r\n\r\n", "200 OK", false),
@@ -52,7 +52,7 @@ fn a_supervisor_is_told_that_the_server_runs_and_other_pages_are_not_there() {
 }
 
 #[test]
-fn a_handshake_that_cannot_be_is_told_why() {
+fn invalid_handshake_gets_a_response_with_the_reason() {
     let without = |header: &str| {
         let text = String::from_utf8(request("/", "")).unwrap();
         let line = text.lines().find(|line| line.starts_with(header)).unwrap().to_owned();
@@ -81,7 +81,7 @@ fn a_handshake_that_cannot_be_is_told_why() {
 }
 
 #[test]
-fn what_browsers_and_proxies_add_to_a_handshake_does_no_harm() {
+fn headers_that_browsers_and_proxies_add_are_accepted() {
     let added = "Origin: https://game.example\r\nUser-Agent: x\r\nSec-WebSocket-Extensions: permessage-deflate\r\nCookie:\r\n";
     let mut request = String::from_utf8(request("/", added)).unwrap();
     request = request.replace("Connection: Upgrade", "Connection: keep-alive, Upgrade");
@@ -89,12 +89,12 @@ fn what_browsers_and_proxies_add_to_a_handshake_does_no_harm() {
     let answer = answer(ServerOptions::default(), request.as_bytes());
     assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
     assert!(!answer.contains("Extensions"), "{answer}");
-    // RFC 6455 says what the answer to its key is.
+    // RFC 6455 has the response to this key.
     assert!(answer.contains("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"), "{answer}");
 }
 
 #[test]
-fn subprotocols_are_agreed_on_as_godot_does() {
+fn subprotocol_is_chosen_as_in_godot() {
     let options = |supported: &[&str]| {
         ServerOptions::default().supported_protocols(supported.iter().copied())
     };
@@ -118,70 +118,70 @@ fn subprotocols_are_agreed_on_as_godot_does() {
 }
 
 #[test]
-fn a_handshake_that_dawdles_is_answered_and_closed_by_its_timeout() {
+fn slow_handshake_gets_a_response_and_is_closed_at_its_timeout() {
     for said in [&b""[..], b"GET / HTTP/1.1\r\nHost: "] {
-        let mut world = World::new(Line::default());
+        let mut world = World::new(StreamConditions::default());
         let mut server = world.server(ServerOptions::default());
-        let mut stranger = world.stranger();
-        stranger.say(said);
+        let mut raw_peer = world.raw_peer();
+        raw_peer.send(said);
         world.turn(&mut server);
         let due = server.poll_timeout().unwrap();
         assert_eq!(due - world.now, HANDSHAKE_TIMEOUT);
         world.pass(HANDSHAKE_TIMEOUT - Duration::from_millis(2));
         world.turn(&mut server);
-        stranger.listen();
-        assert_eq!((stranger.heard.len(), stranger.end), (0, None), "before the time");
+        raw_peer.receive();
+        assert_eq!((raw_peer.received.len(), raw_peer.end), (0, None), "before the timeout");
         world.pass(Duration::from_millis(2));
         world.turn(&mut server);
-        stranger.listen();
-        assert!(stranger.text().starts_with("HTTP/1.1 408 "), "{}", stranger.text());
-        assert!(stranger.end.is_some() && server.open_handshakes() == 0);
+        raw_peer.receive();
+        assert!(raw_peer.text().starts_with("HTTP/1.1 408 "), "{}", raw_peer.text());
+        assert!(raw_peer.end.is_some() && server.open_handshakes() == 0);
     }
 }
 
 #[test]
-fn who_says_nothing_over_tls_is_closed_as_well() {
+fn silent_tls_connection_is_closed_at_the_handshake_timeout() {
     let made = made_certificate("game");
     let options = ServerOptions::default().tls(made.identity().unwrap());
-    let mut world = World::new(Line::default());
+    let mut world = World::new(StreamConditions::default());
     let mut server = world.server(options);
-    let mut stranger = world.stranger();
+    let mut raw_peer = world.raw_peer();
     world.turn(&mut server);
     world.pass(HANDSHAKE_TIMEOUT);
     world.turn(&mut server);
-    stranger.listen();
-    assert!(stranger.end.is_some() && server.open_handshakes() == 0);
-    // And so is who speaks no TLS, at once.
-    let mut stranger = world.stranger();
-    stranger.say(&request("/", ""));
+    raw_peer.receive();
+    assert!(raw_peer.end.is_some() && server.open_handshakes() == 0);
+    // A connection without TLS is closed immediately.
+    let mut raw_peer = world.raw_peer();
+    raw_peer.send(&request("/", ""));
     world.turn(&mut server);
-    stranger.listen();
-    assert!(stranger.end.is_some() && server.open_handshakes() == 0);
+    raw_peer.receive();
+    assert!(raw_peer.end.is_some() && server.open_handshakes() == 0);
 }
 
 #[test]
-fn an_answered_request_is_waited_for_until_its_sender_has_read_the_answer() {
-    let mut world = World::new(Line::default());
+fn connection_stays_open_until_its_response_is_read() {
+    let mut world = World::new(StreamConditions::default());
     let mut server = world.server(ServerOptions::default());
-    let mut stranger = world.stranger();
-    stranger.say(b"GET /healthz HTTP/1.1\r\n\r\n");
+    let mut raw_peer = world.raw_peer();
+    raw_peer.send(b"GET /healthz HTTP/1.1\r\n\r\n");
     world.turn(&mut server);
-    stranger.say(b"more that nobody reads");
+    raw_peer.send(b"ignored bytes");
     world.turn(&mut server);
-    stranger.listen();
-    assert!(stranger.text().starts_with("HTTP/1.1 200"));
-    assert_eq!(stranger.end, Some(true), "it was told that nothing more comes");
-    stranger.shut();
+    raw_peer.receive();
+    assert!(raw_peer.text().starts_with("HTTP/1.1 200"));
+    assert_eq!(raw_peer.end, Some(true), "the server shuts the connection down");
+    raw_peer.shutdown();
     world.turn(&mut server);
     assert_eq!(server.open_handshakes(), 0);
 }
 
 #[test]
-fn the_url_and_the_address_reach_the_door() {
-    let mut world = World::new(Line::default());
+fn url_and_address_reach_the_router() {
+    let mut world = World::new(StreamConditions::default());
     let mut server = world.server(ServerOptions::default());
-    let mut stranger = world.stranger();
-    stranger.say(&request("/rooms/7?seat=2", "X-Forwarded-For: 203.0.113.9\r\n"));
+    let mut raw_peer = world.raw_peer();
+    raw_peer.send(&request("/rooms/7?seat=2", "X-Forwarded-For: 203.0.113.9\r\n"));
     let events = world.turn(&mut server);
     let [PeerEvent::Connected { connection, origin, .. }] = &events[..] else {
         panic!("{events:?}")
@@ -189,14 +189,17 @@ fn the_url_and_the_address_reach_the_door() {
     assert_eq!(origin.path(), Some("/rooms/7"));
     assert_eq!(origin.url(), Some("ws://game:7778/rooms/7?seat=2"));
     let socket = origin.address().unwrap();
-    assert!(socket.to_string().starts_with("10.0.0."), "nobody is believed by default: {socket}");
+    assert!(
+        socket.to_string().starts_with("10.0.0."),
+        "the header is ignored by default: {socket}"
+    );
     let info = server.peer_info(*connection).unwrap();
     assert_eq!((info.address, info.requested_url), (socket, origin.url().unwrap().to_owned()));
     assert_eq!(info.selected_protocol, None);
 }
 
 #[test]
-fn a_request_target_may_be_a_whole_url() {
+fn request_target_may_be_an_absolute_url() {
     for (target, url) in [
         ("http://b:7801/room?seat=2", "ws://b:7801/room?seat=2"),
         ("WSS://b/room", "ws://b/room"),
@@ -204,10 +207,10 @@ fn a_request_target_may_be_a_whole_url() {
         ("http://b?seat=2", "ws://b/?seat=2"),
         ("/http://b/room", "ws://game:7778/http://b/room"),
     ] {
-        let mut world = World::new(Line::default());
+        let mut world = World::new(StreamConditions::default());
         let mut server = world.server(ServerOptions::default());
-        let mut stranger = world.stranger();
-        stranger.say(&request(target, ""));
+        let mut raw_peer = world.raw_peer();
+        raw_peer.send(&request(target, ""));
         let events = world.turn(&mut server);
         let [PeerEvent::Connected { origin, .. }] = &events[..] else { panic!("{events:?}") };
         assert_eq!(origin.url(), Some(url), "{target}");
@@ -219,7 +222,7 @@ fn a_request_target_may_be_a_whole_url() {
 }
 
 #[test]
-fn a_trusted_proxy_tells_whom_it_acts_for() {
+fn address_of_the_client_comes_from_a_trusted_proxy() {
     for (proxies, header, expected) in [
         (1, "X-Forwarded-For: 203.0.113.9\r\n", Some("203.0.113.9:0")),
         (1, "X-Forwarded-For: 6.6.6.6, 203.0.113.9\r\n", Some("203.0.113.9:0")),
@@ -237,11 +240,11 @@ fn a_trusted_proxy_tells_whom_it_acts_for() {
         (1, "", None),
         (3, "X-Forwarded-For: 203.0.113.9\r\n", None),
     ] {
-        let mut world = World::new(Line::default());
+        let mut world = World::new(StreamConditions::default());
         let options = ServerOptions::default().trusted_proxies(proxies);
         let mut server = world.server(options);
-        let mut stranger = world.stranger();
-        stranger.say(&request("/", header));
+        let mut raw_peer = world.raw_peer();
+        raw_peer.send(&request("/", header));
         let events = world.turn(&mut server);
         let [PeerEvent::Connected { origin: Origin::Url { address: from, .. }, .. }] = &events[..]
         else {
@@ -255,64 +258,64 @@ fn a_trusted_proxy_tells_whom_it_acts_for() {
 }
 
 #[test]
-fn a_full_server_tells_the_next_client() {
-    let mut world = World::new(Line::default());
+fn full_server_rejects_new_clients_with_503() {
+    let mut world = World::new(StreamConditions::default());
     let mut server = world.server(ServerOptions::default().max_clients(1));
-    let (_first, link) = world.joined(&mut server);
+    let (_first, id) = world.joined(&mut server);
     let mut second = world.client(ClientOptions::default());
     for _ in 0..10 {
         world.turn(&mut second);
         world.turn(&mut server);
     }
     assert_eq!(second.connection_status(), ConnectionStatus::Disconnected);
-    server.disconnect(link, DisconnectReason::Kicked, Farewell::Abrupt);
+    server.disconnect(id, DisconnectReason::Kicked, Farewell::Abrupt);
     world.joined(&mut server);
 }
 
 #[test]
-fn the_oldest_handshake_makes_way_for_a_new_one() {
-    let mut world = World::new(Line::default());
+fn new_handshake_replaces_the_oldest() {
+    let mut world = World::new(StreamConditions::default());
     let options = ServerOptions::default().max_handshakes(3);
     let mut server = world.server(options);
-    let (mut friend, link) = world.joined(&mut server);
-    let mut slow: Vec<_> = (0..4).map(|_| world.stranger()).collect();
-    for stranger in &mut slow {
-        stranger.say(b"GET");
+    let (mut friend, id) = world.joined(&mut server);
+    let mut slow: Vec<_> = (0..4).map(|_| world.raw_peer()).collect();
+    for raw_peer in &mut slow {
+        raw_peer.send(b"GET");
         world.turn(&mut server);
     }
     let ended: Vec<_> = slow
         .iter_mut()
-        .map(|stranger| {
-            stranger.listen();
-            stranger.end.is_some()
+        .map(|raw_peer| {
+            raw_peer.receive();
+            raw_peer.end.is_some()
         })
         .collect();
     assert_eq!(ended, [true, false, false, false]);
     assert_eq!((server.open_handshakes(), server.server_stats().replaced), (3, 1));
-    server.send(packet(link, TransferMode::Reliable, "still here")).unwrap();
+    server.send(packet(id, TransferMode::Reliable, "still here")).unwrap();
     world.turn(&mut server);
     assert_eq!(frames(&mut friend.take())[0].payload, b"still here");
 }
 
 #[test]
 fn a_thousand_slow_handshakes_do_not_delay_a_good_one() {
-    let mut world = World::new(Line::default());
+    let mut world = World::new(StreamConditions::default());
     let mut server = world.server(ServerOptions::default());
-    let mut slow: Vec<_> = (0..1_000).map(|_| world.stranger()).collect();
-    for (index, stranger) in slow.iter_mut().enumerate() {
-        stranger.say(&request("/", "")[..index % 60]);
+    let mut slow: Vec<_> = (0..1_000).map(|_| world.raw_peer()).collect();
+    for (index, raw_peer) in slow.iter_mut().enumerate() {
+        raw_peer.send(&request("/", "")[..index % 60]);
     }
     let mut good = world.client(ClientOptions::default());
     let begin = world.now;
     while good.connection_status() != ConnectionStatus::Connected {
-        for stranger in slow.iter_mut().step_by(10) {
-            stranger.try_say(b"x");
+        for raw_peer in slow.iter_mut().step_by(10) {
+            raw_peer.try_send(b"x");
         }
         world.turn(&mut server);
         world.turn(&mut good);
-        assert!(world.now - begin < Duration::from_millis(50), "it has to wait");
+        assert!(world.now - begin < Duration::from_millis(50), "the handshake is delayed");
     }
-    assert!(server.open_handshakes() > 900, "the others are still there");
+    assert!(server.open_handshakes() > 900, "the other handshakes are pending");
     world.pass(HANDSHAKE_TIMEOUT);
     world.turn(&mut server);
     assert_eq!(server.open_handshakes(), 0);

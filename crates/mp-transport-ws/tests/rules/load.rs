@@ -1,4 +1,4 @@
-//! Links that cannot keep up, and how little a turn writes.
+//! Connections that read slowly, and the number of writes per turn.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,90 +10,96 @@ use std::time::Duration;
 use mp_core::{DisconnectReason, MultiplayerPeer, PeerEvent, TransferMode};
 use mp_transport_ws::io::{ByteStream, StreamSource};
 use mp_transport_ws::limits::{RELIABLE_PROGRESS_TIMEOUT, WRITE_BYTES};
-use mp_transport_ws::testing::{Line, Virtual, VirtualStream};
+use mp_transport_ws::testing::{StreamConditions, VirtualSource, VirtualStream};
 use mp_transport_ws::{ServerOptions, WebSocketMultiplayerPeer};
 
 use crate::common::*;
 
 #[test]
 fn an_unreliable_packet_for_a_full_socket_is_dropped_and_a_reliable_one_waits() {
-    let mut world = World::new(Line { capacity: 10_000, ..Line::default() });
+    let mut world =
+        World::new(StreamConditions { capacity: 10_000, ..StreamConditions::default() });
     let mut server = world.server(ServerOptions::default());
-    let (mut stranger, link) = world.joined(&mut server);
-    server.send(packet(link, TransferMode::Reliable, vec![1; 20_000])).unwrap();
+    let (mut raw_peer, id) = world.joined(&mut server);
+    server.send(packet(id, TransferMode::Reliable, vec![1; 20_000])).unwrap();
     world.turn(&mut server);
     for mode in [TransferMode::Unreliable, TransferMode::UnreliableOrdered, TransferMode::Reliable]
     {
-        server.send(packet(link, mode, format!("{mode:?}"))).unwrap();
+        server.send(packet(id, mode, format!("{mode:?}"))).unwrap();
     }
-    assert_eq!(server.connection_stats(link).unwrap().send_drops, 2);
-    let mut heard = Vec::new();
+    assert_eq!(server.connection_stats(id).unwrap().send_drops, 2);
+    let mut received = Vec::new();
     for _ in 0..10 {
-        heard.extend(stranger.take());
+        received.extend(raw_peer.take());
         world.turn(&mut server);
     }
-    let read = frames(&mut heard);
+    let read = frames(&mut received);
     assert_eq!(read.len(), 2);
     assert_eq!((read[0].payload.len(), read[1].payload.as_slice()), (20_000, &b"Reliable"[..]));
-    assert_eq!(server.connection_stats(link).unwrap().queued_bytes, 0);
-    // Once the socket has room they are sent again.
-    server.send(packet(link, TransferMode::Unreliable, "there is room")).unwrap();
+    assert_eq!(server.connection_stats(id).unwrap().queued_bytes, 0);
+    // Unreliable packets are sent again once the socket accepts bytes.
+    server.send(packet(id, TransferMode::Unreliable, "the socket accepts bytes")).unwrap();
     world.turn(&mut server);
-    assert_eq!(frames(&mut stranger.take())[0].payload, b"there is room");
+    assert_eq!(frames(&mut raw_peer.take())[0].payload, b"the socket accepts bytes");
 }
 
 #[test]
 fn beyond_the_limit_of_queued_packets_unreliable_ones_are_dropped() {
-    let mut world = World::new(Line::default());
+    let mut world = World::new(StreamConditions::default());
     let options = ServerOptions::default().max_queued_packets(10);
     let mut server = world.server(options);
-    let (mut stranger, link) = world.joined(&mut server);
+    let (mut raw_peer, id) = world.joined(&mut server);
     for _ in 0..15 {
-        server.send(packet(link, TransferMode::Unreliable, "x")).unwrap();
-        server.send(packet(link, TransferMode::Reliable, "y")).unwrap();
+        server.send(packet(id, TransferMode::Unreliable, "x")).unwrap();
+        server.send(packet(id, TransferMode::Reliable, "y")).unwrap();
     }
     world.turn(&mut server);
-    let read = frames(&mut stranger.take());
+    let read = frames(&mut raw_peer.take());
     assert_eq!(read.iter().filter(|frame| frame.payload == b"y").count(), 15);
     assert_eq!(read.iter().filter(|frame| frame.payload == b"x").count(), 5);
-    assert_eq!(server.connection_stats(link).unwrap().send_drops, 10);
+    assert_eq!(server.connection_stats(id).unwrap().send_drops, 10);
 }
 
 #[test]
-fn a_slow_reader_holds_its_bound_delays_nobody_and_ends_with_a_reason() {
-    let mut world = World::new(Line { capacity: 10_000, ..Line::default() });
+fn slow_reader_is_bounded_delays_no_other_and_is_closed_with_a_reason() {
+    let mut world =
+        World::new(StreamConditions { capacity: 10_000, ..StreamConditions::default() });
     let options = ServerOptions::default().reliable_queue_bytes(1 << 20);
     let mut server = world.server(options);
-    let (mut slow, slow_link) = world.joined(&mut server);
-    let (mut quick, quick_link) = world.joined(&mut server);
+    let (mut slow, slow_id) = world.joined(&mut server);
+    let (mut quick, quick_id) = world.joined(&mut server);
     let mut end = None;
     for round in 0..200u32 {
-        for link in [slow_link, quick_link] {
+        for id in [slow_id, quick_id] {
             let payload = [&round.to_le_bytes()[..], &[0; 8_000]].concat();
-            server.send(packet(link, TransferMode::Reliable, payload)).unwrap();
+            server.send(packet(id, TransferMode::Reliable, payload)).unwrap();
         }
         let events = world.turn(&mut server);
         end = end.or_else(|| end_of(&events));
         let read = frames(&mut quick.take());
-        assert_eq!(read[0].payload[..4], round.to_le_bytes(), "the quick one has it at once");
-        if let Some(stats) = server.connection_stats(slow_link) {
+        assert_eq!(
+            read[0].payload[..4],
+            round.to_le_bytes(),
+            "the fast client receives it immediately"
+        );
+        if let Some(stats) = server.connection_stats(slow_id) {
             assert!(stats.queued_bytes <= (1 << 20) + 2 * WRITE_BYTES as u64, "{stats:?}");
         }
     }
-    // What it was told last does not arrive before it reads: it is forgotten after a while.
+    // The client does not read the close frame, so the connection times out.
     world.pass(Duration::from_secs(3));
     end = end.or_else(|| end_of(&world.turn(&mut server)));
     assert_eq!(end, Some(DisconnectReason::QueueFull));
-    slow.listen();
+    slow.receive();
     assert!(slow.end.is_some());
 }
 
 #[test]
-fn a_socket_that_takes_nothing_for_too_long_ends_its_link() {
-    let mut world = World::new(Line { capacity: 1_000, ..Line::default() });
+fn socket_that_accepts_nothing_closes_its_connection_after_a_timeout() {
+    let mut world = World::new(StreamConditions { capacity: 1_000, ..StreamConditions::default() });
     let mut server = world.server(ServerOptions::default());
-    let (_slow, link) = world.joined(&mut server);
-    server.send(packet(link, TransferMode::Reliable, vec![0; 5_000])).unwrap();
+    let (_slow, id) = world.joined(&mut server);
+    server.send(packet(id, TransferMode::Reliable, vec![0; 5_000])).unwrap();
     world.turn(&mut server);
     assert_eq!(server.poll_timeout(), Some(world.now + RELIABLE_PROGRESS_TIMEOUT));
     world.pass(RELIABLE_PROGRESS_TIMEOUT);
@@ -101,36 +107,36 @@ fn a_socket_that_takes_nothing_for_too_long_ends_its_link() {
 }
 
 #[test]
-fn who_sends_pings_and_reads_no_answers_is_not_read_any_more() {
-    let mut world = World::new(Line { capacity: 2_000, ..Line::default() });
+fn connection_that_sends_pings_and_reads_no_pongs_is_paused() {
+    let mut world = World::new(StreamConditions { capacity: 2_000, ..StreamConditions::default() });
     let mut server = world.server(ServerOptions::default());
-    let (mut stranger, link) = world.joined(&mut server);
+    let (mut raw_peer, id) = world.joined(&mut server);
     let ping = masked(0x89, &[0; 125]);
     let mut taken = 0;
     for _ in 0..5_000 {
-        taken += stranger.try_say(&ping);
+        taken += raw_peer.try_send(&ping);
         world.turn(&mut server);
     }
-    let waiting = server.peer_info(link).unwrap().current_outbound_buffered_amount;
+    let waiting = server.peer_info(id).unwrap().current_outbound_buffered_amount;
     assert!(waiting < 100_000, "{waiting} bytes of pongs wait");
     assert!(taken < 200_000, "{taken} bytes of pings were taken");
-    // Once it reads, it is heard again.
+    // The server reads again once the client reads.
     let mut pongs = 0;
     for _ in 0..300 {
-        pongs += stranger.take().len();
+        pongs += raw_peer.take().len();
         world.turn(&mut server);
     }
     assert!(pongs > 2_000, "{pongs}");
-    stranger.listen();
+    raw_peer.receive();
     let mut rest = ping.clone();
     rest.drain(..taken % ping.len());
-    stranger.say(&rest);
-    stranger.say(&masked(0x82, b"hello"));
+    raw_peer.send(&rest);
+    raw_peer.send(&masked(0x82, b"hello"));
     assert_eq!(packets(&world.turn(&mut server)), [b"hello"]);
 }
 
-/// Counts the writes of its connections.
-struct Counting(Virtual, Arc<AtomicUsize>);
+/// A source that counts the writes of its connections.
+struct Counting(VirtualSource, Arc<AtomicUsize>);
 
 struct Counted(VirtualStream, Arc<AtomicUsize>);
 
@@ -163,14 +169,14 @@ impl ByteStream for Counted {
 }
 
 #[test]
-fn all_that_a_turn_has_for_a_link_leaves_in_one_write() {
-    let mut world = World::new(Line { chunk: 1 << 30, ..Line::default() });
+fn packets_of_a_turn_are_sent_in_one_write() {
+    let mut world = World::new(StreamConditions { chunk: 1 << 30, ..StreamConditions::default() });
     let writes = Arc::new(AtomicUsize::new(0));
     let source = Counting(world.network.listener(), Arc::clone(&writes));
     let options = seeded(ServerOptions::default());
     let mut server = WebSocketMultiplayerPeer::server(source, options).unwrap();
-    let mut stranger = world.stranger();
-    stranger.say(&request("/", ""));
+    let mut raw_peer = world.raw_peer();
+    raw_peer.send(&request("/", ""));
     world.pass(Duration::from_millis(1));
     server.poll(world.now);
     let Some(PeerEvent::Connected { connection, .. }) = server.next_event() else { panic!() };
@@ -178,13 +184,13 @@ fn all_that_a_turn_has_for_a_link_leaves_in_one_write() {
         server.send(packet(connection, TransferMode::Reliable, vec![number; 200])).unwrap();
     }
     server.flush(world.now);
-    // The answer to the handshake, the id and 100 messages.
-    let heard = stranger.take();
-    let head = heard.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap() + 4;
-    assert_eq!(frames(&mut heard[head..].to_vec()).len(), 1 + 100);
+    // The response to the handshake, the id and 100 messages.
+    let received = raw_peer.take();
+    let head = received.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap() + 4;
+    assert_eq!(frames(&mut received[head..].to_vec()).len(), 1 + 100);
     assert!(writes.load(Ordering::Relaxed) <= 2, "{} writes", writes.load(Ordering::Relaxed));
     server.flush(world.now);
     let before = writes.load(Ordering::Relaxed);
     server.flush(world.now);
-    assert_eq!(writes.load(Ordering::Relaxed), before, "a turn without anything writes nothing");
+    assert_eq!(writes.load(Ordering::Relaxed), before, "a turn without output writes nothing");
 }

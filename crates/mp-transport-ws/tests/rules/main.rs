@@ -1,4 +1,5 @@
-//! What servers and clients do, each rule by itself: handshakes, messages, limits, ends and what happens under load.
+//! Behavior of servers and clients, one rule per test: handshakes, messages, limits, closing and
+//! load.
 
 #[path = "../common/mod.rs"]
 mod common;

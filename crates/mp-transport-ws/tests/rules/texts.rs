@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mp_core::{ConnectionId, Instant, MultiplayerPeer, PeerEvent};
-use mp_transport_ws::limits::{GOODBYE_TIMEOUT, TEXT_QUEUE_BYTES_MAX};
-use mp_transport_ws::testing::Line;
+use mp_transport_ws::limits::{CLOSE_FRAME_TIMEOUT, TEXT_QUEUE_BYTES_MAX};
+use mp_transport_ws::testing::StreamConditions;
 use mp_transport_ws::{ServerOptions, TextAction, TextOptions, TextService};
 
 use crate::common::*;
@@ -20,7 +20,7 @@ enum Seen {
     Timeout,
 }
 
-/// A service that writes down what it sees, and takes its actions from a test.
+/// A service that records its calls and executes the actions of a test.
 #[derive(Clone, Debug, Default)]
 struct Script(Arc<Mutex<Lines>>);
 
@@ -37,7 +37,7 @@ impl Script {
         std::mem::take(&mut self.0.lock().unwrap().seen)
     }
 
-    /// The session that was opened last.
+    /// Returns the newest session.
     fn session(&self) -> ConnectionId {
         self.0.lock().unwrap().session.unwrap()
     }
@@ -91,23 +91,23 @@ fn serving(world: &World, options: ServerOptions, text: TextOptions) -> (Peer, S
     (server, script)
 }
 
-/// Somebody in a text session.
-fn opened(world: &mut World, server: &mut Peer) -> Stranger {
-    let mut stranger = world.stranger();
-    stranger.say(&request("/webrtc", ""));
-    assert_eq!(world.turn(server), [], "text sessions are no connections");
-    let answer = String::from_utf8(stranger.take()).unwrap();
+/// Opens a text session.
+fn opened(world: &mut World, server: &mut Peer) -> RawPeer {
+    let mut raw_peer = world.raw_peer();
+    raw_peer.send(&request("/webrtc", ""));
+    assert_eq!(world.turn(server), [], "text sessions are not reported as connections");
+    let answer = String::from_utf8(raw_peer.take()).unwrap();
     assert!(answer.starts_with("HTTP/1.1 101"), "{answer}");
-    assert!(answer.ends_with("\r\n\r\n"), "no greeting: {answer}");
-    stranger
+    assert!(answer.ends_with("\r\n\r\n"), "no message follows: {answer}");
+    raw_peer
 }
 
 #[test]
 fn requests_for_the_text_path_open_text_sessions_and_others_multiplayer_connections() {
-    let mut world = World::new(Line::default());
+    let mut world = World::new(StreamConditions::default());
     let text = TextOptions::new("/webrtc");
     let (mut server, script) = serving(&world, ServerOptions::default(), text);
-    let mut strangers = Vec::new();
+    let mut raw_peers = Vec::new();
     for (path, is_text) in [
         ("/webrtc", true),
         ("/webrtc?lobby=a", true),
@@ -117,29 +117,29 @@ fn requests_for_the_text_path_open_text_sessions_and_others_multiplayer_connecti
         ("/webrtc2", false),
         ("/?/webrtc", false),
     ] {
-        let mut stranger = world.stranger();
-        stranger.say(&request(path, ""));
+        let mut raw_peer = world.raw_peer();
+        raw_peer.send(&request(path, ""));
         let events = world.turn(&mut server);
         let is_reported = matches!(events[..], [PeerEvent::Connected { .. }]);
         assert_eq!(is_reported, !is_text, "{path}: {events:?}");
         assert_eq!(matches!(script.seen()[..], [Seen::Opened(_)]), is_text, "{path}");
-        let has_greeting = !stranger.take().ends_with(b"\r\n\r\n");
+        let has_greeting = !raw_peer.take().ends_with(b"\r\n\r\n");
         assert_eq!(has_greeting, !is_text, "{path}");
-        strangers.push(stranger);
+        raw_peers.push(raw_peer);
     }
 }
 
 #[test]
 fn messages_go_both_ways_as_text_frames() {
-    let mut world = World::new(Line::default());
+    let mut world = World::new(StreamConditions::default());
     let text = TextOptions::new("/webrtc");
     let (mut server, script) = serving(&world, ServerOptions::default(), text);
-    let mut stranger = opened(&mut world, &mut server);
-    stranger.say(&masked(0x81, "gr\u{fc}\u{df}e".as_bytes()));
+    let mut raw_peer = opened(&mut world, &mut server);
+    raw_peer.send(&masked(0x81, "gr\u{fc}\u{df}e".as_bytes()));
     script.send("hello");
     assert_eq!(world.turn(&mut server), []);
     assert_eq!(script.seen()[1..], [Seen::Message("gr\u{fc}\u{df}e".to_owned())]);
-    let [frame] = &frames(&mut stranger.take())[..] else { panic!("one frame") };
+    let [frame] = &frames(&mut raw_peer.take())[..] else { panic!("one frame") };
     assert_eq!((frame.first, &frame.payload[..]), (0x81, &b"hello"[..]));
 }
 
@@ -147,44 +147,44 @@ fn messages_go_both_ways_as_text_frames() {
 fn binary_and_too_long_messages_close_a_text_session() {
     let long = vec![b'x'; 101];
     for (said, code) in [(masked(0x82, b"ab"), 1003_u16), (masked(0x81, &long), 1009)] {
-        let mut world = World::new(Line::default());
+        let mut world = World::new(StreamConditions::default());
         let text = TextOptions::new("/webrtc").max_message_bytes(100);
         let (mut server, script) = serving(&world, ServerOptions::default(), text);
-        let mut stranger = opened(&mut world, &mut server);
-        stranger.say(&said);
+        let mut raw_peer = opened(&mut world, &mut server);
+        raw_peer.send(&said);
         world.turn(&mut server);
-        let [frame] = &frames(&mut stranger.take())[..] else { panic!("one frame") };
+        let [frame] = &frames(&mut raw_peer.take())[..] else { panic!("one frame") };
         assert_eq!((frame.first, &frame.payload[..2]), (0x88, &code.to_be_bytes()[..]));
-        world.run(&mut server, GOODBYE_TIMEOUT * 2);
+        world.run(&mut server, CLOSE_FRAME_TIMEOUT * 2);
         assert_eq!(script.seen()[1..], [Seen::Closed], "{code}");
     }
 }
 
 #[test]
 fn a_service_closes_a_session_with_a_code_and_a_reason() {
-    let mut world = World::new(Line::default());
+    let mut world = World::new(StreamConditions::default());
     let text = TextOptions::new("/webrtc");
     let (mut server, script) = serving(&world, ServerOptions::default(), text);
-    let mut stranger = opened(&mut world, &mut server);
+    let mut raw_peer = opened(&mut world, &mut server);
     script.close(4_000, "Lobby is full");
     world.turn(&mut server);
-    let [frame] = &frames(&mut stranger.take())[..] else { panic!("one frame") };
+    let [frame] = &frames(&mut raw_peer.take())[..] else { panic!("one frame") };
     assert_eq!(frame.payload, [&4_000_u16.to_be_bytes()[..], b"Lobby is full"].concat());
-    stranger.say(&masked(0x81, b"too late"));
-    stranger.say(&masked(0x88, &4_000_u16.to_be_bytes()));
+    raw_peer.send(&masked(0x81, b"too late"));
+    raw_peer.send(&masked(0x88, &4_000_u16.to_be_bytes()));
     world.turn(&mut server);
     assert_eq!(script.seen()[1..], [Seen::Closed]);
 }
 
 #[test]
 fn sessions_beyond_the_limit_are_rejected_until_one_ends() {
-    let mut world = World::new(Line::default());
+    let mut world = World::new(StreamConditions::default());
     let text = TextOptions::new("/webrtc").max_sessions(2);
     let (mut server, _script) = serving(&world, ServerOptions::default(), text);
     let first = opened(&mut world, &mut server);
     let _second = opened(&mut world, &mut server);
-    let mut third = world.stranger();
-    third.say(&request("/webrtc", ""));
+    let mut third = world.raw_peer();
+    third.send(&request("/webrtc", ""));
     world.turn(&mut server);
     assert!(third.take().starts_with(b"HTTP/1.1 503"));
     assert_eq!(server.text_sessions(), 2);
@@ -194,8 +194,8 @@ fn sessions_beyond_the_limit_are_rejected_until_one_ends() {
 }
 
 #[test]
-fn text_sessions_and_clients_do_not_take_each_others_places() {
-    let mut world = World::new(Line::default());
+fn text_sessions_and_clients_have_separate_limits() {
+    let mut world = World::new(StreamConditions::default());
     let options = ServerOptions::default().max_clients(1);
     let (mut server, _script) = serving(&world, options, TextOptions::new("/webrtc"));
     let _session = opened(&mut world, &mut server);
@@ -208,23 +208,24 @@ fn text_sessions_and_clients_do_not_take_each_others_places() {
 
 #[test]
 fn a_session_that_reads_nothing_ends_when_its_queue_is_full() {
-    let mut world = World::new(Line { capacity: 16 * 1_024, ..Line::default() });
+    let mut world =
+        World::new(StreamConditions { capacity: 16 * 1_024, ..StreamConditions::default() });
     let text = TextOptions::new("/webrtc");
     let (mut server, script) = serving(&world, ServerOptions::default(), text);
-    let _stranger = opened(&mut world, &mut server);
+    let _raw_peer = opened(&mut world, &mut server);
     let message = "x".repeat(64 * 1_024);
     for _ in 0..TEXT_QUEUE_BYTES_MAX / message.len() + 4 {
         script.send(&message);
         world.turn(&mut server);
     }
-    world.run(&mut server, GOODBYE_TIMEOUT * 2);
+    world.run(&mut server, CLOSE_FRAME_TIMEOUT * 2);
     assert_eq!(script.seen()[1..], [Seen::Closed]);
     assert_eq!(server.text_sessions(), 0);
 }
 
 #[test]
-fn a_service_runs_at_its_time() {
-    let mut world = World::new(Line::default());
+fn service_runs_when_its_timer_expires() {
+    let mut world = World::new(StreamConditions::default());
     let text = TextOptions::new("/webrtc");
     let (mut server, script) = serving(&world, ServerOptions::default(), text);
     world.turn(&mut server);
@@ -249,14 +250,14 @@ fn web_pages_of_other_origins_are_rejected_and_counted() {
         ("Origin: https://game.example\r\nOrigin: https://evil.example\r\n", false),
     ] {
         for path in ["/", "/webrtc"] {
-            let mut world = World::new(Line::default());
+            let mut world = World::new(StreamConditions::default());
             let options = ServerOptions::default().allowed_origins(["https://game.example"]);
             let (mut server, _script) = serving(&world, options, TextOptions::new("/webrtc"));
-            let mut stranger = world.stranger();
-            stranger.say(&request(path, origin));
+            let mut raw_peer = world.raw_peer();
+            raw_peer.send(&request(path, origin));
             world.turn(&mut server);
             let status: &[u8] = if is_allowed { b"HTTP/1.1 101" } else { b"HTTP/1.1 403" };
-            assert!(stranger.take().starts_with(status), "{origin}");
+            assert!(raw_peer.take().starts_with(status), "{origin}");
             assert_eq!(server.server_stats().forbidden, u64::from(!is_allowed));
         }
     }
@@ -264,9 +265,9 @@ fn web_pages_of_other_origins_are_rejected_and_counted() {
 
 #[test]
 fn without_a_list_of_origins_every_web_page_may_connect() {
-    let mut world = World::new(Line::default());
+    let mut world = World::new(StreamConditions::default());
     let mut server = world.server(ServerOptions::default());
-    let mut stranger = world.stranger();
-    stranger.say(&request("/", "Origin: https://any.example\r\n"));
+    let mut raw_peer = world.raw_peer();
+    raw_peer.send(&request("/", "Origin: https://any.example\r\n"));
     assert_eq!(world.turn(&mut server).len(), 1);
 }

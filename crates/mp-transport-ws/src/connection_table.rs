@@ -6,14 +6,14 @@ use std::time::Duration;
 use mp_core::{ConnectionId, Instant, SharedLimit, queued_bytes};
 use slab::Slab;
 
+use crate::connection_io::ConnectionIo;
 use crate::io::ByteStream;
 use crate::limits::SUSPENSION_MIN;
-use crate::link::Link;
 
 /// Connections in slots. A slot is reused, with a new generation.
 #[derive(Debug)]
-pub(crate) struct Links<S> {
-    slots: Slab<Link<S>>,
+pub(crate) struct ConnectionTable<S> {
+    slots: Slab<ConnectionIo<S>>,
     /// Number of connections that have used each slot.
     generations: Vec<u32>,
     timers: BTreeSet<(Instant, usize)>,
@@ -23,7 +23,7 @@ pub(crate) struct Links<S> {
     waiting: SharedLimit,
 }
 
-impl<S: ByteStream> Links<S> {
+impl<S: ByteStream> ConnectionTable<S> {
     /// Returns an empty table. `waiting` limits the waiting bytes of all connections.
     pub(crate) fn new(waiting: SharedLimit) -> Self {
         Self {
@@ -46,34 +46,34 @@ impl<S: ByteStream> Links<S> {
     }
 
     /// Adds a connection, whose id must be [`next_id`](Self::next_id).
-    pub(crate) fn insert(&mut self, link: Link<S>) {
+    pub(crate) fn insert(&mut self, entry: ConnectionIo<S>) {
         self.handshaking += 1;
-        let slot = self.slots.insert(link);
-        self.note(slot);
+        let slot = self.slots.insert(entry);
+        self.update(slot);
     }
 
-    pub(crate) fn remove(&mut self, slot: usize) -> Option<Link<S>> {
-        let link = self.slots.try_remove(slot)?;
+    pub(crate) fn remove(&mut self, slot: usize) -> Option<ConnectionIo<S>> {
+        let entry = self.slots.try_remove(slot)?;
         self.generations[slot] = self.generations[slot].wrapping_add(1);
-        self.handshaking -= usize::from(link.is_handshaking);
-        self.waiting.replace(link.waiting, 0);
-        if let Some(timer) = link.timer {
+        self.handshaking -= usize::from(entry.is_handshaking);
+        self.waiting.replace(entry.waiting, 0);
+        if let Some(timer) = entry.timer {
             self.timers.remove(&(timer, slot));
         }
-        Some(link)
+        Some(entry)
     }
 
-    pub(crate) fn get(&self, connection: ConnectionId) -> Option<&Link<S>> {
-        let link = self.slots.get(connection.slot as usize)?;
-        Some(link).filter(|link| link.connection.id() == connection)
+    pub(crate) fn get(&self, connection: ConnectionId) -> Option<&ConnectionIo<S>> {
+        let entry = self.slots.get(connection.slot as usize)?;
+        Some(entry).filter(|entry| entry.connection.id() == connection)
     }
 
-    pub(crate) fn get_mut(&mut self, connection: ConnectionId) -> Option<&mut Link<S>> {
-        let link = self.slots.get_mut(connection.slot as usize)?;
-        Some(link).filter(|link| link.connection.id() == connection)
+    pub(crate) fn get_mut(&mut self, connection: ConnectionId) -> Option<&mut ConnectionIo<S>> {
+        let entry = self.slots.get_mut(connection.slot as usize)?;
+        Some(entry).filter(|entry| entry.connection.id() == connection)
     }
 
-    pub(crate) fn at(&mut self, slot: usize) -> Option<&mut Link<S>> {
+    pub(crate) fn at(&mut self, slot: usize) -> Option<&mut ConnectionIo<S>> {
         self.slots.get_mut(slot)
     }
 
@@ -83,40 +83,40 @@ impl<S: ByteStream> Links<S> {
 
     /// Updates handshake count, flush list, timer and waiting bytes of a connection after it
     /// changed.
-    pub(crate) fn note(&mut self, slot: usize) {
-        let Some(link) = self.slots.get_mut(slot) else {
+    pub(crate) fn update(&mut self, slot: usize) {
+        let Some(entry) = self.slots.get_mut(slot) else {
             mp_core::bug!("something was done with slot {slot}, which has no connection");
             return;
         };
-        if link.is_handshaking && link.connection.was_connected() {
-            link.is_handshaking = false;
+        if entry.is_handshaking && entry.connection.was_connected() {
+            entry.is_handshaking = false;
             self.handshaking -= 1;
         }
-        if !link.is_dirty && link.has_output() {
-            link.is_dirty = true;
+        if !entry.is_dirty && entry.has_output() {
+            entry.is_dirty = true;
             self.dirty.push(slot);
         }
-        self.note_timer(slot);
+        self.update_timer(slot);
     }
 
     /// Updates the timer and the waiting bytes of a connection.
-    pub(crate) fn note_timer(&mut self, slot: usize) {
-        let Some(link) = self.slots.get_mut(slot) else {
+    pub(crate) fn update_timer(&mut self, slot: usize) {
+        let Some(entry) = self.slots.get_mut(slot) else {
             mp_core::bug!("slot {slot} is to have a timer, but has no connection");
             return;
         };
-        let waiting = link.waiting_bytes();
-        self.waiting.replace(link.waiting, waiting);
-        link.waiting = waiting;
-        let due = link.connection.due();
-        if due != link.timer {
-            if let Some(timer) = link.timer {
+        let waiting = entry.waiting_bytes();
+        self.waiting.replace(entry.waiting, waiting);
+        entry.waiting = waiting;
+        let due = entry.connection.due();
+        if due != entry.timer {
+            if let Some(timer) = entry.timer {
                 self.timers.remove(&(timer, slot));
             }
             if let Some(due) = due {
                 self.timers.insert((due, slot));
             }
-            link.timer = due;
+            entry.timer = due;
         }
     }
 
@@ -139,13 +139,13 @@ impl<S: ByteStream> Links<S> {
 
     /// Postpones the timeouts of remote peers if the first timer fires so late that this process
     /// was suspended: their bytes may not have been read yet.
-    pub(crate) fn forgive_suspension(&mut self, now: Instant) {
+    pub(crate) fn postpone_timeouts(&mut self, now: Instant) {
         let Some(time) = self.next_due().and_then(|due| suspension(due, now)) else { return };
         for slot in self.slots().collect::<Vec<_>>() {
-            if let Some(link) = self.at(slot) {
-                link.connection.postpone_timeouts(time);
+            if let Some(entry) = self.at(slot) {
+                entry.connection.postpone_timeouts(time);
             }
-            self.note_timer(slot);
+            self.update_timer(slot);
         }
     }
 
@@ -156,14 +156,14 @@ impl<S: ByteStream> Links<S> {
 
     /// Returns whether the waiting bytes of a connection are within the limits.
     pub(crate) fn is_within_limit(&self, slot: usize) -> bool {
-        self.slots.get(slot).is_none_or(|link| self.waiting.allows(link.waiting, 0))
+        self.slots.get(slot).is_none_or(|entry| self.waiting.allows(entry.waiting, 0))
     }
 
     /// Returns whether a packet of `len` bytes, whose payload `connections` connections share, may
     /// wait for a full socket.
     pub(crate) fn may_wait(&self, slot: usize, len: usize, connections: usize) -> bool {
-        let link = self.slots.get(slot);
-        link.is_none_or(|link| self.waiting.allows(link.waiting, queued_bytes(len, connections)))
+        let entry = self.slots.get(slot);
+        entry.is_none_or(|entry| self.waiting.allows(entry.waiting, queued_bytes(len, connections)))
     }
 
     /// Returns the number of connections whose handshake is not complete.

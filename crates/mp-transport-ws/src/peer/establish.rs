@@ -13,17 +13,17 @@ use mp_tls::rustls::{
 };
 
 use super::{Role, WebSocketMultiplayerPeer};
+use crate::connection_io::ConnectionIo;
 use crate::io::{StreamSource, is_of_one_connection, is_shortage};
 use crate::limits::{ACCEPT_RETRY, ACCEPT_WARNING_INTERVAL, ACCEPTS_PER_POLL};
-use crate::link::Link;
 use crate::proto::connection::Connection;
-use crate::proto::response::Asked;
+use crate::proto::response::SentRequest;
 use crate::proto::tls::Tls;
 use crate::proto::url::Url;
 
 /// State of a server that accepts connections.
 #[derive(Debug)]
-pub(super) struct Door {
+pub(super) struct Acceptor {
     pub(super) tls: Option<Arc<ServerConfig>>,
     pub(super) max_handshakes: usize,
     /// Connections whose handshake may be incomplete, oldest first.
@@ -34,7 +34,7 @@ pub(super) struct Door {
     pub(super) next_warning: Instant,
 }
 
-impl Door {
+impl Acceptor {
     /// Delays accepting after an error that does not concern a single connection.
     fn fail(&mut self, now: Instant, error: &io::Error, accept_errors: u64) {
         self.retry = Some(now + ACCEPT_RETRY);
@@ -52,9 +52,9 @@ impl Door {
 
 /// A client's attempt to connect.
 #[derive(Debug)]
-pub(super) struct Call {
+pub(super) struct ConnectAttempt {
     pub(super) url: Url,
-    pub(super) asked: (Asked, Vec<u8>),
+    pub(super) sent: (SentRequest, Vec<u8>),
     pub(super) tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
     pub(super) deadline: Option<Instant>,
 }
@@ -62,11 +62,11 @@ pub(super) struct Call {
 impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
     /// Accepts pending connections of a server, at most [`ACCEPTS_PER_POLL`].
     pub(super) fn accept(&mut self, now: Instant) {
-        if let Role::Server(door) = &mut self.role {
-            if door.retry.is_some_and(|at| now < at) {
+        if let Role::Server(acceptor) = &mut self.role {
+            if acceptor.retry.is_some_and(|at| now < at) {
                 return;
             }
-            door.retry = None;
+            acceptor.retry = None;
         }
         let mut cx = Context::from_waker(&self.source_waker);
         for _ in 0..ACCEPTS_PER_POLL {
@@ -83,8 +83,8 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
                 Poll::Ready(Err(error)) if is_of_one_connection(&error) => {}
                 Poll::Ready(Err(error)) => {
                     self.stats.accept_errors += 1;
-                    if let Role::Server(door) = &mut self.role {
-                        door.fail(now, &error, self.stats.accept_errors);
+                    if let Role::Server(acceptor) = &mut self.role {
+                        acceptor.fail(now, &error, self.stats.accept_errors);
                     }
                     return;
                 }
@@ -94,11 +94,11 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
     }
 
     fn admit(&mut self, now: Instant, stream: S::Stream, address: SocketAddr) {
-        let Role::Server(door) = &mut self.role else {
+        let Role::Server(acceptor) = &mut self.role else {
             mp_core::bug!("a client accepts a connection");
             return;
         };
-        let tls = match door.tls.as_ref().map(|tls| ServerConnection::new(Arc::clone(tls))) {
+        let tls = match acceptor.tls.as_ref().map(|tls| ServerConnection::new(Arc::clone(tls))) {
             None => None,
             Some(Ok(tls)) => Some(Tls::new(TlsConnection::from(tls))),
             Some(Err(error)) => {
@@ -106,24 +106,30 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
                 return;
             }
         };
-        let waits = |id: &ConnectionId| self.links.get(*id).is_some_and(|link| link.is_handshaking);
-        while door.handshakes.front().is_some_and(|first| !waits(first)) {
-            door.handshakes.pop_front();
+        let waits =
+            |id: &ConnectionId| self.connections.get(*id).is_some_and(|entry| entry.is_handshaking);
+        while acceptor.handshakes.front().is_some_and(|first| !waits(first)) {
+            acceptor.handshakes.pop_front();
         }
-        let is_full = self.links.handshaking() >= door.max_handshakes;
-        let oldest = if is_full { door.handshakes.pop_front() } else { None };
-        let id = self.links.next_id();
+        let is_full = self.connections.handshaking() >= acceptor.max_handshakes;
+        let oldest = if is_full { acceptor.handshakes.pop_front() } else { None };
+        let id = self.connections.next_id();
         let connection = Connection::accepted(id, address, tls, now, &self.session);
         let slot = id.slot as usize;
-        let link = Link::new(connection, stream, self.wakes.waker(slot), &self.session.settings);
-        door.handshakes.push_back(id);
-        self.links.insert(link);
+        let entry = ConnectionIo::new(
+            connection,
+            stream,
+            self.ready_list.waker(slot),
+            &self.session.settings,
+        );
+        acceptor.handshakes.push_back(id);
+        self.connections.insert(entry);
         // Poll the connection in this turn: bytes may be received already, and the poll registers
         // its waker.
         self.ready.push_back(slot);
         if let Some(oldest) = oldest {
             self.stats.replaced += 1;
-            self.links.remove(oldest.slot as usize);
+            self.connections.remove(oldest.slot as usize);
         }
     }
 
@@ -133,24 +139,24 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
         let mut cx = Context::from_waker(&self.source_waker);
         let Poll::Ready(dialed) = source.poll_stream(&mut cx) else { return };
         self.source = None;
-        let Role::Client(call) = &mut self.role else {
+        let Role::Client(attempt) = &mut self.role else {
             mp_core::bug!("a server dials");
             return;
         };
-        let Some(call) = call.take() else {
+        let Some(attempt) = attempt.take() else {
             mp_core::bug!("a client that has connected or failed dials");
             return;
         };
         let (stream, address) = match dialed {
             Ok(connected) => connected,
             Err(error) => {
-                tracing::debug!(url = %call.url, %error, "cannot connect to the server");
+                tracing::debug!(url = %attempt.url, %error, "cannot connect to the server");
                 self.connect_error = Some(error);
                 self.session.status = ConnectionStatus::Disconnected;
                 return;
             }
         };
-        let Call { url, asked, tls, deadline } = *call;
+        let ConnectAttempt { url, sent, tls, deadline } = *attempt;
         let tls = match tls.map(|(config, name)| ClientConnection::new(config, name)) {
             None => None,
             Some(Ok(tls)) => Some(Tls::new(TlsConnection::from(tls))),
@@ -161,12 +167,17 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
             }
         };
         let origin = Origin::Url { address, url: url.to_string().into() };
-        let id = self.links.next_id();
+        let id = self.connections.next_id();
         let deadline = deadline.unwrap_or(now);
-        let connection = Connection::dialed(id, origin, tls, asked, deadline, &self.session);
+        let connection = Connection::dialed(id, origin, tls, sent, deadline, &self.session);
         let slot = id.slot as usize;
-        let waker = self.wakes.waker(slot);
-        self.links.insert(Link::new(connection, stream, waker, &self.session.settings));
+        let waker = self.ready_list.waker(slot);
+        self.connections.insert(ConnectionIo::new(
+            connection,
+            stream,
+            waker,
+            &self.session.settings,
+        ));
         self.ready.push_back(slot);
     }
 }
@@ -194,7 +205,7 @@ mod tests {
         let client = WebSocketMultiplayerPeer::create_client(&url, for_client).unwrap();
         let clock = SystemClock::new();
         let mut peers = [server, client];
-        while peers.iter().any(|peer| peer.links.slots().next().is_none()) {
+        while peers.iter().any(|peer| peer.connections.slots().next().is_none()) {
             peers.iter_mut().for_each(|peer| peer.poll(clock.now()));
             assert!(
                 clock.now() < mp_core::Instant::from_millis(120_000),
@@ -206,10 +217,10 @@ mod tests {
     }
 
     #[test]
-    fn tcp_gives_up_a_remote_host_after_30_seconds_by_default() {
+    fn tcp_timeout_is_30_seconds_by_default() {
         assert_eq!(TCP_TIMEOUT, Duration::from_secs(30));
         for mut peer in connected(None) {
-            let socket = peer.links.at(0).unwrap().stream().socket();
+            let socket = peer.connections.at(0).unwrap().stream().socket();
             assert_eq!(socket.tcp_user_timeout().unwrap(), Some(TCP_TIMEOUT));
             assert!(socket.keepalive().unwrap());
             let (first, others) =
@@ -223,7 +234,7 @@ mod tests {
     fn the_tcp_timeout_is_an_option() {
         for (option, set) in [(Duration::from_secs(3), 3), (Duration::ZERO, 0)] {
             for mut peer in connected(Some(option)) {
-                let socket = peer.links.at(0).unwrap().stream().socket();
+                let socket = peer.connections.at(0).unwrap().stream().socket();
                 let timeout = socket.tcp_user_timeout().unwrap().unwrap_or_default();
                 assert_eq!(timeout, Duration::from_secs(set));
                 assert_eq!(socket.keepalive().unwrap(), set > 0);

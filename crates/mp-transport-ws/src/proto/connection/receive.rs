@@ -6,10 +6,10 @@ use mp_core::{
 };
 use tungstenite::protocol::Role;
 
-use super::{Connection, End, Leaving, Phase};
+use super::{Closing, Connection, ConnectionEnd, Phase};
 use crate::proto::messages::{Incoming, MessageKind, Messages};
-use crate::proto::request::{self, Judgement};
-use crate::proto::response::{Asked, Reply};
+use crate::proto::request::{self, RequestOutcome};
+use crate::proto::response::{ResponseOutcome, SentRequest};
 use crate::proto::session::{LastClose, Session};
 use crate::proto::text::TextEvent;
 
@@ -17,43 +17,45 @@ impl Connection {
     /// Handles received bytes after decryption.
     pub(super) fn receive_plain(&mut self, now: Instant, bytes: &[u8], session: &mut Session) {
         match &mut self.phase {
-            Phase::Handshake { head, asked } => {
-                let (mut head, asked) = (std::mem::take(head), asked.take());
+            Phase::Handshake { head, sent } => {
+                let (mut head, sent) = (std::mem::take(head), sent.take());
                 head.extend_from_slice(bytes);
-                match asked {
-                    None => self.serve_request(now, head, session),
-                    Some(asked) => self.take_reply(now, head, asked, session),
+                match sent {
+                    None => self.receive_request(now, head, session),
+                    Some(sent) => self.receive_response(now, head, sent, session),
                 }
             }
-            Phase::Over(_) => {}
+            Phase::Ended(_) => {}
             _ => self.receive_messages(now, bytes, session),
         }
     }
 
-    fn serve_request(&mut self, now: Instant, head: Vec<u8>, session: &mut Session) {
-        let upgrade = match request::judge(&head, &session.rules) {
-            Judgement::Incomplete => {
-                self.phase = Phase::Handshake { head, asked: None };
+    fn receive_request(&mut self, now: Instant, head: Vec<u8>, session: &mut Session) {
+        let upgrade = match request::parse(&head, &session.rules) {
+            RequestOutcome::Incomplete => {
+                self.phase = Phase::Handshake { head, sent: None };
                 return;
             }
-            Judgement::Answer(answer) => return self.answer(&answer),
-            Judgement::Forbidden(answer) => {
+            RequestOutcome::Respond(response) => return self.respond(&response),
+            RequestOutcome::Forbidden(response) => {
                 session.forbidden += 1;
-                return self.answer(&answer);
+                return self.respond(&response);
             }
-            Judgement::Upgrade(upgrade) if upgrade.is_text && session.text.has_room() => upgrade,
-            Judgement::Upgrade(upgrade) if upgrade.is_text => {
-                return self.answer(&request::unavailable("The server is full.\n"));
+            RequestOutcome::Upgrade(upgrade) if upgrade.is_text && session.text.has_capacity() => {
+                upgrade
             }
-            Judgement::Upgrade(_) if session.refusing => {
-                return self.answer(&request::unavailable(
+            RequestOutcome::Upgrade(upgrade) if upgrade.is_text => {
+                return self.respond(&request::unavailable("The server is full.\n"));
+            }
+            RequestOutcome::Upgrade(_) if session.is_refusing => {
+                return self.respond(&request::unavailable(
                     "The server accepts no new connections at the moment.\n",
                 ));
             }
-            Judgement::Upgrade(_) if !session.has_room() => {
-                return self.answer(&request::unavailable("The server is full.\n"));
+            RequestOutcome::Upgrade(_) if !session.has_capacity() => {
+                return self.respond(&request::unavailable("The server is full.\n"));
             }
-            Judgement::Upgrade(upgrade) => upgrade,
+            RequestOutcome::Upgrade(upgrade) => upgrade,
         };
         let peer = match self.origin.address() {
             Some(address) => upgrade.forwarded_for.unwrap_or(address),
@@ -61,7 +63,7 @@ impl Connection {
         };
         self.origin = Origin::Url { address: peer, url: upgrade.url };
         self.protocol = upgrade.protocol;
-        self.say(&upgrade.response);
+        self.queue_output(&upgrade.response);
         if upgrade.is_text {
             self.kind = MessageKind::Text;
             let max = session.text.message_bytes_max;
@@ -75,32 +77,32 @@ impl Connection {
             let mut messages = Messages::new(Role::Server, self.kind, max);
             let mut first = Vec::new();
             messages.send(Bytes::copy_from_slice(&id.get().to_le_bytes()), &mut first);
-            self.say(&first);
+            self.queue_output(&first);
             self.messages = Some(Box::new(messages));
             self.open(now, id, session);
         }
         self.receive_messages(now, &head[upgrade.len..], session);
     }
 
-    fn take_reply(
+    fn receive_response(
         &mut self,
         now: Instant,
         head: Vec<u8>,
-        asked: Box<Asked>,
+        sent: Box<SentRequest>,
         session: &mut Session,
     ) {
-        match asked.judge(&head) {
-            Reply::Incomplete => self.phase = Phase::Handshake { head, asked: Some(asked) },
-            Reply::Refused(why) => {
+        match sent.parse(&head) {
+            ResponseOutcome::Incomplete => self.phase = Phase::Handshake { head, sent: Some(sent) },
+            ResponseOutcome::Rejected(why) => {
                 tracing::debug!(server = %self.origin, why, "the server rejected the handshake");
-                self.phase = Phase::Over(End { reason: None });
+                self.phase = Phase::Ended(ConnectionEnd { reason: None });
             }
-            Reply::Open { len, protocol } => {
+            ResponseOutcome::Open { len, protocol } => {
                 self.protocol = protocol.map(Into::into);
                 let max = session.settings.inbound_max;
                 let messages = Messages::new(Role::Client, self.kind, max);
                 self.messages = Some(Box::new(messages));
-                self.phase = Phase::Identifying;
+                self.phase = Phase::AwaitingId;
                 self.receive_messages(now, &head[len..], session);
             }
         }
@@ -115,7 +117,7 @@ impl Connection {
                 Ok(None) => break,
                 Ok(Some(Incoming::Message(payload))) => {
                     self.unfinished = None;
-                    self.take_message(now, payload, &mut out, session);
+                    self.receive_message(now, payload, &mut out, session);
                 }
                 Ok(Some(Incoming::Pong)) => self.heartbeat.is_unanswered = false,
                 Ok(Some(Incoming::Close { code, reason })) => {
@@ -123,12 +125,12 @@ impl Connection {
                     if !self.is_text() {
                         session.last_close = Some(LastClose { connection, code, reason });
                     }
-                    self.break_off(DisconnectReason::Remote(code.into()));
+                    self.handle_disconnect(DisconnectReason::Remote(code.into()));
                 }
                 Err(code) => {
                     self.stats.receive_drops += 1;
                     messages.close(code, "", &mut out);
-                    self.turn_out(now, DisconnectReason::Misbehaved);
+                    self.close_ignoring_input(now, DisconnectReason::Misbehaved);
                 }
             }
         }
@@ -136,10 +138,10 @@ impl Connection {
             0 => self.unfinished = None,
             _ => _ = self.unfinished.get_or_insert(now),
         }
-        self.say(&out);
+        self.queue_output(&out);
     }
 
-    fn take_message(
+    fn receive_message(
         &mut self,
         now: Instant,
         payload: Bytes,
@@ -161,7 +163,7 @@ impl Connection {
                     payload,
                 }));
             }
-            Phase::Identifying => match own_id(&payload) {
+            Phase::AwaitingId => match parse_id(&payload) {
                 Some(id) => {
                     session.unique_id = id;
                     session.status = ConnectionStatus::Connected;
@@ -173,7 +175,7 @@ impl Connection {
                     if let Some(messages) = &mut self.messages {
                         messages.close(1000, "", out);
                     }
-                    self.turn_out(now, DisconnectReason::Misbehaved);
+                    self.close_ignoring_input(now, DisconnectReason::Misbehaved);
                 }
             },
             _ => {}
@@ -201,15 +203,15 @@ impl Connection {
     /// Responds to a request that opens no WebSocket. The connection ends when the remote peer
     /// closes it, at the latest at its handshake deadline: closing it with unread bytes could make
     /// the remote host discard the response.
-    fn answer(&mut self, answer: &[u8]) {
-        self.say(answer);
-        let end = End { reason: None };
-        self.phase = Phase::Leaving(Leaving { end, drains: false, shuts: true });
+    fn respond(&mut self, response: &[u8]) {
+        self.queue_output(response);
+        let end = ConnectionEnd { reason: None };
+        self.phase = Phase::Closing(Closing { end, is_draining: false, shuts_down: true });
     }
 }
 
 /// Parses the first message of a server: the client's id in 4 bytes, little-endian.
-fn own_id(payload: &[u8]) -> Option<PeerId> {
+fn parse_id(payload: &[u8]) -> Option<PeerId> {
     let raw = i32::from_le_bytes(payload.try_into().ok()?);
     PeerId::new(raw).filter(|id| !id.is_server())
 }

@@ -6,13 +6,13 @@ use std::task::{Context, Poll, Waker};
 use mp_core::{DisconnectReason, Instant};
 
 use crate::io::ByteStream;
-use crate::limits::{KEEPALIVES_PER_TIMEOUT, LINK_BYTES_PER_POLL};
+use crate::limits::{CONNECTION_BYTES_PER_POLL, KEEPALIVES_PER_TIMEOUT};
 use crate::proto::connection::Connection;
 use crate::proto::session::{Session, Settings};
 
 /// A connection with its byte stream and the state that its peer keeps about it.
 #[derive(Debug)]
-pub(crate) struct Link<S> {
+pub(crate) struct ConnectionIo<S> {
     pub(crate) connection: Connection,
     stream: S,
     waker: Waker,
@@ -22,7 +22,7 @@ pub(crate) struct Link<S> {
     broken: Option<DisconnectReason>,
     is_shut: bool,
     /// True if reading stopped although bytes may be available.
-    is_paused: bool,
+    has_stopped_reading: bool,
     /// True if the connection is listed for the next flush.
     pub(crate) is_dirty: bool,
     /// True if the connection counts as one whose handshake is incomplete.
@@ -33,7 +33,7 @@ pub(crate) struct Link<S> {
     pub(crate) waiting: usize,
 }
 
-impl<S: ByteStream> Link<S> {
+impl<S: ByteStream> ConnectionIo<S> {
     pub(crate) fn new(
         mut connection: Connection,
         mut stream: S,
@@ -50,7 +50,7 @@ impl<S: ByteStream> Link<S> {
             unsent: Vec::new(),
             broken: None,
             is_shut: false,
-            is_paused: false,
+            has_stopped_reading: false,
             is_dirty: false,
             is_handshaking: true,
             timer: None,
@@ -58,8 +58,8 @@ impl<S: ByteStream> Link<S> {
         }
     }
 
-    /// Receives up to [`LINK_BYTES_PER_POLL`] bytes from the stream. Returns their number, and
-    /// whether there may be more.
+    /// Receives up to [`CONNECTION_BYTES_PER_POLL`] bytes from the stream. Returns their number,
+    /// and whether there may be more.
     pub(crate) fn read(
         &mut self,
         now: Instant,
@@ -68,20 +68,21 @@ impl<S: ByteStream> Link<S> {
     ) -> (usize, bool) {
         let mut taken = 0;
         let mut cx = Context::from_waker(&self.waker);
-        while taken < LINK_BYTES_PER_POLL {
-            if !self.connection.wants_bytes() {
-                self.is_paused = true;
+        while taken < CONNECTION_BYTES_PER_POLL {
+            if !self.connection.wants_input() {
+                self.has_stopped_reading = true;
                 return (taken, false);
             }
             match self.stream.poll_read(&mut cx, buffer) {
                 Poll::Pending => {
                     if let Some(reason) = self.broken {
-                        self.connection.break_off(reason);
+                        self.connection.handle_disconnect(reason);
                     }
                     return (taken, false);
                 }
                 Poll::Ready(Ok(0)) => {
-                    self.connection.break_off(self.broken.unwrap_or(DisconnectReason::Remote(0)));
+                    self.connection
+                        .handle_disconnect(self.broken.unwrap_or(DisconnectReason::Remote(0)));
                     return (taken, false);
                 }
                 Poll::Ready(Ok(len)) => {
@@ -89,7 +90,8 @@ impl<S: ByteStream> Link<S> {
                     self.connection.receive(now, &buffer[..len], session);
                 }
                 Poll::Ready(Err(error)) => {
-                    self.connection.break_off(self.broken.unwrap_or_else(|| reason_of(&error)));
+                    self.connection
+                        .handle_disconnect(self.broken.unwrap_or_else(|| reason_of(&error)));
                     return (taken, false);
                 }
             }
@@ -111,7 +113,7 @@ impl<S: ByteStream> Link<S> {
             }
             let written = self.write(out);
             let all = written == out.len();
-            self.connection.note_written(now, written > 0, all);
+            self.connection.record_written(now, written > 0, all);
             if !all {
                 self.unsent = out.split_off(written);
                 break;
@@ -129,7 +131,7 @@ impl<S: ByteStream> Link<S> {
 
     /// Writes the last bytes of a closed connection, as far as the stream accepts them, and drops
     /// the stream.
-    pub(crate) fn part(mut self, now: Instant, out: &mut Vec<u8>, session: &mut Session) {
+    pub(crate) fn finish(mut self, now: Instant, out: &mut Vec<u8>, session: &mut Session) {
         self.flush(now, out, session);
         if self.unsent.is_empty() && !self.is_shut {
             out.clear();
@@ -147,8 +149,8 @@ impl<S: ByteStream> Link<S> {
 
     /// Continues reading if it stopped and input is wanted again.
     pub(crate) fn resume(&mut self) {
-        if self.is_paused && self.connection.wants_bytes() {
-            self.is_paused = false;
+        if self.has_stopped_reading && self.connection.wants_input() {
+            self.has_stopped_reading = false;
             self.waker.wake_by_ref();
         }
     }

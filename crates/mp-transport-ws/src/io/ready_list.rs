@@ -10,7 +10,7 @@ pub(crate) const SOURCE: usize = usize::MAX;
 
 /// The slots that are ready.
 #[derive(Debug, Default)]
-pub(crate) struct Wakes(Arc<Mutex<List>>);
+pub(crate) struct ReadyList(Arc<Mutex<List>>);
 
 #[derive(Debug, Default)]
 struct List {
@@ -25,7 +25,7 @@ struct Slot {
     list: Weak<Mutex<List>>,
 }
 
-impl Wakes {
+impl ReadyList {
     /// Returns a waker that adds `slot` to the list, once until the list is taken.
     pub(crate) fn waker(&self, slot: usize) -> Waker {
         let (number, list) = (slot, Arc::downgrade(&self.0));
