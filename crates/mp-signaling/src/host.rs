@@ -321,6 +321,9 @@ mod tests {
                 world.pass(Duration::ZERO);
             }
             world.signaling.handle_closed(world.now, SESSION);
+            world.pass(Duration::ZERO);
+            world.pass(Duration::ZERO);
+            assert_eq!(world.room.has_peer(peer), has_offer);
             for _ in 0..=OFFER_TIMEOUT.as_secs() {
                 world.pass(Duration::from_secs(1));
             }

@@ -124,8 +124,24 @@ fn run(bind: SocketAddr, options: Options) {
 }
 
 #[test]
-fn arrivals_and_commands_wake_a_server() {
+fn arrivals_wake_a_server() {
     run((Ipv4Addr::LOCALHOST, 0).into(), Options::default().ice_lite(true));
+}
+
+#[test]
+fn a_command_wakes_an_idle_server() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let address = (Ipv4Addr::LOCALHOST, 0).into();
+        let mut server = Server::create_async_server(address, Options::default()).unwrap();
+        let (signaling, clock) = (server.signaling(), SystemClock::new());
+        server.poll(clock.now());
+        tokio::spawn(async move { signaling.add_peer(PeerId::new(2).unwrap(), 1).unwrap() });
+        let woken = poll_fn(|cx| server.poll_ready(cx));
+        tokio::time::timeout(Duration::from_secs(30), woken).await.expect("it is woken");
+        server.poll(clock.now());
+        assert!(server.has_peer(PeerId::new(2).unwrap()));
+    });
 }
 
 #[test]
