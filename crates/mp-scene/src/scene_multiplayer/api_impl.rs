@@ -1,4 +1,4 @@
-//! How SceneMultiplayer is driven: its side of [`MultiplayerApi`].
+//! [`MultiplayerApi`] for `SceneMultiplayer`.
 
 use mp_core::{
     Channel, DisconnectReason, EndpointId, EndpointInfo, Instant, PeerEvent, PeerId, Target,
@@ -16,7 +16,7 @@ use crate::tree::{NodeId, NodeTree, TreeError};
 use crate::{RpcError, SendBytesError};
 
 impl SceneMultiplayer {
-    /// Notes that it is `now` for the program; returns the time by the branch's own clock.
+    /// Advances the branch's clock to the program's `now`; returns the time of the branch's clock.
     fn advance(&mut self, now: Instant) -> Instant {
         let mut clock = self.clock;
         let now = clock.advance(now, || self.due());
@@ -24,8 +24,8 @@ impl SceneMultiplayer {
         now
     }
 
-    /// Returns the time at which the next turn is due by the branch's own clock. While something
-    /// may time out that is soon, so that it is noticed when the process did not run.
+    /// Returns the time of the next turn, by the branch's clock. While a timeout is pending, it is
+    /// at most [`TIMER_INTERVAL`] away, so that the clock can detect that the process did not run.
     fn due(&self) -> Option<Instant> {
         let all = [self.session.next_timeout(), self.paths.next_timeout()];
         let first = all.into_iter().flatten().min()?;
@@ -36,7 +36,7 @@ impl SceneMultiplayer {
 impl MultiplayerApi for SceneMultiplayer {
     fn handle_opened(&mut self, endpoint: EndpointId, info: EndpointInfo) {
         if self.session.endpoints().len() == 0 {
-            // It takes the place of the offline peer.
+            // The endpoint replaces the offline peer.
             self.clear();
         }
         self.session.open(&mut self.sender, endpoint, info);
@@ -68,7 +68,7 @@ impl MultiplayerApi for SceneMultiplayer {
                     self.with_session(|session, cx| session.remove_peer(cx, peer, true));
                 }
             }
-            other => tracing::debug!(?other, "an event that this version does not know"),
+            other => tracing::debug!(?other, "ignoring an unknown event"),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Calls that the program makes.
+//! Remote procedure calls of the program.
 
 use mp_core::{Target, Variant};
 
@@ -9,7 +9,8 @@ use crate::codec::EncodeError;
 use crate::tree::{NodeId, NodeTree};
 
 impl SceneMultiplayer {
-    /// Calls `method` of `node` on `target`.
+    /// Sends a call of `method` of `node` to `target`. Returns the local call, too, if `target`
+    /// includes the local peer and the method is `call_local`.
     pub(super) fn call(
         &mut self,
         tree: &mut dyn NodeTree,
@@ -55,7 +56,7 @@ impl SceneMultiplayer {
         if args.len() > usize::from(u8::MAX) {
             return Err(EncodeError::TooManyArguments(args.len()).into());
         }
-        // A peer that is excluded must be known too.
+        // Excluding an unknown peer is an error, too.
         if let Target::Peer(peer) | Target::AllExcept(peer) = target
             && !self.sender.routes().contains(peer)
         {

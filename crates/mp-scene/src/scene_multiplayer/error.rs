@@ -1,52 +1,52 @@
-//! What a program did wrong, with Godot's number for it.
+//! Errors of calls of the API, with Godot's error codes.
 
 use mp_core::PeerId;
 
 use crate::codec::EncodeError;
 use crate::rpc::CallError;
 
-/// Why a call was not sent, or not made at home.
+/// The reason why a call was not sent, or not made locally.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RpcError {
-    /// It has no form on the wire.
+    /// The call cannot be encoded.
     #[error(transparent)]
     Encode(#[from] EncodeError),
-    /// It was sent, but did not run at home.
-    #[error("the call at home failed: {0}")]
+    /// The call was sent, but the local call failed.
+    #[error("the local call failed: {0}")]
     LocalCall(#[from] CallError),
-    /// No session.
+    /// There is no session.
     #[error("not connected: calls can be made from connected_to_server on")]
     NotConnected,
-    /// The node is not there.
+    /// The node is not in the tree.
     #[error("the node has left the tree")]
     NotInTree,
-    /// The method cannot be called.
+    /// The node has no such RPC method.
     #[error(
-        "{method:?} is no RPC method of {path:?}; register it in its RpcTable or with rpc_config"
+        "{method:?} is not an RPC method of {path:?}; register it in its RpcTable or with rpc_config"
     )]
     NoSuchMethod {
-        /// The method.
+        /// The name of the method.
         method: String,
-        /// The node.
+        /// The path of the node.
         path: String,
     },
-    /// A call to oneself of a method that does not run at home.
-    #[error("{method:?} is called on its own peer but is not call_local")]
+    /// The call targets the local peer, and the method is not `call_local`.
+    #[error("{method:?} is called on the local peer but is not call_local")]
     NotCallLocal {
-        /// The method.
+        /// The name of the method.
         method: String,
     },
-    /// The peer may not see the node.
+    /// The node is not visible to the peer.
     #[error("peer {0} does not see the node: its synchronizers are not visible to it")]
     NotVisible(PeerId),
-    /// No such peer.
+    /// The peer is not connected.
     #[error("peer {0} is not connected")]
     UnknownPeer(PeerId),
 }
 
 impl RpcError {
-    /// What Godot's `rpc_id` returns: 0 (OK) where it only logs.
+    /// Returns the error code of Godot's `rpc_id`: 0 (`OK`) where Godot only logs.
     pub fn godot_code(&self) -> i32 {
         match self {
             Self::Encode(_) | Self::NotVisible(_) | Self::UnknownPeer(_) => 0,
@@ -58,16 +58,16 @@ impl RpcError {
     }
 }
 
-/// Why a packet size was not set.
+/// A packet size that is below the minimum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{setting} = {size} is less than {min}: a packet would hold next to nothing")]
+#[error("{setting} = {size} is less than {min}: packets would have no room for properties")]
 #[non_exhaustive]
 pub struct PacketSizeError {
-    /// The setting.
+    /// The name of the setting.
     pub setting: &'static str,
-    /// What it was to be, in bytes.
+    /// The rejected size in bytes.
     pub size: usize,
-    /// The least that it may be: Godot's.
+    /// The minimum in bytes, as in Godot.
     pub min: usize,
 }
 
@@ -78,26 +78,27 @@ impl PacketSizeError {
     }
 }
 
-/// Why bytes were not sent.
+/// The reason why bytes were not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendBytesError {
-    /// There are none.
+    /// The bytes are empty.
     #[error("there is nothing to send: the bytes are empty")]
     Empty,
-    /// No session.
+    /// There is no session.
     #[error("not connected: bytes can be sent from connected_to_server on")]
     NotConnected,
-    /// No such peer.
+    /// The peer is not connected.
     #[error("peer {0} is not connected")]
     UnknownPeer(PeerId),
-    /// A [`MultiplayerApi`](crate::api::MultiplayerApi) of the program's own that has no such packets.
-    #[error("the protocol of the branch has no packets of bytes")]
+    /// The program's own [`MultiplayerApi`](crate::api::MultiplayerApi) does not support packets of
+    /// bytes.
+    #[error("the protocol of the branch does not support packets of bytes")]
     Unsupported,
 }
 
 impl SendBytesError {
-    /// What Godot's `send_bytes` returns.
+    /// Returns the error code of Godot's `send_bytes`.
     pub fn godot_code(&self) -> i32 {
         match self {
             Self::Empty => 30,
@@ -108,26 +109,26 @@ impl SendBytesError {
     }
 }
 
-/// Why an authentication could not go on.
+/// The reason why an authentication call failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthError {
-    /// This side, or the other, has completed already.
-    #[error("the authentication of peer {0} is complete on one side already")]
+    /// The local or the remote peer has already completed.
+    #[error("the authentication of peer {0} has already completed on one side")]
     Completed(PeerId),
-    /// There is nothing to send.
-    #[error("there is nothing to send: the bytes are empty; complete_auth says that you are done")]
+    /// The bytes are empty.
+    #[error("there is nothing to send: the bytes are empty; call complete_auth to finish")]
     Empty,
-    /// No session.
+    /// There is no session.
     #[error("not connected")]
     NotConnected,
-    /// Not authenticating.
-    #[error("peer {0} is not authenticating itself")]
+    /// The peer is not authenticating.
+    #[error("peer {0} is not authenticating")]
     UnknownPeer(PeerId),
 }
 
 impl AuthError {
-    /// What Godot's `send_auth` and `complete_auth` return.
+    /// Returns the error code of Godot's `send_auth` and `complete_auth`.
     pub fn godot_code(&self) -> i32 {
         match self {
             Self::Completed(_) => 13,

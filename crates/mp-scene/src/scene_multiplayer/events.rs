@@ -1,11 +1,11 @@
-//! The queue of what the program is to be told or to run.
+//! The queue of events for the program.
 
 use std::collections::VecDeque;
 
 use crate::api::ApiEvent;
 use crate::signal::Signal;
 
-/// Events for the program, in order. The branch takes them after each input.
+/// Events for the program, in order. The branch empties the queue after each input.
 #[derive(Debug, Default)]
 pub(super) struct Events(VecDeque<ApiEvent>);
 
@@ -26,7 +26,7 @@ impl Events {
         self.0.len()
     }
 
-    /// Drops the signals behind the first `len` events.
+    /// Removes the signals after the first `len` events.
     pub(super) fn drop_signals_after(&mut self, len: usize) {
         let later = self.0.split_off(len).into_iter();
         self.0.extend(later.filter(|event| !matches!(event, ApiEvent::Signal(_))));

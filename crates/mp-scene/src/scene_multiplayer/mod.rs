@@ -1,8 +1,12 @@
-//! `SceneMultiplayer`: who takes part, and what their packets mean.
+//! `SceneMultiplayer`: the session of a branch, calls and replication.
 //!
-//! It is told what transports report ([`ToBranch`](mp_core::ToBranch)) and queues what it has to say to them and to its program; it runs
-//! nothing of the program's itself. A branch takes its [`ApiEvent`]s after each input, so that a
-//! program sees signals and calls in the order of Godot.
+//! It receives the events of transports ([`ToBranch`](mp_core::ToBranch)) and queues messages for
+//! them and [`ApiEvent`]s for the program. It never runs code of the program itself: the branch
+//! takes the events after each input, so that a program receives signals and calls in Godot's
+//! order.
+//!
+//! The parts: `session` admits peers, `paths` handles calls and path ids, `replication` spawns
+//! nodes and synchronizes properties, `sender` encodes and queues packets.
 
 mod api_impl;
 mod call;
@@ -39,20 +43,21 @@ use sender::Sender;
 use session::{Context, Session, SessionChange};
 pub use stats::SceneStats;
 
-/// Godot's `SceneMultiplayer`, without the engine. A [`Scene`](crate::Scene) holds one beside its tree; most programs
-/// use it through that.
+/// Godot's `SceneMultiplayer`, without the engine. It is part of a [`Scene`](crate::Scene), through
+/// which most programs use it.
 ///
-/// Without an endpoint it behaves as with Godot's `OfflineMultiplayerPeer`: id 1, connected, nobody there.
+/// Without an endpoint it behaves like Godot's `OfflineMultiplayerPeer`: id 1, connected, no other
+/// peers.
 #[derive(Debug)]
 pub struct SceneMultiplayer {
     sender: Sender,
     session: Session,
     paths: Paths,
     replication: Replication,
-    /// Whether packets that `paths` has released are being received.
+    /// True while packets that `paths` has released are being received.
     is_receiving_released: bool,
     quirks: GodotQuirks,
-    /// Measures all times here.
+    /// The clock of all timeouts. Time in which the process did not run does not count.
     clock: RunningClock,
     events: Events,
 }
@@ -71,73 +76,77 @@ impl SceneMultiplayer {
         }
     }
 
-    /// Whether clients see each other and reach each other through the server (default: yes). Consulted on the server
-    /// and on clients.
+    /// Sets whether clients see each other and reach each other through the server (default: true).
+    /// The setting matters on the server and on clients.
     ///
-    /// A change in a session concerns the peers that are admitted from then on: two peers that were
-    /// announced to each other learn when one of them leaves, whatever the setting is by then, and
-    /// others do not learn of each other.
+    /// A change during a session applies to peers that are admitted afterwards. Two peers that were
+    /// announced to each other are still notified when one of them leaves, and other peers are not
+    /// announced afterwards.
     pub fn set_server_relay(&mut self, relay: bool) {
         self.session.set_server_relay(relay);
     }
 
-    /// What peers may do that Godot lets them do and mp does not (default: nothing).
+    /// Sets the unsafe behavior of Godot that is allowed (default: none).
     pub fn set_quirks(&mut self, quirks: GodotQuirks) {
         self.quirks = quirks;
     }
 
-    /// Whether objects travel by their content (default: no). What arrives is data, of whatever class it says; nothing is
-    /// created or run.
+    /// Sets whether objects are sent with their content (default: false, only their ids). Received
+    /// objects are data, whatever class they name: no object is created and no code is run.
     pub fn set_allow_object_decoding(&mut self, allow: bool) {
         self.sender.wire_mut().set_allow_object_decoding(allow);
     }
 
-    /// Refuses new connections on every endpoint, or stops refusing them (default: no).
+    /// Sets whether every endpoint refuses new connections (default: false).
     pub fn set_refuse_new_connections(&mut self, refuse: bool) {
         self.session.set_refuse_new_connections(&mut self.sender, refuse);
     }
 
-    /// Sets the largest packet of always properties in bytes, without the transport's own (default: 1350, at least 128). A single
-    /// synchronizer may pass it by its 11 bytes of headers.
+    /// Sets the maximum size of a SYNC packet (properties that are always sent), in bytes without
+    /// the transport's headers. Default: 1350, minimum: 128. A packet with a single synchronizer
+    /// may exceed it by 11 bytes of headers.
     ///
     /// # Errors
     ///
-    /// When it is less than 128.
+    /// Returns an error if `size` is less than 128.
     pub fn set_max_sync_packet_size(&mut self, size: usize) -> Result<(), PacketSizeError> {
         let size = PacketSizeError::check("max_sync_packet_size", size)?;
         self.replication.set_sync_packet_max(size);
         Ok(())
     }
 
-    /// Sets the largest packet of changes in bytes, without the transport's own (default: 65535, at least 128). A single synchronizer may
-    /// pass it by its 17 bytes of headers.
+    /// Sets the maximum size of a DELTA packet (properties that are sent when they change), in
+    /// bytes without the transport's headers. Default: 65535, minimum: 128. A packet with a single
+    /// synchronizer may exceed it by 17 bytes of headers.
     ///
     /// # Errors
     ///
-    /// When it is less than 128.
+    /// Returns an error if `size` is less than 128.
     pub fn set_max_delta_packet_size(&mut self, size: usize) -> Result<(), PacketSizeError> {
         let size = PacketSizeError::check("max_delta_packet_size", size)?;
         self.replication.set_delta_packet_max(size);
         Ok(())
     }
 
-    /// Makes a peer leave. It is gone at once on this side, without [`Signal::PeerDisconnected`]; the others are told.
+    /// Disconnects a peer. It is removed immediately, without [`Signal::PeerDisconnected`]; a
+    /// relaying server notifies the other peers.
     pub fn disconnect_peer(&mut self, peer: PeerId) {
         self.with_session(|session, cx| session.disconnect_peer(cx, peer));
     }
 
-    /// Forgets peers, pending ones too, and the numbers of nodes, without signals. The transports stay, but who is on them is not
-    /// admitted again.
+    /// Removes all peers, pending ones included, and all path ids, without signals. The endpoints
+    /// stay, but their connected peers are not admitted again.
     pub fn clear(&mut self) {
         self.session.clear(&mut self.sender, &mut self.events);
         self.paths.clear();
         self.replication.reset();
     }
 
-    /// Sends bytes of the program's own; the others' signal is [`PeerPacket`](crate::Signal::PeerPacket).
+    /// Sends bytes of the program, which the remote peer receives as
+    /// [`PeerPacket`](crate::Signal::PeerPacket).
     ///
-    /// On a client with the relay on, anything but the server goes through the server, which must have admitted this side and need
-    /// not know the target.
+    /// A client with the relay enabled sends packets for any other target through the server. The
+    /// server must have admitted the client, and need not know the target.
     ///
     /// # Errors
     ///
@@ -152,44 +161,46 @@ impl SceneMultiplayer {
         self.session.send_bytes(&mut self.sender, data, target.into(), mode, channel)
     }
 
-    /// Sends `peer` nothing until it is [resumed](Self::resume_peer): calls, announcements and raw packets that are reliable wait for it,
-    /// unreliable ones are dropped and counted, and properties are skipped. When more than 8 MiB or 16,384 packets wait, the peer is
-    /// disconnected. One that is unknown or paused already is left as it is.
+    /// Pauses sending to `peer` until it is [resumed](Self::resume_peer). Reliable packets are
+    /// queued, unreliable ones are dropped and counted, and properties are skipped. A peer for
+    /// which more than 8 MiB or 16,384 packets are queued is disconnected. Does nothing if `peer`
+    /// is unknown or already paused.
     ///
-    /// Its answers go on to arrive, so that it can say when it has loaded.
+    /// Packets from the peer are still received, so that it can report that it has loaded.
     pub fn pause_peer(&mut self, peer: PeerId) {
         self.sender.pause(peer);
     }
 
-    /// Sends `peer` what waited for it, and from the next tick on properties as they are then.
+    /// Sends `peer` the queued packets, and its properties from the next tick on.
     pub fn resume_peer(&mut self, peer: PeerId) {
         self.sender.resume(peer);
     }
 
-    /// Whether `peer` is paused.
+    /// Returns whether `peer` is paused.
     pub fn is_paused(&self, peer: PeerId) -> bool {
         self.sender.is_paused(peer)
     }
 
-    /// Whether peers have to authenticate themselves (default: no). In Godot: whether there is an `auth_callback`; here what
-    /// peers send is [`Signal::PeerAuth`](crate::Signal::PeerAuth).
+    /// Sets whether peers must authenticate (default: false). Godot authenticates if an
+    /// `auth_callback` is set; mp emits [`Signal::PeerAuth`](crate::Signal::PeerAuth) instead of
+    /// calling one.
     ///
-    /// Both sides must. A connection of which only one side does ends with the first packet that
-    /// shows it to either ([`OneSidedAuthentication`](DisconnectReason::OneSidedAuthentication)),
-    /// or else with the [timeout](Self::set_auth_timeout).
+    /// Both peers must authenticate. If only one does, the connection is closed with
+    /// [`OneSidedAuthentication`](DisconnectReason::OneSidedAuthentication) when the first packet
+    /// shows the mismatch, or else after the [timeout](Self::set_auth_timeout).
     #[doc(alias = "set_auth_callback")]
     pub fn set_authentication(&mut self, required: bool) {
         self.session.set_authentication(required);
     }
 
-    /// Sets the time that a peer may take to authenticate, in whole milliseconds (default: 3 s);
-    /// zero is for ever. A peer that takes longer is disconnected. Time in which this process did
-    /// not run (stopped, suspended, a turn of seconds) is not counted.
+    /// Sets the time in which a peer must authenticate, in whole milliseconds (default: 3 s; zero:
+    /// no limit). A peer that takes longer is disconnected. Time in which the process did not run
+    /// (stopped, suspended, a turn of seconds) does not count.
     pub fn set_auth_timeout(&mut self, timeout: Duration) {
         self.session.set_auth_timeout(timeout);
     }
 
-    /// Sends bytes to a peer that authenticates itself; they arrive there as
+    /// Sends bytes to an authenticating peer, which receives them as
     /// [`Signal::PeerAuth`](crate::Signal::PeerAuth).
     ///
     /// # Errors
@@ -199,7 +210,8 @@ impl SceneMultiplayer {
         self.session.send_auth(&mut self.sender, peer, data)
     }
 
-    /// Says that `peer` may take part, as far as this side is concerned. It is admitted when it says the same.
+    /// Completes the authentication of `peer` on the local side. The peer is admitted when it has
+    /// completed, too.
     ///
     /// # Errors
     ///
@@ -208,97 +220,98 @@ impl SceneMultiplayer {
         self.with_session(|session, cx| session.complete_auth(cx, peer))
     }
 
-    /// Whether peers have to authenticate themselves.
+    /// Returns whether peers must authenticate.
     #[doc(alias = "get_auth_callback")]
     pub fn authentication(&self) -> bool {
         self.session.authentication()
     }
 
-    /// How long a peer may take.
+    /// Returns the time in which a peer must authenticate; zero: no limit.
     #[doc(alias = "get_auth_timeout")]
     pub fn auth_timeout(&self) -> Duration {
         self.session.auth_timeout()
     }
 
-    /// The peers that authenticate themselves, as they came.
+    /// Returns the authenticating peers, in the order in which they connected.
     #[doc(alias = "get_authenticating_peers")]
     pub fn authenticating_peers(&self) -> impl ExactSizeIterator<Item = PeerId> {
         self.session.authenticating_peers()
     }
 
-    /// Whether clients see each other.
+    /// Returns whether clients see each other.
     #[doc(alias = "is_server_relay_enabled")]
     pub fn server_relay(&self) -> bool {
         self.session.server_relay()
     }
 
-    /// The largest packet of always properties in bytes.
+    /// Returns the maximum size of a SYNC packet in bytes.
     #[doc(alias = "get_max_sync_packet_size")]
     pub fn max_sync_packet_size(&self) -> usize {
         self.replication.sync_packet_max()
     }
 
-    /// The largest packet of changes in bytes.
+    /// Returns the maximum size of a DELTA packet in bytes.
     #[doc(alias = "get_max_delta_packet_size")]
     pub fn max_delta_packet_size(&self) -> usize {
         self.replication.delta_packet_max()
     }
 
-    /// Whether objects travel by their content.
+    /// Returns whether objects are sent with their content.
     pub fn is_object_decoding_allowed(&self) -> bool {
         self.sender.wire().objects() == Objects::Full
     }
 
-    /// Whether new connections are refused.
+    /// Returns whether new connections are refused.
     pub fn is_refusing_new_connections(&self) -> bool {
         self.session.refuses_new_connections()
     }
 
-    /// This side's own id; 1 when there is no endpoint.
+    /// Returns the id of the local peer; 1 without an endpoint.
     #[doc(alias = "get_unique_id")]
     pub fn unique_id(&self) -> PeerId {
         self.session.unique_id()
     }
 
-    /// Whether there is a transport, the offline one included: false once a session has ended.
+    /// Returns whether there is a transport. The offline peer counts; false after a session has
+    /// ended.
     pub fn has_multiplayer_peer(&self) -> bool {
         self.connection_status() != ConnectionStatus::Disconnected
     }
 
-    /// Whether this side is peer 1.
+    /// Returns whether the local peer is the server (id 1).
     pub fn is_server(&self) -> bool {
         self.session.is_server()
     }
 
-    /// Whether this side takes part in a session.
+    /// Returns the state of the session.
     #[doc(alias = "get_connection_status")]
     pub fn connection_status(&self) -> ConnectionStatus {
         self.session.status()
     }
 
-    /// The admitted peers, relayed ones too, in Godot's order: as they came, but the last takes the place of one that
-    /// leaves.
+    /// Returns the admitted peers, relayed ones included, in Godot's order: the order of admission,
+    /// except that the last peer takes the position of one that is removed.
     #[doc(alias = "get_peers")]
     pub fn peers(&self) -> impl ExactSizeIterator<Item = PeerId> {
         self.sender.routes().ids()
     }
 
-    /// Whether `peer` is admitted.
+    /// Returns whether `peer` is admitted.
     pub fn has_peer(&self, peer: PeerId) -> bool {
         self.sender.routes().contains(peer)
     }
 
-    /// The link that leads to `peer`; `None` when it is unknown, or another client behind the server.
+    /// Returns the connection to `peer`; `None` if the peer is unknown or relayed.
     pub fn link(&self, peer: PeerId) -> Option<(EndpointId, ConnectionId)> {
         self.sender.routes().connection(peer)
     }
 
-    /// The endpoints that serve this branch.
+    /// Returns the endpoints that serve the branch.
     pub fn endpoints(&self) -> impl ExactSizeIterator<Item = (EndpointId, EndpointInfo)> {
         self.session.endpoints()
     }
 
-    /// Counters.
+    /// Returns the statistics.
     pub fn stats(&self) -> SceneStats {
         let (session, paths) = (self.session.stats(), self.paths.stats());
         let replication = self.replication.stats();
@@ -321,7 +334,7 @@ impl SceneMultiplayer {
         }
     }
 
-    /// How often packets were refused, by reason.
+    /// Returns the number of refused packets by reason.
     pub fn refusals(&self) -> Refusals {
         let mut sum = *self.session.refusals();
         sum.add_all(self.paths.refusals());
@@ -329,13 +342,13 @@ impl SceneMultiplayer {
         sum
     }
 
-    /// Follows what the program has done to the tree, and receives the packets that waited for that.
+    /// Applies the program's changes of the tree, and receives the packets that they release.
     fn apply_tree_changes(&mut self, now: Instant, tree: &mut dyn NodeTree) {
         self.replicating(tree, Replication::apply_tree_changes);
         self.receive_released(now, tree);
     }
 
-    /// Runs `run` on the replication.
+    /// Calls a function of the replication with its context.
     fn replicating<R>(
         &mut self,
         tree: &mut dyn NodeTree,
@@ -349,8 +362,8 @@ impl SceneMultiplayer {
         )
     }
 
-    /// Runs `run` on the session, and lets the other parts follow the sessions of peers that began and
-    /// ended.
+    /// Calls a function of the session with its context, and notifies the other parts of the peers
+    /// whose sessions it began and ended.
     fn with_session<R>(&mut self, run: impl FnOnce(&mut Session, &mut Context<'_>) -> R) -> R {
         let Self { session, sender, events, quirks, .. } = self;
         let mut cx = Context { sender, events, quirks: *quirks, changes: Vec::new() };
@@ -367,19 +380,18 @@ impl SceneMultiplayer {
         result
     }
 
-    /// Forgets everything that the parts other than the session keep of a peer. Packets of it are
+    /// Removes the state of a peer from all parts but the session. Deferred packets of the peer are
     /// dropped and counted.
     ///
-    /// Every field is named here: whoever adds one decides whether it belongs to the session of a
-    /// peer.
+    /// Every field is named here, so that a new one must be classified as state of a peer or not.
     fn forget_peer(&mut self, peer: PeerId) {
         let Self {
             paths,
             replication,
-            // Done by the session.
+            // Removed by the session.
             session: _,
             sender: _,
-            // Of the branch.
+            // State of the branch.
             is_receiving_released: _,
             quirks: _,
             clock: _,
@@ -389,8 +401,8 @@ impl SceneMultiplayer {
         replication.remove_peer(peer);
     }
 
-    /// Forgets the endpoints that turned out to be stuck while something was sent: their peers
-    /// could only lose reliable packets.
+    /// Closes endpoints whose outboxes overflowed with reliable packets, and disconnects their
+    /// peers: further reliable packets would be lost.
     fn abandon_stuck_endpoints(&mut self) {
         while let Some(endpoint) = self.sender.take_stuck() {
             if self.session.has_endpoint(endpoint) {
@@ -400,7 +412,7 @@ impl SceneMultiplayer {
         }
     }
 
-    /// Forgets an endpoint and its peers; with the last one the session.
+    /// Removes an endpoint and its peers; with the last endpoint, ends the session.
     fn close_endpoint(&mut self, endpoint: EndpointId, reason: DisconnectReason) {
         if self.with_session(|session, cx| session.close_endpoint(cx, endpoint, reason)) {
             self.clear();

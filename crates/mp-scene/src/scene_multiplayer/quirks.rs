@@ -1,34 +1,37 @@
-//! Where Godot trusts its peers, and mp does not unless it is told to.
+//! Unsafe behavior of Godot, which mp has only on request.
 #![expect(clippy::exhaustive_structs, reason = "programs build quirks")]
 
-/// What Godot 4.6.3 lets peers do; all off by default. See `docs/DEVIATIONS.md`.
+/// Behavior of Godot 4.6.3 that trusts remote peers; all disabled by default. See
+/// `docs/DEVIATIONS.md`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GodotQuirks {
-    /// Calls of nodes that are not there, and announcements of their paths, are lost. Otherwise they wait briefly for the node.
+    /// Drops calls to absent nodes and announcements of their paths. Otherwise they are deferred
+    /// until the node is added, up to a timeout.
     pub absent_nodes: bool,
-    /// A call whose arguments cannot all be decoded is made, with null for those that cannot.
+    /// Makes calls whose arguments cannot all be decoded, with null for the missing ones.
     pub incomplete_calls: bool,
-    /// A call of a node whose methods the caller numbers in another way is made, of whatever method has the number here.
+    /// Makes calls although the caller's RPC table differs: the method is the one that has the id
+    /// locally.
     pub mismatched_methods: bool,
-    /// Calls may name nodes outside the multiplayer root.
+    /// Allows calls to nodes outside the multiplayer root.
     pub paths_outside_root: bool,
-    /// A connection of which only one side authenticates stays until that side's timeout, and what
-    /// the other side sends is lost. Otherwise it ends with the first packet that shows it.
+    /// Keeps a connection on which only one peer authenticates until that peer's timeout, and drops
+    /// what the remote peer sends. Otherwise the first packet that shows the mismatch closes it.
     pub one_sided_authentication: bool,
-    /// Packets that overtake, on another channel, the other side's word that the authentication is complete are lost. Otherwise they
-    /// wait for it, if this side has completed.
+    /// Drops packets that overtake, on another channel, the remote peer's completion of the
+    /// authentication. Otherwise they are deferred until it is received, if the local peer has
+    /// completed.
     pub overtaken_completions: bool,
-    /// A renamed node, and the nodes below it, keep the numbers by which peers that have confirmed
-    /// their old paths are sent calls and properties. Otherwise they are announced by their new
-    /// paths.
+    /// Keeps the path ids of a renamed node and its descendants, which peers have confirmed for the
+    /// old paths. Otherwise the new paths are announced.
     pub renamed_nodes: bool,
-    /// Packets that are relayed for a peer that was not announced are delivered, be they bytes or calls. Otherwise they wait for
-    /// the announcement, which another channel may have overtaken.
+    /// Delivers relayed bytes and calls of a peer that was not announced. Otherwise they are
+    /// deferred until the announcement, which they may have overtaken on another channel.
     pub unannounced_senders: bool,
 }
 
 impl GodotQuirks {
-    /// Everything as in Godot.
+    /// All quirks: the behavior of Godot.
     pub const ALL: Self = Self {
         absent_nodes: true,
         incomplete_calls: true,

@@ -1,4 +1,4 @@
-//! Packets of peers: each message goes to the part that it is for.
+//! Receiving packets: each message is passed to the part that handles it.
 
 use bytes::Bytes;
 use mp_core::{Instant, Packet, PeerId};
@@ -12,7 +12,7 @@ use crate::signal::Signal;
 use crate::tree::NodeTree;
 
 impl SceneMultiplayer {
-    /// Handles a packet from `from`, on its own connection.
+    /// Handles a packet that was received on the connection of `from`.
     pub(super) fn receive(
         &mut self,
         now: Instant,
@@ -40,7 +40,7 @@ impl SceneMultiplayer {
         }
     }
 
-    /// Handles a packet from within a RELAY, or one that has waited.
+    /// Handles the content of a RELAY, or a deferred packet.
     fn receive_inner(
         &mut self,
         now: Instant,
@@ -54,9 +54,9 @@ impl SceneMultiplayer {
         }
     }
 
-    /// Receives the packets that were released, one after the other. A packet that releases others
-    /// is processed to its end before these are received: announcements do not nest, so that a
-    /// remote peer cannot overflow the stack.
+    /// Receives the released packets in order. A packet that releases others is handled completely
+    /// before these are received. So announcements do not nest, and a remote peer cannot overflow
+    /// the stack.
     pub(super) fn receive_released(&mut self, now: Instant, tree: &mut dyn NodeTree) {
         if std::mem::replace(&mut self.is_receiving_released, true) {
             return;
@@ -87,22 +87,22 @@ impl SceneMultiplayer {
                     }
                     Err(refusal) => Err(self.paths.refuse_late(now, tree, from, refusal)),
                 };
-                self.settle(now, from, MessageKind::Call, packet, outcome);
+                self.defer_or_refuse(now, from, MessageKind::Call, packet, outcome);
             }
             SceneMessage::SimplifyPath { id, checksum, path } => {
-                // What the program has added since the last input may be announced.
+                // The path may name a node that the program has added since the last input.
                 self.apply_tree_changes(now, tree);
                 let (replication, nodes) = (&self.replication, &*tree);
-                let number = PathAnnouncement { id, checksum: &checksum, path: &path };
+                let announcement = PathAnnouncement { id, checksum: &checksum, path: &path };
                 let outcome = self.paths.receive_simplify_path(
                     &mut self.sender,
                     nodes,
                     self.quirks,
                     from,
-                    number,
+                    announcement,
                     |node| replication.announcement_of(nodes, node),
                 );
-                self.settle(now, from, MessageKind::SimplifyPath(id), packet, outcome);
+                self.defer_or_refuse(now, from, MessageKind::SimplifyPath(id), packet, outcome);
             }
             SceneMessage::ConfirmPath { of, checksum_ok } => {
                 let path = self.paths.receive_confirmation(now, tree, from, &of, checksum_ok);
@@ -113,7 +113,7 @@ impl SceneMultiplayer {
             SceneMessage::Spawn(spawn) => {
                 let kind = MessageKind::Spawn(spawn.net_id);
                 let outcome = self.replicating(tree, |it, cx| it.receive_spawn(cx, from, spawn));
-                self.settle(now, from, kind, packet, outcome);
+                self.defer_or_refuse(now, from, kind, packet, outcome);
             }
             SceneMessage::Despawn(net_id) => {
                 let outcome = self.replicating(tree, |it, cx| it.receive_despawn(cx, from, net_id));
@@ -136,8 +136,8 @@ impl SceneMultiplayer {
         self.receive_released(now, tree);
     }
 
-    /// Keeps a message whose node is not there yet; counts what is refused.
-    fn settle(
+    /// Defers a message whose node is absent; counts a refused one.
+    fn defer_or_refuse(
         &mut self,
         now: Instant,
         from: PeerId,

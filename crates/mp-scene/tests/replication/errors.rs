@@ -152,7 +152,7 @@ fn packet_sizes_have_a_least_value() {
     let error = multiplayer.set_max_sync_packet_size(127).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "max_sync_packet_size = 127 is less than 128: a packet would hold next to nothing"
+        "max_sync_packet_size = 127 is less than 128: packets would have no room for properties"
     );
     assert!(multiplayer.set_max_delta_packet_size(128).is_ok());
     assert_eq!(multiplayer.max_sync_packet_size(), 1350);

@@ -1,4 +1,4 @@
-//! Calls of methods on other peers.
+//! Sending calls.
 
 use mp_core::{PeerId, Prefix, Variant};
 
@@ -10,7 +10,7 @@ use crate::message::{CallNode, RemoteCall};
 use crate::rpc::RpcConfig;
 use crate::tree::NodeId;
 
-/// A call that is about to be sent.
+/// A call to send.
 pub(crate) struct OutgoingCall<'a> {
     pub(crate) node: NodeId,
     pub(crate) path: String,
@@ -20,8 +20,8 @@ pub(crate) struct OutgoingCall<'a> {
 }
 
 impl Paths {
-    /// Sends a call to `peers`, in one form for those who have confirmed the node's number and in
-    /// another, with the path, for the others.
+    /// Sends a call to `peers`: with the path id to those that have confirmed it, and with the path
+    /// to the others.
     pub(crate) fn send_call(
         &mut self,
         sender: &mut Sender,
@@ -46,7 +46,7 @@ impl Paths {
             .chunk_by(|a, b| confirmed(a) == confirmed(b))
             .map(|run| (confirmed(&run[0]), run.to_vec()))
             .collect();
-        // Each form is encoded once.
+        // Each form is encoded at most once.
         let (mut by_id, mut by_path) = (None, None);
         for (knows, run) in runs {
             let form = if knows { &mut by_id } else { &mut by_path };

@@ -1,4 +1,5 @@
-//! What arrives too deferred: messages for nodes and synchronizers that are not there yet. They wait briefly instead of being lost.
+//! Messages for nodes and synchronizers that are not there yet. They are deferred for some time
+//! instead of being dropped.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -11,40 +12,41 @@ use crate::limits::{
     LEVEL_PACKETS_MAX, LEVEL_TIME,
 };
 
-/// Packets that wait, each kind in the order in which it came.
+/// Deferred messages, in the order of reception.
 ///
-/// Bounds, for each peer: [`EARLY_PACKETS_MAX`] and [`EARLY_BYTES_MAX`] for calls and again for
-/// SYNC, of which the oldest waits for [`EARLY_TIME`]; [`LEVEL_PACKETS_MAX`], [`LEVEL_BYTES_MAX`]
-/// and [`LEVEL_TIME`] for announcements and changes. Announcements of all peers together take at
-/// most [`LEVEL_BYTES_OF_ALL_MAX`]; each peer may always have [`EARLY_BYTES_MAX`].
+/// Limits per peer: [`EARLY_PACKETS_MAX`] and [`EARLY_BYTES_MAX`] for calls and again for SYNC,
+/// with the timeout [`EARLY_TIME`]; [`LEVEL_PACKETS_MAX`], [`LEVEL_BYTES_MAX`] and [`LEVEL_TIME`]
+/// for announcements and DELTA. Announcements and DELTA of all peers have at most
+/// [`LEVEL_BYTES_OF_ALL_MAX`]; beyond it each peer may still have [`EARLY_BYTES_MAX`].
 #[derive(Debug, Default)]
 pub(crate) struct DeferredMessages {
-    /// By what is missing.
+    /// Messages by the node or synchronizer that they need.
     messages: BTreeMap<Awaited, VecDeque<DeferredMessage>>,
-    /// The paths at which the announcements of a peer's node numbers and net ids wait.
+    /// The path that a peer's SIMPLIFY_PATH or SPAWN is deferred for.
     announced: BTreeMap<(PeerId, MessageKind), String>,
     usage: BTreeMap<(PeerId, Quota), QuotaUsage>,
-    /// Bytes of the announcements and changes of all peers.
+    /// Bytes of announcements and DELTA of all peers.
     level_bytes: usize,
-    /// When to look for those that have waited too long: no later than `EARLY_TIME` after the first came.
+    /// Time of the next check for timeouts: at most `EARLY_TIME` after the first message was
+    /// deferred.
     sweep_at: Option<Instant>,
-    /// Packets whose nodes have entered, in the order in which they are received next.
+    /// Messages whose nodes were added, in the order in which they are received next.
     released: VecDeque<DeferredMessage>,
 }
 
-/// What a packet waits for.
+/// The node or synchronizer that a message needs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Awaited {
-    /// A node at this path.
+    /// The node at this path.
     Path(String),
-    /// The synchronizer that a peer calls by this net id, to send it all; the newest packet takes the place of an older one.
+    /// The peer's synchronizer with this net id, for a SYNC. A newer SYNC replaces an older one.
     Sync(PeerId, u32),
-    /// The same, to send it changes.
+    /// The peer's synchronizer with this net id, for a DELTA.
     Delta(PeerId, u32),
 }
 
 impl Awaited {
-    /// What it takes.
+    /// Returns the size in bytes, for the limits.
     fn len(&self) -> usize {
         match self {
             Self::Path(path) => path.len(),
@@ -53,20 +55,20 @@ impl Awaited {
     }
 }
 
-/// A packet that waits, as far as it matters how it does.
+/// The kind of a deferred message, which determines its limits and what it replaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum MessageKind {
     Call,
     Sync,
-    /// DELTA of these properties. A newer one of all of them takes its place.
+    /// DELTA of these properties. It replaces an older one that has no other properties.
     Delta(u64),
-    /// SIMPLIFY_PATH with this number. The same one again waits anew.
+    /// SIMPLIFY_PATH with this path id. Receiving the same one again restarts its timeout.
     SimplifyPath(u32),
     /// SPAWN with this net id.
     Spawn(u32),
 }
 
-/// Kinds of packets that are counted together.
+/// Kinds of messages with common limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Quota {
     Calls,
@@ -83,14 +85,15 @@ impl MessageKind {
         }
     }
 
-    /// Returns whether its sender relies on it: a session that loses it goes wrong.
+    /// Returns whether the session is inconsistent without the message, because its sender relies
+    /// on it.
     pub(crate) fn is_essential(self) -> bool {
         self.quota() == Quota::Level
     }
 }
 
 impl Quota {
-    /// Packets, bytes and time at most.
+    /// Returns the maximum number of packets, their maximum bytes, and the timeout.
     fn limits(self) -> (usize, usize, Duration) {
         match self {
             Self::Calls | Self::Syncs => (EARLY_PACKETS_MAX, EARLY_BYTES_MAX, EARLY_TIME),
@@ -99,7 +102,7 @@ impl Quota {
     }
 }
 
-/// A packet that waits for something.
+/// A message that is deferred until its node or synchronizer is there.
 #[derive(Debug)]
 pub(crate) struct DeferredMessage {
     pub(crate) sender: PeerId,
@@ -108,17 +111,17 @@ pub(crate) struct DeferredMessage {
     until: Instant,
 }
 
-/// Announcements of a sender that have waited too long.
+/// Announcements of a peer that have timed out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ExpiredMessages {
     pub(crate) sender: PeerId,
-    /// The path at which most of them wait.
+    /// The path at which most of them were deferred.
     pub(crate) path: String,
-    /// Number of them, at all paths.
+    /// Number of announcements, at all paths.
     pub(crate) packets: usize,
 }
 
-/// Packets of one sender that wait.
+/// Deferred messages of a peer that count against one quota.
 #[derive(Clone, Copy, Debug, Default)]
 struct QuotaUsage {
     packets: usize,
@@ -126,7 +129,7 @@ struct QuotaUsage {
 }
 
 impl DeferredMessages {
-    /// Keeps a packet until there is what it is for; false when its sender has too many message.
+    /// Defers a message until `of` is there; returns false if the sender's quota is exhausted.
     pub(crate) fn defer(
         &mut self,
         now: Instant,
@@ -158,14 +161,15 @@ impl DeferredMessages {
             self.announced.insert((sender, kind), path.clone());
         }
         self.sweep_at.get_or_insert(now + EARLY_TIME);
-        // A copy: the packet may be a small part of a large buffer.
+        // Copied, since the packet may be a small slice of a large buffer.
         let packet = Bytes::copy_from_slice(packet);
         let message = DeferredMessage { sender, kind, packet, until };
         self.messages.entry(of).or_default().push_back(message);
         true
     }
 
-    /// Drops what a packet makes superfluous; whether the same one waits already, and now until `until`.
+    /// Drops messages that a new one replaces. Returns true if the same message is already
+    /// deferred; its timeout is then `until`.
     fn supersede(
         &mut self,
         sender: PeerId,
@@ -192,17 +196,17 @@ impl DeferredMessages {
         false
     }
 
-    /// Whether anything waits.
+    /// Returns whether any message is deferred.
     pub(crate) fn awaits_nodes(&self) -> bool {
         !self.messages.is_empty()
     }
 
-    /// The path of the node that the announcement of a number of `sender` waits for.
-    pub(crate) fn path_of_number(&self, sender: PeerId, id: u32) -> Option<&str> {
+    /// Returns the path that a peer's SIMPLIFY_PATH with this path id is deferred for.
+    pub(crate) fn awaited_path(&self, sender: PeerId, id: u32) -> Option<&str> {
         self.announced.get(&(sender, MessageKind::SimplifyPath(id))).map(String::as_str)
     }
 
-    /// The SPAWN of `net_id` that waits, which its sender has taken back.
+    /// Removes and returns a deferred SPAWN, which its sender has despawned.
     pub(crate) fn take_spawn(&mut self, sender: PeerId, net_id: u32) -> Option<DeferredMessage> {
         let kind = MessageKind::Spawn(net_id);
         let of = Awaited::Path(self.announced.get(&(sender, kind))?.clone());
@@ -210,20 +214,20 @@ impl DeferredMessages {
         self.take_where(&of, is_it).pop_front()
     }
 
-    /// Releases `packets`, which were [taken](Self::take) as their nodes entered. They are received
-    /// before those that were released earlier, which keeps the order in which a peer sent an
-    /// announcement, what lies below it, and the next announcement.
+    /// Releases messages that were [taken](Self::take) when their nodes were added. They are
+    /// received before those that were released earlier. This keeps the sender's order: an
+    /// announcement, messages for nodes below it, the next announcement.
     pub(crate) fn release(&mut self, mut packets: VecDeque<DeferredMessage>) {
         packets.append(&mut self.released);
         self.released = packets;
     }
 
-    /// Takes the next packet that was released.
+    /// Removes and returns the next released message.
     pub(crate) fn next_released(&mut self) -> Option<DeferredMessage> {
         self.released.pop_front()
     }
 
-    /// What waited for what is there now.
+    /// Removes and returns the messages that are deferred for `of`.
     pub(crate) fn take(&mut self, of: &Awaited) -> VecDeque<DeferredMessage> {
         let taken = self.messages.remove(of).unwrap_or_default();
         for message in &taken {
@@ -232,7 +236,7 @@ impl DeferredMessages {
         taken
     }
 
-    /// The calls that waited for what has left now.
+    /// Removes and returns the calls that are deferred for `of`, which has left the tree.
     pub(crate) fn take_calls(&mut self, of: &Awaited) -> VecDeque<DeferredMessage> {
         self.take_where(of, |message| message.kind == MessageKind::Call)
     }
@@ -256,14 +260,15 @@ impl DeferredMessages {
         taken
     }
 
-    /// What waited for the synchronizer that `sender` calls `id`: first what is sent of it always, then the changes.
+    /// Removes and returns the messages for the peer's synchronizer with this net id: first SYNC,
+    /// then DELTA.
     pub(crate) fn take_for_net_id(&mut self, sender: PeerId, id: u32) -> VecDeque<DeferredMessage> {
         let mut taken = self.take(&Awaited::Sync(sender, id));
         taken.append(&mut self.take(&Awaited::Delta(sender, id)));
         taken
     }
 
-    /// Forgets what a peer sent that has left; returns how many packets.
+    /// Drops the messages of a peer; returns their number.
     pub(crate) fn remove_peer(&mut self, peer: PeerId) -> usize {
         let released = self.released.len();
         self.released.retain(|message| message.sender != peer);
@@ -276,7 +281,7 @@ impl DeferredMessages {
         }
     }
 
-    /// The senders of announcements that have waited too long, in order.
+    /// Returns the senders of announcements that have timed out, in order.
     pub(crate) fn expired(&self, now: Instant) -> Vec<ExpiredMessages> {
         if self.sweep_at.is_none_or(|at| now < at) {
             return Vec::new();
@@ -306,7 +311,7 @@ impl DeferredMessages {
         expired.collect()
     }
 
-    /// Forgets what has waited too long; returns from whom and of which kind that was.
+    /// Drops messages that have timed out; returns their senders and kinds.
     pub(crate) fn sweep(&mut self, now: Instant) -> Vec<(PeerId, MessageKind)> {
         if self.sweep_at.is_none_or(|at| now < at) {
             return Vec::new();
@@ -316,12 +321,12 @@ impl DeferredMessages {
         dropped
     }
 
-    /// When [`sweep`](Self::sweep) is due.
+    /// Returns the time of the next [`sweep`](Self::sweep).
     pub(crate) fn next_sweep(&self) -> Option<Instant> {
         self.sweep_at
     }
 
-    /// Drops the other packets; returns from whom and of which kind they were.
+    /// Drops the messages that `is_kept` rejects; returns their senders and kinds.
     fn retain(&mut self, is_kept: impl Fn(&DeferredMessage) -> bool) -> Vec<(PeerId, MessageKind)> {
         let mut dropped = Vec::new();
         self.messages.retain(|of, queue| {
@@ -363,7 +368,7 @@ mod tests {
 
     const NOW: Instant = Instant::from_millis(1_000);
 
-    /// Lets `sender` send announcements of 32 KiB until one is refused; how many waited.
+    /// Defers announcements of 32 KiB from `sender` until one is rejected; returns their number.
     fn fill(deferred: &mut DeferredMessages, sender: i32) -> usize {
         let packet = Bytes::from(vec![0; 32 * 1_024 - 1]);
         let sender = PeerId::new(sender).unwrap();
@@ -387,10 +392,18 @@ mod tests {
         let counts: Vec<_> = (2..40).map(|sender| fill(&mut deferred, sender)).collect();
         let full = of_all / of_one;
         assert_eq!(counts[..full], vec![of_one; full]);
-        assert_eq!(counts[full..], vec![always; counts.len() - full], "each has its share");
+        assert_eq!(
+            counts[full..],
+            vec![always; counts.len() - full],
+            "a peer must be able to use its share when the total is exhausted"
+        );
 
         deferred.remove_peer(PeerId::new(2).unwrap());
-        assert_eq!(fill(&mut deferred, 40), of_one - (38 - full) * always, "there is room again");
+        assert_eq!(
+            fill(&mut deferred, 40),
+            of_one - (38 - full) * always,
+            "removing a peer must free capacity"
+        );
         assert!(!deferred.sweep(NOW + LEVEL_TIME).is_empty());
         assert_eq!((deferred.level_bytes, deferred.usage.len()), (0, 0));
     }

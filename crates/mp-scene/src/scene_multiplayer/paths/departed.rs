@@ -1,4 +1,5 @@
-//! Memory of nodes that have left, so that a late call of one is not made on the next node of its name.
+//! Names of nodes that have left the tree, so that a late call is not made on the next node of the
+//! same name.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
@@ -8,17 +9,18 @@ use mp_core::{Instant, PeerId};
 use super::deferred::Awaited;
 use crate::limits::{DEPARTED_MAX, DEPARTED_TIME};
 
-/// Paths and net ids that stood for a node in this session, as hashes.
+/// Hashes of paths and net ids of nodes that have left the tree in this session.
 ///
-/// Bounds: [`DEPARTED_MAX`] and [`DEPARTED_TIME`]; the oldest entry is forgotten first. A packet that names a forgotten node
-/// waits like one for a node that was never there.
+/// Limits: [`DEPARTED_MAX`] and [`DEPARTED_TIME`]; the oldest entry is dropped first. A message for
+/// a dropped entry is deferred like one for a node that was never there.
 #[derive(Debug, Default)]
 pub(crate) struct Departed {
     entries: HashMap<u64, Departure>,
-    /// Hashes with the order of their departure, the oldest first.
+    /// Hashes with the order of their departure, oldest first.
     queue: VecDeque<(u64, u64)>,
     last_order: u64,
-    /// The last departure before each peer was admitted: a peer can only name nodes that left later.
+    /// The last departure before each peer was admitted. A peer can only name nodes that left
+    /// later.
     peers: BTreeMap<PeerId, u64>,
 }
 
@@ -29,12 +31,12 @@ struct Departure {
 }
 
 impl Departed {
-    /// Starts the session of a peer.
+    /// Begins the session of a peer.
     pub(crate) fn add_peer(&mut self, peer: PeerId) {
         self.peers.insert(peer, self.last_order);
     }
 
-    /// Ends the session of a peer; without any peer nothing is remembered.
+    /// Ends the session of a peer. Without peers, nothing is stored.
     pub(crate) fn remove_peer(&mut self, peer: PeerId) {
         self.peers.remove(&peer);
         if self.peers.is_empty() {
@@ -42,7 +44,7 @@ impl Departed {
         }
     }
 
-    /// Remembers that a node has left.
+    /// Records that a node has left the tree.
     pub(crate) fn insert(&mut self, now: Instant, name: &Awaited) {
         if self.peers.is_empty() {
             return;
@@ -64,7 +66,7 @@ impl Departed {
         }
     }
 
-    /// Returns true if a node of this name has left since `sender` was admitted.
+    /// Returns whether a node of this name has left since `sender` was admitted.
     pub(crate) fn contains(&self, now: Instant, sender: PeerId, name: &Awaited) -> bool {
         let (Some(admitted), Some(entry)) =
             (self.peers.get(&sender), self.entries.get(&hash(name)))
@@ -89,7 +91,7 @@ mod tests {
         let name = |id| Awaited::Sync(peer, id);
         let mut departed = Departed::default();
         departed.insert(now, &name(0));
-        assert!(departed.queue.is_empty(), "nobody is there who could name it");
+        assert!(departed.queue.is_empty(), "recorded a name without a peer that could use it");
 
         departed.add_peer(peer);
         let ids = 0..u32::try_from(DEPARTED_MAX).unwrap() + 10;

@@ -1,9 +1,10 @@
-//! Calls, the numbers of nodes that they are sent by, and messages that wait for their nodes (Godot:
+//! Calls, path ids of nodes, and messages that are deferred until their nodes are added (Godot:
 //! `SceneCacheInterface` and `SceneRPCInterface`).
 //!
-//! * `call` sends calls, `receive` checks those of peers;
-//! * `early` keeps messages for nodes that are not there yet;
-//! * `departed` remembers nodes that have left, so that a late call does not reach their successors.
+//! * `call` sends calls;
+//! * `receive` checks calls, path announcements and confirmations of peers;
+//! * `deferred` stores messages for nodes that are not there yet;
+//! * `departed` records nodes that have left, so that a late call does not reach their successors.
 
 mod call;
 mod deferred;
@@ -26,7 +27,7 @@ use deferred::{DeferredMessage, DeferredMessages};
 use departed::Departed;
 pub(super) use receive::PathAnnouncement;
 
-/// The numbers of nodes, in both directions, and what is kept of nodes that are not there.
+/// Path ids in both directions, deferred messages and departed nodes.
 #[derive(Debug, Default)]
 pub(super) struct Paths {
     own: OwnPaths,
@@ -55,9 +56,9 @@ impl Paths {
         self.departed.add_peer(peer);
     }
 
-    /// Ends the session of a peer. Messages of it that wait are dropped and counted.
+    /// Ends the session of a peer. Its deferred messages are dropped and counted.
     ///
-    /// Every field is named here: whoever adds one decides whether it belongs to the session of a peer.
+    /// Every field is named here, so that a new one must be classified as state of a peer or not.
     pub(super) fn remove_peer(&mut self, peer: PeerId) {
         let Self { own, remote, deferred, departed, stats, refusals: _ } = self;
         own.remove_peer(peer);
@@ -66,7 +67,7 @@ impl Paths {
         stats.stray_packets += deferred.remove_peer(peer) as u64;
     }
 
-    /// The session is over: numbers begin anew.
+    /// Ends the session: path ids start again.
     pub(super) fn clear(&mut self) {
         self.own.clear();
         self.remote.clear();
@@ -74,12 +75,12 @@ impl Paths {
         self.departed = Departed::default();
     }
 
-    /// Sets the time, from which it counts until a number is announced again.
+    /// Sets the time from which the delays of repeated announcements are measured.
     pub(super) fn set_now(&mut self, now: Instant) {
         self.own.set_now(now);
     }
 
-    /// Drops and counts messages that have waited too long; returns the announcements among them.
+    /// Drops and counts messages that have timed out; returns the announcements among them.
     pub(super) fn sweep(&mut self, now: Instant) -> Vec<ExpiredMessages> {
         let expired = self.deferred.expired(now);
         for (from, kind) in self.deferred.sweep(now) {
@@ -88,22 +89,23 @@ impl Paths {
         expired
     }
 
-    /// When [`sweep`](Self::sweep) or [`take_due`](Self::take_due) has something to do.
+    /// Returns the time of the next [`sweep`](Self::sweep) or [`take_due`](Self::take_due).
     pub(super) fn next_timeout(&self) -> Option<Instant> {
         self.deferred.next_sweep().into_iter().chain(self.own.next_due()).min()
     }
 
-    /// The local peer's number of a node, given now if it has none.
+    /// Returns the local path id of a node, and assigns one if necessary.
     pub(super) fn id_of(&mut self, node: NodeId) -> u32 {
         self.own.id_of(node)
     }
 
-    /// Whether a peer has confirmed a number.
+    /// Returns whether a peer has confirmed a path id.
     pub(super) fn is_confirmed(&self, peer: PeerId, id: u32) -> bool {
         self.own.is_confirmed(peer, id)
     }
 
-    /// Announces the path of a node to a peer, once; returns whether the peer has confirmed it.
+    /// Announces the path of a node to a peer, if that was not done before; returns whether the
+    /// peer has confirmed it.
     pub(super) fn announce(
         &mut self,
         sender: &mut Sender,
@@ -118,7 +120,7 @@ impl Paths {
         self.own.is_confirmed(peer, id)
     }
 
-    /// Announces the path of a node again to a peer that may have lacked the node the last time.
+    /// Announces the path of a node again, to a peer that may not have had the node before.
     pub(super) fn announce_again(
         &mut self,
         sender: &mut Sender,
@@ -132,7 +134,7 @@ impl Paths {
         self.own.note_repeated(peer, id);
     }
 
-    /// Announces another number of a node to a peer that has not confirmed the earlier one.
+    /// Announces a new path id of a node to a peer that has not confirmed the previous one.
     pub(super) fn announce_anew(
         &mut self,
         sender: &mut Sender,
@@ -145,18 +147,20 @@ impl Paths {
         self.own.note_repeated(peer, id);
     }
 
-    /// Takes a number that a peer has not confirmed for so long that it is due to be announced again.
+    /// Removes and returns a path id that is due to be announced again, because the peer has not
+    /// confirmed it.
     pub(super) fn take_due(&mut self, now: Instant) -> Option<(PeerId, u32, NodeId)> {
         self.own.take_due(now)
     }
 
-    /// The numbers that a peer has not confirmed for so long that it may have got their nodes since.
+    /// Returns the path ids that a peer has not confirmed for so long that it may have added the
+    /// nodes since.
     pub(super) fn unconfirmed(&self, peer: PeerId) -> Vec<(u32, NodeId)> {
         self.own.unconfirmed(peer).collect()
     }
 
-    /// Forgets the number of a node that has left its place in the tree. Peers' numbers stay with a
-    /// node that was moved, as in Godot.
+    /// Removes the local path id of a node that has left its position in the tree. The ids of
+    /// remote peers stay with a node that was moved, as in Godot.
     pub(super) fn remove_node(&mut self, tree: &dyn NodeTree, node: NodeId) {
         self.own.remove_node(node);
         if tree.name_of(node).is_none() {
@@ -164,8 +168,8 @@ impl Paths {
         }
     }
 
-    /// Forgets the numbers of the nodes that `has_moved`. Returns these nodes, and the peers that had not
-    /// confirmed their numbers.
+    /// Removes the local path ids of nodes for which `has_moved` returns true. Returns these nodes,
+    /// and the peers that had not confirmed the ids.
     pub(super) fn remove_nodes(
         &mut self,
         has_moved: impl Fn(NodeId) -> bool,
@@ -173,7 +177,7 @@ impl Paths {
         self.own.remove_nodes(has_moved)
     }
 
-    /// The node that `peer` calls `id`.
+    /// Returns the node with the path id `id` of `peer`.
     pub(super) fn resolve(
         &mut self,
         tree: &dyn NodeTree,
@@ -184,14 +188,15 @@ impl Paths {
         self.remote.resolve(tree, peer, id, announcement_of)
     }
 
-    /// The path of the node that the announcement of a number of `peer` waits for.
+    /// Returns the path that a peer's SIMPLIFY_PATH with this path id is deferred for.
     pub(super) fn awaited_path(&self, peer: PeerId, id: u32) -> Option<&str> {
-        self.deferred.path_of_number(peer, id)
+        self.deferred.awaited_path(peer, id)
     }
 
-    /// Keeps a message until there is what it is for; false when it is lost. A message that its sender
-    /// relies on and that finds no room ends the connection: the session would go on without it.
-    #[expect(clippy::too_many_arguments, reason = "a message, and how it waits")]
+    /// Defers a message until `of` is there; returns false if the message is dropped. If the sender
+    /// relies on it and the quota is exhausted, the sender is disconnected: the session would be
+    /// inconsistent.
+    #[expect(clippy::too_many_arguments, reason = "a message and the reason for deferring it")]
     pub(super) fn defer(
         &mut self,
         sender: &mut Sender,
@@ -213,24 +218,24 @@ impl Paths {
         is_kept
     }
 
-    /// Takes back a SPAWN that waits; returns its bytes.
+    /// Removes a deferred SPAWN; returns its packet.
     pub(super) fn take_spawn(&mut self, from: PeerId, net_id: u32) -> Option<Bytes> {
         self.deferred.take_spawn(from, net_id).map(|waiting| waiting.packet)
     }
 
-    /// Drops the messages that wait for the synchronizer that `from` calls `id`.
+    /// Drops the messages that are deferred for the peer's synchronizer with this net id.
     pub(super) fn drop_for_net_id(&mut self, from: PeerId, id: u32) {
         self.deferred.take_for_net_id(from, id);
     }
 
-    /// Releases the messages that wait for the synchronizers that `from` calls `ids`.
+    /// Releases the messages that are deferred for the peer's synchronizers with these net ids.
     pub(super) fn release_for_net_ids(&mut self, from: PeerId, ids: &[u32]) {
         let named: VecDeque<_> =
             ids.iter().flat_map(|&id| self.deferred.take_for_net_id(from, id)).collect();
         self.deferred.release(named);
     }
 
-    /// Takes the messages that waited for nodes that have entered or have a new path in `changes`.
+    /// Removes and returns the messages for nodes that were added or have a new path in `changes`.
     pub(super) fn take_ready(
         &mut self,
         tree: &dyn NodeTree,
@@ -253,22 +258,22 @@ impl Paths {
         self.deferred.release(ready.0);
     }
 
-    /// Takes the next message that was released, to be received; its sender comes first.
+    /// Removes and returns the next released message, with its sender.
     pub(super) fn next_released(&mut self) -> Option<(PeerId, Bytes)> {
         self.deferred.next_released().map(|waiting| (waiting.sender, waiting.packet))
     }
 
-    /// Remembers that what a peer calls `of` has left.
+    /// Records that the node or synchronizer `of` has left the tree.
     pub(super) fn record_departed(&mut self, now: Instant, of: &Awaited) {
         self.departed.insert(now, of);
     }
 
-    /// Whether what `from` calls `of` has left since its session began.
+    /// Returns whether `of` has left the tree since the session of `from` began.
     pub(super) fn has_departed(&self, now: Instant, from: PeerId, of: &Awaited) -> bool {
         self.departed.contains(now, from, of)
     }
 
-    /// Remembers the paths that nodes have left, and drops the calls that wait there.
+    /// Records the paths that nodes have left, and drops the calls that are deferred for them.
     pub(super) fn record_vacated(&mut self, now: Instant, tree: &mut dyn NodeTree) {
         for path in tree.take_vacated() {
             let name = Awaited::Path(path);
@@ -279,7 +284,7 @@ impl Paths {
         }
     }
 
-    /// Counts a message that is refused.
+    /// Counts a refused message.
     pub(super) fn refuse(&mut self, from: PeerId, kind: MessageKind, refusal: Refusal) {
         *match kind {
             MessageKind::Call => &mut self.stats.refused_calls,
@@ -300,7 +305,7 @@ impl Paths {
     }
 }
 
-/// Messages that waited for nodes that have entered, in the order in which they are received.
+/// Messages whose nodes were added, in the order in which they are received.
 #[derive(Debug, Default)]
 pub(super) struct ReadyMessages(VecDeque<DeferredMessage>);
 

@@ -1,5 +1,5 @@
-//! Calls of peers, and announcements and confirmations of numbers. All of it is untrusted input: it is
-//! checked in the order in which Godot 4.6.3 checks it, and refused without an answer.
+//! Receiving calls, path announcements and confirmations. All of them are untrusted input: they are
+//! checked in Godot 4.6.3's order, and refused without a reply.
 
 use mp_core::{Instant, PeerId};
 
@@ -13,7 +13,7 @@ use crate::path_cache::{Announcement, ConfirmedPath};
 use crate::rpc::{RpcIds, RpcMode};
 use crate::tree::{NodeId, NodeTree};
 
-/// An announcement of a number.
+/// The content of SIMPLIFY_PATH.
 pub(crate) struct PathAnnouncement<'a> {
     pub(crate) id: u32,
     pub(crate) checksum: &'a [u8; 32],
@@ -21,7 +21,7 @@ pub(crate) struct PathAnnouncement<'a> {
 }
 
 impl Paths {
-    /// Checks a call; returns the one to make.
+    /// Checks a received call; returns the call to make.
     pub(crate) fn receive_call(
         &mut self,
         tree: &dyn NodeTree,
@@ -53,8 +53,8 @@ impl Paths {
         Ok(Call { node, method: method.clone(), args: call.args, sender: from })
     }
 
-    /// Refuses a call of a node that has left: the next node at its path is another. Announcements may
-    /// wait for that one: their sender takes them back.
+    /// Refuses a call of a node that has left the tree, since the next node at its path is another
+    /// one. Announcements for the path stay deferred: their sender despawns them itself.
     pub(crate) fn refuse_late(
         &mut self,
         now: Instant,
@@ -74,7 +74,7 @@ impl Paths {
         }
     }
 
-    /// Notes a number that a peer announces, and confirms it.
+    /// Stores the path id that a peer announces, and confirms it.
     pub(crate) fn receive_simplify_path(
         &mut self,
         sender: &mut Sender,
@@ -85,7 +85,7 @@ impl Paths {
         announcement_of: impl Fn(NodeId) -> Option<Announcement>,
     ) -> Result<(), NotAccepted> {
         if self.remote.has_given(from, id, path) {
-            // Its confirmation was under way when it was sent again.
+            // The peer repeated the announcement before it received the confirmation.
             return Ok(());
         }
         if self.remote.is_given(from, id) {
@@ -110,7 +110,7 @@ impl Paths {
         Ok(())
     }
 
-    /// Notes that a peer has confirmed a number; returns its node.
+    /// Records that a peer has confirmed a path id; returns its node.
     pub(crate) fn receive_confirmation(
         &mut self,
         now: Instant,
@@ -125,9 +125,9 @@ impl Paths {
         };
         let confirmed = id.and_then(|id| self.own.confirm(now, from, id));
         if confirmed.is_none() {
-            tracing::debug!(sender = %from, ?of, "confirmed a path that it was not told");
+            tracing::debug!(sender = %from, ?of, "confirmed a path that was not announced to it");
         } else if !checksum_ok {
-            tracing::debug!(sender = %from, ?of, "numbers the node's RPC methods in another way");
+            tracing::debug!(sender = %from, ?of, "RPC tables differ");
         }
         confirmed
     }
@@ -142,18 +142,18 @@ fn find(tree: &dyn NodeTree, quirks: GodotQuirks, path: &str) -> Result<NodeId, 
     }
 }
 
-/// Logs an RPC-table mismatch: `warn` on clients, `debug` on servers, where peers must not cause more.
-/// The difference is computed only if it is logged.
+/// Logs an RPC-table mismatch: `warn` on clients, `debug` on servers, where remote peers must not
+/// cause more. The difference is computed only if it is logged.
 fn report_mismatch(sender: PeerId, path: &str, ids: &RpcIds, checksum: &[u8; 32]) {
     if sender.is_server() {
         let difference = ids.difference(checksum);
         tracing::warn!(
             path,
             difference,
-            "the server numbers the node's RPC methods in another way"
+            "RPC table differs from the server's; register the same methods on both"
         );
     } else if tracing::enabled!(tracing::Level::DEBUG) {
         let difference = ids.difference(checksum);
-        tracing::debug!(%sender, path, difference, "numbers the node's RPC methods in another way");
+        tracing::debug!(%sender, path, difference, "RPC tables differ");
     }
 }

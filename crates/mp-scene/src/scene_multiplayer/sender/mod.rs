@@ -1,7 +1,8 @@
-//! Sending: messages become bytes, which wait for the connections of their peers.
+//! Sending: encodes messages and queues the packets for the connections of their peers.
 //!
-//! A packet for several peers is encoded once and queued once per endpoint. A packet for a client behind
-//! the server is wrapped in a RELAY. Packets for a paused peer wait until it is resumed.
+//! A packet for several peers is encoded once and queued once per endpoint. A packet from a client
+//! to another client is wrapped in a RELAY. Packets for a paused peer are queued until it is
+//! resumed.
 
 mod paused_queue;
 mod routes;
@@ -23,7 +24,7 @@ use paused_queue::PausedQueue;
 pub(super) use routes::{Route, Routes};
 pub(super) use wire::Wire;
 
-/// Mode and channel of a packet.
+/// Transfer mode and channel of a packet.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SendOptions {
     pub(super) mode: TransferMode,
@@ -31,15 +32,15 @@ pub(super) struct SendOptions {
 }
 
 impl SendOptions {
-    /// For messages of SceneMultiplayer's own.
+    /// Options of the messages of `SceneMultiplayer` itself.
     pub(super) const INTERNAL: Self = Self { mode: TransferMode::Reliable, channel: Channel(0) };
 }
 
-/// Where a packet goes in the queues.
+/// Position of a packet in the queues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum QueuePosition {
     Back,
-    /// In front of the last call of this turn.
+    /// Before the last call of this turn.
     BeforeLastCall,
 }
 
@@ -49,7 +50,7 @@ pub(super) struct Sender {
     wire: Wire,
     routes: Routes,
     outboxes: BTreeMap<EndpointId, Outbox>,
-    /// Endpoints whose outbox is full of reliable packets.
+    /// Endpoints whose outbox overflowed with reliable packets.
     stuck: BTreeSet<EndpointId>,
     paused: BTreeMap<PeerId, PausedQueue>,
     paused_drops: u64,
@@ -69,7 +70,7 @@ impl Sender {
         }
     }
 
-    /// Starts queuing for an endpoint.
+    /// Adds the queue of an endpoint.
     pub(super) fn add_endpoint(&mut self, endpoint: EndpointId, refuse_new_connections: bool) {
         let outbox = self.outboxes.entry(endpoint).or_default();
         if refuse_new_connections {
@@ -77,7 +78,7 @@ impl Sender {
         }
     }
 
-    /// Drops the queue of an endpoint that has ended.
+    /// Removes an endpoint and its queue.
     pub(super) fn remove_endpoint(&mut self, endpoint: EndpointId) {
         self.outboxes.remove(&endpoint);
     }
@@ -89,14 +90,14 @@ impl Sender {
         }
     }
 
-    /// Disconnects the connection to `peer`, if it has one of its own. Its route stays.
+    /// Closes the connection to `peer`, if it has its own. Its route stays.
     pub(super) fn disconnect(&mut self, peer: PeerId, reason: DisconnectReason) {
         if let Some((endpoint, connection)) = self.routes.connection(peer) {
             self.close(endpoint, connection, reason);
         }
     }
 
-    /// Disconnects a connection.
+    /// Closes a connection.
     pub(super) fn close(
         &mut self,
         endpoint: EndpointId,
@@ -110,13 +111,13 @@ impl Sender {
         }
     }
 
-    /// Sends a message of SceneMultiplayer's own to one peer.
+    /// Sends a message to one peer, with the internal options.
     pub(super) fn send_message(&mut self, message: &SceneMessage, to: PeerId) {
         let packet = self.wire.encode(message);
         self.send_to(to, SendOptions::INTERNAL, Prefix::EMPTY, packet);
     }
 
-    /// Sends a message of SceneMultiplayer's own to several peers.
+    /// Sends a message to several peers, with the internal options.
     pub(super) fn send_to_all(&mut self, peers: &[PeerId], message: &SceneMessage) {
         if !peers.is_empty() {
             let packet = self.wire.encode(message);
@@ -124,7 +125,7 @@ impl Sender {
         }
     }
 
-    /// Sends a message of SceneMultiplayer's own to one peer, in front of the last call of this turn.
+    /// Sends a message to one peer, before the last call of this turn.
     pub(super) fn send_before_last_call(&mut self, message: &SceneMessage, to: PeerId) {
         let packet = self.wire.encode(message);
         self.send_at(
@@ -136,8 +137,8 @@ impl Sender {
         );
     }
 
-    /// Sends one packet to several peers: once for the connections of each endpoint, and through the
-    /// server to each other client.
+    /// Sends one packet to several peers. It is queued once per endpoint, and once for each relayed
+    /// peer.
     pub(super) fn send_packet(
         &mut self,
         peers: &[PeerId],
@@ -158,7 +159,10 @@ impl Sender {
                     }
                 }
                 Some(Route::Relayed) => {
-                    debug_assert!(prefix == Prefix::EMPTY, "a client does not relay");
+                    debug_assert!(
+                        prefix == Prefix::EMPTY,
+                        "a client sent a packet with a relay prefix"
+                    );
                     self.queue_to_connections(&mut batches, options, prefix, payload);
                     self.send_through_server(
                         QueuePosition::Back,
@@ -184,25 +188,26 @@ impl Sender {
         self.send_at(QueuePosition::Back, peer, options, prefix, payload);
     }
 
-    /// Sends a packet through the server to what Godot's number `destination` means.
+    /// Sends a packet through the server to `destination`, in Godot's numbering of targets.
     pub(super) fn relay(&mut self, destination: i32, options: SendOptions, payload: Bytes) {
         self.send_through_server(QueuePosition::Back, destination, options, payload);
     }
 
-    /// Notes that the next packet of each queue is a call.
+    /// Records that the next packet of each queue is a call.
     pub(super) fn note_call(&mut self) {
         self.outboxes.values_mut().for_each(Outbox::note_call);
         self.paused.values_mut().for_each(PausedQueue::note_call);
     }
 
-    /// Queues packets for `peer` from now on, unless it is paused already.
+    /// Pauses a peer: its reliable packets are queued until it is resumed. Does nothing if it is
+    /// paused.
     pub(super) fn pause(&mut self, peer: PeerId) {
         if self.routes.contains(peer) {
             self.paused.entry(peer).or_default();
         }
     }
 
-    /// Sends the packets that wait for `peer`, which is no longer paused.
+    /// Resumes a peer and sends its queued packets.
     pub(super) fn resume(&mut self, peer: PeerId) {
         let paused = self.paused.remove(&peer).into_iter();
         for (options, prefix, payload) in paused.flat_map(PausedQueue::into_packets) {
@@ -215,19 +220,19 @@ impl Sender {
         paused.into_iter().for_each(|peer| self.resume(peer));
     }
 
-    /// Drops and counts the packets that wait for a peer whose session has ended.
+    /// Drops and counts the queued packets of a paused peer whose session has ended.
     pub(super) fn forget_peer(&mut self, peer: PeerId) {
-        let waiting = self.paused.remove(&peer).map_or(0, |paused| paused.len());
-        self.unroutable += waiting as u64;
+        let dropped = self.paused.remove(&peer).map_or(0, |paused| paused.len());
+        self.unroutable += dropped as u64;
     }
 
-    /// Drops routes and the packets of paused peers; endpoints and their queues stay.
+    /// Removes all routes and the packets of paused peers. Endpoints and their queues stay.
     pub(super) fn clear(&mut self) {
         self.routes = Routes::default();
         self.paused.clear();
     }
 
-    /// Offers the packets and commands of each endpoint, in order, until one is given back.
+    /// Offers each endpoint its packets and commands in order, until one is rejected.
     pub(super) fn deliver(
         &mut self,
         accept: &mut dyn FnMut(EndpointId, ToEndpoint) -> Result<(), ToEndpoint>,
@@ -237,7 +242,7 @@ impl Sender {
         }
     }
 
-    /// Takes an endpoint whose queue can only lose reliable packets from now on.
+    /// Removes and returns an endpoint whose outbox overflowed with reliable packets.
     pub(super) fn take_stuck(&mut self) -> Option<EndpointId> {
         self.stuck.pop_first()
     }
@@ -262,8 +267,8 @@ impl Sender {
         self.paused.contains_key(&peer)
     }
 
-    /// Whether properties may be sent to `peer` now: it is not paused, and its endpoint accepts what it
-    /// is offered.
+    /// Returns whether properties may be sent to `peer`: it is not paused, and its endpoint is not
+    /// blocked.
     pub(super) fn accepts_properties(&self, peer: PeerId) -> bool {
         let next = match self.routes.get(peer) {
             Some(Route::Relayed) => PeerId::SERVER,
@@ -274,7 +279,7 @@ impl Sender {
         outbox.is_some_and(|outbox| !outbox.is_blocked()) && !self.is_paused(peer)
     }
 
-    /// The peers that `target` means, admitted or not when it is one.
+    /// Returns the peers of `target`. A single peer need not be admitted.
     pub(super) fn peers_of(&self, target: Target) -> Vec<PeerId> {
         match target {
             Target::Peer(peer) => vec![peer],
@@ -282,27 +287,27 @@ impl Sender {
         }
     }
 
-    /// Packets of the endpoint that has most.
+    /// Returns the number of packets queued for the endpoint with the longest queue.
     pub(super) fn queued_packets(&self) -> usize {
         self.outboxes.values().map(Outbox::packets).max().unwrap_or(0)
     }
 
-    /// Whether an endpoint gave something back at the last delivery.
+    /// Returns whether an endpoint rejected a message at the last delivery.
     pub(super) fn is_blocked(&self) -> bool {
         self.outboxes.values().any(Outbox::is_blocked)
     }
 
-    /// Unreliable packets dropped because an endpoint accepted nothing.
+    /// Returns the number of unreliable packets dropped because an endpoint was blocked.
     pub(super) fn outbox_drops(&self) -> u64 {
         self.outboxes.values().map(Outbox::dropped).sum()
     }
 
-    /// Unreliable packets dropped because their peer was paused.
+    /// Returns the number of unreliable packets dropped because their peer was paused.
     pub(super) fn paused_drops(&self) -> u64 {
         self.paused_drops
     }
 
-    /// Packets for peers that are not there, or have left before they were resumed.
+    /// Returns the number of packets for peers that were unknown or left while paused.
     pub(super) fn unroutable(&self) -> u64 {
         self.unroutable
     }
@@ -332,7 +337,7 @@ impl Sender {
         }
     }
 
-    /// Keeps a packet for a peer when it is paused; returns whether it is.
+    /// Queues a packet if its peer is paused; returns whether it is.
     fn queue_if_paused(
         &mut self,
         position: QueuePosition,
@@ -345,7 +350,7 @@ impl Sender {
         if !options.mode.is_reliable() {
             self.paused_drops += 1;
         } else if paused.push(position, options, prefix, payload.clone()).is_err() {
-            tracing::debug!(%peer, "too much waits for a paused peer");
+            tracing::debug!(%peer, "disconnecting a paused peer: its queue is full");
             self.paused.remove(&peer);
             self.disconnect(peer, DisconnectReason::QueueFull);
         }
@@ -402,7 +407,7 @@ impl Sender {
     }
 }
 
-/// A packet with its prefix, for where there is another.
+/// Returns the payload with its prefix, for a packet that gets another prefix.
 fn join(prefix: Prefix, payload: Bytes) -> Bytes {
     if prefix == Prefix::EMPTY {
         return payload;

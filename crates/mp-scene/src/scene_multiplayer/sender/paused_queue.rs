@@ -1,4 +1,4 @@
-//! The queue of a peer that is paused.
+//! The queue of a paused peer.
 
 use std::collections::VecDeque;
 
@@ -8,23 +8,22 @@ use mp_core::Prefix;
 use super::{QueuePosition, SendOptions};
 use crate::limits::{PAUSED_BYTES_MAX, PAUSED_PACKETS_MAX};
 
-/// Packets that wait for a peer that is paused, because it is loading a level, say. Only reliable
-/// packets wait; bounds: [`PAUSED_PACKETS_MAX`] and [`PAUSED_BYTES_MAX`], beyond which the peer is
-/// disconnected.
+/// Reliable packets for a paused peer, for example one that is loading a level. Limits:
+/// [`PAUSED_PACKETS_MAX`] and [`PAUSED_BYTES_MAX`], beyond which the peer is disconnected.
 #[derive(Debug, Default)]
 pub(super) struct PausedQueue {
     packets: VecDeque<(SendOptions, Prefix, Bytes)>,
     bytes: usize,
-    /// Number of packets in front of the last call.
+    /// Number of packets before the last call.
     call: Option<usize>,
 }
 
-/// Too much waits for the peer.
+/// The queue exceeds a limit.
 #[derive(Debug)]
 pub(super) struct QueueFull;
 
 impl PausedQueue {
-    /// Queues a packet.
+    /// Queues a packet. Returns an error if the queue then exceeds a limit.
     pub(super) fn push(
         &mut self,
         position: QueuePosition,
@@ -44,12 +43,12 @@ impl PausedQueue {
         if is_full { Err(QueueFull) } else { Ok(()) }
     }
 
-    /// Notes that the packet after those that are queued now is a call.
+    /// Records that the next packet is a call.
     pub(super) fn note_call(&mut self) {
         self.call = Some(self.packets.len());
     }
 
-    /// Number of packets that wait.
+    /// Returns the number of queued packets.
     pub(super) fn len(&self) -> usize {
         self.packets.len()
     }

@@ -1,4 +1,4 @@
-//! The codec of a branch, and what it is told of objects.
+//! The codec of a branch and its settings.
 
 use bytes::{Bytes, BytesMut};
 use mp_core::bug;
@@ -6,7 +6,7 @@ use mp_core::bug;
 use crate::SceneMessage;
 use crate::codec::{Codec, DecodeError, EncodeError, Limits, Objects};
 
-/// Makes bytes of messages and messages of bytes.
+/// Encodes and decodes messages.
 #[derive(Debug)]
 pub(crate) struct Wire {
     codec: Codec,
@@ -19,13 +19,13 @@ impl Wire {
         Self { codec, objects: Objects::Ids, limits: Limits::default() }
     }
 
-    /// Sets whether objects are encoded and decoded by their content.
+    /// Sets whether objects are encoded and decoded with their content.
     pub(crate) fn set_allow_object_decoding(&mut self, allow: bool) {
         self.objects = if allow { Objects::Full } else { Objects::Ids };
         self.limits.full_objects = allow.then_some(|_| true);
     }
 
-    /// Encodes a message without values of the program, which always has a form on the wire.
+    /// Encodes a message without values of the program, which cannot fail.
     pub(crate) fn encode(&self, message: &SceneMessage) -> Bytes {
         self.try_encode(message).unwrap_or_else(|error| {
             bug!("a message without values of the program cannot be encoded: {error}");
@@ -43,17 +43,17 @@ impl Wire {
         self.codec.decode(packet, &self.limits)
     }
 
-    /// Returns whether CONFIRM_PATH names the path instead of the number.
+    /// Returns whether CONFIRM_PATH contains the path instead of the path id.
     pub(crate) fn confirms_by_path(&self) -> bool {
         self.codec.confirms_by_path()
     }
 
-    /// How objects are encoded.
+    /// Returns how objects are encoded.
     pub(crate) fn objects(&self) -> Objects {
         self.objects
     }
 
-    /// Bounds of decoded values.
+    /// Returns the limits of decoded values.
     pub(crate) fn limits(&self) -> &Limits {
         &self.limits
     }

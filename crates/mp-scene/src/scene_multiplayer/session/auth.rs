@@ -1,9 +1,9 @@
-//! Authentication: what two sides exchange before they take part.
+//! Authentication of peers before they are admitted.
 //!
-//! A side that authenticates keeps a new peer *pending*: it accepts from it and sends it AUTH messages
-//! only. The program answers with `send_auth` and decides with `complete_auth` or `disconnect_peer`, at
-//! once or later. A peer is admitted when both sides have completed. Peers that the server announces are
-//! not authenticated: the server has done that.
+//! With authentication enabled, a new peer is *pending*: only AUTH messages are exchanged with it.
+//! The program replies with `send_auth` and decides with `complete_auth` or `disconnect_peer`,
+//! immediately or later. A peer is admitted when both peers have completed. Peers that the server
+//! announces are not authenticated again.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use super::{Context, Session};
 use crate::SceneMessage;
 use crate::signal::Signal;
 
-/// Godot's default.
+/// Godot's default timeout.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(3);
 
 impl Session {
@@ -30,7 +30,7 @@ impl Session {
         self.auth_timeout = Duration::from_millis(millis);
     }
 
-    /// Sends bytes of the program's authentication to a pending peer.
+    /// Sends a message of the program's authentication protocol to a pending peer.
     pub(crate) fn send_auth(
         &mut self,
         sender: &mut Sender,
@@ -60,7 +60,8 @@ impl Session {
         }
         pending.local = true;
         let both = pending.remote;
-        // The completion first: what follows it is accepted as coming from an admitted peer.
+        // The completion first: the remote peer then accepts the following packets as those of an
+        // admitted peer.
         cx.sender.send_message(&SceneMessage::Auth(Bytes::new()), peer);
         if both {
             self.admit_pending(cx, peer);
@@ -76,12 +77,12 @@ impl Session {
         self.auth_timeout
     }
 
-    /// The pending peers, in the order in which they connected.
+    /// Returns the pending peers, in the order in which they connected.
     pub(crate) fn authenticating_peers(&self) -> impl ExactSizeIterator<Item = PeerId> {
         self.peers.pending().map(|(peer, _)| peer)
     }
 
-    /// When the first pending peer has taken too long.
+    /// Returns the time at which the first pending peer times out.
     pub(super) fn next_auth_timeout(&self) -> Option<Instant> {
         if self.auth_timeout.is_zero() {
             return None;
@@ -89,8 +90,8 @@ impl Session {
         self.peers.pending().map(|(_, pending)| pending.since + self.auth_timeout).min()
     }
 
-    /// Disconnects pending peers that have taken too long: all of them first, then the signals, as in
-    /// Godot 4.6.3.
+    /// Disconnects pending peers that have timed out. All are disconnected before the signals are
+    /// emitted, as in Godot 4.6.3.
     pub(super) fn check_auth_timeouts(&mut self, cx: &mut Context<'_>, now: Instant) {
         if self.next_auth_timeout().is_none_or(|due| now < due) {
             return;
@@ -107,8 +108,8 @@ impl Session {
         }
     }
 
-    /// Handles a packet of a pending peer: AUTH. When the local peer has completed, the remote peer may
-    /// have, too, and what it sends then may overtake its completion.
+    /// Handles a packet of a pending peer, which must be AUTH. If the local peer has completed,
+    /// other packets may have overtaken the remote peer's completion.
     pub(super) fn receive_pending(
         &mut self,
         cx: &mut Context<'_>,
@@ -126,17 +127,18 @@ impl Session {
                     self.handle_full_buffer(cx.sender, from, packet.mode);
                 }
             }
-            // Before the local peer has completed only a peer that does not authenticate takes the local
-            // peer for admitted.
+            // Until the local peer has completed, only a peer that does not authenticate sends such
+            // a packet.
             Ok(_) if !remote => {
-                self.end_one_sided(cx, from, "it does not authenticate, and this side does");
+                self.end_one_sided(cx, from, "only the local peer authenticates");
             }
             _ => self.refuse_malformed(cx.sender, from, Refusal::NotAdmitted),
         }
     }
 
-    /// Ends a connection of which only one side authenticates, as its timeout would, but at once
-    /// and with the reason. No misbehaviour: the settings differ.
+    /// Closes a connection on which only one peer authenticates, immediately instead of after the
+    /// timeout, and with the reason. The packet does not count as malformed, since the peers are
+    /// only configured differently.
     pub(super) fn end_one_sided(&mut self, cx: &mut Context<'_>, peer: PeerId, why: &'static str) {
         self.refuse_stray(peer, Refusal::OneSidedAuthentication);
         if cx.quirks.one_sided_authentication {
@@ -145,7 +147,7 @@ impl Session {
         if peer.is_server() {
             tracing::warn!(
                 why,
-                "disconnecting from the server: both sides must authenticate, or neither"
+                "disconnecting from the server: either both peers must authenticate or none"
             );
         }
         if cx.sender.routes().connection(peer).is_some() {

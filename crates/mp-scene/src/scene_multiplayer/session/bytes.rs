@@ -1,4 +1,4 @@
-//! Packets of the program's own.
+//! Sending packets of bytes of the program.
 
 use mp_core::{Channel, PeerId, Prefix, Target, TransferMode};
 
@@ -8,7 +8,7 @@ use super::Session;
 use crate::SceneMessage;
 
 impl Session {
-    /// Sends bytes of the program's own.
+    /// Sends bytes of the program.
     pub(crate) fn send_bytes(
         &mut self,
         sender: &mut Sender,

@@ -1,13 +1,14 @@
-//! The session: who takes part, and how peers reach each other.
+//! The session: which peers are admitted, and how they reach each other.
 //!
-//! * [`Session`] follows the connections that transports report, and admits peers;
-//! * `auth` is what two sides exchange before they take part;
-//! * `relay` handles SYS messages, and passes packets on between clients;
-//! * `bytes` sends packets of the program's own;
-//! * `overtaking` keeps packets that arrive before what has to come first.
+//! * [`Session`] handles the connections that transports report, and admits peers;
+//! * `auth` authenticates peers;
+//! * `peers` stores the admitted and the pending peers;
+//! * `relay` handles SYS messages, and forwards packets between clients;
+//! * `bytes` sends packets of bytes;
+//! * `reorder` defers packets that overtook the message which makes them valid.
 //!
-//! Calls that begin or end sessions of peers note it in [`Context::changes`], for the other parts of
-//! SceneMultiplayer.
+//! Functions that begin or end sessions of peers record it in [`Context::changes`], for the other
+//! parts of `SceneMultiplayer`.
 
 mod auth;
 mod bytes;
@@ -34,16 +35,17 @@ use peers::SessionPeers;
 pub(super) use relay::Received;
 use reorder::ReorderBuffer;
 
-/// The peers and endpoints of a branch. It sends AUTH and SYS messages and passes packets on.
+/// The peers and endpoints of a branch. It sends AUTH and SYS messages and forwards packets.
 ///
-/// Without an endpoint it is as with Godot's `OfflineMultiplayerPeer`: id 1, connected, nobody there.
+/// Without an endpoint it behaves like Godot's `OfflineMultiplayerPeer`: id 1, connected, no other
+/// peers.
 #[derive(Debug)]
 pub(super) struct Session {
     unique_id: PeerId,
     status: ConnectionStatus,
-    /// The server has not admitted this client yet.
+    /// True until the server has admitted this client.
     is_joining: bool,
-    /// The branch is about to end: what it sends from now on would arrive nowhere.
+    /// True if the branch is closing: nothing is sent any more.
     is_leaving: bool,
     server_relay: bool,
     refuse_new_connections: bool,
@@ -51,9 +53,9 @@ pub(super) struct Session {
     auth_timeout: Duration,
     endpoints: IndexMap<EndpointId, EndpointInfo>,
     peers: SessionPeers,
-    /// Packets of peers that the server has not announced yet.
+    /// Relayed packets of peers that the server has not announced yet.
     unannounced: ReorderBuffer,
-    /// Packets of peers that have not completed their authentication yet, when the local peer has.
+    /// Packets of pending peers that may have overtaken their completion of the authentication.
     unadmitted: ReorderBuffer,
     stats: SessionStats,
     refusals: Refusals,
@@ -69,16 +71,16 @@ pub(super) struct SessionStats {
     pub(super) duplicate_ids: u64,
 }
 
-/// What a call works with besides the session.
+/// The parts that a function of the session uses.
 pub(super) struct Context<'a> {
     pub(super) sender: &'a mut Sender,
     pub(super) events: &'a mut Events,
     pub(super) quirks: GodotQuirks,
-    /// Sessions of peers that the call has begun and ended, in order.
+    /// Peers whose sessions the function has begun or ended, in order.
     pub(super) changes: Vec<SessionChange>,
 }
 
-/// The session of a peer.
+/// The begin or end of a peer's session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SessionChange {
     Began(PeerId),
@@ -114,7 +116,7 @@ impl Session {
         sender.command(&ToEndpoint::RefuseNewConnections(refuse));
     }
 
-    /// An endpoint serves the branch. The first one takes the place of the offline peer.
+    /// Adds an endpoint that serves the branch. The first one replaces the offline peer.
     pub(super) fn open(&mut self, sender: &mut Sender, endpoint: EndpointId, info: EndpointInfo) {
         if self.endpoints.is_empty() {
             self.unique_id = info.unique_id;
@@ -125,8 +127,8 @@ impl Session {
         sender.add_endpoint(endpoint, self.refuse_new_connections);
     }
 
-    /// Forgets an endpoint and its peers; returns whether it was the last one, with which the session
-    /// ends.
+    /// Removes an endpoint and its peers. Returns true if it was the last one, which ends the
+    /// session.
     pub(super) fn close_endpoint(
         &mut self,
         cx: &mut Context<'_>,
@@ -155,14 +157,14 @@ impl Session {
         true
     }
 
-    /// The branch is about to end; `leave` is what its endpoints receive.
+    /// Prepares to close the branch: paused peers are resumed, and every endpoint is sent `leave`.
     pub(super) fn leave(&mut self, sender: &mut Sender, leave: &ToEndpoint) {
         sender.resume_all();
         sender.command(leave);
         self.is_leaving = !self.endpoints.is_empty();
     }
 
-    /// Forgets peers, pending ones too, without signals; endpoints stay.
+    /// Removes all peers, pending ones included, without signals. The endpoints stay.
     pub(super) fn clear(&mut self, sender: &mut Sender, events: &mut Events) {
         let pending = self.peers.pending().map(|(peer, _)| peer);
         for peer in sender.routes().ids().chain(pending) {
@@ -174,7 +176,7 @@ impl Session {
         self.unadmitted = ReorderBuffer::default();
     }
 
-    /// A server has drawn the id of this client.
+    /// Handles the id that a server has assigned to this client.
     pub(super) fn handle_unique_id(&mut self, endpoint: EndpointId, id: PeerId) {
         let Some(info) = self.endpoints.get_mut(&endpoint) else { return };
         info.unique_id = id;
@@ -211,7 +213,7 @@ impl Session {
         }
     }
 
-    /// Makes a peer leave, without a signal; the others are notified.
+    /// Disconnects a peer without a signal; the other peers are notified.
     pub(super) fn disconnect_peer(&mut self, cx: &mut Context<'_>, peer: PeerId) {
         let route = cx.sender.routes().get(peer);
         self.remove_peer(cx, peer, false);
@@ -222,11 +224,11 @@ impl Session {
         }
     }
 
-    /// Lets `peer` take part; on a relaying server the others learn of it and it of them, in Godot's
+    /// Admits `peer`. A relaying server announces it to the others and the others to it, in Godot's
     /// order.
     ///
-    /// A relayed peer that takes part already is another session of the same id, and starts from
-    /// nothing. One with a connection of its own stays as it is.
+    /// A relayed peer that is already admitted begins a new session under the same id. A peer with
+    /// its own connection is not changed.
     fn admit(&mut self, cx: &mut Context<'_>, peer: PeerId, route: Route) {
         let is_known = cx.sender.routes().contains(peer);
         if !is_known || cx.sender.routes().get(peer) == Some(Route::Relayed) {
@@ -249,7 +251,7 @@ impl Session {
         cx.events.emit(Signal::PeerConnected(peer));
     }
 
-    /// Ends the session of a peer, admitted or not.
+    /// Ends the session of a peer, admitted or pending.
     pub(super) fn remove_peer(&mut self, cx: &mut Context<'_>, peer: PeerId, signal: bool) {
         let others = self.peers.notified_of(peer, cx.sender.routes());
         cx.sender.send_to_all(&others, &SceneMessage::DelPeer(peer));
@@ -264,18 +266,18 @@ impl Session {
         }
     }
 
-    /// Forgets everything that is kept of a peer, except that it takes part. Packets of it, and for it,
-    /// are dropped and counted.
+    /// Removes the state of a peer, except its admission. Packets from and for it are dropped and
+    /// counted.
     ///
-    /// Every field is named here: whoever adds one decides whether it belongs to the session of a peer.
+    /// Every field is named here, so that a new one must be classified as state of a peer or not.
     fn forget_peer(&mut self, cx: &mut Context<'_>, peer: PeerId) {
         let Self {
             unannounced,
             unadmitted,
             stats,
-            // The caller's.
+            // Removed by the caller.
             peers: _,
-            // Of the branch.
+            // State of the branch.
             unique_id: _,
             status: _,
             is_joining: _,
@@ -285,7 +287,7 @@ impl Session {
             authentication: _,
             auth_timeout: _,
             refusals: _,
-            // Of connections.
+            // State of connections.
             endpoints: _,
         } = self;
         let waiting = unannounced.take(peer).len() + unadmitted.take(peer).len();
@@ -294,18 +296,20 @@ impl Session {
         cx.changes.push(SessionChange::Ended(peer));
     }
 
-    /// Counts a packet on a connection that belongs to no peer.
+    /// Counts a packet of a connection that belongs to no peer.
     pub(super) fn count_stray(&mut self) {
         self.stats.stray_packets += 1;
     }
 
-    /// Counts a packet that is refused because the settings of honest peers differ: no misbehaviour.
+    /// Counts a packet that is refused because the peers are configured differently. It does not
+    /// count as malformed.
     fn refuse_stray(&mut self, from: PeerId, refusal: Refusal) {
         self.stats.stray_packets += 1;
         self.refusals.count(from, refusal);
     }
 
-    /// Counts a malformed packet, and disconnects its sender when there are too many.
+    /// Counts a malformed packet. The sender is disconnected at its [`MALFORMED_PACKETS_MAX`]th
+    /// one.
     fn refuse_malformed(&mut self, sender: &mut Sender, from: PeerId, refusal: Refusal) {
         self.stats.malformed_packets += 1;
         self.refusals.count(from, refusal);
@@ -314,7 +318,8 @@ impl Session {
         }
     }
 
-    /// A packet has to wait and finds no room. A reliable one must not be lost silently.
+    /// Counts a packet for which a reorder buffer has no capacity. If it is reliable, the sender is
+    /// disconnected, since the packet must not be lost silently.
     fn handle_full_buffer(&mut self, sender: &mut Sender, from: PeerId, mode: TransferMode) {
         self.stats.stray_packets += 1;
         if mode.is_reliable() {
@@ -322,14 +327,14 @@ impl Session {
         }
     }
 
-    /// Does what is due at `now`.
+    /// Handles timeouts that have expired at `now`.
     pub(super) fn process(&mut self, cx: &mut Context<'_>, now: Instant) {
         self.check_auth_timeouts(cx, now);
         self.stats.stray_packets += self.unannounced.sweep(now);
         self.stats.stray_packets += self.unadmitted.sweep(now);
     }
 
-    /// When [`process`](Self::process) has something to do.
+    /// Returns the time of the next [`process`](Self::process).
     pub(super) fn next_timeout(&self) -> Option<Instant> {
         let sweeps = [self.unannounced.next_sweep(), self.unadmitted.next_sweep()];
         sweeps.into_iter().chain([self.next_auth_timeout()]).flatten().min()
@@ -371,19 +376,19 @@ impl Session {
         &self.refusals
     }
 
-    /// Whether something can be sent: there is a session, and the branch is not about to end.
+    /// Returns whether packets can be sent: there is a session, and the branch is not closing.
     pub(super) fn is_in_session(&self) -> bool {
         self.status == ConnectionStatus::Connected && !self.is_leaving
     }
 
-    /// Whether the relay is on here and every transport supports it.
+    /// Returns whether the local relay is enabled and every transport supports it.
     fn relays(&self) -> bool {
         self.server_relay
             && !self.endpoints.is_empty()
             && self.endpoints.values().all(|info| info.relay_supported)
     }
 
-    /// Whether the local peer reaches other clients through the server.
+    /// Returns whether the local peer reaches other clients through the server.
     fn is_relayed_client(&self) -> bool {
         !self.is_server() && self.relays()
     }

@@ -1,4 +1,4 @@
-//! The peers of a session, admitted and authenticating.
+//! The admitted and the pending peers of a session.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -8,45 +8,46 @@ use mp_core::{Instant, PeerId};
 
 use super::super::sender::Routes;
 
-/// What is known of each peer besides its route.
+/// The state of each peer except its route.
 #[derive(Debug, Default)]
 pub(super) struct SessionPeers {
     admitted: BTreeMap<PeerId, Admitted>,
     last_order: u64,
-    /// Peers that are not admitted yet. They keep their order when one leaves.
+    /// Pending peers. Their order does not change when one is removed.
     pending: IndexMap<PeerId, Pending>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Admitted {
-    /// Position in the order of admissions.
+    /// Position in the order of admission.
     order: u64,
-    /// The peers that were admitted before were announced to it, and it to them.
+    /// True if this peer and those admitted before it were announced to each other.
     is_announced: bool,
     malformed: u64,
 }
 
-/// A peer that authenticates itself.
+/// A peer that is authenticating.
 #[derive(Debug)]
 pub(super) struct Pending {
-    /// The time at which it connected.
+    /// The time at which the peer connected.
     pub(super) since: Instant,
-    /// Whether the local peer has completed.
+    /// True if the local peer has completed.
     pub(super) local: bool,
-    /// Whether the remote peer has completed.
+    /// True if the remote peer has completed.
     pub(super) remote: bool,
     malformed: u64,
 }
 
 impl SessionPeers {
-    /// Adds an admitted peer; `is_announced` when the others learn of it and it of them.
+    /// Adds an admitted peer. `is_announced`: this peer and the earlier ones are announced to each
+    /// other.
     pub(super) fn insert(&mut self, peer: PeerId, is_announced: bool) {
         self.last_order += 1;
         let admitted = Admitted { order: self.last_order, is_announced, malformed: 0 };
         self.admitted.insert(peer, admitted);
     }
 
-    /// Adds a peer that has to authenticate itself first.
+    /// Adds a pending peer.
     pub(super) fn insert_pending(&mut self, peer: PeerId, since: Instant) {
         let pending = Pending { since, local: false, remote: false, malformed: 0 };
         self.pending.insert(peer, pending);
@@ -56,13 +57,13 @@ impl SessionPeers {
         self.pending.shift_remove(&peer).is_some()
     }
 
-    /// Removes a peer; returns whether it was authenticating itself, and whether it was admitted.
+    /// Removes a peer; returns whether it was pending, and whether it was admitted.
     pub(super) fn remove(&mut self, peer: PeerId) -> (bool, bool) {
         (self.remove_pending(peer), self.admitted.remove(&peer).is_some())
     }
 
-    /// The peers to which the local peer has announced `peer`, in the order of `routes`. Of two peers
-    /// both were announced when the later one was.
+    /// Returns the peers to which the local peer has announced `peer`, in the order of `routes`.
+    /// Two peers are announced to each other when the later one is admitted.
     pub(super) fn notified_of(&self, peer: PeerId, routes: &Routes) -> Vec<PeerId> {
         let Some(of) = self.admitted.get(&peer) else { return Vec::new() };
         let is_informed = |other: &Admitted| match other.order.cmp(&of.order) {
@@ -73,7 +74,8 @@ impl SessionPeers {
         routes.ids().filter(|id| self.admitted.get(id).is_some_and(is_informed)).collect()
     }
 
-    /// Counts a malformed packet of a peer, admitted or not; returns how many there were.
+    /// Counts a malformed packet of a peer; returns the peer's count, or `None` for an unknown
+    /// peer.
     pub(super) fn count_malformed(&mut self, peer: PeerId) -> Option<u64> {
         let admitted = self.admitted.get_mut(&peer).map(|admitted| &mut admitted.malformed);
         let pending = self.pending.get_mut(&peer).map(|pending| &mut pending.malformed);

@@ -1,8 +1,8 @@
-//! Packets of peers, as far as the session is concerned: SYS messages between neighbours, and packets
-//! that the server passes on between clients.
+//! SYS messages, which peers exchange over their own connections, and relayed packets, which the
+//! server forwards between clients.
 //!
-//! All of it is untrusted input: it is checked in the order in which Godot 4.6.3 checks it, refused
-//! without an answer, counted, and never logged above debug.
+//! All packets are untrusted input. They are checked in Godot 4.6.3's order, refused without a
+//! reply, counted, and never logged above debug level.
 
 use bytes::Bytes;
 use mp_core::{Instant, Packet, PeerId, Target};
@@ -13,22 +13,22 @@ use super::{Context, Session};
 use crate::SceneMessage;
 use crate::codec::godot;
 
-/// What is left to do for a packet.
+/// The remaining work for a received packet.
 #[derive(Debug)]
 pub(crate) enum Received {
     Nothing,
-    /// The sender is admitted now; these packets of it have waited for that.
+    /// The sender is now admitted; its deferred packets follow.
     Admitted(Vec<Packet>),
-    /// A peer was announced; these relayed packets of it have waited for that.
+    /// A peer was announced; its deferred relayed packets follow.
     Announced(PeerId, Vec<Packet>),
-    /// A packet of this peer, within a relayed one.
+    /// The content of a RELAY, with its author.
     Inner(PeerId, Bytes),
     /// A message for another part.
     Message(SceneMessage),
 }
 
 impl Session {
-    /// Handles a packet from `from`, on its own connection.
+    /// Handles a packet that was received on the connection of `from`.
     pub(crate) fn receive(
         &mut self,
         cx: &mut Context<'_>,
@@ -45,10 +45,10 @@ impl Session {
         self.stats.packets_received += 1;
         match cx.sender.wire().decode(&packet.payload) {
             Ok(SceneMessage::Auth(_)) if !self.authentication => {
-                self.end_one_sided(cx, from, "it authenticates, and this side does not");
+                self.end_one_sided(cx, from, "only the remote peer authenticates");
             }
             Ok(SceneMessage::Auth(bytes)) if bytes.is_empty() => {
-                // A completion that comes late.
+                // A completion after the peer was admitted is ignored.
             }
             Ok(SceneMessage::Auth(_)) => {
                 self.refuse_malformed(cx.sender, from, Refusal::AuthenticationOver);
@@ -82,7 +82,7 @@ impl Session {
         Received::Nothing
     }
 
-    /// Decodes a packet from within a RELAY. SYS messages are between neighbours only.
+    /// Decodes the content of a RELAY, which must not be a SYS message.
     pub(crate) fn receive_inner(
         &mut self,
         cx: &mut Context<'_>,
@@ -105,12 +105,14 @@ impl Session {
         None
     }
 
-    /// Only a client believes what it is told of others, and only its server.
+    /// Returns whether the local peer accepts announcements of peers from `from`: only from its
+    /// server, and only on a client.
     fn accepts_peers_from(&self, from: PeerId) -> bool {
         self.is_relayed_client() && from.is_server()
     }
 
-    /// Whoever was announced can be taken back, also when the relay was switched off here meanwhile.
+    /// Returns whether the local peer accepts the removal of `peer` from `from`. An announced peer
+    /// can be removed even if the local relay was disabled meanwhile.
     fn accepts_loss_from(&self, cx: &Context<'_>, from: PeerId, peer: PeerId) -> bool {
         let is_relayed = cx.sender.routes().get(peer) == Some(Route::Relayed);
         self.accepts_peers_from(from) || from.is_server() && is_relayed
@@ -147,7 +149,7 @@ impl Session {
         Received::Nothing
     }
 
-    /// Passes a packet on without decoding it: the same bytes behind another prefix.
+    /// Forwards a packet without decoding it: only the prefix changes.
     fn forward(
         &mut self,
         cx: &mut Context<'_>,
@@ -158,7 +160,8 @@ impl Session {
     ) -> Received {
         let mut peers = cx.sender.peers_of(target);
         match target {
-            // To itself it does come back; the server is not among its own peers.
+            // A packet of a client to itself is sent back. The server is not in its own list of
+            // peers.
             Target::Peer(peer) if !cx.sender.routes().contains(peer) => {
                 self.stats.stray_packets += 1;
                 return Received::Nothing;

@@ -1,5 +1,5 @@
-//! Packets that have overtaken, on another channel, what had to come first: the announcement of their sender, or its word that the
-//! authentication is complete.
+//! Packets that overtook, on another channel, the announcement of their sender or its completion of
+//! the authentication.
 
 use std::collections::VecDeque;
 
@@ -9,10 +9,10 @@ use mp_core::{Instant, Packet, PeerId};
 
 use crate::limits::{OVERTAKING_BYTES_MAX, OVERTAKING_PACKETS_MAX, OVERTAKING_TIME};
 
-/// Packets that wait for their senders, in the order in which they came.
+/// Packets that are deferred until their sender is admitted, in the order of reception.
 ///
-/// Bounds: [`OVERTAKING_PACKETS_MAX`] and [`OVERTAKING_BYTES_MAX`]. What finds no room is given back: it must not be lost silently when it
-/// is reliable. What has waited for [`OVERTAKING_TIME`] is dropped: its sender has left.
+/// Limits: [`OVERTAKING_PACKETS_MAX`] and [`OVERTAKING_BYTES_MAX`]. A packet is dropped after
+/// [`OVERTAKING_TIME`], since its sender must have left.
 #[derive(Debug, Default)]
 pub(super) struct ReorderBuffer {
     packets: VecDeque<BufferedPacket>,
@@ -27,20 +27,20 @@ struct BufferedPacket {
 }
 
 impl ReorderBuffer {
-    /// Keeps a packet until its sender is there; false when there is no room for it.
+    /// Defers a packet until its sender is admitted; returns false if the buffer is full.
     pub(super) fn push(&mut self, now: Instant, sender: PeerId, packet: Packet) -> bool {
         let bytes = self.bytes + packet.payload.len() + QUEUED_PACKET_OVERHEAD;
         if self.packets.len() >= OVERTAKING_PACKETS_MAX || bytes > OVERTAKING_BYTES_MAX {
             return false;
         }
         self.bytes = bytes;
-        // A copy: the packet may be a small part of a large buffer.
+        // Copied, since the packet may be a small slice of a large buffer.
         let packet = Packet { payload: Bytes::copy_from_slice(&packet.payload), ..packet };
         self.packets.push_back(BufferedPacket { sender, packet, until: now + OVERTAKING_TIME });
         true
     }
 
-    /// The packets of a peer that is there now, or has left.
+    /// Removes and returns the packets of a peer.
     pub(super) fn take(&mut self, peer: PeerId) -> Vec<Packet> {
         let mut taken = Vec::new();
         if self.packets.is_empty() {
@@ -57,7 +57,7 @@ impl ReorderBuffer {
         taken
     }
 
-    /// Forgets what has waited too long; returns how much.
+    /// Drops packets that have timed out; returns their number.
     pub(super) fn sweep(&mut self, now: Instant) -> u64 {
         let mut dropped = 0;
         while let Some(oldest) = self.packets.front()
@@ -70,7 +70,7 @@ impl ReorderBuffer {
         dropped
     }
 
-    /// When [`sweep`](Self::sweep) is due.
+    /// Returns the time of the next [`sweep`](Self::sweep).
     pub(super) fn next_sweep(&self) -> Option<Instant> {
         self.packets.front().map(|oldest| oldest.until)
     }
