@@ -1,4 +1,4 @@
-//! The seam for another protocol than SceneMultiplayer's, or for one that wraps it.
+//! The interface of protocols: implement it to replace or wrap `SceneMultiplayer`.
 #![expect(clippy::exhaustive_structs, reason = "protocols of programs build these")]
 
 use std::fmt;
@@ -12,19 +12,19 @@ use mp_core::{
 use crate::tree::{NodeId, NodeTree, TreeError};
 use crate::{RpcError, SceneMultiplayer, SendBytesError, Signal, SpawnError};
 
-/// The protocol of a branch (Godot: `MultiplayerAPIExtension`). [`SceneMultiplayer`] is the one that comes with mp; an
-/// implementation of your own may hold one and pass on what it does not change. The branch is given
-/// it by [`BranchBuilder::interface`](crate::BranchBuilder::interface).
+/// The protocol of a branch (Godot: `MultiplayerAPIExtension`). [`SceneMultiplayer`] is mp's own.
+/// Another implementation may contain a `SceneMultiplayer` and forward to it.
+/// [`BranchBuilder::interface`](crate::BranchBuilder::interface) sets the protocol of a branch.
 ///
-/// An implementation receives what transports report, what becomes of the tree, and what the
-/// program asks for. It queues its output: for endpoints ([`deliver`](Self::deliver)) and for the
-/// program ([`next_event`](Self::next_event)). It runs nothing of the program's itself. The
-/// branch takes its events after each input.
+/// An implementation receives transport events, changes of the tree, and requests of the program.
+/// It queues its output: messages for endpoints ([`deliver`](Self::deliver)) and events for the
+/// program ([`next_event`](Self::next_event)). It never runs code of the program itself. The branch
+/// takes the events after each input.
 pub trait MultiplayerApi: fmt::Debug {
-    /// An endpoint serves the branch from now on.
+    /// Handles a new endpoint of the branch.
     fn handle_opened(&mut self, endpoint: EndpointId, info: EndpointInfo);
 
-    /// Something happened on a link of an endpoint.
+    /// Handles an event of a connection of an endpoint.
     fn handle_event(
         &mut self,
         now: Instant,
@@ -33,26 +33,27 @@ pub trait MultiplayerApi: fmt::Debug {
         event: PeerEvent,
     );
 
-    /// An endpoint has ended.
+    /// Handles the end of an endpoint.
     fn handle_closed(&mut self, endpoint: EndpointId, reason: DisconnectReason);
 
-    /// Another transport takes the place of an endpoint: the session with it is forgotten, without signals.
+    /// Handles the replacement of an endpoint's transport: discards its session without signals.
     fn handle_replaced(&mut self, endpoint: EndpointId);
 
-    /// Follows what the program has done to the tree ([`NodeTree::take_changes`]), and to nodes that it watches. Called before each
-    /// event is taken, before the program says something, and after each of its hooks.
+    /// Handles changes of the tree ([`NodeTree::take_changes`]) and of nodes that the protocol
+    /// watches. Called before each event is taken, before the program sends, and after each of its
+    /// hooks.
     fn handle_changes(&mut self, now: Instant, tree: &mut dyn NodeTree);
 
-    /// The branch is about to end; `leave` is what its endpoints are to be told.
+    /// Handles the close of the branch. `leave` is the message to its endpoints.
     fn handle_leave(&mut self, leave: &ToEndpoint);
 
-    /// Does what is due at `now`; once per turn.
+    /// Runs the timers that are due at `now`; called once per turn.
     fn process(&mut self, now: Instant, tree: &mut dyn NodeTree);
 
-    /// Sends what is sent at every tick; after the program's own tick.
+    /// Sends the data of a tick; called after the program's tick hooks.
     fn tick(&mut self, _now: Instant, _tree: &mut dyn NodeTree) {}
 
-    /// Whether it has something to send at ticks: then there are some, also when the program has no use for them.
+    /// Returns whether the protocol needs ticks even if the program has no hook for them.
     fn wants_ticks(&self) -> bool {
         false
     }
@@ -61,7 +62,7 @@ pub trait MultiplayerApi: fmt::Debug {
     ///
     /// # Errors
     ///
-    /// What the program did wrong, when nothing was done.
+    /// The program's mistake, if nothing was sent or called.
     #[doc(alias = "_rpc")]
     fn rpc(
         &mut self,
@@ -72,11 +73,11 @@ pub trait MultiplayerApi: fmt::Debug {
         args: Vec<Variant>,
     ) -> Result<Called, RpcError>;
 
-    /// Sends bytes of the program's own to `target`; they arrive as [`Signal::PeerPacket`].
+    /// Sends application bytes to `target`, which receives them as [`Signal::PeerPacket`].
     ///
     /// # Errors
     ///
-    /// See [`SendBytesError`]; [`Unsupported`](SendBytesError::Unsupported) when the protocol has no
+    /// See [`SendBytesError`]; [`Unsupported`](SendBytesError::Unsupported) if the protocol has no
     /// such packets.
     fn send_bytes(
         &mut self,
@@ -86,12 +87,12 @@ pub trait MultiplayerApi: fmt::Debug {
         channel: Channel,
     ) -> Result<(), SendBytesError>;
 
-    /// Makes a node out of `data` with the function of `spawner`, a
+    /// Creates a node from `data` with the function of `spawner`, a
     /// [`MultiplayerSpawner`](crate::MultiplayerSpawner), and announces the node. Returns the node.
     ///
     /// # Errors
     ///
-    /// See [`SpawnError`]; [`Unsupported`](SpawnError::Unsupported) when the protocol announces no
+    /// See [`SpawnError`]; [`Unsupported`](SpawnError::Unsupported) if the protocol announces no
     /// nodes.
     fn spawn(
         &mut self,
@@ -100,12 +101,12 @@ pub trait MultiplayerApi: fmt::Debug {
         data: Variant,
     ) -> Result<NodeId, SpawnError>;
 
-    /// Applies `configuration`: sets the multiplayer root of `tree`, or follows a spawner or
-    /// synchronizer.
+    /// Applies `configuration`: sets the multiplayer root of `tree`, or starts replication with a
+    /// spawner or synchronizer.
     ///
     /// # Errors
     ///
-    /// When the root path is none, or the node is not in the tree.
+    /// If the root path is invalid, or the node is not in the tree.
     #[doc(alias = "_object_configuration_add")]
     fn object_configuration_add(
         &mut self,
@@ -113,11 +114,11 @@ pub trait MultiplayerApi: fmt::Debug {
         configuration: &Configuration,
     ) -> Result<(), TreeError>;
 
-    /// Takes `configuration` back: stops following a spawner or synchronizer.
+    /// Removes `configuration`: stops replication with a spawner or synchronizer.
     ///
     /// # Errors
     ///
-    /// When it is a root path, or the node is not followed.
+    /// If `configuration` is a root path, or the node is not registered.
     #[doc(alias = "_object_configuration_remove")]
     fn object_configuration_remove(
         &mut self,
@@ -125,89 +126,93 @@ pub trait MultiplayerApi: fmt::Debug {
         configuration: &Configuration,
     ) -> Result<(), TreeError>;
 
-    /// What the program is to be told or to run next.
+    /// Removes and returns the next event for the program.
     fn next_event(&mut self) -> Option<ApiEvent>;
 
-    /// Offers what endpoints are to be told, in order for each; `accept` gives back what an endpoint cannot take now.
+    /// Delivers queued messages, in order for each endpoint. `accept` returns a message that its
+    /// endpoint cannot accept now.
     fn deliver(&mut self, accept: &mut dyn FnMut(EndpointId, ToEndpoint) -> Result<(), ToEndpoint>);
 
-    /// When [`process`](Self::process) has something to do without input.
+    /// Returns the time at which [`process`](Self::process) is due even without input.
     fn poll_timeout(&self) -> Option<Instant>;
 
-    /// Packets that wait for the endpoint for which most do. A host takes nothing in while there are too many.
+    /// Returns the number of packets in the longest endpoint queue. A host accepts no input while
+    /// there are too many.
     fn queued_packets(&self) -> usize {
         0
     }
 
-    /// Whether an endpoint gave something back at the last delivery.
+    /// Returns whether an endpoint refused a message at the last delivery.
     fn is_blocked(&self) -> bool {
         false
     }
 
-    /// This side's own id.
+    /// Returns the local peer's id.
     #[doc(alias = "_get_unique_id")]
     fn unique_id(&self) -> PeerId;
 
-    /// The peers that take part.
+    /// Returns the ids of the connected peers.
     #[doc(alias = "_get_peer_ids")]
     fn peer_ids(&self) -> Vec<PeerId>;
 
-    /// The SceneMultiplayer that this is, or is built on, with the settings of the branch.
+    /// Returns the `SceneMultiplayer` that this protocol is, or is built on, with the settings of
+    /// the branch.
     ///
-    /// A protocol that sends nothing through the SceneMultiplayer that it was made of keeps that one
-    /// all the same, and returns it. It has no peers; the protocol honours its settings, such as
-    /// [`authentication`](SceneMultiplayer::authentication), or ignores them.
+    /// A protocol that sends nothing through its `SceneMultiplayer` keeps and returns it all the
+    /// same. It then has no peers, and the protocol may follow its settings, such as
+    /// [`authentication`](SceneMultiplayer::authentication), or ignore them.
     fn scene_multiplayer(&self) -> &SceneMultiplayer;
 
-    /// As [`scene_multiplayer`](Self::scene_multiplayer), to change its settings.
+    /// Returns the [`scene_multiplayer`](Self::scene_multiplayer) for modification of its settings.
     fn scene_multiplayer_mut(&mut self) -> &mut SceneMultiplayer;
 }
 
-/// What a protocol has for its program.
+/// An event of a protocol for its program.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum ApiEvent {
-    /// To be told.
+    /// A signal to report to the program.
     Signal(Signal),
-    /// To be run.
+    /// A call of a local method.
     Call(Call),
-    /// A peer has left without a signal: it was disconnected by the program, or forgotten with its
-    /// session.
+    /// A peer has left without a signal: the program disconnected it or cleared the session.
     PeerGone(PeerId),
-    /// An endpoint was abandoned with its peers, because it accepted nothing.
+    /// An endpoint that accepted no messages was abandoned, with its peers.
     EndpointAbandoned(EndpointId),
 }
 
-/// A call of a method on this side.
+/// A call of a local method.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Call {
     /// The node.
     pub node: NodeId,
-    /// The method.
+    /// The method name.
     pub method: Rc<str>,
-    /// Its arguments.
+    /// The arguments.
     pub args: Vec<Variant>,
-    /// Who called.
+    /// The caller.
     pub sender: PeerId,
 }
 
-/// What a program can tell a protocol of an object (Godot: the second argument of `object_configuration_add`).
+/// A setting of a protocol (Godot: the second argument of `object_configuration_add`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Configuration {
     /// The absolute path of the multiplayer root.
     RootPath(String),
-    /// A [`MultiplayerSpawner`](crate::MultiplayerSpawner) to follow. Those that enter the tree are followed by themselves.
+    /// A [`MultiplayerSpawner`](crate::MultiplayerSpawner) to replicate with. Spawners that enter
+    /// the tree are registered automatically.
     Spawner(NodeId),
-    /// A [`MultiplayerSynchronizer`](crate::MultiplayerSynchronizer) to follow. Those that enter the tree are followed by themselves.
+    /// A [`MultiplayerSynchronizer`](crate::MultiplayerSynchronizer) to replicate with.
+    /// Synchronizers that enter the tree are registered automatically.
     Synchronizer(NodeId),
 }
 
-/// What became of a call that the program made.
+/// The outcome of a call that the program made.
 #[derive(Debug)]
 pub struct Called {
-    /// Whether it was sent.
+    /// The result of sending the call.
     pub sent: Result<(), RpcError>,
-    /// The call to make at home, after sending.
+    /// The local call to run, after sending.
     pub local: Option<Call>,
 }

@@ -1,4 +1,4 @@
-//! A branch: a scene with its program, run by an actor, a simulator or a game's own loop.
+//! A branch: a scene with its hooks, run by a host or by a game's own loop.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -15,42 +15,43 @@ use crate::limits::{SIGNAL_BYTES_MAX, SIGNALS_MAX};
 use crate::polled::Polled;
 use crate::{Scene, Signal};
 
-/// Everything under one root path: nodes, peers and the program's hooks.
+/// A scene with its peers and hooks: everything under one multiplayer root.
 ///
-/// It is a [`StateMachine`] for hosts with mailboxes, and has [`poll`](Self::poll) for a game's own loop. It may hold nodes
-/// that are not `Send`, so that it stays on the thread on which it was built.
+/// It is a [`StateMachine`] for hosts with mailboxes, and has [`poll`](Self::poll) for a game's own
+/// loop. Nodes need not be `Send`, so a branch stays on the thread that built it.
 #[derive(Debug)]
 pub struct Branch {
     id: BranchId,
     scene: Scene,
     hooks: Hooks,
     events: VecDeque<BranchEvent>,
-    /// Number of the events that are signals.
+    /// Number of signals in `events`.
     signals: usize,
-    /// What peers have said in them.
+    /// Bytes that peers sent, in the signals in `events`.
     signal_bytes: usize,
     dropped_signals: u64,
-    /// Endpoints that were abandoned and that the host has not left yet.
+    /// Abandoned endpoints that the host has not taken yet.
     abandoned: VecDeque<EndpointId>,
     next_tick: Option<Instant>,
     last_tick: Option<Instant>,
-    /// The session on the transport that [`poll`](Self::poll) was last given.
+    /// The session on the transport that [`poll`](Self::poll) received last.
     polled: Option<Polled>,
 }
 
-/// An event of a branch for the program around it.
+/// An event of a branch for the surrounding program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BranchEvent {
-    /// A signal, which the hooks of the branch have seen.
+    /// A signal, after the hooks of the branch have run with it.
     Signal(Signal),
-    /// A peer has left without a signal, as in Godot: the program disconnected it, or the session
-    /// was [cleared](crate::SceneMultiplayer::clear).
+    /// A peer has left without a signal, as in Godot: the program disconnected the peer, or
+    /// [cleared](crate::SceneMultiplayer::clear) the session.
     PeerGone(PeerId),
 }
 
 impl Branch {
-    /// How to make a branch whose multiplayer root stands at `root_path` (`"/root"`, `"/root/Game"`).
+    /// Creates a builder of a branch whose multiplayer root is at `root_path` (`"/root"`,
+    /// `"/root/Game"`).
     pub fn builder(root_path: &str) -> BranchBuilder {
         BranchBuilder::new(root_path)
     }
@@ -71,15 +72,17 @@ impl Branch {
         }
     }
 
-    /// The number by which endpoints know it (default: 0); a host that runs several branches gives each its own.
+    /// Sets the number by which endpoints identify the branch (default: 0). A host that runs
+    /// several branches gives each its own.
     pub fn set_id(&mut self, id: BranchId) {
         self.id = id;
     }
 
-    /// Runs one turn with `peer` as its only transport: takes in what the network brought, runs calls, signals and the tick
-    /// that is due, and sends what came of it. Everything of the program's runs inside, as in Godot.
+    /// Runs one turn with `peer` as the only transport: receives, runs calls, signal hooks and the
+    /// tick that is due, and sends. All hooks and methods of the program run inside, as in Godot.
     ///
-    /// Another transport can take the place of one that is disconnected, or after [`replace_peer`](Self::replace_peer).
+    /// Another transport may be passed once the last one is disconnected, or after
+    /// [`replace_peer`](Self::replace_peer).
     pub fn poll(&mut self, peer: &mut dyn MultiplayerPeer, now: Instant) {
         let is_open = peer.connection_status() != ConnectionStatus::Disconnected;
         let polled = self.polled.take().or_else(|| is_open.then(|| Polled::new(self.id, peer)));
@@ -87,14 +90,15 @@ impl Branch {
             self.polled = polled.turn(self, peer, now);
             return;
         }
-        // Only the last words of an earlier session may be left to send.
+        // The transport is disconnected; only final packets of its session may remain to be sent.
         peer.poll(now);
         self.end_turn(now);
         peer.flush(now);
     }
 
-    /// Says that the next [`poll`](Self::poll) is with another transport, as assigning `multiplayer_peer` does in Godot: peers and the
-    /// numbers of nodes are forgotten, without signals. The old transport is the program's to close.
+    /// Prepares the next [`poll`](Self::poll) for another transport, as assigning
+    /// `multiplayer_peer` does in Godot. Peers and node ids are discarded without signals. The
+    /// program closes the old transport.
     #[doc(alias = "set_multiplayer_peer")]
     pub fn replace_peer(&mut self) {
         if self.polled.take().is_some() {
@@ -102,18 +106,23 @@ impl Branch {
         }
     }
 
-    /// Ends the branch: its links close, with [`Farewell::Drain`] when what they accepted has
-    /// arrived, or took longer than [`LINGER`](mp_core::limits::LINGER). What it still has to say
-    /// must be [delivered](StateMachine::deliver), or [`poll`](Self::poll)ed until the transport is
-    /// disconnected. What the program calls and sends from now on, in a method that a last packet
-    /// calls say, is refused as not connected.
+    /// Closes the branch and its connections.
+    ///
+    /// With [`Farewell::Drain`] a connection closes when the data that it accepted is delivered, or
+    /// after [`LINGER`](mp_core::limits::LINGER). The output must still be
+    /// [delivered](StateMachine::deliver), or the branch be [`poll`](Self::poll)ed until the
+    /// transport is disconnected. Calls and packets that the program sends from now on, for example
+    /// in a method that a last received packet calls, are refused as not connected.
     pub fn close(&mut self, reason: DisconnectReason, farewell: Farewell) {
         let leave = ToEndpoint::Leave { branch: self.id, reason, farewell };
         self.scene.api_mut().handle_leave(&leave);
     }
 
-    /// The oldest signal not yet taken. At most [`SIGNALS_MAX`] are kept, and [`SIGNAL_BYTES_MAX`]; the oldest make way, and are
-    /// counted. Other [events](Self::next_event) before it are dropped.
+    /// Removes and returns the oldest signal, and discards other [events](Self::next_event) before
+    /// it.
+    ///
+    /// At most [`SIGNALS_MAX`] signals and [`SIGNAL_BYTES_MAX`] bytes are kept. Beyond that the
+    /// oldest signal is dropped and counted in [`dropped_signals`](Self::dropped_signals).
     pub fn next_signal(&mut self) -> Option<Signal> {
         loop {
             if let BranchEvent::Signal(signal) = self.next_event()? {
@@ -122,8 +131,8 @@ impl Branch {
         }
     }
 
-    /// The oldest event not yet taken: [signals](Self::next_signal), and what Godot has no signal
-    /// for. A program takes either these or signals.
+    /// Removes and returns the oldest event: a [signal](Self::next_signal), or an event for which
+    /// Godot has no signal. A program uses either this or [`next_signal`](Self::next_signal).
     pub fn next_event(&mut self) -> Option<BranchEvent> {
         let event = self.events.pop_front()?;
         if let BranchEvent::Signal(signal) = &event {
@@ -133,34 +142,36 @@ impl Branch {
         Some(event)
     }
 
-    /// The scene.
+    /// Returns the scene.
     pub fn scene(&mut self) -> &mut Scene {
         &mut self.scene
     }
 
-    /// Signals that nobody took in time.
+    /// Returns the number of signals that were dropped because the program did not take them in
+    /// time.
     pub fn dropped_signals(&self) -> u64 {
         self.dropped_signals
     }
 
-    /// Counters of the session on the transport that [`poll`](Self::poll) was last given; `None`
-    /// once it has ended.
+    /// Returns the counters of the session on the transport that [`poll`](Self::poll) received
+    /// last; `None` once that session has ended.
     pub fn endpoint_stats(&self) -> Option<EndpointStats> {
         self.polled.as_ref().map(Polled::stats)
     }
 
-    /// Whether an endpoint could not take what it was offered last.
+    /// Returns whether an endpoint refused a message at the last delivery.
     pub fn is_blocked(&self) -> bool {
         self.scene.api().is_blocked()
     }
 
-    /// Packets that wait for the endpoint for which most do. A host delivers before they reach
-    /// [`OUTBOX_PACKETS_MAX`](mp_core::limits::OUTBOX_PACKETS_MAX), and takes in less when it cannot.
+    /// Returns the number of packets in the longest endpoint queue. A host delivers them before
+    /// there are [`OUTBOX_PACKETS_MAX`](mp_core::limits::OUTBOX_PACKETS_MAX), and accepts less
+    /// input while it cannot.
     pub fn queued_packets(&self) -> usize {
         self.scene.api().queued_packets()
     }
 
-    /// Lets the program see signals and calls in order, those that it causes itself too.
+    /// Runs hooks and calls for pending events in order, including events that they cause.
     fn run_events(&mut self) {
         loop {
             self.scene.flush_changes();
@@ -171,7 +182,7 @@ impl Branch {
                     self.hooks.run_signal(&mut self.scene, &signal);
                     self.keep_signal(signal);
                 }
-                // At most one for each signal that was kept, and for each peer that was there
+                // Bounded: at most one for each signal that was kept, and for each peer connected
                 // before.
                 ApiEvent::PeerGone(peer) => self.events.push_back(BranchEvent::PeerGone(peer)),
                 ApiEvent::EndpointAbandoned(endpoint) => self.abandoned.push_back(endpoint),
@@ -198,14 +209,14 @@ impl Branch {
         self.run_events();
     }
 
-    /// Time between ticks; `None` when nobody has a use for them.
+    /// Returns the time between ticks; `None` if neither hooks nor the protocol need them.
     fn tick_period(&self) -> Option<Duration> {
         let wanted = self.hooks.has_process() || self.scene.api().wants_ticks();
         wanted.then(|| self.hooks.tick_period())
     }
 
-    /// Runs the tick that is due: the program's, and then what is sent at each. Ticks that were missed are not made up for: the next
-    /// one gets the whole time.
+    /// Runs the tick that is due: first the program's hooks, then the protocol. Missed ticks are
+    /// skipped; the next one receives the whole elapsed time.
     fn tick(&mut self, now: Instant) {
         let Some(period) = self.tick_period() else { return };
         if self.next_tick.is_some_and(|due| now < due) {
@@ -241,7 +252,7 @@ impl StateMachine for Branch {
             ToBranch::Closed(endpoint, reason) => {
                 self.scene.api_mut().handle_closed(endpoint, reason);
             }
-            other => tracing::debug!(?other, "a message that this version does not know"),
+            other => tracing::debug!(?other, "ignored an unknown message"),
         }
         self.run_events();
     }

@@ -1,4 +1,4 @@
-//! How a branch is made: its nodes, its hooks, its settings.
+//! The builder of a branch: nodes, hooks and settings.
 
 use std::error::Error;
 use std::fmt;
@@ -12,7 +12,7 @@ use crate::scene_multiplayer::{GodotQuirks, SceneMultiplayer};
 use crate::tree::{NodeId, NodeRef, Tree, TreeError};
 use crate::{Branch, Scene, Signal};
 
-/// Makes a [`Branch`].
+/// Builds a [`Branch`].
 ///
 /// ```
 /// use mp_scene::prelude::*;
@@ -39,7 +39,7 @@ pub struct BranchBuilder {
     hooks: Hooks,
 }
 
-/// The program's own code.
+/// Hooks of the program.
 #[derive(Default)]
 pub(crate) struct Hooks {
     signal: Vec<SignalHook>,
@@ -57,7 +57,7 @@ type ProcessHook = Box<dyn FnMut(&mut Scene, Duration)>;
 #[derive(Default)]
 struct Setups(Vec<Setup>);
 
-/// Makes the protocol of the branch.
+/// Creates the protocol of the branch.
 struct Interface(Box<dyn FnOnce(SceneMultiplayer) -> Box<dyn MultiplayerApi>>);
 
 impl BranchBuilder {
@@ -74,7 +74,8 @@ impl BranchBuilder {
         }
     }
 
-    /// Adds nodes, when the branch is built. Several setups run in the order of these calls.
+    /// Adds a setup, which creates nodes when the branch is built. Setups run in the order in which
+    /// they were added.
     ///
     /// A setup returns the result of [`Scene::add`] or [`Scene::add_instance`], or any value with a
     /// [`SetupError`]. `?` converts all errors to the latter:
@@ -94,13 +95,13 @@ impl BranchBuilder {
         self
     }
 
-    /// Is told every signal. Several hooks run in order.
+    /// Adds a hook for all signals. Hooks run in the order in which they were added.
     pub fn on_signal(mut self, hook: impl FnMut(&mut Scene, &Signal) + 'static) -> Self {
         self.hooks.signal.push(Box::new(hook));
         self
     }
 
-    /// Is told when a peer takes part.
+    /// Adds a hook for [`Signal::PeerConnected`].
     pub fn on_peer_connected(self, mut hook: impl FnMut(&mut Scene, PeerId) + 'static) -> Self {
         self.on_signal(move |scene, signal| {
             if let Signal::PeerConnected(peer) = signal {
@@ -109,7 +110,7 @@ impl BranchBuilder {
         })
     }
 
-    /// Is told when a peer has left.
+    /// Adds a hook for [`Signal::PeerDisconnected`].
     pub fn on_peer_disconnected(self, mut hook: impl FnMut(&mut Scene, PeerId) + 'static) -> Self {
         self.on_signal(move |scene, signal| {
             if let Signal::PeerDisconnected(peer) = signal {
@@ -118,7 +119,8 @@ impl BranchBuilder {
         })
     }
 
-    /// Is told what peers send with `send_bytes`.
+    /// Adds a hook for [`Signal::PeerPacket`]: bytes that a peer sent with
+    /// [`send_bytes`](SceneMultiplayer::send_bytes).
     pub fn on_peer_packet(self, mut hook: impl FnMut(&mut Scene, PeerId, &[u8]) + 'static) -> Self {
         self.on_signal(move |scene, signal| {
             if let Signal::PeerPacket { from, data } = signal {
@@ -127,8 +129,11 @@ impl BranchBuilder {
         })
     }
 
-    /// Requires peers to authenticate themselves, and is told what they send meanwhile (Godot: `auth_callback`). It answers, now or
-    /// later, with [`send_auth`](SceneMultiplayer::send_auth), [`complete_auth`](SceneMultiplayer::complete_auth) or
+    /// Requires peers to authenticate, and adds a hook for the bytes that they send meanwhile
+    /// (Godot: `auth_callback`).
+    ///
+    /// The program responds, in the hook or later, with [`send_auth`](SceneMultiplayer::send_auth),
+    /// [`complete_auth`](SceneMultiplayer::complete_auth) or
     /// [`disconnect_peer`](SceneMultiplayer::disconnect_peer).
     #[doc(alias = "auth_callback")]
     pub fn on_peer_auth(
@@ -143,35 +148,37 @@ impl BranchBuilder {
         })
     }
 
-    /// Runs at every tick, with the time since the last one (zero at the first). Ticks come at the
-    /// [`tick_rate`](Self::tick_rate), 60 per second unless set.
+    /// Adds a hook that runs at every tick, [`tick_rate`](Self::tick_rate) times per second. Its
+    /// argument is the time since the last tick, zero at the first.
     #[doc(alias = "_process")]
     pub fn on_process(mut self, hook: impl FnMut(&mut Scene, Duration) + 'static) -> Self {
         self.hooks.process.push(Box::new(hook));
         self
     }
 
-    /// Ticks per second, at least 1 (default: 60, Godot's physics rate): how often [`on_process`](Self::on_process) runs, and how often
-    /// synchronizers are looked at. Without either there are none.
+    /// Sets the number of ticks per second (at least 1; default: 60, Godot's physics rate). At a
+    /// tick [`on_process`](Self::on_process) hooks run and synchronizers are checked. A branch with
+    /// neither has no ticks.
     pub fn tick_rate(mut self, per_second: u32) -> Self {
         self.hooks.tick_period = Some(Duration::from_secs(1) / per_second.max(1));
         self
     }
 
-    /// How messages become bytes (default: [`Codec::Godot4`] of Godot 4.3 and later).
+    /// Sets the codec of messages (default: [`Codec::Godot4`] for Godot 4.3 and later).
     pub fn codec(mut self, codec: Codec) -> Self {
         self.codec = codec;
         self
     }
 
-    /// Whether clients see and reach each other (default: yes).
+    /// Sets whether the server announces its clients to each other and relays their packets
+    /// (default: yes).
     pub fn server_relay(mut self, relay: bool) -> Self {
         self.server_relay = relay;
         self
     }
 
-    /// Makes the protocol of the branch out of the SceneMultiplayer that the builder has set up: one
-    /// that wraps it, or another (default: the SceneMultiplayer itself).
+    /// Sets the protocol of the branch (default: the `SceneMultiplayer` itself). `make` receives
+    /// the `SceneMultiplayer` with the builder's settings, and may wrap it.
     ///
     /// Godot chooses by name for the whole process (`MultiplayerAPI.set_default_interface`), or sets
     /// `MultiplayerAPI` objects per path.
@@ -184,17 +191,17 @@ impl BranchBuilder {
         self
     }
 
-    /// What peers may do that Godot lets them do and mp does not (default: nothing).
+    /// Sets Godot behaviours that mp disables by default, see [`GodotQuirks`] (default: none).
     pub fn quirks(mut self, quirks: GodotQuirks) -> Self {
         self.quirks = quirks;
         self
     }
 
-    /// The branch, with its nodes.
+    /// Creates the branch and runs its setups.
     ///
     /// # Errors
     ///
-    /// When the root path is not one, or a setup fails.
+    /// [`BuildError`] if the root path is invalid or a setup fails.
     pub fn build(self) -> Result<Branch, BuildError> {
         let tree = Tree::new(&self.root_path).map_err(BuildError::RootPath)?;
         let mut multiplayer = SceneMultiplayer::new(self.codec);
@@ -280,12 +287,12 @@ impl Hooks {
         }
     }
 
-    /// Whether the program has something to run at ticks.
+    /// Returns whether there is a hook to run at ticks.
     pub(crate) fn has_process(&self) -> bool {
         !self.process.is_empty()
     }
 
-    /// Time between ticks.
+    /// Returns the time between ticks.
     pub(crate) fn tick_period(&self) -> Duration {
         self.tick_period.unwrap_or(Self::DEFAULT_TICK_PERIOD)
     }

@@ -1,5 +1,5 @@
-//! Bodies of the fuzz targets of this crate. Each takes any bytes; it panics when a property does
-//! not hold. See `fuzz/` in the repository.
+//! Bodies of the fuzz targets of this crate. Each accepts any bytes and panics when a property is
+//! violated. See `fuzz/` in the repository.
 
 use std::fmt::Debug;
 
@@ -13,7 +13,7 @@ use crate::codec::{Codec, GodotVersion, Limits, Objects};
 use crate::property::{component, set_component};
 use crate::replication::ReplicationConfig;
 
-/// Reads a value in each of its forms. What is read can be written and read again.
+/// Checks that a value that is decoded, in each encoding, can be encoded and decoded again.
 pub fn variant(data: &[u8]) {
     for (limits, objects) in [
         (Limits::default(), Objects::Ids),
@@ -26,7 +26,8 @@ pub fn variant(data: &[u8]) {
     }
 }
 
-/// Reads a packet as each version of the protocol. What is read can be written and read again.
+/// Checks that a message that is decoded, in each version of the protocol, can be encoded and
+/// decoded again.
 pub fn scene_message(data: &[u8]) {
     let limits = Limits::default();
     for version in [GodotVersion::V4_0, GodotVersion::V4_3] {
@@ -36,9 +37,9 @@ pub fn scene_message(data: &[u8]) {
     }
 }
 
-/// Checks that what `read` accepts can be written, and what was written can be read and is then
-/// written as the same bytes. The first writing may change a value: a null object becomes nil, so
-/// that two keys of a dictionary become one.
+/// Checks that a value that `read` accepts can be written, and that its bytes are stable from the
+/// second writing on. The first writing may change a value: a null object becomes nil, so that two
+/// keys of a dictionary become one.
 fn is_stable<T: Debug, R: Debug, W: Debug>(
     data: &[u8],
     read: impl Fn(&[u8]) -> Result<T, R>,

@@ -1,7 +1,7 @@
-//! Godot's `SceneMultiplayer` without the engine: nodes with methods that peers call, the server's relay, raw packets, and
-//! the wire that real Godot 4 games speak.
+//! Godot's `SceneMultiplayer` without the engine: RPCs to nodes, replication, raw packets, the
+//! server relay, and the wire protocol of real Godot 4 games.
 //!
-//! Read [`Branch`] first, then [`Scene`], which everything of a program's own is given.
+//! A program builds a [`Branch`]; its hooks and RPC methods use the branch's [`Scene`].
 //!
 //! ```
 //! use mp_scene::prelude::*;
@@ -26,8 +26,8 @@
 //! # branch.build().unwrap();
 //! ```
 //!
-//! Nothing here reads a clock or opens a socket: a host does (crate `mp-actor`), or the game's own loop calls
-//! [`Branch::poll`] with a transport.
+//! The crate reads no clock and opens no socket. A host runs the branch (crate `mp-actor`), or the
+//! game's own loop calls [`Branch::poll`] with a transport.
 
 pub mod api;
 mod branch;

@@ -1,4 +1,4 @@
-//! The typed middle: what SceneMultiplayer says, before a codec makes bytes of it.
+//! Messages of the `SceneMultiplayer` protocol, independent of their encoding.
 #![expect(
     clippy::exhaustive_enums,
     clippy::exhaustive_structs,
@@ -8,44 +8,44 @@
 use bytes::Bytes;
 use mp_core::{PeerId, Variant};
 
-/// One message between two SceneMultiplayers.
+/// A message between two `SceneMultiplayer`s.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum SceneMessage {
-    /// Call a method.
+    /// A call of a method.
     RemoteCall(RemoteCall),
-    /// The sender will call the node at `path` by `id`.
+    /// The announcement that the sender will refer to the node at `path` by `id`.
     SimplifyPath {
-        /// The sender's number for the node.
+        /// The sender's id for the node.
         id: u32,
         /// The sender's [`RpcIds::checksum`](crate::rpc::RpcIds::checksum) of the node.
         checksum: [u8; 32],
-        /// Path relative to the multiplayer root.
+        /// The path relative to the multiplayer root.
         path: String,
     },
-    /// The receiver of a `SimplifyPath` knows the node.
+    /// The reply to a `SimplifyPath`: the receiver knows the node.
     ConfirmPath {
-        /// Which node.
+        /// The confirmed node.
         of: Confirmed,
-        /// Whether both number the node's methods alike.
+        /// Whether the RPC tables of both peers match for the node.
         checksum_ok: bool,
     },
-    /// Bytes of the program's own (`send_bytes`).
+    /// Application bytes (`send_bytes`).
     Raw(Bytes),
-    /// A spawner has a node.
+    /// The announcement of a spawned node.
     Spawn(Spawn),
-    /// The node with this net id is gone, or not to be seen any more.
+    /// The node with this net id was removed, or became invisible to the receiver.
     Despawn(u32),
     /// Properties that are always sent.
     Sync {
-        /// Counts up, and wraps; an older one is not to be taken after a newer one.
+        /// A wrapping sequence number; a message older than the last applied one is ignored.
         time: u16,
-        /// In the form of the codec, which takes them apart.
+        /// The properties, in the codec's encoding.
         elements: Bytes,
     },
-    /// Properties that have changed, in the form of the codec.
+    /// Changed properties, in the codec's encoding.
     Delta(Bytes),
-    /// Bytes of the program's own authentication; none complete it.
+    /// Application bytes of an authentication; empty bytes complete it.
     Auth(Bytes),
     /// The server announces another client.
     AddPeer(PeerId),
@@ -53,72 +53,74 @@ pub enum SceneMessage {
     DelPeer(PeerId),
     /// A message for, or from, another client.
     Relay {
-        /// To the server: whom it is for, as Godot's number. From the server: who sent it.
+        /// To the server: the target, as Godot's number. From the server: the sender.
         peer: i32,
-        /// The message's bytes; not looked into when it is passed on.
+        /// The encoded message, which the server forwards without decoding it.
         inner: Bytes,
     },
 }
 
-/// The announcement of a node.
+/// The announcement of a spawned node.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spawn {
-    /// What it is made of.
+    /// The source from which the node is created.
     pub of: SpawnOf,
-    /// The sender's number for the spawner.
+    /// The sender's id for the spawner.
     pub spawner: u32,
-    /// The sender's number for the node, by which it will be despawned.
+    /// The sender's id for the node, which a later `Despawn` contains.
     pub net_id: u32,
-    /// The sender's numbers for the synchronizers of the node that the sender has authority over, in the order in which they enter the
-    /// tree.
+    /// The sender's ids for the node's synchronizers that the sender has authority over, in the
+    /// order in which they enter the tree.
     pub synchronizers: Vec<u32>,
     /// The node's name.
     pub name: String,
-    /// The spawn properties of those synchronizers, encoded one after the other.
+    /// The spawn properties of `synchronizers`, encoded one after the other.
     pub state: Bytes,
 }
 
-/// What an announced node is made of.
+/// The source from which a spawned node is created.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SpawnOf {
-    /// The scene of this number in the spawner's list.
+    /// Index of a scene in the spawner's list.
     Scene(u8),
-    /// Data for the spawner's function.
+    /// Argument of the spawner's function.
     Data(Variant),
 }
 
-/// What a confirmation names the node by.
+/// The node in a `ConfirmPath`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Confirmed {
-    /// The number from the `SimplifyPath`: Godot 4.3 and later.
+    /// The id from the `SimplifyPath`: Godot 4.3 and later.
     Id(u32),
-    /// Its path: Godot 4.0 to 4.2.
+    /// The path: Godot 4.0 to 4.2.
     Path(String),
 }
 
-/// A call.
+/// A remote procedure call.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RemoteCall {
     /// The node.
     pub node: CallNode,
-    /// The number of the method, see [`RpcIds`](crate::rpc::RpcIds).
+    /// The id of the method, see [`RpcIds`](crate::rpc::RpcIds).
     pub method: u16,
-    /// At most 255.
+    /// The arguments, at most 255.
     pub args: Vec<Variant>,
-    /// Whether all arguments could be decoded. Godot 4.6.3 makes the call all the same, with null for what could not.
+    /// Whether all arguments were decoded. Godot 4.6.3 makes the call in any case, with null for
+    /// those that were not.
     pub complete: bool,
 }
 
-/// How a call names its node.
+/// The node of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallNode {
-    /// By the sender's number.
+    /// The sender's id for the node.
     Id {
-        /// The number.
+        /// The id.
         id: u32,
-        /// Whether it takes 4 bytes although fewer would do: in a call that goes to other peers by path.
+        /// Whether the id is encoded in 4 bytes although fewer suffice, as in a call that goes to
+        /// other peers by path.
         wide: bool,
     },
-    /// By its path relative to the multiplayer root.
+    /// The path relative to the multiplayer root.
     Path(String),
 }

@@ -1,4 +1,4 @@
-//! What a branch has to say to one endpoint, until the endpoint takes it.
+//! The queue of messages of a branch for one endpoint.
 
 use std::collections::VecDeque;
 
@@ -7,24 +7,26 @@ use mp_core::limits::{
 };
 use mp_core::{Outgoing, ToEndpoint};
 
-/// Packets and commands in order, packets in batches.
+/// A queue of packets and commands in order, with packets in batches.
 ///
-/// Bound: [`OUTBOX_PACKETS_MAX`] packets for an endpoint that has taken nothing for a while, [`OUTBOX_TURN_PACKETS_MAX`] for
-/// others: one turn may make many. Beyond it the oldest unreliable packet is dropped and counted; when there is none the
-/// endpoint is [`Stuck`]: reliable packets must not be lost silently.
+/// It holds at most [`OUTBOX_TURN_PACKETS_MAX`] packets, since one turn may produce many, and
+/// [`OUTBOX_PACKETS_MAX`] for an endpoint that has accepted nothing for [`OUTBOX_REFUSALS_MAX`]
+/// deliveries. Beyond the limit the oldest unreliable packet is dropped and counted. If there is
+/// none the endpoint is [`Stuck`]: reliable packets must not be lost silently.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     waiting: VecDeque<ToEndpoint>,
     packets: usize,
-    /// Where the last call lies: its message in `waiting`, and the packets in front of it there.
+    /// Position of the last call: index of its message in `waiting`, and of its packet in the
+    /// batch.
     call: Option<(usize, usize)>,
     blocked: bool,
-    /// Deliveries in a row of which the endpoint took nothing.
+    /// Number of consecutive deliveries of which the endpoint accepted nothing.
     refusals: u32,
     dropped: u64,
 }
 
-/// The endpoint does not take the reliable packets that wait for it.
+/// The error of a queue that is full of reliable packets, which its endpoint does not accept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stuck;
 
@@ -45,7 +47,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// Notes that the packet after those that are queued now is a call.
+    /// Records that the next packet to be queued is a call.
     pub(crate) fn note_call(&mut self) {
         self.call = Some(match self.waiting.back() {
             Some(ToEndpoint::Send(batch)) if batch.len() < BATCH_EVENTS_MAX => {
@@ -55,11 +57,11 @@ impl Outbox {
         });
     }
 
-    /// Queues a packet in front of the last call that was noted since the last delivery.
+    /// Queues a packet before the last call recorded since the last delivery.
     pub(crate) fn send_in_front_of_call(&mut self, packet: Outgoing) -> Result<(), Stuck> {
         let Some((message, place)) = self.call else { return self.send(packet) };
         if self.packets >= self.packets_max() {
-            // Dropping another packet would move the place.
+            // Queuing now drops another packet, which would invalidate the position.
             self.call = None;
             return self.send(packet);
         }
@@ -88,7 +90,7 @@ impl Outbox {
         self.waiting.push_back(command);
     }
 
-    /// Offers what waits, in order, until it is given back.
+    /// Delivers queued messages in order, until `accept` returns one.
     pub(crate) fn deliver(&mut self, mut accept: impl FnMut(ToEndpoint) -> Result<(), ToEndpoint>) {
         (self.blocked, self.call) = (false, None);
         let mut has_taken = false;
@@ -109,17 +111,17 @@ impl Outbox {
         self.refusals = 0;
     }
 
-    /// Whether the endpoint gave something back at the last delivery.
+    /// Returns whether the endpoint refused a message at the last delivery.
     pub(crate) fn is_blocked(&self) -> bool {
         self.blocked
     }
 
-    /// Packets that wait.
+    /// Returns the number of queued packets.
     pub(crate) fn packets(&self) -> usize {
         self.packets
     }
 
-    /// Unreliable packets dropped because the endpoint took nothing.
+    /// Returns the number of unreliable packets dropped from the full queue.
     pub(crate) fn dropped(&self) -> u64 {
         self.dropped
     }
@@ -220,7 +222,7 @@ mod tests {
         }
     }
 
-    /// An endpoint that gives back all it is offered, for long enough.
+    /// Refuses all messages often enough for [`OUTBOX_PACKETS_MAX`] to apply.
     fn refuse(outbox: &mut Outbox) {
         for _ in 0..OUTBOX_REFUSALS_MAX {
             outbox.deliver(Err);

@@ -1,4 +1,4 @@
-//! Values as packets: Godot's `PacketPeer.put_var` and `get_var`.
+//! Packets that contain values: Godot's `PacketPeer.put_var` and `get_var`.
 
 use bytes::BytesMut;
 use mp_core::{MultiplayerPeer, PacketPeer, PacketPeerError, Variant};
@@ -7,7 +7,7 @@ use crate::codec::godot::VariantError;
 use crate::codec::godot::variant::{decode_variant, encode_variant};
 use crate::codec::{Limits, Objects};
 
-/// Sends and reads a [`Variant`] as one packet, in the form of Godot 4.6.3's `var_to_bytes`.
+/// Sends and receives a [`Variant`] as one packet, in the encoding of Godot 4.6.3's `var_to_bytes`.
 ///
 /// ```
 /// use mp_core::{Instant, PacketPeer, PeerId, Variant, memory};
@@ -24,7 +24,8 @@ use crate::codec::{Limits, Objects};
 /// # Ok::<(), mp_scene::PacketVarError>(())
 /// ```
 pub trait PacketVar {
-    /// Puts a value as [`put_packet`](PacketPeer::put_packet) puts bytes. Objects travel by their ids.
+    /// Queues a value as a packet, as [`put_packet`](PacketPeer::put_packet) queues bytes. Objects
+    /// are encoded as their ids.
     ///
     /// # Errors
     ///
@@ -33,26 +34,30 @@ pub trait PacketVar {
         self.put_var_with(value, Objects::Ids)
     }
 
-    /// Puts a value, with its objects by their ids or in full (Godot: `full_objects`).
+    /// Queues a value as a packet, with objects encoded as their ids or in full (Godot:
+    /// `full_objects`).
     ///
     /// # Errors
     ///
-    /// When the value has no form on the wire, when that is longer than
+    /// If the value cannot be encoded, if its encoding exceeds
     /// [`encode_buffer_max_size`](PacketPeer::encode_buffer_max_size), or as `put_packet`.
     fn put_var_with(&mut self, value: &Variant, objects: Objects) -> Result<(), PacketVarError>;
 
-    /// Takes the next packet as a value; bytes behind the value are ignored. Objects in full are refused, and the
-    /// memory that the value may take is bounded by [`Limits`].
+    /// Removes the next packet and decodes it as a value. Bytes after the value are ignored.
+    /// Objects in full are refused, and [`Limits`] bounds the memory of the value.
     ///
     /// # Errors
     ///
+    /// If the queue is empty or the packet does not begin with a value. The packet is removed in
+    /// any case.
     /// When no packet waits, or the packet does not begin with a value. It has been taken even so.
     #[doc(alias = "get_var")]
     fn next_var(&mut self) -> Result<Variant, PacketVarError> {
         self.next_var_with(&Limits::default())
     }
 
-    /// Takes the next packet as a value within limits of your own (Godot: `allow_objects`).
+    /// Removes the next packet and decodes it as a value within other limits (Godot:
+    /// `allow_objects`).
     ///
     /// # Errors
     ///
@@ -77,30 +82,30 @@ impl<P: MultiplayerPeer> PacketVar for PacketPeer<P> {
     }
 }
 
-/// Why a value was not sent or read.
+/// The reason why a value was not sent or received.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PacketVarError {
-    /// Its packet.
+    /// The packet could not be sent or received.
     #[error(transparent)]
     Packet(#[from] PacketPeerError),
-    /// It is longer than the encode buffer.
+    /// The encoding exceeds the encode buffer.
     #[error(
         "the value takes {len} bytes and {max} are allowed; set_encode_buffer_max_size allows more"
     )]
     TooLarge {
-        /// Bytes that it takes.
+        /// Size of the encoding in bytes.
         len: usize,
-        /// Bytes that it may take.
+        /// Maximum size in bytes.
         max: usize,
     },
-    /// Its form on the wire.
+    /// The value could not be encoded or decoded.
     #[error(transparent)]
     Variant(#[from] VariantError),
 }
 
 impl PacketVarError {
-    /// Godot's number. (Its `get_var` logs it and returns null.)
+    /// Returns Godot's error number. (Godot's `get_var` logs the error and returns null.)
     pub const fn godot_code(&self) -> i32 {
         match self {
             Self::Packet(error) => error.godot_code(),

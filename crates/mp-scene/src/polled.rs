@@ -1,5 +1,5 @@
-//! The transport of a branch that is polled: an endpoint around it, and both hosts over direct
-//! mailboxes.
+//! The session of a polled branch: an endpoint around its transport, and the hosts of both, joined
+//! by local mailboxes.
 
 use mp_core::{
     BranchId, Endpoint, EndpointId, EndpointStats, Instant, MultiplayerPeer, ToBranch, ToEndpoint,
@@ -8,15 +8,15 @@ use mp_host::{BranchHost, EndpointHost, HostedEndpoint, LocalMailbox};
 
 use crate::Branch;
 
-/// A session of a branch on the transport that it is polled with.
+/// The session of a branch on the transport that the program polls it with.
 #[derive(Debug)]
 pub(crate) struct Polled {
-    /// Between two polls the program has the transport.
+    /// Without its transport, which the program owns between two polls.
     endpoint: Endpoint<()>,
     hosts: Hosts,
 }
 
-/// Both hosts and what is between them. Mailboxes are empty between two steps of a turn.
+/// The hosts and the mailboxes between them. The mailboxes are empty between the steps of a turn.
 #[derive(Debug)]
 struct Hosts {
     endpoint: EndpointHost<LocalMailbox<ToBranch>>,
@@ -26,10 +26,10 @@ struct Hosts {
 }
 
 impl Polled {
-    /// The endpoint of a branch that is polled.
+    /// The id of the only endpoint of a polled branch.
     pub(crate) const ENDPOINT: EndpointId = EndpointId(0);
 
-    /// A session of the branch `id` on `peer`.
+    /// Starts a session of the branch `id` on `peer`.
     pub(crate) fn new(id: BranchId, peer: &mut dyn MultiplayerPeer) -> Self {
         let mut hosts = Hosts {
             endpoint: EndpointHost::new(),
@@ -43,7 +43,7 @@ impl Polled {
         Self { endpoint: endpoint.map_peer(drop), hosts }
     }
 
-    /// Runs one turn of the endpoint and of `branch`. Returns the session, unless it has ended.
+    /// Runs one turn of the endpoint and of `branch`. Returns the session unless it has ended.
     pub(crate) fn turn(
         self,
         branch: &mut Branch,
@@ -65,12 +65,12 @@ impl Polled {
         (!has_ended).then_some(Self { endpoint, hosts })
     }
 
-    /// Counters of its endpoint.
+    /// Returns the counters of the endpoint.
     pub(crate) fn stats(&self) -> EndpointStats {
         self.endpoint.stats()
     }
 
-    /// Returns the time at which connections that drain have done so for long enough.
+    /// Returns the time at which draining connections time out.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         self.endpoint.deadline()
     }
@@ -95,7 +95,7 @@ impl Hosts {
         branch: &mut Branch,
         now: Instant,
     ) {
-        // The session ends with its endpoint, and the branch outlives it.
+        // The result is not needed: the session ends with its endpoint, and the branch stays.
         let _ = self.branch.turn(branch, now);
         while let Some(message) = self.to_endpoint.pop() {
             self.endpoint.handle_input(endpoint, now, message);

@@ -1,4 +1,4 @@
-//! What most programs import.
+//! Items that most programs import.
 
 pub use mp_core::{Channel, PeerId, Target, TransferMode, Variant};
 

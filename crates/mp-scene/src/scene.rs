@@ -1,4 +1,4 @@
-//! What a program holds: the tree and the SceneMultiplayer of a branch.
+//! The scene of a branch: the tree and the protocol.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -15,14 +15,14 @@ use crate::scene_multiplayer::SceneStats;
 use crate::tree::{CheckedOut, Instance, Node, NodeId, NodeRef, NodeTree, Tree, TreeError};
 use crate::{RpcError, SceneMultiplayer, SendBytesError};
 
-/// A tree and its SceneMultiplayer: what hooks and methods of a [`Branch`](crate::Branch) are given.
+/// A tree and its protocol, passed to the hooks and methods of a [`Branch`](crate::Branch).
 #[derive(Debug)]
 pub struct Scene {
     tree: Tree,
     api: Box<dyn MultiplayerApi>,
     now: Instant,
     remote_sender: Option<PeerId>,
-    /// Calls to nodes that run a method right now, in order.
+    /// Calls to nodes whose methods are running, in order.
     deferred: VecDeque<Call>,
     failed_calls: u64,
 }
@@ -39,7 +39,8 @@ impl Scene {
         }
     }
 
-    /// Adds a node at `path`, relative to the multiplayer root: all but the last name must exist.
+    /// Adds a node at `path`, relative to the multiplayer root. All nodes of the path but the last
+    /// must exist.
     ///
     /// # Errors
     ///
@@ -50,7 +51,7 @@ impl Scene {
         self.tree.add(parent, name, object)
     }
 
-    /// Adds a node with all below it under the node at `parent`, relative to the multiplayer root.
+    /// Adds a node with its children under the node at `parent`, relative to the multiplayer root.
     ///
     /// # Errors
     ///
@@ -60,8 +61,9 @@ impl Scene {
         self.tree.add_instance(parent, instance)
     }
 
-    /// Lets a [`MultiplayerSpawner`](crate::MultiplayerSpawner) of this side make a node out of `data`, which the others are told with
-    /// the data. When a sibling has the name that its spawn function gives, a number is put behind it.
+    /// Creates a node from `data` with the function of a local
+    /// [`MultiplayerSpawner`](crate::MultiplayerSpawner), and announces it to peers. If the name
+    /// that the function returns is taken by a sibling, a number is appended.
     ///
     /// # Errors
     ///
@@ -75,7 +77,8 @@ impl Scene {
         self.api.spawn(&mut self.tree, spawner.into(), data.into())
     }
 
-    /// Removes a node and all below it; returns its own object, unless one of its methods runs right now.
+    /// Removes a node and its children. Returns the node's object, or `None` if one of its methods
+    /// is running.
     ///
     /// # Errors
     ///
@@ -85,7 +88,7 @@ impl Scene {
         self.tree.remove(node)
     }
 
-    /// The node at `path`, relative to the multiplayer root or absolute.
+    /// Returns the node at `path`, relative to the multiplayer root or absolute.
     ///
     /// # Errors
     ///
@@ -95,11 +98,12 @@ impl Scene {
         self.tree.find(path).ok_or_else(|| TreeError::NotFound(path.to_owned()))
     }
 
-    /// The node at `path`, relative to the multiplayer root or absolute, whose object is an `N`.
+    /// Returns the node at `path`, relative to the multiplayer root or absolute, whose object is an
+    /// `N`.
     ///
     /// # Errors
     ///
-    /// [`TreeError::NotFound`], and [`TreeError::WrongType`] when its object is of another type.
+    /// [`TreeError::NotFound`], or [`TreeError::WrongType`] if the object has another type.
     #[doc(alias = "get_node")]
     pub fn node<N: Node>(&self, path: &str) -> Result<NodeRef<N>, TreeError> {
         let node = NodeRef::new(self.find(path)?);
@@ -109,7 +113,7 @@ impl Scene {
         }
     }
 
-    /// The object of a node.
+    /// Returns the object of a node.
     ///
     /// # Errors
     ///
@@ -118,7 +122,7 @@ impl Scene {
         self.tree.get(node)
     }
 
-    /// The object of a node, to change it.
+    /// Returns the object of a node for modification.
     ///
     /// # Errors
     ///
@@ -132,9 +136,9 @@ impl Scene {
     ///
     /// # Errors
     ///
-    /// [`PropertyError::Unreachable`] when the node has left the tree or a method of it runs,
-    /// [`PropertyError::NoProperty`] when it lists no such property, and other errors when it does
-    /// not take the value.
+    /// [`PropertyError::Unreachable`] if the node is not in the tree or one of its methods is
+    /// running, [`PropertyError::NoProperty`] if the property is not listed, and other errors if
+    /// the value is refused.
     #[doc(alias = "set")]
     pub fn set_property(
         &mut self,
@@ -150,12 +154,13 @@ impl Scene {
         self.tree.run_setter(node, &*property, value.into(), own)
     }
 
-    /// Whether this side has authority over `node`; false when it has left the tree.
+    /// Returns whether the local peer has authority over `node`; false if the node is not in the
+    /// tree.
     pub fn is_multiplayer_authority(&self, node: impl Into<NodeId>) -> bool {
         self.tree.multiplayer_authority(node.into()) == Some(self.unique_id())
     }
 
-    /// Calls `method` of `node` on every other peer (and at home when it is `call_local`).
+    /// Calls `method` of `node` on all other peers, and locally if it is `call_local`.
     ///
     /// # Errors
     ///
@@ -171,8 +176,8 @@ impl Scene {
 
     /// Calls `method` of `node` on `target`: a [`PeerId`] or a [`Target`].
     ///
-    /// The call leaves when the turn ends. At home it runs at once, after sending; while the node runs a method of its own
-    /// it runs when that returns.
+    /// The call is sent at the end of the turn. A local call runs at once, after sending; while
+    /// another method of the node runs, it is deferred until that method returns.
     ///
     /// # Errors
     ///
@@ -185,16 +190,16 @@ impl Scene {
         args: impl IntoArgs,
     ) -> Result<(), RpcError> {
         let (target, node, args) = (target.into(), node.into(), args.into_args());
-        // What the program did before the call is told before it.
+        // Peers must receive earlier changes of the program before this call.
         self.flush_changes();
         let Called { sent, local } = self.api.rpc(&mut self.tree, target, node, method, args)?;
-        // The call at home is made even when there was nobody to send it to.
+        // The local call runs even if there was no peer to send to.
         let at_home = local.map_or(Ok(()), |call| self.call(call));
         sent?;
         at_home.map_err(RpcError::LocalCall)
     }
 
-    /// Sends bytes of the program's own: see [`SceneMultiplayer::send_bytes`].
+    /// Sends application bytes, see [`SceneMultiplayer::send_bytes`].
     ///
     /// # Errors
     ///
@@ -210,46 +215,50 @@ impl Scene {
         self.api.send_bytes(data, target.into(), mode, channel)
     }
 
-    /// Who called the method that runs now: this side's own id in a call at home, `None` outside of calls.
+    /// Returns the caller of the method that is running: the local peer's id in a local call,
+    /// `None` outside of calls.
     #[doc(alias = "get_remote_sender_id")]
     pub fn remote_sender_id(&self) -> Option<PeerId> {
         self.remote_sender
     }
 
-    /// This side's own id.
+    /// Returns the local peer's id.
     #[doc(alias = "get_unique_id")]
     pub fn unique_id(&self) -> PeerId {
         self.api.unique_id()
     }
 
-    /// The peers that take part.
+    /// Returns the ids of the connected peers.
     #[doc(alias = "get_peers")]
     pub fn peers(&self) -> Vec<PeerId> {
         self.api.peer_ids()
     }
 
-    /// The time of this turn.
+    /// Returns the time of this turn.
     pub fn now(&self) -> Instant {
         self.now
     }
 
-    /// Sets the time of this turn. Inputs and ticks do it by themselves; a host that reaches into the scene between them has
-    /// to say.
+    /// Sets the time of this turn. Inputs and ticks set it; a host that uses the scene between
+    /// turns calls this first.
     pub fn set_now(&mut self, now: Instant) {
         self.now = now;
     }
 
-    /// Lets peers be told of what has become of nodes, spawners and synchronizers so far. It happens by itself when a hook or method
-    /// returns and before anything is sent; whoever reaches into the scene between turns can bring it about.
+    /// Announces changes of nodes, spawners and synchronizers to peers. This happens automatically
+    /// when a hook or method returns and before anything is sent; call it after changes between
+    /// turns.
     pub fn flush_changes(&mut self) {
         self.api.handle_changes(self.now, &mut self.tree);
     }
 
-    /// Sets what `configuration` says: the multiplayer root, see [`Tree::set_root_path`], or a spawner or synchronizer to follow.
+    /// Applies `configuration`: sets the multiplayer root ([`Tree::set_root_path`]), or starts
+    /// replication with a spawner or synchronizer.
     ///
     /// # Errors
     ///
-    /// As there (Godot says OK to a path that it refuses), and when the node has left the tree.
+    /// As [`Tree::set_root_path`] (Godot returns `OK` for a path that it refuses), or if the node
+    /// is not in the tree.
     pub fn object_configuration_add(
         &mut self,
         configuration: &Configuration,
@@ -258,12 +267,13 @@ impl Scene {
         self.api.object_configuration_add(&mut self.tree, configuration)
     }
 
-    /// Takes back what `configuration` says. A multiplayer root can be another, but not none.
+    /// Removes `configuration`: stops replication with a spawner or synchronizer. A multiplayer
+    /// root can be replaced but not removed.
     ///
     /// # Errors
     ///
-    /// [`TreeError::IsRoot`] for the root path in force, [`TreeError::NotFound`] for any other, [`TreeError::NotInTree`] for a spawner or
-    /// synchronizer that is not followed.
+    /// [`TreeError::IsRoot`] for the current root path, [`TreeError::NotFound`] for any other path,
+    /// [`TreeError::NotInTree`] for a spawner or synchronizer that is not registered.
     pub fn object_configuration_remove(
         &mut self,
         configuration: &Configuration,
@@ -272,50 +282,51 @@ impl Scene {
         self.api.object_configuration_remove(&mut self.tree, configuration)
     }
 
-    /// The tree.
+    /// Returns the tree.
     pub fn tree(&self) -> &Tree {
         &self.tree
     }
 
-    /// The tree, to change it.
+    /// Returns the tree for modification.
     pub fn tree_mut(&mut self) -> &mut Tree {
         &mut self.tree
     }
 
-    /// The SceneMultiplayer that is the protocol of the branch, or that its protocol is made of: see
-    /// [`MultiplayerApi::scene_multiplayer`].
+    /// Returns the `SceneMultiplayer` that is the protocol of the branch, or on which the protocol
+    /// is built: see [`MultiplayerApi::scene_multiplayer`].
     pub fn multiplayer(&self) -> &SceneMultiplayer {
         self.api.scene_multiplayer()
     }
 
-    /// As [`multiplayer`](Self::multiplayer), to change its settings.
+    /// Returns the `SceneMultiplayer` for modification of its settings.
     pub fn multiplayer_mut(&mut self) -> &mut SceneMultiplayer {
         self.api.scene_multiplayer_mut()
     }
 
-    /// The protocol of the branch: the SceneMultiplayer, unless it was built with another.
+    /// Returns the protocol of the branch (default: [`SceneMultiplayer`]).
     pub fn api(&self) -> &dyn MultiplayerApi {
         &*self.api
     }
 
-    /// The protocol of the branch, to change its settings.
+    /// Returns the protocol of the branch for modification.
     pub fn api_mut(&mut self) -> &mut dyn MultiplayerApi {
         &mut *self.api
     }
 
-    /// Counters; calls that failed at the method's own door are among the refused.
+    /// Returns counters. Received calls whose method refused the arguments count as refused calls.
     pub fn stats(&self) -> SceneStats {
         let mut stats = self.multiplayer().stats();
         stats.refused_calls += self.failed_calls;
         stats
     }
 
-    /// The tree and the protocol.
+    /// Returns the tree and the protocol.
     pub(crate) fn parts(&mut self) -> (&mut Tree, &mut dyn MultiplayerApi) {
         (&mut self.tree, &mut *self.api)
     }
 
-    /// Makes a call that arrived. One that does not fit the method is dropped and counted, as in Godot.
+    /// Makes a received call. A call that does not fit the method is dropped and counted, as in
+    /// Godot.
     pub(crate) fn call_remote(&mut self, call: Call) {
         let (sender, method) = (call.sender, call.method.clone());
         if let Err(error) = self.call(call) {
@@ -338,7 +349,7 @@ impl Scene {
     }
 
     fn run(&mut self, call: Call) -> Result<(), CallError> {
-        // While the node is checked out its properties cannot be read.
+        // The properties of a node that is checked out cannot be read, so flush changes first.
         self.flush_changes();
         let mut out = match self.tree.check_out(call.node) {
             Ok(out) => out,
@@ -350,7 +361,7 @@ impl Scene {
         };
         let node = call.node;
         let result = self.run_method(&mut out, call);
-        // A node that was removed meanwhile goes with its object: its calls to itself are made now.
+        // A node that the method removed is dropped with `out`; run its deferred calls now.
         while !self.tree.contains(node)
             && let Some(waiting) = self.take_deferred(node)
         {
@@ -371,7 +382,7 @@ impl Scene {
         result
     }
 
-    /// The oldest call that waits until a method of `node` returns.
+    /// Removes and returns the oldest call that is deferred until a method of `node` returns.
     fn take_deferred(&mut self, node: NodeId) -> Option<Call> {
         let index = self.deferred.iter().position(|waiting| waiting.node == node)?;
         self.deferred.remove(index)
@@ -385,11 +396,11 @@ impl Scene {
     }
 }
 
-/// What a method that is called by a peer can reach: the [`Scene`] it belongs to, and who called.
+/// The context of a method that a peer calls: the [`Scene`] and the caller.
 ///
-/// While the method runs its node is checked out of the tree: the rest of the scene can be changed at will, but the node
-/// itself cannot be borrowed ([`TreeError::Busy`]), and calls to it, `call_local` ones too, run when the method returns, in
-/// order.
+/// While the method runs its node is checked out of the tree. The rest of the scene can be changed,
+/// but the node itself cannot be borrowed ([`TreeError::Busy`]). Calls to the node, also
+/// `call_local` ones, run in order when the method returns.
 #[derive(Debug)]
 pub struct RpcContext<'a> {
     scene: &'a mut Scene,
@@ -398,12 +409,12 @@ pub struct RpcContext<'a> {
 }
 
 impl RpcContext<'_> {
-    /// The node whose method runs.
+    /// Returns the node whose method is running.
     pub fn node(&self) -> NodeId {
         self.node
     }
 
-    /// Who called: this side's own id in a call at home.
+    /// Returns the caller: the local peer's id in a local call.
     #[doc(alias = "get_remote_sender_id")]
     pub fn remote_sender(&self) -> PeerId {
         self.sender

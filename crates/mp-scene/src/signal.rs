@@ -1,4 +1,5 @@
-//! What a branch reports to its program: the signals of Godot's `MultiplayerAPI` and `SceneMultiplayer`.
+//! Signals of a branch: those of Godot's `MultiplayerAPI`, `SceneMultiplayer` and replication
+//! nodes.
 
 use bytes::Bytes;
 use mp_core::PeerId;
@@ -6,73 +7,73 @@ use mp_core::PeerId;
 use crate::replication::ReplicationError;
 use crate::tree::NodeId;
 
-/// A signal, in the order in which Godot emits them.
+/// A signal. Signals are reported in the order in which Godot emits them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Signal {
-    /// The session with the server stands; followed by `PeerConnected(1)`.
+    /// The session with the server is established; followed by `PeerConnected(1)`.
     ConnectedToServer,
-    /// No session with a server came about: it could not be reached, or an authentication failed.
+    /// The connection to the server failed: it was unreachable, or authentication failed.
     ConnectionFailed,
     /// The session has ended, on a client only after `ConnectedToServer`. Other clients are not
-    /// mentioned one by one.
+    /// reported one by one.
     ServerDisconnected,
-    /// A peer takes part.
+    /// A peer has joined the session.
     PeerConnected(PeerId),
-    /// A peer has left.
+    /// A peer has left the session.
     PeerDisconnected(PeerId),
-    /// What a peer that authenticates itself has sent (`send_auth`); Godot calls its `auth_callback` with it.
+    /// Bytes that an authenticating peer sent with `send_auth` (Godot: the `auth_callback`).
     PeerAuth {
-        /// Who sent it.
+        /// The sender.
         from: PeerId,
         /// The bytes.
         data: Bytes,
     },
-    /// A peer has to authenticate itself before it takes part.
+    /// A peer has connected and must authenticate before it joins.
     PeerAuthenticating(PeerId),
-    /// A peer has left, or took too long, before it was admitted.
+    /// A peer disconnected or timed out before its authentication completed.
     PeerAuthenticationFailed(PeerId),
-    /// Bytes of the program's own (`send_bytes`).
+    /// Application bytes that a peer sent with `send_bytes`.
     PeerPacket {
-        /// Who sent them.
+        /// The sender.
         from: PeerId,
         /// The bytes.
         data: Bytes,
     },
-    /// A peer has spawned a node; its spawn properties are set.
+    /// A peer spawned a node. Its spawn properties are already set.
     Spawned {
         /// The spawner.
         spawner: NodeId,
         /// The node.
         node: NodeId,
     },
-    /// A peer has despawned a node, which has left the tree.
+    /// A peer despawned a node, which is no longer in the tree.
     Despawned {
         /// The spawner.
         spawner: NodeId,
-        /// What was the node.
+        /// The id of the removed node.
         node: NodeId,
-        /// What was its name.
+        /// The name of the removed node.
         name: String,
     },
-    /// A [synchronizer](crate::MultiplayerSynchronizer) that signals has been sent its always properties.
+    /// A [synchronizer](crate::MultiplayerSynchronizer) with signals enabled received its `Always`
+    /// properties.
     Synchronized(NodeId),
-    /// A synchronizer that signals has been sent changes.
+    /// A synchronizer with signals enabled received changed properties.
     DeltaSynchronized(NodeId),
-    /// Who may see a synchronizer that signals is settled anew: for a peer, or for everyone.
+    /// The visibility of a synchronizer with signals enabled was updated.
     VisibilityChanged {
         /// The synchronizer.
         synchronizer: NodeId,
-        /// The peer.
+        /// The peer; `None` if it was updated for all peers.
         peer: Option<PeerId>,
     },
-    /// Something cannot be replicated: a synchronizer or a node of the program's own, or what a
-    /// peer announced.
+    /// Replication failed: of a local synchronizer or node, or of an announcement of a peer.
     ReplicationFailed(Box<ReplicationError>),
 }
 
 impl Signal {
-    /// Bytes of a peer's that it holds.
+    /// Returns the number of bytes sent by a peer that the signal contains.
     pub(crate) fn data_len(&self) -> usize {
         match self {
             Self::PeerAuth { data, .. } | Self::PeerPacket { data, .. } => data.len(),

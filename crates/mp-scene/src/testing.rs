@@ -1,4 +1,4 @@
-//! A server and its clients in one thread, under virtual time: for tests of games and of mp itself.
+//! A server and its clients in one thread under virtual time, for tests of games and of mp.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use mp_core::{Instant, PeerId};
 
 use crate::{Branch, BranchBuilder, BuildError, Scene};
 
-/// A server with clients, joined by pipes within the process. Nothing is lost; what is sent in one
-/// [`step`](Self::step) arrives in the next.
+/// A server with clients, connected within the process. No packet is lost; packets sent in one
+/// [`step`](Self::step) are received in the next.
 ///
 /// ```
 /// use mp_scene::prelude::*;
@@ -30,28 +30,28 @@ pub struct Lan {
 }
 
 impl Lan {
-    /// Time between two steps.
+    /// Virtual time between two steps.
     pub const STEP: Duration = Duration::from_millis(5);
 
-    /// A server alone.
+    /// Creates a server without clients.
     ///
     /// # Errors
     ///
-    /// When the branch cannot be built.
+    /// If the branch cannot be built.
     pub fn new(server: BranchBuilder) -> Result<Self, BuildError> {
         let server = (server.build()?, MemoryMultiplayerPeer::server());
         Ok(Self { now: Instant::from_millis(1_000), sides: vec![server] })
     }
 
-    /// One more client, which asks to join at the next step. Ids count up from 2.
+    /// Adds a client, which connects at the next step. Ids count up from 2.
     ///
     /// # Errors
     ///
-    /// When the branch cannot be built.
+    /// If the branch cannot be built.
     ///
     /// # Panics
     ///
-    /// With more than 2³¹ − 2 clients, which have no ids left.
+    /// With more than 2³¹ − 2 clients, since there are no more ids.
     pub fn join(&mut self, client: BranchBuilder) -> Result<PeerId, BuildError> {
         let branch = client.build()?;
         let raw = i32::try_from(self.sides.len() + 1).ok();
@@ -61,7 +61,7 @@ impl Lan {
         Ok(id)
     }
 
-    /// One turn of every side, in the order of their ids.
+    /// Runs one turn of all peers, in the order of their ids.
     pub fn step(&mut self) {
         self.now += Self::STEP;
         for (branch, peer) in &mut self.sides {
@@ -69,7 +69,7 @@ impl Lan {
         }
     }
 
-    /// One turn of one side, without any time going by for the others.
+    /// Runs one turn of one peer.
     ///
     /// # Panics
     ///
@@ -81,23 +81,23 @@ impl Lan {
         branch.poll(peer, now);
     }
 
-    /// As many steps as anything sent now, and a few answers to it, take.
+    /// Runs 16 steps: enough for all packets sent so far and a few replies to them.
     pub fn settle(&mut self) {
         for _ in 0..16 {
             self.step();
         }
     }
 
-    /// The branch of peer `id`.
+    /// Returns the branch of peer `id`.
     ///
     /// # Panics
     ///
-    /// When there is no such peer: this is for tests.
+    /// If there is no such peer.
     pub fn branch(&mut self, id: PeerId) -> &mut Branch {
         &mut self.side(id).0
     }
 
-    /// The scene of peer `id`.
+    /// Returns the scene of peer `id`.
     ///
     /// # Panics
     ///
@@ -106,7 +106,7 @@ impl Lan {
         self.branch(id).scene()
     }
 
-    /// The transport of peer `id`.
+    /// Returns the transport of peer `id`.
     ///
     /// # Panics
     ///

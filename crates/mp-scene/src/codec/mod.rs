@@ -1,4 +1,4 @@
-//! Bytes at the edge. [`Codec::Godot4`] speaks with every Godot 4.3 and later.
+//! Codecs: the encoding of messages. [`Codec::Godot4`] is the protocol of Godot 4.
 
 pub mod godot;
 
@@ -8,19 +8,21 @@ pub use godot::variant::{Limits, Objects};
 
 use crate::SceneMessage;
 
-/// How [`SceneMessage`]s become bytes.
+/// The encoding of [`SceneMessage`]s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Codec {
-    /// Byte for byte what Godot sends.
+    /// The protocol of Godot 4, byte for byte.
     Godot4(GodotVersion),
 }
 
-/// Godot's versions, as far as their wires differ here. Both sides must speak the same: the wire says nothing of it.
+/// A range of Godot versions with the same wire protocol. All peers must use the same one, since
+/// packets do not contain a version.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum GodotVersion {
-    /// 4.0 to 4.2: CONFIRM_PATH carries the path instead of the number. From reading Godot's history; not run against such a Godot.
+    /// 4.0 to 4.2: CONFIRM_PATH contains the path instead of the id. According to Godot's history;
+    /// not tested against such a version.
     V4_0,
     /// 4.3 and later, as captured from 4.6.3.
     #[default]
@@ -34,16 +36,16 @@ impl Default for Codec {
 }
 
 impl Codec {
-    /// Whether CONFIRM_PATH names the path instead of the number.
+    /// Returns whether CONFIRM_PATH contains the path instead of the id.
     pub(crate) fn confirms_by_path(self) -> bool {
         matches!(self, Self::Godot4(GodotVersion::V4_0))
     }
 
-    /// Appends `message` to `out`, with the objects in its values by their ids or in full.
+    /// Appends `message` to `out`, with objects encoded as their ids or in full.
     ///
     /// # Errors
     ///
-    /// When it has no form on the wire: too many arguments, or values nested too deeply.
+    /// If the message cannot be encoded: too many arguments, or values nested too deep.
     pub fn encode(
         self,
         message: &SceneMessage,
@@ -55,11 +57,11 @@ impl Codec {
         }
     }
 
-    /// The message in `packet`.
+    /// Decodes a packet. `limits` bounds the memory of its values.
     ///
     /// # Errors
     ///
-    /// When it is not one. `limits` bound what its values may take.
+    /// If the packet is malformed.
     pub fn decode(self, packet: &Bytes, limits: &Limits) -> Result<SceneMessage, DecodeError> {
         match self {
             Self::Godot4(version) => godot::decode(packet, version, limits),
@@ -67,35 +69,35 @@ impl Codec {
     }
 }
 
-/// Why a message has no bytes.
+/// The reason why a message could not be encoded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncodeError {
-    /// The argument count is one byte.
-    #[error("a call has {0} arguments, and at most 255 fit")]
+    /// The call has more than 255 arguments.
+    #[error("the call has {0} arguments, and at most 255 are allowed")]
     TooManyArguments(usize),
-    /// A value has no form on the wire.
-    #[error("an argument cannot be encoded: {0}")]
+    /// A value cannot be encoded.
+    #[error("a value cannot be encoded: {0}")]
     Variant(#[from] godot::VariantError),
 }
 
-/// Why bytes are not a message.
+/// The reason why a packet could not be decoded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
-    /// Not one byte.
-    #[error("an empty packet")]
+    /// The packet is empty.
+    #[error("the packet is empty")]
     Empty,
-    /// A field or flag has a value that it must not have.
-    #[error("bad {0}")]
+    /// A field or flag has an invalid value.
+    #[error("invalid {0}")]
     Invalid(&'static str),
-    /// A peer id that is not positive.
+    /// A peer id is not positive.
     #[error("{0} is not a peer id")]
     PeerId(i32),
-    /// It ends too early.
-    #[error("it ends within {0}")]
+    /// The packet is too short.
+    #[error("the packet ends within {0}")]
     Truncated(&'static str),
-    /// A command that this codec does not know (yet).
+    /// The command is unknown to this codec.
     #[error("unknown command {0}")]
     UnknownCommand(u8),
 }

@@ -1,4 +1,4 @@
-//! The numbers that the local peer has announced to one peer, and which of them that has confirmed.
+//! Path ids announced to one peer, and their confirmations.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,57 +9,56 @@ use mp_core::Instant;
 use crate::limits::{PATH_REPEAT, PATH_REPEAT_MAX};
 use crate::tree::NodeId;
 
-/// Numbers that were announced to one peer.
+/// Path ids announced to one peer.
 ///
-/// Announcements and confirmations are reliable and keep their order. So a peer that has confirmed
-/// a later announcement lacks the node of an earlier one; one that confirms nothing may be slow, or
-/// lack them all.
+/// Announcements and confirmations are reliable and ordered. So a peer that has confirmed a later
+/// announcement lacks the node of an earlier unconfirmed one. A peer that confirms nothing may be
+/// slow, or lack all nodes.
 ///
-/// A number that is not confirmed is due to be announced again after [`PATH_REPEAT`] or two round
-/// trips, whichever is longer, and then after twice the time before, up to [`PATH_REPEAT_MAX`]. The
-/// time counts from the last announcement of the number; while the peer confirms announcements
+/// An unconfirmed id is announced again after [`PATH_REPEAT`] or two round trips, whichever is
+/// longer. The time doubles at each repeat, up to [`PATH_REPEAT_MAX`]. It counts from the last
+/// announcement of the id, or from the latest confirmation of an announcement before that one.
 /// before that one, it counts from the latest of these confirmations.
 #[derive(Debug, Default)]
 pub(super) struct AnnouncedPaths {
     announced: BTreeMap<u32, Announced>,
-    /// Numbers that the peer had not confirmed when they were due to be announced again.
+    /// Ids that were unconfirmed when their repeat was due.
     unconfirmed: BTreeSet<u32>,
-    /// The latest announcement that the peer has confirmed.
+    /// Order of the latest confirmed announcement.
     confirmed: u64,
-    /// When the peer last confirmed an announcement that is later than all before.
+    /// Time of the confirmation that last advanced `confirmed`.
     confirmed_at: Instant,
-    /// Time from an announcement to its confirmation. It follows longer times at once, and shorter
-    /// ones slowly.
+    /// Smoothed time from an announcement to its confirmation: increases at once, decreases slowly.
     round_trip: Duration,
 }
 
-/// A number as it was announced to one peer.
+/// An announced id.
 #[derive(Clone, Copy, Debug)]
 struct Announced {
     node: NodeId,
     is_confirmed: bool,
     is_repeated: bool,
-    /// The place of its last announcement among all announcements.
+    /// Sequence number of its last announcement.
     order: u64,
-    /// When it was announced last.
+    /// Time of its last announcement.
     at: Instant,
     due: Instant,
-    /// Least time until the next announcement.
+    /// Minimum time until the next announcement.
     wait: Duration,
 }
 
-/// A number that a peer has confirmed.
+/// A confirmed id.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ConfirmedPath {
     pub(crate) node: NodeId,
-    /// The peer lacked the node when the number was announced first, and what was sent by it may be
-    /// lost.
+    /// The id was announced repeatedly because the peer lacked the node; earlier packets that
+    /// contain the id may be lost.
     pub(crate) was_late: bool,
 }
 
 impl AnnouncedPaths {
-    /// Announces `id` at `now`, as announcement number `order`. Returns when it is due again;
-    /// `None` when it was announced before.
+    /// Records that `id` is announced at `now` with sequence number `order`. Returns when the first
+    /// repeat is due; `None` if the id was already announced.
     pub(super) fn announce(
         &mut self,
         now: Instant,
@@ -74,8 +73,8 @@ impl AnnouncedPaths {
         Some(due)
     }
 
-    /// Notes that `id` was announced again. Returns when it was due and when it is due now; `None`
-    /// when it was never announced, or is confirmed.
+    /// Records that `id` was announced again. Returns when the repeat was due, and when the next
+    /// one is; `None` if the id is not announced, or is confirmed.
     pub(super) fn note_repeated(
         &mut self,
         now: Instant,
@@ -89,8 +88,8 @@ impl AnnouncedPaths {
         Some((before, announced.due))
     }
 
-    /// Puts off a number that is due. Returns when it is due again, and its node if the number is
-    /// to be announced now; `None` when it was forgotten.
+    /// Reschedules an id whose repeat is due. Returns the time of the next repeat, and the node if
+    /// the id is to be announced now; `None` if the id was discarded.
     pub(super) fn take_due(&mut self, now: Instant, id: u32) -> Option<(Option<NodeId>, Instant)> {
         let announced = self.announced.get_mut(&id)?;
         let is_under_way = announced.order > self.confirmed;
@@ -106,8 +105,8 @@ impl AnnouncedPaths {
         Some((Some(announced.node), announced.due))
     }
 
-    /// Notes that the peer has confirmed `id`; `None` when it was never announced. Also returns
-    /// when it was due to be announced again, if it was.
+    /// Records a confirmation of `id`. Also returns when its repeat was due, if it was. Returns
+    /// `None` if the id was not announced.
     pub(super) fn confirm(
         &mut self,
         now: Instant,
@@ -130,26 +129,25 @@ impl AnnouncedPaths {
         Some((ConfirmedPath { node, was_late }, Some(due)))
     }
 
-    /// Returns whether the peer has confirmed `id`.
+    /// Returns whether `id` is confirmed.
     pub(super) fn is_confirmed(&self, id: u32) -> bool {
         self.announced.get(&id).is_some_and(|announced| announced.is_confirmed)
     }
 
-    /// Forgets a number. Returns when it was due to be announced again; `None` when it was not.
+    /// Discards an id. Returns when its repeat was due; `None` if it had none.
     pub(super) fn remove(&mut self, id: u32) -> Option<Instant> {
         let announced = self.announced.remove(&id)?;
         self.unconfirmed.remove(&id);
         (!announced.is_confirmed).then_some(announced.due)
     }
 
-    /// Returns the numbers that are not confirmed, and when they are due to be announced again.
+    /// Returns the unconfirmed ids, and when their repeats are due.
     pub(super) fn due(&self) -> impl Iterator<Item = (u32, Instant)> {
         let announced = self.announced.iter().filter(|(_, announced)| !announced.is_confirmed);
         announced.map(|(&id, announced)| (id, announced.due))
     }
 
-    /// Returns the numbers that the peer had not confirmed when they were due to be announced
-    /// again, and their nodes.
+    /// Returns the ids that were unconfirmed when their repeat was due, and their nodes.
     pub(super) fn unconfirmed(&self) -> impl Iterator<Item = (u32, NodeId)> {
         self.unconfirmed.iter().filter_map(|&id| Some((id, self.announced.get(&id)?.node)))
     }

@@ -1,4 +1,4 @@
-//! Which number stands for which node, in both directions and separately for each peer (Godot:
+//! The path cache: short ids for node paths in packets, for each peer and direction (Godot:
 //! `SceneCacheInterface`).
 
 mod announced;

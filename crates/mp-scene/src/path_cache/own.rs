@@ -1,4 +1,4 @@
-//! The numbers that the local peer gives to nodes.
+//! Path ids assigned by the local peer.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,22 +8,21 @@ use super::announced::{AnnouncedPaths, ConfirmedPath};
 use super::repeats::Repeats;
 use crate::tree::NodeId;
 
-/// Numbers of nodes, given by the local peer.
+/// Path ids assigned by the local peer.
 ///
-/// They count up from 1 over all nodes and peers. A node keeps its number until it leaves the tree
-/// or gets another path; a number is not used again before [`clear`](Self::clear). The numbers that
-/// are kept of each peer are bounded by the nodes in the tree.
+/// Ids count up from 1 over all nodes and peers. A node keeps its id until it leaves the tree or
+/// its path changes. An id is not reused before [`clear`](Self::clear). The nodes in the tree bound
+/// the number of ids of each peer.
 ///
-/// A number is announced to a peer before it is used, and announced again until the peer confirms
-/// it: see [`AnnouncedPaths`] for when that is due, and [`Repeats`] for how many are sent at a
-/// time.
+/// An id is announced to a peer before its first use, and again until the peer confirms it.
+/// [`AnnouncedPaths`] determines when a repeat is due, and [`Repeats`] how many are sent at a time.
 #[derive(Debug, Default)]
 pub(crate) struct OwnPaths {
     last_id: u32,
     ids: HashMap<NodeId, u32>,
     peers: BTreeMap<PeerId, AnnouncedPaths>,
     repeats: Repeats,
-    /// Counts the announcements.
+    /// Number of announcements so far.
     last_order: u64,
     now: Instant,
 }
@@ -50,28 +49,27 @@ impl OwnPaths {
         self.now = now;
     }
 
-    /// Returns the number of `node`, given now if it has none.
+    /// Returns the id of `node`, and assigns one if it has none.
     pub(crate) fn id_of(&mut self, node: NodeId) -> u32 {
         *self.ids.entry(node).or_insert_with(|| {
-            // Bit 31 tells SYNC that a number is one of a path; after 2³¹ numbers the count begins
-            // anew.
+            // Bit 31 marks path ids in a SYNC, so the count wraps after 2³¹ − 1.
             self.last_id = if self.last_id >= ID_MAX { 1 } else { self.last_id + 1 };
             self.last_id
         })
     }
 
-    /// Returns the number of `node`, if it has one.
+    /// Returns the id of `node`; `None` if it has none.
     pub(crate) fn known_id_of(&self, node: NodeId) -> Option<u32> {
         self.ids.get(&node).copied()
     }
 
-    /// Forgets the number of a node that has left its place in the tree.
+    /// Discards the id of a node that was removed, renamed or moved.
     pub(crate) fn remove_node(&mut self, node: NodeId) {
         self.forget(node, |_| ());
     }
 
-    /// Forgets the numbers of the nodes that `has_moved`. Returns these nodes, and the peers that
-    /// had not confirmed their numbers.
+    /// Discards the ids of the nodes for which `has_moved` returns true. Returns these nodes, and
+    /// the peers that had not confirmed their ids.
     pub(crate) fn remove_nodes(
         &mut self,
         has_moved: impl Fn(NodeId) -> bool,
@@ -86,7 +84,7 @@ impl OwnPaths {
         (moved, unconfirmed)
     }
 
-    /// Forgets the number of a node, and reports the peers that had not confirmed it.
+    /// Discards the id of a node, and reports the peers that had not confirmed it.
     fn forget(&mut self, node: NodeId, mut had_not_confirmed: impl FnMut(PeerId)) {
         let Some(id) = self.ids.remove(&node) else { return };
         for (&peer, paths) in &mut self.peers {
@@ -97,8 +95,8 @@ impl OwnPaths {
         }
     }
 
-    /// Notes that `id`, the number of `node`, is announced to `peer` now; false when it was before,
-    /// or the peer is unknown.
+    /// Records that `id`, the id of `node`, is announced to `peer` now. Returns false if it was
+    /// announced before, or the peer is unknown.
     pub(crate) fn note_announced(&mut self, peer: PeerId, id: u32, node: NodeId) -> bool {
         let Some(paths) = self.peers.get_mut(&peer) else { return false };
         let Some(due) = paths.announce(self.now, self.last_order + 1, id, node) else {
@@ -109,7 +107,7 @@ impl OwnPaths {
         true
     }
 
-    /// Notes that a number was announced again now; the next time is a whole wait away.
+    /// Records that an id was announced again now, which restarts the time until the next repeat.
     pub(crate) fn note_repeated(&mut self, peer: PeerId, id: u32) {
         let Some(paths) = self.peers.get_mut(&peer) else { return };
         self.last_order += 1;
@@ -119,9 +117,9 @@ impl OwnPaths {
         }
     }
 
-    /// Takes a number that is to be announced to a peer again now, which
-    /// [`note_repeated`](Self::note_repeated) confirms. One that is not announced after all is due
-    /// again a wait later.
+    /// Removes and returns an id to announce to a peer again now; the caller calls
+    /// [`note_repeated`](Self::note_repeated) after sending. If it does not, the repeat is due
+    /// again later.
     pub(crate) fn take_due(&mut self, now: Instant) -> Option<(PeerId, u32, NodeId)> {
         loop {
             let (peer, id) = self.repeats.take(now)?;
@@ -135,18 +133,18 @@ impl OwnPaths {
         }
     }
 
-    /// Returns when [`take_due`](Self::take_due) is to be called next.
+    /// Returns the time of the next [`take_due`](Self::take_due).
     pub(crate) fn next_due(&self) -> Option<Instant> {
         self.repeats.next()
     }
 
-    /// Returns the numbers that a peer has not confirmed for so long that it may have got their
+    /// Returns the ids that a peer has not confirmed for so long that it may have loaded their
     /// nodes since.
     pub(crate) fn unconfirmed(&self, peer: PeerId) -> impl Iterator<Item = (u32, NodeId)> {
         self.peers.get(&peer).into_iter().flat_map(AnnouncedPaths::unconfirmed)
     }
 
-    /// Notes that `peer` has confirmed `id`; `None` when it was never announced to it.
+    /// Records that `peer` has confirmed `id`; `None` if the id was not announced to it.
     pub(crate) fn confirm(&mut self, now: Instant, peer: PeerId, id: u32) -> Option<ConfirmedPath> {
         let (path, due) = self.peers.get_mut(&peer)?.confirm(now, id)?;
         if let Some(due) = due {
@@ -175,7 +173,7 @@ mod tests {
     const PEER: PeerId = PeerId::SERVER;
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// Our numbers, and the time.
+    /// Path ids of a tree, under virtual time.
     struct World {
         tree: Tree,
         paths: OwnPaths,
@@ -196,7 +194,7 @@ mod tests {
             self.paths.set_now(self.now);
         }
 
-        /// Announces a new node to `peer`; returns its number.
+        /// Announces a new node to `peer` and returns its id.
         fn announce(&mut self, peer: PeerId) -> u32 {
             let root = self.tree.root();
             let name = format!("n{}", self.paths.last_id);
@@ -210,7 +208,7 @@ mod tests {
             self.paths.confirm(self.now, PEER, id).unwrap();
         }
 
-        /// Repeats what is due now.
+        /// Runs the repeats that are due now.
         fn repeat(&mut self) -> Vec<u32> {
             let mut repeated = Vec::new();
             while let Some((peer, id, _)) = self.paths.take_due(self.now) {
@@ -220,7 +218,7 @@ mod tests {
             repeated
         }
 
-        /// Repeats what is due within `time`; returns which numbers and when.
+        /// Runs the repeats that are due within `time`. Returns their ids and times.
         fn repeat_for(&mut self, time: Duration) -> Vec<(u32, Duration)> {
             let (start, mut repeated) = (self.now, Vec::new());
             while let Some(due) = self.paths.next_due()
@@ -254,7 +252,7 @@ mod tests {
         let id = world.announce(PEER);
         assert_eq!(world.repeat_for(5 * SECOND), [(id, 3 * SECOND)]);
 
-        // A round trip that was long once does not delay repeats for good.
+        // A single long round trip must not delay repeats for good.
         for _ in 0..20 {
             let known = world.announce(PEER);
             world.confirm(known);

@@ -1,4 +1,4 @@
-//! The numbers that peers give to nodes.
+//! Path ids assigned by remote peers.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,68 +11,70 @@ use crate::limits::{
 use crate::scene_multiplayer::{NotAccepted, Refusal};
 use crate::tree::{NodeId, NodeTree};
 
-/// The numbers of peers.
+/// Path ids assigned by remote peers.
 ///
-/// A number stays when its node has left: as in Godot, the peer uses it again when it shows a
-/// hidden node, or when another node has taken the place. Bounds: [`PATH_CACHE_BYTES_MAX`] of each
-/// peer, [`PATH_CACHE_BYTES_OF_ALL_MAX`] of all, of which each may always have
-/// [`PATH_CACHE_BYTES_ALWAYS`]. At a bound idle numbers are forgotten, the oldest first: those
-/// whose nodes have left, and those whose nodes their peers have given later numbers. Without idle
-/// numbers a new one is refused.
+/// An id stays after its node has left: as in Godot, the peer uses it again when it shows a hidden
+/// node, or for another node at the same path. Memory is bounded by [`PATH_CACHE_BYTES_MAX`] for
+/// each peer and [`PATH_CACHE_BYTES_OF_ALL_MAX`] for all, of which each peer may always use
+/// [`PATH_CACHE_BYTES_ALWAYS`].
+///
+/// At a limit unused ids are discarded, the oldest first: ids whose nodes have left, or to whose
+/// nodes the peer has assigned later ids. Without unused ids a new one is refused.
 #[derive(Debug, Default)]
 pub(crate) struct RemotePaths {
     peers: BTreeMap<PeerId, PeerPaths>,
-    /// Bytes that the numbers of all peers take.
+    /// Memory in bytes of the ids of all peers.
     bytes: usize,
-    /// Idle numbers of all peers, in the order in which they became so.
+    /// Unused ids of all peers, in the order in which they became unused.
     idle: BTreeMap<u64, (PeerId, u32)>,
     last_idle: u64,
-    /// Counts the numbers that were forgotten.
+    /// Number of discarded ids.
     forgotten: u64,
 }
 
-/// The numbers of one peer.
+/// The path ids of one peer.
 #[derive(Debug, Default)]
 struct PeerPaths {
     given: BTreeMap<u32, Given>,
-    /// Bytes that `given` takes.
+    /// Memory in bytes of `given`.
     bytes: usize,
-    /// The number in use of each node; the others are idle.
+    /// The current id of each node; all other ids are unused.
     in_use: BTreeMap<NodeId, u32>,
-    /// Its part of the idle numbers.
+    /// The unused ids of this peer.
     idle: BTreeMap<u64, u32>,
-    /// Nodes whose methods the peer numbers in another way.
+    /// Nodes for which the peer's RPC table differs.
     mismatched: BTreeSet<NodeId>,
 }
 
-/// A node that a peer has numbered.
+/// The node of a path id.
 #[derive(Debug)]
 struct Given {
     node: NodeId,
-    /// Looked up again when the node has left the tree.
+    /// Resolved again after the node has left the tree.
     path: Box<str>,
-    /// The announcement that the node came with.
+    /// The announcement that created the node.
     announcement: Option<Announcement>,
-    /// Its place among the idle numbers, if it is one.
+    /// Key in `idle`, if the id is unused.
     idle: Option<u64>,
 }
 
-/// The announcement of a node, or of the innermost announced node above it. It tells nodes apart
-/// that had the same path one after the other; nodes that every side has by itself have none.
+/// The announcement of a node, or of the innermost announced node above it. It distinguishes nodes
+/// that had the same path one after the other. A node that all peers create by themselves has none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Announcement {
-    /// The local peer announces this node.
+    /// The local peer announces the node.
     Own(NodeId),
-    /// A peer announced it by this net id. A node that is hidden and shown again keeps its net id.
+    /// A peer announced the node with this net id. A node that is hidden and shown again keeps its
+    /// net id.
     Peer(PeerId, u32),
 }
 
-/// Why a peer's number was refused.
+/// The reason why a path id of a peer was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
-    /// It is in use.
+    /// The id is in use.
     Taken,
-    /// The peer has numbered too much.
+    /// The memory limit is reached and the peer has no unused ids.
     Full,
 }
 
@@ -94,12 +96,12 @@ impl RemotePaths {
         *self = Self { forgotten: self.forgotten, ..Self::default() };
     }
 
-    /// How many numbers were forgotten so far, to make room for others.
+    /// Returns the number of ids discarded so far to free memory for others.
     pub(crate) fn forgotten(&self) -> u64 {
         self.forgotten
     }
 
-    /// Notes that a node has left the tree.
+    /// Marks the ids of a removed node as unused.
     pub(crate) fn remove_node(&mut self, node: NodeId) {
         for (&peer, paths) in &mut self.peers {
             paths.mismatched.remove(&node);
@@ -109,12 +111,12 @@ impl RemotePaths {
         }
     }
 
-    /// Returns whether `peer` numbers the methods of `node` in another way.
+    /// Returns whether the RPC table of `peer` differs for `node`.
     pub(crate) fn is_mismatched(&self, peer: PeerId, node: NodeId) -> bool {
         self.peers.get(&peer).is_some_and(|paths| paths.mismatched.contains(&node))
     }
 
-    /// Notes whether `peer` numbers the methods of `node` in another way.
+    /// Records whether the RPC table of `peer` differs for `node`.
     pub(crate) fn set_mismatched(&mut self, peer: PeerId, node: NodeId, is_mismatched: bool) {
         let Some(paths) = self.peers.get_mut(&peer) else { return };
         if is_mismatched {
@@ -124,18 +126,18 @@ impl RemotePaths {
         }
     }
 
-    /// Returns whether `peer` uses `id` already.
+    /// Returns whether `peer` has assigned `id`.
     pub(crate) fn is_given(&self, peer: PeerId, id: u32) -> bool {
         self.peers.get(&peer).is_some_and(|paths| paths.given.contains_key(&id))
     }
 
-    /// Returns whether `peer` has numbered the node at `path` with `id` already.
+    /// Returns whether `peer` has assigned `id` to the node at `path`.
     pub(crate) fn has_given(&self, peer: PeerId, id: u32, path: &str) -> bool {
         let given = self.peers.get(&peer).and_then(|paths| paths.given.get(&id));
         given.is_some_and(|given| *given.path == *path)
     }
 
-    /// Notes that `peer` calls `node` by `id`.
+    /// Records that `peer` has assigned `id` to `node`.
     pub(crate) fn give(
         &mut self,
         peer: PeerId,
@@ -152,8 +154,8 @@ impl RemotePaths {
         let paths = self.peers.get_mut(&peer).ok_or(Refused::Full)?;
         self.bytes += bytes;
         paths.bytes += bytes;
-        // The peer has one number for each of its nodes: it has given up an earlier one, or has two
-        // nodes where there is one here.
+        // A peer uses one id for each of its nodes: it no longer uses the earlier id, or has two
+        // nodes for this one.
         if let Some(earlier) = paths.in_use.insert(node, id) {
             paths.set_idle(peer, earlier, &mut self.idle, &mut self.last_idle);
         }
@@ -161,7 +163,7 @@ impl RemotePaths {
         Ok(())
     }
 
-    /// Forgets idle numbers until `peer` may have `bytes` more.
+    /// Discards unused ids until `peer` may use `bytes` more.
     fn make_room(&mut self, peer: PeerId, bytes: usize) -> Result<(), Refused> {
         loop {
             let paths = self.peers.get(&peer).ok_or(Refused::Full)?;
@@ -192,9 +194,9 @@ impl RemotePaths {
         self.forgotten += 1;
     }
 
-    /// Returns the node that `peer` calls `id`. When it has left the tree the path is looked up
-    /// again: as in Godot the number goes on for a node that took its place, but not for one of
-    /// another announcement.
+    /// Returns the node to which `peer` assigned `id`. If the node has left the tree, its path is
+    /// resolved again: as in Godot the id then means the new node at that path, unless the new node
+    /// is from another announcement.
     pub(crate) fn resolve(
         &mut self,
         tree: &dyn NodeTree,
@@ -229,7 +231,7 @@ impl RemotePaths {
 }
 
 impl PeerPaths {
-    /// Puts a number at the end of the idle ones, unless it is one.
+    /// Appends an id to the unused ones, unless it is already unused.
     fn set_idle(
         &mut self,
         peer: PeerId,
@@ -256,15 +258,15 @@ mod tests {
         PeerId::new(id).unwrap()
     }
 
-    /// The nodes of a tree with so many.
+    /// Creates a tree with `count` nodes and returns their ids.
     fn nodes(count: usize) -> Vec<NodeId> {
         let mut tree = Tree::new("/root").unwrap();
         let root = tree.root();
         (0..count).map(|n| tree.add(root, &format!("n{n}"), Group).unwrap().id()).collect()
     }
 
-    /// Lets `peer` number `nodes`, each with `ENTRY` bytes, until one is refused; returns how many
-    /// it has numbered.
+    /// Assigns path ids of `peer` to `nodes`, each of `ENTRY` bytes, until one is refused. Returns
+    /// the number of assigned ids.
     fn fill(paths: &mut RemotePaths, peer: PeerId, nodes: &[NodeId]) -> usize {
         let path = "x".repeat(ENTRY - PATH_ENTRY_BYTES);
         paths.add_peer(peer);
@@ -274,7 +276,7 @@ mod tests {
 
     const ENTRY: usize = 32 * 1024;
     const OF_ONE: usize = PATH_CACHE_BYTES_MAX / ENTRY;
-    /// Peers that may have all that one may have.
+    /// Number of peers that may use the full memory of one peer.
     const FULL: usize = PATH_CACHE_BYTES_OF_ALL_MAX / PATH_CACHE_BYTES_MAX;
     const ALWAYS: usize = PATH_CACHE_BYTES_ALWAYS / ENTRY;
 

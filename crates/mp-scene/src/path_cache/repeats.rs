@@ -1,4 +1,4 @@
-//! The announcements of numbers that are to be repeated, in the order in which they are due.
+//! The schedule of repeated path announcements.
 
 use std::collections::BTreeSet;
 
@@ -6,20 +6,19 @@ use mp_core::{Instant, PeerId};
 
 use crate::limits::{PATH_CHECKS_MAX, PATH_REPEAT_INTERVAL, PATH_REPEATS_MAX};
 
-/// Schedule of the numbers that peers have not confirmed.
+/// Schedule of repeats for unconfirmed path ids.
 ///
-/// Bounds: [`PATH_REPEATS_MAX`] announcements and [`PATH_CHECKS_MAX`] numbers taken per
-/// [`PATH_REPEAT_INTERVAL`], for all peers together. Numbers above a bound stay in the schedule,
-/// and those that were due first are taken first. So each number is taken by the time at which all
-/// that were due before it are.
+/// Per [`PATH_REPEAT_INTERVAL`] at most [`PATH_REPEATS_MAX`] announcements are repeated and
+/// [`PATH_CHECKS_MAX`] ids are taken, for all peers together. Ids beyond a limit stay in the
+/// schedule. The earliest due is taken first, so no id starves.
 #[derive(Debug, Default)]
 pub(super) struct Repeats {
     due: BTreeSet<(Instant, PeerId, u32)>,
-    /// End of the interval that `repeats` and `checks` are counted in.
+    /// End of the interval to which `repeats` and `checks` apply.
     until: Instant,
-    /// Announcements repeated in this interval.
+    /// Number of announcements repeated in this interval.
     repeats: usize,
-    /// Numbers taken in this interval.
+    /// Number of ids taken in this interval.
     checks: usize,
 }
 
@@ -32,7 +31,7 @@ impl Repeats {
         self.due.remove(&(due, peer, id));
     }
 
-    /// Takes the number that was due first; `None` when none is due, or a bound is reached.
+    /// Removes and returns the id that is due first; `None` if none is due, or a limit is reached.
     pub(super) fn take(&mut self, now: Instant) -> Option<(PeerId, u32)> {
         if now >= self.until {
             (self.until, self.repeats, self.checks) = (now + PATH_REPEAT_INTERVAL, 0, 0);
@@ -44,12 +43,12 @@ impl Repeats {
         self.due.pop_first().map(|(_, peer, id)| (peer, id))
     }
 
-    /// Counts an announcement that is repeated.
+    /// Counts a repeated announcement.
     pub(super) fn count(&mut self) {
         self.repeats += 1;
     }
 
-    /// Returns when [`take`](Self::take) has a number.
+    /// Returns the time of the next [`take`](Self::take) that returns an id.
     pub(super) fn next(&self) -> Option<Instant> {
         let &(due, ..) = self.due.first()?;
         Some(if self.is_spent() { due.max(self.until) } else { due })

@@ -3,20 +3,21 @@
 use mp_core::Variant;
 use mp_core::variant::{FromVariant, Vector2, Vector3};
 
-/// The component `name` of `value`, as GDScript's `value.name` gives it; `None` when it has none.
+/// Returns the component `name` of `value`, as GDScript's `value.name`; `None` if there is none.
 pub fn component(value: &Variant, name: &str) -> Option<Variant> {
     let mut value = value.clone();
     with(&mut value, name, &mut |place| place.read())
 }
 
-/// Sets the component `name` of `value`; false when it has none, or it does not take `to`.
+/// Sets the component `name` of `value`. Returns false if there is none, or its type does not
+/// accept `to`.
 pub fn set_component(value: &mut Variant, name: &str, to: Variant) -> bool {
     let mut to = Some(to);
     with(value, name, &mut |mut place| to.take().and_then(|to| place.write(to))).is_some()
 }
 
-/// Where a component lies.
-enum Place<'a> {
+/// A reference to a component of a value.
+enum ComponentMut<'a> {
     F32(&'a mut f32),
     I32(&'a mut i32),
     Vector2(&'a mut Vector2),
@@ -26,7 +27,7 @@ enum Place<'a> {
     Value(&'a mut Variant),
 }
 
-impl Place<'_> {
+impl ComponentMut<'_> {
     fn read(self) -> Option<Variant> {
         Some(match self {
             Self::F32(v) => (*v).into(),
@@ -59,9 +60,9 @@ impl Place<'_> {
 fn with<R>(
     value: &mut Variant,
     name: &str,
-    then: &mut dyn FnMut(Place<'_>) -> Option<R>,
+    then: &mut dyn FnMut(ComponentMut<'_>) -> Option<R>,
 ) -> Option<R> {
-    use Place as P;
+    use ComponentMut as P;
     use Variant as V;
     let place = match (value, name) {
         (V::Vector2(v), "x") => P::F32(&mut v.x),
@@ -107,7 +108,8 @@ fn with<R>(
         (V::Basis(v), "y") => P::Vector3(&mut v.y),
         (V::Basis(v), "z") => P::Vector3(&mut v.z),
         (V::Dictionary(v), key) => {
-            // A dictionary shares its content with copies, so that an entry is put back rather than borrowed.
+            // A dictionary shares its content with copies, so the entry is cloned and inserted
+            // again.
             let mut entry = v.get_text(key)?.clone();
             let result = then(P::Value(&mut entry));
             v.insert(key, entry).ok()?;

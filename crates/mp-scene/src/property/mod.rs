@@ -1,4 +1,4 @@
-//! Properties: what a synchronizer reads and writes of nodes, and how a kind of node lists them.
+//! Properties of nodes: tables that list them, and the access of synchronizers to their values.
 
 mod component;
 mod replicated;
@@ -18,23 +18,23 @@ use mp_core::variant::FromVariantError;
 
 use crate::codec::godot::VariantError;
 
-/// Why a property could not be read or written.
+/// The reason why a property could not be read or written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PropertyError {
-    /// Its value has no form on the wire.
-    #[error("its value cannot be encoded: {0}")]
+    /// The value cannot be encoded.
+    #[error("the value cannot be encoded: {0}")]
     Encode(#[from] VariantError),
-    /// The value is of a type that it does not take.
-    #[error("the value does not fit: {0}")]
+    /// The value does not convert to the type of the property.
+    #[error("the value has the wrong type: {0}")]
     Type(#[from] FromVariantError),
-    /// It has no component of this name.
-    #[error("it has no component {0:?}")]
+    /// The property has no component of this name.
+    #[error("the value has no component {0:?}")]
     NoComponent(String),
     /// The node has no such property.
     #[error("there is no such property")]
     NoProperty,
-    /// The node has left the tree, or a method of it runs.
-    #[error("its node cannot be reached")]
+    /// The node is not in the tree, or one of its methods is running.
+    #[error("the node is not in the tree, or one of its methods is running")]
     Unreachable,
 }

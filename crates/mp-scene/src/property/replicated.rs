@@ -1,4 +1,4 @@
-//! Fields that say by themselves when they change.
+//! Fields that detect their own changes.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -14,8 +14,9 @@ use super::Property;
 use crate::codec::Objects;
 use crate::codec::godot::VariantError;
 
-/// A field that is dirty by construction: to borrow it mutably is to change it, so that a synchronizer whose watched properties are
-/// all of this kind costs nothing while they rest. A plain field works as well, and is compared once per tick.
+/// A field that detects its own changes: each mutable borrow counts as one. A synchronizer whose
+/// `OnChange` properties are all of this kind takes no CPU time while they do not change. A plain
+/// field works too, and is compared at every tick.
 ///
 /// ```
 /// use mp_scene::prelude::*;
@@ -25,9 +26,11 @@ use crate::codec::godot::VariantError;
 /// assert_eq!(*health, 70);
 /// ```
 ///
-/// A field put in place of another one is a change, too: by assignment, `mem::take`, `mem::swap` or a new node object.
+/// Replacing the field counts as a change too: by assignment, `mem::take`, `mem::swap` or a new
+/// node object.
 ///
-/// One synchronizer can rely on it; for a second one that watches the same field it is a plain one.
+/// Only one synchronizer can use the detection. A second one that sends the same field compares it
+/// like a plain one.
 #[derive(Default)]
 pub struct Replicated<T> {
     value: T,
@@ -35,12 +38,12 @@ pub struct Replicated<T> {
 }
 
 impl<T> Replicated<T> {
-    /// A field with this value.
+    /// Creates a field with this value.
     pub const fn new(value: T) -> Self {
         Self { value, mark: None }
     }
 
-    /// Its value.
+    /// Returns the value.
     pub fn into_inner(self) -> T {
         self.value
     }
@@ -69,7 +72,7 @@ impl<T> DerefMut for Replicated<T> {
     }
 }
 
-/// A copy belongs to no synchronizer yet.
+/// The clone is not attached to a synchronizer.
 impl<T: Clone> Clone for Replicated<T> {
     fn clone(&self) -> Self {
         Self::new(self.value.clone())
@@ -114,28 +117,27 @@ impl<T: Property> Property for Replicated<T> {
     }
 }
 
-/// The outcome of asking a field to report its changes.
+/// The outcome of attaching a mark to a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attached {
-    /// It cannot report them.
+    /// The field does not support marks.
     Plain,
-    /// It carries the mark already.
+    /// The field already has this mark.
     Kept,
-    /// It carries the mark from now on, so it may have another value than before.
+    /// The field has this mark from now on. Its value may have changed before.
     Fresh,
-    /// It carries the mark of the watched property at `place` of another synchronizer, or of this
-    /// one.
+    /// The field has another mark, of the property at `place` of this or another synchronizer.
     Held { key: DefaultKey, place: usize },
 }
 
-/// Which synchronizers have changed, each once.
+/// The changed synchronizers, without duplicates.
 pub(crate) type DirtyList = Rc<RefCell<Vec<DefaultKey>>>;
 
-/// Reports that a watched property of a synchronizer has changed.
+/// Records changes of one `OnChange` property of a synchronizer.
 #[derive(Clone)]
 pub struct Mark {
     state: Rc<MarkState>,
-    /// Index of the property among the watched ones.
+    /// Index of the property among the synchronizer's `OnChange` properties.
     place: usize,
 }
 
@@ -153,24 +155,24 @@ impl Mark {
         Self { state: Rc::new(state), place: 0 }
     }
 
-    /// The mark of another watched property of the same synchronizer.
+    /// Creates a mark for another property of the same synchronizer.
     pub(crate) fn at(&self, place: usize) -> Self {
         Self { state: Rc::clone(&self.state), place }
     }
 
-    /// It has changed.
+    /// Records a change.
     pub(crate) fn set(&self) {
         if !self.state.dirty.replace(true) && !self.state.over.get() {
             self.state.list.borrow_mut().push(self.state.key);
         }
     }
 
-    /// It has been looked at.
+    /// Clears the recorded change.
     pub(crate) fn clear(&self) {
         self.state.dirty.set(false);
     }
 
-    /// Its synchronizer is gone.
+    /// Ends the marks of a synchronizer that was removed.
     pub(crate) fn end(&self) {
         self.state.over.set(true);
     }

@@ -13,14 +13,14 @@ use super::{Accessor, Attached, Mark, Property, PropertyError};
 use crate::codec::Objects;
 use crate::tree::{NodeId, NodeTree, Tree, TreeError};
 
-/// The part of the scene that the setter of a
-/// [`property_with_setter`](super::PropertyTable::property_with_setter) can reach: the [`Tree`],
-/// which it may change at will.
+/// The context of a setter of a
+/// [`property_with_setter`](super::PropertyTable::property_with_setter): the [`Tree`], which the
+/// setter may change.
 ///
-/// While the setter runs its node is checked out of the tree: the setter has it as its first
-/// argument, and [`Tree::get_mut`] returns [`TreeError::Busy`] for it. A packet of a peer may be in
-/// the middle of its way into the scene meanwhile, so that nothing can be called or sent; a hook
-/// for [`Signal::Spawned`](crate::Signal::Spawned) can.
+/// While the setter runs its node is checked out of the tree: it is the first argument of the
+/// setter, and [`Tree::get_mut`] returns [`TreeError::Busy`] for it. The setter cannot call methods
+/// or send, since a received packet may be only partly applied; a hook for
+/// [`Signal::Spawned`](crate::Signal::Spawned) can.
 #[derive(Debug)]
 pub struct SetterContext<'a> {
     tree: &'a mut Tree,
@@ -38,8 +38,8 @@ impl<'a> SetterContext<'a> {
         self.node
     }
 
-    /// Returns the node at `path`, relative to the node whose property is set (GDScript: `$Input`,
-    /// `get_node("../Team")`), or absolute.
+    /// Returns the node at `path`, absolute or relative to the node whose property is set
+    /// (GDScript: `$Input`, `get_node("../Team")`).
     ///
     /// # Errors
     ///
@@ -49,7 +49,7 @@ impl<'a> SetterContext<'a> {
         node.ok_or_else(|| TreeError::NotFound(path.to_owned()))
     }
 
-    /// Returns this side's own id.
+    /// Returns the local peer's id.
     #[doc(alias = "get_unique_id")]
     pub fn unique_id(&self) -> PeerId {
         self.unique_id
@@ -70,7 +70,7 @@ impl DerefMut for SetterContext<'_> {
     }
 }
 
-/// A field that is read directly, and set by a setter that takes a `V`.
+/// A field that is read directly, and written by a setter that takes a `V`.
 pub(super) struct WithSetter<N, T, V, F, S> {
     pub(super) field: Field<N, T, F>,
     pub(super) setter: S,

@@ -1,4 +1,4 @@
-//! The properties of a kind of node, registered by name.
+//! Property tables: the properties of a node type by name.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use super::{Attached, Mark, Property, PropertyError, SetterContext};
 use crate::codec::Objects;
 use crate::codec::godot::compressed::encode_compressed;
 
-/// What a synchronizer can read and write of a node of type `N`. Names are those of the Godot script.
+/// The properties of nodes of type `N`, for synchronizers. Names are those of the Godot script.
 ///
 /// ```
 /// use mp_scene::prelude::*;
@@ -24,7 +24,7 @@ use crate::codec::godot::compressed::encode_compressed;
 /// #[derive(Default)]
 /// struct Player {
 ///     position: Vector2,
-///     health: Replicated<i64>, // says by itself when it changes
+///     health: Replicated<i64>, // detects its changes
 /// }
 ///
 /// impl Node for Player {
@@ -40,29 +40,30 @@ pub struct PropertyTable<N> {
     node: PhantomData<fn(&mut N)>,
 }
 
-/// How one property is read and written. `object` is the node's object; one of another type has no such property.
+/// Access to one property. `object` is the node's object; an object of another type has no such
+/// property.
 pub trait Accessor {
-    /// Its value.
+    /// Returns the value.
     ///
     /// # Errors
     ///
-    /// When the object has no such property.
+    /// If the object has no such property.
     fn read(&self, object: &mut dyn Any) -> Result<Variant, PropertyError>;
 
-    /// Sets it.
+    /// Sets the value.
     ///
     /// # Errors
     ///
-    /// When the object has no such property, or it does not take the value.
+    /// If the object has no such property, or the value does not convert.
     fn write(&self, object: &mut dyn Any, value: Variant) -> Result<(), PropertyError>;
 
-    /// Returns whether [`set`](Self::set) has to be called in place of [`write`](Self::write).
+    /// Returns whether [`set`](Self::set) must be called instead of [`write`](Self::write).
     fn has_setter(&self) -> bool {
         false
     }
 
-    /// Sets it with a setter that can reach other nodes; without one as [`write`](Self::write).
-    /// `object` is checked out of the tree meanwhile.
+    /// Sets the value with a setter that can use the tree; without a setter as
+    /// [`write`](Self::write). `object` is checked out of the tree meanwhile.
     ///
     /// # Errors
     ///
@@ -76,11 +77,11 @@ pub trait Accessor {
         self.write(object, value)
     }
 
-    /// Appends its value as it travels.
+    /// Appends the encoded value.
     ///
     /// # Errors
     ///
-    /// When the object has no such property, or it has no form on the wire.
+    /// If the object has no such property, or the value cannot be encoded.
     fn encode(
         &self,
         object: &mut dyn Any,
@@ -91,7 +92,7 @@ pub trait Accessor {
         Ok(())
     }
 
-    /// Asks it to report its changes with `mark`; `force` replaces the mark of another property.
+    /// Attaches a mark that records changes. `force` replaces the mark of another property.
     #[doc(hidden)]
     fn attach(&self, _object: &mut dyn Any, _mark: &Mark, _force: bool) -> Attached {
         Attached::Plain
@@ -99,12 +100,12 @@ pub trait Accessor {
 }
 
 impl<N: 'static> PropertyTable<N> {
-    /// No properties.
+    /// Creates an empty table.
     pub fn new() -> Self {
         Self { set: PropertySet::default(), node: PhantomData }
     }
 
-    /// A field. Registering a name again replaces it.
+    /// Adds a field. Replaces an earlier property of that name.
     #[must_use]
     pub fn property<T: Property>(
         mut self,
@@ -116,27 +117,26 @@ impl<N: 'static> PropertyTable<N> {
         self
     }
 
-    /// A field with a setter that can reach other nodes, as a GDScript property with `set(value):`
-    /// can. Registering a name again replaces it.
+    /// Adds a field with a setter that can change other nodes, as a GDScript property with
+    /// `set(value):` can. Replaces an earlier property of that name.
     ///
-    /// The setter has to assign the field. It runs each time a peer sets the property, also to the
-    /// value that it has:
+    /// The setter must assign the field. It runs each time a peer sets the property, even if the
+    /// value is unchanged:
     ///
-    /// * with a SPAWN, when the announced node is in the tree with all below it, before
-    ///   [`Signal::Spawned`]. As in Godot, the synchronizers of the node take their states one
-    ///   after the other in tree order. So a setter can give authority over the synchronizers that
-    ///   come after the one that has the property: they have no part in the announcement then.
-    ///   Those that come before it must have their authority already;
-    /// * with a SYNC or DELTA, before [`Signal::Synchronized`] and [`Signal::DeltaSynchronized`].
+    /// * With a SPAWN, after the announced node entered the tree with its children, before
+    ///   [`Signal::Spawned`]. As in Godot, the states of the node's synchronizers are applied in
+    ///   tree order. A setter can therefore give authority over synchronizers after its own, which
+    ///   then have no state in the announcement. Synchronizers before it need their authority
+    ///   already.
+    /// * With a SYNC or DELTA, before [`Signal::Synchronized`] and [`Signal::DeltaSynchronized`].
     ///
-    /// The program itself sets it with [`Scene::set_property`]; a field that is assigned in another
-    /// way runs no setter. A value that does not become a `V` is dropped, and the setter does not
-    /// run.
+    /// The program runs the setter with [`Scene::set_property`]; assigning the field does not run
+    /// it. A value that does not convert to `V` is dropped without running the setter.
     ///
     /// ```
     /// use mp_scene::prelude::*;
     ///
-    /// /// `Input` below it is the synchronizer of what the player does.
+    /// /// Its child `Input` is the synchronizer of the player's input.
     /// struct Player {
     ///     player_id: PeerId,
     /// }
@@ -182,7 +182,7 @@ impl<N: 'static> PropertyTable<N> {
         self
     }
 
-    /// A property with code behind it. `set` says whether it takes the value.
+    /// Adds a property with a getter and a setter. `set` returns whether it accepts the value.
     #[must_use]
     pub fn computed(
         mut self,
@@ -199,8 +199,8 @@ impl<N: 'static> PropertyTable<N> {
         self
     }
 
-    /// Every other name, for nodes that stand for any script: `get` says `None`, and `set` false, when the node has no such
-    /// property.
+    /// Adds all other names, for a node that stands for any Godot script. `get` returns `None`, and
+    /// `set` returns false, if the node has no such property.
     #[must_use]
     pub fn any(
         mut self,
@@ -239,7 +239,7 @@ impl<N> fmt::Debug for PropertyTable<N> {
 
 type AccessorOf = dyn Fn(&str) -> Rc<dyn Accessor>;
 
-/// A [`PropertyTable`] that has forgotten its node type.
+/// A [`PropertyTable`] without its node type.
 #[derive(Default)]
 pub(crate) struct PropertySet {
     named: BTreeMap<String, Rc<dyn Accessor>>,

@@ -1,4 +1,4 @@
-//! Rust types as properties.
+//! Rust types of properties.
 
 use bytes::BytesMut;
 use mp_core::variant::{
@@ -13,36 +13,37 @@ use crate::codec::godot::VariantError;
 use crate::codec::godot::compressed::encode_compressed;
 use crate::codec::{Objects, godot};
 
-/// A field that can be replicated: every Rust type that stands for one of Godot's, and [`Replicated`](super::Replicated) of them.
+/// A field that can be replicated: Rust types for Godot's types, and
+/// [`Replicated`](super::Replicated) of them.
 pub trait Property: 'static {
-    /// Its value.
+    /// Returns the value.
     fn to_variant(&self) -> Variant;
 
-    /// Sets it.
+    /// Sets the value.
     ///
     /// # Errors
     ///
-    /// When Godot would not convert `value` to its type.
+    /// If Godot would not convert `value` to the field's type.
     fn set_variant(&mut self, value: Variant) -> Result<(), FromVariantError>;
 
-    /// Appends its value as it travels. It may be moved out and back meanwhile, so that nothing need be copied, and is the same
-    /// afterwards.
+    /// Appends the encoded value. The value may be moved out and back meanwhile to avoid a copy; it
+    /// is unchanged afterwards.
     ///
     /// # Errors
     ///
-    /// When it has no form on the wire.
+    /// If the value cannot be encoded.
     fn encode(&mut self, objects: Objects, out: &mut BytesMut) -> Result<(), VariantError> {
         encode_compressed(&self.to_variant(), objects, out)
     }
 
-    /// Asks it to report its changes with `mark`; `force` replaces the mark of another property.
+    /// Attaches a mark that records changes. `force` replaces the mark of another property.
     #[doc(hidden)]
     fn attach(&mut self, _mark: &Mark, _force: bool) -> Attached {
         Attached::Plain
     }
 }
 
-/// Types that a [`Variant`] holds without memory of their own, or shares.
+/// Implements [`Property`] for types whose conversion to [`Variant`] does not allocate.
 macro_rules! cheap {
     ($($type:ty),+ $(,)?) => {
         $(
@@ -65,7 +66,7 @@ cheap!(
     StringName, NodePath, Object, Dictionary, Array, PeerId,
 );
 
-/// Types that are nothing but numbers.
+/// Implements [`Property`] for types that consist of numbers only.
 macro_rules! components {
     ($($type:ident),+ $(,)?) => {
         $(
@@ -90,7 +91,8 @@ macro_rules! components {
 
 components!(Vector2, Rect2, Vector3, Transform2D, Vector4, Plane, Quaternion, Aabb, Color);
 
-/// Types whose copy takes memory: they are moved into the [`Variant`] that is encoded and back.
+/// Implements [`Property`] for types whose clone allocates: they are moved into the [`Variant`] to
+/// be encoded, and back.
 macro_rules! moved {
     ($($type:ty: $variant:ident),+ $(,)?) => {
         $(
@@ -131,7 +133,7 @@ moved!(
     Vec<Vector4>: PackedVector4Array,
 );
 
-/// Types that a [`Variant`] holds in a box.
+/// Implements [`Property`] for types that a [`Variant`] boxes.
 macro_rules! boxed {
     ($($type:ty: $encode:ident),+ $(,)?) => {
         $(

@@ -1,12 +1,14 @@
-//! Which properties a synchronizer sends, and when.
+//! The configuration of a synchronizer: its properties, and when each is sent.
 #![expect(clippy::exhaustive_enums, reason = "Godot lists the modes")]
 
 use mp_core::NodePath;
 
-/// Godot's `SceneReplicationConfig`: the properties of a synchronizer, in the order in which they travel.
+/// Godot's `SceneReplicationConfig`: the properties of a synchronizer, in the order in which they
+/// are encoded.
 ///
-/// A property is named as in Godot: the path of its node relative to the synchronizer's root, a colon, the name, and if only a
-/// component is meant that as well: `.:health`, `Gun:ammo`, `.:position:x`. Every side must have the same list.
+/// A property is named as in Godot: the path of its node relative to the synchronizer's root, a
+/// colon, the name, and optionally a colon and a component: `.:health`, `Gun:ammo`, `.:position:x`.
+/// All peers must have the same list.
 ///
 /// ```
 /// use mp_scene::prelude::*;
@@ -27,59 +29,63 @@ struct Entry {
     mode: ReplicationMode,
 }
 
-/// When a property is sent, besides in announcements of the node.
+/// The time at which a property is sent, besides in announcements of the node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ReplicationMode {
-    /// Not at all (0).
+    /// Never (0).
     Never = 0,
     /// At every interval, unreliably (1).
     #[default]
     Always = 1,
-    /// When it has changed, reliably (2). At most 64 properties of a config.
+    /// After a change, reliably (2). At most [`ReplicationConfig::WATCHED_MAX`] properties of a
+    /// configuration.
     OnChange = 2,
 }
 
-/// Why a config refuses a property.
+/// The reason why a configuration refuses a property.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReplicationConfigError {
-    /// It is in the list.
-    #[error("{0:?} is in the config already")]
+    /// The property is already in the configuration.
+    #[error("{0:?} is already in the config")]
     Duplicate(String),
-    /// Not a path to a property.
+    /// The path names no property.
     #[error("{0:?} names no property; write it as \".:health\" or \"Gun:ammo\"")]
     NoProperty(String),
-    /// It is not in the list.
+    /// The property is not in the configuration.
     #[error("{0:?} is not in the config")]
     NotFound(String),
-    /// One mask has 64 bits on the wire.
+    /// The configuration has [`ReplicationConfig::WATCHED_MAX`] `OnChange` properties.
     #[error(
-        "{0:?} would be the 65th on_change property, and 64 fit into a packet; give some to another synchronizer"
+        "{0:?} would be the 65th on_change property of the config, and at most 64 are allowed; move \
+         some to another synchronizer"
     )]
     TooManyWatched(String),
 }
 
 impl ReplicationConfig {
-    /// On_change properties of one config at most: their mask on the wire has 64 bits.
+    /// Maximum number of `OnChange` properties: the mask in a packet has 64 bits.
     pub const WATCHED_MAX: usize = 64;
 
-    /// No properties.
+    /// Creates a configuration without properties.
     pub const fn new() -> Self {
         Self { properties: Vec::new() }
     }
 
-    /// With a property that is part of announcements and is sent at every interval: Godot's default.
+    /// Adds a property that is part of announcements and is sent at every interval: Godot's
+    /// default.
     ///
     /// # Panics
     ///
-    /// When [`add_property`](Self::add_property) refuses it: this is for lists that are written down in the program.
+    /// If [`add_property`](Self::add_property) refuses the path, since builder calls have constant
+    /// paths.
     #[must_use]
     #[track_caller]
     pub fn always(self, path: &str) -> Self {
         self.with(path, true, ReplicationMode::Always)
     }
 
-    /// With a property that is part of announcements and is sent when it has changed.
+    /// Adds a property that is part of announcements and is sent after a change.
     ///
     /// # Panics
     ///
@@ -90,7 +96,7 @@ impl ReplicationConfig {
         self.with(path, true, ReplicationMode::OnChange)
     }
 
-    /// With a property that is part of announcements only.
+    /// Adds a property that is part of announcements only.
     ///
     /// # Panics
     ///
@@ -101,7 +107,8 @@ impl ReplicationConfig {
         self.with(path, true, ReplicationMode::Never)
     }
 
-    /// With a property that is part of announcements if `spawn`, and otherwise sent as `mode` says.
+    /// Adds a property that is sent according to `mode`, and is part of announcements if `spawn` is
+    /// true.
     ///
     /// # Panics
     ///
@@ -116,11 +123,12 @@ impl ReplicationConfig {
         self
     }
 
-    /// Adds a property at `index`, or at the end: part of announcements, and sent [always](ReplicationMode::Always).
+    /// Adds a property at `index`, or at the end: part of announcements, and sent
+    /// [always](ReplicationMode::Always).
     ///
     /// # Errors
     ///
-    /// When it is no property path, or is in the list already.
+    /// If the path names no property, or is already in the configuration.
     pub fn add_property(
         &mut self,
         path: impl Into<NodePath>,
@@ -130,17 +138,17 @@ impl ReplicationConfig {
         self.insert(at, path.into(), true, ReplicationMode::default())
     }
 
-    /// Removes a property; whether it was there.
+    /// Removes a property. Returns whether it was in the configuration.
     pub fn remove_property(&mut self, path: &NodePath) -> bool {
         let index = self.property_index(path);
         index.map(|index| self.properties.remove(index)).is_some()
     }
 
-    /// Whether a property is part of announcements.
+    /// Sets whether a property is part of announcements.
     ///
     /// # Errors
     ///
-    /// When it is not in the list.
+    /// If the property is not in the configuration.
     pub fn property_set_spawn(
         &mut self,
         path: &NodePath,
@@ -150,11 +158,11 @@ impl ReplicationConfig {
         Ok(())
     }
 
-    /// When a property is sent.
+    /// Sets when a property is sent.
     ///
     /// # Errors
     ///
-    /// When it is not in the list, or would be watched as the 65th.
+    /// If the property is not in the configuration, or would be the 65th `OnChange` property.
     pub fn property_set_replication_mode(
         &mut self,
         path: &NodePath,
@@ -169,8 +177,9 @@ impl ReplicationConfig {
         Ok(())
     }
 
-    /// Whether a property is sent [always](ReplicationMode::Always); false makes it [never](ReplicationMode::Never). An older way to
-    /// say it.
+    /// Sets whether a property is sent [always](ReplicationMode::Always); `false` changes that mode
+    /// to [`Never`](ReplicationMode::Never). Godot's older form of
+    /// [`property_set_replication_mode`](Self::property_set_replication_mode).
     ///
     /// # Errors
     ///
@@ -183,8 +192,9 @@ impl ReplicationConfig {
         self.set_mode_if(path, ReplicationMode::Always, sync)
     }
 
-    /// Whether a property is sent [on change](ReplicationMode::OnChange); false makes it [never](ReplicationMode::Never). An older way
-    /// to say it.
+    /// Sets whether a property is sent [on change](ReplicationMode::OnChange); `false` changes that
+    /// mode to [`Never`](ReplicationMode::Never). Godot's older form of
+    /// [`property_set_replication_mode`](Self::property_set_replication_mode).
     ///
     /// # Errors
     ///
@@ -197,58 +207,59 @@ impl ReplicationConfig {
         self.set_mode_if(path, ReplicationMode::OnChange, watch)
     }
 
-    /// The properties, in order.
+    /// Returns the properties, in order.
     #[doc(alias = "get_properties")]
     pub fn properties(&self) -> impl ExactSizeIterator<Item = &NodePath> {
         self.properties.iter().map(|entry| &entry.path)
     }
 
-    /// Whether a property is in the list.
+    /// Returns whether a property is in the configuration.
     pub fn has_property(&self, path: &NodePath) -> bool {
         self.property_index(path).is_some()
     }
 
-    /// Where in the list a property is.
+    /// Returns the index of a property.
     #[doc(alias = "property_get_index")]
     pub fn property_index(&self, path: &NodePath) -> Option<usize> {
         self.properties.iter().position(|entry| entry.path == *path)
     }
 
-    /// Whether a property is part of announcements; `None` when it is not in the list.
+    /// Returns whether a property is part of announcements; `None` if it is not in the
+    /// configuration.
     #[doc(alias = "property_get_spawn")]
     pub fn property_spawn(&self, path: &NodePath) -> Option<bool> {
         self.property_index(path).map(|index| self.properties[index].spawn)
     }
 
-    /// When a property is sent; `None` when it is not in the list.
+    /// Returns when a property is sent; `None` if it is not in the configuration.
     #[doc(alias = "property_get_replication_mode")]
     pub fn property_replication_mode(&self, path: &NodePath) -> Option<ReplicationMode> {
         self.property_index(path).map(|index| self.properties[index].mode)
     }
 
-    /// Whether a property is sent always; `None` when it is not in the list.
+    /// Returns whether a property is sent always; `None` if it is not in the configuration.
     #[doc(alias = "property_get_sync")]
     pub fn property_sync(&self, path: &NodePath) -> Option<bool> {
         self.property_replication_mode(path).map(|mode| mode == ReplicationMode::Always)
     }
 
-    /// Whether a property is sent on change; `None` when it is not in the list.
+    /// Returns whether a property is sent on change; `None` if it is not in the configuration.
     #[doc(alias = "property_get_watch")]
     pub fn property_watch(&self, path: &NodePath) -> Option<bool> {
         self.property_replication_mode(path).map(|mode| mode == ReplicationMode::OnChange)
     }
 
-    /// The properties of announcements, in order.
+    /// Returns the properties of announcements, in order.
     pub(crate) fn spawned(&self) -> impl Iterator<Item = &NodePath> {
         self.properties.iter().filter(|entry| entry.spawn).map(|entry| &entry.path)
     }
 
-    /// Those that are sent always, in order.
+    /// Returns the `Always` properties, in order.
     pub(crate) fn synced(&self) -> impl Iterator<Item = &NodePath> {
         self.of_mode(ReplicationMode::Always)
     }
 
-    /// Those that are sent on change, in order: the bits of a mask.
+    /// Returns the `OnChange` properties, in the order of the bits of a mask.
     pub(crate) fn watched(&self) -> impl Iterator<Item = &NodePath> {
         self.of_mode(ReplicationMode::OnChange)
     }

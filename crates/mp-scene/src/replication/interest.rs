@@ -1,4 +1,4 @@
-//! Interest by distance and layers: who sees what is near, at the cost of what has moved.
+//! Interest management: visibility by distance and layers, updated only for objects that moved.
 
 use std::collections::HashMap;
 
@@ -10,14 +10,16 @@ use super::MultiplayerSynchronizer;
 use crate::Scene;
 use crate::tree::{NodeId, NodeRef};
 
-/// Lets peers see the synchronizers that are near them. It works for unmodified Godot clients, as it only decides who is sent what.
+/// Makes synchronizers visible to the peers near them. It works with unmodified Godot clients,
+/// since only the server decides which data it sends.
 ///
-/// Synchronizers are [placed](Self::place), peers get a [view](Self::set_view), and [`update`](Self::update) then lists peers with
-/// synchronizers ([`set_visibility_for`](MultiplayerSynchronizer::set_visibility_for)) or takes them off, for what has moved since the
-/// last time only. Synchronizers should not be public, or everyone sees them anyway.
+/// Synchronizers get a [position](Self::place), peers get a [view](Self::set_view).
+/// [`update`](Self::update) then calls
+/// [`set_visibility_for`](MultiplayerSynchronizer::set_visibility_for) for what moved since the
+/// last update. Synchronizers must not be public, else they are visible to all peers anyway.
 ///
-/// Space is cut into square cells; in space of three dimensions by x and z, while distances are true. A cell should be about as large
-/// as views reach.
+/// Space is divided into square cells, in three dimensions by x and z; distances use all
+/// coordinates. A cell should be about as large as the radius of a view.
 ///
 /// ```
 /// use mp_scene::prelude::*;
@@ -49,12 +51,12 @@ pub struct InterestGrid<V: Place = Vector2> {
     gone: Vec<(NodeId, PeerId)>,
 }
 
-/// A position that an [`InterestGrid`] knows how to cut into cells.
+/// A position in the space of an [`InterestGrid`].
 pub trait Place: Copy {
-    /// What is the same for all in a column of cells.
+    /// Returns the coordinates that select the cell: x and y in two dimensions, x and z in three.
     fn ground(self) -> (f32, f32);
 
-    /// The square of the distance to `other`.
+    /// Returns the square of the distance to `other`.
     fn distance_squared(self, other: Self) -> f32;
 }
 
@@ -73,12 +75,12 @@ struct View<V> {
     position: V,
     radius: f32,
     layers: u32,
-    /// The corners of the cells that it reaches.
+    /// The lowest and the highest cell in range.
     reach: (Cell, Cell),
     sees: IndexSet<NodeId>,
 }
 
-/// What is in a cell, and who looks into it.
+/// The synchronizers in a cell, and the peers whose views reach the cell.
 #[derive(Debug, Default)]
 struct Content {
     placed: IndexSet<NodeId>,
@@ -86,20 +88,20 @@ struct Content {
 }
 
 impl InterestGrid<Vector2> {
-    /// All layers: a synchronizer and a view that have one in common can meet.
+    /// All layers. A view shows only synchronizers with which it has a layer in common.
     pub const EVERY_LAYER: u32 = u32::MAX;
 }
 
 impl<V: Place> InterestGrid<V> {
-    /// A grid with cells of this size.
+    /// Creates a grid with cells of this size.
     ///
     /// # Panics
     ///
-    /// When it is not a positive number.
+    /// If the size is not a positive finite number.
     pub fn new(cell_size: f32) -> Self {
         assert!(
             cell_size > 0.0 && cell_size.is_finite(),
-            "cells of size {cell_size} cannot be cut"
+            "the cell size {cell_size} is not a positive finite number"
         );
         Self {
             cell_size,
@@ -113,15 +115,15 @@ impl<V: Place> InterestGrid<V> {
         }
     }
 
-    /// Keeps what is seen until it is this much farther away than the radius, so that what moves along the edge is not announced
-    /// again and again (default: 0).
+    /// Sets the distance beyond a view's radius up to which visible synchronizers stay visible
+    /// (default: 0), so that an object that moves along the edge is not announced repeatedly.
     #[must_use]
     pub fn margin(mut self, margin: f32) -> Self {
         self.margin = margin.max(0.0);
         self
     }
 
-    /// Puts a synchronizer somewhere, or moves it there.
+    /// Adds a synchronizer at a position, or moves it there.
     pub fn place(&mut self, synchronizer: NodeId, position: V, layers: u32) {
         let cell = self.cell_of(position);
         let placed = self.placed.entry(synchronizer).or_insert_with(|| {
@@ -143,7 +145,7 @@ impl<V: Place> InterestGrid<V> {
         self.moved.insert(synchronizer);
     }
 
-    /// Forgets a synchronizer. Peers that see it go on to, unless it has left the tree.
+    /// Removes a synchronizer. Its visibility to peers does not change.
     pub fn remove(&mut self, synchronizer: NodeId) {
         let Some(placed) = self.placed.swap_remove(&synchronizer) else { return };
         self.moved.swap_remove(&synchronizer);
@@ -158,7 +160,8 @@ impl<V: Place> InterestGrid<V> {
         self.tidy(placed.cell);
     }
 
-    /// Says where a peer looks from, how far, and at which layers. It reaches 64 cells in each direction at most.
+    /// Sets the position, radius and layers of a peer's view. A view reaches at most 64 cells in
+    /// each direction.
     pub fn set_view(&mut self, peer: PeerId, position: V, radius: f32, layers: u32) {
         let reach = self.reach_of(position, radius + self.margin);
         let old = self.views.get(&peer).map(|view| view.reach);
@@ -176,7 +179,8 @@ impl<V: Place> InterestGrid<V> {
         self.looking.insert(peer);
     }
 
-    /// Forgets a peer; it sees nothing of what is placed any more.
+    /// Removes a peer's view. The next [`update`](Self::update) hides all placed synchronizers from
+    /// the peer.
     pub fn remove_view(&mut self, peer: PeerId) {
         let Some(view) = self.views.swap_remove(&peer) else { return };
         self.looking.swap_remove(&peer);
@@ -189,7 +193,8 @@ impl<V: Place> InterestGrid<V> {
         }
     }
 
-    /// Settles who sees what has moved, and what those see who have. Synchronizers that have left the tree are forgotten.
+    /// Updates the visibility of synchronizers that moved and for views that changed. Synchronizers
+    /// that are not in the tree any more are removed.
     pub fn update(&mut self, scene: &mut Scene) {
         let mut changes = Vec::new();
         for (synchronizer, peer) in std::mem::take(&mut self.gone) {
@@ -255,7 +260,7 @@ impl<V: Place> InterestGrid<V> {
         }
     }
 
-    /// Forgets a cell that is empty.
+    /// Removes a cell if it is empty.
     fn tidy(&mut self, cell: Cell) {
         let empty = |content: &Content| content.placed.is_empty() && content.views.is_empty();
         if self.cells.get(&cell).is_some_and(empty) {
@@ -270,7 +275,7 @@ impl<V: Place> InterestGrid<V> {
 
     fn reach_of(&self, position: V, radius: f32) -> (Cell, Cell) {
         let (x, y) = position.ground();
-        // A view of a whole world must not take memory without end.
+        // Bounds the number of cells, and so the memory, of a view of the whole world.
         let radius = radius.clamp(0.0, self.cell_size * REACH_MAX);
         (self.cell_at(x - radius, y - radius), self.cell_at(x + radius, y + radius))
     }
@@ -280,7 +285,7 @@ impl<V: Place> InterestGrid<V> {
     }
 }
 
-/// Cells that a view reaches in each direction at most.
+/// Maximum number of cells that a view reaches in each direction.
 const REACH_MAX: f32 = 64.0;
 
 fn cells((low, high): (Cell, Cell)) -> impl Iterator<Item = Cell> {

@@ -1,16 +1,20 @@
-//! Replication as a program sees it: spawners, synchronizers, and what they are told.
+//! Replication for programs: spawners, synchronizers and their configuration.
 //!
-//! Both are nodes. A [`MultiplayerSpawner`] announces the scenes that its authority adds under its spawn parent; a
-//! [`MultiplayerSynchronizer`] sends properties of the nodes around it, from its authority to everyone who may see them. Names, order of
-//! the scenes and order of the properties must be the same on every side, as nothing of them travels.
+//! Both are nodes. A [`MultiplayerSpawner`] announces the scenes that its authority adds under its
+//! spawn parent. A [`MultiplayerSynchronizer`] sends properties from its authority to all peers to
+//! which it is visible. Names, the order of scenes and the order of properties are not sent: they
+//! must be the same on all peers.
 //!
-//! # When things are sent
+//! # Time of sending
 //!
-//! * A node that was added is announced when the hook or method that added it returns, or says something to peers, whichever comes
-//!   first: what is set until then is part of the announcement. So a call that is made after it follows it.
-//! * [`Always`](ReplicationMode::Always) properties are sent unreliably and [`OnChange`](ReplicationMode::OnChange) ones reliably, at
-//!   each tick of the branch ([`tick_rate`](crate::BranchBuilder::tick_rate)) or at their intervals.
-//! * A peer that cannot keep up, or is [paused](crate::SceneMultiplayer::pause_peer), is skipped; later it is sent the newest state.
+//! * A new node is announced when the hook or method that added it returns, or before the next
+//!   packet that the program sends. Properties set before are part of the announcement, and calls
+//!   made after it are received after it.
+//! * [`Always`](ReplicationMode::Always) properties are sent unreliably and
+//!   [`OnChange`](ReplicationMode::OnChange) properties reliably, at each tick of the branch
+//!   ([`tick_rate`](crate::BranchBuilder::tick_rate)) or at the synchronizer's intervals.
+//! * A peer that is too slow or [paused](crate::SceneMultiplayer::pause_peer) is skipped. It
+//!   receives the newest state later.
 
 mod config;
 mod error;

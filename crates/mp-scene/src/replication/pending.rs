@@ -1,15 +1,15 @@
-//! How a node of the program says that its settings have changed.
+//! Notification of the protocol about changed settings of spawners and synchronizers.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
 use crate::tree::NodeId;
 
-/// The nodes whose settings have changed, each once.
+/// The nodes whose settings have changed, without duplicates.
 pub(crate) type Inbox = Rc<RefCell<Vec<NodeId>>>;
 
-/// What has changed in the settings of one node since it was last looked at. Nothing is noted before the node is followed: then
-/// everything is looked at.
+/// The changes of one node's settings since the protocol last took them. Changes before the
+/// protocol follows the node are not recorded: it then reads all settings.
 #[derive(Debug)]
 pub(crate) struct Pending<C> {
     follower: Option<(NodeId, Inbox)>,
@@ -23,7 +23,7 @@ impl<C> Default for Pending<C> {
 }
 
 impl<C: PartialEq> Pending<C> {
-    /// Changes are noted from now on, and `inbox` told.
+    /// Records changes from now on, and adds `node` to `inbox` at the first of them.
     pub(crate) fn follow(&mut self, node: NodeId, inbox: &Inbox) {
         self.follower = Some((node, Rc::clone(inbox)));
         self.changes.clear();

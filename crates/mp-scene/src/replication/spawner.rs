@@ -8,11 +8,12 @@ use mp_core::Variant;
 use super::{Inbox, Pending};
 use crate::tree::{Instance, Node, NodeId, PackedScene};
 
-/// Announces to the others what its authority adds under its spawn parent, and what the authority takes away again.
+/// Announces the nodes that its authority adds under its spawn parent and removes from it.
 ///
-/// The authority (peer 1 unless set) either adds instances of the [spawnable scenes](Self::add_spawnable_scene) as usual, or lets the
-/// [spawn function](Self::spawn_function) make one out of data with [`Scene::spawn`](crate::Scene::spawn). The others make the same
-/// nodes, set what the synchronizers below them have as spawn properties, and are told with
+/// The authority (peer 1 unless set) either adds instances of the [spawnable
+/// scenes](Self::add_spawnable_scene), or calls [`Scene::spawn`](crate::Scene::spawn), which
+/// creates a node from data with the [spawn function](Self::spawn_function). The other peers create
+/// the same nodes, set the spawn properties of the synchronizers below them, and report
 /// [`Signal::Spawned`](crate::Signal::Spawned).
 ///
 /// ```
@@ -22,7 +23,7 @@ use crate::tree::{Instance, Node, NodeId, PackedScene};
 /// let branch = Branch::builder("/root/Main").setup(move |scene| {
 ///     scene.add("Units", Group)?;
 ///     scene.add("Spawner", MultiplayerSpawner::new("../Units").scene(&unit))?;
-///     scene.add_instance("Units", unit.instantiate().named("U1"))?; // announced to whoever joins
+///     scene.add_instance("Units", unit.instantiate().named("U1"))?; // announced to peers that join
 ///     Ok(())
 /// });
 /// # branch.build().unwrap();
@@ -42,43 +43,43 @@ pub(crate) struct SpawnFunction(Rc<Make>);
 type Make = dyn Fn(&Variant) -> Option<Instance>;
 
 impl MultiplayerSpawner {
-    /// Scenes that can be told apart on the wire at most; the next number means a custom spawn.
+    /// Maximum number of scenes that a packet can name; the next index means a custom spawn.
     pub const SCENES_MAX: usize = 255;
 
-    /// One whose spawn parent is at `spawn_path`, relative to itself.
+    /// Creates a spawner whose spawn parent is at `spawn_path`, relative to the spawner.
     pub fn new(spawn_path: &str) -> Self {
         Self { spawn_path: spawn_path.to_owned(), ..Self::default() }
     }
 
-    /// With one more spawnable scene. See [`add_spawnable_scene`](Self::add_spawnable_scene).
+    /// Adds a spawnable scene. See [`add_spawnable_scene`](Self::add_spawnable_scene).
     #[must_use]
     pub fn scene(mut self, scene: &PackedScene) -> Self {
         self.add_spawnable_scene(scene.clone());
         self
     }
 
-    /// With the function that makes nodes out of data, for [`Scene::spawn`](crate::Scene::spawn) and for what peers spawn so. `None`
-    /// makes nothing.
+    /// Sets the function that creates nodes from data, for [`Scene::spawn`](crate::Scene::spawn)
+    /// and for nodes that peers spawn with it. `None` refuses the data.
     #[must_use]
     pub fn spawn_function(mut self, make: impl Fn(&Variant) -> Option<Instance> + 'static) -> Self {
         self.set_spawn_function(make);
         self
     }
 
-    /// With a [spawn limit](Self::set_spawn_limit).
+    /// Sets the [spawn limit](Self::set_spawn_limit).
     #[must_use]
     pub fn spawn_limit(mut self, limit: u32) -> Self {
         self.spawn_limit = limit;
         self
     }
 
-    /// Adds a scene whose instances are announced. Its position in the list is its number on the wire; scenes from the 256th on are
-    /// not announced.
+    /// Adds a scene whose instances are announced. Packets contain its index in the list; scenes
+    /// after the first [`SCENES_MAX`](Self::SCENES_MAX) are not announced.
     pub fn add_spawnable_scene(&mut self, scene: PackedScene) {
         self.scenes.push(scene);
     }
 
-    /// Empties the list of scenes.
+    /// Removes all spawnable scenes.
     pub fn clear_spawnable_scenes(&mut self) {
         self.scenes.clear();
     }
@@ -89,41 +90,42 @@ impl MultiplayerSpawner {
         self.pending.note(());
     }
 
-    /// How many nodes this side may have spawned with [`Scene::spawn`](crate::Scene::spawn) and announced at the same time, all kinds
-    /// counted; 0 means any number (default). Instances that are added as usual are announced all the same, as in Godot.
+    /// Sets the maximum number of announced nodes up to which [`Scene::spawn`](crate::Scene::spawn)
+    /// works; 0 means no limit (default). Both kinds of nodes count. Instances added under the
+    /// spawn parent are announced beyond the limit too, as in Godot.
     pub fn set_spawn_limit(&mut self, limit: u32) {
         self.spawn_limit = limit;
     }
 
-    /// See [`spawn_function`](Self::spawn_function).
+    /// Sets the [`spawn_function`](Self::spawn_function).
     pub fn set_spawn_function(&mut self, make: impl Fn(&Variant) -> Option<Instance> + 'static) {
         self.function = Some(SpawnFunction(Rc::new(make)));
     }
 
-    /// Takes the spawn function away.
+    /// Removes the spawn function.
     pub fn clear_spawn_function(&mut self) {
         self.function = None;
     }
 
-    /// The path of the spawn parent, relative to the spawner.
+    /// Returns the path of the spawn parent, relative to the spawner.
     #[doc(alias = "get_spawn_path")]
     pub fn spawn_path(&self) -> &str {
         &self.spawn_path
     }
 
-    /// The spawn limit; 0 means any number.
+    /// Returns the spawn limit; 0 means no limit.
     #[doc(alias = "get_spawn_limit")]
     pub fn limit(&self) -> u32 {
         self.spawn_limit
     }
 
-    /// The scenes, in order.
+    /// Returns the spawnable scenes, in order.
     #[doc(alias("get_spawnable_scene", "get_spawnable_scene_count"))]
     pub fn spawnable_scenes(&self) -> &[PackedScene] {
         &self.scenes
     }
 
-    /// Whether it has a spawn function.
+    /// Returns whether there is a spawn function.
     #[doc(alias = "get_spawn_function")]
     pub fn has_spawn_function(&self) -> bool {
         self.function.is_some()
@@ -133,7 +135,7 @@ impl MultiplayerSpawner {
         self.function.clone()
     }
 
-    /// The number of a scene on the wire.
+    /// Returns the index of a scene in packets.
     pub(crate) fn number_of(&self, path: &str) -> Option<u8> {
         let index = self.scenes.iter().position(|scene| scene.path() == path)?;
         u8::try_from(index).ok().filter(|&number| usize::from(number) < Self::SCENES_MAX)
@@ -143,7 +145,7 @@ impl MultiplayerSpawner {
         self.pending.follow(node, inbox);
     }
 
-    /// Whether its settings have changed.
+    /// Clears the recorded changes. Returns whether there were any.
     pub(crate) fn take_changed(&mut self) -> bool {
         !self.pending.take().is_empty()
     }

@@ -11,11 +11,13 @@ use mp_core::PeerId;
 use super::{Inbox, Pending, ReplicationConfig};
 use crate::tree::{Node, NodeId};
 
-/// Sends properties of the nodes around it from its authority (peer 1 unless set) to all who may see them.
+/// Sends properties of nodes from its authority (peer 1 unless set) to the peers to which it is
+/// visible.
 ///
-/// Who may see is settled for each peer: every [filter](Self::add_visibility_filter) must agree, and then the synchronizer must be
-/// [public](Self::set_public_visibility) or the peer [listed](Self::set_visibility_for). A node that a spawner announces is there for
-/// whoever may see any of the synchronizers below it that the spawner's authority has, and for everyone when there is none.
+/// It is visible to a peer if every [filter](Self::add_visibility_filter) returns true and it is
+/// [public](Self::set_public_visibility) or [visible for](Self::set_visibility_for) that peer. A
+/// spawned node exists for the peers that can see one of the synchronizers below it that belong to
+/// the spawner's authority, and for all peers if there is none.
 ///
 /// ```
 /// use mp_scene::prelude::*;
@@ -41,35 +43,36 @@ pub struct MultiplayerSynchronizer {
 
 type Filter = Rc<dyn Fn(Option<PeerId>) -> bool>;
 
-/// When the filters of a synchronizer are asked again.
+/// The time at which the filters of a synchronizer are called again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum VisibilityUpdateMode {
-    /// At every tick (0), as Godot does in its idle frames.
+    /// At every tick (0); Godot: in every idle frame.
     #[default]
     Idle = 0,
-    /// At every tick (1); Godot does it in its physics frames, of which mp's ticks are the like.
+    /// At every tick (1); Godot: in every physics frame.
     Physics = 1,
-    /// When [`MultiplayerSynchronizer::update_visibility`] is called (2).
+    /// On a call of [`MultiplayerSynchronizer::update_visibility`] (2).
     None = 2,
 }
 
-/// A filter of a synchronizer, to remove it again.
+/// The id of a filter, with which it can be removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FilterId(u32);
 
-/// What has changed in the settings of a synchronizer.
+/// A change of a synchronizer's settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
-    /// What it sends: it begins anew.
+    /// The configuration or root changed: replication restarts.
     Content,
-    /// How often it sends, whether it signals, when filters are asked.
+    /// The intervals, signals or filters changed.
     Timing,
-    /// Who may see it: a peer, or everyone.
+    /// The visibility changed, for a peer or for all.
     Visibility(Option<PeerId>),
 }
 
 impl MultiplayerSynchronizer {
-    /// One that sends what `config` says of the node above it, to everyone.
+    /// Creates a synchronizer that sends the properties in `config` of the node above it, to all
+    /// peers.
     pub fn new(config: ReplicationConfig) -> Self {
         Self {
             root_path: "..".to_owned(),
@@ -86,86 +89,90 @@ impl MultiplayerSynchronizer {
         }
     }
 
-    /// With another [root](Self::set_root_path).
+    /// Sets the [root path](Self::set_root_path).
     #[must_use]
     pub fn with_root_path(mut self, path: &str) -> Self {
         self.set_root_path(path);
         self
     }
 
-    /// With a [replication interval](Self::set_replication_interval).
+    /// Sets the [replication interval](Self::set_replication_interval).
     #[must_use]
     pub fn replication_interval(mut self, interval: Duration) -> Self {
         self.set_replication_interval(interval);
         self
     }
 
-    /// With a [delta interval](Self::set_delta_interval).
+    /// Sets the [delta interval](Self::set_delta_interval).
     #[must_use]
     pub fn delta_interval(mut self, interval: Duration) -> Self {
         self.set_delta_interval(interval);
         self
     }
 
-    /// Public or not: see [`set_public_visibility`](Self::set_public_visibility).
+    /// Sets the [public visibility](Self::set_public_visibility).
     #[must_use]
     pub fn public_visibility(mut self, public: bool) -> Self {
         self.set_public_visibility(public);
         self
     }
 
-    /// With a filter that stays: see [`add_visibility_filter`](Self::add_visibility_filter).
+    /// Adds a [visibility filter](Self::add_visibility_filter).
     #[must_use]
     pub fn visibility_filter(mut self, filter: impl Fn(Option<PeerId>) -> bool + 'static) -> Self {
         self.add_visibility_filter(filter);
         self
     }
 
-    /// With a [visibility update mode](Self::set_visibility_update_mode).
+    /// Sets the [visibility update mode](Self::set_visibility_update_mode).
     #[must_use]
     pub fn visibility_update_mode(mut self, mode: VisibilityUpdateMode) -> Self {
         self.set_visibility_update_mode(mode);
         self
     }
 
-    /// With [signals](Self::set_signals).
+    /// Enables [signals](Self::set_signals).
     #[must_use]
     pub fn signals(mut self) -> Self {
         self.set_signals(true);
         self
     }
 
-    /// Sets the path of the node that its property paths begin at, relative to itself (default: `..`).
+    /// Sets the path of the node to which property paths are relative. The path is relative to the
+    /// synchronizer (default: `..`).
     pub fn set_root_path(&mut self, path: &str) {
         path.clone_into(&mut self.root_path);
         self.pending.note(Change::Content);
     }
 
-    /// Sets what it sends; the other sides must have the same.
+    /// Sets the properties to send. All peers must set the same configuration.
     pub fn set_replication_config(&mut self, config: ReplicationConfig) {
         self.config = config;
         self.pending.note(Change::Content);
     }
 
-    /// Sets the least time between two packets of the always properties (default: zero, at every tick), in whole microseconds.
+    /// Sets the minimum time between two packets of `Always` properties, in whole microseconds
+    /// (default: zero, at every tick).
     pub fn set_replication_interval(&mut self, interval: Duration) {
         self.replication_interval = whole_micros(interval);
         self.pending.note(Change::Timing);
     }
 
-    /// Sets the least time between two packets of changes for one peer (default: zero, at every tick), in whole microseconds.
+    /// Sets the minimum time between two packets of changed properties for one peer, in whole
+    /// microseconds (default: zero, at every tick).
     pub fn set_delta_interval(&mut self, interval: Duration) {
         self.delta_interval = whole_micros(interval);
         self.pending.note(Change::Timing);
     }
 
-    /// Sets when filters are asked again (default: at every tick, which costs a call per filter and peer each time).
+    /// Sets when filters are called again (default: at every tick, once per filter and peer).
     pub fn set_visibility_update_mode(&mut self, mode: VisibilityUpdateMode) {
         self.update_mode = mode;
         self.pending.note(Change::Timing);
     }
 
-    /// Whether everyone may see it that its filters let (default: yes).
+    /// Sets whether the synchronizer is visible to all peers, unless a filter refuses (default:
+    /// yes).
     #[doc(alias = "set_visibility_public")]
     pub fn set_public_visibility(&mut self, public: bool) {
         if std::mem::replace(&mut self.public, public) != public {
@@ -173,7 +180,8 @@ impl MultiplayerSynchronizer {
         }
     }
 
-    /// Whether `peer` may see it when it is not public. Ids of peers that are not there are remembered.
+    /// Sets whether the synchronizer is visible to `peer` if it is not public. The setting also
+    /// applies to peers that connect later.
     pub fn set_visibility_for(&mut self, peer: PeerId, visible: bool) {
         let changed = if visible { self.listed.insert(peer) } else { self.listed.remove(&peer) };
         if changed {
@@ -181,8 +189,10 @@ impl MultiplayerSynchronizer {
         }
     }
 
-    /// Adds a condition. It is asked for a peer, and for `None`, which is everybody: true there makes it public at once for those that
-    /// do not see it yet.
+    /// Adds a filter, which returns whether the synchronizer is visible to a peer.
+    ///
+    /// It is also called with `None`, for all peers: if every filter then returns true and the
+    /// synchronizer is public, it becomes visible at once to all peers that do not see it yet.
     pub fn add_visibility_filter(
         &mut self,
         filter: impl Fn(Option<PeerId>) -> bool + 'static,
@@ -194,7 +204,7 @@ impl MultiplayerSynchronizer {
         id
     }
 
-    /// Removes a condition; whether it was there. As when one is added, who sees it is settled anew with the next update.
+    /// Removes a filter. Returns whether it existed. Visibility changes at the next update.
     pub fn remove_visibility_filter(&mut self, filter: FilterId) -> bool {
         let before = self.filters.len();
         self.filters.retain(|(id, _)| *id != filter);
@@ -202,72 +212,74 @@ impl MultiplayerSynchronizer {
         self.filters.len() < before
     }
 
-    /// Settles anew whether `peer`, or with `None` everyone, may see it.
+    /// Updates the visibility to `peer`, or to all peers if `None`.
     pub fn update_visibility(&mut self, peer: Option<PeerId>) {
         self.pending.note(Change::Visibility(peer));
     }
 
-    /// Whether [`Signal::Synchronized`](crate::Signal::Synchronized), [`Signal::DeltaSynchronized`](crate::Signal::DeltaSynchronized)
-    /// and [`Signal::VisibilityChanged`](crate::Signal::VisibilityChanged) are emitted (default: no, as a thousand nodes at 60 Hz
-    /// would make 60,000 signals a second).
+    /// Sets whether [`Signal::Synchronized`](crate::Signal::Synchronized),
+    /// [`Signal::DeltaSynchronized`](crate::Signal::DeltaSynchronized) and
+    /// [`Signal::VisibilityChanged`](crate::Signal::VisibilityChanged) are emitted (default: no,
+    /// since a thousand synchronizers at 60 Hz would emit 60,000 signals per second).
     pub fn set_signals(&mut self, on: bool) {
         self.signals = on;
         self.pending.note(Change::Timing);
     }
 
-    /// The path of the node that its property paths begin at.
+    /// Returns the path of the node to which property paths are relative.
     #[doc(alias = "get_root_path")]
     pub fn root_path(&self) -> &str {
         &self.root_path
     }
 
-    /// What it sends.
+    /// Returns the properties to send.
     #[doc(alias = "get_replication_config")]
     pub fn replication_config(&self) -> &ReplicationConfig {
         &self.config
     }
 
-    /// Least time between two packets of the always properties.
+    /// Returns the minimum time between two packets of `Always` properties.
     #[doc(alias("get_replication_interval", "replication_interval"))]
     pub fn interval(&self) -> Duration {
         self.replication_interval
     }
 
-    /// Least time between two packets of changes for one peer.
+    /// Returns the minimum time between two packets of changed properties for one peer.
     #[doc(alias("get_delta_interval", "delta_interval"))]
     pub fn interval_of_deltas(&self) -> Duration {
         self.delta_interval
     }
 
-    /// When filters are asked again.
+    /// Returns when filters are called again.
     #[doc(alias("get_visibility_update_mode", "visibility_update_mode"))]
     pub fn update_mode(&self) -> VisibilityUpdateMode {
         self.update_mode
     }
 
-    /// Whether everyone may see it that its filters let.
+    /// Returns whether the synchronizer is visible to all peers, unless a filter refuses.
     pub fn is_visibility_public(&self) -> bool {
         self.public
     }
 
-    /// Whether `peer` is listed; what [`set_visibility_for`](Self::set_visibility_for) set, and nothing else.
+    /// Returns the value that [`set_visibility_for`](Self::set_visibility_for) set, regardless of
+    /// filters and public visibility.
     #[doc(alias = "get_visibility_for")]
     pub fn visibility_for(&self, peer: PeerId) -> bool {
         self.listed.contains(&peer)
     }
 
-    /// Whether it signals.
+    /// Returns whether signals are emitted.
     pub fn has_signals(&self) -> bool {
         self.signals
     }
 
-    /// Whether `peer` may see it; with `None`, whether everybody may.
+    /// Returns whether the synchronizer is visible to `peer`, or to all peers if `None`.
     pub(crate) fn is_visible_to(&self, peer: Option<PeerId>) -> bool {
         self.filters.iter().all(|(_, filter)| filter(peer))
             && (self.public || peer.is_some_and(|peer| self.listed.contains(&peer)))
     }
 
-    /// Whether its filters are to be asked at every tick.
+    /// Returns whether filters are called at every tick.
     pub(crate) fn is_asked_each_tick(&self) -> bool {
         !self.filters.is_empty() && self.update_mode != VisibilityUpdateMode::None
     }

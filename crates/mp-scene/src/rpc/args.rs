@@ -1,58 +1,59 @@
-//! Between Rust's arguments and Godot's.
+//! Conversion of arguments between Rust types and [`Variant`]s.
 
 use mp_core::{FromVariant, Variant};
 
-/// What a method takes: a tuple of [`FromVariant`] types, or `Vec<Variant>` for any number of anything.
+/// Parameters of an RPC method: a tuple of [`FromVariant`] types, or `Vec<Variant>` for any
+/// arguments.
 ///
-/// As in Godot the number of arguments must fit; an `Option` at the end of a tuple may be missing, which is how a
-/// parameter with a default is written.
+/// As in Godot the number of arguments must match. An `Option` at the end of a tuple may be
+/// missing: it stands for a parameter with a default.
 pub trait FromArgs: Sized {
-    /// The method's arguments out of a call's.
+    /// Converts the arguments of a call.
     ///
     /// # Errors
     ///
-    /// When there are too few or too many, or one does not convert.
+    /// If there are too few or too many arguments, or one does not convert.
     fn from_args(args: Vec<Variant>) -> Result<Self, CallError>;
 }
 
-/// What a call carries: a tuple of things that a [`Variant`] is made from, or `Vec<Variant>`.
+/// Arguments of a call: a tuple of types that convert into [`Variant`], or `Vec<Variant>`.
 pub trait IntoArgs {
-    /// The call's arguments.
+    /// Converts the arguments of a call.
     fn into_args(self) -> Vec<Variant>;
 }
 
-/// Why a call that arrived was not made.
+/// The reason why a received call was not made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CallError {
     /// An argument does not convert.
     #[error("argument {index}: {why}")]
     Argument {
-        /// Its position, from 0.
+        /// Position of the argument, from 0.
         index: usize,
-        /// What was expected and what came.
+        /// The expected type and the received one.
         why: String,
     },
-    /// Too few or too many.
-    #[error("{got} arguments where the method takes {takes}")]
+    /// There are too few or too many arguments.
+    #[error("the call has {got} arguments, and the method takes {takes}")]
     ArgumentCount {
-        /// How many came.
+        /// Number of received arguments.
         got: usize,
-        /// How many the method takes.
+        /// Number of parameters of the method.
         takes: usize,
     },
-    /// The node has left the tree, or too many calls wait for it.
-    #[error("the node has left the tree, or too many calls wait for it")]
+    /// The node is not in the tree, or too many calls to it are deferred.
+    #[error("the node is not in the tree, or too many calls to it are deferred")]
     NodeUnavailable,
-    /// The method is a stub, or has a number but no body here.
-    #[error("the method has no body on this side")]
+    /// The method is a stub, or is only called on other peers.
+    #[error("the method has no local body")]
     NoBody,
     /// The table belongs to another type of node.
     #[error("the method was registered for another type of node")]
     WrongNodeType,
 }
 
-/// The argument at `index`; `None` when the call has none there and the parameter needs one.
+/// Converts the argument at `index`; `None` if it is missing and the parameter needs one.
 fn read<T: FromVariant>(arg: Option<Variant>, index: usize) -> Option<Result<T, CallError>> {
     let Some(arg) = arg else { return T::absent().map(Ok) };
     Some(

@@ -1,4 +1,4 @@
-//! Who may call a method, and how the call travels.
+//! Settings of RPC methods: allowed callers and transfer.
 #![expect(
     clippy::exhaustive_enums,
     clippy::exhaustive_structs,
@@ -10,25 +10,25 @@ use mp_core::{Channel, TransferMode};
 /// Godot's `MultiplayerAPI.RPCMode`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RpcMode {
-    /// Nobody (0).
+    /// No peer may call the method (0).
     Disabled = 0,
-    /// Everybody (1).
+    /// Any peer may call the method (1).
     AnyPeer = 1,
-    /// The peer that has authority over the node (2).
+    /// The peer that has authority over the node may call the method (2).
     Authority = 2,
 }
 
-/// How a method is called: what Godot's `@rpc(…)` says. By default as a bare `@rpc`: authority, not at home, reliable,
-/// channel 0.
+/// Settings of an RPC method, as in Godot's `@rpc(…)`. Default: those of a bare `@rpc`: authority,
+/// not local, reliable, channel 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RpcConfig {
-    /// Who may call it. Checked by the receiver only.
+    /// The allowed callers. Only the receiver checks them.
     pub mode: RpcMode,
-    /// Whether a call also runs at home.
+    /// Whether a call also runs locally.
     pub call_local: bool,
-    /// How the call travels.
+    /// The transfer mode of calls.
     pub transfer_mode: TransferMode,
-    /// The channel it travels on.
+    /// The channel of calls.
     pub channel: Channel,
 }
 
@@ -43,35 +43,35 @@ impl RpcConfig {
         }
     }
 
-    /// `@rpc("any_peer")`: everybody may call it.
+    /// `@rpc("any_peer")`: any peer may call it.
     pub const fn any_peer() -> Self {
         Self { mode: RpcMode::AnyPeer, ..Self::authority() }
     }
 
-    /// Has an id, but nobody may call it.
+    /// A method that has an id but that no peer may call.
     pub const fn disabled() -> Self {
         Self { mode: RpcMode::Disabled, ..Self::authority() }
     }
 
-    /// `"call_local"`: runs at home too.
+    /// `"call_local"`: a call also runs locally.
     #[must_use]
     pub const fn call_local(self) -> Self {
         Self { call_local: true, ..self }
     }
 
-    /// `"unreliable"`.
+    /// `"unreliable"`: calls may be lost or reordered.
     #[must_use]
     pub const fn unreliable(self) -> Self {
         Self { transfer_mode: TransferMode::Unreliable, ..self }
     }
 
-    /// `"unreliable_ordered"`.
+    /// `"unreliable_ordered"`: calls may be lost.
     #[must_use]
     pub const fn unreliable_ordered(self) -> Self {
         Self { transfer_mode: TransferMode::UnreliableOrdered, ..self }
     }
 
-    /// The transfer channel.
+    /// Sets the transfer channel.
     #[must_use]
     pub const fn channel(self, channel: u8) -> Self {
         Self { channel: Channel(channel), ..self }

@@ -1,4 +1,4 @@
-//! The numbers of a node's RPC methods.
+//! Ids of a node's RPC methods.
 #![expect(clippy::exhaustive_structs, reason = "an entry of a table that programs build")]
 
 use std::collections::BTreeMap;
@@ -8,11 +8,12 @@ use md5::{Digest, Md5};
 
 use super::RpcConfig;
 
-/// A node's RPC methods by number, as every peer must number them.
+/// The RPC methods of a node by id. All peers must assign the same ids.
 ///
-/// There are two tables, each sorted by code point: the script's (in Rust: the [`RpcTable`](super::RpcTable)), numbered
-/// from 0, and the node's own (`rpc_config`), numbered from 0x8000. Seen in Godot 4.6.3: a name in both has both numbers for
-/// receiving, and calls use the script's; an entry without a mode keeps its number free.
+/// There are two tables, each sorted by code point: the script's (in Rust: the
+/// [`RpcTable`](super::RpcTable)) with ids from 0, and the node's own (`rpc_config`) with ids from
+/// 0x8000. As in Godot 4.6.3, a name in both tables has two ids for received calls, and calls are
+/// sent with the script's; an entry without a mode reserves its id.
 #[derive(Debug, Default)]
 pub struct RpcIds {
     node: Vec<RpcEntry>,
@@ -20,17 +21,17 @@ pub struct RpcIds {
     checksum: [u8; 32],
 }
 
-/// One method.
+/// A method in a table of RPC ids.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RpcEntry {
-    /// Its name.
+    /// The method name.
     pub name: Rc<str>,
-    /// How it is called; `None` reserves the number.
+    /// The settings of the method; `None` reserves the id.
     pub config: Option<RpcConfig>,
 }
 
 impl RpcIds {
-    /// Bit 15: the method is one of the node's own.
+    /// Bit 15: the method is in the node's own table.
     const NODE_LEVEL: u16 = 0x8000;
 
     pub(crate) fn new<'a>(
@@ -45,7 +46,7 @@ impl RpcIds {
         Self { node, script, checksum }
     }
 
-    /// The method with number `id`, if there is one and it can be called.
+    /// Returns the method with this id; `None` if there is none or it cannot be called.
     pub fn by_id(&self, id: u16) -> Option<(&Rc<str>, RpcConfig)> {
         let (table, index) = match id & Self::NODE_LEVEL {
             0 => (&self.script, id),
@@ -55,7 +56,7 @@ impl RpcIds {
         Some((&entry.name, entry.config?))
     }
 
-    /// The number and the config for calling `name`.
+    /// Returns the id and settings with which `name` is called.
     pub fn by_name(&self, name: &str) -> Option<(u16, RpcConfig)> {
         let in_table = |table: &[RpcEntry]| {
             let index = table.binary_search_by(|entry| (*entry.name).cmp(name)).ok()?;
@@ -65,32 +66,34 @@ impl RpcIds {
             .or_else(|| in_table(&self.node).map(|(id, config)| (id | Self::NODE_LEVEL, config)))
     }
 
-    /// MD5 of all names in order of their numbers, the node's own first, as 32 lower-case hex digits: what SIMPLIFY_PATH
-    /// carries to tell whether both sides number alike.
+    /// Returns the MD5 of all names in order of their ids, the node's own table first, as 32
+    /// lower-case hexadecimal digits. SIMPLIFY_PATH contains it, so that peers detect different
+    /// tables.
     pub fn checksum(&self) -> &[u8; 32] {
         &self.checksum
     }
 
-    /// What is known of the methods of a side whose checksum is `other`: which one of ours it lacks, when that is all; else
-    /// what ours are. The checksum tells no more.
+    /// Describes the difference to the table of a peer with checksum `other`: the local method that
+    /// the peer lacks, if it lacks exactly one; else all local methods, since the checksum does not
+    /// reveal more.
     pub fn difference(&self, other: &[u8; 32]) -> String {
         let ours = || self.node.iter().chain(&self.script);
         let lacks = |lacking: &&RpcEntry| {
             checksum(ours().filter(|entry| !std::ptr::eq(*entry, *lacking))) == *other
         };
         if let Some(lacking) = ours().take(SEARCHED_MAX).find(lacks) {
-            return format!("the other side lacks {:?}", lacking.name);
+            return format!("the remote peer lacks {:?}", lacking.name);
         }
         let names: Vec<_> = ours().map(|entry| &*entry.name).collect();
-        format!("compare the other side's methods with {names:?}")
+        format!("compare the remote peer's methods with {names:?}")
     }
 
-    /// The script's methods, by number.
+    /// Returns the script's methods; the index is the id.
     pub fn script(&self) -> &[RpcEntry] {
         &self.script
     }
 
-    /// The node's own methods, by number less 0x8000.
+    /// Returns the node's own methods; the index is the id minus 0x8000.
     pub fn node(&self) -> &[RpcEntry] {
         &self.node
     }
@@ -109,7 +112,8 @@ fn checksum<'a>(entries: impl Iterator<Item = &'a RpcEntry>) -> [u8; 32] {
     checksum
 }
 
-/// Methods that are tried as the one that the other side lacks: each costs a checksum, and a stranger can ask for them.
+/// Maximum number of methods tried as the missing one: each takes a checksum, and an
+/// unauthenticated peer can cause the search.
 const SEARCHED_MAX: usize = 64;
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
@@ -119,13 +123,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_node_without_methods_has_the_checksum_of_nothing() {
+    fn a_node_without_methods_has_the_md5_of_no_bytes() {
         let ids = RpcIds::new(&BTreeMap::new(), std::iter::empty());
         assert_eq!(ids.checksum(), b"d41d8cd98f00b204e9800998ecf8427e");
     }
 
     #[test]
-    fn the_one_method_that_the_other_side_lacks_is_found() {
+    fn difference_names_the_only_missing_method() {
         let table = |names: &[&'static str]| {
             let any = Some(RpcConfig::any_peer());
             let script: BTreeMap<_, _> = names.iter().map(|&name| (name, any)).collect();
@@ -133,8 +137,8 @@ mod tests {
         };
         let ours = table(&["duck", "jump", "run"]);
         let difference = |names| ours.difference(table(names).checksum());
-        assert_eq!(difference(&["duck", "run"]), "the other side lacks \"jump\"");
-        let unknown = "compare the other side's methods with [\"duck\", \"jump\", \"run\"]";
+        assert_eq!(difference(&["duck", "run"]), "the remote peer lacks \"jump\"");
+        let unknown = "compare the remote peer's methods with [\"duck\", \"jump\", \"run\"]";
         assert_eq!(difference(&["duck", "fly", "jump", "run"]), unknown);
     }
 

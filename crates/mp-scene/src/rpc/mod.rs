@@ -1,4 +1,4 @@
-//! Remote calls: what a node offers, how its methods are numbered, and how calls are made and received.
+//! Remote procedure calls: the methods of a node, their settings, ids and arguments.
 
 mod args;
 mod config;

@@ -1,4 +1,4 @@
-//! The methods of a kind of node, registered by name, config and closure.
+//! RPC tables: the methods of a node type, with name, settings and closure.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use mp_core::Variant;
 use super::{CallError, FromArgs, RpcConfig};
 use crate::scene::RpcContext;
 
-/// What the peers of a node of type `N` may call.
+/// The RPC methods of nodes of type `N`.
 ///
 /// ```
 /// use mp_scene::prelude::*;
@@ -23,7 +23,7 @@ use crate::scene::RpcContext;
 ///             .method("say", RpcConfig::any_peer(), |_chat: &mut Self, cx, (text,): (String,)| {
 ///                 println!("{} says {text}", cx.remote_sender());
 ///             })
-///             .stub("shout") // other peers have it; we only keep its number
+///             .stub("shout") // only other peers have it; reserves its id
 ///     }
 /// }
 /// ```
@@ -37,21 +37,23 @@ pub(crate) type Method =
 
 #[derive(Clone)]
 struct Entry {
-    /// Whether it has a number in the script's table.
+    /// Whether the method has an id in the script's table.
     numbered: bool,
     config: Option<RpcConfig>,
     method: Option<Method>,
 }
 
 impl<N: 'static> RpcTable<N> {
-    /// No methods.
+    /// Creates an empty table.
     pub fn new() -> Self {
         Self { entries: BTreeMap::new(), object: PhantomData }
     }
 
-    /// Peers may call `method` as `name`, under `config`. Its arguments are a tuple of types that a
-    /// [`Variant`] converts to, or `Vec<Variant>`; a call whose arguments do not fit is dropped, as in Godot.
-    /// Registering a name again replaces it.
+    /// Adds `method`, which peers may call as `name` under `config`. Replaces an earlier method of
+    /// that name.
+    ///
+    /// The arguments are a tuple of types that a [`Variant`] converts to, or `Vec<Variant>`. A call
+    /// whose arguments do not convert is dropped, as in Godot.
     #[must_use]
     pub fn method<A: FromArgs>(
         self,
@@ -62,7 +64,8 @@ impl<N: 'static> RpcTable<N> {
         self.register(name, true, Some(config), Some(erase(method)))
     }
 
-    /// The node has `method`, but peers may call it only once [`Tree::rpc_config`](crate::Tree::rpc_config) says so.
+    /// Adds `method` without an RPC config: peers may call it only after
+    /// [`Tree::rpc_config`](crate::Tree::rpc_config).
     #[must_use]
     pub fn callable<A: FromArgs>(
         self,
@@ -72,14 +75,15 @@ impl<N: 'static> RpcTable<N> {
         self.register(name, false, None, Some(erase(method)))
     }
 
-    /// The other side's script has a method `name` that this side neither calls nor offers: keeps its number, so that the
-    /// others are numbered alike.
+    /// Reserves the id of method `name`, which is in the remote peer's script but is neither called
+    /// nor implemented locally, so that the ids of the other methods match.
     #[must_use]
     pub fn stub(self, name: &str) -> Self {
         self.register(name, true, None, None)
     }
 
-    /// This side only calls `name` on others, under `config`: calls that arrive are refused.
+    /// Adds method `name`, which is only called on other peers, under `config`. Received calls are
+    /// refused.
     #[must_use]
     pub fn remote(self, name: &str, config: RpcConfig) -> Self {
         self.register(name, true, Some(config), None)
@@ -113,7 +117,7 @@ impl<N> fmt::Debug for RpcTable<N> {
     }
 }
 
-/// An [`RpcTable`] that has forgotten its node type.
+/// An [`RpcTable`] without its node type.
 #[derive(Default)]
 pub(crate) struct MethodTable(BTreeMap<String, Entry>);
 
@@ -122,7 +126,7 @@ impl MethodTable {
         self.0.get(name)?.method.clone()
     }
 
-    /// The script's table, sorted by name.
+    /// Returns the script's table, sorted by name.
     pub(crate) fn script_config(&self) -> impl Iterator<Item = (&str, Option<RpcConfig>)> {
         self.0
             .iter()

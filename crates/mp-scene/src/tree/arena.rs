@@ -1,4 +1,4 @@
-//! The tree that comes with mp: nodes in an arena, children in the order in which they were added.
+//! The tree of mp: nodes in an arena, with children in the order in which they were added.
 
 mod seam;
 
@@ -20,21 +20,22 @@ use crate::rpc::{Method, RpcConfig, RpcIds, RpcTable};
 
 /// A tree of nodes with their objects, names and authorities.
 ///
-/// A name is not empty and has none of `. : @ / " %`, unless it is of the form of those that Godot
-/// makes up for nodes without one, as `@Node2D@7`: a program that mirrors the nodes of a Godot game
-/// adds such nodes by these names, and they are called and synchronized like others. As in Godot, a
-/// spawner cannot announce them.
+/// A name is not empty and contains none of `. : @ / " %`. Names that Godot generates for unnamed
+/// nodes, such as `@Node2D@7`, are valid too: a program that mirrors the nodes of a Godot game adds
+/// such nodes, and peers can call and synchronize them. As in Godot, a spawner cannot announce
+/// them.
 ///
-/// Every node has authority 1 until told otherwise.
+/// A new node has authority 1, the server, unless its [`Instance`] sets another.
 pub struct Tree {
     nodes: SlotMap<slotmap::DefaultKey, Entry>,
     top: NodeId,
     root: NodeId,
     classes: HashMap<TypeId, Rc<NodeClass>>,
     changes: Vec<TreeChange>,
-    /// Nodes whose objects were borrowed mutably, each once, until they are taken.
+    /// Nodes whose objects were mutably borrowed since the last [`NodeTree::take_touched`], without
+    /// duplicates.
     touched: Vec<NodeId>,
-    /// Paths that nodes have left, until they are taken.
+    /// Paths vacated since the last [`NodeTree::take_vacated`].
     vacated: Vec<String>,
 }
 
@@ -43,9 +44,9 @@ struct Entry {
     parent: Option<NodeId>,
     children: IndexMap<String, NodeId>,
     authority: PeerId,
-    /// `None` while one of its methods runs.
+    /// `None` while the object is checked out.
     object: Option<Box<dyn Node>>,
-    /// It is in the tree's list of touched nodes.
+    /// Whether `Tree::touched` contains the node.
     is_touched: bool,
     class: Rc<NodeClass>,
     scene_file_path: Option<Rc<str>>,
@@ -54,12 +55,12 @@ struct Entry {
 }
 
 impl Tree {
-    /// A tree in which the multiplayer root stands at `root_path`, absolute as in Godot (`"/root"`, `"/root/Game"`), with
-    /// a [`Group`] at every step.
+    /// Creates a tree whose multiplayer root is at the absolute path `root_path` (`"/root"`,
+    /// `"/root/Game"`), with a [`Group`] for each node of the path.
     ///
     /// # Errors
     ///
-    /// When the path is not absolute or names a node as Godot would not.
+    /// [`TreeError::BadRootPath`] if the path is not absolute or contains an invalid name.
     pub fn new(root_path: &str) -> Result<Self, TreeError> {
         let bad = || TreeError::BadRootPath(root_path.to_owned());
         let mut names = root_path.strip_prefix('/').ok_or_else(bad)?.split('/');
@@ -80,8 +81,7 @@ impl Tree {
     ///
     /// # Errors
     ///
-    /// When the name is not one that a node can have in Godot, is taken, or the parent has left the
-    /// tree.
+    /// If the name is invalid or taken, or the parent is not in the tree.
     #[doc(alias = "add_child")]
     pub fn add<N: Node>(
         &mut self,
@@ -92,7 +92,7 @@ impl Tree {
         self.add_instance(parent, Instance::new(name, object)).map(NodeRef::new)
     }
 
-    /// Adds a node under `parent` with a table of its own instead of that of its type.
+    /// Adds a node under `parent` with its own RPC table instead of that of its type.
     ///
     /// # Errors
     ///
@@ -107,11 +107,12 @@ impl Tree {
         self.add_instance(parent, Instance::with_table(name, object, table)).map(NodeRef::new)
     }
 
-    /// Adds a node with all below it under `parent`, and then runs [`Node::enter_tree`] of each, parents first.
+    /// Adds a node with its children under `parent`, then runs [`Node::enter_tree`] of each,
+    /// parents first.
     ///
     /// # Errors
     ///
-    /// As [`add`](Self::add), for any name in it; nothing is added then.
+    /// As [`add`](Self::add), for any name in the instance. Nothing is added then.
     #[doc(alias = "add_child")]
     pub fn add_instance(
         &mut self,
@@ -132,12 +133,12 @@ impl Tree {
         Ok(node)
     }
 
-    /// As [`add_instance`](Self::add_instance); when a sibling has the name, a number behind it makes it another (`Ent`, `Ent2`,
-    /// `Ent3`), as `add_child(node, true)` does in Godot.
+    /// Adds a node as [`add_instance`](Self::add_instance) does. If a sibling has its name, appends
+    /// a number (`Ent`, `Ent2`, `Ent3`), as `add_child(node, true)` does in Godot.
     ///
     /// # Errors
     ///
-    /// As there.
+    /// As [`add_instance`](Self::add_instance).
     pub fn add_readable(
         &mut self,
         parent: NodeId,
@@ -159,25 +160,26 @@ impl Tree {
         self.add_instance(parent, instance)
     }
 
-    /// Gives the multiplayer root an object, in place of the [`Group`] that it begins with: a game whose topmost script has
+    /// Replaces the [`Group`] at the multiplayer root by an object, for games whose root script has
     /// RPC methods.
     pub fn set_root<N: Node>(&mut self, object: N) -> NodeRef<N> {
         self.put_root(Box::new(object), &ClassOf::of::<N>());
         NodeRef::new(self.root)
     }
 
-    /// As [`set_root`](Self::set_root), with a table of its own instead of that of its type.
+    /// Replaces the object at the multiplayer root, with its own RPC table instead of that of its
+    /// type.
     pub fn set_root_with_table<N: Node>(&mut self, object: N, table: RpcTable<N>) -> NodeRef<N> {
         self.put_root(Box::new(object), &ClassOf::own(table));
         NodeRef::new(self.root)
     }
 
-    /// Takes a node and all below it out of the tree. The object of the node itself is returned, unless one of its
-    /// methods runs right now.
+    /// Removes a node and its children from the tree. Returns the node's object, or `None` if one
+    /// of its methods is running.
     ///
     /// # Errors
     ///
-    /// When it has left the tree already, or is the multiplayer root or above it.
+    /// If the node is not in the tree, or is the multiplayer root or above it.
     #[doc(alias("remove_child", "queue_free"))]
     pub fn remove(&mut self, node: impl Into<NodeId>) -> Result<Option<Box<dyn Any>>, TreeError> {
         let node = node.into();
@@ -205,11 +207,11 @@ impl Tree {
         Ok(object)
     }
 
-    /// Gives a node another name. It stays the same node.
+    /// Renames a node, which keeps its id and its position among its siblings.
     ///
     /// # Errors
     ///
-    /// As [`add`](Self::add); the tree's top has no siblings and keeps its name.
+    /// As [`add`](Self::add); [`TreeError::IsRoot`] for the topmost node.
     #[doc(alias = "set_name")]
     pub fn rename(&mut self, node: impl Into<NodeId>, name: &str) -> Result<(), TreeError> {
         let node = node.into();
@@ -227,7 +229,7 @@ impl Tree {
         self.vacate(&renamed);
         let siblings = &mut self.nodes[parent.0].children;
         if let Some((index, ..)) = siblings.get_full(&old) {
-            // Keeps the node's place among its siblings.
+            // Keeps the node's position among its siblings.
             siblings.shift_remove_index(index);
             siblings.shift_insert(index, name.to_owned(), node);
         }
@@ -236,12 +238,14 @@ impl Tree {
         Ok(())
     }
 
-    /// Takes a node with all below it to another parent. They stay the same nodes; peers that a spawner announced them to are
-    /// told that they are gone, and, when a spawner has the new parent, that they are there.
+    /// Moves a node with its children to another parent. Their ids stay the same. Peers to which a
+    /// spawner announced them receive a despawn, and a new announcement if a spawner has the new
+    /// parent.
     ///
     /// # Errors
     ///
-    /// As [`remove`](Self::remove), and when the new parent has left the tree, lies below the node, or has a child of the name.
+    /// As [`remove`](Self::remove), or if the new parent is not in the tree, is below the node, or
+    /// has a child of the same name.
     pub fn reparent(
         &mut self,
         node: impl Into<NodeId>,
@@ -271,11 +275,12 @@ impl Tree {
         Ok(())
     }
 
-    /// Makes the node at `path`, absolute, the multiplayer root. The nodes stay the same; their paths on the wire change.
+    /// Moves the multiplayer root to the node at the absolute path `path`. Nodes keep their ids;
+    /// their paths in packets change.
     ///
     /// # Errors
     ///
-    /// When the path is not absolute, or there is no such node.
+    /// If the path is not absolute, or there is no such node.
     pub fn set_root_path(&mut self, path: &str) -> Result<(), TreeError> {
         if !path.starts_with('/') {
             return Err(TreeError::BadRootPath(path.to_owned()));
@@ -284,11 +289,11 @@ impl Tree {
         Ok(())
     }
 
-    /// Gives `peer` authority over a node, and over all below it when `recursive`.
+    /// Sets the authority over a node, and over all nodes below it if `recursive`.
     ///
     /// # Errors
     ///
-    /// When the node has left the tree.
+    /// If the node is not in the tree.
     pub fn set_multiplayer_authority(
         &mut self,
         node: impl Into<NodeId>,
@@ -310,12 +315,13 @@ impl Tree {
         Ok(())
     }
 
-    /// Makes a method of this one node callable by peers (Godot: `Node.rpc_config`), in the id range with bit 15 set;
-    /// `None` takes it back. Has no effect once the node's ids are in use.
+    /// Sets the RPC settings of a method of this node only (Godot: `Node.rpc_config`), in the id
+    /// range with bit 15 set; `None` removes them. Has no effect after the first use of the node's
+    /// RPC ids.
     ///
     /// # Errors
     ///
-    /// When the node has left the tree.
+    /// If the node is not in the tree.
     pub fn rpc_config(
         &mut self,
         node: impl Into<NodeId>,
@@ -330,22 +336,23 @@ impl Tree {
         Ok(())
     }
 
-    /// Reserves the id of a method that only other peers have, among the node's own (bit 15). See
-    /// [`RpcTable::stub`].
+    /// Reserves the id of a method that only other peers have, in the node's own table (bit 15).
+    /// See [`RpcTable::stub`].
     ///
     /// # Errors
     ///
-    /// When the node has left the tree.
+    /// If the node is not in the tree.
     pub fn rpc_stub(&mut self, node: impl Into<NodeId>, method: &str) -> Result<(), TreeError> {
         self.entry_mut(node.into())?.node_config.insert(method.to_owned(), None);
         Ok(())
     }
 
-    /// The object of a node, to change it.
+    /// Returns the object of a node for modification.
     ///
     /// # Errors
     ///
-    /// When the node has left the tree, is of another type, or runs a method right now.
+    /// If the node is not in the tree, its object has another type, or one of its methods is
+    /// running.
     pub fn get_mut<N: Node>(&mut self, node: NodeRef<N>) -> Result<&mut N, TreeError> {
         let entry = self.nodes.get_mut(node.id().0).ok_or(TreeError::NotInTree)?;
         if !std::mem::replace(&mut entry.is_touched, true) {
@@ -355,7 +362,7 @@ impl Tree {
         object.downcast_mut().ok_or_else(|| TreeError::WrongType(type_name::<N>()))
     }
 
-    /// The object of a node.
+    /// Returns the object of a node.
     ///
     /// # Errors
     ///
@@ -365,58 +372,59 @@ impl Tree {
         object.downcast_ref().ok_or_else(|| TreeError::WrongType(type_name::<N>()))
     }
 
-    /// The multiplayer root.
+    /// Returns the multiplayer root.
     pub fn root(&self) -> NodeId {
         self.root
     }
 
-    /// The absolute path of the multiplayer root.
+    /// Returns the absolute path of the multiplayer root.
     #[doc(alias = "get_root_path")]
     pub fn root_path(&self) -> String {
         self.absolute_path(self.root)
     }
 
-    /// Whether `node` is in the tree.
+    /// Returns whether `node` is in the tree.
     pub fn contains(&self, node: impl Into<NodeId>) -> bool {
         self.nodes.contains_key(node.into().0)
     }
 
-    /// The name of a node.
+    /// Returns the name of a node; `None` if it is not in the tree.
     pub fn name(&self, node: impl Into<NodeId>) -> Option<&str> {
         self.nodes.get(node.into().0).map(|entry| entry.name.as_str())
     }
 
-    /// The peer that has authority over a node; `None` when it has left the tree.
+    /// Returns the peer that has authority over a node; `None` if the node is not in the tree.
     #[doc(alias = "get_multiplayer_authority")]
     pub fn multiplayer_authority(&self, node: impl Into<NodeId>) -> Option<PeerId> {
         self.nodes.get(node.into().0).map(|entry| entry.authority)
     }
 
-    /// The parent of a node; `None` for the tree's top.
+    /// Returns the parent of a node; `None` for the topmost node, or if the node is not in the
+    /// tree.
     #[doc(alias = "get_parent")]
     pub fn parent(&self, node: impl Into<NodeId>) -> Option<NodeId> {
         self.nodes.get(node.into().0)?.parent
     }
 
-    /// The children of a node in the order in which they were added.
+    /// Returns the children of a node in the order in which they were added.
     #[doc(alias = "get_children")]
     pub fn children(&self, node: impl Into<NodeId>) -> impl Iterator<Item = NodeId> {
         self.nodes.get(node.into().0).into_iter().flat_map(|entry| entry.children.values().copied())
     }
 
-    /// Whether the node is there and none of its methods runs.
+    /// Returns whether the node is in the tree and its object is not checked out.
     pub(crate) fn is_at_home(&self, node: NodeId) -> bool {
         self.nodes.get(node.0).is_some_and(|entry| entry.object.is_some())
     }
 
-    /// Takes the object out while a method of it runs.
+    /// Takes the object out of the tree while one of its methods runs.
     pub(crate) fn check_out(&mut self, node: NodeId) -> Result<CheckedOut, TreeError> {
         let entry = self.entry_mut(node)?;
         let object = entry.object.take().ok_or(TreeError::Busy)?;
         Ok(CheckedOut { node, object, class: Rc::clone(&entry.class) })
     }
 
-    /// Puts it back; a node that was removed meanwhile goes with its object.
+    /// Returns the object to the tree, or drops it if its node was removed meanwhile.
     pub(crate) fn check_in(&mut self, out: CheckedOut) {
         if let Some(entry) = self.nodes.get_mut(out.node.0) {
             entry.object = Some(out.object);
@@ -426,8 +434,8 @@ impl Tree {
         }
     }
 
-    /// Sets a property with its setter, which has the node checked out and may change the rest of
-    /// the tree.
+    /// Sets a property with its setter. The node is checked out meanwhile, and the setter may
+    /// change the rest of the tree.
     pub(crate) fn run_setter(
         &mut self,
         node: NodeId,
@@ -451,7 +459,7 @@ impl Tree {
         }
     }
 
-    /// Puts in what has been checked.
+    /// Inserts an instance whose names are already checked.
     fn insert(&mut self, parent: NodeId, instance: Instance) -> NodeId {
         let Instance { name, object, class, authority, scene_file_path, children } = instance;
         let class = self.class(&class);
@@ -482,7 +490,8 @@ impl Tree {
         entry.rpc_ids = OnceCell::new();
     }
 
-    /// `node` and all below it, parents first, in the order in which Godot lets them enter. They leave in the opposite one.
+    /// Returns `node` and all nodes below it, parents first, in the order in which Godot lets them
+    /// enter the tree. They leave in reverse order.
     fn subtree(&self, node: NodeId) -> Vec<NodeId> {
         let mut found = Vec::new();
         let mut next = vec![node];
@@ -494,7 +503,7 @@ impl Tree {
         found
     }
 
-    /// Notes the paths of nodes that are about to leave them.
+    /// Records the paths of nodes that are about to be removed, renamed or moved.
     fn vacate(&mut self, nodes: &[NodeId]) {
         for &node in nodes {
             let path = self.path_of(node);
@@ -514,7 +523,7 @@ impl Tree {
         self.upwards(node).any(|step| step == ancestor)
     }
 
-    /// `node`, its parent, and so on to the top.
+    /// Iterates over `node`, its parent, and so on to the topmost node.
     fn upwards(&self, node: NodeId) -> impl Iterator<Item = NodeId> {
         std::iter::successors(Some(node), |&step| self.parent(step))
     }
@@ -558,7 +567,7 @@ impl fmt::Debug for Tree {
     }
 }
 
-/// A node's object while one of its methods runs.
+/// A node's object while it is checked out.
 pub(crate) struct CheckedOut {
     node: NodeId,
     pub(crate) object: Box<dyn Node>,

@@ -1,18 +1,18 @@
-//! What becomes of a tree, for those who follow it.
+//! Changes of a tree.
 
 use super::NodeId;
 
-/// Something that happened to one node. A tree keeps them in order until they are
+/// A change of one node. A tree queues its changes in order until they are
 /// [taken](super::NodeTree::take_changes).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TreeChange {
-    /// It has entered the tree; its children follow.
+    /// The node entered the tree. Its children follow.
     Added(NodeId),
-    /// It has left the tree; its children went before it.
+    /// The node left the tree, after its children.
     Removed(NodeId),
-    /// It has another name.
+    /// The node was renamed.
     Renamed(NodeId),
-    /// Another peer has authority over it.
+    /// The authority over the node changed.
     Authority(NodeId),
 }

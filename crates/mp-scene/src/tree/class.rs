@@ -1,4 +1,4 @@
-//! What the nodes of one Rust type have in common.
+//! Node classes: the methods and properties that nodes of one Rust type share.
 
 use std::any::TypeId;
 use std::rc::Rc;
@@ -7,7 +7,7 @@ use super::Node;
 use crate::property::{PropertySet, PropertyTable};
 use crate::rpc::{MethodTable, RpcTable};
 
-/// The methods and properties of a kind of node.
+/// The methods and properties of a node type.
 #[derive(Default)]
 pub(crate) struct NodeClass {
     pub(crate) methods: MethodTable,
@@ -19,13 +19,13 @@ impl NodeClass {
         Self { methods: methods.erase(), properties: properties.erase() }
     }
 
-    /// With a table of methods of its own.
+    /// Creates a class with its own RPC table and the properties of `N`.
     pub(crate) fn with_table<N: Node>(methods: RpcTable<N>) -> Self {
         Self::new(methods, N::property_table())
     }
 }
 
-/// Where the class of a node comes from: its type, made once per tree, or a table of the node's own.
+/// The source of a node's class: its type, built once per tree, or the node's own table.
 #[derive(Clone)]
 pub(crate) enum ClassOf {
     Type(TypeId, fn() -> NodeClass),

@@ -1,37 +1,37 @@
-//! Why a tree refuses.
+//! Errors of trees.
 
-/// Why the tree refused.
+/// The reason why a tree refused an operation.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TreeError {
-    /// Not a name.
+    /// The name is invalid.
     #[error(
-        "{0:?} is no node name: it must not be empty nor contain any of . : @ / \" %, unless Godot \
-         made it up, as @Node2D@7"
+        "{0:?} is not a node name: it must not be empty nor contain any of . : @ / \" %, unless \
+         Godot generated it, as @Node2D@7"
     )]
     BadName(String),
-    /// Not a root path.
-    #[error("{0:?} is no root path: it must be absolute, such as \"/root\" or \"/root/Game\"")]
+    /// The root path is invalid.
+    #[error("{0:?} is not a root path: it must be absolute, such as \"/root\" or \"/root/Game\"")]
     BadRootPath(String),
-    /// The node's object is in use.
-    #[error("a method of this node is running; its object can be reached again when it returns")]
+    /// The node's object is checked out, since one of its methods is running.
+    #[error("a method of this node is running; its object is available when the method returns")]
     Busy,
-    /// The multiplayer root and what is above it stay.
+    /// The node is the multiplayer root or above it, or the topmost node.
     #[error("the multiplayer root and the nodes above it cannot be removed or renamed")]
     IsRoot,
-    /// A sibling has the name.
+    /// A sibling has this name.
     #[error("the parent already has a child named {0:?}")]
     NameTaken(String),
-    /// No node there.
+    /// There is no node at this path.
     #[error("there is no node at {0:?}")]
     NotFound(String),
-    /// The node was removed.
-    #[error("the node has left the tree")]
+    /// The node was removed from the tree.
+    #[error("the node is not in the tree")]
     NotInTree,
-    /// A node cannot be its own ancestor.
+    /// The new parent is the node itself or below it.
     #[error("the new parent is the node itself or lies below it")]
     WithinItself,
-    /// The node's object is of another type.
+    /// The node's object has another type.
     #[error("the node's object is not a {0}")]
     WrongType(&'static str),
 }

@@ -1,4 +1,4 @@
-//! Nodes that are not in a tree yet, and the scenes that make them.
+//! Nodes outside of a tree, and the scenes that create them.
 
 use std::fmt;
 use std::rc::Rc;
@@ -9,8 +9,8 @@ use super::Node;
 use super::class::ClassOf;
 use crate::rpc::RpcTable;
 
-/// A node with all below it, outside of any tree: what `PackedScene.instantiate()` gives in Godot.
-/// [`Tree::add_instance`](super::Tree::add_instance) puts it into one.
+/// A node with its children outside of a tree, as `PackedScene.instantiate()` creates it in Godot.
+/// [`Tree::add_instance`](super::Tree::add_instance) adds it to a tree.
 ///
 /// ```
 /// use mp_scene::prelude::*;
@@ -28,12 +28,12 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// A node alone.
+    /// Creates a node without children.
     pub fn new<N: Node>(name: &str, object: N) -> Self {
         Self::with_class(name, Box::new(object), ClassOf::of::<N>())
     }
 
-    /// A node with a table of RPC methods of its own instead of that of its type.
+    /// Creates a node with its own RPC table instead of that of its type.
     pub fn with_table<N: Node>(name: &str, object: N, table: RpcTable<N>) -> Self {
         Self::with_class(name, Box::new(object), ClassOf::own(table))
     }
@@ -49,28 +49,29 @@ impl Instance {
         }
     }
 
-    /// Adds a child, after those that are there.
+    /// Appends a child.
     #[must_use]
     pub fn child(mut self, child: Self) -> Self {
         self.children.push(child);
         self
     }
 
-    /// Gives it another name.
+    /// Sets the name.
     #[must_use]
     pub fn named(mut self, name: &str) -> Self {
         name.clone_into(&mut self.name);
         self
     }
 
-    /// Gives `peer` authority over it and over all that is below it now (Godot: `set_multiplayer_authority`, which is recursive).
+    /// Sets the authority over the node and its current children (Godot:
+    /// `set_multiplayer_authority`, which is recursive).
     #[must_use]
     pub fn authority(mut self, peer: PeerId) -> Self {
         self.set_authority(peer);
         self
     }
 
-    /// Its name.
+    /// Returns the name.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -90,10 +91,11 @@ impl fmt::Debug for Instance {
     }
 }
 
-/// A scene: the path of its file in the Godot project, and how its nodes are made here. Copies are cheap.
+/// A scene: the path of its file in the Godot project, and the function that creates its nodes.
+/// Clones are cheap.
 ///
-/// A [`MultiplayerSpawner`](crate::MultiplayerSpawner) tells its scenes apart by their position in its list, which must be the same on
-/// every side.
+/// A [`MultiplayerSpawner`](crate::MultiplayerSpawner) identifies a scene by its index in the list
+/// of scenes, which must be the same on all peers.
 #[derive(Clone)]
 pub struct PackedScene {
     path: Rc<str>,
@@ -101,19 +103,19 @@ pub struct PackedScene {
 }
 
 impl PackedScene {
-    /// The scene at `path` (`"res://player.tscn"`), made by `make`.
+    /// Creates the scene at `path` (`"res://player.tscn"`), whose nodes `make` creates.
     pub fn new(path: &str, make: impl Fn() -> Instance + 'static) -> Self {
         Self { path: path.into(), make: Rc::new(make) }
     }
 
-    /// Its nodes, made anew.
+    /// Creates the nodes of the scene.
     pub fn instantiate(&self) -> Instance {
         let mut instance = (self.make)();
         instance.scene_file_path = Some(Rc::clone(&self.path));
         instance
     }
 
-    /// The path of its file.
+    /// Returns the path of the scene's file.
     #[doc(alias = "scene_file_path")]
     pub fn path(&self) -> &str {
         &self.path

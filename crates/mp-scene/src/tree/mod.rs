@@ -1,7 +1,7 @@
 //! The node tree of a branch.
 //!
-//! It holds every node from the tree's own top (`/root`) down, and one of them is the multiplayer root, to which node
-//! paths on the wire are relative.
+//! It contains all nodes from the topmost one (`/root`) down. One of them is the multiplayer root,
+//! to which node paths in packets are relative.
 
 mod arena;
 mod change;
@@ -26,59 +26,65 @@ use mp_core::{PeerId, Variant};
 use crate::property::{Accessor, PropertyError};
 use crate::rpc::RpcIds;
 
-/// What [`SceneMultiplayer`](crate::SceneMultiplayer) needs of a tree: the seam for an engine that keeps its nodes
-/// itself.
+/// The tree interface that [`SceneMultiplayer`](crate::SceneMultiplayer) uses: implement it for an
+/// engine that has its own nodes.
 pub trait NodeTree {
-    /// The node at `path`, relative to the multiplayer root (`"A/B"`, `"."`, `"../C"`) or absolute (`"/root/Game/A"`).
+    /// Returns the node at `path`, relative to the multiplayer root (`"A/B"`, `"."`, `"../C"`) or
+    /// absolute (`"/root/Game/A"`).
     fn find(&self, path: &str) -> Option<NodeId>;
 
-    /// The absolute path of the multiplayer root.
+    /// Returns the absolute path of the multiplayer root.
     fn root_path(&self) -> String;
 
-    /// Lets the multiplayer root stand at the absolute path `path`.
+    /// Moves the multiplayer root to the node at the absolute path `path`.
     ///
     /// # Errors
     ///
-    /// When it is no such path.
+    /// If the path is not absolute, or there is no such node.
     fn set_root_path(&mut self, path: &str) -> Result<(), TreeError>;
 
-    /// The node at `path`, relative to `from` or absolute.
+    /// Returns the node at `path`, relative to `from` or absolute.
     fn find_from(&self, from: NodeId, path: &str) -> Option<NodeId>;
 
-    /// The name of a node; `None` when it has left the tree.
+    /// Returns the name of a node; `None` if it is not in the tree.
     fn name_of(&self, node: NodeId) -> Option<&str>;
 
-    /// The parent of a node; `None` for the tree's top, and when it has left the tree.
+    /// Returns the parent of a node; `None` for the topmost node, or if the node is not in the
+    /// tree.
     fn parent_of(&self, node: NodeId) -> Option<NodeId>;
 
-    /// The file of the scene that the node is the root of, when it was made from one.
+    /// Returns the file of the scene whose root the node is; `None` if it was not created from a
+    /// scene.
     fn scene_file_path(&self, node: NodeId) -> Option<&str>;
 
-    /// The path of `node` relative to the multiplayer root; `None` when the node has left the tree.
+    /// Returns the path of `node` relative to the multiplayer root; `None` if the node is not in
+    /// the tree.
     fn path_of(&self, node: NodeId) -> Option<String>;
 
-    /// Whether `node` is the multiplayer root or below it.
+    /// Returns whether `node` is the multiplayer root or below it.
     fn is_below_root(&self, node: NodeId) -> bool;
 
-    /// The peer that has authority over `node`; `None` when the node has left the tree.
+    /// Returns the peer that has authority over `node`; `None` if the node is not in the tree.
     fn multiplayer_authority(&self, node: NodeId) -> Option<PeerId>;
 
-    /// The RPC ids of `node`, made at first use and kept as long as the node; `None` when the node has left the tree.
+    /// Returns the RPC ids of `node`, which are assigned at the first call and stay the same;
+    /// `None` if the node is not in the tree.
     fn rpc_ids(&self, node: NodeId) -> Option<Rc<RpcIds>>;
 
-    /// The object of a node; `None` when the node has left the tree or a method of it runs.
+    /// Returns the object of a node; `None` if the node is not in the tree or one of its methods is
+    /// running.
     fn object_mut(&mut self, node: NodeId) -> Option<&mut dyn Node>;
 
-    /// How a property of a node is read and written; `None` when it has none of that name.
+    /// Returns the accessor of a property; `None` if the node has no property of that name.
     fn property(&self, node: NodeId, name: &str) -> Option<Rc<dyn Accessor>>;
 
     /// Sets a property of a node, which may run the property's
-    /// [setter](crate::PropertyTable::property_with_setter); `unique_id` is this side's own id. The
-    /// default runs none.
+    /// [setter](crate::PropertyTable::property_with_setter). `unique_id` is the local peer's id.
+    /// The default implementation runs no setter.
     ///
     /// # Errors
     ///
-    /// When the node has left the tree, a method of it runs, or it does not take the value.
+    /// If the node is not in the tree, one of its methods is running, or the value is refused.
     fn set_property(
         &mut self,
         node: NodeId,
@@ -90,39 +96,41 @@ pub trait NodeTree {
         property.write(object, value)
     }
 
-    /// Adds nodes that a peer has spawned.
+    /// Adds a node with its children that a peer spawned.
     ///
     /// # Errors
     ///
-    /// When a name is none, or is taken, or the parent has left the tree.
+    /// If a name is invalid or taken, or the parent is not in the tree.
     fn instantiate(&mut self, parent: NodeId, instance: Instance) -> Result<NodeId, TreeError>;
 
-    /// Adds nodes that this side's spawner has made; when a sibling has the name they get another.
+    /// Adds a node with its children that a local spawner created. If a sibling has its name, a
+    /// number is appended.
     ///
     /// # Errors
     ///
-    /// As [`instantiate`](Self::instantiate), but for the name.
+    /// As [`instantiate`](Self::instantiate), except for the taken name.
     fn instantiate_readable(
         &mut self,
         parent: NodeId,
         instance: Instance,
     ) -> Result<NodeId, TreeError>;
 
-    /// Removes a node that a peer has despawned, with all below it.
+    /// Removes a node that a peer despawned, with its children.
     fn free(&mut self, node: NodeId);
 
-    /// Moves the nodes whose objects the program has borrowed mutably since the last call to the end
-    /// of `touched`, each once. Without it, a `Replicated` field that is swapped with another one goes
-    /// unnoticed until the next change of either.
+    /// Moves to `touched` the nodes whose objects the program mutably borrowed since the last call,
+    /// without duplicates. The default implementation adds none; the exchange of two `Replicated`
+    /// fields is then not detected until the next change of either.
     fn take_touched(&mut self, _touched: &mut Vec<NodeId>) {}
 
-    /// What has happened since the last call, in order. A subtree that enters is told parents first, one that leaves children
-    /// first.
+    /// Removes and returns the changes since the last call, in order. Nodes of a subtree are added
+    /// parents first and removed children first.
     fn take_changes(&mut self) -> Vec<TreeChange>;
 
-    /// Takes the paths, relative to the multiplayer root, that nodes have left since the last call: by leaving the tree, or by getting
-    /// another name or parent. Calls of peers that arrive late for them are lost instead of made on the next node at the
-    /// path. The default returns none.
+    /// Removes and returns the paths, relative to the multiplayer root, that nodes have vacated
+    /// since the last call because they were removed, renamed or moved. A late call of a peer to
+    /// such a path is dropped instead of reaching the next node there. The default implementation
+    /// returns none.
     fn take_vacated(&mut self) -> Vec<String> {
         Vec::new()
     }

@@ -1,4 +1,4 @@
-//! What a node is to its tree and to the program.
+//! Nodes: their objects and ids.
 #![expect(clippy::exhaustive_structs, reason = "a node without fields")]
 
 use std::any::Any;
@@ -32,8 +32,8 @@ use crate::rpc::RpcTable;
 /// }
 /// ```
 pub trait Node: Any {
-    /// The methods that peers may call: what Godot reads from the `@rpc` annotations of a script. Every side must list
-    /// the same names, or their ids differ.
+    /// Returns the methods that peers may call, as Godot reads them from the `@rpc` annotations of
+    /// a script. All peers must list the same names, else their ids differ.
     fn rpc_table() -> RpcTable<Self>
     where
         Self: Sized,
@@ -41,7 +41,7 @@ pub trait Node: Any {
         RpcTable::new()
     }
 
-    /// The properties that a [`MultiplayerSynchronizer`] can read and write.
+    /// Returns the properties that a [`MultiplayerSynchronizer`] can read and write.
     fn property_table() -> PropertyTable<Self>
     where
         Self: Sized,
@@ -49,19 +49,21 @@ pub trait Node: Any {
         PropertyTable::new()
     }
 
-    /// Runs when the node has entered `tree` with all below it, before peers are told of it and before what they told of it is
-    /// set: the place to give others authority, as in Godot. The node itself, which is `node`, cannot be borrowed meanwhile.
+    /// Runs after the node entered `tree` with its children, before it is announced to peers and
+    /// before a received announcement sets its properties. As in Godot, this is where to give
+    /// authority to other peers. The node itself (`node`) is checked out meanwhile.
     #[doc(alias = "_enter_tree")]
     fn enter_tree(&mut self, _tree: &mut Tree, _node: NodeId) {}
 
-    /// The synchronizer that the node is: for a type that holds one and has state or methods of its own, like a script that
-    /// `extends MultiplayerSynchronizer`. It must be the same one each time.
+    /// Returns the synchronizer that this node is: for a type that contains one and has its own
+    /// state or methods, like a script that `extends MultiplayerSynchronizer`. Each call must
+    /// return the same synchronizer.
     ///
     /// ```
     /// use mp_core::variant::Vector2;
     /// use mp_scene::prelude::*;
     ///
-    /// /// Its own properties (`root_path` is `"."`), which the player who has authority sends.
+    /// /// Sends its own properties (`root_path` is `"."`); the player has authority over it.
     /// struct PlayerInput {
     ///     sync: MultiplayerSynchronizer,
     ///     direction: Vector2,
@@ -89,19 +91,19 @@ pub trait Node: Any {
         None
     }
 
-    /// The spawner that the node is, as [`as_synchronizer`](Self::as_synchronizer).
+    /// Returns the spawner that this node is, as [`as_synchronizer`](Self::as_synchronizer).
     fn as_spawner(&mut self) -> Option<&mut MultiplayerSpawner> {
         None
     }
 }
 
-/// A node with nothing of its own, to hold other nodes.
+/// A node without state, as a parent of other nodes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Group;
 
 impl Node for Group {}
 
-/// A node, for as long as it is in its tree. Ids are never used again.
+/// The id of a node in its tree. Ids are never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(pub(super) DefaultKey);
 
@@ -112,12 +114,12 @@ pub struct NodeRef<N> {
 }
 
 impl<N> NodeRef<N> {
-    /// `id` as that of a node whose object is believed to be an `N`; using it checks.
+    /// Creates a typed id. Each use checks the object's type.
     pub fn new(id: NodeId) -> Self {
         Self { id, object: PhantomData }
     }
 
-    /// The node's id.
+    /// Returns the node's id.
     pub fn id(self) -> NodeId {
         self.id
     }

@@ -28,8 +28,8 @@ fn the_65th_watched_property_is_refused() {
     assert_eq!(error, Err(ReplicationConfigError::TooManyWatched(".:p64".into())));
     assert_eq!(
         error.unwrap_err().to_string(),
-        "\".:p64\" would be the 65th on_change property, and 64 fit into a packet; give some to \
-         another synchronizer"
+        "\".:p64\" would be the 65th on_change property of the config, and at most 64 are \
+         allowed; move some to another synchronizer"
     );
     assert_eq!(config.property_replication_mode(&one_more), Some(ReplicationMode::Always));
 }
@@ -128,10 +128,8 @@ fn a_node_with_a_name_that_godot_makes_up_is_not_announced_and_is_said_once() {
     let errors: Vec<_> = failures(&mut lan).iter().map(ToString::to_string).collect();
     assert_eq!(
         errors,
-        [
-            "Units/@Node@2: a name with an @ is Godot's, and no peer accepts it from a spawner; give \
-          the node a name of its own before it is added"
-        ]
+        ["Units/@Node@2: no peer accepts a generated name (with @) from a spawner; name the node \
+          before it is added"]
     );
     for peer in [ids[0], late] {
         let scene = lan.scene(peer);

@@ -38,12 +38,12 @@ fn errors_carry_godots_number_and_say_what_was_expected_and_what_came() {
         (
             "160000000100000061000000",
             30,
-            "at byte 4: expected a NodePath in parts, got its old form",
+            "at byte 4: expected a NodePath in parts, got its obsolete form",
         ),
         (
             "1800000000000000",
             4,
-            "full objects are not allowed; send ids, or allow them on both sides",
+            "full objects are not allowed; send ids, or allow full objects on both peers",
         ),
         ("1c0001002700000000000000", 30, "at byte 4: expected a type below 39, got 39"),
     ] {

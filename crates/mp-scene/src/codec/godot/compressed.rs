@@ -1,5 +1,5 @@
-//! Values as arguments and properties: the form of `var_to_bytes` but for `bool` and `int`, whose first byte carries
-//! everything.
+//! The compressed encoding of arguments and properties: as `var_to_bytes`, except for `bool` and
+//! `int`, whose first byte contains the type and the size or value.
 //!
 //! | value | bytes |
 //! |---|---|
@@ -7,22 +7,22 @@
 //! | int −128..=127 | `02`, `i8` |
 //! | int of 16 bits | `42`, `i16` |
 //! | int of 32 bits | `82`, `i32` |
-//! | any other int | `c2`, `i64` |
-//! | anything else | as [`encode_variant`] writes it |
+//! | other int | `c2`, `i64` |
+//! | other value | as [`encode_variant`] |
 //!
-//! Godot 4.6.3 writes the smallest size that fits and reads any. Values within arrays and dictionaries are not
-//! compressed. A list is one value after the other; how many there are is told elsewhere.
+//! Godot 4.6.3 writes the smallest size that fits and reads any. Values in arrays and dictionaries
+//! are not compressed. A list is a sequence of values; their count is encoded elsewhere.
 
 use bytes::{BufMut, BytesMut};
 use mp_core::{Variant, VariantType};
 
 use super::variant::{Decoder, Limits, Objects, VariantError, encode_variant};
 
-/// Writes `value` at the end of `out`.
+/// Appends `value` to `out`.
 ///
 /// # Errors
 ///
-/// As [`encode_variant`]; `out` is then as it was.
+/// As [`encode_variant`]; `out` is unchanged then.
 pub fn encode_compressed(
     value: &Variant,
     objects: Objects,
@@ -36,11 +36,11 @@ pub fn encode_compressed(
     Ok(())
 }
 
-/// Writes `values` one after the other at the end of `out`.
+/// Appends `values` to `out`, one after the other.
 ///
 /// # Errors
 ///
-/// As [`encode_variant`]; `out` is then as it was.
+/// As [`encode_variant`]; `out` is unchanged then.
 pub fn encode_compressed_list<'v>(
     values: impl IntoIterator<Item = &'v Variant>,
     objects: Objects,
@@ -54,11 +54,11 @@ pub fn encode_compressed_list<'v>(
     result
 }
 
-/// Reads one value and moves `data` behind it. Bytes after the value are left there.
+/// Decodes one value and advances `data` past it. Bytes after the value are ignored.
 ///
 /// # Errors
 ///
-/// When `data` does not begin with a value or `limits` are passed; `data` is then where it was.
+/// If `data` does not begin with a value or `limits` are exceeded. `data` is unchanged then.
 pub fn decode_compressed(data: &mut &[u8], limits: &Limits) -> Result<Variant, VariantError> {
     let mut decoder = Decoder::new(data, limits);
     let value = decoder.compressed()?;
@@ -66,12 +66,12 @@ pub fn decode_compressed(data: &mut &[u8], limits: &Limits) -> Result<Variant, V
     Ok(value)
 }
 
-/// Reads `count` values and moves `data` behind them. Bytes after them are left there. The `allocation` of `limits` is
-/// for all of them together.
+/// Decodes `count` values and advances `data` past them. Bytes after them are ignored. The
+/// `allocation` in `limits` applies to all values together.
 ///
 /// # Errors
 ///
-/// When there are less, or `limits` are passed; `data` is then where it was.
+/// If there are fewer values, or `limits` are exceeded. `data` is unchanged then.
 pub fn decode_compressed_list(
     data: &mut &[u8],
     count: usize,
@@ -87,11 +87,11 @@ pub fn decode_compressed_list(
 }
 
 impl Decoder<'_> {
-    /// Reads one value in the compressed form.
+    /// Decodes one value in the compressed encoding.
     ///
     /// # Errors
     ///
-    /// When there is none or the limits are passed; the reader then stays where it was.
+    /// If there is none or the limits are exceeded. The position is unchanged then.
     pub fn compressed(&mut self) -> Result<Variant, VariantError> {
         let Some(&first) = self.rest().first() else {
             return self.u8("a value").map(|_| Variant::Nil);
@@ -106,11 +106,12 @@ impl Decoder<'_> {
         }
     }
 
-    /// Reads up to `count` values in the compressed form: those before the first that cannot be read, and why that one
-    /// cannot. Godot 4.6.3 calls an RPC with these and null for the rest; [`decode_compressed_list`] wants all.
+    /// Decodes up to `count` values in the compressed encoding. Returns the values before the first
+    /// invalid one, and the error of that one. Godot 4.6.3 makes a call with these values and null
+    /// for the rest; [`decode_compressed_list`] requires all.
     ///
-    /// A value may be a byte, so that besides the values themselves 64 bytes of memory for each of `count` are taken, as
-    /// long as the budget lasts.
+    /// A value may take a single byte, so each of the `count` values is charged 64 bytes of memory
+    /// besides its own.
     pub fn compressed_list(&mut self, count: usize) -> (Vec<Variant>, Option<VariantError>) {
         let mut values = Vec::new();
         for _ in 0..count {
@@ -154,7 +155,7 @@ fn encode_int(value: i64, out: &mut BytesMut) {
     }
 }
 
-/// The part of the first byte that is the type.
+/// Bits of the type in the first byte.
 const TYPE_MASK: u8 = 0b0011_1111;
 
 const BOOL: u8 = VariantType::Bool as u8;

@@ -1,6 +1,8 @@
-//! Godot 4's wire, as spoken by 4.6.3 (and, as far as its history tells, since 4.3). Numbers are little-endian.
+//! Godot 4's wire protocol, as captured from 4.6.3 (and unchanged since 4.3, according to its
+//! history). Numbers are little-endian.
 //!
-//! The first byte of a packet is a command in bits 0 to 2, with flags of that command in bits 4 to 7.
+//! The first byte of a packet contains the command in bits 0 to 2, and flags of the command in bits
+//! 4 to 7.
 
 pub mod compressed;
 mod path;
@@ -19,7 +21,7 @@ use variant::{Limits, Objects};
 use super::{DecodeError, EncodeError, GodotVersion};
 use crate::SceneMessage;
 
-/// Bits 0 to 2 of the first byte; bit 3 is ignored.
+/// Command bits of the first byte; bit 3 is ignored.
 pub(crate) const COMMAND_MASK: u8 = 7;
 
 const REMOTE_CALL: u8 = 0;
@@ -29,7 +31,7 @@ const RAW: u8 = 3;
 const SPAWN: u8 = 4;
 const DESPAWN: u8 = 5;
 const SYNC: u8 = 6;
-/// Bit 4 of a SYNC: it is a DELTA.
+/// Bit 4 of a SYNC: the packet is a DELTA.
 const DELTA_FLAG: u8 = 1 << 4;
 pub(crate) const SYS: u8 = 7;
 
@@ -88,8 +90,8 @@ pub(super) fn decode(
     }
 }
 
-/// Text up to its first NUL, or to the end when there is none. Godot replaces what is not UTF-8, so that such a path names
-/// no node; so do we.
+/// Returns the text before the first NUL, or all of it if there is none. As in Godot, invalid UTF-8
+/// is replaced, so that such a path matches no node.
 fn cstring(bytes: &[u8]) -> String {
     let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
     String::from_utf8_lossy(&bytes[..end]).into_owned()

@@ -1,7 +1,8 @@
-//! SIMPLIFY_PATH and CONFIRM_PATH: the numbers of nodes.
+//! SIMPLIFY_PATH and CONFIRM_PATH: path ids of nodes.
 //!
-//! SIMPLIFY_PATH: `01`, 32 hex digits and a NUL, u32 id, path and a NUL. CONFIRM_PATH: `02`, u8 whether the
-//! checksum is equal, u32 id; before Godot 4.3 the path and a NUL instead of the id.
+//! SIMPLIFY_PATH: `01`, 32 hexadecimal digits and a NUL, u32 id, path and a NUL. CONFIRM_PATH:
+//! `02`, u8 whether the checksums match, u32 id; before Godot 4.3 the path and a NUL instead of the
+//! id.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
@@ -10,7 +11,7 @@ use crate::SceneMessage;
 use crate::codec::{DecodeError, GodotVersion};
 use crate::message::Confirmed;
 
-/// Bytes before the path.
+/// Size in bytes before the path.
 const SIMPLIFY_HEADER: usize = 1 + 32 + 1 + 4;
 
 pub(super) fn encode_simplify(id: u32, checksum: &[u8; 32], path: &str, out: &mut BytesMut) {
@@ -23,7 +24,8 @@ pub(super) fn encode_simplify(id: u32, checksum: &[u8; 32], path: &str, out: &mu
     out.put_u8(0);
 }
 
-/// Godot 4.6.3 asks for the 38 bytes before the path; the path's NUL may be missing.
+/// Decodes a SIMPLIFY_PATH. As in Godot 4.6.3, the 38 bytes before the path are required, and the
+/// NUL after it may be missing.
 pub(super) fn decode_simplify(packet: &Bytes) -> Result<SceneMessage, DecodeError> {
     if packet.len() < SIMPLIFY_HEADER {
         return Err(DecodeError::Truncated("SIMPLIFY_PATH"));
@@ -46,7 +48,7 @@ pub(super) fn encode_confirm(of: &Confirmed, checksum_ok: bool, out: &mut BytesM
     }
 }
 
-/// Since Godot 4.3 exactly six bytes; before, the path.
+/// Decodes a CONFIRM_PATH: six bytes since Godot 4.3, and before that the path.
 pub(super) fn decode_confirm(
     packet: &Bytes,
     version: GodotVersion,

@@ -1,9 +1,11 @@
-//! REMOTE_CALL.
+//! REMOTE_CALL: calls of methods.
 //!
-//! Byte 0: bits 0 to 2 are 0; bits 4 and 5 the size of the node id (1, 2 or 4 bytes); bit 6 the size of the method number
-//! (1 or 2 bytes); bit 7 "no arguments, or bytes alone". Then node id, method number, without bit 7 an argument count and
-//! the arguments in compressed form, else the bytes. A 4-byte node id with bit 31 set is the offset, from byte 0, of the
-//! node's path, which then ends the packet.
+//! Byte 0: bits 0 to 2 are 0; bits 4 and 5 are the size of the node id (1, 2 or 4 bytes); bit 6 is
+//! the size of the method id (1 or 2 bytes); bit 7 means no arguments, or a single PackedByteArray.
+//!
+//! Then follow the node id and the method id. Without bit 7 an argument count and the arguments in
+//! the compressed encoding follow, with bit 7 the bytes of the array. A 4-byte node id with bit 31
+//! set is the offset, from byte 0, of the node's path, which ends the packet.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use mp_core::Variant;
@@ -19,7 +21,7 @@ const NODE_SIZE_MASK: u8 = 0b11;
 const WIDE_METHOD: u8 = 1 << 6;
 const BYTES_ONLY: u8 = 1 << 7;
 const BY_PATH: u32 = 1 << 31;
-/// Where the node id stands.
+/// Offset of the node id.
 const NODE_AT: usize = 1;
 
 pub(super) fn encode(
@@ -43,7 +45,7 @@ pub(super) fn encode(
             meta |= 2 << NODE_SIZE_SHIFT;
             out.put_u32_le(id);
         }
-        // The offset is filled in when it is known.
+        // The offset is set after the arguments are encoded.
         CallNode::Path(_) => {
             meta |= 2 << NODE_SIZE_SHIFT;
             out.put_u32_le(BY_PATH);
@@ -97,7 +99,7 @@ pub(super) fn decode(packet: &Bytes, limits: &Limits) -> Result<RemoteCall, Deco
         CallNode::Id { id, wide }
     } else {
         let offset = (id & !BY_PATH) as usize;
-        // An offset into the head would make the argument area negative.
+        // An offset into the head would make the size of the arguments negative.
         let head = packet.len() - rest.len();
         if offset < head || offset >= packet.len() {
             return Err(DecodeError::Invalid("path offset of a call"));
@@ -116,8 +118,8 @@ pub(super) fn decode(packet: &Bytes, limits: &Limits) -> Result<RemoteCall, Deco
     Ok(RemoteCall { node, method, args, complete })
 }
 
-/// Godot 4.6.3 makes a call whose arguments cannot all be decoded, with null for those from the first bad one on; bytes
-/// left over are ignored.
+/// Decodes the arguments, and returns whether all are valid. As in Godot 4.6.3, arguments from the
+/// first invalid one on are null, and extra bytes are ignored.
 fn arguments(rest: &[u8], count: usize, limits: &Limits) -> (Vec<Variant>, bool) {
     let (mut args, error) = Decoder::new(rest, limits).compressed_list(count);
     if let Some(error) = &error {

@@ -1,19 +1,20 @@
-//! SPAWN (4) and DESPAWN (5): nodes that a spawner announces, and that they are gone. Layout after captures of Godot 4.6.3.
+//! SPAWN (4) and DESPAWN (5): announcements of spawned and removed nodes, as captured from Godot
+//! 4.6.3.
 //!
 //! | offset | SPAWN |
 //! |---|---|
 //! | 0 | command |
-//! | 1 | number of the scene; 255: made from data |
-//! | 2 | u32: the spawner's number in the path cache |
+//! | 1 | index of the scene; 255: custom spawn |
+//! | 2 | u32: path id of the spawner |
 //! | 6 | u32: net id of the node |
-//! | 10 | u32 `S`: how many synchronizers |
-//! | 14 | u32 `N`: bytes of the name, with its NUL |
-//! | 18 | `S` × u32: their net ids |
+//! | 10 | u32 `S`: number of synchronizers |
+//! | 14 | u32 `N`: size of the name in bytes, with its NUL |
+//! | 18 | `S` × u32: net ids of the synchronizers |
 //! | | the name |
-//! | | made from data: u32 size of the data, one compressed value |
-//! | | the rest: the spawn properties of those synchronizers, compressed |
+//! | | custom spawn: u32 size of the data, one compressed value |
+//! | | the rest: spawn properties of the synchronizers, compressed |
 //!
-//! DESPAWN is the command and the u32 net id.
+//! DESPAWN consists of the command and the u32 net id.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
@@ -42,7 +43,7 @@ pub(super) fn encode_spawn(spawn: &Spawn, out: &mut BytesMut) -> Result<(), Enco
     if let SpawnOf::Data(data) = &spawn.of {
         let size_at = out.len();
         out.put_u32_le(0);
-        // Never with full objects, whatever is allowed elsewhere: so does Godot 4.6.3.
+        // As in Godot 4.6.3, never with full objects, even if they are allowed elsewhere.
         if let Err(error) = encode_compressed(data, Objects::Ids, out) {
             out.truncate(start);
             return Err(error.into());
@@ -68,7 +69,7 @@ pub(super) fn decode_spawn(packet: &Bytes, limits: &Limits) -> Result<Spawn, Dec
         return Err(DecodeError::Truncated("the name of a SPAWN"));
     }
     if name_len == 0 {
-        return Err(DecodeError::Invalid("name of a SPAWN: it is empty"));
+        return Err(DecodeError::Invalid("name of a SPAWN: empty"));
     }
     let synchronizers = (0..ids).map(|_| rest.get_u32_le()).collect();
     let name = cstring(&rest.split_to(name_len));

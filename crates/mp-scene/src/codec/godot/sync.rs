@@ -1,11 +1,12 @@
-//! SYNC (6) and DELTA (6 with bit 4): properties of synchronizers. Layout after captures of Godot 4.6.3.
+//! SYNC (6) and DELTA (6 with bit 4): properties of synchronizers, as captured from Godot 4.6.3.
 //!
 //! | | SYNC | DELTA |
 //! |---|---|---|
-//! | head | command, u16 net time | command |
-//! | element | u32 synchronizer, u32 size, its always properties | u32 synchronizer, u64 mask, u32 size, the on_change properties in the mask |
+//! | head | command, u16 sequence number | command |
+//! | element | u32 synchronizer, u32 size, its `Always` properties | u32 synchronizer, u64 mask, u32 size, the `OnChange` properties in the mask |
 //!
-//! Values are compressed. A synchronizer is named by the net id from its SPAWN, or by its number in the path cache with bit 31.
+//! Values are compressed. The synchronizer is its net id from the SPAWN, or its path id with bit 31
+//! set.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use mp_core::Prefix;
@@ -13,31 +14,31 @@ use mp_core::Prefix;
 use super::{DELTA_FLAG, SYNC};
 use crate::codec::DecodeError;
 
-/// Bytes of the head of a SYNC.
+/// Size in bytes of the head of a SYNC.
 pub(crate) const SYNC_HEAD: usize = 3;
 
-/// Bytes of an element of a SYNC before its values.
+/// Size in bytes of an element of a SYNC before its values.
 pub(crate) const SYNC_ELEMENT_HEAD: usize = 8;
 
-/// Bytes of the head of a DELTA.
+/// Size in bytes of the head of a DELTA.
 pub(crate) const DELTA_HEAD: usize = 1;
 
-/// Bytes of an element of a DELTA before its values.
+/// Size in bytes of an element of a DELTA before its values.
 pub(crate) const DELTA_ELEMENT_HEAD: usize = 16;
 
-/// Says that the rest is a number of the path cache.
+/// Bit that marks a path id; otherwise the id is a net id.
 pub(crate) const BY_PATH: u32 = 1 << 31;
 
-/// What Godot refuses without looking: shorter than any element.
+/// Minimum packet size in bytes. Godot refuses shorter packets, although no element is that short.
 const LEN_MIN: usize = 11;
 
-/// The head of a SYNC.
+/// Returns the head of a SYNC.
 pub(crate) fn sync_prefix(time: u16) -> Prefix {
     let [low, high] = time.to_le_bytes();
     Prefix::new(&[SYNC, low, high])
 }
 
-/// Appends an element of a SYNC whose values `encode` appends; on an error nothing is appended.
+/// Appends an element of a SYNC, whose values `encode` appends. On an error `out` is unchanged.
 pub(crate) fn put_sync_element<E>(
     id: u32,
     out: &mut BytesMut,
@@ -102,7 +103,8 @@ pub(super) fn decode_delta(packet: &Bytes) -> Result<Bytes, DecodeError> {
     Ok(packet.slice(DELTA_HEAD..))
 }
 
-/// The next element of a SYNC: whose it is, and its values. `None` at the end; an error when it passes the end.
+/// Removes and returns the next element of a SYNC: id and values. Returns `None` at the end, and an
+/// error if the element exceeds the packet.
 pub(crate) fn next_sync_element(rest: &mut Bytes) -> Option<Result<(u32, Bytes), DecodeError>> {
     if rest.len() <= SYNC_ELEMENT_HEAD {
         return None;
@@ -114,7 +116,8 @@ pub(crate) fn next_sync_element(rest: &mut Bytes) -> Option<Result<(u32, Bytes),
     Some(Ok((id, rest.split_to(size))))
 }
 
-/// The next element of a DELTA: whose it is, its mask and its values. `None` at the end; an error when it passes the end.
+/// Removes and returns the next element of a DELTA: id, mask and values. Returns `None` at the end,
+/// and an error if the element exceeds the packet.
 pub(crate) fn next_delta_element(
     rest: &mut Bytes,
 ) -> Option<Result<(u32, u64, Bytes), DecodeError>> {

@@ -1,7 +1,7 @@
-//! SYS: what SceneMultiplayers say to each other about peers.
+//! SYS: messages about peers.
 //!
-//! `07`, u8 which: 0 AUTH and bytes; 1 ADD_PEER, 2 DEL_PEER and 3 RELAY with an i32 peer. RELAY goes on with the inner
-//! packet.
+//! `07`, then a u8 kind: 0 AUTH, with bytes; 1 ADD_PEER, 2 DEL_PEER and 3 RELAY, with an i32 peer.
+//! RELAY continues with the inner packet.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use mp_core::{PeerId, Prefix};
@@ -15,10 +15,10 @@ pub(super) const ADD_PEER: u8 = 1;
 pub(super) const DEL_PEER: u8 = 2;
 const RELAY: u8 = 3;
 
-/// Command, kind and peer.
+/// Size in bytes of the command, the kind and the peer.
 const HEADER: usize = 1 + 1 + 4;
 
-/// What stands before the inner packet of a RELAY.
+/// Returns the bytes before the inner packet of a RELAY.
 pub fn relay_prefix(peer: i32) -> Prefix {
     let mut header = [SYS, RELAY, 0, 0, 0, 0];
     header[2..].copy_from_slice(&peer.to_le_bytes());
@@ -37,7 +37,7 @@ pub(super) fn encode_peer(kind: u8, peer: i32, out: &mut BytesMut) {
     out.put_i32_le(peer);
 }
 
-/// Bytes after ADD_PEER and DEL_PEER are ignored, as in Godot 4.6.3.
+/// Decodes a SYS. Bytes after ADD_PEER and DEL_PEER are ignored, as in Godot 4.6.3.
 pub(super) fn decode(packet: &Bytes) -> Result<SceneMessage, DecodeError> {
     let kind = *packet.get(1).ok_or(DecodeError::Truncated("SYS"))?;
     if kind == AUTH {

@@ -1,4 +1,4 @@
-//! What SceneMultiplayer sees of the tree.
+//! Implements [`NodeTree`] for [`Tree`].
 
 use std::rc::Rc;
 
@@ -118,7 +118,8 @@ impl NodeTree for Tree {
     }
 
     fn free(&mut self, node: NodeId) {
-        // What has left already, or holds the multiplayer root, is not a peer's to take away.
+        // A peer cannot remove a node that has left the tree, nor the multiplayer root or a node
+        // above it.
         let _ = self.remove(node);
     }
 

@@ -1,4 +1,4 @@
-//! Reading values.
+//! Decoding of values.
 #![expect(clippy::exhaustive_structs, reason = "programs build limits")]
 
 use std::sync::{Arc, LazyLock};
@@ -14,23 +14,27 @@ use super::{
     PATH_ABSOLUTE, PATH_NEW_FORM, PATH_OBSOLETE, SCRIPT_PATH_PREFIX, VariantError, padding,
 };
 
-/// What a reader puts up with.
+/// Limits of decoding.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// How deep values may be nested; [`DEPTH_MAX`] as in Godot. More than that is not advisable: values are dropped and
-    /// compared by recursion, for which 1 MiB of stack is enough at this depth, in debug builds too.
+    /// Maximum nesting depth (default: [`DEPTH_MAX`], as in Godot). A larger depth may overflow the
+    /// stack: values are dropped and compared by recursion, for which 1 MiB suffices at the
+    /// default, also in debug builds.
     pub depth: usize,
-    /// How often a container may lie in a key of a dictionary that lies in a key of a dictionary and so on. Each time its
-    /// content is hashed once more, so that a packet could cost its length times the depth. Godot has no such limit; 8 is
-    /// more than anyone uses.
+    /// Maximum nesting depth of containers in dictionary keys (default: 8, far more than usual). At
+    /// each level the key is hashed once more, so without a limit the CPU time of a packet could be
+    /// its size times the depth. Godot has no limit.
     pub key_depth: usize,
-    /// Bytes of memory that the values of one [`Decoder`], that is one packet, may take, roughly counted and from above.
-    /// Ignored bytes cost nothing, so that this bounds the size, too. The default of 64 MiB is four times the largest
-    /// packet: packed arrays, texts and the like always pass, while arrays of nils, which take 16 times their size, pass
-    /// up to a million elements. Whatever this is set to, no more is taken than 32 times the bytes read and 1 MiB.
+    /// Maximum memory in bytes for the values of one [`Decoder`] (one packet), estimated from above
+    /// (default: 64 MiB, four times the maximum packet size). Ignored bytes are not charged.
+    ///
+    /// At the default, packed arrays and texts always fit, and arrays of nulls, which take 16 times
+    /// their encoded size, fit up to a million elements. Whatever the limit, memory is at most 32
+    /// times the decoded bytes plus 1 MiB.
     pub allocation: usize,
-    /// Whether objects may come with their content, and then which classes exist and can be instantiated. `None` refuses
-    /// them all, as Godot does by default (`allow_object_decoding = false`). Ids are always read.
+    /// Returns whether a class exists and can be instantiated, for objects with their content.
+    /// Default: `None`, which refuses all such objects, as Godot does (`allow_object_decoding =
+    /// false`). Object ids are always decoded.
     pub full_objects: Option<fn(class: &str) -> bool>,
 }
 
@@ -40,7 +44,7 @@ impl Default for Limits {
     }
 }
 
-/// Reads values one after the other, within one budget.
+/// Decodes a sequence of values within one memory limit.
 #[derive(Debug)]
 pub struct Decoder<'a> {
     data: &'a [u8],
@@ -49,32 +53,35 @@ pub struct Decoder<'a> {
     allocated: usize,
 }
 
-/// Memory of an element of an array or a list: a vector has room for up to twice what it holds.
+/// Memory charged for an element of an array or list: the capacity of a vector is up to twice its
+/// length.
 const ELEMENT_COST: usize = 2 * size_of::<Variant>();
 
-/// Memory of an entry of a dictionary, for the same reason twice its size, and of its place in the table.
+/// Memory charged for an entry of a dictionary: twice its size, and its slot in the hash table.
 const ENTRY_COST: usize = 256;
 
-/// Memory of an array, dictionary or NodePath besides what is in it.
+/// Memory charged for an array, dictionary or NodePath, besides its content.
 const CONTAINER_COST: usize = 160;
 
-/// Memory of a text besides its bytes.
+/// Memory charged for a text, besides its bytes.
 const TEXT_COST: usize = 32;
 
-/// Memory of a NodePath for each byte of the text it is made of, in an array of paths that came as texts.
+/// Memory charged per byte of a text that becomes a NodePath, in a typed array that was sent with
+/// texts.
 const PATH_COST: usize = 32;
 
 /// U+FEFF in UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Room for elements that is made before any of them is read. What is open at the same time is at most `depth` times
-/// this, as long as a count has not been proved by elements.
+/// Capacity reserved for elements before the first is decoded. Until elements confirm the counts,
+/// at most `depth` times this capacity is reserved.
 const ELEMENTS_AHEAD: usize = 8;
 
-/// A container whose values are being read. They wait here and not on the stack, which a nested value could overflow.
+/// A container whose values are being decoded. Open containers are kept in a vector, since
+/// recursion could overflow the stack.
 struct Open {
     left: u32,
-    /// How many keys of dictionaries it lies within.
+    /// Number of dictionary keys that contain it.
     keys: usize,
     content: Content,
 }
@@ -91,33 +98,33 @@ enum Started {
 }
 
 impl<'a> Decoder<'a> {
-    /// A reader at the beginning of `data`.
+    /// Creates a decoder at the beginning of `data`.
     pub const fn new(data: &'a [u8], limits: &Limits) -> Self {
         Self { data, at: 0, limits: *limits, allocated: 0 }
     }
 
-    /// Reads one value.
+    /// Decodes one value.
     ///
     /// # Errors
     ///
-    /// When there is none or the limits are passed; the reader then stays where it was.
+    /// If there is none or the limits are exceeded. The position is unchanged then.
     pub fn variant(&mut self) -> Result<Variant, VariantError> {
         let start = self.at;
         self.value().inspect_err(|_| self.at = start)
     }
 
-    /// How many bytes have been read. One to three more than there are if the last value is a PackedByteArray that came
-    /// without its padding, which Godot accepts.
+    /// Returns the number of decoded bytes. It exceeds the size of the data by up to three if the
+    /// last value is a PackedByteArray without its padding, which Godot accepts.
     pub const fn position(&self) -> usize {
         self.at
     }
 
-    /// The bytes that are left.
+    /// Returns the remaining bytes.
     pub fn rest(&self) -> &'a [u8] {
         self.data.get(self.at..).unwrap_or_default()
     }
 
-    /// The memory that was charged to the budget so far, in bytes.
+    /// Returns the charged memory in bytes.
     pub const fn allocated(&self) -> usize {
         self.allocated
     }
@@ -160,7 +167,7 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// Reads a value, of a container only what comes before its values.
+    /// Decodes a value, or the part of a container before its values.
     fn start(&mut self) -> Result<Started, VariantError> {
         let at = self.at;
         let header = self.u32("a header")?;
@@ -269,14 +276,14 @@ impl<'a> Decoder<'a> {
             T::Plane => V::Plane(self.components(wide)?),
             T::Quaternion => V::Quaternion(self.components(wide)?),
             T::Aabb => V::Aabb(self.components(wide)?),
-            // The only one that travels by rows.
+            // A Basis is encoded by rows.
             T::Basis => self.components(wide).map(|rows: Basis| rows.transposed())?.into(),
             T::Transform3D => {
                 let Transform3D { basis: rows, origin } = self.components(wide)?;
                 Transform3D::new(rows.transposed(), origin).into()
             }
             T::Projection => V::Projection(Box::new(self.components(wide)?)),
-            // Always `f32`.
+            // Color components are always `f32`.
             T::Color => V::Color(self.components(false)?),
             T::NodePath => V::NodePath(self.node_path()?),
             T::Rid => V::Rid(self.u64("an RID")?),
@@ -339,7 +346,7 @@ impl<'a> Decoder<'a> {
         let count = self.packed_count("a PackedByteArray", 1)?;
         self.charge(count)?;
         let bytes = self.take("a PackedByteArray", count)?.to_vec();
-        // May be missing at the end of the data.
+        // The padding may be missing at the end of the data.
         self.at += padding(count);
         Ok(bytes)
     }
@@ -392,20 +399,20 @@ impl<'a> Decoder<'a> {
         self.text().map(str::to_owned)
     }
 
-    /// A text: its length, UTF-8 that a NUL may end early, padding.
+    /// Decodes a text: its length, UTF-8 that may end early with a NUL, and padding.
     fn text(&mut self) -> Result<&'a str, VariantError> {
         let len = self.u32("the length of a text")?;
         let at = self.at;
         let left = self.rest().len();
         let needed = u64::from(len).next_multiple_of(4);
-        // A negative length is beyond any packet, too.
+        // A negative length exceeds the packet too.
         if needed > left as u64 {
             return Err(VariantError::ShortText { at, needed, left });
         }
         let len = len as usize;
         self.charge(TEXT_COST + len)?;
         let bytes = &self.take("a text", len + padding(len))?[..len];
-        // Godot writes a byte order mark but leaves it out when it reads.
+        // Godot writes a byte order mark, and removes it when it decodes.
         let (bytes, at) = match bytes.strip_prefix(BYTE_ORDER_MARK) {
             Some(bytes) => (bytes, at + BYTE_ORDER_MARK.len()),
             None => (bytes, at),
@@ -427,7 +434,7 @@ impl<'a> Decoder<'a> {
         self.number(expected).map(u64::from_le_bytes)
     }
 
-    /// The bytes of a number.
+    /// Removes and returns the bytes of a number.
     pub(in super::super) fn number<const N: usize>(
         &mut self,
         expected: &'static str,
@@ -448,11 +455,11 @@ impl<'a> Decoder<'a> {
 
     fn packed_count(&mut self, expected: &'static str, size: usize) -> Result<usize, VariantError> {
         let count = self.u32("a count")?;
-        // Godot computes with 31 bits here; more does not fit a packet anyway.
+        // Godot uses 31 bits here; larger counts do not fit into a packet anyway.
         self.fits(expected, count.into(), size)
     }
 
-    /// Checks that `count` things of at least `size` bytes can follow.
+    /// Checks that `count` items of at least `size` bytes fit into the remaining bytes.
     fn fits(&self, expected: &'static str, count: u64, size: usize) -> Result<usize, VariantError> {
         let left = self.rest().len();
         let needed = count.saturating_mul(size as u64);
@@ -462,7 +469,7 @@ impl<'a> Decoder<'a> {
         Ok(count as usize)
     }
 
-    /// Counts the memory of one more element of a list.
+    /// Charges the memory of one more element of a list.
     pub(in super::super) fn charge_element(&mut self) -> Result<(), VariantError> {
         self.charge(ELEMENT_COST)
     }
@@ -477,13 +484,13 @@ impl<'a> Decoder<'a> {
 }
 
 impl Open {
-    /// How many keys the next value lies within.
+    /// Returns the number of dictionary keys that contain the next value.
     fn keys_within(&self) -> usize {
         let in_key = matches!(self.content, Content::Dictionary { key: None, .. });
         self.keys + usize::from(in_key)
     }
 
-    /// Memory for the next value besides its own.
+    /// Returns the memory to charge for the next value, besides its own.
     fn cost(&self, value: &Variant) -> usize {
         let (place, of) = match &self.content {
             Content::Array { element_type, .. } => (ELEMENT_COST, element_type),
@@ -505,7 +512,7 @@ impl Open {
             Content::Array { values, .. } => values.push(value),
             Content::Dictionary { entries, key } => match key.take() {
                 None => *key = Some(value),
-                // As in Godot, what does not fit the types is dropped.
+                // As in Godot, entries of the wrong type are dropped.
                 Some(key) => drop(entries.insert(key, value)),
             },
             Content::Object(object) => {
@@ -527,7 +534,7 @@ impl Open {
     }
 }
 
-/// Some counts are loops to a signed number in Godot 4.6.3, which a negative one ends at once.
+/// Returns 0 for a negative count: Godot 4.6.3 compares some counts as signed numbers.
 const fn not_negative(count: u32) -> u32 {
     if count.cast_signed() < 0 { 0 } else { count }
 }
@@ -536,7 +543,8 @@ const fn width(wide: bool) -> usize {
     if wide { size_of::<f64>() } else { size_of::<f32>() }
 }
 
-/// What objects are elements of while they travel as ids. Made once, as strangers choose how often it is needed.
+/// Returns the element type of object ids. Created once, since untrusted packets determine how
+/// often it is needed.
 fn encoded_object_as_id() -> ElementType {
     static CLASS: LazyLock<StringName> = LazyLock::new(|| ElementType::ENCODED_OBJECT_AS_ID.into());
     ElementType::Class(CLASS.clone())

@@ -1,4 +1,4 @@
-//! Writing values.
+//! Encoding of values.
 #![expect(clippy::exhaustive_enums, reason = "Godot has these two forms")]
 
 use bytes::{BufMut, BytesMut};
@@ -13,23 +13,23 @@ use super::{
     PATH_ABSOLUTE, PATH_NEW_FORM, SCRIPT_PATH_PREFIX, VariantError, padding,
 };
 
-/// How objects are written.
+/// The encoding of objects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Objects {
-    /// By their ids (Godot: `allow_object_decoding = false`, the default).
+    /// Objects as their ids (Godot: `allow_object_decoding = false`, the default).
     #[default]
     Ids,
-    /// [`Object::Full`] by its content, and containers with their real classes (Godot: `allow_object_decoding = true`).
-    /// [`Object::Id`] stays an id.
+    /// [`Object::Full`] with its content, and containers with their actual classes (Godot:
+    /// `allow_object_decoding = true`). [`Object::Id`] is encoded as an id.
     Full,
 }
 
-/// Writes `value` at the end of `out`. A NUL ends a text, as it does in Godot when it is read.
+/// Appends `value` to `out`. A text ends at its first NUL, where Godot's decoder would end it.
 ///
 /// # Errors
 ///
-/// When values are nested deeper than [`DEPTH_MAX`], a length does not fit 31 bits, or there is a full object and
-/// `objects` is [`Objects::Ids`]. `out` is then as it was.
+/// If values are nested deeper than [`DEPTH_MAX`], a length does not fit into 31 bits, or there is
+/// a full object and `objects` is [`Objects::Ids`]. `out` is unchanged then.
 pub fn encode_variant(
     value: &Variant,
     objects: Objects,
@@ -48,8 +48,8 @@ struct Encoder<'a> {
     out: &'a mut BytesMut,
 }
 
-/// A container whose values are being written. Its values wait here and not on the stack, which a nested value could
-/// overflow.
+/// A container whose values are being encoded. Open containers are kept in a vector, since
+/// recursion could overflow the stack.
 enum Open<'v> {
     Array(std::slice::Iter<'v, Variant>),
     Dictionary { entries: DictionaryIter<'v>, value: Option<&'v Variant> },
@@ -89,7 +89,7 @@ impl Encoder<'_> {
         }
     }
 
-    /// Writes a value, of a container only what comes before its values.
+    /// Encodes a value, or the part of a container before its values.
     fn start<'v>(&mut self, value: &'v Variant) -> Result<Option<Open<'v>>, VariantError> {
         match value {
             Variant::Array(array) => self.array(array).map(Some),
@@ -139,7 +139,7 @@ impl Encoder<'_> {
         Ok(None)
     }
 
-    /// The kind of an element type, and its description.
+    /// Returns the kind of an element type, and its description.
     fn kind<'v>(&self, of: &'v ElementType) -> Result<(u32, Description<'v>), VariantError> {
         let full = self.objects == Objects::Full;
         Ok(match of {
@@ -173,7 +173,7 @@ impl Encoder<'_> {
         use Variant as V;
         let wide = match value {
             V::Int(v) => i32::try_from(*v).is_err(),
-            // Never true for NaN, which therefore takes 8 bytes.
+            // Never equal for NaN, which therefore takes 8 bytes.
             V::Float(v) => f64::from(*v as f32) != *v,
             _ => false,
         };
@@ -199,7 +199,7 @@ impl Encoder<'_> {
             V::Plane(v) => self.components(v),
             V::Quaternion(v) => self.components(v),
             V::Aabb(v) => self.components(v),
-            // The only one that travels by rows.
+            // A Basis is encoded by rows.
             V::Basis(v) => self.components(&v.transposed()),
             V::Transform3D(v) => {
                 self.components(&v.basis.transposed());
@@ -259,7 +259,7 @@ impl Encoder<'_> {
         Ok(())
     }
 
-    /// As elements of a PackedStringArray are: their length includes a NUL.
+    /// Encodes an element of a PackedStringArray, whose length includes a NUL.
     fn text_with_nul(&mut self, text: &str) -> Result<(), VariantError> {
         let text = up_to_nul(text);
         let len = text.len() + 1;
@@ -296,7 +296,8 @@ impl Encoder<'_> {
     }
 }
 
-/// As [`encode_variant`], of a value that is nothing but numbers: in one piece, as it is what most properties are.
+/// Encodes a value that consists of numbers, as [`encode_variant`] does, with a single copy: most
+/// properties are such values.
 pub(crate) fn encode_components<T: Components>(of: VariantType, value: &T, out: &mut BytesMut) {
     let mut bytes = [0; 4 + 4 * COMPONENTS_MAX];
     bytes[..4].copy_from_slice(&of.number().to_le_bytes());
@@ -308,16 +309,16 @@ pub(crate) fn encode_components<T: Components>(of: VariantType, value: &T, out: 
     out.put_slice(&bytes[..at]);
 }
 
-/// A Projection has the most.
+/// Maximum number of components: those of a Projection.
 const COMPONENTS_MAX: usize = 16;
 
-/// As [`encode_variant`], of a value that would take a box in a [`Variant`].
+/// Encodes as [`encode_variant`], without the box that a [`Variant`] would need.
 pub(crate) fn encode_basis(value: &Basis, out: &mut BytesMut) {
-    // The only one that travels by rows.
+    // A Basis is encoded by rows.
     encode_components(VariantType::Basis, &value.transposed(), out);
 }
 
-/// As [`encode_basis`].
+/// Encodes as [`encode_variant`], without the box that a [`Variant`] would need.
 pub(crate) fn encode_transform_3d(value: &Transform3D, out: &mut BytesMut) {
     let mut encoder = Encoder { objects: Objects::Ids, out };
     encoder.header(VariantType::Transform3D, 0);
@@ -325,12 +326,12 @@ pub(crate) fn encode_transform_3d(value: &Transform3D, out: &mut BytesMut) {
     encoder.components(&value.origin);
 }
 
-/// As [`encode_basis`].
+/// Encodes as [`encode_variant`], without the box that a [`Variant`] would need.
 pub(crate) fn encode_projection(value: &Projection, out: &mut BytesMut) {
     encode_components(VariantType::Projection, value, out);
 }
 
-/// What follows a header to tell an element type.
+/// The description of an element type after a header.
 enum Description<'v> {
     None,
     Builtin(VariantType),

@@ -1,95 +1,96 @@
-//! Why a value could not be read or written.
+//! Errors of encoding and decoding values.
 
-/// Why a value could not be read or written. Positions count bytes from where reading began.
+/// The reason why a value could not be encoded or decoded. Offsets are in bytes from the beginning
+/// of the data.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum VariantError {
-    /// A part that has a fixed size, or a count before it, does not fit the bytes that are left.
+    /// The remaining bytes are fewer than a part of fixed size, or a counted part, needs.
     #[error("at byte {at}: expected {expected} of {needed} bytes, got {left}")]
     Short {
-        /// Where.
+        /// Offset of the part.
         at: usize,
-        /// Which part.
+        /// The part.
         expected: &'static str,
-        /// How many bytes it takes.
+        /// Size of the part in bytes.
         needed: u64,
-        /// How many are left.
+        /// Number of remaining bytes.
         left: usize,
     },
-    /// A text does not fit the bytes that are left.
+    /// The remaining bytes are fewer than a text needs.
     #[error("at byte {at}: expected a text of {needed} bytes with its padding, got {left}")]
     ShortText {
-        /// Where.
+        /// Offset of the text.
         at: usize,
-        /// How many bytes it takes.
+        /// Size of the text in bytes, with its padding.
         needed: u64,
-        /// How many are left.
+        /// Number of remaining bytes.
         left: usize,
     },
     /// A text is not UTF-8.
     #[error("at byte {at}: expected UTF-8")]
     Utf8 {
-        /// Where the first wrong byte is.
+        /// Offset of the first invalid byte.
         at: usize,
     },
-    /// No type has this number.
+    /// The type number is unknown.
     #[error("at byte {at}: expected a type below 39, got {got}")]
     UnknownType {
-        /// Where.
+        /// Offset of the type.
         at: usize,
-        /// The number.
+        /// The type number.
         got: u32,
     },
-    /// A NodePath in the form of a string, which Godot gave up long ago.
-    #[error("at byte {at}: expected a NodePath in parts, got its old form")]
+    /// A NodePath is in its obsolete encoding as a string, which Godot refuses too.
+    #[error("at byte {at}: expected a NodePath in parts, got its obsolete form")]
     OldNodePath {
-        /// Where.
+        /// Offset of the NodePath.
         at: usize,
     },
     /// The path of a script does not begin with `res://`.
     #[error("expected a script's path that begins with res://")]
     ScriptPath,
-    /// Values are nested too deep.
+    /// The nesting of values is too deep.
     #[error("expected values nested at most {limit} deep; raise Limits or flatten the value")]
     TooDeep {
-        /// The limit.
+        /// Maximum depth.
         limit: usize,
     },
-    /// Dictionaries lie in keys of dictionaries too often.
+    /// The nesting of dictionaries in dictionary keys is too deep.
     #[error("at byte {at}: expected keys within keys at most {limit} deep")]
     KeysTooDeep {
-        /// Where.
+        /// Offset of the innermost key.
         at: usize,
-        /// The limit.
+        /// Maximum depth.
         limit: usize,
     },
-    /// What was read takes more memory than is allowed.
+    /// The values take too much memory.
     #[error("at byte {at}: expected values that take at most {limit} bytes of memory")]
     TooLarge {
-        /// Where.
+        /// Offset of the value that exceeded the limit.
         at: usize,
-        /// The limit.
+        /// Maximum memory in bytes.
         limit: usize,
     },
-    /// A value is too long for the 31 bits that the wire has for its length.
+    /// A length exceeds the 31 bits of its encoding.
     #[error("expected a length below 2^31, got {len}; send it in parts")]
     TooLong {
         /// The length.
         len: usize,
     },
-    /// An object by its content, which has not been allowed.
-    #[error("full objects are not allowed; send ids, or allow them on both sides")]
+    /// An object with its content, which is not allowed.
+    #[error("full objects are not allowed; send ids, or allow full objects on both peers")]
     ObjectsRefused,
-    /// An object of a class that does not exist here, or of which no objects exist.
-    #[error("at byte {at}: expected a class that is known here, got another")]
+    /// The class of an object does not exist locally, or cannot be instantiated.
+    #[error("at byte {at}: the class of the object is unknown")]
     UnknownClass {
-        /// Where.
+        /// Offset of the class name.
         at: usize,
     },
 }
 
 impl VariantError {
-    /// The number of the error that Godot reports in this case.
+    /// Returns the number of the error that Godot reports in this case.
     pub const fn godot_code(&self) -> u32 {
         match self {
             Self::ObjectsRefused => ERR_UNAUTHORIZED,
