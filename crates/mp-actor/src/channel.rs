@@ -190,7 +190,7 @@ impl<M: ChannelMessage> Handler<Publish<M>> for ChannelActor<M> {
         let packet = postcard::to_extend(&message, self.header.clone());
         let (branch, mode, channel) = (self.branch.clone(), self.mode, self.channel);
         Box::pin(async move {
-            let packet = packet.map_err(|error| PublishError::Encode(error.to_string()))?;
+            let packet = packet.map_err(PublishError::Encode)?;
             branch
                 .with(move |scene| {
                     let endpoints = scene.multiplayer().endpoints();

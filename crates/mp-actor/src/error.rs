@@ -81,10 +81,10 @@ pub enum StartError {
     #[error("the closure that creates the branch or transport panicked, or its thread was stopped")]
     Panicked,
     /// A thread could not be started.
-    #[error("cannot start a thread: {0}")]
-    Thread(std::io::Error),
+    #[error("cannot start a thread")]
+    Thread(#[source] std::io::Error),
     /// The transport could not be created.
-    #[error("{0}")]
+    #[error(transparent)]
     Transport(Box<dyn std::error::Error + Send + Sync>),
 }
 
@@ -111,8 +111,8 @@ pub enum PublishError {
     #[error(transparent)]
     Call(#[from] CallError),
     /// Postcard cannot encode the message.
-    #[error("cannot encode the message: {0}")]
-    Encode(String),
+    #[error("cannot encode the message")]
+    Encode(#[source] postcard::Error),
     /// The message could not be sent.
     #[error(transparent)]
     Send(#[from] SendBytesError),

@@ -10,6 +10,7 @@ pub mod bug;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod endpoint;
+mod error_chain;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzz;
@@ -43,6 +44,7 @@ pub use endpoint::{
     ConnectionRouter, Endpoint, EndpointInfo, EndpointStats, NewConnection, Route, ToBranch,
     ToEndpoint,
 };
+pub use error_chain::ErrorChain;
 pub use id::{BranchId, ConnectionId, EndpointId, PeerId, Target};
 pub use memory::{MemoryAddress, MemoryMultiplayerPeer};
 pub use node_path::NodePath;

@@ -240,7 +240,7 @@ pub enum BuildError {
 /// A result that a [setup](BranchBuilder::setup) may return.
 ///
 /// There is one implementation for `Result<(), _>`, so that the compiler infers the error of a
-/// closure that uses `?`.
+/// closure that uses `?` and ends with `Ok(())`.
 #[diagnostic::on_unimplemented(
     message = "a setup cannot return `{Self}`",
     note = "return `Result<_, SetupError>`: `Ok(f()?)` converts the error of any `f()`"

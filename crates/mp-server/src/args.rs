@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::{Arg, ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
-use mp_core::TransferMode;
+use mp_core::{ErrorChain, TransferMode};
 use mp_signaling::limits::SOCKETS_PER_ADDRESS_MAX;
 use mp_tls::CertificateStore;
 use mp_transport_enet::ServerOptions;
@@ -319,7 +319,7 @@ impl Args {
             return Ok(None);
         };
         let store = CertificateStore::from_files(certificate, key);
-        store.map(Some).map_err(|error| error.to_string())
+        store.map(Some).map_err(|error| ErrorChain::new(&error).to_string())
     }
 
     pub(crate) fn is_enet_secure(&self) -> bool {

@@ -4,7 +4,8 @@ use std::io;
 use std::path::PathBuf;
 
 use clap::Args;
-use mp_tls::DevelopmentCertificate;
+use mp_core::ErrorChain;
+use mp_tls::{DevelopmentCertificate, TlsError};
 
 use crate::{Failure, output};
 
@@ -30,7 +31,7 @@ pub(crate) struct CertArgs {
 
 /// Writes the files and says what they are for.
 pub(crate) fn make(args: &CertArgs) -> Result<(), Failure> {
-    let refused = |error: &dyn ToString| Failure::Refused(error.to_string());
+    let refused = |error: &TlsError| Failure::Refused(ErrorChain::new(error).to_string());
     let made = DevelopmentCertificate::new(&args.names).map_err(|error| refused(&error))?;
     made.write(&args.tls_cert, &args.tls_key).map_err(|error| refused(&error))?;
     output::print(io::stdout(), text(args) + "\n").map_err(|error| {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use mp_core::ErrorChain;
 use mp_tls::CertificateStore;
 
 /// Takes new files whenever they have been written.
@@ -13,7 +14,9 @@ pub(crate) async fn watch(store: CertificateStore) {
         }
         match store.reload() {
             Ok(()) => tracing::info!("new players get the new certificate"),
-            Err(error) => tracing::error!(%error, "the old certificate stays in use"),
+            Err(error) => {
+                tracing::error!(error = %ErrorChain::new(&error), "the old certificate stays in use")
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use std::process;
 use std::rc::Rc;
 
 use mp_actor::{BranchRef, Ended, StartError};
-use mp_core::Rng;
+use mp_core::{ErrorChain, Rng};
 use mp_scene::{Branch, BuildError, Scene, Signal};
 use mp_tls::CertificateStore;
 use mp_transport_enet::EnetShards;
@@ -125,8 +125,10 @@ where
 
 fn failure(error: StartError) -> Failure {
     match error {
-        StartError::Transport(error) => Failure::Refused(format!("cannot listen: {error}")),
-        error => Failure::Ended(error.to_string()),
+        StartError::Transport(error) => {
+            Failure::Refused(format!("cannot listen: {}", ErrorChain::new(&*error)))
+        }
+        error => Failure::Ended(ErrorChain::new(&error).to_string()),
     }
 }
 

@@ -99,7 +99,7 @@ impl ClientTlsOptions {
         };
         let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
             .build()
-            .map_err(|error| TlsError::Setup(error.to_string()))?;
+            .map_err(|error| TlsError::Setup(error.into()))?;
         Ok(if self.is_unsafe { Arc::new(Unsafe { chain: Some(verifier) }) } else { verifier })
     }
 
@@ -117,11 +117,11 @@ impl ClientTlsOptions {
         now: UnixTime,
     ) -> Result<(), TlsError> {
         let Some((own, others)) = chain.split_first() else {
-            return Err(TlsError::Untrusted("the server sent no certificate".to_owned()));
+            return Err(TlsError::Untrusted(Error::NoCertificatesPresented));
         };
         let name = self.server_name(host)?;
         let verified = self.verifier()?.verify_server_cert(own, others, &name, &[], now);
-        verified.map(drop).map_err(|error| TlsError::Untrusted(error.to_string()))
+        verified.map(drop).map_err(TlsError::Untrusted)
     }
 
     /// Returns the configuration of a rustls client: TLS 1.2 and 1.3, without a client certificate.
@@ -132,7 +132,7 @@ impl ClientTlsOptions {
     pub fn client_config(&self) -> Result<Arc<ClientConfig>, TlsError> {
         let config = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
-            .map_err(|error| TlsError::Setup(error.to_string()))?
+            .map_err(|error| TlsError::Setup(error.into()))?
             .dangerous()
             .with_custom_certificate_verifier(self.verifier()?)
             .with_no_client_auth();
@@ -149,7 +149,7 @@ fn given_roots(trusted: &[CertificateDer<'static>]) -> Result<RootCertStore, Tls
     for certificate in trusted {
         roots.add(certificate.clone()).map_err(|error| TlsError::Certificate {
             from: "the trusted chain".to_owned(),
-            why: error.to_string(),
+            source: error.into(),
         })?;
     }
     Ok(roots)
@@ -161,8 +161,7 @@ fn system_roots() -> Result<RootCertStore, TlsError> {
     // Systems may list certificates that rustls cannot parse; skip them.
     roots.add_parsable_certificates(found.certs);
     if roots.is_empty() {
-        let why = found.errors.first().map_or_else(|| "none found".to_owned(), ToString::to_string);
-        return Err(TlsError::NoSystemRoots { why });
+        return Err(TlsError::NoSystemRoots { source: found.errors.into_iter().next() });
     }
     Ok(roots)
 }

@@ -35,7 +35,7 @@ impl DevelopmentCertificate {
         let Some(first) = names.first().cloned() else {
             return Err(TlsError::Name { name: String::new() });
         };
-        let setup = |error: rcgen::Error| TlsError::Setup(error.to_string());
+        let setup = |error: rcgen::Error| TlsError::Setup(error.into());
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(setup)?;
         let mut params = CertificateParams::new(names).map_err(setup)?;
         params.distinguished_name = DistinguishedName::new();

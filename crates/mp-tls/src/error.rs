@@ -1,15 +1,19 @@
 //! Errors of certificates, keys and settings.
 
+use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 
+/// The reason of an error, of any type.
+type BoxError = Box<dyn Error + Send + Sync>;
+
 /// The error of a certificate, a key or a setting. Each message is one line that names the file if
-/// there is one, the reason, and what to do.
+/// there is one, and what to do. The reason is the source.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsError {
     /// A file cannot be read.
-    #[error("cannot read {}: {source}", file.display())]
+    #[error("cannot read {}", file.display())]
     Read {
         /// The file.
         file: PathBuf,
@@ -17,9 +21,9 @@ pub enum TlsError {
         source: io::Error,
     },
     /// A file cannot be written.
-    #[error("cannot write {}: {}", file.display(), match source.kind() {
-        io::ErrorKind::AlreadyExists => "file exists; remove it or choose another name".to_owned(),
-        _ => source.to_string(),
+    #[error("cannot write {}{}", file.display(), match source.kind() {
+        io::ErrorKind::AlreadyExists => "; remove it or choose another name",
+        _ => "",
     })]
     Write {
         /// The file.
@@ -34,22 +38,22 @@ pub enum TlsError {
         from: String,
     },
     /// A certificate cannot be parsed.
-    #[error("{from} is not a valid certificate: {why}")]
+    #[error("{from} is not a valid certificate")]
     Certificate {
         /// File name or other source.
         from: String,
         /// The reason.
-        why: String,
+        source: BoxError,
     },
     /// The source has no usable private key.
     #[error(
-        "{from} has no usable private key: {why}; expected unencrypted PEM text with \"-----BEGIN PRIVATE KEY-----\" (or EC or RSA PRIVATE KEY)"
+        "{from} has no usable private key; expected unencrypted PEM text with \"-----BEGIN PRIVATE KEY-----\" (or EC or RSA PRIVATE KEY)"
     )]
     NoKey {
         /// File name or other source.
         from: String,
         /// The reason.
-        why: String,
+        source: BoxError,
     },
     /// The key does not belong to the certificate.
     #[error(
@@ -81,16 +85,16 @@ pub enum TlsError {
     },
     /// The system has no trusted certificates.
     #[error(
-        "the system has no trusted certificates ({why}); install ca-certificates, or pass a trusted chain"
+        "the system has no trusted certificates; install ca-certificates, or pass a trusted chain"
     )]
     NoSystemRoots {
-        /// The reason.
-        why: String,
+        /// The first error of reading them, if there was one.
+        source: Option<rustls_native_certs::Error>,
     },
     /// The certificate of the remote peer is not trusted.
-    #[error("the server's certificate is not trusted: {0}")]
-    Untrusted(String),
+    #[error("the server's certificate is not trusted")]
+    Untrusted(#[source] rustls::Error),
     /// The cryptography provider rejected the settings.
-    #[error("cannot set up TLS: {0}")]
-    Setup(String),
+    #[error("cannot set up TLS")]
+    Setup(#[source] BoxError),
 }

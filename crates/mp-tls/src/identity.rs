@@ -71,15 +71,15 @@ impl Identity {
     ) -> Result<Self, TlsError> {
         let [certificate_name, key_name] = names;
         let chain = certificates(certificate, &certificate_name)?;
-        let no_key = |why: String| TlsError::NoKey { from: key_name.clone(), why };
+        let no_key = |source| TlsError::NoKey { from: key_name.clone(), source };
         let der = PrivateKeyDer::from_pem_slice(key).map_err(|error| {
             let encrypted = String::from_utf8_lossy(key).contains("ENCRYPTED");
-            no_key(if encrypted { "it is encrypted".to_owned() } else { explain(&error) })
+            no_key(if encrypted { "it is encrypted".into() } else { Malformed(error).into() })
         })?;
         let signer = crate::provider()
             .key_provider
             .load_private_key(der.clone_key())
-            .map_err(|error| no_key(error.to_string()))?;
+            .map_err(|error| no_key(error.into()))?;
         let kind = KeyKind::of(&*signer);
         let certified = CertifiedKey::new(chain, signer);
         certified.keys_match().map_err(|error| match error {
@@ -87,8 +87,8 @@ impl Identity {
                 TlsError::Mismatch { certificate: certificate_name.clone(), key: key_name.clone() }
             }
             error => {
-                let (from, why) = (certificate_name.clone(), error.to_string());
-                TlsError::Certificate { from, why }
+                let from = certificate_name.clone();
+                TlsError::Certificate { from, source: error.into() }
             }
         })?;
         Ok(Self { certified: Arc::new(certified), key: Arc::new(der), kind, from: key_name })
@@ -168,9 +168,9 @@ pub(crate) fn certificates(
     from: &str,
 ) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    let chain = parsed.map_err(|error| {
-        let (from, why) = (from.to_owned(), explain(&error));
-        TlsError::Certificate { from, why }
+    let chain = parsed.map_err(|error| TlsError::Certificate {
+        from: from.to_owned(),
+        source: Malformed(error).into(),
     })?;
     if chain.is_empty() {
         return Err(TlsError::NoCertificate { from: from.to_owned() });
@@ -182,11 +182,12 @@ pub(crate) fn read(file: &Path) -> Result<Vec<u8>, TlsError> {
     fs::read(file).map_err(|source| TlsError::Read { file: file.to_owned(), source })
 }
 
-fn explain(error: &pem::Error) -> String {
-    match error {
-        pem::Error::NoItemsFound => "no key found".to_owned(),
-        pem::Error::Base64Decode(_) => "invalid base64".to_owned(),
-        pem::Error::MissingSectionEnd { .. } => "it is truncated".to_owned(),
-        error => error.to_string(),
-    }
-}
+/// The error of PEM text, in words that need no knowledge of PEM.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", match .0 {
+    pem::Error::NoItemsFound => "no key found",
+    pem::Error::Base64Decode(_) => "invalid base64",
+    pem::Error::MissingSectionEnd { .. } => "it is truncated",
+    _ => "invalid PEM",
+})]
+struct Malformed(#[source] pem::Error);

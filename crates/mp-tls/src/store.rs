@@ -95,7 +95,7 @@ impl CertificateStore {
     pub fn server_config(&self) -> Result<Arc<ServerConfig>, TlsError> {
         let config = ServerConfig::builder_with_provider(crate::provider())
             .with_safe_default_protocol_versions()
-            .map_err(|error| TlsError::Setup(error.to_string()))?
+            .map_err(|error| TlsError::Setup(error.into()))?
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(self.clone()));
         Ok(Arc::new(config))

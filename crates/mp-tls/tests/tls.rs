@@ -1,5 +1,6 @@
 //! Certificates from files, verification by clients, and reloading certificates.
 
+use std::error::Error;
 use std::fs;
 use std::sync::Arc;
 
@@ -173,13 +174,45 @@ fn errors_name_the_file_and_the_reason() {
         ("a.crt", "encrypted.key", &["encrypted.key", "it is encrypted"]),
         ("a.crt", "b.key", &["a.crt", "b.key", "does not belong"]),
     ] {
-        let why = Identity::from_files(path(certificate), path(key)).unwrap_err().to_string();
+        let error = Identity::from_files(path(certificate), path(key)).unwrap_err();
+        let why = chain(&error).join(": ");
         for part in parts {
             assert!(why.contains(part) && !why.contains('\n'), "{certificate} {key}: {why}");
         }
     }
     let why = made("localhost").write(path("a.crt"), path("c.key")).unwrap_err().to_string();
-    assert!(why.contains("a.crt") && why.contains("file exists"), "{why}");
+    assert!(why.contains("a.crt") && why.contains("remove it"), "{why}");
+}
+
+#[test]
+fn sources_of_errors_are_kept_and_not_repeated() {
+    let missing = Identity::from_files("no/such.crt", "no/such.key").unwrap_err();
+    let source = missing.source().unwrap().downcast_ref::<std::io::Error>().unwrap();
+    assert_eq!(source.kind(), std::io::ErrorKind::NotFound);
+    assert_eq!(missing.to_string(), "cannot read no/such.crt");
+
+    let made = made("localhost");
+    let identity = made.identity().unwrap();
+    let client = ClientTlsOptions::new().trusted_chain(made.certificate_pem()).unwrap();
+    let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(1_800_000_000));
+    let untrusted = client.verify(identity.chain(), "other.example", now).unwrap_err();
+    let source = untrusted.source().unwrap().downcast_ref::<rustls::Error>().unwrap();
+    assert!(matches!(source, rustls::Error::InvalidCertificate(_)), "{source:?}");
+
+    let malformed = Identity::from_pem(made.certificate_pem(), "-----BEGIN PRIVATE KEY-----");
+    let texts = chain(&malformed.unwrap_err());
+    assert!(texts.len() == 3 && texts[1] == "it is truncated", "{texts:?}");
+}
+
+/// Returns the texts of an error and its sources.
+fn chain(error: &dyn Error) -> Vec<String> {
+    let mut texts = vec![error.to_string()];
+    let mut source = error.source();
+    while let Some(error) = source {
+        texts.push(error.to_string());
+        source = error.source();
+    }
+    texts
 }
 
 #[test]

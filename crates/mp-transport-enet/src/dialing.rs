@@ -21,7 +21,7 @@ pub(crate) struct Dialing {
 #[non_exhaustive]
 pub enum ConnectError {
     /// The name of the server could not be resolved.
-    #[error("cannot resolve {host}: {source}")]
+    #[error("cannot resolve {host}")]
     Lookup {
         /// Name of the server.
         host: String,

@@ -7,8 +7,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use mp_core::{
-    ConnectionId, ConnectionStats, ConnectionStatus, DisconnectReason, Farewell, Instant,
-    MultiplayerPeer, Origin, Outgoing, PeerEvent, PeerId, Readiness, SendError,
+    ConnectionId, ConnectionStats, ConnectionStatus, DisconnectReason, ErrorChain, Farewell,
+    Instant, MultiplayerPeer, Origin, Outgoing, PeerEvent, PeerId, Readiness, SendError,
 };
 
 use crate::connection::EnetConnection;
@@ -350,7 +350,7 @@ impl<S: DatagramSocket> EnetMultiplayerPeer<S> {
         let EnetConnection { host, port, .. } = &mut self.connection;
         let from = || port.socket.local_addr().map(|at| at.ip());
         if let Err(error) = dialing.poll_lookup(from, host) {
-            tracing::warn!(%error, "ENet client cannot connect");
+            tracing::warn!(error = %ErrorChain::new(&error), "ENet client cannot connect");
             self.connect_error = Some(error);
         }
         #[cfg(feature = "dtls")]

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use mp_core::conformance::{Rig, suite};
-use mp_core::{ConnectionStatus, Instant, MultiplayerPeer, Rng};
+use mp_core::{ConnectionStatus, ErrorChain, Instant, MultiplayerPeer, Rng};
 use mp_tls::rustls::pki_types::UnixTime;
 use mp_tls::{ClientTlsOptions, DevelopmentCertificate};
 use mp_transport_enet::dtls::{Dtls, MTU_WITH_DTLS_MAX, RECORD_OVERHEAD};
@@ -167,7 +167,8 @@ fn a_client_gives_up_at_once_on_a_server_it_does_not_trust() {
             server.flush(now);
         }
         assert_eq!(client.connection_status(), ConnectionStatus::Disconnected);
-        let said = client.host().dtls().unwrap().untrusted().unwrap().to_string();
+        let error = client.host().dtls().unwrap().untrusted().unwrap();
+        let said = ErrorChain::new(error).to_string();
         assert!(said.to_lowercase().contains(why), "{said}");
         assert!(server.next_event().is_none());
     }

@@ -427,7 +427,11 @@ fn real_sockets_of_the_standard_library() {
     let mut server = EnetMultiplayerPeer::create_server(any, ServerOptions::default()).unwrap();
     let at = server.local_addr().unwrap();
     let taken = EnetMultiplayerPeer::create_server(at, ServerOptions::default());
-    assert!(matches!(taken, Err(CreateError::Bind(_))));
+    let error = taken.unwrap_err();
+    assert!(matches!(error, CreateError::Bind(_)), "{error:?}");
+    let source = std::error::Error::source(&error).unwrap();
+    let source = source.downcast_ref::<std::io::Error>().unwrap();
+    assert_eq!(source.kind(), std::io::ErrorKind::AddrInUse);
     let mut client = EnetMultiplayerPeer::create_client(at, ClientOptions::default()).unwrap();
     let clock = mp_core::host::SystemClock::new();
     let (mut at_server, mut at_client) = (Vec::new(), Vec::new());

@@ -107,6 +107,13 @@ fn branch_that_cannot_be_built_is_a_start_error() {
         let rejected = || Err::<MemoryMultiplayerPeer, _>("no socket");
         let error = empty_branch("/root").serve(rejected).await.unwrap_err();
         assert_eq!(error.to_string(), "no socket");
+
+        let misnamed =
+            here(|| Branch::builder("/root").setup(|scene| scene.find("Nowhere")).build());
+        let error = misnamed.start().await.unwrap_err();
+        assert_eq!(error.to_string(), "cannot set up the branch /root");
+        let source = std::error::Error::source(&error).unwrap();
+        assert!(source.is::<TreeError>(), "{source:?}");
     });
 }
 

@@ -16,8 +16,8 @@ pub enum PacketPeerError {
     #[error("not connected; put packets while connection_status is Connected")]
     NotConnected,
     /// The transport did not accept the packet.
-    #[error("the transport did not accept the packet: {0}")]
-    Rejected(SendError),
+    #[error("the transport did not accept the packet")]
+    Rejected(#[source] SendError),
     /// The peer is not connected.
     #[error("peer {0} is not connected; see peers() for those that are")]
     UnknownPeer(PeerId),

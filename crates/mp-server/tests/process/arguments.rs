@@ -23,6 +23,7 @@ fn a_port_in_use_is_told_in_one_line() {
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(lines(&output.stderr).len(), 1, "{:?}", lines(&output.stderr));
     assert!(lines(&output.stderr)[0].contains(&address));
+    assert!(lines(&output.stderr)[0].contains("os error"), "it has the whole chain");
     assert!(output.stdout.is_empty());
 }
 

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time;
 
 use dimpl::Config;
-use mp_core::{Instant, RunningClock};
+use mp_core::{ErrorChain, Instant, RunningClock};
 use mp_tls::rustls::pki_types::UnixTime;
 use mp_tls::{CertificateStore, TlsError};
 
@@ -341,7 +341,7 @@ impl Dtls {
         match end {
             _ if was_secured => self.stats.ended += 1,
             End::Untrusted(error) => {
-                tracing::warn!(%address, %error, "DTLS rejected the certificate of the server");
+                tracing::warn!(%address, error = %ErrorChain::new(&error), "DTLS rejected the certificate of the server");
                 self.stats.failed += 1;
                 self.untrusted = Some(error);
             }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dimpl::{Config, DtlsCertificate};
+use mp_core::ErrorChain;
 use mp_tls::rustls::pki_types::{CertificateDer, UnixTime};
 use mp_tls::{CertificateStore, ClientTlsOptions, DevelopmentCertificate, Identity, TlsError};
 
@@ -43,8 +44,8 @@ pub enum DtlsError {
     #[error("an mtu of {0} bytes is too large for DTLS; use 576 to {max}", max = MTU_WITH_DTLS_MAX)]
     Mtu(u16),
     /// The DTLS library rejects the settings.
-    #[error("cannot set up DTLS: {0}")]
-    Setup(String),
+    #[error("cannot set up DTLS")]
+    Setup(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// Maximum MTU of a host with encryption.
@@ -85,7 +86,7 @@ impl Role {
             .flight_retries(RETRIES)
             .handshake_timeout(DTLS_HANDSHAKE_TIMEOUT)
             .build();
-        config.map(Arc::new).map_err(|error| DtlsError::Setup(error.to_string()))
+        config.map(Arc::new).map_err(|error| DtlsError::Setup(error.into()))
     }
 
     /// Returns the certificate for a new association. A server reloads it, unless the new one
@@ -96,7 +97,7 @@ impl Role {
                 match usable(&store.identity()) {
                     Ok(current) => *certificate = current,
                     Err(error) => {
-                        tracing::debug!(%error, "cannot use the new certificate; DTLS keeps the previous one")
+                        tracing::debug!(error = %ErrorChain::new(&error), "cannot use the new certificate; DTLS keeps the previous one")
                     }
                 }
                 certificate.clone()

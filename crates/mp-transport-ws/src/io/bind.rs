@@ -10,7 +10,7 @@ use crate::limits::{HANDSHAKES_MAX, KEEPALIVE_PROBES};
 
 /// A server's address cannot be bound.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot bind TCP {address}: {}", explain(source))]
+#[error("cannot bind TCP {address}{}", hint(source))]
 #[non_exhaustive]
 pub struct BindError {
     /// The address.
@@ -67,17 +67,14 @@ pub(super) fn set_timeout<'s>(stream: impl Into<SockRef<'s>>, timeout: Duration)
     false
 }
 
-fn explain(error: &io::Error) -> String {
+/// Returns what to do about `error`, after a semicolon.
+fn hint(error: &io::Error) -> &'static str {
     match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            "address in use; stop the other program or choose another port".to_owned()
-        }
+        io::ErrorKind::AddrInUse => "; stop the other program or choose another port",
         io::ErrorKind::AddrNotAvailable => {
-            "not an address of this machine; use 0.0.0.0 or [::] for all".to_owned()
+            "; use an address of this host, or 0.0.0.0 or [::] for all"
         }
-        io::ErrorKind::PermissionDenied => {
-            "permission denied; use a port from 1024, or grant the process the right to bind lower ones".to_owned()
-        }
-        _ => error.to_string(),
+        io::ErrorKind::PermissionDenied => "; ports below 1024 require privileges",
+        _ => "",
     }
 }

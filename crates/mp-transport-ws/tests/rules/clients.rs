@@ -161,8 +161,12 @@ fn error_of_a_port_in_use_names_the_port_and_a_way_out() {
     let first = WebSocketMultiplayerPeer::create_server(any, ServerOptions::default()).unwrap();
     let taken = first.local_addr().unwrap();
     let second = WebSocketMultiplayerPeer::create_server(taken, ServerOptions::default());
-    let why = second.map(drop).unwrap_err().to_string();
+    let error = second.map(drop).unwrap_err();
+    let why = error.to_string();
     assert!(why.contains(&taken.to_string()) && why.contains("choose another port"), "{why}");
+    let source = std::error::Error::source(&error).unwrap();
+    let source = source.downcast_ref::<std::io::Error>().unwrap();
+    assert_eq!(source.kind(), std::io::ErrorKind::AddrInUse);
 }
 
 #[test]
