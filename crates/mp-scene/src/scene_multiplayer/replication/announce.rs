@@ -1,4 +1,4 @@
-//! SPAWN and DESPAWN.
+//! Sending SPAWN and DESPAWN.
 
 use bytes::Bytes;
 use indexmap::IndexSet;
@@ -16,15 +16,15 @@ use crate::replication::ReplicationError;
 use crate::tree::{NodeId, NodeTree, is_plain_name};
 
 impl Replication {
-    /// Announces the entities that have entered the tree, as they are now. One that has left since
-    /// is not announced: it, or a node above it, may be elsewhere now, where its peers do not have
-    /// what is above it.
+    /// Announces the entities that have entered the tree, with their current state. An entity whose
+    /// removal is not applied yet is not announced: it or an ancestor may have moved below nodes
+    /// that its peers do not have.
     pub(super) fn announce_ready(&mut self, cx: &mut Context<'_>) {
         let (left, ready): (_, IndexSet<_>) = std::mem::take(&mut self.ready)
             .into_iter()
-            .partition(|node| self.leaving.contains_key(node));
+            .partition(|node| self.pending_removals.contains_key(node));
         self.ready = left;
-        // An outer one may have become known after those below it.
+        // An outer entity may be known only after those below it.
         for &node in &ready {
             self.find_outer_entity(cx, node);
         }
@@ -33,7 +33,7 @@ impl Replication {
         }
     }
 
-    /// Announces an entity to peers that lack it.
+    /// Announces an entity to peers that do not have it.
     pub(super) fn announce(&mut self, cx: &mut Context<'_>, node: NodeId, peers: &[PeerId]) {
         if peers.is_empty() {
             return;
@@ -50,14 +50,15 @@ impl Replication {
             if let Some(entity) = self.entities.get_mut(&node) {
                 entity.announced_to.insert(peer);
             }
-            // Nodes below it may be there now.
+            // The peer may now have the descendants.
             for (id, below) in cx.paths.unconfirmed(peer) {
                 let mut upwards = std::iter::successors(Some(below), |&it| cx.tree.parent_of(it));
                 if upwards.any(|above| above == node) {
                     self.repeat_path(cx, peer, id, below);
                 }
             }
-            // A joiner is sent properties in the order of all synchronizers: see `announce_all_to`.
+            // A new peer is sent properties in the order of all synchronizers; see
+            // `announce_all_to`.
             if self.peers.get(&peer).is_some_and(|info| !info.is_new) {
                 self.update_sync_visibilities(cx, peer, node);
             }
@@ -70,7 +71,7 @@ impl Replication {
         }
     }
 
-    /// Takes an entity back from peers that have it, with those below it first.
+    /// Despawns an entity on peers that have it, after the entities below it.
     pub(super) fn despawn(&mut self, cx: &mut Context<'_>, node: NodeId, peers: &[PeerId]) {
         let Some(entity) = self.entities.get(&node) else { return };
         if !peers.is_empty() && !entity.inner.is_empty() {
@@ -94,7 +95,7 @@ impl Replication {
         }
     }
 
-    /// Takes an entity back from everyone that has it, in the order of the peers.
+    /// Despawns an entity on all peers that have it, in the order of the peers.
     pub(super) fn despawn_for_all(&mut self, cx: &mut Context<'_>, node: NodeId) {
         let Some(entity) = self.entities.get(&node) else { return };
         let knows = |peer: &PeerId| entity.announced_to.contains(peer);
@@ -102,8 +103,8 @@ impl Replication {
         self.despawn(cx, node, &peers);
     }
 
-    /// Announces paths again to peers that have not confirmed them, or what had no node the last
-    /// time would stay unknown to them for ever.
+    /// Announces paths again that peers have not confirmed. A peer whose node was absent the last
+    /// time would otherwise never resolve the path.
     pub(in crate::scene_multiplayer) fn repeat_paths(&mut self, cx: &mut Context<'_>) {
         while let Some((peer, id, node)) = cx.paths.take_due(cx.now) {
             self.repeat_path(cx, peer, id, node);
@@ -116,8 +117,8 @@ impl Replication {
         }
     }
 
-    /// Follows that a peer has confirmed a path. If that is a spawner's and had to be repeated,
-    /// what the spawner announced before may be lost: Godot does not keep it.
+    /// Handles that a peer has confirmed a path. If it is the path of a spawner and was announced
+    /// repeatedly, earlier SPAWNs of the spawner may be lost: Godot does not defer them.
     pub(in crate::scene_multiplayer) fn path_confirmed(
         &mut self,
         cx: &mut Context<'_>,
@@ -132,9 +133,9 @@ impl Replication {
         }
     }
 
-    /// Announces an entity again to a peer that may have lost it. The peer may have it as well, so
-    /// that it still is one to which the entity is announced: one that has left the tree since the
-    /// tree was followed, or is hidden, is taken back.
+    /// Announces an entity again to a peer that may have lost the SPAWN. The peer may also have the
+    /// entity, so it stays in `announced_to`. An entity that is now hidden from the peer is
+    /// despawned instead.
     fn announce_again(&mut self, cx: &mut Context<'_>, peer: PeerId, node: NodeId) {
         let is_announced = |replication: &Self| {
             let entity = replication.entities.get(&node);
@@ -147,7 +148,7 @@ impl Replication {
         if !is_announced(self) {
             return;
         }
-        // It is sent all properties again.
+        // The peer is sent all properties again.
         let contained = self.entities.get(&node).map(|entity| entity.contained.clone());
         contained.into_iter().flatten().for_each(|key| self.remove_viewer(peer, key));
         self.announce(cx, node, &[peer]);
@@ -178,7 +179,7 @@ impl Replication {
         }
         let (own, objects) = (cx.own, cx.sender.wire().objects());
 
-        // The state first: without it nothing is announced, and no number is used up.
+        // The state first: if it cannot be encoded, nothing is announced and no net id is used.
         let keys = self.entities.get(&node)?.synchronizers.clone();
         let mut state = bytes::BytesMut::new();
         let mut sent = Vec::new();
@@ -208,7 +209,7 @@ impl Replication {
         for key in sent {
             let synchronizer = self.synchronizers.get(key)?;
             if synchronizer.net_id == 0 {
-                // Those who were told of the entity without it know it by its path only.
+                // Peers that received the SPAWN without this synchronizer know it only by its path.
                 let net_id = if is_known {
                     BY_PATH | cx.paths.id_of(synchronizer.node)
                 } else {

@@ -1,4 +1,4 @@
-//! DELTA: properties that are sent when they have changed.
+//! Sending DELTA: properties that are sent when they change.
 
 use std::fmt;
 
@@ -18,21 +18,21 @@ use crate::codec::godot::sync::{
     BY_PATH, DELTA_ELEMENT_HEAD, DELTA_HEAD, put_delta_element, put_delta_head,
 };
 
-/// The changes and packets of a step. It is kept so that a step takes no memory.
+/// The changes and packets of a step. The buffers are reused, so that a step does not allocate.
 #[derive(Default)]
 pub(super) struct Deltas {
-    /// Synchronizers whose changes are looked for.
-    attention: Vec<Key>,
-    /// Synchronizers with a change that some peer lacks.
+    /// Synchronizers to check for changes.
+    to_check: Vec<Key>,
+    /// Synchronizers with a change that some viewer lacks.
     changed: Vec<Key>,
-    /// What the last peer was sent.
+    /// The packets of the last peer.
     last: Packets,
-    /// What a peer is to be sent.
+    /// The elements for the next peer.
     elements: Vec<Element>,
     packet: BytesMut,
 }
 
-/// What a peer is sent, and the packets of it.
+/// Elements, and the packets that contain them.
 #[derive(Default)]
 struct Packets {
     elements: Vec<Element>,
@@ -48,8 +48,7 @@ struct Element {
 }
 
 impl Deltas {
-    /// Sends a peer what has changed. Peers one after the other that are sent the same share its
-    /// packets.
+    /// Sends a peer its changes. Consecutive peers with the same changes share the packets.
     pub(super) fn send(
         &mut self,
         cx: &mut Context<'_>,
@@ -62,15 +61,15 @@ impl Deltas {
         if info.candidates.is_empty() {
             return;
         }
-        info.candidates.sort_unstable_by_key(|candidate| candidate.place);
+        info.candidates.sort_unstable_by_key(|candidate| candidate.position);
         self.elements.clear();
-        for DeltaCandidate { key, seen, .. } in info.candidates.drain(..) {
+        for DeltaCandidate { key, viewer, .. } in info.candidates.drain(..) {
             let Some(synchronizer) = synchronizers.get_mut(key) else { continue };
             let id = synchronizer.wire_id(|node| cx.paths.id_of(node));
             if id & BY_PATH != 0 && !cx.paths.is_confirmed(peer, id & !BY_PATH) {
                 continue;
             }
-            let Some((_, &Viewer { last, .. })) = synchronizer.viewers.get_index(seen) else {
+            let Some((_, &Viewer { last, .. })) = synchronizer.viewers.get_index(viewer) else {
                 continue;
             };
             let (mask, size) = synchronizer.changes(last);
@@ -78,7 +77,7 @@ impl Deltas {
                 let error = too_large(cx.tree, synchronizer.node, DELTA, size, max);
                 errors.fail(synchronizer, error);
             } else if mask != 0 {
-                synchronizer.viewers[seen].last = Some(cx.now);
+                synchronizer.viewers[viewer].last = Some(cx.now);
                 synchronizer.viewers_behind -= 1;
                 self.elements.push(Element { key, id, mask, size });
             }
@@ -92,7 +91,7 @@ impl Deltas {
         }
     }
 
-    /// Makes the packets of what a peer is sent.
+    /// Encodes the packets of the last peer's elements.
     fn pack(&mut self, synchronizers: &Synchronizers, max: usize) {
         let Self { last: Packets { elements, packets }, packet, .. } = self;
         packets.clear();
@@ -121,27 +120,27 @@ impl fmt::Debug for Deltas {
 }
 
 impl Replication {
-    /// Finds what has changed, and for whom.
+    /// Finds changes, and the peers that lack them.
     pub(super) fn find_changes(&mut self, cx: &mut Context<'_>) {
         self.check_touched(cx);
         let (own, objects) = (cx.own, cx.sender.wire().objects());
-        let mut attention = std::mem::take(&mut self.deltas.attention);
+        let mut to_check = std::mem::take(&mut self.deltas.to_check);
         let mut value = std::mem::take(&mut self.value);
-        attention.clear();
+        to_check.clear();
         self.deltas.changed.clear();
         for key in self.dirty.borrow_mut().drain(..) {
             let Some(synchronizer) = self.synchronizers.get(key) else { continue };
             if let Some(mark) = &synchronizer.mark {
                 mark.clear();
             }
-            // It stays until everyone was sent what has changed.
+            // The synchronizer stays in the set until all viewers have been sent the change.
             self.lagging.insert(key);
         }
-        attention.extend(self.lagging.iter().copied());
+        to_check.extend(self.lagging.iter().copied());
         let polled = self.polled.iter().copied();
-        attention.extend(polled.filter(|key| !self.lagging.contains(key)));
+        to_check.extend(polled.filter(|key| !self.lagging.contains(key)));
 
-        for &key in &attention {
+        for &key in &to_check {
             let Some(synchronizer) = self.synchronizers.get_mut(key) else {
                 self.lagging.swap_remove(&key);
                 continue;
@@ -159,18 +158,19 @@ impl Replication {
             let node = synchronizer.node;
             let failed = synchronizer.watch(cx.now, cx.tree, objects, &mut value);
             if synchronizer.last_change == Some(cx.now) || self.lagging.contains(&key) {
-                note_candidates(synchronizer, key, &mut self.peers, cx.now);
+                add_candidates(synchronizer, key, &mut self.peers, cx.now);
                 self.deltas.changed.push(key);
             }
             for (property, error) in failed {
                 self.errors.report(cannot_read(cx.tree, node, property, error));
             }
         }
-        self.deltas.attention = attention;
+        self.deltas.to_check = to_check;
         self.value = value;
     }
 
-    /// Settles which synchronizers have changes that somebody lacks, and when the next is due.
+    /// Updates which synchronizers have changes that a viewer lacks, and when the next DELTA is
+    /// due.
     pub(super) fn update_lagging(&mut self) {
         self.deltas.last.elements.clear();
         self.deltas.last.packets.clear();
@@ -185,7 +185,7 @@ impl Replication {
             synchronizer.next_delta = None;
             if !synchronizer.delta_interval.is_zero() {
                 // `None` sorts first: a peer that was never sent a DELTA is due now.
-                let first = synchronizer.viewers.values().map(|seen| seen.last).min().flatten();
+                let first = synchronizer.viewers.values().map(|viewer| viewer.last).min().flatten();
                 synchronizer.next_delta = first.map(|last| last + synchronizer.delta_interval);
             }
         }
@@ -193,9 +193,10 @@ impl Replication {
     }
 }
 
-/// Notes for the peers that lack a change that they are to be sent it. When there is an interval, somebody's is over; whoever comes
-/// before that peer and has to wait waits, and whoever comes after it does not, as in Godot.
-fn note_candidates(
+/// Adds the synchronizer to the candidates of the peers that lack a change. With an interval, the
+/// first peer for which it has expired and all peers after that one are sent the change, as in
+/// Godot; earlier peers are not.
+fn add_candidates(
     synchronizer: &mut Synchronizer,
     key: Key,
     peers: &mut IndexMap<PeerId, PeerInfo>,
@@ -204,21 +205,25 @@ fn note_candidates(
     let interval = synchronizer.delta_interval;
     let mut first_due = 0;
     if !interval.is_zero() {
-        let is_due = |seen: &Viewer| seen.last.is_none_or(|last| now >= last + interval);
-        let due = synchronizer.viewers.iter().filter(|(_, seen)| is_due(seen));
+        let is_due = |viewer: &Viewer| viewer.last.is_none_or(|last| now >= last + interval);
+        let due = synchronizer.viewers.iter().filter(|(_, viewer)| is_due(viewer));
         first_due =
             due.filter_map(|(peer, _)| peers.get_index_of(peer)).min().unwrap_or(usize::MAX);
     }
     let mut viewers_behind = 0;
-    for (seen, (peer, &Viewer { place, last })) in synchronizer.viewers.iter().enumerate() {
+    for (viewer, (peer, &Viewer { position, last })) in synchronizer.viewers.iter().enumerate() {
         if !synchronizer.has_changed(last) {
             continue;
         }
         let Some((index, _, info)) = peers.get_full_mut(peer) else { continue };
-        debug_assert_eq!(info.synchronizers.get_index(place), Some(&key), "the places are kept");
+        debug_assert_eq!(
+            info.synchronizers.get_index(position),
+            Some(&key),
+            "positions of synchronizers are out of date"
+        );
         viewers_behind += 1;
         if index >= first_due {
-            info.candidates.push(DeltaCandidate { place, key, seen });
+            info.candidates.push(DeltaCandidate { position, key, viewer });
         }
     }
     synchronizer.viewers_behind = viewers_behind;

@@ -1,5 +1,5 @@
-//! SYNC and DELTA from peers. All of it is untrusted input: it is checked in the order in which Godot
-//! 4.6.3 checks it, and refused without an answer.
+//! Receiving SYNC and DELTA. All of them are untrusted input: they are checked in Godot 4.6.3's
+//! order, and refused without a reply.
 
 use bytes::Bytes;
 use mp_core::PeerId;
@@ -22,7 +22,7 @@ impl Replication {
         time: u16,
         elements: Bytes,
     ) {
-        // Paths must name what they name now.
+        // Paths must be resolved in the current tree.
         self.apply_tree_changes(cx);
         if let Err(refusal) = self.apply_sync(cx, sender, time, elements) {
             self.refuse_element(sender, refusal);
@@ -88,7 +88,7 @@ impl Replication {
         sender: PeerId,
         elements: Bytes,
     ) {
-        // Paths must name what they name now.
+        // Paths must be resolved in the current tree.
         self.apply_tree_changes(cx);
         if let Err(refusal) = self.apply_delta(cx, sender, elements) {
             self.refuse_element(sender, refusal);
@@ -139,7 +139,7 @@ impl Replication {
         Ok(())
     }
 
-    /// The synchronizer that `sender` calls `id` and has authority over.
+    /// Returns the synchronizer that `sender` calls `id`, if the sender has authority over it.
     fn find_synchronizer(
         &mut self,
         cx: &mut Context<'_>,
@@ -163,7 +163,7 @@ impl Replication {
         Ok(key)
     }
 
-    /// Keeps an element whose node was not announced yet: of those that are always sent the newest will do.
+    /// Defers an element whose synchronizer was not announced yet. Only the newest one is stored.
     fn defer_sync(
         &mut self,
         cx: &mut Context<'_>,
@@ -227,15 +227,15 @@ impl Replication {
     }
 }
 
-/// Why an element is not taken.
+/// The reason why the synchronizer of an element was not found.
 enum Unknown {
-    /// Its synchronizer may yet be announced.
+    /// The synchronizer may be announced later.
     NotYet,
-    /// It never will be.
+    /// The element can never be accepted.
     Never(Refusal),
 }
 
-/// Whether `time` is not after `last`, as far as 16 bits tell.
+/// Returns whether `time` is not after `last`, in 16-bit serial arithmetic.
 fn is_old(time: u16, last: u16) -> bool {
     time <= last && last - time < 32_767
 }

@@ -1,4 +1,4 @@
-//! What could not be replicated, until the program is notified.
+//! Replication errors, until the program is notified.
 
 use super::super::events::Events;
 use super::state::Synchronizer;
@@ -10,7 +10,7 @@ use crate::signal::Signal;
 pub(super) struct Errors(Vec<ReplicationError>);
 
 impl Errors {
-    /// Reports an error of a synchronizer, the first since it was last sent.
+    /// Reports an error of a synchronizer, unless one was reported since it was last sent.
     pub(super) fn fail(&mut self, synchronizer: &mut Synchronizer, error: ReplicationError) {
         if !std::mem::replace(&mut synchronizer.reported, true) {
             self.report(error);
@@ -18,7 +18,7 @@ impl Errors {
     }
 
     pub(super) fn report(&mut self, error: ReplicationError) {
-        tracing::error!(%error, "not replicated");
+        tracing::error!(%error, "replication failed");
         self.0.push(error);
     }
 

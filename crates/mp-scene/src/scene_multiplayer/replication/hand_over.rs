@@ -1,7 +1,7 @@
-//! The last state of a synchronizer that this side hands over.
+//! Sends the last state of a synchronizer whose authority passes to another peer.
 //!
-//! Receivers accept it only until they learn of the new authority, from a call in most games. So it goes
-//! reliably, and in front of the call that was made last in the turn.
+//! Receivers accept this state only until they receive the change of authority, which most games
+//! send as a call. So it is sent reliably, and before the last call of the turn.
 
 use std::time::Duration;
 
@@ -15,8 +15,9 @@ use crate::SceneMessage;
 use crate::codec::godot::sync::{BY_PATH, put_delta_element};
 
 impl Replication {
-    /// Sends the pending changes of a synchronizer, and its always properties when they differ from
-    /// those of the last step. Returns false when a method runs on a node that it reads.
+    /// Sends the pending changes of a synchronizer, and its always properties if they differ from
+    /// those of the last step. Returns false if a method runs on a node that the synchronizer
+    /// reads.
     pub(super) fn send_last_state(&mut self, cx: &mut Context<'_>, key: Key) -> bool {
         self.check_touched(cx);
         let Some(synchronizer) = self.synchronizers.get_mut(key) else { return true };
@@ -27,7 +28,7 @@ impl Replication {
             return false;
         }
         let id = synchronizer.wire_id(|node| cx.paths.id_of(node));
-        // Later than what this turn has sent already; the times end with the authority.
+        // Later than everything sent in this turn. The times are reset when the authority changes.
         let later = cx.now + Duration::from_micros(1);
         let (node, mut value) = (synchronizer.node, BytesMut::new());
         let failed = synchronizer.watch(later, cx.tree, cx.sender.wire().objects(), &mut value);
@@ -43,11 +44,11 @@ impl Replication {
         let sent = self.syncs.element_of(synchronizer);
         let sync = sync.ok().flatten().filter(|_| value != sent).map(|_| value.freeze());
         let mut packets = Vec::new();
-        for (&peer, seen) in &synchronizer.viewers {
+        for (&peer, viewer) in &synchronizer.viewers {
             if id & BY_PATH != 0 && !cx.paths.is_confirmed(peer, id & !BY_PATH) {
                 continue;
             }
-            let (mask, size) = synchronizer.changes(seen.last);
+            let (mask, size) = synchronizer.changes(viewer.last);
             let mut delta = BytesMut::new();
             if mask != 0 && size <= self.delta_packet_max {
                 put_delta_element(id, mask, size, synchronizer.values(mask), &mut delta);

@@ -1,16 +1,19 @@
 //! The replication of nodes and their properties (Godot: `SceneReplicationInterface`).
 //!
-//! * `follow` keeps up with the tree: synchronizers that come and go, and `spawners` with what they announce;
-//! * `visibility` settles who may see what;
-//! * `announce` sends SPAWN and DESPAWN, `step` SYNC and DELTA, which `sync` and `delta` make;
-//! * `hand_over` sends the last state of what another peer gets authority over;
-//! * `receive` accepts SPAWN and DESPAWN of peers, `elements` SYNC and DELTA;
-//! * `renamed` announces renamed nodes by their new paths;
-//! * `targets` keeps up with what the properties of synchronizers name;
+//! * `tree_changes` applies changes of the tree: added and removed synchronizers and, with
+//!   `spawners`, spawners and the nodes that they announce;
+//! * `visibility` decides which peers see an entity or synchronizer;
+//! * `announce` sends SPAWN and DESPAWN;
+//! * `step` sends SYNC and DELTA, which `sync` and `delta` encode;
+//! * `hand_over` sends the last state of a synchronizer whose authority changes;
+//! * `receive` handles SPAWN and DESPAWN of peers, `elements` SYNC and DELTA;
+//! * `renamed` announces the new paths of renamed nodes;
+//! * `targets` resolves the property paths of synchronizers;
 //! * `state` is one synchronizer.
 //!
-//! What is settled is kept: for each synchronizer the peers that see it and the other way round, and for each peer a plan of what it
-//! is sent at every step. Peers with the same plan share the packets of a step. So a step costs what is sent and what has changed.
+//! Decisions are stored: the viewers of each synchronizer, the synchronizers of each peer, and a
+//! plan of what each peer is sent at every step. Peers with the same plan share the packets of a
+//! step. So the overhead of a step depends only on what is sent and what has changed.
 
 mod announce;
 mod delta;
@@ -48,10 +51,10 @@ use errors::Errors;
 use state::Synchronizer;
 use sync::{Plan, Syncs};
 
-/// Largest SYNC in bytes: Godot's default, which fits a datagram.
+/// Default maximum size of a SYNC packet in bytes, as in Godot; it fits a datagram.
 const SYNC_PACKET_MAX: usize = 1350;
 
-/// Largest DELTA in bytes: Godot's default.
+/// Default maximum size of a DELTA packet in bytes, as in Godot.
 const DELTA_PACKET_MAX: usize = 65_535;
 
 #[derive(Debug)]
@@ -59,54 +62,57 @@ pub(super) struct Replication {
     spawners: IndexMap<NodeId, Spawner>,
     /// The spawners of each spawn parent.
     spawn_parents: HashMap<NodeId, Vec<NodeId>>,
-    /// Spawners at whose spawn path there is no node.
+    /// Spawners whose spawn path leads to no node.
     orphans: IndexSet<NodeId>,
     entities: IndexMap<NodeId, Entity>,
     synchronizers: Synchronizers,
-    /// In Godot's order, in which late joiners are sent them: the last takes the place of one that goes.
+    /// Synchronizers in Godot's order, in which new peers are sent them: the last one takes the
+    /// position of one that is removed.
     by_node: IndexMap<NodeId, Key>,
     peers: IndexMap<PeerId, PeerInfo>,
     last_net_id: u32,
     last_order: u64,
 
-    /// Entities that are about to be announced, in the order in which they entered.
+    /// Entities to announce, in the order in which they entered the tree.
     ready: IndexSet<NodeId>,
-    /// Number of times that each node has left the tree without this having been followed yet.
-    leaving: HashMap<NodeId, usize>,
-    /// Entities of this side that have left the tree since it was last looked at; those that were taken to another parent are there again.
+    /// Number of removals of each node that have been read from the tree but not applied yet.
+    pending_removals: HashMap<NodeId, usize>,
+    /// Own entities that have left the tree in the changes that are being applied. Those that were
+    /// moved to another parent are back in the tree.
     moved: Vec<NodeId>,
-    /// Peers that were admitted and have yet to be told what there is.
-    joiners: Vec<PeerId>,
-    /// What peers that are gone had spawned.
+    /// Admitted peers to which nothing has been announced yet.
+    new_peers: Vec<PeerId>,
+    /// Nodes to free, which peers that have left had spawned.
     to_free: Vec<NodeId>,
-    /// The data of entities that were made from data.
+    /// The spawner and the data of each entity that was created from data.
     data: HashMap<NodeId, (NodeId, Variant)>,
-    /// The announcement that is being followed.
+    /// The SPAWN that is being applied.
     incoming: Option<IncomingSpawn>,
     errors: Errors,
 
     /// Nodes whose settings have changed.
     inbox: Inbox,
-    /// Nodes to be looked at again, as a method of theirs, of their spawner, or of the spawner of one above them, ran.
+    /// Nodes to check again at the next update, because one of their methods, or one of the spawner
+    /// of the node or of an ancestor, was running.
     busy: IndexSet<NodeId>,
     /// Synchronizers whose `Replicated` fields have changed.
     dirty: DirtyList,
-    /// Synchronizers of this side with watched fields that cannot say so.
+    /// Own synchronizers with watched fields that cannot report changes.
     polled: KeySet,
-    /// For each node on the path of a property, the synchronizers of such properties.
+    /// The synchronizers with a property path that contains the node.
     path_nodes: HashMap<NodeId, Vec<Key>, FxBuildHasher>,
-    /// Kept so that a step takes no memory.
+    /// Scratch buffer, so that a step does not allocate.
     touched: Vec<NodeId>,
-    /// Synchronizers of which some peer lacks a change.
+    /// Synchronizers with a change that some viewer lacks.
     lagging: KeySet,
-    /// Synchronizers whose filters are asked at each step.
+    /// Synchronizers whose filters run at each step.
     filtered: KeySet,
     plans: BTreeMap<u64, Rc<Plan>>,
     syncs: Syncs,
     deltas: Deltas,
-    /// One encoded value: kept so that a step takes no memory.
+    /// Scratch buffer for one encoded value, so that a step does not allocate.
     value: BytesMut,
-    /// Values of a packet on their way to their properties: kept so that a packet takes no memory.
+    /// Scratch buffer for the values of a packet, so that a packet does not allocate.
     values: Vec<Variant>,
 
     sync_packet_max: usize,
@@ -115,7 +121,7 @@ pub(super) struct Replication {
     refusals: Refusals,
 }
 
-/// What a call works with besides the replication.
+/// The parts that a function of the replication uses.
 pub(super) struct Context<'a> {
     pub(super) now: Instant,
     /// The id of the local peer.
@@ -138,68 +144,70 @@ pub(super) struct ReplicationStats {
 
 type Synchronizers = SlotMap<Key, Synchronizer>;
 
-/// Synchronizers, each once. Their keys are of this side's making, so that a fast hash will do.
+/// A set of synchronizers. Their keys are not chosen by peers, so a fast hash is safe.
 type KeySet = IndexSet<Key, FxBuildHasher>;
 
 /// A spawner in the tree.
 #[derive(Debug, Default)]
 struct Spawner {
-    /// `None` while there is no node at its spawn path: it is an orphan.
+    /// `None` if the spawn path leads to no node: the spawner is an orphan.
     parent: Option<NodeId>,
-    /// The entities of it that this side announces.
+    /// Its entities that the local peer announces.
     own: IndexSet<NodeId>,
 }
 
-/// A node that a spawner has announced, or that synchronizers send.
+/// A node that a spawner has announced, or the root of synchronizers.
 #[derive(Debug, Default)]
 struct Entity {
     origin: EntityOrigin,
-    /// Given with the first announcement; 0 before.
+    /// Assigned with the first announcement; 0 before.
     net_id: u32,
     /// In the order in which they entered the tree.
     synchronizers: Vec<Key>,
-    /// Synchronizers of it and of the nodes below it, but for those in entities of this side below it.
+    /// The synchronizers of the entity and its descendants, except those in own entities below it.
     contained: KeySet,
-    /// The entity of this side that it lies below: who has not that one cannot have this one.
+    /// The closest own entity above this one. A peer without it cannot have this one.
     outer: Option<NodeId>,
-    /// The entities of this side below it, in the order in which they entered.
+    /// The own entities below this one, in the order in which they entered the tree.
     inner: IndexSet<NodeId>,
-    /// The peers that it is announced to.
+    /// The peers to which the entity is announced.
     announced_to: IndexSet<PeerId>,
-    /// The program was notified that it cannot be announced under its name.
+    /// True if the program was notified that the entity's name cannot be announced.
     reported: bool,
-    /// When it entered: late joiners are told in this order, so that a parent is always there before its children.
+    /// Order in which the entity entered the tree. Entities are announced to new peers in this
+    /// order, so that a parent comes before its children.
     order: u64,
 }
 
-/// Where an entity comes from.
+/// The origin of an entity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum EntityOrigin {
-    /// It is part of the scene on every side.
+    /// Part of the scene on every peer.
     #[default]
     Scene,
-    /// This side announces it.
+    /// Announced by the local peer.
     Own { spawner: NodeId },
-    /// A peer announced it.
+    /// Announced by a remote peer.
     Peer { spawner: NodeId, peer: PeerId },
 }
 
-/// A peer, as far as replication knows it.
+/// The replication state of a peer.
 #[derive(Debug, Default)]
 struct PeerInfo {
-    /// It is being told what there is.
+    /// True while the existing entities are being announced to the peer.
     is_new: bool,
-    /// What it may see of this side's and has been told of, in Godot's order: the last takes the place of one that goes.
+    /// Own synchronizers that the peer views, in Godot's order: the last one takes the position of
+    /// one that is removed.
     synchronizers: KeySet,
-    /// Counts up with each step.
+    /// Number of the step, which SYNC packets carry.
     time: u16,
     plan: Option<Rc<Plan>>,
-    /// Whether some of `synchronizers` wait until the peer confirms their paths.
+    /// True if some of `synchronizers` are not sent until the peer confirms their paths.
     unconfirmed: bool,
-    /// Synchronizers with changes for it in this step.
+    /// Synchronizers with changes for the peer in this step.
     candidates: Vec<DeltaCandidate>,
 
-    /// What it has announced, by its net ids.
+    /// The peer's entities by net id.
     entities: BTreeMap<u32, NodeId>,
     by_net_id: BTreeMap<u32, Key>,
 }
@@ -207,23 +215,23 @@ struct PeerInfo {
 /// A synchronizer with changes for a peer.
 #[derive(Clone, Copy, Debug)]
 struct DeltaCandidate {
-    /// Its place among all that the peer is sent.
-    place: usize,
+    /// Index in the peer's `synchronizers`.
+    position: usize,
     key: Key,
-    /// The place of the peer among those who see it.
-    seen: usize,
+    /// Index of the peer in the synchronizer's viewers.
+    viewer: usize,
 }
 
-/// An announcement while its nodes enter the tree.
+/// A SPAWN while its nodes enter the tree.
 #[derive(Debug)]
 struct IncomingSpawn {
     sender: PeerId,
     entity: NodeId,
     ids: VecDeque<u32>,
     state: Bytes,
-    /// Whether the state could be read so far.
+    /// False after a part of the state could not be decoded.
     readable: bool,
-    /// Synchronizers of the entity and the sender for which no number was left.
+    /// Number of synchronizers of the entity and the sender for which the SPAWN had no net id.
     without_id: usize,
 }
 
@@ -240,9 +248,9 @@ impl Default for Replication {
             last_net_id: 0,
             last_order: 0,
             ready: IndexSet::new(),
-            leaving: HashMap::new(),
+            pending_removals: HashMap::new(),
             moved: Vec::new(),
-            joiners: Vec::new(),
+            new_peers: Vec::new(),
             to_free: Vec::new(),
             data: HashMap::new(),
             incoming: None,
@@ -277,24 +285,23 @@ impl Replication {
         self.delta_packet_max = size;
     }
 
-    /// A peer was admitted. What there is it is told when the tree can be looked at.
+    /// Adds an admitted peer. The existing entities are announced to it at the next update.
     pub(super) fn add_peer(&mut self, peer: PeerId) {
-        self.joiners.push(peer);
+        self.new_peers.push(peer);
     }
 
-    /// Ends the session of a peer: what is kept of it is forgotten, and what it had announced goes.
+    /// Ends the session of a peer: its state is removed, and its entities are freed.
     ///
-    /// Every field is by_net_id here: whoever adds one decides whether it belongs to the session of a
-    /// peer.
+    /// Every field is named here, so that a new one must be classified as state of a peer or not.
     pub(super) fn remove_peer(&mut self, peer: PeerId) {
         let Self {
             entities,
             synchronizers,
             peers,
             plans,
-            joiners,
+            new_peers,
             to_free,
-            // Of nodes.
+            // State of nodes.
             spawners: _,
             spawn_parents: _,
             orphans: _,
@@ -302,7 +309,7 @@ impl Replication {
             last_net_id: _,
             last_order: _,
             ready: _,
-            leaving: _,
+            pending_removals: _,
             moved: _,
             data: _,
             inbox: _,
@@ -313,7 +320,7 @@ impl Replication {
             touched: _,
             lagging: _,
             filtered: _,
-            // Of the branch, or empty between two inputs.
+            // State of the branch, or empty between two inputs.
             incoming: _,
             errors: _,
             syncs: _,
@@ -325,8 +332,8 @@ impl Replication {
             stats: _,
             refusals: _,
         } = self;
-        joiners.retain(|&joiner| joiner != peer);
-        // Those that stay keep their order, in which they are sent things.
+        new_peers.retain(|&new_peer| new_peer != peer);
+        // Shifting keeps the order of the remaining peers, in which they are sent packets.
         let Some(info) = peers.shift_remove(&peer) else { return };
         to_free.extend(info.entities.into_values());
         for entity in entities.values_mut() {
@@ -338,9 +345,9 @@ impl Replication {
         plans.retain(|_, plan| Rc::strong_count(plan) > 1);
     }
 
-    /// The session is over: peers are forgotten, what they had announced goes, and numbers begin anew.
+    /// Ends the session: peers are removed, their entities are freed, and ids start again.
     pub(super) fn reset(&mut self) {
-        self.joiners.clear();
+        self.new_peers.clear();
         for (_, info) in std::mem::take(&mut self.peers) {
             self.to_free.extend(info.entities.into_values());
         }
@@ -356,7 +363,7 @@ impl Replication {
         self.last_net_id = 0;
     }
 
-    /// A peer has confirmed a path.
+    /// Handles that a peer has confirmed a path.
     pub(super) fn confirmed(&mut self, peer: PeerId) {
         if let Some(info) = self.peers.get_mut(&peer)
             && info.unconfirmed
@@ -365,12 +372,12 @@ impl Replication {
         }
     }
 
-    /// The largest SYNC in bytes.
+    /// Returns the maximum size of a SYNC packet in bytes.
     pub(super) fn sync_packet_max(&self) -> usize {
         self.sync_packet_max
     }
 
-    /// The largest DELTA in bytes.
+    /// Returns the maximum size of a DELTA packet in bytes.
     pub(super) fn delta_packet_max(&self) -> usize {
         self.delta_packet_max
     }
@@ -383,14 +390,14 @@ impl Replication {
         &self.refusals
     }
 
-    /// Whether steps have something to do.
+    /// Returns whether steps have anything to do.
     pub(super) fn wants_steps(&self) -> bool {
         !self.peers.is_empty() && self.peers.values().any(|info| !info.synchronizers.is_empty())
             || !self.filtered.is_empty()
     }
 
     fn next_net_id(&mut self) -> u32 {
-        // Bit 31 means a path; after 2³¹ announcements the count begins anew.
+        // Bit 31 marks a path id. After 2³¹ announcements the ids start again.
         self.last_net_id = if self.last_net_id >= NET_ID_MAX { 1 } else { self.last_net_id + 1 };
         self.last_net_id
     }

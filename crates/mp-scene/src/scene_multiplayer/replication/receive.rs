@@ -1,5 +1,5 @@
-//! SPAWN and DESPAWN from peers. All of it is untrusted input: it is checked in the order in which
-//! Godot 4.6.3 checks it, and refused without an answer.
+//! Receiving SPAWN and DESPAWN. All of them are untrusted input: they are checked in Godot 4.6.3's
+//! order, and refused without a reply.
 
 use mp_core::PeerId;
 use slotmap::DefaultKey as Key;
@@ -32,7 +32,8 @@ impl Replication {
         let info = self.peers.get(&sender);
         let known = info.and_then(|info| info.entities.get(&spawn.net_id));
         if known.is_some_and(|&node| cx.tree.name_of(node) == Some(&*spawn.name)) {
-            // Announced again: its sender could not know that it had waited for the spawner.
+            // A repeated SPAWN: its sender could not know that the first one was deferred for the
+            // spawner.
             return Ok(());
         }
         let Some(settings) = spawner_at(cx.tree, spawner) else {
@@ -66,7 +67,7 @@ impl Replication {
         if info.entities.len() >= SPAWNED_NODES_MAX {
             return Err(Refusal::TooManySpawns.into());
         }
-        // What the program makes of it comes last: nothing is made in vain.
+        // Code of the program runs last, after all checks.
         let instance = match instance {
             Ok(scene) => scene.map(|scene| scene.instantiate()),
             Err((function, data)) => function.and_then(|function| function.make(data)),
@@ -80,7 +81,7 @@ impl Replication {
         Ok(())
     }
 
-    /// Lets a node that a peer has announced be followed, with the numbers and the state that came with it.
+    /// Applies a SPAWN whose node was created: adds it with its net ids and its state.
     fn enter(
         &mut self,
         cx: &mut Context<'_>,
@@ -119,11 +120,12 @@ impl Replication {
         cx.paths.release_for_net_ids(sender, &spawn.synchronizers);
     }
 
-    /// Gives a synchronizer of an announced node, as it enters the tree, its number and its state.
+    /// Assigns the next net id of a SPAWN to a synchronizer that enters the tree, and applies its
+    /// state.
     pub(super) fn apply_announced(&mut self, cx: &mut Context<'_>, key: Key) {
         let Some(incoming) = &mut self.incoming else { return };
         let Some(synchronizer) = self.synchronizers.get_mut(key) else { return };
-        // Those below a nested scene's root belong to that, although they enter meanwhile.
+        // Synchronizers of a nested scene belong to that scene, although they enter the tree now.
         if synchronizer.entity != incoming.entity || synchronizer.authority != incoming.sender {
             return;
         }
@@ -142,12 +144,12 @@ impl Replication {
         let (values, error) = decoder.compressed_list(synchronizer.spawned.len());
         let read = incoming.state.len() - decoder.rest().len();
         if let Some(error) = error {
-            tracing::debug!(sender = %incoming.sender, %error, "a spawn state cannot be read");
+            tracing::debug!(sender = %incoming.sender, %error, "cannot decode the state of a SPAWN");
             incoming.readable = false;
             return;
         }
         incoming.state = incoming.state.slice(read..);
-        // What a setter does to the tree is followed with the rest of what has entered.
+        // Changes of the tree by setters are applied with the other changes of this SPAWN.
         let state = synchronizer.spawned.iter().zip(values);
         set_state(cx.tree, cx.own, synchronizer.entity, state);
     }
@@ -171,7 +173,7 @@ impl Replication {
         let node = node.ok_or(Refusal::UnknownNetId)?;
         let origin = self.entities.get(&node).map(|entity| entity.origin);
         let Some(EntityOrigin::Peer { spawner, .. }) = origin else {
-            // The program has removed it already.
+            // The program has already removed the node.
             self.forget_announced(sender, net_id);
             return Ok(());
         };
@@ -187,7 +189,8 @@ impl Replication {
         Ok(())
     }
 
-    /// Remembers the numbers of a despawned node's synchronizers, so that a late SYNC is not applied when the node is announced again.
+    /// Records the net ids of a despawned node's synchronizers, so that a late SYNC is not applied
+    /// to their successors.
     fn synchronizers_departed(&mut self, cx: &mut Context<'_>, sender: PeerId, node: NodeId) {
         let Some(entity) = self.entities.get(&node) else { return };
         for &key in &entity.synchronizers {
@@ -204,7 +207,7 @@ impl Replication {
         }
     }
 
-    /// The node that `sender` calls `id`.
+    /// Returns the node with the path id `id` of `sender`.
     pub(super) fn resolve_number(
         &self,
         cx: &mut Context<'_>,

@@ -1,8 +1,7 @@
-//! Renamed nodes: they and the nodes below them are announced by their new paths, under new
-//! numbers.
+//! Announces the new paths of renamed nodes and their descendants, under new path ids.
 //!
-//! A peer looks a path up once, when its number is announced. When both sides rename their nodes,
-//! the one that had the old path there need not be the one that has the new path.
+//! A peer looks up a path once, when its path id is announced. If both peers rename their nodes,
+//! the node at the old path need not be the one at the new path.
 
 use std::collections::HashSet;
 
@@ -11,9 +10,9 @@ use crate::codec::godot::sync::BY_PATH;
 use crate::tree::{NodeId, TreeChange};
 
 impl Replication {
-    /// Takes the numbers of nodes that have another path since one of `changes` renamed them or a
-    /// node above them. A peer that has yet to confirm an old number is sent the new one at once,
-    /// as it would not be asked again.
+    /// Removes the path ids of nodes whose path has changed because one of `changes` renamed them
+    /// or an ancestor. A peer that has not confirmed an old id is sent the new one immediately,
+    /// because no further message would cause the announcement.
     pub(super) fn renumber(&mut self, cx: &mut Context<'_>, changes: &[TreeChange]) {
         if cx.quirks.renamed_nodes {
             return;
@@ -29,7 +28,7 @@ impl Replication {
         let is_announced = |node: &NodeId| {
             self.entities.get(node).is_some_and(|entity| entity.origin != EntityOrigin::Scene)
         };
-        // Peers know announced nodes and those below them by the announcement, whatever their
+        // Peers know announced nodes and their descendants by the announcement, whatever their
         // names.
         let has_moved = |node: NodeId| {
             std::iter::successors(Some(node), |&above| cx.tree.parent_of(above))

@@ -1,4 +1,4 @@
-//! Spawners: where they announce, what they announce, and nodes made out of data.
+//! Spawners: their spawn parents, the entities that they announce, and nodes created from data.
 
 use mp_core::Variant;
 
@@ -26,7 +26,7 @@ impl Replication {
         }
     }
 
-    /// A node that a spawner of this side has to announce.
+    /// Marks a node for announcement if an own spawner announces it.
     pub(super) fn entity_added(&mut self, cx: &mut Context<'_>, node: NodeId) {
         if self.incoming.as_ref().is_some_and(|incoming| incoming.entity == node) {
             return;
@@ -58,7 +58,7 @@ impl Replication {
             spawner
         };
         let Some(spawner) = spawner else { return };
-        // What lies below one that may yet be announced waits with it.
+        // A node below one whose announcement is not decided yet waits for that decision.
         let mut above =
             std::iter::successors(cx.tree.parent_of(node), |&above| cx.tree.parent_of(above));
         if !self.busy.is_empty() && above.any(|above| self.busy.contains(&above)) {
@@ -79,7 +79,7 @@ impl Replication {
         }
     }
 
-    /// A node that may be announced after all, although it and what lies below it were followed before.
+    /// Marks a node for announcement although it and its descendants were added before.
     pub(super) fn entity_added_late(&mut self, cx: &mut Context<'_>, node: NodeId) {
         self.entity_added(cx, node);
         if self.is_own_entity(node) {
@@ -87,7 +87,8 @@ impl Replication {
         }
     }
 
-    /// Entities that were moved to `parent` with what is around them may have entered before the spawner that announces them.
+    /// Marks entities that were moved to `parent` and were added before the spawner that announces
+    /// them.
     fn find_moved_entities(&mut self, cx: &mut Context<'_>, parent: NodeId) {
         let moved = self.moved.iter().rev().copied();
         let late = moved
@@ -97,7 +98,7 @@ impl Replication {
         }
     }
 
-    /// Finds the entity that one which is about to be announced lies below.
+    /// Finds the own entity that contains an entity which is about to be announced.
     pub(super) fn find_outer_entity(&mut self, cx: &mut Context<'_>, node: NodeId) {
         let mut above =
             std::iter::successors(cx.tree.parent_of(node), |&above| cx.tree.parent_of(above));
@@ -145,7 +146,7 @@ impl Replication {
         }
     }
 
-    /// What it announced is gone for the others, and stays here.
+    /// Removes a spawner. Its entities are despawned on the peers but stay in the local tree.
     pub(super) fn spawner_removed(&mut self, cx: &mut Context<'_>, node: NodeId) {
         for orphan in self.spawn_parents.remove(&node).unwrap_or_default() {
             if let Some(state) = self.spawners.get_mut(&orphan) {
@@ -160,7 +161,7 @@ impl Replication {
         }
     }
 
-    /// Makes a node out of data with the spawner's function, and announces it.
+    /// Creates a node from data with the spawner's function, and announces it.
     pub(in crate::scene_multiplayer) fn spawn(
         &mut self,
         cx: &mut Context<'_>,
@@ -195,13 +196,13 @@ impl Replication {
 }
 
 impl Replication {
-    /// Whether this side announces `node`.
+    /// Returns whether the local peer announces `node`.
     pub(super) fn is_own_entity(&self, node: NodeId) -> bool {
         let origin = self.entities.get(&node).map(|entity| entity.origin);
         matches!(origin, Some(EntityOrigin::Own { .. }))
     }
 
-    /// A spawner announces nothing under its spawn parent any more.
+    /// Removes the spawner from its spawn parent.
     fn forget_spawn_parent(&mut self, spawner: NodeId) {
         self.orphans.swap_remove(&spawner);
         let parent = self.spawners.get_mut(&spawner).and_then(|state| state.parent.take());
@@ -216,7 +217,7 @@ impl Replication {
     }
 }
 
-/// Data that could not be announced later is refused now.
+/// Rejects data that cannot be encoded, before the node is created.
 fn check_data(data: &Variant) -> Result<(), SpawnError> {
     let mut encoded = bytes::BytesMut::new();
     let objects = crate::codec::Objects::Ids;

@@ -1,4 +1,4 @@
-//! One synchronizer: what it sends, to whom, and how far it has come.
+//! The state of one synchronizer: its properties, its viewers, and what they have been sent.
 
 mod set;
 
@@ -22,15 +22,16 @@ pub(super) use set::set_state;
 #[derive(Debug)]
 pub(super) struct Synchronizer {
     pub(super) node: NodeId,
-    /// Its root.
+    /// The synchronizer's root.
     pub(super) entity: NodeId,
-    /// Entities of this side that it and its root lie in, or are.
+    /// The own entities that are or contain the synchronizer or its root.
     pub(super) enclosing: Vec<NodeId>,
     pub(super) authority: PeerId,
-    /// From an announcement, of this side or of its authority, or with bit 31 its number in the path cache; 0 before either. It stays, so
-    /// that one that some know by its path is announced by that to others, as in Godot.
+    /// The net id from a SPAWN, of the local peer or of the authority, or the path id with bit 31
+    /// set; 0 before. It does not change: a synchronizer that some peers know by its path is sent
+    /// by its path to all, as in Godot.
     pub(super) net_id: u32,
-    /// Its number in the announcement of a peer. It stays as long as the synchronizer is in the tree.
+    /// The net id in the SPAWN of a peer. It stays while the synchronizer is in the tree.
     pub(super) announced_id: Option<(PeerId, u32)>,
     pub(super) spawned: Vec<Property>,
     pub(super) synced: Vec<Property>,
@@ -38,65 +39,66 @@ pub(super) struct Synchronizer {
     pub(super) interval: Duration,
     pub(super) delta_interval: Duration,
     pub(super) signals: bool,
-    /// It cannot be sent as it is.
+    /// True if the synchronizer cannot be sent as it is configured.
     pub(super) refused: bool,
-    /// That it cannot be sent has been said.
+    /// True if the program was notified that the synchronizer cannot be sent.
     pub(super) reported: bool,
 
-    /// The peers that may see it.
+    /// The peers that are sent the synchronizer.
     pub(super) viewers: IndexMap<PeerId, Viewer>,
     pub(super) last_sync: Option<Instant>,
     pub(super) last_watch: Option<Instant>,
-    /// How many peers lack a change.
+    /// Number of viewers that lack a change.
     pub(super) viewers_behind: usize,
-    /// No peer is due for changes before; `None` when one may be due at once.
+    /// Earliest time at which a viewer is due for changes; `None` if one may be due now.
     pub(super) next_delta: Option<Instant>,
     pub(super) last_change: Option<Instant>,
-    /// The time of the last SYNC that was taken.
+    /// The time of the last accepted SYNC.
     pub(super) received_time: Option<u16>,
     pub(super) mark: Option<Mark>,
-    /// Some watched property cannot report its changes.
+    /// True if a watched property cannot report its changes.
     pub(super) has_plain: bool,
-    /// The nodes on the paths of its properties, as far as they exist.
+    /// The existing nodes on the paths of the properties.
     pub(super) path_nodes: Vec<NodeId>,
-    /// Where its element lies in the step of this number.
+    /// The number of the step that last encoded the element, and the position of the element.
     pub(super) element: (u64, Option<Range<usize>>),
 }
 
-/// What a peer that is_visible a synchronizer has of it.
+/// The state of one viewer of a synchronizer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Viewer {
-    /// Its place among all that the peer is sent.
-    pub(super) place: usize,
-    /// When the peer was last sent changes of it.
+    /// Index of the synchronizer among those of the peer.
+    pub(super) position: usize,
+    /// The time of the last DELTA with the synchronizer; `None` before the first one.
     pub(super) last: Option<Instant>,
 }
 
-/// The node that a path names, and how its property is read and set; or why there is none.
+/// The node of a property path and the accessor of the property, or the reason why there is none.
 type PropertyTarget = Result<(NodeId, Rc<dyn Accessor>), PropertyError>;
 
-/// A property of the nodes around a synchronizer.
+/// A property that a synchronizer replicates.
 pub(super) struct Property {
     path: NodePath,
     /// The part of `path` that names the node.
     names: String,
     target: PropertyTarget,
-    /// The program was notified that it cannot be read.
+    /// True if the program was notified that the property cannot be read.
     reported: bool,
     components: Vec<StringName>,
 }
 
-/// A property that is sent when it has changed.
+/// A property that is sent when it changes.
 #[derive(Debug)]
 pub(super) struct Watched {
     pub(super) property: Property,
-    /// As it was last sent.
+    /// The last sent value.
     pub(super) encoded: Vec<u8>,
     pub(super) changed: Option<Instant>,
 }
 
 impl Synchronizer {
-    /// What `node` is to do. Its properties are looked up with [`resolve`](Self::resolve).
+    /// Returns the state of the synchronizer at `node`. Its properties are looked up by
+    /// [`resolve`](Self::resolve).
     pub(super) fn new(
         node: NodeId,
         entity: NodeId,
@@ -138,7 +140,7 @@ impl Synchronizer {
         }
     }
 
-    /// Begins anew: nothing was sent or received yet.
+    /// Resets the state of the session: nothing has been sent or received.
     pub(super) fn restart(&mut self) {
         (self.net_id, self.announced_id) = (0, None);
         self.viewers.clear();
@@ -149,8 +151,8 @@ impl Synchronizer {
         }
     }
 
-    /// Ends the session of a peer: one that comes back counts its times anew. (A synchronizer that
-    /// it had numbered goes with its entity.)
+    /// Ends the session of a peer, whose SYNC times start again. (A synchronizer that the peer
+    /// spawned is removed with its entity.)
     pub(super) fn forget_peer(&mut self, peer: PeerId) {
         self.viewers.swap_remove(&peer);
         if self.authority == peer {
@@ -158,8 +160,8 @@ impl Synchronizer {
         }
     }
 
-    /// Looks up the nodes and properties that its paths name; returns the first error. A watched
-    /// property of another node than before counts as changed.
+    /// Looks up the nodes and properties of the paths; returns the first error. A watched property
+    /// whose node is another one than before counts as changed.
     pub(super) fn resolve(&mut self, tree: &dyn NodeTree) -> Result<(), (String, PropertyError)> {
         let (entity, around) = (self.entity, &mut self.path_nodes);
         around.clear();
@@ -185,8 +187,8 @@ impl Synchronizer {
         first
     }
 
-    /// Compares its watched properties with what was last sent, once per step. The first time
-    /// everything is a change. Returns the properties that cannot be read, each once.
+    /// Compares the watched properties with the last sent values, once per step. All properties
+    /// count as changed at the first comparison. Returns properties that cannot be read, each once.
     pub(super) fn watch(
         &mut self,
         now: Instant,
@@ -216,19 +218,19 @@ impl Synchronizer {
         failed
     }
 
-    /// Returns whether a method runs on a node that it reads.
+    /// Returns whether a method runs on a node whose properties are read.
     pub(super) fn is_busy(&self, tree: &mut dyn NodeTree) -> bool {
         let watched = self.watched.iter().map(|watched| &watched.property);
         let mut nodes = self.synced.iter().chain(watched).filter_map(Property::node);
         nodes.any(|node| tree.name_of(node).is_some() && tree.object_mut(node).is_none())
     }
 
-    /// Whether something has changed since `since`, or with `None` ever.
+    /// Returns whether a property has changed after `since`; `None`: at any time.
     pub(super) fn has_changed(&self, since: Option<Instant>) -> bool {
         self.last_change.is_some_and(|change| since.is_none_or(|since| change > since))
     }
 
-    /// What has changed since `since`: the mask, and the size of the values.
+    /// Returns the mask and the encoded size of the properties that have changed after `since`.
     pub(super) fn changes(&self, since: Option<Instant>) -> (u64, usize) {
         let (mut mask, mut size) = (0, 0);
         for (bit, watched) in self.watched.iter().enumerate() {
@@ -240,7 +242,7 @@ impl Synchronizer {
         (mask, size)
     }
 
-    /// The values of `mask`, in order.
+    /// Returns the encoded values of the properties in `mask`, in order.
     pub(super) fn values(&self, mask: u64) -> impl Iterator<Item = &[u8]> {
         let watched = self.watched.iter().enumerate();
         watched.filter(move |(bit, _)| mask & (1 << bit) != 0).map(|(_, w)| w.encoded.as_slice())
@@ -260,8 +262,8 @@ impl Property {
         &self.path
     }
 
-    /// Looks up the node and the property that its path names, and adds the nodes on the path to
-    /// `around`. Returns true when it is another node than before, or none.
+    /// Looks up the node and the property, and adds the nodes on the path to `around`. Returns true
+    /// if the node is not the same as before, or is absent.
     fn resolve(&mut self, tree: &dyn NodeTree, entity: NodeId, around: &mut Vec<NodeId>) -> bool {
         let before = self.node();
         let mut node = Some(entity);
@@ -280,7 +282,7 @@ impl Property {
         !is_same
     }
 
-    /// The property that it names, of `node`.
+    /// Returns the accessor of the property for `node`.
     fn property_of(&self, tree: &dyn NodeTree, node: NodeId) -> PropertyTarget {
         let name = self.path.subnames().first().ok_or(PropertyError::NoProperty)?;
         let accessor = tree.property(node, name).ok_or(PropertyError::NoProperty)?;
@@ -296,7 +298,7 @@ impl Property {
         self.node() == other.node() && self.path.subnames().first() == other.path.subnames().first()
     }
 
-    /// The object that has the property, and how to reach the property in it.
+    /// Returns the object that has the property, and the accessor of the property.
     fn object<'t>(
         &self,
         tree: &'t mut dyn NodeTree,
@@ -306,7 +308,7 @@ impl Property {
         Ok((object, Rc::clone(accessor)))
     }
 
-    /// Appends its value as it travels.
+    /// Appends the encoded value.
     pub(super) fn encode(
         &self,
         tree: &mut dyn NodeTree,
@@ -330,7 +332,8 @@ impl Property {
         })
     }
 
-    /// Asks it to report its changes with `mark`; `None` when its object cannot be borrowed now.
+    /// Attaches `mark`, with which the property reports changes; `None` if its object cannot be
+    /// borrowed.
     pub(super) fn attach(
         &self,
         tree: &mut dyn NodeTree,
@@ -338,7 +341,7 @@ impl Property {
         force: bool,
     ) -> Option<Attached> {
         if self.target.is_err() {
-            // A change of the tree brings it, and resolves the path again.
+            // The path is resolved again when the tree changes.
             return Some(Attached::Kept);
         }
         let (object, accessor) = self.object(tree).ok()?;
@@ -353,7 +356,8 @@ impl std::fmt::Debug for Property {
     }
 }
 
-/// Whether two encoded values are equal as Godot is_visible it, which is not always byte by byte: `0.0` is `-0.0`.
+/// Returns whether two encoded values are equal in Godot. Values of different bytes may be equal,
+/// for example `0.0` and `-0.0`.
 fn is_same(a: &[u8], b: &[u8]) -> bool {
     if a == b {
         return true;

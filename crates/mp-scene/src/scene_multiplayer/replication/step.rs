@@ -1,9 +1,9 @@
-//! The replication step: SYNC and DELTA, as often as the branch ticks.
+//! The replication step, which sends SYNC and DELTA at each tick of the branch.
 //!
-//! 1. Filters are asked again where that is wanted.
-//! 2. `delta` finds what has changed: fields that report it, and plain ones by comparing what they
-//!    encode to.
-//! 3. Each peer, in one walk over them, gets its SYNCs (`sync`) and then its DELTAs.
+//! 1. Visibility filters that were configured to do so run again.
+//! 2. `delta` finds changes: from fields that report them, and by comparing the encoded values of
+//!   the others.
+//! 3. Each peer is sent its SYNCs (`sync`) and then its DELTAs.
 
 use std::rc::Rc;
 
@@ -11,11 +11,11 @@ use bytes::BytesMut;
 
 use super::{Context, Replication};
 
-/// Packets are cut from blocks of this size.
+/// Size of the blocks from which packets are allocated.
 const PACKETS_BLOCK: usize = 64 * 1024;
 
 impl Replication {
-    /// Sends what is due.
+    /// Sends the SYNCs and DELTAs that are due.
     pub(in crate::scene_multiplayer) fn replicate(&mut self, cx: &mut Context<'_>) {
         self.run_filters(cx);
         if !self.peers.is_empty() {
@@ -36,7 +36,7 @@ impl Replication {
                 syncs.send(cx, peer, info, synchronizers, errors, sync_max);
                 deltas.send(cx, peer, info, synchronizers, errors, delta_max);
             } else {
-                // It is sent the newest state when it accepts something again.
+                // The peer is sent the newest state when it accepts properties again.
                 info.candidates.clear();
                 self.stats.skipped_steps += 1;
             }
@@ -46,7 +46,8 @@ impl Replication {
     }
 }
 
-/// Lets `len` bytes be appended without moving what others hold. What they hold no more is used again.
+/// Reserves `len` bytes without moving slices that are still in use. Memory of dropped slices is
+/// reused.
 pub(super) fn reserve(packets: &mut BytesMut, len: usize) {
     if packets.capacity() - packets.len() < len {
         packets.reserve(len.max(PACKETS_BLOCK));

@@ -1,7 +1,7 @@
-//! SYNC: properties that are always sent.
+//! Sending SYNC: properties that are always sent.
 //!
-//! A property is encoded for the first peer of a step that is sent it, and packets for the first peer of
-//! those who are sent the same. Packets for several peers differ in their time only, which is a prefix.
+//! A synchronizer is encoded once per step, and the packets of a plan are encoded once for all
+//! peers with that plan. Packets for several peers differ only in their time, which is a prefix.
 
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, HashMap};
@@ -31,23 +31,25 @@ use crate::tree::{NodeId, NodeTree};
 
 const UNRELIABLE: SendOptions = SendOptions { mode: TransferMode::Unreliable, channel: Channel(0) };
 
-/// The synchronizers that a peer is always sent, in order. Peers that are sent the same share one.
+/// The synchronizers that a peer is always sent, in order. Peers with the same synchronizers share
+/// a plan.
 #[derive(Debug)]
 pub(super) struct Plan {
     keys: Vec<Key>,
     hash: u64,
 }
 
-/// The elements and packets of a step. It is kept so that a step takes no memory.
+/// The elements and packets of a step. The buffers are reused, so that a step does not allocate.
 #[derive(Default)]
 pub(super) struct Syncs {
-    /// Counts the steps.
+    /// Number of steps.
     step: u64,
     /// The elements of this step.
     elements: BytesMut,
-    /// The packets of this step, one after the other, until they are sent.
+    /// The packet that is being built.
     packets: BytesMut,
-    /// The packets of the plans that were encoded in this step, by the plan's hash: which of `ready`.
+    /// The packets of each plan that was encoded in this step, by the hash of the plan, as indices
+    /// of `ready`.
     plans: HashMap<u64, Range<usize>, FxBuildHasher>,
     ready: Vec<Bytes>,
 }
@@ -59,12 +61,12 @@ impl Syncs {
         self.plans.clear();
     }
 
-    /// Drops the packets of a step, which are queued.
+    /// Drops the packets of the step, which have been queued.
     pub(super) fn end(&mut self) {
         self.ready.clear();
     }
 
-    /// The element of a synchronizer in the last step; empty when it was not encoded.
+    /// Returns the element of a synchronizer in the last step; empty if it was not encoded.
     pub(super) fn element_of(&self, synchronizer: &Synchronizer) -> &[u8] {
         match &synchronizer.element {
             (step, Some(range)) if *step == self.step => {
@@ -99,8 +101,8 @@ impl Syncs {
         }
     }
 
-    /// Encodes the elements of a plan that are due and not encoded yet in this step, and packs them.
-    /// Returns the places of the packets in `ready`.
+    /// Encodes the elements of a plan that are due and not yet encoded in this step, and packs
+    /// them. Returns the indices of the packets in `ready`.
     fn encode(
         &mut self,
         cx: &mut Context<'_>,
@@ -147,8 +149,8 @@ impl fmt::Debug for Syncs {
 }
 
 impl PeerInfo {
-    /// Settles what the peer is always sent, unless that is settled, and announces the paths of
-    /// synchronizers that have no net id.
+    /// Updates the peer's plan if necessary, and announces the paths of synchronizers without a net
+    /// id.
     pub(super) fn update_plan(
         &mut self,
         cx: &mut Context<'_>,
@@ -167,7 +169,7 @@ impl PeerInfo {
                 || cx.paths.announce(cx.sender, cx.tree, peer, synchronizer.node);
             if !is_known {
                 self.unconfirmed = true;
-                // Its interval begins although nothing is sent, as in Godot.
+                // The interval begins although nothing is sent, as in Godot.
                 synchronizer.is_due(cx.now);
             } else if !synchronizer.synced.is_empty() {
                 keys.push(key);
@@ -176,7 +178,7 @@ impl PeerInfo {
         let mut hasher = DefaultHasher::new();
         keys.hash(&mut hasher);
         let mut hash = hasher.finish();
-        // Another plan of the same hash is not shared.
+        // Another plan with the same hash is not shared.
         while plans.get(&hash).is_some_and(|plan| plan.keys != keys) {
             hash = hash.wrapping_add(1);
         }
@@ -186,7 +188,7 @@ impl PeerInfo {
 }
 
 impl Synchronizer {
-    /// Whether it is sent in this step, which begins its interval anew.
+    /// Returns whether the synchronizer is sent in this step, which restarts its interval.
     fn is_due(&mut self, now: Instant) -> bool {
         let is_due = self.last_sync.is_none_or(|last| last == now || now >= last + self.interval);
         if is_due {
@@ -195,7 +197,7 @@ impl Synchronizer {
         is_due
     }
 
-    /// The number by which peers know it.
+    /// Returns the id by which peers know the synchronizer.
     pub(super) fn wire_id(&mut self, path_id: impl FnOnce(NodeId) -> u32) -> u32 {
         if self.net_id == 0 {
             self.net_id = BY_PATH | path_id(self.node);
@@ -203,12 +205,12 @@ impl Synchronizer {
         self.net_id
     }
 
-    /// Whether it has a number from an announcement, which needs no confirmation.
+    /// Returns whether the synchronizer has a net id, which needs no confirmation.
     fn has_net_id(&self) -> bool {
         self.net_id != 0 && self.net_id & BY_PATH == 0
     }
 
-    /// Appends its element if it is due; returns where the element lies.
+    /// Appends the element if it is due; returns its position.
     fn due_element(
         &mut self,
         cx: &mut Context<'_>,
@@ -222,7 +224,7 @@ impl Synchronizer {
         self.encode_element(id, cx.tree, cx.sender.wire().objects(), max, out)
     }
 
-    /// Appends its element; returns where the element lies.
+    /// Appends the element; returns its position.
     pub(super) fn encode_element(
         &mut self,
         id: u32,

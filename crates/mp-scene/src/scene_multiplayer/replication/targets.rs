@@ -1,7 +1,7 @@
-//! The nodes and fields that the properties of synchronizers name, as the tree changes.
+//! Resolution of the property paths of synchronizers when the tree changes.
 //!
-//! Paths are resolved again only when a node on them is added, removed, renamed or moved, and marks are
-//! checked only in objects that were borrowed mutably. A tree at rest costs nothing.
+//! Paths are resolved again only if a node on them is added, removed, renamed or moved. Marks are
+//! checked only in objects that were borrowed mutably. So a tree without changes has no overhead.
 
 use slotmap::DefaultKey as Key;
 
@@ -10,23 +10,23 @@ use crate::property::Attached;
 use crate::tree::{NodeId, NodeTree};
 
 impl Replication {
-    /// Resolves the properties again whose paths lead through `node`.
+    /// Resolves the properties whose paths contain `node`.
     pub(super) fn resolve_through(&mut self, cx: &mut Context<'_>, node: NodeId) {
         for key in self.path_nodes.get(&node).cloned().unwrap_or_default() {
-            // A property that cannot be read now is reported when it is to be sent.
+            // A property that cannot be read is reported when it is sent.
             let _ = self.resolve(cx.tree, key);
             self.attach_marks(cx.tree, key);
         }
     }
 
-    /// Resolves the properties again whose paths may name `node`, a new child of its parent.
-    pub(super) fn resolve_children(&mut self, cx: &mut Context<'_>, node: NodeId) {
+    /// Resolves the properties whose paths may name `node`, a new child of its parent.
+    pub(super) fn resolve_through_parent(&mut self, cx: &mut Context<'_>, node: NodeId) {
         if let Some(parent) = cx.tree.parent_of(node) {
             self.resolve_through(cx, parent);
         }
     }
 
-    /// Checks the marks in the objects that were borrowed mutably since the last call.
+    /// Checks the marks in objects that were borrowed mutably since the last call.
     pub(super) fn check_touched(&mut self, cx: &mut Context<'_>) {
         let mut touched = std::mem::take(&mut self.touched);
         cx.tree.take_touched(&mut touched);
@@ -62,7 +62,7 @@ impl Replication {
         result
     }
 
-    /// Forgets which nodes a synchronizer's properties name.
+    /// Forgets the nodes that the properties of a synchronizer name.
     pub(super) fn forget_targets(&mut self, key: Key) {
         let Some(synchronizer) = self.synchronizers.get_mut(key) else { return };
         for node in std::mem::take(&mut synchronizer.path_nodes) {
@@ -75,8 +75,9 @@ impl Replication {
         }
     }
 
-    /// Lets the watched fields of a synchronizer report their changes; when not all do, it is polled.
-    /// A field that did not carry its mark may have taken the place of another one, so it is compared.
+    /// Attaches marks to the watched fields of a synchronizer, with which they report changes. If a
+    /// field does not support marks, the synchronizer is polled. A field without its mark may be a
+    /// replaced one, so it is compared.
     pub(super) fn attach_marks(&mut self, tree: &mut dyn NodeTree, key: Key) {
         let Some(synchronizer) = self.synchronizers.get(key) else { return };
         let Some(mark) = &synchronizer.mark else { return };
@@ -88,7 +89,7 @@ impl Replication {
             if let Some(Attached::Held { key, place }) = attached {
                 let holder = self.synchronizers.get(key).and_then(|s| s.watched.get(place));
                 if holder.is_none_or(|holder| !holder.property.is_same_field(property)) {
-                    // The field was taken from the other property.
+                    // The value was moved here from the other property.
                     attached = property.attach(tree, &mark, true);
                 }
             }

@@ -1,4 +1,4 @@
-//! Keeping up with the tree: spawners, synchronizers and entities that come and go.
+//! Applies changes of the tree: added and removed spawners, synchronizers and entities.
 
 use std::collections::hash_map::Entry;
 
@@ -13,8 +13,8 @@ use crate::replication::{Change, MultiplayerSpawner, MultiplayerSynchronizer, Re
 use crate::tree::{NodeId, NodeTree, TreeChange};
 
 impl Replication {
-    /// Does what follows from what has become of the tree, of the peers and of the settings of
-    /// spawners and synchronizers. Releases the packets that waited for nodes that have entered.
+    /// Applies the changes of the tree, of the peers, and of the settings of spawners and
+    /// synchronizers. Releases messages that were deferred for added nodes.
     pub(in crate::scene_multiplayer) fn apply_tree_changes(&mut self, cx: &mut Context<'_>) {
         cx.paths.set_now(cx.now);
         for node in std::mem::take(&mut self.busy) {
@@ -33,9 +33,9 @@ impl Replication {
             to_free.into_iter().for_each(|node| cx.tree.free(node));
             let changes = cx.tree.take_changes();
             cx.paths.record_vacated(cx.now, cx.tree);
-            let joiners = std::mem::take(&mut self.joiners);
+            let new_peers = std::mem::take(&mut self.new_peers);
             let changed = std::mem::take(&mut *self.inbox.borrow_mut());
-            if changes.is_empty() && joiners.is_empty() && changed.is_empty() {
+            if changes.is_empty() && new_peers.is_empty() && changed.is_empty() {
                 break;
             }
             self.count_removals(&changes);
@@ -45,7 +45,7 @@ impl Replication {
             self.renumber(cx, &changes);
             self.moved.clear();
             self.announce_ready(cx);
-            for peer in joiners {
+            for peer in new_peers {
                 self.announce_all_to(cx, peer);
             }
             for node in changed {
@@ -57,12 +57,12 @@ impl Replication {
         self.errors.emit(cx.events);
     }
 
-    /// Follows a spawner or synchronizer that was left alone.
+    /// Starts to replicate a spawner or synchronizer.
     pub(in crate::scene_multiplayer) fn add_node(&mut self, cx: &mut Context<'_>, node: NodeId) {
         self.node_added(cx, node);
     }
 
-    /// Leaves a spawner or synchronizer alone; false when it was not followed.
+    /// Stops replicating a spawner or synchronizer; returns whether it was replicated.
     pub(in crate::scene_multiplayer) fn remove_node(
         &mut self,
         cx: &mut Context<'_>,
@@ -80,11 +80,11 @@ impl Replication {
     fn apply_tree_change(&mut self, cx: &mut Context<'_>, change: TreeChange) {
         match change {
             TreeChange::Added(node) => {
-                self.resolve_children(cx, node);
+                self.resolve_through_parent(cx, node);
                 self.node_added(cx, node);
             }
             TreeChange::Removed(node) => {
-                // What came before it is announced before it.
+                // Entities that entered the tree earlier are announced before the removal.
                 self.announce_ready(cx);
                 self.removal_applied(node);
                 cx.paths.remove_node(cx.tree, node);
@@ -95,7 +95,7 @@ impl Replication {
             }
             TreeChange::Renamed(node) => {
                 self.resolve_through(cx, node);
-                self.resolve_children(cx, node);
+                self.resolve_through_parent(cx, node);
             }
             TreeChange::Authority(node) => self.authority_changed(cx, node),
         }
@@ -111,7 +111,7 @@ impl Replication {
         } else if synchronizer_at(cx.tree, node).is_some() {
             self.synchronizer_added(cx, node);
         }
-        // It may be the spawn parent that a spawner waits for.
+        // The node may be the spawn parent of an orphaned spawner.
         for index in (0..self.orphans.len()).rev() {
             if let Some(&orphan) = self.orphans.get_index(index) {
                 self.find_spawn_parent(cx, orphan);
@@ -140,13 +140,14 @@ impl Replication {
         }
 
         let name = || cx.tree.path_of(node).unwrap_or_default();
-        // One that cannot be sent still says who is_visible its entity, and has its share in announcements.
+        // A refused synchronizer still controls the visibility of its entity, and has a net id in
+        // SPAWNs.
         if root.is_none() {
             let error = ReplicationError::NoRoot { synchronizer: name(), root_path };
             self.refuse(key, error);
         } else {
             if let Err((property, error)) = resolved {
-                // The other properties are sent; this one may be there later.
+                // The other properties are sent. This one may be added later.
                 let error = ReplicationError::Property { synchronizer: name(), property, error };
                 self.errors.fail(&mut self.synchronizers[key], error);
             }
@@ -160,7 +161,8 @@ impl Replication {
         self.apply_announced(cx, key);
     }
 
-    /// Refuses a state that no packet could carry, as soon as it is configured.
+    /// Refuses a synchronizer whose state exceeds the maximum packet size, as soon as it is
+    /// configured.
     fn check_sizes(&mut self, cx: &mut Context<'_>, key: Key) {
         let (own, objects) = (cx.own, cx.sender.wire().objects());
         let synchronizer = &mut self.synchronizers[key];
@@ -219,7 +221,7 @@ impl Replication {
         }
     }
 
-    /// A synchronizer under another authority begins anew.
+    /// Restarts a synchronizer whose authority has changed.
     fn authority_changed(&mut self, cx: &mut Context<'_>, node: NodeId) {
         let Some(&key) = self.by_node.get(&node) else { return };
         let before = self.synchronizers.get(key).map(|s| s.authority);
@@ -231,8 +233,8 @@ impl Replication {
             self.busy.insert(node);
             return;
         }
-        // Peers from which it was hidden in this turn are not sent its last state. The new
-        // authority continues from that state, so it is sent what it saw until now.
+        // Peers from which the synchronizer was hidden in this turn are not sent its last state.
+        // The new authority continues from that state, so its visibility is not updated before.
         let peers = self.peers.keys().copied();
         for peer in peers.filter(|&peer| Some(peer) != authority).collect::<Vec<_>>() {
             self.update_sync_visibility(cx, Some(peer), key);
@@ -244,14 +246,15 @@ impl Replication {
         }
     }
 
-    /// Lets a synchronizer begin anew, at its place among those of its entity, and settles anew who may see that.
+    /// Removes a synchronizer and adds it again, at the same position in its entity, and updates
+    /// the visibility of the entity.
     fn restart(&mut self, cx: &mut Context<'_>, node: NodeId) {
         let key = self.by_node.get(&node).copied();
         let old = key.and_then(|key| self.synchronizers.get(key));
         let old = old.and_then(|old| self.entities.get(&old.entity).map(|e| (old.entity, e)));
-        let place = old.and_then(|(entity, state)| {
-            let place = state.synchronizers.iter().position(|other| Some(*other) == key)?;
-            Some((entity, place))
+        let position = old.and_then(|(entity, state)| {
+            let position = state.synchronizers.iter().position(|other| Some(*other) == key)?;
+            Some((entity, position))
         });
         let old = key.and_then(|key| self.synchronizers.get(key));
         let old = old.map(|old| (old.announced_id, old.authority, old.received_time));
@@ -260,14 +263,14 @@ impl Replication {
         if let Some((announced_id, authority, received_time)) = old {
             self.restore_announced_id(node, announced_id, authority, received_time);
         }
-        let Some((entity, place)) = place else { return };
+        let Some((entity, position)) = position else { return };
         let key = self.by_node.get(&node).copied();
         if let Some(state) = self.entities.get_mut(&entity)
             && state.synchronizers.last().copied() == key
             && let Some(last) = state.synchronizers.pop()
         {
-            // Announcements list them in the order in which they entered the tree.
-            state.synchronizers.insert(place.min(state.synchronizers.len()), last);
+            // SPAWNs list synchronizers in the order in which they entered the tree.
+            state.synchronizers.insert(position.min(state.synchronizers.len()), last);
         }
         self.update_spawn_visibility(cx, None, entity);
     }
@@ -316,18 +319,18 @@ impl Replication {
 }
 
 impl Replication {
-    /// Notes the nodes that leave the tree in `changes`, which are about to be followed.
+    /// Counts the removals in `changes`, which are about to be applied.
     fn count_removals(&mut self, changes: &[TreeChange]) {
         for change in changes {
             if let TreeChange::Removed(node) = change {
-                *self.leaving.entry(*node).or_default() += 1;
+                *self.pending_removals.entry(*node).or_default() += 1;
             }
         }
     }
 
-    /// Notes that it is followed now that `node` has left the tree.
+    /// Records that a removal of `node` has been applied.
     fn removal_applied(&mut self, node: NodeId) {
-        if let Entry::Occupied(mut times) = self.leaving.entry(node) {
+        if let Entry::Occupied(mut times) = self.pending_removals.entry(node) {
             *times.get_mut() -= 1;
             if *times.get() == 0 {
                 times.remove();
@@ -335,7 +338,7 @@ impl Replication {
         }
     }
 
-    /// Gives a synchronizer that began anew the number by which a peer goes on to name it.
+    /// Restores the net id by which a peer continues to name a restarted synchronizer.
     fn restore_announced_id(
         &mut self,
         node: NodeId,
@@ -356,12 +359,12 @@ impl Replication {
     }
 }
 
-/// The spawner that `node` is; `None` also while a method of it runs.
+/// Returns the spawner at `node`; `None` also while one of its methods runs.
 pub(super) fn spawner_at(tree: &mut dyn NodeTree, node: NodeId) -> Option<&mut MultiplayerSpawner> {
     tree.object_mut(node)?.as_spawner()
 }
 
-/// The synchronizer that `node` is; `None` also while a method of it runs.
+/// Returns the synchronizer at `node`; `None` also while one of its methods runs.
 pub(super) fn synchronizer_at(
     tree: &mut dyn NodeTree,
     node: NodeId,
@@ -369,7 +372,7 @@ pub(super) fn synchronizer_at(
     tree.object_mut(node)?.as_synchronizer()
 }
 
-/// What an error says of a packet: its kind of properties, and the setting that bounds it.
+/// The kind of properties in a packet, and the setting that limits its size.
 type PacketLimit = (&'static str, &'static str);
 
 pub(super) const SYNC: PacketLimit = ("always", "max_sync_packet_size");

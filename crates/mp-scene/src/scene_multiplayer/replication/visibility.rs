@@ -1,7 +1,8 @@
-//! Who may see what.
+//! Visibility of entities and synchronizers.
 //!
-//! As in Godot 4.6.3, an update settles whether the entity is announced first and then who is sent the synchronizer; an update for
-//! to_all asks the filters for to_all, and then for each peer unless that was true.
+//! As in Godot 4.6.3, an update first decides whether the entity is announced, and then who is sent
+//! the synchronizer. An update for all peers runs the filters once for all of them and, if they
+//! return false, once for each peer.
 
 use mp_core::{PeerId, Target};
 use slotmap::DefaultKey as Key;
@@ -14,7 +15,7 @@ use crate::signal::Signal;
 use crate::tree::{NodeId, NodeTree};
 
 impl Replication {
-    /// Tells a peer that was admitted of everything it may see.
+    /// Announces all visible entities and synchronizers to a new peer.
     pub(super) fn announce_all_to(&mut self, cx: &mut Context<'_>, peer: PeerId) {
         if !cx.sender.routes().contains(peer) {
             return;
@@ -37,7 +38,7 @@ impl Replication {
         }
     }
 
-    /// Settles anew who may see a synchronizer.
+    /// Updates the visibility of a synchronizer, for one peer or for all.
     pub(super) fn visibility_changed(
         &mut self,
         cx: &mut Context<'_>,
@@ -56,7 +57,7 @@ impl Replication {
         }
     }
 
-    /// Asks the filters that are to be asked at each step.
+    /// Runs the filters that run at each step.
     pub(super) fn run_filters(&mut self, cx: &mut Context<'_>) {
         if self.filtered.is_empty() || self.peers.is_empty() {
             return;
@@ -70,7 +71,7 @@ impl Replication {
         }
     }
 
-    /// Announces an entity to those that may see it now, and takes it back from those that may not.
+    /// Announces an entity to peers that now see it, and despawns it on those that do not.
     pub(super) fn update_spawn_visibility(
         &mut self,
         cx: &mut Context<'_>,
@@ -105,7 +106,7 @@ impl Replication {
         self.despawn(cx, node, &go);
     }
 
-    /// Whether an entity of this side is there for `peer`, or for to_all.
+    /// Returns whether an own entity is visible to `peer`, or to all peers.
     fn is_entity_visible(&self, cx: &mut Context<'_>, node: NodeId, peer: Option<PeerId>) -> bool {
         let keys = self.entities.get(&node).map(|entity| entity.synchronizers.as_slice());
         let own = keys
@@ -117,7 +118,7 @@ impl Replication {
             any = true;
             let is_visible = match synchronizer_at(cx.tree, synchronizer.node) {
                 Some(settings) => settings.is_visible_to(peer),
-                // A method of it runs: as before.
+                // A method of the synchronizer is running: the visibility is unchanged.
                 None => peer.is_some_and(|peer| synchronizer.viewers.contains_key(&peer)),
             };
             if is_visible {
@@ -127,7 +128,7 @@ impl Replication {
         !any
     }
 
-    /// Settles whether a peer is sent the synchronizers of an entity and of what lies below it.
+    /// Updates whether a peer is sent the synchronizers of an entity and its descendants.
     pub(super) fn update_sync_visibilities(
         &mut self,
         cx: &mut Context<'_>,
@@ -135,7 +136,8 @@ impl Replication {
         node: NodeId,
     ) {
         let Some(entity) = self.entities.get(&node) else { return };
-        // Those of nodes below it first: as in Godot, where they do not wait for the announcement.
+        // Synchronizers of descendants first, as in Godot, where they do not depend on the
+        // announcement.
         let (own, below): (Vec<Key>, Vec<Key>) =
             entity.contained.iter().partition(|key| entity.synchronizers.contains(key));
         for key in below.into_iter().chain(own) {
@@ -143,7 +145,7 @@ impl Replication {
         }
     }
 
-    /// Settles who is sent a synchronizer of this side.
+    /// Updates which peers are sent an own synchronizer.
     pub(super) fn update_sync_visibility(
         &mut self,
         cx: &mut Context<'_>,
@@ -157,7 +159,7 @@ impl Replication {
         let node = synchronizer.node;
         let Some(settings) = synchronizer_at(cx.tree, node) else { return };
         let to_all = peer.is_none() && settings.is_visible_to(None);
-        // Of what lies in nodes that are announced, only who has them is sent anything.
+        // Synchronizers in announced entities are sent only to peers that have these entities.
         let entities = synchronizer.enclosing.iter().filter_map(|node| self.entities.get(node));
         let entities: Vec<_> = entities.collect();
         let has = |peer: &PeerId| entities.iter().all(|entity| entity.announced_to.contains(peer));
@@ -184,7 +186,7 @@ impl Replication {
         }
     }
 
-    /// Returns whether a peer has the entity `node`, as far as this side knows.
+    /// Returns whether a peer should have the entity `node`.
     fn has_entity(&self, cx: &mut Context<'_>, node: NodeId, peer: PeerId) -> bool {
         let Some(entity) = self.entities.get(&node) else { return true };
         match entity.origin {
@@ -199,7 +201,7 @@ impl Replication {
                 };
                 match synchronizer_at(cx.tree, synchronizer.node) {
                     Some(settings) => settings.is_visible_to(Some(peer)),
-                    // A method of it runs, and calls its own node.
+                    // A method of the synchronizer is running, and calls its own node.
                     None => {
                         synchronizer.authority != cx.own || synchronizer.viewers.contains_key(&peer)
                     }
@@ -208,7 +210,8 @@ impl Replication {
         }
     }
 
-    /// The peers that a call of `node` on `target` goes to: those that have the node, and the announced one that it lies in.
+    /// Returns the peers that receive a call of `node` to `target`: those that have the node and
+    /// the announced entity that contains it.
     pub(in crate::scene_multiplayer) fn callees(
         &self,
         cx: &mut Context<'_>,
@@ -228,11 +231,12 @@ impl Replication {
         peers
     }
 
-    /// Notes which entities of this side a synchronizer lies in: who lacks one of them is not sent it.
+    /// Finds the own entities that contain a synchronizer. It is not sent to peers that lack one of
+    /// them.
     pub(super) fn find_enclosing_entities(&mut self, cx: &mut Context<'_>, key: Key) {
         self.forget_enclosing_entities(key);
         let Some(synchronizer) = self.synchronizers.get(key) else { return };
-        // Its root may lie elsewhere.
+        // The root of the synchronizer may be elsewhere in the tree.
         let nodes = [synchronizer.node, synchronizer.entity];
         let mut enclosing: Vec<_> =
             nodes.iter().filter_map(|&node| self.announced_entity(cx.tree, node)).collect();
@@ -245,7 +249,8 @@ impl Replication {
         self.synchronizers[key].enclosing = enclosing;
     }
 
-    /// Takes the synchronizers that entered before it was known that `node` is announced from to_all: nobody has the node yet.
+    /// Removes the viewers of synchronizers that were added before `node` became an own entity: no
+    /// peer has the node yet.
     pub(super) fn hide_below(&mut self, cx: &mut Context<'_>, node: NodeId) {
         for key in self.synchronizers.keys().collect::<Vec<_>>() {
             self.find_enclosing_entities(cx, key);
@@ -257,7 +262,7 @@ impl Replication {
 }
 
 impl Replication {
-    /// The innermost entity of this side that `node` is or lies below.
+    /// Returns the innermost own entity that is or contains `node`.
     pub(super) fn announced_entity(&self, tree: &dyn NodeTree, node: NodeId) -> Option<NodeId> {
         let mut upwards = std::iter::successors(Some(node), |&above| tree.parent_of(above));
         upwards.find(|&above| self.is_own_entity(above))
@@ -280,7 +285,7 @@ impl Replication {
         })
     }
 
-    /// Forgets which entities a synchronizer lies in.
+    /// Forgets the entities that contain a synchronizer.
     pub(super) fn forget_enclosing_entities(&mut self, key: Key) {
         let Some(synchronizer) = self.synchronizers.get_mut(key) else { return };
         for entity in std::mem::take(&mut synchronizer.enclosing) {
@@ -290,29 +295,29 @@ impl Replication {
         }
     }
 
-    /// A peer is sent a synchronizer from now on.
+    /// Starts to send a synchronizer to a peer.
     fn add_viewer(&mut self, peer: PeerId, key: Key) {
         let Some(info) = self.peers.get_mut(&peer) else { return };
         let Some(synchronizer) = self.synchronizers.get_mut(key) else { return };
-        let (place, _) = info.synchronizers.insert_full(key);
+        let (position, _) = info.synchronizers.insert_full(key);
         info.plan = None;
-        synchronizer.viewers.insert(peer, Viewer { place, last: None });
+        synchronizer.viewers.insert(peer, Viewer { position, last: None });
         synchronizer.next_delta = None;
         if !synchronizer.watched.is_empty() {
             self.lagging.insert(key);
         }
     }
 
-    /// A peer is not sent a synchronizer any more.
+    /// Stops sending a synchronizer to a peer.
     pub(super) fn remove_viewer(&mut self, peer: PeerId, key: Key) {
         if let Some(info) = self.peers.get_mut(&peer)
-            && let Some((place, _)) = info.synchronizers.swap_remove_full(&key)
+            && let Some((position, _)) = info.synchronizers.swap_remove_full(&key)
         {
             info.plan = None;
-            let moved = info.synchronizers.get_index(place);
+            let moved = info.synchronizers.get_index(position);
             let moved = moved.and_then(|&key| self.synchronizers.get_mut(key));
-            if let Some(seen) = moved.and_then(|moved| moved.viewers.get_mut(&peer)) {
-                seen.place = place;
+            if let Some(viewer) = moved.and_then(|moved| moved.viewers.get_mut(&peer)) {
+                viewer.position = position;
             }
         }
         if let Some(synchronizer) = self.synchronizers.get_mut(key) {
@@ -320,7 +325,7 @@ impl Replication {
         }
     }
 
-    /// Nobody is sent a synchronizer any more.
+    /// Stops sending a synchronizer to any peer.
     pub(super) fn remove_all_viewers(&mut self, key: Key) {
         let Some(synchronizer) = self.synchronizers.get_mut(key) else { return };
         for peer in std::mem::take(&mut synchronizer.viewers).into_keys() {

@@ -1,4 +1,4 @@
-//! Setting the properties of a synchronizer to what a peer sends (Godot:
+//! Setting properties of a synchronizer to received values (Godot:
 //! `MultiplayerSynchronizer::set_state`).
 
 use mp_core::{PeerId, Variant};
@@ -7,9 +7,9 @@ use super::{Property, PropertyTarget};
 use crate::property::{PropertyError, component, set_component};
 use crate::tree::{NodeId, NodeTree};
 
-/// Sets properties of the nodes around `entity` in order, each with its value; those that do not
-/// take it stay as they are. `own` is this side's id. Returns whether setters of the program ran,
-/// which may have changed the tree.
+/// Sets properties of `entity` and other nodes in order, each to its value. A property that rejects
+/// its value is not changed. `own` is the id of the local peer. Returns whether setters of the
+/// program ran, which may have changed the tree.
 pub(in super::super) fn set_state<'p>(
     tree: &mut dyn NodeTree,
     own: PeerId,
@@ -28,7 +28,7 @@ pub(in super::super) fn set_state<'p>(
         match property.set(tree, own, target, value) {
             Ok(()) => ran_setter |= target.as_ref().is_ok_and(|(_, it)| it.has_setter()),
             Err(error) => {
-                tracing::debug!(path = %property.path, %error, "a property is not set");
+                tracing::debug!(path = %property.path, %error, "property not set");
             }
         }
     }
@@ -48,7 +48,7 @@ impl Property {
             return tree.set_property(*node, &**accessor, value, own);
         }
         let object = tree.object_mut(*node).ok_or(PropertyError::Unreachable)?;
-        // From the enclosing out: each level is set in a copy of the one around it.
+        // From the innermost component outwards: each value is set in a copy of the enclosing one.
         let mut levels = vec![accessor.read(object)?];
         for name in &self.components[..self.components.len() - 1] {
             let inner = component(&levels[levels.len() - 1], name);
@@ -62,7 +62,7 @@ impl Property {
         tree.set_property(*node, &**accessor, whole, own)
     }
 
-    /// The node and the property that its path names now.
+    /// Returns the node and the property that the path names now.
     pub(super) fn look_up(&self, tree: &dyn NodeTree, entity: NodeId) -> PropertyTarget {
         let node = tree.find_from(entity, &self.names).ok_or(PropertyError::Unreachable)?;
         self.property_of(tree, node)
