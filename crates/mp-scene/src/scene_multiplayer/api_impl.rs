@@ -94,7 +94,7 @@ impl MultiplayerApi for SceneMultiplayer {
     fn process(&mut self, now: Instant, tree: &mut dyn NodeTree) {
         let now = self.advance(now);
         self.paths.set_now(now);
-        self.replicating(tree, Replication::repeat_paths);
+        self.replicating(now, tree, Replication::repeat_paths);
         self.with_session(|session, cx| session.process(cx, now));
         for ExpiredMessages { sender, path, packets } in self.paths.sweep(now) {
             let error = ReplicationError::NoNode { path, peer: sender, packets };
@@ -104,8 +104,8 @@ impl MultiplayerApi for SceneMultiplayer {
     }
 
     fn tick(&mut self, now: Instant, tree: &mut dyn NodeTree) {
-        self.advance(now);
-        self.replicating(tree, Replication::replicate);
+        let now = self.advance(now);
+        self.replicating(now, tree, Replication::replicate);
     }
 
     fn wants_ticks(&self) -> bool {
@@ -139,7 +139,7 @@ impl MultiplayerApi for SceneMultiplayer {
         spawner: NodeId,
         data: Variant,
     ) -> Result<NodeId, SpawnError> {
-        self.replicating(tree, |it, cx| it.spawn(cx, spawner, data))
+        self.replicating(self.clock.now(), tree, |it, cx| it.spawn(cx, spawner, data))
     }
 
     fn object_configuration_add(
@@ -150,7 +150,7 @@ impl MultiplayerApi for SceneMultiplayer {
         match configuration {
             Configuration::RootPath(path) => tree.set_root_path(path),
             Configuration::Spawner(node) | Configuration::Synchronizer(node) => {
-                self.replicating(tree, |it, cx| {
+                self.replicating(self.clock.now(), tree, |it, cx| {
                     it.remove_node(cx, *node);
                     it.add_node(cx, *node);
                 });
@@ -168,7 +168,8 @@ impl MultiplayerApi for SceneMultiplayer {
             Configuration::RootPath(path) if *path == tree.root_path() => Err(TreeError::IsRoot),
             Configuration::RootPath(path) => Err(TreeError::NotFound(path.clone())),
             Configuration::Spawner(node) | Configuration::Synchronizer(node) => {
-                let was_configured = self.replicating(tree, |it, cx| it.remove_node(cx, *node));
+                let was_configured =
+                    self.replicating(self.clock.now(), tree, |it, cx| it.remove_node(cx, *node));
                 was_configured.then_some(()).ok_or(TreeError::NotInTree)
             }
         }

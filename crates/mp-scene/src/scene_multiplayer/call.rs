@@ -62,7 +62,8 @@ impl SceneMultiplayer {
         {
             return Err(RpcError::UnknownPeer(peer));
         }
-        let peers = self.replicating(tree, |it, cx| it.callees(cx, call.node, target));
+        let peers =
+            self.replicating(self.clock.now(), tree, |it, cx| it.callees(cx, call.node, target));
         if peers.is_empty() {
             if let Target::Peer(peer) = target {
                 return Err(RpcError::NotVisible(peer));

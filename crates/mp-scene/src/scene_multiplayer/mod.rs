@@ -344,18 +344,19 @@ impl SceneMultiplayer {
 
     /// Applies the program's changes of the tree, and receives the packets that they release.
     fn apply_tree_changes(&mut self, now: Instant, tree: &mut dyn NodeTree) {
-        self.replicating(tree, Replication::apply_tree_changes);
+        self.replicating(now, tree, Replication::apply_tree_changes);
         self.receive_released(now, tree);
     }
 
     /// Calls a function of the replication with its context.
     fn replicating<R>(
         &mut self,
+        now: Instant,
         tree: &mut dyn NodeTree,
         run: impl FnOnce(&mut Replication, &mut replication::Context<'_>) -> R,
     ) -> R {
-        let Self { sender, session, paths, replication, quirks, clock, events, .. } = self;
-        let (now, own, quirks) = (clock.now(), session.unique_id(), *quirks);
+        let Self { sender, session, paths, replication, quirks, events, .. } = self;
+        let (own, quirks) = (session.unique_id(), *quirks);
         run(
             replication,
             &mut replication::Context { now, own, quirks, tree, sender, paths, events },

@@ -107,25 +107,27 @@ impl SceneMultiplayer {
             SceneMessage::ConfirmPath { of, checksum_ok } => {
                 let path = self.paths.receive_confirmation(now, tree, from, &of, checksum_ok);
                 if let Some(path) = path {
-                    self.replicating(tree, |it, cx| it.path_confirmed(cx, from, path));
+                    self.replicating(now, tree, |it, cx| it.path_confirmed(cx, from, path));
                 }
             }
             SceneMessage::Spawn(spawn) => {
                 let kind = MessageKind::Spawn(spawn.net_id);
-                let outcome = self.replicating(tree, |it, cx| it.receive_spawn(cx, from, spawn));
+                let outcome =
+                    self.replicating(now, tree, |it, cx| it.receive_spawn(cx, from, spawn));
                 self.defer_or_refuse(now, from, kind, packet, outcome);
             }
             SceneMessage::Despawn(net_id) => {
-                let outcome = self.replicating(tree, |it, cx| it.receive_despawn(cx, from, net_id));
+                let outcome =
+                    self.replicating(now, tree, |it, cx| it.receive_despawn(cx, from, net_id));
                 if let Err(refusal) = outcome {
                     self.paths.refuse(from, MessageKind::Spawn(net_id), refusal);
                 }
             }
             SceneMessage::Sync { time, elements } => {
-                self.replicating(tree, |it, cx| it.receive_sync(cx, from, time, elements));
+                self.replicating(now, tree, |it, cx| it.receive_sync(cx, from, time, elements));
             }
             SceneMessage::Delta(elements) => {
-                self.replicating(tree, |it, cx| it.receive_delta(cx, from, elements));
+                self.replicating(now, tree, |it, cx| it.receive_delta(cx, from, elements));
             }
             SceneMessage::Raw(data) => self.events.emit(Signal::PeerPacket { from, data }),
             SceneMessage::Auth(_)

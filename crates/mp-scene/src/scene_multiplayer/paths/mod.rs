@@ -33,6 +33,8 @@ pub(super) struct Paths {
     own: OwnPaths,
     remote: RemotePaths,
     deferred: DeferredMessages,
+    /// Messages whose nodes have entered, while changes of the tree are applied.
+    ready: VecDeque<DeferredMessage>,
     departed: Departed,
     stats: PathStats,
     refusals: Refusals,
@@ -60,7 +62,8 @@ impl Paths {
     ///
     /// Every field is named here, so that a new one must be classified as state of a peer or not.
     pub(super) fn remove_peer(&mut self, peer: PeerId) {
-        let Self { own, remote, deferred, departed, stats, refusals: _ } = self;
+        // `ready` is empty between two inputs.
+        let Self { own, remote, deferred, ready: _, departed, stats, refusals: _ } = self;
         own.remove_peer(peer);
         remote.remove_peer(peer);
         departed.remove_peer(peer);
@@ -235,27 +238,24 @@ impl Paths {
         self.deferred.release(named);
     }
 
-    /// Removes and returns the messages for nodes that were added or have a new path in `changes`.
-    pub(super) fn take_ready(
-        &mut self,
-        tree: &dyn NodeTree,
-        changes: &[TreeChange],
-    ) -> ReadyMessages {
-        let mut taken = VecDeque::new();
+    /// Removes the messages for nodes that were added or have a new path in `changes`, for
+    /// [`release_ready`](Self::release_ready).
+    pub(super) fn take_ready(&mut self, tree: &dyn NodeTree, changes: &[TreeChange]) {
         for change in changes {
             let (TreeChange::Added(node) | TreeChange::Renamed(node)) = *change else { continue };
             if !self.deferred.awaits_nodes() {
-                break;
+                return;
             }
             let Some(path) = tree.path_of(node) else { continue };
-            taken.append(&mut self.deferred.take(&Awaited::Path(path)));
+            self.ready.append(&mut self.deferred.take(&Awaited::Path(path)));
         }
-        ReadyMessages(taken)
     }
 
-    /// Releases messages that were taken.
-    pub(super) fn release(&mut self, ready: ReadyMessages) {
-        self.deferred.release(ready.0);
+    /// Releases the messages that were taken.
+    pub(super) fn release_ready(&mut self) {
+        if !self.ready.is_empty() {
+            self.deferred.release(std::mem::take(&mut self.ready));
+        }
     }
 
     /// Removes and returns the next released message, with its sender.
@@ -302,16 +302,6 @@ impl Paths {
 
     pub(super) fn stats(&self) -> PathStats {
         PathStats { forgotten_paths: self.remote.forgotten(), ..self.stats }
-    }
-}
-
-/// Messages whose nodes were added, in the order in which they are received.
-#[derive(Debug, Default)]
-pub(super) struct ReadyMessages(VecDeque<DeferredMessage>);
-
-impl ReadyMessages {
-    pub(super) fn append(&mut self, mut later: Self) {
-        self.0.append(&mut later.0);
     }
 }
 

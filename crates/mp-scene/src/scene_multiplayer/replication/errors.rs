@@ -24,7 +24,7 @@ impl Errors {
 
     /// Notifies the program.
     pub(super) fn emit(&mut self, events: &mut Events) {
-        for error in self.0.drain(..) {
+        for error in std::mem::take(&mut self.0) {
             events.emit(Signal::ReplicationFailed(Box::new(error)));
         }
     }

@@ -5,7 +5,6 @@ use std::collections::hash_map::Entry;
 use mp_core::PeerId;
 use slotmap::DefaultKey as Key;
 
-use super::super::paths::ReadyMessages;
 use super::state::{Property, Synchronizer};
 use super::{Context, EntityOrigin, Replication, Spawner};
 use crate::property::Mark;
@@ -27,7 +26,6 @@ impl Replication {
         }
         self.check_touched(cx);
         self.announce_ready(cx);
-        let mut ready = ReadyMessages::default();
         loop {
             let to_free = std::mem::take(&mut self.to_free);
             to_free.into_iter().for_each(|node| cx.tree.free(node));
@@ -51,9 +49,9 @@ impl Replication {
             for node in changed {
                 self.apply_settings(cx, node);
             }
-            ready.append(cx.paths.take_ready(cx.tree, &changes));
+            cx.paths.take_ready(cx.tree, &changes);
         }
-        cx.paths.release(ready);
+        cx.paths.release_ready();
         self.errors.emit(cx.events);
     }
 
