@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use mp_core::MultiplayerPeer;
-use mp_transport_enet::proto::Patience;
+use mp_transport_enet::proto::TimeoutConfig;
 use mp_transport_enet::{ClientOptions, DtlsClientOptions, EnetMultiplayerPeer, ServerOptions};
 use mp_transport_ws::WebSocketMultiplayerPeer;
 use mp_transport_ws::tls::{CertificateStore, ClientTlsOptions};
@@ -14,16 +14,16 @@ use crate::options::{Options, Transport};
 use crate::webrtc;
 use crate::world::{ScenarioError, ScenarioResult};
 
-/// Creates a server as Godot's `create_server` does; ENet times out silent peers by `patience`.
+/// Creates a server as Godot's `create_server` does; ENet times out silent peers by `timeout`.
 pub(crate) fn server(
     options: &Options,
-    patience: Patience,
+    timeout: TimeoutConfig,
 ) -> ScenarioResult<Box<dyn MultiplayerPeer>> {
     let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, options.port));
     match options.transport {
         Transport::Enet => {
             let settings =
-                ServerOptions::default().patience(patience).compression(options.compression.mode());
+                ServerOptions::default().timeout(timeout).compression(options.compression.mode());
             Ok(Box::new(EnetMultiplayerPeer::create_server(address, settings)?))
         }
         Transport::Ws | Transport::Wss => {
@@ -41,13 +41,13 @@ pub(crate) fn server(
 /// Creates a client as Godot's `create_client` does.
 pub(crate) fn client(
     options: &Options,
-    patience: Patience,
+    timeout: TimeoutConfig,
 ) -> ScenarioResult<Box<dyn MultiplayerPeer>> {
     match options.transport {
         Transport::Enet => {
             let address = SocketAddr::from((options.host, options.port));
             let mut settings =
-                ClientOptions::default().patience(patience).compression(options.compression.mode());
+                ClientOptions::default().timeout(timeout).compression(options.compression.mode());
             if options.tls_cert.is_some() {
                 let tls = trusting(options)?;
                 settings = settings.dtls(DtlsClientOptions { hostname: "localhost".into(), tls });

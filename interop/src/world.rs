@@ -10,7 +10,7 @@ use mp_core::{
 };
 use mp_scene::prelude::*;
 use mp_scene::rpc::IntoArgs;
-use mp_transport_enet::proto::Patience;
+use mp_transport_enet::proto::TimeoutConfig;
 use serde_json::json;
 
 use crate::options::Options;
@@ -25,7 +25,7 @@ pub(crate) struct World {
     pub(crate) report: Report,
     /// Timeouts for silent peers, from the next [`listen`](Self::listen) or
     /// [`connect`](Self::connect) on.
-    pub(crate) patience: Patience,
+    pub(crate) timeout: TimeoutConfig,
     branch: Branch,
     /// Transport; `None` before listening or connecting, and after leaving.
     peer: Option<Tap>,
@@ -81,13 +81,13 @@ impl World {
             .build()?;
         let clock = SystemClock::new();
         let end = clock.now() + options.timeout();
-        let (patience, tap) = (Patience::default(), TapLog::new(options.transport));
-        Ok(Self { options, report, patience, branch, peer: None, tap, recorder, clock, end })
+        let (timeout, tap) = (TimeoutConfig::default(), TapLog::new(options.transport));
+        Ok(Self { options, report, timeout, branch, peer: None, tap, recorder, clock, end })
     }
 
     /// Accepts clients, and prints `listening`.
     pub(crate) fn listen(&mut self) -> ScenarioResult {
-        let peer = transport::server(&self.options, self.patience)?;
+        let peer = transport::server(&self.options, self.timeout)?;
         self.open(peer);
         self.report.say(&json!({
             "event": "listening",
@@ -124,7 +124,7 @@ impl World {
     /// Starts to connect, and clears the signals.
     pub(crate) fn connect(&mut self) -> ScenarioResult {
         self.leave();
-        let peer = transport::client(&self.options, self.patience)?;
+        let peer = transport::client(&self.options, self.timeout)?;
         self.recorder.join();
         self.open(peer);
         Ok(())

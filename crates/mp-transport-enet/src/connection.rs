@@ -15,16 +15,16 @@ use crate::io::{DatagramSocket, UdpSocket};
 use crate::limits;
 use crate::options::{CreateError, checked, rng};
 use crate::packet_peer::EnetPacketPeer;
-use crate::port::{Port, SocketStats};
 use crate::proto::{
     CompressionMode, Host, HostEvent, HostSendError, HostSettings, HostStatistic, PacketFlags,
 };
+use crate::socket_driver::{SocketDriver, SocketStats};
 
 /// A host and its socket (Godot: `ENetConnection`).
 #[derive(Debug)]
 pub struct EnetConnection<S: DatagramSocket = UdpSocket> {
     pub(crate) host: Host,
-    pub(crate) port: Port<S>,
+    pub(crate) driver: SocketDriver<S>,
     now: Instant,
 }
 
@@ -66,8 +66,8 @@ impl<S: DatagramSocket> EnetConnection<S> {
         seed: Option<[u8; 32]>,
     ) -> Result<Self, CreateError> {
         let host = Host::new(checked(settings)?, rng(seed)?);
-        let port = Port::new(socket, limits::DATAGRAMS_PER_POLL, limits::FLUSH_INTERVAL);
-        Ok(Self::new(host, port))
+        let driver = SocketDriver::new(socket, limits::DATAGRAMS_PER_POLL, limits::FLUSH_INTERVAL);
+        Ok(Self::new(host, driver))
     }
 
     /// Starts a connection. `data` is for the remote application. An event reports the outcome.
@@ -110,7 +110,7 @@ impl<S: DatagramSocket> EnetConnection<S> {
         certificate: impl Into<CertificateStore>,
     ) -> Result<(), DtlsError> {
         check_mtu(self.host.settings().mtu)?;
-        self.port.socket.server_setup(certificate.into(), self.host.settings().max_peers)
+        self.driver.socket.server_setup(certificate.into(), self.host.settings().max_peers)
     }
 
     /// Enables encryption as a client of a server with a certificate for `hostname`. Must be called
@@ -128,14 +128,14 @@ impl<S: DatagramSocket> EnetConnection<S> {
     ) -> Result<(), DtlsError> {
         check_mtu(self.host.settings().mtu)?;
         let options = DtlsClientOptions { hostname: hostname.into(), tls };
-        self.port.socket.client_setup(options, self.host.settings().max_peers)
+        self.driver.socket.client_setup(options, self.host.settings().max_peers)
     }
 
     /// Returns the state of the encryption: statistics, and why a server is not trusted. `None`
     /// without encryption.
     #[cfg(feature = "dtls")]
     pub fn dtls(&self) -> Option<&Dtls> {
-        self.port.socket.dtls()
+        self.driver.socket.dtls()
     }
 
     /// Sets the bandwidth limits in bytes per second; 0 is unlimited.
@@ -207,7 +207,7 @@ impl<S: DatagramSocket> EnetConnection<S> {
     ///
     /// The error of the socket.
     pub fn socket_send(&mut self, to: SocketAddr, datagram: &[u8]) -> io::Result<()> {
-        self.port.socket_mut().try_send_to(datagram, to)
+        self.driver.socket_mut().try_send_to(datagram, to)
     }
 
     /// Closes all connections immediately. The next [`flush`](Self::flush) sends one DISCONNECT to
@@ -219,20 +219,20 @@ impl<S: DatagramSocket> EnetConnection<S> {
         self.host.close(0);
     }
 
-    pub(crate) fn new(host: Host, port: Port<S>) -> Self {
-        Self { host, port, now: Instant::ZERO }
+    pub(crate) fn new(host: Host, driver: SocketDriver<S>) -> Self {
+        Self { host, driver, now: Instant::ZERO }
     }
 
     /// Receives datagrams and runs the timers that are due. Sends nothing.
     pub fn poll(&mut self, now: Instant) {
         self.now = now;
-        self.port.receive(now, &mut self.host);
+        self.driver.receive(now, &mut self.host);
         self.host.handle_timeout(now);
     }
 
     /// Packs and sends what is queued. Ends a turn.
     pub fn flush(&mut self, now: Instant) {
-        self.port.send(now, &mut self.host);
+        self.driver.send(now, &mut self.host);
     }
 
     /// Returns the time of the last turn.
@@ -242,18 +242,18 @@ impl<S: DatagramSocket> EnetConnection<S> {
 
     /// Returns the time at which the next turn is due without input.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.port.poll_timeout(self.now, &self.host)
+        self.driver.poll_timeout(self.now, &self.host)
     }
 
     /// Returns how the caller is notified of received datagrams.
     pub fn readiness(&self) -> Readiness {
-        self.port.socket.readiness()
+        self.driver.socket.readiness()
     }
 
     /// Returns ready when datagrams are available, or the socket accepts the datagrams that are
     /// pending. Otherwise the task is woken then. Only for [`Readiness::Wakes`].
     pub fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.port.poll_ready(cx)
+        self.driver.poll_ready(cx)
     }
 
     /// Returns the local address of the socket (Godot: `get_local_port`).
@@ -262,16 +262,16 @@ impl<S: DatagramSocket> EnetConnection<S> {
     ///
     /// The error of the operating system.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.port.socket.local_addr()
+        self.driver.socket.local_addr()
     }
 
     /// Returns the statistics of the socket.
     pub const fn socket_stats(&self) -> SocketStats {
-        self.port.stats()
+        self.driver.stats()
     }
 
     /// Stops receiving: from now on only queued datagrams are sent.
     pub(crate) const fn stop_receiving(&mut self) {
-        self.port.stop_receiving();
+        self.driver.stop_receiving();
     }
 }

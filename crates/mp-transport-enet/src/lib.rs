@@ -62,10 +62,10 @@ mod multiplayer_peer;
 mod options;
 mod pacing;
 mod packet_peer;
-mod port;
 pub mod proto;
 #[cfg(feature = "tokio")]
 mod shards;
+mod socket_driver;
 #[cfg(feature = "testing")]
 pub mod testing;
 
@@ -78,6 +78,6 @@ pub use mesh::{AddMeshPeerError, EnetMesh};
 pub use multiplayer_peer::EnetMultiplayerPeer;
 pub use options::{ClientOptions, CreateError, ServerOptions};
 pub use packet_peer::{EnetPacketPeer, PeerSendError, TimeoutError};
-pub use port::SocketStats;
 #[cfg(feature = "tokio")]
 pub use shards::EnetShards;
+pub use socket_driver::SocketStats;

@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn modes_are_told_by_the_delivered_flags() {
+    fn modes_follow_from_the_received_flags() {
         assert_eq!(from_flags(PacketFlags(1)), TransferMode::Reliable);
         assert_eq!(from_flags(PacketFlags(2)), TransferMode::Unreliable);
         assert_eq!(from_flags(PacketFlags(0)), TransferMode::UnreliableOrdered);

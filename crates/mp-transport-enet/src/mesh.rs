@@ -250,7 +250,7 @@ impl<S: DatagramSocket> MultiplayerPeer for EnetMesh<S> {
 
     fn hold(&mut self, link: ConnectionId, held: bool) {
         if let Some(member) = self.members.get_mut(&link) {
-            member.connection.host.hold(member.inner, held);
+            member.connection.host.pause_receiving(member.inner, held);
         }
     }
 

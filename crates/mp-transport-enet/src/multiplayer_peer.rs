@@ -21,8 +21,8 @@ use crate::mapping;
 use crate::mesh::EnetMesh;
 use crate::options::{ClientOptions, CreateError, ServerOptions, bind_any, rng};
 use crate::packet_peer::EnetPacketPeer;
-use crate::port::{Port, SocketStats};
 use crate::proto::{Attempts, Host, HostEvent, HostStats, Payload};
+use crate::socket_driver::{SocketDriver, SocketStats};
 
 /// A server or a client (Godot: `ENetMultiplayerPeer`).
 ///
@@ -171,10 +171,10 @@ impl<S: DatagramSocket> EnetMultiplayerPeer<S> {
     /// An option is out of range.
     pub fn server(socket: S, options: ServerOptions) -> Result<Self, CreateError> {
         let rng = rng(options.seed)?;
-        let port = Port::new(socket, options.datagrams_per_poll, options.flush_interval);
+        let driver = SocketDriver::new(socket, options.datagrams_per_poll, options.flush_interval);
         let host = Host::new(options.checked_settings()?, rng);
         #[cfg_attr(not(feature = "dtls"), expect(unused_mut))]
-        let mut peer = Self::new(host, port, PeerId::SERVER, ConnectionStatus::Connected);
+        let mut peer = Self::new(host, driver, PeerId::SERVER, ConnectionStatus::Connected);
         #[cfg(feature = "dtls")]
         if let Some(certificate) = options.dtls {
             peer.connection.dtls_server_setup(certificate)?;
@@ -241,11 +241,11 @@ impl<S: DatagramSocket> EnetMultiplayerPeer<S> {
         let unique_id = PeerId::generate(&mut rng);
         let settings = options.checked_settings()?;
         let channels = options.channels + 2;
-        let port = Port::new(socket, options.datagrams_per_poll, FLUSH_INTERVAL);
+        let driver = SocketDriver::new(socket, options.datagrams_per_poll, FLUSH_INTERVAL);
         let mut host = Host::new(settings, rng);
         let attempts = Attempts::new(channels, unique_id.get().cast_unsigned());
         let dialing = start(attempts, &mut host);
-        let mut peer = Self::new(host, port, unique_id, ConnectionStatus::Connecting);
+        let mut peer = Self::new(host, driver, unique_id, ConnectionStatus::Connecting);
         peer.dialing = Some(dialing);
         #[cfg(feature = "dtls")]
         if let Some(options) = options.dtls {
@@ -284,7 +284,7 @@ impl<S: DatagramSocket> EnetMultiplayerPeer<S> {
 
     /// Returns the socket.
     pub const fn socket_mut(&mut self) -> &mut S {
-        self.connection.port.socket_mut()
+        self.connection.driver.socket_mut()
     }
 
     /// Returns the statistics of the host.
@@ -297,9 +297,14 @@ impl<S: DatagramSocket> EnetMultiplayerPeer<S> {
         self.connection.socket_stats()
     }
 
-    fn new(host: Host, port: Port<S>, unique_id: PeerId, status: ConnectionStatus) -> Self {
+    fn new(
+        host: Host,
+        driver: SocketDriver<S>,
+        unique_id: PeerId,
+        status: ConnectionStatus,
+    ) -> Self {
         Self {
-            connection: EnetConnection::new(host, port),
+            connection: EnetConnection::new(host, driver),
             unique_id,
             status,
             dialing: None,
@@ -347,8 +352,8 @@ impl<S: DatagramSocket> EnetMultiplayerPeer<S> {
     /// Continues to connect a client to its server.
     fn continue_dialing(&mut self, now: Instant) {
         let Some(dialing) = &mut self.dialing else { return };
-        let EnetConnection { host, port, .. } = &mut self.connection;
-        let from = || port.socket.local_addr().map(|at| at.ip());
+        let EnetConnection { host, driver, .. } = &mut self.connection;
+        let from = || driver.socket.local_addr().map(|at| at.ip());
         if let Err(error) = dialing.poll_lookup(from, host) {
             tracing::warn!(error = %ErrorChain::new(&error), "ENet client cannot connect");
             self.connect_error = Some(error);
@@ -356,7 +361,7 @@ impl<S: DatagramSocket> EnetMultiplayerPeer<S> {
         #[cfg(feature = "dtls")]
         if self.connection.dtls().is_some_and(|dtls| dtls.untrusted().is_some()) {
             // Further attempts would fail as well.
-            self.give_up_dialing();
+            self.stop_dialing();
             return;
         }
         // A failure to connect changes the status only, so it must be detected without a call of
@@ -370,12 +375,12 @@ impl<S: DatagramSocket> EnetMultiplayerPeer<S> {
         let Some(dialing) = &mut self.dialing else { return };
         dialing.handle_timeout(now, &mut self.connection.host);
         if dialing.is_over() {
-            self.give_up_dialing();
+            self.stop_dialing();
         }
     }
 
     /// Stops a client's attempts to connect, if there are any.
-    fn give_up_dialing(&mut self) {
+    fn stop_dialing(&mut self) {
         if let Some(dialing) = self.dialing.take() {
             dialing.finish(None, &mut self.connection.host);
             self.status = ConnectionStatus::Disconnected;
@@ -435,7 +440,7 @@ impl<S: DatagramSocket> MultiplayerPeer for EnetMultiplayerPeer<S> {
         if let Some(dialing) = &mut self.dialing {
             dialing.failed(connection);
             if dialing.is_over() {
-                self.give_up_dialing();
+                self.stop_dialing();
             }
         }
         if farewell == Farewell::Abrupt && self.server == Some(connection) {
@@ -475,11 +480,11 @@ impl<S: DatagramSocket> MultiplayerPeer for EnetMultiplayerPeer<S> {
     }
 
     fn answer_wait(&self) -> Duration {
-        self.connection.port.flush_interval()
+        self.connection.driver.flush_interval()
     }
 
     fn hold(&mut self, connection: ConnectionId, held: bool) {
-        self.connection.host.hold(connection, held);
+        self.connection.host.pause_receiving(connection, held);
     }
 
     fn is_server_relay_supported(&self) -> bool {

@@ -15,7 +15,7 @@ use crate::limits;
 use crate::mapping::LAST_CHANNEL;
 use crate::proto::command::ThrottleParameters;
 use crate::proto::{
-    Admission, CompressionMode, HostSettings, MTU_MAX, MTU_MIN, PEERS_MAX, Patience,
+    Admission, CompressionMode, HostSettings, MTU_MAX, MTU_MIN, PEERS_MAX, TimeoutConfig,
 };
 
 /// Options of a server (Godot: the arguments of `create_server`).
@@ -100,9 +100,9 @@ macro_rules! common_setters {
             self
         }
 
-        /// Sets when unresponsive peers time out; see [`Patience`].
-        pub const fn patience(mut self, patience: Patience) -> Self {
-            self.host.patience = patience;
+        /// Sets when unresponsive peers time out; see [`TimeoutConfig`].
+        pub const fn timeout(mut self, timeout: TimeoutConfig) -> Self {
+            self.host.timeout = timeout;
             self
         }
 

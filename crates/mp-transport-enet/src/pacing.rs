@@ -1,4 +1,4 @@
-//! When to poll the socket.
+//! Pacing of the polls of a socket.
 //!
 //! Most of the CPU time per packet is that of its datagram and of waking the thread for it. If
 //! single datagrams wake the thread again and again, pacing polls the socket once per interval. One
@@ -27,40 +27,40 @@ pub(crate) struct Pacing {
     /// Start of the current interval.
     since: Instant,
     /// Datagrams received in the interval.
-    arrivals: u64,
+    received: u64,
     /// Datagrams sent in the interval.
     sent: u64,
     /// Wake-ups by received datagrams in the interval.
-    wakes: u64,
+    wake_ups: u64,
     /// Moving averages per interval.
-    usual: Usual,
-    /// Whether the thread sleeps until a datagram is received.
+    averages: Averages,
+    /// `true` if the thread sleeps until a datagram is received.
     is_asleep: bool,
     /// Number of coalescing delays before the wake-ups without them are measured again.
-    rests_left: u32,
+    delays_left: u32,
     /// End of the measurement of wake-ups without coalescing.
-    awake_until: Instant,
+    measuring_until: Instant,
     /// End of the current coalescing delay.
     until: Option<Instant>,
-    /// Whether something was sent since the last poll.
+    /// `true` if something was sent since the last poll.
     has_sent: bool,
     /// Earliest time of the next flush. In the future after a large flush.
     next_flush: Instant,
 }
 
 #[derive(Debug, Default)]
-struct Usual {
+struct Averages {
     traffic: Average,
-    arrivals: Average,
-    wakes: Average,
+    received: Average,
+    wake_ups: Average,
 }
 
-impl Usual {
+impl Averages {
     /// Returns whether coalescing would help: enough traffic, in wake-ups for few datagrams each.
-    fn gains_by_rests(&self) -> bool {
-        self.traffic.0 >= TRAFFIC
-            && self.wakes.0 >= WAKES
-            && self.arrivals.0 < self.wakes.0 * ARRIVALS_PER_WAKE
+    fn would_help(&self) -> bool {
+        self.traffic.0 >= TRAFFIC_MIN
+            && self.wake_ups.0 >= WAKE_UPS_MIN
+            && self.received.0 < self.wake_ups.0 * DATAGRAMS_PER_WAKE_UP
     }
 }
 
@@ -69,13 +69,17 @@ impl Pacing {
         Self {
             interval,
             since: Instant::ZERO,
-            arrivals: 0,
+            received: 0,
             sent: 0,
-            wakes: 0,
-            usual: Usual { traffic: Average(0.0), arrivals: Average(0.0), wakes: Average(0.0) },
+            wake_ups: 0,
+            averages: Averages {
+                traffic: Average(0.0),
+                received: Average(0.0),
+                wake_ups: Average(0.0),
+            },
             is_asleep: false,
-            rests_left: 0,
-            awake_until: Instant::ZERO,
+            delays_left: 0,
+            measuring_until: Instant::ZERO,
             until: None,
             has_sent: false,
             next_flush: Instant::ZERO,
@@ -87,14 +91,14 @@ impl Pacing {
     }
 
     /// Returns whether polling is delayed now.
-    pub(crate) fn is_resting(&self, now: Instant) -> bool {
+    pub(crate) fn is_delaying(&self, now: Instant) -> bool {
         self.until.is_some_and(|until| now < until)
     }
 
     /// Returns whether sending is delayed: until the end of the coalescing delay if something was
     /// sent in it already, or until [`next_flush`](Self::next_flush).
-    pub(crate) fn holds_back(&self, now: Instant) -> bool {
-        now < self.next_flush || (self.has_sent && self.is_resting(now))
+    pub(crate) fn delays_sending(&self, now: Instant) -> bool {
+        now < self.next_flush || (self.has_sent && self.is_delaying(now))
     }
 
     /// Returns the earliest time of the next flush.
@@ -103,58 +107,62 @@ impl Pacing {
     }
 
     /// Records that the thread sleeps until a datagram is received or the delay has expired.
-    pub(crate) const fn sleeps(&mut self) {
+    pub(crate) const fn fall_asleep(&mut self) {
         self.is_asleep = self.until.is_none();
     }
 
-    /// Records that `datagrams` were sent, of which `asked` are ack-eliciting, by a host with
-    /// `peers`. Returns the delay before polling again, so that the acknowledgements are received
-    /// together.
+    /// Records that `datagrams` were sent, of which `ack_eliciting` are ack-eliciting, by a host
+    /// with `peers`. Returns the delay before polling again, so that the acknowledgements are
+    /// received together.
     pub(crate) fn sent(
         &mut self,
         now: Instant,
         datagrams: u64,
-        asked: u64,
+        ack_eliciting: u64,
         peers: u16,
     ) -> Option<Duration> {
         self.sent += datagrams;
         self.has_sent = true;
-        if asked >= LARGE_FLUSH && self.interval > Duration::ZERO {
+        if ack_eliciting >= LARGE_FLUSH && self.interval > Duration::ZERO {
             // `now` is the start of the flush.
-            let takes = Duration::from_micros(asked * MICROS_PER_PEER);
+            let takes = Duration::from_micros(ack_eliciting * MICROS_PER_PEER);
             self.next_flush = now + 2 * takes.min(FLUSH_INTERVAL_MAX);
         }
-        (asked >= ASKED_MIN && self.until.is_none()).then(|| self.rest_of(peers)).flatten()
+        (ack_eliciting >= ACK_ELICITING_MIN && self.until.is_none())
+            .then(|| self.delay_for(peers))
+            .flatten()
     }
 
     /// Records that a poll received `datagrams` for a host with `peers` and drained the socket.
     /// Returns the delay before polling again.
-    pub(crate) fn looked(&mut self, now: Instant, datagrams: u64, peers: u16) -> Option<Duration> {
+    pub(crate) fn polled(&mut self, now: Instant, datagrams: u64, peers: u16) -> Option<Duration> {
         self.has_sent = false;
-        self.arrivals += datagrams;
+        self.received += datagrams;
         if self.is_asleep && datagrams > 0 {
-            self.wakes += 1;
+            self.wake_ups += 1;
         }
         self.is_asleep = false;
-        let has_rested = self.until.take().is_some();
-        self.count(now, has_rested);
-        let usual = &self.usual;
-        if self.rests_left > 0 {
-            self.rests_left -= 1;
-            if usual.arrivals.0 < WAKES_STILL || usual.traffic.0 < TRAFFIC_STILL {
-                self.rests_left = 0;
+        let was_delayed = self.until.take().is_some();
+        self.count(now, was_delayed);
+        let averages = &self.averages;
+        if self.delays_left > 0 {
+            self.delays_left -= 1;
+            if averages.received.0 < RECEIVED_TO_CONTINUE
+                || averages.traffic.0 < TRAFFIC_TO_CONTINUE
+            {
+                self.delays_left = 0;
             }
-            if self.rests_left == 0 {
-                self.awake_until = now + self.interval * AWAKE;
+            if self.delays_left == 0 {
+                self.measuring_until = now + self.interval * MEASURED_INTERVALS;
             }
-        } else if now >= self.awake_until && usual.gains_by_rests() {
-            self.rests_left = RESTS;
+        } else if now >= self.measuring_until && averages.would_help() {
+            self.delays_left = DELAYS;
         }
-        (self.rests_left > 0).then(|| self.rest_of(peers)).flatten()
+        (self.delays_left > 0).then(|| self.delay_for(peers)).flatten()
     }
 
     /// Starts a coalescing delay that ends at `until`.
-    pub(crate) const fn rest(&mut self, until: Instant) {
+    pub(crate) const fn start_delay(&mut self, until: Instant) {
         self.until = Some(until);
     }
 
@@ -165,25 +173,25 @@ impl Pacing {
         self.next_flush = Instant::ZERO;
     }
 
-    fn rest_of(&self, peers: u16) -> Option<Duration> {
+    fn delay_for(&self, peers: u16) -> Option<Duration> {
         (peers >= PEERS_MIN && self.interval > Duration::ZERO).then_some(self.interval)
     }
 
     /// Adds the completed intervals to the averages. An interval with coalescing has no information
     /// about wake-ups without it.
-    fn count(&mut self, now: Instant, has_rested: bool) {
+    fn count(&mut self, now: Instant, was_delayed: bool) {
         let passed = now - self.since;
         if passed < self.interval || self.interval.is_zero() {
             return;
         }
         let intervals = passed.as_micros() / self.interval.as_micros().max(1);
         let intervals = u32::try_from(intervals).unwrap_or(u32::MAX);
-        self.usual.traffic.note(self.arrivals + self.sent, intervals);
-        self.usual.arrivals.note(self.arrivals, intervals);
-        if !has_rested {
-            self.usual.wakes.note(self.wakes, intervals);
+        self.averages.traffic.add(self.received + self.sent, intervals);
+        self.averages.received.add(self.received, intervals);
+        if !was_delayed {
+            self.averages.wake_ups.add(self.wake_ups, intervals);
         }
-        (self.since, self.arrivals, self.sent, self.wakes) = (now, 0, 0, 0);
+        (self.since, self.received, self.sent, self.wake_ups) = (now, 0, 0, 0);
     }
 }
 
@@ -193,38 +201,38 @@ struct Average(f32);
 
 impl Average {
     /// Adds the `amount` of a number of `intervals`.
-    fn note(&mut self, amount: u64, intervals: u32) {
-        let kept = KEPT.powi(i32::try_from(intervals).unwrap_or(i32::MAX));
-        self.0 = self.0 * kept + amount as f32 / intervals as f32 * (1.0 - kept);
+    fn add(&mut self, amount: u64, intervals: u32) {
+        let weight = AVERAGE_WEIGHT.powi(i32::try_from(intervals).unwrap_or(i32::MAX));
+        self.0 = self.0 * weight + amount as f32 / intervals as f32 * (1.0 - weight);
     }
 }
 
 /// Minimum number of peers for coalescing. With fewer, a wake-up never receives many datagrams.
 const PEERS_MIN: u16 = 8;
 /// Minimum number of ack-eliciting datagrams in a flush that is followed by a coalescing delay.
-const ASKED_MIN: u64 = 8;
+const ACK_ELICITING_MIN: u64 = 8;
 /// Minimum number of ack-eliciting datagrams in a flush after which the next one is delayed.
 const LARGE_FLUSH: u64 = 512;
 /// Approximate CPU time per datagram to a peer in microseconds, including its acknowledgement.
 const MICROS_PER_PEER: u64 = 4;
 /// Minimum number of wake-ups per interval to start coalescing.
-const WAKES: f32 = 1.5;
+const WAKE_UPS_MIN: f32 = 1.5;
 /// Number of datagrams per wake-up from which coalescing is not started: the thread finds the next
 /// ones when it has handled the last.
-const ARRIVALS_PER_WAKE: f32 = 4.0;
+const DATAGRAMS_PER_WAKE_UP: f32 = 4.0;
 /// Minimum number of datagrams received per interval to continue coalescing.
-const WAKES_STILL: f32 = 1.0;
+const RECEIVED_TO_CONTINUE: f32 = 1.0;
 /// Minimum number of datagrams per interval, received and sent, to start coalescing.
-const TRAFFIC: f32 = 8.0;
+const TRAFFIC_MIN: f32 = 8.0;
 /// Minimum number of datagrams per interval, received and sent, to continue coalescing.
-const TRAFFIC_STILL: f32 = 4.0;
+const TRAFFIC_TO_CONTINUE: f32 = 4.0;
 /// Number of consecutive coalescing delays.
-const RESTS: u32 = 512;
+const DELAYS: u32 = 512;
 /// Number of intervals without coalescing that follow, to measure whether it still helps. Round
 /// trips of players need some time to adapt to a thread that does not coalesce.
-const AWAKE: u32 = 16;
+const MEASURED_INTERVALS: u32 = 16;
 /// Weight of the previous average per interval.
-const KEPT: f32 = 1.0 - 1.0 / 8.0;
+const AVERAGE_WEIGHT: f32 = 1.0 - 1.0 / 8.0;
 
 #[cfg(test)]
 mod tests {
@@ -241,28 +249,28 @@ mod tests {
         let (mut woken, mut waiting) = (0, 0);
         for micros in (0..200_000).step_by(every_micros as usize) {
             waiting += datagrams;
-            if pacing.is_resting(at(micros)) {
+            if pacing.is_delaying(at(micros)) {
                 continue;
             }
             woken += 1;
-            let rest = pacing.looked(at(micros), std::mem::take(&mut waiting), peers);
-            if let Some(rest) = rest {
-                pacing.rest(at(micros) + rest);
+            let delay = pacing.polled(at(micros), std::mem::take(&mut waiting), peers);
+            if let Some(delay) = delay {
+                pacing.start_delay(at(micros) + delay);
             }
             pacing.sent(at(micros), datagrams, 0, peers);
-            pacing.sleeps();
+            pacing.fall_asleep();
         }
         woken
     }
 
     #[test]
-    fn a_socket_that_single_datagrams_wake_again_and_again_rests() {
+    fn polling_is_delayed_if_single_datagrams_wake_the_thread_again_and_again() {
         let woken = woken(&mut Pacing::new(INTERVAL), 100, 1, 8);
         assert!((200..300).contains(&woken), "{woken} of 2,000 wake-ups");
     }
 
     #[test]
-    fn others_do_not_rest() {
+    fn polling_is_not_delayed_otherwise() {
         let fresh = || Pacing::new(INTERVAL);
         assert_eq!(
             woken(&mut fresh(), 1_000, 100, 64),
@@ -275,88 +283,88 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_that_finds_many_whenever_it_looks_does_not_rest() {
+    fn polling_is_not_delayed_if_each_poll_receives_many_datagrams() {
         assert_eq!(woken(&mut Pacing::new(INTERVAL), 100, 5, 64), 2_000);
         let mut never_asleep = Pacing::new(INTERVAL);
         for micros in (0..100_000).step_by(100) {
-            assert_eq!(never_asleep.looked(at(micros), 1, 64), None);
+            assert_eq!(never_asleep.polled(at(micros), 1, 64), None);
             never_asleep.sent(at(micros), 1, 0, 64);
         }
     }
 
     #[test]
-    fn it_sees_from_time_to_time_whether_rests_still_gain_something() {
+    fn coalescing_is_measured_again_from_time_to_time() {
         let mut pacing = Pacing::new(INTERVAL);
         woken(&mut pacing, 100, 1, 8);
-        let mut rests = 0;
+        let mut delays = 0;
         for interval in 0..2_000 {
             // Without coalescing the thread would not sleep any more.
             let now = at(200_000 + interval * 1_000);
             pacing.sent(now, 20, 0, 8);
-            if let Some(rest) = pacing.looked(now, 20, 8) {
-                pacing.rest(now + rest);
-                rests += 1;
+            if let Some(delay) = pacing.polled(now, 20, 8) {
+                pacing.start_delay(now + delay);
+                delays += 1;
             }
         }
-        assert!((300..=512).contains(&rests), "{rests}");
+        assert!((300..=512).contains(&delays), "{delays}");
     }
 
     #[test]
-    fn it_stops_resting_when_little_arrives() {
+    fn coalescing_stops_when_few_datagrams_are_received() {
         let mut pacing = Pacing::new(INTERVAL);
         woken(&mut pacing, 100, 1, 8);
         let later = 300_000;
-        let rests = (0..100).filter(|&interval| {
-            // Many datagrams are sent, but the thread wakes up by its timer.
+        let delays = (0..100).filter(|&interval| {
+            // Many datagrams are sent, but the thread wake_ups up by its timer.
             pacing.sent(at(later + interval * 1_000), 100, 0, 8);
-            let rest = pacing.looked(at(later + interval * 1_000), interval & 1, 8);
-            rest.inspect(|_| pacing.rest(at(later + interval * 1_000 + 1_000))).is_some()
+            let delay = pacing.polled(at(later + interval * 1_000), interval & 1, 8);
+            delay.inspect(|_| pacing.start_delay(at(later + interval * 1_000 + 1_000))).is_some()
         });
-        assert!(rests.count() <= 24);
+        assert!(delays.count() <= 24);
     }
 
     #[test]
-    fn it_rests_after_a_broadcast_that_many_acknowledge() {
+    fn polling_is_delayed_after_a_broadcast_that_many_acknowledge() {
         let mut pacing = Pacing::new(INTERVAL);
         assert_eq!(pacing.sent(at(0), 500, 0, 500), None, "no acknowledgements");
         assert_eq!(pacing.sent(at(0), 7, 7, 500), None, "few acknowledgements");
         assert_eq!(pacing.sent(at(0), 8, 8, 500), Some(INTERVAL));
-        pacing.rest(at(1_000));
+        pacing.start_delay(at(1_000));
         assert_eq!(pacing.sent(at(0), 8, 8, 500), None, "already delayed");
-        assert_eq!(pacing.looked(at(1_000), 500, 500), None, "one delay per broadcast");
+        assert_eq!(pacing.polled(at(1_000), 500, 500), None, "one delay per broadcast");
     }
 
     #[test]
-    fn within_a_rest_one_flush_goes_and_the_next_waits() {
+    fn one_flush_is_sent_within_a_delay_and_the_next_one_is_delayed() {
         let mut pacing = Pacing::new(INTERVAL);
-        pacing.rest(at(1_000));
-        assert!(pacing.is_resting(at(999)) && !pacing.holds_back(at(999)));
+        pacing.start_delay(at(1_000));
+        assert!(pacing.is_delaying(at(999)) && !pacing.delays_sending(at(999)));
         pacing.sent(at(0), 1, 0, 64);
-        assert!(pacing.holds_back(at(999)) && !pacing.holds_back(at(1_000)));
-        pacing.looked(at(1_000), 64, 64);
-        assert!(!pacing.is_resting(at(1_000)));
-        pacing.rest(at(2_000));
-        assert!(!pacing.holds_back(at(1_000)), "the socket was polled");
+        assert!(pacing.delays_sending(at(999)) && !pacing.delays_sending(at(1_000)));
+        pacing.polled(at(1_000), 64, 64);
+        assert!(!pacing.is_delaying(at(1_000)));
+        pacing.start_delay(at(2_000));
+        assert!(!pacing.delays_sending(at(1_000)), "the socket was polled");
         pacing.sent(at(0), 1, 0, 64);
         pacing.stop();
-        assert!(!pacing.holds_back(at(1_000)));
+        assert!(!pacing.delays_sending(at(1_000)));
     }
 
     #[test]
-    fn after_a_flush_that_hundreds_acknowledge_the_next_waits_for_as_long_as_it_took() {
+    fn the_flush_after_one_to_hundreds_of_peers_is_delayed_for_its_duration() {
         let mut pacing = Pacing::new(INTERVAL);
         pacing.sent(at(0), 511, 511, 4_000);
         pacing.sent(at(0), 10_000, 0, 4_000);
-        assert!(!pacing.holds_back(at(0)), "too few acknowledgements");
+        assert!(!pacing.delays_sending(at(0)), "too few acknowledgements");
         pacing.sent(at(0), 1_000, 1_000, 4_000);
-        assert!(pacing.holds_back(at(7_999)) && !pacing.holds_back(at(8_000)));
+        assert!(pacing.delays_sending(at(7_999)) && !pacing.delays_sending(at(8_000)));
         pacing.sent(at(4_000), 8_000, 4_000, 4_000);
         assert_eq!(pacing.next_flush(), at(4_000) + 2 * FLUSH_INTERVAL_MAX);
         pacing.stop();
-        assert!(!pacing.holds_back(at(4_000)));
+        assert!(!pacing.delays_sending(at(4_000)));
 
         let mut switched_off = Pacing::new(Duration::ZERO);
         switched_off.sent(at(0), 4_000, 4_000, 4_000);
-        assert!(!switched_off.holds_back(at(0)));
+        assert!(!switched_off.delays_sending(at(0)));
     }
 }

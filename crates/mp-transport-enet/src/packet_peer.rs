@@ -7,7 +7,7 @@ use bytes::Bytes;
 use mp_core::{ConnectionId, DisconnectReason, Farewell};
 
 use crate::proto::command::ThrottleParameters;
-use crate::proto::{Host, HostSendError, PacketFlags, Patience, PeerState, PeerStatistic};
+use crate::proto::{Host, HostSendError, PacketFlags, PeerState, PeerStatistic, TimeoutConfig};
 
 /// A peer of a host (Godot: `ENetPacketPeer`), for what `MultiplayerPeer` does not offer: packet
 /// flags and ENet channels, disconnecting with data for the remote peer, timeouts, pings,
@@ -93,7 +93,8 @@ impl<'a> EnetPacketPeer<'a> {
         self.host.set_ping_interval(self.connection, interval);
     }
 
-    /// Sets when the peer times out, see [`Patience`]. Zeros mean the defaults of 32, 5 s and 30 s.
+    /// Sets when the peer times out, see [`TimeoutConfig`]. Zeros mean the defaults of 32, 5 s and
+    /// 30 s.
     ///
     /// # Errors
     ///
@@ -108,14 +109,14 @@ impl<'a> EnetPacketPeer<'a> {
         if u128::from(limit) > minimum.as_millis() || minimum > maximum {
             return Err(TimeoutError { limit, minimum, maximum });
         }
-        let default = Patience::default();
+        let default = TimeoutConfig::default();
         let or = |time: Duration, default| if time.is_zero() { default } else { time };
-        let patience = Patience {
+        let config = TimeoutConfig {
             limit: if limit == 0 { default.limit } else { limit },
             minimum: or(minimum, default.minimum),
             maximum: or(maximum, default.maximum),
         };
-        self.host.set_patience(self.connection, patience);
+        self.host.set_timeout(self.connection, config);
         Ok(())
     }
 

@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_of_parts_that_makes_no_sense_is_refused_with_a_way_out() {
+    fn an_invalid_number_of_shards_is_rejected_with_the_valid_range() {
         let any = (Ipv4Addr::LOCALHOST, 0).into();
         for count in [0, SHARDS_MAX + 1] {
             let error = EnetShards::bind(any, ServerOptions::default(), count).unwrap_err();
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_of_one_seed_choose_differently_and_always_the_same() {
+    fn shards_of_one_seed_have_different_reproducible_seeds() {
         let seeds: Vec<_> = (0..4).map(|part| seed_of_part([7; 32], part)).collect();
         assert!((1..4).all(|part| !seeds[..part].contains(&seeds[part])));
         assert_eq!(seeds[3], seed_of_part([7; 32], 3));

@@ -21,34 +21,37 @@ const LIMIT: Duration = Duration::from_secs(120);
 const PACKET: usize = 20_000;
 
 #[test]
-fn clients_of_any_address_of_a_host_get_answers_from_there() {
-    in_a_network_of_its_own("clients_of_any_address_of_a_host_get_answers_from_there", || {
-        let runtime = Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.unwrap();
-        let _entered = runtime.enter();
-        for (bind, addresses) in [("0.0.0.0:0", &ADDRESSES[..2]), ("[::]:0", &ADDRESSES[..])] {
-            for is_encrypted in [false, true] {
-                let certificate = DevelopmentCertificate::new(&["game"]).unwrap();
-                let certificate = is_encrypted.then_some(&certificate);
-                let bind: SocketAddr = bind.parse().unwrap();
-                let mut options = ServerOptions::default();
-                if let Some(certificate) = certificate {
-                    options = options.dtls(certificate.identity().unwrap());
+fn replies_are_sent_from_the_address_that_the_client_connected_to() {
+    in_a_network_of_its_own(
+        "replies_are_sent_from_the_address_that_the_client_connected_to",
+        || {
+            let runtime = Builder::new_current_thread().enable_all().build();
+            let runtime = runtime.unwrap();
+            let _entered = runtime.enter();
+            for (bind, addresses) in [("0.0.0.0:0", &ADDRESSES[..2]), ("[::]:0", &ADDRESSES[..])] {
+                for is_encrypted in [false, true] {
+                    let certificate = DevelopmentCertificate::new(&["game"]).unwrap();
+                    let certificate = is_encrypted.then_some(&certificate);
+                    let bind: SocketAddr = bind.parse().unwrap();
+                    let mut options = ServerOptions::default();
+                    if let Some(certificate) = certificate {
+                        options = options.dtls(certificate.identity().unwrap());
+                    }
+                    let server = EnetMultiplayerPeer::create_server(bind, options.clone()).unwrap();
+                    let port = server.local_addr().unwrap().port();
+                    visit_each(&runtime, server, addresses, port, certificate);
+                    let server = EnetMultiplayerPeer::create_async_server(bind, options).unwrap();
+                    let port = server.local_addr().unwrap().port();
+                    visit_each(&runtime, server, addresses, port, certificate);
                 }
-                let server = EnetMultiplayerPeer::create_server(bind, options.clone()).unwrap();
-                let port = server.local_addr().unwrap().port();
-                visit_each(&runtime, server, addresses, port, certificate);
-                let server = EnetMultiplayerPeer::create_async_server(bind, options).unwrap();
-                let port = server.local_addr().unwrap().port();
-                visit_each(&runtime, server, addresses, port, certificate);
             }
-        }
-    });
+        },
+    );
 }
 
 #[test]
-fn an_address_that_a_host_gets_later_answers_too() {
-    in_a_network_of_its_own("an_address_that_a_host_gets_later_answers_too", || {
+fn an_address_added_later_is_used_for_replies() {
+    in_a_network_of_its_own("an_address_added_later_is_used_for_replies", || {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         ip(&format!("addr del {}/24 dev lo", ADDRESSES[1]));
         let bind = "0.0.0.0:0".parse().unwrap();

@@ -57,7 +57,7 @@ fn ids_may_repeat_when_a_host_leaves_them_to_its_branches() {
 }
 
 #[test]
-fn of_two_clients_with_one_id_in_the_handshake_the_first_to_answer_stays() {
+fn of_two_clients_with_one_id_the_first_to_complete_the_handshake_stays() {
     let mut host = server(HostSettings::default());
     let now = at(1_000);
     let first = RawClient::half_open(&mut host, now, FROM, 77);
@@ -67,8 +67,8 @@ fn of_two_clients_with_one_id_in_the_handshake_the_first_to_answer_stays() {
     first.acknowledge(&mut host, now, CONTROL_CHANNEL, 1, now);
     assert!(events(&mut host).is_empty());
     let sent = transmits(&mut host, now);
-    let told = sent.iter().find(|(to, _)| *to == first.address).unwrap();
-    assert!(matches!(parse(&told.1).1[0].body, Body::Disconnect { data: 0 }));
+    let rejection = sent.iter().find(|(to, _)| *to == first.address).unwrap();
+    assert!(matches!(parse(&rejection.1).1[0].body, Body::Disconnect { data: 0 }));
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn a_half_open_connection_ends_after_ten_seconds() {
 }
 
 #[test]
-fn an_address_that_does_not_answer_gets_at_most_three_times_what_it_cost() {
+fn an_address_that_is_not_validated_is_sent_at_most_three_times_the_received_bytes() {
     // 5.7 times with Godot 4.6.3, including the headers of IP and UDP.
     let mut host = server(HostSettings::default());
     let connect = connect_datagram(at(1_000), 5, 77);
@@ -174,7 +174,7 @@ fn a_repeated_connect_opens_nothing_new() {
 }
 
 #[test]
-fn a_lost_acknowledgement_of_the_handshake_is_made_good_by_the_next_datagram() {
+fn a_lost_acknowledgement_of_the_handshake_is_recovered_by_the_next_datagram() {
     let mut host = server(HostSettings::default());
     let mut client = RawClient::half_open(&mut host, at(1_000), FROM, 77);
     // The client has received VERIFY_CONNECT and pings. The server ignores the ping and retransmits
@@ -194,7 +194,7 @@ fn a_lost_acknowledgement_of_the_handshake_is_made_good_by_the_next_datagram() {
 }
 
 #[test]
-fn a_client_that_begins_anew_at_its_address_is_not_sent_what_was_for_the_old_one() {
+fn a_restarted_client_does_not_receive_packets_of_its_previous_connection() {
     let mut host = server(HostSettings::default());
     let old = RawClient::connect(&mut host, at(1_000), FROM, 77);
     let mut new = RawClient::half_open(&mut host, at(1_000), FROM, 78);
@@ -246,7 +246,7 @@ fn a_connect_with_invalid_terms_opens_no_connection() {
 }
 
 #[test]
-fn data_before_the_handshake_is_complete_is_not_taken() {
+fn data_before_the_handshake_is_complete_is_not_accepted() {
     let mut host = server(HostSettings::default());
     let client = RawClient::half_open(&mut host, at(1_000), FROM, 77);
     client.send(&mut host, at(1_000), &[reliable(0, 1, b"early")]);
@@ -270,7 +270,7 @@ fn a_client_accepts_no_connections() {
 }
 
 #[test]
-fn datagrams_of_unknown_addresses_and_earlier_sessions_are_not_answered() {
+fn datagrams_of_unknown_addresses_and_earlier_sessions_get_no_reply() {
     let mut host = server(HostSettings::default());
     let mut client = RawClient::connect(&mut host, at(10_000), FROM, 77);
     let ping = client.ping();

@@ -20,7 +20,7 @@ use proptest::prelude::*;
 
 const ATTACKER: &str = "10.0.0.9:1";
 const HALF_OPEN: &str = "10.0.0.8:1";
-const STRANGER: &str = "10.0.0.7:1";
+const UNKNOWN_PEER: &str = "10.0.0.7:1";
 const HONEST: &str = "10.0.0.2:1";
 
 /// Maximum number of bytes that the host may buffer for a peer: reliable and unreliable packets out
@@ -28,7 +28,7 @@ const HONEST: &str = "10.0.0.2:1";
 const WAITING_MAX: usize = (4 + 4 + 32) << 20;
 
 fn any_address() -> impl Strategy<Value = &'static str> {
-    prop_oneof![4 => Just(ATTACKER), 1 => Just(HALF_OPEN), 1 => Just(STRANGER)]
+    prop_oneof![4 => Just(ATTACKER), 1 => Just(HALF_OPEN), 1 => Just(UNKNOWN_PEER)]
 }
 
 /// A captured datagram with some bytes changed, removed or added.
@@ -170,10 +170,14 @@ impl Honest {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 400,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
-    fn no_input_harms_a_host_or_its_other_peers(inputs in prop::collection::vec(any_input(), 1..60)) {
+    fn no_input_affects_a_host_or_its_other_peers(inputs in prop::collection::vec(any_input(), 1..60)) {
         let mut now = 10_000;
         let mut host = server(HostSettings::default());
         let attacker = RawClient::connect(&mut host, at(now), ATTACKER, 2_000);
@@ -204,7 +208,7 @@ proptest! {
                 bytes[..2].copy_from_slice(&header[..2]);
             }
             // The attacker is paused now and then.
-            host.hold(attacker.connection, pause % 4 == 0);
+            host.pause_receiving(attacker.connection, pause % 4 == 0);
             host.handle_datagram(at(now), address(from), &bytes);
             let mut happened = events(&mut host);
             let number = [index as u8];
@@ -243,7 +247,7 @@ proptest! {
     }
 
     #[test]
-    fn a_host_without_peers_takes_any_bytes(
+    fn a_host_without_peers_handles_any_bytes(
         mode in 0..5_usize,
         checksum in any::<bool>(),
         inputs in prop::collection::vec(any_datagram(), 1..40),
@@ -253,7 +257,7 @@ proptest! {
         settings.checksum = checksum;
         let mut host = server(settings);
         for bytes in &inputs {
-            host.handle_datagram(at(1_000), address(STRANGER), bytes);
+            host.handle_datagram(at(1_000), address(UNKNOWN_PEER), bytes);
             transmits(&mut host, at(1_000));
         }
         // Captured handshakes may open connections, which time out.
@@ -268,7 +272,7 @@ proptest! {
     }
 
     #[test]
-    fn a_client_takes_any_bytes_from_its_server(
+    fn a_client_handles_any_bytes_from_its_server(
         mode in 0..5_usize,
         inputs in prop::collection::vec(any_datagram(), 1..40),
     ) {
@@ -291,7 +295,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_parsed_is_emitted_again(bytes in prop::collection::vec(any::<u8>(), 0..120)) {
+    fn parsed_commands_are_encoded_to_the_same_bytes(bytes in prop::collection::vec(any::<u8>(), 0..120)) {
         let Some((header, mut rest)) = Header::parse(&bytes) else { return Ok(()) };
         let mut again = vec![0; header.encoded_len()];
         header.emit(&mut again);
@@ -308,7 +312,7 @@ proptest! {
 
 /// Checks that the input of these tests reaches the host: a valid command has an effect.
 #[test]
-fn a_valid_command_by_the_route_of_these_tests_reaches_the_host() {
+fn a_valid_command_of_these_tests_reaches_the_host() {
     let mut host = server(HostSettings::default());
     let attacker = RawClient::connect(&mut host, at(10_000), ATTACKER, 2_000);
     assert_eq!((attacker.slot, attacker.session), (0, 0));

@@ -107,7 +107,7 @@ impl Net {
 }
 
 #[test]
-fn what_is_sent_keeps_to_the_hosts_limit() {
+fn sent_bytes_stay_within_the_hosts_limit() {
     let mut net = Net::new((0, 40_000), &[(0, 0), (0, 0)]);
     net.spray(&[50_000, 30_000], 2); // until it was measured
     let arrived = net.spray(&[50_000, 30_000], 10);
@@ -119,7 +119,7 @@ fn what_is_sent_keeps_to_the_hosts_limit() {
 }
 
 #[test]
-fn a_peer_without_a_limit_is_told_ours() {
+fn the_hosts_limit_is_announced_to_an_unlimited_peer() {
     let mut net = Net::new((70_000, 0), &[(0, 0)]);
     net.run(250, |_| {});
     let theirs = net.links[0].1;
@@ -139,7 +139,7 @@ fn a_peer_without_a_limit_is_told_ours() {
 }
 
 #[test]
-fn what_is_sent_keeps_to_what_a_peer_takes() {
+fn sent_bytes_stay_within_the_limit_of_a_peer() {
     let mut net = Net::new((0, 0), &[(10_000, 0), (0, 0)]);
     net.spray(&[50_000, 50_000], 2);
     let arrived = net.spray(&[50_000, 50_000], 10);
@@ -148,7 +148,7 @@ fn what_is_sent_keeps_to_what_a_peer_takes() {
 }
 
 #[test]
-fn reliable_data_is_held_back_and_not_lost() {
+fn reliable_data_is_delayed_and_not_lost() {
     let mut net = Net::new((0, 0), &[(8_192, 0)]);
     net.arrived.fill(0);
     let payload = bytes::Bytes::from(vec![7; 200_000]);
@@ -160,7 +160,7 @@ fn reliable_data_is_held_back_and_not_lost() {
 }
 
 #[test]
-fn a_limit_that_is_lifted_holds_no_more() {
+fn a_removed_limit_has_no_effect() {
     let mut net = Net::new((0, 0), &[(0, 0)]);
     assert_eq!(net.spray(&[50_000], 3), [50_000], "unlimited at first");
     net.hosts[0].1.bandwidth_limit(0, 10_000);
@@ -174,7 +174,7 @@ fn a_limit_that_is_lifted_holds_no_more() {
 }
 
 #[test]
-fn what_a_host_takes_is_divided_among_those_who_are_there() {
+fn incoming_bandwidth_is_divided_among_connected_peers() {
     // Each client announces 100,000 bytes per second, and receives its share of the limit.
     let mut net = Net::new((60_000, 0), &[(0, 100_000), (0, 100_000), (0, 10_000)]);
     net.run(250, |_| {});
@@ -209,34 +209,34 @@ fn hosts_without_limits_have_nothing_to_do_every_second() {
 }
 
 #[test]
-fn a_peer_is_told_limits_only_when_they_are_news() {
+fn limits_are_announced_only_when_they_change() {
     let mut settings = HostSettings::default();
     settings.incoming_bandwidth = 60_000;
     let mut host = server(settings);
     // Returns the peers to which the host announces a limit. All peers acknowledge.
-    let told = |host: &mut Host, now: u64, clients: &[RawClient]| {
+    let announced_limits = |host: &mut Host, now: u64, clients: &[RawClient]| {
         host.handle_timeout(at(now));
-        let mut told = Vec::new();
+        let mut limits = Vec::new();
         for (to, bytes) in transmits(host, at(now)) {
             let client = clients.iter().find(|client| client.address == to).unwrap();
             for command in parse(&bytes).1 {
                 client.acknowledge(host, at(now), command.channel, command.sequence, at(now));
                 if let Body::BandwidthLimit { incoming, .. } = command.body {
-                    told.push((to.port(), incoming));
+                    limits.push((to.port(), incoming));
                 }
             }
         }
-        told
+        limits
     };
     let mut clients = vec![RawClient::connect(&mut host, at(1_000), "10.0.0.2:1", 2)];
-    assert_eq!(told(&mut host, 2_000, &clients), [(1, 60_000)]);
+    assert_eq!(announced_limits(&mut host, 2_000, &clients), [(1, 60_000)]);
     clients.push(RawClient::connect(&mut host, at(2_100), "10.0.0.2:2", 3));
-    assert_eq!(told(&mut host, 3_000, &clients), [(1, 30_000), (2, 30_000)]);
+    assert_eq!(announced_limits(&mut host, 3_000, &clients), [(1, 30_000), (2, 30_000)]);
     host.bandwidth_limit(0, 0);
-    assert_eq!(told(&mut host, 4_000, &clients), [(1, 0), (2, 0)]);
+    assert_eq!(announced_limits(&mut host, 4_000, &clients), [(1, 0), (2, 0)]);
     clients.push(RawClient::connect(&mut host, at(4_100), "10.0.0.2:3", 4));
     assert_eq!(
-        told(&mut host, 5_000, &clients),
+        announced_limits(&mut host, 5_000, &clients),
         [(3, 0)],
         "the limits of the others have not changed"
     );

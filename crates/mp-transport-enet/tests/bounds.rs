@@ -1,5 +1,5 @@
 //! Limits of the memory that a host uses for one connected peer: out-of-order packets, and the
-//! queues in both directions. Back-pressure is in `hold.rs`, handshakes are in `admission.rs`.
+//! queues in both directions. Back-pressure is in `pause.rs`, handshakes are in `admission.rs`.
 
 mod common;
 
@@ -106,17 +106,17 @@ fn a_packet_larger_than_the_budget_still_arrives_and_gives_its_bytes_back() {
         (0..count).flat_map(|number| [(0, number), (1, number)]).collect();
     let mut arrived = 0;
     for round in 0..3 {
-        let mut withheld = Vec::new();
+        let mut deferred = Vec::new();
         for (channel, number) in missing {
             client.send(&mut host, at(10_100 + round), &[piece(channel, number)]);
             if client.acknowledged(&mut host, at(10_100 + round), channel).is_empty() {
-                withheld.push((channel, number));
+                deferred.push((channel, number));
             }
             assert!(
                 host.waiting_bytes(client.connection).unwrap() <= (12 << 20) + (4 << 20) + 65_536
             );
         }
-        missing = withheld;
+        missing = deferred;
         for (_, _, payload) in packets(&mut host) {
             assert!(payload == whole);
             arrived += 1;
@@ -153,7 +153,7 @@ fn pieces_of_unreliable_packets_are_kept_up_to_four_mebibytes() {
 }
 
 #[test]
-fn packets_that_are_not_taken_are_bounded_and_then_not_acknowledged() {
+fn packets_that_are_not_polled_are_bounded_and_then_not_acknowledged() {
     let (mut host, client) = connected();
     let now = at(10_100);
     let mut acknowledged = 0;
@@ -220,8 +220,8 @@ fn a_peer_whose_reliable_queue_is_full_is_closed() {
 fn without_progress() -> (Host, RawClient) {
     let mut settings = HostSettings::default();
     // Otherwise the peer would time out earlier.
-    settings.patience.limit = u32::MAX;
-    settings.patience.maximum = Duration::from_secs(1_000);
+    settings.timeout.limit = u32::MAX;
+    settings.timeout.maximum = Duration::from_secs(1_000);
     let mut host = server(settings);
     let client = RawClient::connect(&mut host, at(10_000), FROM, 77);
     host.send(client.connection, 0, PacketFlags::RELIABLE, bytes::Bytes::from_static(b"x").into())
@@ -259,8 +259,8 @@ fn a_draining_connection_without_progress_ends_with_queue_full() {
     let end = HostEvent::Disconnected { connection, reason: DisconnectReason::QueueFull };
     let (ends, now, sent) = next_event(&mut host);
     assert_eq!((ends, now), (vec![end], at(40_100)));
-    let goodbye = parse(&sent[0]).1[0].body;
-    assert!(matches!(goodbye, Body::Disconnect { data: 7 }), "{goodbye:?}");
+    let disconnect = parse(&sent[0]).1[0].body;
+    assert!(matches!(disconnect, Body::Disconnect { data: 7 }), "{disconnect:?}");
     client.acknowledge(&mut host, at(40_110), CONTROL_CHANNEL, 2, at(40_100));
     assert!(events(&mut host).is_empty(), "the end was reported before");
 }
@@ -285,7 +285,7 @@ fn a_draining_connection_ends_with_a_timeout_unless_everything_was_delivered() {
 }
 
 #[test]
-fn a_packet_that_cannot_be_sent_is_refused() {
+fn a_packet_that_cannot_be_sent_is_rejected() {
     let (mut host, client) = connected();
     let payload = bytes::Bytes::from(vec![0; (32 << 20) + 1]);
     let error = host.send(client.connection, 0, PacketFlags::RELIABLE, payload.into()).unwrap_err();

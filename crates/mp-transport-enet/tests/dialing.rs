@@ -137,7 +137,7 @@ fn a_client_tries_the_next_address_when_one_does_not_answer() {
 }
 
 #[test]
-fn a_client_tries_the_next_address_at_once_when_one_refuses() {
+fn a_client_tries_the_next_address_immediately_when_it_is_rejected() {
     let network = network(5);
     let mut refusing = server(network.socket(address(FIRST)));
     refusing.set_refuse_new_connections(true);
@@ -154,7 +154,7 @@ fn a_client_tries_the_next_address_at_once_when_one_refuses() {
 }
 
 #[test]
-fn a_server_of_which_two_addresses_answer_has_one_peer() {
+fn a_server_that_replies_from_two_addresses_has_one_peer() {
     // Both replies are in flight when the first one is received.
     let network = network(200);
     let mut server = two_addresses(&network);
@@ -177,7 +177,7 @@ fn a_server_of_which_two_addresses_answer_has_one_peer() {
 }
 
 #[test]
-fn a_server_of_which_two_addresses_answer_within_one_turn_has_one_peer() {
+fn a_server_that_replies_from_two_addresses_within_one_turn_has_one_peer() {
     let network = network(150);
     let mut server = two_addresses(&network);
     let mut client = client(&network, &[FIRST, SECOND]);

@@ -151,7 +151,7 @@ fn nothing_is_readable_and_no_datagram_is_longer_than_the_mtu_and_a_record() {
 }
 
 #[test]
-fn a_client_gives_up_at_once_on_a_server_it_does_not_trust() {
+fn a_client_fails_immediately_if_its_server_is_not_trusted() {
     let mut rig = Virtual::new(1, Link::default());
     let mut server = rig.server();
     let mut elsewhere = trusting(&rig.certificate);
@@ -193,7 +193,7 @@ fn an_encrypted_client_tries_the_next_address_when_one_does_not_answer() {
 }
 
 #[test]
-fn a_client_without_encryption_reaches_nobody() {
+fn a_client_without_encryption_cannot_connect_to_an_encrypted_server() {
     let mut rig = Virtual::new(1, Link::default());
     let (mut server, mut client) = (rig.server(), rig.client(None));
     for _ in 0..1_000 {
@@ -208,7 +208,7 @@ fn a_client_without_encryption_reaches_nobody() {
 }
 
 #[test]
-fn an_mtu_that_leaves_no_room_is_refused_with_a_way_out() {
+fn an_mtu_too_large_for_dtls_is_rejected_with_the_valid_range() {
     let certificate = DevelopmentCertificate::new(&[HOST]).unwrap();
     let mut options = server_options(&certificate);
     options = options.mtu(MTU_WITH_DTLS_MAX + 1);
@@ -254,9 +254,9 @@ impl Lab {
         (sent, taken)
     }
 
-    fn sealed(&self, client: &mut Dtls, payload: &[u8]) -> Vec<Vec<u8>> {
+    fn encrypted(&self, client: &mut Dtls, payload: &[u8]) -> Vec<Vec<u8>> {
         let mut sent = Vec::new();
-        client.seal(self.now, at(SERVER), payload, &mut |_, bytes| sent.push(bytes.to_vec()));
+        client.encrypt(self.now, at(SERVER), payload, &mut |_, bytes| sent.push(bytes.to_vec()));
         sent
     }
 
@@ -270,7 +270,7 @@ impl Lab {
     ) -> Vec<Vec<u8>> {
         let from = from.into();
         let mut taken = Vec::new();
-        let mut way: VecDeque<_> = self.sealed(client, payload).into();
+        let mut way: VecDeque<_> = self.encrypted(client, payload).into();
         while let Some(bytes) = way.pop_front() {
             let (answers, took) = self.give(from, &bytes);
             taken.extend(took);
@@ -305,7 +305,7 @@ fn spoofed(number: usize) -> SocketAddr {
 }
 
 #[test]
-fn what_the_client_said_first_arrives_when_there_are_keys() {
+fn the_first_payload_is_delivered_after_the_handshake() {
     let mut lab = Lab::new(4);
     let mut client = lab.client();
     assert_eq!(lab.say(&mut client, at("10.0.0.2:1"), b"first"), [b"first"]);
@@ -314,10 +314,10 @@ fn what_the_client_said_first_arrives_when_there_are_keys() {
 }
 
 #[test]
-fn a_flood_of_greetings_is_answered_briefly_and_keeps_nobody_out() {
+fn a_flood_of_client_hellos_is_not_amplified_and_excludes_no_client() {
     let mut lab = Lab::new(4);
-    let mut somebody = lab.client();
-    let hello = lab.sealed(&mut somebody, b"x").remove(0);
+    let mut other_client = lab.client();
+    let hello = lab.encrypted(&mut other_client, b"x").remove(0);
     for number in 0..2 * DTLS_OPENING_MAX {
         let (answers, _) = lab.give(spoofed(number), &hello);
         let answered: usize = answers.iter().map(|(_, bytes)| bytes.len()).sum();
@@ -334,8 +334,8 @@ fn a_flood_of_greetings_is_answered_briefly_and_keeps_nobody_out() {
 #[test]
 fn one_ip_address_has_a_share_of_the_handshakes() {
     let mut lab = Lab::new(4);
-    let mut somebody = lab.client();
-    let hello = lab.sealed(&mut somebody, b"x").remove(0);
+    let mut other_client = lab.client();
+    let hello = lab.encrypted(&mut other_client, b"x").remove(0);
     for port in 1..1_000 {
         lab.give(SocketAddr::from(([77, 0, 0, 1], port)), &hello);
     }
@@ -343,21 +343,21 @@ fn one_ip_address_has_a_share_of_the_handshakes() {
 }
 
 #[test]
-fn greetings_and_forgeries_from_a_players_address_do_not_disturb_it() {
+fn forged_datagrams_from_a_players_address_do_not_affect_it() {
     let (mut lab, player) = (Lab::new(4), at("10.0.0.2:1"));
     let mut client = lab.client();
     lab.say(&mut client, player, b"hello");
     let mut other = lab.client();
-    let hello = lab.sealed(&mut other, b"x").remove(0);
+    let hello = lab.encrypted(&mut other, b"x").remove(0);
     let mut alert = vec![21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, 2, 2, 40];
     for number in 0..200 {
         lab.give(player, &hello);
         alert[10] = number;
         lab.give(player, &alert);
-        let mut forged = lab.sealed(&mut client, b"real").remove(0);
+        let mut forged = lab.encrypted(&mut client, b"real").remove(0);
         *forged.last_mut().unwrap() ^= 1;
         assert!(lab.give(player, &forged).1.is_empty());
-        let repeated = lab.sealed(&mut client, b"once").remove(0);
+        let repeated = lab.encrypted(&mut client, b"once").remove(0);
         assert_eq!(lab.give(player, &repeated).1, [b"once"]);
         assert!(lab.give(player, &repeated).1.is_empty());
     }
@@ -365,7 +365,7 @@ fn greetings_and_forgeries_from_a_players_address_do_not_disturb_it() {
 }
 
 #[test]
-fn a_client_that_starts_again_from_the_same_address_is_heard() {
+fn a_client_that_restarts_at_the_same_address_can_connect() {
     let (mut lab, player) = (Lab::new(4), at("10.0.0.2:1"));
     let mut client = lab.client();
     lab.say(&mut client, player, b"hello");
@@ -375,14 +375,14 @@ fn a_client_that_starts_again_from_the_same_address_is_heard() {
 }
 
 #[test]
-fn those_who_leave_or_fall_silent_are_forgotten() {
+fn closed_and_silent_associations_are_removed() {
     let mut lab = Lab::new(4);
     let (mut leaving, mut silent) = (lab.client(), lab.client());
     lab.say(&mut leaving, at("10.0.0.2:1"), b"hello");
     lab.say(&mut silent, at("10.0.0.3:1"), b"hello");
-    let mut goodbye = Vec::new();
-    leaving.close(lab.now, &mut |_, bytes| goodbye.push(bytes.to_vec()));
-    lab.give(at("10.0.0.2:1"), &goodbye[0]);
+    let mut close_notify = Vec::new();
+    leaving.close(lab.now, &mut |_, bytes| close_notify.push(bytes.to_vec()));
+    lab.give(at("10.0.0.2:1"), &close_notify[0]);
     assert_eq!(lab.server.associations(), (1, 0));
     lab.pass(DTLS_SILENCE_MAX);
     assert_eq!(lab.server.associations(), (0, 0));
@@ -390,7 +390,7 @@ fn those_who_leave_or_fall_silent_are_forgotten() {
 }
 
 #[test]
-fn a_full_server_turns_new_ones_away_until_somebody_is_silent() {
+fn a_full_server_rejects_new_associations_until_one_is_silent() {
     let mut lab = Lab::new(1);
     let room = 2 + 64;
     for number in 0..room {
@@ -410,7 +410,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn datagrams_of_strangers_do_no_harm(
+    fn corrupted_and_unknown_datagrams_do_not_affect_an_association(
         changes in prop::collection::vec((0..8_usize, any::<prop::sample::Index>(), any::<u8>()), 1..40),
         noise in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 0..20),
     ) {
@@ -420,7 +420,7 @@ proptest! {
         // The datagrams of another client's handshake, each with one changed byte, from its own
         // address, the player's address and other addresses.
         let (mut other, from) = (lab.client(), at("10.0.0.3:1"));
-        let mut way: VecDeque<_> = lab.sealed(&mut other, b"x").into();
+        let mut way: VecDeque<_> = lab.encrypted(&mut other, b"x").into();
         let mut step = 0;
         while let Some(bytes) = way.pop_front() {
             for (when, place, value) in &changes {
@@ -469,7 +469,7 @@ fn time_in_which_the_process_was_stopped_does_not_end_an_association() {
 fn time_in_which_the_process_was_stopped_does_not_end_a_handshake() {
     let mut lab = Lab::new(2);
     let mut client = lab.client();
-    let greeting = lab.sealed(&mut client, b"hello");
+    let greeting = lab.encrypted(&mut client, b"hello");
     lab.give(at("10.0.1.2:5000"), &greeting[0]);
     lab.stop(DTLS_HANDSHAKE_TIMEOUT * 2);
     assert_eq!((lab.server.associations(), lab.server.stats().failed), ((0, 1), 0));
@@ -478,7 +478,7 @@ fn time_in_which_the_process_was_stopped_does_not_end_a_handshake() {
 }
 
 #[test]
-fn all_that_a_server_sends_leaves_from_the_address_that_its_client_asked() {
+fn an_association_sends_from_the_address_that_received_its_handshake() {
     let mut lab = Lab::new(1);
     let mut client = lab.client();
     let asked = Some("10.0.0.9".parse().unwrap());
@@ -487,7 +487,7 @@ fn all_that_a_server_sends_leaves_from_the_address_that_its_client_asked() {
     assert_eq!(lab.say(&mut client, path, b"hello"), [b"hello"]);
     let mut sent = Vec::new();
     let send: &mut dyn FnMut(NetworkPath, &[u8]) = &mut |path, _| sent.push(path);
-    lab.server.seal(lab.now, path.remote, b"welcome", send);
+    lab.server.encrypt(lab.now, path.remote, b"welcome", send);
     lab.server.close(lab.now, send);
     assert_eq!(sent, [path, path]);
 }

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 
 const HOST: &str = "game.example";
 /// Timeout of a wait, even on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_secs(120);
 const MISSING: &str = "cannot run openssl; on Debian: apt-get install openssl";
 
 fn openssl(folder: &Path, arguments: &str) -> Output {
@@ -109,13 +109,13 @@ fn pass_on(lines: impl BufRead, to: &SyncSender<String>) {
 struct Ours {
     socket: DtlsSocket<UdpSocket>,
     clock: SystemClock,
-    heard: Vec<(SocketAddr, Vec<u8>)>,
+    received: Vec<(SocketAddr, Vec<u8>)>,
 }
 
 impl Ours {
     fn new() -> Self {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
-        Self { socket: DtlsSocket::new(socket), clock: SystemClock::new(), heard: Vec::new() }
+        Self { socket: DtlsSocket::new(socket), clock: SystemClock::new(), received: Vec::new() }
     }
 
     fn turn(&mut self) {
@@ -123,7 +123,7 @@ impl Ours {
         let mut buf = [0; 2_000];
         loop {
             match self.socket.try_recv_from(&mut buf) {
-                Ok((len, from)) => self.heard.push((from, buf[..len].to_vec())),
+                Ok((len, from)) => self.received.push((from, buf[..len].to_vec())),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 // The server is not listening yet.
                 Err(_) => {}
@@ -131,8 +131,8 @@ impl Ours {
         }
     }
 
-    fn has_heard(&self, wanted: &[u8]) -> bool {
-        self.heard.iter().any(|(_, bytes)| bytes.starts_with(wanted))
+    fn has_received(&self, wanted: &[u8]) -> bool {
+        self.received.iter().any(|(_, bytes)| bytes.starts_with(wanted))
     }
 }
 
@@ -143,7 +143,7 @@ fn until(
     log: &mut String,
     is_done: impl Fn(&Ours, &str) -> bool,
 ) {
-    let limit = ours.clock.now() + PATIENCE;
+    let limit = ours.clock.now() + TIMEOUT;
     while ours.clock.now() < limit {
         ours.turn();
         theirs.has_said("", log);
@@ -152,7 +152,7 @@ fn until(
         }
         thread::sleep(Duration::from_millis(5));
     }
-    panic!("timed out after {PATIENCE:?}; output of openssl:\n{log}{:?}", ours.socket.dtls());
+    panic!("timed out after {TIMEOUT:?}; output of openssl:\n{log}{:?}", ours.socket.dtls());
 }
 
 /// Starts `s_server` at an unused port, with the server's certificate.
@@ -162,7 +162,7 @@ fn s_server(folder: &TempDir, arguments: &str) -> (Running, SocketAddr, String) 
     let arguments = format!("s_server -dtls1_2 -accept {address} {arguments}");
     let (theirs, mut log) = (Running::start(folder, &arguments), String::new());
     let clock = SystemClock::new();
-    let limit = clock.now() + PATIENCE;
+    let limit = clock.now() + TIMEOUT;
     while clock.now() < limit {
         if theirs.has_said("ACCEPT", &mut log) {
             return (theirs, address, log);
@@ -173,7 +173,7 @@ fn s_server(folder: &TempDir, arguments: &str) -> (Running, SocketAddr, String) 
 }
 
 #[test]
-fn a_client_of_openssls_verifies_our_server_and_payloads_go_both_ways() {
+fn openssl_client_verifies_the_server_and_exchanges_payloads() {
     let folder = certificates();
     let mut ours = Ours::new();
     ours.socket.server_setup(identity(&folder, "server").into(), 32).unwrap();
@@ -184,8 +184,8 @@ fn a_client_of_openssls_verifies_our_server_and_payloads_go_both_ways() {
     let mut log = String::new();
     until(&mut ours, &theirs, &mut log, |ours, _| ours.socket.dtls().unwrap().stats().secured == 1);
     theirs.say("from openssl");
-    until(&mut ours, &theirs, &mut log, |ours, _| ours.has_heard(b"from openssl"));
-    let player = ours.heard[0].0;
+    until(&mut ours, &theirs, &mut log, |ours, _| ours.has_received(b"from openssl"));
+    let player = ours.received[0].0;
     ours.socket.try_send_to(b"from mp\n", player).unwrap();
     ours.socket.try_send_to(&[b'x'; 1_392], player).unwrap();
     ours.socket.try_send_to(b"\n", player).unwrap();
@@ -196,7 +196,7 @@ fn a_client_of_openssls_verifies_our_server_and_payloads_go_both_ways() {
 }
 
 #[test]
-fn a_client_of_openssls_that_expects_another_name_refuses_our_server() {
+fn openssl_client_that_expects_another_name_rejects_the_server() {
     let folder = certificates();
     let mut ours = Ours::new();
     ours.socket.server_setup(identity(&folder, "server").into(), 32).unwrap();
@@ -219,32 +219,32 @@ fn talk(folder: &TempDir, hostname: &str, tls: ClientTlsOptions, listens: bool) 
     ours.socket.try_send_to(b"from mp\n", address).unwrap();
     until(&mut ours, &theirs, &mut log, |_, log| log.contains("from mp"));
     theirs.say("from openssl");
-    until(&mut ours, &theirs, &mut log, |ours, _| ours.has_heard(b"from openssl"));
+    until(&mut ours, &theirs, &mut log, |ours, _| ours.has_received(b"from openssl"));
     ours.socket.try_send_to(&[b'x'; 1_392], address).unwrap();
     ours.socket.try_send_to(b"\n", address).unwrap();
     until(&mut ours, &theirs, &mut log, |_, log| log.contains(&"x".repeat(1_392)));
 }
 
 #[test]
-fn our_client_verifies_a_server_of_openssls_by_its_authority_and_payloads_go_both_ways() {
+fn client_verifies_an_openssl_server_by_its_issuer_and_exchanges_payloads() {
     let folder = certificates();
     talk(&folder, HOST, trusting(&folder), false);
 }
 
 #[test]
-fn our_client_brings_back_the_cookie_of_a_server_of_openssls() {
+fn client_returns_the_cookie_of_an_openssl_server() {
     let folder = certificates();
     talk(&folder, HOST, trusting(&folder), true);
 }
 
 #[test]
-fn an_unsafe_client_takes_any_server_of_openssls() {
+fn an_unsafe_client_accepts_any_openssl_server() {
     let folder = certificates();
     talk(&folder, "elsewhere.example", ClientTlsOptions::new_unsafe(), false);
 }
 
 #[test]
-fn our_client_refuses_a_server_of_openssls_with_another_name_or_authority() {
+fn client_rejects_an_openssl_server_with_another_name_or_issuer() {
     let (folder, other) = (certificates(), certificates());
     for (hostname, tls) in [("elsewhere.example", trusting(&folder)), (HOST, trusting(&other))] {
         let (theirs, address, mut log) = s_server(&folder, "-cert server.crt -key server.key");
@@ -263,7 +263,7 @@ fn our_client_refuses_a_server_of_openssls_with_another_name_or_authority() {
 }
 
 #[test]
-fn an_rsa_key_and_a_chain_are_refused_with_a_way_out() {
+fn an_rsa_key_and_a_chain_are_rejected_with_a_solution() {
     let folder = certificates();
     let any = (Ipv4Addr::LOCALHOST, 0).into();
     let mut host = EnetConnection::create_host_bound(any, HostSettings::default()).unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use common::{RawClient, at, reliable, server, transmits};
 use mp_core::Instant;
-use mp_transport_enet::proto::{Host, HostSettings, PacketFlags, Patience};
+use mp_transport_enet::proto::{Host, HostSettings, PacketFlags, TimeoutConfig};
 
 const EXTREMES: [Duration; 6] = [
     Duration::ZERO,
@@ -24,10 +24,10 @@ const SETTERS: [(&str, Setter); 5] = [
     ("half_open_timeout", |settings, value| settings.half_open_timeout = value),
     ("reliable_progress_timeout", |settings, value| settings.reliable_progress_timeout = value),
     ("minimum", |settings, value| {
-        settings.patience = Patience { minimum: value, ..settings.patience };
+        settings.timeout = TimeoutConfig { minimum: value, ..settings.timeout };
     }),
     ("maximum", |settings, value| {
-        settings.patience = Patience { maximum: value, ..settings.patience };
+        settings.timeout = TimeoutConfig { maximum: value, ..settings.timeout };
     }),
 ];
 

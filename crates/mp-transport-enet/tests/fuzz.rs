@@ -17,7 +17,7 @@ fn hosts_survive_any_commands_of_a_connected_peer() {
 }
 
 #[test]
-fn what_is_compressed_expands_to_what_it_was() {
+fn compressed_input_decompresses_to_itself() {
     let keys = ["in", "fastlz", "zlib", "zstd"];
     let seeds = Seeds::testdata(&["godot4/compressed.json"], &keys);
     check("enet_compression", seeds, 1_000, fuzz::enet_compression);

@@ -147,7 +147,7 @@ impl World {
 }
 
 #[test]
-fn a_flood_of_forged_connects_neither_keeps_players_out_nor_is_amplified() {
+fn a_flood_of_forged_connects_neither_excludes_players_nor_is_amplified() {
     let mut world = World::new(HostSettings::default());
     world.join("10.0.0.2:1", 2);
     world.pass(200, |_, _| {});
@@ -170,7 +170,7 @@ fn a_flood_of_forged_connects_neither_keeps_players_out_nor_is_amplified() {
 }
 
 #[test]
-fn a_flood_from_one_address_does_not_push_out_the_handshakes_of_others() {
+fn a_flood_from_one_address_does_not_drop_the_handshakes_of_others() {
     let mut world = World::new(HostSettings::default());
     world.join("10.0.0.2:1", 2);
     world.pass(200, |_, _| {});
@@ -189,7 +189,7 @@ fn a_flood_from_one_address_does_not_push_out_the_handshakes_of_others() {
 }
 
 #[test]
-fn many_players_behind_one_address_get_in_together() {
+fn many_players_behind_one_address_can_connect_at_once() {
     let mut settings = HostSettings::default();
     settings.max_peers = 200;
     let mut world = World::new(settings);
@@ -210,7 +210,7 @@ fn hoarded(channel: u8, number: u32, payload: &[u8]) -> Command<'_> {
 }
 
 #[test]
-fn peers_that_hoard_pieces_cannot_fill_the_memory_of_a_host_or_stop_others() {
+fn peers_with_incomplete_packets_cannot_exhaust_the_memory_of_a_host() {
     let mut settings = HostSettings::default();
     settings.max_peers = 200;
     settings.waiting_bytes = 4 << 20;
@@ -265,8 +265,8 @@ fn peers_that_hoard_pieces_cannot_fill_the_memory_of_a_host_or_stop_others() {
 
     // The memory of the attackers is released when they disconnect.
     for attacker in &attackers {
-        let goodbye = Command::control(2, Body::Disconnect { data: 0 });
-        attacker.send(&mut world.server, at(world.now), &[goodbye]);
+        let disconnect = Command::control(2, Body::Disconnect { data: 0 });
+        attacker.send(&mut world.server, at(world.now), &[disconnect]);
     }
     world.pass(100, |_, _| {});
     let next = RawClient::connect(&mut world.server, at(world.now), "10.0.9.99:9", 6_000);

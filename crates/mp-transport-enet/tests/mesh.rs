@@ -81,7 +81,7 @@ fn send(peer: &mut EnetMesh<Socket>, to: ConnectionId, text: &str) -> Result<(),
 }
 
 #[test]
-fn everybody_reaches_everybody() {
+fn all_peers_of_a_mesh_reach_each_other() {
     let network = network();
     let (mut peers, links) = mesh(&network);
     for peer in &peers {
@@ -126,7 +126,7 @@ fn everybody_reaches_everybody() {
 }
 
 #[test]
-fn one_that_leaves_leaves_the_others_alone() {
+fn a_disconnecting_peer_of_a_mesh_does_not_affect_the_others() {
     let network = network();
     let (mut peers, links) = mesh(&network);
     run(&network, &mut peers, 1);

@@ -104,7 +104,7 @@ fn reliable_packets_reach_all_but_one_over_a_network_that_loses() {
 }
 
 #[test]
-fn a_channel_that_was_not_agreed_on_is_said() {
+fn sending_on_a_channel_that_was_not_agreed_on_is_an_error() {
     let (network, server) = network();
     let mut server = PacketPeer::new(server);
     let mut client = PacketPeer::new(client(&network, 2, 1));
@@ -116,7 +116,7 @@ fn a_channel_that_was_not_agreed_on_is_said() {
 }
 
 #[test]
-fn a_polite_goodbye_is_signalled_when_it_is_acknowledged() {
+fn a_graceful_disconnect_is_signaled_when_it_is_acknowledged() {
     let (network, server) = network();
     let mut server = PacketPeer::new(server);
     let mut client = PacketPeer::new(client(&network, 2, 253));
@@ -133,7 +133,7 @@ fn a_polite_goodbye_is_signalled_when_it_is_acknowledged() {
 }
 
 #[test]
-fn a_client_of_godot_3_hears_that_nobody_answers() {
+fn a_client_of_godot_3_is_notified_without_a_reply() {
     let (network, _) = network();
     let mut client = NetworkedMultiplayerPeer::new(client(&network, 2, 253));
     let mut waits = 0;
@@ -151,7 +151,7 @@ fn a_client_of_godot_3_hears_that_nobody_answers() {
 }
 
 #[test]
-fn the_documented_defaults_of_godot_3_refuse_clients_over_enet() {
+fn the_documented_defaults_of_godot_3_reject_clients_over_enet() {
     let (network, server) = network();
     let mut server = NetworkedMultiplayerPeer::new(server);
     let mut refused = NetworkedMultiplayerPeer::new(client(&network, 2, 253));

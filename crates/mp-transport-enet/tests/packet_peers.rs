@@ -107,7 +107,7 @@ fn settings() -> HostSettings {
 }
 
 #[test]
-fn every_kind_of_goodbye_tells_its_number() {
+fn every_kind_of_disconnect_sends_its_data() {
     for server_ends in [true, false] {
         let (ours, theirs) = if server_ends { (SERVERS, CLIENTS) } else { (CLIENTS, SERVERS) };
 
@@ -175,7 +175,7 @@ fn raw_flags_choose_how_a_packet_travels() {
 }
 
 #[test]
-fn a_peer_is_as_patient_as_it_is_told() {
+fn a_peer_times_out_as_configured() {
     let mut world = World::new(settings());
     let (one, three) = (Duration::from_secs(1), Duration::from_secs(3));
     let error = world.peer(CLIENTS).set_timeout(32, three, one).unwrap_err();
@@ -188,7 +188,7 @@ fn a_peer_is_as_patient_as_it_is_told() {
 }
 
 #[test]
-fn an_idle_peer_is_pinged_as_often_as_it_is_told() {
+fn an_idle_peer_is_pinged_as_configured() {
     let mut world = World::new(settings());
     let sent = |world: &mut World| {
         world.sides[CLIENTS].pop_statistic(HostStatistic::TotalSentPackets);
@@ -256,23 +256,23 @@ fn statistics_are_those_of_enet() {
 }
 
 #[test]
-fn both_sides_take_over_the_parameters_of_a_throttle() {
+fn both_peers_apply_the_parameters_of_a_throttle() {
     let mut world = World::new(settings());
     let parameters = ThrottleParameters { interval: 2_000, acceleration: 3, deceleration: 4 };
     world.peer(CLIENTS).throttle_configure(parameters);
     world.run(20);
     for side in [SERVERS, CLIENTS] {
-        let figures = [
+        let statistics = [
             PeerStatistic::PacketThrottleInterval,
             PeerStatistic::PacketThrottleAcceleration,
             PeerStatistic::PacketThrottleDeceleration,
         ];
-        assert_eq!(figures.map(|figure| world.statistic(side, figure)), [2_000, 3, 4]);
+        assert_eq!(statistics.map(|statistic| world.statistic(side, statistic)), [2_000, 3, 4]);
     }
 }
 
 #[test]
-fn what_a_host_sent_and_received_is_told_once() {
+fn host_statistics_are_reset_when_polled() {
     let mut world = World::new(settings());
     for side in [SERVERS, CLIENTS] {
         let [sent, datagrams, received, arrived] =
@@ -308,7 +308,7 @@ fn a_broadcast_reaches_every_peer_that_has_the_channel() {
 }
 
 #[test]
-fn a_host_limits_channels_and_refuses_those_who_come() {
+fn a_host_limits_channels_and_rejects_new_clients() {
     let mut world = World::new(settings());
     world.sides[SERVERS].channel_limit(2);
     assert_eq!(world.sides[SERVERS].max_channels(), 2);
@@ -328,7 +328,7 @@ fn a_host_limits_channels_and_refuses_those_who_come() {
 }
 
 #[test]
-fn hosts_that_compress_differently_do_not_meet() {
+fn hosts_with_different_compression_cannot_connect() {
     let mut world = World::new(settings());
     world.peer(CLIENTS).peer_disconnect_now(0);
     world.run(20);
@@ -343,7 +343,7 @@ fn hosts_that_compress_differently_do_not_meet() {
 }
 
 #[test]
-fn a_datagram_that_is_not_enets_leaves_from_the_same_socket() {
+fn a_raw_datagram_is_sent_from_the_same_socket() {
     let mut world = World::new(settings());
     world.network.take_log();
     world.sides[CLIENTS].socket_send(address("10.0.0.9:1"), b"knock").unwrap();

@@ -183,7 +183,7 @@ fn a_large_unreliable_packet_arrives_as_ordered() {
 }
 
 #[test]
-fn a_prefix_and_a_payload_arrive_as_one_packet_also_in_pieces() {
+fn a_prefix_and_a_payload_are_received_as_one_packet_even_if_fragmented() {
     let mut world = World::new();
     let (mut server, to_client, mut client, _) = world.pair();
     let mut packet = outgoing(to_client, TransferMode::Reliable, 0, &pattern(6, 100_000));
@@ -194,7 +194,7 @@ fn a_prefix_and_a_payload_arrive_as_one_packet_also_in_pieces() {
 }
 
 #[test]
-fn what_cannot_be_sent_is_refused_with_the_reason() {
+fn packets_that_cannot_be_sent_are_rejected_with_the_reason() {
     let mut world = World::new();
     let options = client_options().channels(3);
     let (mut server, to_client, mut client, to_server) =
@@ -214,7 +214,7 @@ fn what_cannot_be_sent_is_refused_with_the_reason() {
 }
 
 #[test]
-fn a_link_with_too_few_channels_keeps_no_packet_from_the_others() {
+fn a_connection_with_too_few_channels_does_not_affect_the_others() {
     let mut world = World::new();
     let options = client_options().channels(1);
     let (mut server, to_client, mut client, _) = world.pair_with(ServerOptions::default(), options);
@@ -235,7 +235,7 @@ fn a_link_with_too_few_channels_keeps_no_packet_from_the_others() {
 }
 
 #[test]
-fn a_client_that_nobody_answers_gives_up_without_an_event() {
+fn a_client_without_a_reply_fails_without_an_event() {
     let mut world = World::new();
     let mut client = world.client(CLIENT, client_options());
     let begin = world.now;
@@ -252,7 +252,7 @@ fn a_client_that_nobody_answers_gives_up_without_an_event() {
 }
 
 #[test]
-fn a_refused_client_knows_at_once_and_without_an_event() {
+fn a_rejected_client_fails_immediately_without_an_event() {
     let mut world = World::new();
     let mut server = world.server(ServerOptions::default().max_clients(1));
     let mut first = world.client(CLIENT, client_options());
@@ -265,7 +265,7 @@ fn a_refused_client_knows_at_once_and_without_an_event() {
 }
 
 #[test]
-fn a_polite_goodbye_is_reported_when_it_is_acknowledged() {
+fn a_graceful_disconnect_is_reported_when_it_is_acknowledged() {
     let mut world = World::new();
     let (mut server, to_client, mut client, to_server) = world.pair();
     server.disconnect(to_client, DisconnectReason::Kicked, Farewell::Polite);
@@ -279,7 +279,7 @@ fn a_polite_goodbye_is_reported_when_it_is_acknowledged() {
 }
 
 #[test]
-fn an_abrupt_goodbye_survives_loss() {
+fn an_immediate_disconnect_is_retransmitted_when_lost() {
     let mut world = World::new();
     let (mut server, _, mut client, to_server) = world.pair();
     world.network.set_link(Link { loss_permille: 1_000, ..Link::default() });
@@ -296,7 +296,7 @@ fn an_abrupt_goodbye_survives_loss() {
 }
 
 #[test]
-fn an_abrupt_goodbye_forgets_what_was_not_taken() {
+fn an_immediate_disconnect_removes_events_that_were_not_polled() {
     let mut world = World::new();
     let (mut server, to_client, mut client, to_server) = world.pair();
     client.send(outgoing(to_server, TransferMode::Reliable, 0, b"x")).unwrap();
@@ -309,7 +309,7 @@ fn an_abrupt_goodbye_forgets_what_was_not_taken() {
 }
 
 #[test]
-fn closing_tells_everybody_once_and_reports_nothing() {
+fn closing_sends_one_disconnect_to_each_peer_and_reports_nothing() {
     let mut world = World::new();
     let (mut server, _, mut client, to_server) = world.pair();
     server.close();
@@ -328,7 +328,7 @@ fn closing_tells_everybody_once_and_reports_nothing() {
 }
 
 #[test]
-fn a_server_that_vanished_is_given_up() {
+fn a_server_that_vanished_times_out() {
     let mut world = World::new();
     let (server, _, mut client, to_server) = world.pair();
     drop(server);
@@ -346,7 +346,7 @@ fn a_server_that_vanished_is_given_up() {
 }
 
 #[test]
-fn a_socket_without_room_loses_nothing() {
+fn a_blocked_socket_loses_nothing() {
     let mut world = World::new();
     let (mut server, to_client, mut client, _) = world.pair();
     server.send(outgoing(to_client, TransferMode::Unreliable, 0, &pattern(0, 100_000))).unwrap();
@@ -364,7 +364,7 @@ fn a_socket_without_room_loses_nothing() {
 }
 
 #[test]
-fn a_poll_takes_a_bounded_number_of_datagrams_and_is_due_again() {
+fn a_poll_receives_a_bounded_number_of_datagrams_and_is_due_again() {
     let mut world = World::new();
     let (mut server, to_client, mut client, to_server) = world.pair();
     for _ in 0..2_500 {
@@ -487,7 +487,7 @@ fn a_tokio_socket_wakes_its_task() {
 }
 
 #[test]
-fn a_socket_for_ipv6_takes_ipv4_as_well() {
+fn a_socket_for_ipv6_receives_ipv4_as_well() {
     let any: SocketAddr = "[::]:0".parse().unwrap();
     let mut both = match UdpSocket::bind(any) {
         Ok(both) => both,
@@ -536,7 +536,7 @@ fn a_client_reaches_a_server_over_ipv6() {
 }
 
 #[test]
-fn a_client_sends_from_the_address_it_is_told_to() {
+fn a_client_sends_from_the_configured_address() {
     let server = "127.0.0.1:9".parse().unwrap();
     let options = client_options().bind_ip(Ipv4Addr::LOCALHOST.into());
     let client = EnetMultiplayerPeer::create_client(server, options.clone()).unwrap();

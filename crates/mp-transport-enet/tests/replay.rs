@@ -189,7 +189,7 @@ fn a_client_shakes_hands_and_pings() {
 }
 
 #[test]
-fn a_client_nobody_answers_tries_six_times() {
+fn a_client_without_a_reply_tries_six_times() {
     let replayed = replay("enet_no_server.json", Side::Client, client_settings(), 0, 255, &[]);
     assert_eq!(replayed.sent, 6);
 }
@@ -272,7 +272,7 @@ fn flags_choose_the_command() {
 }
 
 #[test]
-fn large_packets_are_cut_and_acknowledged() {
+fn large_packets_are_fragmented_and_acknowledged() {
     let large = send(0, RELIABLE, 102_400);
     let actions: [Action<'_>; 1] = [(4, &large)];
     // The capture contains the first 20 of 76 fragments. The others are sent in the same flush.
@@ -299,7 +299,7 @@ fn large_packets_are_cut_and_acknowledged() {
 }
 
 #[test]
-fn a_server_that_waits_sends_everything_first() {
+fn a_draining_server_sends_everything_first() {
     let later = |host: &mut Host, connection: ConnectionId| {
         send(0, RELIABLE, 20_000)(host, connection);
         host.disconnect(connection, 77, DisconnectReason::Kicked, Farewell::Drain);
@@ -322,8 +322,8 @@ fn a_server_that_waits_sends_everything_first() {
 }
 
 #[test]
-fn a_server_says_goodbye_in_every_way() {
-    let polite = |host: &mut Host, connection| {
+fn a_server_disconnects_in_every_way() {
+    let graceful = |host: &mut Host, connection| {
         host.disconnect(connection, 0, DisconnectReason::Kicked, Farewell::Polite);
     };
     let abrupt = |host: &mut Host, connection| {
@@ -335,7 +335,7 @@ fn a_server_says_goodbye_in_every_way() {
         replay(name, Side::Server, server_settings(), epoch, 255, &[(index, act)]).events
     };
 
-    let events = run("enet_disc_server_disconnect_peer.json", 0, 4, &polite);
+    let events = run("enet_disc_server_disconnect_peer.json", 0, 4, &graceful);
     let end = events.last().unwrap();
     assert!(
         matches!(end, HostEvent::Disconnected { reason: DisconnectReason::Kicked, .. }),
@@ -353,7 +353,7 @@ fn a_server_says_goodbye_in_every_way() {
 }
 
 #[test]
-fn a_server_acknowledges_goodbyes() {
+fn a_server_acknowledges_disconnects() {
     let events = replay(
         "enet_disc_client_disconnect_peer.json",
         Side::Server,
@@ -369,11 +369,11 @@ fn a_server_acknowledges_goodbyes() {
 }
 
 #[test]
-fn a_client_says_goodbye() {
-    let polite = |host: &mut Host, connection| {
+fn a_client_disconnects() {
+    let graceful = |host: &mut Host, connection| {
         host.disconnect(connection, 42, DisconnectReason::Closed, Farewell::Polite);
     };
-    let actions: [Action<'_>; 1] = [(6, &polite)];
+    let actions: [Action<'_>; 1] = [(6, &graceful)];
     let replayed = replay(
         "enet_disc_client_packet_peer.json",
         Side::Client,
@@ -390,7 +390,7 @@ fn a_client_says_goodbye() {
 }
 
 #[test]
-fn compressed_sessions_of_every_mode_are_played_by_either_side() {
+fn compressed_sessions_of_every_mode_are_replayed_by_either_peer() {
     let texts = [RELIABLE, RELIABLE, RELIABLE, UNRELIABLE];
     // Indices of the datagrams before which the client sends its four texts, the server echoes
     // them, and the client closes. The time from the server's bandwidth rounds to the first
@@ -463,7 +463,7 @@ fn a_client_configures_its_connection() {
 }
 
 #[test]
-fn the_second_user_of_a_slot_has_another_session() {
+fn the_second_peer_of_a_slot_has_another_session() {
     let mut settings = server_settings();
     settings.max_peers = 1;
     let replayed = replay("enet_reconnect.json", Side::Server, settings, 300, 255, &[]);

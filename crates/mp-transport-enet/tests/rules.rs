@@ -78,7 +78,7 @@ fn reliable_packets_wait_for_those_before_them() {
 }
 
 #[test]
-fn a_duplicate_of_what_waits_is_acknowledged_and_costs_nothing() {
+fn a_duplicate_of_a_pending_packet_is_acknowledged_and_uses_no_memory() {
     let (mut host, client) = connected();
     let now = at(10_100);
     client.send(&mut host, now, &[reliable(0, 2, &[2])]);
@@ -121,7 +121,7 @@ fn unreliable_packets_wait_for_the_reliable_ones_before_them() {
 }
 
 #[test]
-fn unsequenced_packets_arrive_once_in_any_order() {
+fn unsequenced_packets_are_delivered_once_in_any_order() {
     let (mut host, client) = connected();
     for group in [3_u16, 1, 3, 2, 1_025, 1, 1_026] {
         client.send(&mut host, at(10_100), &[unsequenced(group, &group.to_be_bytes())]);
@@ -137,7 +137,7 @@ fn unsequenced_packets_arrive_once_in_any_order() {
 }
 
 #[test]
-fn fragments_make_a_packet_with_the_flag_of_their_kind() {
+fn fragments_are_reassembled_to_a_packet_with_the_flag_of_their_kind() {
     let (mut host, client) = connected();
     let whole = pattern(0, 3_000);
     for number in [2, 0, 1] {
@@ -171,7 +171,7 @@ fn an_incomplete_unreliable_packet_is_dropped_when_a_later_one_arrives() {
 }
 
 #[test]
-fn overlapping_fragments_are_refused() {
+fn overlapping_fragments_are_rejected() {
     // Godot 4.6.3 delivers two fragments at offset 0, followed by heap contents.
     let (mut host, client) = connected();
     let whole = pattern(0, 1_024);
@@ -187,7 +187,7 @@ fn overlapping_fragments_are_refused() {
 }
 
 #[test]
-fn a_fragment_under_a_number_that_is_not_its_own_is_refused() {
+fn a_fragment_with_a_wrong_sequence_number_is_rejected() {
     let (mut host, client) = connected();
     let whole = pattern(0, 1_024);
     let mut command = reliable_fragment(1, 1, 2, &whole);
@@ -215,7 +215,7 @@ fn windows_seven_and_eight_ahead_are_not_acknowledged() {
 }
 
 #[test]
-fn what_comes_before_nonsense_is_acknowledged_and_what_comes_after_is_not() {
+fn commands_before_a_malformed_one_are_acknowledged_and_those_after_it_are_not() {
     let (mut host, mut client) = connected();
     let now = at(10_100);
     let (good, later) = (client.ping(), client.ping());
@@ -249,7 +249,7 @@ fn what_comes_before_nonsense_is_acknowledged_and_what_comes_after_is_not() {
 }
 
 #[test]
-fn zeros_behind_the_last_command_are_harmless() {
+fn zeros_after_the_last_command_are_ignored() {
     let (mut host, mut client) = connected();
     let mut bytes = datagram(client.header(Some(5)), &[client.ping()]);
     bytes.extend([0; 8]);
@@ -270,7 +270,7 @@ fn compressed_datagrams_are_counted_and_ignored() {
 }
 
 #[test]
-fn a_host_that_compresses_takes_plain_datagrams() {
+fn a_host_with_compression_accepts_uncompressed_datagrams() {
     let (mut host, mut client) = connected();
     host.compress(CompressionMode::Zstd);
     let ping = client.ping();
@@ -296,17 +296,17 @@ fn limits_and_throttle_parameters_are_acknowledged() {
 }
 
 #[test]
-fn a_server_asks_its_clients_not_to_drop_what_they_send() {
+fn a_server_configures_its_clients_not_to_drop_packets() {
     let mut host = server(ServerOptions::default().host_settings());
     let client = RawClient::half_open(&mut host, at(10_000), FROM, 77);
     client.acknowledge(&mut host, at(10_000), 0xff, 1, at(10_000));
-    let told: Vec<_> = transmits(&mut host, at(10_000))
+    let lines: Vec<_> = transmits(&mut host, at(10_000))
         .iter()
         .flat_map(|(_, bytes)| parse(bytes).1.iter().map(ToString::to_string).collect::<Vec<_>>())
         .filter(|command| command.contains("THROTTLE_CONFIGURE"))
         .collect();
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].contains(" 5000 ms +2 -0 "), "{told:?}");
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains(" 5000 ms +2 -0 "), "{lines:?}");
 }
 
 // Sending.
@@ -329,7 +329,7 @@ fn a_turn_shares_datagrams_up_to_32_commands() {
 }
 
 #[test]
-fn acknowledgements_ride_on_data() {
+fn acknowledgements_share_datagrams_with_data() {
     let (mut host, client) = connected();
     client.send(&mut host, at(10_100), &[reliable(0, 1, &[1])]);
     send(&mut host, client.connection, PacketFlags::RELIABLE, 5);
@@ -355,7 +355,7 @@ fn no_datagram_is_longer_than_the_mtu() {
 }
 
 #[test]
-fn a_lost_packet_is_sent_again_twice_as_late_each_time() {
+fn the_retransmission_timeout_doubles_each_time() {
     let (mut host, client) = connected();
     // The first sample of the round-trip time is 0, counted as 1 ms. Mean 1 and variance 1 make 5
     // ms.
@@ -429,7 +429,7 @@ fn packets_queued_long_after_the_last_turn_do_not_count_as_stalls() {
 }
 
 #[test]
-fn acknowledgements_received_during_a_stall_tell_nothing_of_the_round_trip() {
+fn acknowledgements_received_during_a_stall_do_not_change_the_round_trip_time() {
     let (mut host, client) = connected();
     send(&mut host, client.connection, PacketFlags::RELIABLE, 5);
     transmits(&mut host, at(10_100));
@@ -441,7 +441,7 @@ fn acknowledgements_received_during_a_stall_tell_nothing_of_the_round_trip() {
 }
 
 #[test]
-fn the_timer_asks_for_a_turn_when_something_is_due() {
+fn a_turn_is_due_when_a_timer_is_due() {
     let (mut host, client) = connected();
     let announced = host.poll_timeout().unwrap();
     assert_eq!(
@@ -471,7 +471,7 @@ fn the_timer_asks_for_a_turn_when_something_is_due() {
 }
 
 #[test]
-fn an_acknowledgement_with_a_made_up_time_does_not_move_the_round_trip() {
+fn an_acknowledgement_with_a_forged_time_does_not_change_the_round_trip_time() {
     let (mut host, client) = connected();
     let before = host.connection_stats(client.connection).unwrap().round_trip_time;
     send(&mut host, client.connection, PacketFlags::RELIABLE, 5);
@@ -484,7 +484,7 @@ fn an_acknowledgement_with_a_made_up_time_does_not_move_the_round_trip() {
 }
 
 #[test]
-fn the_echo_tells_which_transmission_arrived() {
+fn the_echoed_time_identifies_the_received_transmission() {
     let (mut host, client) = connected();
     send(&mut host, client.connection, PacketFlags::RELIABLE, 5);
     transmits(&mut host, at(10_100));
@@ -496,7 +496,7 @@ fn the_echo_tells_which_transmission_arrived() {
 }
 
 #[test]
-fn an_acknowledgement_of_nothing_changes_nothing() {
+fn an_acknowledgement_of_an_unknown_command_has_no_effect() {
     let (mut host, client) = connected();
     let before = host.connection_stats(client.connection);
     client.acknowledge(&mut host, at(20_000), 3, 999, at(12_345));
@@ -504,7 +504,7 @@ fn an_acknowledgement_of_nothing_changes_nothing() {
 }
 
 #[test]
-fn the_window_holds_reliable_data_back_and_nothing_else() {
+fn the_window_limits_reliable_data_only() {
     let (mut host, client) = connected();
     send(&mut host, client.connection, PacketFlags::RELIABLE, 200_000);
     send(&mut host, client.connection, PacketFlags::UNSEQUENCED, 9);
@@ -525,7 +525,7 @@ fn the_window_holds_reliable_data_back_and_nothing_else() {
 }
 
 #[test]
-fn a_channel_stops_at_the_end_of_a_window_that_is_full() {
+fn a_channel_stops_at_the_end_of_a_full_window() {
     let (mut host, client) = connected();
     // Empty packets, which the window in bytes does not limit. The first window starts at number 1.
     for _ in 0..20_000 {
@@ -578,7 +578,7 @@ fn paths(host: &mut Host) -> Vec<NetworkPath> {
 }
 
 #[test]
-fn what_a_client_is_sent_leaves_from_the_address_that_it_asked() {
+fn datagrams_to_a_client_are_sent_from_the_address_that_it_connected_to() {
     let mut settings = HostSettings::default();
     settings.max_peers = 1;
     let mut host = server(settings);

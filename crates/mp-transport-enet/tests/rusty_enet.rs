@@ -15,7 +15,7 @@ use common::{SERVER, address};
 use mp_core::{ConnectionId, Instant, Rng};
 use mp_transport_enet::io::DatagramSocket;
 use mp_transport_enet::proto::{
-    Admission, CompressionMode, Host, HostEvent, HostSettings, PacketFlags, Patience,
+    Admission, CompressionMode, Host, HostEvent, HostSettings, PacketFlags, TimeoutConfig,
 };
 use mp_transport_enet::testing::{Link, Network, Socket};
 use rusty_enet::{
@@ -159,12 +159,12 @@ struct Planned {
     size: usize,
 }
 
-/// Whether a run uses compression.
+/// Returns `true` if a run uses compression.
 const fn is_compressed(seed: u64) -> bool {
     seed % 4 >= 2
 }
 
-/// Whether a run uses checksums.
+/// Returns `true` if a run uses checksums.
 const fn has_checksum(seed: u64) -> bool {
     seed % 8 >= 4
 }
@@ -219,7 +219,7 @@ impl Direction {
                 let is_it = |&number: &usize| {
                     let sent = self.sent[number];
                     (sent.channel, sent.size) == (channel, bytes.len())
-                        && is_reliable.is_none_or(|told| self.is_reliable(sent) == told)
+                        && is_reliable.is_none_or(|wanted| self.is_reliable(sent) == wanted)
                         && !self.arrived.contains(&number)
                 };
                 (0..self.sent.len())
@@ -229,8 +229,8 @@ impl Direction {
         };
         let planned = self.sent[number];
         assert_eq!(planned.channel, channel, "{place} {name} packet {number}");
-        let is_told = is_reliable.is_none_or(|told| self.is_reliable(planned) == told);
-        assert!(is_told, "{place} {name} packet {number}: wrong flags");
+        let has_flags = is_reliable.is_none_or(|wanted| self.is_reliable(planned) == wanted);
+        assert!(has_flags, "{place} {name} packet {number}: wrong flags");
         assert!(
             bytes == payload(number, planned.size),
             "{place} {name} packet {number}: wrong bytes"
@@ -321,12 +321,12 @@ impl World {
             if is_server { (SERVER, CLIENT) } else { (CLIENT, SERVER) };
         let mut settings = HostSettings::default();
         // Prevents timeouts on these bad networks.
-        settings.patience = Patience {
+        settings.timeout = TimeoutConfig {
             limit: 1 << 30,
             minimum: Duration::from_secs(1_000),
             maximum: Duration::from_secs(2_000),
         };
-        settings.reliable_progress_timeout = settings.patience.maximum;
+        settings.reliable_progress_timeout = settings.timeout.maximum;
         settings.admission = if is_server { Admission::Anybody } else { Admission::Nobody };
         settings.unreliable_queue_bytes = 64 << 20;
         let (is_compressed, has_checksum) = (is_compressed(seed), has_checksum(seed));

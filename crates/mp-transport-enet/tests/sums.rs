@@ -66,7 +66,7 @@ fn reliable_packets_for_all_peers_together_are_bounded() {
 }
 
 #[test]
-fn unreliable_packets_of_a_peer_with_much_are_dropped_while_all_have_too_much() {
+fn unreliable_packets_are_dropped_at_the_limit_of_all_peers() {
     let mut host = server(settings());
     let all = clients(&mut host, 0, 2);
     let (last, other) = (&all[0], &all[1]);
@@ -104,7 +104,7 @@ fn a_payload_for_many_peers_counts_once() {
 }
 
 #[test]
-fn what_is_queued_is_given_back_when_it_is_acknowledged_or_its_peer_leaves() {
+fn queued_bytes_are_released_on_acknowledgement_and_disconnect() {
     let mut host = server(settings());
     let all = clients(&mut host, 0, 2);
     let payload = Bytes::from(pattern(0, 10_000));
@@ -118,13 +118,13 @@ fn what_is_queued_is_given_back_when_it_is_acknowledged_or_its_peer_leaves() {
     assert_eq!(host.connection_stats(all[0].connection).unwrap().queued_bytes, 0);
     let left = host.queued_bytes();
     assert!((5_000..7_000).contains(&left), "{left}: the half of the other peer must remain");
-    let goodbye = Command::control(2, Body::Disconnect { data: 0 });
-    all[1].send(&mut host, at(NOW), &[goodbye]);
+    let disconnect = Command::control(2, Body::Disconnect { data: 0 });
+    all[1].send(&mut host, at(NOW), &[disconnect]);
     assert_eq!(host.queued_bytes(), 0);
 }
 
 #[test]
-fn packets_of_all_peers_that_nobody_takes_are_bounded() {
+fn packets_of_all_peers_that_are_not_polled_are_bounded() {
     let mut host = server(settings());
     let mut all = clients(&mut host, 0, PEERS + 1);
     let late = all.pop().unwrap();
@@ -140,8 +140,8 @@ fn packets_of_all_peers_that_nobody_takes_are_bounded() {
     }
     assert!(host.received_bytes() >= SUM);
     // Reliable packets are retransmitted.
-    assert_eq!(host.stats().withheld as usize, 1_000 * PEERS - accepted);
-    assert!(host.stats().withheld > 0);
+    assert_eq!(host.stats().deferred as usize, 1_000 * PEERS - accepted);
+    assert!(host.stats().deferred > 0);
     let drops: u64 =
         all.iter().map(|it| host.connection_stats(it.connection).unwrap().receive_drops).sum();
     // A client that has sent nothing has a share.
@@ -155,12 +155,12 @@ fn packets_of_all_peers_that_nobody_takes_are_bounded() {
 }
 
 #[test]
-fn packets_of_peers_that_have_left_count_until_they_are_taken() {
+fn packets_of_disconnected_peers_count_until_they_are_polled() {
     let mut host = server(settings());
     let client = clients(&mut host, 0, 1).remove(0);
     client.send(&mut host, at(NOW), &[reliable(0, 1, b"one"), reliable(0, 3, b"three")]);
-    let goodbye = Command::control(2, Body::Disconnect { data: 0 });
-    client.send(&mut host, at(NOW), &[goodbye]);
+    let disconnect = Command::control(2, Body::Disconnect { data: 0 });
+    client.send(&mut host, at(NOW), &[disconnect]);
     transmits(&mut host, at(NOW));
     assert_eq!(host.received_bytes(), 3 + 64, "the third packet was out of order");
     assert_eq!(events(&mut host).len(), 2);
@@ -168,7 +168,7 @@ fn packets_of_peers_that_have_left_count_until_they_are_taken() {
 }
 
 #[test]
-fn what_a_peer_that_is_forgotten_sent_counts_no_longer() {
+fn packets_of_a_removed_peer_do_not_count() {
     let mut host = server(settings());
     let all = clients(&mut host, 0, 2);
     for client in &all {

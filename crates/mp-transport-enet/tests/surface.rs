@@ -172,8 +172,8 @@ fn every_constant_has_godots_number() {
         "HOST_TOTAL_RECEIVED_DATA",
         "HOST_TOTAL_RECEIVED_PACKETS",
     ];
-    let figures = host.into_iter().zip(HostStatistic::ALL);
-    ours.extend(figures.map(|(name, figure)| (name, figure as i64, "HostStatistic")));
+    let statistics = host.into_iter().zip(HostStatistic::ALL);
+    ours.extend(statistics.map(|(name, statistic)| (name, statistic as i64, "HostStatistic")));
     let peer = [
         "PEER_PACKET_LOSS",
         "PEER_PACKET_LOSS_VARIANCE",
@@ -190,8 +190,8 @@ fn every_constant_has_godots_number() {
         "PEER_PACKET_THROTTLE_DECELERATION",
         "PEER_PACKET_THROTTLE_INTERVAL",
     ];
-    let figures = peer.into_iter().zip(PeerStatistic::ALL);
-    ours.extend(figures.map(|(name, figure)| (name, figure as i64, "PeerStatistic")));
+    let statistics = peer.into_iter().zip(PeerStatistic::ALL);
+    ours.extend(statistics.map(|(name, statistic)| (name, statistic as i64, "PeerStatistic")));
 
     let api = api();
     let classes = api["classes"].as_object().unwrap().values();
@@ -205,7 +205,7 @@ fn every_constant_has_godots_number() {
 }
 
 #[test]
-fn arguments_that_are_left_out_in_godot_are_our_defaults() {
+fn defaults_are_those_of_godots_arguments() {
     let api = api();
     let default = |class: &str, method: &str, argument: &str| -> u64 {
         let methods = api["classes"][class]["methods"].as_array().unwrap();

@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn candidates_of_native_and_web_are_read() {
+    fn candidates_of_native_and_web_are_parsed() {
         let native = parse(&host("192.168.77.1"), CandidatePolicy::Any).unwrap();
         assert_eq!(native.addr(), "192.168.77.1:53223".parse().unwrap());
         let web = "candidate:842163049 1 udp 2113937151 203.0.113.9 35083 typ host generation 0 \
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn candidates_that_cannot_be_used_say_why() {
+    fn candidates_that_cannot_be_used_are_rejected_with_the_reason() {
         let any = CandidatePolicy::Any;
         let cases = [
             (String::new(), CandidateError::Empty),

@@ -61,7 +61,7 @@ pub(crate) struct Connection {
     /// Time at which the send queue counts as stuck.
     progress_deadline: Option<Instant>,
     end: Option<End>,
-    /// Whether the remote peer has closed a channel or the connection, or is unreachable.
+    /// `true` if the remote peer has closed a channel or the connection, or is unreachable.
     is_closed_by_remote: bool,
     usage: Usage,
 }

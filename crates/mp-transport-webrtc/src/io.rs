@@ -18,11 +18,11 @@ use crate::limits::SEND_BATCH_BYTES;
 #[derive(Debug)]
 pub(crate) struct SocketDriver<S> {
     socket: S,
-    /// Whether IPv4 addresses must be mapped.
+    /// `true` if IPv4 addresses must be mapped.
     is_ipv6: bool,
     batch: SendBatch,
     received: Received,
-    /// Whether the socket may have more datagrams to receive.
+    /// `true` if the socket may have more datagrams to receive.
     has_more: bool,
     dropped: u64,
 }
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_full_socket_does_not_take_is_sent_later_and_in_order() {
+    fn datagrams_for_a_blocked_socket_are_sent_later_in_order() {
         let mut driver = SocketDriver::new(Recorder { room: 2, ..Recorder::default() });
         let mut waiting = queue(&[(1, 10), (2, 11), (3, 12), (4, 13)]);
         driver.send(&mut waiting);

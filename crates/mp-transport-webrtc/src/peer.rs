@@ -424,7 +424,7 @@ pub struct PeerInfo {
     pub connection: ConnectionId,
     /// State of the connection.
     pub state: ConnectionState,
-    /// Whether all channels are open.
+    /// `true` if all channels are open.
     pub is_connected: bool,
 }
 

@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn dtls_datagrams_that_come_before_their_route_are_kept_for_a_short_time() {
+    fn early_dtls_datagrams_are_buffered_for_a_short_time() {
         let mut routes = Routes::default();
         for number in 0..EARLY_DATAGRAMS_PER_ADDRESS as u8 {
             assert!(routes.keep_early(Instant::ZERO, FROM, &[22, number]));
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn datagrams_of_no_protocol_are_not_kept() {
+    fn datagrams_of_unknown_protocols_are_not_buffered() {
         let mut routes = Routes::default();
         for datagram in [&[][..], &[0, 1], &[5], &[200; 20]] {
             assert!(!routes.keep_early(Instant::ZERO, FROM, datagram));

@@ -38,7 +38,7 @@ impl fmt::Display for SdpKind {
 /// Properties of a remote peer, from its session description.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RemoteDescription {
-    /// Whether the remote peer is a browser or unknown, see [`is_known_native`].
+    /// `true` if the remote peer is a browser or unknown, see [`is_known_native`].
     pub(crate) is_web: bool,
     /// Maximum length in bytes of a message that it receives.
     pub(crate) message_bytes_max: usize,

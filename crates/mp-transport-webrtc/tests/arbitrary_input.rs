@@ -68,7 +68,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
-    fn changed_session_descriptions_do_no_harm(offer in 0_usize..2, edits in edits()) {
+    fn corrupted_session_descriptions_do_not_panic(offer in 0_usize..2, edits in edits()) {
         let sdp = edit(OFFERS[offer], edits);
         let mut offered = server();
         let _ = offered.set_remote_description(id(2), SdpKind::Offer, &sdp);
@@ -80,7 +80,7 @@ proptest! {
     }
 
     #[test]
-    fn changed_candidates_do_no_harm(edits in edits()) {
+    fn corrupted_candidates_do_not_panic(edits in edits()) {
         let line = "candidate:1 1 UDP 2114977791 192.0.2.1 53223 typ host generation 0 ufrag M3Go";
         let name = edit(line, edits);
         let mut server = server();
@@ -98,7 +98,7 @@ proptest! {
     /// Datagrams from an unknown address, and from the forged address of the client. They start
     /// like STUN, DTLS and other protocols.
     #[test]
-    fn forged_datagrams_end_no_connection(
+    fn forged_datagrams_do_not_close_a_connection(
         datagrams in prop::collection::vec(
             (any::<bool>(), prop_oneof![0_u8..4, 20_u8..24, any::<u8>()],
              prop::collection::vec(any::<u8>(), 0..200)),
@@ -108,11 +108,11 @@ proptest! {
         let mut pair = Pair::new(1, Conditions::default());
         pair.connect();
         let server = "10.0.0.1:1001".parse().unwrap();
-        let mut stranger = pair.network.socket();
+        let mut unknown_peer = pair.network.socket();
         let mut forger = pair.network.socket_at("10.0.0.1:1002".parse().unwrap());
         for (is_forged, first, mut rest) in datagrams {
             rest.insert(0, first);
-            let socket = if is_forged { &mut forger } else { &mut stranger };
+            let socket = if is_forged { &mut forger } else { &mut unknown_peer };
             socket.try_send_to(&rest, server).unwrap();
         }
         pair.pass(Duration::from_secs(1));

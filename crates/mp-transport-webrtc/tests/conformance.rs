@@ -14,7 +14,7 @@ struct Virtual {
     relay: Relay,
     clients: i32,
     options: Options,
-    /// Whether the server creates the offers.
+    /// `true` if the server creates the offers.
     server_offers: bool,
 }
 

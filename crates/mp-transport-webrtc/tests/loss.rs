@@ -49,7 +49,7 @@ fn a_blackout_of_1_s_loses_no_reliable_packet() {
 }
 
 #[test]
-fn a_remote_peer_that_vanishes_is_noticed_within_25_s() {
+fn a_remote_peer_that_vanishes_times_out_within_25_s() {
     let mut pair = Pair::new(8, Conditions::default());
     pair.connect();
     pair.network.set_dark(true);
@@ -60,7 +60,7 @@ fn a_remote_peer_that_vanishes_is_noticed_within_25_s() {
 }
 
 #[test]
-fn unreliable_packets_are_not_repeated_for_longer_than_their_lifetime() {
+fn unreliable_packets_are_not_retransmitted_after_their_lifetime() {
     let mut pair = Pair::new(9, Conditions::default());
     pair.connect();
     pair.network.set_conditions(Conditions { loss: 200, ..Conditions::default() });
@@ -74,7 +74,7 @@ fn unreliable_packets_are_not_repeated_for_longer_than_their_lifetime() {
 }
 
 #[test]
-fn a_graceful_end_is_noticed_although_datagrams_are_lost() {
+fn a_graceful_disconnect_is_received_despite_lost_datagrams() {
     for seed in 0..40 {
         let mut pair = Pair::new(seed, Conditions::default());
         pair.connect();

@@ -89,7 +89,7 @@ fn a_server_that_is_full_adds_no_peers() {
 }
 
 #[test]
-fn peers_that_never_connect_keep_nobody_out() {
+fn peers_that_never_connect_do_not_exclude_others() {
     let network = Network::new(1, Conditions::default());
     let options = Options::default().max_peers(1).max_opening(3);
     let mut server = WebRtcMultiplayerPeer::server(network.socket(), options).unwrap();
@@ -104,7 +104,7 @@ fn peers_that_never_connect_keep_nobody_out() {
 }
 
 #[test]
-fn packets_for_a_channel_that_is_not_configured_are_sent_on_channel_0_if_an_option_says_so() {
+fn packets_for_an_unconfigured_channel_are_sent_on_channel_0_with_the_fallback_option() {
     for falls_back in [false, true] {
         let options = Options::default().channel_fallback(falls_back);
         let mut pair = Pair::with_options(1, Conditions::default(), options);
@@ -137,7 +137,7 @@ fn a_packet_that_is_too_large_for_a_web_peer_reaches_the_others() {
 }
 
 #[test]
-fn session_descriptions_are_taken_in_order_alone() {
+fn session_descriptions_are_accepted_in_order_only() {
     let network = Network::new(1, Conditions::default());
     let options = Options::default();
     let mut server = WebRtcMultiplayerPeer::server(network.socket(), options).unwrap();
@@ -178,7 +178,7 @@ fn a_client_that_cannot_be_reached_becomes_disconnected() {
 }
 
 #[test]
-fn a_removed_peer_notices_it_at_once() {
+fn a_removed_peer_is_notified_immediately() {
     let mut pair = Pair::new(2, Conditions::default());
     pair.connect();
     pair.server.remove_peer(id(2));
@@ -252,7 +252,7 @@ fn a_web_peer_is_sent_no_message_that_it_cannot_receive() {
 }
 
 #[test]
-fn a_web_peer_is_sent_no_more_per_frame_than_it_keeps() {
+fn a_web_peer_is_sent_no_more_per_frame_than_it_buffers() {
     let mut pair = Pair::new(6, Conditions::default());
     pair.relay.looks_like_web = true;
     pair.connect();
@@ -282,7 +282,7 @@ fn an_empty_packet_is_accepted_and_not_sent() {
 }
 
 #[test]
-fn channels_beyond_the_configured_ones_are_refused() {
+fn channels_beyond_the_configured_ones_are_rejected() {
     let options = Options::default().channels_config([TransferMode::Unreliable]);
     let mut pair = Pair::with_options(10, Conditions::default(), options);
     pair.connect();
@@ -292,15 +292,15 @@ fn channels_beyond_the_configured_ones_are_refused() {
 }
 
 #[test]
-fn datagrams_of_strangers_change_nothing() {
+fn datagrams_of_unknown_addresses_have_no_effect() {
     use mp_transport_webrtc::io::DatagramSocket;
     let mut pair = Pair::new(11, Conditions::default());
     pair.connect();
     let server = "10.0.0.1:1001".parse().unwrap();
-    let mut stranger = pair.network.socket();
+    let mut unknown_peer = pair.network.socket();
     for length in 0..200_usize {
         let noise: Vec<u8> = (0..length).map(|byte| (byte * 31 + length) as u8).collect();
-        stranger.try_send_to(&noise, server).unwrap();
+        unknown_peer.try_send_to(&noise, server).unwrap();
     }
     pair.pass(Duration::from_secs(1));
     pair.send(true, TransferMode::Reliable, vec![1]);
@@ -310,7 +310,7 @@ fn datagrams_of_strangers_change_nothing() {
 }
 
 #[test]
-fn a_connection_ends_when_its_reliable_packets_pass_their_bound() {
+fn a_connection_is_closed_when_its_reliable_packets_exceed_the_limit() {
     let mut pair = Pair::new(12, Conditions::default());
     pair.connect();
     pair.network.set_dark(true);
@@ -324,7 +324,7 @@ fn a_connection_ends_when_its_reliable_packets_pass_their_bound() {
 }
 
 #[test]
-fn connections_that_together_have_too_many_waiting_bytes_end() {
+fn connections_are_closed_at_the_limit_of_all_connections() {
     let mut network = Swarm::new(6);
     network.connect();
     network.network.set_dark(true);
@@ -355,7 +355,7 @@ fn unreliable_packets_beyond_the_bound_are_dropped_and_counted() {
 }
 
 #[test]
-fn time_in_which_the_process_does_not_run_ends_no_connection() {
+fn time_in_which_the_process_does_not_run_does_not_close_a_connection() {
     let mut pair = Pair::new(14, Conditions::default());
     pair.connect();
     pair.network.advance(Duration::from_secs(60));
@@ -393,7 +393,7 @@ fn time_in_which_the_process_does_not_run_fails_no_connection_that_waits_for_sig
 }
 
 #[test]
-fn what_a_paused_connection_has_received_is_reported_before_its_end() {
+fn packets_of_a_paused_connection_are_reported_before_its_end() {
     let mut pair = Pair::new(15, Conditions::default());
     pair.connect();
     pair.server.hold(pair.to_client.unwrap(), true);

@@ -124,7 +124,7 @@ fn run(bind: SocketAddr, options: Options) {
 }
 
 #[test]
-fn arrivals_wake_a_server() {
+fn received_datagrams_wake_a_server() {
     run((Ipv4Addr::LOCALHOST, 0).into(), Options::default().ice_lite(true));
 }
 
@@ -145,7 +145,7 @@ fn a_command_wakes_an_idle_server() {
 }
 
 #[test]
-fn a_server_bound_to_every_address_is_reached_at_an_advertised_one() {
+fn a_server_bound_to_all_addresses_is_reached_at_an_advertised_one() {
     // An unused port.
     let port = std::net::UdpSocket::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
     let options = Options::default().ice_lite(true).advertised([([127, 0, 0, 1], port).into()]);
@@ -154,7 +154,7 @@ fn a_server_bound_to_every_address_is_reached_at_an_advertised_one() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_server_bound_to_every_address_tells_those_of_its_host() {
+fn a_server_bound_to_all_addresses_announces_those_of_its_host() {
     let server = WebRtcMultiplayerPeer::create_server(([0; 4], 0).into(), Options::default());
     let server = server.unwrap();
     let port = server.local_addr().unwrap().port();

@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn datagrams_come_out_one_by_one_and_in_order() {
+    fn datagrams_are_returned_one_by_one_in_order() {
         let mut batch = SendBatch::with_capacity(100);
         batch.room(8).unwrap()[..8].copy_from_slice(b"aabbccd.");
         batch.push(Transmit { to: to(1), from: None, len: 7, segment_size: Some(2) });
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_full_by_bytes_and_by_transmits() {
+    fn batch_is_limited_by_bytes_and_by_transmits() {
         let mut batch = SendBatch::with_capacity(3_000);
         assert!(batch.room(3_001).is_none());
         for _ in 0..TRANSMITS_MAX {
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn many_small_datagrams_to_one_address_are_cut_into_what_a_call_takes() {
+    fn many_small_datagrams_to_one_address_are_divided_into_several_transmits() {
         let mut batch = SendBatch::with_capacity(1_000);
         batch.push(Transmit { to: to(1), from: None, len: 2 * 64 * 2 + 1, segment_size: Some(2) });
         assert_eq!(batch.waiting.len(), 3);

@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_errno_of_a_socket_is_handled_by_what_it_concerns() {
+    fn each_errno_of_a_socket_is_classified_by_what_it_affects() {
         use {ReceiveFailure as Receive, SendFailure as Send};
         for (errno, send, receive) in [
             (Errno::EAGAIN, Send::Blocked, Receive::Drained),
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn only_errors_of_the_offload_may_be_its_fault() {
+    fn only_errors_of_segmentation_offload_disable_it() {
         for errno in [Errno::EIO, Errno::EINVAL, Errno::ENOPROTOOPT, Errno::EOPNOTSUPP] {
             assert!(may_be_segmentation(errno), "{errno}");
         }

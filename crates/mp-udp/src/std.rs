@@ -67,8 +67,8 @@ impl UdpSocket {
 
     /// Enables reports of the local address of received datagrams.
     #[cfg(all(test, target_os = "linux"))]
-    pub(crate) fn ask_local(&mut self) {
-        self.traits.ask_local(&self.socket);
+    pub(crate) fn request_local(&mut self) {
+        self.traits.request_local(&self.socket);
     }
 
     /// Returns a socket of the address family of `server`, bound to all local addresses. The
@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_in_use_is_named_with_a_way_out() {
+    fn binding_an_address_in_use_suggests_a_solution() {
         let first = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
         let address = first.local_addr().unwrap();
         let error = UdpSocket::bind(address).unwrap_err();
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn shards_share_an_address_and_nobody_else_does() {
+    fn only_shards_share_an_address() {
         let shards = UdpSocket::bind_shards((Ipv4Addr::LOCALHOST, 0).into(), 4).unwrap();
         let address = shards[0].local_addr().unwrap();
         assert!(shards.iter().all(|shard| shard.local_addr().unwrap() == address));
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_address_is_named_with_a_way_out() {
+    fn binding_a_foreign_address_suggests_a_solution() {
         let error = UdpSocket::bind("203.0.113.7:0".parse().unwrap()).unwrap_err();
         assert!(error.to_string().ends_with("or 0.0.0.0 or [::] for all"), "{error}");
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use mp_core::{ConnectionId, DisconnectReason, Instant, Rng};
 use mp_transport_enet::EnetConnection;
 use mp_transport_enet::proto::{
-    Admission, CompressionMode, HostEvent, HostSettings, PacketFlags, Patience,
+    Admission, CompressionMode, HostEvent, HostSettings, PacketFlags, TimeoutConfig,
 };
 
 use crate::c_enet::{CEnet, CEnetEvent, CEnetStats};
@@ -294,7 +294,7 @@ fn begin(
     settings.packet_throttle = has_throttle;
     // No timeouts unless the session configures them.
     let long = WAIT_LIMIT * 10;
-    settings.patience = Patience { limit: 1 << 30, minimum: long, maximum: long };
+    settings.timeout = TimeoutConfig { limit: 1 << 30, minimum: long, maximum: long };
     settings.reliable_progress_timeout = long;
 
     let (compress, checksum) = (u8::from(setup.is_compressed), u8::from(setup.has_checksum));

@@ -2,21 +2,21 @@
 
 use std::time::Duration;
 
-use mp_transport_enet::proto::Patience;
+use mp_transport_enet::proto::TimeoutConfig;
 
 use super::ctl::{ClientCtl, Ctl};
 use crate::world::{ScenarioResult, World};
 
 /// Timeout of the server for silent clients; shorter than the default, as in Godot's server of this
 /// scenario.
-const PATIENCE: Patience =
-    Patience { limit: 8, minimum: Duration::from_secs(1), maximum: Duration::from_secs(3) };
+const TIMEOUT: TimeoutConfig =
+    TimeoutConfig { limit: 8, minimum: Duration::from_secs(1), maximum: Duration::from_secs(3) };
 /// Time until the client rejoins.
 const AWAY: Duration = Duration::from_millis(500);
 
 pub(super) fn serve(world: &mut World) -> ScenarioResult {
     let report = world.report.clone();
-    world.patience = PATIENCE;
+    world.timeout = TIMEOUT;
     let mut ctl = Ctl::open(world)?;
     let lost = ctl.ids[0];
     // The client may rejoin before its loss is noticed.

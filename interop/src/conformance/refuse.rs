@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mp_scene::prelude::*;
-use mp_transport_enet::proto::Patience;
+use mp_transport_enet::proto::TimeoutConfig;
 
 use super::ctl::{ClientCtl, Ctl, LONG};
 use crate::world::{REJOIN, ScenarioError, ScenarioResult, World};
@@ -15,8 +15,8 @@ const AWAY: Duration = Duration::from_millis(700);
 /// Time to wait for an answer to `hello`.
 const ANSWER: Duration = Duration::from_millis(1500);
 /// Timeout for the silent server; Godot's server is silent while it refuses.
-const PATIENCE: Patience =
-    Patience { limit: 8, minimum: Duration::from_secs(1), maximum: Duration::from_secs(2) };
+const TIMEOUT: TimeoutConfig =
+    TimeoutConfig { limit: 8, minimum: Duration::from_secs(1), maximum: Duration::from_secs(2) };
 
 pub(super) fn serve(world: &mut World) -> ScenarioResult {
     let report = world.report.clone();
@@ -59,7 +59,7 @@ pub(super) fn play(world: &mut World) -> ScenarioResult {
     ctl.forget(world);
     world.pause(AWAY)?;
 
-    world.patience = PATIENCE;
+    world.timeout = TIMEOUT;
     world.may_leave(&[server]);
     let expected = if world.try_join()? {
         // The transport may be connected, but the call must have no effect.

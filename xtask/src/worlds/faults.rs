@@ -25,7 +25,7 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "acknowledged-without-capacity",
         what: "reliable commands are acknowledged although the receive queue is full",
         file: "crates/mp-transport-enet/src/proto/peer/receive.rs",
-        right: "if outcome == Outcome::Taken && self.acknowledges(&command) {",
+        right: "if outcome == Outcome::Accepted && self.acknowledges(&command) {",
         wrong: "if self.acknowledges(&command) {",
     },
     Fault {

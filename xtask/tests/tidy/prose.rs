@@ -10,7 +10,10 @@ use super::{files, read, root, sources};
 const DONE: &[&str] = &[
     "bench",
     "crates/mp-sim",
+    "crates/mp-transport-enet",
+    "crates/mp-transport-webrtc",
     "crates/mp-transport-ws",
+    "crates/mp-udp",
     "docs/BENCHMARKS.md",
     "docs/SIMULATION.md",
     "examples",
@@ -82,7 +85,12 @@ const PARALLEL_TYPES: &[(&str, &str)] = &[
     ("BindError", "error of binding TCP and UDP sockets"),
     ("ClientOptions", "options of each transport's clients"),
     ("CreateError", "error of each transport's constructors"),
+    ("HostEvent", "events of an ENet host, and of mp-host's branches"),
+    ("Options", "settings of mp-transport-webrtc and of mp-signaling, until those are renamed"),
+    ("PeerStats", "statistics of mp-transport-webrtc and of mp-actor, until the former is renamed"),
     ("ServerOptions", "options of each transport's servers"),
+    ("Signal", "messages of WebRTC signaling, and Godot's signals"),
+    ("TokioUdpSocket", "implementations for Linux and for other systems"),
 ];
 
 /// Returns the checked files with one of these extensions.

@@ -14,7 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use mp_core::{ConnectionId, Rng};
 use mp_transport_enet::proto::{
-    Admission, Host, HostEvent, HostSettings, MTU_DEFAULT, MTU_MAX, PacketFlags, Patience,
+    Admission, Host, HostEvent, HostSettings, MTU_DEFAULT, MTU_MAX, PacketFlags, TimeoutConfig,
 };
 
 use super::dialect::{Dialect, ReceivedPacket, peer_id};
@@ -59,7 +59,7 @@ impl Client {
             settings.max_peers = 1;
             settings.admission = Admission::Nobody;
             // Long: a server that announces thousands of clients to each other is slow, but alive.
-            settings.patience = Patience { limit: u32::MAX, minimum: TIMEOUT, maximum: TIMEOUT };
+            settings.timeout = TimeoutConfig { limit: u32::MAX, minimum: TIMEOUT, maximum: TIMEOUT };
             settings.reliable_progress_timeout = TIMEOUT;
             let mut seed = [0; 32];
             seed[..2].copy_from_slice(&index.to_le_bytes());

@@ -16,15 +16,15 @@ use crate::limits::DTLS_OUTPUTS_MAX;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     /// The server has not validated the client's address.
-    Unproven,
+    Unvalidated,
     /// The handshake is in progress.
-    Agreeing,
+    Handshaking,
     /// Both peers have keys.
-    Secured,
+    Established,
 }
 
 /// An output of an association.
-pub(super) enum Product<'a> {
+pub(super) enum EngineOutput<'a> {
     /// A datagram to send.
     Datagram(&'a [u8]),
     /// A decrypted payload for the host.
@@ -51,8 +51,8 @@ pub(super) struct Association {
     pub(super) opened: Instant,
     /// Time of the last authenticated datagram from the remote peer; before there are keys, of
     /// creation.
-    pub(super) heard: Instant,
-    /// Whether a protected record was received: the remote peer has completed the handshake, too.
+    pub(super) last_received: Instant,
+    /// `true` if a protected record was received: the remote peer has completed the handshake, too.
     is_confirmed: bool,
     is_verified: bool,
     /// Time at which the engine must be called again. The engine has its own clock, which starts at
@@ -92,10 +92,10 @@ impl Association {
         engine.set_active(!is_server);
         Self {
             engine,
-            phase: if is_server { Phase::Unproven } else { Phase::Agreeing },
+            phase: if is_server { Phase::Unvalidated } else { Phase::Handshaking },
             local,
             opened: now,
-            heard: now,
+            last_received: now,
             is_confirmed: false,
             is_verified: is_server,
             due: now,
@@ -107,9 +107,9 @@ impl Association {
     pub(super) fn receive(&mut self, clock: Clock, now: Instant, bytes: &[u8]) -> Result<(), End> {
         // Records without protection may be forged. They are only needed until the remote peer has
         // completed the handshake, because its last flight may be retransmitted.
-        let is_agreed =
-            self.phase == Phase::Secured && (self.is_confirmed || self.engine.is_active());
-        if is_agreed && !record::is_protected(bytes) {
+        let is_established =
+            self.phase == Phase::Established && (self.is_confirmed || self.engine.is_active());
+        if is_established && !record::is_protected(bytes) {
             return Ok(());
         }
         self.handle_timeout(clock, now)?;
@@ -137,19 +137,19 @@ impl Association {
         now: Instant,
         scratch: &mut [u8],
         verify: &dyn Fn(&[u8]) -> Result<(), TlsError>,
-        give: &mut dyn FnMut(Product<'_>),
+        give: &mut dyn FnMut(EngineOutput<'_>),
     ) -> Result<(), End> {
         for _ in 0..DTLS_OUTPUTS_MAX {
             match self.engine.poll_output(scratch) {
                 Output::Packet(datagram) => {
-                    if self.phase == Phase::Unproven && record::is_server_hello(datagram) {
-                        self.phase = Phase::Agreeing;
+                    if self.phase == Phase::Unvalidated && record::is_server_hello(datagram) {
+                        self.phase = Phase::Handshaking;
                     }
-                    give(Product::Datagram(datagram));
+                    give(EngineOutput::Datagram(datagram));
                 }
                 Output::ApplicationData(payload) => {
-                    (self.heard, self.is_confirmed) = (now, true);
-                    give(Product::Payload(payload));
+                    (self.last_received, self.is_confirmed) = (now, true);
+                    give(EngineOutput::Payload(payload));
                 }
                 Output::PeerCert(certificate) => {
                     verify(certificate).map_err(End::Untrusted)?;
@@ -158,7 +158,7 @@ impl Association {
                 Output::Connected if !self.is_verified => {
                     return Err(End::Failed("the server sent no certificate".to_owned()));
                 }
-                Output::Connected => (self.phase, self.heard) = (Phase::Secured, now),
+                Output::Connected => (self.phase, self.last_received) = (Phase::Established, now),
                 Output::CloseNotify => return Err(End::Closed),
                 Output::Timeout(at) => {
                     self.due = clock.ours(at);

@@ -23,7 +23,7 @@ use mp_core::{ErrorChain, Instant, RunningClock};
 use mp_tls::rustls::pki_types::UnixTime;
 use mp_tls::{CertificateStore, TlsError};
 
-use self::association::{Association, Clock, End, Phase, Product};
+use self::association::{Association, Clock, End, EngineOutput, Phase};
 pub use self::record::RECORD_OVERHEAD;
 use self::setup::Role;
 pub(crate) use self::setup::check_mtu;
@@ -67,7 +67,7 @@ pub struct DtlsStats {
     /// Clients rejected because the limit of associations was reached.
     pub full: u64,
     /// Datagrams without an association that are not a ClientHello.
-    pub strangers: u64,
+    pub unassociated: u64,
     /// Datagrams of an association without a payload for the host: handshakes, and forged or
     /// repeated datagrams.
     pub without_payload: u64,
@@ -159,25 +159,25 @@ impl Dtls {
         let now = self.advance(now);
         let NetworkPath { remote: from, local } = path.into();
         let is_protected = record::is_protected(bytes);
-        let greets = record::is_client_hello(bytes) && self.role.is_server();
+        let is_hello = record::is_client_hello(bytes) && self.role.is_server();
         // A record without protection belongs to the handshake in progress, if there is one. A late
         // ClientHello does not.
-        let is_agreeing = |it: &Association| it.phase == Phase::Agreeing;
+        let is_handshaking = |it: &Association| it.phase == Phase::Handshaking;
         let is_opening =
-            greets || !is_protected && self.opening.get(&from).is_some_and(is_agreeing);
+            is_hello || !is_protected && self.opening.get(&from).is_some_and(is_handshaking);
         let secured = if is_opening { None } else { self.secured.remove(&from) };
         let known = secured.or_else(|| self.opening.remove(&from));
         let mut association = match known {
             Some(association) => association,
-            None if !greets => {
-                self.stats.strangers += 1;
+            None if !is_hello => {
+                self.stats.unassociated += 1;
                 return;
             }
             None if !self.make_room(now, from) => return,
             None => self.open(now, local),
         };
         let received = association.receive(self.clock, now, bytes);
-        if !self.go_on(now, from, association, received, send, take) {
+        if !self.process_outputs(now, from, association, received, send, take) {
             self.stats.without_payload += 1;
         }
     }
@@ -185,11 +185,11 @@ impl Dtls {
     /// Encrypts a datagram of the host and passes the result to `send`. If a client has no keys
     /// yet, it starts a handshake. The first datagram is sent when that is complete; others are
     /// dropped, and ENet retransmits reliable commands.
-    pub fn seal(&mut self, now: Instant, to: SocketAddr, payload: &[u8], send: Give<'_>) {
+    pub fn encrypt(&mut self, now: Instant, to: SocketAddr, payload: &[u8], send: Give<'_>) {
         let now = self.advance(now);
         if let Some(mut association) = self.secured.remove(&to) {
             let sent = association.send(payload);
-            self.go_on(now, to, association, sent, send, &mut |_, _| ());
+            self.process_outputs(now, to, association, sent, send, &mut |_, _| ());
             return;
         }
         if let Some(association) = self.opening.get_mut(&to)
@@ -206,7 +206,7 @@ impl Dtls {
         let mut association = self.open(now, None);
         association.waiting = Some(payload.into());
         let begun = association.handle_timeout(self.clock, now);
-        self.go_on(now, to, association, begun, send, &mut |_, _| ());
+        self.process_outputs(now, to, association, begun, send, &mut |_, _| ());
     }
 
     /// Retransmits handshakes, and removes associations that have timed out.
@@ -220,19 +220,19 @@ impl Dtls {
             self.opening.iter().filter(|(_, it)| it.due <= now).map(|(at, _)| *at).collect();
         for address in due {
             let Some(mut association) = self.opening.remove(&address) else { continue };
-            let gone_on = association.handle_timeout(self.clock, now);
-            self.go_on(now, address, association, gone_on, send, &mut |_, _| ());
+            let result = association.handle_timeout(self.clock, now);
+            self.process_outputs(now, address, association, result, send, &mut |_, _| ());
         }
-        let patience = DTLS_HANDSHAKE_TIMEOUT;
+        let timeout = DTLS_HANDSHAKE_TIMEOUT;
         let before = self.opening.len();
-        self.opening.retain(|_, it| now.saturating_since(it.opened) < patience);
+        self.opening.retain(|_, it| now.saturating_since(it.opened) < timeout);
         self.stats.failed += (before - self.opening.len()) as u64;
         let before = self.secured.len();
-        self.secured.retain(|_, it| now.saturating_since(it.heard) < DTLS_SILENCE_MAX);
+        self.secured.retain(|_, it| now.saturating_since(it.last_received) < DTLS_SILENCE_MAX);
         self.stats.ended += (before - self.secured.len()) as u64;
 
-        let opening = self.opening.values().map(|it| it.due.min(it.opened + patience));
-        let secured = self.secured.values().map(|it| it.heard + DTLS_SILENCE_MAX);
+        let opening = self.opening.values().map(|it| it.due.min(it.opened + timeout));
+        let secured = self.secured.values().map(|it| it.last_received + DTLS_SILENCE_MAX);
         if let Some(next) = opening.chain(secured).min() {
             // Check many associations at once.
             self.due = next.max(now + DTLS_TICK);
@@ -268,8 +268,8 @@ impl Dtls {
             let closed = association.close();
             // The association is dropped, whether or not this succeeds.
             let path = NetworkPath { remote: address, local: association.local };
-            let mut give = |product: Product<'_>| {
-                if let Product::Datagram(bytes) = product {
+            let mut give = |product: EngineOutput<'_>| {
+                if let EngineOutput::Datagram(bytes) = product {
                     send(path, bytes);
                 }
             };
@@ -287,20 +287,20 @@ impl Dtls {
 
     /// Processes the outputs of an association, and stores it according to its phase. Returns
     /// whether there was a payload for the host.
-    fn go_on(
+    fn process_outputs(
         &mut self,
         now: Instant,
         address: SocketAddr,
         mut association: Association,
-        mut gone_on: Result<(), End>,
+        mut result: Result<(), End>,
         send: Give<'_>,
         take: Give<'_>,
     ) -> bool {
-        let (was_secured, mut carried) = (association.phase == Phase::Secured, false);
+        let (was_secured, mut carried) = (association.phase == Phase::Established, false);
         let path = NetworkPath { remote: address, local: association.local };
-        let mut give = |product: Product<'_>| match product {
-            Product::Datagram(bytes) => send(path, bytes),
-            Product::Payload(bytes) => {
+        let mut give = |product: EngineOutput<'_>| match product {
+            EngineOutput::Datagram(bytes) => send(path, bytes),
+            EngineOutput::Payload(bytes) => {
                 carried = true;
                 take(path, bytes);
             }
@@ -310,18 +310,18 @@ impl Dtls {
         let mut drain = |association: &mut Association| {
             association.drain(self.clock, now, &mut self.scratch, &verify, &mut give)
         };
-        if gone_on.is_ok() {
-            gone_on = drain(&mut association);
+        if result.is_ok() {
+            result = drain(&mut association);
         }
-        if gone_on.is_ok()
-            && association.phase == Phase::Secured
+        if result.is_ok()
+            && association.phase == Phase::Established
             && let Some(waiting) = association.waiting.take()
         {
-            gone_on = association.send(&waiting).and_then(|()| drain(&mut association));
+            result = association.send(&waiting).and_then(|()| drain(&mut association));
         }
-        match gone_on {
+        match result {
             Err(end) => self.end(address, was_secured, end),
-            Ok(()) if association.phase != Phase::Secured => {
+            Ok(()) if association.phase != Phase::Established => {
                 self.due = self.due.min(association.due.max(now));
                 self.opening.insert(address, association);
             }
@@ -357,10 +357,15 @@ impl Dtls {
     /// possible.
     fn make_room(&mut self, now: Instant, address: SocketAddr) -> bool {
         if self.secured.len() >= self.secured_max && !self.secured.contains_key(&address) {
-            let silent =
-                self.secured.iter().min_by_key(|(_, it)| it.heard).map(|(at, it)| (*at, it.heard));
+            let silent = self
+                .secured
+                .iter()
+                .min_by_key(|(_, it)| it.last_received)
+                .map(|(at, it)| (*at, it.last_received));
             match silent {
-                Some((at, heard)) if now.saturating_since(heard) >= DTLS_REPLACEABLE_AFTER => {
+                Some((at, last_received))
+                    if now.saturating_since(last_received) >= DTLS_REPLACEABLE_AFTER =>
+                {
                     self.secured.remove(&at);
                     self.stats.ended += 1;
                 }
@@ -373,9 +378,9 @@ impl Dtls {
         let of_address = SocketAddr::new(address.ip(), 0)..=SocketAddr::new(address.ip(), u16::MAX);
         let oldest =
             if self.opening.range(of_address.clone()).count() >= DTLS_OPENING_PER_ADDRESS_MAX {
-                oldest_unproven(self.opening.range(of_address))
+                oldest_unvalidated(self.opening.range(of_address))
             } else if self.opening.len() >= DTLS_OPENING_MAX {
-                oldest_unproven(self.opening.iter())
+                oldest_unvalidated(self.opening.iter())
             } else {
                 return true;
             };
@@ -393,11 +398,11 @@ impl Dtls {
     }
 }
 
-fn oldest_unproven<'a>(
+fn oldest_unvalidated<'a>(
     opening: impl Iterator<Item = (&'a SocketAddr, &'a Association)>,
 ) -> Option<SocketAddr> {
-    let unproven = opening.filter(|(_, it)| it.phase == Phase::Unproven);
-    unproven.min_by_key(|(_, it)| it.opened).map(|(address, _)| *address)
+    let unvalidated = opening.filter(|(_, it)| it.phase == Phase::Unvalidated);
+    unvalidated.min_by_key(|(_, it)| it.opened).map(|(address, _)| *address)
 }
 
 /// Associations with keys beyond twice the number of peers.

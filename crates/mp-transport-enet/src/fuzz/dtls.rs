@@ -45,7 +45,7 @@ fn greeting_client() -> (Dtls, Vec<Vec<u8>>) {
     let at = UnixTime::since_unix_epoch(time::Duration::from_secs(1_800_000_000));
     let mut client = Dtls::client(options, 1, *ZERO, at).expect("a client");
     let mut sent = Vec::new();
-    client.seal(NOW, remote(), b"hello", &mut |_, bytes| sent.push(bytes.to_vec()));
+    client.encrypt(NOW, remote(), b"hello", &mut |_, bytes| sent.push(bytes.to_vec()));
     (client, sent)
 }
 

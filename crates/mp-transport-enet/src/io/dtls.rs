@@ -124,9 +124,9 @@ impl Out {
 }
 
 impl Layer {
-    fn seal(&mut self, to: SocketAddr, datagram: &[u8]) {
+    fn encrypt(&mut self, to: SocketAddr, datagram: &[u8]) {
         let Self { dtls, now, out } = self;
-        dtls.seal(*now, to, datagram, &mut |to, bytes| out.put(to, bytes));
+        dtls.encrypt(*now, to, datagram, &mut |to, bytes| out.put(to, bytes));
     }
 }
 
@@ -134,7 +134,7 @@ impl<S: DatagramSocket> DatagramSocket for DtlsSocket<S> {
     fn try_send_to(&mut self, datagram: &[u8], to: SocketAddr) -> io::Result<()> {
         let Some(layer) = &mut self.layer else { return self.socket.try_send_to(datagram, to) };
         layer.out.flush(&mut self.socket)?;
-        layer.seal(to, datagram);
+        layer.encrypt(to, datagram);
         // The datagram is accepted, and sent later if the socket is blocked.
         let _ = layer.out.flush(&mut self.socket);
         Ok(())
@@ -173,7 +173,7 @@ impl<S: DatagramSocket> DatagramSocket for DtlsSocket<S> {
                 && layer.out.batch.room(DATAGRAM_BUFFER_BYTES).is_some()
             {
                 // The association determines the local address.
-                layer.seal(path.remote, datagram);
+                layer.encrypt(path.remote, datagram);
                 batch.pop_front();
                 is_stuck = false;
             }
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_that_sends_nothing_does_not_keep_its_owner_busy() {
+    fn a_socket_that_sends_nothing_does_not_cause_a_busy_loop() {
         for fails in [true, false] {
             let mut socket = DtlsSocket::new(Useless { fails });
             let made = DevelopmentCertificate::new(&["game"]).unwrap();

@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_looked_up_with_its_port() {
+    fn a_name_is_resolved_with_its_port() {
         let addresses = look_up("localhost").unwrap();
         assert!(!addresses.is_empty());
         for address in addresses {

@@ -33,7 +33,7 @@ pub enum HostEvent {
         connection: ConnectionId,
         /// ENet channel of the packet.
         channel: u8,
-        /// How the packet was sent.
+        /// Flags that the packet was sent with.
         flags: PacketFlags,
         /// Payload of the packet.
         payload: Bytes,
@@ -132,5 +132,5 @@ pub struct HostStats {
     /// peers ([`waiting_bytes`](super::HostSettings::waiting_bytes)) was exhausted. The peer
     /// retransmits them. Unreliable packets dropped for it are counted in `receive_drops` of the
     /// connection.
-    pub withheld: u64,
+    pub deferred: u64,
 }

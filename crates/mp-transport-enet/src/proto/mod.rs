@@ -34,7 +34,7 @@ mod wire;
 pub(crate) use attempts::Attempts;
 pub use event::{HostEvent, HostStats, PacketFlags};
 pub use host::{Host, HostSendError};
-pub use peer::{HostStatistic, Patience, PeerState, PeerStatistic};
+pub use peer::{HostStatistic, PeerState, PeerStatistic, TimeoutConfig};
 pub use settings::{Admission, HostSettings};
 pub use wire::compress::{CompressionMode, Compressor};
 pub use wire::{Payload, command, compress, header};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{CompressionMode, MTU_DEFAULT, PEERS_MAX, Patience};
+use super::{CompressionMode, MTU_DEFAULT, PEERS_MAX, TimeoutConfig};
 use crate::limits;
 use crate::proto::command::ThrottleParameters;
 use crate::proto::wire::CHECKSUM_LEN;
@@ -27,14 +27,15 @@ pub struct HostSettings {
     pub mtu: u16,
     /// Compression of datagrams (default: none). All peers must use the same mode.
     pub compression: CompressionMode,
-    /// Whether datagrams have a CRC-32 checksum (default: no, as in Godot). All peers must use the
-    /// same.
+    /// `true` if datagrams have a CRC-32 checksum (default `false`, as in Godot). All peers must
+    /// use the same.
     pub checksum: bool,
-    /// When unresponsive peers time out.
-    pub patience: Patience,
+    /// Timeout of unresponsive peers.
+    pub timeout: TimeoutConfig,
     /// Time without an acknowledgement after which an idle peer is pinged (default 500 ms).
     pub ping_interval: Duration,
-    /// Whether to drop unreliable packets when round-trip times grow, as ENet does (default: no).
+    /// `true` to drop unreliable packets when round-trip times grow, as ENet does (default
+    /// `false`).
     pub packet_throttle: bool,
     /// Parameters of the packet throttle that a client proposes to the server.
     pub throttle: ThrottleParameters,
@@ -61,7 +62,7 @@ pub struct HostSettings {
     pub reliable_queue_bytes: usize,
     /// Maximum time without an acknowledgement of reliable data (default 30 s). Then the connection
     /// is closed. A peer that acknowledges nothing times out earlier, by
-    /// [`patience`](Self::patience). A Godot peer likewise closes a connection on which nothing is
+    /// [`timeout`](Self::timeout). A Godot peer likewise closes a connection on which nothing is
     /// acknowledged for 31.5 s.
     pub reliable_progress_timeout: Duration,
     /// Maximum number of unreliable bytes queued for a peer (default 256 KiB). At the limit the
@@ -93,7 +94,7 @@ pub enum Admission {
     Anybody,
     /// Godot's clients, whose `data` is their peer id: at least 2 as a signed integer.
     PeerIds {
-        /// Whether peer ids must be unique among the connected peers of this host. `false` for a
+        /// `true` if peer ids must be unique among the connected peers of this host. `false` for a
         /// host whose connections belong to several sessions, which check that themselves.
         unique: bool,
     },
@@ -109,7 +110,7 @@ impl Default for HostSettings {
             mtu: MTU_DEFAULT,
             compression: CompressionMode::None,
             checksum: false,
-            patience: Patience::default(),
+            timeout: TimeoutConfig::default(),
             ping_interval: super::PING_INTERVAL,
             packet_throttle: false,
             throttle: ThrottleParameters::default(),

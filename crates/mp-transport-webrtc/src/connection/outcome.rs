@@ -24,7 +24,7 @@ pub(crate) struct Outcome {
     /// Unreliable packets dropped at the limit of all connections.
     pub(crate) queue_drops: u64,
     pub(crate) events: VecDeque<PeerEvent>,
-    /// Whether a connection was opened since this was reset.
+    /// `true` if a connection was opened since this was reset.
     pub(crate) has_connected: bool,
     pub(crate) signals: VecDeque<Signal>,
     pub(crate) datagrams: VecDeque<(NetworkPath, Vec<u8>)>,

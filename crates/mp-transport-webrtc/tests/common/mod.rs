@@ -145,11 +145,11 @@ impl Drop for VirtualSocket {
 pub(crate) struct Relay {
     peers: BTreeMap<PeerId, Signaling>,
     pub(crate) passes_candidates: bool,
-    /// Whether all session descriptions look like those of a browser.
+    /// `true` if all session descriptions look like those of a browser.
     pub(crate) looks_like_web: bool,
     /// A peer whose session descriptions look like those of a browser.
     pub(crate) web_peer: Option<PeerId>,
-    /// Whether signals are dropped.
+    /// `true` if signals are dropped.
     pub(crate) is_broken: bool,
     /// Removed peers: the peer that removed, and the removed one.
     pub(crate) removed: RefCell<Vec<(PeerId, PeerId)>>,

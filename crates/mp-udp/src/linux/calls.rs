@@ -25,8 +25,8 @@ use crate::{DATAGRAM_BUFFER_BYTES, NetworkPath, SendBatch};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Traits {
     is_ipv6: bool,
-    /// Whether the kernel reports the local address of received datagrams.
-    tells_local: bool,
+    /// `true` if the kernel reports the local address of received datagrams.
+    reports_local: bool,
     /// Time of the next check whether the host has several addresses. `None`: no more checks.
     next_check: Option<Instant>,
     segmentation: Segmentation,
@@ -41,7 +41,7 @@ impl Traits {
         };
         Self {
             is_ipv6: address.is_ipv6(),
-            tells_local: false,
+            reports_local: false,
             next_check: if is_bound_to_all { Some(Instant::ZERO) } else { None },
             segmentation: Segmentation::ALLOWED,
         }
@@ -53,20 +53,20 @@ impl Traits {
         if self.next_check.is_some_and(|at| now >= at) {
             self.next_check = Some(now + LOCAL_CHECK_INTERVAL);
             if local::are_several(self.is_ipv6) {
-                self.ask_local(socket);
+                self.request_local(socket);
             }
         }
     }
 
     /// Enables reports of local addresses on `socket`.
-    pub(crate) fn ask_local(&mut self, socket: &impl AsFd) {
+    pub(crate) fn request_local(&mut self, socket: &impl AsFd) {
         self.next_check = None;
-        self.tells_local = local::ask(socket, self.is_ipv6);
+        self.reports_local = local::ask(socket, self.is_ipv6);
     }
 
     /// Returns the kind of the control messages that are received, see [`local::space`].
     const fn received_kind(self) -> usize {
-        match (self.tells_local, self.is_ipv6) {
+        match (self.reports_local, self.is_ipv6) {
             (false, _) => 0,
             (true, false) => 1,
             (true, true) => 2,
@@ -198,7 +198,7 @@ impl Scratch {
             // An empty datagram has no bytes to iterate over.
             let datagram = message.iovs().next().unwrap_or_default();
             if let Some(remote) = message.address.as_ref().and_then(to_std) {
-                let local = if traits.tells_local { local::of(&message) } else { None };
+                let local = if traits.reports_local { local::of(&message) } else { None };
                 take(NetworkPath { remote, local }, datagram);
             }
         }
@@ -328,7 +328,7 @@ mod tests {
 
     const V4: Traits = Traits {
         is_ipv6: false,
-        tells_local: false,
+        reports_local: false,
         next_check: None,
         segmentation: Segmentation::ALLOWED,
     };
@@ -358,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn many_datagrams_come_with_few_calls_and_keep_their_order() {
+    fn many_datagrams_are_received_with_few_calls_in_order() {
         let (from, to) = (socket(), socket());
         let port = from.local_addr().unwrap().port();
         for number in 0..100_u8 {
@@ -375,14 +375,14 @@ mod tests {
     }
 
     #[test]
-    fn a_datagram_that_is_too_long_is_cut_off_behind_the_byte_that_tells() {
+    fn a_datagram_that_is_too_long_is_cut_off_after_one_more_byte() {
         let (from, to) = (socket(), socket());
         from.send_to(&[7; 9_000], to.local_addr().unwrap()).unwrap();
         assert_eq!(received(&to)[0].1.len(), DATAGRAM_BUFFER_BYTES);
     }
 
     #[test]
-    fn datagrams_of_equal_length_to_one_address_arrive_as_datagrams() {
+    fn segmented_datagrams_are_received_as_single_datagrams() {
         for segmentation in [Segmentation::ALLOWED, STOPPED] {
             let (from, first, second) = (socket(), socket(), socket());
             let mut batch = SendBatch::with_capacity(60_000);
@@ -400,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_kernel_does_not_cut_up_goes_one_by_one() {
+    fn datagrams_that_the_kernel_cannot_segment_are_sent_singly() {
         let (from, to) = (socket(), socket());
         let mut batch = SendBatch::with_capacity(60_000);
         push(&mut batch, &to, &[1; 200], None);
@@ -413,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn more_transmits_than_a_call_takes_all_go() {
+    fn more_transmits_than_one_call_sends_are_all_sent() {
         let (from, to) = (socket(), socket());
         let mut batch = SendBatch::with_capacity(60_000);
         for number in 0..60_u8 {
@@ -425,7 +425,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_concerns_the_oldest_datagram_that_is_left() {
+    fn an_error_applies_to_the_oldest_datagram_left() {
         let (from, to) = (socket(), socket());
         let mut batch = SendBatch::with_capacity(60_000);
         push(&mut batch, &to, b"first", None);
@@ -478,7 +478,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_of_both_families_are_read() {
+    fn addresses_of_both_families_are_reported() {
         for address in ["127.0.0.1:0", "[::1]:0", "127.0.0.1:0"] {
             let [from, to] = [(); 2].map(|()| UdpSocket::bind(address).unwrap());
             from.send_to(b"hello", to.local_addr().unwrap()).unwrap();

@@ -155,7 +155,7 @@ mod tests {
     /// Returns a server bound to all addresses, a client that has sent to [`ASKED`], and the path.
     fn pair(bind: &str) -> (UdpSocket, UdpSocket, NetworkPath) {
         let mut server = UdpSocket::bind(bind.parse().unwrap()).unwrap();
-        server.ask_local();
+        server.request_local();
         let mut client = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
         let port = server.local_addr().unwrap().port();
         client.try_send_to(b"hello", (ASKED, port).into()).unwrap();
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_leave_from_the_address_that_was_asked() {
+    fn replies_are_sent_from_the_address_that_the_client_sent_to() {
         for bind in ["0.0.0.0:0", "[::]:0"] {
             let (mut server, mut client, path) = pair(bind);
             assert_eq!(path.local.map(|ip| ip.to_canonical()), Some(ASKED.into()), "{bind}");
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_of_answers_from_several_addresses_leaves_in_order() {
+    fn a_batch_from_several_addresses_is_sent_in_order() {
         let (mut server, mut client, path) = pair("0.0.0.0:0");
         let mut batch = SendBatch::with_capacity(60_000);
         let others = [ASKED, Ipv4Addr::LOCALHOST, ASKED, ASKED];
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_leave_from_an_address_that_is_gone_leaves_from_another() {
+    fn datagrams_from_a_removed_address_are_sent_from_another_one() {
         for bind in ["0.0.0.0:0", "[::]:0"] {
             let (mut server, mut client, path) = pair(bind);
             let gone = match path.local.unwrap() {
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_of_one_address_does_not_tell_it() {
+    fn a_socket_bound_to_one_address_does_not_report_it() {
         let mut server = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
         let mut client = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
         client.try_send_to(b"hello", server.local_addr().unwrap()).unwrap();

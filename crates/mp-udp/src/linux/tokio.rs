@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn arrivals_wake_it_again_and_again() {
+    fn received_datagrams_wake_the_task_each_time() {
         run(async {
             let mut socket = TokioUdpSocket::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
             let other = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn during_a_pause_arrivals_wait_and_afterwards_they_wake_it_again() {
+    fn received_datagrams_wake_the_task_only_after_a_pause() {
         run(async {
             let mut socket = TokioUdpSocket::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
             let other = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn what_came_during_a_pause_and_was_not_taken_wakes_it_when_it_is_watched_again() {
+    fn datagrams_received_during_a_pause_wake_the_task_after_it() {
         run(async {
             let mut socket = TokioUdpSocket::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
             let other = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn room_to_send_does_not_wake_it() {
+    fn capacity_to_send_does_not_wake_the_task() {
         run(async {
             let mut socket = TokioUdpSocket::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
             let other = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();

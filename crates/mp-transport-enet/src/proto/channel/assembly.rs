@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_in_any_order_make_the_packet() {
+    fn fragments_in_any_order_are_reassembled() {
         let packet = packet(1_000);
         let pieces = pieces(&packet, 300);
         for order in [[0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2], [0, 2, 3, 1]] {
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_single_piece_is_a_packet() {
+    fn a_single_fragment_is_a_packet() {
         let packet = packet(10);
         let piece = pieces(&packet, 1_364)[0];
         let mut assembly = Assembly::new(&piece, 10).unwrap();
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_follows_what_arrived_not_what_was_announced() {
+    fn memory_is_allocated_for_received_fragments_only() {
         // Godot 4.6.3 allocates 32 MiB for a datagram of 29 bytes.
         let piece = Fragment {
             start: 1,
@@ -191,13 +191,13 @@ mod tests {
     }
 
     #[test]
-    fn a_packet_over_the_limit_is_refused() {
+    fn a_packet_over_the_limit_is_rejected() {
         let packet = packet(1_000);
         assert!(Assembly::new(&pieces(&packet, 300)[0], 999).is_none());
     }
 
     #[test]
-    fn pieces_that_lie_are_refused() {
+    fn contradictory_fragments_are_rejected() {
         let packet = packet(1_000);
         let pieces = pieces(&packet, 300);
         let assembly = Assembly::new(&pieces[0], 1_000).unwrap();

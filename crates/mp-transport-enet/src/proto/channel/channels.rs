@@ -1,6 +1,6 @@
 //! The channels of a peer. Each is allocated on first use: Godot requests 255 and uses three.
 
-use super::window::{Place, place};
+use super::window::{SequencePosition, position};
 use super::{Channel, ReceiveOrder, SendSequences};
 
 /// The channels of a peer, allocated on first use.
@@ -50,10 +50,10 @@ impl Channels {
 
     /// Returns the position of a reliable sequence number relative to the last packet delivered on
     /// a channel.
-    pub(crate) fn place(&self, number: u8, sequence: u16) -> Place {
+    pub(crate) fn position(&self, number: u8, sequence: u16) -> SequencePosition {
         match self.list.get(usize::from(number)) {
-            Some(Some(channel)) => channel.receiving.place(sequence),
-            _ => place(sequence, 0),
+            Some(Some(channel)) => channel.receiving.position(sequence),
+            _ => position(sequence, 0),
         }
     }
 

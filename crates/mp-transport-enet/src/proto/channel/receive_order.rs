@@ -10,8 +10,8 @@ use bytes::Bytes;
 
 use super::Outcome;
 use super::assembly::Assembly;
-use super::inbound::{Intake, Sink};
-use super::window::{Place, place};
+use super::receive_budget::{Delivery, Intake};
+use super::window::{SequencePosition, position};
 use crate::limits::ENTRY_OVERHEAD;
 use crate::proto::PacketFlags;
 use crate::proto::command::Fragment;
@@ -24,21 +24,21 @@ pub(crate) struct ReceiveOrder {
     /// Sequence number of the last unreliable packet delivered since then.
     unreliable: u16,
     /// Reliable packets with a missing fragment or a missing packet before them.
-    waiting: BTreeMap<u64, Waiting>,
+    pending: BTreeMap<u64, PendingPacket>,
     /// Unreliable packets with a missing fragment or a missing reliable packet before them.
-    unreliable_waiting: BTreeMap<(u64, u16), Waiting>,
+    pending_unreliable: BTreeMap<(u64, u16), PendingPacket>,
 }
 
 #[derive(Debug)]
-enum Waiting {
+enum PendingPacket {
     Whole(Bytes),
-    Pieces(Assembly),
+    Fragments(Assembly),
 }
 
 impl ReceiveOrder {
     /// Returns the position of a reliable sequence number relative to the last packet delivered.
-    pub(crate) const fn place(&self, sequence: u16) -> Place {
-        place(sequence, self.reliable as u16)
+    pub(crate) const fn position(&self, sequence: u16) -> SequencePosition {
+        position(sequence, self.reliable as u16)
     }
 
     /// Handles a received reliable packet.
@@ -46,32 +46,32 @@ impl ReceiveOrder {
         &mut self,
         sequence: u16,
         payload: &[u8],
-        sink: &mut Sink<'_, '_>,
+        delivery: &mut Delivery<'_, '_>,
     ) -> Outcome {
-        let number = match self.place(sequence) {
-            Place::Ahead(0) | Place::Old => return Outcome::Taken,
-            Place::Beyond => return Outcome::Withheld,
-            Place::Ahead(ahead) => self.reliable + u64::from(ahead),
+        let number = match self.position(sequence) {
+            SequencePosition::Ahead(0) | SequencePosition::Old => return Outcome::Accepted,
+            SequencePosition::Beyond => return Outcome::Deferred,
+            SequencePosition::Ahead(ahead) => self.reliable + u64::from(ahead),
         };
-        let Intake { has_room, accepted } = sink.intake();
-        if self.waiting.contains_key(&number) {
+        let Intake { has_capacity, accepted } = delivery.intake();
+        if self.pending.contains_key(&number) {
             return accepted;
         }
-        if !has_room {
-            return Outcome::Withheld;
+        if !has_capacity {
+            return Outcome::Deferred;
         }
-        if number == self.reliable + 1 && accepted == Outcome::Taken {
+        if number == self.reliable + 1 && accepted == Outcome::Accepted {
             self.reliable = number;
-            let payload = sink.source.packet(payload);
-            sink.deliver(PacketFlags::RELIABLE, payload);
-            self.advance(true, sink);
+            let payload = delivery.datagram.packet(payload);
+            delivery.deliver(PacketFlags::RELIABLE, payload);
+            self.advance(true, delivery);
         } else {
             // A copy, so that the packet does not keep the memory of its datagram.
-            let entry = Waiting::Whole(Bytes::copy_from_slice(payload));
-            if !sink.reserve(entry.cost(), number, false) {
-                return Outcome::Withheld;
+            let entry = PendingPacket::Whole(Bytes::copy_from_slice(payload));
+            if !delivery.reserve(entry.cost(), number, false) {
+                return Outcome::Deferred;
             }
-            self.waiting.insert(number, entry);
+            self.pending.insert(number, entry);
         }
         accepted
     }
@@ -81,60 +81,63 @@ impl ReceiveOrder {
         &mut self,
         sequence: u16,
         fragment: &Fragment<'_>,
-        sink: &mut Sink<'_, '_>,
+        delivery: &mut Delivery<'_, '_>,
     ) -> Outcome {
         if fragment.count > 1 << 16
             || sequence != fragment.start.wrapping_add(fragment.number as u16)
         {
-            return Outcome::Refused;
+            return Outcome::Malformed;
         }
-        let number = match self.place(fragment.start) {
-            Place::Ahead(0) | Place::Old => return Outcome::Taken,
-            Place::Beyond => return Outcome::Withheld,
-            Place::Ahead(ahead) => self.reliable + u64::from(ahead),
+        let number = match self.position(fragment.start) {
+            SequencePosition::Ahead(0) | SequencePosition::Old => return Outcome::Accepted,
+            SequencePosition::Beyond => return Outcome::Deferred,
+            SequencePosition::Ahead(ahead) => self.reliable + u64::from(ahead),
         };
-        let Intake { has_room, accepted } = sink.intake();
-        if self.place(sequence) == Place::Beyond || !has_room {
+        let Intake { has_capacity, accepted } = delivery.intake();
+        if self.position(sequence) == SequencePosition::Beyond || !has_capacity {
             // Fragments that were received before are acknowledged again.
-            return match self.waiting.get(&number) {
-                Some(Waiting::Pieces(pieces)) if pieces.cost(fragment).is_none() => Outcome::Taken,
-                _ => Outcome::Withheld,
+            return match self.pending.get(&number) {
+                Some(PendingPacket::Fragments(fragments)) if fragments.cost(fragment).is_none() => {
+                    Outcome::Accepted
+                }
+                _ => Outcome::Deferred,
             };
         }
         let is_next = number == self.reliable + 1;
-        match self.waiting.get_mut(&number) {
-            Some(Waiting::Pieces(pieces)) => {
-                if !pieces.fits(fragment) {
-                    return Outcome::Refused;
+        match self.pending.get_mut(&number) {
+            Some(PendingPacket::Fragments(fragments)) => {
+                if !fragments.fits(fragment) {
+                    return Outcome::Malformed;
                 }
-                let Some(cost) = pieces.cost(fragment) else { return accepted };
-                if !sink.reserve(cost, number, is_next) {
-                    return Outcome::Withheld;
+                let Some(cost) = fragments.cost(fragment) else { return accepted };
+                if !delivery.reserve(cost, number, is_next) {
+                    return Outcome::Deferred;
                 }
-                pieces.insert(fragment);
+                fragments.insert(fragment);
             }
-            Some(Waiting::Whole(_)) => return Outcome::Refused,
+            Some(PendingPacket::Whole(_)) => return Outcome::Malformed,
             None => {
-                let Some(mut pieces) = Assembly::new(fragment, sink.packet_bytes_max()) else {
-                    return Outcome::Refused;
+                let Some(mut fragments) = Assembly::new(fragment, delivery.packet_bytes_max())
+                else {
+                    return Outcome::Malformed;
                 };
-                let cost = pieces.held() + pieces.cost(fragment).unwrap_or(0);
-                if !sink.reserve(cost, number, is_next) {
-                    return Outcome::Withheld;
+                let cost = fragments.held() + fragments.cost(fragment).unwrap_or(0);
+                if !delivery.reserve(cost, number, is_next) {
+                    return Outcome::Deferred;
                 }
-                pieces.insert(fragment);
-                self.waiting.insert(number, Waiting::Pieces(pieces));
+                fragments.insert(fragment);
+                self.pending.insert(number, PendingPacket::Fragments(fragments));
             }
         }
-        if is_next && accepted == Outcome::Taken {
-            self.advance(false, sink);
+        if is_next && accepted == Outcome::Accepted {
+            self.advance(false, delivery);
         }
         accepted
     }
 
     /// Delivers the reliable packets that were completed while the connection was paused.
-    pub(crate) fn resume(&mut self, sink: &mut Sink<'_, '_>) {
-        self.advance(false, sink);
+    pub(crate) fn resume(&mut self, delivery: &mut Delivery<'_, '_>) {
+        self.advance(false, delivery);
     }
 
     /// Handles a received unreliable packet.
@@ -143,21 +146,23 @@ impl ReceiveOrder {
         reliable: u16,
         sequence: u16,
         payload: &[u8],
-        sink: &mut Sink<'_, '_>,
+        delivery: &mut Delivery<'_, '_>,
     ) {
-        let Some(key) = self.unreliable_key(reliable, sequence, sink) else { return };
+        let Some(key) = self.unreliable_key(reliable, sequence, delivery) else { return };
         if key.0 == self.reliable {
-            let payload = sink.source.packet(payload);
-            self.deliver_unreliable(key, PacketFlags::UNRELIABLE, payload, sink);
+            let payload = delivery.datagram.packet(payload);
+            self.deliver_unreliable(key, PacketFlags::UNRELIABLE, payload, delivery);
             return;
         }
-        let entry = Waiting::Whole(Bytes::copy_from_slice(payload));
-        if self.unreliable_waiting.contains_key(&key) || !self.make_room(entry.cost(), key, sink) {
-            sink.dropped();
+        let entry = PendingPacket::Whole(Bytes::copy_from_slice(payload));
+        if self.pending_unreliable.contains_key(&key)
+            || !self.make_room(entry.cost(), key, delivery)
+        {
+            delivery.dropped();
             return;
         }
-        sink.reserve_unreliable(entry.cost());
-        self.unreliable_waiting.insert(key, entry);
+        delivery.reserve_unreliable(entry.cost());
+        self.pending_unreliable.insert(key, entry);
     }
 
     /// Handles a received fragment of an unreliable packet.
@@ -165,104 +170,106 @@ impl ReceiveOrder {
         &mut self,
         reliable: u16,
         fragment: &Fragment<'_>,
-        sink: &mut Sink<'_, '_>,
+        delivery: &mut Delivery<'_, '_>,
     ) -> Outcome {
-        let Some(key) = self.unreliable_key(reliable, fragment.start, sink) else {
-            return Outcome::Taken;
+        let Some(key) = self.unreliable_key(reliable, fragment.start, delivery) else {
+            return Outcome::Accepted;
         };
-        let cost = match self.unreliable_waiting.get(&key) {
-            Some(Waiting::Pieces(pieces)) if pieces.fits(fragment) => match pieces.cost(fragment) {
-                Some(cost) => cost,
-                None => return Outcome::Taken,
-            },
-            Some(_) => return Outcome::Refused,
-            None => {
-                let Some(pieces) = Assembly::new(fragment, sink.packet_bytes_max()) else {
-                    return Outcome::Refused;
-                };
-                let cost = pieces.held();
-                if !self.make_room(cost, key, sink) {
-                    sink.dropped();
-                    return Outcome::Taken;
+        let cost = match self.pending_unreliable.get(&key) {
+            Some(PendingPacket::Fragments(fragments)) if fragments.fits(fragment) => {
+                match fragments.cost(fragment) {
+                    Some(cost) => cost,
+                    None => return Outcome::Accepted,
                 }
-                sink.reserve_unreliable(cost);
-                let piece = pieces.cost(fragment).unwrap_or(0);
-                self.unreliable_waiting.insert(key, Waiting::Pieces(pieces));
+            }
+            Some(_) => return Outcome::Malformed,
+            None => {
+                let Some(fragments) = Assembly::new(fragment, delivery.packet_bytes_max()) else {
+                    return Outcome::Malformed;
+                };
+                let cost = fragments.held();
+                if !self.make_room(cost, key, delivery) {
+                    delivery.dropped();
+                    return Outcome::Accepted;
+                }
+                delivery.reserve_unreliable(cost);
+                let piece = fragments.cost(fragment).unwrap_or(0);
+                self.pending_unreliable.insert(key, PendingPacket::Fragments(fragments));
                 piece
             }
         };
-        if !self.make_room(cost, key, sink) {
-            self.drop_unreliable(key, sink);
-            return Outcome::Taken;
+        if !self.make_room(cost, key, delivery) {
+            self.drop_unreliable(key, delivery);
+            return Outcome::Accepted;
         }
-        sink.reserve_unreliable(cost);
-        let Entry::Occupied(mut entry) = self.unreliable_waiting.entry(key) else {
+        delivery.reserve_unreliable(cost);
+        let Entry::Occupied(mut entry) = self.pending_unreliable.entry(key) else {
             bug!("a packet is gone before its fragment was added");
-            return Outcome::Taken;
+            return Outcome::Accepted;
         };
         match entry.get_mut() {
-            Waiting::Pieces(pieces) => pieces.insert(fragment),
-            Waiting::Whole(_) => bug!("a fragment is added to a whole packet"),
+            PendingPacket::Fragments(fragments) => fragments.insert(fragment),
+            PendingPacket::Whole(_) => bug!("a fragment is added to a whole packet"),
         }
         if entry.get().is_complete() && key.0 == self.reliable {
             let waiting = entry.remove();
-            sink.release_unreliable(waiting.cost());
+            delivery.release_unreliable(waiting.cost());
             let flags = waiting.unreliable_flags();
-            self.deliver_unreliable(key, flags, waiting.into_payload(), sink);
+            self.deliver_unreliable(key, flags, waiting.into_payload(), delivery);
         }
-        Outcome::Taken
+        Outcome::Accepted
     }
 
     /// Drops the pending unreliable packets.
-    pub(crate) fn shed_unreliable(&mut self, sink: &mut Sink<'_, '_>) {
-        while let Some((key, _)) = self.unreliable_waiting.first_key_value() {
-            self.drop_unreliable(*key, sink);
+    pub(crate) fn shed_unreliable(&mut self, delivery: &mut Delivery<'_, '_>) {
+        while let Some((key, _)) = self.pending_unreliable.first_key_value() {
+            self.drop_unreliable(*key, delivery);
         }
     }
 
     /// Delivers the reliable packets that are complete and next in order. If there was one, or if
     /// `was_delivered`, also delivers the unreliable packets that follow it, whose numbers restart
     /// at 1.
-    fn advance(&mut self, mut was_delivered: bool, sink: &mut Sink<'_, '_>) {
-        while let Some(first) = self.waiting.first_entry() {
+    fn advance(&mut self, mut was_delivered: bool, delivery: &mut Delivery<'_, '_>) {
+        while let Some(first) = self.pending.first_entry() {
             if *first.key() != self.reliable + 1 || !first.get().is_complete() {
                 break;
             }
             let (number, entry) = first.remove_entry();
-            sink.release(entry.cost(), number);
+            delivery.release(entry.cost(), number);
             self.reliable += entry.sequences();
-            sink.deliver(PacketFlags::RELIABLE, entry.into_payload());
+            delivery.deliver(PacketFlags::RELIABLE, entry.into_payload());
             was_delivered = true;
         }
         if was_delivered {
             self.unreliable = 0;
-            self.release_unreliable(sink);
+            self.release_unreliable(delivery);
         }
     }
 
-    fn release_unreliable(&mut self, sink: &mut Sink<'_, '_>) {
+    fn release_unreliable(&mut self, delivery: &mut Delivery<'_, '_>) {
         let current = self.reliable;
-        while let Some((&key, _)) = self.unreliable_waiting.first_key_value() {
+        while let Some((&key, _)) = self.pending_unreliable.first_key_value() {
             if key.0 >= current {
                 break;
             }
-            self.drop_unreliable(key, sink);
+            self.drop_unreliable(key, delivery);
         }
-        let mut ready = self.unreliable_waiting.range((current, 0)..=(current, u16::MAX));
+        let mut ready = self.pending_unreliable.range((current, 0)..=(current, u16::MAX));
         let Some(last) = ready.rfind(|(_, entry)| entry.is_complete()).map(|(&key, _)| key) else {
             return;
         };
-        while let Some(first) = self.unreliable_waiting.first_entry() {
+        while let Some(first) = self.pending_unreliable.first_entry() {
             if *first.key() > last {
                 break;
             }
             let (key, entry) = first.remove_entry();
-            sink.release_unreliable(entry.cost());
+            delivery.release_unreliable(entry.cost());
             if entry.is_complete() {
                 self.unreliable = key.1;
-                sink.deliver(entry.unreliable_flags(), entry.into_payload());
+                delivery.deliver(entry.unreliable_flags(), entry.into_payload());
             } else {
-                sink.dropped();
+                delivery.dropped();
             }
         }
     }
@@ -273,17 +280,17 @@ impl ReceiveOrder {
         &self,
         reliable: u16,
         sequence: u16,
-        sink: &mut Sink<'_, '_>,
+        delivery: &mut Delivery<'_, '_>,
     ) -> Option<(u64, u16)> {
-        let key = match self.place(reliable) {
-            Place::Ahead(ahead) => Some((self.reliable + u64::from(ahead), sequence)),
-            Place::Old | Place::Beyond => None,
+        let key = match self.position(reliable) {
+            SequencePosition::Ahead(ahead) => Some((self.reliable + u64::from(ahead), sequence)),
+            SequencePosition::Old | SequencePosition::Beyond => None,
         };
         let is_late = key.is_none_or(|(reliable, sequence)| {
             reliable == self.reliable && sequence <= self.unreliable
         });
-        if is_late || !sink.has_room() {
-            sink.dropped();
+        if is_late || !delivery.has_capacity() {
+            delivery.dropped();
             return None;
         }
         key
@@ -295,75 +302,75 @@ impl ReceiveOrder {
         key: (u64, u16),
         flags: PacketFlags,
         payload: Bytes,
-        sink: &mut Sink<'_, '_>,
+        delivery: &mut Delivery<'_, '_>,
     ) {
         self.unreliable = key.1;
-        sink.deliver(flags, payload);
-        while let Some((&first, _)) = self.unreliable_waiting.first_key_value() {
+        delivery.deliver(flags, payload);
+        while let Some((&first, _)) = self.pending_unreliable.first_key_value() {
             if first > key {
                 break;
             }
-            self.drop_unreliable(first, sink);
+            self.drop_unreliable(first, delivery);
         }
     }
 
     /// Makes `cost` bytes available by dropping packets older than `key`. Returns whether that
     /// sufficed.
-    fn make_room(&mut self, cost: usize, key: (u64, u16), sink: &mut Sink<'_, '_>) -> bool {
-        while !sink.has_unreliable_room(cost) {
-            let Some((&first, _)) = self.unreliable_waiting.first_key_value() else { return false };
+    fn make_room(&mut self, cost: usize, key: (u64, u16), delivery: &mut Delivery<'_, '_>) -> bool {
+        while !delivery.has_unreliable_room(cost) {
+            let Some((&first, _)) = self.pending_unreliable.first_key_value() else { return false };
             if first >= key {
                 return false;
             }
-            self.drop_unreliable(first, sink);
+            self.drop_unreliable(first, delivery);
         }
         true
     }
 
-    fn drop_unreliable(&mut self, key: (u64, u16), sink: &mut Sink<'_, '_>) {
-        match self.unreliable_waiting.remove(&key) {
+    fn drop_unreliable(&mut self, key: (u64, u16), delivery: &mut Delivery<'_, '_>) {
+        match self.pending_unreliable.remove(&key) {
             Some(entry) => {
-                sink.release_unreliable(entry.cost());
-                sink.dropped();
+                delivery.release_unreliable(entry.cost());
+                delivery.dropped();
             }
             None => bug!("a packet is dropped that does not wait"),
         }
     }
 }
 
-impl Waiting {
+impl PendingPacket {
     const fn is_complete(&self) -> bool {
         match self {
             Self::Whole(_) => true,
-            Self::Pieces(pieces) => pieces.is_complete(),
+            Self::Fragments(fragments) => fragments.is_complete(),
         }
     }
 
     const fn cost(&self) -> usize {
         match self {
             Self::Whole(payload) => payload.len() + ENTRY_OVERHEAD,
-            Self::Pieces(pieces) => pieces.held(),
+            Self::Fragments(fragments) => fragments.held(),
         }
     }
 
     fn sequences(&self) -> u64 {
         match self {
             Self::Whole(_) => 1,
-            Self::Pieces(pieces) => u64::from(pieces.count()),
+            Self::Fragments(fragments) => u64::from(fragments.count()),
         }
     }
 
     const fn unreliable_flags(&self) -> PacketFlags {
         match self {
             Self::Whole(_) => PacketFlags::UNRELIABLE,
-            Self::Pieces(_) => PacketFlags::UNRELIABLE_FRAGMENT,
+            Self::Fragments(_) => PacketFlags::UNRELIABLE_FRAGMENT,
         }
     }
 
     fn into_payload(self) -> Bytes {
         match self {
             Self::Whole(payload) => payload,
-            Self::Pieces(pieces) => pieces.into_payload(),
+            Self::Fragments(fragments) => fragments.into_payload(),
         }
     }
 }

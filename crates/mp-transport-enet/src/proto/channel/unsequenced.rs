@@ -44,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn each_group_of_the_current_block_arrives_once() {
+    fn each_group_of_the_current_block_is_accepted_once() {
         // As observed with Godot.
         assert_eq!(accepted(&[3, 1, 3, 2, 1025, 1, 1026]), [3, 1, 2, 1025, 1026]);
     }
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn groups_far_ahead_are_taken_for_old_ones() {
+    fn groups_far_ahead_count_as_old() {
         assert_eq!(accepted(&[32_768, 40_000, 32_767]), [32_767]);
     }
 }

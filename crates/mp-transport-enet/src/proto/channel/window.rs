@@ -4,7 +4,7 @@
 
 /// The position of a reliable sequence number, relative to the last one delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum SequencePosition {
     /// Number of commands after the last one delivered; 0 is that command itself.
     Ahead(u16),
     /// Received long ago: acknowledged again, not delivered.
@@ -14,15 +14,15 @@ pub(crate) enum Place {
 }
 
 /// Returns the position of `sequence` if `current` was delivered last.
-pub(crate) const fn place(sequence: u16, current: u16) -> Place {
+pub(crate) const fn position(sequence: u16, current: u16) -> SequencePosition {
     let own = sequence / SIZE + if sequence < current { COUNT } else { 0 };
     let window = current / SIZE;
     if own >= window && own < window + FREE - 1 {
-        Place::Ahead(sequence.wrapping_sub(current))
+        SequencePosition::Ahead(sequence.wrapping_sub(current))
     } else if own == window + FREE - 1 || own == window + FREE {
-        Place::Beyond
+        SequencePosition::Beyond
     } else {
-        Place::Old
+        SequencePosition::Old
     }
 }
 
@@ -76,30 +76,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn seven_windows_ahead_are_future_the_rest_is_old() {
-        assert_eq!(place(0, 0), Place::Ahead(0));
-        assert_eq!(place(1, 0), Place::Ahead(1));
+    fn numbers_up_to_seven_windows_ahead_are_new() {
+        assert_eq!(position(0, 0), SequencePosition::Ahead(0));
+        assert_eq!(position(1, 0), SequencePosition::Ahead(1));
         // Godot acknowledges windows 6 and 9 to 15, but not 7 and 8.
-        assert_eq!(place(6 * SIZE, 0), Place::Ahead(6 * SIZE));
-        assert_eq!(place(7 * SIZE - 1, 0), Place::Ahead(7 * SIZE - 1));
-        assert_eq!(place(7 * SIZE, 0), Place::Beyond);
-        assert_eq!(place(8 * SIZE, 0), Place::Beyond);
+        assert_eq!(position(6 * SIZE, 0), SequencePosition::Ahead(6 * SIZE));
+        assert_eq!(position(7 * SIZE - 1, 0), SequencePosition::Ahead(7 * SIZE - 1));
+        assert_eq!(position(7 * SIZE, 0), SequencePosition::Beyond);
+        assert_eq!(position(8 * SIZE, 0), SequencePosition::Beyond);
         for window in 9..16 {
-            assert_eq!(place(window * SIZE, 0), Place::Old, "window {window}");
+            assert_eq!(position(window * SIZE, 0), SequencePosition::Old, "window {window}");
         }
     }
 
     #[test]
-    fn places_wrap_around() {
+    fn positions_wrap_around() {
         let current = 15 * SIZE + 100;
-        assert_eq!(place(5, current), Place::Ahead(SIZE - 100 + 5));
-        assert_eq!(place(current - 1, current), Place::Old);
-        assert_eq!(place(6 * SIZE, current), Place::Beyond);
-        assert_eq!(place(9 * SIZE, current), Place::Old);
+        assert_eq!(position(5, current), SequencePosition::Ahead(SIZE - 100 + 5));
+        assert_eq!(position(current - 1, current), SequencePosition::Old);
+        assert_eq!(position(6 * SIZE, current), SequencePosition::Beyond);
+        assert_eq!(position(9 * SIZE, current), SequencePosition::Old);
     }
 
     #[test]
-    fn a_window_opens_when_the_one_before_has_room_and_ten_are_free() {
+    fn a_window_opens_when_the_previous_one_has_capacity_and_ten_are_free() {
         let mut windows = SendWindows::default();
         assert!(windows.admits(SIZE));
         for sequence in 0..SIZE {

@@ -102,8 +102,9 @@ impl Host {
     fn refuse(&mut self, path: NetworkPath, Terms { peer_id, connect_id, .. }: Terms) {
         debug!(from = %path.remote, "refused");
         self.stats.connections_refused += 1;
-        if self.goodbyes.len() < REFUSALS_MAX {
-            self.goodbyes.push_back(LoneDisconnect::new(path, connect_id, peer_id, 0, 1, 0));
+        if self.lone_disconnects.len() < REFUSALS_MAX {
+            self.lone_disconnects
+                .push_back(LoneDisconnect::new(path, connect_id, peer_id, 0, 1, 0));
         } else {
             self.stats.refusals_dropped += 1;
         }
@@ -151,7 +152,7 @@ impl Host {
         if age.is_some() {
             self.end_earlier(slot, address, outgoing_id);
         }
-        self.schedule_pass();
+        self.schedule_bandwidth_round();
     }
 
     /// Chooses a session id that differs from earlier connections of a restarted client, so that it

@@ -20,14 +20,14 @@ struct Demand {
     /// Bytes queued since the last round.
     queued: u64,
     /// Bytes that the peer may receive in that time, if limited.
-    takes: Option<u64>,
+    receive_limit: Option<u64>,
     /// Throttle limit, in 32nds of the unreliable packets.
     limit: Option<u32>,
 }
 
 /// The timing of bandwidth rounds.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Pass {
+pub(crate) struct BandwidthRound {
     pub(crate) due: Option<Millis>,
     measured_since: Option<Millis>,
 }
@@ -41,30 +41,30 @@ impl Host {
         for entry in self.counted_mut() {
             entry.peer.set_outgoing_bandwidth(outgoing);
         }
-        self.schedule_pass();
+        self.schedule_bandwidth_round();
     }
 
     /// Schedules a round for the next whole second since the first turn.
-    pub(super) fn schedule_pass(&mut self) {
+    pub(super) fn schedule_bandwidth_round(&mut self) {
         let (now, epoch) = (self.now.as_millis(), self.epoch.unwrap_or_default());
         let seconds = now.saturating_sub(epoch).div_ceil(INTERVAL);
-        self.pass.due.get_or_insert(epoch + seconds * INTERVAL);
+        self.bandwidth_round.due.get_or_insert(epoch + seconds * INTERVAL);
     }
 
     /// Runs a round if it is due.
     pub(super) fn share_bandwidth(&mut self, now: Instant) {
-        if self.pass.due.is_none_or(|at| now.as_millis() < at) {
+        if self.bandwidth_round.due.is_none_or(|at| now.as_millis() < at) {
             return;
         }
-        self.pass.due = None;
+        self.bandwidth_round.due = None;
         self.announce_bandwidth();
         let outgoing = self.settings.outgoing_bandwidth;
         let is_limited = self.connected > 0
-            && (outgoing > 0 || self.counted().any(|entry| takes(entry).is_some()));
+            && (outgoing > 0 || self.counted().any(|entry| receive_limit(entry).is_some()));
         if is_limited {
             self.throttle_peers(now.as_millis());
-            self.pass.due = Some(now.as_millis() + INTERVAL);
-        } else if self.pass.measured_since.take().is_some() {
+            self.bandwidth_round.due = Some(now.as_millis() + INTERVAL);
+        } else if self.bandwidth_round.measured_since.take().is_some() {
             // The limits were removed since the last round.
             for entry in self.counted_mut() {
                 entry.peer.limit_throttle(SCALE);
@@ -73,12 +73,12 @@ impl Host {
     }
 
     fn throttle_peers(&mut self, now: Millis) {
-        let since = self.pass.measured_since.replace(now);
+        let since = self.bandwidth_round.measured_since.replace(now);
         let elapsed = since.map_or(0, |since| now - since);
         let budget = |bandwidth: u32| u64::from(bandwidth) * elapsed / INTERVAL;
         let demand = |entry: &PeerEntry| Demand {
             queued: entry.peer.demand(),
-            takes: takes(entry).map(budget),
+            receive_limit: receive_limit(entry).map(budget),
             limit: None,
         };
         let mut demands: Vec<Demand> = self.counted().map(demand).collect();
@@ -125,8 +125,8 @@ impl Host {
 }
 
 /// Returns the bytes per second that a peer may receive, if limited.
-fn takes(entry: &PeerEntry) -> Option<u32> {
-    Some(entry.peer.receive_bandwidth()).filter(|&takes| takes > 0)
+fn receive_limit(entry: &PeerEntry) -> Option<u32> {
+    Some(entry.peer.receive_bandwidth()).filter(|&receive_limit| receive_limit > 0)
 }
 
 /// Sets the throttle limits. `budget`: bytes that the host may send, if limited.
@@ -138,13 +138,13 @@ fn limit(demands: &mut [Demand], budget: Option<u64>) {
         let ratio = if total <= budget { scale } else { budget * scale / total };
         let mut is_settled = true;
         for demand in demands.iter_mut().filter(|demand| demand.limit.is_none()) {
-            let Some(takes) = demand.takes else { continue };
-            if ratio * demand.queued / scale <= takes {
+            let Some(receive_limit) = demand.receive_limit else { continue };
+            if ratio * demand.queued / scale <= receive_limit {
                 continue;
             }
-            demand.limit = Some((takes * scale / demand.queued).max(1) as u32);
-            budget = budget.saturating_sub(takes);
-            total = total.saturating_sub(takes);
+            demand.limit = Some((receive_limit * scale / demand.queued).max(1) as u32);
+            budget = budget.saturating_sub(receive_limit);
+            total = total.saturating_sub(receive_limit);
             is_settled = false;
         }
         if is_settled {
@@ -187,14 +187,14 @@ mod tests {
     use super::*;
 
     fn limits(demands: &[(u64, Option<u64>)], budget: Option<u64>) -> Vec<u32> {
-        let demand = |&(queued, takes)| Demand { queued, takes, limit: None };
+        let demand = |&(queued, receive_limit)| Demand { queued, receive_limit, limit: None };
         let mut demands: Vec<Demand> = demands.iter().map(demand).collect();
         limit(&mut demands, budget);
         demands.iter().map(|demand| demand.limit.unwrap()).collect()
     }
 
     #[test]
-    fn without_limits_everything_is_sent() {
+    fn everything_is_sent_without_limits() {
         assert_eq!(limits(&[(1 << 40, None), (0, None)], None), [32, 32]);
         assert_eq!(limits(&[], Some(0)), [0; 0]);
     }
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_that_takes_little_leaves_the_rest_to_the_others() {
+    fn a_limited_peer_leaves_bandwidth_to_the_others() {
         // The first peer gets 500 of 2,000, the other 1,500 of the remaining 3,500.
         assert_eq!(limits(&[(2_000, Some(500)), (2_000, None)], Some(2_000)), [8, 13]);
         assert_eq!(limits(&[(2_000, Some(500)), (2_000, None)], None), [8, 32]);
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_in_is_divided_equally_among_those_who_send_more() {
+    fn incoming_bandwidth_is_divided_equally_among_peers_that_send_more() {
         assert_eq!(divide(0, &[5, 0]), [0, 0]);
         assert_eq!(divide(90_000, &[u32::MAX, u32::MAX, u32::MAX]), [30_000; 3]);
         assert_eq!(divide(90_000, &[10_000, u32::MAX, u32::MAX]), [10_000, 40_000, 40_000]);

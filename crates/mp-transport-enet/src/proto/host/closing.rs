@@ -1,11 +1,13 @@
 //! Closing the connections of a host.
 
+use std::ops::ControlFlow;
+
 use mp_core::{ConnectionId, DisconnectReason, Farewell};
 
-use super::bandwidth::Pass;
+use super::bandwidth::BandwidthRound;
 use super::receive::withdraw;
 use super::{Host, PeerEntry};
-use crate::proto::peer::{Flow, State};
+use crate::proto::peer::State;
 
 impl Host {
     /// Closes a connection. `data` is for the remote application. An event with `reason` follows
@@ -35,8 +37,8 @@ impl Host {
             });
         }
         match peer.close(data, reason, farewell) {
-            Flow::Going => self.touch(slot),
-            Flow::Ended => self.remove(slot),
+            ControlFlow::Continue(()) => self.touch(slot),
+            ControlFlow::Break(()) => self.remove(slot),
         }
     }
 
@@ -57,7 +59,7 @@ impl Host {
         data: u32,
         reason: DisconnectReason,
     ) {
-        self.say_goodbye(connection, data);
+        self.queue_lone_disconnect(connection, data);
         self.reset(connection, reason);
     }
 
@@ -89,9 +91,9 @@ impl Host {
     }
 
     /// Queues a single DISCONNECT datagram for a peer.
-    fn say_goodbye(&mut self, connection: ConnectionId, data: u32) {
+    fn queue_lone_disconnect(&mut self, connection: ConnectionId, data: u32) {
         let Some(peer) = self.slots.peer_mut(connection) else { return };
-        self.goodbyes.extend(peer.lone_disconnect(data));
+        self.lone_disconnects.extend(peer.lone_disconnect(data));
     }
 
     /// Closes all connections immediately. One DISCONNECT with `data` is sent to each connected
@@ -100,11 +102,11 @@ impl Host {
         let slots: Vec<u16> = self.slots.occupied().collect();
         for slot in slots {
             if let Some(PeerEntry { peer, .. }) = self.slots.get_mut(slot) {
-                self.goodbyes.extend(peer.lone_disconnect(data));
+                self.lone_disconnects.extend(peer.lone_disconnect(data));
             }
             self.remove(slot); // which reports a slot without a peer
         }
         while self.poll_event().is_some() {}
-        self.pass = Pass::default();
+        self.bandwidth_round = BandwidthRound::default();
     }
 }

@@ -27,7 +27,7 @@ impl HalfOpen {
     pub(crate) fn remove(&mut self, age: u64) {
         match self.by_age.remove(&age) {
             Some((_, ip)) => _ = self.by_address.remove(&(ip, age)),
-            None => bug!("a half-open connection is forgotten twice"),
+            None => bug!("a half-open connection is removed twice"),
         }
     }
 

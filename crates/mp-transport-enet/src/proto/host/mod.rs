@@ -4,7 +4,7 @@ mod admission;
 mod bandwidth;
 mod closing;
 mod half_open;
-mod hold;
+mod pause;
 mod peer_ops;
 mod receive;
 mod send;
@@ -22,11 +22,11 @@ use crate::limits::{QUEUED_BYTES_OF_EACH, WAITING_BYTES_OF_EACH};
 use crate::proto::command::{Connect, Terms};
 use crate::proto::peer::Peer;
 use crate::proto::settings::{Admission, HostSettings};
-use crate::proto::wire::{LoneDisconnect, Seal};
+use crate::proto::wire::{DatagramCodec, LoneDisconnect};
 use crate::proto::{CompressionMode, HostEvent, HostStats, Millis, PEERS_MAX};
-use bandwidth::Pass;
+use bandwidth::BandwidthRound;
 use half_open::HalfOpen;
-use hold::Keeping;
+use pause::PausedPeers;
 pub use send::HostSendError;
 use slots::Slots;
 
@@ -42,7 +42,7 @@ pub struct Host {
     /// Peers whose datagrams are being packed.
     packing: VecDeque<u16>,
     /// Peers with data that was buffered while paused.
-    keeping: Keeping,
+    paused_peers: PausedPeers,
     /// Times at which peers are due. An entry may be early, but never late.
     timers: BTreeSet<(Millis, u16)>,
     /// Half-open connections, oldest first.
@@ -57,10 +57,10 @@ pub struct Host {
     connected: u16,
     is_refusing: bool,
     /// Single DISCONNECT datagrams to send.
-    goodbyes: VecDeque<LoneDisconnect>,
+    lone_disconnects: VecDeque<LoneDisconnect>,
     /// Compression and checksums.
-    seal: Seal,
-    pass: Pass,
+    codec: DatagramCodec,
+    bandwidth_round: BandwidthRound,
     /// Time of the first turn.
     epoch: Option<Millis>,
     clock: RunningClock,
@@ -68,7 +68,7 @@ pub struct Host {
     now: Instant,
     stats: HostStats,
     /// Ack-eliciting datagrams sent.
-    peers_asked: u64,
+    ack_eliciting_sent: u64,
     /// Counter values at the last [`pop_statistic`](Self::pop_statistic), by
     /// [`HostStatistic`](crate::proto::HostStatistic).
     popped: [u64; 4],
@@ -78,13 +78,13 @@ pub struct Host {
 #[derive(Debug)]
 struct PeerEntry {
     peer: Peer,
-    /// Whether it is in `dirty` or `packing`.
+    /// `true` if it is in `dirty` or `packing`.
     is_queued: bool,
-    /// Whether it is in `keeping`.
-    is_keeping: bool,
+    /// `true` if it is in `paused_peers`.
+    has_buffered: bool,
     /// Its entry in `timers`.
     timer: Option<Millis>,
-    /// Whether it counts as a connected peer.
+    /// `true` if it counts as a connected peer.
     is_counted: bool,
     /// Its entry in `half_open`.
     age: Option<u64>,
@@ -92,7 +92,7 @@ struct PeerEntry {
 
 impl PeerEntry {
     const fn new(peer: Peer, age: Option<u64>) -> Self {
-        Self { peer, is_queued: false, is_keeping: false, timer: None, is_counted: false, age }
+        Self { peer, is_queued: false, has_buffered: false, timer: None, is_counted: false, age }
     }
 }
 
@@ -108,7 +108,7 @@ impl Host {
         };
         let slots_max = settings.max_peers.saturating_add(half_open).min(PEERS_MAX);
         Self {
-            seal: Seal::new(settings.compression, settings.checksum),
+            codec: DatagramCodec::new(settings.compression, settings.checksum),
             received: SharedLimit::new(settings.waiting_bytes, WAITING_BYTES_OF_EACH),
             queued: SharedLimit::new(settings.queued_bytes, QUEUED_BYTES_OF_EACH),
             settings,
@@ -117,19 +117,19 @@ impl Host {
             events: VecDeque::new(),
             dirty: Vec::new(),
             packing: VecDeque::new(),
-            keeping: Keeping::default(),
+            paused_peers: PausedPeers::default(),
             timers: BTreeSet::new(),
             half_open: HalfOpen::default(),
             ids: BTreeMap::new(),
             connected: 0,
             is_refusing: false,
-            goodbyes: VecDeque::new(),
-            pass: Pass::default(),
+            lone_disconnects: VecDeque::new(),
+            bandwidth_round: BandwidthRound::default(),
             epoch: None,
             clock: RunningClock::default(),
             now: Instant::ZERO,
             stats: HostStats::default(),
-            peers_asked: 0,
+            ack_eliciting_sent: 0,
             popped: [0; 4],
         }
     }
@@ -168,7 +168,7 @@ impl Host {
     /// Sets the compression mode of sent and received datagrams.
     pub fn compress(&mut self, mode: CompressionMode) {
         self.settings.compression = mode;
-        self.seal = Seal::new(mode, self.settings.checksum);
+        self.codec = DatagramCodec::new(mode, self.settings.checksum);
     }
 
     /// Returns whether new clients are rejected.
@@ -199,8 +199,8 @@ impl Host {
     }
 
     /// Returns the number of ack-eliciting datagrams sent.
-    pub(crate) const fn peers_asked(&self) -> u64 {
-        self.peers_asked
+    pub(crate) const fn ack_eliciting_sent(&self) -> u64 {
+        self.ack_eliciting_sent
     }
 
     /// Returns the current settings.
@@ -242,7 +242,7 @@ impl Host {
             bug!("slot {slot} is emptied, but has no peer");
             return;
         };
-        self.keeping.forget(&entry);
+        self.paused_peers.remove(&entry);
         entry.peer.drop_queues();
         entry.peer.record(&mut self.queued, &mut self.received);
         if let Some(at) = entry.timer {
@@ -259,7 +259,7 @@ impl Host {
             }
             if self.settings.incoming_bandwidth > 0 {
                 // The other peers get a larger share.
-                self.schedule_pass();
+                self.schedule_bandwidth_round();
             }
         }
     }

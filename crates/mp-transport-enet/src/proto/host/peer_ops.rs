@@ -8,7 +8,7 @@ use mp_core::{ConnectionId, ConnectionStats};
 use super::Host;
 use crate::proto::command::ThrottleParameters;
 use crate::proto::peer::{Peer, State};
-use crate::proto::{HostStatistic, Patience, PeerState, PeerStatistic};
+use crate::proto::{HostStatistic, PeerState, PeerStatistic, TimeoutConfig};
 
 impl Host {
     /// Returns all connections in the order of their slots, including half-open ones.
@@ -78,9 +78,9 @@ impl Host {
     }
 
     /// Sets when a connection times out.
-    pub fn set_patience(&mut self, connection: ConnectionId, patience: Patience) {
+    pub fn set_timeout(&mut self, connection: ConnectionId, config: TimeoutConfig) {
         if let Some(peer) = self.slots.peer_mut(connection) {
-            peer.set_patience(patience);
+            peer.set_timeout(config);
         }
     }
 

@@ -1,12 +1,14 @@
 //! Reception of a host: datagrams and events.
 
+use std::ops::ControlFlow;
+
 use mp_core::{Instant, SharedLimit};
 
 use super::Host;
 use crate::proto::channel::delivered_bytes;
 use crate::proto::header::Header;
-use crate::proto::peer::{Context, Flow};
-use crate::proto::wire::{Seal, Unreadable};
+use crate::proto::peer::Context;
+use crate::proto::wire::{DatagramCodec, DecodeError};
 use crate::proto::{HostEvent, NO_PEER, NetworkPath};
 
 impl Host {
@@ -22,23 +24,23 @@ impl Host {
             return;
         };
         // Taken out of the host, because the decoded commands may borrow it.
-        let mut seal = std::mem::take(&mut self.seal);
-        self.handle_sealed(&mut seal, path.into(), datagram.len(), &header, rest);
-        self.seal = seal;
+        let mut codec = std::mem::take(&mut self.codec);
+        self.handle_encoded(&mut codec, path.into(), datagram.len(), &header, rest);
+        self.codec = codec;
     }
 
-    fn handle_sealed(
+    fn handle_encoded(
         &mut self,
-        seal: &mut Seal,
+        codec: &mut DatagramCodec,
         path: NetworkPath,
         len: usize,
         header: &Header,
         rest: &[u8],
     ) {
         if header.peer_id == NO_PEER {
-            match seal.open(header, rest, [0; 4]) {
+            match codec.decode(header, rest, [0; 4]) {
                 Ok(commands) => self.handle_connect(path, len, commands),
-                Err(why) => self.count_unreadable(why),
+                Err(why) => self.count_decode_error(why),
             }
             return;
         }
@@ -51,10 +53,10 @@ impl Host {
             return;
         };
         let peer = &mut entry.peer;
-        let commands = match seal.open(header, rest, peer.connect_id()) {
+        let commands = match codec.decode(header, rest, peer.connect_id()) {
             Ok(commands) => commands,
             Err(why) => {
-                self.count_unreadable(why);
+                self.count_decode_error(why);
                 return;
             }
         };
@@ -66,19 +68,19 @@ impl Host {
         let (events, limit) = (&mut self.events, &mut self.received);
         let mut context = Context::new(&self.settings, events, limit, is_admitted);
         let flow = peer.handle_commands(now, header.sent_time, commands, &mut context);
-        self.stats.withheld += context.withheld();
+        self.stats.deferred += context.deferred();
         self.stats.datagrams_malformed += u64::from(context.is_malformed());
         let is_limited = peer.receive_bandwidth() > 0;
-        self.keeping.note(entry);
+        self.paused_peers.add(entry);
         if is_new {
             self.settle(slot);
         }
-        if is_limited && self.pass.due.is_none() {
-            self.schedule_pass();
+        if is_limited && self.bandwidth_round.due.is_none() {
+            self.schedule_bandwidth_round();
         }
         match flow {
-            Flow::Going => self.touch(slot),
-            Flow::Ended => self.remove(slot),
+            ControlFlow::Continue(()) => self.touch(slot),
+            ControlFlow::Break(()) => self.remove(slot),
         }
     }
 
@@ -97,11 +99,11 @@ impl Host {
         Some(event)
     }
 
-    const fn count_unreadable(&mut self, why: Unreadable) {
+    const fn count_decode_error(&mut self, why: DecodeError) {
         match why {
-            Unreadable::Compressed => self.stats.datagrams_compressed += 1,
-            Unreadable::Block => self.stats.datagrams_unexpanded += 1,
-            Unreadable::Checksum => self.stats.checksum_failures += 1,
+            DecodeError::Compressed => self.stats.datagrams_compressed += 1,
+            DecodeError::Malformed => self.stats.datagrams_unexpanded += 1,
+            DecodeError::Checksum => self.stats.checksum_failures += 1,
         }
     }
 }

@@ -1,10 +1,12 @@
 //! The end of a host's turn, and its timers.
 
+use std::ops::ControlFlow;
+
 use mp_core::{Instant, bug};
 
 use super::{Host, PeerEntry};
 use crate::proto::header::Header;
-use crate::proto::peer::{Flow, State};
+use crate::proto::peer::State;
 use crate::proto::wire::SPARE;
 use crate::proto::{Millis, NetworkPath, Transmit};
 
@@ -25,9 +27,9 @@ impl Host {
             };
             *timer = None;
             match peer.handle_timeout(millis, &self.settings, &mut self.events) {
-                Flow::Going if peer.wants_to_send(millis) => self.touch(slot),
-                Flow::Going => self.schedule(slot, now),
-                Flow::Ended => self.remove(slot),
+                ControlFlow::Continue(()) if peer.wants_to_send(millis) => self.touch(slot),
+                ControlFlow::Continue(()) => self.schedule(slot, now),
+                ControlFlow::Break(()) => self.remove(slot),
             }
         }
         self.share_bandwidth(now);
@@ -43,10 +45,10 @@ impl Host {
     /// the settings ([`MTU_MAX`](crate::proto::MTU_MAX) always suffices). In a longer buffer,
     /// several datagrams of equal length. `None` if nothing is left to send.
     pub fn poll_transmit(&mut self, now: Instant, buf: &mut [u8]) -> Option<Transmit> {
-        if let Some(goodbye) = self.goodbyes.pop_front() {
-            let NetworkPath { remote: to, local: from } = goodbye.path();
-            let plain = goodbye.emit(buf);
-            let len = self.seal(buf, plain, goodbye.connect_id());
+        if let Some(disconnect) = self.lone_disconnects.pop_front() {
+            let NetworkPath { remote: to, local: from } = disconnect.path();
+            let plain = disconnect.emit(buf);
+            let len = self.encode(buf, plain, disconnect.connect_id());
             return Some(self.count(Transmit { to, from, len, segment_size: None }, 1));
         }
         self.advance(now);
@@ -78,10 +80,10 @@ impl Host {
         if first == 0 {
             return None;
         }
-        self.peers_asked += u64::from(Header::is_timed(buf));
-        if self.seal.is_active() {
+        self.ack_eliciting_sent += u64::from(Header::is_timed(buf));
+        if self.codec.is_active() {
             // Encoded datagrams differ in length.
-            let len = self.seal(buf, first, connect_id);
+            let len = self.encode(buf, first, connect_id);
             return Some(self.count(Transmit { to, from, len, segment_size: None }, 1));
         }
         let (mut len, mut datagrams) = (first, 1);
@@ -106,7 +108,7 @@ impl Host {
 
     /// Returns the time of the next turn by the host's clock.
     fn due(&self) -> Option<Instant> {
-        if !self.dirty.is_empty() || !self.packing.is_empty() || !self.goodbyes.is_empty() {
+        if !self.dirty.is_empty() || !self.packing.is_empty() || !self.lone_disconnects.is_empty() {
             return Some(self.now);
         }
         self.timer_due()
@@ -115,8 +117,8 @@ impl Host {
     /// Returns the time of the first timer by the host's clock, regardless of queued data.
     pub(super) fn timer_due(&self) -> Option<Instant> {
         let timer = self.timers.first().map(|&(at, _)| Instant::from_millis(at));
-        let pass = self.pass.due.map(Instant::from_millis);
-        [timer, pass].into_iter().flatten().min()
+        let round = self.bandwidth_round.due.map(Instant::from_millis);
+        [timer, round].into_iter().flatten().min()
     }
 
     /// Updates a peer when nothing is left to send to it in this turn.
@@ -169,14 +171,14 @@ impl Host {
 
     /// Compresses the datagram at the start of `buf` and adds a checksum, as configured. Returns
     /// the new length.
-    fn seal(&mut self, buf: &mut [u8], len: usize, connect_id: [u8; 4]) -> usize {
-        let sealed = self.seal.close(buf, len, connect_id);
-        let plain = len + self.seal.overhead();
-        if let Some(saved) = plain.checked_sub(sealed).filter(|&saved| saved > 0) {
+    fn encode(&mut self, buf: &mut [u8], len: usize, connect_id: [u8; 4]) -> usize {
+        let encoded = self.codec.encode(buf, len, connect_id);
+        let plain = len + self.codec.overhead();
+        if let Some(saved) = plain.checked_sub(encoded).filter(|&saved| saved > 0) {
             self.stats.datagrams_sent_compressed += 1;
             self.stats.bytes_saved += saved as u64;
         }
-        sealed
+        encoded
     }
 
     const fn count(&mut self, transmit: Transmit, datagrams: u64) -> Transmit {

@@ -13,7 +13,7 @@ pub(crate) struct Acknowledgements {
     due: VecDeque<Acknowledgement>,
     /// Acknowledgements delayed until the connection resumes: sent time of the last transmission,
     /// by channel and sequence number.
-    deferred: BTreeMap<(u8, u16), u16>,
+    paused: BTreeMap<(u8, u16), u16>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -34,23 +34,23 @@ impl Acknowledgements {
 
     /// Queues an acknowledgement that is not sent before [`resume`](Self::resume). The limit is the
     /// same.
-    pub(crate) fn defer(&mut self, channel: u8, sequence: u16, sent_time: u16) {
+    pub(crate) fn push_paused(&mut self, channel: u8, sequence: u16, sent_time: u16) {
         let key = (channel, sequence);
-        if self.deferred.len() < ACKNOWLEDGEMENTS_MAX || self.deferred.contains_key(&key) {
-            self.deferred.insert(key, sent_time);
+        if self.paused.len() < ACKNOWLEDGEMENTS_MAX || self.paused.contains_key(&key) {
+            self.paused.insert(key, sent_time);
         }
     }
 
     /// Returns whether an acknowledgement waits for the connection to resume.
-    pub(crate) fn has_deferred(&self) -> bool {
-        !self.deferred.is_empty()
+    pub(crate) fn has_paused(&self) -> bool {
+        !self.paused.is_empty()
     }
 
     /// Queues the acknowledgements of the paused connection. Returns their number.
     pub(crate) fn resume(&mut self) -> usize {
-        let deferred = std::mem::take(&mut self.deferred);
-        let count = deferred.len();
-        for ((channel, sequence), sent_time) in deferred {
+        let paused = std::mem::take(&mut self.paused);
+        let count = paused.len();
+        for ((channel, sequence), sent_time) in paused {
             self.push(channel, sequence, sent_time);
         }
         count
@@ -78,7 +78,7 @@ impl Acknowledgements {
 
     pub(crate) fn clear(&mut self) {
         self.due.clear();
-        self.deferred.clear();
+        self.paused.clear();
     }
 }
 

@@ -1,11 +1,12 @@
 //! Closing a connection.
 
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
 
 use mp_core::{DisconnectReason, Farewell};
 
 use super::transmit::after;
-use super::{Flow, Peer, State};
+use super::{Peer, State};
 use crate::limits::ABANDONED_ATTEMPT_TIME;
 use crate::proto::command::Body;
 use crate::proto::wire::LoneDisconnect;
@@ -29,9 +30,9 @@ impl Peer {
         data: u32,
         reason: DisconnectReason,
         farewell: Farewell,
-    ) -> Flow {
+    ) -> ControlFlow<()> {
         match (self.state, farewell) {
-            (State::Connecting | State::HalfOpen, _) => return Flow::Ended,
+            (State::Connecting | State::HalfOpen, _) => return ControlFlow::Break(()),
             (State::Connected, Farewell::Drain) => self.disconnect_later(data, reason),
             (State::Connected | State::DisconnectLater, Farewell::Polite) => {
                 self.disconnect(data, Some(reason));
@@ -42,7 +43,7 @@ impl Peer {
             ) => self.disconnect(data, None),
             _ => {}
         }
-        Flow::Going
+        ControlFlow::Continue(())
     }
 
     /// Closes an established connection: reports `reason` now, and sends DISCONNECT until it is
@@ -99,7 +100,7 @@ impl Peer {
         self.sender.clear();
         self.acknowledgements.clear();
         self.channels.clear();
-        self.inbound.clear_waiting();
+        self.budget.clear_waiting();
     }
 
     /// Reports the end of the connection, as its state requires.

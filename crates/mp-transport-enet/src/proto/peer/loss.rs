@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_measured_every_ten_seconds_with_traffic() {
+    fn loss_is_measured_every_ten_seconds_with_traffic() {
         let mut loss = Loss::default();
         loss.measure(5_000, 0);
         loss.sent(100);

@@ -4,8 +4,8 @@
 mod ack;
 mod address_validation;
 mod closing;
-mod hold;
 mod loss;
+mod pause;
 mod receive;
 mod rtt;
 mod sender;
@@ -23,7 +23,7 @@ use std::time::Duration;
 use mp_core::{ConnectionId, ConnectionStats, DisconnectReason, SharedLimit};
 
 use crate::limits::RELIABLE_FRAGMENTS_MAX;
-use crate::proto::channel::{Channels, Inbound, Unsequenced};
+use crate::proto::channel::{Channels, ReceiveBudget, Unsequenced};
 use crate::proto::command::{Body, Connect, Terms, ThrottleParameters};
 use crate::proto::settings::HostSettings;
 use crate::proto::wire::Payload;
@@ -37,11 +37,11 @@ use rtt::RoundTrip;
 use sender::Sender;
 pub(crate) use sender::{QueueError, piece_len};
 pub(crate) use sessions::Sessions;
-pub(crate) use state::{Flow, State};
+pub(crate) use state::State;
 pub use statistics::{HostStatistic, PeerState, PeerStatistic};
 pub(crate) use throttle::SCALE;
 use throttle::Throttle;
-pub use timeout::Patience;
+pub use timeout::TimeoutConfig;
 
 /// One peer of a host.
 #[derive(Debug)]
@@ -63,16 +63,16 @@ pub(crate) struct Peer {
     /// Bytes per second that the remote peer receives and sends.
     bandwidth: (u32, u32),
     /// Bytes per second that were announced to the remote peer.
-    told_bandwidth: Option<(u32, u32)>,
+    announced_bandwidth: Option<(u32, u32)>,
     channels: Channels,
     sender: Sender,
     acknowledgements: Acknowledgements,
     unsequenced: Unsequenced,
-    inbound: Inbound,
+    budget: ReceiveBudget,
     round_trip: RoundTrip,
     throttle: Throttle,
     loss: Loss,
-    patience: Patience,
+    timeout: TimeoutConfig,
     ping_interval: Duration,
     /// Time of the last acknowledgement.
     last_acknowledged: Option<Millis>,
@@ -139,16 +139,16 @@ impl Peer {
             mtu,
             window: terms.window_size,
             bandwidth: (0, 0),
-            told_bandwidth: None,
+            announced_bandwidth: None,
             channels: Channels::new(terms.channel_count as u8),
             sender: Sender::new(mtu),
             acknowledgements: Acknowledgements::default(),
             unsequenced: Unsequenced::default(),
-            inbound: Inbound::new(settings),
+            budget: ReceiveBudget::new(settings),
             round_trip: RoundTrip::new(),
             throttle: Throttle::new(terms.throttle, settings.packet_throttle),
             loss: Loss::default(),
-            patience: settings.patience,
+            timeout: settings.timeout,
             ping_interval: settings.ping_interval,
             last_acknowledged: None,
             validation: AddressValidation::default(),
@@ -237,16 +237,16 @@ impl Peer {
 
     /// Announces the host's bandwidth limits if they have changed. Returns whether they have.
     pub(crate) fn announce_bandwidth(&mut self, incoming: u32, outgoing: u32) -> bool {
-        let is_news = self.told_bandwidth != Some((incoming, outgoing));
-        if is_news {
-            self.told_bandwidth = Some((incoming, outgoing));
+        let has_changed = self.announced_bandwidth != Some((incoming, outgoing));
+        if has_changed {
+            self.announced_bandwidth = Some((incoming, outgoing));
             self.sender.queue_control(Body::BandwidthLimit { incoming, outgoing });
         }
-        is_news
+        has_changed
     }
 
-    pub(crate) const fn set_patience(&mut self, patience: Patience) {
-        self.patience = patience;
+    pub(crate) const fn set_timeout(&mut self, config: TimeoutConfig) {
+        self.timeout = config;
     }
 
     /// Sets the time without an acknowledgement after which an idle peer is pinged.
@@ -288,7 +288,7 @@ impl Peer {
     /// Updates the shares of this peer in the limits of all peers on queued and received data.
     pub(crate) fn record(&mut self, queued: &mut SharedLimit, received: &mut SharedLimit) {
         self.sender.record(queued);
-        self.inbound.record(received);
+        self.budget.record(received);
     }
 
     /// Stores the bandwidth limits of the remote peer and adapts the window.

@@ -1,14 +1,15 @@
 //! Handling the received commands of a peer.
 
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
 
 use mp_core::{DisconnectReason, SharedLimit, bug};
 
-use super::{Flow, Peer, Sessions, State};
-use crate::proto::channel::{Outcome, Place, Sink};
+use super::{Peer, Sessions, State};
+use crate::proto::channel::{Delivery, Outcome, SequencePosition};
 use crate::proto::command::{Body, CONTROL_CHANNEL, Command, CommandError, Terms};
 use crate::proto::settings::HostSettings;
-use crate::proto::wire::Source;
+use crate::proto::wire::DatagramBytes;
 use crate::proto::{HostEvent, MTU_MAX, MTU_MIN, Millis, PacketFlags, WINDOW_MAX, WINDOW_MIN};
 
 /// The state of the host that a peer needs to handle a datagram, and the results.
@@ -18,7 +19,7 @@ pub(crate) struct Context<'a> {
     limit: &'a mut SharedLimit,
     is_admitted: bool,
     is_malformed: bool,
-    withheld: u64,
+    deferred: u64,
 }
 
 impl<'a> Context<'a> {
@@ -30,7 +31,7 @@ impl<'a> Context<'a> {
         limit: &'a mut SharedLimit,
         is_admitted: bool,
     ) -> Self {
-        Self { settings, events, limit, is_admitted, is_malformed: false, withheld: 0 }
+        Self { settings, events, limit, is_admitted, is_malformed: false, deferred: 0 }
     }
 
     /// Returns whether a command was malformed.
@@ -40,8 +41,8 @@ impl<'a> Context<'a> {
 
     /// Returns the number of commands that were not accepted for lack of capacity. The peer
     /// retransmits them.
-    pub(crate) const fn withheld(&self) -> u64 {
-        self.withheld
+    pub(crate) const fn deferred(&self) -> u64 {
+        self.deferred
     }
 }
 
@@ -54,43 +55,43 @@ impl Peer {
         sent_time: Option<u16>,
         mut bytes: &[u8],
         context: &mut Context<'_>,
-    ) -> Flow {
-        let mut source = Source::new(bytes);
+    ) -> ControlFlow<()> {
+        let mut datagram = DatagramBytes::new(bytes);
         while !bytes.is_empty() {
             let (command, rest) = match Command::parse(bytes) {
                 Ok(parsed) => parsed,
                 // Some compressors pad with zeros after the last command.
-                Err(CommandError::Unknown(0)) => return Flow::Going,
+                Err(CommandError::Unknown(0)) => return ControlFlow::Continue(()),
                 Err(_) => {
                     context.is_malformed = true;
-                    return Flow::Going;
+                    return ControlFlow::Continue(());
                 }
             };
             bytes = rest;
-            let (outcome, flow) = self.handle_command(now, &command, &mut source, context);
-            if flow == Flow::Ended {
+            let (outcome, flow) = self.handle_command(now, &command, &mut datagram, context);
+            if flow.is_break() {
                 return flow;
             }
-            if outcome == Outcome::Refused {
+            if outcome == Outcome::Malformed {
                 context.is_malformed = true;
-                return Flow::Going;
+                return ControlFlow::Continue(());
             }
-            context.withheld += u64::from(outcome == Outcome::Withheld);
+            context.deferred += u64::from(outcome == Outcome::Deferred);
             if command.wants_acknowledgement() {
                 let Some(sent_time) = sent_time else {
                     context.is_malformed = true;
                     break;
                 };
-                if outcome == Outcome::Taken && self.acknowledges(&command) {
+                if outcome == Outcome::Accepted && self.acknowledges(&command) {
                     self.acknowledgements.push(command.channel, command.sequence, sent_time);
                     self.sender.add_demand(ACKNOWLEDGE_LEN);
                 }
-                if outcome == Outcome::Kept {
-                    self.acknowledgements.defer(command.channel, command.sequence, sent_time);
+                if outcome == Outcome::Buffered {
+                    self.acknowledgements.push_paused(command.channel, command.sequence, sent_time);
                 }
             }
         }
-        Flow::Going
+        ControlFlow::Continue(())
     }
 
     /// Counts a datagram of `len` bytes from an address that is not validated.
@@ -102,9 +103,9 @@ impl Peer {
         &mut self,
         now: Millis,
         command: &Command<'_>,
-        source: &mut Source<'_>,
+        datagram: &mut DatagramBytes<'_>,
         context: &mut Context<'_>,
-    ) -> (Outcome, Flow) {
+    ) -> (Outcome, ControlFlow<()>) {
         let is_open = matches!(self.state, State::Connected | State::DisconnectLater);
         let outcome = match command.body {
             Body::Acknowledge { sequence, sent_time } => {
@@ -113,16 +114,16 @@ impl Peer {
             Body::VerifyConnect(terms) => return self.handle_verify(&terms, context),
             Body::Disconnect { data } => {
                 let flow = self.handle_disconnect(command.wants_acknowledgement(), data, context);
-                return (Outcome::Taken, flow);
+                return (Outcome::Accepted, flow);
             }
-            Body::Ping if is_open => Outcome::Taken,
+            Body::Ping if is_open => Outcome::Accepted,
             Body::BandwidthLimit { incoming, outgoing } if is_open => {
                 self.set_bandwidth(incoming, outgoing, context.settings);
-                Outcome::Taken
+                Outcome::Accepted
             }
             Body::ThrottleConfigure(parameters) if is_open => {
                 self.throttle.configure(parameters);
-                Outcome::Taken
+                Outcome::Accepted
             }
             Body::SendReliable { .. }
             | Body::SendUnreliable { .. }
@@ -131,11 +132,11 @@ impl Peer {
             | Body::SendUnreliableFragment(_)
                 if is_open =>
             {
-                self.handle_data(command, source, context)
+                self.handle_data(command, datagram, context)
             }
-            _ => Outcome::Refused,
+            _ => Outcome::Malformed,
         };
-        (outcome, Flow::Going)
+        (outcome, ControlFlow::Continue(()))
     }
 
     fn handle_acknowledge(
@@ -145,12 +146,12 @@ impl Peer {
         sequence: u16,
         sent_time: u16,
         context: &mut Context<'_>,
-    ) -> (Outcome, Flow) {
+    ) -> (Outcome, ControlFlow<()>) {
         let acknowledged =
             self.sender.acknowledge(now, channel, sequence, sent_time, &mut self.channels);
         let Some(acknowledged) = acknowledged else {
             // A duplicate acknowledgement, or of an unknown command: ignore it.
-            return (Outcome::Taken, Flow::Going);
+            return (Outcome::Accepted, ControlFlow::Continue(()));
         };
         self.last_acknowledged = Some(now);
         if let Some(sample) = acknowledged.sample {
@@ -165,33 +166,37 @@ impl Peer {
             (State::HalfOpen, Body::VerifyConnect(_)) => self.disconnect(0, None),
             (State::Disconnecting, Body::Disconnect { .. }) => {
                 self.report_end(DisconnectReason::Closed, context.events);
-                return (Outcome::Taken, Flow::Ended);
+                return (Outcome::Accepted, ControlFlow::Break(()));
             }
             (State::DisconnectLater, _) => self.disconnect_when_drained(),
             _ => {}
         }
-        (Outcome::Taken, Flow::Going)
+        (Outcome::Accepted, ControlFlow::Continue(()))
     }
 
-    fn handle_verify(&mut self, terms: &Terms, context: &mut Context<'_>) -> (Outcome, Flow) {
+    fn handle_verify(
+        &mut self,
+        terms: &Terms,
+        context: &mut Context<'_>,
+    ) -> (Outcome, ControlFlow<()>) {
         let is_wanted = match self.state {
             State::Abandoned { .. } => false,
             State::Connecting => true,
-            _ => return (Outcome::Taken, Flow::Going),
+            _ => return (Outcome::Accepted, ControlFlow::Continue(())),
         };
         let is_ours = (1..=255).contains(&terms.channel_count)
             && terms.throttle == context.settings.throttle
             && terms.connect_id == self.connect_id;
         if !is_ours {
             self.report_end(DisconnectReason::Misbehaved, context.events);
-            return (Outcome::Refused, Flow::Ended);
+            return (Outcome::Malformed, ControlFlow::Break(()));
         }
         self.sender.forget_control(1);
         self.outgoing_id = terms.peer_id;
         self.sessions = Sessions::new(terms.incoming_session, terms.outgoing_session);
         if !is_wanted {
             self.disconnect(0, None);
-            return (Outcome::Taken, Flow::Going);
+            return (Outcome::Accepted, ControlFlow::Continue(()));
         }
         self.channels.limit(terms.channel_count as u8);
         self.mtu = self.mtu.min(context.settings.room(clamp_mtu(terms.mtu)));
@@ -201,90 +206,95 @@ impl Peer {
         self.state = State::Connected;
         let (connection, address) = (self.connection, self.path.remote);
         context.events.push_back(HostEvent::Connected { connection, address, data: 0 });
-        (Outcome::Taken, Flow::Going)
+        (Outcome::Accepted, ControlFlow::Continue(()))
     }
 
-    fn handle_disconnect(&mut self, is_polite: bool, data: u32, context: &mut Context<'_>) -> Flow {
+    fn handle_disconnect(
+        &mut self,
+        is_graceful: bool,
+        data: u32,
+        context: &mut Context<'_>,
+    ) -> ControlFlow<()> {
         match self.state {
-            State::AcknowledgingDisconnect => return Flow::Going,
+            State::AcknowledgingDisconnect => return ControlFlow::Continue(()),
             State::Abandoned { .. }
             | State::Connecting
             | State::HalfOpen
             | State::Disconnecting => {
                 self.report_end(DisconnectReason::Remote(data), context.events);
-                return Flow::Ended;
+                return ControlFlow::Break(());
             }
             State::Connected | State::DisconnectLater => {}
         }
         self.report_end(DisconnectReason::Remote(data), context.events);
-        if !is_polite {
-            return Flow::Ended;
+        if !is_graceful {
+            return ControlFlow::Break(());
         }
         self.drop_queues();
         self.state = State::AcknowledgingDisconnect;
-        Flow::Going
+        ControlFlow::Continue(())
     }
 
     fn handle_data(
         &mut self,
         command: &Command<'_>,
-        source: &mut Source<'_>,
+        datagram: &mut DatagramBytes<'_>,
         context: &mut Context<'_>,
     ) -> Outcome {
         if self.state == State::DisconnectLater {
             // Acknowledged and dropped.
             return if self.channels.contains(command.channel) {
-                Outcome::Taken
+                Outcome::Accepted
             } else {
-                Outcome::Refused
+                Outcome::Malformed
             };
         }
-        if command.body.payload().len() > self.inbound.packet_bytes_max() {
-            return Outcome::Refused;
+        if command.body.payload().len() > self.budget.packet_bytes_max() {
+            return Outcome::Malformed;
         }
         if let Body::SendUnreliableFragment(fragment) = &command.body
-            && !self.inbound.has_unreliable_room(context.limit, fragment.payload.len() * 2)
+            && !self.budget.has_unreliable_room(context.limit, fragment.payload.len() * 2)
         {
-            self.shed_other_channels(command.channel, source, context);
+            self.shed_other_channels(command.channel, datagram, context);
         }
         let Some(channel) = self.channels.receiving(command.channel) else {
-            return Outcome::Refused;
+            return Outcome::Malformed;
         };
-        let mut sink = Sink {
+        let mut delivery = Delivery {
             connection: self.connection,
             channel: command.channel,
-            source,
+            datagram,
             events: context.events,
-            inbound: &mut self.inbound,
+            budget: &mut self.budget,
             limit: context.limit,
             stats: &mut self.stats,
         };
         match &command.body {
             Body::SendReliable { payload } => {
-                channel.reliable(command.sequence, payload, &mut sink)
+                channel.reliable(command.sequence, payload, &mut delivery)
             }
             Body::SendFragment(fragment) => {
-                channel.reliable_fragment(command.sequence, fragment, &mut sink)
+                channel.reliable_fragment(command.sequence, fragment, &mut delivery)
             }
             Body::SendUnreliable { sequence, payload } => {
-                channel.unreliable(command.sequence, *sequence, payload, &mut sink);
-                Outcome::Taken
+                channel.unreliable(command.sequence, *sequence, payload, &mut delivery);
+                Outcome::Accepted
             }
             Body::SendUnreliableFragment(fragment) => {
-                channel.unreliable_fragment(command.sequence, fragment, &mut sink)
+                channel.unreliable_fragment(command.sequence, fragment, &mut delivery)
             }
             Body::SendUnsequenced { group, payload } => {
-                if !sink.has_room() {
-                    sink.dropped();
+                if !delivery.has_capacity() {
+                    delivery.dropped();
                 } else if self.unsequenced.accept(*group) {
-                    let payload = sink.source.packet(payload);
-                    sink.deliver(PacketFlags::UNSEQUENCED, payload);
+                    let payload = delivery.datagram.packet(payload);
+                    delivery.deliver(PacketFlags::UNSEQUENCED, payload);
                 }
-                Outcome::Taken
+                Outcome::Accepted
             }
             body => {
                 bug!("{body:?} carries no packet");
-                Outcome::Refused
+                Outcome::Malformed
             }
         }
     }
@@ -293,16 +303,16 @@ impl Peer {
     fn shed_other_channels(
         &mut self,
         kept: u8,
-        source: &mut Source<'_>,
+        datagram: &mut DatagramBytes<'_>,
         context: &mut Context<'_>,
     ) {
         for (number, channel) in self.channels.used().filter(|&(number, _)| number != kept) {
-            channel.shed_unreliable(&mut Sink {
+            channel.shed_unreliable(&mut Delivery {
                 connection: self.connection,
                 channel: number,
-                source: &mut *source,
+                datagram: &mut *datagram,
                 events: context.events,
-                inbound: &mut self.inbound,
+                budget: &mut self.budget,
                 limit: &mut *context.limit,
                 stats: &mut self.stats,
             });
@@ -321,7 +331,7 @@ impl Peer {
             State::Connected | State::DisconnectLater => {
                 let (number, sequence) = (command.channel, command.sequence);
                 let is_real = self.channels.contains(number);
-                !is_real || self.channels.place(number, sequence) != Place::Beyond
+                !is_real || self.channels.position(number, sequence) != SequencePosition::Beyond
             }
         }
     }

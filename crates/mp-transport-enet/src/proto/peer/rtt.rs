@@ -106,13 +106,13 @@ mod tests {
     }
 
     #[test]
-    fn nothing_known_waits_half_a_second() {
+    fn the_initial_timeout_is_half_a_second() {
         let round_trip = RoundTrip::new();
         assert_eq!((round_trip.measured(), round_trip.timeout()), (None, 500));
     }
 
     #[test]
-    fn the_first_sample_replaces_the_guess() {
+    fn the_first_sample_replaces_the_initial_value() {
         // As Godot reported on loopback after its first acknowledgement.
         let mut round_trip = RoundTrip::new();
         round_trip.sample(1_000, 8, &mut throttle());
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn later_samples_move_it_by_an_eighth() {
+    fn later_samples_move_the_mean_by_an_eighth() {
         let (mut round_trip, mut throttle) = (RoundTrip::new(), throttle());
         round_trip.sample(1_000, 100, &mut throttle);
         round_trip.sample(1_100, 180, &mut throttle);
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lowest_of_an_interval_is_what_the_throttle_compares_with() {
+    fn the_throttle_compares_with_the_lowest_mean_of_the_last_interval() {
         let (mut round_trip, mut throttle) = (RoundTrip::new(), throttle());
         round_trip.sample(1_000, 100, &mut throttle);
         for step in 1..=49 {

@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sessions_of_a_slot_go_round() {
+    fn sessions_of_a_slot_are_cyclic() {
         // Godot 4.6.3 with one slot: the headers of the second client begin with 9000, those of the
         // first with 8000.
         let mut sessions = Sessions::NONE;
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_that_both_sides_knew_is_not_used_again() {
+    fn a_session_that_both_peers_used_last_is_not_reused() {
         let slot = Sessions { incoming: 1, outgoing: 2 };
         // The client's last incoming session was 3, so the next is 0. Its last outgoing one was 0,
         // so the next would be 1, which the slot just used: 2.

@@ -22,12 +22,3 @@ pub(crate) enum State {
     /// The remote peer has disconnected. The connection ends when the acknowledgement is sent.
     AcknowledgingDisconnect,
 }
-
-/// Whether a connection continues after its commands or timers were handled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Flow {
-    /// The connection continues.
-    Going,
-    /// The connection has ended and its slot can be freed. Its last event, if any, is queued.
-    Ended,
-}

@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn it_falls_when_round_trips_grow_and_rises_when_they_are_good() {
+    fn throttle_follows_round_trip_times() {
         let mut throttle = throttle(true);
         throttle.adjust(100, 50, 10);
         assert_eq!(throttle.value, 30);
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn it_drops_in_proportion() {
+    fn throttle_drops_in_proportion() {
         let mut throttle = throttle(true);
         assert!((0..320).all(|_| throttle.admits()), "nothing is dropped at 32");
         throttle.value = 15;
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bandwidth_limits_it_switched_off_or_not() {
+    fn bandwidth_limits_apply_even_if_the_throttle_is_disabled() {
         for enabled in [false, true] {
             let mut throttle = throttle(enabled);
             throttle.set_limit(8);
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn switched_off_it_never_drops() {
+    fn a_disabled_throttle_never_drops() {
         let mut throttle = throttle(false);
         throttle.adjust(1_000, 5, 1);
         assert!((0..32).all(|_| throttle.admits()));
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn parameters_of_a_stranger_are_clamped() {
+    fn received_throttle_parameters_are_clamped() {
         let wild =
             ThrottleParameters { interval: 0, acceleration: u32::MAX, deceleration: u32::MAX };
         let mut throttle = Throttle::new(wild, true);

@@ -1,12 +1,13 @@
 //! Sending the datagrams of a peer, and its timers.
 
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use mp_core::DisconnectReason;
 
-use super::sender::Route;
-use super::{Flow, Peer, State};
+use super::sender::PackContext;
+use super::{Peer, State};
 use crate::proto::command::{Body, Command};
 use crate::proto::settings::HostSettings;
 use crate::proto::wire::Datagram;
@@ -19,25 +20,25 @@ impl Peer {
         now: Millis,
         settings: &HostSettings,
         events: &mut VecDeque<HostEvent>,
-    ) -> Flow {
+    ) -> ControlFlow<()> {
         let is_over = match self.state {
             State::Abandoned { until } => now >= until,
             State::HalfOpen => is_due(now, self.validation.since(), settings.half_open_timeout),
             _ => false,
         };
         if is_over {
-            return Flow::Ended;
+            return ControlFlow::Break(());
         }
-        if self.sender.check_timeouts(now, &self.patience, &mut self.stats) {
+        if self.sender.check_timeouts(now, &self.timeout, &mut self.stats) {
             self.report_end(DisconnectReason::Timeout, events);
-            return Flow::Ended;
+            return ControlFlow::Break(());
         }
         let limit = settings.reliable_progress_timeout;
         if self.sender.progress().is_some_and(|since| is_due(now, since, limit)) {
             // Also a connection that drains before it closes: it was not drained.
             self.fail(DisconnectReason::QueueFull, events);
         }
-        Flow::Going
+        ControlFlow::Continue(())
     }
 
     /// Returns the time at which [`handle_timeout`](Self::handle_timeout) or a ping is due.
@@ -68,7 +69,7 @@ impl Peer {
         let acknowledgements = datagram.commands();
         if self.state != State::AcknowledgingDisconnect {
             let wants_ping = self.wants_ping(now);
-            let mut route = Route {
+            let mut context = PackContext {
                 channels: &mut self.channels,
                 round_trip: &self.round_trip,
                 throttle: &mut self.throttle,
@@ -76,11 +77,11 @@ impl Peer {
                 window: self.window,
                 mtu: self.mtu,
             };
-            self.sender.pack(now, &mut datagram, &mut route);
+            self.sender.pack(now, &mut datagram, &mut context);
             let ping = Command::control(0, Body::Ping);
             if wants_ping && datagram.has_room(&ping, ping.fixed_len()) {
                 self.sender.queue_control(Body::Ping);
-                self.sender.pack(now, &mut datagram, &mut route);
+                self.sender.pack(now, &mut datagram, &mut context);
             }
         }
         let session = if self.outgoing_id == NO_PEER { 0 } else { self.sessions.outgoing_bits() };

@@ -17,7 +17,7 @@ pub struct Header {
     pub peer_id: u16,
     /// Session of that slot, 0 to 3.
     pub session: u8,
-    /// Whether the commands are compressed.
+    /// `true` if the commands are compressed.
     pub compressed: bool,
     /// Low 16 bits of the sender's clock in milliseconds. `Some` if a command requests an
     /// acknowledgement.
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_of_godot_are_read_and_written() {
+    fn headers_of_godot_are_parsed_and_encoded() {
         let header =
             Header { peer_id: NO_PEER, session: 0, compressed: false, sent_time: Some(0x89ef) };
         check(&[0x8f, 0xff, 0x89, 0xef], header, "peer none time 35311");
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_longer_than_its_datagram_is_refused() {
+    fn a_header_longer_than_its_datagram_is_rejected() {
         for datagram in [&[][..], &[0x80], &[0x80, 0], &[0x80, 0, 1]] {
             assert_eq!(Header::parse(datagram), None, "{datagram:02x?}");
         }

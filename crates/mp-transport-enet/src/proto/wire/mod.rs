@@ -1,16 +1,16 @@
 //! The wire format: datagrams, headers, commands and payloads.
 
+mod codec;
 pub mod command;
 pub mod compress;
 mod datagram;
+mod datagram_bytes;
 pub mod header;
 mod lone_disconnect;
 mod payload;
-mod seal;
-mod source;
 
+pub(crate) use codec::{CHECKSUM_LEN, DatagramCodec, DecodeError};
 pub(crate) use datagram::{Datagram, SPARE};
+pub(crate) use datagram_bytes::DatagramBytes;
 pub(crate) use lone_disconnect::LoneDisconnect;
 pub use payload::Payload;
-pub(crate) use seal::{CHECKSUM_LEN, Seal, Unreadable};
-pub(crate) use source::Source;

@@ -21,12 +21,12 @@ use mp_core::{ConnectionStats, SharedLimit, bug};
 use crate::limits::{ENTRY_OVERHEAD, RELIABLE_FRAGMENTS_MAX};
 use crate::proto::channel::Channels;
 use crate::proto::command::{Body, CONTROL_CHANNEL, Command};
-use crate::proto::peer::timeout::{Patience, Silence};
+use crate::proto::peer::timeout::{Silence, TimeoutConfig};
 use crate::proto::wire::Payload;
 use crate::proto::{Millis, PacketFlags};
 pub(crate) use outgoing::piece_len;
-use outgoing::{Key, Kind, Queued, Sent};
-pub(crate) use pack::Route;
+use outgoing::{Key, Kind, QueuedPacket, SentCommand};
+pub(crate) use pack::PackContext;
 
 /// The send queues of a peer, and its reliable commands in flight.
 #[derive(Debug)]
@@ -34,13 +34,13 @@ pub(crate) struct Sender {
     /// Length of each fragment in bytes.
     piece_len: usize,
     control: VecDeque<(u64, Command<'static>)>,
-    reliable: VecDeque<Queued>,
-    unreliable: VecDeque<Queued>,
+    reliable: VecDeque<QueuedPacket>,
+    unreliable: VecDeque<QueuedPacket>,
     /// Control commands to retransmit, oldest first. An entry whose command was acknowledged in the
     /// meantime is skipped.
     control_again: VecDeque<(u64, Key)>,
     reliable_again: VecDeque<(u64, Key)>,
-    in_flight: BTreeMap<Key, Sent>,
+    in_flight: BTreeMap<Key, SentCommand>,
     /// Position of the last queued command or packet in the common order of the queues.
     next_order: u64,
     control_sequence: u16,
@@ -169,7 +169,7 @@ impl Sender {
             }
         };
         let order = self.order();
-        let queued = Queued::new(order, number, kind, numbers, payload, pieces);
+        let queued = QueuedPacket::new(order, number, kind, numbers, payload, pieces);
         let fixed_len = queued.piece(self.piece_len).0.fixed_len();
         self.demand += (pieces * fixed_len + len) as u64;
         let is_reliable = kind == Kind::Reliable;
@@ -307,7 +307,7 @@ impl Sender {
     pub(crate) fn check_timeouts(
         &mut self,
         now: Millis,
-        patience: &Patience,
+        config: &TimeoutConfig,
         stats: &mut ConnectionStats,
     ) -> bool {
         if self.next_timeout.is_none_or(|at| now < at) {
@@ -322,7 +322,7 @@ impl Sender {
                 self.next_timeout = Some(self.next_timeout.map_or(at, |next| next.min(at)));
                 continue;
             }
-            if sent.is_abandoned(now, &mut self.silence, patience) {
+            if sent.is_abandoned(now, &mut self.silence, config) {
                 return true;
             }
             stats.retransmissions += 1;

@@ -2,7 +2,7 @@
 
 use crate::proto::Millis;
 use crate::proto::command::{Body, Command, FLAG_ACKNOWLEDGE, FLAG_UNSEQUENCED, Fragment};
-use crate::proto::peer::timeout::{Patience, Silence};
+use crate::proto::peer::timeout::{Silence, TimeoutConfig};
 use crate::proto::wire::{Datagram, Payload};
 
 /// Channel and sequence number of a reliable command.
@@ -10,7 +10,7 @@ pub(super) type Key = (u8, u16);
 
 /// A queued packet. Some of its fragments may have been sent.
 #[derive(Debug)]
-pub(super) struct Queued {
+pub(super) struct QueuedPacket {
     order: u64,
     channel: u8,
     kind: Kind,
@@ -33,7 +33,7 @@ pub(super) enum Kind {
 
 /// A reliable command that was sent and is not acknowledged.
 #[derive(Debug)]
-pub(super) struct Sent {
+pub(super) struct SentCommand {
     order: u64,
     command: Command<'static>,
     payload: Payload,
@@ -43,11 +43,11 @@ pub(super) struct Sent {
     sent_at: Millis,
     timeout: Millis,
     attempts: u32,
-    /// Whether it timed out and is queued to be retransmitted.
+    /// `true` if it timed out and is queued to be retransmitted.
     is_again: bool,
 }
 
-impl Queued {
+impl QueuedPacket {
     /// Returns a packet of which nothing was sent. `number` is an unreliable sequence number or an
     /// unsequenced group.
     pub(super) fn new(
@@ -129,7 +129,7 @@ impl Queued {
     }
 }
 
-impl Sent {
+impl SentCommand {
     pub(super) const fn new(
         order: u64,
         command: Command<'static>,
@@ -192,9 +192,9 @@ impl Sent {
         &self,
         now: Millis,
         silence: &mut Silence,
-        patience: &Patience,
+        config: &TimeoutConfig,
     ) -> bool {
-        silence.timed_out(now, self.sent_at, self.attempts, patience)
+        silence.timed_out(now, self.sent_at, self.attempts, config)
     }
 
     /// Queues the command to be retransmitted, with twice the timeout. Returns its position in the

@@ -3,7 +3,7 @@
 use mp_core::{ConnectionStats, bug};
 
 use super::Sender;
-use super::outgoing::{Queued, Sent};
+use super::outgoing::{QueuedPacket, SentCommand};
 use crate::proto::Millis;
 use crate::proto::channel::Channels;
 use crate::proto::peer::rtt::RoundTrip;
@@ -11,7 +11,7 @@ use crate::proto::peer::throttle::Throttle;
 use crate::proto::wire::{Datagram, Payload};
 
 /// The state of the peer that determines what may be sent.
-pub(crate) struct Route<'a> {
+pub(crate) struct PackContext<'a> {
     pub(in crate::proto::peer) channels: &'a mut Channels,
     pub(in crate::proto::peer) round_trip: &'a RoundTrip,
     pub(in crate::proto::peer) throttle: &'a mut Throttle,
@@ -22,7 +22,12 @@ pub(crate) struct Route<'a> {
 
 impl Sender {
     /// Adds the commands that may be sent now to `datagram`, as far as they fit.
-    pub(crate) fn pack(&mut self, now: Millis, datagram: &mut Datagram<'_>, route: &mut Route<'_>) {
+    pub(crate) fn pack(
+        &mut self,
+        now: Millis,
+        datagram: &mut Datagram<'_>,
+        context: &mut PackContext<'_>,
+    ) {
         if self.reliable_cost > 0 && self.progress.is_none() {
             self.progress = Some(now);
         }
@@ -30,24 +35,24 @@ impl Sender {
             return;
         }
         let mut is_reliable_blocked = false;
-        if !self.pack_reliable_again(now, datagram, route, &mut is_reliable_blocked) {
+        if !self.pack_reliable_again(now, datagram, context, &mut is_reliable_blocked) {
             return;
         }
         // Merge the three queues in the order in which they were filled.
         loop {
             let control = self.control.front().map(|&(order, _)| order);
-            let unreliable = self.unreliable.front().map(Queued::order);
+            let unreliable = self.unreliable.front().map(QueuedPacket::order);
             let reliable = self.reliable.front().filter(|_| !is_reliable_blocked);
-            let reliable = reliable.map(Queued::order);
+            let reliable = reliable.map(QueuedPacket::order);
             let Some(first) = [control, reliable, unreliable].into_iter().flatten().min() else {
                 return;
             };
             let has_room = if Some(first) == control {
-                self.pack_control(now, datagram, route)
+                self.pack_control(now, datagram, context)
             } else if Some(first) == reliable {
-                self.pack_reliable(now, datagram, route, &mut is_reliable_blocked)
+                self.pack_reliable(now, datagram, context, &mut is_reliable_blocked)
             } else {
-                self.pack_unreliable(datagram, route)
+                self.pack_unreliable(datagram, context)
             };
             if !has_room {
                 return;
@@ -75,12 +80,12 @@ impl Sender {
         &mut self,
         now: Millis,
         datagram: &mut Datagram<'_>,
-        route: &Route<'_>,
+        context: &PackContext<'_>,
         is_blocked: &mut bool,
     ) -> bool {
         while let Some(&(order, key)) = self.reliable_again.front() {
             if let Some(sent) = self.in_flight.get_mut(&key).filter(|sent| sent.waits(order)) {
-                if !route.may_send(self.in_transit, sent.len()) {
+                if !context.may_send(self.in_transit, sent.len()) {
                     *is_blocked = true;
                     return true;
                 }
@@ -100,7 +105,7 @@ impl Sender {
         &mut self,
         now: Millis,
         datagram: &mut Datagram<'_>,
-        route: &Route<'_>,
+        context: &PackContext<'_>,
     ) -> bool {
         let Some(&(order, command)) = self.control.front() else {
             bug!("a command is sent from an empty queue");
@@ -111,8 +116,8 @@ impl Sender {
         }
         datagram.push(&command);
         self.control.pop_front();
-        let timeout = Millis::from(route.round_trip.timeout());
-        let sent = Sent::new(order, command, Payload::default(), 0, 0, now, timeout);
+        let timeout = Millis::from(context.round_trip.timeout());
+        let sent = SentCommand::new(order, command, Payload::default(), 0, 0, now, timeout);
         self.in_flight.insert((command.channel, command.sequence), sent);
         self.note_timeout(now + timeout);
         true
@@ -122,7 +127,7 @@ impl Sender {
         &mut self,
         now: Millis,
         datagram: &mut Datagram<'_>,
-        route: &mut Route<'_>,
+        context: &mut PackContext<'_>,
         is_blocked: &mut bool,
     ) -> bool {
         let Some(queued) = self.reliable.front_mut() else {
@@ -130,8 +135,8 @@ impl Sender {
             return true;
         };
         let (command, offset, len) = queued.piece(self.piece_len);
-        let may_send = route.may_send(self.in_transit, len);
-        let Some(sequences) = route.channels.sending(queued.channel()) else {
+        let may_send = context.may_send(self.in_transit, len);
+        let Some(sequences) = context.channels.sending(queued.channel()) else {
             self.broken("a reliable packet of a missing channel is queued");
             *is_blocked = true;
             return true;
@@ -146,21 +151,25 @@ impl Sender {
         sequences.sent(command.sequence);
         datagram.push_data(&command, queued.payload(), offset, len);
         self.in_transit += len;
-        let timeout = Millis::from(route.round_trip.timeout());
+        let timeout = Millis::from(context.round_trip.timeout());
         let order = queued.order();
         let is_sent = queued.advance();
         let payload = queued.share_payload(is_sent);
         if is_sent {
-            route.count_packet(&payload);
+            context.count_packet(&payload);
             self.reliable.pop_front();
         }
-        let sent = Sent::new(order, command, payload, offset, len, now, timeout);
+        let sent = SentCommand::new(order, command, payload, offset, len, now, timeout);
         self.in_flight.insert((command.channel, command.sequence), sent);
         self.note_timeout(now + timeout);
         true
     }
 
-    fn pack_unreliable(&mut self, datagram: &mut Datagram<'_>, route: &mut Route<'_>) -> bool {
+    fn pack_unreliable(
+        &mut self,
+        datagram: &mut Datagram<'_>,
+        context: &mut PackContext<'_>,
+    ) -> bool {
         let Some(queued) = self.unreliable.front_mut() else {
             bug!("an unreliable packet is sent from an empty queue");
             return true;
@@ -169,21 +178,21 @@ impl Sender {
         if !datagram.has_room(&command, command.fixed_len() + len) {
             return false;
         }
-        if queued.is_untouched() && !route.throttle.admits() {
-            route.stats.send_drops += 1;
+        if queued.is_untouched() && !context.throttle.admits() {
+            context.stats.send_drops += 1;
             self.pop_unreliable();
             return true;
         }
         datagram.push_data(&command, queued.payload(), offset, len);
         if queued.advance() {
-            route.count_packet(queued.payload());
+            context.count_packet(queued.payload());
             self.pop_unreliable();
         }
         true
     }
 }
 
-impl Route<'_> {
+impl PackContext<'_> {
     /// Counts a packet whose last fragment was sent.
     fn count_packet(&mut self, payload: &Payload) {
         self.stats.packets_sent += 1;

@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_without_a_command_are_refused() {
+    fn unknown_command_numbers_are_rejected() {
         for number in [0, 13, 14, 15] {
             assert_eq!(
                 Command::parse(&[0x80 | number, 0xff, 0, 1]),
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_packet_longer_than_its_datagram_is_refused() {
+    fn a_packet_longer_than_its_datagram_is_rejected() {
         let bytes = unhex("86000001 0006 0001020304");
         assert_eq!(Command::parse(&bytes), Err(CommandError::Truncated));
     }

@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused() {
+    fn malformed_blocks_are_rejected() {
         for (block, why) in [
             (&[][..], "empty"),
             (&[0x20, b'a'], "level 2"),
@@ -234,7 +234,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_compressed_is_expanded_again(
+        fn compressed_blocks_decompress_to_their_input(
             bits in 1..=8_u32,
             bytes in prop::collection::vec(any::<u8>(), 16..4_096),
         ) {
@@ -243,7 +243,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_end_within_their_room(bytes in prop::collection::vec(any::<u8>(), 0..1_400)) {
+        fn decompression_of_any_bytes_stays_within_the_output(bytes in prop::collection::vec(any::<u8>(), 0..1_400)) {
             if let Some(out) = expand(&bytes, 4_092) {
                 prop_assert!(out.len() <= 4_092);
             }

@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn every_mode_shrinks_text_and_gives_it_back() {
+    fn every_mode_shrinks_text_and_restores_it() {
         let text = b"The quick brown fox jumps over the lazy dog. ".repeat(25);
         for mut compressor in modes() {
             // Twice, because a compressor is used for many datagrams.
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_expands_beyond_a_datagram_is_refused_in_every_mode() {
+    fn blocks_that_exceed_a_datagram_are_rejected_in_every_mode() {
         for mut compressor in modes() {
             let mut block = vec![0; 8_000];
             let len = compressor.compress(&[0; 5_000], &mut block).unwrap();
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_that_is_cut_short_is_refused_or_shorter_in_every_mode() {
+    fn a_truncated_block_is_rejected_or_shorter_in_every_mode() {
         let text = b"The quick brown fox jumps over the lazy dog. ".repeat(25);
         for mut compressor in modes() {
             let mut block = vec![0; 2_000];
@@ -186,7 +186,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_and_any_mode_end_within_their_room(
+        fn decompression_of_any_bytes_stays_within_the_output(
             blocks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..1_400), 1..4),
         ) {
             for mut compressor in modes() {
@@ -200,7 +200,7 @@ mod tests {
         }
 
         #[test]
-        fn a_changed_block_of_any_mode_does_no_harm(
+        fn a_corrupted_block_of_any_mode_has_no_lasting_effect(
             text in prop::collection::vec(0..20_u8, 40..1_390),
             at in any::<prop::sample::Index>(),
             flip in 1..=255_u8,

@@ -369,13 +369,13 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_compressed_to_nothing() {
+    fn empty_input_is_compressed_to_empty_output() {
         assert_eq!(compress(&[]), [0; 0]);
         assert_eq!(expand(&[]).unwrap(), [0; 0]);
     }
 
     #[test]
-    fn an_expansion_stops_where_its_room_ends() {
+    fn decompression_stops_at_the_end_of_the_output() {
         let block = compress(&[7; 4_000]);
         assert!(block.len() < 100, "{}", block.len());
         assert_eq!(RangeCoder::default().expand(&block, &mut [0; 3_999]), None);
@@ -383,19 +383,19 @@ mod tests {
     }
 
     #[test]
-    fn a_code_beyond_all_frequencies_is_refused() {
+    fn a_code_beyond_all_frequencies_is_rejected() {
         assert_eq!(expand(&[0xff; 4]), None);
     }
 
     #[test]
-    fn a_block_that_does_not_shrink_is_given_up() {
+    fn compression_fails_if_the_output_is_too_small() {
         let input: Vec<u8> = (0..200_u32).map(|i| (i * i * 31 + i * 7) as u8).collect();
         assert_eq!(RangeCoder::default().compress(&input, &mut [0; 20]), None);
     }
 
     proptest! {
         #[test]
-        fn what_was_compressed_is_expanded_again(
+        fn compressed_blocks_decompress_to_their_input(
             bits in 1..=8_u32,
             bytes in prop::collection::vec(any::<u8>(), 0..4_096),
         ) {
@@ -404,14 +404,14 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_end_within_their_room(bytes in prop::collection::vec(any::<u8>(), 0..1_400)) {
+        fn decompression_of_any_bytes_stays_within_the_output(bytes in prop::collection::vec(any::<u8>(), 0..1_400)) {
             if let Some(out) = expand(&bytes) {
                 prop_assert!(out.len() <= 4_096);
             }
         }
 
         #[test]
-        fn a_changed_block_does_no_harm(
+        fn a_corrupted_block_does_not_panic(
             text in prop::collection::vec(0..20_u8, 1..2_000),
             at in any::<prop::sample::Index>(),
             flip in 1..=255_u8,

@@ -21,12 +21,12 @@ pub(crate) type Layers<S> = S;
 
 /// A socket, and the datagrams that are queued for it.
 #[derive(Debug)]
-pub(crate) struct Port<S: DatagramSocket> {
+pub(crate) struct SocketDriver<S: DatagramSocket> {
     pub(crate) socket: Layers<S>,
     batch: SendBatch,
     /// Maximum number of datagrams received in a turn.
     datagrams_max: usize,
-    /// Whether the socket may have more datagrams to receive.
+    /// `true` if the socket may have more datagrams to receive.
     has_more: bool,
     pacing: Pacing,
     stats: SocketStats,
@@ -46,7 +46,7 @@ pub struct SocketStats {
     pub oversized: u64,
 }
 
-impl<S: DatagramSocket> Port<S> {
+impl<S: DatagramSocket> SocketDriver<S> {
     pub(crate) fn new(socket: S, datagrams_max: usize, flush_interval: Duration) -> Self {
         #[cfg(feature = "dtls")]
         let socket = DtlsSocket::new(socket);
@@ -75,21 +75,21 @@ impl<S: DatagramSocket> Port<S> {
     /// Receives datagrams up to the limit, unless polling is delayed. Starts a coalescing delay if
     /// that helps.
     pub(crate) fn receive(&mut self, now: Instant, host: &mut Host) {
-        if self.pacing.is_resting(now) {
+        if self.pacing.is_delaying(now) {
             return;
         }
         self.socket.handle_timeout(now);
         let (received, is_broken) = self.receive_all(now, host);
-        let rest = self.pacing.looked(now, received as u64, host.connected_peers());
-        self.rest(now, if is_broken { Some(BROKEN_RETRY) } else { rest });
+        let delay = self.pacing.polled(now, received as u64, host.connected_peers());
+        self.delay_polling(now, if is_broken { Some(BROKEN_RETRY) } else { delay });
     }
 
     /// Pauses wake-ups for the given time, if the socket supports it.
-    fn rest(&mut self, now: Instant, rest: Option<Duration>) {
-        if let Some(rest) = rest.filter(|_| !self.has_more)
-            && self.socket.pause(rest)
+    fn delay_polling(&mut self, now: Instant, delay: Option<Duration>) {
+        if let Some(delay) = delay.filter(|_| !self.has_more)
+            && self.socket.pause(delay)
         {
-            self.pacing.rest(now + rest);
+            self.pacing.start_delay(now + delay);
         }
     }
 
@@ -148,18 +148,19 @@ impl<S: DatagramSocket> Port<S> {
 
     /// Sends what the host has queued, as far as the socket accepts it, unless sending is delayed.
     pub(crate) fn send(&mut self, now: Instant, host: &mut Host) {
-        if self.pacing.holds_back(now) {
+        if self.pacing.delays_sending(now) {
             return;
         }
         self.socket.handle_timeout(now);
         host.end_turn(now);
-        let (sent_before, asked_before) = (host.stats().datagrams_sent, host.peers_asked());
+        let (sent_before, ack_eliciting_before) =
+            (host.stats().datagrams_sent, host.ack_eliciting_sent());
         self.send_all(now, host);
         let sent = host.stats().datagrams_sent - sent_before;
         if sent > 0 {
-            let asked = host.peers_asked() - asked_before;
-            let rest = self.pacing.sent(now, sent, asked, host.connected_peers());
-            self.rest(now, rest);
+            let ack_eliciting = host.ack_eliciting_sent() - ack_eliciting_before;
+            let delay = self.pacing.sent(now, sent, ack_eliciting, host.connected_peers());
+            self.delay_polling(now, delay);
         }
     }
 
@@ -184,7 +185,7 @@ impl<S: DatagramSocket> Port<S> {
             Some(now)
         } else if self.is_blocked() {
             Some(now + BLOCKED_RETRY)
-        } else if self.pacing.is_resting(now) {
+        } else if self.pacing.is_delaying(now) {
             // The socket wakes the task after the delay, and what is due before is done then.
             None
         } else {
@@ -198,7 +199,7 @@ impl<S: DatagramSocket> Port<S> {
         let wants_to_send = self.is_blocked();
         let is_ready = self.socket.poll_ready(cx, wants_to_send);
         if is_ready.is_pending() {
-            self.pacing.sleeps();
+            self.pacing.fall_asleep();
         }
         is_ready
     }
@@ -277,58 +278,59 @@ mod tests {
 
     const NOW: Instant = Instant::from_millis(1);
 
-    fn port(socket: Failing) -> (Port<Failing>, Host) {
+    fn driver(socket: Failing) -> (SocketDriver<Failing>, Host) {
         let host = Host::new(HostSettings::default(), Rng::from_number(1));
-        (Port::new(socket, 1_000, Duration::ZERO), host)
+        (SocketDriver::new(socket, 1_000, Duration::ZERO), host)
     }
 
     #[test]
-    fn a_destination_that_fails_does_not_hold_up_the_others() {
+    fn an_unreachable_destination_does_not_block_the_others() {
         for error in
             [ErrorKind::HostUnreachable, ErrorKind::PermissionDenied, ErrorKind::NetworkDown]
         {
-            let (mut port, mut host) = port(Failing { send: Some(error), ..Failing::default() });
+            let (mut driver, mut host) =
+                driver(Failing { send: Some(error), ..Failing::default() });
             for port in [1, 2, 1, 3] {
                 host.connect(([127, 0, 0, 1], port).into(), 1, 0).unwrap();
             }
-            port.send(NOW, &mut host);
-            assert_eq!(port.socket_mut().sent, [2, 3], "{error}");
-            assert!(!port.is_blocked());
-            assert_eq!(port.stats().send_errors, 2);
+            driver.send(NOW, &mut host);
+            assert_eq!(driver.socket_mut().sent, [2, 3], "{error}");
+            assert!(!driver.is_blocked());
+            assert_eq!(driver.stats().send_errors, 2);
         }
     }
 
     #[test]
-    fn without_memory_the_rest_waits_and_no_datagram_blocks_it_for_ever() {
-        let (mut port, mut host) =
-            port(Failing { send: Some(ErrorKind::OutOfMemory), ..Failing::default() });
+    fn without_memory_datagrams_are_delayed_but_none_blocks_the_others_forever() {
+        let (mut driver, mut host) =
+            driver(Failing { send: Some(ErrorKind::OutOfMemory), ..Failing::default() });
         for port in [1, 2] {
             host.connect(([127, 0, 0, 1], port).into(), 1, 0).unwrap();
         }
-        port.send(NOW, &mut host);
-        assert!(port.is_blocked() && port.socket_mut().sent.is_empty());
-        assert_eq!(port.poll_timeout(NOW, &host), Some(NOW + BLOCKED_RETRY));
-        port.send(NOW + BLOCKED_RETRY, &mut host);
-        assert_eq!(port.socket_mut().sent, [2]);
-        assert_eq!((port.stats().send_errors, port.stats().send_blocked), (1, 1));
+        driver.send(NOW, &mut host);
+        assert!(driver.is_blocked() && driver.socket_mut().sent.is_empty());
+        assert_eq!(driver.poll_timeout(NOW, &host), Some(NOW + BLOCKED_RETRY));
+        driver.send(NOW + BLOCKED_RETRY, &mut host);
+        assert_eq!(driver.socket_mut().sent, [2]);
+        assert_eq!((driver.stats().send_errors, driver.stats().send_blocked), (1, 1));
     }
 
     #[test]
-    fn a_socket_that_cannot_receive_is_polled_once_per_turn_and_not_at_once_again() {
-        let (mut port, mut host) =
-            port(Failing { receive: Some(ErrorKind::NetworkDown), ..Failing::default() });
-        port.receive(NOW, &mut host);
-        assert_eq!(port.socket_mut().receive_calls, 1);
-        assert_eq!(port.stats().receive_errors, 1);
-        assert_ne!(port.poll_timeout(NOW, &host), Some(NOW));
+    fn a_socket_that_fails_to_receive_is_polled_once_per_turn() {
+        let (mut driver, mut host) =
+            driver(Failing { receive: Some(ErrorKind::NetworkDown), ..Failing::default() });
+        driver.receive(NOW, &mut host);
+        assert_eq!(driver.socket_mut().receive_calls, 1);
+        assert_eq!(driver.stats().receive_errors, 1);
+        assert_ne!(driver.poll_timeout(NOW, &host), Some(NOW));
     }
 
     #[test]
-    fn reports_of_undelivered_datagrams_do_not_take_more_than_a_turn() {
-        let (mut port, mut host) =
-            port(Failing { receive: Some(ErrorKind::ConnectionRefused), ..Failing::default() });
-        port.receive(NOW, &mut host);
-        assert_eq!(port.socket_mut().receive_calls, 1_000);
-        assert_eq!(port.stats().receive_errors, 1_000);
+    fn reports_of_undelivered_datagrams_are_bounded_per_turn() {
+        let (mut driver, mut host) =
+            driver(Failing { receive: Some(ErrorKind::ConnectionRefused), ..Failing::default() });
+        driver.receive(NOW, &mut host);
+        assert_eq!(driver.socket_mut().receive_calls, 1_000);
+        assert_eq!(driver.stats().receive_errors, 1_000);
     }
 }

@@ -15,27 +15,27 @@ use crate::proto::peer::State;
 
 /// The peers with data that was buffered while paused.
 #[derive(Debug, Default)]
-pub(super) struct Keeping {
+pub(super) struct PausedPeers {
     /// Slots, by the time at which buffering began.
     slots: VecDeque<u16>,
-    /// Whether one of them may have been resumed.
-    has_released: bool,
+    /// `true` if one of them may have been resumed.
+    has_resumed: bool,
 }
 
-impl Keeping {
+impl PausedPeers {
     /// Adds `entry` if it has buffered data.
-    pub(super) fn note(&mut self, entry: &mut PeerEntry) {
-        if entry.peer.keeps_data() && !entry.is_keeping {
-            entry.is_keeping = true;
+    pub(super) fn add(&mut self, entry: &mut PeerEntry) {
+        if entry.peer.has_buffered_data() && !entry.has_buffered {
+            entry.has_buffered = true;
             self.slots.push_back(entry.peer.connection().slot as u16);
         }
     }
 
     /// Removes a peer.
-    pub(super) fn forget(&mut self, entry: &PeerEntry) {
-        if entry.is_keeping {
+    pub(super) fn remove(&mut self, entry: &PeerEntry) {
+        if entry.has_buffered {
             let slot = entry.peer.connection().slot as u16;
-            self.slots.retain(|&keeping| keeping != slot);
+            self.slots.retain(|&paused| paused != slot);
         }
     }
 }
@@ -48,11 +48,11 @@ impl Host {
     /// rest.
     ///
     /// A Godot peer times out if the pause takes 5 to 31.5 s.
-    pub fn hold(&mut self, connection: ConnectionId, is_held: bool) {
+    pub fn pause_receiving(&mut self, connection: ConnectionId, is_paused: bool) {
         let Some(entry) = self.slots.connection_mut(connection) else { return };
-        entry.peer.hold(is_held);
-        if !is_held && entry.is_keeping {
-            self.keeping.has_released = true;
+        entry.peer.set_paused(is_paused);
+        if !is_paused && entry.has_buffered {
+            self.paused_peers.has_resumed = true;
             // The next turn is due immediately.
             self.touch(connection.slot as u16);
         }
@@ -61,18 +61,18 @@ impl Host {
     /// Delivers the buffered data of resumed peers, one peer at a time, until there is an event.
     /// The receiver may pause the others again after each event.
     pub(super) fn resume(&mut self) {
-        while self.keeping.has_released && self.events.is_empty() {
-            let is_held = |slot| self.slots.get(slot).is_some_and(|it| it.peer.is_held());
-            let free = self.keeping.slots.iter().position(|&slot| !is_held(slot));
-            let Some(slot) = free.and_then(|index| self.keeping.slots.remove(index)) else {
-                self.keeping.has_released = false;
+        while self.paused_peers.has_resumed && self.events.is_empty() {
+            let is_paused = |slot| self.slots.get(slot).is_some_and(|it| it.peer.is_paused());
+            let free = self.paused_peers.slots.iter().position(|&slot| !is_paused(slot));
+            let Some(slot) = free.and_then(|index| self.paused_peers.slots.remove(index)) else {
+                self.paused_peers.has_resumed = false;
                 return;
             };
-            let Some(PeerEntry { peer, is_keeping, .. }) = self.slots.get_mut(slot) else {
-                bug!("slot {slot} keeps data, but has no peer");
+            let Some(PeerEntry { peer, has_buffered, .. }) = self.slots.get_mut(slot) else {
+                bug!("slot {slot} has buffered data, but no peer");
                 continue;
             };
-            *is_keeping = false;
+            *has_buffered = false;
             if peer.state() == State::Connected {
                 peer.resume(&mut self.received, &mut self.events);
                 self.touch(slot);

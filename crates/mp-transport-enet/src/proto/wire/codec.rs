@@ -12,7 +12,7 @@ use crate::proto::{MTU_MAX, NO_PEER};
 
 /// The encoder and decoder of a host's datagrams.
 #[derive(Debug, Default)]
-pub(crate) struct Seal {
+pub(crate) struct DatagramCodec {
     compressor: Compressor,
     has_checksum: bool,
     /// Output of the compressor. Empty without compression.
@@ -21,16 +21,16 @@ pub(crate) struct Seal {
 
 /// The reason why a datagram could not be decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unreadable {
+pub(crate) enum DecodeError {
     /// The datagram is compressed, and compression is off.
     Compressed,
     /// The datagram cannot be decompressed, or to more than one datagram.
-    Block,
+    Malformed,
     /// The checksum is missing or wrong.
     Checksum,
 }
 
-impl Seal {
+impl DatagramCodec {
     pub(crate) fn new(compression: CompressionMode, has_checksum: bool) -> Self {
         let scratch = match compression {
             CompressionMode::None => Box::default(),
@@ -39,7 +39,7 @@ impl Seal {
         Self { compressor: Compressor::new(compression), has_checksum, scratch }
     }
 
-    /// Returns whether [`close`](Self::close) changes datagrams and their lengths.
+    /// Returns whether [`encode`](Self::encode) changes datagrams and their lengths.
     pub(crate) fn is_active(&self) -> bool {
         self.has_checksum || self.compressor.mode() != CompressionMode::None
     }
@@ -51,14 +51,14 @@ impl Seal {
 
     /// Returns the commands of a datagram. `rest`: bytes after its header. `connect_id`: that of
     /// the peer.
-    pub(crate) fn open<'a>(
+    pub(crate) fn decode<'a>(
         &'a mut self,
         header: &Header,
         mut rest: &'a [u8],
         connect_id: [u8; 4],
-    ) -> Result<&'a [u8], Unreadable> {
+    ) -> Result<&'a [u8], DecodeError> {
         let checksum = if self.has_checksum {
-            let (&checksum, after) = rest.split_first_chunk().ok_or(Unreadable::Checksum)?;
+            let (&checksum, after) = rest.split_first_chunk().ok_or(DecodeError::Checksum)?;
             rest = after;
             Some(u32::from_be_bytes(checksum))
         } else {
@@ -66,24 +66,24 @@ impl Seal {
         };
         if header.compressed {
             if self.compressor.mode() == CompressionMode::None {
-                return Err(Unreadable::Compressed);
+                return Err(DecodeError::Compressed);
             }
             let room = usize::from(MTU_MAX) - header.encoded_len();
             let out = &mut self.scratch[..room];
-            let len = self.compressor.expand(rest, out).ok_or(Unreadable::Block)?;
+            let len = self.compressor.expand(rest, out).ok_or(DecodeError::Malformed)?;
             rest = &self.scratch[..len];
         }
         if let Some(checksum) = checksum
             && checksum != crc_32(header, connect_id, rest)
         {
-            return Err(Unreadable::Checksum);
+            return Err(DecodeError::Checksum);
         }
         Ok(rest)
     }
 
     /// Encodes the datagram of `len` bytes at the start of `buf`, which must have [`CHECKSUM_LEN`]
     /// bytes more with a checksum. Returns the new length.
-    pub(crate) fn close(&mut self, buf: &mut [u8], len: usize, connect_id: [u8; 4]) -> usize {
+    pub(crate) fn encode(&mut self, buf: &mut [u8], len: usize, connect_id: [u8; 4]) -> usize {
         let Some((mut header, commands)) = Header::parse(&buf[..len]) else {
             bug!("a datagram of {len} bytes was packed without a header");
             return len;
@@ -136,57 +136,65 @@ mod tests {
         [0xa0, 5, 0x12, 0x34, 0x8a, 0xff, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0x85, 0xff, 0, 3];
     const CONNECT_ID: [u8; 4] = [0xde, 0xad, 0xbe, 0xef];
 
-    fn closed(seal: &mut Seal, datagram: &[u8]) -> Vec<u8> {
+    fn encoded(codec: &mut DatagramCodec, datagram: &[u8]) -> Vec<u8> {
         let mut buf = vec![0; 4_096];
         buf[..datagram.len()].copy_from_slice(datagram);
-        let len = seal.close(&mut buf, datagram.len(), CONNECT_ID);
+        let len = codec.encode(&mut buf, datagram.len(), CONNECT_ID);
         buf.truncate(len);
         buf
     }
 
-    fn opened(seal: &mut Seal, datagram: &[u8], key: [u8; 4]) -> Result<Vec<u8>, Unreadable> {
+    fn decoded(
+        codec: &mut DatagramCodec,
+        datagram: &[u8],
+        key: [u8; 4],
+    ) -> Result<Vec<u8>, DecodeError> {
         let (header, rest) = Header::parse(datagram).unwrap();
-        seal.open(&header, rest, key).map(<[u8]>::to_vec)
+        codec.decode(&header, rest, key).map(<[u8]>::to_vec)
     }
 
     #[test]
-    fn what_is_sealed_can_be_opened_in_every_mode_with_and_without_a_checksum() {
+    fn encoded_datagrams_can_be_decoded_in_every_mode_with_and_without_a_checksum() {
         for mode in CompressionMode::ALL.iter().copied() {
             for has_checksum in [false, true] {
-                let mut seal = Seal::new(mode, has_checksum);
-                let bytes = closed(&mut seal, &DATAGRAM);
-                let commands = opened(&mut seal, &bytes, CONNECT_ID).unwrap();
+                let mut codec = DatagramCodec::new(mode, has_checksum);
+                let bytes = encoded(&mut codec, &DATAGRAM);
+                let commands = decoded(&mut codec, &bytes, CONNECT_ID).unwrap();
                 assert_eq!(commands[..16], DATAGRAM[4..], "{mode:?} {has_checksum}");
             }
         }
     }
 
     #[test]
-    fn a_checksum_covers_header_key_and_commands() {
+    fn the_checksum_covers_header_key_and_commands() {
         // As in ENet: crc32(header + key + commands). The key of a CONNECT is 0.
-        let mut seal = Seal::new(CompressionMode::None, true);
+        let mut codec = DatagramCodec::new(CompressionMode::None, true);
         let connect = [0x8f, 0xff, 0x6f, 0x98, 0x82, 0xff, 0, 1];
-        let bytes = closed(&mut seal, &connect);
+        let bytes = encoded(&mut codec, &connect);
         let expected = crc32fast::hash(&[0x8f, 0xff, 0x6f, 0x98, 0, 0, 0, 0, 0x82, 0xff, 0, 1]);
         assert_eq!(bytes[4..8], expected.to_be_bytes());
         assert_eq!(bytes[8..], connect[4..]);
 
-        let bytes = closed(&mut seal, &DATAGRAM);
-        assert_eq!(opened(&mut seal, &bytes, [1; 4]), Err(Unreadable::Checksum), "another key");
+        let bytes = encoded(&mut codec, &DATAGRAM);
+        assert_eq!(decoded(&mut codec, &bytes, [1; 4]), Err(DecodeError::Checksum), "another key");
         for index in 0..bytes.len() {
             let mut changed = bytes.clone();
             changed[index] ^= 1;
-            let result = opened(&mut seal, &changed, CONNECT_ID);
-            assert_eq!(result, Err(Unreadable::Checksum), "byte {index}");
+            let result = decoded(&mut codec, &changed, CONNECT_ID);
+            assert_eq!(result, Err(DecodeError::Checksum), "byte {index}");
         }
-        assert_eq!(opened(&mut seal, &bytes[..6], CONNECT_ID), Err(Unreadable::Checksum), "short");
+        assert_eq!(
+            decoded(&mut codec, &bytes[..6], CONNECT_ID),
+            Err(DecodeError::Checksum),
+            "short"
+        );
     }
 
     #[test]
-    fn what_does_not_shrink_is_sent_plain() {
+    fn datagrams_that_do_not_shrink_are_sent_uncompressed() {
         let ping = [0x80, 0, 1, 2, 0x85, 0xff, 0, 2];
         for mode in CompressionMode::ALL.iter().copied() {
-            assert_eq!(closed(&mut Seal::new(mode, false), &ping), ping, "{mode:?}");
+            assert_eq!(encoded(&mut DatagramCodec::new(mode, false), &ping), ping, "{mode:?}");
         }
     }
 
@@ -195,24 +203,24 @@ mod tests {
         for mode in CompressionMode::ALL.iter().copied().skip(1) {
             let mut datagram = DATAGRAM[..4].to_vec();
             datagram.extend([0; 600]);
-            let bytes = closed(&mut Seal::new(mode, false), &datagram);
+            let bytes = encoded(&mut DatagramCodec::new(mode, false), &datagram);
             assert!(bytes.len() < 100, "{mode:?}");
-            let mut none = Seal::new(CompressionMode::None, false);
-            assert_eq!(opened(&mut none, &bytes, CONNECT_ID), Err(Unreadable::Compressed));
+            let mut none = DatagramCodec::new(CompressionMode::None, false);
+            assert_eq!(decoded(&mut none, &bytes, CONNECT_ID), Err(DecodeError::Compressed));
         }
     }
 
     #[test]
-    fn a_datagram_never_expands_to_more_than_the_largest() {
+    fn a_datagram_never_decompresses_to_more_than_the_maximum() {
         for mode in CompressionMode::ALL.iter().copied().skip(1) {
-            let mut seal = Seal::new(mode, false);
+            let mut codec = DatagramCodec::new(mode, false);
             let mut block = [0; 8_000];
-            let len = seal.compressor.compress(&[0; 4_093], &mut block).unwrap();
+            let len = codec.compressor.compress(&[0; 4_093], &mut block).unwrap();
             let header = Header { peer_id: 0, session: 0, compressed: true, sent_time: Some(1) };
-            let result = seal.open(&header, &block[..len], CONNECT_ID);
-            assert_eq!(result, Err(Unreadable::Block), "{mode:?}");
+            let result = codec.decode(&header, &block[..len], CONNECT_ID);
+            assert_eq!(result, Err(DecodeError::Malformed), "{mode:?}");
             let header = Header { sent_time: None, ..header };
-            assert!(seal.open(&header, &block[..len], CONNECT_ID).is_ok(), "{mode:?}");
+            assert!(codec.decode(&header, &block[..len], CONNECT_ID).is_ok(), "{mode:?}");
         }
     }
 }

@@ -26,10 +26,10 @@ fn first_bytes(host: &mut Host) -> Vec<u8> {
 }
 
 #[test]
-fn a_held_link_keeps_reliable_packets_until_it_is_let_go_and_drops_the_others() {
+fn a_paused_connection_buffers_reliable_packets_and_drops_the_others() {
     let (mut host, mut client) = connected();
     let now = at(10_100);
-    host.hold(client.connection, true);
+    host.pause_receiving(client.connection, true);
     let unsequenced = Command {
         flags: FLAG_UNSEQUENCED,
         channel: 0,
@@ -43,7 +43,7 @@ fn a_held_link_keeps_reliable_packets_until_it_is_let_go_and_drops_the_others() 
     assert!(client.acknowledged(&mut host, now, 0).is_empty());
     assert!(packets(&mut host).is_empty());
     assert_eq!(host.connection_stats(client.connection).unwrap().receive_drops, 2);
-    host.hold(client.connection, false);
+    host.pause_receiving(client.connection, false);
     assert!(host.poll_timeout().unwrap() <= now, "the next turn must be due immediately");
     assert_eq!(first_bytes(&mut host), [1, 2, 3]);
     assert_eq!(host.waiting_bytes(client.connection), Some(0));
@@ -53,7 +53,7 @@ fn a_held_link_keeps_reliable_packets_until_it_is_let_go_and_drops_the_others() 
 }
 
 #[test]
-fn a_packet_of_which_some_pieces_arrive_during_a_hold_is_completed_after_it() {
+fn a_packet_with_fragments_received_during_a_pause_is_completed_after_it() {
     let (mut host, client) = connected();
     let now = at(10_100);
     let whole = pattern(0, 30);
@@ -67,10 +67,10 @@ fn a_packet_of_which_some_pieces_arrive_during_a_hold_is_completed_after_it() {
     };
     client.send(&mut host, now, &[piece(0)]);
     assert_eq!(client.acknowledged(&mut host, now, 0), [1]);
-    host.hold(client.connection, true);
+    host.pause_receiving(client.connection, true);
     client.send(&mut host, now, &[piece(2), piece(2)]);
     assert!(client.acknowledged(&mut host, now, 0).is_empty());
-    host.hold(client.connection, false);
+    host.pause_receiving(client.connection, false);
     assert!(packets(&mut host).is_empty(), "the second piece is missing");
     assert_eq!(client.acknowledged(&mut host, now, 0), [3]);
     client.send(&mut host, now, &[piece(1)]);
@@ -79,18 +79,18 @@ fn a_packet_of_which_some_pieces_arrive_during_a_hold_is_completed_after_it() {
 }
 
 #[test]
-fn a_held_link_keeps_what_its_sender_may_have_on_its_way_and_no_more() {
+fn a_paused_connection_buffers_the_window_of_its_sender_and_not_much_more() {
     let (mut host, client) = connected();
     let now = at(10_100);
     let payload = pattern(0, 1_000);
-    host.hold(client.connection, true);
+    host.pause_receiving(client.connection, true);
     for sequence in 1..=1_000 {
         client.send(&mut host, now, &[reliable(0, sequence, &payload)]);
     }
     let waiting = host.waiting_bytes(client.connection).unwrap();
     assert!((64 << 10..=128 << 10).contains(&waiting), "{waiting} B");
     assert!(client.acknowledged(&mut host, now, 0).is_empty());
-    host.hold(client.connection, false);
+    host.pause_receiving(client.connection, false);
     let kept = packets(&mut host).len();
     assert!(kept * 1_000 >= 64 << 10, "{kept} packets");
     assert_eq!(client.acknowledged(&mut host, now, 0).len(), kept);
@@ -99,29 +99,29 @@ fn a_held_link_keeps_what_its_sender_may_have_on_its_way_and_no_more() {
 }
 
 #[test]
-fn links_that_are_let_go_deliver_one_after_the_other_so_that_they_can_be_held_again() {
+fn resumed_connections_deliver_one_after_the_other_so_that_they_can_be_paused_again() {
     let mut host = server(HostSettings::default());
     let now = at(10_000);
     let connect =
         |host: &mut Host, id| RawClient::connect(host, now, &format!("10.0.0.2:{id}"), id);
     let clients: Vec<RawClient> = (100..104).map(|id| connect(&mut host, id)).collect();
-    let hold = |host: &mut Host, is_held| {
-        clients.iter().for_each(|client| host.hold(client.connection, is_held));
+    let pause = |host: &mut Host, is_paused| {
+        clients.iter().for_each(|client| host.pause_receiving(client.connection, is_paused));
     };
-    hold(&mut host, true);
+    pause(&mut host, true);
     for (index, client) in clients.iter().enumerate().rev() {
         let payload = [index as u8];
         client.send(&mut host, now, &[reliable(0, 1, &payload), reliable(0, 2, &payload)]);
     }
     let mut order = Vec::new();
     for _ in 0..4 {
-        hold(&mut host, false);
+        pause(&mut host, false);
         let Some(HostEvent::Packet { payload, .. }) = host.poll_event() else {
             panic!("no packet")
         };
         order.push(payload[0]);
         // The buffered data of this connection is delivered in any case, that of the others is not.
-        hold(&mut host, true);
+        pause(&mut host, true);
         assert_eq!(first_bytes(&mut host), [payload[0]]);
     }
     assert_eq!(
@@ -132,15 +132,15 @@ fn links_that_are_let_go_deliver_one_after_the_other_so_that_they_can_be_held_ag
 }
 
 #[test]
-fn a_link_that_is_leaving_delivers_nothing_that_it_kept() {
+fn a_disconnecting_connection_delivers_no_buffered_packets() {
     let (mut host, client) = connected();
     let (connection, now) = (client.connection, at(10_100));
-    host.hold(connection, true);
+    host.pause_receiving(connection, true);
     client.send(&mut host, now, &[reliable(0, 1, &[1])]);
     let payload = bytes::Bytes::from_static(b"last words");
     host.send(connection, 0, PacketFlags::RELIABLE, payload.into()).unwrap();
     host.disconnect(connection, 0, DisconnectReason::Closed, Farewell::Drain);
-    host.hold(connection, false);
+    host.pause_receiving(connection, false);
     assert_eq!(events(&mut host), []);
 }
 
@@ -197,35 +197,35 @@ impl Pair {
 impl Pair {
     /// Has the client send four times its window while the server has paused the connection for
     /// `millis`.
-    fn send_while_held(&mut self, millis: u64) {
-        self.hosts[0].hold(self.at_server, true);
+    fn send_while_paused(&mut self, millis: u64) {
+        self.hosts[0].pause_receiving(self.at_server, true);
         let payload = bytes::Bytes::from(vec![7; 256 << 10]);
         let client = &mut self.hosts[1];
         client.send(self.at_client, 0, PacketFlags::RELIABLE, payload.into()).unwrap();
         self.events = [Vec::new(), Vec::new()];
         self.run(millis);
         assert_eq!(self.events, [[], []]);
-        self.hosts[0].hold(self.at_server, false);
+        self.hosts[0].pause_receiving(self.at_server, false);
     }
 }
 
 #[test]
-fn a_link_held_for_less_than_its_sender_waits_is_not_given_up_after_it_was_let_go() {
+fn a_connection_paused_for_less_than_the_timeout_of_its_sender_does_not_time_out() {
     // ENet times out 5 s after the last acknowledgement, when its last attempt expires. It makes no
     // attempt in the second half of that time.
-    for held in (2_000..5_000).step_by(100) {
+    for pause in (2_000..5_000).step_by(100) {
         let mut pair = Pair::new();
-        pair.send_while_held(held);
+        pair.send_while_paused(pause);
         pair.run(20_000);
-        assert_eq!(pair.events[1], [], "paused for {held} ms");
-        assert_eq!(pair.events[0].len(), 1, "paused for {held} ms");
+        assert_eq!(pair.events[1], [], "paused for {pause} ms");
+        assert_eq!(pair.events[0].len(), 1, "paused for {pause} ms");
     }
 }
 
 #[test]
-fn what_was_sent_to_a_held_link_goes_on_at_once_when_it_is_let_go() {
+fn a_resumed_connection_continues_immediately() {
     let mut pair = Pair::new();
-    pair.send_while_held(4_000);
+    pair.send_while_paused(4_000);
     pair.run(200);
     assert_eq!(pair.events[0].len(), 1);
 }

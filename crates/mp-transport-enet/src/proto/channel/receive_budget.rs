@@ -22,16 +22,16 @@ use crate::limits::{
     ENTRY_OVERHEAD, REORDER_BYTES_MAX, UNRELIABLE_REORDER_BYTES_MAX, WAITING_BYTES_OF_EACH,
 };
 use crate::proto::settings::HostSettings;
-use crate::proto::wire::Source;
+use crate::proto::wire::DatagramBytes;
 use crate::proto::{HostEvent, PacketFlags};
 
 /// The receive budgets of one peer.
 #[derive(Debug)]
-pub(crate) struct Inbound {
-    /// Whether the receiver has paused the connection.
-    is_held: bool,
+pub(crate) struct ReceiveBudget {
+    /// `true` if the receiver has paused the connection.
+    is_paused: bool,
     /// Bytes charged for reliable data that was received while paused and is not delivered yet.
-    kept: usize,
+    buffered: usize,
     /// Maximum length of a packet in bytes.
     packet_bytes_max: usize,
     packets: usize,
@@ -46,11 +46,11 @@ pub(crate) struct Inbound {
     privileged: Option<(u8, u64)>,
 }
 
-impl Inbound {
+impl ReceiveBudget {
     pub(crate) const fn new(settings: &HostSettings) -> Self {
         Self {
-            is_held: false,
-            kept: 0,
+            is_paused: false,
+            buffered: 0,
             packet_bytes_max: settings.max_packet_size,
             packets: 0,
             packets_max: settings.receive_queue_packets,
@@ -64,8 +64,8 @@ impl Inbound {
     }
 
     /// Returns whether a packet may be delivered now.
-    const fn has_room(&self, limit: &SharedLimit) -> bool {
-        !self.is_held
+    const fn has_capacity(&self, limit: &SharedLimit) -> bool {
+        !self.is_paused
             && self.packets < self.packets_max
             && self.bytes < self.bytes_max
             && limit.allows(self.held(), 0)
@@ -73,25 +73,25 @@ impl Inbound {
 
     /// Returns how to handle reliable data that is received now.
     const fn intake(&self, limit: &SharedLimit) -> Intake {
-        if self.keeps() {
-            return Intake { has_room: true, accepted: Outcome::Kept };
+        if self.is_buffering() {
+            return Intake { has_capacity: true, accepted: Outcome::Buffered };
         }
-        Intake { has_room: self.has_room(limit), accepted: Outcome::Taken }
+        Intake { has_capacity: self.has_capacity(limit), accepted: Outcome::Accepted }
     }
 
     /// Pauses or resumes the connection.
-    pub(crate) const fn hold(&mut self, is_held: bool) {
-        self.is_held = is_held;
+    pub(crate) const fn set_paused(&mut self, is_paused: bool) {
+        self.is_paused = is_paused;
     }
 
     /// Returns whether the connection is paused.
-    pub(crate) const fn is_held(&self) -> bool {
-        self.is_held
+    pub(crate) const fn is_paused(&self) -> bool {
+        self.is_paused
     }
 
     /// Resets the charge of buffered data, which is delivered now.
     pub(crate) const fn resume(&mut self) {
-        self.kept = 0;
+        self.buffered = 0;
     }
 
     /// Returns the maximum length of a packet in bytes.
@@ -101,13 +101,13 @@ impl Inbound {
 
     /// Returns whether reliable data must be buffered: the connection is paused, or data that was
     /// buffered then is not delivered yet.
-    const fn keeps(&self) -> bool {
-        self.is_held || self.kept > 0
+    const fn is_buffering(&self) -> bool {
+        self.is_paused || self.buffered > 0
     }
 
     /// Returns whether data was buffered while paused.
-    pub(crate) const fn has_kept(&self) -> bool {
-        self.kept > 0
+    pub(crate) const fn has_buffered(&self) -> bool {
+        self.buffered > 0
     }
 
     /// Returns the budget of a delivered packet, which was polled.
@@ -126,8 +126,8 @@ impl Inbound {
         sequence: u64,
         is_next: bool,
     ) -> bool {
-        let is_kept_too_much = self.keeps() && self.kept + cost > WAITING_BYTES_OF_EACH;
-        if is_kept_too_much || !limit.allows(self.held(), cost) {
+        let exceeds_buffer = self.is_buffering() && self.buffered + cost > WAITING_BYTES_OF_EACH;
+        if exceeds_buffer || !limit.allows(self.held(), cost) {
             return false;
         }
         let packet = (channel, sequence);
@@ -139,8 +139,8 @@ impl Inbound {
             }
         }
         self.reorder_bytes += cost;
-        if self.keeps() {
-            self.kept += cost;
+        if self.is_buffering() {
+            self.buffered += cost;
         }
         self.record(limit);
         true
@@ -163,7 +163,7 @@ impl Inbound {
 
     /// Resets the charges of incomplete and out-of-order packets.
     pub(crate) const fn clear_waiting(&mut self) {
-        self.kept = 0;
+        self.buffered = 0;
         self.reorder_bytes = 0;
         self.unreliable_bytes = 0;
         self.privileged = None;
@@ -186,31 +186,31 @@ impl Inbound {
     }
 }
 
-/// How to handle reliable data that is received.
+/// Handling of reliable data that is received.
 pub(crate) struct Intake {
-    /// Whether new data may be accepted, within its budget.
-    pub(crate) has_room: bool,
+    /// `true` if new data may be accepted, within its budget.
+    pub(crate) has_capacity: bool,
     /// The outcome for data that is accepted, or was accepted before.
     pub(crate) accepted: Outcome,
 }
 
 /// The destination of packets that a channel delivers, and the budgets that apply.
-pub(crate) struct Sink<'a, 'd> {
+pub(crate) struct Delivery<'a, 'd> {
     pub(crate) connection: ConnectionId,
     pub(crate) channel: u8,
-    pub(crate) source: &'a mut Source<'d>,
+    pub(crate) datagram: &'a mut DatagramBytes<'d>,
     pub(crate) events: &'a mut VecDeque<HostEvent>,
-    pub(crate) inbound: &'a mut Inbound,
+    pub(crate) budget: &'a mut ReceiveBudget,
     /// The limit of all peers of the host.
     pub(crate) limit: &'a mut SharedLimit,
     pub(crate) stats: &'a mut ConnectionStats,
 }
 
-impl Sink<'_, '_> {
+impl Delivery<'_, '_> {
     /// Delivers a packet.
     pub(crate) fn deliver(&mut self, flags: PacketFlags, payload: Bytes) {
-        self.inbound.packets += 1;
-        self.inbound.bytes += payload.len();
+        self.budget.packets += 1;
+        self.budget.bytes += payload.len();
         self.limit.replace(0, delivered_bytes(&payload));
         self.stats.packets_received += 1;
         self.stats.bytes_received += payload.len() as u64;
@@ -220,7 +220,7 @@ impl Sink<'_, '_> {
 
     /// Returns the maximum length of a packet in bytes.
     pub(crate) const fn packet_bytes_max(&self) -> usize {
-        self.inbound.packet_bytes_max
+        self.budget.packet_bytes_max
     }
 
     /// Counts an unreliable packet that is dropped.
@@ -229,41 +229,41 @@ impl Sink<'_, '_> {
     }
 
     /// Returns whether a packet may be delivered now.
-    pub(crate) const fn has_room(&self) -> bool {
-        self.inbound.has_room(self.limit)
+    pub(crate) const fn has_capacity(&self) -> bool {
+        self.budget.has_capacity(self.limit)
     }
 
     /// Returns how to handle reliable data that is received now.
     pub(crate) const fn intake(&self) -> Intake {
-        self.inbound.intake(self.limit)
+        self.budget.intake(self.limit)
     }
 
     /// Charges `cost` bytes for reliable data of packet `sequence`. Returns false if a budget would
     /// be exceeded. `is_next`: the packet is the next of its channel.
     pub(crate) fn reserve(&mut self, cost: usize, sequence: u64, is_next: bool) -> bool {
-        self.inbound.reserve(self.limit, cost, self.channel, sequence, is_next)
+        self.budget.reserve(self.limit, cost, self.channel, sequence, is_next)
     }
 
     /// Returns the bytes charged for packet `sequence` to the budgets.
     pub(crate) fn release(&mut self, cost: usize, sequence: u64) {
-        self.inbound.release(self.limit, cost, self.channel, sequence);
+        self.budget.release(self.limit, cost, self.channel, sequence);
     }
 
     /// Returns whether `cost` more bytes of unreliable data are within the budgets.
     pub(crate) const fn has_unreliable_room(&self, cost: usize) -> bool {
-        self.inbound.has_unreliable_room(self.limit, cost)
+        self.budget.has_unreliable_room(self.limit, cost)
     }
 
     /// Charges `cost` bytes for unreliable data.
     pub(crate) fn reserve_unreliable(&mut self, cost: usize) {
-        self.inbound.unreliable_bytes += cost;
-        self.inbound.record(self.limit);
+        self.budget.unreliable_bytes += cost;
+        self.budget.record(self.limit);
     }
 
     /// Returns `cost` bytes of unreliable data to the budgets.
     pub(crate) fn release_unreliable(&mut self, cost: usize) {
-        bug::subtract(&mut self.inbound.unreliable_bytes, cost);
-        self.inbound.record(self.limit);
+        bug::subtract(&mut self.budget.unreliable_bytes, cost);
+        self.budget.record(self.limit);
     }
 }
 

@@ -9,14 +9,14 @@ use crate::proto::COMMANDS_MAX;
 /// A datagram may contain 32 packets. They share one copy of the datagram instead of one copy each.
 /// The memory charged for a shared packet is that of the datagram.
 #[derive(Debug)]
-pub(crate) struct Source<'a> {
+pub(crate) struct DatagramBytes<'a> {
     commands: &'a [u8],
     /// The shared copy. Allocated by the second packet.
     shared: Option<Bytes>,
     is_first: bool,
 }
 
-impl<'a> Source<'a> {
+impl<'a> DatagramBytes<'a> {
     pub(crate) const fn new(commands: &'a [u8]) -> Self {
         Self { commands, shared: None, is_first: true }
     }
@@ -49,31 +49,31 @@ mod tests {
     }
 
     #[test]
-    fn packets_of_a_datagram_are_parts_of_one_copy() {
+    fn packets_of_a_datagram_share_one_copy() {
         let datagram = [7; 1_000];
-        let mut source = Source::new(&datagram);
-        let first = source.packet(&datagram[10..110]);
-        let second = source.packet(&datagram[110..610]);
+        let mut bytes = DatagramBytes::new(&datagram);
+        let first = bytes.packet(&datagram[10..110]);
+        let second = bytes.packet(&datagram[110..610]);
         assert_eq!((first.len(), second.len()), (100, 500));
         assert!(is_within(&second, &first));
     }
 
     #[test]
-    fn one_that_is_most_of_its_datagram_is_a_copy_of_its_own() {
+    fn a_packet_that_is_most_of_its_datagram_is_copied() {
         let datagram = [7; 1_000];
-        let mut source = Source::new(&datagram);
-        let packet = source.packet(&datagram[10..]);
+        let mut bytes = DatagramBytes::new(&datagram);
+        let packet = bytes.packet(&datagram[10..]);
         assert_eq!(packet, &datagram[10..]);
         assert!(packet.try_into_mut().is_ok_and(|it| it.capacity() == 990));
     }
 
     #[test]
-    fn one_that_is_little_of_its_datagram_does_not_keep_it() {
+    fn a_small_packet_does_not_keep_its_datagram() {
         let datagram = [7; 1_000];
-        let mut source = Source::new(&datagram);
-        let packet = source.packet(&datagram[10..20]);
+        let mut bytes = DatagramBytes::new(&datagram);
+        let packet = bytes.packet(&datagram[10..20]);
         assert!(packet.try_into_mut().is_ok_and(|it| it.capacity() == 10));
-        assert_eq!(source.packet(&[]), Bytes::new());
-        assert_eq!(source.packet(b"from elsewhere"), b"from elsewhere"[..]);
+        assert_eq!(bytes.packet(&[]), Bytes::new());
+        assert_eq!(bytes.packet(b"from elsewhere"), b"from elsewhere"[..]);
     }
 }
