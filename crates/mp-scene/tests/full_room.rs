@@ -1,5 +1,5 @@
-//! Announcements of peers: queued once for all who get them, also when as many players as there can
-//! be come all at once.
+//! Announcements of peers in a full room: each is queued once for all receivers, also when many
+//! players join at the same time.
 
 use mp_core::limits::BATCH_EVENTS_MAX;
 use mp_core::{
@@ -9,7 +9,7 @@ use mp_core::{
 use mp_scene::Branch;
 
 const ENDPOINT: EndpointId = EndpointId(1);
-/// ENet's most.
+/// ENet's maximum.
 const PLAYERS: u16 = 4_095;
 
 fn arrival(slot: u16) -> PeerEvent {
@@ -18,7 +18,7 @@ fn arrival(slot: u16) -> PeerEvent {
     PeerEvent::Connected { connection, claimed_id, origin: Origin::Process }
 }
 
-/// A server without peers, on an endpoint that relays.
+/// Returns a server without peers, on an endpoint that relays.
 fn room() -> Branch {
     let mut branch = Branch::builder("/root").build().unwrap();
     branch.set_id(BranchId(0));
@@ -32,7 +32,7 @@ fn room() -> Branch {
     branch
 }
 
-/// The packets that wait for the endpoint.
+/// Returns the packets queued for the endpoint.
 fn delivered(branch: &mut Branch) -> Vec<Outgoing> {
     let mut packets = Vec::new();
     branch.deliver(&mut |_, message| {
@@ -46,26 +46,26 @@ fn delivered(branch: &mut Branch) -> Vec<Outgoing> {
 }
 
 #[test]
-fn a_peer_that_leaves_is_taken_back_from_all_others_at_once() {
+fn removal_of_a_peer_is_queued_once_for_all_others() {
     let (mut branch, now) = (room(), Instant::from_millis(1));
     branch.handle_input(now, ToBranch::Events(ENDPOINT, (0..4).map(arrival).collect()));
     delivered(&mut branch);
     let (connection, reason) = (ConnectionId { slot: 1, generation: 0 }, DisconnectReason::Timeout);
     let event = PeerEvent::Disconnected { connection, reason };
     branch.handle_input(now, ToBranch::Events(ENDPOINT, vec![event]));
-    let [packet] = &delivered(&mut branch)[..] else { panic!("not once") };
+    let [packet] = &delivered(&mut branch)[..] else { panic!("the removal must be queued once") };
     assert_eq!(packet.payload[..], [7, 2, 3, 0, 0, 0]);
     let to = [0, 2, 3].map(|slot| ConnectionId { slot, generation: 0 });
-    // The last peer has taken the place of the one that left, but not yet when the others are told.
+    // The order is the one before the last peer takes the position of the one that left.
     assert_eq!(packet.to.as_slice(), to);
 }
 
-/// Each newcomer makes a packet for each who is there, and one for all of them; a batch of them in a room that is almost full makes
-/// a million, before the endpoint can take one.
+/// A new peer needs one packet for each existing peer and one for all of them. A batch of new peers
+/// in an almost full room queues a million packets before the endpoint can accept one.
 #[test]
-fn a_full_batch_of_players_joins_a_room_that_is_almost_full() {
+fn full_batch_of_players_joins_an_almost_full_room() {
     let (mut branch, now) = (room(), Instant::from_millis(1));
-    // Nobody is told of the first ones, which only takes time.
+    // The first peers join with the relay disabled, which only saves time.
     let first = PLAYERS - BATCH_EVENTS_MAX as u16;
     branch.scene().multiplayer_mut().set_server_relay(false);
     branch.handle_input(now, ToBranch::Events(ENDPOINT, (0..first).map(arrival).collect()));
@@ -77,5 +77,9 @@ fn a_full_batch_of_players_joins_a_room_that_is_almost_full() {
     let announced = delivered(&mut branch).len();
     assert_eq!(branch.scene().peers().len(), usize::from(PLAYERS));
     let pairs = (first..PLAYERS).map(usize::from).sum::<usize>();
-    assert_eq!(announced, pairs + BATCH_EVENTS_MAX, "a newcomer is announced to all at once");
+    assert_eq!(
+        announced,
+        pairs + BATCH_EVENTS_MAX,
+        "a new peer must be announced to all by one packet"
+    );
 }

@@ -1,4 +1,4 @@
-//! Calls at home of nodes that are removed before the calls can run.
+//! Local calls of nodes that are removed before the calls can run.
 #![allow(missing_docs, reason = "a test")]
 
 use std::cell::RefCell;
@@ -47,7 +47,7 @@ impl Node for Mob {
     }
 }
 
-/// A server and a client with a mob, of which `method` was called on the server by the client.
+/// Returns what was logged after the client called `method` of the server's mob.
 fn lines(method: &str, args: impl mp_scene::rpc::IntoArgs) -> Vec<String> {
     let log = Log::default();
     let game = || {
@@ -68,13 +68,13 @@ fn lines(method: &str, args: impl mp_scene::rpc::IntoArgs) -> Vec<String> {
 }
 
 #[test]
-fn a_last_call_of_a_node_that_then_goes_is_made_at_home_too() {
+fn last_call_of_a_removed_node_is_also_made_locally() {
     let lines = lines("hurt", (0,));
     assert_eq!(lines, ["1 dies 0", "2 dies 0"]);
 }
 
 #[test]
-fn last_calls_of_a_parent_that_its_child_removes_are_made() {
+fn last_calls_of_a_parent_removed_by_its_child_are_made() {
     let lines = lines("hurt_child", ());
     assert_eq!(lines, ["1 dies 0", "2 dies 0"]);
 }

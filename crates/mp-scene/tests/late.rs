@@ -1,4 +1,4 @@
-//! Packets that name a node which has left when they are received.
+//! Packets for a node that has left the tree when they are received.
 #![allow(missing_docs, reason = "a test")]
 
 use mp_scene::limits::{DEPARTED_TIME, EARLY_TIME};
@@ -34,7 +34,7 @@ fn game() -> BranchBuilder {
     })
 }
 
-/// A server and a client, who have player 3.
+/// Returns a server and a client that have player 3.
 fn pair() -> (Lan, PeerId) {
     let mut lan = Lan::new(game()).unwrap();
     let client = lan.join(game()).unwrap();
@@ -71,7 +71,7 @@ fn hits(lan: &mut Lan, side: PeerId) -> Vec<i64> {
 }
 
 #[test]
-fn a_hit_under_way_when_its_target_dies_does_not_hurt_who_is_respawned() {
+fn call_in_flight_when_its_target_is_removed_does_not_reach_the_respawned_node() {
     for known in [false, true] {
         let (mut lan, client) = pair();
         if known {
@@ -83,16 +83,16 @@ fn a_hit_under_way_when_its_target_dies_does_not_hurt_who_is_respawned() {
         wait(&mut lan, EARLY_TIME / 2);
         spawn(&mut lan);
         lan.settle();
-        assert_eq!(hits(&mut lan, SERVER), [0; 0], "known by number: {known}");
+        assert_eq!(hits(&mut lan, SERVER), [0; 0], "sent by path id: {known}");
         assert_eq!(lan.scene(SERVER).stats().refused_calls, 1);
 
         call(&mut lan, client, "hit", 2);
         lan.settle();
-        assert_eq!(hits(&mut lan, SERVER), [2], "who is respawned can be hit");
+        assert_eq!(hits(&mut lan, SERVER), [2], "the respawned node must be callable");
     }
 }
 
-/// A player with a gun, which the call is for.
+/// Returns a player with a gun, which is the target of the calls.
 fn armed() -> PackedScene {
     PackedScene::new("res://player.tscn", || {
         Instance::new("Player", Player::default()).child(Instance::new("Gun", Player::default()))
@@ -100,7 +100,7 @@ fn armed() -> PackedScene {
 }
 
 #[test]
-fn a_late_call_by_number_is_not_made_on_the_node_that_has_taken_its_place_already() {
+fn late_call_by_path_id_does_not_reach_the_replacement_node() {
     for path in ["Players/3", "Players/3/Gun"] {
         let game = || {
             Branch::builder("/root/Game").tick_rate(100).setup(|scene| {
@@ -150,7 +150,7 @@ fn an_unreliable_call_that_is_overtaken_by_the_removal_of_its_node_is_lost() {
     let (mut lan, client) = pair();
     let node = lan.scene(SERVER).find("Players/3").unwrap();
     lan.scene(SERVER).rpc_id(client, node, "graze", (1,)).unwrap();
-    // The removal overtakes the call: the program of the client removes the node before it polls.
+    // The removal overtakes the call: the client's program removes the node before it polls.
     let gone = lan.scene(client).find("Players/3").unwrap();
     lan.step_side(SERVER);
     lan.scene(client).remove(gone).unwrap();
@@ -162,7 +162,7 @@ fn an_unreliable_call_that_is_overtaken_by_the_removal_of_its_node_is_lost() {
 }
 
 #[test]
-fn a_call_of_a_node_that_got_another_name_is_not_made_on_the_next_of_its_name() {
+fn call_of_a_renamed_node_does_not_reach_the_next_node_of_its_old_name() {
     let (mut lan, client) = pair();
     call(&mut lan, client, "hit", 1);
     let node = lan.scene(SERVER).find("Players/3").unwrap();
@@ -174,14 +174,14 @@ fn a_call_of_a_node_that_got_another_name_is_not_made_on_the_next_of_its_name() 
 }
 
 #[test]
-fn a_call_that_waits_is_not_given_to_the_second_node_of_the_name() {
+fn deferred_call_does_not_reach_the_second_node_of_its_path() {
     let mut lan = Lan::new(game()).unwrap();
     let client = lan.join(game()).unwrap();
     lan.settle();
     lan.scene(client).add("Players/3", Player::default()).unwrap();
     call(&mut lan, client, "hit", 1);
     lan.settle();
-    // It comes and goes before the branch has seen it.
+    // The node is added and removed before the branch has applied its addition.
     spawn(&mut lan);
     die(&mut lan);
     lan.settle();
@@ -191,7 +191,7 @@ fn a_call_that_waits_is_not_given_to_the_second_node_of_the_name() {
 }
 
 #[test]
-fn calls_wait_for_a_node_that_left_before_their_sender_was_there_or_a_long_time_ago() {
+fn calls_are_deferred_for_a_node_that_left_before_the_session_or_long_ago() {
     let (mut lan, _) = pair();
     die(&mut lan);
     lan.settle();
@@ -207,7 +207,7 @@ fn calls_wait_for_a_node_that_left_before_their_sender_was_there_or_a_long_time_
         lan.scene(SERVER).add("Players/3", Player::default()).unwrap();
         assert_eq!(hits(&mut lan, SERVER), [0; 0]);
         lan.settle();
-        assert_eq!(hits(&mut lan, SERVER), [n], "it waited");
+        assert_eq!(hits(&mut lan, SERVER), [n], "the call must be deferred");
         die(&mut lan);
         wait(&mut lan, DEPARTED_TIME);
     }

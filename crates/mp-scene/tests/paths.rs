@@ -1,4 +1,4 @@
-//! Numbers of nodes: how long they are known, and which node they stand for.
+//! Path ids: how long they are valid, and which node they name.
 #![allow(missing_docs, reason = "a test")]
 
 use mp_scene::GodotQuirks;
@@ -8,7 +8,7 @@ use mp_scene::testing::Lan;
 
 const SERVER: PeerId = PeerId::SERVER;
 
-/// A node that notes its calls.
+/// A node that records its calls.
 #[derive(Default)]
 struct Thing {
     hits: Vec<i64>,
@@ -39,7 +39,7 @@ fn game() -> BranchBuilder {
     })
 }
 
-/// A server and a client, who have met.
+/// Returns a connected server and client.
 fn pair() -> (Lan, PeerId) {
     let mut lan = Lan::new(game()).unwrap();
     let client = lan.join(game()).unwrap();
@@ -53,7 +53,7 @@ fn hits(lan: &mut Lan, peer: PeerId, path: &str) -> Vec<i64> {
     scene.get(thing).unwrap().hits.clone()
 }
 
-/// The server calls its node at `path` everywhere else.
+/// Calls the server's node at `path` on all other peers.
 fn hit(lan: &mut Lan, path: &str, n: i64) {
     let thing = lan.scene(SERVER).find(path).unwrap();
     lan.scene(SERVER).rpc(thing, "hit", (n,)).unwrap();
@@ -61,7 +61,7 @@ fn hit(lan: &mut Lan, path: &str, n: i64) {
 }
 
 #[test]
-fn numbers_of_nodes_that_have_left_make_room_for_new_ones() {
+fn path_ids_of_removed_nodes_are_evicted_for_new_ones() {
     let (mut lan, client) = pair();
     let name = "x".repeat(64 * 1024);
     for round in 0..=PATH_CACHE_BYTES_MAX / name.len() {
@@ -84,7 +84,7 @@ fn numbers_of_nodes_that_have_left_make_room_for_new_ones() {
 }
 
 #[test]
-fn a_node_that_is_shown_again_is_called_by_the_number_that_it_had() {
+fn node_that_is_shown_again_keeps_its_path_id() {
     let (mut lan, client) = pair();
     lan.scene(SERVER).add_instance("Things", thing().instantiate()).unwrap();
     lan.settle();
@@ -101,7 +101,7 @@ fn a_node_that_is_shown_again_is_called_by_the_number_that_it_had() {
 }
 
 #[test]
-fn a_node_that_only_its_receiver_has_moved_keeps_the_number_that_it_was_given() {
+fn node_moved_by_its_receiver_keeps_its_path_id() {
     let (mut lan, client) = pair();
     hit(&mut lan, "A", 1);
     hit(&mut lan, "A", 2);
@@ -124,7 +124,7 @@ fn exchange_names(lan: &mut Lan, client: PeerId) {
 }
 
 #[test]
-fn calls_of_a_renamed_node_are_made_on_the_node_that_has_its_name_elsewhere() {
+fn calls_of_a_renamed_node_reach_the_remote_node_of_its_new_name() {
     let (mut lan, client) = pair();
     hit(&mut lan, "A", 1);
     hit(&mut lan, "B", 1);
@@ -136,7 +136,7 @@ fn calls_of_a_renamed_node_are_made_on_the_node_that_has_its_name_elsewhere() {
 }
 
 #[test]
-fn calls_of_a_node_below_a_renamed_one_follow_its_name() {
+fn calls_of_a_node_below_a_renamed_one_use_its_new_path() {
     let (mut lan, client) = pair();
     for peer in [SERVER, client] {
         lan.scene(peer).add("A/Gun", Thing::default()).unwrap();
@@ -151,7 +151,7 @@ fn calls_of_a_node_below_a_renamed_one_follow_its_name() {
 }
 
 #[test]
-fn properties_of_a_renamed_node_are_written_to_the_node_that_has_its_name_elsewhere() {
+fn properties_of_a_renamed_node_are_set_on_the_remote_node_of_its_new_name() {
     #[derive(Default)]
     struct Lamp {
         light: i64,
@@ -190,7 +190,7 @@ fn properties_of_a_renamed_node_are_written_to_the_node_that_has_its_name_elsewh
 }
 
 #[test]
-fn a_renamed_node_that_was_announced_keeps_its_number() {
+fn renamed_announced_node_keeps_its_path_id() {
     let (mut lan, client) = pair();
     lan.scene(SERVER).add_instance("Things", thing().instantiate()).unwrap();
     lan.settle();
@@ -206,10 +206,10 @@ fn a_renamed_node_that_was_announced_keeps_its_number() {
 }
 
 #[test]
-fn nodes_of_a_renamed_spawner_reach_a_peer_that_loads_the_level_after_that() {
+fn nodes_of_a_renamed_spawner_reach_a_peer_that_loads_the_level_later() {
     let mut lan = Lan::new(game()).unwrap();
     lan.scene(SERVER).add_instance("Things", thing().instantiate()).unwrap();
-    // As Godot, it keeps nothing for nodes that are not there.
+    // Like Godot, the client does not defer messages for absent nodes.
     let quirks = GodotQuirks { absent_nodes: true, ..GodotQuirks::default() };
     let client = lan.join(Branch::builder("/root/Game").quirks(quirks)).unwrap();
     lan.settle();

@@ -1,4 +1,4 @@
-//! Branches in a plain loop: no actors, no runtime, no socket.
+//! Branches that are polled in a plain loop, without actors, async runtime and sockets.
 #![allow(missing_docs, reason = "a test")]
 
 use std::cell::RefCell;
@@ -18,7 +18,7 @@ use mp_scene::prelude::*;
 use mp_scene::testing::Lan;
 use mp_scene::{Confirmed, RpcError, SceneMessage, SendBytesError};
 
-/// What was called on whom by whom, in order.
+/// Calls in order: caller, receiver and arguments.
 type Log = Rc<RefCell<Vec<String>>>;
 
 struct Talk {
@@ -74,7 +74,7 @@ fn game(log: &Log) -> BranchBuilder {
     })
 }
 
-/// A server and two clients that know each other.
+/// Returns a server and two clients that know each other.
 fn lan_of_three(log: &Log) -> (Lan, PeerId, PeerId) {
     let mut lan = Lan::new(game(log)).unwrap();
     let (two, three) = (lan.join(game(log)).unwrap(), lan.join(game(log)).unwrap());
@@ -97,7 +97,7 @@ fn signals(branch: &mut Branch) -> Vec<Signal> {
 }
 
 #[test]
-fn clients_learn_of_each_other_in_godots_order() {
+fn clients_are_announced_to_each_other_in_godots_order() {
     let log = Log::default();
     let (mut lan, two, three) = lan_of_three(&log);
     assert_eq!(
@@ -118,7 +118,7 @@ fn clients_learn_of_each_other_in_godots_order() {
 }
 
 #[test]
-fn a_call_reaches_exactly_those_it_is_for() {
+fn call_reaches_exactly_its_targets() {
     let log = Log::default();
     let (mut lan, two, three) = lan_of_three(&log);
     let cases: [(PeerId, Target, &[i32]); 7] = [
@@ -133,10 +133,10 @@ fn a_call_reaches_exactly_those_it_is_for() {
     for (from, to, expected) in cases {
         say(&mut lan, from, to, "hello").unwrap();
         lan.settle();
-        let mut heard = lines(&log);
-        heard.sort();
+        let mut received = lines(&log);
+        received.sort();
         let expected: Vec<_> = expected.iter().map(|at| format!("{from} at {at}: hello")).collect();
-        assert_eq!(heard, expected, "{from} to {to:?}");
+        assert_eq!(received, expected, "{from} to {to:?}");
     }
 }
 
@@ -153,7 +153,7 @@ fn calls_of_one_channel_keep_their_order_through_the_relay() {
 }
 
 #[test]
-fn a_method_answers_its_caller() {
+fn method_can_reply_to_its_caller() {
     let log = Log::default();
     let (mut lan, two, _) = lan_of_three(&log);
     let scene = lan.scene(two);
@@ -164,7 +164,7 @@ fn a_method_answers_its_caller() {
 }
 
 #[test]
-fn a_call_local_method_runs_at_home_with_its_own_id_as_sender() {
+fn call_local_method_runs_locally_with_the_own_id_as_sender() {
     let log = Log::default();
     let (mut lan, ..) = lan_of_three(&log);
     let scene = lan.scene(PeerId::SERVER);
@@ -177,7 +177,7 @@ fn a_call_local_method_runs_at_home_with_its_own_id_as_sender() {
 }
 
 #[test]
-fn a_call_to_the_node_that_runs_waits_until_it_returns() {
+fn call_to_a_running_node_is_deferred_until_it_returns() {
     let log = Log::default();
     let (mut lan, ..) = lan_of_three(&log);
     let scene = lan.scene(PeerId::SERVER);
@@ -206,11 +206,15 @@ fn a_node_may_remove_itself_while_its_method_runs() {
     lan.settle();
     assert_eq!(lines(&log), ["2 at 1: vanish"]);
     assert!(lan.scene(PeerId::SERVER).find("Talk").is_err());
-    assert_eq!(lan.scene(PeerId::SERVER).stats().refused_calls, 1, "the second call came late");
+    assert_eq!(
+        lan.scene(PeerId::SERVER).stats().refused_calls,
+        1,
+        "the second call must be refused: its node has left"
+    );
 }
 
 #[test]
-fn a_call_that_comes_before_its_node_waits_for_it() {
+fn call_received_before_its_node_is_deferred() {
     let log = Log::default();
     let mut lan = Lan::new(Branch::builder("/root/Game")).unwrap();
     let two = lan.join(game(&log)).unwrap();
@@ -226,9 +230,9 @@ fn a_call_that_comes_before_its_node_waits_for_it() {
     say(&mut lan, two, PeerId::SERVER, "third").unwrap();
     lan.settle();
     assert_eq!(lines(&log), ["2 at 1: first", "2 at 1: second", "2 at 1: third"]);
-    // The announcement of the path waited, too, so that calls go by number now.
+    // The announcement of the path was deferred, too, so calls now use the path id.
     let received = lan.scene(two).stats().packets_received;
-    assert_eq!(received, 1, "the confirmation");
+    assert_eq!(received, 1, "only the confirmation is received");
 }
 
 #[test]
@@ -247,7 +251,7 @@ fn the_multiplayer_root_can_be_configured() {
 }
 
 #[test]
-fn another_transport_takes_the_place_of_one_without_a_word() {
+fn transport_is_replaced_without_signals() {
     let log = Log::default();
     let (mut old, two, _) = lan_of_three(&log);
     let (mut new, ..) = lan_of_three(&log);
@@ -273,7 +277,11 @@ fn another_transport_takes_the_place_of_one_without_a_word() {
 
     drop(first);
     old.settle();
-    assert_eq!(old.scene(two).peers().len(), 2, "whoever closes the old one tells its server");
+    assert_eq!(
+        old.scene(two).peers().len(),
+        2,
+        "a replaced transport must stay open until its owner closes it"
+    );
 }
 
 #[test]
@@ -291,7 +299,8 @@ fn before_godot_4_3_paths_are_confirmed_by_path() {
         sent.push(lan.peer(two).connection_stats(link).unwrap().bytes_sent);
     }
     assert_eq!(lines(&log), ["2 at 1: one", "2 at 1: two"]);
-    // The second call goes by number: meta, node, method, count, and "two" with its type and length.
+    // The second call uses the path id: header, node, method, argument count, and "two" with its
+    // type and length.
     assert_eq!(sent[1] - sent[0], 4 + 12);
     let message =
         SceneMessage::ConfirmPath { of: Confirmed::Path("Talk".into()), checksum_ok: true };
@@ -303,7 +312,7 @@ fn before_godot_4_3_paths_are_confirmed_by_path() {
 }
 
 #[test]
-fn calls_that_wait_for_a_node_are_bounded() {
+fn deferred_calls_are_bounded() {
     let log = Log::default();
     let mut lan = Lan::new(Branch::builder("/root/Game")).unwrap();
     let two = lan.join(game(&log)).unwrap();
@@ -319,12 +328,12 @@ fn calls_that_wait_for_a_node_are_bounded() {
 }
 
 #[test]
-fn only_the_authority_may_call_what_is_for_the_authority() {
+fn only_the_authority_may_call_authority_methods() {
     let log = Log::default();
     let (mut lan, two, three) = lan_of_three(&log);
     let scene = lan.scene(two);
     let talk = scene.find("Talk").unwrap();
-    // The caller is not asked; it runs at home, and nowhere else.
+    // The caller is the local peer, so the method runs locally only.
     scene.rpc(talk, "cheer", ()).unwrap();
     lan.settle();
     assert_eq!(lines(&log), ["2 at 2: cheer"]);
@@ -341,7 +350,7 @@ fn only_the_authority_may_call_what_is_for_the_authority() {
 }
 
 #[test]
-fn raw_bytes_reach_exactly_those_they_are_for() {
+fn raw_bytes_reach_exactly_their_targets() {
     let log = Log::default();
     let (mut lan, two, three) = lan_of_three(&log);
     for (number, target) in
@@ -384,7 +393,7 @@ fn without_the_relay_clients_do_not_know_each_other() {
 }
 
 #[test]
-fn a_client_does_not_relay_for_a_server_that_has_the_relay_off() {
+fn client_does_not_relay_for_a_server_with_the_relay_disabled() {
     let log = Log::default();
     let mut lan = Lan::new(game(&log).server_relay(false)).unwrap();
     let two = lan.join(game(&log)).unwrap();
@@ -397,7 +406,7 @@ fn a_client_does_not_relay_for_a_server_that_has_the_relay_off() {
 }
 
 #[test]
-fn a_peer_that_is_disconnected_is_gone_at_once_and_learns_of_it() {
+fn disconnected_peer_is_removed_immediately_and_notified() {
     let log = Log::default();
     let (mut lan, two, three) = lan_of_three(&log);
     for id in [PeerId::SERVER, two, three] {
@@ -416,7 +425,7 @@ fn a_peer_that_is_disconnected_is_gone_at_once_and_learns_of_it() {
 }
 
 #[test]
-fn clients_of_a_server_that_closes_are_told() {
+fn clients_are_notified_when_the_server_closes() {
     let log = Log::default();
     let (mut lan, two, _) = lan_of_three(&log);
     signals(lan.branch(two));
@@ -433,7 +442,7 @@ fn clients_of_a_server_that_closes_are_told() {
 }
 
 #[test]
-fn a_branch_that_drains_says_everything_before_it_closes() {
+fn draining_branch_sends_queued_packets_before_it_closes() {
     let log = Log::default();
     let (mut lan, two, three) = lan_of_three(&log);
     say(&mut lan, PeerId::SERVER, Target::All, "last words").unwrap();
@@ -447,7 +456,7 @@ fn a_branch_that_drains_says_everything_before_it_closes() {
 }
 
 #[test]
-fn what_is_said_after_the_goodbye_is_refused_and_not_lost() {
+fn packets_after_close_are_rejected_and_not_lost() {
     let log = Log::default();
     let (mut lan, two, _) = lan_of_three(&log);
     lan.branch(two).close(DisconnectReason::Closed, Farewell::Drain);
@@ -460,7 +469,7 @@ fn what_is_said_after_the_goodbye_is_refused_and_not_lost() {
 }
 
 #[test]
-fn a_branch_that_cannot_drain_closes_nevertheless() {
+fn branch_that_cannot_drain_closes_after_the_timeout() {
     let mut server = MemoryMultiplayerPeer::server();
     let mut client = server.address().connect(PeerId::new(2).unwrap());
     let mut branches = [(); 2].map(|()| Branch::builder("/root").build().unwrap());
@@ -488,7 +497,7 @@ fn a_branch_that_cannot_drain_closes_nevertheless() {
 }
 
 #[test]
-fn a_second_peer_with_the_same_id_is_turned_away() {
+fn second_peer_with_the_same_id_is_rejected() {
     let log = Log::default();
     let (mut lan, two, _) = lan_of_three(&log);
     let mut intruder = lan.peer(PeerId::SERVER).address().connect(two);
@@ -506,7 +515,7 @@ fn a_second_peer_with_the_same_id_is_turned_away() {
 }
 
 #[test]
-fn a_client_that_is_refused_fails_to_connect() {
+fn refused_client_reports_connection_failed() {
     let log = Log::default();
     let mut lan = Lan::new(game(&log)).unwrap();
     lan.scene(PeerId::SERVER).multiplayer_mut().set_refuse_new_connections(true);
@@ -524,7 +533,7 @@ fn a_client_that_is_refused_fails_to_connect() {
 }
 
 #[test]
-fn ticks_come_at_their_rate_and_carry_the_time_between_them() {
+fn ticks_run_at_their_rate_and_receive_the_elapsed_time() {
     let deltas = Rc::new(RefCell::new(Vec::new()));
     let seen = deltas.clone();
     let builder = Branch::builder("/root")
@@ -541,7 +550,7 @@ fn ticks_come_at_their_rate_and_carry_the_time_between_them() {
 }
 
 #[test]
-fn without_a_transport_a_branch_is_a_server_alone() {
+fn branch_without_a_transport_is_an_offline_server() {
     let log = Log::default();
     let mut branch = game(&log).build().unwrap();
     let scene = branch.scene();

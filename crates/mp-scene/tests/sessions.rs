@@ -1,5 +1,5 @@
-//! State of a peer ends with its session: a peer that comes back starts from nothing, on
-//! both sides.
+//! The state of a peer ends with its session: a peer that returns starts without state, on both
+//! sides.
 #![allow(missing_docs, reason = "a test")]
 
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use mp_scene::prelude::*;
 use mp_scene::{CallNode, Codec, RemoteCall, SceneMessage, Spawn, SpawnOf};
 
 const SERVER: PeerId = PeerId::SERVER;
-/// Ids that are found again in what a branch prints of itself.
+/// An id that is easy to find in the debug output of a branch.
 const GUEST: PeerId = PeerId::new(987_654_321).unwrap();
 const FRIEND: PeerId = PeerId::new(123_456_789).unwrap();
 
@@ -53,7 +53,7 @@ fn thing(owner: PeerId) -> PackedScene {
     })
 }
 
-/// `Hall` has a synchronizer of `owner`, and `Spawner` one that announces what is in `Things`.
+/// `Hall` has a synchronizer of `owner`, and `Spawner` one that announces the nodes in `Things`.
 fn game(owner: PeerId) -> BranchBuilder {
     Branch::builder("/root/Game").tick_rate(1_000).setup(move |scene| {
         scene.add("Things", Group)?;
@@ -67,7 +67,7 @@ fn game(owner: PeerId) -> BranchBuilder {
     })
 }
 
-/// Sides that come and go, under the ids that they choose.
+/// Peers that join and leave, with ids that they choose.
 struct Room {
     now: Instant,
     owner: PeerId,
@@ -113,7 +113,7 @@ impl Room {
 }
 
 #[test]
-fn properties_of_a_peer_that_returns_are_accepted_at_once() {
+fn properties_of_a_returning_peer_are_accepted_immediately() {
     let mut room = Room::new(GUEST);
     room.join(FRIEND);
     room.join(GUEST);
@@ -128,17 +128,17 @@ fn properties_of_a_peer_that_returns_are_accepted_at_once() {
     }
 }
 
-/// Returns whether a branch prints the guest's id, except as the authority that the program gave to
+/// Returns whether the debug output of a branch contains the guest's id, except as an authority of
 /// nodes.
 fn mentions_guest(branch: &mut Branch) -> bool {
-    // What nobody has taken yet.
+    // Signals are queued until they are taken.
     while branch.next_signal().is_some() {}
     let text = format!("{branch:?}").replace(&format!("authority: {GUEST:?}"), "");
     text.contains(&GUEST.to_string())
 }
 
 #[test]
-fn sides_keep_nothing_of_a_peer_that_has_left() {
+fn no_state_is_kept_of_a_peer_that_has_left() {
     for owner in [SERVER, FRIEND, GUEST] {
         let mut room = Room::new(owner);
         room.join(FRIEND);
@@ -189,7 +189,7 @@ impl Side {
         side
     }
 
-    /// A client of a server that is the test.
+    /// Returns a client of a server that is the test.
     fn client(builder: BranchBuilder) -> Self {
         Self::new(FRIEND, SERVER, builder)
     }
@@ -205,20 +205,20 @@ impl Side {
         self.receive(PeerEvent::Packet(Packet { from: LINK, mode, channel, payload }));
     }
 
-    /// A SYS packet about the guest.
+    /// Receives a SYS packet about the guest.
     fn receive_sys(&mut self, command: u8, inner: &[u8]) {
         let packet = [&[7, command], &GUEST.get().to_le_bytes()[..], inner].concat();
         self.receive_packet(packet);
     }
 
-    /// A message of the guest, relayed.
+    /// Receives a relayed message of the guest.
     fn relay(&mut self, message: &SceneMessage) {
         let mut packet = BytesMut::new();
         Codec::default().encode(message, Objects::Ids, &mut packet).unwrap();
         self.receive_sys(RELAY, &packet);
     }
 
-    /// Messages sent to the guest, through the server, since the last call.
+    /// Returns the messages that were sent to the guest, through the server, since the last call.
     fn sent_to_guest(&mut self) -> Vec<SceneMessage> {
         let mut sent = Vec::new();
         self.branch.deliver(&mut |_, message| {
@@ -246,13 +246,13 @@ const ADD: u8 = 1;
 const DEL: u8 = 2;
 const RELAY: u8 = 3;
 
-/// The guest numbers a node without methods.
+/// Returns the guest's announcement of a path without RPC methods.
 fn simplify_path(id: u32, path: &str) -> SceneMessage {
     let checksum = *b"d41d8cd98f00b204e9800998ecf8427e";
     SceneMessage::SimplifyPath { id, checksum, path: path.to_owned() }
 }
 
-/// The guest announces a thing whose synchronizer has the number 2.
+/// Returns the guest's SPAWN of a thing whose synchronizer has the net id 2.
 fn spawn() -> SceneMessage {
     SceneMessage::Spawn(Spawn {
         of: SpawnOf::Scene(0),
@@ -265,12 +265,12 @@ fn spawn() -> SceneMessage {
 }
 
 #[test]
-fn a_client_keeps_nothing_that_a_peer_sent_or_was_to_be_sent() {
+fn client_drops_packets_from_and_for_a_peer_that_has_left() {
     let mut client = Side::client(game(GUEST));
     client.receive_sys(ADD, b"");
     client.relay(&simplify_path(1, "Spawner"));
     client.relay(&spawn());
-    // For what is not there.
+    // Announcements and calls for absent nodes.
     client.relay(&simplify_path(2, "Absent"));
     let node = CallNode::Path("Absent".to_owned());
     let call = RemoteCall { node, method: 0, args: vec![], complete: true };
@@ -288,13 +288,13 @@ fn a_client_keeps_nothing_that_a_peer_sent_or_was_to_be_sent() {
     assert!(!mentions_guest(&mut client.branch), "{:?}", client.branch);
     let scene = client.branch.scene();
     assert!(scene.find("Things/Thing").is_err());
-    // Two for nodes and one for a synchronizer that were not there, and two for the paused peer: a
+    // Two for nodes and one for a synchronizer that were absent, and two for the paused peer: a
     // path and a call.
     assert_eq!(scene.stats().stray_packets, 5);
 }
 
 #[test]
-fn a_server_keeps_nothing_of_a_peer_that_did_not_get_through() {
+fn server_keeps_no_state_of_a_peer_that_failed_to_authenticate() {
     let mut server = Side::new(SERVER, GUEST, Branch::builder("/root").on_peer_auth(|_, _, _| ()));
     server.branch.scene().multiplayer_mut().complete_auth(GUEST).unwrap();
     server.receive_packet(&b"\x03overtakes its completion"[..]);
@@ -306,7 +306,7 @@ fn a_server_keeps_nothing_of_a_peer_that_did_not_get_through() {
 }
 
 #[test]
-fn packets_that_wait_for_a_peer_end_with_its_session() {
+fn deferred_packets_of_a_peer_are_dropped_with_its_session() {
     let mut client = Side::client(Branch::builder("/root/Game"));
     client.receive_sys(RELAY, b"\x03of the session before");
     client.receive_sys(DEL, b"");
@@ -316,19 +316,19 @@ fn packets_that_wait_for_a_peer_end_with_its_session() {
     assert_eq!(client.branch.scene().stats().stray_packets, 1);
 }
 
-/// Announces a peer twice as Godot's servers do when it left while their relay was off and has come
-/// back.
+/// Announces a peer twice. Godot's servers do so if the peer left while the relay was disabled and
+/// returned.
 #[test]
-fn a_peer_that_is_announced_again_starts_from_nothing() {
+fn peer_that_is_announced_again_has_no_previous_state() {
     let mut client = Side::client(game(FRIEND));
     client.branch.scene().add_instance("Things", thing(FRIEND).instantiate()).unwrap();
-    let mut told = Vec::new();
+    let mut sent = Vec::new();
     for _ in 0..2 {
         client.receive_sys(ADD, b"");
-        told.push(client.sent_to_guest());
+        sent.push(client.sent_to_guest());
     }
-    assert!(told[0].iter().any(|message| matches!(message, SceneMessage::Spawn(_))), "{told:?}");
-    assert_eq!(told[0], told[1]);
+    assert!(sent[0].iter().any(|message| matches!(message, SceneMessage::Spawn(_))), "{sent:?}");
+    assert_eq!(sent[0], sent[1]);
 
     let mut client = Side::client(game(GUEST));
     for _ in 0..2 {

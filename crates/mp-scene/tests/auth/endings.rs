@@ -1,4 +1,4 @@
-//! How an authentication ends, one way at a time.
+//! The ways in which an authentication ends.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -12,7 +12,8 @@ use mp_scene::testing::Lan;
 use super::model::{Input, State, TIMEOUT_MS, peer};
 use super::sides::{Side, at};
 
-/// A side that authenticates, open, and `others` that its transport has reported, on links of their own number.
+/// Returns an authenticating peer with an open transport, connected to `others` by links of their
+/// own numbers.
 fn side(id: i32, others: &[i32]) -> Side {
     let mut side = Side::new(id, true);
     side.take(at(0), &Input::Opened);
@@ -31,22 +32,22 @@ fn authenticating(side: &mut Side) -> Vec<i32> {
 }
 
 #[test]
-fn nobody_stays_in_the_list_however_it_ends() {
+fn every_ending_removes_the_peer_from_authenticating_peers() {
     type Ending = (&'static str, fn(i32) -> Vec<Input>);
     let endings: [Ending; 7] = [
-        ("both completed, this side last", |other| {
+        ("both completed, the local peer last", |other| {
             vec![packet(other, &[7, 0]), Input::Complete(other)]
         }),
-        ("both completed, the other last", |other| {
+        ("both completed, the remote peer last", |other| {
             vec![Input::Complete(other), packet(other, &[7, 0])]
         }),
         ("the link is lost", |other| vec![Input::Disconnected(other, other as u32)]),
-        ("the link is lost halfway", |other| {
+        ("the link is lost after the local completion", |other| {
             vec![Input::Complete(other), Input::Disconnected(other, other as u32)]
         }),
         ("disconnect_peer", |other| vec![Input::Kick(other)]),
         ("clear", |_| vec![Input::Clear]),
-        ("the transport ends", |_| vec![Input::Closed]),
+        ("the transport closes", |_| vec![Input::Closed]),
     ];
     for (own, other) in [(1, 2), (2, 1)] {
         for (ending, inputs) in endings {
@@ -57,7 +58,7 @@ fn nobody_stays_in_the_list_however_it_ends() {
             }
             let State { authenticating, timeout_ms, .. } = side.state(at(1));
             assert_eq!((authenticating, timeout_ms), (vec![], None), "{ending} at {own}");
-            // What a late timeout would find.
+            // A late timeout must have no effect.
             assert_eq!(side.take(at(2 * TIMEOUT_MS), &Input::Turn).ended, [], "{ending} at {own}");
         }
         let mut side = side(own, &[other]);
@@ -67,10 +68,10 @@ fn nobody_stays_in_the_list_however_it_ends() {
     }
 }
 
-/// In Godot a program that looks at the list and completes meets peers that it has completed (godotengine/godot#122284): they
-/// are on it until the other side's completion has come. From `peer_connected` on they are not.
+/// In Godot, a completed peer stays in the list until the remote peer's completion is received
+/// (godotengine/godot#122284). It is removed before `peer_connected`.
 #[test]
-fn an_admitted_peer_is_off_the_list_when_peer_connected_says_so() {
+fn admitted_peer_is_not_in_authenticating_peers_at_peer_connected() {
     let lists = Rc::new(RefCell::new(Vec::new()));
     let game = || {
         let lists = lists.clone();
@@ -92,7 +93,7 @@ fn an_admitted_peer_is_off_the_list_when_peer_connected_says_so() {
 }
 
 #[test]
-fn a_password_lets_in_who_knows_it_and_nobody_else() {
+fn password_admits_only_peers_that_know_it() {
     let server = Branch::builder("/root").on_peer_auth(|scene, peer, password| {
         let multiplayer = scene.multiplayer_mut();
         if password == b"swordfish" {
@@ -115,12 +116,12 @@ fn a_password_lets_in_who_knows_it_and_nobody_else() {
     };
     let mut lan = Lan::new(server).unwrap();
     let friend = lan.join(client(b"swordfish")).unwrap();
-    let stranger = lan.join(client(b"sesame")).unwrap();
+    let intruder = lan.join(client(b"sesame")).unwrap();
     let another = lan.join(client(b"swordfish")).unwrap();
     lan.settle();
     assert_eq!(lan.scene(PeerId::SERVER).peers(), [friend, another]);
     assert_eq!(lan.scene(friend).peers(), [PeerId::SERVER, another]);
-    let signals: Vec<_> = std::iter::from_fn(|| lan.branch(stranger).next_signal()).collect();
+    let signals: Vec<_> = std::iter::from_fn(|| lan.branch(intruder).next_signal()).collect();
     assert_eq!(
         signals,
         [
@@ -131,9 +132,9 @@ fn a_password_lets_in_who_knows_it_and_nobody_else() {
     );
 }
 
-/// In Godot the session that ends was never announced (godotengine/godot#95183).
+/// In Godot, the session that ends was never announced (godotengine/godot#95183).
 #[test]
-fn a_client_fails_to_connect_until_its_server_has_admitted_it() {
+fn client_that_is_not_admitted_reports_connection_failed() {
     for opened_as in [ConnectionStatus::Connecting, ConnectionStatus::Connected] {
         for completes in [false, true] {
             let mut side = Side::new(2, true);
@@ -156,7 +157,7 @@ fn a_client_fails_to_connect_until_its_server_has_admitted_it() {
 }
 
 #[test]
-fn those_who_authenticate_are_listed_as_they_came() {
+fn authenticating_peers_are_listed_in_order_of_connection() {
     let mut side = side(1, &[2, 3, 4, 5]);
     side.take(at(0), &Input::Kick(2));
     assert_eq!(authenticating(&mut side), [3, 4, 5]);
@@ -166,7 +167,7 @@ fn those_who_authenticate_are_listed_as_they_came() {
 }
 
 #[test]
-fn all_who_are_late_are_disconnected_and_then_reported() {
+fn all_timed_out_peers_are_disconnected_before_signals_are_emitted() {
     let mut side = side(1, &[2, 3]);
     side.take(at(1), &Input::Connected(4, 4));
     side.idle(1, TIMEOUT_MS);
@@ -175,7 +176,7 @@ fn all_who_are_late_are_disconnected_and_then_reported() {
     assert_eq!(did.ended, [(2, 2), (3, 3)]);
     let failed = [2, 3].map(|id| Signal::PeerAuthenticationFailed(peer(id)));
     assert_eq!(did.signals, failed);
-    // What their links still bring or report is of no interest.
+    // The results of further events of these links do not matter.
     for input in [packet(2, &[7, 0]), packet(3, &[7, 0, 1]), Input::Disconnected(2, 2)] {
         assert_eq!(side.take(at(TIMEOUT_MS), &input), Default::default(), "{input:?}");
     }
@@ -187,19 +188,19 @@ fn all_who_are_late_are_disconnected_and_then_reported() {
 fn time_in_which_the_process_did_not_run_does_not_count_against_peers() {
     let mut side = side(1, &[2]);
     side.idle(0, 1_000);
-    // It is stopped for an hour. What the peer sends lies in the socket meanwhile.
+    // The process is stopped for an hour. Packets of the peer stay in the socket.
     let hour = 3_600_000;
     side.idle(hour, hour + 1_000);
     assert_eq!(side.branch.scene().stats().stalls, 1);
     assert_eq!(side.take(at(hour + 1_000), &packet(2, &[7, 0, 1])).signals.len(), 1);
-    // A peer that stays silent while the process runs is timed out as ever.
+    // A peer that sends nothing while the process runs still times out.
     side.idle(hour + 1_000, hour + TIMEOUT_MS - 1_500);
     let did = side.take(at(hour + TIMEOUT_MS - 500), &Input::Turn);
     assert_eq!(did.signals, [Signal::PeerAuthenticationFailed(peer(2))]);
 }
 
 #[test]
-fn a_program_that_runs_a_branch_too_seldom_times_peers_out_late() {
+fn rarely_run_branch_times_peers_out_late() {
     let mut side = side(1, &[2]);
     for turn in 1..3 {
         assert_eq!(side.take(at(turn * 10_000), &Input::Turn), Default::default());
@@ -209,9 +210,9 @@ fn a_program_that_runs_a_branch_too_seldom_times_peers_out_late() {
     assert_eq!(side.branch.scene().stats().stalls, 3);
 }
 
-/// Godot takes in packets first, then looks for who is late.
+/// Godot receives packets before it checks timeouts.
 #[test]
-fn a_completion_in_the_turn_of_the_timeout_is_in_time() {
+fn completion_in_the_turn_of_the_timeout_is_accepted() {
     let mut side = side(1, &[2]);
     side.take(at(0), &Input::Complete(2));
     let did = side.take(at(2 * TIMEOUT_MS), &packet(2, &[7, 0]));
@@ -220,28 +221,28 @@ fn a_completion_in_the_turn_of_the_timeout_is_in_time() {
 }
 
 #[test]
-fn the_timeout_is_in_whole_milliseconds_and_zero_is_for_ever() {
+fn auth_timeout_is_in_whole_milliseconds_and_zero_disables_it() {
     let mut side = side(1, &[2]);
     let timeouts = [
         (Duration::from_micros(1_999), Some(1)),
         (Duration::from_micros(999), None),
         (Duration::ZERO, None),
         (Duration::from_millis(999), Some(999)),
-        // Until the next turn: see `TIMER_INTERVAL`.
+        // The next turn; see `TIMER_INTERVAL`.
         (Duration::from_secs(60), Some(1_000)),
     ];
     for (timeout, due) in timeouts {
         side.branch.scene().multiplayer_mut().set_auth_timeout(timeout);
         assert_eq!(side.state(at(0)).timeout_ms, due, "{timeout:?}");
     }
-    // A timeout that is longer than time.
+    // A timeout that exceeds the range of `Instant`.
     side.branch.scene().multiplayer_mut().set_auth_timeout(Duration::MAX);
     side.branch.end_turn(Instant::from_micros(u64::MAX - 1));
     assert_eq!(authenticating(&mut side), [2]);
 }
 
 #[test]
-fn who_has_begun_to_authenticate_has_to_go_on_when_it_is_no_longer_required() {
+fn pending_peers_stay_pending_when_authentication_is_disabled() {
     let mut side = side(1, &[2]);
     side.branch.scene().multiplayer_mut().set_authentication(false);
     side.take(at(0), &Input::Connected(3, 3));
@@ -254,21 +255,25 @@ fn who_has_begun_to_authenticate_has_to_go_on_when_it_is_no_longer_required() {
 }
 
 #[test]
-fn a_peer_that_returns_starts_anew() {
+fn returning_peer_authenticates_again() {
     let mut side = side(1, &[2]);
     side.take(at(0), &packet(2, &[7, 0]));
     side.take(at(0), &Input::Kick(2));
     side.branch.scene().multiplayer_mut().set_auth_timeout(Duration::from_millis(900));
     side.take(at(5), &Input::Connected(2, 9));
-    // The end of its first link is reported late.
+    // The loss of the first link is reported late.
     assert_eq!(side.take(at(5), &Input::Disconnected(2, 2)), Default::default());
     assert_eq!(side.state(at(5)).timeout_ms, Some(900));
     side.take(at(5), &Input::Complete(2));
-    assert_eq!(side.state(at(5)).peers, [] as [i32; 0], "it has not completed on this link");
+    assert_eq!(
+        side.state(at(5)).peers,
+        [] as [i32; 0],
+        "the completion of the previous link must not count"
+    );
 }
 
 #[test]
-fn a_second_peer_with_the_id_of_one_who_authenticates_is_turned_away() {
+fn second_peer_with_the_id_of_a_pending_one_is_rejected() {
     let mut side = side(1, &[2]);
     let did = side.take(at(0), &Input::Connected(2, 7));
     assert_eq!((did.signals, did.ended), (vec![], vec![(2, 7)]));
@@ -277,7 +282,7 @@ fn a_second_peer_with_the_id_of_one_who_authenticates_is_turned_away() {
 }
 
 #[test]
-fn a_client_says_nothing_through_a_server_that_has_not_admitted_it() {
+fn client_sends_nothing_through_a_server_that_has_not_admitted_it() {
     let mut side = side(2, &[1]);
     for target in [Target::All, Target::AllExcept(peer(3)), Target::Peer(peer(3))] {
         let (mode, channel) = (TransferMode::Reliable, Channel(0));
@@ -299,9 +304,9 @@ fn only_packets_of_admitted_peers_count_as_received() {
     assert_eq!(side.branch.scene().stats().packets_received, 1);
 }
 
-/// The announcement of a newcomer, or of a loss, can be the packet that is too many.
+/// The packet that exceeds the limit can be the announcement of a new peer or of a removal.
 #[test]
-fn nothing_is_reported_of_peers_after_a_stuck_transport_has_taken_them_all() {
+fn abandoned_transport_emits_no_signals_for_its_peers() {
     for (last, before) in [
         (Input::Complete(3), Some(Signal::PeerConnected(peer(3)))),
         (Input::Disconnected(4, 4), Some(Signal::PeerDisconnected(peer(4)))),
@@ -314,7 +319,7 @@ fn nothing_is_reported_of_peers_after_a_stuck_transport_has_taken_them_all() {
         }
         side.take(at(0), &Input::Connected(3, 3));
         side.take(at(0), &packet(3, &[7, 0]));
-        // The completion has room, the announcement has not.
+        // The completion fits, the announcement does not.
         let room = usize::from(last == Input::Complete(3));
         for _ in 0..OUTBOX_PACKETS_MAX - room {
             let (mode, channel) = (TransferMode::Reliable, Channel(0));

@@ -1,4 +1,5 @@
-//! Both sides' calls, losses, timeouts and packets in any order: a side and its model agree after every step.
+//! All orders of both peers' calls, losses, timeouts and packets: a peer and its model must agree
+//! after every step.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,21 +10,21 @@ use super::model::{Did, Input, Model, State, TIMEOUT_MS};
 use super::sides::{Side, at};
 use super::wires::Wires;
 
-/// Less than the timeout, so that a packet may come first; twice it is more.
+/// Less than the timeout, so that a packet may be received before it; twice this is more.
 const WAIT_MS: u64 = 2_000;
 
-/// One choice of whoever decides what happens next: which side, and about whom.
+/// An action of the scheduler: the acting peer, and the other one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Action {
-    /// Its transport reports the other; a client's begins.
+    /// The transport reports the other peer; a client's transport starts.
     Connect(i32, i32),
-    /// The next packet arrives.
+    /// The next packet is received.
     Deliver(i32, i32),
-    /// Its transport reports the loss of the other.
+    /// The transport reports the loss of the other peer.
     Lose(i32, i32),
-    /// Its transport ends.
+    /// The transport closes.
     Close(i32),
-    /// Time passes, and the side ends a turn.
+    /// Time passes, and the peer ends a turn.
     Wait(i32),
     SendAuth(i32, i32),
     Complete(i32, i32),
@@ -32,7 +33,7 @@ enum Action {
     Clear(i32),
 }
 
-/// Models joined by wires.
+/// Models that are connected by links.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct World {
     models: Vec<Model>,
@@ -40,7 +41,7 @@ struct World {
     open: BTreeSet<i32>,
 }
 
-/// What one input must do: to whom, after how much time.
+/// The expected results of one input: the peer, the time, what it did and its state.
 #[derive(Clone, Debug)]
 struct Step {
     side: i32,
@@ -50,12 +51,12 @@ struct Step {
     state: State,
 }
 
-/// An action and the steps that it takes.
+/// An action and its steps.
 #[derive(Clone, Debug)]
 struct Move(Action, Vec<Step>);
 
 impl World {
-    /// A server and clients, of which those in `authenticating` do.
+    /// Returns a server and clients, of which those in `authenticating` authenticate.
     fn new(clients: i32, authenticating: &[i32]) -> (Self, Vec<Step>) {
         let ids = 1..=clients + 1;
         let models = ids.map(|id| Model::new(id, authenticating.contains(&id))).collect();
@@ -64,7 +65,7 @@ impl World {
         (world, vec![opened])
     }
 
-    /// What may happen now.
+    /// Returns the possible actions.
     fn actions(&self) -> Vec<Action> {
         let mut actions = Vec::new();
         for side in self.models.iter().map(|model| model.id) {
@@ -142,7 +143,7 @@ impl World {
         Step { side, now_ms, input, did, state }
     }
 
-    /// Everything that can break breaks.
+    /// Loses every link and closes every transport.
     fn end(&mut self, now_ms: &mut u64) -> Vec<Move> {
         let breaks = |action: &Action| matches!(action, Action::Lose(..) | Action::Close(_));
         let mut moves = Vec::new();
@@ -157,7 +158,7 @@ impl World {
     }
 }
 
-/// Real sides that take the same steps.
+/// Real peers that run the same steps.
 struct Play {
     sides: Vec<Side>,
     authenticating: Vec<i32>,
@@ -196,7 +197,7 @@ impl Play {
     }
 }
 
-/// All sequences of `depth` actions, each played from the start. Returns how many.
+/// Runs all sequences of `depth` actions, each from the start; returns their number.
 fn every_sequence(authenticating: &[i32], depth: usize) -> usize {
     let (world, first, mut path) = linked(authenticating);
     let mut play = |path: &[Move]| {
@@ -205,7 +206,7 @@ fn every_sequence(authenticating: &[i32], depth: usize) -> usize {
     branch_out(&world, 0, &mut path, depth, &mut play)
 }
 
-/// A server and a client whose transports have reported each other, how they began, and the moves.
+/// Returns a connected server and client, their first steps, and the moves.
 fn linked(authenticating: &[i32]) -> (World, Vec<Step>, Vec<Move>) {
     let (mut world, first) = World::new(1, authenticating);
     let moves = [Action::Connect(1, 2), Action::Connect(2, 1)];
@@ -235,7 +236,8 @@ fn branch_out(
     sequences
 }
 
-/// Every action in every state that `depth` actions lead to, states that look alike once. Returns how many.
+/// Runs every action in every state that `depth` actions can reach, equal states once; returns the
+/// number of actions.
 fn every_state(authenticating: &[i32], depth: usize) -> usize {
     let (world, first, path) = linked(authenticating);
     let mut seen = BTreeSet::from([world.clone()]);
@@ -261,7 +263,7 @@ fn every_state(authenticating: &[i32], depth: usize) -> usize {
     actions
 }
 
-/// A long sequence that `seed` draws: mostly what makes sense, sometimes what breaks. Returns the signals that it met.
+/// Runs a random sequence of `len` actions, an eighth of them failures; returns its signals.
 fn a_long_sequence(seed: u64, clients: i32, authenticating: &[i32], len: usize) -> Vec<Signal> {
     let mut rng = Rng::from_number(seed);
     let (mut world, first) = World::new(clients, authenticating);
@@ -286,13 +288,13 @@ fn a_long_sequence(seed: u64, clients: i32, authenticating: &[i32], len: usize) 
 const BOTH: &[i32] = &[1, 2];
 
 #[test]
-fn all_short_interleavings_of_two_sides_come_out_as_in_the_model() {
+fn all_short_interleavings_of_two_peers_match_the_model() {
     let sequences = every_sequence(BOTH, 4);
     assert!(sequences > 60_000, "{sequences}");
 }
 
 #[test]
-fn all_short_interleavings_come_out_as_in_the_model_when_one_side_authenticates_or_none() {
+fn all_short_interleavings_match_the_model_when_one_peer_or_none_authenticates() {
     for authenticating in [&[1][..], &[2], &[]] {
         let sequences = every_sequence(authenticating, 3);
         assert!(sequences > 2_000, "{sequences}");
@@ -300,7 +302,7 @@ fn all_short_interleavings_come_out_as_in_the_model_when_one_side_authenticates_
 }
 
 #[test]
-fn every_action_in_every_state_within_reach_comes_out_as_in_the_model() {
+fn every_action_in_every_reachable_state_matches_the_model() {
     for authenticating in [BOTH, &[1], &[2]] {
         let actions = every_state(authenticating, 5);
         assert!(actions > 9_000, "{actions}");
@@ -308,7 +310,7 @@ fn every_action_in_every_state_within_reach_comes_out_as_in_the_model() {
 }
 
 #[test]
-fn long_random_sequences_come_out_as_in_the_model_and_leave_nobody_behind() {
+fn long_random_sequences_match_the_model_and_leave_no_peers() {
     let mut met: BTreeMap<String, usize> = BTreeMap::new();
     for seed in 0..200 {
         let authenticating: &[&[i32]] = &[&[1, 2, 3, 4], &[1, 2, 3], &[1, 4], &[]];
@@ -319,7 +321,7 @@ fn long_random_sequences_come_out_as_in_the_model_and_leave_nobody_behind() {
             *met.entry(name).or_default() += 1;
         }
     }
-    // It would prove nothing if nobody ever came in.
+    // The test is meaningful only if peers are often admitted.
     let often = ["PeerAuth", "PeerAuthenticating", "PeerAuthenticationFailed", "PeerConnected"];
     let often = often.into_iter().chain(["PeerDisconnected", "PeerPacket", "ServerDisconnected"]);
     for name in often {

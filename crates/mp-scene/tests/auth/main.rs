@@ -1,4 +1,4 @@
-//! Authentication against a model of it, and against strangers.
+//! Authentication, compared with a model and exposed to untrusted input.
 #![allow(missing_docs, unreachable_pub, reason = "a test")]
 
 mod endings;
@@ -6,7 +6,7 @@ mod interleavings;
 mod model;
 mod one_sided;
 mod sides;
-mod strangers;
+mod untrusted_input;
 #[path = "../vectors/mod.rs"]
 mod vectors;
 mod wires;

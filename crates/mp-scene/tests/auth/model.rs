@@ -1,4 +1,4 @@
-//! What one side has to do, written from the protocol's rules and not from its code.
+//! A model of one peer's authentication, written from the rules of the protocol.
 
 use bytes::Bytes;
 use mp_core::PeerId;
@@ -7,22 +7,22 @@ use mp_scene::Signal;
 /// Godot's default.
 pub const TIMEOUT_MS: u64 = 3_000;
 
-/// While it waits for somebody a side asks to be run so often.
+/// Maximum interval between turns while a timeout is pending.
 const TURN_MS: u64 = 1_000;
 
-/// Lateness of a turn that is not counted: the process did not run.
+/// A turn that is later than this does not count against peers: the process did not run.
 const STALL_MS: u64 = 1_000;
 
-/// What can happen to a side: what its transport reports, and what its program calls. Links are told apart by the peer that they
-/// lead to and a number that is never used again.
+/// An input of a peer: an event of its transport, or a call of its program. A link is identified by
+/// the remote peer and a number that is never reused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// A transport is there: a server's stands, a client's is on its way.
+    /// The transport opens: a server's is connected, a client's is connecting.
     Opened,
     Connected(i32, u32),
     Packet(i32, u32, Vec<u8>),
     Disconnected(i32, u32),
-    /// The transport has ended.
+    /// The transport closes.
     Closed,
     /// A turn ends.
     Turn,
@@ -34,44 +34,44 @@ pub enum Input {
     Clear,
 }
 
-/// What a side did because of it.
+/// The results of an input.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Did {
-    /// What the call returned: Godot's number.
+    /// Godot's error code of the call.
     pub code: i32,
     pub signals: Vec<Signal>,
-    /// To whom, on which link, what.
+    /// Sent packets: the remote peer, the link and the bytes.
     pub sent: Vec<(i32, u32, Vec<u8>)>,
-    /// Links that the transport was asked to end.
+    /// Links that the transport was asked to close.
     pub ended: Vec<(i32, u32)>,
 }
 
-/// What a side says of itself.
+/// The observable state of a peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State {
     pub authenticating: Vec<i32>,
     pub peers: Vec<i32>,
     pub connected: bool,
-    /// Until the next timeout; none when nobody is waited for.
+    /// Time until the next timeout; `None` without pending peers.
     pub timeout_ms: Option<u64>,
     pub malformed: u64,
     pub stray: u64,
 }
 
-/// A side.
+/// The model of a peer.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Model {
     pub id: i32,
     authenticates: bool,
     open: bool,
     connected: bool,
-    /// A client that its server has not admitted yet.
+    /// True on a client that its server has not admitted yet.
     joining: bool,
     pending: Vec<Pending>,
     peers: Vec<Admitted>,
     malformed: u64,
     stray: u64,
-    /// Since it was last run.
+    /// Time since the last input.
     idle_ms: u64,
 }
 
@@ -82,14 +82,14 @@ struct Pending {
     local: bool,
     remote: bool,
     age_ms: u64,
-    /// What it said when this side had completed, and its own completion had not come.
+    /// Packets received after the local completion and before the remote one.
     overtaking: Vec<Vec<u8>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Admitted {
     id: i32,
-    /// None for other clients, which are behind the server.
+    /// `None` for relayed peers.
     link: Option<u32>,
 }
 
@@ -113,7 +113,7 @@ impl Model {
         self.idle_ms += millis;
     }
 
-    /// Counts the time that has passed, but not that by which it is run much too late.
+    /// Adds the elapsed time to the pending peers, except time in which the process did not run.
     fn count_time(&mut self) {
         let mut counted = std::mem::take(&mut self.idle_ms);
         if let Some(due) = self.due_ms().filter(|due| counted.saturating_sub(*due) > STALL_MS) {
@@ -124,7 +124,7 @@ impl Model {
         }
     }
 
-    /// Returns the time at which it was to be run next, after it was run last.
+    /// Returns the delay of the next turn after the last one.
     fn due_ms(&self) -> Option<u64> {
         let first = self.pending.iter().map(|pending| TIMEOUT_MS - pending.age_ms).min();
         first.map(|first| first.min(TURN_MS))
@@ -197,7 +197,7 @@ impl Model {
                 Some(Admitted { link: Some(link), .. }) => {
                     did.sent.push((id, *link, vec![0x03, 0x5A]));
                 }
-                Some(_) => panic!("nobody speaks through the relay here"),
+                Some(_) => panic!("send_bytes through the relay is not modeled"),
             },
             Input::Clear => self.forget(),
         }
@@ -280,7 +280,8 @@ impl Model {
 
     fn admit(&mut self, id: i32, link: Option<u32>, did: &mut Did) {
         if self.is_server() {
-            // In Godot the others take turns with the newcomer; on each link the order is the same.
+            // Godot interleaves the packets to the new peer and to the others. The order on each
+            // link is the same.
             let others = self.peers.iter().map(|it| (it.id, it.link.unwrap()));
             did.sent.extend(others.clone().map(|(other, link)| (other, link, sys(0x01, id))));
             did.sent.extend(others.map(|(other, _)| (id, link.unwrap(), sys(0x01, other))));
@@ -295,14 +296,14 @@ impl Model {
         did.signals.push(Signal::PeerConnected(peer(id)));
     }
 
-    /// Only one of the two sides authenticates.
+    /// Closes a link on which only one peer authenticates.
     fn end_one_sided(&mut self, id: i32, link: u32, did: &mut Did) {
         self.stray += 1;
         did.ended.push((id, link));
         self.lose(id, Some(link), true, did);
     }
 
-    /// The peer on `link` leaves; a link that the side has forgotten leads to nobody.
+    /// Removes the peer on `link`. A link that was removed before has no peer.
     fn lose(&mut self, id: i32, link: Option<u32>, signal: bool, did: &mut Did) {
         if let Some(at) = self.pending.iter().position(|it| (it.id, Some(it.link)) == (id, link)) {
             self.stray += self.pending.remove(at).overtaking.len() as u64;
@@ -315,7 +316,7 @@ impl Model {
                     did.sent.push((other.id, other.link.unwrap(), sys(0x02, id)));
                 }
             }
-            // The last takes its place.
+            // The last peer takes the position of the removed one.
             self.peers.swap_remove(at);
             if signal {
                 did.signals.push(Signal::PeerDisconnected(peer(id)));
@@ -334,7 +335,7 @@ impl Model {
 }
 
 pub fn peer(id: i32) -> PeerId {
-    PeerId::new(id).expect("a positive id")
+    PeerId::new(id).expect("the id must be positive")
 }
 
 fn sys(kind: u8, id: i32) -> Vec<u8> {

@@ -1,5 +1,5 @@
-//! Connections of which only one side authenticates: they fail as soon as it shows, and nobody has
-//! misbehaved.
+//! Connections on which only one peer authenticates. They are closed when the first packet shows
+//! it, which does not count as malformed.
 
 use mp_core::{DisconnectReason, StateMachine, ToEndpoint};
 use mp_scene::GodotQuirks;
@@ -19,8 +19,8 @@ fn side(id: i32, other: i32, authenticates: bool) -> Side {
     side
 }
 
-/// Packets that only a side sends that has admitted the other: `send_bytes`, an announcement, a
-/// path, a call.
+/// Packets of a peer that has admitted the local peer: `send_bytes`, an announcement, a path, a
+/// call.
 const OF_ADMITTED: [&[u8]; 4] = [
     b"\x03hello",
     &[7, 1, 9, 0, 0, 0],
@@ -28,11 +28,11 @@ const OF_ADMITTED: [&[u8]; 4] = [
     &[0xa0, 6, 0, 0, 0x80, 0, b'A', 0],
 ];
 
-/// Packets that only a side sends that authenticates the other: data, a completion.
+/// Packets of a peer that authenticates: data, a completion.
 const OF_AUTHENTICATING: [&[u8]; 2] = [b"\x07\0password", &[7, 0]];
 
 #[test]
-fn a_side_that_authenticates_ends_a_connection_to_one_that_does_not() {
+fn authenticating_peer_disconnects_a_peer_that_does_not_authenticate() {
     for (own, other) in [(1, 2), (2, 1)] {
         for bytes in OF_ADMITTED {
             let mut side = side(own, other, true);
@@ -50,7 +50,7 @@ fn a_side_that_authenticates_ends_a_connection_to_one_that_does_not() {
 }
 
 #[test]
-fn a_side_that_does_not_authenticate_ends_a_connection_to_one_that_does() {
+fn peer_without_authentication_disconnects_an_authenticating_peer() {
     for (own, other) in [(1, 2), (2, 1)] {
         for bytes in OF_AUTHENTICATING {
             let mut side = side(own, other, false);
@@ -68,7 +68,7 @@ fn a_side_that_does_not_authenticate_ends_a_connection_to_one_that_does() {
 }
 
 #[test]
-fn the_reason_is_that_only_one_side_authenticates() {
+fn one_sided_authentication_is_the_disconnect_reason() {
     for (authenticates, bytes) in [(true, OF_ADMITTED[0]), (false, OF_AUTHENTICATING[0])] {
         let mut side = side(2, 1, authenticates);
         side.hand_over(at(1), &Input::Packet(1, 7, bytes.to_vec()));
@@ -84,7 +84,7 @@ fn the_reason_is_that_only_one_side_authenticates() {
 }
 
 #[test]
-fn a_peer_that_says_nothing_is_waited_for_until_the_timeout() {
+fn silent_peer_stays_pending_until_the_timeout() {
     for (own, other) in [(1, 2), (2, 1)] {
         let mut side = side(own, other, true);
         side.idle(0, TIMEOUT_MS);
@@ -94,7 +94,7 @@ fn a_peer_that_says_nothing_is_waited_for_until_the_timeout() {
 }
 
 #[test]
-fn with_godots_quirk_packets_are_lost_until_the_timeout_and_nobody_misbehaves() {
+fn one_sided_authentication_quirk_drops_packets_without_counting_them_as_malformed() {
     for (own, other) in [(1, 2), (2, 1)] {
         for (authenticates, packets) in [(true, &OF_ADMITTED[..]), (false, &OF_AUTHENTICATING)] {
             let mut side = side(own, other, authenticates);
@@ -112,7 +112,7 @@ fn with_godots_quirk_packets_are_lost_until_the_timeout_and_nobody_misbehaves() 
     }
 }
 
-/// Signals of the two sides of a session.
+/// Returns the signals of a server and a client.
 fn signals_of(server: BranchBuilder, client: BranchBuilder) -> [Vec<Signal>; 2] {
     let mut lan = Lan::new(server).unwrap();
     let client = lan.join(client).unwrap();
@@ -128,7 +128,7 @@ fn authenticating() -> BranchBuilder {
     game().on_peer_auth(|_, _, _| ())
 }
 
-/// A side that authenticates and says so when the other has come.
+/// A peer that authenticates and sends AUTH to each new peer.
 fn eager() -> BranchBuilder {
     authenticating().on_signal(|scene, signal| {
         if let Signal::PeerAuthenticating(peer) = *signal {
@@ -137,7 +137,7 @@ fn eager() -> BranchBuilder {
     })
 }
 
-/// A side that greets whom it has admitted.
+/// A peer that sends bytes to each admitted peer.
 fn greeting() -> BranchBuilder {
     game().on_peer_connected(|scene, peer| {
         scene.send_bytes(b"hello", peer, TransferMode::Reliable, Channel(0)).unwrap();
@@ -145,7 +145,7 @@ fn greeting() -> BranchBuilder {
 }
 
 #[test]
-fn both_sides_learn_that_a_client_does_not_authenticate() {
+fn both_peers_are_notified_of_a_client_that_does_not_authenticate() {
     for (server, client) in [(eager(), game()), (authenticating(), greeting())] {
         let [at_server, at_client] = signals_of(server, client);
         let two = peer(2);
@@ -158,7 +158,7 @@ fn both_sides_learn_that_a_client_does_not_authenticate() {
 }
 
 #[test]
-fn both_sides_learn_that_a_server_does_not_authenticate() {
+fn both_peers_are_notified_of_a_server_that_does_not_authenticate() {
     for (server, client) in [(greeting(), authenticating()), (game(), eager())] {
         let [at_server, at_client] = signals_of(server, client);
         let two = peer(2);

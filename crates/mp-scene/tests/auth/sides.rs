@@ -1,4 +1,4 @@
-//! A branch that is fed the inputs of the model.
+//! A branch that receives the inputs of the model.
 
 use bytes::Bytes;
 use mp_core::{
@@ -11,7 +11,7 @@ use super::model::{Did, Input, State, TIMEOUT_MS, peer};
 
 const ENDPOINT: EndpointId = EndpointId(0);
 
-/// A side as it is.
+/// A real peer.
 pub struct Side {
     pub branch: Branch,
     id: i32,
@@ -24,7 +24,7 @@ impl Side {
         Self { branch, id }
     }
 
-    /// Gives it a transport with this status.
+    /// Opens a transport with this status.
     pub fn open_as(&mut self, now: Instant, status: ConnectionStatus) {
         let info = EndpointInfo {
             unique_id: peer(self.id),
@@ -37,7 +37,8 @@ impl Side {
 
     pub fn take(&mut self, now: Instant, input: &Input) -> Did {
         let mut did = Did { code: self.hand_over(now, input), ..Did::default() };
-        // What the program did shows when the branch is run next; a turn would also look for timeouts.
+        // The results of a call are available after the next input. A turn would also check
+        // timeouts.
         self.branch.handle_input(now, ToBranch::Events(ENDPOINT, vec![]));
         did.signals.extend(std::iter::from_fn(|| self.branch.next_signal()));
         self.branch.deliver(&mut |_, message| {
@@ -61,8 +62,8 @@ impl Side {
         did
     }
 
-    /// Runs it as a host does that brings it nothing, from one time to shortly before another.
-    /// Nothing comes of it.
+    /// Runs the branch without events from one time until shortly before another. Nothing may
+    /// happen.
     pub fn idle(&mut self, begin_ms: u64, end_ms: u64) {
         for millis in (begin_ms..end_ms).step_by(500) {
             assert_eq!(self.take(at(millis), &Input::Turn), Did::default(), "after {millis} ms");
@@ -83,7 +84,7 @@ impl Side {
         }
     }
 
-    /// Without looking at what comes of it.
+    /// Applies an input without collecting its results.
     pub fn hand_over(&mut self, now: Instant, input: &Input) -> i32 {
         let multiplayer = self.branch.scene().multiplayer_mut();
         match *input {
@@ -101,16 +102,16 @@ impl Side {
             Input::Connected(id, link) => {
                 let (connection, claimed_id) = (connection(id, link), Some(peer(id)));
                 let origin = Origin::Process;
-                self.tell(now, PeerEvent::Connected { connection, claimed_id, origin });
+                self.receive(now, PeerEvent::Connected { connection, claimed_id, origin });
             }
             Input::Disconnected(id, link) => {
                 let (connection, reason) = (connection(id, link), DisconnectReason::Timeout);
-                self.tell(now, PeerEvent::Disconnected { connection, reason });
+                self.receive(now, PeerEvent::Disconnected { connection, reason });
             }
             Input::Packet(id, link, ref bytes) => {
                 let (from, payload) = (connection(id, link), Bytes::copy_from_slice(bytes));
                 let (mode, channel) = (TransferMode::Reliable, Channel(0));
-                self.tell(now, PeerEvent::Packet(Packet { from, mode, channel, payload }));
+                self.receive(now, PeerEvent::Packet(Packet { from, mode, channel, payload }));
             }
             Input::Turn => self.branch.end_turn(now),
             Input::SendAuth(id) => return code(multiplayer.send_auth(peer(id), &[0xA5])),
@@ -126,12 +127,12 @@ impl Side {
         0
     }
 
-    fn tell(&mut self, now: Instant, event: PeerEvent) {
+    fn receive(&mut self, now: Instant, event: PeerEvent) {
         self.branch.handle_input(now, ToBranch::Events(ENDPOINT, vec![event]));
     }
 }
 
-/// The time after `millis` of a run.
+/// Returns the time `millis` after the start of a run.
 pub fn at(millis: u64) -> Instant {
     Instant::from_millis(TIMEOUT_MS + millis)
 }

@@ -1,26 +1,27 @@
-//! What lies between the sides: links that come up and break at either end on their own, and packets under way.
+//! Links between the peers. The two ends of a link open and close independently, and packets are in
+//! flight.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use super::model::Did;
 
-/// A server, 1, and clients that each have a link to it.
+/// The links of a server (id 1) and its clients.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Wires {
     ends: BTreeMap<(i32, i32), End>,
 }
 
-/// One side's end of its link to another.
+/// One peer's end of its link to another peer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct End {
-    /// The youngest link, 0 when there was none.
+    /// The newest link; 0 if there was none.
     link: u32,
     up: bool,
-    /// The side has asked to end it: it takes nothing in any more.
+    /// True if the peer has closed the link and receives nothing more.
     leaving: bool,
-    /// Older links whose end is still to be reported.
+    /// Older links whose loss is not reported yet.
     late: VecDeque<u32>,
-    /// What is under way to this end.
+    /// Packets in flight to this end.
     queue: VecDeque<(u32, Vec<u8>)>,
 }
 
@@ -37,7 +38,7 @@ impl End {
 
 impl Wires {
     pub fn can_connect(&self, side: i32, other: i32) -> bool {
-        // A client's transport has one link in its life.
+        // A client's transport has only one link.
         self.ends.get(&(side, other)).is_none_or(|end| !end.up || (end.leaving && side == 1))
     }
 
@@ -50,7 +51,8 @@ impl Wires {
         end.up && end.queue.front().is_some_and(|(link, _)| *link == end.link)
     }
 
-    /// The side's end of a link comes up: the other's youngest if there is one that it does not have yet.
+    /// Opens the peer's end of a link: the remote end's newest link if this end does not have it
+    /// yet, else a new one.
     pub fn connect(&mut self, side: i32, other: i32) -> u32 {
         let theirs = self.ends.get(&(other, side)).map_or(0, |end| end.link);
         let end = self.ends.entry((side, other)).or_default();
@@ -63,9 +65,9 @@ impl Wires {
         end.link
     }
 
-    /// The side is told of the end of its oldest link.
+    /// Reports the loss of the peer's oldest link.
     pub fn lose(&mut self, side: i32, other: i32) -> u32 {
-        let end = self.ends.get_mut(&(side, other)).expect("a link");
+        let end = self.ends.get_mut(&(side, other)).expect("the link must exist");
         if let Some(late) = end.late.pop_front() {
             return late;
         }
@@ -75,10 +77,13 @@ impl Wires {
     }
 
     pub fn deliver(&mut self, side: i32, other: i32) -> (u32, Vec<u8>) {
-        self.ends.get_mut(&(side, other)).and_then(|end| end.queue.pop_front()).expect("a packet")
+        self.ends
+            .get_mut(&(side, other))
+            .and_then(|end| end.queue.pop_front())
+            .expect("a packet must be in flight")
     }
 
-    /// The side's transport ends.
+    /// Closes the peer's transport.
     pub fn close(&mut self, side: i32) {
         for (_, end) in self.ends.iter_mut().filter(|((of, _), _)| *of == side) {
             end.up = false;
@@ -87,10 +92,10 @@ impl Wires {
         }
     }
 
-    /// Takes what a side sent, and the links that it ends.
+    /// Sends the packets of `did`, and closes its links.
     pub fn take(&mut self, side: i32, did: &Did) {
         for (to, link, packet) in &did.sent {
-            let from = self.ends.get(&(side, *to)).expect("a link");
+            let from = self.ends.get(&(side, *to)).expect("the link must exist");
             let stands = from.up && !from.leaving && from.link == *link;
             let to = self.ends.entry((*to, side)).or_default();
             if stands && to.takes(*link) {
@@ -98,7 +103,7 @@ impl Wires {
             }
         }
         for &(other, link) in &did.ended {
-            let end = self.ends.get_mut(&(side, other)).expect("a link");
+            let end = self.ends.get_mut(&(side, other)).expect("the link must exist");
             if end.link == link {
                 end.leaving = true;
                 end.clean();

@@ -1,4 +1,4 @@
-//! Numbers and states of an announcement go to the synchronizers of the announced node alone.
+//! The net ids and states in a SPAWN apply only to the synchronizers of the announced node.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use mp_scene::prelude::*;
 use mp_scene::replication::ReplicationError;
 use mp_scene::testing::Lan;
 
-use crate::early::{LATER, carry, hear, is_spawn, pair_of};
+use crate::early::{LATER, carry, is_spawn, pair_of, receive};
 use crate::game::{SERVER, signals, unit};
 
 #[derive(Default)]
@@ -22,7 +22,7 @@ fn sync(name: &str) -> Instance {
     Instance::new(name, MultiplayerSynchronizer::new(ReplicationConfig::new().always(".:value")))
 }
 
-/// A part with a part of its own below it, whose synchronizer enters first.
+/// A scene with a nested part, whose synchronizer enters the tree first.
 fn tank() -> PackedScene {
     PackedScene::new("res://tank.tscn", || {
         let turret = Instance::new("Turret", Part::default()).child(sync("Sync"));
@@ -30,7 +30,7 @@ fn tank() -> PackedScene {
     })
 }
 
-/// A game that has `scene` for what others call a tank.
+/// Returns a game that uses `scene` for the tanks that other peers announce.
 fn game(scene: &PackedScene) -> BranchBuilder {
     let scene = scene.clone();
     Branch::builder("/root/Game").tick_rate(1_000).setup(move |tree| {
@@ -58,14 +58,14 @@ fn add_tank(lan: &mut Lan) {
 }
 
 #[test]
-fn a_synchronizer_of_a_nested_node_takes_no_number_and_no_state_of_the_announced_one() {
+fn nested_synchronizer_takes_no_net_id_and_no_state_of_the_announced_node() {
     let mut lan = Lan::new(game(&tank())).unwrap();
     let client = lan.join(game(&tank())).unwrap();
     lan.settle();
     add_tank(&mut lan);
     lan.step();
     lan.step_side(client);
-    assert_eq!(values(&mut lan, client), [7, 0], "as announced");
+    assert_eq!(values(&mut lan, client), [7, 0], "the announced value must be applied");
     lan.settle();
     assert_eq!(values(&mut lan, client), [7, 300]);
     set(&mut lan, "Tanks/Tank", 8);
@@ -83,7 +83,8 @@ fn a_synchronizer_of_a_nested_node_takes_no_number_and_no_state_of_the_announced
     }
 }
 
-/// The client's report of the tank when its own scene is `scene`.
+/// Returns the client's errors if it uses `scene` for the tank, and its number of refused
+/// announcements.
 fn mismatch(scene: &PackedScene) -> (Vec<String>, u64) {
     let mut lan = Lan::new(game(&tank())).unwrap();
     let client = lan.join(game(scene)).unwrap();
@@ -131,8 +132,8 @@ fn an_announced_synchronizer_under_another_authority_fails_with_both_counts() {
     assert_eq!(mismatch(&foreign), (vec!["Tanks/Tank: 1 announced, 0 found".to_owned()], 1));
 }
 
-/// A ship whose setter gives it a gun with a synchronizer of its own, and whose spawner announces
-/// what is on its deck.
+/// A ship whose setter adds a gun with its own synchronizer, and whose spawner announces the nodes
+/// on its deck.
 #[derive(Default)]
 struct Ship {
     is_armed: bool,
@@ -177,7 +178,7 @@ fn fleet() -> BranchBuilder {
 }
 
 #[test]
-fn an_announcement_that_releases_another_one_keeps_its_numbers() {
+fn spawn_that_releases_another_one_keeps_its_net_ids() {
     let (mut server, mut client) = pair_of(fleet);
     let show = |server: &mut Branch, shown: bool| {
         for path in ["Sea/Ship/Sync", "Sea/Ship/Gun"] {
@@ -196,11 +197,11 @@ fn an_announcement_that_releases_another_one_keeps_its_numbers() {
     carry(&mut server, &mut client, at(1), |_| true);
     assert!(client.scene().find("Sea/Ship").is_err());
 
-    // The announcement of the unit is received first, and waits for that of the ship.
+    // The SPAWN of the unit is received first, and is deferred until that of the ship.
     show(&mut server, true);
-    let held = carry(&mut server, &mut client, at(2), |packet| !is_spawn(packet));
-    assert_eq!(held.len(), 2);
-    held.iter().rev().for_each(|packet| hear(&mut client, packet));
+    let late = carry(&mut server, &mut client, at(2), |packet| !is_spawn(packet));
+    assert_eq!(late.len(), 2);
+    late.iter().rev().for_each(|packet| receive(&mut client, packet));
     assert!(client.scene().find("Sea/Ship/Deck/Unit").is_ok());
 
     let ship = server.scene().node::<Ship>("Sea/Ship").unwrap();

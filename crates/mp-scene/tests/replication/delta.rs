@@ -1,4 +1,4 @@
-//! Properties that are sent when they have changed.
+//! Properties that are sent when they change.
 
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use mp_scene::prelude::*;
 
 use crate::game::*;
 
-fn deltas(told: &[Signal]) -> usize {
-    told.iter().filter(|signal| matches!(signal, Signal::DeltaSynchronized(_))).count()
+fn deltas(signals: &[Signal]) -> usize {
+    signals.iter().filter(|signal| matches!(signal, Signal::DeltaSynchronized(_))).count()
 }
 
 #[test]
-fn only_what_has_changed_is_sent() {
+fn only_changed_properties_are_sent() {
     let (mut lan, ids) = lan(1);
     stats_at(&mut lan, SERVER).a = 1;
     stats_at(&mut lan, SERVER).b = "one".into();
@@ -25,7 +25,7 @@ fn only_what_has_changed_is_sent() {
 }
 
 #[test]
-fn what_rests_is_not_sent() {
+fn unchanged_properties_are_not_sent() {
     let (mut lan, ids) = lan(1);
     add_unit(&mut lan, "U1", 1);
     lan.settle();
@@ -35,7 +35,7 @@ fn what_rests_is_not_sent() {
 }
 
 #[test]
-fn a_change_and_its_opposite_within_a_tick_are_none() {
+fn change_that_is_reverted_within_a_tick_is_not_sent() {
     let (mut lan, ids) = lan(1);
     lan.settle();
     signals(&mut lan, ids[0]);
@@ -46,7 +46,7 @@ fn a_change_and_its_opposite_within_a_tick_are_none() {
 }
 
 #[test]
-fn a_replicated_field_says_by_itself_that_it_has_changed() {
+fn replicated_field_reports_its_changes() {
     let scene_of = || {
         PackedScene::new("res://label.tscn", || {
             let sync = MultiplayerSynchronizer::new(ReplicationConfig::new().on_change(".:label"));
@@ -91,12 +91,12 @@ fn an_interval_merges_changes() {
     for &peer in &ids {
         assert_eq!(stats_at(&mut lan, peer).a, 200);
         let count = deltas(&signals(&mut lan, peer));
-        assert!((9..=12).contains(&count), "{count} in a second at {peer}");
+        assert!((9..=12).contains(&count), "{count} DELTAs in a second at peer {peer}");
     }
 }
 
 #[test]
-fn negative_zero_is_no_change_and_nan_equals_itself_within_containers() {
+fn negative_zero_is_not_a_change_and_nan_equals_itself_within_containers() {
     struct Any(Variant);
     impl Node for Any {
         fn property_table() -> PropertyTable<Self> {
@@ -125,11 +125,11 @@ fn negative_zero_is_no_change_and_nan_equals_itself_within_containers() {
     assert_eq!(sent(nan()), 1);
     assert_eq!(sent(nan()), 0);
     assert_eq!(sent(1.into()), 1);
-    assert_eq!(sent(1.0.into()), 1, "a whole number is not the same as a number");
+    assert_eq!(sent(1.0.into()), 1, "an integer and a float of the same value must differ");
 }
 
 #[test]
-fn a_component_can_be_watched_alone() {
+fn single_component_can_be_watched() {
     let (mut lan, ids) = lan(1);
     for peer in [SERVER, ids[0]] {
         let config = ReplicationConfig::new().on_change(".:position:x");

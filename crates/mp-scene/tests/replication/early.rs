@@ -1,4 +1,4 @@
-//! What overtakes an announcement waits for it.
+//! Packets that overtake an announcement are deferred until it is received.
 
 use std::time::Duration;
 
@@ -19,14 +19,14 @@ use crate::game::*;
 const ENDPOINT: EndpointId = EndpointId(0);
 const LINK: ConnectionId = ConnectionId { slot: 1, generation: 0 };
 const START: Instant = Instant::from_millis(1_000);
-/// The next tick is due.
+/// The time of the next tick.
 pub const LATER: Instant = Instant::from_millis(1_100);
 
 fn pair() -> (Branch, Branch) {
     pair_of(game)
 }
 
-/// A server with one client, whose packets are carried by hand.
+/// Returns a server with one client, whose packets the test carries.
 pub fn pair_of(game: fn() -> BranchBuilder) -> (Branch, Branch) {
     let (mut server, mut client) = (game().build().unwrap(), game().build().unwrap());
     for (branch, id, other) in [(&mut server, 1, 2), (&mut client, 2, 1)] {
@@ -38,7 +38,7 @@ pub fn pair_of(game: fn() -> BranchBuilder) -> (Branch, Branch) {
         branch.handle_input(START, ToBranch::Opened(ENDPOINT, info));
         let claimed_id = PeerId::new(other);
         let origin = Origin::Process;
-        tell(branch, PeerEvent::Connected { connection: LINK, claimed_id, origin });
+        receive_event(branch, PeerEvent::Connected { connection: LINK, claimed_id, origin });
     }
     for _ in 0..4 {
         carry(&mut server, &mut client, START, |_| true);
@@ -47,28 +47,29 @@ pub fn pair_of(game: fn() -> BranchBuilder) -> (Branch, Branch) {
     (server, client)
 }
 
-fn tell(branch: &mut Branch, event: PeerEvent) {
+fn receive_event(branch: &mut Branch, event: PeerEvent) {
     branch.handle_input(START, ToBranch::Events(ENDPOINT, vec![event]));
 }
 
-/// Ends a turn of `from`; what it sends and `passes` arrives at `to`. Returns the rest.
+/// Ends a turn of `from`; the packets that `passes` accepts are received by `to`. Returns the
+/// others.
 pub fn carry(
     from: &mut Branch,
     to: &mut Branch,
     now: Instant,
     passes: impl Fn(&[u8]) -> bool,
 ) -> Vec<Bytes> {
-    let held = say(from, now).into_iter().filter(|packet| {
+    let late = take_packets(from, now).into_iter().filter(|packet| {
         let passes = passes(packet);
         if passes {
-            hear(to, packet);
+            receive(to, packet);
         }
         !passes
     });
-    held.collect()
+    late.collect()
 }
 
-fn say(branch: &mut Branch, now: Instant) -> Vec<Bytes> {
+fn take_packets(branch: &mut Branch, now: Instant) -> Vec<Bytes> {
     branch.end_turn(now);
     let mut packets = Vec::new();
     branch.deliver(&mut |_, message| {
@@ -80,10 +81,10 @@ fn say(branch: &mut Branch, now: Instant) -> Vec<Bytes> {
     packets
 }
 
-pub fn hear(branch: &mut Branch, payload: &Bytes) {
+pub fn receive(branch: &mut Branch, payload: &Bytes) {
     let (mode, channel) = (TransferMode::Reliable, Channel(0));
     let packet = Packet { from: LINK, mode, channel, payload: payload.clone() };
-    tell(branch, PeerEvent::Packet(packet));
+    receive_event(branch, PeerEvent::Packet(packet));
 }
 
 pub fn is_spawn(packet: &[u8]) -> bool {
@@ -99,33 +100,33 @@ fn add(branch: &mut Branch) {
 }
 
 #[test]
-fn properties_that_overtake_their_announcement_are_set_when_it_comes() {
+fn properties_that_overtake_their_announcement_are_set_when_it_is_received() {
     let (mut server, mut client) = pair();
     add(&mut server);
-    let held = carry(&mut server, &mut client, LATER, |packet| !is_spawn(packet));
-    assert_eq!(held.len(), 1);
+    let late = carry(&mut server, &mut client, LATER, |packet| !is_spawn(packet));
+    assert_eq!(late.len(), 1);
     assert!(client.scene().find("Units/U").is_err());
     while client.next_signal().is_some() {}
 
-    hear(&mut client, &held[0]);
+    receive(&mut client, &late[0]);
     let node: NodeRef<Unit> = NodeRef::new(client.scene().find("Units/U").unwrap());
     let unit = client.scene().get(node).unwrap();
     assert_eq!((unit.hp, unit.position), (7, (1.0, 2.0).into()));
-    let mut told = Vec::new();
+    let mut signals = Vec::new();
     while let Some(signal) = client.next_signal() {
-        told.push(signal);
+        signals.push(signal);
     }
-    let [spawned, synced, changed] = &told[..] else { panic!("{told:?}") };
+    let [spawned, synced, changed] = &signals[..] else { panic!("{signals:?}") };
     assert!(matches!(spawned, Signal::Spawned { .. }));
     assert!(matches!(synced, Signal::Synchronized(_)));
     assert!(matches!(changed, Signal::DeltaSynchronized(_)));
 }
 
 #[test]
-fn of_early_always_properties_only_the_newest_wait() {
+fn only_the_newest_early_sync_is_deferred() {
     let (mut server, mut client) = pair();
     add(&mut server);
-    let held = carry(&mut server, &mut client, LATER, |packet| !is_spawn(packet));
+    let late = carry(&mut server, &mut client, LATER, |packet| !is_spawn(packet));
     let sync = |time: u16| {
         let mut packet = vec![6];
         packet.extend_from_slice(&time.to_le_bytes());
@@ -136,10 +137,10 @@ fn of_early_always_properties_only_the_newest_wait() {
         Bytes::from(packet)
     };
     for time in 2..(EARLY_PACKETS_MAX as u16 * 4) {
-        hear(&mut client, &sync(time));
+        receive(&mut client, &sync(time));
     }
     assert_eq!(client.scene().stats().refused_elements, 0);
-    hear(&mut client, &held[0]);
+    receive(&mut client, &late[0]);
     let node: NodeRef<Unit> = NodeRef::new(client.scene().find("Units/U").unwrap());
     let newest = f32::from(EARLY_PACKETS_MAX as u16 * 4 - 1);
     assert_eq!(client.scene().get(node).unwrap().position.x, newest);
@@ -159,7 +160,7 @@ fn late_properties_are_not_set_when_a_hidden_node_is_shown_again() {
     };
     show(&mut server, &mut client, false);
     assert!(client.scene().find("Units/U").is_err());
-    hear(&mut client, &late[0]);
+    receive(&mut client, &late[0]);
 
     let unit = server.scene().node::<Unit>("Units/U").unwrap();
     server.scene().get_mut(unit).unwrap().position = (8.0, 9.0).into();
@@ -169,7 +170,7 @@ fn late_properties_are_not_set_when_a_hidden_node_is_shown_again() {
 }
 
 #[test]
-fn early_properties_are_dropped_and_counted_when_nothing_comes() {
+fn early_properties_are_dropped_and_counted_after_the_timeout() {
     let (mut server, mut client) = pair();
     add(&mut server);
     carry(&mut server, &mut client, LATER, |packet| !is_spawn(packet));
@@ -181,23 +182,24 @@ fn early_properties_are_dropped_and_counted_when_nothing_comes() {
             client.end_turn(now);
         }
         let dropped = client.scene().stats().refused_elements - before.refused_elements;
-        assert_eq!(dropped, expected, "a SYNC, and later a DELTA");
+        assert_eq!(dropped, expected, "the SYNC is dropped first, the DELTA later");
     }
 }
 
 #[test]
-fn what_waits_is_not_dropped_when_the_process_does_not_run() {
+fn deferred_messages_do_not_time_out_while_the_process_does_not_run() {
     let (mut server, mut client) = pair();
     add(&mut server);
-    let held = carry(&mut server, &mut client, LATER, |packet| !is_spawn(packet));
-    // It is stopped for an hour; the announcement lies in the socket meanwhile.
+    let late = carry(&mut server, &mut client, LATER, |packet| !is_spawn(packet));
+    // The process is stopped for an hour. The announcement stays in the socket.
     client.end_turn(LATER + Duration::from_secs(3_600));
-    hear(&mut client, &held[0]);
+    receive(&mut client, &late[0]);
     let is_sync = |signal: &Signal| matches!(signal, Signal::Synchronized(_));
     assert!(std::iter::from_fn(|| client.next_signal()).any(|signal| is_sync(&signal)));
 }
 
-/// Properties of a synchronizer that was not announced: all of them, or a change of the first.
+/// Returns properties of a synchronizer that was not announced: all of them, or a change of the
+/// first.
 fn early(id: u32, is_change: bool) -> Bytes {
     let mut packet = if is_change { vec![0x16] } else { vec![6, 0, 0] };
     packet.extend_from_slice(&id.to_le_bytes());
@@ -212,19 +214,19 @@ fn early(id: u32, is_change: bool) -> Bytes {
 fn early_properties_of_one_peer_are_bounded() {
     let (_, mut client) = pair();
     for id in 0..(EARLY_PACKETS_MAX as u32 + 10) {
-        hear(&mut client, &early(1_000 + id, false));
+        receive(&mut client, &early(1_000 + id, false));
     }
     assert_eq!(client.scene().stats().refused_elements, 10);
 }
 
 #[test]
-fn of_early_changes_the_newest_of_each_property_wait_and_too_many_end_the_session() {
+fn newest_early_delta_of_each_property_is_deferred_and_too_many_end_the_session() {
     let (_, mut client) = pair();
     for id in (0..LEVEL_PACKETS_MAX as u32).chain([0, 0, 0]) {
-        hear(&mut client, &early(1_000 + id, true));
+        receive(&mut client, &early(1_000 + id, true));
     }
     assert_eq!(client.scene().stats().refused_elements, 0);
-    hear(&mut client, &early(1, true));
+    receive(&mut client, &early(1, true));
     assert_eq!(client.scene().stats().refused_elements, 1);
     let mut leaves = Vec::new();
     client.deliver(&mut |_, message| {
@@ -237,7 +239,7 @@ fn of_early_changes_the_newest_of_each_property_wait_and_too_many_end_the_sessio
     assert_eq!(leaves.len(), 1);
 }
 
-/// What a client that joins is slow to load.
+/// Adds a level that a client loads late.
 fn level(scene: &mut Scene) -> Result<(), SetupError> {
     scene.add("Level", Group)?;
     scene.add("Level/Spawner", MultiplayerSpawner::new("../Units").scene(&unit()))?;
@@ -245,7 +247,7 @@ fn level(scene: &mut Scene) -> Result<(), SetupError> {
     Ok(())
 }
 
-/// A server with a level and a unit in it, and a client that has joined without the level.
+/// Returns a server with a level and a unit in it, and a client that has joined without the level.
 fn before_the_level() -> (Lan, PeerId) {
     let mut lan = Lan::new(Branch::builder("/root").setup(level)).unwrap();
     let scene = lan.scene(SERVER);
@@ -256,7 +258,7 @@ fn before_the_level() -> (Lan, PeerId) {
 }
 
 #[test]
-fn what_a_spawner_announces_waits_until_the_level_is_there() {
+fn spawns_are_deferred_until_the_level_is_loaded() {
     let (mut lan, client) = before_the_level();
     level(lan.scene(client)).unwrap();
     lan.settle();
@@ -269,7 +271,7 @@ fn what_a_spawner_announces_waits_until_the_level_is_there() {
 }
 
 #[test]
-fn what_is_taken_back_before_the_level_is_there_does_not_come() {
+fn nodes_despawned_before_the_level_is_loaded_are_not_added() {
     let (mut lan, client) = before_the_level();
     let unit = lan.scene(SERVER).find("Level/Units/U").unwrap();
     lan.scene(SERVER).remove(unit).unwrap();

@@ -1,4 +1,4 @@
-//! What a program does wrong is said at once, with the way out.
+//! Errors of the program are reported immediately, with a solution.
 
 use mp_core::NodePath;
 use mp_scene::prelude::*;
@@ -35,7 +35,7 @@ fn the_65th_watched_property_is_refused() {
 }
 
 #[test]
-fn a_config_says_what_is_no_property() {
+fn config_error_names_the_invalid_property() {
     let mut config = ReplicationConfig::new();
     let no_property = ReplicationConfigError::NoProperty("Gun".into());
     assert_eq!(config.add_property("Gun", None), Err(no_property));
@@ -52,7 +52,7 @@ fn a_config_says_what_is_no_property() {
 }
 
 #[test]
-fn a_state_above_the_packet_size_is_refused_with_both_sizes() {
+fn state_larger_than_the_packet_size_is_refused_with_both_sizes() {
     let (mut lan, ids) = lan(1);
     let scene = lan.scene(SERVER);
     let node = scene.add_instance("Units", unit().instantiate().named("Big")).unwrap();
@@ -67,11 +67,11 @@ fn a_state_above_the_packet_size_is_refused_with_both_sizes() {
     assert_eq!((&**synchronizer, *kind), ("Units/Big/Sync", "on_change"));
     assert_eq!((*setting, *max), ("max_delta_packet_size", 65_535));
     assert!(*len > 70_000);
-    assert!(unit_at(&mut lan, ids[0], "Big").is_some(), "it is announced all the same");
+    assert!(unit_at(&mut lan, ids[0], "Big").is_some(), "the node must still be announced");
 }
 
 #[test]
-fn a_state_that_grows_too_large_is_said_once_and_sent_again_when_it_fits() {
+fn growing_state_is_reported_once_and_sent_again_when_it_fits() {
     let (mut lan, ids) = lan(1);
     let node = add_unit(&mut lan, "U", 1);
     lan.settle();
@@ -91,7 +91,7 @@ fn a_state_that_grows_too_large_is_said_once_and_sent_again_when_it_fits() {
 }
 
 #[test]
-fn a_property_that_is_not_there_keeps_the_node_unannounced_and_is_said() {
+fn missing_property_prevents_the_announcement_and_is_reported() {
     let scene_of = || {
         PackedScene::new("res://bad.tscn", || {
             let config = ReplicationConfig::new().always(".:hp").always(".:no_such_property");
@@ -119,7 +119,7 @@ fn a_property_that_is_not_there_keeps_the_node_unannounced_and_is_said() {
 }
 
 #[test]
-fn a_node_with_a_name_that_godot_makes_up_is_not_announced_and_is_said_once() {
+fn node_with_a_generated_name_is_not_announced_and_is_reported_once() {
     let (mut lan, ids) = lan(1);
     add_unit(&mut lan, "@Node@2", 1);
     lan.settle();
@@ -138,13 +138,13 @@ fn a_node_with_a_name_that_godot_makes_up_is_not_announced_and_is_said_once() {
         assert_eq!(
             (stats.refused_announcements, stats.refused_elements),
             (0, 0),
-            "nothing of it is sent"
+            "the synchronizer must not be sent"
         );
     }
 }
 
 #[test]
-fn packet_sizes_have_a_least_value() {
+fn packet_sizes_have_a_minimum() {
     let (mut lan, _) = lan(0);
     let multiplayer = lan.scene(SERVER).multiplayer_mut();
     let error = multiplayer.set_max_sync_packet_size(127).unwrap_err();

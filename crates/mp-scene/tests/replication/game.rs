@@ -1,4 +1,5 @@
-//! A small game that all sides have: `Units` with a spawner of units and crates, and `Stats`, which stands there from the beginning.
+//! A small game that all peers have: `Units` with a spawner of units and crates, and `Stats`, which
+//! is part of the scene.
 
 use mp_core::variant::Vector2;
 use mp_scene::prelude::*;
@@ -54,7 +55,7 @@ pub fn unit() -> PackedScene {
     })
 }
 
-/// A scene without a synchronizer, with a spawner of its own.
+/// A scene without a synchronizer, with its own spawner.
 pub fn crate_scene() -> PackedScene {
     PackedScene::new("res://crate.tscn", || {
         let spawner = MultiplayerSpawner::new("../Inside").scene(&unit());
@@ -68,7 +69,7 @@ pub fn stats_config() -> ReplicationConfig {
     ReplicationConfig::new().on_change(".:a").on_change(".:b")
 }
 
-/// The game as every side has it. A tick follows each step of a [`Lan`].
+/// Returns the game. A tick follows each step of a [`Lan`].
 pub fn game() -> BranchBuilder {
     Branch::builder("/root/Game").tick_rate(1_000).setup(|scene| {
         scene.add("Units", Group)?;
@@ -88,7 +89,7 @@ pub fn game() -> BranchBuilder {
     })
 }
 
-/// A server and clients, who have met.
+/// Returns a server and connected clients.
 pub fn lan(clients: usize) -> (Lan, Vec<PeerId>) {
     let mut lan = Lan::new(game()).unwrap();
     let ids = (0..clients).map(|_| lan.join(game()).unwrap()).collect();
@@ -105,7 +106,7 @@ pub fn add_unit(lan: &mut Lan, name: &str, hp: i64) -> NodeRef<Unit> {
     node
 }
 
-/// A unit as a peer has it; `None` when it does not.
+/// Returns the unit of a peer; `None` if the peer does not have it.
 pub fn unit_at<'l>(lan: &'l mut Lan, peer: PeerId, path: &str) -> Option<&'l mut Unit> {
     let scene = lan.scene(peer);
     let node = scene.find(&format!("Units/{path}")).ok()?;
@@ -128,7 +129,7 @@ pub fn stats_at(lan: &mut Lan, peer: PeerId) -> &mut Stats {
     scene.get_mut(NodeRef::new(node)).unwrap()
 }
 
-/// What a side was told since the last call.
+/// Returns the signals of a peer since the last call.
 pub fn signals(lan: &mut Lan, peer: PeerId) -> Vec<Signal> {
     std::iter::from_fn(|| lan.branch(peer).next_signal()).collect()
 }

@@ -1,4 +1,4 @@
-//! Synchronizers that begin anew, and those that are handed over.
+//! Synchronizers that restart, and those whose authority changes.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -8,7 +8,8 @@ use mp_scene::testing::Lan;
 
 use crate::game::*;
 
-/// A server and a client with the unit `U`, whose own synchronizer there is changed by `change`.
+/// Applies `change` to the client's unit `U`, moves the unit on the server to 9, and returns its
+/// position at the client.
 fn position_after(change: fn(&mut Lan, PeerId)) -> f32 {
     let (mut lan, ids) = lan(1);
     let node = add_unit(&mut lan, "U", 1);
@@ -26,7 +27,7 @@ fn give(lan: &mut Lan, side: PeerId, path: &str, to: PeerId) {
 }
 
 #[test]
-fn a_receiver_that_sets_its_config_anew_keeps_its_number() {
+fn receiver_that_sets_its_config_again_keeps_its_net_id() {
     let x = position_after(|lan, client| {
         sync_of(lan, client, "Units/U/Sync").set_replication_config(unit_config());
     });
@@ -34,13 +35,13 @@ fn a_receiver_that_sets_its_config_anew_keeps_its_number() {
 }
 
 #[test]
-fn a_receiver_that_sets_its_root_path_anew_keeps_its_number() {
+fn receiver_that_sets_its_root_path_again_keeps_its_net_id() {
     let x = position_after(|lan, client| sync_of(lan, client, "Units/U/Sync").set_root_path(".."));
     assert_eq!(x, 9.0);
 }
 
 #[test]
-fn a_receiver_that_takes_the_authority_and_gives_it_back_keeps_its_number() {
+fn receiver_that_takes_the_authority_and_returns_it_keeps_its_net_id() {
     let x = position_after(|lan, client| {
         give(lan, client, "Units/U/Sync", client);
         lan.settle();
@@ -50,7 +51,7 @@ fn a_receiver_that_takes_the_authority_and_gives_it_back_keeps_its_number() {
 }
 
 #[test]
-fn a_synchronizer_that_is_removed_and_added_again_has_no_number_as_in_godot() {
+fn synchronizer_that_is_removed_and_added_again_has_no_net_id() {
     let x = position_after(|lan, client| {
         let scene = lan.scene(client);
         let sync = scene.find("Units/U/Sync").unwrap();
@@ -68,7 +69,7 @@ struct Ball {
 }
 
 impl Ball {
-    /// Hands itself over, having changed itself.
+    /// Changes the ball and gives its authority to another peer.
     fn kick(&mut self, cx: &mut RpcContext<'_>, (to,): (i32,)) {
         if cx.unique_id() == SERVER {
             (self.plain, *self.field, self.place) = (42, 42, 42);
@@ -120,8 +121,8 @@ fn ball(lan: &mut Lan, peer: PeerId) -> &mut Ball {
     lan.scene(peer).get_mut(ball).unwrap()
 }
 
-/// Changes the ball and hands it over by `hand_over`, which gets the new owner; everybody has it
-/// as it was then.
+/// Changes the ball and gives its authority to a client by `hand_over`; all peers must have its
+/// state at that time.
 fn handed_over(hand_over: fn(&mut Scene, PeerId), is_paused: bool) {
     let mut lan = Lan::new(field()).unwrap();
     let ids = [lan.join(field()).unwrap(), lan.join(field()).unwrap()];
@@ -144,7 +145,11 @@ fn handed_over(hand_over: fn(&mut Scene, PeerId), is_paused: bool) {
     *ball(&mut lan, ids[0]) = Ball { plain: 7, field: 7.into(), place: 7 };
     lan.settle();
     let ball = ball(&mut lan, ids[1]);
-    assert_eq!((ball.plain, *ball.field, ball.place), (7, 7, 7), "of the new owner");
+    assert_eq!(
+        (ball.plain, *ball.field, ball.place),
+        (7, 7, 7),
+        "the new owner's values must be applied"
+    );
 }
 
 fn call(scene: &mut Scene, path: &str, method: &str, to: PeerId) {
@@ -153,22 +158,22 @@ fn call(scene: &mut Scene, path: &str, method: &str, to: PeerId) {
 }
 
 #[test]
-fn what_is_set_before_a_hand_over_arrives() {
+fn values_set_before_a_hand_over_are_received() {
     handed_over(|scene, to| call(scene, "Desk", "yours", to), false);
 }
 
 #[test]
-fn what_is_set_before_a_hand_over_to_a_paused_peer_arrives() {
+fn values_set_before_a_hand_over_to_a_paused_peer_are_received() {
     handed_over(|scene, to| call(scene, "Desk", "yours", to), true);
 }
 
 #[test]
-fn what_the_method_sets_that_hands_its_own_node_over_arrives() {
+fn values_set_by_the_method_that_hands_its_node_over_are_received() {
     handed_over(|scene, to| call(scene, "Ball", "kick", to), false);
 }
 
 #[test]
-fn what_is_set_before_the_last_of_two_hand_overs_in_a_step_arrives() {
+fn values_set_before_the_last_of_two_hand_overs_in_a_step_are_received() {
     let twice = |scene: &mut Scene, to| {
         call(scene, "Desk", "yours", PeerId::new(3).unwrap());
         call(scene, "Desk", "yours", to);
@@ -176,7 +181,8 @@ fn what_is_set_before_the_last_of_two_hand_overs_in_a_step_arrives() {
     handed_over(twice, false);
 }
 
-/// A field with two clients, whose ball the server has just changed, in a turn that has not ended.
+/// Returns a field with two clients, whose ball the server has changed in a turn that has not
+/// ended.
 fn changed_ball(server: BranchBuilder) -> (Lan, PeerId, PeerId) {
     let mut lan = Lan::new(server).unwrap();
     let [new_owner, other] = [lan.join(field()).unwrap(), lan.join(field()).unwrap()];
@@ -193,7 +199,7 @@ fn values(lan: &mut Lan, peer: PeerId) -> (i64, i64, i64) {
     (ball.plain, *ball.field, ball.place)
 }
 
-/// Nothing was refused on any side, and no side reports that its replication failed.
+/// Asserts that no peer refused anything or reported a replication error.
 fn assert_no_complaints(lan: &mut Lan, peers: &[PeerId]) {
     for &peer in peers {
         let failed = |signal: &Signal| matches!(signal, Signal::ReplicationFailed(_));
@@ -206,7 +212,7 @@ fn assert_no_complaints(lan: &mut Lan, peers: &[PeerId]) {
 }
 
 #[test]
-fn a_hand_over_of_a_node_that_is_removed_in_the_same_turn_is_no_error() {
+fn hand_over_of_a_node_removed_in_the_same_turn_is_not_an_error() {
     let (mut lan, new_owner, other) = changed_ball(field());
     call(lan.scene(SERVER), "Desk", "yours", new_owner);
     call(lan.scene(SERVER), "Desk", "gone", new_owner);
@@ -215,7 +221,7 @@ fn a_hand_over_of_a_node_that_is_removed_in_the_same_turn_is_no_error() {
 }
 
 #[test]
-fn a_unit_that_is_handed_over_and_removed_in_one_turn_leaves_its_name_free() {
+fn unit_handed_over_and_removed_in_one_turn_frees_its_name() {
     let (mut lan, ids) = lan(2);
     let ids = [ids[0], ids[1]];
     let node = add_unit(&mut lan, "U", 1);
@@ -233,7 +239,7 @@ fn a_unit_that_is_handed_over_and_removed_in_one_turn_leaves_its_name_free() {
     assert_no_complaints(&mut lan, &[SERVER, ids[0], ids[1]]);
 }
 
-/// Hides both synchronizers from everybody but `peer` on `side`.
+/// Hides both synchronizers from all peers but `peer` on `side`.
 fn show_only_to(lan: &mut Lan, side: PeerId, peer: PeerId) {
     for path in ["Ball/Sync", "Ball/Places"] {
         let sync = sync_of(lan, side, path);
@@ -256,7 +262,7 @@ fn a_peer_from_which_a_synchronizer_was_hidden_is_not_sent_its_last_state() {
 }
 
 #[test]
-fn a_new_owner_gets_the_last_state_although_the_synchronizer_is_hidden_from_it() {
+fn new_owner_receives_the_last_state_of_a_synchronizer_hidden_from_it() {
     let (mut lan, new_owner, other) = changed_ball(field());
     call(lan.scene(SERVER), "Desk", "yours", new_owner);
     show_only_to(&mut lan, SERVER, other);
@@ -266,14 +272,14 @@ fn a_new_owner_gets_the_last_state_although_the_synchronizer_is_hidden_from_it()
 }
 
 #[test]
-fn a_late_joiner_that_is_told_the_owner_gets_the_state_from_whoever_owns_the_node() {
+fn late_joiner_receives_the_state_from_the_owner_of_the_node() {
     for steps in 0..12 {
         let owner = Rc::new(Cell::new(SERVER));
-        let told = Rc::clone(&owner);
+        let owner_at_call = Rc::clone(&owner);
         let server = field().on_signal(move |scene, signal| {
             if let Signal::PeerConnected(peer) = *signal {
                 let desk = scene.find("Desk").unwrap();
-                scene.rpc_id(peer, desk, "yours", (told.get().get(),)).unwrap();
+                scene.rpc_id(peer, desk, "yours", (owner_at_call.get().get(),)).unwrap();
             }
         });
         let (mut lan, new_owner, other) = changed_ball(server);

@@ -1,4 +1,4 @@
-//! Interest by distance.
+//! Visibility by distance.
 
 use mp_core::variant::{Vector2, Vector3};
 use mp_scene::InterestGrid;
@@ -8,7 +8,7 @@ use crate::game::*;
 
 const ALL: u32 = InterestGrid::EVERY_LAYER;
 
-/// `count` hidden units in a row, 10 apart.
+/// Adds `count` hidden units in a row, at distances of 10.
 fn row(lan: &mut mp_scene::testing::Lan, count: usize) -> Vec<NodeId> {
     (0..count)
         .map(|number| {
@@ -32,7 +32,7 @@ fn seen(lan: &mut mp_scene::testing::Lan, peer: PeerId) -> Vec<String> {
 }
 
 #[test]
-fn a_peer_sees_what_is_near_and_what_comes_near() {
+fn peer_sees_near_nodes_and_approaching_ones() {
     let (mut lan, ids) = lan(2);
     let nodes = row(&mut lan, 6);
     let mut grid = InterestGrid::new(16.0);
@@ -57,7 +57,7 @@ fn a_peer_sees_what_is_near_and_what_comes_near() {
 }
 
 #[test]
-fn layers_keep_apart_what_is_near() {
+fn layers_separate_near_nodes() {
     let (mut lan, ids) = lan(1);
     let nodes = row(&mut lan, 2);
     let mut grid = InterestGrid::new(10.0);
@@ -72,20 +72,21 @@ fn layers_keep_apart_what_is_near() {
 }
 
 #[test]
-fn what_moves_along_the_edge_of_a_view_stays_within_the_margin() {
+fn node_at_the_edge_of_a_view_stays_visible_within_the_margin() {
     let (mut lan, ids) = lan(1);
     let nodes = row(&mut lan, 1);
     let mut grid = InterestGrid::new(10.0).margin(5.0);
     grid.set_view(ids[0], Vector2::ZERO, 20.0, ALL);
-    for (x, sees) in [(24.0, false), (19.0, true), (24.0, true), (26.0, false), (24.0, false)] {
+    for (x, is_visible) in [(24.0, false), (19.0, true), (24.0, true), (26.0, false), (24.0, false)]
+    {
         grid.place(nodes[0], Vector2::new(x, 0.0), ALL);
         grid.update(lan.scene(SERVER));
-        assert_eq!(!seen(&mut lan, ids[0]).is_empty(), sees, "at {x}");
+        assert_eq!(!seen(&mut lan, ids[0]).is_empty(), is_visible, "at {x}");
     }
 }
 
 #[test]
-fn a_grid_agrees_with_measuring_every_distance() {
+fn grid_agrees_with_a_comparison_of_all_distances() {
     let (mut lan, ids) = lan(2);
     let nodes = row(&mut lan, 30);
     let mut grid: InterestGrid<Vector3> = InterestGrid::new(7.0);

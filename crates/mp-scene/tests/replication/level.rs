@@ -1,4 +1,4 @@
-//! Levels that a client loads late, while others announce what is in them.
+//! Levels that a client loads late, while other peers announce nodes in them.
 
 use std::time::Duration;
 
@@ -24,12 +24,13 @@ fn level(scene: &mut Scene) -> Result<NodeId, mp_scene::TreeError> {
     scene.add_instance("Level", stats)
 }
 
-/// A server with a level with so many units in it, and a client that has joined without the level.
+/// Returns a server with a level of this many units, and a client that has joined without the
+/// level.
 fn late(units: usize) -> (Lan, PeerId) {
     late_with(units, GodotQuirks::default())
 }
 
-/// The same, with a client that keeps nothing for nodes that are not there, as Godot.
+/// Like [`late`], with a client that does not defer messages for absent nodes, like Godot.
 fn late_godot(units: usize) -> (Lan, PeerId) {
     late_with(units, GodotQuirks { absent_nodes: true, ..GodotQuirks::default() })
 }
@@ -51,7 +52,7 @@ fn wait(lan: &mut Lan, time: Duration) {
     }
 }
 
-/// The health of the units as `peer` has them.
+/// Returns the health of the units of `peer`.
 fn health(lan: &mut Lan, peer: PeerId, units: usize) -> Vec<Option<i64>> {
     let scene = lan.scene(peer);
     let unit = |number| {
@@ -61,7 +62,7 @@ fn health(lan: &mut Lan, peer: PeerId, units: usize) -> Vec<Option<i64>> {
     (0..units).map(unit).collect()
 }
 
-/// Changes the units again and again, and last to their numbers.
+/// Changes the units repeatedly, at last to their numbers.
 fn fight(lan: &mut Lan, units: usize, time: Duration) {
     for round in (0..time.div_duration_f64(Lan::STEP) as i64).rev() {
         for number in 0..units {
@@ -75,7 +76,7 @@ fn fight(lan: &mut Lan, units: usize, time: Duration) {
 }
 
 #[test]
-fn all_units_that_are_announced_while_the_level_loads_come_with_their_changes() {
+fn units_announced_while_the_level_loads_are_added_with_their_changes() {
     for time in [Duration::from_millis(300), Duration::from_secs(5)] {
         let (mut lan, client) = late(100);
         fight(&mut lan, 100, time);
@@ -87,10 +88,10 @@ fn all_units_that_are_announced_while_the_level_loads_come_with_their_changes() 
 }
 
 #[test]
-fn units_that_come_and_go_while_the_level_loads_take_no_memory() {
+fn units_spawned_and_despawned_while_the_level_loads_use_no_memory() {
     let (mut lan, client) = late(0);
     lan.settle();
-    // In all more than can wait at a time.
+    // In sum more than the limit of deferred bytes.
     let size = LEVEL_BYTES_MAX / 32;
     for number in 0..40 {
         let spawner = lan.scene(SERVER).find("Level/Spawner").unwrap();
@@ -109,7 +110,7 @@ fn units_that_come_and_go_while_the_level_loads_take_no_memory() {
 }
 
 #[test]
-fn a_session_ends_when_more_than_a_level_would_have_to_wait() {
+fn session_ends_when_deferred_announcements_exceed_their_limit() {
     let (mut lan, client) = late(0);
     lan.settle();
     let spawner = lan.scene(SERVER).find("Level/Spawner").unwrap();
@@ -124,7 +125,7 @@ fn a_session_ends_when_more_than_a_level_would_have_to_wait() {
 }
 
 #[test]
-fn what_waits_for_a_level_that_never_comes_is_dropped_and_reported() {
+fn messages_deferred_for_a_level_that_is_never_loaded_are_dropped_and_reported() {
     let (mut lan, client) = late(3);
     lan.settle();
     assert_eq!(lan.scene(client).stats().refused_announcements, 0);
@@ -140,7 +141,7 @@ fn what_waits_for_a_level_that_never_comes_is_dropped_and_reported() {
     assert_eq!(lan.scene(client).peers(), [SERVER]);
 }
 
-/// Replication errors that the program of `peer` receives.
+/// Returns the replication errors that the program of `peer` receives.
 fn failures(lan: &mut Lan, peer: PeerId) -> Vec<ReplicationError> {
     let failed = |signal| match signal {
         Signal::ReplicationFailed(error) => Some(*error),
@@ -150,7 +151,7 @@ fn failures(lan: &mut Lan, peer: PeerId) -> Vec<ReplicationError> {
 }
 
 #[test]
-fn announcements_of_several_peers_for_several_paths_are_one_report_of_each_peer() {
+fn expired_announcements_are_reported_once_for_each_peer() {
     let game = || Branch::builder("/root/Game").tick_rate(60);
     let mut lan = Lan::new(game()).unwrap();
     let senders = [lan.join(game()).unwrap(), lan.join(game()).unwrap()];
@@ -176,7 +177,7 @@ fn announcements_of_several_peers_for_several_paths_are_one_report_of_each_peer(
     assert_eq!(failures(&mut lan, SERVER), senders.map(report));
 }
 
-/// The server's level has been told of, in calls too; the client loads it after `time`.
+/// Announces the server's level, also by calls; the client loads it after `time`.
 fn load_after(lan: &mut Lan, client: PeerId, time: Duration) {
     let unit = lan.scene(SERVER).find("Level/Units/U0").unwrap();
     lan.settle();
@@ -185,7 +186,7 @@ fn load_after(lan: &mut Lan, client: PeerId, time: Duration) {
     level(lan.scene(client)).unwrap();
 }
 
-/// The client has all that the server has, and calls reach it by number.
+/// Asserts that the client has the server's state, and that calls by path id reach it.
 fn assert_complete(lan: &mut Lan, client: PeerId, units: usize) {
     let stats = lan.scene(SERVER).node::<Stats>("Level/Stats").unwrap();
     lan.scene(SERVER).get_mut(stats).unwrap().a = 42;
@@ -203,7 +204,7 @@ fn assert_complete(lan: &mut Lan, client: PeerId, units: usize) {
 }
 
 #[test]
-fn a_level_that_is_loaded_late_is_synchronized_at_once() {
+fn level_loaded_late_is_synchronized_immediately() {
     for seconds in [4, 10, 100] {
         let (mut lan, client) = late(3);
         load_after(&mut lan, client, Duration::from_secs(seconds));
@@ -213,7 +214,7 @@ fn a_level_that_is_loaded_late_is_synchronized_at_once() {
 }
 
 #[test]
-fn a_peer_that_forgets_what_comes_too_early_gets_it_when_its_path_is_announced_again() {
+fn peer_that_drops_early_spawns_receives_them_when_the_path_is_announced_again() {
     for seconds in [4, 10, 100] {
         let (mut lan, client) = late_godot(3);
         load_after(&mut lan, client, Duration::from_secs(seconds));
@@ -224,7 +225,7 @@ fn a_peer_that_forgets_what_comes_too_early_gets_it_when_its_path_is_announced_a
 }
 
 #[test]
-fn a_unit_that_leaves_before_its_level_is_confirmed_leaves_the_peer_too() {
+fn unit_removed_before_its_level_is_confirmed_is_despawned() {
     let (mut lan, client) = late(3);
     load_after(&mut lan, client, Duration::from_secs(4));
     lan.step_side(client);
@@ -242,7 +243,7 @@ fn a_unit_that_leaves_before_its_level_is_confirmed_leaves_the_peer_too() {
 }
 
 #[test]
-fn what_lies_in_a_node_that_is_announced_again_is_announced_again() {
+fn nodes_within_a_node_that_is_announced_again_are_announced_again() {
     let (mut lan, client) = late_godot(1);
     let scene = lan.scene(SERVER);
     scene.add_instance("Level/Units", crate_scene().instantiate()).unwrap();
@@ -254,7 +255,7 @@ fn what_lies_in_a_node_that_is_announced_again_is_announced_again() {
 }
 
 #[test]
-fn paths_are_announced_again_ever_more_rarely_and_never_after_they_were_confirmed() {
+fn paths_are_announced_again_with_backoff_until_they_are_confirmed() {
     let (mut lan, client) = late(0);
     let received = |lan: &mut Lan| {
         let before = lan.scene(client).stats().packets_received;
@@ -262,14 +263,14 @@ fn paths_are_announced_again_ever_more_rarely_and_never_after_they_were_confirme
         lan.scene(client).stats().packets_received - before
     };
     let paths = received(&mut lan);
-    assert!((10..20).contains(&paths), "of one synchronizer: {paths}");
+    assert!((10..20).contains(&paths), "{paths} announcements of one path");
     level(lan.scene(client)).unwrap();
     lan.settle();
     assert_eq!(received(&mut lan), 0);
 }
 
 #[test]
-fn the_path_of_a_node_that_is_hidden_by_then_is_not_announced_again() {
+fn path_of_a_hidden_node_is_not_announced_again() {
     let (mut lan, client) = late(1);
     load_after(&mut lan, client, Duration::from_millis(100));
     lan.settle();
@@ -285,7 +286,7 @@ fn the_path_of_a_node_that_is_hidden_by_then_is_not_announced_again() {
     assert_eq!(lan.scene(client).stats().packets_received, before);
 }
 
-/// A scene that holds others of its kind.
+/// A scene that contains scenes of its own kind.
 fn nest() -> PackedScene {
     PackedScene::new("res://nest.tscn", || {
         let spawner = MultiplayerSpawner::new("../In").scene(&nest());
@@ -296,7 +297,7 @@ fn nest() -> PackedScene {
 }
 
 #[test]
-fn announcements_that_wait_for_each_other_are_received_however_deep_they_lie() {
+fn deeply_nested_deferred_announcements_are_received() {
     let level = |scene: &mut Scene| {
         scene.add("Level", Group)?;
         scene.add("Level/Spawner", MultiplayerSpawner::new("..").scene(&nest()))

@@ -1,10 +1,10 @@
-//! Replication between mp's own sides: what the recordings of Godot do not show.
+//! Replication between peers that run mp: behavior that the recordings of Godot do not show.
 #![allow(missing_docs, unreachable_pub, reason = "a test")]
 
+mod allocations;
 mod announced;
-mod below;
-mod cost;
 mod delta;
+mod descendants;
 mod early;
 mod errors;
 mod game;
@@ -15,7 +15,7 @@ mod nested;
 mod pause;
 mod setter;
 mod spawn;
-mod strangers;
 mod sync;
 mod targets;
+mod untrusted_input;
 mod visibility;

@@ -8,7 +8,7 @@ use mp_scene::testing::Lan;
 
 use crate::game::*;
 
-/// Carries what its own spawner announces, and can be hidden. The spawner enters last.
+/// A ship that can be hidden, with its own spawner, which enters the tree last.
 fn ship() -> PackedScene {
     PackedScene::new("res://ship.tscn", || {
         hideable("Ship")
@@ -17,7 +17,7 @@ fn ship() -> PackedScene {
     })
 }
 
-/// A ship for the deck of another. The spawner enters before what it announces.
+/// A ship for the deck of another. Its spawner enters before the nodes that it announces.
 fn boat() -> PackedScene {
     PackedScene::new("res://boat.tscn", || {
         hideable("Boat")
@@ -67,7 +67,7 @@ impl Node for Shipyard {
     }
 }
 
-/// A server and a client, who have met.
+/// Returns a connected server and client.
 fn seafarers() -> (Lan, PeerId) {
     let mut lan = Lan::new(seas()).unwrap();
     let client = lan.join(seas()).unwrap();
@@ -75,12 +75,12 @@ fn seafarers() -> (Lan, PeerId) {
     (lan, client)
 }
 
-/// Adds what `scene` makes on the server.
+/// Adds an instance of `scene` on the server.
 fn add(lan: &mut Lan, parent: &str, scene: &PackedScene) {
     lan.scene(SERVER).add_instance(parent, scene.instantiate()).unwrap();
 }
 
-/// Takes the ship to the west on the server.
+/// Moves the ship to the west on the server.
 fn sail_west(lan: &mut Lan) {
     let scene = lan.scene(SERVER);
     let (ship, west) = (scene.find("East/Ship").unwrap(), scene.find("West").unwrap());
@@ -101,8 +101,8 @@ fn unit_of<'l>(lan: &'l mut Lan, peer: PeerId, path: &str) -> Option<&'l mut Uni
     Some(scene.get_mut(NodeRef::new(node)).expect("a unit"))
 }
 
-/// Lets so much time go by that no call waits for a node any more.
-fn wait_in_vain(lan: &mut Lan) {
+/// Advances time until all deferred calls have timed out.
+fn wait_for_timeouts(lan: &mut Lan) {
     wait(lan, 2 * EARLY_TIME);
 }
 
@@ -113,7 +113,7 @@ fn wait(lan: &mut Lan, time: Duration) {
 }
 
 #[test]
-fn what_lies_below_a_hidden_node_comes_and_goes_with_it() {
+fn nodes_below_a_hidden_node_are_announced_and_despawned_with_it() {
     let (mut lan, client) = seafarers();
     add(&mut lan, "East", &ship());
     add(&mut lan, "East/Ship/Deck", &unit());
@@ -126,26 +126,30 @@ fn what_lies_below_a_hidden_node_comes_and_goes_with_it() {
     lan.settle();
     lan.scene(SERVER).add_instance("East/Ship/Deck", unit().instantiate().named("New")).unwrap();
     lan.settle();
-    assert_eq!(lan.scene(client).stats().refused_announcements, 0, "it was not even mentioned");
+    assert_eq!(
+        lan.scene(client).stats().refused_announcements,
+        0,
+        "nothing of a hidden node may be sent"
+    );
     show(&mut lan, "East/Ship/Sync", true);
     lan.settle();
     assert!(lan.scene(client).find("East/Ship/Deck/New").is_ok());
 }
 
 #[test]
-fn what_lies_below_a_node_that_was_moved_while_it_was_hidden_is_sent_when_it_is_shown() {
+fn nodes_below_a_node_moved_while_hidden_are_announced_when_it_is_shown() {
     let (mut lan, client) = seafarers();
     add(&mut lan, "East", &ship());
     add(&mut lan, "East/Ship/Deck", &unit());
     show(&mut lan, "East/Ship/Sync", false);
     lan.settle();
     sail_west(&mut lan);
-    wait_in_vain(&mut lan);
+    wait_for_timeouts(&mut lan);
     let stats = lan.scene(client).stats();
     assert_eq!(
         (stats.refused_announcements, stats.refused_elements),
         (0, 0),
-        "it was not even mentioned"
+        "nothing of a hidden node may be sent"
     );
 
     show(&mut lan, "West/Ship/Sync", true);
@@ -156,20 +160,20 @@ fn what_lies_below_a_node_that_was_moved_while_it_was_hidden_is_sent_when_it_is_
 }
 
 #[test]
-fn what_enters_a_node_just_before_that_is_moved_and_hidden_is_not_announced() {
+fn node_added_just_before_its_parent_is_moved_and_hidden_is_not_announced() {
     let (mut lan, client) = seafarers();
     add(&mut lan, "East", &ship());
     lan.settle();
     add(&mut lan, "East/Ship/Deck", &unit());
     sail_west(&mut lan);
     show(&mut lan, "West/Ship/Sync", false);
-    // Announcements wait longer than calls.
+    // Announcements have a longer timeout than calls.
     wait(&mut lan, LEVEL_TIME + 2 * EARLY_TIME);
     let stats = lan.scene(client).stats();
     assert_eq!(
         (stats.refused_announcements, stats.refused_elements),
         (0, 0),
-        "it was not even mentioned"
+        "nothing of a hidden node may be sent"
     );
 
     show(&mut lan, "West/Ship/Sync", true);
@@ -178,7 +182,7 @@ fn what_enters_a_node_just_before_that_is_moved_and_hidden_is_not_announced() {
 }
 
 #[test]
-fn what_lies_below_a_hidden_node_of_a_moved_one_stays_hidden() {
+fn nodes_below_a_hidden_node_stay_hidden_when_its_parent_is_moved() {
     let (mut lan, client) = seafarers();
     add(&mut lan, "East", &ship());
     add(&mut lan, "East/Ship/Deck", &boat());
@@ -186,14 +190,14 @@ fn what_lies_below_a_hidden_node_of_a_moved_one_stays_hidden() {
     show(&mut lan, "East/Ship/Deck/Boat/Sync", false);
     lan.settle();
     sail_west(&mut lan);
-    wait_in_vain(&mut lan);
+    wait_for_timeouts(&mut lan);
     let scene = lan.scene(client);
     assert!(scene.find("West/Ship").is_ok() && scene.find("West/Ship/Deck/Boat").is_err());
     let stats = scene.stats();
     assert_eq!(
         (stats.refused_announcements, stats.refused_elements),
         (0, 0),
-        "it was not even mentioned"
+        "nothing of a hidden node may be sent"
     );
 
     show(&mut lan, "West/Ship/Deck/Boat/Sync", true);
@@ -202,7 +206,7 @@ fn what_lies_below_a_hidden_node_of_a_moved_one_stays_hidden() {
 }
 
 #[test]
-fn what_lies_below_a_node_waits_with_it_while_the_spawner_of_that_node_runs_a_method() {
+fn nodes_below_a_node_are_deferred_with_it_while_its_spawner_runs_a_method() {
     let docks = || {
         game().setup(|scene| {
             scene.add("Dock", Group)?;
@@ -216,13 +220,13 @@ fn what_lies_below_a_node_waits_with_it_while_the_spawner_of_that_node_runs_a_me
     let scene = lan.scene(client);
     let yard = scene.find("Shipyard").unwrap();
     scene.rpc_id(Target::Peer(SERVER), yard, "build", ()).unwrap();
-    wait_in_vain(&mut lan);
+    wait_for_timeouts(&mut lan);
     assert!(lan.scene(SERVER).find("Dock/Ship/Deck/Unit").is_ok());
     let stats = lan.scene(client).stats();
     assert_eq!(
         (stats.refused_announcements, stats.refused_elements),
         (0, 0),
-        "it was not even mentioned"
+        "nothing of a hidden node may be sent"
     );
 
     for shown in [true, false, true] {

@@ -10,7 +10,7 @@ use mp_scene::prelude::*;
 use crate::game::*;
 
 #[test]
-fn a_paused_client_gets_what_is_reliable_later_and_of_the_rest_the_newest() {
+fn paused_client_receives_reliable_packets_later_and_the_newest_properties() {
     let (mut lan, ids) = lan(2);
     let node = add_unit(&mut lan, "U1", 1);
     lan.settle();
@@ -25,7 +25,7 @@ fn a_paused_client_gets_what_is_reliable_later_and_of_the_rest_the_newest() {
         lan.step();
     }
     lan.settle();
-    assert_eq!(hp_at(&mut lan, ids[0], "U1"), Some(1), "nothing comes");
+    assert_eq!(hp_at(&mut lan, ids[0], "U1"), Some(1), "a paused peer must not be sent properties");
     assert_eq!((hp_at(&mut lan, ids[0], "U2"), hp_at(&mut lan, ids[1], "U2")), (None, Some(2)));
     assert!(lan.scene(SERVER).stats().skipped_steps > stats_before.skipped_steps);
 
@@ -37,7 +37,7 @@ fn a_paused_client_gets_what_is_reliable_later_and_of_the_rest_the_newest() {
 }
 
 #[test]
-fn what_is_unreliable_is_dropped_and_counted_meanwhile() {
+fn unreliable_packets_for_a_paused_peer_are_dropped_and_counted() {
     let (mut lan, ids) = lan(1);
     lan.scene(SERVER).multiplayer_mut().pause_peer(ids[0]);
     let scene = lan.scene(SERVER);
@@ -49,7 +49,7 @@ fn what_is_unreliable_is_dropped_and_counted_meanwhile() {
 }
 
 #[test]
-fn a_client_for_which_too_much_waits_is_disconnected() {
+fn paused_client_with_a_full_queue_is_disconnected() {
     let (mut lan, ids) = lan(1);
     lan.scene(SERVER).multiplayer_mut().pause_peer(ids[0]);
     for _ in 0..=PAUSED_PACKETS_MAX {
@@ -62,7 +62,7 @@ fn a_client_for_which_too_much_waits_is_disconnected() {
 }
 
 #[test]
-fn while_an_endpoint_takes_nothing_its_peers_are_sent_no_properties_and_then_the_newest() {
+fn peers_of_a_blocked_endpoint_are_sent_only_the_newest_properties_afterwards() {
     const ENDPOINT: EndpointId = EndpointId(0);
     let mut now = Instant::from_millis(1_000);
     let mut server = game().build().unwrap();
@@ -99,6 +99,6 @@ fn while_an_endpoint_takes_nothing_its_peers_are_sent_no_properties_and_then_the
     take(&mut server);
     let x_of = |packet: &[u8]| f32::from_le_bytes(packet[15..19].try_into().unwrap());
     let sent: Vec<_> = syncs.iter().map(|packet| x_of(packet)).collect();
-    assert_eq!(sent, [0.0, 19.0], "what the first turn said, and what there is now");
+    assert_eq!(sent, [0.0, 19.0], "the first and the newest position must be sent");
     assert_eq!(server.scene().stats().skipped_steps, 19);
 }

@@ -11,11 +11,11 @@ use mp_scene::{PropertyError, TreeError};
 
 use crate::game::{SERVER, signals};
 
-/// A player, whose setter gives `Input` below it to the peer that plays it.
+/// A player whose setter gives the authority over `Input` below it to the peer that plays it.
 struct Player {
     player_id: Replicated<PeerId>,
-    /// Observations of each run of the setter: this side's id, and why its own node cannot be
-    /// borrowed.
+    /// Observations of each run of the setter: the id of the local peer, and the error when it
+    /// borrows its own node.
     runs: Vec<(PeerId, Option<TreeError>)>,
 }
 
@@ -45,14 +45,14 @@ impl Node for Player {
     }
 }
 
-/// A synchronizer of a property of its own.
+/// A synchronizer with a property of its own.
 struct Input {
     sync: MultiplayerSynchronizer,
     direction: Vector2,
 }
 
 impl Input {
-    /// The input of the player above it, or of a node of its own.
+    /// Returns the input of the player above it, or of a separate node.
     fn instance(root_path: &str) -> Instance {
         let path = if root_path == "." { ".:direction" } else { "Input:direction" };
         let config = ReplicationConfig::new().always(path);
@@ -97,7 +97,7 @@ fn game(scene: &PackedScene) -> BranchBuilder {
     })
 }
 
-/// A server and two clients, who have met.
+/// Returns a server and two connected clients.
 fn lan(scene: &PackedScene) -> (Lan, PeerId, PeerId) {
     let mut lan = Lan::new(game(scene)).unwrap();
     let [a, b] = [(); 2].map(|()| lan.join(game(scene)).unwrap());
@@ -105,7 +105,7 @@ fn lan(scene: &PackedScene) -> (Lan, PeerId, PeerId) {
     (lan, a, b)
 }
 
-/// Adds a player that `peer` plays on the server.
+/// Adds a player for `peer` on the server.
 fn add_player(lan: &mut Lan, scene: &PackedScene, peer: PeerId) {
     let server = lan.scene(SERVER);
     let node = server.add_instance("Players", scene.instantiate()).unwrap();
@@ -121,8 +121,7 @@ fn owner(scene: &Scene) -> Option<PeerId> {
     scene.tree().multiplayer_authority(scene.find("Players/Player/Input").ok()?)
 }
 
-/// `peer` plays the player: what it enters reaches the others, and nothing was refused or reported
-/// on the way.
+/// Asserts that the input of `peer` reaches `others`, and that nothing was refused or reported.
 fn assert_plays(lan: &mut Lan, peer: PeerId, others: &[PeerId], x: f32) {
     let direction = Vector2 { x, y: 1.0 };
     node::<Input>(lan, peer, "Players/Player/Input").direction = direction;
@@ -142,7 +141,7 @@ fn assert_plays(lan: &mut Lan, peer: PeerId, others: &[PeerId], x: f32) {
 }
 
 #[test]
-fn a_setter_hands_the_input_of_a_spawned_player_to_its_peer() {
+fn setter_gives_the_input_of_a_spawned_player_to_its_peer() {
     for root_path in [".", ".."] {
         let scene = scene(ReplicationMode::Never, root_path);
         let (mut lan, a, b) = lan(&scene);
@@ -155,7 +154,7 @@ fn a_setter_hands_the_input_of_a_spawned_player_to_its_peer() {
 }
 
 #[test]
-fn a_setter_hands_the_input_to_a_peer_that_joins_late() {
+fn setter_gives_the_input_to_a_peer_that_joins_late() {
     let scene = scene(ReplicationMode::Never, "..");
     let (mut lan, a, b) = lan(&scene);
     let late = PeerId::new(4).unwrap();
@@ -167,7 +166,7 @@ fn a_setter_hands_the_input_to_a_peer_that_joins_late() {
 }
 
 #[test]
-fn a_setter_runs_for_a_node_that_was_made_out_of_data() {
+fn setter_runs_for_a_node_created_from_data() {
     let scene = scene(ReplicationMode::Never, "..");
     let (mut lan, a, b) = lan(&scene);
     let server = lan.scene(SERVER);
@@ -179,7 +178,7 @@ fn a_setter_runs_for_a_node_that_was_made_out_of_data() {
 }
 
 #[test]
-fn a_setter_has_run_when_the_node_is_signalled_as_spawned() {
+fn setter_runs_before_the_spawned_signal() {
     let scene = scene(ReplicationMode::Never, "..");
     let mut lan = Lan::new(game(&scene)).unwrap();
     let owners = Rc::new(RefCell::new(Vec::new()));
@@ -196,7 +195,7 @@ fn a_setter_has_run_when_the_node_is_signalled_as_spawned() {
     assert_eq!(owners.take(), [Some(client)]);
 }
 
-/// The player of `a` becomes that of `b` while they play.
+/// Gives the player of `a` to `b` while they play.
 fn hand_over(mode: ReplicationMode) -> (Lan, PeerId, PeerId) {
     let scene = scene(mode, "..");
     let (mut lan, a, b) = lan(&scene);
@@ -238,7 +237,7 @@ fn a_setter_runs_for_each_value_of_an_always_property() {
 }
 
 #[test]
-fn a_setter_comes_too_late_for_a_synchronizer_that_entered_before_its_property() {
+fn setter_runs_too_late_for_a_synchronizer_that_entered_before_its_property() {
     let scene = PackedScene::new("res://player.tscn", || {
         let sync = MultiplayerSynchronizer::new(config(ReplicationMode::Never));
         Instance::new("Player", Player::default())
@@ -256,7 +255,11 @@ fn a_setter_comes_too_late_for_a_synchronizer_that_entered_before_its_property()
     let [ReplicationError::Announcement { announced: 1, found: 2, .. }] = failed[..] else {
         panic!("{failed:?}")
     };
-    assert_eq!(owner(lan.scene(a)), Some(SERVER), "the state went to the input");
+    assert_eq!(
+        owner(lan.scene(a)),
+        Some(SERVER),
+        "the state was applied to the input's synchronizer"
+    );
 }
 
 #[test]
@@ -279,8 +282,7 @@ fn a_program_sets_a_property_and_runs_its_setter() {
     assert_eq!(error, PropertyError::Unreachable);
 }
 
-/// A tank, whose setter puts a new gun in place of the old one, and removes the tank when there is
-/// no such gun.
+/// A tank whose setter replaces its gun, and removes the tank if there is no such gun.
 #[derive(Default)]
 struct Tank {
     gun: Replicated<i64>,
@@ -335,7 +337,7 @@ impl Node for Gun {
     }
 }
 
-/// A tank with a gun that was chosen, on the server and then at the client.
+/// Returns a server and a client with a tank whose gun was chosen.
 fn tank() -> (Lan, PeerId) {
     let mut lan = Lan::new(game(&Tank::scene())).unwrap();
     let client = lan.join(game(&Tank::scene())).unwrap();
@@ -353,7 +355,7 @@ fn choose(lan: &mut Lan, gun: i64) {
     lan.settle();
 }
 
-/// The number of the tank's gun, and that gun's ammo and aim.
+/// Returns the number, the ammo and the aim of the tank's gun.
 fn state(lan: &mut Lan, peer: PeerId) -> [i64; 3] {
     let number = *node::<Tank>(lan, peer, "Players/Tank").gun;
     let gun = node::<Gun>(lan, peer, "Players/Tank/Gun");
@@ -361,7 +363,7 @@ fn state(lan: &mut Lan, peer: PeerId) -> [i64; 3] {
 }
 
 #[test]
-fn properties_after_one_with_a_setter_are_those_of_the_nodes_that_it_made() {
+fn properties_after_a_setter_are_set_on_the_nodes_that_it_created() {
     let (mut lan, client) = tank();
     assert_eq!(state(&mut lan, client), [1, 10, 100], "spawned");
     choose(&mut lan, 2);
@@ -379,5 +381,8 @@ fn a_setter_may_remove_its_own_node() {
     assert!(lan.scene(SERVER).find("Players/Tank").is_ok());
     let late = lan.join(game(&Tank::scene())).unwrap();
     lan.settle();
-    assert!(lan.scene(late).find("Players/Tank").is_err(), "while it is spawned");
+    assert!(
+        lan.scene(late).find("Players/Tank").is_err(),
+        "the tank was not removed by its setter"
+    );
 }

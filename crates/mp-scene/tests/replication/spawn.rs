@@ -1,4 +1,4 @@
-//! Announcing nodes.
+//! Announcements of nodes.
 
 use mp_scene::Tree;
 use mp_scene::prelude::*;
@@ -7,18 +7,18 @@ use mp_scene::replication::SpawnError;
 use crate::game::*;
 
 #[test]
-fn what_is_set_before_the_hook_returns_is_part_of_the_announcement() {
+fn values_set_before_the_hook_returns_are_part_of_the_announcement() {
     let (mut lan, ids) = lan(1);
     add_unit(&mut lan, "U1", 77);
     lan.step();
     lan.step();
     assert_eq!(hp_at(&mut lan, ids[0], "U1"), Some(77));
-    let told = signals(&mut lan, ids[0]);
-    assert!(told.iter().any(|signal| matches!(signal, Signal::Spawned { .. })), "{told:?}");
+    let received = signals(&mut lan, ids[0]);
+    assert!(received.iter().any(|signal| matches!(signal, Signal::Spawned { .. })), "{received:?}");
 }
 
 #[test]
-fn a_call_that_is_made_after_a_node_was_added_follows_its_announcement() {
+fn call_of_an_added_node_follows_its_announcement() {
     let (mut lan, ids) = lan(1);
     let node = add_unit(&mut lan, "U1", 1);
     lan.scene(SERVER).rpc(node, "poke", ()).unwrap();
@@ -28,7 +28,7 @@ fn a_call_that_is_made_after_a_node_was_added_follows_its_announcement() {
 }
 
 #[test]
-fn a_node_that_came_and_went_in_one_hook_is_not_mentioned() {
+fn node_added_and_removed_in_one_hook_is_not_announced() {
     let (mut lan, ids) = lan(1);
     let node = add_unit(&mut lan, "U1", 1);
     lan.scene(SERVER).remove(node).unwrap();
@@ -39,7 +39,7 @@ fn a_node_that_came_and_went_in_one_hook_is_not_mentioned() {
 }
 
 #[test]
-fn a_node_can_take_the_place_of_another_in_one_hook() {
+fn node_can_be_replaced_in_one_hook() {
     let (mut lan, ids) = lan(1);
     let node = add_unit(&mut lan, "U1", 1);
     lan.settle();
@@ -50,7 +50,7 @@ fn a_node_can_take_the_place_of_another_in_one_hook() {
 }
 
 #[test]
-fn a_late_joiner_gets_parents_before_children() {
+fn late_joiner_receives_parents_before_children() {
     let (mut lan, _) = lan(0);
     let scene = lan.scene(SERVER);
     scene.add_instance("Units", crate_scene().instantiate()).unwrap();
@@ -67,7 +67,7 @@ fn a_late_joiner_gets_parents_before_children() {
 }
 
 #[test]
-fn a_reparented_node_is_announced_where_a_spawner_has_its_new_parent() {
+fn reparented_node_is_announced_if_a_spawner_has_its_new_parent() {
     let (mut lan, ids) = lan(1);
     let scene = lan.scene(SERVER);
     scene.add_instance("Units", crate_scene().instantiate()).unwrap();
@@ -85,7 +85,7 @@ fn a_reparented_node_is_announced_where_a_spawner_has_its_new_parent() {
 }
 
 #[test]
-fn a_spawner_makes_nodes_out_of_data_up_to_its_limit() {
+fn spawner_creates_nodes_from_data_up_to_its_limit() {
     let (mut lan, ids) = lan(1);
     let scene = lan.scene(SERVER);
     let spawner = scene.find("Spawner").unwrap();
@@ -100,11 +100,11 @@ fn a_spawner_makes_nodes_out_of_data_up_to_its_limit() {
     assert_eq!(hp_at(&mut lan, ids[0], "Made2"), Some(20));
 
     lan.scene(SERVER).remove(first).unwrap();
-    assert!(lan.scene(SERVER).spawn(spawner, 40).is_ok(), "there is room again");
+    assert!(lan.scene(SERVER).spawn(spawner, 40).is_ok(), "removing a node must free capacity");
 }
 
 #[test]
-fn spawning_says_what_is_wrong() {
+fn spawn_errors_name_the_cause() {
     let (mut lan, ids) = lan(1);
     let scene = lan.scene(ids[0]);
     let spawner = scene.find("Spawner").unwrap();
@@ -117,14 +117,14 @@ fn spawning_says_what_is_wrong() {
     let named = MultiplayerSpawner::new("../Units").spawn_function(named);
     let named = scene.add("Named", named).unwrap();
     assert_eq!(scene.spawn(named, 1).unwrap_err(), SpawnError::Name("@Node@2".into()));
-    assert!(scene.find("Units/@Node@2").is_err(), "nothing was added");
+    assert!(scene.find("Units/@Node@2").is_err(), "the rejected node must not be added");
     let lonely = scene.add("Lonely", MultiplayerSpawner::new("../Nowhere")).unwrap();
     let error = scene.spawn(lonely, 1).unwrap_err();
     assert_eq!(error, SpawnError::NoParent("../Nowhere".into()));
 }
 
 #[test]
-fn a_spawner_finds_a_spawn_parent_that_comes_after_it() {
+fn spawner_finds_a_spawn_parent_that_is_added_later() {
     let (mut lan, ids) = lan(1);
     for peer in [SERVER, ids[0]] {
         let scene = lan.scene(peer);
@@ -138,7 +138,7 @@ fn a_spawner_finds_a_spawn_parent_that_comes_after_it() {
 }
 
 #[test]
-fn net_ids_are_not_used_again_while_those_who_knew_them_are_there() {
+fn net_ids_are_not_reused_within_a_session() {
     let (mut lan, ids) = lan(1);
     for round in 0..50 {
         let node = add_unit(&mut lan, "U", round);
@@ -153,7 +153,7 @@ fn net_ids_are_not_used_again_while_those_who_knew_them_are_there() {
 }
 
 #[test]
-fn what_a_peer_had_spawned_goes_with_it_and_leaves_no_error_behind() {
+fn nodes_of_a_peer_that_leaves_are_removed_without_errors() {
     let (mut lan, ids) = lan(2);
     let owner = ids[0];
     for peer in [SERVER, ids[0], ids[1]] {
@@ -178,7 +178,7 @@ fn what_a_peer_had_spawned_goes_with_it_and_leaves_no_error_behind() {
 }
 
 #[test]
-fn a_node_gives_its_parts_away_when_it_enters() {
+fn node_can_change_the_authority_of_its_children_when_it_enters() {
     struct Owned;
     impl Node for Owned {
         fn enter_tree(&mut self, tree: &mut Tree, node: NodeId) {

@@ -8,7 +8,7 @@ use mp_scene::prelude::*;
 use crate::game::*;
 
 #[test]
-fn always_properties_follow_with_every_tick() {
+fn always_properties_are_sent_at_every_tick() {
     let (mut lan, ids) = lan(2);
     let node = add_unit(&mut lan, "U1", 1);
     lan.settle();
@@ -24,7 +24,7 @@ fn always_properties_follow_with_every_tick() {
 }
 
 #[test]
-fn an_interval_lets_less_be_sent() {
+fn interval_reduces_the_number_of_syncs() {
     let (mut lan, ids) = lan(1);
     add_unit(&mut lan, "U1", 1);
     sync_of(&mut lan, SERVER, "Units/U1/Sync").set_replication_interval(Duration::from_millis(50));
@@ -33,13 +33,13 @@ fn an_interval_lets_less_be_sent() {
     for _ in 0..100 {
         lan.step(); // of 5 ms
     }
-    let told = signals(&mut lan, ids[0]);
-    let synced = told.iter().filter(|signal| matches!(signal, Signal::Synchronized(_))).count();
-    assert!((9..=11).contains(&synced), "{synced} in half a second");
+    let received = signals(&mut lan, ids[0]);
+    let synced = received.iter().filter(|signal| matches!(signal, Signal::Synchronized(_))).count();
+    assert!((9..=11).contains(&synced), "{synced} SYNCs in half a second");
 }
 
 #[test]
-fn signals_are_emitted_only_where_they_are_asked_for() {
+fn synchronizer_signals_are_emitted_only_if_enabled() {
     let (mut lan, ids) = lan(1);
     add_unit(&mut lan, "U1", 1);
     lan.settle();
@@ -51,7 +51,7 @@ fn signals_are_emitted_only_where_they_are_asked_for() {
 }
 
 #[test]
-fn a_client_sends_what_it_has_authority_over_to_all_through_the_relay() {
+fn client_synchronizes_its_nodes_to_all_peers_through_the_relay() {
     let (mut lan, ids) = lan(3);
     for peer in [SERVER, ids[0], ids[1], ids[2]] {
         let scene = lan.scene(peer);
@@ -72,7 +72,7 @@ fn a_client_sends_what_it_has_authority_over_to_all_through_the_relay() {
 }
 
 #[test]
-fn a_state_larger_than_a_packet_can_be_travels_alone() {
+fn oversized_state_is_sent_in_its_own_packet() {
     let (mut lan, ids) = lan(1);
     lan.scene(SERVER).multiplayer_mut().set_max_sync_packet_size(128).unwrap();
     for number in 0..40 {

@@ -1,4 +1,5 @@
-//! Synchronizers follow what their paths name: other nodes at a path, and other values in a field.
+//! Changes of the nodes and values that property paths name: another node at a path, another value
+//! in a field.
 
 use mp_scene::prelude::*;
 use mp_scene::testing::Lan;
@@ -27,7 +28,7 @@ struct Player {
 }
 
 impl Player {
-    /// Swaps what it has with the other player.
+    /// Swaps fields with the other player.
     fn trade(&mut self, cx: &mut RpcContext<'_>, (): ()) {
         let other = NodeRef::<Self>::new(cx.find("Q").unwrap());
         std::mem::swap(&mut self.hp, &mut cx.get_mut(other).unwrap().hp);
@@ -77,7 +78,7 @@ fn hp(lan: &mut Lan, peer: PeerId, path: &str) -> i64 {
     *object::<Player>(lan, peer, path).hp
 }
 
-/// Drops the gun of `P` to the ground on both sides.
+/// Drops the gun of `P` to the ground on both peers.
 fn drop_gun(lan: &mut Lan, client: PeerId) {
     for peer in [SERVER, client] {
         let scene = lan.scene(peer);
@@ -87,7 +88,7 @@ fn drop_gun(lan: &mut Lan, client: PeerId) {
 }
 
 #[test]
-fn a_synchronizer_reads_and_writes_the_gun_in_the_hand_after_another_was_dropped() {
+fn synchronizer_reads_and_writes_the_new_node_at_its_path() {
     let (mut lan, client) = lan(|| ReplicationConfig::new().always("Hand/Gun:shots"));
     drop_gun(&mut lan, client);
     for peer in [SERVER, client] {
@@ -98,11 +99,15 @@ fn a_synchronizer_reads_and_writes_the_gun_in_the_hand_after_another_was_dropped
     object::<Gun>(&mut lan, SERVER, "Gun").shots = 7;
     lan.settle();
     assert_eq!(object::<Gun>(&mut lan, client, "P/Hand/Gun").shots, 30);
-    assert_eq!(object::<Gun>(&mut lan, client, "Gun").shots, 0, "the dropped one");
+    assert_eq!(
+        object::<Gun>(&mut lan, client, "Gun").shots,
+        0,
+        "the dropped gun must not be written"
+    );
 }
 
 #[test]
-fn a_synchronizer_follows_names_that_nodes_on_its_path_are_given() {
+fn synchronizer_resolves_its_path_again_when_nodes_are_renamed() {
     let (mut lan, client) = lan(|| ReplicationConfig::new().on_change("Hand/Gun:ammo"));
     for peer in [SERVER, client] {
         let scene = lan.scene(peer);
@@ -116,11 +121,15 @@ fn a_synchronizer_follows_names_that_nodes_on_its_path_are_given() {
     *object::<Gun>(&mut lan, SERVER, "P/Right/Gun").ammo = 6;
     lan.settle();
     assert_eq!(*object::<Gun>(&mut lan, client, "P/Hand/Gun").ammo, 5);
-    assert_eq!(*object::<Gun>(&mut lan, client, "P/Right/Gun").ammo, 0, "not on the path");
+    assert_eq!(
+        *object::<Gun>(&mut lan, client, "P/Right/Gun").ammo,
+        0,
+        "the gun is not on the path"
+    );
 }
 
 #[test]
-fn a_node_that_takes_the_place_of_another_is_sent_even_with_the_same_values() {
+fn replacement_node_is_sent_even_with_the_same_values() {
     let (mut lan, client) = lan(|| ReplicationConfig::new().on_change("Hand/Gun:ammo"));
     *object::<Gun>(&mut lan, SERVER, "P/Hand/Gun").ammo = 9;
     lan.settle();
@@ -134,7 +143,7 @@ fn a_node_that_takes_the_place_of_another_is_sent_even_with_the_same_values() {
 }
 
 #[test]
-fn other_properties_are_sent_while_the_node_of_one_is_away() {
+fn other_properties_are_sent_while_the_node_of_one_is_absent() {
     let config = || {
         let config = ReplicationConfig::new().on_change("Hand/Gun:ammo");
         config.on_change(".:hp").on_change(".:score")
@@ -163,7 +172,7 @@ fn other_properties_are_sent_while_the_node_of_one_is_away() {
     assert_eq!(*object::<Gun>(&mut lan, client, "P/Hand/Gun").ammo, 3);
 }
 
-/// Changes the hit points of `P` by `replace` and then as usual; the client has both.
+/// Changes the hit points of `P` with `replace` and then as usual; the client must receive both.
 fn replaced(replace: fn(&mut Player), expected: i64) {
     let (mut lan, client) = lan(|| ReplicationConfig::new().on_change(".:hp"));
     *object::<Player>(&mut lan, SERVER, "P").hp = 50;
@@ -173,33 +182,33 @@ fn replaced(replace: fn(&mut Player), expected: i64) {
     assert_eq!(hp(&mut lan, client, "P"), expected, "replaced");
     *object::<Player>(&mut lan, SERVER, "P").hp = 70;
     lan.settle();
-    assert_eq!(hp(&mut lan, client, "P"), 70, "changed afterwards");
+    assert_eq!(hp(&mut lan, client, "P"), 70, "the second change must be sent");
 }
 
 #[test]
-fn a_player_that_is_made_anew_is_sent() {
+fn replaced_player_is_sent() {
     replaced(|player| *player = Player { hp: 100.into(), ..Player::default() }, 100);
 }
 
 #[test]
-fn a_field_that_is_made_anew_is_sent() {
+fn replaced_field_is_sent() {
     replaced(|player| player.hp = Replicated::new(100), 100);
 }
 
 #[test]
-fn a_field_that_is_a_copy_of_another_is_sent() {
+fn copied_field_is_sent() {
     replaced(|player| player.hp = Player { hp: 100.into(), ..Player::default() }.hp.clone(), 100);
 }
 
 #[test]
-fn a_field_that_is_taken_and_kept_elsewhere_is_sent() {
+fn field_moved_elsewhere_is_sent() {
     thread_local!(static KEPT: std::cell::RefCell<Replicated<i64>> = std::cell::RefCell::default());
     replaced(|player| KEPT.set(std::mem::take(&mut player.hp)), 0);
     assert_eq!(*KEPT.take(), 50);
 }
 
 #[test]
-fn two_fields_that_a_player_swaps_are_sent() {
+fn swapped_fields_of_one_player_are_sent() {
     let (mut lan, client) =
         lan(|| ReplicationConfig::new().on_change(".:hp").on_change(".:armour"));
     let player = object::<Player>(&mut lan, SERVER, "P");
@@ -213,7 +222,7 @@ fn two_fields_that_a_player_swaps_are_sent() {
 }
 
 #[test]
-fn fields_that_two_players_swap_are_sent_for_both() {
+fn swapped_fields_of_two_players_are_sent() {
     let config = || ReplicationConfig::new().on_change(".:hp");
     let (mut lan, client) = lan(config);
     *object::<Player>(&mut lan, SERVER, "P").hp = 1;

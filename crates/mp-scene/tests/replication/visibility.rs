@@ -1,4 +1,4 @@
-//! Who sees what.
+//! Visibility of nodes and synchronizers.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -9,7 +9,7 @@ use mp_scene::replication::VisibilityUpdateMode;
 
 use crate::game::*;
 
-/// A unit on the server that nobody sees yet.
+/// Adds a unit on the server that no peer sees.
 fn hidden(lan: &mut mp_scene::testing::Lan, name: &str) -> NodeRef<Unit> {
     let node = add_unit(lan, name, 1);
     sync_of(lan, SERVER, &format!("Units/{name}/Sync")).set_public_visibility(false);
@@ -17,7 +17,7 @@ fn hidden(lan: &mut mp_scene::testing::Lan, name: &str) -> NodeRef<Unit> {
 }
 
 #[test]
-fn a_node_is_there_for_those_that_are_listed() {
+fn node_is_visible_to_listed_peers() {
     let (mut lan, ids) = lan(2);
     hidden(&mut lan, "V");
     lan.settle();
@@ -33,7 +33,7 @@ fn a_node_is_there_for_those_that_are_listed() {
 }
 
 #[test]
-fn visibility_that_is_settled_before_the_peer_comes_holds_when_it_does() {
+fn visibility_set_before_the_peer_joins_applies_when_it_joins() {
     let (mut lan, ids) = lan(1);
     hidden(&mut lan, "V");
     let late = PeerId::new(3).unwrap();
@@ -45,7 +45,7 @@ fn visibility_that_is_settled_before_the_peer_comes_holds_when_it_does() {
 }
 
 #[test]
-fn filters_are_asked_at_every_tick_unless_told_otherwise() {
+fn filters_run_at_every_tick_by_default() {
     let (mut lan, ids) = lan(1);
     add_unit(&mut lan, "V", 1);
     let open = Rc::new(Cell::new(false));
@@ -61,7 +61,7 @@ fn filters_are_asked_at_every_tick_unless_told_otherwise() {
     sync.set_visibility_update_mode(VisibilityUpdateMode::None);
     open.set(false);
     lan.settle();
-    assert!(unit_at(&mut lan, ids[0], "V").is_some(), "nobody asked");
+    assert!(unit_at(&mut lan, ids[0], "V").is_some(), "the filter must not run at ticks");
     sync_of(&mut lan, SERVER, "Units/V/Sync").update_visibility(None);
     lan.settle();
     assert!(unit_at(&mut lan, ids[0], "V").is_none());
@@ -82,7 +82,7 @@ fn a_filter_can_be_removed() {
 }
 
 #[test]
-fn calls_go_only_to_those_that_see_the_node() {
+fn calls_are_sent_only_to_peers_that_see_the_node() {
     let (mut lan, ids) = lan(2);
     let node = hidden(&mut lan, "V");
     sync_of(&mut lan, SERVER, "Units/V/Sync").set_visibility_for(ids[0], true);
@@ -96,20 +96,20 @@ fn calls_go_only_to_those_that_see_the_node() {
 }
 
 #[test]
-fn a_synchronizer_that_signals_says_that_its_visibility_has_changed() {
+fn visibility_changed_is_emitted_if_signals_are_enabled() {
     let (mut lan, ids) = lan(1);
     add_unit(&mut lan, "V", 1);
     lan.settle();
     signals(&mut lan, SERVER);
     sync_of(&mut lan, SERVER, "Units/V/Sync").set_visibility_for(ids[0], true);
     lan.settle();
-    let told = signals(&mut lan, SERVER);
+    let signals_of_server = signals(&mut lan, SERVER);
     let changed = |signal: &Signal| matches!(signal, Signal::VisibilityChanged { peer: Some(peer), .. } if *peer == ids[0]);
-    assert!(told.iter().any(changed), "{told:?}");
+    assert!(signals_of_server.iter().any(changed), "{signals_of_server:?}");
 }
 
 #[test]
-fn properties_are_sent_only_to_those_who_have_the_node() {
+fn properties_are_sent_only_to_peers_that_have_the_node() {
     let (mut lan, ids) = lan(1);
     let spawner = lan.scene(SERVER).find("Spawner").unwrap();
     let node = add_unit(&mut lan, "U", 1);
@@ -128,7 +128,7 @@ fn properties_are_sent_only_to_those_who_have_the_node() {
 }
 
 #[test]
-fn a_synchronizer_that_was_lent_keeps_its_place() {
+fn synchronizer_keeps_its_position_when_its_authority_returns() {
     let scene_of = || {
         PackedScene::new("res://two.tscn", || {
             let sync =
@@ -157,7 +157,7 @@ fn a_synchronizer_that_was_lent_keeps_its_place() {
         scene.flush_changes();
     }
     let late = lan.join(build()).unwrap();
-    // Before the first DELTA could set right what the announcement had wrong.
+    // The state is checked before the first DELTA can correct errors of the SPAWN.
     for _ in 0..3 {
         lan.step();
     }
@@ -168,7 +168,7 @@ fn a_synchronizer_that_was_lent_keeps_its_place() {
 }
 
 #[test]
-fn a_synchronizer_that_comes_back_is_known_by_one_number_to_all() {
+fn synchronizer_that_returns_is_sent_by_one_id_to_all_peers() {
     let (mut lan, ids) = lan(1);
     let node = add_unit(&mut lan, "U", 1);
     lan.settle();
@@ -178,7 +178,7 @@ fn a_synchronizer_that_comes_back_is_known_by_one_number_to_all() {
         scene.tree_mut().set_multiplayer_authority(sync, owner, false).unwrap();
         scene.flush_changes();
     }
-    // The late one is told with a number before the other could be told the path.
+    // The late peer is sent a SPAWN with a net id before the other could confirm the path.
     let late = lan.join(game()).unwrap();
     lan.scene(SERVER).get_mut(node).unwrap().hp = 5;
     lan.settle();

@@ -1,4 +1,5 @@
-//! Bytes of strangers where peers authenticate themselves: one who was let in, one who was not, and a server that was not.
+//! Untrusted input where peers authenticate: from an admitted peer, from a pending one, and from a
+//! server that is not admitted.
 
 use std::sync::LazyLock;
 
@@ -16,11 +17,11 @@ use super::vectors::nodes::{Event, script};
 use super::vectors::scenarios;
 use super::vectors::world::{World, peer_id, unhex};
 
-/// Plays along.
+/// An admitted client that behaves well.
 const FRIEND: i32 = 2;
-/// Was let in.
+/// An admitted client that sends untrusted input.
 const GUEST: i32 = 3;
-/// Has completed and was not let in, yet.
+/// A client that has completed but is not admitted.
 const PENDING: i32 = 4;
 
 /// Packets that Godot sent.
@@ -34,7 +35,7 @@ static RECORDED: LazyLock<Vec<Bytes>> = LazyLock::new(|| {
     packets
 });
 
-/// What a SYS packet says, of anybody, with anything inside.
+/// SYS packets about any peer, with any content.
 fn sys() -> impl Strategy<Value = Bytes> {
     let id = prop_oneof![4 => -5_i32..6, 1 => any::<i32>()];
     (0..5_u8, id, prop::option::of(any::<prop::sample::Index>())).prop_map(|(kind, id, inner)| {
@@ -47,7 +48,7 @@ fn sys() -> impl Strategy<Value = Bytes> {
     })
 }
 
-/// A completion, a SYS packet, a recorded one with a byte changed or the end cut off, or bytes of no meaning.
+/// A completion, a SYS packet, a recorded packet with a changed byte or cut off, or random bytes.
 fn packet() -> impl Strategy<Value = Bytes> {
     let change = (any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<u8>(), 0..4);
     let changed = change.prop_map(|(which, at, byte, cut)| {
@@ -62,7 +63,7 @@ fn packet() -> impl Strategy<Value = Bytes> {
     prop_oneof![1 => completion, 3 => sys(), 4 => changed, 1 => arbitrary]
 }
 
-/// Where everybody authenticates, and all but [`PENDING`] have.
+/// Returns peers that all authenticate; all but [`PENDING`] are admitted.
 fn world() -> World {
     let mut world = World::new(1..=PENDING, true);
     for side in world.ids() {
@@ -95,7 +96,7 @@ fn send(world: &mut World, from: i32, packet: Bytes) {
     world.receive(1, from, TransferMode::Reliable, Channel(0), packet);
 }
 
-/// Whether the server and the friend can call each other.
+/// Returns whether the server and the friend can call each other.
 fn plays(world: &mut World) -> bool {
     settle(world);
     world.take_events();
@@ -116,7 +117,7 @@ fn plays(world: &mut World) -> bool {
     called_by(FRIEND) && called_by(1)
 }
 
-/// Who a thing that was done came from.
+/// Returns the peer that caused an event.
 fn author(event: &Event) -> i32 {
     match event {
         Event::Call { sender, .. } => *sender,
@@ -130,7 +131,7 @@ fn is_auth(event: &Event) -> bool {
     matches!(event, Event::Bytes { what: "auth_callback", .. })
 }
 
-/// Always the same cases.
+/// A fixed seed, so that the cases are always the same.
 fn runs(cases: u32) -> ProptestConfig {
     let rng_seed = RngSeed::Fixed(0x6d70);
     ProptestConfig { cases, rng_seed, failure_persistence: None, ..ProptestConfig::default() }
@@ -140,7 +141,7 @@ proptest! {
     #![proptest_config(runs(250))]
 
     #[test]
-    fn whatever_strangers_send_the_others_play_on_and_who_was_not_let_in_does_nothing(
+    fn untrusted_packets_have_no_effect_on_others_and_pending_peers_cause_no_events(
         packets in prop::collection::vec((prop::bool::ANY, packet()), 1..60),
     ) {
         let mut world = world();
@@ -163,7 +164,7 @@ proptest! {
     }
 
     #[test]
-    fn a_server_that_was_not_let_in_does_nothing(
+    fn pending_server_causes_no_events(
         packets in prop::collection::vec(packet(), 1..60),
     ) {
         let mut world = World::new(1..=2, true);
@@ -188,7 +189,7 @@ proptest! {
 }
 
 #[test]
-fn nonsense_of_a_pending_peer_ends_its_link_and_nobody_elses() {
+fn malformed_packets_of_a_pending_peer_close_only_its_own_link() {
     let mut world = world();
     for _ in 0..MALFORMED_PACKETS_MAX - 1 {
         send(&mut world, PENDING, Bytes::from_static(&[0x03, 0x01]));
@@ -204,9 +205,9 @@ fn nonsense_of_a_pending_peer_ends_its_link_and_nobody_elses() {
 }
 
 #[test]
-fn nothing_is_relayed_to_or_for_a_pending_peer() {
+fn nothing_is_relayed_to_or_from_a_pending_peer() {
     let mut world = world();
-    // To it, to everybody but the friend, to everybody; and from it.
+    // To the pending peer, to all but the friend, to all; and from the pending peer.
     for packet in ["07030400000003a1", "0703feffffff03a2", "07030000000003a3"] {
         send(&mut world, GUEST, unhex(packet));
     }
@@ -217,7 +218,7 @@ fn nothing_is_relayed_to_or_for_a_pending_peer() {
 }
 
 #[test]
-fn signals_that_nobody_takes_are_bounded_in_number_and_in_bytes() {
+fn queued_signals_are_bounded_in_number_and_in_bytes() {
     let bulk = |len: usize, link: u32, kind: &[u8]| {
         let mut packet = kind.to_vec();
         packet.resize(len, 0x5A);
@@ -247,7 +248,7 @@ fn signals_that_nobody_takes_are_bounded_in_number_and_in_bytes() {
         assert_eq!(count, 16);
         assert!(bytes <= SIGNAL_BYTES_MAX, "{bytes}");
 
-        // The largest packet there is comes through.
+        // A packet of the maximum size is delivered.
         side.hand_over(at(0), &bulk(PACKET_BYTES_MAX, 2, kind));
         assert_eq!(kept(&mut side).0, 1);
 
@@ -258,9 +259,10 @@ fn signals_that_nobody_takes_are_bounded_in_number_and_in_bytes() {
     }
 }
 
-/// In Godot 4.6.3 an announcement is not checked; it is signalled again, and changes nothing.
+/// Godot 4.6.3 does not check such an announcement: the signals are emitted again, and the
+/// connection stays.
 #[test]
-fn a_server_that_announces_itself_keeps_its_link() {
+fn server_that_announces_itself_stays_connected() {
     let mut side = Side::new(2, false);
     side.take(at(0), &Input::Opened);
     side.take(at(0), &Input::Connected(1, 1));
@@ -269,14 +271,14 @@ fn a_server_that_announces_itself_keeps_its_link() {
     assert_eq!(side.take(at(0), &Input::Say(1)).sent, [(1, 1, vec![0x03, 0x5A])]);
     let lost = side.take(at(0), &Input::Disconnected(1, 1));
     assert_eq!(lost.signals, [Signal::PeerDisconnected(peer(1))]);
-    // Its link leads nowhere now.
+    // The link belongs to no peer now.
     side.take(at(0), &Input::Packet(1, 1, vec![3, 1]));
     let State { peers, stray, .. } = side.state(at(0));
     assert_eq!((peers, stray), (vec![], 1));
 }
 
 #[test]
-fn what_overtakes_the_end_of_an_authentication_waits_for_it() {
+fn packets_that_overtake_the_completion_are_deferred() {
     let mut side = Side::new(1, true);
     side.take(at(0), &Input::Opened);
     side.take(at(0), &Input::Connected(2, 2));
@@ -285,7 +287,7 @@ fn what_overtakes_the_end_of_an_authentication_waits_for_it() {
     assert_eq!(side.take(at(0), &said(2)).signals, []);
     let completed = side.take(at(0), &Input::Packet(2, 2, vec![0x07, 0x00]));
     let data = Bytes::from_static(&[2]);
-    let heard = [Signal::PeerConnected(peer(2)), Signal::PeerPacket { from: peer(2), data }];
-    assert_eq!(completed.signals, heard);
+    let expected = [Signal::PeerConnected(peer(2)), Signal::PeerPacket { from: peer(2), data }];
+    assert_eq!(completed.signals, expected);
     assert_eq!(side.state(at(0)).malformed, 0);
 }

@@ -1,4 +1,4 @@
-//! Nodes without an announcement of their own, below one that is announced and can be hidden.
+//! Nodes without an announcement of their own, below an announced node that can be hidden.
 
 use mp_scene::RpcError;
 use mp_scene::prelude::*;
@@ -11,7 +11,8 @@ fn synchronizer() -> Instance {
     Instance::new("Sync", MultiplayerSynchronizer::new(config))
 }
 
-/// A soldier, whose synchronizer says who sees him, with a gun that has a synchronizer and a bag that has none.
+/// A soldier whose synchronizer controls its visibility, with a gun that has a synchronizer and a
+/// bag that has none.
 fn soldier() -> PackedScene {
     PackedScene::new("res://soldier.tscn", || {
         Instance::new("Soldier", Unit::default())
@@ -30,7 +31,8 @@ fn pet() -> PackedScene {
     })
 }
 
-/// A field for soldiers of the server and one for those of client 2, and a tower that is part of the scene.
+/// A field for soldiers of the server and one for those of client 2, and a tower that is part of
+/// the scene.
 fn field() -> BranchBuilder {
     Branch::builder("/root/Game").tick_rate(1_000).setup(|scene| {
         for (name, owner) in [("Units", 1), ("Guests", 2)] {
@@ -48,7 +50,7 @@ fn field() -> BranchBuilder {
     })
 }
 
-/// A server with a soldier, hidden from the second of the two clients.
+/// Returns a server with a soldier that is hidden from the second of two clients.
 fn ambush() -> (Lan, [PeerId; 2]) {
     let mut lan = Lan::new(field()).unwrap();
     let clients = [0, 1].map(|_| lan.join(field()).unwrap());
@@ -59,7 +61,7 @@ fn ambush() -> (Lan, [PeerId; 2]) {
     (lan, clients)
 }
 
-/// Hides a synchronizer of `side` from `peer` alone.
+/// Hides a synchronizer of `side` from `peer` only.
 fn hide_from(lan: &mut Lan, side: PeerId, path: &str, peer: PeerId) {
     let others: Vec<_> = lan.scene(side).peers().into_iter().filter(|&it| it != peer).collect();
     let sync = sync_of(lan, side, path);
@@ -74,7 +76,7 @@ fn unit_of<'l>(lan: &'l mut Lan, peer: PeerId, path: &str) -> &'l mut Unit {
     scene.get_mut(NodeRef::new(node)).unwrap()
 }
 
-/// `side` calls its node at `path` everywhere else, and `blind` alone.
+/// Calls the node at `path` of `side` on all other peers, and on `blind` only.
 fn poke(lan: &mut Lan, side: PeerId, path: &str, blind: PeerId) -> Result<(), RpcError> {
     let scene = lan.scene(side);
     let node = scene.find(path).unwrap();
@@ -82,7 +84,8 @@ fn poke(lan: &mut Lan, side: PeerId, path: &str, blind: PeerId) -> Result<(), Rp
     scene.rpc_id(blind, node, "poke", ())
 }
 
-/// How many packets `peer` receives while `side` changes its nodes at `paths` again and again.
+/// Returns the number of packets that `peer` receives while `side` changes its nodes at `paths`
+/// repeatedly.
 fn received(lan: &mut Lan, peer: PeerId, side: PeerId, paths: &[&str]) -> u64 {
     let before = lan.scene(peer).stats().packets_received;
     for hp in 1..20 {
@@ -96,8 +99,8 @@ fn received(lan: &mut Lan, peer: PeerId, side: PeerId, paths: &[&str]) -> u64 {
 }
 
 #[test]
-fn calls_of_what_lies_below_a_hidden_node_are_sent_only_to_those_that_have_it() {
-    let (mut lan, [sees, blind]) = ambush();
+fn calls_below_a_hidden_node_are_sent_only_to_peers_that_have_it() {
+    let (mut lan, [viewer, blind]) = ambush();
     lan.scene(SERVER).add_instance("Units/Soldier/Pets", pet().instantiate()).unwrap();
     lan.settle();
     let before = lan.scene(blind).stats().packets_received;
@@ -105,13 +108,13 @@ fn calls_of_what_lies_below_a_hidden_node_are_sent_only_to_those_that_have_it() 
         let path = format!("Units/Soldier/{node}");
         assert_eq!(poke(&mut lan, SERVER, &path, blind), Err(RpcError::NotVisible(blind)));
         lan.settle();
-        assert_eq!(unit_of(&mut lan, sees, &path).poked, [1], "{node}");
+        assert_eq!(unit_of(&mut lan, viewer, &path).poked, [1], "{node}");
     }
-    assert_eq!(lan.scene(blind).stats().packets_received, before, "not even a path");
+    assert_eq!(lan.scene(blind).stats().packets_received, before, "no path may be announced");
 }
 
 #[test]
-fn calls_of_a_client_reach_through_the_relay_only_those_that_have_the_node_around() {
+fn relayed_calls_reach_only_peers_that_have_the_enclosing_node() {
     let (mut lan, [owner, blind]) = ambush();
     lan.scene(owner).add_instance("Guests", soldier().instantiate()).unwrap();
     let sync = lan.scene(owner).find("Guests/Soldier/Sync").unwrap();
@@ -127,7 +130,7 @@ fn calls_of_a_client_reach_through_the_relay_only_those_that_have_the_node_aroun
 }
 
 #[test]
-fn a_gun_is_not_sent_after_its_soldier_was_hidden() {
+fn gun_is_not_sent_to_peers_from_which_its_soldier_is_hidden() {
     let (mut lan, [_, blind]) = ambush();
     let gun = "Units/Soldier/Gun";
     for round in 1..4 {
@@ -146,7 +149,7 @@ fn a_gun_is_not_sent_after_its_soldier_was_hidden() {
 }
 
 #[test]
-fn a_gun_is_sent_as_its_holder_is_seen_wherever_it_is_taken() {
+fn moved_gun_has_the_visibility_of_its_new_holder() {
     let (mut lan, clients) = ambush();
     let [_, blind] = clients;
     for (from, to) in [("Units/Soldier", "."), (".", "Units/Soldier")] {
@@ -158,7 +161,7 @@ fn a_gun_is_sent_as_its_holder_is_seen_wherever_it_is_taken() {
             scene.tree_mut().reparent(gun, to).unwrap();
         }
         if to == "." {
-            // Who has not seen the soldier gets the gun when it is on the ground.
+            // A peer that does not see the soldier is sent the gun when it lies on the ground.
             let gun = Instance::new("Gun", Unit::default()).child(synchronizer());
             lan.scene(blind).add_instance(".", gun).unwrap();
             lan.settle();
@@ -192,13 +195,13 @@ fn a_hidden_node_that_is_part_of_the_scene_hides_only_itself() {
 }
 
 #[test]
-fn a_synchronizer_whose_root_lies_below_a_hidden_node_is_not_sent() {
-    let (mut lan, [sees, blind]) = ambush();
-    for side in [SERVER, blind, sees] {
+fn synchronizer_with_a_root_below_a_hidden_node_is_not_sent() {
+    let (mut lan, [viewer, blind]) = ambush();
+    for side in [SERVER, blind, viewer] {
         let config = ReplicationConfig::new().on_change(".:hp");
         let sync = MultiplayerSynchronizer::new(config).with_root_path("../Units/Soldier/Bag");
         lan.scene(side).add("Scope", sync).unwrap();
     }
     assert_eq!(received(&mut lan, blind, SERVER, &["Units/Soldier/Bag"]), 0);
-    assert_eq!(unit_of(&mut lan, sees, "Units/Soldier/Bag").hp, 19);
+    assert_eq!(unit_of(&mut lan, viewer, "Units/Soldier/Bag").hp, 19);
 }

@@ -1,4 +1,4 @@
-//! Announcements and properties from a stranger: no panic, no memory without bound, and others are not harmed.
+//! Untrusted SPAWN, SYNC and DELTA: no panic, no unbounded memory, no effect on other peers.
 
 use bytes::Bytes;
 use mp_core::{
@@ -16,14 +16,14 @@ const ENDPOINT: EndpointId = EndpointId(0);
 const LINK: ConnectionId = ConnectionId { slot: 1, generation: 0 };
 const NOW: Instant = Instant::from_millis(1_000);
 
-/// A client of a server that says what it likes, and has authority over everything.
+/// Returns a client of a server that is the test, and has authority over all nodes.
 fn client() -> Branch {
     let mut client = game().build().unwrap();
     let (unique_id, status) = (PeerId::new(2).unwrap(), ConnectionStatus::Connecting);
     let info = EndpointInfo { unique_id, status, relay_supported: true, max_packet_size: 1 << 24 };
     client.handle_input(NOW, ToBranch::Opened(ENDPOINT, info));
     let (claimed_id, origin) = (Some(PeerId::SERVER), Origin::Process);
-    tell(&mut client, PeerEvent::Connected { connection: LINK, claimed_id, origin });
+    receive_event(&mut client, PeerEvent::Connected { connection: LINK, claimed_id, origin });
     // SIMPLIFY_PATH of the spawner as 1, and of the static synchronizer as 2.
     for (id, path) in [(1_u8, "Spawner"), (2, "Stats/Sync")] {
         let mut packet = vec![1];
@@ -31,18 +31,21 @@ fn client() -> Branch {
         packet.extend_from_slice(&[id, 0, 0, 0]);
         packet.extend_from_slice(path.as_bytes());
         packet.push(0);
-        hear(&mut client, packet);
+        receive(&mut client, packet);
     }
     client
 }
 
-fn tell(branch: &mut Branch, event: PeerEvent) {
+fn receive_event(branch: &mut Branch, event: PeerEvent) {
     branch.handle_input(NOW, ToBranch::Events(ENDPOINT, vec![event]));
 }
 
-fn hear(branch: &mut Branch, payload: impl Into<Bytes>) {
+fn receive(branch: &mut Branch, payload: impl Into<Bytes>) {
     let (mode, channel) = (TransferMode::Reliable, Channel(0));
-    tell(branch, PeerEvent::Packet(Packet { from: LINK, mode, channel, payload: payload.into() }));
+    receive_event(
+        branch,
+        PeerEvent::Packet(Packet { from: LINK, mode, channel, payload: payload.into() }),
+    );
 }
 
 fn spawn(name: &str, net_id: u32, scene: u8, ids: &[u32], state: &[u8]) -> Vec<u8> {
@@ -58,20 +61,20 @@ fn spawn(name: &str, net_id: u32, scene: u8, ids: &[u32], state: &[u8]) -> Vec<u
 }
 
 #[test]
-fn a_hand_made_announcement_is_taken() {
+fn handcrafted_spawn_is_accepted() {
     let mut client = client();
-    hear(&mut client, spawn("U", 5, 0, &[6], &[0x02, 9]));
+    receive(&mut client, spawn("U", 5, 0, &[6], &[0x02, 9]));
     let node: NodeRef<Unit> = NodeRef::new(client.scene().find("Units/U").unwrap());
-    // The state is cut off, so that nothing of it is set; the node stays, as in Godot.
+    // The state is cut off, so none of it is set. The node stays, as in Godot.
     assert_eq!(client.scene().get(node).unwrap().hp, 0);
-    hear(&mut client, vec![5, 5, 0, 0, 0]);
+    receive(&mut client, vec![5, 5, 0, 0, 0]);
     assert!(client.scene().find("Units/U").is_err());
 }
 
 #[test]
-fn an_announcement_under_a_name_that_godot_makes_up_is_refused() {
+fn spawn_with_a_generated_name_is_refused() {
     let mut client = client();
-    hear(&mut client, spawn("@Node@2", 5, 1, &[], &[]));
+    receive(&mut client, spawn("@Node@2", 5, 1, &[], &[]));
     assert!(client.scene().find("Units/@Node@2").is_err());
     let stats = client.scene().stats();
     assert_eq!((stats.refused_announcements, stats.refused_calls), (1, 0));
@@ -79,11 +82,11 @@ fn an_announcement_under_a_name_that_godot_makes_up_is_refused() {
 }
 
 #[test]
-fn a_peer_cannot_announce_nodes_without_end() {
+fn spawned_nodes_of_a_peer_are_bounded() {
     let mut client = client();
     let crates = SPAWNED_NODES_MAX as u32 + 20;
     for number in 0..crates {
-        hear(&mut client, spawn(&format!("C{number}"), number, 1, &[], &[]));
+        receive(&mut client, spawn(&format!("C{number}"), number, 1, &[], &[]));
     }
     let units = client.scene().find("Units").unwrap();
     assert_eq!(client.scene().tree().children(units).count(), SPAWNED_NODES_MAX);
@@ -91,10 +94,10 @@ fn a_peer_cannot_announce_nodes_without_end() {
 }
 
 #[test]
-fn the_nodes_of_a_server_that_is_gone_go() {
+fn nodes_of_a_disconnected_server_are_removed() {
     let mut client = client();
     for number in 0..10 {
-        hear(&mut client, spawn(&format!("C{number}"), number, 1, &[], &[]));
+        receive(&mut client, spawn(&format!("C{number}"), number, 1, &[], &[]));
     }
     let reason = mp_core::DisconnectReason::Timeout;
     client.handle_input(NOW, ToBranch::Closed(ENDPOINT, reason));
@@ -102,7 +105,7 @@ fn the_nodes_of_a_server_that_is_gone_go() {
     assert_eq!(client.scene().tree().children(units).count(), 0);
 }
 
-/// Packets that are nearly right.
+/// Packets that are almost valid.
 fn packet() -> impl Strategy<Value = Vec<u8>> {
     let bytes = || proptest::collection::vec(any::<u8>(), 0..40);
     let id = || prop_oneof![0..8_u32, Just(0x8000_0002), any::<u32>()];
@@ -126,7 +129,7 @@ fn packet() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn nothing_that_a_server_says_harms_its_client(
+    fn untrusted_server_packets_do_not_break_the_client(
         packets in proptest::collection::vec(packet(), 0..60),
         cut in 0..64_usize,
     ) {
@@ -135,15 +138,15 @@ proptest! {
             if number % 3 == 0 {
                 packet.truncate(cut);
             }
-            // A server that authenticates is left by a client that does not.
+            // A client that does not authenticate disconnects from a server that does.
             if matches!(packet[..], [first, 0, ..] if first & 7 == 7) {
                 continue;
             }
-            hear(&mut client, packet);
+            receive(&mut client, packet);
         }
         client.end_turn(NOW);
-        // It goes on as before: what is right is taken.
-        hear(&mut client, spawn("Right", 77_777, 1, &[], &[]));
+        // The client still accepts valid packets.
+        receive(&mut client, spawn("Right", 77_777, 1, &[], &[]));
         prop_assert!(client.scene().find("Units/Right").is_ok());
     }
 }

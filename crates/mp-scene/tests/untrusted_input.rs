@@ -1,4 +1,5 @@
-//! Bytes of strangers: whatever they send, nothing panics, nothing grows without a bound, and the others play on.
+//! Untrusted input: no packet causes a panic or unbounded memory, and the other peers continue to
+//! play.
 #![allow(missing_docs, unreachable_pub, reason = "a test")]
 
 mod vectors;
@@ -45,7 +46,7 @@ static RECORDED: LazyLock<Vec<Bytes>> = LazyLock::new(|| {
     packets
 });
 
-/// A recorded packet with some bytes changed, cut off or added; or bytes of no meaning.
+/// A recorded packet with some bytes changed, removed or added, or random bytes.
 fn packet() -> impl Strategy<Value = Bytes> {
     let change = (any::<prop::sample::Index>(), any::<u8>());
     let mutated = (
@@ -68,7 +69,7 @@ fn packet() -> impl Strategy<Value = Bytes> {
     prop_oneof![4 => mutated, 1 => arbitrary]
 }
 
-/// A server that everybody knows as 1, and clients 2 and 3.
+/// Returns a server with id 1, and clients 2 and 3.
 fn world() -> World {
     let mut world = World::new(1..=3, true);
     for peer in 1..=3 {
@@ -94,7 +95,7 @@ fn send(world: &mut World, from: i32, packet: Bytes) {
     world.receive(1, from, TransferMode::Reliable, Channel(0), packet);
 }
 
-/// Whether client 3 can call the server, and the server it.
+/// Returns whether client 3 and the server can call each other.
 fn plays(world: &mut World, client: i32) -> bool {
     settle(world);
     world.take_events();
@@ -117,7 +118,7 @@ fn plays(world: &mut World, client: i32) -> bool {
     made_by(client) && made_by(1)
 }
 
-/// Always the same cases.
+/// A fixed seed, so that the cases are always the same.
 fn runs(cases: u32) -> ProptestConfig {
     let rng_seed = RngSeed::Fixed(0x6d70);
     ProptestConfig { cases, rng_seed, failure_persistence: None, ..ProptestConfig::default() }
@@ -127,13 +128,13 @@ proptest! {
     #![proptest_config(runs(4_000))]
 
     #[test]
-    fn a_packet_that_is_understood_can_be_written_again(packet in packet()) {
+    fn decoded_packet_can_be_encoded_again(packet in packet()) {
         let limits = Limits { full_objects: Some(|_| true), ..Limits::default() };
         if let Ok(message) = Codec::default().decode(&packet, &limits) {
             let mut bytes = BytesMut::new();
             Codec::default().encode(&message, Objects::Full, &mut bytes).unwrap();
             let again = Codec::default().decode(&bytes.freeze(), &limits);
-            // Text, since NaN is not itself.
+            // Compared as text, since NaN does not equal itself.
             let again = again.map(complete);
             prop_assert_eq!(format!("{again:?}"), format!("{:?}", Ok::<_, ()>(complete(message))));
         }
@@ -144,7 +145,7 @@ proptest! {
     #![proptest_config(runs(400))]
 
     #[test]
-    fn whatever_a_peer_sends_the_others_play_on(packets in prop::collection::vec(packet(), 1..60)) {
+    fn untrusted_packets_do_not_disturb_other_peers(packets in prop::collection::vec(packet(), 1..60)) {
         let mut world = world();
         for packet in packets {
             send(&mut world, 2, packet);
@@ -155,7 +156,7 @@ proptest! {
     }
 }
 
-/// A call as it is after a round trip, in which arguments that could not be read have become nulls.
+/// Returns a call as it is after a round trip, in which undecodable arguments have become null.
 fn complete(message: SceneMessage) -> SceneMessage {
     match message {
         SceneMessage::RemoteCall(call) => {
@@ -166,7 +167,7 @@ fn complete(message: SceneMessage) -> SceneMessage {
 }
 
 #[test]
-fn a_peer_that_sends_only_nonsense_is_disconnected_and_counted() {
+fn peer_that_sends_malformed_packets_is_disconnected_and_counted() {
     let mut world = world();
     for _ in 0..MALFORMED_PACKETS_MAX - 1 {
         send(&mut world, 2, Bytes::from_static(&[0xB0]));
@@ -179,9 +180,9 @@ fn a_peer_that_sends_only_nonsense_is_disconnected_and_counted() {
 }
 
 #[test]
-fn calls_that_are_refused_do_not_count_as_nonsense() {
+fn refused_calls_do_not_count_as_malformed() {
     let mut world = world();
-    // A node number that was never given, a method that is not there.
+    // An unknown path id, an unknown method.
     for packet in ["808000", "a0060000802a4100"] {
         send(&mut world, 2, unhex(packet));
     }
@@ -192,7 +193,7 @@ fn calls_that_are_refused_do_not_count_as_nonsense() {
 }
 
 #[test]
-fn a_peer_cannot_number_nodes_without_end() {
+fn path_ids_of_a_peer_are_bounded() {
     let mut world = world();
     let names = 0..300;
     for name in names.clone() {
@@ -216,9 +217,9 @@ fn a_peer_cannot_number_nodes_without_end() {
 }
 
 #[test]
-fn a_client_is_not_told_of_peers_by_other_clients() {
+fn client_does_not_accept_announcements_of_peers_from_other_clients() {
     let mut world = world();
-    // Client 2 announces 9 to the server, and through the relay to client 3.
+    // Client 2 announces peer 9 to the server, and through the relay to client 3.
     send(&mut world, 2, unhex("070109000000"));
     send(&mut world, 2, unhex("070303000000070109000000"));
     settle(&mut world);
@@ -244,7 +245,7 @@ fn a_path_cannot_leave_the_multiplayer_root() {
         2,
         unhex(&format!("a006000080 00{}00", hex(b"../Outside/A")).replace(' ', "")),
     );
-    assert_eq!(world.scene(1).stats().refused_calls, 3, "with the switch it is as in Godot");
+    assert_eq!(world.scene(1).stats().refused_calls, 3, "the quirk must behave like Godot");
 }
 
 #[test]
@@ -276,13 +277,13 @@ fn an_unknown_peer_is_not_disconnected() {
 }
 
 #[test]
-fn a_peer_whose_authentication_is_not_complete_can_do_nothing() {
+fn pending_peer_has_no_effect() {
     let mut world = World::new(1..=2, true);
     world.add(1, "A", script("rpc_node"));
     world.scene(1).multiplayer_mut().set_authentication(true);
     world.link(1, 2);
     world.take_events();
-    // It says that it is satisfied; this side is not.
+    // The remote peer completes; the local peer does not.
     send(&mut world, 2, Bytes::from_static(&[0x07, 0x00]));
     for packet in RECORDED.iter().filter(|packet| !packet.starts_with(&[0x07, 0x00])) {
         send(&mut world, 2, packet.clone());
@@ -294,31 +295,35 @@ fn a_peer_whose_authentication_is_not_complete_can_do_nothing() {
 }
 
 #[test]
-fn a_call_with_arguments_that_cannot_be_read_is_not_made() {
+fn call_with_undecodable_arguments_is_not_made() {
     let mut world = world();
-    // Two arguments announced, one present.
+    // Two arguments are announced, one is present.
     send(&mut world, 2, unhex("2009000080 00 02 0205 4100".replace(' ', "").as_str()));
     assert_eq!(world.take_events(), []);
     assert_eq!(world.scene(1).stats().refused_calls, 1);
 }
 
 #[test]
-fn a_call_of_a_node_with_other_methods_is_not_made() {
+fn call_of_a_node_with_another_rpc_table_is_not_made() {
     let mut world = world();
     let checksum = "30".repeat(32);
     send(&mut world, 2, unhex(&format!("01{checksum}00010000004100")));
-    assert_eq!(world.take_sent().pop().unwrap().hex, "020001000000", "confirmed as different");
-    // By number, and by path.
+    assert_eq!(
+        world.take_sent().pop().unwrap().hex,
+        "020001000000",
+        "the confirmation must report the mismatch"
+    );
+    // By path id, and by path.
     for call in ["800100", "a006000080004100"] {
         send(&mut world, 2, unhex(call));
     }
     assert_eq!(world.take_events(), []);
     assert_eq!(world.scene(1).stats().refused_calls, 2);
-    assert!(plays(&mut world, 3), "it is the caller that is refused, not the node");
+    assert!(plays(&mut world, 3), "only calls of that peer must be refused");
 }
 
 #[test]
-fn relayed_packets_wait_for_the_announcement_of_their_sender() {
+fn relayed_packets_are_deferred_until_their_sender_is_announced() {
     let mut world = world();
     let relayed = |from: &str, inner: &str| unhex(&format!("0703{from}000000{inner}"));
     let mut receive = |packet| world.receive(2, 1, TransferMode::Reliable, Channel(3), packet);
@@ -328,7 +333,7 @@ fn relayed_packets_wait_for_the_announcement_of_their_sender() {
     receive(relayed("09", "0303"));
     receive(unhex("070109000000"));
     let events = world.take_events();
-    let heard: Vec<_> = events
+    let received: Vec<_> = events
         .iter()
         .map(|event| match event {
             Event::Bytes { from, hex, .. } => format!("{from}: {hex}"),
@@ -337,15 +342,15 @@ fn relayed_packets_wait_for_the_announcement_of_their_sender() {
             Event::Told { what, .. } => what.clone(),
         })
         .collect();
-    assert_eq!(heard, ["peer_connected [9]", "9: 01", "9 calls A", "9: 03"]);
+    assert_eq!(received, ["peer_connected [9]", "9: 01", "9 calls A", "9: 03"]);
 }
 
 #[test]
-fn relayed_packets_that_wait_are_bounded_and_reliable_ones_are_not_lost_silently() {
+fn deferred_relayed_packets_are_bounded_and_reliable_ones_are_not_lost_silently() {
     let mut world = world();
-    let waiting = unhex("0703090000000342");
+    let packet = unhex("0703090000000342");
     let receive = |world: &mut World, mode| {
-        world.receive(2, 1, mode, Channel(3), waiting.clone());
+        world.receive(2, 1, mode, Channel(3), packet.clone());
         world.collect(2);
         (world.scene(2).stats().stray_packets, world.take_disconnected())
     };
@@ -355,16 +360,20 @@ fn relayed_packets_that_wait_are_bounded_and_reliable_ones_are_not_lost_silently
     assert_eq!(
         receive(&mut world, TransferMode::Unreliable),
         (1, vec![]),
-        "is dropped and counted"
+        "an unreliable packet must be dropped and counted"
     );
-    assert_eq!(receive(&mut world, TransferMode::Reliable), (2, vec![(2, 1)]), "ends the session");
+    assert_eq!(
+        receive(&mut world, TransferMode::Reliable),
+        (2, vec![(2, 1)]),
+        "a reliable packet must end the session"
+    );
 }
 
 #[test]
 fn relayed_packets_of_a_peer_that_is_never_announced_are_dropped_after_a_minute() {
     let mut world = world();
-    let waiting = unhex("0703090000000342");
-    world.receive(2, 1, TransferMode::Reliable, Channel(3), waiting);
+    let packet = unhex("0703090000000342");
+    world.receive(2, 1, TransferMode::Reliable, Channel(3), packet);
     world.pass(OVERTAKING_TIME - Duration::from_millis(1));
     world.flush(2);
     assert_eq!(world.scene(2).stats().stray_packets, 0);

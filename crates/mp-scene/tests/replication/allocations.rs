@@ -1,11 +1,11 @@
-//! What a tick costs: nothing is allocated for entities or packets once everything has its place.
+//! Allocations of a tick: none for entities and packets in a steady state.
 
 use mp_core::variant::Vector2;
 
 use crate::game::*;
 
-/// Allocations of a turn of the server in which `entities` units move for `clients` clients. What the transport takes is not counted: it
-/// is the same for each packet.
+/// Returns the allocations of a turn of the server in which `entities` units move for `clients`
+/// clients. Those of the transport are not counted; they are the same for each packet.
 fn allocations(entities: usize, clients: usize, moves: bool) -> (u64, u64) {
     let (mut lan, ids) = lan(clients);
     let nodes: Vec<_> = (0..entities).map(|n| add_unit(&mut lan, &format!("U{n}"), 0)).collect();
@@ -31,10 +31,10 @@ fn allocations(entities: usize, clients: usize, moves: bool) -> (u64, u64) {
 }
 
 #[test]
-fn a_tick_allocates_for_packets_and_not_for_entities() {
+fn tick_allocates_for_packets_and_not_for_entities() {
     let (few, _) = allocations(50, 2, true);
     let (many, _) = allocations(1_000, 2, true);
-    // 1,000 units of 20 bytes are 15 packets of 1350 for each peer, 50 are one.
+    // 1,000 units of 20 bytes are 15 packets of 1350 bytes for each peer, 50 units are one.
     let packets = 2 * 15;
     assert!(many <= few + 4 * packets, "{few} for 50 units, {many} for 1,000");
 }
