@@ -2,7 +2,7 @@
 //!
 //! 1. Visibility filters that were configured to do so run again.
 //! 2. `delta` finds changes: from fields that report them, and by comparing the encoded values of
-//!   the others.
+//!    the others.
 //! 3. Each peer is sent its SYNCs (`sync`) and then its DELTAs.
 
 use std::rc::Rc;
