@@ -1,4 +1,4 @@
-## Joins a room of mp-server over WebRTC, from a web export or where Godot's WebRTC plug-in is.
+## Joins a room of mp-server over WebRTC, in a web export or with Godot's WebRTC plug-in.
 ##
 ##     var client := MpWebRtcClient.new()
 ##     add_child(client)
@@ -9,10 +9,11 @@
 class_name MpWebRtcClient
 extends Node
 
-## The room cannot be joined; connection_failed follows where multiplayer has the peer already.
+## Emitted when the room cannot be joined. connection_failed follows if multiplayer already has
+## the peer.
 signal failed(reason: String)
 
-## Time in seconds until the attempt is given up. Godot itself never gives up.
+## Time in seconds until the attempt times out. Godot itself has no timeout.
 var timeout := 20.0
 ## Modes of the transfer channels 1, 2, ..., as WebRTCMultiplayerPeer.create_client takes them. The
 ## room must have the same: mp-server --webrtc-channels.
@@ -32,7 +33,7 @@ var _has_joined := false
 var _is_over := false
 
 
-## Begins to join the room whose signaling is at `url`, which ends in /webrtc.
+## Starts to join the room whose signaling is at `url`, which ends in /webrtc.
 func join(url: String, tls: TLSOptions = null) -> Error:
 	_url = url
 	_tls = tls

@@ -19,56 +19,59 @@ use crate::webrtc::{WebRtcSettings, sessions_max};
 
 /// A relay room for Godot 4 games.
 ///
-/// Players who connect see each other (peer_connected, get_peers) and reach each other with RPCs and send_bytes; the room
-/// passes their packets on and knows nothing of the game. Peer 1 is the room itself: it has no nodes, and calls to it are
-/// dropped. As it is also the authority of every node at first, let the players' nodes be their own with
-/// set_multiplayer_authority, or use @rpc("any_peer").
+/// Connected players see each other (peer_connected, get_peers) and reach each other with RPCs and
+/// send_bytes. The room relays their packets and knows nothing about the game. Peer 1 is the room
+/// itself. It has no nodes; calls to it are dropped. Initially it is the authority of every node,
+/// so give players authority over their nodes with set_multiplayer_authority, or use
+/// @rpc("any_peer").
 #[derive(Debug, Parser)]
 #[command(version, after_help = AFTER_HELP, args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 
-    /// Where to listen for ENet players: an IP address and a UDP port, or off
+    /// Address for ENet players: an IP address and a UDP port, or off
     #[arg(long_help = ENET_HELP)]
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "*:7777", env = "MP_ENET")]
     enet: String,
 
-    /// Where to listen for WebSocket players: an IP address and a TCP port, or off
+    /// Address for WebSocket players: an IP address and a TCP port, or off
     #[arg(long_help = WS_HELP)]
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "*:7778", env = "MP_WS")]
     ws: String,
 
-    /// Where to listen for WebRTC players: an IP address and a UDP port, or off [default: *:7779; off with --ws off]
+    /// Address for WebRTC players: an IP address and a UDP port, or off [default: *:7779; off with
+    /// --ws off]
     #[arg(long_help = WEBRTC_HELP)]
     #[arg(long, value_name = "ADDRESS:PORT", env = "MP_WEBRTC")]
     webrtc: Option<String>,
 
-    /// Addresses that WebRTC players are told to reach the room at, separated by commas [default: this machine's]
+    /// Addresses announced to WebRTC players, separated by commas [default: this machine's]
     ///
-    /// For a room behind a NAT or in a container: the public IP address, with a port where that is another one than
-    /// --webrtc's (203.0.113.7 or 203.0.113.7:7779).
+    /// For a room behind a NAT or in a container: the public IP address, with a port if it differs
+    /// from --webrtc's (203.0.113.7 or 203.0.113.7:7779).
     #[arg(long, value_name = "ADDRESS", env = "MP_WEBRTC_ADVERTISE", value_delimiter = ',')]
     webrtc_advertise: Vec<String>,
 
-    /// Modes of the transfer channels 1, 2, … of WebRTC players: reliable, unreliable or unreliable_ordered, separated by commas
+    /// Modes of the transfer channels 1, 2, … of WebRTC players (reliable, unreliable or
+    /// unreliable_ordered), separated by commas
     ///
-    /// As channels_config in the game, which must be the same: what is sent on a channel that the other side lacks is lost.
-    /// Without it players use channel 0 alone, and get on it what others send on other channels.
+    /// The game must pass the same channels_config; packets on a channel that the remote peer lacks
+    /// are lost. By default players use only channel 0, and receive packets of all channels on it.
     #[arg(long, value_name = "MODE", env = "MP_WEBRTC_CHANNELS", value_delimiter = ',')]
     webrtc_channels: Vec<ChannelMode>,
 
-    /// Web pages whose scripts may join, by their origins, separated by commas [default: all]
+    /// Origins of the web pages whose scripts may join, separated by commas [default: all]
     ///
-    /// Such as `https://game.example`. It keeps the scripts of other pages out; programs that are no browser name no origin
-    /// and may always join.
+    /// For example `https://game.example`. Scripts of other pages are rejected. Programs other than
+    /// browsers send no origin and may always join.
     #[arg(long, value_name = "ORIGIN", env = "MP_ALLOW_ORIGIN", value_delimiter = ',')]
     allow_origin: Vec<String>,
 
-    /// Certificate chain (PEM) with which WebSocket players come over TLS, by wss:// instead of ws://
+    /// Certificate chain (PEM) for WebSocket over TLS: wss:// instead of ws://
     ///
-    /// Goes with --tls-key. When the files are replaced, new players get the new certificate within seconds; nobody is
-    /// disconnected. `mp-server cert` makes a pair to try it with.
+    /// Requires --tls-key. When the files are replaced, new players receive the new certificate
+    /// within seconds; connected players stay. `mp-server cert` creates a pair for development.
     #[arg(long, value_name = "FILE", requires = "tls_key", env = "MP_TLS_CERT")]
     tls_cert: Option<PathBuf>,
 
@@ -76,46 +79,49 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", requires = "tls_cert", env = "MP_TLS_KEY")]
     tls_key: Option<PathBuf>,
 
-    /// Encrypt ENet as well (DTLS), with the same certificate: one with an ECDSA key, and without a chain
+    /// Encrypt ENet as well (DTLS) with the same certificate, which must have an ECDSA key and no
+    /// chain
     ///
-    /// Needs --tls-cert and --tls-key. All ENet players must then come with dtls_client_setup, after create_client:
-    /// peer.host.dtls_client_setup("HOST", TLSOptions.client(load("res://server.crt"))).
+    /// Requires --tls-cert and --tls-key. All ENet players must then call dtls_client_setup after
+    /// create_client: peer.host.dtls_client_setup("HOST",
+    /// TLSOptions.client(load("res://server.crt"))).
     #[arg(long, requires = "tls_cert", env = "MP_DTLS", value_parser = BoolishValueParser::new())]
     dtls: bool,
 
-    /// Reverse proxies in front of the WebSocket port, whose X-Forwarded-For is believed
+    /// Number of reverse proxies in front of the WebSocket port, whose X-Forwarded-For is trusted
     ///
-    /// 1 for one nginx, say. Each proxy must append the address that it acts for. With 0 the header means nothing, since players
-    /// could write it themselves.
+    /// For example 1 for one nginx. Each proxy must append the address of its client. With 0 the
+    /// header is ignored, since players can forge it.
     #[arg(long, value_name = "N", default_value_t = 0, env = "MP_TRUSTED_PROXIES")]
     #[arg(value_parser = clap::value_parser!(u8).range(0..=16))]
     trusted_proxies: u8,
 
-    /// Seconds after which a WebSocket player is pinged, up to 3600; 0 for never [default: 25 with --trusted-proxies, else 0]
+    /// Seconds between pings to a WebSocket player, up to 3600; 0 for none [default: 25 with
+    /// --trusted-proxies, else 0]
     ///
-    /// Proxies end connections on which nothing is sent: nginx after 60 s, many load balancers as well. A player who answers no
-    /// ping is disconnected.
+    /// Proxies close idle connections: nginx and many load balancers after 60 s. A player who does
+    /// not answer a ping is disconnected.
     #[arg(long, value_name = "SECONDS", env = "MP_WS_PING")]
     #[arg(value_parser = clap::value_parser!(u16).range(0..=3_600))]
     ws_ping: Option<u16>,
 
-    /// Most players at a time, 1 to 4095
+    /// Maximum number of players, 1 to 4095
     ///
-    /// The next ones are refused. Each player is told of all others, so that the traffic of a lively room grows with the
-    /// square of this.
+    /// Further ones are rejected. Each player is notified of all others, so the traffic of a busy
+    /// room grows with the square of this number.
     #[arg(long, value_name = "N", default_value_t = 256, env = "MP_MAX_CLIENTS")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=4095))]
     max_clients: u16,
 
-    /// Threads that serve ENet's socket, 1 to 64
+    /// Number of threads for ENet, 1 to 64
     ///
-    /// The players are spread over them; the room itself runs on one thread more, and with 1 they are the same. More than one is
-    /// for Linux alone, and for rooms that one core cannot serve.
+    /// Players are distributed among them. The room runs on another thread, except with 1. More
+    /// than one thread requires Linux, and helps rooms that overload one core.
     #[arg(long, value_name = "N", default_value_t = 1, env = "MP_SHARDS")]
     #[arg(value_parser = clap::value_parser!(u8).range(1..=64))]
     shards: u8,
 
-    /// Most ENet players from one IP address, 1 to 4095 [default: as many as there may be]
+    /// Maximum number of ENet players from one IP address, 1 to 4095 [default: --max-clients]
     ///
     /// Players behind one router share an address.
     #[arg(long, value_name = "N", env = "MP_MAX_CLIENTS_PER_ADDRESS")]
@@ -127,24 +133,25 @@ pub(crate) struct Args {
     #[arg(value_parser = clap::value_parser!(u32).range(1_024..=32 << 20))]
     max_packet_size: u32,
 
-    /// Reliable bytes that may wait for one player, who is disconnected beyond
+    /// Maximum of reliable bytes queued for one player, who is disconnected beyond
     #[arg(long, value_name = "BYTES", default_value_t = 64 << 20, env = "MP_MAX_RELIABLE_QUEUE")]
     #[arg(value_parser = clap::value_parser!(u32).range(64 << 10..))]
     max_reliable_queue: u32,
 
-    /// What to log to standard error: error, warn, info, debug, trace, or filters by module (mp_scene=debug)
+    /// Log events on standard error: error, warn, info, debug, trace, or filters by module
+    /// (mp_scene=debug)
     ///
-    /// At info: start, end, and at most once a second how many came and went. What single players do is at debug, so that
-    /// none of them can fill a disk.
+    /// At info: start, end, and at most once per second the number of players who joined and left.
+    /// Events of single players are at debug, so that no player can fill a disk.
     #[arg(long, value_name = "FILTER", default_value = "info", env = "MP_LOG")]
     pub(crate) log: String,
 
-    /// How to log
+    /// Format of the log
     #[arg(long, value_name = "FORMAT", default_value = "text", env = "MP_LOG_FORMAT")]
     pub(crate) log_format: LogFormat,
 }
 
-/// What else it can do.
+/// Subcommands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Cert(CertArgs),
@@ -173,16 +180,16 @@ impl From<ChannelMode> for TransferMode {
     }
 }
 
-/// How log lines look.
+/// Format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
-    /// For people
+    /// Text for reading
     Text,
     /// One JSON object per line, for programs
     Json,
 }
 
-/// Where to listen; `None` where it is off.
+/// Addresses to listen on; `None` if a transport is off.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Addresses {
     pub(crate) enet: Option<SocketAddr>,
@@ -191,7 +198,7 @@ pub(crate) struct Addresses {
 }
 
 impl Args {
-    /// Parses a command line and the environment; exits with a line where they are wrong.
+    /// Parses a command line and the environment. Exits with a message if they are invalid.
     pub(crate) fn from_command_line(
         args: impl IntoIterator<Item = impl Into<OsString> + Clone>,
     ) -> Self {
@@ -200,13 +207,14 @@ impl Args {
         Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
     }
 
-    /// The addresses to listen on, or a line that says why there are none.
+    /// Returns the addresses to listen on, or an error message.
     pub(crate) fn addresses(&self) -> Result<Addresses, String> {
         let any = any_address(|| UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).is_ok());
         let enet = listen("--enet", &self.enet, any, "*:7777, 0.0.0.0:7777 or [::]:7777")?;
         let ws = listen("--ws", &self.ws, any, "*:7778, 0.0.0.0:7778 or [::]:7778")?;
         if enet.is_none() && ws.is_none() {
-            return Err("--enet off and --ws off leave nobody to listen for".to_owned());
+            return Err("--enet off and --ws off leave no transport; give one of them an address"
+                .to_owned());
         }
         let webrtc = match (&self.webrtc, ws) {
             (None, None) => None,
@@ -224,7 +232,7 @@ impl Args {
         Ok(Addresses { enet, ws, webrtc })
     }
 
-    /// The settings of WebRTC on `address`, or a line that says what is wrong with them.
+    /// Returns the settings of WebRTC on `address`, or an error message.
     pub(crate) fn webrtc_settings(
         &self,
         address: Option<SocketAddr>,
@@ -235,7 +243,7 @@ impl Args {
             return match advertised.first() {
                 None => Ok(None),
                 Some(first) => Err(format!(
-                    "--webrtc-advertise {} says nothing without WebRTC; leave it out or give --webrtc an address",
+                    "--webrtc-advertise {} has no effect without WebRTC; omit it or give --webrtc an address",
                     first.ip()
                 )),
             };
@@ -255,7 +263,7 @@ impl Args {
         }))
     }
 
-    /// The origins of web pages that may join, or a line that says which is none.
+    /// Returns the origins of web pages that may join, or an error message.
     pub(crate) fn allowed_origins(&self) -> Result<Vec<String>, String> {
         let is_origin = |text: &&String| {
             let (scheme, host) = text.split_once("://").unwrap_or_default();
@@ -265,13 +273,13 @@ impl Args {
         match self.allow_origin.iter().find(|text| !is_origin(text)) {
             None => Ok(self.allow_origin.clone()),
             Some(wrong) => Err(format!(
-                "--allow-origin {wrong:?} is no origin: it takes a scheme, a host and a port where there is one, \
+                "--allow-origin {wrong:?} is not an origin: use a scheme, a host and an optional port, \
                  such as https://game.example or http://localhost:8000"
             )),
         }
     }
 
-    /// The transport's options, or a line that says what is wrong with them.
+    /// Returns the options of the ENet transport, or an error message.
     pub(crate) fn enet_options(
         &self,
         tls: Option<&CertificateStore>,
@@ -279,7 +287,7 @@ impl Args {
         let (packet, queue) = (self.max_packet_size, self.max_reliable_queue);
         if packet > queue {
             return Err(format!(
-                "--max-packet-size {packet} does not fit --max-reliable-queue {queue}: who is sent such a packet \
+                "--max-packet-size {packet} exceeds --max-reliable-queue {queue}: a player that is sent such a packet \
                  would be disconnected; lower the first or raise the second"
             ));
         }
@@ -296,7 +304,7 @@ impl Args {
         Ok(options)
     }
 
-    /// The options of the WebSocket transport, whose certificate `tls` is.
+    /// Returns the options of the WebSocket transport with the certificate `tls`.
     pub(crate) fn ws_options(
         &self,
         tls: Option<CertificateStore>,
@@ -313,7 +321,7 @@ impl Args {
         }
     }
 
-    /// The certificate, or a line that says what is wrong with it.
+    /// Returns the certificate, or an error message.
     pub(crate) fn tls(&self) -> Result<Option<CertificateStore>, String> {
         let (Some(certificate), Some(key)) = (&self.tls_cert, &self.tls_key) else {
             return Ok(None);
@@ -326,15 +334,15 @@ impl Args {
         self.dtls
     }
 
-    /// Interval of pings to WebSocket players; zero for none.
+    /// Returns the interval of pings to WebSocket players; zero for none.
     fn ws_ping(&self) -> Duration {
         let default = if self.trusted_proxies > 0 { PING_BEHIND_PROXIES } else { 0 };
         Duration::from_secs(self.ws_ping.unwrap_or(default).into())
     }
 
-    /// Files that the program has open when the room is full and others shake hands.
+    /// Returns the number of open files when the room is full and others shake hands.
     pub(crate) fn open_files(&self) -> u64 {
-        // Players of WebSocket, and the signaling of those of WebRTC.
+        // WebSocket players, and signaling of WebRTC players.
         let players = match self.ws.as_str() {
             "off" => 0,
             _ => {
@@ -355,8 +363,8 @@ impl Args {
     }
 }
 
-/// Takes from `command` the environment variables that say nothing: empty ones, and for switches
-/// those that say no.
+/// Removes environment variables from `command` that count as unset: empty ones, and for switches
+/// those with a negative value.
 fn without_unset(
     command: clap::Command,
     value: impl Fn(&OsStr) -> Option<OsString>,
@@ -371,19 +379,20 @@ fn without_unset(
     command.mut_args(|arg| if says_nothing(&arg) { arg.env(None::<&str>) } else { arg })
 }
 
-/// Every address of this machine: of both families, unless the system has no IPv6.
+/// Returns the unspecified address: of IPv6, which includes IPv4, or of IPv4 if the system has no
+/// IPv6.
 fn any_address(has_ipv6: impl FnOnce() -> bool) -> IpAddr {
     if has_ipv6() { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() }
 }
 
-/// An address for `--webrtc-advertise`; port 0 where none is given.
+/// Parses an address for `--webrtc-advertise`; port 0 if none is given.
 fn advertised_address(given: &str) -> Result<SocketAddr, String> {
     let with_port = |ip: IpAddr| SocketAddr::new(ip, 0);
     let parsed = given.parse().ok().or_else(|| given.parse().ok().map(with_port));
     parsed.filter(|address| !address.ip().is_unspecified() && !address.ip().is_multicast()).ok_or_else(|| {
         format!(
-            "cannot advertise {given:?}: --webrtc-advertise takes IP addresses that players reach, each with a port \
-             where it is another one than --webrtc's, such as 203.0.113.7 or 203.0.113.7:7779"
+            "cannot advertise {given:?}: --webrtc-advertise takes IP addresses that players can reach, each with a port \
+             if it differs from --webrtc's, such as 203.0.113.7 or 203.0.113.7:7779"
         )
     })
 }
@@ -408,41 +417,42 @@ fn listen(
     })
 }
 
-/// Where to listen for WebRTC players where nothing is said.
+/// Default of `--webrtc`.
 const WEBRTC_DEFAULT: &str = "*:7779";
-/// Values of a switch's environment variable that leave it off.
+/// Values of an environment variable that leave a switch off.
 const NO: [&str; 6] = ["0", "f", "false", "n", "no", "off"];
-/// Seconds between pings behind a proxy: nginx waits 60 s for a byte, and a ping may be lost once.
+/// Seconds between pings behind a proxy: nginx closes a connection after 60 s, and one ping may be
+/// lost.
 const PING_BEHIND_PROXIES: u16 = 25;
 
-const ENET_HELP: &str = "Where to listen for ENet players: an IP address and a UDP port, or off
+const ENET_HELP: &str = "Address for ENet players: an IP address and a UDP port, or off
 
-* is every address of this machine, of IPv6 and IPv4, or of IPv4 alone where there is no IPv6. 0.0.0.0 is every IPv4 \
-address, [::] every IPv6 and IPv4 address. Port 0 lets the system choose; the \
+* stands for all addresses of this machine: IPv6 and IPv4, or IPv4 alone if there is no IPv6. 0.0.0.0 stands for all IPv4 \
+addresses, [::] for all IPv6 and IPv4 addresses. With port 0 the system chooses a free port; the \
 port is printed.";
 
-const WS_HELP: &str = "Where to listen for WebSocket players, such as games in browsers: an IP address and a TCP port, or off
+const WS_HELP: &str = "Address for WebSocket players, such as games in browsers: an IP address and a TCP port, or off
 
-They and the ENet players are in the same room. GET /healthz on the port answers 200 while the room is open.";
+They share the room with the ENet players. GET /healthz on this port responds with 200 while the room is open.";
 
-const WEBRTC_HELP: &str = "Where to listen for WebRTC players: an IP address and a UDP port, or off [default: *:7779; off with --ws off]
+const WEBRTC_HELP: &str = "Address for WebRTC players: an IP address and a UDP port, or off [default: *:7779; off with --ws off]
 
-With WebRTC a game in a browser has unreliable packets, as over ENet. Its players find the room at the path /webrtc of the \
-WebSocket port, by the protocol of Godot's WebRTC signaling demo (a JOIN without a lobby name), and are in the same room as all \
-others. `mp-server gdscript` prints the script that joins. Players need no STUN or TURN server; the room answers \
-their checks and makes none itself (ICE-lite).";
+With WebRTC a game in a browser has unreliable packets, as over ENet. Signaling is at the path /webrtc of the \
+WebSocket port, in the protocol of Godot's WebRTC signaling demo (a JOIN without a lobby name). These players share the room with the \
+others. `mp-server gdscript` prints the script that joins. Players need no STUN or TURN server; the room responds to \
+their connectivity checks and sends none itself (ICE-lite).";
 
 const AFTER_HELP: &str = r#"Examples:
   mp-server                                  a room on UDP port 7777 (ENet), TCP port 7778 (WebSocket)
                                              and UDP port 7779 (WebRTC)
-  mp-server --enet 0.0.0.0:7777 --ws off     of every IPv4 address, without WebSocket
+  mp-server --enet 0.0.0.0:7777 --ws off     on all IPv4 addresses, without WebSocket
   mp-server --enet 127.0.0.1:0 --ws off      for this machine, on a free port
-  mp-server --webrtc-advertise 203.0.113.7   behind a NAT that passes the three ports on
-  mp-server --max-clients 16 --log debug     a small one that tells who does what
-  mp-server cert                             a certificate to try TLS with, and then
+  mp-server --webrtc-advertise 203.0.113.7   behind a NAT that forwards the three ports
+  mp-server --max-clients 16 --log debug     a small room with detailed logs
+  mp-server cert                             create a certificate for development, then
   mp-server --tls-cert server.crt --tls-key server.key
 
-In the game, on every player's side (GDScript):
+In the game of each player (GDScript):
   var peer = ENetMultiplayerPeer.new()
   peer.create_client("127.0.0.1", 7777)
   multiplayer.multiplayer_peer = peer
@@ -455,9 +465,9 @@ or, over WebRTC, with the script of `mp-server gdscript > mp_webrtc_client.gd`:
   add_child(client)
   client.join("ws://127.0.0.1:7778/webrtc")
 
-Ctrl-C (SIGINT) and SIGTERM let what was accepted arrive, say goodbye to the players and end; a second one ends at once.
-Exit codes: 0 after a goodbye, 1 when the room broke, 2 when it could not start, 3 when it did what it was asked to \
-and standard output took nothing, 130 after a second signal."#;
+Ctrl-C (SIGINT) and SIGTERM deliver accepted packets, disconnect the players and exit; a second signal exits immediately.
+Exit codes: 0 after a signal, 1 if the room failed, 2 if it could not start, 3 if the result could not be \
+written to standard output, 130 after a second signal."#;
 
 #[cfg(test)]
 mod tests {
@@ -490,7 +500,7 @@ mod tests {
     }
 
     #[test]
-    fn both_families_are_the_default_where_the_system_has_them() {
+    fn default_address_is_ipv6_if_the_system_has_it() {
         let (v6, v4) = (any_address(|| true), any_address(|| false));
         let args = Args::parse_from(["mp-server"]);
         let listens = |any| listen("--enet", &args.enet, any, "").unwrap().unwrap().to_string();

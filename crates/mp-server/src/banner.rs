@@ -1,4 +1,4 @@
-//! What a person sees on standard output.
+//! The text on standard output that shows how to join.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -7,14 +7,14 @@ use crate::args::Addresses;
 use crate::output;
 use crate::webrtc::SIGNALING_PATH;
 
-/// Which of the transports are encrypted.
+/// Transports that are encrypted.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Secured {
     pub(crate) enet: bool,
     pub(crate) ws: bool,
 }
 
-/// Says where the room is and how to join it.
+/// Prints where the room listens and how to join it.
 pub(crate) fn print(addresses: Addresses, secured: Secured, max_clients: u16) -> io::Result<()> {
     output::print(io::stdout(), text(addresses, secured, max_clients))
 }
@@ -73,14 +73,15 @@ fn text(addresses: Addresses, secured: Secured, max_clients: u16) -> String {
     )
 }
 
-/// The line of GDScript that joins.
+/// Returns the line of GDScript that joins.
 fn join(class: &str, arguments: &str, setup: &str) -> String {
     format!(
         "    var peer = {class}.new(); peer.create_client({arguments});{setup} multiplayer.multiplayer_peer = peer\n"
     )
 }
 
-/// An address at which this machine reaches a socket bound to `ip`. One bound to `[::]` has both families.
+/// Returns an address at which this machine reaches a socket bound to `ip`. A socket bound to
+/// `[::]` receives IPv4, too.
 fn reachable(ip: IpAddr) -> IpAddr {
     match ip {
         ip if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -93,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_line_for_godot_connects_to_where_the_room_is() {
+    fn printed_line_connects_to_the_room() {
         let table = [
             ("0.0.0.0:7777", r#"create_client("127.0.0.1", 7777)"#, r#""ws://127.0.0.1:7777""#),
             ("[::]:9", r#"create_client("127.0.0.1", 9)"#, r#""ws://127.0.0.1:9""#),
@@ -117,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lines_of_an_encrypted_room_say_how_to_trust_it() {
+    fn printed_lines_of_an_encrypted_room_set_up_tls() {
         let some = Some("192.0.2.7:80".parse().unwrap());
         let text = text(
             Addresses { enet: some, ws: None, webrtc: None },
@@ -129,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_off_is_not_mentioned() {
+    fn disabled_transports_are_not_printed() {
         let some = Some("192.0.2.7:80".parse().unwrap());
         let enet_only =
             text(Addresses { enet: some, ws: None, webrtc: None }, Secured::default(), 5);

@@ -1,26 +1,27 @@
-//! Certificates that are replaced while the server runs.
+//! Reloading of certificates that are replaced while the server runs.
 
 use std::time::Duration;
 
 use mp_core::ErrorChain;
 use mp_tls::CertificateStore;
 
-/// Takes new files whenever they have been written.
+/// Reloads the certificate whenever its files have changed. Never returns.
 pub(crate) async fn watch(store: CertificateStore) {
     loop {
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(CHECK_INTERVAL).await;
         if !store.has_changed() {
             continue;
         }
         match store.reload() {
-            Ok(()) => tracing::info!("new players get the new certificate"),
+            Ok(()) => tracing::info!("certificate reloaded; new connections use it"),
             Err(error) => {
-                tracing::error!(error = %ErrorChain::new(&error), "the old certificate stays in use")
+                tracing::error!(error = %ErrorChain::new(&error), "cannot reload the certificate; the previous one stays in use")
             }
         }
     }
 }
 
-/// How soon a new certificate is noticed. Whoever renews writes two files one after the other: what is read in between does not
-/// fit together, and is read again when the second one has been written.
-const LOOK: Duration = Duration::from_secs(5);
+/// Interval of checks for a new certificate. Certificate and key are written one after the other.
+/// If they are read in between, they do not match; they are read again when the second file has
+/// changed.
+const CHECK_INTERVAL: Duration = Duration::from_secs(5);

@@ -1,7 +1,7 @@
-//! The program `mp-server`, a relay room for Godot 4 games: `mp-server --help` explains it.
+//! The program `mp-server`, a relay room for Godot 4 games. `mp-server --help` describes its use.
 //!
-//! [`run`] is its main function. It takes the room as an argument, so that a program with a room of
-//! its own has the same options, logs, signals and exit codes.
+//! [`run`] is its main function. It takes the room as an argument, so that a program with another
+//! room has the same options, logs, signals and exit codes.
 
 mod args;
 mod banner;
@@ -26,10 +26,10 @@ use log_queue::LogQueue;
 
 pub use room::relay;
 
-/// Runs the program with the command line `args`, of which the first is the program's name. `build`
-/// makes the room for the number of players that they allow: [`relay`] in `mp-server`.
+/// Runs the program with the command line `args`, whose first element is the program's name.
+/// `build` creates the room for the given maximum number of players; `mp-server` passes [`relay`].
 ///
-/// Exits the process where `args` are wrong or ask for help, and at a second signal.
+/// Exits the process if `args` are invalid or request help, and at a second signal.
 pub fn run<F>(args: impl IntoIterator<Item = impl Into<OsString> + Clone>, build: F) -> ExitCode
 where
     F: FnOnce(usize) -> Result<Branch, BuildError> + Send + 'static,
@@ -69,7 +69,7 @@ where
     if let Some(limit) = open_files::raise(needed).filter(|&limit| limit < needed) {
         if limit < open_files::OWN {
             return Err(Failure::Refused(format!(
-                "{limit} open files are too few; allow at least {}, and for all players {needed}: ulimit -n {needed}",
+                "the limit of {limit} open files is too low; at least {} are needed, and {needed} for all players: ulimit -n {needed}",
                 open_files::OWN
             )));
         }
@@ -83,17 +83,17 @@ where
     })
 }
 
-/// The script with which a Godot game joins over WebRTC.
+/// The script for Godot games that join over WebRTC.
 const WEBRTC_CLIENT: &str = include_str!("../mp_webrtc_client.gd");
 
-/// Why the program ended with an error. It is told in one line.
+/// The reason why the program fails. It is printed as one line.
 #[derive(Debug)]
 enum Failure {
-    /// It cannot do what it was asked to (exit code 2).
+    /// The program cannot start as requested (exit code 2).
     Refused(String),
     /// The room ended by itself (exit code 1).
     Ended(String),
-    /// It did what it was asked to, and cannot say so (exit code 3).
+    /// The result cannot be printed (exit code 3).
     Unprinted(String),
 }
 

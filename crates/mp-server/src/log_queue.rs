@@ -1,7 +1,7 @@
-//! The queue between log lines and standard error: a room never waits for its log.
+//! The queue between log lines and standard error, which keeps the room from blocking on its log.
 //!
-//! `tracing-appender` has such a queue, but prints with `println!` when it cannot flush at the end,
-//! which blocks or panics where this one exists to do neither.
+//! `tracing-appender` has such a queue, but prints with `println!` when a flush at the end fails,
+//! which may block or panic.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -10,7 +10,8 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-/// The queue's entry. Each write is one line; it is dropped and counted when the queue is full.
+/// The sending end of the queue. Each write is one line, which is dropped and counted if the queue
+/// is full.
 #[derive(Clone, Debug)]
 pub(crate) struct LogQueue {
     entries: SyncSender<Entry>,
@@ -20,16 +21,17 @@ pub(crate) struct LogQueue {
 #[derive(Debug)]
 enum Entry {
     Line(Vec<u8>),
-    /// Everything before it has been written.
+    /// Reports that all previous entries have been written.
     Flush(SyncSender<()>),
 }
 
 impl LogQueue {
-    /// A queue of at most [`LINES_MAX`] lines, which a thread of its own writes to `to`.
+    /// Creates a queue of at most [`LINES_MAX`] lines and starts the thread that writes them to
+    /// `to`.
     ///
     /// # Errors
     ///
-    /// When the thread cannot be started.
+    /// Returns an error if the thread cannot be started.
     pub(crate) fn start(to: impl Write + Send + 'static) -> io::Result<Self> {
         let (entries, queued) = sync_channel(LINES_MAX);
         let lost = Arc::new(AtomicU64::new(0));
@@ -39,12 +41,13 @@ impl LogQueue {
         Ok(Self { entries, lost })
     }
 
-    /// Lines lost since the start: the queue was full, or standard error accepted nothing.
+    /// Returns the number of lines dropped since the start, because the queue was full or standard
+    /// error accepted nothing.
     pub(crate) fn lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)
     }
 
-    /// Waits until the lines so far are written, at most [`FLUSH_TIMEOUT`].
+    /// Waits until the queued lines are written, at most [`FLUSH_TIMEOUT`].
     pub(crate) fn flush_bounded(&self) {
         let (done, flushed) = sync_channel(1);
         for _ in 0..FLUSH_TIMEOUT.as_millis() / RETRY.as_millis() {
@@ -93,7 +96,7 @@ fn write_all(queued: &Receiver<Entry>, mut to: impl Write, lost: &AtomicU64) {
     }
 }
 
-/// Writes a line; a pipe that does not block is tried again for a while when it is full.
+/// Writes a line. A full non-blocking pipe is retried for up to [`FLUSH_TIMEOUT`].
 fn write_line(to: &mut impl Write, mut line: &[u8]) -> io::Result<()> {
     let mut retries = FLUSH_TIMEOUT.as_millis() / RETRY.as_millis();
     while !line.is_empty() {
@@ -111,13 +114,13 @@ fn write_line(to: &mut impl Write, mut line: &[u8]) -> io::Result<()> {
     to.flush()
 }
 
-/// Lines that wait for standard error, past which new ones are dropped and counted.
+/// Maximum number of queued lines. Further ones are dropped and counted.
 const LINES_MAX: usize = 2_048;
-/// Bytes kept of one line, so that the queue holds at most 16 MiB.
+/// Maximum length of a line in bytes, so that the queue holds at most 16 MiB.
 const LINE_BYTES_MAX: usize = 8 * 1_024;
-/// Longest delay of the program's end by its log.
+/// Maximum delay of the program's exit by its log.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
-/// Delay between two tries at a full pipe or queue.
+/// Interval of retries at a full pipe or queue.
 const RETRY: Duration = Duration::from_millis(5);
 
 #[cfg(test)]
@@ -137,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_cut_still_ends() {
+    fn cut_line_still_ends() {
         let (reader, writer) = io::pipe().unwrap();
         let mut queue = LogQueue::start(writer).unwrap();
         let long = "x".repeat(LINE_BYTES_MAX);
@@ -150,14 +153,14 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_that_nobody_reads_loses_lines_and_delays_nobody() {
+    fn unread_pipe_loses_lines_without_delay() {
         let (_reader, writer) = io::pipe().unwrap();
         let mut queue = LogQueue::start(writer).unwrap();
         let lines = 10 * LINES_MAX as u64;
         for _ in 0..lines {
             queue.write_all(&[b'x'; 1_024]).unwrap();
         }
-        // A pipe holds 64 KiB, the queue its bound, and the thread one line.
+        // A pipe holds 64 KiB, the queue its maximum, and the thread one line.
         assert!(queue.lost() >= lines - LINES_MAX as u64 - 100, "{}", queue.lost());
     }
 

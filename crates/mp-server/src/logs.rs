@@ -10,13 +10,15 @@ use tracing_subscriber::EnvFilter;
 use crate::args::LogFormat;
 use crate::log_queue::LogQueue;
 
-/// Starts logging the lines that `filter` selects. Panics are logged like everything else.
+/// Starts to log events that `filter` selects, and panics.
 pub(crate) fn start(filter: &str, format: LogFormat) -> Result<LogQueue, String> {
     let filter = EnvFilter::try_new(filter).map_err(|error| {
-        format!("--log {filter:?} is no filter ({error}); try info or mp_scene=debug")
+        format!(
+            "--log {filter:?} is not a filter ({error}); use for example info or mp_scene=debug"
+        )
     })?;
     let queue = LogQueue::start(io::stderr())
-        .map_err(|error| format!("cannot start the thread of the log: {error}"))?;
+        .map_err(|error| format!("cannot start the log thread: {error}"))?;
     let entry = queue.clone();
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -26,7 +28,7 @@ pub(crate) fn start(filter: &str, format: LogFormat) -> Result<LogQueue, String>
         LogFormat::Text => logs.with_ansi(io::stderr().is_terminal()).init(),
         LogFormat::Json => logs.json().flatten_event(true).init(),
     }
-    // The default hook writes to standard error itself, and waits for it.
+    // The default hook blocks on standard error.
     panic::set_hook(Box::new(|panic| {
         let backtrace = Backtrace::capture();
         match backtrace.status() {
@@ -37,7 +39,7 @@ pub(crate) fn start(filter: &str, format: LogFormat) -> Result<LogQueue, String>
     Ok(queue)
 }
 
-/// Reports lost lines as soon as there is room for a line again.
+/// Logs the number of lost lines at intervals. Never returns.
 pub(crate) async fn report_lost(queue: LogQueue) {
     let mut reported = 0;
     loop {
@@ -45,7 +47,7 @@ pub(crate) async fn report_lost(queue: LogQueue) {
         let lost = queue.lost();
         if lost > reported {
             tracing::warn!(lines = lost - reported, "log lines were lost: standard error is slow");
-            // A report that is lost as well is counted, and so is repeated.
+            // If the report is lost as well, it is counted, so another one follows.
             reported = lost;
         }
     }

@@ -1,4 +1,4 @@
-//! A relay room for Godot 4 games: `mp-server --help` explains it.
+//! A relay room for Godot 4 games. `mp-server --help` describes its use.
 
 use std::process::ExitCode;
 

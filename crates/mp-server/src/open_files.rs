@@ -1,7 +1,7 @@
-//! The limit of open files, which every WebSocket player counts against.
+//! The limit of open files, to which each WebSocket player adds one.
 
-/// Raises the soft limit towards the hard one, as far as `needed`. Returns the limit then in force;
-/// `None` where the system has none or does not say.
+/// Raises the soft limit to `needed`, at most to the hard limit. Returns the resulting limit;
+/// `None` if the system has none.
 #[cfg(unix)]
 pub(crate) fn raise(needed: u64) -> Option<u64> {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -16,13 +16,13 @@ pub(crate) fn raise(needed: u64) -> Option<u64> {
     }
 }
 
-/// Elsewhere sockets are not files.
+/// Returns `None`: on this system sockets are not files.
 #[cfg(not(unix))]
 pub(crate) fn raise(_needed: u64) -> Option<u64> {
     None
 }
 
-/// Files that the program opens besides the sockets of its players.
+/// Files that the program opens besides its players' sockets.
 pub(crate) const OWN: u64 = 64;
-/// Files that one thread of ENet opens.
+/// Files that each ENet thread opens.
 pub(crate) const PER_SHARD: u64 = 8;

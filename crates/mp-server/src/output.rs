@@ -1,17 +1,17 @@
-//! Text for people on standard output and standard error, which may be closed, full or stuck.
+//! Writing to standard output and standard error, which may be closed, full or blocked.
 
 use std::io::{self, Write};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-/// Writes `text`, and waits at most one second for it.
+/// Writes `text`. Waits at most one second.
 ///
-/// A thread of its own writes: a pipe that nobody reads must not stop the program.
+/// A separate thread writes, because a pipe that is not read must not block the program.
 ///
 /// # Errors
 ///
-/// The writer's, and [`TimedOut`](io::ErrorKind::TimedOut).
+/// Returns the writer's error, or [`TimedOut`](io::ErrorKind::TimedOut).
 pub(crate) fn print(mut to: impl Write + Send + 'static, text: String) -> io::Result<()> {
     let (done, written) = mpsc::sync_channel(1);
     let write = move || {
@@ -22,7 +22,7 @@ pub(crate) fn print(mut to: impl Write + Send + 'static, text: String) -> io::Re
     written.recv_timeout(TIMEOUT).unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
-/// Longest delay of the program by a reader of its output.
+/// Maximum delay of the program by a reader of its output.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
@@ -42,7 +42,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_that_nobody_reads_ends_the_wait() {
+    fn unread_pipe_times_out() {
         let (_reader, writer) = io::pipe().unwrap();
         let error = print(writer, "x".repeat(1 << 20)).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);

@@ -1,7 +1,6 @@
 //! The relay room: a branch without nodes.
 //!
-//! Several rooms, a configuration file and a dashboard have their place here: rooms as more branches behind a door, transports as
-//! more endpoints of one branch.
+//! Several rooms would be branches behind a router; further transports are endpoints of the branch.
 
 use std::cell::Cell;
 use std::net::SocketAddr;
@@ -22,13 +21,14 @@ use crate::log_queue::LogQueue;
 use crate::shutdown::Shutdown;
 use crate::{Failure, banner, certificates, webrtc};
 
-/// Runs the room until a signal ends it.
+/// Runs the room until a signal stops it.
 pub(crate) async fn run<F>(args: &Args, build: F, logs: &LogQueue) -> Result<(), Failure>
 where
     F: FnOnce(usize) -> Result<Branch, BuildError> + Send + 'static,
 {
-    // Before anybody can know that the program runs.
-    let mut shutdown = Shutdown::new().map_err(|e| Failure::Refused(format!("no signals: {e}")))?;
+    // Before any output shows that the program runs.
+    let mut shutdown =
+        Shutdown::new().map_err(|e| Failure::Refused(format!("cannot listen for signals: {e}")))?;
     let addresses = args.addresses().map_err(Failure::Refused)?;
     let tls = args.tls().map_err(Failure::Refused)?;
     let (room, addresses) = open(addresses, tls.clone(), args, build).await?;
@@ -37,7 +37,7 @@ where
     tracing::info!(enet = %shown(enet), ws = %shown(ws), webrtc = %shown(webrtc), tls = tls.is_some(), max_clients, "the room is open");
     let secured = Secured { enet: args.is_enet_secure(), ws: tls.is_some() };
     if let Err(error) = banner::print(addresses, secured, max_clients) {
-        tracing::warn!(%error, "standard output accepts nothing");
+        tracing::warn!(%error, "cannot write to standard output");
     }
     if let Some(tls) = tls {
         actix::spawn(certificates::watch(tls));
@@ -54,7 +54,7 @@ where
             ended => tracing::info!(%ended, "closed"),
         },
         signal = shutdown.next() => {
-            tracing::warn!(signal, "ending without a goodbye");
+            tracing::warn!(signal, "exiting without disconnecting the players");
             logs.flush_bounded();
             process::exit(EXIT_AT_ONCE);
         }
@@ -62,7 +62,7 @@ where
     Ok(())
 }
 
-/// Opens the room on each transport that is not off; returns where it listens.
+/// Opens the room on each enabled transport. Returns the addresses on which they listen.
 async fn open<F>(
     addresses: Addresses,
     tls: Option<CertificateStore>,
@@ -88,37 +88,38 @@ where
     }
     let mut text = None;
     if let Some(settings) = webrtc_settings {
-        let (tell, told) = oneshot::channel();
+        let (ready, is_ready) = oneshot::channel();
         let (address, of_peer) = (settings.address, settings.clone());
         let serve = room.add_endpoint(move || -> Result<_, mp_transport_webrtc::CreateError> {
             let mut server = webrtc::create(&of_peer)?;
             let address = server.local_addr().unwrap_or(address);
             tracing::debug!(candidates = ?server.local_candidates(), "serving WebRTC");
-            let _ = tell.send((address, server.signaling()));
+            let _ = ready.send((address, server.signaling()));
             Ok(server)
         });
         serve.await.map_err(failure)?;
-        let Ok((address, signaling)) = told.await else {
+        let Ok((address, signaling)) = is_ready.await else {
             return Err(Failure::Ended("the WebRTC server has ended".to_owned()));
         };
         webrtc_address = Some(address);
         let seed = mp_core::host::os_seed();
-        let seed = seed.map_err(|error| Failure::Refused(format!("no randomness: {error}")))?;
+        let seed =
+            seed.map_err(|error| Failure::Refused(format!("cannot draw a random seed: {error}")))?;
         let service = webrtc::signaling(&settings, signaling, Rng::from_seed(seed));
         text = Some((webrtc::text_options(&settings), Box::new(service)));
     }
     if let Some(address) = addresses.ws {
-        let (tell, told) = oneshot::channel();
+        let (ready, is_ready) = oneshot::channel();
         let serve = room.add_endpoint(move || -> Result<_, mp_transport_ws::CreateError> {
             let mut server = WebSocketMultiplayerPeer::create_async_server(address, ws_options)?;
             if let Some((options, service)) = text {
                 server.serve_text(options, service);
             }
-            let _ = tell.send(server.local_addr().unwrap_or(address));
+            let _ = ready.send(server.local_addr().unwrap_or(address));
             Ok(server)
         });
         serve.await.map_err(failure)?;
-        ws = told.await.ok();
+        ws = is_ready.await.ok();
     }
     Ok((room, Addresses { enet, ws, webrtc: webrtc_address }))
 }
@@ -136,11 +137,12 @@ fn shown(address: Option<SocketAddr>) -> String {
     address.map_or_else(|| "off".to_owned(), |address| address.to_string())
 }
 
-/// A branch that relays among `max_clients` players, and says now and then how many came and went.
+/// Returns a branch that relays between up to `max_clients` players and logs at intervals how many
+/// joined and left.
 ///
 /// # Errors
 ///
-/// None at present.
+/// Returns no error at present.
 pub fn relay(max_clients: usize) -> Result<Branch, BuildError> {
     let traffic = Rc::new(Cell::new(Traffic::default()));
     let counted = Rc::clone(&traffic);
@@ -166,8 +168,8 @@ pub fn relay(max_clients: usize) -> Result<Branch, BuildError> {
         .build()
 }
 
-/// Closes the door of all transports while the room is full. Who comes through several doors in the same moment may find it full
-/// behind them.
+/// Refuses new connections on all transports while the room is full. Players that join over several
+/// transports at the same moment may exceed the limit; the last ones are disconnected.
 fn keep_room(scene: &mut Scene, signal: &Signal, max_clients: usize) {
     let multiplayer = scene.multiplayer_mut();
     let players = multiplayer.peers().len();
@@ -182,14 +184,14 @@ fn keep_room(scene: &mut Scene, signal: &Signal, max_clients: usize) {
     }
 }
 
-/// Since the last report.
+/// Numbers of players that joined and left since the last report.
 #[derive(Clone, Copy, Debug, Default)]
 struct Traffic {
     joined: u64,
     left: u64,
 }
 
-/// Strangers come and go as they like; the log grows no faster than this.
+/// Maximum rate of log lines about players who join and leave.
 const REPORTS_PER_SECOND: u32 = 1;
-/// What shells give a program that SIGINT killed.
+/// Exit code of shells for a program killed by SIGINT.
 const EXIT_AT_ONCE: i32 = 130;

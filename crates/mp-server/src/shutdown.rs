@@ -1,15 +1,15 @@
-//! The signals that end the program.
+//! The signals that stop the program.
 
 use std::io;
 
-/// Waits for SIGINT or SIGTERM, any number of times.
+/// A listener for SIGINT and SIGTERM.
 pub(crate) struct Shutdown {
     #[cfg(unix)]
     signals: [tokio::signal::unix::Signal; 2],
 }
 
 impl Shutdown {
-    /// From now on the signals no longer kill the process.
+    /// Starts to listen. The signals no longer kill the process.
     #[cfg(unix)]
     pub(crate) fn new() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
@@ -17,13 +17,13 @@ impl Shutdown {
         Ok(Self { signals })
     }
 
-    /// Elsewhere there is Ctrl-C.
+    /// Starts to listen for Ctrl-C, on systems other than Unix.
     #[cfg(not(unix))]
     pub(crate) fn new() -> io::Result<Self> {
         Ok(Self {})
     }
 
-    /// Waits for the next one; its name.
+    /// Waits for the next signal and returns its name.
     #[cfg(unix)]
     pub(crate) async fn next(&mut self) -> &'static str {
         std::future::poll_fn(|cx| {
@@ -36,11 +36,11 @@ impl Shutdown {
         .await
     }
 
-    /// Waits for the next one; its name.
+    /// Waits for the next signal and returns its name.
     #[cfg(not(unix))]
     pub(crate) async fn next(&mut self) -> &'static str {
         if tokio::signal::ctrl_c().await.is_err() {
-            // It cannot be told; the process has to be killed.
+            // Ctrl-C cannot be received; the process has to be killed.
             std::future::pending::<()>().await;
         }
         "Ctrl-C"

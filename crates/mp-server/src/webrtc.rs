@@ -1,4 +1,4 @@
-//! WebRTC players: their transport, and its signaling on the WebSocket port.
+//! WebRTC transport and its signaling on the WebSocket port.
 
 use std::net::SocketAddr;
 
@@ -13,7 +13,7 @@ use mp_transport_ws::TextOptions;
 #[derive(Clone, Debug)]
 pub(crate) struct WebRtcSettings {
     pub(crate) address: SocketAddr,
-    /// Addresses that players are told to reach the socket at; port 0 stands for the socket's.
+    /// Addresses announced to players; port 0 stands for the socket's port.
     pub(crate) advertised: Vec<SocketAddr>,
     /// Modes of the transfer channels 1, 2, …
     pub(crate) channels: Vec<TransferMode>,
@@ -21,7 +21,7 @@ pub(crate) struct WebRtcSettings {
     pub(crate) max_sockets_per_address: usize,
 }
 
-/// Binds the socket and creates the server. To be called within a tokio runtime.
+/// Binds the socket and creates the server. Requires a tokio runtime.
 pub(crate) fn create(
     settings: &WebRtcSettings,
 ) -> Result<WebRtcMultiplayerPeer<TokioUdpSocket>, CreateError> {
@@ -42,14 +42,14 @@ pub(crate) fn create(
     WebRtcMultiplayerPeer::server(socket, options)
 }
 
-/// The text sessions that WebRTC players find the room by.
+/// Returns the options of the text sessions for signaling.
 pub(crate) fn text_options(settings: &WebRtcSettings) -> TextOptions {
     TextOptions::new(SIGNALING_PATH)
         .max_message_bytes(MESSAGE_BYTES_MAX)
         .max_sessions(sessions_max(settings.max_clients.into()))
 }
 
-/// The signaling of the room, whose transport `room` commands.
+/// Returns the signaling of the room, which controls the transport through `room`.
 pub(crate) fn signaling(settings: &WebRtcSettings, room: Signaling, rng: Rng) -> LobbyHost {
     let mut options = SignalingOptions::default();
     options.creates_lobbies = false;
@@ -58,14 +58,15 @@ pub(crate) fn signaling(settings: &WebRtcSettings, room: Signaling, rng: Rng) ->
     LobbyHost::new(LOBBY, options, room, rng)
 }
 
-/// Text sessions at a time in a room for `max_clients`: theirs, and those of others who try.
+/// Returns the maximum number of text sessions of a room for `max_clients`: those of its players,
+/// and others that try to join.
 pub(crate) const fn sessions_max(max_clients: usize) -> usize {
     max_clients + SESSIONS_MORE
 }
 
-/// The path of signaling on the WebSocket port.
+/// Path of signaling on the WebSocket port.
 pub(crate) const SIGNALING_PATH: &str = "/webrtc";
-/// The name of the room's lobby.
+/// Name of the room's lobby.
 const LOBBY: &str = "room";
-/// Text sessions beyond those of players: of others who try, each for a second or two.
+/// Text sessions beyond those of players: of clients that try to join, each for one or two seconds.
 const SESSIONS_MORE: usize = 256;

@@ -1,4 +1,4 @@
-//! Arguments that are wrong are refused in one line; help and certificates explain themselves.
+//! Invalid arguments are errors of one line; help and certificates come with instructions.
 
 use std::net::UdpSocket;
 use std::process::Output;
@@ -6,17 +6,17 @@ use std::process::Output;
 use crate::server::command;
 
 #[test]
-fn an_address_that_is_none_is_told_in_one_line() {
+fn invalid_address_is_an_error_of_one_line() {
     let output = run(&["--enet", "localhost"]);
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(lines(&output.stderr).len(), 1, "{:?}", lines(&output.stderr));
     assert!(lines(&output.stderr)[0].contains("\"localhost\""));
-    assert!(lines(&output.stderr)[0].contains("0.0.0.0:7777"), "it says how to do better");
+    assert!(lines(&output.stderr)[0].contains("0.0.0.0:7777"), "the error shows a valid address");
     assert!(output.stdout.is_empty());
 }
 
 #[test]
-fn a_port_in_use_is_told_in_one_line() {
+fn port_in_use_is_an_error_of_one_line() {
     let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let output = run(&["--enet", &address]);
@@ -28,7 +28,7 @@ fn a_port_in_use_is_told_in_one_line() {
 }
 
 #[test]
-fn an_address_of_another_machine_is_refused() {
+fn address_of_another_machine_is_an_error() {
     // 192.0.2.0/24 is for documentation: no machine has it.
     let output = run(&["--enet", "192.0.2.1:7777"]);
     assert_eq!(output.status.code(), Some(2));
@@ -36,14 +36,14 @@ fn an_address_of_another_machine_is_refused() {
 }
 
 #[test]
-fn a_log_filter_that_is_none_is_told_in_one_line() {
+fn invalid_log_filter_is_an_error_of_one_line() {
     let output = run(&["--log", "mp=loudly"]);
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(lines(&output.stderr).len(), 1, "{:?}", lines(&output.stderr));
 }
 
 #[test]
-fn numbers_beyond_enets_are_refused() {
+fn numbers_out_of_range_are_errors() {
     for clients in ["0", "4096"] {
         let output = run(&["--max-clients", clients]);
         assert_eq!(output.status.code(), Some(2));
@@ -51,14 +51,14 @@ fn numbers_beyond_enets_are_refused() {
 }
 
 #[test]
-fn limits_that_contradict_each_other_are_told_in_one_line() {
+fn contradictory_limits_are_an_error_of_one_line() {
     let output = run(&["--max-packet-size", "1000000", "--max-reliable-queue", "65536"]);
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(lines(&output.stderr).len(), 1, "{:?}", lines(&output.stderr));
 }
 
 #[test]
-fn the_help_teaches() {
+fn help_shows_examples_and_exit_codes() {
     let output = run(&["--help"]);
     assert!(output.status.success());
     let help = String::from_utf8(output.stdout).unwrap();
@@ -76,7 +76,7 @@ fn the_script_that_joins_over_webrtc_is_printed() {
 }
 
 #[test]
-fn a_certificate_is_made_once_and_its_use_is_taught() {
+fn certificate_is_created_once_with_instructions() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
     let (certificate, key) = (path("my.crt"), path("my.key"));
@@ -85,7 +85,7 @@ fn a_certificate_is_made_once_and_its_use_is_taught() {
     assert!(output.status.success(), "{:?}", lines(&output.stderr));
     mp_tls::Identity::from_files(&certificate, &key).unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    for taught in [&certificate, "game.example", "keep it to yourself", "res://my.crt"] {
+    for taught in [&certificate, "game.example", "keep it secret", "res://my.crt"] {
         assert!(text.contains(taught), "{taught} is not in {text}");
     }
 
@@ -96,12 +96,12 @@ fn a_certificate_is_made_once_and_its_use_is_taught() {
 }
 
 #[test]
-fn what_is_wrong_with_websocket_arguments_is_told_in_one_line() {
+fn invalid_websocket_arguments_are_errors_of_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("missing.crt").display().to_string();
     for (args, told) in [
         (&["--ws", "localhost"][..], "0.0.0.0:7778"),
-        (&["--enet", "off", "--ws", "off"], "nobody to listen for"),
+        (&["--enet", "off", "--ws", "off"], "no transport"),
         (&["--webrtc", "localhost"], "0.0.0.0:7779"),
         (&["--webrtc", "127.0.0.1:0", "--ws", "off"], "needs --ws"),
         (&["--webrtc-advertise", "game.example"], "203.0.113.7:7779"),
@@ -118,11 +118,14 @@ fn what_is_wrong_with_websocket_arguments_is_told_in_one_line() {
     }
     let output = run(&["--tls-cert", "a.crt"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("--tls-key"), "the key is missing");
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("--tls-key"),
+        "the error names the missing option"
+    );
 }
 
 fn run(args: &[&str]) -> Output {
-    command().args(args).output().expect("it runs")
+    command().args(args).output().expect("the program starts")
 }
 
 fn lines(output: &[u8]) -> Vec<String> {

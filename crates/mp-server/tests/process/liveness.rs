@@ -1,4 +1,4 @@
-//! Players whose machine leaves the network without a word.
+//! Players whose machine vanishes from the network.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -28,22 +28,22 @@ const WEB_SOCKETS: usize = 4;
 /// The players of the quiet room, over WebSocket: one is sent nothing, the other one packet after
 /// it has vanished.
 const QUIET: [&str; 2] = ["idle", "woken"];
-/// The end of a WebSocket player is noticed within 35 s, and that of an ENet player within 30 s. A
-/// busy machine reports it later.
+/// Time until a vanished player times out: 35 s over WebSocket, 30 s over ENet. A busy machine
+/// reports it later.
 const LIMIT: Duration = Duration::from_secs(40);
 /// Time after which the woken player is sent its packet.
 const WAKING: Duration = Duration::from_secs(20);
-/// More packets than two sockets hold.
+/// More packets than the buffers of two sockets hold.
 const TOO_MANY: usize = 300;
 
 #[test]
-fn players_who_vanish_are_noticed_in_time_whatever_they_were_doing() {
-    let name = "liveness::players_who_vanish_are_noticed_in_time_whatever_they_were_doing";
+fn vanished_players_time_out_in_every_state() {
+    let name = "liveness::vanished_players_time_out_in_every_state";
     on_two_machines(name, serve, play);
 }
 
-/// Three rooms: a busy one, a quiet one in which nobody leaves before the end, and one that is
-/// asked to end before it has noticed that its player vanished.
+/// Three rooms: a busy one, a quiet one whose players stay before the end, and one that is stopped
+/// before it has noticed that its player vanished.
 fn serve(mut machine: PlayersMachine) {
     let any = format!("{SERVER}:0");
     let [mut busy, quiet, mut ending] = [(); 3]
@@ -105,7 +105,7 @@ fn serve(mut machine: PlayersMachine) {
     assert_eq!(busy.wait().code(), Some(0));
 }
 
-/// Sends `to` more than its socket holds; returns when the server has all of it.
+/// Sends `to` more than its socket holds. Returns when the server has received all of it.
 async fn fill(from: &BranchRef, to: PeerId, witness: &BranchRef) {
     let mut signals = witness.signals().await.unwrap();
     for _ in 0..TOO_MANY {
@@ -124,7 +124,7 @@ async fn send(from: &BranchRef, to: PeerId, bytes: usize) {
     from.with(call).await.unwrap();
 }
 
-/// A thread that asks rooms ten times a second how they are.
+/// A thread that requests `/healthz` of rooms ten times per second.
 struct Health {
     is_over: Arc<AtomicBool>,
     thread: JoinHandle<Vec<Duration>>,
@@ -145,10 +145,10 @@ impl Health {
         Self { is_over, thread }
     }
 
-    /// Fails unless the answers came as soon as promised. A busy machine delays some of them.
+    /// Checks that the responses came in time. A busy machine delays some of them.
     fn assert_good(self) {
         self.is_over.store(true, Ordering::Relaxed);
-        let times = self.thread.join().expect("every answer is 200");
+        let times = self.thread.join().expect("each response is 200");
         let slow: Vec<_> = times.iter().filter(|&&time| time >= HEALTHZ_TIME).collect();
         assert!(slow.len() * 20 <= times.len(), "{} of {}: {slow:?}", slow.len(), times.len());
     }
@@ -173,7 +173,7 @@ fn play(mut orders: Orders) {
     thread::spawn(move || while fed.stream.read(&mut [0; 1_000]).is_ok_and(|read| read > 0) {});
     assert_eq!(orders.next(), "close");
     half_closed.stream.shutdown(Shutdown::Write).unwrap();
-    // A frame of a client that is not masked.
+    // A client's frame without a mask.
     refused.stream.write_all(&[0x82, 0]).unwrap();
     orders.vanish();
 }
@@ -182,7 +182,7 @@ fn join_over_enet(address: SocketAddr, clock: &SystemClock) -> EnetMultiplayerPe
     let mut player = EnetMultiplayerPeer::create_client(address, ClientOptions::default()).unwrap();
     let limit = clock.now() + PATIENCE;
     while player.connection_status() != ConnectionStatus::Connected {
-        assert!(clock.now() < limit, "it does not connect");
+        assert!(clock.now() < limit, "the player does not connect");
         player.poll(clock.now());
         player.flush(clock.now());
         thread::sleep(Duration::from_millis(1));

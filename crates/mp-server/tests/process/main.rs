@@ -1,4 +1,4 @@
-//! The program as a process: what it prints, what it exits with, and what its players see.
+//! The program as a process: its output, its exit codes, and its behavior towards players.
 
 #![cfg(unix)]
 

@@ -1,4 +1,4 @@
-//! The program as a process whose output goes nowhere: players do not notice.
+//! The program with blocked, closed or full output: players are not affected.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -11,17 +11,17 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use crate::players::RawPlayer;
 use crate::server::{FREE_PORTS, Server, ask_healthz, assert_is_healthy, command};
 
-/// Bytes that a pipe of Linux holds.
+/// Capacity in bytes of a pipe on Linux.
 const PIPE_BYTES: usize = 64 * 1_024;
 
 #[test]
-fn a_full_disk_below_the_log_ends_nothing() {
+fn full_disk_of_the_log_does_not_stop_the_room() {
     let server = start(dev_full(), &[]);
     assert_players_come_and_go(server);
 }
 
 #[test]
-fn a_log_reader_that_goes_away_ends_nothing() {
+fn closed_log_pipe_does_not_stop_the_room() {
     let (reader, writer) = io::pipe().unwrap();
     let server = start(writer.into(), &["--log", "debug"]);
     let _player = RawPlayer::join(server.ws);
@@ -30,7 +30,7 @@ fn a_log_reader_that_goes_away_ends_nothing() {
 }
 
 #[test]
-fn a_log_pipe_that_nobody_reads_stops_nobody() {
+fn unread_log_pipe_does_not_stop_the_room() {
     for is_nonblocking in [false, true] {
         let (_reader, mut writer) = io::pipe().unwrap();
         writer.write_all(&[b'.'; PIPE_BYTES]).unwrap();
@@ -43,13 +43,13 @@ fn a_log_pipe_that_nobody_reads_stops_nobody() {
 }
 
 #[test]
-fn lost_log_lines_are_reported_when_there_is_room_again() {
+fn lost_log_lines_are_reported_later() {
     let (mut reader, mut writer) = io::pipe().unwrap();
     writer.write_all(&[b'.'; PIPE_BYTES]).unwrap();
     fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
     let _server = start(writer.into(), &[]);
-    // Its first line is lost once the thread of the log has tried for a second, or for longer where
-    // that thread is kept waiting.
+    // The first line is lost once the log thread has retried for a second, or later if that thread
+    // is delayed.
     std::thread::sleep(Duration::from_secs(6));
     let mut seen = vec![0; PIPE_BYTES];
     reader.read_exact(&mut seen).unwrap();
@@ -59,13 +59,13 @@ fn lost_log_lines_are_reported_when_there_is_room_again() {
 }
 
 #[test]
-fn a_certificate_that_cannot_be_explained_is_made_all_the_same() {
+fn certificate_is_created_although_its_use_cannot_be_printed() {
     let folder = tempfile::tempdir().unwrap();
     let output =
         command().arg("cert").current_dir(folder.path()).stdout(dev_full()).output().unwrap();
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(3), "{told}");
-    assert!(told.lines().count() == 1 && told.contains("server.crt"), "{told}");
+    let printed = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{printed}");
+    assert!(printed.lines().count() == 1 && printed.contains("server.crt"), "{printed}");
     mp_tls::Identity::from_files(
         folder.path().join("server.crt"),
         folder.path().join("server.key"),
@@ -74,7 +74,7 @@ fn a_certificate_that_cannot_be_explained_is_made_all_the_same() {
 }
 
 #[test]
-fn closed_standard_streams_end_nothing() {
+fn closed_standard_streams_do_not_stop_the_room() {
     for closed in ["<&-", "2>&-", "<&- 2>&-"] {
         assert_players_come_and_go(Server::of(&mut in_shell(&format!("exec {closed}"), &[])));
     }
@@ -85,7 +85,7 @@ fn files_that_cannot_be_written_or_read_are_errors_of_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("missing/server.crt").display().to_string();
     let folder = folder.path().display().to_string();
-    for (args, told) in [
+    for (args, printed) in [
         (&["cert", "--tls-cert", &missing][..], "cannot write"),
         (&["cert", "--tls-cert", "/proc/server.crt"], "cannot write"),
         (&["--tls-cert", &folder, "--tls-key", &folder], "cannot read"),
@@ -93,16 +93,16 @@ fn files_that_cannot_be_written_or_read_are_errors_of_one_line() {
         let output = command().args(args).output().unwrap();
         let lines = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{args:?}: {lines}");
-        assert!(lines.lines().count() == 1 && lines.contains(told), "{args:?}: {lines}");
+        assert!(lines.lines().count() == 1 && lines.contains(printed), "{args:?}: {lines}");
     }
 }
 
 #[test]
-fn a_room_on_every_address_answers_on_both_families() {
+fn room_on_all_addresses_serves_ipv4_and_ipv6() {
     let every = ["--enet", "*:0", "--ws", "*:0", "--webrtc", "*:0"];
     let server = Server::of(command().args(every).stderr(Stdio::null()));
     RawPlayer::join((Ipv4Addr::LOCALHOST, server.ws.port()).into());
-    // The system of this test may have no IPv6.
+    // The system may have no IPv6.
     if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok() {
         RawPlayer::join((Ipv6Addr::LOCALHOST, server.ws.port()).into());
     }
@@ -112,9 +112,12 @@ fn a_room_on_every_address_answers_on_both_families() {
 fn too_few_files_are_an_error_of_one_line() {
     for limit in [6, 8, 10, 14, 30] {
         let output = in_shell(&format!("ulimit -n {limit}"), &[]).output().unwrap();
-        let told = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(2), "{limit}: {told}");
-        assert!(told.lines().count() == 1 && told.contains("ulimit -n"), "{limit}: {told}");
+        let printed = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{limit}: {printed}");
+        assert!(
+            printed.lines().count() == 1 && printed.contains("ulimit -n"),
+            "{limit}: {printed}"
+        );
     }
 }
 
@@ -135,7 +138,8 @@ fn the_limit_of_open_files_is_raised_and_a_shortage_is_reported() {
     assert!(log.contains("too few open files") && log.contains("limit=512"), "{log}");
 }
 
-/// Players join and leave, `/healthz` answers at once, and SIGTERM ends the server in peace.
+/// Checks that players join and leave, `/healthz` responds, and SIGTERM stops the server with
+/// success.
 fn assert_players_come_and_go(mut server: Server) {
     for _ in 0..20 {
         RawPlayer::join(server.ws);
@@ -149,7 +153,7 @@ fn start(stderr: Stdio, args: &[&str]) -> Server {
     Server::of(command().args(FREE_PORTS).args(args).stderr(stderr))
 }
 
-/// The server as a shell starts it after `prepare`.
+/// Returns the command that runs the server in a shell after `prepare`.
 fn in_shell(prepare: &str, args: &[&str]) -> Command {
     let mut command = Command::new("sh");
     let script = format!(r#"{prepare} && exec "$0" "$@""#);

@@ -1,4 +1,4 @@
-//! A room in which code panics.
+//! A room whose code panics.
 
 use std::io::ErrorKind;
 use std::net::TcpStream;
@@ -11,13 +11,13 @@ use mp_tls::ClientTlsOptions;
 use crate::players::{RawPlayer, join, join_by_url, until};
 use crate::server::{FREE_PORTS, Server};
 
-/// Environment variable that makes this test the server.
+/// Environment variable that makes this test run the server.
 const IS_SERVER: &str = "MP_TEST_IS_SERVER";
 /// WebSocket's close code for an internal error.
-const GOODBYE: DisconnectReason = DisconnectReason::Remote(1011);
+const INTERNAL_ERROR: DisconnectReason = DisconnectReason::Remote(1011);
 
 #[test]
-fn a_room_that_panics_says_goodbye_and_ends_the_process_with_an_error() {
+fn panicked_room_disconnects_players_and_fails_the_process() {
     if std::env::var_os(IS_SERVER).is_some() {
         serve();
     }
@@ -27,12 +27,12 @@ fn a_room_that_panics_says_goodbye_and_ends_the_process_with_an_error() {
         let by_enet = join(server.enet, room).await;
         let url = format!("ws://{}", server.ws);
         let by_ws = join_by_url(&url, ClientTlsOptions::new()).await.unwrap();
-        // The room waits for this player, who answers no goodbye.
+        // The room waits for this player, who does not answer the close frame.
         let silent = RawPlayer::join(server.ws);
         until(|| by_enet.peer(silent.id).is_some()).await;
         send(&by_enet).await;
         assert_eq!(by_enet.closed().await, Ended::Disconnected(DisconnectReason::Remote(0)));
-        assert_eq!(by_ws.closed().await, Ended::Disconnected(GOODBYE));
+        assert_eq!(by_ws.closed().await, Ended::Disconnected(INTERNAL_ERROR));
         let healthz = TcpStream::connect(server.ws);
         assert_eq!(healthz.unwrap_err().kind(), ErrorKind::ConnectionRefused);
     });
@@ -45,7 +45,7 @@ fn a_room_that_panics_says_goodbye_and_ends_the_process_with_an_error() {
 #[test]
 fn a_signal_does_not_hide_that_the_room_panicked() {
     let mut server = start();
-    // The room waits for this player, who answers no goodbye.
+    // The room waits for this player, who does not answer the close frame.
     let _silent = RawPlayer::join(server.ws);
     actix::System::new().block_on(async {
         let player = join(server.enet, || Branch::builder("/root").build()).await;
@@ -56,10 +56,10 @@ fn a_signal_does_not_hide_that_the_room_panicked() {
     assert_eq!(server.wait().code(), Some(1));
 }
 
-/// The program with a room that panics when it is sent a packet.
+/// Starts the program with a room that panics when it receives a packet.
 fn start() -> Server {
     let mut this_test = Command::new(std::env::current_exe().unwrap());
-    let name = "panic::a_room_that_panics_says_goodbye_and_ends_the_process_with_an_error";
+    let name = "panic::panicked_room_disconnects_players_and_fails_the_process";
     this_test.args(["--exact", name, "--nocapture"]).env(IS_SERVER, "");
     Server::of(this_test.stderr(Stdio::piped()))
 }
@@ -71,7 +71,7 @@ fn serve() -> ! {
         let bug = |_: &mut Scene, _, _: &[u8]| panic!("a bug of the room");
         Branch::builder("/root").on_peer_packet(bug).build()
     });
-    // `ExitCode` is for a main function.
+    // `ExitCode` can only be returned from `main`.
     std::process::exit(if code == ExitCode::FAILURE { 1 } else { 100 });
 }
 

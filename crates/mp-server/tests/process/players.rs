@@ -1,4 +1,4 @@
-//! Players of a room: programs with mp, and bytes on a socket.
+//! Players of a room: branches of mp, and raw bytes on a socket.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -12,16 +12,16 @@ use mp_transport_ws::WebSocketMultiplayerPeer;
 
 use crate::server::PATIENCE;
 
-/// A branch that has joined over ENet.
+/// Returns a branch that has joined over ENet.
 pub(crate) async fn join(
     address: SocketAddr,
     build: impl FnOnce() -> Result<Branch, BuildError> + Send + 'static,
 ) -> BranchRef {
     let make = move || EnetMultiplayerPeer::create_async_client(address, ClientOptions::default());
-    mp_actor::branch(build).connect(make).await.expect("it connects")
+    mp_actor::branch(build).connect(make).await.expect("a connection")
 }
 
-/// A branch that has joined over WebSocket.
+/// Returns a branch that has joined over WebSocket.
 pub(crate) async fn join_by_url(url: &str, tls: ClientTlsOptions) -> Result<BranchRef, StartError> {
     let options = mp_transport_ws::ClientOptions::default().tls(tls);
     let url = url.to_owned();
@@ -34,19 +34,19 @@ pub(crate) async fn until(mut condition: impl FnMut() -> bool) {
     let clock = SystemClock::new();
     let limit = clock.now() + PATIENCE;
     while !condition() {
-        assert!(clock.now() < limit, "it does not come");
+        assert!(clock.now() < limit, "the condition does not hold");
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 
-/// A WebSocket player who reads and writes bytes.
+/// A WebSocket player that exchanges raw bytes.
 pub(crate) struct RawPlayer {
     pub(crate) stream: TcpStream,
     pub(crate) id: PeerId,
 }
 
 impl RawPlayer {
-    /// Joins, and waits for the player's id.
+    /// Joins and waits for the player's id.
     pub(crate) fn join(address: SocketAddr) -> Self {
         let mut stream = connect(address);
         let request = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
@@ -70,7 +70,7 @@ impl RawPlayer {
     }
 }
 
-/// A connection whose reads end after [`PATIENCE`].
+/// Returns a connection whose reads time out after [`PATIENCE`].
 pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();

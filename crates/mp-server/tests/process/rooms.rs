@@ -1,4 +1,4 @@
-//! Rooms as players see them, and their ends.
+//! Behavior of rooms towards players, and their shutdown.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ use crate::players::{join, join_by_url, until};
 use crate::server::{PATIENCE, Server};
 
 #[test]
-fn it_says_where_it_listens_and_ends_when_it_is_asked_to() {
+fn addresses_are_printed_and_sigterm_stops_the_program() {
     for signal in ["TERM", "INT"] {
         let mut server = Server::start(&[]);
         let line = format!(
@@ -40,25 +40,25 @@ fn logs_are_json_lines_on_request() {
 }
 
 #[test]
-fn players_meet_and_are_told_when_the_room_closes() {
+fn players_meet_and_are_notified_when_the_room_closes() {
     players_meet(Server::start(&[]));
 }
 
 #[test]
-fn players_meet_wherever_the_threads_of_the_room_are() {
+fn players_on_several_threads_meet() {
     players_meet(Server::start(&["--shards", "4"]));
 }
 
 fn players_meet(mut server: Server) {
     let address = server.enet;
     actix::System::new().block_on(async {
-        let (tell, mut told) = tokio::sync::mpsc::channel(8);
+        let (sender, mut told) = tokio::sync::mpsc::channel(8);
         let a = join(address, || {
             Branch::builder("/root").setup(|scene| scene.add("Chat", Chat(None))).build()
         })
         .await;
         let b = join(address, move || {
-            Branch::builder("/root").setup(|scene| scene.add("Chat", Chat(Some(tell)))).build()
+            Branch::builder("/root").setup(|scene| scene.add("Chat", Chat(Some(sender)))).build()
         });
         let b = b.await;
         let a_id = a.with(|scene| scene.unique_id()).await.unwrap();
@@ -79,13 +79,13 @@ fn players_meet(mut server: Server) {
 
         server.signal("TERM");
         assert!(matches!(a.closed().await, Ended::Disconnected(_)));
-        while signals.next().await.expect("it is told") != Signal::ServerDisconnected {}
+        while signals.next().await.expect("a signal") != Signal::ServerDisconnected {}
     });
     assert_eq!(server.wait().code(), Some(0));
 }
 
 #[test]
-fn a_full_room_refuses_the_next_player() {
+fn full_room_rejects_the_next_player() {
     let server = Server::start(&["--max-clients", "1"]);
     actix::System::new().block_on(async {
         let build = || Branch::builder("/root").build();
@@ -134,14 +134,14 @@ fn the_limit_of_players_counts_all_transports() {
     actix::System::new().block_on(async {
         let first = join(server.enet, || Branch::builder("/root").build()).await;
         let second = join_by_url(&format!("ws://{}", server.ws), ClientTlsOptions::new()).await;
-        // Who comes in the same moment gets in, and the one whom the room hears of last is shown out.
+        // Two players may join at the same moment; the room disconnects the later one.
         let ended = match second {
             Err(StartError::ConnectionFailed(_)) => return,
             Err(error) => panic!("{error}"),
             Ok(second) => tokio::select! {
                 ended = first.closed() => ended,
                 ended = second.closed() => ended,
-                () = tokio::time::sleep(PATIENCE) => panic!("both are in a room for one"),
+                () = tokio::time::sleep(PATIENCE) => panic!("both players are in a room for one"),
             },
         };
         assert!(matches!(ended, Ended::Disconnected(_)), "{ended}");
@@ -149,7 +149,7 @@ fn the_limit_of_players_counts_all_transports() {
 }
 
 #[test]
-fn a_new_certificate_is_taken_while_players_play_on() {
+fn certificate_is_reloaded_without_disconnecting_players() {
     let folder = tempfile::tempdir().unwrap();
     let files = ["room.crt", "room.key"].map(|name| folder.path().join(name));
     let [certificate, key] = files.each_ref().map(|file| file.display().to_string());
@@ -162,7 +162,10 @@ fn a_new_certificate_is_taken_while_players_play_on() {
             ClientTlsOptions::new().trusted_chain(made.certificate_pem()).unwrap()
         };
         let first = join_by_url(&url, trusting(&made[0])).await.unwrap();
-        assert!(join_by_url(&url, trusting(&made[1])).await.is_err(), "it is not in use yet");
+        assert!(
+            join_by_url(&url, trusting(&made[1])).await.is_err(),
+            "the new certificate is not in use yet"
+        );
         for file in &files {
             std::fs::remove_file(file).unwrap();
         }
@@ -170,18 +173,18 @@ fn a_new_certificate_is_taken_while_players_play_on() {
         let (clock, mut second) = (SystemClock::new(), None);
         let limit = clock.now() + PATIENCE;
         while second.is_none() {
-            assert!(clock.now() < limit, "the new certificate is not taken");
+            assert!(clock.now() < limit, "the new certificate is not loaded");
             second = join_by_url(&url, trusting(&made[1])).await.ok();
         }
-        let second = second.expect("it has joined");
+        let second = second.expect("a second player");
         let id = second.with(|scene| scene.unique_id()).await.unwrap();
-        // The first one is still there, and hears of the second.
+        // The first player is still connected and is notified of the second.
         until(|| first.peer(id).is_some()).await;
     });
 }
 
 #[test]
-fn players_on_enet_come_over_dtls_where_it_is_asked_for() {
+fn enet_players_connect_over_dtls() {
     let folder = tempfile::tempdir().unwrap();
     let files = ["room.crt", "room.key"].map(|name| folder.path().join(name));
     let [certificate, key] = files.each_ref().map(|file| file.display().to_string());
@@ -199,7 +202,7 @@ fn players_on_enet_come_over_dtls_where_it_is_asked_for() {
         for options in [encrypted(), encrypted()] {
             let make = move || EnetMultiplayerPeer::create_async_client(address, options);
             let room = || Branch::builder("/root").build();
-            players.push(mp_actor::branch(room).connect(make).await.expect("it connects"));
+            players.push(mp_actor::branch(room).connect(make).await.expect("a connection"));
         }
         let second = players[1].with(|scene| scene.unique_id()).await.unwrap();
         until(|| players[0].peer(second).is_some()).await;
@@ -207,7 +210,7 @@ fn players_on_enet_come_over_dtls_where_it_is_asked_for() {
 }
 
 #[test]
-fn a_player_who_has_gone_silent_does_not_keep_the_room_open() {
+fn silent_player_does_not_keep_the_room_open() {
     let mut server = Server::start(&[]);
     let _silent = silent_player(server.enet);
     server.signal("TERM");
@@ -215,31 +218,31 @@ fn a_player_who_has_gone_silent_does_not_keep_the_room_open() {
 }
 
 #[test]
-fn a_second_signal_ends_it_at_once() {
+fn second_signal_exits_immediately() {
     let mut server = Server::start(&[]);
-    // It would be waited for.
+    // The room waits for this player.
     let _silent = silent_player(server.enet);
     server.signal("TERM");
     let mut logs = BufReader::new(server.stderr());
     let mut line = String::new();
     while !line.contains("closing") {
         line.clear();
-        assert!(logs.read_line(&mut line).unwrap() > 0, "it did not say that it closes");
+        assert!(logs.read_line(&mut line).unwrap() > 0, "the server did not log that it closes");
     }
     server.signal("TERM");
     assert_eq!(server.wait().code(), Some(130));
     let mut rest = String::new();
     logs.read_to_string(&mut rest).unwrap();
-    assert!(rest.contains("ending without a goodbye"), "its last line is lost: {rest}");
+    assert!(rest.contains("exiting without disconnecting"), "the last line is lost: {rest}");
 }
 
-/// One who is in the room and then does nothing more.
+/// A player that is in the room and does nothing more.
 fn silent_player(address: SocketAddr) -> EnetMultiplayerPeer {
     let mut player = EnetMultiplayerPeer::create_client(address, ClientOptions::default()).unwrap();
     let clock = SystemClock::new();
     let limit = clock.now() + PATIENCE;
     while player.connection_status() != ConnectionStatus::Connected {
-        assert!(clock.now() < limit, "it does not connect");
+        assert!(clock.now() < limit, "the player does not connect");
         player.poll(clock.now());
         player.flush(clock.now());
         std::thread::sleep(Duration::from_millis(1));
@@ -247,7 +250,7 @@ fn silent_player(address: SocketAddr) -> EnetMultiplayerPeer {
     player
 }
 
-/// A node whose method hands on what it is told.
+/// A node whose method forwards its arguments to the test.
 struct Chat(Option<tokio::sync::mpsc::Sender<(PeerId, String)>>);
 
 impl Node for Chat {
@@ -256,8 +259,8 @@ impl Node for Chat {
             "say",
             RpcConfig::any_peer(),
             |chat: &mut Self, cx, (text,): (String,)| {
-                if let Some(tell) = &chat.0 {
-                    tell.try_send((cx.remote_sender(), text)).expect("the test listens");
+                if let Some(sender) = &chat.0 {
+                    sender.try_send((cx.remote_sender(), text)).expect("the test listens");
                 }
             },
         )

@@ -9,15 +9,15 @@ use mp_core::host::SystemClock;
 
 use crate::players::connect;
 
-/// Time after which a wait fails: longer than anything takes, however busy the machine is.
+/// Time after which a wait fails: longer than any step takes on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
-/// Time in which `/healthz` answers, as promised.
+/// Time within which `/healthz` responds.
 pub(crate) const HEALTHZ_TIME: Duration = Duration::from_millis(100);
 /// Arguments that let the system choose the ports.
 pub(crate) const FREE_PORTS: [&str; 6] =
     ["--enet", "127.0.0.1:0", "--ws", "127.0.0.1:0", "--webrtc", "127.0.0.1:0"];
 
-/// A running server; killed when dropped.
+/// A running server, killed when dropped.
 pub(crate) struct Server {
     child: Child,
     pub(crate) enet: SocketAddr,
@@ -32,7 +32,7 @@ impl Server {
         Self::of(command().args(FREE_PORTS).args(args).stderr(Stdio::piped()))
     }
 
-    /// Starts `command` and waits until it has printed where it listens.
+    /// Starts `command` and waits until it has printed its addresses.
     pub(crate) fn of(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().expect("the server starts");
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
@@ -52,7 +52,7 @@ impl Server {
         self.child.id()
     }
 
-    /// Its standard error, when that is a pipe.
+    /// Returns its standard error if that is a pipe.
     pub(crate) fn stderr(&mut self) -> ChildStderr {
         self.child.stderr.take().unwrap()
     }
@@ -64,7 +64,7 @@ impl Server {
         assert!(sent.success());
     }
 
-    /// Waits until it ends.
+    /// Waits until the server has exited.
     pub(crate) fn wait(&mut self) -> ExitStatus {
         let clock = SystemClock::new();
         let limit = clock.now() + PATIENCE;
@@ -77,7 +77,7 @@ impl Server {
         }
     }
 
-    /// Sends SIGTERM; the exit code.
+    /// Sends SIGTERM. Returns the exit code.
     pub(crate) fn terminate(&mut self) -> Option<i32> {
         self.signal("TERM");
         self.wait().code()
@@ -91,7 +91,7 @@ impl Drop for Server {
     }
 }
 
-/// The program without arguments from the environment.
+/// Returns the command of the program, without settings from the environment.
 pub(crate) fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mp-server"));
     for (name, _) in std::env::vars_os() {
@@ -102,7 +102,7 @@ pub(crate) fn command() -> Command {
     command
 }
 
-/// Asks `/healthz`; the time until it answers 200.
+/// Requests `/healthz`. Returns the time until it responds with 200.
 pub(crate) fn ask_healthz(ws: SocketAddr) -> Duration {
     let clock = SystemClock::new();
     let asked = clock.now();
@@ -110,7 +110,7 @@ pub(crate) fn ask_healthz(ws: SocketAddr) -> Duration {
     clock.now() - asked
 }
 
-/// Asks `/healthz` on `stream`, which must answer 200.
+/// Requests `/healthz` on `stream`, which must respond with 200.
 pub(crate) fn answer_to_healthz(stream: &mut (impl Read + Write)) {
     stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     let mut answer = [0; 15];
@@ -118,8 +118,7 @@ pub(crate) fn answer_to_healthz(stream: &mut (impl Read + Write)) {
     assert_eq!(&answer, b"HTTP/1.1 200 OK");
 }
 
-/// Fails unless an answer of `/healthz` comes as soon as promised. A busy machine delays some of
-/// them.
+/// Checks that `/healthz` responds in time. A busy machine delays some responses.
 pub(crate) fn assert_is_healthy(mut ask: impl FnMut() -> Duration) {
     let times: Vec<_> = (0..10).map(|_| ask()).collect();
     assert!(times.iter().any(|&time| time < HEALTHZ_TIME), "{times:?}");

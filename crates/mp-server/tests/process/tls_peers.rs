@@ -1,4 +1,4 @@
-//! Clients that complete a TLS handshake and then misbehave.
+//! Clients that violate TLS after the handshake.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -33,7 +33,7 @@ fn bytes_after_a_close_notify_do_not_keep_the_server_busy() {
         bytes.extend([b'A'; 30_000]);
         // One write, so that the server reads all of it at once.
         tcp.write_all(&bytes).unwrap();
-        // The server closes, so that it has read the bytes.
+        // The server closes the connection, so it has read the bytes.
         let mut rest = Vec::new();
         let _ = tcp.read_to_end(&mut rest);
 

@@ -1,4 +1,4 @@
-//! WebRTC players: their signaling on the WebSocket port, and the room that they share with others.
+//! WebRTC players: signaling on the WebSocket port, and the room that they share with others.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -23,13 +23,13 @@ use crate::server::{PATIENCE, Server};
 
 type TlsStream = StreamOwned<ClientConnection, TcpStream>;
 
-/// A session of signaling.
+/// A signaling session.
 struct Session<S = TcpStream>(WebSocket<S>);
 
 impl Session {
     fn open(ws: SocketAddr) -> Self {
         let url = format!("ws://{ws}/webrtc");
-        let (socket, _) = tungstenite::client(url, connect(ws)).expect("a session of text");
+        let (socket, _) = tungstenite::client(url, connect(ws)).expect("a signaling session");
         Self(socket)
     }
 }
@@ -40,7 +40,7 @@ impl Session<TlsStream> {
         let tls = ClientConnection::new(tls.client_config().unwrap(), name).unwrap();
         let stream = StreamOwned::new(tls, connect(ws));
         let url = format!("wss://localhost:{}/webrtc", ws.port());
-        let (socket, _) = tungstenite::client(url, stream).expect("a session of text");
+        let (socket, _) = tungstenite::client(url, stream).expect("a signaling session");
         Self(socket)
     }
 }
@@ -51,7 +51,7 @@ impl<S: Read + Write> Session<S> {
         self.0.send(text.into()).unwrap();
     }
 
-    /// The next message; `None` when there is none yet.
+    /// Receives the next message; `None` if none is available.
     fn receive(&mut self) -> Result<Option<Message>, Option<CloseFrame>> {
         match self.0.read() {
             Ok(tungstenite::Message::Text(text)) => Ok(Some(Message::from_text(&text).unwrap())),
@@ -65,13 +65,13 @@ impl<S: Read + Write> Session<S> {
     /// Waits for a message.
     fn message(&mut self) -> Message {
         loop {
-            if let Some(message) = self.receive().expect("it is open") {
+            if let Some(message) = self.receive().expect("an open session") {
                 return message;
             }
         }
     }
 
-    /// Waits for its end: code and reason.
+    /// Waits for the end of the session. Returns the close code and reason.
     fn end(&mut self) -> (u16, String) {
         loop {
             if let Err(frame) = self.receive() {
@@ -81,7 +81,7 @@ impl<S: Read + Write> Session<S> {
         }
     }
 
-    /// Joins the room. Returns the id that it is given.
+    /// Joins the room. Returns the assigned peer id.
     fn join(&mut self) -> PeerId {
         self.send(MessageKind::Join, 1, "");
         let kinds = [MessageKind::Id, MessageKind::PeerConnect, MessageKind::Join];
@@ -99,11 +99,11 @@ fn is_for_now(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
-/// A branch that has joined over WebRTC.
+/// Returns a branch that has joined over WebRTC.
 async fn join_by_webrtc(ws: SocketAddr) -> BranchRef {
     let mut session = Session::open(ws);
     let id = session.join();
-    let (tell, told) = std::sync::mpsc::sync_channel(1);
+    let (sender, told) = std::sync::mpsc::sync_channel(1);
     std::thread::spawn(move || signal(session, &told.recv().unwrap()));
     let make = move || -> Result<_, CreateError> {
         let socket = TokioUdpSocket::bind((Ipv4Addr::LOCALHOST, 0).into())?;
@@ -111,14 +111,14 @@ async fn join_by_webrtc(ws: SocketAddr) -> BranchRef {
         let signaling = peer.signaling();
         signaling.add_peer(PeerId::SERVER, 1).unwrap();
         signaling.create_offer(PeerId::SERVER).unwrap();
-        tell.send(signaling).unwrap();
+        sender.send(signaling).unwrap();
         Ok(peer)
     };
     let branch = mp_actor::branch(|| Branch::builder("/root").build()).connect(make).await;
-    branch.expect("it connects")
+    branch.expect("a connection")
 }
 
-/// Passes signals on until the session ends.
+/// Forwards signals until the session ends.
 fn signal(mut session: Session, signaling: &Signaling) {
     session.0.get_ref().set_read_timeout(Some(Duration::from_millis(5))).unwrap();
     loop {
@@ -171,7 +171,8 @@ fn players_on_three_transports_are_in_one_room() {
         for (from, to) in [(2, 0), (2, 1), (0, 2), (1, 2)] {
             let (from_id, to_id) = (ids[from], ids[to]);
             let mut signals = players[to].signals().await.unwrap();
-            // The WebRTC player has channel 0 alone; the room sends it what others use channel 3 for.
+            // The WebRTC player has only channel 0; the room sends packets of channel 3 to it
+            // there.
             let channel = Channel(if from == 2 { 0 } else { 3 });
             let say = move |scene: &mut Scene| {
                 let data = [to as u8; 3_000];
@@ -193,14 +194,14 @@ fn players_on_three_transports_are_in_one_room() {
 }
 
 #[test]
-fn a_webrtc_player_of_a_full_room_is_told_so() {
+fn full_room_rejects_a_webrtc_player_with_a_reason() {
     let server = Server::start(&["--max-clients", "1"]);
     actix::System::new().block_on(async {
         let _first = join(server.enet, || Branch::builder("/root").build()).await;
         let mut session = Session::open(server.ws);
         let clock = SystemClock::new();
         let limit = clock.now() + PATIENCE;
-        // The doors close a moment after the first player has joined.
+        // The transports refuse connections shortly after the first player has joined.
         loop {
             session.send(MessageKind::Join, 1, "");
             let end = loop {
@@ -223,7 +224,7 @@ fn a_webrtc_player_of_a_full_room_is_told_so() {
 }
 
 #[test]
-fn sessions_that_join_nothing_end_after_a_second_and_others_as_in_the_demo() {
+fn invalid_signaling_sessions_are_closed_with_the_demos_reasons() {
     let server = Server::start(&[]);
     let mut idle = Session::open(server.ws);
     assert_eq!(idle.end(), (4_000, "Have not joined lobby yet".to_owned()));
