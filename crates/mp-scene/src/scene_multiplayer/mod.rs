@@ -1,9 +1,8 @@
 //! `SceneMultiplayer`: the session of a branch, calls and replication.
 //!
 //! It receives the events of transports ([`ToBranch`](mp_core::ToBranch)) and queues messages for
-//! them and [`ApiEvent`]s for the program. It never runs code of the program itself: the branch
-//! takes the events after each input, so that a program receives signals and calls in Godot's
-//! order.
+//! them. Signals and calls are queued as [`ApiEvent`]s, which the branch takes after each input, so
+//! that a program receives them in Godot's order.
 //!
 //! The parts: `session` admits peers, `paths` handles calls and path ids, `replication` spawns
 //! nodes and synchronizes properties, `sender` encodes and queues packets.
@@ -128,8 +127,9 @@ impl SceneMultiplayer {
         Ok(())
     }
 
-    /// Disconnects a peer. It is removed immediately, without [`Signal::PeerDisconnected`]; a
-    /// relaying server notifies the other peers.
+    /// Disconnects a peer. It is removed immediately, without
+    /// [`PeerDisconnected`](crate::Signal::PeerDisconnected); a relaying server notifies the other
+    /// peers.
     pub fn disconnect_peer(&mut self, peer: PeerId) {
         self.with_session(|session, cx| session.disconnect_peer(cx, peer));
     }
