@@ -48,12 +48,12 @@ impl Paths {
             .collect();
         // Each form is encoded at most once.
         let (mut by_id, mut by_path) = (None, None);
-        for (knows, run) in runs {
-            let form = if knows { &mut by_id } else { &mut by_path };
+        for (is_confirmed, run) in runs {
+            let form = if is_confirmed { &mut by_id } else { &mut by_path };
             let packet = match form {
                 Some(packet) => packet,
                 None => {
-                    let node = if knows {
+                    let node = if is_confirmed {
                         CallNode::Id { id, wide: !all_confirmed }
                     } else {
                         CallNode::Path(path.clone())

@@ -77,8 +77,8 @@ impl Replication {
         if !peers.is_empty() && !entity.inner.is_empty() {
             for inner in entity.inner.iter().rev().copied().collect::<Vec<_>>() {
                 let Some(entity) = self.entities.get(&inner) else { continue };
-                let knows = |peer: &PeerId| entity.announced_to.contains(peer);
-                let peers: Vec<_> = peers.iter().copied().filter(knows).collect();
+                let has_entity = |peer: &PeerId| entity.announced_to.contains(peer);
+                let peers: Vec<_> = peers.iter().copied().filter(has_entity).collect();
                 self.despawn(cx, inner, &peers);
             }
         }
@@ -98,8 +98,8 @@ impl Replication {
     /// Despawns an entity on all peers that have it, in the order of the peers.
     pub(super) fn despawn_for_all(&mut self, cx: &mut Context<'_>, node: NodeId) {
         let Some(entity) = self.entities.get(&node) else { return };
-        let knows = |peer: &PeerId| entity.announced_to.contains(peer);
-        let peers: Vec<_> = self.peers.keys().copied().filter(knows).collect();
+        let has_entity = |peer: &PeerId| entity.announced_to.contains(peer);
+        let peers: Vec<_> = self.peers.keys().copied().filter(has_entity).collect();
         self.despawn(cx, node, &peers);
     }
 

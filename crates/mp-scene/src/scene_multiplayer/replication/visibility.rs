@@ -84,26 +84,26 @@ impl Replication {
         if cx.tree.multiplayer_authority(spawner) != Some(own) || self.ready.contains(&node) {
             return;
         }
-        let to_all = peer.is_none() && self.is_entity_visible(cx, node, None);
+        let is_visible_to_all = peer.is_none() && self.is_entity_visible(cx, node, None);
         let peers: Vec<_> = match peer {
             Some(peer) => vec![peer],
             None => self.peers.keys().copied().collect(),
         };
-        let (mut come, mut go) = (Vec::new(), Vec::new());
+        let (mut shown, mut hidden) = (Vec::new(), Vec::new());
         for peer in peers {
-            let is_visible = to_all || self.is_entity_visible(cx, node, Some(peer));
+            let is_visible = is_visible_to_all || self.is_entity_visible(cx, node, Some(peer));
             let Some(entity) = self.entities.get(&node) else { return };
             let outer = entity.outer.and_then(|outer| self.entities.get(&outer));
             let is_visible =
                 is_visible && outer.is_none_or(|outer| outer.announced_to.contains(&peer));
             match (is_visible, entity.announced_to.contains(&peer)) {
-                (true, false) => come.push(peer),
-                (false, true) => go.push(peer),
+                (true, false) => shown.push(peer),
+                (false, true) => hidden.push(peer),
                 _ => {}
             }
         }
-        self.announce(cx, node, &come);
-        self.despawn(cx, node, &go);
+        self.announce(cx, node, &shown);
+        self.despawn(cx, node, &hidden);
     }
 
     /// Returns whether an own entity is visible to `peer`, or to all peers.
@@ -158,26 +158,27 @@ impl Replication {
         }
         let node = synchronizer.node;
         let Some(settings) = synchronizer_at(cx.tree, node) else { return };
-        let to_all = peer.is_none() && settings.is_visible_to(None);
+        let is_visible_to_all = peer.is_none() && settings.is_visible_to(None);
         // Synchronizers in announced entities are sent only to peers that have these entities.
         let entities = synchronizer.enclosing.iter().filter_map(|node| self.entities.get(node));
         let entities: Vec<_> = entities.collect();
         let has = |peer: &PeerId| entities.iter().all(|entity| entity.announced_to.contains(peer));
-        let is_visible = |peer| has(&peer) && (to_all || settings.is_visible_to(Some(peer)));
-        let news = |&peer: &PeerId| {
+        let is_visible =
+            |peer| has(&peer) && (is_visible_to_all || settings.is_visible_to(Some(peer)));
+        let change = |&peer: &PeerId| {
             let is_visible = is_visible(peer);
             (is_visible != synchronizer.viewers.contains_key(&peer)).then_some((peer, is_visible))
         };
-        let news: Vec<_> = match peer {
+        let changes: Vec<_> = match peer {
             Some(peer) => self
                 .peers
                 .get_key_value(&peer)
-                .and_then(|(peer, _)| news(peer))
+                .and_then(|(peer, _)| change(peer))
                 .into_iter()
                 .collect(),
-            None => self.peers.keys().filter_map(news).collect(),
+            None => self.peers.keys().filter_map(change).collect(),
         };
-        for (peer, is_visible) in news {
+        for (peer, is_visible) in changes {
             if is_visible {
                 self.add_viewer(peer, key);
             } else {
