@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_back_keeps_its_place() {
+    fn a_refused_message_keeps_its_position() {
         let mut outbox = Outbox::default();
         for number in 0..600 {
             outbox.send(packet(TransferMode::Reliable, number)).unwrap();
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn packets_in_front_of_a_call_keep_their_order_wherever_the_call_lies() {
+    fn packets_before_a_call_keep_their_order_at_every_position_of_the_call() {
         for before in [0, 1, BATCH_EVENTS_MAX as u64 - 1, BATCH_EVENTS_MAX as u64] {
             for after in [1, BATCH_EVENTS_MAX as u64 - 2, 2 * BATCH_EVENTS_MAX as u64] {
                 let mut outbox = Outbox::default();
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn one_turn_may_make_more_than_an_endpoint_that_hangs_is_kept() {
+    fn one_turn_may_queue_more_packets_than_a_stuck_endpoint() {
         let mut outbox = Outbox::default();
         for number in 0..3 * OUTBOX_PACKETS_MAX as u64 {
             outbox.send(packet(TransferMode::Reliable, number)).unwrap();
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_that_takes_something_is_not_stuck() {
+    fn an_endpoint_that_accepts_a_message_is_not_stuck() {
         let mut outbox = Outbox::default();
         for number in 0..2 * OUTBOX_PACKETS_MAX as u64 {
             outbox.send(packet(TransferMode::Reliable, number)).unwrap();
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_outbox_drops_unreliable_packets_and_says_when_it_is_stuck() {
+    fn a_full_outbox_drops_unreliable_packets_before_it_is_stuck() {
         let mut outbox = Outbox::default();
         outbox.send(packet(TransferMode::Unreliable, 0)).unwrap();
         for number in 1..OUTBOX_PACKETS_MAX as u64 {

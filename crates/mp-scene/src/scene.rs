@@ -194,9 +194,9 @@ impl Scene {
         self.flush_changes();
         let Called { sent, local } = self.api.rpc(&mut self.tree, target, node, method, args)?;
         // The local call runs even if there was no peer to send to.
-        let at_home = local.map_or(Ok(()), |call| self.call(call));
+        let local_result = local.map_or(Ok(()), |call| self.call(call));
         sent?;
-        at_home.map_err(RpcError::LocalCall)
+        local_result.map_err(RpcError::LocalCall)
     }
 
     /// Sends application bytes, see [`SceneMultiplayer::send_bytes`].
@@ -338,12 +338,12 @@ impl Scene {
     fn call(&mut self, call: Call) -> Result<(), CallError> {
         let node = call.node;
         let result = self.run(call);
-        while self.tree.is_at_home(node)
-            && let Some(waiting) = self.take_deferred(node)
+        while self.tree.is_checked_in(node)
+            && let Some(waiting) = self.pop_deferred(node)
         {
             let method = waiting.method.clone();
             let result = self.run(waiting);
-            self.note_deferred(&method, result);
+            self.record_deferred(&method, result);
         }
         result
     }
@@ -363,11 +363,11 @@ impl Scene {
         let result = self.run_method(&mut out, call);
         // A node that the method removed is dropped with `out`; run its deferred calls now.
         while !self.tree.contains(node)
-            && let Some(waiting) = self.take_deferred(node)
+            && let Some(waiting) = self.pop_deferred(node)
         {
             let method = waiting.method.clone();
             let result = self.run_method(&mut out, waiting);
-            self.note_deferred(&method, result);
+            self.record_deferred(&method, result);
         }
         self.tree.check_in(out);
         result
@@ -383,12 +383,12 @@ impl Scene {
     }
 
     /// Removes and returns the oldest call that is deferred until a method of `node` returns.
-    fn take_deferred(&mut self, node: NodeId) -> Option<Call> {
+    fn pop_deferred(&mut self, node: NodeId) -> Option<Call> {
         let index = self.deferred.iter().position(|waiting| waiting.node == node)?;
         self.deferred.remove(index)
     }
 
-    fn note_deferred(&mut self, method: &str, result: Result<(), CallError>) {
+    fn record_deferred(&mut self, method: &str, result: Result<(), CallError>) {
         if let Err(error) = result {
             tracing::debug!(%method, %error, "deferred call not made");
             self.failed_calls += 1;

@@ -7,7 +7,7 @@ use mp_scene::prelude::*;
 use mp_scene::{BuildError, SetupError, TreeError};
 
 #[test]
-fn a_setup_returns_what_add_returns_or_any_value_with_any_error() {
+fn a_setup_returns_the_result_of_add_or_any_value_with_any_error() {
     let branch = Branch::builder("/root/Game")
         .setup(|scene| scene.add("Players", Group))
         .setup(|scene| scene.add_instance(".", Instance::new("Stats", Group)))

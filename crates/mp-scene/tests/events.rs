@@ -30,7 +30,7 @@ fn open(branch: &mut Branch, endpoint: EndpointId) {
     branch.handle_input(NOW, ToBranch::Opened(endpoint, info));
 }
 
-/// Queues `count` reliable packets for all.
+/// Queues `count` reliable packets for all peers.
 fn send(branch: &mut Branch, count: usize) {
     for _ in 0..count {
         let (mode, channel) = (TransferMode::Reliable, Channel(0));
@@ -39,7 +39,7 @@ fn send(branch: &mut Branch, count: usize) {
     branch.end_turn(NOW);
 }
 
-/// Delivers in vain until the bound of endpoints that accept nothing holds.
+/// Refuses deliveries until the limit for an endpoint that accepts nothing applies.
 fn refuse(branch: &mut Branch) {
     for _ in 0..OUTBOX_REFUSALS_MAX {
         branch.deliver(&mut |_, message| Err(message));
@@ -74,7 +74,7 @@ fn a_peer_that_leaves_without_a_signal_is_reported_in_order_with_signals() {
 }
 
 #[test]
-fn peers_that_are_forgotten_with_their_session_are_reported() {
+fn peers_of_a_cleared_session_are_reported() {
     let mut branch = server();
     join(&mut branch, 0, peer(2));
     branch.scene().multiplayer_mut().set_authentication(true);
@@ -90,7 +90,7 @@ fn peers_that_are_forgotten_with_their_session_are_reported() {
 }
 
 #[test]
-fn a_program_that_takes_signals_sees_signals_alone() {
+fn next_signal_returns_signals_only() {
     let mut branch = server();
     join(&mut branch, 0, peer(2));
     branch.scene().multiplayer_mut().disconnect_peer(peer(2));
@@ -125,7 +125,7 @@ fn a_peer_that_is_disconnected_as_its_endpoint_is_abandoned_leaves_without_a_sig
         send(&mut branch, 1);
     }
     events(&mut branch);
-    // The others are to be notified, which is one packet too many.
+    // Announcing the departures takes one packet more than the queue accepts.
     branch.scene().multiplayer_mut().disconnect_peer(peer(2));
     branch.end_turn(NOW);
     let left = BranchEvent::Signal(Signal::PeerDisconnected(peer(3)));

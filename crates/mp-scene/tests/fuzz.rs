@@ -1,18 +1,18 @@
-//! The fuzz targets of this crate, on their first inputs and mutations of them.
+//! The fuzz targets of this crate, on their seed inputs and mutations of them.
 #![allow(missing_docs, reason = "a test")]
 
 use mp_core::fuzz::{Seeds, check};
 use mp_scene::fuzz;
 
 #[test]
-fn values_read_as_they_were_written() {
+fn decoded_values_can_be_encoded_and_decoded_again() {
     let files = ["godot4/variants.json", "godot4/conversions.json"];
     let seeds = Seeds::testdata(&files, &["hex", "hex_compressed", "from"]);
     check("variant", seeds, 5_000, fuzz::variant);
 }
 
 #[test]
-fn messages_read_as_they_were_written() {
+fn decoded_messages_can_be_encoded_and_decoded_again() {
     let files = ["godot4/rpc.json", "godot4/replication.json", "godot4/sys.json"];
     check("scene_message", Seeds::testdata(&files, &["hex"]), 5_000, fuzz::scene_message);
 }

@@ -1,10 +1,10 @@
-//! Synchronizers and spawners that are the program's own types, or have methods of their own.
+//! Node types that contain a synchronizer or spawner, or add methods to one.
 
 use mp_core::variant::Vector2;
 use mp_scene::prelude::*;
 use mp_scene::testing::Lan;
 
-/// `extends MultiplayerSynchronizer`.
+/// A script that `extends MultiplayerSynchronizer`.
 struct Input {
     sync: MultiplayerSynchronizer,
     direction: Vector2,
@@ -57,7 +57,7 @@ impl Node for Input {
     }
 }
 
-/// A server and a client with an `Input` each, which belongs to the server.
+/// Returns a server and a client with an `Input` each; the server has authority.
 fn inputs() -> (Lan, PeerId) {
     let branch = || {
         Branch::builder("/root").setup(|scene| {
@@ -76,7 +76,7 @@ fn input(lan: &mut Lan, side: PeerId) -> &mut Input {
     lan.scene(side).get_mut(node).unwrap()
 }
 
-/// Lets `from` point to (x, 0), and waits; where it points for `to`.
+/// Sets the direction at `from` to (x, 0) and settles. Returns the x of the direction at `to`.
 fn point(lan: &mut Lan, from: PeerId, x: f32, to: PeerId) -> f32 {
     input(lan, from).direction = Vector2::new(x, 0.0);
     lan.settle();
@@ -84,7 +84,7 @@ fn point(lan: &mut Lan, from: PeerId, x: f32, to: PeerId) -> f32 {
 }
 
 #[test]
-fn a_type_that_holds_a_synchronizer_sends_its_own_properties() {
+fn a_type_that_contains_a_synchronizer_sends_its_own_properties() {
     let (mut lan, client) = inputs();
     assert_eq!(point(&mut lan, PeerId::SERVER, 3.0, client), 3.0);
 }
@@ -99,7 +99,7 @@ fn a_method_of_a_synchronizer_calls_its_own_node() {
 }
 
 #[test]
-fn what_a_method_of_a_synchronizer_hides_stays_hidden() {
+fn a_synchronizer_hidden_by_its_own_method_stays_hidden() {
     let (mut lan, client) = inputs();
     let node = lan.scene(client).find("Input").unwrap();
     lan.scene(client).rpc_id(PeerId::SERVER, node, "hide", ()).unwrap();
@@ -121,7 +121,7 @@ fn a_method_of_a_synchronizer_gives_it_another_authority() {
 }
 
 #[test]
-fn a_synchronizer_that_changes_hands_in_its_method_is_looked_at_once_however_much_follows() {
+fn a_synchronizer_whose_method_passes_on_its_authority_and_makes_many_changes_is_updated() {
     let (mut lan, client) = inputs();
     let node = lan.scene(client).find("Input").unwrap();
     lan.scene(client).rpc_id(PeerId::SERVER, node, "pass_on", ()).unwrap();
@@ -131,7 +131,7 @@ fn a_synchronizer_that_changes_hands_in_its_method_is_looked_at_once_however_muc
 }
 
 #[test]
-fn what_a_method_of_a_spawner_adds_is_announced() {
+fn nodes_added_by_a_method_of_a_spawner_are_announced() {
     let unit = PackedScene::new("res://unit.tscn", || Instance::new("Unit", Group));
     let branch = move || {
         let unit = unit.clone();

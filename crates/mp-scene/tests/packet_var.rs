@@ -1,4 +1,4 @@
-//! Values as packets.
+//! Packets that contain values.
 #![allow(missing_docs, reason = "a test")]
 
 use mp_core::godot3::NetworkedMultiplayerPeer;
@@ -11,7 +11,7 @@ const NOW: Instant = Instant::ZERO;
 
 type Peer = PacketPeer<MemoryMultiplayerPeer>;
 
-/// A client and its server.
+/// Returns a connected client and its server.
 fn connected() -> (Peer, Peer) {
     let (server, client) = memory::pair(PeerId::new(2).expect("positive"));
     let (mut server, mut client) = (PacketPeer::new(server), PacketPeer::new(client));
@@ -26,7 +26,7 @@ fn deliver(client: &mut Peer, server: &mut Peer) {
 }
 
 #[test]
-fn a_value_arrives_as_it_was_put() {
+fn a_value_is_received_as_sent() {
     let (mut client, mut server) = connected();
     let value = Variant::from(Array::from_iter([Variant::from(7_i64), Variant::from("seven")]));
     client.put_var(&value).unwrap();
@@ -36,7 +36,7 @@ fn a_value_arrives_as_it_was_put() {
 }
 
 #[test]
-fn its_bytes_are_those_of_var_to_bytes() {
+fn packets_contain_the_bytes_of_var_to_bytes() {
     let (mut client, mut server) = connected();
     client.put_var(&Variant::from(7_i64)).unwrap();
     deliver(&mut client, &mut server);
@@ -44,7 +44,7 @@ fn its_bytes_are_those_of_var_to_bytes() {
 }
 
 #[test]
-fn bytes_behind_a_value_are_ignored() {
+fn bytes_after_a_value_are_ignored() {
     let (mut client, mut server) = connected();
     client.put_packet(vec![2, 0, 0, 0, 7, 0, 0, 0, 255, 255]).unwrap();
     deliver(&mut client, &mut server);
@@ -55,7 +55,7 @@ fn bytes_behind_a_value_are_ignored() {
 fn a_value_longer_than_the_encode_buffer_is_not_sent() {
     let (mut client, mut server) = connected();
     client.set_encode_buffer_max_size(1_024).unwrap();
-    // 4 bytes of header and 4 of length.
+    // The value takes 4 bytes of header and 4 of length.
     let text = |len: usize| Variant::from("x".repeat(len).as_str());
     client.put_var(&text(1_016)).unwrap();
     let error = client.put_var(&text(1_020)).unwrap_err();
@@ -66,7 +66,7 @@ fn a_value_longer_than_the_encode_buffer_is_not_sent() {
 }
 
 #[test]
-fn a_packet_that_is_no_value_is_an_error_and_taken() {
+fn an_invalid_packet_is_removed_with_an_error() {
     let (mut client, mut server) = connected();
     client.put_packet("no value").unwrap();
     client.put_packet(vec![2, 0, 0, 0, 7]).unwrap();
@@ -81,7 +81,7 @@ fn a_packet_that_is_no_value_is_an_error_and_taken() {
 }
 
 #[test]
-fn full_objects_need_both_sides_to_allow_them() {
+fn full_objects_must_be_allowed_by_both_peers() {
     let (mut client, mut server) = connected();
     let object = Variant::from(Object::Full(
         FullObject { class: "Node".into(), properties: Vec::new() }.into(),
@@ -97,14 +97,14 @@ fn full_objects_need_both_sides_to_allow_them() {
 }
 
 #[test]
-fn without_a_session_nothing_is_put() {
+fn a_value_cannot_be_sent_without_a_session() {
     let (mut client, _server) = connected();
     client.close();
     assert_eq!(client.put_var(&Variant::from(1_i64)).unwrap_err().godot_code(), 3);
 }
 
 #[test]
-fn values_travel_over_the_peer_of_godot_3_too() {
+fn values_are_sent_over_the_peer_of_godot_3() {
     let (server, client) = memory::pair(PeerId::new(2).expect("positive"));
     let mut server = NetworkedMultiplayerPeer::with_enet_defaults(server);
     let mut client = NetworkedMultiplayerPeer::with_enet_defaults(client);

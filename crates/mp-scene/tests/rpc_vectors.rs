@@ -1,4 +1,4 @@
-//! Every RPC scenario recorded from Godot 4.6.3, both sides played by mp.
+//! All RPC scenarios recorded from Godot 4.6.3, with mp in the place of each peer.
 #![allow(missing_docs, unreachable_pub, reason = "a test")]
 
 mod vectors;
@@ -18,16 +18,17 @@ use vectors::{Deviations, Report, recorded_packets, rewrite_packets, scenarios};
 #[allow(dead_code, reason = "it serves several tests")]
 mod corpus;
 
-/// Rows of `docs/DEVIATIONS.md`.
+/// Steps that deviate, each with its row of `docs/DEVIATIONS.md`.
 const DEVIATIONS: Deviations<'static> = &[
-    // "An RPC config always has a mode": the recording's m_a has none, and counts for nothing in the checksum.
+    // "An RPC config always has a mode": `m_a` in the recording has none, and is not part of the
+    // checksum.
     ("config_oddities", "peer 1: rpc target=2 node=A method=m_b"),
     // "No peer and no session are the same".
     ("misuse_return_codes", "peer 1: no multiplayer peer; rpc_id(2, B_upper) on A"),
 ];
 
 #[test]
-fn every_recorded_rpc_scenario_comes_out_as_in_godot() {
+fn every_recorded_rpc_scenario_runs_as_in_godot() {
     let mut report = Report::new(DEVIATIONS);
     let scenarios = scenarios("rpc.json");
     for scenario in &scenarios {
@@ -39,7 +40,7 @@ fn every_recorded_rpc_scenario_comes_out_as_in_godot() {
 }
 
 #[test]
-fn every_recorded_packet_is_read_and_written_again_as_it_was() {
+fn every_recorded_packet_is_decoded_and_encoded_to_the_same_bytes() {
     let limits = Limits { full_objects: Some(|_| true), ..Limits::default() };
     assert_eq!(rewrite_packets("rpc.json", Objects::Full, &limits), 189);
 }
@@ -93,14 +94,15 @@ fn set_up(name: &str, setup: &Value) -> World {
         free(&mut world, 2);
     }
     if name == "malformed_calls" {
-        // The recording's peers share one tree, so that a path may lead from one to the other's node.
+        // The peers of the recording share one tree, so a path may lead to a node of the other
+        // peer.
         world.scene(2).add("../P1", Group).unwrap();
         world.add_foreign(2, "../P1", "A", script("rpc_node"));
     }
     world
 }
 
-/// What the recordings do between two steps without a word.
+/// Makes the changes that the recordings make between two steps without listing them.
 fn swap_nodes(world: &mut World, text: &str) {
     if text.ends_with("(two parameters, one argument: sent, then the local call fails)") {
         for peer in [1, 2] {
@@ -110,7 +112,8 @@ fn swap_nodes(world: &mut World, text: &str) {
     }
 }
 
-/// Nodes N1 to N65537 on both sides. Their first calls, which the recording leaves out, are made in [`take_step`].
+/// Adds nodes N1 to N65537 on both peers. [`take_step`] makes their first calls, which the
+/// recording omits.
 fn add_many_nodes(world: &mut World, peer: i32) {
     for number in 1..=65_537 {
         world.add(peer, &format!("N{number}"), script("one_rpc"));
@@ -157,11 +160,11 @@ fn take_step(world: &mut World, name: &str, text: &str, op: &Value) -> Option<i6
             None
         }
         Some(unknown) => panic!("{name}: unknown op {unknown:?}"),
-        None => take_told_step(world, name, text),
+        None => take_described_step(world, name, text),
     }
 }
 
-/// The recordings poll everybody twice after linking, and do not write it down.
+/// Polls all peers twice after linking, as the recordings do without listing it.
 fn settle(world: &mut World) {
     let (sent, events) = (world.take_sent(), world.take_events());
     for _ in 0..2 {
@@ -174,7 +177,7 @@ fn settle(world: &mut World) {
     world.put_sent(sent);
 }
 
-/// The first call of each of the many nodes, and the confirmations.
+/// Makes the first call of each of the many nodes, and delivers the confirmations.
 fn call_many_nodes(world: &mut World) {
     let recorded = world.take_events();
     for number in 1..=65_537 {
@@ -194,7 +197,7 @@ fn an_rpc_config_always_has_a_mode() {
     tree.rpc_stub(node, "m_a").unwrap();
     tree.rpc_config(node, "m_b", Some(RpcConfig::disabled())).unwrap();
     let ids = tree.rpc_ids(node).unwrap();
-    // MD5 of "m_am_b": a stub stands for a method of the other side, so it counts.
+    // MD5 of "m_am_b": a stub counts, since it stands for a method of the remote peer.
     assert_eq!(ids.checksum(), b"8d482caa4be5d42a352734adab9d685c");
     assert_eq!(ids.by_name("m_b").unwrap().0, 0x8001);
     assert_eq!((ids.by_id(0x8000), ids.by_name("m_a")), (None, None));
@@ -209,8 +212,8 @@ fn no_peer_and_no_session_are_the_same() {
     assert_eq!(outcome, Err(mp_scene::RpcError::NotConnected));
 }
 
-/// Steps that the recording describes in words.
-fn take_told_step(world: &mut World, name: &str, text: &str) -> Option<i64> {
+/// Runs a step that the recording describes in words.
+fn take_described_step(world: &mut World, name: &str, text: &str) -> Option<i64> {
     let a = |world: &mut World, peer: i32| world.scene(peer).find("A").unwrap();
     let authority = |world: &mut World, peer: i32| {
         let node = a(world, peer);
@@ -228,7 +231,7 @@ fn take_told_step(world: &mut World, name: &str, text: &str) -> Option<i64> {
             free(world, 1);
             world.add(1, "A", script("rpc_node"));
         }
-        // In mp a node that comes back is another node, which is what Godot makes of it here.
+        // In mp a node that is added again is a new node, and Godot handles it like one here.
         "peer 1 takes A out of the tree and puts it back (same object)" => {
             free(world, 1);
             world.add(1, "A", script("rpc_node"));
@@ -270,7 +273,7 @@ fn take_misuse_step(world: &mut World, name: &str, text: &str) -> Option<i64> {
             world.take_events();
             None
         }
-        // Without a peer mp is not connected: there is no third state.
+        // Without a transport mp is not connected: there is no third state.
         "peer 1: no multiplayer peer; rpc_id(2, B_upper) on A" => {
             Some(call(world, 1, 2, "A", "B_upper", vec![1.into()]))
         }
@@ -279,7 +282,7 @@ fn take_misuse_step(world: &mut World, name: &str, text: &str) -> Option<i64> {
             world.scene(1).remove(gone).unwrap();
             Some(code(world.scene(1).rpc_id(peer_id(2), gone, "B_upper", (1,))))
         }
-        // Only nodes can be named in Rust.
+        // In Rust a call can only name a node.
         "SceneMultiplayer.rpc(2, <not a node>, ...) with an OfflineMultiplayerPeer" => {
             world.go_offline(1);
             world.add(1, "A", script("rpc_node"));
@@ -295,7 +298,7 @@ fn take_misuse_step(world: &mut World, name: &str, text: &str) -> Option<i64> {
     }
 }
 
-/// Calls and writes down what is sent; Godot's number for the outcome.
+/// Makes a call and collects the packets. Returns Godot's code for the outcome.
 fn call(
     world: &mut World,
     peer: i32,
@@ -325,14 +328,15 @@ fn allow_objects(world: &mut World, peer: i32) {
     world.scene(peer).multiplayer_mut().set_allow_object_decoding(true);
 }
 
-/// A value of the recording. Its only objects are new `RefCounted`s, whose one property is that they have no script.
+/// Converts a value of the recording. Its only objects are new `RefCounted`s, whose only property
+/// is the null script.
 fn from_json(json: &Value) -> Variant {
     let Some(class) = json["value"]["class"].as_str() else { return corpus::value_of(json) };
     let properties = vec![("script".into(), Variant::Nil)];
     Variant::Object(Object::Full(FullObject { class: class.into(), properties }.into()))
 }
 
-/// What was done; what Godot logged is its own matter.
+/// Returns the events of a step, without the errors that Godot logged.
 fn recorded_events(step: &Value) -> Vec<Event> {
     let events = step["events"].as_array().unwrap().iter();
     let text = |event: &Value, key: &str| event[key].as_str().unwrap().to_owned();

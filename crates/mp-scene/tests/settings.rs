@@ -1,4 +1,4 @@
-//! Peers whose settings differ, or change in a session.
+//! Peers whose settings differ, or change during a session.
 #![allow(missing_docs, reason = "a test")]
 
 use mp_core::{Channel, MultiplayerPeer, Target, TransferMode};
@@ -43,7 +43,7 @@ fn a_client_without_the_relay_stays_on_a_server_that_announces_peers() {
     assert_eq!((stats.stray_packets, stats.malformed_packets), (2, 0));
 }
 
-/// A server that relays or does not, with clients that do.
+/// Returns a server with or without the relay, and clients with it.
 fn room(relay: bool, clients: usize) -> (Lan, Vec<PeerId>) {
     let mut lan = Lan::new(game(relay)).unwrap();
     let clients = (0..clients).map(|_| lan.join(game(true)).unwrap()).collect();
@@ -87,7 +87,7 @@ fn the_relay_is_switched_on_in_a_session() {
 }
 
 #[test]
-fn a_client_that_switches_the_relay_off_forgets_who_leaves() {
+fn a_client_that_switches_the_relay_off_removes_peers_that_leave() {
     let (mut lan, clients) = room(true, 2);
     lan.scene(clients[0]).multiplayer_mut().set_server_relay(false);
     lan.peer(clients[1]).close();

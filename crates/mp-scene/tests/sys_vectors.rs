@@ -1,4 +1,5 @@
-//! Every recorded scenario of SYS commands, relay, raw packets and authentication from Godot 4.6.3, all sides played by mp.
+//! All scenarios of SYS commands, relay, raw packets and authentication recorded from Godot 4.6.3,
+//! with mp in the place of each peer.
 #![allow(missing_docs, unreachable_pub, reason = "a test")]
 
 mod vectors;
@@ -15,28 +16,29 @@ use vectors::nodes::{Event, script};
 use vectors::world::{World, mode, peer_id, unhex};
 use vectors::{Deviations, Report, recorded_packets, rewrite_packets, scenarios};
 
-/// Rows of `docs/DEVIATIONS.md`.
+/// Steps that deviate, each with its row of `docs/DEVIATIONS.md`.
 const DEVIATIONS: Deviations<'static> = &[
     // "A peer that is announced to itself".
     ("sys_validation", "inject at peer 2, as if sent by 1: ADD_PEER of the client itself"),
     ("sys_validation", "get_peers() of each"),
     // "Ids that are not positive".
     ("sys_validation", "inject at peer 2, as if sent by 1: RELAY with source -1"),
-    // "No such link, no such peer": there is nothing to tell the transport.
+    // "No such link, no such peer": the transport receives no command.
     ("disconnect_peer", "peer 1: disconnect_peer(77) (unknown)"),
     // "No peer and no session are the same".
     ("status_changes", "without a peer: get_unique_id"),
 ];
 
-/// What a step returned: an error number, or ids by peer.
+/// The result of a step: an error code, or ids by peer.
 type Returned = Value;
 
 #[test]
-fn every_recorded_sys_scenario_comes_out_as_in_godot() {
+fn every_recorded_sys_scenario_runs_as_in_godot() {
     let mut report = Report::new(DEVIATIONS);
     let mut played = 0;
     for scenario in scenarios("sys.json") {
-        // In Rust there are no spawners without a type, no root path that is not one, no callback that cannot be called.
+        // Rust's types exclude spawners without a type, invalid root paths, and callbacks that
+        // cannot be called.
         if !["config_misuse", "auth_callback_error"].contains(&scenario["name"].as_str().unwrap()) {
             run(&scenario, &mut report);
             played += 1;
@@ -47,7 +49,7 @@ fn every_recorded_sys_scenario_comes_out_as_in_godot() {
 }
 
 #[test]
-fn every_recorded_packet_is_read_and_written_again_as_it_was() {
+fn every_recorded_packet_is_decoded_and_encoded_to_the_same_bytes() {
     assert_eq!(rewrite_packets("sys.json", Objects::Ids, &Limits::default()), 107);
 }
 
@@ -59,7 +61,7 @@ fn run(scenario: &Value, report: &mut Report<'_>) {
         let at = format!("{name}: {text}");
         let returned = match step["op"]["op"].as_str() {
             Some(op) => take_step(&mut world, op, step),
-            None => take_told_step(&mut world, text),
+            None => take_described_step(&mut world, text),
         };
         report.steps += 1;
 
@@ -174,8 +176,8 @@ fn take_step(world: &mut World, op: &str, step: &Value) -> Returned {
     Value::Null
 }
 
-/// Steps that the recording describes in words.
-fn take_told_step(world: &mut World, text: &str) -> Returned {
+/// Runs a step that the recording describes in words.
+fn take_described_step(world: &mut World, text: &str) -> Returned {
     let connecting = ConnectionStatus::Connecting;
     match text {
         "peer 1: transport connecting, then send_bytes(06, 2)" => {
@@ -217,7 +219,7 @@ fn take_told_step(world: &mut World, text: &str) -> Returned {
             let peer = if text.starts_with("peer 3") { 3 } else { 1 };
             world.close(peer);
         }
-        // A transport that is disconnected is not opened.
+        // A disconnected transport is not opened.
         "peer 3: assign a transport whose status is disconnected" => {
             return serde_json::json!({ "peer_is_null": true });
         }
@@ -234,7 +236,7 @@ fn take_told_step(world: &mut World, text: &str) -> Returned {
         "peer 2: auth_timeout = 0" => {
             world.scene(2).multiplayer_mut().set_auth_timeout(Duration::ZERO);
         }
-        // A negative duration cannot be written; zero stays.
+        // A `Duration` cannot be negative; zero stays.
         "peer 2: auth_timeout = -1" => {
             let timeout = world.scene(2).multiplayer().auth_timeout().as_secs_f64();
             return serde_json::json!({ "auth_timeout": timeout });
@@ -244,7 +246,8 @@ fn take_told_step(world: &mut World, text: &str) -> Returned {
     Value::Null
 }
 
-/// What a new one says of itself; replication has no settings yet, an absent root path no form.
+/// Returns the defaults of a new SceneMultiplayer, without those of replication and of the absent
+/// root path.
 fn defaults() -> Value {
     let mut branch = Branch::builder("/root").build().unwrap();
     let multiplayer = branch.scene().multiplayer();
@@ -267,7 +270,7 @@ fn defaults() -> Value {
     })
 }
 
-/// A list of ids of each peer that the recording asks.
+/// Returns a list of ids of each peer that the recording lists.
 fn ids_of(world: &mut World, step: &Value, list: impl Fn(&Scene) -> Vec<PeerId>) -> Value {
     let asked = step["returns"].as_object().unwrap().keys();
     let answers: BTreeMap<_, Vec<i32>> = asked
@@ -279,7 +282,7 @@ fn ids_of(world: &mut World, step: &Value, list: impl Fn(&Scene) -> Vec<PeerId>)
     serde_json::to_value(answers).unwrap()
 }
 
-/// The values of these recordings' calls.
+/// Converts a value of these recordings.
 fn value(json: &Value) -> Variant {
     match json["type"].as_str().unwrap() {
         "int" => json["value"].as_str().unwrap().parse::<i64>().unwrap().into(),
@@ -288,7 +291,8 @@ fn value(json: &Value) -> Variant {
     }
 }
 
-/// What was done, and whom the transport was asked to disconnect. What Godot logged is its own matter.
+/// Returns the events of a step and the requested disconnects, without the errors that Godot
+/// logged.
 fn recorded_events(step: &Value) -> (Vec<Event>, Vec<(i32, i32)>) {
     let (mut done, mut disconnected) = (Vec::new(), Vec::new());
     for event in step["events"].as_array().unwrap() {

@@ -1,4 +1,4 @@
-//! Who this side is, when the server says so.
+//! The local peer's id, when the server assigns it.
 
 use mp_core::testing::ScriptedPeer;
 use mp_core::{
@@ -6,7 +6,7 @@ use mp_core::{
 };
 use mp_scene::prelude::*;
 
-/// A client whose server draws its id.
+/// Returns the transport of a client whose server assigns its id.
 fn client(event: Option<PeerEvent>) -> ScriptedPeer {
     let mut peer = ScriptedPeer::new(id(77));
     peer.status = ConnectionStatus::Connecting;

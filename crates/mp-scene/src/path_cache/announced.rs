@@ -75,7 +75,7 @@ impl AnnouncedPaths {
 
     /// Records that `id` was announced again. Returns when the repeat was due, and when the next
     /// one is; `None` if the id is not announced, or is confirmed.
-    pub(super) fn note_repeated(
+    pub(super) fn record_repeated(
         &mut self,
         now: Instant,
         order: u64,

@@ -97,7 +97,7 @@ impl OwnPaths {
 
     /// Records that `id`, the id of `node`, is announced to `peer` now. Returns false if it was
     /// announced before, or the peer is unknown.
-    pub(crate) fn note_announced(&mut self, peer: PeerId, id: u32, node: NodeId) -> bool {
+    pub(crate) fn record_announced(&mut self, peer: PeerId, id: u32, node: NodeId) -> bool {
         let Some(paths) = self.peers.get_mut(&peer) else { return false };
         let Some(due) = paths.announce(self.now, self.last_order + 1, id, node) else {
             return false;
@@ -108,17 +108,17 @@ impl OwnPaths {
     }
 
     /// Records that an id was announced again now, which restarts the time until the next repeat.
-    pub(crate) fn note_repeated(&mut self, peer: PeerId, id: u32) {
+    pub(crate) fn record_repeated(&mut self, peer: PeerId, id: u32) {
         let Some(paths) = self.peers.get_mut(&peer) else { return };
         self.last_order += 1;
-        if let Some((before, due)) = paths.note_repeated(self.now, self.last_order, id) {
+        if let Some((before, due)) = paths.record_repeated(self.now, self.last_order, id) {
             self.repeats.remove(before, peer, id);
             self.repeats.insert(due, peer, id);
         }
     }
 
     /// Removes and returns an id to announce to a peer again now; the caller calls
-    /// [`note_repeated`](Self::note_repeated) after sending. If it does not, the repeat is due
+    /// [`record_repeated`](Self::record_repeated) after sending. If it does not, the repeat is due
     /// again later.
     pub(crate) fn take_due(&mut self, now: Instant) -> Option<(PeerId, u32, NodeId)> {
         loop {
@@ -200,7 +200,7 @@ mod tests {
             let name = format!("n{}", self.paths.last_id);
             let node = self.tree.add(root, &name, Group).unwrap().id();
             let id = self.paths.id_of(node);
-            assert!(self.paths.note_announced(peer, id, node));
+            assert!(self.paths.record_announced(peer, id, node));
             id
         }
 
@@ -212,7 +212,7 @@ mod tests {
         fn repeat(&mut self) -> Vec<u32> {
             let mut repeated = Vec::new();
             while let Some((peer, id, _)) = self.paths.take_due(self.now) {
-                self.paths.note_repeated(peer, id);
+                self.paths.record_repeated(peer, id);
                 repeated.push(id);
             }
             repeated
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_under_way_to_a_slow_peer_are_not_repeated_while_it_confirms_others() {
+    fn unconfirmed_paths_are_not_repeated_while_a_slow_peer_confirms_others() {
         let mut world = World::new();
         let ids: Vec<_> = (0..10_000).map(|_| world.announce(PEER)).collect();
         for some in ids.chunks(50) {
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn nodes_that_come_and_go_for_hours_leave_nothing_behind() {
+    fn path_ids_of_removed_nodes_leave_nothing_behind() {
         let mut world = World::new();
         let silent = PeerId::new(2).unwrap();
         world.paths.add_peer(silent);
@@ -317,7 +317,7 @@ mod tests {
             let id = world.announce(PEER);
             let name = format!("n{}", id - 1);
             let node = world.tree.find(&name).unwrap();
-            assert!(world.paths.note_announced(silent, id, node));
+            assert!(world.paths.record_announced(silent, id, node));
             world.confirm(id);
             world.wait(SECOND);
             world.repeat();

@@ -281,7 +281,7 @@ mod tests {
     const ALWAYS: usize = PATH_CACHE_BYTES_ALWAYS / ENTRY;
 
     #[test]
-    fn numbers_of_all_peers_together_are_bounded_and_each_peer_has_its_share() {
+    fn path_ids_of_all_peers_are_bounded_and_each_peer_has_its_share() {
         let nodes = nodes(OF_ONE + 1);
         let mut paths = RemotePaths::default();
         let numbered: Vec<_> = (2..14).map(|id| fill(&mut paths, peer(id), &nodes)).collect();
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_of_nodes_that_have_left_make_room_for_those_of_other_peers() {
+    fn path_ids_of_removed_nodes_are_discarded_for_those_of_other_peers() {
         let nodes = nodes(OF_ONE + 3);
         let mut paths = RemotePaths::default();
         let others = 2..2 + FULL as i32;
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_that_is_numbered_again_and_again_keeps_its_latest_numbers() {
+    fn a_node_with_many_path_ids_keeps_the_latest() {
         let node = nodes(1)[0];
         let mut paths = RemotePaths::default();
         paths.add_peer(peer(2));
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn nodes_that_come_and_go_for_hours_leave_room_for_others() {
+    fn path_ids_of_removed_nodes_do_not_exhaust_the_memory() {
         let mut tree = Tree::new("/root").unwrap();
         let mut paths = RemotePaths::default();
         paths.add_peer(peer(2));

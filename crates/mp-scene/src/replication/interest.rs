@@ -167,7 +167,7 @@ impl<V: Place> InterestGrid<V> {
         let old = self.views.get(&peer).map(|view| view.reach);
         if old != Some(reach) {
             if let Some(old) = old {
-                self.look_away(peer, old);
+                self.remove_view_from_cells(peer, old);
             }
             for cell in cells(reach) {
                 self.cells.entry(cell).or_default().views.insert(peer);
@@ -184,7 +184,7 @@ impl<V: Place> InterestGrid<V> {
     pub fn remove_view(&mut self, peer: PeerId) {
         let Some(view) = self.views.swap_remove(&peer) else { return };
         self.looking.swap_remove(&peer);
-        self.look_away(peer, view.reach);
+        self.remove_view_from_cells(peer, view.reach);
         for synchronizer in view.sees {
             if let Some(placed) = self.placed.get_mut(&synchronizer) {
                 placed.seen_by.swap_remove(&peer);
@@ -251,7 +251,7 @@ impl<V: Place> InterestGrid<V> {
         changes.push((synchronizer, peer, sees));
     }
 
-    fn look_away(&mut self, peer: PeerId, reach: (Cell, Cell)) {
+    fn remove_view_from_cells(&mut self, peer: PeerId, reach: (Cell, Cell)) {
         for cell in cells(reach) {
             if let Some(content) = self.cells.get_mut(&cell) {
                 content.views.swap_remove(&peer);

@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn methods_are_numbered_by_code_point() {
+    fn method_ids_are_sorted_by_code_point() {
         let any = Some(RpcConfig::any_peer());
         let script: BTreeMap<_, _> = ["b", "m2", "B", "m10", "_a"].map(|name| (name, any)).into();
         let node = BTreeMap::from([("b".to_owned(), any), ("own".to_owned(), any)]);

@@ -1,6 +1,6 @@
 //! The tree of mp: nodes in an arena, with children in the order in which they were added.
 
-mod seam;
+mod node_tree;
 
 use std::any::{Any, TypeId, type_name};
 use std::cell::OnceCell;
@@ -413,7 +413,7 @@ impl Tree {
     }
 
     /// Returns whether the node is in the tree and its object is not checked out.
-    pub(crate) fn is_at_home(&self, node: NodeId) -> bool {
+    pub(crate) fn is_checked_in(&self, node: NodeId) -> bool {
         self.nodes.get(node.0).is_some_and(|entry| entry.object.is_some())
     }
 

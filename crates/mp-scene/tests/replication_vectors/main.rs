@@ -1,7 +1,7 @@
-//! Every replication scenario recorded from Godot 4.6.3, all sides played by mp.
+//! All replication scenarios recorded from Godot 4.6.3, with mp in the place of each peer.
 #![allow(missing_docs, unreachable_pub, reason = "a test")]
 
-mod told;
+mod described_steps;
 #[path = "../vectors/mod.rs"]
 mod vectors;
 
@@ -24,14 +24,14 @@ use vectors::{Deviations, Report, recorded_packets, rewrite_packets, scenarios};
 #[allow(dead_code, reason = "it serves several tests")]
 mod corpus;
 
-/// Rows of `docs/DEVIATIONS.md`.
+/// Steps that deviate, each with its row of `docs/DEVIATIONS.md`.
 const DEVIATIONS: Deviations<'static> = &[
     // "Packets of headers only".
     ("packet_size_first_element", "poll 1"),
     // "A node that is taken to another parent".
     ("reparent_and_readd", "peer 1: reparent e"),
     ("reparent_and_readd", "poll"),
-    // "Late joiners are told in the order of …": mp's nodes enter the tree when they are made.
+    // "Late joiners are told in the order of …": in mp, nodes enter the tree when they are created.
     ("late_join_order", "poll 1"),
     ("nested_spawn_older_child", "transport connects 1-3"),
     ("nested_spawn_older_child", "poll 3, 1"),
@@ -45,11 +45,11 @@ const DEVIATIONS: Deviations<'static> = &[
     ("change_detection", "poll 1 (16)"),
 ];
 
-/// Steps whose bytes differ from run to run in Godot itself.
+/// The prefix of steps whose bytes differ between runs of Godot itself.
 const VOLATILE: &str = "peer 1: spawn(RefCounted.new())";
 
 #[test]
-fn every_recorded_replication_scenario_comes_out_as_in_godot() {
+fn every_recorded_replication_scenario_runs_as_in_godot() {
     let mut report = Report::new(DEVIATIONS);
     let scenarios = scenarios("replication.json");
     for scenario in &scenarios {
@@ -61,7 +61,7 @@ fn every_recorded_replication_scenario_comes_out_as_in_godot() {
 }
 
 #[test]
-fn every_recorded_packet_is_read_and_written_again_as_it_was() {
+fn every_recorded_packet_is_decoded_and_encoded_to_the_same_bytes() {
     assert_eq!(rewrite_packets("replication.json", Objects::Ids, &Limits::default()), 440);
 }
 
@@ -93,11 +93,11 @@ fn run(scenario: &Value, report: &mut Report<'_>) {
     }
 }
 
-/// A scenario while it is played.
+/// A scenario that is being run.
 struct Play {
     world: World,
     scenario: String,
-    /// The peers that the filter of `visibility_filter` lets, and 0 for everybody.
+    /// Peers that the filter of `visibility_filter` accepts; 0 for all peers.
     allowed: Rc<RefCell<BTreeSet<i32>>>,
 }
 
@@ -168,9 +168,9 @@ impl Play {
             }
             Some("wait_ms") => self.world.pass(Duration::from_millis(number("ms") as u64)),
             Some(unknown) => panic!("unknown op {unknown:?}"),
-            None => return self.take_told_step(text),
+            None => return self.take_described_step(text),
         }
-        // The first "poll 2" is that of the beginning.
+        // The first "poll 2" is part of the setup.
         if self.scenario.starts_with("sync_time_wrap") && text == "poll 2" {
             self.scenario.push('+');
             if self.scenario == "sync_time_wrap++" {
@@ -180,10 +180,10 @@ impl Play {
         None
     }
 
-    /// The recording polls the server 65532 times, once, without a word.
+    /// Polls the server 65532 times, which the recording contains as one step.
     fn let_time_wrap(&mut self) {
         let (sent, events) = (self.world.take_sent(), self.world.take_events());
-        // The confirmation arrives with the first of them.
+        // The confirmation is received at the first of these polls.
         for _ in 0..65_532 {
             self.world.poll(1);
             self.world.take_sent();
@@ -206,7 +206,7 @@ impl Play {
         self.settle(peer);
     }
 
-    /// What the program did is told now, as in Godot.
+    /// Announces the changes of the program now, as Godot does.
     fn settle(&mut self, peer: i32) {
         self.world.scene(peer).flush_changes();
         self.world.collect(peer);
@@ -241,7 +241,7 @@ impl Play {
         change(self.world.scene(peer).get_mut(NodeRef::new(spawner)).unwrap());
     }
 
-    /// Spawns out of data; the name of what came of it, or that nothing did.
+    /// Spawns from data. Returns the name of the new node, or null if there is none.
     fn spawn(&mut self, peer: i32, data: impl Into<Variant>) -> Value {
         let spawner = self.spawner(peer);
         let spawned = self.world.scene(peer).spawn(spawner, data);
@@ -267,7 +267,7 @@ impl Play {
         tree.children(node).map(|child| tree.name(child).unwrap().to_owned()).collect()
     }
 
-    /// The state of an entity at the peers that the recording asks.
+    /// Returns the state of an entity at the peers that the recording lists.
     fn state(&mut self, text: &str, recorded: &Value) -> Value {
         let name = text.strip_prefix("state of ").unwrap().strip_suffix(" at each").unwrap();
         let mut state = serde_json::Map::new();
@@ -282,8 +282,8 @@ impl Play {
         Value::Object(state)
     }
 
-    /// Steps that the recording describes in words.
-    fn take_told_step(&mut self, text: &str) -> Option<Value> {
+    /// Runs a step that the recording describes in words.
+    fn take_described_step(&mut self, text: &str) -> Option<Value> {
         match self.scenario.clone().as_str() {
             "custom_spawn" | "spawn_function_failures" | "client_authority_entity" => {
                 self.take_spawn_step(text)
@@ -298,7 +298,7 @@ impl Play {
     }
 }
 
-/// `Ents` and `Spawner`, as the recordings' `world()` makes them.
+/// Adds `Ents` and `Spawner`, as `world()` of the recordings does.
 fn add_spawner(world: &mut World, peer: i32, setup: &Value) {
     let log = world.log.clone();
     let mut spawner = MultiplayerSpawner::new("../Ents");
@@ -317,7 +317,7 @@ fn add_spawner(world: &mut World, peer: i32, setup: &Value) {
     scene.flush_changes();
 }
 
-/// `St`, an entity that everybody has.
+/// Adds `St`, an entity that is part of the scene on all peers.
 fn add_static(world: &mut World, peer: i32, setup: &Value) {
     let seconds = |key: &str| Duration::from_secs_f64(setup[key].as_f64().unwrap());
     let authority = setup["authority_of_St_and_Sync"].as_i64().unwrap() as i32;
@@ -332,7 +332,7 @@ fn add_static(world: &mut World, peer: i32, setup: &Value) {
     world.scene(peer).flush_changes();
 }
 
-/// `{ "hp": 250, "tag": "hello" }` as properties.
+/// Sets properties from a text such as `{ "hp": 250, "tag": "hello" }`.
 fn set_from_text(entity: &mut Entity, text: &str) {
     let set: Value = serde_json::from_str(text).expect("GDScript writes it like JSON");
     for (property, value) in set.as_object().unwrap() {
@@ -345,7 +345,8 @@ fn set_from_text(entity: &mut Entity, text: &str) {
     }
 }
 
-/// What was done and can be seen from outside: not the life cycle of Godot's nodes, nor how often a filter was asked.
+/// Returns the events that are visible from outside, without the life cycle of Godot's nodes and
+/// the calls of filters.
 fn recorded_events(step: &Value) -> Vec<Event> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let mut events = Vec::new();

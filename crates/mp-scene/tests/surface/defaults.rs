@@ -1,11 +1,11 @@
-//! What everything is before anybody sets it.
+//! Default values of the public surface.
 
 use mp_core::ConnectionStatus;
 use mp_scene::prelude::*;
 use mp_scene::{GodotQuirks, SceneMultiplayer, SceneStats};
 use serde_json::Value;
 
-/// A property's default here, in Godot's words; or why there is none.
+/// The default of a property as Godot prints it, or the reason why mp has none.
 type Ours = Result<fn(&SceneMultiplayer) -> String, &'static str>;
 
 const ROWS: [(&str, Ours); 9] = [
@@ -69,7 +69,7 @@ fn a_spawner_and_a_synchronizer_start_as_in_godot() {
             "delta_interval",
             format!("{:?}", sync.interval_of_deltas().as_secs_f64()),
         ),
-        // No config and one without properties are the same here.
+        // A missing config and an empty one are the same in mp.
         (
             "MultiplayerSynchronizer",
             "replication_config",
@@ -100,7 +100,7 @@ fn a_spawner_and_a_synchronizer_start_as_in_godot() {
 }
 
 #[test]
-fn without_a_transport_it_is_a_connected_server_that_nobody_joins() {
+fn without_a_transport_a_branch_is_a_connected_server_without_peers() {
     let mut branch = Branch::builder("/root").build().unwrap();
     let multiplayer = branch.scene().multiplayer();
     assert_eq!(multiplayer.unique_id(), PeerId::SERVER);
@@ -133,14 +133,14 @@ fn arguments_that_are_left_out_in_godot_are_the_defaults_of_our_types() {
 
 /// `@rpc` without arguments.
 #[test]
-fn a_bare_rpc_is_the_authoritys_reliable_on_channel_0_and_not_at_home() {
+fn a_bare_rpc_is_for_the_authority_reliable_on_channel_0_and_not_local() {
     let RpcConfig { mode, call_local, transfer_mode, channel } = RpcConfig::default();
     assert_eq!((mode, call_local), (RpcMode::Authority, false));
     assert_eq!((transfer_mode, channel), (TransferMode::Reliable, Channel(0)));
 }
 
 #[test]
-fn nothing_that_godot_lets_peers_do_and_mp_does_not_is_on() {
+fn quirks_are_disabled_by_default() {
     let GodotQuirks {
         absent_nodes,
         incomplete_calls,

@@ -1,4 +1,4 @@
-//! What each misuse returns, in the words of Godot's error numbers.
+//! The error of each misuse, compared with Godot's error codes.
 
 use mp_core::ConnectionStatus;
 use mp_core::variant::Array;
@@ -9,7 +9,8 @@ use mp_scene::{AuthError, RpcError, SendBytesError};
 use super::vectors::nodes::script;
 use super::vectors::world::{World, peer_id};
 
-/// A server and clients 2 and 3, of which 3 has yet to authenticate itself, each with nodes that take calls.
+/// Returns a server and clients 2 and 3, of which 3 is still authenticating. Each has nodes with
+/// RPC methods.
 fn world() -> World {
     let mut world = World::new(1..=3, true);
     for side in world.ids() {
@@ -23,14 +24,14 @@ fn world() -> World {
     world
 }
 
-/// A world whose server has lost its transport.
+/// Returns a world whose server has lost its transport.
 fn closed() -> World {
     let mut world = world();
     world.close(1);
     world
 }
 
-/// A client that its server has not answered.
+/// Returns a client whose server has not answered.
 fn connecting() -> World {
     let mut world = world();
     world.close(2);
@@ -38,7 +39,7 @@ fn connecting() -> World {
     world
 }
 
-/// Compares what was returned, and the name of its number in Godot.
+/// Compares the returned error with the expected one, and its code with Godot's name for it.
 fn check<E: std::fmt::Debug + PartialEq>(
     rows: impl IntoIterator<Item = (&'static str, Result<(), E>, E, &'static str)>,
     code: fn(&E) -> i32,
@@ -124,7 +125,7 @@ fn every_misuse_of_send_bytes_returns_godots_error() {
     ];
     check(rows, SendBytesError::godot_code);
 
-    // These are no misuse.
+    // These uses are valid.
     for (side, to) in [(1, 2), (1, 0), (1, -2), (1, -9), (2, 1), (2, 0), (2, 9), (2, -1)] {
         assert_eq!(send(world(), side, to, b"x"), Ok(()), "{side} to {to}");
     }
@@ -206,7 +207,7 @@ fn every_misuse_of_rpc_returns_godots_error() {
             "Failed",
         ),
         ("the same to oneself", call(world(), 1, 1, "F", "two", one()), count, "Failed"),
-        // Where Godot only logs.
+        // Uses for which Godot only logs an error.
         ("nobody", call(world(), 1, 9, "A", "B_upper", none()), unknown(9), "OK"),
         ("all but nobody", call(world(), 1, -9, "A", "B_upper", none()), unknown(9), "OK"),
         (
@@ -232,7 +233,7 @@ fn every_misuse_of_rpc_returns_godots_error() {
 }
 
 #[test]
-fn errors_say_what_is_wrong_and_with_whom() {
+fn errors_name_the_problem_and_the_value() {
     let texts = [
         (AuthError::Completed(peer_id(7)).to_string(), "7"),
         (AuthError::UnknownPeer(peer_id(7)).to_string(), "7"),

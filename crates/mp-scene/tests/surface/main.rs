@@ -1,4 +1,5 @@
-//! Godot's public surface of `MultiplayerAPI`, `SceneMultiplayer` and the classes of replication, row by row: members, defaults, errors, signals.
+//! Godot's public surface of `MultiplayerAPI`, `SceneMultiplayer` and the replication classes:
+//! members, defaults, errors and signals.
 #![allow(missing_docs, unreachable_pub, reason = "a test")]
 
 mod defaults;
@@ -10,7 +11,7 @@ mod vectors;
 
 use serde_json::Value;
 
-/// What Godot 4.6.3 says of itself.
+/// Returns the class reference that Godot 4.6.3 reports.
 fn api() -> Value {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/godot4/api.json");
     let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"));

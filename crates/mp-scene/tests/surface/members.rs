@@ -1,4 +1,4 @@
-//! Every member of Godot's classes has a row: what it is called here, or why it is not here.
+//! A row for each member of Godot's classes: its name in mp, or the reason why mp lacks it.
 
 use std::collections::BTreeSet;
 
@@ -6,18 +6,18 @@ use mp_core::NodePath;
 use mp_scene::SceneMultiplayer;
 use mp_scene::prelude::*;
 
-/// Where a member of Godot's is.
+/// The place of a Godot member in mp.
 #[derive(Clone, Copy)]
 enum Here {
-    /// Under this path.
+    /// The item at this path.
     Is(&'static str),
-    /// Has no meaning here.
+    /// The member has no meaning in mp, for this reason.
     Never(&'static str),
 }
 use Here::Never;
 
-/// The path of something that exists, or this would not compile. Functions that take `impl Trait` have no path as a value: they
-/// are called, with arguments of which only the types matter.
+/// Names an item that must exist for this to compile. Functions that take `impl Trait` have no path
+/// as a value: they are called, with arguments of which only the types matter.
 macro_rules! is {
     ($owner:ident :: $function:ident ( $($arg:expr),* )) => {{
         let _ = |it: &mut $owner| {
@@ -35,12 +35,12 @@ macro_rules! is {
     }};
 }
 
-/// A value of which only the type matters.
+/// Returns a value of which only the type matters.
 fn some<T>() -> T {
     unreachable!("it is never called")
 }
 
-/// Godot's classes whose members have rows.
+/// Godot's classes that have rows.
 const CLASSES: [&str; 5] = [
     "MultiplayerAPI",
     "SceneMultiplayer",
@@ -49,12 +49,12 @@ const CLASSES: [&str; 5] = [
     "SceneReplicationConfig",
 ];
 
-/// The rows: class, kind, name, where.
+/// Returns the rows: class, kind, name and place.
 #[rustfmt::skip]
 fn table() -> Vec<(&'static str, &'static str, &'static str, Here)> {
     let [base, scene, spawner, sync, config] = CLASSES;
     vec![
-        // A transport is lent to the branch turn by turn, or runs beside it as an endpoint.
+        // A transport is lent to the branch for a turn, or runs beside it as an endpoint.
         (base, "property", "multiplayer_peer", is!(Branch::poll)),
         (base, "method", "set_multiplayer_peer", is!(Branch::replace_peer)),
         (base, "method", "has_multiplayer_peer", is!(SceneMultiplayer::has_multiplayer_peer)),
@@ -87,7 +87,7 @@ fn table() -> Vec<(&'static str, &'static str, &'static str, Here)> {
         (scene, "method", "get_authenticating_peers", is!(SceneMultiplayer::authenticating_peers)),
         (scene, "method", "send_auth", is!(SceneMultiplayer::send_auth)),
         (scene, "method", "complete_auth", is!(SceneMultiplayer::complete_auth)),
-        // What the callback is given is a signal.
+        // A signal contains the arguments of the callback.
         (scene, "property", "auth_callback", is!(Signal::PeerAuth { from, data })),
         (scene, "method", "set_auth_callback", is!(SceneMultiplayer::set_authentication)),
         (scene, "method", "get_auth_callback", is!(SceneMultiplayer::authentication)),
@@ -124,7 +124,7 @@ fn table() -> Vec<(&'static str, &'static str, &'static str, Here)> {
         (spawner, "method", "get_spawnable_scene_count", is!(MultiplayerSpawner::spawnable_scenes)),
         (spawner, "method", "get_spawnable_scene", is!(MultiplayerSpawner::spawnable_scenes)),
         (spawner, "method", "clear_spawnable_scenes", is!(MultiplayerSpawner::clear_spawnable_scenes)),
-        // The new node needs the tree, which a spawner has not.
+        // Adding the node needs the tree, which a spawner does not have.
         (spawner, "method", "spawn", is!(Scene::spawn(some::<NodeId>(), some::<Variant>()))),
         (spawner, "method", "get_spawn_path", is!(MultiplayerSpawner::spawn_path)),
         (spawner, "method", "set_spawn_path", is!(MultiplayerSpawner::set_spawn_path)),
@@ -184,7 +184,7 @@ fn table() -> Vec<(&'static str, &'static str, &'static str, Here)> {
     ]
 }
 
-/// Class, kind and name of every member that Godot reports.
+/// Returns class, kind and name of all members that Godot reports.
 fn reported() -> Vec<(String, String, String)> {
     let api = super::api();
     let mut members = Vec::new();
@@ -204,7 +204,7 @@ fn reported() -> Vec<(String, String, String)> {
 }
 
 #[test]
-fn every_member_that_godot_reports_has_one_row_and_no_row_is_made_up() {
+fn every_member_that_godot_reports_has_exactly_one_row() {
     let own = |text: &str| text.to_owned();
     let rows: Vec<_> = table().iter().map(|row| (own(row.0), own(row.1), own(row.2))).collect();
     let (rows_once, reported) = (BTreeSet::from_iter(&rows), reported());
@@ -216,7 +216,7 @@ fn every_member_that_godot_reports_has_one_row_and_no_row_is_made_up() {
 }
 
 #[test]
-fn what_is_not_here_says_why() {
+fn missing_members_have_a_reason() {
     let (mut here, mut never) = (0, 0);
     for (_, _, name, place) in table() {
         let (count, text) = match place {
@@ -229,9 +229,9 @@ fn what_is_not_here_says_why() {
     assert_eq!((here, never), (113, 7));
 }
 
-/// Who looks for Godot's name in the documentation finds ours.
+/// Searching the documentation for Godot's name must find the getter.
 #[test]
-fn getters_are_found_under_the_names_that_godot_gives_them() {
+fn getters_have_doc_aliases_of_godots_names() {
     let sources = [
         include_str!("../../src/api.rs"),
         include_str!("../../src/branch.rs"),

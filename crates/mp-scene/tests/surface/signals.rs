@@ -1,4 +1,4 @@
-//! The order in which a program is told things, and in which the others are told of them.
+//! The order of signals and of announcements.
 
 use mp_core::ConnectionStatus;
 use mp_scene::prelude::*;
@@ -6,12 +6,12 @@ use mp_scene::prelude::*;
 use super::vectors::nodes::Event;
 use super::vectors::world::{World, peer_id};
 
-/// A server and clients that have not met.
+/// Returns a server and clients that are not connected.
 fn strangers() -> World {
     World::new(1..=4, true)
 }
 
-/// A server and two clients that know each other.
+/// Returns a connected server and two clients.
 fn friends() -> World {
     let mut world = strangers();
     world.link(1, 2);
@@ -22,7 +22,7 @@ fn friends() -> World {
     world
 }
 
-/// A server and a client that authenticate each other.
+/// Returns a server and a client that are authenticating.
 fn applicants() -> World {
     let mut world = strangers();
     for side in [1, 2] {
@@ -39,7 +39,7 @@ fn settle(world: &mut World) {
     }
 }
 
-/// What side `at` was told: `peer_connected 3`.
+/// Returns the signals at `at`, such as `peer_connected 3`.
 fn told(events: &[Event], at: i32) -> Vec<String> {
     let told = events.iter().filter_map(|event| match event {
         Event::Signal { peer, name, args } if *peer == at => Some((name.clone(), args.clone())),
@@ -51,7 +51,7 @@ fn told(events: &[Event], at: i32) -> Vec<String> {
     told.map(|(name, args)| args.iter().fold(name, |text, arg| format!("{text} {arg}"))).collect()
 }
 
-/// From a world, something that happens, and what each side is told of it.
+/// Cases: the world, an action, and the expected signals of each peer.
 type Row = (&'static str, fn() -> World, fn(&mut World), &'static [(i32, &'static [&'static str])]);
 
 const ROWS: &[Row] = &[
@@ -184,7 +184,7 @@ const ROWS: &[Row] = &[
         },
         &[
             (1, &["peer_authentication_failed 2"]),
-            // Godot: server_disconnected, of a session that never was.
+            // Godot emits server_disconnected, although there was no session.
             (2, &["peer_authentication_failed 1", "connection_failed"]),
         ],
     ),
@@ -203,7 +203,7 @@ const ROWS: &[Row] = &[
 ];
 
 #[test]
-fn signals_come_in_godots_order() {
+fn signals_are_emitted_in_godots_order() {
     for (what, world, happens, expected) in ROWS {
         let mut world = world();
         happens(&mut world);
@@ -222,7 +222,7 @@ fn signals_come_in_godots_order() {
 }
 
 #[test]
-fn a_newcomer_is_announced_to_the_others_and_then_they_to_it() {
+fn a_new_peer_is_announced_to_the_others_before_they_are_announced_to_it() {
     let mut world = friends();
     world.link_at(1, 4);
     let announced: Vec<_> = world.take_sent().into_iter().map(|it| (it.to, it.hex)).collect();
@@ -232,7 +232,7 @@ fn a_newcomer_is_announced_to_the_others_and_then_they_to_it() {
 }
 
 #[test]
-fn the_last_peer_takes_the_place_of_one_who_leaves() {
+fn the_last_peer_moves_to_the_position_of_a_peer_that_leaves() {
     let mut world = friends();
     world.link(1, 4);
     settle(&mut world);
@@ -244,7 +244,7 @@ fn the_last_peer_takes_the_place_of_one_who_leaves() {
 }
 
 #[test]
-fn what_a_program_does_when_a_peer_connects_follows_the_announcements() {
+fn packets_of_a_connection_hook_follow_the_announcements() {
     let greet = |scene: &mut Scene, peer| {
         scene.send_bytes(b"hello", peer, TransferMode::Reliable, Channel(0)).unwrap();
     };

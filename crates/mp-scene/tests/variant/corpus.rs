@@ -1,4 +1,4 @@
-//! The golden rows, and the values they describe.
+//! The golden rows, and the values that they describe.
 
 use bytes::BytesMut;
 use mp_core::variant::{
@@ -11,18 +11,19 @@ use mp_scene::codec::godot::compressed::encode_compressed;
 use mp_scene::codec::godot::variant::{Decoder, Limits, Objects, encode_variant};
 use serde_json::Value;
 
-/// What Godot 4.6.3 wrote and read: see its `about`.
+/// Returns the values that Godot 4.6.3 encoded and decoded; see `about` in the file.
 pub(crate) fn variants() -> Value {
     serde_json::from_str(include_str!("../../../../testdata/godot4/variants.json")).unwrap()
 }
 
-/// The values that the Godot project of the interoperability tests sends, one JSON object per line.
+/// Returns the values that the Godot project of the interoperability tests sends, one JSON object
+/// per line.
 pub(crate) fn conformance() -> Vec<Value> {
     let lines = include_str!("../../../../testdata/godot4/variants.jsonl").lines();
     lines.map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// Every byte string of both files.
+/// Returns all encoded values of both files.
 pub(crate) fn bytes() -> Vec<Vec<u8>> {
     let variants = variants();
     let sections =
@@ -57,7 +58,7 @@ pub(crate) fn encode_small(value: &Variant, objects: Objects) -> Vec<u8> {
     out.to_vec()
 }
 
-/// Reads one value and how many bytes it took.
+/// Decodes one value. Returns it and the number of bytes that it took.
 pub(crate) fn decode(bytes: &[u8]) -> Result<(Variant, usize), String> {
     decode_with(bytes, &Limits::default())
 }
@@ -74,13 +75,13 @@ pub(crate) fn decode_small(bytes: &[u8]) -> Result<Variant, String> {
     if decoder.rest().is_empty() { Ok(value) } else { Err("bytes are left".into()) }
 }
 
-/// More than `==`: container types and the bits of every number count, too.
+/// Compares more strictly than `==`: also container types and the bits of numbers.
 pub(crate) fn identical(a: &Variant, b: &Variant) -> bool {
     let bytes = |value| encode(value, Objects::Full);
     a == b && a.to_string() == b.to_string() && bytes(a) == bytes(b)
 }
 
-/// The value that a row describes.
+/// Returns the value that a row describes.
 pub(crate) fn value_of(row: &Value) -> Variant {
     let value = &row["value"];
     match type_named(text(&row["type"])) {
@@ -215,7 +216,7 @@ fn parsed<T: std::str::FromStr>(value: &Value) -> T {
     text(value).parse().unwrap_or_else(|_| panic!("not a number: {value}"))
 }
 
-/// Ids are told as Godot shows them: as signed numbers.
+/// Converts an id from the signed number that Godot prints.
 fn id(value: &Value) -> u64 {
     parsed::<i64>(value).cast_unsigned()
 }

@@ -1,4 +1,4 @@
-//! Every golden row, both ways and in both forms.
+//! Encoding and decoding of all golden rows, plain and compressed.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use crate::corpus::{
     text, type_named, unhex, value_of, variants,
 };
 
-/// Runs `check` on every row of a section of which `count` are known, and names the rows that fail.
+/// Runs `check` on all rows of a section, which must have `count`, and lists the rows that fail.
 fn each_row(section: &str, count: usize, check: impl Fn(&Value) -> Result<(), String>) {
     let variants = variants();
     let rows = list(&variants[section]);
@@ -44,7 +44,7 @@ fn is(row: &Value, field: &str) -> bool {
     row[field].as_bool().unwrap_or_default()
 }
 
-/// Objects of these classes are made in the rows with full objects.
+/// Classes of the objects in the rows with full objects.
 const FULL: Limits = Limits {
     depth: 1024,
     key_depth: 8,
@@ -53,7 +53,7 @@ const FULL: Limits = Limits {
 };
 
 #[test]
-fn no_section_is_left_out() {
+fn every_section_is_tested() {
     let variants = variants();
     let sections: BTreeSet<_> = variants.as_object().unwrap().keys().map(String::as_str).collect();
     let known = [
@@ -69,10 +69,10 @@ fn no_section_is_left_out() {
 }
 
 #[test]
-fn values_are_written_and_read_as_godot_does() {
+fn values_are_encoded_and_decoded_as_in_godot() {
     each_row("encode", 170, |row| {
         let (plain, compressed) = (hex_of(row, "hex"), hex_of(row, "hex_compressed"));
-        // The ids of volatile rows are those of the objects that Godot had: only decoding tells them.
+        // Volatile rows contain ids of objects of the recorded run, so they can only be decoded.
         if !is(row, "volatile") {
             let value = value_of(row);
             equal("written", encode(&value, Objects::Ids), plain.clone())?;
@@ -90,7 +90,7 @@ fn values_are_written_and_read_as_godot_does() {
 }
 
 #[test]
-fn full_objects_are_data_when_they_are_allowed() {
+fn full_objects_are_decoded_if_allowed() {
     each_row("full_objects", 8, |row| {
         let (plain, compressed) = (hex_of(row, "hex"), hex_of(row, "hex_compressed"));
         let (value, consumed) = decode_with(&plain, &FULL)?;
@@ -117,7 +117,7 @@ fn full_objects_are_data_when_they_are_allowed() {
 }
 
 #[test]
-fn bytes_are_accepted_and_refused_as_godot_does() {
+fn bytes_are_accepted_and_refused_as_in_godot() {
     each_row("decode", 50, |row| {
         let bytes = hex_of(row, "hex");
         match decode(&bytes) {
@@ -133,7 +133,7 @@ fn bytes_are_accepted_and_refused_as_godot_does() {
     });
 }
 
-/// The null object is written as nil.
+/// Compares after one encoding, which turns a null object into nil.
 fn same_after_null(got: &Variant, before: &Variant) -> Result<(), String> {
     match before {
         Variant::Object(object) if object.is_null() => same(got, &Variant::Nil),
@@ -160,12 +160,12 @@ fn full_objects_of_unknown_classes_are_refused() {
 }
 
 #[test]
-fn arguments_are_read_as_godot_reads_them() {
+fn arguments_are_decoded_as_in_godot() {
     each_row("decode_compressed_argument", 21, |row| {
         let bytes = hex_of(row, "hex_compressed");
         let (mut values, error) = Decoder::new(&bytes, &Limits::default()).compressed_list(1);
         equal("error", error.is_some(), values.is_empty())?;
-        // The call is made anyway, with null.
+        // The call is made with null for the invalid argument.
         expect("call made", is(row, "call_made"))?;
         values.resize(1, Variant::Nil);
         let expected: Vec<_> = list(&row["args"]).iter().map(value_of).collect();
@@ -175,7 +175,7 @@ fn arguments_are_read_as_godot_reads_them() {
 }
 
 #[test]
-fn values_are_nested_as_deep_as_in_godot() {
+fn nesting_depth_is_limited_as_in_godot() {
     let variants = variants();
     let rows = variants["recursion_nested_arrays"].as_object().unwrap();
     assert_eq!(rows.len(), 6, "the section has changed");
@@ -196,16 +196,16 @@ fn values_are_nested_as_deep_as_in_godot() {
 }
 
 #[test]
-fn what_the_godot_project_sends_is_read_and_written_again() {
+fn values_of_the_godot_project_are_decoded_and_encoded_again() {
     let rows = conformance();
     assert_eq!(rows.len(), 116, "the file has changed");
     for row in &rows {
         let (of, size) = (text(&row["type"]), row["size"].as_u64().unwrap() as usize);
         let bytes = match (text(&row["hex"]).strip_suffix("..."), of) {
-            // Two long ones are only told by their beginnings.
+            // Two long texts are recorded by their beginnings only.
             (Some(head), "String") => beginning_with(head, "x".repeat(5000).into()),
             (Some(head), "Array") => beginning_with(head, (0..1000).collect::<Array>().into()),
-            // The id of an object is another in each run.
+            // Object ids differ between runs.
             (None, "Object") => encode(&Object::Id(1 << 63).into(), Objects::Ids),
             _ => hex_of(row, "hex"),
         };

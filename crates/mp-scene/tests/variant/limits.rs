@@ -1,4 +1,4 @@
-//! What a stranger's bytes may cost.
+//! Limits on memory and stack for bytes of untrusted peers.
 
 use mp_core::variant::{Array, Color, Dictionary, FullObject, Object, Vector2};
 use mp_core::{Variant, VariantType};
@@ -8,7 +8,8 @@ use mp_scene::codec::godot::variant::{
 
 use crate::corpus::{encode, unhex};
 
-/// Half of what actix gives its arbiters and Rust its threads: the rest is for those who call.
+/// Stack size of the tests: half of that of actix arbiters and Rust threads, which leaves the rest
+/// to callers.
 const STACK: usize = 1024 * 1024;
 
 const ARRAY_OF_ONE: &str = "1c00000001000000";
@@ -18,7 +19,8 @@ fn read(bytes: &[u8]) -> Result<Variant, VariantError> {
     decode_variant(&mut &bytes[..], &Limits::default())
 }
 
-/// The bytes of values nested as deep as possible, each `outer` around the next, `inner` around them all.
+/// Returns the bytes of values nested to the maximum depth: `outer` around each other, `inner`
+/// innermost.
 fn nested(outer: &str, inner: &str) -> Vec<u8> {
     let mut bytes = unhex(outer).repeat(DEPTH_MAX);
     bytes.extend(unhex(inner));
@@ -30,7 +32,7 @@ fn on_a_small_stack(test: impl FnOnce() + Send + 'static) {
 }
 
 #[test]
-fn deep_arrays_are_read_and_written_on_a_small_stack() {
+fn deep_arrays_are_decoded_and_encoded_on_a_small_stack() {
     on_a_small_stack(|| {
         let bytes = nested(ARRAY_OF_ONE, INT);
         let value = read(&bytes).unwrap();
@@ -42,7 +44,7 @@ fn deep_arrays_are_read_and_written_on_a_small_stack() {
 }
 
 #[test]
-fn deep_dictionaries_are_read_and_written_on_a_small_stack() {
+fn deep_dictionaries_are_decoded_and_encoded_on_a_small_stack() {
     on_a_small_stack(|| {
         // {1: {1: …}}
         let bytes = nested("1b000000010000000200000001000000", INT);
@@ -52,7 +54,7 @@ fn deep_dictionaries_are_read_and_written_on_a_small_stack() {
 }
 
 #[test]
-fn deep_objects_are_read_and_written_on_a_small_stack() {
+fn deep_objects_are_decoded_and_encoded_on_a_small_stack() {
     on_a_small_stack(|| {
         let value = (0..DEPTH_MAX).fold(Variant::Int(1), |value, _| {
             let properties = vec![("p".into(), value)];
@@ -66,8 +68,8 @@ fn deep_objects_are_read_and_written_on_a_small_stack() {
 }
 
 #[test]
-fn keys_within_keys_are_bounded() {
-    // A dictionary that is the key of a dictionary…
+fn nesting_of_dictionaries_in_keys_is_bounded() {
+    // A dictionary that is the key of a dictionary is refused beyond the limit…
     let within = |depth| {
         let mut bytes = unhex("1b00000001000000").repeat(depth);
         bytes.extend(unhex(INT));
@@ -78,7 +80,7 @@ fn keys_within_keys_are_bounded() {
     let error = read(&within(10)).unwrap_err();
     assert_eq!(error, VariantError::KeysTooDeep { at: 80, limit: 8 });
     assert_eq!(error.godot_code(), 6);
-    // …but not a deep array as a key, which is hashed once.
+    // …but a deep array as a key is accepted, since it is hashed once.
     let mut bytes = unhex("1b00000001000000");
     bytes.extend(unhex(ARRAY_OF_ONE).repeat(DEPTH_MAX - 1));
     bytes.extend(unhex(INT).repeat(2));
@@ -86,7 +88,7 @@ fn keys_within_keys_are_bounded() {
 }
 
 #[test]
-fn a_count_is_not_believed() {
+fn a_count_beyond_the_data_reserves_no_memory() {
     for hex in [
         "1c000000ffffff7f",
         "1b000000ffffff7f",
@@ -104,7 +106,7 @@ fn a_count_is_not_believed() {
 }
 
 #[test]
-fn memory_is_bounded_by_the_budget() {
+fn memory_of_a_packet_is_bounded() {
     let nils = |count: u32| {
         let mut bytes = unhex("1c000000");
         bytes.extend(count.to_le_bytes());
@@ -119,14 +121,14 @@ fn memory_is_bounded_by_the_budget() {
     });
     let input = 8_000_008;
     assert!(info.bytes_max < Limits::default().allocation as u64 + input, "{info:?}");
-    // Bytes and texts cost what they are.
+    // Bytes and texts are charged their size.
     let mut bytes = unhex("1d00000000000001");
     bytes.resize(8 + (1 << 24), 7);
     assert!(read(&bytes).is_ok());
 }
 
 #[test]
-fn the_budget_is_one_for_all_values_of_a_packet() {
+fn values_of_a_packet_share_one_memory_limit() {
     let limits = Limits { allocation: 100, ..Limits::default() };
     let bytes = [unhex("1d00000040000000"), vec![7; 64]].concat().repeat(2);
     let mut decoder = Decoder::new(&bytes, &limits);
@@ -190,7 +192,7 @@ fn the_worst_packets_take_at_most_32_times_their_size() {
 }
 
 #[test]
-fn what_is_charged_is_never_less_than_what_is_kept() {
+fn charged_memory_is_at_least_the_memory_of_the_values() {
     let long = [
         vec![7u8; 5000].into(),
         vec![7i32; 5000].into(),
@@ -210,7 +212,8 @@ fn what_is_charged_is_never_less_than_what_is_kept() {
         let mut value = None;
         let info = allocation_counter::measure(|| value = decoder.variant().ok());
         let Some(value) = value else { continue };
-        // The first hash of the process also makes its secret, and the list of open containers is not kept.
+        // The first hash of the process also creates its secret, and the list of open containers is
+        // freed.
         let kept = info.bytes_current as usize;
         assert!(kept <= decoder.allocated() + 512, "{value}: {info:?}");
         if value.variant_type() >= VariantType::PackedByteArray {
@@ -220,7 +223,7 @@ fn what_is_charged_is_never_less_than_what_is_kept() {
 }
 
 #[test]
-fn a_small_budget_is_kept_whatever_comes() {
+fn a_small_memory_limit_holds_for_large_packets() {
     const BUDGET: usize = 4096;
     let limits = Limits { allocation: BUDGET, ..Limits::default() };
     for bytes in [
@@ -240,7 +243,7 @@ fn a_small_budget_is_kept_whatever_comes() {
 }
 
 #[test]
-fn what_texts_become_in_an_array_of_paths_is_charged() {
+fn paths_made_from_texts_are_charged() {
     let mut bytes = unhex("1c0001001600000001000000");
     bytes.extend(encode(&"a/".repeat(2 << 20).into(), Objects::Ids));
     let error = read(&bytes).unwrap_err();

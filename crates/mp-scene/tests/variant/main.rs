@@ -1,4 +1,4 @@
-//! Values on Godot's wire against what Godot 4.6.3 wrote and read, and against strangers.
+//! The encoding of values, compared with Godot 4.6.3 and tested with untrusted bytes.
 
 mod corpus;
 mod golden;

@@ -1,4 +1,5 @@
-//! Any value comes back; any bytes are survived. Runs repeat: the seed is fixed.
+//! Property tests: any value survives encoding and decoding, and any bytes are decoded without a
+//! panic. The seed is fixed, so that failures reproduce.
 
 use mp_core::variant::{
     Array, Components, Dictionary, ElementType, FullObject, Object, Rect2i, Vector2i, Vector3i,
@@ -13,7 +14,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner
 
 use crate::corpus::{self, decode_with, encode, encode_small, identical};
 
-/// Runs `test` on `cases` values, always the same ones, and shows the smallest that fails.
+/// Runs `test` on the same `cases` values each time, and shows the smallest that fails.
 fn check<S: Strategy>(cases: u32, strategy: S, test: impl Fn(S::Value) -> Result<(), TestCaseError>)
 where
     S::Value: std::fmt::Debug,
@@ -35,7 +36,7 @@ const FULL: Limits = Limits {
 };
 
 #[test]
-fn any_value_comes_back_from_the_wire() {
+fn any_value_survives_encoding_and_decoding() {
     check(500, any_variant(), |value| {
         let bytes = encode(&value, Objects::Full);
         prop_assert_eq!(bytes.len() % 4, 0);
@@ -48,7 +49,7 @@ fn any_value_comes_back_from_the_wire() {
 }
 
 #[test]
-fn any_value_comes_back_from_the_compressed_form() {
+fn any_value_survives_compressed_encoding_and_decoding() {
     check(200, vec(any_variant(), 0..4), |values| {
         let bytes: Vec<u8> =
             values.iter().flat_map(|value| encode_small(value, Objects::Full)).collect();
@@ -62,12 +63,12 @@ fn any_value_comes_back_from_the_compressed_form() {
 }
 
 #[test]
-fn any_bytes_are_survived() {
+fn arbitrary_bytes_are_decoded_without_a_panic() {
     check(5_000, vec(any::<u8>(), 0..256), |bytes| survive(&bytes));
 }
 
 #[test]
-fn any_bytes_that_begin_like_a_value_are_survived() {
+fn arbitrary_bytes_after_a_valid_header_are_decoded_without_a_panic() {
     let header = (0u8..39, any::<u8>(), any::<u8>());
     let part = prop_oneof![
         header.prop_map(|(of, flags, count)| [of, 0, flags & 15, 0, count % 5, 0, 0, 0].to_vec()),
@@ -78,7 +79,7 @@ fn any_bytes_that_begin_like_a_value_are_survived() {
 }
 
 #[test]
-fn broken_golden_rows_are_survived() {
+fn mutated_golden_rows_are_decoded_without_a_panic() {
     let rows = corpus::bytes();
     let row = || proptest::sample::select(rows.clone());
     let edits = vec((any::<proptest::sample::Index>(), any::<Edit>()), 1..6);
@@ -126,7 +127,8 @@ impl Arbitrary for Edit {
     }
 }
 
-/// No panic, no more memory than promised, and what was read can be written and read again.
+/// Checks that decoding neither panics nor exceeds the memory limit, and that a decoded value can
+/// be encoded and decoded again.
 fn survive(bytes: &[u8]) -> Result<(), TestCaseError> {
     for limits in [&Limits::default(), &FULL] {
         for compressed in [false, true] {
@@ -162,7 +164,7 @@ fn any_variant() -> impl Strategy<Value = Variant> {
             (any_element_type(), any_element_type(), entries).prop_map(|(key, of, entries)| {
                 let mut dictionary = Dictionary::typed(key, of);
                 for (key, value) in entries {
-                    // What does not fit the types is not taken.
+                    // Entries of the wrong type are dropped.
                     drop(dictionary.insert(key, value));
                 }
                 dictionary.into()
@@ -185,7 +187,8 @@ fn any_element_type() -> impl Strategy<Value = ElementType> {
     ]
 }
 
-/// Any text; a NUL would end it, and a byte order mark at its beginning would be left out.
+/// Any text without a NUL, which would end it, and without a leading byte order mark, which would
+/// be removed.
 fn any_text() -> impl Strategy<Value = String> {
     vec(any::<char>().prop_filter("no NUL", |c| *c != '\0'), 0..12)
         .prop_map(|chars| chars.into_iter().collect())
@@ -201,7 +204,7 @@ fn any_path() -> impl Strategy<Value = NodePath> {
         .prop_map(|(names, subnames, absolute)| NodePath::new(names, subnames, absolute))
 }
 
-/// Any bits, NaNs with payloads included.
+/// Any bits, including NaNs with payloads.
 fn any_components<T: Components + std::fmt::Debug>() -> impl Strategy<Value = T> {
     vec(any::<u32>(), T::COUNT).prop_map(|bits| {
         let mut bits = bits.into_iter().map(f32::from_bits);
@@ -262,7 +265,7 @@ fn any_flat() -> Union<BoxedStrategy<Variant>> {
         of(any::<[i32; 4]>().prop_map(|[x, y, z, w]| Vector4i { x, y, z, w })),
         of(any::<[i32; 4]>().prop_map(|[x, y, z, w]| Rect2i::new((x, y).into(), (z, w).into()))),
         any::<u64>().prop_map(Variant::Rid).boxed(),
-        // The null object is written as nil.
+        // The null object is encoded as nil.
         of((1..=u64::MAX).prop_map(Object::Id)),
         (any_name(), any::<u64>())
             .prop_map(|(name, object)| Variant::Signal { name, object })

@@ -1,4 +1,5 @@
-//! What the golden rows do not tell: errors, positions, and what a Rust program can hold but Godot cannot send.
+//! Cases beyond the golden rows: errors, offsets, and values that Rust can represent but Godot
+//! cannot send.
 
 use bytes::BytesMut;
 use mp_core::variant::{Array, Dictionary, ElementType, FullObject, Object, Vector2};
@@ -17,7 +18,7 @@ fn refused(hex: &str) -> VariantError {
 }
 
 #[test]
-fn errors_carry_godots_number_and_say_what_was_expected_and_what_came() {
+fn errors_contain_godots_code_and_the_expected_and_received_values() {
     for (hex, code, message) in [
         ("000000", 30, "at byte 0: expected a header of 4 bytes, got 3"),
         ("27000000", 30, "at byte 0: expected a type below 39, got 39"),
@@ -53,7 +54,7 @@ fn errors_carry_godots_number_and_say_what_was_expected_and_what_came() {
 }
 
 #[test]
-fn what_cannot_be_read_leaves_the_data_where_it_was() {
+fn failed_decoding_leaves_the_data_unchanged() {
     let bytes = unhex("0200000001000000" /* int */);
     let mut data = &bytes[..];
     assert_eq!(decode_variant(&mut data, &Limits::default()), Ok(1.into()));
@@ -70,7 +71,7 @@ fn what_cannot_be_read_leaves_the_data_where_it_was() {
 }
 
 #[test]
-fn what_cannot_be_written_leaves_the_buffer_as_it_was() {
+fn failed_encoding_leaves_the_buffer_unchanged() {
     let object = Object::Full(FullObject::default().into());
     let value = Array::from([Variant::Int(1), object.into()]).into();
     let mut out = BytesMut::from(&b"before"[..]);
@@ -83,7 +84,7 @@ fn what_cannot_be_written_leaves_the_buffer_as_it_was() {
 }
 
 #[test]
-fn a_list_is_read_to_its_count_and_no_further() {
+fn a_list_is_decoded_up_to_its_count() {
     let mut out = BytesMut::new();
     let values = [Variant::from(300), true.into(), "a".into(), Variant::Nil];
     encode_compressed_list(&values, Objects::Ids, &mut out).unwrap();
@@ -96,7 +97,7 @@ fn a_list_is_read_to_its_count_and_no_further() {
 }
 
 #[test]
-fn a_nul_ends_a_text_on_the_way_out_as_well() {
+fn a_nul_ends_an_encoded_text() {
     for value in [Variant::from("a\0b"), StringName::from("a\0b").into()] {
         let (read, _) = decode(&encode(&value, Objects::Ids)).unwrap();
         assert_eq!(read.as_str(), Some("a"));
@@ -110,7 +111,7 @@ fn a_nul_ends_a_text_on_the_way_out_as_well() {
 }
 
 #[test]
-fn the_null_object_is_written_as_nil() {
+fn the_null_object_is_encoded_as_nil() {
     assert_eq!(encode(&Object::NULL.into(), Objects::Ids), [0; 4]);
     assert_eq!(encode(&Object::NULL.into(), Objects::Full), [0; 4]);
 }
@@ -127,7 +128,7 @@ fn containers_of_objects_name_their_class_only_with_full_objects() {
 }
 
 #[test]
-fn a_script_without_a_path_is_refused_both_ways() {
+fn a_script_without_a_path_is_neither_encoded_nor_decoded() {
     let scripts = Variant::from(Array::typed(ElementType::Script("x.gd".into())));
     let mut out = BytesMut::new();
     let error = encode_variant(&scripts, Objects::Full, &mut out).unwrap_err();
@@ -139,7 +140,7 @@ fn a_script_without_a_path_is_refused_both_ways() {
 }
 
 #[test]
-fn what_does_not_fit_a_typed_dictionary_is_dropped() {
+fn dictionary_entries_of_the_wrong_type_are_dropped() {
     let mut untyped = Dictionary::from([(Variant::from("a"), Variant::from(1.0))]);
     untyped.insert(2, 2).unwrap();
     untyped.insert("b", "b").unwrap();
@@ -150,7 +151,7 @@ fn what_does_not_fit_a_typed_dictionary_is_dropped() {
 }
 
 #[test]
-fn bytes_may_lack_their_padding_only_at_the_end() {
+fn byte_arrays_may_lack_padding_only_at_the_end() {
     let unpadded = unhex("1d0000000100000061");
     let within = [&unhex("1c00000001000000")[..], &unpadded].concat();
     assert_eq!(decode(&within).unwrap().1, within.len() + 3);
@@ -161,7 +162,7 @@ fn bytes_may_lack_their_padding_only_at_the_end() {
 }
 
 #[test]
-fn a_byte_order_mark_is_written_but_left_out_when_read() {
+fn a_byte_order_mark_is_encoded_and_removed_by_decoding() {
     let marked = unhex("0400000004000000efbbbf61");
     assert_eq!(encode(&"\u{feff}a".into(), Objects::Ids), marked);
     assert_eq!(decode(&marked).unwrap().0, "a".into());
@@ -171,12 +172,12 @@ fn a_byte_order_mark_is_written_but_left_out_when_read() {
 }
 
 #[test]
-fn what_follows_a_nul_in_a_text_need_not_be_utf_8() {
+fn bytes_after_the_nul_of_a_text_need_not_be_utf_8() {
     assert_eq!(decode(&unhex("04000000030000006100ff00")).unwrap().0, "a".into());
 }
 
 #[test]
-fn a_negative_count_of_strings_or_properties_is_none() {
+fn a_negative_count_of_strings_or_properties_means_zero() {
     assert_eq!(decode(&unhex("22000000ffffffff")).unwrap().0, Vec::<String>::new().into());
     assert!(decode(&unhex("1d00000000000080")).is_err());
     let limits = Limits { full_objects: Some(|_| true), ..Limits::default() };
@@ -189,7 +190,7 @@ fn a_negative_count_of_strings_or_properties_is_none() {
 }
 
 #[test]
-fn keys_are_the_same_where_they_are_in_godot() {
+fn keys_are_equal_as_in_godot() {
     // As Godot 4.6.3 wrote {"a": 1, &"a": 2, NAN: 3, -NAN: 4, 0.0: 5, -0.0: 6, 1: 7, 1.0: 8, [1, "a"]: 9, [1, &"a"]: 10,
     // {1: 2, 3: 4}: 11, {3: 4, 1: 2}: 12, [1]: 13, [1.0]: 14, Vector2(NAN, 0): 15, Vector2(NAN, -0.0): 16}.
     let name = |text: &str| Variant::StringName(text.into());
@@ -232,8 +233,8 @@ const KEYS: &str = concat!(
 );
 
 #[test]
-fn values_are_converted_where_godot_converts_them() {
-    // What is refused here, with the reason at `Variant::convert`.
+fn values_convert_as_in_godot() {
+    // Conversions that mp refuses; `Variant::convert` documents the reason.
     let refused = |from: VariantType, to: VariantType| match (from, to) {
         (VariantType::String | VariantType::Int, VariantType::Color)
         | (VariantType::Basis, VariantType::Quaternion)
@@ -263,11 +264,13 @@ fn values_are_converted_where_godot_converts_them() {
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
-    // 9 colours, quaternions and RIDs, 10 packed arrays to arrays, 33 arrays with elements that fit no packed array.
+    // 9 colours, quaternions and RIDs, 10 packed arrays to arrays, 33 arrays whose elements do not
+    // fit a packed array.
     assert_eq!(refusals, 52, "refused here and not by Godot");
 }
 
-/// Whether Godot made zeros or texts of elements that have no place in a packed array.
+/// Returns whether Godot replaced elements by zeros or texts because a packed array cannot contain
+/// them.
 fn misfits(value: &Variant, to: VariantType) -> bool {
     let Variant::Array(array) = value else { return false };
     to >= VariantType::PackedByteArray && !array.is_empty()

@@ -1,11 +1,11 @@
-//! The scenes of the recorded replication scenarios, as Rust nodes.
+//! Scenes of the recorded replication scenarios, as Rust nodes.
 
 use mp_core::variant::Vector2;
 use mp_scene::prelude::*;
 
 use super::nodes::{Event, Log};
 
-/// `ent.gd`: what all entities are.
+/// `ent.gd`: the base of all entities.
 pub struct Entity {
     pub hp: i64,
     pub tag: String,
@@ -30,7 +30,7 @@ impl Entity {
     }
 }
 
-/// A child with one property.
+/// A child node with one property.
 #[derive(Default)]
 pub struct Child {
     pub process_priority: i64,
@@ -67,19 +67,20 @@ impl Node for Child {
     }
 }
 
-/// The scene `res://scenes/NAME.tscn` of a peer.
+/// Returns the scene `res://scenes/NAME.tscn` of a peer.
 pub fn scene(name: &str, peer: i32, log: &Log) -> PackedScene {
     let (file, kind, log) = (format!("res://scenes/{name}.tscn"), name.to_owned(), log.clone());
     PackedScene::new(&file, move || make(&kind, peer, &log))
 }
 
-/// What the recordings' spawn function makes of data: an `ent` that is tagged with it.
+/// Creates a node from data, as the spawn function of the recordings does: an `ent` with the data
+/// as its tag.
 pub fn made_of(data: &Variant, peer: i32, log: &Log) -> Instance {
     let entity = Entity { tag: text_of(data), ..Entity::new(peer, log) };
     Instance::new("Ent", entity).child(sync("Sync", ent_config()))
 }
 
-/// GDScript's `str(value)`, as far as the recordings need it.
+/// Formats like GDScript's `str(value)`, for the values in the recordings.
 pub fn text_of(value: &Variant) -> String {
     match value {
         Variant::Nil => "<null>".into(),
@@ -126,7 +127,7 @@ fn make(kind: &str, peer: i32, log: &Log) -> Instance {
     }
 }
 
-/// The config of `ent.tscn`.
+/// Returns the configuration in `ent.tscn`.
 pub fn ent_config() -> ReplicationConfig {
     ReplicationConfig::new()
         .always(".:hp")
@@ -136,10 +137,11 @@ pub fn ent_config() -> ReplicationConfig {
         .with(".:extra", false, ReplicationMode::OnChange)
 }
 
-/// What a signal of replication is called in the recordings.
+/// Converts a replication signal to an event of the recordings.
 pub fn told(peer: i32, scene: &Scene, signal: &Signal) -> Option<Event> {
     let path = |node: &NodeId| scene.tree().path_of(*node).unwrap_or_default();
-    // Entities are called by their names there, and what is part of the scene by the name of its synchronizer.
+    // In the recordings entities have their own name, and nodes of the scene that of their
+    // synchronizer.
     let label = |node: &NodeId| match path(node) {
         path if path.starts_with("Ents/") => path["Ents/".len()..].to_owned(),
         path => path.rsplit('/').next().unwrap_or_default().to_owned(),
@@ -162,7 +164,7 @@ pub fn told(peer: i32, scene: &Scene, signal: &Signal) -> Option<Event> {
     Some(Event::Told { peer, what, node })
 }
 
-/// The recordings do not listen to the spawners within entities.
+/// Returns the label of a spawner. The recordings omit spawners in entities.
 fn spawner_label(path: &str) -> Option<&str> {
     (!path.contains('/')).then_some(path)
 }

@@ -1,5 +1,5 @@
-//! Runs the recorded scenarios of `testdata/godot4`: every packet that Godot 4.6.3 sent must be sent, byte for byte and in
-//! order, and everything that it did on receiving must be done.
+//! Runs the scenarios recorded in `testdata/godot4`: mp must send all packets that Godot 4.6.3
+//! sent, byte for byte and in order, and do the same on receiving.
 
 #![allow(dead_code, reason = "it serves several tests")]
 
@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use world::{Sent, hex, mode, unhex};
 
-/// A recorded file.
+/// Returns the scenarios of a recorded file.
 pub fn scenarios(file: &str) -> Vec<Value> {
     let path = format!("{}/../../testdata/godot4/{file}", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
@@ -25,7 +25,7 @@ pub fn scenarios(file: &str) -> Vec<Value> {
     file["scenarios"].as_array().expect("it has scenarios").clone()
 }
 
-/// What Godot sent in a step.
+/// Returns the packets that Godot sent in a step.
 pub fn recorded_packets(step: &Value) -> Vec<Sent> {
     let packets = step["packets"].as_array().unwrap().iter();
     let id = |packet: &Value, key: &str| packet[key].as_i64().unwrap() as i32;
@@ -40,12 +40,14 @@ pub fn recorded_packets(step: &Value) -> Vec<Sent> {
         .collect()
 }
 
-/// Reads every packet of a recorded file and writes it again, which must give the same bytes; how many they were.
+/// Decodes and encodes all packets of a recorded file, and checks that the bytes are equal. Returns
+/// their number.
 pub fn rewrite_packets(file: &str, objects: Objects, limits: &Limits) -> usize {
     let mut packets = 0;
     for scenario in scenarios(file) {
         for packet in scenario["steps"].as_array().unwrap().iter().flat_map(recorded_packets) {
-            // Godot's SYNC and DELTA of headers only, which its receivers refuse and mp does not send.
+            // Godot sends SYNCs and DELTAs without elements, which its receivers refuse and mp does
+            // not send.
             if matches!((&packet.hex[..2], packet.hex.len()), ("06", 6) | ("16", 2)) {
                 continue;
             }
@@ -59,10 +61,10 @@ pub fn rewrite_packets(file: &str, objects: Objects, limits: &Limits) -> usize {
     packets
 }
 
-/// What a step is known to do otherwise, by scenario and beginning of the step: one row of `docs/DEVIATIONS.md` each.
+/// Known deviations by scenario and prefix of the step, each with a row in `docs/DEVIATIONS.md`.
 pub type Deviations<'a> = &'a [(&'a str, &'a str)];
 
-/// Compares what was done with what Godot did, step by step; panics with all differences.
+/// Compares events with those of Godot, step by step, and panics with all differences.
 pub struct Report<'a> {
     deviations: Deviations<'a>,
     met: BTreeSet<usize>,
@@ -77,7 +79,7 @@ impl<'a> Report<'a> {
         Self { deviations, met, differences, steps: 0, packets: 0 }
     }
 
-    /// Whether this step deviates on purpose; its outcome is then not compared.
+    /// Returns whether the step is a known deviation, whose outcome is not compared.
     pub fn deviates(&mut self, scenario: &str, step: &str) -> bool {
         let row = self
             .deviations
@@ -99,8 +101,9 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// Compares packets in order; those of a run of ADD_PEERs only with others on the same link. Godot
-    /// sends them to the newcomer and to another peer in turn, mp to all others first, at once.
+    /// Compares packets in order. In a run of ADD_PEERs only packets on the same connection are
+    /// ordered: Godot alternates between the new peer and the others, and mp sends to the others
+    /// first.
     pub fn compare_sent(&mut self, at: &str, mut sent: Vec<Sent>, mut godot: Vec<Sent>) {
         for packets in [&mut sent, &mut godot] {
             let is_add_peer = |packet: &Sent| packet.hex.starts_with("0701");
@@ -111,7 +114,7 @@ impl<'a> Report<'a> {
         self.compare(at, "sent", &sent, &godot);
     }
 
-    /// Panics when something differs, or a deviation did not come up.
+    /// Panics if there are differences, or if a known deviation did not occur.
     pub fn finish(self) {
         assert!(self.differences.is_empty(), "\n{}", self.differences);
         assert_eq!(self.met.len(), self.deviations.len(), "a deviation did not come up");

@@ -1,4 +1,4 @@
-//! The scripts of the recorded scenarios, as Rust nodes.
+//! Scripts of the recorded scenarios, as Rust nodes.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -7,7 +7,7 @@ use mp_scene::prelude::*;
 use mp_scene::rpc::{FromArgs, IntoArgs};
 use serde_json::Value;
 
-/// Something that a peer did.
+/// An event at a peer.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     Signal {
@@ -28,7 +28,8 @@ pub enum Event {
         args: Vec<Variant>,
         sender: i32,
     },
-    /// A signal of a spawner or synchronizer, or that a spawn function ran: by its name in the recordings, and the node if it says so.
+    /// A signal of a spawner or synchronizer, or a call of a spawn function: its name in the
+    /// recordings, and the node if recorded.
     Told {
         peer: i32,
         what: String,
@@ -36,15 +37,15 @@ pub enum Event {
     },
 }
 
-/// What all peers of a scenario did, in order.
+/// The events of all peers of a scenario, in order.
 pub type Log = Rc<RefCell<Vec<Event>>>;
 
-/// A node that writes down what is called.
+/// A node that records its calls.
 pub struct Recorder {
     pub log: Log,
     pub peer: i32,
     pub label: String,
-    /// What `multiplayer.get_remote_sender_id()` says to a node of another branch: 0.
+    /// Result of `multiplayer.get_remote_sender_id()` in a node of another branch: 0.
     pub foreign: bool,
 }
 
@@ -58,17 +59,17 @@ impl Recorder {
     }
 }
 
-/// A method that writes itself down; `A` are its parameters.
+/// Creates a method that records its calls; `A` are its parameters.
 fn method<A: FromArgs + IntoArgs>(
     name: &'static str,
 ) -> impl Fn(&mut Recorder, &mut RpcContext<'_>, A) {
     move |node, cx, args| node.write(name, cx.remote_sender(), args.into_args())
 }
 
-/// Any number of any arguments.
+/// Any number of arguments of any type.
 type Any = Vec<Variant>;
 
-/// The table of a script of the recordings.
+/// Returns the RPC table of a script in the recordings.
 pub fn script(name: &str) -> RpcTable<Recorder> {
     let table = RpcTable::new();
     let any = RpcConfig::any_peer();
@@ -121,7 +122,7 @@ pub fn script(name: &str) -> RpcTable<Recorder> {
     }
 }
 
-/// A config of a recording's `node_rpc_config`; `None` when it has no mode.
+/// Parses a config in `node_rpc_config` of a recording; `None` if it has no mode.
 pub fn config(json: &Value) -> Option<RpcConfig> {
     let mut config = match json["rpc_mode"].as_str()? {
         "any_peer" => RpcConfig::any_peer(),

@@ -1,4 +1,4 @@
-//! Several branches whose transport only writes down what it is asked to send, and hands it over when told to.
+//! Several branches whose transport records sent packets and delivers them on request.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use mp_scene::prelude::*;
 use super::entities;
 use super::nodes::{Event, Log, Recorder};
 
-/// A packet as the recordings write it.
+/// A packet in the form of the recordings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sent {
     pub from: i32,
@@ -29,7 +29,7 @@ pub struct World {
     sides: BTreeMap<i32, Side>,
     sent: Vec<Sent>,
     now: Instant,
-    /// Who asked to end the link to whom.
+    /// Requested disconnects: the requesting peer and the other one.
     disconnected: Vec<(i32, i32)>,
     refusing: bool,
     closing: Vec<i32>,
@@ -68,7 +68,7 @@ impl World {
         world
     }
 
-    /// Gives a side a transport with this status.
+    /// Gives a peer a transport with this status.
     pub fn open(&mut self, id: i32, status: ConnectionStatus, relay_supported: bool) {
         let unique_id = peer_id(id);
         let info = EndpointInfo { unique_id, status, relay_supported, max_packet_size: 1 << 24 };
@@ -76,16 +76,16 @@ impl World {
         self.side(id).branch.handle_input(now, ToBranch::Opened(ENDPOINT, info));
     }
 
-    /// What waits for a side is lost.
+    /// Drops the packets queued for a peer.
     pub fn lose_inbox(&mut self, id: i32) {
         self.side(id).inbox.clear();
     }
 
-    /// Takes a side's transport away.
+    /// Removes a peer's transport.
     pub fn close(&mut self, id: i32) {
         self.tell_closed(id);
         self.log.borrow_mut().retain(|event| {
-            // Assigning another peer is silent in Godot; here the old one is closed first.
+            // Assigning another peer emits no signals in Godot; here the old one is closed first.
             !matches!(event, Event::Signal { peer, name, .. } if *peer == id && name == "server_disconnected")
         });
     }
@@ -111,8 +111,8 @@ impl World {
         tree.add_with_table(parent, name, node, table).expect("the name is free").id()
     }
 
-    /// Adds to `id`'s tree a node of another branch. The recordings note a call of `/root/P1/A` as peer 1's, without a
-    /// sender, and of nodes that belong to no peer nothing.
+    /// Adds a node of another branch to the tree of `id`. The recordings list a call of
+    /// `/root/P1/A` as one of peer 1, without a sender, and omit nodes that belong to no peer.
     pub fn add_foreign(&mut self, id: i32, parent: &str, name: &str, table: RpcTable<Recorder>) {
         let (peer, log) = match parent.strip_prefix("../P") {
             Some(peer) => (peer.parse().expect("the branch of a peer"), self.log.clone()),
@@ -124,33 +124,33 @@ impl World {
         scene.tree_mut().add_with_table(parent, name, node, table).expect("the name is free");
     }
 
-    /// A side as it is without a transport.
+    /// Sets a peer to the state without a transport.
     pub fn go_offline(&mut self, id: i32) {
         let branch = branch(id, &self.log);
         self.side(id).branch = branch;
     }
 
-    /// Both transports report each other, and each side takes it in.
+    /// Connects two peers at both transports, and polls both.
     pub fn link(&mut self, a: i32, b: i32) {
         self.link_at(a, b);
         self.link_at(b, a);
     }
 
-    /// `side`'s transport reports `other`.
+    /// Connects `other` at the transport of `side`.
     pub fn link_at(&mut self, side: i32, other: i32) {
         let connection = self.connection(other);
         let (claimed_id, origin) = (Some(peer_id(other)), Origin::Process);
         self.tell(side, PeerEvent::Connected { connection, claimed_id, origin });
     }
 
-    /// `side`'s transport reports the loss of `other`.
+    /// Disconnects `other` at the transport of `side`.
     pub fn unlink(&mut self, side: i32, other: i32) {
         let connection = self.connection(other);
         let reason = mp_core::DisconnectReason::Timeout;
         self.tell(side, PeerEvent::Disconnected { connection, reason });
     }
 
-    /// A side takes in what waits for it.
+    /// Delivers the packets queued for a peer.
     pub fn poll(&mut self, id: i32) {
         while let Some((from, mode, channel, payload)) = self.side(id).inbox.pop_front() {
             self.receive(id, from, mode, channel, payload);
@@ -162,21 +162,21 @@ impl World {
         self.flush(id);
     }
 
-    /// A side ends its turn: its program is told what is left, and what it has to say is written down.
+    /// Ends the turn of a peer: runs its hooks and collects its packets.
     pub fn flush(&mut self, id: i32) {
-        // Each poll of the recordings is a step of replication.
+        // Each poll of the recordings runs a step of replication.
         self.now += TICK;
         let now = self.now;
         self.side(id).branch.end_turn(now);
         self.collect(id);
     }
 
-    /// A side's transport has ended, which shows when it is polled.
+    /// Disconnects a peer's transport, which takes effect at the next poll.
     pub fn close_at_next_poll(&mut self, id: i32) {
         self.closing.push(id);
     }
 
-    /// Whether a transport was told to refuse new connections since the last call.
+    /// Returns whether a transport was set to refuse new connections since the last call.
     pub fn take_refusing(&mut self) -> bool {
         std::mem::take(&mut self.refusing)
     }
@@ -187,7 +187,7 @@ impl World {
         self.side(id).branch.handle_input(now, closed);
     }
 
-    /// Time passes. All sides are run at least once a second.
+    /// Advances the time. All peers are run at least once per second.
     pub fn pass(&mut self, mut time: Duration) {
         let interval = mp_scene::limits::TIMER_INTERVAL;
         while time > interval {
@@ -198,7 +198,7 @@ impl World {
         self.now += time;
     }
 
-    /// `to` receives a packet as if sent by `from`.
+    /// Delivers a packet to `to` as if `from` had sent it.
     pub fn receive(
         &mut self,
         to: i32,
@@ -211,7 +211,7 @@ impl World {
         self.tell(to, PeerEvent::Packet(Packet { from, mode, channel, payload }));
     }
 
-    /// Writes down what a side has to send and puts it where its target will find it.
+    /// Records the packets that a peer sends, and queues them for their targets.
     pub fn collect(&mut self, id: i32) {
         let mut batches = Vec::new();
         self.side(id).branch.deliver(&mut |_, message| {
@@ -246,22 +246,22 @@ impl World {
         }
     }
 
-    /// What was sent since the last call.
+    /// Returns the packets sent since the last call.
     pub fn take_sent(&mut self) -> Vec<Sent> {
         std::mem::take(&mut self.sent)
     }
 
-    /// Who asked to end the link to whom since the last call.
+    /// Returns the disconnects requested since the last call.
     pub fn take_disconnected(&mut self) -> Vec<(i32, i32)> {
         std::mem::take(&mut self.disconnected)
     }
 
-    /// Puts back what was taken.
+    /// Undoes `take_sent`.
     pub fn put_sent(&mut self, sent: Vec<Sent>) {
         self.sent.splice(0..0, sent);
     }
 
-    /// What was done since the last call.
+    /// Returns the events since the last call.
     pub fn take_events(&mut self) -> Vec<Event> {
         std::mem::take(&mut *self.log.borrow_mut())
     }

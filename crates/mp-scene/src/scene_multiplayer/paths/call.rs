@@ -32,7 +32,7 @@ impl Paths {
         let OutgoingCall { node, path, checksum, number, config } = call;
         let id = self.own.id_of(node);
         for &peer in peers {
-            if self.own.note_announced(peer, id, node) {
+            if self.own.record_announced(peer, id, node) {
                 let path = path.clone();
                 let simplify = SceneMessage::SimplifyPath { id, checksum: *checksum, path };
                 sender.send_message(&simplify, peer);

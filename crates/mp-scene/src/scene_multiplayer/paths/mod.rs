@@ -117,7 +117,7 @@ impl Paths {
         node: NodeId,
     ) -> bool {
         let id = self.own.id_of(node);
-        if self.own.note_announced(peer, id, node) {
+        if self.own.record_announced(peer, id, node) {
             send_path(sender, tree, peer, id, node);
         }
         self.own.is_confirmed(peer, id)
@@ -134,7 +134,7 @@ impl Paths {
     ) {
         send_path(sender, tree, peer, id, node);
         self.stats.repeated_paths += 1;
-        self.own.note_repeated(peer, id);
+        self.own.record_repeated(peer, id);
     }
 
     /// Announces a new path id of a node to a peer that has not confirmed the previous one.
@@ -147,7 +147,7 @@ impl Paths {
     ) {
         self.announce(sender, tree, peer, node);
         let id = self.own.id_of(node);
-        self.own.note_repeated(peer, id);
+        self.own.record_repeated(peer, id);
     }
 
     /// Removes and returns a path id that is due to be announced again, because the peer has not

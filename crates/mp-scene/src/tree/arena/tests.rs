@@ -9,7 +9,7 @@ fn tree() -> (Tree, NodeId) {
 }
 
 #[test]
-fn a_path_leads_to_its_node_and_back() {
+fn a_path_resolves_to_its_node_and_back() {
     let (tree, _) = tree();
     for path in [".", "Level", "Level/Door", ".."] {
         assert_eq!(tree.path_of(tree.find(path).unwrap()).as_deref(), Some(path));
@@ -37,7 +37,7 @@ fn another_node_can_be_the_multiplayer_root() {
 }
 
 #[test]
-fn a_node_leaves_with_everything_below_it() {
+fn removing_a_node_removes_its_children() {
     let (mut tree, level) = tree();
     let door = tree.find("Level/Door").unwrap();
     assert!(tree.remove(level).unwrap().is_some());
@@ -51,11 +51,11 @@ fn a_node_leaves_with_everything_below_it() {
 }
 
 #[test]
-fn a_name_is_refused_when_no_node_has_it_in_godot_or_it_is_taken() {
+fn invalid_and_taken_names_are_refused() {
     let (mut tree, _) = tree();
-    let near_made_up =
+    let almost_generated =
         ["@", "@2", "@Node", "@Node@", "@Node@2a", "@No/de@2", "@Node@2@3", "Node@2"];
-    for name in ["", "a/b", "a.b", "a:b", "a@b", "a\"b", "%a"].into_iter().chain(near_made_up) {
+    for name in ["", "a/b", "a.b", "a:b", "a@b", "a\"b", "%a"].into_iter().chain(almost_generated) {
         let error = tree.add(tree.root(), name, Group).unwrap_err();
         assert_eq!(error, TreeError::BadName(name.to_owned()));
     }
@@ -67,7 +67,7 @@ fn a_name_is_refused_when_no_node_has_it_in_godot_or_it_is_taken() {
 }
 
 #[test]
-fn a_node_can_have_a_name_that_godot_makes_up() {
+fn a_node_can_have_a_generated_name() {
     let (mut tree, level) = tree();
     for name in ["@Node@2", "@Sprite2D@17", "@@3"] {
         let node = tree.add(level, name, Group).unwrap().id();
@@ -80,7 +80,7 @@ fn a_node_can_have_a_name_that_godot_makes_up() {
 }
 
 #[test]
-fn authority_reaches_the_children_when_asked_to() {
+fn recursive_authority_applies_to_children() {
     let (mut tree, level) = tree();
     let door = tree.find("Level/Door").unwrap();
     let seven = PeerId::new(7).unwrap();
@@ -91,7 +91,7 @@ fn authority_reaches_the_children_when_asked_to() {
 }
 
 #[test]
-fn a_renamed_node_keeps_its_place() {
+fn a_renamed_node_keeps_its_position() {
     let (mut tree, level) = tree();
     tree.add(tree.root(), "Second", Group).unwrap();
     tree.rename(level, "First").unwrap();

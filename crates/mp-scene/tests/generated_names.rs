@@ -1,4 +1,4 @@
-//! Nodes under the names that Godot makes up for those that were added without one.
+//! Nodes with the names that Godot generates for unnamed nodes.
 #![allow(missing_docs, reason = "a test")]
 
 use mp_scene::prelude::*;
@@ -8,7 +8,7 @@ const SERVER: PeerId = PeerId::SERVER;
 const UNNAMED: &str = "@Node2D@17";
 const BELOW: &str = "@Node2D@17/Gun";
 
-/// A node that notes its calls.
+/// A node that records its calls.
 #[derive(Default)]
 struct Gun {
     aim: i64,
@@ -36,7 +36,7 @@ fn game() -> BranchBuilder {
     })
 }
 
-/// A server and a client, who have met.
+/// Returns a connected server and client.
 fn pair() -> (Lan, PeerId) {
     let mut lan = Lan::new(game()).unwrap();
     let client = lan.join(game()).unwrap();
@@ -50,7 +50,7 @@ fn gun<'l>(lan: &'l mut Lan, peer: PeerId, path: &str) -> &'l mut Gun {
 }
 
 #[test]
-fn a_node_with_a_made_up_name_is_called_by_its_path_and_then_by_its_number() {
+fn a_node_with_a_generated_name_is_called_by_path_and_then_by_id() {
     let (mut lan, client) = pair();
     for n in [1, 2] {
         for (caller, path) in [(SERVER, UNNAMED), (client, UNNAMED), (SERVER, BELOW)] {
@@ -66,7 +66,7 @@ fn a_node_with_a_made_up_name_is_called_by_its_path_and_then_by_its_number() {
 }
 
 #[test]
-fn a_node_with_a_made_up_name_is_synchronized() {
+fn a_node_with_a_generated_name_is_synchronized() {
     let (mut lan, client) = pair();
     gun(&mut lan, SERVER, UNNAMED).aim = 30;
     lan.settle();

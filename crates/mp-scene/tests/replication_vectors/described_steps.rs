@@ -1,4 +1,4 @@
-//! The steps that the recordings describe in words.
+//! Steps that the recordings describe in words.
 
 use std::rc::Rc;
 
@@ -127,7 +127,7 @@ impl Play {
                 allowed.borrow_mut().remove(&0);
                 self.sync(1, "Ents/f/Sync").update_visibility(None);
             }
-            // There is no such filter in Rust: it says yes or no.
+            // Filters in Rust return a bool, so this one does not exist.
             text if text.starts_with("a filter that returns an int") => {
                 let sync = self.sync(1, "Ents/f/Sync");
                 sync.add_visibility_filter(|_| false);
@@ -218,7 +218,7 @@ impl Play {
                 self.world.scene(1).add("Ents/other", Group).unwrap();
                 self.settle(1);
             }
-            // Godot finds a name for it.
+            // Godot generates a name for the node.
             "peer 1: add a plain with an auto-generated name (refused)" => {
                 self.add(1, "plain", "Plain", |_| {});
             }
@@ -295,7 +295,7 @@ impl Play {
                 self.free(1, "Spawner");
                 return Some(json!({"children": self.children(1, "Ents")}));
             }
-            // The order in which Godot's objects are made is that in which mp's nodes enter.
+            // Godot creates its objects in the order in which nodes enter in mp.
             "peer 1: create z,m,a,t,b, add t,a,z,b,m" => {
                 for name in ["z", "m", "a", "t", "b"] {
                     self.add(1, "ent", name, |_| {});
@@ -332,7 +332,7 @@ impl Play {
         None
     }
 
-    /// Peers that come and go.
+    /// Runs a step in which a peer connects or disconnects.
     pub(crate) fn take_ending_step(&mut self, text: &str) -> Option<Value> {
         match text {
             "transport reports 2 again at the server (late joiner)" => self.world.link_at(1, 2),
