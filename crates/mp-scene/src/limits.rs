@@ -12,11 +12,11 @@ pub const PATH_CACHE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Memory in bytes for the announced path ids of all peers together: the maximum of four peers. On
 /// a server most ids are the server's own; clients announce ids only of nodes that they call or
 /// have authority over.
-pub const PATH_CACHE_BYTES_OF_ALL_MAX: usize = 4 * PATH_CACHE_BYTES_MAX;
+pub const PATH_CACHE_TOTAL_BYTES_MAX: usize = 4 * PATH_CACHE_BYTES_MAX;
 
 /// Memory in bytes for announced path ids that each peer may use even if
-/// [`PATH_CACHE_BYTES_OF_ALL_MAX`] is reached: 300 nodes.
-pub const PATH_CACHE_BYTES_ALWAYS: usize = 64 * 1024;
+/// [`PATH_CACHE_TOTAL_BYTES_MAX`] is reached: 300 nodes.
+pub const PATH_CACHE_RESERVED_BYTES: usize = 64 * 1024;
 
 /// Memory in bytes of one announced path id besides its path: the entry, and its share of the maps
 /// by id, by node and of unused ids.
@@ -48,7 +48,7 @@ pub const LEVEL_BYTES_MAX: usize = PAUSED_BYTES_MAX;
 
 /// Maximum bytes of packets that wait for levels, of all peers together: eight levels. Beyond it
 /// each peer may still use [`EARLY_BYTES_MAX`], so that others cannot block it.
-pub const LEVEL_BYTES_OF_ALL_MAX: usize = 8 * LEVEL_BYTES_MAX;
+pub const LEVEL_TOTAL_BYTES_MAX: usize = 8 * LEVEL_BYTES_MAX;
 
 /// Minimum time for which an announcement waits for a missing node; the maximum is [`EARLY_TIME`]
 /// longer. Long levels take that long to load. It exceeds [`PATH_REPEAT_MAX`], so an announcement

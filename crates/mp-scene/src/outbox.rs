@@ -93,7 +93,7 @@ impl Outbox {
     /// Delivers queued messages in order, until `accept` returns one.
     pub(crate) fn deliver(&mut self, mut accept: impl FnMut(ToEndpoint) -> Result<(), ToEndpoint>) {
         (self.blocked, self.call) = (false, None);
-        let mut has_taken = false;
+        let mut has_accepted = false;
         while let Some(message) = self.waiting.pop_front() {
             let packets = match &message {
                 ToEndpoint::Send(batch) => batch.len(),
@@ -102,11 +102,11 @@ impl Outbox {
             if let Err(message) = accept(message) {
                 self.waiting.push_front(message);
                 self.blocked = true;
-                self.refusals = if has_taken { 0 } else { self.refusals.saturating_add(1) };
+                self.refusals = if has_accepted { 0 } else { self.refusals.saturating_add(1) };
                 return;
             }
             self.packets -= packets;
-            has_taken = true;
+            has_accepted = true;
         }
         self.refusals = 0;
     }
@@ -167,7 +167,7 @@ mod tests {
         }
     }
 
-    fn taken(outbox: &mut Outbox) -> Vec<u64> {
+    fn delivered(outbox: &mut Outbox) -> Vec<u64> {
         let mut numbers = Vec::new();
         outbox.deliver(|message| {
             if let ToEndpoint::Send(batch) = message {
@@ -195,7 +195,7 @@ mod tests {
         });
         assert!(outbox.is_blocked());
         outbox.send(packet(TransferMode::Reliable, 600)).unwrap();
-        assert_eq!(taken(&mut outbox), (256..=600).collect::<Vec<_>>());
+        assert_eq!(delivered(&mut outbox), (256..=600).collect::<Vec<_>>());
         assert!(!outbox.is_blocked());
     }
 
@@ -217,7 +217,7 @@ mod tests {
                 }
                 let rest = numbers(before..before + after);
                 let expected = [numbers(0..before), numbers(9_000..9_003), rest].concat();
-                assert_eq!(taken(&mut outbox), expected, "{before} before, {after} after");
+                assert_eq!(delivered(&mut outbox), expected, "{before} before, {after} after");
             }
         }
     }
@@ -250,10 +250,10 @@ mod tests {
             outbox.send(packet(TransferMode::Reliable, number)).unwrap();
         }
         refuse(&mut outbox);
-        let mut room = 1;
+        let mut capacity = 1;
         outbox.deliver(|message| {
-            room -= 1;
-            if room < 0 { Err(message) } else { Ok(()) }
+            capacity -= 1;
+            if capacity < 0 { Err(message) } else { Ok(()) }
         });
         outbox.send(packet(TransferMode::Reliable, 0)).unwrap();
     }
@@ -270,6 +270,6 @@ mod tests {
         outbox.send(packet(TransferMode::Reliable, OUTBOX_PACKETS_MAX as u64)).unwrap();
         assert_eq!(outbox.send(packet(TransferMode::Reliable, 0)), Err(Stuck));
         assert_eq!(outbox.dropped(), 2);
-        assert_eq!(taken(&mut outbox), (1..=OUTBOX_PACKETS_MAX as u64).collect::<Vec<_>>());
+        assert_eq!(delivered(&mut outbox), (1..=OUTBOX_PACKETS_MAX as u64).collect::<Vec<_>>());
     }
 }

@@ -330,7 +330,7 @@ impl Scene {
     pub(crate) fn call_remote(&mut self, call: Call) {
         let (sender, method) = (call.sender, call.method.clone());
         if let Err(error) = self.call(call) {
-            tracing::debug!(%sender, %method, %error, "call not made");
+            tracing::debug!(%sender, %method, %error, "dropped a call");
             self.failed_calls += 1;
         }
     }
@@ -339,10 +339,10 @@ impl Scene {
         let node = call.node;
         let result = self.run(call);
         while self.tree.is_checked_in(node)
-            && let Some(waiting) = self.pop_deferred(node)
+            && let Some(deferred) = self.pop_deferred(node)
         {
-            let method = waiting.method.clone();
-            let result = self.run(waiting);
+            let method = deferred.method.clone();
+            let result = self.run(deferred);
             self.record_deferred(&method, result);
         }
         result
@@ -363,10 +363,10 @@ impl Scene {
         let result = self.run_method(&mut out, call);
         // A node that the method removed is dropped with `out`; run its deferred calls now.
         while !self.tree.contains(node)
-            && let Some(waiting) = self.pop_deferred(node)
+            && let Some(deferred) = self.pop_deferred(node)
         {
-            let method = waiting.method.clone();
-            let result = self.run_method(&mut out, waiting);
+            let method = deferred.method.clone();
+            let result = self.run_method(&mut out, deferred);
             self.record_deferred(&method, result);
         }
         self.tree.check_in(out);
@@ -384,13 +384,13 @@ impl Scene {
 
     /// Removes and returns the oldest call that is deferred until a method of `node` returns.
     fn pop_deferred(&mut self, node: NodeId) -> Option<Call> {
-        let index = self.deferred.iter().position(|waiting| waiting.node == node)?;
+        let index = self.deferred.iter().position(|deferred| deferred.node == node)?;
         self.deferred.remove(index)
     }
 
     fn record_deferred(&mut self, method: &str, result: Result<(), CallError>) {
         if let Err(error) = result {
-            tracing::debug!(%method, %error, "deferred call not made");
+            tracing::debug!(%method, %error, "dropped a deferred call");
             self.failed_calls += 1;
         }
     }

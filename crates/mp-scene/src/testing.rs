@@ -26,7 +26,7 @@ use crate::{Branch, BranchBuilder, BuildError, Scene};
 pub struct Lan {
     now: Instant,
     /// The server first, then the clients by id.
-    sides: Vec<(Branch, MemoryMultiplayerPeer)>,
+    peers: Vec<(Branch, MemoryMultiplayerPeer)>,
 }
 
 impl Lan {
@@ -40,7 +40,7 @@ impl Lan {
     /// If the branch cannot be built.
     pub fn new(server: BranchBuilder) -> Result<Self, BuildError> {
         let server = (server.build()?, MemoryMultiplayerPeer::server());
-        Ok(Self { now: Instant::from_millis(1_000), sides: vec![server] })
+        Ok(Self { now: Instant::from_millis(1_000), peers: vec![server] })
     }
 
     /// Adds a client, which connects at the next step. Ids count up from 2.
@@ -54,17 +54,17 @@ impl Lan {
     /// With more than 2³¹ − 2 clients, since there are no more ids.
     pub fn join(&mut self, client: BranchBuilder) -> Result<PeerId, BuildError> {
         let branch = client.build()?;
-        let raw = i32::try_from(self.sides.len() + 1).ok();
+        let raw = i32::try_from(self.peers.len() + 1).ok();
         let id = raw.and_then(PeerId::new).expect("there are 2³¹ − 2 ids of clients");
-        let peer = self.sides[0].1.address().connect(id);
-        self.sides.push((branch, peer));
+        let peer = self.peers[0].1.address().connect(id);
+        self.peers.push((branch, peer));
         Ok(id)
     }
 
     /// Runs one turn of all peers, in the order of their ids.
     pub fn step(&mut self) {
         self.now += Self::STEP;
-        for (branch, peer) in &mut self.sides {
+        for (branch, peer) in &mut self.peers {
             branch.poll(peer, self.now);
         }
     }
@@ -74,10 +74,10 @@ impl Lan {
     /// # Panics
     ///
     /// As [`branch`](Self::branch).
-    pub fn step_side(&mut self, id: PeerId) {
+    pub fn step_peer(&mut self, id: PeerId) {
         self.now += Self::STEP;
         let now = self.now;
-        let (branch, peer) = self.side(id);
+        let (branch, peer) = self.entry(id);
         branch.poll(peer, now);
     }
 
@@ -94,7 +94,7 @@ impl Lan {
     ///
     /// If there is no such peer.
     pub fn branch(&mut self, id: PeerId) -> &mut Branch {
-        &mut self.side(id).0
+        &mut self.entry(id).0
     }
 
     /// Returns the scene of peer `id`.
@@ -112,10 +112,10 @@ impl Lan {
     ///
     /// As [`branch`](Self::branch).
     pub fn peer(&mut self, id: PeerId) -> &mut MemoryMultiplayerPeer {
-        &mut self.side(id).1
+        &mut self.entry(id).1
     }
 
-    fn side(&mut self, id: PeerId) -> &mut (Branch, MemoryMultiplayerPeer) {
-        &mut self.sides[id.get() as usize - 1]
+    fn entry(&mut self, id: PeerId) -> &mut (Branch, MemoryMultiplayerPeer) {
+        &mut self.peers[id.get() as usize - 1]
     }
 }

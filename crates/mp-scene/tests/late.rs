@@ -152,7 +152,7 @@ fn an_unreliable_call_that_is_overtaken_by_the_removal_of_its_node_is_lost() {
     lan.scene(SERVER).rpc_id(client, node, "graze", (1,)).unwrap();
     // The removal overtakes the call: the client's program removes the node before it polls.
     let gone = lan.scene(client).find("Players/3").unwrap();
-    lan.step_side(SERVER);
+    lan.step_peer(SERVER);
     lan.scene(client).remove(gone).unwrap();
     die(&mut lan);
     wait(&mut lan, EARLY_TIME / 2);

@@ -8,14 +8,14 @@ use mp_scene::testing::Lan;
 struct Input {
     sync: MultiplayerSynchronizer,
     direction: Vector2,
-    heard: u32,
+    calls: u32,
 }
 
 impl Default for Input {
     fn default() -> Self {
         let config = ReplicationConfig::new().always(".:direction");
         let sync = MultiplayerSynchronizer::new(config).with_root_path(".");
-        Self { sync, direction: Vector2::default(), heard: 0 }
+        Self { sync, direction: Vector2::default(), calls: 0 }
     }
 }
 
@@ -23,7 +23,7 @@ impl Node for Input {
     fn rpc_table() -> RpcTable<Self> {
         RpcTable::new()
             .method("answer", RpcConfig::authority(), |input: &mut Self, _cx, (): ()| {
-                input.heard += 1;
+                input.calls += 1;
             })
             .method("ask", RpcConfig::any_peer(), |_input: &mut Self, cx, (): ()| {
                 let node = cx.node();
@@ -95,7 +95,7 @@ fn a_method_of_a_synchronizer_calls_its_own_node() {
     let node = lan.scene(client).find("Input").unwrap();
     lan.scene(client).rpc_id(PeerId::SERVER, node, "ask", ()).unwrap();
     lan.settle();
-    assert_eq!(input(&mut lan, client).heard, 1);
+    assert_eq!(input(&mut lan, client).calls, 1);
 }
 
 #[test]

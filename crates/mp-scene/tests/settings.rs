@@ -64,7 +64,7 @@ fn the_relay_is_switched_off_in_a_session() {
         assert_eq!(lan.scene(client).peers(), others.collect::<Vec<_>>(), "at {client}");
     }
     assert_eq!(lan.scene(late).peers(), [SERVER]);
-    assert_eq!(lan.scene(late).stats().packets_received, 0, "nobody was announced to it");
+    assert_eq!(lan.scene(late).stats().packets_received, 0, "no peer was announced to it");
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn the_relay_is_switched_on_in_a_session() {
     lan.settle();
     assert_eq!(lan.scene(late).peers(), [SERVER, early[0]]);
     let after = lan.scene(early[0]).stats().packets_received;
-    assert_eq!(after, before, "what was not announced is not taken back");
+    assert_eq!(after, before, "no departure is reported of a peer that was not announced");
     lan.peer(late).close();
     lan.settle();
     assert_eq!(lan.scene(early[0]).peers(), [SERVER]);

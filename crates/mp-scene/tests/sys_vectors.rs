@@ -208,7 +208,7 @@ fn take_described_step(world: &mut World, text: &str) -> Returned {
             multiplayer.set_refuse_new_connections(true);
             let get = multiplayer.is_refusing_new_connections();
             world.flush(1);
-            assert!(world.take_refusing(), "the transport is told");
+            assert!(world.take_refusing(), "the transport refuses connections");
             return serde_json::json!({ "get": get });
         }
         "transport of 2 goes disconnected (its peer_disconnected(1) is emitted first by real transports or not at all)"

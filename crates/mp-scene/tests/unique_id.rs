@@ -19,7 +19,7 @@ fn id(raw: i32) -> PeerId {
 }
 
 #[test]
-fn a_polled_branch_learns_the_id_that_the_server_drew() {
+fn a_polled_branch_receives_the_id_assigned_by_the_server() {
     let mut peer = client(None);
     let mut branch = Branch::builder("/root").build().unwrap();
     branch.poll(&mut peer, Instant::from_millis(1));
@@ -30,7 +30,7 @@ fn a_polled_branch_learns_the_id_that_the_server_drew() {
 }
 
 #[test]
-fn a_branch_behind_an_endpoint_learns_it_too() {
+fn a_branch_with_an_endpoint_receives_the_id_assigned_by_the_server() {
     let now = Instant::from_millis(1);
     let peer = client(Some(PeerEvent::UniqueId(id(1_234))));
     let mut endpoint = Endpoint::new(EndpointId(1), peer, BranchId(0));

@@ -74,8 +74,8 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "reused-path-id",
         what: "the path id of a removed node stays valid for its successor of the same name",
         file: "crates/mp-scene/src/path_cache/remote.rs",
-        right: "if announcement_of(node) != given.announcement {",
-        wrong: "if announcement_of(node) != given.announcement && false {",
+        right: "if announcement_of(node) != assigned.announcement {",
+        wrong: "if announcement_of(node) != assigned.announcement && false {",
     },
     Fault {
         name: "never-resumed",

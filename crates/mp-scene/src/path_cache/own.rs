@@ -65,7 +65,7 @@ impl OwnPaths {
 
     /// Discards the id of a node that was removed, renamed or moved.
     pub(crate) fn remove_node(&mut self, node: NodeId) {
-        self.forget(node, |_| ());
+        self.discard(node, |_| ());
     }
 
     /// Discards the ids of the nodes for which `has_moved` returns true. Returns these nodes, and
@@ -79,13 +79,13 @@ impl OwnPaths {
         let moved: Vec<_> = moved.into_iter().map(|(node, _)| *node).collect();
         let mut unconfirmed = Vec::new();
         for &node in &moved {
-            self.forget(node, |peer| unconfirmed.push((peer, node)));
+            self.discard(node, |peer| unconfirmed.push((peer, node)));
         }
         (moved, unconfirmed)
     }
 
     /// Discards the id of a node, and reports the peers that had not confirmed it.
-    fn forget(&mut self, node: NodeId, mut had_not_confirmed: impl FnMut(PeerId)) {
+    fn discard(&mut self, node: NodeId, mut had_not_confirmed: impl FnMut(PeerId)) {
         let Some(id) = self.ids.remove(&node) else { return };
         for (&peer, paths) in &mut self.peers {
             if let Some(due) = paths.remove(id) {
@@ -299,8 +299,8 @@ mod tests {
         let (mut repeated, mut turns) = (BTreeSet::new(), 0);
         while repeated.len() < 8_000 {
             let now = world.repeat();
-            assert!(now.len() <= PATH_REPEATS_MAX, "{} in a turn", now.len());
-            assert_eq!(world.repeat(), [], "in the next turn at once");
+            assert!(now.len() <= PATH_REPEATS_MAX, "{} in an interval", now.len());
+            assert_eq!(world.repeat(), [], "in the same interval");
             repeated.extend(now);
             world.wait(PATH_REPEAT_INTERVAL);
             turns += 1;

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use mp_core::PeerId;
 
 use crate::limits::{
-    PATH_CACHE_BYTES_ALWAYS, PATH_CACHE_BYTES_MAX, PATH_CACHE_BYTES_OF_ALL_MAX, PATH_ENTRY_BYTES,
+    PATH_CACHE_BYTES_MAX, PATH_CACHE_RESERVED_BYTES, PATH_CACHE_TOTAL_BYTES_MAX, PATH_ENTRY_BYTES,
 };
 use crate::scene_multiplayer::{NotAccepted, Refusal};
 use crate::tree::{NodeId, NodeTree};
@@ -15,8 +15,8 @@ use crate::tree::{NodeId, NodeTree};
 ///
 /// An id stays after its node has left: as in Godot, the peer uses it again when it shows a hidden
 /// node, or for another node at the same path. Memory is bounded by [`PATH_CACHE_BYTES_MAX`] for
-/// each peer and [`PATH_CACHE_BYTES_OF_ALL_MAX`] for all, of which each peer may always use
-/// [`PATH_CACHE_BYTES_ALWAYS`].
+/// each peer and [`PATH_CACHE_TOTAL_BYTES_MAX`] for all, of which each peer may always use
+/// [`PATH_CACHE_RESERVED_BYTES`].
 ///
 /// At a limit unused ids are discarded, the oldest first: ids whose nodes have left, or to whose
 /// nodes the peer has assigned later ids. Without unused ids a new one is refused.
@@ -26,36 +26,36 @@ pub(crate) struct RemotePaths {
     /// Memory in bytes of the ids of all peers.
     bytes: usize,
     /// Unused ids of all peers, in the order in which they became unused.
-    idle: BTreeMap<u64, (PeerId, u32)>,
-    last_idle: u64,
+    unused: BTreeMap<u64, (PeerId, u32)>,
+    last_unused: u64,
     /// Number of discarded ids.
-    forgotten: u64,
+    discarded: u64,
 }
 
 /// The path ids of one peer.
 #[derive(Debug, Default)]
 struct PeerPaths {
-    given: BTreeMap<u32, Given>,
-    /// Memory in bytes of `given`.
+    assigned: BTreeMap<u32, AssignedPath>,
+    /// Memory in bytes of `assigned`.
     bytes: usize,
     /// The current id of each node; all other ids are unused.
     in_use: BTreeMap<NodeId, u32>,
     /// The unused ids of this peer.
-    idle: BTreeMap<u64, u32>,
+    unused: BTreeMap<u64, u32>,
     /// Nodes for which the peer's RPC table differs.
     mismatched: BTreeSet<NodeId>,
 }
 
 /// The node of a path id.
 #[derive(Debug)]
-struct Given {
+struct AssignedPath {
     node: NodeId,
     /// Resolved again after the node has left the tree.
     path: Box<str>,
     /// The announcement that created the node.
     announcement: Option<Announcement>,
-    /// Key in `idle`, if the id is unused.
-    idle: Option<u64>,
+    /// Key in `unused`, if the id is unused.
+    unused: Option<u64>,
 }
 
 /// The announcement of a node, or of the innermost announced node above it. It distinguishes nodes
@@ -71,9 +71,9 @@ pub(crate) enum Announcement {
 
 /// The reason why a path id of a peer was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refused {
+pub(crate) enum RefusedId {
     /// The id is in use.
-    Taken,
+    InUse,
     /// The memory limit is reached and the peer has no unused ids.
     Full,
 }
@@ -87,18 +87,18 @@ impl RemotePaths {
     pub(crate) fn remove_peer(&mut self, peer: PeerId) {
         let Some(paths) = self.peers.remove(&peer) else { return };
         self.bytes -= paths.bytes;
-        for place in paths.idle.keys() {
-            self.idle.remove(place);
+        for place in paths.unused.keys() {
+            self.unused.remove(place);
         }
     }
 
     pub(crate) fn clear(&mut self) {
-        *self = Self { forgotten: self.forgotten, ..Self::default() };
+        *self = Self { discarded: self.discarded, ..Self::default() };
     }
 
     /// Returns the number of ids discarded so far to free memory for others.
-    pub(crate) fn forgotten(&self) -> u64 {
-        self.forgotten
+    pub(crate) fn discarded(&self) -> u64 {
+        self.discarded
     }
 
     /// Marks the ids of a removed node as unused.
@@ -106,7 +106,7 @@ impl RemotePaths {
         for (&peer, paths) in &mut self.peers {
             paths.mismatched.remove(&node);
             if let Some(id) = paths.in_use.remove(&node) {
-                paths.set_idle(peer, id, &mut self.idle, &mut self.last_idle);
+                paths.set_unused(peer, id, &mut self.unused, &mut self.last_unused);
             }
         }
     }
@@ -127,71 +127,73 @@ impl RemotePaths {
     }
 
     /// Returns whether `peer` has assigned `id`.
-    pub(crate) fn is_given(&self, peer: PeerId, id: u32) -> bool {
-        self.peers.get(&peer).is_some_and(|paths| paths.given.contains_key(&id))
+    pub(crate) fn is_assigned(&self, peer: PeerId, id: u32) -> bool {
+        self.peers.get(&peer).is_some_and(|paths| paths.assigned.contains_key(&id))
     }
 
     /// Returns whether `peer` has assigned `id` to the node at `path`.
-    pub(crate) fn has_given(&self, peer: PeerId, id: u32, path: &str) -> bool {
-        let given = self.peers.get(&peer).and_then(|paths| paths.given.get(&id));
-        given.is_some_and(|given| *given.path == *path)
+    pub(crate) fn is_assigned_to(&self, peer: PeerId, id: u32, path: &str) -> bool {
+        let assigned = self.peers.get(&peer).and_then(|paths| paths.assigned.get(&id));
+        assigned.is_some_and(|assigned| *assigned.path == *path)
     }
 
     /// Records that `peer` has assigned `id` to `node`.
-    pub(crate) fn give(
+    pub(crate) fn assign(
         &mut self,
         peer: PeerId,
         id: u32,
         node: NodeId,
         announcement: Option<Announcement>,
         path: &str,
-    ) -> Result<(), Refused> {
-        if self.is_given(peer, id) {
-            return Err(Refused::Taken);
+    ) -> Result<(), RefusedId> {
+        if self.is_assigned(peer, id) {
+            return Err(RefusedId::InUse);
         }
         let bytes = PATH_ENTRY_BYTES + path.len();
-        self.make_room(peer, bytes)?;
-        let paths = self.peers.get_mut(&peer).ok_or(Refused::Full)?;
+        self.free_memory(peer, bytes)?;
+        let paths = self.peers.get_mut(&peer).ok_or(RefusedId::Full)?;
         self.bytes += bytes;
         paths.bytes += bytes;
         // A peer uses one id for each of its nodes: it no longer uses the earlier id, or has two
         // nodes for this one.
         if let Some(earlier) = paths.in_use.insert(node, id) {
-            paths.set_idle(peer, earlier, &mut self.idle, &mut self.last_idle);
+            paths.set_unused(peer, earlier, &mut self.unused, &mut self.last_unused);
         }
-        paths.given.insert(id, Given { node, path: path.into(), announcement, idle: None });
+        paths
+            .assigned
+            .insert(id, AssignedPath { node, path: path.into(), announcement, unused: None });
         Ok(())
     }
 
     /// Discards unused ids until `peer` may use `bytes` more.
-    fn make_room(&mut self, peer: PeerId, bytes: usize) -> Result<(), Refused> {
+    fn free_memory(&mut self, peer: PeerId, bytes: usize) -> Result<(), RefusedId> {
         loop {
-            let paths = self.peers.get(&peer).ok_or(Refused::Full)?;
+            let paths = self.peers.get(&peer).ok_or(RefusedId::Full)?;
             let after = paths.bytes + bytes;
-            let is_full = self.bytes + bytes > PATH_CACHE_BYTES_OF_ALL_MAX;
+            let is_full = self.bytes + bytes > PATH_CACHE_TOTAL_BYTES_MAX;
             let oldest = if after > PATH_CACHE_BYTES_MAX {
-                paths.idle.values().next().map(|&id| (peer, id))
-            } else if is_full && after > PATH_CACHE_BYTES_ALWAYS {
-                self.idle.values().next().copied()
+                paths.unused.values().next().map(|&id| (peer, id))
+            } else if is_full && after > PATH_CACHE_RESERVED_BYTES {
+                self.unused.values().next().copied()
             } else {
                 return Ok(());
             };
-            let (peer, id) = oldest.ok_or(Refused::Full)?;
-            self.forget(peer, id);
+            let (peer, id) = oldest.ok_or(RefusedId::Full)?;
+            self.discard(peer, id);
         }
     }
 
-    fn forget(&mut self, peer: PeerId, id: u32) {
+    fn discard(&mut self, peer: PeerId, id: u32) {
         let Some(paths) = self.peers.get_mut(&peer) else { return };
-        let Some(given) = paths.given.remove(&id) else { return };
-        if let Some(place) = given.idle {
-            paths.idle.remove(&place);
-            self.idle.remove(&place);
+        let Some(assigned) = paths.assigned.remove(&id) else { return };
+        if let Some(place) = assigned.unused {
+            paths.unused.remove(&place);
+            self.unused.remove(&place);
         }
-        let bytes = PATH_ENTRY_BYTES + given.path.len();
+        let bytes = PATH_ENTRY_BYTES + assigned.path.len();
         paths.bytes -= bytes;
         self.bytes -= bytes;
-        self.forgotten += 1;
+        self.discarded += 1;
     }
 
     /// Returns the node to which `peer` assigned `id`. If the node has left the tree, its path is
@@ -206,21 +208,21 @@ impl RemotePaths {
     ) -> Result<NodeId, NotAccepted> {
         let unknown = NotAccepted::Refused(Refusal::UnknownNumber);
         let Some(paths) = self.peers.get_mut(&peer) else { return Err(unknown) };
-        let Some(given) = paths.given.get_mut(&id) else { return Err(unknown) };
-        if tree.name_of(given.node).is_some() {
-            return Ok(given.node);
+        let Some(assigned) = paths.assigned.get_mut(&id) else { return Err(unknown) };
+        if tree.name_of(assigned.node).is_some() {
+            return Ok(assigned.node);
         }
-        let gone = || NotAccepted::Gone(given.path.to_string());
-        let node = tree.find(&given.path).ok_or_else(gone)?;
-        if announcement_of(node) != given.announcement {
+        let gone = || NotAccepted::Gone(assigned.path.to_string());
+        let node = tree.find(&assigned.path).ok_or_else(gone)?;
+        if announcement_of(node) != assigned.announcement {
             return Err(Refusal::NodeLeft.into());
         }
-        let before = std::mem::replace(&mut given.node, node);
+        let before = std::mem::replace(&mut assigned.node, node);
         if let Entry::Vacant(entry) = paths.in_use.entry(node) {
             entry.insert(id);
-            if let Some(place) = given.idle.take() {
-                paths.idle.remove(&place);
-                self.idle.remove(&place);
+            if let Some(place) = assigned.unused.take() {
+                paths.unused.remove(&place);
+                self.unused.remove(&place);
             }
             if paths.in_use.get(&before) == Some(&id) {
                 paths.in_use.remove(&before);
@@ -232,20 +234,22 @@ impl RemotePaths {
 
 impl PeerPaths {
     /// Appends an id to the unused ones, unless it is already unused.
-    fn set_idle(
+    fn set_unused(
         &mut self,
         peer: PeerId,
         id: u32,
-        idle: &mut BTreeMap<u64, (PeerId, u32)>,
+        unused: &mut BTreeMap<u64, (PeerId, u32)>,
         last: &mut u64,
     ) {
-        let Some(given) = self.given.get_mut(&id).filter(|given| given.idle.is_none()) else {
+        let Some(assigned) =
+            self.assigned.get_mut(&id).filter(|assigned| assigned.unused.is_none())
+        else {
             return;
         };
         *last += 1;
-        given.idle = Some(*last);
-        self.idle.insert(*last, id);
-        idle.insert(*last, (peer, id));
+        assigned.unused = Some(*last);
+        self.unused.insert(*last, id);
+        unused.insert(*last, (peer, id));
     }
 }
 
@@ -270,15 +274,16 @@ mod tests {
     fn fill(paths: &mut RemotePaths, peer: PeerId, nodes: &[NodeId]) -> usize {
         let path = "x".repeat(ENTRY - PATH_ENTRY_BYTES);
         paths.add_peer(peer);
-        let give = |&(id, &node): &(u32, &NodeId)| paths.give(peer, id, node, None, &path).is_ok();
-        (1..).zip(nodes).take_while(give).count()
+        let assign =
+            |&(id, &node): &(u32, &NodeId)| paths.assign(peer, id, node, None, &path).is_ok();
+        (1..).zip(nodes).take_while(assign).count()
     }
 
     const ENTRY: usize = 32 * 1024;
     const OF_ONE: usize = PATH_CACHE_BYTES_MAX / ENTRY;
     /// Number of peers that may use the full memory of one peer.
-    const FULL: usize = PATH_CACHE_BYTES_OF_ALL_MAX / PATH_CACHE_BYTES_MAX;
-    const ALWAYS: usize = PATH_CACHE_BYTES_ALWAYS / ENTRY;
+    const FULL: usize = PATH_CACHE_TOTAL_BYTES_MAX / PATH_CACHE_BYTES_MAX;
+    const ALWAYS: usize = PATH_CACHE_RESERVED_BYTES / ENTRY;
 
     #[test]
     fn path_ids_of_all_peers_are_bounded_and_each_peer_has_its_share() {
@@ -289,9 +294,13 @@ mod tests {
         assert_eq!(numbered, [vec![OF_ONE; FULL], vec![ALWAYS; others]].concat());
 
         paths.remove_peer(peer(2));
-        let has_room = fill(&mut paths, peer(14), &nodes);
-        assert_eq!(has_room, OF_ONE - others * ALWAYS, "there is room again");
-        assert_eq!(paths.forgotten(), 0);
+        let accepted = fill(&mut paths, peer(14), &nodes);
+        assert_eq!(
+            accepted,
+            OF_ONE - others * ALWAYS,
+            "the memory of a removed peer is available again"
+        );
+        assert_eq!(paths.discarded(), 0);
         (3..15).for_each(|id| paths.remove_peer(peer(id)));
         assert_eq!(paths.bytes, 0);
     }
@@ -306,9 +315,9 @@ mod tests {
         }
         nodes[..3].iter().for_each(|&node| paths.remove_node(node));
         assert_eq!(fill(&mut paths, peer(10), &nodes[3..]), 3 * FULL);
-        assert_eq!((paths.forgotten(), paths.idle.len()), (3 * FULL as u64, 0));
+        assert_eq!((paths.discarded(), paths.unused.len()), (3 * FULL as u64, 0));
         for id in others {
-            let has: Vec<_> = (1..=4).map(|number| paths.is_given(peer(id), number)).collect();
+            let has: Vec<_> = (1..=4).map(|number| paths.is_assigned(peer(id), number)).collect();
             assert_eq!(has, [false, false, false, true]);
         }
     }
@@ -320,10 +329,10 @@ mod tests {
         paths.add_peer(peer(2));
         let fit = PATH_CACHE_BYTES_MAX / (PATH_ENTRY_BYTES + 1);
         for id in 1..=fit as u32 + 10 {
-            paths.give(peer(2), id, node, None, "A").unwrap();
+            paths.assign(peer(2), id, node, None, "A").unwrap();
         }
-        assert_eq!((paths.forgotten(), paths.idle.len()), (10, fit - 1));
-        assert!(!paths.is_given(peer(2), 10) && paths.is_given(peer(2), 11));
+        assert_eq!((paths.discarded(), paths.unused.len()), (10, fit - 1));
+        assert!(!paths.is_assigned(peer(2), 10) && paths.is_assigned(peer(2), 11));
     }
 
     #[test]
@@ -334,14 +343,14 @@ mod tests {
         for id in 0..110_000 {
             let path = format!("Bullet_of_player_1234567890_{id:08}");
             let node = tree.add(tree.root(), &path, Group).unwrap().id();
-            paths.give(peer(2), id, node, None, &path).unwrap();
+            paths.assign(peer(2), id, node, None, &path).unwrap();
             paths.set_mismatched(peer(2), node, true);
             tree.remove(node).unwrap();
             paths.remove_node(node);
         }
-        let PeerPaths { given, bytes, in_use, idle, mismatched } = &paths.peers[&peer(2)];
+        let PeerPaths { assigned, bytes, in_use, unused, mismatched } = &paths.peers[&peer(2)];
         assert!(*bytes <= PATH_CACHE_BYTES_MAX && *bytes == paths.bytes, "{bytes}");
-        assert_eq!((given.len(), in_use.len(), mismatched.len()), (idle.len(), 0, 0));
-        assert_eq!(paths.forgotten() as usize, 110_000 - given.len());
+        assert_eq!((assigned.len(), in_use.len(), mismatched.len()), (unused.len(), 0, 0));
+        assert_eq!(paths.discarded() as usize, 110_000 - assigned.len());
     }
 }

@@ -32,27 +32,27 @@ use crate::tree::{NodeId, NodeRef};
 /// let sync = scene.add("Sync", sync)?;
 ///
 /// let mut grid = InterestGrid::new(500.0);
-/// grid.place(sync.id(), Vector2::new(100.0, 0.0), InterestGrid::EVERY_LAYER);
+/// grid.place(sync.id(), Vector2::new(100.0, 0.0), InterestGrid::ALL_LAYERS);
 /// let peer = PeerId::new(7).unwrap();
-/// grid.set_view(peer, Vector2::ZERO, 300.0, InterestGrid::EVERY_LAYER);
+/// grid.set_view(peer, Vector2::ZERO, 300.0, InterestGrid::ALL_LAYERS);
 /// grid.update(scene);
 /// assert!(scene.get(sync)?.visibility_for(peer));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
-pub struct InterestGrid<V: Place = Vector2> {
+pub struct InterestGrid<V: GridPosition = Vector2> {
     cell_size: f32,
     margin: f32,
     placed: IndexMap<NodeId, Placed<V>>,
     views: IndexMap<PeerId, View<V>>,
-    cells: HashMap<Cell, Content>,
+    cells: HashMap<Cell, CellContent>,
     moved: IndexSet<NodeId>,
-    looking: IndexSet<PeerId>,
-    gone: Vec<(NodeId, PeerId)>,
+    changed_views: IndexSet<PeerId>,
+    hidden: Vec<(NodeId, PeerId)>,
 }
 
 /// A position in the space of an [`InterestGrid`].
-pub trait Place: Copy {
+pub trait GridPosition: Copy {
     /// Returns the coordinates that select the cell: x and y in two dimensions, x and z in three.
     fn ground(self) -> (f32, f32);
 
@@ -67,7 +67,7 @@ struct Placed<V> {
     position: V,
     layers: u32,
     cell: Cell,
-    seen_by: IndexSet<PeerId>,
+    viewers: IndexSet<PeerId>,
 }
 
 #[derive(Debug)]
@@ -77,22 +77,22 @@ struct View<V> {
     layers: u32,
     /// The lowest and the highest cell in range.
     reach: (Cell, Cell),
-    sees: IndexSet<NodeId>,
+    visible: IndexSet<NodeId>,
 }
 
 /// The synchronizers in a cell, and the peers whose views reach the cell.
 #[derive(Debug, Default)]
-struct Content {
+struct CellContent {
     placed: IndexSet<NodeId>,
     views: IndexSet<PeerId>,
 }
 
 impl InterestGrid<Vector2> {
     /// All layers. A view shows only synchronizers with which it has a layer in common.
-    pub const EVERY_LAYER: u32 = u32::MAX;
+    pub const ALL_LAYERS: u32 = u32::MAX;
 }
 
-impl<V: Place> InterestGrid<V> {
+impl<V: GridPosition> InterestGrid<V> {
     /// Creates a grid with cells of this size.
     ///
     /// # Panics
@@ -110,8 +110,8 @@ impl<V: Place> InterestGrid<V> {
             views: IndexMap::new(),
             cells: HashMap::new(),
             moved: IndexSet::new(),
-            looking: IndexSet::new(),
-            gone: Vec::new(),
+            changed_views: IndexSet::new(),
+            hidden: Vec::new(),
         }
     }
 
@@ -127,9 +127,9 @@ impl<V: Place> InterestGrid<V> {
     pub fn place(&mut self, synchronizer: NodeId, position: V, layers: u32) {
         let cell = self.cell_of(position);
         let placed = self.placed.entry(synchronizer).or_insert_with(|| {
-            let seen_by = IndexSet::new();
+            let viewers = IndexSet::new();
             self.cells.entry(cell).or_default().placed.insert(synchronizer);
-            Placed { position, layers, cell, seen_by }
+            Placed { position, layers, cell, viewers }
         });
         if placed.cell != cell {
             let old = std::mem::replace(&mut placed.cell, cell);
@@ -137,7 +137,7 @@ impl<V: Place> InterestGrid<V> {
                 content.placed.swap_remove(&synchronizer);
             }
             self.cells.entry(cell).or_default().placed.insert(synchronizer);
-            self.tidy(old);
+            self.remove_if_empty(old);
         }
         if let Some(placed) = self.placed.get_mut(&synchronizer) {
             (placed.position, placed.layers) = (position, layers);
@@ -149,15 +149,15 @@ impl<V: Place> InterestGrid<V> {
     pub fn remove(&mut self, synchronizer: NodeId) {
         let Some(placed) = self.placed.swap_remove(&synchronizer) else { return };
         self.moved.swap_remove(&synchronizer);
-        for peer in placed.seen_by {
+        for peer in placed.viewers {
             if let Some(view) = self.views.get_mut(&peer) {
-                view.sees.swap_remove(&synchronizer);
+                view.visible.swap_remove(&synchronizer);
             }
         }
         if let Some(content) = self.cells.get_mut(&placed.cell) {
             content.placed.swap_remove(&synchronizer);
         }
-        self.tidy(placed.cell);
+        self.remove_if_empty(placed.cell);
     }
 
     /// Sets the position, radius and layers of a peer's view. A view reaches at most 64 cells in
@@ -173,23 +173,23 @@ impl<V: Place> InterestGrid<V> {
                 self.cells.entry(cell).or_default().views.insert(peer);
             }
         }
-        let sees = self.views.get_mut(&peer).map(|view| std::mem::take(&mut view.sees));
-        let sees = sees.unwrap_or_default();
-        self.views.insert(peer, View { position, radius, layers, reach, sees });
-        self.looking.insert(peer);
+        let visible = self.views.get_mut(&peer).map(|view| std::mem::take(&mut view.visible));
+        let visible = visible.unwrap_or_default();
+        self.views.insert(peer, View { position, radius, layers, reach, visible });
+        self.changed_views.insert(peer);
     }
 
     /// Removes a peer's view. The next [`update`](Self::update) hides all placed synchronizers from
     /// the peer.
     pub fn remove_view(&mut self, peer: PeerId) {
         let Some(view) = self.views.swap_remove(&peer) else { return };
-        self.looking.swap_remove(&peer);
+        self.changed_views.swap_remove(&peer);
         self.remove_view_from_cells(peer, view.reach);
-        for synchronizer in view.sees {
+        for synchronizer in view.visible {
             if let Some(placed) = self.placed.get_mut(&synchronizer) {
-                placed.seen_by.swap_remove(&peer);
+                placed.viewers.swap_remove(&peer);
             }
-            self.gone.push((synchronizer, peer));
+            self.hidden.push((synchronizer, peer));
         }
     }
 
@@ -197,36 +197,36 @@ impl<V: Place> InterestGrid<V> {
     /// that are not in the tree any more are removed.
     pub fn update(&mut self, scene: &mut Scene) {
         let mut changes = Vec::new();
-        for (synchronizer, peer) in std::mem::take(&mut self.gone) {
+        for (synchronizer, peer) in std::mem::take(&mut self.hidden) {
             changes.push((synchronizer, peer, false));
         }
         for synchronizer in std::mem::take(&mut self.moved) {
             let Some(placed) = self.placed.get(&synchronizer) else { continue };
             let near = self.cells.get(&placed.cell).into_iter().flat_map(|content| &content.views);
-            let candidates: IndexSet<_> = near.chain(&placed.seen_by).copied().collect();
+            let candidates: IndexSet<_> = near.chain(&placed.viewers).copied().collect();
             for peer in candidates {
-                self.settle(synchronizer, peer, &mut changes);
+                self.update_pair(synchronizer, peer, &mut changes);
             }
         }
-        for peer in std::mem::take(&mut self.looking) {
+        for peer in std::mem::take(&mut self.changed_views) {
             let Some(view) = self.views.get(&peer) else { continue };
             let near = cells(view.reach).filter_map(|cell| self.cells.get(&cell));
             let near = near.flat_map(|content| &content.placed);
-            let candidates: IndexSet<_> = near.chain(&view.sees).copied().collect();
+            let candidates: IndexSet<_> = near.chain(&view.visible).copied().collect();
             for synchronizer in candidates {
-                self.settle(synchronizer, peer, &mut changes);
+                self.update_pair(synchronizer, peer, &mut changes);
             }
         }
-        for (synchronizer, peer, sees) in changes {
+        for (synchronizer, peer, visible) in changes {
             let node: NodeRef<MultiplayerSynchronizer> = NodeRef::new(synchronizer);
             match scene.get_mut(node) {
-                Ok(node) => node.set_visibility_for(peer, sees),
+                Ok(node) => node.set_visibility_for(peer, visible),
                 Err(_) => self.remove(synchronizer),
             }
         }
     }
 
-    fn settle(
+    fn update_pair(
         &mut self,
         synchronizer: NodeId,
         peer: PeerId,
@@ -234,21 +234,21 @@ impl<V: Place> InterestGrid<V> {
     ) {
         let Some(placed) = self.placed.get_mut(&synchronizer) else { return };
         let Some(view) = self.views.get_mut(&peer) else { return };
-        let saw = view.sees.contains(&synchronizer);
-        let radius = if saw { view.radius + self.margin } else { view.radius };
+        let was_visible = view.visible.contains(&synchronizer);
+        let radius = if was_visible { view.radius + self.margin } else { view.radius };
         let is_near = placed.position.distance_squared(view.position) <= radius * radius;
-        let sees = is_near && placed.layers & view.layers != 0;
-        if sees == saw {
+        let visible = is_near && placed.layers & view.layers != 0;
+        if visible == was_visible {
             return;
         }
-        if sees {
-            view.sees.insert(synchronizer);
-            placed.seen_by.insert(peer);
+        if visible {
+            view.visible.insert(synchronizer);
+            placed.viewers.insert(peer);
         } else {
-            view.sees.swap_remove(&synchronizer);
-            placed.seen_by.swap_remove(&peer);
+            view.visible.swap_remove(&synchronizer);
+            placed.viewers.swap_remove(&peer);
         }
-        changes.push((synchronizer, peer, sees));
+        changes.push((synchronizer, peer, visible));
     }
 
     fn remove_view_from_cells(&mut self, peer: PeerId, reach: (Cell, Cell)) {
@@ -256,13 +256,13 @@ impl<V: Place> InterestGrid<V> {
             if let Some(content) = self.cells.get_mut(&cell) {
                 content.views.swap_remove(&peer);
             }
-            self.tidy(cell);
+            self.remove_if_empty(cell);
         }
     }
 
     /// Removes a cell if it is empty.
-    fn tidy(&mut self, cell: Cell) {
-        let empty = |content: &Content| content.placed.is_empty() && content.views.is_empty();
+    fn remove_if_empty(&mut self, cell: Cell) {
+        let empty = |content: &CellContent| content.placed.is_empty() && content.views.is_empty();
         if self.cells.get(&cell).is_some_and(empty) {
             self.cells.remove(&cell);
         }
@@ -292,7 +292,7 @@ fn cells((low, high): (Cell, Cell)) -> impl Iterator<Item = Cell> {
     (low.0..=high.0).flat_map(move |x| (low.1..=high.1).map(move |y| (x, y)))
 }
 
-impl Place for Vector2 {
+impl GridPosition for Vector2 {
     fn ground(self) -> (f32, f32) {
         (self.x, self.y)
     }
@@ -302,7 +302,7 @@ impl Place for Vector2 {
     }
 }
 
-impl Place for Vector3 {
+impl GridPosition for Vector3 {
     fn ground(self) -> (f32, f32) {
         (self.x, self.z)
     }

@@ -25,7 +25,7 @@ mod synchronizer;
 
 pub use config::{ReplicationConfig, ReplicationConfigError, ReplicationMode};
 pub use error::{ReplicationError, SpawnError};
-pub use interest::{InterestGrid, Place};
+pub use interest::{GridPosition, InterestGrid};
 pub(crate) use pending::{Inbox, Pending};
 pub use spawner::MultiplayerSpawner;
 pub(crate) use synchronizer::Change;

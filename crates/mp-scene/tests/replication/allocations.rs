@@ -23,7 +23,7 @@ fn allocations(entities: usize, clients: usize, moves: bool) -> (u64, u64) {
                 unit.position = Vector2::splat(f32::from(round));
             }
         }
-        let info = allocation_counter::measure(|| lan.step_side(SERVER));
+        let info = allocation_counter::measure(|| lan.step_peer(SERVER));
         least = least.min(info.count_total);
         lan.step();
     }

@@ -64,7 +64,7 @@ fn nested_synchronizer_takes_no_net_id_and_no_state_of_the_announced_node() {
     lan.settle();
     add_tank(&mut lan);
     lan.step();
-    lan.step_side(client);
+    lan.step_peer(client);
     assert_eq!(values(&mut lan, client), [7, 0], "the announced value must be applied");
     lan.settle();
     assert_eq!(values(&mut lan, client), [7, 300]);

@@ -6,7 +6,7 @@ use mp_scene::prelude::*;
 
 use crate::game::*;
 
-const ALL: u32 = InterestGrid::EVERY_LAYER;
+const ALL: u32 = InterestGrid::ALL_LAYERS;
 
 /// Adds `count` hidden units in a row, at distances of 10.
 fn row(lan: &mut mp_scene::testing::Lan, count: usize) -> Vec<NodeId> {

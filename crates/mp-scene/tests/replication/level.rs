@@ -228,7 +228,7 @@ fn peer_that_drops_early_spawns_receives_them_when_the_path_is_announced_again()
 fn unit_removed_before_its_level_is_confirmed_is_despawned() {
     let (mut lan, client) = late(3);
     load_after(&mut lan, client, Duration::from_secs(4));
-    lan.step_side(client);
+    lan.step_peer(client);
     let first = lan.scene(SERVER).find("Level/Units/U1").unwrap();
     lan.scene(SERVER).remove(first).unwrap();
     sync_of(&mut lan, SERVER, "Level/Units/U2/Sync").set_public_visibility(false);

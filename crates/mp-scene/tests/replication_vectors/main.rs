@@ -334,7 +334,7 @@ fn add_static(world: &mut World, peer: i32, setup: &Value) {
 
 /// Sets properties from a text such as `{ "hp": 250, "tag": "hello" }`.
 fn set_from_text(entity: &mut Entity, text: &str) {
-    let set: Value = serde_json::from_str(text).expect("GDScript writes it like JSON");
+    let set: Value = serde_json::from_str(text).expect("the text is JSON");
     for (property, value) in set.as_object().unwrap() {
         match property.as_str() {
             "hp" => entity.hp = value.as_i64().unwrap(),
@@ -370,7 +370,7 @@ fn recorded_events(step: &Value) -> Vec<Event> {
             "spawn_function" => {
                 events.push(Event::Told { peer, what: what.to_owned(), node: String::new() });
             }
-            told if told.contains('.') => {
+            described if described.contains('.') => {
                 let node = args.and_then(|args| args.first()).map(text).unwrap_or_default();
                 events.push(Event::Told { peer, what: what.to_owned(), node });
             }

@@ -9,8 +9,11 @@ use serde_json::Value;
 type Ours = Result<fn(&SceneMultiplayer) -> String, &'static str>;
 
 const ROWS: [(&str, Ours); 9] = [
-    ("multiplayer_peer", Err("SceneMultiplayer starts with an OfflineMultiplayerPeer: see below")),
-    ("root_path", Err("a branch is not made without one")),
+    (
+        "multiplayer_peer",
+        Err("SceneMultiplayer starts with an OfflineMultiplayerPeer, see the test below"),
+    ),
+    ("root_path", Err("a branch cannot be built without one")),
     (
         "auth_callback",
         Ok(|it| String::from(if it.authentication() { "set" } else { "Callable()" })),

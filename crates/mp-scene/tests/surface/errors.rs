@@ -72,15 +72,15 @@ fn every_misuse_of_authentication_returns_godots_error() {
     let cannot_write = "Can't write file";
     let invalid = "Invalid parameter";
     let rows = [
-        ("data to nobody", send(&mut world(), 1, 9, b"x"), unknown(9), invalid),
+        ("data to an unknown peer", send(&mut world(), 1, 9, b"x"), unknown(9), invalid),
         ("data to an admitted peer", send(&mut world(), 1, 2, b"x"), unknown(2), invalid),
-        ("data to oneself", send(&mut world(), 1, 1, b"x"), unknown(1), invalid),
+        ("data to the local peer", send(&mut world(), 1, 1, b"x"), unknown(1), invalid),
         ("no data", send(&mut world(), 1, 3, b""), AuthError::Empty, invalid),
-        ("no data to nobody", send(&mut world(), 1, 9, b""), unknown(9), invalid),
+        ("no data to an unknown peer", send(&mut world(), 1, 9, b""), unknown(9), invalid),
         ("data after completing", send(&mut completed(), 1, 3, b"x"), done(3), cannot_write),
         ("no data after completing", send(&mut completed(), 1, 3, b""), AuthError::Empty, invalid),
         (
-            "data after the other completed",
+            "data after the remote peer completed",
             send(&mut completed(), 3, 1, b"x"),
             done(1),
             cannot_write,
@@ -88,7 +88,7 @@ fn every_misuse_of_authentication_returns_godots_error() {
         ("data without a session", send(&mut closed(), 1, 3, b"x"), no_session, "Unconfigured"),
         ("no data without a session", send(&mut closed(), 1, 3, b""), no_session, "Unconfigured"),
         ("data while connecting", send(&mut connecting(), 2, 1, b"x"), no_session, "Unconfigured"),
-        ("completing nobody", complete(&mut world(), 1, 9), unknown(9), invalid),
+        ("completing an unknown peer", complete(&mut world(), 1, 9), unknown(9), invalid),
         ("completing an admitted peer", complete(&mut world(), 1, 2), unknown(2), invalid),
         ("completing twice", complete(&mut completed(), 1, 3), done(3), cannot_write),
         ("completing without a session", complete(&mut closed(), 1, 3), no_session, "Unconfigured"),
@@ -112,11 +112,11 @@ fn every_misuse_of_send_bytes_returns_godots_error() {
     let unknown = |id| SendBytesError::UnknownPeer(peer_id(id));
     let rows = [
         ("nothing", send(world(), 1, 2, b""), Empty, "Invalid data"),
-        ("nothing to nobody", send(world(), 1, 9, b""), Empty, "Invalid data"),
+        ("nothing to an unknown peer", send(world(), 1, 9, b""), Empty, "Invalid data"),
         ("nothing without a session", send(closed(), 1, 2, b""), Empty, "Invalid data"),
-        ("to nobody", send(world(), 1, 9, b"x"), unknown(9), "Bug"),
-        ("to oneself", send(world(), 1, 1, b"x"), unknown(1), "Bug"),
-        ("to one who authenticates", send(world(), 1, 3, b"x"), unknown(3), "Bug"),
+        ("to an unknown peer", send(world(), 1, 9, b"x"), unknown(9), "Bug"),
+        ("to the local peer", send(world(), 1, 1, b"x"), unknown(1), "Bug"),
+        ("to an authenticating peer", send(world(), 1, 3, b"x"), unknown(3), "Bug"),
         ("to a server that authenticates", send(world(), 3, 1, b"x"), unknown(1), "Bug"),
         ("through such a server", send(world(), 3, 2, b"x"), NotConnected, "Unconfigured"),
         ("without a session", send(closed(), 1, 2, b"x"), NotConnected, "Unconfigured"),
@@ -176,12 +176,12 @@ fn every_misuse_of_rpc_returns_godots_error() {
             "Invalid parameter",
         ),
         (
-            "oneself, not call_local",
+            "the local peer, not call_local",
             call(world(), 1, 1, "A", "B_upper", none()),
             not_local,
             "Invalid parameter",
         ),
-        ("a node that is gone", gone(), RpcError::NotInTree, "Unconfigured"),
+        ("a removed node", gone(), RpcError::NotInTree, "Unconfigured"),
         (
             "no session",
             call(closed(), 1, 2, "A", "B_upper", none()),
@@ -201,22 +201,22 @@ fn every_misuse_of_rpc_returns_godots_error() {
             "Connection error",
         ),
         (
-            "a local call that does not fit",
+            "a local call with the wrong arguments",
             call(world(), 1, 0, "F", "two", one()),
             count.clone(),
             "Failed",
         ),
-        ("the same to oneself", call(world(), 1, 1, "F", "two", one()), count, "Failed"),
+        ("the same to the local peer", call(world(), 1, 1, "F", "two", one()), count, "Failed"),
         // Uses for which Godot only logs an error.
-        ("nobody", call(world(), 1, 9, "A", "B_upper", none()), unknown(9), "OK"),
-        ("all but nobody", call(world(), 1, -9, "A", "B_upper", none()), unknown(9), "OK"),
+        ("an unknown peer", call(world(), 1, 9, "A", "B_upper", none()), unknown(9), "OK"),
+        ("all but an unknown peer", call(world(), 1, -9, "A", "B_upper", none()), unknown(9), "OK"),
         (
-            "all but oneself, at the server",
+            "all but the local peer, at the server",
             call(world(), 1, -1, "A", "B_upper", none()),
             unknown(1),
             "OK",
         ),
-        ("one who authenticates", call(world(), 1, 3, "A", "B_upper", none()), unknown(3), "OK"),
+        ("an authenticating peer", call(world(), 1, 3, "A", "B_upper", none()), unknown(3), "OK"),
         (
             "a server that authenticates",
             call(world(), 3, 1, "A", "B_upper", none()),

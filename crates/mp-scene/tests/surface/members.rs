@@ -58,7 +58,7 @@ fn table() -> Vec<(&'static str, &'static str, &'static str, Here)> {
         (base, "property", "multiplayer_peer", is!(Branch::poll)),
         (base, "method", "set_multiplayer_peer", is!(Branch::replace_peer)),
         (base, "method", "has_multiplayer_peer", is!(SceneMultiplayer::has_multiplayer_peer)),
-        (base, "method", "get_multiplayer_peer", Never("a transport belongs to whoever polls it; SceneMultiplayer::endpoints says what it is")),
+        (base, "method", "get_multiplayer_peer", Never("a transport belongs to the code that polls it; SceneMultiplayer::endpoints describes it")),
         (base, "method", "get_unique_id", is!(SceneMultiplayer::unique_id)),
         (base, "method", "is_server", is!(SceneMultiplayer::is_server)),
         (base, "method", "get_remote_sender_id", is!(Scene::remote_sender_id)),
@@ -67,9 +67,9 @@ fn table() -> Vec<(&'static str, &'static str, &'static str, Here)> {
         (base, "method", "object_configuration_add", is!(Scene::object_configuration_add)),
         (base, "method", "object_configuration_remove", is!(Scene::object_configuration_remove)),
         (base, "method", "get_peers", is!(SceneMultiplayer::peers)),
-        (base, "method", "set_default_interface", Never("a protocol is chosen where a branch is built: BranchBuilder::interface")),
+        (base, "method", "set_default_interface", Never("the protocol is chosen when a branch is built: BranchBuilder::interface")),
         (base, "method", "get_default_interface", Never("a branch runs SceneMultiplayer unless it is built with another protocol")),
-        (base, "method", "create_default_interface", Never("BranchBuilder::build makes the protocol with the branch")),
+        (base, "method", "create_default_interface", Never("BranchBuilder::build creates the protocol with the branch")),
         (base, "signal", "peer_connected", is!(Signal::PeerConnected)),
         (base, "signal", "peer_disconnected", is!(Signal::PeerDisconnected)),
         (base, "signal", "connected_to_server", is!(Signal::ConnectedToServer)),
@@ -115,8 +115,8 @@ fn table() -> Vec<(&'static str, &'static str, &'static str, Here)> {
         (scene, "signal", "peer_packet", is!(Signal::PeerPacket { from, data })),
 
         (spawner, "property", "_spawnable_scenes", Never("the editor writes it into scene files; the list is MultiplayerSpawner::spawnable_scenes")),
-        (spawner, "method", "_get_spawnable_scenes", Never("the editor's")),
-        (spawner, "method", "_set_spawnable_scenes", Never("the editor's")),
+        (spawner, "method", "_get_spawnable_scenes", Never("used by the editor")),
+        (spawner, "method", "_set_spawnable_scenes", Never("used by the editor")),
         (spawner, "property", "spawn_path", is!(MultiplayerSpawner::spawn_path)),
         (spawner, "property", "spawn_limit", is!(MultiplayerSpawner::limit)),
         (spawner, "property", "spawn_function", is!(MultiplayerSpawner::set_spawn_function(|_| None))),
@@ -209,7 +209,7 @@ fn every_member_that_godot_reports_has_exactly_one_row() {
     let rows: Vec<_> = table().iter().map(|row| (own(row.0), own(row.1), own(row.2))).collect();
     let (rows_once, reported) = (BTreeSet::from_iter(&rows), reported());
     let reported_once = BTreeSet::from_iter(&reported);
-    assert_eq!(rows_once.len(), rows.len(), "a row stands there twice");
+    assert_eq!(rows_once.len(), rows.len(), "a row is duplicated");
     let missing: Vec<_> = reported_once.difference(&rows_once).collect();
     let made_up: Vec<_> = rows_once.difference(&reported_once).collect();
     assert!(missing.is_empty() && made_up.is_empty(), "{missing:#?} {made_up:#?}");

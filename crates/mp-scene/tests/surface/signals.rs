@@ -7,13 +7,13 @@ use super::vectors::nodes::Event;
 use super::vectors::world::{World, peer_id};
 
 /// Returns a server and clients that are not connected.
-fn strangers() -> World {
+fn unconnected() -> World {
     World::new(1..=4, true)
 }
 
 /// Returns a connected server and two clients.
-fn friends() -> World {
-    let mut world = strangers();
+fn connected() -> World {
+    let mut world = unconnected();
     world.link(1, 2);
     world.link(1, 3);
     settle(&mut world);
@@ -23,8 +23,8 @@ fn friends() -> World {
 }
 
 /// Returns a server and a client that are authenticating.
-fn applicants() -> World {
-    let mut world = strangers();
+fn authenticating() -> World {
+    let mut world = unconnected();
     for side in [1, 2] {
         world.scene(side).multiplayer_mut().set_authentication(true);
     }
@@ -40,15 +40,17 @@ fn settle(world: &mut World) {
 }
 
 /// Returns the signals at `at`, such as `peer_connected 3`.
-fn told(events: &[Event], at: i32) -> Vec<String> {
-    let told = events.iter().filter_map(|event| match event {
+fn signals_of(events: &[Event], at: i32) -> Vec<String> {
+    let signals = events.iter().filter_map(|event| match event {
         Event::Signal { peer, name, args } if *peer == at => Some((name.clone(), args.clone())),
         Event::Bytes { peer, what, from, .. } if *peer == at => {
             Some(((*what).to_owned(), vec![*from]))
         }
         _ => None,
     });
-    told.map(|(name, args)| args.iter().fold(name, |text, arg| format!("{text} {arg}"))).collect()
+    signals
+        .map(|(name, args)| args.iter().fold(name, |text, arg| format!("{text} {arg}")))
+        .collect()
 }
 
 /// Cases: the world, an action, and the expected signals of each peer.
@@ -57,13 +59,13 @@ type Row = (&'static str, fn() -> World, fn(&mut World), &'static [(i32, &'stati
 const ROWS: &[Row] = &[
     (
         "a client's server answers",
-        strangers,
+        unconnected,
         |world| world.link(1, 2),
         &[(1, &["peer_connected 2"]), (2, &["connected_to_server", "peer_connected 1"])],
     ),
     (
-        "a third joins",
-        friends,
+        "a third peer connects",
+        connected,
         |world| world.link(1, 4),
         &[
             (1, &["peer_connected 4"]),
@@ -81,14 +83,14 @@ const ROWS: &[Row] = &[
         ],
     ),
     (
-        "a client is lost",
-        friends,
+        "a client disconnects",
+        connected,
         |world| world.unlink(1, 2),
         &[(1, &["peer_disconnected 2"]), (2, &[]), (3, &["peer_disconnected 2"])],
     ),
     (
-        "a client is made to leave",
-        friends,
+        "a client is disconnected by the program",
+        connected,
         |world| {
             world.scene(1).multiplayer_mut().disconnect_peer(peer_id(2));
             world.unlink(1, 2);
@@ -97,8 +99,8 @@ const ROWS: &[Row] = &[
         &[(1, &[]), (2, &["peer_disconnected 1"]), (3, &["peer_disconnected 2"])],
     ),
     (
-        "the server is lost, then the transport ends: other clients are not mentioned",
-        friends,
+        "the server disconnects, then the transport: other clients are not reported",
+        connected,
         |world| {
             world.unlink(2, 1);
             world.close_at_next_poll(2);
@@ -106,20 +108,20 @@ const ROWS: &[Row] = &[
         &[(1, &[]), (2, &["peer_disconnected 1", "server_disconnected"]), (3, &[])],
     ),
     (
-        "the transport ends at once",
-        friends,
+        "the transport disconnects first",
+        connected,
         |world| world.close_at_next_poll(2),
         &[(1, &[]), (2, &["server_disconnected"]), (3, &[])],
     ),
     (
         "no server answers",
-        strangers,
+        unconnected,
         |world| world.close_at_next_poll(2),
         &[(2, &["connection_failed"])],
     ),
     (
-        "a client tries again",
-        friends,
+        "a client connects again",
+        connected,
         |world| {
             world.close_at_next_poll(2);
             world.poll(2);
@@ -142,15 +144,15 @@ const ROWS: &[Row] = &[
         ],
     ),
     (
-        "everything is cleared",
-        friends,
+        "the session is cleared",
+        connected,
         |world| world.scene(1).multiplayer_mut().clear(),
         &[(1, &[]), (2, &[]), (3, &[])],
     ),
     (
-        "two sides meet that authenticate",
+        "two authenticating peers connect",
         || {
-            let mut world = strangers();
+            let mut world = unconnected();
             for side in [1, 2] {
                 world.scene(side).multiplayer_mut().set_authentication(true);
             }
@@ -161,7 +163,7 @@ const ROWS: &[Row] = &[
     ),
     (
         "both complete",
-        applicants,
+        authenticating,
         |world| {
             for (side, other) in [(2, 1), (1, 2)] {
                 world.scene(side).multiplayer_mut().send_auth(peer_id(other), b"x").unwrap();
@@ -175,8 +177,8 @@ const ROWS: &[Row] = &[
         ],
     ),
     (
-        "one who authenticates is lost, then the transport ends",
-        applicants,
+        "an authenticating peer disconnects, then the transport",
+        authenticating,
         |world| {
             world.unlink(1, 2);
             world.unlink(2, 1);
@@ -189,14 +191,14 @@ const ROWS: &[Row] = &[
         ],
     ),
     (
-        "one who authenticates is too slow for both",
-        applicants,
+        "authentication times out at both peers",
+        authenticating,
         |world| world.pass(std::time::Duration::from_secs(3)),
         &[(1, &["peer_authentication_failed 2"]), (2, &["peer_authentication_failed 1"])],
     ),
     (
-        "one who authenticates is made to leave",
-        applicants,
+        "an authenticating peer is disconnected by the program",
+        authenticating,
         |world| world.scene(1).multiplayer_mut().disconnect_peer(peer_id(2)),
         &[(1, &[]), (2, &[])],
     ),
@@ -210,20 +212,20 @@ fn signals_are_emitted_in_godots_order() {
         settle(&mut world);
         let events = world.take_events();
         for (side, signals) in *expected {
-            assert_eq!(told(&events, *side), *signals, "{what}: at {side}");
+            assert_eq!(signals_of(&events, *side), *signals, "{what}: at {side}");
         }
-        let told_sides = expected.iter().map(|(side, _)| *side);
+        let listed_sides = expected.iter().map(|(side, _)| *side);
         let others =
-            world.ids().into_iter().filter(|side| !told_sides.clone().any(|it| it == *side));
+            world.ids().into_iter().filter(|side| !listed_sides.clone().any(|it| it == *side));
         for other in others {
-            assert_eq!(told(&events, other), [] as [&str; 0], "{what}: at {other}");
+            assert_eq!(signals_of(&events, other), [] as [&str; 0], "{what}: at {other}");
         }
     }
 }
 
 #[test]
 fn a_new_peer_is_announced_to_the_others_before_they_are_announced_to_it() {
-    let mut world = friends();
+    let mut world = connected();
     world.link_at(1, 4);
     let announced: Vec<_> = world.take_sent().into_iter().map(|it| (it.to, it.hex)).collect();
     let expected =
@@ -233,13 +235,13 @@ fn a_new_peer_is_announced_to_the_others_before_they_are_announced_to_it() {
 
 #[test]
 fn the_last_peer_moves_to_the_position_of_a_peer_that_leaves() {
-    let mut world = friends();
+    let mut world = connected();
     world.link(1, 4);
     settle(&mut world);
     world.take_sent();
     world.unlink(1, 2);
-    let told: Vec<_> = world.take_sent().into_iter().map(|it| (it.to, it.hex)).collect();
-    assert_eq!(told, [3, 4].map(|to| (to, "070202000000".to_owned())));
+    let sent: Vec<_> = world.take_sent().into_iter().map(|it| (it.to, it.hex)).collect();
+    assert_eq!(sent, [3, 4].map(|to| (to, "070202000000".to_owned())));
     assert_eq!(world.scene(1).peers(), [peer_id(4), peer_id(3)]);
 }
 

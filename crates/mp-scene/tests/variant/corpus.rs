@@ -72,7 +72,7 @@ pub(crate) fn decode_with(bytes: &[u8], limits: &Limits) -> Result<(Variant, usi
 pub(crate) fn decode_small(bytes: &[u8]) -> Result<Variant, String> {
     let mut decoder = Decoder::new(bytes, &Limits::default());
     let value = decoder.compressed().map_err(|error| error.to_string())?;
-    if decoder.rest().is_empty() { Ok(value) } else { Err("bytes are left".into()) }
+    if decoder.rest().is_empty() { Ok(value) } else { Err("there are extra bytes".into()) }
 }
 
 /// Compares more strictly than `==`: also container types and the bits of numbers.
@@ -184,7 +184,7 @@ pub(crate) fn list(value: &Value) -> &[Value] {
 
 pub(crate) fn type_named(name: &str) -> VariantType {
     let found = VariantType::ALL.into_iter().find(|of| of.name() == name);
-    found.unwrap_or_else(|| panic!("no type is called {name}"))
+    found.unwrap_or_else(|| panic!("there is no type named {name}"))
 }
 
 fn element_type(of: &Value) -> ElementType {

@@ -266,7 +266,7 @@ fn values_convert_as_in_godot() {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
     // 9 colours, quaternions and RIDs, 10 packed arrays to arrays, 33 arrays whose elements do not
     // fit a packed array.
-    assert_eq!(refusals, 52, "refused here and not by Godot");
+    assert_eq!(refusals, 52, "conversions that only mp refuses");
 }
 
 /// Returns whether Godot replaced elements by zeros or texts because a packed array cannot contain

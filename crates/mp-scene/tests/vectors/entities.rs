@@ -138,7 +138,7 @@ pub fn ent_config() -> ReplicationConfig {
 }
 
 /// Converts a replication signal to an event of the recordings.
-pub fn told(peer: i32, scene: &Scene, signal: &Signal) -> Option<Event> {
+pub fn replication_event(peer: i32, scene: &Scene, signal: &Signal) -> Option<Event> {
     let path = |node: &NodeId| scene.tree().path_of(*node).unwrap_or_default();
     // In the recordings entities have their own name, and nodes of the scene that of their
     // synchronizer.

@@ -22,7 +22,7 @@ pub fn scenarios(file: &str) -> Vec<Value> {
     let path = format!("{}/../../testdata/godot4/{file}", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
     let file: Value = serde_json::from_str(&text).expect("the recorded file is JSON");
-    file["scenarios"].as_array().expect("it has scenarios").clone()
+    file["scenarios"].as_array().expect("the file has scenarios").clone()
 }
 
 /// Returns the packets that Godot sent in a step.
@@ -117,6 +117,6 @@ impl<'a> Report<'a> {
     /// Panics if there are differences, or if a known deviation did not occur.
     pub fn finish(self) {
         assert!(self.differences.is_empty(), "\n{}", self.differences);
-        assert_eq!(self.met.len(), self.deviations.len(), "a deviation did not come up");
+        assert_eq!(self.met.len(), self.deviations.len(), "a known deviation did not occur");
     }
 }

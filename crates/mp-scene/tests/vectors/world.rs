@@ -83,7 +83,7 @@ impl World {
 
     /// Removes a peer's transport.
     pub fn close(&mut self, id: i32) {
-        self.tell_closed(id);
+        self.report_closed(id);
         self.log.borrow_mut().retain(|event| {
             // Assigning another peer emits no signals in Godot; here the old one is closed first.
             !matches!(event, Event::Signal { peer, name, .. } if *peer == id && name == "server_disconnected")
@@ -140,14 +140,14 @@ impl World {
     pub fn link_at(&mut self, side: i32, other: i32) {
         let connection = self.connection(other);
         let (claimed_id, origin) = (Some(peer_id(other)), Origin::Process);
-        self.tell(side, PeerEvent::Connected { connection, claimed_id, origin });
+        self.handle_event(side, PeerEvent::Connected { connection, claimed_id, origin });
     }
 
     /// Disconnects `other` at the transport of `side`.
     pub fn unlink(&mut self, side: i32, other: i32) {
         let connection = self.connection(other);
         let reason = mp_core::DisconnectReason::Timeout;
-        self.tell(side, PeerEvent::Disconnected { connection, reason });
+        self.handle_event(side, PeerEvent::Disconnected { connection, reason });
     }
 
     /// Delivers the packets queued for a peer.
@@ -157,7 +157,7 @@ impl World {
         }
         if self.closing.contains(&id) {
             self.closing.retain(|&closing| closing != id);
-            self.tell_closed(id);
+            self.report_closed(id);
         }
         self.flush(id);
     }
@@ -181,7 +181,7 @@ impl World {
         std::mem::take(&mut self.refusing)
     }
 
-    fn tell_closed(&mut self, id: i32) {
+    fn report_closed(&mut self, id: i32) {
         let closed = ToBranch::Closed(ENDPOINT, mp_core::DisconnectReason::Closed);
         let now = self.now;
         self.side(id).branch.handle_input(now, closed);
@@ -208,7 +208,7 @@ impl World {
         payload: Bytes,
     ) {
         let from = self.connection(from);
-        self.tell(to, PeerEvent::Packet(Packet { from, mode, channel, payload }));
+        self.handle_event(to, PeerEvent::Packet(Packet { from, mode, channel, payload }));
     }
 
     /// Records the packets that a peer sends, and queues them for their targets.
@@ -266,7 +266,7 @@ impl World {
         std::mem::take(&mut *self.log.borrow_mut())
     }
 
-    fn tell(&mut self, id: i32, event: PeerEvent) {
+    fn handle_event(&mut self, id: i32, event: PeerEvent) {
         let now = self.now;
         self.side(id).branch.handle_input(now, ToBranch::Events(ENDPOINT, vec![event]));
         self.collect(id);
@@ -305,8 +305,8 @@ fn branch(id: i32, log: &Log) -> Branch {
                 ("peer_authentication_failed", vec![peer.get()])
             }
             other => {
-                if let Some(told) = entities::told(id, scene, other) {
-                    log.borrow_mut().push(told);
+                if let Some(event) = entities::replication_event(id, scene, other) {
+                    log.borrow_mut().push(event);
                 }
                 return;
             }
@@ -314,7 +314,7 @@ fn branch(id: i32, log: &Log) -> Branch {
         log.borrow_mut().push(Event::Signal { peer: id, name: name.to_owned(), args });
     };
     let branch = Branch::builder(&format!("/root/P{id}")).tick_rate(1_000_000);
-    branch.on_signal(hook).build().expect("a good root path")
+    branch.on_signal(hook).build().expect("the root path is valid")
 }
 
 pub fn peer_id(id: i32) -> PeerId {

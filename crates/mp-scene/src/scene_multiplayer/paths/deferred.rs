@@ -8,8 +8,8 @@ use bytes::Bytes;
 use mp_core::{Instant, PeerId};
 
 use crate::limits::{
-    EARLY_BYTES_MAX, EARLY_PACKETS_MAX, EARLY_TIME, LEVEL_BYTES_MAX, LEVEL_BYTES_OF_ALL_MAX,
-    LEVEL_PACKETS_MAX, LEVEL_TIME,
+    EARLY_BYTES_MAX, EARLY_PACKETS_MAX, EARLY_TIME, LEVEL_BYTES_MAX, LEVEL_PACKETS_MAX, LEVEL_TIME,
+    LEVEL_TOTAL_BYTES_MAX,
 };
 
 /// Deferred messages, in the order of reception.
@@ -17,7 +17,7 @@ use crate::limits::{
 /// Limits per peer: [`EARLY_PACKETS_MAX`] and [`EARLY_BYTES_MAX`] for calls and again for SYNC,
 /// with the timeout [`EARLY_TIME`]; [`LEVEL_PACKETS_MAX`], [`LEVEL_BYTES_MAX`] and [`LEVEL_TIME`]
 /// for announcements and DELTA. Announcements and DELTA of all peers have at most
-/// [`LEVEL_BYTES_OF_ALL_MAX`]; beyond it each peer may still have [`EARLY_BYTES_MAX`].
+/// [`LEVEL_TOTAL_BYTES_MAX`]; beyond it each peer may still have [`EARLY_BYTES_MAX`].
 #[derive(Debug, Default)]
 pub(crate) struct DeferredMessages {
     /// Messages by the node or synchronizer that they need.
@@ -147,7 +147,7 @@ impl DeferredMessages {
         let usage = self.usage.get(&(sender, kind.quota())).copied().unwrap_or_default();
         let len = packet.len() + of.len();
         let (packets, bytes) = (usage.packets + 1, usage.bytes + len);
-        let is_full = is_level && self.level_bytes + len > LEVEL_BYTES_OF_ALL_MAX;
+        let is_full = is_level && self.level_bytes + len > LEVEL_TOTAL_BYTES_MAX;
         if packets > packets_max || bytes > bytes_max || is_full && bytes > EARLY_BYTES_MAX {
             return false;
         }
@@ -386,7 +386,7 @@ mod tests {
 
     #[test]
     fn announcements_of_all_peers_together_are_bounded() {
-        let (of_one, of_all) = (LEVEL_BYTES_MAX / 32_768, LEVEL_BYTES_OF_ALL_MAX / 32_768);
+        let (of_one, of_all) = (LEVEL_BYTES_MAX / 32_768, LEVEL_TOTAL_BYTES_MAX / 32_768);
         let always = EARLY_BYTES_MAX / 32_768;
         let mut deferred = DeferredMessages::default();
         let counts: Vec<_> = (2..40).map(|sender| fill(&mut deferred, sender)).collect();

@@ -301,7 +301,7 @@ impl Paths {
     }
 
     pub(super) fn stats(&self) -> PathStats {
-        PathStats { forgotten_paths: self.remote.forgotten(), ..self.stats }
+        PathStats { forgotten_paths: self.remote.discarded(), ..self.stats }
     }
 }
 

@@ -84,18 +84,18 @@ impl Paths {
         PathAnnouncement { id, checksum, path }: PathAnnouncement<'_>,
         announcement_of: impl Fn(NodeId) -> Option<Announcement>,
     ) -> Result<(), NotAccepted> {
-        if self.remote.has_given(from, id, path) {
+        if self.remote.is_assigned_to(from, id, path) {
             // The peer repeated the announcement before it received the confirmation.
             return Ok(());
         }
-        if self.remote.is_given(from, id) {
+        if self.remote.is_assigned(from, id) {
             return Err(Refusal::NumberTaken.into());
         }
         let node = find(tree, quirks, path)?;
         let ids = tree.rpc_ids(node).ok_or(Refusal::NoNode)?;
         let checksum_ok = ids.checksum() == checksum;
         self.remote
-            .give(from, id, node, announcement_of(node), path)
+            .assign(from, id, node, announcement_of(node), path)
             .map_err(|_| Refusal::TooManyNumbers)?;
         self.remote.set_mismatched(from, node, !checksum_ok);
         if !checksum_ok {
