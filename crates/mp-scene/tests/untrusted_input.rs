@@ -189,7 +189,7 @@ fn refused_calls_do_not_count_as_malformed() {
     let SceneStats { malformed_packets, refused_calls, .. } = world.scene(1).stats();
     assert_eq!((malformed_packets, refused_calls), (0, 2));
     let refusals: Vec<_> = world.scene(1).multiplayer().refusals().iter().collect();
-    assert_eq!(refusals, [(Refusal::NoMethod, 1), (Refusal::UnknownNumber, 1)]);
+    assert_eq!(refusals, [(Refusal::NoMethod, 1), (Refusal::UnknownPathId, 1)]);
 }
 
 #[test]
@@ -212,7 +212,7 @@ fn path_ids_of_a_peer_are_bounded() {
     let refused = names.len() - fit;
     assert_eq!(world.scene(1).stats().refused_announcements as usize, refused);
     let refusals = world.scene(1).multiplayer().refusals();
-    assert_eq!(refusals.get(Refusal::TooManyNumbers) as usize, refused);
+    assert_eq!(refusals.get(Refusal::TooManyPathIds) as usize, refused);
     assert!(plays(&mut world, 3));
 }
 

@@ -206,7 +206,7 @@ impl RemotePaths {
         id: u32,
         announcement_of: impl Fn(NodeId) -> Option<Announcement>,
     ) -> Result<NodeId, NotAccepted> {
-        let unknown = NotAccepted::Refused(Refusal::UnknownNumber);
+        let unknown = NotAccepted::Refused(Refusal::UnknownPathId);
         let Some(paths) = self.peers.get_mut(&peer) else { return Err(unknown) };
         let Some(assigned) = paths.assigned.get_mut(&id) else { return Err(unknown) };
         if tree.name_of(assigned.node).is_some() {

@@ -48,7 +48,7 @@ impl Paths {
             return Err(Refusal::UndecodableArguments.into());
         }
         if self.remote.is_mismatched(from, node) && !quirks.mismatched_methods {
-            return Err(Refusal::MismatchedMethods.into());
+            return Err(Refusal::MismatchedRpcTable.into());
         }
         Ok(Call { node, method: method.clone(), args: call.args, sender: from })
     }
@@ -89,14 +89,14 @@ impl Paths {
             return Ok(());
         }
         if self.remote.is_assigned(from, id) {
-            return Err(Refusal::NumberTaken.into());
+            return Err(Refusal::PathIdTaken.into());
         }
         let node = find(tree, quirks, path)?;
         let ids = tree.rpc_ids(node).ok_or(Refusal::NoNode)?;
         let checksum_ok = ids.checksum() == checksum;
         self.remote
             .assign(from, id, node, announcement_of(node), path)
-            .map_err(|_| Refusal::TooManyNumbers)?;
+            .map_err(|_| Refusal::TooManyPathIds)?;
         self.remote.set_mismatched(from, node, !checksum_ok);
         if !checksum_ok {
             report_mismatch(from, path, &ids, checksum);

@@ -148,7 +148,7 @@ impl Replication {
     ) -> Result<Key, Unknown> {
         let key = if id & BY_PATH != 0 {
             let node = self.resolve_number(cx, sender, id & !BY_PATH);
-            let node = node.map_err(|_| Unknown::Never(Refusal::UnknownNumber))?;
+            let node = node.map_err(|_| Unknown::Never(Refusal::UnknownPathId))?;
             self.by_node.get(&node).copied()
         } else {
             let info = self.peers.get(&sender);

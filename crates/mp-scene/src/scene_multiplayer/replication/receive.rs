@@ -76,7 +76,7 @@ impl Replication {
         let node = cx
             .tree
             .instantiate(parent, instance.named(&spawn.name))
-            .map_err(|_| Refusal::TreeRefused)?;
+            .map_err(|_| Refusal::TreeRejected)?;
         self.enter(cx, sender, spawner, node, spawn);
         Ok(())
     }

@@ -51,7 +51,7 @@ impl Session {
                 // A completion after the peer was admitted is ignored.
             }
             Ok(SceneMessage::Auth(_)) => {
-                self.refuse_malformed(cx.sender, from, Refusal::AuthenticationOver);
+                self.refuse_malformed(cx.sender, from, Refusal::AlreadyAuthenticated);
             }
             Ok(SceneMessage::AddPeer(peer)) if self.accepts_peers_from(from) => {
                 if peer == self.unique_id {
