@@ -27,7 +27,7 @@ pub enum SceneMessage {
     ConfirmPath {
         /// The confirmed node.
         of: Confirmed,
-        /// Whether the RPC tables of both peers match for the node.
+        /// True if the RPC tables of both peers match for the node.
         checksum_ok: bool,
     },
     /// Application bytes (`send_bytes`).
@@ -105,7 +105,7 @@ pub struct RemoteCall {
     pub method: u16,
     /// The arguments, at most 255.
     pub args: Vec<Variant>,
-    /// Whether all arguments were decoded. Godot 4.6.3 makes the call in any case, with null for
+    /// True if all arguments were decoded. Godot 4.6.3 makes the call in any case, with null for
     /// those that were not.
     pub complete: bool,
 }
@@ -117,7 +117,7 @@ pub enum CallNode {
     Id {
         /// The id.
         id: u32,
-        /// Whether the id is encoded in 4 bytes although fewer suffice, as in a call that goes to
+        /// True if the id is encoded in 4 bytes although fewer suffice, as in a call that goes to
         /// other peers by path.
         wide: bool,
     },

@@ -32,7 +32,7 @@ impl Node for Input {
             .method("hide", RpcConfig::any_peer(), |input: &mut Self, cx, (): ()| {
                 input.sync.set_public_visibility(false);
                 let node = cx.node();
-                let _ = cx.rpc(node, "answer", ()); // there may be nobody left to hear it
+                let _ = cx.rpc(node, "answer", ()); // fails if no peer is left that sees the node
             })
             .method("take_over", RpcConfig::any_peer(), |_input: &mut Self, cx, (): ()| {
                 let (node, peer) = (cx.node(), cx.remote_sender());
@@ -138,7 +138,7 @@ fn nodes_added_by_a_method_of_a_spawner_are_announced() {
         Branch::builder("/root").setup(move |scene| {
             scene.add("Units", Group)?;
             let spawner = MultiplayerSpawner::new("../Units").scene(&unit);
-            let table = RpcTable::new().stub("told").method(
+            let table = RpcTable::new().stub("notified").method(
                 "reinforce",
                 RpcConfig::any_peer(),
                 move |_spawner: &mut MultiplayerSpawner, cx, (): ()| {

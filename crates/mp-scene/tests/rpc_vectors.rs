@@ -20,10 +20,10 @@ mod corpus;
 
 /// Steps that deviate, each with its row of `docs/DEVIATIONS.md`.
 const DEVIATIONS: Deviations<'static> = &[
-    // "An RPC config always has a mode": `m_a` in the recording has none, and is not part of the
+    // "`rpc_config` without `rpc_mode`": `m_a` in the recording has none, and is not part of the
     // checksum.
     ("config_oddities", "peer 1: rpc target=2 node=A method=m_b"),
-    // "No peer and no session are the same".
+    // "Sending without a peer, and with a peer that has lost its session".
     ("misuse_return_codes", "peer 1: no multiplayer peer; rpc_id(2, B_upper) on A"),
 ];
 

@@ -339,7 +339,7 @@ fn relayed_packets_are_deferred_until_their_sender_is_announced() {
             Event::Bytes { from, hex, .. } => format!("{from}: {hex}"),
             Event::Signal { name, args, .. } => format!("{name} {args:?}"),
             Event::Call { node, sender, .. } => format!("{sender} calls {node}"),
-            Event::Told { what, .. } => what.clone(),
+            Event::Emitted { what, .. } => what.clone(),
         })
         .collect();
     assert_eq!(received, ["peer_connected [9]", "9: 01", "9 calls A", "9: 03"]);

@@ -18,7 +18,7 @@ pub(super) struct Repeats {
     until: Instant,
     /// Number of announcements repeated in this interval.
     repeats: usize,
-    /// Number of ids taken in this interval.
+    /// Number of ids checked for a repeat during this interval.
     checks: usize,
 }
 

@@ -13,8 +13,12 @@ use mp_core::NodePath;
 /// ```
 /// use mp_scene::prelude::*;
 ///
-/// let config = ReplicationConfig::new().spawn(".:name_tag").always(".:position").on_change(".:health");
-/// assert_eq!(config.property_replication_mode(&".:health".into()), Some(ReplicationMode::OnChange));
+/// let config = ReplicationConfig::new()
+///     .spawn(".:name_tag")
+///     .always(".:position")
+///     .on_change(".:health");
+/// let mode = config.property_replication_mode(&".:health".into());
+/// assert_eq!(mode, Some(ReplicationMode::OnChange));
 /// ```
 #[doc(alias = "SceneReplicationConfig")]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

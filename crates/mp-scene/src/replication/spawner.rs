@@ -23,7 +23,8 @@ use crate::tree::{Instance, Node, NodeId, PackedScene};
 /// let branch = Branch::builder("/root/Main").setup(move |scene| {
 ///     scene.add("Units", Group)?;
 ///     scene.add("Spawner", MultiplayerSpawner::new("../Units").scene(&unit))?;
-///     scene.add_instance("Units", unit.instantiate().named("U1"))?; // announced to peers that join
+///     // Announced to all peers that join.
+///     scene.add_instance("Units", unit.instantiate().named("U1"))?;
 ///     Ok(())
 /// });
 /// # branch.build().unwrap();

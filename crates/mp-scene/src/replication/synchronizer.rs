@@ -24,7 +24,9 @@ use crate::tree::{Node, NodeId};
 /// use std::time::Duration;
 ///
 /// let config = ReplicationConfig::new().always(".:position").on_change(".:health");
-/// let sync = MultiplayerSynchronizer::new(config).replication_interval(Duration::from_millis(50)).public_visibility(false);
+/// let sync = MultiplayerSynchronizer::new(config)
+///     .replication_interval(Duration::from_millis(50))
+///     .public_visibility(false);
 /// assert_eq!(sync.root_path(), "..");
 /// ```
 pub struct MultiplayerSynchronizer {

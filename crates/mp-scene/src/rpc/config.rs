@@ -24,7 +24,7 @@ pub enum RpcMode {
 pub struct RpcConfig {
     /// The allowed callers. Only the receiver checks them.
     pub mode: RpcMode,
-    /// Whether a call also runs locally.
+    /// True if a call also runs locally.
     pub call_local: bool,
     /// The transfer mode of calls.
     pub transfer_mode: TransferMode,

@@ -37,7 +37,7 @@ pub(crate) type Method =
 
 #[derive(Clone)]
 struct Entry {
-    /// Whether the method has an id in the script's table.
+    /// True if the method has an id in the script's table.
     numbered: bool,
     config: Option<RpcConfig>,
     method: Option<Method>,

@@ -46,7 +46,7 @@ struct Entry {
     authority: PeerId,
     /// `None` while the object is checked out.
     object: Option<Box<dyn Node>>,
-    /// Whether `Tree::touched` contains the node.
+    /// True if `Tree::touched` contains the node.
     is_touched: bool,
     class: Rc<NodeClass>,
     scene_file_path: Option<Rc<str>>,

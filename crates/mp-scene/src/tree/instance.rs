@@ -15,7 +15,8 @@ use crate::rpc::RpcTable;
 /// ```
 /// use mp_scene::prelude::*;
 ///
-/// let player = Instance::new("Player", Group).child(Instance::new("Input", Group).authority(PeerId::new(7).unwrap()));
+/// let input = Instance::new("Input", Group).authority(PeerId::new(7).unwrap());
+/// let player = Instance::new("Player", Group).child(input);
 /// assert_eq!(player.name(), "Player");
 /// ```
 pub struct Instance {

@@ -25,9 +25,10 @@ use crate::rpc::RpcTable;
 ///
 /// impl Node for Door {
 ///     fn rpc_table() -> RpcTable<Self> {
-///         RpcTable::new().method("knock", RpcConfig::any_peer(), |door: &mut Self, _cx, (times,): (i64,)| {
-///             door.open = times >= 3;
-///         })
+///         RpcTable::new()
+///             .method("knock", RpcConfig::any_peer(), |door: &mut Self, _cx, (times,): (i64,)| {
+///                 door.open = times >= 3;
+///             })
 ///     }
 /// }
 /// ```

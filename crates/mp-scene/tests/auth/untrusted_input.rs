@@ -123,7 +123,7 @@ fn author(event: &Event) -> i32 {
         Event::Call { sender, .. } => *sender,
         Event::Bytes { from, .. } => *from,
         Event::Signal { args, .. } => args.first().copied().unwrap_or(1),
-        Event::Told { .. } => 1,
+        Event::Emitted { .. } => 1,
     }
 }
 

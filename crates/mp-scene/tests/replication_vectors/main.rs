@@ -26,16 +26,17 @@ mod corpus;
 
 /// Steps that deviate, each with its row of `docs/DEVIATIONS.md`.
 const DEVIATIONS: Deviations<'static> = &[
-    // "Packets of headers only".
+    // "Packets that contain only headers".
     ("packet_size_first_element", "poll 1"),
-    // "A node that is taken to another parent".
+    // "A node that moves to another parent".
     ("reparent_and_readd", "peer 1: reparent e"),
     ("reparent_and_readd", "poll"),
-    // "Late joiners are told in the order of …": in mp, nodes enter the tree when they are created.
+    // "Order in which nodes are announced to late joiners": in mp, nodes enter the tree when they
+    // are created.
     ("late_join_order", "poll 1"),
     ("nested_spawn_older_child", "transport connects 1-3"),
     ("nested_spawn_older_child", "poll 3, 1"),
-    // "A synchronizer of which a property cannot be read".
+    // "A synchronizer with a spawn property that cannot be read".
     ("bad_property", "peer 1: add bad_prop named b to Ents"),
     ("bad_property", "poll 2"),
     ("bad_property", "peer 1: free b"),
@@ -308,7 +309,7 @@ fn add_spawner(world: &mut World, peer: i32, setup: &Value) {
     }
     spawner.set_spawn_function(move |data| {
         let (what, node) = ("spawn_function".to_owned(), String::new());
-        log.borrow_mut().push(Event::Told { peer, what, node });
+        log.borrow_mut().push(Event::Emitted { peer, what, node });
         Some(made_of(data, peer, &log))
     });
     let scene = world.scene(peer);
@@ -368,11 +369,11 @@ fn recorded_events(step: &Value) -> Vec<Event> {
                 });
             }
             "spawn_function" => {
-                events.push(Event::Told { peer, what: what.to_owned(), node: String::new() });
+                events.push(Event::Emitted { peer, what: what.to_owned(), node: String::new() });
             }
             described if described.contains('.') => {
                 let node = args.and_then(|args| args.first()).map(text).unwrap_or_default();
-                events.push(Event::Told { peer, what: what.to_owned(), node });
+                events.push(Event::Emitted { peer, what: what.to_owned(), node });
             }
             signal => {
                 let args = args.unwrap().iter().map(|arg| arg.as_i64().unwrap() as i32).collect();

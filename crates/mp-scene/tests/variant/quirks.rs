@@ -191,8 +191,9 @@ fn a_negative_count_of_strings_or_properties_means_zero() {
 
 #[test]
 fn keys_are_equal_as_in_godot() {
-    // As Godot 4.6.3 wrote {"a": 1, &"a": 2, NAN: 3, -NAN: 4, 0.0: 5, -0.0: 6, 1: 7, 1.0: 8, [1, "a"]: 9, [1, &"a"]: 10,
-    // {1: 2, 3: 4}: 11, {3: 4, 1: 2}: 12, [1]: 13, [1.0]: 14, Vector2(NAN, 0): 15, Vector2(NAN, -0.0): 16}.
+    // Godot 4.6.3's encoding of {"a": 1, &"a": 2, NAN: 3, -NAN: 4, 0.0: 5, -0.0: 6, 1: 7, 1.0: 8,
+    // [1, "a"]: 9, [1, &"a"]: 10, {1: 2, 3: 4}: 11, {3: 4, 1: 2}: 12, [1]: 13, [1.0]: 14,
+    // Vector2(NAN, 0): 15, Vector2(NAN, -0.0): 16}.
     let name = |text: &str| Variant::StringName(text.into());
     let mut dictionary = Dictionary::new();
     let keys = [

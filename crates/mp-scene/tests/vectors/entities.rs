@@ -161,7 +161,7 @@ pub fn replication_event(peer: i32, scene: &Scene, signal: &Signal) -> Option<Ev
         Signal::ReplicationFailed(_) | Signal::VisibilityChanged { .. } => return None,
         unknown => panic!("unexpected {unknown:?}"),
     };
-    Some(Event::Told { peer, what, node })
+    Some(Event::Emitted { peer, what, node })
 }
 
 /// Returns the label of a spawner. The recordings omit spawners in entities.

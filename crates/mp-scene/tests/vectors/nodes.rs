@@ -30,7 +30,7 @@ pub enum Event {
     },
     /// A signal of a spawner or synchronizer, or a call of a spawn function: its name in the
     /// recordings, and the node if recorded.
-    Told {
+    Emitted {
         peer: i32,
         what: String,
         node: String,
