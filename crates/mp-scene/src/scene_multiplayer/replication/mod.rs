@@ -57,6 +57,7 @@ const SYNC_PACKET_MAX: usize = 1350;
 /// Default maximum size of a DELTA packet in bytes, as in Godot.
 const DELTA_PACKET_MAX: usize = 65_535;
 
+/// The spawners, entities, synchronizers and peers of a branch.
 #[derive(Debug)]
 pub(super) struct Replication {
     spawners: IndexMap<NodeId, Spawner>,
@@ -99,7 +100,7 @@ pub(super) struct Replication {
     dirty: DirtyList,
     /// Own synchronizers with watched fields that cannot report changes.
     polled: KeySet,
-    /// The synchronizers with a property path that contains the node.
+    /// For each node on a property path, the synchronizers of such properties.
     path_nodes: HashMap<NodeId, Vec<Key>, FxBuildHasher>,
     /// Scratch buffer, so that a step does not allocate.
     touched: Vec<NodeId>,
