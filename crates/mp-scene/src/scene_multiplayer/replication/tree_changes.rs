@@ -232,7 +232,7 @@ impl Replication {
             return;
         }
         // Peers from which the synchronizer was hidden in this turn are not sent its last state. The
-        // new authority is skipped: it continues from that state if it saw the synchronizer before.
+        // new authority is skipped: it continues from that state if it was a viewer before.
         let peers = self.peers.keys().copied();
         for peer in peers.filter(|&peer| Some(peer) != authority).collect::<Vec<_>>() {
             self.update_sync_visibility(cx, Some(peer), key);
