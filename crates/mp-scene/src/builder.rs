@@ -180,8 +180,8 @@ impl BranchBuilder {
     /// Sets the protocol of the branch (default: the `SceneMultiplayer` itself). `make` receives
     /// the `SceneMultiplayer` with the builder's settings, and may wrap it.
     ///
-    /// Godot chooses by name for the whole process (`MultiplayerAPI.set_default_interface`), or sets
-    /// `MultiplayerAPI` objects per path.
+    /// Godot chooses by name for the whole process (`MultiplayerAPI.set_default_interface`), or
+    /// sets `MultiplayerAPI` objects per path.
     #[doc(alias = "set_default_interface")]
     pub fn interface<A: MultiplayerApi + 'static>(
         mut self,

@@ -231,8 +231,8 @@ impl Replication {
             self.busy.insert(node);
             return;
         }
-        // Peers from which the synchronizer was hidden in this turn are not sent its last state. The
-        // new authority is skipped: it continues from that state if it was a viewer before.
+        // Peers from which the synchronizer was hidden in this turn are not sent its last state.
+        // The new authority is skipped: it continues from that state if it was a viewer before.
         let peers = self.peers.keys().copied();
         for peer in peers.filter(|&peer| Some(peer) != authority).collect::<Vec<_>>() {
             self.update_sync_visibility(cx, Some(peer), key);
