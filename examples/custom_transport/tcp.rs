@@ -13,8 +13,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use mp_core::{
-    ConnectionId, ConnectionStats, ConnectionStatus, DisconnectReason, Farewell, Instant,
-    MultiplayerPeer, Outgoing, PeerEvent, PeerId, SendError,
+    CloseMode, ConnectionId, ConnectionStats, ConnectionStatus, DisconnectReason, Instant,
+    MultiplayerPeer, OutgoingPacket, PeerEvent, PeerId, SendError,
 };
 
 use self::connection::TcpConnection;
@@ -151,7 +151,7 @@ impl MultiplayerPeer for TcpMultiplayerPeer {
 
     /// Contract: sends to all targets or, with an error, to none; ignores connections that are
     /// closed.
-    fn send(&mut self, outgoing: Outgoing) -> Result<(), SendError> {
+    fn send(&mut self, outgoing: OutgoingPacket) -> Result<(), SendError> {
         if self.connection_status() != ConnectionStatus::Connected {
             return Err(SendError::NotConnected);
         }
@@ -179,13 +179,13 @@ impl MultiplayerPeer for TcpMultiplayerPeer {
         &mut self,
         connection: ConnectionId,
         reason: DisconnectReason,
-        farewell: Farewell,
+        close_mode: CloseMode,
     ) {
         let Some(tcp) = self.connections.get_mut(&connection) else { return };
-        match farewell {
-            Farewell::Drain => tcp.close(reason, true),
-            Farewell::Polite => tcp.close(reason, false),
-            Farewell::Abrupt => {
+        match close_mode {
+            CloseMode::Drain => tcp.close(reason, true),
+            CloseMode::Graceful => tcp.close(reason, false),
+            CloseMode::Immediate => {
                 // Closing the socket notifies the remote peer.
                 self.connections.remove(&connection);
                 self.events.retain(|event| !is_about(event, connection));
@@ -225,9 +225,9 @@ impl MultiplayerPeer for TcpMultiplayerPeer {
     }
 
     /// Contract: reports no packets of a paused connection. Unread TCP data stays with its sender.
-    fn hold(&mut self, connection: ConnectionId, held: bool) {
+    fn pause_receiving(&mut self, connection: ConnectionId, held: bool) {
         if let Some(tcp) = self.connections.get_mut(&connection) {
-            tcp.hold(held, self.now);
+            tcp.pause_receiving(held, self.now);
         }
     }
 

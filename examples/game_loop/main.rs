@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use mp_core::host::SystemClock;
 use mp_core::variant::Vector2;
-use mp_core::{DisconnectReason, Farewell};
+use mp_core::{CloseMode, DisconnectReason};
 use mp_scene::prelude::*;
 use mp_transport_enet::{ClientOptions, EnetMultiplayerPeer, ServerOptions};
 
@@ -66,7 +66,7 @@ fn play(mut peer: EnetMultiplayerPeer) -> Result<(), Failure> {
         sleep(FRAME);
     }
     // The disconnect is sent by the last poll.
-    branch.close(DisconnectReason::Closed, Farewell::Drain);
+    branch.close(DisconnectReason::Closed, CloseMode::Drain);
     branch.poll(&mut peer, clock.now());
     Ok(())
 }

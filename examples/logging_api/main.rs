@@ -19,7 +19,7 @@ use std::cell::Cell;
 use mp_core::{
     DisconnectReason, EndpointId, EndpointInfo, Instant, PeerEvent, PeerId, Target, ToEndpoint,
 };
-use mp_scene::api::{ApiEvent, Called, Configuration, MultiplayerApi};
+use mp_scene::api::{ApiEvent, Configuration, MultiplayerApi, RpcOutcome};
 use mp_scene::prelude::*;
 use mp_scene::testing::Lan;
 use mp_scene::tree::NodeTree;
@@ -40,7 +40,7 @@ impl MultiplayerApi for Logging {
         node: NodeId,
         method: &str,
         args: Vec<Variant>,
-    ) -> Result<Called, RpcError> {
+    ) -> Result<RpcOutcome, RpcError> {
         if self.is_server() {
             println!("rpc of {method:?} to {target:?}");
             self.calls.set(self.calls.get() + 1);

@@ -22,7 +22,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use mp_core::host::SystemClock;
-use mp_core::{Channel, Farewell, PacketPeer, PeerId, PeerSignal, Target, TransferMode};
+use mp_core::{Channel, CloseMode, PacketPeer, PeerId, PeerSignal, Target, TransferMode};
 use mp_transport_enet::{ClientOptions, EnetMultiplayerPeer, ServerOptions};
 
 type Peer = PacketPeer<EnetMultiplayerPeer>;
@@ -84,7 +84,7 @@ pub(crate) fn run(out: &mut impl Write) -> Result<(), Box<dyn Error>> {
     // 4. Disconnects a client after its queued packets; then closes the server.
     server.set_target_peer(ann);
     server.put_packet("goodbye")?;
-    server.disconnect_peer_with(ann, Farewell::Drain)?;
+    server.disconnect_peer_with(ann, CloseMode::Drain)?;
     wait(&clock, &mut server, &mut clients, |_, clients| has_lost_server(&mut clients[0]))?;
     print_received(out, &mut clients[0], name)?;
     writeln!(out, "Ann: disconnected by the server")?;

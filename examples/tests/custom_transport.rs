@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use mp_core::conformance::{Capabilities, Rig, suite};
 use mp_core::host::SystemClock;
-use mp_core::limits::{LINGER, RELIABLE_PROGRESS_TIMEOUT};
+use mp_core::limits::{DRAIN_TIMEOUT, RELIABLE_PROGRESS_TIMEOUT};
 use mp_core::{
-    Channel, ConnectionId, ConnectionStatus, DisconnectReason, Farewell, Instant, MultiplayerPeer,
-    Outgoing, PeerEvent, PeerId, Prefix, TransferMode,
+    Channel, CloseMode, ConnectionId, ConnectionStatus, DisconnectReason, Instant, MultiplayerPeer,
+    OutgoingPacket, PeerEvent, PeerId, Prefix, TransferMode,
 };
 
 use custom_transport::tcp::{CONNECTIONS_MAX, PACKET_BYTES_MAX, TcpMultiplayerPeer};
@@ -117,7 +117,7 @@ fn an_oversized_frame_ends_the_connection_before_its_body_is_received() {
     let [a, b, c, d] = (PACKET_BYTES_MAX as u32 + 1).to_le_bytes();
     client.write_all(&[a, b, c, d, 2, 0]).unwrap();
     test.until(|test| test.end().is_some());
-    assert_eq!(test.end(), Some(DisconnectReason::Misbehaved));
+    assert_eq!(test.end(), Some(DisconnectReason::ProtocolViolation));
 }
 
 #[test]
@@ -205,7 +205,7 @@ fn a_peer_that_reads_nothing_is_disconnected_and_its_queue_is_bounded() {
     // The remote peer does not answer the shutdown.
     test.turn();
     assert_eq!(test.end(), None);
-    test.now += LINGER;
+    test.now += DRAIN_TIMEOUT;
     test.turn();
     assert_eq!(test.end(), Some(DisconnectReason::QueueFull));
     drop(client);
@@ -219,7 +219,7 @@ fn a_draining_close_waits_for_the_remote_peer_without_a_reset() {
     for _ in 0..4 {
         test.send_largest(first_connection);
     }
-    test.server.disconnect(first_connection, DisconnectReason::Closed, Farewell::Drain);
+    test.server.disconnect(first_connection, DisconnectReason::Closed, CloseMode::Drain);
     let listener = std::thread::spawn(move || {
         // The server discards this input, but reads it.
         for _ in 0..1_000 {
@@ -264,7 +264,7 @@ fn a_queue_without_progress_ends_its_connection_and_is_not_filled_by_pings() {
         }
     }
     // The remote peer does not answer the shutdown either.
-    test.now += LINGER;
+    test.now += DRAIN_TIMEOUT;
     test.turn();
     assert_eq!(test.end(), Some(DisconnectReason::QueueFull));
 }
@@ -352,7 +352,7 @@ impl TestServer {
     fn send_largest(&mut self, first_connection: ConnectionId) {
         let (to, mode, channel) = (first_connection.into(), TransferMode::Reliable, Channel(0));
         let (prefix, payload) = (Prefix::EMPTY, vec![0; PACKET_BYTES_MAX].into());
-        self.server.send(Outgoing { to, mode, channel, prefix, payload }).unwrap();
+        self.server.send(OutgoingPacket { to, mode, channel, prefix, payload }).unwrap();
     }
 
     /// Returns the first connection.

@@ -8,8 +8,8 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use mp_core::{
-    Channel, ConnectionId, ConnectionStats, ConnectionStatus, DisconnectReason, Farewell, Instant,
-    MultiplayerPeer, Outgoing, Packet, PeerEvent, PeerId, Readiness, SendError, Target,
+    Channel, CloseMode, ConnectionId, ConnectionStats, ConnectionStatus, DisconnectReason, Instant,
+    MultiplayerPeer, OutgoingPacket, Packet, PeerEvent, PeerId, Readiness, SendError, Target,
     TransferMode,
 };
 
@@ -151,14 +151,14 @@ impl TapLog {
         }
     }
 
-    fn note_outgoing(&self, outgoing: &Outgoing) {
+    fn note_outgoing(&self, outgoing: &OutgoingPacket) {
         self.seen.borrow_mut().sent += 1;
         let packet = outgoing.joined();
         if packet.starts_with(&ADD_PEER) || packet.starts_with(&DEL_PEER) {
             self.seen.borrow_mut().announcements += outgoing.to.as_slice().len();
         }
         let Some((source, inner)) = relay_parts(&packet) else { return };
-        let &Outgoing { mode, channel, .. } = outgoing;
+        let &OutgoingPacket { mode, channel, .. } = outgoing;
         for &link in outgoing.to.as_slice() {
             let relayed = Relayed { source, mode, channel, inner: inner.clone() };
             self.seen.borrow_mut().relayed.entry(link).or_default().push(relayed);
@@ -186,7 +186,7 @@ impl MultiplayerPeer for Tap {
         Some(event)
     }
 
-    fn send(&mut self, outgoing: Outgoing) -> Result<(), SendError> {
+    fn send(&mut self, outgoing: OutgoingPacket) -> Result<(), SendError> {
         if self.is_disconnected {
             return Err(SendError::NotConnected);
         }
@@ -204,9 +204,9 @@ impl MultiplayerPeer for Tap {
         &mut self,
         connection: ConnectionId,
         reason: DisconnectReason,
-        farewell: Farewell,
+        close_mode: CloseMode,
     ) {
-        self.inner.disconnect(connection, reason, farewell);
+        self.inner.disconnect(connection, reason, close_mode);
     }
 
     fn close(&mut self) {
@@ -253,8 +253,8 @@ impl MultiplayerPeer for Tap {
         self.inner.poll_ready(cx)
     }
 
-    fn hold(&mut self, connection: ConnectionId, held: bool) {
-        self.inner.hold(connection, held);
+    fn pause_receiving(&mut self, connection: ConnectionId, held: bool) {
+        self.inner.pause_receiving(connection, held);
     }
 
     fn connection_stats(&self, connection: ConnectionId) -> Option<ConnectionStats> {

@@ -3,8 +3,8 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use mp_core::{
-    ConnectionId, ConnectionStats, ConnectionStatus, DisconnectReason, Farewell, Instant,
-    MultiplayerPeer, Outgoing, PeerEvent, PeerId, Rng, SendError,
+    CloseMode, ConnectionId, ConnectionStats, ConnectionStatus, DisconnectReason, Instant,
+    MultiplayerPeer, OutgoingPacket, PeerEvent, PeerId, Rng, SendError,
 };
 use mp_signaling::LobbyHost;
 use mp_transport_webrtc::WebRtcMultiplayerPeer;
@@ -21,12 +21,14 @@ pub(crate) struct WebRtcServer {
 
 /// Creates a server whose signaling is at `address`, on the path `/webrtc`.
 pub(crate) fn server(address: SocketAddr) -> ScenarioResult<WebRtcServer> {
-    let options =
-        mp_transport_webrtc::Options::default().ice_lite(true).channels_config(WEBRTC_CHANNELS);
+    let options = mp_transport_webrtc::WebRtcOptions::default()
+        .ice_lite(true)
+        .channels_config(WEBRTC_CHANNELS);
     let any = (Ipv4Addr::UNSPECIFIED, 0).into();
     let mut peer = WebRtcMultiplayerPeer::create_server(any, options)?;
     let mut signaling = WebSocketMultiplayerPeer::create_server(address, ServerOptions::default())?;
-    let (lobby, rng) = (mp_signaling::Options::default(), Rng::from_number(address.port().into()));
+    let (lobby, rng) =
+        (mp_signaling::SignalingOptions::default(), Rng::seed_from_u64(address.port().into()));
     let host = LobbyHost::new("interop", lobby, peer.signaling(), rng);
     signaling.serve_text(TextOptions::new("/webrtc"), Box::new(host));
     Ok(WebRtcServer { peer, signaling })
@@ -42,7 +44,7 @@ impl MultiplayerPeer for WebRtcServer {
         self.peer.next_event()
     }
 
-    fn send(&mut self, outgoing: Outgoing) -> Result<(), SendError> {
+    fn send(&mut self, outgoing: OutgoingPacket) -> Result<(), SendError> {
         self.peer.send(outgoing)
     }
 
@@ -55,9 +57,9 @@ impl MultiplayerPeer for WebRtcServer {
         &mut self,
         connection: ConnectionId,
         reason: DisconnectReason,
-        farewell: Farewell,
+        close_mode: CloseMode,
     ) {
-        self.peer.disconnect(connection, reason, farewell);
+        self.peer.disconnect(connection, reason, close_mode);
     }
 
     fn close(&mut self) {
@@ -93,8 +95,8 @@ impl MultiplayerPeer for WebRtcServer {
         self.peer.max_packet_size()
     }
 
-    fn hold(&mut self, connection: ConnectionId, held: bool) {
-        self.peer.hold(connection, held);
+    fn pause_receiving(&mut self, connection: ConnectionId, held: bool) {
+        self.peer.pause_receiving(connection, held);
     }
 
     fn connection_stats(&self, connection: ConnectionId) -> Option<ConnectionStats> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mp_core::host::SystemClock;
 use mp_core::{
-    Channel, ConnectionId, ConnectionStatus, DisconnectReason, Farewell, Instant, MultiplayerPeer,
+    Channel, CloseMode, ConnectionId, ConnectionStatus, DisconnectReason, Instant, MultiplayerPeer,
     PeerId, Target, TransferMode,
 };
 use mp_scene::prelude::*;
@@ -134,7 +134,7 @@ impl World {
     pub(crate) fn leave(&mut self) {
         let Some(mut peer) = self.peer.take() else { return };
         self.recorder.leave();
-        self.branch.close(DisconnectReason::Closed, Farewell::Abrupt);
+        self.branch.close(DisconnectReason::Closed, CloseMode::Immediate);
         self.branch.poll(&mut peer, self.clock.now());
     }
 

@@ -13,7 +13,7 @@ use clap::Parser;
 use mp_bench_common::{answer_marks, ready};
 use mp_bench_enet::{Args, Forward};
 use mp_core::host::SystemClock;
-use mp_core::{ConnectionId, Connections, MultiplayerPeer, Outgoing, PeerEvent, Prefix};
+use mp_core::{ConnectionId, Connections, MultiplayerPeer, OutgoingPacket, PeerEvent, Prefix};
 use mp_transport_enet::{EnetMultiplayerPeer, ServerOptions};
 use serde_json::json;
 use tokio::time::{Instant, sleep_until};
@@ -46,7 +46,7 @@ async fn serve(args: Args) -> Result<(), Box<dyn Error + Send + Sync>> {
         while let Some(event) = peer.next_event() {
             match event {
                 PeerEvent::Connected { connection, .. } => targets.add(connection),
-                PeerEvent::Packet(packet) => peer.send(Outgoing {
+                PeerEvent::Packet(packet) => peer.send(OutgoingPacket {
                     to: targets.of(packet.from),
                     mode: packet.mode,
                     channel: packet.channel,

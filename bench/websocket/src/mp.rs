@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use mp_bench_common::{answer_marks, ready};
 use mp_core::host::SystemClock;
-use mp_core::{MultiplayerPeer, Outgoing, PeerEvent, Prefix};
+use mp_core::{MultiplayerPeer, OutgoingPacket, PeerEvent, Prefix};
 use mp_transport_ws::{ServerOptions, WebSocketMultiplayerPeer};
 use serde_json::json;
 use tokio::time::{Instant, sleep_until};
@@ -35,7 +35,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
         peer.poll(clock.now());
         while let Some(event) = peer.next_event() {
             if let PeerEvent::Packet(packet) = event {
-                peer.send(Outgoing {
+                peer.send(OutgoingPacket {
                     to: packet.from.into(),
                     mode: packet.mode,
                     channel: packet.channel,

@@ -15,7 +15,7 @@ use crate::arbiter_guard::ArbiterGuard;
 use crate::auth::Authenticators;
 use crate::branch_ref::{BranchCaller, Shared};
 use crate::channel_routes::{ChannelRoutes, split_header};
-use crate::error::Ended;
+use crate::error::EndReason;
 use crate::guarded_log::log_guarded;
 use crate::mail::{Attach, BranchMail, Close, EndpointMailbox, GetConnectionStats};
 use crate::peer_actors::PeerActors;
@@ -80,7 +80,7 @@ impl BranchActor {
         match catch_unwind(AssertUnwindSafe(|| run(branch, &mut self.host))) {
             Ok(result) => Some(result),
             Err(panic) => {
-                self.end(Ended::Panicked(panic_message(&*panic)));
+                self.end(EndReason::Panicked(panic_message(&*panic)));
                 ctx.stop();
                 None
             }
@@ -158,10 +158,10 @@ impl BranchActor {
 
     /// Ends the branch in the only way: notifies the endpoints, the peers' actors, the directories
     /// and the handles. Logs last, because a subscriber may panic. The caller stops the actor.
-    fn end(&mut self, ended: Ended) {
+    fn end(&mut self, ended: EndReason) {
         let Some(branch) = self.branch.take() else { return };
         let reason = match ended {
-            Ended::Panicked(_) => DisconnectReason::BranchPanicked,
+            EndReason::Panicked(_) => DisconnectReason::BranchPanicked,
             _ => DisconnectReason::Closed,
         };
         self.host.leave_all(reason);
@@ -174,7 +174,7 @@ impl BranchActor {
         log_guarded(|| {
             let root = self.shared.root_path();
             match &ended {
-                Ended::Panicked(message) => tracing::error!(root, message, "branch panicked"),
+                EndReason::Panicked(message) => tracing::error!(root, message, "branch panicked"),
                 ended => tracing::debug!(root, %ended, "branch ended"),
             }
             if !is_dropped {
@@ -212,8 +212,8 @@ impl TurnActor for BranchActor {
             ControlFlow::Continue(next) => next,
             ControlFlow::Break(end) => {
                 self.end(match end {
-                    BranchEnd::Closed | BranchEnd::TimedOut => Ended::Closed,
-                    BranchEnd::Disconnected(reason) => Ended::Disconnected(reason),
+                    BranchEnd::Closed | BranchEnd::TimedOut => EndReason::Closed,
+                    BranchEnd::Disconnected(reason) => EndReason::Disconnected(reason),
                 });
                 ctx.stop();
                 None
@@ -266,7 +266,7 @@ impl Handler<Call> for BranchActor {
             run(self, ctx);
         }
         if self.branch.is_some() {
-            self.host.note_call();
+            self.host.record_call();
             after_input(self, ctx);
         }
     }
@@ -287,7 +287,7 @@ impl Handler<Close> for BranchActor {
 /// Notifies all waiting handles even if the thread is stopped.
 impl Drop for BranchActor {
     fn drop(&mut self) {
-        self.end(Ended::Stopped);
+        self.end(EndReason::Stopped);
     }
 }
 

@@ -15,7 +15,7 @@ use crate::arbiter_guard::{ArbiterGuard, WeakArbiterGuard};
 use crate::branch::{BranchActor, Call};
 use crate::channel::{ChannelMessage, ChannelRef, open_channel};
 use crate::endpoint::{EndpointActor, EndpointRef};
-use crate::error::{CallError, ChannelError, Ended, StartError};
+use crate::error::{CallError, ChannelError, EndReason, StartError};
 use crate::limits::{CLOSE_TIMEOUT, PENDING_CALLS_MAX};
 use crate::mail::{Attach, Close, EndpointMailbox, control};
 use crate::peer::PeerRef;
@@ -166,9 +166,9 @@ impl BranchRef {
     }
 
     /// Closes the branch gracefully and waits until it has ended. Its connections deliver accepted
-    /// packets for up to [`LINGER`](mp_core::limits::LINGER) and disconnect, its endpoints close,
-    /// then the branch ends. Takes at most [`CLOSE_TIMEOUT`].
-    pub async fn close(&self) -> Ended {
+    /// packets for up to [`DRAIN_TIMEOUT`](mp_core::limits::DRAIN_TIMEOUT) and disconnect, its
+    /// endpoints close, then the branch ends. Takes at most [`CLOSE_TIMEOUT`].
+    pub async fn close(&self) -> EndReason {
         self.0.close();
         self.closed().await
     }
@@ -176,7 +176,7 @@ impl BranchRef {
     /// Waits until the branch has ended for any reason and its endpoints have disconnected their
     /// peers, the latter for at most [`CLOSE_TIMEOUT`]. A program that exits afterwards leaves no
     /// peer to time out.
-    pub async fn closed(&self) -> Ended {
+    pub async fn closed(&self) -> EndReason {
         self.shared().wait_for_end().await
     }
 
@@ -192,7 +192,7 @@ impl BranchRef {
 
     /// Returns the way in which the branch ended, or `None` while it runs. Its endpoints may still
     /// be disconnecting peers.
-    pub fn ended(&self) -> Option<Ended> {
+    pub fn ended(&self) -> Option<EndReason> {
         self.shared().ended()
     }
 
@@ -208,7 +208,7 @@ impl BranchRef {
 
     /// Returns a guard of the branch's thread.
     fn guard(&self) -> Result<ArbiterGuard, StartError> {
-        let ended = || StartError::Ended(self.shared().ended().unwrap_or(Ended::Stopped));
+        let ended = || StartError::Ended(self.shared().ended().unwrap_or(EndReason::Stopped));
         self.shared().guard.upgrade().ok_or_else(ended)
     }
 
@@ -393,7 +393,7 @@ pub(crate) struct Shared {
     guard: WeakArbiterGuard,
     /// Permits for pending calls.
     calls: Arc<Semaphore>,
-    ended: watch::Sender<Option<Ended>>,
+    ended: watch::Sender<Option<EndReason>>,
     /// Each endpoint has a receiver, which it drops when it has disconnected its peers.
     endpoints: watch::Sender<()>,
     /// True if the branch has ended, and its endpoints have disconnected their peers or timed out.
@@ -435,7 +435,7 @@ impl Shared {
 
     /// Records that the branch has ended: rejects calls, removes it from directories and notifies
     /// waiting handles.
-    pub(crate) fn end(&self, ended: Ended) {
+    pub(crate) fn end(&self, ended: EndReason) {
         self.peers.clear();
         self.calls.close();
         let listings = std::mem::take(&mut *self.listings());
@@ -474,14 +474,14 @@ impl Shared {
         self.mailbox
     }
 
-    pub(crate) fn ended(&self) -> Option<Ended> {
+    pub(crate) fn ended(&self) -> Option<EndReason> {
         self.ended.borrow().clone()
     }
 
-    async fn wait_for_end(&self) -> Ended {
+    async fn wait_for_end(&self) -> EndReason {
         // The sender is alive, so the wait cannot fail.
         let _ = self.is_closed.subscribe().wait_for(|&is_closed| is_closed).await;
-        self.ended().unwrap_or(Ended::Stopped)
+        self.ended().unwrap_or(EndReason::Stopped)
     }
 
     fn listings(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Vec<Weak<Directory>>>> {

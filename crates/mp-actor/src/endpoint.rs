@@ -85,7 +85,7 @@ impl<P: MultiplayerPeer + Unpin + 'static> TurnActor for EndpointActor<P> {
     }
 
     fn poll_ready(&mut self, cx: &mut task::Context<'_>) -> Poll<()> {
-        if self.endpoint.is_finished() || self.endpoint.peer().readiness() != Readiness::Wakes {
+        if self.endpoint.is_finished() || self.endpoint.peer().readiness() != Readiness::Waker {
             return Poll::Pending;
         }
         self.endpoint.peer_mut().poll_ready(cx)

@@ -8,7 +8,7 @@ use mp_scene::{AuthError, BuildError, SendBytesError};
 /// The way in which a branch ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Ended {
+pub enum EndReason {
     /// It was closed locally: by [`BranchRef::close`](crate::BranchRef::close), or because its last
     /// handle was dropped.
     Closed,
@@ -20,7 +20,7 @@ pub enum Ended {
     Stopped,
 }
 
-impl fmt::Display for Ended {
+impl fmt::Display for EndReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Closed => f.write_str("closed"),
@@ -71,7 +71,7 @@ pub enum StartError {
     ConnectionFailed(DisconnectReason),
     /// The branch ended before it was ready.
     #[error("the branch ended before it was ready: {0}")]
-    Ended(Ended),
+    Ended(EndReason),
     /// The current thread has no actix system.
     #[error(
         "no actix system on this thread; call this within #[actix::main], System::block_on or an arbiter"

@@ -49,7 +49,7 @@ pub use channel::{
     ChannelActor, ChannelMessage, ChannelRef, ChannelStats, Messages, Publish, Received, Subscribe,
 };
 pub use endpoint::EndpointRef;
-pub use error::{AuthResponseError, CallError, ChannelError, Ended, PublishError, StartError};
+pub use error::{AuthResponseError, CallError, ChannelError, EndReason, PublishError, StartError};
 pub use peer::{
     CompleteAuth, DisconnectPeer, GetPeerStats, PeerActor, PeerRef, PeerStats, SendAuth,
 };

@@ -45,7 +45,7 @@ impl Mailbox<ToBranch> for BranchMailbox {
         })
     }
 
-    fn send_last(&self, message: ToBranch) {
+    fn send_unbounded(&self, message: ToBranch) {
         control_to(&self.0, BranchMail(message));
     }
 }
@@ -65,7 +65,7 @@ impl Mailbox<ToEndpoint> for EndpointMailbox {
         })
     }
 
-    fn send_last(&self, message: ToEndpoint) {
+    fn send_unbounded(&self, message: ToEndpoint) {
         control_to(&self.mail, EndpointMail(message));
     }
 }

@@ -3,4 +3,4 @@
 pub use mp_scene::prelude::*;
 pub use mp_scene::{BuildError, SetupError, TreeError};
 
-pub use crate::{AuthRequest, BranchRef, ChannelRef, Ended, SceneTree, StartError};
+pub use crate::{AuthRequest, BranchRef, ChannelRef, EndReason, SceneTree, StartError};

@@ -6,7 +6,7 @@ use dashmap::DashMap;
 use mp_core::BranchId;
 
 use crate::branch_ref::{BranchRef, WeakBranchRef};
-use crate::error::Ended;
+use crate::error::EndReason;
 
 /// The branches of a process by their root paths (Godot: `SceneTree.set_multiplayer` and
 /// `get_multiplayer`). Clones share the entries.
@@ -26,7 +26,7 @@ pub(crate) struct Directory(DashMap<String, (BranchId, WeakBranchRef)>);
 pub enum SceneTreeError {
     /// The branch has ended.
     #[error("the branch has ended: {0}")]
-    Ended(Ended),
+    Ended(EndReason),
     /// The path is not absolute.
     #[error("path {0:?} is not absolute; write it like \"/root/Game\"")]
     NotAbsolute(String),

@@ -12,7 +12,7 @@ use crate::arbiter_guard::ArbiterGuard;
 use crate::auth::{AuthRequest, AuthSetup, Authenticators, boxed};
 use crate::branch::BranchActor;
 use crate::branch_ref::{BranchRef, Shared, next_number};
-use crate::error::{Ended, StartError};
+use crate::error::{EndReason, StartError};
 use crate::scene_tree::SceneTree;
 
 /// The error of a transport's constructor.
@@ -196,7 +196,7 @@ where
         let branch = response.await.map_err(|_| StartError::Panicked)??;
         if let Some(tree) = self.tree {
             let listed = tree.set_multiplayer(branch.root_path(), &branch);
-            listed.map_err(|_| StartError::Ended(branch.ended().unwrap_or(Ended::Stopped)))?;
+            listed.map_err(|_| StartError::Ended(branch.ended().unwrap_or(EndReason::Stopped)))?;
         }
         Ok(branch)
     }
@@ -266,7 +266,7 @@ where
             }
         }
         Err(match branch.closed().await {
-            Ended::Disconnected(reason) => StartError::ConnectionFailed(reason),
+            EndReason::Disconnected(reason) => StartError::ConnectionFailed(reason),
             ended => StartError::Ended(ended),
         })
     }

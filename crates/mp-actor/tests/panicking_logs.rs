@@ -40,12 +40,12 @@ fn panicked_branch_is_reported_although_logs_panic() {
         let client = join(empty_branch("/root"), &address, 2).await;
         let other = join(empty_branch("/root"), &address, 3).await;
         other.close().await;
-        assert_eq!(other.ended(), Some(Ended::Closed));
+        assert_eq!(other.ended(), Some(EndReason::Closed));
 
         assert!(server.with(|_| panic!("later")).await.is_err());
 
-        assert_eq!(server.closed().await, Ended::Panicked("later".to_owned()));
-        assert!(matches!(client.closed().await, Ended::Disconnected(_)));
+        assert_eq!(server.closed().await, EndReason::Panicked("later".to_owned()));
+        assert!(matches!(client.closed().await, EndReason::Disconnected(_)));
     });
 }
 
@@ -61,7 +61,7 @@ fn branch_on_a_stopped_thread_is_reported_although_logs_panic() {
 
         arbiter.stop();
 
-        assert_eq!(branch.closed().await, Ended::Stopped);
+        assert_eq!(branch.closed().await, EndReason::Stopped);
     });
 }
 
@@ -70,7 +70,7 @@ fn panicked_transport_is_reported_although_logs_panic() {
     log_to_panicking();
     run(async {
         let branch = empty_branch("/root").serve(|| made(broken())).await.unwrap();
-        assert_eq!(branch.closed().await, Ended::Disconnected(DisconnectReason::Closed));
+        assert_eq!(branch.closed().await, EndReason::Disconnected(DisconnectReason::Closed));
     });
 }
 

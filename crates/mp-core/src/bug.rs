@@ -1,7 +1,7 @@
 //! Impossible states: [`bug!`](crate::bug!) reports them.
 //!
-//! A branch of the code that no input can reach is not passed over in silence. It calls `bug!`,
-//! then returns as if the packet or connection concerned were lost, and closes that connection with
+//! Code that no input can reach calls `bug!`, then returns as if the packet or connection concerned
+//! were lost, and closes that connection with
 //! [`DisconnectReason::InternalError`](crate::DisconnectReason::InternalError):
 //!
 //! | where | what `bug!` does |
@@ -16,7 +16,7 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-/// What [`bug!`](crate::bug!) does on a thread.
+/// The reaction of a thread to [`bug!`](crate::bug!).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnBug {
@@ -56,15 +56,15 @@ pub fn with_policy<T>(policy: OnBug, run: impl FnOnce() -> T) -> T {
     run()
 }
 
-/// Subtracts `amount` from `counter`, a sum of bytes or packets to which it was added before. If the
-/// counter is less all the same, reports it as [`bug!`](crate::bug!) does, and sets it to 0.
+/// Subtracts `amount` from `counter`, a sum of bytes or packets to which it was added before. If
+/// the counter is less all the same, reports it as [`bug!`](crate::bug!) does, and sets it to 0.
 #[track_caller]
 pub fn subtract(counter: &mut usize, amount: usize) {
-    static PLACE: Place = Place::new();
+    static SITE: BugSite = BugSite::new();
     match counter.checked_sub(amount) {
         Some(rest) => *counter = rest,
         None => {
-            PLACE.reached(format_args!("{amount} is subtracted from a counter of {counter}"));
+            SITE.reached(format_args!("{amount} is subtracted from a counter of {counter}"));
             *counter = 0;
         }
     }
@@ -73,11 +73,11 @@ pub fn subtract(counter: &mut usize, amount: usize) {
 /// A place in the code that no input can reach. Made by [`bug!`](crate::bug!).
 #[doc(hidden)]
 #[derive(Debug, Default)]
-pub struct Place {
+pub struct BugSite {
     is_logged: AtomicBool,
 }
 
-impl Place {
+impl BugSite {
     pub const fn new() -> Self {
         Self { is_logged: AtomicBool::new(false) }
     }
@@ -102,7 +102,8 @@ impl Place {
 }
 
 /// Reports a state that cannot be: panics in debug builds and simulated worlds, counts and logs
-/// once in release builds. Takes the arguments of [`format!`]. See [`mp_core::bug`](mod@crate::bug).
+/// once in release builds. Takes the arguments of [`format!`]. See
+/// [`mp_core::bug`](mod@crate::bug).
 ///
 /// The code behind it must leave a consistent state, and should close the connection concerned with
 /// [`DisconnectReason::InternalError`](crate::DisconnectReason::InternalError).
@@ -120,7 +121,7 @@ impl Place {
 #[macro_export]
 macro_rules! bug {
     ($($message:tt)+) => {{
-        static PLACE: $crate::bug::Place = $crate::bug::Place::new();
-        PLACE.reached(::std::format_args!($($message)+));
+        static SITE: $crate::bug::BugSite = $crate::bug::BugSite::new();
+        SITE.reached(::std::format_args!($($message)+));
     }};
 }

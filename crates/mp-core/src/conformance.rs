@@ -88,9 +88,9 @@ pub struct Capabilities {
     /// True if a packet may be empty. Otherwise [`suite`] skips [`empty_packet_is_delivered`].
     /// Default: true.
     pub empty_packets: bool,
-    /// True if connections can be [paused](MultiplayerPeer::hold). Otherwise [`suite`] skips
-    /// [`paused_connection_leaves_packets_with_their_sender`]. Default: true.
-    pub holds: bool,
+    /// True if connections can be [paused](MultiplayerPeer::pause_receiving). Otherwise [`suite`]
+    /// skips [`paused_connection_leaves_packets_with_their_sender`]. Default: true.
+    pub can_pause: bool,
     /// True if new connections can be refused. Otherwise [`suite`] skips
     /// [`refusing_connections_keeps_existing_ones`]. Default: true.
     pub refuses: bool,
@@ -108,7 +108,7 @@ impl Default for Capabilities {
             channels: 3,
             modes: true,
             empty_packets: true,
-            holds: true,
+            can_pause: true,
             refuses: true,
             patience: Duration::from_secs(60),
             quiet: Duration::from_millis(500),
@@ -162,7 +162,7 @@ pub fn suite<R: Rig>(mut make: impl FnMut() -> R) {
     if can.empty_packets {
         run!(empty_packet_is_delivered);
     }
-    if can.holds {
+    if can.can_pause {
         run!(paused_connection_leaves_packets_with_their_sender);
     }
     if can.refuses {

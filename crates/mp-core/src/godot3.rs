@@ -8,7 +8,7 @@ use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use crate::{
-    ConnectionStatus, DisconnectReason, Farewell, Instant, MultiplayerPeer, PacketPeer,
+    CloseMode, ConnectionStatus, DisconnectReason, Instant, MultiplayerPeer, PacketPeer,
     PacketPeerError, PeerId, Readiness, Target, TransferMode,
 };
 
@@ -170,7 +170,7 @@ impl<P: MultiplayerPeer> NetworkedMultiplayerPeer<P> {
             self.packet_peer.disconnect_now(id, DisconnectReason::Kicked);
             return Ok(());
         }
-        self.packet_peer.disconnect_peer_with(id, Farewell::Drain)
+        self.packet_peer.disconnect_peer_with(id, CloseMode::Drain)
     }
 
     /// Alias of [`close`](Self::close), with its name in 3.2.
@@ -193,7 +193,7 @@ impl<P: MultiplayerPeer> NetworkedMultiplayerPeer<P> {
     /// Returns the maximum time to the transport's next turn if it is not woken.
     fn next_turn(&self, now: Instant) -> Duration {
         let interval = match self.peer().readiness() {
-            Readiness::Wakes => POLL_WAIT_MAX,
+            Readiness::Waker => POLL_WAIT_MAX,
             Readiness::Interval(interval) => interval,
         };
         let due = self.peer().poll_timeout().map_or(POLL_WAIT_MAX, |due| due.saturating_since(now));

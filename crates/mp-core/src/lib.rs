@@ -1,9 +1,9 @@
 //! Core types and the transport trait of mp, Godot's high-level multiplayer in Rust.
 //!
 //! Read [`MultiplayerPeer`] first, then [`PeerEvent`]. A transport reports events and sends
-//! [`Outgoing`] packets; a branch (crate `mp-scene`) handles the events and produces the packets.
-//! Nothing here reads a clock, opens a socket or draws a random number. Time and randomness are
-//! arguments, so the same code runs in actors, in a game loop and in a simulator.
+//! [`OutgoingPacket`] packets; a branch (crate `mp-scene`) handles the events and produces the
+//! packets. Nothing here reads a clock, opens a socket or draws a random number. Time and
+//! randomness are arguments, so the same code runs in actors, in a game loop and in a simulator.
 
 mod addresses;
 pub mod bug;
@@ -51,7 +51,8 @@ pub use node_path::NodePath;
 pub use offline::OfflineMultiplayerPeer;
 pub use out_of_range::OutOfRange;
 pub use packet::{
-    Connections, DisconnectReason, Farewell, Origin, Outgoing, Packet, PeerEvent, Prefix,
+    CloseMode, ConnectionOrigin, Connections, DisconnectReason, OutgoingPacket, Packet, PeerEvent,
+    Prefix,
 };
 pub use packet_peer::{PacketPeer, PacketPeerError, PacketPeerStats, PeerSignal};
 pub use peer::{ConnectionStatus, MultiplayerPeer, Readiness, SendError};

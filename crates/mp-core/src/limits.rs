@@ -46,7 +46,7 @@ pub const OUTBOX_PACKETS_MAX: usize = 8_192;
 /// Number of consecutive deliveries of which the endpoint accepts nothing, after which
 /// [`OUTBOX_PACKETS_MAX`] applies. Before that a long queue is no sign of a stuck endpoint, since
 /// one turn may produce far more packets.
-pub const OUTBOX_REFUSALS_MAX: u32 = 100;
+pub const OUTBOX_STUCK_DELIVERIES: u32 = 100;
 
 /// Packets that a branch queues for one endpoint that accepts packets. When a full batch of peers
 /// joins a room of 4,095, each pair needs two packets: one announces each peer to the other.
@@ -60,14 +60,14 @@ pub const UNRELIABLE_QUEUE_BYTES_MAX: usize = 256 * 1024;
 /// never overflows the queue.
 pub const RELIABLE_QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// Bytes in the send queues of all connections of a transport: [`QUEUED_BYTES_OF_EACH`] for 1,024
-/// connections. Beyond the limit each connection may still queue [`QUEUED_BYTES_OF_EACH`]. A
+/// Bytes in the send queues of all connections of a transport: [`QUEUED_BYTES_SHARE`] for 1,024
+/// connections. Beyond the limit each connection may still queue [`QUEUED_BYTES_SHARE`]. A
 /// payload that several connections queue counts once.
 pub const QUEUED_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// Bytes that each connection may queue even when [`QUEUED_BYTES_MAX`] is reached: a full
 /// unreliable queue, or the announcements of 3,700 other peers.
-pub const QUEUED_BYTES_OF_EACH: usize = 256 * 1024;
+pub const QUEUED_BYTES_SHARE: usize = 256 * 1024;
 
 /// Overhead in bytes that is added for each queued packet, so that empty packets are bounded too.
 pub const QUEUED_PACKET_OVERHEAD: usize = 64;
@@ -91,7 +91,7 @@ pub const ADDRESSES_MAX: usize = 8;
 pub const CONNECT_ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
 /// Time that a closing endpoint waits for acknowledgements of accepted reliable packets.
-pub const LINGER: Duration = Duration::from_secs(3);
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 
 // A full branch queue holds a full receive queue, and the reliable queue holds the largest packet.
 const _: () = assert!(BATCH_BYTES_MAX * PENDING_BATCHES_MAX == RECEIVE_QUEUE_BYTES_MAX);

@@ -56,7 +56,7 @@ pub struct LossBursts {
 ///
 /// let delay = Duration::from_millis(100);
 /// let conditions = LinkConditions { delay, loss_permille: 50, ..LinkConditions::default() };
-/// let mut link = LinkShaper::new(conditions, Rng::from_number(7));
+/// let mut link = LinkShaper::new(conditions, Rng::seed_from_u64(7));
 /// let now = Instant::from_millis(1);
 /// if let Ok(arrival) = link.carry_datagram(now, 1_200) {
 ///     assert_eq!(arrival.at, now + delay);
@@ -213,7 +213,7 @@ mod tests {
 
     /// Returns the fates of `count` datagrams of 100 bytes, one each millisecond.
     fn fates(conditions: LinkConditions, count: u64) -> Vec<Result<Arrival, Loss>> {
-        let mut link = LinkShaper::new(conditions, Rng::from_number(7));
+        let mut link = LinkShaper::new(conditions, Rng::seed_from_u64(7));
         (0..count).map(|n| link.carry_datagram(Instant::from_millis(n), 100)).collect()
     }
 
@@ -276,7 +276,7 @@ mod tests {
             bytes_per_second: 1_000,
             ..DELAY
         };
-        let mut link = LinkShaper::new(conditions, Rng::from_number(7));
+        let mut link = LinkShaper::new(conditions, Rng::seed_from_u64(7));
         let start = Instant::from_millis(1);
         for second in 1..=10 {
             let at = link.carry_stream(start, 1_000);
@@ -304,7 +304,7 @@ mod tests {
             bytes_per_second: 1,
             ..DELAY
         };
-        let mut link = LinkShaper::new(conditions, Rng::from_number(7));
+        let mut link = LinkShaper::new(conditions, Rng::seed_from_u64(7));
         let last = Instant::from_micros(u64::MAX);
         let arrival = link.carry_datagram(Instant::ZERO, usize::MAX);
         assert_eq!(arrival, Ok(Arrival { at: last, copy: Some(last) }));

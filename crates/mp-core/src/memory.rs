@@ -5,7 +5,9 @@
 //! shared), and time has no effect.
 //!
 //! ```
-//! use mp_core::{Instant, MultiplayerPeer, Outgoing, PeerEvent, PeerId, Prefix, TransferMode};
+//! use mp_core::{
+//!     Instant, MultiplayerPeer, OutgoingPacket, PeerEvent, PeerId, Prefix, TransferMode,
+//! };
 //!
 //! let (mut server, mut client) = mp_core::memory::pair(PeerId::new(2).unwrap());
 //! let turn = |peer: &mut dyn MultiplayerPeer| {
@@ -19,7 +21,7 @@
 //! let [PeerEvent::Connected { connection, .. }] = received[..] else { panic!("{received:?}") };
 //! turn(&mut client);
 //!
-//! server.send(Outgoing {
+//! server.send(OutgoingPacket {
 //!     to: connection.into(),
 //!     mode: TransferMode::Reliable,
 //!     channel: Default::default(),
@@ -42,10 +44,10 @@ use slab::Slab;
 
 use self::connection::{Closing, ConnectionState, PollBudget};
 use self::wire::{Listener, Message, Side, Wire};
-use crate::limits::{PACKET_BYTES_MAX, QUEUED_BYTES_MAX, QUEUED_BYTES_OF_EACH};
+use crate::limits::{PACKET_BYTES_MAX, QUEUED_BYTES_MAX, QUEUED_BYTES_SHARE};
 use crate::{
-    ConnectionId, ConnectionStats, ConnectionStatus, DisconnectReason, Farewell, Instant,
-    MultiplayerPeer, Origin, Outgoing, PeerEvent, PeerId, Readiness, SendError, SharedLimit,
+    CloseMode, ConnectionId, ConnectionOrigin, ConnectionStats, ConnectionStatus, DisconnectReason,
+    Instant, MultiplayerPeer, OutgoingPacket, PeerEvent, PeerId, Readiness, SendError, SharedLimit,
 };
 
 /// Maximum number of clients that wait for the server's next poll: as many as the largest ENet host
@@ -98,16 +100,16 @@ impl MemoryAddress {
 ///   reliable one overflows, the connection is closed with
 ///   [`QueueFull`](DisconnectReason::QueueFull) on both peers.
 /// * All connections together may queue [`QUEUED_BYTES_MAX`] bytes, of which
-///   [`QUEUED_BYTES_OF_EACH`] are guaranteed to each. Beyond that, a reliable packet closes its
+///   [`QUEUED_BYTES_SHARE`] are guaranteed to each. Beyond that, a reliable packet closes its
 ///   connection, too; an unreliable one is dropped and counted.
 /// * [`poll`](MultiplayerPeer::poll) receives about
 ///   [`RECEIVE_QUEUE_PACKETS_MAX`](crate::limits::RECEIVE_QUEUE_PACKETS_MAX) packets and
 ///   [`RECEIVE_QUEUE_BYTES_MAX`](crate::limits::RECEIVE_QUEUE_BYTES_MAX) bytes of all connections
 ///   together. Other packets stay in their sender's queue, as do reliable packets of a
-///   [paused](MultiplayerPeer::hold) connection.
-/// * A disconnect cannot be lost. `Polite` and `Abrupt` drop the packets that the remote peer has
-///   not received; `Drain` waits until it has. A peer that disconnects receives nothing more. There
-///   are no timeouts.
+///   [paused](MultiplayerPeer::pause_receiving) connection.
+/// * A disconnect cannot be lost. `Graceful` and `Immediate` drop the packets that the remote peer
+///   has not received; `Drain` waits until it has. A peer that disconnects receives nothing more.
+///   There are no timeouts.
 /// * Dropping a peer [closes](MultiplayerPeer::close) it: remote peers report `Disconnected` with
 ///   `Remote(0)`.
 #[derive(Debug)]
@@ -148,7 +150,7 @@ impl MemoryMultiplayerPeer {
             side,
             listener: Arc::new(Listener::new(side == Side::Server)),
             connections: Slab::new(),
-            queued: SharedLimit::new(QUEUED_BYTES_MAX, QUEUED_BYTES_OF_EACH),
+            queued: SharedLimit::new(QUEUED_BYTES_MAX, QUEUED_BYTES_SHARE),
             generations: Vec::new(),
             events: VecDeque::new(),
             closing: Vec::new(),
@@ -260,7 +262,7 @@ impl MultiplayerPeer for MemoryMultiplayerPeer {
         Some(event)
     }
 
-    fn send(&mut self, outgoing: Outgoing) -> Result<(), SendError> {
+    fn send(&mut self, outgoing: OutgoingPacket) -> Result<(), SendError> {
         if self.status != ConnectionStatus::Connected {
             return Err(SendError::NotConnected);
         }
@@ -289,17 +291,17 @@ impl MultiplayerPeer for MemoryMultiplayerPeer {
         &mut self,
         connection: ConnectionId,
         reason: DisconnectReason,
-        farewell: Farewell,
+        close_mode: CloseMode,
     ) {
         let side = self.side;
         let Some(state) = self.state_mut(connection) else { return };
-        match (farewell, state.leaving) {
-            (Farewell::Abrupt, _) => {
+        match (close_mode, state.leaving) {
+            (CloseMode::Immediate, _) => {
                 let state = self.remove(connection);
                 self.closing.push(state.wire);
                 self.events.retain(|event| !is_about(event, connection));
             }
-            (Farewell::Polite, None | Some(Closing { drain: true, .. })) => {
+            (CloseMode::Graceful, None | Some(Closing { drain: true, .. })) => {
                 state.wire.lock()[side.index()].queue.clear();
                 state.leave(Closing {
                     reason,
@@ -307,7 +309,7 @@ impl MultiplayerPeer for MemoryMultiplayerPeer {
                     drain: false,
                 });
             }
-            (Farewell::Drain, None) => {
+            (CloseMode::Drain, None) => {
                 state.leave(Closing {
                     reason,
                     remote_reason: DisconnectReason::Remote(0),
@@ -340,7 +342,7 @@ impl MultiplayerPeer for MemoryMultiplayerPeer {
     }
 
     fn readiness(&self) -> Readiness {
-        Readiness::Wakes
+        Readiness::Waker
     }
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -355,7 +357,7 @@ impl MultiplayerPeer for MemoryMultiplayerPeer {
         Poll::Pending
     }
 
-    fn hold(&mut self, connection: ConnectionId, held: bool) {
+    fn pause_receiving(&mut self, connection: ConnectionId, held: bool) {
         let side = self.side;
         if let Some(state) = self.state_mut(connection) {
             state.set_paused(side, held);
@@ -391,7 +393,7 @@ impl Drop for MemoryMultiplayerPeer {
 }
 
 fn connected(connection: ConnectionId, id: PeerId) -> PeerEvent {
-    PeerEvent::Connected { connection, claimed_id: Some(id), origin: Origin::Process }
+    PeerEvent::Connected { connection, claimed_id: Some(id), origin: ConnectionOrigin::Process }
 }
 
 fn is_about(event: &PeerEvent, state: ConnectionId) -> bool {

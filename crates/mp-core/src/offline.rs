@@ -2,8 +2,8 @@
 #![expect(clippy::exhaustive_structs, reason = "a unit struct")]
 
 use crate::{
-    ConnectionId, ConnectionStatus, DisconnectReason, Farewell, Instant, MultiplayerPeer, Outgoing,
-    PeerEvent, PeerId, Readiness, SendError,
+    CloseMode, ConnectionId, ConnectionStatus, DisconnectReason, Instant, MultiplayerPeer,
+    OutgoingPacket, PeerEvent, PeerId, Readiness, SendError,
 };
 
 /// Godot's default peer. It has id 1 and is a server, so that a single-player game runs the same
@@ -31,13 +31,13 @@ impl MultiplayerPeer for OfflineMultiplayerPeer {
         None
     }
 
-    fn send(&mut self, _outgoing: Outgoing) -> Result<(), SendError> {
+    fn send(&mut self, _outgoing: OutgoingPacket) -> Result<(), SendError> {
         Ok(())
     }
 
     fn flush(&mut self, _now: Instant) {}
 
-    fn disconnect(&mut self, _: ConnectionId, _: DisconnectReason, _: Farewell) {}
+    fn disconnect(&mut self, _: ConnectionId, _: DisconnectReason, _: CloseMode) {}
 
     fn close(&mut self) {}
 
@@ -49,8 +49,8 @@ impl MultiplayerPeer for OfflineMultiplayerPeer {
         ConnectionStatus::Connected
     }
 
-    /// Returns [`Readiness::Wakes`], which never wakes: there is nothing to receive.
+    /// Returns [`Readiness::Waker`], which never wakes: there is nothing to receive.
     fn readiness(&self) -> Readiness {
-        Readiness::Wakes
+        Readiness::Waker
     }
 }

@@ -29,7 +29,7 @@ pub struct Packet {
 /// A packet to send. Godot's properties `set_target_peer`, `transfer_mode` and `transfer_channel`
 /// are fields of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outgoing {
+pub struct OutgoingPacket {
     /// Connections to send it to.
     pub to: Connections,
     /// Transfer mode.
@@ -43,7 +43,7 @@ pub struct Outgoing {
     pub payload: Bytes,
 }
 
-impl Outgoing {
+impl OutgoingPacket {
     /// Returns the length of prefix and payload in bytes.
     pub fn len(&self) -> usize {
         self.prefix.as_slice().len() + self.payload.len()
@@ -148,7 +148,7 @@ pub enum PeerEvent {
         /// decides whether to accept it.
         claimed_id: Option<PeerId>,
         /// Source of the connection.
-        origin: Origin,
+        origin: ConnectionOrigin,
     },
     /// A packet was received.
     Packet(Packet),
@@ -164,7 +164,7 @@ pub enum PeerEvent {
 /// The source of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Origin {
+pub enum ConnectionOrigin {
     /// This process.
     Process,
     /// The remote socket address.
@@ -178,7 +178,7 @@ pub enum Origin {
     },
 }
 
-impl Origin {
+impl ConnectionOrigin {
     /// Returns the remote socket address, if there is one.
     pub fn address(&self) -> Option<SocketAddr> {
         match self {
@@ -205,7 +205,7 @@ impl Origin {
     }
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for ConnectionOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Process => f.write_str("this process"),
@@ -236,7 +236,7 @@ pub enum DisconnectReason {
     /// The connection was moved to another branch, where it continues.
     Moved,
     /// The remote peer sent more malformed packets than its budget allows.
-    Misbehaved,
+    ProtocolViolation,
     /// Only one of the two peers requires authentication.
     OneSidedAuthentication,
     /// The reliable queue exceeded its limit, or stalled.
@@ -260,7 +260,7 @@ impl fmt::Display for DisconnectReason {
             Self::InvalidId => "invalid peer id",
             Self::Kicked => "kicked",
             Self::Moved => "moved to another branch",
-            Self::Misbehaved => "too many malformed packets",
+            Self::ProtocolViolation => "too many malformed packets",
             Self::OneSidedAuthentication => "only one of the two peers requires authentication",
             Self::QueueFull => "queue full: the peer does not keep up",
             Self::Refused => "refused",
@@ -272,15 +272,15 @@ impl fmt::Display for DisconnectReason {
 
 /// The way in which a connection is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Farewell {
-    /// Accepted packets are delivered first, then as `Polite` (ENet: `disconnect_later`).
+pub enum CloseMode {
+    /// Accepted packets are delivered first, then as `Graceful` (ENet: `disconnect_later`).
     Drain,
     /// Queued packets are dropped, the disconnect is acknowledged, then [`PeerEvent::Disconnected`]
     /// follows (Godot: `disconnect_peer(id)`).
-    Polite,
+    Graceful,
     /// The connection is removed immediately, without an event. One disconnect packet is sent and
     /// not repeated (Godot: `disconnect_peer(id, true)`).
-    Abrupt,
+    Immediate,
 }
 
 #[cfg(test)]
@@ -296,10 +296,10 @@ mod tests {
             ("ws://host", "/"),
             ("host:1/a", "/a"),
         ] {
-            let origin = Origin::Url { address, url: url.into() };
+            let origin = ConnectionOrigin::Url { address, url: url.into() };
             assert_eq!(origin.path(), Some(path), "{url}");
             assert_eq!(origin.address(), Some(address));
         }
-        assert_eq!(Origin::Address(address).path(), None);
+        assert_eq!(ConnectionOrigin::Address(address).path(), None);
     }
 }

@@ -38,8 +38,8 @@ pub use self::error::PacketPeerError;
 use self::peer_map::PeerMap;
 use self::receive_queue::ReceiveQueue;
 use crate::{
-    Channel, ConnectionId, ConnectionStatus, Connections, DisconnectReason, Farewell, Instant,
-    MultiplayerPeer, Outgoing, PeerId, Prefix, Rng, Target, TransferMode,
+    Channel, CloseMode, ConnectionId, ConnectionStatus, Connections, DisconnectReason, Instant,
+    MultiplayerPeer, OutgoingPacket, PeerId, Prefix, Rng, Target, TransferMode,
 };
 
 /// Godot's classes `PacketPeer` and `MultiplayerPeer` around a transport, for programs without
@@ -53,9 +53,9 @@ use crate::{
 ///   an invalid id or an id in use. A client has one peer, its server, with id 1.
 /// * Received packets count as their size, but at least 256 bytes and at most 64 KiB each: small
 ///   packets are not free, and a large one does not fill the queue. At 4 MiB all connections are
-///   [paused](MultiplayerPeer::hold) until half of the queue has been read. At 8 MiB the transport
-///   evidently does not pause. Unreliable packets are then dropped, and a connection that receives
-///   a reliable one is closed with [`QueueFull`](DisconnectReason::QueueFull).
+///   [paused](MultiplayerPeer::pause_receiving) until half of the queue has been read. At 8 MiB the
+///   transport evidently does not pause. Unreliable packets are then dropped, and a connection that
+///   receives a reliable one is closed with [`QueueFull`](DisconnectReason::QueueFull).
 /// * Up to 4,096 signals are queued; beyond the limit the oldest are dropped.
 ///   [`peers`](Self::peers) is always up to date.
 ///
@@ -103,7 +103,7 @@ pub struct PacketPeerStats {
     /// Packets dropped because the queue was full and the transport does not pause connections.
     pub packets_dropped: u64,
     /// Number of times that a full queue paused the connections.
-    pub holds: u64,
+    pub pauses: u64,
     /// Signals dropped because the queue of signals was full.
     pub signals_dropped: u64,
 }
@@ -166,7 +166,7 @@ impl<P: MultiplayerPeer> PacketPeer<P> {
         }
         let to = self.receivers()?;
         let (mode, channel) = (self.transfer_mode, self.transfer_channel);
-        let outgoing = Outgoing { to, mode, channel, prefix: Prefix::EMPTY, payload };
+        let outgoing = OutgoingPacket { to, mode, channel, prefix: Prefix::EMPTY, payload };
         self.peer.send(outgoing).map_err(PacketPeerError::from)
     }
 
@@ -305,13 +305,13 @@ impl<P: MultiplayerPeer> PacketPeer<P> {
     ///
     /// [`UnknownPeer`](PacketPeerError::UnknownPeer).
     pub fn disconnect_peer(&mut self, id: PeerId, force: bool) -> Result<(), PacketPeerError> {
-        let farewell = if force { Farewell::Abrupt } else { Farewell::Polite };
-        self.disconnect_peer_with(id, farewell)
+        let close_mode = if force { CloseMode::Immediate } else { CloseMode::Graceful };
+        self.disconnect_peer_with(id, close_mode)
     }
 
     /// Same as [`disconnect_peer`](Self::disconnect_peer), with a choice of how to close:
-    /// [`Farewell::Polite`], [`Farewell::Abrupt`] (`force`), or [`Farewell::Drain`], which first
-    /// delivers the packets that were put.
+    /// [`CloseMode::Graceful`], [`CloseMode::Immediate`] (`force`), or [`CloseMode::Drain`], which
+    /// first delivers the packets that were put.
     ///
     /// # Errors
     ///
@@ -319,11 +319,11 @@ impl<P: MultiplayerPeer> PacketPeer<P> {
     pub fn disconnect_peer_with(
         &mut self,
         id: PeerId,
-        farewell: Farewell,
+        close_mode: CloseMode,
     ) -> Result<(), PacketPeerError> {
         let connection = self.peers.connection(id).ok_or(PacketPeerError::UnknownPeer(id))?;
-        self.peer.disconnect(connection, DisconnectReason::Kicked, farewell);
-        if farewell == Farewell::Abrupt {
+        self.peer.disconnect(connection, DisconnectReason::Kicked, close_mode);
+        if close_mode == CloseMode::Immediate {
             self.remove(connection);
             self.discard(connection, id);
         }

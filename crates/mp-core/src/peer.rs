@@ -8,7 +8,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::{
-    ConnectionId, ConnectionStats, DisconnectReason, Farewell, Instant, Outgoing, PeerEvent, PeerId,
+    CloseMode, ConnectionId, ConnectionStats, DisconnectReason, Instant, OutgoingPacket, PeerEvent,
+    PeerId,
 };
 
 /// A transport: ENet, WebSocket, WebRTC, a pipe within the process, or your own (Godot:
@@ -45,7 +46,7 @@ pub trait MultiplayerPeer {
     /// # Errors
     ///
     /// If the transport cannot send this packet. It is then queued for no connection.
-    fn send(&mut self, outgoing: Outgoing) -> Result<(), SendError>;
+    fn send(&mut self, outgoing: OutgoingPacket) -> Result<(), SendError>;
 
     /// Packs the queued packets and sends them, at the end of a turn.
     fn flush(&mut self, now: Instant);
@@ -54,14 +55,14 @@ pub trait MultiplayerPeer {
     ///
     /// `reason` is the reason in the local `Disconnected`, even if the remote peer closes the
     /// connection first. From now on the connection receives nothing, and packets to it are
-    /// skipped. [`Farewell::Abrupt`] also discards its pending events. The remote peer reports
-    /// [`DisconnectReason::Remote`], or a timeout if the single disconnect packet of `Abrupt` is
+    /// skipped. [`CloseMode::Immediate`] also discards its pending events. The remote peer reports
+    /// [`DisconnectReason::Remote`], or a timeout if the single disconnect packet of `Immediate` is
     /// lost.
     fn disconnect(
         &mut self,
         connection: ConnectionId,
         reason: DisconnectReason,
-        farewell: Farewell,
+        close_mode: CloseMode,
     );
 
     /// Closes all connections immediately, with one disconnect packet each. No events follow. The
@@ -91,7 +92,7 @@ pub trait MultiplayerPeer {
         Readiness::Interval(Duration::from_millis(5))
     }
 
-    /// For [`Readiness::Wakes`]: returns `Ready` if `poll` has something to receive; otherwise
+    /// For [`Readiness::Waker`]: returns `Ready` if `poll` has something to receive; otherwise
     /// registers the task to be woken.
     fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<()> {
         Poll::Pending
@@ -100,7 +101,7 @@ pub trait MultiplayerPeer {
     /// Returns the maximum delay of acknowledgements and other packets of the transport itself,
     /// which lets them share a datagram with the program's reply to a received packet. Default:
     /// zero.
-    fn answer_wait(&self) -> Duration {
+    fn max_ack_delay(&self) -> Duration {
         Duration::ZERO
     }
 
@@ -111,7 +112,7 @@ pub trait MultiplayerPeer {
     /// the sender (ENet does not acknowledge them, TCP does not read them). `next_event` still
     /// returns packets that were already received. After resuming, delivery continues immediately,
     /// without waiting for a retransmission.
-    fn hold(&mut self, _connection: ConnectionId, _held: bool) {}
+    fn pause_receiving(&mut self, _connection: ConnectionId, _held: bool) {}
 
     /// Returns whether a server may relay packets between its clients on this transport.
     fn is_server_relay_supported(&self) -> bool {
@@ -155,7 +156,7 @@ macro_rules! forward {
             fn next_event(&mut self) -> Option<PeerEvent> {
                 (**self).next_event()
             }
-            fn send(&mut self, outgoing: Outgoing) -> Result<(), SendError> {
+            fn send(&mut self, outgoing: OutgoingPacket) -> Result<(), SendError> {
                 (**self).send(outgoing)
             }
             fn flush(&mut self, now: Instant) {
@@ -165,9 +166,9 @@ macro_rules! forward {
                 &mut self,
                 connection: ConnectionId,
                 reason: DisconnectReason,
-                farewell: Farewell,
+                close_mode: CloseMode,
             ) {
-                (**self).disconnect(connection, reason, farewell);
+                (**self).disconnect(connection, reason, close_mode);
             }
             fn close(&mut self) {
                 (**self).close();
@@ -187,11 +188,11 @@ macro_rules! forward {
             fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
                 (**self).poll_ready(cx)
             }
-            fn answer_wait(&self) -> Duration {
-                (**self).answer_wait()
+            fn max_ack_delay(&self) -> Duration {
+                (**self).max_ack_delay()
             }
-            fn hold(&mut self, connection: ConnectionId, held: bool) {
-                (**self).hold(connection, held);
+            fn pause_receiving(&mut self, connection: ConnectionId, held: bool) {
+                (**self).pause_receiving(connection, held);
             }
             fn is_server_relay_supported(&self) -> bool {
                 (**self).is_server_relay_supported()
@@ -233,7 +234,7 @@ pub enum ConnectionStatus {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Readiness {
     /// `poll_ready` wakes the task.
-    Wakes,
+    Waker,
     /// The transport cannot notify: poll it at this interval.
     Interval(Duration),
 }

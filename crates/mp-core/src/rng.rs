@@ -16,7 +16,7 @@ impl Rng {
     }
 
     /// Returns the generator of a small seed, for tests.
-    pub fn from_number(seed: u64) -> Self {
+    pub fn seed_from_u64(seed: u64) -> Self {
         Self(ChaCha12Rng::seed_from_u64(seed))
     }
 

@@ -130,7 +130,7 @@ impl<T> SendQueue<T> {
 
     /// Returns the memory of the queued packets in bytes, with the overhead. A payload that several
     /// connections share is divided between them.
-    pub const fn held_bytes(&self) -> usize {
+    pub const fn memory_bytes(&self) -> usize {
         self.reliable.memory + self.unreliable.memory
     }
 
@@ -160,7 +160,7 @@ struct Entry<T> {
     order: u64,
     /// Payload bytes plus overhead.
     bytes: usize,
-    /// Memory in bytes, see [`SendQueue::held_bytes`].
+    /// Memory in bytes, see [`SendQueue::memory_bytes`].
     memory: usize,
     item: T,
 }
@@ -272,10 +272,13 @@ mod tests {
         let mut queue = SendQueue::new();
         queue.push(Reliable, 1_000, 10, ()).unwrap();
         queue.push(Unreliable, 500, 1, ()).unwrap();
-        assert_eq!((queue.bytes(), queue.held_bytes()), (1_500, 600 + 2 * QUEUED_PACKET_OVERHEAD));
+        assert_eq!(
+            (queue.bytes(), queue.memory_bytes()),
+            (1_500, 600 + 2 * QUEUED_PACKET_OVERHEAD)
+        );
         queue.pop();
-        assert_eq!(queue.held_bytes(), 500 + QUEUED_PACKET_OVERHEAD);
+        assert_eq!(queue.memory_bytes(), 500 + QUEUED_PACKET_OVERHEAD);
         queue.clear();
-        assert_eq!(queue.held_bytes(), 0);
+        assert_eq!(queue.memory_bytes(), 0);
     }
 }

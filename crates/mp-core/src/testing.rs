@@ -8,8 +8,9 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::{
-    Channel, ConnectionId, ConnectionStatus, DisconnectReason, Farewell, Instant, MultiplayerPeer,
-    Origin, Outgoing, Packet, PeerEvent, PeerId, Readiness, SendError, TransferMode,
+    Channel, CloseMode, ConnectionId, ConnectionOrigin, ConnectionStatus, DisconnectReason,
+    Instant, MultiplayerPeer, OutgoingPacket, Packet, PeerEvent, PeerId, Readiness, SendError,
+    TransferMode,
 };
 
 /// A transport that reports the events queued by a test and records the calls. It has no network:
@@ -39,14 +40,14 @@ pub struct ScriptedPeer {
     /// The way in which a host learns of events. Default: by polling every 5 ms.
     pub readiness: Readiness,
     /// Maximum delay of acknowledgements. Default: zero.
-    pub answer_wait: Duration,
+    pub max_ack_delay: Duration,
     /// Events to report, oldest first.
     pub events: VecDeque<PeerEvent>,
     /// Accepted packets.
-    pub sent: Vec<Outgoing>,
+    pub sent: Vec<OutgoingPacket>,
     /// Arguments of `disconnect`. The end of a connection is not reported unless the test queues
     /// it.
-    pub disconnected: Vec<(ConnectionId, DisconnectReason, Farewell)>,
+    pub disconnected: Vec<(ConnectionId, DisconnectReason, CloseMode)>,
     /// Arguments of `hold`: connections that were paused (`true`) and resumed.
     pub held: Vec<(ConnectionId, bool)>,
     /// Calls that change something, in order.
@@ -70,8 +71,8 @@ pub enum PeerCall {
     Disconnect,
     /// [`MultiplayerPeer::close`].
     Close,
-    /// [`MultiplayerPeer::hold`].
-    Hold,
+    /// [`MultiplayerPeer::pause_receiving`].
+    PauseReceiving,
 }
 
 impl ScriptedPeer {
@@ -84,7 +85,7 @@ impl ScriptedPeer {
             send_error: None,
             timeout: None,
             readiness: Readiness::Interval(Duration::from_millis(5)),
-            answer_wait: Duration::ZERO,
+            max_ack_delay: Duration::ZERO,
             events: VecDeque::new(),
             sent: Vec::new(),
             disconnected: Vec::new(),
@@ -109,7 +110,7 @@ impl ScriptedPeer {
 
     /// Queues the event that a connection was established, whose remote peer claims `claimed_id`.
     pub fn connect(&mut self, slot: u32, claimed_id: Option<PeerId>) {
-        let (connection, origin) = (connection(slot), Origin::Process);
+        let (connection, origin) = (connection(slot), ConnectionOrigin::Process);
         self.events.push_back(PeerEvent::Connected { connection, claimed_id, origin });
     }
 
@@ -148,7 +149,7 @@ impl MultiplayerPeer for ScriptedPeer {
         event
     }
 
-    fn send(&mut self, outgoing: Outgoing) -> Result<(), SendError> {
+    fn send(&mut self, outgoing: OutgoingPacket) -> Result<(), SendError> {
         self.calls.push(PeerCall::Send);
         if let Some(error) = self.send_error {
             return Err(error);
@@ -165,10 +166,10 @@ impl MultiplayerPeer for ScriptedPeer {
         &mut self,
         connection: ConnectionId,
         reason: DisconnectReason,
-        farewell: Farewell,
+        close_mode: CloseMode,
     ) {
         self.calls.push(PeerCall::Disconnect);
-        self.disconnected.push((connection, reason, farewell));
+        self.disconnected.push((connection, reason, close_mode));
     }
 
     fn close(&mut self) {
@@ -197,12 +198,12 @@ impl MultiplayerPeer for ScriptedPeer {
         Poll::Pending
     }
 
-    fn answer_wait(&self) -> Duration {
-        self.answer_wait
+    fn max_ack_delay(&self) -> Duration {
+        self.max_ack_delay
     }
 
-    fn hold(&mut self, connection: ConnectionId, held: bool) {
-        self.calls.push(PeerCall::Hold);
+    fn pause_receiving(&mut self, connection: ConnectionId, held: bool) {
+        self.calls.push(PeerCall::PauseReceiving);
         self.held.push((connection, held));
     }
 

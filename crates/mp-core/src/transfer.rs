@@ -22,7 +22,7 @@ pub enum TransferMode {
 
 impl TransferMode {
     /// All modes, in the order of Godot's numbers.
-    pub const EVERY: [Self; 3] = [Self::Unreliable, Self::UnreliableOrdered, Self::Reliable];
+    pub const ALL: [Self; 3] = [Self::Unreliable, Self::UnreliableOrdered, Self::Reliable];
 
     /// Returns Godot's number of this mode.
     pub const fn to_raw(self) -> u8 {

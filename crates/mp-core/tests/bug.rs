@@ -1,4 +1,4 @@
-//! What `bug!` does with impossible states.
+//! Tests of `bug!`, which reports impossible states.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;

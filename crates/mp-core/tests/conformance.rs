@@ -8,9 +8,9 @@ use std::task::{Context, Poll};
 use common::{MemoryRig, Wrap};
 use mp_core::conformance as check;
 use mp_core::{
-    Channel, ConnectionId, ConnectionStatus, Connections, DisconnectReason, Farewell, Instant,
-    MemoryMultiplayerPeer, MultiplayerPeer, Outgoing, Packet, PeerEvent, PeerId, Prefix, Readiness,
-    SendError, TransferMode,
+    Channel, CloseMode, ConnectionId, ConnectionStatus, Connections, DisconnectReason, Instant,
+    MemoryMultiplayerPeer, MultiplayerPeer, OutgoingPacket, Packet, PeerEvent, PeerId, Prefix,
+    Readiness, SendError, TransferMode,
 };
 
 #[test]
@@ -323,7 +323,7 @@ impl MultiplayerPeer for Faulty {
         }
     }
 
-    fn send(&mut self, mut outgoing: Outgoing) -> Result<(), SendError> {
+    fn send(&mut self, mut outgoing: OutgoingPacket) -> Result<(), SendError> {
         let any_closed = outgoing.to.as_slice().iter().any(|it| !self.connections.contains(it));
         let too_large = outgoing.len() > self.inner.max_packet_size();
         match self.fault {
@@ -337,7 +337,8 @@ impl MultiplayerPeer for Faulty {
             Fault::DropsManyWithClosedConnections if any_closed => return Ok(()),
             Fault::AcceptsTooLarge if too_large => return Ok(()),
             Fault::TruncatesTooLarge if too_large => {
-                let cut = Outgoing { payload: outgoing.payload.slice(..10), ..outgoing.clone() };
+                let cut =
+                    OutgoingPacket { payload: outgoing.payload.slice(..10), ..outgoing.clone() };
                 self.inner.send(cut)?;
             }
             _ => {}
@@ -353,19 +354,21 @@ impl MultiplayerPeer for Faulty {
         &mut self,
         connection: ConnectionId,
         reason: DisconnectReason,
-        farewell: Farewell,
+        close_mode: CloseMode,
     ) {
-        let farewell = match (self.fault, farewell) {
-            (Fault::NeverImmediate, Farewell::Abrupt) if self.is_server() => Farewell::Polite,
-            (Fault::NeverDrains, Farewell::Drain) => Farewell::Polite,
-            (Fault::LeavesSilently, Farewell::Abrupt) => {
+        let close_mode = match (self.fault, close_mode) {
+            (Fault::NeverImmediate, CloseMode::Immediate) if self.is_server() => {
+                CloseMode::Graceful
+            }
+            (Fault::NeverDrains, CloseMode::Drain) => CloseMode::Graceful,
+            (Fault::LeavesSilently, CloseMode::Immediate) => {
                 self.left_silently = true;
                 return;
             }
-            _ => farewell,
+            _ => close_mode,
         };
         self.connections.remove(&connection);
-        self.inner.disconnect(connection, reason, farewell);
+        self.inner.disconnect(connection, reason, close_mode);
     }
 
     fn close(&mut self) {
@@ -410,13 +413,13 @@ impl MultiplayerPeer for Faulty {
         }
     }
 
-    fn hold(&mut self, connection: ConnectionId, pause: bool) {
+    fn pause_receiving(&mut self, connection: ConnectionId, pause: bool) {
         match self.fault {
             Fault::NeverPauses => {}
             Fault::PausesForever if !pause => {}
             Fault::LosesPaused if pause => _ = self.paused.insert(connection),
             Fault::LosesPaused => _ = self.paused.remove(&connection),
-            _ => self.inner.hold(connection, pause),
+            _ => self.inner.pause_receiving(connection, pause),
         }
     }
 
@@ -430,7 +433,11 @@ impl MultiplayerPeer for Faulty {
             Fault::RefusesNobody => {}
             Fault::RefusesEverybody => {
                 for &connection in &self.connections {
-                    self.inner.disconnect(connection, DisconnectReason::Refused, Farewell::Polite);
+                    self.inner.disconnect(
+                        connection,
+                        DisconnectReason::Refused,
+                        CloseMode::Graceful,
+                    );
                 }
                 self.inner.set_refuse_new_connections(refuse);
             }

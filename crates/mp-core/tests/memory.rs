@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mp_core::limits::{
-    PACKET_BYTES_MAX, QUEUED_BYTES_MAX, QUEUED_BYTES_OF_EACH, RECEIVE_QUEUE_BYTES_MAX,
+    PACKET_BYTES_MAX, QUEUED_BYTES_MAX, QUEUED_BYTES_SHARE, RECEIVE_QUEUE_BYTES_MAX,
     RECEIVE_QUEUE_PACKETS_MAX, RELIABLE_QUEUE_BYTES_MAX, UNRELIABLE_QUEUE_BYTES_MAX,
 };
 use mp_core::{
-    Channel, ConnectionId, ConnectionStatus, Connections, DisconnectReason, Farewell, Instant,
-    MemoryMultiplayerPeer, MultiplayerPeer, Outgoing, PeerEvent, PeerId, Prefix, TransferMode,
+    Channel, CloseMode, ConnectionId, ConnectionStatus, Connections, DisconnectReason, Instant,
+    MemoryMultiplayerPeer, MultiplayerPeer, OutgoingPacket, PeerEvent, PeerId, Prefix,
+    TransferMode,
 };
 use mp_core::{SendError, memory};
 
@@ -46,7 +47,7 @@ fn send(
     payload: impl Into<Bytes>,
 ) {
     let (to, payload) = (to.into(), payload.into());
-    let outgoing = Outgoing { to, mode, channel: Channel(0), prefix: Prefix::EMPTY, payload };
+    let outgoing = OutgoingPacket { to, mode, channel: Channel(0), prefix: Prefix::EMPTY, payload };
     peer.send(outgoing).expect("packet accepted");
 }
 
@@ -147,13 +148,13 @@ fn joining_wakes_the_server_and_accepting_wakes_the_client() {
 fn paused_connection_wakes_when_it_resumes() {
     let mut c = connected();
     let calls = Arc::default();
-    c.client.hold(c.at_client, true);
+    c.client.pause_receiving(c.at_client, true);
     assert!(!is_ready(&mut c.client, &calls));
     send(&mut c.server, c.at_server, TransferMode::Reliable, "hello");
     turn(&mut c.server);
     assert_eq!(calls.count(), 0);
     assert_eq!(turn(&mut c.client), []);
-    c.client.hold(c.at_client, false);
+    c.client.pause_receiving(c.at_client, false);
     assert!(is_ready(&mut c.client, &calls));
     assert_eq!(payloads(&turn(&mut c.client)), ["hello"]);
 }
@@ -161,7 +162,7 @@ fn paused_connection_wakes_when_it_resumes() {
 #[test]
 fn paused_connection_drops_and_counts_unreliable_packets() {
     let mut c = connected();
-    c.client.hold(c.at_client, true);
+    c.client.pause_receiving(c.at_client, true);
     for payload in ["reliable", "polled", "not polled"] {
         let mode =
             if payload == "reliable" { TransferMode::Reliable } else { TransferMode::Unreliable };
@@ -171,7 +172,7 @@ fn paused_connection_drops_and_counts_unreliable_packets() {
             turn(&mut c.client);
         }
     }
-    c.client.hold(c.at_client, false);
+    c.client.pause_receiving(c.at_client, false);
     assert_eq!(payloads(&turn(&mut c.client)), ["reliable"]);
     let stats = c.client.connection_stats(c.at_client).expect("a connection");
     assert_eq!((stats.receive_drops, stats.packets_received), (2, 1));
@@ -248,7 +249,7 @@ fn immediate_disconnect_discards_pending_events() {
     turn(&mut c.client);
     turn(&mut other);
     c.server.poll(Instant::ZERO);
-    c.server.disconnect(c.at_server, DisconnectReason::Kicked, Farewell::Abrupt);
+    c.server.disconnect(c.at_server, DisconnectReason::Kicked, CloseMode::Immediate);
     assert_eq!(payloads(&events(&mut c.server)), ["kept"]);
 }
 
@@ -256,7 +257,7 @@ fn immediate_disconnect_discards_pending_events() {
 fn graceful_disconnect_wakes_the_local_peer() {
     let mut c = connected();
     let calls = Arc::default();
-    c.server.disconnect(c.at_server, DisconnectReason::Kicked, Farewell::Polite);
+    c.server.disconnect(c.at_server, DisconnectReason::Kicked, CloseMode::Graceful);
     assert!(!is_ready(&mut c.server, &calls));
     c.server.flush(Instant::ZERO);
     assert_eq!(calls.count(), 1);
@@ -266,7 +267,7 @@ fn graceful_disconnect_wakes_the_local_peer() {
 #[test]
 fn packets_to_a_disconnecting_peer_are_not_queued() {
     let mut c = connected();
-    c.server.disconnect(c.at_server, DisconnectReason::Kicked, Farewell::Polite);
+    c.server.disconnect(c.at_server, DisconnectReason::Kicked, CloseMode::Graceful);
     turn(&mut c.server);
     send(&mut c.client, c.at_client, TransferMode::Reliable, "after disconnect");
     assert_eq!(c.client.connection_stats(c.at_client).expect("a connection").queued_bytes, 0);
@@ -341,14 +342,14 @@ fn connecting_client_cannot_send() {
     let (_server, mut client) = memory::pair(id(2));
     let to = ConnectionId { slot: 0, generation: 0 }.into();
     let (mode, channel) = (TransferMode::Reliable, Channel(0));
-    let outgoing = Outgoing { to, mode, channel, prefix: Prefix::EMPTY, payload: "x".into() };
+    let outgoing = OutgoingPacket { to, mode, channel, prefix: Prefix::EMPTY, payload: "x".into() };
     assert_eq!(client.send(outgoing), Err(SendError::NotConnected));
 }
 
 #[test]
 fn reused_slot_has_a_new_generation() {
     let mut c = connected();
-    c.server.disconnect(c.at_server, DisconnectReason::Kicked, Farewell::Abrupt);
+    c.server.disconnect(c.at_server, DisconnectReason::Kicked, CloseMode::Immediate);
     let _client = c.server.address().connect(id(3));
     let [PeerEvent::Connected { connection, .. }] = turn(&mut c.server)[..] else {
         panic!("not connected")
@@ -361,8 +362,8 @@ fn peers_that_drain_simultaneously_both_close() {
     let mut c = connected();
     send(&mut c.server, c.at_server, TransferMode::Reliable, "down");
     send(&mut c.client, c.at_client, TransferMode::Reliable, "up");
-    c.server.disconnect(c.at_server, DisconnectReason::Closed, Farewell::Drain);
-    c.client.disconnect(c.at_client, DisconnectReason::Closed, Farewell::Drain);
+    c.server.disconnect(c.at_server, DisconnectReason::Closed, CloseMode::Drain);
+    c.client.disconnect(c.at_client, DisconnectReason::Closed, CloseMode::Drain);
     turn(&mut c.server);
     assert_eq!(disconnected(&turn(&mut c.client)), DisconnectReason::Closed);
     assert_eq!(disconnected(&turn(&mut c.server)), DisconnectReason::Closed);
@@ -372,7 +373,7 @@ fn peers_that_drain_simultaneously_both_close() {
 fn draining_peer_is_woken_when_it_has_drained() {
     let mut c = connected();
     send(&mut c.server, c.at_server, TransferMode::Reliable, "last packet");
-    c.server.disconnect(c.at_server, DisconnectReason::Closed, Farewell::Drain);
+    c.server.disconnect(c.at_server, DisconnectReason::Closed, CloseMode::Drain);
     turn(&mut c.server);
     assert_eq!(turn(&mut c.server), [], "the client has not received the packet");
     let calls = Arc::default();
@@ -385,13 +386,13 @@ fn draining_peer_is_woken_when_it_has_drained() {
 #[test]
 fn stuck_drain_can_be_replaced_by_a_graceful_disconnect() {
     let mut c = connected();
-    c.client.hold(c.at_client, true);
+    c.client.pause_receiving(c.at_client, true);
     send(&mut c.server, c.at_server, TransferMode::Reliable, "never read");
-    c.server.disconnect(c.at_server, DisconnectReason::Closed, Farewell::Drain);
+    c.server.disconnect(c.at_server, DisconnectReason::Closed, CloseMode::Drain);
     turn(&mut c.server);
     turn(&mut c.client);
     assert_eq!(turn(&mut c.server), []);
-    c.server.disconnect(c.at_server, DisconnectReason::Kicked, Farewell::Polite);
+    c.server.disconnect(c.at_server, DisconnectReason::Kicked, CloseMode::Graceful);
     assert_eq!(turn(&mut c.server), [], "the disconnect is sent by the flush");
     assert_eq!(disconnected(&turn(&mut c.server)), DisconnectReason::Kicked);
     assert_eq!(disconnected(&turn(&mut c.client)), DisconnectReason::Remote(0));
@@ -454,7 +455,7 @@ fn echo_until(mut peer: MemoryMultiplayerPeer, count: usize) -> Vec<u32> {
         }
         if numbers.len() == count && sent == count {
             let current = current.expect("connected");
-            peer.disconnect(current, DisconnectReason::Closed, Farewell::Drain);
+            peer.disconnect(current, DisconnectReason::Closed, CloseMode::Drain);
         }
         peer.flush(Instant::ZERO);
         while peer.poll_ready(&mut cx) == Poll::Pending {
@@ -507,7 +508,7 @@ fn queued_bytes_of_all_connections_are_bounded() {
     send(&mut server, connections[0], TransferMode::Reliable, packet.slice(..left));
     // A connection below its share may queue up to it; an unreliable packet beyond the share is
     // dropped.
-    let share = QUEUED_BYTES_OF_EACH - 1_000;
+    let share = QUEUED_BYTES_SHARE - 1_000;
     send(&mut server, few[0], TransferMode::Reliable, packet.slice(..share));
     send(&mut server, few[0], TransferMode::Unreliable, packet.slice(..2_000));
     let stats = server.connection_stats(few[0]).unwrap();
@@ -528,7 +529,7 @@ fn payload_for_many_connections_counts_once() {
     let payload = Bytes::from(vec![7; PACKET_BYTES_MAX]);
     for _ in 0..3 {
         server
-            .send(Outgoing {
+            .send(OutgoingPacket {
                 to: Connections::Many(connections.clone().into()),
                 mode: TransferMode::Reliable,
                 channel: Channel(0),

@@ -1,15 +1,15 @@
 //! The multiplayer peer of a single-player game.
 
 use mp_core::{
-    Channel, ConnectionId, ConnectionStatus, DisconnectReason, Farewell, Instant, MultiplayerPeer,
-    OfflineMultiplayerPeer, Outgoing, PeerId, Prefix, TransferMode,
+    Channel, CloseMode, ConnectionId, ConnectionStatus, DisconnectReason, Instant, MultiplayerPeer,
+    OfflineMultiplayerPeer, OutgoingPacket, PeerId, Prefix, TransferMode,
 };
 
-const NOBODY: ConnectionId = ConnectionId { slot: 0, generation: 0 };
+const UNKNOWN: ConnectionId = ConnectionId { slot: 0, generation: 0 };
 
-fn packet(payload: &'static str) -> Outgoing {
-    Outgoing {
-        to: NOBODY.into(),
+fn packet(payload: &'static str) -> OutgoingPacket {
+    OutgoingPacket {
+        to: UNKNOWN.into(),
         mode: TransferMode::Reliable,
         channel: Channel(0),
         prefix: Prefix::EMPTY,
@@ -23,7 +23,7 @@ fn offline_peer_is_a_server_that_is_always_connected() {
     assert_eq!(peer.unique_id(), PeerId::SERVER);
     assert_eq!(peer.connection_status(), ConnectionStatus::Connected);
     peer.close();
-    peer.disconnect(NOBODY, DisconnectReason::Closed, Farewell::Abrupt);
+    peer.disconnect(UNKNOWN, DisconnectReason::Closed, CloseMode::Immediate);
     assert_eq!(peer.connection_status(), ConnectionStatus::Connected);
 }
 

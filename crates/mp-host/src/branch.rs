@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::ControlFlow;
 
 use mp_core::{
-    BranchId, DisconnectReason, EndpointId, Farewell, Instant, RunningClock, StateMachine,
+    BranchId, CloseMode, DisconnectReason, EndpointId, Instant, RunningClock, StateMachine,
     ToBranch, ToEndpoint,
 };
 
@@ -19,7 +19,7 @@ pub trait HostedBranch:
     StateMachine<Input = ToBranch, Output = ToEndpoint, Destination = EndpointId>
 {
     /// Leaves all endpoints of the branch, after the messages queued for them.
-    fn close(&mut self, reason: DisconnectReason, farewell: Farewell);
+    fn close(&mut self, reason: DisconnectReason, close_mode: CloseMode);
 
     /// Returns the number of packets queued for the endpoint with the longest queue.
     fn queued_packets(&self) -> usize;
@@ -126,7 +126,7 @@ impl<M: Mailbox<ToEndpoint>> BranchHost<M> {
         let mut handle =
             EndpointHandle { mailbox, is_open: false, is_abandoned: false, has_left: false };
         if self.closing.is_some() {
-            handle.leave(self.id, DisconnectReason::Closed, Farewell::Drain);
+            handle.leave(self.id, DisconnectReason::Closed, CloseMode::Drain);
         }
         self.endpoints.insert(endpoint, handle);
     }
@@ -164,7 +164,7 @@ impl<M: Mailbox<ToEndpoint>> BranchHost<M> {
     }
 
     /// Records that the program called the branch outside its turn, so that a turn has to follow.
-    pub fn note_call(&mut self) {
+    pub fn record_call(&mut self) {
         self.budget.spend(0);
     }
 
@@ -176,9 +176,9 @@ impl<M: Mailbox<ToEndpoint>> BranchHost<M> {
             return;
         }
         self.closing = Some(self.advance(now) + CLOSE_TIMEOUT);
-        branch.close(DisconnectReason::Closed, Farewell::Drain);
+        branch.close(DisconnectReason::Closed, CloseMode::Drain);
         for handle in self.endpoints.values_mut().filter(|handle| !handle.is_open) {
-            handle.leave(self.id, DisconnectReason::Closed, Farewell::Drain);
+            handle.leave(self.id, DisconnectReason::Closed, CloseMode::Drain);
         }
     }
 
@@ -186,7 +186,7 @@ impl<M: Mailbox<ToEndpoint>> BranchHost<M> {
     /// that they have accepted.
     pub fn leave_all(&mut self, reason: DisconnectReason) {
         for handle in self.endpoints.values_mut() {
-            handle.leave(self.id, reason, Farewell::Drain);
+            handle.leave(self.id, reason, CloseMode::Drain);
         }
     }
 
@@ -268,7 +268,7 @@ impl<M: Mailbox<ToEndpoint>> BranchHost<M> {
         while let Some(endpoint) = branch.next_abandoned() {
             let Some(handle) = self.endpoints.get_mut(&endpoint) else { continue };
             handle.is_abandoned = true;
-            handle.leave(self.id, DisconnectReason::QueueFull, Farewell::Abrupt);
+            handle.leave(self.id, DisconnectReason::QueueFull, CloseMode::Immediate);
             self.events.push_back(HostEvent::EndpointAbandoned(endpoint));
             self.stats.abandoned_endpoints += 1;
         }
@@ -309,9 +309,9 @@ impl<M: Mailbox<ToEndpoint>> BranchHost<M> {
 }
 
 impl<M: Mailbox<ToEndpoint>> EndpointHandle<M> {
-    fn leave(&mut self, branch: BranchId, reason: DisconnectReason, farewell: Farewell) {
+    fn leave(&mut self, branch: BranchId, reason: DisconnectReason, close_mode: CloseMode) {
         if !std::mem::replace(&mut self.has_left, true) {
-            self.mailbox.send_last(ToEndpoint::Leave { branch, reason, farewell });
+            self.mailbox.send_unbounded(ToEndpoint::Leave { branch, reason, close_mode });
         }
     }
 }

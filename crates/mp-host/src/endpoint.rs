@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use mp_core::{
-    BranchId, ConnectionRouter, DisconnectReason, Endpoint, EndpointId, Farewell, Instant,
+    BranchId, CloseMode, ConnectionRouter, DisconnectReason, Endpoint, EndpointId, Instant,
     MultiplayerPeer, Readiness, StateMachine, ToBranch, ToEndpoint,
 };
 
@@ -113,7 +113,7 @@ impl<M: Mailbox<ToBranch>> EndpointHost<M> {
         let immediately = has_ended_branch.then_some(now);
         let interval = match endpoint.readiness() {
             Readiness::Interval(interval) => Some(now + interval),
-            Readiness::Wakes => None,
+            Readiness::Waker => None,
         };
         let due = [endpoint.poll_timeout(), retry, immediately, interval];
         ControlFlow::Continue(due.into_iter().flatten().min())
@@ -142,8 +142,8 @@ impl<M: Mailbox<ToBranch>> EndpointHost<M> {
             Ok(())
         });
         for &branch in &ended {
-            let (reason, farewell) = (DisconnectReason::Closed, Farewell::Drain);
-            endpoint.handle_input(now, ToEndpoint::Leave { branch, reason, farewell });
+            let (reason, close_mode) = (DisconnectReason::Closed, CloseMode::Drain);
+            endpoint.handle_input(now, ToEndpoint::Leave { branch, reason, close_mode });
         }
         !ended.is_empty()
     }
@@ -153,7 +153,7 @@ impl<M: Mailbox<ToBranch>> EndpointHost<M> {
     pub fn abort(&mut self, id: EndpointId) -> bool {
         let branches = std::mem::take(&mut self.branches);
         for mailbox in branches.values() {
-            mailbox.send_last(ToBranch::Closed(id, DisconnectReason::Closed));
+            mailbox.send_unbounded(ToBranch::Closed(id, DisconnectReason::Closed));
         }
         !branches.is_empty()
     }

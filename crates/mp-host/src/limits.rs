@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use mp_core::limits::{LINGER, MAILBOX_BATCHES, OUTBOX_PACKETS_MAX};
+use mp_core::limits::{DRAIN_TIMEOUT, MAILBOX_BATCHES, OUTBOX_PACKETS_MAX};
 
 /// Packets, counted once per receiving connection, that are handled before a turn: a few
 /// milliseconds of CPU time. Without the limit a fast sender in another thread could delay the turn
@@ -29,8 +29,8 @@ pub const STALL_TIMEOUT: Duration = Duration::from_secs(1);
 /// capacity. Tokio's timers round up to 1 ms.
 pub const DELIVERY_RETRY: Duration = Duration::from_micros(500);
 
-/// Maximum time that a closing branch waits for its endpoints. They close within [`LINGER`], and
-/// have one more second to report it. Time in which the process did not run does not count.
-pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(LINGER.as_secs() + 1);
+/// Maximum time that a closing branch waits for its endpoints. They close within [`DRAIN_TIMEOUT`],
+/// and have one more second to report it. Time in which the process did not run does not count.
+pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(DRAIN_TIMEOUT.as_secs() + 1);
 
-const _: () = assert!(CLOSE_TIMEOUT.as_millis() > LINGER.as_millis());
+const _: () = assert!(CLOSE_TIMEOUT.as_millis() > DRAIN_TIMEOUT.as_millis());

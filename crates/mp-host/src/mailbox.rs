@@ -19,7 +19,7 @@ pub trait Mailbox<T> {
 
     /// Queues `message` even if the mailbox is full. A host sends one such message to a mailbox,
     /// when it leaves it, so that the capacity is exceeded by at most one message per sender.
-    fn send_last(&self, message: T);
+    fn send_unbounded(&self, message: T);
 }
 
 /// The reason why a mailbox did not accept a message, and the message.
@@ -47,7 +47,7 @@ impl<T> LocalMailbox<T> {
 
     /// Returns a mailbox without a limit, for a receiver that empties it before the sender
     /// continues. Its messages come from the sender's queue, which is bounded.
-    pub fn direct() -> Self {
+    pub fn unbounded() -> Self {
         Self::new(usize::MAX)
     }
 
@@ -78,11 +78,11 @@ impl<T> Mailbox<T> for LocalMailbox<T> {
         if self.len() >= self.capacity {
             return Err(TrySendError::Full(message));
         }
-        self.send_last(message);
+        self.send_unbounded(message);
         Ok(())
     }
 
-    fn send_last(&self, message: T) {
+    fn send_unbounded(&self, message: T) {
         self.messages.borrow_mut().push_back(message);
     }
 }

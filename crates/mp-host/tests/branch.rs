@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mp_core::{
-    BranchId, Channel, ConnectionId, ConnectionStatus, DisconnectReason, EndpointId, EndpointInfo,
-    Farewell, Instant, Outgoing, Packet, PeerEvent, PeerId, Prefix, StateMachine, ToBranch,
-    ToEndpoint, TransferMode,
+    BranchId, Channel, CloseMode, ConnectionId, ConnectionStatus, DisconnectReason, EndpointId,
+    EndpointInfo, Instant, OutgoingPacket, Packet, PeerEvent, PeerId, Prefix, StateMachine,
+    ToBranch, ToEndpoint, TransferMode,
 };
 use mp_host::limits::{
     CLOSE_TIMEOUT, DELIVERY_RETRY, MESSAGE_WORK, QUEUED_PACKETS_HIGH, STALL_TIMEOUT, WORK_PER_TURN,
@@ -65,7 +65,7 @@ impl StateMachine for ScriptedBranch {
 }
 
 impl HostedBranch for ScriptedBranch {
-    fn close(&mut self, _reason: DisconnectReason, _farewell: Farewell) {
+    fn close(&mut self, _reason: DisconnectReason, _close_mode: CloseMode) {
         self.was_closed = true;
     }
 
@@ -112,11 +112,11 @@ fn packets(endpoint: EndpointId, count: usize) -> ToBranch {
 fn send() -> ToEndpoint {
     let (mode, channel, prefix) = (TransferMode::Reliable, Channel(0), Prefix::EMPTY);
     let payload = Bytes::new();
-    ToEndpoint::Send(vec![Outgoing { to: CONNECTION.into(), mode, channel, prefix, payload }])
+    ToEndpoint::Send(vec![OutgoingPacket { to: CONNECTION.into(), mode, channel, prefix, payload }])
 }
 
-fn leave(reason: DisconnectReason, farewell: Farewell) -> ToEndpoint {
-    ToEndpoint::Leave { branch: BRANCH, reason, farewell }
+fn leave(reason: DisconnectReason, close_mode: CloseMode) -> ToEndpoint {
+    ToEndpoint::Leave { branch: BRANCH, reason, close_mode }
 }
 
 fn drained(mailbox: &LocalMailbox<ToEndpoint>) -> Vec<ToEndpoint> {
@@ -126,13 +126,13 @@ fn drained(mailbox: &LocalMailbox<ToEndpoint>) -> Vec<ToEndpoint> {
 #[test]
 fn delivery_to_a_full_mailbox_is_retried() {
     let (mut host, mut branch, mailbox) = hosted();
-    branch.queue.extend([(ONE, send()), (ONE, leave(DisconnectReason::Closed, Farewell::Drain))]);
+    branch.queue.extend([(ONE, send()), (ONE, leave(DisconnectReason::Closed, CloseMode::Drain))]);
     let retry = ControlFlow::Continue(Some(START + DELIVERY_RETRY));
     assert_eq!(host.turn(&mut branch, START), retry);
     assert_eq!(host.stats().blocked_turns, 1);
     assert_eq!(drained(&mailbox), [send()]);
     assert_eq!(host.turn(&mut branch, START + DELIVERY_RETRY), ControlFlow::Continue(None));
-    assert_eq!(drained(&mailbox), [leave(DisconnectReason::Closed, Farewell::Drain)]);
+    assert_eq!(drained(&mailbox), [leave(DisconnectReason::Closed, CloseMode::Drain)]);
     assert_eq!(host.stats().blocked_turns, 1);
 }
 
@@ -143,7 +143,7 @@ fn turn_runs_after_a_bounded_amount_of_input() {
     assert!(!host.has_input());
     host.handle_input(&mut branch, START, packets(ONE, WORK_PER_TURN - 1));
     assert!(host.has_input() && !host.needs_turn(&branch, START));
-    host.note_call();
+    host.record_call();
     assert!(host.needs_turn(&branch, START));
     let _ = host.turn(&mut branch, START);
     assert!(!host.has_input() && !host.needs_turn(&branch, START));
@@ -205,7 +205,10 @@ fn abandoned_endpoint_receives_leave_although_its_mailbox_is_full() {
     branch.queue.clear();
     branch.abandoned.push_back(ONE);
     let _ = host.turn(&mut branch, START);
-    assert_eq!(drained(&mailbox), [send(), leave(DisconnectReason::QueueFull, Farewell::Abrupt)]);
+    assert_eq!(
+        drained(&mailbox),
+        [send(), leave(DisconnectReason::QueueFull, CloseMode::Immediate)]
+    );
     assert_eq!(host.next_event(), Some(HostEvent::EndpointAbandoned(ONE)));
     assert_eq!((host.next_event(), host.stats().abandoned_endpoints), (None, 1));
     host.leave_all(DisconnectReason::Closed);
@@ -254,7 +257,7 @@ fn close_leaves_endpoints_that_have_not_opened_yet() {
     host.close(&mut branch, START);
     host.attach(EndpointId(4), late.clone());
     assert!(branch.was_closed && host.is_closing());
-    let expected = [leave(DisconnectReason::Closed, Farewell::Drain)];
+    let expected = [leave(DisconnectReason::Closed, CloseMode::Drain)];
     assert_eq!(drained(&early), expected);
     assert_eq!(drained(&late), expected);
     assert_eq!(drained(&known), [], "the branch itself sends `Leave` after its queued messages");

@@ -8,8 +8,8 @@ use std::rc::Rc;
 use bytes::Bytes;
 use mp_core::testing::ScriptedPeer;
 use mp_core::{
-    BranchId, Channel, ConnectionId, DisconnectReason, Endpoint, EndpointId, Farewell, Instant,
-    MemoryMultiplayerPeer, MultiplayerPeer, Outgoing, PeerEvent, PeerId, Prefix, Readiness,
+    BranchId, Channel, CloseMode, ConnectionId, DisconnectReason, Endpoint, EndpointId, Instant,
+    MemoryMultiplayerPeer, MultiplayerPeer, OutgoingPacket, PeerEvent, PeerId, Prefix, Readiness,
     ToBranch, ToEndpoint, TransferMode,
 };
 use mp_host::limits::{DELIVERY_RETRY, WORK_PER_TURN};
@@ -32,7 +32,7 @@ impl Mailbox<ToBranch> for MailboxOfEnded {
         Ok(())
     }
 
-    fn send_last(&self, message: ToBranch) {
+    fn send_unbounded(&self, message: ToBranch) {
         let _ = self.try_send(message);
     }
 }
@@ -48,10 +48,10 @@ fn events(peer: &mut MemoryMultiplayerPeer) -> Vec<PeerEvent> {
     events
 }
 
-fn outgoing() -> Outgoing {
+fn outgoing() -> OutgoingPacket {
     let to = ConnectionId { slot: 0, generation: 0 }.into();
     let (mode, channel) = (TransferMode::Reliable, Channel(0));
-    Outgoing { to, mode, channel, prefix: Prefix::EMPTY, payload: Bytes::from_static(b"x") }
+    OutgoingPacket { to, mode, channel, prefix: Prefix::EMPTY, payload: Bytes::from_static(b"x") }
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn packet_counts_once_per_receiving_connection() {
     let mut endpoint = Endpoint::new(ENDPOINT, MemoryMultiplayerPeer::server(), LOBBY);
     let mut host = EndpointHost::<LocalMailbox<_>>::new();
     let to = vec![ConnectionId { slot: 0, generation: 0 }; WORK_PER_TURN / 2];
-    let packet = Outgoing { to: mp_core::Connections::Many(to.into()), ..outgoing() };
+    let packet = OutgoingPacket { to: mp_core::Connections::Many(to.into()), ..outgoing() };
     host.handle_input(&mut endpoint, START, ToEndpoint::Send(vec![packet.clone()]));
     assert!(host.has_input() && !host.needs_turn());
     host.handle_input(&mut endpoint, START, ToEndpoint::Send(vec![packet]));
@@ -115,8 +115,8 @@ fn endpoint_has_ended_when_its_branches_received_closed() {
     let mut endpoint = Endpoint::new(ENDPOINT, MemoryMultiplayerPeer::server(), LOBBY);
     let (mut host, mailbox) = (EndpointHost::new(), LocalMailbox::new(1));
     host.serve(&mut endpoint, LOBBY, mailbox.clone());
-    let (reason, farewell) = (DisconnectReason::Closed, Farewell::Drain);
-    let leave = ToEndpoint::Leave { branch: LOBBY, reason, farewell };
+    let (reason, close_mode) = (DisconnectReason::Closed, CloseMode::Drain);
+    let leave = ToEndpoint::Leave { branch: LOBBY, reason, close_mode };
     host.handle_input(&mut endpoint, START, leave);
     let retry = ControlFlow::Continue(Some(START + DELIVERY_RETRY));
     assert_eq!(host.turn(&mut endpoint, START), retry, "`Opened` fills the mailbox");

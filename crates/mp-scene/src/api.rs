@@ -71,7 +71,7 @@ pub trait MultiplayerApi: fmt::Debug {
         node: NodeId,
         method: &str,
         args: Vec<Variant>,
-    ) -> Result<Called, RpcError>;
+    ) -> Result<RpcOutcome, RpcError>;
 
     /// Sends application bytes to `target`, which receives them as [`Signal::PeerPacket`].
     ///
@@ -210,7 +210,7 @@ pub enum Configuration {
 
 /// The outcome of a call that the program made.
 #[derive(Debug)]
-pub struct Called {
+pub struct RpcOutcome {
     /// The result of sending the call.
     pub sent: Result<(), RpcError>,
     /// The local call to run, after sending.

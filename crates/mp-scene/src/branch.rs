@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use mp_core::{
-    BranchId, ConnectionStatus, DisconnectReason, EndpointId, EndpointStats, Farewell, Instant,
+    BranchId, CloseMode, ConnectionStatus, DisconnectReason, EndpointId, EndpointStats, Instant,
     MultiplayerPeer, PeerEvent, PeerId, StateMachine, ToBranch, ToEndpoint,
 };
 use mp_host::HostedBranch;
@@ -108,13 +108,13 @@ impl Branch {
 
     /// Closes the branch and its connections.
     ///
-    /// With [`Farewell::Drain`] a connection closes when the data that it accepted is delivered, or
-    /// after [`LINGER`](mp_core::limits::LINGER). The output must still be
+    /// With [`CloseMode::Drain`] a connection closes when the data that it accepted is delivered, or
+    /// after [`DRAIN_TIMEOUT`](mp_core::limits::DRAIN_TIMEOUT). The output must still be
     /// [delivered](StateMachine::deliver), or the branch be [`poll`](Self::poll)ed until the
     /// transport is disconnected. Calls and packets that the program sends from now on, for example
     /// in a method that a last received packet calls, are refused as not connected.
-    pub fn close(&mut self, reason: DisconnectReason, farewell: Farewell) {
-        let leave = ToEndpoint::Leave { branch: self.id, reason, farewell };
+    pub fn close(&mut self, reason: DisconnectReason, close_mode: CloseMode) {
+        let leave = ToEndpoint::Leave { branch: self.id, reason, close_mode };
         self.scene.api_mut().handle_leave(&leave);
     }
 
@@ -284,8 +284,8 @@ impl StateMachine for Branch {
 }
 
 impl HostedBranch for Branch {
-    fn close(&mut self, reason: DisconnectReason, farewell: Farewell) {
-        Self::close(self, reason, farewell);
+    fn close(&mut self, reason: DisconnectReason, close_mode: CloseMode) {
+        Self::close(self, reason, close_mode);
     }
 
     fn queued_packets(&self) -> usize {

@@ -34,7 +34,7 @@ pub struct BranchBuilder {
     server_relay: bool,
     authentication: bool,
     quirks: GodotQuirks,
-    interface: Interface,
+    interface: ApiFactory,
     setups: Setups,
     hooks: Hooks,
 }
@@ -58,7 +58,7 @@ type ProcessHook = Box<dyn FnMut(&mut Scene, Duration)>;
 struct Setups(Vec<Setup>);
 
 /// Creates the protocol of the branch.
-struct Interface(Box<dyn FnOnce(SceneMultiplayer) -> Box<dyn MultiplayerApi>>);
+struct ApiFactory(Box<dyn FnOnce(SceneMultiplayer) -> Box<dyn MultiplayerApi>>);
 
 impl BranchBuilder {
     pub(crate) fn new(root_path: &str) -> Self {
@@ -68,7 +68,7 @@ impl BranchBuilder {
             server_relay: true,
             authentication: false,
             quirks: GodotQuirks::default(),
-            interface: Interface(Box::new(|multiplayer| Box::new(multiplayer))),
+            interface: ApiFactory(Box::new(|multiplayer| Box::new(multiplayer))),
             setups: Setups::default(),
             hooks: Hooks::default(),
         }
@@ -187,7 +187,7 @@ impl BranchBuilder {
         mut self,
         make: impl FnOnce(SceneMultiplayer) -> A + 'static,
     ) -> Self {
-        self.interface = Interface(Box::new(|multiplayer| Box::new(make(multiplayer))));
+        self.interface = ApiFactory(Box::new(|multiplayer| Box::new(make(multiplayer))));
         self
     }
 
@@ -304,9 +304,9 @@ impl fmt::Debug for Hooks {
     }
 }
 
-impl fmt::Debug for Interface {
+impl fmt::Debug for ApiFactory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Interface")
+        f.write_str("ApiFactory")
     }
 }
 

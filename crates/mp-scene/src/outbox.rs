@@ -3,14 +3,14 @@
 use std::collections::VecDeque;
 
 use mp_core::limits::{
-    BATCH_EVENTS_MAX, OUTBOX_PACKETS_MAX, OUTBOX_REFUSALS_MAX, OUTBOX_TURN_PACKETS_MAX,
+    BATCH_EVENTS_MAX, OUTBOX_PACKETS_MAX, OUTBOX_STUCK_DELIVERIES, OUTBOX_TURN_PACKETS_MAX,
 };
-use mp_core::{Outgoing, ToEndpoint};
+use mp_core::{OutgoingPacket, ToEndpoint};
 
 /// A queue of packets and commands in order, with packets in batches.
 ///
 /// It holds at most [`OUTBOX_TURN_PACKETS_MAX`] packets, since one turn may produce many, and
-/// [`OUTBOX_PACKETS_MAX`] for an endpoint that has accepted nothing for [`OUTBOX_REFUSALS_MAX`]
+/// [`OUTBOX_PACKETS_MAX`] for an endpoint that has accepted nothing for [`OUTBOX_STUCK_DELIVERIES`]
 /// deliveries. Beyond the limit the oldest unreliable packet is dropped and counted. If there is
 /// none the endpoint is [`Stuck`]: reliable packets must not be lost silently.
 #[derive(Debug, Default)]
@@ -31,7 +31,7 @@ pub(crate) struct Outbox {
 pub(crate) struct Stuck;
 
 impl Outbox {
-    pub(crate) fn send(&mut self, packet: Outgoing) -> Result<(), Stuck> {
+    pub(crate) fn send(&mut self, packet: OutgoingPacket) -> Result<(), Stuck> {
         if self.packets >= self.packets_max() {
             if !packet.mode.is_reliable() {
                 self.dropped += 1;
@@ -48,7 +48,7 @@ impl Outbox {
     }
 
     /// Records that the next packet to be queued is a call.
-    pub(crate) fn note_call(&mut self) {
+    pub(crate) fn record_call(&mut self) {
         self.call = Some(match self.waiting.back() {
             Some(ToEndpoint::Send(batch)) if batch.len() < BATCH_EVENTS_MAX => {
                 (self.waiting.len() - 1, batch.len())
@@ -58,7 +58,7 @@ impl Outbox {
     }
 
     /// Queues a packet before the last call recorded since the last delivery.
-    pub(crate) fn send_in_front_of_call(&mut self, packet: Outgoing) -> Result<(), Stuck> {
+    pub(crate) fn send_in_front_of_call(&mut self, packet: OutgoingPacket) -> Result<(), Stuck> {
         let Some((message, place)) = self.call else { return self.send(packet) };
         if self.packets >= self.packets_max() {
             // Queuing now drops another packet, which would invalidate the position.
@@ -127,7 +127,7 @@ impl Outbox {
     }
 
     fn packets_max(&self) -> usize {
-        if self.refusals < OUTBOX_REFUSALS_MAX {
+        if self.refusals < OUTBOX_STUCK_DELIVERIES {
             OUTBOX_TURN_PACKETS_MAX
         } else {
             OUTBOX_PACKETS_MAX
@@ -157,8 +157,8 @@ mod tests {
 
     use super::*;
 
-    fn packet(mode: TransferMode, number: u64) -> Outgoing {
-        Outgoing {
+    fn packet(mode: TransferMode, number: u64) -> OutgoingPacket {
+        OutgoingPacket {
             to: ConnectionId { slot: 0, generation: 0 }.into(),
             mode,
             channel: Channel(0),
@@ -208,7 +208,7 @@ mod tests {
                 for number in 0..before {
                     outbox.send(packet(TransferMode::Reliable, number)).unwrap();
                 }
-                outbox.note_call();
+                outbox.record_call();
                 for number in before..before + after {
                     outbox.send(packet(TransferMode::Reliable, number)).unwrap();
                 }
@@ -224,7 +224,7 @@ mod tests {
 
     /// Refuses all messages often enough for [`OUTBOX_PACKETS_MAX`] to apply.
     fn refuse(outbox: &mut Outbox) {
-        for _ in 0..OUTBOX_REFUSALS_MAX {
+        for _ in 0..OUTBOX_STUCK_DELIVERIES {
             outbox.deliver(Err);
         }
     }
@@ -235,7 +235,7 @@ mod tests {
         for number in 0..3 * OUTBOX_PACKETS_MAX as u64 {
             outbox.send(packet(TransferMode::Reliable, number)).unwrap();
         }
-        for _ in 1..OUTBOX_REFUSALS_MAX {
+        for _ in 1..OUTBOX_STUCK_DELIVERIES {
             outbox.deliver(Err);
         }
         outbox.send(packet(TransferMode::Reliable, 0)).unwrap();

@@ -34,8 +34,8 @@ impl Polled {
         let mut hosts = Hosts {
             endpoint: EndpointHost::new(),
             branch: BranchHost::new(id),
-            to_branch: LocalMailbox::direct(),
-            to_endpoint: LocalMailbox::direct(),
+            to_branch: LocalMailbox::unbounded(),
+            to_endpoint: LocalMailbox::unbounded(),
         };
         let mut endpoint = Endpoint::new(Self::ENDPOINT, peer, id);
         hosts.endpoint.serve(&mut endpoint, id, hosts.to_branch.clone());

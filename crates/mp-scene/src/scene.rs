@@ -6,11 +6,11 @@ use std::ops::{Deref, DerefMut};
 
 use mp_core::{Channel, Instant, PeerId, Target, TransferMode, Variant};
 
-use crate::api::{Call, Called, Configuration, MultiplayerApi};
+use crate::api::{Call, Configuration, MultiplayerApi, RpcOutcome};
 use crate::limits::DEFERRED_CALLS_MAX;
 use crate::property::PropertyError;
 use crate::replication::SpawnError;
-use crate::rpc::{CallError, IntoArgs};
+use crate::rpc::{IntoArgs, MethodCallError};
 use crate::scene_multiplayer::SceneStats;
 use crate::tree::{CheckedOut, Instance, Node, NodeId, NodeRef, NodeTree, Tree, TreeError};
 use crate::{RpcError, SceneMultiplayer, SendBytesError};
@@ -192,7 +192,8 @@ impl Scene {
         let (target, node, args) = (target.into(), node.into(), args.into_args());
         // Peers must receive earlier changes of the program before this call.
         self.flush_changes();
-        let Called { sent, local } = self.api.rpc(&mut self.tree, target, node, method, args)?;
+        let RpcOutcome { sent, local } =
+            self.api.rpc(&mut self.tree, target, node, method, args)?;
         // The local call runs even if there was no peer to send to.
         let local_result = local.map_or(Ok(()), |call| self.call(call));
         sent?;
@@ -335,7 +336,7 @@ impl Scene {
         }
     }
 
-    fn call(&mut self, call: Call) -> Result<(), CallError> {
+    fn call(&mut self, call: Call) -> Result<(), MethodCallError> {
         let node = call.node;
         let result = self.run(call);
         while self.tree.is_checked_in(node)
@@ -348,7 +349,7 @@ impl Scene {
         result
     }
 
-    fn run(&mut self, call: Call) -> Result<(), CallError> {
+    fn run(&mut self, call: Call) -> Result<(), MethodCallError> {
         // The properties of a node that is checked out cannot be read, so flush changes first.
         self.flush_changes();
         let mut out = match self.tree.check_out(call.node) {
@@ -357,7 +358,7 @@ impl Scene {
                 self.deferred.push_back(call);
                 return Ok(());
             }
-            Err(_) => return Err(CallError::NodeUnavailable),
+            Err(_) => return Err(MethodCallError::NodeUnavailable),
         };
         let node = call.node;
         let result = self.run_method(&mut out, call);
@@ -373,8 +374,8 @@ impl Scene {
         result
     }
 
-    fn run_method(&mut self, out: &mut CheckedOut, call: Call) -> Result<(), CallError> {
-        let method = out.method(&call.method).ok_or(CallError::NoBody)?;
+    fn run_method(&mut self, out: &mut CheckedOut, call: Call) -> Result<(), MethodCallError> {
+        let method = out.method(&call.method).ok_or(MethodCallError::NoBody)?;
         let caller = self.remote_sender.replace(call.sender);
         let mut cx = RpcContext { scene: self, node: call.node, sender: call.sender };
         let result = method(&mut *out.object, &mut cx, call.args);
@@ -388,7 +389,7 @@ impl Scene {
         self.deferred.remove(index)
     }
 
-    fn record_deferred(&mut self, method: &str, result: Result<(), CallError>) {
+    fn record_deferred(&mut self, method: &str, result: Result<(), MethodCallError>) {
         if let Err(error) = result {
             tracing::debug!(%method, %error, "dropped a deferred call");
             self.failed_calls += 1;

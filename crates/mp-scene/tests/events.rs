@@ -2,10 +2,10 @@
 //! that it abandons.
 #![allow(missing_docs, reason = "a test")]
 
-use mp_core::limits::{OUTBOX_PACKETS_MAX, OUTBOX_REFUSALS_MAX};
+use mp_core::limits::{OUTBOX_PACKETS_MAX, OUTBOX_STUCK_DELIVERIES};
 use mp_core::{
-    Channel, ConnectionId, ConnectionStatus, DisconnectReason, EndpointId, EndpointInfo, Instant,
-    Origin, PeerEvent, PeerId, StateMachine, Target, ToBranch, TransferMode,
+    Channel, ConnectionId, ConnectionOrigin, ConnectionStatus, DisconnectReason, EndpointId,
+    EndpointInfo, Instant, PeerEvent, PeerId, StateMachine, Target, ToBranch, TransferMode,
 };
 use mp_host::HostedBranch;
 use mp_scene::{Branch, BranchEvent, Signal};
@@ -41,14 +41,14 @@ fn send(branch: &mut Branch, count: usize) {
 
 /// Refuses deliveries until the limit for an endpoint that accepts nothing applies.
 fn refuse(branch: &mut Branch) {
-    for _ in 0..OUTBOX_REFUSALS_MAX {
+    for _ in 0..OUTBOX_STUCK_DELIVERIES {
         branch.deliver(&mut |_, message| Err(message));
     }
 }
 
 fn join(branch: &mut Branch, slot: u32, id: PeerId) {
     let connection = ConnectionId { slot, generation: 0 };
-    let (claimed_id, origin) = (Some(id), Origin::Process);
+    let (claimed_id, origin) = (Some(id), ConnectionOrigin::Process);
     let connected = PeerEvent::Connected { connection, claimed_id, origin };
     branch.handle_input(NOW, ToBranch::Events(ENDPOINT, vec![connected]));
 }

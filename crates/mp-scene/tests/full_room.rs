@@ -3,8 +3,8 @@
 
 use mp_core::limits::BATCH_EVENTS_MAX;
 use mp_core::{
-    BranchId, ConnectionId, ConnectionStatus, DisconnectReason, EndpointId, EndpointInfo, Instant,
-    Origin, Outgoing, PeerEvent, PeerId, StateMachine, ToBranch, ToEndpoint,
+    BranchId, ConnectionId, ConnectionOrigin, ConnectionStatus, DisconnectReason, EndpointId,
+    EndpointInfo, Instant, OutgoingPacket, PeerEvent, PeerId, StateMachine, ToBranch, ToEndpoint,
 };
 use mp_scene::Branch;
 
@@ -15,7 +15,7 @@ const PLAYERS: u16 = 4_095;
 fn arrival(slot: u16) -> PeerEvent {
     let connection = ConnectionId { slot: slot.into(), generation: 0 };
     let claimed_id = PeerId::new(2 + i32::from(slot));
-    PeerEvent::Connected { connection, claimed_id, origin: Origin::Process }
+    PeerEvent::Connected { connection, claimed_id, origin: ConnectionOrigin::Process }
 }
 
 /// Returns a server without peers, on an endpoint that relays.
@@ -33,7 +33,7 @@ fn room() -> Branch {
 }
 
 /// Returns the packets queued for the endpoint.
-fn delivered(branch: &mut Branch) -> Vec<Outgoing> {
+fn delivered(branch: &mut Branch) -> Vec<OutgoingPacket> {
     let mut packets = Vec::new();
     branch.deliver(&mut |_, message| {
         match message {

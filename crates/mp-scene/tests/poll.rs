@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use mp_core::StateMachine;
-use mp_core::limits::LINGER;
+use mp_core::limits::DRAIN_TIMEOUT;
 use mp_core::memory::MemoryMultiplayerPeer;
-use mp_core::{ConnectionStatus, DisconnectReason, Farewell, Instant, MultiplayerPeer};
+use mp_core::{CloseMode, ConnectionStatus, DisconnectReason, Instant, MultiplayerPeer};
 use mp_scene::TreeError;
 use mp_scene::api::Configuration;
 use mp_scene::codec::{Limits, Objects};
@@ -431,7 +431,7 @@ fn clients_are_notified_when_the_server_closes() {
     signals(lan.branch(two));
     say(&mut lan, PeerId::SERVER, Target::All, "last words").unwrap();
     lan.step();
-    lan.branch(PeerId::SERVER).close(DisconnectReason::Closed, Farewell::Polite);
+    lan.branch(PeerId::SERVER).close(DisconnectReason::Closed, CloseMode::Graceful);
     lan.settle();
     assert_eq!(lines(&log), ["1 at 2: last words", "1 at 3: last words"]);
     assert_eq!(
@@ -446,7 +446,7 @@ fn draining_branch_sends_queued_packets_before_it_closes() {
     let log = Log::default();
     let (mut lan, two, three) = lan_of_three(&log);
     say(&mut lan, PeerId::SERVER, Target::All, "last words").unwrap();
-    lan.branch(PeerId::SERVER).close(DisconnectReason::Closed, Farewell::Drain);
+    lan.branch(PeerId::SERVER).close(DisconnectReason::Closed, CloseMode::Drain);
     lan.settle();
     assert_eq!(lines(&log), ["1 at 2: last words", "1 at 3: last words"]);
     for id in [two, three] {
@@ -459,7 +459,7 @@ fn draining_branch_sends_queued_packets_before_it_closes() {
 fn packets_after_close_are_rejected_and_not_lost() {
     let log = Log::default();
     let (mut lan, two, _) = lan_of_three(&log);
-    lan.branch(two).close(DisconnectReason::Closed, Farewell::Drain);
+    lan.branch(two).close(DisconnectReason::Closed, CloseMode::Drain);
     assert_eq!(say(&mut lan, two, PeerId::SERVER, "too late"), Err(RpcError::NotConnected));
     let sent =
         lan.scene(two).send_bytes(b"too late", PeerId::SERVER, TransferMode::Reliable, Channel(0));
@@ -483,14 +483,14 @@ fn branch_that_cannot_drain_closes_after_the_timeout() {
     assert_eq!(at_server.scene().peers(), [two]);
     let (reliable, channel) = (TransferMode::Reliable, Channel(0));
     at_server.scene().send_bytes(b"who listens?", two, reliable, channel).unwrap();
-    at_server.close(DisconnectReason::Closed, Farewell::Drain);
+    at_server.close(DisconnectReason::Closed, CloseMode::Drain);
     let mut now = start;
-    while now < start + LINGER {
+    while now < start + DRAIN_TIMEOUT {
         at_server.poll(&mut server, now);
         assert_eq!(server.connection_status(), ConnectionStatus::Connected, "at {now:?}");
         now = at_server.poll_timeout().expect("a turn for the drain");
     }
-    assert_eq!(now, start + LINGER);
+    assert_eq!(now, start + DRAIN_TIMEOUT);
     at_server.poll(&mut server, now);
     assert_eq!(server.connection_status(), ConnectionStatus::Disconnected);
     assert_eq!(at_server.scene().peers(), []);

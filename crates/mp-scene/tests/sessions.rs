@@ -8,8 +8,8 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use mp_core::memory::MemoryMultiplayerPeer;
 use mp_core::{
-    ConnectionId, ConnectionStatus, DisconnectReason, EndpointId, EndpointInfo, Instant,
-    MultiplayerPeer, Origin, Packet, PeerEvent, StateMachine, ToBranch, ToEndpoint, TransferMode,
+    ConnectionId, ConnectionOrigin, ConnectionStatus, DisconnectReason, EndpointId, EndpointInfo,
+    Instant, MultiplayerPeer, Packet, PeerEvent, StateMachine, ToBranch, ToEndpoint, TransferMode,
 };
 use mp_scene::codec::{Limits, Objects};
 use mp_scene::prelude::*;
@@ -184,7 +184,7 @@ impl Side {
             max_packet_size: 1 << 20,
         };
         side.branch.handle_input(side.now, ToBranch::Opened(ENDPOINT, info));
-        let (connection, claimed_id, origin) = (LINK, Some(other), Origin::Process);
+        let (connection, claimed_id, origin) = (LINK, Some(other), ConnectionOrigin::Process);
         side.receive(PeerEvent::Connected { connection, claimed_id, origin });
         side
     }

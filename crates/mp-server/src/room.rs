@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::process;
 use std::rc::Rc;
 
-use mp_actor::{BranchRef, Ended, StartError};
+use mp_actor::{BranchRef, EndReason, StartError};
 use mp_core::{ErrorChain, Rng};
 use mp_scene::{Branch, BuildError, Scene, Signal};
 use mp_tls::CertificateStore;
@@ -50,7 +50,7 @@ where
     tracing::info!(signal, "closing");
     tokio::select! {
         ended = room.close() => match ended {
-            Ended::Panicked(_) => return Err(Failure::Ended(ended.to_string())),
+            EndReason::Panicked(_) => return Err(Failure::Ended(ended.to_string())),
             ended => tracing::info!(%ended, "closed"),
         },
         signal = shutdown.next() => {

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 
 use mp_core::{Rng, TransferMode};
 use mp_signaling::limits::MESSAGE_BYTES_MAX;
-use mp_signaling::{LobbyHost, Options as SignalingOptions};
+use mp_signaling::{LobbyHost, SignalingOptions};
 use mp_transport_webrtc::io::{DatagramSocket, TokioUdpSocket};
-use mp_transport_webrtc::{CreateError, Options, Signaling, WebRtcMultiplayerPeer};
+use mp_transport_webrtc::{CreateError, Signaling, WebRtcMultiplayerPeer, WebRtcOptions};
 use mp_transport_ws::TextOptions;
 
 /// Settings of the WebRTC transport.
@@ -33,7 +33,7 @@ pub(crate) fn create(
     };
     let advertised: Vec<_> = settings.advertised.iter().map(with_port).collect();
     // ICE-lite: no candidate of a client makes the server send anywhere.
-    let options = Options::default()
+    let options = WebRtcOptions::default()
         .ice_lite(true)
         .advertised(advertised)
         .max_peers(settings.max_clients)

@@ -11,7 +11,7 @@ use mp_transport_ws::{TextAction, TextService};
 use crate::limits::OFFER_TIMEOUT;
 use crate::message::{Message, MessageKind};
 use crate::output::{CloseReason, Output};
-use crate::server::{Options, SignalingServer, SignalingStats, SocketId};
+use crate::server::{SignalingOptions, SignalingServer, SignalingStats, SocketId};
 
 /// The signaling of one lobby that this process hosts as peer 1 (feature `host`): the protocol of
 /// Godot's demo in [text sessions](TextService) on one side, a WebRTC peer on the other.
@@ -34,9 +34,9 @@ pub struct LobbyHost {
 }
 
 impl LobbyHost {
-    /// Opens the lobby `name` with room for [`Options::max_members`]. `room` commands the WebRTC
-    /// peer that hosts it, which may run on another thread.
-    pub fn new(name: &str, options: Options, room: Signaling, rng: Rng) -> Self {
+    /// Opens the lobby `name` with room for [`SignalingOptions::max_members`]. `room` commands the
+    /// WebRTC peer that hosts it, which may run on another thread.
+    pub fn new(name: &str, options: SignalingOptions, room: Signaling, rng: Rng) -> Self {
         let members = options.max_members;
         let mut server = SignalingServer::new(options, rng);
         server.open_lobby(name, members);
@@ -221,7 +221,7 @@ mod tests {
     use std::time::Duration;
 
     use mp_core::MultiplayerPeer;
-    use mp_transport_webrtc::{Options as PeerOptions, WebRtcMultiplayerPeer};
+    use mp_transport_webrtc::{WebRtcMultiplayerPeer, WebRtcOptions};
 
     use super::*;
 
@@ -237,10 +237,10 @@ mod tests {
     impl World {
         fn new() -> Self {
             let address = (Ipv4Addr::LOCALHOST, 0).into();
-            let options = PeerOptions::default().ice_lite(true);
+            let options = WebRtcOptions::default().ice_lite(true);
             let mut room = WebRtcMultiplayerPeer::create_server(address, options).unwrap();
-            let (lobby, handle) = (Options::default(), room.signaling());
-            let signaling = LobbyHost::new("room", lobby, handle, Rng::from_number(1));
+            let (lobby, handle) = (SignalingOptions::default(), room.signaling());
+            let signaling = LobbyHost::new("room", lobby, handle, Rng::seed_from_u64(1));
             Self { now: Instant::from_millis(1_000), signaling, room }
         }
 
@@ -275,7 +275,7 @@ mod tests {
     fn offer(id: PeerId) -> String {
         let address = (Ipv4Addr::LOCALHOST, 0).into();
         let mut client =
-            WebRtcMultiplayerPeer::create_client(address, id, PeerOptions::default()).unwrap();
+            WebRtcMultiplayerPeer::create_client(address, id, WebRtcOptions::default()).unwrap();
         client.add_peer(PeerId::SERVER, 1).unwrap();
         client.create_offer(PeerId::SERVER).unwrap();
         match client.next_signal() {

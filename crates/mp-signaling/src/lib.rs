@@ -18,4 +18,4 @@ mod server;
 pub use host::LobbyHost;
 pub use message::{Message, MessageError, MessageKind};
 pub use output::{CloseReason, Output};
-pub use server::{Options, SignalingServer, SignalingStats, SocketId};
+pub use server::{SignalingOptions, SignalingServer, SignalingStats, SocketId};

@@ -22,7 +22,7 @@ pub struct SocketId(pub u64);
 /// Settings of a [`SignalingServer`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Options {
+pub struct SignalingOptions {
     /// Maximum number of lobbies. Default: [`LOBBIES_MAX`].
     pub max_lobbies: usize,
     /// Maximum number of members of a lobby. Default: [`MEMBERS_MAX`].
@@ -33,7 +33,7 @@ pub struct Options {
     pub creates_lobbies: bool,
 }
 
-impl Default for Options {
+impl Default for SignalingOptions {
     fn default() -> Self {
         Self {
             max_lobbies: LOBBIES_MAX,
@@ -70,7 +70,7 @@ pub struct SignalingStats {
 /// peer 1, with a WebRTC peer of its own. Such a lobby cannot be sealed and never ends.
 #[derive(Debug)]
 pub struct SignalingServer {
-    options: Options,
+    options: SignalingOptions,
     rng: Rng,
     sockets: BTreeMap<SocketId, Socket>,
     /// Sockets that have not joined, by their deadlines.
@@ -96,7 +96,7 @@ struct Socket {
 
 impl SignalingServer {
     /// Returns a server without lobbies. Ids and lobby names are drawn from `rng`.
-    pub fn new(options: Options, rng: Rng) -> Self {
+    pub fn new(options: SignalingOptions, rng: Rng) -> Self {
         Self {
             options,
             rng,

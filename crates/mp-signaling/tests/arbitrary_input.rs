@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use mp_core::{Instant, Rng};
-use mp_signaling::{Message, Options, Output, SignalingServer, SocketId};
+use mp_signaling::{Message, Output, SignalingOptions, SignalingServer, SocketId};
 use proptest::prelude::*;
 
 /// A step of a test run.
@@ -40,7 +40,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 proptest! {
     #[test]
     fn closed_sessions_leave_no_state(steps in steps()) {
-        let mut server = SignalingServer::new(Options::default(), Rng::from_number(1));
+        let mut server = SignalingServer::new(SignalingOptions::default(), Rng::seed_from_u64(1));
         let mut now = Instant::from_millis(1_000);
         let mut is_open = [false; 6];
         let mut lobby = String::new();

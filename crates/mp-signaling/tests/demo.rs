@@ -5,7 +5,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use mp_core::{Instant, PeerId, Rng};
-use mp_signaling::{CloseReason, Message, MessageKind, Options, Output, SignalingServer, SocketId};
+use mp_signaling::{
+    CloseReason, Message, MessageKind, Output, SignalingOptions, SignalingServer, SocketId,
+};
 
 const HOST: SocketId = SocketId(1);
 const GUEST: SocketId = SocketId(2);
@@ -23,12 +25,12 @@ struct Demo {
 
 impl Demo {
     fn new() -> Self {
-        Self::with_options(Options::default())
+        Self::with_options(SignalingOptions::default())
     }
 
-    fn with_options(options: Options) -> Self {
+    fn with_options(options: SignalingOptions) -> Self {
         Self {
-            server: SignalingServer::new(options, Rng::from_number(1)),
+            server: SignalingServer::new(options, Rng::seed_from_u64(1)),
             now: Instant::from_millis(1_000),
             sent: BTreeMap::new(),
             order: Vec::new(),
@@ -283,7 +285,7 @@ fn floods_are_bounded() {
 
 #[test]
 fn lobbies_and_members_are_bounded() {
-    let mut options = Options::default();
+    let mut options = SignalingOptions::default();
     (options.max_lobbies, options.max_members) = (1, 2);
     let mut demo = Demo::with_options(options);
     let (name, _) = demo.lobby(1);

@@ -40,7 +40,7 @@ pub enum FaultKind {
 
 impl FaultKind {
     /// All kinds.
-    pub const EVERY: [Self; 10] = [
+    pub const ALL: [Self; 10] = [
         Self::Partition,
         Self::Conditions,
         Self::BlackHole,

@@ -43,7 +43,7 @@ pub struct HuntStats {
     /// Faults injected.
     pub faults: u64,
     /// Times that an endpoint paused receiving for its branch.
-    pub holds: u64,
+    pub pauses: u64,
 }
 
 impl Hunt {
@@ -108,7 +108,7 @@ impl HuntStats {
         self.datagrams += outcome.network.sent;
         self.messages += outcome.counters.sent;
         self.faults += outcome.counters.faults;
-        self.holds += outcome.counters.holds;
+        self.pauses += outcome.counters.pauses;
         let has_failed = outcome.violation.is_some();
         if has_failed {
             self.failures.push((seed, outcome));

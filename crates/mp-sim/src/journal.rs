@@ -47,7 +47,7 @@ pub enum FactKind {
         has_credentials: bool,
     },
     /// The program has ended.
-    Ended(EndReason),
+    Ended(ProcessEnd),
     /// The program asked to close after delivering all accepted packets.
     LeaveRequested,
     /// The program disconnects a peer.
@@ -121,7 +121,7 @@ pub enum EndpointEvent {
 /// Reason of a program's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum EndReason {
+pub enum ProcessEnd {
     /// The process crashed: nothing was closed.
     Crashed,
     /// All endpoints have closed.
@@ -200,9 +200,9 @@ impl fmt::Display for FactKind {
                 write!(f, "starts in slot {slot} as peer {id}")?;
                 if *has_credentials { Ok(()) } else { f.write_str(", without the password") }
             }
-            Self::Ended(EndReason::Crashed) => f.write_str("crashes"),
-            Self::Ended(EndReason::Closed) => f.write_str("ends"),
-            Self::Ended(EndReason::TimedOut) => {
+            Self::Ended(ProcessEnd::Crashed) => f.write_str("crashes"),
+            Self::Ended(ProcessEnd::Closed) => f.write_str("ends"),
+            Self::Ended(ProcessEnd::TimedOut) => {
                 f.write_str("ends: its endpoints took too long to close")
             }
             Self::LeaveRequested => f.write_str("leaves"),

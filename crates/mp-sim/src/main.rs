@@ -36,7 +36,7 @@ fn replay(seed: u64, options: &SimulationOptions) -> bool {
         outcome.network.lost,
         counters.sent,
         counters.received,
-        counters.holds,
+        counters.pauses,
         outcome.hash,
     );
     match outcome.violation {
@@ -85,7 +85,7 @@ fn run_hunt(hunt: &Hunt, args: &Args) -> bool {
         stats.datagrams,
         stats.messages,
         stats.faults,
-        stats.holds,
+        stats.pauses,
     );
     stats.failures.is_empty()
 }

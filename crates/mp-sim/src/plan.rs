@@ -86,7 +86,7 @@ impl Plan {
             Vec::new()
         } else {
             let occurs = |kind: &FaultKind| rng.chance(kind.share_permille(wire));
-            FaultKind::EVERY.iter().copied().filter(occurs).collect()
+            FaultKind::ALL.iter().copied().filter(occurs).collect()
         };
         let mut plan = Self {
             clients,

@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn intervals_have_about_the_requested_mean() {
-        let mut rng = Rng::from_number(1);
+        let mut rng = Rng::seed_from_u64(1);
         let mean = Duration::from_millis(100);
         let total: Duration = (0..10_000).map(|_| rng.until(mean)).sum();
         let seen = total / 10_000;
@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn ranges_include_both_ends() {
-        let mut rng = Rng::from_number(2);
+        let mut rng = Rng::seed_from_u64(2);
         let drawn: std::collections::BTreeSet<u64> = (0..100).map(|_| rng.between(3, 5)).collect();
         assert_eq!(drawn, [3, 4, 5].into());
         assert!(!rng.chance(0) && rng.chance(1_000));

@@ -17,7 +17,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use mp_core::host::SystemClock;
 use mp_core::{
-    Channel, ConnectionId, ConnectionStatus, MultiplayerPeer, Outgoing, PeerEvent, Prefix,
+    Channel, ConnectionId, ConnectionStatus, MultiplayerPeer, OutgoingPacket, PeerEvent, Prefix,
     TransferMode,
 };
 use mp_transport_enet::{ClientOptions, EnetMultiplayerPeer, ServerOptions};
@@ -73,7 +73,7 @@ fn client(address: SocketAddr) -> Result<(), Box<dyn std::error::Error>> {
             match event {
                 PeerEvent::Connected { connection, .. } => {
                     println!("{event:?}, own id {}", peer.unique_id());
-                    for mode in TransferMode::EVERY {
+                    for mode in TransferMode::ALL {
                         for (channel, len) in [(0, 5), (3, 1_000), (0, 3_000), (200, 100_000)] {
                             let payload: Vec<u8> = (0..len).map(|index| index as u8).collect();
                             peer.send(outgoing(
@@ -124,6 +124,11 @@ fn client(address: SocketAddr) -> Result<(), Box<dyn std::error::Error>> {
     }
 }
 
-fn outgoing(to: ConnectionId, mode: TransferMode, channel: Channel, payload: Bytes) -> Outgoing {
-    Outgoing { to: to.into(), mode, channel, prefix: Prefix::EMPTY, payload }
+fn outgoing(
+    to: ConnectionId,
+    mode: TransferMode,
+    channel: Channel,
+    payload: Bytes,
+) -> OutgoingPacket {
+    OutgoingPacket { to: to.into(), mode, channel, prefix: Prefix::EMPTY, payload }
 }

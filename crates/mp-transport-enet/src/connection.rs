@@ -251,7 +251,7 @@ impl<S: DatagramSocket> EnetConnection<S> {
     }
 
     /// Returns ready when datagrams are available, or the socket accepts the datagrams that are
-    /// pending. Otherwise the task is woken then. Only for [`Readiness::Wakes`].
+    /// pending. Otherwise the task is woken then. Only for [`Readiness::Waker`].
     pub fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.driver.poll_ready(cx)
     }

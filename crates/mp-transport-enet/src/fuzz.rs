@@ -84,9 +84,9 @@ const CLIENT: usize = 1;
 impl Pair {
     fn connected() -> Self {
         let settings = HostSettings { max_peers: 4, ..HostSettings::default() };
-        let server = Host::new(settings.clone(), Rng::from_number(1));
+        let server = Host::new(settings.clone(), Rng::seed_from_u64(1));
         let settings = HostSettings { admission: Admission::Nobody, ..settings };
-        let mut client = Host::new(settings, Rng::from_number(2));
+        let mut client = Host::new(settings, Rng::seed_from_u64(2));
         let connection = client.connect(address(SERVER), 255, 2_000).expect("a free slot");
         let mut pair = Self {
             hosts: [server, client],

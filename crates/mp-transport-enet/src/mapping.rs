@@ -87,7 +87,7 @@ pub(crate) fn send(
         }
         // One of many connections, with fewer channels than the others. The others must get the
         // packet. This one cannot deliver reliable packets as required, so it is closed.
-        Err(_) if mode.is_reliable() => host.fail(link, DisconnectReason::Misbehaved),
+        Err(_) if mode.is_reliable() => host.fail(link, DisconnectReason::ProtocolViolation),
         Err(_) => host.count_send_drop(link),
     }
     Ok(())

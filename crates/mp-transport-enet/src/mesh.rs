@@ -5,8 +5,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use mp_core::{
-    ConnectionId, ConnectionStats, ConnectionStatus, DisconnectReason, Farewell, Instant,
-    MultiplayerPeer, Origin, Outgoing, PeerEvent, PeerId, Readiness, SendError,
+    CloseMode, ConnectionId, ConnectionOrigin, ConnectionStats, ConnectionStatus, DisconnectReason,
+    Instant, MultiplayerPeer, OutgoingPacket, PeerEvent, PeerId, Readiness, SendError,
 };
 
 use crate::connection::EnetConnection;
@@ -112,7 +112,7 @@ impl<S: DatagramSocket> EnetMesh<S> {
         let link = ConnectionId { slot: self.joined, generation: 0 };
         self.joined += 1;
         self.members.insert(link, Member { id, connection, inner });
-        let origin = Origin::Address(address);
+        let origin = ConnectionOrigin::Address(address);
         self.ready.push(PeerEvent::Connected { connection: link, claimed_id: Some(id), origin });
         Ok(link)
     }
@@ -149,8 +149,9 @@ impl<S: DatagramSocket> EnetMesh<S> {
                     // A peer that connected to the socket before it was handed over is not part of
                     // the mesh.
                     HostEvent::Connected { connection, .. } => {
-                        let (reason, farewell) = (DisconnectReason::Refused, Farewell::Abrupt);
-                        member.connection.host.disconnect(connection, 0, reason, farewell);
+                        let (reason, close_mode) =
+                            (DisconnectReason::Refused, CloseMode::Immediate);
+                        member.connection.host.disconnect(connection, 0, reason, close_mode);
                     }
                     _ => {}
                 }
@@ -177,11 +178,11 @@ impl<S: DatagramSocket> MultiplayerPeer for EnetMesh<S> {
         self.member_event()
     }
 
-    fn send(&mut self, outgoing: Outgoing) -> Result<(), SendError> {
+    fn send(&mut self, outgoing: OutgoingPacket) -> Result<(), SendError> {
         if self.is_closed {
             return Err(SendError::NotConnected);
         }
-        let Outgoing { to, mode, channel, prefix, payload } = outgoing;
+        let OutgoingPacket { to, mode, channel, prefix, payload } = outgoing;
         let payload = Payload::new(prefix, payload).shared_by(to.as_slice().len());
         mapping::check(channel, payload.len(), self.max_packet_size())?;
         let links = to.as_slice();
@@ -203,10 +204,10 @@ impl<S: DatagramSocket> MultiplayerPeer for EnetMesh<S> {
         self.members.retain(|_, member| !member.connection.is_finished());
     }
 
-    fn disconnect(&mut self, link: ConnectionId, reason: DisconnectReason, farewell: Farewell) {
+    fn disconnect(&mut self, link: ConnectionId, reason: DisconnectReason, close_mode: CloseMode) {
         let Some(member) = self.members.get_mut(&link) else { return };
-        member.connection.host.disconnect(member.inner, 0, reason, farewell);
-        if farewell == Farewell::Abrupt {
+        member.connection.host.disconnect(member.inner, 0, reason, close_mode);
+        if close_mode == CloseMode::Immediate {
             self.ready.retain(|event| {
                 !matches!(event, PeerEvent::Connected { connection, .. } if *connection == link)
             });
@@ -248,7 +249,7 @@ impl<S: DatagramSocket> MultiplayerPeer for EnetMesh<S> {
         ready
     }
 
-    fn hold(&mut self, link: ConnectionId, held: bool) {
+    fn pause_receiving(&mut self, link: ConnectionId, held: bool) {
         if let Some(member) = self.members.get_mut(&link) {
             member.connection.host.pause_receiving(member.inner, held);
         }

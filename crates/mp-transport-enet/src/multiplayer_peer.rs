@@ -7,8 +7,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use mp_core::{
-    ConnectionId, ConnectionStats, ConnectionStatus, DisconnectReason, ErrorChain, Farewell,
-    Instant, MultiplayerPeer, Origin, Outgoing, PeerEvent, PeerId, Readiness, SendError,
+    CloseMode, ConnectionId, ConnectionOrigin, ConnectionStats, ConnectionStatus, DisconnectReason,
+    ErrorChain, Instant, MultiplayerPeer, OutgoingPacket, PeerEvent, PeerId, Readiness, SendError,
 };
 
 use crate::connection::EnetConnection;
@@ -329,7 +329,11 @@ impl<S: DatagramSocket> EnetMultiplayerPeer<S> {
                     None => PeerId::new(data.cast_signed()),
                 };
                 let address = SocketAddr::new(address.ip().to_canonical(), address.port());
-                PeerEvent::Connected { connection, claimed_id, origin: Origin::Address(address) }
+                PeerEvent::Connected {
+                    connection,
+                    claimed_id,
+                    origin: ConnectionOrigin::Address(address),
+                }
             }
             HostEvent::ConnectFailed { connection, .. } => {
                 if let Some(dialing) = &mut self.dialing {
@@ -410,11 +414,11 @@ impl<S: DatagramSocket> MultiplayerPeer for EnetMultiplayerPeer<S> {
         None
     }
 
-    fn send(&mut self, outgoing: Outgoing) -> Result<(), SendError> {
+    fn send(&mut self, outgoing: OutgoingPacket) -> Result<(), SendError> {
         if self.status != ConnectionStatus::Connected || self.is_closed {
             return Err(SendError::NotConnected);
         }
-        let Outgoing { to, mode, channel, prefix, payload } = outgoing;
+        let OutgoingPacket { to, mode, channel, prefix, payload } = outgoing;
         let payload = Payload::new(prefix, payload).shared_by(to.as_slice().len());
         mapping::check(channel, payload.len(), self.max_packet_size())?;
         let Some((&last, others)) = to.as_slice().split_last() else { return Ok(()) };
@@ -434,16 +438,16 @@ impl<S: DatagramSocket> MultiplayerPeer for EnetMultiplayerPeer<S> {
         &mut self,
         connection: ConnectionId,
         reason: DisconnectReason,
-        farewell: Farewell,
+        close_mode: CloseMode,
     ) {
-        self.connection.host.disconnect(connection, 0, reason, farewell);
+        self.connection.host.disconnect(connection, 0, reason, close_mode);
         if let Some(dialing) = &mut self.dialing {
             dialing.failed(connection);
             if dialing.is_over() {
                 self.stop_dialing();
             }
         }
-        if farewell == Farewell::Abrupt && self.server == Some(connection) {
+        if close_mode == CloseMode::Immediate && self.server == Some(connection) {
             self.status = ConnectionStatus::Disconnected;
             self.ready.clear();
         }
@@ -479,11 +483,11 @@ impl<S: DatagramSocket> MultiplayerPeer for EnetMultiplayerPeer<S> {
         self.connection.poll_ready(cx)
     }
 
-    fn answer_wait(&self) -> Duration {
+    fn max_ack_delay(&self) -> Duration {
         self.connection.driver.flush_interval()
     }
 
-    fn hold(&mut self, connection: ConnectionId, held: bool) {
+    fn pause_receiving(&mut self, connection: ConnectionId, held: bool) {
         self.connection.host.pause_receiving(connection, held);
     }
 

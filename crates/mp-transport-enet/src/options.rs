@@ -304,7 +304,7 @@ impl ServerOptions {
 
     /// Returns the settings of the server's host.
     pub fn host_settings(&self) -> HostSettings {
-        let for_all = usize::from(self.host.max_peers) * limits::QUEUED_BYTES_OF_EACH;
+        let for_all = usize::from(self.host.max_peers) * limits::QUEUED_BYTES_SHARE;
         let queued_bytes = self.queued_bytes.unwrap_or_else(|| self.host.queued_bytes.max(for_all));
         HostSettings { queued_bytes, ..self.host.clone() }
     }

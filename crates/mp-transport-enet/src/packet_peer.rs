@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use mp_core::{ConnectionId, DisconnectReason, Farewell};
+use mp_core::{CloseMode, ConnectionId, DisconnectReason};
 
 use crate::proto::command::ThrottleParameters;
 use crate::proto::{Host, HostSendError, PacketFlags, PeerState, PeerStatistic, TimeoutConfig};
@@ -165,8 +165,8 @@ impl<'a> EnetPacketPeer<'a> {
     /// Closes the connection, and drops queued packets. DISCONNECT with `data` is sent until it is
     /// acknowledged. Then the end is reported.
     pub fn peer_disconnect(&mut self, data: u32) {
-        let (reason, farewell) = (DisconnectReason::Closed, Farewell::Polite);
-        self.host.disconnect(self.connection, data, reason, farewell);
+        let (reason, close_mode) = (DisconnectReason::Closed, CloseMode::Graceful);
+        self.host.disconnect(self.connection, data, reason, close_mode);
     }
 
     /// Closes the connection after all reliable packets have been acknowledged.

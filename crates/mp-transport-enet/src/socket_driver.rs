@@ -279,7 +279,7 @@ mod tests {
     const NOW: Instant = Instant::from_millis(1);
 
     fn driver(socket: Failing) -> (SocketDriver<Failing>, Host) {
-        let host = Host::new(HostSettings::default(), Rng::from_number(1));
+        let host = Host::new(HostSettings::default(), Rng::seed_from_u64(1));
         (SocketDriver::new(socket, 1_000, Duration::ZERO), host)
     }
 

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use mp_core::host::SystemClock;
 use mp_core::{
-    Channel, ConnectionStatus, Instant, MultiplayerPeer, Outgoing, PeerEvent, Prefix, TransferMode,
+    Channel, ConnectionStatus, Instant, MultiplayerPeer, OutgoingPacket, PeerEvent, Prefix,
+    TransferMode,
 };
 use mp_tls::{ClientTlsOptions, DevelopmentCertificate};
 use mp_transport_enet::{ClientOptions, DtlsClientOptions, EnetMultiplayerPeer, ServerOptions};
@@ -107,7 +108,7 @@ fn visit(
         assert!(clock.now() < Instant::ZERO + LIMIT, "{server_at}: {received} bytes");
         for event in turn(server, clock.now()) {
             if let PeerEvent::Connected { connection, .. } = event {
-                let packet = Outgoing {
+                let packet = OutgoingPacket {
                     to: connection.into(),
                     mode: TransferMode::Reliable,
                     channel: Channel(0),

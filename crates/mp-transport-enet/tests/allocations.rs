@@ -16,7 +16,7 @@ fn allocations(mode: CompressionMode, checksum: bool, turns: u64) -> u64 {
     settings.admission = Admission::Anybody;
     let mut server = server(settings.clone());
     settings.admission = Admission::Nobody;
-    let mut client = Host::new(settings, Rng::from_number(2));
+    let mut client = Host::new(settings, Rng::seed_from_u64(2));
     let link = client.connect(address(SERVER), 2, 7).unwrap();
     let text = bytes::Bytes::from(b"The quick brown fox jumps over the lazy dog. ".repeat(20));
     let (mut buf, mut now, mut arrived) = ([0; 4_096], 1_000, 0);

@@ -185,7 +185,7 @@ proptest! {
         let mut settings = HostSettings::default();
         settings.admission = Admission::Nobody;
         let mut honest = Honest {
-            host: Host::new(settings, Rng::from_number(5)),
+            host: Host::new(settings, Rng::seed_from_u64(5)),
             address: address(HONEST),
             received: 0,
         };
@@ -279,7 +279,7 @@ proptest! {
         let mut settings = HostSettings::default();
         settings.compression = CompressionMode::ALL[mode];
         settings.admission = Admission::Nobody;
-        let mut host = Host::new(settings, Rng::from_number(5));
+        let mut host = Host::new(settings, Rng::seed_from_u64(5));
         let connection = host.connect(address(common::SERVER), 255, 4_000).unwrap();
         transmits(&mut host, at(1_000));
         for bytes in &inputs {

@@ -32,7 +32,7 @@ impl Net {
             settings.incoming_bandwidth = incoming;
             settings.outgoing_bandwidth = outgoing;
             let at = if index == 0 { SERVER.to_owned() } else { format!("10.0.0.2:{index}") };
-            (address(&at), Host::new(settings, Rng::from_number(index as u64)))
+            (address(&at), Host::new(settings, Rng::seed_from_u64(index as u64)))
         };
         let all = [server].into_iter().chain(clients.iter().copied()).enumerate();
         let mut hosts: Vec<_> = all.map(|(index, limits)| host(index, limits)).collect();

@@ -8,7 +8,7 @@ use std::time::Duration;
 use common::{
     RawClient, at, events, packets, parse, pattern, reliable, server, transmits, unreliable,
 };
-use mp_core::{DisconnectReason, Farewell, Instant};
+use mp_core::{CloseMode, DisconnectReason, Instant};
 use mp_transport_enet::proto::command::{
     Body, CONTROL_CHANNEL, Command, FLAG_ACKNOWLEDGE, Fragment,
 };
@@ -255,7 +255,7 @@ fn a_peer_that_acknowledges_no_data_is_closed_after_thirty_seconds() {
 fn a_draining_connection_without_progress_ends_with_queue_full() {
     let (mut host, client) = without_progress();
     let connection = client.connection;
-    host.disconnect(connection, 7, DisconnectReason::Closed, Farewell::Drain);
+    host.disconnect(connection, 7, DisconnectReason::Closed, CloseMode::Drain);
     let end = HostEvent::Disconnected { connection, reason: DisconnectReason::QueueFull };
     let (ends, now, sent) = next_event(&mut host);
     assert_eq!((ends, now), (vec![end], at(40_100)));
@@ -274,7 +274,7 @@ fn a_draining_connection_ends_with_a_timeout_unless_everything_was_delivered() {
         let last_words = bytes::Bytes::from_static(b"x");
         host.send(connection, 0, PacketFlags::RELIABLE, last_words.into()).unwrap();
         transmits(&mut host, at(10_100));
-        host.disconnect(connection, 0, DisconnectReason::Closed, Farewell::Drain);
+        host.disconnect(connection, 0, DisconnectReason::Closed, CloseMode::Drain);
         if arrives {
             client.acknowledge(&mut host, at(10_110), 0, 1, at(10_100));
             transmits(&mut host, at(10_110));

@@ -18,7 +18,7 @@ struct Virtual {
 
 impl Virtual {
     fn new(seed: u64, link: Link) -> Self {
-        let network = Network::new(Rng::from_number(seed), link);
+        let network = Network::new(Rng::seed_from_u64(seed), link);
         let now = Instant::from_millis(1_000);
         network.advance(now);
         Self { network, now, clients: 0 }

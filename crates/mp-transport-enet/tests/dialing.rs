@@ -67,7 +67,7 @@ impl DatagramSocket for TwoAddresses {
 
 fn network(latency: u64) -> Network {
     let link = Link { latency: Duration::from_millis(latency), ..Link::default() };
-    let network = Network::new(Rng::from_number(1), link);
+    let network = Network::new(Rng::seed_from_u64(1), link);
     network.advance(START);
     network
 }

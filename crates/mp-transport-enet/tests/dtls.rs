@@ -43,7 +43,7 @@ struct Virtual {
 
 impl Virtual {
     fn new(seed: u64, link: Link) -> Self {
-        let network = Network::new(Rng::from_number(seed), link);
+        let network = Network::new(Rng::seed_from_u64(seed), link);
         let now = Instant::from_millis(1_000);
         network.advance(now);
         Self {
@@ -130,7 +130,7 @@ fn nothing_is_readable_and_no_datagram_is_longer_than_the_mtu_and_a_record() {
                     && !is_sent
                 {
                     is_sent = true;
-                    let outgoing = mp_core::Outgoing {
+                    let outgoing = mp_core::OutgoingPacket {
                         to: connection.into(),
                         mode: mp_core::TransferMode::Reliable,
                         channel: mp_core::Channel(0),

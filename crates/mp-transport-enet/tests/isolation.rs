@@ -34,7 +34,7 @@ impl Player {
         let mut settings = HostSettings::default();
         settings.admission = Admission::Nobody;
         settings.max_peers = 1;
-        let mut host = Host::new(settings, Rng::from_number(id.into()));
+        let mut host = Host::new(settings, Rng::seed_from_u64(id.into()));
         let link = host.connect(common::address(SERVER), 255, id).unwrap();
         Self {
             host,

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use common::address;
 use mp_core::{
-    Channel, ConnectionId, ConnectionStatus, DisconnectReason, Farewell, Instant, MultiplayerPeer,
-    Outgoing, PeerEvent, PeerId, Prefix, Rng, SendError, TransferMode,
+    Channel, CloseMode, ConnectionId, ConnectionStatus, DisconnectReason, Instant, MultiplayerPeer,
+    OutgoingPacket, PeerEvent, PeerId, Prefix, Rng, SendError, TransferMode,
 };
 use mp_transport_enet::proto::{Admission, HostEvent, HostSettings, PeerState};
 use mp_transport_enet::testing::{Link, Network, Socket};
@@ -19,7 +19,7 @@ fn id(number: i32) -> PeerId {
 
 fn network() -> Network {
     let link = Link { latency: Duration::from_millis(5), loss_permille: 50, ..Link::default() };
-    let network = Network::new(Rng::from_number(4), link);
+    let network = Network::new(Rng::seed_from_u64(4), link);
     network.advance(Instant::from_millis(1_000));
     network
 }
@@ -77,7 +77,7 @@ fn send(peer: &mut EnetMesh<Socket>, to: ConnectionId, text: &str) -> Result<(),
     let payload = bytes::Bytes::copy_from_slice(text.as_bytes());
     let (to, prefix) = (to.into(), Prefix::EMPTY);
     let (mode, channel) = (TransferMode::Reliable, Channel(2));
-    peer.send(Outgoing { to, mode, channel, prefix, payload })
+    peer.send(OutgoingPacket { to, mode, channel, prefix, payload })
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn a_disconnecting_peer_of_a_mesh_does_not_affect_the_others() {
     let network = network();
     let (mut peers, links) = mesh(&network);
     run(&network, &mut peers, 1);
-    peers[0].disconnect(links[0][1].unwrap(), DisconnectReason::Kicked, Farewell::Polite);
+    peers[0].disconnect(links[0][1].unwrap(), DisconnectReason::Kicked, CloseMode::Graceful);
     let events = run(&network, &mut peers, 3_000);
     let end = |connection, reason| PeerEvent::Disconnected { connection, reason };
     assert_eq!(events[0], [end(links[0][1].unwrap(), DisconnectReason::Kicked)]);

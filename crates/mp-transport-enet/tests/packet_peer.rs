@@ -29,7 +29,7 @@ fn server_address() -> SocketAddr {
 fn network() -> (Network, Enet) {
     let latency = Duration::from_millis(20);
     let link = Link { latency, loss_permille: 100, ..Link::default() };
-    let network = Network::new(Rng::from_number(SEED), link);
+    let network = Network::new(Rng::seed_from_u64(SEED), link);
     let options = ServerOptions::default().seed([1; 32]);
     let server = Enet::server(network.socket(server_address()), options).expect("a server");
     (network, server)
@@ -68,7 +68,7 @@ fn packets_keep_their_mode_and_channel_over_enet() {
     network.set_link(Link::default());
     let mut sent = Vec::new();
     for channel in [Channel(0), Channel(3), Channel(253)] {
-        for mode in TransferMode::EVERY {
+        for mode in TransferMode::ALL {
             client.set_transfer_mode(mode);
             client.set_transfer_channel(channel);
             client.put_packet(vec![channel.0, mode.to_raw()]).unwrap();

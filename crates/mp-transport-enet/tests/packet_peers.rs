@@ -36,7 +36,7 @@ impl World {
 
     fn with_latency(settings: HostSettings, millis: u64) -> Self {
         let link = Link { latency: Duration::from_millis(millis), ..Link::default() };
-        let network = Network::new(Rng::from_number(1), link);
+        let network = Network::new(Rng::seed_from_u64(1), link);
         network.advance(Instant::from_millis(1_000));
         let connection = |at: &str, settings: HostSettings| {
             Connection::with_socket(network.socket(address(at)), settings, Some([7; 32])).unwrap()

@@ -9,7 +9,7 @@ use common::{
     RawClient, SERVER, address, at, events, packets, pattern, reliable, server, transmits,
     unreliable,
 };
-use mp_core::{ConnectionId, DisconnectReason, Farewell, Rng};
+use mp_core::{CloseMode, ConnectionId, DisconnectReason, Rng};
 use mp_transport_enet::proto::command::{
     Body, Command, FLAG_ACKNOWLEDGE, FLAG_UNSEQUENCED, Fragment,
 };
@@ -139,7 +139,7 @@ fn a_disconnecting_connection_delivers_no_buffered_packets() {
     client.send(&mut host, now, &[reliable(0, 1, &[1])]);
     let payload = bytes::Bytes::from_static(b"last words");
     host.send(connection, 0, PacketFlags::RELIABLE, payload.into()).unwrap();
-    host.disconnect(connection, 0, DisconnectReason::Closed, Farewell::Drain);
+    host.disconnect(connection, 0, DisconnectReason::Closed, CloseMode::Drain);
     host.pause_receiving(connection, false);
     assert_eq!(events(&mut host), []);
 }
@@ -159,7 +159,7 @@ impl Pair {
     fn new() -> Self {
         let mut settings = HostSettings::default();
         settings.admission = Admission::Nobody;
-        let mut client = Host::new(settings, Rng::from_number(1));
+        let mut client = Host::new(settings, Rng::seed_from_u64(1));
         let at_client = client.connect(address(SERVER), 1, 2).unwrap();
         let mut pair = Self {
             hosts: [server(HostSettings::default()), client],

@@ -11,8 +11,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use common::{SERVER, address, pattern};
 use mp_core::{
-    Channel, ConnectionId, ConnectionStatus, DisconnectReason, Farewell, Instant, MultiplayerPeer,
-    Origin, Outgoing, Packet, PeerEvent, PeerId, Prefix, Readiness, Rng, SendError, TransferMode,
+    Channel, CloseMode, ConnectionId, ConnectionOrigin, ConnectionStatus, DisconnectReason,
+    Instant, MultiplayerPeer, OutgoingPacket, Packet, PeerEvent, PeerId, Prefix, Readiness, Rng,
+    SendError, TransferMode,
 };
 use mp_transport_enet::io::{DatagramSocket, TokioUdpSocket, UdpSocket};
 use mp_transport_enet::proto::CompressionMode;
@@ -35,7 +36,7 @@ fn client_options() -> ClientOptions {
 impl World {
     fn new() -> Self {
         let link = Link { latency: Duration::from_millis(3), ..Link::default() };
-        let network = Network::new(Rng::from_number(1), link);
+        let network = Network::new(Rng::seed_from_u64(1), link);
         let now = Instant::from_millis(1_000);
         network.advance(now);
         Self { network, now }
@@ -99,8 +100,8 @@ fn turn<S: DatagramSocket>(
     peer.flush(now);
 }
 
-fn outgoing(to: ConnectionId, mode: TransferMode, channel: u8, payload: &[u8]) -> Outgoing {
-    Outgoing {
+fn outgoing(to: ConnectionId, mode: TransferMode, channel: u8, payload: &[u8]) -> OutgoingPacket {
+    OutgoingPacket {
         to: to.into(),
         mode,
         channel: Channel(channel),
@@ -136,7 +137,7 @@ fn a_client_has_an_id_of_its_own_from_the_beginning() {
         panic!("{at_server:?}")
     };
     assert_eq!(*claimed_id, Some(client.unique_id()));
-    assert_eq!(*origin, Origin::Address(address(CLIENT)));
+    assert_eq!(*origin, ConnectionOrigin::Address(address(CLIENT)));
     let [PeerEvent::Connected { claimed_id, .. }] = &at_client[..] else { panic!("{at_client:?}") };
     assert_eq!(*claimed_id, Some(PeerId::SERVER));
     assert_eq!(client.connection_status(), ConnectionStatus::Connected);
@@ -147,7 +148,7 @@ fn a_client_has_an_id_of_its_own_from_the_beginning() {
 fn modes_and_channels_arrive_as_they_were_sent() {
     let mut world = World::new();
     let (mut server, to_client, mut client, to_server) = world.pair();
-    for mode in TransferMode::EVERY {
+    for mode in TransferMode::ALL {
         for channel in [0, 1, 2, 253] {
             for (peer, to) in [(&mut server, to_client), (&mut client, to_server)] {
                 peer.send(outgoing(to, mode, channel, b"small")).unwrap();
@@ -159,7 +160,7 @@ fn modes_and_channels_arrive_as_they_were_sent() {
         let arrived: Vec<_> =
             packets(&events).iter().map(|packet| (packet.mode, packet.channel.0)).collect();
         let mut expected = Vec::new();
-        for mode in TransferMode::EVERY {
+        for mode in TransferMode::ALL {
             for channel in [0, 1, 2, 253] {
                 expected.push((mode, channel));
             }
@@ -173,7 +174,7 @@ fn modes_and_channels_arrive_as_they_were_sent() {
 fn a_large_unreliable_packet_arrives_as_ordered() {
     let mut world = World::new();
     let (mut server, to_client, mut client, _) = world.pair();
-    for mode in TransferMode::EVERY {
+    for mode in TransferMode::ALL {
         server.send(outgoing(to_client, mode, 5, &pattern(0, 3_000))).unwrap();
     }
     let (_, at_client) = world.run(&mut server, &mut client, 50);
@@ -226,7 +227,7 @@ fn a_connection_with_too_few_channels_does_not_affect_the_others() {
     packet.mode = TransferMode::Reliable;
     server.send(packet).unwrap();
     let (at_server, at_client) = world.run(&mut server, &mut client, 50);
-    let reason = DisconnectReason::Misbehaved;
+    let reason = DisconnectReason::ProtocolViolation;
     assert_eq!(at_server, [PeerEvent::Disconnected { connection: to_client, reason }]);
     assert!(matches!(
         at_client[..],
@@ -268,7 +269,7 @@ fn a_rejected_client_fails_immediately_without_an_event() {
 fn a_graceful_disconnect_is_reported_when_it_is_acknowledged() {
     let mut world = World::new();
     let (mut server, to_client, mut client, to_server) = world.pair();
-    server.disconnect(to_client, DisconnectReason::Kicked, Farewell::Polite);
+    server.disconnect(to_client, DisconnectReason::Kicked, CloseMode::Graceful);
     assert_eq!(server.next_event(), None);
     let (at_server, at_client) = world.run(&mut server, &mut client, 20);
     let reason = DisconnectReason::Kicked;
@@ -283,7 +284,7 @@ fn an_immediate_disconnect_is_retransmitted_when_lost() {
     let mut world = World::new();
     let (mut server, _, mut client, to_server) = world.pair();
     world.network.set_link(Link { loss_permille: 1_000, ..Link::default() });
-    client.disconnect(to_server, DisconnectReason::Closed, Farewell::Abrupt);
+    client.disconnect(to_server, DisconnectReason::Closed, CloseMode::Immediate);
     assert_eq!(client.connection_status(), ConnectionStatus::Disconnected);
     world.run(&mut server, &mut client, 5);
     world.network.set_link(Link::default());
@@ -304,7 +305,7 @@ fn an_immediate_disconnect_removes_events_that_were_not_polled() {
     world.now += Duration::from_millis(10);
     world.network.advance(world.now);
     server.poll(world.now);
-    server.disconnect(to_client, DisconnectReason::Kicked, Farewell::Abrupt);
+    server.disconnect(to_client, DisconnectReason::Kicked, CloseMode::Immediate);
     assert_eq!(server.next_event(), None);
 }
 
@@ -459,7 +460,7 @@ fn a_tokio_socket_wakes_its_task() {
         let socket = TokioUdpSocket::bind(any).unwrap();
         let mut server = EnetMultiplayerPeer::server(socket, ServerOptions::default()).unwrap();
         let at = server.local_addr().unwrap();
-        assert_eq!(server.readiness(), Readiness::Wakes);
+        assert_eq!(server.readiness(), Readiness::Waker);
         let now = Instant::from_millis(1_000);
         server.poll(now);
         server.flush(now);

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use common::{SERVER, address, at, capture, datagram, hex, pattern, transmits};
-use mp_core::{ConnectionId, DisconnectReason, Farewell, Rng};
+use mp_core::{CloseMode, ConnectionId, DisconnectReason, Rng};
 use mp_transport_enet::proto::command::{Command, ThrottleParameters};
 use mp_transport_enet::proto::header::Header;
 use mp_transport_enet::proto::{
@@ -49,7 +49,7 @@ fn replay(
     // Any epoch with the same low 16 bits.
     let begin = (7 << 16) + first_time;
     let mode = settings.compression;
-    let mut host = Host::new(settings, Rng::from_number(7));
+    let mut host = Host::new(settings, Rng::seed_from_u64(7));
     host.handle_timeout(at(begin - epoch));
     let (ours, theirs): (SocketAddr, SocketAddr) = match side {
         Side::Client => (address(CLIENT), address(SERVER)),
@@ -277,7 +277,7 @@ fn large_packets_are_fragmented_and_acknowledged() {
     let actions: [Action<'_>; 1] = [(4, &large)];
     // The capture contains the first 20 of 76 fragments. The others are sent in the same flush.
     let captured = capture("enet_frag_reliable_100k.json");
-    let mut host = Host::new(client_settings(), Rng::from_number(7));
+    let mut host = Host::new(client_settings(), Rng::seed_from_u64(7));
     let begin = (7 << 16) + captured[0].decoded["sent_time"].as_u64().unwrap();
     let connection = host.connect(address(SERVER), 255, 1).unwrap();
     let connect = transmits(&mut host, at(begin));
@@ -302,7 +302,7 @@ fn large_packets_are_fragmented_and_acknowledged() {
 fn a_draining_server_sends_everything_first() {
     let later = |host: &mut Host, connection: ConnectionId| {
         send(0, RELIABLE, 20_000)(host, connection);
-        host.disconnect(connection, 77, DisconnectReason::Kicked, Farewell::Drain);
+        host.disconnect(connection, 77, DisconnectReason::Kicked, CloseMode::Drain);
     };
     let actions: [Action<'_>; 1] = [(6, &later)];
     let replayed = replay(
@@ -324,10 +324,10 @@ fn a_draining_server_sends_everything_first() {
 #[test]
 fn a_server_disconnects_in_every_way() {
     let graceful = |host: &mut Host, connection| {
-        host.disconnect(connection, 0, DisconnectReason::Kicked, Farewell::Polite);
+        host.disconnect(connection, 0, DisconnectReason::Kicked, CloseMode::Graceful);
     };
     let abrupt = |host: &mut Host, connection| {
-        host.disconnect(connection, 0, DisconnectReason::Kicked, Farewell::Abrupt);
+        host.disconnect(connection, 0, DisconnectReason::Kicked, CloseMode::Immediate);
     };
     let now = |host: &mut Host, _| host.close(1234);
     let close = |host: &mut Host, _| host.close(0);
@@ -371,7 +371,7 @@ fn a_server_acknowledges_disconnects() {
 #[test]
 fn a_client_disconnects() {
     let graceful = |host: &mut Host, connection| {
-        host.disconnect(connection, 42, DisconnectReason::Closed, Farewell::Polite);
+        host.disconnect(connection, 42, DisconnectReason::Closed, CloseMode::Graceful);
     };
     let actions: [Action<'_>; 1] = [(6, &graceful)];
     let replayed = replay(

@@ -35,7 +35,7 @@ fn clean_network_and_every_size() {
         let link = Link { latency: Duration::from_millis(10), ..Link::default() };
         let mut plan = Vec::new();
         for size in sizes {
-            for kind in Kind::EVERY {
+            for kind in Kind::ALL {
                 plan.push(Planned { kind, channel: 2, size });
             }
         }
@@ -50,7 +50,7 @@ fn every_channel() {
     for is_server in [true, false] {
         let link = Link { latency: Duration::from_millis(5), ..Link::default() };
         let plan: Vec<Planned> = (0..=254)
-            .flat_map(|channel| Kind::EVERY.map(|kind| Planned { kind, channel, size: 40 }))
+            .flat_map(|channel| Kind::ALL.map(|kind| Planned { kind, channel, size: 40 }))
             .collect();
         let mut world = World::new(91, link, is_server);
         world.run(&plan, &plan, 50);
@@ -86,7 +86,7 @@ fn sequence_numbers_wrap_around() {
 }
 
 fn bad_network(seed: u64, packets: usize, size_max: usize) {
-    let mut rng = Rng::from_number(seed);
+    let mut rng = Rng::seed_from_u64(seed);
     let link = Link {
         latency: Duration::from_millis(rng.below(60)),
         jitter: Duration::from_millis(rng.below(40)),
@@ -97,7 +97,7 @@ fn bad_network(seed: u64, packets: usize, size_max: usize) {
     let channels = [1, 3, 255][rng.below(3) as usize];
     let mut plan = |packets| -> Vec<Planned> {
         let planned = |_| {
-            let kind = Kind::EVERY[rng.below(4) as usize];
+            let kind = Kind::ALL[rng.below(4) as usize];
             let size = 4 + match rng.below(10) {
                 // Packets that are too short for a number must be reliable, because they cannot be
                 // distinguished.
@@ -130,8 +130,7 @@ enum Kind {
 }
 
 impl Kind {
-    const EVERY: [Self; 4] =
-        [Self::Reliable, Self::Unreliable, Self::Unsequenced, Self::Fragmented];
+    const ALL: [Self; 4] = [Self::Reliable, Self::Unreliable, Self::Unsequenced, Self::Fragmented];
 
     fn flags(self) -> PacketFlags {
         match self {
@@ -314,7 +313,7 @@ impl rusty_enet::Socket for Theirs {
 
 impl World {
     fn new(seed: u64, link: Link, is_server: bool) -> Self {
-        let network = Network::new(Rng::from_number(seed), link);
+        let network = Network::new(Rng::seed_from_u64(seed), link);
         let now = Instant::from_millis(1_000);
         network.advance(now);
         let (our_address, their_address) =
@@ -334,7 +333,7 @@ impl World {
         if is_compressed {
             settings.compression = CompressionMode::RangeCoder;
         }
-        let mut ours = Host::new(settings, Rng::from_number(seed + 1));
+        let mut ours = Host::new(settings, Rng::seed_from_u64(seed + 1));
         let clock = Rc::new(RefCell::new(network.clone()));
         let their_settings = rusty_enet::HostSettings {
             peer_limit: 4,

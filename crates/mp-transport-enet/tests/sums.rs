@@ -4,8 +4,8 @@ mod common;
 
 use bytes::Bytes;
 use common::{RawClient, at, events, pattern, reliable, server, transmits, unreliable};
-use mp_core::{DisconnectReason, Farewell};
-use mp_transport_enet::limits::{QUEUED_BYTES_OF_EACH, WAITING_BYTES_OF_EACH};
+use mp_core::{CloseMode, DisconnectReason};
+use mp_transport_enet::limits::{QUEUED_BYTES_SHARE, WAITING_BYTES_OF_EACH};
 use mp_transport_enet::proto::command::{Body, Command};
 use mp_transport_enet::proto::{Host, HostEvent, HostSettings, PacketFlags};
 
@@ -49,7 +49,7 @@ fn reliable_packets_for_all_peers_together_are_bounded() {
             // A separate payload for each.
             let own = Bytes::copy_from_slice(&packet);
             host.send(client.connection, 0, PacketFlags::RELIABLE, own.into()).unwrap();
-            assert!(host.queued_bytes() <= SUM + (PEERS + 1) * QUEUED_BYTES_OF_EACH);
+            assert!(host.queued_bytes() <= SUM + (PEERS + 1) * QUEUED_BYTES_SHARE);
             transmits(&mut host, at(NOW));
         }
     }
@@ -73,7 +73,7 @@ fn unreliable_packets_are_dropped_at_the_limit_of_all_peers() {
     let send = |host: &mut Host, client: &RawClient, len, flags| {
         host.send(client.connection, 0, flags, Bytes::from(pattern(0, len)).into()).unwrap();
     };
-    send(&mut host, last, QUEUED_BYTES_OF_EACH - 50_000, PacketFlags::RELIABLE);
+    send(&mut host, last, QUEUED_BYTES_SHARE - 50_000, PacketFlags::RELIABLE);
     while host.queued_bytes() < SUM - 2_000 {
         send(&mut host, other, 1_000, PacketFlags::RELIABLE);
     }
@@ -174,7 +174,7 @@ fn packets_of_a_removed_peer_do_not_count() {
     for client in &all {
         client.send(&mut host, at(NOW), &[reliable(0, 1, b"one"), reliable(0, 3, b"three")]);
     }
-    let (kicked, abrupt) = (DisconnectReason::Kicked, Farewell::Abrupt);
+    let (kicked, abrupt) = (DisconnectReason::Kicked, CloseMode::Immediate);
     host.disconnect(all[0].connection, 0, kicked, abrupt);
     assert_eq!(host.received_bytes(), 3 + 64 + 5 + 64, "the packets of the other peer remain");
     host.close(0);

@@ -131,7 +131,7 @@ mod tests {
         let table = ChannelTable::new(&[Unreliable, Reliable]);
         assert_eq!(table.index(Channel(0), Unreliable), Some(2));
         assert_eq!(table.index(Channel(0), UnreliableOrdered), Some(1));
-        for mode in TransferMode::EVERY {
+        for mode in TransferMode::ALL {
             assert_eq!(table.index(Channel(1), mode), Some(3));
             assert_eq!(table.index(Channel(2), mode), Some(4));
             assert_eq!(table.index(Channel(3), mode), None);

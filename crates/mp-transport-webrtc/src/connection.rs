@@ -11,7 +11,7 @@ mod state;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use mp_core::{ConnectionId, DisconnectReason, Farewell, Instant, PeerId, queued_bytes};
+use mp_core::{CloseMode, ConnectionId, DisconnectReason, Instant, PeerId, queued_bytes};
 use mp_udp::NetworkPath;
 use str0m::Rtc;
 use str0m::change::SdpPendingOffer;
@@ -237,8 +237,8 @@ impl Connection {
     /// Updates the share of this connection in the limits of all connections.
     pub(crate) fn record_usage(&mut self, cx: &mut Context<'_>) {
         let usage = Usage {
-            queued: self.channels.iter().map(DataChannel::held_bytes).sum(),
-            pending: self.pending.held_bytes(),
+            queued: self.channels.iter().map(DataChannel::memory_bytes).sum(),
+            pending: self.pending.memory_bytes(),
         };
         cx.outcome.queued.replace(self.usage.queued, usage.queued);
         cx.outcome.pending.replace(self.usage.pending, usage.pending);
@@ -281,19 +281,19 @@ impl Connection {
     pub(crate) fn disconnect(
         &mut self,
         cx: &mut Context<'_>,
-        (reason, farewell): (DisconnectReason, Farewell),
+        (reason, close_mode): (DisconnectReason, CloseMode),
     ) {
-        match farewell {
-            Farewell::Drain if self.phase == Phase::Open => {
+        match close_mode {
+            CloseMode::Drain if self.phase == Phase::Open => {
                 self.phase = Phase::Draining(reason);
                 self.deadline = Some(cx.now + RELIABLE_PROGRESS_TIMEOUT);
                 self.flush(cx);
             }
-            Farewell::Drain | Farewell::Polite => {
+            CloseMode::Drain | CloseMode::Graceful => {
                 let reason = self.is_open().then_some(reason);
                 self.close(cx, reason);
             }
-            Farewell::Abrupt => {
+            CloseMode::Immediate => {
                 self.close(cx, None);
                 self.close_rtc(cx);
             }

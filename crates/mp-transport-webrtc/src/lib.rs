@@ -25,8 +25,8 @@ mod signaling;
 
 pub use candidate::{CandidateError, CandidatePolicy, IceCandidate};
 pub use connection::{ConnectionState, DescriptionError};
-pub use options::{CreateError, Options};
-pub use peer::{AddPeerError, PeerInfo, PeerStats, WebRtcMultiplayerPeer};
+pub use options::{CreateError, WebRtcOptions};
+pub use peer::{AddPeerError, PeerInfo, WebRtcMultiplayerPeer, WebRtcPeerStats};
 pub use sdp::SdpKind;
 pub use signal::Signal;
 pub use signaling::{Signaling, SignalingError};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 pub use mp_core::limits::{
-    LINGER, QUEUED_BYTES_MAX, QUEUED_BYTES_OF_EACH, RECEIVE_QUEUE_BYTES_MAX,
+    DRAIN_TIMEOUT, QUEUED_BYTES_MAX, QUEUED_BYTES_SHARE, RECEIVE_QUEUE_BYTES_MAX,
     RECEIVE_QUEUE_PACKETS_MAX, RELIABLE_PROGRESS_TIMEOUT, RELIABLE_QUEUE_BYTES_MAX,
 };
 
@@ -68,7 +68,7 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 pub const RESET_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Maximum time for sending the last datagrams of a closing connection.
-pub const CLOSE_TIMEOUT: Duration = LINGER;
+pub const CLOSE_TIMEOUT: Duration = DRAIN_TIMEOUT;
 
 /// Maximum number of closing connections. At the limit the oldest is dropped without its last
 /// datagrams.

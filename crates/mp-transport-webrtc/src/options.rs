@@ -16,12 +16,12 @@ use crate::limits::{
 ///
 /// ```
 /// use mp_core::TransferMode;
-/// use mp_transport_webrtc::Options;
+/// use mp_transport_webrtc::WebRtcOptions;
 ///
-/// let options = Options::default().channels_config([TransferMode::Reliable]).ice_lite(true);
+/// let options = WebRtcOptions::default().channels_config([TransferMode::Reliable]).ice_lite(true);
 /// ```
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct WebRtcOptions {
     pub(crate) channels_config: Vec<TransferMode>,
     pub(crate) ice_lite: bool,
     pub(crate) advertised: Vec<SocketAddr>,
@@ -39,7 +39,7 @@ pub(crate) struct Pacing {
     pub(crate) interval: Duration,
 }
 
-impl Default for Options {
+impl Default for WebRtcOptions {
     /// Returns full ICE, no channels beyond Godot's three, and the socket's own address as
     /// candidate.
     fn default() -> Self {
@@ -56,7 +56,7 @@ impl Default for Options {
     }
 }
 
-impl Options {
+impl WebRtcOptions {
     /// Sets the modes of transfer channels 1, 2, … (Godot: `channels_config`; default: none). Both
     /// peers must use the same: messages on a channel that the remote peer does not have are lost.
     #[must_use]
@@ -172,7 +172,7 @@ pub enum CreateError {
     /// host are unknown.
     #[error(
         "the socket is bound to {0}; bind it to one address, or set the addresses that clients \
-         reach it at with Options::advertised"
+         reach it at with WebRtcOptions::advertised"
     )]
     NoAddress(SocketAddr),
     /// The socket cannot be bound.

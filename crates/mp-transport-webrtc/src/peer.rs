@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use mp_core::{
-    ConnectionId, ConnectionStatus, DisconnectReason, Farewell, Instant, PeerEvent, PeerId,
+    CloseMode, ConnectionId, ConnectionStatus, DisconnectReason, Instant, PeerEvent, PeerId,
     RunningClock, TransferMode,
 };
 use mp_udp::host_addresses;
@@ -23,7 +23,7 @@ use crate::connections::Connections;
 use crate::io::TokioUdpSocket;
 use crate::io::{DatagramSocket, NetworkPath, SocketDriver, UdpSocket};
 use crate::limits::LOCAL_CANDIDATES_MAX;
-use crate::options::{CreateError, Options};
+use crate::options::{CreateError, WebRtcOptions};
 use crate::routes::{Routes, is_stun};
 use crate::signal::Signal;
 use crate::signaling::Signaling;
@@ -49,7 +49,7 @@ pub struct WebRtcMultiplayerPeer<S: DatagramSocket = UdpSocket> {
     mode: Mode,
     unique_id: PeerId,
     status: ConnectionStatus,
-    options: Options,
+    options: WebRtcOptions,
     table: ChannelTable,
     socket: SocketDriver<S>,
     local_candidates: Vec<SocketAddr>,
@@ -65,7 +65,7 @@ pub struct WebRtcMultiplayerPeer<S: DatagramSocket = UdpSocket> {
     is_refusing: bool,
     is_closed: bool,
     signaling: Option<Signaling>,
-    stats: PeerStats,
+    stats: WebRtcPeerStats,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +78,7 @@ enum Mode {
 /// Statistics of a [`WebRtcMultiplayerPeer`] since it was created.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct PeerStats {
+pub struct WebRtcPeerStats {
     /// Datagrams received.
     pub received_datagrams: u64,
     /// Datagrams from unknown addresses and with unknown ICE user names.
@@ -112,7 +112,7 @@ impl WebRtcMultiplayerPeer<UdpSocket> {
     /// # Errors
     ///
     /// The socket cannot be bound, or an option is invalid.
-    pub fn create_server(address: SocketAddr, options: Options) -> Result<Self, CreateError> {
+    pub fn create_server(address: SocketAddr, options: WebRtcOptions) -> Result<Self, CreateError> {
         Self::server(UdpSocket::bind(address)?, options)
     }
 
@@ -124,7 +124,7 @@ impl WebRtcMultiplayerPeer<UdpSocket> {
     pub fn create_client(
         address: SocketAddr,
         id: PeerId,
-        options: Options,
+        options: WebRtcOptions,
     ) -> Result<Self, CreateError> {
         Self::client(UdpSocket::bind(address)?, id, options)
     }
@@ -137,7 +137,7 @@ impl WebRtcMultiplayerPeer<UdpSocket> {
     pub fn create_mesh(
         address: SocketAddr,
         id: PeerId,
-        options: Options,
+        options: WebRtcOptions,
     ) -> Result<Self, CreateError> {
         Self::mesh(UdpSocket::bind(address)?, id, options)
     }
@@ -150,7 +150,10 @@ impl WebRtcMultiplayerPeer<TokioUdpSocket> {
     /// # Errors
     ///
     /// The socket cannot be bound, or an option is invalid.
-    pub fn create_async_server(address: SocketAddr, options: Options) -> Result<Self, CreateError> {
+    pub fn create_async_server(
+        address: SocketAddr,
+        options: WebRtcOptions,
+    ) -> Result<Self, CreateError> {
         Self::server(TokioUdpSocket::bind(address)?, options)
     }
 }
@@ -161,7 +164,7 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
     /// # Errors
     ///
     /// An option is invalid.
-    pub fn server(socket: S, options: Options) -> Result<Self, CreateError> {
+    pub fn server(socket: S, options: WebRtcOptions) -> Result<Self, CreateError> {
         Self::new(socket, Mode::Server, PeerId::SERVER, options)
     }
 
@@ -170,7 +173,7 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
     /// # Errors
     ///
     /// An option is invalid, or `id` is 1.
-    pub fn client(socket: S, id: PeerId, options: Options) -> Result<Self, CreateError> {
+    pub fn client(socket: S, id: PeerId, options: WebRtcOptions) -> Result<Self, CreateError> {
         if id.is_server() {
             return Err(CreateError::InvalidId);
         }
@@ -182,7 +185,7 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
     /// # Errors
     ///
     /// An option is invalid.
-    pub fn mesh(socket: S, id: PeerId, options: Options) -> Result<Self, CreateError> {
+    pub fn mesh(socket: S, id: PeerId, options: WebRtcOptions) -> Result<Self, CreateError> {
         Self::new(socket, Mode::Mesh, id, options)
     }
 
@@ -190,7 +193,7 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
         socket: S,
         mode: Mode,
         unique_id: PeerId,
-        options: Options,
+        options: WebRtcOptions,
     ) -> Result<Self, CreateError> {
         options.check()?;
         let socket = SocketDriver::new(socket);
@@ -223,7 +226,7 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
             is_refusing: false,
             is_closed: false,
             signaling: None,
-            stats: PeerStats::default(),
+            stats: WebRtcPeerStats::default(),
         })
     }
 
@@ -259,8 +262,8 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
     }
 
     /// Returns the statistics.
-    pub fn stats(&self) -> PeerStats {
-        PeerStats {
+    pub fn stats(&self) -> WebRtcPeerStats {
+        WebRtcPeerStats {
             malformed_datagrams: self.outcome.malformed_datagrams,
             dropped_datagrams: self.outcome.dropped_datagrams + self.socket.dropped(),
             queue_drops: self.outcome.queue_drops,
@@ -305,9 +308,9 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
         Some(result)
     }
 
-    fn end(&mut self, slot: usize, reason: DisconnectReason, farewell: Farewell) {
+    fn end(&mut self, slot: usize, reason: DisconnectReason, close_mode: CloseMode) {
         self.with(slot, |connection, cx| {
-            connection.disconnect(cx, (reason, farewell));
+            connection.disconnect(cx, (reason, close_mode));
         });
     }
 
@@ -431,7 +434,7 @@ pub struct PeerInfo {
 /// Returns the addresses to announce for a socket bound to `address`.
 fn local_candidates(
     address: SocketAddr,
-    options: &Options,
+    options: &WebRtcOptions,
 ) -> Result<Vec<SocketAddr>, CreateError> {
     if !options.advertised.is_empty() {
         return Ok(options.advertised.clone());

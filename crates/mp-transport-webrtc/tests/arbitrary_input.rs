@@ -8,7 +8,7 @@ use std::time::Duration;
 use common::{Conditions, Pair, end, packets};
 use mp_core::{MultiplayerPeer, PeerId, TransferMode};
 use mp_transport_webrtc::io::DatagramSocket;
-use mp_transport_webrtc::{IceCandidate, Options, SdpKind, WebRtcMultiplayerPeer};
+use mp_transport_webrtc::{IceCandidate, SdpKind, WebRtcMultiplayerPeer, WebRtcOptions};
 use proptest::prelude::*;
 
 /// An offer of Godot 4.6.3's official web build, and one of the native plug-in.
@@ -35,7 +35,8 @@ fn id(number: i32) -> PeerId {
 
 fn server() -> WebRtcMultiplayerPeer<common::VirtualSocket> {
     let network = common::Network::new(1, Conditions::default());
-    let mut server = WebRtcMultiplayerPeer::server(network.socket(), Options::default()).unwrap();
+    let mut server =
+        WebRtcMultiplayerPeer::server(network.socket(), WebRtcOptions::default()).unwrap();
     server.add_peer(id(2), 1).unwrap();
     server
 }

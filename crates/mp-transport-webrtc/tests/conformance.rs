@@ -7,21 +7,21 @@ use std::time::Duration;
 use common::{Conditions, Network, Relay};
 use mp_core::conformance::{Capabilities, Rig, suite};
 use mp_core::{Instant, MultiplayerPeer, PeerId, TransferMode};
-use mp_transport_webrtc::{Options, WebRtcMultiplayerPeer};
+use mp_transport_webrtc::{WebRtcMultiplayerPeer, WebRtcOptions};
 
 struct Virtual {
     network: Network,
     relay: Relay,
     clients: i32,
-    options: Options,
+    options: WebRtcOptions,
     /// `true` if the server creates the offers.
     server_offers: bool,
 }
 
 impl Virtual {
     fn new(seed: u64, conditions: Conditions) -> Self {
-        let options =
-            Options::default().channels_config([TransferMode::Reliable, TransferMode::Unreliable]);
+        let options = WebRtcOptions::default()
+            .channels_config([TransferMode::Reliable, TransferMode::Unreliable]);
         let network = Network::new(seed, conditions);
         Self { network, relay: Relay::new(), clients: 0, options, server_offers: false }
     }

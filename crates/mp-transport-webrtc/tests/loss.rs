@@ -5,7 +5,7 @@ mod common;
 use std::time::Duration;
 
 use common::{Conditions, Pair, end, packets};
-use mp_core::{ConnectionStatus, DisconnectReason, Farewell, MultiplayerPeer, TransferMode};
+use mp_core::{CloseMode, ConnectionStatus, DisconnectReason, MultiplayerPeer, TransferMode};
 
 #[test]
 fn reliable_packets_arrive_once_and_in_order_at_5_percent_loss() {
@@ -80,7 +80,7 @@ fn a_graceful_disconnect_is_received_despite_lost_datagrams() {
         pair.connect();
         pair.network.set_conditions(Conditions { loss: 200, ..Conditions::default() });
         let connection = pair.to_client.unwrap();
-        pair.server.disconnect(connection, DisconnectReason::Kicked, Farewell::Polite);
+        pair.server.disconnect(connection, DisconnectReason::Kicked, CloseMode::Graceful);
         let mut seconds = 0;
         while end(&pair.at_client).is_none() && seconds < 12 {
             pair.pass(Duration::from_secs(1));

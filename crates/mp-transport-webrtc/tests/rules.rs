@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use common::{Conditions, Network, Pair, Relay, Swarm, end, packets};
 use mp_core::{
-    Channel, ConnectionStatus, DisconnectReason, Farewell, MultiplayerPeer, PeerEvent, PeerId,
+    Channel, CloseMode, ConnectionStatus, DisconnectReason, MultiplayerPeer, PeerEvent, PeerId,
     SendError, TransferMode,
 };
 use mp_transport_webrtc::limits::{
@@ -15,8 +15,8 @@ use mp_transport_webrtc::limits::{
     WEB_MESSAGE_BYTES_MAX, WEB_PACING_BYTES, WEB_PACING_INTERVAL,
 };
 use mp_transport_webrtc::{
-    AddPeerError, ConnectionState, CreateError, DescriptionError, Options, SdpKind, Signal,
-    WebRtcMultiplayerPeer,
+    AddPeerError, ConnectionState, CreateError, DescriptionError, SdpKind, Signal,
+    WebRtcMultiplayerPeer, WebRtcOptions,
 };
 
 fn id(number: i32) -> PeerId {
@@ -26,7 +26,7 @@ fn id(number: i32) -> PeerId {
 #[test]
 fn a_client_has_an_id_that_is_not_the_servers() {
     let network = Network::new(1, Conditions::default());
-    let error = WebRtcMultiplayerPeer::client(network.socket(), id(1), Options::default());
+    let error = WebRtcMultiplayerPeer::client(network.socket(), id(1), WebRtcOptions::default());
     assert!(matches!(error, Err(CreateError::InvalidId)));
 }
 
@@ -36,14 +36,14 @@ fn options_out_of_range_are_rejected_with_name_value_and_range() {
     let error =
         |options| WebRtcMultiplayerPeer::server(network.socket(), options).unwrap_err().to_string();
     for (options, message) in [
-        (Options::default().max_peers(0), "max_peers 0 is out of range; use 1 to 4095"),
-        (Options::default().max_opening(0), "max_opening 0 is out of range; use 1 or more"),
+        (WebRtcOptions::default().max_peers(0), "max_peers 0 is out of range; use 1 to 4095"),
+        (WebRtcOptions::default().max_opening(0), "max_opening 0 is out of range; use 1 or more"),
         (
-            Options::default().channels_config([TransferMode::Reliable; 253]),
+            WebRtcOptions::default().channels_config([TransferMode::Reliable; 253]),
             "length of channels_config 253 is out of range; use at most 252",
         ),
         (
-            Options::default().web_pacing(0, WEB_PACING_INTERVAL),
+            WebRtcOptions::default().web_pacing(0, WEB_PACING_INTERVAL),
             "bytes of web_pacing 0 is out of range; use 1 or more",
         ),
     ] {
@@ -54,7 +54,7 @@ fn options_out_of_range_are_rejected_with_name_value_and_range() {
 #[test]
 fn peers_are_added_under_godots_rules() {
     let network = Network::new(1, Conditions::default());
-    let options = Options::default();
+    let options = WebRtcOptions::default();
     let mut server = WebRtcMultiplayerPeer::server(network.socket(), options.clone()).unwrap();
     assert_eq!(server.add_peer(id(1), 1), Err(AddPeerError::OwnId(id(1))));
     assert_eq!(server.add_peer(id(2), 1), Ok(()));
@@ -81,7 +81,8 @@ fn peers_are_added_under_godots_rules() {
 
 #[test]
 fn a_server_that_is_full_adds_no_peers() {
-    let mut pair = Pair::with_options(1, Conditions::default(), Options::default().max_peers(1));
+    let mut pair =
+        Pair::with_options(1, Conditions::default(), WebRtcOptions::default().max_peers(1));
     pair.connect();
     assert_eq!(pair.server.add_peer(id(3), 1), Err(AddPeerError::Full(1)));
     pair.server.remove_peer(id(2));
@@ -91,7 +92,7 @@ fn a_server_that_is_full_adds_no_peers() {
 #[test]
 fn peers_that_never_connect_do_not_exclude_others() {
     let network = Network::new(1, Conditions::default());
-    let options = Options::default().max_peers(1).max_opening(3);
+    let options = WebRtcOptions::default().max_peers(1).max_opening(3);
     let mut server = WebRtcMultiplayerPeer::server(network.socket(), options).unwrap();
     for number in 2..100 {
         assert_eq!(server.add_peer(id(number), 1), Ok(()));
@@ -106,7 +107,7 @@ fn peers_that_never_connect_do_not_exclude_others() {
 #[test]
 fn packets_for_an_unconfigured_channel_are_sent_on_channel_0_with_the_fallback_option() {
     for falls_back in [false, true] {
-        let options = Options::default().channel_fallback(falls_back);
+        let options = WebRtcOptions::default().channel_fallback(falls_back);
         let mut pair = Pair::with_options(1, Conditions::default(), options);
         pair.connect();
         for (mode, byte) in [(TransferMode::Reliable, 1), (TransferMode::Unreliable, 2)] {
@@ -139,7 +140,7 @@ fn a_packet_that_is_too_large_for_a_web_peer_reaches_the_others() {
 #[test]
 fn session_descriptions_are_accepted_in_order_only() {
     let network = Network::new(1, Conditions::default());
-    let options = Options::default();
+    let options = WebRtcOptions::default();
     let mut server = WebRtcMultiplayerPeer::server(network.socket(), options).unwrap();
     server.add_peer(id(2), 1).unwrap();
     let sdp = "v=0";
@@ -193,10 +194,11 @@ fn a_peer_can_be_added_again_under_its_id() {
     let mut pair = Pair::new(3, Conditions::default());
     pair.connect();
     let first = pair.to_client.unwrap();
-    pair.server.disconnect(first, DisconnectReason::Kicked, Farewell::Polite);
+    pair.server.disconnect(first, DisconnectReason::Kicked, CloseMode::Graceful);
     pair.pass(Duration::from_millis(100));
     let mut client =
-        WebRtcMultiplayerPeer::client(pair.network.socket(), id(2), Options::default()).unwrap();
+        WebRtcMultiplayerPeer::client(pair.network.socket(), id(2), WebRtcOptions::default())
+            .unwrap();
     pair.relay.insert(id(2), client.signaling());
     pair.client = client;
     (pair.to_client, pair.to_server) = (None, None);
@@ -213,7 +215,7 @@ fn three_members_of_a_mesh_reach_each_other() {
         .map(|number| {
             let socket = network.socket();
             let mut member =
-                WebRtcMultiplayerPeer::mesh(socket, id(number), Options::default()).unwrap();
+                WebRtcMultiplayerPeer::mesh(socket, id(number), WebRtcOptions::default()).unwrap();
             relay.insert(id(number), member.signaling());
             member
         })
@@ -283,7 +285,7 @@ fn an_empty_packet_is_accepted_and_not_sent() {
 
 #[test]
 fn channels_beyond_the_configured_ones_are_rejected() {
-    let options = Options::default().channels_config([TransferMode::Unreliable]);
+    let options = WebRtcOptions::default().channels_config([TransferMode::Unreliable]);
     let mut pair = Pair::with_options(10, Conditions::default(), options);
     pair.connect();
     let mut send = |channel| pair.try_send(true, TransferMode::Reliable, channel, vec![1]);
@@ -370,7 +372,8 @@ fn time_in_which_the_process_does_not_run_does_not_close_a_connection() {
 #[test]
 fn time_in_which_the_process_does_not_run_fails_no_connection_that_waits_for_signaling() {
     let network = Network::new(16, Conditions::default());
-    let mut server = WebRtcMultiplayerPeer::server(network.socket(), Options::default()).unwrap();
+    let mut server =
+        WebRtcMultiplayerPeer::server(network.socket(), WebRtcOptions::default()).unwrap();
     server.poll(network.now());
     server.add_peer(id(2), 1).unwrap();
     server.create_offer(id(2)).unwrap();
@@ -396,7 +399,7 @@ fn time_in_which_the_process_does_not_run_fails_no_connection_that_waits_for_sig
 fn packets_of_a_paused_connection_are_reported_before_its_end() {
     let mut pair = Pair::new(15, Conditions::default());
     pair.connect();
-    pair.server.hold(pair.to_client.unwrap(), true);
+    pair.server.pause_receiving(pair.to_client.unwrap(), true);
     pair.send(false, TransferMode::Reliable, vec![1]);
     pair.pass(Duration::from_secs(1));
     assert!(packets(&pair.at_server).is_empty());

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use mp_core::host::SystemClock;
 use mp_core::{
-    Channel, ConnectionId, MultiplayerPeer, Outgoing, PeerEvent, PeerId, Prefix, TransferMode,
+    Channel, ConnectionId, MultiplayerPeer, OutgoingPacket, PeerEvent, PeerId, Prefix, TransferMode,
 };
 use mp_transport_webrtc::io::{DatagramSocket, TokioUdpSocket};
-use mp_transport_webrtc::{Options, Signal, SignalingError, WebRtcMultiplayerPeer};
+use mp_transport_webrtc::{Signal, SignalingError, WebRtcMultiplayerPeer, WebRtcOptions};
 use tokio::sync::mpsc;
 
 type Server = WebRtcMultiplayerPeer<TokioUdpSocket>;
@@ -46,7 +46,7 @@ fn send<S: DatagramSocket>(
 ) {
     let (to, mode, channel, prefix) =
         (to.into(), TransferMode::Reliable, Channel(0), Prefix::EMPTY);
-    peer.send(Outgoing { to, mode, channel, prefix, payload }).unwrap();
+    peer.send(OutgoingPacket { to, mode, channel, prefix, payload }).unwrap();
 }
 
 /// Sends a large packet from a client and waits until it is received back.
@@ -104,7 +104,7 @@ async fn signal(server: &mut Server, client: &mut WebRtcMultiplayerPeer, id: Pee
     }
 }
 
-fn run(bind: SocketAddr, options: Options) {
+fn run(bind: SocketAddr, options: WebRtcOptions) {
     let (done, mut is_done) = mpsc::channel(1);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let clock = SystemClock::new();
@@ -112,7 +112,8 @@ fn run(bind: SocketAddr, options: Options) {
         let mut server = Server::create_async_server(bind, options).unwrap();
         let id = PeerId::new(2).unwrap();
         let any = (Ipv4Addr::LOCALHOST, 0).into();
-        let mut client = WebRtcMultiplayerPeer::create_client(any, id, Options::default()).unwrap();
+        let mut client =
+            WebRtcMultiplayerPeer::create_client(any, id, WebRtcOptions::default()).unwrap();
         signal(&mut server, &mut client, id).await;
         tokio::spawn(async move {
             tokio::join!(echo(server, clock), ask(client, clock));
@@ -125,7 +126,7 @@ fn run(bind: SocketAddr, options: Options) {
 
 #[test]
 fn received_datagrams_wake_a_server() {
-    run((Ipv4Addr::LOCALHOST, 0).into(), Options::default().ice_lite(true));
+    run((Ipv4Addr::LOCALHOST, 0).into(), WebRtcOptions::default().ice_lite(true));
 }
 
 #[test]
@@ -133,7 +134,7 @@ fn a_command_wakes_an_idle_server() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let address = (Ipv4Addr::LOCALHOST, 0).into();
-        let mut server = Server::create_async_server(address, Options::default()).unwrap();
+        let mut server = Server::create_async_server(address, WebRtcOptions::default()).unwrap();
         let (signaling, clock) = (server.signaling(), SystemClock::new());
         server.poll(clock.now());
         tokio::spawn(async move { signaling.add_peer(PeerId::new(2).unwrap(), 1).unwrap() });
@@ -148,14 +149,15 @@ fn a_command_wakes_an_idle_server() {
 fn a_server_bound_to_all_addresses_is_reached_at_an_advertised_one() {
     // An unused port.
     let port = std::net::UdpSocket::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
-    let options = Options::default().ice_lite(true).advertised([([127, 0, 0, 1], port).into()]);
+    let options =
+        WebRtcOptions::default().ice_lite(true).advertised([([127, 0, 0, 1], port).into()]);
     run(([0_u16; 8], port).into(), options);
 }
 
 #[test]
 #[cfg(target_os = "linux")]
 fn a_server_bound_to_all_addresses_announces_those_of_its_host() {
-    let server = WebRtcMultiplayerPeer::create_server(([0; 4], 0).into(), Options::default());
+    let server = WebRtcMultiplayerPeer::create_server(([0; 4], 0).into(), WebRtcOptions::default());
     let server = server.unwrap();
     let port = server.local_addr().unwrap().port();
     let candidates = server.local_candidates();

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use mp_core::fuzz::pieces;
-use mp_core::{ConnectionId, ConnectionStatus, Instant, Origin, PeerEvent, Rng};
+use mp_core::{ConnectionId, ConnectionOrigin, ConnectionStatus, Instant, PeerEvent, Rng};
 
 use crate::limits::HEAD_BYTES_MAX;
 use crate::proto::connection::Connection;
@@ -86,7 +86,7 @@ fn receive<'a>(
 fn server() -> (Session, Connection) {
     let options = ServerOptions::default().trusted_proxies(1);
     let (settings, rules) = options.read().expect("usable options");
-    let rng = Rng::from_number(1);
+    let rng = Rng::seed_from_u64(1);
     let session = Session::new(settings, rules, rng, ConnectionStatus::Connected);
     let address = SocketAddr::from(([10, 0, 0, 2], 5_000));
     let connection = Connection::accepted(ID, address, None, NOW, &session);
@@ -98,11 +98,11 @@ const KEY: &str = "AAAAAAAAAAAAAAAAAAAAAA==";
 
 fn client() -> (Session, Connection, SentRequest) {
     let settings = ClientOptions::default().read().expect("usable options");
-    let rng = Rng::from_number(1);
+    let rng = Rng::seed_from_u64(1);
     let session = Session::new(settings, Default::default(), rng, ConnectionStatus::Connecting);
     let url: Url = "ws://a/".parse().expect("a URL");
     let (sent, request) = SentRequest::new(&url, [0; 16], &[], &[]);
-    let origin = Origin::Address(SocketAddr::from(([10, 0, 0, 1], 80)));
+    let origin = ConnectionOrigin::Address(SocketAddr::from(([10, 0, 0, 1], 80)));
     let deadline = NOW + session.settings.handshake_timeout;
     let connection =
         Connection::dialed(ID, origin, None, (sent.clone(), request), deadline, &session);

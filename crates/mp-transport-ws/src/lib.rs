@@ -27,7 +27,7 @@
 //!
 //! | request | response |
 //! |---|---|
-//! | WebSocket upgrade, on any path | 101; the URL reaches the [router](mp_core::ConnectionRouter) as [`Origin::url`](mp_core::Origin::url) |
+//! | WebSocket upgrade, on any path | 101; the URL reaches the [router](mp_core::ConnectionRouter) as [`ConnectionOrigin::url`](mp_core::ConnectionOrigin::url) |
 //! | upgrade on the path of [text sessions](WebSocketMultiplayerPeer::serve_text) | 101; the service handles the messages |
 //! | upgrade from a web page that [may not connect](ServerOptions::allowed_origins) | 403 |
 //! | upgrade while the server refuses new connections or is full | 503 |

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 pub use mp_core::limits::{
-    ADDRESSES_MAX, CONNECT_ATTEMPT_DELAY, LINGER, RELIABLE_PROGRESS_TIMEOUT,
+    ADDRESSES_MAX, CONNECT_ATTEMPT_DELAY, DRAIN_TIMEOUT, RELIABLE_PROGRESS_TIMEOUT,
     RELIABLE_QUEUE_BYTES_MAX, UNRELIABLE_QUEUE_BYTES_MAX,
 };
 
@@ -80,7 +80,7 @@ pub(crate) const FRAMES_PER_RECEIVE_MAX: usize = CONNECTION_BYTES_PER_POLL;
 
 /// Time that the remote peer has to answer a close frame, or to close a connection that was
 /// rejected.
-pub const CLOSE_FRAME_TIMEOUT: Duration = LINGER;
+pub const CLOSE_FRAME_TIMEOUT: Duration = DRAIN_TIMEOUT;
 
 /// Delay until accepting is retried after the system lacked descriptors or memory.
 pub const ACCEPT_RETRY: Duration = Duration::from_millis(100);

@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mp_core::{
-    ConnectionId, ConnectionStats, ConnectionStatus, DisconnectReason, Farewell, Instant,
-    MultiplayerPeer, Outgoing, PeerEvent, PeerId, Readiness, SendError, SharedLimit, TransferMode,
+    CloseMode, ConnectionId, ConnectionStats, ConnectionStatus, DisconnectReason, Instant,
+    MultiplayerPeer, OutgoingPacket, PeerEvent, PeerId, Readiness, SendError, SharedLimit,
+    TransferMode,
 };
 
 use self::establish::{Acceptor, ConnectAttempt};
@@ -42,8 +43,8 @@ use crate::text::TextService;
 ///
 /// A connection that the local peer closes by itself has one of these reasons:
 ///
-/// * `Misbehaved`: the remote peer violated the WebSocket protocol. It receives close code 1002,
-///   1007 or 1009.
+/// * `ProtocolViolation`: the remote peer violated the WebSocket protocol. It receives close code
+///   1002, 1007 or 1009.
 /// * `QueueFull`: the remote peer does not read. Reliable packets exceeded their limit, or the
 ///   socket accepted no bytes for
 ///   [`RELIABLE_PROGRESS_TIMEOUT`](crate::limits::RELIABLE_PROGRESS_TIMEOUT). Unreliable packets
@@ -245,7 +246,7 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
 
     /// Closes a connection with a custom close code and reason (Godot: `WebSocketPeer.close`). At
     /// most 123 bytes of the reason are sent. The connection is closed like by
-    /// [`disconnect`](MultiplayerPeer::disconnect) with [`Farewell::Polite`], which sends code
+    /// [`disconnect`](MultiplayerPeer::disconnect) with [`CloseMode::Graceful`], which sends code
     /// 1000.
     pub fn close_peer(&mut self, connection: ConnectionId, code: u16, reason: &str) {
         let now = self.now;
@@ -254,8 +255,8 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
         while !reason.is_char_boundary(end) {
             end -= 1;
         }
-        let (why, farewell) = (DisconnectReason::Kicked, Farewell::Polite);
-        entry.connection.close_with(now, why, farewell, code, &reason[..end]);
+        let (why, close_mode) = (DisconnectReason::Kicked, CloseMode::Graceful);
+        entry.connection.close_with(now, why, close_mode, code, &reason[..end]);
         entry.resume();
         self.connections.update(connection.slot as usize);
     }
@@ -331,7 +332,7 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
     }
 
     fn is_waking(&self) -> bool {
-        self.readiness == Readiness::Wakes
+        self.readiness == Readiness::Waker
     }
 
     /// Adds the slots that are ready to the list.
@@ -488,7 +489,7 @@ impl<S: StreamSource> MultiplayerPeer for WebSocketMultiplayerPeer<S> {
         self.session.events.pop_front()
     }
 
-    fn send(&mut self, outgoing: Outgoing) -> Result<(), SendError> {
+    fn send(&mut self, outgoing: OutgoingPacket) -> Result<(), SendError> {
         if self.session.status != ConnectionStatus::Connected {
             return Err(SendError::NotConnected);
         }
@@ -499,7 +500,7 @@ impl<S: StreamSource> MultiplayerPeer for WebSocketMultiplayerPeer<S> {
         // Sharing a payload costs an allocation, so one receiver gets it as it is.
         let is_whole = outgoing.prefix.as_slice().is_empty();
         let whole = if is_whole { None } else { Some(outgoing.joined()) };
-        let Outgoing { to, mode, payload, .. } = outgoing;
+        let OutgoingPacket { to, mode, payload, .. } = outgoing;
         let payload = whole.unwrap_or(payload);
         let connections = to.as_slice().len();
         if let Some((&last, others)) = to.as_slice().split_last() {
@@ -536,13 +537,13 @@ impl<S: StreamSource> MultiplayerPeer for WebSocketMultiplayerPeer<S> {
         &mut self,
         connection: ConnectionId,
         reason: DisconnectReason,
-        farewell: Farewell,
+        close_mode: CloseMode,
     ) {
         let now = self.now;
         let Some(entry) = self.connections.get_mut(connection) else { return };
-        entry.connection.close(now, reason, farewell);
+        entry.connection.close(now, reason, close_mode);
         entry.resume();
-        if farewell == Farewell::Abrupt {
+        if close_mode == CloseMode::Immediate {
             self.session.events.retain(|event| !is_about(event, connection));
         }
         self.update(connection.slot as usize);
@@ -598,7 +599,7 @@ impl<S: StreamSource> MultiplayerPeer for WebSocketMultiplayerPeer<S> {
         }
     }
 
-    fn hold(&mut self, connection: ConnectionId, paused: bool) {
+    fn pause_receiving(&mut self, connection: ConnectionId, paused: bool) {
         if let Some(entry) = self.connections.get_mut(connection) {
             entry.connection.set_paused(self.now, paused);
             entry.resume();

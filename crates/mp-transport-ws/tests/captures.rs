@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use common::{Peer, RawPeer, Read, World, frames, packet, turn};
 use mp_core::{
-    ConnectionId, DisconnectReason, Farewell, Instant, MultiplayerPeer, PeerEvent, TransferMode,
+    CloseMode, ConnectionId, DisconnectReason, Instant, MultiplayerPeer, PeerEvent, TransferMode,
 };
 use mp_transport_ws::testing::StreamConditions;
 use mp_transport_ws::{ClientOptions, ServerOptions, WebSocketMultiplayerPeer};
@@ -246,7 +246,7 @@ fn close(peer: &mut Peer, _: ConnectionId, _: Instant) {
 }
 
 fn leave(peer: &mut Peer, id: ConnectionId, _: Instant) {
-    peer.disconnect(id, DisconnectReason::Kicked, Farewell::Polite);
+    peer.disconnect(id, DisconnectReason::Kicked, CloseMode::Graceful);
 }
 
 fn client(url: &str, name: &str, acts: &[(u64, Act)]) {
@@ -301,7 +301,7 @@ fn a_client_is_disconnected() {
 #[test]
 fn a_client_is_disconnected_at_once() {
     let act: Act = |peer, id, _| {
-        peer.disconnect(id, DisconnectReason::Kicked, Farewell::Abrupt);
+        peer.disconnect(id, DisconnectReason::Kicked, CloseMode::Immediate);
     };
     let recorded = read("ws_disc_server_force.json");
     assert!(

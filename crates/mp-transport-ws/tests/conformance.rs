@@ -28,7 +28,7 @@ struct VirtualSource {
 
 impl VirtualSource {
     fn new(seed: u64, line: StreamConditions) -> Self {
-        let network = VirtualNetwork::new(Rng::from_number(seed), line);
+        let network = VirtualNetwork::new(Rng::seed_from_u64(seed), line);
         let now = Instant::from_millis(1_000);
         network.advance(now);
         Self { network, now, clients: 0, certificate: None }

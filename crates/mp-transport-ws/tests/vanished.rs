@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use mp_core::host::SystemClock;
 use mp_core::{
-    Channel, ConnectionId, DisconnectReason, Instant, MultiplayerPeer, Outgoing, PeerEvent, Prefix,
-    TransferMode,
+    Channel, ConnectionId, DisconnectReason, Instant, MultiplayerPeer, OutgoingPacket, PeerEvent,
+    Prefix, TransferMode,
 };
 use mp_transport_ws::{ServerOptions, WebSocketMultiplayerPeer};
 
@@ -98,7 +98,7 @@ fn run(
 fn send(server: &mut WebSocketMultiplayerPeer, to: ConnectionId, payload: Vec<u8>) {
     let (mode, channel) = (TransferMode::Reliable, Channel(0));
     let (to, payload) = (to.into(), payload.into());
-    server.send(Outgoing { to, mode, channel, prefix: Prefix::EMPTY, payload }).unwrap();
+    server.send(OutgoingPacket { to, mode, channel, prefix: Prefix::EMPTY, payload }).unwrap();
 }
 
 /// The players' part: three players connect, then their machine vanishes.

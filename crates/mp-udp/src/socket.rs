@@ -85,14 +85,14 @@ pub trait DatagramSocket {
     }
 
     /// Returns ready when a datagram is available, or when `wants_to_send` and the send buffer has
-    /// capacity. Otherwise the task is woken then. Only for [`Readiness::Wakes`].
+    /// capacity. Otherwise the task is woken then. Only for [`Readiness::Waker`].
     fn poll_ready(&mut self, _cx: &mut Context<'_>, _wants_to_send: bool) -> Poll<()> {
         Poll::Pending
     }
 
     /// Stops received datagrams from waking the task until `pause` has passed. Then
     /// [`poll_ready`](Self::poll_ready) returns ready once and wake-ups resume. Returns false if
-    /// the socket cannot pause; nothing changes then. Only for [`Readiness::Wakes`].
+    /// the socket cannot pause; nothing changes then. Only for [`Readiness::Waker`].
     fn pause(&mut self, _pause: Duration) -> bool {
         false
     }

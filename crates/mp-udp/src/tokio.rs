@@ -58,7 +58,7 @@ impl DatagramSocket for TokioUdpSocket {
     }
 
     fn readiness(&self) -> Readiness {
-        Readiness::Wakes
+        Readiness::Waker
     }
 
     fn poll_ready(&mut self, cx: &mut Context<'_>, wants_to_send: bool) -> Poll<()> {

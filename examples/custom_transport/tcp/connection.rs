@@ -5,10 +5,10 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use mp_core::limits::{LINGER, QUEUED_PACKET_OVERHEAD, RELIABLE_PROGRESS_TIMEOUT};
+use mp_core::limits::{DRAIN_TIMEOUT, QUEUED_PACKET_OVERHEAD, RELIABLE_PROGRESS_TIMEOUT};
 use mp_core::{
-    ConnectionId, ConnectionStats, DisconnectReason, Instant, Origin, Outgoing, Packet, PeerEvent,
-    PeerId, SendQueue,
+    ConnectionId, ConnectionOrigin, ConnectionStats, DisconnectReason, Instant, OutgoingPacket,
+    Packet, PeerEvent, PeerId, SendQueue,
 };
 
 use super::frame::{Awaits, Frame, HELLO, Malformed, PING, PONG, WELCOME, parse, put, put_number};
@@ -39,7 +39,7 @@ pub(super) struct TcpConnection {
     /// Bytes to write; the first frame may be partly written.
     outbox: Vec<u8>,
     /// Packets to write, with the bounds and the drop rule of the contract.
-    queue: SendQueue<Outgoing>,
+    queue: SendQueue<OutgoingPacket>,
     /// True after a failed write. The connection ends when the data received before has been read.
     broken: bool,
     held: bool,
@@ -116,7 +116,7 @@ impl TcpConnection {
             return self.discard_input().map(|_| reason);
         }
         let connected = |claimed_id| {
-            let origin = Origin::Address(self.address);
+            let origin = ConnectionOrigin::Address(self.address);
             PeerEvent::Connected { connection, claimed_id: Some(claimed_id), origin }
         };
         let (mut at, mut taken) = (0, 0);
@@ -124,7 +124,7 @@ impl TcpConnection {
             // The end is reported after all data before it.
             let Some((frame, len)) = (match parse(&self.inbox[at..], self.awaits) {
                 Ok(frame) => frame,
-                Err(Malformed) => return Some(DisconnectReason::Misbehaved),
+                Err(Malformed) => return Some(DisconnectReason::ProtocolViolation),
             }) else {
                 match read(&mut self.stream, &mut self.inbox) {
                     Ok(true) if self.awaits.is_none() => self.last_received = now,
@@ -172,7 +172,7 @@ impl TcpConnection {
     }
 
     /// Queues a packet. Ends the connection if a reliable packet does not fit the queue.
-    pub(super) fn send(&mut self, packet: Outgoing) {
+    pub(super) fn send(&mut self, packet: OutgoingPacket) {
         if !self.is_connected() || self.closing.is_some() {
             return;
         }
@@ -216,7 +216,7 @@ impl TcpConnection {
         {
             // Fails if the connection is closed, which reading will report.
             let _ = self.stream.shutdown(Shutdown::Write);
-            *deadline = Some(now + LINGER);
+            *deadline = Some(now + DRAIN_TIMEOUT);
         }
     }
 
@@ -232,7 +232,7 @@ impl TcpConnection {
     /// Pauses or resumes receiving. Unreliable packets sent during a pause are outdated when it
     /// ends. Their number is unknown, so a ping is sent, and unreliable packets received before its
     /// pong are dropped.
-    pub(super) fn hold(&mut self, held: bool, now: Instant) {
+    pub(super) fn pause_receiving(&mut self, held: bool, now: Instant) {
         if self.held && !held {
             self.resumes = self.resumes.wrapping_add(1);
             (self.drops_stale, self.ping, self.last_received) = (true, true, now);

@@ -70,7 +70,7 @@ impl<'a> Session<'a> {
         c_enet: &'a mut CEnet,
         seed: u64,
     ) -> SessionResult<Self> {
-        let mut rng = Rng::from_number(seed);
+        let mut rng = Rng::seed_from_u64(seed);
         let (mp, proxy) = begin(setup, limits, has_throttle, c_enet, rng.fork())?;
         let mut session = Self {
             setup,

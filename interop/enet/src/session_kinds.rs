@@ -66,7 +66,7 @@ impl Runner<'_> {
     /// Both sides send packets of every kind, and bulk reliable packets as fast as the receiver
     /// accepts them.
     fn packets(&mut self, setup: Setup) -> SessionResult<(Vec<CoverageItem>, SessionStats)> {
-        let (mut rng, rounds) = (Rng::from_number(self.seed), self.rounds);
+        let (mut rng, rounds) = (Rng::seed_from_u64(self.seed), self.rounds);
         let mut session = self.open(setup, Limits::default(), false)?;
         // Disables C's throttle, which would drop unreliable packets when round trips grow.
         session.command("throttle 5000 32 0")?;

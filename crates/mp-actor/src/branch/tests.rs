@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use mp_core::{
-    Channel, ConnectionStatus, EndpointInfo, Farewell, Origin, PeerEvent, ToBranch, ToEndpoint,
-    TransferMode,
+    Channel, CloseMode, ConnectionOrigin, ConnectionStatus, EndpointInfo, PeerEvent, ToBranch,
+    ToEndpoint, TransferMode,
 };
 use tokio::sync::oneshot;
 
@@ -74,7 +74,7 @@ fn branch_abandons_an_endpoint_that_hangs_and_continues() {
         let arrival = PeerEvent::Connected {
             connection: ConnectionId { slot: 0, generation: 0 },
             claimed_id: PeerId::new(2),
-            origin: Origin::Process,
+            origin: ConnectionOrigin::Process,
         };
         control(branch.address(), BranchMail(ToBranch::Opened(id, info)));
         control(branch.address(), BranchMail(ToBranch::Events(id, vec![arrival])));
@@ -96,8 +96,8 @@ fn branch_abandons_an_endpoint_that_hangs_and_continues() {
         listen.send(()).unwrap();
         tokio::time::sleep(STALL_TIMEOUT).await;
         let reason = DisconnectReason::QueueFull;
-        let farewell = Farewell::Abrupt;
-        let left = ToEndpoint::Leave { branch: branch.id(), reason, farewell };
+        let close_mode = CloseMode::Immediate;
+        let left = ToEndpoint::Leave { branch: branch.id(), reason, close_mode };
         assert_eq!(mail.borrow().last(), Some(&left));
     });
 }

@@ -251,14 +251,14 @@ fn future_is_dropped_when_its_peer_disconnects_or_is_disconnected() {
         server.with(|scene| scene.multiplayer_mut().disconnect_peer(peer(3))).await.unwrap();
         until(|| dropped.read().len() == 2).await;
         assert!(server.peer(peer(3)).is_none());
-        assert!(matches!(kicked.closed().await, Ended::Disconnected(_)));
+        assert!(matches!(kicked.closed().await, EndReason::Disconnected(_)));
 
         let left = pending(&address, 4).await;
         until(|| server.peer(peer(4)).is_some()).await;
         sleep(Duration::from_millis(100)).await;
         server.peer(peer(4)).unwrap().disconnect().await.unwrap();
         until(|| dropped.read().len() == 3).await;
-        assert!(matches!(left.closed().await, Ended::Disconnected(_)));
+        assert!(matches!(left.closed().await, EndReason::Disconnected(_)));
         assert_eq!(server.host_stats().failed_authentications, 0);
     });
 }
@@ -322,15 +322,15 @@ fn authentication_ends_with_its_branch() {
 
             if ends_by_panic {
                 assert!(server.with(|_| panic!("bug")).await.is_err());
-                assert_eq!(server.closed().await, Ended::Panicked("bug".to_owned()));
+                assert_eq!(server.closed().await, EndReason::Panicked("bug".to_owned()));
             } else {
-                assert_eq!(server.close().await, Ended::Closed);
+                assert_eq!(server.close().await, EndReason::Closed);
             }
 
             assert_eq!(request.complete().await, Err(AuthResponseError::Call(CallError::Ended)));
             until(|| dropped.read().len() == 1).await;
             assert!(server.peer(peer(2)).is_none());
-            assert!(matches!(client.closed().await, Ended::Disconnected(_)));
+            assert!(matches!(client.closed().await, EndReason::Disconnected(_)));
         }
     });
 }
@@ -458,7 +458,7 @@ fn client_without_authentication_is_disconnected_by_a_server_with_it() {
         let (_server, address) = serve(greeting).await;
         let client = join(empty_branch("/root"), &address, 2).await;
         let reason = DisconnectReason::OneSidedAuthentication;
-        assert_eq!(client.closed().await, Ended::Disconnected(reason));
+        assert_eq!(client.closed().await, EndReason::Disconnected(reason));
     });
 }
 

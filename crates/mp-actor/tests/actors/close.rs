@@ -6,7 +6,7 @@ use mp_actor::limits::CLOSE_TIMEOUT;
 use mp_actor::prelude::*;
 use mp_actor::{CallError, ChannelError};
 use mp_core::DisconnectReason;
-use mp_core::limits::LINGER;
+use mp_core::limits::DRAIN_TIMEOUT;
 use mp_core::testing::ScriptedPeer;
 
 use crate::common::*;
@@ -20,7 +20,7 @@ fn close_delivers_sent_packets_first() {
         until(|| server.peer(peer(2)).is_some()).await;
 
         send_numbers(&client, PeerId::SERVER, 0..7_000).await;
-        assert_eq!(client.close().await, Ended::Closed);
+        assert_eq!(client.close().await, EndReason::Closed);
         until(|| server.peer(peer(2)).is_none()).await;
 
         assert!(notes.read().iter().copied().eq(0..7_000), "{} received", notes.read().len());
@@ -35,10 +35,10 @@ fn clients_of_a_closed_server_end_as_disconnected() {
         let client = join(empty_branch("/root"), &address, 2).await;
         let mut signals = client.signals().await.unwrap();
 
-        assert_eq!(server.close().await, Ended::Closed);
+        assert_eq!(server.close().await, EndReason::Closed);
 
         wait_for(&mut signals, |signal| *signal == Signal::ServerDisconnected).await;
-        assert_eq!(client.closed().await, Ended::Disconnected(DisconnectReason::Remote(0)));
+        assert_eq!(client.closed().await, EndReason::Disconnected(DisconnectReason::Remote(0)));
         assert_eq!(signals.next().await, None);
     });
 }
@@ -56,10 +56,10 @@ fn connection_that_never_ends_delays_a_close_by_at_most_the_linger() {
         }
 
         let start = tokio::time::Instant::now();
-        assert_eq!(branch.close().await, Ended::Closed);
+        assert_eq!(branch.close().await, EndReason::Closed);
 
         let elapsed = start.elapsed();
-        assert!(elapsed >= LINGER && elapsed < CLOSE_TIMEOUT, "{elapsed:?}");
+        assert!(elapsed >= DRAIN_TIMEOUT && elapsed < CLOSE_TIMEOUT, "{elapsed:?}");
     });
 }
 
@@ -75,7 +75,7 @@ fn dropping_the_last_handle_closes_the_branch() {
         assert_eq!(other.ended(), None);
         drop(other);
 
-        assert_eq!(client.closed().await, Ended::Disconnected(DisconnectReason::Remote(0)));
+        assert_eq!(client.closed().await, EndReason::Disconnected(DisconnectReason::Remote(0)));
     });
 }
 
@@ -84,8 +84,8 @@ fn offline_branch_closes_immediately_and_repeatedly() {
     run(async {
         let branch = empty_branch("/root").start().await.unwrap();
         let start = tokio::time::Instant::now();
-        assert_eq!(branch.close().await, Ended::Closed);
-        assert_eq!(branch.close().await, Ended::Closed);
+        assert_eq!(branch.close().await, EndReason::Closed);
+        assert_eq!(branch.close().await, EndReason::Closed);
         assert_eq!(start.elapsed(), Duration::ZERO);
     });
 }
@@ -122,7 +122,7 @@ fn endpoint_started_after_its_branch_ended_closes() {
 
         let endpoint = branch.add_endpoint(|| made(room)).await.unwrap();
 
-        assert!(matches!(client.closed().await, Ended::Disconnected(_)));
+        assert!(matches!(client.closed().await, EndReason::Disconnected(_)));
         assert_eq!(endpoint.stats().await, Err(CallError::Ended));
     });
 }

@@ -5,7 +5,7 @@ use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use mp_actor::prelude::*;
-use mp_core::limits::LINGER;
+use mp_core::limits::DRAIN_TIMEOUT;
 use mp_transport_enet::io::TokioUdpSocket;
 use mp_transport_enet::{
     ClientOptions, CreateError, EnetMultiplayerPeer, EnetShards, ServerOptions,
@@ -49,16 +49,16 @@ fn server_and_two_clients_connect_over_enet() {
 
         // More packets than any window, so they are received only because the close waits for them.
         send_numbers(&a, b_id, 0..3_000).await;
-        assert_eq!(a.close().await, Ended::Closed);
+        assert_eq!(a.close().await, EndReason::Closed);
         until(|| notes.read().len() == 3_000).await;
         assert!(notes.read().iter().copied().eq(0..3_000));
 
         let stats = b.peer(PeerId::SERVER).unwrap().stats().await.unwrap();
         assert!(stats.connection.unwrap().packets_received >= 3_000, "{stats:?}");
         let start = tokio::time::Instant::now();
-        assert_eq!(server.close().await, Ended::Closed);
-        assert!(start.elapsed() < LINGER, "the client acknowledged the disconnect");
-        assert!(matches!(b.closed().await, Ended::Disconnected(_)));
+        assert_eq!(server.close().await, EndReason::Closed);
+        assert!(start.elapsed() < DRAIN_TIMEOUT, "the client acknowledged the disconnect");
+        assert!(matches!(b.closed().await, EndReason::Disconnected(_)));
     });
 }
 
@@ -116,9 +116,9 @@ fn clients_of_several_shards_share_one_branch() {
             assert!(of_pair.map(|&(.., number)| number).eq(0..100), "from {from} to {to}");
         }
 
-        assert_eq!(server.close().await, Ended::Closed);
+        assert_eq!(server.close().await, EndReason::Closed);
         for client in &clients {
-            assert!(matches!(client.closed().await, Ended::Disconnected(_)));
+            assert!(matches!(client.closed().await, EndReason::Disconnected(_)));
         }
         // The address is free again: all threads have closed their sockets.
         until(|| std::net::UdpSocket::bind(address).is_ok()).await;
@@ -156,7 +156,7 @@ fn id_is_unique_across_shards() {
             // A client on another shard is connected first and then rejected. A client on the same
             // shard is rejected immediately.
             match client().await {
-                Ok(second) => assert!(matches!(second.closed().await, Ended::Disconnected(_))),
+                Ok(second) => assert!(matches!(second.closed().await, EndReason::Disconnected(_))),
                 Err(error) => assert!(matches!(error, StartError::ConnectionFailed(_)), "{error}"),
             }
         }

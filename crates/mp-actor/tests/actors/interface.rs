@@ -2,7 +2,7 @@
 
 use mp_actor::prelude::*;
 use mp_core::{DisconnectReason, EndpointId, EndpointInfo, Instant, PeerEvent, ToEndpoint};
-use mp_scene::api::{ApiEvent, Called, Configuration, MultiplayerApi};
+use mp_scene::api::{ApiEvent, Configuration, MultiplayerApi, RpcOutcome};
 use mp_scene::tree::NodeTree;
 use mp_scene::{RpcError, SceneMultiplayer, SendBytesError, SpawnError, TreeError};
 
@@ -61,7 +61,7 @@ impl MultiplayerApi for Own {
         _: NodeId,
         _: &str,
         _: Vec<Variant>,
-    ) -> Result<Called, RpcError> {
+    ) -> Result<RpcOutcome, RpcError> {
         Err(RpcError::NotConnected)
     }
     fn send_bytes(

@@ -54,8 +54,8 @@ fn blocked_branch_receives_everything_later() {
 
         send_numbers(&client, PeerId::SERVER, 0..30_000).await;
         open.send(()).unwrap();
-        assert_eq!(client.close().await, Ended::Closed);
-        assert_eq!(server.close().await, Ended::Closed);
+        assert_eq!(client.close().await, EndReason::Closed);
+        assert_eq!(server.close().await, EndReason::Closed);
 
         assert!(notes.read().iter().copied().eq(0..30_000), "{} received", notes.read().len());
     });
@@ -90,7 +90,7 @@ fn busy_endpoint_polls_its_transport_in_between() {
         let mut transport = ScriptedPeer::server()
             .on_poll(move |peer| notes.push(std::mem::take(&mut peer.sent).len()));
         transport.connect(0, PeerId::new(9));
-        transport.readiness = Readiness::Wakes;
+        transport.readiness = Readiness::Waker;
         let server = empty_branch("/root").serve(move || made(transport)).await.unwrap();
         until(|| server.peer(peer(9)).is_some()).await;
 

@@ -7,7 +7,7 @@ use mp_actor::CallError;
 use mp_actor::limits::CLOSE_TIMEOUT;
 use mp_actor::prelude::*;
 use mp_core::DisconnectReason;
-use mp_core::limits::LINGER;
+use mp_core::limits::DRAIN_TIMEOUT;
 use mp_core::testing::ScriptedPeer;
 
 use crate::common::*;
@@ -28,9 +28,9 @@ fn panic_in_a_method_ends_only_its_branch() {
         };
         victim.with(call).await.unwrap().unwrap();
 
-        assert_eq!(bad.closed().await, Ended::Panicked("boom".to_owned()));
+        assert_eq!(bad.closed().await, EndReason::Panicked("boom".to_owned()));
         wait_for(&mut signals, |signal| *signal == Signal::ServerDisconnected).await;
-        assert!(matches!(victim.closed().await, Ended::Disconnected(_)));
+        assert!(matches!(victim.closed().await, EndReason::Disconnected(_)));
         assert_eq!(bad.peers().await, Err(CallError::Ended));
 
         note(&guest, PeerId::SERVER, 5).await;
@@ -50,7 +50,7 @@ fn packets_sent_before_a_panic_are_delivered() {
         assert_eq!(server.with(|_| panic!("later")).await, Err::<(), _>(CallError::Ended));
         until(|| notes.read().len() == 3_000).await;
 
-        assert_eq!(server.closed().await, Ended::Panicked("later".to_owned()));
+        assert_eq!(server.closed().await, EndReason::Panicked("later".to_owned()));
     });
 }
 
@@ -65,12 +65,12 @@ fn panicked_branch_is_closed_when_its_endpoints_have_disconnected() {
 
         let start = tokio::time::Instant::now();
         assert_eq!(branch.with(|_| panic!("a bug")).await, Err::<(), _>(CallError::Ended));
-        assert_eq!(branch.ended(), Some(Ended::Panicked("a bug".to_owned())));
+        assert_eq!(branch.ended(), Some(EndReason::Panicked("a bug".to_owned())));
         assert_eq!(start.elapsed(), Duration::ZERO);
 
-        assert_eq!(branch.closed().await, Ended::Panicked("a bug".to_owned()));
+        assert_eq!(branch.closed().await, EndReason::Panicked("a bug".to_owned()));
         let elapsed = start.elapsed();
-        assert!(elapsed >= LINGER && elapsed < CLOSE_TIMEOUT, "{elapsed:?}");
+        assert!(elapsed >= DRAIN_TIMEOUT && elapsed < CLOSE_TIMEOUT, "{elapsed:?}");
     });
 }
 
@@ -91,7 +91,7 @@ fn panics_in_ticks_and_in_drops_are_caught() {
                 .build()
         });
         let branch = starter.start().await.unwrap();
-        assert_eq!(branch.closed().await, Ended::Panicked("tick 1".to_owned()));
+        assert_eq!(branch.closed().await, EndReason::Panicked("tick 1".to_owned()));
     });
 }
 
@@ -113,7 +113,7 @@ fn panic_while_building_is_a_start_error() {
 fn panic_in_a_transport_ends_its_endpoint_and_is_reported() {
     run(async {
         let branch = empty_branch("/root").serve(|| made(broken())).await.unwrap();
-        assert_eq!(branch.closed().await, Ended::Disconnected(DisconnectReason::Closed));
+        assert_eq!(branch.closed().await, EndReason::Disconnected(DisconnectReason::Closed));
     });
 }
 
@@ -128,6 +128,6 @@ fn branch_on_a_stopped_thread_reports_it() {
 
         arbiter.stop();
 
-        assert_eq!(branch.closed().await, Ended::Stopped);
+        assert_eq!(branch.closed().await, EndReason::Stopped);
     });
 }

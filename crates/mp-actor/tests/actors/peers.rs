@@ -35,7 +35,7 @@ fn disconnecting_a_peer_ends_its_session() {
 
         server.peer(peer(2)).unwrap().disconnect().await.unwrap();
 
-        assert!(matches!(client.closed().await, Ended::Disconnected(_)));
+        assert!(matches!(client.closed().await, EndReason::Disconnected(_)));
         assert!(server.peer(peer(2)).is_none());
         assert_eq!(server.peers().await, Ok(vec![]));
         assert_eq!(server.ended(), None);

@@ -53,7 +53,7 @@ fn ended_branch_is_removed() {
         assert_eq!(tree.multiplayer("/root/Game/Players"), Some(outer));
         assert_eq!(format!("{tree:?}"), r#"{"/root"}"#);
         let relisted = tree.set_multiplayer("/root/Game", &inner);
-        assert_eq!(relisted, Err(SceneTreeError::Ended(Ended::Closed)));
+        assert_eq!(relisted, Err(SceneTreeError::Ended(EndReason::Closed)));
     });
 }
 
@@ -75,7 +75,7 @@ fn entry_does_not_keep_a_branch_open() {
         let (server, address) = serve(empty_branch("/root").in_tree(&tree)).await;
         let client = join(empty_branch("/root"), &address, 2).await;
         drop(server);
-        assert!(matches!(client.closed().await, Ended::Disconnected(_)));
+        assert!(matches!(client.closed().await, EndReason::Disconnected(_)));
         assert_eq!(tree.multiplayer("/root"), None);
     });
 }

@@ -139,7 +139,7 @@ fn branches_run_on_their_own_threads_by_default() {
         let others = client.with(move |_| thread()).await.unwrap();
         assert!(theirs != others && theirs != thread() && others != thread());
 
-        assert_eq!(client.close().await, Ended::Closed);
-        assert_eq!(server.close().await, Ended::Closed);
+        assert_eq!(client.close().await, EndReason::Closed);
+        assert_eq!(server.close().await, EndReason::Closed);
     });
 }

@@ -3,15 +3,15 @@
 use super::Rig;
 use super::session::{ConnectionPair, SERVER, Session};
 use crate::{
-    Channel, ConnectionId, ConnectionStatus, DisconnectReason, Farewell, SendError, TransferMode,
+    Channel, CloseMode, ConnectionId, ConnectionStatus, DisconnectReason, SendError, TransferMode,
 };
 
-/// `Polite` reports `Disconnected` on both peers: the server's with its own reason, the client's
+/// `Graceful` reports `Disconnected` on both peers: the server's with its own reason, the client's
 /// with `Remote`.
 pub fn graceful_disconnect_is_reported_by_both_peers<R: Rig>(rig: R) {
     let mut session = Session::open(rig);
     let (pair, other) = (session.connect(), session.connect());
-    session.peers[SERVER].disconnect(pair.at_server, DisconnectReason::Kicked, Farewell::Polite);
+    session.peers[SERVER].disconnect(pair.at_server, DisconnectReason::Kicked, CloseMode::Graceful);
     wait_for_end(&mut session, pair);
     assert_eq!(session.peers[SERVER].end_of(pair.at_server), Some(DisconnectReason::Kicked));
     check_remote(session.peers[pair.client].end_of(pair.at_client));
@@ -20,12 +20,12 @@ pub fn graceful_disconnect_is_reported_by_both_peers<R: Rig>(rig: R) {
     check_delivery(&mut session, other);
 }
 
-/// Same for a client that closes with `Polite`.
+/// Same for a client that closes with `Graceful`.
 pub fn client_disconnects_gracefully<R: Rig>(rig: R) {
     let mut session = Session::open(rig);
     let (pair, other) = (session.connect(), session.connect());
     let client = &mut session.peers[pair.client];
-    client.disconnect(pair.at_client, DisconnectReason::Closed, Farewell::Polite);
+    client.disconnect(pair.at_client, DisconnectReason::Closed, CloseMode::Graceful);
     wait_for_end(&mut session, pair);
     assert_eq!(session.peers[pair.client].end_of(pair.at_client), Some(DisconnectReason::Closed));
     check_remote(session.peers[SERVER].end_of(pair.at_server));
@@ -34,8 +34,8 @@ pub fn client_disconnects_gracefully<R: Rig>(rig: R) {
     check_delivery(&mut session, other);
 }
 
-/// `Drain` delivers every reliable packet accepted before, then closes like `Polite`. Later packets
-/// are not sent.
+/// `Drain` delivers every reliable packet accepted before, then closes like `Graceful`. Later
+/// packets are not sent.
 pub fn drain_delivers_accepted_packets_first<R: Rig>(rig: R) {
     let mut session = Session::open(rig);
     let pair = session.connect();
@@ -43,7 +43,7 @@ pub fn drain_delivers_accepted_packets_first<R: Rig>(rig: R) {
     for number in 0..50 {
         session.send_reliable(SERVER, pair.at_server, vec![number; size]);
     }
-    session.peers[SERVER].disconnect(pair.at_server, DisconnectReason::Closed, Farewell::Drain);
+    session.peers[SERVER].disconnect(pair.at_server, DisconnectReason::Closed, CloseMode::Drain);
     session.send_reliable(SERVER, pair.at_server, "after disconnect");
     wait_for_end(&mut session, pair);
     let received: Vec<_> = session.peers[pair.client].payloads(pair.at_client);
@@ -55,7 +55,7 @@ pub fn drain_delivers_accepted_packets_first<R: Rig>(rig: R) {
     check_remote(session.peers[pair.client].end_of(pair.at_client));
 }
 
-/// `Abrupt` removes the connection immediately and without an event. The remote peer reports it,
+/// `Immediate` removes the connection immediately and without an event. The remote peer reports it,
 /// after the disconnect packet or a timeout.
 pub fn immediate_disconnect_is_reported_by_the_remote_peer_only<R: Rig>(rig: R) {
     let mut session = Session::open(rig);
@@ -69,10 +69,10 @@ pub fn immediate_disconnect_is_reported_by_the_remote_peer_only<R: Rig>(rig: R) 
     session.peers[SERVER].disconnect(
         pairs[0].at_server,
         DisconnectReason::Kicked,
-        Farewell::Abrupt,
+        CloseMode::Immediate,
     );
     let client = &mut session.peers[pairs[1].client];
-    client.disconnect(pairs[1].at_client, DisconnectReason::Closed, Farewell::Abrupt);
+    client.disconnect(pairs[1].at_client, DisconnectReason::Closed, CloseMode::Immediate);
     let status = client.peer.connection_status();
     assert_eq!(
         status,

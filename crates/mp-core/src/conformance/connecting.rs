@@ -2,7 +2,7 @@
 
 use super::Rig;
 use super::session::{SERVER, Session};
-use crate::{ConnectionStatus, DisconnectReason, Farewell, PeerId};
+use crate::{CloseMode, ConnectionStatus, DisconnectReason, PeerId};
 
 /// A client is `Connecting` until it reports `Connected`. Both peers report one connection.
 pub fn client_and_server_connect<R: Rig>(rig: R) {
@@ -97,11 +97,11 @@ pub fn connection_ids_are_never_reused<R: Rig>(rig: R) {
             0 => (pair.client, pair.at_client),
             _ => (SERVER, pair.at_server),
         };
-        let farewell = if round % 2 == 0 { Farewell::Polite } else { Farewell::Abrupt };
-        session.peers[side].disconnect(connection, DisconnectReason::Kicked, farewell);
+        let close_mode = if round % 2 == 0 { CloseMode::Graceful } else { CloseMode::Immediate };
+        session.peers[side].disconnect(connection, DisconnectReason::Kicked, close_mode);
         session.until("a connection to end", |session| {
             let ended = |side: usize, connection| session.peers[side].end_of(connection).is_some();
-            let abrupt = farewell == Farewell::Abrupt;
+            let abrupt = close_mode == CloseMode::Immediate;
             (ended(SERVER, pair.at_server) || (abrupt && side == SERVER))
                 && (ended(pair.client, pair.at_client) || (abrupt && side == pair.client))
         });
@@ -115,7 +115,7 @@ pub fn connection_ids_are_never_reused<R: Rig>(rig: R) {
         session.peers[SERVER].peer.disconnect(
             connection,
             DisconnectReason::Kicked,
-            Farewell::Abrupt,
+            CloseMode::Immediate,
         );
     }
     session.send_reliable(SERVER, pair.at_server, "hello");

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use super::Rig;
 use super::session::{ConnectionPair, SERVER, Session};
 use crate::{
-    Channel, ConnectionId, Connections, DisconnectReason, Farewell, Outgoing, Packet, Prefix, Rng,
-    SendError, TransferMode,
+    Channel, CloseMode, ConnectionId, Connections, DisconnectReason, OutgoingPacket, Packet,
+    Prefix, Rng, SendError, TransferMode,
 };
 
 /// Number of packets in a check of unreliable modes.
@@ -137,7 +137,7 @@ pub fn modes_and_channels_are_reported<R: Rig>(rig: R) {
     let mut session = Session::open(rig);
     let pair = session.connect();
     for channel in (0..session.capabilities.channels).map(Channel) {
-        for mode in TransferMode::EVERY {
+        for mode in TransferMode::ALL {
             for ((from, connection), (to, connection_there)) in
                 senders(pair).into_iter().zip(receivers(pair))
             {
@@ -167,13 +167,13 @@ pub fn modes_and_channels_are_reported<R: Rig>(rig: R) {
     }
 }
 
-/// The prefix of an [`Outgoing`] precedes its payload in the received packet.
+/// The prefix of an [`OutgoingPacket`] precedes its payload in the received packet.
 pub fn prefix_precedes_the_payload<R: Rig>(rig: R) {
     let mut session = Session::open(rig);
     let pair = session.connect();
     let cases = [(&b"pre"[..], &b"fix"[..]), (b"12345678", &[7; 5_000]), (b"alone", b"")];
     for (prefix, payload) in cases {
-        let outgoing = Outgoing {
+        let outgoing = OutgoingPacket {
             to: pair.at_server.into(),
             mode: TransferMode::Reliable,
             channel: Channel(0),
@@ -214,8 +214,8 @@ pub fn closed_connections_are_skipped<R: Rig>(rig: R) {
     let pairs = [session.connect(), session.connect(), session.connect(), session.connect()];
     let [kicked, removed, left, remaining] = pairs;
     let reason = DisconnectReason::Kicked;
-    session.peers[SERVER].disconnect(kicked.at_server, reason, Farewell::Polite);
-    session.peers[SERVER].disconnect(removed.at_server, reason, Farewell::Abrupt);
+    session.peers[SERVER].disconnect(kicked.at_server, reason, CloseMode::Graceful);
+    session.peers[SERVER].disconnect(removed.at_server, reason, CloseMode::Immediate);
     session.send_reliable(SERVER, many(&pairs), "while closing");
     session.peers[left.client].close();
     session.until("three connections to end", |session| {
@@ -248,9 +248,9 @@ pub fn oversized_packet_is_rejected<R: Rig>(rig: R) {
         [(Prefix::EMPTY, zeros.clone()), (Prefix::new(b"12"), zeros.slice(1..))]
     {
         let len = prefix.as_slice().len() + payload.len();
-        for mode in TransferMode::EVERY {
+        for mode in TransferMode::ALL {
             let (to, channel, payload) = (many(&pairs), Channel(0), payload.clone());
-            let outgoing = Outgoing { to, mode, channel, prefix, payload };
+            let outgoing = OutgoingPacket { to, mode, channel, prefix, payload };
             let sent = session.peers[SERVER].peer.send(outgoing);
             assert_eq!(sent, Err(SendError::TooLarge { len, max }), "{len} bytes, {mode:?}");
         }
@@ -269,14 +269,14 @@ pub fn oversized_packet_is_rejected<R: Rig>(rig: R) {
 /// and no unreliable packet received meanwhile. Other connections are not affected.
 pub fn paused_connection_leaves_packets_with_their_sender<R: Rig>(rig: R) {
     const PACKETS: usize = 200;
-    assert!(rig.capabilities().holds, "the rig does not support pausing connections");
+    assert!(rig.capabilities().can_pause, "the rig does not support pausing connections");
     let mut session = Session::open(rig);
     let (paused, other) = (session.connect(), session.connect());
     let modes = session.capabilities.modes;
     session.quiet();
     let mut noise = Noise::new(2);
     let sent: Vec<_> = (0..PACKETS).map(|number| noise.next(size(number, 2_000))).collect();
-    session.peers[SERVER].peer.hold(paused.at_server, true);
+    session.peers[SERVER].peer.pause_receiving(paused.at_server, true);
     for (number, payload) in sent.iter().enumerate() {
         session.send_reliable(paused.client, paused.at_client, payload.clone());
         if modes {
@@ -295,7 +295,7 @@ pub fn paused_connection_leaves_packets_with_their_sender<R: Rig>(rig: R) {
     let early = session.peers[SERVER].packets(paused.at_server).count();
     assert_eq!(early, 0, "packets received on a paused connection");
 
-    session.peers[SERVER].peer.hold(paused.at_server, false);
+    session.peers[SERVER].peer.pause_receiving(paused.at_server, false);
     session.until("the packets of the resumed connection", |session| {
         session.peers[SERVER].packets(paused.at_server).count() >= PACKETS
     });
@@ -382,7 +382,7 @@ struct Noise {
 
 impl Noise {
     fn new(seed: u64) -> Self {
-        let mut rng = Rng::from_number(seed);
+        let mut rng = Rng::seed_from_u64(seed);
         let bytes = (0..NOISE_BYTES / 8).flat_map(|_| rng.next_u64().to_le_bytes()).collect();
         Self { bytes, rng }
     }

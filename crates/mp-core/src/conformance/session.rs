@@ -9,8 +9,8 @@ use bytes::Bytes;
 
 use super::{Capabilities, Rig};
 use crate::{
-    Channel, ConnectionId, ConnectionStatus, Connections, DisconnectReason, Farewell, Instant,
-    MultiplayerPeer, Outgoing, Packet, PeerEvent, PeerId, Prefix, Readiness, SendError,
+    Channel, CloseMode, ConnectionId, ConnectionStatus, Connections, DisconnectReason, Instant,
+    MultiplayerPeer, OutgoingPacket, Packet, PeerEvent, PeerId, Prefix, Readiness, SendError,
     TransferMode,
 };
 
@@ -171,7 +171,7 @@ impl<R: Rig> Session<R> {
     ) -> Result<(), SendError> {
         let (to, payload) = (to.into(), payload.into());
         let prefix = Prefix::EMPTY;
-        self.peers[side].peer.send(Outgoing { to, mode, channel, prefix, payload })
+        self.peers[side].peer.send(OutgoingPacket { to, mode, channel, prefix, payload })
     }
 }
 
@@ -221,14 +221,14 @@ impl SessionPeer {
         &mut self,
         id: ConnectionId,
         reason: DisconnectReason,
-        farewell: Farewell,
+        close_mode: CloseMode,
     ) {
-        if farewell == Farewell::Abrupt
+        if close_mode == CloseMode::Immediate
             && let Some(phase) = self.phases.get_mut(&id)
         {
             *phase = Phase::Removed;
         }
-        self.peer.disconnect(id, reason, farewell);
+        self.peer.disconnect(id, reason, close_mode);
     }
 
     pub(super) fn close(&mut self) {
@@ -329,7 +329,7 @@ impl SessionPeer {
         let Some(last) = self.last_turn else { return true };
         match self.peer.readiness() {
             Readiness::Interval(interval) => now >= last + interval,
-            Readiness::Wakes => {
+            Readiness::Waker => {
                 if self.is_waker_registered && !self.wake_flag.0.swap(false, Ordering::SeqCst) {
                     return false;
                 }

@@ -4,7 +4,8 @@
 use super::router::{Candidate, Identity};
 use super::{BranchQueue, ConnectionRouter, Endpoint, Route, Routed};
 use crate::{
-    BranchId, ConnectionId, DisconnectReason, Farewell, Instant, MultiplayerPeer, Packet, PeerEvent,
+    BranchId, CloseMode, ConnectionId, DisconnectReason, Instant, MultiplayerPeer, Packet,
+    PeerEvent,
 };
 
 impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
@@ -16,11 +17,11 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         if self.interrupted.take().is_none() {
             self.peer.poll(now);
         }
-        let (mut were_packets, holds) = (false, self.stats.holds);
+        let (mut were_packets, holds) = (false, self.stats.pauses);
         while let Some(event) = self.peer.next_event() {
             were_packets |= matches!(event, PeerEvent::Packet(_));
             self.handle_event(event);
-            if self.stats.holds > holds {
+            if self.stats.pauses > holds {
                 self.interrupted = Some(now);
                 break;
             }
@@ -114,7 +115,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         tracing::debug!(%connection, %reason, "connection rejected");
         self.stats.rejected_connections += 1;
         self.router.forget(connection);
-        self.peer.disconnect(connection, reason, Farewell::Polite);
+        self.peer.disconnect(connection, reason, CloseMode::Graceful);
     }
 
     pub(super) fn reject_expired(&mut self) {
@@ -146,7 +147,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
             self.queue(from, PeerEvent::Disconnected { connection, reason });
         }
         if was_paused {
-            self.peer.hold(connection, false);
+            self.peer.pause_receiving(connection, false);
         }
         self.assign(connection, identity, branch, events.into_iter());
     }
@@ -158,7 +159,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
             return;
         };
         if queue.push(event) {
-            self.stats.holds += 1;
+            self.stats.pauses += 1;
             self.set_paused(branch, true);
         }
     }
@@ -170,7 +171,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         if packet.mode.is_reliable() {
             let (connection, reason) = (packet.from, DisconnectReason::QueueFull);
             self.routes.swap_remove(&connection);
-            self.peer.disconnect(connection, reason, Farewell::Abrupt);
+            self.peer.disconnect(connection, reason, CloseMode::Immediate);
             self.queue(branch, PeerEvent::Disconnected { connection, reason });
         }
     }

@@ -16,12 +16,12 @@ pub use self::protocol::{EndpointInfo, ToBranch, ToEndpoint};
 use self::queue::{BranchQueue, LeaveRequest};
 use self::router::{Candidates, Identity};
 pub use self::router::{ConnectionRouter, NewConnection, Route};
-use crate::limits::LINGER;
+use crate::limits::DRAIN_TIMEOUT;
 #[cfg(doc)]
 use crate::limits::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX, PENDING_BATCHES_MAX};
 use crate::{
-    BranchId, ConnectionId, ConnectionStats, ConnectionStatus, DisconnectReason, EndpointId,
-    Farewell, Instant, MultiplayerPeer, Outgoing, PeerEvent, RunningClock, StateMachine,
+    BranchId, CloseMode, ConnectionId, ConnectionStats, ConnectionStatus, DisconnectReason,
+    EndpointId, Instant, MultiplayerPeer, OutgoingPacket, PeerEvent, RunningClock, StateMachine,
 };
 
 /// Statistics of an endpoint since it was created.
@@ -39,7 +39,7 @@ pub struct EndpointStats {
     /// Batches accepted by branches.
     pub batches: u64,
     /// Number of times that a full branch queue paused the branch's connections.
-    pub holds: u64,
+    pub pauses: u64,
     /// Packets dropped because the transport does not pause connections.
     pub dropped_packets: u64,
     /// Packets that the transport did not accept.
@@ -50,13 +50,13 @@ pub struct EndpointStats {
 /// run it.
 ///
 /// A turn that receives packets may leave the flush to the turn in which branches reply: see
-/// [`answer_wait`](MultiplayerPeer::answer_wait).
+/// [`max_ack_delay`](MultiplayerPeer::max_ack_delay).
 ///
 /// Queues are bounded: per branch [`PENDING_BATCHES_MAX`] batches of [`BATCH_EVENTS_MAX`] events or
 /// [`BATCH_BYTES_MAX`] bytes. At the limit the branch's connections are
-/// [paused](MultiplayerPeer::hold), so that only events which the transport had already received
-/// are added. At twice the limit the transport evidently does not pause. Unreliable packets are
-/// then dropped, and a connection that receives a reliable one is closed with
+/// [paused](MultiplayerPeer::pause_receiving), so that only events which the transport had already
+/// received are added. At twice the limit the transport evidently does not pause. Unreliable
+/// packets are then dropped, and a connection that receives a reliable one is closed with
 /// [`QueueFull`](DisconnectReason::QueueFull).
 #[derive(Debug)]
 pub struct Endpoint<P, R = BranchId> {
@@ -215,7 +215,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
         }
     }
 
-    fn send(&mut self, packets: Vec<Outgoing>) {
+    fn send(&mut self, packets: Vec<OutgoingPacket>) {
         for packet in packets {
             if let Err(error) = self.peer.send(packet) {
                 tracing::debug!(%error, "the transport did not accept a packet");
@@ -226,18 +226,18 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
 
     fn set_paused(&mut self, branch: BranchId, paused: bool) {
         for (&connection, _) in self.routes.iter().filter(|(_, routed)| routed.branch == branch) {
-            self.peer.hold(connection, paused);
+            self.peer.pause_receiving(connection, paused);
         }
     }
 
-    fn leave(&mut self, branch: BranchId, reason: DisconnectReason, farewell: Farewell) {
+    fn leave(&mut self, branch: BranchId, reason: DisconnectReason, close_mode: CloseMode) {
         let queue = self.branches.get_mut(&branch).filter(|queue| !queue.is_closed());
         let Some(queue) = queue else { return };
-        queue.leave(LeaveRequest { deadline: self.clock.now() + LINGER, reason });
+        queue.leave(LeaveRequest { deadline: self.clock.now() + DRAIN_TIMEOUT, reason });
         for (&connection, _) in self.routes.iter().filter(|(_, routed)| routed.branch == branch) {
-            self.peer.disconnect(connection, reason, farewell);
+            self.peer.disconnect(connection, reason, close_mode);
         }
-        if farewell == Farewell::Abrupt {
+        if close_mode == CloseMode::Immediate {
             self.routes.retain(|_, routed| routed.branch != branch);
         }
         if self.branches.values().all(|queue| queue.leaving().is_some()) {
@@ -285,7 +285,7 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> Endpoint<P, R> {
             routes.into_iter().partition(|(_, routed)| routed.branch == branch);
         self.routes = kept;
         for (connection, _) in ended {
-            self.peer.disconnect(connection, reason, Farewell::Abrupt);
+            self.peer.disconnect(connection, reason, CloseMode::Immediate);
             self.queue(branch, PeerEvent::Disconnected { connection, reason });
         }
         match self.branches.get_mut(&branch) {
@@ -315,9 +315,11 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> StateMachine for Endpoint<P, R> {
         self.advance(now);
         match input {
             ToEndpoint::Send(packets) => self.send(packets),
-            ToEndpoint::Disconnect { connection, reason, farewell } => {
-                self.peer.disconnect(connection, reason, farewell);
-                if farewell == Farewell::Abrupt && self.routes.swap_remove(&connection).is_some() {
+            ToEndpoint::Disconnect { connection, reason, close_mode } => {
+                self.peer.disconnect(connection, reason, close_mode);
+                if close_mode == CloseMode::Immediate
+                    && self.routes.swap_remove(&connection).is_some()
+                {
                     // No event follows, so remember the reason in case it ends a client's session.
                     self.last_reason = Some(reason);
                 }
@@ -326,8 +328,8 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> StateMachine for Endpoint<P, R> {
             ToEndpoint::RefuseNewConnections(refuse) => {
                 self.peer.set_refuse_new_connections(refuse);
             }
-            ToEndpoint::Leave { branch, reason, farewell } => {
-                self.leave(branch, reason, farewell);
+            ToEndpoint::Leave { branch, reason, close_mode } => {
+                self.leave(branch, reason, close_mode);
             }
         }
     }
@@ -337,14 +339,14 @@ impl<P: MultiplayerPeer, R: ConnectionRouter> StateMachine for Endpoint<P, R> {
             return;
         }
         self.advance(now);
-        let answer_wait = self.peer.answer_wait();
+        let max_ack_delay = self.peer.max_ack_delay();
         // The branches' messages reply to packets received before. Acknowledgements share their
         // datagrams.
-        if self.has_input && answer_wait > Duration::ZERO {
+        if self.has_input && max_ack_delay > Duration::ZERO {
             self.flush(now);
         }
         if self.receive_events(now) {
-            self.flush_by.get_or_insert(now + answer_wait);
+            self.flush_by.get_or_insert(now + max_ack_delay);
         }
         self.reject_expired();
         self.close_drained(now);

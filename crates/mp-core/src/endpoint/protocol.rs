@@ -2,10 +2,10 @@
 #![expect(clippy::exhaustive_structs, reason = "hosts and tests construct it")]
 
 #[cfg(doc)]
-use crate::limits::LINGER;
+use crate::limits::DRAIN_TIMEOUT;
 use crate::{
-    BranchId, ConnectionId, ConnectionStatus, DisconnectReason, EndpointId, Farewell,
-    MultiplayerPeer, Outgoing, PeerEvent, PeerId,
+    BranchId, CloseMode, ConnectionId, ConnectionStatus, DisconnectReason, EndpointId,
+    MultiplayerPeer, OutgoingPacket, PeerEvent, PeerId,
 };
 
 /// A message of an endpoint to a branch. Together with [`ToEndpoint`] this is the complete protocol
@@ -28,7 +28,7 @@ pub enum ToBranch {
 #[non_exhaustive]
 pub enum ToEndpoint {
     /// Packets to send, in order.
-    Send(Vec<Outgoing>),
+    Send(Vec<OutgoingPacket>),
     /// Closes a connection.
     Disconnect {
         /// The connection.
@@ -36,7 +36,7 @@ pub enum ToEndpoint {
         /// The reason.
         reason: DisconnectReason,
         /// The way in which it is closed.
-        farewell: Farewell,
+        close_mode: CloseMode,
     },
     /// Moves a connection, with its events that this branch has not accepted yet, to another branch
     /// of the endpoint.
@@ -61,9 +61,9 @@ pub enum ToEndpoint {
         branch: BranchId,
         /// The reason.
         reason: DisconnectReason,
-        /// The way in which its connections are closed. [`Farewell::Drain`] waits up to [`LINGER`]
-        /// for accepted packets to be delivered.
-        farewell: Farewell,
+        /// The way in which its connections are closed. [`CloseMode::Drain`] waits up to
+        /// [`DRAIN_TIMEOUT`] for accepted packets to be delivered.
+        close_mode: CloseMode,
     },
 }
 

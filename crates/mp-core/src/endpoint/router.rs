@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use crate::limits::{
     UNDECIDED_BYTES_MAX, UNDECIDED_CONNECTIONS_MAX, UNDECIDED_PACKETS_MAX, UNDECIDED_TIMEOUT,
 };
-use crate::{BranchId, ConnectionId, DisconnectReason, Instant, Origin, Outgoing, Packet, PeerId};
+use crate::{
+    BranchId, ConnectionId, ConnectionOrigin, DisconnectReason, Instant, OutgoingPacket, Packet,
+    PeerId,
+};
 
 /// A policy that assigns new connections to branches: immediately, by their origin, or after an
 /// exchange of packets such as Godot's authentication.
@@ -15,7 +18,8 @@ use crate::{BranchId, ConnectionId, DisconnectReason, Instant, Origin, Outgoing,
 /// rejects the connection beyond these limits, and after [`UNDECIDED_TIMEOUT`].
 pub trait ConnectionRouter {
     /// Routes a connection that was just established. `replies` accepts packets to send to it.
-    fn route(&mut self, connection: &NewConnection<'_>, replies: &mut Vec<Outgoing>) -> Route;
+    fn route(&mut self, connection: &NewConnection<'_>, replies: &mut Vec<OutgoingPacket>)
+    -> Route;
 
     /// Routes an undecided connection by a packet received from it. The branch receives the packet,
     /// too. `replies` accepts packets to send. Default: rejects the connection.
@@ -23,7 +27,7 @@ pub trait ConnectionRouter {
         &mut self,
         _connection: &NewConnection<'_>,
         _packet: &Packet,
-        _replies: &mut Vec<Outgoing>,
+        _replies: &mut Vec<OutgoingPacket>,
     ) -> Route {
         Route::Reject(DisconnectReason::Refused)
     }
@@ -47,7 +51,7 @@ pub enum Route {
 
 /// Routes all connections to one branch, for a game with one room.
 impl ConnectionRouter for BranchId {
-    fn route(&mut self, _: &NewConnection<'_>, _: &mut Vec<Outgoing>) -> Route {
+    fn route(&mut self, _: &NewConnection<'_>, _: &mut Vec<OutgoingPacket>) -> Route {
         Route::Branch(*self)
     }
 }
@@ -61,14 +65,14 @@ pub struct NewConnection<'a> {
     /// Peer id that the remote peer claims.
     pub claimed_id: Option<PeerId>,
     /// Remote address, and the URL if there is one.
-    pub origin: &'a Origin,
+    pub origin: &'a ConnectionOrigin,
 }
 
 /// Properties of a connection that are reported with `Connected`.
 #[derive(Clone, Debug)]
 pub(super) struct Identity {
     pub(super) claimed_id: Option<PeerId>,
-    pub(super) origin: Origin,
+    pub(super) origin: ConnectionOrigin,
 }
 
 /// A connection that is not assigned to a branch, with the packets received so far.

@@ -70,7 +70,7 @@ pub fn check(name: &str, seeds: Seeds, runs: u32, body: fn(&[u8])) {
         }
     };
     inputs.iter().for_each(|input| run(input));
-    let mut rng = Rng::from_number(1);
+    let mut rng = Rng::seed_from_u64(1);
     for _ in 0..runs {
         run(&mutated(&inputs, &mut rng));
     }

@@ -89,7 +89,7 @@ impl ConnectionState {
             return;
         }
         let (mode, len) = (message.mode, message.payload.len());
-        let queued = mine.queue.held_bytes();
+        let queued = mine.queue.memory_bytes();
         limit.replace(self.recorded_bytes, queued);
         let is_allowed = limit.allows(queued, queued_bytes(len, connections));
         let is_full = if is_allowed {
@@ -101,7 +101,7 @@ impl ConnectionState {
         if is_full {
             mine.queue.clear();
         }
-        self.recorded_bytes = mine.queue.held_bytes();
+        self.recorded_bytes = mine.queue.memory_bytes();
         limit.replace(queued, self.recorded_bytes);
         drop(pipes);
         self.dirty = true;
@@ -147,8 +147,8 @@ impl ConnectionState {
     ) -> Option<Option<DisconnectReason>> {
         let mut pipes = self.wire.lock();
         let (mine, theirs) = split(&mut pipes, side);
-        limit.replace(self.recorded_bytes, mine.queue.held_bytes());
-        self.recorded_bytes = mine.queue.held_bytes();
+        limit.replace(self.recorded_bytes, mine.queue.memory_bytes());
+        self.recorded_bytes = mine.queue.memory_bytes();
         if !self.connected {
             if !theirs.open {
                 return theirs.closed.map(|_| None);

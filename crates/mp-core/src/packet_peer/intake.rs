@@ -1,7 +1,9 @@
 //! Receiving: events of the transport become peers, signals and queued packets.
 
 use super::{PacketPeer, PeerSignal};
-use crate::{ConnectionId, DisconnectReason, Farewell, MultiplayerPeer, Packet, PeerEvent, PeerId};
+use crate::{
+    CloseMode, ConnectionId, DisconnectReason, MultiplayerPeer, Packet, PeerEvent, PeerId,
+};
 
 impl<P: MultiplayerPeer> PacketPeer<P> {
     pub(super) fn handle_event(&mut self, event: PeerEvent) {
@@ -13,13 +15,13 @@ impl<P: MultiplayerPeer> PacketPeer<P> {
                         self.stats.connected += 1;
                         self.signal(PeerSignal::PeerConnected(id));
                         if self.receive_queue.is_paused() {
-                            self.peer.hold(connection, true);
+                            self.peer.pause_receiving(connection, true);
                         }
                     }
                     Err(reason) => {
                         tracing::debug!(%connection, %origin, %reason, "connection rejected");
                         self.stats.rejected_connections += 1;
-                        self.peer.disconnect(connection, reason, Farewell::Polite);
+                        self.peer.disconnect(connection, reason, CloseMode::Graceful);
                     }
                 }
             }
@@ -56,7 +58,7 @@ impl<P: MultiplayerPeer> PacketPeer<P> {
         }
         self.stats.packets_received += 1;
         if self.receive_queue.push(id, packet) {
-            self.stats.holds += 1;
+            self.stats.pauses += 1;
             self.set_paused(true);
         }
     }
@@ -64,7 +66,7 @@ impl<P: MultiplayerPeer> PacketPeer<P> {
     /// Closes a peer's connection immediately and emits `PeerDisconnected`.
     pub(crate) fn disconnect_now(&mut self, id: PeerId, reason: DisconnectReason) {
         if let Some(connection) = self.peers.connection(id) {
-            self.peer.disconnect(connection, reason, Farewell::Abrupt);
+            self.peer.disconnect(connection, reason, CloseMode::Immediate);
             self.remove(connection);
             self.signal(PeerSignal::PeerDisconnected(id));
         }
@@ -105,7 +107,7 @@ impl<P: MultiplayerPeer> PacketPeer<P> {
 
     fn set_paused(&mut self, paused: bool) {
         for connection in self.peers.connections() {
-            self.peer.hold(connection, paused);
+            self.peer.pause_receiving(connection, paused);
         }
     }
 }

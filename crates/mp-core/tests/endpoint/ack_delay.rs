@@ -6,7 +6,8 @@ use bytes::Bytes;
 use mp_core::testing::PeerCall::{self, Flush, Poll, Send};
 use mp_core::testing::{ScriptedPeer, connection};
 use mp_core::{
-    Channel, Endpoint, Instant, Outgoing, PeerId, Prefix, StateMachine, ToEndpoint, TransferMode,
+    Channel, Endpoint, Instant, OutgoingPacket, PeerId, Prefix, StateMachine, ToEndpoint,
+    TransferMode,
 };
 
 use crate::world::{ENDPOINT, LOBBY};
@@ -16,7 +17,7 @@ const ACK_DELAY: Duration = Duration::from_millis(1);
 /// Returns an endpoint with one connection, which has just received a packet.
 fn endpoint(wait: Duration) -> Endpoint<ScriptedPeer> {
     let mut peer = ScriptedPeer::server();
-    peer.answer_wait = wait;
+    peer.max_ack_delay = wait;
     // The transport has something to send.
     peer.timeout = Some(Instant::ZERO);
     peer.connect(0, PeerId::new(2));
@@ -40,7 +41,13 @@ fn receive_packet(endpoint: &mut Endpoint<ScriptedPeer>) {
 fn reply() -> ToEndpoint {
     let (mode, channel) = (TransferMode::Reliable, Channel(0));
     let (prefix, payload) = (Prefix::EMPTY, Bytes::new());
-    ToEndpoint::Send(vec![Outgoing { to: connection(0).into(), mode, channel, prefix, payload }])
+    ToEndpoint::Send(vec![OutgoingPacket {
+        to: connection(0).into(),
+        mode,
+        channel,
+        prefix,
+        payload,
+    }])
 }
 
 #[test]

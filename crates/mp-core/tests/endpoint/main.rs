@@ -9,10 +9,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mp_core::limits::{
-    BATCH_BYTES_MAX, BATCH_EVENTS_MAX, LINGER, PENDING_BATCHES_MAX, RECEIVE_QUEUE_PACKETS_MAX,
+    BATCH_BYTES_MAX, BATCH_EVENTS_MAX, DRAIN_TIMEOUT, PENDING_BATCHES_MAX,
+    RECEIVE_QUEUE_PACKETS_MAX,
 };
 use mp_core::{
-    ConnectionStatus, DisconnectReason, Farewell, MemoryMultiplayerPeer, MultiplayerPeer,
+    CloseMode, ConnectionStatus, DisconnectReason, MemoryMultiplayerPeer, MultiplayerPeer,
     PeerEvent, PeerId, Rng, StateMachine, ToBranch, ToEndpoint, TransferMode,
 };
 
@@ -126,7 +127,7 @@ fn full_branch_pauses_its_connections_and_loses_no_reliable_packet() {
     for _ in 0..10 {
         world.turn();
     }
-    assert_eq!(world.endpoint.stats().holds, 1);
+    assert_eq!(world.endpoint.stats().pauses, 1);
     arena.send("not affected");
     world.turn();
     assert_eq!(world.payloads(ARENA), ["not affected"]);
@@ -156,7 +157,7 @@ fn full_branch_drops_and_counts_unreliable_packets() {
     client.turn();
     world.full.insert(LOBBY);
     world.fill(&mut client);
-    assert_eq!(world.endpoint.stats().holds, 1);
+    assert_eq!(world.endpoint.stats().pauses, 1);
     for _ in 0..10 {
         client.queue_as(TransferMode::Unreliable, "gone");
     }
@@ -235,7 +236,7 @@ fn branch_sends_to_its_connections_and_closes_them() {
     world.handle(ToEndpoint::Disconnect {
         connection,
         reason: DisconnectReason::Kicked,
-        farewell: Farewell::Polite,
+        close_mode: CloseMode::Graceful,
     });
     world.turn();
     world.turn();
@@ -252,7 +253,7 @@ fn immediate_disconnect_is_not_reported_to_the_branch() {
     client.turn();
     client.send("discarded");
     let (connection, reason) = (world.connections()[0], DisconnectReason::Kicked);
-    world.handle(ToEndpoint::Disconnect { connection, reason, farewell: Farewell::Abrupt });
+    world.handle(ToEndpoint::Disconnect { connection, reason, close_mode: CloseMode::Immediate });
     world.turn();
     world.turn();
     assert!(world.ends(LOBBY).is_empty() && world.payloads(LOBBY).is_empty());
@@ -291,7 +292,7 @@ fn leaving_with_drain_delivers_accepted_packets_and_then_closes() {
     client.turn();
     let connection = world.connections()[0];
     world.handle(ToEndpoint::Send((0..100).map(|n| packet(connection, vec![n; 1_000])).collect()));
-    world.leave(LOBBY, Farewell::Drain);
+    world.leave(LOBBY, CloseMode::Drain);
     world.turn();
     world.turn();
     assert!(!world.endpoint.is_finished(), "the client has not received the packets");
@@ -314,9 +315,9 @@ fn drain_is_aborted_at_its_deadline() {
     client.turn();
     let connection = world.connections()[0];
     world.handle(ToEndpoint::Send(vec![packet(connection, "never read")]));
-    world.leave(LOBBY, Farewell::Drain);
+    world.leave(LOBBY, CloseMode::Drain);
     world.turn();
-    let deadline = world.now + LINGER;
+    let deadline = world.now + DRAIN_TIMEOUT;
     while world.now < deadline {
         assert!(!world.endpoint.is_finished());
         world.now = world.endpoint.poll_timeout().expect("a turn for the drain");
@@ -339,10 +340,10 @@ fn second_leave_does_not_extend_the_deadline() {
     client.turn();
     let connection = world.connections()[0];
     world.handle(ToEndpoint::Send(vec![packet(connection, "never read")]));
-    world.leave(LOBBY, Farewell::Drain);
-    let deadline = world.now + LINGER;
+    world.leave(LOBBY, CloseMode::Drain);
+    let deadline = world.now + DRAIN_TIMEOUT;
     world.now += Duration::from_secs(1);
-    world.leave(LOBBY, Farewell::Drain);
+    world.leave(LOBBY, CloseMode::Drain);
     while !world.endpoint.is_finished() {
         world.now = world.endpoint.poll_timeout().expect("a turn for the drain");
         world.turn();
@@ -358,9 +359,9 @@ fn time_in_which_the_process_was_stopped_does_not_abort_a_drain() {
     client.turn();
     let connection = world.connections()[0];
     world.handle(ToEndpoint::Send(vec![packet(connection, "read after the stop")]));
-    world.leave(LOBBY, Farewell::Drain);
+    world.leave(LOBBY, CloseMode::Drain);
     world.turn();
-    world.now += LINGER * 2;
+    world.now += DRAIN_TIMEOUT * 2;
     world.turn();
     assert!(!world.endpoint.is_finished());
     client.turn();
@@ -373,7 +374,7 @@ fn leaving_with_immediate_disconnect_closes_immediately() {
     let mut client = world.join(2);
     world.turn();
     client.turn();
-    world.leave(LOBBY, Farewell::Abrupt);
+    world.leave(LOBBY, CloseMode::Immediate);
     world.turn();
     assert!(world.endpoint.is_finished());
     assert_eq!(world.closed(LOBBY), Some(DisconnectReason::Closed));
@@ -385,7 +386,7 @@ fn leaving_with_immediate_disconnect_closes_immediately() {
 #[test]
 fn leaving_without_connections_closes_immediately() {
     let mut world = World::new(LOBBY, [LOBBY]);
-    world.leave(LOBBY, Farewell::Drain);
+    world.leave(LOBBY, CloseMode::Drain);
     world.turn();
     assert!(world.endpoint.is_finished());
     assert_eq!(world.closed(LOBBY), Some(DisconnectReason::Closed));
@@ -398,7 +399,7 @@ fn one_branch_leaves_and_the_others_continue() {
     world.turn();
     lobby.turn();
     arena.turn();
-    world.leave(LOBBY, Farewell::Polite);
+    world.leave(LOBBY, CloseMode::Graceful);
     for _ in 0..3 {
         world.turn();
         lobby.turn();
@@ -427,8 +428,8 @@ fn one_branch_leaves_and_the_others_continue() {
     back.turn();
     assert_eq!(back.disconnect_reason(), None, "the lobby is served again");
 
-    world.leave(ARENA, Farewell::Abrupt);
-    world.leave(LOBBY, Farewell::Abrupt);
+    world.leave(ARENA, CloseMode::Immediate);
+    world.leave(LOBBY, CloseMode::Immediate);
     world.turn();
     assert!(world.endpoint.is_finished());
     assert_eq!(world.closed(ARENA), Some(DisconnectReason::Closed));
@@ -482,7 +483,7 @@ fn client_that_disconnects_immediately_is_closed_with_its_own_reason() {
     drain(&mut server);
     world.turn();
     let (connection, reason) = (world.connections()[0], DisconnectReason::Closed);
-    world.handle(ToEndpoint::Disconnect { connection, reason, farewell: Farewell::Abrupt });
+    world.handle(ToEndpoint::Disconnect { connection, reason, close_mode: CloseMode::Immediate });
     world.turn();
     assert!(world.ends(LOBBY).is_empty());
     assert_eq!(world.closed(LOBBY), Some(DisconnectReason::Closed));
@@ -493,7 +494,7 @@ fn client_that_disconnects_immediately_is_closed_with_its_own_reason() {
 #[test]
 fn each_branch_receives_connected_then_packets_then_disconnected() {
     for seed in 0..20 {
-        let mut rng = Rng::from_number(seed);
+        let mut rng = Rng::seed_from_u64(seed);
         let mut world = World::new(EvenToLobby, [LOBBY, ARENA]);
         let mut clients = Vec::new();
         for turn in 0..200 {
@@ -506,9 +507,10 @@ fn each_branch_receives_connected_then_packets_then_disconnected() {
                 3 => {
                     let connections = world.connections();
                     if let Some(&connection) = connections.get(rng.below(8) as usize) {
-                        let farewell = [Farewell::Polite, Farewell::Drain][rng.below(2) as usize];
+                        let close_mode =
+                            [CloseMode::Graceful, CloseMode::Drain][rng.below(2) as usize];
                         let reason = DisconnectReason::Kicked;
-                        world.handle(ToEndpoint::Disconnect { connection, reason, farewell });
+                        world.handle(ToEndpoint::Disconnect { connection, reason, close_mode });
                     }
                 }
                 4 => drop(world.full.insert([LOBBY, ARENA][rng.below(2) as usize])),
@@ -523,8 +525,8 @@ fn each_branch_receives_connected_then_packets_then_disconnected() {
             }
         }
         world.full.clear();
-        world.leave(LOBBY, Farewell::Drain);
-        world.leave(ARENA, Farewell::Polite);
+        world.leave(LOBBY, CloseMode::Drain);
+        world.leave(ARENA, CloseMode::Graceful);
         for _ in 0..5 {
             world.turn();
             clients.iter_mut().for_each(Client::turn);

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use mp_core::limits::{BATCH_EVENTS_MAX, PENDING_BATCHES_MAX};
 use mp_core::testing::{ScriptedPeer, connection};
 use mp_core::{
-    DisconnectReason, Endpoint, Farewell, Instant, PeerEvent, PeerId, StateMachine, ToBranch,
+    CloseMode, DisconnectReason, Endpoint, Instant, PeerEvent, PeerId, StateMachine, ToBranch,
     TransferMode,
 };
 
@@ -46,7 +46,7 @@ fn connection_that_loses_a_reliable_packet_is_closed_and_reported() {
     let (messages, endpoint) = flooded(BOUND + 1_000, TransferMode::Reliable);
     assert_eq!(endpoint.stats().dropped_packets, 1, "later packets belong to no connection");
     let reason = DisconnectReason::QueueFull;
-    assert_eq!(endpoint.peer().disconnected, [(connection(0), reason, Farewell::Abrupt)]);
+    assert_eq!(endpoint.peer().disconnected, [(connection(0), reason, CloseMode::Immediate)]);
     let Some(ToBranch::Events(_, events)) = messages.last() else {
         panic!("{:?}", messages.last())
     };

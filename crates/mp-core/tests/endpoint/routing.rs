@@ -7,8 +7,8 @@ use mp_core::limits::{
     UNDECIDED_BYTES_MAX, UNDECIDED_CONNECTIONS_MAX, UNDECIDED_PACKETS_MAX, UNDECIDED_TIMEOUT,
 };
 use mp_core::{
-    BranchId, ConnectionId, ConnectionRouter, DisconnectReason, NewConnection, Outgoing, Packet,
-    PeerEvent, Route, StateMachine, ToEndpoint,
+    BranchId, ConnectionId, ConnectionRouter, DisconnectReason, NewConnection, OutgoingPacket,
+    Packet, PeerEvent, Route, StateMachine, ToEndpoint,
 };
 
 use crate::world::*;
@@ -20,7 +20,7 @@ struct RoomRouter {
 }
 
 impl ConnectionRouter for RoomRouter {
-    fn route(&mut self, new: &NewConnection<'_>, replies: &mut Vec<Outgoing>) -> Route {
+    fn route(&mut self, new: &NewConnection<'_>, replies: &mut Vec<OutgoingPacket>) -> Route {
         replies.push(packet(new.connection, "which room?"));
         Route::Undecided
     }
@@ -29,7 +29,7 @@ impl ConnectionRouter for RoomRouter {
         &mut self,
         new: &NewConnection<'_>,
         received: &Packet,
-        replies: &mut Vec<Outgoing>,
+        replies: &mut Vec<OutgoingPacket>,
     ) -> Route {
         match &received.payload[..] {
             b"lobby" => Route::Branch(LOBBY),
@@ -202,7 +202,7 @@ fn moved_connection_keeps_its_queued_packets_in_order() {
         other.send(format!("stayer {number}"));
         world.turn();
     }
-    world.handle(ToEndpoint::Send(vec![packet(connection, "goodbye from the lobby")]));
+    world.handle(ToEndpoint::Send(vec![packet(connection, "last packet of the lobby")]));
     world.handle(ToEndpoint::Move { connection, branch: ARENA });
     client.send("mover 5");
     world.turn();
@@ -220,7 +220,7 @@ fn moved_connection_keeps_its_queued_packets_in_order() {
     expected.extend((0..5).map(|n| format!("stayer {n}")));
     assert_eq!(world.payloads(LOBBY), expected);
     assert_eq!(world.ends(LOBBY), [(connection, DisconnectReason::Moved)]);
-    assert_eq!(client.payloads(), ["goodbye from the lobby", "welcome to the arena"]);
+    assert_eq!(client.payloads(), ["last packet of the lobby", "welcome to the arena"]);
     assert_eq!(client.disconnect_reason(), None);
 }
 

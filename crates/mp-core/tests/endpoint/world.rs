@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use mp_core::limits::{BATCH_EVENTS_MAX, PENDING_BATCHES_MAX};
 use mp_core::{
-    BranchId, Channel, ConnectionId, ConnectionRouter, DisconnectReason, Endpoint, EndpointId,
-    Farewell, Instant, MemoryAddress, MemoryMultiplayerPeer, MultiplayerPeer, NewConnection,
-    Outgoing, PeerEvent, PeerId, Prefix, Route, StateMachine, ToBranch, ToEndpoint, TransferMode,
+    BranchId, Channel, CloseMode, ConnectionId, ConnectionRouter, DisconnectReason, Endpoint,
+    EndpointId, Instant, MemoryAddress, MemoryMultiplayerPeer, MultiplayerPeer, NewConnection,
+    OutgoingPacket, PeerEvent, PeerId, Prefix, Route, StateMachine, ToBranch, ToEndpoint,
+    TransferMode,
 };
 
 pub(crate) const ENDPOINT: EndpointId = EndpointId(7);
@@ -17,7 +18,7 @@ pub(crate) const ARENA: BranchId = BranchId(1);
 pub(crate) struct EvenToLobby;
 
 impl ConnectionRouter for EvenToLobby {
-    fn route(&mut self, connection: &NewConnection<'_>, _: &mut Vec<Outgoing>) -> Route {
+    fn route(&mut self, connection: &NewConnection<'_>, _: &mut Vec<OutgoingPacket>) -> Route {
         match connection.claimed_id {
             Some(id) if id.get() % 2 == 0 => Route::Branch(LOBBY),
             Some(_) => Route::Branch(ARENA),
@@ -29,7 +30,7 @@ impl ConnectionRouter for EvenToLobby {
 pub(crate) struct Closed;
 
 impl ConnectionRouter for Closed {
-    fn route(&mut self, _: &NewConnection<'_>, _: &mut Vec<Outgoing>) -> Route {
+    fn route(&mut self, _: &NewConnection<'_>, _: &mut Vec<OutgoingPacket>) -> Route {
         Route::Reject(DisconnectReason::Refused)
     }
 }
@@ -85,8 +86,8 @@ impl<R: ConnectionRouter> World<R> {
         self.endpoint.handle_input(self.now, input);
     }
 
-    pub(crate) fn leave(&mut self, branch: BranchId, farewell: Farewell) {
-        self.handle(ToEndpoint::Leave { branch, reason: DisconnectReason::Closed, farewell });
+    pub(crate) fn leave(&mut self, branch: BranchId, close_mode: CloseMode) {
+        self.handle(ToEndpoint::Leave { branch, reason: DisconnectReason::Closed, close_mode });
     }
 
     /// Sends from `client` until the endpoint pauses a connection.
@@ -97,7 +98,7 @@ impl<R: ConnectionRouter> World<R> {
             }
             client.flush();
             self.turn();
-            if self.endpoint.stats().holds > 0 {
+            if self.endpoint.stats().pauses > 0 {
                 self.turn();
                 return;
             }
@@ -185,7 +186,7 @@ impl Client {
 
     pub(crate) fn queue_as(&mut self, mode: TransferMode, payload: impl Into<Bytes>) {
         let connection = self.connection().expect("connected");
-        let outgoing = Outgoing { mode, ..packet(connection, payload) };
+        let outgoing = OutgoingPacket { mode, ..packet(connection, payload) };
         self.peer.send(outgoing).expect("packet accepted");
     }
 
@@ -217,9 +218,9 @@ pub(crate) fn peer_id(raw: i32) -> PeerId {
     PeerId::new(raw).expect("positive")
 }
 
-pub(crate) fn packet(to: ConnectionId, payload: impl Into<Bytes>) -> Outgoing {
+pub(crate) fn packet(to: ConnectionId, payload: impl Into<Bytes>) -> OutgoingPacket {
     let (mode, channel, prefix) = (TransferMode::Reliable, Channel(0), Prefix::EMPTY);
-    Outgoing { to: to.into(), mode, channel, prefix, payload: payload.into() }
+    OutgoingPacket { to: to.into(), mode, channel, prefix, payload: payload.into() }
 }
 
 pub(crate) fn payloads<'a>(events: impl Iterator<Item = &'a PeerEvent>) -> Vec<Bytes> {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use mp_core::PeerSignal::{PeerConnected, PeerDisconnected};
 use mp_core::testing::{ScriptedPeer, connection};
-use mp_core::{DisconnectReason, Farewell, PacketPeer, TransferMode};
+use mp_core::{CloseMode, DisconnectReason, PacketPeer, TransferMode};
 
 use crate::net::{NOW, Net, id, packets, signals};
 
@@ -21,7 +21,7 @@ fn full_queue_pauses_connections_and_loses_nothing() {
         net.settle();
     }
     assert_eq!(net.server.available_packet_count(), PAUSED_AT);
-    assert_eq!(net.server.stats().holds, 1);
+    assert_eq!(net.server.stats().pauses, 1);
 
     let mut read = Vec::new();
     for _ in 0..10 {
@@ -64,7 +64,7 @@ fn single_large_packet_does_not_pause() {
     peer.receive(0, 1, TransferMode::Reliable, vec![0; 16 << 20].into());
     let mut server = PacketPeer::new(peer);
     server.poll(NOW);
-    assert_eq!(server.stats().holds, 0);
+    assert_eq!(server.stats().pauses, 0);
     assert_eq!(server.next_packet().map(|packet| packet.len()), Ok(16 << 20));
 }
 
@@ -87,7 +87,7 @@ fn transport_that_does_not_pause_loses_a_connection_with_reliable_packets() {
     peer.receive(0, 2 * PAUSED_AT + 5, TransferMode::Reliable, Bytes::new());
     let mut server = PacketPeer::new(peer);
     server.poll(NOW);
-    let ended = [(connection(0), DisconnectReason::QueueFull, Farewell::Abrupt)];
+    let ended = [(connection(0), DisconnectReason::QueueFull, CloseMode::Immediate)];
     assert_eq!(server.peer().disconnected, ended);
     assert_eq!(signals(&mut server), [PeerConnected(id(2)), PeerDisconnected(id(2))]);
     assert_eq!(server.available_packet_count(), 2 * PAUSED_AT, "queued packets can be read");

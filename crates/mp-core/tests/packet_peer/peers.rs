@@ -3,7 +3,7 @@
 use mp_core::PeerSignal::{PeerConnected, PeerDisconnected};
 use mp_core::testing::{ScriptedPeer, connection};
 use mp_core::{
-    ConnectionStatus, DisconnectReason, Farewell, PacketPeer, PacketPeerError, PeerId, Rng,
+    CloseMode, ConnectionStatus, DisconnectReason, PacketPeer, PacketPeerError, PeerId, Rng,
     TransferMode,
 };
 
@@ -42,7 +42,7 @@ fn connection_without_id_or_with_the_servers_is_rejected() {
     peer.drop_connection(1);
     let mut server = PacketPeer::new(peer);
     server.poll(NOW);
-    let rejected = (DisconnectReason::InvalidId, Farewell::Polite);
+    let rejected = (DisconnectReason::InvalidId, CloseMode::Graceful);
     let expected =
         [(connection(0), rejected.0, rejected.1), (connection(1), rejected.0, rejected.1)];
     assert_eq!(server.peer().disconnected, expected);
@@ -163,11 +163,11 @@ fn id_can_be_reused_after_its_peer_disconnected() {
 #[test]
 fn generated_id_is_not_in_use() {
     let seed = 5;
-    let used = PeerId::generate(&mut Rng::from_number(seed));
+    let used = PeerId::generate(&mut Rng::seed_from_u64(seed));
     let mut net = Net::with_clients(0);
     net.join(used);
     net.settle();
     assert!(net.server.has_peer(used));
-    let fresh = net.server.generate_unique_id(&mut Rng::from_number(seed));
+    let fresh = net.server.generate_unique_id(&mut Rng::seed_from_u64(seed));
     assert!(fresh != used && fresh.get() > 1, "seed {seed}: {fresh}");
 }

@@ -44,7 +44,7 @@ fn packet_error_is_kept_until_the_next_success() {
 fn packets_of_a_disconnected_peer_can_be_read() {
     let mut net = Net::with_clients(1);
     net.server.put_packet("last packet").unwrap();
-    net.server.disconnect_peer_with(id(2), mp_core::Farewell::Drain).unwrap();
+    net.server.disconnect_peer_with(id(2), mp_core::CloseMode::Drain).unwrap();
     net.clients[0].put_packet("crossing").unwrap();
     net.settle();
     assert!(!net.clients[0].has_peer(mp_core::PeerId::SERVER));

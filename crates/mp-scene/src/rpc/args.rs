@@ -13,7 +13,7 @@ pub trait FromArgs: Sized {
     /// # Errors
     ///
     /// If there are too few or too many arguments, or one does not convert.
-    fn from_args(args: Vec<Variant>) -> Result<Self, CallError>;
+    fn from_args(args: Vec<Variant>) -> Result<Self, MethodCallError>;
 }
 
 /// Arguments of a call: a tuple of types that convert into [`Variant`], or `Vec<Variant>`.
@@ -25,7 +25,7 @@ pub trait IntoArgs {
 /// The reason why a received call was not made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum CallError {
+pub enum MethodCallError {
     /// An argument does not convert.
     #[error("argument {index}: {why}")]
     Argument {
@@ -54,15 +54,16 @@ pub enum CallError {
 }
 
 /// Converts the argument at `index`; `None` if it is missing and the parameter needs one.
-fn read<T: FromVariant>(arg: Option<Variant>, index: usize) -> Option<Result<T, CallError>> {
+fn read<T: FromVariant>(arg: Option<Variant>, index: usize) -> Option<Result<T, MethodCallError>> {
     let Some(arg) = arg else { return T::absent().map(Ok) };
     Some(
-        T::from_variant(arg).map_err(|error| CallError::Argument { index, why: error.to_string() }),
+        T::from_variant(arg)
+            .map_err(|error| MethodCallError::Argument { index, why: error.to_string() }),
     )
 }
 
 impl FromArgs for Vec<Variant> {
-    fn from_args(args: Vec<Variant>) -> Result<Self, CallError> {
+    fn from_args(args: Vec<Variant>) -> Result<Self, MethodCallError> {
         Ok(args)
     }
 }
@@ -77,10 +78,10 @@ macro_rules! tuples {
     ($(($($name:ident $index:tt)*))*) => {$(
         impl<$($name: FromVariant),*> FromArgs for ($($name,)*) {
             #[allow(unused_mut, unused_variables, reason = "the empty tuple has no parameters")]
-            fn from_args(args: Vec<Variant>) -> Result<Self, CallError> {
+            fn from_args(args: Vec<Variant>) -> Result<Self, MethodCallError> {
                 const TAKES: usize = 0 $(+ { let _ = $index; 1 })*;
                 let got = args.len();
-                let count = CallError::ArgumentCount { got, takes: TAKES };
+                let count = MethodCallError::ArgumentCount { got, takes: TAKES };
                 if got > TAKES {
                     return Err(count);
                 }

@@ -5,7 +5,7 @@ mod config;
 mod ids;
 mod table;
 
-pub use args::{CallError, FromArgs, IntoArgs};
+pub use args::{FromArgs, IntoArgs, MethodCallError};
 pub use config::{RpcConfig, RpcMode};
 pub use ids::{RpcEntry, RpcIds};
 pub use table::RpcTable;

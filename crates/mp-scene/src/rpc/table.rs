@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use mp_core::Variant;
 
-use super::{CallError, FromArgs, RpcConfig};
+use super::{FromArgs, MethodCallError, RpcConfig};
 use crate::scene::RpcContext;
 
 /// The RPC methods of nodes of type `N`.
@@ -33,7 +33,7 @@ pub struct RpcTable<N> {
 }
 
 pub(crate) type Method =
-    Rc<dyn Fn(&mut dyn Any, &mut RpcContext<'_>, Vec<Variant>) -> Result<(), CallError>>;
+    Rc<dyn Fn(&mut dyn Any, &mut RpcContext<'_>, Vec<Variant>) -> Result<(), MethodCallError>>;
 
 #[derive(Clone)]
 struct Entry {
@@ -139,7 +139,7 @@ fn erase<N: 'static, A: FromArgs>(
     method: impl Fn(&mut N, &mut RpcContext<'_>, A) + 'static,
 ) -> Method {
     Rc::new(move |object, cx, args| {
-        let node = object.downcast_mut::<N>().ok_or(CallError::WrongNodeType)?;
+        let node = object.downcast_mut::<N>().ok_or(MethodCallError::WrongNodeType)?;
         method(node, cx, A::from_args(args)?);
         Ok(())
     })

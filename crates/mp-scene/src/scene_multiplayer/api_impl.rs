@@ -8,7 +8,7 @@ use mp_core::{
 use super::SceneMultiplayer;
 use super::paths::ExpiredMessages;
 use super::replication::Replication;
-use crate::api::{ApiEvent, Called, Configuration, MultiplayerApi};
+use crate::api::{ApiEvent, Configuration, MultiplayerApi, RpcOutcome};
 use crate::limits::TIMER_INTERVAL;
 use crate::replication::{ReplicationError, SpawnError};
 use crate::signal::Signal;
@@ -119,7 +119,7 @@ impl MultiplayerApi for SceneMultiplayer {
         node: NodeId,
         method: &str,
         args: Vec<Variant>,
-    ) -> Result<Called, RpcError> {
+    ) -> Result<RpcOutcome, RpcError> {
         self.call(tree, target, node, method, args)
     }
 

@@ -4,7 +4,7 @@ use mp_core::{Target, Variant};
 
 use super::paths::OutgoingCall;
 use super::{RpcError, SceneMultiplayer};
-use crate::api::{Call, Called};
+use crate::api::{Call, RpcOutcome};
 use crate::codec::EncodeError;
 use crate::tree::{NodeId, NodeTree};
 
@@ -18,7 +18,7 @@ impl SceneMultiplayer {
         node: NodeId,
         method: &str,
         args: Vec<Variant>,
-    ) -> Result<Called, RpcError> {
+    ) -> Result<RpcOutcome, RpcError> {
         let ids = tree.rpc_ids(node).ok_or(RpcError::NotInTree)?;
         if !self.session.is_in_session() {
             return Err(RpcError::NotConnected);
@@ -27,7 +27,7 @@ impl SceneMultiplayer {
         let Some((number, config)) = ids.by_name(method) else {
             return Err(RpcError::NoSuchMethod { method: method.to_owned(), path });
         };
-        self.sender.note_call();
+        self.sender.record_call();
         let own = self.session.unique_id();
         if target == Target::Peer(own) && !config.call_local {
             return Err(RpcError::NotCallLocal { method: method.to_owned() });
@@ -43,7 +43,7 @@ impl SceneMultiplayer {
         };
         let local =
             is_local.then(|| Call { node, method: method.into(), args: local_args, sender: own });
-        Ok(Called { sent, local })
+        Ok(RpcOutcome { sent, local })
     }
 
     fn send_call(

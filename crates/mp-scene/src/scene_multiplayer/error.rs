@@ -3,7 +3,7 @@
 use mp_core::PeerId;
 
 use crate::codec::EncodeError;
-use crate::rpc::CallError;
+use crate::rpc::MethodCallError;
 
 /// The reason why a call was not sent, or not made locally.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -14,7 +14,7 @@ pub enum RpcError {
     Encode(#[from] EncodeError),
     /// The call was sent, but the local call failed.
     #[error("the local call failed: {0}")]
-    LocalCall(#[from] CallError),
+    LocalCall(#[from] MethodCallError),
     /// There is no session.
     #[error("not connected: calls can be made from connected_to_server on")]
     NotConnected,

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use mp_core::limits::{OUTBOX_PACKETS_MAX, OUTBOX_REFUSALS_MAX};
+use mp_core::limits::{OUTBOX_PACKETS_MAX, OUTBOX_STUCK_DELIVERIES};
 use mp_core::{ConnectionStatus, Instant, StateMachine};
 use mp_scene::prelude::*;
 use mp_scene::testing::Lan;
@@ -325,7 +325,7 @@ fn abandoned_transport_emits_no_signals_for_its_peers() {
             let (mode, channel) = (TransferMode::Reliable, Channel(0));
             side.branch.scene().send_bytes(&[1], peer(2), mode, channel).unwrap();
         }
-        for _ in 0..OUTBOX_REFUSALS_MAX {
+        for _ in 0..OUTBOX_STUCK_DELIVERIES {
             side.branch.deliver(&mut |_, message| Err(message));
         }
         let did = side.take(at(0), &last);

@@ -265,7 +265,7 @@ fn every_state(authenticating: &[i32], depth: usize) -> usize {
 
 /// Runs a random sequence of `len` actions, an eighth of them failures; returns its signals.
 fn a_long_sequence(seed: u64, clients: i32, authenticating: &[i32], len: usize) -> Vec<Signal> {
-    let mut rng = Rng::from_number(seed);
+    let mut rng = Rng::seed_from_u64(seed);
     let (mut world, first) = World::new(clients, authenticating);
     let (mut now_ms, mut moves) = (0, Vec::new());
     for _ in 0..len {

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use mp_core::{
-    ConnectionId, ConnectionStatus, DisconnectReason, EndpointId, EndpointInfo, Instant, Origin,
-    Packet, PeerEvent, StateMachine, ToBranch, ToEndpoint, TransferMode,
+    ConnectionId, ConnectionOrigin, ConnectionStatus, DisconnectReason, EndpointId, EndpointInfo,
+    Instant, Packet, PeerEvent, StateMachine, ToBranch, ToEndpoint, TransferMode,
 };
 use mp_scene::prelude::*;
 
@@ -101,7 +101,7 @@ impl Side {
             }
             Input::Connected(id, link) => {
                 let (connection, claimed_id) = (connection(id, link), Some(peer(id)));
-                let origin = Origin::Process;
+                let origin = ConnectionOrigin::Process;
                 self.receive(now, PeerEvent::Connected { connection, claimed_id, origin });
             }
             Input::Disconnected(id, link) => {

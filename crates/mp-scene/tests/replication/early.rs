@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mp_core::{
-    ConnectionId, ConnectionStatus, DisconnectReason, EndpointId, EndpointInfo, Instant, Origin,
-    Packet, PeerEvent, StateMachine, ToBranch, ToEndpoint,
+    ConnectionId, ConnectionOrigin, ConnectionStatus, DisconnectReason, EndpointId, EndpointInfo,
+    Instant, Packet, PeerEvent, StateMachine, ToBranch, ToEndpoint,
 };
 use mp_scene::SetupError;
 use mp_scene::limits::{
@@ -37,7 +37,7 @@ pub fn pair_of(game: fn() -> BranchBuilder) -> (Branch, Branch) {
         let info = EndpointInfo { unique_id, status, relay_supported, max_packet_size };
         branch.handle_input(START, ToBranch::Opened(ENDPOINT, info));
         let claimed_id = PeerId::new(other);
-        let origin = Origin::Process;
+        let origin = ConnectionOrigin::Process;
         receive_event(branch, PeerEvent::Connected { connection: LINK, claimed_id, origin });
     }
     for _ in 0..4 {

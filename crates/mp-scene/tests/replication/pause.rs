@@ -1,7 +1,7 @@
 //! Clients that are loading.
 
 use mp_core::{
-    ConnectionId, ConnectionStatus, EndpointId, EndpointInfo, Instant, Origin, PeerEvent,
+    ConnectionId, ConnectionOrigin, ConnectionStatus, EndpointId, EndpointInfo, Instant, PeerEvent,
     StateMachine, Target, ToBranch, ToEndpoint,
 };
 use mp_scene::limits::PAUSED_PACKETS_MAX;
@@ -71,7 +71,7 @@ fn peers_of_a_blocked_endpoint_are_sent_only_the_newest_properties_afterwards() 
     let info = EndpointInfo { unique_id: SERVER, status, relay_supported, max_packet_size };
     server.handle_input(now, ToBranch::Opened(ENDPOINT, info));
     let connection = ConnectionId { slot: 0, generation: 0 };
-    let (claimed_id, origin) = (PeerId::new(2), Origin::Process);
+    let (claimed_id, origin) = (PeerId::new(2), ConnectionOrigin::Process);
     let connected = PeerEvent::Connected { connection, claimed_id, origin };
     server.handle_input(now, ToBranch::Events(ENDPOINT, vec![connected]));
     let scene = server.scene();

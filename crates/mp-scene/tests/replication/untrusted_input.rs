@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use mp_core::{
-    ConnectionId, ConnectionStatus, EndpointId, EndpointInfo, Instant, Origin, Packet, PeerEvent,
-    StateMachine, ToBranch,
+    ConnectionId, ConnectionOrigin, ConnectionStatus, EndpointId, EndpointInfo, Instant, Packet,
+    PeerEvent, StateMachine, ToBranch,
 };
 use mp_scene::Refusal;
 use mp_scene::limits::SPAWNED_NODES_MAX;
@@ -22,7 +22,7 @@ fn client() -> Branch {
     let (unique_id, status) = (PeerId::new(2).unwrap(), ConnectionStatus::Connecting);
     let info = EndpointInfo { unique_id, status, relay_supported: true, max_packet_size: 1 << 24 };
     client.handle_input(NOW, ToBranch::Opened(ENDPOINT, info));
-    let (claimed_id, origin) = (Some(PeerId::SERVER), Origin::Process);
+    let (claimed_id, origin) = (Some(PeerId::SERVER), ConnectionOrigin::Process);
     receive_event(&mut client, PeerEvent::Connected { connection: LINK, claimed_id, origin });
     // SIMPLIFY_PATH of the spawner as 1, and of the static synchronizer as 2.
     for (id, path) in [(1_u8, "Spawner"), (2, "Stats/Sync")] {

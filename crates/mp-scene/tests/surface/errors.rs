@@ -3,7 +3,7 @@
 use mp_core::ConnectionStatus;
 use mp_core::variant::Array;
 use mp_scene::prelude::*;
-use mp_scene::rpc::CallError;
+use mp_scene::rpc::MethodCallError;
 use mp_scene::{AuthError, RpcError, SendBytesError};
 
 use super::vectors::nodes::script;
@@ -157,7 +157,7 @@ fn every_misuse_of_rpc_returns_godots_error() {
     };
     let too_many = RpcError::Encode(mp_scene::codec::EncodeError::TooManyArguments(256));
     let not_local = RpcError::NotCallLocal { method: String::from("B_upper") };
-    let count = RpcError::LocalCall(CallError::ArgumentCount { got: 1, takes: 2 });
+    let count = RpcError::LocalCall(MethodCallError::ArgumentCount { got: 1, takes: 2 });
     let unknown = |id| RpcError::UnknownPeer(peer_id(id));
     let none = Vec::new;
     let one = || vec![Variant::from(1)];

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mp_core::{
-    ConnectionId, ConnectionStatus, EndpointId, EndpointInfo, Instant, Origin, Packet, PeerEvent,
-    StateMachine, ToBranch, ToEndpoint, TransferMode,
+    ConnectionId, ConnectionOrigin, ConnectionStatus, EndpointId, EndpointInfo, Instant, Packet,
+    PeerEvent, StateMachine, ToBranch, ToEndpoint, TransferMode,
 };
 use mp_scene::prelude::*;
 
@@ -139,7 +139,7 @@ impl World {
     /// Connects `other` at the transport of `side`.
     pub fn link_at(&mut self, side: i32, other: i32) {
         let connection = self.connection(other);
-        let (claimed_id, origin) = (Some(peer_id(other)), Origin::Process);
+        let (claimed_id, origin) = (Some(peer_id(other)), ConnectionOrigin::Process);
         self.handle_event(side, PeerEvent::Connected { connection, claimed_id, origin });
     }
 

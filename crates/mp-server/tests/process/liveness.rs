@@ -99,8 +99,8 @@ fn serve(mut machine: PlayersMachine) {
         health.assert_good();
         assert_eq!(ending.wait().code(), Some(0));
         busy.signal("TERM");
-        assert!(matches!(by_ws.closed().await, Ended::Disconnected(_)));
-        assert!(matches!(by_enet.closed().await, Ended::Disconnected(_)));
+        assert!(matches!(by_ws.closed().await, EndReason::Disconnected(_)));
+        assert!(matches!(by_enet.closed().await, EndReason::Disconnected(_)));
     });
     assert_eq!(busy.wait().code(), Some(0));
 }

@@ -31,8 +31,8 @@ fn panicked_room_disconnects_players_and_fails_the_process() {
         let silent = RawPlayer::join(server.ws);
         until(|| by_enet.peer(silent.id).is_some()).await;
         send(&by_enet).await;
-        assert_eq!(by_enet.closed().await, Ended::Disconnected(DisconnectReason::Remote(0)));
-        assert_eq!(by_ws.closed().await, Ended::Disconnected(INTERNAL_ERROR));
+        assert_eq!(by_enet.closed().await, EndReason::Disconnected(DisconnectReason::Remote(0)));
+        assert_eq!(by_ws.closed().await, EndReason::Disconnected(INTERNAL_ERROR));
         let healthz = TcpStream::connect(server.ws);
         assert_eq!(healthz.unwrap_err().kind(), ErrorKind::ConnectionRefused);
     });
@@ -50,7 +50,7 @@ fn a_signal_does_not_hide_that_the_room_panicked() {
     actix::System::new().block_on(async {
         let player = join(server.enet, || Branch::builder("/root").build()).await;
         send(&player).await;
-        assert!(matches!(player.closed().await, Ended::Disconnected(_)));
+        assert!(matches!(player.closed().await, EndReason::Disconnected(_)));
         server.signal("TERM");
     });
     assert_eq!(server.wait().code(), Some(1));

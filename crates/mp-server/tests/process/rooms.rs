@@ -78,7 +78,7 @@ fn players_meet(mut server: Server) {
         assert_eq!(signals.next().await, Some(packet));
 
         server.signal("TERM");
-        assert!(matches!(a.closed().await, Ended::Disconnected(_)));
+        assert!(matches!(a.closed().await, EndReason::Disconnected(_)));
         while signals.next().await.expect("a signal") != Signal::ServerDisconnected {}
     });
     assert_eq!(server.wait().code(), Some(0));
@@ -122,8 +122,8 @@ fn players_on_different_transports_are_in_one_room() {
         let packet = Signal::PeerPacket { from: ws_id, data: b"hello"[..].into() };
         assert_eq!(signals.next().await, Some(packet));
         server.signal("TERM");
-        assert!(matches!(by_ws.closed().await, Ended::Disconnected(_)));
-        assert!(matches!(by_enet.closed().await, Ended::Disconnected(_)));
+        assert!(matches!(by_ws.closed().await, EndReason::Disconnected(_)));
+        assert!(matches!(by_enet.closed().await, EndReason::Disconnected(_)));
     });
     assert_eq!(server.wait().code(), Some(0));
 }
@@ -144,7 +144,7 @@ fn the_limit_of_players_counts_all_transports() {
                 () = tokio::time::sleep(PATIENCE) => panic!("both players are in a room for one"),
             },
         };
-        assert!(matches!(ended, Ended::Disconnected(_)), "{ended}");
+        assert!(matches!(ended, EndReason::Disconnected(_)), "{ended}");
     });
 }
 

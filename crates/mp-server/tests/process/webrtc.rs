@@ -12,7 +12,7 @@ use mp_tls::rustls::{ClientConnection, StreamOwned};
 use mp_tls::{ClientTlsOptions, DevelopmentCertificate};
 use mp_transport_webrtc::io::TokioUdpSocket;
 use mp_transport_webrtc::{
-    CreateError, IceCandidate, Options, SdpKind, Signal, Signaling, WebRtcMultiplayerPeer,
+    CreateError, IceCandidate, SdpKind, Signal, Signaling, WebRtcMultiplayerPeer, WebRtcOptions,
 };
 use tungstenite::client::IntoClientRequest;
 use tungstenite::protocol::CloseFrame;
@@ -107,7 +107,7 @@ async fn join_by_webrtc(ws: SocketAddr) -> BranchRef {
     std::thread::spawn(move || signal(session, &told.recv().unwrap()));
     let make = move || -> Result<_, CreateError> {
         let socket = TokioUdpSocket::bind((Ipv4Addr::LOCALHOST, 0).into())?;
-        let mut peer = WebRtcMultiplayerPeer::client(socket, id, Options::default())?;
+        let mut peer = WebRtcMultiplayerPeer::client(socket, id, WebRtcOptions::default())?;
         let signaling = peer.signaling();
         signaling.add_peer(PeerId::SERVER, 1).unwrap();
         signaling.create_offer(PeerId::SERVER).unwrap();
@@ -187,7 +187,7 @@ fn players_on_three_transports_are_in_one_room() {
         }
         server.signal("TERM");
         for player in &players {
-            assert!(matches!(player.closed().await, Ended::Disconnected(_)));
+            assert!(matches!(player.closed().await, EndReason::Disconnected(_)));
         }
     });
     assert_eq!(server.wait().code(), Some(0));

@@ -43,7 +43,7 @@ impl Checker for BoundsChecker {
     }
 }
 
-/// `send_last` ignores the capacity of a mailbox.
+/// `send_unbounded` ignores the capacity of a mailbox.
 const FORCED_MAX: usize = 1;
 /// One action may queue this many packets before the branch notices that the endpoint is full.
 const QUEUED_PACKETS_MAX: usize = OUTBOX_PACKETS_MAX + FLOOD_MAX as usize;

@@ -5,13 +5,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use mp_core::limits::LINGER;
+use mp_core::limits::DRAIN_TIMEOUT;
 use mp_core::{ConnectionId, DisconnectReason, EndpointId, Instant, PeerId};
 use mp_scene::Signal;
 
 use super::Checker;
 use super::deliveries::SharedDeliveries;
-use crate::journal::{EndReason, EndpointEvent, Fact, FactKind, RunId};
+use crate::journal::{EndpointEvent, Fact, FactKind, ProcessEnd, RunId};
 use crate::programs::Programs;
 
 /// Checker of graceful closes.
@@ -101,9 +101,9 @@ impl Checker for GracefulCloseChecker {
             FactKind::Kicked(peer) => {
                 self.kicked.insert((run, *peer));
             }
-            FactKind::Ended(EndReason::Closed) => {
+            FactKind::Ended(ProcessEnd::Closed) => {
                 let since = self.leaving.get(&run);
-                if since.is_some_and(|&since| fact.at + MARGIN < since + LINGER) {
+                if since.is_some_and(|&since| fact.at + MARGIN < since + DRAIN_TIMEOUT) {
                     self.closed_in_time.insert(run);
                     return self.check_losses(run);
                 }

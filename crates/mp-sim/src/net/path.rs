@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn partitions_and_mtu_limits_drop_datagrams_until_they_end() {
-        let mut link = SimulatedLink::new(conditions::GOOD, &mut Rng::from_number(1));
+        let mut link = SimulatedLink::new(conditions::GOOD, &mut Rng::seed_from_u64(1));
         link.partitioned_until = Instant::from_millis(10);
         link.mtu_limit = (500, Instant::from_millis(20));
         let mut delivery = |at, len| link.transmit(Instant::from_millis(at), &mut vec![0; len]);
@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn healing_ends_faults_and_sets_good_conditions() {
         let lossy = LinkConditions { loss_permille: 1_000, ..conditions::GOOD };
-        let mut link = SimulatedLink::new(lossy, &mut Rng::from_number(1));
+        let mut link = SimulatedLink::new(lossy, &mut Rng::seed_from_u64(1));
         link.partitioned_until = Instant::from_millis(10);
         link.heal();
         assert!(matches!(link.transmit(Instant::ZERO, &mut vec![0; 10]), Delivery::Arrives(..)));

@@ -83,7 +83,7 @@ impl DatagramSocket for SimSocket {
     }
 
     fn readiness(&self) -> Readiness {
-        Readiness::Wakes
+        Readiness::Waker
     }
 }
 

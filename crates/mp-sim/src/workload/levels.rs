@@ -28,7 +28,7 @@ pub struct Unit {
 
 impl Workload for Levels {
     fn configure(&mut self, builder: BranchBuilder, recorder: &Recorder) -> BranchBuilder {
-        let mut rng = Rng::from_number(u64::from(recorder.run.0));
+        let mut rng = Rng::seed_from_u64(u64::from(recorder.run.0));
         let builder = builder.tick_rate(TICKS_PER_SECOND);
         if recorder.is_server() {
             return builder.setup(move |scene| {

@@ -156,7 +156,7 @@ impl Node for Desk {
             desk.0.record(FactKind::AuthorityMethodCalled { by });
         };
         let mut table = RpcTable::new().method(ORDER, RpcConfig::authority(), ordered);
-        for mode in TransferMode::EVERY {
+        for mode in TransferMode::ALL {
             for &channel in CHANNELS {
                 let config = RpcConfig { transfer_mode: mode, channel, ..RpcConfig::any_peer() };
                 table = table.method(

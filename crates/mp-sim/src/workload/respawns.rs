@@ -112,7 +112,7 @@ impl Respawns {
         let Some(&peer) = rng.pick(&peers) else { return };
         let (Ok(node), Some(arena)) = (scene.find(AVATAR), arena(scene)) else { return };
         let by_number = arena.known.contains(&(peer, life));
-        let mode = rng.pick(&TransferMode::EVERY).copied().unwrap_or_default();
+        let mode = rng.pick(&TransferMode::ALL).copied().unwrap_or_default();
         let is_counted = mode == TransferMode::Reliable && peer.is_server();
         arena.sent += i64::from(is_counted);
         let count = if is_counted { arena.sent } else { 0 };
@@ -137,7 +137,7 @@ impl Workload for Respawns {
         });
         let (is_server, recorder) = (recorder.is_server(), recorder.clone());
         let (last, is_stopped) = (self.last.clone(), self.is_stopped.clone());
-        let mut rng = Rng::from_number(u64::from(recorder.run.0));
+        let mut rng = Rng::seed_from_u64(u64::from(recorder.run.0));
         builder.on_process(move |scene, _| {
             if is_stopped.get() {
                 return;
@@ -160,7 +160,7 @@ impl Workload for Respawns {
 
 impl Node for Avatar {
     fn rpc_table() -> RpcTable<Self> {
-        TransferMode::EVERY.into_iter().fold(RpcTable::new(), |table, mode| {
+        TransferMode::ALL.into_iter().fold(RpcTable::new(), |table, mode| {
             let config =
                 RpcConfig { transfer_mode: mode, channel: Channel(0), ..RpcConfig::any_peer() };
             table.method(&method(mode), config, Self::on_hit)

@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn events_are_ordered_by_time_and_ties_by_the_seed() {
         let order = |seed| {
-            let mut event_queue = EventQueue::new(Rng::from_number(seed));
+            let mut event_queue = EventQueue::new(Rng::seed_from_u64(seed));
             for event in 0..20 {
                 event_queue.push(Instant::from_millis(5), event);
             }

@@ -9,7 +9,7 @@ use mp_transport_enet::{ClientOptions, EnetMultiplayerPeer, ServerOptions};
 
 use super::process::Process;
 use super::{Event, World};
-use crate::journal::{EndReason, FactKind, Recorder, RunId};
+use crate::journal::{FactKind, ProcessEnd, Recorder, RunId};
 use crate::net::socket::SimSocket;
 use crate::net::{SERVER_SLOT, SimulatedNetwork, SlotId};
 use crate::rng_ext::RngExt;
@@ -67,7 +67,7 @@ impl World {
     }
 
     /// Ends the process in `slot`, and schedules the next start.
-    pub(super) fn end_process(&mut self, slot: SlotId, end: EndReason) {
+    pub(super) fn end_process(&mut self, slot: SlotId, end: ProcessEnd) {
         let Some(process) = self.slots[slot].process.take() else { return };
         process.recorder.record(FactKind::Ended(end));
         self.network.unbind(slot);

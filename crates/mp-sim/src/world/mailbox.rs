@@ -30,9 +30,9 @@ impl Mailbox<ToBranch> for BranchMailbox {
         Ok(())
     }
 
-    fn send_last(&self, message: ToBranch) {
+    fn send_unbounded(&self, message: ToBranch) {
         let event = event(&message);
-        self.mail.send_last(message);
+        self.mail.send_unbounded(message);
         self.record(event);
     }
 }

@@ -13,7 +13,7 @@ use mp_scene::Branch;
 
 use crate::checker::{self, Checker, Violation, quiet};
 use crate::faults;
-use crate::journal::{EndReason, Fact, FactKind, Journal, RunId};
+use crate::journal::{Fact, FactKind, Journal, ProcessEnd, RunId};
 use crate::net::{Datagram, NetworkStats, SERVER_SLOT, SimulatedNetwork, SlotId};
 use crate::plan::Plan;
 use crate::programs::Programs;
@@ -99,7 +99,7 @@ pub struct Counters {
     /// Faults injected.
     pub faults: u64,
     /// Times that an endpoint paused receiving because its branch accepted no messages.
-    pub holds: u64,
+    pub pauses: u64,
     /// Endpoints abandoned by branches because they accepted no messages.
     pub abandoned: u64,
 }
@@ -141,7 +141,7 @@ pub struct ProcessStats {
 impl World {
     /// Creates the world of `seed` at time zero.
     pub fn new(seed: u64, clients: usize, active_time: Duration, detail: Detail) -> Self {
-        let mut rng = Rng::from_number(seed);
+        let mut rng = Rng::seed_from_u64(seed);
         let plan = Plan::draw(clients, active_time, &mut rng.fork());
         let network = SimulatedNetwork::new(rng.fork(), &plan.conditions, plan.wire);
         let model = SharedModel::default();
@@ -296,7 +296,7 @@ impl World {
         if rng.chance(300) {
             self.slots[slot].old_address = self.network.local_address_of(slot);
         }
-        self.end_process(slot, EndReason::Crashed);
+        self.end_process(slot, ProcessEnd::Crashed);
     }
 
     fn handle(&mut self, event: Event) {
@@ -390,9 +390,10 @@ impl World {
         }
         self.counters.turns += 1;
         self.trace.mix((slot as u64) << 32 | u64::from(run.0));
-        let TurnResult { next, woken, holds } = process.turn(self.now, actor, &mut self.rngs.turns);
+        let TurnResult { next, woken, pauses } =
+            process.turn(self.now, actor, &mut self.rngs.turns);
         let end = process.end;
-        self.counters.holds += holds;
+        self.counters.pauses += pauses;
         if actor == ActorId::Branch && self.is_active {
             let busy = std::mem::take(&mut process.busy);
             let timer = process.timer(actor);

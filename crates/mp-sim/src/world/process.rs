@@ -12,7 +12,7 @@ use mp_transport_enet::EnetMultiplayerPeer;
 
 use super::ProcessStats;
 use super::mailbox::BranchMailbox;
-use crate::journal::{EndReason, FactKind, Recorder};
+use crate::journal::{FactKind, ProcessEnd, Recorder};
 use crate::net::socket::SimSocket;
 use crate::rng_ext::RngExt;
 
@@ -46,7 +46,7 @@ pub(crate) struct Process {
     /// Time for which the branch is busy after its next turn.
     pub(crate) busy: Duration,
     /// Reason of the end, once ended.
-    pub(crate) end: Option<EndReason>,
+    pub(crate) end: Option<ProcessEnd>,
 }
 
 /// Endpoint with its host and mailbox.
@@ -83,7 +83,7 @@ pub(crate) struct TurnResult {
     /// Actors that received messages.
     pub(crate) woken: Vec<ActorId>,
     /// Times that the endpoint paused receiving.
-    pub(crate) holds: u64,
+    pub(crate) pauses: u64,
 }
 
 impl Process {
@@ -217,8 +217,8 @@ impl Process {
             }
         }
         match outcome {
-            ControlFlow::Break(BranchEnd::TimedOut) => self.end = Some(EndReason::TimedOut),
-            ControlFlow::Break(_) => self.end = Some(EndReason::Closed),
+            ControlFlow::Break(BranchEnd::TimedOut) => self.end = Some(ProcessEnd::TimedOut),
+            ControlFlow::Break(_) => self.end = Some(ProcessEnd::Closed),
             ControlFlow::Continue(next) => {
                 let has_input = !self.mail.is_empty() && !self.host.needs_turn(&self.branch, local);
                 let at_once = (has_input || self.host.has_input()).then_some(local);
@@ -264,7 +264,7 @@ impl Process {
 
     fn endpoint_turn(&mut self, now: Instant, number: usize, rng: &mut Rng) -> TurnResult {
         let EndpointProcess { endpoint, host, mail, .. } = &mut self.endpoints[number];
-        let (holds, queued) = (endpoint.stats().holds, self.mail.len());
+        let (pauses, queued) = (endpoint.stats().pauses, self.mail.len());
         for _ in 0..messages_in_this_turn(mail.len(), rng) {
             if host.needs_turn() {
                 break;
@@ -277,7 +277,7 @@ impl Process {
             let at_once = (!mail.is_empty()).then_some(now);
             result.next = [next, at_once].into_iter().flatten().min();
         }
-        result.holds = endpoint.stats().holds - holds;
+        result.pauses = endpoint.stats().pauses - pauses;
         if self.mail.len() > queued {
             result.woken.push(ActorId::Branch);
         }

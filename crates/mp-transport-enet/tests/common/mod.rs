@@ -24,7 +24,7 @@ pub fn at(millis: u64) -> Instant {
 }
 
 pub fn server(settings: HostSettings) -> Host {
-    Host::new(settings, Rng::from_number(1))
+    Host::new(settings, Rng::seed_from_u64(1))
 }
 
 pub fn unhex(hex: &str) -> Vec<u8> {

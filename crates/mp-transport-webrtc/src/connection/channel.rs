@@ -81,8 +81,8 @@ impl DataChannel {
     }
 
     /// Returns the memory of the queued packets in bytes.
-    pub(super) const fn held_bytes(&self) -> usize {
-        self.queue.held_bytes()
+    pub(super) const fn memory_bytes(&self) -> usize {
+        self.queue.memory_bytes()
     }
 
     pub(super) const fn drops(&self) -> u64 {

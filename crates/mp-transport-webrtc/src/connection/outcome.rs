@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
-use mp_core::{ConnectionId, Origin, Packet, PeerEvent, PeerId, SharedLimit};
+use mp_core::{ConnectionId, ConnectionOrigin, Packet, PeerEvent, PeerId, SharedLimit};
 use mp_udp::NetworkPath;
 
 use crate::candidate::IceCandidate;
 use crate::limits::{
     DATAGRAMS_QUEUED_MAX, PENDING_BYTES_MAX, PENDING_BYTES_OF_EACH, QUEUED_BYTES_MAX,
-    QUEUED_BYTES_OF_EACH, SIGNALS_MAX,
+    QUEUED_BYTES_SHARE, SIGNALS_MAX,
 };
 use crate::sdp::SdpKind;
 use crate::signal::Signal;
@@ -43,7 +43,7 @@ pub(crate) struct Outcome {
 impl Default for Outcome {
     fn default() -> Self {
         Self {
-            queued: SharedLimit::new(QUEUED_BYTES_MAX, QUEUED_BYTES_OF_EACH),
+            queued: SharedLimit::new(QUEUED_BYTES_MAX, QUEUED_BYTES_SHARE),
             pending: SharedLimit::new(PENDING_BYTES_MAX, PENDING_BYTES_OF_EACH),
             queue_drops: 0,
             events: VecDeque::new(),
@@ -67,7 +67,7 @@ impl Outcome {
         peer: PeerId,
         address: Option<SocketAddr>,
     ) {
-        let origin = address.map_or(Origin::Process, Origin::Address);
+        let origin = address.map_or(ConnectionOrigin::Process, ConnectionOrigin::Address);
         let claimed_id = Some(peer);
         self.events.push_back(PeerEvent::Connected { connection, claimed_id, origin });
         self.has_connected = true;

@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn no_frame_of_two_intervals_gets_more_than_twice_the_budget() {
-        let mut rng = Rng::from_number(7);
+        let mut rng = Rng::seed_from_u64(7);
         let sizes = [1, 300, 1_000, 20_000, 32_000, 33_000, 50_000, WEB_MESSAGE_BYTES_MAX];
         for _ in 0..50 {
             let mut size = || sizes[rng.below(sizes.len() as u64) as usize];

@@ -30,7 +30,7 @@ impl PendingPackets {
     }
 
     /// Returns the memory of the packets in bytes.
-    pub(super) fn held_bytes(&self) -> usize {
+    pub(super) fn memory_bytes(&self) -> usize {
         self.bytes + self.packets.len() * QUEUED_PACKET_OVERHEAD
     }
 

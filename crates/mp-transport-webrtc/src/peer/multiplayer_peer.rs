@@ -3,8 +3,8 @@
 use std::task::{self, Poll};
 
 use mp_core::{
-    ConnectionId, ConnectionStats, ConnectionStatus, DisconnectReason, Farewell, Instant,
-    MultiplayerPeer, Outgoing, PeerEvent, PeerId, Readiness, SendError,
+    CloseMode, ConnectionId, ConnectionStats, ConnectionStatus, DisconnectReason, Instant,
+    MultiplayerPeer, OutgoingPacket, PeerEvent, PeerId, Readiness, SendError,
 };
 
 use super::{Mode, WebRtcMultiplayerPeer};
@@ -36,11 +36,11 @@ impl<S: DatagramSocket> MultiplayerPeer for WebRtcMultiplayerPeer<S> {
         self.outcome.events.pop_front()
     }
 
-    fn send(&mut self, outgoing: Outgoing) -> Result<(), SendError> {
+    fn send(&mut self, outgoing: OutgoingPacket) -> Result<(), SendError> {
         if self.status != ConnectionStatus::Connected {
             return Err(SendError::NotConnected);
         }
-        let Outgoing { channel, mode, .. } = outgoing;
+        let OutgoingPacket { channel, mode, .. } = outgoing;
         let fallback = self.options.falls_back.then(|| ChannelTable::fallback_index(mode));
         let index = self.table.index(channel, mode).or(fallback);
         let index = index.ok_or_else(|| SendError::Channel {
@@ -91,20 +91,20 @@ impl<S: DatagramSocket> MultiplayerPeer for WebRtcMultiplayerPeer<S> {
         &mut self,
         connection: ConnectionId,
         reason: DisconnectReason,
-        farewell: Farewell,
+        close_mode: CloseMode,
     ) {
         if self.connections.get(connection).is_none() {
             return;
         }
-        if farewell == Farewell::Abrupt {
+        if close_mode == CloseMode::Immediate {
             self.outcome.withdraw(connection);
         }
-        self.end(connection.slot as usize, reason, farewell);
+        self.end(connection.slot as usize, reason, close_mode);
     }
 
     fn close(&mut self) {
         for slot in self.connections.slots().collect::<Vec<_>>() {
-            self.end(slot, DisconnectReason::Closed, Farewell::Abrupt);
+            self.end(slot, DisconnectReason::Closed, CloseMode::Immediate);
         }
         self.is_closed = true;
         self.status = ConnectionStatus::Disconnected;
@@ -138,7 +138,7 @@ impl<S: DatagramSocket> MultiplayerPeer for WebRtcMultiplayerPeer<S> {
         self.socket.readiness()
     }
 
-    fn hold(&mut self, connection: ConnectionId, held: bool) {
+    fn pause_receiving(&mut self, connection: ConnectionId, held: bool) {
         if self.connections.get(connection).is_some() {
             self.with(connection.slot as usize, |connection, cx| {
                 connection.set_paused(cx, held);

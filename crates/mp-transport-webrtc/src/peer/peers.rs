@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mp_core::{DisconnectReason, Farewell, PeerId};
+use mp_core::{CloseMode, DisconnectReason, PeerId};
 use str0m::{Candidate, IceCreds, RtcConfig};
 
 use super::{Mode, WebRtcMultiplayerPeer};
@@ -30,9 +30,9 @@ pub enum AddPeerError {
     /// New connections are refused.
     #[error("new connections are refused")]
     Refusing,
-    /// The maximum number of open connections ([`Options::max_peers`](crate::Options::max_peers))
-    /// is reached.
-    #[error("the limit of {0} connected peers is reached; see Options::max_peers")]
+    /// The maximum number of open connections
+    /// ([`WebRtcOptions::max_peers`](crate::WebRtcOptions::max_peers)) is reached.
+    #[error("the limit of {0} connected peers is reached; see WebRtcOptions::max_peers")]
     Full(usize),
     /// The peer is closed.
     #[error("the multiplayer peer is closed")]
@@ -73,7 +73,7 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
             && let Some(oldest) = self.connections.oldest_opening()
         {
             self.stats.replaced_peers += 1;
-            self.end(oldest, DisconnectReason::Timeout, Farewell::Abrupt);
+            self.end(oldest, DisconnectReason::Timeout, CloseMode::Immediate);
         }
         let credentials = IceCreds::new();
         let ufrag = credentials.ufrag.clone();
@@ -167,7 +167,7 @@ impl<S: DatagramSocket> WebRtcMultiplayerPeer<S> {
     /// connected.
     pub fn remove_peer(&mut self, peer: PeerId) {
         if let Some(slot) = self.connections.slot_of(peer) {
-            self.end(slot, DisconnectReason::Closed, Farewell::Polite);
+            self.end(slot, DisconnectReason::Closed, CloseMode::Graceful);
         }
     }
 

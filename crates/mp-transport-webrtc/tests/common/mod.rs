@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use mp_core::Rng;
 use mp_core::{
-    Channel, ConnectionId, DisconnectReason, Instant, MultiplayerPeer, Outgoing, PeerEvent, PeerId,
-    Prefix, SendError, TransferMode,
+    Channel, ConnectionId, DisconnectReason, Instant, MultiplayerPeer, OutgoingPacket, PeerEvent,
+    PeerId, Prefix, SendError, TransferMode,
 };
 use mp_transport_webrtc::io::DatagramSocket;
 use mp_transport_webrtc::{
-    AddPeerError, Options, Signal, Signaling, SignalingError, WebRtcMultiplayerPeer,
+    AddPeerError, Signal, Signaling, SignalingError, WebRtcMultiplayerPeer, WebRtcOptions,
 };
 
 /// Properties of the network.
@@ -46,7 +46,7 @@ struct State {
 impl Network {
     pub(crate) fn new(seed: u64, conditions: Conditions) -> Self {
         Self(Rc::new(RefCell::new(State {
-            rng: Rng::from_number(seed),
+            rng: Rng::seed_from_u64(seed),
             conditions,
             now: Instant::from_millis(1_000),
             sockets: BTreeMap::new(),
@@ -217,10 +217,10 @@ pub(crate) struct Pair {
 
 impl Pair {
     pub(crate) fn new(seed: u64, conditions: Conditions) -> Self {
-        Self::with_options(seed, conditions, Options::default())
+        Self::with_options(seed, conditions, WebRtcOptions::default())
     }
 
-    pub(crate) fn with_options(seed: u64, conditions: Conditions, options: Options) -> Self {
+    pub(crate) fn with_options(seed: u64, conditions: Conditions, options: WebRtcOptions) -> Self {
         let network = Network::new(seed, conditions);
         let mut relay = Relay::new();
         let id = PeerId::new(2).unwrap();
@@ -297,7 +297,7 @@ impl Pair {
             false => (&mut self.client, self.to_server),
         };
         let (to, prefix) = (to.unwrap().into(), Prefix::EMPTY);
-        peer.send(Outgoing { to, mode, channel, prefix, payload: payload.into() })
+        peer.send(OutgoingPacket { to, mode, channel, prefix, payload: payload.into() })
     }
 }
 
@@ -334,12 +334,13 @@ impl Swarm {
         let network = Network::new(1, Conditions::default());
         let mut relay = Relay::new();
         let mut server =
-            WebRtcMultiplayerPeer::server(network.socket(), Options::default()).unwrap();
+            WebRtcMultiplayerPeer::server(network.socket(), WebRtcOptions::default()).unwrap();
         relay.insert(PeerId::SERVER, server.signaling());
         let clients = (2..2 + clients).map(|number| {
             let id = PeerId::new(number).unwrap();
             let socket = network.socket();
-            let mut client = WebRtcMultiplayerPeer::client(socket, id, Options::default()).unwrap();
+            let mut client =
+                WebRtcMultiplayerPeer::client(socket, id, WebRtcOptions::default()).unwrap();
             relay.insert(id, client.signaling());
             relay.connect(id, PeerId::SERVER);
             client
@@ -377,7 +378,7 @@ impl Swarm {
     pub(crate) fn broadcast(&mut self, payload: bytes::Bytes) -> Result<(), SendError> {
         let to = mp_core::Connections::Many(self.connections[..].into());
         let (mode, channel, prefix) = (TransferMode::Reliable, Channel(0), Prefix::EMPTY);
-        self.server.send(Outgoing { to, mode, channel, prefix, payload })
+        self.server.send(OutgoingPacket { to, mode, channel, prefix, payload })
     }
 
     pub(crate) fn connect(&mut self) {
@@ -390,6 +391,6 @@ impl Swarm {
     pub(crate) fn send(&mut self, index: usize, payload: bytes::Bytes) {
         let to = self.connections[index].into();
         let (mode, channel, prefix) = (TransferMode::Reliable, Channel(0), Prefix::EMPTY);
-        self.server.send(Outgoing { to, mode, channel, prefix, payload }).unwrap();
+        self.server.send(OutgoingPacket { to, mode, channel, prefix, payload }).unwrap();
     }
 }

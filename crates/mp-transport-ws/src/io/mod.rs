@@ -33,7 +33,7 @@ pub trait StreamSource {
     type Stream: ByteStream;
 
     /// Returns the next connection and its remote address. `Pending` if there is none; if
-    /// [`readiness`](Self::readiness) is [`Readiness::Wakes`], the task of `cx` is then woken when
+    /// [`readiness`](Self::readiness) is [`Readiness::Waker`], the task of `cx` is then woken when
     /// there may be one.
     ///
     /// # Errors
@@ -57,7 +57,7 @@ pub trait StreamSource {
     }
 }
 
-/// A non-blocking byte stream in both directions. If its source [wakes](Readiness::Wakes), a call
+/// A non-blocking byte stream in both directions. If its source [wakes](Readiness::Waker), a call
 /// that returns `Pending` registers the task to be woken.
 pub trait ByteStream {
     /// Reads into `buf` and returns the number of bytes; 0 at the end of the stream.

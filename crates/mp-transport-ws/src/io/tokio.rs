@@ -96,7 +96,7 @@ impl StreamSource for TokioTcp {
     }
 
     fn readiness(&self) -> Readiness {
-        Readiness::Wakes
+        Readiness::Waker
     }
 }
 

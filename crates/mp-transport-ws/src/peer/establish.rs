@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use mp_core::{ConnectionId, ConnectionStatus, Instant, Origin};
+use mp_core::{ConnectionId, ConnectionOrigin, ConnectionStatus, Instant};
 use mp_tls::rustls::pki_types::ServerName;
 use mp_tls::rustls::{
     ClientConfig, ClientConnection, Connection as TlsConnection, ServerConfig, ServerConnection,
@@ -166,7 +166,7 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
                 return;
             }
         };
-        let origin = Origin::Url { address, url: url.to_string().into() };
+        let origin = ConnectionOrigin::Url { address, url: url.to_string().into() };
         let id = self.connections.next_id();
         let deadline = deadline.unwrap_or(now);
         let connection = Connection::dialed(id, origin, tls, sent, deadline, &self.session);

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mp_core::{
-    ConnectionId, ConnectionStats, DisconnectReason, Farewell, Instant, Origin, PeerId, SendQueue,
-    TransferMode,
+    CloseMode, ConnectionId, ConnectionOrigin, ConnectionStats, DisconnectReason, Instant, PeerId,
+    SendQueue, TransferMode,
 };
 
 use super::messages::{MessageKind, Messages};
@@ -29,7 +29,7 @@ use crate::limits::{
 #[derive(Debug)]
 pub(crate) struct Connection {
     id: ConnectionId,
-    origin: Origin,
+    origin: ConnectionOrigin,
     protocol: Option<Arc<str>>,
     /// Peer id of a server's client.
     client: Option<PeerId>,
@@ -114,13 +114,13 @@ impl Connection {
     ) -> Self {
         let deadline = now + session.settings.handshake_timeout;
         let phase = Phase::Handshake { head: Vec::new(), sent: None };
-        Self::new(id, Origin::Address(address), tls, phase, deadline, session)
+        Self::new(id, ConnectionOrigin::Address(address), tls, phase, deadline, session)
     }
 
     /// Creates a client's connection, which sends `request`. It times out at `deadline`.
     pub(crate) fn dialed(
         id: ConnectionId,
-        origin: Origin,
+        origin: ConnectionOrigin,
         tls: Option<Tls>,
         (sent, request): (SentRequest, Vec<u8>),
         deadline: Instant,
@@ -134,7 +134,7 @@ impl Connection {
 
     fn new(
         id: ConnectionId,
-        origin: Origin,
+        origin: ConnectionOrigin,
         tls: Option<Tls>,
         phase: Phase,
         deadline: Instant,
@@ -180,7 +180,7 @@ impl Connection {
             Ok(TlsInput::Closed) => self.handle_disconnect(DisconnectReason::Remote(0)),
             Err(TlsFailure(why)) => {
                 tracing::debug!(connection = %self.id, origin = %self.origin, why, "TLS failed");
-                self.handle_disconnect(DisconnectReason::Misbehaved);
+                self.handle_disconnect(DisconnectReason::ProtocolViolation);
             }
         }
     }
@@ -273,7 +273,7 @@ impl Connection {
             let is_full =
                 self.queue.bytes() + len > queue_max || self.blocked.is_some() && !may_wait;
             if is_full || self.queue.push(mode, len, connections, payload).is_err() {
-                self.close(now, DisconnectReason::QueueFull, Farewell::Polite);
+                self.close(now, DisconnectReason::QueueFull, CloseMode::Graceful);
             }
         } else if self.blocked.is_some() || self.queue.len() >= settings.max_queued_packets {
             self.stats.send_drops += 1;
@@ -323,14 +323,14 @@ impl Connection {
     }
 
     /// Closes the connection with the close code for `reason`.
-    pub(crate) fn close(&mut self, now: Instant, reason: DisconnectReason, farewell: Farewell) {
+    pub(crate) fn close(&mut self, now: Instant, reason: DisconnectReason, close_mode: CloseMode) {
         let text = reason.to_string();
         let (code, text) = match reason {
             DisconnectReason::Closed | DisconnectReason::Kicked => (1000, ""),
             DisconnectReason::BranchPanicked => (1011, text.as_str()),
             _ => (1008, text.as_str()),
         };
-        self.close_with(now, reason, farewell, code, text);
+        self.close_with(now, reason, close_mode, code, text);
     }
 
     /// Closes the connection with a custom close code and text.
@@ -338,24 +338,24 @@ impl Connection {
         &mut self,
         now: Instant,
         reason: DisconnectReason,
-        farewell: Farewell,
+        close_mode: CloseMode,
         code: u16,
         text: &str,
     ) {
         let end = ConnectionEnd { reason: Some(reason) };
         let goes =
             matches!(self.phase, Phase::Open | Phase::Closing(Closing { is_draining: true, .. }));
-        match farewell {
-            Farewell::Drain if self.is_open() => {
+        match close_mode {
+            CloseMode::Drain if self.is_open() => {
                 self.phase = Phase::Closing(Closing { end, is_draining: true, shuts_down: false });
             }
-            Farewell::Polite if goes => {
+            CloseMode::Graceful if goes => {
                 self.queue.clear();
                 self.with_messages(|messages, out| messages.close(code, text, out));
                 self.phase = Phase::Closing(Closing { end, is_draining: false, shuts_down: false });
                 self.deadline = Some(now + CLOSE_FRAME_TIMEOUT);
             }
-            Farewell::Abrupt => {
+            CloseMode::Immediate => {
                 self.queue.clear();
                 self.with_messages(|messages, out| messages.close(code, text, out));
                 self.phase = Phase::Ended(ConnectionEnd { reason: None });
@@ -415,7 +415,7 @@ impl Connection {
 
     /// Returns the waiting bytes: an incomplete message, responses, and packets for a full socket.
     pub(crate) fn waiting_bytes(&self) -> usize {
-        let queued = if self.blocked.is_some() { self.queue.held_bytes() } else { 0 };
+        let queued = if self.blocked.is_some() { self.queue.memory_bytes() } else { 0 };
         queued + self.wire.len() + self.unfinished_bytes()
     }
 
@@ -462,7 +462,7 @@ impl Connection {
         self.id
     }
 
-    pub(crate) fn origin(&self) -> &Origin {
+    pub(crate) fn origin(&self) -> &ConnectionOrigin {
         &self.origin
     }
 
@@ -515,7 +515,7 @@ impl Connection {
     fn finish_draining(&mut self, now: Instant, out: &mut Vec<u8>) {
         let Phase::Closing(Closing { end, is_draining: true, .. }) = self.phase else { return };
         if let Some(reason) = end.reason {
-            self.close(now, reason, Farewell::Polite);
+            self.close(now, reason, CloseMode::Graceful);
         }
         out.append(&mut self.wire);
     }

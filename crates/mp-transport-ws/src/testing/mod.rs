@@ -156,7 +156,7 @@ impl StreamSource for VirtualSource {
 
     fn readiness(&self) -> Readiness {
         match self.dials {
-            None => Readiness::Wakes,
+            None => Readiness::Waker,
             Some(_) => Readiness::Interval(Duration::from_millis(5)),
         }
     }

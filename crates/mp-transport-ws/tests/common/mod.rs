@@ -7,8 +7,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use mp_core::{
-    Channel, ConnectionId, DisconnectReason, Instant, MultiplayerPeer, Outgoing, PeerEvent, Prefix,
-    Rng, TransferMode,
+    Channel, ConnectionId, DisconnectReason, Instant, MultiplayerPeer, OutgoingPacket, PeerEvent,
+    Prefix, Rng, TransferMode,
 };
 use mp_tls::{ClientTlsOptions, DevelopmentCertificate};
 use mp_transport_ws::io::{ByteStream, StreamSource};
@@ -36,7 +36,7 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(conditions: StreamConditions) -> Self {
-        let network = VirtualNetwork::new(Rng::from_number(7), conditions);
+        let network = VirtualNetwork::new(Rng::seed_from_u64(7), conditions);
         let now = Instant::from_millis(1_000);
         network.advance(now);
         Self { network, now }
@@ -111,8 +111,8 @@ pub(crate) fn packet(
     to: ConnectionId,
     mode: TransferMode,
     payload: impl Into<bytes::Bytes>,
-) -> Outgoing {
-    Outgoing {
+) -> OutgoingPacket {
+    OutgoingPacket {
         to: to.into(),
         mode,
         channel: Channel(0),

@@ -106,9 +106,9 @@ fn incomplete_message_closes_its_connection_after_a_timeout() {
         assert_eq!(world.run(&mut server, left), []);
         // Neither pings nor time in which the server does not read extend its deadline.
         player.send(if begun.len() == 16 { b"\x89\x80\0\0\0\0" } else { b"" });
-        server.hold(id, true);
+        server.pause_receiving(id, true);
         assert_eq!(world.run(&mut server, MESSAGE_TIMEOUT * 2), []);
-        server.hold(id, false);
+        server.pause_receiving(id, false);
         assert_eq!(world.run(&mut server, left), []);
         let events = world.run(&mut server, Duration::from_secs(6));
         assert_eq!(end_of(&events), Some(DisconnectReason::Timeout), "{}", begun.len());

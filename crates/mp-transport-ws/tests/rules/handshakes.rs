@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use mp_core::{
-    ConnectionStatus, DisconnectReason, Farewell, MultiplayerPeer, Origin, PeerEvent, TransferMode,
+    CloseMode, ConnectionOrigin, ConnectionStatus, DisconnectReason, MultiplayerPeer, PeerEvent,
+    TransferMode,
 };
 use mp_transport_ws::limits::HANDSHAKE_TIMEOUT;
 use mp_transport_ws::testing::StreamConditions;
@@ -246,7 +247,8 @@ fn address_of_the_client_comes_from_a_trusted_proxy() {
         let mut raw_peer = world.raw_peer();
         raw_peer.send(&request("/", header));
         let events = world.turn(&mut server);
-        let [PeerEvent::Connected { origin: Origin::Url { address: from, .. }, .. }] = &events[..]
+        let [PeerEvent::Connected { origin: ConnectionOrigin::Url { address: from, .. }, .. }] =
+            &events[..]
         else {
             panic!("{events:?}")
         };
@@ -268,7 +270,7 @@ fn full_server_rejects_new_clients_with_503() {
         world.turn(&mut server);
     }
     assert_eq!(second.connection_status(), ConnectionStatus::Disconnected);
-    server.disconnect(id, DisconnectReason::Kicked, Farewell::Abrupt);
+    server.disconnect(id, DisconnectReason::Kicked, CloseMode::Immediate);
     world.joined(&mut server);
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mp_core::{DisconnectReason, Farewell, MultiplayerPeer, PeerEvent, TransferMode};
+use mp_core::{CloseMode, DisconnectReason, MultiplayerPeer, PeerEvent, TransferMode};
 use mp_transport_ws::ServerOptions;
 use mp_transport_ws::testing::StreamConditions;
 
@@ -34,7 +34,7 @@ fn protocol_violation_closes_the_connection_with_its_close_code() {
         raw_peer.shutdown();
         events.extend(world.turn(&mut server));
         assert_eq!(packets(&events), [] as [Vec<u8>; 0]);
-        assert_eq!(end_of(&events), Some(DisconnectReason::Misbehaved));
+        assert_eq!(end_of(&events), Some(DisconnectReason::ProtocolViolation));
         assert_eq!(server.connection_stats(id), None);
     }
 }
@@ -122,7 +122,7 @@ fn close_frame_has_code_and_text_of_the_disconnect_reason() {
         let mut world = World::new(StreamConditions::default());
         let mut server = world.server(ServerOptions::default());
         let (mut raw_peer, id) = world.joined(&mut server);
-        server.disconnect(id, reason, Farewell::Polite);
+        server.disconnect(id, reason, CloseMode::Graceful);
         world.turn(&mut server);
         assert_eq!(frames(&mut raw_peer.take())[0].payload, expected);
         // The remote peer does not answer the close frame, so the connection times out.

@@ -199,7 +199,7 @@ impl DatagramSocket for TokioUdpSocket {
     }
 
     fn readiness(&self) -> Readiness {
-        Readiness::Wakes
+        Readiness::Waker
     }
 
     fn poll_ready(&mut self, cx: &mut Context<'_>, _wants_to_send: bool) -> Poll<()> {

@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use mp_core::{
-    Channel, ConnectionId, Connections, DisconnectReason, EndpointId, Farewell, Outgoing, PeerId,
-    Prefix, Target, ToEndpoint, TransferMode,
+    Channel, CloseMode, ConnectionId, Connections, DisconnectReason, EndpointId, OutgoingPacket,
+    PeerId, Prefix, Target, ToEndpoint, TransferMode,
 };
 
 use crate::SceneMessage;
@@ -106,8 +106,8 @@ impl Sender {
     ) {
         tracing::debug!(?endpoint, %connection, %reason, "disconnecting");
         if let Some(outbox) = self.outboxes.get_mut(&endpoint) {
-            let farewell = Farewell::Polite;
-            outbox.command(ToEndpoint::Disconnect { connection, reason, farewell });
+            let close_mode = CloseMode::Graceful;
+            outbox.command(ToEndpoint::Disconnect { connection, reason, close_mode });
         }
     }
 
@@ -194,9 +194,9 @@ impl Sender {
     }
 
     /// Records that the next packet of each queue is a call.
-    pub(super) fn note_call(&mut self) {
-        self.outboxes.values_mut().for_each(Outbox::note_call);
-        self.paused.values_mut().for_each(PausedQueue::note_call);
+    pub(super) fn record_call(&mut self) {
+        self.outboxes.values_mut().for_each(Outbox::record_call);
+        self.paused.values_mut().for_each(PausedQueue::record_call);
     }
 
     /// Pauses a peer: its reliable packets are queued until it is resumed. Does nothing if it is
@@ -327,7 +327,11 @@ impl Sender {
         match self.routes.get(peer) {
             Some(Route::Direct(endpoint, connection)) => {
                 let to = connection.into();
-                self.queue(position, endpoint, Outgoing { to, mode, channel, prefix, payload });
+                self.queue(
+                    position,
+                    endpoint,
+                    OutgoingPacket { to, mode, channel, prefix, payload },
+                );
             }
             Some(Route::Relayed) => {
                 let inner = join(prefix, payload);
@@ -374,7 +378,7 @@ impl Sender {
             self.queue(
                 QueuePosition::Back,
                 endpoint,
-                Outgoing { to, mode, channel, prefix, payload },
+                OutgoingPacket { to, mode, channel, prefix, payload },
             );
         }
     }
@@ -392,10 +396,10 @@ impl Sender {
         };
         let SendOptions { mode, channel } = options;
         let (to, prefix) = (connection.into(), godot::relay_prefix(destination));
-        self.queue(position, endpoint, Outgoing { to, mode, channel, prefix, payload });
+        self.queue(position, endpoint, OutgoingPacket { to, mode, channel, prefix, payload });
     }
 
-    fn queue(&mut self, position: QueuePosition, endpoint: EndpointId, packet: Outgoing) {
+    fn queue(&mut self, position: QueuePosition, endpoint: EndpointId, packet: OutgoingPacket) {
         let Some(outbox) = self.outboxes.get_mut(&endpoint) else { return };
         let result = match position {
             QueuePosition::Back => outbox.send(packet),

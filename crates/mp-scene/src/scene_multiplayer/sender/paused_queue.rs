@@ -44,7 +44,7 @@ impl PausedQueue {
     }
 
     /// Records that the next packet is a call.
-    pub(super) fn note_call(&mut self) {
+    pub(super) fn record_call(&mut self) {
         self.call = Some(self.packets.len());
     }
 

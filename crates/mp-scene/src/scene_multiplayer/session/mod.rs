@@ -314,7 +314,7 @@ impl Session {
         self.stats.malformed_packets += 1;
         self.refusals.count(from, refusal);
         if self.peers.count_malformed(from) == Some(MALFORMED_PACKETS_MAX) {
-            sender.disconnect(from, DisconnectReason::Misbehaved);
+            sender.disconnect(from, DisconnectReason::ProtocolViolation);
         }
     }
 

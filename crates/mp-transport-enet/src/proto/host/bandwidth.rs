@@ -1,8 +1,8 @@
 //! Sharing a host's bandwidth among its peers once per second, as in ENet.
 //!
-//! * **Outgoing**: if more was queued than the host may send or a peer may receive, the packet
-//!   throttle of peers is limited. Unreliable packets are dropped in proportion, and the reliable
-//!   window shrinks.
+//! * **OutgoingPacket**: if more was queued than the host may send or a peer may receive, the
+//!   packet throttle of peers is limited. Unreliable packets are dropped in proportion, and the
+//!   reliable window shrinks.
 //! * **Incoming**: the host's limit is divided equally among its peers. Peers that send less leave
 //!   the rest to the others. BANDWIDTH_LIMIT announces changes to a peer.
 //!

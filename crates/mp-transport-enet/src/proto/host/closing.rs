@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use mp_core::{ConnectionId, DisconnectReason, Farewell};
+use mp_core::{CloseMode, ConnectionId, DisconnectReason};
 
 use super::bandwidth::BandwidthRound;
 use super::receive::withdraw;
@@ -13,8 +13,8 @@ impl Host {
     /// Closes a connection. `data` is for the remote application. An event with `reason` follows
     /// when the remote peer has acknowledged or timed out.
     ///
-    /// With [`Farewell::Abrupt`] no event follows, and events that were not polled are removed.
-    /// DISCONNECT is still sent until it is acknowledged. With [`Farewell::Drain`], a connection
+    /// With [`CloseMode::Immediate`] no event follows, and events that were not polled are removed.
+    /// DISCONNECT is still sent until it is acknowledged. With [`CloseMode::Drain`], a connection
     /// that ends before it has drained reports the reason. That is [`DisconnectReason::QueueFull`]
     /// if it made no progress for
     /// [`reliable_progress_timeout`](crate::proto::HostSettings::reliable_progress_timeout).
@@ -23,11 +23,11 @@ impl Host {
         connection: ConnectionId,
         data: u32,
         reason: DisconnectReason,
-        farewell: Farewell,
+        close_mode: CloseMode,
     ) {
         let slot = connection.slot as u16;
         let Some(peer) = self.slots.peer_mut(connection) else { return };
-        if farewell == Farewell::Abrupt {
+        if close_mode == CloseMode::Immediate {
             self.events.retain(|event| {
                 let stays = event.connection() != connection;
                 if !stays {
@@ -36,7 +36,7 @@ impl Host {
                 stays
             });
         }
-        match peer.close(data, reason, farewell) {
+        match peer.close(data, reason, close_mode) {
             ControlFlow::Continue(()) => self.touch(slot),
             ControlFlow::Break(()) => self.remove(slot),
         }
@@ -80,14 +80,14 @@ impl Host {
             self.touch(connection.slot as u16);
         } else {
             // The reply was received in this turn and is not acknowledged yet.
-            self.disconnect(connection, 0, DisconnectReason::Closed, Farewell::Abrupt);
+            self.disconnect(connection, 0, DisconnectReason::Closed, CloseMode::Immediate);
         }
     }
 
     /// Closes a connection after all accepted packets have been acknowledged (Godot:
     /// `peer_disconnect_later`).
     pub fn disconnect_later(&mut self, connection: ConnectionId, data: u32) {
-        self.disconnect(connection, data, DisconnectReason::Closed, Farewell::Drain);
+        self.disconnect(connection, data, DisconnectReason::Closed, CloseMode::Drain);
     }
 
     /// Queues a single DISCONNECT datagram for a peer.

@@ -18,7 +18,7 @@ use std::net::SocketAddr;
 
 use mp_core::{ConnectionId, Instant, Rng, RunningClock, SharedLimit, bug};
 
-use crate::limits::{QUEUED_BYTES_OF_EACH, WAITING_BYTES_OF_EACH};
+use crate::limits::{QUEUED_BYTES_SHARE, WAITING_BYTES_OF_EACH};
 use crate::proto::command::{Connect, Terms};
 use crate::proto::peer::Peer;
 use crate::proto::settings::{Admission, HostSettings};
@@ -110,7 +110,7 @@ impl Host {
         Self {
             codec: DatagramCodec::new(settings.compression, settings.checksum),
             received: SharedLimit::new(settings.waiting_bytes, WAITING_BYTES_OF_EACH),
-            queued: SharedLimit::new(settings.queued_bytes, QUEUED_BYTES_OF_EACH),
+            queued: SharedLimit::new(settings.queued_bytes, QUEUED_BYTES_SHARE),
             settings,
             rng,
             slots: Slots::new(slots_max),

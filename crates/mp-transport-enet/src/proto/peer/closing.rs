@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
-use mp_core::{DisconnectReason, Farewell};
+use mp_core::{CloseMode, DisconnectReason};
 
 use super::transmit::after;
 use super::{Peer, State};
@@ -23,23 +23,23 @@ pub(super) struct Closing {
 
 impl Peer {
     /// Starts the disconnect that the program requests. A connection that is not established ends
-    /// immediately. One that is closing continues to do so, unless `farewell` is
-    /// [`Farewell::Abrupt`].
+    /// immediately. One that is closing continues to do so, unless `close_mode` is
+    /// [`CloseMode::Immediate`].
     pub(crate) fn close(
         &mut self,
         data: u32,
         reason: DisconnectReason,
-        farewell: Farewell,
+        close_mode: CloseMode,
     ) -> ControlFlow<()> {
-        match (self.state, farewell) {
+        match (self.state, close_mode) {
             (State::Connecting | State::HalfOpen, _) => return ControlFlow::Break(()),
-            (State::Connected, Farewell::Drain) => self.disconnect_later(data, reason),
-            (State::Connected | State::DisconnectLater, Farewell::Polite) => {
+            (State::Connected, CloseMode::Drain) => self.disconnect_later(data, reason),
+            (State::Connected | State::DisconnectLater, CloseMode::Graceful) => {
                 self.disconnect(data, Some(reason));
             }
             (
                 State::Connected | State::DisconnectLater | State::Disconnecting,
-                Farewell::Abrupt,
+                CloseMode::Immediate,
             ) => self.disconnect(data, None),
             _ => {}
         }

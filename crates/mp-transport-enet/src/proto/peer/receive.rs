@@ -188,7 +188,7 @@ impl Peer {
             && terms.throttle == context.settings.throttle
             && terms.connect_id == self.connect_id;
         if !is_ours {
-            self.report_end(DisconnectReason::Misbehaved, context.events);
+            self.report_end(DisconnectReason::ProtocolViolation, context.events);
             return (Outcome::Malformed, ControlFlow::Break(()));
         }
         self.sender.forget_control(1);

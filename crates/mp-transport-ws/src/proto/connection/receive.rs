@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use mp_core::{
-    ConnectionStatus, DisconnectReason, Instant, Origin, Packet, PeerEvent, PeerId, TransferMode,
+    ConnectionOrigin, ConnectionStatus, DisconnectReason, Instant, Packet, PeerEvent, PeerId,
+    TransferMode,
 };
 use tungstenite::protocol::Role;
 
@@ -61,7 +62,7 @@ impl Connection {
             Some(address) => upgrade.forwarded_for.unwrap_or(address),
             None => return,
         };
-        self.origin = Origin::Url { address: peer, url: upgrade.url };
+        self.origin = ConnectionOrigin::Url { address: peer, url: upgrade.url };
         self.protocol = upgrade.protocol;
         self.queue_output(&upgrade.response);
         if upgrade.is_text {
@@ -130,7 +131,7 @@ impl Connection {
                 Err(code) => {
                     self.stats.receive_drops += 1;
                     messages.close(code, "", &mut out);
-                    self.close_ignoring_input(now, DisconnectReason::Misbehaved);
+                    self.close_ignoring_input(now, DisconnectReason::ProtocolViolation);
                 }
             }
         }
@@ -175,7 +176,7 @@ impl Connection {
                     if let Some(messages) = &mut self.messages {
                         messages.close(1000, "", out);
                     }
-                    self.close_ignoring_input(now, DisconnectReason::Misbehaved);
+                    self.close_ignoring_input(now, DisconnectReason::ProtocolViolation);
                 }
             },
             _ => {}

@@ -52,8 +52,8 @@ pub(crate) struct Sender {
     unreliable_bytes: usize,
     /// Memory in bytes of all packets queued or not acknowledged. A payload that several peers
     /// share is divided among them.
-    held_bytes: usize,
-    /// The part of `held_bytes` that the host's limit includes.
+    memory_bytes: usize,
+    /// The part of `memory_bytes` that the host's limit includes.
     recorded_bytes: usize,
     /// Bytes of commands queued since the last bandwidth round.
     demand: u64,
@@ -98,7 +98,7 @@ impl Sender {
             in_transit: 0,
             reliable_cost: 0,
             unreliable_bytes: 0,
-            held_bytes: 0,
+            memory_bytes: 0,
             recorded_bytes: 0,
             demand: 0,
             next_timeout: None,
@@ -176,12 +176,12 @@ impl Sender {
         if is_reliable {
             self.reliable_cost += len + pieces * ENTRY_OVERHEAD;
             let (whole, last) = (pieces - 1, len - (pieces - 1) * self.piece_len);
-            self.held_bytes += whole * queued.payload().queued_bytes(self.piece_len);
-            self.held_bytes += queued.payload().queued_bytes(last);
+            self.memory_bytes += whole * queued.payload().queued_bytes(self.piece_len);
+            self.memory_bytes += queued.payload().queued_bytes(last);
             self.reliable.push_back(queued);
         } else {
             self.unreliable_bytes += len + ENTRY_OVERHEAD;
-            self.held_bytes += queued.payload().queued_bytes(len);
+            self.memory_bytes += queued.payload().queued_bytes(len);
             self.unreliable.push_back(queued);
         }
         Ok(is_reliable)
@@ -204,13 +204,13 @@ impl Sender {
 
     /// Returns whether the queues are within `limit`, the limit of all peers.
     pub(crate) const fn is_within(&self, limit: &SharedLimit) -> bool {
-        limit.allows(self.held_bytes, 0)
+        limit.allows(self.memory_bytes, 0)
     }
 
     /// Updates the share of this peer in `limit`, the limit of all peers.
     pub(crate) fn record(&mut self, limit: &mut SharedLimit) {
-        limit.replace(self.recorded_bytes, self.held_bytes);
-        self.recorded_bytes = self.held_bytes;
+        limit.replace(self.recorded_bytes, self.memory_bytes);
+        self.recorded_bytes = self.memory_bytes;
     }
 
     /// Returns the bytes of commands queued since the last bandwidth round.
@@ -289,7 +289,7 @@ impl Sender {
         bug::subtract(&mut self.in_transit, sent.in_transit());
         if channel != CONTROL_CHANNEL {
             bug::subtract(&mut self.reliable_cost, sent.len() + ENTRY_OVERHEAD);
-            bug::subtract(&mut self.held_bytes, sent.queued_bytes());
+            bug::subtract(&mut self.memory_bytes, sent.queued_bytes());
             self.progress = (self.reliable_cost > 0).then_some(now);
             match channels.sending(channel) {
                 Some(sequences) => sequences.acknowledged(sequence),
@@ -373,7 +373,7 @@ impl Sender {
         };
         let payload = queued.payload();
         bug::subtract(&mut self.unreliable_bytes, payload.len() + ENTRY_OVERHEAD);
-        bug::subtract(&mut self.held_bytes, payload.queued_bytes(payload.len()));
+        bug::subtract(&mut self.memory_bytes, payload.queued_bytes(payload.len()));
     }
 
     fn note_timeout(&mut self, at: Millis) {
