@@ -163,7 +163,8 @@ pub trait MultiplayerApi: fmt::Debug {
     /// [`authentication`](SceneMultiplayer::authentication), or ignore them.
     fn scene_multiplayer(&self) -> &SceneMultiplayer;
 
-    /// Returns the [`scene_multiplayer`](Self::scene_multiplayer) for modification of its settings.
+    /// Returns a mutable reference to the [`scene_multiplayer`](Self::scene_multiplayer), to change
+    /// its settings.
     fn scene_multiplayer_mut(&mut self) -> &mut SceneMultiplayer;
 }
 

@@ -27,8 +27,8 @@ pub const PATH_ENTRY_BYTES: usize = 160;
 pub const MALFORMED_PACKETS_MAX: u64 = 1_000;
 
 /// Maximum number of calls of one peer that wait for missing nodes; the same number of SYNC packets
-/// may wait. The nodes are announced on another channel at about the same time, so a few round
-/// trips' worth suffice.
+/// may wait. The announcements of the nodes are in flight already, so a few round trips' worth
+/// suffice.
 pub const EARLY_PACKETS_MAX: usize = 64;
 
 /// Maximum bytes of the packets of [`EARLY_PACKETS_MAX`].

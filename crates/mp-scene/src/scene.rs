@@ -122,7 +122,7 @@ impl Scene {
         self.tree.get(node)
     }
 
-    /// Returns the object of a node for modification.
+    /// Returns a mutable reference to the object of a node.
     ///
     /// # Errors
     ///
@@ -288,7 +288,7 @@ impl Scene {
         &self.tree
     }
 
-    /// Returns the tree for modification.
+    /// Returns a mutable reference to the tree.
     pub fn tree_mut(&mut self) -> &mut Tree {
         &mut self.tree
     }
@@ -299,7 +299,7 @@ impl Scene {
         self.api.scene_multiplayer()
     }
 
-    /// Returns the `SceneMultiplayer` for modification of its settings.
+    /// Returns a mutable reference to the `SceneMultiplayer`, to change its settings.
     pub fn multiplayer_mut(&mut self) -> &mut SceneMultiplayer {
         self.api.scene_multiplayer_mut()
     }
@@ -309,12 +309,12 @@ impl Scene {
         &*self.api
     }
 
-    /// Returns the protocol of the branch for modification.
+    /// Returns a mutable reference to the protocol of the branch.
     pub fn api_mut(&mut self) -> &mut dyn MultiplayerApi {
         &mut *self.api
     }
 
-    /// Returns counters. Received calls whose method refused the arguments count as refused calls.
+    /// Returns counters. Received calls that could not be made count as refused calls.
     pub fn stats(&self) -> SceneStats {
         let mut stats = self.multiplayer().stats();
         stats.refused_calls += self.failed_calls;

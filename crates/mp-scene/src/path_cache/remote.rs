@@ -74,7 +74,7 @@ pub(crate) enum Announcement {
 pub(crate) enum RefusedId {
     /// The id is in use.
     InUse,
-    /// The memory limit is reached and the peer has no unused ids.
+    /// The memory limit is reached and there are no unused ids.
     Full,
 }
 

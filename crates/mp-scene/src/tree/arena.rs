@@ -347,7 +347,7 @@ impl Tree {
         Ok(())
     }
 
-    /// Returns the object of a node for modification.
+    /// Returns a mutable reference to the object of a node.
     ///
     /// # Errors
     ///

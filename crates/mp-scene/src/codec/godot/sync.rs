@@ -29,7 +29,8 @@ pub(crate) const DELTA_ELEMENT_HEAD: usize = 16;
 /// Bit that marks a path id; otherwise the id is a net id.
 pub(crate) const BY_PATH: u32 = 1 << 31;
 
-/// Minimum packet size in bytes. Godot refuses shorter packets, although no element is that short.
+/// Minimum size in bytes of SYNC and DELTA packets. As in Godot, shorter packets are refused: they
+/// cannot contain an element.
 const LEN_MIN: usize = 11;
 
 /// Returns the head of a SYNC.

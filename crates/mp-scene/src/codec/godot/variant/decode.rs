@@ -32,9 +32,9 @@ pub struct Limits {
     /// their encoded size, fit up to a million elements. Whatever the limit, memory is at most 32
     /// times the decoded bytes plus 1 MiB.
     pub allocation: usize,
-    /// Returns whether a class exists and can be instantiated, for objects with their content.
-    /// Default: `None`, which refuses all such objects, as Godot does (`allow_object_decoding =
-    /// false`). Object ids are always decoded.
+    /// Function that returns whether a class exists and can be instantiated, for objects with their
+    /// content. Default: `None`, which refuses all such objects, as Godot does
+    /// (`allow_object_decoding = false`). Object ids are always decoded.
     pub full_objects: Option<fn(class: &str) -> bool>,
 }
 

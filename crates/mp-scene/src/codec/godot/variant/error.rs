@@ -44,7 +44,7 @@ pub enum VariantError {
     /// A NodePath is in its obsolete encoding as a string, which Godot refuses too.
     #[error("at byte {at}: expected a NodePath in parts, got its obsolete form")]
     OldNodePath {
-        /// Offset of the NodePath.
+        /// Offset of the payload of the NodePath.
         at: usize,
     },
     /// The path of a script does not begin with `res://`.
@@ -59,7 +59,7 @@ pub enum VariantError {
     /// The nesting of dictionaries in dictionary keys is too deep.
     #[error("at byte {at}: expected keys within keys at most {limit} deep")]
     KeysTooDeep {
-        /// Offset of the innermost key.
+        /// Offset at which the limit was exceeded.
         at: usize,
         /// Maximum depth.
         limit: usize,
@@ -67,7 +67,7 @@ pub enum VariantError {
     /// The values take too much memory.
     #[error("at byte {at}: expected values that take at most {limit} bytes of memory")]
     TooLarge {
-        /// Offset of the value that exceeded the limit.
+        /// Offset at which the limit was exceeded.
         at: usize,
         /// Maximum memory in bytes.
         limit: usize,
