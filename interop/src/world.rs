@@ -305,7 +305,7 @@ impl World {
         let links: Vec<(PeerId, ConnectionId)> = self
             .peers()
             .into_iter()
-            .filter_map(|peer| Some((peer, self.scene().multiplayer().link(peer)?.1)))
+            .filter_map(|peer| Some((peer, self.scene().multiplayer().connection(peer)?.1)))
             .collect();
         for (peer, due, got) in self.tap().relayed(&links) {
             self.report.check_that(&format!("the relay had packets for {peer}"), !due.is_empty());

@@ -122,7 +122,7 @@ impl PeerSession {
 }
 
 fn reject(api: &mut SceneMultiplayer, peer: PeerId) -> Result<(), AuthError> {
-    if api.has_peer(peer) || api.link(peer).is_none() {
+    if api.has_peer(peer) || api.connection(peer).is_none() {
         return Err(AuthError::UnknownPeer(peer));
     }
     api.disconnect_peer(peer);

@@ -92,7 +92,7 @@ impl BranchActor {
         &mut self,
         peer: PeerId,
     ) -> Option<(EndpointId, Recipient<GetConnectionStats>, ConnectionId)> {
-        let (endpoint, connection) = self.multiplayer()?.link(peer)?;
+        let (endpoint, connection) = self.multiplayer()?.connection(peer)?;
         let mailbox = self.host.mailbox(endpoint)?;
         Some((endpoint, mailbox.connection_stats.clone(), connection))
     }

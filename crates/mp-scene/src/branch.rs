@@ -108,8 +108,8 @@ impl Branch {
 
     /// Closes the branch and its connections.
     ///
-    /// With [`CloseMode::Drain`] a connection closes when the data that it accepted is delivered, or
-    /// after [`DRAIN_TIMEOUT`](mp_core::limits::DRAIN_TIMEOUT). The output must still be
+    /// With [`CloseMode::Drain`] a connection closes when the data that it accepted is delivered,
+    /// or after [`DRAIN_TIMEOUT`](mp_core::limits::DRAIN_TIMEOUT). The output must still be
     /// [delivered](StateMachine::deliver), or the branch be [`poll`](Self::poll)ed until the
     /// transport is disconnected. Calls and packets that the program sends from now on, for example
     /// in a method that a last received packet calls, are refused as not connected.

@@ -29,14 +29,14 @@ pub const MALFORMED_PACKETS_MAX: u64 = 1_000;
 /// Maximum number of calls of one peer that wait for missing nodes; the same number of SYNC packets
 /// may wait. The announcements of the nodes are in flight already, so a few round trips' worth
 /// suffice.
-pub const EARLY_PACKETS_MAX: usize = 64;
+pub const DEFERRED_PACKETS_MAX: usize = 64;
 
-/// Maximum bytes of the packets of [`EARLY_PACKETS_MAX`].
-pub const EARLY_BYTES_MAX: usize = 64 * 1024;
+/// Maximum bytes of the packets of [`DEFERRED_PACKETS_MAX`].
+pub const DEFERRED_BYTES_MAX: usize = 64 * 1024;
 
 /// Minimum time for which a packet waits for a missing node; the maximum is twice that. It exceeds
 /// the time of several retransmissions of a lost packet.
-pub const EARLY_TIME: Duration = Duration::from_secs(2);
+pub const DEFERRED_TIME: Duration = Duration::from_secs(2);
 
 /// Maximum number of announcements and changes of one peer (SIMPLIFY_PATH, SPAWN, DELTA) that wait
 /// for a level to be loaded. They are reliable, so a dropped one would leave the scene incomplete.
@@ -47,12 +47,12 @@ pub const LEVEL_PACKETS_MAX: usize = PAUSED_PACKETS_MAX;
 pub const LEVEL_BYTES_MAX: usize = PAUSED_BYTES_MAX;
 
 /// Maximum bytes of packets that wait for levels, of all peers together: eight levels. Beyond it
-/// each peer may still use [`EARLY_BYTES_MAX`], so that others cannot block it.
+/// each peer may still use [`DEFERRED_BYTES_MAX`], so that others cannot block it.
 pub const LEVEL_TOTAL_BYTES_MAX: usize = 8 * LEVEL_BYTES_MAX;
 
-/// Minimum time for which an announcement waits for a missing node; the maximum is [`EARLY_TIME`]
-/// longer. Long levels take that long to load. It exceeds [`PATH_REPEAT_MAX`], so an announcement
-/// of a missing node is always waiting.
+/// Minimum time for which an announcement waits for a missing node; the maximum is
+/// [`DEFERRED_TIME`] longer. Long levels take that long to load. It exceeds [`PATH_REPEAT_MAX`], so
+/// an announcement of a missing node is always waiting.
 pub const LEVEL_TIME: Duration = Duration::from_secs(30);
 
 /// Minimum time until a node path is announced again to a peer that has not confirmed it; doubled
@@ -102,14 +102,14 @@ pub const PAUSED_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// authentication, and wait for it. The announcement may be lost repeatedly while other channels
 /// proceed, and reliable packets must not be dropped. The limit is that of a transport for a branch
 /// that accepts nothing.
-pub const OVERTAKING_PACKETS_MAX: usize = mp_core::limits::RECEIVE_QUEUE_PACKETS_MAX;
+pub const REORDER_PACKETS_MAX: usize = mp_core::limits::RECEIVE_QUEUE_PACKETS_MAX;
 
-/// Maximum bytes of the packets of [`OVERTAKING_PACKETS_MAX`].
-pub const OVERTAKING_BYTES_MAX: usize = mp_core::limits::RECEIVE_QUEUE_BYTES_MAX;
+/// Maximum bytes of the packets of [`REORDER_PACKETS_MAX`].
+pub const REORDER_BYTES_MAX: usize = mp_core::limits::RECEIVE_QUEUE_BYTES_MAX;
 
 /// Time for which overtaking packets wait: twice as long as a connection may stall. Packets that
 /// wait longer are the last ones of a peer that has left.
-pub const OVERTAKING_TIME: Duration = Duration::from_secs(60);
+pub const REORDER_TIME: Duration = Duration::from_secs(60);
 
 /// Maximum time between two turns that a branch requests while a timeout is pending. Time in which
 /// the process did not run is detected and not counted, with this precision.
@@ -124,4 +124,4 @@ pub const SIGNALS_MAX: usize = 4_096;
 pub const SIGNAL_BYTES_MAX: usize = mp_core::limits::PACKET_BYTES_MAX;
 
 /// Maximum number of calls that are deferred because a method of their node is running.
-pub const DEFERRED_CALLS_MAX: usize = 4_096;
+pub const BUSY_NODE_CALLS_MAX: usize = 4_096;

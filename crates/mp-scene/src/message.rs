@@ -64,7 +64,7 @@ pub enum SceneMessage {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spawn {
     /// The source from which the node is created.
-    pub of: SpawnOf,
+    pub of: SpawnSource,
     /// The sender's id for the spawner.
     pub spawner: u32,
     /// The sender's id for the node, which a later `Despawn` contains.
@@ -80,7 +80,7 @@ pub struct Spawn {
 
 /// The source from which a spawned node is created.
 #[derive(Clone, Debug, PartialEq)]
-pub enum SpawnOf {
+pub enum SpawnSource {
     /// Index of a scene in the spawner's list.
     Scene(u8),
     /// Argument of the spawner's function.

@@ -7,7 +7,7 @@ use std::ops::{Deref, DerefMut};
 use mp_core::{Channel, Instant, PeerId, Target, TransferMode, Variant};
 
 use crate::api::{Call, Configuration, MultiplayerApi, RpcOutcome};
-use crate::limits::DEFERRED_CALLS_MAX;
+use crate::limits::BUSY_NODE_CALLS_MAX;
 use crate::property::PropertyError;
 use crate::replication::SpawnError;
 use crate::rpc::{IntoArgs, MethodCallError};
@@ -354,7 +354,7 @@ impl Scene {
         self.flush_changes();
         let mut out = match self.tree.check_out(call.node) {
             Ok(out) => out,
-            Err(TreeError::Busy) if self.deferred.len() < DEFERRED_CALLS_MAX => {
+            Err(TreeError::Busy) if self.deferred.len() < BUSY_NODE_CALLS_MAX => {
                 self.deferred.push_back(call);
                 return Ok(());
             }
@@ -375,7 +375,7 @@ impl Scene {
     }
 
     fn run_method(&mut self, out: &mut CheckedOut, call: Call) -> Result<(), MethodCallError> {
-        let method = out.method(&call.method).ok_or(MethodCallError::NoBody)?;
+        let method = out.method(&call.method).ok_or(MethodCallError::NotImplemented)?;
         let caller = self.remote_sender.replace(call.sender);
         let mut cx = RpcContext { scene: self, node: call.node, sender: call.sender };
         let result = method(&mut *out.object, &mut cx, call.args);

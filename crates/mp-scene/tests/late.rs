@@ -1,7 +1,7 @@
 //! Packets for a node that has left the tree when they are received.
 #![allow(missing_docs, reason = "a test")]
 
-use mp_scene::limits::{DEPARTED_TIME, EARLY_TIME};
+use mp_scene::limits::{DEFERRED_TIME, DEPARTED_TIME};
 use mp_scene::prelude::*;
 use mp_scene::testing::Lan;
 
@@ -80,7 +80,7 @@ fn call_in_flight_when_its_target_is_removed_does_not_reach_the_respawned_node()
         }
         call(&mut lan, client, "hit", 1);
         die(&mut lan);
-        wait(&mut lan, EARLY_TIME / 2);
+        wait(&mut lan, DEFERRED_TIME / 2);
         spawn(&mut lan);
         lan.settle();
         assert_eq!(hits(&mut lan, SERVER), [0; 0], "sent by path id: {known}");
@@ -155,7 +155,7 @@ fn an_unreliable_call_that_is_overtaken_by_the_removal_of_its_node_is_lost() {
     lan.step_peer(SERVER);
     lan.scene(client).remove(gone).unwrap();
     die(&mut lan);
-    wait(&mut lan, EARLY_TIME / 2);
+    wait(&mut lan, DEFERRED_TIME / 2);
     spawn(&mut lan);
     lan.settle();
     assert_eq!(hits(&mut lan, client), [0; 0]);
@@ -197,7 +197,7 @@ fn calls_are_deferred_for_a_node_that_left_before_the_session_or_long_ago() {
     lan.settle();
     let late = lan.join(game()).unwrap();
     lan.settle();
-    for (n, pause) in [(1, EARLY_TIME / 2), (2, EARLY_TIME / 2)] {
+    for (n, pause) in [(1, DEFERRED_TIME / 2), (2, DEFERRED_TIME / 2)] {
         lan.scene(late).add("Players/3", Player::default()).unwrap();
         call(&mut lan, late, "hit", n);
         lan.settle();

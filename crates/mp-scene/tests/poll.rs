@@ -13,7 +13,7 @@ use mp_core::{CloseMode, ConnectionStatus, DisconnectReason, Instant, Multiplaye
 use mp_scene::TreeError;
 use mp_scene::api::Configuration;
 use mp_scene::codec::{Limits, Objects};
-use mp_scene::limits::EARLY_PACKETS_MAX;
+use mp_scene::limits::DEFERRED_PACKETS_MAX;
 use mp_scene::prelude::*;
 use mp_scene::testing::Lan;
 use mp_scene::{Confirmed, RpcError, SceneMessage, SendBytesError};
@@ -291,7 +291,7 @@ fn before_godot_4_3_paths_are_confirmed_by_path() {
     let mut lan = Lan::new(old(&log)).unwrap();
     let two = lan.join(old(&log)).unwrap();
     lan.settle();
-    let (_, link) = lan.scene(two).multiplayer().link(PeerId::SERVER).unwrap();
+    let (_, link) = lan.scene(two).multiplayer().connection(PeerId::SERVER).unwrap();
     let mut sent = Vec::new();
     for text in ["one", "two"] {
         say(&mut lan, two, PeerId::SERVER, text).unwrap();
@@ -317,14 +317,14 @@ fn deferred_calls_are_bounded() {
     let mut lan = Lan::new(Branch::builder("/root/Game")).unwrap();
     let two = lan.join(game(&log)).unwrap();
     lan.settle();
-    for number in 0..EARLY_PACKETS_MAX + 10 {
+    for number in 0..DEFERRED_PACKETS_MAX + 10 {
         say(&mut lan, two, PeerId::SERVER, &number.to_string()).unwrap();
     }
     lan.settle();
     assert_eq!(lan.scene(PeerId::SERVER).stats().refused_calls, 10);
     lan.scene(PeerId::SERVER).add("Talk", Talk { log: log.clone() }).unwrap();
     lan.settle();
-    assert_eq!(lines(&log).len(), EARLY_PACKETS_MAX);
+    assert_eq!(lines(&log).len(), DEFERRED_PACKETS_MAX);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use mp_core::{
 };
 use mp_scene::codec::{Limits, Objects};
 use mp_scene::prelude::*;
-use mp_scene::{CallNode, Codec, RemoteCall, SceneMessage, Spawn, SpawnOf};
+use mp_scene::{CallNode, Codec, RemoteCall, SceneMessage, Spawn, SpawnSource};
 
 const SERVER: PeerId = PeerId::SERVER;
 /// An id that is easy to find in the debug output of a branch.
@@ -255,7 +255,7 @@ fn simplify_path(id: u32, path: &str) -> SceneMessage {
 /// Returns the guest's SPAWN of a thing whose synchronizer has the net id 2.
 fn spawn() -> SceneMessage {
     SceneMessage::Spawn(Spawn {
-        of: SpawnOf::Scene(0),
+        of: SpawnSource::Scene(0),
         spawner: 1,
         net_id: 1,
         synchronizers: vec![2],

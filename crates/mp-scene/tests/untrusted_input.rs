@@ -11,8 +11,8 @@ use bytes::{Bytes, BytesMut};
 use mp_core::TransferMode;
 use mp_scene::codec::{Limits, Objects};
 use mp_scene::limits::{
-    MALFORMED_PACKETS_MAX, OVERTAKING_PACKETS_MAX, OVERTAKING_TIME, PATH_CACHE_BYTES_MAX,
-    PATH_ENTRY_BYTES,
+    MALFORMED_PACKETS_MAX, PATH_CACHE_BYTES_MAX, PATH_ENTRY_BYTES, REORDER_PACKETS_MAX,
+    REORDER_TIME,
 };
 use mp_scene::prelude::*;
 use mp_scene::{GodotQuirks, Refusal, SceneMessage, SceneStats};
@@ -354,7 +354,7 @@ fn deferred_relayed_packets_are_bounded_and_reliable_ones_are_not_lost_silently(
         world.collect(2);
         (world.scene(2).stats().stray_packets, world.take_disconnected())
     };
-    for _ in 0..OVERTAKING_PACKETS_MAX {
+    for _ in 0..REORDER_PACKETS_MAX {
         assert_eq!(receive(&mut world, TransferMode::Reliable), (0, vec![]));
     }
     assert_eq!(
@@ -374,7 +374,7 @@ fn relayed_packets_of_a_peer_that_is_never_announced_are_dropped_after_a_minute(
     let mut world = world();
     let packet = unhex("0703090000000342");
     world.receive(2, 1, TransferMode::Reliable, Channel(3), packet);
-    world.pass(OVERTAKING_TIME - Duration::from_millis(1));
+    world.pass(REORDER_TIME - Duration::from_millis(1));
     world.flush(2);
     assert_eq!(world.scene(2).stats().stray_packets, 0);
     world.pass(Duration::from_millis(1));

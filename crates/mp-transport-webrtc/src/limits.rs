@@ -84,7 +84,7 @@ pub const EARLY_DATAGRAMS_PER_ADDRESS: usize = 4;
 pub const EARLY_ADDRESSES_MAX: usize = 128;
 
 /// Time after which early datagrams are dropped.
-pub const EARLY_TIME: Duration = Duration::from_secs(2);
+pub const DEFERRED_TIME: Duration = Duration::from_secs(2);
 
 /// Maximum length in bytes of a received datagram. WebRTC's datagrams fit an Ethernet frame.
 pub const DATAGRAM_BYTES_MAX: usize = 2_048;

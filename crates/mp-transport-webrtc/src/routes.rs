@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use mp_core::Instant;
 use str0m::ice::StunMessage;
 
-use crate::limits::{EARLY_ADDRESSES_MAX, EARLY_DATAGRAMS_PER_ADDRESS, EARLY_TIME};
+use crate::limits::{DEFERRED_TIME, EARLY_ADDRESSES_MAX, EARLY_DATAGRAMS_PER_ADDRESS};
 
 /// Routes by address and by ICE user name, and early datagrams without a route.
 #[derive(Debug, Default)]
@@ -80,7 +80,7 @@ impl Routes {
             self.early.pop_front();
         }
         let datagrams = vec![datagram.into()];
-        self.early.push_back(Early { from, until: now + EARLY_TIME, datagrams });
+        self.early.push_back(Early { from, until: now + DEFERRED_TIME, datagrams });
         true
     }
 }
@@ -146,7 +146,7 @@ mod tests {
         let mut routes = Routes::default();
         let other = SocketAddr::from(([192, 0, 2, 1], 9));
         assert!(routes.keep_early(Instant::ZERO, FROM, &[22]));
-        assert!(routes.keep_early(Instant::ZERO + EARLY_TIME, other, &[22]));
+        assert!(routes.keep_early(Instant::ZERO + DEFERRED_TIME, other, &[22]));
         assert!(routes.learn(FROM, 0).is_empty());
     }
 

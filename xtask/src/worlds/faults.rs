@@ -131,7 +131,7 @@ pub(super) const FAULTS: &[Fault] = &[
         what: "announcements for a missing level are deferred only as long, and as many, as calls",
         file: "crates/mp-scene/src/scene_multiplayer/paths/deferred.rs",
         right: "Self::Level => (LEVEL_PACKETS_MAX, LEVEL_BYTES_MAX, LEVEL_TIME),",
-        wrong: "Self::Level => (EARLY_PACKETS_MAX, EARLY_BYTES_MAX, EARLY_TIME),",
+        wrong: "Self::Level => (DEFERRED_PACKETS_MAX, DEFERRED_BYTES_MAX, DEFERRED_TIME),",
     },
     Fault {
         name: "stale-synchronized-node",

@@ -12,6 +12,7 @@ const DONE: &[&str] = &[
     "crates/mp-actor",
     "crates/mp-core",
     "crates/mp-host",
+    "crates/mp-scene",
     "crates/mp-server",
     "crates/mp-signaling",
     "crates/mp-sim",

@@ -137,7 +137,7 @@ impl MultiplayerSpawner {
     }
 
     /// Returns the index of a scene in packets.
-    pub(crate) fn number_of(&self, path: &str) -> Option<u8> {
+    pub(crate) fn scene_index(&self, path: &str) -> Option<u8> {
         let index = self.scenes.iter().position(|scene| scene.path() == path)?;
         u8::try_from(index).ok().filter(|&number| usize::from(number) < Self::SCENES_MAX)
     }

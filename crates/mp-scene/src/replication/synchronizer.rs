@@ -282,7 +282,7 @@ impl MultiplayerSynchronizer {
     }
 
     /// Returns whether filters are called at every tick.
-    pub(crate) fn is_asked_each_tick(&self) -> bool {
+    pub(crate) fn has_filters_each_tick(&self) -> bool {
         !self.filters.is_empty() && self.update_mode != VisibilityUpdateMode::None
     }
 

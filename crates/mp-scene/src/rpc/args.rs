@@ -47,7 +47,7 @@ pub enum MethodCallError {
     NodeUnavailable,
     /// The method is a stub, or is only called on other peers.
     #[error("the method has no local body")]
-    NoBody,
+    NotImplemented,
     /// The table belongs to another type of node.
     #[error("the method was registered for another type of node")]
     WrongNodeType,

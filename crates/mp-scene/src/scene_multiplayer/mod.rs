@@ -302,7 +302,7 @@ impl SceneMultiplayer {
     }
 
     /// Returns the connection to `peer`; `None` if the peer is unknown or relayed.
-    pub fn link(&self, peer: PeerId) -> Option<(EndpointId, ConnectionId)> {
+    pub fn connection(&self, peer: PeerId) -> Option<(EndpointId, ConnectionId)> {
         self.sender.routes().connection(peer)
     }
 
@@ -328,7 +328,7 @@ impl SceneMultiplayer {
             skipped_steps: replication.skipped_steps,
             refused_elements: paths.refused_elements + replication.refused_elements,
             repeated_paths: paths.repeated_paths,
-            forgotten_paths: paths.forgotten_paths,
+            discarded_paths: paths.discarded_paths,
             old_syncs: replication.old_syncs,
             stalls: self.clock.stalls(),
         }

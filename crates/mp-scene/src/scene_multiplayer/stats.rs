@@ -32,7 +32,7 @@ pub struct SceneStats {
     /// Paths that were announced again to peers that had not confirmed them.
     pub repeated_paths: u64,
     /// Path ids of remote peers that were evicted because a limit was reached.
-    pub forgotten_paths: u64,
+    pub discarded_paths: u64,
     /// SYNC elements dropped because newer ones had been received.
     pub old_syncs: u64,
     /// Times the program did not run the branch for more than a second although it was due. This

@@ -9,7 +9,7 @@ use mp_core::{
 };
 use mp_scene::SetupError;
 use mp_scene::limits::{
-    EARLY_PACKETS_MAX, EARLY_TIME, LEVEL_PACKETS_MAX, LEVEL_TIME, TIMER_INTERVAL,
+    DEFERRED_PACKETS_MAX, DEFERRED_TIME, LEVEL_PACKETS_MAX, LEVEL_TIME, TIMER_INTERVAL,
 };
 use mp_scene::prelude::*;
 use mp_scene::testing::Lan;
@@ -136,13 +136,13 @@ fn only_the_newest_early_sync_is_deferred() {
         packet.extend_from_slice(&0.0_f32.to_le_bytes());
         Bytes::from(packet)
     };
-    for time in 2..(EARLY_PACKETS_MAX as u16 * 4) {
+    for time in 2..(DEFERRED_PACKETS_MAX as u16 * 4) {
         receive(&mut client, &sync(time));
     }
     assert_eq!(client.scene().stats().refused_elements, 0);
     receive(&mut client, &late[0]);
     let node: NodeRef<Unit> = NodeRef::new(client.scene().find("Units/U").unwrap());
-    let newest = f32::from(EARLY_PACKETS_MAX as u16 * 4 - 1);
+    let newest = f32::from(DEFERRED_PACKETS_MAX as u16 * 4 - 1);
     assert_eq!(client.scene().get(node).unwrap().position.x, newest);
 }
 
@@ -176,8 +176,8 @@ fn early_properties_are_dropped_and_counted_after_the_timeout() {
     carry(&mut server, &mut client, LATER, |packet| !is_spawn(packet));
     let before = client.scene().stats();
     let mut now = START;
-    for (time, expected) in [(EARLY_TIME, 1), (LEVEL_TIME, 2)] {
-        while now < START + time + 2 * EARLY_TIME {
+    for (time, expected) in [(DEFERRED_TIME, 1), (LEVEL_TIME, 2)] {
+        while now < START + time + 2 * DEFERRED_TIME {
             now += TIMER_INTERVAL;
             client.end_turn(now);
         }
@@ -213,7 +213,7 @@ fn early(id: u32, is_change: bool) -> Bytes {
 #[test]
 fn early_properties_of_one_peer_are_bounded() {
     let (_, mut client) = pair();
-    for id in 0..(EARLY_PACKETS_MAX as u32 + 10) {
+    for id in 0..(DEFERRED_PACKETS_MAX as u32 + 10) {
         receive(&mut client, &early(1_000 + id, false));
     }
     assert_eq!(client.scene().stats().refused_elements, 10);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mp_scene::limits::{EARLY_TIME, LEVEL_TIME};
+use mp_scene::limits::{DEFERRED_TIME, LEVEL_TIME};
 use mp_scene::prelude::*;
 use mp_scene::testing::Lan;
 
@@ -103,7 +103,7 @@ fn unit_of<'l>(lan: &'l mut Lan, peer: PeerId, path: &str) -> Option<&'l mut Uni
 
 /// Advances time until all deferred calls have timed out.
 fn wait_for_timeouts(lan: &mut Lan) {
-    wait(lan, 2 * EARLY_TIME);
+    wait(lan, 2 * DEFERRED_TIME);
 }
 
 fn wait(lan: &mut Lan, time: Duration) {
@@ -168,7 +168,7 @@ fn node_added_just_before_its_parent_is_moved_and_hidden_is_not_announced() {
     sail_west(&mut lan);
     show(&mut lan, "West/Ship/Sync", false);
     // Announcements have a longer timeout than calls.
-    wait(&mut lan, LEVEL_TIME + 2 * EARLY_TIME);
+    wait(&mut lan, LEVEL_TIME + 2 * DEFERRED_TIME);
     let stats = lan.scene(client).stats();
     assert_eq!(
         (stats.refused_announcements, stats.refused_elements),

@@ -113,7 +113,7 @@ fn without_a_transport_a_branch_is_a_connected_server_without_peers() {
     assert_eq!(multiplayer.authenticating_peers().len(), 0);
     assert_eq!(multiplayer.endpoints().len(), 0);
     assert!(!multiplayer.has_peer(PeerId::SERVER));
-    assert_eq!(multiplayer.link(PeerId::SERVER), None);
+    assert_eq!(multiplayer.connection(PeerId::SERVER), None);
     assert_eq!(multiplayer.stats(), SceneStats::default());
     assert_eq!(branch.scene().remote_sender_id(), None);
     assert_eq!(branch.next_signal(), None);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mp_core::PeerId;
-use mp_scene::limits::{EARLY_TIME, LEVEL_TIME};
+use mp_scene::limits::{DEFERRED_TIME, LEVEL_TIME};
 use mp_scene::{Scene, SceneStats};
 
 use super::Checker;
@@ -36,7 +36,7 @@ impl Checker for MirrorChecker {
         if world.plan().has_respawns {
             // Wait until deferred announcements for removed paths have expired, and are counted as
             // refused.
-            let end = world.now() + LEVEL_TIME + EARLY_TIME;
+            let end = world.now() + LEVEL_TIME + DEFERRED_TIME;
             world.run_until(end).map_err(|violation| violation.what)?;
         }
         let before = stats(world)?;

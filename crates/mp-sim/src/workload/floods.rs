@@ -35,7 +35,7 @@ impl Workload for Floods {
         }
         let peers = act.branch.scene().peers();
         let Some(&peer) = act.rng.pick(&peers) else { return };
-        let link = act.branch.scene().multiplayer().link(peer);
+        let link = act.branch.scene().multiplayer().connection(peer);
         let (Some((endpoint, _)), Some(&run)) = (link, self.runs_by_id.get(&peer)) else { return };
         let time = act.rng.duration(Duration::from_millis(200), Duration::from_secs(6));
         act.hang = Some((endpoint, time));

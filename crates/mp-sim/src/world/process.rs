@@ -186,7 +186,8 @@ impl Process {
             stats.connections += hosted.endpoint.stats().connections;
         }
         let multiplayer = self.branch.scene().multiplayer();
-        for (id, connection) in multiplayer.peers().filter_map(|peer| multiplayer.link(peer)) {
+        for (id, connection) in multiplayer.peers().filter_map(|peer| multiplayer.connection(peer))
+        {
             let endpoint = &self.endpoints[id.0 as usize].endpoint;
             let connection = endpoint.connection_stats(connection).unwrap_or_default();
             stats.queued_bytes = stats.queued_bytes.max(connection.queued_bytes);

@@ -22,7 +22,7 @@ use super::compressed::{decode_compressed, encode_compressed};
 use super::variant::{Limits, Objects};
 use super::{DESPAWN, SPAWN, cstring};
 use crate::codec::{DecodeError, EncodeError};
-use crate::message::{Spawn, SpawnOf};
+use crate::message::{Spawn, SpawnSource};
 
 const CUSTOM: u8 = 255;
 
@@ -30,8 +30,8 @@ pub(super) fn encode_spawn(spawn: &Spawn, out: &mut BytesMut) -> Result<(), Enco
     let start = out.len();
     out.put_u8(SPAWN);
     out.put_u8(match spawn.of {
-        SpawnOf::Scene(number) => number,
-        SpawnOf::Data(_) => CUSTOM,
+        SpawnSource::Scene(number) => number,
+        SpawnSource::Data(_) => CUSTOM,
     });
     out.put_u32_le(spawn.spawner);
     out.put_u32_le(spawn.net_id);
@@ -40,7 +40,7 @@ pub(super) fn encode_spawn(spawn: &Spawn, out: &mut BytesMut) -> Result<(), Enco
     spawn.synchronizers.iter().for_each(|id| out.put_u32_le(*id));
     out.put_slice(spawn.name.as_bytes());
     out.put_u8(0);
-    if let SpawnOf::Data(data) = &spawn.of {
+    if let SpawnSource::Data(data) = &spawn.of {
         let size_at = out.len();
         out.put_u32_le(0);
         // As in Godot 4.6.3, never with full objects, even if they are allowed elsewhere.
@@ -80,9 +80,9 @@ pub(super) fn decode_spawn(packet: &Bytes, limits: &Limits) -> Result<Spawn, Dec
         let data = rest.split_to(size);
         let limits = Limits { full_objects: None, ..*limits };
         let data = decode_compressed(&mut &data[..], &limits);
-        SpawnOf::Data(data.map_err(|_| DecodeError::Invalid("data of a SPAWN"))?)
+        SpawnSource::Data(data.map_err(|_| DecodeError::Invalid("data of a SPAWN"))?)
     } else {
-        SpawnOf::Scene(scene)
+        SpawnSource::Scene(scene)
     };
     Ok(Spawn { of, spawner, net_id, synchronizers, name, state: rest })
 }

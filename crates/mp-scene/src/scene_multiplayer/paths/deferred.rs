@@ -8,16 +8,16 @@ use bytes::Bytes;
 use mp_core::{Instant, PeerId};
 
 use crate::limits::{
-    EARLY_BYTES_MAX, EARLY_PACKETS_MAX, EARLY_TIME, LEVEL_BYTES_MAX, LEVEL_PACKETS_MAX, LEVEL_TIME,
-    LEVEL_TOTAL_BYTES_MAX,
+    DEFERRED_BYTES_MAX, DEFERRED_PACKETS_MAX, DEFERRED_TIME, LEVEL_BYTES_MAX, LEVEL_PACKETS_MAX,
+    LEVEL_TIME, LEVEL_TOTAL_BYTES_MAX,
 };
 
 /// Deferred messages, in the order of reception.
 ///
-/// Limits per peer: [`EARLY_PACKETS_MAX`] and [`EARLY_BYTES_MAX`] for calls and again for SYNC,
-/// with the timeout [`EARLY_TIME`]; [`LEVEL_PACKETS_MAX`], [`LEVEL_BYTES_MAX`] and [`LEVEL_TIME`]
-/// for announcements and DELTA. Announcements and DELTA of all peers have at most
-/// [`LEVEL_TOTAL_BYTES_MAX`]; beyond it each peer may still have [`EARLY_BYTES_MAX`].
+/// Limits per peer: [`DEFERRED_PACKETS_MAX`] and [`DEFERRED_BYTES_MAX`] for calls and again for
+/// SYNC, with the timeout [`DEFERRED_TIME`]; [`LEVEL_PACKETS_MAX`], [`LEVEL_BYTES_MAX`] and
+/// [`LEVEL_TIME`] for announcements and DELTA. Announcements and DELTA of all peers have at most
+/// [`LEVEL_TOTAL_BYTES_MAX`]; beyond it each peer may still have [`DEFERRED_BYTES_MAX`].
 #[derive(Debug, Default)]
 pub(crate) struct DeferredMessages {
     /// Messages by the node or synchronizer that they need.
@@ -27,7 +27,7 @@ pub(crate) struct DeferredMessages {
     usage: BTreeMap<(PeerId, Quota), QuotaUsage>,
     /// Bytes of announcements and DELTA of all peers.
     level_bytes: usize,
-    /// Time of the next check for timeouts: at most `EARLY_TIME` after the first message was
+    /// Time of the next check for timeouts: at most `DEFERRED_TIME` after the first message was
     /// deferred.
     sweep_at: Option<Instant>,
     /// Messages whose nodes were added, in the order in which they are received next.
@@ -96,7 +96,7 @@ impl Quota {
     /// Returns the maximum number of packets, their maximum bytes, and the timeout.
     fn limits(self) -> (usize, usize, Duration) {
         match self {
-            Self::Calls | Self::Syncs => (EARLY_PACKETS_MAX, EARLY_BYTES_MAX, EARLY_TIME),
+            Self::Calls | Self::Syncs => (DEFERRED_PACKETS_MAX, DEFERRED_BYTES_MAX, DEFERRED_TIME),
             Self::Level => (LEVEL_PACKETS_MAX, LEVEL_BYTES_MAX, LEVEL_TIME),
         }
     }
@@ -148,7 +148,7 @@ impl DeferredMessages {
         let len = packet.len() + of.len();
         let (packets, bytes) = (usage.packets + 1, usage.bytes + len);
         let is_full = is_level && self.level_bytes + len > LEVEL_TOTAL_BYTES_MAX;
-        if packets > packets_max || bytes > bytes_max || is_full && bytes > EARLY_BYTES_MAX {
+        if packets > packets_max || bytes > bytes_max || is_full && bytes > DEFERRED_BYTES_MAX {
             return false;
         }
         self.usage.insert((sender, kind.quota()), QuotaUsage { packets, bytes });
@@ -160,7 +160,7 @@ impl DeferredMessages {
         {
             self.announced.insert((sender, kind), path.clone());
         }
-        self.sweep_at.get_or_insert(now + EARLY_TIME);
+        self.sweep_at.get_or_insert(now + DEFERRED_TIME);
         // Copied, since the packet may be a small slice of a large buffer.
         let packet = Bytes::copy_from_slice(packet);
         let message = DeferredMessage { sender, kind, packet, until };
@@ -317,7 +317,7 @@ impl DeferredMessages {
             return Vec::new();
         }
         let dropped = self.retain(|message| now < message.until);
-        self.sweep_at = self.awaits_nodes().then_some(now + EARLY_TIME);
+        self.sweep_at = self.awaits_nodes().then_some(now + DEFERRED_TIME);
         dropped
     }
 
@@ -387,7 +387,7 @@ mod tests {
     #[test]
     fn announcements_of_all_peers_together_are_bounded() {
         let (of_one, of_all) = (LEVEL_BYTES_MAX / 32_768, LEVEL_TOTAL_BYTES_MAX / 32_768);
-        let always = EARLY_BYTES_MAX / 32_768;
+        let always = DEFERRED_BYTES_MAX / 32_768;
         let mut deferred = DeferredMessages::default();
         let counts: Vec<_> = (2..40).map(|sender| fill(&mut deferred, sender)).collect();
         let full = of_all / of_one;

@@ -48,7 +48,7 @@ pub(super) struct PathStats {
     pub(super) refused_elements: u64,
     pub(super) stray_packets: u64,
     pub(super) repeated_paths: u64,
-    pub(super) forgotten_paths: u64,
+    pub(super) discarded_paths: u64,
 }
 
 impl Paths {
@@ -301,7 +301,7 @@ impl Paths {
     }
 
     pub(super) fn stats(&self) -> PathStats {
-        PathStats { forgotten_paths: self.remote.discarded(), ..self.stats }
+        PathStats { discarded_paths: self.remote.discarded(), ..self.stats }
     }
 }
 

@@ -9,7 +9,7 @@ use super::tree_changes::spawner_at;
 use super::{Context, EntityOrigin, Replication};
 use crate::SceneMessage;
 use crate::codec::godot::sync::BY_PATH;
-use crate::message::{Spawn, SpawnOf};
+use crate::message::{Spawn, SpawnSource};
 use crate::path_cache::ConfirmedPath;
 use crate::property::PropertyError;
 use crate::replication::ReplicationError;
@@ -162,10 +162,10 @@ impl Replication {
         spawner: NodeId,
     ) -> Option<Spawn> {
         let of = match self.data.get(&node) {
-            Some((_, data)) => SpawnOf::Data(data.clone()),
+            Some((_, data)) => SpawnSource::Data(data.clone()),
             None => {
                 let path = cx.tree.scene_file_path(node)?.to_owned();
-                SpawnOf::Scene(spawner_at(cx.tree, spawner)?.number_of(&path)?)
+                SpawnSource::Scene(spawner_at(cx.tree, spawner)?.scene_index(&path)?)
             }
         };
         let name = cx.tree.name_of(node)?.to_owned();

@@ -12,7 +12,7 @@ use super::{Context, Entity, EntityOrigin, IncomingSpawn, Replication};
 use crate::SceneMessage;
 use crate::codec::godot::variant::Decoder;
 use crate::limits::SPAWNED_NODES_MAX;
-use crate::message::{Spawn, SpawnOf};
+use crate::message::{Spawn, SpawnSource};
 use crate::replication::ReplicationError;
 use crate::signal::Signal;
 use crate::tree::{NodeId, is_plain_name};
@@ -41,11 +41,11 @@ impl Replication {
         };
         let path = settings.spawn_path().to_owned();
         let instance = match &spawn.of {
-            SpawnOf::Scene(number) => {
+            SpawnSource::Scene(number) => {
                 let scene = settings.spawnable_scenes().get(usize::from(*number)).cloned();
                 Ok(scene)
             }
-            SpawnOf::Data(data) => Err((settings.function(), data)),
+            SpawnSource::Data(data) => Err((settings.function(), data)),
         };
         if cx.tree.multiplayer_authority(spawner) != Some(sender) {
             return Err(Refusal::SpawnerAuthority.into());

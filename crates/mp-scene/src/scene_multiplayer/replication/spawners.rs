@@ -44,7 +44,7 @@ impl Replication {
                     continue;
                 }
                 match spawner_at(cx.tree, candidate) {
-                    Some(settings) if settings.number_of(&path).is_some() => {
+                    Some(settings) if settings.scene_index(&path).is_some() => {
                         spawner = Some(candidate);
                         break;
                     }

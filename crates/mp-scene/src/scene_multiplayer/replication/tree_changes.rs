@@ -122,7 +122,7 @@ impl Replication {
         let inbox = std::rc::Rc::clone(&self.inbox);
         let Some(settings) = synchronizer_at(cx.tree, node) else { return };
         settings.follow(node, &inbox);
-        let asked = settings.is_asked_each_tick();
+        let asked = settings.has_filters_each_tick();
         let root_path = settings.root_path().to_owned();
         let mut synchronizer = Synchronizer::new(node, node, authority, settings);
         let root = cx.tree.find_from(node, &root_path);
@@ -308,7 +308,7 @@ impl Replication {
         synchronizer.delta_interval = settings.interval_of_deltas();
         synchronizer.signals = settings.has_signals();
         synchronizer.next_delta = None;
-        if settings.is_asked_each_tick() {
+        if settings.has_filters_each_tick() {
             self.filtered.insert(key);
         } else {
             self.filtered.swap_remove(&key);

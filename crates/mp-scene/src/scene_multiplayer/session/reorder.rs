@@ -7,12 +7,12 @@ use bytes::Bytes;
 use mp_core::limits::QUEUED_PACKET_OVERHEAD;
 use mp_core::{Instant, Packet, PeerId};
 
-use crate::limits::{OVERTAKING_BYTES_MAX, OVERTAKING_PACKETS_MAX, OVERTAKING_TIME};
+use crate::limits::{REORDER_BYTES_MAX, REORDER_PACKETS_MAX, REORDER_TIME};
 
 /// Packets that are deferred until their sender is admitted, in the order of reception.
 ///
-/// Limits: [`OVERTAKING_PACKETS_MAX`] and [`OVERTAKING_BYTES_MAX`]. A packet is dropped after
-/// [`OVERTAKING_TIME`], since its sender must have left.
+/// Limits: [`REORDER_PACKETS_MAX`] and [`REORDER_BYTES_MAX`]. A packet is dropped after
+/// [`REORDER_TIME`], since its sender must have left.
 #[derive(Debug, Default)]
 pub(super) struct ReorderBuffer {
     packets: VecDeque<BufferedPacket>,
@@ -30,13 +30,13 @@ impl ReorderBuffer {
     /// Defers a packet until its sender is admitted; returns false if the buffer is full.
     pub(super) fn push(&mut self, now: Instant, sender: PeerId, packet: Packet) -> bool {
         let bytes = self.bytes + packet.payload.len() + QUEUED_PACKET_OVERHEAD;
-        if self.packets.len() >= OVERTAKING_PACKETS_MAX || bytes > OVERTAKING_BYTES_MAX {
+        if self.packets.len() >= REORDER_PACKETS_MAX || bytes > REORDER_BYTES_MAX {
             return false;
         }
         self.bytes = bytes;
         // Copied, since the packet may be a small slice of a large buffer.
         let packet = Packet { payload: Bytes::copy_from_slice(&packet.payload), ..packet };
-        self.packets.push_back(BufferedPacket { sender, packet, until: now + OVERTAKING_TIME });
+        self.packets.push_back(BufferedPacket { sender, packet, until: now + REORDER_TIME });
         true
     }
 
