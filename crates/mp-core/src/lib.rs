@@ -27,6 +27,7 @@ mod out_of_range;
 mod packet;
 mod packet_peer;
 mod peer;
+mod reason_counts;
 mod rng;
 mod running_clock;
 mod send_queue;
@@ -56,6 +57,7 @@ pub use packet::{
 };
 pub use packet_peer::{PacketPeer, PacketPeerError, PacketPeerStats, PeerSignal};
 pub use peer::{ConnectionStatus, MultiplayerPeer, Readiness, SendError};
+pub use reason_counts::{Reason, ReasonCounts};
 pub use rng::Rng;
 pub use running_clock::RunningClock;
 pub use send_queue::{QueueFull, SendQueue};

@@ -13,6 +13,8 @@ use crate::{
     TransferMode,
 };
 
+pub use crate::reason_counts::assert_labels_are_names;
+
 /// A transport that reports the events queued by a test and records the calls. It has no network:
 /// sent packets are only recorded.
 ///

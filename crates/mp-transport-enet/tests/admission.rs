@@ -11,7 +11,10 @@ use common::{
 use mp_core::DisconnectReason;
 use mp_transport_enet::proto::command::{Body, CONTROL_CHANNEL, Command};
 use mp_transport_enet::proto::header::Header;
-use mp_transport_enet::proto::{Admission, Host, HostEvent, HostSettings, NO_PEER, PacketFlags};
+use mp_transport_enet::proto::{
+    Admission, DatagramRefusal, HandshakeRefusal, Host, HostEvent, HostSettings, NO_PEER,
+    PacketFlags,
+};
 
 const FROM: &str = "10.0.0.2:5000";
 
@@ -26,6 +29,10 @@ fn assert_refused(host: &mut Host, now: u64, from: &str, data: u32) {
     assert!(events(host).is_empty());
 }
 
+fn refused(host: &Host) -> Vec<(HandshakeRefusal, u64)> {
+    host.stats().refused_handshakes.iter().collect()
+}
+
 #[test]
 fn a_client_with_an_invalid_id_is_rejected_at_once() {
     let mut host = server(HostSettings::default());
@@ -33,7 +40,7 @@ fn a_client_with_an_invalid_id_is_rejected_at_once() {
     for data in [0, 1, 0x8000_0000, 0xffff_fffe, 0xffff_ffff] {
         assert_refused(&mut host, 1_000, FROM, data);
     }
-    assert_eq!(host.stats().connections_refused, 5);
+    assert_eq!(refused(&host), [(HandshakeRefusal::InvalidPeerId, 5)]);
 }
 
 #[test]
@@ -41,6 +48,7 @@ fn a_client_with_an_id_in_use_is_rejected_at_once() {
     let mut host = server(HostSettings::default());
     let first = RawClient::connect(&mut host, at(1_000), FROM, 77);
     assert_refused(&mut host, 1_000, "10.0.0.3:5000", 77);
+    assert_eq!(refused(&host), [(HandshakeRefusal::PeerIdTaken, 1)]);
     first.send(&mut host, at(1_100), &[Command::control(2, Body::Disconnect { data: 0 })]);
     transmits(&mut host, at(1_100));
     events(&mut host);
@@ -69,6 +77,7 @@ fn of_two_clients_with_one_id_the_first_to_complete_the_handshake_stays() {
     let sent = transmits(&mut host, now);
     let rejection = sent.iter().find(|(to, _)| *to == first.address).unwrap();
     assert!(matches!(parse(&rejection.1).1[0].body, Body::Disconnect { data: 0 }));
+    assert_eq!(refused(&host), [(HandshakeRefusal::PeerIdTaken, 1)]);
 }
 
 #[test]
@@ -80,6 +89,7 @@ fn a_full_server_rejects_new_clients_at_once() {
     RawClient::connect(&mut host, at(1_000), "10.0.0.2:2", 3);
     assert_eq!(host.connected_peers(), 2);
     assert_refused(&mut host, 1_000, "10.0.0.2:3", 4);
+    assert_eq!(refused(&host), [(HandshakeRefusal::HostFull, 1)]);
 }
 
 #[test]
@@ -88,6 +98,7 @@ fn a_refusing_server_rejects_new_clients_at_once_and_keeps_its_own() {
     let mut client = RawClient::connect(&mut host, at(1_000), FROM, 77);
     host.set_refuse_new_connections(true);
     assert_refused(&mut host, 1_000, "10.0.0.3:5000", 78);
+    assert_eq!(refused(&host), [(HandshakeRefusal::Refusing, 1)]);
     let ping = client.ping();
     client.send(&mut host, at(1_100), &[ping]);
     assert_eq!(client.acknowledged(&mut host, at(1_100), CONTROL_CHANNEL), [2]);
@@ -103,6 +114,7 @@ fn connections_from_one_ip_address_are_bounded() {
     RawClient::connect(&mut host, at(1_000), "10.0.0.2:1", 2);
     RawClient::connect(&mut host, at(1_000), "10.0.0.2:2", 3);
     assert_refused(&mut host, 1_000, "10.0.0.2:3", 4);
+    assert_eq!(refused(&host), [(HandshakeRefusal::AddressFull, 1)]);
     RawClient::connect(&mut host, at(1_000), "10.0.0.3:1", 5);
 }
 
@@ -133,7 +145,7 @@ fn a_half_open_connection_ends_after_ten_seconds() {
     assert_eq!(now, at(11_000));
     client.acknowledge(&mut host, now, CONTROL_CHANNEL, 1, at(1_000));
     assert!(events(&mut host).is_empty(), "a half-open connection must not be reported");
-    assert_eq!(host.stats().datagrams_stray, 1);
+    assert_eq!(host.stats().refused_datagrams.get(DatagramRefusal::UnknownPeer), 1);
 }
 
 #[test]
@@ -170,7 +182,7 @@ fn a_repeated_connect_opens_nothing_new() {
     assert_eq!(transmits(&mut host, at(1_000)).len(), 1);
     host.handle_datagram(at(1_010), address(FROM), &connect);
     assert!(transmits(&mut host, at(1_010)).is_empty(), "the reply is already in flight");
-    assert_eq!(host.stats().connections_refused, 0);
+    assert!(refused(&host).is_empty());
 }
 
 #[test]
@@ -241,7 +253,8 @@ fn a_connect_with_invalid_terms_opens_no_connection() {
     );
     host.handle_datagram(at(1_000), address(FROM), &datagram(header, &[]));
     assert!(transmits(&mut host, at(1_000)).is_empty());
-    assert_eq!(host.stats().datagrams_malformed, 5);
+    let expected = [(HandshakeRefusal::NoConnect, 2), (HandshakeRefusal::InvalidTerms, 3)];
+    assert_eq!(refused(&host), expected);
     assert_eq!(host.poll_timeout(), None);
 }
 
@@ -266,7 +279,7 @@ fn a_client_accepts_no_connections() {
     let mut host = server(settings);
     host.handle_datagram(at(1_000), address(FROM), &connect_datagram(at(1_000), 5, 77));
     assert!(transmits(&mut host, at(1_000)).is_empty());
-    assert_eq!(host.stats().datagrams_stray, 1);
+    assert_eq!(refused(&host), [(HandshakeRefusal::NotListening, 1)]);
 }
 
 #[test]
@@ -287,5 +300,5 @@ fn datagrams_of_unknown_addresses_and_earlier_sessions_get_no_reply() {
         &datagram(client.header(Some(5)), &[ping]),
     );
     assert!(transmits(&mut host, at(10_100)).is_empty());
-    assert_eq!(host.stats().datagrams_stray, 3);
+    assert_eq!(host.stats().refused_datagrams.get(DatagramRefusal::UnknownPeer), 3);
 }

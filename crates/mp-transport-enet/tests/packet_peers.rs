@@ -9,8 +9,8 @@ use common::{SERVER, address};
 use mp_core::{ConnectionId, DisconnectReason, Instant, Rng};
 use mp_transport_enet::proto::command::ThrottleParameters;
 use mp_transport_enet::proto::{
-    Admission, CompressionMode, HostEvent, HostSettings, HostStatistic, PacketFlags, PeerState,
-    PeerStatistic,
+    Admission, CompressionMode, DatagramRefusal, HostEvent, HostSettings, HostStatistic,
+    PacketFlags, PeerState, PeerStatistic,
 };
 use mp_transport_enet::testing::{Link, Network, Socket};
 use mp_transport_enet::{EnetConnection, PeerSendError};
@@ -337,7 +337,14 @@ fn hosts_with_different_compression_cannot_connect() {
     world.events = [Vec::new(), Vec::new()];
     world.run(3_000);
     assert_eq!(world.events, [[], []]);
-    assert!(world.sides[SERVERS].host().stats().datagrams_compressed > 2);
+    assert!(
+        world.sides[SERVERS]
+            .host()
+            .stats()
+            .refused_datagrams
+            .get(DatagramRefusal::UnexpectedCompression)
+            > 2
+    );
     world.run(30_000);
     assert!(matches!(world.events[CLIENTS][..], [HostEvent::ConnectFailed { .. }]));
 }

@@ -15,7 +15,8 @@ use mp_transport_enet::proto::command::{
 };
 use mp_transport_enet::proto::header::Header;
 use mp_transport_enet::proto::{
-    CompressionMode, Host, HostEvent, HostSettings, NetworkPath, PacketFlags,
+    CommandRefusal, CompressionMode, DatagramRefusal, Host, HostEvent, HostSettings, NetworkPath,
+    PacketFlags,
 };
 
 const FROM: &str = "10.0.0.2:5000";
@@ -183,7 +184,7 @@ fn overlapping_fragments_are_rejected() {
     client.send(&mut host, at(10_100), &[first, second]);
     assert!(packets(&mut host).is_empty());
     assert_eq!(client.acknowledged(&mut host, at(10_100), 0), [1]);
-    assert_eq!(host.stats().datagrams_malformed, 1);
+    assert_eq!(host.stats().refused_commands.get(CommandRefusal::InvalidFragment), 1);
 }
 
 #[test]
@@ -255,7 +256,7 @@ fn zeros_after_the_last_command_are_ignored() {
     bytes.extend([0; 8]);
     host.handle_datagram(at(10_100), client.address, &bytes);
     assert_eq!(client.acknowledged(&mut host, at(10_100), 0xff), [2]);
-    assert_eq!(host.stats().datagrams_malformed, 0);
+    assert_eq!(host.stats().refused_commands.total(), 0);
 }
 
 #[test]
@@ -266,7 +267,7 @@ fn compressed_datagrams_are_counted_and_ignored() {
     let bytes = datagram(header, &[client.ping()]);
     host.handle_datagram(at(10_100), client.address, &bytes);
     assert!(transmits(&mut host, at(10_100)).is_empty());
-    assert_eq!(host.stats().datagrams_compressed, 1);
+    assert_eq!(host.stats().refused_datagrams.get(DatagramRefusal::UnexpectedCompression), 1);
 }
 
 #[test]

@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::ops::BitOr;
 
 use bytes::Bytes;
-use mp_core::{ConnectionId, DisconnectReason};
+use mp_core::{ConnectionId, DisconnectReason, ReasonCounts};
+
+use super::{CommandRefusal, DatagramRefusal, HandshakeRefusal};
 
 /// An event of a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,24 +103,17 @@ pub struct HostStats {
     pub bytes_sent: u64,
     /// Calls that were more than a second late. That time does not count against peers.
     pub stalls: u64,
-    /// Datagrams ignored because no peer has their peer id, address and session.
-    pub datagrams_stray: u64,
-    /// Datagrams ignored because they are compressed, but this host does not use compression.
-    pub datagrams_compressed: u64,
-    /// Datagrams ignored because they could not be decompressed in this host's compression mode, or
-    /// decompressed to more than one datagram. ENet does not negotiate the mode, so this counts the
-    /// datagrams of peers that use another one.
-    pub datagrams_unexpanded: u64,
-    /// Datagrams ignored because their checksum was missing or wrong.
-    pub checksum_failures: u64,
+    /// Datagrams ignored, by reason.
+    pub refused_datagrams: ReasonCounts<DatagramRefusal>,
+    /// Datagrams with a malformed command, by reason. The commands before it kept their effect, and
+    /// the rest of the datagram was ignored.
+    pub refused_commands: ReasonCounts<CommandRefusal>,
+    /// Handshakes refused, by reason.
+    pub refused_handshakes: ReasonCounts<HandshakeRefusal>,
     /// Datagrams sent compressed.
     pub datagrams_sent_compressed: u64,
     /// Bytes saved by compression.
     pub bytes_saved: u64,
-    /// Datagrams with a malformed command. The rest of such a datagram was ignored.
-    pub datagrams_malformed: u64,
-    /// Clients rejected.
-    pub connections_refused: u64,
     /// Half-open connections dropped: the client did not reply, or a newer connection needed the
     /// slot.
     pub half_open_dropped: u64,

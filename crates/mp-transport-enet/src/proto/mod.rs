@@ -28,6 +28,7 @@ mod channel;
 mod event;
 mod host;
 mod peer;
+mod refusal;
 mod settings;
 mod wire;
 
@@ -35,6 +36,7 @@ pub(crate) use attempts::Attempts;
 pub use event::{HostEvent, HostStats, PacketFlags};
 pub use host::{Host, HostSendError};
 pub use peer::{HostStatistic, PeerState, PeerStatistic, TimeoutConfig};
+pub use refusal::{CommandRefusal, DatagramRefusal, HandshakeRefusal};
 pub use settings::{Admission, HostSettings};
 pub use wire::compress::{CompressionMode, Compressor};
 pub use wire::{Payload, command, compress, header};

@@ -11,22 +11,22 @@ use crate::proto::command::{Body, Command, Terms};
 use crate::proto::peer::{AddressValidation, Peer, Sessions, State, clamp_mtu};
 use crate::proto::settings::{Admission, HostSettings};
 use crate::proto::wire::LoneDisconnect;
-use crate::proto::{NO_PEER, NetworkPath, WINDOW_MAX, WINDOW_MIN};
+use crate::proto::{HandshakeRefusal, NO_PEER, NetworkPath, WINDOW_MAX, WINDOW_MIN};
 
 impl Host {
     /// Handles a CONNECT.
     pub(super) fn handle_connect(&mut self, path: NetworkPath, len: usize, bytes: &[u8]) {
         let from = path.remote;
         if self.settings.admission == Admission::Nobody {
-            self.stats.datagrams_stray += 1;
+            self.stats.refused_handshakes.count(HandshakeRefusal::NotListening);
             return;
         }
         let Ok((Command { body: Body::Connect(connect), .. }, _)) = Command::parse(bytes) else {
-            self.stats.datagrams_malformed += 1;
+            self.stats.refused_handshakes.count(HandshakeRefusal::NoConnect);
             return;
         };
         if !(1..=255).contains(&connect.terms.channel_count) || connect.terms.peer_id >= NO_PEER {
-            self.stats.datagrams_malformed += 1;
+            self.stats.refused_handshakes.count(HandshakeRefusal::InvalidTerms);
             return;
         }
         if let Some(slot) = self.slots.find(from, connect.terms.connect_id) {
@@ -40,8 +40,8 @@ impl Host {
             }
             return;
         }
-        if !self.would_admit(from, connect.data) {
-            self.refuse(path, connect.terms);
+        if let Some(refusal) = self.refusal(from, connect.data) {
+            self.refuse(path, connect.terms, refusal);
             return;
         }
         let HostSettings { half_open_max, half_open_max_per_address, .. } = self.settings;
@@ -56,7 +56,7 @@ impl Host {
             }
         };
         let Some((connection, sessions)) = vacant else {
-            self.refuse(path, connect.terms);
+            self.refuse(path, connect.terms, HandshakeRefusal::NoSlot);
             return;
         };
         let theirs = connect.terms;
@@ -84,24 +84,38 @@ impl Host {
         self.touch(connection.slot as u16);
     }
 
-    /// Returns whether a client with this address and `data` may start its handshake.
-    fn would_admit(&self, from: SocketAddr, data: u32) -> bool {
-        let is_id_good = match self.settings.admission {
-            Admission::Nobody => false,
-            Admission::Anybody => true,
-            Admission::PeerIds { .. } => data.cast_signed() >= 2 && !self.ids.contains_key(&data),
-        };
-        is_id_good
-            && !self.is_refusing
-            && self.connected < self.settings.max_peers
-            && self.slots.count_at(from.ip()) < self.settings.max_peers_per_address
+    /// Returns the reason why a client with this address and `data` may not start its handshake.
+    fn refusal(&self, from: SocketAddr, data: u32) -> Option<HandshakeRefusal> {
+        if let Admission::PeerIds { .. } = self.settings.admission {
+            if data.cast_signed() < 2 {
+                return Some(HandshakeRefusal::InvalidPeerId);
+            }
+            if self.ids.contains_key(&data) {
+                return Some(HandshakeRefusal::PeerIdTaken);
+            }
+        }
+        let is_address_full =
+            || self.slots.count_at(from.ip()) >= self.settings.max_peers_per_address;
+        self.host_refusal().or_else(|| is_address_full().then_some(HandshakeRefusal::AddressFull))
+    }
+
+    /// Returns the reason why the host admits no client now.
+    pub(super) const fn host_refusal(&self) -> Option<HandshakeRefusal> {
+        if self.is_refusing {
+            Some(HandshakeRefusal::Refusing)
+        } else if self.connected >= self.settings.max_peers {
+            Some(HandshakeRefusal::HostFull)
+        } else {
+            None
+        }
     }
 
     /// Rejects a client with a DISCONNECT, so that its attempt fails immediately. Godot 4.6.3 sends
     /// nothing, and its clients retry for 30 s.
-    fn refuse(&mut self, path: NetworkPath, Terms { peer_id, connect_id, .. }: Terms) {
-        debug!(from = %path.remote, "refused");
-        self.stats.connections_refused += 1;
+    fn refuse(&mut self, path: NetworkPath, terms: Terms, refusal: HandshakeRefusal) {
+        let Terms { peer_id, connect_id, .. } = terms;
+        debug!(from = %path.remote, %refusal, "refused");
+        self.stats.refused_handshakes.count(refusal);
         if self.lone_disconnects.len() < REFUSALS_MAX {
             self.lone_disconnects
                 .push_back(LoneDisconnect::new(path, connect_id, peer_id, 0, 1, 0));
@@ -117,8 +131,9 @@ impl Host {
         }
     }
 
-    /// Updates the lists of the host after a peer's handshake may have completed.
-    pub(super) fn settle(&mut self, slot: u16) {
+    /// Updates the lists of the host after a peer's handshake may have completed. `refusal`: the
+    /// reason why the host does not admit the peer.
+    pub(super) fn settle(&mut self, slot: u16, refusal: Option<HandshakeRefusal>) {
         let Some(entry) = self.slots.get_mut(slot) else {
             bug!("slot {slot} has completed a handshake, but has no peer");
             return;
@@ -136,7 +151,9 @@ impl Host {
         }
         if peer.state() == State::Disconnecting {
             // A client that was not admitted in the end, or an abandoned attempt with a late reply.
-            self.stats.connections_refused += u64::from(age.is_some());
+            if let Some(refusal) = refusal.filter(|_| age.is_some()) {
+                self.stats.refused_handshakes.count(refusal);
+            }
             return;
         }
         let (address, outgoing_id, data) = (peer.path().remote, peer.outgoing_id(), peer.data());

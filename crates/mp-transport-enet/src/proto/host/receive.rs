@@ -8,8 +8,8 @@ use super::Host;
 use crate::proto::channel::delivered_bytes;
 use crate::proto::header::Header;
 use crate::proto::peer::Context;
-use crate::proto::wire::{DatagramCodec, DecodeError};
-use crate::proto::{HostEvent, NO_PEER, NetworkPath};
+use crate::proto::wire::DatagramCodec;
+use crate::proto::{DatagramRefusal, HandshakeRefusal, HostEvent, NO_PEER, NetworkPath};
 
 impl Host {
     /// Handles a datagram that was received on `path`. Datagrams to a client are sent from the
@@ -20,7 +20,7 @@ impl Host {
         self.stats.datagrams_received += 1;
         self.stats.bytes_received += datagram.len() as u64;
         let Some((header, rest)) = Header::parse(datagram) else {
-            self.stats.datagrams_malformed += 1;
+            self.stats.refused_datagrams.count(DatagramRefusal::Truncated);
             return;
         };
         // Taken out of the host, because the decoded commands may borrow it.
@@ -40,23 +40,22 @@ impl Host {
         if header.peer_id == NO_PEER {
             match codec.decode(header, rest, [0; 4]) {
                 Ok(commands) => self.handle_connect(path, len, commands),
-                Err(why) => self.count_decode_error(why),
+                Err(refusal) => self.stats.refused_datagrams.count(refusal),
             }
             return;
         }
         let (slot, now) = (header.peer_id, self.now.as_millis());
-        let is_full = self.connected >= self.settings.max_peers;
-        let is_refusing = self.is_refusing || is_full;
+        let host_refusal = self.host_refusal();
         let entry = self.slots.get_mut(slot);
         let Some(entry) = entry.filter(|it| it.peer.expects(path.remote, header.session)) else {
-            self.stats.datagrams_stray += 1;
+            self.stats.refused_datagrams.count(DatagramRefusal::UnknownPeer);
             return;
         };
         let peer = &mut entry.peer;
         let commands = match codec.decode(header, rest, peer.connect_id()) {
             Ok(commands) => commands,
-            Err(why) => {
-                self.count_decode_error(why);
+            Err(refusal) => {
+                self.stats.refused_datagrams.count(refusal);
                 return;
             }
         };
@@ -64,16 +63,22 @@ impl Host {
         if is_new {
             peer.count_unvalidated(len);
         }
-        let is_admitted = !is_new || !is_refusing && !self.ids.contains_key(&peer.data());
+        let refusal = match self.ids.contains_key(&peer.data()) {
+            _ if !is_new => None,
+            true => Some(HandshakeRefusal::PeerIdTaken),
+            false => host_refusal,
+        };
         let (events, limit) = (&mut self.events, &mut self.received);
-        let mut context = Context::new(&self.settings, events, limit, is_admitted);
+        let mut context = Context::new(&self.settings, events, limit, refusal.is_none());
         let flow = peer.handle_commands(now, header.sent_time, commands, &mut context);
         self.stats.deferred += context.deferred();
-        self.stats.datagrams_malformed += u64::from(context.is_malformed());
+        if let Some(refusal) = context.refusal() {
+            self.stats.refused_commands.count(refusal);
+        }
         let is_limited = peer.receive_bandwidth() > 0;
         self.paused_peers.add(entry);
         if is_new {
-            self.settle(slot);
+            self.settle(slot, refusal);
         }
         if is_limited && self.bandwidth_round.due.is_none() {
             self.schedule_bandwidth_round();
@@ -97,14 +102,6 @@ impl Host {
             peer.packet_taken(payload.len());
         }
         Some(event)
-    }
-
-    const fn count_decode_error(&mut self, why: DecodeError) {
-        match why {
-            DecodeError::Compressed => self.stats.datagrams_compressed += 1,
-            DecodeError::Malformed => self.stats.datagrams_unexpanded += 1,
-            DecodeError::Checksum => self.stats.checksum_failures += 1,
-        }
     }
 }
 

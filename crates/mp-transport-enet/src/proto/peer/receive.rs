@@ -10,7 +10,9 @@ use crate::proto::channel::{Delivery, Outcome, SequencePosition};
 use crate::proto::command::{Body, CONTROL_CHANNEL, Command, CommandError, Terms};
 use crate::proto::settings::HostSettings;
 use crate::proto::wire::DatagramBytes;
-use crate::proto::{HostEvent, MTU_MAX, MTU_MIN, Millis, PacketFlags, WINDOW_MAX, WINDOW_MIN};
+use crate::proto::{
+    CommandRefusal, HostEvent, MTU_MAX, MTU_MIN, Millis, PacketFlags, WINDOW_MAX, WINDOW_MIN,
+};
 
 /// The state of the host that a peer needs to handle a datagram, and the results.
 pub(crate) struct Context<'a> {
@@ -18,7 +20,7 @@ pub(crate) struct Context<'a> {
     events: &'a mut VecDeque<HostEvent>,
     limit: &'a mut SharedLimit,
     is_admitted: bool,
-    is_malformed: bool,
+    refusal: Option<CommandRefusal>,
     deferred: u64,
 }
 
@@ -31,12 +33,18 @@ impl<'a> Context<'a> {
         limit: &'a mut SharedLimit,
         is_admitted: bool,
     ) -> Self {
-        Self { settings, events, limit, is_admitted, is_malformed: false, deferred: 0 }
+        Self { settings, events, limit, is_admitted, refusal: None, deferred: 0 }
     }
 
-    /// Returns whether a command was malformed.
-    pub(crate) const fn is_malformed(&self) -> bool {
-        self.is_malformed
+    /// Returns the reason why a command was malformed.
+    pub(crate) const fn refusal(&self) -> Option<CommandRefusal> {
+        self.refusal
+    }
+
+    /// Records the reason why a command is malformed.
+    const fn refuse(&mut self, refusal: CommandRefusal) -> Outcome {
+        self.refusal = Some(refusal);
+        Outcome::Malformed
     }
 
     /// Returns the number of commands that were not accepted for lack of capacity. The peer
@@ -62,8 +70,11 @@ impl Peer {
                 Ok(parsed) => parsed,
                 // Some compressors pad with zeros after the last command.
                 Err(CommandError::Unknown(0)) => return ControlFlow::Continue(()),
-                Err(_) => {
-                    context.is_malformed = true;
+                Err(error) => {
+                    context.refuse(match error {
+                        CommandError::Truncated => CommandRefusal::Truncated,
+                        CommandError::Unknown(_) => CommandRefusal::UnknownCommand,
+                    });
                     return ControlFlow::Continue(());
                 }
             };
@@ -73,13 +84,12 @@ impl Peer {
                 return flow;
             }
             if outcome == Outcome::Malformed {
-                context.is_malformed = true;
                 return ControlFlow::Continue(());
             }
             context.deferred += u64::from(outcome == Outcome::Deferred);
             if command.wants_acknowledgement() {
                 let Some(sent_time) = sent_time else {
-                    context.is_malformed = true;
+                    context.refuse(CommandRefusal::NoSentTime);
                     break;
                 };
                 if outcome == Outcome::Accepted && self.acknowledges(&command) {
@@ -134,7 +144,7 @@ impl Peer {
             {
                 self.handle_data(command, datagram, context)
             }
-            _ => Outcome::Malformed,
+            _ => context.refuse(CommandRefusal::UnexpectedCommand),
         };
         (outcome, ControlFlow::Continue(()))
     }
@@ -189,7 +199,7 @@ impl Peer {
             && terms.connect_id == self.connect_id;
         if !is_ours {
             self.report_end(DisconnectReason::ProtocolViolation, context.events);
-            return (Outcome::Malformed, ControlFlow::Break(()));
+            return (context.refuse(CommandRefusal::UnofferedTerms), ControlFlow::Break(()));
         }
         self.sender.forget_control(1);
         self.outgoing_id = terms.peer_id;
@@ -246,11 +256,11 @@ impl Peer {
             return if self.channels.contains(command.channel) {
                 Outcome::Accepted
             } else {
-                Outcome::Malformed
+                context.refuse(CommandRefusal::UnknownChannel)
             };
         }
         if command.body.payload().len() > self.budget.packet_bytes_max() {
-            return Outcome::Malformed;
+            return context.refuse(CommandRefusal::PacketTooLong);
         }
         if let Body::SendUnreliableFragment(fragment) = &command.body
             && !self.budget.has_unreliable_room(context.limit, fragment.payload.len() * 2)
@@ -258,7 +268,7 @@ impl Peer {
             self.shed_other_channels(command.channel, datagram, context);
         }
         let Some(channel) = self.channels.receiving(command.channel) else {
-            return Outcome::Malformed;
+            return context.refuse(CommandRefusal::UnknownChannel);
         };
         let mut delivery = Delivery {
             connection: self.connection,
@@ -269,7 +279,7 @@ impl Peer {
             limit: context.limit,
             stats: &mut self.stats,
         };
-        match &command.body {
+        let outcome = match &command.body {
             Body::SendReliable { payload } => {
                 channel.reliable(command.sequence, payload, &mut delivery)
             }
@@ -296,7 +306,11 @@ impl Peer {
                 bug!("{body:?} carries no packet");
                 Outcome::Malformed
             }
+        };
+        if outcome == Outcome::Malformed {
+            return context.refuse(CommandRefusal::InvalidFragment);
         }
+        outcome
     }
 
     /// Drops the pending unreliable packets of all channels but `kept`.

@@ -8,7 +8,7 @@ use mp_core::bug;
 
 use super::header::Header;
 use crate::proto::compress::{CompressionMode, Compressor};
-use crate::proto::{MTU_MAX, NO_PEER};
+use crate::proto::{DatagramRefusal, MTU_MAX, NO_PEER};
 
 /// The encoder and decoder of a host's datagrams.
 #[derive(Debug, Default)]
@@ -17,17 +17,6 @@ pub(crate) struct DatagramCodec {
     has_checksum: bool,
     /// Output of the compressor. Empty without compression.
     scratch: Box<[u8]>,
-}
-
-/// The reason why a datagram could not be decoded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum DecodeError {
-    /// The datagram is compressed, and compression is off.
-    Compressed,
-    /// The datagram cannot be decompressed, or to more than one datagram.
-    Malformed,
-    /// The checksum is missing or wrong.
-    Checksum,
 }
 
 impl DatagramCodec {
@@ -56,9 +45,10 @@ impl DatagramCodec {
         header: &Header,
         mut rest: &'a [u8],
         connect_id: [u8; 4],
-    ) -> Result<&'a [u8], DecodeError> {
+    ) -> Result<&'a [u8], DatagramRefusal> {
         let checksum = if self.has_checksum {
-            let (&checksum, after) = rest.split_first_chunk().ok_or(DecodeError::Checksum)?;
+            let (&checksum, after) =
+                rest.split_first_chunk().ok_or(DatagramRefusal::WrongChecksum)?;
             rest = after;
             Some(u32::from_be_bytes(checksum))
         } else {
@@ -66,17 +56,18 @@ impl DatagramCodec {
         };
         if header.compressed {
             if self.compressor.mode() == CompressionMode::None {
-                return Err(DecodeError::Compressed);
+                return Err(DatagramRefusal::UnexpectedCompression);
             }
             let room = usize::from(MTU_MAX) - header.encoded_len();
             let out = &mut self.scratch[..room];
-            let len = self.compressor.expand(rest, out).ok_or(DecodeError::Malformed)?;
+            let len =
+                self.compressor.expand(rest, out).ok_or(DatagramRefusal::NotDecompressible)?;
             rest = &self.scratch[..len];
         }
         if let Some(checksum) = checksum
             && checksum != crc_32(header, connect_id, rest)
         {
-            return Err(DecodeError::Checksum);
+            return Err(DatagramRefusal::WrongChecksum);
         }
         Ok(rest)
     }
@@ -148,7 +139,7 @@ mod tests {
         codec: &mut DatagramCodec,
         datagram: &[u8],
         key: [u8; 4],
-    ) -> Result<Vec<u8>, DecodeError> {
+    ) -> Result<Vec<u8>, DatagramRefusal> {
         let (header, rest) = Header::parse(datagram).unwrap();
         codec.decode(&header, rest, key).map(<[u8]>::to_vec)
     }
@@ -176,16 +167,20 @@ mod tests {
         assert_eq!(bytes[8..], connect[4..]);
 
         let bytes = encoded(&mut codec, &DATAGRAM);
-        assert_eq!(decoded(&mut codec, &bytes, [1; 4]), Err(DecodeError::Checksum), "another key");
+        assert_eq!(
+            decoded(&mut codec, &bytes, [1; 4]),
+            Err(DatagramRefusal::WrongChecksum),
+            "another key"
+        );
         for index in 0..bytes.len() {
             let mut changed = bytes.clone();
             changed[index] ^= 1;
             let result = decoded(&mut codec, &changed, CONNECT_ID);
-            assert_eq!(result, Err(DecodeError::Checksum), "byte {index}");
+            assert_eq!(result, Err(DatagramRefusal::WrongChecksum), "byte {index}");
         }
         assert_eq!(
             decoded(&mut codec, &bytes[..6], CONNECT_ID),
-            Err(DecodeError::Checksum),
+            Err(DatagramRefusal::WrongChecksum),
             "short"
         );
     }
@@ -206,7 +201,10 @@ mod tests {
             let bytes = encoded(&mut DatagramCodec::new(mode, false), &datagram);
             assert!(bytes.len() < 100, "{mode:?}");
             let mut none = DatagramCodec::new(CompressionMode::None, false);
-            assert_eq!(decoded(&mut none, &bytes, CONNECT_ID), Err(DecodeError::Compressed));
+            assert_eq!(
+                decoded(&mut none, &bytes, CONNECT_ID),
+                Err(DatagramRefusal::UnexpectedCompression)
+            );
         }
     }
 
@@ -218,7 +216,7 @@ mod tests {
             let len = codec.compressor.compress(&[0; 4_093], &mut block).unwrap();
             let header = Header { peer_id: 0, session: 0, compressed: true, sent_time: Some(1) };
             let result = codec.decode(&header, &block[..len], CONNECT_ID);
-            assert_eq!(result, Err(DecodeError::Malformed), "{mode:?}");
+            assert_eq!(result, Err(DatagramRefusal::NotDecompressible), "{mode:?}");
             let header = Header { sent_time: None, ..header };
             assert!(codec.decode(&header, &block[..len], CONNECT_ID).is_ok(), "{mode:?}");
         }

@@ -9,7 +9,7 @@ pub mod header;
 mod lone_disconnect;
 mod payload;
 
-pub(crate) use codec::{CHECKSUM_LEN, DatagramCodec, DecodeError};
+pub(crate) use codec::{CHECKSUM_LEN, DatagramCodec};
 pub(crate) use datagram::{Datagram, SPARE};
 pub(crate) use datagram_bytes::DatagramBytes;
 pub(crate) use lone_disconnect::LoneDisconnect;
