@@ -8,7 +8,7 @@ use mp_core::conformance::{Rig, suite};
 use mp_core::{ConnectionStatus, ErrorChain, Instant, MultiplayerPeer, Rng};
 use mp_tls::rustls::pki_types::UnixTime;
 use mp_tls::{ClientTlsOptions, DevelopmentCertificate};
-use mp_transport_enet::dtls::{Dtls, MTU_WITH_DTLS_MAX, RECORD_OVERHEAD};
+use mp_transport_enet::dtls::{Dtls, DtlsRefusal, MTU_WITH_DTLS_MAX, RECORD_OVERHEAD};
 use mp_transport_enet::limits::{
     DTLS_HANDSHAKE_TIMEOUT, DTLS_OPENING_MAX, DTLS_OPENING_PER_ADDRESS_MAX, DTLS_SILENCE_MAX,
 };
@@ -167,7 +167,9 @@ fn a_client_fails_immediately_if_its_server_is_not_trusted() {
             server.flush(now);
         }
         assert_eq!(client.connection_status(), ConnectionStatus::Disconnected);
-        let error = client.host().dtls().unwrap().untrusted().unwrap();
+        let dtls = client.host().dtls().unwrap();
+        assert_eq!(dtls.stats().refusals.get(DtlsRefusal::UntrustedCertificate), 1);
+        let error = dtls.untrusted().unwrap();
         let said = ErrorChain::new(error).to_string();
         assert!(said.to_lowercase().contains(why), "{said}");
         assert!(server.next_event().is_none());
@@ -283,6 +285,24 @@ impl Lab {
         taken
     }
 
+    /// Has a new client at `from` start a handshake, until its address is validated.
+    fn handshake(&mut self, from: SocketAddr) {
+        let mut client = self.client();
+        let hello = self.encrypted(&mut client, b"hello").remove(0);
+        for (_, bytes) in self.give(from, &hello).0 {
+            let mut sent = Vec::new();
+            let send = &mut |_, bytes: &[u8]| sent.push(bytes.to_vec());
+            client.handle_datagram(self.now, at(SERVER), &bytes, send, &mut |_, _| ());
+            for bytes in sent {
+                self.give(from, &bytes);
+            }
+        }
+    }
+
+    fn refused(&self) -> Vec<(DtlsRefusal, u64)> {
+        self.server.stats().refusals.iter().collect()
+    }
+
     /// Advances the time while the process runs.
     fn pass(&mut self, time: Duration) {
         let end = self.now + time;
@@ -343,6 +363,26 @@ fn one_ip_address_has_a_share_of_the_handshakes() {
 }
 
 #[test]
+fn each_refused_datagram_and_handshake_is_counted_under_its_reason() {
+    let mut lab = Lab::new(4);
+    lab.give(at("10.0.0.2:1"), b"no record");
+    assert_eq!(lab.refused(), [(DtlsRefusal::NoAssociation, 1)]);
+
+    let mut lab = Lab::new(4);
+    for port in 0..=DTLS_OPENING_PER_ADDRESS_MAX as u16 {
+        lab.handshake(SocketAddr::from(([77, 0, 0, 1], port + 1)));
+    }
+    assert_eq!(lab.server.associations(), (0, DTLS_OPENING_PER_ADDRESS_MAX));
+    assert_eq!(lab.refused(), [(DtlsRefusal::HandshakesFull, 1)]);
+
+    let mut lab = Lab::new(4);
+    lab.handshake(at("10.0.0.2:1"));
+    let fatal_alert = [21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, 2, 2, 40];
+    lab.give(at("10.0.0.2:1"), &fatal_alert);
+    assert_eq!(lab.refused(), [(DtlsRefusal::HandshakeFailed, 1)]);
+}
+
+#[test]
 fn forged_datagrams_from_a_players_address_do_not_affect_it() {
     let (mut lab, player) = (Lab::new(4), at("10.0.0.2:1"));
     let mut client = lab.client();
@@ -399,7 +439,7 @@ fn a_full_server_rejects_new_associations_until_one_is_silent() {
     }
     let mut late = lab.client();
     assert!(lab.say(&mut late, at("10.0.0.2:1"), b"late").is_empty());
-    assert!(lab.server.stats().full > 0);
+    assert!(lab.server.stats().refusals.get(DtlsRefusal::AssociationsFull) > 0);
     lab.pass(Duration::from_secs(10));
     let mut late = lab.client();
     assert_eq!(lab.say(&mut late, at("10.0.0.2:1"), b"late"), [b"late"]);
@@ -472,9 +512,10 @@ fn time_in_which_the_process_was_stopped_does_not_end_a_handshake() {
     let greeting = lab.encrypted(&mut client, b"hello");
     lab.give(at("10.0.1.2:5000"), &greeting[0]);
     lab.stop(DTLS_HANDSHAKE_TIMEOUT * 2);
-    assert_eq!((lab.server.associations(), lab.server.stats().failed), ((0, 1), 0));
+    assert_eq!((lab.server.associations(), lab.refused()), ((0, 1), vec![]));
     lab.pass(DTLS_HANDSHAKE_TIMEOUT);
-    assert_eq!((lab.server.associations(), lab.server.stats().failed), ((0, 0), 1));
+    let timeout = (DtlsRefusal::HandshakeTimeout, 1);
+    assert_eq!((lab.server.associations(), lab.refused()), ((0, 0), vec![timeout]));
 }
 
 #[test]

@@ -38,8 +38,10 @@ pub(super) enum End {
     Closed,
     /// The certificate of the remote peer is not trusted.
     Untrusted(TlsError),
-    /// The handshake failed or timed out.
+    /// The handshake failed.
     Failed(String),
+    /// The remote peer did not reply in time.
+    TimedOut,
 }
 
 /// A DTLS association with one address.
@@ -184,5 +186,8 @@ impl fmt::Debug for Association {
 }
 
 fn failed(error: dimpl::Error) -> End {
-    End::Failed(error.to_string())
+    match error {
+        dimpl::Error::Timeout(_) => End::TimedOut,
+        error => End::Failed(error.to_string()),
+    }
 }

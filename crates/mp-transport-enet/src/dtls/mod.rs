@@ -11,6 +11,7 @@
 
 mod association;
 mod record;
+mod refusal;
 mod setup;
 
 use std::collections::BTreeMap;
@@ -19,12 +20,13 @@ use std::sync::Arc;
 use std::time;
 
 use dimpl::Config;
-use mp_core::{ErrorChain, Instant, RunningClock};
+use mp_core::{ErrorChain, Instant, ReasonCounts, RunningClock};
 use mp_tls::rustls::pki_types::UnixTime;
 use mp_tls::{CertificateStore, TlsError};
 
 use self::association::{Association, Clock, End, EngineOutput, Phase};
 pub use self::record::RECORD_OVERHEAD;
+pub use self::refusal::DtlsRefusal;
 use self::setup::Role;
 pub(crate) use self::setup::check_mtu;
 pub use self::setup::{DtlsClientOptions, DtlsError, MTU_WITH_DTLS_MAX};
@@ -60,14 +62,10 @@ pub struct Dtls {
 pub struct DtlsStats {
     /// Handshakes completed.
     pub secured: u64,
-    /// Handshakes that failed or timed out.
-    pub failed: u64,
+    /// Datagrams ignored and handshakes ended, by reason.
+    pub refusals: ReasonCounts<DtlsRefusal>,
     /// Handshakes dropped at the limit, in favor of a newer one.
     pub replaced: u64,
-    /// Clients rejected because the limit of associations was reached.
-    pub full: u64,
-    /// Datagrams without an association that are not a ClientHello.
-    pub unassociated: u64,
     /// Datagrams of an association without a payload for the host: handshakes, and forged or
     /// repeated datagrams.
     pub without_payload: u64,
@@ -170,7 +168,7 @@ impl Dtls {
         let mut association = match known {
             Some(association) => association,
             None if !is_hello => {
-                self.stats.unassociated += 1;
+                self.stats.refusals.count(DtlsRefusal::NoAssociation);
                 return;
             }
             None if !self.make_room(now, from) => return,
@@ -226,7 +224,8 @@ impl Dtls {
         let timeout = DTLS_HANDSHAKE_TIMEOUT;
         let before = self.opening.len();
         self.opening.retain(|_, it| now.saturating_since(it.opened) < timeout);
-        self.stats.failed += (before - self.opening.len()) as u64;
+        let timed_out = (before - self.opening.len()) as u64;
+        self.stats.refusals.add(DtlsRefusal::HandshakeTimeout, timed_out);
         let before = self.secured.len();
         self.secured.retain(|_, it| now.saturating_since(it.last_received) < DTLS_SILENCE_MAX);
         self.stats.ended += (before - self.secured.len()) as u64;
@@ -342,14 +341,15 @@ impl Dtls {
             _ if was_secured => self.stats.ended += 1,
             End::Untrusted(error) => {
                 tracing::warn!(%address, error = %ErrorChain::new(&error), "DTLS rejected the certificate of the server");
-                self.stats.failed += 1;
+                self.stats.refusals.count(DtlsRefusal::UntrustedCertificate);
                 self.untrusted = Some(error);
             }
             End::Failed(why) => {
                 tracing::debug!(%address, why, "DTLS handshake failed");
-                self.stats.failed += 1;
+                self.stats.refusals.count(DtlsRefusal::HandshakeFailed);
             }
-            End::Closed => self.stats.failed += 1,
+            End::TimedOut => self.stats.refusals.count(DtlsRefusal::HandshakeTimeout),
+            End::Closed => self.stats.refusals.count(DtlsRefusal::HandshakeFailed),
         }
     }
 
@@ -370,7 +370,7 @@ impl Dtls {
                     self.stats.ended += 1;
                 }
                 _ => {
-                    self.stats.full += 1;
+                    self.stats.refusals.count(DtlsRefusal::AssociationsFull);
                     return false;
                 }
             }
@@ -391,7 +391,7 @@ impl Dtls {
                 true
             }
             None => {
-                self.stats.full += 1;
+                self.stats.refusals.count(DtlsRefusal::HandshakesFull);
                 false
             }
         }
