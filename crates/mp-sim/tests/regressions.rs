@@ -15,6 +15,7 @@ const FOUND: &[(u64, &str)] = &[
         4663,
         "a child added to a node that moved at once was announced to peers that no longer had the node",
     ),
+    (6023, "the checker took a restarted server for the one that a client had timed out"),
     (6253, "peers without a moved node were sent the paths of its children, and never again"),
     (9061, "a message sent by a method after the disconnect was accepted and lost"),
     (

@@ -15,8 +15,9 @@ use crate::programs::Programs;
 /// Checker of timeouts.
 #[derive(Debug, Default)]
 pub struct TimeoutChecker {
-    /// Remote peer of each connection.
-    connections: BTreeMap<(RunId, EndpointId, ConnectionId), PeerId>,
+    /// Remote peer of each connection, and the program that had the peer's id when the connection
+    /// opened. A later program may have the same id: a server that is started again is peer 1, too.
+    connections: BTreeMap<(RunId, EndpointId, ConnectionId), (PeerId, Option<RunId>)>,
     leaving: BTreeSet<RunId>,
     /// Pairs of a program and a peer whose connection it has closed.
     ended: BTreeSet<(RunId, PeerId)>,
@@ -62,20 +63,19 @@ impl Checker for TimeoutChecker {
                 endpoint,
                 event: EndpointEvent::Connected(connection, Some(peer)),
             } => {
-                self.connections.insert((run, *endpoint, *connection), *peer);
+                let other = programs.run_of(*peer);
+                self.connections.insert((run, *endpoint, *connection), (*peer, other));
             }
             FactKind::Endpoint {
                 endpoint,
                 event: EndpointEvent::Disconnected(connection, reason),
             } => {
-                let Some(peer) = self.connections.remove(&(run, *endpoint, *connection)) else {
-                    return Ok(());
-                };
+                let connection = self.connections.remove(&(run, *endpoint, *connection));
+                let Some((peer, other)) = connection else { return Ok(()) };
                 if *reason != DisconnectReason::Timeout {
                     self.ended.insert((run, peer));
                     return Ok(());
                 }
-                let other = programs.run_of(peer);
                 let other = other.and_then(|other| Some((other, programs.record(other)?)));
                 if let (Some((other, record)), Some(this)) = (other, programs.record(run))
                     && record.is_alive
