@@ -17,6 +17,9 @@ pub trait Reason: Copy + Eq + fmt::Debug + fmt::Display + 'static {
 
     /// Returns the name in snake_case, for metrics. It does not change when the text does.
     fn label(self) -> &'static str;
+
+    /// Returns the text for people, which `Display` writes, too.
+    fn text(self) -> &'static str;
 }
 
 /// Number of occurrences of each reason.
@@ -115,13 +118,17 @@ macro_rules! reasons {
                     $(Self::$name => $label,)*
                 }
             }
+
+            fn text(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)*
+                }
+            }
         }
 
         impl ::std::fmt::Display for $enum {
             fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
-                f.write_str(match self {
-                    $(Self::$name => $text,)*
-                })
+                f.write_str($crate::Reason::text(*self))
             }
         }
 

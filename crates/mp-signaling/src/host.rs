@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::task::{Context, Poll};
 
-use mp_core::{ConnectionId, Instant, PeerId, Rng, RunningClock};
+use mp_core::{ConnectionId, Instant, PeerId, Reason as _, Rng, RunningClock};
 use mp_transport_webrtc::{SdpKind, Signal, Signaling, SignalingError};
 use mp_transport_ws::{TextAction, TextService};
 
@@ -76,7 +76,7 @@ impl LobbyHost {
                     self.actions.push_back(TextAction::Send { session, text });
                 }
                 Output::Close { socket, reason } => {
-                    tracing::debug!(?socket, reason = reason.text(), "signaling ends");
+                    tracing::debug!(?socket, %reason, "signaling ends");
                     let (session, code) = (session_of(socket), reason.code());
                     let reason = reason.text().to_owned();
                     self.actions.push_back(TextAction::Close { session, code, reason });

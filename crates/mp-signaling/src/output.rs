@@ -50,37 +50,39 @@ pub enum Output {
     },
 }
 
-/// The reason why the server closes a socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum CloseReason {
-    /// No lobby was joined in time.
-    NotJoined,
-    /// A message was malformed or not allowed.
-    InvalidMessage,
-    /// Too many messages were received.
-    TooManyMessages,
-    /// A lobby was joined a second time.
-    AlreadyJoined,
-    /// The lobby does not exist.
-    NoLobby,
-    /// The lobby is sealed.
-    Sealed,
-    /// The lobby has the maximum number of members.
-    LobbyFull,
-    /// The server has the maximum number of lobbies or sockets.
-    ServerFull,
-    /// The destination is not a member of the lobby.
-    NoDestination,
-    /// The host of the lobby left.
-    HostLeft,
-    /// The lobby is complete: [`SEAL_TIMEOUT`](crate::limits::SEAL_TIMEOUT) has passed since SEAL.
-    SealComplete,
-    /// The member sent no offer in time to the server that hosts the lobby.
-    NoOffer,
-    /// The member's connection to the server that hosts the lobby ended, or could not be
-    /// established.
-    ConnectionEnded,
+mp_core::reasons! {
+    /// The reason why the server closes a socket. Its text is that of the close frame, which is the
+    /// demo's where the demo has one.
+    pub enum CloseReason {
+        /// No lobby was joined in time.
+        NotJoined = "not_joined" => "Have not joined lobby yet",
+        /// A message was malformed or not allowed.
+        InvalidMessage = "invalid_message" => "Invalid message format",
+        /// Too many messages were received.
+        TooManyMessages = "too_many_messages" => "Too many messages",
+        /// A lobby was joined a second time.
+        AlreadyJoined = "already_joined" => "Already in a lobby",
+        /// The lobby does not exist.
+        NoLobby = "no_lobby" => "Lobby does not exist",
+        /// The lobby is sealed.
+        Sealed = "sealed" => "Lobby is sealed",
+        /// The lobby has the maximum number of members.
+        LobbyFull = "lobby_full" => "Lobby is full",
+        /// The server has the maximum number of lobbies or sockets.
+        ServerFull = "server_full" => "Server is full",
+        /// The destination is not a member of the lobby.
+        NoDestination = "no_destination" => "Invalid destination",
+        /// The host of the lobby left.
+        HostLeft = "host_left" => "Room host has disconnected",
+        /// The lobby is complete: [`SEAL_TIMEOUT`](crate::limits::SEAL_TIMEOUT) has passed since
+        /// SEAL.
+        SealComplete = "seal_complete" => "Seal complete",
+        /// The member sent no offer in time to the server that hosts the lobby.
+        NoOffer = "no_offer" => "No offer received",
+        /// The member's connection to the server that hosts the lobby ended, or could not be
+        /// established.
+        ConnectionEnded = "connection_ended" => "Connection has ended",
+    }
 }
 
 impl CloseReason {
@@ -92,23 +94,14 @@ impl CloseReason {
             _ => 4_000,
         }
     }
+}
 
-    /// Returns the text of the close frame, which is the demo's where the demo has one.
-    pub const fn text(self) -> &'static str {
-        match self {
-            Self::NotJoined => "Have not joined lobby yet",
-            Self::InvalidMessage => "Invalid message format",
-            Self::TooManyMessages => "Too many messages",
-            Self::AlreadyJoined => "Already in a lobby",
-            Self::NoLobby => "Lobby does not exist",
-            Self::Sealed => "Lobby is sealed",
-            Self::LobbyFull => "Lobby is full",
-            Self::ServerFull => "Server is full",
-            Self::NoDestination => "Invalid destination",
-            Self::HostLeft => "Room host has disconnected",
-            Self::SealComplete => "Seal complete",
-            Self::NoOffer => "No offer received",
-            Self::ConnectionEnded => "Connection has ended",
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_the_names_in_snake_case() {
+        mp_core::testing::assert_labels_are_names::<CloseReason>();
     }
 }

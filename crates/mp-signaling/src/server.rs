@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::IpAddr;
 
-use mp_core::{Instant, PeerId, Rng, RunningClock};
+use mp_core::{Instant, PeerId, ReasonCounts, Rng, RunningClock};
 
 use crate::limits::{
     JOIN_TIMEOUT, LOBBIES_MAX, LOBBY_NAME_BYTES_MAX, MEMBERS_MAX, NAME_ATTEMPTS, SEAL_TIMEOUT,
@@ -56,8 +56,8 @@ pub struct SignalingStats {
     pub relayed_messages: u64,
     /// Candidates dropped because no client could parse them, including end-of-candidates.
     pub dropped_candidates: u64,
-    /// Sockets closed for a reason other than the regular end of their lobby.
-    pub rejected_sockets: u64,
+    /// Sockets closed by the server, by reason.
+    pub closed_sockets: ReasonCounts<CloseReason>,
 }
 
 /// The server of Godot's signaling demo.
@@ -372,7 +372,7 @@ impl SignalingServer {
 
     fn close(&mut self, socket: SocketId, reason: CloseReason) {
         if self.sockets.contains_key(&socket) {
-            self.stats.rejected_sockets += 1;
+            self.stats.closed_sockets.count(reason);
             self.outputs.push_back(Output::Close { socket, reason });
             self.forget(socket);
         }
@@ -406,6 +406,7 @@ impl SignalingServer {
     fn end_lobby(&mut self, name: &str, reason: CloseReason) {
         let Some(lobby) = self.lobbies.remove(name) else { return };
         for (_, socket) in lobby.members() {
+            self.stats.closed_sockets.count(reason);
             self.outputs.push_back(Output::Close { socket, reason });
             self.forget(socket);
         }

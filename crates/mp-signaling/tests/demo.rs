@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use mp_core::{Instant, PeerId, Rng};
+use mp_core::{Instant, PeerId, ReasonCounts, Rng};
 use mp_signaling::{
     CloseReason, Message, MessageKind, Output, SignalingOptions, SignalingServer, SocketId,
 };
@@ -20,6 +20,8 @@ struct Demo {
     sent: BTreeMap<SocketId, Vec<Message>>,
     order: Vec<(SocketId, Message)>,
     closed: Vec<(SocketId, CloseReason)>,
+    /// Sockets closed, by reason.
+    counts: ReasonCounts<CloseReason>,
     others: Vec<Output>,
 }
 
@@ -35,6 +37,7 @@ impl Demo {
             sent: BTreeMap::new(),
             order: Vec::new(),
             closed: Vec::new(),
+            counts: ReasonCounts::default(),
             others: Vec::new(),
         }
     }
@@ -46,10 +49,14 @@ impl Demo {
                     self.order.push((socket, message.clone()));
                     self.sent.entry(socket).or_default().push(message);
                 }
-                Output::Close { socket, reason } => self.closed.push((socket, reason)),
+                Output::Close { socket, reason } => {
+                    self.closed.push((socket, reason));
+                    self.counts.count(reason);
+                }
                 other => self.others.push(other),
             }
         }
+        assert_eq!(self.server.stats().closed_sockets, self.counts);
     }
 
     fn open(&mut self, socket: SocketId) {
