@@ -77,7 +77,7 @@ fn receive<'a>(
     // Every timer moves forward or ends the connection.
     for _ in 0..4 {
         let Some(due) = connection.due().filter(|_| connection.end().is_none()) else { break };
-        connection.handle_timeout(due);
+        connection.handle_timeout(due, session);
         connection.transmit(due, &mut out, session);
         assert!(connection.end().is_some() || connection.due().is_none_or(|next| next > due));
     }

@@ -63,6 +63,7 @@ pub use info::WebSocketPeerInfo;
 pub use mp_tls as tls;
 pub use options::{ClientOptions, CreateError, ServerOptions, WebSocketSettings};
 pub use peer::{ServerStats, WebSocketMultiplayerPeer};
+pub use proto::refusal::{MessageRefusal, RequestRefusal};
 pub use proto::session::LastClose;
 pub use proto::url::{Url, UrlError};
 pub use text::{TextAction, TextOptions, TextService};

@@ -13,8 +13,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use mp_core::{
     CloseMode, ConnectionId, ConnectionStats, ConnectionStatus, DisconnectReason, Instant,
-    MultiplayerPeer, OutgoingPacket, PeerEvent, PeerId, Readiness, SendError, SharedLimit,
-    TransferMode,
+    MultiplayerPeer, OutgoingPacket, PeerEvent, PeerId, Readiness, ReasonCounts, SendError,
+    SharedLimit, TransferMode,
 };
 
 use self::establish::{Acceptor, ConnectAttempt};
@@ -28,6 +28,7 @@ use crate::limits::{
     BYTES_PER_POLL, CONNECTION_BYTES_PER_POLL, EVENTS_PER_POLL, WAITING_BYTES_OF_EACH,
 };
 use crate::options::{ClientOptions, CreateError, ServerOptions, listen_any, rng};
+use crate::proto::refusal::{MessageRefusal, RequestRefusal};
 use crate::proto::response::SentRequest;
 use crate::proto::session::{LastClose, Session};
 use crate::proto::url::Url;
@@ -94,8 +95,10 @@ pub struct ServerStats {
     /// Connections closed because of an incomplete message while all connections exceeded
     /// [`WebSocketSettings::waiting_bytes`](crate::WebSocketSettings::waiting_bytes).
     pub shed: u64,
-    /// Requests rejected because of [`ServerOptions::allowed_origins`].
-    pub forbidden: u64,
+    /// Requests refused, by reason.
+    pub refused_requests: ReasonCounts<RequestRefusal>,
+    /// Messages and frames refused, by reason. Each closed its connection.
+    pub refused_messages: ReasonCounts<MessageRefusal>,
     /// Text sessions opened.
     pub text_sessions: u64,
 }
@@ -295,7 +298,8 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
     /// Returns the counters of a server.
     pub const fn server_stats(&self) -> ServerStats {
         ServerStats {
-            forbidden: self.session.forbidden,
+            refused_requests: self.session.refused_requests,
+            refused_messages: self.session.refused_messages,
             text_sessions: self.session.text.opened(),
             ..self.stats
         }
@@ -402,7 +406,7 @@ impl<S: StreamSource> WebSocketMultiplayerPeer<S> {
                 mp_core::bug!("slot {slot} has a timer, but no connection");
                 return;
             };
-            entry.connection.handle_timeout(now);
+            entry.connection.handle_timeout(now, &mut self.session);
             self.update(slot);
         }
     }

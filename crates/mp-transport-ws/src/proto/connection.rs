@@ -14,7 +14,7 @@ use mp_core::{
 };
 
 use super::messages::{MessageKind, Messages};
-use super::request;
+use super::refusal::{RefusedRequest, RequestRefusal};
 use super::response::SentRequest;
 use super::session::Session;
 use super::tls::{Tls, TlsFailure, TlsInput};
@@ -197,10 +197,12 @@ impl Connection {
     }
 
     /// Handles expired timers.
-    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+    pub(crate) fn handle_timeout(&mut self, now: Instant, session: &mut Session) {
         if self.deadline.is_some_and(|deadline| now >= deadline) {
             if matches!(self.phase, Phase::Handshake { sent: None, .. }) {
-                self.queue_output(&request::request_timeout());
+                let refused = RefusedRequest::from(RequestRefusal::Timeout);
+                session.refused_requests.count(refused.refusal);
+                self.queue_output(&refused.response);
             }
             return self.handle_disconnect(DisconnectReason::Timeout);
         }

@@ -9,6 +9,7 @@ use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig, WebSocketContext};
 use tungstenite::{Error, Message, Utf8Bytes};
 
+use super::refusal::MessageRefusal;
 use crate::limits::{FRAME_READ_BYTES, FRAMES_PER_RECEIVE_MAX};
 
 /// The framing of an open connection.
@@ -64,20 +65,20 @@ impl Messages {
     ///
     /// # Errors
     ///
-    /// Returns the close code for a protocol violation. The caller must close the connection with
-    /// it and pass no more bytes.
+    /// Returns the reason for which a message or frame is refused. The caller must close the
+    /// connection with its code and pass no more bytes.
     pub(crate) fn receive(
         &mut self,
         bytes: &mut &[u8],
         output: &mut Vec<u8>,
-    ) -> Result<Option<Incoming>, u16> {
+    ) -> Result<Option<Incoming>, MessageRefusal> {
         for _ in 0..FRAMES_PER_RECEIVE_MAX {
             let len = bytes.len();
             let read = self.context.read(&mut Wire { bytes, output });
             self.unfinished += len - bytes.len();
             let incoming = match read {
                 Ok(Message::Binary(_)) if self.kind == MessageKind::Text => {
-                    return Err(CloseCode::Unsupported.into());
+                    return Err(MessageRefusal::NotText);
                 }
                 Ok(Message::Binary(payload)) => self.finished(&payload),
                 Ok(Message::Text(text)) => self.finished(text.as_bytes()),
@@ -96,12 +97,12 @@ impl Messages {
                 Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
                     return Ok(None);
                 }
-                Err(error) => return Err(code_of(&error)),
+                Err(error) => return Err(refusal_of(&error)),
             };
             return Ok(Some(incoming));
         }
         // tungstenite makes no progress: it returned frames without consuming bytes.
-        Err(CloseCode::Protocol.into())
+        Err(MessageRefusal::InvalidFrame)
     }
 
     /// Appends a message to `output`.
@@ -148,14 +149,12 @@ impl Messages {
     }
 }
 
-/// Returns the close code for a protocol violation (RFC 6455, 7.4.1).
-fn code_of(error: &Error) -> u16 {
+fn refusal_of(error: &Error) -> MessageRefusal {
     match error {
-        Error::Utf8(_) => CloseCode::Invalid,
-        Error::Capacity(CapacityError::MessageTooLong { .. }) => CloseCode::Size,
-        _ => CloseCode::Protocol,
+        Error::Utf8(_) => MessageRefusal::NotUtf8,
+        Error::Capacity(CapacityError::MessageTooLong { .. }) => MessageRefusal::TooLong,
+        _ => MessageRefusal::InvalidFrame,
     }
-    .into()
 }
 
 /// The stream of tungstenite: received bytes, and an output buffer that accepts everything.

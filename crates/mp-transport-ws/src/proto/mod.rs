@@ -11,6 +11,7 @@ pub(crate) mod connection;
 pub(crate) mod http;
 pub(crate) mod messages;
 pub(crate) mod pages;
+pub(crate) mod refusal;
 pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod session;

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use httparse::{EMPTY_HEADER, Header, Request, Status};
 use tungstenite::handshake::derive_accept_key;
 
-use super::http::{closing_response, elements, values};
+use super::http::{elements, values};
 use super::pages::page;
+use super::refusal::{RefusedRequest, RequestRefusal};
 use crate::limits::{HEAD_BYTES_MAX, HEADERS_MAX};
 
 /// Settings of a server's handshakes.
@@ -34,10 +35,10 @@ pub(crate) enum RequestOutcome {
     Incomplete,
     /// A valid request for a WebSocket.
     Upgrade(Upgrade),
-    /// Another request, with its response.
+    /// A request for a page, with its response.
     Respond(Vec<u8>),
-    /// A request from a web page that may not connect, with its response.
-    Forbidden(Vec<u8>),
+    /// A request that is refused.
+    Refuse(RefusedRequest),
 }
 
 /// A request for a WebSocket.
@@ -65,45 +66,32 @@ pub(crate) fn parse(head: &[u8], rules: &RequestRules) -> RequestOutcome {
             let method = request.method.unwrap_or_default();
             let target = request.path.unwrap_or_default();
             if is_forbidden(request.headers, &rules.allowed_origins) {
-                let body = "Web pages of this origin may not connect.\n";
-                return RequestOutcome::Forbidden(closing_response(
-                    "403 Forbidden",
-                    &[],
-                    body,
-                    true,
-                ));
+                return RequestOutcome::Refuse(RequestRefusal::ForbiddenOrigin.into());
+            }
+            if !is_upgrade(request.headers) {
+                let path = Target::parse(target).path;
+                return match page(method, path.split('?').next().unwrap_or_default()) {
+                    Ok(response) => RequestOutcome::Respond(response),
+                    Err(refused) => RequestOutcome::Refuse(refused),
+                };
             }
             match parse_upgrade(method, target, request.headers, rules) {
                 Ok(upgrade) => RequestOutcome::Upgrade(Upgrade { len, ..upgrade }),
-                Err(response) => RequestOutcome::Respond(response),
+                Err(refused) => RequestOutcome::Refuse(refused),
             }
         }
         Ok(Status::Partial) if head.len() <= HEAD_BYTES_MAX => RequestOutcome::Incomplete,
         Ok(_) | Err(httparse::Error::TooManyHeaders) => {
-            let body = format!(
-                "The headers are longer than {HEAD_BYTES_MAX} bytes, or there are too many.\n"
+            let text = format!(
+                "The headers are longer than {HEAD_BYTES_MAX} bytes, or there are too many."
             );
-            RequestOutcome::Respond(closing_response(
-                "431 Request Header Fields Too Large",
-                &[],
-                &body,
-                true,
-            ))
+            RequestOutcome::Refuse(RefusedRequest::with_text(RequestRefusal::HeadTooLarge, &text))
         }
-        Err(error) => RequestOutcome::Respond(bad_request(&format!(
-            "This is not an HTTP/1.1 request: {error}."
-        ))),
+        Err(error) => {
+            let text = format!("This is not an HTTP/1.1 request: {error}.");
+            RequestOutcome::Refuse(RefusedRequest::with_text(RequestRefusal::NotHttp, &text))
+        }
     }
-}
-
-/// Returns the response to an incomplete request after the handshake timeout.
-pub(crate) fn request_timeout() -> Vec<u8> {
-    closing_response("408 Request Timeout", &[], "The handshake took too long.\n", true)
-}
-
-/// Returns the response to a client that is not accepted at the moment.
-pub(crate) fn unavailable(why: &str) -> Vec<u8> {
-    closing_response("503 Service Unavailable", &[], why, true)
 }
 
 fn parse_upgrade(
@@ -111,40 +99,38 @@ fn parse_upgrade(
     target: &str,
     headers: &[Header<'_>],
     rules: &RequestRules,
-) -> Result<Upgrade, Vec<u8>> {
+) -> Result<Upgrade, RefusedRequest> {
     let Target { authority, path } = Target::parse(target);
     let has = |name, token: &str| elements(headers, name).any(|e| e.eq_ignore_ascii_case(token));
-    if !has("Upgrade", "websocket") {
-        return Err(page(method, path.split('?').next().unwrap_or_default()));
-    }
-    let reject = |why: &str| Err(bad_request(why));
+    let refuse = |refusal: RequestRefusal| Err(refusal.into());
     if method != "GET" {
-        return reject("A WebSocket is opened with GET.");
+        return refuse(RequestRefusal::NotGet);
     }
     if !path.starts_with('/') {
-        return reject("The target of the request is neither a path nor a URL.");
+        return refuse(RequestRefusal::InvalidTarget);
     }
     if !has("Connection", "Upgrade") {
-        return reject("The header \"Connection: Upgrade\" is missing.");
+        return refuse(RequestRefusal::NoConnectionUpgrade);
     }
     if values(headers, "Sec-WebSocket-Version").next() != Some("13") {
-        let body = "Only version 13 of WebSocket is supported.\n";
-        let header = "Sec-WebSocket-Version: 13";
-        return Err(closing_response("426 Upgrade Required", &[header], body, true));
+        return refuse(RequestRefusal::UnsupportedVersion);
     }
     let Some(key) = values(headers, "Sec-WebSocket-Key").next().filter(|key| !key.is_empty())
     else {
-        return reject("The header Sec-WebSocket-Key is missing.");
+        return refuse(RequestRefusal::NoKey);
     };
     let is_text =
         rules.text_path.as_deref().is_some_and(|text| path.split('?').next() == Some(text));
     let supported = if is_text { &[][..] } else { rules.supported_protocols.as_slice() };
     let Ok(protocol) = choose_protocol(headers, supported) else {
-        let why = match supported {
-            [] => "No subprotocol is supported, but some are requested.".to_owned(),
-            known => format!("A subprotocol is required, one of: {}.", known.join(", ")),
-        };
-        return reject(&why);
+        let refusal = RequestRefusal::NoSubprotocol;
+        return Err(match supported {
+            [] => refusal.into(),
+            known => {
+                let text = format!("A subprotocol is required, one of: {}.", known.join(", "));
+                RefusedRequest::with_text(refusal, &text)
+            }
+        });
     };
     let scheme = if rules.secure { "wss" } else { "ws" };
     let host = authority.or_else(|| values(headers, "Host").next()).unwrap_or_default();
@@ -234,11 +220,11 @@ fn forwarded_for(headers: &[Header<'_>], proxies: usize) -> Option<SocketAddr> {
 /// Returns whether a request for a WebSocket is from a web page that may not connect. Browsers
 /// always send the page's origin; other programs send none.
 fn is_forbidden(headers: &[Header<'_>], allowed: &[String]) -> bool {
-    let is_upgrade = elements(headers, "Upgrade").any(|e| e.eq_ignore_ascii_case("websocket"));
     let is_allowed = |origin: &str| allowed.iter().any(|it| it.eq_ignore_ascii_case(origin));
-    !allowed.is_empty() && is_upgrade && !values(headers, "Origin").all(is_allowed)
+    !allowed.is_empty() && is_upgrade(headers) && !values(headers, "Origin").all(is_allowed)
 }
 
-fn bad_request(why: &str) -> Vec<u8> {
-    closing_response("400 Bad Request", &[], &format!("{why}\n"), true)
+/// Returns whether a request is for a WebSocket.
+fn is_upgrade(headers: &[Header<'_>]) -> bool {
+    elements(headers, "Upgrade").any(|element| element.eq_ignore_ascii_case("websocket"))
 }

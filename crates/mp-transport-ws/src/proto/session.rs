@@ -3,8 +3,9 @@
 use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
-use mp_core::{ConnectionStatus, PeerEvent, PeerId, Rng};
+use mp_core::{ConnectionStatus, PeerEvent, PeerId, ReasonCounts, Rng};
 
+use super::refusal::{MessageRefusal, RequestRefusal};
 use super::request::RequestRules;
 use super::text::TextSessions;
 
@@ -18,8 +19,8 @@ pub(crate) struct Session {
     pub(crate) status: ConnectionStatus,
     pub(crate) is_refusing: bool,
     pub(crate) events: VecDeque<PeerEvent>,
-    /// Number of requests rejected because of [`RequestRules::allowed_origins`].
-    pub(crate) forbidden: u64,
+    pub(crate) refused_requests: ReasonCounts<RequestRefusal>,
+    pub(crate) refused_messages: ReasonCounts<MessageRefusal>,
     pub(crate) text: TextSessions,
     /// Peer ids of a server's clients.
     ids: HashSet<PeerId>,
@@ -80,7 +81,8 @@ impl Session {
             status,
             is_refusing: false,
             events: VecDeque::new(),
-            forbidden: 0,
+            refused_requests: ReasonCounts::default(),
+            refused_messages: ReasonCounts::default(),
             text: TextSessions::default(),
             ids: HashSet::new(),
             last_close: None,

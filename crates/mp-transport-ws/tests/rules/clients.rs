@@ -8,12 +8,20 @@ use mp_core::{
 };
 use mp_transport_ws::limits::HANDSHAKE_TIMEOUT;
 use mp_transport_ws::testing::StreamConditions;
-use mp_transport_ws::{ClientOptions, CreateError, ServerOptions, WebSocketMultiplayerPeer};
+use mp_transport_ws::{
+    ClientOptions, CreateError, MessageRefusal, ServerOptions, WebSocketMultiplayerPeer,
+};
 
 use crate::common::*;
 
 /// Runs a client whose server sends `said`. Returns the client's status and events.
 fn client_after(said: &[u8]) -> (ConnectionStatus, Vec<PeerEvent>) {
+    let (client, events) = run_client(said);
+    (client.connection_status(), events)
+}
+
+/// Runs a client whose server sends `said`. Returns the client and its events.
+fn run_client(said: &[u8]) -> (Peer, Vec<PeerEvent>) {
     let mut world = World::new(StreamConditions::default());
     let mut listener = world.network.listener();
     let mut client = world.client(ClientOptions::default());
@@ -29,7 +37,7 @@ fn client_after(said: &[u8]) -> (ConnectionStatus, Vec<PeerEvent>) {
     let mut events = world.turn(&mut client);
     world.pass(HANDSHAKE_TIMEOUT);
     events.extend(world.turn(&mut client));
-    (client.connection_status(), events)
+    (client, events)
 }
 
 fn replace(text: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
@@ -79,6 +87,15 @@ fn client_connects_through_proxies_that_add_to_the_response() {
         let id = frame(0x82, &5i32.to_le_bytes(), None);
         let (status, _) = client_after(&[&said[..], &id].concat());
         assert_eq!(status, ConnectionStatus::Connected, "{}", String::from_utf8_lossy(&said));
+    }
+}
+
+#[test]
+fn first_message_that_is_no_peer_id_is_counted() {
+    for message in [frame(0x82, &1i32.to_le_bytes(), None), frame(0x82, b"five!", None)] {
+        let (client, _) = run_client(&[OPEN, &message].concat());
+        let refused: Vec<_> = client.server_stats().refused_messages.iter().collect();
+        assert_eq!(refused, [(MessageRefusal::NoPeerId, 1)]);
     }
 }
 

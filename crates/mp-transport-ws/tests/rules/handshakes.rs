@@ -8,19 +8,27 @@ use mp_core::{
 };
 use mp_transport_ws::limits::HANDSHAKE_TIMEOUT;
 use mp_transport_ws::testing::StreamConditions;
-use mp_transport_ws::{ClientOptions, ServerOptions};
+use mp_transport_ws::{ClientOptions, RequestRefusal, ServerOptions};
 
 use crate::common::*;
 
-/// Returns the response of a server to `said`, and checks that the server then waits for the end.
+/// Returns the response of a server to `said`.
 fn answer(options: ServerOptions, said: &[u8]) -> String {
+    answer_and_refusals(options, said).0
+}
+
+/// Returns the response of a server to `said`, and the refused requests.
+fn answer_and_refusals(
+    options: ServerOptions,
+    said: &[u8],
+) -> (String, Vec<(RequestRefusal, u64)>) {
     let mut world = World::new(StreamConditions::default());
     let mut server = world.server(options);
     let mut raw_peer = world.raw_peer();
     raw_peer.send(said);
     world.turn(&mut server);
     raw_peer.receive();
-    raw_peer.text()
+    (raw_peer.text(), server.server_stats().refused_requests.iter().collect())
 }
 
 #[test]
@@ -37,8 +45,14 @@ fn healthz_responds_and_other_pages_do_not_exist() {
         ("GET /index.html HTTP/1.0\r\n\r\n", "404 Not Found", true),
         ("POST /healthz HTTP/1.1\r\nContent-Length: 0\r\n\r\n", "405 Method Not Allowed", true),
     ] {
-        let answer = answer(ServerOptions::default(), request.as_bytes());
+        let (answer, refused) = answer_and_refusals(ServerOptions::default(), request.as_bytes());
         assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{request}: {answer}");
+        let expected = match status {
+            "404 Not Found" => vec![(RequestRefusal::NotFound, 1)],
+            "405 Method Not Allowed" => vec![(RequestRefusal::MethodNotAllowed, 1)],
+            _ => vec![],
+        };
+        assert_eq!(refused, expected, "{request}");
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         assert!(head.contains("Connection: close"), "{head}");
         assert_eq!(!body.is_empty(), has_body, "{request}");
@@ -62,22 +76,27 @@ fn invalid_handshake_gets_a_response_with_the_reason() {
     let many = (0..70).map(|n| format!("X-{n}: 1\r\n")).collect::<String>();
     let long = format!("X-Long: {}\r\n", "x".repeat(4_096));
     let text = |more: &str| String::from_utf8(request("/", more)).unwrap();
-    for (request, status) in [
-        (without("Connection"), "400 "),
-        (without("Sec-WebSocket-Key"), "400 "),
-        (without("Sec-WebSocket-Version"), "426 "),
-        (text("").replace("Version: 13", "Version: 8"), "426 "),
-        (text("").replace("GET", "POST"), "400 "),
-        (text("Sec-WebSocket-Protocol: unknown\r\n"), "400 "),
-        (text(&many), "431 "),
-        (text(&long), "431 "),
-        (format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(5_000)), "431 "),
-        ("\x16\x03\x01\x02\0\x01\0\x01\u{FC}".to_owned(), "400 "),
-        ("GET / HTTP/1.1\r\nno header\r\n\r\n".to_owned(), "400 "),
-        ("hello\r\n\r\n".to_owned(), "400 "),
+    for (request, status, refusal) in [
+        (without("Connection"), "400 ", RequestRefusal::NoConnectionUpgrade),
+        (without("Sec-WebSocket-Key"), "400 ", RequestRefusal::NoKey),
+        (without("Sec-WebSocket-Version"), "426 ", RequestRefusal::UnsupportedVersion),
+        (text("").replace("Version: 13", "Version: 8"), "426 ", RequestRefusal::UnsupportedVersion),
+        (text("").replace("GET", "POST"), "400 ", RequestRefusal::NotGet),
+        (text("Sec-WebSocket-Protocol: unknown\r\n"), "400 ", RequestRefusal::NoSubprotocol),
+        (text(&many), "431 ", RequestRefusal::HeadTooLarge),
+        (text(&long), "431 ", RequestRefusal::HeadTooLarge),
+        (
+            format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(5_000)),
+            "431 ",
+            RequestRefusal::HeadTooLarge,
+        ),
+        ("\x16\x03\x01\x02\0\x01\0\x01\u{FC}".to_owned(), "400 ", RequestRefusal::NotHttp),
+        ("GET / HTTP/1.1\r\nno header\r\n\r\n".to_owned(), "400 ", RequestRefusal::NotHttp),
+        ("hello\r\n\r\n".to_owned(), "400 ", RequestRefusal::NotHttp),
     ] {
-        let answer = answer(ServerOptions::default(), request.as_bytes());
+        let (answer, refused) = answer_and_refusals(ServerOptions::default(), request.as_bytes());
         assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{request:?}: {answer:?}");
+        assert_eq!(refused, [(refusal, 1)], "{request:?}");
     }
 }
 
@@ -136,6 +155,7 @@ fn slow_handshake_gets_a_response_and_is_closed_at_its_timeout() {
         world.turn(&mut server);
         raw_peer.receive();
         assert!(raw_peer.text().starts_with("HTTP/1.1 408 "), "{}", raw_peer.text());
+        assert_eq!(server.server_stats().refused_requests.get(RequestRefusal::Timeout), 1);
         assert!(raw_peer.end.is_some() && server.open_handshakes() == 0);
     }
 }
@@ -217,8 +237,9 @@ fn request_target_may_be_an_absolute_url() {
         assert_eq!(origin.url(), Some(url), "{target}");
     }
     for target in ["*", "room", "b:7801", "ftp://b/room", "http:///room"] {
-        let answer = answer(ServerOptions::default(), &request(target, ""));
+        let (answer, refused) = answer_and_refusals(ServerOptions::default(), &request(target, ""));
         assert!(answer.starts_with("HTTP/1.1 400 "), "{target}: {answer}");
+        assert_eq!(refused, [(RequestRefusal::InvalidTarget, 1)], "{target}");
     }
 }
 
@@ -270,8 +291,22 @@ fn full_server_rejects_new_clients_with_503() {
         world.turn(&mut server);
     }
     assert_eq!(second.connection_status(), ConnectionStatus::Disconnected);
+    assert_eq!(server.server_stats().refused_requests.get(RequestRefusal::ServerFull), 1);
     server.disconnect(id, DisconnectReason::Kicked, CloseMode::Immediate);
     world.joined(&mut server);
+}
+
+#[test]
+fn refusing_server_rejects_new_clients_with_503() {
+    let mut world = World::new(StreamConditions::default());
+    let mut server = world.server(ServerOptions::default());
+    server.set_refuse_new_connections(true);
+    let mut raw_peer = world.raw_peer();
+    raw_peer.send(&request("/", ""));
+    world.turn(&mut server);
+    assert!(raw_peer.take().starts_with(b"HTTP/1.1 503 "));
+    let refused: Vec<_> = server.server_stats().refused_requests.iter().collect();
+    assert_eq!(refused, [(RequestRefusal::Refusing, 1)]);
 }
 
 #[test]

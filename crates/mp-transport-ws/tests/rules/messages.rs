@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use mp_core::{CloseMode, DisconnectReason, MultiplayerPeer, PeerEvent, TransferMode};
-use mp_transport_ws::ServerOptions;
 use mp_transport_ws::testing::StreamConditions;
+use mp_transport_ws::{MessageRefusal, ServerOptions};
 
 use crate::common::*;
 
@@ -30,6 +30,13 @@ fn protocol_violation_closes_the_connection_with_its_close_code() {
         let read = frames(&mut raw_peer.take());
         let expected = u16::to_be_bytes(code).to_vec();
         assert_eq!((read[0].first, &read[0].payload), (0x88, &expected), "{said:02X?}");
+        let refusal = match code {
+            1002 => MessageRefusal::InvalidFrame,
+            1007 => MessageRefusal::NotUtf8,
+            _ => MessageRefusal::TooLong,
+        };
+        let refused: Vec<_> = server.server_stats().refused_messages.iter().collect();
+        assert_eq!(refused, [(refusal, 1)], "{said:02X?}");
         assert_eq!(raw_peer.end, Some(true), "the server shuts the connection down");
         raw_peer.shutdown();
         events.extend(world.turn(&mut server));

@@ -8,7 +8,9 @@ use std::time::Duration;
 use mp_core::{ConnectionId, Instant, MultiplayerPeer, PeerEvent};
 use mp_transport_ws::limits::{CLOSE_FRAME_TIMEOUT, TEXT_QUEUE_BYTES_MAX};
 use mp_transport_ws::testing::StreamConditions;
-use mp_transport_ws::{ServerOptions, TextAction, TextOptions, TextService};
+use mp_transport_ws::{
+    MessageRefusal, RequestRefusal, ServerOptions, TextAction, TextOptions, TextService,
+};
 
 use crate::common::*;
 
@@ -146,7 +148,10 @@ fn messages_go_both_ways_as_text_frames() {
 #[test]
 fn binary_and_too_long_messages_close_a_text_session() {
     let long = vec![b'x'; 101];
-    for (said, code) in [(masked(0x82, b"ab"), 1003_u16), (masked(0x81, &long), 1009)] {
+    for (said, code, refusal) in [
+        (masked(0x82, b"ab"), 1003_u16, MessageRefusal::NotText),
+        (masked(0x81, &long), 1009, MessageRefusal::TooLong),
+    ] {
         let mut world = World::new(StreamConditions::default());
         let text = TextOptions::new("/webrtc").max_message_bytes(100);
         let (mut server, script) = serving(&world, ServerOptions::default(), text);
@@ -155,6 +160,8 @@ fn binary_and_too_long_messages_close_a_text_session() {
         world.turn(&mut server);
         let [frame] = &frames(&mut raw_peer.take())[..] else { panic!("one frame") };
         assert_eq!((frame.first, &frame.payload[..2]), (0x88, &code.to_be_bytes()[..]));
+        let refused: Vec<_> = server.server_stats().refused_messages.iter().collect();
+        assert_eq!(refused, [(refusal, 1)]);
         world.run(&mut server, CLOSE_FRAME_TIMEOUT * 2);
         assert_eq!(script.seen()[1..], [Seen::Closed], "{code}");
     }
@@ -187,6 +194,7 @@ fn sessions_beyond_the_limit_are_rejected_until_one_ends() {
     third.send(&request("/webrtc", ""));
     world.turn(&mut server);
     assert!(third.take().starts_with(b"HTTP/1.1 503"));
+    assert_eq!(server.server_stats().refused_requests.get(RequestRefusal::ServerFull), 1);
     assert_eq!(server.text_sessions(), 2);
     drop(first);
     world.turn(&mut server);
@@ -258,7 +266,8 @@ fn web_pages_of_other_origins_are_rejected_and_counted() {
             world.turn(&mut server);
             let status: &[u8] = if is_allowed { b"HTTP/1.1 101" } else { b"HTTP/1.1 403" };
             assert!(raw_peer.take().starts_with(status), "{origin}");
-            assert_eq!(server.server_stats().forbidden, u64::from(!is_allowed));
+            let refused = server.server_stats().refused_requests;
+            assert_eq!(refused.get(RequestRefusal::ForbiddenOrigin), u64::from(!is_allowed));
         }
     }
 }

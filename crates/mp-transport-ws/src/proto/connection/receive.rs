@@ -9,6 +9,7 @@ use tungstenite::protocol::Role;
 
 use super::{Closing, Connection, ConnectionEnd, Phase};
 use crate::proto::messages::{Incoming, MessageKind, Messages};
+use crate::proto::refusal::{MessageRefusal, RefusedRequest, RequestRefusal};
 use crate::proto::request::{self, RequestOutcome};
 use crate::proto::response::{ResponseOutcome, SentRequest};
 use crate::proto::session::{LastClose, Session};
@@ -38,23 +39,18 @@ impl Connection {
                 return;
             }
             RequestOutcome::Respond(response) => return self.respond(&response),
-            RequestOutcome::Forbidden(response) => {
-                session.forbidden += 1;
-                return self.respond(&response);
-            }
+            RequestOutcome::Refuse(refused) => return self.refuse(refused, session),
             RequestOutcome::Upgrade(upgrade) if upgrade.is_text && session.text.has_capacity() => {
                 upgrade
             }
             RequestOutcome::Upgrade(upgrade) if upgrade.is_text => {
-                return self.respond(&request::unavailable("The server is full.\n"));
+                return self.refuse(RequestRefusal::ServerFull.into(), session);
             }
             RequestOutcome::Upgrade(_) if session.is_refusing => {
-                return self.respond(&request::unavailable(
-                    "The server accepts no new connections at the moment.\n",
-                ));
+                return self.refuse(RequestRefusal::Refusing.into(), session);
             }
             RequestOutcome::Upgrade(_) if !session.has_capacity() => {
-                return self.respond(&request::unavailable("The server is full.\n"));
+                return self.refuse(RequestRefusal::ServerFull.into(), session);
             }
             RequestOutcome::Upgrade(upgrade) => upgrade,
         };
@@ -128,9 +124,10 @@ impl Connection {
                     }
                     self.handle_disconnect(DisconnectReason::Remote(code.into()));
                 }
-                Err(code) => {
+                Err(refusal) => {
                     self.stats.receive_drops += 1;
-                    messages.close(code, "", &mut out);
+                    session.refused_messages.count(refusal);
+                    messages.close(refusal.code(), "", &mut out);
                     self.close_ignoring_input(now, DisconnectReason::ProtocolViolation);
                 }
             }
@@ -173,8 +170,10 @@ impl Connection {
                 }
                 None => {
                     tracing::debug!(server = %self.origin, "the server's first message is not a peer id");
+                    let refusal = MessageRefusal::NoPeerId;
+                    session.refused_messages.count(refusal);
                     if let Some(messages) = &mut self.messages {
-                        messages.close(1000, "", out);
+                        messages.close(refusal.code(), "", out);
                     }
                     self.close_ignoring_input(now, DisconnectReason::ProtocolViolation);
                 }
@@ -199,6 +198,12 @@ impl Connection {
             claimed_id: Some(claimed_id),
             origin: self.origin.clone(),
         });
+    }
+
+    /// Counts a refused request and responds to it.
+    fn refuse(&mut self, refused: RefusedRequest, session: &mut Session) {
+        session.refused_requests.count(refused.refusal);
+        self.respond(&refused.response);
     }
 
     /// Responds to a request that opens no WebSocket. The connection ends when the remote peer
