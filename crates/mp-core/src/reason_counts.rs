@@ -68,7 +68,7 @@ impl<R: Reason> Default for ReasonCounts<R> {
 }
 
 /// Declares an enum of reasons: for each a name, its label for metrics and its text for people.
-/// The enum implements [`Reason`](crate::Reason), `Display` (the text) and `Error`.
+/// The enum implements [`Reason`], `Display` (the text) and `Error`.
 ///
 /// ```
 /// use mp_core::{Reason as _, ReasonCounts};
