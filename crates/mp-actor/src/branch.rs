@@ -40,7 +40,7 @@ pub(crate) struct BranchActor {
 /// A closure that runs inside a branch's turn.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(crate) struct Call(pub(crate) Box<CallBody>);
+pub(crate) struct BranchCall(pub(crate) Box<CallBody>);
 
 pub(crate) type CallBody = dyn FnOnce(&mut BranchActor, &mut Context<BranchActor>) + Send;
 
@@ -257,10 +257,10 @@ impl Handler<Attach> for BranchActor {
     }
 }
 
-impl Handler<Call> for BranchActor {
+impl Handler<BranchCall> for BranchActor {
     type Result = ();
 
-    fn handle(&mut self, Call(run): Call, ctx: &mut Context<Self>) {
+    fn handle(&mut self, BranchCall(run): BranchCall, ctx: &mut Context<Self>) {
         if let Some(branch) = &mut self.branch {
             branch.scene().set_now(self.timer.now());
             run(self, ctx);

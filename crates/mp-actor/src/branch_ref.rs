@@ -12,7 +12,7 @@ use mp_scene::Scene;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot, watch};
 
 use crate::arbiter_guard::{ArbiterGuard, WeakArbiterGuard};
-use crate::branch::{BranchActor, Call};
+use crate::branch::{BranchActor, BranchCall};
 use crate::channel::{ChannelMessage, ChannelRef, open_channel};
 use crate::endpoint::{EndpointActor, EndpointRef};
 use crate::error::{CallError, ChannelError, EndReason, StartError};
@@ -369,7 +369,7 @@ impl BranchCaller {
                 let _ = reply.send(result);
             }
         });
-        control(&self.address, Call(call));
+        control(&self.address, BranchCall(call));
         response.await.map_err(|_| CallError::Ended)
     }
 }
