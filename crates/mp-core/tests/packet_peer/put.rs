@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use mp_core::testing::{ScriptedPeer, connection};
 use mp_core::{
-    Channel, OfflineMultiplayerPeer, PacketPeer, PacketPeerError, PeerId, SendError, Target,
-    TransferMode, memory,
+    Channel, ErrorChain, OfflineMultiplayerPeer, PacketPeer, PacketPeerError, PeerId, SendError,
+    Target, TransferMode, memory,
 };
 
 use crate::net::{NOW, Net, id, packets};
@@ -119,7 +119,8 @@ fn packet_rejected_by_the_transport_is_an_error() {
     peer.send_error = Some(SendError::Channel { channel: 9, last: 3 });
     let error = PacketPeer::new(peer).put_packet("x").unwrap_err();
     assert_eq!(error.godot_code(), 31);
-    assert!(error.to_string().contains("channel 9"), "{error}");
+    let chain = ErrorChain::new(&error).to_string();
+    assert!(chain.contains("channel 9"), "{chain}");
 }
 
 #[test]
