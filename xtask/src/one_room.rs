@@ -34,8 +34,8 @@ pub(crate) fn play(godot: &Godot) -> Result<String, String> {
     let players = [
         ("godot-enet", godot.command(&project), "enet", enet),
         ("godot-ws", godot.command(&project), "ws", ws),
-        ("godot-web-webrtc", web.command()?, "webrtc", ws),
-        ("godot-web-ws", web.command()?, "ws", ws),
+        ("godot-web-webrtc", web.command(), "webrtc", ws),
+        ("godot-web-ws", web.command(), "ws", ws),
         ("rust-ws", Command::new(&interop), "ws", ws),
         ("rust-enet", Command::new(&interop), "enet", enet),
     ];

@@ -211,7 +211,7 @@ impl ScenarioRun<'_> {
                 command
             }
             Player::Godot => match self.web.filter(|_| role == "client") {
-                Some(web) => web.command()?,
+                Some(web) => web.command(),
                 None => self.godot.command(&self.suite.folder),
             },
         };

@@ -10,7 +10,6 @@
 mod server;
 mod template;
 
-use std::env;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -20,7 +19,7 @@ use crate::debian::{self, CHROMIUM};
 use crate::godot::{Godot, on_path};
 use crate::process::Process;
 use crate::suite::Suite;
-use crate::workspace::{quiet, root, target};
+use crate::workspace::{binary, quiet, root, target};
 
 use server::RunServer;
 pub(crate) use server::play;
@@ -58,11 +57,11 @@ impl WebGodot {
     }
 
     /// Returns a command that runs the project in the browser.
-    pub(crate) fn command(&self) -> Result<Command, String> {
-        let program = env::current_exe().map_err(|e| format!("cannot find this program: {e}"))?;
-        let mut command = Command::new(program);
+    pub(crate) fn command(&self) -> Command {
+        // Not `current_exe`: cargo may have replaced this program since it was started.
+        let mut command = Command::new(binary("xtask"));
         command.args(["web-player", &self.address.to_string(), "--"]);
-        Ok(command)
+        command
     }
 }
 
